@@ -1,0 +1,59 @@
+//! May a call be made now? The one place that answers it (B1).
+
+use crate::{InstanceId, Mode, Phase, Policy, Record, Timestamp};
+
+/// The answer to a caller.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Admission {
+    /// The call may be made.
+    Admitted,
+    /// The call may be made if it gets a probe's lease: apply [`Event::Probe`](crate::Event::Probe) and see.
+    ProbeDue,
+    /// The call may not be made.
+    Refused {
+        /// When to ask again; `None`: not before a person's word.
+        retry_at: Option<Timestamp>,
+        /// A probe is under way, whose verdict may come sooner.
+        probing: bool,
+    },
+}
+
+/// Whether `instance` may make a call now. Changes nothing (L1: a refused caller leaves no trace).
+#[must_use]
+pub fn admit(record: &Record, policy: &Policy, instance: &InstanceId, now: Timestamp) -> Admission {
+    if policy.mode == Mode::Off {
+        return Admission::Admitted;
+    }
+    match enforce(record, policy, instance, now) {
+        Admission::Refused { .. } if policy.mode == Mode::Observe => Admission::Admitted,
+        admission => admission,
+    }
+}
+
+fn enforce(record: &Record, policy: &Policy, instance: &InstanceId, now: Timestamp) -> Admission {
+    if let Some(until) = record.held_until(instance, now)
+        && !record.is_forced()
+    {
+        return Admission::Refused { retry_at: Some(until), probing: false };
+    }
+    match &record.phase {
+        Phase::Closed => Admission::Admitted,
+        Phase::Open(outage) if outage.retry_at <= now || outage.is_others(instance) => Admission::ProbeDue,
+        Phase::Open(outage) => Admission::Refused { retry_at: Some(outage.retry_at), probing: false },
+        Phase::HalfOpen { leases, .. } => {
+            let mut living = leases.iter().filter(|lease| lease.lives(now)).peekable();
+            let first_end = living.clone().map(|lease| lease.until + crate::LEASE_GRACE).min();
+            if living.peek().is_none() || leases_left(policy, living.count()) {
+                Admission::ProbeDue
+            } else {
+                Admission::Refused { retry_at: first_end, probing: true }
+            }
+        }
+        Phase::Forced { until: Some(until) } if *until <= now => Admission::ProbeDue,
+        Phase::Forced { until } => Admission::Refused { retry_at: *until, probing: false },
+    }
+}
+
+fn leases_left(policy: &Policy, living: usize) -> bool {
+    u32::try_from(living).is_ok_and(|living| living < policy.half_open_probes)
+}

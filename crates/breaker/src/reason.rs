@@ -1,0 +1,207 @@
+//! Why a circuit is as it is, and the transitions that the history tells.
+
+use std::{fmt, sync::Arc};
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Failure, FailureKind, Timestamp};
+
+/// The name of one Switchboard process, as others see it in Redis: 1 to 64 printable characters.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct InstanceId(Arc<str>);
+
+impl InstanceId {
+    /// Takes a name; what may not stand in one is left out, and an empty one becomes `unnamed`.
+    #[must_use]
+    pub fn new(name: &str) -> Self {
+        let kept: String = name.chars().filter(|c| c.is_ascii_graphic() && *c != '*').take(64).collect();
+        Self(if kept.is_empty() { "unnamed".into() } else { kept.into() })
+    }
+
+    /// The name.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for InstanceId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Debug for InstanceId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// What a person sees a circuit as. In Redis, half-open is written as OPEN (DESIGN 1.1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum State {
+    /// Calls go through.
+    Closed,
+    /// Calls are refused.
+    Open,
+    /// A few probes decide whether it closes.
+    HalfOpen,
+}
+
+impl State {
+    /// `CLOSED`, `OPEN` or `HALF_OPEN`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Closed => "CLOSED",
+            Self::Open => "OPEN",
+            Self::HalfOpen => "HALF_OPEN",
+        }
+    }
+}
+
+impl fmt::Display for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// What led to a transition: a call's failure, or something else.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Cause {
+    /// See [`FailureKind::Connection`].
+    Connection,
+    /// See [`FailureKind::Timeout`].
+    Timeout,
+    /// See [`FailureKind::Status`].
+    Status,
+    /// See [`FailureKind::Invalid`].
+    Invalid,
+    /// See [`FailureKind::Cut`].
+    Cut,
+    /// See [`FailureKind::RateLimited`].
+    RateLimited,
+    /// See [`FailureKind::Quota`].
+    Quota,
+    /// See [`FailureKind::UnknownModel`].
+    UnknownModel,
+    /// The open period was over and the first probe was let through.
+    Probe,
+    /// Probes succeeded.
+    Recovered,
+    /// A person's word.
+    Manual,
+    /// The key was deleted, or a person reset the circuit.
+    Reset,
+    /// An Open SWE instance or a person with `redis-cli` wrote the value.
+    Foreign,
+    /// Redis lost its data and an instance wrote back what it knew (F5).
+    Restored,
+    /// What was learnt while Redis was away (F4).
+    Merged,
+    /// A word of a later version.
+    #[serde(other)]
+    Other,
+}
+
+impl From<FailureKind> for Cause {
+    fn from(kind: FailureKind) -> Self {
+        match kind {
+            FailureKind::Connection => Self::Connection,
+            FailureKind::Timeout => Self::Timeout,
+            FailureKind::Status => Self::Status,
+            FailureKind::Invalid => Self::Invalid,
+            FailureKind::Cut => Self::Cut,
+            FailureKind::RateLimited => Self::RateLimited,
+            FailureKind::Quota => Self::Quota,
+            FailureKind::UnknownModel => Self::UnknownModel,
+        }
+    }
+}
+
+/// The rule by which failures opened a circuit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Rule {
+    /// Failures in a row.
+    Row,
+    /// The share of failed calls.
+    Rate,
+    /// A probe failed.
+    Probe,
+    /// The provider asked for a rest (B9).
+    Rest,
+    /// A word of a later version.
+    #[serde(other)]
+    Other,
+}
+
+/// Why a circuit is as it is. Never holds a provider's message.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Reason {
+    /// What led to it.
+    pub kind: Cause,
+    /// By which rule, where a call's failure led to it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rule: Option<Rule>,
+    /// The HTTP status of the last failure.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<u16>,
+    /// The provider's error type.
+    #[serde(default, rename = "type", skip_serializing_if = "Option::is_none")]
+    pub error_type: Option<String>,
+    /// The provider's error code.
+    #[serde(default, rename = "code", skip_serializing_if = "Option::is_none")]
+    pub error_code: Option<String>,
+    /// What a person gave as the reason.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
+}
+
+impl Reason {
+    /// A reason without particulars.
+    #[must_use]
+    pub const fn of(kind: Cause) -> Self {
+        Self { kind, rule: None, status: None, error_type: None, error_code: None, why: None }
+    }
+
+    /// A call's failure, under a rule.
+    #[must_use]
+    pub fn failure(failure: &Failure, rule: Rule) -> Self {
+        Self {
+            kind: failure.kind.into(),
+            rule: Some(rule),
+            status: failure.status,
+            error_type: failure.error_type.clone(),
+            error_code: failure.error_code.clone(),
+            why: None,
+        }
+    }
+
+    /// A person's word, with what they gave as the reason.
+    #[must_use]
+    pub fn manual(why: Option<String>) -> Self {
+        Self { why, ..Self::of(Cause::Manual) }
+    }
+}
+
+/// One change of state: an entry of the history (B11).
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Transition {
+    /// The state before.
+    pub from: State,
+    /// The state after.
+    pub to: State,
+    /// The epoch that began with it.
+    pub epoch: u64,
+    /// Why.
+    pub reason: Reason,
+    /// Who wrote it.
+    pub instance: InstanceId,
+    /// When.
+    pub at: Timestamp,
+}

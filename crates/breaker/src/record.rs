@@ -1,0 +1,253 @@
+//! The record of one circuit: everything that decisions are made from.
+
+use std::time::Duration;
+
+use crate::{InstanceId, Policy, Reason, State, Timestamp, window::Window};
+
+/// How long a key lives after its last change, as Open SWE has it (DESIGN 1.1).
+const LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// A lease is taken over only so long after its end, so that two clocks that differ by what the store tolerates
+/// still agree that it is over.
+pub const LEASE_GRACE: Duration = Duration::from_millis(200);
+
+/// The state of one circuit.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Record {
+    /// Grows at every change of state, so that an outcome can tell whether it is late (B4).
+    pub epoch: u64,
+    /// Closed, open, half-open or forced.
+    pub phase: Phase,
+    /// Failures in a row.
+    pub row: Row,
+    /// How often it opened in a row without having closed; open periods grow with it (B8).
+    pub trips: u32,
+    /// Why it is as it is.
+    pub reason: Option<Reason>,
+    /// Calls and failures, for the failure rate.
+    pub window: Window,
+    /// Instances that cannot connect to the provider while others may (F7).
+    pub cut_off: Vec<CutOff>,
+    /// Who wrote it last.
+    pub updated_by: Option<InstanceId>,
+    /// When it was written last.
+    pub updated_at: Timestamp,
+}
+
+/// What a circuit does with calls.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Phase {
+    /// Admits all.
+    Closed,
+    /// Refuses all until its deadline; then the first probe makes it half-open.
+    Open(Outage),
+    /// Admits leased probes.
+    HalfOpen {
+        /// The outage that the probes are to end.
+        outage: Outage,
+        /// Probes that are under way, or whose lease ended without anybody taking the place.
+        leases: Vec<Lease>,
+        /// Probes that succeeded so far.
+        successes: u32,
+    },
+    /// Opened by a person: refuses all, whatever calls and time bring (B10).
+    Forced {
+        /// Its own end, after which it probes; `None`: until a person closes it.
+        until: Option<Timestamp>,
+    },
+}
+
+/// An outage as the circuit sees it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Outage {
+    /// When it opened; of a rest, 180 s before `retry_at` (B9).
+    pub opened_at: Timestamp,
+    /// When a probe may be tried.
+    pub retry_at: Timestamp,
+    /// Made of this one instance's connection failures alone: the others may probe at once (F7).
+    pub alone: Option<InstanceId>,
+}
+
+/// Leave to probe, for a while.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Lease {
+    /// Tells one probe from another.
+    pub id: String,
+    /// Who probes.
+    pub instance: InstanceId,
+    /// When its place is free again.
+    pub until: Timestamp,
+}
+
+impl Lease {
+    /// Whether it still holds its place.
+    #[must_use]
+    pub fn lives(&self, now: Timestamp) -> bool {
+        now < self.until + LEASE_GRACE
+    }
+}
+
+/// Failures in a row.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+pub struct Row {
+    /// How many.
+    pub failures: u32,
+    /// When the first of them was.
+    pub since: Timestamp,
+    /// When the last failure was, of this row or before it.
+    pub last: Timestamp,
+    /// All of them are connection failures of this one instance (F7).
+    pub alone: Option<InstanceId>,
+}
+
+impl Row {
+    /// The row with what is too long ago forgotten.
+    #[must_use]
+    pub fn remembered(&self, policy: &Policy, now: Timestamp) -> Self {
+        if self.failures > 0 && now.since(self.last) >= policy.row_memory {
+            return Self { last: self.last, ..Self::default() };
+        }
+        self.clone()
+    }
+
+    pub(crate) fn trips(&self, policy: &Policy) -> bool {
+        long_enough(self.failures, self.since, self.last, policy)
+    }
+}
+
+/// The connection failures in a row of one instance, and how long it leaves the model alone for them.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CutOff {
+    /// Whose network it is.
+    pub instance: InstanceId,
+    /// Connection failures in a row, of this instance.
+    pub failures: u32,
+    /// When the first of them was.
+    pub since: Timestamp,
+    /// When the last of them was.
+    pub last: Timestamp,
+    /// Until when this instance is refused; never, if it is not.
+    pub until: Timestamp,
+    /// How often in a row it was refused so.
+    pub trips: u32,
+}
+
+impl CutOff {
+    pub(crate) fn trips(&self, policy: &Policy) -> bool {
+        long_enough(self.failures, self.since, self.last, policy)
+    }
+}
+
+/// The rule for failures in a row: enough of them over some time, or very many.
+fn long_enough(failures: u32, since: Timestamp, last: Timestamp, policy: &Policy) -> bool {
+    failures >= policy.failure_burst
+        || (failures >= policy.failure_threshold && last.since(since) >= policy.failure_span)
+}
+
+impl Record {
+    /// A closed circuit that knows of nothing.
+    #[must_use]
+    pub fn closed(epoch: u64) -> Self {
+        Self {
+            epoch,
+            phase: Phase::Closed,
+            row: Row::default(),
+            trips: 0,
+            reason: None,
+            window: Window::default(),
+            cut_off: Vec::new(),
+            updated_by: None,
+            updated_at: Timestamp::NEVER,
+        }
+    }
+
+    /// The first record of a model: closed, in an epoch that no permit has seen.
+    #[must_use]
+    pub fn fresh(last_epoch: u64, instance: &InstanceId, now: Timestamp) -> Self {
+        Self {
+            updated_by: Some(instance.clone()),
+            updated_at: now,
+            ..Self::closed(next_epoch(last_epoch, now))
+        }
+    }
+
+    /// The state as people see it: an open circuit whose time has come is half-open (DESIGN 1.1).
+    #[must_use]
+    pub fn state(&self, now: Timestamp) -> State {
+        match &self.phase {
+            Phase::Closed => State::Closed,
+            Phase::HalfOpen { .. } => State::HalfOpen,
+            Phase::Open(outage) if outage.retry_at <= now => State::HalfOpen,
+            Phase::Forced { until: Some(until) } if *until <= now => State::HalfOpen,
+            Phase::Open(_) | Phase::Forced { .. } => State::Open,
+        }
+    }
+
+    /// The state as it was written: the one that transitions are told between.
+    #[must_use]
+    pub const fn written_state(&self) -> State {
+        match self.phase {
+            Phase::Closed => State::Closed,
+            Phase::HalfOpen { .. } => State::HalfOpen,
+            Phase::Open(_) | Phase::Forced { .. } => State::Open,
+        }
+    }
+
+    /// When a call may next be tried, of a circuit that is not closed; `None`: closed, or not before a person's word.
+    #[must_use]
+    pub const fn retry_at(&self) -> Option<Timestamp> {
+        match &self.phase {
+            Phase::Closed => None,
+            Phase::Open(outage) | Phase::HalfOpen { outage, .. } => Some(outage.retry_at),
+            Phase::Forced { until } => *until,
+        }
+    }
+
+    /// Whether a person opened it.
+    #[must_use]
+    pub const fn is_forced(&self) -> bool {
+        matches!(self.phase, Phase::Forced { .. })
+    }
+
+    /// How long its key is to live from `now` on; `None`: for ever (B8, DESIGN 1.1).
+    #[must_use]
+    pub fn lifetime(&self, now: Timestamp) -> Option<Duration> {
+        let deadline = match &self.phase {
+            Phase::Forced { .. } => return None,
+            Phase::Closed => now,
+            Phase::Open(outage) => outage.retry_at,
+            Phase::HalfOpen { leases, .. } => leases.iter().map(|lease| lease.until).max().unwrap_or(now),
+        };
+        let held = self.cut_off.iter().map(|held| held.until).max().unwrap_or(now);
+        Some(LIFETIME.max(deadline.max(held).since(now) + LEASE_GRACE))
+    }
+
+    /// Whether a success of `instance` would change anything: steady success writes nothing (B6).
+    #[must_use]
+    pub fn success_is_news(&self, instance: &InstanceId) -> bool {
+        self.row.failures > 0 || self.trips > 0 || self.cut_off.iter().any(|held| held.instance == *instance)
+    }
+
+    /// The deadline before which `instance` is to leave the model alone because it cannot connect to it (F7).
+    #[must_use]
+    pub fn held_until(&self, instance: &InstanceId, now: Timestamp) -> Option<Timestamp> {
+        self.cut_off.iter().find(|held| held.instance == *instance && now < held.until).map(|held| held.until)
+    }
+}
+
+/// An epoch that never was: later than the last, and not before the store's time, so that none comes twice even
+/// after a DEL (DESIGN 1.1).
+#[must_use]
+pub fn next_epoch(last: u64, now: Timestamp) -> u64 {
+    last.saturating_add(1).max(now.as_millis())
+}
+
+impl Outage {
+    /// Whether it is another instance's own trouble, so that `instance` may probe before its time (F7).
+    #[must_use]
+    pub fn is_others(&self, instance: &InstanceId) -> bool {
+        self.alone.as_ref().is_some_and(|alone| alone != instance)
+    }
+}

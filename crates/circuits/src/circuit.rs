@@ -1,0 +1,220 @@
+//! One circuit in one instance: the view that admission reads without a lock, and the requests that wait to be
+//! written.
+
+use std::{
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use arc_swap::ArcSwap;
+use breaker::{Event, InstanceId, Mode, ModelKey, Phase, Policy, Record, Timestamp, bucket_start};
+use tokio::{sync::Notify, time::Instant};
+
+use crate::{
+    mirror::Mirror,
+    permit::Permit,
+    plan::{Answer, Onward, Plan, Request},
+};
+
+/// Unwritten successes are kept for so many buckets; older ones have left the window anyway.
+const TALLY: usize = 10;
+
+#[derive(Debug)]
+pub(crate) struct Circuit {
+    pub(crate) key: ModelKey,
+    pub(crate) policy: ArcSwap<Policy>,
+    pub(crate) view: ArcSwap<View>,
+    inner: Mutex<Inner>,
+    /// Rings when a request comes while the writer waits.
+    pub(crate) bell: Notify,
+    /// Rings when the view has changed.
+    pub(crate) changed: Notify,
+    /// Requests wait or are being written, so a success may have to follow a failure.
+    pub(crate) busy: AtomicBool,
+    /// Admitted a call since it was last renewed.
+    pub(crate) used: AtomicBool,
+}
+
+/// What admission reads.
+#[derive(Debug)]
+pub(crate) struct View {
+    pub(crate) record: Record,
+    /// The circuit is known; if not, it is read before its first call (F2).
+    pub(crate) known: bool,
+    /// Closed without any reservation: a call may go without a look at the clock.
+    pub(crate) plainly_closed: bool,
+}
+
+impl View {
+    fn of(mirror: &Mirror) -> Self {
+        let known = mirror.is_known();
+        let record = mirror.record.clone();
+        let plainly_closed = known && matches!(record.phase, Phase::Closed) && record.cut_off.is_empty();
+        Self { record, known, plainly_closed }
+    }
+}
+
+/// Behind the lock, which is never held over I/O.
+#[derive(Debug)]
+pub(crate) struct Inner {
+    pub(crate) mirror: Mirror,
+    pub(crate) queue: Vec<Waiting>,
+    pub(crate) writer_runs: bool,
+    pub(crate) reader_runs: bool,
+    pub(crate) read_again: bool,
+    /// Counts what was taken up, so that a read that was overtaken by a write is told.
+    pub(crate) version: u64,
+    pub(crate) written_at: Option<Instant>,
+    pub(crate) read_at: Option<Instant>,
+    tally: Tally,
+}
+
+/// A request and who waits for its answer.
+#[derive(Debug)]
+pub(crate) struct Waiting {
+    pub(crate) request: Request,
+    pub(crate) reply: Reply,
+}
+
+/// Who waits for an answer.
+#[derive(Debug)]
+pub(crate) enum Reply {
+    Nobody,
+    /// A caller who gets its permit if the probe's lease is granted. The permit itself is sent, so that a caller who
+    /// has left by then gives the lease back by dropping it.
+    Probe(tokio::sync::oneshot::Sender<Option<Permit>>),
+    Answer(tokio::sync::oneshot::Sender<Answer>),
+}
+
+/// Successes that were not worth a write (B6).
+#[derive(Debug, Default)]
+struct Tally {
+    epoch: u64,
+    buckets: Vec<(Timestamp, u32)>,
+}
+
+impl Circuit {
+    pub(crate) fn new(key: ModelKey, policy: Arc<Policy>) -> Self {
+        let mirror = Mirror::unknown();
+        Self {
+            key,
+            policy: ArcSwap::new(policy),
+            view: ArcSwap::from_pointee(View::of(&mirror)),
+            inner: Mutex::new(Inner {
+                mirror,
+                queue: Vec::new(),
+                writer_runs: false,
+                reader_runs: false,
+                read_again: false,
+                version: 0,
+                written_at: None,
+                read_at: None,
+                tally: Tally::default(),
+            }),
+            bell: Notify::new(),
+            changed: Notify::new(),
+            busy: AtomicBool::new(false),
+            used: AtomicBool::new(false),
+        }
+    }
+
+    pub(crate) fn inner(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn is_off(&self) -> bool {
+        self.policy.load().mode == Mode::Off
+    }
+
+    /// Shows the mirror to admission.
+    pub(crate) fn publish(&self, inner: &Inner) {
+        self.view.store(Arc::new(View::of(&inner.mirror)));
+        self.changed.notify_waiters();
+    }
+
+    /// Whether a success may go untold, and if so counts it for the next write to take along.
+    pub(crate) fn success_goes_untold(
+        &self,
+        epoch: u64,
+        instance: &InstanceId,
+        now: impl Fn() -> Timestamp,
+    ) -> bool {
+        let view = self.view.load();
+        if view.record.epoch != epoch
+            || !matches!(view.record.phase, Phase::Closed)
+            || view.record.success_is_news(instance)
+            || self.busy.load(Ordering::Acquire)
+        {
+            return false;
+        }
+        let policy = self.policy.load();
+        if policy.failure_rate.is_some() {
+            let bucket = bucket_start(&policy, now());
+            self.inner().tally.count(epoch, bucket);
+        }
+        true
+    }
+}
+
+impl Inner {
+    /// The unwritten successes as events, oldest first.
+    pub(crate) fn take_tally(&mut self) -> impl Iterator<Item = Waiting> + use<> {
+        let Tally { epoch, buckets } = std::mem::take(&mut self.tally);
+        buckets
+            .into_iter()
+            .map(move |(at, calls)| Waiting::of(Request::Event(Event::Successes { epoch, at, calls }, None)))
+    }
+
+    /// How long a write of counts that cannot trip is still to wait.
+    pub(crate) fn pause(&self, pacing: Duration) -> Option<Duration> {
+        let since = self.written_at?.elapsed();
+        pacing.checked_sub(since).filter(|left| !left.is_zero())
+    }
+}
+
+impl Tally {
+    fn count(&mut self, epoch: u64, bucket: Timestamp) {
+        if self.epoch != epoch {
+            *self = Self { epoch, buckets: Vec::new() };
+        }
+        match self.buckets.last_mut() {
+            Some((start, calls)) if *start >= bucket => *calls = calls.saturating_add(1),
+            _ => {
+                if self.buckets.len() >= TALLY {
+                    self.buckets.remove(0);
+                }
+                self.buckets.push((bucket, 1));
+            }
+        }
+    }
+}
+
+impl Waiting {
+    pub(crate) fn of(request: Request) -> Self {
+        Self { request, reply: Reply::Nobody }
+    }
+
+    pub(crate) fn event(event: Event, onward: Option<Onward>) -> Self {
+        Self::of(Request::Event(event, onward))
+    }
+
+    /// Somebody waits for it, or a probe's place hangs on it, so it is not put off.
+    pub(crate) fn is_urgent(&self) -> bool {
+        !matches!(self.reply, Reply::Nobody)
+            || matches!(
+                self.request,
+                Request::Event(Event::Left { .. } | Event::FirstContent { .. }, _)
+                    | Request::Forget
+                    | Request::Introduce
+                    | Request::Settle
+            )
+    }
+}
+
+/// Whether a plan is to be written at once, or may wait for more to go with it.
+pub(crate) fn is_urgent(plan: &Plan, waiting: &[Waiting]) -> bool {
+    !plan.transitions.is_empty() || waiting.iter().any(Waiting::is_urgent)
+}

@@ -1,0 +1,101 @@
+//! The store's time, as an instance knows it (B7).
+
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering},
+    },
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use breaker::{Timestamp, millis};
+use tokio::time::Instant;
+
+/// A clock of this machine's. Only differences of its readings matter once the store was heard.
+pub trait WallClock: fmt::Debug + Send + Sync + 'static {
+    /// Milliseconds since the Unix epoch, as this machine believes.
+    fn now(&self) -> Timestamp;
+}
+
+/// The machine's clock as it was at the start, and steady from then on: a clock that is set anew moves nothing.
+#[derive(Debug)]
+pub struct SystemClock {
+    started: Timestamp,
+    since: Instant,
+}
+
+impl Default for SystemClock {
+    fn default() -> Self {
+        let started = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, millis);
+        Self { started: Timestamp::from_millis(started), since: Instant::now() }
+    }
+}
+
+impl WallClock for SystemClock {
+    fn now(&self) -> Timestamp {
+        self.started + self.since.elapsed()
+    }
+}
+
+/// A wall clock, corrected by what the store said.
+#[derive(Debug)]
+pub(crate) struct StoreClock {
+    wall: Arc<dyn WallClock>,
+    offset: AtomicI64,
+}
+
+impl StoreClock {
+    pub(crate) fn new(wall: Arc<dyn WallClock>) -> Self {
+        Self { wall, offset: AtomicI64::new(0) }
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        let offset = self.offset.load(Ordering::Relaxed);
+        Timestamp::from_millis(self.wall.now().as_millis().saturating_add_signed(offset))
+    }
+
+    /// Takes up the store's time from an answer that took `elapsed`: it was read somewhere in between, so half of
+    /// that has passed since. An answer that took long says little, and is believed only if it is far off.
+    pub(crate) fn hear(&self, time: Timestamp, elapsed: Duration) {
+        let heard = time + elapsed / 2;
+        let off = signed(heard).saturating_sub(signed(self.now()));
+        let unsure = i64::try_from(elapsed.as_millis() / 2).unwrap_or(i64::MAX);
+        if off.abs() > unsure {
+            self.offset.store(signed(heard).saturating_sub(signed(self.wall.now())), Ordering::Relaxed);
+        }
+    }
+}
+
+fn signed(time: Timestamp) -> i64 {
+    i64::try_from(time.as_millis()).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug)]
+    struct Stopped(Timestamp);
+
+    impl WallClock for Stopped {
+        fn now(&self) -> Timestamp {
+            self.0
+        }
+    }
+
+    #[test]
+    fn an_hour_off_is_corrected_by_one_answer() {
+        let clock = StoreClock::new(Arc::new(Stopped(Timestamp::from_millis(5_000_000))));
+        clock.hear(Timestamp::from_millis(1_400_000), Duration::from_millis(4));
+        assert_eq!(clock.now(), Timestamp::from_millis(1_400_002));
+    }
+
+    #[test]
+    fn a_slow_answer_does_not_spoil_a_good_reading() {
+        let clock = StoreClock::new(Arc::new(Stopped(Timestamp::from_millis(1_000_000))));
+        clock.hear(Timestamp::from_millis(1_000_000), Duration::ZERO);
+        clock.hear(Timestamp::from_millis(1_000_000 - 40), Duration::from_millis(90));
+        assert_eq!(clock.now(), Timestamp::from_millis(1_000_000));
+    }
+}

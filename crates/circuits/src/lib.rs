@@ -1,0 +1,46 @@
+//! Circuits shared by every instance.
+//!
+//! An instance holds a [mirror](crate::Report) of all circuits and admits calls from it without I/O. What a call's
+//! end means is decided by the [`breaker`] crate, and written to the [`Store`] with one compare-and-set; who was
+//! overtaken reads what stands there now and decides anew. The store tells of every change, whoever made it, and a
+//! slow read of everything is the net under that.
+//!
+//! ```text
+//!   admit ──▶ view ──▶ Permit ──▶ requests ──▶ plan (breaker) ──▶ compare-and-set ──▶ store
+//!               ▲                                 ▲  changed meanwhile │                │
+//!               └──────────── mirror ◀────────────┴────────────────────┘◀── word of ────┘
+//!                                                                           changes
+//! ```
+//!
+//! Invariants:
+//! - a closed circuit's call waits for no I/O, and its steady success writes nothing (B6);
+//! - one write in flight per circuit and instance; what comes meanwhile is folded into the next;
+//! - no lock is held over I/O;
+//! - a store that is away costs a call nothing but a probe's [`Pacing::patience`] (F3); what was learnt meanwhile is
+//!   kept apart and brought together when it is back (F4).
+
+mod circuit;
+mod circuits;
+mod clock;
+mod link;
+mod memory;
+mod mirror;
+mod permit;
+mod plan;
+mod reader;
+mod redis;
+mod report;
+mod store;
+mod writer;
+
+pub use circuits::{Circuits, OperateError, Pacing, Policies, Settings};
+pub use clock::{SystemClock, WallClock};
+pub use link::LinkState;
+pub use memory::MemoryStore;
+pub use permit::Permit;
+pub use redis::{RedisAddress, RedisAddressError, RedisStore, TimeShift};
+pub use report::{Refusal, Report};
+pub use store::{
+    CLOCK_TOLERANCE, Change, Changes, LARGEST_VALUE, Listing, Loaded, Place, Store, StoreError, Swap, Value,
+    Write,
+};

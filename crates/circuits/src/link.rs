@@ -1,0 +1,98 @@
+//! Whether the store can be reached, and the one log line at each turn (F3).
+
+use std::sync::{
+    Mutex, PoisonError,
+    atomic::{AtomicBool, Ordering},
+};
+
+use breaker::Timestamp;
+
+use crate::store::{Place, StoreError};
+
+/// How circuits are kept at the moment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LinkState {
+    /// The store was not heard yet.
+    Starting,
+    /// The store is at hand.
+    Connected,
+    /// The store is away: each instance goes on with what it sees.
+    Degraded {
+        /// Since when, by this instance's clock.
+        since: Timestamp,
+        /// What was wrong last.
+        error: StoreError,
+    },
+    /// Circuits are kept in this process, as nothing else was asked for: `memory:`, or no `REDIS_URL` and no Redis at
+    /// the default address.
+    Embedded,
+}
+
+#[derive(Debug)]
+pub(crate) struct Link {
+    place: Place,
+    /// Nobody asked for this store by name: that it is not there is no fault.
+    optional: bool,
+    state: Mutex<LinkState>,
+    /// It answers again, and is being told what was learnt meanwhile.
+    trying: AtomicBool,
+}
+
+impl Link {
+    pub(crate) fn new(place: Place, optional: bool) -> Self {
+        Self { place, optional, state: Mutex::new(LinkState::Starting), trying: AtomicBool::new(false) }
+    }
+
+    pub(crate) fn state(&self) -> LinkState {
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if self.place.kind == "memory" && state == LinkState::Connected { LinkState::Embedded } else { state }
+    }
+
+    /// Whether writing is worth a try.
+    pub(crate) fn is_up(&self) -> bool {
+        self.trying.load(Ordering::Acquire) || self.is_connected()
+    }
+
+    pub(crate) fn is_connected(&self) -> bool {
+        *self.state.lock().unwrap_or_else(PoisonError::into_inner) == LinkState::Connected
+    }
+
+    pub(crate) fn begin_trying(&self) {
+        self.trying.store(true, Ordering::Release);
+    }
+
+    pub(crate) fn fail(&self, error: &StoreError, now: Timestamp) {
+        self.trying.store(false, Ordering::Release);
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let first_word = *state == LinkState::Starting;
+        match &mut *state {
+            LinkState::Degraded { error: last, .. } => return last.clone_from(error),
+            LinkState::Embedded => return,
+            LinkState::Starting | LinkState::Connected => {}
+        }
+        let address = &self.place.address;
+        if first_word && self.optional && matches!(error, StoreError::Unreachable(_)) {
+            *state = LinkState::Embedded;
+            tracing::info!(%address, "circuits are kept in this process until Redis appears (REDIS_URL is not set)");
+        } else {
+            *state = LinkState::Degraded { since: now, error: error.clone() };
+            tracing::warn!(%address, %error, "the store of circuits is away: each instance breaks on what it sees until it is back");
+        }
+    }
+
+    /// It is back and knows everything, unless it failed again while it was told.
+    pub(crate) fn restored(&self) {
+        if !self.trying.swap(false, Ordering::AcqRel) {
+            return;
+        }
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        if *state == LinkState::Connected {
+            return;
+        }
+        *state = LinkState::Connected;
+        let Place { kind, address } = &self.place;
+        if *kind != "memory" {
+            tracing::info!(%address, "circuits are shared through {kind}");
+        }
+    }
+}

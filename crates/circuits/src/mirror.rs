@@ -1,0 +1,187 @@
+//! What one instance knows of one circuit: what stands in the store, and what it decides by.
+
+use breaker::{Context, Document, Extras, Phase, Policy, Record, adopt, merge, restore};
+
+use crate::store::{Loaded, Value};
+
+/// What stands in the store, as far as is known.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Stored {
+    /// It was not read yet.
+    Unknown,
+    /// Nothing.
+    Absent,
+    /// A record of Switchboard's.
+    Ours(Record),
+    /// A value that Open SWE or a person wrote, not adopted yet.
+    Foreign(Record),
+    /// A text that is no circuit.
+    Garbage,
+    /// A key of another type, which is left alone: this circuit runs on local state.
+    OtherType,
+}
+
+/// One circuit as an instance knows it.
+#[derive(Debug, Clone)]
+pub(crate) struct Mirror {
+    /// The bytes that stand in the store, as they were last seen.
+    pub(crate) value: Value,
+    /// What they mean.
+    pub(crate) stored: Stored,
+    /// Whether the circuit has a history.
+    pub(crate) history: bool,
+    /// Fields that are carried along.
+    pub(crate) extras: Extras,
+    /// What decisions are made from.
+    pub(crate) record: Record,
+    /// The last record in an epoch of its own, from which the next epoch and the history go on.
+    pub(crate) last: Record,
+    /// `record` holds what the store does not: it was learnt while the store was away.
+    pub(crate) apart: bool,
+}
+
+/// What a plan starts from: a record, and what the history is to tell of how it came to be. `None`: there is no such
+/// circuit.
+pub(crate) type Base = Option<(Record, Option<breaker::Transition>)>;
+
+impl Mirror {
+    pub(crate) fn unknown() -> Self {
+        Self {
+            value: Value::Absent,
+            stored: Stored::Unknown,
+            history: false,
+            extras: Extras::default(),
+            record: Record::closed(0),
+            last: Record::closed(0),
+            apart: false,
+        }
+    }
+
+    /// Whether decisions can be made from it.
+    pub(crate) fn is_known(&self) -> bool {
+        self.apart || !matches!(self.stored, Stored::Unknown | Stored::Absent) || self.is_lost()
+    }
+
+    /// The store has lost a circuit that is to be protected (F5): both the circuit and its history are gone, or it
+    /// was begun anew without a history, by somebody who did not know.
+    pub(crate) fn is_lost(&self) -> bool {
+        let gone = match &self.stored {
+            Stored::Absent => true,
+            Stored::Ours(found) => matches!(found.phase, Phase::Closed) && found.epoch != self.last.epoch,
+            _ => false,
+        };
+        gone && !self.history && !matches!(self.last.phase, Phase::Closed)
+    }
+
+    /// Whether the store is to be told something, even if nothing happens.
+    pub(crate) fn owes_a_write(&self) -> bool {
+        match self.stored {
+            Stored::Foreign(_) => true,
+            Stored::OtherType | Stored::Unknown => false,
+            _ => self.apart || self.is_lost(),
+        }
+    }
+
+    /// Takes up what was read.
+    pub(crate) fn take_up(&mut self, loaded: &Loaded, policy: &Policy) {
+        self.value = loaded.value.clone();
+        self.history = loaded.history;
+        self.stored = match &loaded.value {
+            Value::Absent => Stored::Absent,
+            Value::OtherType(_) => Stored::OtherType,
+            Value::Oversized { .. } => Stored::Garbage,
+            Value::Text(text) => match Document::parse(text, policy) {
+                Document::Ours(record, extras) => {
+                    self.extras = extras;
+                    Stored::Ours(record)
+                }
+                Document::Foreign(record, extras) => {
+                    self.extras = extras;
+                    Stored::Foreign(record)
+                }
+                Document::Garbage => {
+                    self.extras = Extras::default();
+                    Stored::Garbage
+                }
+            },
+        };
+        if self.apart || self.is_lost() {
+            return;
+        }
+        match &self.stored {
+            Stored::Ours(record) => {
+                self.record = record.clone();
+                self.last = record.clone();
+            }
+            // Obeyed at once, adopted as soon as it can be; outcomes of the meantime belong to no epoch.
+            Stored::Foreign(record) => self.record = Record { epoch: 0, ..record.clone() },
+            Stored::Garbage => self.record = Record::closed(0),
+            Stored::Unknown | Stored::Absent | Stored::OtherType => {}
+        }
+    }
+
+    /// The store now holds this.
+    pub(crate) fn written(&mut self, value: Value, record: Record) {
+        self.value = value;
+        self.apart = false;
+        self.stored = Stored::Ours(record.clone());
+        self.last = record.clone();
+        self.record = record;
+    }
+
+    /// The store now holds nothing.
+    pub(crate) fn removed(&mut self, last_epoch: u64) {
+        self.value = Value::Absent;
+        self.apart = false;
+        self.stored = Stored::Absent;
+        self.record = Record::closed(last_epoch);
+        self.last = Record::closed(last_epoch);
+    }
+
+    /// Goes on with what cannot be written.
+    pub(crate) fn keep_apart(&mut self, record: Record) {
+        self.apart = true;
+        self.last = record.clone();
+        self.record = record;
+    }
+
+    /// What to go on from, with the store at hand.
+    pub(crate) fn base(&self, context: Context<'_>) -> Base {
+        match &self.stored {
+            Stored::Foreign(foreign) => {
+                let (record, transition) = adopt(foreign, Some(&self.last), context);
+                Some((record, Some(transition)))
+            }
+            Stored::Unknown | Stored::Absent => self.base_without_value(context),
+            Stored::Ours(found) if self.apart => {
+                let step = merge(&self.record, found, context);
+                Some((step.record, step.transition))
+            }
+            Stored::Ours(found) if self.is_lost() => match restore(&self.last, Some(found), context) {
+                Some(step) => Some((step.record, step.transition)),
+                None => Some((found.clone(), None)),
+            },
+            Stored::Ours(found) => Some((found.clone(), None)),
+            Stored::Garbage | Stored::OtherType => self.local_base(),
+        }
+    }
+
+    /// What to go on from while the store is away.
+    pub(crate) fn local_base(&self) -> Base {
+        match self.stored {
+            Stored::Unknown | Stored::Absent if !self.is_known() => None,
+            _ => Some((self.record.clone(), None)),
+        }
+    }
+
+    /// A key that is gone while its history stands was deleted: a reset, also for those who were away (F5).
+    fn base_without_value(&self, context: Context<'_>) -> Base {
+        if self.history {
+            return None;
+        }
+        match restore(&self.last, None, context) {
+            Some(step) => Some((step.record, step.transition)),
+            None => None,
+        }
+    }
+}

@@ -1,0 +1,214 @@
+//! Reading: following the store's word of changes, and coming together with it after it was away.
+
+use std::{sync::Arc, time::Duration};
+
+use breaker::{Event, Phase};
+use tokio::time::{Instant, sleep, timeout};
+
+use crate::{
+    circuit::{Circuit, Inner, Waiting},
+    circuits::Shared,
+    mirror::Stored,
+    plan::Request,
+    store::{Change, Listing, Loaded, StoreError, Value},
+};
+
+/// A store that is away is tried again so soon after.
+const RETRY: Duration = Duration::from_millis(200);
+
+/// Reading everything may take so long.
+const FULL_READ: Duration = Duration::from_secs(5);
+
+/// A circuit in use is written anew once its last change is so long ago, so that its key does not expire.
+const RENEWAL: Duration = Duration::from_secs(6 * 60 * 60);
+
+impl Shared {
+    /// Follows the store for as long as the process lives.
+    pub(crate) async fn follow(self: Arc<Self>) {
+        let changes = self.store.changes();
+        loop {
+            let pause = if self.link.is_connected() { self.slow_read() } else { RETRY };
+            match timeout(pause, changes.next()).await {
+                Ok(Change::Key(key)) => self.schedule_read(&self.circuit(&key)),
+                Ok(Change::Everything) => self.read_everything(true).await,
+                Ok(Change::Lost(error)) => self.link.fail(&error, self.clock.now()),
+                Err(_) => {
+                    let connected = self.link.is_connected();
+                    self.read_everything(!connected).await;
+                    self.renew();
+                    self.drop_idle();
+                }
+            }
+            self.heard.notify_waiters();
+        }
+    }
+
+    /// The net under missed pushes, at another time in every instance.
+    fn slow_read(&self) -> Duration {
+        let quarter = self.pacing.slow_read / 4;
+        let chance = u32::try_from(self.chance() % 1_000).unwrap_or(0);
+        self.pacing.slow_read - quarter + quarter * chance / 500
+    }
+
+    /// Reads a circuit soon: at most once in a while, however many pushes come.
+    pub(crate) fn schedule_read(self: &Arc<Self>, circuit: &Arc<Circuit>) {
+        let mut inner = circuit.inner();
+        if std::mem::replace(&mut inner.reader_runs, true) {
+            inner.read_again = true;
+            return;
+        }
+        drop(inner);
+        self.runtime.spawn(Arc::clone(self).read_soon(Arc::clone(circuit)));
+    }
+
+    async fn read_soon(self: Arc<Self>, circuit: Arc<Circuit>) {
+        loop {
+            let pause = circuit.inner().read_at.and_then(|at| self.pacing.reads.checked_sub(at.elapsed()));
+            if let Some(pause) = pause {
+                sleep(pause).await;
+            }
+            let version = {
+                let mut inner = circuit.inner();
+                inner.read_again = false;
+                inner.read_at = Some(Instant::now());
+                inner.version
+            };
+            match self.load(&circuit).await {
+                // What was written meanwhile is newer than what was read.
+                Ok(_) if circuit.inner().version != version => continue,
+                Ok(loaded) => self.take_up(&circuit, &loaded),
+                Err(error) => self.link.fail(&error, self.clock.now()),
+            }
+            let mut inner = circuit.inner();
+            if !inner.read_again {
+                inner.reader_runs = false;
+                return;
+            }
+        }
+    }
+
+    pub(crate) async fn load(&self, circuit: &Circuit) -> Result<Loaded, StoreError> {
+        let asked = Instant::now();
+        let patience = self.pacing.patience;
+        let loaded = timeout(patience, self.store.load(&circuit.key))
+            .await
+            .unwrap_or(Err(StoreError::Silent(patience)))?;
+        self.clock.hear(loaded.time, asked.elapsed());
+        Ok(loaded)
+    }
+
+    /// Takes up what was read, and sees to it that the store is told what it must be.
+    pub(crate) fn take_up(self: &Arc<Self>, circuit: &Arc<Circuit>, loaded: &Loaded) {
+        let owes = {
+            let mut inner = circuit.inner();
+            let same = inner.mirror.value == loaded.value && inner.mirror.stored != Stored::Unknown;
+            if same && inner.mirror.history == loaded.history {
+                inner.mirror.owes_a_write()
+            } else {
+                inner.version += 1;
+                inner.mirror.take_up(loaded, &circuit.policy.load());
+                report_oddities(circuit, &inner);
+                circuit.publish(&inner);
+                inner.mirror.owes_a_write()
+            }
+        };
+        if owes && self.link.is_up() {
+            self.request(circuit, Waiting::of(Request::Settle));
+        }
+    }
+
+    /// Reads all circuits, and brings together what was learnt apart. Only then is the store taken for back.
+    async fn read_everything(self: &Arc<Self>, discover: bool) {
+        let known: Vec<_> = self.circuits.load().keys().cloned().collect();
+        let asked = Instant::now();
+        let listing = timeout(FULL_READ, self.store.load_all(&known, discover))
+            .await
+            .unwrap_or(Err(StoreError::Silent(FULL_READ)));
+        match listing {
+            Err(error) => self.link.fail(&error, self.clock.now()),
+            Ok(listing) => {
+                self.clock.hear(listing.time, asked.elapsed());
+                self.link.begin_trying();
+                self.come_together(listing).await;
+                self.link.restored();
+            }
+        }
+    }
+
+    async fn come_together(self: &Arc<Self>, listing: Listing) {
+        let Listing { values, time } = listing;
+        for (key, value) in values {
+            let circuit = self.circuit(&key);
+            let (changed, needs_history) = {
+                let inner = circuit.inner();
+                let unread = inner.mirror.stored == Stored::Unknown;
+                let changed = unread || inner.mirror.value != value || inner.mirror.owes_a_write();
+                (changed, !matches!(inner.mirror.last.phase, Phase::Closed) || inner.mirror.apart)
+            };
+            if !changed {
+                continue;
+            }
+            // Only a circuit that is to be protected depends on whether its history stands, or one that is gone.
+            if needs_history || value == Value::Absent {
+                match self.load(&circuit).await {
+                    Ok(loaded) => self.take_up(&circuit, &loaded),
+                    Err(error) => return self.link.fail(&error, self.clock.now()),
+                }
+            } else {
+                self.take_up(&circuit, &Loaded { value, history: true, time });
+            }
+            self.settled(&circuit).await;
+        }
+    }
+
+    /// Waits until nothing waits to be written for a circuit.
+    pub(crate) async fn settled(&self, circuit: &Circuit) {
+        loop {
+            let changed = circuit.changed.notified();
+            if !circuit.inner().mirror.owes_a_write() || !self.link.is_up() {
+                return;
+            }
+            let _ = timeout(self.pacing.patience, changed).await;
+        }
+    }
+
+    fn renew(self: &Arc<Self>) {
+        let now = self.clock.now();
+        for circuit in self.circuits.load().values() {
+            let used = circuit.used.swap(false, std::sync::atomic::Ordering::Relaxed);
+            let view = circuit.view.load();
+            if used && view.known && now.since(view.record.updated_at) > RENEWAL {
+                self.request(circuit, Waiting::event(Event::Touch, None));
+            }
+        }
+    }
+
+    /// Lets go of circuits that are gone and that nobody holds.
+    fn drop_idle(&self) {
+        let idle = |circuit: &Arc<Circuit>| {
+            let inner = circuit.inner();
+            Arc::strong_count(circuit) <= 1
+                && !inner.writer_runs
+                && !inner.reader_runs
+                && !inner.mirror.is_known()
+        };
+        self.edit_circuits(|circuits| {
+            circuits.retain(|_, circuit| !idle(circuit));
+        });
+    }
+}
+
+fn report_oddities(circuit: &Circuit, inner: &Inner) {
+    match (&inner.mirror.stored, &inner.mirror.value) {
+        (Stored::Garbage, _) => tracing::warn!(
+            circuit = %circuit.key,
+            "the key holds no circuit's JSON: it counts as closed and is overwritten at the next change"
+        ),
+        (Stored::OtherType, Value::OtherType(found)) => tracing::warn!(
+            circuit = %circuit.key,
+            %found,
+            "the key is of another type and is left alone: this circuit is kept in this process"
+        ),
+        _ => {}
+    }
+}

@@ -1,0 +1,273 @@
+//! The store in Redis: one key a circuit, one stream a history, one small script for compare-and-set.
+//!
+//! Changes come by RESP3's `CLIENT TRACKING ON BCAST PREFIX circuit_breaker:`, which tells of every writer, Open SWE
+//! and `redis-cli` included, on a connection of its own.
+
+mod address;
+mod line;
+mod script;
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering},
+    },
+    time::Duration,
+};
+
+use ::redis::{RedisResult, Value as Reply, aio::MultiplexedConnection};
+use breaker::{InstanceId, ModelKey, Reason, State, Timestamp, Transition, millis};
+use bytes::Bytes;
+use futures_util::future::{BoxFuture, FutureExt as _};
+use tokio::task::AbortHandle;
+
+pub use address::{RedisAddress, RedisAddressError};
+use line::{Line, model_key, read_error};
+use script::Script;
+
+use crate::store::{
+    CLOCK_TOLERANCE, Changes, LARGEST_VALUE, Listing, Loaded, Place, Store, StoreError, Swap, Value, Write,
+};
+
+/// What every circuit's key begins with (DESIGN 1.1).
+const KEY_PREFIX: &str = "circuit_breaker:";
+
+/// About so many entries of a history are kept, for so long after the last: longer than its circuit lives, which is
+/// how a DEL is told from a loss of data (F5).
+const HISTORY: (usize, Duration) = (1_000, Duration::from_secs(7 * 24 * 60 * 60));
+
+/// Keys asked for at once.
+const PAGE: usize = 500;
+
+/// The store in Redis.
+#[derive(Debug)]
+pub struct RedisStore {
+    line: Arc<Line>,
+    address: RedisAddress,
+    shift: TimeShift,
+    keeper: AbortHandle,
+}
+
+/// Time that a test lets pass on Redis' clock; none otherwise.
+#[derive(Debug, Clone, Default)]
+pub struct TimeShift(Arc<AtomicI64>);
+
+impl TimeShift {
+    /// Lets time pass.
+    pub fn advance(&self, duration: Duration) {
+        self.0.fetch_add(i64::try_from(millis(duration)).unwrap_or(i64::MAX), Ordering::SeqCst);
+    }
+
+    /// How much has passed, in ms.
+    #[must_use]
+    pub fn millis(&self) -> i64 {
+        self.0.load(Ordering::SeqCst)
+    }
+}
+
+impl RedisStore {
+    /// Begins to connect, and goes on trying for as long as the store lives. Must be called within a tokio runtime.
+    ///
+    /// # Errors
+    /// The address cannot be used.
+    pub fn start(address: RedisAddress) -> Result<Self, RedisAddressError> {
+        Self::start_shifted(address, TimeShift::default())
+    }
+
+    /// The same, with time that a test lets pass.
+    ///
+    /// # Errors
+    /// The address cannot be used.
+    pub fn start_shifted(address: RedisAddress, shift: TimeShift) -> Result<Self, RedisAddressError> {
+        let client =
+            address.client().map_err(|error| RedisAddressError::Malformed(error.category().to_owned()))?;
+        let line = Arc::new(Line::new(client));
+        let keeper = tokio::spawn(Arc::clone(&line).keep()).abort_handle();
+        Ok(Self { line, address, shift, keeper })
+    }
+
+    async fn load_now(&self, key: &ModelKey) -> Result<Loaded, StoreError> {
+        let mut connection = self.line.commands()?;
+        let mut call = Script::Load.call(key);
+        call.arg(self.shift.millis()).arg(LARGEST_VALUE);
+        let (time, history, kind, text): (u64, bool, String, Bytes) =
+            Script::Load.run(&call, &mut connection).await.map_err(|e| read_error(&e))?;
+        Ok(Loaded { value: read_value(&kind, text), history, time: Timestamp::from_millis(time) })
+    }
+
+    async fn list(&self, known: &[ModelKey], discover: bool) -> Result<Listing, StoreError> {
+        let mut connection = self.line.commands()?;
+        let mut keys = known.to_vec();
+        if discover {
+            keys.extend(scan(&mut connection).await.map_err(|e| read_error(&e))?);
+            keys.sort_unstable();
+            keys.dedup();
+        }
+        let mut values = Vec::with_capacity(keys.len());
+        for page in keys.chunks(PAGE) {
+            let mut get = ::redis::cmd("MGET");
+            for key in page {
+                get.arg(redis_key(key));
+            }
+            let texts: Vec<Option<Bytes>> =
+                get.query_async(&mut connection).await.map_err(|e| read_error(&e))?;
+            for (key, text) in page.iter().zip(texts) {
+                let value = match text {
+                    // MGET gives nothing for a key of another type, too, and digests nothing.
+                    Some(text) if text.len() <= LARGEST_VALUE => Value::Text(text),
+                    _ => self.load_now(key).await?.value,
+                };
+                values.push((key.clone(), value));
+            }
+        }
+        let (seconds, micros): (u64, u64) =
+            ::redis::cmd("TIME").query_async(&mut connection).await.map_err(|e| read_error(&e))?;
+        let now = Timestamp::from_millis(seconds * 1_000 + micros / 1_000);
+        let time = Timestamp::from_millis(now.as_millis().saturating_add_signed(self.shift.millis()));
+        Ok(Listing { values, time })
+    }
+
+    async fn swap(&self, key: &ModelKey, write: &Write) -> Result<Swap, StoreError> {
+        let mut connection = self.line.commands()?;
+        let call = self.swap_call(key, write);
+        let (outcome, time, history, kind, text): (String, u64, bool, String, Bytes) =
+            Script::CompareAndSet.run(&call, &mut connection).await.map_err(|e| read_error(&e))?;
+        let time = Timestamp::from_millis(time);
+        match outcome.as_str() {
+            "done" => Ok(Swap::Done { time }),
+            "clock" => Ok(Swap::ClockAway { time }),
+            _ => Ok(Swap::Changed(Loaded { value: read_value(&kind, text), history, time })),
+        }
+    }
+
+    fn swap_call(&self, key: &ModelKey, write: &Write) -> ::redis::Cmd {
+        let mut call = Script::CompareAndSet.call(key);
+        match &write.expected {
+            // A key of another type is never written to: what is expected is not what stands there.
+            Value::Absent | Value::OtherType(_) => call.arg("absent").arg(""),
+            Value::Text(text) => call.arg("text").arg(&text[..]),
+            Value::Oversized { digest, .. } => call.arg("digest").arg(digest),
+        };
+        match &write.next {
+            Some(text) => call.arg("put").arg(&text[..]),
+            None => call.arg("delete").arg(""),
+        };
+        call.arg(write.lifetime.map_or(0, millis))
+            .arg(write.decided_at.as_millis())
+            .arg(millis(CLOCK_TOLERANCE))
+            .arg(self.shift.millis())
+            .arg(LARGEST_VALUE)
+            .arg(HISTORY.0)
+            .arg(millis(HISTORY.1));
+        for entry in &write.entries {
+            let reason = serde_json::to_string(&entry.reason).unwrap_or_default();
+            call.arg(entry.from.as_str()).arg(entry.to.as_str()).arg(entry.epoch).arg(reason);
+            call.arg(entry.instance.as_str()).arg(entry.at.as_millis());
+        }
+        call
+    }
+
+    async fn read_history(&self, key: &ModelKey, most: usize) -> Result<Vec<Transition>, StoreError> {
+        let mut connection = self.line.commands()?;
+        let mut read = ::redis::cmd("XREVRANGE");
+        read.arg(history_key(key)).arg("+").arg("-").arg("COUNT").arg(most);
+        let entries: Vec<(String, Vec<String>)> =
+            read.query_async(&mut connection).await.map_err(|e| read_error(&e))?;
+        Ok(entries.iter().filter_map(|(_, fields)| read_entry(fields)).collect())
+    }
+}
+
+impl Drop for RedisStore {
+    fn drop(&mut self) {
+        self.keeper.abort();
+    }
+}
+
+async fn scan(connection: &mut MultiplexedConnection) -> RedisResult<Vec<ModelKey>> {
+    let mut keys = Vec::new();
+    let mut cursor = 0u64;
+    loop {
+        let mut scan = ::redis::cmd("SCAN");
+        scan.arg(cursor).arg("MATCH").arg(format!("{KEY_PREFIX}*")).arg("COUNT").arg(1_000);
+        let (next, page): (u64, Vec<Reply>) = scan.query_async(connection).await?;
+        keys.extend(page.iter().filter_map(model_key));
+        if next == 0 {
+            return Ok(keys);
+        }
+        cursor = next;
+    }
+}
+
+fn redis_key(key: &ModelKey) -> String {
+    format!("{KEY_PREFIX}{key}")
+}
+
+/// The braces put the history into the key's slot of a Redis Cluster (DESIGN 1.1).
+fn history_key(key: &ModelKey) -> String {
+    format!("{{{KEY_PREFIX}{key}}}:events")
+}
+
+fn read_value(kind: &str, text: Bytes) -> Value {
+    match kind {
+        "text" => Value::Text(text),
+        "digest" => Value::Oversized { digest: String::from_utf8_lossy(&text).into_owned() },
+        "type" => Value::OtherType(String::from_utf8_lossy(&text).into_owned()),
+        _ => Value::Absent,
+    }
+}
+
+fn read_entry(fields: &[String]) -> Option<Transition> {
+    let field = |name: &str| fields.chunks_exact(2).find(|pair| pair[0] == name).map(|pair| pair[1].as_str());
+    let state = |name: &str| match field(name)? {
+        "CLOSED" => Some(State::Closed),
+        "OPEN" => Some(State::Open),
+        "HALF_OPEN" => Some(State::HalfOpen),
+        _ => None,
+    };
+    Some(Transition {
+        from: state("from")?,
+        to: state("to")?,
+        epoch: field("epoch")?.parse().ok()?,
+        reason: serde_json::from_str::<Reason>(field("reason")?).ok()?,
+        instance: InstanceId::new(field("instance")?),
+        at: Timestamp::from_millis(field("at")?.parse().ok()?),
+    })
+}
+
+impl Store for RedisStore {
+    fn load<'a>(&'a self, key: &'a ModelKey) -> BoxFuture<'a, Result<Loaded, StoreError>> {
+        self.load_now(key).boxed()
+    }
+
+    fn load_all<'a>(
+        &'a self,
+        known: &'a [ModelKey],
+        discover: bool,
+    ) -> BoxFuture<'a, Result<Listing, StoreError>> {
+        self.list(known, discover).boxed()
+    }
+
+    fn compare_and_set<'a>(
+        &'a self,
+        key: &'a ModelKey,
+        write: &'a Write,
+    ) -> BoxFuture<'a, Result<Swap, StoreError>> {
+        self.swap(key, write).boxed()
+    }
+
+    fn history<'a>(
+        &'a self,
+        key: &'a ModelKey,
+        most: usize,
+    ) -> BoxFuture<'a, Result<Vec<Transition>, StoreError>> {
+        self.read_history(key, most).boxed()
+    }
+
+    fn changes(&self) -> Changes {
+        self.line.feed()
+    }
+
+    fn place(&self) -> Place {
+        Place { kind: "redis", address: self.address.to_string() }
+    }
+}

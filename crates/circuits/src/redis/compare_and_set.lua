@@ -1,0 +1,41 @@
+-- Compares, and if nothing has changed writes a circuit and its history in one step. Decides nothing about circuits.
+-- KEYS  1 the circuit, 2 its history
+-- ARGV  1 what is expected: absent | text | digest   2 that text or SHA-1
+--       3 put | delete   4 the new text   5 its lifetime in ms, 0 for ever
+--       6 when it was decided (Unix ms)   7 how far that may be from the time here (ms)
+--       8 ms to add to the time here (0, but in tests)   9 largest value that is told   10 entries   11 ms they last
+--       then six a history entry: from, to, epoch, reason, instance, at
+-- Gives  what came of it (done | changed | clock), the time, whether there is a history, what stands there, its text
+local clock = redis.call('TIME')
+local now = clock[1] * 1000 + math.floor(clock[2] / 1000) + ARGV[8]
+local kind, text = 'absent', ''
+local type = redis.call('TYPE', KEYS[1]).ok
+if type == 'string' then
+  kind, text = 'text', redis.call('GET', KEYS[1])
+  if #text > tonumber(ARGV[9]) then
+    kind, text = 'digest', redis.sha1hex(text)
+  end
+elseif type ~= 'none' then
+  kind, text = 'type', type
+end
+if kind ~= ARGV[1] or (kind ~= 'absent' and text ~= ARGV[2]) then
+  return {'changed', now, redis.call('EXISTS', KEYS[2]), kind, text}
+end
+if math.abs(now - ARGV[6]) > tonumber(ARGV[7]) then
+  return {'clock', now, 0, '', ''}
+end
+if ARGV[3] == 'delete' then
+  redis.call('DEL', KEYS[1])
+elseif ARGV[5] == '0' then
+  redis.call('SET', KEYS[1], ARGV[4])
+else
+  redis.call('SET', KEYS[1], ARGV[4], 'PX', ARGV[5])
+end
+for i = 12, #ARGV, 6 do
+  redis.call('XADD', KEYS[2], 'MAXLEN', '~', ARGV[10], '*', 'from', ARGV[i], 'to', ARGV[i + 1], 'epoch', ARGV[i + 2],
+    'reason', ARGV[i + 3], 'instance', ARGV[i + 4], 'at', ARGV[i + 5])
+end
+if #ARGV >= 12 then
+  redis.call('PEXPIRE', KEYS[2], ARGV[11])
+end
+return {'done', now, 1, '', ''}

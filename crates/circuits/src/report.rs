@@ -1,0 +1,136 @@
+//! What a person or a script is told of a circuit.
+
+use std::time::Duration;
+
+use breaker::{InstanceId, ModelKey, Phase, Policy, Reason, Record, State, Timestamp, describe};
+use serde::Serialize;
+
+/// The circuit is open: why, and when to ask again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// The circuit.
+    pub key: ModelKey,
+    /// How long until a call may be tried; `None`: not before a person closes it.
+    pub retry_in: Option<Duration>,
+    /// A probe is under way, whose verdict may come sooner.
+    pub probing: bool,
+    /// Why, as the end of a sentence.
+    pub why: String,
+}
+
+impl Refusal {
+    pub(crate) fn new(
+        key: &ModelKey,
+        record: &Record,
+        retry_at: Option<Timestamp>,
+        probing: bool,
+        now: Timestamp,
+    ) -> Self {
+        let retry_in = retry_at.map(|at| at.since(now));
+        let until = match retry_in {
+            None => "until it is closed by hand".to_owned(),
+            Some(_) if probing => "while a probe is under way".to_owned(),
+            Some(wait) => format!("for {:.1} s more", wait.as_secs_f64()),
+        };
+        let why = format!("open {until}: {}", describe(record));
+        Self { key: key.clone(), retry_in, probing, why }
+    }
+}
+
+/// One circuit, as it is at a moment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Report {
+    /// The model key.
+    #[serde(serialize_with = "as_text")]
+    pub key: ModelKey,
+    /// The state as people see it.
+    pub state: State,
+    /// A person opened it.
+    pub forced: bool,
+    /// Failures in a row.
+    pub failure_count: u32,
+    /// When the last failure was (Unix ms; 0: never).
+    pub last_failure_time: Timestamp,
+    /// When a call may be tried (Unix ms), of a circuit that is not closed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retry_at: Option<Timestamp>,
+    /// How long until then, in ms.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retry_in_ms: Option<u64>,
+    /// Opened in a row without having closed.
+    pub trips: u32,
+    /// Grows at every change of state.
+    pub epoch: u64,
+    /// Since when it is in this state (Unix ms).
+    pub since: Timestamp,
+    /// Why it is as it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<Reason>,
+    /// The same, in words.
+    pub explanation: String,
+    /// Instances with a living probe.
+    pub probing: Vec<InstanceId>,
+    /// Calls in the window.
+    pub calls: u32,
+    /// Failed calls in the window.
+    pub failures: u32,
+    /// Instances that cannot connect to the provider.
+    pub cut_off: Vec<InstanceId>,
+    /// Who wrote it last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub updated_by: Option<InstanceId>,
+    /// When it was written last (Unix ms).
+    pub updated_at: Timestamp,
+}
+
+impl Report {
+    /// Looks at a record at a moment.
+    #[must_use]
+    pub fn new(key: &ModelKey, record: &Record, policy: &Policy, now: Timestamp) -> Self {
+        let row = record.row.remembered(policy, now);
+        let (calls, failures) = record.window.totals(policy, now);
+        let probing = match &record.phase {
+            Phase::HalfOpen { leases, .. } => {
+                leases.iter().filter(|lease| lease.lives(now)).map(|lease| lease.instance.clone()).collect()
+            }
+            _ => Vec::new(),
+        };
+        let retry_at = record.retry_at();
+        Self {
+            key: key.clone(),
+            state: record.state(now),
+            forced: record.is_forced(),
+            failure_count: row.failures,
+            last_failure_time: record.row.last,
+            retry_at,
+            retry_in_ms: retry_at.map(|at| breaker::millis(at.since(now))),
+            trips: record.trips,
+            epoch: record.epoch,
+            since: since(record, now),
+            reason: record.reason.clone(),
+            explanation: describe(record),
+            probing,
+            calls,
+            failures,
+            cut_off: record
+                .cut_off
+                .iter()
+                .filter(|held| now < held.until)
+                .map(|held| held.instance.clone())
+                .collect(),
+            updated_by: record.updated_by.clone(),
+            updated_at: record.updated_at,
+        }
+    }
+}
+
+/// An epoch is the time of its beginning, unless it had to be later than one that was ahead of time.
+fn since(record: &Record, now: Timestamp) -> Timestamp {
+    let began = Timestamp::from_millis(record.epoch);
+    if began <= now { began } else { record.updated_at.min(now) }
+}
+
+fn as_text<S: serde::Serializer>(key: &ModelKey, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(key.as_str())
+}

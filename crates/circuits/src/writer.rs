@@ -1,0 +1,257 @@
+//! Writing: one write in flight per circuit, however many calls fail at once; what comes meanwhile is folded into
+//! the next.
+
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
+
+use breaker::{Context, Effect, Record, Stamp};
+use tokio::time::{Instant, timeout};
+
+use crate::{
+    circuit::{Circuit, Inner, Reply, Waiting, is_urgent},
+    circuits::Shared,
+    mirror::Stored,
+    permit::Permit,
+    plan::{Answer, Next, Plan, Request, plan, value_after},
+    store::{StoreError, Swap, Write},
+};
+
+/// So often a write that others overtook is tried again before it makes room for what has come meanwhile.
+const TRIES: u32 = 32;
+
+impl Shared {
+    /// Hands a request to the circuit's writer, and starts it if it does not run.
+    pub(crate) fn request(self: &Arc<Self>, circuit: &Arc<Circuit>, waiting: Waiting) {
+        let start = {
+            let mut inner = circuit.inner();
+            inner.queue.push(waiting);
+            circuit.busy.store(true, Ordering::Release);
+            !std::mem::replace(&mut inner.writer_runs, true)
+        };
+        if start {
+            self.runtime.spawn(Arc::clone(self).write_all(Arc::clone(circuit)));
+        } else {
+            circuit.bell.notify_one();
+        }
+    }
+
+    async fn write_all(self: Arc<Self>, circuit: Arc<Circuit>) {
+        while let Some(batch) = self.next_batch(&circuit).await {
+            self.write(&circuit, batch).await;
+        }
+    }
+
+    /// Waits until it is worth writing. Counts that cannot trip are put off, so that a fleet's failures do not
+    /// become a flood of writes.
+    async fn next_batch(self: &Arc<Self>, circuit: &Arc<Circuit>) -> Option<Vec<Waiting>> {
+        loop {
+            let pause = {
+                let mut inner = circuit.inner();
+                if inner.queue.is_empty() {
+                    inner.writer_runs = false;
+                    circuit.busy.store(false, Ordering::Release);
+                    return None;
+                }
+                let requests: Vec<Request> =
+                    inner.queue.iter().map(|waiting| waiting.request.clone()).collect();
+                let policy = circuit.policy.load();
+                let context = self.context(&policy);
+                let draft = plan(&inner.mirror, &requests, context, self.link.is_up());
+                let pause = inner.pause(self.pacing.counts);
+                match pause {
+                    Some(pause) if !is_urgent(&draft, &inner.queue) => pause,
+                    _ => {
+                        let tally: Vec<Waiting> = inner.take_tally().collect();
+                        return Some(tally.into_iter().chain(inner.queue.drain(..)).collect());
+                    }
+                }
+            };
+            // Rings early when more comes; then it is looked at anew.
+            let _ = timeout(pause, circuit.bell.notified()).await;
+        }
+    }
+
+    async fn write(self: &Arc<Self>, circuit: &Arc<Circuit>, batch: Vec<Waiting>) {
+        let (requests, replies): (Vec<Request>, Vec<Reply>) =
+            batch.into_iter().map(|waiting| (waiting.request, waiting.reply)).unzip();
+        let mut tries = 0;
+        let settled = loop {
+            if let Some(settled) = self.try_write(circuit, &requests).await {
+                break settled;
+            }
+            tries += 1;
+            if tries >= TRIES {
+                self.put_back(circuit, requests, replies);
+                return;
+            }
+            self.step_aside(tries).await;
+        };
+        for (epoch, onward) in settled.onward.iter().map(|(onward, epoch)| (*epoch, onward)) {
+            onward.store(epoch, Ordering::Release);
+        }
+        let told = requests.into_iter().zip(settled.answers).zip(replies);
+        for ((request, answer), reply) in told {
+            self.answer(circuit, request, answer, reply);
+        }
+    }
+
+    /// One try: plans and writes. `None` if somebody else wrote meanwhile, and it is to be planned anew.
+    async fn try_write(self: &Arc<Self>, circuit: &Arc<Circuit>, requests: &[Request]) -> Option<Plan> {
+        let online = self.link.is_up();
+        if online && circuit.inner().mirror.stored == Stored::Unknown {
+            return self.read_first(circuit).await;
+        }
+        let (plan, write) = {
+            let policy = circuit.policy.load();
+            let context = self.context(&policy);
+            let mut inner = circuit.inner();
+            let writable = online && inner.mirror.stored != Stored::OtherType;
+            let plan = plan(&inner.mirror, requests, context, writable);
+            if !writable {
+                commit_apart(circuit, &mut inner, &plan);
+                return Some(plan);
+            }
+            let Some(write) = plan.write(&inner.mirror, context.now) else {
+                commit_nothing(circuit, &mut inner);
+                return Some(plan);
+            };
+            (plan, write)
+        };
+        match self.compare_and_set(circuit, &write).await {
+            Ok(Swap::Done { .. }) => {
+                commit(circuit, &plan, &write);
+                Some(plan)
+            }
+            Ok(Swap::Changed(loaded)) => {
+                self.take_up(circuit, &loaded);
+                None
+            }
+            Ok(Swap::ClockAway { .. }) => None,
+            Err(error) => {
+                self.link.fail(&error, self.clock.now());
+                // The reply may be lost and the write done: then the next reading finds it, equal to this.
+                commit_apart(circuit, &mut circuit.inner(), &plan);
+                Some(plan)
+            }
+        }
+    }
+
+    async fn read_first(self: &Arc<Self>, circuit: &Arc<Circuit>) -> Option<Plan> {
+        match self.load(circuit).await {
+            Ok(loaded) => self.take_up(circuit, &loaded),
+            Err(error) => self.link.fail(&error, self.clock.now()),
+        }
+        None
+    }
+
+    async fn compare_and_set(&self, circuit: &Circuit, write: &Write) -> Result<Swap, StoreError> {
+        let asked = Instant::now();
+        let swap = timeout(self.pacing.patience, self.store.compare_and_set(&circuit.key, write))
+            .await
+            .unwrap_or(Err(StoreError::Silent(self.pacing.patience)))?;
+        let time = match &swap {
+            Swap::Done { time } | Swap::ClockAway { time } => *time,
+            Swap::Changed(loaded) => loaded.time,
+        };
+        self.clock.hear(time, asked.elapsed());
+        Ok(swap)
+    }
+
+    fn put_back(self: &Arc<Self>, circuit: &Arc<Circuit>, requests: Vec<Request>, replies: Vec<Reply>) {
+        let mut inner = circuit.inner();
+        let newer = std::mem::take(&mut inner.queue);
+        let older = requests.into_iter().zip(replies).map(|(request, reply)| Waiting { request, reply });
+        inner.queue = older.chain(newer).collect();
+    }
+
+    /// Lets the others write first for a moment, not all for the same moment.
+    async fn step_aside(&self, tries: u32) {
+        if tries > 1 {
+            let most = 1u64 << tries.min(5);
+            let chance = self.chance() % most;
+            tokio::time::sleep(Duration::from_millis(chance)).await;
+        }
+    }
+
+    fn answer(self: &Arc<Self>, circuit: &Arc<Circuit>, request: Request, answer: Answer, reply: Reply) {
+        match reply {
+            Reply::Nobody => {}
+            // Nobody may be waiting any more; a permit that cannot be sent gives its lease back as it drops.
+            Reply::Probe(sender) => {
+                let permit = match (answer, request) {
+                    (Answer::Effect(Effect::Granted { epoch }), Request::Probe(id)) => {
+                        Some(Permit::new(self, circuit, Stamp { epoch, lease: Some(id) }))
+                    }
+                    _ => None,
+                };
+                drop(sender.send(permit));
+            }
+            Reply::Answer(sender) => drop(sender.send(answer)),
+        }
+    }
+
+    pub(crate) fn context<'a>(&'a self, policy: &'a breaker::Policy) -> Context<'a> {
+        Context { instance: &self.instance, policy, now: self.clock.now() }
+    }
+}
+
+fn commit(circuit: &Circuit, plan: &Plan, write: &Write) {
+    let mut inner = circuit.inner();
+    match &plan.next {
+        Next::Same => {}
+        Next::Record(record) => inner.mirror.written(value_after(write), Record::clone(record)),
+        Next::Nothing(epoch) => inner.mirror.removed(*epoch),
+    }
+    inner.mirror.history |= !write.entries.is_empty();
+    inner.version += 1;
+    inner.written_at = Some(Instant::now());
+    circuit.publish(&inner);
+    drop(inner);
+    tell(circuit, plan);
+}
+
+/// Nothing is to be written: what stands in the store is what is to be gone by.
+fn commit_nothing(circuit: &Circuit, inner: &mut Inner) {
+    match inner.mirror.stored.clone() {
+        Stored::Ours(record) => {
+            let value = inner.mirror.value.clone();
+            inner.mirror.written(value, record);
+        }
+        // Who begins it again tells the history what it was before, so that is kept while the history stands.
+        Stored::Absent if inner.mirror.history => inner.mirror.apart = false,
+        Stored::Absent => {
+            let epoch = inner.mirror.last.epoch;
+            inner.mirror.removed(epoch);
+        }
+        Stored::Unknown | Stored::Foreign(_) | Stored::Garbage | Stored::OtherType => return,
+    }
+    circuit.publish(inner);
+}
+
+fn commit_apart(circuit: &Circuit, inner: &mut Inner, plan: &Plan) {
+    match &plan.next {
+        Next::Record(record) if **record != inner.mirror.record => {
+            inner.mirror.keep_apart(Record::clone(record))
+        }
+        Next::Record(_) | Next::Same => return,
+        Next::Nothing(epoch) => inner.mirror.removed(*epoch),
+    }
+    inner.version += 1;
+    circuit.publish(inner);
+    tell(circuit, plan);
+}
+
+fn tell(circuit: &Circuit, plan: &Plan) {
+    for transition in &plan.transitions {
+        tracing::info!(
+            circuit = %circuit.key,
+            from = %transition.from,
+            to = %transition.to,
+            epoch = transition.epoch,
+            reason = %transition.reason.in_short(),
+            "circuit changed"
+        );
+    }
+}

@@ -1,0 +1,7 @@
+//! Errors: reading a provider's, and writing the gateway's own.
+
+mod read;
+mod write;
+
+pub use read::{ErrorBody, Meaning};
+pub use write::{error_event, gateway_error};

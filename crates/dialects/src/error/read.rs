@@ -1,0 +1,261 @@
+//! What a provider's error says.
+//!
+//! Everything here is off the path of a good call, and what stands before a provider (a proxy, a server that merely
+//! speaks its API) sends errors of many shapes, so this reads a document tree and takes what it finds.
+
+use serde_json::Value;
+
+/// What a provider's error says, without its message, which may quote a prompt (C5).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ErrorBody {
+    /// For instance `overloaded_error`.
+    pub error_type: Option<String>,
+    /// For instance `insufficient_quota`.
+    pub error_code: Option<String>,
+    /// The HTTP status it came with or, inside a 200, the one that it names or stands for.
+    pub status: Option<u16>,
+    /// What it comes to.
+    pub meaning: Meaning,
+}
+
+/// What an error comes to, where C2 and B9 make a difference that the status alone does not tell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Meaning {
+    /// The prompt does not fit this model; another may take it.
+    ContextTooLong,
+    /// The provider has no such model, or not for this key.
+    UnknownModel,
+    /// Quota or credit is spent, or a spend limit reached: waiting a little does not help.
+    Spent,
+    /// Refused by the provider's content policy.
+    ContentPolicy,
+    /// None of these: the status decides.
+    Other,
+}
+
+impl ErrorBody {
+    /// Reads the body of an answer that came with `status`, or with `None` an error inside a 200. Whatever the body
+    /// is, this succeeds; of an HTML page it has nothing to tell but the status.
+    #[must_use]
+    pub fn read(status: Option<u16>, body: &[u8]) -> Self {
+        Self::of(status, &serde_json::from_slice(body).unwrap_or_default())
+    }
+
+    fn of(status: Option<u16>, body: &Value) -> Self {
+        // vLLM and others put at the top what OpenAI puts into `error`.
+        let error = body.get("error").filter(|error| error.is_object()).unwrap_or(body);
+        let error_type = identifier(&error["type"]);
+        let error_code = identifier(&error["code"]).or_else(|| identifier(&error["details"]["error_code"]));
+        let status = status.or_else(|| implied_status(error_type.as_deref(), error_code.as_deref()));
+        let said = Said {
+            status,
+            names: [error_type.as_deref(), error_code.as_deref()],
+            message: message(body).to_ascii_lowercase(),
+            moderated: error["metadata"].get("flagged_input").is_some(),
+        };
+        let meaning = said.meaning();
+        Self { error_type, error_code, status, meaning }
+    }
+}
+
+/// Types and codes are short names. Anything else in their place may be prose, and is dropped.
+fn identifier(value: &Value) -> Option<String> {
+    const LONGEST: usize = 64;
+    let name = match value {
+        Value::String(name) => name.clone(),
+        Value::Number(number) => number.to_string(),
+        _ => return None,
+    };
+    let fits = (1..=LONGEST).contains(&name.len());
+    (fits && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte))).then_some(name)
+}
+
+fn message(body: &Value) -> &str {
+    [&body["error"]["message"], &body["message"], &body["error"]]
+        .into_iter()
+        .find_map(Value::as_str)
+        .unwrap_or("")
+}
+
+/// The status that an error inside a 200 names (OpenRouter: a number as its code) or stands for.
+fn implied_status(error_type: Option<&str>, code: Option<&str>) -> Option<u16> {
+    let named = |name: &str| match name {
+        "invalid_request_error" | "context_length_exceeded" => Some(400),
+        "authentication_error" | "invalid_api_key" => Some(401),
+        "billing_error" => Some(402),
+        "permission_error" => Some(403),
+        "not_found_error" | "model_not_found" => Some(404),
+        "request_too_large" => Some(413),
+        "rate_limit_error" | "rate_limit_exceeded" | "insufficient_quota" | "slow_down" => Some(429),
+        "api_error" | "server_error" | "internal_error" => Some(500),
+        "server_is_overloaded" => Some(503),
+        "timeout_error" => Some(504),
+        "overloaded_error" => Some(529),
+        number => number.parse().ok().filter(|status| (400..600).contains(status)),
+    };
+    code.and_then(named).or_else(|| error_type.and_then(named))
+}
+
+/// An error's words, the message among them: they are looked at here and go no further.
+struct Said<'a> {
+    status: Option<u16>,
+    names: [Option<&'a str>; 2],
+    message: String,
+    moderated: bool,
+}
+
+impl Said<'_> {
+    fn meaning(&self) -> Meaning {
+        if self.is_context_too_long() {
+            Meaning::ContextTooLong
+        } else if self.is_unknown_model() {
+            Meaning::UnknownModel
+        } else if self.is_spent() {
+            Meaning::Spent
+        } else if self.is_content_policy() {
+            Meaning::ContentPolicy
+        } else {
+            Meaning::Other
+        }
+    }
+
+    fn is_named(&self, names: &[&str]) -> bool {
+        self.names.iter().flatten().any(|name| names.contains(name))
+    }
+
+    fn says(&self, phrases: &[&str]) -> bool {
+        phrases.iter().any(|phrase| self.message.contains(phrase))
+    }
+
+    /// Anthropic, vLLM and others have no code for it, only a message.
+    fn is_context_too_long(&self) -> bool {
+        self.is_named(&["context_length_exceeded"])
+            || matches!(self.status, Some(400 | 413 | 422))
+                && self.says(&["prompt is too long", "exceed context limit", "maximum context length"])
+    }
+
+    /// Anthropic's message is `model: NAME`; a wrong path is a `not_found_error` too.
+    fn is_unknown_model(&self) -> bool {
+        self.is_named(&["model_not_found"])
+            || self.status == Some(404)
+                && (self.message.starts_with("model:")
+                    || self.message.contains("model") && self.says(&["not found", "does not exist"]))
+    }
+
+    fn is_spent(&self) -> bool {
+        const NAMES: [&str; 6] = [
+            "insufficient_quota",
+            "credit_balance_exhausted",
+            "billing_error",
+            "billing_hard_limit_reached",
+            "billing_not_active",
+            "enforced_spend_limit_reached",
+        ];
+        self.status == Some(402)
+            || self.is_named(&NAMES)
+            || self.status == Some(400) && self.says(&["credit balance is too low"])
+    }
+
+    fn is_content_policy(&self) -> bool {
+        self.moderated || self.is_named(&["content_filter", "content_policy_violation"])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::{ErrorBody, Meaning};
+
+    fn read(status: impl Into<Option<u16>>, body: &Value) -> ErrorBody {
+        ErrorBody::read(status.into(), body.to_string().as_bytes())
+    }
+
+    fn openai(kind: &str, code: &str, message: &str) -> Value {
+        json!({"error": {"message": message, "type": kind, "param": null, "code": code}})
+    }
+
+    fn anthropic(kind: &str, message: &str) -> Value {
+        json!({"type": "error", "error": {"type": kind, "message": message}, "request_id": "req_1"})
+    }
+
+    #[test]
+    fn what_errors_come_to() {
+        let spend_limit = json!({"type": "error", "error": {"type": "rate_limit_error", "message": "x",
+            "details": {"error_code": "enforced_spend_limit_reached"}}});
+        let moderated = json!({"error": {"code": 403, "message": "x", "metadata": {"flagged_input": "…"}}});
+        for (status, body, meaning) in [
+            (400, openai("invalid_request_error", "context_length_exceeded", "x"), Meaning::ContextTooLong),
+            (
+                400,
+                anthropic("invalid_request_error", "prompt is too long: 2 > 1 maximum"),
+                Meaning::ContextTooLong,
+            ),
+            (
+                400,
+                json!({"object": "error", "message": "This model's maximum context length is 8 tokens.",
+                "type": "BadRequestError", "code": 400}),
+                Meaning::ContextTooLong,
+            ),
+            (400, anthropic("invalid_request_error", "max_tokens: field required"), Meaning::Other),
+            (404, openai("invalid_request_error", "model_not_found", "x"), Meaning::UnknownModel),
+            (403, openai("invalid_request_error", "model_not_found", "x"), Meaning::UnknownModel),
+            (404, anthropic("not_found_error", "model: claude-9"), Meaning::UnknownModel),
+            (404, anthropic("not_found_error", "Not Found"), Meaning::Other),
+            (
+                404,
+                json!({"error": {"message": "The model `a` does not exist.", "type": "NotFoundError", "code": 404}}),
+                Meaning::UnknownModel,
+            ),
+            (404, json!({"error": "model \"a\" not found, try pulling it first"}), Meaning::UnknownModel),
+            (429, openai("insufficient_quota", "insufficient_quota", "x"), Meaning::Spent),
+            (429, openai("insufficient_quota", "credit_balance_exhausted", "x"), Meaning::Spent),
+            (429, openai("requests", "rate_limit_exceeded", "x"), Meaning::Other),
+            (429, spend_limit, Meaning::Spent),
+            (402, anthropic("billing_error", "x"), Meaning::Spent),
+            (402, json!({}), Meaning::Spent),
+            (
+                400,
+                anthropic("invalid_request_error", "Your credit balance is too low to access it."),
+                Meaning::Spent,
+            ),
+            (400, openai("invalid_request_error", "content_policy_violation", "x"), Meaning::ContentPolicy),
+            (400, openai("", "content_filter", "x"), Meaning::ContentPolicy),
+            (403, moderated, Meaning::ContentPolicy),
+            (500, openai("server_error", "", "the prompt is too long"), Meaning::Other),
+        ] {
+            assert_eq!(read(status, &body).meaning, meaning, "{status} {body}");
+        }
+    }
+
+    #[test]
+    fn an_error_inside_a_200_names_its_status_or_stands_for_one() {
+        for (body, status) in [
+            (json!({"error": {"code": 502, "message": "x"}}), Some(502)),
+            (json!({"error": {"code": "429", "message": "x"}}), Some(429)),
+            (anthropic("overloaded_error", "x"), Some(529)),
+            (openai("server_error", "", "x"), Some(500)),
+            (openai("requests", "rate_limit_exceeded", "x"), Some(429)),
+            (json!({"error": {"code": 7, "message": "x"}}), None),
+            (json!({"error": "x"}), None),
+        ] {
+            assert_eq!(read(None, &body).status, status, "{body}");
+        }
+        assert_eq!(read(503, &anthropic("overloaded_error", "x")).status, Some(503), "the real one stands");
+    }
+
+    #[test]
+    fn only_names_are_kept() {
+        let error = read(500, &openai("you said: my secret", "server_error", "my secret"));
+        assert_eq!((error.error_type, error.error_code.as_deref()), (None, Some("server_error")));
+        assert_eq!(read(500, &openai("x", &"x".repeat(65), "")).error_code, None);
+    }
+
+    #[test]
+    fn a_page_of_html_is_an_error_too() {
+        let error = ErrorBody::read(Some(502), b"<html>Bad Gateway</html>");
+        let expected =
+            ErrorBody { error_type: None, error_code: None, status: Some(502), meaning: Meaning::Other };
+        assert_eq!(error, expected);
+    }
+}

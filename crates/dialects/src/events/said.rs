@@ -1,0 +1,116 @@
+//! Whether a delta says anything, whatever it calls it.
+
+use std::fmt;
+
+use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+
+/// Whether any field of an object, but for those that name its role or type, says something: a string, list or object
+/// that is not empty. Numbers and booleans are positions and marks, no speech.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Said(pub(super) bool);
+
+impl<'de> Deserialize<'de> for Said {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(DeltaVisitor)
+    }
+}
+
+struct DeltaVisitor;
+
+impl<'de> Visitor<'de> for DeltaVisitor {
+    type Value = Said;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Said, A::Error> {
+        let mut said = false;
+        while let Some(Label(is_label)) = map.next_key()? {
+            let NotEmpty(not_empty) = map.next_value()?;
+            said |= not_empty && !is_label;
+        }
+        Ok(Said(said))
+    }
+}
+
+/// Whether a key is one of those that say nothing.
+struct Label(bool);
+
+impl<'de> Deserialize<'de> for Label {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct KeyVisitor;
+
+        impl Visitor<'_> for KeyVisitor {
+            type Value = Label;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a key")
+            }
+
+            fn visit_str<E>(self, key: &str) -> Result<Label, E> {
+                Ok(Label(matches!(key, "role" | "type")))
+            }
+        }
+
+        deserializer.deserialize_identifier(KeyVisitor)
+    }
+}
+
+struct NotEmpty(bool);
+
+impl<'de> Deserialize<'de> for NotEmpty {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(ValueVisitor)
+    }
+}
+
+struct ValueVisitor;
+
+impl<'de> Visitor<'de> for ValueVisitor {
+    type Value = NotEmpty;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("any value")
+    }
+
+    fn visit_str<E>(self, value: &str) -> Result<NotEmpty, E> {
+        Ok(NotEmpty(!value.is_empty()))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut values: A) -> Result<NotEmpty, A::Error> {
+        let mut not_empty = false;
+        while values.next_element::<IgnoredAny>()?.is_some() {
+            not_empty = true;
+        }
+        Ok(NotEmpty(not_empty))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<NotEmpty, A::Error> {
+        let mut not_empty = false;
+        while entries.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {
+            not_empty = true;
+        }
+        Ok(NotEmpty(not_empty))
+    }
+
+    fn visit_unit<E>(self) -> Result<NotEmpty, E> {
+        Ok(NotEmpty(false))
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<NotEmpty, E> {
+        Ok(NotEmpty(false))
+    }
+
+    fn visit_u64<E>(self, _: u64) -> Result<NotEmpty, E> {
+        Ok(NotEmpty(false))
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<NotEmpty, E> {
+        Ok(NotEmpty(false))
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<NotEmpty, E> {
+        Ok(NotEmpty(false))
+    }
+}

@@ -1,0 +1,66 @@
+//! What all handlers share, and the table of paths.
+
+use std::sync::Arc;
+
+use axum::{
+    Router,
+    extract::{Extension, Request, State},
+    middleware,
+    response::Response,
+    routing::{get, post},
+};
+use dialects::{Dialect, Endpoint};
+use http::StatusCode;
+use manager::ModelManager;
+
+use crate::{
+    Health, Keys, calls,
+    error::{Error, dialect_of},
+    gate::{Caller, gate},
+    health, models,
+};
+
+/// What all handlers share.
+pub(crate) struct App {
+    pub(crate) manager: Arc<ModelManager>,
+    pub(crate) keys: Keys,
+    pub(crate) health: Arc<dyn Health>,
+    /// This process, as the circuits' history names it.
+    pub(crate) instance: String,
+    /// The largest request body that is taken, in bytes.
+    pub(crate) max_body: usize,
+}
+
+/// The table of paths.
+pub(crate) fn router(app: Arc<App>) -> Router {
+    Router::new()
+        .route(Endpoint::ChatCompletions.path(), post(calls::chat_completions))
+        .route(Endpoint::Messages.path(), post(calls::messages))
+        .route("/v1/models", get(models::list))
+        .route("/v1/models/{*name}", get(models::one))
+        .route("/livez", get(health::alive))
+        .route("/health/liveliness", get(health::alive))
+        .route("/readyz", get(health::ready))
+        .route("/health/readiness", get(health::ready))
+        .route("/health", get(health::report))
+        .fallback(unknown_path)
+        .method_not_allowed_fallback(wrong_method)
+        .layer(middleware::from_fn_with_state(Arc::clone(&app), gate))
+        .with_state(app)
+}
+
+async fn unknown_path(Extension(caller): Extension<Caller>, request: Request) -> Response {
+    let message = format!("there is no {} here", request.uri().path());
+    let dialect = dialect_of(request.uri().path(), request.headers());
+    Error::new(StatusCode::NOT_FOUND, "not_found", message).respond(dialect, &caller.id)
+}
+
+async fn wrong_method(
+    State(_): State<Arc<App>>,
+    Extension(caller): Extension<Caller>,
+    request: Request,
+) -> Response {
+    let message = format!("{} does not take {}", request.uri().path(), request.method());
+    let dialect: Dialect = dialect_of(request.uri().path(), request.headers());
+    Error::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", message).respond(dialect, &caller.id)
+}

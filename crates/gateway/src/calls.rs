@@ -1,0 +1,88 @@
+//! `POST /v1/chat/completions` and `POST /v1/messages`.
+
+use std::{error::Error as _, sync::Arc};
+
+use axum::{
+    body::to_bytes,
+    extract::{Extension, Request, State},
+    response::Response,
+};
+use bytes::Bytes;
+use dialects::Endpoint;
+use http::{HeaderMap, StatusCode};
+use http_body_util::LengthLimitError;
+use manager::{Call, Drill};
+
+use crate::{app::App, error::Error, gate::Caller, headers, keys::Role, reply::respond};
+
+/// OpenAI's.
+pub(crate) async fn chat_completions(
+    State(app): State<Arc<App>>,
+    Extension(caller): Extension<Caller>,
+    request: Request,
+) -> Response {
+    answer(&app, Endpoint::ChatCompletions, &caller, request).await
+}
+
+/// Anthropic's.
+pub(crate) async fn messages(
+    State(app): State<Arc<App>>,
+    Extension(caller): Extension<Caller>,
+    request: Request,
+) -> Response {
+    answer(&app, Endpoint::Messages, &caller, request).await
+}
+
+async fn answer(app: &App, endpoint: Endpoint, caller: &Caller, request: Request) -> Response {
+    let reply = async {
+        let call = read(app.max_body, endpoint, caller, request).await?;
+        app.manager.call(call).await.map_err(Error::from)
+    };
+    match reply.await {
+        Ok(reply) => respond(endpoint.dialect(), reply, &caller.id),
+        Err(error) => error.respond(endpoint.dialect(), &caller.id),
+    }
+}
+
+async fn read(max_body: usize, endpoint: Endpoint, caller: &Caller, request: Request) -> Result<Call, Error> {
+    let (parts, body) = request.into_parts();
+    let fallback = fallback(&parts.headers)?;
+    let drill = drill(&parts.headers, caller.role)?;
+    let body: Bytes = to_bytes(body, max_body).await.map_err(|error| {
+        if error.source().is_some_and(|source| source.is::<LengthLimitError>()) {
+            let message = format!("the request body is larger than {max_body} bytes");
+            Error::new(StatusCode::PAYLOAD_TOO_LARGE, "request_too_large", message)
+        } else {
+            invalid("the request body broke off before its end".to_owned())
+        }
+    })?;
+    let request = dialects::Request::parse(endpoint, body).map_err(|error| invalid(error.to_string()))?;
+    let id = caller.id.to_str().unwrap_or_default().to_owned();
+    Ok(Call { id, request, headers: parts.headers, fallback, drill })
+}
+
+/// `x-switchboard-fallback`: on unless `off`.
+fn fallback(headers: &HeaderMap) -> Result<bool, Error> {
+    match headers.get(headers::FALLBACK).map(|value| value.as_bytes().to_ascii_lowercase()).as_deref() {
+        None | Some(b"on") => Ok(true),
+        Some(b"off") => Ok(false),
+        Some(_) => Err(invalid(format!("the header {} takes on or off", headers::FALLBACK))),
+    }
+}
+
+/// `x-switchboard-fault`: an administrator's drill.
+fn drill(headers: &HeaderMap, role: Role) -> Result<Option<Drill>, Error> {
+    let Some(value) = headers.get(headers::FAULT) else { return Ok(None) };
+    if role < Role::Admin {
+        let message = format!("the header {} needs an admin key", headers::FAULT);
+        return Err(Error::new(StatusCode::FORBIDDEN, "admin_key_needed", message));
+    }
+    let drill = value.to_str().unwrap_or_default().parse();
+    drill
+        .map(Some)
+        .map_err(|error: manager::DrillError| invalid(format!("the header {}: {error}", headers::FAULT)))
+}
+
+const fn invalid(message: String) -> Error {
+    Error::new(StatusCode::BAD_REQUEST, "invalid_request", message)
+}

@@ -1,0 +1,109 @@
+//! Errors of the gateway's own, in the shape that the path's SDK raises.
+
+use std::time::Duration;
+
+use axum::{body::Body, response::Response};
+use dialects::{Dialect, Endpoint, error::gateway_error};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
+use manager::CallError;
+
+use crate::headers;
+
+/// Anthropic's SDKs ignore a `retry-after` above this and come back on their own after seconds, OpenAI's at twice
+/// this: a longer one goes with `x-should-retry: false`.
+const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(60);
+
+/// An error of the gateway's own.
+#[derive(Debug, Clone)]
+pub(crate) struct Error {
+    status: StatusCode,
+    code: &'static str,
+    message: String,
+    retry_in: Option<Duration>,
+    /// Whether the client's SDK is told to add no retries of its own.
+    no_retry: bool,
+}
+
+impl Error {
+    /// An error that no retry mends.
+    pub(crate) const fn new(status: StatusCode, code: &'static str, message: String) -> Self {
+        Self { status, code, message, retry_in: None, no_retry: false }
+    }
+
+    /// The response, in the dialect's shape.
+    pub(crate) fn respond(&self, dialect: Dialect, request_id: &HeaderValue) -> Response {
+        let id = request_id.to_str().unwrap_or_default();
+        let body = gateway_error(dialect, self.status.as_u16(), self.code, &self.message, id);
+        let mut response = Response::new(Body::from(body));
+        *response.status_mut() = self.status;
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        headers.insert(headers::ERROR, HeaderValue::from_static(self.code));
+        if let Some(wait) = self.retry_in {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(whole_seconds(wait)));
+        }
+        if self.no_retry {
+            headers.insert(headers::SHOULD_RETRY, HeaderValue::from_static("false"));
+        }
+        response
+    }
+}
+
+impl From<CallError> for Error {
+    fn from(error: CallError) -> Self {
+        let retry_in = error.retry_in();
+        let forever = matches!(error, CallError::CircuitOpen { .. }) && retry_in.is_none();
+        Self {
+            status: StatusCode::from_u16(error.status()).unwrap_or(StatusCode::BAD_GATEWAY),
+            code: error.code(),
+            message: error.to_string(),
+            retry_in,
+            no_retry: error.retries_are_spent()
+                || forever
+                || retry_in.is_some_and(|wait| wait > LONGEST_RETRY_AFTER),
+        }
+    }
+}
+
+/// Whole seconds, rounded up, at least 1: a client that comes back too early is refused again.
+fn whole_seconds(wait: Duration) -> u64 {
+    (wait.as_secs() + u64::from(wait.subsec_nanos() > 0)).max(1)
+}
+
+/// The dialect in which a path's SDK expects its errors.
+pub(crate) fn dialect_of(path: &str, headers: &HeaderMap) -> Dialect {
+    let anthropic = path
+        .strip_prefix(Endpoint::Messages.path())
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        || headers.contains_key(headers::ANTHROPIC_VERSION);
+    if anthropic { Dialect::Anthropic } else { Dialect::OpenAiChat }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wait_is_told_in_whole_seconds_rounded_up() {
+        for (millis, seconds) in [(0, 1), (1, 1), (1_000, 1), (1_001, 2), (4_200, 5)] {
+            assert_eq!(whole_seconds(Duration::from_millis(millis)), seconds, "{millis} ms");
+        }
+    }
+
+    #[test]
+    fn errors_take_the_shape_of_the_path() {
+        let mut anthropic = HeaderMap::new();
+        anthropic.insert(headers::ANTHROPIC_VERSION, HeaderValue::from_static("2023-06-01"));
+        let table = [
+            ("/v1/messages", HeaderMap::new(), Dialect::Anthropic),
+            ("/v1/messages/count_tokens", HeaderMap::new(), Dialect::Anthropic),
+            ("/v1/messagesx", HeaderMap::new(), Dialect::OpenAiChat),
+            ("/v1/models", anthropic, Dialect::Anthropic),
+            ("/v1/models", HeaderMap::new(), Dialect::OpenAiChat),
+            ("/nowhere", HeaderMap::new(), Dialect::OpenAiChat),
+        ];
+        for (path, headers, expected) in table {
+            assert_eq!(dialect_of(path, &headers), expected, "{path}");
+        }
+    }
+}

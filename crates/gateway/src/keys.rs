@@ -1,0 +1,156 @@
+//! Who may call: the keys of `[server]`.
+
+use std::fmt;
+
+use http::{HeaderMap, header};
+use secrecy::{ExposeSecret, SecretString};
+use subtle::ConstantTimeEq;
+
+use crate::headers;
+
+/// The keys that clients show. With none at all, everyone is let in, and the listener must be on loopback.
+#[derive(Clone, Default)]
+pub struct Keys {
+    api: Vec<SecretString>,
+    admin: Vec<SecretString>,
+}
+
+/// What a request's key allows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Role {
+    /// To call and to inspect.
+    Caller,
+    /// To operate as well.
+    Admin,
+}
+
+/// Why a request is not let in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Refused {
+    /// It shows no key.
+    NoKey,
+    /// It shows none of ours.
+    WrongKey,
+}
+
+impl Keys {
+    /// Keys that allow calls and inspection, and keys that allow operating as well. Empty ones are left out: they
+    /// would let anybody in.
+    #[must_use]
+    pub fn new(api: Vec<SecretString>, admin: Vec<SecretString>) -> Self {
+        let usable = |keys: Vec<SecretString>| {
+            keys.into_iter().filter(|key| !key.expose_secret().is_empty()).collect()
+        };
+        Self { api: usable(api), admin: usable(admin) }
+    }
+
+    /// Whether there are none, so that everyone is let in.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.api.is_empty() && self.admin.is_empty()
+    }
+
+    /// Whether some key allows calls but not operating.
+    pub(crate) const fn has_api_keys(&self) -> bool {
+        !self.api.is_empty()
+    }
+
+    /// What a request is allowed by the keys it shows; the best one counts.
+    pub(crate) fn role_of(&self, headers: &HeaderMap) -> Result<Role, Refused> {
+        if self.is_empty() {
+            return Ok(Role::Admin);
+        }
+        let mut best = Err(Refused::NoKey);
+        for key in shown(headers) {
+            best = match (best, self.role_of_key(key)) {
+                (Ok(best), Some(role)) => Ok(role.max(best)),
+                (Ok(best), None) => Ok(best),
+                (Err(_), role) => role.ok_or(Refused::WrongKey),
+            };
+        }
+        best
+    }
+
+    fn role_of_key(&self, key: &[u8]) -> Option<Role> {
+        match (one_of(&self.admin, key), one_of(&self.api, key)) {
+            (true, _) => Some(Role::Admin),
+            (false, true) => Some(Role::Caller),
+            (false, false) => None,
+        }
+    }
+}
+
+/// The keys that a request shows, wherever its SDK puts them.
+fn shown(headers: &HeaderMap) -> impl Iterator<Item = &[u8]> {
+    let bearer = headers.get(header::AUTHORIZATION).and_then(|value| {
+        let (scheme, key) = value.as_bytes().split_at_checked(b"bearer ".len())?;
+        scheme.eq_ignore_ascii_case(b"bearer ").then(|| key.trim_ascii())
+    });
+    let plain = [headers::API_KEY, headers::GOOGLE_API_KEY];
+    bearer
+        .into_iter()
+        .chain(plain.into_iter().filter_map(|name| headers.get(name).map(|value| value.as_bytes())))
+}
+
+/// Compares with every key in full, so that the time taken says nothing about how much of a guess was right.
+fn one_of(keys: &[SecretString], shown: &[u8]) -> bool {
+    keys.iter().fold(0, |found, key| found | key.expose_secret().as_bytes().ct_eq(shown).unwrap_u8()) == 1
+}
+
+impl fmt::Debug for Keys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Keys({} api, {} admin)", self.api.len(), self.admin.len())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::{HeaderName, HeaderValue};
+
+    use super::*;
+
+    fn keys() -> Keys {
+        Keys::new(vec!["caller-1".into(), "caller-2".into()], vec!["boss".into()])
+    }
+
+    fn request(headers: &[(HeaderName, &'static str)]) -> HeaderMap {
+        headers.iter().map(|(name, value)| (name.clone(), HeaderValue::from_static(value))).collect()
+    }
+
+    #[test]
+    fn a_key_is_taken_wherever_an_sdk_puts_it() {
+        use crate::headers::{API_KEY, GOOGLE_API_KEY};
+        use http::header::AUTHORIZATION;
+        let table: [(&[(HeaderName, &'static str)], Result<Role, Refused>); 11] = [
+            (&[(AUTHORIZATION, "Bearer caller-1")], Ok(Role::Caller)),
+            (&[(AUTHORIZATION, "bearer  caller-2")], Ok(Role::Caller)),
+            (&[(API_KEY, "caller-1")], Ok(Role::Caller)),
+            (&[(GOOGLE_API_KEY, "caller-1")], Ok(Role::Caller)),
+            (&[(API_KEY, "boss")], Ok(Role::Admin)),
+            (&[(AUTHORIZATION, "Bearer sk-other"), (API_KEY, "boss")], Ok(Role::Admin)),
+            (&[(AUTHORIZATION, "Bearer caller-1"), (API_KEY, "boss")], Ok(Role::Admin)),
+            (&[], Err(Refused::NoKey)),
+            (&[(AUTHORIZATION, "Basic caller-1")], Err(Refused::NoKey)),
+            (&[(API_KEY, "caller-")], Err(Refused::WrongKey)),
+            (&[(API_KEY, "")], Err(Refused::WrongKey)),
+        ];
+        for (headers, expected) in table {
+            assert_eq!(keys().role_of(&request(headers)), expected, "{headers:?}");
+        }
+    }
+
+    #[test]
+    fn without_keys_everyone_is_let_in_and_an_empty_key_is_none() {
+        assert_eq!(Keys::default().role_of(&HeaderMap::new()), Ok(Role::Admin));
+        assert!(Keys::new(vec!["".into()], vec![]).is_empty());
+        assert_eq!(
+            Keys::new(vec!["".into(), "a".into()], vec![]).role_of(&HeaderMap::new()),
+            Err(Refused::NoKey)
+        );
+    }
+
+    #[test]
+    fn debug_shows_no_key() {
+        assert_eq!(format!("{:?}", keys()), "Keys(2 api, 1 admin)");
+    }
+}

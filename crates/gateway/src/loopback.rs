@@ -1,0 +1,102 @@
+//! The names under which a listener without keys answers. A web page can make a browser send requests to
+//! loopback under a name of its own (DNS rebinding), or from its own origin: both give themselves away here.
+
+use std::net::{Ipv4Addr, Ipv6Addr};
+
+use http::{HeaderMap, HeaderName, header};
+
+/// The header that names something else than this machine; `None`: all is well. A request without `Host` is
+/// not from a client that matters.
+pub(crate) fn foreign_name(headers: &HeaderMap) -> Option<HeaderName> {
+    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
+    if !host.is_some_and(is_loopback) {
+        return Some(header::HOST);
+    }
+    let origin = headers.get(header::ORIGIN)?;
+    let authority =
+        origin.to_str().ok().and_then(|origin| origin.split_once("://")).map(|(_, authority)| authority);
+    (!authority.is_some_and(is_loopback)).then_some(header::ORIGIN)
+}
+
+/// Whether `name` or `name:port` is this machine's loopback.
+fn is_loopback(authority: &str) -> bool {
+    if let Some(rest) = authority.strip_prefix('[') {
+        let Some((address, port)) = rest.split_once(']') else { return false };
+        let port_is_one = port.is_empty() || port.strip_prefix(':').is_some_and(is_port);
+        return port_is_one && address.parse().is_ok_and(|address: Ipv6Addr| address.is_loopback());
+    }
+    let name = match authority.split_once(':') {
+        Some((name, port)) if is_port(port) => name,
+        Some(_) => return false,
+        None => authority,
+    };
+    let name = name.to_ascii_lowercase();
+    name == "localhost"
+        || name.ends_with(".localhost")
+        || name.parse().is_ok_and(|address: Ipv4Addr| address.is_loopback())
+}
+
+fn is_port(text: &str) -> bool {
+    text.parse::<u16>().is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+
+    use super::*;
+
+    #[test]
+    fn loopback_names() {
+        for good in [
+            "localhost",
+            "LocalHost:4100",
+            "app.localhost:80",
+            "127.0.0.1:4100",
+            "127.9.9.9",
+            "[::1]",
+            "[::1]:4100",
+        ] {
+            assert!(is_loopback(good), "{good}");
+        }
+        for bad in [
+            "",
+            "example.com",
+            "localhost.example.com",
+            "127.0.0.1.nip.io",
+            "10.0.0.1",
+            "0.0.0.0:4100",
+            "[::2]:1",
+            "[::1",
+            "[::1]x",
+            "localhost:",
+            "localhost:x",
+            "a@localhost:x",
+            "127.0.0.1@evil",
+            "null",
+        ] {
+            assert!(!is_loopback(bad), "{bad}");
+        }
+    }
+
+    #[test]
+    fn host_and_origin_must_both_be_loopback() {
+        let table = [
+            (Some("localhost:4100"), None, None),
+            (Some("127.0.0.1"), Some("http://localhost:3000"), None),
+            (Some("evil.example"), None, Some(header::HOST)),
+            (None, None, Some(header::HOST)),
+            (Some("localhost"), Some("https://evil.example"), Some(header::ORIGIN)),
+            (Some("localhost"), Some("null"), Some(header::ORIGIN)),
+        ];
+        for (host, origin, expected) in table {
+            let mut headers = HeaderMap::new();
+            for (name, value) in [(header::HOST, host), (header::ORIGIN, origin)] {
+                if let Some(value) = value {
+                    headers.insert(name, HeaderValue::from_static(value));
+                }
+            }
+            assert_eq!(foreign_name(&headers), expected, "{host:?} {origin:?}");
+        }
+    }
+}

@@ -1,0 +1,46 @@
+//! A model's reply on its way to the client.
+
+use std::convert::Infallible;
+
+use axum::{body::Body, response::Response};
+use dialects::Dialect;
+use futures_util::StreamExt;
+use http::{HeaderMap, HeaderValue, header};
+use manager::Reply;
+
+use crate::headers;
+
+/// The response to a call that a model answered: the provider's, with who it was.
+pub(crate) fn respond(dialect: Dialect, reply: Reply, request_id: &HeaderValue) -> Response {
+    let mut response = match reply.body {
+        manager::Body::Whole(answer) => {
+            let mut response = Response::new(Body::from(answer.body));
+            *response.status_mut() = answer.status;
+            *response.headers_mut() = answer.headers;
+            response
+        }
+        manager::Body::Stream { headers, events } => {
+            let mut response = Response::new(Body::from_stream(events.map(Ok::<_, Infallible>)));
+            *response.headers_mut() = headers;
+            keep_unbuffered(response.headers_mut());
+            response
+        }
+    };
+    let headers = response.headers_mut();
+    if let Ok(model) = HeaderValue::from_str(reply.answered_by.as_str()) {
+        headers.insert(headers::MODEL, model);
+    }
+    headers.insert(headers::ATTEMPTS, HeaderValue::from(reply.attempts));
+    if dialect == Dialect::Anthropic {
+        // The provider's own, where there is one: it is what its support asks for.
+        headers.entry(headers::ANTHROPIC_REQUEST_ID).or_insert_with(|| request_id.clone());
+    }
+    response
+}
+
+/// What keeps proxies on the way from holding events back.
+fn keep_unbuffered(headers: &mut HeaderMap) {
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    headers.insert(headers::ACCEL_BUFFERING, HeaderValue::from_static("no"));
+}

@@ -1,0 +1,152 @@
+//! Plain calls: answers, headers, errors.
+
+use serde_json::Value;
+use simulator::{Behaviour, Fault, ProviderError};
+use uuid::Uuid;
+
+use crate::support::{World, anthropic_error, header, openai_error};
+
+fn status(code: u16) -> Behaviour {
+    Behaviour::status(http::StatusCode::from_u16(code).unwrap())
+}
+
+#[tokio::test]
+async fn a_good_answer_comes_back_with_who_gave_it() {
+    let world = World::new().await;
+    let response = world.chat("chat", false).send().await.unwrap();
+    assert_eq!(response.status(), 200);
+    assert_eq!(header(&response, "content-type"), Some("application/json"));
+    assert_eq!(header(&response, "x-switchboard-model"), Some("openai:m"));
+    assert_eq!(header(&response, "x-switchboard-attempts"), Some("1"));
+    assert_eq!(header(&response, "x-switchboard-error"), None);
+    let id: Uuid = header(&response, "x-request-id").unwrap().parse().unwrap();
+    assert_eq!(id.get_version_num(), 7);
+    let body: Value = response.json().await.unwrap();
+    assert_eq!(body["choices"][0]["message"]["content"], "Hello from m.");
+
+    let response = world.messages("messages", false).header("x-request-id", "mine-7").send().await.unwrap();
+    assert_eq!(header(&response, "x-switchboard-model"), Some("anthropic:m"));
+    assert_eq!(header(&response, "x-request-id"), Some("mine-7"));
+    assert!(header(&response, "request-id").is_some());
+    let body: Value = response.json().await.unwrap();
+    assert_eq!(body["content"][0]["text"], "Hello from m.");
+}
+
+#[tokio::test]
+async fn a_failed_model_is_replaced_by_the_next() {
+    let world = World::new().await;
+    world.first.script("m", status(529));
+    for (attempts, times) in [("2", "the failure"), ("1", "the open circuit")] {
+        let response = world.messages("messages", false).send().await.unwrap();
+        assert_eq!(response.status(), 200);
+        assert_eq!(header(&response, "x-switchboard-model"), Some("vertex:m"), "{times}");
+        assert_eq!(header(&response, "x-switchboard-attempts"), Some(attempts), "{times}");
+    }
+}
+
+#[tokio::test]
+async fn a_providers_word_on_the_request_comes_back_as_it_is() {
+    let world = World::new().await;
+    world.first.script("m", ProviderError::content_policy());
+    let response = world.chat("chat", false).send().await.unwrap();
+    assert_eq!(response.status(), 400);
+    assert_eq!(header(&response, "x-switchboard-error"), None);
+    assert_eq!(header(&response, "x-switchboard-model"), Some("openai:m"));
+    let body: Value = response.json().await.unwrap();
+    assert_eq!(body["error"]["code"], "content_filter");
+}
+
+#[tokio::test]
+async fn no_model_may_be_called() {
+    let world = World::new().await;
+    for sim in [&world.first, &world.second] {
+        sim.script("m", Fault::Reset);
+    }
+    let response = world.chat("chat", false).send().await.unwrap();
+    assert_eq!(header(&response, "x-should-retry"), Some("false"));
+    let (status, code, _, message) = openai_error(response).await;
+    assert_eq!((status, code.as_str()), (502, "attempts_exhausted"), "{message}");
+
+    let response = world.chat("chat", false).send().await.unwrap();
+    assert_eq!(header(&response, "x-should-retry"), None);
+    let retry_after: u64 = header(&response, "retry-after").unwrap().parse().unwrap();
+    assert!((38..=40).contains(&retry_after), "{retry_after}");
+    let (status, code, _, message) = openai_error(response).await;
+    assert_eq!((status, code.as_str()), (503, "circuit_open"));
+    assert!(message.contains("openai:m: ") && message.contains("backup:m: "), "{message}");
+    assert!(!message.contains("secret prompt"));
+
+    world.messages("messages", false).send().await.unwrap();
+    let response = world.messages("messages", true).send().await.unwrap();
+    let (status, code, kind, message) = anthropic_error(response).await;
+    assert_eq!((status, code.as_str(), kind.as_str()), (503, "circuit_open", "api_error"));
+    assert!(message.contains("anthropic:m: ") && message.contains("vertex:m: "), "{message}");
+}
+
+#[tokio::test]
+async fn a_wrong_key_of_ours_is_reported() {
+    let world = World::new().await;
+    world.first.script("m", status(401));
+    let (status, code, _, message) = openai_error(world.chat("chat", false).send().await.unwrap()).await;
+    assert_eq!((status, code.as_str()), (401, "provider_auth"));
+    assert!(message.contains("provider openai") && !message.contains("key-of-ours"), "{message}");
+}
+
+#[tokio::test]
+async fn requests_that_are_none_are_refused_in_the_paths_shape() {
+    let world = World::new().await;
+    for body in ["", "{", "[]", "{}", r#"{"model":7}"#] {
+        let post = |path: &str| world.client.post(world.url(path)).body(body);
+        let response = post("/v1/chat/completions").send().await.unwrap();
+        let (status, code, kind, _) = openai_error(response).await;
+        assert_eq!(
+            (status, code.as_str(), kind.as_str()),
+            (400, "invalid_request", "invalid_request_error"),
+            "{body}"
+        );
+        let (status, code, kind, _) = anthropic_error(post("/v1/messages").send().await.unwrap()).await;
+        assert_eq!(
+            (status, code.as_str(), kind.as_str()),
+            (400, "invalid_request", "invalid_request_error"),
+            "{body}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn unknown_models_paths_and_methods_are_said_to_be_so() {
+    let world = World::new().await;
+    let (status, code, _, message) = openai_error(world.chat("bedrock/x", false).send().await.unwrap()).await;
+    assert_eq!((status, code.as_str()), (404, "no_model"));
+    assert!(message.contains("the routes are chat, messages"), "{message}");
+
+    let (status, code, ..) = openai_error(world.get("/v1/nothing").send().await.unwrap()).await;
+    assert_eq!((status, code.as_str()), (404, "not_found"));
+    let (status, code, kind, _) = anthropic_error(world.get("/v1/messages/x").send().await.unwrap()).await;
+    assert_eq!((status, code.as_str(), kind.as_str()), (404, "not_found", "not_found_error"));
+    let (status, code, ..) = openai_error(world.get("/v1/chat/completions").send().await.unwrap()).await;
+    assert_eq!((status, code.as_str()), (405, "method_not_allowed"));
+}
+
+#[tokio::test]
+async fn a_body_that_is_too_large_is_refused() {
+    let world = World::new().await;
+    let body = vec![b' '; 32 * 1024 * 1024 + 1];
+    let response = world.client.post(world.url("/v1/messages")).body(body).send().await.unwrap();
+    let (status, code, kind, _) = anthropic_error(response).await;
+    assert_eq!((status, code.as_str(), kind.as_str()), (413, "request_too_large", "request_too_large"));
+    assert_eq!(world.first.seen().all_calls(), 0);
+}
+
+#[tokio::test]
+async fn a_request_can_do_without_fallback() {
+    let world = World::new().await;
+    world.first.script("m", Fault::Reset);
+    let off = world.chat("chat", false).header("x-switchboard-fallback", "off");
+    let (status, code, ..) = openai_error(off.send().await.unwrap()).await;
+    assert_eq!((status, code.as_str()), (502, "attempts_exhausted"));
+    let odd = world.chat("chat", false).header("x-switchboard-fallback", "maybe");
+    let (status, code, ..) = openai_error(odd.send().await.unwrap()).await;
+    assert_eq!((status, code.as_str()), (400, "invalid_request"));
+    assert_eq!(world.second.seen().all_calls(), 0);
+}

@@ -1,0 +1,58 @@
+//! What a client can ask without calling a model.
+
+use serde_json::{Value, json};
+
+use crate::support::{World, anthropic_error, openai_error};
+
+#[tokio::test]
+async fn models_are_listed_in_the_shape_of_the_asking_sdk() {
+    let world = World::new().await;
+    let names = ["chat", "messages", "openai:m", "backup:m", "anthropic:m", "vertex:m"];
+    let ids = |list: &Value| -> Vec<String> {
+        list["data"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|model| model["id"].as_str().unwrap().to_owned())
+            .collect()
+    };
+    let openai: Value = world.get("/v1/models").send().await.unwrap().json().await.unwrap();
+    assert_eq!((&openai["object"], ids(&openai)), (&json!("list"), names.map(str::to_owned).to_vec()));
+    assert_eq!(openai["data"][0]["object"], "model");
+
+    let get = world.get("/v1/models").header("anthropic-version", "2023-06-01");
+    let anthropic: Value = get.send().await.unwrap().json().await.unwrap();
+    assert_eq!((&anthropic["has_more"], ids(&anthropic)), (&json!(false), names.map(str::to_owned).to_vec()));
+    assert_eq!(anthropic["data"][0]["type"], "model");
+    assert_eq!(world.first.seen().received().len(), 0, "no provider was asked");
+}
+
+#[tokio::test]
+async fn one_model_is_found_by_any_of_its_names() {
+    let world = World::new().await;
+    for name in ["chat", "openai:m", "openai/m", "m"] {
+        let model: Value =
+            world.get(&format!("/v1/models/{name}")).send().await.unwrap().json().await.unwrap();
+        assert_eq!((&model["id"], &model["object"]), (&json!(name), &json!("model")), "{name}");
+    }
+    let (status, code, ..) = openai_error(world.get("/v1/models/gpt-99").send().await.unwrap()).await;
+    assert_eq!((status, code.as_str()), (404, "no_model"));
+    let get = world.get("/v1/models/gpt-99").header("anthropic-version", "2023-06-01");
+    let (status, _, kind, _) = anthropic_error(get.send().await.unwrap()).await;
+    assert_eq!((status, kind.as_str()), (404, "not_found_error"));
+}
+
+#[tokio::test]
+async fn health_is_told_without_calling_anyone() {
+    let world = World::new().await;
+    let report: Value = world.get("/health").send().await.unwrap().json().await.unwrap();
+    let expected = json!({
+        "status": "degraded",
+        "version": env!("CARGO_PKG_VERSION"),
+        "instance": "test-instance",
+        "store": { "kind": "redis", "state": "degraded", "url": "redis://localhost:6379" },
+        "circuits": { "closed": 2, "open": 1, "half_open": 0 },
+    });
+    assert_eq!(report, expected);
+    assert_eq!(world.first.seen().open_connections(), 0);
+}

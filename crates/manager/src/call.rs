@@ -1,0 +1,92 @@
+//! What goes in and what comes out: a caller's call, and the reply to it.
+
+use std::str::FromStr;
+
+use breaker::ModelKey;
+use dialects::Request;
+use http::HeaderMap;
+use providers::WholeAnswer;
+
+use crate::Events;
+
+/// A caller's call.
+#[derive(Debug)]
+pub struct Call {
+    /// The request's id, for the log.
+    pub id: String,
+    /// What is asked for.
+    pub request: Request,
+    /// The caller's headers; the provider's client picks those that go on.
+    pub headers: HeaderMap,
+    /// Whether other models than the first of the chain may answer.
+    pub fallback: bool,
+    /// A failure to be assumed.
+    pub drill: Option<Drill>,
+}
+
+/// A drill: the first model is taken to have failed with this status. It counts as nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Drill(u16);
+
+/// A text that is no drill. The caller's fault.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a drill takes an HTTP status that counts as a failure: 408, 409, 424, 425, 429 or 500 to 599")]
+pub struct DrillError;
+
+impl Drill {
+    /// The status to be assumed.
+    #[must_use]
+    pub const fn status(self) -> u16 {
+        self.0
+    }
+}
+
+impl FromStr for Drill {
+    type Err = DrillError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text.trim().parse() {
+            Ok(status @ (408 | 409 | 424 | 425 | 429 | 500..=599)) => Ok(Self(status)),
+            _ => Err(DrillError),
+        }
+    }
+}
+
+/// The answer to a call.
+#[derive(Debug)]
+pub struct Reply {
+    /// The model that answered.
+    pub answered_by: ModelKey,
+    /// How many calls to providers it took; at least 1.
+    pub attempts: u32,
+    /// What it said.
+    pub body: Body,
+}
+
+/// What a model said.
+#[derive(Debug)]
+pub enum Body {
+    /// All at once: a good answer, or the provider's word that the request is wrong.
+    Whole(WholeAnswer),
+    /// Event by event. Dropping it stops the provider's call.
+    Stream {
+        /// The provider's headers.
+        headers: HeaderMap,
+        /// Each item is one event, as it came.
+        events: Events,
+    },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_drill_is_a_status_that_counts() {
+        assert_eq!("503".parse(), Ok(Drill(503)));
+        assert_eq!(" 429 ".parse(), Ok(Drill(429)));
+        for bad in ["", "200", "400", "404", "600", "on", "5o3"] {
+            assert_eq!(bad.parse::<Drill>(), Err(DrillError), "{bad:?}");
+        }
+    }
+}

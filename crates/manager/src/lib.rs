@@ -1,0 +1,48 @@
+//! The ModelManager: gets an answer to a call from the first model of a chain that gives one.
+//!
+//! A caller names a model. [`Catalog`] turns the name into a [`Chain`]: a route's models in their order, or the one
+//! model that was asked for directly. [`ModelManager::call`] walks the chain: it asks the model's circuit for leave,
+//! calls the provider, and lets what came back decide (same model again, next model, or back to the caller).
+//! The circuit learns the outcome of every call that was made, and of nothing else.
+//!
+//! | file | subject |
+//! | --- | --- |
+//! | `walk` | the loop over the chain, in one piece |
+//! | `attempt` | one call to one model, for a stream until its first content |
+//! | `blame` | what a fault means for the circuit and for the walk |
+//! | `relay` | a stream on its way to the caller, once it has said something |
+//! | `patience` | waiting for circuits |
+//! | `trial` | the permit of a call under way, and what dropping it means |
+//!
+//! What holds here:
+//!
+//! - The chain's order is kept. A model whose circuit is open costs no time (C4).
+//! - Until a stream has said something nothing of it reaches the caller, so the next model can take the call up
+//!   unseen; afterwards a failure is told in the stream, never hidden by an end marker (C3).
+//! - Everything up to a stream's first content keeps within `timeouts.total`, waits and retries included.
+//! - Dropping a call or its reply stops the provider's call and gives the permit back without an outcome, except
+//!   that a stream given up after [`SILENCE`] without a byte of answer counts as a failure (C1).
+//! - A stream costs one allocation and no task, channel or copy of its events.
+//! - Bodies are passed on untouched but for the model's name, and appear in no log and no error (C5).
+
+mod attempt;
+mod backoff;
+mod blame;
+mod call;
+mod catalog;
+mod error;
+mod manager;
+mod patience;
+mod record;
+mod relay;
+mod route;
+mod trial;
+mod walk;
+
+pub use call::{Body, Call, Drill, DrillError, Reply};
+pub use catalog::{Catalog, CatalogError, Chain, NoModel, Settings, Step};
+pub use error::{CallError, Passed, Why};
+pub use manager::ModelManager;
+pub use relay::Events;
+pub use route::{OnAuthError, Retry, Route, StreamMode};
+pub use trial::SILENCE;

@@ -1,0 +1,113 @@
+//! Waiting for circuits: the rest that a call waits out itself, and the circuit that is about to open its gate.
+
+use std::time::Duration;
+
+use circuits::{Circuits, Refusal};
+use futures_util::future::select_all;
+use tokio::time::{Instant, timeout_at};
+
+/// By how much a circuit may let calls through later than was said: its times are another clock's, in whole
+/// milliseconds.
+const CLOCK_SLACK: Duration = Duration::from_millis(250);
+
+/// The shortest wait, so that nothing is asked twice in one instant.
+const SHORTEST_WAIT: Duration = Duration::from_millis(1);
+
+/// What is left of a rest that a call has waited out by its own clock, where the circuit's clock is a little behind.
+pub(crate) fn rest_of_rest(refusal: &Refusal, rest_ends: Option<Instant>) -> Option<Duration> {
+    let wait = refusal.retry_in?.max(SHORTEST_WAIT);
+    let near = !refusal.probing && Instant::now() + wait <= rest_ends? + CLOCK_SLACK;
+    near.then_some(wait)
+}
+
+/// How long a call waits for circuits: at most `max_wait` from the first time on, and within its deadline.
+pub(crate) struct Patience {
+    max_wait: Duration,
+    deadline: Instant,
+    /// Set when the waiting begins.
+    ends: Option<Instant>,
+}
+
+impl Patience {
+    pub(crate) const fn new(max_wait: Duration, deadline: Instant) -> Self {
+        Self { max_wait, deadline, ends: None }
+    }
+
+    /// Waits until one of the refusing circuits may let calls through: its retry is due, or it has changed (a probe
+    /// had its verdict). `false`, at once: that is too far off.
+    pub(crate) async fn wait_for_one_of<'a>(
+        &mut self,
+        refusals: impl Iterator<Item = &'a Refusal>,
+        circuits: &Circuits,
+    ) -> bool {
+        let now = Instant::now();
+        let ends = *self.ends.get_or_insert(now + self.max_wait);
+        let refusals: Vec<_> = refusals.collect();
+        let until = refusals.iter().filter_map(|refusal| due(refusal, now, ends)).min();
+        let Some(until) = until.filter(|until| *until < self.deadline) else { return false };
+        let changes = refusals.iter().map(|refusal| Box::pin(circuits.changed(&refusal.key)));
+        // Which of the two it was, the next walk finds out.
+        let _ = timeout_at(until, select_all(changes)).await;
+        true
+    }
+}
+
+/// When a circuit is worth asking again; `None`: not before patience `ends`.
+fn due(refusal: &Refusal, now: Instant, ends: Instant) -> Option<Instant> {
+    if refusal.probing {
+        return Some(ends).filter(|ends| now < *ends);
+    }
+    let due = now + refusal.retry_in?.max(SHORTEST_WAIT);
+    Some(due).filter(|due| *due <= ends + CLOCK_SLACK)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refusal(retry_in: Option<u64>, probing: bool) -> Refusal {
+        Refusal {
+            key: "openai:gpt-5".parse().unwrap(),
+            retry_in: retry_in.map(Duration::from_millis),
+            probing,
+            why: "open".to_owned(),
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn only_what_is_near_is_waited_for() {
+        let (now, second) = (Instant::now(), Duration::from_secs(1));
+        let table = [
+            (refusal(Some(900), false), Some(900)),
+            (refusal(Some(0), false), Some(1)),
+            (refusal(Some(1_250), false), Some(1_250)),
+            (refusal(Some(1_251), false), None),
+            (refusal(None, false), None),
+            (refusal(Some(60_000), true), Some(1_000)),
+            (refusal(None, true), Some(1_000)),
+        ];
+        for (refusal, expected) in table {
+            let due = due(&refusal, now, now + second).map(|due| due - now);
+            assert_eq!(due, expected.map(Duration::from_millis), "{refusal:?}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_probes_verdict_is_not_awaited_without_end() {
+        let now = Instant::now();
+        assert_eq!(due(&refusal(Some(5), true), now, now), None);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_rest_is_waited_out_by_the_circuits_clock() {
+        let ends = Instant::now();
+        assert_eq!(rest_of_rest(&refusal(Some(40), false), Some(ends)), Some(Duration::from_millis(40)));
+        assert_eq!(
+            rest_of_rest(&refusal(Some(5_000), false), Some(ends)),
+            None,
+            "a longer rest has come since"
+        );
+        assert_eq!(rest_of_rest(&refusal(Some(40), true), Some(ends)), None, "another call is probing");
+        assert_eq!(rest_of_rest(&refusal(Some(40), false), None), None, "no rest of this call's");
+    }
+}

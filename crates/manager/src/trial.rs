@@ -1,0 +1,54 @@
+//! The permit of a call under way.
+
+use std::time::Duration;
+
+use breaker::{Failure, FailureKind};
+use circuits::Permit;
+use tokio::time::Instant;
+
+/// A stream that is given up after so long without one byte of answer counts as a failure (C1): a provider that
+/// hangs is noticed even when callers are less patient than `timeouts.first_byte`.
+pub const SILENCE: Duration = Duration::from_secs(15);
+
+/// A permit in use. Dropped, it is given back without an outcome, but for [`SILENCE`].
+#[derive(Debug)]
+pub(crate) struct Trial {
+    permit: Option<Permit>,
+    /// Since when a stream has been awaited of which nothing has come.
+    silent_since: Option<Instant>,
+}
+
+impl Trial {
+    /// Begins with a call's permit; `stream`: whether a stream was asked for.
+    pub(crate) fn begin(permit: Permit, stream: bool) -> Self {
+        Self { permit: Some(permit), silent_since: stream.then(Instant::now) }
+    }
+
+    /// Something of the stream has come.
+    pub(crate) const fn heard(&mut self) {
+        self.silent_since = None;
+    }
+
+    /// The stream said its first content.
+    pub(crate) fn first_content(&mut self) {
+        if let Some(permit) = &mut self.permit {
+            permit.first_content();
+        }
+    }
+
+    /// The call has come to its end: `tell` gives the circuit the outcome.
+    pub(crate) fn end(mut self, tell: impl FnOnce(Permit)) {
+        if let Some(permit) = self.permit.take() {
+            tell(permit);
+        }
+    }
+}
+
+impl Drop for Trial {
+    fn drop(&mut self) {
+        let hung = self.silent_since.is_some_and(|since| since.elapsed() >= SILENCE);
+        if let Some(permit) = self.permit.take().filter(|_| hung) {
+            permit.failed(Failure::of(FailureKind::Timeout));
+        }
+    }
+}

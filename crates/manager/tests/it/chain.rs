@@ -1,0 +1,134 @@
+//! Which model is called, in which order, with what.
+
+use manager::CallError;
+use simulator::{Behaviour, Fault};
+
+use crate::support::{Knobs, World, chat, messages, patient, said, whole};
+
+#[tokio::test]
+async fn the_first_model_answers_and_its_circuit_stays_closed() {
+    let world = World::new().await;
+    let reply = world.call(chat("chat", false)).await.unwrap();
+    assert_eq!((reply.answered_by.as_str(), reply.attempts), ("openai:m", 1));
+    assert_eq!(whole(reply).0, 200);
+    assert_eq!(world.calls(), (1, 0));
+    assert!(world.admits("openai:m").await);
+}
+
+#[tokio::test]
+async fn the_body_goes_on_untouched_but_for_the_models_name() {
+    let world = World::new().await;
+    world.call(chat("openai/m", false)).await.unwrap();
+    let seen = world.first.seen();
+    let received = String::from_utf8(seen.received()[0].body.to_vec()).unwrap();
+    let sent = r#"{ "model":"m", "messages":[{"role":"user","content":"the secret prompt"}],"stream":false, "odd" : 1.50}"#;
+    assert_eq!(received, sent);
+}
+
+#[tokio::test]
+async fn an_open_circuit_is_passed_by_and_its_model_not_called() {
+    let world = World::new().await;
+    world.first.script("m", Behaviour::status(http::StatusCode::BAD_GATEWAY));
+    for calls in 1..=5 {
+        let reply = world.call(chat("chat", false)).await.unwrap();
+        assert_eq!(reply.answered_by.as_str(), "backup:m");
+        assert_eq!(world.calls(), (1, calls), "the first failure trips, so not even its own call retries");
+        world.refusal("openai:m").await;
+    }
+}
+
+#[tokio::test]
+async fn retries_on_the_same_model_come_before_the_next_one() {
+    let world = World::with(Knobs { policy: patient(), ..Knobs::default() }).await;
+    world.first.script("m", simulator::Script::first(1, Fault::Reset));
+    let reply = world.call(chat("chat", false)).await.unwrap();
+    assert_eq!((reply.answered_by.as_str(), reply.attempts, world.calls()), ("openai:m", 2, (2, 0)));
+
+    world.first.script("m", Fault::Reset);
+    let reply = world.call(chat("chat", false)).await.unwrap();
+    assert_eq!((reply.answered_by.as_str(), reply.attempts, world.calls()), ("backup:m", 3, (4, 1)));
+}
+
+#[tokio::test]
+async fn a_model_of_another_dialect_is_skipped() {
+    let world = World::new().await;
+    let reply = world.call(chat("mixed", false)).await.unwrap();
+    assert_eq!((reply.answered_by.as_str(), reply.attempts), ("openai:m", 1));
+    world.first.script("m", Fault::Reset);
+    let reply = world.call(messages("mixed", true)).await.unwrap();
+    assert_eq!(reply.answered_by.as_str(), "vertex:m");
+
+    let error = world.call(chat("messages", false)).await.unwrap_err();
+    assert!(matches!(error, CallError::OtherDialect { .. }), "{error:?}");
+    assert_eq!((error.status(), error.code()), (400, "other_dialect"));
+}
+
+#[tokio::test]
+async fn without_fallback_only_the_first_model_is_called() {
+    let world = World::with(Knobs { policy: patient(), ..Knobs::default() }).await;
+    world.first.script("m", Fault::Reset);
+    let mut call = chat("chat", false);
+    call.fallback = false;
+    let error = world.call(call).await.unwrap_err();
+    assert_eq!((error.code(), world.calls()), ("attempts_exhausted", (2, 0)));
+}
+
+#[tokio::test]
+async fn a_drill_takes_the_first_model_to_have_failed_and_counts_as_nothing() {
+    let world = World::new().await;
+    let mut call = chat("mixed", true);
+    call.drill = Some("503".parse().unwrap());
+    let reply = world.call(call).await.unwrap();
+    assert_eq!((reply.answered_by.as_str(), reply.attempts, world.calls()), ("backup:m", 1, (0, 1)));
+    assert_eq!(said(&crate::support::events(reply).await), "Hello from m.");
+    assert!(world.admits("openai:m").await);
+
+    let mut call = chat("openai:m", false);
+    call.drill = Some("429".parse().unwrap());
+    let error = world.call(call).await.unwrap_err();
+    assert_eq!((error.code(), error.status()), ("attempts_exhausted", 429));
+}
+
+#[tokio::test]
+async fn all_failed_says_each_model_and_why_and_nothing_of_the_prompt() {
+    let world = World::with(Knobs { policy: patient(), ..Knobs::default() }).await;
+    world.first.script("m", Behaviour::status(http::StatusCode::INTERNAL_SERVER_ERROR));
+    world.second.script("m", Behaviour::status(http::StatusCode::SERVICE_UNAVAILABLE));
+    let error = world.call(chat("chat", false)).await.unwrap_err();
+    assert_eq!((error.code(), error.status(), world.calls()), ("attempts_exhausted", 503, (2, 2)));
+    assert!(error.retries_are_spent());
+    let text = error.to_string();
+    for part in ["no model of chat gave an answer", "openai:m: ", "500", "backup:m: ", "503"] {
+        assert!(text.contains(part), "{part:?} is not in {text:?}");
+    }
+    assert!(!format!("{text} {error:?}").contains("secret prompt"));
+}
+
+#[tokio::test]
+async fn all_open_says_when_to_come_back() {
+    let world = World::new().await;
+    for sim in [&world.first, &world.second] {
+        sim.script("m", Fault::Reset);
+    }
+    world.call(chat("chat", false)).await.unwrap_err();
+    world.refusal("openai:m").await;
+    world.refusal("backup:m").await;
+    let calls = world.calls();
+    let error = world.call(chat("chat", false)).await.unwrap_err();
+    assert_eq!((error.code(), error.status(), world.calls()), ("circuit_open", 503, calls));
+    assert!(error.to_string().contains("openai:m: ") && error.to_string().contains("backup:m: "), "{error}");
+    let retry_in = error.retry_in().unwrap().as_secs();
+    assert!((30..=70).contains(&retry_in), "{retry_in} s");
+}
+
+#[tokio::test]
+async fn settings_are_replaced_and_circuits_stay() {
+    let world = World::new().await;
+    world.first.script("m", Fault::Reset);
+    world.call(chat("chat", false)).await.unwrap();
+    world.refusal("openai:m").await;
+    world.manager.replace(manager::Settings::default()).unwrap();
+    let error = world.call(chat("chat", false)).await.unwrap_err();
+    assert_eq!((error.code(), error.status()), ("no_model", 404));
+    assert!(!world.admits("openai:m").await);
+}

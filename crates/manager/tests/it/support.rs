@@ -1,0 +1,199 @@
+//! A manager between a test and its simulated providers.
+
+use std::{sync::Arc, time::Duration};
+
+use breaker::{ModelKey, Policy};
+use bytes::Bytes;
+use circuits::{Circuits, Policies, Refusal};
+use dialects::{Endpoint, Request};
+use futures_util::StreamExt;
+use http::HeaderMap;
+use manager::{Body, Call, CallError, ModelManager, OnAuthError, Reply, Retry, Route, Settings, StreamMode};
+use providers::{Kind, ProviderConfig, Timeouts};
+use simulator::Simulator;
+
+/// So long a test waits for what must come.
+pub(crate) const SOON: Duration = Duration::from_secs(5);
+
+/// Two OpenAI providers (`openai`, `backup`) and two of Anthropic's (`anthropic`, `vertex`), on two simulators: the
+/// first of each kind on `first`, the others on `second`.
+pub(crate) struct World {
+    pub(crate) first: Simulator,
+    pub(crate) second: Simulator,
+    pub(crate) manager: Arc<ModelManager>,
+    pub(crate) circuits: Circuits,
+}
+
+/// What a test may turn.
+pub(crate) struct Knobs {
+    pub(crate) retry: Retry,
+    pub(crate) timeouts: Timeouts,
+    pub(crate) on_auth_error: OnAuthError,
+    pub(crate) policy: Policy,
+}
+
+impl Default for Knobs {
+    /// Two attempts without a pause to speak of; one failure trips, for a minute.
+    fn default() -> Self {
+        let minute = Duration::from_secs(60);
+        Self {
+            retry: Retry {
+                attempts: 2,
+                backoff: Duration::from_millis(2),
+                max_wait: Duration::from_millis(400),
+            },
+            timeouts: Timeouts { total: SOON, ..Timeouts::default() },
+            on_auth_error: OnAuthError::Report,
+            policy: Policy {
+                failure_threshold: 1,
+                failure_span: Duration::ZERO,
+                failure_burst: 1,
+                open_for: minute,
+                open_for_max: minute,
+                ..Policy::default()
+            },
+        }
+    }
+}
+
+/// A policy that trips on nothing, for tests about retries.
+pub(crate) fn patient() -> Policy {
+    Policy { failure_threshold: 1_000, failure_burst: 1_000, failure_rate: None, ..Policy::default() }
+}
+
+/// The model keys of a route to `chat`: the first model on `first`, the second on `second`.
+pub(crate) const CHAT: [&str; 2] = ["openai:m", "backup:m"];
+/// The same for Anthropic's dialect.
+pub(crate) const MESSAGES: [&str; 2] = ["anthropic:m", "vertex:m"];
+
+impl World {
+    pub(crate) async fn new() -> Self {
+        Self::with(Knobs::default()).await
+    }
+
+    /// With the routes `chat` and `messages` over two models each, and `mixed` over all four.
+    pub(crate) async fn with(knobs: Knobs) -> Self {
+        let (first, second) = (Simulator::start().await.unwrap(), Simulator::start().await.unwrap());
+        let provider = |name: &str, kind, url: String| ProviderConfig {
+            name: name.to_owned(),
+            kind,
+            base_url: url.parse().unwrap(),
+            api_key: Some("key-of-ours".into()),
+        };
+        let route = |models: &[&str]| Route {
+            models: models.iter().map(|key| key.parse().unwrap()).collect(),
+            retry: knobs.retry,
+            timeouts: knobs.timeouts,
+            stream: StreamMode::Relay,
+            hedge_after: None,
+            on_auth_error: knobs.on_auth_error,
+        };
+        let settings = Settings {
+            providers: vec![
+                provider("openai", Kind::OpenAi, first.openai_base_url()),
+                provider("backup", Kind::OpenAi, second.openai_base_url()),
+                provider("anthropic", Kind::Anthropic, first.anthropic_base_url()),
+                provider("vertex", Kind::Anthropic, second.anthropic_base_url()),
+            ],
+            routes: [
+                ("chat".to_owned(), route(&CHAT)),
+                ("messages".to_owned(), route(&MESSAGES)),
+                ("mixed".to_owned(), route(&["anthropic:m", "openai:m", "vertex:m", "backup:m"])),
+            ]
+            .into(),
+            retry: knobs.retry,
+            timeouts: knobs.timeouts,
+        };
+        let circuits = Circuits::in_memory(Policies { default: knobs.policy, ..Policies::default() });
+        let manager = Arc::new(ModelManager::new(settings, circuits.clone()).unwrap());
+        Self { first, second, manager, circuits }
+    }
+
+    pub(crate) async fn call(&self, call: Call) -> Result<Reply, CallError> {
+        tokio::time::timeout(SOON * 2, self.manager.call(call))
+            .await
+            .expect("the manager kept its own limits")
+    }
+
+    /// The circuit's refusal, once it refuses.
+    pub(crate) async fn refusal(&self, key: &str) -> Refusal {
+        let key: ModelKey = key.parse().unwrap();
+        let refused = async {
+            loop {
+                match self.circuits.admit(&key).await {
+                    Err(refusal) => return refusal,
+                    Ok(permit) => drop(permit),
+                }
+                tokio::time::sleep(Duration::from_millis(2)).await;
+            }
+        };
+        tokio::time::timeout(SOON, refused)
+            .await
+            .unwrap_or_else(|_| panic!("the circuit of {key} stays closed"))
+    }
+
+    /// Whether the circuit lets calls through.
+    pub(crate) async fn admits(&self, key: &str) -> bool {
+        self.circuits.admit(&key.parse().unwrap()).await.is_ok()
+    }
+
+    /// Calls that the first model of `chat` and `messages`, and the second, have received.
+    pub(crate) fn calls(&self) -> (usize, usize) {
+        (self.first.seen().calls("m"), self.second.seen().calls("m"))
+    }
+}
+
+/// A call to chat completions.
+pub(crate) fn chat(model: &str, stream: bool) -> Call {
+    let body = format!(
+        r#"{{ "model":"{model}", "messages":[{{"role":"user","content":"the secret prompt"}}],"stream":{stream}, "odd" : 1.50}}"#
+    );
+    call(Endpoint::ChatCompletions, body)
+}
+
+/// A call to messages.
+pub(crate) fn messages(model: &str, stream: bool) -> Call {
+    let body = format!(
+        r#"{{"model":"{model}","max_tokens":9,"messages":[{{"role":"user","content":"the secret prompt"}}],"stream":{stream}}}"#
+    );
+    call(Endpoint::Messages, body)
+}
+
+fn call(endpoint: Endpoint, body: String) -> Call {
+    Call {
+        id: "id-1".to_owned(),
+        request: Request::parse(endpoint, body.into()).unwrap(),
+        headers: HeaderMap::new(),
+        fallback: true,
+        drill: None,
+    }
+}
+
+/// All of a whole answer.
+pub(crate) fn whole(reply: Reply) -> (u16, Bytes) {
+    match reply.body {
+        Body::Whole(answer) => (answer.status.as_u16(), answer.body),
+        Body::Stream { .. } => panic!("a stream"),
+    }
+}
+
+/// All events of a stream.
+pub(crate) async fn events(reply: Reply) -> Vec<String> {
+    match reply.body {
+        Body::Stream { events, .. } => {
+            let all = events.map(|event| String::from_utf8(event.to_vec()).unwrap()).collect();
+            tokio::time::timeout(SOON, all).await.expect("the stream ends")
+        }
+        Body::Whole(answer) => panic!("no stream but {answer:?}"),
+    }
+}
+
+/// The text that an OpenAI stream says.
+pub(crate) fn said(events: &[String]) -> String {
+    events
+        .iter()
+        .filter_map(|event| event.strip_prefix("data: "))
+        .filter_map(|data| serde_json::from_str::<serde_json::Value>(data).ok())
+        .filter_map(|chunk| chunk["choices"][0]["delta"]["content"].as_str().map(str::to_owned))
+        .collect()
+}

@@ -1,0 +1,143 @@
+//! Waits: rests that a call waits out, circuits that are about to let calls through, and `timeouts.total`.
+
+use std::time::Duration;
+
+use breaker::{Failure, Policy};
+use manager::Retry;
+use providers::Timeouts;
+use simulator::{Behaviour, Fault, ProviderError, Script};
+use tokio::time::Instant;
+
+use crate::support::{Knobs, World, chat, patient};
+
+const MS: Duration = Duration::from_millis(1);
+
+fn open_for(period: Duration) -> Knobs {
+    let policy =
+        Policy { open_for: period, open_for_max: period, open_for_jitter: 0.0, ..Knobs::default().policy };
+    Knobs { policy, ..Knobs::default() }
+}
+
+#[tokio::test]
+async fn a_short_rest_is_waited_out_by_the_call_that_got_it() {
+    let world = World::new().await;
+    world.first.script("m", Script::first(1, ProviderError::rate_limited().retry_after_ms(100 * MS)));
+    let began = Instant::now();
+    let reply = world.call(chat("chat", false)).await.unwrap();
+    assert_eq!((reply.answered_by.as_str(), reply.attempts, world.calls()), ("openai:m", 2, (2, 0)));
+    let times: Vec<_> = world.first.seen().received().iter().map(|received| received.at).collect();
+    assert!(times[1] - times[0] >= 100 * MS, "{:?}", times[1] - times[0]);
+    assert!(began.elapsed() < 1_000 * MS, "{:?}", began.elapsed());
+    assert!(world.admits("openai:m").await, "the probe closed it");
+}
+
+#[tokio::test]
+async fn other_calls_pass_a_resting_model_by() {
+    let world = World::new().await;
+    world.first.script("m", Script::first(1, ProviderError::rate_limited().retry_after_ms(300 * MS)));
+    let manager = std::sync::Arc::clone(&world.manager);
+    let waiting = tokio::spawn(async move { manager.call(chat("chat", false)).await });
+    world.refusal("openai:m").await;
+    let began = Instant::now();
+    let reply = world.call(chat("chat", false)).await.unwrap();
+    assert_eq!(reply.answered_by.as_str(), "backup:m");
+    assert!(began.elapsed() < 200 * MS, "{:?}", began.elapsed());
+    assert_eq!(waiting.await.unwrap().unwrap().answered_by.as_str(), "openai:m");
+}
+
+#[tokio::test]
+async fn a_rest_longer_than_max_wait_means_the_next_model() {
+    let world = World::new().await;
+    world.first.script("m", ProviderError::rate_limited().retry_after_ms(401 * MS));
+    let began = Instant::now();
+    let reply = world.call(chat("chat", false)).await.unwrap();
+    assert_eq!((reply.answered_by.as_str(), world.calls()), ("backup:m", (1, 1)));
+    assert!(began.elapsed() < 300 * MS, "{:?}", began.elapsed());
+}
+
+#[tokio::test]
+async fn a_rest_that_nobody_can_wait_out_is_told_with_its_end() {
+    let world = World::new().await;
+    world.first.script("m", ProviderError::rate_limited().retry_after(Duration::from_secs(40)));
+    let error = world.call(chat("openai:m", false)).await.unwrap_err();
+    assert_eq!(
+        (error.code(), error.status(), error.retry_in()),
+        ("attempts_exhausted", 429, Some(40_000 * MS))
+    );
+}
+
+#[tokio::test]
+async fn a_circuit_that_lets_calls_through_soon_is_waited_for() {
+    let world = World::with(open_for(150 * MS)).await;
+    let key = "openai:m".parse().unwrap();
+    world.circuits.admit(&key).await.unwrap().failed(Failure::status(503));
+    world.refusal("openai:m").await;
+    let reply = world.call(chat("openai:m", false)).await.unwrap();
+    assert_eq!((reply.attempts, world.calls()), (1, (1, 0)));
+}
+
+#[tokio::test]
+async fn a_probes_verdict_is_waited_for() {
+    let world = World::with(open_for(MS)).await;
+    let key = "openai:m".parse().unwrap();
+    world.circuits.admit(&key).await.unwrap().failed(Failure::status(503));
+    tokio::time::sleep(10 * MS).await;
+    let probe = world.circuits.admit(&key).await.unwrap();
+    assert!(probe.is_probe());
+    let manager = std::sync::Arc::clone(&world.manager);
+    let call = tokio::spawn(async move { manager.call(chat("openai:m", false)).await });
+    tokio::time::sleep(50 * MS).await;
+    assert_eq!(world.calls(), (0, 0), "it waits for the probe");
+    probe.succeeded();
+    assert_eq!(call.await.unwrap().unwrap().attempts, 1);
+}
+
+#[tokio::test]
+async fn a_probe_without_a_verdict_is_not_waited_for_without_end() {
+    let world = World::with(open_for(MS)).await;
+    let key = "openai:m".parse().unwrap();
+    world.circuits.admit(&key).await.unwrap().failed(Failure::status(503));
+    tokio::time::sleep(10 * MS).await;
+    let probe = world.circuits.admit(&key).await.unwrap();
+    let began = Instant::now();
+    let error = world.call(chat("openai:m", false)).await.unwrap_err();
+    assert_eq!(error.code(), "circuit_open");
+    assert!((400 * MS..1_000 * MS).contains(&began.elapsed()), "{:?}", began.elapsed());
+    drop(probe);
+}
+
+#[tokio::test]
+async fn everything_keeps_within_total() {
+    let timeouts = Timeouts { total: 200 * MS, ..Timeouts::default() };
+    for stream in [false, true] {
+        let world = World::with(Knobs { timeouts, ..Knobs::default() }).await;
+        world.first.script("m", Fault::Hang);
+        let began = Instant::now();
+        let error = world.call(chat("chat", stream)).await.unwrap_err();
+        assert_eq!((error.code(), error.status()), ("out_of_time", 504));
+        assert!((200 * MS..800 * MS).contains(&began.elapsed()), "{:?}", began.elapsed());
+        world.refusal("openai:m").await;
+    }
+}
+
+#[tokio::test]
+async fn a_model_that_got_the_rest_of_total_only_is_not_blamed() {
+    let timeouts = Timeouts { total: 300 * MS, ..Timeouts::default() };
+    let world = World::with(Knobs { timeouts, ..Knobs::default() }).await;
+    world.first.script("m", Behaviour::status(http::StatusCode::BAD_GATEWAY).latency(200 * MS));
+    world.second.script("m", Fault::Hang);
+    let error = world.call(chat("chat", false)).await.unwrap_err();
+    assert_eq!(error.code(), "out_of_time");
+    assert!(error.to_string().contains("openai:m: "), "{error}");
+    world.refusal("openai:m").await;
+    assert!(world.admits("backup:m").await);
+}
+
+#[tokio::test]
+async fn a_backoff_that_does_not_fit_into_total_is_not_begun() {
+    let retry = Retry { attempts: 2, backoff: Duration::from_secs(60), max_wait: MS };
+    let world = World::with(Knobs { retry, policy: patient(), ..Knobs::default() }).await;
+    world.first.script("m", Fault::Reset);
+    let reply = world.call(chat("chat", false)).await.unwrap();
+    assert_eq!((reply.answered_by.as_str(), world.calls()), ("backup:m", (1, 1)));
+}

@@ -1,0 +1,65 @@
+//! The HTTP client of one provider.
+
+use std::time::Duration;
+
+use reqwest::{Certificate, Client, redirect, retry};
+use url::{Host, Url};
+
+/// How long an unused connection is kept. Providers close theirs after 60 s to some minutes.
+const POOL_IDLE: Duration = Duration::from_secs(90);
+
+/// A client that does what it is told and nothing else: it follows no redirect, retries nothing, decodes nothing.
+///
+/// HTTP/1.1 only: reqwest keeps a single HTTP/2 connection to a host, and providers take about 100 streams on one, so
+/// call 101 would wait; and a loss on that one connection would stop all streams at once.
+///
+/// The system's root certificates and Mozilla's are both trusted: the former know a company's own, the latter are there
+/// in an image without any.
+pub(crate) fn build(base_url: &Url, connect: Duration) -> reqwest::Result<Client> {
+    let mozillas = webpki_root_certs::TLS_SERVER_ROOT_CERTS
+        .iter()
+        .map(|certificate| Certificate::from_der(certificate))
+        .collect::<reqwest::Result<Vec<_>>>()?;
+    let builder = Client::builder()
+        .http1_only()
+        .redirect(redirect::Policy::none())
+        .retry(retry::never())
+        .referer(false)
+        .tcp_nodelay(true)
+        .connect_timeout(connect)
+        .pool_idle_timeout(POOL_IDLE)
+        .tls_certs_merge(mozillas)
+        .user_agent(concat!("switchboard/", env!("CARGO_PKG_VERSION")));
+    // A proxy cannot reach what listens on this machine only.
+    let builder = if is_loopback(base_url) { builder.no_proxy() } else { builder };
+    builder.build()
+}
+
+fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+        None => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_loopback;
+
+    #[test]
+    fn loopback() {
+        for (url, expected) in [
+            ("http://127.0.0.1:8000/v1", true),
+            ("http://[::1]/", true),
+            ("http://localhost:1", true),
+            ("http://a.localhost", true),
+            ("https://api.openai.com/v1", false),
+            ("http://10.0.0.1", false),
+            ("http://localhost.example.com", false),
+        ] {
+            assert_eq!(is_loopback(&url.parse().unwrap()), expected, "{url}");
+        }
+    }
+}

@@ -1,0 +1,139 @@
+//! A call that brought no good answer: what happened, and whose fault it is.
+
+use std::fmt;
+use std::time::Duration;
+
+use crate::WholeAnswer;
+
+/// A call that brought no good answer. Holds and shows no message of the provider's, since that may quote a prompt (C5);
+/// only [`Fault::answer`], which goes to the caller alone, has it.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("{}", self.describe())]
+pub struct Fault {
+    /// What happened.
+    pub kind: FaultKind,
+    /// Whose fault it is.
+    pub blame: Blame,
+    /// The HTTP status; for an error inside a 200, the one that it names or stands for.
+    pub status: Option<u16>,
+    /// The provider's error type, for instance `overloaded_error`.
+    pub error_type: Option<String>,
+    /// The provider's error code, for instance `insufficient_quota`.
+    pub error_code: Option<String>,
+    /// The provider's own error answer, to be returned as it is. There is none where nothing came, or not all of it, or
+    /// where the stream had already begun to speak.
+    pub answer: Option<Box<WholeAnswer>>,
+}
+
+/// What happened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum FaultKind {
+    /// No connection could be made: refused, no such host, TLS, the connect timeout (F7).
+    Connection,
+    /// A limit of `[timeouts]` ran out.
+    Timeout(Limit),
+    /// A status that is no success.
+    Status,
+    /// An error inside a 200: an error event, or an error in place of a plain answer.
+    Reported,
+    /// An answer or event that is not what the provider promises.
+    Invalid,
+    /// A connection or stream that ended before its finish.
+    Cut,
+    /// The provider does not speak the endpoint's dialect. Nothing was sent; see [`crate::Provider::dialect`].
+    NotSpoken,
+}
+
+/// Which of `[timeouts]` ran out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Limit {
+    /// A stream: until its first event of any kind.
+    FirstByte,
+    /// A stream: until it first says something.
+    FirstContent,
+    /// A stream: between two events.
+    Idle,
+    /// A plain answer, from request to end.
+    Answer,
+}
+
+/// Whose fault it is, which decides what follows (C1, C2, B9).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Blame {
+    /// The provider's: it counts against the model (C1).
+    Provider,
+    /// Nobody's: the provider asks to be left alone (B9).
+    Rest {
+        /// For how long; never zero.
+        wait: Duration,
+    },
+    /// The account's: its quota or credit is spent, which a little waiting does not mend (B9).
+    Spent,
+    /// The configuration's, or the caller's on a direct call: the provider has no such model (B9).
+    UnknownModel,
+    /// The provider key's: 401, 403 (C2).
+    Auth,
+    /// This model's: the prompt does not fit it, but may fit another (C2).
+    ContextTooLong,
+    /// The caller's, which is told so by the provider's own answer (C2). Content refused by policy is among it.
+    Caller,
+}
+
+impl Fault {
+    /// A failure of the provider's without an answer.
+    pub(crate) const fn of_provider(kind: FaultKind) -> Self {
+        Self { kind, blame: Blame::Provider, status: None, error_type: None, error_code: None, answer: None }
+    }
+
+    fn describe(&self) -> String {
+        let mut text = self.kind.to_string();
+        if let Some(status) = self.status {
+            text += &format!(", status {status}");
+        }
+        for name in [&self.error_type, &self.error_code].into_iter().flatten() {
+            text += &format!(", {name}");
+        }
+        text
+    }
+}
+
+impl fmt::Display for FaultKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Connection => f.write_str("no connection to the provider could be made"),
+            Self::Timeout(limit) => write!(f, "the provider took longer than timeouts.{limit}"),
+            Self::Status => f.write_str("the provider refused the call"),
+            Self::Reported => f.write_str("the provider reported an error inside its answer"),
+            Self::Invalid => f.write_str("the provider's answer is not what its API promises"),
+            Self::Cut => f.write_str("the provider's answer was cut off before its end"),
+            Self::NotSpoken => f.write_str("the provider does not speak this endpoint's dialect"),
+        }
+    }
+}
+
+/// The name it has in the configuration.
+impl fmt::Display for Limit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::FirstByte => "first_byte",
+            Self::FirstContent => "first_content",
+            Self::Idle => "idle",
+            Self::Answer => "answer",
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Fault, FaultKind, Limit};
+
+    #[test]
+    fn a_fault_is_told_in_one_line() {
+        let mut fault = Fault::of_provider(FaultKind::Timeout(Limit::FirstContent));
+        assert_eq!(fault.to_string(), "the provider took longer than timeouts.first_content");
+        fault.kind = FaultKind::Status;
+        fault.status = Some(529);
+        fault.error_type = Some("overloaded_error".to_owned());
+        assert_eq!(fault.to_string(), "the provider refused the call, status 529, overloaded_error");
+    }
+}

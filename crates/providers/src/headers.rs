@@ -1,0 +1,120 @@
+//! Which headers go on, in both directions.
+
+use http::header::{self, HeaderMap, HeaderName};
+
+/// The caller's headers that a provider gets. A list of what may go rather than of what may not: the caller's key, its
+/// cookies and the addresses it came through are none of the provider's business, and neither are
+/// `openai-organization` and `openai-project`, which belong to an account, and the account here is the provider's.
+/// `x-stainless-*`, by which the official SDKs tell what they are, go on too.
+const TO_PROVIDER: [&str; 9] = [
+    "accept",
+    "anthropic-beta",
+    "anthropic-version",
+    "idempotency-key",
+    "openai-beta",
+    "traceparent",
+    "tracestate",
+    "user-agent",
+    "x-client-request-id",
+];
+
+/// The provider's headers that the caller does not get. The first ones are about one connection (RFC 9110, section
+/// 7.6.1), `content-length` is the server's own to set, and the others are between the provider's host and its client,
+/// which we are.
+const NOT_TO_CALLER: [HeaderName; 14] = [
+    header::CONNECTION,
+    HeaderName::from_static("keep-alive"),
+    HeaderName::from_static("proxy-connection"),
+    header::PROXY_AUTHENTICATE,
+    header::TE,
+    header::TRAILER,
+    header::TRANSFER_ENCODING,
+    header::UPGRADE,
+    header::CONTENT_LENGTH,
+    header::ALT_SVC,
+    header::SERVER,
+    header::SET_COOKIE,
+    header::STRICT_TRANSPORT_SECURITY,
+    header::WWW_AUTHENTICATE,
+];
+
+/// Those of the caller's headers that a provider gets.
+pub(crate) fn for_provider(callers: &HeaderMap) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    for (name, value) in callers {
+        let text = name.as_str();
+        if TO_PROVIDER.contains(&text) || text.starts_with("x-stainless-") {
+            headers.append(name, value.clone());
+        }
+    }
+    headers
+}
+
+/// The provider's headers that the caller gets. `content-encoding` is among them, since bodies are not decoded.
+pub(crate) fn for_caller(mut headers: HeaderMap) -> HeaderMap {
+    let named_by_connection: Vec<HeaderName> = headers
+        .get_all(header::CONNECTION)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|names| names.split(','))
+        .filter_map(|name| name.trim().parse().ok())
+        .collect();
+    for name in NOT_TO_CALLER.iter().chain(&named_by_connection) {
+        headers.remove(name);
+    }
+    headers
+}
+
+#[cfg(test)]
+mod tests {
+    use http::{HeaderMap, HeaderName, HeaderValue};
+
+    use super::{for_caller, for_provider};
+
+    fn map(headers: &[(&'static str, &'static str)]) -> HeaderMap {
+        let header = |(name, value): &(&'static str, &'static str)| {
+            (HeaderName::from_static(name), HeaderValue::from_static(value))
+        };
+        headers.iter().map(header).collect()
+    }
+
+    #[test]
+    fn a_provider_gets_what_is_meant_for_it() {
+        let meant = [
+            ("anthropic-version", "2023-06-01"),
+            ("anthropic-beta", "a,b"),
+            ("traceparent", "00-1-2-01"),
+            ("x-stainless-lang", "python"),
+            ("user-agent", "OpenAI/Python"),
+        ];
+        let not_meant = [
+            ("authorization", "Bearer callers"),
+            ("x-api-key", "callers"),
+            ("x-goog-api-key", "callers"),
+            ("cookie", "a=b"),
+            ("host", "gateway"),
+            ("content-length", "7"),
+            ("connection", "close"),
+            ("accept-encoding", "gzip"),
+            ("x-forwarded-for", "10.0.0.1"),
+            ("openai-organization", "callers"),
+            ("x-switchboard-fallback", "off"),
+        ];
+        assert_eq!(for_provider(&map(&[&meant[..], &not_meant[..]].concat())), map(&meant));
+    }
+
+    #[test]
+    fn the_caller_gets_what_is_not_about_the_connection() {
+        let meant =
+            [("request-id", "req_1"), ("x-ratelimit-remaining-requests", "3"), ("content-encoding", "gzip")];
+        let not_meant = [
+            ("connection", "keep-alive, X-Hop"),
+            ("x-hop", "1"),
+            ("transfer-encoding", "chunked"),
+            ("content-length", "7"),
+            ("set-cookie", "__cf_bm=1"),
+            ("alt-svc", "h3=\":443\""),
+        ];
+        assert_eq!(for_caller(map(&[&meant[..], &not_meant[..]].concat())), map(&meant));
+    }
+}

@@ -1,0 +1,225 @@
+//! One account with a provider, ready to be called.
+
+use std::fmt;
+use std::time::Duration;
+
+use bytes::Bytes;
+use dialects::answer::{self, NoAnswer};
+use dialects::{Dialect, Endpoint};
+use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use reqwest::{Client, Response};
+use secrecy::ExposeSecret;
+use tokio::time::Instant;
+use url::Url;
+
+use crate::deadline::Deadline;
+use crate::headers::for_provider;
+use crate::{
+    Answer, Blame, EventStream, Fault, FaultKind, Kind, Limit, ProviderConfig, Timeouts, WholeAnswer, client,
+    judge,
+};
+
+/// The version of Anthropic's API that is asked for where the caller does not say.
+const ANTHROPIC_VERSION: (HeaderName, HeaderValue) =
+    (HeaderName::from_static("anthropic-version"), HeaderValue::from_static("2023-06-01"));
+
+/// One account with a provider, with its connections. Make one and share it.
+#[derive(Debug)]
+pub struct Provider {
+    name: String,
+    kind: Kind,
+    client: Client,
+    /// What is served, and where; none for a kind whose dialect is not spoken yet.
+    target: Option<(Endpoint, Url)>,
+    key: Option<(HeaderName, HeaderValue)>,
+}
+
+/// Why a provider cannot be called at all. Each is the configuration's fault.
+#[derive(Debug, thiserror::Error)]
+pub enum ProviderError {
+    /// The key cannot be sent.
+    #[error(
+        "the api_key of provider {provider} has characters that no HTTP header can carry: look for line breaks"
+    )]
+    Key {
+        /// The provider's name.
+        provider: String,
+    },
+    /// The base URL is none.
+    #[error("the base_url of provider {provider} must begin with http:// or https:// and a host")]
+    BaseUrl {
+        /// The provider's name.
+        provider: String,
+    },
+    /// The HTTP client cannot be set up: no TLS, a broken proxy variable.
+    #[error("no HTTP client for provider {provider}: look at HTTPS_PROXY, ALL_PROXY and SSL_CERT_FILE")]
+    Client {
+        /// The provider's name.
+        provider: String,
+        /// What reqwest says.
+        source: reqwest::Error,
+    },
+}
+
+/// A call to a provider.
+#[derive(Clone, Copy)]
+pub struct Call<'a> {
+    /// What is asked for.
+    pub endpoint: Endpoint,
+    /// The body to send, with the model's name as this provider knows it.
+    pub body: &'a Bytes,
+    /// Whether the body asks for a stream.
+    pub stream: bool,
+    /// The caller's headers; those that are meant for a provider go on.
+    pub headers: &'a HeaderMap,
+    /// The limits. `connect` was given to [`Provider::new`], and `total` is for a caller's whole request, so neither is
+    /// looked at here.
+    pub timeouts: &'a Timeouts,
+}
+
+/// Without body and headers, since they hold prompts and keys.
+impl fmt::Debug for Call<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Call")
+            .field("endpoint", &self.endpoint)
+            .field("stream", &self.stream)
+            .field("body_bytes", &self.body.len())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Provider {
+    /// Makes it ready, with `connect` as the limit for making a connection. Connects to nothing yet.
+    ///
+    /// # Errors
+    /// When it could never be called with this configuration.
+    pub fn new(config: ProviderConfig, connect: Duration) -> Result<Self, ProviderError> {
+        let target = target(&config)?;
+        let key = key_header(&config)?;
+        let client = client::build(&config.base_url, connect)
+            .map_err(|source| ProviderError::Client { provider: config.name.clone(), source })?;
+        Ok(Self { name: config.name, kind: config.kind, client, target, key })
+    }
+
+    /// The name before the colon of a model key.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Whose API it speaks.
+    #[must_use]
+    pub const fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// The dialect it speaks; `None`: one that is not spoken here yet.
+    #[must_use]
+    pub const fn dialect(&self) -> Option<Dialect> {
+        self.kind.dialect()
+    }
+
+    /// Makes one call. Dropping it stops the call.
+    ///
+    /// # Errors
+    /// When no good answer came; [`Fault::blame`] says whose fault that is.
+    pub async fn call(&self, call: Call<'_>) -> Result<Answer, Fault> {
+        let start = Instant::now();
+        let limits = call.timeouts;
+        let deadline = if call.stream {
+            let first_byte = Deadline::new(start, limits.first_byte, Limit::FirstByte);
+            first_byte.or_sooner(Deadline::new(start, limits.first_content, Limit::FirstContent))
+        } else {
+            Deadline::new(start, limits.answer, Limit::Answer)
+        };
+        let response = deadline.bound(self.send(call)).await??;
+        if !response.status().is_success() {
+            return Err(refused(response, deadline).await);
+        }
+        if call.stream && is_event_stream(response.headers()) {
+            return Ok(Answer::Stream(EventStream::new(response, call.endpoint.dialect(), start, *limits)));
+        }
+        let mut answer = deadline.bound(WholeAnswer::read(response)).await??;
+        match answer::check(call.endpoint.dialect(), &answer.body) {
+            Err(NoAnswer::Error(error)) => Err(judge::reported(error, Some(answer))),
+            Ok(usage) if !call.stream => {
+                answer.usage = usage;
+                Ok(Answer::Whole(answer))
+            }
+            // A plain answer is not what a caller that asked for a stream can read.
+            Ok(_) | Err(NoAnswer::Invalid) => Err(Fault::of_provider(FaultKind::Invalid)),
+        }
+    }
+
+    /// Sends the request and waits for the answer's head.
+    async fn send(&self, call: Call<'_>) -> Result<Response, Fault> {
+        let url = match &self.target {
+            Some((endpoint, url)) if *endpoint == call.endpoint => url.clone(),
+            _ => return Err(Fault { blame: Blame::Caller, ..Fault::of_provider(FaultKind::NotSpoken) }),
+        };
+        let sent = self.client.post(url).headers(self.headers(call.headers)).body(call.body.clone()).send();
+        sent.await.map_err(|error| {
+            let kind = if error.is_connect() { FaultKind::Connection } else { FaultKind::Cut };
+            Fault::of_provider(kind)
+        })
+    }
+
+    fn headers(&self, callers: &HeaderMap) -> HeaderMap {
+        let mut headers = for_provider(callers);
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        if self.kind == Kind::Anthropic {
+            let (name, version) = ANTHROPIC_VERSION;
+            headers.entry(name).or_insert(version);
+        }
+        if let Some((name, value)) = &self.key {
+            headers.insert(name, value.clone());
+        }
+        headers
+    }
+}
+
+/// An answer that is no success: with its body, if that comes in time.
+async fn refused(response: Response, deadline: Deadline) -> Fault {
+    let status = response.status().as_u16();
+    let headers = response.headers().clone();
+    match deadline.bound(WholeAnswer::read(response)).await {
+        Ok(Ok(answer)) => judge::status(answer),
+        Ok(Err(_)) | Err(_) => judge::status_alone(status, &headers),
+    }
+}
+
+fn is_event_stream(headers: &HeaderMap) -> bool {
+    const EVENT_STREAM: &str = "text/event-stream";
+    let media_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    media_type.get(..EVENT_STREAM.len()).is_some_and(|start| start.eq_ignore_ascii_case(EVENT_STREAM))
+}
+
+/// What a provider serves, and where; `None`: its dialect is not spoken yet.
+fn target(config: &ProviderConfig) -> Result<Option<(Endpoint, Url)>, ProviderError> {
+    let invalid = || ProviderError::BaseUrl { provider: config.name.clone() };
+    if !matches!(config.base_url.scheme(), "http" | "https") {
+        return Err(invalid());
+    }
+    let (endpoint, path) = match config.kind.dialect() {
+        Some(Dialect::OpenAiChat) => (Endpoint::ChatCompletions, ["chat", "completions"]),
+        Some(Dialect::Anthropic) => (Endpoint::Messages, ["v1", "messages"]),
+        None => return Ok(None),
+    };
+    let mut url = config.base_url.clone();
+    url.path_segments_mut().map_err(|()| invalid())?.pop_if_empty().extend(path);
+    Ok(Some((endpoint, url)))
+}
+
+/// The header that carries the key, if there is a key.
+fn key_header(config: &ProviderConfig) -> Result<Option<(HeaderName, HeaderValue)>, ProviderError> {
+    let Some(key) = &config.api_key else { return Ok(None) };
+    let key = key.expose_secret();
+    let (name, value) = match config.kind {
+        Kind::OpenAi | Kind::Bedrock => (AUTHORIZATION, HeaderValue::try_from(format!("Bearer {key}"))),
+        Kind::Anthropic => (HeaderName::from_static("x-api-key"), HeaderValue::try_from(key)),
+        Kind::GoogleGenAi => (HeaderName::from_static("x-goog-api-key"), HeaderValue::try_from(key)),
+    };
+    let mut value = value.map_err(|_| ProviderError::Key { provider: config.name.clone() })?;
+    value.set_sensitive(true);
+    Ok(Some((name, value)))
+}

@@ -1,0 +1,176 @@
+//! How long a 429 says to wait (B9).
+
+use std::time::{Duration, SystemTime};
+
+use http::HeaderMap;
+use http::header::{DATE, RETRY_AFTER};
+
+/// Headers in pairs: what remains, and when it is full again.
+const LIMITS: [(&str, &str); 6] = [
+    ("x-ratelimit-remaining-requests", "x-ratelimit-reset-requests"),
+    ("x-ratelimit-remaining-tokens", "x-ratelimit-reset-tokens"),
+    ("anthropic-ratelimit-requests-remaining", "anthropic-ratelimit-requests-reset"),
+    ("anthropic-ratelimit-tokens-remaining", "anthropic-ratelimit-tokens-reset"),
+    ("anthropic-ratelimit-input-tokens-remaining", "anthropic-ratelimit-input-tokens-reset"),
+    ("anthropic-ratelimit-output-tokens-remaining", "anthropic-ratelimit-output-tokens-reset"),
+];
+
+/// How long an answer's headers say to wait: `retry-after-ms`, else `retry-after`, else the longest of the reset headers
+/// whose limit is used up. `None`: they do not say, or say a time that is no more than now.
+///
+/// Points in time are measured against the answer's own `date`, so a clock that is off here changes nothing.
+pub(crate) fn wait(headers: &HeaderMap) -> Option<Duration> {
+    let now = text(headers, DATE.as_str())
+        .and_then(|date| httpdate::parse_http_date(date).ok())
+        .unwrap_or_else(SystemTime::now);
+    text(headers, "retry-after-ms")
+        .and_then(|ms| seconds(ms, 1e-3))
+        .or_else(|| text(headers, RETRY_AFTER.as_str()).and_then(|value| retry_after(value, now)))
+        .or_else(|| LIMITS.iter().filter_map(|limit| until_reset(headers, *limit, now)).max())
+        .filter(|wait| !wait.is_zero())
+}
+
+fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    headers.get(name)?.to_str().ok().map(str::trim)
+}
+
+/// RFC 9110, section 10.2.3: whole seconds or an HTTP date. Providers also send fractions.
+fn retry_after(value: &str, now: SystemTime) -> Option<Duration> {
+    seconds(value, 1.0).or_else(|| from(now, httpdate::parse_http_date(value).ok()?))
+}
+
+fn until_reset(headers: &HeaderMap, (remaining, reset): (&str, &str), now: SystemTime) -> Option<Duration> {
+    if text(headers, remaining)? != "0" {
+        return None;
+    }
+    let reset = text(headers, reset)?;
+    units(reset).or_else(|| from(now, reset.parse::<jiff::Timestamp>().ok()?.into()))
+}
+
+fn from(now: SystemTime, then: SystemTime) -> Option<Duration> {
+    then.duration_since(now).ok()
+}
+
+fn seconds(number: &str, scale: f64) -> Option<Duration> {
+    let number: f64 = number.parse().ok()?;
+    Duration::try_from_secs_f64(number * scale).ok()
+}
+
+/// OpenAI's durations: `6m0s`, `12ms`, `1h2m3.5s`; Groq's `7.66s`.
+fn units(mut text: &str) -> Option<Duration> {
+    let mut total = Duration::ZERO;
+    if text.is_empty() {
+        return None;
+    }
+    while !text.is_empty() {
+        let number_end = text.find(|c: char| !c.is_ascii_digit() && c != '.')?;
+        let (number, rest) = text.split_at(number_end);
+        let unit_end = rest.find(|c: char| c.is_ascii_digit()).unwrap_or(rest.len());
+        let (unit, rest) = rest.split_at(unit_end);
+        let scale = match unit {
+            "d" => 86_400.0,
+            "h" => 3_600.0,
+            "m" => 60.0,
+            "s" => 1.0,
+            "ms" => 1e-3,
+            "us" | "µs" => 1e-6,
+            "ns" => 1e-9,
+            _ => return None,
+        };
+        total = total.checked_add(seconds(number, scale)?)?;
+        text = rest;
+    }
+    Some(total)
+}
+
+#[cfg(test)]
+mod tests {
+    use http::{HeaderMap, HeaderName, HeaderValue};
+
+    use super::wait;
+
+    const DATE: (&str, &str) = ("date", "Tue, 01 Jul 2025 12:00:00 GMT");
+
+    fn wait_ms(headers: &[(&'static str, &'static str)]) -> Option<u128> {
+        let mut map = HeaderMap::new();
+        for (name, value) in headers {
+            map.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
+        }
+        wait(&map).map(|wait| wait.as_millis())
+    }
+
+    #[test]
+    fn retry_after() {
+        for (value, expected) in [
+            ("2", Some(2_000)),
+            (" 0.25 ", Some(250)),
+            ("Tue, 01 Jul 2025 12:01:00 GMT", Some(60_000)),
+            ("Tuesday, 01-Jul-25 12:00:30 GMT", Some(30_000)),
+            ("Tue, 01 Jul 2025 11:59:00 GMT", None),
+            ("0", None),
+            ("-1", None),
+            ("NaN", None),
+            ("inf", None),
+            ("1e300", None),
+            ("soon", None),
+            ("", None),
+        ] {
+            assert_eq!(wait_ms(&[DATE, ("retry-after", value)]), expected, "{value}");
+        }
+    }
+
+    #[test]
+    fn the_more_exact_header_comes_first() {
+        assert_eq!(wait_ms(&[("retry-after", "2"), ("retry-after-ms", "1500.5")]), Some(1_500));
+        assert_eq!(wait_ms(&[("retry-after", "2"), ("retry-after-ms", "?")]), Some(2_000));
+    }
+
+    #[test]
+    fn openais_reset_headers() {
+        for (reset, expected) in [
+            ("6m0s", Some(360_000)),
+            ("12ms", Some(12)),
+            ("1s", Some(1_000)),
+            ("1h2m3.5s", Some(3_723_500)),
+            ("2d", Some(172_800_000)),
+            ("1.5", None),
+            ("5 minutes", None),
+            ("m", None),
+            ("0s", None),
+        ] {
+            let headers = [("x-ratelimit-remaining-tokens", "0"), ("x-ratelimit-reset-tokens", reset)];
+            assert_eq!(wait_ms(&headers), expected, "{reset}");
+        }
+    }
+
+    #[test]
+    fn only_limits_that_are_used_up_count_and_of_them_the_longest() {
+        let headers = [
+            DATE,
+            ("anthropic-ratelimit-requests-remaining", "7"),
+            ("anthropic-ratelimit-requests-reset", "2025-07-01T13:00:00Z"),
+            ("anthropic-ratelimit-input-tokens-remaining", "0"),
+            ("anthropic-ratelimit-input-tokens-reset", "2025-07-01T12:00:20Z"),
+            ("anthropic-ratelimit-output-tokens-remaining", "0"),
+            ("anthropic-ratelimit-output-tokens-reset", "2025-07-01T14:00:40+02:00"),
+        ];
+        assert_eq!(wait_ms(&headers), Some(40_000));
+        assert_eq!(wait_ms(&headers[..3]), None);
+        assert_eq!(
+            wait_ms(&[("x-ratelimit-remaining-tokens", "-1"), ("x-ratelimit-reset-tokens", "1s")]),
+            None
+        );
+    }
+
+    #[test]
+    fn retry_after_outranks_the_reset_headers() {
+        let headers =
+            [("retry-after", "3"), ("x-ratelimit-remaining-tokens", "0"), ("x-ratelimit-reset-tokens", "9s")];
+        assert_eq!(wait_ms(&headers), Some(3_000));
+    }
+
+    #[test]
+    fn no_header_says_nothing() {
+        assert_eq!(wait_ms(&[]), None);
+    }
+}

@@ -1,0 +1,204 @@
+//! The APIs that the simulator speaks, and what they have in common.
+
+mod anthropic;
+mod openai;
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::RETRY_AFTER;
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::provider_error::{Hint, ProviderError, Reason};
+
+/// Whose API a request speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Dialect {
+    OpenAi,
+    Anthropic,
+}
+
+/// What a good answer is made of.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Reply<'a> {
+    /// The number of the request since the start; makes the answer's id.
+    pub(crate) number: u64,
+    /// Unix seconds.
+    pub(crate) created: i64,
+    pub(crate) model: &'a str,
+    /// How many words the text has.
+    pub(crate) words: usize,
+    pub(crate) prompt_tokens: usize,
+    /// Whether a stream ends with its usage, where the dialect leaves that to the client.
+    pub(crate) include_usage: bool,
+}
+
+impl Dialect {
+    /// Anthropic's clients always name their API's version; no other client knows that header.
+    pub(crate) fn of(headers: &HeaderMap) -> Self {
+        if headers.contains_key("anthropic-version") { Self::Anthropic } else { Self::OpenAi }
+    }
+
+    /// The body of a plain answer.
+    pub(crate) fn answer(self, reply: &Reply<'_>) -> Bytes {
+        match self {
+            Self::OpenAi => openai::answer(reply),
+            Self::Anthropic => anthropic::answer(reply),
+        }
+    }
+
+    /// The events of a stream, its end marker last, each with its blank line.
+    pub(crate) fn events(self, reply: &Reply<'_>) -> Vec<Bytes> {
+        match self {
+            Self::OpenAi => openai::events(reply),
+            Self::Anthropic => anthropic::events(reply),
+        }
+    }
+
+    /// The status and the body of an error. `told` replaces the provider's own message.
+    pub(crate) fn error(
+        self,
+        reason: Reason,
+        model: &str,
+        number: u64,
+        told: Option<String>,
+    ) -> (StatusCode, Value) {
+        match self {
+            Self::OpenAi => openai::error(reason, model, told),
+            Self::Anthropic => anthropic::error(reason, model, number, told),
+        }
+    }
+
+    /// An error as an event of a stream.
+    pub(crate) fn error_event(self, body: &Value) -> Bytes {
+        match self {
+            Self::OpenAi => format!("data: {body}\n\n"),
+            Self::Anthropic => format!("event: error\ndata: {body}\n\n"),
+        }
+        .into()
+    }
+
+    /// An event whose data is cut-off JSON.
+    pub(crate) const fn garbage_event(self) -> Bytes {
+        Bytes::from_static(match self {
+            Self::OpenAi => b"data: {\"id\":\"chatcmpl-\n\n",
+            Self::Anthropic => b"event: content_block_delta\ndata: {\"type\":\"content_bl\n\n",
+        })
+    }
+
+    /// The list of models.
+    pub(crate) fn models(self, scripted: Vec<String>) -> Value {
+        match self {
+            Self::OpenAi => openai::models(scripted),
+            Self::Anthropic => anthropic::models(scripted),
+        }
+    }
+
+    pub(crate) fn request_id(self, number: u64) -> (HeaderName, HeaderValue) {
+        let name = match self {
+            Self::OpenAi => "x-request-id",
+            Self::Anthropic => "request-id",
+        };
+        (HeaderName::from_static(name), header_value(request_id(number)))
+    }
+
+    pub(crate) fn error_headers(self, error: &ProviderError) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        for hint in &error.hints {
+            match hint {
+                Hint::RetryAfter(wait) => {
+                    let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+                    headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
+                }
+                Hint::RetryAfterMs(wait) => {
+                    headers.insert("retry-after-ms", header_value(wait.as_millis().to_string()));
+                }
+                Hint::ResetsIn(wait) => headers.extend(self.rate_limit(*wait)),
+                Hint::Header(name, value) => {
+                    headers.insert(name, value.clone());
+                }
+            }
+        }
+        headers
+    }
+
+    fn rate_limit(self, wait: Duration) -> impl Iterator<Item = (HeaderName, HeaderValue)> {
+        let headers = match self {
+            Self::OpenAi => openai::rate_limit(wait),
+            Self::Anthropic => anthropic::rate_limit(wait),
+        };
+        headers.into_iter().map(|(name, value)| (HeaderName::from_static(name), header_value(value)))
+    }
+}
+
+fn request_id(number: u64) -> String {
+    format!("req_simulated_{number}")
+}
+
+/// For text of our own making, all of it visible ASCII.
+fn header_value(text: String) -> HeaderValue {
+    HeaderValue::try_from(text).unwrap_or(HeaderValue::from_static("invalid"))
+}
+
+/// The text of an answer, word by word, each word after the first with the blank before it.
+fn words(reply: &Reply<'_>) -> impl Iterator<Item = String> {
+    (0..reply.words).map(|place| {
+        let blank = if place == 0 { "" } else { " " };
+        match place % 3 {
+            0 => format!("{blank}Hello"),
+            1 => format!("{blank}from"),
+            _ => format!("{blank}{}.", reply.model),
+        }
+    })
+}
+
+fn text(reply: &Reply<'_>) -> String {
+    words(reply).collect()
+}
+
+/// Only for types whose map keys are strings: those cannot fail to serialise.
+fn json(value: &impl Serialize) -> String {
+    serde_json::to_string(value).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn reply(words: usize) -> Reply<'static> {
+        Reply { number: 1, created: 0, model: "gpt-5", words, prompt_tokens: 4, include_usage: false }
+    }
+
+    #[test]
+    fn the_text_has_as_many_words_as_asked() {
+        assert_eq!(text(&reply(0)), "");
+        assert_eq!(text(&reply(3)), "Hello from gpt-5.");
+        assert_eq!(text(&reply(5)), "Hello from gpt-5. Hello from");
+    }
+
+    #[test]
+    fn a_wait_is_told_in_whole_seconds_rounded_up_or_in_milliseconds() {
+        let wait = Duration::from_millis(1_200);
+        let seconds = Dialect::OpenAi.error_headers(&ProviderError::rate_limited().retry_after(wait));
+        assert_eq!(seconds["retry-after"], "2");
+        let exact = Dialect::OpenAi.error_headers(&ProviderError::rate_limited().retry_after_ms(wait));
+        assert_eq!(exact["retry-after-ms"], "1200");
+    }
+
+    #[test]
+    fn only_the_limit_that_was_hit_has_nothing_remaining() {
+        let error = ProviderError::rate_limited().resets_in(Duration::from_secs(2));
+        let openai = Dialect::OpenAi.error_headers(&error);
+        assert_eq!(openai["x-ratelimit-remaining-requests"], "0");
+        assert_eq!(openai["x-ratelimit-reset-requests"], "2s");
+        assert_ne!(openai["x-ratelimit-remaining-tokens"], "0");
+        let anthropic = Dialect::Anthropic.error_headers(&error);
+        assert_eq!(anthropic["anthropic-ratelimit-requests-remaining"], "0");
+        assert_ne!(anthropic["anthropic-ratelimit-tokens-remaining"], "0");
+        let reset: jiff::Timestamp =
+            anthropic["anthropic-ratelimit-requests-reset"].to_str().unwrap().parse().unwrap();
+        assert!(reset > jiff::Timestamp::now());
+    }
+}

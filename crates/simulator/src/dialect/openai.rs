@@ -1,0 +1,182 @@
+//! OpenAI's chat completions.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::StatusCode;
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::{Reply, json as to_json, text, words};
+use crate::provider_error::Reason;
+
+const MODELS: [&str; 2] = ["gpt-5", "gpt-5-mini"];
+
+#[derive(Serialize)]
+struct Chunk<'a> {
+    id: &'a str,
+    object: &'static str,
+    created: i64,
+    model: &'a str,
+    choices: &'a [Choice<'a>],
+    /// With `include_usage` every chunk has the field, null in all but the last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    usage: Option<Option<Usage>>,
+}
+
+#[derive(Serialize)]
+struct Choice<'a> {
+    index: u8,
+    delta: Delta<'a>,
+    logprobs: Option<()>,
+    finish_reason: Option<&'static str>,
+}
+
+#[derive(Default, Serialize)]
+struct Delta<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    role: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    content: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+#[expect(clippy::struct_field_names, reason = "the names are OpenAI's")]
+struct Usage {
+    prompt_tokens: usize,
+    completion_tokens: usize,
+    total_tokens: usize,
+}
+
+fn id(reply: &Reply<'_>) -> String {
+    format!("chatcmpl-simulated-{}", reply.number)
+}
+
+fn usage(reply: &Reply<'_>) -> Usage {
+    Usage {
+        prompt_tokens: reply.prompt_tokens,
+        completion_tokens: reply.words,
+        total_tokens: reply.prompt_tokens + reply.words,
+    }
+}
+
+pub(super) fn answer(reply: &Reply<'_>) -> Bytes {
+    json!({
+        "id": id(reply),
+        "object": "chat.completion",
+        "created": reply.created,
+        "model": reply.model,
+        "choices": [{
+            "index": 0,
+            "message": {"role": "assistant", "content": text(reply), "refusal": null, "annotations": []},
+            "logprobs": null,
+            "finish_reason": "stop",
+        }],
+        "usage": usage(reply),
+        "service_tier": "default",
+    })
+    .to_string()
+    .into()
+}
+
+pub(super) fn events(reply: &Reply<'_>) -> Vec<Bytes> {
+    let id = id(reply);
+    let chunk = |choices: &[Choice<'_>], usage: Option<Usage>| {
+        let chunk = Chunk {
+            id: &id,
+            object: "chat.completion.chunk",
+            created: reply.created,
+            model: reply.model,
+            choices,
+            usage: reply.include_usage.then_some(usage),
+        };
+        Bytes::from(format!("data: {}\n\n", to_json(&chunk)))
+    };
+    let delta = |delta: Delta<'_>, finish_reason: Option<&'static str>| {
+        chunk(&[Choice { index: 0, delta, logprobs: None, finish_reason }], None)
+    };
+    let mut events = Vec::with_capacity(reply.words + 4);
+    events.push(delta(Delta { role: Some("assistant"), content: Some("") }, None));
+    events.extend(words(reply).map(|word| delta(Delta { role: None, content: Some(&word) }, None)));
+    events.push(delta(Delta::default(), Some("stop")));
+    if reply.include_usage {
+        events.push(chunk(&[], Some(usage(reply))));
+    }
+    events.push(Bytes::from_static(b"data: [DONE]\n\n"));
+    events
+}
+
+pub(super) fn error(reason: Reason, model: &str, told: Option<String>) -> (StatusCode, Value) {
+    let (status, kind, code) = kind_and_code(reason);
+    let param = match reason {
+        Reason::ContextTooLong => Some("messages"),
+        Reason::Status(StatusCode::NOT_FOUND) => Some("model"),
+        _ => None,
+    };
+    let message = told.unwrap_or_else(|| message(reason, model));
+    (status, json!({"error": {"message": message, "type": kind, "param": param, "code": code}}))
+}
+
+fn kind_and_code(reason: Reason) -> (StatusCode, &'static str, Option<&'static str>) {
+    const INVALID: &str = "invalid_request_error";
+    match reason {
+        Reason::ContextTooLong => (StatusCode::BAD_REQUEST, INVALID, Some("context_length_exceeded")),
+        Reason::ContentPolicy => (StatusCode::BAD_REQUEST, INVALID, Some("content_filter")),
+        Reason::InsufficientQuota => {
+            (StatusCode::TOO_MANY_REQUESTS, "insufficient_quota", Some("insufficient_quota"))
+        }
+        Reason::SpendLimit => {
+            (StatusCode::TOO_MANY_REQUESTS, "insufficient_quota", Some("billing_hard_limit_reached"))
+        }
+        Reason::Overloaded => {
+            (StatusCode::SERVICE_UNAVAILABLE, "service_unavailable_error", Some("server_is_overloaded"))
+        }
+        Reason::Status(status) => match status {
+            StatusCode::UNAUTHORIZED => (status, INVALID, Some("invalid_api_key")),
+            StatusCode::NOT_FOUND => (status, INVALID, Some("model_not_found")),
+            StatusCode::TOO_MANY_REQUESTS => (status, "requests", Some("rate_limit_exceeded")),
+            status if status.is_server_error() => (status, "server_error", None),
+            status => (status, INVALID, None),
+        },
+    }
+}
+
+fn message(reason: Reason, model: &str) -> String {
+    match reason {
+        Reason::ContextTooLong => "The messages are longer than the model's context.".into(),
+        Reason::ContentPolicy => "The content was refused by the content filter.".into(),
+        Reason::InsufficientQuota => "The account has no credit left.".into(),
+        Reason::SpendLimit => "The account's spend limit is reached.".into(),
+        Reason::Overloaded => "The server has too much to do.".into(),
+        Reason::Status(StatusCode::UNAUTHORIZED) => "The API key is not right.".into(),
+        Reason::Status(StatusCode::NOT_FOUND) => format!("The model `{model}` does not exist."),
+        Reason::Status(StatusCode::TOO_MANY_REQUESTS) => format!("Rate limit reached for {model}."),
+        Reason::Status(status) => format!("Simulated error {status}."),
+    }
+}
+
+pub(super) fn models(scripted: Vec<String>) -> Value {
+    let data: Vec<Value> = MODELS
+        .into_iter()
+        .map(str::to_owned)
+        .chain(scripted)
+        .map(|id| json!({"id": id, "object": "model", "created": 1_754_000_000, "owned_by": "simulator"}))
+        .collect();
+    json!({"object": "list", "data": data})
+}
+
+pub(super) fn rate_limit(wait: Duration) -> Vec<(&'static str, String)> {
+    vec![
+        ("x-ratelimit-limit-requests", "500".into()),
+        ("x-ratelimit-remaining-requests", "0".into()),
+        ("x-ratelimit-reset-requests", reset(wait)),
+        ("x-ratelimit-limit-tokens", "200000".into()),
+        ("x-ratelimit-remaining-tokens", "150000".into()),
+        ("x-ratelimit-reset-tokens", reset(wait * 10)),
+    ]
+}
+
+/// OpenAI writes "12ms" and "6s".
+fn reset(wait: Duration) -> String {
+    if wait.subsec_nanos() == 0 { format!("{}s", wait.as_secs()) } else { format!("{}ms", wait.as_millis()) }
+}

@@ -1,0 +1,55 @@
+//! The simulated provider as a process of its own, for benchmarks and for tests in other languages.
+//!
+//! Faults are asked for by the model's name: see [`simulator::model_names`].
+
+use std::io;
+use std::net::SocketAddr;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::Parser;
+use simulator::{Behaviour, Settings, Simulator, model_names};
+
+/// A simulated LLM provider (OpenAI's chat completions, Anthropic's messages) that shows faults by model name,
+/// such as fault-503 or fault-cut-after-3.
+#[derive(Debug, Parser)]
+struct Arguments {
+    /// Address to listen on; port 0 is any free one
+    #[arg(long, default_value = "127.0.0.1:0")]
+    listen: SocketAddr,
+    /// Wait between two events of a stream, such as 20ms
+    #[arg(long, default_value = "0ms", value_parser = model_names::duration)]
+    gap: Duration,
+    /// Words of an answer; a stream has one event for each
+    #[arg(long, default_value_t = 3)]
+    tokens: usize,
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    match run(Arguments::parse()).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            #[expect(clippy::print_stderr, reason = "a program tells its user why it ends")]
+            {
+                eprintln!("simulator: {error}");
+            }
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(arguments: Arguments) -> io::Result<()> {
+    let settings = Settings {
+        listen: arguments.listen,
+        others: Behaviour::ok().gap(arguments.gap).words(arguments.tokens),
+        record: false,
+        api_key: None,
+    };
+    let simulator = Simulator::start_with(settings).await?;
+    #[expect(clippy::print_stdout, reason = "whoever started it waits for this line")]
+    {
+        println!("listening on http://{}", simulator.address());
+    }
+    tokio::signal::ctrl_c().await
+}

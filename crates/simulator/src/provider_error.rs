@@ -1,0 +1,112 @@
+//! The errors that providers give, apart from any dialect.
+
+use std::time::Duration;
+
+use http::{HeaderName, HeaderValue, StatusCode};
+
+/// An error of the provider's. Each dialect words it in its own way, with its own type, code and, for some, status.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProviderError {
+    pub(crate) reason: Reason,
+    pub(crate) hints: Vec<Hint>,
+}
+
+/// Why the provider does not answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reason {
+    Status(StatusCode),
+    ContextTooLong,
+    ContentPolicy,
+    InsufficientQuota,
+    SpendLimit,
+    Overloaded,
+}
+
+/// What the error's headers say beside it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Hint {
+    RetryAfter(Duration),
+    RetryAfterMs(Duration),
+    ResetsIn(Duration),
+    Header(HeaderName, HeaderValue),
+}
+
+impl ProviderError {
+    const fn because(reason: Reason) -> Self {
+        Self { reason, hints: Vec::new() }
+    }
+
+    /// What the provider says with this status: for 401 a wrong key, for 404 an unknown model, and so on.
+    ///
+    /// Meant for 400 to 599; a status that has no error body of its own gets a plain one.
+    #[must_use]
+    pub const fn status(status: StatusCode) -> Self {
+        Self::because(Reason::Status(status))
+    }
+
+    /// Too many calls in too short a time: 429.
+    #[must_use]
+    pub const fn rate_limited() -> Self {
+        Self::status(StatusCode::TOO_MANY_REQUESTS)
+    }
+
+    /// The provider has too much to do: Anthropic's 529, OpenAI's 503.
+    #[must_use]
+    pub const fn overloaded() -> Self {
+        Self::because(Reason::Overloaded)
+    }
+
+    /// The prompt does not fit into the model's context: 400, OpenAI's code `context_length_exceeded`.
+    #[must_use]
+    pub const fn context_too_long() -> Self {
+        Self::because(Reason::ContextTooLong)
+    }
+
+    /// The content is against the provider's policy: 400, OpenAI's code `content_filter`.
+    #[must_use]
+    pub const fn content_policy() -> Self {
+        Self::because(Reason::ContentPolicy)
+    }
+
+    /// The account's credit is spent: OpenAI's 429 `insufficient_quota`, Anthropic's 402 `billing_error`.
+    #[must_use]
+    pub const fn insufficient_quota() -> Self {
+        Self::because(Reason::InsufficientQuota)
+    }
+
+    /// The account's own spend limit is reached: a 429 that no waiting helps; OpenAI's code `billing_hard_limit_reached`,
+    /// Anthropic's `error.details.error_code` `enforced_spend_limit_reached`.
+    #[must_use]
+    pub const fn spend_limit() -> Self {
+        Self::because(Reason::SpendLimit)
+    }
+
+    /// Adds `retry-after` in whole seconds, rounded up.
+    #[must_use]
+    pub fn retry_after(self, wait: Duration) -> Self {
+        self.hint(Hint::RetryAfter(wait))
+    }
+
+    /// Adds `retry-after-ms`.
+    #[must_use]
+    pub fn retry_after_ms(self, wait: Duration) -> Self {
+        self.hint(Hint::RetryAfterMs(wait))
+    }
+
+    /// Adds the dialect's rate limit headers: no requests remaining and a reset after so long; tokens left, reset later.
+    #[must_use]
+    pub fn resets_in(self, wait: Duration) -> Self {
+        self.hint(Hint::ResetsIn(wait))
+    }
+
+    /// Adds any other header.
+    #[must_use]
+    pub fn header(self, name: HeaderName, value: HeaderValue) -> Self {
+        self.hint(Hint::Header(name, value))
+    }
+
+    fn hint(mut self, hint: Hint) -> Self {
+        self.hints.push(hint);
+        self
+    }
+}

@@ -1,0 +1,185 @@
+//! What the simulator saw, for assertions.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::HeaderMap;
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+/// Everything seen up to one moment.
+#[derive(Clone, Debug, Default)]
+pub struct Seen {
+    calls: HashMap<String, usize>,
+    received: Vec<Arc<Received>>,
+    in_flight: usize,
+    abandoned: usize,
+    open_connections: usize,
+}
+
+/// One request as it came, whether it was then answered or not.
+#[derive(Clone)]
+pub struct Received {
+    /// When its last byte had come.
+    pub at: Instant,
+    /// The path, without the query.
+    pub path: String,
+    /// All headers, keys among them.
+    pub headers: HeaderMap,
+    /// The raw body.
+    pub body: Bytes,
+    /// The model called; none where the request names none.
+    pub model: Option<String>,
+}
+
+impl fmt::Debug for Received {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Received")
+            .field("at", &self.at)
+            .field("path", &self.path)
+            .field("model", &self.model)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Seen {
+    /// How many calls named this model.
+    #[must_use]
+    pub fn calls(&self, model: &str) -> usize {
+        self.calls.get(model).copied().unwrap_or(0)
+    }
+
+    /// How many calls named any model.
+    #[must_use]
+    pub fn all_calls(&self) -> usize {
+        self.calls.values().sum()
+    }
+
+    /// All requests in the order they came; empty where recording is off.
+    #[must_use]
+    pub fn received(&self) -> &[Arc<Received>] {
+        &self.received
+    }
+
+    /// The requests that named this model, in the order they came; none where recording is off.
+    pub fn received_for<'a>(&'a self, model: &'a str) -> impl Iterator<Item = &'a Received> {
+        self.received.iter().map(Arc::as_ref).filter(move |received| received.model.as_deref() == Some(model))
+    }
+
+    /// How many calls are being answered now.
+    #[must_use]
+    pub const fn in_flight(&self) -> usize {
+        self.in_flight
+    }
+
+    /// How many calls' clients went away before the end of the answer.
+    #[must_use]
+    pub const fn abandoned(&self) -> usize {
+        self.abandoned
+    }
+
+    /// How many connections are open now.
+    #[must_use]
+    pub const fn open_connections(&self) -> usize {
+        self.open_connections
+    }
+}
+
+/// Where everything that is seen is written down.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Journal(Arc<watch::Sender<Seen>>);
+
+impl Journal {
+    pub(crate) fn seen(&self) -> Seen {
+        self.0.borrow().clone()
+    }
+
+    pub(crate) async fn until(&self, mut condition: impl FnMut(&Seen) -> bool) {
+        // The sender lives as long as this journal, so waiting cannot fail.
+        let _ = self.0.subscribe().wait_for(|seen| condition(seen)).await;
+    }
+
+    pub(crate) fn record(&self, received: Received) {
+        self.0.send_modify(|seen| seen.received.push(Arc::new(received)));
+    }
+
+    pub(crate) fn call_begins(&self, model: &str) -> Call {
+        self.0.send_modify(|seen| {
+            seen.in_flight += 1;
+            match seen.calls.get_mut(model) {
+                Some(calls) => *calls += 1,
+                None => {
+                    seen.calls.insert(model.to_owned(), 1);
+                }
+            }
+        });
+        Call { journal: self.clone(), finished: false }
+    }
+
+    pub(crate) fn connection_opens(&self) -> OpenConnection {
+        self.0.send_modify(|seen| seen.open_connections += 1);
+        OpenConnection(self.clone())
+    }
+}
+
+/// A call in flight. Dropped without [`Call::finish`], its client has gone away.
+#[derive(Debug)]
+pub(crate) struct Call {
+    journal: Journal,
+    finished: bool,
+}
+
+impl Call {
+    pub(crate) fn finish(mut self) {
+        self.finished = true;
+    }
+}
+
+impl Drop for Call {
+    fn drop(&mut self) {
+        self.journal.0.send_modify(|seen| {
+            seen.in_flight -= 1;
+            seen.abandoned += usize::from(!self.finished);
+        });
+    }
+}
+
+/// A connection, for as long as it is open.
+#[derive(Debug)]
+pub(crate) struct OpenConnection(Journal);
+
+impl Drop for OpenConnection {
+    fn drop(&mut self) {
+        self.0.0.send_modify(|seen| seen.open_connections -= 1);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_call_that_ends_by_itself_is_not_abandoned() {
+        let journal = Journal::default();
+        let call = journal.call_begins("m");
+        assert_eq!(journal.seen().in_flight(), 1);
+        call.finish();
+        drop(journal.call_begins("m"));
+        let seen = journal.seen();
+        assert_eq!((seen.calls("m"), seen.in_flight(), seen.abandoned()), (2, 0, 1));
+    }
+
+    #[test]
+    fn debug_output_shows_neither_key_nor_prompt() {
+        let received = Received {
+            at: Instant::now(),
+            path: "/v1/messages".into(),
+            headers: HeaderMap::from_iter([(http::header::AUTHORIZATION, "Bearer secret".parse().unwrap())]),
+            body: Bytes::from_static(b"a secret prompt"),
+            model: None,
+        };
+        assert!(!format!("{received:?}").contains("secret"));
+    }
+}

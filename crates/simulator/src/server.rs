@@ -1,0 +1,162 @@
+//! The running simulator and the handle on it.
+
+use std::fmt;
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+
+use tokio::sync::Mutex;
+
+use crate::behaviour::Behaviour;
+use crate::port::Port;
+use crate::script::Script;
+use crate::seen::Seen;
+use crate::shared::Shared;
+
+/// How a simulator starts.
+#[derive(Clone)]
+pub struct Settings {
+    /// Where it listens; port 0 stands for any free one.
+    pub listen: SocketAddr,
+    /// What the calls meet whose model has no script. Its latency, gap and words are also those of models scripted by name.
+    pub others: Behaviour,
+    /// Whether requests are kept for assertions. Off, only the counts are.
+    pub record: bool,
+    /// The only key accepted; without one, any or none.
+    pub api_key: Option<String>,
+}
+
+impl Default for Settings {
+    /// A free port of 127.0.0.1, good answers at once, requests recorded, any key.
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+            others: Behaviour::ok(),
+            record: true,
+            api_key: None,
+        }
+    }
+}
+
+impl fmt::Debug for Settings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Settings")
+            .field("listen", &self.listen)
+            .field("others", &self.others)
+            .field("record", &self.record)
+            .field("api_key", &self.api_key.as_ref().map(|_| "hidden"))
+            .finish()
+    }
+}
+
+/// A running simulator. Dropped, it ends at once, with all its connections.
+pub struct Simulator {
+    address: SocketAddr,
+    shared: Arc<Shared>,
+    port: Mutex<Port>,
+}
+
+impl Simulator {
+    /// Starts on a free port of 127.0.0.1.
+    ///
+    /// # Errors
+    /// The operating system gives no port.
+    pub async fn start() -> io::Result<Self> {
+        Self::start_with(Settings::default()).await
+    }
+
+    /// Starts on this address.
+    ///
+    /// # Errors
+    /// The address cannot be listened on.
+    pub async fn start_on(listen: SocketAddr) -> io::Result<Self> {
+        Self::start_with(Settings { listen, ..Settings::default() }).await
+    }
+
+    /// Starts with these settings.
+    ///
+    /// # Errors
+    /// The address cannot be listened on.
+    pub async fn start_with(settings: Settings) -> io::Result<Self> {
+        let listen = settings.listen;
+        let shared = Arc::new(Shared::new(settings));
+        let port = Port::open(listen, Arc::clone(&shared)).await?;
+        Ok(Self { address: port.address(), shared, port: Mutex::new(port) })
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// `http://ADDRESS/v1`, what OpenAI's clients take as their base URL.
+    #[must_use]
+    pub fn openai_base_url(&self) -> String {
+        format!("http://{}/v1", self.address)
+    }
+
+    /// `http://ADDRESS`, what Anthropic's clients take as their base URL.
+    #[must_use]
+    pub fn anthropic_base_url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// Sets what the next calls to this model meet.
+    pub fn script(&self, model: impl Into<String>, script: impl Into<Script>) {
+        self.shared.script(model.into(), script.into());
+    }
+
+    /// Sets what the next calls to all models meet that have no script of their own.
+    pub fn script_others(&self, script: impl Into<Script>) {
+        self.shared.script_others(script.into());
+    }
+
+    /// Accepts only this key from now on; without one, any or none.
+    pub fn require_key(&self, api_key: Option<String>) {
+        self.shared.require_key(api_key);
+    }
+
+    /// What was seen up to now.
+    #[must_use]
+    pub fn seen(&self) -> Seen {
+        self.shared.journal.seen()
+    }
+
+    /// Waits until what was seen meets the condition, which is asked at once and after each change.
+    pub async fn until(&self, condition: impl FnMut(&Seen) -> bool) {
+        self.shared.journal.until(condition).await;
+    }
+
+    /// Closes the port: new connections are refused, calls under way go on, and all other connections are closed when
+    /// this returns. The port stays reserved.
+    ///
+    /// # Errors
+    /// Somebody else took the port in the same moment.
+    pub async fn refuse_connections(&self) -> io::Result<()> {
+        self.port.lock().await.close().await?;
+        // A connection has at most one call at a time.
+        self.until(|seen| seen.open_connections() <= seen.in_flight()).await;
+        Ok(())
+    }
+
+    /// Opens the same port again.
+    ///
+    /// # Errors
+    /// The port cannot be listened on any more.
+    pub async fn accept_connections(&self) -> io::Result<()> {
+        self.port.lock().await.reopen()
+    }
+
+    /// Ends: closes the port, breaks off what hangs, and waits for the other calls under way.
+    pub async fn stop(self) {
+        
+        self.port.into_inner().finish().await;
+    }
+}
+
+impl fmt::Debug for Simulator {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Simulator").field("address", &self.address).finish_non_exhaustive()
+    }
+}

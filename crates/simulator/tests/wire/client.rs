@@ -1,0 +1,100 @@
+//! A client that takes what comes.
+
+use reqwest::{Client, RequestBuilder, Response};
+use serde_json::{Value, json};
+use simulator::Simulator;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Api {
+    OpenAi,
+    Anthropic,
+}
+
+pub(crate) const BOTH: [Api; 2] = [Api::OpenAi, Api::Anthropic];
+
+impl Api {
+    /// The events before the first word.
+    pub(crate) fn preamble(self) -> usize {
+        match self {
+            Self::OpenAi => 1,
+            Self::Anthropic => 3,
+        }
+    }
+
+    /// All events of "Hello from MODEL.", without usage.
+    pub(crate) fn whole_stream(self) -> usize {
+        match self {
+            Self::OpenAi => 6,
+            Self::Anthropic => 9,
+        }
+    }
+}
+
+pub(crate) fn http() -> Client {
+    Client::builder().no_proxy().build().unwrap()
+}
+
+pub(crate) fn request(client: &Client, simulator: &Simulator, api: Api, body: &Value) -> RequestBuilder {
+    let request = match api {
+        Api::OpenAi => client.post(format!("{}/chat/completions", simulator.openai_base_url())),
+        Api::Anthropic => client
+            .post(format!("{}/v1/messages", simulator.anthropic_base_url()))
+            .header("anthropic-version", "2023-06-01"),
+    };
+    request.json(body)
+}
+
+pub(crate) fn body(model: &str, stream: bool) -> Value {
+    let messages = json!([{"role": "user", "content": "Hello?"}]);
+    json!({"model": model, "max_tokens": 100, "stream": stream, "messages": messages})
+}
+
+pub(crate) async fn try_call(
+    simulator: &Simulator,
+    api: Api,
+    model: &str,
+    stream: bool,
+) -> reqwest::Result<Response> {
+    request(&http(), simulator, api, &body(model, stream)).send().await
+}
+
+pub(crate) async fn call(simulator: &Simulator, api: Api, model: &str) -> Response {
+    try_call(simulator, api, model, false).await.unwrap()
+}
+
+pub(crate) async fn stream(simulator: &Simulator, api: Api, model: &str) -> Response {
+    try_call(simulator, api, model, true).await.unwrap()
+}
+
+pub(crate) async fn json_of(response: Response) -> Value {
+    serde_json::from_slice(&response.bytes().await.unwrap()).unwrap()
+}
+
+/// The events that came, and whether the body ended as a body should.
+pub(crate) async fn events_of(mut response: Response) -> (Vec<String>, bool) {
+    let mut text = String::new();
+    let clean = loop {
+        match response.chunk().await {
+            Ok(Some(chunk)) => text.push_str(std::str::from_utf8(&chunk).unwrap()),
+            Ok(None) => break true,
+            Err(_) => break false,
+        }
+    };
+    (text.split_terminator("\n\n").map(str::to_owned).collect(), clean)
+}
+
+/// Reads exactly so many events and no further.
+pub(crate) async fn read_events(response: &mut Response, count: usize) -> Vec<String> {
+    let mut text = String::new();
+    while text.matches("\n\n").count() < count {
+        let chunk = response.chunk().await.unwrap().expect("the stream ended early");
+        text.push_str(std::str::from_utf8(&chunk).unwrap());
+    }
+    text.split_terminator("\n\n").map(str::to_owned).collect()
+}
+
+/// The JSON of an event's data line.
+pub(crate) fn data(event: &str) -> Value {
+    let line = event.lines().find_map(|line| line.strip_prefix("data: ")).unwrap();
+    serde_json::from_str(line).unwrap()
+}

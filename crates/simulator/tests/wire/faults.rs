@@ -1,0 +1,221 @@
+use std::error::Error;
+use std::io;
+
+use serde_json::Value;
+use simulator::{Fault, ProviderError, Simulator};
+
+use crate::client::{Api, BOTH, call, data, events_of, json_of, read_events, stream, try_call};
+
+async fn showing(fault: Fault) -> Simulator {
+    let simulator = Simulator::start().await.unwrap();
+    simulator.script("m", fault);
+    simulator
+}
+
+/// A good stream's events, to compare with; the number of the request is in them.
+async fn good_events(api: Api) -> Vec<String> {
+    let simulator = Simulator::start().await.unwrap();
+    events_of(stream(&simulator, api, "m").await).await.0
+}
+
+fn io_error(error: &(dyn Error + 'static)) -> Option<io::ErrorKind> {
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        if let Some(error) = error.downcast_ref::<io::Error>() {
+            return Some(error.kind());
+        }
+        cause = error.source();
+    }
+    None
+}
+
+#[tokio::test]
+async fn a_reset_comes_instead_of_any_head() {
+    let simulator = showing(Fault::Reset).await;
+    for api in BOTH {
+        for stream in [false, true] {
+            let error = try_call(&simulator, api, "m", stream).await.unwrap_err();
+            assert!(!error.is_connect());
+            assert_eq!(io_error(&error), Some(io::ErrorKind::ConnectionReset), "{error:?}");
+        }
+    }
+    assert_eq!(simulator.seen().calls("m"), 4);
+    assert_eq!(simulator.seen().abandoned(), 0);
+}
+
+#[tokio::test]
+async fn a_hanging_call_is_in_flight_until_its_client_leaves() {
+    let simulator = showing(Fault::Hang).await;
+    for (left, api) in BOTH.into_iter().enumerate() {
+        let call = try_call(&simulator, api, "m", true);
+        tokio::select! {
+            answer = call => panic!("answered: {answer:?}"),
+            () = simulator.until(|seen| seen.in_flight() == 1) => {}
+        }
+        simulator.until(|seen| seen.in_flight() == 0).await;
+        assert_eq!(simulator.seen().abandoned(), left + 1);
+    }
+}
+
+#[tokio::test]
+async fn a_cut_stream_breaks_after_exactly_so_many_events() {
+    for api in BOTH {
+        let good = good_events(api).await;
+        for after in [0, 1, 3, api.whole_stream() - 1] {
+            let simulator = showing(Fault::Cut { after }).await;
+            let (events, clean) = events_of(stream(&simulator, api, "m").await).await;
+            assert_eq!(without_time(&events), without_time(&good[..after]));
+            assert!(!clean, "{api:?} after {after}");
+            assert_eq!(simulator.seen().abandoned(), 0);
+        }
+    }
+}
+
+/// The time of an answer differs from call to call.
+fn without_time(events: &[String]) -> Vec<String> {
+    events
+        .iter()
+        .map(|event| match event.split_once("\"created\":") {
+            Some((before, after)) => format!("{before}{}", &after[10..]),
+            None => event.clone(),
+        })
+        .collect()
+}
+
+#[tokio::test]
+async fn a_stream_that_ends_early_ends_cleanly() {
+    for api in BOTH {
+        let after = api.preamble() + 1;
+        let simulator = showing(Fault::End { after }).await;
+        let (events, clean) = events_of(stream(&simulator, api, "m").await).await;
+        assert_eq!(without_time(&events), without_time(&good_events(api).await[..after]));
+        assert!(clean);
+    }
+}
+
+#[tokio::test]
+async fn a_silent_stream_shows_its_first_event_and_stays_open() {
+    for api in BOTH {
+        let simulator = showing(Fault::Silence { after: 1 }).await;
+        let mut response = stream(&simulator, api, "m").await;
+        assert_eq!(read_events(&mut response, 1).await.len(), 1);
+        assert_eq!(simulator.seen().in_flight(), 1);
+        drop(response);
+        simulator.until(|seen| seen.abandoned() == 1).await;
+    }
+}
+
+#[tokio::test]
+async fn garbage_stands_between_good_events() {
+    for api in BOTH {
+        let after = api.preamble();
+        let simulator = showing(Fault::Garbage { after }).await;
+        let (mut events, clean) = events_of(stream(&simulator, api, "m").await).await;
+        let garbage = events.remove(after);
+        let json = garbage.lines().find_map(|line| line.strip_prefix("data: ")).unwrap();
+        assert!(serde_json::from_str::<Value>(json).is_err());
+        assert_eq!(without_time(&events), without_time(&good_events(api).await));
+        assert!(clean);
+    }
+}
+
+#[tokio::test]
+async fn an_error_event_is_the_last_of_a_200() {
+    for api in BOTH {
+        let after = api.preamble() + 1;
+        let simulator = showing(Fault::ErrorEvent { after, error: ProviderError::overloaded() }).await;
+        let response = stream(&simulator, api, "m").await;
+        assert_eq!(response.status(), 200);
+        let (events, clean) = events_of(response).await;
+        assert!(clean);
+        assert_eq!(events.len(), after + 1);
+        let error = data(&events[after]);
+        assert!(error["error"]["message"].is_string());
+        if api == Api::Anthropic {
+            assert!(events[after].starts_with("event: error\n"));
+            assert_eq!(error["error"]["type"], "overloaded_error");
+        }
+    }
+}
+
+#[tokio::test]
+async fn only_the_end_marker_is_missing() {
+    let simulator = showing(Fault::NoDone).await;
+    for api in BOTH {
+        let (events, clean) = events_of(stream(&simulator, api, "m").await).await;
+        assert!(clean);
+        assert_eq!(events.len(), api.whole_stream() - 1);
+    }
+    let (events, _) = events_of(stream(&simulator, Api::OpenAi, "m").await).await;
+    assert_eq!(data(events.last().unwrap())["choices"][0]["finish_reason"], "stop");
+    assert_eq!(json_of(call(&simulator, Api::OpenAi, "m").await).await["object"], "chat.completion");
+}
+
+#[tokio::test]
+async fn an_empty_answer_is_a_200_with_nothing() {
+    let simulator = showing(Fault::Empty).await;
+    for api in BOTH {
+        for stream in [false, true] {
+            let response = try_call(&simulator, api, "m", stream).await.unwrap();
+            assert_eq!(response.status(), 200);
+            assert_eq!(response.bytes().await.unwrap(), "");
+        }
+    }
+    assert_eq!((simulator.seen().in_flight(), simulator.seen().abandoned()), (0, 0));
+}
+
+#[tokio::test]
+async fn a_page_of_html_is_a_200_too() {
+    let simulator = showing(Fault::NotJson).await;
+    for api in BOTH {
+        for stream in [false, true] {
+            let response = try_call(&simulator, api, "m", stream).await.unwrap();
+            assert_eq!(response.status(), 200);
+            assert_eq!(response.headers()["content-type"], "text/html");
+            assert!(response.text().await.unwrap().starts_with("<html>"));
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_plain_answer_cut_off_is_an_incomplete_body() {
+    let simulator = showing(Fault::Cut { after: 0 }).await;
+    for api in BOTH {
+        let response = call(&simulator, api, "m").await;
+        assert_eq!(response.status(), 200);
+        assert!(response.bytes().await.is_err());
+    }
+}
+
+#[tokio::test]
+async fn a_plain_answer_that_ends_early_is_whole_but_no_json() {
+    for fault in [Fault::End { after: 1 }, Fault::Garbage { after: 1 }] {
+        let simulator = showing(fault).await;
+        for api in BOTH {
+            let body = call(&simulator, api, "m").await.bytes().await.unwrap();
+            assert!(!body.is_empty());
+            assert!(serde_json::from_slice::<Value>(&body).is_err());
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_plain_answer_falls_silent_in_the_middle() {
+    let simulator = showing(Fault::Silence { after: 1 }).await;
+    for (left, api) in BOTH.into_iter().enumerate() {
+        let mut response = call(&simulator, api, "m").await;
+        assert!(response.chunk().await.unwrap().is_some());
+        drop(response);
+        simulator.until(|seen| seen.abandoned() == left + 1).await;
+    }
+}
+
+#[tokio::test]
+async fn a_plain_answer_is_an_error_under_a_200() {
+    let simulator = showing(Fault::ErrorEvent { after: 0, error: ProviderError::rate_limited() }).await;
+    for api in BOTH {
+        let response = call(&simulator, api, "m").await;
+        assert_eq!(response.status(), 200);
+        assert!(json_of(response).await["error"]["message"].is_string());
+    }
+}

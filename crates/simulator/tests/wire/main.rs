@@ -1,0 +1,14 @@
+//! The simulator as an HTTP client sees it.
+
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test's helpers may fail the test")]
+
+mod anthropic;
+mod client;
+mod connections;
+mod error_answers;
+mod faults;
+mod openai;
+mod pace;
+mod process;
+mod scripts;
+mod seen;

@@ -1,0 +1,219 @@
+//! The command line (DESIGN 1.2).
+
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
+
+use breaker::ModelKey;
+use clap::{Args, Parser, Subcommand};
+
+use crate::{
+    config::{DurationError, DurationText, parse_listen},
+    logging::LogFormat,
+};
+
+/// Keeps applications running when LLM models fail: a gateway with circuit breakers shared through Redis.
+#[derive(Debug, Parser)]
+#[command(name = "switchboard", version, arg_required_else_help = true, after_help = EXIT_CODES)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+    /// Configuration file [default: switchboard.toml, if there is one] [env: SWITCHBOARD_CONFIG]
+    #[arg(long, value_name = "FILE", global = true)]
+    pub config: Option<PathBuf>,
+    /// How the log on standard error is written [env: SWITCHBOARD_LOG_FORMAT]
+    #[arg(long, value_name = "FORMAT", global = true)]
+    pub log_format: Option<LogFormat>,
+}
+
+const EXIT_CODES: &str = "\
+Results go to standard output, the log to standard error; SWITCHBOARD_LOG or RUST_LOG says what is logged.
+Exit codes: 0 fine, 1 failed, 2 wrong usage.";
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run the gateway
+    Serve(ServeArguments),
+    /// Show all of it with nothing installed: an outage, the breaker opening, fallback, recovery
+    Demo(DemoArguments),
+    /// See and operate the circuits in Redis; needs no running gateway
+    Circuits(CircuitsArguments),
+    /// Look for what is wrong with the setting up, and say what to do
+    Doctor(JsonArgument),
+    /// Check or print the configuration
+    #[command(subcommand)]
+    Config(ConfigCommand),
+}
+
+/// Arguments of `serve`.
+#[derive(Debug, Clone, Copy, Args)]
+pub struct ServeArguments {
+    /// Address to listen on [default: 127.0.0.1:4100] [env: SWITCHBOARD_LISTEN]
+    #[arg(long, value_name = "ADDRESS", value_parser = listen)]
+    pub listen: Option<SocketAddr>,
+}
+
+/// Arguments of `demo`.
+#[derive(Debug, Clone, Copy, Args)]
+pub struct DemoArguments {
+    /// Stop after this long; without it the demo runs until Ctrl-C
+    #[arg(long = "for", value_name = "DURATION", value_parser = duration)]
+    pub duration: Option<Duration>,
+}
+
+/// `--json`.
+#[derive(Debug, Clone, Copy, Args)]
+pub struct JsonArgument {
+    /// Print JSON, for scripts
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Arguments of `circuits`.
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub struct CircuitsArguments {
+    /// What to do; without it: list.
+    #[command(subcommand)]
+    pub command: Option<CircuitsCommand>,
+    /// For the list.
+    #[command(flatten)]
+    pub json: JsonArgument,
+}
+
+impl CircuitsArguments {
+    /// The command; `list` where none is named.
+    #[must_use]
+    pub fn into_command(self) -> CircuitsCommand {
+        self.command.unwrap_or(CircuitsCommand::List(self.json))
+    }
+}
+
+/// The commands of `circuits`.
+#[derive(Debug, Subcommand)]
+pub enum CircuitsCommand {
+    /// All circuits: model, state, failures, retry in, reason, since
+    List(JsonArgument),
+    /// One circuit, explained in a sentence and in full
+    Show(CircuitArguments),
+    /// The transitions of one circuit
+    History(CircuitArguments),
+    /// All transitions as they happen, until Ctrl-C
+    Watch(JsonArgument),
+    /// Open a circuit by hand: its model is called no more
+    Open(OpenArguments),
+    /// Close a circuit by hand: its model is called again
+    Close(KeyArgument),
+    /// Forget all that is known of a circuit
+    Reset(KeyArgument),
+}
+
+/// The key of a circuit.
+#[derive(Debug, Args)]
+pub struct KeyArgument {
+    /// The circuit, as provider:model
+    #[arg(value_name = "KEY")]
+    pub key: ModelKey,
+}
+
+/// The key of a circuit, and how to show it.
+#[derive(Debug, Args)]
+pub struct CircuitArguments {
+    /// Which.
+    #[command(flatten)]
+    pub key: KeyArgument,
+    /// How.
+    #[command(flatten)]
+    pub json: JsonArgument,
+}
+
+/// Arguments of `circuits open`.
+#[derive(Debug, Args)]
+pub struct OpenArguments {
+    /// Which.
+    #[command(flatten)]
+    pub key: KeyArgument,
+    /// For how long; without it: until somebody closes it
+    #[arg(long = "for", value_name = "DURATION", value_parser = duration)]
+    pub duration: Option<Duration>,
+    /// Why, for those who will ask
+    #[arg(long, value_name = "TEXT")]
+    pub why: Option<String>,
+}
+
+/// The commands of `config`.
+#[derive(Debug, Clone, Copy, Subcommand)]
+pub enum ConfigCommand {
+    /// Check the configuration and list all that is wrong with it
+    Check(JsonArgument),
+    /// Print the effective configuration, secrets hidden
+    Print(JsonArgument),
+}
+
+fn duration(text: &str) -> Result<Duration, DurationError> {
+    text.parse().map(|DurationText(duration)| duration)
+}
+
+fn listen(text: &str) -> Result<SocketAddr, &'static str> {
+    parse_listen(text).ok_or("expected an IP address and a port such as 127.0.0.1:4100")
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    fn parse(line: &str) -> Result<Command, clap::Error> {
+        Cli::try_parse_from(line.split_whitespace()).map(|cli| cli.command)
+    }
+
+    #[test]
+    fn the_definition_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn circuits_alone_means_list() {
+        for (line, json) in [
+            ("switchboard circuits", false),
+            ("switchboard circuits --json", true),
+            ("switchboard circuits list", false),
+            ("switchboard circuits list --json", true),
+        ] {
+            let Ok(Command::Circuits(arguments)) = parse(line) else { panic!("{line}") };
+            let CircuitsCommand::List(found) = arguments.into_command() else { panic!("{line}") };
+            assert_eq!(found.json, json, "{line}");
+        }
+    }
+
+    #[test]
+    fn every_command_of_the_design_parses() {
+        for line in [
+            "serve --config f.toml --listen 127.0.0.1:1",
+            "serve --listen localhost:4100",
+            "demo --for 60s",
+            "circuits show openai:gpt-5 --json",
+            "circuits history openai:gpt-5",
+            "circuits watch",
+            "circuits open openai:gpt-5 --for 10m --why upgrade",
+            "circuits close openai:gpt-5",
+            "circuits reset openai:gpt-5 --config f.toml",
+            "doctor",
+            "config check --log-format json",
+            "config print --json",
+        ] {
+            assert!(parse(&format!("switchboard {line}")).is_ok(), "{line}");
+        }
+    }
+
+    #[test]
+    fn wrong_usage_exits_with_2() {
+        for line in
+            ["", "serve --listen here", "demo --for 5", "circuits show gpt-5", "circuits open", "frobnicate"]
+        {
+            let error = parse(&format!("switchboard {line}")).unwrap_err();
+            assert_eq!(error.exit_code(), 2, "{line}");
+        }
+    }
+}

@@ -1,0 +1,88 @@
+//! `switchboard config check` and `config print`.
+
+use std::process::ExitCode;
+
+use serde::Serialize;
+
+use super::Session;
+use crate::{
+    cli::ConfigCommand,
+    config::{Config, Place, Problem, Problems, Sources},
+    output::{Output, Style},
+};
+
+/// Checks or prints the configuration.
+///
+/// # Errors
+/// When the configuration is wrong (printing), or cannot be read, or standard output takes no more.
+pub fn run(session: &Session, command: ConfigCommand) -> anyhow::Result<ExitCode> {
+    match command {
+        ConfigCommand::Check(arguments) => check(session, arguments.json),
+        ConfigCommand::Print(arguments) => print(session, arguments.json),
+    }
+}
+
+fn print(session: &Session, json: bool) -> anyhow::Result<ExitCode> {
+    let config = Config::load(&session.sources(None)?)?;
+    let text = if json { config.to_json()? } else { config.to_toml()? };
+    session.output.line(text.trim_end())?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What `check --json` prints.
+#[derive(Serialize)]
+struct Verdict<'a> {
+    source: &'a str,
+    fine: bool,
+    problems: Vec<ToldProblem<'a>>,
+}
+
+/// One problem; it is with a line of a file, with a variable, or with a file as a whole.
+#[derive(Serialize)]
+struct ToldProblem<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    file: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    line: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    variable: Option<&'a str>,
+    message: &'a str,
+}
+
+fn check(session: &Session, json: bool) -> anyhow::Result<ExitCode> {
+    let sources = session.sources(None);
+    let name = match &sources {
+        Ok(sources) => sources.name(),
+        Err(problem) => problem.place.to_string(),
+    };
+    let checked = sources.map_err(Problems::from).and_then(|sources: Sources| Config::load(&sources));
+    let problems = checked.as_ref().err().map_or_else(Vec::new, |problems| problems.iter().collect());
+    if json {
+        let problems = problems.iter().map(|problem| told(problem)).collect();
+        session.output.json(&Verdict { source: &name, fine: checked.is_ok(), problems })?;
+    } else {
+        tell(session.output, &name, &problems)?;
+    }
+    Ok(if checked.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn tell(output: Output, name: &str, problems: &[&Problem]) -> std::io::Result<()> {
+    if problems.is_empty() {
+        return output.line(format_args!("{name}: {}", output.paint(Style::Good, "fine")));
+    }
+    for problem in problems {
+        let place = output.paint(Style::Strong, &problem.place);
+        output.line(format_args!("{place}: {}", problem.message))?;
+    }
+    Ok(())
+}
+
+fn told(problem: &Problem) -> ToldProblem<'_> {
+    let (file, line, variable) = match &problem.place {
+        Place::File { path, line } => (Some(path.display().to_string()), Some(*line), None),
+        Place::Whole(path) => (Some(path.display().to_string()), None, None),
+        Place::Variable(name) => (None, None, Some(name.as_str())),
+        Place::CommandLine(option) => (None, None, Some(*option)),
+    };
+    ToldProblem { file, line, variable, message: &problem.message }
+}

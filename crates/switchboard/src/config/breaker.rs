@@ -1,0 +1,115 @@
+//! `[breaker]` and `[models."provider:model".breaker]`.
+
+use std::fmt::Display;
+
+use breaker::{Mode, ModelKey, Policy};
+use circuits::Policies;
+
+use super::{document::Section, duration::DurationText, value::Value};
+
+/// The words of `mode`.
+pub(super) const MODES: [(&str, Mode); 3] =
+    [("enforce", Mode::Enforce), ("observe", Mode::Observe), ("off", Mode::Off)];
+
+/// The word of a `preset`, and what it stands for.
+type Preset = (&'static str, fn() -> Policy);
+
+const PRESETS: [Preset; 1] = [("open-swe", Policy::open_swe)];
+
+/// The default policy, and those of single models, which are layered over it. `provider_exists` notes a problem with
+/// a model whose provider does not.
+pub(super) fn read_policies(
+    breaker: Section<'_>,
+    models: &Section<'_>,
+    provider_exists: impl Fn(&Section<'_>, &ModelKey),
+) -> Policies {
+    let default = read_policy(breaker, &Policy::default());
+    let mut policies = Policies { default, ..Policies::default() };
+    for (name, mut model) in models.named() {
+        match name.parse::<ModelKey>() {
+            Ok(key) => {
+                provider_exists(&model, &key);
+                let policy = read_policy(model.section("breaker"), &policies.default);
+                policies.models.insert(key, policy);
+            }
+            Err(error) => {
+                model.value("breaker");
+                model.reading.problem(model.line, format!("[{}] is for no model: {error}", model.name));
+            }
+        }
+        model.finish();
+    }
+    policies
+}
+
+/// The policy of one table: the preset over `base`, the table's other keys over both. A preset leaves the mode alone.
+fn read_policy(mut section: Section<'_>, base: &Policy) -> Policy {
+    let mut policy = base.clone();
+    section.set("preset", &mut policy, |value| {
+        value.choice(&PRESETS).map(|preset| Policy { mode: base.mode, ..preset() })
+    });
+    section.set("mode", &mut policy.mode, |value| value.choice(&MODES));
+    read_trip(&mut section, &mut policy);
+    read_open_period(&mut section, &mut policy);
+    section.set("half_open_probes", &mut policy.half_open_probes, Value::count);
+    section.set("half_open_successes", &mut policy.half_open_successes, Value::count);
+    section.set("probe_lease", &mut policy.probe_lease, Value::period);
+    check(&section, &policy);
+    section.finish();
+    policy
+}
+
+/// What opens the circuit.
+fn read_trip(section: &mut Section<'_>, policy: &mut Policy) {
+    section.set("failure_threshold", &mut policy.failure_threshold, Value::count);
+    section.set("failure_span", &mut policy.failure_span, Value::duration);
+    section.set("failure_burst", &mut policy.failure_burst, Value::count);
+    section.set("row_memory", &mut policy.row_memory, Value::period);
+    section.set("failure_rate", &mut policy.failure_rate, |value| {
+        let share = "a share above 0 and at most 1, or \"off\"";
+        if value.is_off() {
+            Some(None)
+        } else {
+            value.number(share, |rate| rate > 0.0 && rate <= 1.0).map(Some)
+        }
+    });
+    section.set("minimum_calls", &mut policy.minimum_calls, Value::count);
+    section.set("window", &mut policy.window, Value::period);
+}
+
+/// How long it stays open.
+fn read_open_period(section: &mut Section<'_>, policy: &mut Policy) {
+    section.set("rest_max", &mut policy.rest_max, Value::period);
+    section.set("open_for", &mut policy.open_for, Value::period);
+    section.set("open_for_growth", &mut policy.open_for_growth, |value| {
+        value.number("a factor of at least 1", |growth| growth >= 1.0)
+    });
+    section.set("open_for_max", &mut policy.open_for_max, Value::period);
+    section.set("open_for_jitter", &mut policy.open_for_jitter, |value| {
+        value.number("a share of at least 0 and below 1", |jitter| (0.0..1.0).contains(&jitter))
+    });
+}
+
+/// The rules between two settings.
+fn check(section: &Section<'_>, policy: &Policy) {
+    if policy.failure_burst < policy.failure_threshold {
+        let values = [policy.failure_burst, policy.failure_threshold];
+        too_small(section, ["failure_burst", "failure_threshold"], values);
+    }
+    if policy.open_for_max < policy.open_for {
+        let values = [policy.open_for_max, policy.open_for].map(DurationText);
+        too_small(section, ["open_for_max", "open_for"], values);
+    }
+}
+
+/// Notes that the first of two settings is less than the second. Only where the table has one of them, so that a
+/// fault of `[breaker]` is not told again for each model.
+fn too_small(section: &Section<'_>, keys: [&str; 2], values: [impl Display; 2]) {
+    let Some(key) = keys.into_iter().find(|key| section.has(key)) else { return };
+    let ([greater, lesser], [greater_value, lesser_value]) = (keys, values);
+    let message = format!(
+        "{}.{greater} ({greater_value}) is less than {lesser} ({lesser_value}); raise the one or lower the other",
+        section.name
+    );
+    section.reading.note(section.place(key), message);
+}

@@ -1,0 +1,84 @@
+//! `${VAR}` in a string of the file.
+
+use super::environment::Environment;
+
+/// Why a string could not be filled in from the environment.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(super) enum InterpolationError {
+    #[error("takes ${{{0}}} from the environment, where it is not set; set it, or take this line out")]
+    Unset(String),
+    #[error("takes ${{{0}}} from the environment, where it is empty; give it a value, or take this line out")]
+    Empty(String),
+    #[error("has a ${{ that is not followed by a variable's name and a }}; a literal ${{ is written $${{")]
+    Malformed,
+}
+
+/// `text` with each `${VAR}` replaced by that variable's value. `$${` stands for a literal `${`; any other `$` for
+/// itself. What a variable holds is not looked at again.
+pub(super) fn interpolate(text: &str, environment: &Environment) -> Result<String, InterpolationError> {
+    let mut filled = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(start) = rest.find("${") {
+        let (before, after) = (&rest[..start], &rest[start + 2..]);
+        if let Some(before) = before.strip_suffix('$') {
+            filled.push_str(before);
+            filled.push_str("${");
+            rest = after;
+            continue;
+        }
+        filled.push_str(before);
+        let (name, tail) = after.split_once('}').ok_or(InterpolationError::Malformed)?;
+        filled.push_str(variable(name, environment)?);
+        rest = tail;
+    }
+    filled.push_str(rest);
+    Ok(filled)
+}
+
+fn variable<'a>(name: &str, environment: &'a Environment) -> Result<&'a str, InterpolationError> {
+    let is_name = !name.is_empty()
+        && !name.starts_with(|c: char| c.is_ascii_digit())
+        && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+    if !is_name {
+        return Err(InterpolationError::Malformed);
+    }
+    match environment.raw(name) {
+        None => Err(InterpolationError::Unset(name.to_owned())),
+        Some("") => Err(InterpolationError::Empty(name.to_owned())),
+        Some(value) => Ok(value),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fills_in_variables_and_nothing_else() {
+        let environment = Environment::from_pairs([("A", "one"), ("B_2", "${A}"), ("EMPTY", "")]);
+        let filled = |text| interpolate(text, &environment).map_err(|error| error.to_string());
+        for (text, expected) in [
+            ("plain", "plain"),
+            ("${A}", "one"),
+            ("x${A}y${A}", "xoneyone"),
+            ("${B_2}", "${A}"),
+            ("$${A}", "${A}"),
+            ("$A $ $$ 5$", "$A $ $$ 5$"),
+            ("$$${A}", "$${A}"),
+        ] {
+            assert_eq!(filled(text).as_deref(), Ok(expected), "{text}");
+        }
+        for (text, expected) in [
+            ("${NO}", "takes ${NO} from the environment, where it is not set; set it, or take this line out"),
+            (
+                "${EMPTY}",
+                "takes ${EMPTY} from the environment, where it is empty; give it a value, or take this line out",
+            ),
+        ] {
+            assert_eq!(filled(text), Err(expected.to_owned()));
+        }
+        for text in ["${", "${A", "${}", "${A B}", "${1A}", "${A-x}"] {
+            assert_eq!(interpolate(text, &environment), Err(InterpolationError::Malformed), "{text}");
+        }
+    }
+}

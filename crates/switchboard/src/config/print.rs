@@ -1,0 +1,250 @@
+//! The effective configuration as text that is itself a valid configuration, secrets hidden.
+
+use std::collections::BTreeMap;
+
+use ::breaker::{Mode, Policy};
+use manager::{Retry, Route};
+use providers::{ProviderConfig, Timeouts};
+use serde::Serialize;
+
+use super::{
+    Calls, Config, DurationText, Server,
+    breaker::MODES,
+    calls::{ON_AUTH_ERROR, STREAM_MODES},
+    providers::KINDS,
+};
+
+/// What stands for a secret.
+const HIDDEN: &str = "***";
+
+/// The configuration in the form and order of the file.
+#[derive(Serialize)]
+struct Printed {
+    stream: &'static str,
+    hedge_after: DurationOrOff,
+    on_auth_error: &'static str,
+    server: PrintedServer,
+    redis: PrintedRedis,
+    breaker: PrintedPolicy,
+    retry: PrintedRetry,
+    timeouts: PrintedTimeouts,
+    models: BTreeMap<String, PrintedModel>,
+    providers: BTreeMap<String, PrintedProvider>,
+    routes: BTreeMap<String, PrintedRoute>,
+}
+
+#[derive(Serialize)]
+struct PrintedServer {
+    listen: String,
+    api_keys: Vec<&'static str>,
+    admin_keys: Vec<&'static str>,
+}
+
+#[derive(Serialize)]
+struct PrintedRedis {
+    url: String,
+}
+
+#[derive(Serialize)]
+struct PrintedModel {
+    breaker: PrintedPolicy,
+}
+
+#[derive(Serialize)]
+struct PrintedPolicy {
+    mode: &'static str,
+    failure_threshold: u32,
+    failure_span: DurationText,
+    failure_burst: u32,
+    row_memory: DurationText,
+    failure_rate: RateOrOff,
+    minimum_calls: u32,
+    window: DurationText,
+    rest_max: DurationText,
+    open_for: DurationText,
+    open_for_growth: f64,
+    open_for_max: DurationText,
+    open_for_jitter: f64,
+    half_open_probes: u32,
+    half_open_successes: u32,
+    probe_lease: DurationText,
+}
+
+#[derive(Serialize)]
+struct PrintedRetry {
+    attempts: u32,
+    backoff: DurationText,
+    max_wait: DurationText,
+}
+
+#[derive(Serialize)]
+struct PrintedTimeouts {
+    connect: DurationText,
+    first_byte: DurationText,
+    first_content: DurationText,
+    idle: DurationText,
+    answer: DurationText,
+    total: DurationText,
+}
+
+#[derive(Serialize)]
+struct PrintedProvider {
+    kind: &'static str,
+    base_url: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    api_key: Option<&'static str>,
+}
+
+#[derive(Serialize)]
+struct PrintedRoute {
+    models: Vec<String>,
+    stream: &'static str,
+    hedge_after: DurationOrOff,
+    on_auth_error: &'static str,
+    retry: PrintedRetry,
+    timeouts: PrintedTimeouts,
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum DurationOrOff {
+    After(DurationText),
+    Off(&'static str),
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum RateOrOff {
+    Rate(f64),
+    Off(&'static str),
+}
+
+impl Config {
+    /// The effective configuration as a file would have it.
+    ///
+    /// # Errors
+    /// When it cannot be written as TOML, which would be a fault of Switchboard.
+    pub fn to_toml(&self) -> Result<String, toml::ser::Error> {
+        toml::to_string(&self.printed())
+    }
+
+    /// The same as JSON.
+    ///
+    /// # Errors
+    /// When it cannot be written as JSON, which would be a fault of Switchboard.
+    pub fn to_json(&self) -> Result<String, serde_json::Error> {
+        serde_json::to_string_pretty(&self.printed())
+    }
+
+    fn printed(&self) -> Printed {
+        let Calls { retry, timeouts, stream, hedge_after, on_auth_error } = self.calls;
+        let models = self.policies.models.iter();
+        let providers = self.providers.iter();
+        let routes = self.routes.iter();
+        Printed {
+            stream: word(&STREAM_MODES, &stream),
+            hedge_after: hedge_after.into(),
+            on_auth_error: word(&ON_AUTH_ERROR, &on_auth_error),
+            server: (&self.server).into(),
+            redis: PrintedRedis { url: self.redis.url.to_string().replace("${", "$${") },
+            breaker: (&self.policies.default).into(),
+            retry: (&retry).into(),
+            timeouts: (&timeouts).into(),
+            models: models
+                .map(|(key, policy)| (key.to_string(), PrintedModel { breaker: policy.into() }))
+                .collect(),
+            providers: providers.map(|provider| (provider.name.clone(), provider.into())).collect(),
+            routes: routes.map(|(name, route)| (name.clone(), route.into())).collect(),
+        }
+    }
+}
+
+/// The word that the file has for a value.
+fn word<T: PartialEq>(words: &[(&'static str, T)], value: &T) -> &'static str {
+    words.iter().find(|(_, meaning)| meaning == value).map_or("", |(word, _)| word)
+}
+
+impl From<Option<std::time::Duration>> for DurationOrOff {
+    fn from(duration: Option<std::time::Duration>) -> Self {
+        duration.map_or(Self::Off("off"), |duration| Self::After(DurationText(duration)))
+    }
+}
+
+impl From<&Server> for PrintedServer {
+    fn from(server: &Server) -> Self {
+        Self {
+            listen: server.listen.to_string(),
+            api_keys: vec![HIDDEN; server.api_keys.len()],
+            admin_keys: vec![HIDDEN; server.admin_keys.len()],
+        }
+    }
+}
+
+impl From<&Policy> for PrintedPolicy {
+    fn from(policy: &Policy) -> Self {
+        Self {
+            mode: word::<Mode>(&MODES, &policy.mode),
+            failure_threshold: policy.failure_threshold,
+            failure_span: DurationText(policy.failure_span),
+            failure_burst: policy.failure_burst,
+            row_memory: DurationText(policy.row_memory),
+            failure_rate: policy.failure_rate.map_or(RateOrOff::Off("off"), RateOrOff::Rate),
+            minimum_calls: policy.minimum_calls,
+            window: DurationText(policy.window),
+            rest_max: DurationText(policy.rest_max),
+            open_for: DurationText(policy.open_for),
+            open_for_growth: policy.open_for_growth,
+            open_for_max: DurationText(policy.open_for_max),
+            open_for_jitter: policy.open_for_jitter,
+            half_open_probes: policy.half_open_probes,
+            half_open_successes: policy.half_open_successes,
+            probe_lease: DurationText(policy.probe_lease),
+        }
+    }
+}
+
+impl From<&Retry> for PrintedRetry {
+    fn from(retry: &Retry) -> Self {
+        Self {
+            attempts: retry.attempts,
+            backoff: DurationText(retry.backoff),
+            max_wait: DurationText(retry.max_wait),
+        }
+    }
+}
+
+impl From<&Timeouts> for PrintedTimeouts {
+    fn from(timeouts: &Timeouts) -> Self {
+        Self {
+            connect: DurationText(timeouts.connect),
+            first_byte: DurationText(timeouts.first_byte),
+            first_content: DurationText(timeouts.first_content),
+            idle: DurationText(timeouts.idle),
+            answer: DurationText(timeouts.answer),
+            total: DurationText(timeouts.total),
+        }
+    }
+}
+
+impl From<&ProviderConfig> for PrintedProvider {
+    fn from(provider: &ProviderConfig) -> Self {
+        Self {
+            kind: word(&KINDS, &provider.kind),
+            base_url: provider.base_url.to_string(),
+            api_key: provider.api_key.as_ref().map(|_| HIDDEN),
+        }
+    }
+}
+
+impl From<&Route> for PrintedRoute {
+    fn from(route: &Route) -> Self {
+        Self {
+            models: route.models.iter().map(ToString::to_string).collect(),
+            stream: word(&STREAM_MODES, &route.stream),
+            hedge_after: route.hedge_after.into(),
+            on_auth_error: word(&ON_AUTH_ERROR, &route.on_auth_error),
+            retry: (&route.retry).into(),
+            timeouts: (&route.timeouts).into(),
+        }
+    }
+}

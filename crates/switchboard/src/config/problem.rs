@@ -1,0 +1,77 @@
+//! What is wrong with a configuration, and where.
+
+use std::{fmt, path::PathBuf};
+
+/// Where a setting stands.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Place {
+    /// A line of a file, counted from 1.
+    File {
+        /// The file, as it was named.
+        path: PathBuf,
+        /// The line, counted from 1.
+        line: usize,
+    },
+    /// A variable of the environment or of `.env`.
+    Variable(String),
+    /// An option of the command line.
+    CommandLine(&'static str),
+    /// The file as a whole.
+    Whole(PathBuf),
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File { path, line } => write!(f, "{}:{line}", path.display()),
+            Self::Variable(name) => write!(f, "environment variable {name}"),
+            Self::CommandLine(option) => write!(f, "command line, {option}"),
+            Self::Whole(path) => write!(f, "{}", path.display()),
+        }
+    }
+}
+
+/// One thing that is wrong. The message never holds a secret.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, thiserror::Error)]
+#[error("{place}: {message}")]
+pub struct Problem {
+    /// Where it stands.
+    pub place: Place,
+    /// What is wrong, what was expected, what to do.
+    pub message: String,
+}
+
+/// All that is wrong with a configuration, in the order of its lines; shown one a line. Never empty.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{}", one_a_line(.0))]
+pub struct Problems(Vec<Problem>);
+
+impl Problems {
+    /// `Err` with them all, in the order of their lines, if there are any.
+    ///
+    /// # Errors
+    /// When `problems` is not empty.
+    pub fn check(mut problems: Vec<Problem>) -> Result<(), Self> {
+        if problems.is_empty() {
+            return Ok(());
+        }
+        problems.sort();
+        problems.dedup();
+        Err(Self(problems))
+    }
+
+    /// Each of them.
+    pub fn iter(&self) -> impl Iterator<Item = &Problem> {
+        self.0.iter()
+    }
+}
+
+impl From<Problem> for Problems {
+    fn from(problem: Problem) -> Self {
+        Self(vec![problem])
+    }
+}
+
+fn one_a_line(problems: &[Problem]) -> String {
+    problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+}

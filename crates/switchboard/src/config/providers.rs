@@ -1,0 +1,196 @@
+//! `[providers.NAME]`, over the providers that the environment makes.
+
+use std::{collections::BTreeMap, net::SocketAddr};
+
+use providers::{Kind, ProviderConfig};
+use secrecy::SecretString;
+use url::{Host, Url};
+
+use super::{
+    document::{Reading, Section, nearest},
+    environment::{Environment, names},
+    value::{any_of, parse_url},
+};
+
+/// The kinds, each named as Open SWE names the provider.
+pub(super) const KINDS: [(&str, Kind); 4] = [
+    ("openai", Kind::OpenAi),
+    ("anthropic", Kind::Anthropic),
+    ("google-genai", Kind::GoogleGenAi),
+    ("bedrock", Kind::Bedrock),
+];
+
+/// Providers by name; `None`: it is in the file, but wrong, which has been noted.
+pub(super) type Providers = BTreeMap<String, Option<ProviderConfig>>;
+
+/// The providers by name: those of the file, and those whose standard variables are set. What the file leaves out of
+/// a provider that is named as its kind is taken from that kind's variables; what it says stands, since it names
+/// the account.
+///
+/// `listen` is the gateway's own address, which no provider may have: calls would go round in a circle.
+pub(super) fn read_providers(section: &Section<'_>, listen: SocketAddr) -> Providers {
+    let reading = section.reading;
+    let in_file = section.named().into_iter();
+    let mut providers: Providers =
+        in_file.map(|(name, section)| (name.to_owned(), read_provider(name, section, listen))).collect();
+    for (name, kind) in KINDS {
+        if providers.contains_key(name) || !is_configured(kind, reading.environment) {
+            continue;
+        }
+        let provider = base_url_of(kind, reading, listen).map(|base_url| {
+            let api_key = api_key_of(kind, reading.environment);
+            ProviderConfig { name: name.to_owned(), kind, base_url, api_key }
+        });
+        providers.insert(name.to_owned(), provider);
+    }
+    providers
+}
+
+fn read_provider(name: &str, mut section: Section<'_>, listen: SocketAddr) -> Option<ProviderConfig> {
+    let mut kind = KINDS.iter().find(|(kind, _)| *kind == name).map(|(_, kind)| *kind);
+    section.set("kind", &mut kind, |value| value.choice(&KINDS).map(Some));
+    let told_base_url = section.value("base_url").map(|value| {
+        let url = value.url()?;
+        kind.and_then(|kind| base_url_fault(kind, &url, listen))
+            .map_or(Some(url), |fault| value.problem(fault))
+    });
+    let told_api_key = section.value("api_key").map(|value| value.secret());
+
+    let reading = section.reading;
+    if let Some(fault) = name_fault(name) {
+        reading.problem(section.line, format!("[{}] {fault}", section.name));
+    }
+    let Some(kind) = kind else {
+        if !section.has("kind") {
+            section.problem("kind", &format!("is missing, expected {}", any_of(&KINDS)));
+        }
+        section.finish();
+        return None;
+    };
+    let standard = KINDS.contains(&(name, kind));
+    if let (true, None, None, None) =
+        (wants_key(kind), &told_api_key, &told_base_url, standard_key(standard, kind, reading))
+    {
+        let variable = key_variables(kind)[0];
+        section.problem(
+            "api_key",
+            &format!("is missing; write api_key = \"${{{variable}}}\" and set that variable"),
+        );
+    }
+    section.finish();
+    let base_url = match told_base_url {
+        Some(told) => told?,
+        None if standard => base_url_of(kind, reading, listen)?,
+        None => standard_base_url(kind, reading.environment)?,
+    };
+    let api_key = match told_api_key {
+        Some(told) => Some(told?),
+        None => standard_key(standard, kind, reading),
+    };
+    Some(ProviderConfig { name: name.to_owned(), kind, base_url, api_key })
+}
+
+fn standard_key(standard: bool, kind: Kind, reading: &Reading<'_>) -> Option<SecretString> {
+    standard.then(|| api_key_of(kind, reading.environment)).flatten()
+}
+
+/// Bedrock has the AWS chain instead of a key.
+fn wants_key(kind: Kind) -> bool {
+    kind != Kind::Bedrock
+}
+
+/// A provider's name stands before the colon of a model key, and before the slash of the other way to write one.
+fn name_fault(name: &str) -> Option<String> {
+    let keyed = breaker::ModelKey::new(name, "model");
+    if name.contains([':', '/']) || keyed.is_err() {
+        return Some(format!(
+            "{name:?} is no name for a provider, expected one without blanks, braces, \":\" or \"/\""
+        ));
+    }
+    None
+}
+
+/// The path that the kind's own calls begin with must not stand in the base URL as well; nor may it lead here.
+fn base_url_fault(kind: Kind, url: &Url, listen: SocketAddr) -> Option<&'static str> {
+    if leads_here(url, listen) {
+        return Some("is the address that Switchboard itself listens on, expected the provider's");
+    }
+    let path = url.path().trim_end_matches('/');
+    match kind {
+        Kind::Anthropic if path.ends_with("/v1") => Some("ends in /v1, which is added to it; leave it out"),
+        Kind::GoogleGenAi if path.ends_with("/v1beta") => {
+            Some("ends in /v1beta, which is added to it; leave it out")
+        }
+        _ => None,
+    }
+}
+
+/// Clients that are to use Switchboard have it as their base URL, in the same variables.
+fn leads_here(url: &Url, listen: SocketAddr) -> bool {
+    let own_host = match url.host() {
+        Some(Host::Domain(name)) => name == "localhost" && listen.ip().is_loopback(),
+        Some(Host::Ipv4(ip)) => listen.ip() == ip,
+        Some(Host::Ipv6(ip)) => listen.ip() == ip,
+        None => false,
+    };
+    own_host && url.port_or_known_default() == Some(listen.port())
+}
+
+/// The variables for the kind's key, the first that is set winning.
+fn key_variables(kind: Kind) -> &'static [&'static str] {
+    match kind {
+        Kind::OpenAi => &[names::OPENAI_API_KEY],
+        Kind::Anthropic => &[names::ANTHROPIC_API_KEY],
+        Kind::GoogleGenAi => &[names::GOOGLE_API_KEY, names::GEMINI_API_KEY],
+        Kind::Bedrock => &[names::AWS_BEARER_TOKEN_BEDROCK],
+    }
+}
+
+fn api_key_of(kind: Kind, environment: &Environment) -> Option<SecretString> {
+    key_variables(kind).iter().find_map(|name| environment.get(name)).map(SecretString::from)
+}
+
+fn is_configured(kind: Kind, environment: &Environment) -> bool {
+    let chain = names::AWS_CHAIN.iter().any(|name| environment.get(name).is_some());
+    api_key_of(kind, environment).is_some() || (kind == Kind::Bedrock && chain)
+}
+
+/// The kind's base URL, where its variable may have a say.
+fn base_url_of(kind: Kind, reading: &Reading<'_>, listen: SocketAddr) -> Option<Url> {
+    let variable = match kind {
+        Kind::OpenAi => names::OPENAI_BASE_URL,
+        Kind::Anthropic => names::ANTHROPIC_BASE_URL,
+        Kind::GoogleGenAi => names::GOOGLE_GEMINI_BASE_URL,
+        Kind::Bedrock => return standard_base_url(kind, reading.environment),
+    };
+    let Some(text) = reading.environment.get(variable) else {
+        return standard_base_url(kind, reading.environment);
+    };
+    let url = parse_url(text).and_then(|url| match base_url_fault(kind, &url, listen) {
+        Some(fault) => Err(fault.to_owned()),
+        None => Ok(url),
+    });
+    url.map_err(|fault| reading.variable_problem(variable, fault)).ok()
+}
+
+fn standard_base_url(kind: Kind, environment: &Environment) -> Option<Url> {
+    let region = || environment.get(names::AWS_REGION).or_else(|| environment.get(names::AWS_DEFAULT_REGION));
+    match kind.standard_base_url() {
+        Some(url) => url.parse().ok(),
+        None => {
+            format!("https://bedrock-runtime.{}.amazonaws.com", region().unwrap_or("us-east-1")).parse().ok()
+        }
+    }
+}
+
+/// What to say of a provider that there is none of.
+pub(super) fn missing_provider(name: &str, providers: &Providers) -> String {
+    let advice = match KINDS.iter().find(|(kind, _)| *kind == name) {
+        Some((_, kind)) => format!("set {} or add [providers.{name}]", key_variables(*kind)[0]),
+        None => format!("add [providers.{name}]"),
+    };
+    let nearest = nearest(name, providers.keys().map(String::as_str));
+    let known =
+        nearest.map_or_else(|| "there are none".to_owned(), |known| format!("the nearest name is {known:?}"));
+    format!("there is no provider {name:?}; {known}; {advice}")
+}

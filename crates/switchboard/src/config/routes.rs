@@ -1,0 +1,95 @@
+//! `[routes.NAME]`, over the routes of Open SWE's tasks.
+
+use std::collections::BTreeMap;
+
+use breaker::ModelKey;
+use manager::Route;
+
+use super::{
+    calls::Calls,
+    document::Section,
+    providers::{Providers, missing_provider},
+    tasks::task_chains,
+    value::Value,
+};
+
+/// The routes by name: the tasks', and the file's over them.
+pub(super) fn read_routes(
+    section: &Section<'_>,
+    providers: &Providers,
+    calls: &Calls,
+) -> BTreeMap<String, Route> {
+    let chains = task_chains(section.reading, providers);
+    let mut routes: BTreeMap<_, _> =
+        chains.into_iter().map(|(name, models)| (name, route(models, calls))).collect();
+    for (name, table) in section.named() {
+        if let Some(fault) = name_fault(name, providers) {
+            table.reading.problem(table.line, format!("[{}] {fault}", table.name));
+        }
+        let task_models = routes.get(name).map(|route| route.models.clone());
+        if let Some(route) = read_route(table, providers, calls, task_models) {
+            routes.insert(name.to_owned(), route);
+        }
+    }
+    routes
+}
+
+/// One route; a task's keeps its chain where the table names none.
+fn read_route(
+    mut section: Section<'_>,
+    providers: &Providers,
+    calls: &Calls,
+    task_models: Option<Vec<ModelKey>>,
+) -> Option<Route> {
+    let calls = calls.overlaid(&mut section);
+    let models = match section.value("models") {
+        Some(value) => read_models(&value, providers),
+        None => task_models.or_else(|| {
+            section.problem("models", "is missing, expected an array such as [\"openai:gpt-5\"]");
+            None
+        }),
+    };
+    section.finish();
+    models.map(|models| route(models, &calls))
+}
+
+fn read_models(value: &Value<'_>, providers: &Providers) -> Option<Vec<ModelKey>> {
+    let items = value.list()?;
+    if items.is_empty() {
+        return value.problem("is empty, expected at least one model such as \"openai:gpt-5\"");
+    }
+    let mut models = Vec::with_capacity(items.len());
+    for item in &items {
+        models.extend(read_model(item, providers, &models));
+    }
+    (models.len() == items.len()).then_some(models)
+}
+
+fn read_model(item: &Value<'_>, providers: &Providers, before: &[ModelKey]) -> Option<ModelKey> {
+    match item.text()?.parse::<ModelKey>() {
+        Err(error) => item.problem(format_args!("is no model: {error}")),
+        Ok(key) if before.contains(&key) => {
+            item.problem(format_args!("is {key} a second time; for more tries raise retry.attempts"))
+        }
+        Ok(key) if providers.contains_key(key.provider()) => Some(key),
+        Ok(key) => {
+            item.problem(format_args!("is {key}, but {}", missing_provider(key.provider(), providers)))
+        }
+    }
+}
+
+fn route(models: Vec<ModelKey>, calls: &Calls) -> Route {
+    let Calls { retry, timeouts, stream, hedge_after, on_auth_error } = *calls;
+    Route { models, retry, timeouts, stream, hedge_after, on_auth_error }
+}
+
+/// A route's name must not read as a model of a provider, and must be fit to stand in a request.
+fn name_fault(name: &str, providers: &Providers) -> Option<String> {
+    if name.is_empty() || name.chars().any(|c| c.is_whitespace() || c.is_control()) {
+        return Some(format!("{name:?} is no name for a route, expected one without blanks"));
+    }
+    let (provider, _) = name.split_once([':', '/'])?;
+    providers
+        .contains_key(provider)
+        .then(|| format!("reads as a model of the provider {provider:?}; give the route another name"))
+}

@@ -1,0 +1,95 @@
+//! `[server]`: where it listens, and who may call.
+
+use std::net::{Ipv4Addr, SocketAddr};
+
+use secrecy::{ExposeSecret, SecretString};
+
+use super::{document::Section, environment::names, problem::Place, value::Value};
+
+/// The settings of `[server]`.
+#[derive(Debug, Clone)]
+pub struct Server {
+    /// Where it listens.
+    pub listen: SocketAddr,
+    /// Keys of which callers need one; none: no key is asked for.
+    pub api_keys: Vec<SecretString>,
+    /// Keys of which a person who operates circuits needs one.
+    pub admin_keys: Vec<SecretString>,
+}
+
+impl Default for Server {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 4100)),
+            api_keys: Vec::new(),
+            admin_keys: Vec::new(),
+        }
+    }
+}
+
+impl Server {
+    /// Reads the table; the environment's address wins over it, and `listen`, the command line's, over both. The
+    /// environment's keys come beside the table's.
+    pub(super) fn read(mut section: Section<'_>, listen: Option<SocketAddr>) -> Self {
+        let (address, place) = read_listen(&mut section, listen);
+        let api_keys = read_keys(&mut section, "api_keys", names::API_KEY);
+        let admin_keys = read_keys(&mut section, "admin_keys", names::ADMIN_KEY);
+        if !address.ip().is_loopback() && api_keys.as_ref().is_some_and(Vec::is_empty) {
+            let advice = "set SWITCHBOARD_API_KEY or [server] api_keys, or listen on 127.0.0.1";
+            let message = format!("listening on {address}, which others can reach, needs api_keys; {advice}");
+            section.reading.note(place, message);
+        }
+        section.finish();
+        Self {
+            listen: address,
+            api_keys: api_keys.unwrap_or_default(),
+            admin_keys: admin_keys.unwrap_or_default(),
+        }
+    }
+}
+
+/// The address and the place that it is from.
+fn read_listen(section: &mut Section<'_>, option: Option<SocketAddr>) -> (SocketAddr, Place) {
+    let mut listen = Server::default().listen;
+    section.set("listen", &mut listen, |value| match parse_listen(&value.text()?) {
+        Some(address) => Some(address),
+        None => value.problem(LISTEN_EXPECTED),
+    });
+    let mut place = section.place("listen");
+    if let Some(text) = section.reading.environment.get(names::LISTEN) {
+        place = Place::Variable(names::LISTEN.to_owned());
+        match parse_listen(text) {
+            Some(address) => listen = address,
+            None => section.reading.note(place.clone(), LISTEN_EXPECTED.to_owned()),
+        }
+    }
+    match option {
+        Some(address) => (address, Place::CommandLine("--listen")),
+        None => (listen, place),
+    }
+}
+
+/// The table's keys and the environment's; `None` where the table's cannot be read, which has then been noted.
+fn read_keys(section: &mut Section<'_>, key: &'static str, variable: &str) -> Option<Vec<SecretString>> {
+    let mut keys = match section.value(key) {
+        Some(value) => value.list()?.iter().map(Value::secret).collect::<Option<Vec<_>>>()?,
+        None => Vec::new(),
+    };
+    if let Some(key) = section.reading.environment.get(variable)
+        && keys.iter().all(|known| known.expose_secret() != key)
+    {
+        keys.push(key.into());
+    }
+    Some(keys)
+}
+
+const LISTEN_EXPECTED: &str = "is no address, expected an IP address and a port such as \"127.0.0.1:4100\"";
+
+/// An IP address and a port; `localhost` stands for 127.0.0.1.
+#[must_use]
+pub fn parse_listen(text: &str) -> Option<SocketAddr> {
+    match text.trim().strip_prefix("localhost:") {
+        Some(port) => Some(SocketAddr::from((Ipv4Addr::LOCALHOST, port.parse().ok()?))),
+        None => text.trim().parse().ok(),
+    }
+}

@@ -1,0 +1,199 @@
+//! One value of the file, read as what a setting wants.
+
+use std::time::Duration;
+
+use secrecy::SecretString;
+use toml::de::DeValue;
+use url::Url;
+
+use super::{
+    document::{Reading, Section},
+    duration::{DurationError, DurationText},
+    interpolate::interpolate,
+};
+
+/// A value of the file, with its full name and its line. Each reader notes a problem and yields `None` when the
+/// value is not what it expects.
+#[derive(Debug)]
+pub(super) struct Value<'a> {
+    reading: &'a Reading<'a>,
+    name: String,
+    line: usize,
+    value: &'a DeValue<'a>,
+}
+
+impl<'a> Value<'a> {
+    pub(super) fn new(reading: &'a Reading<'a>, name: String, line: usize, value: &'a DeValue<'a>) -> Self {
+        Self { reading, name, line, value }
+    }
+
+    /// Notes a problem with this value. Never given the value of a secret.
+    pub(super) fn problem<T>(&self, message: impl std::fmt::Display) -> Option<T> {
+        self.reading.problem(self.line, format!("{} {message}", self.name));
+        None
+    }
+
+    fn wrong<T>(&self, expectation: impl std::fmt::Display) -> Option<T> {
+        self.problem(format_args!("is {}, {expectation}", self.as_written()))
+    }
+
+    fn unexpected<T>(&self, expected: impl std::fmt::Display) -> Option<T> {
+        self.wrong(format_args!("expected {expected}"))
+    }
+
+    /// The value as the file has it, before any `${VAR}` is filled in, so that no variable is shown.
+    fn as_written(&self) -> String {
+        match self.value {
+            DeValue::String(text) => format!("{text:?}"),
+            DeValue::Integer(number) => number.to_string(),
+            DeValue::Float(number) => number.to_string(),
+            DeValue::Boolean(value) => value.to_string(),
+            _ => self.kind().to_owned(),
+        }
+    }
+
+    fn kind(&self) -> &'static str {
+        match self.value {
+            DeValue::String(_) => "a string",
+            DeValue::Integer(_) => "an integer",
+            DeValue::Float(_) => "a float",
+            DeValue::Boolean(_) => "a boolean",
+            DeValue::Datetime(_) => "a date",
+            DeValue::Array(_) => "an array",
+            DeValue::Table(_) => "a table",
+        }
+    }
+
+    /// A table.
+    pub(super) fn section(self) -> Option<Section<'a>> {
+        match self.value {
+            DeValue::Table(table) => Some(Section::of(self.reading, self.name, self.line, table)),
+            _ => self.problem(format_args!("is {}, expected a table", self.kind())),
+        }
+    }
+
+    /// The values of an array.
+    pub(super) fn list(&self) -> Option<Vec<Value<'a>>> {
+        let DeValue::Array(items) = self.value else {
+            return self.problem(format_args!("is {}, expected an array of strings", self.kind()));
+        };
+        let item = |(index, item): (usize, &'a toml::Spanned<DeValue<'a>>)| {
+            let line = self.reading.line_of(item.span().start);
+            Value::new(self.reading, format!("{}[{index}]", self.name), line, item.get_ref())
+        };
+        Some(items.iter().enumerate().map(item).collect())
+    }
+
+    /// A string, its variables filled in; never shown in a problem, since it may be a secret.
+    pub(super) fn text(&self) -> Option<String> {
+        let DeValue::String(text) = self.value else {
+            return self.problem(format_args!("is {}, expected a string", self.kind()));
+        };
+        match interpolate(text, self.reading.environment) {
+            Ok(text) => Some(text),
+            Err(error) => self.problem(error),
+        }
+    }
+
+    /// A secret that is not empty.
+    pub(super) fn secret(&self) -> Option<SecretString> {
+        let text = self.text()?;
+        if text.trim().is_empty() {
+            return self.problem("is empty, expected a key; give it one, or take this line out");
+        }
+        Some(text.into())
+    }
+
+    /// An `http` or `https` URL.
+    pub(super) fn url(&self) -> Option<Url> {
+        match parse_url(&self.text()?) {
+            Ok(url) => Some(url),
+            Err(error) => self.problem(error),
+        }
+    }
+
+    /// A duration, zero among them.
+    pub(super) fn duration(&self) -> Option<Duration> {
+        if !matches!(self.value, DeValue::String(_)) {
+            return self.wrong(DurationError::Form);
+        }
+        match self.text()?.parse::<DurationText>() {
+            Ok(DurationText(duration)) => Some(duration),
+            Err(error) => self.wrong(error),
+        }
+    }
+
+    /// A duration that is not zero.
+    pub(super) fn period(&self) -> Option<Duration> {
+        let duration = self.duration()?;
+        if duration.is_zero() { self.unexpected("longer than zero") } else { Some(duration) }
+    }
+
+    /// A duration that is not zero, or the word "off".
+    pub(super) fn period_or_off(&self) -> Option<Option<Duration>> {
+        if self.is_off() { Some(None) } else { self.period().map(Some) }
+    }
+
+    /// Whether it is the word "off".
+    pub(super) fn is_off(&self) -> bool {
+        matches!(self.value, DeValue::String(text) if text == "off")
+    }
+
+    /// A whole number, at least 1.
+    pub(super) fn count(&self) -> Option<u32> {
+        let number = match self.value {
+            DeValue::Integer(number) => u32::from_str_radix(number.as_str(), number.radix()).ok(),
+            _ => None,
+        };
+        let counted = number.filter(|number| *number >= 1);
+        counted.or_else(|| self.unexpected("a whole number, at least 1"))
+    }
+
+    /// A number that passes `fits`, which `expected` puts in words.
+    pub(super) fn number(&self, expected: &str, fits: impl Fn(f64) -> bool) -> Option<f64> {
+        let number = match self.value {
+            DeValue::Float(number) => number.as_str().parse::<f64>().ok(),
+            DeValue::Integer(number) if number.radix() == 10 => number.as_str().parse().ok(),
+            _ => None,
+        };
+        let fitting = number.filter(|number| number.is_finite() && fits(*number));
+        fitting.or_else(|| self.unexpected(expected))
+    }
+
+    /// One of a few words.
+    pub(super) fn choice<T: Copy>(&self, words: &[(&str, T)]) -> Option<T> {
+        let written = match self.value {
+            DeValue::String(_) => self.text()?,
+            _ => String::new(),
+        };
+        match words.iter().find(|(word, _)| *word == written) {
+            Some((_, meaning)) => Some(*meaning),
+            None => self.unexpected(any_of(words)),
+        }
+    }
+}
+
+/// The words of a choice: `"enforce", "observe" or "off"`.
+pub(super) fn any_of<T>(words: &[(&str, T)]) -> String {
+    let quoted: Vec<_> = words.iter().map(|(word, _)| format!("{word:?}")).collect();
+    match quoted.split_last() {
+        Some((last, rest)) if !rest.is_empty() => format!("{} or {last}", rest.join(", ")),
+        _ => quoted.concat(),
+    }
+}
+
+/// Parses an `http` or `https` URL that may be shown. The error does not quote it: it may hold a password.
+pub(super) fn parse_url(text: &str) -> Result<Url, String> {
+    let expected = "expected a URL such as \"https://api.openai.com/v1\"";
+    let url: Url = text.trim().parse().map_err(|error| format!("is no URL ({error}), {expected}"))?;
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err("has a user or password, which are no part of it; the key goes into api_key".to_owned());
+    }
+    match url.scheme() {
+        "http" | "https" if url.query().is_some() || url.fragment().is_some() => {
+            Err(format!("has a query or fragment, {expected}"))
+        }
+        "http" | "https" => Ok(url),
+        _ => Err(format!("begins with neither http:// nor https://, {expected}")),
+    }
+}

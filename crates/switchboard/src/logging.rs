@@ -1,0 +1,96 @@
+//! The log: on standard error, for people or for machines.
+
+use std::io::{self, IsTerminal};
+
+use anyhow::Context as _;
+use tracing_subscriber::EnvFilter;
+
+use crate::{
+    config::{Environment, environment::names},
+    output::colour_is_wanted,
+};
+
+/// How the log is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+pub enum LogFormat {
+    /// Lines for people.
+    #[default]
+    Text,
+    /// A JSON object a line.
+    Json,
+}
+
+/// Begins to log. What is logged: `SWITCHBOARD_LOG`, else `RUST_LOG`, else `default_filter`, in the form of the
+/// crate `tracing-subscriber`, for instance `info,manager=debug`.
+///
+/// # Errors
+/// When a variable is not in that form or names no format, or when there is a log already.
+pub fn start(
+    format: Option<LogFormat>,
+    environment: &Environment,
+    default_filter: &str,
+) -> anyhow::Result<()> {
+    let filter = filter(environment, default_filter)?;
+    let format = match format {
+        Some(format) => format,
+        None => format_of(environment)?,
+    };
+    let colour = io::stderr().is_terminal() && colour_is_wanted(environment);
+    let started = match format {
+        LogFormat::Text => tracing_subscriber::fmt()
+            .with_env_filter(filter)
+            .with_writer(io::stderr)
+            .with_ansi(colour)
+            .with_target(false)
+            .try_init(),
+        LogFormat::Json => {
+            tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).json().try_init()
+        }
+    };
+    started.map_err(|error| anyhow::anyhow!("the log cannot be started: {error}"))
+}
+
+fn filter(environment: &Environment, default_filter: &str) -> anyhow::Result<EnvFilter> {
+    for name in [names::LOG, names::RUST_LOG] {
+        if let Some(directives) = environment.get(name) {
+            let expected = "expected a level or pairs such as \"info,manager=debug\"";
+            return EnvFilter::try_new(directives)
+                .with_context(|| format!("{name} is no log filter, {expected}"));
+        }
+    }
+    Ok(EnvFilter::new(default_filter))
+}
+
+fn format_of(environment: &Environment) -> anyhow::Result<LogFormat> {
+    match environment.get(names::LOG_FORMAT) {
+        None | Some("text") => Ok(LogFormat::Text),
+        Some("json") => Ok(LogFormat::Json),
+        Some(other) => anyhow::bail!("{} is {other:?}, expected \"text\" or \"json\"", names::LOG_FORMAT),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn switchboard_log_wins_over_rust_log() {
+        let environment = Environment::from_pairs([("SWITCHBOARD_LOG", "debug"), ("RUST_LOG", "error")]);
+        assert_eq!(filter(&environment, "info").unwrap().to_string(), "debug");
+        let environment = Environment::from_pairs([("RUST_LOG", "error")]);
+        assert_eq!(filter(&environment, "info").unwrap().to_string(), "error");
+        assert_eq!(filter(&Environment::default(), "info").unwrap().to_string(), "info");
+    }
+
+    #[test]
+    fn bad_variables_are_named() {
+        let environment = Environment::from_pairs([("RUST_LOG", "manager=loud")]);
+        assert!(
+            format!("{:#}", filter(&environment, "info").unwrap_err())
+                .starts_with("RUST_LOG is no log filter")
+        );
+        let environment = Environment::from_pairs([("SWITCHBOARD_LOG_FORMAT", "xml")]);
+        let error = format_of(&environment).unwrap_err().to_string();
+        assert_eq!(error, "SWITCHBOARD_LOG_FORMAT is \"xml\", expected \"text\" or \"json\"");
+    }
+}

@@ -1,0 +1,36 @@
+//! The program `switchboard`; see the library of the same name.
+
+use std::{io, process::ExitCode};
+
+use clap::Parser as _;
+use switchboard::{
+    cli::{Cli, Command},
+    commands,
+    config::Environment,
+    logging, output,
+};
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match run(cli).await {
+        Ok(code) => code,
+        // The reader of a pipe has seen enough; that is no failure.
+        Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            output::failure(&error);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
+    let environment = Environment::read()?;
+    let default_filter = if matches!(cli.command, Command::Serve(_)) { "info" } else { "warn" };
+    logging::start(cli.log_format, &environment, default_filter)?;
+    commands::run(cli, environment).await
+}
+
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
+}

@@ -1,0 +1,134 @@
+//! The one place that prints: results on standard output, errors on standard error.
+
+use std::{
+    fmt::{self, Display},
+    io::{self, IsTerminal, Write},
+};
+
+use serde::Serialize;
+
+use crate::config::{Environment, environment::names};
+
+/// How results are shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Output {
+    colour: bool,
+}
+
+/// What a colour says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Style {
+    /// All is well.
+    Good,
+    /// Worth a look.
+    Warning,
+    /// Something is wrong.
+    Bad,
+    /// Less important than what is around it.
+    Faint,
+    /// More important than what is around it.
+    Strong,
+}
+
+impl Output {
+    /// Coloured on a terminal, unless `NO_COLOR` is set to anything.
+    #[must_use]
+    pub fn new(environment: &Environment) -> Self {
+        Self { colour: io::stdout().is_terminal() && colour_is_wanted(environment) }
+    }
+
+    /// Never coloured.
+    #[must_use]
+    pub const fn plain() -> Self {
+        Self { colour: false }
+    }
+
+    /// Whether results are coloured.
+    #[must_use]
+    pub const fn colour(self) -> bool {
+        self.colour
+    }
+
+    /// Prints a line of the result.
+    ///
+    /// # Errors
+    /// When standard output takes no more.
+    pub fn line(self, text: impl Display) -> io::Result<()> {
+        writeln!(io::stdout().lock(), "{text}")
+    }
+
+    /// Prints a result for scripts: indented JSON and a line's end.
+    ///
+    /// # Errors
+    /// When standard output takes no more.
+    pub fn json(self, value: &impl Serialize) -> io::Result<()> {
+        self.line(serde_json::to_string_pretty(value)?)
+    }
+
+    /// Prints one of many results for scripts: JSON on one line.
+    ///
+    /// # Errors
+    /// When standard output takes no more.
+    pub fn json_line(self, value: &impl Serialize) -> io::Result<()> {
+        self.line(serde_json::to_string(value)?)
+    }
+
+    /// The text, coloured if results are.
+    #[must_use]
+    pub fn paint<T: Display>(self, style: Style, text: T) -> Painted<T> {
+        Painted { text, style: self.colour.then_some(style) }
+    }
+}
+
+/// Whether `NO_COLOR` (<https://no-color.org>) lets colour be.
+#[must_use]
+pub fn colour_is_wanted(environment: &Environment) -> bool {
+    environment.get(names::NO_COLOR).is_none()
+}
+
+/// A text with its colour. Pads by the text alone.
+#[derive(Debug, Clone, Copy)]
+pub struct Painted<T> {
+    text: T,
+    style: Option<Style>,
+}
+
+impl<T: Display> Display for Painted<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let code = match self.style {
+            None => return self.text.fmt(f),
+            Some(Style::Good) => 32,
+            Some(Style::Warning) => 33,
+            Some(Style::Bad) => 31,
+            Some(Style::Faint) => 2,
+            Some(Style::Strong) => 1,
+        };
+        write!(f, "\u{1b}[{code}m")?;
+        self.text.fmt(f)?;
+        f.write_str("\u{1b}[0m")
+    }
+}
+
+/// Prints what made a command fail, with its causes.
+pub fn failure(error: &anyhow::Error) {
+    // Nobody is left to tell when standard error is gone.
+    _ = writeln!(io::stderr().lock(), "error: {error:#}");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn colour_pads_by_the_text() {
+        let coloured = Output { colour: true };
+        assert_eq!(format!("[{:>6}]", coloured.paint(Style::Bad, "OPEN")), "[\u{1b}[31m  OPEN\u{1b}[0m]");
+        assert_eq!(format!("[{:<6}]", Output::plain().paint(Style::Bad, "OPEN")), "[OPEN  ]");
+    }
+
+    #[test]
+    fn no_color_counts_when_it_is_not_empty() {
+        assert!(!colour_is_wanted(&Environment::from_pairs([("NO_COLOR", "0")])));
+        assert!(colour_is_wanted(&Environment::from_pairs([("NO_COLOR", "")])));
+    }
+}

@@ -1,0 +1,539 @@
+//! What a configuration means, and what is said of a wrong one: tables of sources and results.
+
+use std::time::Duration;
+
+use breaker::{Mode, Policy};
+use manager::{OnAuthError, StreamMode};
+use secrecy::ExposeSecret as _;
+use switchboard::config::{Config, Environment, SourceFile, Sources};
+
+fn sources(text: &str, variables: &[(&str, &str)]) -> Sources {
+    Sources {
+        file: Some(SourceFile { path: "s.toml".into(), text: text.to_owned() }),
+        environment: Environment::from_pairs(variables.iter().copied()),
+        listen: None,
+    }
+}
+
+fn load(text: &str, variables: &[(&str, &str)]) -> Config {
+    Config::load(&sources(text, variables)).unwrap_or_else(|problems| panic!("{problems}"))
+}
+
+fn problems(text: &str, variables: &[(&str, &str)]) -> Vec<String> {
+    match Config::load(&sources(text, variables)) {
+        Ok(_) => Vec::new(),
+        Err(problems) => problems.iter().map(ToString::to_string).collect(),
+    }
+}
+
+/// Checks that each configuration yields just this one problem.
+fn assert_problems(table: &[(&str, &str)]) {
+    for (text, expected) in table {
+        assert_eq!(problems(text, &[("OPENAI_API_KEY", "k")]), [*expected], "{text}");
+    }
+}
+
+#[test]
+fn without_anything_there_are_defaults() {
+    let config = Config::load(&Sources::default()).unwrap();
+    assert_eq!(config.server.listen.to_string(), "127.0.0.1:4100");
+    assert_eq!(config.redis.url.expose(), "redis://localhost:6379");
+    assert!(!config.redis.asked_for);
+    assert_eq!(config.policies.default, Policy::default());
+    assert!(config.providers.is_empty() && config.routes.is_empty());
+}
+
+#[test]
+fn unknown_keys_are_named_with_line_and_nearest_key() {
+    assert_problems(&[
+        ("[brekaer]", "s.toml:1: unknown key \"brekaer\" in the file; the nearest known key is \"breaker\""),
+        (
+            "[breaker]\n\nfailure_treshold = 3",
+            "s.toml:3: unknown key \"failure_treshold\" in [breaker]; the nearest known key is \"failure_threshold\"",
+        ),
+        (
+            "[server]\nport = 1",
+            "s.toml:2: unknown key \"port\" in [server]; the nearest known key is \"listen\"",
+        ),
+        (
+            "[redis]\nURL = \"memory:\"",
+            "s.toml:2: unknown key \"URL\" in [redis]; the nearest known key is \"url\"",
+        ),
+        (
+            "[retry]\nattempt = 1",
+            "s.toml:2: unknown key \"attempt\" in [retry]; the nearest known key is \"attempts\"",
+        ),
+        (
+            "[timeouts]\nfirst-byte = \"1s\"",
+            "s.toml:2: unknown key \"first-byte\" in [timeouts]; the nearest known key is \"first_byte\"",
+        ),
+        (
+            "[providers.openai]\nkey = \"x\"",
+            "s.toml:2: unknown key \"key\" in [providers.openai]; the nearest known key is \"api_key\"",
+        ),
+        (
+            "[routes.r]\nmodels = [\"openai:a\"]\n[routes.r.retry]\ntries = 2",
+            "s.toml:4: unknown key \"tries\" in [routes.r.retry]; the nearest known key is \"attempts\"",
+        ),
+        (
+            "[models.\"openai:a\"]\nbraker = {}",
+            "s.toml:2: unknown key \"braker\" in [models.\"openai:a\"]; the nearest known key is \"breaker\"",
+        ),
+    ]);
+}
+
+#[test]
+fn wrong_values_are_named_with_what_was_expected() {
+    let duration = "expected a duration such as \"500ms\", \"5s\", \"10m\" or \"1h\"";
+    assert_problems(&[
+        ("stream = 1", "s.toml:1: stream is 1, expected \"relay\" or \"hold\""),
+        ("breaker = 5", "s.toml:1: breaker is an integer, expected a table"),
+        (
+            "[breaker]\nmode = \"enfroce\"",
+            "s.toml:2: breaker.mode is \"enfroce\", expected \"enforce\", \"observe\" or \"off\"",
+        ),
+        ("[breaker]\npreset = \"swe\"", "s.toml:2: breaker.preset is \"swe\", expected \"open-swe\""),
+        (
+            "[breaker]\nfailure_threshold = 0",
+            "s.toml:2: breaker.failure_threshold is 0, expected a whole number, at least 1",
+        ),
+        (
+            "[breaker]\nfailure_threshold = \"3\"",
+            "s.toml:2: breaker.failure_threshold is \"3\", expected a whole number, at least 1",
+        ),
+        (
+            "[breaker]\nfailure_rate = 50",
+            "s.toml:2: breaker.failure_rate is 50, expected a share above 0 and at most 1, or \"off\"",
+        ),
+        (
+            "[breaker]\nfailure_rate = nan",
+            "s.toml:2: breaker.failure_rate is nan, expected a share above 0 and at most 1, or \"off\"",
+        ),
+        (
+            "[breaker]\nopen_for_growth = 0.5",
+            "s.toml:2: breaker.open_for_growth is 0.5, expected a factor of at least 1",
+        ),
+        ("[breaker]\nwindow = 10", &format!("s.toml:2: breaker.window is 10, {duration}")),
+        ("[breaker]\nwindow = \"10\"", &format!("s.toml:2: breaker.window is \"10\", {duration}")),
+        ("[breaker]\nwindow = \"0s\"", "s.toml:2: breaker.window is \"0s\", expected longer than zero"),
+        (
+            "[timeouts]\ntotal = \"9000h\"",
+            "s.toml:2: timeouts.total is \"9000h\", expected a duration of at most a year (8760h)",
+        ),
+        (
+            "[server]\nlisten = \"4100\"",
+            "s.toml:2: server.listen is no address, expected an IP address and a port such as \"127.0.0.1:4100\"",
+        ),
+        ("[server]\napi_keys = \"k\"", "s.toml:2: server.api_keys is a string, expected an array of strings"),
+        ("[server]\napi_keys = [\n5]", "s.toml:3: server.api_keys[0] is an integer, expected a string"),
+    ]);
+}
+
+#[test]
+fn settings_that_do_not_go_together_are_told() {
+    assert_problems(&[
+        (
+            "[breaker]\nfailure_threshold = 20",
+            "s.toml:2: breaker.failure_burst (10) is less than failure_threshold (20); raise the one or lower the other",
+        ),
+        (
+            "[breaker]\nopen_for = \"30s\"",
+            "s.toml:2: breaker.open_for_max (15s) is less than open_for (30s); raise the one or lower the other",
+        ),
+        (
+            "[server]\nlisten = \"0.0.0.0:4100\"",
+            "s.toml:2: listening on 0.0.0.0:4100, which others can reach, needs api_keys; \
+             set SWITCHBOARD_API_KEY or [server] api_keys, or listen on 127.0.0.1",
+        ),
+        (
+            "[routes.r]\nmodels = [\"opnai:gpt-5\"]",
+            "s.toml:2: routes.r.models[0] is opnai:gpt-5, but there is no provider \"opnai\"; \
+             the nearest name is \"openai\"; add [providers.opnai]",
+        ),
+        (
+            "[routes.r]\nmodels = [\n\"openai:a\",\n\"anthropic:b\"]",
+            "s.toml:4: routes.r.models[1] is anthropic:b, but there is no provider \"anthropic\"; \
+             the nearest name is \"openai\"; set ANTHROPIC_API_KEY or add [providers.anthropic]",
+        ),
+        (
+            "[routes.r]\nmodels = [\"gpt-5\"]",
+            "s.toml:2: routes.r.models[0] is no model: a model key is written provider:model, \
+             for instance openai:gpt-5; got \"gpt-5\"",
+        ),
+        (
+            "[routes.r]\nmodels = [\"openai:a\", \"openai:a\"]",
+            "s.toml:2: routes.r.models[1] is openai:a a second time; for more tries raise retry.attempts",
+        ),
+        (
+            "[routes.r]\nmodels = []",
+            "s.toml:2: routes.r.models is empty, expected at least one model such as \"openai:gpt-5\"",
+        ),
+        ("[routes.r]", "s.toml:1: routes.r.models is missing, expected an array such as [\"openai:gpt-5\"]"),
+        (
+            "[routes.\"openai:x\"]\nmodels = [\"openai:a\"]",
+            "s.toml:1: [routes.\"openai:x\"] reads as a model of the provider \"openai\"; give the route another name",
+        ),
+        (
+            "[models.gpt-5.breaker]\nopen_for = \"1s\"",
+            "s.toml:1: [models.gpt-5] is for no model: a model key is written provider:model, \
+             for instance openai:gpt-5; got \"gpt-5\"",
+        ),
+        (
+            "[models.\"opnai:a\".breaker]",
+            "s.toml:1: [models.\"opnai:a\"]: there is no provider \"opnai\"; \
+             the nearest name is \"openai\"; add [providers.opnai]",
+        ),
+    ]);
+}
+
+#[test]
+fn wrong_providers_are_told() {
+    assert_problems(&[
+        (
+            "[providers.local]\nbase_url = \"http://127.0.0.1:8000/v1\"",
+            "s.toml:1: providers.local.kind is missing, \
+             expected \"openai\", \"anthropic\", \"google-genai\" or \"bedrock\"",
+        ),
+        (
+            "[providers.anthropic]",
+            "s.toml:1: providers.anthropic.api_key is missing; \
+             write api_key = \"${ANTHROPIC_API_KEY}\" and set that variable",
+        ),
+        (
+            "[providers.\"a/b\"]\nkind = \"openai\"\napi_key = \"k\"",
+            "s.toml:1: [providers.\"a/b\"] \"a/b\" is no name for a provider, \
+             expected one without blanks, braces, \":\" or \"/\"",
+        ),
+        (
+            "[providers.openai]\nbase_url = \"localhost\"",
+            "s.toml:2: providers.openai.base_url is no URL (relative URL without a base), \
+             expected a URL such as \"https://api.openai.com/v1\"",
+        ),
+        (
+            "[providers.openai]\nbase_url = \"ftp://host/v1\"",
+            "s.toml:2: providers.openai.base_url begins with neither http:// nor https://, \
+             expected a URL such as \"https://api.openai.com/v1\"",
+        ),
+        (
+            "[providers.anthropic]\napi_key = \"k\"\nbase_url = \"https://host/v1/\"",
+            "s.toml:3: providers.anthropic.base_url ends in /v1, which is added to it; leave it out",
+        ),
+        (
+            "[providers.openai]\nbase_url = \"http://localhost:4100/v1\"",
+            "s.toml:2: providers.openai.base_url is the address that Switchboard itself listens on, \
+             expected the provider's",
+        ),
+        (
+            "[providers.openai]\nbase_url = \"https://u:hush@host/v1\"",
+            "s.toml:2: providers.openai.base_url has a user or password, which are no part of it; \
+             the key goes into api_key",
+        ),
+        (
+            "[providers.openai]\napi_key = \"\"",
+            "s.toml:2: providers.openai.api_key is empty, expected a key; give it one, or take this line out",
+        ),
+    ]);
+}
+
+#[test]
+fn a_wrong_provider_is_told_once_and_not_again_by_its_routes() {
+    let text = "[providers.a]\nkind = \"x\"\n[routes.r]\nmodels = [\"a:b\"]\n[models.\"a:b\".breaker]";
+    let expected = "expected \"openai\", \"anthropic\", \"google-genai\" or \"bedrock\"";
+    assert_eq!(problems(text, &[]), [format!("s.toml:2: providers.a.kind is \"x\", {expected}")]);
+}
+
+#[test]
+fn unset_and_empty_variables_are_named() {
+    let text =
+        "[providers.a]\nkind = \"openai\"\napi_key = \"${NO_SUCH}\"\n[server]\nadmin_keys = [\"${EMPTY}\"]";
+    assert_eq!(
+        problems(text, &[("EMPTY", "")]),
+        [
+            "s.toml:3: providers.a.api_key takes ${NO_SUCH} from the environment, where it is not set; \
+             set it, or take this line out",
+            "s.toml:5: server.admin_keys[0] takes ${EMPTY} from the environment, where it is empty; \
+             give it a value, or take this line out",
+        ]
+    );
+}
+
+#[test]
+fn all_problems_are_told_at_once_in_the_order_of_lines() {
+    let text = "[timeouts]\nidle = 1\n[server]\nlisten = \"x\"\ncolour = 1\n[breaker]\nmode = \"x\"";
+    let told = problems(text, &[("REDIS_URL", "http://h")]);
+    let places: Vec<_> = told.iter().map(|problem| problem.split(": ").next().unwrap()).collect();
+    assert_eq!(places, ["s.toml:2", "s.toml:4", "s.toml:5", "s.toml:7", "environment variable REDIS_URL"]);
+}
+
+#[test]
+fn what_is_no_toml_is_told_by_line_and_not_quoted() {
+    let told = problems("[server]\napi_keys = [\"hush\" \"hush\"]\n[redis\n", &[]);
+    assert!(told[0].starts_with("s.toml:2: not TOML: "), "{told:?}");
+    assert!(told.iter().any(|problem| problem.starts_with("s.toml:3: ")), "{told:?}");
+    assert!(!told.concat().contains("hush"), "{told:?}");
+    assert_eq!(problems("[a]\n[a]", &[])[0], "s.toml:2: not TOML: duplicate key");
+}
+
+#[test]
+fn secrets_reach_no_problem_and_no_debug() {
+    let secret = [
+        ("S", "hush"),
+        ("OPENAI_API_KEY", "hush"),
+        ("REDIS_URL", "http://u:hush@h"),
+        ("SWITCHBOARD_LISTEN", "hush"),
+    ];
+    let text = "stream = \"${S}\"\n[redis]\nurl = \"${S}\"\n[server]\nlisten = \"${S}\"\n[breaker]\nwindow = \"${S}\"\n\
+                [providers.openai]\nbase_url = \"${S}\"";
+    let told = problems(text, &secret);
+    assert_eq!(told.len(), 7, "{told:?}");
+    assert!(!told.concat().contains("hush"), "{told:?}");
+
+    let text = "[server]\napi_keys = [\"${S}\"]\n[redis]\nurl = \"redis://u:${S}@h\"\n[providers.openai]\napi_key = \"${S}\"";
+    let config = load(text, &[("S", "hush")]);
+    let shown = format!("{config:?}{}{}", config.to_toml().unwrap(), config.to_json().unwrap());
+    assert!(!shown.contains("hush"), "{shown}");
+    assert_eq!(config.redis.url.expose(), "redis://u:hush@h");
+}
+
+#[test]
+fn the_environment_wins_over_the_file() {
+    let text = "[server]\nlisten = \"127.0.0.1:1\"\napi_keys = [\"file\"]\n[redis]\nurl = \"redis://file\"";
+    let config = load(text, &[]);
+    assert_eq!(config.redis.url.expose(), "redis://file");
+    assert_eq!(config.server.listen.port(), 1);
+
+    let variables = [
+        ("REDIS_URL", "redis://environment"),
+        ("SWITCHBOARD_LISTEN", "127.0.0.1:2"),
+        ("SWITCHBOARD_API_KEY", "more"),
+    ];
+    let config = load(text, &variables);
+    assert_eq!(config.redis.url.expose(), "redis://environment");
+    assert!(config.redis.asked_for);
+    assert_eq!(config.server.listen.port(), 2);
+    let keys: Vec<_> = config.server.api_keys.iter().map(|key| key.expose_secret()).collect();
+    assert_eq!(keys, ["file", "more"]);
+
+    let listen = Some("127.0.0.1:3".parse().unwrap());
+    let config = Config::load(&Sources { listen, ..sources(text, &variables) }).unwrap();
+    assert_eq!(config.server.listen.port(), 3, "the command line wins over both");
+    assert_eq!(load(text, &[("REDIS_URL", "")]).redis.url.expose(), "redis://file", "empty is not set");
+}
+
+#[test]
+fn a_listener_that_others_reach_needs_keys_wherever_its_address_is_from() {
+    let needs = "which others can reach, needs api_keys";
+    let told = problems("", &[("SWITCHBOARD_LISTEN", "[::]:4100")]);
+    assert!(
+        told[0].starts_with("environment variable SWITCHBOARD_LISTEN: listening on [::]:4100, "),
+        "{told:?}"
+    );
+    assert!(told[0].contains(needs));
+    assert!(problems("", &[("SWITCHBOARD_LISTEN", "[::]:4100"), ("SWITCHBOARD_API_KEY", "k")]).is_empty());
+
+    let listen = Some("10.0.0.1:4100".parse().unwrap());
+    let error = Config::load(&Sources { listen, ..Sources::default() }).unwrap_err().to_string();
+    assert!(error.starts_with("command line, --listen: ") && error.contains(needs), "{error}");
+}
+
+#[test]
+fn policies_are_layered() {
+    let text = r#"
+        [breaker]
+        mode = "observe"
+        open_for = "2s"
+        failure_rate = "off"
+        [models."openai:a".breaker]
+        open_for = "3s"
+        [models."openai:b".breaker]
+        preset = "open-swe"
+        failure_burst = 4
+    "#;
+    let policies = load(text, &[("OPENAI_API_KEY", "k")]).policies;
+    let default = Policy {
+        mode: Mode::Observe,
+        open_for: Duration::from_secs(2),
+        failure_rate: None,
+        ..Policy::default()
+    };
+    assert_eq!(policies.default, default);
+    let own = |key: &str| policies.models[&key.parse().unwrap()].clone();
+    assert_eq!(own("openai:a"), Policy { open_for: Duration::from_secs(3), ..default });
+    assert_eq!(own("openai:b"), Policy { mode: Mode::Observe, failure_burst: 4, ..Policy::open_swe() });
+}
+
+#[test]
+fn routes_have_their_own_and_the_common_settings() {
+    let text = r#"
+        stream = "hold"
+        hedge_after = "8s"
+        [retry]
+        attempts = 3
+        [timeouts]
+        idle = "9s"
+        [routes.common]
+        models = ["openai:a"]
+        [routes.own]
+        models = ["openai:a", "openai:b:c"]
+        stream = "relay"
+        hedge_after = "off"
+        on_auth_error = "fallback"
+        retry = { max_wait = "1s" }
+        timeouts.total = "7s"
+    "#;
+    let config = load(text, &[("OPENAI_API_KEY", "k")]);
+    let (common, own) = (&config.routes["common"], &config.routes["own"]);
+    assert_eq!((common.stream, common.hedge_after), (StreamMode::Hold, Some(Duration::from_secs(8))));
+    assert_eq!(common.on_auth_error, OnAuthError::Report);
+    assert_eq!((common.retry, common.timeouts), (config.calls.retry, config.calls.timeouts));
+    assert_eq!((own.stream, own.hedge_after), (StreamMode::Relay, None));
+    assert_eq!(own.on_auth_error, OnAuthError::Fallback);
+    assert_eq!((own.retry.attempts, own.retry.max_wait), (3, Duration::from_secs(1)));
+    assert_eq!((own.timeouts.idle, own.timeouts.total), (Duration::from_secs(9), Duration::from_secs(7)));
+    assert_eq!(own.models[1].model(), "b:c");
+}
+
+#[test]
+fn providers_are_made_by_their_standard_variables() {
+    let made = |variables: &[(&str, &str)]| -> Vec<String> {
+        let show = |provider: &providers::ProviderConfig| {
+            let key = provider.api_key.as_ref().map_or("-", |key| key.expose_secret());
+            format!("{} {} {key}", provider.name, provider.base_url)
+        };
+        load("", variables).providers.iter().map(show).collect()
+    };
+    assert_eq!(made(&[("OPENAI_API_KEY", "k")]), ["openai https://api.openai.com/v1 k"]);
+    assert_eq!(
+        made(&[("ANTHROPIC_API_KEY", "k"), ("ANTHROPIC_BASE_URL", "http://proxy:1")]),
+        ["anthropic http://proxy:1/ k"]
+    );
+    assert_eq!(
+        made(&[
+            ("GEMINI_API_KEY", "second"),
+            ("GOOGLE_API_KEY", "first"),
+            ("GOOGLE_GEMINI_BASE_URL", "http://p/")
+        ]),
+        ["google-genai http://p/ first"]
+    );
+    assert_eq!(
+        made(&[("GEMINI_API_KEY", "k")]),
+        ["google-genai https://generativelanguage.googleapis.com/ k"]
+    );
+    assert_eq!(
+        made(&[("AWS_PROFILE", "p"), ("AWS_REGION", "eu-west-1")]),
+        ["bedrock https://bedrock-runtime.eu-west-1.amazonaws.com/ -"]
+    );
+    assert!(made(&[("OPENAI_API_KEY", ""), ("OPENAI_BASE_URL", "http://h")]).is_empty());
+    assert_eq!(
+        problems("", &[("ANTHROPIC_API_KEY", "k"), ("ANTHROPIC_BASE_URL", "http://127.0.0.1:4100")]),
+        ["environment variable ANTHROPIC_BASE_URL: is the address that Switchboard itself listens on, \
+          expected the provider's"]
+    );
+}
+
+#[test]
+fn a_provider_of_the_file_stands_over_the_environments() {
+    let variables =
+        [("OPENAI_API_KEY", "env"), ("OPENAI_BASE_URL", "http://env/v1"), ("ANTHROPIC_API_KEY", "env")];
+    let text = "[providers.openai]\napi_key = \"file\"\n[providers.local]\nkind = \"openai\"\nbase_url = \"http://l/v1\"";
+    let providers = load(text, &variables).providers;
+    let names: Vec<_> = providers.iter().map(|provider| provider.name.as_str()).collect();
+    assert_eq!(names, ["anthropic", "local", "openai"]);
+    assert!(providers[1].api_key.is_none(), "another name has no standard key");
+    assert_eq!(providers[2].api_key.as_ref().unwrap().expose_secret(), "file");
+    assert_eq!(providers[2].base_url.as_str(), "http://env/v1", "what the file leaves out");
+}
+
+fn chain(config: &Config, route: &str) -> Vec<String> {
+    config
+        .routes
+        .get(route)
+        .map_or_else(Vec::new, |route| route.models.iter().map(ToString::to_string).collect())
+}
+
+#[test]
+fn the_tasks_of_open_swe_are_routes() {
+    let all =
+        [("OPENAI_API_KEY", "k"), ("ANTHROPIC_API_KEY", "k"), ("GOOGLE_API_KEY", "k"), ("AWS_PROFILE", "p")];
+    let config = load("", &all);
+    assert!(config.routes.keys().eq(["planner", "programmer", "reviewer", "router", "summarizer"]));
+    assert_eq!(
+        chain(&config, "planner"),
+        [
+            "anthropic:claude-sonnet-4-5-20250929",
+            "openai:gpt-5",
+            "google-genai:gemini-2.5-pro",
+            "bedrock:us.anthropic.claude-sonnet-4-5-20250929-v1:0",
+        ]
+    );
+    let config = load("", &all[..1]);
+    assert_eq!(chain(&config, "router"), ["openai:gpt-5-nano"], "only models whose provider has a key");
+}
+
+#[test]
+fn variables_choose_the_models_of_tasks() {
+    let variables = [
+        ("OPENAI_API_KEY", "k"),
+        ("ANTHROPIC_API_KEY", "k"),
+        ("DEFAULT_PLANNER_MODEL", "openai:gpt-5-mini"),
+        ("FALLBACK_OPENAI_PLANNER_MODEL", "gpt-5-mini"),
+        ("FALLBACK_ANTHROPIC_PLANNER_MODEL", "claude-opus-4-5"),
+        ("FALLBACK_GOOGLE_GENAI_PLANNER_MODEL", "gemini-3-pro"),
+        ("DEFAULT_ROUTER_MODEL", "anthropic:extended-thinking:claude-opus-4-5"),
+        ("DEFAULT_REVIEWER_MODEL", ""),
+    ];
+    let config = load("", &variables);
+    assert_eq!(chain(&config, "planner"), ["openai:gpt-5-mini", "anthropic:claude-opus-4-5"]);
+    assert_eq!(chain(&config, "router")[0], "anthropic:claude-opus-4-5");
+    assert_eq!(chain(&config, "reviewer")[0], "anthropic:claude-sonnet-4-5-20250929");
+
+    let told = problems("", &[("OPENAI_API_KEY", "k"), ("DEFAULT_PLANNER_MODEL", "gpt-5")]);
+    assert_eq!(
+        told,
+        ["environment variable DEFAULT_PLANNER_MODEL: a model key is written provider:model, \
+          for instance openai:gpt-5; got \"gpt-5\""]
+    );
+}
+
+#[test]
+fn a_route_of_the_file_replaces_a_tasks_chain() {
+    let text = "[routes.planner]\nmodels = [\"openai:a\"]\n[routes.router]\nstream = \"hold\"";
+    let config = load(text, &[("OPENAI_API_KEY", "k"), ("DEFAULT_PLANNER_MODEL", "openai:b")]);
+    assert_eq!(chain(&config, "planner"), ["openai:a"]);
+    assert_eq!(chain(&config, "router"), ["openai:gpt-5-nano"], "a table without models keeps the chain");
+    assert_eq!(config.routes["router"].stream, StreamMode::Hold);
+    assert!(config.routes.contains_key("summarizer"));
+}
+
+#[test]
+fn what_is_printed_is_itself_a_configuration_with_the_same_meaning() {
+    let text = r#"
+        hedge_after = "8s"
+        on_auth_error = "fallback"
+        [server]
+        listen = "0.0.0.0:80"
+        api_keys = ["a", "b"]
+        [redis]
+        url = "redis://u:hush$${x}@h/1"
+        [breaker]
+        preset = "open-swe"
+        [models."openai:b".breaker]
+        open_for = "1ms"
+        [providers.openai]
+        base_url = "https://h/v1"
+        [routes."name/with.dot"]
+        models = ["openai:b"]
+    "#;
+    let printed = load(text, &[("ANTHROPIC_API_KEY", "hush")]).to_toml().unwrap();
+    assert!(!printed.contains("hush"), "{printed}");
+    assert_eq!(load(&printed, &[]).to_toml().unwrap(), printed);
+}
+
+#[test]
+fn circuits_can_be_looked_at_without_keys() {
+    let text = "[redis]\nurl = \"memory:\"\n[providers.x]\napi_key = \"${NO_SUCH}\"\n[models.\"x:a\".breaker]\nopen_for = \"1s\"";
+    let config = Config::load_circuits(&sources(text, &[])).unwrap();
+    assert!(config.redis.url.is_memory());
+    assert_eq!(config.policies.models.len(), 1);
+    assert!(Config::load_circuits(&sources("[breaker]\nmode = 1", &[])).is_err());
+}

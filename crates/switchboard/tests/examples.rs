@@ -1,0 +1,88 @@
+//! The example files at the root of the repository say what is true.
+
+use std::{collections::BTreeSet, path::Path};
+
+use switchboard::config::{
+    Config, Environment, SourceFile, Sources, environment::names, tasks::task_variables,
+};
+
+const CONFIG: &str = include_str!("../../../switchboard.example.toml");
+const DOTENV: &str = include_str!("../../../.env.example");
+
+fn load(text: &str, environment: Environment) -> Config {
+    let file = SourceFile { path: "switchboard.example.toml".into(), text: text.to_owned() };
+    let loaded = Config::load(&Sources { file: Some(file), environment, listen: None });
+    loaded.unwrap_or_else(|problems| panic!("{problems}"))
+}
+
+/// The text with its examples in force: lines that begin with # and no blank.
+fn with_examples(text: &str) -> String {
+    let line = |line: &str| match line.strip_prefix('#') {
+        Some(example) if !example.is_empty() && !example.starts_with(' ') => format!("{example}\n"),
+        _ => format!("{line}\n"),
+    };
+    text.lines().map(line).collect()
+}
+
+fn all_keys() -> Environment {
+    let keys = [
+        names::API_KEY,
+        names::ADMIN_KEY,
+        names::OPENAI_API_KEY,
+        names::ANTHROPIC_API_KEY,
+        names::GOOGLE_API_KEY,
+    ];
+    Environment::from_pairs(keys.map(|name| (name, "key")))
+}
+
+/// The full names of all settings in a configuration.
+fn settings(table: &toml::Table, prefix: &str, found: &mut BTreeSet<String>) {
+    for (key, value) in table {
+        match value {
+            toml::Value::Table(table) => settings(table, &format!("{prefix}{key}."), found),
+            _ => _ = found.insert(format!("{prefix}{key}")),
+        }
+    }
+}
+
+#[test]
+fn the_example_holds_every_default() {
+    let defaults = Config::load(&Sources::default()).unwrap().to_toml().unwrap();
+    assert_eq!(load(CONFIG, Environment::default()).to_toml().unwrap(), defaults);
+
+    let (mut expected, mut found) = (BTreeSet::new(), BTreeSet::new());
+    settings(&defaults.parse().unwrap(), "", &mut expected);
+    settings(&CONFIG.parse().unwrap(), "", &mut found);
+    assert_eq!(found, expected, "each setting stands in the example, and nothing else does");
+}
+
+#[test]
+fn the_examples_in_it_are_valid() {
+    let config = load(&with_examples(CONFIG), all_keys());
+    assert_eq!(config.server.api_keys.len(), 1);
+    assert_eq!(config.providers.len(), 4);
+    assert_eq!(config.routes["planner"].models.len(), 3);
+    assert_eq!(config.routes["planner"].retry.attempts, 3);
+    assert_eq!(config.policies.models.len(), 1);
+}
+
+#[test]
+fn the_dotenv_names_every_variable_and_no_other() {
+    let known: BTreeSet<String> =
+        names::ALL.into_iter().chain(names::AWS_CHAIN).map(str::to_owned).chain(task_variables()).collect();
+    let found: BTreeSet<String> = with_examples(DOTENV)
+        .lines()
+        .filter(|line| !line.starts_with('#'))
+        .filter_map(|line| line.split_once('=').map(|(name, _)| name.to_owned()))
+        .collect();
+    assert_eq!(found, known);
+}
+
+#[test]
+fn the_dotenv_holds_defaults() {
+    let examples = with_examples(DOTENV);
+    let environment = all_keys().over_dotenv(Path::new(".env"), &examples).unwrap();
+    let with = Config::load(&Sources { environment, ..Sources::default() }).unwrap();
+    let without = Config::load(&Sources { environment: all_keys(), ..Sources::default() }).unwrap();
+    assert_eq!(with.to_toml().unwrap(), without.to_toml().unwrap());
+}

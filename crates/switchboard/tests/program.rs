@@ -1,0 +1,115 @@
+//! The program as a shell sees it: exit codes, and what goes where.
+
+use std::{
+    fs,
+    path::PathBuf,
+    process::{Command, Output},
+};
+
+/// An empty directory to run the program in.
+struct Directory(PathBuf);
+
+impl Directory {
+    fn new(test: &str) -> Self {
+        let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(test);
+        _ = fs::remove_dir_all(&path);
+        fs::create_dir_all(&path).unwrap();
+        Self(path)
+    }
+
+    fn with(self, file: &str, text: &str) -> Self {
+        fs::write(self.0.join(file), text).unwrap();
+        self
+    }
+
+    fn run(&self, arguments: &[&str], variables: &[(&str, &str)]) -> Output {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_switchboard"));
+        command.args(arguments).current_dir(&self.0).env_clear().envs(variables.iter().copied());
+        command.output().unwrap()
+    }
+}
+
+fn stdout(output: &Output) -> &str {
+    std::str::from_utf8(&output.stdout).unwrap()
+}
+
+fn stderr(output: &Output) -> &str {
+    std::str::from_utf8(&output.stderr).unwrap()
+}
+
+#[test]
+fn a_fine_configuration_exits_with_0() {
+    let directory = Directory::new("fine");
+    let output = directory.run(&["config", "check"], &[]);
+    assert_eq!(stdout(&output), "environment (there is no switchboard.toml): fine\n");
+    assert_eq!(output.status.code(), Some(0));
+
+    let directory = directory.with("switchboard.toml", "[redis]\nurl = \"memory:\"\n").with("other.toml", "");
+    assert_eq!(stdout(&directory.run(&["config", "check"], &[])), "switchboard.toml: fine\n");
+    let output = directory.run(&["config", "check", "--config", "other.toml"], &[]);
+    assert_eq!(stdout(&output), "other.toml: fine\n");
+    let output = directory.run(&["config", "check"], &[("SWITCHBOARD_CONFIG", "other.toml")]);
+    assert_eq!(stdout(&output), "other.toml: fine\n");
+}
+
+#[test]
+fn a_wrong_configuration_lists_all_and_exits_with_1() {
+    let directory =
+        Directory::new("wrong").with("switchboard.toml", "[redis]\nurl = \"x\"\n[retry]\nattempts = 0\n");
+    let output = directory.run(&["config", "check"], &[]);
+    assert_eq!(output.status.code(), Some(1));
+    let lines: Vec<_> = stdout(&output).lines().collect();
+    assert!(lines[0].starts_with("switchboard.toml:2: redis.url is no Redis URL"), "{lines:?}");
+    assert_eq!(lines[1], "switchboard.toml:4: retry.attempts is 0, expected a whole number, at least 1");
+    assert_eq!(lines.len(), 2);
+
+    let output = directory.run(&["config", "check", "--json"], &[]);
+    assert_eq!(output.status.code(), Some(1));
+    let verdict: serde_json::Value = serde_json::from_str(stdout(&output)).unwrap();
+    assert_eq!((&verdict["fine"], &verdict["problems"][1]["line"]), (&false.into(), &4.into()));
+
+    let output = directory.run(&["config", "print"], &[]);
+    assert_eq!((output.status.code(), stdout(&output)), (Some(1), ""));
+    assert!(stderr(&output).starts_with("error: switchboard.toml:2: "), "{}", stderr(&output));
+}
+
+#[test]
+fn a_named_file_must_be_there() {
+    let directory = Directory::new("missing");
+    let output = directory.run(&["config", "check", "--config", "no.toml"], &[]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(stdout(&output).starts_with("no.toml: cannot be read: "), "{}", stdout(&output));
+}
+
+#[test]
+fn dotenv_is_read_and_the_process_wins_over_it() {
+    let directory = Directory::new("dotenv").with(".env", "REDIS_URL=redis://dotenv\nOPENAI_API_KEY=hush\n");
+    let printed = |variables| {
+        let output = directory.run(&["config", "print"], variables);
+        assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+        stdout(&output).to_owned()
+    };
+    let config = printed(&[]);
+    assert!(config.contains("url = \"redis://dotenv\"") && config.contains("[providers.openai]"), "{config}");
+    assert!(config.contains("api_key = \"***\"") && !config.contains("hush"), "{config}");
+    assert!(printed(&[("REDIS_URL", "redis://process")]).contains("url = \"redis://process\""));
+}
+
+#[test]
+fn json_is_printed_for_scripts() {
+    let output = Directory::new("json").run(&["config", "print", "--json"], &[]);
+    let config: serde_json::Value = serde_json::from_str(stdout(&output)).unwrap();
+    assert_eq!(config["breaker"]["open_for"], "5s");
+}
+
+#[test]
+fn wrong_usage_exits_with_2() {
+    let directory = Directory::new("usage");
+    for arguments in
+        [&[][..], &["frobnicate"], &["config"], &["serve", "--listen", "here"], &["circuits", "show"]]
+    {
+        let output = directory.run(arguments, &[]);
+        assert_eq!((output.status.code(), stdout(&output)), (Some(2), ""), "{arguments:?}");
+    }
+    assert_eq!(directory.run(&["--help"], &[]).status.code(), Some(0));
+}
