@@ -102,6 +102,7 @@ pub(crate) fn plan(mirror: &Mirror, requests: &[Request], context: Context<'_>, 
 }
 
 struct Fold<'a> {
+    online: bool,
     mirror: &'a Mirror,
     context: Context<'a>,
     record: Option<Record>,
@@ -166,6 +167,11 @@ impl Fold<'_> {
         }
         let Context { instance, now, .. } = self.context;
         let last = &self.mirror.last;
+        if !self.online {
+            // Begun without knowing what the others know: it must not seem newer than that when the store is back.
+            self.record = Some(Record::closed(last.epoch));
+            return;
+        }
         let record = Record::fresh(last.epoch, instance, now);
         if !matches!(last.phase, Phase::Closed) {
             self.transitions.push(reset_entry(last.written_state(), record.epoch, None, instance, now));

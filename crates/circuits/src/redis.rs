@@ -26,7 +26,8 @@ use line::{Line, model_key, read_error};
 use script::Script;
 
 use crate::store::{
-    CLOCK_TOLERANCE, Changes, LARGEST_VALUE, Listing, Loaded, Place, Store, StoreError, Swap, Value, Write,
+    CLOCK_TOLERANCE, Change, Changes, LARGEST_VALUE, Listing, Loaded, Place, Store, StoreError, Swap, Value,
+    Write,
 };
 
 /// What every circuit's key begins with (DESIGN 1.1).
@@ -84,6 +85,21 @@ impl RedisStore {
         let line = Arc::new(Line::new(client));
         let keeper = tokio::spawn(Arc::clone(&line).keep()).abort_handle();
         Ok(Self { line, address, shift, keeper })
+    }
+
+    /// Waits for the first connection.
+    ///
+    /// # Errors
+    /// It could not be made.
+    pub async fn connected(&self) -> Result<(), StoreError> {
+        let feed = self.line.feed();
+        loop {
+            match feed.next().await {
+                Change::Everything => return Ok(()),
+                Change::Lost(error) => return Err(error),
+                Change::Key(_) => {}
+            }
+        }
     }
 
     async fn load_now(&self, key: &ModelKey) -> Result<Loaded, StoreError> {

@@ -150,7 +150,7 @@ impl Simulator {
 
     /// Ends: closes the port, breaks off what hangs, and waits for the other calls under way.
     pub async fn stop(self) {
-        
+        self.shared.stop();
         self.port.into_inner().finish().await;
     }
 }

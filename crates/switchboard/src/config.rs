@@ -8,7 +8,7 @@
 //! What stands over what, the first winning:
 //! - the command line, the environment, `.env`, the file, the defaults;
 //! - a provider or route of the file over the one of the same name that the environment makes
-//!   ([`providers`](read_providers), [`tasks`]): the file's keys win, and what it leaves out is taken from there;
+//!   (for routes see [`tasks`]): the file's keys win, and what it leaves out is taken from there;
 //! - `[models."provider:model".breaker]` over `[breaker]`, in each an explicit key over a `preset`.
 
 use std::{
@@ -174,6 +174,17 @@ impl Config {
             let providers = providers.into_values().flatten().collect();
             Self { server, redis, policies, providers, routes, calls }
         })
+    }
+
+    /// What the manager needs of it.
+    #[must_use]
+    pub fn manager_settings(&self) -> ::manager::Settings {
+        ::manager::Settings {
+            providers: self.providers.clone(),
+            routes: self.routes.clone(),
+            retry: self.calls.retry,
+            timeouts: self.calls.timeouts,
+        }
     }
 
     /// Makes that part of the configuration that looking at circuits needs; problems of the rest are not told.

@@ -1,5 +1,7 @@
 //! What a configuration means, and what is said of a wrong one: tables of sources and results.
 
+#![expect(clippy::panic, reason = "helpers of tests fail tests")]
+
 use std::time::Duration;
 
 use breaker::{Mode, Policy};

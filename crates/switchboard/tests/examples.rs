@@ -1,5 +1,7 @@
 //! The example files at the root of the repository say what is true.
 
+#![expect(clippy::panic, reason = "helpers of tests fail tests")]
+
 use std::{collections::BTreeSet, path::Path};
 
 use switchboard::config::{

@@ -1,5 +1,7 @@
 //! The program as a shell sees it: exit codes, and what goes where.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail tests")]
+
 use std::{
     fs,
     path::PathBuf,
