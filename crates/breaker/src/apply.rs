@@ -300,9 +300,9 @@ impl Change<'_> {
         };
         self.count_row(cut_off, at);
         if cut_off {
-            self.count_cut_off(at)
+            self.count_cut_off(at);
         } else {
-            self.connected()
+            self.connected();
         }
         self.trip(failure, Rule::Probe, alone, at);
     }
@@ -313,9 +313,9 @@ impl Change<'_> {
         self.count_row(cut_off, at);
         self.record.window.add_failure(policy, at, cut_off.then_some(instance));
         if cut_off {
-            self.count_cut_off(at)
+            self.count_cut_off(at);
         } else {
-            self.connected()
+            self.connected();
         }
 
         if self.record.row.trips(policy) {

@@ -83,8 +83,15 @@ impl Plan {
 /// Decides. With `online` the store can be written, and what is apart from it is brought together.
 pub(crate) fn plan(mirror: &Mirror, requests: &[Request], context: Context<'_>, online: bool) -> Plan {
     let base = if online { mirror.base(context) } else { mirror.local_base() };
-    let mut fold =
-        Fold { mirror, context, record: None, removed: None, transitions: Vec::new(), onward: Vec::new() };
+    let mut fold = Fold {
+        online,
+        mirror,
+        context,
+        record: None,
+        removed: None,
+        transitions: Vec::new(),
+        onward: Vec::new(),
+    };
     if let Some((record, transition)) = base {
         fold.record = Some(record);
         fold.transitions.extend(transition);

@@ -233,7 +233,7 @@ fn commit_nothing(circuit: &Circuit, inner: &mut Inner) {
 fn commit_apart(circuit: &Circuit, inner: &mut Inner, plan: &Plan) {
     match &plan.next {
         Next::Record(record) if **record != inner.mirror.record => {
-            inner.mirror.keep_apart(Record::clone(record))
+            inner.mirror.keep_apart(Record::clone(record));
         }
         Next::Record(_) | Next::Same => return,
         Next::Nothing(epoch) => inner.mirror.removed(*epoch),
