@@ -4,17 +4,17 @@ use std::sync::Arc;
 
 use axum::{
     Router,
-    extract::{Extension, Request, State},
+    extract::{Extension, Request},
     middleware,
     response::Response,
     routing::{get, post},
 };
-use dialects::{Dialect, Endpoint};
+use dialects::Endpoint;
 use http::StatusCode;
 use manager::ModelManager;
 
 use crate::{
-    Health, Keys, calls,
+    Keys, calls,
     error::{Error, dialect_of},
     gate::{Caller, gate},
     health, models,
@@ -24,9 +24,6 @@ use crate::{
 pub(crate) struct App {
     pub(crate) manager: Arc<ModelManager>,
     pub(crate) keys: Keys,
-    pub(crate) health: Arc<dyn Health>,
-    /// This process, as the circuits' history names it.
-    pub(crate) instance: String,
     /// The largest request body that is taken, in bytes.
     pub(crate) max_body: usize,
 }
@@ -55,12 +52,8 @@ async fn unknown_path(Extension(caller): Extension<Caller>, request: Request) ->
     Error::new(StatusCode::NOT_FOUND, "not_found", message).respond(dialect, &caller.id)
 }
 
-async fn wrong_method(
-    State(_): State<Arc<App>>,
-    Extension(caller): Extension<Caller>,
-    request: Request,
-) -> Response {
+async fn wrong_method(Extension(caller): Extension<Caller>, request: Request) -> Response {
     let message = format!("{} does not take {}", request.uri().path(), request.method());
-    let dialect: Dialect = dialect_of(request.uri().path(), request.headers());
+    let dialect = dialect_of(request.uri().path(), request.headers());
     Error::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", message).respond(dialect, &caller.id)
 }

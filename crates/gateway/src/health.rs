@@ -2,61 +2,44 @@
 
 use std::sync::Arc;
 
-use axum::{Json, extract::State, response::IntoResponse};
+use axum::{Json, extract::State};
+use breaker::State as CircuitState;
+use circuits::{Circuits, LinkState};
+use http::StatusCode;
 use serde::Serialize;
 
 use crate::app::App;
 
-/// How the circuits are, for `/health`.
-pub trait Health: Send + Sync {
-    /// The store that the circuits live in.
-    fn store(&self) -> StoreHealth;
-    /// How many circuits are in which state.
-    fn circuits(&self) -> CircuitCounts;
+/// The report of `/health`.
+#[derive(Debug, Serialize)]
+pub(crate) struct Report {
+    /// `degraded`: the store is away, and circuits are not shared. Calls go on (F3).
+    status: &'static str,
+    version: &'static str,
+    /// This process, as the circuits' history names it.
+    instance: String,
+    store: Store,
+    circuits: Counts,
 }
 
-/// A store of circuits.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct StoreHealth {
-    /// `redis` or `memory`.
-    pub kind: &'static str,
-    /// How it is.
-    pub state: StoreState,
-    /// Where it is, without user or password; `None`: in this process.
+#[derive(Debug, Serialize)]
+struct Store {
+    kind: &'static str,
+    state: &'static str,
+    /// Without user and password.
+    url: String,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub url: Option<String>,
-}
-
-/// How a store is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum StoreState {
-    /// It answers.
-    Connected,
-    /// It does not answer; each instance goes by what it sees (F3).
-    Degraded,
-    /// It is this process's memory, by configuration.
-    Embedded,
+    error: Option<String>,
 }
 
 /// How many circuits are in which state.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
-pub struct CircuitCounts {
-    /// All is well.
-    pub closed: usize,
-    /// Calls pass the model by.
-    pub open: usize,
-    /// A probe may go, or is under way.
-    pub half_open: usize,
-}
-
-#[derive(Serialize)]
-struct Report<'a> {
-    status: &'static str,
-    version: &'static str,
-    instance: &'a str,
-    store: StoreHealth,
-    circuits: CircuitCounts,
+#[derive(Debug, Default, PartialEq, Eq, Serialize)]
+struct Counts {
+    closed: usize,
+    open: usize,
+    half_open: usize,
+    /// Those of the open ones that a person opened.
+    forced: usize,
 }
 
 /// The process answers.
@@ -64,20 +47,59 @@ pub(crate) async fn alive() -> &'static str {
     "alive\n"
 }
 
-/// Calls are taken. A store that is away does not hinder them (F3).
-pub(crate) async fn ready() -> &'static str {
-    "ready\n"
+/// Calls are taken: the circuits were read, or their store was found to be away, which hinders no call (F3).
+pub(crate) async fn ready(State(app): State<Arc<App>>) -> (StatusCode, &'static str) {
+    match app.manager.circuits().link() {
+        LinkState::Starting => (StatusCode::SERVICE_UNAVAILABLE, "starting\n"),
+        _ => (StatusCode::OK, "ready\n"),
+    }
 }
 
-/// How things stand. 200 also when degraded: calls go on.
-pub(crate) async fn report(State(app): State<Arc<App>>) -> impl IntoResponse {
-    let store = app.health.store();
+/// How things stand. 200 also when degraded, since calls go on.
+pub(crate) async fn report(State(app): State<Arc<App>>) -> Json<Report> {
+    let circuits = app.manager.circuits();
+    let store = store(circuits);
     Json(Report {
-        status: if store.state == StoreState::Degraded { "degraded" } else { "ok" },
+        status: if store.error.is_some() { "degraded" } else { "ok" },
         version: env!("CARGO_PKG_VERSION"),
-        instance: &app.instance,
+        instance: circuits.instance().to_string(),
         store,
-        circuits: app.health.circuits(),
+        circuits: counts(circuits.reports().iter().map(|report| (report.state, report.forced))),
     })
-    .into_response()
+}
+
+fn store(circuits: &Circuits) -> Store {
+    let place = circuits.place();
+    let (state, error) = match circuits.link() {
+        LinkState::Connected => ("connected", None),
+        LinkState::Starting => ("degraded", Some("the store was not heard yet".to_owned())),
+        LinkState::Degraded { error, .. } => ("degraded", Some(error.to_string())),
+        LinkState::Embedded => ("embedded", None),
+    };
+    Store { kind: place.kind, state, url: place.address, error }
+}
+
+fn counts(circuits: impl Iterator<Item = (CircuitState, bool)>) -> Counts {
+    let mut counts = Counts::default();
+    for (state, forced) in circuits {
+        match state {
+            CircuitState::Closed => counts.closed += 1,
+            CircuitState::Open => counts.open += 1,
+            CircuitState::HalfOpen => counts.half_open += 1,
+        }
+        counts.forced += usize::from(forced);
+    }
+    counts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn circuits_are_counted_by_state() {
+        use CircuitState::{Closed, HalfOpen, Open};
+        let circuits = [(Closed, false), (Open, true), (Open, false), (HalfOpen, false), (Closed, false)];
+        assert_eq!(counts(circuits.into_iter()), Counts { closed: 2, open: 2, half_open: 1, forced: 1 });
+    }
 }

@@ -32,6 +32,5 @@ mod models;
 mod reply;
 mod server;
 
-pub use health::{CircuitCounts, Health, StoreHealth, StoreState};
 pub use keys::Keys;
 pub use server::{BindError, Gateway, Settings};

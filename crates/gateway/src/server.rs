@@ -1,6 +1,6 @@
 //! The listener, its connections, and their orderly end.
 
-use std::{fmt, io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
 use axum::{Router, body::Body};
 use http::Request;
@@ -15,7 +15,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tower::ServiceExt;
 
 use crate::{
-    Health, Keys,
+    Keys,
     app::{App, router},
 };
 
@@ -32,25 +32,12 @@ const DRAIN: Duration = Duration::from_secs(30);
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// What a gateway needs to know.
+#[derive(Debug, Clone)]
 pub struct Settings {
     /// Where to listen. Port 0: a free one.
     pub listen: SocketAddr,
     /// Who may call.
     pub keys: Keys,
-    /// This process, as the circuits' history names it.
-    pub instance: String,
-    /// Asked for `/health`.
-    pub health: Arc<dyn Health>,
-}
-
-impl fmt::Debug for Settings {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Settings")
-            .field("listen", &self.listen)
-            .field("keys", &self.keys)
-            .field("instance", &self.instance)
-            .finish_non_exhaustive()
-    }
 }
 
 /// Why a gateway cannot start.
@@ -85,14 +72,14 @@ impl Gateway {
     /// # Errors
     /// See [`BindError`].
     pub async fn bind(settings: Settings, manager: Arc<ModelManager>) -> Result<Self, BindError> {
-        let Settings { listen, keys, instance, health } = settings;
+        let Settings { listen, keys } = settings;
         if !listen.ip().is_loopback() && !keys.has_api_keys() {
             return Err(BindError::NoKeys(listen));
         }
         let in_vain = |source| BindError::Listen { address: listen, source };
         let listener = TcpListener::bind(listen).await.map_err(in_vain)?;
         let address = listener.local_addr().map_err(in_vain)?;
-        let app = App { manager, keys, health, instance, max_body: MAX_BODY };
+        let app = App { manager, keys, max_body: MAX_BODY };
         Ok(Self { listener, address, router: router(Arc::new(app)) })
     }
 

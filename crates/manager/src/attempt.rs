@@ -14,8 +14,8 @@ pub(crate) enum Opened {
     Stream {
         /// What was held back so far.
         held: Vec<Bytes>,
-        /// The rest.
-        stream: EventStream,
+        /// The rest. Boxed, since it is handed on at every event.
+        stream: Box<EventStream>,
     },
 }
 
@@ -38,5 +38,5 @@ pub(crate) async fn open(
             break;
         }
     }
-    Ok(Opened::Stream { held, stream })
+    Ok(Opened::Stream { held, stream: Box::new(stream) })
 }

@@ -1,16 +1,16 @@
 //! What goes in and what comes out: a caller's call, and the reply to it.
 
-use std::str::FromStr;
+use std::{fmt, str::FromStr};
 
 use breaker::ModelKey;
+use bytes::Bytes;
 use dialects::Request;
 use http::HeaderMap;
-use providers::WholeAnswer;
+use providers::{Timeouts, WholeAnswer};
 
 use crate::Events;
 
 /// A caller's call.
-#[derive(Debug)]
 pub struct Call {
     /// The request's id, for the log.
     pub id: String,
@@ -22,6 +22,26 @@ pub struct Call {
     pub fallback: bool,
     /// A failure to be assumed.
     pub drill: Option<Drill>,
+}
+
+impl Call {
+    /// The same for a provider, with `body` as it wants it.
+    pub(crate) fn to_provider<'a>(&'a self, body: &'a Bytes, timeouts: &'a Timeouts) -> providers::Call<'a> {
+        providers::Call {
+            endpoint: self.request.endpoint(),
+            body,
+            stream: self.request.stream(),
+            headers: &self.headers,
+            timeouts,
+        }
+    }
+}
+
+/// Without the headers: the caller's key is among them.
+impl fmt::Debug for Call {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Call").field("id", &self.id).field("request", &self.request).finish_non_exhaustive()
+    }
 }
 
 /// A drill: the first model is taken to have failed with this status. It counts as nothing.

@@ -22,7 +22,7 @@
 //! - Everything up to a stream's first content keeps within `timeouts.total`, waits and retries included.
 //! - Dropping a call or its reply stops the provider's call and gives the permit back without an outcome, except
 //!   that a stream given up after [`SILENCE`] without a byte of answer counts as a failure (C1).
-//! - A stream costs one allocation and no task, channel or copy of its events.
+//! - A stream needs no task, no channel and no copy of its events.
 //! - Bodies are passed on untouched but for the model's name, and appear in no log and no error (C5).
 
 mod attempt;

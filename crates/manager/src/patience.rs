@@ -13,6 +13,10 @@ const CLOCK_SLACK: Duration = Duration::from_millis(250);
 /// The shortest wait, so that nothing is asked twice in one instant.
 const SHORTEST_WAIT: Duration = Duration::from_millis(1);
 
+/// A probe's verdict is looked for so often, besides being told of it: one that falls between a refusal and the
+/// waiting is not told.
+const RECHECK: Duration = Duration::from_millis(250);
+
 /// What is left of a rest that a call has waited out by its own clock, where the circuit's clock is a little behind.
 pub(crate) fn rest_of_rest(refusal: &Refusal, rest_ends: Option<Instant>) -> Option<Duration> {
     let wait = refusal.retry_in?.max(SHORTEST_WAIT);
@@ -55,7 +59,7 @@ impl Patience {
 /// When a circuit is worth asking again; `None`: not before patience `ends`.
 fn due(refusal: &Refusal, now: Instant, ends: Instant) -> Option<Instant> {
     if refusal.probing {
-        return Some(ends).filter(|ends| now < *ends);
+        return (now < ends).then(|| ends.min(now + RECHECK));
     }
     let due = now + refusal.retry_in?.max(SHORTEST_WAIT);
     Some(due).filter(|due| *due <= ends + CLOCK_SLACK)
@@ -83,8 +87,8 @@ mod tests {
             (refusal(Some(1_250), false), Some(1_250)),
             (refusal(Some(1_251), false), None),
             (refusal(None, false), None),
-            (refusal(Some(60_000), true), Some(1_000)),
-            (refusal(None, true), Some(1_000)),
+            (refusal(Some(60_000), true), Some(250)),
+            (refusal(None, true), Some(250)),
         ];
         for (refusal, expected) in table {
             let due = due(&refusal, now, now + second).map(|due| due - now);
@@ -94,7 +98,8 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_probes_verdict_is_not_awaited_without_end() {
-        let now = Instant::now();
+        let (now, brief) = (Instant::now(), Duration::from_millis(40));
+        assert_eq!(due(&refusal(Some(5), true), now, now + brief), Some(now + brief));
         assert_eq!(due(&refusal(Some(5), true), now, now), None);
     }
 

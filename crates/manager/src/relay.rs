@@ -42,7 +42,7 @@ impl fmt::Debug for Events {
 pub(crate) struct Relay {
     /// What was held back until then.
     pub(crate) held: vec::IntoIter<Bytes>,
-    pub(crate) stream: EventStream,
+    pub(crate) stream: Box<EventStream>,
     pub(crate) dialect: Dialect,
     pub(crate) chain: Arc<Chain>,
     pub(crate) trial: Trial,

@@ -52,3 +52,49 @@ impl Drop for Trial {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use breaker::Policy;
+    use circuits::{Circuits, Policies};
+
+    use super::*;
+
+    /// Whether a call that is given up after so long leaves its circuit open, where one failure trips.
+    async fn opens(stream: bool, heard: bool, after: Duration) -> bool {
+        let policy = Policy {
+            failure_threshold: 1,
+            failure_span: Duration::ZERO,
+            failure_burst: 1,
+            ..Policy::default()
+        };
+        let circuits = Circuits::in_memory(Policies { default: policy, ..Policies::default() });
+        let key = "openai:gpt-5".parse().unwrap();
+        let mut trial = Trial::begin(circuits.admit(&key).await.unwrap(), stream);
+        if heard {
+            trial.heard();
+        }
+        tokio::time::advance(after).await;
+        drop(trial);
+        circuits.quiet(&key).await;
+        circuits.admit(&key).await.is_err()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn only_a_stream_given_up_after_long_silence_is_a_failure() {
+        let almost = SILENCE - Duration::from_millis(1);
+        let table = [
+            (true, false, SILENCE, true),
+            (true, false, almost, false),
+            (true, true, SILENCE, false),
+            (false, false, SILENCE, false),
+        ];
+        for (stream, heard, after, expected) in table {
+            assert_eq!(
+                opens(stream, heard, after).await,
+                expected,
+                "stream {stream}, heard {heard}, {after:?}"
+            );
+        }
+    }
+}

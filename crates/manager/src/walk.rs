@@ -52,7 +52,7 @@ enum Ending {
     /// A model's answer, in one piece.
     Whole { at: usize, answer: WholeAnswer, outcome: &'static str },
     /// A model's stream, which has begun to speak.
-    Stream { at: usize, held: Vec<Bytes>, stream: EventStream, trial: Trial },
+    Stream { at: usize, held: Vec<Bytes>, stream: Box<EventStream>, trial: Trial },
     /// No answer.
     Error(CallError),
 }
@@ -145,19 +145,13 @@ impl<'a> Walk<'a> {
     /// Calls one model once. Its circuit learns how that went.
     async fn attempt(&mut self, at: usize, permit: Permit) -> Then {
         let step = &self.chain.steps[at];
-        let request = &self.call.request;
         let began = Instant::now();
         self.stations[at].calls += 1;
         self.record.attempts += 1;
         self.last_called = Some(at);
-        let mut trial = Trial::begin(permit, request.stream());
-        let call = providers::Call {
-            endpoint: request.endpoint(),
-            body: &request.with_model(step.key.model()),
-            stream: request.stream(),
-            headers: &self.call.headers,
-            timeouts: &self.chain.timeouts,
-        };
+        let mut trial = Trial::begin(permit, self.call.request.stream());
+        let body = self.call.request.with_model(step.key.model());
+        let call = self.call.to_provider(&body, &self.chain.timeouts);
         let result = timeout_at(self.deadline, open(&step.provider, call, &mut trial)).await;
         let ms = began.elapsed().as_secs_f64() * 1000.0;
         match result {

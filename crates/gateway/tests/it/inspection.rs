@@ -1,6 +1,7 @@
 //! What a client can ask without calling a model.
 
 use serde_json::{Value, json};
+use simulator::Fault;
 
 use crate::support::{World, anthropic_error, openai_error};
 
@@ -45,14 +46,19 @@ async fn one_model_is_found_by_any_of_its_names() {
 #[tokio::test]
 async fn health_is_told_without_calling_anyone() {
     let world = World::new().await;
-    let report: Value = world.get("/health").send().await.unwrap().json().await.unwrap();
+    let health = async || -> Value { world.get("/health").send().await.unwrap().json().await.unwrap() };
     let expected = json!({
-        "status": "degraded",
+        "status": "ok",
         "version": env!("CARGO_PKG_VERSION"),
-        "instance": "test-instance",
-        "store": { "kind": "redis", "state": "degraded", "url": "redis://localhost:6379" },
-        "circuits": { "closed": 2, "open": 1, "half_open": 0 },
+        "instance": "memory",
+        "store": { "kind": "memory", "state": "embedded", "url": "this process" },
+        "circuits": { "closed": 0, "open": 0, "half_open": 0, "forced": 0 },
     });
-    assert_eq!(report, expected);
+    assert_eq!(health().await, expected);
     assert_eq!(world.first.seen().open_connections(), 0);
+
+    world.first.script("m", Fault::Reset);
+    world.chat("chat", false).send().await.unwrap();
+    let circuits = json!({ "closed": 1, "open": 1, "half_open": 0, "forced": 0 });
+    assert_eq!(health().await["circuits"], circuits);
 }

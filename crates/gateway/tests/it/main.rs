@@ -1,5 +1,12 @@
 //! The gateway as a client meets it: real HTTP on loopback, simulated providers behind it.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "helpers of tests fail as tests do"
+)]
+
 mod access;
 mod calls;
 mod inspection;

@@ -4,7 +4,7 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use breaker::Policy;
 use circuits::{Circuits, Policies};
-use gateway::{CircuitCounts, Gateway, Health, Keys, Settings, StoreHealth, StoreState};
+use gateway::{Gateway, Keys, Settings};
 use manager::{ModelManager, OnAuthError, Retry, Route, StreamMode};
 use providers::{Kind, ProviderConfig, Timeouts};
 use reqwest::{Client, RequestBuilder, Response};
@@ -26,28 +26,9 @@ pub(crate) struct World {
     pub(crate) served: JoinHandle<()>,
 }
 
-/// A store that is away.
-struct Away;
-
-impl Health for Away {
-    fn store(&self) -> StoreHealth {
-        let url = Some("redis://localhost:6379".to_owned());
-        StoreHealth { kind: "redis", state: StoreState::Degraded, url }
-    }
-
-    fn circuits(&self) -> CircuitCounts {
-        CircuitCounts { closed: 2, open: 1, half_open: 0 }
-    }
-}
-
 /// Settings of a gateway on a free port of loopback.
 pub(crate) fn settings(keys: Keys) -> Settings {
-    Settings {
-        listen: "127.0.0.1:0".parse().unwrap(),
-        keys,
-        instance: "test-instance".to_owned(),
-        health: Arc::new(Away),
-    }
+    Settings { listen: "127.0.0.1:0".parse().unwrap(), keys }
 }
 
 /// A manager over two simulators.
@@ -109,7 +90,9 @@ impl World {
 
     async fn with_keys(keys: Keys) -> Self {
         let (first, second) = (Simulator::start().await.unwrap(), Simulator::start().await.unwrap());
-        let gateway = Gateway::bind(settings(keys), manager(&first, &second)).await.unwrap();
+        let manager = manager(&first, &second);
+        manager.circuits().ready().await;
+        let gateway = Gateway::bind(settings(keys), manager).await.unwrap();
         let address = gateway.address();
         let (stop, stopped) = oneshot::channel();
         let served = tokio::spawn(gateway.serve(async {

@@ -1,5 +1,12 @@
 //! The ModelManager against simulated providers: real HTTP on loopback, circuits in memory.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "helpers of tests fail as tests do"
+)]
+
 mod chain;
 mod faults;
 mod streams;

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use breaker::{Failure, Policy, State};
 use futures_util::StreamExt;
 use manager::Body;
 use providers::Timeouts;
@@ -133,4 +134,34 @@ async fn a_caller_that_leaves_before_the_answer_stops_the_providers_call() {
         world.first.until(|seen| seen.abandoned() == 1 && seen.in_flight() == 0).await;
         assert!(world.admits("openai:m").await, "a client that leaves is no failure");
     }
+}
+
+#[tokio::test]
+async fn a_probe_has_its_verdict_at_first_content_and_a_later_cut_counts() {
+    let brief = Duration::from_millis(1);
+    let policy = Policy { open_for: brief, ..Knobs::default().policy };
+    let world = World::with(Knobs { policy, ..Knobs::default() }).await;
+    let key = "openai:m".parse().unwrap();
+    world.circuits.admit(&key).await.unwrap().failed(Failure::status(503));
+    world.circuits.quiet(&key).await;
+    tokio::time::sleep(brief * 5).await;
+    let (go, wait) = (Behaviour::ok().words(9), Duration::from_millis(100));
+    world.first.script("m", go.gap(wait).with(Fault::Cut { after: 4 }));
+    let reply = world.call(chat("openai:m", true)).await.unwrap();
+    assert!(world.admits("openai:m").await, "the first content closed it");
+    assert!(events(reply).await.concat().contains("stream_interrupted"));
+    world.circuits.quiet(&key).await;
+    let report = &world.circuits.reports()[0];
+    assert_eq!((report.state == State::Closed, report.trips), (false, 2), "{report:?}");
+}
+
+#[tokio::test]
+async fn a_stream_that_has_spoken_may_outlast_total() {
+    let timeouts = Timeouts { total: Duration::from_millis(200), ..Timeouts::default() };
+    let world = World::with(Knobs { timeouts, ..Knobs::default() }).await;
+    world.first.script("m", Behaviour::ok().words(6).gap(Duration::from_millis(50)));
+    let began = tokio::time::Instant::now();
+    let events = events(world.call(chat("chat", true)).await.unwrap()).await;
+    assert_eq!(events.last().unwrap(), "data: [DONE]\n\n");
+    assert!(began.elapsed() > timeouts.total, "{:?}", began.elapsed());
 }

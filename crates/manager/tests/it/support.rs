@@ -132,9 +132,11 @@ impl World {
             .unwrap_or_else(|_| panic!("the circuit of {key} stays closed"))
     }
 
-    /// Whether the circuit lets calls through.
+    /// Whether the circuit lets calls through, once it has taken in what it was told.
     pub(crate) async fn admits(&self, key: &str) -> bool {
-        self.circuits.admit(&key.parse().unwrap()).await.is_ok()
+        let key = key.parse().unwrap();
+        self.circuits.quiet(&key).await;
+        self.circuits.admit(&key).await.is_ok()
     }
 
     /// Calls that the first model of `chat` and `messages`, and the second, have received.

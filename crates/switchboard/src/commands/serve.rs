@@ -1,15 +1,114 @@
 //! `switchboard serve`: the gateway.
 
-use std::process::ExitCode;
+use std::{process::ExitCode, sync::Arc, time::Duration};
+
+use anyhow::Context as _;
+use breaker::InstanceId;
+use circuits::{Circuits, MemoryStore, RedisAddress, RedisStore, Settings, Store};
+use gateway::{Gateway, Keys};
+use manager::ModelManager;
+use tokio::signal::unix::{SignalKind, signal};
 
 use super::Session;
-use crate::cli::ServeArguments;
+use crate::{
+    cli::ServeArguments,
+    config::{Config, Redis, Server, Sources},
+    reload,
+};
 
-/// Not built yet.
+/// Redis has so long to be read before the first call is taken (F2); after that, calls go on without it (F3).
+const FIRST_READ: Duration = Duration::from_secs(2);
+
+/// Serves until it is told to stop.
 ///
 /// # Errors
-/// Always, so far.
-#[expect(clippy::unused_async, reason = "the real one waits")]
-pub async fn run(_session: &Session, _arguments: &ServeArguments) -> anyhow::Result<ExitCode> {
-    anyhow::bail!("serve is not built yet")
+/// When the configuration is wrong or the address cannot be had.
+pub async fn run(session: &Session, arguments: &ServeArguments) -> anyhow::Result<ExitCode> {
+    let sources = session.sources(arguments.listen)?;
+    let config = Config::load(&sources)?;
+    let circuits = share_circuits(&config)?;
+    let manager = Arc::new(ModelManager::new(config.manager_settings(), circuits.clone())?);
+    let settings = gateway::Settings { listen: config.server.listen, keys: keys(&config.server) };
+    let gateway = Gateway::bind(settings, Arc::clone(&manager)).await?;
+    if tokio::time::timeout(FIRST_READ, circuits.ready()).await.is_err() {
+        tracing::warn!("Redis has not answered yet; calls are taken without it until it does");
+    }
+    if config.providers.is_empty() {
+        tracing::warn!("no provider is configured: set OPENAI_API_KEY or ANTHROPIC_API_KEY, or name one in [providers]");
+    }
+    tracing::info!(
+        address = %format_args!("http://{}", gateway.address()),
+        instance = %circuits.instance(),
+        routes = config.routes.len(),
+        providers = config.providers.len(),
+        "listening"
+    );
+    let stop = stop_signal()?;
+    tokio::select! {
+        () = gateway.serve(stop) => {}
+        () = follow_configuration(session, arguments, sources, &manager) => {}
+    }
+    tracing::info!("stopped");
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The circuits of this process, in the store that the configuration names.
+fn share_circuits(config: &Config) -> anyhow::Result<Circuits> {
+    let settings = Settings {
+        policies: config.policies.clone(),
+        optional: !config.redis.asked_for,
+        ..Settings::new(instance())
+    };
+    Ok(Circuits::start(open_store(&config.redis)?, settings))
+}
+
+fn open_store(redis: &Redis) -> anyhow::Result<Arc<dyn Store>> {
+    if redis.url.is_memory() {
+        return Ok(Arc::new(MemoryStore::default()));
+    }
+    let address: RedisAddress = redis.url.expose().parse().context("REDIS_URL")?;
+    Ok(Arc::new(RedisStore::start(address).context("REDIS_URL")?))
+}
+
+/// A name that tells this process from all others, short enough for a table.
+fn instance() -> InstanceId {
+    let id = uuid::Uuid::new_v4().simple().to_string();
+    InstanceId::new(&id[..8])
+}
+
+fn keys(server: &Server) -> Keys {
+    Keys::new(server.api_keys.clone(), server.admin_keys.clone())
+}
+
+/// Takes up a changed file: what a call needs at once, what the listener needs at the next start.
+async fn follow_configuration(
+    session: &Session,
+    arguments: &ServeArguments,
+    sources: Sources,
+    manager: &ModelManager,
+) {
+    let listen = arguments.listen;
+    reload::watch(
+        sources,
+        || session.sources_by_now(listen),
+        |config| {
+            manager.circuits().set_policies(config.policies.clone());
+            if let Err(error) = manager.replace(config.manager_settings()) {
+                tracing::error!(%error, "changed configuration refused, the old one stays in force");
+            }
+        },
+    )
+    .await;
+}
+
+/// Ends at the first SIGINT or SIGTERM.
+fn stop_signal() -> anyhow::Result<impl Future<Output = ()>> {
+    let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for SIGINT")?;
+    let mut terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
+    Ok(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+    })
 }

@@ -82,6 +82,11 @@ impl<'a> Reading<'a> {
         self.problems.borrow_mut().push(Problem { place, message });
     }
 
+    /// The line, counted from 1, of a byte of the file.
+    pub(super) fn line_of(&self, offset: usize) -> usize {
+        line_of(self.text, offset)
+    }
+
     pub(super) fn into_problems(self) -> Vec<Problem> {
         self.problems.into_inner()
     }
@@ -91,6 +96,11 @@ impl<'a> Section<'a> {
     /// A table that the file does not have.
     pub(super) fn absent(reading: &'a Reading<'a>) -> Self {
         Self { reading, name: String::new(), line: 1, table: None, asked_for: Vec::new() }
+    }
+
+    /// A table that the file has.
+    pub(super) fn of(reading: &'a Reading<'a>, name: String, line: usize, table: &'a DeTable<'a>) -> Self {
+        Self { reading, name, line, table: Some(table), asked_for: Vec::new() }
     }
 
     /// Whether the file sets this key of the table.
@@ -173,18 +183,6 @@ impl<'a> Section<'a> {
             !key.is_empty() && key.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_'));
         let key = if bare { key.to_owned() } else { format!("{key:?}") };
         if self.name.is_empty() { key } else { format!("{}.{key}", self.name) }
-    }
-}
-
-impl<'a> Section<'a> {
-    pub(super) fn of(reading: &'a Reading<'a>, name: String, line: usize, table: &'a DeTable<'a>) -> Self {
-        Self { reading, name, line, table: Some(table), asked_for: Vec::new() }
-    }
-}
-
-impl Reading<'_> {
-    pub(super) fn line_of(&self, offset: usize) -> usize {
-        line_of(self.text, offset)
     }
 }
 

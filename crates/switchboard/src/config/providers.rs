@@ -47,56 +47,67 @@ pub(super) fn read_providers(section: &Section<'_>, listen: SocketAddr) -> Provi
 }
 
 fn read_provider(name: &str, mut section: Section<'_>, listen: SocketAddr) -> Option<ProviderConfig> {
-    let mut kind = KINDS.iter().find(|(kind, _)| *kind == name).map(|(_, kind)| *kind);
-    section.set("kind", &mut kind, |value| value.choice(&KINDS).map(Some));
-    let told_base_url = section.value("base_url").map(|value| {
-        let url = value.url()?;
-        kind.and_then(|kind| base_url_fault(kind, &url, listen))
-            .map_or(Some(url), |fault| value.problem(fault))
-    });
-    let told_api_key = section.value("api_key").map(|value| value.secret());
-
-    let reading = section.reading;
     if let Some(fault) = name_fault(name) {
-        reading.problem(section.line, format!("[{}] {fault}", section.name));
+        section.reading.problem(section.line, format!("[{}] {fault}", section.name));
     }
-    let Some(kind) = kind else {
-        if !section.has("kind") {
-            section.problem("kind", &format!("is missing, expected {}", any_of(&KINDS)));
-        }
+    let Some(kind) = read_kind(name, &mut section) else {
+        // Read for their problems alone.
+        _ = section.value("base_url").map(|value| value.url());
+        _ = section.value("api_key").map(|value| value.secret());
         section.finish();
         return None;
     };
-    let standard = KINDS.contains(&(name, kind));
-    if let (true, None, None, None) =
-        (wants_key(kind), &told_api_key, &told_base_url, standard_key(standard, kind, reading))
-    {
-        let variable = key_variables(kind)[0];
-        section.problem(
-            "api_key",
-            &format!("is missing; write api_key = \"${{{variable}}}\" and set that variable"),
-        );
-    }
+    let base_url = read_base_url(name, kind, &mut section, listen);
+    let api_key = read_api_key(name, kind, &mut section);
     section.finish();
-    let base_url = match told_base_url {
-        Some(told) => told?,
-        None if standard => base_url_of(kind, reading, listen)?,
-        None => standard_base_url(kind, reading.environment)?,
-    };
-    let api_key = match told_api_key {
-        Some(told) => Some(told?),
-        None => standard_key(standard, kind, reading),
-    };
-    Some(ProviderConfig { name: name.to_owned(), kind, base_url, api_key })
+    Some(ProviderConfig { name: name.to_owned(), kind, base_url: base_url?, api_key: api_key? })
 }
 
-fn standard_key(standard: bool, kind: Kind, reading: &Reading<'_>) -> Option<SecretString> {
-    standard.then(|| api_key_of(kind, reading.environment)).flatten()
+fn read_kind(name: &str, section: &mut Section<'_>) -> Option<Kind> {
+    let mut kind = KINDS.iter().find(|(kind, _)| *kind == name).map(|(_, kind)| *kind);
+    section.set("kind", &mut kind, |value| value.choice(&KINDS).map(Some));
+    if kind.is_none() && !section.has("kind") {
+        section.problem("kind", &format!("is missing, expected {}", any_of(&KINDS)));
+    }
+    kind
 }
 
-/// Bedrock has the AWS chain instead of a key.
-fn wants_key(kind: Kind) -> bool {
-    kind != Kind::Bedrock
+/// `None` where it is wrong, which has been noted.
+fn read_base_url(name: &str, kind: Kind, section: &mut Section<'_>, listen: SocketAddr) -> Option<Url> {
+    let Some(value) = section.value("base_url") else {
+        return if stands_for_kind(name, kind) {
+            base_url_of(kind, section.reading, listen)
+        } else {
+            standard_base_url(kind, section.reading.environment)
+        };
+    };
+    let url = value.url()?;
+    match base_url_fault(kind, &url, listen) {
+        Some(fault) => value.problem(fault),
+        None => Some(url),
+    }
+}
+
+/// `None` where it is wrong, which has been noted; `Some(None)` where none is needed: a server of one's own, which
+/// the table's `base_url` names, and Bedrock, which has the AWS chain.
+fn read_api_key(name: &str, kind: Kind, section: &mut Section<'_>) -> Option<Option<SecretString>> {
+    if let Some(value) = section.value("api_key") {
+        return value.secret().map(Some);
+    }
+    let standard_key = || api_key_of(kind, section.reading.environment);
+    let key = stands_for_kind(name, kind).then(standard_key).flatten();
+    if key.is_none() && kind != Kind::Bedrock && !section.has("base_url") {
+        let variable = key_variables(kind)[0];
+        let advice = format!("write api_key = \"${{{variable}}}\" and set that variable");
+        section.problem("api_key", &format!("is missing; {advice}"));
+        return None;
+    }
+    Some(key)
+}
+
+/// Only a provider that is named as its kind is the account that the kind's variables are for.
+fn stands_for_kind(name: &str, kind: Kind) -> bool {
+    KINDS.contains(&(name, kind))
 }
 
 /// A provider's name stands before the colon of a model key, and before the slash of the other way to write one.

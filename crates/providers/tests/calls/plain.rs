@@ -1,0 +1,214 @@
+//! Plain answers.
+
+use std::time::Duration;
+
+use dialects::{Endpoint, Usage};
+use http::{HeaderMap, HeaderValue, StatusCode};
+use providers::{Blame, Call, FaultKind, Kind, Provider, ProviderConfig, ProviderError, Timeouts};
+use serde_json::Value;
+use simulator::{Behaviour, Fault, ProviderError as Refusal};
+
+use crate::setup::{BOTH, KEY, MODEL, body, call, endpoint, plain, provider, simulated};
+
+#[tokio::test]
+async fn an_answer_comes_back_as_it_is() {
+    for kind in BOTH {
+        let (_simulator, provider) = simulated(kind, Behaviour::ok()).await;
+        let answer = plain(&provider).await.unwrap();
+        assert_eq!(answer.status, StatusCode::OK);
+        let parsed: Value = serde_json::from_slice(&answer.body).unwrap();
+        assert_eq!(parsed["model"], MODEL);
+        assert!(matches!(answer.usage, Usage { input: Some(_), output: Some(3) }), "{:?}", answer.usage);
+        assert_eq!(answer.headers["content-type"], "application/json");
+        assert!(!answer.headers.contains_key("content-length"), "{:?}", answer.headers);
+    }
+}
+
+#[tokio::test]
+async fn a_provider_gets_its_own_key_and_not_the_callers() {
+    for (kind, path, key_header, key) in [
+        (Kind::OpenAi, "/v1/chat/completions", "authorization", format!("Bearer {KEY}")),
+        (Kind::Anthropic, "/v1/messages", "x-api-key", KEY.to_owned()),
+    ] {
+        let (simulator, provider) = simulated(kind, Behaviour::ok()).await;
+        let mut headers = HeaderMap::new();
+        for name in ["authorization", "x-api-key", "x-goog-api-key", "cookie"] {
+            headers.insert(name, HeaderValue::from_static("callers"));
+        }
+        headers.insert("traceparent", HeaderValue::from_static("00-1-2-01"));
+        let timeouts = Timeouts::default();
+        let call = Call {
+            endpoint: endpoint(kind),
+            body: &body(false),
+            stream: false,
+            headers: &headers,
+            timeouts: &timeouts,
+        };
+        provider.call(call).await.unwrap();
+        let seen = simulator.seen();
+        let received = &seen.received()[0];
+        assert_eq!(received.path, path);
+        assert_eq!(received.body, body(false));
+        assert_eq!(received.headers[key_header], key.as_str());
+        assert_eq!(received.headers["traceparent"], "00-1-2-01");
+        assert_eq!(received.headers["content-type"], "application/json");
+        assert!(received.headers.values().all(|value| value != "callers"), "{:?}", received.headers);
+    }
+}
+
+#[tokio::test]
+async fn anthropics_version_is_the_callers_or_the_standard_one() {
+    let (simulator, provider) = simulated(Kind::Anthropic, Behaviour::ok()).await;
+    plain(&provider).await.unwrap();
+    let headers: HeaderMap = [("anthropic-version".parse().unwrap(), HeaderValue::from_static("2099-01-01"))]
+        .into_iter()
+        .collect();
+    let timeouts = Timeouts::default();
+    let call = Call {
+        endpoint: Endpoint::Messages,
+        body: &body(false),
+        stream: false,
+        headers: &headers,
+        timeouts: &timeouts,
+    };
+    provider.call(call).await.unwrap();
+    let seen = simulator.seen();
+    let versions: Vec<_> =
+        seen.received().iter().map(|received| &received.headers["anthropic-version"]).collect();
+    assert_eq!(versions, ["2023-06-01", "2099-01-01"]);
+}
+
+#[tokio::test]
+async fn one_connection_serves_call_after_call() {
+    let (simulator, provider) = simulated(Kind::OpenAi, Behaviour::ok()).await;
+    for _ in 0..3 {
+        plain(&provider).await.unwrap();
+    }
+    assert_eq!(simulator.seen().open_connections(), 1);
+}
+
+#[tokio::test]
+async fn a_refusal_is_judged_and_its_answer_kept() {
+    let wait = Duration::from_secs(2);
+    for (refusal, blame) in [
+        (Refusal::status(StatusCode::INTERNAL_SERVER_ERROR), Blame::Provider),
+        (Refusal::overloaded(), Blame::Provider),
+        (Refusal::rate_limited(), Blame::Provider),
+        (Refusal::rate_limited().retry_after(wait), Blame::Rest { wait }),
+        (Refusal::rate_limited().retry_after_ms(wait), Blame::Rest { wait }),
+        (Refusal::status(StatusCode::UNAUTHORIZED), Blame::Auth),
+        (Refusal::status(StatusCode::NOT_FOUND), Blame::UnknownModel),
+        (Refusal::status(StatusCode::UNPROCESSABLE_ENTITY), Blame::Caller),
+        (Refusal::insufficient_quota(), Blame::Spent),
+        (Refusal::spend_limit(), Blame::Spent),
+        (Refusal::context_too_long(), Blame::ContextTooLong),
+        (Refusal::content_policy(), Blame::Caller),
+    ] {
+        for kind in BOTH {
+            let (_simulator, provider) = simulated(kind, refusal.clone()).await;
+            let fault = plain(&provider).await.unwrap_err();
+            assert_eq!((fault.kind, fault.blame), (FaultKind::Status, blame), "{kind:?} {refusal:?}");
+            let answer = fault.answer.unwrap();
+            assert_eq!(Some(answer.status.as_u16()), fault.status);
+            let parsed: Value = serde_json::from_slice(&answer.body).unwrap();
+            assert_eq!(parsed["error"]["type"].as_str(), fault.error_type.as_deref());
+        }
+    }
+}
+
+#[tokio::test]
+async fn reset_headers_are_a_wait_too() {
+    for kind in BOTH {
+        let refusal = Refusal::rate_limited().resets_in(Duration::from_secs(30));
+        let (_simulator, provider) = simulated(kind, refusal).await;
+        let Blame::Rest { wait } = plain(&provider).await.unwrap_err().blame else {
+            panic!("no rest: {kind:?}")
+        };
+        // Anthropic's are points in time, and dates are whole seconds.
+        assert!((28..=31).contains(&wait.as_secs()), "{kind:?} {wait:?}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_no_answer_is_a_failure() {
+    let error = Refusal::overloaded();
+    for (fault, kind_of_fault) in [
+        (Fault::Reset, FaultKind::Cut),
+        (Fault::Cut { after: 0 }, FaultKind::Cut),
+        (Fault::End { after: 0 }, FaultKind::Invalid),
+        (Fault::Garbage { after: 0 }, FaultKind::Invalid),
+        (Fault::Empty, FaultKind::Invalid),
+        (Fault::NotJson, FaultKind::Invalid),
+        (Fault::ErrorEvent { after: 0, error }, FaultKind::Reported),
+    ] {
+        for kind in BOTH {
+            let (_simulator, provider) = simulated(kind, fault.clone()).await;
+            let told = plain(&provider).await.unwrap_err();
+            assert_eq!((told.kind, told.blame), (kind_of_fault, Blame::Provider), "{kind:?} {fault:?}");
+            assert_eq!(told.answer.is_some(), kind_of_fault == FaultKind::Reported);
+        }
+    }
+}
+
+#[tokio::test]
+async fn no_connection_is_told_from_a_broken_one() {
+    let (simulator, provider) = simulated(Kind::OpenAi, Behaviour::ok()).await;
+    plain(&provider).await.unwrap();
+    simulator.refuse_connections().await.unwrap();
+    assert_eq!(plain(&provider).await.unwrap_err().kind, FaultKind::Connection);
+    simulator.accept_connections().await.unwrap();
+    plain(&provider).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_dropped_call_stops_the_providers() {
+    let (simulator, provider) = simulated(Kind::OpenAi, Fault::Hang).await;
+    tokio::select! {
+        answer = plain(&provider) => panic!("{answer:?}"),
+        () = simulator.until(|seen| seen.in_flight() == 1) => {}
+    }
+    simulator.until(|seen| seen.abandoned() == 1).await;
+}
+
+#[tokio::test]
+async fn another_dialect_is_not_spoken() {
+    let provider = provider(Kind::Bedrock, "http://127.0.0.1:1");
+    assert_eq!(provider.dialect(), None);
+    let fault = call(&provider, false, &Timeouts::default()).await.unwrap_err();
+    assert_eq!((fault.kind, fault.blame), (FaultKind::NotSpoken, Blame::Caller));
+}
+
+#[tokio::test]
+async fn nothing_shows_a_key_or_a_prompt() {
+    let (_simulator, provider) = simulated(Kind::OpenAi, Refusal::overloaded()).await;
+    let (headers, timeouts) = (HeaderMap::new(), Timeouts::default());
+    let body = body(false);
+    let call = Call {
+        endpoint: Endpoint::ChatCompletions,
+        body: &body,
+        stream: false,
+        headers: &headers,
+        timeouts: &timeouts,
+    };
+    let fault = provider.call(call).await.unwrap_err();
+    for shown in [format!("{provider:?}"), format!("{call:?}"), format!("{fault:?} {fault}")] {
+        assert!(!shown.contains(KEY) && !shown.contains("my secret"), "{shown}");
+    }
+}
+
+#[test]
+fn configurations_that_could_never_work() {
+    let new = |base_url: &str, key: &str| {
+        let config = ProviderConfig {
+            name: "p".to_owned(),
+            kind: Kind::OpenAi,
+            base_url: base_url.parse().unwrap(),
+            api_key: Some(key.to_owned().into()),
+        };
+        Provider::new(config, Duration::from_secs(1)).map(drop)
+    };
+    assert!(new("http://127.0.0.1:1/v1", KEY).is_ok());
+    assert!(matches!(new("http://127.0.0.1:1/v1", "two\nlines"), Err(ProviderError::Key { .. })));
+    assert!(matches!(new("ftp://127.0.0.1", KEY), Err(ProviderError::BaseUrl { .. })));
+    assert!(matches!(new("mailto:a@b", KEY), Err(ProviderError::BaseUrl { .. })));
+}

@@ -1,0 +1,168 @@
+//! Bytes that no well-made server sends.
+
+use std::net::SocketAddr;
+
+use dialects::events::end_marker;
+use providers::{Blame, Fault, FaultKind, Kind, Provider};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+use crate::setup::{open, plain, provider, read, text};
+
+const STREAM_HEAD: &str =
+    "HTTP/1.1 200 OK\r\ncontent-type: Text/Event-Stream; charset=utf-8\r\nconnection: close\r\n\r\n";
+const SAYS: &str = "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"Hi, é\"}}]}";
+const STOPS: &str = "data: {\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]}";
+
+/// A server that reads one request, writes these pieces, each in a packet of its own, and closes.
+async fn serve(pieces: Vec<Vec<u8>>) -> (Provider, JoinHandle<()>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address: SocketAddr = listener.local_addr().unwrap();
+    let server = tokio::spawn(async move {
+        let (mut socket, _) = listener.accept().await.unwrap();
+        socket.set_nodelay(true).unwrap();
+        read_request(&mut socket).await;
+        for piece in pieces {
+            socket.write_all(&piece).await.unwrap();
+            tokio::task::yield_now().await;
+        }
+    });
+    (provider(Kind::OpenAi, &format!("http://{address}/v1/")), server)
+}
+
+async fn read_request(socket: &mut TcpStream) {
+    let mut request = Vec::new();
+    while !request.ends_with(b"}]}") {
+        assert_ne!(socket.read_buf(&mut request).await.unwrap(), 0);
+    }
+}
+
+async fn stream_of(body: &str) -> (String, Result<(), Fault>) {
+    let (provider, server) = serve(vec![STREAM_HEAD.into(), body.into()]).await;
+    let (events, end) = read(&mut open(&provider).await.unwrap()).await;
+    server.await.unwrap();
+    (text(&events), end)
+}
+
+async fn plain_of(answer: &str) -> Fault {
+    let (provider, server) = serve(vec![answer.into()]).await;
+    let fault = plain(&provider).await.unwrap_err();
+    server.await.unwrap();
+    fault
+}
+
+#[tokio::test]
+async fn a_stream_in_single_bytes_with_odd_line_ends_is_passed_on_exactly() {
+    let body = format!("\u{feff}: hello\n\n{SAYS}\r\n\r\n\n{STOPS}\n\ndata: [DONE]\n\n");
+    let mut pieces = vec![STREAM_HEAD.as_bytes().to_vec()];
+    pieces.extend(body.bytes().map(|byte| vec![byte]));
+    let (provider, server) = serve(pieces).await;
+    let (events, end) = read(&mut open(&provider).await.unwrap()).await;
+    end.unwrap();
+    assert_eq!(text(&events), body);
+    server.await.unwrap();
+}
+
+#[tokio::test]
+async fn a_missing_last_blank_line_is_mended() {
+    let (text, end) = stream_of(&format!("{SAYS}\n\n{STOPS}\n\ndata: [DONE]")).await;
+    end.unwrap();
+    assert!(text.ends_with("data: [DONE]\n\n"), "{text}");
+    let (text, end) = stream_of(&format!("{SAYS}\n\n{STOPS}\n")).await;
+    end.unwrap();
+    assert!(text.as_bytes().ends_with(&end_marker(dialects::Dialect::OpenAiChat)), "{text}");
+}
+
+#[tokio::test]
+async fn an_end_marker_without_a_finish_is_held_back() {
+    let (text, end) = stream_of(&format!("{SAYS}\n\ndata: [DONE]\n\n")).await;
+    assert_eq!(end.unwrap_err().kind, FaultKind::Cut);
+    assert_eq!(text, format!("{SAYS}\n\n"));
+}
+
+#[tokio::test]
+async fn half_an_event_is_a_cut() {
+    let (text, end) = stream_of(&format!("{SAYS}\n\n{}", &STOPS[..40])).await;
+    assert_eq!(end.unwrap_err().kind, FaultKind::Cut);
+    assert_eq!(text, format!("{SAYS}\n\n"));
+}
+
+#[tokio::test]
+async fn all_choices_must_finish_where_the_end_marker_is_missing() {
+    let other = "data: {\"choices\":[{\"index\":1,\"delta\":{\"content\":\"Ho\"}}]}";
+    let (_, end) = stream_of(&format!("{SAYS}\n\n{other}\n\n{STOPS}\n\n")).await;
+    assert_eq!(end.unwrap_err().kind, FaultKind::Cut);
+    let (_, end) = stream_of(&format!("{SAYS}\n\n{other}\n\n{STOPS}\n\ndata: [DONE]\n\n")).await;
+    end.unwrap();
+}
+
+#[tokio::test]
+async fn a_plain_answer_to_a_streaming_request_is_invalid() {
+    let body = r#"{"choices":[{"message":{"content":"Hi"}}]}"#;
+    let answer = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}", body.len());
+    let (provider, server) = serve(vec![answer.into()]).await;
+    assert_eq!(open(&provider).await.unwrap_err().kind, FaultKind::Invalid);
+    server.await.unwrap();
+}
+
+#[tokio::test]
+async fn an_error_object_with_a_200_to_a_streaming_request_is_reported() {
+    let body = r#"{"error":{"code":400,"message":"no"}}"#;
+    let answer = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}", body.len());
+    let (provider, server) = serve(vec![answer.into()]).await;
+    let fault = open(&provider).await.unwrap_err();
+    assert_eq!((fault.kind, fault.blame, fault.status), (FaultKind::Reported, Blame::Caller, Some(400)));
+    let answer = fault.answer.unwrap();
+    assert_eq!((answer.status.as_u16(), &answer.body[..]), (400, body.as_bytes()));
+    server.await.unwrap();
+}
+
+#[tokio::test]
+async fn a_redirect_is_not_followed() {
+    let fault =
+        plain_of("HTTP/1.1 302 Found\r\nlocation: http://127.0.0.1:1/\r\ncontent-length: 0\r\n\r\n").await;
+    assert_eq!((fault.kind, fault.blame, fault.status), (FaultKind::Status, Blame::Provider, Some(302)));
+}
+
+#[tokio::test]
+async fn a_refusal_whose_body_is_cut_is_still_that_refusal() {
+    let fault = plain_of("HTTP/1.1 429 Too Many\r\nretry-after: 7\r\ncontent-length: 50\r\n\r\n{\"err").await;
+    assert_eq!((fault.kind, fault.status), (FaultKind::Status, Some(429)));
+    assert!(matches!(fault.blame, Blame::Rest { wait } if wait.as_secs() == 7), "{:?}", fault.blame);
+    assert!(fault.answer.is_none());
+}
+
+#[tokio::test]
+async fn what_is_no_http_is_a_cut() {
+    assert_eq!(plain_of("SSH-2.0-OpenSSH_9.2\r\n").await.kind, FaultKind::Cut);
+    assert_eq!(plain_of("").await.kind, FaultKind::Cut);
+}
+
+#[tokio::test]
+async fn a_pooled_connection_that_was_closed_meanwhile_costs_no_call() {
+    let body = r#"{"choices":[{"message":{"content":"Hi"}}]}"#;
+    let answer = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}", body.len());
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let provider = provider(Kind::OpenAi, &format!("http://{}/v1", listener.local_addr().unwrap()));
+    let (closed, first_is_closed) = oneshot::channel();
+    let server = tokio::spawn(async move {
+        let mut closed = Some(closed);
+        for _ in 0..2 {
+            let (mut socket, _) = listener.accept().await.unwrap();
+            read_request(&mut socket).await;
+            socket.write_all(answer.as_bytes()).await.unwrap();
+            drop(socket);
+            closed.take().map(|closed| closed.send(()));
+        }
+    });
+    plain(&provider).await.unwrap();
+    first_is_closed.await.unwrap();
+    // Each lets the runtime look at its sockets once: the client sees the end there, and then acts on it.
+    for _ in 0..5 {
+        tokio::task::yield_now().await;
+    }
+    plain(&provider).await.unwrap();
+    server.await.unwrap();
+}

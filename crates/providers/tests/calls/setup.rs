@@ -1,0 +1,94 @@
+//! What all tests here need.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use dialects::Endpoint;
+use http::HeaderMap;
+use providers::{
+    Answer, Call, Event, EventStream, Fault, Kind, Provider, ProviderConfig, Timeouts, WholeAnswer,
+};
+use serde_json::json;
+use simulator::{Script, Simulator};
+
+pub(crate) const MODEL: &str = "a-model";
+pub(crate) const KEY: &str = "sk-providers-own";
+pub(crate) const BOTH: [Kind; 2] = [Kind::OpenAi, Kind::Anthropic];
+
+/// A simulator whose model follows a script, and a provider of this kind that calls it.
+pub(crate) async fn simulated(kind: Kind, script: impl Into<Script>) -> (Simulator, Provider) {
+    let simulator = Simulator::start().await.unwrap();
+    simulator.script(MODEL, script);
+    let base_url = match kind {
+        Kind::OpenAi => simulator.openai_base_url(),
+        _ => simulator.anthropic_base_url(),
+    };
+    let provider = provider(kind, &base_url);
+    (simulator, provider)
+}
+
+pub(crate) fn provider(kind: Kind, base_url: &str) -> Provider {
+    let config = ProviderConfig {
+        name: "simulated".to_owned(),
+        kind,
+        base_url: base_url.parse().unwrap(),
+        api_key: Some(KEY.to_owned().into()),
+    };
+    Provider::new(config, Duration::from_secs(5)).unwrap()
+}
+
+pub(crate) fn endpoint(kind: Kind) -> Endpoint {
+    match kind {
+        Kind::OpenAi => Endpoint::ChatCompletions,
+        _ => Endpoint::Messages,
+    }
+}
+
+pub(crate) fn body(stream: bool) -> Bytes {
+    let body = json!({
+        "model": MODEL, "stream": stream, "max_tokens": 99, "messages": [{"role": "user", "content": "my secret"}],
+    });
+    body.to_string().into()
+}
+
+/// Makes a call without any headers of the caller's.
+pub(crate) async fn call(provider: &Provider, stream: bool, timeouts: &Timeouts) -> Result<Answer, Fault> {
+    let endpoint = endpoint(provider.kind());
+    let headers = HeaderMap::new();
+    provider.call(Call { endpoint, body: &body(stream), stream, headers: &headers, timeouts }).await
+}
+
+pub(crate) async fn plain(provider: &Provider) -> Result<WholeAnswer, Fault> {
+    match call(provider, false, &Timeouts::default()).await? {
+        Answer::Whole(answer) => Ok(answer),
+        Answer::Stream(_) => panic!("a stream was not asked for"),
+    }
+}
+
+pub(crate) async fn open(provider: &Provider) -> Result<EventStream, Fault> {
+    open_within(provider, &Timeouts::default()).await
+}
+
+pub(crate) async fn open_within(provider: &Provider, timeouts: &Timeouts) -> Result<EventStream, Fault> {
+    match call(provider, true, timeouts).await? {
+        Answer::Stream(stream) => Ok(stream),
+        Answer::Whole(_) => panic!("a stream was asked for"),
+    }
+}
+
+/// All events up to the end, and how that was.
+pub(crate) async fn read(stream: &mut EventStream) -> (Vec<Event>, Result<(), Fault>) {
+    let mut events = Vec::new();
+    loop {
+        match stream.next().await {
+            Ok(Some(event)) => events.push(event),
+            Ok(None) => return (events, Ok(())),
+            Err(fault) => return (events, Err(fault)),
+        }
+    }
+}
+
+pub(crate) fn text(events: &[Event]) -> String {
+    let bytes: Vec<u8> = events.iter().flat_map(|event| event.bytes.clone()).collect();
+    String::from_utf8(bytes).unwrap()
+}

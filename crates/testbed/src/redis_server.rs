@@ -1,0 +1,242 @@
+//! A `redis-server` process that belongs to one test.
+
+use std::{
+    fs, io,
+    net::Ipv4Addr,
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    time::Duration,
+};
+
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    time::{Instant, sleep, timeout},
+};
+
+use crate::port::free_port;
+
+/// A server that has not answered by then will not.
+const START: Duration = Duration::from_secs(10);
+
+/// Another program may take the port between its choice and the server's start.
+const TRIES: usize = 5;
+
+/// A `redis-server` on 127.0.0.1 with a port and a directory of its own, killed and removed on drop.
+#[derive(Debug)]
+pub struct RedisServer {
+    port: u16,
+    directory: PathBuf,
+    options: Vec<String>,
+    process: Option<Child>,
+}
+
+impl RedisServer {
+    /// Starts a server that keeps nothing on disk, and waits until it answers.
+    ///
+    /// # Panics
+    /// `redis-server` is not installed or does not start.
+    pub async fn start() -> Self {
+        Self::start_with(&[]).await
+    }
+
+    /// Starts a server with further options, for instance `["--appendonly", "yes"]`, and waits until it answers.
+    /// A later option wins over an earlier one.
+    ///
+    /// # Panics
+    /// `redis-server` is not installed or does not start.
+    pub async fn start_with(options: &[&str]) -> Self {
+        let options: Vec<String> = options.iter().map(|&option| option.to_owned()).collect();
+        for _ in 0..TRIES {
+            let port = free_port();
+            let mut server =
+                Self { port, directory: make_directory(port), options: options.clone(), process: None };
+            server.spawn();
+            if server.answers().await {
+                return server;
+            }
+        }
+        panic!("redis-server ended at its start {TRIES} times; try it by hand with the options {options:?}");
+    }
+
+    /// Where it is, as `REDIS_URL` says it.
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("redis://127.0.0.1:{}", self.port)
+    }
+
+    /// The port it listens on.
+    #[must_use]
+    pub const fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Ends it at once, as a crash would (SIGKILL).
+    pub fn kill(&mut self) {
+        if let Some(mut process) = self.process.take() {
+            // It may have ended by itself; either way it is waited for, so that its port is free.
+            let _ = process.kill();
+            let _ = process.wait();
+        }
+    }
+
+    /// Ends it, and starts it on the same port and in the same directory.
+    ///
+    /// # Panics
+    /// It does not start again.
+    pub async fn restart(&mut self) {
+        self.kill();
+        self.spawn();
+        assert!(self.answers().await, "redis-server did not start again on port {}", self.port);
+    }
+
+    /// Stops it in its tracks (SIGSTOP): connections stay open, and nothing is answered.
+    ///
+    /// # Panics
+    /// It does not run.
+    pub fn pause(&self) {
+        self.signal("-STOP");
+    }
+
+    /// Lets it go on (SIGCONT).
+    ///
+    /// # Panics
+    /// It does not run.
+    pub fn resume(&self) {
+        self.signal("-CONT");
+    }
+
+    /// What `redis-cli` prints for a command, without the last line end. Nothing for nil.
+    ///
+    /// # Panics
+    /// `redis-cli` is not installed or cannot connect.
+    pub async fn cli(&self, arguments: &[&str]) -> String {
+        let mut command = Command::new("redis-cli");
+        command.args(["-h", "127.0.0.1", "-p", &self.port.to_string()]).args(arguments);
+        let output = tokio::task::spawn_blocking(move || command.output()).await;
+        match output {
+            Ok(Ok(output)) if output.status.success() => {
+                String::from_utf8_lossy(&output.stdout).trim_end_matches('\n').to_owned()
+            }
+            Ok(Ok(output)) => panic!("redis-cli: {}", String::from_utf8_lossy(&output.stderr)),
+            Ok(Err(error)) => panic!("{}", missing("redis-cli", &error)),
+            Err(error) => panic!("redis-cli: {error}"),
+        }
+    }
+
+    fn spawn(&mut self) {
+        let mut command = Command::new("redis-server");
+        command.args(["--bind", "127.0.0.1", "--protected-mode", "yes", "--port", &self.port.to_string()]);
+        command.args(["--save", "", "--appendonly", "no", "--daemonize", "no"]).args(&self.options);
+        command.current_dir(&self.directory).stdin(Stdio::null()).stdout(Stdio::null());
+        match command.spawn() {
+            Ok(process) => self.process = Some(process),
+            Err(error) => panic!("{}", missing("redis-server", &error)),
+        }
+    }
+
+    /// Waits for its answer; false if it ended instead.
+    async fn answers(&mut self) -> bool {
+        let end = Instant::now() + START;
+        while Instant::now() < end {
+            if !self.runs() {
+                return false;
+            }
+            if matches!(timeout(START, ping(self.port)).await, Ok(Ok(true))) {
+                return self.runs();
+            }
+            sleep(Duration::from_millis(5)).await;
+        }
+        panic!("redis-server on port {} does not answer PING", self.port);
+    }
+
+    fn runs(&mut self) -> bool {
+        self.process.as_mut().is_some_and(|process| matches!(process.try_wait(), Ok(None)))
+    }
+
+    fn signal(&self, signal: &str) {
+        let Some(process) = &self.process else {
+            panic!("the redis-server on port {} does not run", self.port)
+        };
+        let done = Command::new("kill").args([signal, &process.id().to_string()]).status();
+        assert!(done.is_ok_and(|status| status.success()), "kill {signal} of redis-server failed");
+    }
+}
+
+impl Drop for RedisServer {
+    fn drop(&mut self) {
+        self.kill();
+        let _ = fs::remove_dir_all(&self.directory);
+    }
+}
+
+fn make_directory(port: u16) -> PathBuf {
+    let directory = std::env::temp_dir().join(format!("testbed-redis-{}-{port}", std::process::id()));
+    if let Err(error) = fs::create_dir_all(&directory) {
+        panic!("cannot make {}: {error}", shown(&directory));
+    }
+    directory
+}
+
+fn shown(path: &Path) -> std::path::Display<'_> {
+    path.display()
+}
+
+fn missing(program: &str, error: &io::Error) -> String {
+    if error.kind() == io::ErrorKind::NotFound {
+        format!("{program} is not installed: run ./test, which installs it")
+    } else {
+        format!("cannot run {program}: {error}")
+    }
+}
+
+/// Whether it answers. An error such as NOAUTH is an answer too, but one that says it is still loading is not.
+async fn ping(port: u16) -> io::Result<bool> {
+    let mut connection = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await?;
+    connection.write_all(b"PING\r\n").await?;
+    let mut answer = [0; 64];
+    let length = connection.read(&mut answer).await?;
+    Ok(length > 0 && !answer.starts_with(b"-LOADING"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn keeps_its_port_over_a_restart_and_forgets_its_data() {
+        let mut server = RedisServer::start().await;
+        let port = server.port();
+        assert_eq!(server.cli(&["SET", "k", "v"]).await, "OK");
+        assert_eq!(server.cli(&["GET", "k"]).await, "v");
+        server.restart().await;
+        assert_eq!((server.port(), server.cli(&["GET", "k"]).await), (port, String::new()));
+    }
+
+    #[tokio::test]
+    async fn keeps_its_data_over_a_restart_if_asked_to() {
+        let mut server = RedisServer::start_with(&["--appendonly", "yes", "--appendfsync", "always"]).await;
+        server.cli(&["SET", "k", "v"]).await;
+        server.restart().await;
+        assert_eq!(server.cli(&["GET", "k"]).await, "v");
+    }
+
+    #[tokio::test]
+    async fn says_nothing_while_it_is_paused() {
+        let server = RedisServer::start().await;
+        server.pause();
+        let silent = timeout(Duration::from_millis(100), ping(server.port())).await;
+        server.resume();
+        assert!(silent.is_err(), "it answered: {silent:?}");
+        assert_eq!(server.cli(&["PING"]).await, "PONG");
+    }
+
+    #[tokio::test]
+    async fn leaves_nothing_behind() {
+        let server = RedisServer::start().await;
+        let (port, directory) = (server.port(), server.directory.clone());
+        drop(server);
+        assert!(!directory.exists());
+        assert!(TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await.is_err());
+    }
+}
