@@ -10,6 +10,8 @@
 #![expect(clippy::panic, reason = "a test that has no server cannot go on")]
 
 mod port;
+mod program;
 mod redis_server;
 
+pub use program::Program;
 pub use redis_server::RedisServer;

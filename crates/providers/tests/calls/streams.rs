@@ -1,5 +1,7 @@
 //! Streams: what is whole, and what only looks like it.
 
+use std::time::Duration;
+
 use dialects::events::end_marker;
 use http::StatusCode;
 use providers::{Blame, FaultKind, Kind};
@@ -149,7 +151,9 @@ async fn a_dropped_stream_stops_the_providers_call() {
 
 #[tokio::test]
 async fn a_failed_streams_connection_is_closed_at_once() {
-    let (simulator, provider) = simulated(Kind::OpenAi, Fault::Garbage { after: 1 }).await;
+    // The simulator itself would keep it for an hour.
+    let slow = Behaviour::ok().gap(Duration::from_secs(3600)).with(Fault::Garbage { after: 0 });
+    let (simulator, provider) = simulated(Kind::OpenAi, slow).await;
     let mut stream = open(&provider).await.unwrap();
     read(&mut stream).await.1.unwrap_err();
     simulator.until(|seen| seen.open_connections() == 0).await;

@@ -1,0 +1,8 @@
+//! The real binary, several times over, on one real Redis, with simulated providers behind it.
+#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "helpers of tests")]
+
+mod good_calls;
+mod redis_away;
+mod sdks;
+mod shared;
+mod support;

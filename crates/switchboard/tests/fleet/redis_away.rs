@@ -1,0 +1,67 @@
+//! Redis away at the start or later: calls go on, breaking is local, `/health` says so, it comes back by itself (F3).
+
+use simulator::{Behaviour, Simulator};
+use testbed::RedisServer;
+
+use crate::support::{ConfigFile, Instance, TRIPS_AT_ONCE};
+
+const MODEL: &str = "openai:gpt-5";
+
+#[tokio::test]
+async fn killed_and_back() {
+    let mut redis = RedisServer::start().await;
+    let simulator = Simulator::start().await.unwrap();
+    let config = ConfigFile::new(TRIPS_AT_ONCE);
+    let variables = [("SWITCHBOARD_CONFIG", config.path())];
+    let instance = Instance::start_with(Some(&redis.url()), &simulator, &variables).await;
+    assert_eq!(instance.chat(MODEL).await.0, 200);
+    assert_eq!(instance.health().await["store"]["state"], "connected");
+
+    redis.kill();
+    instance.until_store_is("degraded").await;
+    assert_eq!(instance.chat(MODEL).await.0, 200, "a good call went on");
+    simulator.script("gpt-5", Behaviour::status(http::StatusCode::SERVICE_UNAVAILABLE));
+    for _ in 0..3 {
+        assert_eq!(instance.chat(MODEL).await.0, 503);
+    }
+    let calls = simulator.seen().calls("gpt-5");
+    assert_eq!(instance.chat(MODEL).await.2["error"]["code"], "circuit_open", "it breaks by itself");
+    assert_eq!(simulator.seen().calls("gpt-5"), calls);
+
+    redis.restart().await;
+    instance.until_store_is("connected").await;
+    let value = redis.cli(&["GET", "circuit_breaker:openai:gpt-5"]).await;
+    assert!(value.contains("\"OPEN\""), "what was learnt meanwhile is told: {value}");
+    let away = instance.program.lines().into_iter().filter(|line| line.contains("is away")).count();
+    assert_eq!(away, 1, "said once, not per call");
+}
+
+#[tokio::test]
+async fn away_at_the_start() {
+    let mut redis = RedisServer::start().await;
+    redis.kill();
+    let simulator = Simulator::start().await.unwrap();
+    let instance = Instance::start(Some(&redis.url()), &simulator).await;
+    assert_eq!(instance.health().await["store"]["state"], "degraded");
+    assert_eq!(instance.chat(MODEL).await.0, 200);
+    redis.restart().await;
+    instance.until_store_is("connected").await;
+    assert_eq!(instance.chat(MODEL).await.0, 200);
+    assert_eq!(redis.cli(&["EXISTS", "circuit_breaker:openai:gpt-5"]).await.trim(), "1");
+}
+
+/// Nobody asked for a Redis, and none is at the default address: that is no fault. On a machine where one is, the
+/// circuits are shared through it.
+#[tokio::test]
+async fn nobody_asked_for_one() {
+    let simulator = Simulator::start().await.unwrap();
+    let instance = Instance::start(None, &simulator).await;
+    let redis_is_here = tokio::net::TcpStream::connect("127.0.0.1:6379").await.is_ok();
+    let (state, line) = if redis_is_here {
+        ("connected", "circuits are shared through redis")
+    } else {
+        ("embedded", "circuits are kept in this process until Redis appears")
+    };
+    instance.until_store_is(state).await;
+    instance.program.says(line).await;
+}

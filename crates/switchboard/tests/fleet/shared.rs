@@ -1,0 +1,91 @@
+//! What one instance knows, all know; and it outlives them.
+
+use serde_json::Value;
+use simulator::{Behaviour, Simulator};
+use testbed::RedisServer;
+use tokio::time::Instant;
+
+use crate::support::{ConfigFile, Instance, SOON, TRIPS_AT_ONCE};
+
+const MODEL: &str = "openai:gpt-5";
+const KEY: &str = "circuit_breaker:openai:gpt-5";
+
+async fn two_instances() -> (RedisServer, Simulator, ConfigFile, [Instance; 2]) {
+    let redis = RedisServer::start().await;
+    let simulator = Simulator::start().await.unwrap();
+    let config = ConfigFile::new(TRIPS_AT_ONCE);
+    let variables = [("SWITCHBOARD_CONFIG", config.path())];
+    let a = Instance::start_with(Some(&redis.url()), &simulator, &variables).await;
+    let b = Instance::start_with(Some(&redis.url()), &simulator, &variables).await;
+    (redis, simulator, config, [a, b])
+}
+
+fn unavailable() -> Behaviour {
+    Behaviour::status(http::StatusCode::SERVICE_UNAVAILABLE)
+}
+
+/// F1, B11: what one opens, the other refuses within 100 ms; told once.
+#[tokio::test]
+async fn what_one_opens_the_other_refuses() {
+    let (redis, simulator, _config, [a, b]) = two_instances().await;
+    assert_eq!(a.chat(MODEL).await.0, 200);
+    assert_eq!(b.chat(MODEL).await.0, 200);
+    simulator.script("gpt-5", unavailable());
+    for _ in 0..3 {
+        assert_eq!(a.chat(MODEL).await.0, 503);
+    }
+    let tripped = Instant::now();
+    b.until_refused(MODEL, true).await;
+    let calls = simulator.seen().calls("gpt-5");
+    let (status, _, body) = b.chat(MODEL).await;
+    println!("the other instance refused {:?} after the trip", tripped.elapsed());
+    assert!(tripped.elapsed() < SOON, "{:?}", tripped.elapsed());
+    assert_eq!((status, &body["error"]["code"]), (503, &Value::from("circuit_open")), "{body}");
+    assert_eq!(simulator.seen().calls("gpt-5"), calls, "a refused call reached the provider");
+
+    assert_eq!(redis.cli(&["KEYS", "circuit_breaker:*"]).await.trim(), KEY);
+    let value: Value = serde_json::from_str(&redis.cli(&["GET", KEY]).await).unwrap();
+    assert_eq!((&value["state"], &value["failureCount"]), (&"OPEN".into(), &3.into()), "{value}");
+    assert_eq!(redis.cli(&["XLEN", "{circuit_breaker:openai:gpt-5}:events"]).await.trim(), "1");
+}
+
+/// Killed and started again, an instance remembers (F2).
+#[tokio::test]
+async fn a_circuit_outlives_its_instances() {
+    let (redis, simulator, config, [mut a, mut b]) = two_instances().await;
+    simulator.script("gpt-5", unavailable());
+    for _ in 0..3 {
+        a.chat(MODEL).await;
+    }
+    b.until_refused(MODEL, true).await;
+    a.program.kill();
+    b.program.kill();
+    let calls = simulator.seen().calls("gpt-5");
+    let variables = [("SWITCHBOARD_CONFIG", config.path())];
+    let again = Instance::start_with(Some(&redis.url()), &simulator, &variables).await;
+    let (status, _, body) = again.chat(MODEL).await;
+    assert_eq!((status, &body["error"]["code"]), (503, &Value::from("circuit_open")), "{body}");
+    assert_eq!(simulator.seen().calls("gpt-5"), calls, "the first call after the start went to the dead model");
+}
+
+/// What an Open SWE instance or a person writes is honoured within 100 ms, and DEL is a reset.
+#[tokio::test]
+async fn foreign_words_are_honoured() {
+    let (redis, _simulator, _config, [a, b]) = two_instances().await;
+    assert_eq!(a.chat(MODEL).await.0, 200);
+    assert_eq!(b.chat(MODEL).await.0, 200);
+    let now = redis.cli(&["TIME"]).await.lines().next().unwrap().trim().to_owned();
+    let foreign =
+        format!(r#"{{"state":"OPEN","failureCount":2,"lastFailureTime":{now}000,"openedAt":{now}000}}"#);
+    redis.cli(&["SET", KEY, &foreign]).await;
+    let written = Instant::now();
+    a.until_refused(MODEL, true).await;
+    b.until_refused(MODEL, true).await;
+    assert!(written.elapsed() < SOON, "{:?}", written.elapsed());
+
+    redis.cli(&["DEL", KEY]).await;
+    let deleted = Instant::now();
+    a.until_refused(MODEL, false).await;
+    b.until_refused(MODEL, false).await;
+    assert!(deleted.elapsed() < SOON, "{:?}", deleted.elapsed());
+}

@@ -1,0 +1,107 @@
+//! A program of the project's as a process of its own.
+#![expect(clippy::expect_used, reason = "a test that has no program cannot go on")]
+
+use std::{
+    ffi::OsStr,
+    io::{BufRead as _, BufReader},
+    process::{Child, Command, Stdio},
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use tokio::{
+    sync::Notify,
+    time::{Instant, timeout_at},
+};
+
+/// A program that has to say something for so long is taken to hang.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// A running program, killed on drop. What it writes to standard error is kept.
+#[derive(Debug)]
+pub struct Program {
+    child: Child,
+    said: Arc<Said>,
+}
+
+#[derive(Debug, Default)]
+struct Said {
+    lines: Mutex<Vec<String>>,
+    bell: Notify,
+}
+
+impl Program {
+    /// Starts it with these variables and no others, in an empty directory of its own so that it finds no `.env`.
+    ///
+    /// # Panics
+    /// It cannot be started.
+    #[must_use]
+    pub fn start<'a>(
+        path: impl AsRef<OsStr>,
+        arguments: &[&str],
+        variables: impl IntoIterator<Item = (&'a str, &'a str)>,
+    ) -> Self {
+        let directory = std::env::temp_dir().join("switchboard-tests-empty");
+        std::fs::create_dir_all(&directory).expect("an empty directory");
+        let mut child = Command::new(path)
+            .args(arguments)
+            .env_clear()
+            .envs(variables)
+            .current_dir(directory)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the program starts");
+        let said = Arc::new(Said::default());
+        let stderr = child.stderr.take().expect("standard error is piped");
+        let hearing = Arc::clone(&said);
+        std::thread::spawn(move || {
+            for line in BufReader::new(stderr).lines().map_while(Result::ok) {
+                hearing.lines.lock().unwrap_or_else(PoisonError::into_inner).push(line);
+                hearing.bell.notify_waiters();
+            }
+        });
+        Self { child, said }
+    }
+
+    /// The first line it has said, or says soon, that holds `text`.
+    ///
+    /// # Panics
+    /// It says no such thing.
+    pub async fn says(&self, text: &str) -> String {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let more = self.said.bell.notified();
+            if let Some(line) = self.lines().into_iter().find(|line| line.contains(text)) {
+                return line;
+            }
+            let waited = timeout_at(deadline, more).await;
+            assert!(waited.is_ok(), "it did not say {text:?}, but:\n{}", self.lines().join("\n"));
+        }
+    }
+
+    /// All that it has said so far.
+    #[must_use]
+    pub fn lines(&self) -> Vec<String> {
+        self.said.lines.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Its process, to send signals to.
+    #[must_use]
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Ends it as a crash would (SIGKILL).
+    pub fn kill(&mut self) {
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
