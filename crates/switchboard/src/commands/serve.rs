@@ -34,7 +34,9 @@ pub async fn run(session: &Session, arguments: &ServeArguments) -> anyhow::Resul
         tracing::warn!("Redis has not answered yet; calls are taken without it until it does");
     }
     if config.providers.is_empty() {
-        tracing::warn!("no provider is configured: set OPENAI_API_KEY or ANTHROPIC_API_KEY, or name one in [providers]");
+        tracing::warn!(
+            "no provider is configured: set OPENAI_API_KEY or ANTHROPIC_API_KEY, or name one in [providers]"
+        );
     }
     tracing::info!(
         address = %format_args!("http://{}", gateway.address()),

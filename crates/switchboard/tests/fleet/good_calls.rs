@@ -10,10 +10,9 @@ use crate::support::Instance;
 async fn commands(redis: &RedisServer) -> u64 {
     let stats = redis.cli(&["INFO", "commandstats"]).await;
     let counted = stats.lines().filter(|line| line.starts_with("cmdstat_"));
-    let counted = counted.filter(|line| !["ping", "info"].iter().any(|name| line.starts_with(&format!("cmdstat_{name}:"))));
-    counted
-        .filter_map(|line| line.split("calls=").nth(1)?.split(',').next()?.parse::<u64>().ok())
-        .sum()
+    let counted = counted
+        .filter(|line| !["ping", "info"].iter().any(|name| line.starts_with(&format!("cmdstat_{name}:"))));
+    counted.filter_map(|line| line.split("calls=").nth(1)?.split(',').next()?.parse::<u64>().ok()).sum()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -65,7 +65,11 @@ async fn a_circuit_outlives_its_instances() {
     let again = Instance::start_with(Some(&redis.url()), &simulator, &variables).await;
     let (status, _, body) = again.chat(MODEL).await;
     assert_eq!((status, &body["error"]["code"]), (503, &Value::from("circuit_open")), "{body}");
-    assert_eq!(simulator.seen().calls("gpt-5"), calls, "the first call after the start went to the dead model");
+    assert_eq!(
+        simulator.seen().calls("gpt-5"),
+        calls,
+        "the first call after the start went to the dead model"
+    );
 }
 
 /// What an Open SWE instance or a person writes is honoured within 100 ms, and DEL is a reset.
