@@ -37,6 +37,7 @@ mod record;
 mod relay;
 mod route;
 mod trial;
+mod turn;
 mod walk;
 
 pub use call::{Body, Call, Drill, DrillError, Reply};

@@ -1,24 +1,27 @@
 //! A stream on its way to the caller, event by event.
 
 use std::{
+    collections::VecDeque,
     fmt,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
-    vec,
 };
 
 use breaker::ModelKey;
 use bytes::Bytes;
 use circuits::Permit;
 use dialects::{Dialect, error::error_event};
-use futures_util::{Stream, stream};
-use providers::{EventStream, Fault};
+use futures_util::{FutureExt as _, Stream, stream};
+use providers::{Event, EventStream, Fault};
 
-use crate::{Chain, blame::settle, record::Record, trial::Trial};
+use crate::{Chain, blame::settle, record::Record, trial::Trial, turn::turn};
 
 /// The `code` of the event that ends a stream which its provider broke off.
 const INTERRUPTED: &str = "stream_interrupted";
+
+/// At most so many events that came together are handed on together.
+const BURST: usize = 32;
 
 /// The events of a streamed answer, each as it came from the provider. A stream that fails ends with the dialect's
 /// error event and without its end marker (C3). Dropping it stops the provider's call.
@@ -40,8 +43,10 @@ impl fmt::Debug for Events {
 
 /// A stream that has begun to speak.
 pub(crate) struct Relay {
-    /// What was held back until then.
-    pub(crate) held: vec::IntoIter<Bytes>,
+    /// What is here and not yet handed on.
+    pub(crate) held: VecDeque<Bytes>,
+    /// What follows on that, if it is known.
+    pub(crate) following: Option<Result<Option<Event>, Fault>>,
     pub(crate) stream: Box<EventStream>,
     pub(crate) dialect: Dialect,
     pub(crate) chain: Arc<Chain>,
@@ -57,16 +62,38 @@ impl Relay {
 
     /// The next event, and the relay if another may follow.
     async fn step(mut self) -> Option<(Bytes, Option<Self>)> {
-        if let Some(bytes) = self.held.next() {
+        if let Some(bytes) = self.held.pop_front() {
             return Some((bytes, Some(self)));
         }
-        match self.stream.next().await {
-            Ok(Some(event)) => Some((event.bytes, Some(self))),
+        let next = match self.following.take() {
+            Some(next) => next,
+            None => self.stream.next().await,
+        };
+        match next {
+            Ok(Some(event)) => {
+                self.gather().await;
+                Some((event.bytes, Some(self)))
+            }
             Ok(None) => {
                 self.finish();
                 None
             }
             Err(fault) => Some((self.fail(&fault), None)),
+        }
+    }
+
+    /// Takes along what has come by now, so that a burst of events costs one write to the caller's socket and not one
+    /// each. Waits for nothing but the turn of the task that reads the provider's socket.
+    async fn gather(&mut self) {
+        while self.held.len() < BURST {
+            turn().await;
+            match self.stream.next().now_or_never() {
+                Some(Ok(Some(event))) => self.held.push_back(event.bytes),
+                following => {
+                    self.following = following;
+                    return;
+                }
+            }
         }
     }
 

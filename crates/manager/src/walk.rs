@@ -277,7 +277,8 @@ impl<'a> Walk<'a> {
                 let headers = stream.headers().clone();
                 let dialect = call.request.endpoint().dialect();
                 let relay = Relay {
-                    held: held.into_iter(),
+                    held: held.into(),
+                    following: None,
                     stream,
                     dialect,
                     chain: Arc::clone(chain),

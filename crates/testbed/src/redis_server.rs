@@ -3,7 +3,7 @@
 use std::{
     fs, io,
     net::Ipv4Addr,
-    path::{Path, PathBuf},
+    path::PathBuf,
     process::{Child, Command, Stdio},
     time::Duration,
 };
@@ -173,13 +173,9 @@ impl Drop for RedisServer {
 fn make_directory(port: u16) -> PathBuf {
     let directory = std::env::temp_dir().join(format!("testbed-redis-{}-{port}", std::process::id()));
     if let Err(error) = fs::create_dir_all(&directory) {
-        panic!("cannot make {}: {error}", shown(&directory));
+        panic!("cannot make {}: {error}", directory.display());
     }
     directory
-}
-
-fn shown(path: &Path) -> std::path::Display<'_> {
-    path.display()
 }
 
 fn missing(program: &str, error: &io::Error) -> String {

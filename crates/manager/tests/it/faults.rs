@@ -137,6 +137,18 @@ async fn a_model_called_directly_gets_its_own_refusals() {
 }
 
 #[tokio::test]
+async fn a_typing_error_leaves_no_circuit_behind() {
+    let world = World::new().await;
+    world.first.script_others(status(404));
+    for model in ["openai:typo", "openai:m"] {
+        world.call(chat(model, false)).await.unwrap();
+        world.circuits.quiet(&model.parse().unwrap()).await;
+    }
+    let known: Vec<_> = world.circuits.reports().iter().map(|report| report.key.to_string()).collect();
+    assert_eq!(known, ["openai:m"], "a route names this one");
+}
+
+#[tokio::test]
 async fn too_long_for_every_model_is_told_in_the_providers_words() {
     let world = World::new().await;
     for sim in [&world.first, &world.second] {

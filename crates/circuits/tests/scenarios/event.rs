@@ -1,0 +1,160 @@
+//! What happens in a row.
+
+use std::time::Duration;
+
+use breaker::{Failure, FailureKind, Outcome};
+
+use crate::duration;
+
+/// What happens in a row.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Event {
+    /// Asks for leave, once or several times at once, and keeps it.
+    Admit { name: String, calls: usize },
+    /// Calls that were admitted end.
+    End { calls: Named, ending: Ending },
+    /// Whole calls: admitted all at once, then ended all at once.
+    Calls { count: usize, ending: Ending },
+    /// A stream says its first content.
+    Content(String),
+    /// The provider says there is no such model.
+    NoSuchModel(String),
+    /// The instance dies; it is born again when it is next named.
+    Crash,
+    /// The instance's own clock is off by so many ms, from its birth.
+    Skew(i64),
+    /// Somebody writes the key with `redis-cli SET`.
+    Set(String),
+    /// Somebody makes the key a list.
+    Rpush(String),
+    /// Somebody deletes the key.
+    Del,
+    /// Redis loses everything.
+    Flush,
+    /// Redis is away, for everybody or for one instance.
+    StoreDown,
+    /// Redis is back.
+    StoreUp,
+    /// A person opens, closes or resets the circuit.
+    Operate(Operation),
+    /// The settings change while it runs.
+    Policy(String),
+    /// Nothing; the row only looks.
+    Look,
+}
+
+/// A person's hand on the circuit.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Operation {
+    Open { length: Option<Duration>, why: Option<String> },
+    Close,
+    Reset,
+}
+
+/// Which of an instance's admitted calls.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Named {
+    One(String),
+    All(String),
+}
+
+/// How a call ends.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Ending {
+    Outcome(Outcome),
+    /// Without a word: the client has left.
+    Leave,
+}
+
+impl Event {
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
+        let words: Vec<&str> = text.split_whitespace().collect();
+        Ok(match words[..] {
+            ["admit", count, "calls", name] => Self::Admit { name: name.to_owned(), calls: number(count)? },
+            ["admit", name] => Self::Admit { name: name.to_owned(), calls: 1 },
+            ["call", ref ending @ ..] => Self::Calls { count: 1, ending: Ending::parse(ending)? },
+            [count, "calls", ref ending @ ..] => {
+                Self::Calls { count: number(count)?, ending: Ending::parse(ending)? }
+            }
+            [verb @ ("ok" | "fail" | "rest" | "leave"), "all", name, ref how @ ..] => {
+                Self::End { calls: Named::All(name.to_owned()), ending: ending(verb, how)? }
+            }
+            [verb @ ("ok" | "fail" | "rest" | "leave"), name, ref how @ ..] => {
+                Self::End { calls: Named::One(name.to_owned()), ending: ending(verb, how)? }
+            }
+            ["content", name] => Self::Content(name.to_owned()),
+            ["no-such-model", name] => Self::NoSuchModel(name.to_owned()),
+            ["crash"] => Self::Crash,
+            ["skew", by] => Self::Skew(duration::parse_signed(by)?),
+            ["set", ..] => Self::Set(text.trim_start_matches("set").trim().to_owned()),
+            ["rpush", value] => Self::Rpush(value.to_owned()),
+            ["del"] => Self::Del,
+            ["flush"] => Self::Flush,
+            ["store", "down"] => Self::StoreDown,
+            ["store", "up"] => Self::StoreUp,
+            ["open", "for", length, ref why @ ..] => open(Some(duration::parse(length)?), why),
+            ["open", ref why @ ..] => open(None, why),
+            ["close"] => Self::Operate(Operation::Close),
+            ["reset"] => Self::Operate(Operation::Reset),
+            ["policy", ..] => Self::Policy(text.trim_start_matches("policy").trim().to_owned()),
+            ["look"] => Self::Look,
+            _ => return Err(format!("there is no event {text:?}; README.md names all")),
+        })
+    }
+}
+
+fn open(length: Option<Duration>, why: &[&str]) -> Event {
+    let why = (!why.is_empty()).then(|| why.join(" "));
+    Event::Operate(Operation::Open { length, why })
+}
+
+impl Ending {
+    fn parse(words: &[&str]) -> Result<Self, String> {
+        match words {
+            [verb, how @ ..] => ending(verb, how),
+            [] => Err("how does the call end? ok, fail, rest or leave".to_owned()),
+        }
+    }
+}
+
+fn ending(verb: &str, how: &[&str]) -> Result<Ending, String> {
+    let outcome = match (verb, how) {
+        ("ok", []) => Outcome::Succeeded,
+        ("leave", []) => return Ok(Ending::Leave),
+        ("fail", [how]) => Outcome::Failed(failure(how)?),
+        ("rest", ["quota"]) => {
+            let quota = Failure {
+                status: Some(429),
+                error_code: Some("insufficient_quota".to_owned()),
+                ..Failure::of(FailureKind::Quota)
+            };
+            Outcome::Rest { failure: quota, wait: None }
+        }
+        ("rest", ["unknown_model"]) => {
+            let unknown = Failure { status: Some(404), ..Failure::of(FailureKind::UnknownModel) };
+            Outcome::Rest { failure: unknown, wait: None }
+        }
+        ("rest", [wait]) => Outcome::Rest { failure: rate_limit(), wait: Some(duration::parse(wait)?) },
+        _ => return Err(format!("a call cannot end with {verb} {how:?}")),
+    };
+    Ok(Ending::Outcome(outcome))
+}
+
+fn failure(text: &str) -> Result<Failure, String> {
+    Ok(match text {
+        "timeout" => Failure::of(FailureKind::Timeout),
+        "connection" => Failure::of(FailureKind::Connection),
+        "cut" => Failure::of(FailureKind::Cut),
+        "invalid" => Failure::of(FailureKind::Invalid),
+        "429" => rate_limit(),
+        status => Failure::status(number(status)?),
+    })
+}
+
+fn rate_limit() -> Failure {
+    Failure { status: Some(429), ..Failure::of(FailureKind::RateLimited) }
+}
+
+fn number<T: std::str::FromStr>(text: &str) -> Result<T, String> {
+    text.parse().map_err(|_| format!("{text:?} is no number"))
+}

@@ -1,0 +1,64 @@
+//! What an Open SWE instance does with a circuit's key: its rules as far as Redis sees them, quirks included.
+
+use breaker::Timestamp;
+use serde_json::{Map, Value, json};
+
+/// After so many failures, and for so many ms, it takes a model out of use.
+const THRESHOLD: u64 = 2;
+const OPEN_FOR: u64 = 180_000;
+
+/// A circuit as an Open SWE instance reads it: what is missing or no JSON is a closed one. Fields that it does not
+/// know stay.
+pub(crate) struct OpenSwe(Map<String, Value>);
+
+impl OpenSwe {
+    pub(crate) fn read(raw: Option<&[u8]>) -> Self {
+        match raw.map(serde_json::from_slice) {
+            Some(Ok(Value::Object(fields))) => Self(fields),
+            _ => Self(Map::from_iter([
+                ("state".to_owned(), json!("CLOSED")),
+                ("failureCount".to_owned(), json!(0)),
+                ("lastFailureTime".to_owned(), json!(0)),
+            ])),
+        }
+    }
+
+    /// May it call? An open circuit whose time is over is closed on the way: it has no half-open.
+    pub(crate) fn asks(&mut self, now: Timestamp) -> bool {
+        if self.0.get("state") != Some(&json!("OPEN")) {
+            return self.0.get("state") == Some(&json!("CLOSED"));
+        }
+        let opened_at = self.number("openedAt");
+        if opened_at == 0 || now.as_millis().saturating_sub(opened_at) < OPEN_FOR {
+            return false;
+        }
+        self.succeeds();
+        true
+    }
+
+    /// A call succeeded, whenever it was begun.
+    pub(crate) fn succeeds(&mut self) {
+        self.0.insert("state".to_owned(), json!("CLOSED"));
+        self.0.insert("failureCount".to_owned(), json!(0));
+        self.0.remove("openedAt");
+    }
+
+    /// A call failed, whenever it was begun.
+    pub(crate) fn fails(&mut self, now: Timestamp) {
+        let failures = self.number("failureCount") + 1;
+        self.0.insert("failureCount".to_owned(), json!(failures));
+        self.0.insert("lastFailureTime".to_owned(), json!(now));
+        if failures >= THRESHOLD {
+            self.0.insert("state".to_owned(), json!("OPEN"));
+            self.0.insert("openedAt".to_owned(), json!(now));
+        }
+    }
+
+    pub(crate) fn into_text(self) -> String {
+        Value::Object(self.0).to_string()
+    }
+
+    fn number(&self, name: &str) -> u64 {
+        self.0.get(name).and_then(Value::as_u64).unwrap_or(0)
+    }
+}

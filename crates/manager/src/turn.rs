@@ -1,0 +1,69 @@
+//! Letting every other task have its turn.
+
+use std::{
+    future::poll_fn,
+    pin::pin,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    task::{Context, Poll, Wake, Waker},
+};
+
+use futures_util::task::AtomicWaker;
+use tokio::task::yield_now;
+
+/// Ends once the runtime has let every task that could run do so.
+///
+/// [`yield_now`] alone ends as soon as it is polled again, and hyper polls a body again right after it was pending.
+/// So the runtime is given a waker of our own, and only that one's call ends the turn.
+pub(crate) async fn turn() {
+    let mut turn: Option<Arc<Turn>> = None;
+    poll_fn(|context| {
+        let begun = turn.get_or_insert_with(Turn::begin);
+        begun.asker.register(context.waker());
+        if begun.over.load(Ordering::Acquire) { Poll::Ready(()) } else { Poll::Pending }
+    })
+    .await;
+}
+
+#[derive(Default)]
+struct Turn {
+    over: AtomicBool,
+    asker: AtomicWaker,
+}
+
+impl Turn {
+    fn begin() -> Arc<Self> {
+        let turn = Arc::new(Self::default());
+        let waker = Waker::from(Arc::clone(&turn));
+        // Pending at its first poll, with the waker left to the runtime.
+        let _ = pin!(yield_now()).poll(&mut Context::from_waker(&waker));
+        turn
+    }
+}
+
+impl Wake for Turn {
+    fn wake(self: Arc<Self>) {
+        self.over.store(true, Ordering::Release);
+        self.asker.wake();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn polling_it_again_does_not_end_it() {
+        let mut begun = pin!(turn());
+        for _ in 0..3 {
+            assert!(poll_fn(|context| Poll::Ready(begun.as_mut().poll(context).is_pending())).await);
+        }
+        let others_ran = Arc::new(AtomicBool::new(false));
+        let other = Arc::clone(&others_ran);
+        tokio::spawn(async move { other.store(true, Ordering::Release) });
+        begun.await;
+        assert!(others_ran.load(Ordering::Acquire));
+    }
+}
