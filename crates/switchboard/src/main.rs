@@ -10,6 +10,10 @@ use switchboard::{
     logging, output,
 };
 
+/// A call makes many small, short-lived allocations, which this allocator serves soonest.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 #[tokio::main]
 async fn main() -> ExitCode {
     let cli = Cli::parse();

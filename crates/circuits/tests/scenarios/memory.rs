@@ -1,0 +1,90 @@
+//! The fleet's store in memory, by a clock that stands still until it is moved.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use breaker::{ModelKey, Timestamp, Transition, millis};
+use circuits::{MemoryStore, Store, StoreError, Value, WallClock};
+
+use crate::{fleet::Backend, world::Stranger};
+
+/// A clock that stands still until it is moved; so many ms off.
+#[derive(Debug, Clone)]
+struct StoppedClock {
+    time: Arc<AtomicU64>,
+    skew: i64,
+}
+
+impl WallClock for StoppedClock {
+    fn now(&self) -> Timestamp {
+        let time = self.time.load(Ordering::SeqCst);
+        Timestamp::from_millis(time.saturating_add_signed(self.skew))
+    }
+}
+
+/// A store in memory.
+pub(crate) struct MemoryBackend {
+    key: ModelKey,
+    clock: StoppedClock,
+    store: MemoryStore,
+}
+
+impl MemoryBackend {
+    pub(crate) fn new(key: &ModelKey) -> Self {
+        let clock = StoppedClock { time: Arc::new(AtomicU64::new(1_800_000_000_000)), skew: 0 };
+        Self { key: key.clone(), store: MemoryStore::with_clock(Arc::new(clock.clone())), clock }
+    }
+}
+
+impl Backend for MemoryBackend {
+    async fn connect(&mut self) -> Result<Arc<dyn Store>, String> {
+        Ok(Arc::new(self.store.clone()))
+    }
+
+    fn clock(&self, skew: i64) -> Arc<dyn WallClock> {
+        Arc::new(StoppedClock { skew, ..self.clock.clone() })
+    }
+
+    fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    async fn let_pass(&mut self, length: Duration) -> Result<(), String> {
+        self.clock.time.fetch_add(millis(length), Ordering::SeqCst);
+        self.store.expire();
+        Ok(())
+    }
+
+    async fn stranger(&mut self, does: Stranger<'_>) -> Result<(), String> {
+        match does {
+            Stranger::Set(text) => self.store.set(&self.key, Some(text)),
+            Stranger::Del => self.store.set(&self.key, None),
+            Stranger::Flush => self.store.flush(),
+            Stranger::Rpush(_) => return Err("a store in memory has no lists: say `runs on: redis`".to_owned()),
+        }
+        Ok(())
+    }
+
+    async fn set_up(&mut self, up: bool) -> Result<(), String> {
+        let away = StoreError::Unreachable("it was taken away by the scenario".to_owned());
+        self.store.refuse((!up).then_some(away));
+        Ok(())
+    }
+
+    async fn value(&mut self) -> Result<Option<Value>, String> {
+        Ok(Some(self.store.get(&self.key).map_or(Value::Absent, Value::Text)))
+    }
+
+    async fn history(&mut self) -> Result<Vec<Transition>, String> {
+        Ok(self.store.history(&self.key, 1_000).await.unwrap_or_default())
+    }
+
+    async fn ttl(&mut self) -> Result<Option<Duration>, String> {
+        Ok(self.store.lifetime(&self.key))
+    }
+}

@@ -1,0 +1,157 @@
+//! The fleet's store in a real Redis, on whose clock a test lets time pass.
+
+use std::{sync::Arc, time::Duration};
+
+use ::redis::{Cmd, FromRedisValue, cmd};
+use breaker::{ModelKey, Timestamp, Transition, millis};
+use circuits::{RedisAddress, RedisStore, Store, SystemClock, TimeShift, Value, WallClock};
+use testbed::RedisServer;
+use tokio::sync::OnceCell;
+
+use crate::{fleet::Backend, world::Stranger};
+
+/// The machine's clock, moved on as Redis' is, and so many ms off.
+#[derive(Debug)]
+struct ShiftedClock {
+    system: Arc<SystemClock>,
+    shift: TimeShift,
+    skew: i64,
+}
+
+impl WallClock for ShiftedClock {
+    fn now(&self) -> Timestamp {
+        let offset = self.shift.millis() + self.skew;
+        Timestamp::from_millis(self.system.now().as_millis().saturating_add_signed(offset))
+    }
+}
+
+/// The one server of a whole run; each scenario has a database of its own in it.
+#[derive(Debug, Default)]
+pub(crate) struct SharedServer(OnceCell<RedisServer>);
+
+impl SharedServer {
+    async fn get(&self) -> &RedisServer {
+        self.0.get_or_init(|| RedisServer::start_with(&["--databases", "4096"])).await
+    }
+}
+
+/// A real Redis.
+pub(crate) struct RedisBackend {
+    key: ModelKey,
+    url: String,
+    /// A scenario whose Redis goes away has a server for itself.
+    own: Option<RedisServer>,
+    system: Arc<SystemClock>,
+    shift: TimeShift,
+    observer: Arc<RedisStore>,
+}
+
+impl RedisBackend {
+    /// In this database of the shared server, or on a server of its own.
+    pub(crate) async fn new(
+        key: &ModelKey,
+        shared: &SharedServer,
+        database: usize,
+        needs_own: bool,
+    ) -> Result<Self, String> {
+        let own = match needs_own {
+            true => Some(RedisServer::start_with(&["--appendonly", "yes", "--appendfsync", "always"]).await),
+            false => None,
+        };
+        let url = match &own {
+            Some(server) => server.url(),
+            None => format!("{}/{database}", shared.get().await.url()),
+        };
+        let shift = TimeShift::default();
+        let observer = start(&url, &shift).await?;
+        let system = Arc::new(SystemClock::default());
+        Ok(Self { key: key.clone(), url, own, system, shift, observer })
+    }
+
+    fn names(&self) -> [String; 2] {
+        [format!("circuit_breaker:{}", self.key), format!("{{circuit_breaker:{}}}:events", self.key)]
+    }
+
+    async fn ask<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, String> {
+        let connect = async {
+            let address: RedisAddress = self.url.parse().map_err(|error| format!("{error}"))?;
+            let client = address.client().map_err(|error| error.to_string())?;
+            client.get_multiplexed_async_connection().await.map_err(|error| error.to_string())
+        };
+        command.query_async(&mut connect.await?).await.map_err(|error| error.to_string())
+    }
+}
+
+async fn start(url: &str, shift: &TimeShift) -> Result<Arc<RedisStore>, String> {
+    let address: RedisAddress = url.parse().map_err(|error| format!("{error}"))?;
+    let store = RedisStore::start_shifted(address, shift.clone()).map_err(|error| error.to_string())?;
+    Ok(Arc::new(store))
+}
+
+impl Backend for RedisBackend {
+    async fn connect(&mut self) -> Result<Arc<dyn Store>, String> {
+        let store = start(&self.url, &self.shift).await?;
+        // Without a server there is nothing to wait for.
+        let _ = store.connected().await;
+        Ok(store)
+    }
+
+    fn clock(&self, skew: i64) -> Arc<dyn WallClock> {
+        Arc::new(ShiftedClock { system: Arc::clone(&self.system), shift: self.shift.clone(), skew })
+    }
+
+    fn now(&self) -> Timestamp {
+        self.clock(0).now()
+    }
+
+    async fn let_pass(&mut self, length: Duration) -> Result<(), String> {
+        self.shift.advance(length);
+        if self.value().await?.is_none() {
+            return Ok(());
+        }
+        for name in self.names() {
+            let left: i64 = self.ask(cmd("PTTL").arg(&name)).await?;
+            if let Ok(left) = u64::try_from(left) {
+                let left = left.saturating_sub(millis(length));
+                self.ask::<()>(cmd("PEXPIRE").arg(&name).arg(left)).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn stranger(&mut self, does: Stranger<'_>) -> Result<(), String> {
+        let [name, _] = self.names();
+        match does {
+            Stranger::Set(text) => self.ask(cmd("SET").arg(name).arg(text)).await,
+            Stranger::Rpush(value) => {
+                self.ask::<()>(cmd("DEL").arg(&name)).await?;
+                self.ask(cmd("RPUSH").arg(name).arg(value)).await
+            }
+            Stranger::Del => self.ask(cmd("DEL").arg(name)).await,
+            Stranger::Flush => self.ask(&cmd("FLUSHDB")).await,
+        }
+    }
+
+    async fn set_up(&mut self, up: bool) -> Result<(), String> {
+        let server = self.own.as_mut().ok_or("only a server of its own can be taken away")?;
+        if up { server.restart().await } else { server.kill() }
+        Ok(())
+    }
+
+    async fn value(&mut self) -> Result<Option<Value>, String> {
+        Ok(self.observer.load(&self.key).await.ok().map(|loaded| loaded.value))
+    }
+
+    async fn history(&mut self) -> Result<Vec<Transition>, String> {
+        Ok(self.observer.history(&self.key, 1_000).await.unwrap_or_default())
+    }
+
+    async fn ttl(&mut self) -> Result<Option<Duration>, String> {
+        if self.value().await?.is_none() {
+            return Ok(None);
+        }
+        let [name, _] = self.names();
+        let left: i64 = self.ask(cmd("PTTL").arg(name)).await?;
+        Ok(u64::try_from(left).ok().map(Duration::from_millis))
+    }
+}
