@@ -3,6 +3,7 @@
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 use breaker::{ModelKey, Timestamp, Transition, millis};
@@ -89,6 +90,12 @@ impl MemoryStore {
         self.held().value(key, self.clock.now())
     }
 
+    /// How long a key will live; `None`: for ever, or there is none.
+    #[must_use]
+    pub fn lifetime(&self, key: &ModelKey) -> Option<Duration> {
+        Some(self.held().values.get(key)?.until?.since(self.clock.now()))
+    }
+
     fn held(&self) -> MutexGuard<'_, Held> {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -168,6 +175,7 @@ impl Held {
         let kept = self.values.get(key)?;
         if kept.until.is_some_and(|until| until <= now) {
             self.values.remove(key);
+            self.tell(&Change::Key(key.clone()));
             return None;
         }
         Some(kept.text.clone())

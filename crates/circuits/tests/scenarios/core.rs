@@ -162,7 +162,8 @@ impl World for CoreWorld {
 
     async fn wait_until(&mut self, since_beginning: Duration) -> Result<(), String> {
         self.now = BEGINNING + since_beginning;
-        let expired = self.held.as_ref().is_some_and(|held| held.until.is_some_and(|until| until <= self.now));
+        let expired =
+            self.held.as_ref().is_some_and(|held| held.until.is_some_and(|until| until <= self.now));
         if expired {
             self.held = None;
         }

@@ -104,9 +104,7 @@ impl Check {
             ("failures", Some(failures)) => {
                 Self::Number(|seen| seen.report.failures.into(), number(failures)?)
             }
-            ("history", Some(length)) => {
-                Self::Number(|seen| seen.look.history.len() as u64, number(length)?)
-            }
+            ("history", Some(length)) => Self::Number(|seen| seen.look.history.len() as u64, number(length)?),
             ("written", Some(writes)) => Self::Number(|seen| seen.written, number(writes)?),
             ("retry", Some("none")) => Self::Retry(None),
             ("retry", Some(wait)) => Self::Retry(Some(duration::parse(wait)?)),

@@ -56,7 +56,6 @@ impl Backend for MemoryBackend {
 
     async fn let_pass(&mut self, length: Duration) -> Result<(), String> {
         self.clock.time.fetch_add(millis(length), Ordering::SeqCst);
-        self.store.expire();
         Ok(())
     }
 
@@ -65,7 +64,9 @@ impl Backend for MemoryBackend {
             Stranger::Set(text) => self.store.set(&self.key, Some(text)),
             Stranger::Del => self.store.set(&self.key, None),
             Stranger::Flush => self.store.flush(),
-            Stranger::Rpush(_) => return Err("a store in memory has no lists: say `runs on: redis`".to_owned()),
+            Stranger::Rpush(_) => {
+                return Err("a store in memory has no lists: say `runs on: redis`".to_owned());
+            }
         }
         Ok(())
     }

@@ -134,7 +134,11 @@ impl Backend for RedisBackend {
 
     async fn set_up(&mut self, up: bool) -> Result<(), String> {
         let server = self.own.as_mut().ok_or("only a server of its own can be taken away")?;
-        if up { server.restart().await } else { server.kill() }
+        if up {
+            server.restart().await
+        } else {
+            server.kill()
+        }
         Ok(())
     }
 

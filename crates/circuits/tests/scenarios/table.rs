@@ -108,7 +108,9 @@ fn read_file(file: &str, text: &str) -> Result<Vec<Scenario>, String> {
 }
 
 fn is_head(line: &str) -> bool {
-    line.trim_start_matches(['|', ' ']).starts_with("time") || line.starts_with("|-") || line.starts_with("| -")
+    line.trim_start_matches(['|', ' ']).starts_with("time")
+        || line.starts_with("|-")
+        || line.starts_with("| -")
 }
 
 fn read_row(line: usize, text: &str) -> Result<Row, String> {

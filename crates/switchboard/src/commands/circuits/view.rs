@@ -1,0 +1,167 @@
+//! Looking: the list, one circuit, its history.
+
+use std::time::Duration;
+
+use anyhow::Context as _;
+use breaker::{ModelKey, State, Timestamp, Transition};
+use circuits::{Report, Store as _};
+use comfy_table::{Cell, Color, Table, TableStyle};
+use serde::Serialize;
+
+use super::{ADVICE, Entry, Seen, words};
+use crate::output::Output;
+
+/// So many entries of a history are shown.
+const HISTORY: usize = 1_000;
+
+/// An entry of the history, for scripts.
+#[derive(Serialize)]
+pub(super) struct Told<'a> {
+    key: &'a str,
+    at: Timestamp,
+    from: State,
+    to: State,
+    epoch: u64,
+    reason: &'a breaker::Reason,
+    instance: &'a str,
+}
+
+impl<'a> Told<'a> {
+    pub(super) fn of(key: &'a ModelKey, entry: &'a Transition) -> Self {
+        Self {
+            key: key.as_str(),
+            at: entry.at,
+            from: entry.from,
+            to: entry.to,
+            epoch: entry.epoch,
+            reason: &entry.reason,
+            instance: entry.instance.as_str(),
+        }
+    }
+}
+
+pub(super) async fn list(output: Output, circuits: &Seen, json: bool) -> anyhow::Result<()> {
+    let entries = circuits.entries().await?;
+    let (mut reports, mut odd) = (Vec::new(), Vec::new());
+    for entry in entries {
+        match entry {
+            Entry::Circuit(report) => reports.push(*report),
+            Entry::Odd(key, what) => odd.push((key, what)),
+        }
+    }
+    reports.sort_by(|a, b| (rank(a), &a.key).cmp(&(rank(b), &b.key)));
+    if json {
+        return Ok(output.json(&reports)?);
+    }
+    if reports.is_empty() && odd.is_empty() {
+        return Ok(output.line("There are no circuits yet: a model's circuit appears with its first call.")?);
+    }
+    output.line(table(output, &reports).trim_fmt())?;
+    for (key, what) in odd {
+        output.line(format_args!("circuit_breaker:{key} is {what}"))?;
+    }
+    Ok(())
+}
+
+/// Worst first.
+fn rank(report: &Report) -> u8 {
+    match report.state {
+        State::Open if report.forced => 0,
+        State::Open => 1,
+        State::HalfOpen => 2,
+        State::Closed if report.failure_count > 0 => 3,
+        State::Closed => 4,
+    }
+}
+
+fn table(output: Output, reports: &[Report]) -> Table {
+    let mut table = Table::new();
+    table.load_style(TableStyle::new());
+    table.set_header(["MODEL", "STATE", "FAILURES", "RETRY IN", "REASON", "SINCE"]);
+    for report in reports {
+        let colour = match report.state {
+            State::Closed => Color::Green,
+            State::Open => Color::Red,
+            State::HalfOpen => Color::Yellow,
+        };
+        let state = Cell::new(if report.forced { "OPEN (forced)" } else { report.state.as_str() });
+        table.add_row([
+            Cell::new(&report.key),
+            if output.colour() { state.fg(colour) } else { state },
+            Cell::new(report.failure_count),
+            Cell::new(words::retry(report)),
+            Cell::new(if report.state == State::Closed { "" } else { report.explanation.as_str() }),
+            Cell::new(words::date(report.since)),
+        ]);
+    }
+    table
+}
+
+pub(super) async fn show(output: Output, circuits: &Seen, key: &ModelKey, json: bool) -> anyhow::Result<()> {
+    let (report, now) = circuits.one(key).await?;
+    if json {
+        return Ok(output.json(&report)?);
+    }
+    let sentence = words::sentence(&report, now);
+    output.line(format_args!("{key}: {}", output.paint(words::style(report.state), sentence)))?;
+    let mut table = Table::new();
+    table.load_style(TableStyle::new());
+    let (calls, failures) = (report.calls, report.failures);
+    let rows = [
+        ("state", report.state.to_string()),
+        ("since", format!("{} ({})", words::date(report.since), words::length(now.since(report.since)))),
+        ("failures in a row", report.failure_count.to_string()),
+        ("last failure", words::date(report.last_failure_time)),
+        ("in the window", format!("{failures} of {calls} calls failed")),
+        ("retry at", report.retry_at.map_or_else(|| "-".to_owned(), words::date)),
+        ("trips in a row", report.trips.to_string()),
+        ("forced", if report.forced { "yes, by hand" } else { "no" }.to_owned()),
+        ("probing", names(&report.probing)),
+        ("cut off", names(&report.cut_off)),
+        ("reason", report.explanation.clone()),
+        ("epoch", report.epoch.to_string()),
+        ("written by", report.updated_by.as_ref().map_or_else(|| "-".to_owned(), ToString::to_string)),
+        ("written at", words::date(report.updated_at)),
+        ("in Redis", format!("circuit_breaker:{key}")),
+    ];
+    for (name, value) in rows {
+        table.add_row([name.to_owned(), value]);
+    }
+    Ok(output.line(table.trim_fmt())?)
+}
+
+fn names(instances: &[breaker::InstanceId]) -> String {
+    if instances.is_empty() {
+        return "nobody".to_owned();
+    }
+    instances.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}
+
+pub(super) async fn history(output: Output, circuits: &Seen, key: &ModelKey, json: bool) -> anyhow::Result<()> {
+    let entries = circuits.store.history(key, HISTORY).await.context(ADVICE)?;
+    if json {
+        let told: Vec<Told<'_>> = entries.iter().map(|entry| Told::of(key, entry)).collect();
+        return Ok(output.json(&told)?);
+    }
+    if entries.is_empty() {
+        return Ok(output.line(format_args!("{key} has no transitions in the last 7 days."))?);
+    }
+    let mut table = Table::new();
+    table.load_style(TableStyle::new());
+    table.set_header(["AT", "FROM", "TO", "FOR", "REASON", "INSTANCE", "EPOCH"]);
+    let mut until: Option<Timestamp> = None;
+    for entry in entries {
+        let lasted: Option<Duration> = until.map(|until| until.since(entry.at));
+        table.add_row([
+            words::date(entry.at),
+            entry.from.to_string(),
+            entry.to.to_string(),
+            lasted.map_or_else(|| "still".to_owned(), words::length),
+            entry.reason.in_short(),
+            entry.instance.to_string(),
+            entry.epoch.to_string(),
+        ]);
+        until = Some(entry.at);
+    }
+    Ok(output.line(table.trim_fmt())?)
+}
