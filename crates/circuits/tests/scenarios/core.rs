@@ -6,8 +6,8 @@ use std::{
 };
 
 use breaker::{
-    Admission, Context, Document, Effect, Event, Extras, InstanceId, Lease, ModelKey, Policy, Record, Stamp,
-    Step, Timestamp, Transition, admit, adopt, apply, bucket_start, encode,
+    Admission, Context, Document, Effect, Event, Extras, InstanceId, Lease, Mode, ModelKey, Policy, Record,
+    Stamp, Step, Timestamp, Transition, admit, adopt, apply, bucket_start, encode,
 };
 use bytes::Bytes;
 use circuits::Report;
@@ -105,6 +105,7 @@ impl CoreWorld {
         let instance = InstanceId::new(&call.who);
         let record = match self.current(&instance) {
             Some((record, _)) => record,
+            None if self.policy.mode == Mode::Off => Record::closed(0),
             None => {
                 let fresh = Record::fresh(self.last.epoch, &instance, self.now);
                 self.write(fresh.clone(), &Extras::default(), None);

@@ -33,7 +33,9 @@ pub async fn run(session: &Session, command: CircuitsCommand) -> anyhow::Result<
     let circuits = Seen { store: connect(&config.redis).await?, policies: config.policies };
     match command {
         CircuitsCommand::List(json) => view::list(session.output, &circuits, json.json).await?,
-        CircuitsCommand::Show(what) => view::show(session.output, &circuits, &what.key.key, what.json.json).await?,
+        CircuitsCommand::Show(what) => {
+            view::show(session.output, &circuits, &what.key.key, what.json.json).await?
+        }
         CircuitsCommand::History(what) => {
             view::history(session.output, &circuits, &what.key.key, what.json.json).await?;
         }
@@ -81,16 +83,19 @@ impl Seen {
         let text = match value {
             Value::Absent => return None,
             Value::Oversized { .. } => return Some(Entry::Odd(key.clone(), "far too large for a circuit")),
-            Value::OtherType(_) => return Some(Entry::Odd(key.clone(), "a key of another type, and is left alone")),
+            Value::OtherType(_) => {
+                return Some(Entry::Odd(key.clone(), "a key of another type, and is left alone"));
+            }
             Value::Text(text) => text,
         };
         match breaker::Document::parse(text, policy) {
             breaker::Document::Ours(record, _) | breaker::Document::Foreign(record, _) => {
                 Some(Entry::Circuit(Box::new(Report::new(key, &record, policy, now))))
             }
-            breaker::Document::Garbage => {
-                Some(Entry::Odd(key.clone(), "not a circuit's JSON: it counts as closed until the next change"))
-            }
+            breaker::Document::Garbage => Some(Entry::Odd(
+                key.clone(),
+                "not a circuit's JSON: it counts as closed until the next change",
+            )),
         }
     }
 }
@@ -100,7 +105,9 @@ const ADVICE: &str = "the circuits cannot be read; `switchboard doctor` says wha
 
 async fn connect(redis: &Redis) -> anyhow::Result<Arc<RedisStore>> {
     if redis.url.is_memory() {
-        bail!("the configuration keeps circuits in each gateway's own memory (redis.url = \"memory:\"), where nobody else sees them");
+        bail!(
+            "the configuration keeps circuits in each gateway's own memory (redis.url = \"memory:\"), where nobody else sees them"
+        );
     }
     let address: RedisAddress = redis.url.expose().parse().context("REDIS_URL")?;
     let store = RedisStore::start(address).context("REDIS_URL")?;
@@ -108,7 +115,9 @@ async fn connect(redis: &Redis) -> anyhow::Result<Arc<RedisStore>> {
     let url = &redis.url;
     match connected {
         Ok(Ok(())) => Ok(Arc::new(store)),
-        Ok(Err(error)) => bail!("Redis at {url} cannot be reached ({error}); `switchboard doctor` says what to do"),
+        Ok(Err(error)) => {
+            bail!("Redis at {url} cannot be reached ({error}); `switchboard doctor` says what to do")
+        }
         Err(_) => bail!("Redis at {url} did not answer within 3 s; `switchboard doctor` says what to do"),
     }
 }

@@ -1,15 +1,76 @@
 //! `switchboard doctor`: what a manual's troubleshooting page would ask.
+//!
+//! Every check says what was found, and what to do if that is not well. They go from the outside in: a check that
+//! needs what an earlier one missed is skipped, so the first failure is the one to mend. Nothing is written to Redis,
+//! no provider is called, and no secret is shown.
+
+mod circuits;
+mod examination;
+mod finding;
+mod network;
+mod server;
+mod settings;
 
 use std::process::ExitCode;
 
-use super::Session;
-use crate::cli::JsonArgument;
+use serde::Serialize;
 
-/// Not built yet.
+use super::Session;
+use crate::{
+    cli::JsonArgument,
+    output::{Output, Style},
+};
+use examination::Examination;
+use finding::{Finding, Verdict};
+
+/// Looks for what is wrong, and says what to do.
 ///
 /// # Errors
-/// Always, so far.
-#[expect(clippy::unused_async, reason = "the real one waits")]
-pub async fn run(_session: &Session, _arguments: &JsonArgument) -> anyhow::Result<ExitCode> {
-    anyhow::bail!("doctor is not built yet")
+/// When standard output takes no more. What is wrong is no error, but exit code 1.
+pub async fn run(session: &Session, arguments: &JsonArgument) -> anyhow::Result<ExitCode> {
+    let mut examination = Examination::default();
+    let redis = settings::examine(session, &mut examination);
+    if let Some(redis) = redis
+        && let Some(mut server) = network::examine(&redis, &mut examination).await
+    {
+        server::examine(&mut server, &mut examination).await;
+        circuits::examine(&redis, &mut server, &mut examination).await;
+    }
+    let findings = examination.finish();
+    let fine = findings.iter().all(|finding| finding.verdict != Verdict::Failed);
+    if arguments.json {
+        session.output.json(&Report { fine, checks: &findings })?;
+    } else {
+        tell(session.output, &findings)?;
+    }
+    Ok(if fine { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// What `--json` prints.
+#[derive(Serialize)]
+struct Report<'a> {
+    fine: bool,
+    checks: &'a [Finding],
+}
+
+fn tell(output: Output, findings: &[Finding]) -> std::io::Result<()> {
+    for Finding { check, verdict, found, advice } in findings {
+        let style = match verdict {
+            Verdict::Ok => Style::Good,
+            Verdict::Warning => Style::Warning,
+            Verdict::Failed => Style::Bad,
+            Verdict::Skipped => Style::Faint,
+        };
+        let verdict = output.paint(style, format_args!("{:<8}", verdict.as_str()));
+        let check = output.paint(Style::Strong, format_args!("{:<15}", check.as_str()));
+        let advice = advice.as_ref().map_or(String::new(), |advice| format!("; {advice}"));
+        output.line(format_args!("{verdict} {check} {found}{advice}"))?;
+    }
+    let count = |verdict| findings.iter().filter(|finding| finding.verdict == verdict).count();
+    output.line("")?;
+    match (count(Verdict::Failed), count(Verdict::Warning)) {
+        (0, 0) => output.line("All is well."),
+        (0, warnings) => output.line(format_args!("It works; worth a look: {warnings}.")),
+        (failed, _) => output.line(format_args!("Failed: {failed}. Mend the first, then run this again.")),
+    }
 }

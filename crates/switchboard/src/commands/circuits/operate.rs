@@ -32,8 +32,10 @@ pub(super) async fn reset(output: Output, circuits: Seen, key: &ModelKey) -> any
 /// Becomes an instance for a moment, under the name of the person and the machine.
 async fn take_part(circuits: &Seen) -> Circuits {
     let user = std::env::var("USER").unwrap_or_else(|_| "somebody".to_owned());
-    let settings =
-        Settings { policies: circuits.policies.clone(), ..Settings::new(InstanceId::new(&format!("cli-{user}"))) };
+    let settings = Settings {
+        policies: circuits.policies.clone(),
+        ..Settings::new(InstanceId::new(&format!("cli-{user}")))
+    };
     let part = Circuits::start(Arc::clone(&circuits.store) as Arc<dyn circuits::Store>, settings);
     part.ready().await;
     part

@@ -137,7 +137,12 @@ fn names(instances: &[breaker::InstanceId]) -> String {
     instances.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 
-pub(super) async fn history(output: Output, circuits: &Seen, key: &ModelKey, json: bool) -> anyhow::Result<()> {
+pub(super) async fn history(
+    output: Output,
+    circuits: &Seen,
+    key: &ModelKey,
+    json: bool,
+) -> anyhow::Result<()> {
     let entries = circuits.store.history(key, HISTORY).await.context(ADVICE)?;
     if json {
         let told: Vec<Told<'_>> = entries.iter().map(|entry| Told::of(key, entry)).collect();

@@ -58,7 +58,8 @@ pub(super) fn retry(report: &Report) -> String {
 
 /// One circuit in a sentence.
 pub(super) fn sentence(report: &Report, now: Timestamp) -> String {
-    let by = report.updated_by.as_ref().map_or(String::new(), |instance| format!(" from instance {instance}"));
+    let by =
+        report.updated_by.as_ref().map_or(String::new(), |instance| format!(" from instance {instance}"));
     let last = if report.last_failure_time == Timestamp::NEVER {
         String::new()
     } else {
@@ -71,14 +72,16 @@ pub(super) fn sentence(report: &Report, now: Timestamp) -> String {
         }
         State::Closed => format!("CLOSED for {}: calls go through.", length(now.since(report.since))),
         State::Open if report.forced => match report.retry_at {
-            Some(until) => format!("OPEN by hand until {}: {why}; then one probe is let through.", clock(until)),
+            Some(until) => {
+                format!("OPEN by hand until {}: {why}; then one probe is let through.", clock(until))
+            }
             None => format!("OPEN by hand until it is closed by hand: {why}."),
         },
         State::Open => {
             let left = Duration::from_millis(report.retry_in_ms.unwrap_or(0));
-            let probe = report.retry_at.map_or(String::new(), |at| {
-                format!("; one probe will be let through at {}", clock(at))
-            });
+            let probe = report
+                .retry_at
+                .map_or(String::new(), |at| format!("; one probe will be let through at {}", clock(at)));
             format!("OPEN for {} more: {why}{last}{probe}.", length(left))
         }
         State::HalfOpen if report.probing.is_empty() => {
@@ -93,9 +96,7 @@ pub(super) fn sentence(report: &Report, now: Timestamp) -> String {
 
 #[cfg(test)]
 mod tests {
-    use breaker::{
-        Context, Event, Failure, InstanceId, Outcome, Policy, Record, Stamp, apply,
-    };
+    use breaker::{Context, Event, Failure, InstanceId, Outcome, Policy, Record, Stamp, apply};
 
     use super::*;
 

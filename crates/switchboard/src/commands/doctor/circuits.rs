@@ -1,0 +1,154 @@
+//! Checks of the circuits themselves: can they be read, is word of changes given, and is all among them one.
+
+use ::circuits::{Listing, RedisStore, Store as _, StoreError, Value};
+use breaker::{Document, ModelKey};
+use redis::{AsyncConnectionConfig, RedisError, RedisResult, aio::MultiplexedConnection};
+use tokio::time::timeout;
+
+use super::{
+    examination::Examination,
+    finding::Check,
+    network::{PATIENCE, told},
+    settings::RedisSettings,
+};
+use crate::commands::circuits::{Health, Sight};
+
+const KEY_PREFIX: &str = "circuit_breaker:";
+
+/// So many bad names are shown.
+const SHOWN: usize = 3;
+
+/// Looks at the circuits.
+pub(super) async fn examine(
+    redis: &RedisSettings,
+    connection: &mut MultiplexedConnection,
+    examination: &mut Examination,
+) {
+    match timeout(PATIENCE, track(redis)).await {
+        Ok(Ok(())) => examination.ok(Check::Tracking, "RESP3 and CLIENT TRACKING allowed"),
+        Ok(Err(error)) => {
+            let advice = "changes of others could not be heard; Redis 6.0 or later has it, and a user needs \
+                          ACL SETUSER name +hello +client|tracking";
+            return examination.fail(Check::Tracking, told(&error), advice);
+        }
+        Err(_) => {
+            let found = format!("no answer within {} s", PATIENCE.as_secs());
+            return examination.fail(Check::Tracking, found, "look whether Redis is overloaded");
+        }
+    }
+    let listing = timeout(PATIENCE, list(redis)).await.unwrap_or(Err(StoreError::Silent(PATIENCE)));
+    let bad_names = timeout(PATIENCE, bad_names(connection)).await;
+    match (listing, bad_names) {
+        (Ok(listing), Ok(Ok(bad_names))) => judge(redis, &listing, &bad_names, examination),
+        (Err(error), _) => {
+            let advice = format!("allow this user the keys ~{KEY_PREFIX}* and ~{{{KEY_PREFIX}*");
+            examination.fail(Check::Circuits, format_args!("cannot be read: {error}"), advice);
+        }
+        (_, Ok(Err(error))) => {
+            examination.fail(Check::Circuits, told(&error), "allow this user SCAN (ACL SETUSER name +scan)");
+        }
+        (_, Err(_)) => {
+            let found = format!("listing them took more than {} s", PATIENCE.as_secs());
+            examination.warn(Check::Circuits, found, "give circuits a Redis of their own, with fewer keys");
+        }
+    }
+}
+
+/// Asks for word of changes in the very way an instance does.
+async fn track(redis: &RedisSettings) -> Result<(), RedisError> {
+    let config = AsyncConnectionConfig::new().set_response_timeout(Some(PATIENCE));
+    let client = redis.address.client()?;
+    let mut connection = client.get_multiplexed_async_connection_with_config(&config).await?;
+    let mut track = redis::cmd("CLIENT");
+    track.arg("TRACKING").arg("ON").arg("BCAST").arg("PREFIX").arg(KEY_PREFIX);
+    track.query_async(&mut connection).await
+}
+
+async fn list(redis: &RedisSettings) -> Result<Listing, StoreError> {
+    let store =
+        RedisStore::start(redis.address.clone()).map_err(|error| StoreError::Refused(error.to_string()))?;
+    store.connected().await?;
+    store.load_all(&[], true).await
+}
+
+/// Keys that stand where circuits do, but name none.
+async fn bad_names(connection: &mut MultiplexedConnection) -> RedisResult<Vec<String>> {
+    let mut names = Vec::new();
+    let mut cursor = 0u64;
+    loop {
+        let mut scan = redis::cmd("SCAN");
+        scan.arg(cursor).arg("MATCH").arg(format!("{KEY_PREFIX}*")).arg("COUNT").arg(1_000);
+        let (next, page): (u64, Vec<Vec<u8>>) = scan.query_async(connection).await?;
+        names.extend(
+            page.iter().map(|name| String::from_utf8_lossy(name).into_owned()).filter(|name| !is_good(name)),
+        );
+        if next == 0 {
+            names.sort_unstable();
+            names.dedup();
+            return Ok(names);
+        }
+        cursor = next;
+    }
+}
+
+fn is_good(name: &str) -> bool {
+    name.strip_prefix(KEY_PREFIX).is_some_and(|key| key.parse::<ModelKey>().is_ok())
+}
+
+/// What there is, counted.
+#[derive(Debug, Default)]
+struct Counts {
+    open: usize,
+    forced: usize,
+    half_open: usize,
+    closed: usize,
+    foreign: usize,
+    unreadable: Vec<String>,
+}
+
+fn judge(redis: &RedisSettings, listing: &Listing, bad_names: &[String], examination: &mut Examination) {
+    let counts = count(redis, listing);
+    let Counts { open, forced, half_open, closed, foreign, unreadable } = &counts;
+    let mut found =
+        format!("{} OPEN ({forced} by hand), {half_open} HALF_OPEN, {closed} CLOSED", open + forced);
+    if *foreign > 0 {
+        found.push_str(&format!("; {foreign} written by Open SWE or redis-cli and not yet taken over"));
+    }
+    if unreadable.is_empty() && bad_names.is_empty() {
+        return examination.ok(Check::Circuits, found);
+    }
+    for (what, names) in [("no circuit", unreadable.as_slice()), ("not named provider:model", bad_names)] {
+        if !names.is_empty() {
+            found.push_str(&format!("; {} {what}: {}", names.len(), shortened(names)));
+        }
+    }
+    let advice = "look at these keys with redis-cli TYPE and GET, and delete those that nobody needs";
+    examination.warn(Check::Circuits, found, advice);
+}
+
+fn count(redis: &RedisSettings, listing: &Listing) -> Counts {
+    let mut counts = Counts::default();
+    for (key, value) in &listing.values {
+        let policy = redis.policies.models.get(key).unwrap_or(&redis.policies.default);
+        let Some(sight) = Sight::new(key, value, policy, listing.time) else { continue };
+        if let Value::Text(text) = value
+            && matches!(Document::parse(text, policy), Document::Foreign(..))
+        {
+            counts.foreign += 1;
+        }
+        match sight.health() {
+            Health::Forced => counts.forced += 1,
+            Health::Open => counts.open += 1,
+            Health::HalfOpen => counts.half_open += 1,
+            Health::Closed => counts.closed += 1,
+            Health::Unreadable => counts.unreadable.push(format!("{KEY_PREFIX}{key}")),
+        }
+    }
+    counts
+}
+
+fn shortened(names: &[String]) -> String {
+    let shown: Vec<_> = names.iter().take(SHOWN).map(|name| format!("{name:?}")).collect();
+    let more = if names.len() > SHOWN { ", ..." } else { "" };
+    format!("{}{more}", shown.join(", "))
+}

@@ -1,0 +1,81 @@
+//! The findings as they come in, and what to say of checks that were never reached.
+
+use std::fmt::Display;
+
+use super::finding::{Check, Finding, Verdict};
+use crate::commands::circuits::words::printable;
+
+/// The findings so far.
+#[derive(Debug, Default)]
+pub(super) struct Examination {
+    findings: Vec<Finding>,
+    /// Why checks that have no finding at the end have none.
+    unreached: Option<String>,
+}
+
+impl Examination {
+    pub(super) fn ok(&mut self, check: Check, found: impl Display) {
+        self.add(check, Verdict::Ok, found, None);
+    }
+
+    pub(super) fn warn(&mut self, check: Check, found: impl Display, advice: impl Display) {
+        self.add(check, Verdict::Warning, found, Some(advice.to_string()));
+    }
+
+    pub(super) fn fail(&mut self, check: Check, found: impl Display, advice: impl Display) {
+        self.add(check, Verdict::Failed, found, Some(advice.to_string()));
+    }
+
+    pub(super) fn skip(&mut self, check: Check, found: impl Display) {
+        self.add(check, Verdict::Skipped, found, None);
+    }
+
+    /// Whether a check has its finding.
+    pub(super) fn has(&self, check: Check) -> bool {
+        self.findings.iter().any(|finding| finding.check == check)
+    }
+
+    /// Nothing further can be looked at.
+    pub(super) fn stop(&mut self, why: impl Display) {
+        self.unreached = Some(why.to_string());
+    }
+
+    /// All findings in the order of [`Check::ALL`], one a check.
+    pub(super) fn finish(mut self) -> Vec<Finding> {
+        let failed = self.findings.iter().find(|finding| finding.verdict == Verdict::Failed);
+        let unreached = self.unreached.take().unwrap_or_else(|| match failed {
+            Some(finding) => format!("needs {}", finding.check.as_str()),
+            None => "was not reached".to_owned(),
+        });
+        for check in Check::ALL {
+            if !self.has(check) {
+                self.skip(check, &unreached);
+            }
+        }
+        self.findings.sort_by_key(|finding| finding.check);
+        self.findings
+    }
+
+    /// Servers and files have a say in what was found: it must not reach the terminal as it is.
+    fn add(&mut self, check: Check, verdict: Verdict, found: impl Display, advice: Option<String>) {
+        let advice = advice.map(|advice| printable(&advice));
+        self.findings.push(Finding { check, verdict, found: printable(&found.to_string()), advice });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_check_has_one_finding_in_its_place() {
+        let mut examination = Examination::default();
+        examination.fail(Check::Port, "closed", "start it");
+        examination.ok(Check::Host, "is there");
+        examination.stop("needs the port");
+        let findings = examination.finish();
+        assert_eq!(findings.iter().map(|finding| finding.check).collect::<Vec<_>>(), Check::ALL);
+        assert_eq!((findings[4].verdict, findings[4].found.as_str()), (Verdict::Failed, "closed"));
+        assert_eq!((findings[5].verdict, findings[5].found.as_str()), (Verdict::Skipped, "needs the port"));
+    }
+}

@@ -1,0 +1,99 @@
+//! What a check found.
+
+use serde::Serialize;
+
+/// What is checked, in the order in which one thing needs the other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Check {
+    Configuration,
+    Providers,
+    RedisUrl,
+    Host,
+    Port,
+    Tls,
+    Authentication,
+    Server,
+    Tracking,
+    Scripts,
+    Role,
+    Persistence,
+    Memory,
+    Circuits,
+    Clock,
+}
+
+impl Check {
+    pub(super) const ALL: [Self; 15] = [
+        Self::Configuration,
+        Self::Providers,
+        Self::RedisUrl,
+        Self::Host,
+        Self::Port,
+        Self::Tls,
+        Self::Authentication,
+        Self::Server,
+        Self::Tracking,
+        Self::Scripts,
+        Self::Role,
+        Self::Persistence,
+        Self::Memory,
+        Self::Circuits,
+        Self::Clock,
+    ];
+
+    pub(super) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Configuration => "configuration",
+            Self::Providers => "providers",
+            Self::RedisUrl => "REDIS_URL",
+            Self::Host => "host",
+            Self::Port => "port",
+            Self::Tls => "TLS",
+            Self::Authentication => "authentication",
+            Self::Server => "server",
+            Self::Tracking => "tracking",
+            Self::Scripts => "scripts",
+            Self::Role => "role",
+            Self::Persistence => "persistence",
+            Self::Memory => "memory",
+            Self::Circuits => "circuits",
+            Self::Clock => "clock",
+        }
+    }
+}
+
+/// How a check came out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Verdict {
+    /// As it should be.
+    Ok,
+    /// It works, but may not always.
+    Warning,
+    /// It does not work.
+    Failed,
+    /// There was nothing to check, or no way to.
+    Skipped,
+}
+
+impl Verdict {
+    pub(super) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Warning => "warning",
+            Self::Failed => "failed",
+            Self::Skipped => "skipped",
+        }
+    }
+}
+
+/// What a check found, and what to do about it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(super) struct Finding {
+    pub(super) check: Check,
+    pub(super) verdict: Verdict,
+    pub(super) found: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) advice: Option<String>,
+}

@@ -1,0 +1,250 @@
+//! Checks of the server: what it is, and whether it lets circuits be kept and shared.
+
+use std::{collections::HashMap, time::SystemTime};
+
+use redis::{RedisError, RedisResult, aio::MultiplexedConnection};
+
+use super::{examination::Examination, finding::Check, network::told};
+
+/// RESP3 and the tracking of keys came with this version.
+const OLDEST: (u32, u32) = (6, 0);
+
+/// A difference of clocks that is worth a word.
+const CLOCKS_DIFFER: f64 = 1.0;
+
+/// Looks at everything that Redis tells of itself.
+pub(super) async fn examine(connection: &mut MultiplexedConnection, examination: &mut Examination) {
+    match info(connection).await {
+        Ok(facts) => {
+            check_server(&facts, examination);
+            check_role(&facts, examination);
+            let saves = setting(connection, "save").await;
+            check_persistence(&facts, saves.as_deref(), examination);
+            check_memory(&facts, examination);
+        }
+        Err(error) => {
+            let advice = "allow this user INFO (ACL SETUSER name +info) to have more checked";
+            examination.warn(
+                Check::Server,
+                format_args!("it tells nothing of itself: {}", told(&error)),
+                advice,
+            );
+            for check in [Check::Role, Check::Persistence, Check::Memory] {
+                examination.skip(check, "needs INFO");
+            }
+        }
+    }
+    check_scripts(connection, examination).await;
+    check_clock(connection, examination).await;
+}
+
+/// What `INFO` says, by name.
+pub(super) struct Facts(HashMap<String, String>);
+
+impl Facts {
+    fn parse(text: &str) -> Self {
+        let pairs = text.lines().filter_map(|line| line.trim_end().split_once(':'));
+        Self(pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).collect())
+    }
+
+    fn get(&self, name: &str) -> &str {
+        self.0.get(name).map_or("", String::as_str)
+    }
+
+    fn number(&self, name: &str) -> u64 {
+        self.get(name).parse().unwrap_or(0)
+    }
+}
+
+async fn info(connection: &mut MultiplexedConnection) -> RedisResult<Facts> {
+    let text: String = redis::cmd("INFO").query_async(connection).await?;
+    Ok(Facts::parse(&text))
+}
+
+/// A setting of the server; managed ones do not tell it.
+async fn setting(connection: &mut MultiplexedConnection, name: &str) -> Option<String> {
+    let answer: RedisResult<Vec<String>> =
+        redis::cmd("CONFIG").arg("GET").arg(name).query_async(connection).await;
+    answer.ok()?.into_iter().nth(1)
+}
+
+fn check_server(facts: &Facts, examination: &mut Examination) {
+    let version = facts.get("redis_version");
+    let name = match (facts.get("valkey_version"), facts.get("dragonfly_version")) {
+        ("", "") => format!("Redis {version}"),
+        (valkey, "") => format!("Valkey {valkey}, like Redis {version}"),
+        (_, dragonfly) => format!("Dragonfly {dragonfly}, like Redis {version}"),
+    };
+    if version_of(version) < OLDEST {
+        let advice = "use Redis 6.0 or later, or Valkey: older ones have no RESP3";
+        return examination.fail(Check::Server, name, advice);
+    }
+    match facts.get("redis_mode") {
+        "sentinel" => {
+            let advice = "give the address of Redis itself, not of its Sentinel";
+            examination.fail(Check::Server, format_args!("{name}, a Sentinel"), advice);
+        }
+        "cluster" => {
+            let advice = "use one Redis: a Cluster cannot be used yet";
+            examination.fail(Check::Server, format_args!("{name}, a node of a Cluster"), advice);
+        }
+        _ => examination.ok(Check::Server, name),
+    }
+}
+
+/// An unreadable version counts as the oldest.
+fn version_of(text: &str) -> (u32, u32) {
+    let mut parts = text.split('.').map(|part| part.parse().unwrap_or(0));
+    (parts.next().unwrap_or(0), parts.next().unwrap_or(0))
+}
+
+fn check_role(facts: &Facts, examination: &mut Examination) {
+    match facts.get("role") {
+        "slave" => {
+            let primary = format!("{}:{}", facts.get("master_host"), facts.get("master_port"));
+            let advice = format!("give the address of its primary, {primary}");
+            examination.fail(Check::Role, "a replica: it cannot be written to", advice);
+        }
+        _ => examination.ok(Check::Role, "a primary: it can be written to"),
+    }
+}
+
+fn check_persistence(facts: &Facts, saves: Option<&str>, examination: &mut Examination) {
+    let failed = |name: &str| !matches!(facts.get(name), "ok" | "");
+    let appends = facts.get("aof_enabled") == "1";
+    if failed("rdb_last_bgsave_status") || appends && failed("aof_last_write_status") {
+        let advice = "look at its log and its disk: until it can save, it may refuse all writes";
+        return examination.fail(Check::Persistence, "Redis could not save its data the last time", advice);
+    }
+    let advice = "start it with --appendonly yes";
+    match (appends, saves) {
+        (true, _) => examination.ok(Check::Persistence, "append-only file: circuits survive a restart"),
+        (false, Some("")) => {
+            let found =
+                "none: after a restart of Redis running gateways write back open circuits, nobody else does";
+            examination.warn(Check::Persistence, found, advice);
+        }
+        (false, Some(_)) => {
+            let found = "snapshots only: a crash of Redis loses the last minutes";
+            examination.warn(Check::Persistence, found, advice);
+        }
+        (false, None) => {
+            let found = "no append-only file; whether it saves snapshots it does not tell";
+            examination.warn(Check::Persistence, found, "look at your provider's settings for persistence");
+        }
+    }
+}
+
+fn check_memory(facts: &Facts, examination: &mut Examination) {
+    let (used, limit) = (facts.number("used_memory"), facts.number("maxmemory"));
+    let policy = facts.get("maxmemory_policy");
+    if limit == 0 {
+        return examination.ok(Check::Memory, format_args!("{} used, no limit", megabytes(used)));
+    }
+    let found = format!("{} of {} used, {policy}", megabytes(used), megabytes(limit));
+    if policy == "noeviction" {
+        if used >= limit {
+            let advice = "raise maxmemory or delete other data: no circuit can be written";
+            return examination.fail(Check::Memory, found, advice);
+        }
+        return examination.ok(Check::Memory, found);
+    }
+    let what = if policy.starts_with("volatile-") {
+        "a full Redis throws away keys that expire, circuits among them (a forced one stays)"
+    } else {
+        "a full Redis throws away any key, circuits among them"
+    };
+    let advice = format!("{what}: set maxmemory-policy noeviction, or give circuits a Redis of their own");
+    examination.warn(Check::Memory, found, advice);
+}
+
+fn megabytes(bytes: u64) -> String {
+    format!("{} MB", bytes.div_ceil(1024 * 1024))
+}
+
+/// Tries a script that does nothing, in the way circuits are written.
+async fn check_scripts(connection: &mut MultiplexedConnection, examination: &mut Examination) {
+    match run_script(connection).await {
+        Ok(()) => examination.ok(Check::Scripts, "allowed"),
+        Err(error) => {
+            let advice = "allow this user scripts: ACL SETUSER name +script|load +evalsha +eval";
+            examination.fail(Check::Scripts, told(&error), advice);
+        }
+    }
+}
+
+async fn run_script(connection: &mut MultiplexedConnection) -> Result<(), RedisError> {
+    let digest: String = redis::cmd("SCRIPT").arg("LOAD").arg("return 1").query_async(connection).await?;
+    redis::cmd("EVALSHA").arg(digest).arg(0).query_async(connection).await
+}
+
+/// A note only: instances go by Redis' clock (B7).
+async fn check_clock(connection: &mut MultiplexedConnection, examination: &mut Examination) {
+    let answer: RedisResult<(f64, f64)> = redis::cmd("TIME").query_async(connection).await;
+    let here = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    let (Ok((seconds, micros)), Ok(here)) = (answer, here) else {
+        let advice = "allow this user TIME (ACL SETUSER name +time)";
+        return examination.fail(Check::Clock, "Redis does not tell its time, which circuits go by", advice);
+    };
+    let ahead = here.as_secs_f64() - (seconds + micros / 1e6);
+    if ahead.abs() < CLOCKS_DIFFER {
+        examination.ok(Check::Clock, "this machine's and Redis' agree");
+    } else {
+        let direction = if ahead > 0.0 { "ahead of" } else { "behind" };
+        let found = format!(
+            "this machine's is {:.1} s {direction} Redis'; circuits go by Redis', so this does no harm",
+            ahead.abs()
+        );
+        examination.ok(Check::Clock, found);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::finding::Verdict, *};
+
+    /// How a check of these facts comes out.
+    fn verdict(check: Check, text: &str) -> Verdict {
+        let facts = Facts::parse(text);
+        let mut examination = Examination::default();
+        match check {
+            Check::Server => check_server(&facts, &mut examination),
+            Check::Role => check_role(&facts, &mut examination),
+            Check::Persistence => check_persistence(&facts, Some("3600 1"), &mut examination),
+            _ => check_memory(&facts, &mut examination),
+        }
+        examination.finish().into_iter().find(|finding| finding.check == check).unwrap().verdict
+    }
+
+    #[test]
+    fn facts_are_judged() {
+        for (check, text, expected) in [
+            (Check::Server, "redis_version:5.0.14\r\n", Verdict::Failed),
+            (Check::Server, "redis_version:6.0.0\r\nredis_mode:standalone\r\n", Verdict::Ok),
+            (Check::Server, "redis_version:7.2.4\r\nvalkey_version:10.0.1\r\n", Verdict::Ok),
+            (Check::Server, "redis_version:7.0.15\r\nredis_mode:sentinel\r\n", Verdict::Failed),
+            (Check::Server, "redis_version:7.0.15\r\nredis_mode:cluster\r\n", Verdict::Failed),
+            (Check::Server, "", Verdict::Failed),
+            (Check::Role, "role:slave\r\nmaster_host:a\r\nmaster_port:1\r\n", Verdict::Failed),
+            (Check::Role, "role:master\r\n", Verdict::Ok),
+            (Check::Persistence, "aof_enabled:1\r\naof_last_write_status:ok\r\n", Verdict::Ok),
+            (Check::Persistence, "aof_enabled:1\r\naof_last_write_status:err\r\n", Verdict::Failed),
+            (Check::Persistence, "aof_enabled:0\r\nrdb_last_bgsave_status:err\r\n", Verdict::Failed),
+            (Check::Persistence, "aof_enabled:0\r\nrdb_last_bgsave_status:ok\r\n", Verdict::Warning),
+            (Check::Memory, "used_memory:9\r\nmaxmemory:0\r\nmaxmemory_policy:allkeys-lru\r\n", Verdict::Ok),
+            (
+                Check::Memory,
+                "used_memory:9\r\nmaxmemory:9\r\nmaxmemory_policy:noeviction\r\n",
+                Verdict::Failed,
+            ),
+            (Check::Memory, "used_memory:8\r\nmaxmemory:9\r\nmaxmemory_policy:noeviction\r\n", Verdict::Ok),
+            (
+                Check::Memory,
+                "used_memory:8\r\nmaxmemory:9\r\nmaxmemory_policy:volatile-lru\r\n",
+                Verdict::Warning,
+            ),
+        ] {
+            assert_eq!(verdict(check, text), expected, "{check:?}: {text}");
+        }
+    }
+}
