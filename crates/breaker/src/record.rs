@@ -105,7 +105,8 @@ impl Row {
     /// The row with what is too long ago forgotten.
     #[must_use]
     pub fn remembered(&self, policy: &Policy, now: Timestamp) -> Self {
-        if self.failures > 0 && now.since(self.last) >= policy.row_memory {
+        let dated = self.last != Timestamp::NEVER;
+        if self.failures > 0 && dated && now.since(self.last) >= policy.row_memory {
             return Self { last: self.last, ..Self::default() };
         }
         self.clone()

@@ -30,6 +30,12 @@ const FIELDS: [&str; 13] = [
     "updatedAt",
 ];
 
+/// The latest time that a JavaScript `Date` can be. Nobody means a later one, and Redis could not expire a key by it.
+const LATEST: Timestamp = Timestamp::from_millis(8_640_000_000_000_000);
+
+/// The largest whole number that JavaScript keeps exactly. Epochs go on from a foreign one, so it must leave room.
+const LARGEST_FOREIGN_EPOCH: u64 = (1 << 53) - 1;
+
 /// Fields of a value that this version does not know; they survive every write.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Extras(Map<String, Value>);
@@ -164,7 +170,7 @@ fn read_foreign(fields: &Map<String, Value>, open: bool, policy: &Policy) -> Rec
         phase,
         row: Row { failures: count(fields, "failureCount"), since: last, last, alone: None },
         reason: Some(Reason::of(crate::Cause::Foreign)),
-        ..Record::closed(number(fields, "epoch"))
+        ..Record::closed(number(fields, "epoch").min(LARGEST_FOREIGN_EPOCH))
     }
 }
 
@@ -217,7 +223,7 @@ fn number(fields: &Map<String, Value>, name: &str) -> u64 {
 }
 
 fn time(fields: &Map<String, Value>, name: &str) -> Timestamp {
-    Timestamp::from_millis(number(fields, name))
+    Timestamp::from_millis(number(fields, name)).min(LATEST)
 }
 
 fn count(fields: &Map<String, Value>, name: &str) -> u32 {

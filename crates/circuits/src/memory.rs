@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use breaker::{ModelKey, Timestamp, Transition, millis};
+use breaker::{ModelKey, State, Timestamp, Transition, millis};
 use bytes::Bytes;
 use futures_util::future::{BoxFuture, FutureExt as _, ready};
 
@@ -112,7 +112,7 @@ impl MemoryStore {
         let mut held = self.working()?;
         let time = self.clock.now();
         let value = held.value(key, time).map_or(Value::Absent, Value::Text);
-        Ok(Loaded { value, history: held.histories.contains_key(key), time })
+        Ok(Loaded { value, history: held.history_end(key), time })
     }
 
     fn list_now(&self, known: &[ModelKey], discover: bool) -> Result<Listing, StoreError> {
@@ -142,7 +142,7 @@ impl MemoryStore {
         }
         let value = held.value(key, time).map_or(Value::Absent, Value::Text);
         if value != write.expected {
-            return Ok(Swap::Changed(Loaded { value, history: held.histories.contains_key(key), time }));
+            return Ok(Swap::Changed(Loaded { value, history: held.history_end(key), time }));
         }
         match &write.next {
             Some(text) => {
@@ -171,6 +171,10 @@ impl MemoryStore {
 }
 
 impl Held {
+    fn history_end(&self, key: &ModelKey) -> Option<State> {
+        self.histories.get(key)?.last().map(|entry| entry.to)
+    }
+
     fn value(&mut self, key: &ModelKey, now: Timestamp) -> Option<Bytes> {
         let kept = self.values.get(key)?;
         if kept.until.is_some_and(|until| until <= now) {

@@ -1,6 +1,6 @@
 //! What one instance knows of one circuit: what stands in the store, and what it decides by.
 
-use breaker::{Context, Document, Extras, Phase, Policy, Record, adopt, merge, restore};
+use breaker::{Context, Document, Extras, Phase, Policy, Record, State, adopt, merge, restore};
 
 use crate::store::{Loaded, Value};
 
@@ -28,8 +28,8 @@ pub(crate) struct Mirror {
     pub(crate) value: Value,
     /// What they mean.
     pub(crate) stored: Stored,
-    /// Whether the circuit has a history.
-    pub(crate) history: bool,
+    /// The state that the circuit's history ends in; `None`: it has none.
+    pub(crate) history: Option<State>,
     /// Fields that are carried along.
     pub(crate) extras: Extras,
     /// What decisions are made from.
@@ -49,7 +49,7 @@ impl Mirror {
         Self {
             value: Value::Absent,
             stored: Stored::Unknown,
-            history: false,
+            history: None,
             extras: Extras::default(),
             record: Record::closed(0),
             last: Record::closed(0),
@@ -70,7 +70,7 @@ impl Mirror {
             Stored::Ours(found) => matches!(found.phase, Phase::Closed) && found.epoch != self.last.epoch,
             _ => false,
         };
-        gone && !self.history && !matches!(self.last.phase, Phase::Closed)
+        gone && self.history.is_none() && !matches!(self.last.phase, Phase::Closed)
     }
 
     /// Whether the store is to be told something, even if nothing happens.
@@ -115,7 +115,8 @@ impl Mirror {
             }
             // Obeyed at once, adopted as soon as it can be; outcomes of the meantime belong to no epoch.
             Stored::Foreign(record) => self.record = Record { epoch: 0, ..record.clone() },
-            Stored::Garbage => self.record = Record::closed(0),
+            // In an epoch of its own, so that outcomes of before the text are void (B4).
+            Stored::Garbage => self.record = Record::closed(self.last.epoch.saturating_add(1)),
             Stored::Unknown | Stored::Absent | Stored::OtherType => {}
         }
     }
@@ -176,7 +177,7 @@ impl Mirror {
 
     /// A key that is gone while its history stands was deleted: a reset, also for those who were away (F5).
     fn base_without_value(&self, context: Context<'_>) -> Base {
-        if self.history {
+        if self.history.is_some() {
             return None;
         }
         match restore(&self.last, None, context) {

@@ -97,9 +97,15 @@ pub(crate) fn plan(mirror: &Mirror, requests: &[Request], context: Context<'_>, 
         fold.transitions.extend(transition);
     }
     let answers = requests.iter().map(|request| fold.request(request)).collect();
+    let garbage = matches!(mirror.stored, Stored::Garbage) && !mirror.apart;
     let next = match (fold.record, fold.removed) {
         (Some(record), _) if matches!(&mirror.stored, Stored::Ours(stored) if *stored == record) => {
             Next::Same
+        }
+        (Some(record), _) if garbage && record == mirror.record => Next::Same,
+        (Some(record), _) if garbage && record.epoch == 0 => {
+            // What was admitted while nothing was known of an epoch must not count in this one.
+            Next::Record(Box::new(Record { epoch: next_epoch(mirror.last.epoch, context.now), ..record }))
         }
         (Some(record), _) => Next::Record(Box::new(record)),
         (None, Some(epoch)) => Next::Nothing(epoch),
@@ -167,21 +173,22 @@ impl Fold<'_> {
         }
     }
 
-    /// Begins the circuit, if there is none. What was not closed before and is gone was reset, by a DEL (B11).
+    /// Begins the circuit, if there is none. A history that does not end closed was cut short by a DEL, which it is
+    /// told of now (B11).
     fn begin(&mut self) {
         if self.record.is_some() {
             return;
         }
         let Context { instance, now, .. } = self.context;
-        let last = &self.mirror.last;
+        let last = self.mirror.last.epoch;
         if !self.online {
             // Begun without knowing what the others know: it must not seem newer than that when the store is back.
-            self.record = Some(Record::closed(last.epoch));
+            self.record = Some(Record::closed(last));
             return;
         }
-        let record = Record::fresh(last.epoch, instance, now);
-        if !matches!(last.phase, Phase::Closed) {
-            self.transitions.push(reset_entry(last.written_state(), record.epoch, None, instance, now));
+        let record = Record::fresh(last, instance, now);
+        if let Some(state) = self.mirror.history.filter(|state| *state != State::Closed) {
+            self.transitions.push(reset_entry(state, record.epoch, None, instance, now));
         }
         self.record = Some(record);
     }

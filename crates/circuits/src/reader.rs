@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use breaker::{Event, Phase};
+use breaker::{Event, Phase, State};
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::{
@@ -155,7 +155,7 @@ impl Shared {
                     Err(error) => return self.link.fail(&error, self.clock.now()),
                 }
             } else {
-                self.take_up(&circuit, &Loaded { value, history: true, time });
+                self.take_up(&circuit, &Loaded { value, history: Some(State::Closed), time });
             }
             self.settled(&circuit).await;
         }

@@ -37,6 +37,9 @@ const KEY_PREFIX: &str = "circuit_breaker:";
 /// how a DEL is told from a loss of data (F5).
 const HISTORY: (usize, Duration) = (1_000, Duration::from_secs(7 * 24 * 60 * 60));
 
+/// Redis refuses a time that overflows its clock, which a senseless `openedAt` of a foreign value may ask for.
+const LONGEST_LIFETIME: Duration = Duration::from_secs(10 * 365 * 24 * 60 * 60);
+
 /// Keys asked for at once.
 const PAGE: usize = 500;
 
@@ -106,9 +109,10 @@ impl RedisStore {
         let mut connection = self.line.commands()?;
         let mut call = Script::Load.call(key);
         call.arg(self.shift.millis()).arg(LARGEST_VALUE);
-        let (time, history, kind, text): (u64, bool, String, Bytes) =
+        let (time, history, kind, text): (u64, String, String, Bytes) =
             Script::Load.run(&call, &mut connection).await.map_err(|e| read_error(&e))?;
-        Ok(Loaded { value: read_value(&kind, text), history, time: Timestamp::from_millis(time) })
+        let (value, history) = (read_value(&kind, text), read_state(&history));
+        Ok(Loaded { value, history, time: Timestamp::from_millis(time) })
     }
 
     async fn list(&self, known: &[ModelKey], discover: bool) -> Result<Listing, StoreError> {
@@ -146,13 +150,16 @@ impl RedisStore {
     async fn swap(&self, key: &ModelKey, write: &Write) -> Result<Swap, StoreError> {
         let mut connection = self.line.commands()?;
         let call = self.swap_call(key, write);
-        let (outcome, time, history, kind, text): (String, u64, bool, String, Bytes) =
+        let (outcome, time, history, kind, text): (String, u64, String, String, Bytes) =
             Script::CompareAndSet.run(&call, &mut connection).await.map_err(|e| read_error(&e))?;
         let time = Timestamp::from_millis(time);
         match outcome.as_str() {
             "done" => Ok(Swap::Done { time }),
             "clock" => Ok(Swap::ClockAway { time }),
-            _ => Ok(Swap::Changed(Loaded { value: read_value(&kind, text), history, time })),
+            _ => {
+                let (value, history) = (read_value(&kind, text), read_state(&history));
+                Ok(Swap::Changed(Loaded { value, history, time }))
+            }
         }
     }
 
@@ -168,7 +175,7 @@ impl RedisStore {
             Some(text) => call.arg("put").arg(&text[..]),
             None => call.arg("delete").arg(""),
         };
-        call.arg(write.lifetime.map_or(0, millis))
+        call.arg(write.lifetime.map_or(0, |lifetime| millis(lifetime.min(LONGEST_LIFETIME))))
             .arg(write.decided_at.as_millis())
             .arg(millis(CLOCK_TOLERANCE))
             .arg(self.shift.millis())
@@ -232,14 +239,13 @@ fn read_value(kind: &str, text: Bytes) -> Value {
     }
 }
 
+fn read_state(word: &str) -> Option<State> {
+    [State::Closed, State::Open, State::HalfOpen].into_iter().find(|state| state.as_str() == word)
+}
+
 fn read_entry(fields: &[String]) -> Option<Transition> {
     let field = |name: &str| fields.chunks_exact(2).find(|pair| pair[0] == name).map(|pair| pair[1].as_str());
-    let state = |name: &str| match field(name)? {
-        "CLOSED" => Some(State::Closed),
-        "OPEN" => Some(State::Open),
-        "HALF_OPEN" => Some(State::HalfOpen),
-        _ => None,
-    };
+    let state = |name: &str| read_state(field(name)?);
     Some(Transition {
         from: state("from")?,
         to: state("to")?,

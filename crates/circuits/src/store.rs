@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use breaker::{ModelKey, Timestamp, Transition};
+use breaker::{ModelKey, State, Timestamp, Transition};
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use tokio::sync::Notify;
@@ -85,8 +85,8 @@ pub enum Value {
 pub struct Loaded {
     /// What stands under the key.
     pub value: Value,
-    /// Whether the circuit has a history: so a DEL is told from a loss of data (F5).
-    pub history: bool,
+    /// The state that its history ends in; `None`: it has no history. So a DEL is told from a loss of data (F5).
+    pub history: Option<State>,
     /// The store's time.
     pub time: Timestamp,
 }

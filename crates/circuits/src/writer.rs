@@ -204,7 +204,7 @@ fn commit(circuit: &Circuit, plan: &Plan, write: &Write) {
         Next::Record(record) => inner.mirror.written(value_after(write), Record::clone(record)),
         Next::Nothing(epoch) => inner.mirror.removed(*epoch),
     }
-    inner.mirror.history |= !write.entries.is_empty();
+    inner.mirror.history = write.entries.last().map_or(inner.mirror.history, |entry| Some(entry.to));
     inner.version += 1;
     inner.written_at = Some(Instant::now());
     circuit.publish(&inner);
@@ -219,8 +219,6 @@ fn commit_nothing(circuit: &Circuit, inner: &mut Inner) {
             let value = inner.mirror.value.clone();
             inner.mirror.written(value, record);
         }
-        // Who begins it again tells the history what it was before, so that is kept while the history stands.
-        Stored::Absent if inner.mirror.history => inner.mirror.apart = false,
         Stored::Absent => {
             let epoch = inner.mirror.last.epoch;
             inner.mirror.removed(epoch);
@@ -232,7 +230,7 @@ fn commit_nothing(circuit: &Circuit, inner: &mut Inner) {
 
 fn commit_apart(circuit: &Circuit, inner: &mut Inner, plan: &Plan) {
     match &plan.next {
-        Next::Record(record) if **record != inner.mirror.record => {
+        Next::Record(record) if **record != inner.mirror.record || !inner.mirror.is_known() => {
             inner.mirror.keep_apart(Record::clone(record));
         }
         Next::Record(_) | Next::Same => return,

@@ -5,7 +5,20 @@
 --       6 when it was decided (Unix ms)   7 how far that may be from the time here (ms)
 --       8 ms to add to the time here (0, but in tests)   9 largest value that is told   10 entries   11 ms they last
 --       then six a history entry: from, to, epoch, reason, instance, at
--- Gives  what came of it (done | changed | clock), the time, whether there is a history, what stands there, its text
+-- Gives  what came of it (done | changed | clock), the time, the state that the history ends in ('': none), what stands
+--        there, its text
+local function history_end()
+  if redis.call('TYPE', KEYS[2]).ok ~= 'stream' then
+    return ''
+  end
+  local newest = redis.call('XREVRANGE', KEYS[2], '+', '-', 'COUNT', 1)[1]
+  for i = 1, newest and #newest[2] or 0, 2 do
+    if newest[2][i] == 'to' then
+      return newest[2][i + 1]
+    end
+  end
+  return 'CLOSED'
+end
 local clock = redis.call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000) + ARGV[8]
 local kind, text = 'absent', ''
@@ -19,10 +32,10 @@ elseif type ~= 'none' then
   kind, text = 'type', type
 end
 if kind ~= ARGV[1] or (kind ~= 'absent' and text ~= ARGV[2]) then
-  return {'changed', now, redis.call('EXISTS', KEYS[2]), kind, text}
+  return {'changed', now, history_end(), kind, text}
 end
 if math.abs(now - ARGV[6]) > tonumber(ARGV[7]) then
-  return {'clock', now, 0, '', ''}
+  return {'clock', now, '', '', ''}
 end
 if ARGV[3] == 'delete' then
   redis.call('DEL', KEYS[1])
@@ -38,4 +51,4 @@ end
 if #ARGV >= 12 then
   redis.call('PEXPIRE', KEYS[2], ARGV[11])
 end
-return {'done', now, 1, '', ''}
+return {'done', now, '', '', ''}

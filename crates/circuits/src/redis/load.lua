@@ -1,7 +1,20 @@
 -- Reads a circuit.
 -- KEYS  1 the circuit, 2 its history
 -- ARGV  1 ms to add to the time here (0, but in tests)   2 largest value that is told
--- Gives  the time, whether there is a history, what stands there (absent | text | digest | type), its text
+-- Gives  the time, the state that the history ends in ('': none), what stands there (absent | text | digest | type),
+--        its text
+local function history_end()
+  if redis.call('TYPE', KEYS[2]).ok ~= 'stream' then
+    return ''
+  end
+  local newest = redis.call('XREVRANGE', KEYS[2], '+', '-', 'COUNT', 1)[1]
+  for i = 1, newest and #newest[2] or 0, 2 do
+    if newest[2][i] == 'to' then
+      return newest[2][i + 1]
+    end
+  end
+  return 'CLOSED'
+end
 local clock = redis.call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000) + ARGV[1]
 local kind, text = 'absent', ''
@@ -14,4 +27,4 @@ if type == 'string' then
 elseif type ~= 'none' then
   kind, text = 'type', type
 end
-return {now, redis.call('EXISTS', KEYS[2]), kind, text}
+return {now, history_end(), kind, text}

@@ -65,13 +65,18 @@ impl CoreWorld {
         let text = self.held.as_ref()?.text.clone();
         match Document::parse(&text, &self.policy) {
             Document::Ours(record, extras) => Some((record, extras)),
-            Document::Garbage => Some((Record::closed(self.last.epoch + 1), Extras::default())),
+            Document::Garbage => Some((self.instead_of_garbage(), Extras::default())),
             Document::Foreign(foreign, extras) => {
                 let (record, transition) = adopt(&foreign, Some(&self.last), self.context(instance));
                 self.write(record.clone(), &extras, Some(transition));
                 Some((record, extras))
             }
         }
+    }
+
+    /// A text that is no circuit counts as closed, in an epoch of its own.
+    fn instead_of_garbage(&self) -> Record {
+        Record::closed(self.last.epoch + 1)
     }
 
     fn write(&mut self, record: Record, extras: &Extras, transition: Option<Transition>) {
@@ -265,9 +270,10 @@ impl World for CoreWorld {
     }
 
     async fn look(&mut self) -> Result<Look, String> {
-        let record = match &self.held {
+        let record = match self.held.as_ref().map(|held| Document::parse(&held.text, &self.policy)) {
             None => Record::closed(0),
-            Some(held) => Document::parse(&held.text, &self.policy).into_parts().0,
+            Some(Document::Garbage) => self.instead_of_garbage(),
+            Some(document) => document.into_parts().0,
         };
         let view = || View { report: self.report(&record), connected: true };
         Ok(Look {

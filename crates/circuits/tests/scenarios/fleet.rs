@@ -111,6 +111,9 @@ impl<B: Backend> Fleet<B> {
             instance.circuits.quiet(&self.key).await;
         }
         let value = if self.is_up { self.backend.value().await? } else { None };
+        if self.is_up && value.is_none() {
+            return Ok(false);
+        }
         Ok(self.instances.values().all(|instance| {
             let reachable = self.is_up && !instance.gate.is_away();
             let agrees = value.as_ref().is_none_or(|value| instance.circuits.mirrored(&self.key) == *value);

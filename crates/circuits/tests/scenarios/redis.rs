@@ -63,7 +63,8 @@ impl RedisBackend {
             None => format!("{}/{database}", shared.get().await.url()),
         };
         let shift = TimeShift::default();
-        let observer = start(&url, &shift).await?;
+        let observer = start(&url, &shift)?;
+        observer.connected().await.map_err(|error| error.to_string())?;
         let system = Arc::new(SystemClock::default());
         Ok(Self { key: key.clone(), url, own, system, shift, observer })
     }
@@ -82,7 +83,7 @@ impl RedisBackend {
     }
 }
 
-async fn start(url: &str, shift: &TimeShift) -> Result<Arc<RedisStore>, String> {
+fn start(url: &str, shift: &TimeShift) -> Result<Arc<RedisStore>, String> {
     let address: RedisAddress = url.parse().map_err(|error| format!("{error}"))?;
     let store = RedisStore::start_shifted(address, shift.clone()).map_err(|error| error.to_string())?;
     Ok(Arc::new(store))
@@ -90,7 +91,7 @@ async fn start(url: &str, shift: &TimeShift) -> Result<Arc<RedisStore>, String> 
 
 impl Backend for RedisBackend {
     async fn connect(&mut self) -> Result<Arc<dyn Store>, String> {
-        let store = start(&self.url, &self.shift).await?;
+        let store = start(&self.url, &self.shift)?;
         // Without a server there is nothing to wait for.
         let _ = store.connected().await;
         Ok(store)

@@ -79,6 +79,7 @@ impl<W: World> Run<W> {
 
     fn compare(&mut self, row: &Row, came: &Came, look: &Look) -> Result<(), String> {
         let now = self.world.now();
+        let is_alone = look.views.get(&row.who[0]).is_some_and(|view| !view.connected);
         let report = match look.views.get(&row.who[0]) {
             Some(view) => &view.report,
             None => &self.stored_report(look, now),
@@ -90,6 +91,7 @@ impl<W: World> Run<W> {
             failure: came.failure.as_deref(),
             report,
             look,
+            is_alone,
             value: value.as_ref(),
             epoch_before: self.epoch,
             highest_epoch: self.highest_epoch,

@@ -61,10 +61,10 @@ fn tell(output: Output, findings: &[Finding]) -> std::io::Result<()> {
             Verdict::Failed => Style::Bad,
             Verdict::Skipped => Style::Faint,
         };
-        let verdict = output.paint(style, format_args!("{:<8}", verdict.as_str()));
-        let check = output.paint(Style::Strong, format_args!("{:<15}", check.as_str()));
+        let verdict = output.paint(style, verdict.as_str());
+        let check = output.paint(Style::Strong, check.as_str());
         let advice = advice.as_ref().map_or(String::new(), |advice| format!("; {advice}"));
-        output.line(format_args!("{verdict} {check} {found}{advice}"))?;
+        output.line(format_args!("{verdict:<8} {check:<15} {found}{advice}"))?;
     }
     let count = |verdict| findings.iter().filter(|finding| finding.verdict == verdict).count();
     output.line("")?;

@@ -1,7 +1,7 @@
 //! Checks of the circuits themselves: can they be read, is word of changes given, and is all among them one.
 
 use ::circuits::{Listing, RedisStore, Store as _, StoreError, Value};
-use breaker::{Document, ModelKey};
+use breaker::{Document, ModelKey, State};
 use redis::{AsyncConnectionConfig, RedisError, RedisResult, aio::MultiplexedConnection};
 use tokio::time::timeout;
 
@@ -11,7 +11,6 @@ use super::{
     network::{PATIENCE, told},
     settings::RedisSettings,
 };
-use crate::commands::circuits::{Health, Sight};
 
 const KEY_PREFIX: &str = "circuit_breaker:";
 
@@ -40,12 +39,13 @@ pub(super) async fn examine(
     let bad_names = timeout(PATIENCE, bad_names(connection)).await;
     match (listing, bad_names) {
         (Ok(listing), Ok(Ok(bad_names))) => judge(redis, &listing, &bad_names, examination),
+        // First, as without SCAN nothing can be listed either.
+        (_, Ok(Err(error))) => {
+            examination.fail(Check::Circuits, told(&error), "allow this user SCAN (ACL SETUSER name +scan)");
+        }
         (Err(error), _) => {
             let advice = format!("allow this user the keys ~{KEY_PREFIX}* and ~{{{KEY_PREFIX}*");
             examination.fail(Check::Circuits, format_args!("cannot be read: {error}"), advice);
-        }
-        (_, Ok(Err(error))) => {
-            examination.fail(Check::Circuits, told(&error), "allow this user SCAN (ACL SETUSER name +scan)");
         }
         (_, Err(_)) => {
             let found = format!("listing them took more than {} s", PATIENCE.as_secs());
@@ -130,19 +130,24 @@ fn count(redis: &RedisSettings, listing: &Listing) -> Counts {
     let mut counts = Counts::default();
     for (key, value) in &listing.values {
         let policy = redis.policies.models.get(key).unwrap_or(&redis.policies.default);
-        let Some(sight) = Sight::new(key, value, policy, listing.time) else { continue };
-        if let Value::Text(text) = value
-            && matches!(Document::parse(text, policy), Document::Foreign(..))
-        {
-            counts.foreign += 1;
+        let document = match value {
+            Value::Absent => continue,
+            Value::Text(text) => Document::parse(text, policy),
+            Value::Oversized { .. } | Value::OtherType(_) => Document::Garbage,
+        };
+        if document == Document::Garbage {
+            counts.unreadable.push(format!("{KEY_PREFIX}{key}"));
+            continue;
         }
-        match sight.health() {
-            Health::Forced => counts.forced += 1,
-            Health::Open => counts.open += 1,
-            Health::HalfOpen => counts.half_open += 1,
-            Health::Closed => counts.closed += 1,
-            Health::Unreadable => counts.unreadable.push(format!("{KEY_PREFIX}{key}")),
-        }
+        counts.foreign += usize::from(matches!(document, Document::Foreign(..)));
+        let (record, _) = document.into_parts();
+        let counter = match record.state(listing.time) {
+            State::Open if record.is_forced() => &mut counts.forced,
+            State::Open => &mut counts.open,
+            State::HalfOpen => &mut counts.half_open,
+            State::Closed => &mut counts.closed,
+        };
+        *counter += 1;
     }
     counts
 }

@@ -3,8 +3,6 @@
 use std::fmt::Display;
 
 use super::finding::{Check, Finding, Verdict};
-use crate::commands::circuits::words::printable;
-
 /// The findings so far.
 #[derive(Debug, Default)]
 pub(super) struct Examination {
@@ -63,9 +61,23 @@ impl Examination {
     }
 }
 
+/// On one line, and without what a terminal obeys.
+fn printable(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c }).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_a_terminal_would_obey_is_taken_out() {
+        let mut examination = Examination::default();
+        examination.fail(Check::Server, "red \u{1b}[31m\nand on", "");
+        let findings = examination.finish();
+        let server = findings.iter().find(|finding| finding.check == Check::Server);
+        assert_eq!(server.map(|finding| finding.found.as_str()), Some("red \u{fffd}[31m\u{fffd}and on"));
+    }
 
     #[test]
     fn every_check_has_one_finding_in_its_place() {

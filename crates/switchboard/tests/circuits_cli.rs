@@ -1,0 +1,204 @@
+//! `switchboard circuits` against a real Redis, as a shell sees it.
+
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail tests")]
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    unreachable_pub,
+    reason = "helpers that two test programs share"
+)]
+
+#[path = "support/program.rs"]
+mod program;
+
+use std::{process::Stdio, time::Duration};
+
+use program::{Directory, Ended};
+use serde_json::{Value, json};
+use testbed::RedisServer;
+use tokio::{
+    io::{AsyncBufReadExt as _, BufReader},
+    time::timeout,
+};
+
+const KEY: &str = "openai:gpt-5";
+const REDIS_KEY: &str = "circuit_breaker:openai:gpt-5";
+
+async fn circuits(redis: &RedisServer, arguments: &[&str]) -> Ended {
+    let arguments = [&["circuits"], arguments].concat();
+    Directory::new().run(&arguments, &[("REDIS_URL", &redis.url()), ("USER", "ann")]).await
+}
+
+/// Runs what must go well.
+async fn well(redis: &RedisServer, arguments: &[&str]) -> Ended {
+    let ended = circuits(redis, arguments).await;
+    assert_eq!(ended.code, Some(0), "{arguments:?}: {}{}", ended.stdout, ended.stderr);
+    ended
+}
+
+/// The value as it stands in Redis.
+async fn stored(redis: &RedisServer) -> Value {
+    serde_json::from_str(&redis.cli(&["GET", REDIS_KEY]).await).unwrap_or(Value::Null)
+}
+
+#[tokio::test]
+async fn none_yet() {
+    let redis = RedisServer::start().await;
+    assert!(well(&redis, &[]).await.stdout.starts_with("There are no circuits yet"));
+    assert_eq!(well(&redis, &["list", "--json"]).await.json(), json!([]));
+}
+
+#[tokio::test]
+async fn the_worst_is_listed_first_and_nothing_is_written() {
+    let redis = RedisServer::start().await;
+    let now = redis.cli(&["TIME"]).await.lines().next().unwrap().to_owned() + "000";
+    for (key, value) in [
+        ("a:closed", r#"{"state":"CLOSED"}"#.to_owned()),
+        (
+            "b:open",
+            format!(r#"{{"state":"OPEN","failureCount":2,"lastFailureTime":{now},"openedAt":{now}}}"#),
+        ),
+        ("c:forced", r#"{"state":"OPEN"}"#.to_owned()),
+        ("d:due", r#"{"state":"OPEN","openedAt":1}"#.to_owned()),
+        ("e:garbage", "hello".to_owned()),
+    ] {
+        redis.cli(&["SET", &format!("circuit_breaker:{key}"), &value]).await;
+    }
+    redis.cli(&["LPUSH", "circuit_breaker:f:list", "1"]).await;
+    let before = redis.cli(&["INFO", "commandstats"]).await.contains("cmdstat_evalsha");
+    let text = well(&redis, &["list"]).await.stdout;
+    let place = |what: &str| text.find(what).unwrap_or_else(|| panic!("no {what}: {text}"));
+    let places = ["c:forced", "b:open", "d:due", "a:closed"].map(place);
+    assert!(places.is_sorted(), "{text}");
+    assert!(text.contains("HALF_OPEN") && text.contains("OPEN (forced)"), "{text}");
+    _ = (place("e:garbage"), place("f:list"));
+    assert!(!text.contains('\u{1b}'), "no colour in a pipe: {text}");
+
+    let list = well(&redis, &["--json"]).await.json();
+    let keys: Vec<_> = list.as_array().unwrap().iter().filter_map(|report| report["key"].as_str()).collect();
+    assert_eq!(keys[..4], ["c:forced", "b:open", "d:due", "a:closed"]);
+    assert_eq!((&list[0]["forced"], &list[1]["failureCount"]), (&json!(true), &json!(2)));
+    assert!(list[1]["retryInMs"].as_u64().is_some_and(|left| left <= 5_000), "{list}");
+    assert_eq!(
+        redis.cli(&["GET", "circuit_breaker:c:forced"]).await,
+        r#"{"state":"OPEN"}"#,
+        "not taken over"
+    );
+    assert!(!before && !redis.cli(&["KEYS", "*:events"]).await.contains("events"));
+}
+
+#[tokio::test]
+async fn opened_closed_and_reset_by_hand() {
+    let redis = RedisServer::start().await;
+    let opened = well(&redis, &["open", KEY, "--why", "upgrade"]).await.stdout;
+    assert!(opened.contains(KEY) && opened.contains("OPEN") && opened.contains("upgrade"), "{opened}");
+    let value = stored(&redis).await;
+    assert_eq!(
+        (&value["state"], &value["forced"], &value["openedAt"]),
+        (&json!("OPEN"), &json!(true), &Value::Null)
+    );
+    assert!(value["updatedBy"].as_str().unwrap().starts_with("cli-ann"), "{value}");
+    assert_eq!(redis.cli(&["PTTL", REDIS_KEY]).await, "-1", "a forced one does not expire");
+
+    let shown = well(&redis, &["show", KEY]).await.stdout;
+    assert!(shown.lines().next().unwrap().contains("upgrade") && shown.contains("epoch"), "{shown}");
+    let report = well(&redis, &["show", KEY, "--json"]).await.json();
+    assert_eq!(
+        (&report["key"], &report["state"], &report["forced"]),
+        (&json!(KEY), &json!("OPEN"), &json!(true))
+    );
+
+    assert!(well(&redis, &["close", KEY]).await.stdout.contains("CLOSED"));
+    assert_eq!(stored(&redis).await["state"], "CLOSED");
+    well(&redis, &["reset", KEY]).await;
+    assert_eq!(redis.cli(&["EXISTS", REDIS_KEY]).await, "0");
+
+    let history = well(&redis, &["history", KEY, "--json"]).await.json();
+    let told: Vec<_> =
+        history.as_array().unwrap().iter().map(|entry| (&entry["to"], &entry["reason"]["kind"])).collect();
+    let expected = [("CLOSED", "reset"), ("CLOSED", "manual"), ("OPEN", "manual")]
+        .map(|(to, kind)| (json!(to), json!(kind)));
+    assert_eq!(told, expected.each_ref().map(|(to, kind)| (to, kind)), "newest first: {history}");
+    assert!(history[0]["epoch"].as_u64() > history[1]["epoch"].as_u64());
+    assert!(well(&redis, &["history", KEY]).await.stdout.contains("upgrade"));
+}
+
+#[tokio::test]
+async fn opened_for_a_while() {
+    let redis = RedisServer::start().await;
+    well(&redis, &["open", KEY, "--for", "10m"]).await;
+    let value = stored(&redis).await;
+    let length = value["retryAt"].as_u64().unwrap() - value["updatedAt"].as_u64().unwrap();
+    assert!((599_000..=600_000).contains(&length), "{value}");
+}
+
+#[tokio::test]
+async fn what_cannot_be_done_exits_with_1_and_says_why() {
+    let redis = RedisServer::start().await;
+    for command in ["show", "close", "reset"] {
+        let ended = circuits(&redis, &[command, KEY]).await;
+        assert_eq!((ended.code, ended.stdout.as_str()), (Some(1), ""), "{command}");
+        assert!(ended.stderr.contains("there is no circuit openai:gpt-5"), "{}", ended.stderr);
+    }
+    redis.cli(&["LPUSH", REDIS_KEY, "1"]).await;
+    for command in ["show", "open", "close", "reset"] {
+        let ended = circuits(&redis, &[command, KEY]).await;
+        assert_eq!(ended.code, Some(1), "{command}: {}", ended.stdout);
+        assert_eq!(redis.cli(&["LRANGE", REDIS_KEY, "0", "-1"]).await, "1", "left alone");
+    }
+    let mut redis = redis;
+    redis.kill();
+    for command in [&["list"][..], &["open", KEY], &["watch"]] {
+        let ended = circuits(&redis, command).await;
+        assert_eq!((ended.code, ended.stdout.as_str()), (Some(1), ""), "{command:?}");
+        assert!(ended.stderr.contains("switchboard doctor"), "{}", ended.stderr);
+    }
+}
+
+#[tokio::test]
+async fn a_store_in_memory_cannot_be_seen() {
+    for command in [&["circuits"][..], &["circuits", "open", KEY]] {
+        let ended = Directory::new().run(command, &[("REDIS_URL", "memory:")]).await;
+        assert_eq!((ended.code, ended.stdout.as_str()), (Some(1), ""));
+        assert!(ended.stderr.contains("memory"), "{}", ended.stderr);
+    }
+}
+
+#[tokio::test]
+async fn transitions_are_told_as_they_happen() {
+    let redis = RedisServer::start().await;
+    well(&redis, &["open", "openai:before", "--why", "old"]).await;
+    let directory = Directory::new();
+    let url = redis.url();
+    let mut watching = directory
+        .command(&["circuits", "watch", "--json"], &[("REDIS_URL", &url)])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(watching.stdout.take().unwrap()).lines();
+    // When it is listening cannot be seen from outside, so there is news until the first of it is told.
+    let first = loop {
+        well(&redis, &["open", KEY]).await;
+        well(&redis, &["close", KEY]).await;
+        if let Ok(line) = timeout(Duration::from_millis(100), lines.next_line()).await {
+            break line.unwrap().unwrap();
+        }
+    };
+    let mut last: Value = serde_json::from_str(&first).unwrap();
+    well(&redis, &["open", KEY, "--why", "the end"]).await;
+    let reading = async {
+        while last["reason"]["why"] != "the end" {
+            let next: Value = serde_json::from_str(&lines.next_line().await.unwrap().unwrap()).unwrap();
+            assert_eq!(next["key"], KEY, "what was before is not told");
+            assert!(
+                next["epoch"].as_u64() > last["epoch"].as_u64(),
+                "each once and in order: {next} after {last}"
+            );
+            last = next;
+        }
+    };
+    timeout(Duration::from_secs(10), reading).await.unwrap();
+    let process = watching.id().unwrap().to_string();
+    tokio::process::Command::new("kill").args(["-INT", &process]).status().await.unwrap();
+    assert_eq!(watching.wait().await.unwrap().code(), Some(0), "Ctrl-C ends it well");
+}
