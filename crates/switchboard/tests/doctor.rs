@@ -180,6 +180,17 @@ async fn something_else_answers() {
 }
 
 #[tokio::test]
+async fn a_redis_that_hangs() {
+    let redis = RedisServer::start().await;
+    redis.pause();
+    let ended = examine(&redis.url()).await;
+    redis.resume();
+    assert_eq!((ended.code, verdict(&ended, "port")), (Some(1), "ok".to_owned()));
+    assert_eq!(verdict(&ended, "server"), "failed", "{}", ended.stdout);
+    says(&ended, "server", "found", "nothing answers within 3 s");
+}
+
+#[tokio::test]
 async fn what_stands_among_the_circuits() {
     let redis = RedisServer::start().await;
     let now = redis.cli(&["TIME"]).await.lines().next().unwrap().to_owned() + "000";

@@ -136,9 +136,9 @@ impl Backend for RedisBackend {
     async fn set_up(&mut self, up: bool) -> Result<(), String> {
         let server = self.own.as_mut().ok_or("only a server of its own can be taken away")?;
         if up {
-            server.restart().await
+            server.restart().await;
         } else {
-            server.kill()
+            server.kill();
         }
         Ok(())
     }

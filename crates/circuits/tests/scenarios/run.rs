@@ -24,6 +24,7 @@ const OPEN_SWE: &str = "open-swe";
 /// Runs a scenario; what went wrong, if something did.
 pub(crate) async fn run(scenario: &Scenario, world: impl World, key: &ModelKey) -> Result<(), String> {
     let mut run = Run {
+        beginning: world.now(),
         world,
         key: key.clone(),
         policy: scenario.policy.clone(),
@@ -44,6 +45,7 @@ pub(crate) async fn run(scenario: &Scenario, world: impl World, key: &ModelKey) 
 
 struct Run<W> {
     world: W,
+    beginning: Timestamp,
     key: ModelKey,
     policy: Policy,
     /// Calls that are under way.
@@ -87,6 +89,7 @@ impl<W: World> Run<W> {
         let value = look.raw.as_deref().and_then(|raw| serde_json::from_slice(raw).ok());
         let seen = Seen {
             now,
+            late: now.since(self.beginning + row.time),
             told: &came.told,
             failure: came.failure.as_deref(),
             report,

@@ -34,7 +34,7 @@ pub async fn run(session: &Session, command: CircuitsCommand) -> anyhow::Result<
     match command {
         CircuitsCommand::List(json) => view::list(session.output, &circuits, json.json).await?,
         CircuitsCommand::Show(what) => {
-            view::show(session.output, &circuits, &what.key.key, what.json.json).await?
+            view::show(session.output, &circuits, &what.key.key, what.json.json).await?;
         }
         CircuitsCommand::History(what) => {
             view::history(session.output, &circuits, &what.key.key, what.json.json).await?;

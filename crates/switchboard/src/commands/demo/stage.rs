@@ -128,7 +128,7 @@ fn circuits() -> Circuits {
 }
 
 fn provider(name: &str, simulator: &Simulator) -> anyhow::Result<ProviderConfig> {
-    let base_url = simulator.openai_base_url().to_string().parse()?;
+    let base_url = simulator.openai_base_url().parse()?;
     Ok(ProviderConfig { name: name.to_owned(), kind: Kind::OpenAi, base_url, api_key: None })
 }
 
