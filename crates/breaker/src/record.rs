@@ -219,7 +219,9 @@ impl Record {
             Phase::Forced { .. } => return None,
             Phase::Closed => now,
             Phase::Open(outage) => outage.retry_at,
-            Phase::HalfOpen { leases, .. } => leases.iter().map(|lease| lease.until).max().unwrap_or(now),
+            Phase::HalfOpen { outage, leases, .. } => {
+                leases.iter().map(|lease| lease.until).max().unwrap_or(now).max(outage.retry_at)
+            }
         };
         let held = self.cut_off.iter().map(|held| held.until).max().unwrap_or(now);
         Some(LIFETIME.max(deadline.max(held).since(now) + LEASE_GRACE))

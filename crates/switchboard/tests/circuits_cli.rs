@@ -1,6 +1,5 @@
 //! `switchboard circuits` against a real Redis, as a shell sees it.
 
-#![expect(clippy::unwrap_used, reason = "helpers of tests fail tests")]
 #![expect(
     clippy::expect_used,
     clippy::panic,

@@ -1,4 +1,3 @@
-// LEAD: the lead has finished circuits.rs and circuits/*; helper: leave them, build doctor and the tests only.
 //! `switchboard circuits`: seeing and operating the circuits in Redis, without a running gateway.
 //!
 //! Seeing reads the store and writes nothing. Operating takes part as an instance would, so that a person's word is

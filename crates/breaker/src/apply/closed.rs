@@ -1,0 +1,75 @@
+//! What the end of an ordinary call does to a closed circuit: the row and the rate that trip it.
+
+use super::Change;
+use crate::{
+    Context, Effect, Failure, FailureKind, Outcome, Phase, Rule, Timestamp, record::Row, window::Verdict,
+};
+
+impl Change<'_> {
+    pub(super) fn ended_closed(&mut self, outcome: &Outcome, at: Timestamp) {
+        match outcome {
+            Outcome::Succeeded => {
+                self.forget_row();
+                self.record.trips = 0;
+                self.connected();
+                self.record.window.add_calls(self.context.policy, at, 1);
+            }
+            Outcome::Failed(failure) => self.failed(failure, at),
+            Outcome::Rest { failure, wait } => {
+                self.connected();
+                self.rest(failure, *wait, at);
+            }
+        }
+    }
+
+    pub(super) fn successes(&mut self, epoch: u64, at: Timestamp, calls: u32) -> Effect {
+        if epoch != self.record.epoch || !matches!(self.record.phase, Phase::Closed) {
+            return Effect::Void;
+        }
+        self.record.window.add_calls(self.context.policy, at, calls);
+        Effect::Counted
+    }
+
+    fn failed(&mut self, failure: &Failure, at: Timestamp) {
+        let Context { instance, policy, now } = self.context;
+        let cut_off = failure.kind == FailureKind::Connection;
+        self.count_row(cut_off, at);
+        self.record.window.add_failure(policy, at, cut_off.then_some(instance));
+        if cut_off {
+            self.count_cut_off(at);
+        } else {
+            self.connected();
+        }
+
+        if self.record.row.trips(policy) {
+            return self.trip(failure, Rule::Row, self.record.row.alone.clone(), at);
+        }
+        if let Verdict::Trip { alone } = self.record.window.verdict(policy, now) {
+            return self.trip(failure, Rule::Rate, alone, at);
+        }
+        // Others' successes end the row, but not what this instance knows of its own network.
+        let tripped = self.record.cut_off.iter().any(|held| held.instance == *instance && held.trips(policy));
+        if cut_off && tripped {
+            self.hold(instance, at);
+        }
+    }
+
+    pub(super) fn count_row(&mut self, cut_off: bool, at: Timestamp) {
+        let me = cut_off.then(|| self.context.instance.clone());
+        let row = self.record.row.remembered(self.context.policy, at);
+        self.record.row = if row.failures == 0 {
+            Row { failures: 1, since: at, last: at.max(row.last), alone: me }
+        } else {
+            Row {
+                failures: row.failures.saturating_add(1),
+                since: row.since.min(at),
+                last: at.max(row.last),
+                alone: row.alone.filter(|instance| Some(instance) == me.as_ref()),
+            }
+        };
+    }
+
+    pub(super) fn forget_row(&mut self) {
+        self.record.row = Row { last: self.record.row.last, ..Row::default() };
+    }
+}
