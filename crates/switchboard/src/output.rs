@@ -109,6 +109,12 @@ impl<T: Display> Display for Painted<T> {
     }
 }
 
+/// The text without what a terminal would obey: servers, files and Redis have a say in what is shown.
+#[must_use]
+pub fn printable(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c }).collect()
+}
+
 /// Prints what made a command fail, with its causes.
 pub fn failure(error: &anyhow::Error) {
     // Nobody is left to tell when standard error is gone.

@@ -1,6 +1,6 @@
 //! An instance that cannot connect to the provider while others may (F7).
 
-use super::Change;
+use super::{Change, open::period};
 use crate::{Context, InstanceId, Timestamp, record::CutOff};
 
 impl Change<'_> {

@@ -53,8 +53,7 @@ impl Change<'_> {
             return Effect::Void;
         }
         let from = self.record.written_state();
-        self.record =
-            Record { row: Row { last, ..Row::default() }, phase: self.record.phase.clone(), ..closed };
+        self.record = Record { row: Row { last, ..Row::default() }, ..Record::closed(self.record.epoch) };
         self.turn_from(from, Phase::Closed, Reason::manual(why.clone()));
         Effect::Counted
     }

@@ -40,12 +40,16 @@ pub async fn run(session: &Session, command: CircuitsCommand) -> anyhow::Result<
         }
         CircuitsCommand::Watch(json) => watch::watch(session.output, &circuits, json.json).await?,
         CircuitsCommand::Open(what) => {
-            operate::open(session.output, circuits, &what.key.key, what.duration, what.why).await?;
+            hand(session, circuits, &what.key.key).open(what.duration, what.why).await?;
         }
-        CircuitsCommand::Close(what) => operate::close(session.output, circuits, &what.key).await?,
-        CircuitsCommand::Reset(what) => operate::reset(session.output, circuits, &what.key).await?,
+        CircuitsCommand::Close(what) => hand(session, circuits, &what.key).close().await?,
+        CircuitsCommand::Reset(what) => hand(session, circuits, &what.key).reset().await?,
     }
     Ok(ExitCode::SUCCESS)
+}
+
+fn hand<'a>(session: &'a Session, circuits: Seen, key: &'a ModelKey) -> operate::Hand<'a> {
+    operate::Hand { output: session.output, environment: &session.environment, circuits, key }
 }
 
 /// The circuits as they stand in the store.
@@ -55,10 +59,19 @@ struct Seen {
 }
 
 /// One key, and what it holds.
+#[derive(serde::Serialize)]
+#[serde(untagged)]
 enum Entry {
     Circuit(Box<Report>),
-    /// Not a circuit; in words.
-    Odd(ModelKey, &'static str),
+    Odd(Odd),
+}
+
+/// What stands where a circuit should.
+#[derive(serde::Serialize)]
+struct Odd {
+    key: String,
+    /// In words.
+    unreadable: &'static str,
 }
 
 impl Seen {
@@ -72,18 +85,19 @@ impl Seen {
         let loaded = self.store.load(key).await.context(ADVICE)?;
         match self.entry(key, &loaded.value, loaded.time) {
             Some(Entry::Circuit(report)) => Ok((*report, loaded.time)),
-            Some(Entry::Odd(_, what)) => bail!("circuit_breaker:{key} is {what}"),
+            Some(Entry::Odd(odd)) => bail!("circuit_breaker:{key} is {}", odd.unreadable),
             None => bail!("there is no circuit {key}; `switchboard circuits` lists those that there are"),
         }
     }
 
     fn entry(&self, key: &ModelKey, value: &Value, now: Timestamp) -> Option<Entry> {
         let policy = self.policies.models.get(key).unwrap_or(&self.policies.default);
+        let odd = |unreadable| Some(Entry::Odd(Odd { key: key.to_string(), unreadable }));
         let text = match value {
             Value::Absent => return None,
-            Value::Oversized { .. } => return Some(Entry::Odd(key.clone(), "far too large for a circuit")),
+            Value::Oversized { .. } => return odd("far too large for a circuit"),
             Value::OtherType(_) => {
-                return Some(Entry::Odd(key.clone(), "a key of another type, and is left alone"));
+                return odd("a key of another type, and is left alone");
             }
             Value::Text(text) => text,
         };
@@ -91,10 +105,9 @@ impl Seen {
             breaker::Document::Ours(record, _) | breaker::Document::Foreign(record, _) => {
                 Some(Entry::Circuit(Box::new(Report::new(key, &record, policy, now))))
             }
-            breaker::Document::Garbage => Some(Entry::Odd(
-                key.clone(),
-                "not a circuit's JSON: it counts as closed until the next change",
-            )),
+            breaker::Document::Garbage => {
+                odd("not a circuit's JSON: it counts as closed until the next change")
+            }
         }
     }
 }

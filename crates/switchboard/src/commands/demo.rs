@@ -1,159 +1,77 @@
-//! `switchboard demo`: an outage from beginning to end, with nothing installed.
+//! `switchboard demo`: an outage and what the circuit breaker makes of it, with nothing installed.
 //!
-//! Two simulated providers on loopback and the real gateway before them, with real HTTP between all of them. What is
-//! told is what the gateway's circuits and the providers' own counts say, not what the script expects.
+//! Only the providers are simulated. The gateway, its circuits, the HTTP between all of them and the callers are real,
+//! so what is told is what happened: transitions are read from the circuit's history, calls are counted by their
+//! callers, and the calls that reached the dead model by the provider itself. Neither `switchboard.toml` nor `.env`
+//! has a say in it.
+//!
+//! | file | subject |
+//! | --- | --- |
+//! | `stage` | the two providers, the gateway between, and the model that can be made to fail |
+//! | `callers` | the traffic, and the callers' own count of it |
+//! | `script` | when the model fails and when it recovers |
+//! | `story` | what is told while it happens |
+//! | `counts` | what is told at the end |
 
+mod callers;
+mod counts;
+mod script;
 mod stage;
-mod tally;
-mod traffic;
+mod story;
 
-use std::{process::ExitCode, time::Duration};
+use std::{convert::Infallible, future, process::ExitCode, time::Duration};
 
-use breaker::State;
-use tokio::time::{Instant, sleep};
+use anyhow::Context as _;
+use tokio::time::{MissedTickBehavior, interval};
 
-use self::{stage::Stage, tally::Tally};
+use self::{callers::Callers, stage::Stage, story::Story};
 use super::Session;
-use crate::{
-    cli::DemoArguments,
-    output::{Output, Style},
-};
+use crate::cli::DemoArguments;
 
-/// The model that fails, and the one behind it in the chain.
-const FIRST: &str = "gpt-5";
-const SECOND: &str = "gpt-5-mini";
+/// The story is looked after so often: its lines are late by no more than that.
+const LOOK: Duration = Duration::from_millis(50);
 
-/// How long each part of the story lasts at least.
-const WELL: Duration = Duration::from_secs(3);
-const DEAD: Duration = Duration::from_secs(11);
-
-/// So often circuits are looked at.
-const LOOK: Duration = Duration::from_millis(20);
-
-/// Runs until Ctrl-C, or as long as `--for` says.
+/// Plays until `--for` or Ctrl-C.
 ///
 /// # Errors
-/// When an address on loopback cannot be had.
+/// When no port can be had, or standard output takes no more.
 pub async fn run(session: &Session, arguments: &DemoArguments) -> anyhow::Result<ExitCode> {
-    let stage = Stage::set_up().await?;
-    let teller = Teller { output: session.output, began: Instant::now() };
-    let tally = traffic::start(&stage.url);
-    introduce(session.output, &stage)?;
+    let end = end(arguments.duration);
+    let stage = Stage::set().await?;
+    let mut story = Story::begin(session.output, arguments.duration, &stage)?;
+    let callers = Callers::begin(stage.address())?;
     tokio::select! {
-        failed = tell_again_and_again(&teller, &stage) => return Err(failed),
-        () = until(arguments.duration) => {}
-        _ = tokio::signal::ctrl_c() => {}
+        stopped = tell(&mut story, &stage, &callers) => match stopped? {},
+        ended = end => ended?,
     }
-    let tally = tally.stop().await;
-    conclude(session.output, &stage, &tally).await?;
-    Ok(if tally.lost == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    let tally = callers.stop().await;
+    story.look(&stage, &tally).await?;
+    let counts = story.counts(&stage, tally);
+    stage.clear().await;
+    counts.print(session.output)?;
+    Ok(if counts.lost() == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-async fn until(duration: Option<Duration>) {
-    match duration {
-        Some(duration) => sleep(duration).await,
-        None => std::future::pending().await,
-    }
-}
-
-fn introduce(output: Output, stage: &Stage) -> std::io::Result<()> {
-    let url = &stage.url;
-    output.line(format_args!("The gateway is at {url}. Two simulated providers are behind it."))?;
-    output.line(format_args!(
-        "Ten calls a second ask for the route \"demo\": first:{FIRST}, then second:{SECOND}."
-    ))?;
-    output.line(
-        "A circuit opens after 3 failures in a row, for 3 s at first (short, for the demo). Try it, too:",
-    )?;
-    output.line(format_args!(
-        "  curl {url}/v1/chat/completions -d '{{\"model\":\"demo\",\"messages\":[{{\"role\":\"user\",\"content\":\"Hi\"}}]}}'"
-    ))?;
-    output.line("")
-}
-
-/// Tells lines with the time since the beginning.
-struct Teller {
-    output: Output,
-    began: Instant,
-}
-
-impl Teller {
-    fn tell(&self, style: Style, text: &str) -> std::io::Result<()> {
-        let time = format!("{:6.1} s", self.began.elapsed().as_secs_f64());
-        self.output.line(format_args!(
-            "{}  {}",
-            self.output.paint(Style::Faint, time),
-            self.output.paint(style, text)
-        ))
-    }
-}
-
-/// One outage after the other; ends only by a failure.
-async fn tell_again_and_again(teller: &Teller, stage: &Stage) -> anyhow::Error {
+/// Tells on and on.
+async fn tell(story: &mut Story, stage: &Stage, callers: &Callers) -> anyhow::Result<Infallible> {
+    let mut looks = interval(LOOK);
+    looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
-        if let Err(error) = tell_once(teller, stage).await {
-            return error;
-        }
+        looks.tick().await;
+        story.look(stage, &callers.tally()).await?;
     }
 }
 
-/// One outage.
-async fn tell_once(teller: &Teller, stage: &Stage) -> anyhow::Result<()> {
-    teller.tell(Style::Good, &format!("All is well: first:{FIRST} answers every call."))?;
-    let mut epoch = stage.newest_epoch().await;
-    follow(teller, stage, &mut epoch, WELL, None).await?;
-
-    stage.kill_the_first();
-    teller.tell(Style::Bad, &format!("The first provider fails: every call to {FIRST} gets HTTP 503."))?;
-    follow(teller, stage, &mut epoch, DEAD, None).await?;
-
-    stage.revive_the_first();
-    teller.tell(
-        Style::Good,
-        "The first provider is well again. Nobody tells the gateway: its next probe finds out.",
-    )?;
-    follow(teller, stage, &mut epoch, Duration::from_secs(30), Some(State::Closed)).await?;
-    follow(teller, stage, &mut epoch, WELL, None).await
-}
-
-/// Tells each transition as it comes, for so long or until the circuit is in this state.
-async fn follow(
-    teller: &Teller,
-    stage: &Stage,
-    epoch: &mut u64,
-    length: Duration,
-    until: Option<State>,
-) -> anyhow::Result<()> {
-    let deadline = Instant::now() + length;
-    while Instant::now() < deadline {
-        for entry in stage.transitions_since(*epoch).await {
-            *epoch = entry.epoch;
-            let (style, text) = stage.words_for(&entry);
-            teller.tell(style, &text)?;
-            if until == Some(entry.to) {
-                return Ok(());
-            }
+/// Ends after the duration, if there is one, or at Ctrl-C.
+async fn end(duration: Option<Duration>) -> anyhow::Result<()> {
+    let over = async {
+        match duration {
+            Some(duration) => tokio::time::sleep(duration).await,
+            None => future::pending().await,
         }
-        sleep(LOOK).await;
+    };
+    tokio::select! {
+        () = over => Ok(()),
+        interrupted = tokio::signal::ctrl_c() => interrupted.context("cannot listen for Ctrl-C"),
     }
-    Ok(())
-}
-
-async fn conclude(output: Output, stage: &Stage, tally: &Tally) -> std::io::Result<()> {
-    let entries = stage.transitions_since(0).await;
-    let count = |state| entries.iter().filter(|entry| entry.to == state).count();
-    let lost = output.paint(if tally.lost == 0 { Style::Good } else { Style::Bad }, tally.lost);
-    output.line("")?;
-    output.line(format_args!("calls:                          {}", tally.calls))?;
-    output.line(format_args!("  lost:                         {lost}"))?;
-    output.line(format_args!("  answered by first:{FIRST}:      {}", tally.by_first))?;
-    output.line(format_args!("  answered by second:{SECOND}: {}", tally.by_second))?;
-    output.line(format_args!("calls that reached a dead model: {}", stage.calls_to_the_dead()))?;
-    output.line(format_args!("probes:                         {}", count(State::HalfOpen)))?;
-    output.line(format_args!(
-        "opened, closed:                 {}, {}",
-        count(State::Open),
-        count(State::Closed)
-    ))?;
-    output.line(format_args!("slowest call:                   {} ms", tally.slowest.as_millis()))
 }

@@ -2,47 +2,79 @@
 
 use std::{sync::Arc, time::Duration};
 
+use anyhow::bail;
 use breaker::{InstanceId, ModelKey};
-use circuits::{Circuits, Settings};
+use circuits::{Circuits, LinkState, Pacing, Settings, Store as _, Value};
 
 use super::{Seen, words};
-use crate::output::Output;
+use crate::{config::Environment, output::Output};
 
-pub(super) async fn open(
-    output: Output,
-    circuits: Seen,
-    key: &ModelKey,
-    length: Option<Duration>,
-    why: Option<String>,
-) -> anyhow::Result<()> {
-    take_part(&circuits).await.open(key, length, why).await?;
-    told(output, &circuits, key).await
+/// Redis has so long to be read before anything is done.
+const READY: Duration = Duration::from_secs(5);
+
+/// A person waits longer for Redis than a call does, which may be far away.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// What a person is about to do, and where.
+pub(super) struct Hand<'a> {
+    pub(super) output: Output,
+    pub(super) environment: &'a Environment,
+    pub(super) circuits: Seen,
+    pub(super) key: &'a ModelKey,
 }
 
-pub(super) async fn close(output: Output, circuits: Seen, key: &ModelKey) -> anyhow::Result<()> {
-    take_part(&circuits).await.close(key, None).await?;
-    told(output, &circuits, key).await
-}
+impl Hand<'_> {
+    pub(super) async fn open(self, length: Option<Duration>, why: Option<String>) -> anyhow::Result<()> {
+        self.take_part().await?.open(self.key, length, why).await?;
+        self.told().await
+    }
 
-pub(super) async fn reset(output: Output, circuits: Seen, key: &ModelKey) -> anyhow::Result<()> {
-    take_part(&circuits).await.reset(key, None).await?;
-    Ok(output.line(format_args!("{key}: all is forgotten; it appears again with the model's next call."))?)
-}
+    pub(super) async fn close(self) -> anyhow::Result<()> {
+        self.take_part().await?.close(self.key, None).await?;
+        self.told().await
+    }
 
-/// Becomes an instance for a moment, under the name of the person and the machine.
-async fn take_part(circuits: &Seen) -> Circuits {
-    let user = std::env::var("USER").unwrap_or_else(|_| "somebody".to_owned());
-    let settings = Settings {
-        policies: circuits.policies.clone(),
-        ..Settings::new(InstanceId::new(&format!("cli-{user}")))
-    };
-    let part = Circuits::start(Arc::clone(&circuits.store) as Arc<dyn circuits::Store>, settings);
-    part.ready().await;
-    part
-}
+    pub(super) async fn reset(self) -> anyhow::Result<()> {
+        self.take_part().await?.reset(self.key, None).await?;
+        let key = self.key;
+        Ok(self
+            .output
+            .line(format_args!("{key}: all is forgotten; it appears again with the model's next call."))?)
+    }
 
-async fn told(output: Output, circuits: &Seen, key: &ModelKey) -> anyhow::Result<()> {
-    let (report, now) = circuits.one(key).await?;
-    let sentence = words::sentence(&report, now);
-    Ok(output.line(format_args!("{key}: {}", output.paint(words::style(report.state), sentence)))?)
+    /// Becomes an instance for a moment, under the name of the person and the machine.
+    async fn take_part(&self) -> anyhow::Result<Circuits> {
+        let key = self.key;
+        if let Value::OtherType(found) = self.circuits.store.load(key).await?.value {
+            bail!(
+                "circuit_breaker:{key} is a {found} and no circuit, and is left alone; look at it with redis-cli TYPE"
+            );
+        }
+        let user = self.environment.get("USER").unwrap_or("somebody");
+        let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+        let settings = Settings {
+            policies: self.circuits.policies.clone(),
+            pacing: Pacing { patience: PATIENCE, ..Pacing::default() },
+            ..Settings::new(InstanceId::new(&format!("cli-{user}@{}", host.trim())))
+        };
+        let part = Circuits::start(Arc::clone(&self.circuits.store) as Arc<dyn circuits::Store>, settings);
+        if tokio::time::timeout(READY, part.ready()).await.is_err() {
+            bail!(
+                "Redis did not answer within 5 s, and nothing was done; `switchboard doctor` says what is wrong"
+            );
+        }
+        if let LinkState::Degraded { error, .. } = part.link() {
+            bail!("nothing was done: {error}; `switchboard doctor` says what is wrong");
+        }
+        Ok(part)
+    }
+
+    async fn told(&self) -> anyhow::Result<()> {
+        let (report, now) = self.circuits.one(self.key).await?;
+        let sentence = words::sentence(&report, now);
+        let key = self.key;
+        Ok(self
+            .output
+            .line(format_args!("{key}: {}", self.output.paint(words::style(report.state), sentence)))?)
+    }
 }

@@ -9,7 +9,7 @@ use comfy_table::{Cell, Color, Table, TableStyle};
 use serde::Serialize;
 
 use super::{ADVICE, Entry, Seen, words};
-use crate::output::Output;
+use crate::output::{Output, printable};
 
 /// So many entries of a history are shown.
 const HISTORY: usize = 1_000;
@@ -41,60 +41,69 @@ impl<'a> Told<'a> {
 }
 
 pub(super) async fn list(output: Output, circuits: &Seen, json: bool) -> anyhow::Result<()> {
-    let entries = circuits.entries().await?;
-    let (mut reports, mut odd) = (Vec::new(), Vec::new());
-    for entry in entries {
-        match entry {
-            Entry::Circuit(report) => reports.push(*report),
-            Entry::Odd(key, what) => odd.push((key, what)),
-        }
-    }
-    reports.sort_by(|a, b| (rank(a), &a.key).cmp(&(rank(b), &b.key)));
+    let mut entries = circuits.entries().await?;
+    entries.sort_by_key(rank);
     if json {
-        return Ok(output.json(&reports)?);
+        return Ok(output.json(&entries)?);
     }
-    if reports.is_empty() && odd.is_empty() {
+    if entries.is_empty() {
         return Ok(output.line("There are no circuits yet: a model's circuit appears with its first call.")?);
     }
-    output.line(table(output, &reports).trim_fmt())?;
-    for (key, what) in odd {
-        output.line(format_args!("circuit_breaker:{key} is {what}"))?;
+    output.line(table(output, &entries).trim_fmt())?;
+    for entry in &entries {
+        if let Entry::Odd(odd) = entry {
+            output.line(format_args!("circuit_breaker:{} is {}", odd.key, odd.unreadable))?;
+        }
     }
     Ok(())
 }
 
-/// Worst first.
-fn rank(report: &Report) -> u8 {
-    match report.state {
-        State::Open if report.forced => 0,
-        State::Open => 1,
-        State::HalfOpen => 2,
-        State::Closed if report.failure_count > 0 => 3,
-        State::Closed => 4,
+/// Worst first, then by name.
+fn rank(entry: &Entry) -> (u8, String) {
+    match entry {
+        Entry::Odd(odd) => (3, odd.key.clone()),
+        Entry::Circuit(report) => {
+            let rank = match report.state {
+                State::Open if report.forced => 0,
+                State::Open => 1,
+                State::HalfOpen => 2,
+                State::Closed if report.failure_count > 0 => 4,
+                State::Closed => 5,
+            };
+            (rank, report.key.to_string())
+        }
     }
 }
 
-fn table(output: Output, reports: &[Report]) -> Table {
+fn table(output: Output, entries: &[Entry]) -> Table {
     let mut table = Table::new();
     table.load_style(TableStyle::new());
     table.set_header(["MODEL", "STATE", "FAILURES", "RETRY IN", "REASON", "SINCE"]);
-    for report in reports {
-        let colour = match report.state {
-            State::Closed => Color::Green,
-            State::Open => Color::Red,
-            State::HalfOpen => Color::Yellow,
-        };
-        let state = Cell::new(if report.forced { "OPEN (forced)" } else { report.state.as_str() });
-        table.add_row([
-            Cell::new(&report.key),
-            if output.colour() { state.fg(colour) } else { state },
-            Cell::new(report.failure_count),
-            Cell::new(words::retry(report)),
-            Cell::new(if report.state == State::Closed { "" } else { report.explanation.as_str() }),
-            Cell::new(words::date(report.since)),
-        ]);
+    for entry in entries {
+        table.add_row(match entry {
+            Entry::Circuit(report) => row(output, report),
+            Entry::Odd(odd) => [odd.key.as_str(), "?", "", "", "", ""].map(Cell::new),
+        });
     }
     table
+}
+
+fn row(output: Output, report: &Report) -> [Cell; 6] {
+    let colour = match report.state {
+        State::Closed => Color::Green,
+        State::Open => Color::Red,
+        State::HalfOpen => Color::Yellow,
+    };
+    let state = Cell::new(if report.forced { "OPEN (forced)" } else { report.state.as_str() });
+    let reason = if report.state == State::Closed { String::new() } else { printable(&report.explanation) };
+    [
+        Cell::new(&report.key),
+        if output.colour() { state.fg(colour) } else { state },
+        Cell::new(report.failure_count),
+        Cell::new(words::retry(report)),
+        Cell::new(reason),
+        Cell::new(words::date(report.since)),
+    ]
 }
 
 pub(super) async fn show(output: Output, circuits: &Seen, key: &ModelKey, json: bool) -> anyhow::Result<()> {
@@ -118,7 +127,7 @@ pub(super) async fn show(output: Output, circuits: &Seen, key: &ModelKey, json: 
         ("forced", if report.forced { "yes, by hand" } else { "no" }.to_owned()),
         ("probing", names(&report.probing)),
         ("cut off", names(&report.cut_off)),
-        ("reason", report.explanation.clone()),
+        ("reason", printable(&report.explanation)),
         ("epoch", report.epoch.to_string()),
         ("written by", report.updated_by.as_ref().map_or_else(|| "-".to_owned(), ToString::to_string)),
         ("written at", words::date(report.updated_at)),
@@ -149,6 +158,7 @@ pub(super) async fn history(
         return Ok(output.json(&told)?);
     }
     if entries.is_empty() {
+        circuits.one(key).await?;
         return Ok(output.line(format_args!("{key} has no transitions in the last 7 days."))?);
     }
     let mut table = Table::new();
@@ -162,7 +172,7 @@ pub(super) async fn history(
             entry.from.to_string(),
             entry.to.to_string(),
             lasted.map_or_else(|| "still".to_owned(), words::length),
-            entry.reason.in_short(),
+            printable(&entry.reason.in_short()),
             entry.instance.to_string(),
             entry.epoch.to_string(),
         ]);

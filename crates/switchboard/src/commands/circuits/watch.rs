@@ -7,7 +7,7 @@ use breaker::ModelKey;
 use circuits::{Change, Store as _};
 
 use super::{ADVICE, Entry, Seen, view::Told, words};
-use crate::output::Output;
+use crate::output::{Output, printable};
 
 /// So many entries are looked at after a change; more do not come between two pushes.
 const NEWEST: usize = 20;
@@ -18,7 +18,9 @@ pub(super) async fn watch(output: Output, circuits: &Seen, json: bool) -> anyhow
     let mut seen: HashMap<ModelKey, u64> = HashMap::new();
     for entry in circuits.entries().await? {
         if let Entry::Circuit(report) = entry {
-            seen.insert(report.key.clone(), report.epoch);
+            let newest = circuits.store.history(&report.key, 1).await.context(ADVICE)?;
+            let newest = newest.first().map_or(0, |entry| entry.epoch);
+            seen.insert(report.key.clone(), newest.max(report.epoch));
         }
     }
     loop {
@@ -54,7 +56,7 @@ async fn tell(
         } else {
             let to = output.paint(words::style(entry.to), entry.to);
             let (at, from) = (words::clock(entry.at), entry.from);
-            let (reason, instance) = (entry.reason.in_short(), &entry.instance);
+            let (reason, instance) = (printable(&entry.reason.in_short()), &entry.instance);
             output.line(format_args!("{at}  {key}  {from} -> {to}  {reason}  (instance {instance})"))?;
         }
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use breaker::{State, Timestamp};
 use circuits::Report;
 
-use crate::output::Style;
+use crate::output::{Style, printable};
 
 /// A length of time in its two largest units: `450 ms`, `12 s`, `3 min 20 s`, `2 h 5 min`.
 pub(super) fn length(length: Duration) -> String {
@@ -65,7 +65,7 @@ pub(super) fn sentence(report: &Report, now: Timestamp) -> String {
     } else {
         format!("{by} at {}", clock(report.last_failure_time))
     };
-    let why = &report.explanation;
+    let why = printable(&report.explanation);
     match report.state {
         State::Closed if report.failure_count > 0 => {
             format!("CLOSED: calls go through; {} failures in a row so far{last}.", report.failure_count)

@@ -1,148 +1,143 @@
-//! What the demonstration is played with: two providers, and the gateway with its circuits.
+//! What the demo plays on: two simulated providers, and the real gateway before them.
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    net::{Ipv4Addr, SocketAddr},
+    sync::Arc,
     time::Duration,
 };
 
-use breaker::{InstanceId, ModelKey, Policy, State, Transition};
-use circuits::{Circuits, MemoryStore, Policies};
+use anyhow::Context as _;
+use breaker::{ModelKey, Policy, Transition};
+use circuits::{Circuits, Policies, Report};
 use gateway::{Gateway, Keys};
 use manager::{ModelManager, OnAuthError, Retry, Route, StreamMode};
 use providers::{Kind, ProviderConfig, Timeouts};
-use simulator::{ProviderError, Script, Simulator};
+use simulator::{Behaviour, ProviderError, Simulator};
+use tokio::{sync::oneshot, task::JoinHandle};
 
-use super::{FIRST, SECOND};
-use crate::output::Style;
+/// The route that callers name as the model.
+pub(super) const ROUTE: &str = "demo";
 
-/// The whole of it, on loopback.
+/// The first open period; shorter than the default, so that the story need not be waited for.
+pub(super) const OPEN_FOR: Duration = Duration::from_secs(3);
+
+/// More transitions than can happen between two looks.
+const RECENT: usize = 50;
+
+/// A provider takes so long until it speaks or refuses.
+const LATENCY: Duration = Duration::from_millis(40);
+
+/// Two simulated providers and a gateway with one route over both.
+#[derive(Debug)]
 pub(super) struct Stage {
+    /// The model that fails.
+    pub(super) primary: ModelKey,
+    /// The model that stands in for it.
+    pub(super) backup: ModelKey,
     first: Simulator,
-    /// Held so that it goes on answering.
-    _second: Simulator,
-    pub(super) url: String,
+    second: Simulator,
     circuits: Circuits,
-    key: ModelKey,
-    dead: Mutex<Dead>,
-}
-
-/// Calls that the first provider received while it was dead, by its own count.
-#[derive(Default)]
-struct Dead {
-    /// All calls at the moment of its death, while it is dead.
-    since: Option<usize>,
-    calls: usize,
+    address: SocketAddr,
+    stop: oneshot::Sender<()>,
+    gateway: JoinHandle<()>,
 }
 
 impl Stage {
-    pub(super) async fn set_up() -> anyhow::Result<Self> {
-        let (first, second) = (Simulator::start().await?, Simulator::start().await?);
-        let key = ModelKey::new("first", FIRST)?;
-        let models = vec![key.clone(), ModelKey::new("second", SECOND)?];
-        let circuits = circuits();
+    /// Sets it up on free ports of 127.0.0.1.
+    pub(super) async fn set() -> anyhow::Result<Self> {
+        let primary = ModelKey::new("primary", "gpt-5")?;
+        let backup = ModelKey::new("backup", "gpt-5-mini")?;
+        let first = start_provider().await?;
+        let second = start_provider().await?;
+        let policy = Policy { open_for: OPEN_FOR, ..Policy::default() };
+        let circuits = Circuits::in_memory(Policies { default: policy, ..Policies::default() });
+        circuits.ready().await;
         let settings = manager::Settings {
-            providers: vec![provider("first", &first)?, provider("second", &second)?],
-            routes: BTreeMap::from([("demo".to_owned(), route(models))]),
-            retry: retry(),
-            timeouts: Timeouts::default(),
+            providers: vec![config(&primary, &first)?, config(&backup, &second)?],
+            routes: BTreeMap::from([(ROUTE.to_owned(), route(&primary, &backup))]),
+            ..manager::Settings::default()
         };
         let manager = Arc::new(ModelManager::new(settings, circuits.clone())?);
-        let listen = ([127, 0, 0, 1], 0).into();
-        let settings = gateway::Settings { listen, keys: Keys::new(Vec::new(), Vec::new()) };
-        let gateway = Gateway::bind(settings, manager).await?;
-        let url = format!("http://{}", gateway.address());
-        circuits.ready().await;
-        tokio::spawn(gateway.serve(std::future::pending()));
-        Ok(Self { first, _second: second, url, circuits, key, dead: Mutex::default() })
+        let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        let keys = Keys::new(Vec::new(), Vec::new());
+        let gateway = Gateway::bind(gateway::Settings { listen, keys }, manager).await?;
+        let address = gateway.address();
+        let (stop, stopped) = oneshot::channel();
+        // A sender that is gone is an end too.
+        let gateway = tokio::spawn(gateway.serve(async move { _ = stopped.await }));
+        Ok(Self { primary, backup, first, second, circuits, address, stop, gateway })
     }
 
-    /// The first model's transitions since an epoch, oldest first.
-    pub(super) async fn transitions_since(&self, epoch: u64) -> Vec<Transition> {
-        let mut entries = self.circuits.history(&self.key, 1_000).await.unwrap_or_default();
-        entries.retain(|entry| entry.epoch > epoch);
-        entries.reverse();
-        entries
+    /// Where the gateway listens.
+    pub(super) const fn address(&self) -> SocketAddr {
+        self.address
     }
 
-    pub(super) async fn newest_epoch(&self) -> u64 {
-        self.transitions_since(0).await.last().map_or(0, |entry| entry.epoch)
+    /// From now on the primary refuses every call.
+    pub(super) fn fail(&self) {
+        let refusal = Behaviour::from(ProviderError::overloaded()).latency(LATENCY);
+        self.first.script(self.primary.model(), refusal);
     }
 
-    pub(super) fn kill_the_first(&self) {
-        self.first.script(FIRST, Script::always(ProviderError::overloaded()));
-        self.dead().since = Some(self.first.seen().calls(FIRST));
+    /// From now on the primary answers every call.
+    pub(super) fn recover(&self) {
+        self.first.script(self.primary.model(), good());
     }
 
-    pub(super) fn revive_the_first(&self) {
-        self.first.script(FIRST, Script::default());
-        let calls = self.calls_to_the_dead();
-        *self.dead() = Dead { since: None, calls };
+    /// Calls that have reached the primary, by its own count.
+    pub(super) fn reached(&self) -> usize {
+        self.first.seen().calls(self.primary.model())
     }
 
-    /// Calls that reached the first provider while it was dead, by its own count.
-    pub(super) fn calls_to_the_dead(&self) -> usize {
-        let dead = self.dead();
-        dead.calls + dead.since.map_or(0, |before| self.first.seen().calls(FIRST) - before)
+    /// The primary's last transitions, oldest first.
+    pub(super) async fn transitions(&self) -> anyhow::Result<Vec<Transition>> {
+        let mut transitions = self.circuits.history(&self.primary, RECENT).await?;
+        transitions.reverse();
+        Ok(transitions)
     }
 
-    fn dead(&self) -> MutexGuard<'_, Dead> {
-        self.dead.lock().unwrap_or_else(PoisonError::into_inner)
+    /// The primary's circuit as it is now.
+    pub(super) fn circuit(&self) -> Option<Report> {
+        self.circuits.reports().into_iter().find(|report| report.key == self.primary)
     }
 
-    pub(super) fn words_for(&self, entry: &Transition) -> (Style, String) {
-        let key = &self.key;
-        let wait = self.circuits.reports().into_iter().find(|report| report.key == *key);
-        let seconds = wait
-            .and_then(|report| report.retry_in_ms)
-            .map_or(0.0, |ms| Duration::from_millis(ms).as_secs_f64());
-        let reason = entry.reason.in_short();
-        match (entry.from, entry.to) {
-            (State::HalfOpen, State::Open) => {
-                (Style::Bad, format!("{key}: the probe failed ({reason}). OPEN again, for {seconds:.1} s."))
-            }
-            (_, State::Open) => (
-                Style::Bad,
-                format!(
-                    "{key}: 3 failures in a row ({reason}). OPEN for {seconds:.1} s: calls go to second:{SECOND} at once."
-                ),
-            ),
-            (_, State::HalfOpen) => (
-                Style::Warning,
-                format!(
-                    "{key}: HALF_OPEN. One call goes through as a probe; all others go to second:{SECOND}."
-                ),
-            ),
-            (_, State::Closed) => {
-                (Style::Good, format!("{key}: the probe succeeded. CLOSED: calls go to it again."))
-            }
-        }
+    /// Ends all of it.
+    pub(super) async fn clear(self) {
+        // An error of either means that the gateway has ended already.
+        _ = self.stop.send(());
+        _ = self.gateway.await;
+        self.first.stop().await;
+        self.second.stop().await;
     }
 }
 
-fn circuits() -> Circuits {
-    let policy = Policy { open_for: Duration::from_secs(3), ..Policy::default() };
-    let policies = Policies { default: policy, ..Policies::default() };
-    let settings = circuits::Settings { policies, ..circuits::Settings::new(InstanceId::new("demo")) };
-    Circuits::start(Arc::new(MemoryStore::default()), settings)
+async fn start_provider() -> anyhow::Result<Simulator> {
+    // Unrecorded, so that a demo left running does not grow.
+    let settings = simulator::Settings { others: good(), record: false, ..simulator::Settings::default() };
+    Simulator::start_with(settings).await.context("cannot listen on 127.0.0.1 for a simulated provider")
 }
 
-fn provider(name: &str, simulator: &Simulator) -> anyhow::Result<ProviderConfig> {
-    let base_url = simulator.openai_base_url().parse()?;
-    Ok(ProviderConfig { name: name.to_owned(), kind: Kind::OpenAi, base_url, api_key: None })
+const fn good() -> Behaviour {
+    Behaviour::ok().latency(LATENCY).gap(Duration::from_millis(10)).words(8)
 }
 
-fn retry() -> Retry {
-    Retry { attempts: 2, backoff: Duration::from_millis(100), ..Retry::default() }
+fn config(model: &ModelKey, simulator: &Simulator) -> anyhow::Result<ProviderConfig> {
+    Ok(ProviderConfig {
+        name: model.provider().to_owned(),
+        kind: Kind::OpenAi,
+        base_url: simulator.openai_base_url().parse()?,
+        api_key: None,
+    })
 }
 
-fn route(models: Vec<ModelKey>) -> Route {
+fn route(primary: &ModelKey, backup: &ModelKey) -> Route {
     Route {
-        models,
-        retry: retry(),
+        models: vec![primary.clone(), backup.clone()],
+        retry: Retry::default(),
         timeouts: Timeouts::default(),
-        stream: StreamMode::Relay,
+        stream: StreamMode::default(),
         hedge_after: None,
-        on_auth_error: OnAuthError::Report,
+        on_auth_error: OnAuthError::default(),
     }
 }

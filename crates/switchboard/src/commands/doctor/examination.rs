@@ -3,6 +3,8 @@
 use std::fmt::Display;
 
 use super::finding::{Check, Finding, Verdict};
+use crate::output::printable;
+
 /// The findings so far.
 #[derive(Debug, Default)]
 pub(super) struct Examination {
@@ -59,11 +61,6 @@ impl Examination {
         let advice = advice.map(|advice| printable(&advice));
         self.findings.push(Finding { check, verdict, found: printable(&found.to_string()), advice });
     }
-}
-
-/// On one line, and without what a terminal obeys.
-fn printable(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c }).collect()
 }
 
 #[cfg(test)]

@@ -1,0 +1,122 @@
+//! When the primary fails and when it recovers. Knows the time only by what it is told.
+
+use std::time::Duration;
+
+use breaker::{State, Transition};
+
+/// All is well for so long before the first outage.
+const FIRST_OUTAGE: Duration = Duration::from_secs(3);
+
+/// From one outage's beginning to the next one's.
+const CYCLE: Duration = Duration::from_secs(40);
+
+/// All is well for at least so long between two outages.
+const RESPITE: Duration = Duration::from_secs(5);
+
+/// From the failed probe to the recovery: the recovery is then not noticed until the next probe.
+const AFTER_THE_PROBE: Duration = Duration::from_secs(2);
+
+/// What is done to the primary.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Cue {
+    /// It begins to fail.
+    Fail,
+    /// It answers again.
+    Recover,
+}
+
+/// The script, and how far it is. Times count from the demo's beginning.
+#[derive(Debug)]
+pub(super) struct Script {
+    outage_began: Duration,
+    scene: Scene,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Scene {
+    /// The primary answers; the next outage begins at this time.
+    Well { outage_at: Duration },
+    /// It fails, and no probe has found that out yet.
+    Down,
+    /// A probe has failed; it recovers at this time.
+    DownAndProbed { recovers_at: Duration },
+    /// It answers again, but its circuit does not know yet.
+    Recovered,
+}
+
+impl Script {
+    /// All is well at first.
+    pub(super) const fn begin() -> Self {
+        Self { outage_began: Duration::ZERO, scene: Scene::Well { outage_at: FIRST_OUTAGE } }
+    }
+
+    /// What is to be done now, given the transitions since the last time.
+    pub(super) fn step(&mut self, now: Duration, news: &[Transition]) -> Option<Cue> {
+        match self.scene {
+            Scene::Well { outage_at } if now >= outage_at => {
+                self.outage_began = now;
+                self.scene = Scene::Down;
+                return Some(Cue::Fail);
+            }
+            Scene::Down if news.iter().any(|change| change.from == State::HalfOpen) => {
+                self.scene = Scene::DownAndProbed { recovers_at: now + AFTER_THE_PROBE };
+            }
+            Scene::DownAndProbed { recovers_at } if now >= recovers_at => {
+                self.scene = Scene::Recovered;
+                return Some(Cue::Recover);
+            }
+            Scene::Recovered if news.iter().any(|change| change.to == State::Closed) => {
+                self.scene = Scene::Well { outage_at: (self.outage_began + CYCLE).max(now + RESPITE) };
+            }
+            Scene::Well { .. } | Scene::Down | Scene::DownAndProbed { .. } | Scene::Recovered => {}
+        }
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use breaker::{Cause, InstanceId, Reason, Timestamp};
+
+    use super::*;
+
+    const fn at(seconds: u64) -> Duration {
+        Duration::from_secs(seconds)
+    }
+
+    fn change(from: State, to: State) -> [Transition; 1] {
+        let reason = Reason::of(Cause::Status);
+        [Transition { from, to, epoch: 1, reason, instance: InstanceId::new("demo"), at: Timestamp::NEVER }]
+    }
+
+    #[test]
+    fn recovers_only_after_a_failed_probe_and_fails_again_only_after_it_closed() {
+        let mut script = Script::begin();
+        let opened = change(State::Closed, State::Open);
+        let probing = change(State::Open, State::HalfOpen);
+        let opened_again = change(State::HalfOpen, State::Open);
+        let closed = change(State::HalfOpen, State::Closed);
+        for (now, news, expected) in [
+            (at(2), &[][..], None),
+            (at(3), &[], Some(Cue::Fail)),
+            (at(4), &opened, None),
+            (at(30), &probing, None),
+            (at(31), &opened_again, None),
+            (at(32), &[], None),
+            (at(33), &[], Some(Cue::Recover)),
+            (at(35), &probing, None),
+            (at(36), &closed, None),
+            (at(42), &[], None),
+            (at(43), &[], Some(Cue::Fail)),
+        ] {
+            assert_eq!(script.step(now, news), expected, "{now:?}");
+        }
+    }
+
+    #[test]
+    fn a_long_outage_is_followed_by_a_respite() {
+        let mut script = Script { outage_began: at(3), scene: Scene::Recovered };
+        script.step(at(60), &change(State::HalfOpen, State::Closed));
+        assert_eq!(script.scene, Scene::Well { outage_at: at(65) });
+    }
+}
