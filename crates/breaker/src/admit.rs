@@ -57,3 +57,6 @@ fn enforce(record: &Record, policy: &Policy, instance: &InstanceId, now: Timesta
 fn leases_left(policy: &Policy, living: usize) -> bool {
     u32::try_from(living).is_ok_and(|living| living < policy.half_open_probes)
 }
+
+#[cfg(test)]
+mod tests;

@@ -194,3 +194,6 @@ impl Change<'_> {
         });
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -130,3 +130,6 @@ fn write(record: Record, before: &Record, last_epoch: u64, cause: Cause, context
     };
     Step { record, transition: Some(transition), effect: Effect::Counted }
 }
+
+#[cfg(test)]
+mod tests;

@@ -159,3 +159,6 @@ impl Window {
         &mut self.buckets[index]
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -300,3 +300,6 @@ impl From<WireBucket> for Bucket {
         Self { start, calls, failures, connection_failures, origin }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -30,7 +30,7 @@ async fn main() -> ExitCode {
 
 async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     let environment = Environment::read()?;
-    let default_filter = if matches!(cli.command, Command::Serve(_)) { "info" } else { "warn" };
+    let default_filter = if matches!(cli.command, Command::Serve(_)) { "info" } else { "error" };
     logging::start(cli.log_format, &environment, default_filter)?;
     commands::run(cli, environment).await
 }

@@ -67,7 +67,7 @@ async fn the_worst_is_listed_first_and_nothing_is_written() {
     let before = redis.cli(&["INFO", "commandstats"]).await.contains("cmdstat_evalsha");
     let text = well(&redis, &["list"]).await.stdout;
     let place = |what: &str| text.find(what).unwrap_or_else(|| panic!("no {what}: {text}"));
-    let places = ["c:forced", "b:open", "d:due", "a:closed"].map(place);
+    let places = ["c:forced", "b:open", "d:due", "e:garbage", "a:closed"].map(place);
     assert!(places.is_sorted(), "{text}");
     assert!(text.contains("HALF_OPEN") && text.contains("OPEN (forced)"), "{text}");
     _ = (place("e:garbage"), place("f:list"));
@@ -75,7 +75,7 @@ async fn the_worst_is_listed_first_and_nothing_is_written() {
 
     let list = well(&redis, &["--json"]).await.json();
     let keys: Vec<_> = list.as_array().unwrap().iter().filter_map(|report| report["key"].as_str()).collect();
-    assert_eq!(keys[..4], ["c:forced", "b:open", "d:due", "a:closed"]);
+    assert_eq!(keys[..4], ["c:forced", "b:open", "d:due", "e:garbage", "a:closed"]);
     assert_eq!((&list[0]["forced"], &list[1]["failureCount"]), (&json!(true), &json!(2)));
     assert!(list[1]["retryInMs"].as_u64().is_some_and(|left| left <= 5_000), "{list}");
     assert_eq!(

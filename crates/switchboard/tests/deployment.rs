@@ -1,5 +1,7 @@
 //! The deployment files and the words: no container engine is needed to see that they say what they must.
 
+#![expect(clippy::panic, reason = "helpers of tests fail tests")]
+
 use std::{
     fs,
     path::{Path, PathBuf},

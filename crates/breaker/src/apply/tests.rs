@@ -1,0 +1,160 @@
+use std::time::Duration;
+
+use super::{open::period, *};
+use crate::{Failure, FailureKind};
+
+const NOW: Timestamp = Timestamp::from_millis(1_800_000_000_000);
+
+fn after(millis: u64) -> Timestamp {
+    NOW + Duration::from_millis(millis)
+}
+
+/// One circuit without jitter, and the time of what happens next.
+struct Circuit {
+    policy: Policy,
+    record: Record,
+    instance: InstanceId,
+}
+
+impl Circuit {
+    fn new(policy: Policy) -> Self {
+        let policy = Policy { open_for_jitter: 0.0, ..policy };
+        let instance = InstanceId::new("a");
+        let record = Record::fresh(0, &instance, NOW);
+        Self { policy, record, instance }
+    }
+
+    fn apply(&mut self, event: &Event, now: Timestamp) -> Step {
+        let context = Context { instance: &self.instance, policy: &self.policy, now };
+        let step = apply(&self.record, event, context);
+        self.record = step.record.clone();
+        step
+    }
+
+    fn end(&mut self, outcome: Outcome, at: Timestamp) -> Step {
+        let stamp = Stamp { epoch: self.record.epoch, lease: None };
+        self.apply(&Event::Ended { stamp, outcome, at }, at)
+    }
+
+    fn fail(&mut self, at: Timestamp) -> Step {
+        self.end(Outcome::Failed(Failure::status(529)), at)
+    }
+
+    fn probe(&mut self, id: &str, now: Timestamp) -> Effect {
+        let until = now + self.policy.probe_lease;
+        let lease = Lease { id: id.to_owned(), instance: self.instance.clone(), until };
+        self.apply(&Event::Probe { lease }, now).effect
+    }
+}
+
+#[test]
+fn the_row_trips_at_exactly_its_span() {
+    for (span, trips) in [(249, false), (250, true)] {
+        let mut circuit = Circuit::new(Policy::default());
+        circuit.fail(NOW);
+        circuit.fail(NOW);
+        let step = circuit.fail(after(span));
+        assert_eq!(step.transition.is_some(), trips, "a row of {span} ms");
+    }
+}
+
+#[test]
+fn the_row_is_forgotten_at_exactly_its_memory() {
+    let minutes = 15 * 60 * 1_000;
+    for (pause, failures) in [(minutes - 1, 2), (minutes, 1)] {
+        let mut circuit = Circuit::new(Policy::default());
+        circuit.fail(NOW);
+        circuit.fail(after(pause));
+        assert_eq!(circuit.record.row.failures, failures, "a pause of {pause} ms");
+    }
+}
+
+#[test]
+fn a_transition_tells_what_changed() {
+    let mut circuit = Circuit::new(Policy::open_swe());
+    let before = circuit.record.epoch;
+    assert_eq!(circuit.fail(NOW).transition, None);
+    let transition = circuit.fail(after(1)).transition.unwrap();
+    assert_eq!((transition.from, transition.to), (State::Closed, State::Open));
+    assert!(transition.epoch > before);
+    assert_eq!(transition.epoch, circuit.record.epoch);
+    assert_eq!(transition.at, after(1));
+}
+
+#[test]
+fn periods_grow_to_the_maximum_and_no_further() {
+    let policy = Policy { open_for_jitter: 0.0, ..Policy::default() };
+    let millis: Vec<u128> = (1..=5).map(|trips| period(&policy, trips, 7).as_millis()).collect();
+    assert_eq!(millis, [5_000, 7_500, 11_250, 15_000, 15_000]);
+    assert_eq!(period(&policy, u32::MAX, 7), policy.open_for_max);
+}
+
+#[test]
+fn chance_stays_within_its_share_and_differs() {
+    let policy = Policy { open_for_max: Duration::from_secs(60), ..Policy::default() };
+    let millis: Vec<u128> = (0..1_000).map(|epoch| period(&policy, 1, epoch).as_millis()).collect();
+    assert!(millis.iter().all(|period| (4_500..=5_500).contains(period)));
+    assert!(millis.iter().any(|period| *period < 4_600) && millis.iter().any(|period| *period > 5_400));
+    let longest = Policy { open_for_max: policy.open_for, ..policy };
+    assert!((0..1_000).all(|epoch| period(&longest, 1, epoch) <= longest.open_for_max));
+}
+
+#[test]
+fn a_rest_does_not_shorten_the_deadline_of_an_early_probe() {
+    let mut circuit = Circuit::new(Policy::open_swe());
+    let cannot_connect = || Outcome::Failed(Failure::of(FailureKind::Connection));
+    circuit.end(cannot_connect(), NOW);
+    circuit.end(cannot_connect(), after(1));
+    let deadline = circuit.record.retry_at().unwrap();
+    circuit.instance = InstanceId::new("b");
+    let Effect::Granted { epoch } = circuit.probe("1", after(2)) else { panic!("b may probe at once") };
+    let stamp = Stamp { epoch, lease: Some("1".to_owned()) };
+    let outcome = Outcome::Rest { failure: Failure::status(429), wait: Some(Duration::from_secs(1)) };
+    circuit.apply(&Event::Ended { stamp, outcome, at: after(3) }, after(3));
+    assert_eq!(circuit.record.retry_at(), Some(deadline));
+}
+
+#[test]
+fn a_taken_over_lease_makes_room_for_one() {
+    let mut circuit = Circuit::new(Policy { half_open_probes: 2, ..Policy::open_swe() });
+    circuit.fail(NOW);
+    circuit.fail(NOW);
+    let due = circuit.record.retry_at().unwrap();
+    for id in ["1", "2"] {
+        assert!(matches!(circuit.probe(id, due), Effect::Granted { .. }));
+    }
+    assert_eq!(circuit.probe("3", due), Effect::Denied);
+    let ended = due + circuit.policy.probe_lease + crate::LEASE_GRACE;
+    assert!(matches!(circuit.probe("3", ended), Effect::Granted { .. }));
+    let Phase::HalfOpen { leases, .. } = &circuit.record.phase else { panic!("{:?}", circuit.record.phase) };
+    assert_eq!(leases.iter().map(|lease| lease.id.as_str()).collect::<Vec<_>>(), ["2", "3"]);
+}
+
+#[test]
+fn a_touch_renews_and_tells_nothing() {
+    let mut circuit = Circuit::new(Policy::default());
+    let step = circuit.apply(&Event::Touch, after(1_000));
+    assert_eq!((step.record.updated_at, step.transition), (after(1_000), None));
+}
+
+#[test]
+fn off_listens_to_nobody_but_a_person() {
+    let mut circuit = Circuit::new(Policy { mode: Mode::Off, ..Policy::open_swe() });
+    assert_eq!(circuit.fail(NOW).effect, Effect::Void);
+    let opened = circuit.apply(&Event::Open { until: None, why: None }, NOW);
+    assert_eq!(opened.effect, Effect::Counted);
+    assert!(opened.record.is_forced());
+}
+
+#[test]
+fn a_key_outlives_what_it_holds() {
+    let day = Duration::from_secs(24 * 60 * 60);
+    let long = Policy { open_for: 2 * day, open_for_max: 2 * day, ..Policy::open_swe() };
+    let mut circuit = Circuit::new(long);
+    assert_eq!(circuit.record.lifetime(NOW), Some(day));
+    circuit.fail(NOW);
+    circuit.fail(NOW);
+    assert_eq!(circuit.record.lifetime(NOW), Some(2 * day + crate::LEASE_GRACE));
+    circuit.apply(&Event::Open { until: None, why: None }, NOW);
+    assert_eq!(circuit.record.lifetime(NOW), None);
+}

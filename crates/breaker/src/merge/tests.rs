@@ -1,0 +1,106 @@
+use std::time::Duration;
+
+use super::*;
+use crate::{InstanceId, Lease, Policy, State, record::Row};
+
+const NOW: Timestamp = Timestamp::from_millis(1_800_000_000_000);
+
+fn after(seconds: u64) -> Timestamp {
+    NOW + Duration::from_secs(seconds)
+}
+
+fn in_phase(epoch: u64, phase: Phase) -> Record {
+    Record { phase, ..Record::closed(epoch) }
+}
+
+fn open(epoch: u64, retry_at: Timestamp) -> Record {
+    in_phase(epoch, Phase::Open(Outage { opened_at: NOW, retry_at, alone: None }))
+}
+
+fn forced(epoch: u64) -> Record {
+    in_phase(epoch, Phase::Forced { until: None })
+}
+
+fn by_hand(record: Record) -> Record {
+    Record { reason: Some(Reason::of(Cause::Manual)), ..record }
+}
+
+fn with_context<T>(act: impl FnOnce(Context<'_>) -> T) -> T {
+    let (instance, policy) = (InstanceId::new("me"), Policy::default());
+    act(Context { instance: &instance, policy: &policy, now: after(1) })
+}
+
+fn merged(local: &Record, remote: &Record) -> Step {
+    with_context(|context| merge(local, remote, context))
+}
+
+#[test]
+fn what_is_equal_is_left_alone() {
+    let record = open(5, after(9));
+    let step = merged(&record, &record);
+    assert_eq!((step.record, step.transition), (record, None));
+}
+
+#[test]
+fn the_newer_epoch_wins_in_an_epoch_of_its_own() {
+    let step = merged(&open(9, after(9)), &Record::closed(5));
+    assert_eq!(step.record.written_state(), State::Open);
+    assert_eq!(step.record.epoch, after(1).as_millis());
+    let transition = step.transition.unwrap();
+    assert_eq!((transition.from, transition.to), (State::Closed, State::Open));
+    assert_eq!(transition.reason.kind, Cause::Merged);
+    assert_eq!(merged(&Record::closed(5), &open(9, after(9))).transition, None);
+}
+
+#[test]
+fn of_two_open_ones_the_later_deadline_stands() {
+    for (local, remote) in [(after(9), after(20)), (after(20), after(9))] {
+        for (local_epoch, remote_epoch) in [(5, 9), (9, 5)] {
+            let step = merged(&open(local_epoch, local), &open(remote_epoch, remote));
+            assert_eq!(step.record.retry_at(), Some(after(20)));
+        }
+    }
+}
+
+#[test]
+fn forced_yields_only_to_a_persons_newer_word() {
+    assert!(merged(&Record::closed(9), &forced(5)).record.is_forced());
+    assert!(merged(&forced(5), &open(9, after(9))).record.is_forced());
+    assert!(!merged(&by_hand(Record::closed(9)), &forced(5)).record.is_forced());
+    assert!(!merged(&forced(5), &by_hand(Record::closed(9))).record.is_forced());
+}
+
+#[test]
+fn without_a_change_of_state_the_larger_count_stands() {
+    let counted = |failures| Record { row: Row { failures, ..Row::default() }, ..Record::closed(5) };
+    assert_eq!(merged(&counted(2), &counted(1)).record.row.failures, 2);
+    assert_eq!(merged(&counted(1), &counted(2)).record, counted(2));
+}
+
+#[test]
+fn connection_failures_of_one_alone_are_not_merged() {
+    let alone = Some(InstanceId::new("me"));
+    let local = in_phase(9, Phase::Open(Outage { opened_at: NOW, retry_at: after(9), alone }));
+    assert_eq!(merged(&local, &Record::closed(5)).record, Record::closed(5));
+}
+
+#[test]
+fn a_merged_probe_leaves_no_lease_behind() {
+    let outage = Outage { opened_at: NOW, retry_at: NOW, alone: None };
+    let lease = Lease { id: "1".to_owned(), instance: InstanceId::new("me"), until: after(15) };
+    let local = in_phase(9, Phase::HalfOpen { outage, leases: vec![lease], successes: 1 });
+    assert!(matches!(merged(&local, &Record::closed(5)).record.phase, Phase::Open(_)));
+}
+
+#[test]
+fn only_what_protects_is_restored() {
+    let restored = |known: &Record, found: Option<&Record>| {
+        with_context(|context| restore(known, found, context).map(|step| step.record))
+    };
+    assert_eq!(restored(&Record::closed(5), None), None);
+    let written = restored(&open(5, after(9)), None).unwrap();
+    assert_eq!((written.retry_at(), written.epoch), (Some(after(9)), after(1).as_millis()));
+    assert!(restored(&forced(5), Some(&Record::closed(7))).unwrap().is_forced());
+    assert_eq!(restored(&open(5, after(9)), Some(&open(7, after(3)))), None);
+    assert_eq!(restored(&in_phase(5, Phase::Forced { until: Some(NOW) }), None), None);
+}

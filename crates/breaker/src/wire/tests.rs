@@ -1,0 +1,140 @@
+use super::*;
+use crate::{Cause, Event, Failure, Outcome, Stamp, apply};
+
+const NOW: Timestamp = Timestamp::from_millis(1_800_000_000_000);
+
+fn parse(text: &str) -> Document {
+    Document::parse(text.as_bytes(), &Policy::default())
+}
+
+fn foreign(text: &str) -> Record {
+    match parse(text) {
+        Document::Foreign(record, _) => record,
+        other => panic!("not foreign: {other:?}"),
+    }
+}
+
+fn opened() -> Record {
+    let (instance, policy) = (InstanceId::new("a"), Policy { failure_threshold: 1, ..Policy::open_swe() });
+    let context = Context { instance: &instance, policy: &policy, now: NOW };
+    let closed = Record::fresh(0, &instance, NOW);
+    let stamp = Stamp { epoch: closed.epoch, lease: None };
+    let failure = Failure { error_type: Some("overloaded_error".to_owned()), ..Failure::status(529) };
+    apply(&closed, &Event::Ended { stamp, outcome: Outcome::Failed(failure), at: NOW }, context).record
+}
+
+#[test]
+fn an_open_circuit_is_written_as_documented() {
+    let text = String::from_utf8(encode(&opened(), &Extras::default())).unwrap();
+    let expected = concat!(
+        r#"{"state":"OPEN","failureCount":1,"lastFailureTime":1800000000000,"openedAt":1800000000000,"#,
+        r#""epoch":1800000000001,"retryAt":1800000180000,"trips":1,"#,
+        r#""reason":{"kind":"status","rule":"row","status":529,"type":"overloaded_error"},"#,
+        r#""window":{"rowSince":1800000000000},"updatedBy":"a","updatedAt":1800000000000,"#,
+        r#""seal":{"state":"OPEN","failureCount":1,"lastFailureTime":1800000000000,"openedAt":1800000000000}}"#,
+    );
+    assert_eq!(text, expected);
+}
+
+#[test]
+fn what_was_written_is_read_again() {
+    let record = opened();
+    let read = Document::parse(&encode(&record, &Extras::default()), &Policy::default());
+    assert_eq!(read, Document::Ours(record, Extras::default()));
+}
+
+#[test]
+fn every_sealed_field_tells_a_foreign_write() {
+    let ours = String::from_utf8(encode(&opened(), &Extras::default())).unwrap();
+    for (field, changed) in [
+        (r#"{"state":"OPEN""#, r#"{"state":"CLOSED""#),
+        (
+            r#","failureCount":1,"lastFailureTime":1800000000000,"openedAt":1800000000000,"epoch""#,
+            r#","epoch""#,
+        ),
+        (r#""failureCount":1,"#, r#""failureCount":2,"#),
+        (r#""openedAt":1800000000000,"epoch""#, r#""openedAt":1800000000001,"epoch""#),
+        (r#""seal""#, r#""lacks""#),
+    ] {
+        let text = ours.replacen(field, changed, 1);
+        assert_ne!(text, ours);
+        assert!(matches!(parse(&text), Document::Foreign(..)), "{text}");
+    }
+}
+
+#[test]
+fn another_field_does_not_break_the_seal_and_survives() {
+    let ours = String::from_utf8(encode(&opened(), &Extras::default())).unwrap();
+    let text = ours.replacen('{', r#"{"note":[1,{"a":null}],"#, 1);
+    let Document::Ours(record, extras) = parse(&text) else { panic!("not ours: {text}") };
+    let again = String::from_utf8(encode(&record, &extras)).unwrap();
+    assert!(again.contains(r#""note":[1,{"a":null}]"#), "{again}");
+}
+
+#[test]
+fn open_swe_values() {
+    assert_eq!(foreign(r#"{"state":"CLOSED"}"#).phase, Phase::Closed);
+    assert_eq!(foreign(r#"{"state":"OPEN"}"#).phase, Phase::Forced { until: None });
+    assert_eq!(foreign(r#"{"state":"OPEN","openedAt":0}"#).phase, Phase::Forced { until: None });
+    let open = foreign(r#"{"state":"OPEN","failureCount":2,"lastFailureTime":7000,"openedAt":7000}"#);
+    let Phase::Open(outage) = open.phase else { panic!("{:?}", open.phase) };
+    assert_eq!((outage.opened_at.as_millis(), outage.retry_at.as_millis()), (7_000, 12_000));
+    assert_eq!((open.row.failures, open.row.last.as_millis(), open.trips), (2, 7_000, 0));
+}
+
+#[test]
+fn forced_outranks_a_foreign_state() {
+    let forced = foreign(r#"{"state":"CLOSED","forced":true,"retryAt":9000}"#);
+    assert_eq!(forced.phase, Phase::Forced { until: Some(Timestamp::from_millis(9_000)) });
+    assert_eq!(foreign(r#"{"state":"CLOSED","forced":false}"#).phase, Phase::Closed);
+}
+
+#[test]
+fn numbers_without_sense_are_none_and_huge_ones_the_largest_that_fit() {
+    let text = r#"{"state":"CLOSED","failureCount":-3,"lastFailureTime":"soon","epoch":1e300}"#;
+    let record = foreign(text);
+    assert_eq!((record.row.failures, record.row.last), (0, Timestamp::NEVER));
+    assert_eq!(record.epoch, LARGEST_FOREIGN_EPOCH);
+    let far = foreign(r#"{"state":"OPEN","failureCount":99999999999,"openedAt":1e300}"#);
+    assert_eq!(far.row.failures, u32::MAX);
+    let Phase::Open(outage) = far.phase else { panic!("{:?}", far.phase) };
+    assert_eq!(outage.opened_at, LATEST);
+}
+
+#[test]
+fn what_is_no_circuit_is_garbage() {
+    for text in
+        ["", "OPEN", "null", "[]", "7", "{}", r#"{"state":7}"#, r#"{"state":"HALF_OPEN"}"#, "{\"state\":"]
+    {
+        assert_eq!(parse(text), Document::Garbage, "{text:?}");
+    }
+    assert_eq!(Document::parse(&[0xff, 0x00], &Policy::default()), Document::Garbage);
+    let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
+    assert_eq!(parse(&deep), Document::Garbage);
+}
+
+#[test]
+fn a_foreign_value_is_adopted_in_an_epoch_that_never_was() {
+    let (instance, policy) = (InstanceId::new("a"), Policy::default());
+    let context = Context { instance: &instance, policy: &policy, now: NOW };
+    let before = Record { epoch: NOW.as_millis() + 500, ..opened() };
+    let (record, transition) = adopt(&foreign(r#"{"state":"CLOSED","epoch":3}"#), Some(&before), context);
+    assert_eq!(record.epoch, NOW.as_millis() + 501);
+    assert_eq!((transition.from, transition.to), (crate::State::Open, crate::State::Closed));
+    assert_eq!(transition.reason.kind, Cause::Foreign);
+    assert!(matches!(
+        Document::parse(&encode(&record, &Extras::default()), &policy),
+        Document::Ours(read, _) if read == record
+    ));
+}
+
+#[test]
+fn a_reason_of_a_later_version_is_read() {
+    let mut record = opened();
+    record.reason = Some(Reason::of(Cause::Manual));
+    let text = String::from_utf8(encode(&record, &Extras::default())).unwrap();
+    let Document::Ours(read, _) = parse(&text.replace(r#""manual""#, r#""cosmic_rays""#)) else {
+        panic!("{text}")
+    };
+    assert_eq!(read.reason, Some(Reason::of(Cause::Other)));
+}
