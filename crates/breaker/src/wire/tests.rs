@@ -30,7 +30,7 @@ fn an_open_circuit_is_written_as_documented() {
         r#"{"state":"OPEN","failureCount":1,"lastFailureTime":1800000000000,"openedAt":1800000000000,"#,
         r#""epoch":1800000000001,"retryAt":1800000180000,"trips":1,"#,
         r#""reason":{"kind":"status","rule":"row","status":529,"type":"overloaded_error"},"#,
-        r#""window":{"rowSince":1800000000000},"updatedBy":"a","updatedAt":1800000000000,"#,
+        r#""window":{"rowSince":1800000000000,"buckets":[[1800000000000,1,1,0,""]]},"updatedBy":"a","updatedAt":1800000000000,"#,
         r#""seal":{"state":"OPEN","failureCount":1,"lastFailureTime":1800000000000,"openedAt":1800000000000}}"#,
     );
     assert_eq!(text, expected);
