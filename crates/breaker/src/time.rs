@@ -17,6 +17,10 @@ impl Timestamp {
     /// The value that stands for "never".
     pub const NEVER: Self = Self(0);
 
+    /// The latest time that JavaScript's `Date` can be. Nobody means a later one, and Redis could not expire a key at
+    /// it, so nothing that is read or added up goes beyond.
+    pub const LATEST: Self = Self(8_640_000_000_000_000);
+
     /// A point in time so many milliseconds after the Unix epoch.
     #[must_use]
     pub const fn from_millis(millis: u64) -> Self {
@@ -46,7 +50,7 @@ impl Add<Duration> for Timestamp {
     type Output = Self;
 
     fn add(self, duration: Duration) -> Self {
-        Self(self.0.saturating_add(millis(duration)))
+        Self(self.0.saturating_add(millis(duration))).min(Self::LATEST)
     }
 }
 

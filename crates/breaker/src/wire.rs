@@ -30,9 +30,6 @@ const FIELDS: [&str; 13] = [
     "updatedAt",
 ];
 
-/// The latest time that a JavaScript `Date` can be. Nobody means a later one, and Redis could not expire a key by it.
-const LATEST: Timestamp = Timestamp::from_millis(8_640_000_000_000_000);
-
 /// The largest whole number that JavaScript keeps exactly. Epochs go on from a foreign one, so it must leave room.
 const LARGEST_FOREIGN_EPOCH: u64 = (1 << 53) - 1;
 
@@ -155,7 +152,6 @@ fn read_state(fields: &Map<String, Value>) -> Option<bool> {
 }
 
 fn read_foreign(fields: &Map<String, Value>, open: bool, policy: &Policy) -> Record {
-    let last = time(fields, "lastFailureTime");
     let opened_at = time(fields, "openedAt");
     let phase = if forced(fields) {
         Phase::Forced { until: Some(time(fields, "retryAt")).filter(|until| *until != Timestamp::NEVER) }
@@ -168,7 +164,7 @@ fn read_foreign(fields: &Map<String, Value>, open: bool, policy: &Policy) -> Rec
     };
     Record {
         phase,
-        row: Row { failures: count(fields, "failureCount"), since: last, last, alone: None },
+        row: read_row(fields, None, None),
         reason: Some(Reason::of(crate::Cause::Foreign)),
         ..Record::closed(number(fields, "epoch").min(LARGEST_FOREIGN_EPOCH))
     }
@@ -176,7 +172,6 @@ fn read_foreign(fields: &Map<String, Value>, open: bool, policy: &Policy) -> Rec
 
 fn read_ours(fields: &Map<String, Value>, open: bool) -> Record {
     let counts: WireWindow = part(fields, "window").unwrap_or_default();
-    let last = time(fields, "lastFailureTime");
     let opened_at = time(fields, "openedAt");
     let outage = Outage { opened_at, retry_at: time(fields, "retryAt"), alone: counts.alone };
     let phase = if !open {
@@ -192,18 +187,22 @@ fn read_ours(fields: &Map<String, Value>, open: bool) -> Record {
     Record {
         epoch: number(fields, "epoch"),
         phase,
-        row: Row {
-            failures: count(fields, "failureCount"),
-            since: counts.row_since.unwrap_or(last),
-            last,
-            alone: counts.row_alone,
-        },
+        row: read_row(fields, counts.row_since, counts.row_alone),
         trips: count(fields, "trips"),
         reason: part(fields, "reason"),
         window: Window { buckets: counts.buckets.into_iter().map(Bucket::from).collect() },
         cut_off: counts.cut_off,
         updated_by: part(fields, "updatedBy"),
         updated_at: time(fields, "updatedAt"),
+    }
+}
+
+/// Without failures there is no row that could have begun.
+fn read_row(fields: &Map<String, Value>, since: Option<Timestamp>, alone: Option<InstanceId>) -> Row {
+    let (failures, last) = (count(fields, "failureCount"), time(fields, "lastFailureTime"));
+    match failures {
+        0 => Row { last, ..Row::default() },
+        _ => Row { failures, since: since.unwrap_or(last), last, alone },
     }
 }
 
@@ -223,7 +222,7 @@ fn number(fields: &Map<String, Value>, name: &str) -> u64 {
 }
 
 fn time(fields: &Map<String, Value>, name: &str) -> Timestamp {
-    Timestamp::from_millis(number(fields, name)).min(LATEST)
+    Timestamp::from_millis(number(fields, name)).min(Timestamp::LATEST)
 }
 
 fn count(fields: &Map<String, Value>, name: &str) -> u32 {

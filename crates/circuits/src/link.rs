@@ -6,6 +6,7 @@ use std::sync::{
 };
 
 use breaker::Timestamp;
+use tokio::sync::Notify;
 
 use crate::store::{Place, StoreError};
 
@@ -36,11 +37,19 @@ pub(crate) struct Link {
     state: Mutex<LinkState>,
     /// It answers again, and is being told what was learnt meanwhile.
     trying: AtomicBool,
+    /// Rings when the store is lost, so that it is tried again soon, whoever found out.
+    pub(crate) lost: Notify,
 }
 
 impl Link {
     pub(crate) fn new(place: Place, optional: bool) -> Self {
-        Self { place, optional, state: Mutex::new(LinkState::Starting), trying: AtomicBool::new(false) }
+        Self {
+            place,
+            optional,
+            state: Mutex::new(LinkState::Starting),
+            trying: AtomicBool::new(false),
+            lost: Notify::new(),
+        }
     }
 
     pub(crate) fn state(&self) -> LinkState {
@@ -70,6 +79,7 @@ impl Link {
             LinkState::Embedded => return,
             LinkState::Starting | LinkState::Connected => {}
         }
+        self.lost.notify_one();
         let address = &self.place.address;
         if first_word && self.optional && matches!(error, StoreError::Unreachable(_)) {
             *state = LinkState::Embedded;

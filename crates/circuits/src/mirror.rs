@@ -34,7 +34,7 @@ pub(crate) struct Mirror {
     pub(crate) extras: Extras,
     /// What decisions are made from.
     pub(crate) record: Record,
-    /// The last record in an epoch of its own, from which the next epoch and the history go on.
+    /// The last record in an epoch of its own, from which the next epoch goes on.
     pub(crate) last: Record,
     /// `record` holds what the store does not: it was learnt while the store was away.
     pub(crate) apart: bool,

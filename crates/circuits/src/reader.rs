@@ -19,6 +19,9 @@ const RETRY: Duration = Duration::from_millis(200);
 /// Reading everything may take so long.
 const FULL_READ: Duration = Duration::from_secs(5);
 
+/// So many times the store's patience is waited for a circuit to be told to it.
+const SETTLING: u32 = 10;
+
 /// A circuit in use is written anew once its last change is so long ago, so that its key does not expire.
 const RENEWAL: Duration = Duration::from_secs(6 * 60 * 60);
 
@@ -28,11 +31,16 @@ impl Shared {
         let changes = self.store.changes();
         loop {
             let pause = if self.link.is_connected() { self.slow_read() } else { RETRY };
-            match timeout(pause, changes.next()).await {
-                Ok(Change::Key(key)) => self.schedule_read(&self.circuit(&key)),
-                Ok(Change::Everything) => self.read_everything(true).await,
-                Ok(Change::Lost(error)) => self.link.fail(&error, self.clock.now()),
-                Err(_) => {
+            let change = tokio::select! {
+                change = changes.next() => Some(change),
+                () = self.link.lost.notified() => continue,
+                () = sleep(pause) => None,
+            };
+            match change {
+                Some(Change::Key(key)) => self.schedule_read(&self.circuit(&key)),
+                Some(Change::Everything) => self.read_everything(true).await,
+                Some(Change::Lost(error)) => self.link.fail(&error, self.clock.now()),
+                None => {
                     let connected = self.link.is_connected();
                     self.read_everything(!connected).await;
                     self.renew();
@@ -161,12 +169,20 @@ impl Shared {
         }
     }
 
-    /// Waits until nothing waits to be written for a circuit.
-    pub(crate) async fn settled(&self, circuit: &Circuit) {
-        loop {
+    /// Waits until a circuit owes the store nothing, but not for ever: what could not be told is told at the next
+    /// reading.
+    pub(crate) async fn settled(self: &Arc<Self>, circuit: &Arc<Circuit>) {
+        for _ in 0..SETTLING {
             let changed = circuit.changed.notified();
-            if !circuit.inner().mirror.owes_a_write() || !self.link.is_up() {
-                return;
+            let forgotten = {
+                let inner = circuit.inner();
+                if !inner.mirror.owes_a_write() || !self.link.is_up() {
+                    return;
+                }
+                !inner.writer_runs
+            };
+            if forgotten {
+                self.request(circuit, Waiting::of(Request::Settle));
             }
             let _ = timeout(self.pacing.patience, changed).await;
         }

@@ -1,15 +1,20 @@
 //! The deployment files and the words: no container engine is needed to see that they say what they must.
 
-#![expect(clippy::panic, reason = "helpers of tests fail tests")]
+#![expect(clippy::panic, clippy::unwrap_used, reason = "helpers of tests fail tests")]
 
 use std::{
+    collections::BTreeSet,
     fs,
     path::{Path, PathBuf},
 };
 
+use breaker::{Document, Policy, State, encode};
 use clap::Parser as _;
 use serde_json::Value;
-use switchboard::cli::Cli;
+use switchboard::{
+    cli::Cli,
+    config::{environment::names, tasks::task_variables},
+};
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
@@ -59,7 +64,7 @@ fn the_image_does_not_run_as_root() {
     let file = read("Dockerfile");
     let last = file.rsplit("FROM ").next().unwrap();
     let user = last.lines().find_map(|line| line.strip_prefix("USER ")).expect("a USER");
-    assert_ne!(user.trim(), "root");
+    assert!(!["root", "0"].contains(&user.trim().split(':').next().unwrap()), "{user}");
     assert!(last.contains("ENTRYPOINT [\"switchboard\"]"));
 }
 
@@ -111,4 +116,76 @@ fn one_test_command_everywhere() {
     for page in ["README.md", "CONTRIBUTING.md", ".ci/run"] {
         assert!(read(page).contains("./test"), "{page}");
     }
+}
+
+/// Fixed in the container, a matter of the terminal, or with the same effect as one that is handed on.
+const NOT_HANDED_ON: [&str; 3] = [names::CONFIG, names::RUST_LOG, names::NO_COLOR];
+
+#[test]
+fn compose_hands_every_variable_on() {
+    let compose: Value = serde_saphyr::from_str(&read("docker-compose.yml")).unwrap();
+    let found: BTreeSet<String> =
+        compose["services"]["switchboard"]["environment"].as_object().unwrap().keys().cloned().collect();
+    let mut expected: BTreeSet<String> =
+        names::ALL.into_iter().map(str::to_owned).chain(task_variables()).collect();
+    expected.retain(|name| !NOT_HANDED_ON.contains(&name.as_str()));
+    assert_eq!(found, expected);
+}
+
+/// The fenced blocks of a page: the word after the fence, and what stands in it.
+fn blocks(page: &str) -> Vec<(String, String)> {
+    let text = read(page);
+    let fenced = text.split("\n```").skip(1).step_by(2);
+    fenced
+        .map(|block| block.split_once('\n').unwrap())
+        .map(|(word, text)| (word.to_owned(), text.to_owned()))
+        .collect()
+}
+
+/// What the manual shows of Redis is what the breaker would write, to the byte but for the blanks.
+#[test]
+fn the_manual_shows_real_values() {
+    let mut found = Vec::new();
+    for (_, text) in blocks("docs/redis.md").into_iter().filter(|(word, _)| word == "json") {
+        let Document::Ours(record, extras) = Document::parse(text.as_bytes(), &Policy::default()) else {
+            panic!("no circuit of ours: {text}")
+        };
+        let shown: Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(String::from_utf8(encode(&record, &extras)).unwrap(), shown.to_string());
+        found.push((record.written_state(), record.is_forced()));
+    }
+    let (closed, open, half_open) = (State::Closed, State::Open, State::HalfOpen);
+    assert_eq!(found, [(closed, false), (open, false), (half_open, false), (open, true), (open, false)]);
+}
+
+/// A translation that lacks a section or has an older command is noticed.
+#[test]
+fn the_spanish_manual_says_as_much_as_the_english() {
+    assert_eq!(blocks("docs/es/redis.md"), blocks("docs/redis.md"));
+    let shape = |page: &str| -> Vec<String> {
+        let lines = read(page);
+        let kind = |line: &str| match line {
+            _ if line.starts_with('#') => line.split(' ').next().unwrap().to_owned(),
+            _ => "| row".to_owned(),
+        };
+        lines.lines().filter(|line| line.starts_with(['#', '|'])).map(kind).collect()
+    };
+    assert_eq!(shape("docs/es/redis.md"), shape("docs/redis.md"));
+}
+
+/// Commands within a sentence, as far as they are whole: `switchboard circuits show openai:gpt-5`.
+#[test]
+fn commands_in_sentences_are_understood() {
+    let mut found = 0;
+    for page in PAGES {
+        for span in read(page).split('`').skip(1).step_by(2) {
+            let span = span.replace("cargo run --release -- ", "switchboard ");
+            if span.starts_with("switchboard ") && !span.contains('\n') {
+                let parsed = Cli::try_parse_from(span.split_whitespace());
+                assert!(parsed.is_ok(), "{page}: {span}: {}", parsed.unwrap_err());
+                found += 1;
+            }
+        }
+    }
+    assert!(found >= 10, "{found}");
 }

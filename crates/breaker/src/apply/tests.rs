@@ -17,8 +17,8 @@ struct Circuit {
 }
 
 impl Circuit {
-    fn new(policy: Policy) -> Self {
-        let policy = Policy { open_for_jitter: 0.0, ..policy };
+    fn new(mut policy: Policy) -> Self {
+        policy.open_for_jitter = 0.0;
         let instance = InstanceId::new("a");
         let record = Record::fresh(0, &instance, NOW);
         Self { policy, record, instance }

@@ -98,7 +98,7 @@ fn numbers_without_sense_are_none_and_huge_ones_the_largest_that_fit() {
     let far = foreign(r#"{"state":"OPEN","failureCount":99999999999,"openedAt":1e300}"#);
     assert_eq!(far.row.failures, u32::MAX);
     let Phase::Open(outage) = far.phase else { panic!("{:?}", far.phase) };
-    assert_eq!(outage.opened_at, LATEST);
+    assert_eq!(outage.opened_at, Timestamp::LATEST);
 }
 
 #[test]

@@ -44,11 +44,19 @@ elseif ARGV[5] == '0' then
 else
   redis.call('SET', KEYS[1], ARGV[4], 'PX', ARGV[5])
 end
+-- A history key of another type is left alone, as the circuit must be written all the same.
+local told = redis.call('TYPE', KEYS[2]).ok
+if told ~= 'none' and told ~= 'stream' then
+  return {'done', now, 1, '', ''}
+end
 for i = 12, #ARGV, 6 do
   redis.call('XADD', KEYS[2], 'MAXLEN', '~', ARGV[10], '*', 'from', ARGV[i], 'to', ARGV[i + 1], 'epoch', ARGV[i + 2],
     'reason', ARGV[i + 3], 'instance', ARGV[i + 4], 'at', ARGV[i + 5])
 end
-if #ARGV >= 12 then
+-- A circuit that lives for ever keeps its history: without one, its DEL would look like a loss of data.
+if #ARGV >= 12 and ARGV[3] == 'put' and ARGV[5] == '0' then
+  redis.call('PERSIST', KEYS[2])
+elseif #ARGV >= 12 then
   redis.call('PEXPIRE', KEYS[2], ARGV[11])
 end
 return {'done', now, '', '', ''}

@@ -11,7 +11,9 @@ use std::{
 
 use breaker::{InstanceId, ModelKey, Policy, Record, Timestamp, Transition};
 use bytes::Bytes;
-use circuits::{Circuits, LinkState, Pacing, Permit, Policies, Report, Settings, Store, Value, WallClock};
+use circuits::{
+    CLOCK_TOLERANCE, Circuits, LinkState, Pacing, Permit, Policies, Report, Settings, Store, Value, WallClock,
+};
 use futures_util::future::join_all;
 
 use crate::{
@@ -121,6 +123,27 @@ impl<B: Backend> Fleet<B> {
         }))
     }
 
+    /// An answer that was under way while time was moved tells the time of before, so whoever believed it reads again.
+    async fn agree_on_time(&mut self) -> Result<(), String> {
+        let end = Instant::now() + PATIENCE;
+        while Instant::now() < end {
+            let mut agreed = true;
+            for instance in self.instances.values().filter(|instance| instance.is_connected()) {
+                instance.circuits.quiet(&self.key).await;
+                let (theirs, ours) = (instance.circuits.now(), self.backend.now());
+                if theirs.since(ours).max(ours.since(theirs)) > CLOCK_TOLERANCE / 2 {
+                    instance.gate.read_again();
+                    agreed = false;
+                }
+            }
+            if agreed {
+                return Ok(());
+            }
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        Err("not everybody knows what time it is".to_owned())
+    }
+
     fn report(&self, circuits: &Circuits) -> Report {
         let known = circuits.reports().into_iter().find(|report| report.key == self.key);
         known.unwrap_or_else(|| Report::new(&self.key, &Record::closed(0), &self.policy, self.backend.now()))
@@ -135,7 +158,10 @@ impl<B: Backend> World for Fleet<B> {
     async fn wait_until(&mut self, since_beginning: Duration) -> Result<(), String> {
         let passed = self.backend.now().since(self.beginning);
         match since_beginning.checked_sub(passed) {
-            Some(length) if !length.is_zero() => self.backend.let_pass(length).await,
+            Some(length) if !length.is_zero() => {
+                self.backend.let_pass(length).await?;
+                self.agree_on_time().await
+            }
             _ => Ok(()),
         }
     }

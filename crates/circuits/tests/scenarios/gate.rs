@@ -45,6 +45,10 @@ impl Gate {
         self.feed.tell(if away { Change::Lost(Self::cut()) } else { Change::Everything });
     }
 
+    pub(crate) fn read_again(&self) {
+        self.feed.tell(Change::Everything);
+    }
+
     pub(crate) fn is_away(&self) -> bool {
         self.away.load(Ordering::SeqCst)
     }

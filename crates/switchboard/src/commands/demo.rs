@@ -36,13 +36,12 @@ const LOOK: Duration = Duration::from_millis(50);
 /// # Errors
 /// When no port can be had, or standard output takes no more.
 pub async fn run(session: &Session, arguments: &DemoArguments) -> anyhow::Result<ExitCode> {
-    let end = end(arguments.duration);
     let stage = Stage::set().await?;
     let mut story = Story::begin(session.output, arguments.duration, &stage)?;
     let callers = Callers::begin(stage.address())?;
     tokio::select! {
         stopped = tell(&mut story, &stage, &callers) => match stopped? {},
-        ended = end => ended?,
+        ended = end(arguments.duration) => ended?,
     }
     let tally = callers.stop().await;
     story.look(&stage, &tally).await?;

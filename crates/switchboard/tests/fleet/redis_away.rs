@@ -65,3 +65,30 @@ async fn nobody_asked_for_one() {
     instance.until_store_is(state).await;
     instance.program.says(line).await;
 }
+
+/// A Redis that refuses writes for a while: calls go on, and once it takes them again it is told all, soon.
+#[tokio::test]
+async fn read_only_for_a_while() {
+    let redis = RedisServer::start().await;
+    let simulator = Simulator::start().await.unwrap();
+    let config = ConfigFile::new(TRIPS_AT_ONCE);
+    let variables = [("SWITCHBOARD_CONFIG", config.path())];
+    let instance = Instance::start_with(Some(&redis.url()), &simulator, &variables).await;
+    assert_eq!(instance.chat(MODEL).await.0, 200);
+    // Nobody listens on port 1, so it stays a replica without a primary.
+    redis.cli(&["REPLICAOF", "127.0.0.1", "1"]).await;
+    simulator.script("gpt-5", Behaviour::status(http::StatusCode::SERVICE_UNAVAILABLE));
+    for _ in 0..3 {
+        assert_eq!(instance.chat(MODEL).await.0, 503);
+    }
+    instance.until_refused(MODEL, true).await;
+    assert_eq!(instance.chat("openai:gpt-5-mini").await.0, 200, "a model that nobody knows yet");
+    instance.until_store_is("degraded").await;
+
+    redis.cli(&["REPLICAOF", "NO", "ONE"]).await;
+    let began = tokio::time::Instant::now();
+    instance.until_store_is("connected").await;
+    assert!(began.elapsed() < std::time::Duration::from_secs(3), "{:?}", began.elapsed());
+    let value = redis.cli(&["GET", "circuit_breaker:openai:gpt-5"]).await;
+    assert!(value.contains("\"OPEN\""), "{value}");
+}
