@@ -1,6 +1,6 @@
 //! What one instance knows of one circuit: what stands in the store, and what it decides by.
 
-use breaker::{Context, Document, Extras, Phase, Policy, Record, State, adopt, merge, restore};
+use breaker::{Context, Document, Extras, Phase, Policy, Record, State, adopt, merge, next_epoch, restore};
 
 use crate::store::{Loaded, Value};
 
@@ -182,6 +182,11 @@ impl Mirror {
         }
         match restore(&self.last, None, context) {
             Some(step) => Some((step.record, step.transition)),
+            // What was learnt meanwhile begins the circuit; that it can be written shows that the store is back.
+            None if self.apart => {
+                let epoch = next_epoch(self.record.epoch, context.now);
+                Some((Record { epoch, ..self.record.clone() }, None))
+            }
             None => None,
         }
     }

@@ -131,8 +131,11 @@ impl Shared {
             Ok(Swap::ClockAway { .. }) => None,
             Err(error) => {
                 self.link.fail(&error, self.clock.now());
-                // The reply may be lost and the write done: then the next reading finds it, equal to this.
-                commit_apart(circuit, &mut circuit.inner(), &plan);
+                // The reply may be lost and the write done: then the next reading finds it, equal to this. What was
+                // only to be told stays as it was, and is told when the store is back.
+                if !requests.iter().all(|request| matches!(request, Request::Settle)) {
+                    commit_apart(circuit, &mut circuit.inner(), &plan);
+                }
                 Some(plan)
             }
         }
