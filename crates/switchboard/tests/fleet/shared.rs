@@ -93,3 +93,31 @@ async fn foreign_words_are_honoured() {
     b.until_refused(MODEL, false).await;
     assert!(deleted.elapsed() < SOON, "{:?}", deleted.elapsed());
 }
+
+/// A circuit forced for longer than histories last is still reset by a DEL, and not taken for lost (F5): its history
+/// stands as long as it does.
+#[tokio::test]
+async fn a_forced_circuit_keeps_its_history() {
+    let (redis, _simulator, _config, [a, _b]) = two_instances().await;
+    assert_eq!(a.chat(MODEL).await.0, 200);
+    redis.cli(&["SET", KEY, r#"{"state":"OPEN"}"#]).await;
+    a.until_refused(MODEL, true).await;
+    let history = "{circuit_breaker:openai:gpt-5}:events";
+    let began = Instant::now();
+    while redis.cli(&["PTTL", history]).await.trim() != "-1" {
+        assert!(began.elapsed().as_secs() < 5, "the history expires before its circuit");
+    }
+}
+
+/// A key of another type where the history should be costs the history, and nothing else.
+#[tokio::test]
+async fn a_history_of_another_type_harms_no_circuit() {
+    let (redis, simulator, _config, [a, b]) = two_instances().await;
+    redis.cli(&["SET", "{circuit_breaker:openai:gpt-5}:events", "x"]).await;
+    simulator.script("gpt-5", unavailable());
+    for _ in 0..3 {
+        a.chat(MODEL).await;
+    }
+    b.until_refused(MODEL, true).await;
+    assert_eq!(a.health().await["store"]["state"], "connected");
+}
