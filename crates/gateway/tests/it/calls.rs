@@ -4,7 +4,7 @@ use serde_json::Value;
 use simulator::{Behaviour, Fault, ProviderError};
 use uuid::Uuid;
 
-use crate::support::{World, anthropic_error, header, openai_error};
+use crate::support::{World, anthropic_error, header, openai_error, until_refused};
 
 fn status(code: u16) -> Behaviour {
     Behaviour::status(http::StatusCode::from_u16(code).unwrap())
@@ -67,7 +67,7 @@ async fn no_model_may_be_called() {
     let (status, code, _, message) = openai_error(response).await;
     assert_eq!((status, code.as_str()), (502, "attempts_exhausted"), "{message}");
 
-    let response = world.chat("chat", false).send().await.unwrap();
+    let response = until_refused(|| world.chat("chat", false)).await;
     assert_eq!(header(&response, "x-should-retry"), None);
     let retry_after: u64 = header(&response, "retry-after").unwrap().parse().unwrap();
     assert!((38..=40).contains(&retry_after), "{retry_after}");
@@ -76,8 +76,7 @@ async fn no_model_may_be_called() {
     assert!(message.contains("openai:m: ") && message.contains("backup:m: "), "{message}");
     assert!(!message.contains("secret prompt"));
 
-    world.messages("messages", false).send().await.unwrap();
-    let response = world.messages("messages", true).send().await.unwrap();
+    let response = until_refused(|| world.messages("messages", true)).await;
     let (status, code, kind, message) = anthropic_error(response).await;
     assert_eq!((status, code.as_str(), kind.as_str()), (503, "circuit_open", "api_error"));
     assert!(message.contains("anthropic:m: ") && message.contains("vertex:m: "), "{message}");

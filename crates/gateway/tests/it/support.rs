@@ -126,6 +126,19 @@ impl World {
     }
 }
 
+/// The answer once the circuits have taken in what was found out: a call's own answer may be there before that.
+pub(crate) async fn until_refused(request: impl Fn() -> RequestBuilder) -> Response {
+    let refused = async {
+        loop {
+            let response = request().send().await.unwrap();
+            if header(&response, "x-switchboard-error") == Some("circuit_open") {
+                return response;
+            }
+        }
+    };
+    tokio::time::timeout(SOON, refused).await.expect("the circuits stay closed")
+}
+
 /// A response's header.
 pub(crate) fn header<'a>(response: &'a Response, name: &str) -> Option<&'a str> {
     response.headers().get(name).map(|value| value.to_str().unwrap())
