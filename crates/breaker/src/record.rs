@@ -227,6 +227,16 @@ impl Record {
         Some(LIFETIME.max(deadline.max(held).since(now) + LEASE_GRACE))
     }
 
+    /// Whether every call is admitted, whoever makes it and when, and no success would change anything: how a circuit
+    /// is nearly always.
+    #[must_use]
+    pub const fn is_calm(&self) -> bool {
+        matches!(self.phase, Phase::Closed)
+            && self.row.failures == 0
+            && self.trips == 0
+            && self.cut_off.is_empty()
+    }
+
     /// Whether a success of `instance` would change anything: steady success writes nothing (B6).
     #[must_use]
     pub fn success_is_news(&self, instance: &InstanceId) -> bool {

@@ -2,7 +2,6 @@
 //!
 //! `cargo bench -p circuits --bench admission`. On a noisy machine read the ratios to the group `baseline`.
 
-#![expect(missing_docs, reason = "criterion's macros make public items")]
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a bench that cannot be set up ends")]
 
 mod subject;

@@ -3,8 +3,8 @@
 
 use std::{
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, Ordering},
+        Arc, Mutex, MutexGuard, PoisonError, Weak,
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -14,6 +14,8 @@ use breaker::{Event, InstanceId, Mode, ModelKey, Phase, Policy, Record, Timestam
 use tokio::{sync::Notify, time::Instant};
 
 use crate::{
+    circuits::Shared,
+    clock::StoreClock,
     mirror::Mirror,
     permit::Permit,
     plan::{Answer, Onward, Plan, Request},
@@ -25,8 +27,14 @@ const TALLY: usize = 10;
 #[derive(Debug)]
 pub(crate) struct Circuit {
     pub(crate) key: ModelKey,
-    pub(crate) policy: ArcSwap<Policy>,
+    /// Whose circuit it is. Held weakly, as those hold their circuits; permits hold a circuit alone, so that calls
+    /// of several circuits do not count references to one thing.
+    pub(crate) shared: Weak<Shared>,
+    instance: InstanceId,
+    clock: Arc<StoreClock>,
     pub(crate) view: ArcSwap<View>,
+    /// The view in a word, for nearly every call: the epoch of a circuit that is known and calm; 0: look at the view.
+    calm: AtomicU64,
     inner: Mutex<Inner>,
     /// Rings when a request comes while the writer waits.
     pub(crate) bell: Notify,
@@ -41,19 +49,21 @@ pub(crate) struct Circuit {
 /// What admission reads.
 #[derive(Debug)]
 pub(crate) struct View {
-    pub(crate) record: Record,
+    pub(crate) record: Arc<Record>,
+    pub(crate) policy: Arc<Policy>,
     /// The circuit is known; if not, it is read before its first call (F2).
     pub(crate) known: bool,
-    /// Closed without any reservation: a call may go without a look at the clock.
-    pub(crate) plainly_closed: bool,
 }
 
 impl View {
-    fn of(mirror: &Mirror) -> Self {
-        let known = mirror.is_known();
-        let record = mirror.record.clone();
-        let plainly_closed = known && matches!(record.phase, Phase::Closed) && record.cut_off.is_empty();
-        Self { record, known, plainly_closed }
+    fn of(mirror: &Mirror, policy: &Arc<Policy>) -> Self {
+        let record = Arc::new(mirror.record.clone());
+        Self { record, policy: Arc::clone(policy), known: mirror.is_known() }
+    }
+
+    /// Whether it is to be read before it is asked, as it always is.
+    pub(crate) fn is_strange(&self) -> bool {
+        !self.known && self.policy.mode != Mode::Off
     }
 }
 
@@ -61,6 +71,7 @@ impl View {
 #[derive(Debug)]
 pub(crate) struct Inner {
     pub(crate) mirror: Mirror,
+    pub(crate) policy: Arc<Policy>,
     pub(crate) queue: Vec<Waiting>,
     pub(crate) writer_runs: bool,
     pub(crate) reader_runs: bool,
@@ -97,14 +108,18 @@ struct Tally {
 }
 
 impl Circuit {
-    pub(crate) fn new(key: ModelKey, policy: Arc<Policy>) -> Self {
+    pub(crate) fn new(key: ModelKey, shared: &Arc<Shared>, policy: Arc<Policy>) -> Self {
         let mirror = Mirror::unknown();
         Self {
             key,
-            policy: ArcSwap::new(policy),
-            view: ArcSwap::from_pointee(View::of(&mirror)),
+            shared: Arc::downgrade(shared),
+            instance: shared.instance.clone(),
+            clock: Arc::clone(&shared.clock),
+            view: ArcSwap::from_pointee(View::of(&mirror, &policy)),
+            calm: AtomicU64::new(0),
             inner: Mutex::new(Inner {
                 mirror,
+                policy,
                 queue: Vec::new(),
                 writer_runs: false,
                 reader_runs: false,
@@ -125,34 +140,50 @@ impl Circuit {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(crate) fn is_off(&self) -> bool {
-        self.policy.load().mode == Mode::Off
+    /// The store's time, as its instance knows it.
+    pub(crate) fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// Notes that it admits calls. Only the first of them writes, so that the others share it among processors.
+    pub(crate) fn note_use(&self) {
+        if !self.used.load(Ordering::Relaxed) {
+            self.used.store(true, Ordering::Relaxed);
+        }
+    }
+
+    pub(crate) fn set_policy(&self, policy: Arc<Policy>) {
+        let mut inner = self.inner();
+        inner.policy = policy;
+        self.publish(&inner);
     }
 
     /// Shows the mirror to admission.
     pub(crate) fn publish(&self, inner: &Inner) {
-        self.view.store(Arc::new(View::of(&inner.mirror)));
+        let view = View::of(&inner.mirror, &inner.policy);
+        let calm = if view.known && view.record.is_calm() { view.record.epoch } else { 0 };
+        self.view.store(Arc::new(view));
+        self.calm.store(calm, Ordering::Release);
         self.changed.notify_waiters();
     }
 
+    /// The epoch to admit a call in without a further look; `None`: look at the view.
+    pub(crate) fn calm_epoch(&self) -> Option<u64> {
+        Some(self.calm.load(Ordering::Acquire)).filter(|epoch| *epoch != 0)
+    }
+
     /// Whether a success may go untold, and if so counts it for the next write to take along.
-    pub(crate) fn success_goes_untold(
-        &self,
-        epoch: u64,
-        instance: &InstanceId,
-        now: impl Fn() -> Timestamp,
-    ) -> bool {
+    pub(crate) fn success_goes_untold(&self, epoch: u64) -> bool {
         let view = self.view.load();
         if view.record.epoch != epoch
             || !matches!(view.record.phase, Phase::Closed)
-            || view.record.success_is_news(instance)
+            || view.record.success_is_news(&self.instance)
             || self.busy.load(Ordering::Acquire)
         {
             return false;
         }
-        let policy = self.policy.load();
-        if policy.failure_rate.is_some() {
-            let bucket = bucket_start(&policy, now());
+        if view.policy.failure_rate.is_some() {
+            let bucket = bucket_start(&view.policy, self.now());
             self.inner().tally.count(epoch, bucket);
         }
         true
@@ -178,7 +209,7 @@ impl Inner {
 impl Tally {
     fn count(&mut self, epoch: u64, bucket: Timestamp) {
         if self.epoch != epoch {
-            *self = Self { epoch, buckets: Vec::new() };
+            *self = Self { epoch, buckets: Vec::with_capacity(TALLY) };
         }
         match self.buckets.last_mut() {
             Some((start, calls)) if *start >= bucket => *calls = calls.saturating_add(1),

@@ -3,12 +3,15 @@
 use std::{
     collections::HashMap,
     fmt,
-    sync::{Arc, atomic::Ordering},
+    sync::Arc,
     time::Duration,
 };
 
 use arc_swap::ArcSwap;
-use breaker::{Admission, Effect, Event, InstanceId, Mode, ModelKey, Policy, Stamp, Transition, admit};
+use breaker::{
+    Admission, Effect, Event, InstanceId, Mode, ModelKey, Policy, Stamp, Timestamp, Transition, admit,
+};
+use foldhash::fast::RandomState;
 use tokio::{
     runtime::Handle,
     sync::{Notify, oneshot},
@@ -95,14 +98,17 @@ pub struct Circuits(Arc<Shared>);
 pub(crate) struct Shared {
     pub(crate) instance: InstanceId,
     pub(crate) store: Arc<dyn Store>,
-    pub(crate) clock: StoreClock,
+    pub(crate) clock: Arc<StoreClock>,
     pub(crate) pacing: Pacing,
     pub(crate) link: Link,
     pub(crate) runtime: Handle,
     pub(crate) heard: Notify,
-    pub(crate) circuits: ArcSwap<HashMap<ModelKey, Arc<Circuit>>>,
+    pub(crate) circuits: ArcSwap<ByKey>,
     policies: ArcSwap<Policies>,
 }
+
+/// Looked up by every call, so with a quick hash, of a seed of its own.
+pub(crate) type ByKey = HashMap<ModelKey, Arc<Circuit>, RandomState>;
 
 /// Why a person's word was not carried out.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -128,7 +134,7 @@ impl Circuits {
     pub fn start(store: Arc<dyn Store>, settings: Settings) -> Self {
         let shared = Arc::new(Shared {
             instance: settings.instance,
-            clock: StoreClock::new(settings.clock),
+            clock: Arc::new(StoreClock::new(settings.clock)),
             pacing: settings.pacing,
             link: Link::new(store.place(), settings.optional),
             runtime: Handle::current(),
@@ -165,25 +171,42 @@ impl Circuits {
     /// # Errors
     /// The circuit is open.
     pub async fn admit(&self, key: &ModelKey) -> Result<Permit, Refusal> {
+        if let Some(answer) = self.admit_at_once(key) {
+            return answer;
+        }
         let circuit = self.0.circuit(key);
-        circuit.used.store(true, Ordering::Relaxed);
-        if !circuit.view.load().known && !circuit.is_off() {
+        if circuit.view.load().is_strange() {
             self.introduce(&circuit).await;
         }
-        let view = circuit.view.load_full();
-        if view.plainly_closed {
-            return Ok(self.permit(&circuit, &view));
-        }
-        let policy = circuit.policy.load_full();
-        match admit(&view.record, &policy, &self.0.instance, self.0.clock.now()) {
-            Admission::Admitted => Ok(self.permit(&circuit, &view)),
-            Admission::Refused { retry_at, probing } => Err(self.refusal(&circuit, &view, retry_at, probing)),
-            Admission::ProbeDue => self.probe(&circuit, &policy).await,
+        let answer = self.decide(&circuit, &circuit.view.load());
+        match answer {
+            Some(answer) => answer,
+            None => self.probe(&circuit).await,
         }
     }
 
-    fn permit(&self, circuit: &Arc<Circuit>, view: &View) -> Permit {
-        Permit::new(&self.0, circuit, Stamp { epoch: view.record.epoch, lease: None })
+    /// The way of nearly every call: no waiting, no allocation, no lock. `None`: the store has a say in it.
+    fn admit_at_once(&self, key: &ModelKey) -> Option<Result<Permit, Refusal>> {
+        let circuits = self.0.circuits.load();
+        let circuit = circuits.get(key)?;
+        circuit.note_use();
+        if let Some(epoch) = circuit.calm_epoch() {
+            return Some(Ok(permit(circuit, epoch)));
+        }
+        let view = circuit.view.load();
+        if view.is_strange() { None } else { self.decide(circuit, &view) }
+    }
+
+    /// `None`: a probe is due.
+    fn decide(&self, circuit: &Arc<Circuit>, view: &View) -> Option<Result<Permit, Refusal>> {
+        let now = self.0.clock.now();
+        match admit(&view.record, &view.policy, &self.0.instance, now) {
+            Admission::Admitted => Some(Ok(permit(circuit, view.record.epoch))),
+            Admission::Refused { retry_at, probing } => {
+                Some(Err(refusal(view, retry_at.map(|at| at.since(now)), probing)))
+            }
+            Admission::ProbeDue => None,
+        }
     }
 
     async fn introduce(&self, circuit: &Arc<Circuit>) {
@@ -193,7 +216,7 @@ impl Circuits {
         let _ = timeout(self.patience(), answer).await;
     }
 
-    async fn probe(&self, circuit: &Arc<Circuit>, policy: &Policy) -> Result<Permit, Refusal> {
+    async fn probe(&self, circuit: &Arc<Circuit>) -> Result<Permit, Refusal> {
         let (sender, granted) = oneshot::channel();
         let id = uuid::Uuid::new_v4().simple().to_string();
         let waiting = Waiting { request: Request::Probe(id), reply: Reply::Probe(sender) };
@@ -202,27 +225,16 @@ impl Circuits {
             return Ok(permit);
         }
         // Somebody else has the place, or the circuit has closed meanwhile.
-        let view = circuit.view.load_full();
-        match admit(&view.record, policy, &self.0.instance, self.0.clock.now()) {
-            Admission::Admitted => Ok(self.permit(circuit, &view)),
-            Admission::ProbeDue if policy.mode == Mode::Observe => Ok(self.permit(circuit, &view)),
-            Admission::ProbeDue => Err(self.refusal(circuit, &view, Some(self.0.clock.now()), true)),
-            Admission::Refused { retry_at, probing } => Err(self.refusal(circuit, &view, retry_at, probing)),
+        let view = circuit.view.load();
+        match self.decide(circuit, &view) {
+            Some(answer) => answer,
+            None if view.policy.mode == Mode::Observe => Ok(permit(circuit, view.record.epoch)),
+            None => Err(refusal(&view, Some(Duration::ZERO), true)),
         }
     }
 
     fn patience(&self) -> Duration {
         self.0.pacing.patience + self.0.pacing.patience / 4
-    }
-
-    fn refusal(
-        &self,
-        circuit: &Circuit,
-        view: &View,
-        retry_at: Option<breaker::Timestamp>,
-        probing: bool,
-    ) -> Refusal {
-        Refusal::new(&circuit.key, &view.record, retry_at, probing, self.0.clock.now())
     }
 
     /// Waits until the circuit has changed since this call began: for callers who wait for a probe's verdict.
@@ -234,7 +246,7 @@ impl Circuits {
     pub fn set_policies(&self, policies: Policies) {
         self.0.policies.store(Arc::new(policies));
         for circuit in self.0.circuits.load().values() {
-            circuit.policy.store(self.0.policy(&circuit.key));
+            circuit.set_policy(self.0.policy(&circuit.key));
         }
     }
 
@@ -245,7 +257,7 @@ impl Circuits {
         let circuits = self.0.circuits.load();
         let known = circuits.values().filter_map(|circuit| {
             let view = circuit.view.load();
-            view.known.then(|| Report::new(&circuit.key, &view.record, &circuit.policy.load(), now))
+            view.known.then(|| Report::new(&circuit.key, &view.record, &view.policy, now))
         });
         let mut reports: Vec<Report> = known.collect();
         reports.sort_by(|a, b| a.key.cmp(&b.key));
@@ -286,7 +298,7 @@ impl Circuits {
 
     /// The store's time, as this instance knows it.
     #[must_use]
-    pub fn now(&self) -> breaker::Timestamp {
+    pub fn now(&self) -> Timestamp {
         self.0.clock.now()
     }
 
@@ -359,11 +371,11 @@ impl Circuits {
 
 impl Shared {
     /// The circuit of a key; one that is not known yet is begun here, and read before its first call.
-    pub(crate) fn circuit(&self, key: &ModelKey) -> Arc<Circuit> {
+    pub(crate) fn circuit(self: &Arc<Self>, key: &ModelKey) -> Arc<Circuit> {
         if let Some(circuit) = self.circuits.load().get(key) {
             return Arc::clone(circuit);
         }
-        let fresh = Arc::new(Circuit::new(key.clone(), self.policy(key)));
+        let fresh = Arc::new(Circuit::new(key.clone(), self, self.policy(key)));
         self.edit_circuits(|circuits| {
             circuits.entry(key.clone()).or_insert_with(|| Arc::clone(&fresh));
         });
@@ -371,9 +383,9 @@ impl Shared {
     }
 
     /// Puts an edited copy in place: circuits come and go seldom and are looked up by every call.
-    pub(crate) fn edit_circuits(&self, edit: impl Fn(&mut HashMap<ModelKey, Arc<Circuit>>)) {
+    pub(crate) fn edit_circuits(&self, edit: impl Fn(&mut ByKey)) {
         self.circuits.rcu(|circuits| {
-            let mut circuits = HashMap::clone(circuits);
+            let mut circuits = ByKey::clone(circuits);
             edit(&mut circuits);
             circuits
         });
@@ -388,6 +400,14 @@ impl Shared {
     pub(crate) fn chance(&self) -> u64 {
         uuid::Uuid::new_v4().as_u64_pair().1 & 0x0fff_ffff
     }
+}
+
+fn permit(circuit: &Arc<Circuit>, epoch: u64) -> Permit {
+    Permit::new(circuit, Stamp { epoch, lease: None })
+}
+
+fn refusal(view: &View, retry_in: Option<Duration>, probing: bool) -> Refusal {
+    Refusal::new(Arc::clone(&view.record), retry_in, probing)
 }
 
 impl fmt::Debug for Circuits {

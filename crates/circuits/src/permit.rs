@@ -10,7 +10,6 @@ use breaker::{Event, Failure, ModelKey, Outcome, Stamp};
 
 use crate::{
     circuit::{Circuit, Waiting},
-    circuits::Shared,
     plan::{Onward, Request},
 };
 
@@ -19,7 +18,6 @@ use crate::{
 /// Say how it ended with one of the methods. A permit that is dropped without a word counts as nothing, and frees a
 /// probe's place at once (B3). None of the methods waits for the store.
 pub struct Permit {
-    shared: Arc<Shared>,
     circuit: Arc<Circuit>,
     stamp: Stamp,
     /// Of a probe: the epoch it goes on in after its first content.
@@ -29,16 +27,9 @@ pub struct Permit {
 }
 
 impl Permit {
-    pub(crate) fn new(shared: &Arc<Shared>, circuit: &Arc<Circuit>, stamp: Stamp) -> Self {
+    pub(crate) fn new(circuit: &Arc<Circuit>, stamp: Stamp) -> Self {
         let onward = stamp.lease.as_ref().map(|_| Arc::new(AtomicU64::new(0)));
-        Self {
-            shared: Arc::clone(shared),
-            circuit: Arc::clone(circuit),
-            stamp,
-            onward,
-            had_verdict: false,
-            told: false,
-        }
+        Self { circuit: Arc::clone(circuit), stamp, onward, had_verdict: false, told: false }
     }
 
     /// The circuit it is of.
@@ -71,11 +62,7 @@ impl Permit {
     /// A whole, valid answer, or a stream's clean finish.
     pub fn succeeded(mut self) {
         self.told = true;
-        let untold = !self.is_probe()
-            && self
-                .circuit
-                .success_goes_untold(self.stamp.epoch, &self.shared.instance, || self.shared.clock.now());
-        if !untold {
+        if self.is_probe() || !self.circuit.success_goes_untold(self.stamp.epoch) {
             self.end(Outcome::Succeeded);
         }
     }
@@ -97,7 +84,7 @@ impl Permit {
     pub fn no_such_model(mut self) {
         self.told = true;
         self.leave();
-        self.shared.request(&self.circuit, Waiting::of(Request::Forget));
+        self.request(Waiting::of(Request::Forget));
     }
 
     fn end(&self, outcome: Outcome) {
@@ -106,7 +93,7 @@ impl Permit {
         if late && !self.circuit.busy.load(std::sync::atomic::Ordering::Acquire) {
             return;
         }
-        self.send(Event::Ended { stamp: self.stamp.clone(), outcome, at: self.shared.clock.now() });
+        self.send(Event::Ended { stamp: self.stamp.clone(), outcome, at: self.circuit.now() });
     }
 
     fn leave(&self) {
@@ -116,7 +103,14 @@ impl Permit {
     }
 
     fn send(&self, event: Event) {
-        self.shared.request(&self.circuit, Waiting::event(event, self.onward.clone()));
+        self.request(Waiting::event(event, self.onward.clone()));
+    }
+
+    /// Of an instance that has ended nobody is left to be told.
+    fn request(&self, waiting: Waiting) {
+        if let Some(shared) = self.circuit.shared.upgrade() {
+            shared.request(&self.circuit, waiting);
+        }
     }
 }
 

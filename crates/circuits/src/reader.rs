@@ -114,7 +114,8 @@ impl Shared {
                 inner.mirror.owes_a_write()
             } else {
                 inner.version += 1;
-                inner.mirror.take_up(loaded, &circuit.policy.load());
+                let policy = Arc::clone(&inner.policy);
+                inner.mirror.take_up(loaded, &policy);
                 report_oddities(circuit, &inner);
                 circuit.publish(&inner);
                 inner.mirror.owes_a_write()

@@ -56,8 +56,7 @@ impl Shared {
                 }
                 let requests: Vec<Request> =
                     inner.queue.iter().map(|waiting| waiting.request.clone()).collect();
-                let policy = circuit.policy.load();
-                let context = self.context(&policy);
+                let context = self.context(&inner.policy);
                 let draft = plan(&inner.mirror, &requests, context, self.link.is_up());
                 let pause = inner.pause(self.pacing.counts);
                 match pause {
@@ -104,9 +103,9 @@ impl Shared {
             return self.read_first(circuit).await;
         }
         let (plan, write) = {
-            let policy = circuit.policy.load();
-            let context = self.context(&policy);
             let mut inner = circuit.inner();
+            let policy = Arc::clone(&inner.policy);
+            let context = self.context(&policy);
             let writable = online && inner.mirror.stored != Stored::OtherType;
             let plan = plan(&inner.mirror, requests, context, writable);
             if !writable {
@@ -185,7 +184,7 @@ impl Shared {
             Reply::Probe(sender) => {
                 let permit = match (answer, request) {
                     (Answer::Effect(Effect::Granted { epoch }), Request::Probe(id)) => {
-                        Some(Permit::new(self, circuit, Stamp { epoch, lease: Some(id) }))
+                        Some(Permit::new(circuit, Stamp { epoch, lease: Some(id) }))
                     }
                     _ => None,
                 };

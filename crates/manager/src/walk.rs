@@ -106,7 +106,8 @@ impl<'a> Walk<'a> {
                     return ending;
                 }
             }
-            let refusals = self.stations.iter().filter_map(Station::refusal);
+            let steps = self.chain.steps.iter().zip(&self.stations);
+            let refusals = steps.filter_map(|(step, station)| Some((&step.key, station.refusal()?)));
             if !patience.wait_for_one_of(refusals, self.circuits).await {
                 return self.give_up();
             }
@@ -125,7 +126,7 @@ impl<'a> Walk<'a> {
                         sleep(rest).await;
                         continue;
                     }
-                    tracing::debug!(request = self.call.id, model = %key, why = refusal.why, "passed by");
+                    tracing::debug!(request = self.call.id, model = %key, why = %refusal, "passed by");
                     self.stations[at].why = Some(Why::Open(refusal));
                     return None;
                 }
