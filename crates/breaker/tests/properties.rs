@@ -161,7 +161,18 @@ impl Fleet {
         if !matches!(event, Event::Open { .. } | Event::Close { .. }) {
             self.check_deadline(after)?;
         }
+        if after.is_calm() {
+            self.check_calm(after)?;
+        }
         check_wire(after, &self.policy)
+    }
+
+    /// What a calm circuit promises to those who look no further.
+    fn check_calm(&self, record: &Record) -> Result<(), TestCaseError> {
+        let instance = InstanceId::new("i1");
+        prop_assert_eq!(admit(record, &self.policy, &instance, self.now), Admission::Admitted);
+        prop_assert!(!record.success_is_news(&instance));
+        Ok(())
     }
 
     fn living_leases(&self, record: &Record) -> usize {

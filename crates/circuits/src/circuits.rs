@@ -1,16 +1,9 @@
 //! The circuits of one instance: admission, and a person's hand on them.
 
-use std::{
-    collections::HashMap,
-    fmt,
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::HashMap, fmt, sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
-use breaker::{
-    Admission, Effect, Event, InstanceId, Mode, ModelKey, Policy, Stamp, Timestamp, Transition, admit,
-};
+use breaker::{Admission, Effect, Event, InstanceId, Mode, ModelKey, Policy, Timestamp, Transition, admit};
 use foldhash::fast::RandomState;
 use tokio::{
     runtime::Handle,
@@ -191,7 +184,7 @@ impl Circuits {
         let circuit = circuits.get(key)?;
         circuit.note_use();
         if let Some(epoch) = circuit.calm_epoch() {
-            return Some(Ok(permit(circuit, epoch)));
+            return Some(Ok(Permit::new(circuit, epoch)));
         }
         let view = circuit.view.load();
         if view.is_strange() { None } else { self.decide(circuit, &view) }
@@ -201,7 +194,7 @@ impl Circuits {
     fn decide(&self, circuit: &Arc<Circuit>, view: &View) -> Option<Result<Permit, Refusal>> {
         let now = self.0.clock.now();
         match admit(&view.record, &view.policy, &self.0.instance, now) {
-            Admission::Admitted => Some(Ok(permit(circuit, view.record.epoch))),
+            Admission::Admitted => Some(Ok(Permit::new(circuit, view.record.epoch))),
             Admission::Refused { retry_at, probing } => {
                 Some(Err(refusal(view, retry_at.map(|at| at.since(now)), probing)))
             }
@@ -228,7 +221,7 @@ impl Circuits {
         let view = circuit.view.load();
         match self.decide(circuit, &view) {
             Some(answer) => answer,
-            None if view.policy.mode == Mode::Observe => Ok(permit(circuit, view.record.epoch)),
+            None if view.policy.mode == Mode::Observe => Ok(Permit::new(circuit, view.record.epoch)),
             None => Err(refusal(&view, Some(Duration::ZERO), true)),
         }
     }
@@ -400,10 +393,6 @@ impl Shared {
     pub(crate) fn chance(&self) -> u64 {
         uuid::Uuid::new_v4().as_u64_pair().1 & 0x0fff_ffff
     }
-}
-
-fn permit(circuit: &Arc<Circuit>, epoch: u64) -> Permit {
-    Permit::new(circuit, Stamp { epoch, lease: None })
 }
 
 fn refusal(view: &View, retry_in: Option<Duration>, probing: bool) -> Refusal {

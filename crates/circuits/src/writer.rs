@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use breaker::{Context, Effect, Record, Stamp};
+use breaker::{Context, Effect, Record};
 use tokio::time::{Instant, timeout};
 
 use crate::{
@@ -184,7 +184,7 @@ impl Shared {
             Reply::Probe(sender) => {
                 let permit = match (answer, request) {
                     (Answer::Effect(Effect::Granted { epoch }), Request::Probe(id)) => {
-                        Some(Permit::new(circuit, Stamp { epoch, lease: Some(id) }))
+                        Some(Permit::to_probe(circuit, epoch, id))
                     }
                     _ => None,
                 };
