@@ -30,7 +30,8 @@ fn baseline(criterion: &mut Criterion) {
 
 fn rules(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("breaker");
-    let (policy, instance, now) = (Policy::default(), InstanceId::new("bench"), Timestamp::from_millis(1_000_000));
+    let (policy, instance, now) =
+        (Policy::default(), InstanceId::new("bench"), Timestamp::from_millis(1_000_000));
     let context = Context { instance: &instance, policy: &policy, now };
     let stamp = Stamp { epoch: 7, lease: None };
     let ended = |outcome| Event::Ended { stamp: stamp.clone(), outcome, at: now };

@@ -1,4 +1,5 @@
 //! A call's leave and its good end allocate nothing, and neither does a refusal.
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "helpers of tests")]
 
 use std::time::Duration;
 

@@ -17,10 +17,12 @@ pub(crate) struct Subject {
 impl Subject {
     /// So many closed circuits, under these rules; calls go to the last.
     pub(crate) fn closed(count: usize, policy: Policy) -> Self {
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let policies = Policies { default: policy, ..Policies::default() };
         let circuits = runtime.block_on(async { Circuits::in_memory(policies) });
-        let keys = (0..count).map(|n| format!("anthropic:claude-sonnet-4-5-{n:08}").parse::<ModelKey>().unwrap());
+        let keys =
+            (0..count).map(|n| format!("anthropic:claude-sonnet-4-5-{n:08}").parse::<ModelKey>().unwrap());
         let keys: Vec<ModelKey> = keys.collect();
         runtime.block_on(async {
             circuits.ready().await;
