@@ -26,6 +26,7 @@ use breaker::{InstanceId, ModelKey, Reason, State, Timestamp, Transition, millis
 use bytes::Bytes;
 use futures_util::future::{BoxFuture, FutureExt as _};
 
+pub use cluster::ClusterSurvey;
 pub use address::{RedisAddress, RedisAddressError, RedisDeployment};
 pub use node::RedisNode;
 use script::{Call, Script};

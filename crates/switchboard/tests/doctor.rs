@@ -85,8 +85,8 @@ async fn people_read_one_line_a_check() {
     let lines: Vec<_> = ended.stdout.lines().collect();
     assert_eq!(lines[0], "ok       configuration   environment (there is no switchboard.toml): valid");
     assert!(lines[1].starts_with("warning  providers       none is configured"), "{lines:?}");
-    assert!(lines[11].ends_with("start it with --appendonly yes"), "{lines:?}");
-    assert_eq!((lines.len(), lines[16]), (17, "It works; worth a look: 2."));
+    assert!(lines[12].ends_with("start it with --appendonly yes"), "{lines:?}");
+    assert_eq!((lines.len(), lines[17]), (18, "It works; worth a look: 2."));
 }
 
 #[tokio::test]

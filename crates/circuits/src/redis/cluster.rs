@@ -286,7 +286,7 @@ async fn ask(
 }
 
 /// Asks these nodes by connections of their own; the first that knows of slots will do.
-pub(super) async fn survey(nodes: Vec<RedisNode>) -> Result<SlotsView, StoreError> {
+async fn survey(nodes: Vec<RedisNode>) -> Result<SlotsView, StoreError> {
     let mut answers: FuturesUnordered<_> = nodes.into_iter().map(knock).collect();
     let mut error = StoreError::Unreachable("no node is known".to_owned());
     while let Some(answer) = answers.next().await {
@@ -314,5 +314,30 @@ async fn knock(node: RedisNode) -> Result<(RedisNode, Answer), StoreError> {
         Ok(Ok(connection)) => ask(node, connection).await,
         Ok(Err(error)) => Err(read_error(&error)),
         Err(_) => Err(StoreError::Silent(CONNECT)),
+    }
+}
+
+/// What a Cluster is made of.
+#[derive(Debug, Clone)]
+pub struct ClusterSurvey {
+    /// Who owns slots.
+    pub masters: Vec<RedisNode>,
+    /// Who stands by.
+    pub replicas: Vec<RedisNode>,
+    /// How many of the slots have an owner.
+    pub covered: usize,
+}
+
+impl ClusterSurvey {
+    /// As many slots as every Cluster has.
+    pub const SLOTS: usize = SLOTS;
+
+    /// Asks these nodes; the first that answers will do.
+    ///
+    /// # Errors
+    /// None does, or none is a node of a Cluster.
+    pub async fn make(seeds: &[RedisNode]) -> Result<Self, StoreError> {
+        let view = survey(seeds.to_vec()).await?.finish();
+        Ok(Self { covered: view.covered(), masters: view.masters, replicas: view.replicas })
     }
 }
