@@ -26,8 +26,8 @@ use breaker::{InstanceId, ModelKey, Reason, State, Timestamp, Transition, millis
 use bytes::Bytes;
 use futures_util::future::{BoxFuture, FutureExt as _};
 
-pub use cluster::ClusterSurvey;
 pub use address::{RedisAddress, RedisAddressError, RedisDeployment};
+pub use cluster::ClusterSurvey;
 pub use node::RedisNode;
 use script::{Call, Script};
 use servers::Servers;
@@ -107,8 +107,7 @@ impl RedisStore {
         let call = Script::Load.call(key, |call| {
             call.arg(self.shift.millis()).arg(LARGEST_VALUE);
         });
-        let (time, history, kind, text): (u64, String, String, Bytes) =
-            self.servers.call(key, &call).await?;
+        let (time, history, kind, text): (u64, String, String, Bytes) = self.servers.call(key, &call).await?;
         let (value, history) = (read_value(&kind, text), read_state(&history));
         Ok(Loaded { value, history, time: Timestamp::from_millis(time) })
     }

@@ -260,7 +260,8 @@ async fn addresses_that_lead_nowhere() {
     for url in [
         format!("localhost:{SECRET}"),
         format!("redis://:{SECRET}@localhost/seven"),
-        "redis://a,b".to_owned(),
+        "redis://a,b/1".to_owned(),
+        format!("redis-sentinel://:{SECRET}@a,b"),
     ] {
         let ended = examine(&url).await;
         assert_eq!(

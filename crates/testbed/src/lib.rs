@@ -22,8 +22,8 @@ pub use cluster::ClusterDeployment;
 pub use program::Program;
 pub use redis_server::RedisServer;
 pub use sentinel::SentinelDeployment;
-pub use valkey::valkey_program;
 use tokio::time::{Instant, sleep};
+pub use valkey::valkey_program;
 
 /// What takes longer is taken to hang.
 const PATIENCE: Duration = Duration::from_secs(30);

@@ -1,17 +1,18 @@
 //! `REDIS_URL`: one Redis, Sentinels, or the nodes of a Cluster, told without passwords.
 
-use std::{collections::HashMap, fmt, str::FromStr};
+use std::{collections::HashMap, fmt, str::FromStr, sync::Arc};
 
 use super::RedisNode;
 
-const SENTINEL_FORM: &str = "redis-sentinel://[user:password@]host[:26379],host,host/primary's name[/database]";
+const SENTINEL_FORM: &str =
+    "redis-sentinel://[user:password@]host[:26379],host,host/primary's name[/database]";
 const CLUSTER_FORM: &str = "redis-cluster://[user:password@]host[:6379],host,host";
 
 /// A well-formed `REDIS_URL`. Shown without its passwords.
 #[derive(Clone)]
 pub struct RedisAddress {
     text: String,
-    deployment: RedisDeployment,
+    deployment: Arc<RedisDeployment>,
 }
 
 /// How Redis is deployed.
@@ -99,7 +100,7 @@ impl FromStr for RedisAddress {
             ),
             _ => return Err(RedisAddressError::Scheme),
         };
-        Ok(Self { text: text.to_owned(), deployment })
+        Ok(Self { text: text.to_owned(), deployment: Arc::new(deployment) })
     }
 }
 
@@ -252,7 +253,7 @@ mod tests {
     use super::*;
 
     fn parse(text: &str) -> RedisDeployment {
-        text.parse::<RedisAddress>().unwrap_or_else(|error| panic!("{text}: {error}")).deployment
+        text.parse::<RedisAddress>().unwrap_or_else(|error| panic!("{text}: {error}")).deployment().clone()
     }
 
     #[test]

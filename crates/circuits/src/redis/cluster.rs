@@ -16,11 +16,7 @@ use std::{
 
 use ::redis::{ErrorKind, FromRedisValue, RedisError, ServerErrorKind, aio::MultiplexedConnection};
 use arc_swap::ArcSwap;
-use futures_util::{
-    StreamExt as _,
-    future::join_all,
-    stream::FuturesUnordered,
-};
+use futures_util::{StreamExt as _, future::join_all, stream::FuturesUnordered};
 use tokio::{
     sync::Notify,
     time::{sleep, timeout},
@@ -223,8 +219,7 @@ impl Cluster {
         }
         let line = |node: &RedisNode| {
             let same = |master: &RedisNode| master.host_and_port() == node.host_and_port();
-            let known =
-                old.view.masters.iter().position(same).and_then(|position| old.lines.get(position));
+            let known = old.view.masters.iter().position(same).and_then(|position| old.lines.get(position));
             known.cloned().unwrap_or_else(|| {
                 let listener: Arc<dyn Hear> = Arc::<Word>::clone(&self.word);
                 Arc::new(KeptLine::start(Destination::Server(node.clone()), listener))

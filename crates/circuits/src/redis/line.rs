@@ -234,9 +234,7 @@ async fn open(server: &RedisNode) -> Result<Ends, StoreError> {
 }
 
 pub(super) fn connection_config() -> AsyncConnectionConfig {
-    AsyncConnectionConfig::new()
-        .set_connection_timeout(Some(CONNECT))
-        .set_response_timeout(Some(CONNECT))
+    AsyncConnectionConfig::new().set_connection_timeout(Some(CONNECT)).set_response_timeout(Some(CONNECT))
 }
 
 /// Sentinels may be behind the times, so the server has the last word on what it is.

@@ -115,10 +115,8 @@ impl SlotsView {
 /// The position of a node, which is added if it is new.
 fn place(nodes: &mut Vec<RedisNode>, asked: &RedisNode, named: &Named) -> usize {
     // A node that knows no address of its own is where it was asked.
-    let host = match (named.host.as_str(), asked.host_and_port()) {
-        ("" | "?", Some((host, _))) => host,
-        (host, _) => host,
-    };
+    let nameless = matches!(named.host.as_str(), "" | "?");
+    let host = asked.host_and_port().filter(|_| nameless).map_or(named.host.as_str(), |(host, _)| host);
     let known = nodes.iter().position(|node| node.host_and_port() == Some((host, named.port)));
     known.unwrap_or_else(|| {
         nodes.push(asked.at(host, named.port));

@@ -58,12 +58,7 @@ impl Load {
     }
 }
 
-async fn call(
-    circuits: Circuits,
-    key: ModelKey,
-    stop: Arc<AtomicBool>,
-    times: Arc<Mutex<Times>>,
-) -> usize {
+async fn call(circuits: Circuits, key: ModelKey, stop: Arc<AtomicBool>, times: Arc<Mutex<Times>>) -> usize {
     const PAUSE: Duration = Duration::from_millis(2);
     let mut calls = 0;
     while !stop.load(Ordering::SeqCst) {

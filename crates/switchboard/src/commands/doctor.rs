@@ -61,7 +61,7 @@ async fn examine_redis(redis: &RedisSettings, examination: &mut Examination) {
         }
         found.push((server.to_string(), examination));
     }
-    examination.take_over(found);
+    examination.take_over(&found);
     if !servers.is_empty() && connections.len() == servers.len() {
         circuits::examine(redis, &mut connections, examination).await;
     }

@@ -111,6 +111,95 @@ async fn cluster() {
     assert_eq!(verdict, "warning", "a replica is missing: {found}");
 }
 
+/// The narrow rights that the manual gives, at servers and Sentinels, are enough, and each is let in by its own password.
+#[tokio::test]
+async fn sentinel_with_narrow_rights() {
+    let redis = SentinelDeployment::start(Path::new("redis-server")).await;
+    let [servers, role, _, sentinels] = rights();
+    for server in &redis.servers {
+        for rights in [&servers, &role] {
+            allow(server, rights).await;
+        }
+    }
+    for sentinel in &redis.sentinels {
+        allow(sentinel, &sentinels.replace(">password", ">other")).await;
+    }
+    let login = |url: &str| url.replace("://", "://switchboard:password@");
+    let right = format!("{}?sentinel_username=switchboard&sentinel_password=other", login(&redis.url()));
+    let (verdict, found) = deployment(&right).await;
+    assert_eq!(verdict, "ok", "{found}");
+    let simulator = Simulator::start().await.unwrap();
+    let (instance, _config) = serve(&right, &simulator).await;
+    obeys(&instance, async |_, command| redis.servers[0].cli(command).await).await;
+    trips(&instance, &simulator, async |_, command| redis.servers[0].cli(command).await).await;
+    lists_all(&right).await;
+    let ended = run(&right, &["circuits", "open", MODELS[1]]).await;
+    assert_eq!(ended.code, Some(0), "for ever: {}{}", ended.stdout, ended.stderr);
+    instance.until_refused(MODELS[1], true).await;
+
+    for (wrong, check) in
+        [(right.replace("=other", "=wrong"), "deployment"), (right.replace("d@", "t@"), "authentication")]
+    {
+        let ended = run(&wrong, &["doctor", "--json"]).await;
+        let report = ended.json();
+        let checks = report["checks"].as_array().unwrap();
+        let finding = checks.iter().find(|finding| finding["check"] == check).unwrap();
+        assert_eq!((ended.code, &finding["verdict"]), (Some(1), &serde_json::json!("failed")), "{finding}");
+        assert!(!ended.stdout.contains("wrong"), "no password is shown");
+    }
+}
+
+#[tokio::test]
+async fn cluster_with_narrow_rights() {
+    let cluster = ClusterDeployment::start(Path::new("redis-server")).await;
+    let [servers, _, more, _] = rights();
+    for server in &cluster.nodes {
+        for rights in [&servers, &more] {
+            allow(server, rights).await;
+        }
+    }
+    let url = cluster.url().replace("://", "://switchboard:password@");
+    let (verdict, found) = deployment(&url).await;
+    assert_eq!(verdict, "ok", "{found}");
+    let simulator = Simulator::start().await.unwrap();
+    let (instance, _config) = serve(&url, &simulator).await;
+    obeys(&instance, async |key, command| cluster.cli(key, command).await).await;
+    trips(&instance, &simulator, async |key, command| cluster.cli(key, command).await).await;
+    lists_all(&url).await;
+    // What the gateway does not need day by day, but in a failover.
+    cluster.nodes[3].cli(&["CLUSTER", "FAILOVER"]).await;
+    until("the replica is made a master", async || {
+        cluster.nodes[3].cli(&["ROLE"]).await.starts_with("master")
+    })
+    .await;
+    obeys(&instance, async |key, command| cluster.cli(key, command).await).await;
+}
+
+/// The lines of the manual that give rights: of the servers, for Sentinel, for a Cluster, of the Sentinels.
+fn rights() -> [String; 4] {
+    let manual = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/redis.md");
+    let text = std::fs::read_to_string(manual).unwrap();
+    let lines = text.lines().filter(|line| line.starts_with("ACL SETUSER switchboard"));
+    lines.map(str::to_owned).collect::<Vec<_>>().try_into().unwrap()
+}
+
+async fn allow(server: &testbed::RedisServer, rights: &str) {
+    let words: Vec<_> = rights.split(' ').collect();
+    assert_eq!(server.cli(&words).await, "OK", "{rights}");
+}
+
+/// A circuit that opens is written with its history, and so is one that is opened by hand.
+async fn trips(instance: &Instance, simulator: &Simulator, redis: impl AsyncFn(&str, &[&str]) -> String) {
+    simulator.script("gpt-5", simulator::Behaviour::status(http::StatusCode::SERVICE_UNAVAILABLE));
+    instance.until_refused("openai:gpt-5", true).await;
+    let (key, history) = ("circuit_breaker:openai:gpt-5", "{circuit_breaker:openai:gpt-5}:events");
+    until("the opening is written", async || {
+        redis(key, &["GET", key]).await.contains("OPEN") && redis(key, &["XLEN", history]).await != "0"
+    })
+    .await;
+    assert_eq!(instance.health().await["store"]["state"], "connected");
+}
+
 /// What cannot be found is said, with what to do.
 #[tokio::test]
 async fn doctor_says_what_is_wrong() {
@@ -128,7 +217,10 @@ async fn doctor_says_what_is_wrong() {
         let checks = report["checks"].as_array().unwrap();
         let finding = checks.iter().find(|finding| finding["check"] == "deployment").unwrap();
         let says = |part: &str, text: &str| finding[part].as_str().is_some_and(|told| told.contains(text));
-        assert!(finding["verdict"] == "failed" && says("found", found) && says("advice", advice), "{finding}");
+        assert!(
+            finding["verdict"] == "failed" && says("found", found) && says("advice", advice),
+            "{finding}"
+        );
         let host = checks.iter().find(|finding| finding["check"] == "host").unwrap();
         assert_eq!(host["found"], "needs deployment");
     }

@@ -46,7 +46,9 @@ async fn examine_sentinels(
     for sentinel in sentinels {
         match ask_sentinel(sentinel, name).await {
             Ok(answer) => told.push(answer),
-            Err(error) => wrong.push((format!("Sentinel {sentinel}: {}", self::told(&error)), advise(&error))),
+            Err(error) => {
+                wrong.push((format!("Sentinel {sentinel}: {}", self::told(&error)), advise(&error)));
+            }
         }
     }
     let votes = |answer: &Told| told.iter().filter(|other| other.primary == answer.primary).count();
@@ -126,11 +128,8 @@ async fn examine_cluster(seeds: &[RedisNode], examination: &mut Examination) -> 
     };
     let ClusterSurvey { masters, replicas, covered } = survey;
     let all = ClusterSurvey::SLOTS;
-    let found = format!(
-        "{} masters with {covered} of {all} slots, {} replicas",
-        masters.len(),
-        replicas.len()
-    );
+    let found =
+        format!("{} masters with {covered} of {all} slots, {} replicas", masters.len(), replicas.len());
     let apart = clocks_apart(&masters).await;
     if covered < all {
         let advice = "give every slot a master: redis-cli --cluster fix; until then circuits are not shared";
@@ -140,7 +139,11 @@ async fn examine_cluster(seeds: &[RedisNode], examination: &mut Examination) -> 
         examination.warn(Check::Deployment, found, advice);
     } else if apart > CLOCK_TOLERANCE {
         let found = format!("{found}; their clocks are {} ms apart", apart.as_millis());
-        examination.warn(Check::Deployment, found, "set the clocks of all masters by NTP: circuits go by them");
+        examination.warn(
+            Check::Deployment,
+            found,
+            "set the clocks of all masters by NTP: circuits go by them",
+        );
     } else {
         examination.ok(Check::Deployment, found);
     }

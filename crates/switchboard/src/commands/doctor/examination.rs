@@ -45,7 +45,7 @@ impl Examination {
     }
 
     /// Takes over what was found at several servers: of each check the worst, and where.
-    pub(super) fn take_over(&mut self, servers: Vec<(String, Self)>) {
+    pub(super) fn take_over(&mut self, servers: &[(String, Self)]) {
         let several = servers.len();
         for check in Check::ALL {
             let found: Vec<_> = servers
@@ -128,7 +128,7 @@ mod tests {
             (name.to_owned(), examination)
         };
         let mut whole = Examination::default();
-        whole.take_over(vec![server("a", None), server("b", Some("full")), server("c", None)]);
+        whole.take_over(&[server("a", None), server("b", Some("full")), server("c", None)]);
         let findings = whole.finish();
         let found = |check| {
             let finding = findings.iter().find(|finding| finding.check == check).unwrap();

@@ -6,7 +6,10 @@ use providers::{Kind, ProviderConfig};
 use super::{examination::Examination, finding::Check};
 use crate::{
     commands::Session,
-    config::{CircuitsConfig, Config, Environment, Problems, Redis, RedisUrl, SourceFile, Sources, environment::names},
+    config::{
+        CircuitsConfig, Config, Environment, Problems, Redis, RedisUrl, SourceFile, Sources,
+        environment::names,
+    },
 };
 
 /// Where Redis is, and how its circuits are read.
