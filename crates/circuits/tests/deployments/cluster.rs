@@ -1,6 +1,6 @@
 //! Failovers and moved slots of a Redis Cluster.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, time::Duration};
 
 use breaker::ModelKey;
 use testbed::{ClusterDeployment, until};
@@ -10,6 +10,9 @@ use crate::{
     fleet::{Fleet, key},
     load::Load,
 };
+
+/// Everything is read by itself so seldom that a fault would show.
+const BEFORE_A_SLOW_READ: Duration = Duration::from_secs(8);
 
 /// A model at each master that it begins with.
 async fn one_at_each(cluster: &ClusterDeployment, name: &str) -> Vec<ModelKey> {
@@ -86,11 +89,21 @@ pub(crate) async fn a_master_is_demoted(program: PathBuf) {
         fleet.trip(1, key).await;
         fleet.is_open_for_all(key).await;
     }
+    let unheard = &one_at_each(&cluster, "unheard").await[1];
+    fleet.until_admitted(0, unheard, true).await;
+    fleet.until_admitted(1, unheard, true).await;
     let began = Instant::now();
     assert_eq!(cluster.nodes[4].cli(&["CLUSTER", "FAILOVER"]).await, "OK");
     until_master(&cluster, 4).await;
+    // Written before anybody listens there: whoever comes to a new master must read everything.
+    cluster.nodes[4].cli(&["SET", &redis_key(unheard), r#"{"state":"OPEN"}"#]).await;
+    let written = Instant::now();
     until("all have ears at the new master", async || ears(&cluster, 4).await == 2).await;
     fleet.until_shared().await;
+    for instance in [0, 1] {
+        fleet.until_admitted(instance, unheard, false).await;
+    }
+    assert!(written.elapsed() < BEFORE_A_SLOW_READ, "{:?}", written.elapsed());
     println!("a master demoted: heard of the new one after {:?}", began.elapsed());
 
     hears_of_all(&fleet, &cluster, &strangers).await;

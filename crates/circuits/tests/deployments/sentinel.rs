@@ -1,6 +1,6 @@
 //! Failovers by Sentinel.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, time::Duration};
 
 use testbed::{SentinelDeployment, until};
 use tokio::time::Instant;
@@ -9,6 +9,9 @@ use crate::{
     fleet::{Fleet, key},
     load::Load,
 };
+
+/// Sentinels wait for longer before they tell an old primary that it is one no longer, and close its connections.
+const BEFORE_IT_IS_TOLD: Duration = Duration::from_secs(7);
 
 pub(crate) async fn the_primary_is_killed(program: PathBuf) {
     let mut redis = SentinelDeployment::start(&program).await;
@@ -54,6 +57,8 @@ pub(crate) async fn the_primary_is_demoted(program: PathBuf) {
 
     let began = Instant::now();
     assert_eq!(redis.sentinels[0].cli(&["SENTINEL", "FAILOVER", SentinelDeployment::NAME]).await, "OK");
+    until("the Sentinels name another", async || redis.primary().await != old).await;
+    let named = Instant::now();
     until("all have ears at the new primary and nowhere else", async || {
         let primary = redis.primary().await;
         let mut right = primary != old;
@@ -65,6 +70,7 @@ pub(crate) async fn the_primary_is_demoted(program: PathBuf) {
         right
     })
     .await;
+    assert!(named.elapsed() < BEFORE_IT_IS_TOLD, "it was left only after {:?}", named.elapsed());
     fleet.until_shared().await;
     println!("a primary demoted: shared again after {:?}", began.elapsed());
 
