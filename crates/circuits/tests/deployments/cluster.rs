@@ -95,7 +95,7 @@ pub(crate) async fn a_master_is_demoted(program: PathBuf) {
     let began = Instant::now();
     assert_eq!(cluster.nodes[4].cli(&["CLUSTER", "FAILOVER"]).await, "OK");
     until_master(&cluster, 4).await;
-    // Written before anybody listens there: whoever comes to a new master must read everything.
+    // Written when perhaps nobody listens there yet.
     cluster.nodes[4].cli(&["SET", &redis_key(unheard), r#"{"state":"OPEN"}"#]).await;
     let written = Instant::now();
     until("all have ears at the new master", async || ears(&cluster, 4).await == 2).await;
