@@ -59,6 +59,12 @@ impl ClusterDeployment {
             .await;
         }
         cluster.until_info("cluster_state:ok").await;
+        for node in &cluster.nodes {
+            until("every node knows the replicas", async || {
+                node.cli(&["CLUSTER", "NODES"]).await.matches("slave").count() == MASTERS
+            })
+            .await;
+        }
         for replica in cluster.nodes.iter().skip(MASTERS) {
             until("replicas follow their masters", async || {
                 replica.cli(&["ROLE"]).await.contains("connected")
@@ -88,6 +94,14 @@ impl ClusterDeployment {
             }
         }
         panic!("nobody has the slot of {key}");
+    }
+
+    /// Waits until the replica of a master of the start has everything that this has now.
+    ///
+    /// # Panics
+    /// It takes too long.
+    pub async fn until_replica_follows(&self, master: usize) {
+        self.nodes[master].until_followed_by(&self.nodes[master + MASTERS]).await;
     }
 
     /// Runs a command at the owner of a key.

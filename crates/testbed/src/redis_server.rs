@@ -14,7 +14,7 @@ use tokio::{
     time::{Instant, sleep, timeout},
 };
 
-use crate::port::free_port;
+use crate::{port::free_port, until};
 
 /// A server that has not answered by then will not.
 const START: Duration = Duration::from_secs(10);
@@ -154,6 +154,22 @@ impl RedisServer {
             Ok(Err(error)) => panic!("{}", missing("redis-cli", &error)),
             Err(error) => panic!("redis-cli: {error}"),
         }
+    }
+
+    /// Waits until a replica has everything that this server has now.
+    ///
+    /// # Panics
+    /// It takes too long.
+    pub async fn until_followed_by(&self, replica: &Self) {
+        let so_far = self.offset("master_repl_offset").await;
+        until("the replica has all", async || replica.offset("slave_repl_offset").await >= so_far).await;
+    }
+
+    /// How much was replicated, in bytes.
+    async fn offset(&self, name: &str) -> u64 {
+        let told = self.cli(&["INFO", "replication"]).await;
+        let mut fields = told.lines().filter_map(|line| line.trim_end().split_once(':'));
+        fields.find(|(field, _)| *field == name).and_then(|(_, value)| value.parse().ok()).unwrap_or(0)
     }
 
     fn spawn(&mut self) {

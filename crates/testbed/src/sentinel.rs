@@ -72,17 +72,18 @@ impl SentinelDeployment {
         position.unwrap_or_else(|| panic!("the Sentinel names {told}"))
     }
 
-    /// Waits until every replica has its primary's data.
+    /// Waits until every replica has all that the primary of the start has.
     ///
     /// # Panics
     /// It takes too long.
     pub async fn until_replicas_follow(&self) {
-        for replica in &self.servers {
+        let primary = &self.servers[0];
+        for replica in self.servers.iter().skip(1) {
             until("replicas follow their primary", async || {
-                let role = replica.cli(&["ROLE"]).await;
-                role.starts_with("master") || role.contains("connected")
+                replica.cli(&["ROLE"]).await.contains("connected")
             })
             .await;
+            primary.until_followed_by(replica).await;
         }
     }
 }

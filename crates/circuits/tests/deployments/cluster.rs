@@ -58,8 +58,7 @@ pub(crate) async fn a_master_is_killed(program: PathBuf) {
         fleet.trip(number % 2, key).await;
         fleet.is_open_for_all(key).await;
     }
-    // So that what was written is at the replicas, too.
-    cluster.nodes[0].cli(&["WAIT", "1", "2000"]).await;
+    cluster.until_replica_follows(0).await;
 
     let killed = Instant::now();
     cluster.nodes[0].kill();

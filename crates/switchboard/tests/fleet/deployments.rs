@@ -98,7 +98,7 @@ async fn cluster() {
     let (instance, _config) = serve(&url, &simulator).await;
     lists_all(&url).await;
     obeys(&instance, async |key, command| cluster.cli(key, command).await).await;
-    cluster.nodes[1].cli(&["WAIT", "1", "2000"]).await;
+    cluster.until_replica_follows(1).await;
     cluster.nodes[1].kill();
     let killed = Instant::now();
     instance.until_store_is("degraded").await;
