@@ -104,7 +104,7 @@ impl Cluster {
     }
 
     pub(super) fn feed(&self) -> crate::store::Changes {
-        self.word.feeds.add(matches!(self.standing(), Standing::Whole))
+        self.word.feeds.add(|| matches!(self.standing(), Standing::Whole))
     }
 
     /// The connections to all masters, if all are there.

@@ -49,7 +49,7 @@ impl Servers {
 
     pub(super) fn feed(&self) -> Changes {
         match self {
-            Self::One { kept, feeds } => feeds.add(kept.line.is_connected()),
+            Self::One { kept, feeds } => feeds.add(|| kept.line.is_connected()),
             Self::Cluster { cluster, .. } => cluster.feed(),
         }
     }
