@@ -2,7 +2,10 @@
 
 use breaker::{Context, Document, Extras, Phase, Policy, Record, State, adopt, merge, next_epoch, restore};
 
-use crate::store::{Loaded, Value};
+use crate::{
+    plan::{Next, Plan},
+    store::{Loaded, Value, Write},
+};
 
 /// What stands in the store, as far as is known.
 #[derive(Debug, Clone, PartialEq)]
@@ -73,6 +76,11 @@ impl Mirror {
         gone && self.history.is_none() && !matches!(self.last.phase, Phase::Closed)
     }
 
+    /// Only a circuit that is to be protected depends on whether its history stands, or one that is gone.
+    pub(crate) fn depends_on_history(&self, value: &Value) -> bool {
+        *value == Value::Absent || self.apart || !matches!(self.last.phase, Phase::Closed)
+    }
+
     /// Whether the store is to be told something, even if nothing happens.
     pub(crate) fn owes_a_write(&self) -> bool {
         match self.stored {
@@ -121,8 +129,44 @@ impl Mirror {
         }
     }
 
-    /// The store now holds this.
-    pub(crate) fn written(&mut self, value: Value, record: Record) {
+    /// The store has done what was planned.
+    pub(crate) fn written(&mut self, plan: &Plan, write: &Write) {
+        match &plan.next {
+            Next::Same => {}
+            Next::Record(record) => {
+                let value = write.next.clone().map_or(Value::Absent, Value::Text);
+                self.holds(value, Record::clone(record));
+            }
+            Next::Nothing(epoch) => self.holds_nothing(*epoch),
+        }
+        self.history = write.entries.last().map_or(self.history, |entry| Some(entry.to));
+    }
+
+    /// There is nothing to write: what stands in the store is what is to be gone by. Whether that could be done.
+    pub(crate) fn in_step(&mut self) -> bool {
+        match self.stored.clone() {
+            Stored::Ours(record) => self.holds(self.value.clone(), record),
+            Stored::Absent => self.holds_nothing(self.last.epoch),
+            Stored::Unknown | Stored::Foreign(_) | Stored::Garbage | Stored::OtherType => return false,
+        }
+        true
+    }
+
+    /// Goes on with what could not be written. Whether that is anything new.
+    pub(crate) fn go_apart(&mut self, plan: &Plan) -> bool {
+        match &plan.next {
+            Next::Record(record) if **record != self.record || !self.is_known() => {
+                self.apart = true;
+                self.last = Record::clone(record);
+                self.record = Record::clone(record);
+            }
+            Next::Record(_) | Next::Same => return false,
+            Next::Nothing(epoch) => self.holds_nothing(*epoch),
+        }
+        true
+    }
+
+    fn holds(&mut self, value: Value, record: Record) {
         self.value = value;
         self.apart = false;
         self.stored = Stored::Ours(record.clone());
@@ -130,20 +174,12 @@ impl Mirror {
         self.record = record;
     }
 
-    /// The store now holds nothing.
-    pub(crate) fn removed(&mut self, last_epoch: u64) {
+    fn holds_nothing(&mut self, last_epoch: u64) {
         self.value = Value::Absent;
         self.apart = false;
         self.stored = Stored::Absent;
         self.record = Record::closed(last_epoch);
         self.last = Record::closed(last_epoch);
-    }
-
-    /// Goes on with what cannot be written.
-    pub(crate) fn keep_apart(&mut self, record: Record) {
-        self.apart = true;
-        self.last = record.clone();
-        self.record = record;
     }
 
     /// What to go on from, with the store at hand.

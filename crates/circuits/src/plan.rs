@@ -13,7 +13,7 @@ use bytes::Bytes;
 
 use crate::{
     mirror::{Mirror, Stored},
-    store::{Value, Write},
+    store::Write,
 };
 
 /// Something that an instance wants of a circuit.
@@ -224,9 +224,4 @@ fn reset_entry(
 ) -> Transition {
     let reason = Reason { why, ..Reason::of(Cause::Reset) };
     Transition { from, to: State::Closed, epoch, reason, instance: instance.clone(), at }
-}
-
-/// The value that a write leaves behind.
-pub(crate) fn value_after(write: &Write) -> Value {
-    write.next.clone().map_or(Value::Absent, Value::Text)
 }
