@@ -12,6 +12,7 @@ pub fn merge(local: &Record, remote: &Record, context: Context<'_>) -> Step {
     if local == remote || learnt_alone(local, context) {
         return unchanged(remote);
     }
+    let local = &local.not_ahead_of(context.now);
     let chosen = choose(local, remote);
     if local.epoch == remote.epoch {
         return merge_counts(local, remote, context);
@@ -43,6 +44,7 @@ pub fn restore(known: &Record, found: Option<&Record>, context: Context<'_>) -> 
     }
     let lost = Record::closed(0);
     let before = found.unwrap_or(&lost);
+    let known = &known.not_ahead_of(context.now);
     let phase = settled(&known.phase, known.retry_at());
     let last_epoch = known.epoch.max(before.epoch);
     Some(write(Record { phase, ..known.clone() }, before, last_epoch, Cause::Restored, context))

@@ -34,6 +34,17 @@ fn merged(local: &Record, remote: &Record) -> Step {
     with_context(|context| merge(local, remote, context))
 }
 
+/// B7: what a clock an hour ahead wrote apart is taken as written now.
+#[test]
+fn a_clock_ahead_of_time_prolongs_nothing() {
+    let hour = Duration::from_secs(3_600);
+    let local = Record { updated_at: after(1) + hour, ..open(9, after(6) + hour) };
+    let step = merged(&local, &Record::closed(5));
+    assert_eq!(step.record.retry_at(), Some(after(6)));
+    let step = with_context(|context| restore(&local, None, context)).unwrap();
+    assert_eq!(step.record.retry_at(), Some(after(6)));
+}
+
 #[test]
 fn what_is_equal_is_left_alone() {
     let record = open(5, after(9));
