@@ -76,9 +76,14 @@ impl Mirror {
         gone && self.history.is_none() && !matches!(self.last.phase, Phase::Closed)
     }
 
-    /// Only a circuit that is to be protected depends on whether its history stands, or one that is gone.
-    pub(crate) fn depends_on_history(&self, value: &Value) -> bool {
-        *value == Value::Absent || self.apart || !matches!(self.last.phase, Phase::Closed)
+    /// Whether it depends on the history what this value means: of a circuit that is to be protected, of one that is
+    /// gone, and of what somebody else wrote, which is told of as a change of what the history ends in.
+    pub(crate) fn depends_on_history(&self, value: &Value, policy: &Policy) -> bool {
+        let ours = match value {
+            Value::Text(text) => matches!(Document::parse(text, policy), Document::Ours(..)),
+            Value::Absent | Value::Oversized { .. } | Value::OtherType(_) => false,
+        };
+        !ours || self.apart || !matches!(self.last.phase, Phase::Closed)
     }
 
     /// Whether the store is to be told something, even if nothing happens.
@@ -186,7 +191,9 @@ impl Mirror {
     pub(crate) fn base(&self, context: Context<'_>) -> Base {
         match &self.stored {
             Stored::Foreign(foreign) => {
-                let (record, transition) = adopt(foreign, Some(&self.last), context);
+                let (record, mut transition) = adopt(foreign, Some(&self.last), context);
+                // The history goes on from where it ended, which this instance may have missed (B11).
+                transition.from = self.history.unwrap_or(transition.from);
                 Some((record, Some(transition)))
             }
             Stored::Unknown | Stored::Absent => self.base_without_value(context),

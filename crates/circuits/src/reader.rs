@@ -151,7 +151,7 @@ impl Shared {
                 let inner = circuit.inner();
                 let unread = inner.mirror.stored == Stored::Unknown;
                 let changed = unread || inner.mirror.value != value || inner.mirror.owes_a_write();
-                (changed, inner.mirror.depends_on_history(&value))
+                (changed, inner.mirror.depends_on_history(&value, &circuit.policy.load()))
             };
             if !changed {
                 continue;
