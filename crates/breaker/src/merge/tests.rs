@@ -34,6 +34,21 @@ fn merged(local: &Record, remote: &Record) -> Step {
     with_context(|context| merge(local, remote, context))
 }
 
+/// Two instances that are apart can come to the same epoch, where it is ahead of the time or in one millisecond.
+#[test]
+fn equal_epochs_of_different_states_are_brought_together() {
+    let step = merged(&by_hand(forced(9)), &open(9, after(20)));
+    assert!(step.record.is_forced() && step.record.epoch > 9);
+    let step = merged(&open(9, after(20)), &by_hand(forced(9)));
+    assert_eq!((step.record.is_forced(), step.transition), (true, None));
+    let step = merged(&open(9, after(20)), &open(9, after(5)));
+    assert_eq!(step.record.retry_at(), Some(after(20)));
+    assert!(step.record.epoch > 9);
+    let step = merged(&open(9, after(20)), &Record::closed(9));
+    assert_eq!((step.record.retry_at(), step.record.epoch > 9), (Some(after(20)), true));
+    assert_eq!(merged(&Record::closed(9), &open(9, after(20))).transition, None);
+}
+
 /// B7: what a clock an hour ahead wrote apart is taken as written now.
 #[test]
 fn a_clock_ahead_of_time_prolongs_nothing() {
