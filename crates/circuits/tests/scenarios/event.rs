@@ -27,6 +27,7 @@ pub(crate) enum Event {
     Set(String),
     /// Somebody makes the key a list.
     Rpush(String),
+    History(String),
     /// Somebody deletes the key.
     Del,
     /// Redis loses everything.
@@ -88,6 +89,7 @@ impl Event {
             ["skew", by] => Self::Skew(duration::parse_signed(by)?),
             ["set", ..] => Self::Set(text.trim_start_matches("set").trim().to_owned()),
             ["rpush", value] => Self::Rpush(value.to_owned()),
+            ["history", text] => Self::History((*text).to_owned()),
             ["del"] => Self::Del,
             ["flush"] => Self::Flush,
             ["store", "down"] => Self::StoreDown,
