@@ -10,11 +10,20 @@ use crate::duration;
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Event {
     /// Asks for leave, once or several times at once, and keeps it.
-    Admit { name: String, calls: usize },
+    Admit {
+        name: String,
+        calls: usize,
+    },
     /// Calls that were admitted end.
-    End { calls: Named, ending: Ending },
+    End {
+        calls: Named,
+        ending: Ending,
+    },
     /// Whole calls: admitted all at once, then ended all at once.
-    Calls { count: usize, ending: Ending },
+    Calls {
+        count: usize,
+        ending: Ending,
+    },
     /// A stream says its first content.
     Content(String),
     /// The provider says there is no such model.
