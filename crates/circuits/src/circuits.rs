@@ -16,6 +16,7 @@ use tokio::{
 };
 
 use crate::{
+    chance::{Chance, SystemChance},
     circuit::{Circuit, Reply, View, Waiting},
     clock::{StoreClock, SystemClock, WallClock},
     link::{Link, LinkState},
@@ -70,6 +71,8 @@ pub struct Settings {
     pub pacing: Pacing,
     /// This machine's clock.
     pub clock: Arc<dyn WallClock>,
+    /// Its chance.
+    pub chance: Arc<dyn Chance>,
     /// Nobody asked for this store by name: that it is not there is no fault.
     pub optional: bool,
 }
@@ -83,6 +86,7 @@ impl Settings {
             policies: Policies::default(),
             pacing: Pacing::default(),
             clock: Arc::new(SystemClock::default()),
+            chance: Arc::new(SystemChance),
             optional: false,
         }
     }
@@ -96,6 +100,7 @@ pub(crate) struct Shared {
     pub(crate) instance: InstanceId,
     pub(crate) store: Arc<dyn Store>,
     pub(crate) clock: StoreClock,
+    chance: Arc<dyn Chance>,
     pub(crate) pacing: Pacing,
     pub(crate) link: Link,
     pub(crate) runtime: Handle,
@@ -129,6 +134,7 @@ impl Circuits {
         let shared = Arc::new(Shared {
             instance: settings.instance,
             clock: StoreClock::new(settings.clock),
+            chance: settings.chance,
             pacing: settings.pacing,
             link: Link::new(store.place(), settings.optional),
             runtime: Handle::current(),
@@ -195,7 +201,7 @@ impl Circuits {
 
     async fn probe(&self, circuit: &Arc<Circuit>, policy: &Policy) -> Result<Permit, Refusal> {
         let (sender, granted) = oneshot::channel();
-        let id = uuid::Uuid::new_v4().simple().to_string();
+        let id = format!("{:032x}", self.0.chance.draw());
         let waiting = Waiting { request: Request::Probe(id), reply: Reply::Probe(sender) };
         self.0.request(circuit, waiting);
         if let Ok(Ok(Some(permit))) = timeout(self.patience(), granted).await {
@@ -250,6 +256,14 @@ impl Circuits {
         let mut reports: Vec<Report> = known.collect();
         reports.sort_by(|a, b| a.key.cmp(&b.key));
         reports
+    }
+
+    /// One circuit, if this instance knows it.
+    #[must_use]
+    pub fn report(&self, key: &ModelKey) -> Option<Report> {
+        let circuit = Arc::clone(self.0.circuits.load().get(key)?);
+        let view = circuit.view.load();
+        view.known.then(|| Report::new(key, &view.record, &circuit.policy.load(), self.0.clock.now()))
     }
 
     /// The rules of one circuit.
@@ -345,7 +359,8 @@ impl Circuits {
                     return;
                 }
             }
-            tokio::task::yield_now().await;
+            // Time may have to pass, and in a simulation it does only when nobody is busy.
+            tokio::time::sleep(Duration::from_millis(1)).await;
         }
     }
 
@@ -384,9 +399,17 @@ impl Shared {
         Arc::new(policies.models.get(key).unwrap_or(&policies.default).clone())
     }
 
-    /// A number that nobody can foresee.
-    pub(crate) fn chance(&self) -> u64 {
-        uuid::Uuid::new_v4().as_u64_pair().1 & 0x0fff_ffff
+    /// All circuits by name: what is done to all is done in the same order each time.
+    pub(crate) fn in_order(&self) -> Vec<Arc<Circuit>> {
+        let mut circuits: Vec<_> = self.circuits.load().values().cloned().collect();
+        circuits.sort_unstable_by(|a, b| a.key.cmp(&b.key));
+        circuits
+    }
+
+    /// A share in [0, 1), another each time and in each instance.
+    pub(crate) fn share(&self) -> f64 {
+        let bits = u32::try_from(self.chance.draw() & u128::from(u32::MAX)).unwrap_or(0);
+        f64::from(bits) / (f64::from(u32::MAX) + 1.0)
     }
 }
 

@@ -19,6 +19,7 @@
 //! - a store that is away costs a call nothing but a probe's [`Pacing::patience`] (F3); what was learnt meanwhile is
 //!   kept apart and brought together when it is back (F4).
 
+mod chance;
 mod circuit;
 mod circuits;
 mod clock;
@@ -33,6 +34,7 @@ mod report;
 mod store;
 mod writer;
 
+pub use chance::{Chance, SystemChance};
 pub use circuits::{Circuits, OperateError, Pacing, Policies, Settings};
 pub use clock::{SystemClock, WallClock};
 pub use link::LinkState;

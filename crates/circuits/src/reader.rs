@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use breaker::{Event, Phase, State};
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use crate::{
     circuit::{Circuit, Inner, Waiting},
@@ -29,13 +29,19 @@ impl Shared {
     /// Follows the store for as long as the process lives.
     pub(crate) async fn follow(self: Arc<Self>) {
         let changes = self.store.changes();
+        let mut next_read = Instant::now() + RETRY;
         loop {
-            let pause = if self.link.is_connected() { self.slow_read() } else { RETRY };
             let change = tokio::select! {
+                // In this order, so that a flood of changes keeps nothing else from its turn.
+                biased;
+                () = self.link.lost.notified() => {
+                    next_read = Instant::now() + RETRY;
+                    continue;
+                }
+                () = sleep_until(next_read) => None,
                 change = changes.next() => Some(change),
-                () = self.link.lost.notified() => continue,
-                () = sleep(pause) => None,
             };
+            let reads = !matches!(change, Some(Change::Key(_) | Change::Lost(_)));
             match change {
                 Some(Change::Key(key)) => self.schedule_read(&self.circuit(&key)),
                 Some(Change::Everything) => self.read_everything(true).await,
@@ -47,15 +53,17 @@ impl Shared {
                     self.drop_idle();
                 }
             }
+            if reads {
+                let pause = if self.link.is_connected() { self.slow_read() } else { RETRY };
+                next_read = Instant::now() + pause;
+            }
             self.heard.notify_waiters();
         }
     }
 
     /// The net under missed pushes, at another time in every instance.
     fn slow_read(&self) -> Duration {
-        let quarter = self.pacing.slow_read / 4;
-        let chance = u32::try_from(self.chance() % 1_000).unwrap_or(0);
-        self.pacing.slow_read - quarter + quarter * chance / 500
+        self.pacing.slow_read.mul_f64(0.75 + 0.5 * self.share())
     }
 
     /// Reads a circuit soon: at most once in a while, however many pushes come.
@@ -127,7 +135,7 @@ impl Shared {
 
     /// Reads all circuits, and brings together what was learnt apart. Only then is the store taken for back.
     async fn read_everything(self: &Arc<Self>, discover: bool) {
-        let known: Vec<_> = self.circuits.load().keys().cloned().collect();
+        let known: Vec<_> = self.in_order().iter().map(|circuit| circuit.key.clone()).collect();
         let asked = Instant::now();
         let listing = timeout(FULL_READ, self.store.load_all(&known, discover))
             .await
@@ -190,7 +198,7 @@ impl Shared {
 
     fn renew(self: &Arc<Self>) {
         let now = self.clock.now();
-        for circuit in self.circuits.load().values() {
+        for circuit in &self.in_order() {
             let used = circuit.used.swap(false, std::sync::atomic::Ordering::Relaxed);
             let view = circuit.view.load();
             if used && view.known && now.since(view.record.updated_at) > RENEWAL {

@@ -172,9 +172,8 @@ impl Shared {
     /// Lets the others write first for a moment, not all for the same moment.
     async fn step_aside(&self, tries: u32) {
         if tries > 1 {
-            let most = 1u64 << tries.min(5);
-            let chance = self.chance() % most;
-            tokio::time::sleep(Duration::from_millis(chance)).await;
+            let most = Duration::from_millis(1 << tries.min(5));
+            tokio::time::sleep(most.mul_f64(self.share())).await;
         }
     }
 
