@@ -2,11 +2,11 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use breaker::{Document, ModelKey, Phase, Policy};
-use circuits::Value;
+use breaker::{Document, ModelKey, Policy};
+use circuits::{Value, WallClock as _};
 
 use crate::{
-    checks::Checks,
+    checks::{Checks, is_closed},
     costs::Costs,
     dice::{Dice, VirtualClock},
     disturbance::{Fleet, wait_for},
@@ -130,7 +130,7 @@ async fn recover(world: &Arc<World>, fleet: &mut Fleet) {
     };
     let closed = |value: &Value| match value {
         Value::Text(text) => match Document::parse(text, &world.policy) {
-            Document::Ours(record, _) => matches!(record.phase, Phase::Closed) && record.cut_off.is_empty(),
+            Document::Ours(record, _) => is_closed(&record, world.clock.now()),
             _ => false,
         },
         Value::Absent => true,

@@ -94,8 +94,7 @@ impl Checks {
         let models = self.models();
         let model = models.get(key)?;
         let record = model.record.as_ref()?;
-        let plain = matches!(record.phase, Phase::Closed) && record.cut_off.is_empty();
-        plain.then(|| model.changed_at.elapsed())
+        is_closed(record, self.clock.now()).then(|| model.changed_at.elapsed())
     }
 
     /// The epoch that stands in the store, and when it began.
@@ -158,10 +157,16 @@ impl Checks {
         }
     }
 
+    fn is_foreign(&self, value: &Value) -> bool {
+        matches!(value, Value::Text(text) if matches!(Document::parse(text, &self.policy), Document::Foreign(..)))
+    }
+
     /// One entry a transition, epochs that grow, each going on where the last ended (B11).
     fn history(&self, key: &ModelKey, model: &Model, write: &Write, before: Option<&Record>, after: Option<&Record>) {
         let mut epoch = model.last_epoch;
-        let mut state = before.map(Record::written_state);
+        // A foreign value is told as a change from the state that was told last.
+        let foreign = self.is_foreign(&write.expected);
+        let mut state = if foreign { model.history } else { before.map(Record::written_state) };
         for entry in &write.entries {
             if entry.epoch <= epoch {
                 self.trace.violation("B11", format_args!("{key}: epoch {} follows {epoch}", entry.epoch));
@@ -252,12 +257,20 @@ impl Watch for Checks {
             model.changed_at = Instant::now();
         }
         // Whoever cannot connect is held back without a change of state.
-        let held = |record: &Option<Record>| record.as_ref().is_some_and(|record| !record.cut_off.is_empty());
+        let held = |record: &Option<Record>| {
+            record.as_ref().map(|record| record.cut_off.iter().map(|held| held.until).collect::<Vec<_>>())
+        };
         if held(&model.record) != held(&after) {
             model.changed_at = Instant::now();
         }
         model.record = after;
     }
+}
+
+/// Whether a circuit is closed, for every instance.
+#[must_use]
+pub fn is_closed(record: &Record, now: Timestamp) -> bool {
+    matches!(record.phase, Phase::Closed) && record.cut_off.iter().all(|held| held.until <= now)
 }
 
 impl Model {

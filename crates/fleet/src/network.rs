@@ -315,9 +315,14 @@ impl Line {
     /// for so long.
     #[must_use]
     pub fn is_trusted(&self, length: Duration) -> bool {
-        let now = Instant::now();
-        let from = self.state().trusted_from.max(self.server.fine_since());
-        from + length <= now
+        let from = {
+            let state = self.state();
+            if state.away.is_some() {
+                return false;
+            }
+            state.trusted_from
+        };
+        from.max(self.server.fine_since()) + length <= Instant::now()
     }
 
     /// Lets the instance read everything again.
