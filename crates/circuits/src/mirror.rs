@@ -1,6 +1,6 @@
 //! What one instance knows of one circuit: what stands in the store, and what it decides by.
 
-use breaker::{Context, Document, Extras, Phase, Policy, Record, State, adopt, merge, next_epoch, restore};
+use breaker::{Context, Document, Extras, Phase, Policy, Record, State, Transition, adopt, merge, next_epoch, restore};
 
 use crate::store::{Loaded, Value};
 
@@ -42,7 +42,7 @@ pub(crate) struct Mirror {
 
 /// What a plan starts from: a record, and what the history is to tell of how it came to be. `None`: there is no such
 /// circuit.
-pub(crate) type Base = Option<(Record, Option<breaker::Transition>)>;
+pub(crate) type Base = Option<(Record, Option<Transition>)>;
 
 impl Mirror {
     pub(crate) fn unknown() -> Self {
@@ -151,7 +151,9 @@ impl Mirror {
         match &self.stored {
             Stored::Foreign(foreign) => {
                 let (record, transition) = adopt(foreign, Some(&self.last), context);
-                Some((record, Some(transition)))
+                // The history goes on from where it ended (B11), whatever this instance has missed or learnt alone.
+                let from = self.history.unwrap_or(State::Closed);
+                Some((record, Some(Transition { from, ..transition })))
             }
             Stored::Unknown | Stored::Absent => self.base_without_value(context),
             Stored::Ours(found) if self.apart => {

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use breaker::{Event, Phase, State};
+use breaker::{Document, Event, Phase, Policy, State};
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use crate::{
@@ -164,8 +164,9 @@ impl Shared {
             if !changed {
                 continue;
             }
-            // Only a circuit that is to be protected depends on whether its history stands, or one that is gone.
-            if needs_history || value == Value::Absent {
+            // Only a circuit that is to be protected depends on whether its history stands, or one that is gone; and a
+            // foreign value is told as a change from where the history ended.
+            if needs_history || value == Value::Absent || is_foreign(&value, &circuit.policy.load()) {
                 match self.load(&circuit).await {
                     Ok(loaded) => self.take_up(&circuit, &loaded),
                     Err(error) => return self.link.fail(&error, self.clock.now()),
@@ -220,6 +221,10 @@ impl Shared {
             circuits.retain(|_, circuit| !idle(circuit));
         });
     }
+}
+
+fn is_foreign(value: &Value, policy: &Policy) -> bool {
+    matches!(value, Value::Text(text) if matches!(Document::parse(text, policy), Document::Foreign(..)))
 }
 
 fn report_oddities(circuit: &Circuit, inner: &Inner) {
