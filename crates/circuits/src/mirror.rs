@@ -146,6 +146,14 @@ impl Mirror {
         self.record = record;
     }
 
+    /// The clock by which this was learnt has turned out to be so many ms behind.
+    pub(crate) fn move_apart(&mut self, millis: i64) {
+        if self.apart {
+            self.record = self.record.moved(millis);
+            self.last = self.record.clone();
+        }
+    }
+
     /// What to go on from, with the store at hand.
     pub(crate) fn base(&self, context: Context<'_>) -> Base {
         match &self.stored {

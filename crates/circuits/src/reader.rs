@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use breaker::{Document, Event, Phase, Policy, State};
+use breaker::{Document, Event, Phase, Policy, State, millis};
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use crate::{
@@ -10,7 +10,7 @@ use crate::{
     circuits::Shared,
     mirror::Stored,
     plan::Request,
-    store::{Change, Listing, Loaded, StoreError, Value},
+    store::{CLOCK_TOLERANCE, Change, Listing, Loaded, StoreError, Value},
 };
 
 /// A store that is away is tried again so soon after.
@@ -143,11 +143,25 @@ impl Shared {
         match listing {
             Err(error) => self.link.fail(&error, self.clock.now()),
             Ok(listing) => {
-                self.clock.hear(listing.time, asked.elapsed());
+                let moved = self.clock.hear(listing.time, asked.elapsed());
+                self.move_what_was_learnt(moved);
                 self.link.begin_trying();
                 self.come_together(listing).await;
                 self.link.restored();
             }
+        }
+    }
+
+    /// What was learnt before the store's time was ever heard is dated by this machine's clock (B7).
+    fn move_what_was_learnt(&self, moved: i64) {
+        if moved.unsigned_abs() <= millis(CLOCK_TOLERANCE) {
+            return;
+        }
+        for circuit in &self.in_order() {
+            let mut inner = circuit.inner();
+            inner.mirror.move_apart(moved);
+            inner.version += 1;
+            circuit.publish(&inner);
         }
     }
 
