@@ -12,7 +12,7 @@ use breaker::{Admission, Effect, Event, InstanceId, Mode, ModelKey, Policy, Stam
 use tokio::{
     runtime::Handle,
     sync::{Notify, oneshot},
-    time::timeout,
+    time::{Instant, timeout, timeout_at},
 };
 
 use crate::{
@@ -173,8 +173,9 @@ impl Circuits {
     pub async fn admit(&self, key: &ModelKey) -> Result<Permit, Refusal> {
         let circuit = self.0.circuit(key);
         circuit.used.store(true, Ordering::Relaxed);
+        let mut end = None;
         if !circuit.view.load().known && !circuit.is_off() {
-            self.introduce(&circuit).await;
+            self.introduce(&circuit, *end.insert(self.patience_ends())).await;
         }
         let view = circuit.view.load_full();
         if view.plainly_closed {
@@ -184,7 +185,9 @@ impl Circuits {
         match admit(&view.record, &policy, &self.0.instance, self.0.clock.now()) {
             Admission::Admitted => Ok(self.permit(&circuit, &view)),
             Admission::Refused { retry_at, probing } => Err(self.refusal(&circuit, &view, retry_at, probing)),
-            Admission::ProbeDue => self.probe(&circuit, &policy).await,
+            Admission::ProbeDue => {
+                self.probe(&circuit, &policy, end.unwrap_or_else(|| self.patience_ends())).await
+            }
         }
     }
 
@@ -192,19 +195,24 @@ impl Circuits {
         Permit::new(&self.0, circuit, Stamp { epoch: view.record.epoch, lease: None })
     }
 
-    async fn introduce(&self, circuit: &Arc<Circuit>) {
+    async fn introduce(&self, circuit: &Arc<Circuit>, end: Instant) {
         let (sender, answer) = oneshot::channel();
         let waiting = Waiting { request: Request::Introduce, reply: Reply::Answer(sender) };
         self.0.request(circuit, waiting);
-        let _ = timeout(self.patience(), answer).await;
+        let _ = timeout_at(end, answer).await;
     }
 
-    async fn probe(&self, circuit: &Arc<Circuit>, policy: &Policy) -> Result<Permit, Refusal> {
+    async fn probe(
+        &self,
+        circuit: &Arc<Circuit>,
+        policy: &Policy,
+        end: Instant,
+    ) -> Result<Permit, Refusal> {
         let (sender, granted) = oneshot::channel();
         let id = format!("{:032x}", self.0.chance.draw());
         let waiting = Waiting { request: Request::Probe(id), reply: Reply::Probe(sender) };
         self.0.request(circuit, waiting);
-        if let Ok(Ok(Some(permit))) = timeout(self.patience(), granted).await {
+        if let Ok(Ok(Some(permit))) = timeout_at(end, granted).await {
             return Ok(permit);
         }
         // Somebody else has the place, or the circuit has closed meanwhile.
@@ -217,8 +225,9 @@ impl Circuits {
         }
     }
 
-    fn patience(&self) -> Duration {
-        self.0.pacing.patience + self.0.pacing.patience / 4
+    /// When a caller who asks now has waited long enough, for whatever it is (F3).
+    fn patience_ends(&self) -> Instant {
+        Instant::now() + self.0.pacing.patience + self.0.pacing.patience / 4
     }
 
     fn refusal(

@@ -8,7 +8,7 @@ use std::{
 };
 
 use breaker::{Cause, Document, LEASE_GRACE, ModelKey, Phase, Policy, Record, State, Timestamp, Transition};
-use circuits::{Value, WallClock as _, Write};
+use circuits::{CLOCK_TOLERANCE, Value, WallClock as _, Write};
 use tokio::time::Instant;
 
 use crate::{dice::VirtualClock, network::Watch, trace::Trace};
@@ -34,10 +34,12 @@ struct Model {
     last_epoch: u64,
     /// The state in which the history ends.
     history: Option<State>,
-    /// Goes up when somebody other than a probe puts an end to the leases that there were.
+    /// Goes up when the leases that there were are void, though their calls may go on: a change of state, a merge.
     leases_voided: u64,
     probes: Vec<Probe>,
     most_probes: usize,
+    /// When a person spoke last, to whichever instance.
+    spoken_at: Option<Instant>,
     /// Transitions so far, with their epochs.
     transitions: Vec<(Instant, u64)>,
 }
@@ -73,6 +75,11 @@ impl Checks {
         if !history_stands {
             model.history = None;
         }
+    }
+
+    /// A person has spoken to an instance.
+    pub fn person_spoke(&self, key: &ModelKey) {
+        self.models().entry(key.clone()).or_insert_with(Model::new).spoken_at = Some(Instant::now());
     }
 
     /// How long the circuit has stood open, with its deadline still so far ahead, and for all.
@@ -194,17 +201,27 @@ impl Checks {
     }
 
     /// A later deadline is never shortened (B8), and what a person forced is not ended (B10), by no person's word.
-    fn deadlines(&self, key: &ModelKey, entries: &[Transition], before: &Record, after: Option<&Record>) {
+    fn deadlines(
+        &self,
+        key: &ModelKey,
+        spoken: Option<Instant>,
+        entries: &[Transition],
+        before: &Record,
+        after: Option<&Record>,
+    ) {
         let now = self.clock.now();
-        let persons = |entry: &Transition| {
-            matches!(entry.reason.kind, Cause::Manual | Cause::Reset | Cause::Foreign)
+        // What a person said to an instance that was alone is told as merged.
+        let persons = |entry: &Transition| match entry.reason.kind {
+            Cause::Manual | Cause::Reset | Cause::Foreign => true,
+            Cause::Merged => spoken.is_some_and(|at| at.elapsed() < Duration::from_secs(60)),
+            _ => false,
         };
         let Some(after) = after else { return };
         if entries.iter().any(persons) {
             return;
         }
         match (&before.phase, &after.phase) {
-            (Phase::Forced { until }, phase) if until.is_none_or(|until| now < until) => {
+            (Phase::Forced { until }, phase) if until.is_none_or(|until| now + CLOCK_TOLERANCE < until) => {
                 if !matches!(phase, Phase::Forced { .. }) {
                     self.trace.violation("B10", format_args!("{key}: a forced circuit became {phase:?}"));
                 }
@@ -231,7 +248,7 @@ impl Watch for Checks {
         let model = models.entry(key.clone()).or_insert_with(Model::new);
         self.history(key, model, write, before.as_ref(), after.as_ref());
         if let Some(before) = &before {
-            self.deadlines(key, &write.entries, before, after.as_ref());
+            self.deadlines(key, model.spoken_at, &write.entries, before, after.as_ref());
         }
         if write.lifetime.is_some_and(|lifetime| {
             let retry = after.as_ref().and_then(Record::retry_at).unwrap_or(Timestamp::NEVER);
@@ -246,7 +263,8 @@ impl Watch for Checks {
             if matches!(
                 entry.reason.kind,
                 Cause::Manual | Cause::Reset | Cause::Foreign | Cause::Restored | Cause::Merged
-            ) {
+            ) || entry.from == State::HalfOpen
+            {
                 model.leases_voided += 1;
             }
         }
@@ -283,6 +301,7 @@ impl Model {
             leases_voided: 0,
             probes: Vec::new(),
             most_probes: 0,
+            spoken_at: None,
             transitions: Vec::new(),
         }
     }

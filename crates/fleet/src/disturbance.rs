@@ -207,6 +207,7 @@ impl Fleet {
         let Some(instance) = self.instances.get(&number) else { return };
         let circuits = instance.circuits();
         let length = self.dice.millis(100..=10_000);
+        self.world.checks.person_spoke(key);
         let done = match self.dice.number(0..=3) {
             0 | 1 => circuits.open(key, Some(length), Some("drill".to_owned())).await,
             2 => circuits.close(key, None).await,
