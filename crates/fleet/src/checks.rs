@@ -104,16 +104,10 @@ impl Checks {
         is_closed(record, self.clock.now()).then(|| model.changed_at.elapsed())
     }
 
-    /// The epoch that stands in the store, and when it began.
+    /// The first change of state after a moment, and its epoch.
     #[must_use]
-    pub fn last_transition(&self, key: &ModelKey) -> Option<(Instant, u64)> {
-        self.models().get(key)?.transitions.last().copied()
-    }
-
-    /// How many transitions there were.
-    #[must_use]
-    pub fn transitions(&self, key: &ModelKey) -> usize {
-        self.models().get(key).map_or(0, |model| model.transitions.len())
+    pub fn transition_after(&self, key: &ModelKey, moment: Instant) -> Option<(Instant, u64)> {
+        self.models().get(key)?.transitions.iter().find(|(at, _)| *at > moment).copied()
     }
 
     /// Most probes that were at a provider at once.

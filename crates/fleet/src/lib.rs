@@ -22,6 +22,7 @@ pub mod checks;
 pub mod costs;
 pub mod dice;
 pub mod disturbance;
+pub mod growth;
 pub mod instance;
 pub mod network;
 pub mod provider;

@@ -10,7 +10,10 @@ use std::{
 };
 
 use clap::{Args, Parser, Subcommand};
-use fleet::chaos::{Outcome, Plan, run};
+use fleet::{
+    chaos::{Outcome, Plan, run},
+    growth::{Measured, Phase, Size, measure},
+};
 
 /// Fleets in virtual time, running the real circuits.
 #[derive(Debug, Parser)]
@@ -24,6 +27,8 @@ struct Cli {
 enum Command {
     /// Lets everything befall small fleets, a seed each, and looks at what must hold.
     Chaos(Chaos),
+    /// Measures what fleets of growing size cost, and how soon they know.
+    Growth(Growth),
 }
 
 #[derive(Debug, Args)]
@@ -51,10 +56,92 @@ struct Chaos {
     story: usize,
 }
 
+#[derive(Debug, Args)]
+struct Growth {
+    /// The seed of all chance.
+    #[arg(long, default_value_t = 7)]
+    seed: u64,
+    /// Fleet sizes.
+    #[arg(long, value_delimiter = ',', default_value = "1,10,100,1000")]
+    instances: Vec<usize>,
+    /// Models, of which one has the outage.
+    #[arg(long, default_value_t = 4)]
+    models: usize,
+    /// Milliseconds between two calls of an instance to a model, on average.
+    #[arg(long, default_value_t = 500)]
+    gap: u64,
+}
+
 fn main() -> ExitCode {
     match Cli::parse().command {
         Command::Chaos(chaos) => chaos.run(),
+        Command::Growth(growth) => growth.run(),
     }
+}
+
+impl Growth {
+    #[expect(clippy::print_stdout, clippy::print_stderr, reason = "a command talks to whoever runs it")]
+    fn run(&self) -> ExitCode {
+        let mut all = Vec::new();
+        for instances in self.instances.iter().copied() {
+            let began = Instant::now();
+            let size = Size {
+                seed: self.seed,
+                instances,
+                models: self.models,
+                gap: Duration::from_millis(self.gap),
+            };
+            match measure(&size, |phase| eprintln!("{instances} instances: {phase:?}, {:.0?}", began.elapsed())) {
+                Ok(measured) => all.push(measured),
+                Err(error) => eprintln!("{error}"),
+            }
+        }
+        print!("{}", table(&all));
+        let violations: Vec<_> = all.iter().flat_map(|measured| &measured.violations).collect();
+        violations.iter().take(20).for_each(|violation| println!("{violation}"));
+        if violations.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    }
+}
+
+/// The measurements as a Markdown table, a column a fleet.
+fn table(all: &[Measured]) -> String {
+    let mut table = String::new();
+    let mut row = |name: &str, cell: &dyn Fn(&Measured) -> String| {
+        let cells: Vec<String> = all.iter().map(cell).collect();
+        table.push_str(&format!("| {name} | {} |\n", cells.join(" | ")));
+    };
+    row("instances", &|m| m.size.instances.to_string());
+    row("---", &|_| "---:".to_owned());
+    row("the model dies, until the trip is written", &|m| ms(m.until_trip));
+    row("the trip is written, until half of the instances refuse", &|m| ms(m.converged_by(50)));
+    row("… 99 % of them", &|m| ms(m.converged_by(99)));
+    row("… all of them", &|m| ms(m.converged_by(100)));
+    row("calls that reached the dead model: before the trip", &|m| m.in_vain.0.to_string());
+    row("… in the second after it", &|m| m.in_vain.1.to_string());
+    row("… later (probes)", &|m| m.in_vain.2.to_string());
+    row("probes at once, at most", &|m| m.most_probes.to_string());
+    for phase in Phase::ALL {
+        let costs = |m: &Measured| m.phases.get(&phase).copied().unwrap_or_default();
+        let rate = |m: &Measured, number: u64| {
+            format!("{:.1}", u32::try_from(number).map_or(0.0, f64::from) / costs(m).0.as_secs_f64())
+        };
+        row(&format!("{phase:?}: commands a second"), &|m| rate(m, costs(m).1.commands()));
+        row("… of these reads of one circuit", &|m| rate(m, costs(m).1.loads));
+        row("… compare-and-set", &|m| rate(m, costs(m).1.swaps));
+        row("… of these in conflict", &|m| rate(m, costs(m).1.conflicts));
+        row("… pushes a second", &|m| rate(m, costs(m).1.pushes));
+        row("… kB a second", &|m| rate(m, costs(m).1.bytes / 1_000));
+    }
+    row("commands of the whole outage", &|m| m.outage_commands().to_string());
+    row("… per instance", &|m| {
+        let instances = u32::try_from(m.size.instances).map_or(1.0, f64::from);
+        format!("{:.1}", u32::try_from(m.outage_commands()).map_or(0.0, f64::from) / instances)
+    });
+    table
+}
+
+fn ms(time: Duration) -> String {
+    format!("{} ms", time.as_millis())
 }
 
 impl Chaos {

@@ -2,14 +2,12 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{
-        Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
 use breaker::{Failure, FailureKind, ModelKey, Outcome};
+use tokio::time::Instant;
 
 use crate::dice::Dice;
 
@@ -47,7 +45,7 @@ pub struct Course {
 #[derive(Debug)]
 pub struct Providers {
     health: Mutex<BTreeMap<ModelKey, Health>>,
-    in_vain: AtomicU64,
+    in_vain: Mutex<Vec<Instant>>,
     /// How long answers take, in ms.
     answer: (u64, u64),
 }
@@ -56,7 +54,7 @@ impl Providers {
     /// All are well, and answer within so many ms.
     #[must_use]
     pub fn new(answer: (u64, u64)) -> Self {
-        Self { health: Mutex::default(), in_vain: AtomicU64::new(0), answer }
+        Self { health: Mutex::default(), in_vain: Mutex::default(), answer }
     }
 
     /// A model is like this from now on.
@@ -75,10 +73,10 @@ impl Providers {
         self.health().clear();
     }
 
-    /// Calls so far that reached a dead model.
+    /// When calls reached a dead model, so far.
     #[must_use]
-    pub fn in_vain(&self) -> u64 {
-        self.in_vain.load(Ordering::Relaxed)
+    pub fn in_vain(&self) -> Vec<Instant> {
+        self.in_vain.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// How a call that sets out now will go.
@@ -88,7 +86,7 @@ impl Providers {
         let plain = |length, outcome| Course { content_after: None, length, outcome: Some(outcome) };
         match health {
             Health::Dead => {
-                self.in_vain.fetch_add(1, Ordering::Relaxed);
+                self.in_vain.lock().unwrap_or_else(PoisonError::into_inner).push(Instant::now());
                 plain(length / 4, Outcome::Failed(Failure::status(529)))
             }
             Health::Limited => {
