@@ -23,6 +23,7 @@ mod chance;
 mod circuit;
 mod circuits;
 mod clock;
+mod crowd;
 mod link;
 mod memory;
 mod mirror;

@@ -8,6 +8,7 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 use crate::{
     circuit::{Circuit, Inner, Waiting},
     circuits::Shared,
+    crowd::Crowd,
     mirror::Stored,
     plan::Request,
     store::{CLOCK_TOLERANCE, Change, Listing, Loaded, StoreError, Value},
@@ -122,12 +123,20 @@ impl Shared {
                 inner.mirror.owes_a_write()
             } else {
                 inner.version += 1;
+                let epoch = inner.mirror.record.epoch;
                 inner.mirror.take_up(loaded, &circuit.policy.load());
+                if inner.mirror.record.epoch == epoch {
+                    inner.crowd.changed(self.pacing.counts, self.share());
+                } else {
+                    inner.crowd = Crowd::default();
+                }
                 report_oddities(circuit, &inner);
                 circuit.publish(&inner);
                 inner.mirror.owes_a_write()
             }
         };
+        // What waits may trip now, or be no news any more.
+        circuit.bell.notify_one();
         if owes && self.link.is_up() {
             self.request(circuit, Waiting::of(Request::Settle));
         }
