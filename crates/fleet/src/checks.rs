@@ -110,6 +110,12 @@ impl Checks {
         self.models().get(key)?.transitions.iter().find(|(at, _)| *at > moment).copied()
     }
 
+    /// How many changes of state there were.
+    #[must_use]
+    pub fn transitions(&self, key: &ModelKey) -> usize {
+        self.models().get(key).map_or(0, |model| model.transitions.len())
+    }
+
     /// Most probes that were at a provider at once.
     #[must_use]
     pub fn most_probes(&self) -> usize {

@@ -39,7 +39,7 @@ pub enum Phase {
     Calm,
     /// One call in twenty fails, which trips nothing.
     Flaky,
-    /// From the model's death, for a second.
+    /// From the model's death until a second after the trip.
     Trip,
     /// The rest of the outage: probes that fail.
     Outage,
@@ -65,6 +65,8 @@ pub struct Measured {
     pub converged: Vec<Duration>,
     /// Calls that reached the dead model before the trip was written, in the second after it, and later: probes.
     pub in_vain: (usize, usize, usize),
+    /// Changes of state while the model was flaky: there should be none.
+    pub false_trips: usize,
     /// Most probes at once.
     pub most_probes: usize,
     /// Calls in all.
@@ -116,12 +118,19 @@ async fn measure_here(size: &Size, mut say: impl FnMut(Phase)) -> Measured {
     world.providers.set(&model, Health::Well { failing: 0.05 });
     phases.pass(Phase::Flaky, sleep(LENGTH)).await;
     world.providers.set(&model, Health::Well { failing: 0.0 });
+    let flaky_transitions = world.checks.transitions(&model);
     sleep(LENGTH).await;
 
     say(Phase::Trip);
     let died = Instant::now();
     world.providers.set(&model, Health::Dead);
-    phases.pass(Phase::Trip, sleep(Duration::from_secs(1))).await;
+    let tripped = async {
+        while world.checks.transition_after(&model, died).is_none() {
+            sleep(Duration::from_millis(1)).await;
+        }
+        sleep(Duration::from_secs(1)).await;
+    };
+    phases.pass(Phase::Trip, tripped).await;
     let trip = world.checks.transition_after(&model, died);
     say(Phase::Outage);
     phases.pass(Phase::Outage, sleep(LENGTH)).await;
@@ -139,6 +148,7 @@ async fn measure_here(size: &Size, mut say: impl FnMut(Phase)) -> Measured {
         until_trip: tripped - died,
         converged: observer.knew(epoch, tripped),
         in_vain: (before, soon, reached.len() - before - soon),
+        false_trips: flaky_transitions,
         most_probes: world.checks.most_probes(),
         calls: world.calls.load(Ordering::Relaxed),
         violations: world.trace.violations(),

@@ -120,6 +120,7 @@ fn table(all: &[Measured]) -> String {
     row("… in the second after it", &|m| m.in_vain.1.to_string());
     row("… later (probes)", &|m| m.in_vain.2.to_string());
     row("probes at once, at most", &|m| m.most_probes.to_string());
+    row("changes of state while one call in 20 failed", &|m| m.false_trips.to_string());
     for phase in Phase::ALL {
         let costs = |m: &Measured| m.phases.get(&phase).copied().unwrap_or_default();
         let rate = |m: &Measured, number: u64| {
