@@ -161,7 +161,7 @@ impl Circuit {
         }
         let mut inner = self.inner();
         // What waits ends with a success already: one more is no news to that.
-        if is_busy && !inner.queue.last().is_some_and(|last| last.success(epoch).is_some()) {
+        if is_busy && inner.queue.last().is_none_or(|last| last.success(epoch).is_none()) {
             return false;
         }
         if policy.failure_rate.is_some() {

@@ -202,12 +202,7 @@ impl Circuits {
         let _ = timeout_at(end, answer).await;
     }
 
-    async fn probe(
-        &self,
-        circuit: &Arc<Circuit>,
-        policy: &Policy,
-        end: Instant,
-    ) -> Result<Permit, Refusal> {
+    async fn probe(&self, circuit: &Arc<Circuit>, policy: &Policy, end: Instant) -> Result<Permit, Refusal> {
         let (sender, granted) = oneshot::channel();
         let id = format!("{:032x}", self.0.chance.draw());
         let waiting = Waiting { request: Request::Probe(id), reply: Reply::Probe(sender) };

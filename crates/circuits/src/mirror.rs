@@ -1,6 +1,8 @@
 //! What one instance knows of one circuit: what stands in the store, and what it decides by.
 
-use breaker::{Context, Document, Extras, Phase, Policy, Record, State, Transition, adopt, merge, next_epoch, restore};
+use breaker::{
+    Context, Document, Extras, Phase, Policy, Record, State, Transition, adopt, merge, next_epoch, restore,
+};
 
 use crate::store::{Loaded, Value};
 

@@ -57,12 +57,7 @@ impl Checks {
     /// Watches circuits with this policy.
     #[must_use]
     pub fn new(trace: &Trace, clock: &VirtualClock, policy: &Policy) -> Self {
-        Self {
-            trace: trace.clone(),
-            clock: clock.clone(),
-            policy: policy.clone(),
-            models: Mutex::default(),
-        }
+        Self { trace: trace.clone(), clock: clock.clone(), policy: policy.clone(), models: Mutex::default() }
     }
 
     /// Somebody who is no instance has written the key, or emptied the store.
@@ -133,7 +128,8 @@ impl Checks {
         let rivals = rivals.count();
         let places = usize::try_from(self.policy.half_open_probes).unwrap_or(usize::MAX);
         if is_shared && rivals >= places {
-            self.trace.violation("B2", format_args!("{key}: {rivals} probes are under way, and another began"));
+            self.trace
+                .violation("B2", format_args!("{key}: {rivals} probes are under way, and another began"));
         }
         let leased_until = now + self.policy.probe_lease + LEASE_GRACE - Duration::from_millis(100);
         model.probes.push(Probe {
@@ -169,7 +165,14 @@ impl Checks {
     }
 
     /// One entry a transition, epochs that grow, each going on where the last ended (B11).
-    fn history(&self, key: &ModelKey, model: &Model, write: &Write, before: Option<&Record>, after: Option<&Record>) {
+    fn history(
+        &self,
+        key: &ModelKey,
+        model: &Model,
+        write: &Write,
+        before: Option<&Record>,
+        after: Option<&Record>,
+    ) {
         let mut epoch = model.last_epoch;
         // A foreign value is told as a change from the state that was told last.
         let foreign = self.is_foreign(&write.expected);
@@ -179,7 +182,10 @@ impl Checks {
                 self.trace.violation("B11", format_args!("{key}: epoch {} follows {epoch}", entry.epoch));
             }
             if state.is_some_and(|state| state != entry.from) {
-                self.trace.violation("B11", format_args!("{key}: an entry goes on from {}, not {state:?}", entry.from));
+                self.trace.violation(
+                    "B11",
+                    format_args!("{key}: an entry goes on from {}, not {state:?}", entry.from),
+                );
             }
             (epoch, state) = (entry.epoch, Some(entry.to));
         }
@@ -187,11 +193,13 @@ impl Checks {
             && state != after.written_state()
         {
             let now = after.written_state();
-            self.trace.violation("B11", format_args!("{key}: {now} is written, but the history tells of {state}"));
+            self.trace
+                .violation("B11", format_args!("{key}: {now} is written, but the history tells of {state}"));
         }
         match (write.entries.last(), after) {
             (Some(entry), Some(after)) if entry.epoch != after.epoch => {
-                self.trace.violation("B11", format_args!("{key}: the last entry is not of epoch {}", after.epoch));
+                self.trace
+                    .violation("B11", format_args!("{key}: the last entry is not of epoch {}", after.epoch));
             }
             (None, Some(after)) if before.is_some_and(|before| before.epoch != after.epoch) => {
                 self.trace.violation("B11", format_args!("{key}: epoch {} is told nowhere", after.epoch));
@@ -221,10 +229,9 @@ impl Checks {
             return;
         }
         match (&before.phase, &after.phase) {
+            (Phase::Forced { .. }, Phase::Forced { .. }) => {}
             (Phase::Forced { until }, phase) if until.is_none_or(|until| now + CLOCK_TOLERANCE < until) => {
-                if !matches!(phase, Phase::Forced { .. }) {
-                    self.trace.violation("B10", format_args!("{key}: a forced circuit became {phase:?}"));
-                }
+                self.trace.violation("B10", format_args!("{key}: a forced circuit became {phase:?}"));
             }
             (Phase::Open(before) | Phase::HalfOpen { outage: before, .. }, Phase::Open(after))
                 if after.retry_at < before.retry_at =>
@@ -239,7 +246,8 @@ impl Checks {
 
 impl Watch for Checks {
     fn written(&self, by: usize, key: &ModelKey, write: &Write) {
-        let (before, after) = (self.read(&write.expected), write.next.clone().and_then(|text| self.read(&Value::Text(text))));
+        let (before, after) =
+            (self.read(&write.expected), write.next.clone().and_then(|text| self.read(&Value::Text(text))));
         let state = after.as_ref().map_or("absent", |record| record.written_state().as_str());
         let (epoch, row) = after.as_ref().map_or((0, 0), |record| (record.epoch, record.row.failures));
         let causes: Vec<_> = write.entries.iter().map(|entry| entry.reason.in_short()).collect();

@@ -26,7 +26,8 @@ impl Fleet {
     /// So many instances, born within the first while.
     #[must_use]
     pub fn start(world: &Arc<World>, dice: &Dice, instances: usize) -> Self {
-        let mut fleet = Self { world: Arc::clone(world), dice: dice.fork(), instances: BTreeMap::new(), born: 0 };
+        let mut fleet =
+            Self { world: Arc::clone(world), dice: dice.fork(), instances: BTreeMap::new(), born: 0 };
         for _ in 0..instances {
             fleet.give_birth();
         }
@@ -190,7 +191,9 @@ impl Fleet {
             }
             2 => {
                 trace.tell(format_args!("SET {key} OPEN"));
-                let text = format!(r#"{{"state":"OPEN","failureCount":2,"lastFailureTime":{now},"openedAt":{now}}}"#);
+                let text = format!(
+                    r#"{{"state":"OPEN","failureCount":2,"lastFailureTime":{now},"openedAt":{now}}}"#
+                );
                 server.store().set(key, Some(&text));
             }
             _ => {

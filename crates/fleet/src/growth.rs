@@ -192,13 +192,21 @@ impl Phases {
 
 /// Sees when each instance has taken up what.
 struct Observer {
-    /// Of each instance: when it took up which epoch, and whether that was closed.
-    seen: Arc<Mutex<Vec<Vec<(Instant, u64, bool)>>>>,
+    /// Of each instance, in their order.
+    seen: Arc<Mutex<Vec<Vec<Sight>>>>,
+}
+
+/// An instance has taken up an epoch.
+#[derive(Debug, Clone, Copy)]
+struct Sight {
+    at: Instant,
+    epoch: u64,
+    is_closed: bool,
 }
 
 impl Observer {
     fn follow(instances: &[Instance], model: &ModelKey) -> Self {
-        let seen = Arc::new(Mutex::new(vec![Vec::new(); instances.len()]));
+        let seen = Arc::new(Mutex::new(vec![Vec::<Sight>::new(); instances.len()]));
         for (index, instance) in instances.iter().enumerate() {
             let (circuits, model, seen) = (instance.circuits().clone(), model.clone(), Arc::clone(&seen));
             tokio::spawn(async move {
@@ -206,9 +214,9 @@ impl Observer {
                     circuits.changed(&model).await;
                     let Some(report) = circuits.report(&model) else { continue };
                     let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
-                    if seen[index].last().is_none_or(|(_, epoch, _)| *epoch != report.epoch) {
-                        let closed = report.state == breaker::State::Closed;
-                        seen[index].push((Instant::now(), report.epoch, closed));
+                    if seen[index].last().is_none_or(|last| last.epoch != report.epoch) {
+                        let is_closed = report.state == breaker::State::Closed;
+                        seen[index].push(Sight { at: Instant::now(), epoch: report.epoch, is_closed });
                     }
                 }
             });
@@ -219,8 +227,9 @@ impl Observer {
     /// How long after this moment each instance knew of an epoch, shortest first.
     fn knew(&self, epoch: u64, since: Instant) -> Vec<Duration> {
         let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        let first = |seen: &Vec<(Instant, u64, bool)>| {
-            seen.iter().find(|(_, known, _)| *known >= epoch).map(|(at, ..)| at.saturating_duration_since(since))
+        let first = |seen: &Vec<Sight>| {
+            let knew = seen.iter().find(|sight| sight.epoch >= epoch);
+            knew.map(|sight| sight.at.saturating_duration_since(since))
         };
         let mut times: Vec<Duration> = seen.iter().map(|seen| first(seen).unwrap_or(Duration::MAX)).collect();
         times.sort_unstable();
@@ -231,7 +240,7 @@ impl Observer {
         loop {
             let all = {
                 let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-                seen.iter().all(|seen| seen.last().is_some_and(|(.., closed)| *closed))
+                seen.iter().all(|seen| seen.last().is_some_and(|last| last.is_closed))
             };
             if all {
                 return;

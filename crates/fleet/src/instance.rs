@@ -161,9 +161,15 @@ impl Caller {
             Ok(_) => "admitted",
             Err(_) => "refused",
         };
-        trace.tell(format_args!("{number:>4} {told} {key} epoch={}", answer.as_ref().map_or(0, Permit::epoch)));
+        trace.tell(format_args!(
+            "{number:>4} {told} {key} epoch={}",
+            answer.as_ref().map_or(0, Permit::epoch)
+        ));
         if waited > PROMPT || (was_closed && !waited.is_zero()) {
-            trace.violation("F3", format_args!("{number} waited {waited:?} for {key}, known closed: {was_closed}"));
+            trace.violation(
+                "F3",
+                format_args!("{number} waited {waited:?} for {key}, known closed: {was_closed}"),
+            );
         }
         let knows = PROMPT + waited;
         if !self.line.is_trusted(knows) {
@@ -240,7 +246,8 @@ pub fn disagreements(instance: &Instance, values: &BTreeMap<ModelKey, circuits::
     for (key, value) in values {
         let believed = instance.circuits.mirrored(key);
         if instance.circuits.report(key).is_some() && believed != *value {
-            found.push(format!("i{} believes {believed:?} of {key}, where {value:?} stands", instance.number));
+            found
+                .push(format!("i{} believes {believed:?} of {key}, where {value:?} stands", instance.number));
         }
     }
     found

@@ -91,7 +91,9 @@ impl Growth {
                 models: self.models,
                 gap: Duration::from_millis(self.gap),
             };
-            match measure(&size, |phase| eprintln!("{instances} instances: {phase:?}, {:.0?}", began.elapsed())) {
+            match measure(&size, |phase| {
+                eprintln!("{instances} instances: {phase:?}, {:.0?}", began.elapsed());
+            }) {
                 Ok(measured) => all.push(measured),
                 Err(error) => eprintln!("{error}"),
             }
@@ -201,7 +203,9 @@ impl Chaos {
             report.push_str(&format!("\nseed {seed}: {violation}"));
         }
         let Outcome { calls, most_probes, costs, hash, .. } = outcome;
-        report.push_str(&format!("\nseed {seed}: {calls} calls, {most_probes} probes at once at most, {costs:?}, story {hash:016x}"));
+        report.push_str(&format!(
+            "\nseed {seed}: {calls} calls, {most_probes} probes at once at most, {costs:?}, story {hash:016x}"
+        ));
         report.push_str(&format!(
             "\n  again: cargo run --release -p fleet -- chaos --seed {seed} --disturbed {} --gap {} --story 100000\n",
             self.disturbed, self.gap

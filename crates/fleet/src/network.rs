@@ -6,13 +6,14 @@
 use std::{
     fmt,
     ops::RangeInclusive,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
     time::Duration,
 };
 
 use breaker::{ModelKey, Transition};
 use circuits::{
-    Change, Changes, Listing, Loaded, MemoryStore, Place, Store, StoreError, Swap, Value, WallClock as _, Write,
+    Change, Changes, Listing, Loaded, MemoryStore, Place, Store, StoreError, Swap, Value, WallClock as _,
+    Write,
 };
 use futures_util::future::{BoxFuture, FutureExt as _, pending};
 use tokio::time::{Instant, sleep, sleep_until};
@@ -43,8 +44,7 @@ impl Weather {
     }
 
     fn is_fine(&self) -> bool {
-        *self.delay.end() <= 5
-            && self.lost_requests + self.lost_replies + self.lost_pushes <= f64::EPSILON
+        *self.delay.end() <= 5 && self.lost_requests + self.lost_replies + self.lost_pushes <= f64::EPSILON
     }
 }
 
@@ -78,7 +78,8 @@ struct ServerState {
     weather: Weather,
     away: Option<Away>,
     costs: Costs,
-    lines: Vec<Arc<Line>>,
+    /// Of the living instances.
+    lines: Vec<Weak<Line>>,
     /// Since when messages have met with nothing that could keep an instance from knowing.
     fine_since: Instant,
 }
@@ -146,7 +147,7 @@ impl Server {
                 trusted_from: now,
             }),
         });
-        self.state().lines.push(Arc::clone(&line));
+        self.state().lines.push(Arc::downgrade(&line));
         match self.state().away {
             Some(Away::Refusing | Away::Silent) => line.lose(Away::Refusing),
             _ => line.feed.tell(Change::Everything),
@@ -175,7 +176,7 @@ impl Server {
             state.away = away;
             state.lines.clone()
         };
-        for line in lines {
+        for line in lines.iter().filter_map(Weak::upgrade) {
             match away {
                 Some(Away::ReadOnly) => {}
                 Some(how) => line.lose(how),
@@ -223,7 +224,7 @@ impl Server {
         {
             let mut state = self.state();
             let ServerState { weather, lines, costs, .. } = &mut *state;
-            for line in lines.iter() {
+            for line in lines.iter().filter_map(Weak::upgrade) {
                 if let Change::Key(key) = change {
                     costs.push(key.as_str());
                 }
@@ -233,8 +234,8 @@ impl Server {
                 }
                 let delay = self.dice.number(weather.delay.clone());
                 match arrivals.iter_mut().find(|(at, _)| *at == delay) {
-                    Some((_, lines)) => lines.push(Arc::clone(line)),
-                    None => arrivals.push((delay, vec![Arc::clone(line)])),
+                    Some((_, lines)) => lines.push(line),
+                    None => arrivals.push((delay, vec![line])),
                 }
             }
         }
@@ -260,7 +261,7 @@ impl Line {
     /// The instance dies: nothing of it arrives any more.
     pub fn die(self: &Arc<Self>) {
         self.state().is_dead = true;
-        self.server.state().lines.retain(|line| !Arc::ptr_eq(line, self));
+        self.server.state().lines.retain(|line| !std::ptr::eq(line.as_ptr(), Arc::as_ptr(self)));
     }
 
     /// The connection is lost, or stops answering.
@@ -404,7 +405,9 @@ impl Line {
 
     async fn swap(&self, key: &ModelKey, write: &Write) -> Result<Swap, StoreError> {
         if self.server.state().away == Some(Away::ReadOnly) {
-            return Err(StoreError::Refused("READONLY You can't write against a read only replica".to_owned()));
+            return Err(StoreError::Refused(
+                "READONLY You can't write against a read only replica".to_owned(),
+            ));
         }
         let swap = self.server.store.compare_and_set(key, write).await?;
         self.server.state().costs.swap(write, &swap);

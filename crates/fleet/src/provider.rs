@@ -99,7 +99,11 @@ impl Providers {
             Health::Well { failing } if dice.happens(failing) => {
                 let cut = dice.happens(0.3);
                 let kind = if cut { Failure::of(FailureKind::Cut) } else { Failure::status(503) };
-                Course { content_after: cut.then_some(length / 2), length, outcome: Some(Outcome::Failed(kind)) }
+                Course {
+                    content_after: cut.then_some(length / 2),
+                    length,
+                    outcome: Some(Outcome::Failed(kind)),
+                }
             }
             Health::Well { .. } | Health::CutOff { .. } => {
                 let streams = dice.happens(0.5);

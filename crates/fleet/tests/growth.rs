@@ -1,5 +1,7 @@
 //! What a fleet costs grows no faster than the fleet.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail tests")]
+
 use std::time::Duration;
 
 use fleet::growth::{Measured, Phase, Size, measure};

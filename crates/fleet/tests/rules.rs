@@ -1,5 +1,7 @@
 //! Rules that want a story of their own.
 
+#![expect(clippy::unwrap_used, clippy::cast_possible_truncation, reason = "helpers of tests fail tests")]
+
 use std::{sync::Arc, time::Duration};
 
 use breaker::{Failure, InstanceId, ModelKey, Policy};
@@ -49,7 +51,12 @@ impl Few {
 #[test]
 fn no_failure_is_lost() {
     for (seed, instances, failures) in [(1, 2, 3), (2, 8, 25), (3, 40, 10)] {
-        let policy = Policy { failure_threshold: 10_000, failure_burst: 10_000, failure_rate: None, ..Policy::default() };
+        let policy = Policy {
+            failure_threshold: 10_000,
+            failure_burst: 10_000,
+            failure_rate: None,
+            ..Policy::default()
+        };
         in_virtual_time(async {
             let few = Few::new(seed, policy);
             few.server.set_weather(Weather { delay: 0..=15, ..Weather::fine() });

@@ -1,5 +1,7 @@
 //! Small fleets, a seed each, and everything that can befall them.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail tests")]
+
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use fleet::chaos::{Outcome, Plan, run};
@@ -41,7 +43,11 @@ fn a_seed_tells_the_same_story_again() {
     for seed in 0..20 {
         let first = run(&Plan::small(seed)).unwrap();
         let second = run(&Plan::small(seed)).unwrap();
-        assert_eq!((first.hash, first.costs, first.calls), (second.hash, second.costs, second.calls), "seed {seed}");
+        assert_eq!(
+            (first.hash, first.costs, first.calls),
+            (second.hash, second.costs, second.calls),
+            "seed {seed}"
+        );
     }
     let hashes: std::collections::BTreeSet<u64> =
         (0..20).map(|seed| run(&Plan::small(seed)).unwrap().hash).collect();
