@@ -368,6 +368,13 @@ impl Circuits {
         }
     }
 
+    /// How many circuits this instance holds in memory. For tests.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn held(&self) -> usize {
+        self.0.circuits.load().len()
+    }
+
     /// The bytes that this instance believes to stand in the store. For tests.
     #[doc(hidden)]
     #[must_use]

@@ -235,7 +235,8 @@ impl Shared {
     fn drop_idle(&self) {
         let idle = |circuit: &Arc<Circuit>| {
             let inner = circuit.inner();
-            Arc::strong_count(circuit) <= 1
+            // Held by the map, and by the copy of it that is being edited.
+            Arc::strong_count(circuit) <= 2
                 && !inner.writer_runs
                 && !inner.reader_runs
                 && !inner.mirror.is_known()

@@ -106,3 +106,20 @@ fn one_patience_for_a_call() {
     })
     .unwrap();
 }
+
+/// Clients' typing errors leave nothing behind, in an instance's memory either.
+#[test]
+fn what_nobody_calls_is_let_go() {
+    in_virtual_time(async {
+        let few = Few::new(1, Policy::default());
+        let circuits = few.instance(0).await;
+        for number in 0..100 {
+            let key: ModelKey = format!("sim:typing-error-{number}").parse().unwrap();
+            circuits.admit(&key).await.unwrap().no_such_model();
+        }
+        circuits.admit(&few.key).await.unwrap().succeeded();
+        sleep(Duration::from_secs(60)).await;
+        assert_eq!(circuits.held(), 1);
+    })
+    .unwrap();
+}
