@@ -63,7 +63,7 @@ impl Shared {
                 let policy = circuit.policy.load();
                 let context = self.context(&policy);
                 let draft = plan(&inner.mirror, &requests, context, self.link.is_up());
-                let pause = inner.pause(self.pacing.counts);
+                let pause = inner.pause(&draft, self.pacing.counts);
                 match pause {
                     Some(pause) if !is_urgent(&draft, &inner.queue) => pause,
                     _ => {
