@@ -18,7 +18,10 @@ use std::{
 use ::redis::{RedisResult, Value as Reply, aio::MultiplexedConnection};
 use breaker::{InstanceId, ModelKey, Reason, State, Timestamp, Transition, millis};
 use bytes::Bytes;
-use futures_util::future::{BoxFuture, FutureExt as _};
+use futures_util::{
+    future::{BoxFuture, FutureExt as _},
+    stream::{StreamExt as _, TryStreamExt as _, iter},
+};
 use tokio::task::AbortHandle;
 
 pub use address::{RedisAddress, RedisAddressError};
@@ -42,6 +45,9 @@ const LONGEST_LIFETIME: Duration = Duration::from_secs(10 * 365 * 24 * 60 * 60);
 
 /// Keys asked for at once.
 const PAGE: usize = 500;
+
+/// Keys asked for one by one are so many at once.
+const AT_ONCE: usize = 64;
 
 /// The store in Redis.
 #[derive(Debug)]
@@ -124,22 +130,20 @@ impl RedisStore {
             keys.dedup();
         }
         let mut values = Vec::with_capacity(keys.len());
+        let mut others = Vec::new();
         for page in keys.chunks(PAGE) {
-            let mut get = ::redis::cmd("MGET");
-            for key in page {
-                get.arg(redis_key(key));
-            }
-            let texts: Vec<Option<Bytes>> =
-                get.query_async(&mut connection).await.map_err(|e| read_error(&e))?;
-            for (key, text) in page.iter().zip(texts) {
-                let value = match text {
-                    // MGET gives nothing for a key of another type, too, and digests nothing.
-                    Some(text) if text.len() <= LARGEST_VALUE => Value::Text(text),
-                    _ => self.load_now(key).await?.value,
-                };
-                values.push((key.clone(), value));
+            for (key, text) in page.iter().zip(texts(&mut connection, page).await?) {
+                match text {
+                    Some(text) => values.push((key.clone(), Value::Text(text))),
+                    None => others.push(key.clone()),
+                }
             }
         }
+        let others = iter(others).map(|key| async move {
+            let value = self.load_now(&key).await?.value;
+            Ok::<_, StoreError>((key, value))
+        });
+        values.extend(others.buffered(AT_ONCE).try_collect::<Vec<_>>().await?);
         let (seconds, micros): (u64, u64) =
             ::redis::cmd("TIME").query_async(&mut connection).await.map_err(|e| read_error(&e))?;
         let now = Timestamp::from_millis(seconds * 1_000 + micros / 1_000);
@@ -204,6 +208,23 @@ impl Drop for RedisStore {
     fn drop(&mut self) {
         self.keeper.abort();
     }
+}
+
+/// What stands under these keys; `None` for what is not there, is no text, or is too large, of which only the beginning
+/// is fetched.
+async fn texts(
+    connection: &mut MultiplexedConnection,
+    keys: &[ModelKey],
+) -> Result<Vec<Option<Bytes>>, StoreError> {
+    let mut get = ::redis::pipe();
+    for key in keys {
+        get.cmd("GETRANGE").arg(redis_key(key)).arg(0).arg(LARGEST_VALUE);
+    }
+    // A key of another type is an error of its own.
+    let texts: Vec<RedisResult<Bytes>> =
+        get.ignore_errors().query_async(connection).await.map_err(|e| read_error(&e))?;
+    let is_whole = |text: &Bytes| (1..=LARGEST_VALUE).contains(&text.len());
+    Ok(texts.into_iter().map(|text| text.ok().filter(is_whole)).collect())
 }
 
 async fn scan(connection: &mut MultiplexedConnection) -> RedisResult<Vec<ModelKey>> {
