@@ -26,7 +26,8 @@ async fn script_flush() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn client_kill() {
-    let mut trial = Trial::begin("CLIENT KILL TYPE pubsub and normal, three times", Fleet::start().await).await;
+    let mut trial =
+        Trial::begin("CLIENT KILL TYPE pubsub and normal, three times", Fleet::start().await).await;
     trial.strikes();
     for _ in 0..3 {
         for kind in ["pubsub", "normal"] {

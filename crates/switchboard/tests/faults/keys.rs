@@ -1,1 +1,129 @@
+//! What others leave under the prefix.
 
+use std::time::Duration;
+
+use testbed::RedisServer;
+use tokio::time::{Instant, sleep};
+
+use crate::{fleet::Fleet, trial::Trial};
+
+/// In use by the traffic of every test.
+const KEY: &str = "circuit_breaker:openai:sick";
+
+/// So many keys of others.
+const MANY: &str = "10000";
+
+/// An instance starts, and `/health` and `circuits` answer, within this among many keys of others (debug build, busy
+/// machine; a second goes on any start).
+const AMONG_MANY: Duration = Duration::from_secs(8);
+
+/// A key of another type in a circuit's place: that circuit is kept by each instance for itself.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn another_type() {
+    let mut trial = Trial::begin("key of another type", Fleet::start().await).await;
+    trial.strikes();
+    // In one step, as the instances write a deleted circuit anew.
+    let replace = "redis.call('DEL', KEYS[1]) redis.call('LPUSH', KEYS[1], 'x')";
+    trial.fleet.redis.cli(&["EVAL", replace, "1", KEY]).await;
+    trial.until_each_has_opened().await;
+    trial.doctor_says("circuits", "1 no circuit: \"circuit_breaker:openai:sick\"").await;
+    sleep(Duration::from_secs(1)).await;
+    assert_eq!(trial.fleet.redis.cli(&["TYPE", KEY]).await, "list", "it is left alone");
+    trial.fleet.redis.cli(&["DEL", KEY]).await;
+    trial.heals();
+    trial.all_is_well(0).await;
+}
+
+/// 5 MB in a circuit's place are told by their digest, and never copied.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn five_megabytes() {
+    let mut trial = Trial::begin("5 MB of garbage as a value", Fleet::start().await).await;
+    let before = bytes_sent(&trial.fleet.redis).await;
+    let garbage = "return redis.call('SET', KEYS[1], string.rep('garbage!', 655360))";
+    trial.fleet.redis.cli(&["EVAL", garbage, "1", "circuit_breaker:openai:large"]).await;
+    trial.fleet.redis.cli(&["EVAL", garbage, "1", KEY]).await;
+    trial.strikes();
+    // The sick model's is overwritten at its next change, the other one is left alone.
+    trial.fleet.until_open(1).await;
+    trial.doctor_says("circuits", "1 no circuit: \"circuit_breaker:openai:large\"").await;
+    let listed = trial.fleet.circuits().await;
+    assert!(listed.iter().any(|entry| entry["unreadable"].is_string()), "{listed:#?}");
+    // Who starts now reads everything.
+    drop(trial.fleet.another().await);
+    sleep(Duration::from_secs(1)).await;
+    let sent = bytes_sent(&trial.fleet.redis).await - before;
+    assert!(sent < 1_000_000, "{sent} bytes were sent: somebody fetched the garbage");
+    trial.fleet.redis.cli(&["DEL", "circuit_breaker:openai:large"]).await;
+    trial.heals();
+    trial.all_is_well(0).await;
+}
+
+/// 10,000 names that are no model's, and as many keys that are no circuits: nothing is slower for them, and nothing is
+/// kept or said of them.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn ten_thousand_foreign_keys() {
+    let mut trial =
+        Trial::begin("20,000 keys under the prefix that are no circuits", Fleet::start().await).await;
+    trial.strikes();
+    let odd = "for i = 1, ARGV[1] do
+        redis.call('SET', KEYS[1] .. 'odd ' .. i, 'x')
+        redis.call('SET', KEYS[1] .. 'odd:' .. i, 'x')
+        end";
+    trial.fleet.redis.cli(&["EVAL", odd, "1", "circuit_breaker:", MANY]).await;
+    trial.among_many(10_000).await;
+    trial.doctor_says("circuits", "10000 no circuit").await;
+    trial.heals();
+    trial.all_is_well(0).await;
+}
+
+/// 10,000 circuits of other models, and 100 that Open SWE wrote, each adopted once.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn ten_thousand_circuits() {
+    let mut trial = Trial::begin("10,000 circuits", Fleet::start().await).await;
+    trial.strikes();
+    let circuits = "local now = redis.call('TIME')[1] * 1000
+        local function put(name, value) redis.call('SET', KEYS[1] .. name, cjson.encode(value), 'EX', 86400) end
+        for i = 1, ARGV[1] do
+          local seal = {state = 'CLOSED', failureCount = 0, lastFailureTime = 0}
+          put('ours:' .. i, {state = 'CLOSED', failureCount = 0, lastFailureTime = 0, epoch = now, trips = 0,
+            updatedBy = 'test', updatedAt = now, seal = seal})
+        end
+        for i = 1, 100 do put('swe:' .. i, {state = 'CLOSED', failureCount = 1, lastFailureTime = now}) end";
+    trial.fleet.redis.cli(&["EVAL", circuits, "1", "circuit_breaker:", MANY]).await;
+    trial.among_many(10_100).await;
+    let adopted = trial.fleet.history("swe:50").await;
+    assert_eq!(adopted.len(), 1, "{adopted:#?}");
+    assert_eq!(adopted[0]["reason"]["kind"], "foreign");
+    trial.heals();
+    trial.all_is_well(0).await;
+}
+
+impl Trial {
+    /// A start, `circuits` and `/health` among so many keys.
+    async fn among_many(&self, keys: usize) {
+        let began = Instant::now();
+        let another = self.fleet.another().await;
+        another.until_store_is("connected").await;
+        let started = began.elapsed();
+        let asked = Instant::now();
+        let listed = self.fleet.circuits().await.len();
+        let list = asked.elapsed();
+        assert!(listed >= keys, "{listed} of {keys}");
+        let asked = Instant::now();
+        let health = self.fleet.instances[0].health().await;
+        let answered = asked.elapsed();
+        println!(
+            "among {keys} keys: started in {started:?}, listed in {list:?}, health in {answered:?}: {}",
+            health["circuits"]
+        );
+        assert!(started < AMONG_MANY && list < AMONG_MANY && answered < AMONG_MANY);
+        let said = another.program.lines().len();
+        assert!(said < 200, "{said} lines were said at the start");
+    }
+}
+
+async fn bytes_sent(redis: &RedisServer) -> u64 {
+    let stats = redis.cli(&["INFO", "stats"]).await;
+    let sent = stats.lines().find_map(|line| line.trim().strip_prefix("total_net_output_bytes:"));
+    sent.unwrap().parse().unwrap()
+}

@@ -25,6 +25,9 @@ const MORE_THAN_A_PROBE: Duration = Duration::from_millis(250);
 /// So many calls of a hundred may be slow beyond those of the instance that knows no Redis.
 const NOISE: f64 = 5.0;
 
+/// On a machine with more work than cores, Redis may now and then take more than 80 ms to answer.
+const BLIPS: usize = 2;
+
 /// A fault on trial.
 pub(crate) struct Trial {
     fault: &'static str,
@@ -188,8 +191,12 @@ impl Trial {
                 .filter(|line| line.contains(" WARN ") || line.contains(" ERROR "))
                 .collect();
             let told = troubled.iter().filter(|line| line.contains("is away")).count();
-            assert!(told <= away, "{}: said {told} times that the store is away: {troubled:#?}", self.fault);
-            assert!(troubled.len() <= away + 2, "{}: {troubled:#?}", self.fault);
+            assert!(
+                told <= away + BLIPS,
+                "{}: said {told} times that the store is away: {troubled:#?}",
+                self.fault
+            );
+            assert!(troubled.len() <= away + BLIPS + 1, "{}: {troubled:#?}", self.fault);
         }
     }
 }
