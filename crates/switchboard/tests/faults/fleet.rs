@@ -24,7 +24,8 @@ const CANARY: &str = "openai:canary";
 /// Three failures trip however fast they come, and open periods are short enough that probes come and go.
 const RULES: &str = "[breaker]\nfailure_span = '0ms'\nopen_for = '400ms'\nopen_for_max = '400ms'\nprobe_lease = '1s'\n\
     [retry]\nattempts = 1\nmax_wait = '0s'\n\
-    [routes.chain]\nmodels = ['openai:sick', 'openai:well']\n";
+    [providers.backup]\nkind = 'openai'\napi_key = 'backup-key'\nbase_url = '${BACKUP_URL}'\n\
+    [routes.chain]\nmodels = ['openai:sick', 'backup:well']\n";
 
 /// What has to happen soon, but is not measured here.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
@@ -58,22 +59,32 @@ impl Fleet {
 
     /// On this Redis, reached by this address, each instance with variables of its own.
     pub(crate) async fn with(redis: RedisServer, url: String, variables: &[&[(&str, &str)]]) -> Self {
-        let simulator = Simulator::start().await.unwrap();
+        Self::before(Simulator::start().await.unwrap(), redis, url, variables).await
+    }
+
+    /// The same, before this provider.
+    pub(crate) async fn before(
+        simulator: Simulator,
+        redis: RedisServer,
+        url: String,
+        variables: &[&[(&str, &str)]],
+    ) -> Self {
         let config = ConfigFile::new(RULES);
+        let backup = simulator.openai_base_url();
+        let common = [("SWITCHBOARD_CONFIG", config.path()), ("BACKUP_URL", backup.as_str())];
         let mut instances = Vec::new();
         for own in variables {
-            let mut all = vec![("SWITCHBOARD_CONFIG", config.path())];
-            all.extend_from_slice(own);
+            let all = [common.as_slice(), own].concat();
             instances.push(Instance::start_with(Some(&url), &simulator, &all).await);
         }
-        let alone = [("SWITCHBOARD_CONFIG", config.path())];
-        let control = Instance::start_with(Some("memory:"), &simulator, &alone).await;
+        let control = Instance::start_with(Some("memory:"), &simulator, &common).await;
         Self { redis, simulator, instances, control, config, url }
     }
 
     /// One more instance, as after a restart.
     pub(crate) async fn another(&self) -> Instance {
-        let variables = [("SWITCHBOARD_CONFIG", self.config.path())];
+        let backup = self.simulator.openai_base_url();
+        let variables = [("SWITCHBOARD_CONFIG", self.config.path()), ("BACKUP_URL", backup.as_str())];
         Instance::start_with(Some(&self.url), &self.simulator, &variables).await
     }
 
@@ -130,9 +141,28 @@ impl Fleet {
 
     /// The program with the environment of the instances.
     pub(crate) async fn run(&self, arguments: &[&str]) -> Ended {
-        let variables = [("REDIS_URL", self.url.as_str()), ("SWITCHBOARD_CONFIG", self.config.path())];
-        let all = [variables.as_slice(), &[("OPENAI_API_KEY", "openai-key")]].concat();
-        Directory::new().run(arguments, &all).await
+        self.run_with(arguments, &[]).await
+    }
+
+    /// The same with these variables, too.
+    pub(crate) async fn run_with(&self, arguments: &[&str], variables: &[(&str, &str)]) -> Ended {
+        let backup = self.simulator.openai_base_url();
+        let common = [
+            ("REDIS_URL", self.url.as_str()),
+            ("SWITCHBOARD_CONFIG", self.config.path()),
+            ("OPENAI_API_KEY", "openai-key"),
+            ("BACKUP_URL", backup.as_str()),
+        ];
+        Directory::new().run(arguments, &[common.as_slice(), variables].concat()).await
+    }
+
+    /// The circuit as it stands in Redis, and its time there.
+    pub(crate) async fn stored(&self, key: &str) -> (Value, u64) {
+        let text = self.redis.cli(&["GET", &format!("circuit_breaker:{key}")]).await;
+        let value = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text:?}"));
+        let time = self.redis.cli(&["TIME"]).await;
+        let seconds: u64 = time.lines().next().unwrap().trim().parse().unwrap();
+        (value, seconds * 1_000)
     }
 
     /// The circuits as `switchboard circuits list` shows them.
