@@ -1,6 +1,8 @@
 //! What one instance knows of one circuit: what stands in the store, and what it decides by.
 
-use breaker::{Context, Document, Extras, Phase, Policy, Record, State, adopt, merge, next_epoch, restore};
+use breaker::{
+    Context, Document, Extras, Phase, Policy, Record, State, Transition, adopt, merge, next_epoch, restore,
+};
 
 use crate::store::{Loaded, Value};
 
@@ -42,7 +44,7 @@ pub(crate) struct Mirror {
 
 /// What a plan starts from: a record, and what the history is to tell of how it came to be. `None`: there is no such
 /// circuit.
-pub(crate) type Base = Option<(Record, Option<breaker::Transition>)>;
+pub(crate) type Base = Option<(Record, Option<Transition>)>;
 
 impl Mirror {
     pub(crate) fn unknown() -> Self {
@@ -151,7 +153,9 @@ impl Mirror {
         match &self.stored {
             Stored::Foreign(foreign) => {
                 let (record, transition) = adopt(foreign, Some(&self.last), context);
-                Some((record, Some(transition)))
+                // The history may tell more than was heard of before it was overwritten (B11).
+                let from = self.history.unwrap_or(transition.from);
+                Some((record, Some(Transition { from, ..transition })))
             }
             Stored::Unknown | Stored::Absent => self.base_without_value(context),
             Stored::Ours(found) if self.apart => {

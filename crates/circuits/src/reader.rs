@@ -224,8 +224,8 @@ impl Shared {
             return Ok(());
         }
         yield_now().await;
-        // Only a circuit that is to be protected depends on whether its history stands, or one that is gone.
-        let whole = !needs_history && value != Value::Absent;
+        // Only a circuit that is to be protected or adopted depends on its history, or one that is gone.
+        let whole = !needs_history && !is_foreign(circuit, &value) && value != Value::Absent;
         let loaded = Loaded { value, history: Some(State::Closed), time };
         if !whole || !self.take_up(circuit, &loaded, version) {
             self.read_now(circuit).await?;
@@ -286,6 +286,13 @@ impl Shared {
         self.edit_circuits(|circuits| {
             circuits.retain(|_, circuit| !idle(circuit));
         });
+    }
+}
+
+fn is_foreign(circuit: &Circuit, value: &Value) -> bool {
+    match value {
+        Value::Text(text) => matches!(Document::parse(text, &circuit.policy.load()), Document::Foreign(..)),
+        Value::Absent | Value::Oversized { .. } | Value::OtherType(_) => false,
     }
 }
 
