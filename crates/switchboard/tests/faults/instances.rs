@@ -53,7 +53,11 @@ async fn prober_killed() {
     let calls = load.between(began, Instant::now());
     let others: Vec<_> = calls.iter().filter(|call| call.at != at).collect();
     let lost = others.iter().filter(|call| call.status != 200).count();
-    println!("| prober killed with kill -9 | {} calls | {lost} lost | place free after {} ms (lease 1,000) |", others.len(), freed.as_millis());
+    println!(
+        "| prober killed with kill -9 | {} calls | {lost} lost | place free after {} ms (lease 1,000) |",
+        others.len(),
+        freed.as_millis()
+    );
     assert_eq!(lost, 0, "{others:?}");
     assert!(freed < LEASE + SLACK, "{freed:?}");
     let history = fleet.history(SICK).await;
@@ -117,7 +121,8 @@ async fn cut_off_from_the_provider() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn clocks_an_hour_off() {
     let preload = preload_faketime();
-    let off = |by| [("LD_PRELOAD", preload.as_str()), ("FAKETIME", by), ("FAKETIME_DONT_FAKE_MONOTONIC", "1")];
+    let off =
+        |by| [("LD_PRELOAD", preload.as_str()), ("FAKETIME", by), ("FAKETIME_DONT_FAKE_MONOTONIC", "1")];
     let (ahead, behind) = (off("+1h"), off("-1h"));
     let redis = RedisServer::start().await;
     let url = redis.url();
@@ -131,7 +136,9 @@ async fn clocks_an_hour_off() {
         fleet.fall_sick();
         instance.until_refused(SICK, true).await;
         let (circuit, now) = fleet.stored(SICK).await;
-        for (field, most) in [("openedAt", 3_000), ("lastFailureTime", 3_000), ("updatedAt", 3_000), ("retryAt", 3_000)] {
+        for (field, most) in
+            [("openedAt", 3_000), ("lastFailureTime", 3_000), ("updatedAt", 3_000), ("retryAt", 3_000)]
+        {
             let off = circuit[field].as_u64().unwrap().abs_diff(now);
             assert!(off <= most, "{field} is {off} ms off: {circuit}");
         }
@@ -150,7 +157,8 @@ async fn clocks_an_hour_off() {
     sleep(Duration::from_millis(1_500)).await;
     trial.heals();
     let fleet = trial.all_is_well(0).await;
-    let times: Vec<u64> = fleet.history(SICK).await.iter().filter_map(|entry: &Value| entry["at"].as_u64()).collect();
+    let times: Vec<u64> =
+        fleet.history(SICK).await.iter().filter_map(|entry: &Value| entry["at"].as_u64()).collect();
     assert!(times.is_sorted(), "{times:?}");
 }
 

@@ -16,6 +16,7 @@ mod instances;
 mod keys;
 mod load;
 mod network;
+mod open_swe;
 mod process;
 #[path = "../support/program.rs"]
 mod program;

@@ -214,6 +214,6 @@ fn share(calls: &[&Call], which: impl Fn(&Call) -> bool) -> f64 {
 pub(crate) fn assert_is_consistent(history: &[Value]) {
     for pair in history.windows(2) {
         assert!(pair[0]["epoch"].as_u64() < pair[1]["epoch"].as_u64(), "epochs: {pair:#?}");
-        assert_eq!(pair[0]["to"], pair[1]["from"], "a transition is missing or told twice: {history:#?}");
+        assert_eq!(pair[0]["to"], pair[1]["from"], "a transition is missing or told twice: {pair:#?}");
     }
 }
