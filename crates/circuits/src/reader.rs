@@ -198,8 +198,11 @@ impl Shared {
             }
         }
         self.begin_circuits(circuits.iter().map(|(key, _)| key));
-        iter(circuits.into_iter().map(Ok))
-            .try_for_each_concurrent(TOGETHER, |(key, value)| async move {
+        iter(circuits.into_iter().enumerate().map(Ok))
+            .try_for_each_concurrent(TOGETHER, |(at, (key, value))| async move {
+                if at % IN_ONE_GO == 0 {
+                    yield_now().await;
+                }
                 let circuit = self.circuit(&key);
                 let version = versions.get(&key).copied().unwrap_or(0);
                 self.bring_together(&circuit, version, value, time).await
@@ -223,7 +226,6 @@ impl Shared {
         if !changed {
             return Ok(());
         }
-        yield_now().await;
         // Only a circuit that is to be protected or adopted depends on its history, or one that is gone.
         let whole = !needs_history && !is_foreign(circuit, &value) && value != Value::Absent;
         let loaded = Loaded { value, history: Some(State::Closed), time };

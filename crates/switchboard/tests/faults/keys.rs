@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use serde_json::Value;
 use testbed::RedisServer;
 use tokio::time::{Instant, sleep};
 
@@ -13,9 +14,9 @@ const KEY: &str = "circuit_breaker:openai:sick";
 /// So many keys of others.
 const MANY: &str = "10000";
 
-/// An instance starts, and `/health` and `circuits` answer, within this among many keys of others (debug build, busy
-/// machine; a second goes on any start).
-const AMONG_MANY: Duration = Duration::from_secs(8);
+/// An instance starts, and `/health` and `circuits` answer, within this among so many keys: a debug build on a machine
+/// with more work than cores.
+const AMONG_MANY: Duration = Duration::from_secs(20);
 
 /// A key of another type in a circuit's place: that circuit is kept by each instance for itself.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -58,29 +59,21 @@ async fn five_megabytes() {
     trial.all_is_well(0).await;
 }
 
-/// 10,000 names that are no model's, and as many keys that are no circuits: nothing is slower for them, and nothing is
-/// kept or said of them.
+/// 10,000 names that are no model's, and as many keys that are no circuits: nothing is kept or said of them. Then 10,000
+/// circuits of other models, and 100 that Open SWE wrote, each adopted once. Calls wait for none of it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn ten_thousand_foreign_keys() {
-    let mut trial =
-        Trial::begin("20,000 keys under the prefix that are no circuits", Fleet::start().await).await;
+async fn ten_thousand_of_each() {
+    let mut trial = Trial::begin("30,000 keys of others under the prefix", Fleet::start().await).await;
     trial.strikes();
     let odd = "for i = 1, ARGV[1] do
         redis.call('SET', KEYS[1] .. 'odd ' .. i, 'x')
         redis.call('SET', KEYS[1] .. 'odd:' .. i, 'x')
         end";
     trial.fleet.redis.cli(&["EVAL", odd, "1", "circuit_breaker:", MANY]).await;
-    trial.among_many(10_000).await;
+    let health = trial.among_many("odd keys", 10_000).await;
+    assert!(health["circuits"]["closed"].as_u64().unwrap() < 1_000, "they are kept: {health}");
     trial.doctor_says("circuits", "10000 no circuit").await;
-    trial.heals();
-    trial.all_is_well(0).await;
-}
 
-/// 10,000 circuits of other models, and 100 that Open SWE wrote, each adopted once.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn ten_thousand_circuits() {
-    let mut trial = Trial::begin("10,000 circuits", Fleet::start().await).await;
-    trial.strikes();
     let circuits = "local now = redis.call('TIME')[1] * 1000
         local function put(name, value) redis.call('SET', KEYS[1] .. name, cjson.encode(value), 'EX', 86400) end
         for i = 1, ARGV[1] do
@@ -90,7 +83,8 @@ async fn ten_thousand_circuits() {
         end
         for i = 1, 100 do put('swe:' .. i, {state = 'CLOSED', failureCount = 1, lastFailureTime = now}) end";
     trial.fleet.redis.cli(&["EVAL", circuits, "1", "circuit_breaker:", MANY]).await;
-    trial.among_many(10_100).await;
+    let health = trial.among_many("circuits", 20_100).await;
+    assert!(health["circuits"]["closed"].as_u64().unwrap() > 10_000, "{health}");
     let adopted = trial.fleet.history("swe:50").await;
     assert_eq!(adopted.len(), 1, "{adopted:#?}");
     assert_eq!(adopted[0]["reason"]["kind"], "foreign");
@@ -100,25 +94,26 @@ async fn ten_thousand_circuits() {
 
 impl Trial {
     /// A start, `circuits` and `/health` among so many keys.
-    async fn among_many(&self, keys: usize) {
+    async fn among_many(&self, what: &str, keys: usize) -> Value {
         let began = Instant::now();
         let another = self.fleet.another().await;
-        another.until_store_is("connected").await;
+        while another.health().await["store"]["state"] != "connected" {
+            assert!(began.elapsed() < AMONG_MANY, "it does not start: {}", another.health().await);
+            sleep(Duration::from_millis(20)).await;
+        }
         let started = began.elapsed();
         let asked = Instant::now();
         let listed = self.fleet.circuits().await.len();
         let list = asked.elapsed();
         assert!(listed >= keys, "{listed} of {keys}");
         let asked = Instant::now();
-        let health = self.fleet.instances[0].health().await;
+        let health = another.health().await;
         let answered = asked.elapsed();
-        println!(
-            "among {keys} keys: started in {started:?}, listed in {list:?}, health in {answered:?}: {}",
-            health["circuits"]
-        );
-        assert!(started < AMONG_MANY && list < AMONG_MANY && answered < AMONG_MANY);
+        println!("among {keys} {what}: started in {started:?}, listed in {list:?}, health in {answered:?}");
+        assert!(list < AMONG_MANY && answered < AMONG_MANY);
         let said = another.program.lines().len();
         assert!(said < 200, "{said} lines were said at the start");
+        health
     }
 }
 

@@ -18,6 +18,7 @@ mod load;
 mod network;
 mod open_swe;
 mod process;
+#[expect(dead_code, reason = "shared with the tests of commands")]
 #[path = "../support/program.rs"]
 mod program;
 mod refusals;

@@ -8,7 +8,7 @@ use tokio::time::sleep;
 use crate::{fleet::Fleet, trial::Trial};
 
 /// Redis is away for so long, longer than anything is waited for.
-const AWAY: Duration = Duration::from_secs(1);
+const AWAY: Duration = Duration::from_millis(700);
 
 async fn killed(fault: &'static str, redis: RedisServer) {
     let mut trial = Trial::begin(fault, Fleet::on(redis).await).await;
