@@ -217,7 +217,7 @@ impl Shared {
         value: Value,
         time: Timestamp,
     ) -> Result<(), StoreError> {
-        let (changed, needs_history) = {
+        let (changed, is_to_be_protected) = {
             let inner = circuit.inner();
             let unread = inner.mirror.stored == Stored::Unknown;
             let changed = unread || inner.mirror.value != value || inner.mirror.owes_a_write();
@@ -227,7 +227,7 @@ impl Shared {
             return Ok(());
         }
         // Only a circuit that is to be protected or adopted depends on its history, or one that is gone.
-        let whole = !needs_history && !is_foreign(circuit, &value) && value != Value::Absent;
+        let whole = !is_to_be_protected && !is_foreign(circuit, &value) && value != Value::Absent;
         let loaded = Loaded { value, history: Some(State::Closed), time };
         if !whole || !self.take_up(circuit, &loaded, version) {
             self.read_now(circuit).await?;

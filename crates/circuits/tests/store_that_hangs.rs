@@ -1,5 +1,4 @@
 //! What a call waits for a Redis that hangs: nothing, or a probe's 100 ms (F3).
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "helpers of tests fail tests")]
 
 use std::{sync::Arc, time::Duration};
 
