@@ -15,13 +15,16 @@ use tokio::{
     },
     sync::{Mutex, watch},
     task::JoinHandle,
-    time::{Instant, sleep_until},
+    time::{Instant, sleep, sleep_until},
 };
 
 use crate::port::free_port;
 
 /// Connections that wait to be accepted.
 const BACKLOG: u32 = 1_024;
+
+/// So often its port is tried to be had, every 10 ms.
+const BIND_TRIES: u32 = 200;
 
 /// What passes. What does not is kept, as TCP would send it again, and arrives once it may or never.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -134,7 +137,7 @@ impl Proxy {
             accepting.abort();
             // The listener is gone once its task has ended.
             drop(accepting.await);
-            *door = Door::Closed(must(self.bind()));
+            *door = Door::Closed(self.bind().await);
         }
         self.cut();
     }
@@ -144,17 +147,27 @@ impl Proxy {
         let socket = match std::mem::replace(&mut *door, Door::Broken) {
             Door::Open(accepting) => return *door = Door::Open(accepting),
             Door::Closed(socket) => socket,
-            Door::Broken => must(self.bind()),
+            Door::Broken => self.bind().await,
         };
         let listener = must(socket.listen(BACKLOG));
         *door = Door::Open(tokio::spawn(accept(listener, Arc::clone(&self.wire))));
     }
 
-    fn bind(&self) -> io::Result<TcpSocket> {
-        let socket = TcpSocket::new_v4()?;
-        socket.set_reuseaddr(true)?;
-        socket.bind(self.address)?;
-        Ok(socket)
+    /// Takes the port. A process that is being started holds a copy of a closed listener for a moment.
+    async fn bind(&self) -> TcpSocket {
+        let bind = || {
+            let socket = TcpSocket::new_v4()?;
+            socket.set_reuseaddr(true)?;
+            socket.bind(self.address)?;
+            Ok(socket)
+        };
+        for _ in 0..BIND_TRIES {
+            if let Ok(socket) = bind() {
+                return socket;
+            }
+            sleep(Duration::from_millis(10)).await;
+        }
+        must(bind())
     }
 }
 

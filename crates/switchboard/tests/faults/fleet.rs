@@ -146,14 +146,20 @@ impl Fleet {
 
     /// The same with these variables, too.
     pub(crate) async fn run_with(&self, arguments: &[&str], variables: &[(&str, &str)]) -> Ended {
-        let backup = self.simulator.openai_base_url();
-        let common = [
-            ("REDIS_URL", self.url.as_str()),
-            ("SWITCHBOARD_CONFIG", self.config.path()),
-            ("OPENAI_API_KEY", "openai-key"),
-            ("BACKUP_URL", backup.as_str()),
-        ];
-        Directory::new().run(arguments, &[common.as_slice(), variables].concat()).await
+        let own = self.variables();
+        let mut all: Vec<_> = own.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        all.extend_from_slice(variables);
+        Directory::new().run(arguments, &all).await
+    }
+
+    /// What a user of the instances has set.
+    pub(crate) fn variables(&self) -> Vec<(&'static str, String)> {
+        vec![
+            ("REDIS_URL", self.url.clone()),
+            ("SWITCHBOARD_CONFIG", self.config.path().to_owned()),
+            ("OPENAI_API_KEY", "openai-key".to_owned()),
+            ("BACKUP_URL", self.simulator.openai_base_url()),
+        ]
     }
 
     /// The circuit as it stands in Redis, and its time there.

@@ -10,6 +10,7 @@
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "helpers of tests")]
 #![expect(clippy::expect_used, clippy::panic, unreachable_pub, reason = "helpers that test programs share")]
 
+mod clients;
 mod commands;
 mod fleet;
 mod instances;

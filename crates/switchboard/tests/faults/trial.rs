@@ -6,6 +6,7 @@ use serde_json::Value;
 use tokio::time::{Instant, sleep};
 
 use crate::{
+    clients::Clients,
     fleet::{CHAIN, Fleet, PATIENCE, SICK, STEADY},
     load::{Call, From, Load, Waits},
 };
@@ -34,6 +35,7 @@ pub(crate) struct Trial {
     fault: &'static str,
     pub(crate) fleet: Fleet,
     load: Load,
+    clients: Clients,
     began: Instant,
     struck: Instant,
     healed: Instant,
@@ -58,12 +60,14 @@ impl Trial {
         sleep(WARM_UP).await;
         let began = Instant::now();
         sleep(AROUND).await;
+        let clients = Clients::start(fleet.variables());
         let said = fleet.instances.iter().map(|instance| instance.program.lines().len()).collect();
         let now = Instant::now();
         Self {
             fault,
             fleet,
             load,
+            clients,
             began,
             struck: now,
             healed: now,
@@ -140,6 +144,7 @@ impl Trial {
         self.nothing_was_lost(&all);
         self.nobody_waited(&during);
         self.the_log_is_short(away);
+        self.clients.were_served();
         assert_is_consistent(&self.fleet.history(SICK).await);
         self.fleet
     }
