@@ -15,8 +15,9 @@ use crate::program::{Directory, Ended};
 /// Between two looks.
 const PACE: Duration = Duration::from_millis(300);
 
-/// `circuits` waits for Redis 3 s to connect and 2 s for an answer; more is the machine's.
-const LONGEST: Duration = Duration::from_secs(10);
+/// `circuits` waits for Redis 3 s to connect and 2 s for an answer; more is the machine's, which may have 10,000
+/// circuits to list.
+const LONGEST: Duration = Duration::from_secs(30);
 
 /// `switchboard circuits list`, again and again until this is dropped.
 #[derive(Debug)]

@@ -159,7 +159,8 @@ async fn clocks_an_hour_off() {
     let fleet = trial.all_is_well(0).await;
     let times: Vec<u64> =
         fleet.history(SICK).await.iter().filter_map(|entry: &Value| entry["at"].as_u64()).collect();
-    assert!(times.is_sorted(), "{times:?}");
+    // Each entry is written within 100 ms of Redis' time, so no two are further out of order.
+    assert!(times.windows(2).all(|pair| pair[0] < pair[1] + 100), "{times:?}");
 }
 
 /// The library that `faketime` puts before a program's own.

@@ -109,6 +109,7 @@ async fn rights_of_the_manual() {
     }
     let doctor = trial.fleet.doctor().await;
     assert_eq!(doctor.code, Some(0), "{}", doctor.stdout);
+    sleep(A_WHILE).await;
     trial.heals();
     trial.all_is_well(0).await;
 }
