@@ -31,7 +31,7 @@
 //!
 //! [`Fault`] lists the ways to fail, [`ProviderError`] the errors that providers give, [`Behaviour`] what a good answer may
 //! be like: slow, in pieces of one byte, with other line ends. [`Script`] says which call meets what, also by turns: a model
-//! that flaps. Everything has a name, too ([`model_names`]). Connections are refused by
+//! that flaps. Everything has a name, too ([`model_names`]): as a model's name, or read into a script. Connections are refused by
 //! [`Simulator::refuse_connections`], for all models at once, since a port is closed or it is not.
 //!
 //! # What always holds

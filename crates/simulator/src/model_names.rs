@@ -56,8 +56,14 @@ use crate::script::Script;
 #[error(
     "the model's name asks for a fault that the simulator does not know, at `{rest}`; see simulator::model_names"
 )]
-pub(crate) struct UnknownName {
+pub struct UnknownName {
     rest: String,
+}
+
+impl UnknownName {
+    pub(crate) fn of(rest: &str) -> Self {
+        Self { rest: rest.to_owned() }
+    }
 }
 
 /// Reads "200ms", "2s" or "1m".
@@ -228,7 +234,7 @@ impl<'a> Rest<'a> {
     }
 
     fn unknown(&self) -> UnknownName {
-        UnknownName { rest: self.0.to_owned() }
+        UnknownName::of(self.0)
     }
 }
 

@@ -1,0 +1,64 @@
+//! The table of `docs/faults.md`, row by row: the official SDKs call a gateway whose providers show the fault, and both
+//! sides are compared with the row.
+#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "helpers of tests")]
+
+mod callers;
+mod case;
+mod check;
+mod limits;
+mod summary;
+mod table;
+mod world;
+
+use std::{path::Path, sync::Arc, time::Duration};
+
+use case::Case;
+use check::{Measured, check};
+use tokio::{sync::Semaphore, task::JoinSet, time::timeout};
+use world::World;
+
+/// Calls at a time.
+const AT_ONCE: usize = 32;
+
+/// On a machine that is busy with something else a call may be late; one that is late three times in a row is wrong.
+const ATTEMPTS: usize = 3;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_row_holds_on_both_sides() {
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/faults.md");
+    let only = std::env::var("FAULT").unwrap_or_default();
+    let rows: Vec<_> = table::read(&page).into_iter().filter(|row| row.fault.contains(&only)).collect();
+    let cases: Vec<Case> = rows.iter().flat_map(Case::all_of).collect();
+    let world = Arc::new(World::new(&cases, ATTEMPTS).await);
+    let places = Arc::new(Semaphore::new(AT_ONCE));
+    let mut running = JoinSet::new();
+    for case in cases {
+        let (world, places) = (Arc::clone(&world), Arc::clone(&places));
+        running.spawn(async move {
+            let _place = places.acquire().await;
+            (hold_true(&world, &case).await, case)
+        });
+    }
+    let results = running.join_all().await;
+    summary::print(&results);
+    let wrong: Vec<_> = results
+        .iter()
+        .filter_map(|(result, case)| {
+            Some(format!("{}: `{}`: {}", case.name(0), case.row.fault, result.as_ref().err()?))
+        })
+        .collect();
+    assert!(wrong.is_empty(), "{} cases are not as the table says:\n{}", wrong.len(), wrong.join("\n"));
+    let stopped = world.first.until(|seen| seen.in_flight() == 0);
+    timeout(Duration::from_secs(5), stopped).await.expect("calls that were given up were stopped");
+}
+
+async fn hold_true(world: &World, case: &Case) -> Result<Measured, String> {
+    let mut wrong = String::new();
+    for attempt in 0..ATTEMPTS {
+        match check(world, case, attempt).await {
+            Ok(measured) => return Ok(measured),
+            Err(found) => wrong = found,
+        }
+    }
+    Err(wrong)
+}
