@@ -11,13 +11,15 @@ pub(crate) fn status(answer: WholeAnswer) -> Fault {
     let status = answer.status.as_u16();
     let error = ErrorBody::read(Some(status), &answer.body);
     let blame = blame_of_status(status, error.meaning, &answer.headers);
-    fault(FaultKind::Status, blame, error, Some(answer))
+    let retry_after = retry_after::asked(&answer.headers);
+    Fault { retry_after, ..fault(FaultKind::Status, blame, error, Some(answer)) }
 }
 
 /// A status that is no success, and a body that did not come.
 pub(crate) fn status_alone(status: u16, headers: &HeaderMap) -> Fault {
     let error = ErrorBody::read(Some(status), b"");
-    fault(FaultKind::Status, blame_of_status(status, error.meaning, headers), error, None)
+    let blame = blame_of_status(status, error.meaning, headers);
+    Fault { retry_after: retry_after::asked(headers), ..fault(FaultKind::Status, blame, error, None) }
 }
 
 /// An error inside a 200. `answer` is what the caller may be given of it, under the status that the error stands for.
@@ -43,6 +45,7 @@ fn fault(kind: FaultKind, blame: Blame, error: ErrorBody, answer: Option<WholeAn
         status: error.status,
         error_type: error.error_type,
         error_code: error.error_code,
+        retry_after: None,
         answer: answer.map(Box::new),
     }
 }
@@ -73,15 +76,28 @@ mod tests {
     use serde_json::json;
 
     use super::{reported, status};
-    use crate::{Blame, WholeAnswer};
+    use crate::{Blame, Fault, WholeAnswer};
     use dialects::error::ErrorBody;
 
     fn blame_of(code: u16, error_code: &str, retry_after: Option<&'static str>) -> Blame {
+        fault_of(code, error_code, retry_after).blame
+    }
+
+    fn fault_of(code: u16, error_code: &str, retry_after: Option<&'static str>) -> Fault {
         let mut headers = HeaderMap::new();
         headers.extend(retry_after.map(|wait| (http::header::RETRY_AFTER, HeaderValue::from_static(wait))));
         let body = json!({"error": {"message": "m", "type": "t", "code": error_code}}).to_string().into();
         let status_code = StatusCode::from_u16(code).unwrap();
-        status(WholeAnswer { status: status_code, headers, body, usage: Usage::default() }).blame
+        status(WholeAnswer { status: status_code, headers, body, usage: Usage::default() })
+    }
+
+    #[test]
+    fn a_wait_is_heard_whatever_the_status() {
+        let second = Some(Duration::from_secs(1));
+        for status in [408, 429, 503, 529] {
+            assert_eq!(fault_of(status, "x", Some("1")).retry_after, second, "{status}");
+            assert_eq!(fault_of(status, "x", Some("0")).retry_after, None, "{status}");
+        }
     }
 
     #[test]

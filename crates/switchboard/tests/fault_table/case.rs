@@ -1,5 +1,7 @@
 //! One row, as one call: by one SDK, in one mode, on a chain with or without a next model.
 
+use std::time::Duration;
+
 use crate::table::{Gets, Mode, Raises, Row};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -33,7 +35,11 @@ impl Case {
         for sdk in [Sdk::OpenAi, Sdk::Anthropic] {
             for mode in row.modes.iter().copied() {
                 // Where nobody else is to answer, it is all one whether somebody could.
-                let chains = if row.gets == Gets::NextModelsAnswer { &[true, false][..] } else { &[true] };
+                let chains = match (row.gets, mode) {
+                    (_, Mode::Direct) => &[false][..],
+                    (Gets::NextModelsAnswer, _) => &[true, false],
+                    _ => &[true],
+                };
                 for followed in chains.iter().copied() {
                     cases.push(Self { row: row.clone(), sdk, mode, followed });
                 }
@@ -84,6 +90,12 @@ impl Case {
             }
             (error, _) => error,
         }
+    }
+
+    /// Whether it mostly waits for time to pass.
+    pub(crate) fn waits(&self) -> bool {
+        const LONG: Duration = Duration::from_millis(150);
+        self.row.known > LONG || self.row.again.is_some_and(|pause| pause.0 > LONG)
     }
 
     pub(crate) fn calls_to_first(&self) -> usize {

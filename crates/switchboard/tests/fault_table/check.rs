@@ -18,6 +18,8 @@ use crate::{
 /// What happened.
 #[derive(Debug)]
 pub(crate) struct Measured {
+    /// How many attempts at this were too late before.
+    pub(crate) attempt: usize,
     pub(crate) calls: (usize, usize),
     /// Between two calls to the first model.
     pub(crate) pause: Option<Duration>,
@@ -34,8 +36,8 @@ pub(crate) async fn check(world: &World, case: &Case, attempt: usize) -> Result<
     let job = Job {
         id: name.clone(),
         sdk: case.sdk.name(),
-        model: name.clone(),
-        stream: case.mode != Mode::Plain,
+        model: if case.mode == Mode::Direct { case.first(attempt) } else { name.clone() },
+        stream: matches!(case.mode, Mode::Stream | Mode::Held),
         choices: case.row.choices,
         leave_after: (case.row.gets == Gets::WordsUntilItLeaves).then_some(30),
     };
@@ -67,6 +69,7 @@ fn measured(got: &Got, [first, second]: &[Vec<Instant>; 2]) -> Measured {
         }
     };
     Measured {
+        attempt: 0,
         calls: (first.len(), second.len()),
         pause: (first.len() > 1).then(|| first[1] - first[0]),
         known: first.last().zip(second.first()).map(|(failed, next)| *next - *failed),

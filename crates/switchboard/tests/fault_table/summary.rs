@@ -48,6 +48,21 @@ pub(crate) fn print(results: &[(Result<Measured, String>, Case)]) {
             raised(Sdk::Anthropic),
         );
     }
+
+    let late = |times: usize| groups_of(results, times);
+    println!(
+        "{} calls as the table says, {} of them only at the second attempt, {} at the third",
+        results.len(),
+        late(1),
+        late(2)
+    );
+}
+
+fn groups_of(results: &[(Result<Measured, String>, Case)], attempt: usize) -> usize {
+    results
+        .iter()
+        .filter(|(result, _)| result.as_ref().is_ok_and(|measured| measured.attempt == attempt))
+        .count()
 }
 
 fn span(times: impl Iterator<Item = Duration>) -> String {

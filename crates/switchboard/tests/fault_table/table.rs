@@ -43,6 +43,8 @@ pub(crate) enum Mode {
     Stream,
     /// A stream on a route that holds it.
     Held,
+    /// Plain, and the model asked for by its own name, which is on no route.
+    Direct,
 }
 
 /// At least and at most so long.
@@ -93,6 +95,7 @@ impl fmt::Display for Mode {
             Self::Plain => "plain",
             Self::Stream => "stream",
             Self::Held => "held",
+            Self::Direct => "direct",
         })
     }
 }
@@ -167,7 +170,8 @@ fn modes(call: &str) -> Result<Vec<Mode>, String> {
         "plain" => Ok(Mode::Plain),
         "stream" => Ok(Mode::Stream),
         "held" => Ok(Mode::Held),
-        _ => Err(format!("a call is plain, stream or held, not {word:?}")),
+        "direct" => Ok(Mode::Direct),
+        _ => Err(format!("a call is plain, stream, held or direct, not {word:?}")),
     };
     call.split(", ").map(mode).collect()
 }

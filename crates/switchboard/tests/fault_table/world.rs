@@ -38,7 +38,9 @@ impl World {
                     let script: Script = case.row.fault.parse().unwrap();
                     first.script(name.clone(), script);
                 }
-                routes.insert(name, route(case, attempt));
+                if case.mode != Mode::Direct {
+                    routes.insert(name, route(case, attempt));
+                }
             }
         }
         let settings = manager::Settings {
