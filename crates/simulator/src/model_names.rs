@@ -24,6 +24,7 @@
 //!   endless-after-3              the third event comes again and again; with 0, a comment
 //!   garbage-after-3              an event that is not JSON after 3 good ones
 //!   error-after-3                the provider's error as an event after 3 good ones
+//!   429-as-event-after-1         any other error of the provider's as an event under a 200
 //!   no-done                      the end marker is missing
 //!   empty  not-json              a 200 with no body; with HTML
 //!
@@ -176,7 +177,8 @@ fn flapping(good: &str, bad: &str) -> Option<Schedule> {
 
 fn fault(rest: &mut Rest<'_>) -> Option<Fault> {
     if rest.0.starts_with(|first: char| first.is_ascii_digit()) {
-        return error_status(rest).map(Fault::Error);
+        let error = error_status(rest)?;
+        return as_event(error.into(), rest);
     }
     // Before the plain ones, since some begin like one of those.
     if let Some((_, fault)) = COUNTED.iter().find(|(name, _)| rest.take(name)) {
@@ -187,7 +189,17 @@ fn fault(rest: &mut Rest<'_>) -> Option<Fault> {
         return rest.take("for").then(|| rest.duration())?.map(|length| Fault::Stall { after, length });
     }
     let (_, fault) = PLAIN.iter().find(|(name, _)| rest.take(name))?;
-    Some(fault())
+    as_event(fault(), rest)
+}
+
+/// An error may come inside a 200.
+fn as_event(fault: Fault, rest: &mut Rest<'_>) -> Option<Fault> {
+    match fault {
+        Fault::Error(error) if rest.take("as-event-after") => {
+            rest.number().map(|after| Fault::ErrorEvent { after, error })
+        }
+        fault => Some(fault),
+    }
 }
 
 fn error_status(rest: &mut Rest<'_>) -> Option<ProviderError> {
@@ -250,7 +262,7 @@ mod tests {
     fn every_documented_fault_is_read() {
         let status = |code| ProviderError::status(StatusCode::from_u16(code).unwrap());
         let seconds = Duration::from_secs(2);
-        let expected: [(&str, Fault); 25] = [
+        let expected: [(&str, Fault); 27] = [
             ("503", status(503).into()),
             ("429-after-2s", status(429).retry_after(seconds).into()),
             ("429-after-1500ms", status(429).retry_after_ms(Duration::from_millis(1_500)).into()),
@@ -273,6 +285,11 @@ mod tests {
             ("endless-after-3", Fault::Endless { after: 3 }),
             ("garbage-after-3", Fault::Garbage { after: 3 }),
             ("error-after-3", Fault::ErrorEvent { after: 3, error: ProviderError::overloaded() }),
+            ("429-as-event-after-1", Fault::ErrorEvent { after: 1, error: status(429) }),
+            (
+                "context-as-event-after-1",
+                Fault::ErrorEvent { after: 1, error: ProviderError::context_too_long() },
+            ),
             ("no-done", Fault::NoDone),
             ("empty", Fault::Empty),
             ("not-json", Fault::NotJson),
@@ -335,6 +352,7 @@ mod tests {
             ("fault-503-gape-2s", "`gape-2s`"),
             ("fault-cut-after-x", "``"),
             ("ok-latency-5", "``"),
+            ("fault-hang-as-event-after-1", "`as-event-after-1`"),
             ("fault-stall-after-3", "``"),
             ("fault-stall-after-3-for-x", "``"),
             ("fault-503-flap-3-2s", "``"),

@@ -67,7 +67,10 @@ async fn hold_true(world: &World, case: &Case) -> Result<Measured, String> {
     for attempt in 0..ATTEMPTS {
         match check(world, case, attempt).await {
             Ok(measured) => return Ok(Measured { attempt, ..measured }),
-            Err(found) => wrong = found,
+            Err(found) => {
+                println!("attempt {attempt} at {}: {found}", case.name(attempt));
+                wrong = found;
+            }
         }
     }
     Err(wrong)
