@@ -116,6 +116,12 @@ const COUNTED: [(&str, Counted); 7] = [
     ("error-after", |after| Fault::ErrorEvent { after, error: ProviderError::overloaded() }),
 ];
 
+/// The faults that have a name, each without its numbers; the statuses are not among them.
+pub fn faults() -> impl Iterator<Item = &'static str> {
+    let counted = COUNTED.iter().map(|(name, _)| *name);
+    PLAIN.iter().map(|(name, _)| *name).chain(counted).chain(["stall-after"])
+}
+
 /// The script that a name asks for, if any; what the name does not mention is as in `base`.
 pub(crate) fn script(model: &str, base: &Behaviour) -> Result<Option<Script>, UnknownName> {
     let mut rest = Rest(model);

@@ -1,6 +1,6 @@
 //! The table of `docs/faults.md`, row by row: the official SDKs call a gateway whose providers show the fault, and both
 //! sides are compared with the row.
-#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "helpers of tests")]
+#![expect(clippy::unwrap_used, clippy::panic, clippy::print_stdout, reason = "helpers of tests")]
 
 mod callers;
 mod case;
@@ -10,7 +10,11 @@ mod summary;
 mod table;
 mod world;
 
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use case::Case;
 use check::{Measured, check};
@@ -26,11 +30,19 @@ const WAITING_AT_ONCE: usize = 48;
 /// On a machine that is busy with something else a call may be late; one that is late three times in a row is wrong.
 const ATTEMPTS: usize = 3;
 
+#[test]
+fn every_fault_that_the_simulator_can_show_has_a_row() {
+    let shown = table::read(&page());
+    for fault in simulator::model_names::faults() {
+        let has_row = shown.iter().any(|row| row.fault.starts_with(&format!("fault-{fault}")));
+        assert!(has_row, "{fault}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_row_holds_on_both_sides() {
-    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/faults.md");
     let only = std::env::var("FAULT").unwrap_or_default();
-    let rows: Vec<_> = table::read(&page).into_iter().filter(|row| row.fault.contains(&only)).collect();
+    let rows: Vec<_> = table::read(&page()).into_iter().filter(|row| row.fault.contains(&only)).collect();
     let cases: Vec<Case> = rows.iter().flat_map(Case::all_of).collect();
     let world = Arc::new(World::new(&cases, ATTEMPTS).await);
     let busy = Arc::new(Semaphore::new(BUSY_AT_ONCE as usize));
@@ -60,6 +72,10 @@ async fn every_row_holds_on_both_sides() {
     assert!(wrong.is_empty(), "{} cases are not as the table says:\n{}", wrong.len(), wrong.join("\n"));
     let stopped = world.first.until(|seen| seen.in_flight() == 0);
     timeout(Duration::from_secs(5), stopped).await.expect("calls that were given up were stopped");
+}
+
+fn page() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/faults.md")
 }
 
 async fn hold_true(world: &World, case: &Case) -> Result<Measured, String> {
