@@ -22,8 +22,7 @@ pub struct Fault {
     pub error_code: Option<String>,
     /// For how long the provider asks callers to stay away (`retry-after`, `retry-after-ms`), whatever the status.
     pub retry_after: Option<Duration>,
-    /// The provider's own error answer, to be returned as it is. There is none where nothing came, or not all of it, or
-    /// where the stream had already begun to speak.
+    /// The provider's own error answer, to be returned as it is. There is none where nothing came, or not all of it.
     pub answer: Option<Box<WholeAnswer>>,
 }
 

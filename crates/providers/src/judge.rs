@@ -23,11 +23,9 @@ pub(crate) fn status_alone(status: u16, headers: &HeaderMap) -> Fault {
 }
 
 /// An error inside a 200. `answer` is what the caller may be given of it, under the status that the error stands for.
-pub(crate) fn reported(error: ErrorBody, mut answer: Option<WholeAnswer>) -> Fault {
-    if let Some(answer) = &mut answer {
-        let meant = error.status.and_then(|status| StatusCode::from_u16(status).ok());
-        answer.status = meant.unwrap_or(StatusCode::BAD_GATEWAY);
-    }
+pub(crate) fn reported(error: ErrorBody, mut answer: WholeAnswer) -> Fault {
+    let meant = error.status.and_then(|status| StatusCode::from_u16(status).ok());
+    answer.status = meant.unwrap_or(StatusCode::BAD_GATEWAY);
     let blame = match (error.meaning, error.status) {
         (Meaning::ContextTooLong, _) => Blame::ContextTooLong,
         (Meaning::Spent, _) => Blame::Spent,
@@ -35,7 +33,7 @@ pub(crate) fn reported(error: ErrorBody, mut answer: Option<WholeAnswer>) -> Fau
         // Key and model were accepted with the 200: whatever else it names, it happened at the provider.
         (Meaning::UnknownModel | Meaning::Other, _) => Blame::Provider,
     };
-    fault(FaultKind::Reported, blame, error, answer)
+    fault(FaultKind::Reported, blame, error, Some(answer))
 }
 
 fn fault(kind: FaultKind, blame: Blame, error: ErrorBody, answer: Option<WholeAnswer>) -> Fault {
@@ -71,6 +69,7 @@ fn blame_of_status(status: u16, meaning: Meaning, headers: &HeaderMap) -> Blame 
 mod tests {
     use std::time::Duration;
 
+    use bytes::Bytes;
     use dialects::Usage;
     use http::{HeaderMap, HeaderValue, StatusCode};
     use serde_json::json;
@@ -144,8 +143,15 @@ mod tests {
             (json!({"error": {"code": "context_length_exceeded"}}), Blame::ContextTooLong),
             (json!({"error": {"code": 402}}), Blame::Spent),
         ] {
-            let fault = reported(ErrorBody::read(None, body.to_string().as_bytes()), None);
-            assert_eq!(fault.blame, blame, "{body}");
+            let body: Bytes = body.to_string().into();
+            let answer = WholeAnswer {
+                status: StatusCode::OK,
+                headers: HeaderMap::new(),
+                body: body.clone(),
+                usage: Usage::default(),
+            };
+            let fault = reported(ErrorBody::read(None, &body), answer);
+            assert_eq!(fault.blame, blame, "{body:?}");
         }
     }
 }

@@ -89,7 +89,7 @@ impl Callers {
 
 async fn hand_out(mut lines: Lines<BufReader<ChildStdout>>, waiting: Waiting) {
     while let Ok(Some(line)) = lines.next_line().await {
-        let got: Got = serde_json::from_str(&line).unwrap();
+        let Ok(got) = serde_json::from_str::<Got>(&line) else { break };
         if let Some(told) = lock(&waiting).remove(&got.id) {
             drop(told.send(got));
         }

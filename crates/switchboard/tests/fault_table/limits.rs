@@ -12,6 +12,9 @@ pub(crate) const BACKOFF: Duration = Duration::from_millis(60);
 /// So much later than it must things may happen: two cores have much to do.
 pub(crate) const SLACK: Duration = Duration::from_millis(600);
 
+/// A limit begins with the call, and the provider may see that so much later.
+pub(crate) const SEEN_LATE: Duration = Duration::from_millis(200);
+
 /// A held stream that is larger is relayed: some twenty events.
 pub(crate) const LARGEST_HELD: LargestHeld = LargestHeld(4_096);
 

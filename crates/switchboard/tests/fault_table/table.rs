@@ -22,6 +22,8 @@ pub(crate) struct Row {
     pub(crate) line: usize,
     /// Its simulator's name.
     pub(crate) fault: String,
+    /// Whether it comes after the first word of a stream.
+    pub(crate) behind_content: bool,
     pub(crate) modes: Vec<Mode>,
     /// How many answers are asked for at once.
     pub(crate) choices: usize,
@@ -83,12 +85,6 @@ pub(crate) enum Raises {
     },
 }
 
-impl Counts {
-    pub(crate) const fn is_failure(self) -> bool {
-        matches!(self, Self::Failures(_))
-    }
-}
-
 impl fmt::Display for Mode {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -140,6 +136,7 @@ fn row(line: usize, cells: &[&str]) -> Result<Row, String> {
     Ok(Row {
         line,
         fault: fault.to_owned(),
+        behind_content: ["-after-4", "-after-9"].iter().any(|place| fault.contains(place)),
         modes: modes(call)?,
         choices,
         again: again_after(again)?,
