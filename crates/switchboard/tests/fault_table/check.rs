@@ -51,7 +51,7 @@ pub(crate) async fn check(world: &World, case: &Case, attempt: usize) -> Result<
     let report = world.circuits.reports().into_iter().find(|report| report.key == key);
     let measured = measured(&got, &calls);
     let checks = [
-        check_caller(case, &name, &got),
+        check_caller(case, &name, &got, &measured.raised),
         check_headers(case, attempt, &got),
         check_calls(case, &measured),
         check_circuit(case, report.as_ref(), world, &calls[0]),
@@ -93,14 +93,9 @@ fn within(what: &str, measured: Duration, Span(least, most): Span) -> Result<(),
     })
 }
 
-fn check_caller(case: &Case, name: &str, got: &Got) -> Result<(), String> {
-    let raised = got.raised.as_ref().map_or(Raises::Nothing, |raised| Raises::Error {
-        class: raised.class.clone(),
-        status: raised.status,
-        code: raised.code.clone(),
-    });
+fn check_caller(case: &Case, name: &str, got: &Got, raised: &Raises) -> Result<(), String> {
     let expected = case.raises();
-    ensure(raised == expected, || format!("raised {raised}, expected {expected}"))?;
+    ensure(*raised == expected, || format!("raised {raised}, expected {expected}"))?;
     let whole = format!("Hello from {name}.");
     let text = &got.text[0];
     match (&expected, case.row.gets) {
