@@ -11,13 +11,12 @@ use std::{
     time::Duration,
 };
 
-use breaker::{Failure, FailureKind};
 use bytes::Bytes;
 use circuits::{Circuits, Permit, Refusal};
 use providers::{Answer, EventStream, Fault, Provider, WholeAnswer};
 use tokio::time::{Instant, sleep, timeout_at};
 
-use crate::{Call, Chain, blame::settle, patience, trial::Trial};
+use crate::{Call, Chain, Meter, patience, trial::Trial};
 
 /// What an attempt needs to know of its call. Many may be made for one call, side by side.
 #[derive(Clone, Copy)]
@@ -29,6 +28,7 @@ pub(crate) struct Errand<'a> {
     pub(crate) deadline: Instant,
     /// Calls made to providers.
     pub(crate) attempts: &'a AtomicU32,
+    pub(crate) meter: &'a Arc<Meter>,
 }
 
 /// Waiting before the same model is called again.
@@ -115,7 +115,8 @@ impl Errand<'_> {
         let step = &chain.steps[at];
         let began = Instant::now();
         self.attempts.fetch_add(1, Ordering::Relaxed);
-        let mut trial = Trial::begin(permit, call.request.stream());
+        let attempt = self.meter.attempt(&step.key, chain.model_is_on_a_route);
+        let mut trial = Trial::begin(permit, call.request.stream(), attempt);
         let body = call.request.with_model(step.key.model());
         let to_provider = call.to_provider(&body, &chain.timeouts);
         let result = timeout_at(self.deadline, open(&step.provider, to_provider, &mut trial)).await;
@@ -126,7 +127,7 @@ impl Errand<'_> {
         match result {
             Ok(Ok(Opened::Whole(answer))) => {
                 told("answered");
-                trial.end(Permit::succeeded);
+                trial.succeeded();
                 Came::Whole(answer)
             }
             Ok(Ok(Opened::Stream { held, stream })) => {
@@ -135,15 +136,13 @@ impl Errand<'_> {
             }
             Ok(Err(fault)) => {
                 told(&fault.to_string());
-                trial.end(|permit| settle(permit, &fault, chain));
+                trial.failed(&fault, chain);
                 Came::Failed(fault)
             }
             Err(_) => {
                 told("timeouts.total ran out");
                 // A model that got only what others had left of `total` is not to blame for its end.
-                if began.elapsed() >= chain.timeouts.total / 2 {
-                    trial.end(|permit| permit.failed(Failure::of(FailureKind::Timeout)));
-                }
+                trial.out_of_time(began.elapsed() >= chain.timeouts.total / 2);
                 Came::OutOfTime
             }
         }
@@ -166,7 +165,7 @@ impl Errand<'_> {
                 Ok(None) => break Came::Held(spoken),
                 Err(fault) => {
                     tracing::debug!(request = self.call.id, model = %self.chain.steps[at].key, %fault, "attempt: failed while held");
-                    spoken.trial.end(|permit| settle(permit, &fault, self.chain));
+                    spoken.trial.failed(&fault, self.chain);
                     break Came::Failed(fault);
                 }
             }

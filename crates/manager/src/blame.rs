@@ -48,6 +48,29 @@ pub(crate) fn settle(permit: Permit, fault: &Fault, chain: &Chain) {
     }
 }
 
+/// What an attempt or a call came to that brought a good answer.
+pub(crate) const ANSWERED: &str = "answered";
+
+/// What an attempt came to that failed so, in a word for the metrics.
+pub(crate) fn outcome(fault: &Fault) -> &'static str {
+    match fault.blame {
+        Blame::Rest { .. } => "rate_limited",
+        Blame::Spent => "spent",
+        Blame::UnknownModel => "unknown_model",
+        Blame::Auth => "auth",
+        Blame::ContextTooLong => "context_too_long",
+        Blame::Caller => "refused",
+        Blame::Provider => match fault.kind {
+            FaultKind::Connection => "connection",
+            FaultKind::Timeout(_) => "timeout",
+            FaultKind::Status => "status",
+            FaultKind::Reported => "reported",
+            FaultKind::Cut => "cut",
+            FaultKind::Invalid | FaultKind::NotSpoken => "invalid",
+        },
+    }
+}
+
 /// The fault as the circuit records it.
 fn failure(fault: &Fault) -> Failure {
     let kind = match (fault.blame, fault.kind) {

@@ -10,12 +10,11 @@ use std::{
 
 use breaker::ModelKey;
 use bytes::Bytes;
-use circuits::Permit;
 use dialects::{Dialect, error::error_event};
 use futures_util::{FutureExt as _, Stream, stream};
 use providers::{Event, EventStream, Fault};
 
-use crate::{Chain, blame::settle, record::Record, trial::Trial, turn::turn};
+use crate::{Chain, record::Record, trial::Trial, turn::turn};
 
 /// The `code` of the event that ends a stream which its provider broke off.
 const INTERRUPTED: &str = "stream_interrupted";
@@ -108,10 +107,9 @@ impl Relay {
         }
     }
 
-    fn finish(mut self) {
-        self.trial.end(Permit::succeeded);
-        self.record.usage = self.stream.usage();
-        self.record.end("answered");
+    fn finish(self) {
+        self.trial.succeeded();
+        self.record.answered(self.stream.usage());
     }
 
     /// Tells circuit and log, and says what the caller is told.
@@ -119,7 +117,7 @@ impl Relay {
         let by = self.record.answered_by.as_ref().map_or("the model", ModelKey::as_str);
         let message =
             format!("the answer of {by} was broken off ({fault}); what came before is not all of it");
-        self.trial.end(|permit| settle(permit, fault, &self.chain));
+        self.trial.failed(fault, &self.chain);
         self.record.end(INTERRUPTED);
         error_event(self.dialect, 500, INTERRUPTED, &message)
     }
