@@ -4,7 +4,8 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use breaker::Policy;
 use circuits::{Circuits, Policies};
-use gateway::{Gateway, Keys, Settings};
+use futures_util::{FutureExt, stream};
+use gateway::{Gateway, Keys, Settings, Stop};
 use manager::{ModelManager, OnAuthError, Retry, Route, StreamMode};
 use providers::{Kind, ProviderConfig, Timeouts};
 use reqwest::{Client, RequestBuilder, Response};
@@ -28,7 +29,7 @@ pub(crate) struct World {
 
 /// Settings of a gateway on a free port of loopback.
 pub(crate) fn settings(keys: Keys) -> Settings {
-    Settings { listen: "127.0.0.1:0".parse().unwrap(), keys }
+    Settings { listen: "127.0.0.1:0".parse().unwrap(), keys, drain: SOON * 2 }
 }
 
 /// A manager over two simulators.
@@ -97,9 +98,7 @@ impl World {
         let gateway = Gateway::bind(settings(keys), manager).await.unwrap();
         let address = gateway.address();
         let (stop, stopped) = oneshot::channel();
-        let served = tokio::spawn(gateway.serve(async {
-            let _ = stopped.await;
-        }));
+        let served = tokio::spawn(gateway.serve(stream::once(stopped.map(|_| Stop::AfterCalls))));
         let client = Client::builder().no_proxy().timeout(SOON * 2).build().unwrap();
         Self { first, second, client, address, stop, served }
     }
