@@ -8,7 +8,10 @@
 )]
 
 mod access;
+mod accounting;
 mod calls;
 mod inspection;
+mod leaving;
+mod stop;
 mod streams;
 mod support;
