@@ -126,11 +126,11 @@ impl Gateway {
                 Some(stop) = stops.next() => break stop,
             }
         };
-        tracing::info!("stopping: new calls are refused, those under way have {} s", drain.as_secs_f64());
         lifecycle.enter(Stage::Stopping);
+        tracing::info!("stopping: new calls are refused, those under way have {} s", drain.as_secs_f64());
         let time_is_up = async {
             tokio::select! {
-                () = sleep(drain) => tracing::warn!("some calls had not ended after {} s (server.drain)", drain.as_secs_f64()),
+                () = sleep(drain) => tracing::warn!("some calls had not ended after {} s (server.drain_timeout)", drain.as_secs_f64()),
                 _ = stops.next() => tracing::warn!("told to stop again: calls under way are broken off"),
             }
         };

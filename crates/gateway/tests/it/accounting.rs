@@ -95,7 +95,7 @@ async fn labels_are_bounded_whatever_clients_ask_for() {
 async fn metrics_need_no_key_and_are_what_prometheus_reads() {
     let world = World::locked().await;
     world.first.script("m", Fault::Reset);
-    let call = world.chat("chat", true).bearer_auth("caller");
+    let call = world.messages("messages", true).bearer_auth("caller");
     call.send().await.unwrap().text().await.unwrap();
     world.until_idle().await;
     let response = world.get("/metrics").send().await.unwrap();

@@ -5,4 +5,5 @@ mod good_calls;
 mod redis_away;
 mod sdks;
 mod shared;
+mod stop;
 mod support;
