@@ -38,7 +38,7 @@ struct PrintedServer {
     listen: String,
     api_keys: Vec<&'static str>,
     admin_keys: Vec<&'static str>,
-    drain_timeout: DurationText,
+    drain_limit: DurationText,
 }
 
 #[derive(Serialize)]
@@ -177,7 +177,7 @@ impl From<&Server> for PrintedServer {
             listen: server.listen.to_string(),
             api_keys: vec![HIDDEN; server.api_keys.len()],
             admin_keys: vec![HIDDEN; server.admin_keys.len()],
-            drain_timeout: DurationText(server.drain_timeout),
+            drain_limit: DurationText(server.drain_limit),
         }
     }
 }
