@@ -9,9 +9,11 @@
 //! This crate is for tests alone: whatever it cannot do ends the test with a panic that says why.
 #![expect(clippy::panic, reason = "a test that has no server cannot go on")]
 
+mod open_files;
 mod port;
 mod program;
 mod redis_server;
 
+pub use open_files::raise_open_files;
 pub use program::Program;
 pub use redis_server::RedisServer;
