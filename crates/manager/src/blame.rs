@@ -66,6 +66,7 @@ pub(crate) fn outcome(fault: &Fault) -> &'static str {
             FaultKind::Status => "status",
             FaultKind::Reported => "reported",
             FaultKind::Cut => "cut",
+            FaultKind::TooLarge(_) => "too_large",
             FaultKind::Invalid | FaultKind::NotSpoken => "invalid",
         },
     }
@@ -82,7 +83,7 @@ fn failure(fault: &Fault) -> Failure {
         (_, FaultKind::Connection) => FailureKind::Connection,
         (_, FaultKind::Timeout(_)) => FailureKind::Timeout,
         (_, FaultKind::Cut) => FailureKind::Cut,
-        (_, FaultKind::Invalid | FaultKind::NotSpoken) => FailureKind::Invalid,
+        (_, FaultKind::Invalid | FaultKind::TooLarge(_) | FaultKind::NotSpoken) => FailureKind::Invalid,
     };
     Failure {
         kind,

@@ -12,6 +12,7 @@ mod accounting;
 mod calls;
 mod inspection;
 mod leaving;
+mod limits;
 mod stop;
 mod streams;
 mod support;

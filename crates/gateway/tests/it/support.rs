@@ -6,7 +6,7 @@ use breaker::Policy;
 use circuits::{Circuits, Policies};
 use futures_util::stream;
 use gateway::{Gateway, Keys, Settings, Stop};
-use manager::{ModelManager, OnAuthError, Retry, Route, StreamMode};
+use manager::{LargestHeld, ModelManager, OnAuthError, Retry, Route, StreamMode};
 use providers::{Kind, ProviderConfig, Timeouts};
 use reqwest::{Client, RequestBuilder, Response};
 use serde_json::{Value, json};
@@ -45,6 +45,9 @@ pub(crate) struct Setup {
     pub(crate) stream: StreamMode,
     pub(crate) hedge_after: Option<Duration>,
     pub(crate) policy: Policy,
+    pub(crate) largest_held: LargestHeld,
+    /// Another OpenAI provider in place of the first simulator.
+    pub(crate) first_url: Option<String>,
 }
 
 impl Default for Setup {
@@ -71,6 +74,8 @@ impl Default for Setup {
             stream: StreamMode::Relay,
             hedge_after: None,
             policy,
+            largest_held: LargestHeld::default(),
+            first_url: None,
         }
     }
 }
@@ -89,6 +94,7 @@ pub(crate) fn manager(first: &Simulator, second: &Simulator, setup: &Setup) -> A
         api_key: Some("key-of-ours".into()),
     };
     let Setup { retry, timeouts, .. } = *setup;
+    let first_url = setup.first_url.clone().unwrap_or_else(|| first.openai_base_url());
     let route = |models: [&str; 2]| Route {
         models: models.iter().map(|key| key.parse().unwrap()).collect(),
         retry,
@@ -99,7 +105,7 @@ pub(crate) fn manager(first: &Simulator, second: &Simulator, setup: &Setup) -> A
     };
     let settings = manager::Settings {
         providers: vec![
-            provider("openai", Kind::OpenAi, first.openai_base_url()),
+            provider("openai", Kind::OpenAi, first_url),
             provider("backup", Kind::OpenAi, second.openai_base_url()),
             provider("anthropic", Kind::Anthropic, first.anthropic_base_url()),
             provider("vertex", Kind::Anthropic, second.anthropic_base_url()),
@@ -112,7 +118,7 @@ pub(crate) fn manager(first: &Simulator, second: &Simulator, setup: &Setup) -> A
         retry,
         timeouts,
         stream: StreamMode::Relay,
-        largest_held: manager::LargestHeld::default(),
+        largest_held: setup.largest_held,
     };
     let circuits = Circuits::in_memory(Policies { default: setup.policy.clone(), ..Policies::default() });
     Arc::new(ModelManager::new(settings, circuits).unwrap())
