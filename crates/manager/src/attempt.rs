@@ -16,7 +16,7 @@ use circuits::{Circuits, Permit, Refusal};
 use providers::{Answer, EventStream, Fault, Provider, WholeAnswer};
 use tokio::time::{Instant, sleep, timeout_at};
 
-use crate::{Call, Chain, Meter, patience, trial::Trial};
+use crate::{Call, Chain, LargestHeld, Meter, patience, trial::Trial};
 
 /// What an attempt needs to know of its call. Many may be made for one call, side by side.
 #[derive(Clone, Copy)]
@@ -119,7 +119,9 @@ impl Errand<'_> {
         let mut trial = Trial::begin(permit, call.request.stream(), attempt);
         let body = call.request.with_model(step.key.model());
         let to_provider = call.to_provider(&body, &chain.timeouts);
-        let result = timeout_at(self.deadline, open(&step.provider, to_provider, &mut trial)).await;
+        let result =
+            timeout_at(self.deadline, open(&step.provider, to_provider, &mut trial, chain.largest_held))
+                .await;
         let told = |what: &str| {
             let ms = began.elapsed().as_secs_f64() * 1000.0;
             tracing::debug!(request = call.id, model = %step.key, ms, "attempt: {what}");
@@ -174,19 +176,29 @@ impl Errand<'_> {
     }
 }
 
-/// Calls the provider, and waits for its whole answer or for the stream's first content.
-async fn open(provider: &Provider, call: providers::Call<'_>, trial: &mut Trial) -> Result<Opened, Fault> {
+/// Calls the provider, and waits for its whole answer or for the stream's first content. What comes before that is kept,
+/// so a provider that goes on without ever saying something has failed.
+async fn open(
+    provider: &Provider,
+    call: providers::Call<'_>,
+    trial: &mut Trial,
+    LargestHeld(most): LargestHeld,
+) -> Result<Opened, Fault> {
     let mut stream = match provider.call(call).await? {
         Answer::Whole(answer) => return Ok(Opened::Whole(answer)),
         Answer::Stream(stream) => stream,
     };
-    let mut held = Vec::new();
+    let (mut held, mut size) = (Vec::new(), 0);
     while let Some(event) = stream.next().await? {
         trial.heard();
+        size += event.bytes.len();
         held.push(event.bytes);
         if event.class.content {
             trial.first_content();
             break;
+        }
+        if size > most {
+            return Err(Fault::too_large(most));
         }
     }
     Ok(Opened::Stream { held, stream: Box::new(stream) })
