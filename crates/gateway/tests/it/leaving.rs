@@ -58,7 +58,7 @@ async fn assert_stopped(world: &World, calls: (usize, usize), what: &str) {
     assert_eq!(left, Some(1.0), "{what}");
 }
 
-async fn assert_blameless(world: &World, what: &str) {
+fn assert_blameless(world: &World, what: &str) {
     for report in world.manager.circuits().reports() {
         assert_eq!((report.state, report.failure_count), (State::Closed, 0), "{what}: {report:?}");
     }
@@ -71,7 +71,7 @@ async fn before_the_answers_head() {
         world.first.script("m", Fault::Hang);
         leave(&world, world.chat("chat", stream), |first, _| first.in_flight() == 1).await;
         assert_stopped(&world, (1, 0), &format!("stream: {stream}")).await;
-        assert_blameless(&world, "before the head").await;
+        assert_blameless(&world, "before the head");
     }
 }
 
@@ -101,7 +101,7 @@ async fn in_the_stream() {
     drop(response);
     assert_stopped(&world, (1, 0), "in the stream").await;
     assert_eq!(world.first.seen().abandoned(), 1);
-    assert_blameless(&world, "in the stream").await;
+    assert_blameless(&world, "in the stream");
 }
 
 #[tokio::test]
@@ -111,7 +111,7 @@ async fn in_a_held_stream() {
     leave(&world, world.chat("chat", true), |first, _| first.in_flight() == 1).await;
     assert_stopped(&world, (1, 0), "in a held stream").await;
     assert_eq!(world.first.seen().abandoned(), 1);
-    assert_blameless(&world, "in a held stream").await;
+    assert_blameless(&world, "in a held stream");
 }
 
 #[tokio::test]
@@ -123,7 +123,7 @@ async fn while_two_models_are_asked_side_by_side() {
     let both = |first: &Seen, second: &Seen| first.in_flight() == 1 && second.in_flight() == 1;
     leave(&world, world.chat("chat", true), both).await;
     assert_stopped(&world, (1, 1), "in a hedge").await;
-    assert_blameless(&world, "in a hedge").await;
+    assert_blameless(&world, "in a hedge");
     for model in ["openai:m", "backup:m"] {
         let series = format!("switchboard_attempts_total{{model=\"{model}\",outcome=\"stopped\"}}");
         assert_eq!(world.metric(&series).await, Some(1.0), "{model}");
