@@ -16,7 +16,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use tokio::{
     net::{TcpListener, TcpStream},
     task::JoinSet,
-    time::{sleep, timeout},
+    time::{Instant, sleep, timeout},
 };
 use tower::ServiceExt;
 
@@ -126,6 +126,7 @@ impl Gateway {
                 Some(stop) = stops.next() => break stop,
             }
         };
+        let since = Instant::now();
         lifecycle.enter(Stage::Stopping);
         tracing::info!("stopping: new calls are refused, those under way have {} s", drain.as_secs_f64());
         let time_is_up = async {
@@ -136,7 +137,7 @@ impl Gateway {
         };
         let mut time_is_up = pin!(time_is_up);
         let quiet = async {
-            while !lifecycle.is_quiet(stop) {
+            while !lifecycle.is_quiet(stop, since) {
                 tokio::select! {
                     accepted = listener.accept() => connections.accept(accepted).await,
                     () = sleep(GLANCE) => {}

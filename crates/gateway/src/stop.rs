@@ -25,6 +25,9 @@ use tokio::{sync::watch, time::Instant};
 /// gateway is not ready any more: a refused call can go elsewhere, a refused connection looks like a fault.
 const NOTICE: Duration = Duration::from_secs(2);
 
+/// Where calls never cease, the listener stays open no longer than so long for their sake.
+const LONGEST_NOTICE: Duration = Duration::from_secs(10);
+
 /// How a gateway is to end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stop {
@@ -83,10 +86,12 @@ impl Lifecycle {
         (!self.is_stopping()).then_some(running)
     }
 
-    /// Whether no call is under way, and none is likely to come.
-    pub(crate) fn is_quiet(&self, stop: Stop) -> bool {
+    /// Whether no call is under way, and none is likely to come; `since`: when it was told to stop.
+    pub(crate) fn is_quiet(&self, stop: Stop, since: Instant) -> bool {
         let last_call = *self.last_call.lock().unwrap_or_else(PoisonError::into_inner);
-        let noticed = stop == Stop::AfterCalls || last_call.is_none_or(|last| last.elapsed() >= NOTICE);
+        let noticed = stop == Stop::AfterCalls
+            || last_call.is_none_or(|last| last.elapsed() >= NOTICE)
+            || since.elapsed() >= LONGEST_NOTICE;
         noticed && self.running.load(Ordering::SeqCst) == 0
     }
 }
@@ -164,16 +169,24 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn quiet_is_when_calls_have_ended_and_load_balancers_have_noticed() {
-        let lifecycle = Lifecycle::new();
-        assert!(lifecycle.is_quiet(Stop::WhenQuiet), "nobody has ever called");
+        let (lifecycle, since) = (Lifecycle::new(), Instant::now());
+        assert!(lifecycle.is_quiet(Stop::WhenQuiet, since), "nobody has ever called");
         let call = lifecycle.begin_call().unwrap();
         tokio::time::advance(NOTICE).await;
-        assert!(!lifecycle.is_quiet(Stop::WhenQuiet) && !lifecycle.is_quiet(Stop::AfterCalls), "it runs");
+        assert!(
+            !lifecycle.is_quiet(Stop::WhenQuiet, since) && !lifecycle.is_quiet(Stop::AfterCalls, since),
+            "it runs"
+        );
         lifecycle.enter(Stage::Stopping);
         drop(call);
-        assert!(lifecycle.is_quiet(Stop::WhenQuiet));
+        assert!(lifecycle.is_quiet(Stop::WhenQuiet, since));
         assert!(lifecycle.begin_call().is_none(), "refused");
-        assert!(!lifecycle.is_quiet(Stop::WhenQuiet), "somebody still calls");
-        assert!(lifecycle.is_quiet(Stop::AfterCalls));
+        assert!(!lifecycle.is_quiet(Stop::WhenQuiet, since), "somebody still calls");
+        assert!(lifecycle.is_quiet(Stop::AfterCalls, since));
+        tokio::time::advance(LONGEST_NOTICE - NOTICE).await;
+        assert!(
+            lifecycle.begin_call().is_none() && lifecycle.is_quiet(Stop::WhenQuiet, since),
+            "long enough"
+        );
     }
 }
