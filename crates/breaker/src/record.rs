@@ -93,7 +93,9 @@ impl Lease {
 pub struct Row {
     /// How many.
     pub failures: u32,
-    /// When the first of them was.
+    /// Those of them that do not trip: they were told late, and calls that went well may have come between.
+    pub late: u32,
+    /// When the first of them was that was told in time; until there is one, when the last was told.
     pub since: Timestamp,
     /// When the last failure was, of this row or before it.
     pub last: Timestamp,
@@ -113,7 +115,7 @@ impl Row {
     }
 
     pub(crate) fn trips(&self, policy: &Policy) -> bool {
-        long_enough(self.failures, self.since, self.last, policy)
+        long_enough(self.failures - self.late.min(self.failures), self.since, self.last, policy)
     }
 }
 
@@ -227,10 +229,78 @@ impl Record {
         Some(LIFETIME.max(deadline.max(held).since(now) + LEASE_GRACE))
     }
 
+    /// Whether every call is admitted, whoever makes it and when, and no success would change anything: how a circuit
+    /// is nearly always.
+    #[must_use]
+    pub const fn is_calm(&self) -> bool {
+        matches!(self.phase, Phase::Closed)
+            && self.row.failures == 0
+            && self.trips == 0
+            && self.cut_off.is_empty()
+    }
+
+    /// The same record by a clock that is so many ms ahead of the one it was made by: what an instance learnt before it
+    /// ever heard the store's time (B7). An epoch is a time, too, but one that began below every epoch stays there.
+    #[must_use]
+    pub fn moved(&self, millis: i64) -> Self {
+        let mut record = self.clone();
+        record.epoch = record.epoch.checked_add_signed(millis).unwrap_or(record.epoch);
+        record.row.since = record.row.since.moved(millis);
+        record.row.last = record.row.last.moved(millis);
+        record.updated_at = record.updated_at.moved(millis);
+        match &mut record.phase {
+            Phase::Closed => {}
+            Phase::Open(outage) => outage.move_by(millis),
+            Phase::HalfOpen { outage, leases, .. } => {
+                outage.move_by(millis);
+                for lease in leases {
+                    lease.until = lease.until.moved(millis);
+                }
+            }
+            Phase::Forced { until } => *until = until.map(|until| until.moved(millis)),
+        }
+        for bucket in &mut record.window.buckets {
+            bucket.start = bucket.start.moved(millis);
+        }
+        for held in &mut record.cut_off {
+            held.since = held.since.moved(millis);
+            held.last = held.last.moved(millis);
+            held.until = held.until.moved(millis);
+        }
+        record
+    }
+
     /// Whether a success of `instance` would change anything: steady success writes nothing (B6).
     #[must_use]
     pub fn success_is_news(&self, instance: &InstanceId) -> bool {
         self.row.failures > 0 || self.trips > 0 || self.cut_off.iter().any(|held| held.instance == *instance)
+    }
+
+    /// The record as if it had been written now, where a clock that had not heard the store yet wrote it ahead of time
+    /// (B7). Two clocks that the store tolerates may differ by [`LEASE_GRACE`].
+    pub(crate) fn not_ahead_of(&self, now: Timestamp) -> Self {
+        let ahead = self.updated_at.since(now);
+        let mut record = self.clone();
+        if ahead <= LEASE_GRACE {
+            return record;
+        }
+        match &mut record.phase {
+            Phase::Closed | Phase::Forced { until: None } => {}
+            Phase::Forced { until: Some(until) } => *until = *until - ahead,
+            Phase::Open(outage) | Phase::HalfOpen { outage, .. } => {
+                outage.opened_at = outage.opened_at - ahead;
+                outage.retry_at = outage.retry_at - ahead;
+            }
+        }
+        for held in &mut record.cut_off {
+            held.until = held.until - ahead;
+            (held.since, held.last) = (held.since.min(now), held.last.min(now));
+        }
+        record.row.since = record.row.since.min(now);
+        record.row.last = record.row.last.min(now);
+        record.window.forget_after(now);
+        record.updated_at = now;
+        record
     }
 
     /// The deadline before which `instance` is to leave the model alone because it cannot connect to it (F7).
@@ -248,6 +318,11 @@ pub fn next_epoch(last: u64, now: Timestamp) -> u64 {
 }
 
 impl Outage {
+    fn move_by(&mut self, millis: i64) {
+        self.opened_at = self.opened_at.moved(millis);
+        self.retry_at = self.retry_at.moved(millis);
+    }
+
     /// Whether it is another instance's own trouble, so that `instance` may probe before its time (F7).
     #[must_use]
     pub fn is_others(&self, instance: &InstanceId) -> bool {

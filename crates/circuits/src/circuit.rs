@@ -3,20 +3,25 @@
 
 use std::{
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, Ordering},
+        Arc, Mutex, MutexGuard, PoisonError, Weak,
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
 };
 
 use arc_swap::ArcSwap;
-use breaker::{Event, InstanceId, Mode, ModelKey, Phase, Policy, Record, Timestamp, bucket_start};
+use breaker::{
+    Event, InstanceId, Mode, ModelKey, Outcome, Phase, Policy, Record, Stamp, Timestamp, bucket_start,
+};
 use tokio::{sync::Notify, time::Instant};
 
 use crate::{
-    mirror::Mirror,
+    circuits::Shared,
+    clock::StoreClock,
+    crowd::Crowd,
+    mirror::{Mirror, Stored},
     permit::Permit,
-    plan::{Answer, Onward, Plan, Request},
+    plan::{Answer, Next, Onward, Plan, Request},
 };
 
 /// Unwritten successes are kept for so many buckets; older ones have left the window anyway.
@@ -25,8 +30,14 @@ const TALLY: usize = 10;
 #[derive(Debug)]
 pub(crate) struct Circuit {
     pub(crate) key: ModelKey,
-    pub(crate) policy: ArcSwap<Policy>,
+    /// Whose circuit it is. Held weakly, as those hold their circuits; permits hold a circuit alone, so that calls
+    /// of several circuits do not count references to one thing.
+    pub(crate) shared: Weak<Shared>,
+    instance: InstanceId,
+    clock: Arc<StoreClock>,
     pub(crate) view: ArcSwap<View>,
+    /// The view in a word, for nearly every call: the epoch of a circuit that is known and calm; 0: look at the view.
+    calm: AtomicU64,
     inner: Mutex<Inner>,
     /// Rings when a request comes while the writer waits.
     pub(crate) bell: Notify,
@@ -41,19 +52,21 @@ pub(crate) struct Circuit {
 /// What admission reads.
 #[derive(Debug)]
 pub(crate) struct View {
-    pub(crate) record: Record,
+    pub(crate) record: Arc<Record>,
+    pub(crate) policy: Arc<Policy>,
     /// The circuit is known; if not, it is read before its first call (F2).
     pub(crate) known: bool,
-    /// Closed without any reservation: a call may go without a look at the clock.
-    pub(crate) plainly_closed: bool,
 }
 
 impl View {
-    fn of(mirror: &Mirror) -> Self {
-        let known = mirror.is_known();
-        let record = mirror.record.clone();
-        let plainly_closed = known && matches!(record.phase, Phase::Closed) && record.cut_off.is_empty();
-        Self { record, known, plainly_closed }
+    fn of(mirror: &Mirror, policy: &Arc<Policy>) -> Self {
+        let record = Arc::new(mirror.record.clone());
+        Self { record, policy: Arc::clone(policy), known: mirror.is_known() }
+    }
+
+    /// Whether it is to be read before it is asked, as it always is.
+    pub(crate) fn is_strange(&self) -> bool {
+        !self.known && self.policy.mode != Mode::Off
     }
 }
 
@@ -61,6 +74,7 @@ impl View {
 #[derive(Debug)]
 pub(crate) struct Inner {
     pub(crate) mirror: Mirror,
+    pub(crate) policy: Arc<Policy>,
     pub(crate) queue: Vec<Waiting>,
     pub(crate) writer_runs: bool,
     pub(crate) reader_runs: bool,
@@ -69,6 +83,7 @@ pub(crate) struct Inner {
     pub(crate) version: u64,
     pub(crate) written_at: Option<Instant>,
     pub(crate) read_at: Option<Instant>,
+    pub(crate) crowd: Crowd,
     tally: Tally,
 }
 
@@ -97,14 +112,18 @@ struct Tally {
 }
 
 impl Circuit {
-    pub(crate) fn new(key: ModelKey, policy: Arc<Policy>) -> Self {
+    pub(crate) fn new(key: ModelKey, shared: &Arc<Shared>, policy: Arc<Policy>) -> Self {
         let mirror = Mirror::unknown();
         Self {
             key,
-            policy: ArcSwap::new(policy),
-            view: ArcSwap::from_pointee(View::of(&mirror)),
+            shared: Arc::downgrade(shared),
+            instance: shared.instance.clone(),
+            clock: Arc::clone(&shared.clock),
+            view: ArcSwap::from_pointee(View::of(&mirror, &policy)),
+            calm: AtomicU64::new(0),
             inner: Mutex::new(Inner {
                 mirror,
+                policy,
                 queue: Vec::new(),
                 writer_runs: false,
                 reader_runs: false,
@@ -112,6 +131,7 @@ impl Circuit {
                 version: 0,
                 written_at: None,
                 read_at: None,
+                crowd: Crowd::default(),
                 tally: Tally::default(),
             }),
             bell: Notify::new(),
@@ -125,39 +145,65 @@ impl Circuit {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(crate) fn is_off(&self) -> bool {
-        self.policy.load().mode == Mode::Off
+    /// The store's time, as its instance knows it.
+    pub(crate) fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// Notes that it admits calls. Only the first of them writes, so that the others share it among processors.
+    pub(crate) fn note_use(&self) {
+        if !self.used.load(Ordering::Relaxed) {
+            self.used.store(true, Ordering::Relaxed);
+        }
+    }
+
+    pub(crate) fn set_policy(&self, policy: Arc<Policy>) {
+        let mut inner = self.inner();
+        inner.policy = policy;
+        self.publish(&inner);
     }
 
     /// Shows the mirror to admission.
     pub(crate) fn publish(&self, inner: &Inner) {
-        self.view.store(Arc::new(View::of(&inner.mirror)));
+        let view = View::of(&inner.mirror, &inner.policy);
+        let calm = if view.known && view.record.is_calm() { view.record.epoch } else { 0 };
+        self.view.store(Arc::new(view));
+        self.calm.store(calm, Ordering::Release);
         self.changed.notify_waiters();
     }
 
+    /// The epoch to admit a call in without a further look; `None`: look at the view.
+    pub(crate) fn calm_epoch(&self) -> Option<u64> {
+        Some(self.calm.load(Ordering::Acquire)).filter(|epoch| *epoch != 0)
+    }
+
     /// Whether a success may go untold, and if so counts it for the next write to take along.
-    pub(crate) fn success_goes_untold(
-        &self,
-        epoch: u64,
-        instance: &InstanceId,
-        now: impl Fn() -> Timestamp,
-    ) -> bool {
+    pub(crate) fn success_goes_untold(&self, epoch: u64) -> bool {
         let view = self.view.load();
-        if view.record.epoch != epoch
-            || !matches!(view.record.phase, Phase::Closed)
-            || view.record.success_is_news(instance)
-            || self.busy.load(Ordering::Acquire)
-        {
+        if view.record.epoch != epoch || !matches!(view.record.phase, Phase::Closed) {
             return false;
         }
-        let policy = self.policy.load();
-        if policy.failure_rate.is_some() {
-            let bucket = bucket_start(&policy, now());
-            self.inner().tally.count(epoch, bucket);
+        let is_busy = self.busy.load(Ordering::Acquire);
+        if !is_busy && view.record.success_is_news(&self.instance) {
+            return false;
+        }
+        if !is_busy && view.policy.failure_rate.is_none() {
+            return true;
+        }
+        let mut inner = self.inner();
+        // What waits ends with a success already: one more is no news to that.
+        if is_busy && inner.queue.last().is_none_or(|last| last.success(epoch).is_none()) {
+            return false;
+        }
+        if view.policy.failure_rate.is_some() {
+            inner.tally.count(epoch, bucket_start(&view.policy, self.now()), 1);
         }
         true
     }
 }
+
+/// So much that waits is written even where it is not this instance's turn.
+const FULL: usize = 256;
 
 impl Inner {
     /// The unwritten successes as events, oldest first.
@@ -169,24 +215,47 @@ impl Inner {
     }
 
     /// How long a write of counts that cannot trip is still to wait.
-    pub(crate) fn pause(&self, pacing: Duration) -> Option<Duration> {
-        let since = self.written_at?.elapsed();
-        pacing.checked_sub(since).filter(|left| !left.is_zero())
+    pub(crate) fn pause(&self, draft: &Plan, pacing: Duration) -> Option<Duration> {
+        let own = self.written_at.map_or(Duration::ZERO, |at| pacing.saturating_sub(at.elapsed()));
+        // A row that a success has ended is told out of turn: else failures, of which the last trips at once, would
+        // outrun the successes between them.
+        let ends_row = self.mirror.record.row.failures > 0
+            && matches!(&draft.next, Next::Record(record) if record.row.failures == 0);
+        let out_of_turn = ends_row || self.queue.len() >= FULL;
+        let turn = if out_of_turn { Duration::ZERO } else { self.crowd.wait() };
+        Some(own.max(turn)).filter(|pause| !pause.is_zero())
+    }
+
+    /// Where nothing waits but successes that have ceased to be news, since another instance told one, they go untold.
+    pub(crate) fn shelve_successes(&mut self, instance: &InstanceId) {
+        let record = &self.mirror.record;
+        let epoch = record.epoch;
+        let news = self.mirror.stored != Stored::Ours(record.clone())
+            || !matches!(record.phase, Phase::Closed)
+            || record.success_is_news(instance);
+        if news || self.queue.iter().any(|waiting| waiting.success(epoch).is_none()) {
+            return;
+        }
+        for (at, calls) in self.queue.drain(..).filter_map(|waiting| waiting.success(epoch)) {
+            if self.policy.failure_rate.is_some() {
+                self.tally.count(epoch, bucket_start(&self.policy, at), calls);
+            }
+        }
     }
 }
 
 impl Tally {
-    fn count(&mut self, epoch: u64, bucket: Timestamp) {
+    fn count(&mut self, epoch: u64, bucket: Timestamp, more: u32) {
         if self.epoch != epoch {
-            *self = Self { epoch, buckets: Vec::new() };
+            *self = Self { epoch, buckets: Vec::with_capacity(TALLY) };
         }
         match self.buckets.last_mut() {
-            Some((start, calls)) if *start >= bucket => *calls = calls.saturating_add(1),
+            Some((start, calls)) if *start >= bucket => *calls = calls.saturating_add(more),
             _ => {
                 if self.buckets.len() >= TALLY {
                     self.buckets.remove(0);
                 }
-                self.buckets.push((bucket, 1));
+                self.buckets.push((bucket, more));
             }
         }
     }
@@ -199,6 +268,22 @@ impl Waiting {
 
     pub(crate) fn event(event: Event, onward: Option<Onward>) -> Self {
         Self::of(Request::Event(event, onward))
+    }
+
+    /// When and how many, if they are plain successes of this epoch that nobody waits for.
+    fn success(&self, of: u64) -> Option<(Timestamp, u32)> {
+        match (&self.request, &self.reply) {
+            (Request::Event(event, None), Reply::Nobody) => match event {
+                Event::Ended { stamp: Stamp { epoch, lease: None }, outcome: Outcome::Succeeded, at }
+                    if *epoch == of =>
+                {
+                    Some((*at, 1))
+                }
+                Event::Successes { epoch, at, calls } if *epoch == of => Some((*at, *calls)),
+                _ => None,
+            },
+            _ => None,
+        }
     }
 
     /// Somebody waits for it, or a probe's place hangs on it, so it is not put off.

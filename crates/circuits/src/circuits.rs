@@ -8,14 +8,16 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
-use breaker::{Admission, Effect, Event, InstanceId, Mode, ModelKey, Policy, Stamp, Transition, admit};
+use breaker::{Admission, Effect, Event, InstanceId, Mode, ModelKey, Policy, Timestamp, Transition, admit};
+use foldhash::fast::RandomState;
 use tokio::{
     runtime::Handle,
     sync::{Notify, oneshot},
-    time::timeout,
+    time::{Instant, timeout, timeout_at},
 };
 
 use crate::{
+    chance::{Chance, SystemChance},
     circuit::{Circuit, Reply, View, Waiting},
     clock::{StoreClock, SystemClock, WallClock},
     link::{Link, LinkState},
@@ -70,6 +72,8 @@ pub struct Settings {
     pub pacing: Pacing,
     /// This machine's clock.
     pub clock: Arc<dyn WallClock>,
+    /// Its chance.
+    pub chance: Arc<dyn Chance>,
     /// Nobody asked for this store by name: that it is not there is no fault.
     pub optional: bool,
 }
@@ -83,6 +87,7 @@ impl Settings {
             policies: Policies::default(),
             pacing: Pacing::default(),
             clock: Arc::new(SystemClock::default()),
+            chance: Arc::new(SystemChance),
             optional: false,
         }
     }
@@ -95,14 +100,18 @@ pub struct Circuits(Arc<Shared>);
 pub(crate) struct Shared {
     pub(crate) instance: InstanceId,
     pub(crate) store: Arc<dyn Store>,
-    pub(crate) clock: StoreClock,
+    pub(crate) clock: Arc<StoreClock>,
+    chance: Arc<dyn Chance>,
     pub(crate) pacing: Pacing,
     pub(crate) link: Link,
     pub(crate) runtime: Handle,
     pub(crate) heard: Notify,
-    pub(crate) circuits: ArcSwap<HashMap<ModelKey, Arc<Circuit>>>,
+    pub(crate) circuits: ArcSwap<ByKey>,
     policies: ArcSwap<Policies>,
 }
+
+/// Looked up by every call, so with a quick hash, of a seed of its own.
+pub(crate) type ByKey = HashMap<ModelKey, Arc<Circuit>, RandomState>;
 
 /// Why a person's word was not carried out.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -121,6 +130,9 @@ pub enum OperateError {
 /// A person's word has a little longer than a call's.
 const OPERATOR_PATIENCE: Duration = Duration::from_secs(2);
 
+/// So often an ending process looks whether its last writes are done.
+const FLUSH_GLANCE: Duration = Duration::from_millis(5);
+
 impl Circuits {
     /// Takes part in the circuits of a store. Must be called within a tokio runtime; what it starts runs as long as
     /// that does.
@@ -128,7 +140,8 @@ impl Circuits {
     pub fn start(store: Arc<dyn Store>, settings: Settings) -> Self {
         let shared = Arc::new(Shared {
             instance: settings.instance,
-            clock: StoreClock::new(settings.clock),
+            clock: Arc::new(StoreClock::new(settings.clock)),
+            chance: settings.chance,
             pacing: settings.pacing,
             link: Link::new(store.place(), settings.optional),
             runtime: Handle::current(),
@@ -165,64 +178,72 @@ impl Circuits {
     /// # Errors
     /// The circuit is open.
     pub async fn admit(&self, key: &ModelKey) -> Result<Permit, Refusal> {
+        if let Some(answer) = self.admit_at_once(key) {
+            return answer;
+        }
         let circuit = self.0.circuit(key);
-        circuit.used.store(true, Ordering::Relaxed);
-        if !circuit.view.load().known && !circuit.is_off() {
-            self.introduce(&circuit).await;
+        let mut end = None;
+        if circuit.view.load().is_strange() {
+            self.introduce(&circuit, *end.insert(self.patience_ends())).await;
         }
-        let view = circuit.view.load_full();
-        if view.plainly_closed {
-            return Ok(self.permit(&circuit, &view));
-        }
-        let policy = circuit.policy.load_full();
-        match admit(&view.record, &policy, &self.0.instance, self.0.clock.now()) {
-            Admission::Admitted => Ok(self.permit(&circuit, &view)),
-            Admission::Refused { retry_at, probing } => Err(self.refusal(&circuit, &view, retry_at, probing)),
-            Admission::ProbeDue => self.probe(&circuit, &policy).await,
+        let answer = self.decide(&circuit, &circuit.view.load());
+        match answer {
+            Some(answer) => answer,
+            None => self.probe(&circuit, end.unwrap_or_else(|| self.patience_ends())).await,
         }
     }
 
-    fn permit(&self, circuit: &Arc<Circuit>, view: &View) -> Permit {
-        Permit::new(&self.0, circuit, Stamp { epoch: view.record.epoch, lease: None })
+    /// The way of nearly every call: no waiting, no allocation, no lock. `None`: the store has a say in it.
+    fn admit_at_once(&self, key: &ModelKey) -> Option<Result<Permit, Refusal>> {
+        let circuits = self.0.circuits.load();
+        let circuit = circuits.get(key)?;
+        circuit.note_use();
+        if let Some(epoch) = circuit.calm_epoch() {
+            return Some(Ok(Permit::new(circuit, epoch)));
+        }
+        let view = circuit.view.load();
+        if view.is_strange() { None } else { self.decide(circuit, &view) }
     }
 
-    async fn introduce(&self, circuit: &Arc<Circuit>) {
+    /// `None`: a probe is due.
+    fn decide(&self, circuit: &Arc<Circuit>, view: &View) -> Option<Result<Permit, Refusal>> {
+        let now = self.0.clock.now();
+        match admit(&view.record, &view.policy, &self.0.instance, now) {
+            Admission::Admitted => Some(Ok(Permit::new(circuit, view.record.epoch))),
+            Admission::Refused { retry_at, probing } => {
+                Some(Err(refusal(view, retry_at.map(|at| at.since(now)), probing)))
+            }
+            Admission::ProbeDue => None,
+        }
+    }
+
+    async fn introduce(&self, circuit: &Arc<Circuit>, end: Instant) {
         let (sender, answer) = oneshot::channel();
         let waiting = Waiting { request: Request::Introduce, reply: Reply::Answer(sender) };
         self.0.request(circuit, waiting);
-        let _ = timeout(self.patience(), answer).await;
+        let _ = timeout_at(end, answer).await;
     }
 
-    async fn probe(&self, circuit: &Arc<Circuit>, policy: &Policy) -> Result<Permit, Refusal> {
+    async fn probe(&self, circuit: &Arc<Circuit>, end: Instant) -> Result<Permit, Refusal> {
         let (sender, granted) = oneshot::channel();
-        let id = uuid::Uuid::new_v4().simple().to_string();
+        let id = format!("{:032x}", self.0.chance.draw());
         let waiting = Waiting { request: Request::Probe(id), reply: Reply::Probe(sender) };
         self.0.request(circuit, waiting);
-        if let Ok(Ok(Some(permit))) = timeout(self.patience(), granted).await {
+        if let Ok(Ok(Some(permit))) = timeout_at(end, granted).await {
             return Ok(permit);
         }
         // Somebody else has the place, or the circuit has closed meanwhile.
-        let view = circuit.view.load_full();
-        match admit(&view.record, policy, &self.0.instance, self.0.clock.now()) {
-            Admission::Admitted => Ok(self.permit(circuit, &view)),
-            Admission::ProbeDue if policy.mode == Mode::Observe => Ok(self.permit(circuit, &view)),
-            Admission::ProbeDue => Err(self.refusal(circuit, &view, Some(self.0.clock.now()), true)),
-            Admission::Refused { retry_at, probing } => Err(self.refusal(circuit, &view, retry_at, probing)),
+        let view = circuit.view.load();
+        match self.decide(circuit, &view) {
+            Some(answer) => answer,
+            None if view.policy.mode == Mode::Observe => Ok(Permit::new(circuit, view.record.epoch)),
+            None => Err(refusal(&view, Some(Duration::ZERO), true)),
         }
     }
 
-    fn patience(&self) -> Duration {
-        self.0.pacing.patience + self.0.pacing.patience / 4
-    }
-
-    fn refusal(
-        &self,
-        circuit: &Circuit,
-        view: &View,
-        retry_at: Option<breaker::Timestamp>,
-        probing: bool,
-    ) -> Refusal {
-        Refusal::new(&circuit.key, &view.record, retry_at, probing, self.0.clock.now())
+    /// When a caller who asks now has waited long enough, for whatever it is (F3).
+    fn patience_ends(&self) -> Instant {
+        Instant::now() + self.0.pacing.patience + self.0.pacing.patience / 4
     }
 
     /// Waits until the circuit has changed since this call began: for callers who wait for a probe's verdict.
@@ -234,7 +255,7 @@ impl Circuits {
     pub fn set_policies(&self, policies: Policies) {
         self.0.policies.store(Arc::new(policies));
         for circuit in self.0.circuits.load().values() {
-            circuit.policy.store(self.0.policy(&circuit.key));
+            circuit.set_policy(self.0.policy(&circuit.key));
         }
     }
 
@@ -245,11 +266,19 @@ impl Circuits {
         let circuits = self.0.circuits.load();
         let known = circuits.values().filter_map(|circuit| {
             let view = circuit.view.load();
-            view.known.then(|| Report::new(&circuit.key, &view.record, &circuit.policy.load(), now))
+            view.known.then(|| Report::new(&circuit.key, &view.record, &view.policy, now))
         });
         let mut reports: Vec<Report> = known.collect();
         reports.sort_by(|a, b| a.key.cmp(&b.key));
         reports
+    }
+
+    /// One circuit, if this instance knows it.
+    #[must_use]
+    pub fn report(&self, key: &ModelKey) -> Option<Report> {
+        let circuit = Arc::clone(self.0.circuits.load().get(key)?);
+        let view = circuit.view.load();
+        view.known.then(|| Report::new(key, &view.record, &view.policy, self.0.clock.now()))
     }
 
     /// The rules of one circuit.
@@ -286,7 +315,7 @@ impl Circuits {
 
     /// The store's time, as this instance knows it.
     #[must_use]
-    pub fn now(&self) -> breaker::Timestamp {
+    pub fn now(&self) -> Timestamp {
         self.0.clock.now()
     }
 
@@ -300,8 +329,7 @@ impl Circuits {
         length: Option<Duration>,
         why: Option<String>,
     ) -> Result<(), OperateError> {
-        let until = length.map(|length| self.0.clock.now() + length);
-        self.operate(key, Request::Event(Event::Open { until, why }, None)).await
+        self.operate(key, Request::Open { length, why }).await
     }
 
     /// Closes a circuit by hand.
@@ -334,6 +362,14 @@ impl Circuits {
         }
     }
 
+    /// Waits until everything that the circuits have been told is written, or kept for a store that is away: the last
+    /// thing a process does. Ends soon, since counts are put off by [`Pacing::counts`] at most.
+    pub async fn flush(&self) {
+        while self.0.circuits.load().values().any(|circuit| circuit.busy.load(Ordering::Acquire)) {
+            tokio::time::sleep(FLUSH_GLANCE).await;
+        }
+    }
+
     /// Waits until this instance has nothing left to write or read for a circuit. For tests.
     #[doc(hidden)]
     pub async fn quiet(&self, key: &ModelKey) {
@@ -345,8 +381,16 @@ impl Circuits {
                     return;
                 }
             }
-            tokio::task::yield_now().await;
+            // Time may have to pass, and in a simulation it does only when nobody is busy.
+            tokio::time::sleep(Duration::from_millis(1)).await;
         }
+    }
+
+    /// How many circuits this instance holds in memory. For tests.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn held(&self) -> usize {
+        self.0.circuits.load().len()
     }
 
     /// The bytes that this instance believes to stand in the store. For tests.
@@ -359,35 +403,63 @@ impl Circuits {
 
 impl Shared {
     /// The circuit of a key; one that is not known yet is begun here, and read before its first call.
-    pub(crate) fn circuit(&self, key: &ModelKey) -> Arc<Circuit> {
+    pub(crate) fn circuit(self: &Arc<Self>, key: &ModelKey) -> Arc<Circuit> {
         if let Some(circuit) = self.circuits.load().get(key) {
             return Arc::clone(circuit);
         }
-        let fresh = Arc::new(Circuit::new(key.clone(), self.policy(key)));
+        let fresh = Arc::new(Circuit::new(key.clone(), self, self.policy(key)));
         self.edit_circuits(|circuits| {
             circuits.entry(key.clone()).or_insert_with(|| Arc::clone(&fresh));
         });
         self.circuits.load().get(key).map_or(fresh, Arc::clone)
     }
 
+    /// Begins those of these circuits that are not known yet, all in one step: each edit copies the map.
+    pub(crate) fn begin_circuits<'a>(self: &Arc<Self>, keys: impl Iterator<Item = &'a ModelKey>) {
+        let known = self.circuits.load();
+        let fresh: Vec<_> = keys
+            .filter(|key| !known.contains_key(*key))
+            .map(|key| Arc::new(Circuit::new(key.clone(), self, self.policy(key))))
+            .collect();
+        if !fresh.is_empty() {
+            self.edit_circuits(|circuits| {
+                for circuit in &fresh {
+                    circuits.entry(circuit.key.clone()).or_insert_with(|| Arc::clone(circuit));
+                }
+            });
+        }
+    }
+
     /// Puts an edited copy in place: circuits come and go seldom and are looked up by every call.
-    pub(crate) fn edit_circuits(&self, edit: impl Fn(&mut HashMap<ModelKey, Arc<Circuit>>)) {
+    pub(crate) fn edit_circuits(&self, edit: impl Fn(&mut ByKey)) {
         self.circuits.rcu(|circuits| {
-            let mut circuits = HashMap::clone(circuits);
+            let mut circuits = ByKey::clone(circuits);
             edit(&mut circuits);
             circuits
         });
     }
 
-    fn policy(&self, key: &ModelKey) -> Arc<Policy> {
+    pub(crate) fn policy(&self, key: &ModelKey) -> Arc<Policy> {
         let policies = self.policies.load();
         Arc::new(policies.models.get(key).unwrap_or(&policies.default).clone())
     }
 
-    /// A number that nobody can foresee.
-    pub(crate) fn chance(&self) -> u64 {
-        uuid::Uuid::new_v4().as_u64_pair().1 & 0x0fff_ffff
+    /// All circuits by name: what is done to all is done in the same order each time.
+    pub(crate) fn in_order(&self) -> Vec<Arc<Circuit>> {
+        let mut circuits: Vec<_> = self.circuits.load().values().cloned().collect();
+        circuits.sort_unstable_by(|a, b| a.key.cmp(&b.key));
+        circuits
     }
+
+    /// A share in [0, 1), another each time and in each instance.
+    pub(crate) fn share(&self) -> f64 {
+        let bits = u32::try_from(self.chance.draw() & u128::from(u32::MAX)).unwrap_or(0);
+        f64::from(bits) / (f64::from(u32::MAX) + 1.0)
+    }
+}
+
+fn refusal(view: &View, retry_in: Option<Duration>, probing: bool) -> Refusal {
+    Refusal::new(Arc::clone(&view.record), retry_in, probing)
 }
 
 impl fmt::Debug for Circuits {

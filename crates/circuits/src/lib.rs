@@ -19,9 +19,11 @@
 //! - a store that is away costs a call nothing but a probe's [`Pacing::patience`] (F3); what was learnt meanwhile is
 //!   kept apart and brought together when it is back (F4).
 
+mod chance;
 mod circuit;
 mod circuits;
 mod clock;
+mod crowd;
 mod link;
 mod memory;
 mod mirror;
@@ -33,12 +35,18 @@ mod report;
 mod store;
 mod writer;
 
+#[cfg(test)]
+mod model;
+
+pub use chance::{Chance, SystemChance};
 pub use circuits::{Circuits, OperateError, Pacing, Policies, Settings};
 pub use clock::{SystemClock, WallClock};
 pub use link::LinkState;
 pub use memory::MemoryStore;
 pub use permit::Permit;
-pub use redis::{RedisAddress, RedisAddressError, RedisStore, TimeShift};
+pub use redis::{
+    ClusterSurvey, RedisAddress, RedisAddressError, RedisDeployment, RedisNode, RedisStore, TimeShift,
+};
 pub use report::{Refusal, Report};
 pub use store::{
     CLOCK_TOLERANCE, Change, Changes, LARGEST_VALUE, Listing, Loaded, Place, Store, StoreError, Swap, Value,

@@ -10,7 +10,6 @@ use breaker::{Event, Failure, ModelKey, Outcome, Stamp};
 
 use crate::{
     circuit::{Circuit, Waiting},
-    circuits::Shared,
     plan::{Onward, Request},
 };
 
@@ -19,26 +18,27 @@ use crate::{
 /// Say how it ended with one of the methods. A permit that is dropped without a word counts as nothing, and frees a
 /// probe's place at once (B3). None of the methods waits for the store.
 pub struct Permit {
-    shared: Arc<Shared>,
     circuit: Arc<Circuit>,
-    stamp: Stamp,
-    /// Of a probe: the epoch it goes on in after its first content.
-    onward: Option<Onward>,
+    epoch: u64,
+    probe: Option<Box<Probe>>,
+}
+
+/// What only a probe's permit has.
+struct Probe {
+    lease: String,
+    /// The epoch it goes on in after its first content.
+    onward: Onward,
     had_verdict: bool,
-    told: bool,
 }
 
 impl Permit {
-    pub(crate) fn new(shared: &Arc<Shared>, circuit: &Arc<Circuit>, stamp: Stamp) -> Self {
-        let onward = stamp.lease.as_ref().map(|_| Arc::new(AtomicU64::new(0)));
-        Self {
-            shared: Arc::clone(shared),
-            circuit: Arc::clone(circuit),
-            stamp,
-            onward,
-            had_verdict: false,
-            told: false,
-        }
+    pub(crate) fn new(circuit: &Arc<Circuit>, epoch: u64) -> Self {
+        Self { circuit: Arc::clone(circuit), epoch, probe: None }
+    }
+
+    pub(crate) fn to_probe(circuit: &Arc<Circuit>, epoch: u64, lease: String) -> Self {
+        let probe = Probe { lease, onward: Arc::new(AtomicU64::new(0)), had_verdict: false };
+        Self { circuit: Arc::clone(circuit), epoch, probe: Some(Box::new(probe)) }
     }
 
     /// The circuit it is of.
@@ -50,86 +50,89 @@ impl Permit {
     /// Whether the call decides if the circuit closes.
     #[must_use]
     pub const fn is_probe(&self) -> bool {
-        self.stamp.lease.is_some()
+        self.probe.is_some()
     }
 
     /// The epoch it was admitted in.
     #[must_use]
     pub const fn epoch(&self) -> u64 {
-        self.stamp.epoch
+        self.epoch
     }
 
     /// A stream said its first content. A probe has its verdict with that; the permit goes on, so that a later cut
     /// counts (B4).
     pub fn first_content(&mut self) {
-        if self.is_probe() && !self.had_verdict {
-            self.had_verdict = true;
-            self.send(Event::FirstContent { stamp: self.stamp.clone() });
+        if let Some(probe) = self.probe.as_mut().filter(|probe| !probe.had_verdict) {
+            probe.had_verdict = true;
+            let stamp = Stamp { epoch: self.epoch, lease: Some(probe.lease.clone()) };
+            let onward = Arc::clone(&probe.onward);
+            self.request(Waiting::event(Event::FirstContent { stamp }, Some(onward)));
         }
     }
 
     /// A whole, valid answer, or a stream's clean finish.
-    pub fn succeeded(mut self) {
-        self.told = true;
-        let untold = !self.is_probe()
-            && self
-                .circuit
-                .success_goes_untold(self.stamp.epoch, &self.shared.instance, || self.shared.clock.now());
-        if !untold {
+    pub fn succeeded(self) {
+        if self.is_probe() || !self.circuit.success_goes_untold(self.epoch) {
             self.end(Outcome::Succeeded);
         }
     }
 
     /// The provider's fault (C1).
-    pub fn failed(mut self, failure: Failure) {
-        self.told = true;
+    pub fn failed(self, failure: Failure) {
         self.end(Outcome::Failed(failure));
     }
 
     /// The provider asks to be left alone for `wait`, or, where it does not say, for the longest rest (B9).
-    pub fn rest(mut self, failure: Failure, wait: Option<Duration>) {
-        self.told = true;
+    pub fn rest(self, failure: Failure, wait: Option<Duration>) {
         self.end(Outcome::Rest { failure, wait });
     }
 
     /// The provider says there is no such model, and no route names it: its circuit is taken away again, so that
     /// clients' typing errors fill nothing (DESIGN 1.1).
     pub fn no_such_model(mut self) {
-        self.told = true;
         self.leave();
-        self.shared.request(&self.circuit, Waiting::of(Request::Forget));
+        self.request(Waiting::of(Request::Forget));
     }
 
-    fn end(&self, outcome: Outcome) {
+    fn end(mut self, outcome: Outcome) {
         // A late success changes nothing, whatever has happened since: it need not be told.
-        let late = !self.is_probe() && self.stamp.epoch != self.circuit.view.load().record.epoch;
+        let late = !self.is_probe() && self.epoch != self.circuit.view.load().record.epoch;
         if late && !self.circuit.busy.load(std::sync::atomic::Ordering::Acquire) {
             return;
         }
-        self.send(Event::Ended { stamp: self.stamp.clone(), outcome, at: self.shared.clock.now() });
+        let (lease, onward) = self.probe.take().map(|probe| (probe.lease, probe.onward)).unzip();
+        let stamp = Stamp { epoch: self.epoch, lease };
+        self.request(Waiting::event(Event::Ended { stamp, outcome, at: self.circuit.now() }, onward));
     }
 
-    fn leave(&self) {
-        if self.is_probe() && !self.had_verdict {
-            self.send(Event::Left { stamp: self.stamp.clone() });
+    /// A probe that ends without a word frees its place, unless it has had its verdict.
+    fn leave(&mut self) {
+        if let Some(probe) = self.probe.take().filter(|probe| !probe.had_verdict) {
+            let stamp = Stamp { epoch: self.epoch, lease: Some(probe.lease) };
+            self.request(Waiting::event(Event::Left { stamp }, Some(probe.onward)));
         }
     }
 
-    fn send(&self, event: Event) {
-        self.shared.request(&self.circuit, Waiting::event(event, self.onward.clone()));
+    /// Of an instance that has ended nobody is left to be told.
+    fn request(&self, waiting: Waiting) {
+        if let Some(shared) = self.circuit.shared.upgrade() {
+            shared.request(&self.circuit, waiting);
+        }
     }
 }
 
 impl Drop for Permit {
     fn drop(&mut self) {
-        if !self.told {
-            self.leave();
-        }
+        self.leave();
     }
 }
 
 impl fmt::Debug for Permit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Permit").field("key", self.key()).field("stamp", &self.stamp).finish_non_exhaustive()
+        f.debug_struct("Permit")
+            .field("key", self.key())
+            .field("epoch", &self.epoch)
+            .field("is_probe", &self.is_probe())
+            .finish_non_exhaustive()
     }
 }

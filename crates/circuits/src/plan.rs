@@ -1,8 +1,11 @@
 //! What is to be written for the requests that wait: the fold of events over a record, and what each one gets.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU64, Ordering},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
 };
 
 use breaker::{
@@ -13,7 +16,7 @@ use bytes::Bytes;
 
 use crate::{
     mirror::{Mirror, Stored},
-    store::{Value, Write},
+    store::Write,
 };
 
 /// Something that an instance wants of a circuit.
@@ -21,6 +24,8 @@ use crate::{
 pub(crate) enum Request {
     /// It happened; the stamp may have moved on since (see [`Onward`]).
     Event(Event, Option<Onward>),
+    /// A person opens it, for so long: until when is said by the store's time, which may not have been heard yet.
+    Open { length: Option<Duration>, why: Option<String> },
     /// A caller asks for a probe's place, under this lease id.
     Probe(String),
     /// The circuit is to be there (F2).
@@ -97,16 +102,13 @@ pub(crate) fn plan(mirror: &Mirror, requests: &[Request], context: Context<'_>, 
         fold.transitions.extend(transition);
     }
     let answers = requests.iter().map(|request| fold.request(request)).collect();
-    let garbage = matches!(mirror.stored, Stored::Garbage) && !mirror.apart;
-    let next = match (fold.record, fold.removed) {
+    let garbage = online && matches!(mirror.stored, Stored::Garbage) && !mirror.apart;
+    let next = match (fold.record.take(), fold.removed) {
         (Some(record), _) if matches!(&mirror.stored, Stored::Ours(stored) if *stored == record) => {
             Next::Same
         }
         (Some(record), _) if garbage && record == mirror.record => Next::Same,
-        (Some(record), _) if garbage && record.epoch == 0 => {
-            // What was admitted while nothing was known of an epoch must not count in this one.
-            Next::Record(Box::new(Record { epoch: next_epoch(mirror.last.epoch, context.now), ..record }))
-        }
+        (Some(record), _) if garbage => Next::Record(Box::new(fold.overwrite_garbage(record))),
         (Some(record), _) => Next::Record(Box::new(record)),
         (None, Some(epoch)) => Next::Nothing(epoch),
         (None, None) => Next::Same,
@@ -128,6 +130,10 @@ impl Fold<'_> {
     fn request(&mut self, request: &Request) -> Answer {
         match request {
             Request::Event(event, onward) => self.event(event, onward.as_ref()),
+            Request::Open { length, why } => {
+                let until = length.map(|length| self.context.now + length);
+                self.event(&Event::Open { until, why: why.clone() }, None)
+            }
             Request::Probe(id) => {
                 let Context { instance, policy, now } = self.context;
                 let lease =
@@ -193,6 +199,28 @@ impl Fold<'_> {
         self.record = Some(record);
     }
 
+    /// A text that was no circuit counted as closed in no epoch of the store's. Now that it goes, it has one, and the
+    /// history is told that the circuit was closed by somebody else (B11).
+    fn overwrite_garbage(&mut self, mut record: Record) -> Record {
+        let Context { instance, now, .. } = self.context;
+        let mut epoch = next_epoch(self.mirror.last.epoch, now);
+        let told = self.mirror.history.filter(|state| *state != State::Closed).map(|from| Transition {
+            from,
+            to: State::Closed,
+            epoch,
+            reason: Reason::of(Cause::Foreign),
+            instance: instance.clone(),
+            at: now,
+        });
+        for transition in &mut self.transitions {
+            epoch = transition.epoch.max(epoch.saturating_add(1));
+            transition.epoch = epoch;
+        }
+        self.transitions.splice(..0, told);
+        record.epoch = epoch;
+        record
+    }
+
     fn forget(&mut self) -> Answer {
         match &self.record {
             Some(record) if matches!(record.phase, Phase::Closed) && record.row.failures == 0 => {
@@ -224,9 +252,4 @@ fn reset_entry(
 ) -> Transition {
     let reason = Reason { why, ..Reason::of(Cause::Reset) };
     Transition { from, to: State::Closed, epoch, reason, instance: instance.clone(), at }
-}
-
-/// The value that a write leaves behind.
-pub(crate) fn value_after(write: &Write) -> Value {
-    write.next.clone().map_or(Value::Absent, Value::Text)
 }

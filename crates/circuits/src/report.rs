@@ -1,39 +1,37 @@
 //! What a person or a script is told of a circuit.
 
-use std::time::Duration;
+use std::{fmt, sync::Arc, time::Duration};
 
 use breaker::{InstanceId, ModelKey, Phase, Policy, Reason, Record, State, Timestamp, describe};
 use serde::Serialize;
 
-/// The circuit is open: why, and when to ask again.
+/// The circuit is open: why, and when to ask again. Says why, as the end of a sentence, when somebody wants to read
+/// it: most refusals are only passed by.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {
-    /// The circuit.
-    pub key: ModelKey,
     /// How long until a call may be tried; `None`: not before a person closes it.
     pub retry_in: Option<Duration>,
     /// A probe is under way, whose verdict may come sooner.
     pub probing: bool,
-    /// Why, as the end of a sentence.
-    pub why: String,
+    record: Arc<Record>,
 }
 
 impl Refusal {
-    pub(crate) fn new(
-        key: &ModelKey,
-        record: &Record,
-        retry_at: Option<Timestamp>,
-        probing: bool,
-        now: Timestamp,
-    ) -> Self {
-        let retry_in = retry_at.map(|at| at.since(now));
-        let until = match retry_in {
-            None => "until it is closed by hand".to_owned(),
-            Some(_) if probing => "while a probe is under way".to_owned(),
-            Some(wait) => format!("for {:.1} s more", wait.as_secs_f64()),
-        };
-        let why = format!("open {until}: {}", describe(record));
-        Self { key: key.clone(), retry_in, probing, why }
+    /// What this record of a circuit means to a caller.
+    #[must_use]
+    pub const fn new(record: Arc<Record>, retry_in: Option<Duration>, probing: bool) -> Self {
+        Self { retry_in, probing, record }
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.retry_in {
+            None => f.write_str("open until it is closed by hand")?,
+            Some(_) if self.probing => f.write_str("open while a probe is under way")?,
+            Some(wait) => write!(f, "open for {:.1} s more", wait.as_secs_f64())?,
+        }
+        write!(f, ": {}", describe(&self.record))
     }
 }
 

@@ -4,7 +4,7 @@
 //! own (B7).
 
 use std::{
-    collections::HashSet,
+    collections::BTreeSet,
     fmt,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
@@ -20,6 +20,9 @@ pub const CLOCK_TOLERANCE: Duration = Duration::from_millis(100);
 
 /// A larger value is not read, only told apart by its digest: no circuit is that large.
 pub const LARGEST_VALUE: usize = 64 * 1024;
+
+/// Word of more keys at once is word of everything: it is read page by page then, instead of one by one.
+const MANY_KEYS: usize = 100;
 
 /// A place where circuits are kept.
 pub trait Store: fmt::Debug + Send + Sync + 'static {
@@ -73,7 +76,7 @@ pub enum Value {
     Text(Bytes),
     /// A string larger than [`LARGEST_VALUE`], told by its digest alone.
     Oversized {
-        /// SHA-1 in hexadecimal.
+        /// Of its length and its ends.
         digest: String,
     },
     /// Something that is no string: its type. Left alone.
@@ -169,7 +172,7 @@ struct Feed {
 
 #[derive(Debug, Default)]
 struct Waiting {
-    keys: HashSet<ModelKey>,
+    keys: BTreeSet<ModelKey>,
     everything: bool,
     lost: Option<StoreError>,
 }
@@ -182,6 +185,10 @@ impl Changes {
             match change {
                 Change::Key(key) => {
                     waiting.keys.insert(key);
+                    if waiting.keys.len() > MANY_KEYS {
+                        waiting.keys.clear();
+                        waiting.everything = true;
+                    }
                 }
                 Change::Everything => {
                     waiting.everything = true;
@@ -215,8 +222,6 @@ impl Changes {
         if std::mem::take(&mut waiting.everything) {
             return Some(Change::Everything);
         }
-        let key = waiting.keys.iter().next().cloned()?;
-        waiting.keys.remove(&key);
-        Some(Change::Key(key))
+        waiting.keys.pop_first().map(Change::Key)
     }
 }

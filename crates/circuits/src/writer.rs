@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use breaker::{Context, Effect, Record, Stamp};
+use breaker::{Context, Effect};
 use tokio::time::{Instant, timeout};
 
 use crate::{
@@ -14,12 +14,9 @@ use crate::{
     circuits::Shared,
     mirror::Stored,
     permit::Permit,
-    plan::{Answer, Next, Plan, Request, plan, value_after},
+    plan::{Answer, Plan, Request, plan},
     store::{StoreError, Swap, Write},
 };
-
-/// So often a write that others overtook is tried again before it makes room for what has come meanwhile.
-const TRIES: u32 = 32;
 
 impl Shared {
     /// Hands a request to the circuit's writer, and starts it if it does not run.
@@ -38,8 +35,14 @@ impl Shared {
     }
 
     async fn write_all(self: Arc<Self>, circuit: Arc<Circuit>) {
+        let mut tries = 0;
         while let Some(batch) = self.next_batch(&circuit).await {
-            self.write(&circuit, batch).await;
+            if self.write(&circuit, batch).await {
+                tries = 0;
+            } else {
+                tries += 1;
+                self.step_aside(tries).await;
+            }
         }
     }
 
@@ -49,6 +52,7 @@ impl Shared {
         loop {
             let pause = {
                 let mut inner = circuit.inner();
+                inner.shelve_successes(&self.instance);
                 if inner.queue.is_empty() {
                     inner.writer_runs = false;
                     circuit.busy.store(false, Ordering::Release);
@@ -56,10 +60,9 @@ impl Shared {
                 }
                 let requests: Vec<Request> =
                     inner.queue.iter().map(|waiting| waiting.request.clone()).collect();
-                let policy = circuit.policy.load();
-                let context = self.context(&policy);
+                let context = self.context(&inner.policy);
                 let draft = plan(&inner.mirror, &requests, context, self.link.is_up());
-                let pause = inner.pause(self.pacing.counts);
+                let pause = inner.pause(&draft, self.pacing.counts);
                 match pause {
                     Some(pause) if !is_urgent(&draft, &inner.queue) => pause,
                     _ => {
@@ -73,20 +76,14 @@ impl Shared {
         }
     }
 
-    async fn write(self: &Arc<Self>, circuit: &Arc<Circuit>, batch: Vec<Waiting>) {
+    /// Writes what waited. `false`: somebody else wrote meanwhile, and it waits again, to be planned anew with what has
+    /// come since.
+    async fn write(self: &Arc<Self>, circuit: &Arc<Circuit>, batch: Vec<Waiting>) -> bool {
         let (requests, replies): (Vec<Request>, Vec<Reply>) =
             batch.into_iter().map(|waiting| (waiting.request, waiting.reply)).unzip();
-        let mut tries = 0;
-        let settled = loop {
-            if let Some(settled) = self.try_write(circuit, &requests).await {
-                break settled;
-            }
-            tries += 1;
-            if tries >= TRIES {
-                self.put_back(circuit, requests, replies);
-                return;
-            }
-            self.step_aside(tries).await;
+        let Some(settled) = self.try_write(circuit, &requests).await else {
+            put_back(circuit, requests, replies);
+            return false;
         };
         for (epoch, onward) in settled.onward.iter().map(|(onward, epoch)| (*epoch, onward)) {
             onward.store(epoch, Ordering::Release);
@@ -95,6 +92,7 @@ impl Shared {
         for ((request, answer), reply) in told {
             self.answer(circuit, request, answer, reply);
         }
+        true
     }
 
     /// One try: plans and writes. `None` if somebody else wrote meanwhile, and it is to be planned anew.
@@ -103,10 +101,10 @@ impl Shared {
         if online && circuit.inner().mirror.stored == Stored::Unknown {
             return self.read_first(circuit).await;
         }
-        let (plan, write) = {
-            let policy = circuit.policy.load();
-            let context = self.context(&policy);
+        let (plan, write, version) = {
             let mut inner = circuit.inner();
+            let policy = Arc::clone(&inner.policy);
+            let context = self.context(&policy);
             let writable = online && inner.mirror.stored != Stored::OtherType;
             let plan = plan(&inner.mirror, requests, context, writable);
             if !writable {
@@ -117,15 +115,16 @@ impl Shared {
                 commit_nothing(circuit, &mut inner);
                 return Some(plan);
             };
-            (plan, write)
+            (plan, write, inner.version)
         };
         match self.compare_and_set(circuit, &write).await {
             Ok(Swap::Done { .. }) => {
                 commit(circuit, &plan, &write);
+                circuit.inner().crowd.wrote(self.pacing.counts, self.share());
                 Some(plan)
             }
             Ok(Swap::Changed(loaded)) => {
-                self.take_up(circuit, &loaded);
+                self.take_up(circuit, &loaded, version);
                 None
             }
             Ok(Swap::ClockAway { .. }) => None,
@@ -142,9 +141,8 @@ impl Shared {
     }
 
     async fn read_first(self: &Arc<Self>, circuit: &Arc<Circuit>) -> Option<Plan> {
-        match self.load(circuit).await {
-            Ok(loaded) => self.take_up(circuit, &loaded),
-            Err(error) => self.link.fail(&error, self.clock.now()),
+        if let Err(error) = self.read_now(circuit).await {
+            self.link.fail(&error, self.clock.now());
         }
         None
     }
@@ -162,19 +160,11 @@ impl Shared {
         Ok(swap)
     }
 
-    fn put_back(self: &Arc<Self>, circuit: &Arc<Circuit>, requests: Vec<Request>, replies: Vec<Reply>) {
-        let mut inner = circuit.inner();
-        let newer = std::mem::take(&mut inner.queue);
-        let older = requests.into_iter().zip(replies).map(|(request, reply)| Waiting { request, reply });
-        inner.queue = older.chain(newer).collect();
-    }
-
     /// Lets the others write first for a moment, not all for the same moment.
     async fn step_aside(&self, tries: u32) {
         if tries > 1 {
-            let most = 1u64 << tries.min(5);
-            let chance = self.chance() % most;
-            tokio::time::sleep(Duration::from_millis(chance)).await;
+            let most = Duration::from_millis(1 << tries.min(5));
+            tokio::time::sleep(most.mul_f64(self.share())).await;
         }
     }
 
@@ -185,7 +175,7 @@ impl Shared {
             Reply::Probe(sender) => {
                 let permit = match (answer, request) {
                     (Answer::Effect(Effect::Granted { epoch }), Request::Probe(id)) => {
-                        Some(Permit::new(self, circuit, Stamp { epoch, lease: Some(id) }))
+                        Some(Permit::to_probe(circuit, epoch, id))
                     }
                     _ => None,
                 };
@@ -200,14 +190,16 @@ impl Shared {
     }
 }
 
+fn put_back(circuit: &Circuit, requests: Vec<Request>, replies: Vec<Reply>) {
+    let mut inner = circuit.inner();
+    let newer = std::mem::take(&mut inner.queue);
+    let older = requests.into_iter().zip(replies).map(|(request, reply)| Waiting { request, reply });
+    inner.queue = older.chain(newer).collect();
+}
+
 fn commit(circuit: &Circuit, plan: &Plan, write: &Write) {
     let mut inner = circuit.inner();
-    match &plan.next {
-        Next::Same => {}
-        Next::Record(record) => inner.mirror.written(value_after(write), Record::clone(record)),
-        Next::Nothing(epoch) => inner.mirror.removed(*epoch),
-    }
-    inner.mirror.history = write.entries.last().map_or(inner.mirror.history, |entry| Some(entry.to));
+    inner.mirror.written(plan, write);
     inner.version += 1;
     inner.written_at = Some(Instant::now());
     circuit.publish(&inner);
@@ -215,33 +207,18 @@ fn commit(circuit: &Circuit, plan: &Plan, write: &Write) {
     tell(circuit, plan);
 }
 
-/// Nothing is to be written: what stands in the store is what is to be gone by.
 fn commit_nothing(circuit: &Circuit, inner: &mut Inner) {
-    match inner.mirror.stored.clone() {
-        Stored::Ours(record) => {
-            let value = inner.mirror.value.clone();
-            inner.mirror.written(value, record);
-        }
-        Stored::Absent => {
-            let epoch = inner.mirror.last.epoch;
-            inner.mirror.removed(epoch);
-        }
-        Stored::Unknown | Stored::Foreign(_) | Stored::Garbage | Stored::OtherType => return,
+    if inner.mirror.in_step() {
+        circuit.publish(inner);
     }
-    circuit.publish(inner);
 }
 
 fn commit_apart(circuit: &Circuit, inner: &mut Inner, plan: &Plan) {
-    match &plan.next {
-        Next::Record(record) if **record != inner.mirror.record || !inner.mirror.is_known() => {
-            inner.mirror.keep_apart(Record::clone(record));
-        }
-        Next::Record(_) | Next::Same => return,
-        Next::Nothing(epoch) => inner.mirror.removed(*epoch),
+    if inner.mirror.go_apart(plan) {
+        inner.version += 1;
+        circuit.publish(inner);
+        tell(circuit, plan);
     }
-    inner.version += 1;
-    circuit.publish(inner);
-    tell(circuit, plan);
 }
 
 fn tell(circuit: &Circuit, plan: &Plan) {

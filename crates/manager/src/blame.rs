@@ -11,8 +11,9 @@ use crate::{Chain, OnAuthError};
 /// What a walk does after a fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Sequel {
-    /// The same model again after a backoff, while it has calls left.
-    SameModel,
+    /// The same model again after a backoff, while it has calls left; not sooner than it asks for, if that is short
+    /// enough.
+    SameModel(Duration),
     /// The same model again after the rest it asked for, if that is short enough.
     AfterRest(Duration),
     /// The next model.
@@ -26,7 +27,7 @@ pub(crate) fn sequel(fault: &Fault, chain: &Chain) -> Sequel {
     match fault.blame {
         // C4: who was silent once is not asked again by the same request.
         Blame::Provider if matches!(fault.kind, FaultKind::Timeout(_)) => Sequel::NextModel,
-        Blame::Provider => Sequel::SameModel,
+        Blame::Provider => Sequel::SameModel(fault.retry_after.unwrap_or_default()),
         Blame::Rest { wait } => Sequel::AfterRest(wait),
         Blame::Spent | Blame::UnknownModel if !chain.is_route() => Sequel::Return,
         Blame::Auth if chain.on_auth_error == OnAuthError::Report => Sequel::Return,
@@ -48,6 +49,30 @@ pub(crate) fn settle(permit: Permit, fault: &Fault, chain: &Chain) {
     }
 }
 
+/// What an attempt or a call came to that brought a good answer.
+pub(crate) const ANSWERED: &str = "answered";
+
+/// What an attempt came to that failed so, in a word for the metrics.
+pub(crate) fn outcome(fault: &Fault) -> &'static str {
+    match fault.blame {
+        Blame::Rest { .. } => "rate_limited",
+        Blame::Spent => "spent",
+        Blame::UnknownModel => "unknown_model",
+        Blame::Auth => "auth",
+        Blame::ContextTooLong => "context_too_long",
+        Blame::Caller => "refused",
+        Blame::Provider => match fault.kind {
+            FaultKind::Connection => "connection",
+            FaultKind::Timeout(_) => "timeout",
+            FaultKind::Status => "status",
+            FaultKind::Reported => "reported",
+            FaultKind::Cut => "cut",
+            FaultKind::TooLarge(_) => "too_large",
+            FaultKind::Invalid | FaultKind::NotSpoken => "invalid",
+        },
+    }
+}
+
 /// The fault as the circuit records it.
 fn failure(fault: &Fault) -> Failure {
     let kind = match (fault.blame, fault.kind) {
@@ -59,7 +84,7 @@ fn failure(fault: &Fault) -> Failure {
         (_, FaultKind::Connection) => FailureKind::Connection,
         (_, FaultKind::Timeout(_)) => FailureKind::Timeout,
         (_, FaultKind::Cut) => FailureKind::Cut,
-        (_, FaultKind::Invalid | FaultKind::NotSpoken) => FailureKind::Invalid,
+        (_, FaultKind::Invalid | FaultKind::TooLarge(_) | FaultKind::NotSpoken) => FailureKind::Invalid,
     };
     Failure {
         kind,

@@ -164,7 +164,7 @@ impl fmt::Display for Passed {
         write!(f, "{}: ", self.key)?;
         match &self.why {
             Why::OtherDialect => f.write_str("speaks another dialect than this path"),
-            Why::Open(refusal) => f.write_str(&refusal.why),
+            Why::Open(refusal) => refusal.fmt(f),
             Why::Failed(fault) => fault.fmt(f),
             Why::Drill(status) => write!(f, "taken to have failed with HTTP {status} (a drill)"),
         }

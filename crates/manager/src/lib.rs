@@ -8,10 +8,13 @@
 //! | file | subject |
 //! | --- | --- |
 //! | `walk` | the loop over the chain, in one piece |
+//! | `station` | what became of each model on the way |
 //! | `attempt` | one call to one model, for a stream until its first content |
 //! | `blame` | what a fault means for the circuit and for the walk |
 //! | `relay` | a stream on its way to the caller, once it has said something |
+//! | `hold` | a stream that is kept back until it is whole |
 //! | `patience` | waiting for circuits |
+//! | `record`, `meter` | what is kept of each call, in the log and in the metrics |
 //! | `trial` | the permit of a call under way, and what dropping it means |
 //!
 //! What holds here:
@@ -23,6 +26,8 @@
 //! - Dropping a call or its reply stops the provider's call and gives the permit back without an outcome, except
 //!   that a stream given up after [`SILENCE`] without a byte of answer counts as a failure (C1).
 //! - A stream needs no task, no channel and no copy of its events.
+//! - Each call that names a model leaves one line in the log and counts once in the metrics, however it ends; only a
+//!   whole, good answer is counted as answered, and only its tokens.
 //! - Bodies are passed on untouched but for the model's name, and appear in no log and no error (C5).
 
 mod attempt;
@@ -31,19 +36,23 @@ mod blame;
 mod call;
 mod catalog;
 mod error;
+mod hold;
 mod manager;
+mod meter;
 mod patience;
 mod record;
 mod relay;
 mod route;
+mod station;
 mod trial;
 mod turn;
 mod walk;
 
-pub use call::{Body, Call, Drill, DrillError, Reply};
+pub use call::{Body, Call, Drill, DrillError, Reply, Response};
 pub use catalog::{Catalog, CatalogError, Chain, NoModel, Settings, Step};
 pub use error::{CallError, Passed, Why};
 pub use manager::ModelManager;
+pub use meter::Meter;
 pub use relay::Events;
-pub use route::{OnAuthError, Retry, Route, StreamMode};
+pub use route::{LargestHeld, OnAuthError, Retry, Route, StreamMode};
 pub use trial::SILENCE;

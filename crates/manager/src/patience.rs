@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use breaker::ModelKey;
 use circuits::{Circuits, Refusal};
 use futures_util::future::select_all;
 use tokio::time::{Instant, timeout_at};
@@ -41,15 +42,15 @@ impl Patience {
     /// had its verdict). `false`, at once: that is too far off.
     pub(crate) async fn wait_for_one_of<'a>(
         &mut self,
-        refusals: impl Iterator<Item = &'a Refusal>,
+        refusals: impl Iterator<Item = (&'a ModelKey, &'a Refusal)>,
         circuits: &Circuits,
     ) -> bool {
         let now = Instant::now();
         let ends = *self.ends.get_or_insert(now + self.max_wait);
         let refusals: Vec<_> = refusals.collect();
-        let until = refusals.iter().filter_map(|refusal| due(refusal, now, ends)).min();
+        let until = refusals.iter().filter_map(|(_, refusal)| due(refusal, now, ends)).min();
         let Some(until) = until.filter(|until| *until < self.deadline) else { return false };
-        let changes = refusals.iter().map(|refusal| Box::pin(circuits.changed(&refusal.key)));
+        let changes = refusals.iter().map(|(key, _)| Box::pin(circuits.changed(key)));
         // Which of the two it was, the next walk finds out.
         let _ = timeout_at(until, select_all(changes)).await;
         true
@@ -67,15 +68,14 @@ fn due(refusal: &Refusal, now: Instant, ends: Instant) -> Option<Instant> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
 
     fn refusal(retry_in: Option<u64>, probing: bool) -> Refusal {
-        Refusal {
-            key: "openai:gpt-5".parse().unwrap(),
-            retry_in: retry_in.map(Duration::from_millis),
-            probing,
-            why: "open".to_owned(),
-        }
+        let record = Arc::new(breaker::Record::closed(1));
+        let retry_in = retry_in.map(Duration::from_millis);
+        Refusal::new(record, retry_in, probing)
     }
 
     #[tokio::test(start_paused = true)]

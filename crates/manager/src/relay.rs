@@ -10,12 +10,14 @@ use std::{
 
 use breaker::ModelKey;
 use bytes::Bytes;
-use circuits::Permit;
-use dialects::{Dialect, error::error_event};
+use dialects::{
+    Dialect,
+    error::{error_event, provider_error_event},
+};
 use futures_util::{FutureExt as _, Stream, stream};
-use providers::{Event, EventStream, Fault};
+use providers::{Blame, Event, EventStream, Fault};
 
-use crate::{Chain, blame::settle, record::Record, trial::Trial, turn::turn};
+use crate::{Chain, record::Record, trial::Trial, turn::turn};
 
 /// The `code` of the event that ends a stream which its provider broke off.
 const INTERRUPTED: &str = "stream_interrupted";
@@ -26,6 +28,12 @@ const BURST: usize = 32;
 /// The events of a streamed answer, each as it came from the provider. A stream that fails ends with the dialect's
 /// error event and without its end marker (C3). Dropping it stops the provider's call.
 pub struct Events(Pin<Box<dyn Stream<Item = Bytes> + Send>>);
+
+impl Events {
+    pub(crate) fn new(events: impl Stream<Item = Bytes> + Send + 'static) -> Self {
+        Self(Box::pin(events))
+    }
+}
 
 impl Stream for Events {
     type Item = Bytes;
@@ -39,6 +47,11 @@ impl fmt::Debug for Events {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Events")
     }
+}
+
+/// Events that are all here.
+pub(crate) fn all_of(events: Vec<Bytes>) -> Events {
+    Events::new(stream::iter(events))
 }
 
 /// A stream that has begun to speak.
@@ -57,7 +70,7 @@ pub(crate) struct Relay {
 impl Relay {
     /// The events as the caller gets them.
     pub(crate) fn into_events(self) -> Events {
-        Events(Box::pin(stream::unfold(Some(self), |relay| async { relay?.step().await })))
+        Events::new(stream::unfold(Some(self), |relay| async { relay?.step().await }))
     }
 
     /// The next event, and the relay if another may follow.
@@ -97,19 +110,28 @@ impl Relay {
         }
     }
 
-    fn finish(mut self) {
-        self.trial.end(Permit::succeeded);
-        self.record.usage = self.stream.usage();
-        self.record.end("answered");
+    fn finish(self) {
+        self.trial.succeeded();
+        self.record.answered(self.stream.usage());
     }
 
     /// Tells circuit and log, and says what the caller is told.
     fn fail(self, fault: &Fault) -> Bytes {
-        let by = self.record.answered_by.as_ref().map_or("the model", ModelKey::as_str);
-        let message =
-            format!("the answer of {by} was broken off ({fault}); what came before is not all of it");
-        self.trial.end(|permit| settle(permit, fault, &self.chain));
+        let event = own_words(self.dialect, fault).unwrap_or_else(|| {
+            let by = self.record.answered_by.as_ref().map_or("the model", ModelKey::as_str);
+            let message =
+                format!("the answer of {by} was broken off ({fault}); what came before is not all of it");
+            error_event(self.dialect, 500, INTERRUPTED, &message)
+        });
+        self.trial.failed(fault, &self.chain);
         self.record.end(INTERRUPTED);
-        error_event(self.dialect, INTERRUPTED, &message)
+        event
     }
+}
+
+/// What the provider says of the caller's request, which is passed on as it is (C2).
+fn own_words(dialect: Dialect, fault: &Fault) -> Option<Bytes> {
+    let of_the_request = matches!(fault.blame, Blame::Caller | Blame::ContextTooLong);
+    let answer = fault.answer.as_ref().filter(|_| of_the_request)?;
+    Some(provider_error_event(dialect, answer.status.as_u16(), &answer.body))
 }

@@ -49,6 +49,19 @@ pub enum StreamMode {
     Hold,
 }
 
+/// The most of a stream that is held back, in bytes, so that memory stays bounded. A held answer that is larger is relayed
+/// from there on: nothing of it is lost, but a cut behind that point is seen. A stream that has said nothing by then has
+/// failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LargestHeld(pub usize);
+
+impl Default for LargestHeld {
+    /// 16 MiB: some 60,000 tokens, each in an event of its own.
+    fn default() -> Self {
+        Self(16 * 1024 * 1024)
+    }
+}
+
 /// `on_auth_error` of a route.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum OnAuthError {

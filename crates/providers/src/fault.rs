@@ -20,8 +20,9 @@ pub struct Fault {
     pub error_type: Option<String>,
     /// The provider's error code, for instance `insufficient_quota`.
     pub error_code: Option<String>,
-    /// The provider's own error answer, to be returned as it is. There is none where nothing came, or not all of it, or
-    /// where the stream had already begun to speak.
+    /// For how long the provider asks callers to stay away (`retry-after`, `retry-after-ms`), whatever the status.
+    pub retry_after: Option<Duration>,
+    /// The provider's own error answer, to be returned as it is. There is none where nothing came, or not all of it.
     pub answer: Option<Box<WholeAnswer>>,
 }
 
@@ -38,6 +39,8 @@ pub enum FaultKind {
     Reported,
     /// An answer or event that is not what the provider promises.
     Invalid,
+    /// A plain answer, an event, or what comes before a stream's first content, larger than this many bytes.
+    TooLarge(usize),
     /// A connection or stream that ended before its finish.
     Cut,
     /// The provider does not speak the endpoint's dialect. Nothing was sent; see [`crate::Provider::dialect`].
@@ -80,9 +83,23 @@ pub enum Blame {
 }
 
 impl Fault {
+    /// The provider sent more than `limit` bytes where that is the most that is kept.
+    #[must_use]
+    pub const fn too_large(limit: usize) -> Self {
+        Self::of_provider(FaultKind::TooLarge(limit))
+    }
+
     /// A failure of the provider's without an answer.
     pub(crate) const fn of_provider(kind: FaultKind) -> Self {
-        Self { kind, blame: Blame::Provider, status: None, error_type: None, error_code: None, answer: None }
+        Self {
+            kind,
+            blame: Blame::Provider,
+            status: None,
+            error_type: None,
+            error_code: None,
+            retry_after: None,
+            answer: None,
+        }
     }
 
     fn describe(&self) -> String {
@@ -105,6 +122,7 @@ impl fmt::Display for FaultKind {
             Self::Status => f.write_str("the provider refused the call"),
             Self::Reported => f.write_str("the provider reported an error inside its answer"),
             Self::Invalid => f.write_str("the provider's answer is not what its API promises"),
+            Self::TooLarge(limit) => write!(f, "the provider sent more than {limit} bytes in one piece"),
             Self::Cut => f.write_str("the provider's answer was cut off before its end"),
             Self::NotSpoken => f.write_str("the provider does not speak this endpoint's dialect"),
         }

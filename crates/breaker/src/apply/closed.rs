@@ -1,15 +1,24 @@
 //! What the end of an ordinary call does to a closed circuit: the row and the rate that trip it.
 
+use std::time::Duration;
+
 use super::Change;
 use crate::{
     Context, Effect, Failure, FailureKind, Outcome, Phase, Rule, Timestamp, record::Row, window::Verdict,
 };
 
+/// A failure that is told so late, and is older than the row, does not trip with it: calls that went well may have come
+/// between, of which nobody told, as there was no row to end. It is counted all the same (B5).
+const TOLD_LATE: Duration = Duration::from_millis(250);
+
 impl Change<'_> {
     pub(super) fn ended_closed(&mut self, outcome: &Outcome, at: Timestamp) {
         match outcome {
             Outcome::Succeeded => {
-                self.forget_row();
+                // A call that ended before the row began does not end it, whenever that is told.
+                if at >= self.record.row.since {
+                    self.forget_row();
+                }
                 self.record.trips = 0;
                 self.connected();
                 self.record.window.add_calls(self.context.policy, at, 1);
@@ -56,16 +65,26 @@ impl Change<'_> {
 
     pub(super) fn count_row(&mut self, cut_off: bool, at: Timestamp) {
         let me = cut_off.then(|| self.context.instance.clone());
+        let now = self.context.now;
         let row = self.record.row.remembered(self.context.policy, at);
-        self.record.row = if row.failures == 0 {
-            Row { failures: 1, since: at, last: at.max(row.last), alone: me }
-        } else {
-            Row {
-                failures: row.failures.saturating_add(1),
-                since: row.since.min(at),
-                last: at.max(row.last),
-                alone: row.alone.filter(|instance| Some(instance) == me.as_ref()),
-            }
+        let in_time = row.failures - row.late.min(row.failures);
+        let is_late = now.since(at) > TOLD_LATE && (in_time == 0 || at < row.since);
+        let since = match (is_late, in_time) {
+            (true, 0) => now,
+            (true, _) => row.since,
+            (false, 0) => at,
+            (false, _) => row.since.min(at),
+        };
+        self.record.row = Row {
+            failures: row.failures.saturating_add(1),
+            late: row.late.saturating_add(u32::from(is_late)),
+            since,
+            last: at.max(row.last),
+            alone: if row.failures == 0 {
+                me
+            } else {
+                row.alone.filter(|instance| Some(instance) == me.as_ref())
+            },
         };
     }
 

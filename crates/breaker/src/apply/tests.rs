@@ -48,6 +48,19 @@ impl Circuit {
 }
 
 #[test]
+fn an_outcome_from_a_clock_ahead_of_time_is_of_now() {
+    let mut circuit = Circuit::new(Policy::open_swe());
+    let stamp = Stamp { epoch: circuit.record.epoch, lease: None };
+    let an_hour_ahead = after(3_600_000);
+    for _ in 0..2 {
+        let outcome = Outcome::Failed(Failure::status(529));
+        circuit.apply(&Event::Ended { stamp: stamp.clone(), outcome, at: an_hour_ahead }, after(5));
+    }
+    assert_eq!(circuit.record.retry_at(), Some(after(180_005)));
+    assert_eq!(circuit.record.row.last, after(5));
+}
+
+#[test]
 fn the_row_trips_at_exactly_its_span() {
     for (span, trips) in [(249, false), (250, true)] {
         let mut circuit = Circuit::new(Policy::default());
@@ -157,4 +170,35 @@ fn a_key_outlives_what_it_holds() {
     assert_eq!(circuit.record.lifetime(NOW), Some(2 * day + crate::LEASE_GRACE));
     circuit.apply(&Event::Open { until: None, why: None }, NOW);
     assert_eq!(circuit.record.lifetime(NOW), None);
+}
+
+#[test]
+fn a_failure_told_late_counts_but_does_not_trip() {
+    let mut circuit = Circuit::new(Policy { failure_rate: None, ..Policy::default() });
+    let stamp = Stamp { epoch: circuit.record.epoch, lease: None };
+    let late = |at| Event::Ended { stamp: stamp.clone(), outcome: Outcome::Failed(Failure::status(529)), at };
+    let counts = |circuit: &Circuit| (circuit.record.row.failures, circuit.record.row.late);
+    circuit.apply(&late(NOW), after(251));
+    assert_eq!(counts(&circuit), (1, 1), "there was no row when it came");
+    circuit.fail(after(300));
+    assert_eq!((counts(&circuit), circuit.record.row.since), ((2, 1), after(300)));
+    circuit.apply(&late(after(299)), after(551));
+    assert_eq!(counts(&circuit), (3, 2), "it is older than the row");
+    circuit.apply(&late(after(301)), after(600));
+    assert_eq!(counts(&circuit), (4, 2), "it came after the row began");
+    assert!(matches!(circuit.record.phase, Phase::Closed), "two in time are fewer than three");
+    circuit.fail(after(601));
+    assert!(matches!(circuit.record.phase, Phase::Open(_)));
+}
+
+#[test]
+fn a_success_of_before_the_row_does_not_end_it() {
+    let mut circuit = Circuit::new(Policy::default());
+    let stamp = Stamp { epoch: circuit.record.epoch, lease: None };
+    let success = |at| Event::Ended { stamp: stamp.clone(), outcome: Outcome::Succeeded, at };
+    circuit.fail(after(10));
+    circuit.apply(&success(after(9)), after(11));
+    assert_eq!(circuit.record.row.failures, 1);
+    circuit.apply(&success(after(10)), after(11));
+    assert_eq!(circuit.record.row.failures, 0);
 }

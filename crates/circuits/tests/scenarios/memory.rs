@@ -11,7 +11,7 @@ use std::{
 use breaker::{ModelKey, Timestamp, Transition, millis};
 use circuits::{MemoryStore, Store, StoreError, Value, WallClock};
 
-use crate::{fleet::Backend, world::Stranger};
+use crate::{instances::Backend, world::Stranger};
 
 /// A clock that stands still until it is moved; so many ms off.
 #[derive(Debug, Clone)]
@@ -64,7 +64,7 @@ impl Backend for MemoryBackend {
             Stranger::Set(text) => self.store.set(&self.key, Some(text)),
             Stranger::Del => self.store.set(&self.key, None),
             Stranger::Flush => self.store.flush(),
-            Stranger::Rpush(_) => {
+            Stranger::Rpush(_) | Stranger::History(_) => {
                 return Err("a store in memory has no lists: say `runs on: redis`".to_owned());
             }
         }

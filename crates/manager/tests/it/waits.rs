@@ -8,7 +8,7 @@ use providers::Timeouts;
 use simulator::{Behaviour, Fault, ProviderError, Script};
 use tokio::time::Instant;
 
-use crate::support::{Knobs, World, chat, patient};
+use crate::support::{Knobs, World, answered, chat, patient};
 
 const MS: Duration = Duration::from_millis(1);
 
@@ -42,7 +42,7 @@ async fn other_calls_pass_a_resting_model_by() {
     let reply = world.call(chat("chat", false)).await.unwrap();
     assert_eq!(reply.answered_by.as_str(), "backup:m");
     assert!(began.elapsed() < 200 * MS, "{:?}", began.elapsed());
-    assert_eq!(waiting.await.unwrap().unwrap().answered_by.as_str(), "openai:m");
+    assert_eq!(answered(waiting.await.unwrap().unwrap()).answered_by.as_str(), "openai:m");
 }
 
 #[tokio::test]
@@ -53,6 +53,22 @@ async fn a_rest_longer_than_max_wait_means_the_next_model() {
     let reply = world.call(chat("chat", false)).await.unwrap();
     assert_eq!((reply.answered_by.as_str(), world.calls()), ("backup:m", (1, 1)));
     assert!(began.elapsed() < 300 * MS, "{:?}", began.elapsed());
+}
+
+#[tokio::test]
+async fn a_failure_that_says_when_is_tried_again_then_and_counts() {
+    let world = World::with(Knobs { policy: patient(), ..Knobs::default() }).await;
+    world.first.script("m", Script::first(1, ProviderError::overloaded().retry_after_ms(100 * MS)));
+    let reply = world.call(chat("chat", false)).await.unwrap();
+    assert_eq!((reply.answered_by.as_str(), world.calls()), ("openai:m", (2, 0)));
+    let times: Vec<_> = world.first.seen().received().iter().map(|received| received.at).collect();
+    assert!(times[1] - times[0] >= 100 * MS, "{:?}", times[1] - times[0]);
+    world.first.script("m", ProviderError::overloaded().retry_after_ms(401 * MS));
+    let began = Instant::now();
+    let reply = world.call(chat("chat", false)).await.unwrap();
+    assert_eq!((reply.answered_by.as_str(), world.calls()), ("backup:m", (3, 1)));
+    assert!(began.elapsed() < 300 * MS, "{:?}", began.elapsed());
+    assert!(world.admits("openai:m").await, "only a 429 is a rest");
 }
 
 #[tokio::test]
@@ -89,7 +105,7 @@ async fn a_probes_verdict_is_waited_for() {
     tokio::time::sleep(50 * MS).await;
     assert_eq!(world.calls(), (0, 0), "it waits for the probe");
     probe.succeeded();
-    assert_eq!(call.await.unwrap().unwrap().attempts, 1);
+    assert_eq!(answered(call.await.unwrap().unwrap()).attempts, 1);
 }
 
 #[tokio::test]

@@ -4,31 +4,40 @@ use std::{process::ExitCode, sync::Arc, time::Duration};
 
 use anyhow::Context as _;
 use breaker::InstanceId;
-use circuits::{Circuits, MemoryStore, RedisAddress, RedisStore, Settings, Store};
-use gateway::{Gateway, Keys};
+use circuits::{Circuits, MemoryStore, RedisStore, Settings, Store};
+use futures_util::{Stream, stream};
+use gateway::{Gateway, Keys, Stop};
 use manager::ModelManager;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::Session;
 use crate::{
     cli::ServeArguments,
-    config::{Config, Redis, Server, Sources},
-    reload,
+    config::{Config, Redis, RedisUrl, Server, Sources},
+    limits, reload,
 };
 
 /// Redis has so long to be read before the first call is taken (F2); after that, calls go on without it (F3).
 const FIRST_READ: Duration = Duration::from_secs(2);
+
+/// The circuits have so long to write what they learnt last.
+const LAST_WRITES: Duration = Duration::from_secs(1);
 
 /// Serves until it is told to stop.
 ///
 /// # Errors
 /// When the configuration is wrong or the address cannot be had.
 pub async fn run(session: &Session, arguments: &ServeArguments) -> anyhow::Result<ExitCode> {
+    limits::raise_open_files();
     let sources = session.sources(arguments.listen)?;
     let config = Config::load(&sources)?;
-    let circuits = share_circuits(&config)?;
+    let circuits = share_circuits(&config);
     let manager = Arc::new(ModelManager::new(config.manager_settings(), circuits.clone())?);
-    let settings = gateway::Settings { listen: config.server.listen, keys: keys(&config.server) };
+    let settings = gateway::Settings {
+        listen: config.server.listen,
+        keys: keys(&config.server),
+        drain: config.server.drain_limit,
+    };
     let gateway = Gateway::bind(settings, Arc::clone(&manager)).await?;
     if tokio::time::timeout(FIRST_READ, circuits.ready()).await.is_err() {
         tracing::warn!("Redis has not answered yet; calls are taken without it until it does");
@@ -45,31 +54,33 @@ pub async fn run(session: &Session, arguments: &ServeArguments) -> anyhow::Resul
         providers = config.providers.len(),
         "listening"
     );
-    let stop = stop_signal()?;
+    let stops = stop_signals()?;
     tokio::select! {
-        () = gateway.serve(stop) => {}
+        () = gateway.serve(stops) => {}
         () = follow_configuration(session, arguments, sources, &manager) => {}
+    }
+    if tokio::time::timeout(LAST_WRITES, circuits.flush()).await.is_err() {
+        tracing::warn!("the circuits' last changes could not all be told");
     }
     tracing::info!("stopped");
     Ok(ExitCode::SUCCESS)
 }
 
 /// The circuits of this process, in the store that the configuration names.
-fn share_circuits(config: &Config) -> anyhow::Result<Circuits> {
+fn share_circuits(config: &Config) -> Circuits {
     let settings = Settings {
         policies: config.policies.clone(),
         optional: !config.redis.asked_for,
         ..Settings::new(instance())
     };
-    Ok(Circuits::start(open_store(&config.redis)?, settings))
+    Circuits::start(open_store(&config.redis), settings)
 }
 
-fn open_store(redis: &Redis) -> anyhow::Result<Arc<dyn Store>> {
-    if redis.url.is_memory() {
-        return Ok(Arc::new(MemoryStore::default()));
+fn open_store(redis: &Redis) -> Arc<dyn Store> {
+    match &redis.url {
+        RedisUrl::Memory => Arc::new(MemoryStore::default()),
+        RedisUrl::Redis(address) => Arc::new(RedisStore::start(address.clone())),
     }
-    let address: RedisAddress = redis.url.expose().parse().context("REDIS_URL")?;
-    Ok(Arc::new(RedisStore::start(address).context("REDIS_URL")?))
 }
 
 /// A name that tells this process from all others, short enough for a table.
@@ -103,14 +114,15 @@ async fn follow_configuration(
     .await;
 }
 
-/// Ends at the first SIGINT or SIGTERM.
-fn stop_signal() -> anyhow::Result<impl Future<Output = ()>> {
-    let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for SIGINT")?;
-    let mut terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
-    Ok(async move {
-        tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
-        }
-    })
+/// An item for each SIGINT or SIGTERM that comes.
+fn stop_signals() -> anyhow::Result<impl Stream<Item = Stop>> {
+    let interrupt = signal(SignalKind::interrupt()).context("cannot listen for SIGINT")?;
+    let terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
+    Ok(stream::unfold((interrupt, terminate), async |(mut interrupt, mut terminate)| {
+        let stop = tokio::select! {
+            _ = interrupt.recv() => Stop::AfterCalls,
+            _ = terminate.recv() => Stop::WhenQuiet,
+        };
+        Some((stop, (interrupt, terminate)))
+    }))
 }

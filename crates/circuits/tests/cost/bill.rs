@@ -1,0 +1,68 @@
+//! What Redis did between two countings.
+
+use std::collections::BTreeMap;
+
+/// Calls of each command since the server's start, by `INFO commandstats`, which counts what a script runs as well.
+pub(crate) type Counts = BTreeMap<String, u64>;
+
+/// Commands that keep the connections alive or are the counting itself.
+const UNCOUNTED: [&str; 4] = ["ping", "info", "hello", "client"];
+
+/// Commands that only the scripts run.
+const IN_SCRIPTS: [&str; 8] = ["type", "get", "set", "del", "xadd", "xrevrange", "pexpire", "persist"];
+
+/// What something cost.
+#[derive(Debug, Default)]
+pub(crate) struct Bill {
+    what: String,
+    /// Commands that instances sent.
+    pub(crate) sent: u64,
+    /// Writes that were done.
+    pub(crate) writes: u64,
+    /// Commands that Redis ran inside of scripts.
+    inside: u64,
+    /// Pushes to all instances.
+    pushes: u64,
+}
+
+pub(crate) fn read(stats: &str) -> Counts {
+    let lines = stats.lines().filter_map(|line| line.strip_prefix("cmdstat_"));
+    let counts = lines.filter_map(|line| {
+        let (name, rest) = line.split_once(':')?;
+        let calls: u64 = rest.strip_prefix("calls=")?.split(',').next()?.parse().ok()?;
+        let name = name.split('|').next()?;
+        (!UNCOUNTED.contains(&name)).then(|| (name.to_owned(), calls))
+    });
+    counts.fold(Counts::new(), |mut sums, (name, calls)| {
+        *sums.entry(name).or_default() += calls;
+        sums
+    })
+}
+
+impl Bill {
+    pub(crate) fn new(what: String, before: &Counts, after: &Counts, pushes: u64) -> Self {
+        let spent = |name: &str| after.get(name).unwrap_or(&0) - before.get(name).unwrap_or(&0);
+        let all: u64 = after.keys().map(|name| spent(name)).sum();
+        // Each script looks at the clock once; other looks at it are an instance's own.
+        let inside = IN_SCRIPTS.iter().map(|name| spent(name)).sum::<u64>() + spent("evalsha");
+        Self { what, sent: all - inside, writes: spent("set") + spent("del"), inside, pushes }
+    }
+
+    pub(crate) fn sum(what: &str, bills: &[Self]) -> Self {
+        bills.iter().fold(Self { what: what.to_owned(), ..Self::default() }, |sum, bill| Self {
+            sent: sum.sent + bill.sent,
+            writes: sum.writes + bill.writes,
+            inside: sum.inside + bill.inside,
+            pushes: sum.pushes + bill.pushes,
+            ..sum
+        })
+    }
+
+    pub(crate) fn table<'a>(bills: impl Iterator<Item = &'a Self>) -> String {
+        let head = "| | commands sent | writes among them | run inside of scripts | pushes |\n| --- | --- | --- | --- | --- |\n";
+        let rows = bills.map(|Self { what, sent, writes, inside, pushes }| {
+            format!("| {what} | {sent} | {writes} | {inside} | {pushes} |\n")
+        });
+        head.chars().chain(rows.collect::<String>().chars()).collect()
+    }
+}

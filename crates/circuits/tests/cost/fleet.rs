@@ -1,0 +1,174 @@
+//! Four instances on one Redis, with callers, and an account of what they ask of it.
+
+use std::{
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use ::redis::{AsyncConnectionConfig, PushKind, aio::MultiplexedConnection, cmd};
+use breaker::{Failure, InstanceId, ModelKey, Policy, State};
+use circuits::{Circuits, Pacing, Permit, Policies, RedisAddress, RedisDeployment, RedisStore, Settings};
+use futures_util::future::join_all;
+use testbed::RedisServer;
+use tokio::{sync::Barrier, time::sleep};
+
+use crate::bill::{Bill, Counts, read};
+
+pub(crate) const INSTANCES: usize = 4;
+
+/// In flight at once, in each instance.
+pub(crate) const CALLS: usize = 64;
+
+/// Nothing follows from a change after so long: reads are 20 ms apart, counts 100 ms.
+const AFTERMATH: Duration = Duration::from_millis(150);
+
+pub(crate) struct Fleet {
+    key: ModelKey,
+    instances: Vec<Circuits>,
+    account: MultiplexedConnection,
+    /// Heard by one listener; each instance hears as many.
+    pushes: Arc<AtomicU64>,
+    last: Mutex<(Counts, u64)>,
+    _server: RedisServer,
+}
+
+impl Fleet {
+    pub(crate) async fn start() -> Self {
+        let server = RedisServer::start().await;
+        let address: RedisAddress = server.url().parse().unwrap();
+        let instances = join_all((0..INSTANCES).map(|n| instance(n, &address))).await;
+        let key: ModelKey = "anthropic:claude-sonnet-4-5".parse().unwrap();
+        for circuits in &instances {
+            circuits.admit(&key).await.unwrap().succeeded();
+        }
+        let (account, pushes) = listen(&address).await;
+        Self { key, instances, account, pushes, last: Mutex::default(), _server: server }
+    }
+
+    /// What was spent since the last bill, once nothing more follows.
+    pub(crate) async fn bill(&self, what: String) -> Bill {
+        let mut counts = self.counts().await;
+        loop {
+            sleep(AFTERMATH).await;
+            let later = self.counts().await;
+            if later == counts {
+                break;
+            }
+            counts = later;
+        }
+        let pushes = self.pushes.load(Ordering::SeqCst);
+        let mut last = self.last.lock().unwrap();
+        let bill = Bill::new(what, &last.0, &counts, (pushes - last.1) * INSTANCES as u64);
+        *last = (counts, pushes);
+        bill
+    }
+
+    async fn counts(&self) -> Counts {
+        let mut account = self.account.clone();
+        read(&cmd("INFO").arg("commandstats").query_async::<String>(&mut account).await.unwrap())
+    }
+
+    pub(crate) async fn all_succeed(&self) {
+        self.all_end(Permit::succeeded).await;
+    }
+
+    pub(crate) async fn all_fail(&self) {
+        self.all_end(|permit| permit.failed(Failure::status(529))).await;
+        self.until(State::Open).await;
+    }
+
+    /// All calls are admitted, and then they end at once.
+    async fn all_end(&self, end: impl Fn(Permit) + Clone + Send + 'static) {
+        let all_in_flight = Arc::new(Barrier::new(INSTANCES * CALLS));
+        let calls = self.callers().map(|circuits| {
+            let (circuits, key, end) = (circuits.clone(), self.key.clone(), end.clone());
+            let all_in_flight = Arc::clone(&all_in_flight);
+            tokio::spawn(async move {
+                let permit = circuits.admit(&key).await.unwrap();
+                all_in_flight.wait().await;
+                end(permit);
+            })
+        });
+        join_all(calls).await.into_iter().for_each(Result::unwrap);
+    }
+
+    /// The open period is over, and every caller of every instance asks at once: one may.
+    pub(crate) async fn one_probes(&self) -> Permit {
+        self.until(State::HalfOpen).await;
+        let asking = self.callers().map(|circuits| {
+            let (circuits, key) = (circuits.clone(), self.key.clone());
+            tokio::spawn(async move { circuits.admit(&key).await.ok() })
+        });
+        let mut permits: Vec<Permit> =
+            join_all(asking).await.into_iter().filter_map(Result::unwrap).collect();
+        assert_eq!(permits.len(), 1, "one probe in the fleet (B2)");
+        permits.remove(0)
+    }
+
+    pub(crate) async fn probe_fails(&self, probe: Permit) {
+        probe.failed(Failure::status(529));
+        self.until(State::Open).await;
+    }
+
+    pub(crate) async fn probe_succeeds(&self, probe: Permit) {
+        probe.succeeded();
+        self.until(State::Closed).await;
+    }
+
+    fn callers(&self) -> impl Iterator<Item = &Circuits> {
+        self.instances.iter().flat_map(|circuits| std::iter::repeat_n(circuits, CALLS))
+    }
+
+    /// Waits until every instance sees the circuit so; an open one may be due already.
+    async fn until(&self, state: State) {
+        for circuits in &self.instances {
+            loop {
+                let report = circuits.reports().into_iter().find(|report| report.key == self.key);
+                let found = report.filter(|report| report.probing.is_empty()).map(|report| report.state);
+                if found == Some(state) || (state, found) == (State::Open, Some(State::HalfOpen)) {
+                    break;
+                }
+                sleep(Duration::from_millis(1)).await;
+            }
+        }
+    }
+}
+
+async fn instance(n: usize, address: &RedisAddress) -> Circuits {
+    let store = RedisStore::start(address.clone());
+    store.connected().await.unwrap();
+    let open_for = Duration::from_millis(100);
+    let policy = Policy { open_for, open_for_max: open_for, ..Policy::default() };
+    let settings = Settings {
+        policies: Policies { default: policy, ..Policies::default() },
+        // What it costs is counted, not how long it takes on a busy machine.
+        pacing: Pacing { patience: Duration::from_secs(5), ..Pacing::default() },
+        ..Settings::new(InstanceId::new(&format!("instance-{n}")))
+    };
+    let circuits = Circuits::start(Arc::new(store), settings);
+    circuits.ready().await;
+    circuits
+}
+
+/// A connection that hears what every instance hears.
+async fn listen(address: &RedisAddress) -> (MultiplexedConnection, Arc<AtomicU64>) {
+    let (sender, mut heard) = tokio::sync::mpsc::unbounded_channel();
+    let config = AsyncConnectionConfig::new().set_push_sender(sender);
+    let RedisDeployment::One(server) = address.deployment() else { panic!("{address} is not one Redis") };
+    let client = server.client().unwrap();
+    let mut connection = client.get_multiplexed_async_connection_with_config(&config).await.unwrap();
+    let mut arm = cmd("CLIENT");
+    arm.arg("TRACKING").arg("ON").arg("BCAST").arg("PREFIX").arg("circuit_breaker:");
+    arm.query_async::<()>(&mut connection).await.unwrap();
+    let pushes = Arc::new(AtomicU64::new(0));
+    let count = Arc::clone(&pushes);
+    tokio::spawn(async move {
+        while let Some(push) = heard.recv().await {
+            count.fetch_add(u64::from(push.kind == PushKind::Invalidate), Ordering::SeqCst);
+        }
+    });
+    (connection, pushes)
+}
