@@ -140,12 +140,13 @@ impl Shared {
     pub(crate) fn take_up(self: &Arc<Self>, circuit: &Arc<Circuit>, loaded: &Loaded, version: u64) -> bool {
         let owes = {
             let mut inner = circuit.inner();
-            if inner.version != version {
-                return false;
-            }
             let unread = inner.mirror.stored == Stored::Unknown;
             let same = inner.mirror.value == loaded.value && !unread;
-            if !same || inner.mirror.history != loaded.history {
+            let is_news = !same || inner.mirror.history != loaded.history;
+            if is_news && inner.version != version {
+                return false;
+            }
+            if is_news {
                 inner.version += 1;
                 let epoch = inner.mirror.record.epoch;
                 let policy = Arc::clone(&inner.policy);
