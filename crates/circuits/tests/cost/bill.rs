@@ -9,7 +9,8 @@ pub(crate) type Counts = BTreeMap<String, u64>;
 const UNCOUNTED: [&str; 4] = ["ping", "info", "hello", "client"];
 
 /// Commands that only the scripts run.
-const IN_SCRIPTS: [&str; 9] = ["type", "strlen", "get", "set", "del", "xadd", "xrevrange", "pexpire", "persist"];
+const IN_SCRIPTS: [&str; 9] =
+    ["type", "strlen", "get", "set", "del", "xadd", "xrevrange", "pexpire", "persist"];
 
 /// What something cost.
 #[derive(Debug, Default)]

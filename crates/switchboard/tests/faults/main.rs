@@ -1,7 +1,7 @@
 //! Real faults: several real instances under steady traffic on a real Redis, and what breaks between them.
 //!
 //! Every test breaks one thing, and asserts the same of all of them: no call is lost for it, none waits for it, the
-//! user is told, and all is well after (F3, F4). What was measured is printed as a row of a table; `docs/parts/faults.md`
+//! user is told, and all is well after (F3, F4). What was measured is printed as a row of a table; `docs/guarantees/faults.md`
 //! keeps those of one run:
 //!
 //! ```sh
