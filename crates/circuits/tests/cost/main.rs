@@ -1,7 +1,7 @@
 //! What a whole outage costs Redis: four instances with 64 calls in flight each, counted by Redis itself.
 //!
 //! `cargo test -p circuits --test cost -- --nocapture` prints the table that docs/guarantees.md shows.
-#![expect(clippy::unwrap_used, reason = "helpers of tests")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests")]
 
 mod bill;
 mod fleet;
