@@ -16,7 +16,7 @@ pub(crate) const SLACK: Duration = Duration::from_millis(600);
 pub(crate) const SEEN_LATE: Duration = Duration::from_millis(200);
 
 /// A held stream that is larger is relayed: some twenty events.
-pub(crate) const LARGEST_HELD: LargestHeld = LargestHeld(4_096);
+pub(crate) const LARGEST_HELD: LargestHeld = LargestHeld(8_192);
 
 pub(crate) const fn retry() -> Retry {
     Retry { attempts: 2, backoff: BACKOFF, max_wait: Duration::from_millis(2_500) }
