@@ -179,11 +179,12 @@ impl Circuit {
 
     /// Whether a success may go untold, and if so counts it for the next write to take along.
     pub(crate) fn success_goes_untold(&self, epoch: u64) -> bool {
+        // Looked at before the view: a failure that is being written meanwhile is in one of the two.
+        let is_busy = self.busy.load(Ordering::Acquire);
         let view = self.view.load();
         if view.record.epoch != epoch || !matches!(view.record.phase, Phase::Closed) {
             return false;
         }
-        let is_busy = self.busy.load(Ordering::Acquire);
         if !is_busy && view.record.success_is_news(&self.instance) {
             return false;
         }

@@ -3,7 +3,10 @@
 use std::{
     collections::HashMap,
     fmt,
-    sync::{Arc, atomic::Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -106,6 +109,8 @@ pub(crate) struct Shared {
     pub(crate) link: Link,
     pub(crate) runtime: Handle,
     pub(crate) heard: Notify,
+    /// Counts are put off no longer: the process is about to end.
+    pub(crate) in_haste: AtomicBool,
     pub(crate) circuits: ArcSwap<ByKey>,
     policies: ArcSwap<Policies>,
 }
@@ -146,6 +151,7 @@ impl Circuits {
             link: Link::new(store.place(), settings.optional),
             runtime: Handle::current(),
             heard: Notify::new(),
+            in_haste: AtomicBool::new(false),
             circuits: ArcSwap::default(),
             policies: ArcSwap::from_pointee(settings.policies),
             store,
@@ -363,8 +369,12 @@ impl Circuits {
     }
 
     /// Waits until everything that the circuits have been told is written, or kept for a store that is away: the last
-    /// thing a process does. Ends soon, since counts are put off by [`Pacing::counts`] at most.
+    /// thing a process does. From now on nothing is put off.
     pub async fn flush(&self) {
+        self.0.in_haste.store(true, Ordering::Release);
+        for circuit in self.0.circuits.load().values() {
+            circuit.bell.notify_one();
+        }
         while self.0.circuits.load().values().any(|circuit| circuit.busy.load(Ordering::Acquire)) {
             tokio::time::sleep(FLUSH_GLANCE).await;
         }

@@ -22,6 +22,9 @@ const FREE: u32 = 10;
 /// A turn comes so many times [`crate::Pacing::counts`] after the last change, or up to twice that.
 const TURN: u32 = 5;
 
+/// Nobody waits longer for a turn than so many times [`crate::Pacing::counts`], however busy the others are.
+const LATEST: u32 = 300;
+
 /// What an instance has seen of the others' writing. A change of state begins it anew.
 #[derive(Debug, Default)]
 pub(crate) struct Crowd {
@@ -29,6 +32,8 @@ pub(crate) struct Crowd {
     ahead: Option<Instant>,
     /// Not before then is it this instance's turn.
     turn: Option<Instant>,
+    /// Since when it has waited for its turn.
+    waits_since: Option<Instant>,
 }
 
 impl Crowd {
@@ -38,13 +43,20 @@ impl Crowd {
         let (turn, free) = (counts * TURN, counts * TURN * FREE);
         let ahead = self.ahead.map_or(now, |ahead| ahead.max(now)) + turn;
         self.ahead = Some(ahead.min(now + free + turn));
-        self.turn = (ahead > now + free).then(|| now + turn.mul_f64(1.0 + share));
+        if ahead > now + free {
+            let latest = *self.waits_since.get_or_insert(now) + counts * LATEST;
+            self.turn = Some(latest.min(now + turn.mul_f64(1.0 + share)));
+        } else {
+            (self.turn, self.waits_since) = (None, None);
+        }
     }
 
     /// This instance has written; where others wait it goes to the end of them.
     pub(crate) fn wrote(&mut self, counts: Duration, share: f64) {
         if self.turn.is_some() {
-            self.turn = Some(Instant::now() + (counts * TURN).mul_f64(1.0 + share));
+            let now = Instant::now();
+            self.turn = Some(now + (counts * TURN).mul_f64(1.0 + share));
+            self.waits_since = Some(now);
         }
     }
 

@@ -113,8 +113,8 @@ impl RedisStore {
         let call = Script::Load.call(key, |call| {
             call.arg(self.shift.millis()).arg(LARGEST_VALUE);
         });
-        let (time, history, kind, text): (u64, String, String, Bytes) = self.servers.call(key, &call).await?;
-        let (value, history) = (read_value(&kind, text), read_state(&history));
+        let (time, history, kind, text): (u64, Bytes, String, Bytes) = self.servers.call(key, &call).await?;
+        let (value, history) = (read_value(&kind, text), read_end(&history));
         Ok(Loaded { value, history, time: Timestamp::from_millis(time) })
     }
 
@@ -147,14 +147,14 @@ impl RedisStore {
 
     async fn swap(&self, key: &ModelKey, write: &Write) -> Result<Swap, StoreError> {
         let call = Script::CompareAndSet.call(key, |call| self.complete_swap(call, write));
-        let (outcome, time, history, kind, text): (String, u64, String, String, Bytes) =
+        let (outcome, time, history, kind, text): (String, u64, Bytes, String, Bytes) =
             self.servers.call(key, &call).await?;
         let time = Timestamp::from_millis(time);
         match outcome.as_str() {
             "done" => Ok(Swap::Done { time }),
             "clock" => Ok(Swap::ClockAway { time }),
             _ => {
-                let (value, history) = (read_value(&kind, text), read_state(&history));
+                let (value, history) = (read_value(&kind, text), read_end(&history));
                 Ok(Swap::Changed(Loaded { value, history, time }))
             }
         }
@@ -209,6 +209,12 @@ fn read_value(kind: &str, text: Bytes) -> Value {
         "type" => Value::OtherType(String::from_utf8_lossy(&text).into_owned()),
         _ => Value::Absent,
     }
+}
+
+/// The state that a history ends in. One that ends in a word that nobody here wrote is a history all the same.
+fn read_end(word: &[u8]) -> Option<State> {
+    let known = std::str::from_utf8(word).ok().and_then(read_state);
+    known.or((!word.is_empty()).then_some(State::Closed))
 }
 
 fn read_state(word: &str) -> Option<State> {

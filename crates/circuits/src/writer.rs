@@ -62,7 +62,8 @@ impl Shared {
                     inner.queue.iter().map(|waiting| waiting.request.clone()).collect();
                 let context = self.context(&inner.policy);
                 let draft = plan(&inner.mirror, &requests, context, self.link.is_up());
-                let pause = inner.pause(&draft, self.pacing.counts);
+                let in_haste = self.in_haste.load(Ordering::Acquire);
+                let pause = inner.pause(&draft, self.pacing.counts).filter(|_| !in_haste);
                 match pause {
                     Some(pause) if !is_urgent(&draft, &inner.queue) => pause,
                     _ => {
@@ -119,7 +120,7 @@ impl Shared {
         };
         match self.compare_and_set(circuit, &write).await {
             Ok(Swap::Done { .. }) => {
-                commit(circuit, &plan, &write);
+                commit(circuit, &plan, &write, version);
                 circuit.inner().crowd.wrote(self.pacing.counts, self.share());
                 Some(plan)
             }
@@ -197,12 +198,16 @@ fn put_back(circuit: &Circuit, requests: Vec<Request>, replies: Vec<Reply>) {
     inner.queue = older.chain(newer).collect();
 }
 
-fn commit(circuit: &Circuit, plan: &Plan, write: &Write) {
+/// It is written. `version` is that of the mirror it was planned from: what was taken up since is what was written, or
+/// newer.
+fn commit(circuit: &Circuit, plan: &Plan, write: &Write, version: u64) {
     let mut inner = circuit.inner();
-    inner.mirror.written(plan, write);
-    inner.version += 1;
     inner.written_at = Some(Instant::now());
-    circuit.publish(&inner);
+    if inner.version == version {
+        inner.mirror.written(plan, write);
+        inner.version += 1;
+        circuit.publish(&inner);
+    }
     drop(inner);
     tell(circuit, plan);
 }

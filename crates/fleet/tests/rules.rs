@@ -80,6 +80,34 @@ fn no_failure_is_lost() {
     }
 }
 
+/// B5: what an instance has counted is told before it ends, also where others count so busily that it would be put off.
+#[test]
+fn a_flush_waits_for_no_turn() {
+    let policy =
+        Policy { failure_threshold: 10_000, failure_burst: 10_000, failure_rate: None, ..Policy::default() };
+    in_virtual_time(async {
+        let few = Few::new(4, policy);
+        let (ends, busy) = (few.instance(0).await, few.instance(1).await);
+        let counts = async {
+            for _ in 0..200 {
+                few.fail(&busy).await;
+                sleep(Duration::from_millis(50)).await;
+            }
+        };
+        let end = async {
+            sleep(Duration::from_secs(3)).await;
+            for _ in 0..3 {
+                few.fail(&ends).await;
+            }
+            tokio::time::timeout(Duration::from_millis(500), ends.flush()).await.expect("nothing is put off");
+        };
+        tokio::join!(counts, end);
+        sleep(Duration::from_secs(10)).await;
+        assert_eq!(busy.report(&few.key).unwrap().failure_count, 203);
+    })
+    .unwrap();
+}
+
 /// F3: a caller waits for the circuit that its instance does not know, and for a probe's lease, but not for each as long as
 /// a call may wait.
 #[test]

@@ -35,6 +35,11 @@ impl Station {
         self.turn == Turn::ToCome
     }
 
+    /// Whether it is being called, or about to be called again.
+    pub(crate) fn is_being_called(&self) -> bool {
+        self.turn == Turn::Now
+    }
+
     /// It is called now.
     pub(crate) fn begin(&mut self) {
         self.turn = Turn::Now;

@@ -13,6 +13,7 @@ use std::{
     iter,
     pin::Pin,
     sync::{Arc, atomic::Ordering},
+    time::Duration,
 };
 
 use futures_util::{StreamExt as _, stream::FuturesUnordered};
@@ -42,6 +43,8 @@ pub(crate) struct Walk<'a> {
     running: FuturesUnordered<Running<'a>>,
     /// When the next model is started beside those that are silent.
     hedge_at: Option<Instant>,
+    /// The model that was started last.
+    newest: Option<usize>,
 }
 
 type Running<'a> = Pin<Box<dyn Future<Output = Tried> + Send + 'a>>;
@@ -71,6 +74,7 @@ impl<'a> Walk<'a> {
             last_failed: None,
             running: FuturesUnordered::new(),
             hedge_at: None,
+            newest: None,
         }
     }
 
@@ -110,6 +114,9 @@ impl<'a> Walk<'a> {
                     }
                 }
             }
+            if Instant::now() >= self.errand.deadline {
+                return Ending::Error(self.out_of_time());
+            }
             let steps = self.errand.chain.steps.iter().zip(&self.stations);
             let refusals = steps.filter_map(|(step, station)| Some((&step.key, station.refusal()?)));
             if !patience.wait_for_one_of(refusals, self.errand.circuits).await {
@@ -119,17 +126,22 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// Starts the next model of the chain whose turn has not come yet, if there is one.
+    /// Starts the next model of the chain whose turn has not come yet, if there is one and time is left.
     fn start_next(&mut self) {
         self.hedge_at = None;
-        if let Some(at) = self.stations.iter().position(Station::waits) {
+        let next = self.stations.iter().position(Station::waits);
+        if let Some(at) = next.filter(|_| Instant::now() < self.errand.deadline) {
             self.stations[at].begin();
+            self.newest = Some(at);
             self.run_attempt(at, None);
-            self.hedge_at = self.errand.chain.hedge_after.map(|patience| Instant::now() + patience);
         }
     }
 
     fn run_attempt(&mut self, at: usize, pause: Option<Pause>) {
+        if self.hedge_at.is_none() {
+            let begins = Instant::now() + pause.map_or(Duration::ZERO, |pause| pause.length);
+            self.hedge_at = self.errand.chain.hedge_after.map(|patience| begins + patience);
+        }
         self.running.push(Box::pin(self.errand.attempt(at, pause)));
     }
 
@@ -165,8 +177,9 @@ impl<'a> Walk<'a> {
                 Then::End(ending) => return Some(*ending),
             },
         }
-        // A hedge that is under way is the next model already.
-        if self.running.is_empty() {
+        // A hedge that is under way is the next model already, unless it is the hedge that did not answer.
+        let failed = !self.stations[at].is_being_called();
+        if self.running.is_empty() || failed && self.newest == Some(at) {
             self.start_next();
         }
         None

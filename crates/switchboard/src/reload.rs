@@ -17,7 +17,7 @@ const PERIOD: Duration = Duration::from_secs(1);
 pub async fn watch(
     current: Sources,
     mut read: impl FnMut() -> Result<Sources, Problems>,
-    mut apply: impl FnMut(Config),
+    mut apply: impl FnMut(Config) -> anyhow::Result<()>,
 ) {
     let mut in_force = Ok(current);
     let mut before = in_force.clone();
@@ -34,12 +34,14 @@ pub async fn watch(
     }
 }
 
-fn take_up(sources: &Result<Sources, Problems>, apply: &mut impl FnMut(Config)) {
+fn take_up(sources: &Result<Sources, Problems>, apply: &mut impl FnMut(Config) -> anyhow::Result<()>) {
     match sources.clone().and_then(|sources| Config::load(&sources)) {
-        Ok(config) => {
-            apply(config);
-            tracing::info!("changed configuration taken up");
-        }
+        Ok(config) => match apply(config) {
+            Ok(()) => tracing::info!("changed configuration taken up"),
+            Err(error) => {
+                tracing::error!("changed configuration refused, the old one stays in force: {error}")
+            }
+        },
         Err(problems) => {
             for problem in problems.iter() {
                 tracing::error!("changed configuration refused, the old one stays in force: {problem}");
@@ -70,8 +72,10 @@ mod tests {
             Ok(sources(last))
         };
         let applied = Rc::clone(&seen);
-        let watching =
-            watch(sources(""), read, |config| applied.borrow_mut().push(config.server.listen.port()));
+        let watching = watch(sources(""), read, |config| {
+            applied.borrow_mut().push(config.server.listen.port());
+            Ok(())
+        });
         let long_enough = PERIOD * u32::try_from(texts.len() + 3).unwrap();
         assert!(tokio::time::timeout(long_enough, watching).await.is_err());
         seen.take()

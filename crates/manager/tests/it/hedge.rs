@@ -65,6 +65,25 @@ async fn when_the_hedge_fails_the_first_one_is_still_waited_for() {
     world.refusal("backup:m").await;
 }
 
+/// C4: neither an open circuit nor a failure of the hedge costs another `hedge_after`.
+#[tokio::test]
+async fn when_the_hedge_does_not_answer_the_next_one_is_started_at_once() {
+    let wait = Duration::from_secs(1);
+    for is_open in [true, false] {
+        let world = World::with(Knobs { hedge_after: Some(wait), ..Knobs::default() }).await;
+        world.first.script("m", Fault::Hang);
+        world.second.script("m", Fault::Reset);
+        if is_open {
+            let key = "backup:m".parse().unwrap();
+            world.circuits.open(&key, None, None).await.unwrap();
+        }
+        let began = Instant::now();
+        let reply = world.call(chat("three", true)).await.unwrap();
+        assert_eq!(reply.answered_by.as_str(), "backup:last");
+        assert!(began.elapsed() < wait * 19 / 10, "open: {is_open}, {:?}", began.elapsed());
+    }
+}
+
 #[tokio::test]
 async fn all_silent_ends_with_total() {
     let timeouts = Timeouts { total: BRIEF * 5, ..Timeouts::default() };

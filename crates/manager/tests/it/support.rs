@@ -107,6 +107,7 @@ impl World {
             routes: [
                 ("chat".to_owned(), route(&CHAT)),
                 ("messages".to_owned(), route(&MESSAGES)),
+                ("three".to_owned(), route(&["openai:m", "backup:m", "backup:last"])),
                 ("mixed".to_owned(), route(&["anthropic:m", "openai:m", "vertex:m", "backup:m"])),
             ]
             .into(),

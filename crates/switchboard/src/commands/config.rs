@@ -55,7 +55,7 @@ fn check(session: &Session, json: bool) -> anyhow::Result<ExitCode> {
         Ok(sources) => sources.name(),
         Err(problem) => problem.place.to_string(),
     };
-    let checked = sources.map_err(Problems::from).and_then(|sources: Sources| Config::load(&sources));
+    let checked = sources.map_err(Problems::from).and_then(|sources| load_and_try(&sources));
     let problems = checked.as_ref().err().map_or_else(Vec::new, |problems| problems.iter().collect());
     if json {
         let problems = problems.iter().map(|problem| told(problem)).collect();
@@ -64,6 +64,15 @@ fn check(session: &Session, json: bool) -> anyhow::Result<ExitCode> {
         tell(session.output, &name, &problems)?;
     }
     Ok(if checked.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Reads the configuration, and tries what only its use shows, such as a key that no header can carry.
+fn load_and_try(sources: &Sources) -> Result<(), Problems> {
+    let config = Config::load(sources)?;
+    manager::Catalog::new(config.manager_settings()).map(drop).map_err(|error| {
+        let place = sources.file.as_ref().map_or_else(|| "environment".into(), |file| file.path.clone());
+        Problems::from(Problem { place: Place::Whole(place), message: error.to_string() })
+    })
 }
 
 fn tell(output: Output, name: &str, problems: &[&Problem]) -> std::io::Result<()> {

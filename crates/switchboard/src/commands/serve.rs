@@ -105,10 +105,9 @@ async fn follow_configuration(
         sources,
         || session.sources_by_now(listen),
         |config| {
+            manager.replace(config.manager_settings())?;
             manager.circuits().set_policies(config.policies.clone());
-            if let Err(error) = manager.replace(config.manager_settings()) {
-                tracing::error!(%error, "changed configuration refused, the old one stays in force");
-            }
+            Ok(())
         },
     )
     .await;
