@@ -38,7 +38,9 @@ pub use clock::{SystemClock, WallClock};
 pub use link::LinkState;
 pub use memory::MemoryStore;
 pub use permit::Permit;
-pub use redis::{RedisAddress, RedisAddressError, RedisStore, TimeShift};
+pub use redis::{
+    ClusterSurvey, RedisAddress, RedisAddressError, RedisDeployment, RedisNode, RedisStore, TimeShift,
+};
 pub use report::{Refusal, Report};
 pub use store::{
     CLOCK_TOLERANCE, Change, Changes, LARGEST_VALUE, Listing, Loaded, Place, Store, StoreError, Swap, Value,

@@ -4,8 +4,15 @@
 //! and `redis-cli` included, on a connection of its own.
 
 mod address;
+mod cluster;
+mod feeds;
 mod line;
+mod node;
 mod script;
+mod sentinel;
+mod servers;
+mod slot;
+mod slots_view;
 
 use std::{
     sync::{
@@ -15,15 +22,15 @@ use std::{
     time::Duration,
 };
 
-use ::redis::{RedisResult, Value as Reply, aio::MultiplexedConnection};
 use breaker::{InstanceId, ModelKey, Reason, State, Timestamp, Transition, millis};
 use bytes::Bytes;
 use futures_util::future::{BoxFuture, FutureExt as _};
-use tokio::task::AbortHandle;
 
-pub use address::{RedisAddress, RedisAddressError};
-use line::{Line, model_key, read_error};
-use script::Script;
+pub use address::{RedisAddress, RedisAddressError, RedisDeployment};
+pub use cluster::ClusterSurvey;
+pub use node::RedisNode;
+use script::{Call, Script};
+use servers::Servers;
 
 use crate::store::{
     CLOCK_TOLERANCE, Change, Changes, LARGEST_VALUE, Listing, Loaded, Place, Store, StoreError, Swap, Value,
@@ -46,10 +53,9 @@ const PAGE: usize = 500;
 /// The store in Redis.
 #[derive(Debug)]
 pub struct RedisStore {
-    line: Arc<Line>,
+    servers: Servers,
     address: RedisAddress,
     shift: TimeShift,
-    keeper: AbortHandle,
 }
 
 /// Time that a test lets pass on Redis' clock; none otherwise.
@@ -71,23 +77,15 @@ impl TimeShift {
 
 impl RedisStore {
     /// Begins to connect, and goes on trying for as long as the store lives. Must be called within a tokio runtime.
-    ///
-    /// # Errors
-    /// The address cannot be used.
-    pub fn start(address: RedisAddress) -> Result<Self, RedisAddressError> {
+    #[must_use]
+    pub fn start(address: RedisAddress) -> Self {
         Self::start_shifted(address, TimeShift::default())
     }
 
     /// The same, with time that a test lets pass.
-    ///
-    /// # Errors
-    /// The address cannot be used.
-    pub fn start_shifted(address: RedisAddress, shift: TimeShift) -> Result<Self, RedisAddressError> {
-        let client =
-            address.client().map_err(|error| RedisAddressError::Malformed(error.category().to_owned()))?;
-        let line = Arc::new(Line::new(client));
-        let keeper = tokio::spawn(Arc::clone(&line).keep()).abort_handle();
-        Ok(Self { line, address, shift, keeper })
+    #[must_use]
+    pub fn start_shifted(address: RedisAddress, shift: TimeShift) -> Self {
+        Self { servers: Servers::start(address.deployment()), address, shift }
     }
 
     /// Waits for the first connection.
@@ -95,7 +93,7 @@ impl RedisStore {
     /// # Errors
     /// It could not be made.
     pub async fn connected(&self) -> Result<(), StoreError> {
-        let feed = self.line.feed();
+        let feed = self.servers.feed();
         loop {
             match feed.next().await {
                 Change::Everything => return Ok(()),
@@ -106,52 +104,41 @@ impl RedisStore {
     }
 
     async fn load_now(&self, key: &ModelKey) -> Result<Loaded, StoreError> {
-        let mut connection = self.line.commands()?;
-        let mut call = Script::Load.call(key);
-        call.arg(self.shift.millis()).arg(LARGEST_VALUE);
-        let (time, history, kind, text): (u64, String, String, Bytes) =
-            Script::Load.run(&call, &mut connection).await.map_err(|e| read_error(&e))?;
+        let call = Script::Load.call(key, |call| {
+            call.arg(self.shift.millis()).arg(LARGEST_VALUE);
+        });
+        let (time, history, kind, text): (u64, String, String, Bytes) = self.servers.call(key, &call).await?;
         let (value, history) = (read_value(&kind, text), read_state(&history));
         Ok(Loaded { value, history, time: Timestamp::from_millis(time) })
     }
 
     async fn list(&self, known: &[ModelKey], discover: bool) -> Result<Listing, StoreError> {
-        let mut connection = self.line.commands()?;
         let mut keys = known.to_vec();
         if discover {
-            keys.extend(scan(&mut connection).await.map_err(|e| read_error(&e))?);
+            keys.extend(self.servers.keys().await?);
             keys.sort_unstable();
             keys.dedup();
         }
         let mut values = Vec::with_capacity(keys.len());
         for page in keys.chunks(PAGE) {
-            let mut get = ::redis::cmd("MGET");
-            for key in page {
-                get.arg(redis_key(key));
-            }
-            let texts: Vec<Option<Bytes>> =
-                get.query_async(&mut connection).await.map_err(|e| read_error(&e))?;
-            for (key, text) in page.iter().zip(texts) {
+            for (key, text) in page.iter().zip(self.servers.texts(page).await?) {
                 let value = match text {
-                    // MGET gives nothing for a key of another type, too, and digests nothing.
+                    // Nothing is given for a key of another type, too, and nothing is digested.
                     Some(text) if text.len() <= LARGEST_VALUE => Value::Text(text),
                     _ => self.load_now(key).await?.value,
                 };
                 values.push((key.clone(), value));
             }
         }
-        let (seconds, micros): (u64, u64) =
-            ::redis::cmd("TIME").query_async(&mut connection).await.map_err(|e| read_error(&e))?;
-        let now = Timestamp::from_millis(seconds * 1_000 + micros / 1_000);
+        let now = self.servers.time().await?;
         let time = Timestamp::from_millis(now.as_millis().saturating_add_signed(self.shift.millis()));
         Ok(Listing { values, time })
     }
 
     async fn swap(&self, key: &ModelKey, write: &Write) -> Result<Swap, StoreError> {
-        let mut connection = self.line.commands()?;
-        let call = self.swap_call(key, write);
+        let call = Script::CompareAndSet.call(key, |call| self.complete_swap(call, write));
         let (outcome, time, history, kind, text): (String, u64, String, String, Bytes) =
-            Script::CompareAndSet.run(&call, &mut connection).await.map_err(|e| read_error(&e))?;
+            self.servers.call(key, &call).await?;
         let time = Timestamp::from_millis(time);
         match outcome.as_str() {
             "done" => Ok(Swap::Done { time }),
@@ -163,8 +150,7 @@ impl RedisStore {
         }
     }
 
-    fn swap_call(&self, key: &ModelKey, write: &Write) -> ::redis::Cmd {
-        let mut call = Script::CompareAndSet.call(key);
+    fn complete_swap(&self, call: &mut ::redis::Cmd, write: &Write) {
         match &write.expected {
             // A key of another type is never written to: what is expected is not what stands there.
             Value::Absent | Value::OtherType(_) => call.arg("absent").arg(""),
@@ -187,37 +173,13 @@ impl RedisStore {
             call.arg(entry.from.as_str()).arg(entry.to.as_str()).arg(entry.epoch).arg(reason);
             call.arg(entry.instance.as_str()).arg(entry.at.as_millis());
         }
-        call
     }
 
     async fn read_history(&self, key: &ModelKey, most: usize) -> Result<Vec<Transition>, StoreError> {
-        let mut connection = self.line.commands()?;
         let mut read = ::redis::cmd("XREVRANGE");
         read.arg(history_key(key)).arg("+").arg("-").arg("COUNT").arg(most);
-        let entries: Vec<(String, Vec<String>)> =
-            read.query_async(&mut connection).await.map_err(|e| read_error(&e))?;
+        let entries: Vec<(String, Vec<String>)> = self.servers.call(key, &Call::plain(read)).await?;
         Ok(entries.iter().filter_map(|(_, fields)| read_entry(fields)).collect())
-    }
-}
-
-impl Drop for RedisStore {
-    fn drop(&mut self) {
-        self.keeper.abort();
-    }
-}
-
-async fn scan(connection: &mut MultiplexedConnection) -> RedisResult<Vec<ModelKey>> {
-    let mut keys = Vec::new();
-    let mut cursor = 0u64;
-    loop {
-        let mut scan = ::redis::cmd("SCAN");
-        scan.arg(cursor).arg("MATCH").arg(format!("{KEY_PREFIX}*")).arg("COUNT").arg(1_000);
-        let (next, page): (u64, Vec<Reply>) = scan.query_async(connection).await?;
-        keys.extend(page.iter().filter_map(model_key));
-        if next == 0 {
-            return Ok(keys);
-        }
-        cursor = next;
     }
 }
 
@@ -286,7 +248,7 @@ impl Store for RedisStore {
     }
 
     fn changes(&self) -> Changes {
-        self.line.feed()
+        self.servers.feed()
     }
 
     fn place(&self) -> Place {

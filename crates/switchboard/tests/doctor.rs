@@ -85,8 +85,8 @@ async fn people_read_one_line_a_check() {
     let lines: Vec<_> = ended.stdout.lines().collect();
     assert_eq!(lines[0], "ok       configuration   environment (there is no switchboard.toml): valid");
     assert!(lines[1].starts_with("warning  providers       none is configured"), "{lines:?}");
-    assert!(lines[11].ends_with("start it with --appendonly yes"), "{lines:?}");
-    assert_eq!((lines.len(), lines[16]), (17, "It works; worth a look: 2."));
+    assert!(lines[12].ends_with("start it with --appendonly yes"), "{lines:?}");
+    assert_eq!((lines.len(), lines[17]), (18, "It works; worth a look: 2."));
 }
 
 #[tokio::test]
@@ -260,7 +260,8 @@ async fn addresses_that_lead_nowhere() {
     for url in [
         format!("localhost:{SECRET}"),
         format!("redis://:{SECRET}@localhost/seven"),
-        "redis://a,b".to_owned(),
+        "redis://a,b/1".to_owned(),
+        format!("redis-sentinel://:{SECRET}@a,b"),
     ] {
         let ended = examine(&url).await;
         assert_eq!(

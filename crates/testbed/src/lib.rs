@@ -4,14 +4,38 @@
 //! itself, so they are tested against Redis and not against an imitation. Each [`RedisServer`] has a port and a
 //! directory of its own, listens on loopback only, writes nothing to disk unless asked to, and is gone with the
 //! value. It can be killed, restarted on the same port, and stopped in its tracks, which is how a store that is away
-//! or silent is had.
+//! or silent is had. Sentinels with their servers, and a Cluster, are had whole.
 //!
 //! This crate is for tests alone: whatever it cannot do ends the test with a panic that says why.
 #![expect(clippy::panic, reason = "a test that has no server cannot go on")]
 
+mod cluster;
 mod port;
 mod program;
 mod redis_server;
+mod sentinel;
+mod valkey;
 
+use std::time::Duration;
+
+pub use cluster::ClusterDeployment;
 pub use program::Program;
 pub use redis_server::RedisServer;
+pub use sentinel::SentinelDeployment;
+use tokio::time::{Instant, sleep};
+pub use valkey::valkey_program;
+
+/// What takes longer is taken to hang.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Waits for what nobody announces.
+///
+/// # Panics
+/// It does not come.
+pub async fn until(what: &str, mut reached: impl AsyncFnMut() -> bool) {
+    let end = Instant::now() + PATIENCE;
+    while !reached().await {
+        assert!(Instant::now() < end, "waited in vain: {what}");
+        sleep(Duration::from_millis(20)).await;
+    }
+}

@@ -3,7 +3,7 @@
 use std::{
     fs, io,
     net::Ipv4Addr,
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     time::Duration,
 };
@@ -14,7 +14,7 @@ use tokio::{
     time::{Instant, sleep, timeout},
 };
 
-use crate::port::free_port;
+use crate::{port::free_port, until};
 
 /// A server that has not answered by then will not.
 const START: Duration = Duration::from_secs(10);
@@ -27,8 +27,18 @@ const TRIES: usize = 5;
 pub struct RedisServer {
     port: u16,
     directory: PathBuf,
-    options: Vec<String>,
+    program: PathBuf,
+    mode: Mode,
     process: Option<Child>,
+}
+
+/// What the program is to be.
+#[derive(Debug, Clone)]
+enum Mode {
+    /// A server with these options.
+    Server(Vec<String>),
+    /// A Sentinel with these lines of configuration, which it rewrites.
+    Sentinel(Vec<String>),
 }
 
 impl RedisServer {
@@ -46,17 +56,39 @@ impl RedisServer {
     /// # Panics
     /// `redis-server` is not installed or does not start.
     pub async fn start_with(options: &[&str]) -> Self {
-        let options: Vec<String> = options.iter().map(|&option| option.to_owned()).collect();
+        Self::start_program("redis-server".as_ref(), options).await
+    }
+
+    /// The same with another program than `redis-server` that takes the same options, for instance `valkey-server`.
+    ///
+    /// # Panics
+    /// The program is not installed or does not start.
+    pub async fn start_program(program: &Path, options: &[&str]) -> Self {
+        let options = options.iter().map(|&option| option.to_owned()).collect();
+        Self::start_as(program, &Mode::Server(options)).await
+    }
+
+    /// Starts a Sentinel with these lines of configuration.
+    pub(crate) async fn start_sentinel(program: &Path, lines: Vec<String>) -> Self {
+        Self::start_as(program, &Mode::Sentinel(lines)).await
+    }
+
+    async fn start_as(program: &Path, mode: &Mode) -> Self {
         for _ in 0..TRIES {
             let port = free_port();
-            let mut server =
-                Self { port, directory: make_directory(port), options: options.clone(), process: None };
+            let mut server = Self {
+                port,
+                directory: make_directory(port),
+                program: program.to_owned(),
+                mode: mode.clone(),
+                process: None,
+            };
             server.spawn();
             if server.answers().await {
                 return server;
             }
         }
-        panic!("redis-server ended at its start {TRIES} times; try it by hand with the options {options:?}");
+        panic!("{} ended at its start {TRIES} times; try it by hand as {mode:?}", program.display());
     }
 
     /// Where it is, as `REDIS_URL` says it.
@@ -124,14 +156,46 @@ impl RedisServer {
         }
     }
 
+    /// Waits until a replica has everything that this server has now.
+    ///
+    /// # Panics
+    /// It takes too long.
+    pub async fn until_followed_by(&self, replica: &Self) {
+        let so_far = self.offset("master_repl_offset").await;
+        until("the replica has all", async || replica.offset("slave_repl_offset").await >= so_far).await;
+    }
+
+    /// How much was replicated, in bytes.
+    async fn offset(&self, name: &str) -> u64 {
+        let told = self.cli(&["INFO", "replication"]).await;
+        let mut fields = told.lines().filter_map(|line| line.trim_end().split_once(':'));
+        fields.find(|(field, _)| *field == name).and_then(|(_, value)| value.parse().ok()).unwrap_or(0)
+    }
+
     fn spawn(&mut self) {
-        let mut command = Command::new("redis-server");
-        command.args(["--bind", "127.0.0.1", "--protected-mode", "yes", "--port", &self.port.to_string()]);
-        command.args(["--save", "", "--appendonly", "no", "--daemonize", "no"]).args(&self.options);
+        let mut command = Command::new(&self.program);
+        match &self.mode {
+            Mode::Server(options) => {
+                command.args(["--bind", "127.0.0.1", "--protected-mode", "yes"]);
+                command.args(["--port", &self.port.to_string()]);
+                command.args(["--save", "", "--appendonly", "no", "--daemonize", "no"]).args(options);
+            }
+            Mode::Sentinel(lines) => {
+                let file = self.directory.join("sentinel.conf");
+                let text = format!("bind 127.0.0.1\nport {}\n{}\n", self.port, lines.join("\n"));
+                // One that was started before goes on with what it wrote.
+                if !file.exists()
+                    && let Err(error) = fs::write(&file, text)
+                {
+                    panic!("cannot write {}: {error}", file.display());
+                }
+                command.arg(file).arg("--sentinel");
+            }
+        }
         command.current_dir(&self.directory).stdin(Stdio::null()).stdout(Stdio::null());
         match command.spawn() {
             Ok(process) => self.process = Some(process),
-            Err(error) => panic!("{}", missing("redis-server", &error)),
+            Err(error) => panic!("{}", missing(&self.program.display().to_string(), &error)),
         }
     }
 
@@ -139,19 +203,24 @@ impl RedisServer {
     async fn answers(&mut self) -> bool {
         let end = Instant::now() + START;
         while Instant::now() < end {
-            if !self.runs() {
+            if self.has_ended() {
                 return false;
             }
             if matches!(timeout(START, ping(self.port)).await, Ok(Ok(true))) {
-                return self.runs();
+                return !self.has_ended();
             }
             sleep(Duration::from_millis(5)).await;
         }
         panic!("redis-server on port {} does not answer PING", self.port);
     }
 
-    fn runs(&mut self) -> bool {
-        self.process.as_mut().is_some_and(|process| matches!(process.try_wait(), Ok(None)))
+    /// Whether it was started and not killed.
+    pub(crate) const fn runs(&self) -> bool {
+        self.process.is_some()
+    }
+
+    fn has_ended(&mut self) -> bool {
+        self.process.as_mut().is_none_or(|process| !matches!(process.try_wait(), Ok(None)))
     }
 
     fn signal(&self, signal: &str) {

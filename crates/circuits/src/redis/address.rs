@@ -1,106 +1,244 @@
-//! `REDIS_URL`: where Redis is, told without its password.
+//! `REDIS_URL`: one Redis, Sentinels, or the nodes of a Cluster, told without passwords.
 
-use std::{fmt, str::FromStr};
+use std::{collections::HashMap, fmt, str::FromStr, sync::Arc};
 
-use ::redis::{ConnectionInfo, IntoConnectionInfo as _, ProtocolVersion, io::tcp::TcpSettings};
+use super::RedisNode;
 
-/// A well-formed `REDIS_URL`. Shown without its password.
+const SENTINEL_FORM: &str =
+    "redis-sentinel://[user:password@]host[:26379],host,host/primary's name[/database]";
+const CLUSTER_FORM: &str = "redis-cluster://[user:password@]host[:6379],host,host";
+
+/// A well-formed `REDIS_URL`. Shown without its passwords.
 #[derive(Clone)]
 pub struct RedisAddress {
-    info: ConnectionInfo,
-    shown: String,
+    text: String,
+    deployment: Arc<RedisDeployment>,
 }
 
-/// Why a text is no address of a Redis. Never holds the password.
+/// How Redis is deployed.
+#[derive(Debug, Clone)]
+pub enum RedisDeployment {
+    /// One server.
+    One(RedisNode),
+    /// A primary that Sentinels know.
+    Sentinel {
+        /// The Sentinels, with their own login.
+        sentinels: Vec<RedisNode>,
+        /// The primary's name there.
+        name: String,
+        /// How to log in at the primary; where it is, the Sentinels say.
+        login: RedisNode,
+    },
+    /// A Redis Cluster, whose nodes know each other.
+    Cluster {
+        /// Where to ask first.
+        seeds: Vec<RedisNode>,
+    },
+}
+
+/// Why a text is no address of a Redis. Quotes nothing that may be a password.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RedisAddressError {
     /// The scheme is not one of Redis's.
     #[error(
-        "a Redis address begins with redis:// or rediss://, for instance redis://localhost:6379; this one begins with {0:?}"
+        "is no Redis URL, expected one such as redis://user:password@host:6379/0, rediss://host:6380, {SENTINEL_FORM} or {CLUSTER_FORM}"
     )]
-    Scheme(String),
-    /// Several hosts, or the scheme of Sentinel or Cluster.
-    #[error("Redis Sentinel and Cluster (several hosts) cannot be used yet; give the address of one Redis")]
-    SeveralHosts,
-    /// Something else is wrong with it.
-    #[error("not a Redis address: {0}; expected redis://[user:password@]host[:port][/database]")]
-    Malformed(String),
+    Scheme,
+    /// One Redis, and something is wrong with it.
+    #[error("is no Redis URL ({0}), expected redis://[user:password@]host[:port][/database]")]
+    One(String),
+    /// Sentinels, and something is wrong with them.
+    #[error("is no URL of Sentinels ({0}), expected {SENTINEL_FORM}")]
+    Sentinel(String),
+    /// A Cluster, and something is wrong with it.
+    #[error("is no URL of a Redis Cluster ({0}), expected {CLUSTER_FORM}")]
+    Cluster(String),
 }
 
 impl RedisAddress {
-    /// How to connect: RESP3, because changes come as its pushes, and without Nagle's delay.
-    pub(crate) fn connection_info(&self) -> ConnectionInfo {
-        let settings = self.info.redis_settings().clone().set_protocol(ProtocolVersion::RESP3);
-        let info = self.info.clone().set_redis_settings(settings);
-        info.set_tcp_settings(TcpSettings::default().set_nodelay(true))
-    }
-
-    /// The host and port, for looking at each by itself.
+    /// How Redis is deployed.
     #[must_use]
-    pub fn host_and_port(&self) -> Option<(&str, u16)> {
-        match self.info.addr() {
-            ::redis::ConnectionAddr::Tcp(host, port) | ::redis::ConnectionAddr::TcpTls { host, port, .. } => {
-                Some((host, *port))
-            }
-            _ => None,
-        }
+    pub fn deployment(&self) -> &RedisDeployment {
+        &self.deployment
     }
 
-    /// Whether it asks for TLS.
+    /// The whole URL with its passwords, for handing on; never to be shown.
     #[must_use]
-    pub fn uses_tls(&self) -> bool {
-        matches!(self.info.addr(), ::redis::ConnectionAddr::TcpTls { .. })
-    }
-
-    /// Opens a client for it, for looking at the server itself.
-    ///
-    /// # Errors
-    /// The address cannot be used.
-    pub fn client(&self) -> Result<::redis::Client, ::redis::RedisError> {
-        ::redis::Client::open(self.connection_info())
+    pub fn expose(&self) -> &str {
+        &self.text
     }
 }
+
+impl PartialEq for RedisAddress {
+    fn eq(&self, other: &Self) -> bool {
+        self.text == other.text
+    }
+}
+
+impl Eq for RedisAddress {}
 
 impl FromStr for RedisAddress {
     type Err = RedisAddressError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let Some((scheme, rest)) = text.split_once("://") else {
-            return Err(RedisAddressError::Scheme(text.chars().take_while(|c| *c != ':').take(20).collect()));
+        let text = text.trim();
+        let Some((scheme, rest)) = text.split_once("://") else { return Err(RedisAddressError::Scheme) };
+        if rest.is_empty() {
+            return Err(RedisAddressError::Scheme);
+        }
+        let scheme = scheme.to_ascii_lowercase();
+        let (base, kind) = scheme.split_once(['-', '+']).unwrap_or((&scheme, ""));
+        let is_redis = matches!(base, "redis" | "rediss" | "valkey" | "valkeys");
+        let deployment = match kind {
+            "sentinel" if is_redis => Several::read(base, rest)?.sentinel()?,
+            "cluster" if is_redis => Several::read(base, rest)?.cluster()?,
+            // Several hosts of which nobody says what they are: the nodes of a Cluster.
+            "" if is_redis && authority(rest).0.contains(',') => Several::read(base, rest)?.cluster()?,
+            "" | "unix" if is_redis || base == "unix" => RedisDeployment::One(
+                // The detail may quote the address; the general words may not.
+                RedisNode::parse(text).map_err(|e| RedisAddressError::One(e.category().to_owned()))?,
+            ),
+            _ => return Err(RedisAddressError::Scheme),
         };
-        if scheme.contains("sentinel") || scheme.contains("cluster") || rest.contains(',') {
-            return Err(RedisAddressError::SeveralHosts);
-        }
-        if !matches!(
-            scheme,
-            "redis" | "rediss" | "valkey" | "valkeys" | "redis+unix" | "unix" | "valkey+unix"
-        ) {
-            return Err(RedisAddressError::Scheme(scheme.to_owned()));
-        }
-        let info = text.into_connection_info().map_err(|error| {
-            // The detail quotes nothing of the address, but the general words are all that is needed.
-            RedisAddressError::Malformed(error.category().to_owned())
-        })?;
-        Ok(Self { info, shown: without_password(text) })
+        Ok(Self { text: text.to_owned(), deployment: Arc::new(deployment) })
     }
 }
 
-/// The address with the password replaced, as it may be shown.
-fn without_password(text: &str) -> String {
-    let Some((scheme, rest)) = text.split_once("://") else { return "***".to_owned() };
-    let rest = rest.split('?').next().unwrap_or(rest);
-    match rest.rsplit_once('@') {
-        Some((login, place)) => {
-            let user = login.split(':').next().unwrap_or("");
-            format!("{scheme}://{user}:***@{place}")
+/// The part before path, query and fragment, and those.
+fn authority(rest: &str) -> (&str, &str) {
+    rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()))
+}
+
+/// The parts of a URL with several hosts, which no library reads.
+struct Several<'a> {
+    /// `redis` or `rediss`, and so on.
+    scheme: &'a str,
+    login: &'a str,
+    hosts: Vec<&'a str>,
+    path: Vec<&'a str>,
+    query: HashMap<String, String>,
+    fragment: &'a str,
+}
+
+impl<'a> Several<'a> {
+    fn read(scheme: &'a str, rest: &'a str) -> Result<Self, RedisAddressError> {
+        let (authority, tail) = authority(rest);
+        if tail.contains('@') && !authority.contains('@') {
+            let found = "a / ? or # in the password must be percent-encoded";
+            return Err(RedisAddressError::One(found.to_owned()));
         }
-        None => format!("{scheme}://{rest}"),
+        let (login, hosts) = authority.rsplit_once('@').unwrap_or(("", authority));
+        let (tail, fragment) = tail.split_once('#').unwrap_or((tail, ""));
+        let (path, query) = tail.split_once('?').unwrap_or((tail, ""));
+        Ok(Self {
+            scheme,
+            login,
+            hosts: hosts.split(',').map(str::trim).collect(),
+            path: path.split('/').filter(|part| !part.is_empty()).collect(),
+            query: url::form_urlencoded::parse(query.as_bytes()).into_owned().collect(),
+            fragment,
+        })
+    }
+
+    fn sentinel(mut self) -> Result<RedisDeployment, RedisAddressError> {
+        let wrong = |what: &str| RedisAddressError::Sentinel(what.to_owned());
+        let user = self.query.remove("sentinel_username");
+        let password = self.query.remove("sentinel_password");
+        // Lettuce names the primary in the fragment or as sentinelMasterId, Python's clients in the path.
+        let mut name = Some(self.fragment.to_owned()).filter(|name| !name.is_empty() && name != "insecure");
+        for parameter in ["sentinelMasterId", "service_name", "master_name"] {
+            name = self.query.remove(parameter).or(name);
+        }
+        let mut database = self.query.remove("db").or_else(|| self.query.remove("database"));
+        self.no_more_parameters(&wrong)?;
+        match (self.path.as_slice(), &name) {
+            ([], _) => {}
+            ([only], Some(_)) => database = Some((*only).to_owned()),
+            ([only], None) if only.parse::<u32>().is_err() => name = Some((*only).to_owned()),
+            ([first, second], _) => {
+                name = Some((*first).to_owned());
+                database = Some((*second).to_owned());
+            }
+            _ => return Err(wrong("it does not name the primary")),
+        }
+        let name = name.ok_or_else(|| wrong("it does not name the primary"))?;
+        let database: u32 = database
+            .map_or(Ok(0), |database| database.parse())
+            .map_err(|_| wrong("the database is no number"))?;
+        let login = self.node(self.login, "primary", 6379, &wrong)?.with_database(database);
+        let sentinels = (1..)
+            .zip(&self.hosts)
+            .map(|(number, host)| {
+                self.node("", host, 26379, &|what| wrong(&format!("host {number}: {what}")))
+                    .map(|node| node.with_login(user.as_deref(), password.as_deref()))
+            })
+            .collect::<Result<_, _>>()?;
+        Ok(RedisDeployment::Sentinel { sentinels, name, login })
+    }
+
+    fn cluster(mut self) -> Result<RedisDeployment, RedisAddressError> {
+        let wrong = |what: &str| RedisAddressError::Cluster(what.to_owned());
+        let database = self.query.remove("db").or_else(|| self.query.remove("database"));
+        self.no_more_parameters(&wrong)?;
+        let path = self.path.iter().copied().map(str::to_owned);
+        if path.chain(database).any(|database| database != "0") {
+            return Err(wrong("circuits in a Cluster are in database 0"));
+        }
+        let seeds = (1..)
+            .zip(&self.hosts)
+            .map(|(number, host)| {
+                self.node(self.login, host, 6379, &|what| wrong(&format!("host {number}: {what}")))
+            })
+            .collect::<Result<_, _>>()?;
+        Ok(RedisDeployment::Cluster { seeds })
+    }
+
+    fn no_more_parameters(
+        &self,
+        wrong: &impl Fn(&str) -> RedisAddressError,
+    ) -> Result<(), RedisAddressError> {
+        match self.query.keys().next() {
+            // The name alone; its value may be a secret.
+            Some(name) => Err(wrong(&format!("unknown parameter {name:?}"))),
+            None => Ok(()),
+        }
+    }
+
+    /// One host with a login, read by the library as a URL of its own, so that both are well formed.
+    fn node(
+        &self,
+        login: &str,
+        host: &str,
+        default_port: u16,
+        wrong: &impl Fn(&str) -> RedisAddressError,
+    ) -> Result<RedisNode, RedisAddressError> {
+        let at = if login.is_empty() { "" } else { "@" };
+        let has_port = host.rsplit_once(':').is_some_and(|(_, port)| !port.ends_with(']'));
+        let port = if has_port { String::new() } else { format!(":{default_port}") };
+        let insecure = if self.fragment == "insecure" { "#insecure" } else { "" };
+        RedisNode::parse(&format!("{}://{login}{at}{host}{port}/{insecure}", self.scheme))
+            .map_err(|_| wrong("neither host nor host:port, or the login is not percent-encoded"))
     }
 }
 
 impl fmt::Display for RedisAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.shown)
+        let Some((scheme, rest)) = self.text.split_once("://") else { return Ok(()) };
+        let (rest, query) = rest.split_once('?').map_or((rest, None), |(rest, query)| (rest, Some(query)));
+        write!(f, "{scheme}://")?;
+        match rest.rsplit_once('@') {
+            Some((login, hosts)) => {
+                let user = login.split_once(':').map_or("", |(user, _)| user);
+                write!(f, "{user}:***@{hosts}")?;
+            }
+            None => f.write_str(rest)?,
+        }
+        for (index, pair) in query.into_iter().flat_map(|query| query.split('&')).enumerate() {
+            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+            let value = if name.to_ascii_lowercase().contains("pass") { "***" } else { value };
+            write!(f, "{}{name}={value}", if index == 0 { '?' } else { '&' })?;
+        }
+        Ok(())
     }
 }
 
@@ -114,24 +252,96 @@ impl fmt::Debug for RedisAddress {
 mod tests {
     use super::*;
 
+    fn parse(text: &str) -> RedisDeployment {
+        text.parse::<RedisAddress>().unwrap_or_else(|error| panic!("{text}: {error}")).deployment().clone()
+    }
+
     #[test]
-    fn never_shows_the_password() {
-        let address: RedisAddress = "rediss://app:s3cret@redis.example:6380/2".parse().unwrap();
-        assert_eq!(address.to_string(), "rediss://app:***@redis.example:6380/2");
-        assert!(!format!("{address:?}").contains("s3cret"));
-        assert!(address.uses_tls());
-        assert_eq!(address.host_and_port(), Some(("redis.example", 6380)));
+    fn passwords_are_hidden() {
+        for (url, shown) in [
+            ("redis://localhost:6379", "redis://localhost:6379"),
+            ("rediss://ann:hush@host:6380/2", "rediss://ann:***@host:6380/2"),
+            ("redis://hush@host", "redis://:***@host"),
+            ("unix:///run/redis.sock?db=1&pass=hush", "unix:///run/redis.sock?db=1&pass=***"),
+            (
+                "redis-sentinel://ann:hush@a:1,b:2/main/3?sentinel_password=hush",
+                "redis-sentinel://ann:***@a:1,b:2/main/3?sentinel_password=***",
+            ),
+            ("redis-cluster://:hu@sh@a,b", "redis-cluster://:***@a,b"),
+        ] {
+            let address: RedisAddress = url.parse().unwrap();
+            assert_eq!(address.to_string(), shown);
+            assert!(!format!("{address:?} {:?}", address.deployment()).contains("hush"));
+            assert!(shown.parse::<RedisAddress>().is_ok());
+        }
+    }
+
+    #[test]
+    fn one_redis() {
+        for url in ["redis://h:1/2", "rediss://h", "valkey://h", "valkeys://h", "redis+unix:///s"] {
+            assert!(matches!(parse(url), RedisDeployment::One(_)), "{url}");
+        }
+        let RedisDeployment::One(node) = parse("rediss://app:s3cret@redis.example:6380/2") else { panic!() };
+        assert!(node.uses_tls());
+        assert_eq!(node.host_and_port(), Some(("redis.example", 6380)));
+    }
+
+    /// As Lettuce, Python's, Java's and Go's clients write them.
+    #[test]
+    fn sentinels() {
+        for url in [
+            "redis-sentinel://u:p%40@a:1,b/main/3",
+            "redis+sentinel://u:p%40@a:1,b/main/3",
+            "valkey-sentinel://u:p%40@a:1,b:26379/main/3",
+            "redis-sentinel://u:p%40@a:1,b/3#main",
+            "redis-sentinel://u:p%40@a:1,b/3?sentinelMasterId=main",
+            "redis+sentinel://u:p%40@a:1,b?service_name=main&db=3",
+        ] {
+            let RedisDeployment::Sentinel { sentinels, name, login } = parse(url) else { panic!("{url}") };
+            let hosts: Vec<_> = sentinels.iter().filter_map(RedisNode::host_and_port).collect();
+            assert_eq!((hosts, name.as_str()), (vec![("a", 1), ("b", 26379)], "main"), "{url}");
+            assert_eq!((login.database(), login.uses_tls()), (3, false), "{url}");
+        }
+        let RedisDeployment::Sentinel { sentinels, login, .. } = parse("rediss-sentinel://[::1]:5,[::2]/m")
+        else {
+            panic!()
+        };
+        assert_eq!(sentinels[0].host_and_port(), Some(("::1", 5)));
+        assert_eq!(sentinels[1].host_and_port(), Some(("::2", 26379)));
+        assert!(sentinels[0].uses_tls() && login.uses_tls());
+    }
+
+    #[test]
+    fn clusters() {
+        for url in ["redis-cluster://a:7000,b", "redis+cluster://a:7000,b/0", "redis://u:p@a:7000,b"] {
+            let RedisDeployment::Cluster { seeds } = parse(url) else { panic!("{url}") };
+            let hosts: Vec<_> = seeds.iter().filter_map(RedisNode::host_and_port).collect();
+            assert_eq!(hosts, [("a", 7000), ("b", 6379)], "{url}");
+        }
+        let RedisDeployment::Cluster { seeds } = parse("rediss-cluster://one.example:7000") else { panic!() };
+        assert!(seeds[0].uses_tls());
     }
 
     #[test]
     fn says_what_is_wrong() {
         for (text, expected) in [
-            ("localhost:6379", "begins with redis://"),
-            ("http://localhost:6379", "begins with redis://"),
-            ("redis://a:1,b:2", "Sentinel and Cluster"),
-            ("redis+cluster://a:1", "Sentinel and Cluster"),
-            ("redis://localhost:port", "not a Redis address"),
-            ("redis://:s3cret@localhost/seven", "not a Redis address"),
+            ("", "expected one such as redis://"),
+            ("s3cret", "expected one such as redis://"),
+            ("localhost:6379", "expected one such as redis://"),
+            ("http://localhost:6379", "expected one such as redis://"),
+            ("redis://", "expected one such as redis://"),
+            ("redis-other://a", "expected one such as redis://"),
+            ("redis://localhost:port", "expected redis://["),
+            ("redis://:s3cret@localhost/seven", "expected redis://["),
+            ("redis-sentinel://:s3cret@a,b", "does not name the primary"),
+            ("redis-sentinel://:s3cret@a,b/0", "does not name the primary"),
+            ("redis-sentinel://:s3cret@a,b/main/x", "the database is no number"),
+            ("redis-sentinel://:s3cret@a,b:x/main", "host 2: neither host nor host:port"),
+            ("redis-sentinel://:s3cret@a,,b/main", "host 2: neither host nor host:port"),
+            ("redis-sentinel://:a/s3cret@a,b/main", "must be percent-encoded"),
+            ("redis-sentinel://a,b/main?secret=s3cret", "unknown parameter \"secret\""),
+            ("redis-cluster://:s3cret@a:1,b:x", "host 2: neither host nor host:port"),
+            ("redis://:s3cret@a,b/1", "database 0"),
         ] {
             let error = text.parse::<RedisAddress>().unwrap_err().to_string();
             assert!(error.contains(expected), "{text}: {error}");

@@ -1,71 +1,103 @@
-//! The connections to one Redis: one for commands, one that hears of changes, and the task that keeps both alive.
+//! The connections to one server: one for commands, one that hears of changes, and the task that keeps both alive.
 
 use std::{
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
-use ::redis::{
-    AsyncConnectionConfig, Client, PushInfo, PushKind, RedisError, Value, aio::MultiplexedConnection,
-};
+use ::redis::{AsyncConnectionConfig, PushInfo, PushKind, RedisError, Value, aio::MultiplexedConnection};
 use arc_swap::ArcSwapOption;
 use breaker::ModelKey;
 use tokio::{
     sync::mpsc,
+    task::AbortHandle,
     time::{Instant, interval_at, sleep, timeout},
 };
 
-use super::{KEY_PREFIX, Script};
-use crate::store::{Change, Changes, StoreError};
+use super::{KEY_PREFIX, RedisNode, Script, feeds::Hear, sentinel::Sentinels};
+use crate::store::{Change, StoreError};
 
 /// Making a connection may take so long, and so may its first commands.
-const CONNECT: Duration = Duration::from_secs(2);
+pub(super) const CONNECT: Duration = Duration::from_secs(2);
 
 /// Both connections are asked for a sign of life so often: a half-open one is found by nothing else.
-const KEEP_ALIVE: Duration = Duration::from_secs(1);
+pub(super) const KEEP_ALIVE: Duration = Duration::from_secs(1);
 
-/// The first and the longest wait between two tries to connect. It never stops trying (F4).
-const BACKOFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
+/// The first and the longest wait between two tries to connect. It never stops trying (F4). Short, since during a
+/// failover nothing is shared while it waits.
+const BACKOFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_millis(500));
 
-/// The line to one Redis.
+/// Where a line leads.
+#[derive(Debug)]
+pub(super) enum Destination {
+    /// To this server, whatever becomes of it.
+    Server(RedisNode),
+    /// To whichever server the Sentinels name as the primary.
+    Primary(Sentinels),
+}
+
+/// The line to one server.
 #[derive(Debug)]
 pub(super) struct Line {
-    client: Client,
+    destination: Destination,
     commands: ArcSwapOption<MultiplexedConnection>,
-    last_error: Mutex<StoreError>,
-    feeds: Mutex<Vec<Changes>>,
+    /// What went wrong last; `None`: nothing has yet.
+    last_error: Mutex<Option<StoreError>>,
+    listener: Arc<dyn Hear>,
+}
+
+/// A line with its task, which ends with it.
+#[derive(Debug)]
+pub(super) struct KeptLine {
+    pub(super) line: Arc<Line>,
+    keeper: AbortHandle,
+}
+
+impl KeptLine {
+    pub(super) fn start(destination: Destination, listener: Arc<dyn Hear>) -> Self {
+        let line = Arc::new(Line {
+            destination,
+            commands: ArcSwapOption::empty(),
+            last_error: Mutex::default(),
+            listener,
+        });
+        let keeper = tokio::spawn(Arc::clone(&line).keep()).abort_handle();
+        Self { line, keeper }
+    }
+}
+
+impl Drop for KeptLine {
+    fn drop(&mut self) {
+        self.keeper.abort();
+    }
 }
 
 impl Line {
-    pub(super) fn new(client: Client) -> Self {
-        Self {
-            client,
-            commands: ArcSwapOption::empty(),
-            last_error: Mutex::new(StoreError::Unreachable("not connected yet".to_owned())),
-            feeds: Mutex::default(),
-        }
-    }
-
     /// The connection for commands. While there is none nobody waits for it (F3).
     pub(super) fn commands(&self) -> Result<MultiplexedConnection, StoreError> {
         match &*self.commands.load() {
             Some(connection) => Ok(MultiplexedConnection::clone(connection)),
-            None => Err(self.last_error.lock().unwrap_or_else(PoisonError::into_inner).clone()),
+            None => Err(self
+                .last_error()
+                .unwrap_or_else(|| StoreError::Unreachable("not connected yet".to_owned()))),
         }
     }
 
-    /// A feed of changes; it begins with word of everything, or of what is wrong.
-    pub(super) fn feed(&self) -> Changes {
-        let feed = Changes::default();
-        if self.commands.load().is_some() {
-            feed.tell(Change::Everything);
-        }
-        self.feeds.lock().unwrap_or_else(PoisonError::into_inner).push(feed.clone());
-        feed
+    pub(super) fn is_connected(&self) -> bool {
+        self.commands.load().is_some()
+    }
+
+    /// It has neither been connected nor failed yet.
+    pub(super) fn is_new(&self) -> bool {
+        !self.is_connected() && self.last_error().is_none()
+    }
+
+    fn last_error(&self) -> Option<StoreError> {
+        self.last_error.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Connects, follows, and connects again, for as long as it is polled.
-    pub(super) async fn keep(self: Arc<Self>) {
+    async fn keep(self: Arc<Self>) {
         let mut pause = BACKOFF.0;
         loop {
             match self.connect().await {
@@ -82,91 +114,140 @@ impl Line {
     }
 
     async fn connect(&self) -> Result<Ends, StoreError> {
-        let (sender, pushes) = mpsc::unbounded_channel();
-        let config = AsyncConnectionConfig::new()
-            .set_connection_timeout(Some(CONNECT))
-            .set_response_timeout(Some(CONNECT));
-        let hearing = config.clone().set_push_sender(sender);
-        let commands = self
-            .client
-            .get_multiplexed_async_connection_with_config(&config)
-            .await
-            .map_err(|e| read_error(&e))?;
-        let mut ears = self
-            .client
-            .get_multiplexed_async_connection_with_config(&hearing)
-            .await
-            .map_err(|e| read_error(&e))?;
-        // Armed first, then everything is read: so no change is missed between the two. Without NOLOOP, which can
-        // hide a foreign write behind an own one (redis `trackingRememberKeyToBroadcast`).
-        let mut arm = ::redis::cmd("CLIENT");
-        arm.arg("TRACKING").arg("ON").arg("BCAST").arg("PREFIX").arg(KEY_PREFIX);
-        let _: () = arm.query_async(&mut ears).await.map_err(|e| read_error(&e))?;
-        let mut loading = commands.clone();
-        for script in [Script::Load, Script::CompareAndSet] {
-            script.install(&mut loading).await.map_err(|e| read_error(&e))?;
+        match &self.destination {
+            Destination::Server(server) => open(server).await,
+            Destination::Primary(sentinels) => {
+                let mut result = Err(StoreError::Unreachable("no Sentinel names a primary".to_owned()));
+                for server in sentinels.candidates().await? {
+                    result = match open(&server).await {
+                        Ok(mut ends) => must_be_primary(&mut ends.commands).await.map(|()| ends),
+                        Err(error) => Err(error),
+                    };
+                    if result.is_ok() {
+                        break;
+                    }
+                }
+                result
+            }
         }
-        Ok(Ends { commands, ears, pushes })
     }
 
     /// Passes on word of changes until a connection is lost; gives back why.
     async fn listen(&self, ends: Ends) -> StoreError {
-        let Ends { commands, ears, mut pushes } = ends;
+        let Ends { server, commands, ears, mut pushes } = ends;
         self.commands.store(Some(Arc::new(commands.clone())));
-        self.tell(&Change::Everything);
+        self.listener.hear(Change::Everything);
+        tokio::select! {
+            error = self.hear_all(&mut pushes) => error,
+            error = self.keep_alive(&server, commands, ears) => error,
+        }
+    }
+
+    async fn hear_all(&self, pushes: &mut mpsc::UnboundedReceiver<PushInfo>) -> StoreError {
+        while let Some(push) = pushes.recv().await {
+            match push.kind {
+                PushKind::Invalidate => match push.data.first() {
+                    Some(Value::Array(keys)) => keys.iter().filter_map(model_key).for_each(|key| {
+                        self.listener.hear(Change::Key(key));
+                    }),
+                    // FLUSHALL and FLUSHDB: everything.
+                    _ => self.listener.hear(Change::Everything),
+                },
+                PushKind::Disconnection => break,
+                _ => {}
+            }
+        }
+        StoreError::Unreachable("the connection was closed".to_owned())
+    }
+
+    async fn keep_alive(
+        &self,
+        server: &RedisNode,
+        commands: MultiplexedConnection,
+        ears: MultiplexedConnection,
+    ) -> StoreError {
         let mut beat = interval_at(Instant::now() + KEEP_ALIVE, KEEP_ALIVE);
         loop {
-            tokio::select! {
-                push = pushes.recv() => match push {
-                    Some(push) => if let Some(error) = self.hear(&push) { return error },
-                    None => return StoreError::Unreachable("the connection was closed".to_owned()),
-                },
-                _ = beat.tick() => {
-                    // Pushes that come while it waits are kept in their channel.
-                    let (a, b) = tokio::join!(ping(commands.clone()), ping(ears.clone()));
-                    if let Err(error) = a.and(b) {
-                        return error;
-                    }
-                }
+            beat.tick().await;
+            let (commands_live, ears_live, still_primary) = tokio::join!(
+                ping(commands.clone()),
+                ping(ears.clone()),
+                self.is_still_right(server, commands.clone())
+            );
+            if let Err(error) = commands_live.and(ears_live).and(still_primary) {
+                return error;
             }
         }
     }
 
-    fn hear(&self, push: &PushInfo) -> Option<StoreError> {
-        match push.kind {
-            PushKind::Invalidate => match push.data.first() {
-                Some(Value::Array(keys)) => keys.iter().filter_map(model_key).for_each(|key| {
-                    self.tell(&Change::Key(key));
-                }),
-                // FLUSHALL and FLUSHDB: everything.
-                _ => self.tell(&Change::Everything),
-            },
-            PushKind::Disconnection => {
-                return Some(StoreError::Unreachable("the connection was closed".to_owned()));
-            }
-            _ => {}
+    /// A primary that was demoted, or cut off from the Sentinels' majority, may go on answering.
+    async fn is_still_right(
+        &self,
+        server: &RedisNode,
+        mut commands: MultiplexedConnection,
+    ) -> Result<(), StoreError> {
+        let Destination::Primary(sentinels) = &self.destination else { return Ok(()) };
+        match timeout(KEEP_ALIVE, must_be_primary(&mut commands)).await {
+            Ok(result) => result?,
+            Err(_) => return Err(StoreError::Silent(KEEP_ALIVE)),
         }
-        None
+        if sentinels.name_another(server).await {
+            return Err(StoreError::Unreachable(format!("{server} is the primary no longer")));
+        }
+        Ok(())
     }
 
     fn lose(&self, error: StoreError) {
         self.commands.store(None);
-        self.last_error.lock().unwrap_or_else(PoisonError::into_inner).clone_from(&error);
-        self.tell(&Change::Lost(error));
-    }
-
-    fn tell(&self, change: &Change) {
-        for feed in self.feeds.lock().unwrap_or_else(PoisonError::into_inner).iter() {
-            feed.tell(change.clone());
-        }
+        *self.last_error.lock().unwrap_or_else(PoisonError::into_inner) = Some(error.clone());
+        self.listener.hear(Change::Lost(error));
     }
 }
 
 /// A live pair of connections.
 struct Ends {
+    server: RedisNode,
     commands: MultiplexedConnection,
     ears: MultiplexedConnection,
     pushes: mpsc::UnboundedReceiver<PushInfo>,
+}
+
+async fn open(server: &RedisNode) -> Result<Ends, StoreError> {
+    let (sender, pushes) = mpsc::unbounded_channel();
+    let client = server.client().map_err(|e| read_error(&e))?;
+    let config = connection_config();
+    let hearing = config.clone().set_push_sender(sender);
+    let commands =
+        client.get_multiplexed_async_connection_with_config(&config).await.map_err(|e| read_error(&e))?;
+    let mut ears =
+        client.get_multiplexed_async_connection_with_config(&hearing).await.map_err(|e| read_error(&e))?;
+    // Armed first, then everything is read: so no change is missed between the two. Without NOLOOP, which can
+    // hide a foreign write behind an own one (redis `trackingRememberKeyToBroadcast`).
+    let mut arm = ::redis::cmd("CLIENT");
+    arm.arg("TRACKING").arg("ON").arg("BCAST").arg("PREFIX").arg(KEY_PREFIX);
+    let _: () = arm.query_async(&mut ears).await.map_err(|e| read_error(&e))?;
+    let mut loading = commands.clone();
+    for script in [Script::Load, Script::CompareAndSet] {
+        script.install(&mut loading).await.map_err(|e| read_error(&e))?;
+    }
+    Ok(Ends { server: server.clone(), commands, ears, pushes })
+}
+
+pub(super) fn connection_config() -> AsyncConnectionConfig {
+    AsyncConnectionConfig::new().set_connection_timeout(Some(CONNECT)).set_response_timeout(Some(CONNECT))
+}
+
+/// Sentinels may be behind the times, so the server has the last word on what it is.
+async fn must_be_primary(commands: &mut MultiplexedConnection) -> Result<(), StoreError> {
+    let role: Vec<Value> =
+        ::redis::cmd("ROLE").query_async(commands).await.map_err(|error| read_error(&error))?;
+    match role.first() {
+        Some(Value::BulkString(role)) if role != b"master" => {
+            let role = String::from_utf8_lossy(role);
+            Err(StoreError::Refused(format!("the primary that Sentinels name is a {role}")))
+        }
+        _ => Ok(()),
+    }
 }
 
 async fn ping(mut connection: MultiplexedConnection) -> Result<(), StoreError> {

@@ -1,4 +1,4 @@
-//! The scripts, run by their digest.
+//! Commands for one circuit, and the scripts among them, which are run by their digest.
 
 use ::redis::{
     Cmd, ErrorKind, FromRedisValue, RedisResult, ServerErrorKind, aio::MultiplexedConnection, cmd,
@@ -12,6 +12,13 @@ use super::{history_key, redis_key};
 pub(super) enum Script {
     Load,
     CompareAndSet,
+}
+
+/// A command for one circuit.
+#[derive(Debug)]
+pub(super) struct Call {
+    command: Cmd,
+    script: Option<Script>,
 }
 
 impl Script {
@@ -34,30 +41,52 @@ impl Script {
         }
     }
 
-    /// The call, up to its arguments.
-    pub(super) fn call(self, key: &ModelKey) -> Cmd {
-        let mut call = cmd("EVALSHA");
-        call.arg(self.script().get_hash()).arg(2).arg(redis_key(key)).arg(history_key(key));
-        call
+    /// The call for one circuit, with the arguments that `complete` adds.
+    pub(super) fn call(self, key: &ModelKey, complete: impl FnOnce(&mut Cmd)) -> Call {
+        let mut command = cmd("EVALSHA");
+        command.arg(self.script().get_hash()).arg(2).arg(redis_key(key)).arg(history_key(key));
+        complete(&mut command);
+        Call { command, script: Some(self) }
     }
 
     pub(super) async fn install(self, connection: &mut MultiplexedConnection) -> RedisResult<()> {
         cmd("SCRIPT").arg("LOAD").arg(self.text()).query_async(connection).await
     }
+}
+
+impl Call {
+    pub(super) fn plain(command: Cmd) -> Self {
+        Self { command, script: None }
+    }
 
     /// Runs it. A Redis that has forgotten its scripts is given them again, once: a server that never keeps them
     /// must not become an endless loop.
-    pub(super) async fn run<T: FromRedisValue>(
-        self,
-        call: &Cmd,
+    pub(super) async fn send<T: FromRedisValue>(
+        &self,
         connection: &mut MultiplexedConnection,
+        asking: bool,
     ) -> RedisResult<T> {
-        match call.query_async(connection).await {
-            Err(error) if error.kind() == ErrorKind::Server(ServerErrorKind::NoScript) => {
-                self.install(connection).await?;
-                call.query_async(connection).await
+        match (self.send_once(connection, asking).await, self.script) {
+            (Err(error), Some(script)) if error.kind() == ErrorKind::Server(ServerErrorKind::NoScript) => {
+                script.install(connection).await?;
+                self.send_once(connection, asking).await
             }
-            answer => answer,
+            (answer, _) => answer,
         }
+    }
+
+    /// With `asking`, to the node that a slot is being moved to.
+    async fn send_once<T: FromRedisValue>(
+        &self,
+        connection: &mut MultiplexedConnection,
+        asking: bool,
+    ) -> RedisResult<T> {
+        if !asking {
+            return self.command.query_async(connection).await;
+        }
+        let mut pair = ::redis::pipe();
+        pair.cmd("ASKING").ignore().add_command(self.command.clone());
+        let (answer,): (T,) = pair.query_async(connection).await?;
+        Ok(answer)
     }
 }

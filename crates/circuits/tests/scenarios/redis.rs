@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use ::redis::{Cmd, FromRedisValue, cmd};
 use breaker::{ModelKey, Timestamp, Transition, millis};
-use circuits::{RedisAddress, RedisStore, Store, SystemClock, TimeShift, Value, WallClock};
+use circuits::{RedisAddress, RedisDeployment, RedisStore, Store, SystemClock, TimeShift, Value, WallClock};
 use testbed::RedisServer;
 use tokio::sync::OnceCell;
 
@@ -76,7 +76,10 @@ impl RedisBackend {
     async fn ask<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, String> {
         let connect = async {
             let address: RedisAddress = self.url.parse().map_err(|error| format!("{error}"))?;
-            let client = address.client().map_err(|error| error.to_string())?;
+            let RedisDeployment::One(server) = address.deployment() else {
+                return Err(format!("{} is not one Redis", self.url));
+            };
+            let client = server.client().map_err(|error| error.to_string())?;
             client.get_multiplexed_async_connection().await.map_err(|error| error.to_string())
         };
         command.query_async(&mut connect.await?).await.map_err(|error| error.to_string())
@@ -85,8 +88,7 @@ impl RedisBackend {
 
 fn start(url: &str, shift: &TimeShift) -> Result<Arc<RedisStore>, String> {
     let address: RedisAddress = url.parse().map_err(|error| format!("{error}"))?;
-    let store = RedisStore::start_shifted(address, shift.clone()).map_err(|error| error.to_string())?;
-    Ok(Arc::new(store))
+    Ok(Arc::new(RedisStore::start_shifted(address, shift.clone())))
 }
 
 impl Backend for RedisBackend {

@@ -12,12 +12,12 @@ use std::{process::ExitCode, sync::Arc, time::Duration};
 
 use anyhow::{Context as _, bail};
 use breaker::{ModelKey, Timestamp};
-use circuits::{Policies, RedisAddress, RedisStore, Report, Store, Value};
+use circuits::{Policies, RedisStore, Report, Store, Value};
 
 use super::Session;
 use crate::{
     cli::CircuitsCommand,
-    config::{Config, Redis},
+    config::{Config, Redis, RedisUrl},
 };
 
 /// Redis has so long to be connected to.
@@ -116,13 +116,12 @@ impl Seen {
 const ADVICE: &str = "the circuits cannot be read; `switchboard doctor` says what is wrong";
 
 async fn connect(redis: &Redis) -> anyhow::Result<Arc<RedisStore>> {
-    if redis.url.is_memory() {
+    let RedisUrl::Redis(address) = &redis.url else {
         bail!(
             "the configuration keeps circuits in each gateway's own memory (redis.url = \"memory:\"), where nobody else sees them"
         );
-    }
-    let address: RedisAddress = redis.url.expose().parse().context("REDIS_URL")?;
-    let store = RedisStore::start(address).context("REDIS_URL")?;
+    };
+    let store = RedisStore::start(address.clone());
     let connected = tokio::time::timeout(CONNECT, store.connected()).await;
     let url = &redis.url;
     match connected {

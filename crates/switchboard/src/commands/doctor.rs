@@ -5,6 +5,7 @@
 //! no provider is called, and no secret is shown.
 
 mod circuits;
+mod deployment;
 mod examination;
 mod finding;
 mod network;
@@ -21,7 +22,8 @@ use crate::{
     output::{Output, Style},
 };
 use examination::Examination;
-use finding::{Finding, Verdict};
+use finding::{Check, Finding, Verdict};
+use settings::RedisSettings;
 
 /// Looks for what is wrong, and says what to do.
 ///
@@ -30,11 +32,8 @@ use finding::{Finding, Verdict};
 pub async fn run(session: &Session, arguments: &JsonArgument) -> anyhow::Result<ExitCode> {
     let mut examination = Examination::default();
     let redis = settings::examine(session, &mut examination);
-    if let Some(redis) = redis
-        && let Some(mut server) = network::examine(&redis, &mut examination).await
-    {
-        server::examine(&mut server, &mut examination).await;
-        circuits::examine(&redis, &mut server, &mut examination).await;
+    if let Some(redis) = redis {
+        examine_redis(&redis, &mut examination).await;
     }
     let findings = examination.finish();
     let fine = findings.iter().all(|finding| finding.verdict != Verdict::Failed);
@@ -44,6 +43,28 @@ pub async fn run(session: &Session, arguments: &JsonArgument) -> anyhow::Result<
         tell(session.output, &findings)?;
     }
     Ok(if fine { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+async fn examine_redis(redis: &RedisSettings, examination: &mut Examination) {
+    let deployment = redis.address.deployment();
+    let servers = deployment::examine(deployment, examination).await;
+    let mut connections = Vec::with_capacity(servers.len());
+    let mut found = Vec::with_capacity(servers.len());
+    for server in &servers {
+        let mut examination = Examination::default();
+        if let Some(mut connection) = network::examine(server, &mut examination).await {
+            server::examine(deployment, &mut connection, &mut examination).await;
+            circuits::examine_tracking(server, &mut examination).await;
+            if !examination.has_failed(Check::Tracking) {
+                connections.push(connection);
+            }
+        }
+        found.push((server.to_string(), examination));
+    }
+    examination.take_over(&found);
+    if !servers.is_empty() && connections.len() == servers.len() {
+        circuits::examine(redis, &mut connections, examination).await;
+    }
 }
 
 /// What `--json` prints.

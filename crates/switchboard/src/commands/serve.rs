@@ -4,7 +4,7 @@ use std::{process::ExitCode, sync::Arc, time::Duration};
 
 use anyhow::Context as _;
 use breaker::InstanceId;
-use circuits::{Circuits, MemoryStore, RedisAddress, RedisStore, Settings, Store};
+use circuits::{Circuits, MemoryStore, RedisStore, Settings, Store};
 use gateway::{Gateway, Keys};
 use manager::ModelManager;
 use tokio::signal::unix::{SignalKind, signal};
@@ -12,7 +12,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use super::Session;
 use crate::{
     cli::ServeArguments,
-    config::{Config, Redis, Server, Sources},
+    config::{Config, Redis, RedisUrl, Server, Sources},
     reload,
 };
 
@@ -26,7 +26,7 @@ const FIRST_READ: Duration = Duration::from_secs(2);
 pub async fn run(session: &Session, arguments: &ServeArguments) -> anyhow::Result<ExitCode> {
     let sources = session.sources(arguments.listen)?;
     let config = Config::load(&sources)?;
-    let circuits = share_circuits(&config)?;
+    let circuits = share_circuits(&config);
     let manager = Arc::new(ModelManager::new(config.manager_settings(), circuits.clone())?);
     let settings = gateway::Settings { listen: config.server.listen, keys: keys(&config.server) };
     let gateway = Gateway::bind(settings, Arc::clone(&manager)).await?;
@@ -55,21 +55,20 @@ pub async fn run(session: &Session, arguments: &ServeArguments) -> anyhow::Resul
 }
 
 /// The circuits of this process, in the store that the configuration names.
-fn share_circuits(config: &Config) -> anyhow::Result<Circuits> {
+fn share_circuits(config: &Config) -> Circuits {
     let settings = Settings {
         policies: config.policies.clone(),
         optional: !config.redis.asked_for,
         ..Settings::new(instance())
     };
-    Ok(Circuits::start(open_store(&config.redis)?, settings))
+    Circuits::start(open_store(&config.redis), settings)
 }
 
-fn open_store(redis: &Redis) -> anyhow::Result<Arc<dyn Store>> {
-    if redis.url.is_memory() {
-        return Ok(Arc::new(MemoryStore::default()));
+fn open_store(redis: &Redis) -> Arc<dyn Store> {
+    match &redis.url {
+        RedisUrl::Memory => Arc::new(MemoryStore::default()),
+        RedisUrl::Redis(address) => Arc::new(RedisStore::start(address.clone())),
     }
-    let address: RedisAddress = redis.url.expose().parse().context("REDIS_URL")?;
-    Ok(Arc::new(RedisStore::start(address).context("REDIS_URL")?))
 }
 
 /// A name that tells this process from all others, short enough for a table.

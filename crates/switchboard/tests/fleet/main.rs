@@ -1,7 +1,18 @@
 //! The real binary, several times over, on one real Redis, with simulated providers behind it.
-#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "helpers of tests")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    unreachable_pub,
+    dead_code,
+    reason = "helpers of tests, some of them shared with other test programs"
+)]
 
+mod deployments;
 mod good_calls;
+#[path = "../support/program.rs"]
+mod program;
 mod redis_away;
 mod sdks;
 mod shared;

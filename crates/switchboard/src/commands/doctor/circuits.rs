@@ -1,6 +1,6 @@
 //! Checks of the circuits themselves: can they be read, is word of changes given, and is all among them one.
 
-use ::circuits::{Listing, RedisStore, Store as _, StoreError, Value};
+use ::circuits::{Listing, RedisNode, RedisStore, Store as _, StoreError, Value};
 use breaker::{Document, ModelKey, State};
 use redis::{AsyncConnectionConfig, RedisError, RedisResult, aio::MultiplexedConnection};
 use tokio::time::timeout;
@@ -17,26 +17,30 @@ const KEY_PREFIX: &str = "circuit_breaker:";
 /// So many bad names are shown.
 const SHOWN: usize = 3;
 
-/// Looks at the circuits.
-pub(super) async fn examine(
-    redis: &RedisSettings,
-    connection: &mut MultiplexedConnection,
-    examination: &mut Examination,
-) {
-    match timeout(PATIENCE, track(redis)).await {
+/// Looks whether one server tells of changes.
+pub(super) async fn examine_tracking(server: &RedisNode, examination: &mut Examination) {
+    match timeout(PATIENCE, track(server)).await {
         Ok(Ok(())) => examination.ok(Check::Tracking, "RESP3 and CLIENT TRACKING allowed"),
         Ok(Err(error)) => {
             let advice = "changes of others could not be heard; Redis 6.0 or later has it, and a user needs \
                           ACL SETUSER name +hello +client|tracking";
-            return examination.fail(Check::Tracking, told(&error), advice);
+            examination.fail(Check::Tracking, told(&error), advice);
         }
         Err(_) => {
             let found = format!("no answer within {} s", PATIENCE.as_secs());
-            return examination.fail(Check::Tracking, found, "look whether Redis is overloaded");
+            examination.fail(Check::Tracking, found, "look whether Redis is overloaded");
         }
     }
+}
+
+/// Looks at the circuits of all servers.
+pub(super) async fn examine(
+    redis: &RedisSettings,
+    connections: &mut [MultiplexedConnection],
+    examination: &mut Examination,
+) {
     let listing = timeout(PATIENCE, list(redis)).await.unwrap_or(Err(StoreError::Silent(PATIENCE)));
-    let bad_names = timeout(PATIENCE, bad_names(connection)).await;
+    let bad_names = timeout(PATIENCE, bad_names(connections)).await;
     match (listing, bad_names) {
         (Ok(listing), Ok(Ok(bad_names))) => judge(redis, &listing, &bad_names, examination),
         // First, as without SCAN nothing can be listed either.
@@ -55,40 +59,40 @@ pub(super) async fn examine(
 }
 
 /// Asks for word of changes in the very way an instance does.
-async fn track(redis: &RedisSettings) -> Result<(), RedisError> {
+async fn track(server: &RedisNode) -> Result<(), RedisError> {
     let config = AsyncConnectionConfig::new().set_response_timeout(Some(PATIENCE));
-    let client = redis.address.client()?;
-    let mut connection = client.get_multiplexed_async_connection_with_config(&config).await?;
+    let mut connection = server.client()?.get_multiplexed_async_connection_with_config(&config).await?;
     let mut track = redis::cmd("CLIENT");
     track.arg("TRACKING").arg("ON").arg("BCAST").arg("PREFIX").arg(KEY_PREFIX);
     track.query_async(&mut connection).await
 }
 
 async fn list(redis: &RedisSettings) -> Result<Listing, StoreError> {
-    let store =
-        RedisStore::start(redis.address.clone()).map_err(|error| StoreError::Refused(error.to_string()))?;
+    let store = RedisStore::start(redis.address.clone());
     store.connected().await?;
     store.load_all(&[], true).await
 }
 
 /// Keys that stand where circuits do, but name none.
-async fn bad_names(connection: &mut MultiplexedConnection) -> RedisResult<Vec<String>> {
+async fn bad_names(connections: &mut [MultiplexedConnection]) -> RedisResult<Vec<String>> {
     let mut names = Vec::new();
-    let mut cursor = 0u64;
-    loop {
-        let mut scan = redis::cmd("SCAN");
-        scan.arg(cursor).arg("MATCH").arg(format!("{KEY_PREFIX}*")).arg("COUNT").arg(1_000);
-        let (next, page): (u64, Vec<Vec<u8>>) = scan.query_async(connection).await?;
-        names.extend(
-            page.iter().map(|name| String::from_utf8_lossy(name).into_owned()).filter(|name| !is_good(name)),
-        );
-        if next == 0 {
-            names.sort_unstable();
-            names.dedup();
-            return Ok(names);
+    for connection in connections {
+        let mut cursor = 0u64;
+        loop {
+            let mut scan = redis::cmd("SCAN");
+            scan.arg(cursor).arg("MATCH").arg(format!("{KEY_PREFIX}*")).arg("COUNT").arg(1_000);
+            let (next, page): (u64, Vec<Vec<u8>>) = scan.query_async(connection).await?;
+            let page = page.iter().map(|name| String::from_utf8_lossy(name).into_owned());
+            names.extend(page.filter(|name| !is_good(name)));
+            if next == 0 {
+                break;
+            }
+            cursor = next;
         }
-        cursor = next;
     }
+    names.sort_unstable();
+    names.dedup();
+    Ok(names)
 }
 
 fn is_good(name: &str) -> bool {

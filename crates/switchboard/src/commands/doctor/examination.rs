@@ -35,9 +35,36 @@ impl Examination {
         self.findings.iter().any(|finding| finding.check == check)
     }
 
+    pub(super) fn has_failed(&self, check: Check) -> bool {
+        self.findings.iter().any(|finding| finding.check == check && finding.verdict == Verdict::Failed)
+    }
+
     /// Nothing further can be looked at.
     pub(super) fn stop(&mut self, why: impl Display) {
         self.unreached = Some(why.to_string());
+    }
+
+    /// Takes over what was found at several servers: of each check the worst, and where.
+    pub(super) fn take_over(&mut self, servers: &[(String, Self)]) {
+        let several = servers.len();
+        for check in Check::ALL {
+            let found: Vec<_> = servers
+                .iter()
+                .filter_map(|(server, it)| {
+                    it.findings.iter().find(|finding| finding.check == check).map(|finding| (server, finding))
+                })
+                .collect();
+            let Some((server, worst)) = found.iter().rev().max_by_key(|(_, finding)| finding.verdict) else {
+                continue;
+            };
+            let mut finding = Finding::clone(worst);
+            if several > 1 {
+                let alike = found.len() == several && found.iter().all(|(_, other)| other == worst);
+                let place = if alike { format!("all {several} masters") } else { (*server).clone() };
+                finding.found = format!("{place}: {}", finding.found);
+            }
+            self.findings.push(finding);
+        }
     }
 
     /// All findings in the order of [`Check::ALL`], one a check.
@@ -84,7 +111,31 @@ mod tests {
         examination.stop("needs the port");
         let findings = examination.finish();
         assert_eq!(findings.iter().map(|finding| finding.check).collect::<Vec<_>>(), Check::ALL);
-        assert_eq!((findings[4].verdict, findings[4].found.as_str()), (Verdict::Failed, "closed"));
-        assert_eq!((findings[5].verdict, findings[5].found.as_str()), (Verdict::Skipped, "needs the port"));
+        assert_eq!((findings[5].verdict, findings[5].found.as_str()), (Verdict::Failed, "closed"));
+        assert_eq!((findings[6].verdict, findings[6].found.as_str()), (Verdict::Skipped, "needs the port"));
+    }
+
+    #[test]
+    fn of_several_servers_the_worst_is_told() {
+        let server = |name: &str, memory: Option<&str>| {
+            let mut examination = Examination::default();
+            examination.ok(Check::Scripts, "allowed");
+            examination.ok(Check::Port, format_args!("{name} is open"));
+            match memory {
+                Some(found) => examination.fail(Check::Memory, found, "raise it"),
+                None => examination.ok(Check::Memory, "enough"),
+            }
+            (name.to_owned(), examination)
+        };
+        let mut whole = Examination::default();
+        whole.take_over(&[server("a", None), server("b", Some("full")), server("c", None)]);
+        let findings = whole.finish();
+        let found = |check| {
+            let finding = findings.iter().find(|finding| finding.check == check).unwrap();
+            (finding.verdict, finding.found.as_str())
+        };
+        assert_eq!(found(Check::Scripts), (Verdict::Ok, "all 3 masters: allowed"));
+        assert_eq!(found(Check::Port), (Verdict::Ok, "a: a is open"));
+        assert_eq!(found(Check::Memory), (Verdict::Failed, "b: full"));
     }
 }

@@ -9,6 +9,7 @@ pub(super) enum Check {
     Configuration,
     Providers,
     RedisUrl,
+    Deployment,
     Host,
     Port,
     Tls,
@@ -24,10 +25,11 @@ pub(super) enum Check {
 }
 
 impl Check {
-    pub(super) const ALL: [Self; 15] = [
+    pub(super) const ALL: [Self; 16] = [
         Self::Configuration,
         Self::Providers,
         Self::RedisUrl,
+        Self::Deployment,
         Self::Host,
         Self::Port,
         Self::Tls,
@@ -47,6 +49,7 @@ impl Check {
             Self::Configuration => "configuration",
             Self::Providers => "providers",
             Self::RedisUrl => "REDIS_URL",
+            Self::Deployment => "deployment",
             Self::Host => "host",
             Self::Port => "port",
             Self::Tls => "TLS",
@@ -63,18 +66,18 @@ impl Check {
     }
 }
 
-/// How a check came out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+/// How a check came out; the greater, the worse.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Verdict {
+    /// There was nothing to check, or no way to.
+    Skipped,
     /// As it should be.
     Ok,
     /// It works, but may not always.
     Warning,
     /// It does not work.
     Failed,
-    /// There was nothing to check, or no way to.
-    Skipped,
 }
 
 impl Verdict {

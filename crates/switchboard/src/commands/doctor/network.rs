@@ -2,13 +2,14 @@
 
 use std::{fmt::Display, time::Duration};
 
+use ::circuits::RedisNode;
 use redis::{AsyncConnectionConfig, ErrorKind, RedisError, aio::MultiplexedConnection};
 use tokio::{
     net::{TcpStream, lookup_host},
     time::timeout,
 };
 
-use super::{examination::Examination, finding::Check, settings::RedisSettings};
+use super::{examination::Examination, finding::Check};
 
 /// Nothing is waited for longer than this.
 pub(super) const PATIENCE: Duration = Duration::from_secs(3);
@@ -16,26 +17,26 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(3);
 const AUTH_ADVICE: &str = "check the user and password in REDIS_URL: redis://user:password@host:6379 \
                            (no user before Redis 6 or without ACLs: redis://:password@host:6379)";
 
-/// Goes all the way to a connection that Redis has let in.
+/// Goes all the way to a connection that the server has let in.
 pub(super) async fn examine(
-    redis: &RedisSettings,
+    server: &RedisNode,
     examination: &mut Examination,
 ) -> Option<MultiplexedConnection> {
-    match redis.address.host_and_port() {
-        Some((host, port)) => reach(host, port, redis.address.uses_tls(), examination).await?,
+    match server.host_and_port() {
+        Some((host, port)) => reach(host, port, server.uses_tls(), examination).await?,
         None => {
             examination.skip(Check::Host, "a socket file has none");
             examination.skip(Check::Port, "a socket file has none");
         }
     }
-    let mut connection = match connect(&redis.url).await {
+    let mut connection = match connect(server).await {
         Ok(connection) => connection,
         Err(error) => {
-            blame(&error, redis.address.uses_tls(), examination);
+            blame(&error, server.uses_tls(), examination);
             return None;
         }
     };
-    if redis.address.uses_tls() {
+    if server.uses_tls() {
         examination.ok(Check::Tls, "encrypted, and the certificate is trusted");
     } else {
         examination.skip(Check::Tls, "redis:// asks for none; rediss:// does");
@@ -82,13 +83,12 @@ async fn reach(host: &str, port: u16, tls: bool, examination: &mut Examination) 
     Some(())
 }
 
-/// Connects by RESP2 unless the URL says otherwise, so that a Redis too old for RESP3 can still tell its version.
-async fn connect(url: &str) -> Result<MultiplexedConnection, RedisError> {
-    let client = redis::Client::open(url)?;
+/// Connects by RESP2, so that a Redis too old for RESP3 can still tell its version.
+pub(super) async fn connect(server: &RedisNode) -> Result<MultiplexedConnection, RedisError> {
     let config = AsyncConnectionConfig::new()
         .set_connection_timeout(Some(PATIENCE))
         .set_response_timeout(Some(PATIENCE));
-    client.get_multiplexed_async_connection_with_config(&config).await
+    server.plain_client()?.get_multiplexed_async_connection_with_config(&config).await
 }
 
 /// Whose fault it is that there is no connection although the port is open.

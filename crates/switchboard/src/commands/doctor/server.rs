@@ -2,6 +2,7 @@
 
 use std::{collections::HashMap, time::SystemTime};
 
+use ::circuits::RedisDeployment;
 use redis::{RedisError, RedisResult, aio::MultiplexedConnection};
 
 use super::{examination::Examination, finding::Check, network::told};
@@ -13,10 +14,15 @@ const OLDEST: (u32, u32) = (6, 0);
 const CLOCKS_DIFFER: f64 = 1.0;
 
 /// Looks at everything that Redis tells of itself.
-pub(super) async fn examine(connection: &mut MultiplexedConnection, examination: &mut Examination) {
+pub(super) async fn examine(
+    deployment: &RedisDeployment,
+    connection: &mut MultiplexedConnection,
+    examination: &mut Examination,
+) {
     match info(connection).await {
         Ok(facts) => {
-            check_server(&facts, examination);
+            let clustered = matches!(deployment, RedisDeployment::Cluster { .. });
+            check_server(&facts, clustered, examination);
             check_role(&facts, examination);
             let saves = setting(connection, "save").await;
             check_persistence(&facts, saves.as_deref(), examination);
@@ -68,7 +74,7 @@ async fn setting(connection: &mut MultiplexedConnection, name: &str) -> Option<S
     answer.ok()?.into_iter().nth(1)
 }
 
-fn check_server(facts: &Facts, examination: &mut Examination) {
+fn check_server(facts: &Facts, clustered: bool, examination: &mut Examination) {
     let version = facts.get("redis_version");
     let name = match (facts.get("valkey_version"), facts.get("dragonfly_version")) {
         ("", "") => format!("Redis {version}"),
@@ -81,11 +87,11 @@ fn check_server(facts: &Facts, examination: &mut Examination) {
     }
     match facts.get("redis_mode") {
         "sentinel" => {
-            let advice = "give the address of Redis itself, not of its Sentinel";
+            let advice = "write redis-sentinel://host:26379/ and the primary's name";
             examination.fail(Check::Server, format_args!("{name}, a Sentinel"), advice);
         }
-        "cluster" => {
-            let advice = "use one Redis: a Cluster cannot be used yet";
+        "cluster" if !clustered => {
+            let advice = "write redis-cluster://, so that the other nodes are found";
             examination.fail(Check::Server, format_args!("{name}, a node of a Cluster"), advice);
         }
         _ => examination.ok(Check::Server, name),
@@ -208,7 +214,7 @@ mod tests {
         let facts = Facts::parse(text);
         let mut examination = Examination::default();
         match check {
-            Check::Server => check_server(&facts, &mut examination),
+            Check::Server => check_server(&facts, false, &mut examination),
             Check::Role => check_role(&facts, &mut examination),
             Check::Persistence => check_persistence(&facts, Some("3600 1"), &mut examination),
             _ => check_memory(&facts, &mut examination),

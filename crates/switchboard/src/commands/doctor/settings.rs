@@ -6,12 +6,14 @@ use providers::{Kind, ProviderConfig};
 use super::{examination::Examination, finding::Check};
 use crate::{
     commands::Session,
-    config::{CircuitsConfig, Config, Environment, Problems, Redis, SourceFile, Sources, environment::names},
+    config::{
+        CircuitsConfig, Config, Environment, Problems, Redis, RedisUrl, SourceFile, Sources,
+        environment::names,
+    },
 };
 
 /// Where Redis is, and how its circuits are read.
 pub(super) struct RedisSettings {
-    pub(super) url: String,
     pub(super) address: RedisAddress,
     pub(super) policies: Policies,
 }
@@ -100,7 +102,7 @@ fn only_redis(file: &SourceFile) -> Result<SourceFile, toml::de::Error> {
 
 fn redis_settings(config: CircuitsConfig, examination: &mut Examination) -> Option<RedisSettings> {
     let CircuitsConfig { redis: Redis { url, asked_for }, policies } = config;
-    if url.is_memory() {
+    let RedisUrl::Redis(address) = url else {
         examination.warn(
             Check::RedisUrl,
             "memory: each gateway keeps its circuits to itself and forgets them when it ends",
@@ -108,18 +110,10 @@ fn redis_settings(config: CircuitsConfig, examination: &mut Examination) -> Opti
         );
         examination.stop("there is no Redis to look at");
         return None;
-    }
-    match url.expose().parse::<RedisAddress>() {
-        Ok(address) => {
-            let default = if asked_for { "" } else { " (the default: REDIS_URL is not set)" };
-            examination.ok(Check::RedisUrl, format_args!("{address}{default}"));
-            Some(RedisSettings { url: url.expose().to_owned(), address, policies })
-        }
-        Err(error) => {
-            examination.fail(Check::RedisUrl, error, "mend REDIS_URL or [redis] url");
-            None
-        }
-    }
+    };
+    let default = if asked_for { "" } else { " (the default: REDIS_URL is not set)" };
+    examination.ok(Check::RedisUrl, format_args!("{address}{default}"));
+    Some(RedisSettings { address, policies })
 }
 
 fn one_line(problems: &Problems) -> String {

@@ -1,0 +1,213 @@
+//! Which node of a Redis Cluster has which slots, by what its nodes say.
+
+use std::collections::HashMap;
+
+use ::redis::{RedisResult, Value, aio::MultiplexedConnection, from_redis_value};
+
+use super::{RedisNode, slot::SLOTS};
+
+/// What the nodes of a Cluster say, brought together. Where they differ the owner with the greatest configuration
+/// epoch counts, as it does among the nodes themselves: so a node that is cut off and behind the times misleads nobody.
+#[derive(Debug, Clone)]
+pub(super) struct SlotsView {
+    /// Every node that owns slots.
+    pub(super) masters: Vec<RedisNode>,
+    /// Nodes that own none.
+    pub(super) replicas: Vec<RedisNode>,
+    /// For every slot its epoch and the position of its owner in `masters`.
+    owners: Vec<Option<(u64, usize)>>,
+}
+
+/// What one node says.
+#[derive(Debug)]
+pub(super) struct Answer {
+    ranges: Vec<Range>,
+    epochs: HashMap<String, u64>,
+}
+
+#[derive(Debug)]
+struct Range {
+    first: usize,
+    last: usize,
+    nodes: Vec<Named>,
+}
+
+#[derive(Debug)]
+struct Named {
+    host: String,
+    port: u16,
+    id: String,
+}
+
+impl Default for SlotsView {
+    fn default() -> Self {
+        Self { masters: Vec::new(), replicas: Vec::new(), owners: vec![None; SLOTS] }
+    }
+}
+
+impl SlotsView {
+    /// The position of a slot's owner in `masters`.
+    pub(super) fn owner(&self, slot: usize) -> Option<usize> {
+        self.owners.get(slot).copied().flatten().map(|(_, owner)| owner)
+    }
+
+    /// How many slots have an owner.
+    pub(super) fn covered(&self) -> usize {
+        self.owners.iter().flatten().count()
+    }
+
+    /// Whether every slot has the same owner in both.
+    pub(super) fn says_the_same(&self, other: &Self) -> bool {
+        let place = |view: &Self, slot| {
+            let node: &RedisNode = view.masters.get(view.owner(slot)?)?;
+            node.host_and_port().map(|(host, port)| (host.to_owned(), port))
+        };
+        if self.masters.len() != other.masters.len() {
+            return false;
+        }
+        // Masters mostly come in the same order, so that positions can be compared; if not, places are.
+        let in_order =
+            self.masters.iter().zip(&other.masters).all(|(a, b)| a.host_and_port() == b.host_and_port());
+        (0..SLOTS).all(|slot| match in_order {
+            true => self.owner(slot) == other.owner(slot),
+            false => place(self, slot) == place(other, slot),
+        })
+    }
+
+    /// Adds what `asked` says.
+    pub(super) fn add(&mut self, asked: &RedisNode, answer: &Answer) {
+        for range in &answer.ranges {
+            let mut nodes = range.nodes.iter();
+            let Some(master) = nodes.next() else { continue };
+            let epoch = answer.epochs.get(&master.id).copied().unwrap_or(0);
+            let position = place(&mut self.masters, asked, master);
+            for owner in self.owners.iter_mut().take(range.last + 1).skip(range.first) {
+                if owner.is_none_or(|(known, _)| epoch > known) {
+                    *owner = Some((epoch, position));
+                }
+            }
+            for replica in nodes {
+                place(&mut self.replicas, asked, replica);
+            }
+        }
+    }
+
+    /// Drops who owns nothing after all.
+    pub(super) fn finish(mut self) -> Self {
+        let mut new_positions = vec![None; self.masters.len()];
+        let mut masters = Vec::new();
+        for (_, owner) in self.owners.iter_mut().flatten() {
+            let position = *new_positions[*owner].get_or_insert_with(|| {
+                masters.push(self.masters[*owner].clone());
+                masters.len() - 1
+            });
+            *owner = position;
+        }
+        let is_master = |node: &RedisNode| {
+            masters.iter().any(|master: &RedisNode| master.host_and_port() == node.host_and_port())
+        };
+        self.replicas.retain(|replica| !is_master(replica));
+        self.masters = masters;
+        self
+    }
+}
+
+/// The position of a node, which is added if it is new.
+fn place(nodes: &mut Vec<RedisNode>, asked: &RedisNode, named: &Named) -> usize {
+    // A node that knows no address of its own is where it was asked.
+    let nameless = matches!(named.host.as_str(), "" | "?");
+    let host = asked.host_and_port().filter(|_| nameless).map_or(named.host.as_str(), |(host, _)| host);
+    let known = nodes.iter().position(|node| node.host_and_port() == Some((host, named.port)));
+    known.unwrap_or_else(|| {
+        nodes.push(asked.at(host, named.port));
+        nodes.len() - 1
+    })
+}
+
+/// Asks one node.
+pub(super) async fn ask(connection: &mut MultiplexedConnection) -> RedisResult<Answer> {
+    let mut ask = ::redis::pipe();
+    ask.cmd("CLUSTER").arg("SLOTS").cmd("CLUSTER").arg("NODES");
+    let (ranges, nodes): (Vec<Value>, String) = ask.query_async(connection).await?;
+    Ok(Answer { ranges: ranges.into_iter().filter_map(read_range).collect(), epochs: read_epochs(&nodes) })
+}
+
+/// First slot, last slot, then each node: the master first.
+fn read_range(range: Value) -> Option<Range> {
+    let Value::Array(parts) = range else { return None };
+    let mut parts = parts.into_iter();
+    let first = from_redis_value(parts.next()?).ok()?;
+    let last = from_redis_value(parts.next()?).ok()?;
+    let nodes = parts.filter_map(|node| {
+        let Value::Array(parts) = node else { return None };
+        let mut parts = parts.into_iter();
+        let host: Option<String> = from_redis_value(parts.next()?).ok()?;
+        let port = from_redis_value(parts.next()?).ok()?;
+        let id = from_redis_value(parts.next()?).ok()?;
+        Some(Named { host: host.unwrap_or_default(), port, id })
+    });
+    Some(Range { first, last, nodes: nodes.collect() })
+}
+
+/// `id address flags master pinged ponged epoch state slots`, one node a line.
+fn read_epochs(nodes: &str) -> HashMap<String, u64> {
+    let read = |line: &str| {
+        let mut words = line.split(' ');
+        Some((words.next()?.to_owned(), words.nth(5)?.parse().ok()?))
+    };
+    nodes.lines().filter_map(read).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn node(port: u16) -> RedisNode {
+        RedisNode::parse(&format!("redis://:hush@asked:{port}")).unwrap()
+    }
+
+    fn answer(ranges: &[(usize, usize, &str, u16)], epochs: &[(&str, u64)]) -> Answer {
+        let ranges = ranges.iter().map(|(first, last, host, port)| Range {
+            first: *first,
+            last: *last,
+            nodes: vec![Named { host: (*host).to_owned(), port: *port, id: port.to_string() }],
+        });
+        let epochs = epochs.iter().map(|(id, epoch)| ((*id).to_owned(), *epoch));
+        Answer { ranges: ranges.collect(), epochs: epochs.collect() }
+    }
+
+    #[test]
+    fn the_greater_epoch_owns_a_slot() {
+        let old = answer(&[(0, 8_191, "a", 1), (8_192, 16_383, "b", 2)], &[("1", 1), ("2", 2)]);
+        let new = answer(&[(0, 8_191, "c", 3), (8_192, 16_383, "b", 2)], &[("3", 3), ("2", 2)]);
+        for order in [[&old, &new], [&new, &old]] {
+            let mut view = SlotsView::default();
+            order.iter().for_each(|answer| view.add(&node(9), answer));
+            let view = view.finish();
+            let owner = |slot| view.masters[view.owner(slot).unwrap()].to_string();
+            assert_eq!((owner(0), owner(8_191), owner(16_383)), ("c:3".into(), "c:3".into(), "b:2".into()));
+            assert_eq!((view.masters.len(), view.covered()), (2, SLOTS), "a owns nothing any more");
+        }
+    }
+
+    #[test]
+    fn a_node_without_an_address_is_where_it_was_asked() {
+        let mut view = SlotsView::default();
+        view.add(&node(7), &answer(&[(0, 9, "", 7)], &[]));
+        assert_eq!((view.masters[0].to_string(), view.covered()), ("asked:7".into(), 10));
+    }
+
+    #[test]
+    fn views_are_compared_by_who_owns_what() {
+        let view = |ranges: &[(usize, usize, &str, u16)]| {
+            let mut view = SlotsView::default();
+            view.add(&node(9), &answer(ranges, &[]));
+            view.finish()
+        };
+        let one = view(&[(0, 9, "a", 1), (10, 19, "b", 2)]);
+        assert!(one.says_the_same(&view(&[(10, 19, "b", 2), (0, 9, "a", 1)])));
+        assert!(!one.says_the_same(&view(&[(0, 10, "a", 1), (11, 19, "b", 2)])));
+        assert!(!one.says_the_same(&view(&[(0, 19, "a", 1)])));
+        assert!(!one.says_the_same(&view(&[(0, 9, "b", 2), (10, 19, "a", 1)])));
+    }
+}

@@ -1,0 +1,105 @@
+//! Instances that share circuits through one address.
+
+use std::{sync::Arc, time::Duration};
+
+use breaker::{Failure, InstanceId, ModelKey, Policy, State};
+use circuits::{Circuits, LinkState, Policies, RedisAddress, RedisStore, Settings};
+use testbed::until;
+use tokio::time::{Instant, sleep};
+
+/// A change is acted on within so long (F1).
+const SOON: Duration = Duration::from_millis(100);
+
+/// Tries that a bound of time has on a busy machine.
+const TRIES: usize = 3;
+
+/// Two instances.
+pub(crate) struct Fleet {
+    pub(crate) instances: [Circuits; 2],
+}
+
+impl Fleet {
+    pub(crate) async fn start(url: &str) -> Self {
+        let instances = ["one", "two"].map(|name| {
+            let address: RedisAddress = url.parse().unwrap();
+            let store = Arc::new(RedisStore::start(address));
+            let policy = Policy {
+                failure_span: Duration::ZERO,
+                open_for: Duration::from_secs(60),
+                open_for_max: Duration::from_secs(60),
+                ..Policy::default()
+            };
+            let policies = Policies { default: policy, ..Policies::default() };
+            Circuits::start(store, Settings { policies, ..Settings::new(InstanceId::new(name)) })
+        });
+        let fleet = Self { instances };
+        fleet.until_shared().await;
+        fleet
+    }
+
+    pub(crate) async fn until_shared(&self) {
+        until("circuits are shared", async || {
+            self.instances.iter().all(|instance| instance.link() == LinkState::Connected)
+        })
+        .await;
+    }
+
+    /// Waits until an instance has found out; the circuits go on without Redis meanwhile.
+    pub(crate) async fn until_away(&self) {
+        until("Redis is found to be away", async || {
+            self.instances.iter().any(|instance| matches!(instance.link(), LinkState::Degraded { .. }))
+        })
+        .await;
+    }
+
+    /// Fails calls through one instance until its circuit is open.
+    pub(crate) async fn trip(&self, instance: usize, key: &ModelKey) {
+        while let Ok(permit) = self.instances[instance].admit(key).await {
+            permit.failed(Failure::status(503));
+            sleep(Duration::from_millis(1)).await;
+        }
+    }
+
+    /// Waits until an instance lets calls through, or until it does no longer.
+    pub(crate) async fn until_admitted(&self, instance: usize, key: &ModelKey, admitted: bool) {
+        let began = Instant::now();
+        while self.instances[instance].admit(key).await.is_ok() != admitted {
+            assert!(began.elapsed() < Duration::from_secs(20), "{key} stayed as it was in {instance}");
+            sleep(Duration::from_millis(1)).await;
+        }
+    }
+
+    /// What a stranger writes to a key is acted on by both in time: so they hear of the very server that has the key.
+    /// A bound of time is given several tries, as other tests run at the same time.
+    pub(crate) async fn hears_of(&self, key: &ModelKey, mut redis: impl AsyncFnMut(&[&str]) -> String) {
+        let name = format!("circuit_breaker:{key}");
+        let mut shortest = Duration::MAX;
+        for _ in 0..TRIES {
+            self.until_admitted(0, key, true).await;
+            self.until_admitted(1, key, true).await;
+            let began = Instant::now();
+            redis(&["SET", &name, r#"{"state":"OPEN"}"#]).await;
+            self.until_admitted(0, key, false).await;
+            self.until_admitted(1, key, false).await;
+            shortest = shortest.min(began.elapsed());
+            redis(&["DEL", &name]).await;
+            if shortest < SOON {
+                return;
+            }
+        }
+        panic!("{key}: a foreign write was acted on only after {shortest:?}");
+    }
+
+    /// The circuit is open for both, and its opening was announced once.
+    pub(crate) async fn is_open_for_all(&self, key: &ModelKey) {
+        self.until_admitted(0, key, false).await;
+        self.until_admitted(1, key, false).await;
+        let history = self.instances[1].history(key, 100).await.unwrap();
+        let openings = history.iter().filter(|entry| entry.to == State::Open).count();
+        assert_eq!(openings, 1, "{key}: {history:?}");
+    }
+}
+
+pub(crate) fn key(name: &str) -> ModelKey {
+    ModelKey::new("sim", name).unwrap()
+}

@@ -1,0 +1,77 @@
+//! Calls that go on whatever happens to Redis, and how long they waited for their leave.
+
+use std::{
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use breaker::ModelKey;
+use circuits::Circuits;
+use tokio::{
+    task::JoinHandle,
+    time::{Instant, sleep},
+};
+
+/// No call waits longer for its leave (F3).
+const BOUND: Duration = Duration::from_millis(100);
+
+/// Good calls of several models through several instances.
+pub(crate) struct Load {
+    stop: Arc<AtomicBool>,
+    callers: Vec<JoinHandle<usize>>,
+    times: Arc<Mutex<Times>>,
+}
+
+#[derive(Debug, Default)]
+struct Times {
+    /// The longest that a call waited.
+    admission: Duration,
+    /// The longest that this machine kept a task from running: so much of the above is no fault of the circuits.
+    machine: Duration,
+}
+
+impl Load {
+    pub(crate) fn start(instances: &[Circuits], keys: &[ModelKey]) -> Self {
+        let (stop, times) = (Arc::<AtomicBool>::default(), Arc::<Mutex<Times>>::default());
+        let mut callers = Vec::new();
+        for (instance, key) in instances.iter().flat_map(|one| keys.iter().map(move |key| (one, key))) {
+            let caller = call(instance.clone(), key.clone(), Arc::clone(&stop), Arc::clone(&times));
+            callers.push(tokio::spawn(caller));
+        }
+        Self { stop, callers, times }
+    }
+
+    /// Ends it. Every call was admitted, none waited.
+    pub(crate) async fn stop(self) {
+        self.stop.store(true, Ordering::SeqCst);
+        let mut calls = 0;
+        for caller in self.callers {
+            calls += caller.await.unwrap();
+        }
+        let times = self.times.lock().unwrap();
+        println!("{calls} good calls, the longest admission took {:?}", times.admission);
+        assert!(times.admission < BOUND + times.machine, "{times:?}");
+        assert!(calls > 100, "{calls} calls are no load");
+    }
+}
+
+async fn call(circuits: Circuits, key: ModelKey, stop: Arc<AtomicBool>, times: Arc<Mutex<Times>>) -> usize {
+    const PAUSE: Duration = Duration::from_millis(2);
+    let mut calls = 0;
+    while !stop.load(Ordering::SeqCst) {
+        let began = Instant::now();
+        let permit = circuits.admit(&key).await.unwrap_or_else(|refusal| panic!("{key}: {refusal:?}"));
+        let admission = began.elapsed();
+        permit.succeeded();
+        calls += 1;
+        let began = Instant::now();
+        sleep(PAUSE).await;
+        let mut times = times.lock().unwrap();
+        times.admission = times.admission.max(admission);
+        times.machine = times.machine.max(began.elapsed().saturating_sub(PAUSE));
+    }
+    calls
+}

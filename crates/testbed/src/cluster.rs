@@ -1,0 +1,166 @@
+//! A Redis Cluster.
+
+use std::path::Path;
+
+use crate::{RedisServer, port::free_port, until};
+
+const SLOTS: usize = 16_384;
+
+/// How many masters it begins with, each with one replica.
+const MASTERS: usize = 3;
+
+/// Three masters, each with a replica.
+#[derive(Debug)]
+pub struct ClusterDeployment {
+    /// First the masters of the start, then their replicas in the same order.
+    pub nodes: Vec<RedisServer>,
+}
+
+impl ClusterDeployment {
+    /// Starts all, and waits until they are one Cluster.
+    ///
+    /// # Panics
+    /// The program is not installed, or something does not start.
+    pub async fn start(program: &Path) -> Self {
+        let mut nodes = Vec::new();
+        let mut buses = Vec::new();
+        for _ in 0..2 * MASTERS {
+            let bus = free_port().to_string();
+            let options = [
+                ["--cluster-enabled", "yes"],
+                ["--cluster-port", &bus],
+                ["--cluster-node-timeout", "1000"],
+                ["--cluster-replica-validity-factor", "0"],
+                ["--repl-diskless-sync-delay", "0"],
+                ["--repl-ping-replica-period", "1"],
+            ];
+            nodes.push(RedisServer::start_program(program, options.as_flattened()).await);
+            buses.push(bus);
+        }
+        let cluster = Self { nodes };
+        for (position, node) in cluster.nodes.iter().enumerate() {
+            node.cli(&["CLUSTER", "SET-CONFIG-EPOCH", &(position + 1).to_string()]).await;
+            if position < MASTERS {
+                let first = (position * SLOTS / MASTERS).to_string();
+                let last = ((position + 1) * SLOTS / MASTERS - 1).to_string();
+                node.cli(&["CLUSTER", "ADDSLOTSRANGE", &first, &last]).await;
+            }
+            for (other, bus) in cluster.nodes.iter().zip(&buses).skip(position + 1) {
+                let port = other.port().to_string();
+                node.cli(&["CLUSTER", "MEET", "127.0.0.1", &port, bus]).await;
+            }
+        }
+        cluster.until_info("cluster_known_nodes:6").await;
+        for (master, replica) in cluster.nodes.iter().zip(cluster.nodes.iter().skip(MASTERS)) {
+            let id = master.cli(&["CLUSTER", "MYID"]).await;
+            until("a node becomes a replica", async || {
+                replica.cli(&["CLUSTER", "REPLICATE", &id]).await == "OK"
+            })
+            .await;
+        }
+        cluster.until_info("cluster_state:ok").await;
+        for node in &cluster.nodes {
+            until("every node knows the replicas", async || {
+                node.cli(&["CLUSTER", "NODES"]).await.matches("slave").count() == MASTERS
+            })
+            .await;
+        }
+        for replica in cluster.nodes.iter().skip(MASTERS) {
+            until("replicas follow their masters", async || {
+                replica.cli(&["ROLE"]).await.contains("connected")
+            })
+            .await;
+        }
+        cluster
+    }
+
+    /// As `REDIS_URL` says it: two of the nodes, of which one alone must do.
+    #[must_use]
+    pub fn url(&self) -> String {
+        let hosts: Vec<_> =
+            self.nodes.iter().skip(1).take(2).map(|node| format!("127.0.0.1:{}", node.port())).collect();
+        format!("redis-cluster://{}", hosts.join(","))
+    }
+
+    /// The node that says of itself that it has this key's slot.
+    ///
+    /// # Panics
+    /// None does.
+    pub async fn owner(&self, key: &str) -> usize {
+        for (position, node) in self.nodes.iter().enumerate() {
+            // A foreign key's type is told by its owner alone; the others send on.
+            if node.runs() && !node.cli(&["TYPE", key]).await.starts_with("MOVED") {
+                return position;
+            }
+        }
+        panic!("nobody has the slot of {key}");
+    }
+
+    /// Waits until the replica of a master of the start has everything that this has now.
+    ///
+    /// # Panics
+    /// It takes too long.
+    pub async fn until_replica_follows(&self, master: usize) {
+        self.nodes[master].until_followed_by(&self.nodes[master + MASTERS]).await;
+    }
+
+    /// Runs a command at the owner of a key.
+    ///
+    /// # Panics
+    /// There is none.
+    pub async fn cli(&self, key: &str, arguments: &[&str]) -> String {
+        let owner = self.owner(key).await;
+        self.nodes[owner].cli(arguments).await
+    }
+
+    /// Begins to move a key's slot to another node: its keys are there, but the slot is not yet.
+    ///
+    /// # Panics
+    /// A node refuses.
+    pub async fn begin_to_move(&self, key: &str, to: usize) {
+        let from = self.owner(key).await;
+        let (source, target) = (&self.nodes[from], &self.nodes[to]);
+        let (source_id, target_id) =
+            (source.cli(&["CLUSTER", "MYID"]).await, target.cli(&["CLUSTER", "MYID"]).await);
+        let slot = self.slot(key).await;
+        ok(target, &["CLUSTER", "SETSLOT", &slot, "IMPORTING", &source_id]).await;
+        ok(source, &["CLUSTER", "SETSLOT", &slot, "MIGRATING", &target_id]).await;
+        let keys = source.cli(&["CLUSTER", "GETKEYSINSLOT", &slot, "100"]).await;
+        let port = target.port().to_string();
+        let mut migrate = vec!["MIGRATE", "127.0.0.1", &port, "", "0", "5000", "KEYS"];
+        migrate.extend(keys.lines());
+        if !keys.is_empty() {
+            ok(source, &migrate).await;
+        }
+    }
+
+    /// Makes the other node the slot's owner.
+    ///
+    /// # Panics
+    /// A node refuses.
+    pub async fn finish_moving(&self, key: &str, to: usize) {
+        let (slot, id) = (self.slot(key).await, self.nodes[to].cli(&["CLUSTER", "MYID"]).await);
+        let masters = self.nodes.iter().take(MASTERS);
+        for node in std::iter::once(&self.nodes[to]).chain(masters) {
+            ok(node, &["CLUSTER", "SETSLOT", &slot, "NODE", &id]).await;
+        }
+    }
+
+    async fn slot(&self, key: &str) -> String {
+        self.nodes[0].cli(&["CLUSTER", "KEYSLOT", key]).await
+    }
+
+    async fn until_info(&self, line: &str) {
+        for node in &self.nodes {
+            until("the nodes know each other", async || {
+                node.cli(&["CLUSTER", "INFO"]).await.lines().any(|told| told.trim() == line)
+            })
+            .await;
+        }
+    }
+}
+
+async fn ok(node: &RedisServer, command: &[&str]) {
+    let answer = node.cli(command).await;
+    assert_eq!(answer, "OK", "{command:?}");
+}

@@ -1,0 +1,89 @@
+//! A primary, its replicas and their Sentinels.
+
+use std::path::Path;
+
+use crate::{RedisServer, until};
+
+/// One primary, two replicas and three Sentinels that put a replica in a lost primary's place.
+#[derive(Debug)]
+pub struct SentinelDeployment {
+    /// The first was the primary at the start.
+    pub servers: Vec<RedisServer>,
+    /// The Sentinels.
+    pub sentinels: Vec<RedisServer>,
+}
+
+impl SentinelDeployment {
+    /// The primary's name.
+    pub const NAME: &str = "main";
+
+    /// Starts all, and waits until they know each other.
+    ///
+    /// # Panics
+    /// The program is not installed, or something does not start.
+    pub async fn start(program: &Path) -> Self {
+        let options = ["--repl-diskless-sync-delay", "0", "--repl-ping-replica-period", "1"];
+        let primary = RedisServer::start_program(program, &options).await;
+        let port = primary.port().to_string();
+        let mut servers = vec![primary];
+        for _ in 0..2 {
+            let options = [&options[..], &["--replicaof", "127.0.0.1", &port]].concat();
+            servers.push(RedisServer::start_program(program, &options).await);
+        }
+        let mut deployment = Self { servers, sentinels: Vec::new() };
+        deployment.until_replicas_follow().await;
+        let name = Self::NAME;
+        let lines = [
+            format!("sentinel monitor {name} 127.0.0.1 {port} 2"),
+            format!("sentinel down-after-milliseconds {name} 500"),
+            format!("sentinel failover-timeout {name} 2000"),
+            format!("sentinel parallel-syncs {name} 2"),
+        ];
+        for _ in 0..3 {
+            deployment.sentinels.push(RedisServer::start_sentinel(program, lines.to_vec()).await);
+        }
+        for sentinel in &deployment.sentinels {
+            until("the Sentinels know each other and the replicas", async || {
+                let told = sentinel.cli(&["SENTINEL", "MASTER", name]).await;
+                let mut lines = told.lines();
+                let mut number = |of: &str| lines.by_ref().skip_while(|line| *line != of).nth(1) == Some("2");
+                number("num-slaves") && number("num-other-sentinels")
+            })
+            .await;
+        }
+        deployment
+    }
+
+    /// As `REDIS_URL` says it.
+    #[must_use]
+    pub fn url(&self) -> String {
+        let hosts: Vec<_> = self.sentinels.iter().map(|it| format!("127.0.0.1:{}", it.port())).collect();
+        format!("redis-sentinel://{}/{}", hosts.join(","), Self::NAME)
+    }
+
+    /// The position of the primary, as the first Sentinel says.
+    ///
+    /// # Panics
+    /// It does not answer, or names somebody else.
+    pub async fn primary(&self) -> usize {
+        let told = self.sentinels[0].cli(&["SENTINEL", "GET-MASTER-ADDR-BY-NAME", Self::NAME]).await;
+        let port = told.lines().nth(1).unwrap_or_default();
+        let position = self.servers.iter().position(|server| server.port().to_string() == port);
+        position.unwrap_or_else(|| panic!("the Sentinel names {told}"))
+    }
+
+    /// Waits until every replica has all that the primary of the start has.
+    ///
+    /// # Panics
+    /// It takes too long.
+    pub async fn until_replicas_follow(&self) {
+        let primary = &self.servers[0];
+        for replica in self.servers.iter().skip(1) {
+            until("replicas follow their primary", async || {
+                replica.cli(&["ROLE"]).await.contains("connected")
+            })
+            .await;
+            primary.until_followed_by(replica).await;
+        }
+    }
+}
