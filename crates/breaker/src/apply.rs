@@ -144,10 +144,10 @@ impl Change<'_> {
             return Effect::Void;
         }
         match event {
-            Event::Ended { stamp, outcome, at } => self.ended(stamp, outcome, *at),
+            Event::Ended { stamp, outcome, at } => self.ended(stamp, outcome, self.past(*at)),
             Event::FirstContent { stamp } => self.first_content(stamp),
             Event::Left { stamp } => self.left(stamp),
-            Event::Successes { epoch, at, calls } => self.successes(*epoch, *at, *calls),
+            Event::Successes { epoch, at, calls } => self.successes(*epoch, self.past(*at), *calls),
             Event::Probe { lease } => self.probe(lease),
             Event::Open { until, why } => {
                 self.turn(Phase::Forced { until: *until }, Reason::manual(why.clone()));
@@ -173,6 +173,11 @@ impl Change<'_> {
             _ => return Effect::Void,
         }
         Effect::Counted
+    }
+
+    /// Nothing has happened later than now: that was a clock that had not heard the store yet (B7).
+    fn past(&self, at: Timestamp) -> Timestamp {
+        at.min(self.context.now)
     }
 
     fn turn(&mut self, phase: Phase, reason: Reason) {

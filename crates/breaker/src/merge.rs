@@ -12,10 +12,11 @@ pub fn merge(local: &Record, remote: &Record, context: Context<'_>) -> Step {
     if local == remote || learnt_alone(local, context) {
         return unchanged(remote);
     }
-    let chosen = choose(local, remote);
-    if local.epoch == remote.epoch {
+    let local = &local.not_ahead_of(context.now);
+    if same_state(local, remote) {
         return merge_counts(local, remote, context);
     }
+    let chosen = choose(local, remote);
     let deadline = latest(local.retry_at(), remote.retry_at());
     let phase = match (&local.phase, &remote.phase) {
         (Phase::Closed | Phase::Forced { .. }, _) | (_, Phase::Closed | Phase::Forced { .. }) => {
@@ -43,6 +44,7 @@ pub fn restore(known: &Record, found: Option<&Record>, context: Context<'_>) -> 
     }
     let lost = Record::closed(0);
     let before = found.unwrap_or(&lost);
+    let known = &known.not_ahead_of(context.now);
     let phase = settled(&known.phase, known.retry_at());
     let last_epoch = known.epoch.max(before.epoch);
     Some(write(Record { phase, ..known.clone() }, before, last_epoch, Cause::Restored, context))
@@ -62,9 +64,19 @@ fn learnt_alone(local: &Record, context: Context<'_>) -> bool {
     alone == Some(context.instance)
 }
 
-/// The newer epoch wins, but a person's open yields to nothing but a person's newer word.
+/// Nothing has changed on either side since they parted but counts and leases. The epoch alone does not say so: two
+/// that are apart can come to the same one, in one millisecond or where epochs are ahead of the time.
+fn same_state(local: &Record, remote: &Record) -> bool {
+    local.epoch == remote.epoch
+        && local.written_state() == remote.written_state()
+        && local.is_forced() == remote.is_forced()
+        && local.retry_at() == remote.retry_at()
+}
+
+/// The newer epoch wins, but a person's open yields to nothing but a person's newer word. Of equal ones an outage wins.
 fn choose<'a>(local: &'a Record, remote: &'a Record) -> &'a Record {
-    let (newer, older) = if local.epoch > remote.epoch { (local, remote) } else { (remote, local) };
+    let rank = |record: &Record| (record.epoch, !matches!(record.phase, Phase::Closed));
+    let (newer, older) = if rank(local) > rank(remote) { (local, remote) } else { (remote, local) };
     if older.is_forced() && !newer.is_forced() && !is_persons_word(newer) { older } else { newer }
 }
 

@@ -243,6 +243,33 @@ impl Record {
         self.row.failures > 0 || self.trips > 0 || self.cut_off.iter().any(|held| held.instance == *instance)
     }
 
+    /// The record as if it had been written now, where a clock that had not heard the store yet wrote it ahead of time
+    /// (B7). Two clocks that the store tolerates may differ by [`LEASE_GRACE`].
+    pub(crate) fn not_ahead_of(&self, now: Timestamp) -> Self {
+        let ahead = self.updated_at.since(now);
+        let mut record = self.clone();
+        if ahead <= LEASE_GRACE {
+            return record;
+        }
+        match &mut record.phase {
+            Phase::Closed | Phase::Forced { until: None } => {}
+            Phase::Forced { until: Some(until) } => *until = *until - ahead,
+            Phase::Open(outage) | Phase::HalfOpen { outage, .. } => {
+                outage.opened_at = outage.opened_at - ahead;
+                outage.retry_at = outage.retry_at - ahead;
+            }
+        }
+        for held in &mut record.cut_off {
+            held.until = held.until - ahead;
+            (held.since, held.last) = (held.since.min(now), held.last.min(now));
+        }
+        record.row.since = record.row.since.min(now);
+        record.row.last = record.row.last.min(now);
+        record.window.forget_after(now);
+        record.updated_at = now;
+        record
+    }
+
     /// The deadline before which `instance` is to leave the model alone because it cannot connect to it (F7).
     #[must_use]
     pub fn held_until(&self, instance: &InstanceId, now: Timestamp) -> Option<Timestamp> {

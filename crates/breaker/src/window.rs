@@ -97,6 +97,11 @@ impl Window {
         self.buckets.retain(|bucket| bucket.start > edge);
     }
 
+    /// Leaves out what is said to have happened later than now.
+    pub(crate) fn forget_after(&mut self, now: Timestamp) {
+        self.buckets.retain(|bucket| bucket.start <= now);
+    }
+
     /// One instance's connection failures must not take the model from the others, so they are judged apart (F7).
     pub(crate) fn verdict(&self, policy: &Policy, now: Timestamp) -> Verdict {
         let Some(rate) = policy.failure_rate else { return Verdict::Fine };

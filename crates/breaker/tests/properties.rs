@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use breaker::{
     Admission, Context, Document, Effect, Event, Extras, Failure, FailureKind, InstanceId, Lease, Outcome,
-    Phase, Policy, Record, Stamp, Step, Timestamp, admit, adopt, apply, encode,
+    Phase, Policy, Record, Stamp, Step, Timestamp, admit, adopt, apply, encode, merge,
 };
 use proptest::{collection::vec, option, prelude::*};
 use serde_json::{Value, json};
@@ -70,6 +70,7 @@ fn policies() -> impl Strategy<Value = Policy> {
 }
 
 /// A fleet's calls on one circuit.
+#[derive(Clone)]
 struct Fleet {
     policy: Policy,
     now: Timestamp,
@@ -164,6 +165,8 @@ impl Fleet {
         if after.is_calm() {
             self.check_calm(after)?;
         }
+        self.check_lifetime(after)?;
+        check_success(event, step)?;
         check_wire(after, &self.policy)
     }
 
@@ -172,6 +175,26 @@ impl Fleet {
         let instance = InstanceId::new("i1");
         prop_assert_eq!(admit(record, &self.policy, &instance, self.now), Admission::Admitted);
         prop_assert!(!record.success_is_news(&instance));
+        Ok(())
+    }
+
+    /// B8: nothing expires inside an open period or a probe, and no rule makes one longer than its longest.
+    fn check_lifetime(&self, after: &Record) -> Result<(), TestCaseError> {
+        let leases = match &after.phase {
+            Phase::HalfOpen { leases, .. } => leases.iter().map(|lease| lease.until).max(),
+            _ => None,
+        };
+        let Some(lifetime) = after.lifetime(self.now) else {
+            prop_assert!(after.is_forced(), "lives for ever");
+            return Ok(());
+        };
+        prop_assert!(!after.is_forced(), "what is forced expires");
+        prop_assert!(after.retry_at().max(leases).is_none_or(|needed| self.now + lifetime >= needed));
+        let longest = self.policy.open_for_max.max(self.policy.rest_max);
+        if after.epoch != self.record.epoch && matches!(after.phase, Phase::Open(_)) {
+            let stood = self.record.retry_at().unwrap_or(Timestamp::NEVER);
+            prop_assert!(after.retry_at() <= Some(stood.max(self.now + longest)), "open for too long");
+        }
         Ok(())
     }
 
@@ -195,6 +218,41 @@ impl Fleet {
         }
         Ok(())
     }
+}
+
+/// B6: a success that counts in a closed circuit ends the row.
+fn check_success(event: &Event, step: &Step) -> Result<(), TestCaseError> {
+    let succeeded = matches!(event, Event::Ended { outcome: Outcome::Succeeded, .. });
+    if succeeded && step.effect == Effect::Counted && matches!(step.record.phase, Phase::Closed) {
+        prop_assert_eq!(step.record.row.failures, 0);
+    }
+    Ok(())
+}
+
+/// F4: what is brought together is newer than what stood there or is what stood there; the later deadline stands, and
+/// what a person forced. Brought together once more, it stays.
+fn check_merge(local: &Fleet, remote: &Fleet, now: Timestamp) -> Result<(), TestCaseError> {
+    let (instance, policy) = (InstanceId::new("i1"), &local.policy);
+    let context = Context { instance: &instance, policy, now };
+    let step = merge(&local.record, &remote.record, context);
+    prop_assert_eq!(step.transition.is_some(), step.record.epoch != remote.record.epoch);
+    if step.transition.is_some() {
+        prop_assert!(step.record.epoch > local.record.epoch.max(remote.record.epoch));
+    }
+    let open = |record: &Record| matches!(record.phase, Phase::Open(_) | Phase::HalfOpen { .. });
+    let alone = |record: &Record| match &record.phase {
+        Phase::Open(outage) | Phase::HalfOpen { outage, .. } => outage.alone.is_some(),
+        _ => false,
+    };
+    if open(&local.record) && open(&remote.record) && !alone(&local.record) {
+        prop_assert!(step.record.retry_at() >= local.record.retry_at().max(remote.record.retry_at()));
+    }
+    if local.record.is_forced() && remote.record.is_forced() {
+        prop_assert!(step.record.is_forced());
+    }
+    let again = merge(&step.record, &step.record, context);
+    prop_assert_eq!(again.transition, None);
+    Ok(())
 }
 
 const fn epoch_of(event: &Event) -> Option<u64> {
@@ -292,6 +350,42 @@ proptest! {
         for happening in story {
             fleet.happen(happening)?;
         }
+    }
+
+    #[test]
+    fn what_was_learnt_apart_comes_together(
+        policy in policies(),
+        together in vec(happenings(), 0..30),
+        [here, there] in [vec(happenings(), 0..30), vec(happenings(), 0..30)],
+    ) {
+        let mut fleet = Fleet::new(policy);
+        for happening in together {
+            fleet.happen(happening)?;
+        }
+        let mut parts = [fleet.clone(), fleet];
+        for (part, story) in parts.iter_mut().zip([here, there]) {
+            for happening in story {
+                part.happen(happening)?;
+            }
+        }
+        let [local, remote] = parts;
+        check_merge(&local, &remote, local.now.max(remote.now))?;
+    }
+
+    /// B5: as many failures as are told are counted, whoever tells them and when, until one more would trip.
+    #[test]
+    fn no_failure_is_lost(tellers in vec((0..3usize, 0..50u64), 0..9)) {
+        let policy = Policy { failure_burst: 10, failure_threshold: 10, ..Policy::default() };
+        let mut fleet = Fleet::new(policy);
+        let count = tellers.len();
+        for (instance, wait) in tellers {
+            fleet.happen(Happening::Wait(wait))?;
+            fleet.happen(Happening::Call { instance })?;
+            let outcome = Outcome::Failed(Failure::status(529));
+            let call = fleet.calls.len() - 1;
+            fleet.happen(Happening::Ended { call, outcome })?;
+        }
+        prop_assert_eq!(fleet.record.row.failures as usize, count);
     }
 
     #[test]

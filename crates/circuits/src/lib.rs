@@ -33,6 +33,9 @@ mod report;
 mod store;
 mod writer;
 
+#[cfg(test)]
+mod model;
+
 pub use circuits::{Circuits, OperateError, Pacing, Policies, Settings};
 pub use clock::{SystemClock, WallClock};
 pub use link::LinkState;

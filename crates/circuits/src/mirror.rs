@@ -2,7 +2,10 @@
 
 use breaker::{Context, Document, Extras, Phase, Policy, Record, State, adopt, merge, next_epoch, restore};
 
-use crate::store::{Loaded, Value};
+use crate::{
+    plan::{Next, Plan},
+    store::{Loaded, Value, Write},
+};
 
 /// What stands in the store, as far as is known.
 #[derive(Debug, Clone, PartialEq)]
@@ -73,6 +76,16 @@ impl Mirror {
         gone && self.history.is_none() && !matches!(self.last.phase, Phase::Closed)
     }
 
+    /// Whether it depends on the history what this value means: of a circuit that is to be protected, of one that is
+    /// gone, and of what somebody else wrote, which is told of as a change of what the history ends in.
+    pub(crate) fn depends_on_history(&self, value: &Value, policy: &Policy) -> bool {
+        let ours = match value {
+            Value::Text(text) => matches!(Document::parse(text, policy), Document::Ours(..)),
+            Value::Absent | Value::Oversized { .. } | Value::OtherType(_) => false,
+        };
+        !ours || self.apart || !matches!(self.last.phase, Phase::Closed)
+    }
+
     /// Whether the store is to be told something, even if nothing happens.
     pub(crate) fn owes_a_write(&self) -> bool {
         match self.stored {
@@ -121,8 +134,44 @@ impl Mirror {
         }
     }
 
-    /// The store now holds this.
-    pub(crate) fn written(&mut self, value: Value, record: Record) {
+    /// The store has done what was planned.
+    pub(crate) fn written(&mut self, plan: &Plan, write: &Write) {
+        match &plan.next {
+            Next::Same => {}
+            Next::Record(record) => {
+                let value = write.next.clone().map_or(Value::Absent, Value::Text);
+                self.holds(value, Record::clone(record));
+            }
+            Next::Nothing(epoch) => self.holds_nothing(*epoch),
+        }
+        self.history = write.entries.last().map_or(self.history, |entry| Some(entry.to));
+    }
+
+    /// There is nothing to write: what stands in the store is what is to be gone by. Whether that could be done.
+    pub(crate) fn in_step(&mut self) -> bool {
+        match self.stored.clone() {
+            Stored::Ours(record) => self.holds(self.value.clone(), record),
+            Stored::Absent => self.holds_nothing(self.last.epoch),
+            Stored::Unknown | Stored::Foreign(_) | Stored::Garbage | Stored::OtherType => return false,
+        }
+        true
+    }
+
+    /// Goes on with what could not be written. Whether that is anything new.
+    pub(crate) fn go_apart(&mut self, plan: &Plan) -> bool {
+        match &plan.next {
+            Next::Record(record) if **record != self.record || !self.is_known() => {
+                self.apart = true;
+                self.last = Record::clone(record);
+                self.record = Record::clone(record);
+            }
+            Next::Record(_) | Next::Same => return false,
+            Next::Nothing(epoch) => self.holds_nothing(*epoch),
+        }
+        true
+    }
+
+    fn holds(&mut self, value: Value, record: Record) {
         self.value = value;
         self.apart = false;
         self.stored = Stored::Ours(record.clone());
@@ -130,8 +179,7 @@ impl Mirror {
         self.record = record;
     }
 
-    /// The store now holds nothing.
-    pub(crate) fn removed(&mut self, last_epoch: u64) {
+    fn holds_nothing(&mut self, last_epoch: u64) {
         self.value = Value::Absent;
         self.apart = false;
         self.stored = Stored::Absent;
@@ -139,18 +187,13 @@ impl Mirror {
         self.last = Record::closed(last_epoch);
     }
 
-    /// Goes on with what cannot be written.
-    pub(crate) fn keep_apart(&mut self, record: Record) {
-        self.apart = true;
-        self.last = record.clone();
-        self.record = record;
-    }
-
     /// What to go on from, with the store at hand.
     pub(crate) fn base(&self, context: Context<'_>) -> Base {
         match &self.stored {
             Stored::Foreign(foreign) => {
-                let (record, transition) = adopt(foreign, Some(&self.last), context);
+                let (record, mut transition) = adopt(foreign, Some(&self.last), context);
+                // The history goes on from where it ended, which this instance may have missed (B11).
+                transition.from = self.history.unwrap_or(transition.from);
                 Some((record, Some(transition)))
             }
             Stored::Unknown | Stored::Absent => self.base_without_value(context),

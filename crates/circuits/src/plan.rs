@@ -13,7 +13,7 @@ use bytes::Bytes;
 
 use crate::{
     mirror::{Mirror, Stored},
-    store::{Value, Write},
+    store::Write,
 };
 
 /// Something that an instance wants of a circuit.
@@ -97,16 +97,13 @@ pub(crate) fn plan(mirror: &Mirror, requests: &[Request], context: Context<'_>, 
         fold.transitions.extend(transition);
     }
     let answers = requests.iter().map(|request| fold.request(request)).collect();
-    let garbage = matches!(mirror.stored, Stored::Garbage) && !mirror.apart;
-    let next = match (fold.record, fold.removed) {
+    let garbage = online && matches!(mirror.stored, Stored::Garbage) && !mirror.apart;
+    let next = match (fold.record.take(), fold.removed) {
         (Some(record), _) if matches!(&mirror.stored, Stored::Ours(stored) if *stored == record) => {
             Next::Same
         }
         (Some(record), _) if garbage && record == mirror.record => Next::Same,
-        (Some(record), _) if garbage && record.epoch == 0 => {
-            // What was admitted while nothing was known of an epoch must not count in this one.
-            Next::Record(Box::new(Record { epoch: next_epoch(mirror.last.epoch, context.now), ..record }))
-        }
+        (Some(record), _) if garbage => Next::Record(Box::new(fold.overwrite_garbage(record))),
         (Some(record), _) => Next::Record(Box::new(record)),
         (None, Some(epoch)) => Next::Nothing(epoch),
         (None, None) => Next::Same,
@@ -193,6 +190,28 @@ impl Fold<'_> {
         self.record = Some(record);
     }
 
+    /// A text that was no circuit counted as closed in no epoch of the store's. Now that it goes, it has one, and the
+    /// history is told that the circuit was closed by somebody else (B11).
+    fn overwrite_garbage(&mut self, mut record: Record) -> Record {
+        let Context { instance, now, .. } = self.context;
+        let mut epoch = next_epoch(self.mirror.last.epoch, now);
+        let told = self.mirror.history.filter(|state| *state != State::Closed).map(|from| Transition {
+            from,
+            to: State::Closed,
+            epoch,
+            reason: Reason::of(Cause::Foreign),
+            instance: instance.clone(),
+            at: now,
+        });
+        for transition in &mut self.transitions {
+            epoch = transition.epoch.max(epoch.saturating_add(1));
+            transition.epoch = epoch;
+        }
+        self.transitions.splice(..0, told);
+        record.epoch = epoch;
+        record
+    }
+
     fn forget(&mut self) -> Answer {
         match &self.record {
             Some(record) if matches!(record.phase, Phase::Closed) && record.row.failures == 0 => {
@@ -224,9 +243,4 @@ fn reset_entry(
 ) -> Transition {
     let reason = Reason { why, ..Reason::of(Cause::Reset) };
     Transition { from, to: State::Closed, epoch, reason, instance: instance.clone(), at }
-}
-
-/// The value that a write leaves behind.
-pub(crate) fn value_after(write: &Write) -> Value {
-    write.next.clone().map_or(Value::Absent, Value::Text)
 }

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use breaker::{Event, Phase, State};
+use breaker::{Event, State};
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::{
@@ -152,13 +152,12 @@ impl Shared {
                 let inner = circuit.inner();
                 let unread = inner.mirror.stored == Stored::Unknown;
                 let changed = unread || inner.mirror.value != value || inner.mirror.owes_a_write();
-                (changed, !matches!(inner.mirror.last.phase, Phase::Closed) || inner.mirror.apart)
+                (changed, inner.mirror.depends_on_history(&value, &inner.policy))
             };
             if !changed {
                 continue;
             }
-            // Only a circuit that is to be protected depends on whether its history stands, or one that is gone.
-            if needs_history || value == Value::Absent {
+            if needs_history {
                 match self.load(&circuit).await {
                     Ok(loaded) => self.take_up(&circuit, &loaded),
                     Err(error) => return self.link.fail(&error, self.clock.now()),

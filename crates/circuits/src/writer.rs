@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use breaker::{Context, Effect, Record};
+use breaker::{Context, Effect};
 use tokio::time::{Instant, timeout};
 
 use crate::{
@@ -14,7 +14,7 @@ use crate::{
     circuits::Shared,
     mirror::Stored,
     permit::Permit,
-    plan::{Answer, Next, Plan, Request, plan, value_after},
+    plan::{Answer, Plan, Request, plan},
     store::{StoreError, Swap, Write},
 };
 
@@ -201,12 +201,7 @@ impl Shared {
 
 fn commit(circuit: &Circuit, plan: &Plan, write: &Write) {
     let mut inner = circuit.inner();
-    match &plan.next {
-        Next::Same => {}
-        Next::Record(record) => inner.mirror.written(value_after(write), Record::clone(record)),
-        Next::Nothing(epoch) => inner.mirror.removed(*epoch),
-    }
-    inner.mirror.history = write.entries.last().map_or(inner.mirror.history, |entry| Some(entry.to));
+    inner.mirror.written(plan, write);
     inner.version += 1;
     inner.written_at = Some(Instant::now());
     circuit.publish(&inner);
@@ -214,33 +209,18 @@ fn commit(circuit: &Circuit, plan: &Plan, write: &Write) {
     tell(circuit, plan);
 }
 
-/// Nothing is to be written: what stands in the store is what is to be gone by.
 fn commit_nothing(circuit: &Circuit, inner: &mut Inner) {
-    match inner.mirror.stored.clone() {
-        Stored::Ours(record) => {
-            let value = inner.mirror.value.clone();
-            inner.mirror.written(value, record);
-        }
-        Stored::Absent => {
-            let epoch = inner.mirror.last.epoch;
-            inner.mirror.removed(epoch);
-        }
-        Stored::Unknown | Stored::Foreign(_) | Stored::Garbage | Stored::OtherType => return,
+    if inner.mirror.in_step() {
+        circuit.publish(inner);
     }
-    circuit.publish(inner);
 }
 
 fn commit_apart(circuit: &Circuit, inner: &mut Inner, plan: &Plan) {
-    match &plan.next {
-        Next::Record(record) if **record != inner.mirror.record || !inner.mirror.is_known() => {
-            inner.mirror.keep_apart(Record::clone(record));
-        }
-        Next::Record(_) | Next::Same => return,
-        Next::Nothing(epoch) => inner.mirror.removed(*epoch),
+    if inner.mirror.go_apart(plan) {
+        inner.version += 1;
+        circuit.publish(inner);
+        tell(circuit, plan);
     }
-    inner.version += 1;
-    circuit.publish(inner);
-    tell(circuit, plan);
 }
 
 fn tell(circuit: &Circuit, plan: &Plan) {

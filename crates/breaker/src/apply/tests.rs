@@ -48,6 +48,19 @@ impl Circuit {
 }
 
 #[test]
+fn an_outcome_from_a_clock_ahead_of_time_is_of_now() {
+    let mut circuit = Circuit::new(Policy::open_swe());
+    let stamp = Stamp { epoch: circuit.record.epoch, lease: None };
+    let an_hour_ahead = after(3_600_000);
+    for _ in 0..2 {
+        let outcome = Outcome::Failed(Failure::status(529));
+        circuit.apply(&Event::Ended { stamp: stamp.clone(), outcome, at: an_hour_ahead }, after(5));
+    }
+    assert_eq!(circuit.record.retry_at(), Some(after(180_005)));
+    assert_eq!(circuit.record.row.last, after(5));
+}
+
+#[test]
 fn the_row_trips_at_exactly_its_span() {
     for (span, trips) in [(249, false), (250, true)] {
         let mut circuit = Circuit::new(Policy::default());

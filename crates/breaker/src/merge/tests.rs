@@ -34,6 +34,32 @@ fn merged(local: &Record, remote: &Record) -> Step {
     with_context(|context| merge(local, remote, context))
 }
 
+/// Two instances that are apart can come to the same epoch, where it is ahead of the time or in one millisecond.
+#[test]
+fn equal_epochs_of_different_states_are_brought_together() {
+    let step = merged(&by_hand(forced(9)), &open(9, after(20)));
+    assert!(step.record.is_forced() && step.record.epoch > 9);
+    let step = merged(&open(9, after(20)), &by_hand(forced(9)));
+    assert_eq!((step.record.is_forced(), step.transition), (true, None));
+    let step = merged(&open(9, after(20)), &open(9, after(5)));
+    assert_eq!(step.record.retry_at(), Some(after(20)));
+    assert!(step.record.epoch > 9);
+    let step = merged(&open(9, after(20)), &Record::closed(9));
+    assert_eq!((step.record.retry_at(), step.record.epoch > 9), (Some(after(20)), true));
+    assert_eq!(merged(&Record::closed(9), &open(9, after(20))).transition, None);
+}
+
+/// B7: what a clock an hour ahead wrote apart is taken as written now.
+#[test]
+fn a_clock_ahead_of_time_prolongs_nothing() {
+    let hour = Duration::from_secs(3_600);
+    let local = Record { updated_at: after(1) + hour, ..open(9, after(6) + hour) };
+    let step = merged(&local, &Record::closed(5));
+    assert_eq!(step.record.retry_at(), Some(after(6)));
+    let step = with_context(|context| restore(&local, None, context)).unwrap();
+    assert_eq!(step.record.retry_at(), Some(after(6)));
+}
+
 #[test]
 fn what_is_equal_is_left_alone() {
     let record = open(5, after(9));

@@ -8,8 +8,11 @@
 -- Gives  what came of it (done | changed | clock), the time, the state that the history ends in ('': none), what stands
 --        there, its text
 local function history_end()
-  if redis.call('TYPE', KEYS[2]).ok ~= 'stream' then
+  local told = redis.call('TYPE', KEYS[2]).ok
+  if told == 'none' then
     return ''
+  elseif told ~= 'stream' then
+    return 'CLOSED'
   end
   local newest = redis.call('XREVRANGE', KEYS[2], '+', '-', 'COUNT', 1)[1]
   for i = 1, newest and #newest[2] or 0, 2 do

@@ -4,8 +4,11 @@
 -- Gives  the time, the state that the history ends in ('': none), what stands there (absent | text | digest | type),
 --        its text
 local function history_end()
-  if redis.call('TYPE', KEYS[2]).ok ~= 'stream' then
+  local told = redis.call('TYPE', KEYS[2]).ok
+  if told == 'none' then
     return ''
+  elseif told ~= 'stream' then
+    return 'CLOSED'
   end
   local newest = redis.call('XREVRANGE', KEYS[2], '+', '-', 'COUNT', 1)[1]
   for i = 1, newest and #newest[2] or 0, 2 do

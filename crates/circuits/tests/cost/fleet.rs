@@ -10,7 +10,7 @@ use std::{
 
 use ::redis::{AsyncConnectionConfig, PushKind, aio::MultiplexedConnection, cmd};
 use breaker::{Failure, InstanceId, ModelKey, Policy, State};
-use circuits::{Circuits, Pacing, Permit, Policies, RedisAddress, RedisStore, Settings};
+use circuits::{Circuits, Pacing, Permit, Policies, RedisAddress, RedisDeployment, RedisStore, Settings};
 use futures_util::future::join_all;
 use testbed::RedisServer;
 use tokio::{sync::Barrier, time::sleep};
@@ -138,7 +138,7 @@ impl Fleet {
 }
 
 async fn instance(n: usize, address: &RedisAddress) -> Circuits {
-    let store = RedisStore::start(address.clone()).unwrap();
+    let store = RedisStore::start(address.clone());
     store.connected().await.unwrap();
     let open_for = Duration::from_millis(100);
     let policy = Policy { open_for, open_for_max: open_for, ..Policy::default() };
@@ -157,7 +157,8 @@ async fn instance(n: usize, address: &RedisAddress) -> Circuits {
 async fn listen(address: &RedisAddress) -> (MultiplexedConnection, Arc<AtomicU64>) {
     let (sender, mut heard) = tokio::sync::mpsc::unbounded_channel();
     let config = AsyncConnectionConfig::new().set_push_sender(sender);
-    let client = address.client().unwrap();
+    let RedisDeployment::One(server) = address.deployment() else { panic!("{address} is not one Redis") };
+    let client = server.client().unwrap();
     let mut connection = client.get_multiplexed_async_connection_with_config(&config).await.unwrap();
     let mut arm = cmd("CLIENT");
     arm.arg("TRACKING").arg("ON").arg("BCAST").arg("PREFIX").arg("circuit_breaker:");

@@ -10,11 +10,20 @@ use crate::duration;
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Event {
     /// Asks for leave, once or several times at once, and keeps it.
-    Admit { name: String, calls: usize },
+    Admit {
+        name: String,
+        calls: usize,
+    },
     /// Calls that were admitted end.
-    End { calls: Named, ending: Ending },
+    End {
+        calls: Named,
+        ending: Ending,
+    },
     /// Whole calls: admitted all at once, then ended all at once.
-    Calls { count: usize, ending: Ending },
+    Calls {
+        count: usize,
+        ending: Ending,
+    },
     /// A stream says its first content.
     Content(String),
     /// The provider says there is no such model.
@@ -27,6 +36,7 @@ pub(crate) enum Event {
     Set(String),
     /// Somebody makes the key a list.
     Rpush(String),
+    History(String),
     /// Somebody deletes the key.
     Del,
     /// Redis loses everything.
@@ -88,6 +98,7 @@ impl Event {
             ["skew", by] => Self::Skew(duration::parse_signed(by)?),
             ["set", ..] => Self::Set(text.trim_start_matches("set").trim().to_owned()),
             ["rpush", value] => Self::Rpush(value.to_owned()),
+            ["history", text] => Self::History((*text).to_owned()),
             ["del"] => Self::Del,
             ["flush"] => Self::Flush,
             ["store", "down"] => Self::StoreDown,

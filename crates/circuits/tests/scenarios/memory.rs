@@ -64,7 +64,7 @@ impl Backend for MemoryBackend {
             Stranger::Set(text) => self.store.set(&self.key, Some(text)),
             Stranger::Del => self.store.set(&self.key, None),
             Stranger::Flush => self.store.flush(),
-            Stranger::Rpush(_) => {
+            Stranger::Rpush(_) | Stranger::History(_) => {
                 return Err("a store in memory has no lists: say `runs on: redis`".to_owned());
             }
         }

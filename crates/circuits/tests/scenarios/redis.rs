@@ -130,6 +130,10 @@ impl Backend for RedisBackend {
                 self.ask::<()>(cmd("DEL").arg(&name)).await?;
                 self.ask(cmd("RPUSH").arg(name).arg(value)).await
             }
+            Stranger::History(text) => {
+                let [_, history] = self.names();
+                self.ask(cmd("SET").arg(history).arg(text)).await
+            }
             Stranger::Del => self.ask(cmd("DEL").arg(name)).await,
             Stranger::Flush => self.ask(&cmd("FLUSHDB")).await,
         }

@@ -172,6 +172,7 @@ impl<W: World> Run<W> {
                 self.world.stranger(Stranger::Set(&text)).await?;
             }
             Event::Rpush(value) => self.world.stranger(Stranger::Rpush(value)).await?,
+            Event::History(text) => self.world.stranger(Stranger::History(text)).await?,
             Event::Del => self.world.stranger(Stranger::Del).await?,
             Event::Flush => self.world.stranger(Stranger::Flush).await?,
             Event::StoreDown => self.world.store(who, false).await?,

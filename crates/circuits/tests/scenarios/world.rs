@@ -77,6 +77,8 @@ pub(crate) enum Leave {
 pub(crate) enum Stranger<'a> {
     Set(&'a str),
     Rpush(&'a str),
+    /// A string where the history should be.
+    History(&'a str),
     Del,
     Flush,
 }

@@ -1,0 +1,170 @@
+//! The explorer: every state that can be reached, breadth first, so that a counterexample is a shortest one.
+//!
+//! Own code, not `stateright`: its `eventually` takes no path that ends in a cycle for a counterexample, and says so
+//! ("a false negative"); and what is needed is little. A state is remembered by its 64-bit hash alone, as there.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    fmt,
+    hash::{BuildHasher, BuildHasherDefault, DefaultHasher},
+};
+
+use super::world::{Action, Broken, Model, World};
+
+/// What an exploration found to be so.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Explored {
+    pub(super) states: usize,
+    pub(super) steps: usize,
+    /// States in which everything that comes by itself has come.
+    pub(super) at_rest: usize,
+    /// Steps of the longest shortest way to a state.
+    pub(super) depth: usize,
+}
+
+/// How a rule can be broken.
+pub(super) struct Counterexample {
+    pub(super) broken: Broken,
+    pub(super) steps: Vec<String>,
+}
+
+/// A state that was found: how it was reached, and how far it is from the start.
+struct Found {
+    from: u32,
+    by: Option<Action>,
+    depth: u16,
+}
+
+#[derive(Default)]
+struct Search {
+    numbers: HashMap<u64, u32>,
+    found: Vec<Found>,
+    waiting: VecDeque<(u32, World)>,
+    /// The steps between states that come by themselves.
+    own: Vec<(u32, u32)>,
+}
+
+impl Search {
+    fn number(&mut self, world: World, from: u32, by: Option<Action>) -> u32 {
+        let hash = BuildHasherDefault::<DefaultHasher>::default().hash_one(&world);
+        if let Some(number) = self.numbers.get(&hash) {
+            return *number;
+        }
+        let number = u32::try_from(self.found.len()).unwrap();
+        let depth = by.map_or(0, |_| self.found[from as usize].depth + 1);
+        self.numbers.insert(hash, number);
+        self.found.push(Found { from, by, depth });
+        self.waiting.push_back((number, world));
+        number
+    }
+
+    fn way_to(&self, mut number: u32) -> Vec<Action> {
+        let mut way = Vec::new();
+        while let Found { from, by: Some(action), .. } = self.found[number as usize] {
+            way.push(action);
+            number = from;
+        }
+        way.reverse();
+        way
+    }
+}
+
+/// Explores everything within the model's bounds.
+pub(super) fn explore(model: &mut Model) -> Result<Explored, Counterexample> {
+    let mut search = Search::default();
+    let (mut steps, mut at_rest) = (0, 0);
+    let start = model.start();
+    search.number(start, 0, None);
+    while let Some((number, world)) = search.waiting.pop_front() {
+        let rests = model.own_steps(&world).is_empty();
+        if rests {
+            at_rest += 1;
+            if let Err((broken, after)) = model.check_rest(&world) {
+                return Err(counterexample(model, &search, number, &after, broken));
+            }
+        }
+        for action in model.actions(&world) {
+            let next = match model.step(&world, action) {
+                Ok(next) => next,
+                Err(broken) => return Err(counterexample(model, &search, number, &[action], broken)),
+            };
+            if next == world {
+                continue;
+            }
+            steps += 1;
+            let next = search.number(next, number, Some(action));
+            if action.comes_by_itself() {
+                search.own.push((number, next));
+            }
+        }
+    }
+    if let Some(number) = somewhere_on_a_cycle(search.found.len(), &search.own) {
+        let broken = "what comes by itself can go on for ever".to_owned();
+        return Err(counterexample(model, &search, number, &[], broken));
+    }
+    let depth = search.found.iter().map(|found| usize::from(found.depth)).max().unwrap_or(0);
+    Ok(Explored { states: search.found.len(), steps, at_rest, depth })
+}
+
+/// A state from which steps that come by themselves need not end; `None`: all of them end, on every path.
+fn somewhere_on_a_cycle(states: usize, steps: &[(u32, u32)]) -> Option<u32> {
+    let mut entries = vec![0u32; states];
+    let mut first = vec![0u32; states + 1];
+    for (from, to) in steps {
+        entries[*to as usize] += 1;
+        first[*from as usize + 1] += 1;
+    }
+    for state in 0..states {
+        first[state + 1] += first[state];
+    }
+    // States are expanded in the order of their numbers, so the steps are sorted by where they begin.
+    let mut ready: Vec<usize> = (0..states).filter(|state| entries[*state] == 0).collect();
+    let mut left = states;
+    while let Some(state) = ready.pop() {
+        left -= 1;
+        for (_, to) in &steps[first[state] as usize..first[state + 1] as usize] {
+            let to = *to as usize;
+            entries[to] -= 1;
+            if entries[to] == 0 {
+                ready.push(to);
+            }
+        }
+    }
+    let on_it = entries.iter().position(|entries| *entries > 0).filter(|_| left > 0);
+    on_it.map(|state| u32::try_from(state).unwrap())
+}
+
+/// Walks the way again and tells it.
+fn counterexample(
+    model: &mut Model,
+    search: &Search,
+    number: u32,
+    after: &[Action],
+    broken: Broken,
+) -> Counterexample {
+    let mut way = search.way_to(number);
+    way.extend(after);
+    let mut world = model.start();
+    let mut steps = Vec::new();
+    for action in way {
+        let told = model.tell_action(&world, action);
+        match model.step(&world, action) {
+            Ok(next) => {
+                steps.push(format!("{told:<28} {}", model.tell(&next)));
+                world = next;
+            }
+            Err(broken) => steps.push(format!("{told:<28} {broken}")),
+        }
+    }
+    Counterexample { broken, steps }
+}
+
+impl fmt::Display for Counterexample {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{}, after {} steps:", self.broken, self.steps.len())?;
+        for (number, step) in self.steps.iter().enumerate() {
+            writeln!(f, "  {:>2} {step}", number + 1)?;
+        }
+        Ok(())
+    }
+}

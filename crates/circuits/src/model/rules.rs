@@ -1,0 +1,245 @@
+//! What must hold in every state, and of every write.
+
+use std::time::Duration;
+
+use breaker::{Cause, Phase, Record, State, Timestamp, Transition};
+
+use super::{
+    bounds::Word,
+    minds::{Ask, Decided, Writing},
+    world::{Broken, Model, World, is_own},
+};
+use crate::{
+    mirror::Stored,
+    store::{CLOCK_TOLERANCE, Value},
+};
+
+impl Model {
+    /// What must hold in every state.
+    pub(super) fn check_state(&self, world: &World) -> Result<(), Broken> {
+        let places = self.minds.policy.half_open_probes as usize;
+        let probing = world.calls.iter().filter(|call| {
+            let now = self.clock(world, usize::from(call.node));
+            call.spoke.is_none() && call.lease.is_some_and(|until| now < until)
+        });
+        if self.bounds.one_probe && probing.clone().count() > places {
+            return Err("B2: more calls probe than there are places".to_owned());
+        }
+        if let Some(record) = self.minds.record(world.store.value) {
+            let now = self.time(world);
+            let living = match &record.phase {
+                Phase::HalfOpen { leases, .. } => leases.iter().filter(|lease| lease.lives(now)).count(),
+                _ => 0,
+            };
+            if living > places {
+                return Err("B2: more leases live than there are places".to_owned());
+            }
+        }
+        Ok(())
+    }
+
+    /// What must hold of a write that is about to be done.
+    pub(super) fn check_write(
+        &self,
+        world: &World,
+        index: usize,
+        decided: &Decided,
+        now: Timestamp,
+    ) -> Result<(), Broken> {
+        let Some(writing) = &decided.writes else { return Ok(()) };
+        if let Some(broken) = &decided.broken {
+            return Err(broken.clone());
+        }
+        let before = self.minds.record(world.store.value);
+        let after = self.minds.record(writing.next);
+        self.check_history(world, index, writing, before, after)?;
+        let by_hand = decided.word().is_some() || decided.merged.as_ref().is_some_and(is_by_hand);
+        if !by_hand {
+            check_deadlines(before, after, decided.at)?;
+            self.check_merge(world, index, decided, before, after)?;
+            check_reset(world, decided, before, after)?;
+        }
+        let Some(after) = after else { return Ok(()) };
+        let leases = match &after.phase {
+            Phase::HalfOpen { leases, .. } => leases.iter().map(|lease| lease.until).max(),
+            _ => None,
+        };
+        let needed = after.retry_at().max(leases).unwrap_or(now);
+        let ends = writing.lifetime.map(|lifetime| now + lifetime);
+        if ends.is_some_and(|end| end < needed || after.is_forced()) {
+            return Err("B8: the key expires inside its open period or its probe".to_owned());
+        }
+        Ok(())
+    }
+
+    /// B11: every change of state has an epoch of its own and one entry, and the entries are a chain.
+    fn check_history(
+        &self,
+        world: &World,
+        index: usize,
+        writing: &Writing,
+        before: Option<&Record>,
+        after: Option<&Record>,
+    ) -> Result<(), Broken> {
+        // Where the history is lost, its first entry tells of what the writer knows.
+        let known = writing.entries.first().map_or(State::Closed, |entry| entry.from);
+        let mut state = world.store.history.unwrap_or(known);
+        // A stranger brought the very bytes back that this instance knew, with more history behind them. The store
+        // compares bytes alone, so the writer's entry goes on from the history that it knew.
+        let brought_back = world.spent.strangers > 1
+            && self.minds.mirror(world.nodes[index].mind).history != world.store.history;
+        if brought_back && !is_own(&self.minds, world.store.value) {
+            state = known;
+        }
+        let mut epoch = world.seen.epoch.max(world.seen.told);
+        for Transition { from, to, epoch: new, .. } in &writing.entries {
+            if *new <= epoch {
+                return Err(format!("B11: epoch {new} of {from} -> {to} is not above {epoch}"));
+            }
+            if *from != state {
+                return Err(format!("B11: the history ends in {state}, and goes on with {from} -> {to}"));
+            }
+            (state, epoch) = (*to, *new);
+        }
+        let Some(after) = after else {
+            return if state == State::Closed { Ok(()) } else { Err("B11: an untold reset".to_owned()) };
+        };
+        if after.written_state() != state {
+            return Err(format!(
+                "B11: {} is written, but the history ends in {state}",
+                after.written_state()
+            ));
+        }
+        if !writing.entries.is_empty() && after.epoch != epoch {
+            return Err("B11: the newest entry is of another epoch than the circuit".to_owned());
+        }
+        let same = before.is_some_and(|before| before.epoch == after.epoch);
+        if !same && after.epoch <= world.seen.epoch {
+            return Err(format!("B11: epoch {} comes twice", after.epoch));
+        }
+        let told = same || !writing.entries.is_empty() || !is_own(&self.minds, world.store.value);
+        if !told && before.is_some() {
+            return Err("B11: a new epoch without an entry".to_owned());
+        }
+        Ok(())
+    }
+
+    /// F4: the later deadline stands, and what a person forced stays.
+    pub(super) fn check_merge(
+        &self,
+        world: &World,
+        index: usize,
+        decided: &Decided,
+        before: Option<&Record>,
+        after: Option<&Record>,
+    ) -> Result<(), Broken> {
+        let mirror = self.minds.mirror(world.nodes[index].mind);
+        let Some(local) = &decided.merged else { return Ok(()) };
+        let own = matches!(mirror.stored, Stored::Ours(_)) && mirror.value != Value::Absent;
+        let (Some(remote), Some(after), true) = (before, after, own) else { return Ok(()) };
+        let open = |record: &Record| matches!(record.phase, Phase::Open(_) | Phase::HalfOpen { .. });
+        let ends = decided.asks.iter().any(|ask| matches!(ask, Ask::End { .. }));
+        if open(local) && open(remote) && !ends && after.retry_at() < local.retry_at().max(remote.retry_at())
+        {
+            return Err("F4: both were open, and the earlier deadline stands".to_owned());
+        }
+        let newer = local.epoch > remote.epoch && open(local) && !remote.is_forced();
+        if newer && !ends && matches!(after.phase, Phase::Closed) {
+            return Err("F4: a newer outage that was learnt apart is forgotten".to_owned());
+        }
+        Ok(())
+    }
+
+    /// What must hold once everything that comes by itself has come.
+    pub(super) fn check_at_rest(&mut self, world: &World) -> Result<(), Broken> {
+        let stored = self.minds.record(world.store.value).cloned();
+        for (index, node) in world.nodes.iter().enumerate() {
+            let mirror = self.minds.mirror(node.mind);
+            let name = &self.minds.instances[index];
+            let agrees = match (&stored, &mirror.stored) {
+                (Some(record), Stored::Ours(_)) => mirror.record == *record && !mirror.apart,
+                (Some(_), _) => false,
+                (None, _) if world.store.value.is_some() => mirror.record.phase == Phase::Closed,
+                (None, _) => !mirror.is_known(),
+            };
+            if !agrees || !node.up {
+                return Err(format!("L4: {name} is at rest, but does not agree with the store"));
+            }
+        }
+        if self.bounds.counts && world.calls.is_empty() {
+            let counted = stored.as_ref().map_or(0, |record| record.row.failures);
+            if counted != world.seen.failures {
+                return Err(format!("B5: {} failures were told, {counted} are counted", world.seen.failures));
+            }
+        }
+        let closed = stored.as_ref().is_none_or(|record| record.phase == Phase::Closed);
+        if world.seen.forced.is_some() && !stored.as_ref().is_some_and(Record::is_forced) {
+            return Err("B10: a person opened it, and it is not forced".to_owned());
+        }
+        if world.seen.lost.is_some() && closed {
+            return Err("F5: an open circuit was lost, and nobody wrote it back".to_owned());
+        }
+        Ok(())
+    }
+
+    /// Keeps what later states are judged by.
+    pub(super) fn remember(&self, world: &mut World, decided: &Decided) {
+        match decided.word() {
+            Some((Word::Open(length), at)) => {
+                let until = length.map(|length| at + Duration::from_millis(length));
+                let over = until.is_some_and(|until| until <= self.time(world) + CLOCK_TOLERANCE);
+                world.seen.forced = (!over).then_some(until);
+            }
+            Some((Word::Close | Word::Reset, _)) => world.seen.forced = None,
+            None => {}
+        }
+        if decided.asks.iter().any(|ask| matches!(ask, Ask::End { .. } | Ask::Word(..))) {
+            world.seen.lost = None;
+        }
+    }
+}
+
+/// A person's word stands behind it, which may end or shorten anything.
+fn is_by_hand(record: &Record) -> bool {
+    record.reason.as_ref().is_some_and(|reason| matches!(reason.kind, Cause::Manual | Cause::Reset))
+}
+
+/// B8, B10: what is no person's word shortens no deadline, and ends nothing that a person forced.
+fn check_deadlines(before: Option<&Record>, after: Option<&Record>, at: Timestamp) -> Result<(), Broken> {
+    let Some(before) = before else { return Ok(()) };
+    match &before.phase {
+        Phase::Forced { until }
+            if until.is_none_or(|until| at < until)
+                && after.is_none_or(|after| after.phase != before.phase) =>
+        {
+            return Err("B10: what a person forced was ended".to_owned());
+        }
+        Phase::Open(outage) | Phase::HalfOpen { outage, .. } => {
+            let Some(after) = after else { return Err("B8: an open circuit was taken away".to_owned()) };
+            let closes = matches!(after.phase, Phase::Closed);
+            if !closes && after.retry_at().is_some_and(|retry_at| retry_at < outage.retry_at) {
+                return Err("B8: a deadline was shortened".to_owned());
+            }
+        }
+        _ => {}
+    }
+    Ok(())
+}
+
+/// F5: where the key is gone and the history stands, it was reset: nothing comes back.
+fn check_reset(
+    world: &World,
+    decided: &Decided,
+    before: Option<&Record>,
+    after: Option<&Record>,
+) -> Result<(), Broken> {
+    let deleted = world.store.value.is_none() && world.store.history.is_some();
+    let began = decided.asks.contains(&Ask::Introduce);
+    match after {
+        Some(after) if deleted && before.is_none() => {
+            let fresh = matches!(after.phase, Phase::Closed) && after.row.failures == 0;
+            if began && fresh { Ok(()) } else { Err("F5: a deleted circuit came back".to_owned()) }
+        }
+        _ => Ok(()),
+    }
+}
