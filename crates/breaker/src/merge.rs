@@ -80,11 +80,11 @@ fn choose<'a>(local: &'a Record, remote: &'a Record) -> &'a Record {
     if older.is_forced() && !newer.is_forced() && !is_persons_word(newer) { older } else { newer }
 }
 
+/// A half-open circuit keeps the reason of what it probes, but the probe was nobody's word.
 fn is_persons_word(record: &Record) -> bool {
-    record
-        .reason
-        .as_ref()
-        .is_some_and(|reason| matches!(reason.kind, Cause::Manual | Cause::Reset | Cause::Foreign))
+    let probes = matches!(record.phase, Phase::HalfOpen { .. });
+    let reason = record.reason.as_ref().filter(|_| !probes);
+    reason.is_some_and(|reason| matches!(reason.kind, Cause::Manual | Cause::Reset | Cause::Foreign))
 }
 
 /// No state changed on either side since they parted: the larger counts stand.

@@ -237,6 +237,37 @@ impl Record {
             && self.cut_off.is_empty()
     }
 
+    /// The same record by a clock that is so many ms ahead of the one it was made by: what an instance learnt before it
+    /// ever heard the store's time (B7). An epoch is a time, too, but one that began below every epoch stays there.
+    #[must_use]
+    pub fn moved(&self, millis: i64) -> Self {
+        let mut record = self.clone();
+        record.epoch = record.epoch.checked_add_signed(millis).unwrap_or(record.epoch);
+        record.row.since = record.row.since.moved(millis);
+        record.row.last = record.row.last.moved(millis);
+        record.updated_at = record.updated_at.moved(millis);
+        match &mut record.phase {
+            Phase::Closed => {}
+            Phase::Open(outage) => outage.move_by(millis),
+            Phase::HalfOpen { outage, leases, .. } => {
+                outage.move_by(millis);
+                for lease in leases {
+                    lease.until = lease.until.moved(millis);
+                }
+            }
+            Phase::Forced { until } => *until = until.map(|until| until.moved(millis)),
+        }
+        for bucket in &mut record.window.buckets {
+            bucket.start = bucket.start.moved(millis);
+        }
+        for held in &mut record.cut_off {
+            held.since = held.since.moved(millis);
+            held.last = held.last.moved(millis);
+            held.until = held.until.moved(millis);
+        }
+        record
+    }
+
     /// Whether a success of `instance` would change anything: steady success writes nothing (B6).
     #[must_use]
     pub fn success_is_news(&self, instance: &InstanceId) -> bool {
@@ -285,6 +316,11 @@ pub fn next_epoch(last: u64, now: Timestamp) -> u64 {
 }
 
 impl Outage {
+    fn move_by(&mut self, millis: i64) {
+        self.opened_at = self.opened_at.moved(millis);
+        self.retry_at = self.retry_at.moved(millis);
+    }
+
     /// Whether it is another instance's own trouble, so that `instance` may probe before its time (F7).
     #[must_use]
     pub fn is_others(&self, instance: &InstanceId) -> bool {

@@ -33,6 +33,12 @@ impl Timestamp {
         self.0
     }
 
+    /// The same moment by a clock that is so many ms ahead of the one it was read from. Never stays never.
+    #[must_use]
+    pub const fn moved(self, millis: i64) -> Self {
+        if self.0 == 0 { self } else { Self(self.0.saturating_add_signed(millis)) }
+    }
+
     /// How long after `earlier` this is; zero if it is not after it.
     #[must_use]
     pub const fn since(self, earlier: Self) -> Duration {

@@ -10,13 +10,16 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
-use breaker::{Event, InstanceId, Mode, ModelKey, Phase, Policy, Record, Timestamp, bucket_start};
+use breaker::{
+    Event, InstanceId, Mode, ModelKey, Outcome, Phase, Policy, Record, Stamp, Timestamp, bucket_start,
+};
 use tokio::{sync::Notify, time::Instant};
 
 use crate::{
     circuits::Shared,
     clock::StoreClock,
-    mirror::Mirror,
+    crowd::Crowd,
+    mirror::{Mirror, Stored},
     permit::Permit,
     plan::{Answer, Onward, Plan, Request},
 };
@@ -80,6 +83,7 @@ pub(crate) struct Inner {
     pub(crate) version: u64,
     pub(crate) written_at: Option<Instant>,
     pub(crate) read_at: Option<Instant>,
+    pub(crate) crowd: Crowd,
     tally: Tally,
 }
 
@@ -127,6 +131,7 @@ impl Circuit {
                 version: 0,
                 written_at: None,
                 read_at: None,
+                crowd: Crowd::default(),
                 tally: Tally::default(),
             }),
             bell: Notify::new(),
@@ -175,20 +180,30 @@ impl Circuit {
     /// Whether a success may go untold, and if so counts it for the next write to take along.
     pub(crate) fn success_goes_untold(&self, epoch: u64) -> bool {
         let view = self.view.load();
-        if view.record.epoch != epoch
-            || !matches!(view.record.phase, Phase::Closed)
-            || view.record.success_is_news(&self.instance)
-            || self.busy.load(Ordering::Acquire)
-        {
+        if view.record.epoch != epoch || !matches!(view.record.phase, Phase::Closed) {
+            return false;
+        }
+        let is_busy = self.busy.load(Ordering::Acquire);
+        if !is_busy && view.record.success_is_news(&self.instance) {
+            return false;
+        }
+        if !is_busy && view.policy.failure_rate.is_none() {
+            return true;
+        }
+        let mut inner = self.inner();
+        // What waits ends with a success already: one more is no news to that.
+        if is_busy && inner.queue.last().is_none_or(|last| last.success(epoch).is_none()) {
             return false;
         }
         if view.policy.failure_rate.is_some() {
-            let bucket = bucket_start(&view.policy, self.now());
-            self.inner().tally.count(epoch, bucket);
+            inner.tally.count(epoch, bucket_start(&view.policy, self.now()), 1);
         }
         true
     }
 }
+
+/// So much that waits is written even where it is not this instance's turn.
+const FULL: usize = 256;
 
 impl Inner {
     /// The unwritten successes as events, oldest first.
@@ -201,23 +216,41 @@ impl Inner {
 
     /// How long a write of counts that cannot trip is still to wait.
     pub(crate) fn pause(&self, pacing: Duration) -> Option<Duration> {
-        let since = self.written_at?.elapsed();
-        pacing.checked_sub(since).filter(|left| !left.is_zero())
+        let own = self.written_at.map_or(Duration::ZERO, |at| pacing.saturating_sub(at.elapsed()));
+        let turn = if self.queue.len() < FULL { self.crowd.wait() } else { Duration::ZERO };
+        Some(own.max(turn)).filter(|pause| !pause.is_zero())
+    }
+
+    /// Where nothing waits but successes that have ceased to be news, since another instance told one, they go untold.
+    pub(crate) fn shelve_successes(&mut self, instance: &InstanceId) {
+        let record = &self.mirror.record;
+        let epoch = record.epoch;
+        let news = self.mirror.stored != Stored::Ours(record.clone())
+            || !matches!(record.phase, Phase::Closed)
+            || record.success_is_news(instance);
+        if news || self.queue.iter().any(|waiting| waiting.success(epoch).is_none()) {
+            return;
+        }
+        for (at, calls) in self.queue.drain(..).filter_map(|waiting| waiting.success(epoch)) {
+            if self.policy.failure_rate.is_some() {
+                self.tally.count(epoch, bucket_start(&self.policy, at), calls);
+            }
+        }
     }
 }
 
 impl Tally {
-    fn count(&mut self, epoch: u64, bucket: Timestamp) {
+    fn count(&mut self, epoch: u64, bucket: Timestamp, more: u32) {
         if self.epoch != epoch {
             *self = Self { epoch, buckets: Vec::with_capacity(TALLY) };
         }
         match self.buckets.last_mut() {
-            Some((start, calls)) if *start >= bucket => *calls = calls.saturating_add(1),
+            Some((start, calls)) if *start >= bucket => *calls = calls.saturating_add(more),
             _ => {
                 if self.buckets.len() >= TALLY {
                     self.buckets.remove(0);
                 }
-                self.buckets.push((bucket, 1));
+                self.buckets.push((bucket, more));
             }
         }
     }
@@ -230,6 +263,22 @@ impl Waiting {
 
     pub(crate) fn event(event: Event, onward: Option<Onward>) -> Self {
         Self::of(Request::Event(event, onward))
+    }
+
+    /// When and how many, if they are plain successes of this epoch that nobody waits for.
+    fn success(&self, of: u64) -> Option<(Timestamp, u32)> {
+        match (&self.request, &self.reply) {
+            (Request::Event(event, None), Reply::Nobody) => match event {
+                Event::Ended { stamp: Stamp { epoch, lease: None }, outcome: Outcome::Succeeded, at }
+                    if *epoch == of =>
+                {
+                    Some((*at, 1))
+                }
+                Event::Successes { epoch, at, calls } if *epoch == of => Some((*at, *calls)),
+                _ => None,
+            },
+            _ => None,
+        }
     }
 
     /// Somebody waits for it, or a probe's place hangs on it, so it is not put off.

@@ -8,10 +8,11 @@ use foldhash::fast::RandomState;
 use tokio::{
     runtime::Handle,
     sync::{Notify, oneshot},
-    time::timeout,
+    time::{Instant, timeout, timeout_at},
 };
 
 use crate::{
+    chance::{Chance, SystemChance},
     circuit::{Circuit, Reply, View, Waiting},
     clock::{StoreClock, SystemClock, WallClock},
     link::{Link, LinkState},
@@ -66,6 +67,8 @@ pub struct Settings {
     pub pacing: Pacing,
     /// This machine's clock.
     pub clock: Arc<dyn WallClock>,
+    /// Its chance.
+    pub chance: Arc<dyn Chance>,
     /// Nobody asked for this store by name: that it is not there is no fault.
     pub optional: bool,
 }
@@ -79,6 +82,7 @@ impl Settings {
             policies: Policies::default(),
             pacing: Pacing::default(),
             clock: Arc::new(SystemClock::default()),
+            chance: Arc::new(SystemChance),
             optional: false,
         }
     }
@@ -92,6 +96,7 @@ pub(crate) struct Shared {
     pub(crate) instance: InstanceId,
     pub(crate) store: Arc<dyn Store>,
     pub(crate) clock: Arc<StoreClock>,
+    chance: Arc<dyn Chance>,
     pub(crate) pacing: Pacing,
     pub(crate) link: Link,
     pub(crate) runtime: Handle,
@@ -128,6 +133,7 @@ impl Circuits {
         let shared = Arc::new(Shared {
             instance: settings.instance,
             clock: Arc::new(StoreClock::new(settings.clock)),
+            chance: settings.chance,
             pacing: settings.pacing,
             link: Link::new(store.place(), settings.optional),
             runtime: Handle::current(),
@@ -168,13 +174,14 @@ impl Circuits {
             return answer;
         }
         let circuit = self.0.circuit(key);
+        let mut end = None;
         if circuit.view.load().is_strange() {
-            self.introduce(&circuit).await;
+            self.introduce(&circuit, *end.insert(self.patience_ends())).await;
         }
         let answer = self.decide(&circuit, &circuit.view.load());
         match answer {
             Some(answer) => answer,
-            None => self.probe(&circuit).await,
+            None => self.probe(&circuit, end.unwrap_or_else(|| self.patience_ends())).await,
         }
     }
 
@@ -202,19 +209,19 @@ impl Circuits {
         }
     }
 
-    async fn introduce(&self, circuit: &Arc<Circuit>) {
+    async fn introduce(&self, circuit: &Arc<Circuit>, end: Instant) {
         let (sender, answer) = oneshot::channel();
         let waiting = Waiting { request: Request::Introduce, reply: Reply::Answer(sender) };
         self.0.request(circuit, waiting);
-        let _ = timeout(self.patience(), answer).await;
+        let _ = timeout_at(end, answer).await;
     }
 
-    async fn probe(&self, circuit: &Arc<Circuit>) -> Result<Permit, Refusal> {
+    async fn probe(&self, circuit: &Arc<Circuit>, end: Instant) -> Result<Permit, Refusal> {
         let (sender, granted) = oneshot::channel();
-        let id = uuid::Uuid::new_v4().simple().to_string();
+        let id = format!("{:032x}", self.0.chance.draw());
         let waiting = Waiting { request: Request::Probe(id), reply: Reply::Probe(sender) };
         self.0.request(circuit, waiting);
-        if let Ok(Ok(Some(permit))) = timeout(self.patience(), granted).await {
+        if let Ok(Ok(Some(permit))) = timeout_at(end, granted).await {
             return Ok(permit);
         }
         // Somebody else has the place, or the circuit has closed meanwhile.
@@ -226,8 +233,9 @@ impl Circuits {
         }
     }
 
-    fn patience(&self) -> Duration {
-        self.0.pacing.patience + self.0.pacing.patience / 4
+    /// When a caller who asks now has waited long enough, for whatever it is (F3).
+    fn patience_ends(&self) -> Instant {
+        Instant::now() + self.0.pacing.patience + self.0.pacing.patience / 4
     }
 
     /// Waits until the circuit has changed since this call began: for callers who wait for a probe's verdict.
@@ -255,6 +263,14 @@ impl Circuits {
         let mut reports: Vec<Report> = known.collect();
         reports.sort_by(|a, b| a.key.cmp(&b.key));
         reports
+    }
+
+    /// One circuit, if this instance knows it.
+    #[must_use]
+    pub fn report(&self, key: &ModelKey) -> Option<Report> {
+        let circuit = Arc::clone(self.0.circuits.load().get(key)?);
+        let view = circuit.view.load();
+        view.known.then(|| Report::new(key, &view.record, &view.policy, self.0.clock.now()))
     }
 
     /// The rules of one circuit.
@@ -350,8 +366,16 @@ impl Circuits {
                     return;
                 }
             }
-            tokio::task::yield_now().await;
+            // Time may have to pass, and in a simulation it does only when nobody is busy.
+            tokio::time::sleep(Duration::from_millis(1)).await;
         }
+    }
+
+    /// How many circuits this instance holds in memory. For tests.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn held(&self) -> usize {
+        self.0.circuits.load().len()
     }
 
     /// The bytes that this instance believes to stand in the store. For tests.
@@ -389,9 +413,17 @@ impl Shared {
         Arc::new(policies.models.get(key).unwrap_or(&policies.default).clone())
     }
 
-    /// A number that nobody can foresee.
-    pub(crate) fn chance(&self) -> u64 {
-        uuid::Uuid::new_v4().as_u64_pair().1 & 0x0fff_ffff
+    /// All circuits by name: what is done to all is done in the same order each time.
+    pub(crate) fn in_order(&self) -> Vec<Arc<Circuit>> {
+        let mut circuits: Vec<_> = self.circuits.load().values().cloned().collect();
+        circuits.sort_unstable_by(|a, b| a.key.cmp(&b.key));
+        circuits
+    }
+
+    /// A share in [0, 1), another each time and in each instance.
+    pub(crate) fn share(&self) -> f64 {
+        let bits = u32::try_from(self.chance.draw() & u128::from(u32::MAX)).unwrap_or(0);
+        f64::from(bits) / (f64::from(u32::MAX) + 1.0)
     }
 }
 

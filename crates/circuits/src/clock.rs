@@ -56,14 +56,17 @@ impl StoreClock {
     }
 
     /// Takes up the store's time from an answer that took `elapsed`: it was read somewhere in between, so half of
-    /// that has passed since. An answer that took long says little, and is believed only if it is far off.
-    pub(crate) fn hear(&self, time: Timestamp, elapsed: Duration) {
+    /// that has passed since. An answer that took long says little, and is believed only if it is far off. Gives back
+    /// by how many ms the clock moved.
+    pub(crate) fn hear(&self, time: Timestamp, elapsed: Duration) -> i64 {
         let heard = time + elapsed / 2;
         let off = signed(heard).saturating_sub(signed(self.now()));
         let unsure = i64::try_from(elapsed.as_millis() / 2).unwrap_or(i64::MAX);
-        if off.abs() > unsure {
-            self.offset.store(signed(heard).saturating_sub(signed(self.wall.now())), Ordering::Relaxed);
+        if off.abs() <= unsure {
+            return 0;
         }
+        self.offset.store(signed(heard).saturating_sub(signed(self.wall.now())), Ordering::Relaxed);
+        off
     }
 }
 

@@ -19,9 +19,11 @@
 //! - a store that is away costs a call nothing but a probe's [`Pacing::patience`] (F3); what was learnt meanwhile is
 //!   kept apart and brought together when it is back (F4).
 
+mod chance;
 mod circuit;
 mod circuits;
 mod clock;
+mod crowd;
 mod link;
 mod memory;
 mod mirror;
@@ -36,6 +38,7 @@ mod writer;
 #[cfg(test)]
 mod model;
 
+pub use chance::{Chance, SystemChance};
 pub use circuits::{Circuits, OperateError, Pacing, Policies, Settings};
 pub use clock::{SystemClock, WallClock};
 pub use link::LinkState;

@@ -1,6 +1,8 @@
 //! What one instance knows of one circuit: what stands in the store, and what it decides by.
 
-use breaker::{Context, Document, Extras, Phase, Policy, Record, State, adopt, merge, next_epoch, restore};
+use breaker::{
+    Context, Document, Extras, Phase, Policy, Record, State, Transition, adopt, merge, next_epoch, restore,
+};
 
 use crate::{
     plan::{Next, Plan},
@@ -45,7 +47,7 @@ pub(crate) struct Mirror {
 
 /// What a plan starts from: a record, and what the history is to tell of how it came to be. `None`: there is no such
 /// circuit.
-pub(crate) type Base = Option<(Record, Option<breaker::Transition>)>;
+pub(crate) type Base = Option<(Record, Option<Transition>)>;
 
 impl Mirror {
     pub(crate) fn unknown() -> Self {
@@ -187,14 +189,22 @@ impl Mirror {
         self.last = Record::closed(last_epoch);
     }
 
+    /// The clock by which this was learnt has turned out to be so many ms behind.
+    pub(crate) fn move_apart(&mut self, millis: i64) {
+        if self.apart {
+            self.record = self.record.moved(millis);
+            self.last = self.record.clone();
+        }
+    }
+
     /// What to go on from, with the store at hand.
     pub(crate) fn base(&self, context: Context<'_>) -> Base {
         match &self.stored {
             Stored::Foreign(foreign) => {
-                let (record, mut transition) = adopt(foreign, Some(&self.last), context);
-                // The history goes on from where it ended, which this instance may have missed (B11).
-                transition.from = self.history.unwrap_or(transition.from);
-                Some((record, Some(transition)))
+                let (record, transition) = adopt(foreign, Some(&self.last), context);
+                // The history goes on from where it ended (B11), whatever this instance has missed or learnt alone.
+                let from = self.history.unwrap_or(State::Closed);
+                Some((record, Some(Transition { from, ..transition })))
             }
             Stored::Unknown | Stored::Absent => self.base_without_value(context),
             Stored::Ours(found) if self.apart => {

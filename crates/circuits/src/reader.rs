@@ -2,15 +2,16 @@
 
 use std::{sync::Arc, time::Duration};
 
-use breaker::{Event, State};
-use tokio::time::{Instant, sleep, timeout};
+use breaker::{Event, State, millis};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use crate::{
     circuit::{Circuit, Inner, Waiting},
     circuits::Shared,
+    crowd::Crowd,
     mirror::Stored,
     plan::Request,
-    store::{Change, Listing, Loaded, StoreError, Value},
+    store::{CLOCK_TOLERANCE, Change, Listing, Loaded, StoreError, Value},
 };
 
 /// A store that is away is tried again so soon after.
@@ -29,13 +30,19 @@ impl Shared {
     /// Follows the store for as long as the process lives.
     pub(crate) async fn follow(self: Arc<Self>) {
         let changes = self.store.changes();
+        let mut next_read = Instant::now() + RETRY;
         loop {
-            let pause = if self.link.is_connected() { self.slow_read() } else { RETRY };
             let change = tokio::select! {
+                // In this order, so that a flood of changes keeps nothing else from its turn.
+                biased;
+                () = self.link.lost.notified() => {
+                    next_read = Instant::now() + RETRY;
+                    continue;
+                }
+                () = sleep_until(next_read) => None,
                 change = changes.next() => Some(change),
-                () = self.link.lost.notified() => continue,
-                () = sleep(pause) => None,
             };
+            let reads = !matches!(change, Some(Change::Key(_) | Change::Lost(_)));
             match change {
                 Some(Change::Key(key)) => self.schedule_read(&self.circuit(&key)),
                 Some(Change::Everything) => self.read_everything(true).await,
@@ -47,15 +54,17 @@ impl Shared {
                     self.drop_idle();
                 }
             }
+            if reads {
+                let pause = if self.link.is_connected() { self.slow_read() } else { RETRY };
+                next_read = Instant::now() + pause;
+            }
             self.heard.notify_waiters();
         }
     }
 
     /// The net under missed pushes, at another time in every instance.
     fn slow_read(&self) -> Duration {
-        let quarter = self.pacing.slow_read / 4;
-        let chance = u32::try_from(self.chance() % 1_000).unwrap_or(0);
-        self.pacing.slow_read - quarter + quarter * chance / 500
+        self.pacing.slow_read.mul_f64(0.75 + 0.5 * self.share())
     }
 
     /// Reads a circuit soon: at most once in a while, however many pushes come.
@@ -114,13 +123,21 @@ impl Shared {
                 inner.mirror.owes_a_write()
             } else {
                 inner.version += 1;
+                let epoch = inner.mirror.record.epoch;
                 let policy = Arc::clone(&inner.policy);
                 inner.mirror.take_up(loaded, &policy);
+                if inner.mirror.record.epoch == epoch {
+                    inner.crowd.changed(self.pacing.counts, self.share());
+                } else {
+                    inner.crowd = Crowd::default();
+                }
                 report_oddities(circuit, &inner);
                 circuit.publish(&inner);
                 inner.mirror.owes_a_write()
             }
         };
+        // What waits may trip now, or be no news any more.
+        circuit.bell.notify_one();
         if owes && self.link.is_up() {
             self.request(circuit, Waiting::of(Request::Settle));
         }
@@ -128,7 +145,7 @@ impl Shared {
 
     /// Reads all circuits, and brings together what was learnt apart. Only then is the store taken for back.
     async fn read_everything(self: &Arc<Self>, discover: bool) {
-        let known: Vec<_> = self.circuits.load().keys().cloned().collect();
+        let known: Vec<_> = self.in_order().iter().map(|circuit| circuit.key.clone()).collect();
         let asked = Instant::now();
         let listing = timeout(FULL_READ, self.store.load_all(&known, discover))
             .await
@@ -136,11 +153,25 @@ impl Shared {
         match listing {
             Err(error) => self.link.fail(&error, self.clock.now()),
             Ok(listing) => {
-                self.clock.hear(listing.time, asked.elapsed());
+                let moved = self.clock.hear(listing.time, asked.elapsed());
+                self.move_what_was_learnt(moved);
                 self.link.begin_trying();
                 self.come_together(listing).await;
                 self.link.restored();
             }
+        }
+    }
+
+    /// What was learnt before the store's time was ever heard is dated by this machine's clock (B7).
+    fn move_what_was_learnt(&self, moved: i64) {
+        if moved.unsigned_abs() <= millis(CLOCK_TOLERANCE) {
+            return;
+        }
+        for circuit in &self.in_order() {
+            let mut inner = circuit.inner();
+            inner.mirror.move_apart(moved);
+            inner.version += 1;
+            circuit.publish(&inner);
         }
     }
 
@@ -190,7 +221,7 @@ impl Shared {
 
     fn renew(self: &Arc<Self>) {
         let now = self.clock.now();
-        for circuit in self.circuits.load().values() {
+        for circuit in &self.in_order() {
             let used = circuit.used.swap(false, std::sync::atomic::Ordering::Relaxed);
             let view = circuit.view.load();
             if used && view.known && now.since(view.record.updated_at) > RENEWAL {
@@ -203,7 +234,8 @@ impl Shared {
     fn drop_idle(&self) {
         let idle = |circuit: &Arc<Circuit>| {
             let inner = circuit.inner();
-            Arc::strong_count(circuit) <= 1
+            // Held by the map, and by the copy of it that is being edited.
+            Arc::strong_count(circuit) <= 2
                 && !inner.writer_runs
                 && !inner.reader_runs
                 && !inner.mirror.is_known()

@@ -4,7 +4,7 @@
 //! own (B7).
 
 use std::{
-    collections::HashSet,
+    collections::BTreeSet,
     fmt,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
@@ -169,7 +169,7 @@ struct Feed {
 
 #[derive(Debug, Default)]
 struct Waiting {
-    keys: HashSet<ModelKey>,
+    keys: BTreeSet<ModelKey>,
     everything: bool,
     lost: Option<StoreError>,
 }
@@ -215,8 +215,6 @@ impl Changes {
         if std::mem::take(&mut waiting.everything) {
             return Some(Change::Everything);
         }
-        let key = waiting.keys.iter().next().cloned()?;
-        waiting.keys.remove(&key);
-        Some(Change::Key(key))
+        waiting.keys.pop_first().map(Change::Key)
     }
 }

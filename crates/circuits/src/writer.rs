@@ -18,9 +18,6 @@ use crate::{
     store::{StoreError, Swap, Write},
 };
 
-/// So often a write that others overtook is tried again before it makes room for what has come meanwhile.
-const TRIES: u32 = 32;
-
 impl Shared {
     /// Hands a request to the circuit's writer, and starts it if it does not run.
     pub(crate) fn request(self: &Arc<Self>, circuit: &Arc<Circuit>, waiting: Waiting) {
@@ -38,8 +35,14 @@ impl Shared {
     }
 
     async fn write_all(self: Arc<Self>, circuit: Arc<Circuit>) {
+        let mut tries = 0;
         while let Some(batch) = self.next_batch(&circuit).await {
-            self.write(&circuit, batch).await;
+            if self.write(&circuit, batch).await {
+                tries = 0;
+            } else {
+                tries += 1;
+                self.step_aside(tries).await;
+            }
         }
     }
 
@@ -49,6 +52,7 @@ impl Shared {
         loop {
             let pause = {
                 let mut inner = circuit.inner();
+                inner.shelve_successes(&self.instance);
                 if inner.queue.is_empty() {
                     inner.writer_runs = false;
                     circuit.busy.store(false, Ordering::Release);
@@ -72,20 +76,14 @@ impl Shared {
         }
     }
 
-    async fn write(self: &Arc<Self>, circuit: &Arc<Circuit>, batch: Vec<Waiting>) {
+    /// Writes what waited. `false`: somebody else wrote meanwhile, and it waits again, to be planned anew with what has
+    /// come since.
+    async fn write(self: &Arc<Self>, circuit: &Arc<Circuit>, batch: Vec<Waiting>) -> bool {
         let (requests, replies): (Vec<Request>, Vec<Reply>) =
             batch.into_iter().map(|waiting| (waiting.request, waiting.reply)).unzip();
-        let mut tries = 0;
-        let settled = loop {
-            if let Some(settled) = self.try_write(circuit, &requests).await {
-                break settled;
-            }
-            tries += 1;
-            if tries >= TRIES {
-                self.put_back(circuit, requests, replies);
-                return;
-            }
-            self.step_aside(tries).await;
+        let Some(settled) = self.try_write(circuit, &requests).await else {
+            put_back(circuit, requests, replies);
+            return false;
         };
         for (epoch, onward) in settled.onward.iter().map(|(onward, epoch)| (*epoch, onward)) {
             onward.store(epoch, Ordering::Release);
@@ -94,6 +92,7 @@ impl Shared {
         for ((request, answer), reply) in told {
             self.answer(circuit, request, answer, reply);
         }
+        true
     }
 
     /// One try: plans and writes. `None` if somebody else wrote meanwhile, and it is to be planned anew.
@@ -121,6 +120,7 @@ impl Shared {
         match self.compare_and_set(circuit, &write).await {
             Ok(Swap::Done { .. }) => {
                 commit(circuit, &plan, &write);
+                circuit.inner().crowd.wrote(self.pacing.counts, self.share());
                 Some(plan)
             }
             Ok(Swap::Changed(loaded)) => {
@@ -161,19 +161,11 @@ impl Shared {
         Ok(swap)
     }
 
-    fn put_back(self: &Arc<Self>, circuit: &Arc<Circuit>, requests: Vec<Request>, replies: Vec<Reply>) {
-        let mut inner = circuit.inner();
-        let newer = std::mem::take(&mut inner.queue);
-        let older = requests.into_iter().zip(replies).map(|(request, reply)| Waiting { request, reply });
-        inner.queue = older.chain(newer).collect();
-    }
-
     /// Lets the others write first for a moment, not all for the same moment.
     async fn step_aside(&self, tries: u32) {
         if tries > 1 {
-            let most = 1u64 << tries.min(5);
-            let chance = self.chance() % most;
-            tokio::time::sleep(Duration::from_millis(chance)).await;
+            let most = Duration::from_millis(1 << tries.min(5));
+            tokio::time::sleep(most.mul_f64(self.share())).await;
         }
     }
 
@@ -197,6 +189,13 @@ impl Shared {
     pub(crate) fn context<'a>(&'a self, policy: &'a breaker::Policy) -> Context<'a> {
         Context { instance: &self.instance, policy, now: self.clock.now() }
     }
+}
+
+fn put_back(circuit: &Circuit, requests: Vec<Request>, replies: Vec<Reply>) {
+    let mut inner = circuit.inner();
+    let newer = std::mem::take(&mut inner.queue);
+    let older = requests.into_iter().zip(replies).map(|(request, reply)| Waiting { request, reply });
+    inner.queue = older.chain(newer).collect();
 }
 
 fn commit(circuit: &Circuit, plan: &Plan, write: &Write) {

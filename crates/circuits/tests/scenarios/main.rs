@@ -1,4 +1,5 @@
-//! The breaker's scenario tables, run against the bare core, the store in memory and a real Redis.
+//! The breaker's scenario tables, run against the bare core, the store in memory, the simulated
+//! fleet and a real Redis.
 //!
 //! Each scenario of the Markdown files beside this one is a test of its own per runner, named
 //! `runner::file::scenario`. `README.md` tells how to read and write them.
@@ -7,13 +8,14 @@ mod core;
 mod duration;
 mod event;
 mod expect;
-mod fleet;
 mod gate;
+mod instances;
 mod memory;
 mod open_swe;
 mod policy;
 mod redis;
 mod run;
+mod simulated;
 mod table;
 mod world;
 
@@ -25,9 +27,10 @@ use libtest_mimic::{Arguments, Failed, Trial};
 use crate::{
     core::CoreWorld,
     event::Event,
-    fleet::Fleet,
+    instances::Fleet,
     memory::MemoryBackend,
     redis::{RedisBackend, SharedServer},
+    simulated::SimulatedBackend,
     table::{RunsOn, Scenario},
 };
 
@@ -54,6 +57,9 @@ fn main() -> ExitCode {
     if conclusion.has_failed() { ExitCode::FAILURE } else { ExitCode::SUCCESS }
 }
 
+/// The simulated fleet runs each table so often, each time with other delays.
+const SEEDS: u64 = 5;
+
 fn trials(number: usize, scenario: &Scenario, server: &Arc<SharedServer>) -> Vec<Trial> {
     let mut trials = Vec::new();
     let Ok(key) = ModelKey::new("sim", &format!("scenario-{number}")) else { return trials };
@@ -70,6 +76,19 @@ fn trials(number: usize, scenario: &Scenario, server: &Arc<SharedServer>) -> Vec
                 let fleet = Fleet::new(MemoryBackend::new(&key), &key, &scenario.policy);
                 run::run(&scenario, fleet, &key).await
             })
+        }));
+    }
+    if scenario.runs_on != RunsOn::Redis {
+        let (key, scenario) = (key.clone(), scenario.clone());
+        trials.push(Trial::test(scenario.test_name("simulated"), move || {
+            for seed in 0..SEEDS {
+                let done = fleet::in_virtual_time(async {
+                    let fleet = Fleet::new(SimulatedBackend::new(&key, seed), &key, &scenario.policy);
+                    run::run(&scenario, fleet, &key).await
+                })?;
+                done.map_err(|problem| format!("seed {seed}: {problem}"))?;
+            }
+            Ok(())
         }));
     }
     let (scenario, server) = (scenario.clone(), Arc::clone(server));

@@ -11,7 +11,7 @@ use std::{
 use breaker::{ModelKey, Timestamp, Transition, millis};
 use circuits::{MemoryStore, Store, StoreError, Value, WallClock};
 
-use crate::{fleet::Backend, world::Stranger};
+use crate::{instances::Backend, world::Stranger};
 
 /// A clock that stands still until it is moved; so many ms off.
 #[derive(Debug, Clone)]

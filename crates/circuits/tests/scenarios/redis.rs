@@ -8,7 +8,7 @@ use circuits::{RedisAddress, RedisDeployment, RedisStore, Store, SystemClock, Ti
 use testbed::RedisServer;
 use tokio::sync::OnceCell;
 
-use crate::{fleet::Backend, world::Stranger};
+use crate::{instances::Backend, world::Stranger};
 
 /// The machine's clock, moved on as Redis' is, and so many ms off.
 #[derive(Debug)]

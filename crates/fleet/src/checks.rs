@@ -1,0 +1,316 @@
+//! The rules that are looked at in every step. They know what the store holds and what callers were told, and nothing
+//! of how the circuits came to it.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use breaker::{Cause, Document, LEASE_GRACE, ModelKey, Phase, Policy, Record, State, Timestamp, Transition};
+use circuits::{CLOCK_TOLERANCE, Value, WallClock as _, Write};
+use tokio::time::Instant;
+
+use crate::{dice::VirtualClock, network::Watch, trace::Trace};
+
+/// A transition is acted on so soon (F1), and so soon a caller has its answer (F3); time moves in whole ms.
+pub const PROMPT: Duration = Duration::from_millis(101);
+
+/// Watches one run.
+#[derive(Debug)]
+pub struct Checks {
+    trace: Trace,
+    clock: VirtualClock,
+    policy: Policy,
+    models: Mutex<BTreeMap<ModelKey, Model>>,
+}
+
+/// What is known of one model's circuit.
+#[derive(Debug)]
+struct Model {
+    record: Option<Record>,
+    /// When its state changed last.
+    changed_at: Instant,
+    last_epoch: u64,
+    /// The state in which the history ends.
+    history: Option<State>,
+    /// Goes up when the leases that there were are void, though their calls may go on: a change of state, a merge.
+    leases_voided: u64,
+    probes: Vec<Probe>,
+    most_probes: usize,
+    /// When a person spoke last, to whichever instance.
+    spoken_at: Option<Instant>,
+    /// Transitions so far, with their epochs.
+    transitions: Vec<(Instant, u64)>,
+}
+
+/// A probe's call that is under way at the provider.
+#[derive(Debug)]
+struct Probe {
+    id: u64,
+    leases_voided: u64,
+    leased_until: Instant,
+    was_shared: bool,
+}
+
+impl Checks {
+    /// Watches circuits with this policy.
+    #[must_use]
+    pub fn new(trace: &Trace, clock: &VirtualClock, policy: &Policy) -> Self {
+        Self { trace: trace.clone(), clock: clock.clone(), policy: policy.clone(), models: Mutex::default() }
+    }
+
+    /// Somebody who is no instance has written the key, or emptied the store.
+    pub fn stranger_wrote(&self, key: &ModelKey, value: &Value, history_stands: bool) {
+        let mut models = self.models();
+        let model = models.entry(key.clone()).or_insert_with(Model::new);
+        model.record = self.read(value);
+        model.changed_at = Instant::now();
+        model.leases_voided += 1;
+        if !history_stands {
+            model.history = None;
+        }
+    }
+
+    /// A person has spoken to an instance.
+    pub fn person_spoke(&self, key: &ModelKey) {
+        self.models().entry(key.clone()).or_insert_with(Model::new).spoken_at = Some(Instant::now());
+    }
+
+    /// How long the circuit has stood open, with its deadline still so far ahead, and for all.
+    #[must_use]
+    pub fn stands_open(&self, key: &ModelKey, ahead: Duration) -> Option<Duration> {
+        let models = self.models();
+        let model = models.get(key)?;
+        let until = match &model.record.as_ref()?.phase {
+            Phase::Open(outage) if outage.alone.is_none() => outage.retry_at,
+            Phase::Forced { until } => until.unwrap_or(Timestamp::LATEST),
+            _ => return None,
+        };
+        (self.clock.now() + ahead < until).then(|| model.changed_at.elapsed())
+    }
+
+    /// How long the circuit has stood closed for all.
+    #[must_use]
+    pub fn stands_closed(&self, key: &ModelKey) -> Option<Duration> {
+        let models = self.models();
+        let model = models.get(key)?;
+        let record = model.record.as_ref()?;
+        is_closed(record, self.clock.now()).then(|| model.changed_at.elapsed())
+    }
+
+    /// The first change of state after a moment, and its epoch.
+    #[must_use]
+    pub fn transition_after(&self, key: &ModelKey, moment: Instant) -> Option<(Instant, u64)> {
+        self.models().get(key)?.transitions.iter().find(|(at, _)| *at > moment).copied()
+    }
+
+    /// How many changes of state there were.
+    #[must_use]
+    pub fn transitions(&self, key: &ModelKey) -> usize {
+        self.models().get(key).map_or(0, |model| model.transitions.len())
+    }
+
+    /// Most probes that were at a provider at once.
+    #[must_use]
+    pub fn most_probes(&self) -> usize {
+        self.models().values().map(|model| model.most_probes).max().unwrap_or(0)
+    }
+
+    /// A probe's call sets out. `is_shared`: its lease is the store's, not an instance's own while that is away (B2).
+    pub fn probe_began(&self, key: &ModelKey, id: u64, is_shared: bool) {
+        let now = Instant::now();
+        let mut models = self.models();
+        let model = models.entry(key.clone()).or_insert_with(Model::new);
+        let rivals = model.probes.iter().filter(|probe| {
+            probe.was_shared && probe.leases_voided == model.leases_voided && now < probe.leased_until
+        });
+        let rivals = rivals.count();
+        let places = usize::try_from(self.policy.half_open_probes).unwrap_or(usize::MAX);
+        if is_shared && rivals >= places {
+            self.trace
+                .violation("B2", format_args!("{key}: {rivals} probes are under way, and another began"));
+        }
+        let leased_until = now + self.policy.probe_lease + LEASE_GRACE - Duration::from_millis(100);
+        model.probes.push(Probe {
+            id,
+            leases_voided: model.leases_voided,
+            leased_until,
+            was_shared: is_shared,
+        });
+        model.most_probes = model.most_probes.max(model.probes.len());
+    }
+
+    /// It is over, or has its verdict.
+    pub fn probe_ended(&self, key: &ModelKey, id: u64) {
+        if let Some(model) = self.models().get_mut(key) {
+            model.probes.retain(|probe| probe.id != id);
+        }
+    }
+
+    fn models(&self) -> MutexGuard<'_, BTreeMap<ModelKey, Model>> {
+        self.models.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn read(&self, value: &Value) -> Option<Record> {
+        let Value::Text(text) = value else { return None };
+        match Document::parse(text, &self.policy) {
+            Document::Ours(record, _) | Document::Foreign(record, _) => Some(record),
+            Document::Garbage => None,
+        }
+    }
+
+    fn is_foreign(&self, value: &Value) -> bool {
+        matches!(value, Value::Text(text) if matches!(Document::parse(text, &self.policy), Document::Foreign(..)))
+    }
+
+    /// One entry a transition, epochs that grow, each going on where the last ended (B11).
+    fn history(
+        &self,
+        key: &ModelKey,
+        model: &Model,
+        write: &Write,
+        before: Option<&Record>,
+        after: Option<&Record>,
+    ) {
+        let mut epoch = model.last_epoch;
+        // A foreign value is told as a change from the state that was told last.
+        let foreign = self.is_foreign(&write.expected);
+        let mut state = if foreign { model.history } else { before.map(Record::written_state) };
+        for entry in &write.entries {
+            if entry.epoch <= epoch {
+                self.trace.violation("B11", format_args!("{key}: epoch {} follows {epoch}", entry.epoch));
+            }
+            if state.is_some_and(|state| state != entry.from) {
+                self.trace.violation(
+                    "B11",
+                    format_args!("{key}: an entry goes on from {}, not {state:?}", entry.from),
+                );
+            }
+            (epoch, state) = (entry.epoch, Some(entry.to));
+        }
+        if let (Some(state), Some(after)) = (state, after)
+            && state != after.written_state()
+        {
+            let now = after.written_state();
+            self.trace
+                .violation("B11", format_args!("{key}: {now} is written, but the history tells of {state}"));
+        }
+        match (write.entries.last(), after) {
+            (Some(entry), Some(after)) if entry.epoch != after.epoch => {
+                self.trace
+                    .violation("B11", format_args!("{key}: the last entry is not of epoch {}", after.epoch));
+            }
+            (None, Some(after)) if before.is_some_and(|before| before.epoch != after.epoch) => {
+                self.trace.violation("B11", format_args!("{key}: epoch {} is told nowhere", after.epoch));
+            }
+            _ => {}
+        }
+    }
+
+    /// A later deadline is never shortened (B8), and what a person forced is not ended (B10), by no person's word.
+    fn deadlines(
+        &self,
+        key: &ModelKey,
+        spoken: Option<Instant>,
+        entries: &[Transition],
+        before: &Record,
+        after: Option<&Record>,
+    ) {
+        let now = self.clock.now();
+        // What a person said to an instance that was alone is told as merged.
+        let persons = |entry: &Transition| match entry.reason.kind {
+            Cause::Manual | Cause::Reset | Cause::Foreign => true,
+            Cause::Merged => spoken.is_some_and(|at| at.elapsed() < Duration::from_secs(60)),
+            _ => false,
+        };
+        let Some(after) = after else { return };
+        if entries.iter().any(persons) {
+            return;
+        }
+        match (&before.phase, &after.phase) {
+            (Phase::Forced { .. }, Phase::Forced { .. }) => {}
+            (Phase::Forced { until }, phase) if until.is_none_or(|until| now + CLOCK_TOLERANCE < until) => {
+                self.trace.violation("B10", format_args!("{key}: a forced circuit became {phase:?}"));
+            }
+            (Phase::Open(before) | Phase::HalfOpen { outage: before, .. }, Phase::Open(after))
+                if after.retry_at < before.retry_at =>
+            {
+                let (from, to) = (before.retry_at, after.retry_at);
+                self.trace.violation("B8", format_args!("{key}: the deadline went from {from} to {to}"));
+            }
+            _ => {}
+        }
+    }
+}
+
+impl Watch for Checks {
+    fn written(&self, by: usize, key: &ModelKey, write: &Write) {
+        let (before, after) =
+            (self.read(&write.expected), write.next.clone().and_then(|text| self.read(&Value::Text(text))));
+        let state = after.as_ref().map_or("absent", |record| record.written_state().as_str());
+        let (epoch, row) = after.as_ref().map_or((0, 0), |record| (record.epoch, record.row.failures));
+        let causes: Vec<_> = write.entries.iter().map(|entry| entry.reason.in_short()).collect();
+        self.trace.tell(format_args!("{by:>4} writes {key} {state} row={row} epoch={epoch} {causes:?}"));
+        let mut models = self.models();
+        let model = models.entry(key.clone()).or_insert_with(Model::new);
+        self.history(key, model, write, before.as_ref(), after.as_ref());
+        if let Some(before) = &before {
+            self.deadlines(key, model.spoken_at, &write.entries, before, after.as_ref());
+        }
+        if write.lifetime.is_some_and(|lifetime| {
+            let retry = after.as_ref().and_then(Record::retry_at).unwrap_or(Timestamp::NEVER);
+            self.clock.now() + lifetime < retry
+        }) {
+            self.trace.violation("B8", format_args!("{key}: the key dies before its deadline"));
+        }
+        for entry in &write.entries {
+            model.transitions.push((Instant::now(), entry.epoch));
+            model.last_epoch = model.last_epoch.max(entry.epoch);
+            model.history = Some(entry.to);
+            if matches!(
+                entry.reason.kind,
+                Cause::Manual | Cause::Reset | Cause::Foreign | Cause::Restored | Cause::Merged
+            ) || entry.from == State::HalfOpen
+            {
+                model.leases_voided += 1;
+            }
+        }
+        if let Some(after) = &after {
+            model.last_epoch = model.last_epoch.max(after.epoch);
+        }
+        if !write.entries.is_empty() || before.is_none() || after.is_none() {
+            model.changed_at = Instant::now();
+        }
+        // Whoever cannot connect is held back without a change of state.
+        let held = |record: &Option<Record>| {
+            record.as_ref().map(|record| record.cut_off.iter().map(|held| held.until).collect::<Vec<_>>())
+        };
+        if held(&model.record) != held(&after) {
+            model.changed_at = Instant::now();
+        }
+        model.record = after;
+    }
+}
+
+/// Whether a circuit is closed, for every instance.
+#[must_use]
+pub fn is_closed(record: &Record, now: Timestamp) -> bool {
+    matches!(record.phase, Phase::Closed) && record.cut_off.iter().all(|held| held.until <= now)
+}
+
+impl Model {
+    fn new() -> Self {
+        Self {
+            record: None,
+            changed_at: Instant::now(),
+            last_epoch: 0,
+            history: None,
+            leases_voided: 0,
+            probes: Vec::new(),
+            most_probes: 0,
+            spoken_at: None,
+            transitions: Vec::new(),
+        }
+    }
+}

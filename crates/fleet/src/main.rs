@@ -1,0 +1,215 @@
+//! Runs simulated fleets: `cargo run --release -p fleet -- --help`.
+
+use std::{
+    process::ExitCode,
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use clap::{Args, Parser, Subcommand};
+use fleet::{
+    chaos::{Outcome, Plan, run},
+    growth::{Measured, Phase, Size, measure},
+};
+
+/// Fleets in virtual time, running the real circuits.
+#[derive(Debug, Parser)]
+#[command(name = "fleet")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Lets everything befall small fleets, a seed each, and looks at what must hold.
+    Chaos(Chaos),
+    /// Measures what fleets of growing size cost, and how soon they know.
+    Growth(Growth),
+}
+
+#[derive(Debug, Args)]
+struct Chaos {
+    /// The first seed.
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+    /// How many seeds, each a fleet of its own.
+    #[arg(long, default_value_t = 1)]
+    seeds: u64,
+    /// Instances in each fleet; without it, 3 to 8 by chance.
+    #[arg(long)]
+    instances: Option<usize>,
+    /// Models; without it, 1 to 3 by chance.
+    #[arg(long)]
+    models: Option<usize>,
+    /// Seconds of virtual time in which things befall the fleet.
+    #[arg(long, default_value_t = 45)]
+    disturbed: u64,
+    /// Milliseconds between two of them, on average.
+    #[arg(long, default_value_t = 2_500)]
+    gap: u64,
+    /// Tells the last so many steps of a fleet in which a rule was broken, and of one that is run alone.
+    #[arg(long, default_value_t = 0)]
+    story: usize,
+}
+
+#[derive(Debug, Args)]
+struct Growth {
+    /// The seed of all chance.
+    #[arg(long, default_value_t = 7)]
+    seed: u64,
+    /// Fleet sizes.
+    #[arg(long, value_delimiter = ',', default_value = "1,10,100,1000")]
+    instances: Vec<usize>,
+    /// Models, of which one has the outage.
+    #[arg(long, default_value_t = 4)]
+    models: usize,
+    /// Milliseconds between two calls of an instance to a model, on average.
+    #[arg(long, default_value_t = 500)]
+    gap: u64,
+}
+
+fn main() -> ExitCode {
+    match Cli::parse().command {
+        Command::Chaos(chaos) => chaos.run(),
+        Command::Growth(growth) => growth.run(),
+    }
+}
+
+impl Growth {
+    #[expect(clippy::print_stdout, clippy::print_stderr, reason = "a command talks to whoever runs it")]
+    fn run(&self) -> ExitCode {
+        let mut all = Vec::new();
+        for instances in self.instances.iter().copied() {
+            let began = Instant::now();
+            let size = Size {
+                seed: self.seed,
+                instances,
+                models: self.models,
+                gap: Duration::from_millis(self.gap),
+            };
+            match measure(&size, |phase| {
+                eprintln!("{instances} instances: {phase:?}, {:.0?}", began.elapsed());
+            }) {
+                Ok(measured) => all.push(measured),
+                Err(error) => eprintln!("{error}"),
+            }
+        }
+        print!("{}", table(&all));
+        let violations: Vec<_> = all.iter().flat_map(|measured| &measured.violations).collect();
+        violations.iter().take(20).for_each(|violation| println!("{violation}"));
+        if violations.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    }
+}
+
+/// The measurements as a Markdown table, a column a fleet.
+fn table(all: &[Measured]) -> String {
+    let mut table = String::new();
+    let mut row = |name: &str, cell: &dyn Fn(&Measured) -> String| {
+        let cells: Vec<String> = all.iter().map(cell).collect();
+        table.push_str(&format!("| {name} | {} |\n", cells.join(" | ")));
+    };
+    row("instances", &|m| m.size.instances.to_string());
+    row("---", &|_| "---:".to_owned());
+    row("the model dies, until the trip is written", &|m| ms(m.until_trip));
+    row("the trip is written, until half of the instances refuse", &|m| ms(m.converged_by(50)));
+    row("… 99 % of them", &|m| ms(m.converged_by(99)));
+    row("… all of them", &|m| ms(m.converged_by(100)));
+    row("calls that reached the dead model: before the trip", &|m| m.in_vain.0.to_string());
+    row("… in the second after it", &|m| m.in_vain.1.to_string());
+    row("… later (probes)", &|m| m.in_vain.2.to_string());
+    row("probes at once, at most", &|m| m.most_probes.to_string());
+    row("changes of state while one call in 20 failed", &|m| m.false_trips.to_string());
+    for phase in Phase::ALL {
+        let costs = |m: &Measured| m.phases.get(&phase).copied().unwrap_or_default();
+        let rate = |m: &Measured, number: u64| {
+            format!("{:.1}", u32::try_from(number).map_or(0.0, f64::from) / costs(m).0.as_secs_f64())
+        };
+        row(&format!("{phase:?}: commands a second"), &|m| rate(m, costs(m).1.commands()));
+        row("… of these reads of one circuit", &|m| rate(m, costs(m).1.loads));
+        row("… compare-and-set", &|m| rate(m, costs(m).1.swaps));
+        row("… of these in conflict", &|m| rate(m, costs(m).1.conflicts));
+        row("… pushes a second", &|m| rate(m, costs(m).1.pushes));
+        row("… kB a second", &|m| rate(m, costs(m).1.bytes / 1_000));
+    }
+    row("commands of the whole outage", &|m| m.outage_commands().to_string());
+    row("… per instance", &|m| {
+        let instances = u32::try_from(m.size.instances).map_or(1.0, f64::from);
+        format!("{:.1}", u32::try_from(m.outage_commands()).map_or(0.0, f64::from) / instances)
+    });
+    table
+}
+
+fn ms(time: Duration) -> String {
+    format!("{} ms", time.as_millis())
+}
+
+impl Chaos {
+    fn plan(&self, seed: u64) -> Plan {
+        Plan {
+            seed,
+            instances: self.instances,
+            models: self.models,
+            disturbed: Duration::from_secs(self.disturbed),
+            mean_gap: Duration::from_millis(self.gap),
+            keep: self.story,
+        }
+    }
+
+    #[expect(clippy::print_stdout, clippy::print_stderr, reason = "a command talks to whoever runs it")]
+    fn run(&self) -> ExitCode {
+        let (next, failed) = (AtomicU64::new(0), AtomicU64::new(0));
+        let said = Mutex::new(Instant::now());
+        let began = Instant::now();
+        let work = || loop {
+            let done = next.fetch_add(1, Ordering::Relaxed);
+            if done >= self.seeds {
+                return;
+            }
+            let seed = self.seed + done;
+            match run(&self.plan(seed)) {
+                Ok(outcome) => {
+                    let broken = !outcome.violations.is_empty();
+                    failed.fetch_add(u64::from(broken), Ordering::Relaxed);
+                    if broken || self.seeds == 1 {
+                        println!("{}", self.report(seed, &outcome));
+                    }
+                }
+                Err(error) => eprintln!("{error}"),
+            }
+            let mut said = said.lock().unwrap_or_else(PoisonError::into_inner);
+            if said.elapsed() > Duration::from_secs(2) {
+                *said = Instant::now();
+                let failed = failed.load(Ordering::Relaxed);
+                eprintln!("{done} of {} seeds, {failed} with a broken rule", self.seeds);
+            }
+        };
+        std::thread::scope(|scope| {
+            for _ in 0..std::thread::available_parallelism().map_or(1, usize::from) {
+                scope.spawn(work);
+            }
+        });
+        let failed = failed.into_inner();
+        println!("{} seeds, {failed} with a broken rule, {:.1} s", self.seeds, began.elapsed().as_secs_f64());
+        if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    }
+
+    fn report(&self, seed: u64, outcome: &Outcome) -> String {
+        let mut report = outcome.story.join("\n");
+        for violation in &outcome.violations {
+            report.push_str(&format!("\nseed {seed}: {violation}"));
+        }
+        let Outcome { calls, most_probes, costs, hash, .. } = outcome;
+        report.push_str(&format!(
+            "\nseed {seed}: {calls} calls, {most_probes} probes at once at most, {costs:?}, story {hash:016x}"
+        ));
+        report.push_str(&format!(
+            "\n  again: cargo run --release -p fleet -- chaos --seed {seed} --disturbed {} --gap {} --story 100000\n",
+            self.disturbed, self.gap
+        ));
+        report
+    }
+}

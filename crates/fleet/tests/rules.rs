@@ -1,0 +1,125 @@
+//! Rules that want a story of their own.
+
+#![expect(clippy::unwrap_used, clippy::cast_possible_truncation, reason = "helpers of tests fail tests")]
+
+use std::{sync::Arc, time::Duration};
+
+use breaker::{Failure, InstanceId, ModelKey, Policy};
+use circuits::{Circuits, Policies, Settings, Store};
+use fleet::{
+    dice::{Dice, VirtualClock},
+    in_virtual_time,
+    network::{Server, Weather},
+};
+use futures_util::future::join_all;
+use tokio::time::{Instant, sleep};
+
+struct Few {
+    server: Arc<Server>,
+    clock: VirtualClock,
+    dice: Dice,
+    key: ModelKey,
+    policy: Policy,
+}
+
+impl Few {
+    fn new(seed: u64, policy: Policy) -> Self {
+        let (clock, dice) = (VirtualClock::start(), Dice::of_seed(seed));
+        let server = Server::start(&clock, &dice, None);
+        Self { server, clock, dice, key: "sim:model".parse().unwrap(), policy }
+    }
+
+    async fn instance(&self, number: usize) -> Circuits {
+        let settings = Settings {
+            policies: Policies { default: self.policy.clone(), ..Policies::default() },
+            clock: Arc::new(self.clock.clone()),
+            chance: self.dice.fork(),
+            ..Settings::new(InstanceId::new(&format!("i{number}")))
+        };
+        let store: Arc<dyn Store> = self.server.connect(number) as _;
+        let circuits = Circuits::start(store, settings);
+        circuits.ready().await;
+        circuits
+    }
+
+    async fn fail(&self, circuits: &Circuits) {
+        circuits.admit(&self.key).await.unwrap().failed(Failure::status(529));
+    }
+}
+
+/// B5: whatever overtakes whatever, n instances with m failures each leave n·m.
+#[test]
+fn no_failure_is_lost() {
+    for (seed, instances, failures) in [(1, 2, 3), (2, 8, 25), (3, 40, 10)] {
+        let policy = Policy {
+            failure_threshold: 10_000,
+            failure_burst: 10_000,
+            failure_rate: None,
+            ..Policy::default()
+        };
+        in_virtual_time(async {
+            let few = Few::new(seed, policy);
+            few.server.set_weather(Weather { delay: 0..=15, ..Weather::fine() });
+            let fleet = join_all((0..instances).map(|number| few.instance(number))).await;
+            let calls = fleet.iter().map(|circuits| async {
+                for _ in 0..failures {
+                    sleep(few.dice.millis(0..=300)).await;
+                    few.fail(circuits).await;
+                }
+            });
+            join_all(calls).await;
+            // Where everybody counts, everybody waits for a turn of at most a second.
+            let long = Duration::from_secs(10 + instances as u64);
+            sleep(long).await;
+            for circuits in &fleet {
+                let count = circuits.report(&few.key).unwrap().failure_count;
+                assert_eq!(count, instances as u32 * failures, "seed {seed}");
+            }
+        })
+        .unwrap();
+    }
+}
+
+/// F3: a caller waits for the circuit that its instance does not know, and for a probe's lease, but not for each as long as
+/// a call may wait.
+#[test]
+fn one_patience_for_a_call() {
+    in_virtual_time(async {
+        let few = Few::new(1, Policy { open_for: Duration::from_secs(1), ..Policy::open_swe() });
+        let first = few.instance(0).await;
+        few.fail(&first).await;
+        few.fail(&first).await;
+        sleep(Duration::from_secs(1)).await;
+        let second = few.instance(1).await;
+        few.server.store().set(&few.key, None);
+        sleep(Duration::from_millis(50)).await;
+        let open = r#"{"state":"OPEN","failureCount":2,"openedAt":1800000000000}"#;
+        few.server.set_weather(Weather { delay: 30..=30, lost_pushes: 1.0, ..Weather::fine() });
+        few.server.store().set(&few.key, Some(open));
+        sleep(Duration::from_secs(200)).await;
+        let third = few.instance(2).await;
+        for circuits in [&second, &third] {
+            let asked = Instant::now();
+            let _ = circuits.admit(&few.key).await;
+            assert!(asked.elapsed() <= Duration::from_millis(101), "{:?}", asked.elapsed());
+        }
+    })
+    .unwrap();
+}
+
+/// Clients' typing errors leave nothing behind, in an instance's memory either.
+#[test]
+fn what_nobody_calls_is_let_go() {
+    in_virtual_time(async {
+        let few = Few::new(1, Policy::default());
+        let circuits = few.instance(0).await;
+        for number in 0..100 {
+            let key: ModelKey = format!("sim:typing-error-{number}").parse().unwrap();
+            circuits.admit(&key).await.unwrap().no_such_model();
+        }
+        circuits.admit(&few.key).await.unwrap().succeeded();
+        sleep(Duration::from_secs(60)).await;
+        assert_eq!(circuits.held(), 1);
+    })
+    .unwrap();
+}

@@ -1,0 +1,55 @@
+//! Small fleets, a seed each, and everything that can befall them.
+
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail tests")]
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use fleet::chaos::{Outcome, Plan, run};
+
+/// What is run each time. `cargo run --release -p fleet -- chaos --seeds 100000` runs as many as one likes.
+const SEEDS: u64 = 1_500;
+
+#[test]
+fn no_rule_is_broken() {
+    let next = AtomicU64::new(0);
+    let broken: Vec<String> = std::thread::scope(|scope| {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let workers: Vec<_> = (0..cores).map(|_| scope.spawn(|| run_from(&next))).collect();
+        workers.into_iter().flat_map(|worker| worker.join().unwrap()).collect()
+    });
+    assert!(broken.is_empty(), "{}", broken.join("\n"));
+}
+
+fn run_from(next: &AtomicU64) -> Vec<String> {
+    let mut broken = Vec::new();
+    loop {
+        let seed = next.fetch_add(1, Ordering::Relaxed);
+        if seed >= SEEDS {
+            return broken;
+        }
+        let Outcome { violations, calls, .. } = run(&Plan::small(seed)).unwrap();
+        assert!(calls > 0, "seed {seed} made no calls");
+        if !violations.is_empty() {
+            broken.push(format!(
+                "seed {seed}: {}\n  its story: cargo run --release -p fleet -- chaos --story 100000 --seed {seed}",
+                violations.join("\n  ")
+            ));
+        }
+    }
+}
+
+#[test]
+fn a_seed_tells_the_same_story_again() {
+    for seed in 0..20 {
+        let first = run(&Plan::small(seed)).unwrap();
+        let second = run(&Plan::small(seed)).unwrap();
+        assert_eq!(
+            (first.hash, first.costs, first.calls),
+            (second.hash, second.costs, second.calls),
+            "seed {seed}"
+        );
+    }
+    let hashes: std::collections::BTreeSet<u64> =
+        (0..20).map(|seed| run(&Plan::small(seed)).unwrap().hash).collect();
+    assert_eq!(hashes.len(), 20, "other seeds tell other stories");
+}
