@@ -21,7 +21,7 @@ use crate::{
     crowd::Crowd,
     mirror::{Mirror, Stored},
     permit::Permit,
-    plan::{Answer, Onward, Plan, Request},
+    plan::{Answer, Next, Onward, Plan, Request},
 };
 
 /// Unwritten successes are kept for so many buckets; older ones have left the window anyway.
@@ -215,9 +215,14 @@ impl Inner {
     }
 
     /// How long a write of counts that cannot trip is still to wait.
-    pub(crate) fn pause(&self, pacing: Duration) -> Option<Duration> {
+    pub(crate) fn pause(&self, draft: &Plan, pacing: Duration) -> Option<Duration> {
         let own = self.written_at.map_or(Duration::ZERO, |at| pacing.saturating_sub(at.elapsed()));
-        let turn = if self.queue.len() < FULL { self.crowd.wait() } else { Duration::ZERO };
+        // A row that a success has ended is told out of turn: else failures, of which the last trips at once, would
+        // outrun the successes between them.
+        let ends_row = self.mirror.record.row.failures > 0
+            && matches!(&draft.next, Next::Record(record) if record.row.failures == 0);
+        let out_of_turn = ends_row || self.queue.len() >= FULL;
+        let turn = if out_of_turn { Duration::ZERO } else { self.crowd.wait() };
         Some(own.max(turn)).filter(|pause| !pause.is_zero())
     }
 

@@ -6,6 +6,8 @@
 //! who read that, wait anew. However many instances there are, such a circuit is written about as often, and a fleet costs
 //! in proportion to its size.
 //!
+//! That a success has ended a row is told out of turn.
+//!
 //! An outage never comes to that: it trips after at most [`breaker::Policy::failure_burst`] writes, and what trips does
 //! not wait. Where everybody waits already, because a model has been failing now and then for some time, the rate is
 //! that of whom the turn falls on: a sample.

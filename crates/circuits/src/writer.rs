@@ -62,7 +62,7 @@ impl Shared {
                     inner.queue.iter().map(|waiting| waiting.request.clone()).collect();
                 let context = self.context(&inner.policy);
                 let draft = plan(&inner.mirror, &requests, context, self.link.is_up());
-                let pause = inner.pause(self.pacing.counts);
+                let pause = inner.pause(&draft, self.pacing.counts);
                 match pause {
                     Some(pause) if !is_urgent(&draft, &inner.queue) => pause,
                     _ => {

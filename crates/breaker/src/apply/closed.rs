@@ -1,15 +1,24 @@
 //! What the end of an ordinary call does to a closed circuit: the row and the rate that trip it.
 
+use std::time::Duration;
+
 use super::Change;
 use crate::{
     Context, Effect, Failure, FailureKind, Outcome, Phase, Rule, Timestamp, record::Row, window::Verdict,
 };
 
+/// A failure that is told so late, and is older than the row, belongs to none: calls that went well have come between,
+/// of which nobody told, as there was no row to end. It counts for the rate all the same.
+const TOLD_LATE: Duration = Duration::from_millis(250);
+
 impl Change<'_> {
     pub(super) fn ended_closed(&mut self, outcome: &Outcome, at: Timestamp) {
         match outcome {
             Outcome::Succeeded => {
-                self.forget_row();
+                // A call that ended before the row began does not end it, whenever that is told.
+                if at >= self.record.row.since {
+                    self.forget_row();
+                }
                 self.record.trips = 0;
                 self.connected();
                 self.record.window.add_calls(self.context.policy, at, 1);
@@ -57,6 +66,11 @@ impl Change<'_> {
     pub(super) fn count_row(&mut self, cut_off: bool, at: Timestamp) {
         let me = cut_off.then(|| self.context.instance.clone());
         let row = self.record.row.remembered(self.context.policy, at);
+        let told_late = self.context.now.since(at) > TOLD_LATE;
+        if told_late && (row.failures == 0 || at < row.since) {
+            self.record.row = Row { last: at.max(row.last), ..row };
+            return;
+        }
         self.record.row = if row.failures == 0 {
             Row { failures: 1, since: at, last: at.max(row.last), alone: me }
         } else {

@@ -171,3 +171,30 @@ fn a_key_outlives_what_it_holds() {
     circuit.apply(&Event::Open { until: None, why: None }, NOW);
     assert_eq!(circuit.record.lifetime(NOW), None);
 }
+
+#[test]
+fn a_failure_told_late_begins_no_row_and_joins_none_that_is_younger() {
+    let mut circuit = Circuit::new(Policy::default());
+    let stamp = Stamp { epoch: circuit.record.epoch, lease: None };
+    let late = |at| Event::Ended { stamp: stamp.clone(), outcome: Outcome::Failed(Failure::status(529)), at };
+    circuit.apply(&late(NOW), after(251));
+    assert_eq!((circuit.record.row.failures, circuit.record.row.last), (0, NOW), "it begins none");
+    circuit.fail(after(300));
+    circuit.apply(&late(after(299)), after(551));
+    assert_eq!(circuit.record.row.failures, 1, "it is older than the row");
+    circuit.apply(&late(after(301)), after(600));
+    assert_eq!(circuit.record.row.failures, 2, "it came after the row began");
+    assert_eq!(circuit.record.window.totals(&circuit.policy, after(600)), (4, 4), "all count for the rate");
+}
+
+#[test]
+fn a_success_of_before_the_row_does_not_end_it() {
+    let mut circuit = Circuit::new(Policy::default());
+    let stamp = Stamp { epoch: circuit.record.epoch, lease: None };
+    let success = |at| Event::Ended { stamp: stamp.clone(), outcome: Outcome::Succeeded, at };
+    circuit.fail(after(10));
+    circuit.apply(&success(after(9)), after(11));
+    assert_eq!(circuit.record.row.failures, 1);
+    circuit.apply(&success(after(10)), after(11));
+    assert_eq!(circuit.record.row.failures, 0);
+}
