@@ -53,7 +53,7 @@ impl Backend for SimulatedBackend {
             Stranger::Set(text) => self.server.store().set(&self.key, Some(text)),
             Stranger::Del => self.server.store().set(&self.key, None),
             Stranger::Flush => self.server.store().flush(),
-            Stranger::Rpush(_) => {
+            Stranger::Rpush(_) | Stranger::History(_) => {
                 return Err("a store in memory has no lists: say `runs on: redis`".to_owned());
             }
         }
