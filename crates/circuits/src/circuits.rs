@@ -399,6 +399,22 @@ impl Shared {
         self.circuits.load().get(key).map_or(fresh, Arc::clone)
     }
 
+    /// Begins those of these circuits that are not known yet, all in one step: each edit copies the map.
+    pub(crate) fn begin_circuits<'a>(self: &Arc<Self>, keys: impl Iterator<Item = &'a ModelKey>) {
+        let known = self.circuits.load();
+        let fresh: Vec<_> = keys
+            .filter(|key| !known.contains_key(*key))
+            .map(|key| Arc::new(Circuit::new(key.clone(), self, self.policy(key))))
+            .collect();
+        if !fresh.is_empty() {
+            self.edit_circuits(|circuits| {
+                for circuit in &fresh {
+                    circuits.entry(circuit.key.clone()).or_insert_with(|| Arc::clone(circuit));
+                }
+            });
+        }
+    }
+
     /// Puts an edited copy in place: circuits come and go seldom and are looked up by every call.
     pub(crate) fn edit_circuits(&self, edit: impl Fn(&mut ByKey)) {
         self.circuits.rcu(|circuits| {
@@ -408,7 +424,7 @@ impl Shared {
         });
     }
 
-    fn policy(&self, key: &ModelKey) -> Arc<Policy> {
+    pub(crate) fn policy(&self, key: &ModelKey) -> Arc<Policy> {
         let policies = self.policies.load();
         Arc::new(policies.models.get(key).unwrap_or(&policies.default).clone())
     }

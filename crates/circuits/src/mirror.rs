@@ -108,7 +108,11 @@ impl Mirror {
             Value::Text(text) => match Document::parse(text, policy) {
                 Document::Ours(record, extras) => {
                     self.extras = extras;
-                    Stored::Ours(record)
+                    if self.was_written_back(&record) {
+                        Stored::Foreign(Record::closed(record.epoch))
+                    } else {
+                        Stored::Ours(record)
+                    }
                 }
                 Document::Foreign(record, extras) => {
                     self.extras = extras;
@@ -134,6 +138,14 @@ impl Mirror {
             Stored::Garbage => self.record = Record::closed(self.last.epoch.saturating_add(1)),
             Stored::Unknown | Stored::Absent | Stored::OtherType => {}
         }
+    }
+
+    /// A closed circuit of before, in the place of one that the history knows to be open: an Open SWE instance had
+    /// read it before the trip, and writes in a second step.
+    fn was_written_back(&self, found: &Record) -> bool {
+        matches!(found.phase, Phase::Closed)
+            && found.epoch < self.last.epoch
+            && self.history.is_some_and(|state| state != State::Closed)
     }
 
     /// The store has done what was planned.

@@ -1,9 +1,17 @@
 //! Reading: following the store's word of changes, and coming together with it after it was away.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    collections::HashMap,
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
-use breaker::{Event, State, millis};
-use tokio::time::{Instant, sleep, sleep_until, timeout};
+use breaker::{Document, Event, ModelKey, State, Timestamp, millis};
+use futures_util::stream::{TryStreamExt as _, iter};
+use tokio::{
+    task::yield_now,
+    time::{Instant, sleep, sleep_until, timeout},
+};
 
 use crate::{
     circuit::{Circuit, Inner, Waiting},
@@ -19,6 +27,12 @@ const RETRY: Duration = Duration::from_millis(200);
 
 /// Reading everything may take so long.
 const FULL_READ: Duration = Duration::from_secs(5);
+
+/// So many circuits are brought together at once: more would have to wait for each other, and be taken for unanswered.
+const TOGETHER: usize = 16;
+
+/// So many values are looked at without making room for calls.
+const IN_ONE_GO: usize = 50;
 
 /// So many times the store's patience is waited for a circuit to be told to it.
 const SETTLING: u32 = 10;
@@ -50,8 +64,8 @@ impl Shared {
                 None => {
                     let connected = self.link.is_connected();
                     self.read_everything(!connected).await;
-                    self.renew();
                     self.drop_idle();
+                    self.renew();
                 }
             }
             if reads {
@@ -84,17 +98,13 @@ impl Shared {
             if let Some(pause) = pause {
                 sleep(pause).await;
             }
-            let version = {
+            {
                 let mut inner = circuit.inner();
                 inner.read_again = false;
                 inner.read_at = Some(Instant::now());
-                inner.version
-            };
-            match self.load(&circuit).await {
-                // What was written meanwhile is newer than what was read.
-                Ok(_) if circuit.inner().version != version => continue,
-                Ok(loaded) => self.take_up(&circuit, &loaded),
-                Err(error) => self.link.fail(&error, self.clock.now()),
+            }
+            if let Err(error) = self.read_now(&circuit).await {
+                self.link.fail(&error, self.clock.now());
             }
             let mut inner = circuit.inner();
             if !inner.read_again {
@@ -104,7 +114,18 @@ impl Shared {
         }
     }
 
-    pub(crate) async fn load(&self, circuit: &Circuit) -> Result<Loaded, StoreError> {
+    /// Reads a circuit and takes up what stands there, in the end.
+    pub(crate) async fn read_now(self: &Arc<Self>, circuit: &Arc<Circuit>) -> Result<(), StoreError> {
+        loop {
+            let version = circuit.inner().version;
+            let loaded = self.load(circuit).await?;
+            if self.take_up(circuit, &loaded, version) {
+                return Ok(());
+            }
+        }
+    }
+
+    async fn load(&self, circuit: &Circuit) -> Result<Loaded, StoreError> {
         let asked = Instant::now();
         let patience = self.pacing.patience;
         let loaded = timeout(patience, self.store.load(&circuit.key))
@@ -114,14 +135,17 @@ impl Shared {
         Ok(loaded)
     }
 
-    /// Takes up what was read, and sees to it that the store is told what it must be.
-    pub(crate) fn take_up(self: &Arc<Self>, circuit: &Arc<Circuit>, loaded: &Loaded) {
+    /// Takes up what was read, and sees to it that the store is told what it must be. `false`: it was overtaken. The
+    /// mirror is no longer of the `version` that it was of when the reading began, so it may know better.
+    pub(crate) fn take_up(self: &Arc<Self>, circuit: &Arc<Circuit>, loaded: &Loaded, version: u64) -> bool {
         let owes = {
             let mut inner = circuit.inner();
-            let same = inner.mirror.value == loaded.value && inner.mirror.stored != Stored::Unknown;
-            if same && inner.mirror.history == loaded.history {
-                inner.mirror.owes_a_write()
-            } else {
+            if inner.version != version {
+                return false;
+            }
+            let unread = inner.mirror.stored == Stored::Unknown;
+            let same = inner.mirror.value == loaded.value && !unread;
+            if !same || inner.mirror.history != loaded.history {
                 inner.version += 1;
                 let epoch = inner.mirror.record.epoch;
                 let policy = Arc::clone(&inner.policy);
@@ -131,34 +155,44 @@ impl Shared {
                 } else {
                     inner.crowd = Crowd::default();
                 }
-                report_oddities(circuit, &inner);
+                // What nobody has called is a matter for `doctor`.
+                if !unread || circuit.used.load(Ordering::Relaxed) {
+                    report_oddities(circuit, &inner);
+                }
                 circuit.publish(&inner);
-                inner.mirror.owes_a_write()
             }
+            inner.mirror.owes_a_write()
         };
         // What waits may trip now, or be no news any more.
         circuit.bell.notify_one();
         if owes && self.link.is_up() {
             self.request(circuit, Waiting::of(Request::Settle));
         }
+        true
     }
 
     /// Reads all circuits, and brings together what was learnt apart. Only then is the store taken for back.
     async fn read_everything(self: &Arc<Self>, discover: bool) {
-        let known: Vec<_> = self.in_order().iter().map(|circuit| circuit.key.clone()).collect();
+        let circuits = self.in_order();
+        let versions: HashMap<ModelKey, u64> =
+            circuits.iter().map(|circuit| (circuit.key.clone(), circuit.inner().version)).collect();
+        let known: Vec<_> = circuits.iter().map(|circuit| circuit.key.clone()).collect();
         let asked = Instant::now();
         let listing = timeout(FULL_READ, self.store.load_all(&known, discover))
             .await
             .unwrap_or(Err(StoreError::Silent(FULL_READ)));
-        match listing {
-            Err(error) => self.link.fail(&error, self.clock.now()),
+        let together = match listing {
             Ok(listing) => {
                 let moved = self.clock.hear(listing.time, asked.elapsed());
                 self.move_what_was_learnt(moved);
                 self.link.begin_trying();
-                self.come_together(listing).await;
-                self.link.restored();
+                self.come_together(listing, &versions).await
             }
+            Err(error) => Err(error),
+        };
+        match together {
+            Ok(()) => self.link.restored(),
+            Err(error) => self.link.fail(&error, self.clock.now()),
         }
     }
 
@@ -170,33 +204,68 @@ impl Shared {
         for circuit in &self.in_order() {
             let mut inner = circuit.inner();
             inner.mirror.move_apart(moved);
-            inner.version += 1;
             circuit.publish(&inner);
         }
     }
 
-    async fn come_together(self: &Arc<Self>, listing: Listing) {
+    /// Brings together what was learnt apart. `versions`: those of the mirrors when the reading began.
+    async fn come_together(
+        self: &Arc<Self>,
+        listing: Listing,
+        versions: &HashMap<ModelKey, u64>,
+    ) -> Result<(), StoreError> {
         let Listing { values, time } = listing;
-        for (key, value) in values {
-            let circuit = self.circuit(&key);
-            let (changed, needs_history) = {
-                let inner = circuit.inner();
-                let unread = inner.mirror.stored == Stored::Unknown;
-                let changed = unread || inner.mirror.value != value || inner.mirror.owes_a_write();
-                (changed, inner.mirror.depends_on_history(&value, &inner.policy))
-            };
-            if !changed {
-                continue;
+        let mut circuits = Vec::new();
+        for (at, (key, value)) in values.into_iter().enumerate() {
+            // Others may keep what they like under the prefix: what is no circuit is looked at when it is called.
+            if versions.contains_key(&key) || self.is_circuit(&key, &value) {
+                circuits.push((key, value));
             }
-            if needs_history {
-                match self.load(&circuit).await {
-                    Ok(loaded) => self.take_up(&circuit, &loaded),
-                    Err(error) => return self.link.fail(&error, self.clock.now()),
+            if at % IN_ONE_GO == 0 {
+                yield_now().await;
+            }
+        }
+        self.begin_circuits(circuits.iter().map(|(key, _)| key));
+        iter(circuits.into_iter().enumerate().map(Ok))
+            .try_for_each_concurrent(TOGETHER, |(at, (key, value))| async move {
+                if at % IN_ONE_GO == 0 {
+                    yield_now().await;
                 }
-            } else {
-                self.take_up(&circuit, &Loaded { value, history: Some(State::Closed), time });
-            }
-            self.settled(&circuit).await;
+                let circuit = self.circuit(&key);
+                let version = versions.get(&key).copied().unwrap_or(0);
+                self.bring_together(&circuit, version, value, time).await
+            })
+            .await
+    }
+
+    async fn bring_together(
+        self: &Arc<Self>,
+        circuit: &Arc<Circuit>,
+        version: u64,
+        value: Value,
+        time: Timestamp,
+    ) -> Result<(), StoreError> {
+        let (changed, needs_history) = {
+            let inner = circuit.inner();
+            let unread = inner.mirror.stored == Stored::Unknown;
+            let changed = unread || inner.mirror.value != value || inner.mirror.owes_a_write();
+            (changed, inner.mirror.depends_on_history(&value, &inner.policy))
+        };
+        if !changed {
+            return Ok(());
+        }
+        let loaded = Loaded { value, history: Some(State::Closed), time };
+        if needs_history || !self.take_up(circuit, &loaded, version) {
+            self.read_now(circuit).await?;
+        }
+        self.settled(circuit).await;
+        Ok(())
+    }
+
+    fn is_circuit(&self, key: &ModelKey, value: &Value) -> bool {
+        match value {
+            Value::Text(text) => Document::parse(text, &self.policy(key)) != Document::Garbage,
+            Value::Absent | Value::Oversized { .. } | Value::OtherType(_) => false,
         }
     }
 
@@ -222,7 +291,7 @@ impl Shared {
     fn renew(self: &Arc<Self>) {
         let now = self.clock.now();
         for circuit in &self.in_order() {
-            let used = circuit.used.swap(false, std::sync::atomic::Ordering::Relaxed);
+            let used = circuit.used.swap(false, Ordering::Relaxed);
             let view = circuit.view.load();
             if used && view.known && now.since(view.record.updated_at) > RENEWAL {
                 self.request(circuit, Waiting::event(Event::Touch, None));
@@ -230,15 +299,18 @@ impl Shared {
         }
     }
 
-    /// Lets go of circuits that are gone and that nobody holds.
+    /// Lets go of circuits that are gone and that nobody holds, and of keys that are none and that nobody has called
+    /// since the last renewal.
     fn drop_idle(&self) {
         let idle = |circuit: &Arc<Circuit>| {
             let inner = circuit.inner();
+            let odd = matches!(inner.mirror.stored, Stored::Garbage | Stored::OtherType);
+            let unused = odd && !inner.mirror.apart && !circuit.used.load(Ordering::Relaxed);
             // Held by the map, and by the copy of it that is being edited.
             Arc::strong_count(circuit) <= 2
                 && !inner.writer_runs
                 && !inner.reader_runs
-                && !inner.mirror.is_known()
+                && (unused || !inner.mirror.is_known())
         };
         self.edit_circuits(|circuits| {
             circuits.retain(|_, circuit| !idle(circuit));

@@ -24,7 +24,10 @@ use std::{
 
 use breaker::{InstanceId, ModelKey, Reason, State, Timestamp, Transition, millis};
 use bytes::Bytes;
-use futures_util::future::{BoxFuture, FutureExt as _};
+use futures_util::{
+    future::{BoxFuture, FutureExt as _},
+    stream::{StreamExt as _, TryStreamExt as _, iter},
+};
 
 pub use address::{RedisAddress, RedisAddressError, RedisDeployment};
 pub use cluster::ClusterSurvey;
@@ -49,6 +52,9 @@ const LONGEST_LIFETIME: Duration = Duration::from_secs(10 * 365 * 24 * 60 * 60);
 
 /// Keys asked for at once.
 const PAGE: usize = 500;
+
+/// Keys asked for one by one are so many at once.
+const AT_ONCE: usize = 64;
 
 /// The store in Redis.
 #[derive(Debug)]
@@ -120,16 +126,20 @@ impl RedisStore {
             keys.dedup();
         }
         let mut values = Vec::with_capacity(keys.len());
+        let mut others = Vec::new();
         for page in keys.chunks(PAGE) {
             for (key, text) in page.iter().zip(self.servers.texts(page).await?) {
-                let value = match text {
-                    // Nothing is given for a key of another type, too, and nothing is digested.
-                    Some(text) if text.len() <= LARGEST_VALUE => Value::Text(text),
-                    _ => self.load_now(key).await?.value,
-                };
-                values.push((key.clone(), value));
+                match text {
+                    Some(text) => values.push((key.clone(), Value::Text(text))),
+                    None => others.push(key.clone()),
+                }
             }
         }
+        let others = iter(others).map(|key| async move {
+            let value = self.load_now(&key).await?.value;
+            Ok::<_, StoreError>((key, value))
+        });
+        values.extend(others.buffered(AT_ONCE).try_collect::<Vec<_>>().await?);
         let now = self.servers.time().await?;
         let time = Timestamp::from_millis(now.as_millis().saturating_add_signed(self.shift.millis()));
         Ok(Listing { values, time })

@@ -21,6 +21,9 @@ pub const CLOCK_TOLERANCE: Duration = Duration::from_millis(100);
 /// A larger value is not read, only told apart by its digest: no circuit is that large.
 pub const LARGEST_VALUE: usize = 64 * 1024;
 
+/// Word of more keys at once is word of everything: it is read page by page then, instead of one by one.
+const MANY_KEYS: usize = 100;
+
 /// A place where circuits are kept.
 pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// Reads one circuit.
@@ -73,7 +76,7 @@ pub enum Value {
     Text(Bytes),
     /// A string larger than [`LARGEST_VALUE`], told by its digest alone.
     Oversized {
-        /// SHA-1 in hexadecimal.
+        /// Of its length and its ends.
         digest: String,
     },
     /// Something that is no string: its type. Left alone.
@@ -182,6 +185,10 @@ impl Changes {
             match change {
                 Change::Key(key) => {
                     waiting.keys.insert(key);
+                    if waiting.keys.len() > MANY_KEYS {
+                        waiting.keys.clear();
+                        waiting.everything = true;
+                    }
                 }
                 Change::Everything => {
                     waiting.everything = true;

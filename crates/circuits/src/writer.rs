@@ -101,7 +101,7 @@ impl Shared {
         if online && circuit.inner().mirror.stored == Stored::Unknown {
             return self.read_first(circuit).await;
         }
-        let (plan, write) = {
+        let (plan, write, version) = {
             let mut inner = circuit.inner();
             let policy = Arc::clone(&inner.policy);
             let context = self.context(&policy);
@@ -115,7 +115,7 @@ impl Shared {
                 commit_nothing(circuit, &mut inner);
                 return Some(plan);
             };
-            (plan, write)
+            (plan, write, inner.version)
         };
         match self.compare_and_set(circuit, &write).await {
             Ok(Swap::Done { .. }) => {
@@ -124,7 +124,7 @@ impl Shared {
                 Some(plan)
             }
             Ok(Swap::Changed(loaded)) => {
-                self.take_up(circuit, &loaded);
+                self.take_up(circuit, &loaded, version);
                 None
             }
             Ok(Swap::ClockAway { .. }) => None,
@@ -141,9 +141,8 @@ impl Shared {
     }
 
     async fn read_first(self: &Arc<Self>, circuit: &Arc<Circuit>) -> Option<Plan> {
-        match self.load(circuit).await {
-            Ok(loaded) => self.take_up(circuit, &loaded),
-            Err(error) => self.link.fail(&error, self.clock.now()),
+        if let Err(error) = self.read_now(circuit).await {
+            self.link.fail(&error, self.clock.now());
         }
         None
     }

@@ -1,4 +1,4 @@
-//! What tests need around them: a real `redis-server` of their own.
+//! What tests need around them: a real `redis-server` of their own, processes, and a network that can be broken.
 //!
 //! The rules that matter most (who wins a race, what survives a restart, who hears of a change) are kept by Redis
 //! itself, so they are tested against Redis and not against an imitation. Each [`RedisServer`] has a port and a
@@ -12,6 +12,7 @@
 mod cluster;
 mod port;
 mod program;
+mod proxy;
 mod redis_server;
 mod sentinel;
 mod valkey;
@@ -20,6 +21,7 @@ use std::time::Duration;
 
 pub use cluster::ClusterDeployment;
 pub use program::Program;
+pub use proxy::Proxy;
 pub use redis_server::RedisServer;
 pub use sentinel::SentinelDeployment;
 use tokio::time::{Instant, sleep};

@@ -1,6 +1,6 @@
 -- Compares, and if nothing has changed writes a circuit and its history in one step. Decides nothing about circuits.
 -- KEYS  1 the circuit, 2 its history
--- ARGV  1 what is expected: absent | text | digest   2 that text or SHA-1
+-- ARGV  1 what is expected: absent | text | digest   2 that text or digest
 --       3 put | delete   4 the new text   5 its lifetime in ms, 0 for ever
 --       6 when it was decided (Unix ms)   7 how far that may be from the time here (ms)
 --       8 ms to add to the time here (0, but in tests)   9 largest value that is told   10 entries   11 ms they last
@@ -27,9 +27,13 @@ local now = clock[1] * 1000 + math.floor(clock[2] / 1000) + ARGV[8]
 local kind, text = 'absent', ''
 local type = redis.call('TYPE', KEYS[1]).ok
 if type == 'string' then
-  kind, text = 'text', redis.call('GET', KEYS[1])
-  if #text > tonumber(ARGV[9]) then
-    kind, text = 'digest', redis.sha1hex(text)
+  local size = redis.call('STRLEN', KEYS[1])
+  if size > tonumber(ARGV[9]) then
+    -- Of its length and its ends: the digest of the whole would hold up Redis, and all who wait for it.
+    local ends = redis.call('GETRANGE', KEYS[1], 0, 1023) .. redis.call('GETRANGE', KEYS[1], -1024, -1)
+    kind, text = 'digest', redis.sha1hex(size .. ':' .. ends)
+  else
+    kind, text = 'text', redis.call('GET', KEYS[1])
   end
 elseif type ~= 'none' then
   kind, text = 'type', type

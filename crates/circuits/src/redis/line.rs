@@ -271,8 +271,22 @@ pub(super) fn read_error(error: &RedisError) -> StoreError {
     } else if error.is_io_error() || error.is_connection_dropped() || error.is_connection_refusal() {
         StoreError::Unreachable(error.to_string())
     } else {
-        StoreError::Refused(error.to_string())
+        StoreError::Refused(told(error))
     }
+}
+
+/// Redis' own words, by which people and manuals know them; without the place in a script, which tells nobody anything.
+fn told(error: &RedisError) -> String {
+    let text = match (error.code(), error.detail()) {
+        (Some(code), Some(detail)) => {
+            format!("{code} {}", detail.split(" script: ").next().unwrap_or(detail).trim_end())
+        }
+        _ => error.to_string(),
+    };
+    if text.contains("HELLO") || text.starts_with("NOPROTO") {
+        return format!("it speaks no RESP3, which Redis does since 6.0: {text}");
+    }
+    text
 }
 
 fn fraction() -> f64 {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use ::redis::{FromRedisValue, RedisResult, Value as Reply, aio::MultiplexedConnection};
+use ::redis::{Cmd, FromRedisValue, RedisResult, Value as Reply, aio::MultiplexedConnection};
 use breaker::{ModelKey, Timestamp};
 use bytes::Bytes;
 use futures_util::future::{join_all, try_join_all};
@@ -18,7 +18,7 @@ use super::{
     sentinel::Sentinels,
     slot::slot,
 };
-use crate::store::{Changes, StoreError};
+use crate::store::{Changes, LARGEST_VALUE, StoreError};
 
 /// The servers behind one store.
 #[derive(Debug)]
@@ -70,25 +70,30 @@ impl Servers {
         Ok(found.map_err(|error| read_error(&error))?.concat())
     }
 
-    /// What stands under these keys, as far as it is text.
+    /// What stands under these keys; `None` for what is not there, is no text, or is too large, of which only the
+    /// beginning is fetched.
     pub(super) async fn texts(&self, keys: &[ModelKey]) -> Result<Vec<Option<Bytes>>, StoreError> {
+        let is_whole = |text: &Bytes| (1..=LARGEST_VALUE).contains(&text.len());
         match self {
             Self::One { kept, .. } => {
-                let mut get = ::redis::cmd("MGET");
+                let mut get = ::redis::pipe();
                 for key in keys {
-                    get.arg(redis_key(key));
+                    get.add_command(beginning(&redis_key(key)));
                 }
-                get.query_async(&mut kept.line.commands()?).await.map_err(|error| read_error(&error))
+                // A key of another type is an error of its own.
+                let texts: Vec<RedisResult<Bytes>> = get
+                    .ignore_errors()
+                    .query_async(&mut kept.line.commands()?)
+                    .await
+                    .map_err(|error| read_error(&error))?;
+                Ok(texts.into_iter().map(|text| text.ok().filter(is_whole)).collect())
             }
-            // MGET takes no keys of different slots.
             Self::Cluster { cluster, .. } => {
                 let texts = keys.iter().map(|key| async move {
                     let name = redis_key(key);
-                    let mut get = ::redis::cmd("GET");
-                    get.arg(&name);
-                    match cluster.call(slot(&name), &Call::plain(get)).await {
+                    match cluster.call::<Bytes>(slot(&name), &Call::plain(beginning(&name))).await {
                         Err(StoreError::Refused(error)) if error.contains("WRONGTYPE") => Ok(None),
-                        text => text,
+                        text => text.map(|text| Some(text).filter(is_whole)),
                     }
                 });
                 join_all(texts).await.into_iter().collect()
@@ -122,6 +127,13 @@ impl Drop for Servers {
             keeper.abort();
         }
     }
+}
+
+/// A text as far as it can be one of a circuit, and a byte more.
+fn beginning(name: &str) -> Cmd {
+    let mut get = ::redis::cmd("GETRANGE");
+    get.arg(name).arg(0).arg(LARGEST_VALUE);
+    get
 }
 
 async fn scan(mut connection: MultiplexedConnection) -> RedisResult<Vec<ModelKey>> {

@@ -1,14 +1,22 @@
 //! Checks of the server: what it is, and whether it lets circuits be kept and shared.
 
-use std::{collections::HashMap, time::SystemTime};
+use std::{
+    collections::HashMap,
+    time::{Duration, SystemTime},
+};
 
-use ::circuits::RedisDeployment;
+use ::circuits::{Pacing, RedisDeployment};
 use redis::{RedisError, RedisResult, aio::MultiplexedConnection};
+
+use tokio::time::Instant;
 
 use super::{examination::Examination, finding::Check, network::told};
 
 /// RESP3 and the tracking of keys came with this version.
 const OLDEST: (u32, u32) = (6, 0);
+
+/// The speed is that of the best of so many commands.
+const SPEED_TRIES: usize = 3;
 
 /// A difference of clocks that is worth a word.
 const CLOCKS_DIFFER: f64 = 1.0;
@@ -22,7 +30,7 @@ pub(super) async fn examine(
     match info(connection).await {
         Ok(facts) => {
             let clustered = matches!(deployment, RedisDeployment::Cluster { .. });
-            check_server(&facts, clustered, examination);
+            check_server(&facts, clustered, answers_after(connection).await, examination);
             check_role(&facts, examination);
             let saves = setting(connection, "save").await;
             check_persistence(&facts, saves.as_deref(), examination);
@@ -74,7 +82,19 @@ async fn setting(connection: &mut MultiplexedConnection, name: &str) -> Option<S
     answer.ok()?.into_iter().nth(1)
 }
 
-fn check_server(facts: &Facts, clustered: bool, examination: &mut Examination) {
+/// How long a command takes at best.
+async fn answers_after(connection: &mut MultiplexedConnection) -> Duration {
+    let mut best = Duration::MAX;
+    for _ in 0..SPEED_TRIES {
+        let asked = Instant::now();
+        if redis::cmd("PING").query_async::<()>(connection).await.is_ok() {
+            best = best.min(asked.elapsed());
+        }
+    }
+    best
+}
+
+fn check_server(facts: &Facts, clustered: bool, answers_after: Duration, examination: &mut Examination) {
     let version = facts.get("redis_version");
     let name = match (facts.get("valkey_version"), facts.get("dragonfly_version")) {
         ("", "") => format!("Redis {version}"),
@@ -93,6 +113,15 @@ fn check_server(facts: &Facts, clustered: bool, examination: &mut Examination) {
         "cluster" if !clustered => {
             let advice = "write redis-cluster://, so that the other nodes are found";
             examination.fail(Check::Server, format_args!("{name}, a node of a Cluster"), advice);
+        }
+        _ if answers_after > Pacing::default().patience => {
+            let found = format!(
+                "{name}, but its answers take {} ms, and instances wait for {} ms",
+                answers_after.as_millis(),
+                Pacing::default().patience.as_millis()
+            );
+            let advice = "look for what keeps it busy (redis-cli SLOWLOG GET), or use a Redis that is nearer";
+            examination.fail(Check::Server, found, advice);
         }
         _ => examination.ok(Check::Server, name),
     }
@@ -214,7 +243,7 @@ mod tests {
         let facts = Facts::parse(text);
         let mut examination = Examination::default();
         match check {
-            Check::Server => check_server(&facts, false, &mut examination),
+            Check::Server => check_server(&facts, false, Duration::ZERO, &mut examination),
             Check::Role => check_role(&facts, &mut examination),
             Check::Persistence => check_persistence(&facts, Some("3600 1"), &mut examination),
             _ => check_memory(&facts, &mut examination),

@@ -1,0 +1,49 @@
+//! What a call waits for a Redis that hangs: nothing, or a probe's 100 ms (F3).
+
+use std::{sync::Arc, time::Duration};
+
+use breaker::{Failure, FailureKind, InstanceId, Policy};
+use circuits::{Circuits, Policies, RedisStore, Settings};
+use futures_util::FutureExt as _;
+use testbed::RedisServer;
+use tokio::time::{Instant, sleep};
+
+/// What the machine may add.
+const SLACK: Duration = Duration::from_millis(250);
+
+#[tokio::test]
+async fn a_closed_circuits_call_waits_for_nothing_and_a_probe_100_ms() {
+    let redis = RedisServer::start().await;
+    let policy = Policy {
+        failure_threshold: 1,
+        failure_span: Duration::ZERO,
+        open_for: Duration::from_millis(50),
+        ..Policy::default()
+    };
+    let settings = Settings {
+        policies: Policies { default: policy, ..Policies::default() },
+        ..Settings::new(InstanceId::new("a"))
+    };
+    let store = RedisStore::start(redis.url().parse().unwrap());
+    let circuits = Circuits::start(Arc::new(store), settings);
+    circuits.ready().await;
+    let (well, sick) = ("openai:well".parse().unwrap(), "openai:sick".parse().unwrap());
+    circuits.admit(&well).await.unwrap().succeeded();
+    circuits.admit(&sick).await.unwrap().failed(Failure::of(FailureKind::Cut));
+    circuits.quiet(&sick).await;
+    assert!(circuits.admit(&sick).await.is_err(), "it is open");
+
+    redis.pause();
+    sleep(Duration::from_millis(200)).await;
+    // At the first poll, so without any waiting at all.
+    circuits.admit(&well).now_or_never().expect("it waited").unwrap().succeeded();
+    let asked = Instant::now();
+    let probe = circuits.admit(&sick).await;
+    assert!(asked.elapsed() < Duration::from_millis(100) + SLACK, "a probe waited for {:?}", asked.elapsed());
+    assert!(probe.is_ok_and(|permit| permit.is_probe()), "it probes on its own (S1)");
+    circuits.admit(&well).now_or_never().expect("it waited").unwrap().failed(Failure::of(FailureKind::Cut));
+    let asked = Instant::now();
+    drop(circuits.admit(&"openai:unknown".parse().unwrap()).await.unwrap());
+    assert!(asked.elapsed() < Duration::from_millis(100) + SLACK, "{:?}", asked.elapsed());
+    redis.resume();
+}

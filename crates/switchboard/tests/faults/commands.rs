@@ -1,0 +1,56 @@
+//! What administrators do to a Redis in use.
+
+use std::time::Duration;
+
+use tokio::time::sleep;
+
+use crate::{
+    fleet::{Fleet, SICK},
+    trial::Trial,
+};
+
+/// Long enough for circuits to open, be probed and open again.
+const A_WHILE: Duration = Duration::from_millis(1_500);
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn script_flush() {
+    let mut trial = Trial::begin("SCRIPT FLUSH, five times", Fleet::start().await).await;
+    trial.strikes();
+    for _ in 0..5 {
+        trial.fleet.redis.cli(&["SCRIPT", "FLUSH"]).await;
+        sleep(A_WHILE / 5).await;
+    }
+    trial.heals();
+    trial.all_is_well(0).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn client_kill() {
+    let mut trial =
+        Trial::begin("CLIENT KILL TYPE pubsub and normal, three times", Fleet::start().await).await;
+    trial.strikes();
+    for _ in 0..3 {
+        for kind in ["pubsub", "normal"] {
+            trial.fleet.redis.cli(&["CLIENT", "KILL", "TYPE", kind, "SKIPME", "yes"]).await;
+        }
+        sleep(A_WHILE / 3).await;
+    }
+    trial.heals();
+    trial.all_is_well(3).await;
+}
+
+/// F5: a loss, and the fleet writes its open circuits back.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn flushall() {
+    let mut trial = Trial::begin("FLUSHALL, three times", Fleet::start().await).await;
+    trial.strikes();
+    trial.fleet.until_open(1).await;
+    for _ in 0..3 {
+        trial.fleet.redis.cli(&["FLUSHALL"]).await;
+        sleep(A_WHILE / 3).await;
+        let history = trial.fleet.history(SICK).await;
+        assert_eq!(history[0]["reason"]["kind"], "restored", "{history:#?}");
+    }
+    trial.heals();
+    trial.all_is_well(0).await;
+}

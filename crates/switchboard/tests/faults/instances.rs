@@ -1,0 +1,171 @@
+//! What goes wrong with one instance of three.
+
+use std::{process::Command, time::Duration};
+
+use serde_json::Value;
+use simulator::{Fault, Simulator};
+use testbed::{Proxy, RedisServer};
+use tokio::time::{Instant, sleep};
+
+use crate::{
+    fleet::{CHAIN, Fleet, SICK, STEADY},
+    load::{From, Load},
+    trial::{Trial, assert_is_consistent},
+};
+
+/// The lease of a probe, as the fleet has it, and what is waited beyond its end (DESIGN 3).
+const LEASE: Duration = Duration::from_millis(1_200);
+
+/// Longer than anything takes on a busy machine.
+const SLACK: Duration = Duration::from_secs(2);
+
+/// A prober killed with `kill -9` frees its place when its lease ends, while the others' traffic goes on (B3).
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn prober_killed() {
+    let mut fleet = Fleet::start().await;
+    for instance in &fleet.instances {
+        assert_eq!(instance.chat(CHAIN).await.0, 200);
+    }
+    let load = Load::start(fleet.instances.iter().map(|one| (From::Fleet, one)), &[STEADY, CHAIN]);
+    let began = Instant::now();
+    sleep(Duration::from_millis(500)).await;
+    fleet.fall_sick();
+    fleet.until_open(1).await;
+    fleet.simulator.script("sick", Fault::Hang);
+    let prober = loop {
+        let (circuit, _) = fleet.stored(SICK).await;
+        if let Some(prober) = circuit["probe"][0]["instance"].as_str() {
+            break prober.to_owned();
+        }
+    };
+    let mut at = 0;
+    while fleet.instances[at].health().await["instance"] != prober.as_str() {
+        at += 1;
+    }
+    fleet.instances.remove(at).program.kill();
+    let killed = Instant::now();
+    let asked = fleet.simulator.seen().calls("sick");
+    fleet.recover();
+    fleet.until_open(0).await;
+    let freed = killed.elapsed();
+    sleep(Duration::from_millis(500)).await;
+
+    let calls = load.between(began, Instant::now());
+    let others: Vec<_> = calls.iter().filter(|call| call.at != at).collect();
+    let lost = others.iter().filter(|call| call.status != 200).count();
+    println!(
+        "| prober killed with kill -9 | {} calls | {lost} lost | place free after {} ms (lease 1,000) |",
+        others.len(),
+        freed.as_millis()
+    );
+    assert_eq!(lost, 0, "{others:?}");
+    assert!(freed < LEASE + SLACK, "{freed:?}");
+    let history = fleet.history(SICK).await;
+    assert_is_consistent(&history);
+    // Nobody else probed while the dead one's lease lived.
+    let half_open = history.iter().rposition(|entry| entry["to"] == "HALF_OPEN").unwrap();
+    let times: Vec<u64> = history[half_open..].iter().map(|entry| entry["at"].as_u64().unwrap()).collect();
+    assert_eq!(history.last().unwrap()["to"], "CLOSED", "{history:#?}");
+    assert!(times[1] - times[0] >= 1_000, "{history:#?}");
+    assert!(fleet.simulator.seen().calls("sick") > asked);
+}
+
+/// One instance of three is cut off from the provider, but not from Redis: it takes no model from the others (F7).
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn cut_off_from_the_provider() {
+    let (simulator, redis) = (Simulator::start().await.unwrap(), RedisServer::start().await);
+    let wire = Proxy::to(simulator.address().port()).await;
+    let by_wire = format!("http://127.0.0.1:{}/v1", wire.port());
+    let url = redis.url();
+    let fleet = Fleet::before(simulator, redis, url, &[&[("OPENAI_BASE_URL", &by_wire)], &[], &[]]).await;
+    for instance in &fleet.instances {
+        assert_eq!(instance.chat(CHAIN).await.0, 200);
+    }
+    let load = Load::start(fleet.instances.iter().map(|one| (From::Fleet, one)), &[CHAIN]);
+    let steady = Load::start(fleet.instances[1..].iter().map(|one| (From::Fleet, one)), &[STEADY]);
+    sleep(Duration::from_millis(500)).await;
+    wire.refuse().await;
+    let cut = Instant::now();
+    sleep(Duration::from_secs(3)).await;
+    let during = load.between(cut, Instant::now());
+    wire.heal().await;
+    let healed = Instant::now();
+    while fleet.instances[0].chat(CHAIN).await.1.as_deref() != Some(SICK) {
+        assert!(healed.elapsed() < Duration::from_secs(10), "it does not call the model again");
+        sleep(Duration::from_millis(10)).await;
+    }
+    let back = healed.elapsed();
+    fleet.until_open(0).await;
+
+    let share = |at: &dyn Fn(usize) -> bool| {
+        let all: Vec<_> = during.iter().filter(|call| at(call.at)).collect();
+        let by_first = all.iter().filter(|call| call.by.as_deref() == Some(SICK)).count();
+        (100 * by_first / all.len().max(1), all.len())
+    };
+    let (others, of) = share(&|at| at != 0);
+    let (own, _) = share(&|at| at == 0);
+    let calls = [load.between(cut, Instant::now()), steady.between(cut, Instant::now())].concat();
+    let lost = calls.iter().filter(|call| call.status != 200).count();
+    println!(
+        "| one of three cut off from the provider | {} calls | {lost} lost | the others' calls to the model: {others} % of {of}, \
+         its own: {own} % | back after {} ms |",
+        calls.len(),
+        back.as_millis()
+    );
+    assert_eq!(lost, 0, "{calls:?}");
+    assert!(own < 10, "{own} % of its calls reached a provider that it cannot reach");
+    assert!(others >= 90, "the model was taken from the others: {others} %");
+}
+
+/// Instances whose clocks are an hour off behave like all others (B7).
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn clocks_an_hour_off() {
+    let preload = preload_faketime();
+    let off =
+        |by| [("LD_PRELOAD", preload.as_str()), ("FAKETIME", by), ("FAKETIME_DONT_FAKE_MONOTONIC", "1")];
+    let (ahead, behind) = (off("+1h"), off("-1h"));
+    let redis = RedisServer::start().await;
+    let url = redis.url();
+    let fleet = Fleet::with(redis, url, &[&[], &ahead, &behind]).await;
+    let doctor = fleet.run_with(&["doctor", "--json"], &ahead).await.json();
+    let clock = doctor["checks"].as_array().unwrap().iter().find(|check| check["check"] == "clock").unwrap();
+    assert!(clock["found"].as_str().unwrap().contains("ahead of Redis'"), "the clock is not off: {clock}");
+
+    // Each of them opens the circuit once, by Redis' time, and for all.
+    for instance in &fleet.instances {
+        fleet.fall_sick();
+        instance.until_refused(SICK, true).await;
+        let (circuit, now) = fleet.stored(SICK).await;
+        for (field, most) in
+            [("openedAt", 3_000), ("lastFailureTime", 3_000), ("updatedAt", 3_000), ("retryAt", 3_000)]
+        {
+            let off = circuit[field].as_u64().unwrap().abs_diff(now);
+            assert!(off <= most, "{field} is {off} ms off: {circuit}");
+        }
+        assert_eq!(circuit["updatedBy"], instance.health().await["instance"], "{circuit}");
+        for other in &fleet.instances {
+            other.until_refused(SICK, true).await;
+        }
+        fleet.recover();
+        for other in &fleet.instances {
+            other.until_refused(SICK, false).await;
+        }
+    }
+    let mut trial = Trial::begin("clocks an hour ahead and behind", fleet).await;
+    trial.strikes();
+    trial.fleet.until_open(1).await;
+    sleep(Duration::from_millis(1_500)).await;
+    trial.heals();
+    let fleet = trial.all_is_well(0).await;
+    let times: Vec<u64> =
+        fleet.history(SICK).await.iter().filter_map(|entry: &Value| entry["at"].as_u64()).collect();
+    // Each entry is written within 100 ms of Redis' time, so no two are further out of order.
+    assert!(times.windows(2).all(|pair| pair[0] < pair[1] + 100), "{times:?}");
+}
+
+/// The library that `faketime` puts before a program's own.
+fn preload_faketime() -> String {
+    let output = Command::new("faketime").args(["-f", "+0", "printenv", "LD_PRELOAD"]).output();
+    let output = output.expect("faketime is not installed: run ./test, which installs it");
+    String::from_utf8(output.stdout).unwrap().trim().to_owned()
+}

@@ -1,0 +1,150 @@
+//! Open SWE's own algorithm, in a process of its own, on the same Redis through a full outage.
+
+use std::{
+    path::Path,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use serde_json::Value;
+use simulator::Behaviour;
+use testbed::Program;
+use tokio::time::{Instant, sleep};
+
+use crate::{
+    fleet::{CHAIN, Fleet, PATIENCE, SICK},
+    load::{From, Load},
+    trial::assert_is_consistent,
+};
+
+/// It takes a model out of use for so long (180 s in the original).
+const ITS_TIMEOUT: &str = "2000";
+
+/// A call that was admitted before a change may reach the provider so long after it, on a busy machine.
+const IN_FLIGHT: u64 = 150;
+
+/// One turn of the Open SWE process.
+struct Turn {
+    at: u64,
+    what: String,
+}
+
+fn open_swe(fleet: &Fleet) -> Program {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/open_swe/open_swe.py");
+    let (port, base_url) = (fleet.redis.port().to_string(), fleet.simulator.openai_base_url());
+    let arguments = [
+        script.to_str().unwrap(),
+        "--redis-port",
+        &port,
+        "--base-url",
+        &base_url,
+        "--model",
+        SICK,
+        "--timeout-ms",
+        ITS_TIMEOUT,
+        "--pace-ms",
+        "40",
+    ];
+    Program::start("python3", &arguments, [("PATH", "/usr/local/bin:/usr/bin:/bin")])
+}
+
+fn turns(program: &Program) -> Vec<Turn> {
+    let turns = program.lines().into_iter().map(|line| {
+        let turn: Value = serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line}"));
+        Turn { at: turn["at"].as_u64().unwrap(), what: turn["turn"].as_str().unwrap().to_owned() }
+    });
+    turns.collect()
+}
+
+async fn until_its_turn_is(program: &Program, what: &str, since: u64) -> u64 {
+    let began = Instant::now();
+    loop {
+        if let Some(turn) = turns(program).iter().find(|turn| turn.at >= since && turn.what == what) {
+            return turn.at;
+        }
+        assert!(began.elapsed() < PATIENCE, "it never said {what:?} again:\n{}", program.lines().join("\n"));
+        sleep(Duration::from_millis(10)).await;
+    }
+}
+
+fn unix_ms() -> u64 {
+    u64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis()).unwrap()
+}
+
+/// Two outages: neither gets stuck, both recover, and Switchboard's rules hold for its own calls.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn shares_a_redis_through_full_outages() {
+    let fleet = Fleet::start().await;
+    let (zero, zero_unix) = (Instant::now(), unix_ms());
+    for instance in &fleet.instances {
+        assert_eq!(instance.chat(CHAIN).await.0, 200);
+    }
+    let swe = open_swe(&fleet);
+    until_its_turn_is(&swe, "ok", 0).await;
+    let load = Load::start(fleet.instances.iter().map(|one| (From::Fleet, one)), &[CHAIN]);
+    sleep(Duration::from_millis(500)).await;
+    let (mut recovered, mut its_recovery) = (Vec::new(), Vec::new());
+    for _ in 0..2 {
+        let died = unix_ms();
+        let dead =
+            Behaviour::status(http::StatusCode::SERVICE_UNAVAILABLE).latency(Duration::from_millis(20));
+        fleet.simulator.script("sick", dead);
+        until_its_turn_is(&swe, "refused", died).await;
+        for instance in &fleet.instances {
+            instance.until_refused(SICK, true).await;
+        }
+        sleep(Duration::from_millis(1_500)).await;
+        let healed = unix_ms();
+        fleet.recover();
+        let its = until_its_turn_is(&swe, "ok", healed).await;
+        for instance in &fleet.instances {
+            instance.until_refused(SICK, false).await;
+        }
+        recovered.push(unix_ms() - healed);
+        its_recovery.push(its - healed);
+        sleep(Duration::from_millis(300)).await;
+    }
+    fleet.until_open(0).await;
+    let (circuit, _) = fleet.stored(SICK).await;
+    let history = fleet.history(SICK).await;
+    let calls = load.between(zero, Instant::now());
+    let lost = calls.iter().filter(|call| call.status != 200).count();
+    let foreign = history.iter().filter(|entry| entry["reason"]["kind"] == "foreign").count();
+    println!(
+        "| Open SWE beside it, two outages | {} calls | {lost} lost | {} transitions, {foreign} of them foreign | recovered after \
+         {recovered:?} ms, Open SWE after {its_recovery:?} ms |",
+        calls.len(),
+        history.len()
+    );
+    assert_eq!(lost, 0, "{calls:?}");
+    assert_eq!(circuit["state"], "CLOSED", "{circuit}");
+    assert!(foreign > 0, "Open SWE's words are in no history: {history:#?}");
+    assert_is_consistent(&history);
+
+    let own: Vec<u64> = fleet
+        .simulator
+        .seen()
+        .received_for("sick")
+        .filter(|call| call.headers.get("user-agent").is_none_or(|agent| agent != "open-swe"))
+        .map(|call| zero_unix + u64::try_from(call.at.saturating_duration_since(zero).as_millis()).unwrap())
+        .collect();
+    assert_own_calls_keep_the_rules(&own, &history);
+}
+
+/// B1, B2: none of our calls while it is open, one in each half-open.
+fn assert_own_calls_keep_the_rules(own: &[u64], history: &[Value]) {
+    for pair in history.windows(2) {
+        let [began, ended] = [&pair[0], &pair[1]].map(|entry| entry["at"].as_u64().unwrap());
+        let within = |from, to| own.iter().filter(|at| (from..to).contains(*at)).count();
+        match pair[0]["to"].as_str().unwrap() {
+            "OPEN" => {
+                let calls = within(began + IN_FLIGHT, ended.saturating_sub(5));
+                assert_eq!(calls, 0, "calls while it was open: {pair:#?}");
+            }
+            "HALF_OPEN" => {
+                let calls = within(began, ended + 1);
+                assert!(calls <= 1, "{calls} probes at once: {pair:#?}");
+            }
+            _ => {}
+        }
+    }
+}
