@@ -8,8 +8,8 @@
 //!
 //! That a success has ended a row is told out of turn.
 //!
-//! An outage never comes to that: it trips after at most [`breaker::Policy::failure_burst`] writes, and what trips does
-//! not wait. Where everybody waits already, because a model has been failing now and then for some time, the rate is
+//! What trips does not wait. But what is told later is known later: where many count, a dead model is found out after one
+//! to three seconds. Where everybody waits already, because a model has been failing now and then for some time, the rate is
 //! that of whom the turn falls on: a sample.
 
 use std::time::Duration;

@@ -293,10 +293,11 @@ impl Watch for Checks {
     }
 }
 
-/// Whether a circuit is closed, for every instance.
+/// Whether a circuit is closed, for every instance, by whichever clock the store tolerates.
 #[must_use]
 pub fn is_closed(record: &Record, now: Timestamp) -> bool {
-    matches!(record.phase, Phase::Closed) && record.cut_off.iter().all(|held| held.until <= now)
+    matches!(record.phase, Phase::Closed)
+        && record.cut_off.iter().all(|held| held.until + CLOCK_TOLERANCE <= now)
 }
 
 impl Model {
