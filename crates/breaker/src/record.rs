@@ -93,7 +93,9 @@ impl Lease {
 pub struct Row {
     /// How many.
     pub failures: u32,
-    /// When the first of them was.
+    /// Those of them that do not trip: they were told late, and calls that went well may have come between.
+    pub late: u32,
+    /// When the first of them was that was told in time; until there is one, when the last was told.
     pub since: Timestamp,
     /// When the last failure was, of this row or before it.
     pub last: Timestamp,
@@ -113,7 +115,7 @@ impl Row {
     }
 
     pub(crate) fn trips(&self, policy: &Policy) -> bool {
-        long_enough(self.failures, self.since, self.last, policy)
+        long_enough(self.failures - self.late.min(self.failures), self.since, self.last, policy)
     }
 }
 

@@ -164,7 +164,7 @@ fn read_foreign(fields: &Map<String, Value>, open: bool, policy: &Policy) -> Rec
     };
     Record {
         phase,
-        row: read_row(fields, None, None),
+        row: read_row(fields, None, None, 0),
         reason: Some(Reason::of(crate::Cause::Foreign)),
         ..Record::closed(number(fields, "epoch").min(LARGEST_FOREIGN_EPOCH))
     }
@@ -187,7 +187,7 @@ fn read_ours(fields: &Map<String, Value>, open: bool) -> Record {
     Record {
         epoch: number(fields, "epoch"),
         phase,
-        row: read_row(fields, counts.row_since, counts.row_alone),
+        row: read_row(fields, counts.row_since, counts.row_alone, counts.row_late),
         trips: count(fields, "trips"),
         reason: part(fields, "reason"),
         window: Window { buckets: counts.buckets.into_iter().map(Bucket::from).collect() },
@@ -198,11 +198,16 @@ fn read_ours(fields: &Map<String, Value>, open: bool) -> Record {
 }
 
 /// Without failures there is no row that could have begun.
-fn read_row(fields: &Map<String, Value>, since: Option<Timestamp>, alone: Option<InstanceId>) -> Row {
+fn read_row(
+    fields: &Map<String, Value>,
+    since: Option<Timestamp>,
+    alone: Option<InstanceId>,
+    late: u32,
+) -> Row {
     let (failures, last) = (count(fields, "failureCount"), time(fields, "lastFailureTime"));
     match failures {
         0 => Row { last, ..Row::default() },
-        _ => Row { failures, since: since.unwrap_or(last), last, alone },
+        _ => Row { failures, late: late.min(failures), since: since.unwrap_or(last), last, alone },
     }
 }
 
@@ -241,6 +246,8 @@ struct WireWindow {
     row_since: Option<Timestamp>,
     #[serde(skip_serializing_if = "Option::is_none")]
     row_alone: Option<InstanceId>,
+    #[serde(skip_serializing_if = "is_zero")]
+    row_late: u32,
     #[serde(skip_serializing_if = "Option::is_none")]
     alone: Option<InstanceId>,
     #[serde(skip_serializing_if = "is_zero")]
@@ -266,6 +273,7 @@ impl WireWindow {
         Self {
             row_since: (record.row.failures > 0).then_some(record.row.since),
             row_alone: record.row.alone.clone(),
+            row_late: record.row.late,
             alone,
             probe_successes,
             cut_off: record.cut_off.clone(),

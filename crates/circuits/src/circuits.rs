@@ -321,8 +321,7 @@ impl Circuits {
         length: Option<Duration>,
         why: Option<String>,
     ) -> Result<(), OperateError> {
-        let until = length.map(|length| self.0.clock.now() + length);
-        self.operate(key, Request::Event(Event::Open { until, why }, None)).await
+        self.operate(key, Request::Open { length, why }).await
     }
 
     /// Closes a circuit by hand.

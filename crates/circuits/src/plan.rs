@@ -1,8 +1,11 @@
 //! What is to be written for the requests that wait: the fold of events over a record, and what each one gets.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU64, Ordering},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
 };
 
 use breaker::{
@@ -21,6 +24,8 @@ use crate::{
 pub(crate) enum Request {
     /// It happened; the stamp may have moved on since (see [`Onward`]).
     Event(Event, Option<Onward>),
+    /// A person opens it, for so long: until when is said by the store's time, which may not have been heard yet.
+    Open { length: Option<Duration>, why: Option<String> },
     /// A caller asks for a probe's place, under this lease id.
     Probe(String),
     /// The circuit is to be there (F2).
@@ -125,6 +130,10 @@ impl Fold<'_> {
     fn request(&mut self, request: &Request) -> Answer {
         match request {
             Request::Event(event, onward) => self.event(event, onward.as_ref()),
+            Request::Open { length, why } => {
+                let until = length.map(|length| self.context.now + length);
+                self.event(&Event::Open { until, why: why.clone() }, None)
+            }
             Request::Probe(id) => {
                 let Context { instance, policy, now } = self.context;
                 let lease =

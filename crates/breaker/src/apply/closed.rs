@@ -7,8 +7,8 @@ use crate::{
     Context, Effect, Failure, FailureKind, Outcome, Phase, Rule, Timestamp, record::Row, window::Verdict,
 };
 
-/// A failure that is told so late, and is older than the row, belongs to none: calls that went well have come between,
-/// of which nobody told, as there was no row to end. It counts for the rate all the same.
+/// A failure that is told so late, and is older than the row, does not trip with it: calls that went well may have come
+/// between, of which nobody told, as there was no row to end. It is counted all the same (B5).
 const TOLD_LATE: Duration = Duration::from_millis(250);
 
 impl Change<'_> {
@@ -65,21 +65,26 @@ impl Change<'_> {
 
     pub(super) fn count_row(&mut self, cut_off: bool, at: Timestamp) {
         let me = cut_off.then(|| self.context.instance.clone());
+        let now = self.context.now;
         let row = self.record.row.remembered(self.context.policy, at);
-        let told_late = self.context.now.since(at) > TOLD_LATE;
-        if told_late && (row.failures == 0 || at < row.since) {
-            self.record.row = Row { last: at.max(row.last), ..row };
-            return;
-        }
-        self.record.row = if row.failures == 0 {
-            Row { failures: 1, since: at, last: at.max(row.last), alone: me }
-        } else {
-            Row {
-                failures: row.failures.saturating_add(1),
-                since: row.since.min(at),
-                last: at.max(row.last),
-                alone: row.alone.filter(|instance| Some(instance) == me.as_ref()),
-            }
+        let in_time = row.failures - row.late.min(row.failures);
+        let is_late = now.since(at) > TOLD_LATE && (in_time == 0 || at < row.since);
+        let since = match (is_late, in_time) {
+            (true, 0) => now,
+            (true, _) => row.since,
+            (false, 0) => at,
+            (false, _) => row.since.min(at),
+        };
+        self.record.row = Row {
+            failures: row.failures.saturating_add(1),
+            late: row.late.saturating_add(u32::from(is_late)),
+            since,
+            last: at.max(row.last),
+            alone: if row.failures == 0 {
+                me
+            } else {
+                row.alone.filter(|instance| Some(instance) == me.as_ref())
+            },
         };
     }
 

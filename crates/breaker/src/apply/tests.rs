@@ -173,18 +173,22 @@ fn a_key_outlives_what_it_holds() {
 }
 
 #[test]
-fn a_failure_told_late_begins_no_row_and_joins_none_that_is_younger() {
-    let mut circuit = Circuit::new(Policy::default());
+fn a_failure_told_late_counts_but_does_not_trip() {
+    let mut circuit = Circuit::new(Policy { failure_rate: None, ..Policy::default() });
     let stamp = Stamp { epoch: circuit.record.epoch, lease: None };
     let late = |at| Event::Ended { stamp: stamp.clone(), outcome: Outcome::Failed(Failure::status(529)), at };
+    let counts = |circuit: &Circuit| (circuit.record.row.failures, circuit.record.row.late);
     circuit.apply(&late(NOW), after(251));
-    assert_eq!((circuit.record.row.failures, circuit.record.row.last), (0, NOW), "it begins none");
+    assert_eq!(counts(&circuit), (1, 1), "there was no row when it came");
     circuit.fail(after(300));
+    assert_eq!((counts(&circuit), circuit.record.row.since), ((2, 1), after(300)));
     circuit.apply(&late(after(299)), after(551));
-    assert_eq!(circuit.record.row.failures, 1, "it is older than the row");
+    assert_eq!(counts(&circuit), (3, 2), "it is older than the row");
     circuit.apply(&late(after(301)), after(600));
-    assert_eq!(circuit.record.row.failures, 2, "it came after the row began");
-    assert_eq!(circuit.record.window.totals(&circuit.policy, after(600)), (4, 4), "all count for the rate");
+    assert_eq!(counts(&circuit), (4, 2), "it came after the row began");
+    assert!(matches!(circuit.record.phase, Phase::Closed), "two in time are fewer than three");
+    circuit.fail(after(601));
+    assert!(matches!(circuit.record.phase, Phase::Open(_)));
 }
 
 #[test]
