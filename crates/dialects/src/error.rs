@@ -4,4 +4,4 @@ mod read;
 mod write;
 
 pub use read::{ErrorBody, Meaning};
-pub use write::{error_event, gateway_error};
+pub use write::{error_event, gateway_error, provider_error_event};

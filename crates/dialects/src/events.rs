@@ -90,6 +90,15 @@ pub const fn end_marker(dialect: Dialect) -> Bytes {
     })
 }
 
+/// What keeps a connection alive and says nothing, for a stream that has nothing to say yet.
+#[must_use]
+pub const fn keep_alive(dialect: Dialect) -> Bytes {
+    Bytes::from_static(match dialect {
+        Dialect::OpenAiChat => b": waiting\n\n",
+        Dialect::Anthropic => b"event: ping\ndata: {\"type\":\"ping\"}\n\n",
+    })
+}
+
 /// Says what a frame means.
 #[must_use]
 pub fn classify(dialect: Dialect, frame: &Frame) -> EventClass {

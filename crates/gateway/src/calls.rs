@@ -13,7 +13,14 @@ use http::{HeaderMap, StatusCode};
 use http_body_util::LengthLimitError;
 use manager::{Call, Drill};
 
-use crate::{app::App, error::Error, gate::Caller, headers, keys::Role, reply::respond};
+use crate::{
+    app::App,
+    error::Error,
+    gate::Caller,
+    headers,
+    keys::Role,
+    reply::{respond, respond_held},
+};
 
 /// OpenAI's.
 pub(crate) async fn chat_completions(
@@ -39,7 +46,8 @@ async fn answer(app: &App, endpoint: Endpoint, caller: &Caller, request: Request
         app.manager.call(call).await.map_err(Error::from)
     };
     match reply.await {
-        Ok(reply) => respond(endpoint.dialect(), reply, &caller.id),
+        Ok(manager::Response::Answered(reply)) => respond(endpoint.dialect(), reply, &caller.id),
+        Ok(manager::Response::Held(events)) => respond_held(endpoint.dialect(), events, &caller.id),
         Err(error) => error.respond(endpoint.dialect(), &caller.id),
     }
 }

@@ -6,7 +6,7 @@ use axum::{body::Body, response::Response};
 use dialects::Dialect;
 use futures_util::StreamExt;
 use http::{HeaderMap, HeaderValue, header};
-use manager::Reply;
+use manager::{Events, Reply};
 
 use crate::headers;
 
@@ -19,23 +19,36 @@ pub(crate) fn respond(dialect: Dialect, reply: Reply, request_id: &HeaderValue) 
             *response.headers_mut() = answer.headers;
             response
         }
-        manager::Body::Stream { headers, events } => {
-            let mut response = Response::new(Body::from_stream(events.map(Ok::<_, Infallible>)));
-            *response.headers_mut() = headers;
-            keep_unbuffered(response.headers_mut());
-            response
-        }
+        manager::Body::Stream { headers, events } => stream(headers, events),
     };
     let headers = response.headers_mut();
     if let Ok(model) = HeaderValue::from_str(reply.answered_by.as_str()) {
         headers.insert(headers::MODEL, model);
     }
     headers.insert(headers::ATTEMPTS, HeaderValue::from(reply.attempts));
+    name_for_anthropic(dialect, headers, request_id);
+    response
+}
+
+/// The response to a call whose stream is held: nobody has answered it yet.
+pub(crate) fn respond_held(dialect: Dialect, events: Events, request_id: &HeaderValue) -> Response {
+    let mut response = stream(HeaderMap::new(), events);
+    name_for_anthropic(dialect, response.headers_mut(), request_id);
+    response
+}
+
+fn stream(headers: HeaderMap, events: Events) -> Response {
+    let mut response = Response::new(Body::from_stream(events.map(Ok::<_, Infallible>)));
+    *response.headers_mut() = headers;
+    keep_unbuffered(response.headers_mut());
+    response
+}
+
+fn name_for_anthropic(dialect: Dialect, headers: &mut HeaderMap, request_id: &HeaderValue) {
     if dialect == Dialect::Anthropic {
         // The provider's own, where there is one: it is what its support asks for.
         headers.entry(headers::ANTHROPIC_REQUEST_ID).or_insert_with(|| request_id.clone());
     }
-    response
 }
 
 /// What keeps proxies on the way from holding events back.

@@ -72,6 +72,15 @@ impl FromStr for Drill {
     }
 }
 
+/// What a call comes to.
+#[derive(Debug)]
+pub enum Response {
+    /// A model has answered.
+    Answered(Reply),
+    /// A held stream: its head may go to the caller, before anyone has answered. What goes wrong is told in it.
+    Held(Events),
+}
+
 /// The answer to a call.
 #[derive(Debug)]
 pub struct Reply {

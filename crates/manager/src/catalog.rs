@@ -3,13 +3,14 @@
 use std::{
     collections::{BTreeMap, HashMap},
     sync::Arc,
+    time::Duration,
 };
 
 use breaker::{ModelKey, ModelKeyError};
 use dialects::Endpoint;
 use providers::{Provider, ProviderConfig, ProviderError, Timeouts};
 
-use crate::{OnAuthError, Retry, Route};
+use crate::{LargestHeld, OnAuthError, Retry, Route, StreamMode};
 
 /// Providers that a name may mean even where they are not configured: then that is the error, and the name is not
 /// taken for a model with a colon or slash of its own.
@@ -26,6 +27,10 @@ pub struct Settings {
     pub retry: Retry,
     /// The limits on a call to a model that is called directly. `connect` holds for all.
     pub timeouts: Timeouts,
+    /// How the streams of a model that is called directly reach the caller.
+    pub stream: StreamMode,
+    /// How much of a held stream is kept.
+    pub largest_held: LargestHeld,
 }
 
 /// Why settings do not fit together.
@@ -82,6 +87,8 @@ pub struct Catalog {
     routes: BTreeMap<String, Arc<Chain>>,
     retry: Retry,
     timeouts: Timeouts,
+    stream: StreamMode,
+    largest_held: LargestHeld,
 }
 
 /// The models that may answer a call, in the order in which they are tried.
@@ -92,6 +99,10 @@ pub struct Chain {
     pub(crate) steps: Vec<Step>,
     pub(crate) retry: Retry,
     pub(crate) timeouts: Timeouts,
+    pub(crate) stream: StreamMode,
+    pub(crate) largest_held: LargestHeld,
+    /// A model that has not spoken by then gets the next one beside it.
+    pub(crate) hedge_after: Option<Duration>,
     pub(crate) on_auth_error: OnAuthError,
     kind: ChainKind,
     /// Whether some route names the model that was asked for directly: its circuit is then no typing error's.
@@ -147,10 +158,17 @@ impl Catalog {
         }
         let mut routes = BTreeMap::new();
         for (name, route) in settings.routes {
-            let chain = route_chain(&name, route, &providers)?;
+            let chain = route_chain(&name, route, settings.largest_held, &providers)?;
             routes.insert(name, Arc::new(chain));
         }
-        Ok(Self { providers, routes, retry: settings.retry, timeouts: settings.timeouts })
+        Ok(Self {
+            providers,
+            routes,
+            retry: settings.retry,
+            timeouts: settings.timeouts,
+            stream: settings.stream,
+            largest_held: settings.largest_held,
+        })
     }
 
     /// The chain behind a name: a route's, a model key's (`provider:model`, also `provider/model`), or a bare
@@ -199,6 +217,9 @@ impl Catalog {
             name: step.key.as_str().into(),
             retry: self.retry,
             timeouts: self.timeouts,
+            stream: self.stream,
+            largest_held: self.largest_held,
+            hedge_after: None,
             on_auth_error: OnAuthError::Report,
             kind: ChainKind::Direct,
             model_is_on_a_route: self.routes.values().any(|chain| chain.models().any(|key| *key == step.key)),
@@ -210,6 +231,7 @@ impl Catalog {
 fn route_chain(
     name: &str,
     route: Route,
+    largest_held: LargestHeld,
     providers: &HashMap<String, Arc<Provider>>,
 ) -> Result<Chain, CatalogError> {
     if route.models.is_empty() {
@@ -224,6 +246,9 @@ fn route_chain(
         steps: route.models.into_iter().map(step).collect::<Result<_, _>>()?,
         retry: route.retry,
         timeouts: route.timeouts,
+        stream: route.stream,
+        largest_held,
+        hedge_after: route.hedge_after,
         on_auth_error: route.on_auth_error,
         kind: ChainKind::Route,
         model_is_on_a_route: true,

@@ -8,9 +8,11 @@
 //! | file | subject |
 //! | --- | --- |
 //! | `walk` | the loop over the chain, in one piece |
+//! | `station` | what became of each model on the way |
 //! | `attempt` | one call to one model, for a stream until its first content |
 //! | `blame` | what a fault means for the circuit and for the walk |
 //! | `relay` | a stream on its way to the caller, once it has said something |
+//! | `hold` | a stream that is kept back until it is whole |
 //! | `patience` | waiting for circuits |
 //! | `trial` | the permit of a call under way, and what dropping it means |
 //!
@@ -31,19 +33,21 @@ mod blame;
 mod call;
 mod catalog;
 mod error;
+mod hold;
 mod manager;
 mod patience;
 mod record;
 mod relay;
 mod route;
+mod station;
 mod trial;
 mod turn;
 mod walk;
 
-pub use call::{Body, Call, Drill, DrillError, Reply};
+pub use call::{Body, Call, Drill, DrillError, Reply, Response};
 pub use catalog::{Catalog, CatalogError, Chain, NoModel, Settings, Step};
 pub use error::{CallError, Passed, Why};
 pub use manager::ModelManager;
 pub use relay::Events;
-pub use route::{OnAuthError, Retry, Route, StreamMode};
+pub use route::{LargestHeld, OnAuthError, Retry, Route, StreamMode};
 pub use trial::SILENCE;

@@ -1,11 +1,17 @@
 //! The ModelManager itself: settings that can be replaced, circuits that stay.
 
-use std::{fmt, sync::Arc};
+use std::{
+    fmt,
+    sync::{Arc, atomic::AtomicU32},
+};
 
 use arc_swap::ArcSwap;
 use circuits::Circuits;
 
-use crate::{Call, CallError, Catalog, CatalogError, Reply, Settings, record::Record, walk::Walk};
+use crate::{
+    Call, CallError, Catalog, CatalogError, Chain, Reply, Response, Settings, StreamMode, attempt::Errand,
+    hold::hold, record::Record, walk::Walk,
+};
 
 /// Answers calls from the first model of a chain that can. Shared by all connections.
 pub struct ModelManager {
@@ -43,15 +49,28 @@ impl ModelManager {
         &self.circuits
     }
 
-    /// Gets an answer. For a stream this returns at its first content.
+    /// Gets an answer. For a stream this returns at its first content, for a held one at once.
     ///
     /// # Errors
     /// When no model gave an answer; see [`CallError`]. A provider's own "this request is wrong" is an answer.
-    pub async fn call(&self, call: Call) -> Result<Reply, CallError> {
+    pub async fn call(&self, call: Call) -> Result<Response, CallError> {
         let chain = self.catalog.load().resolve(call.request.endpoint(), call.request.model())?;
-        let record = Record::begin(&call, &chain);
-        Walk::new(&self.circuits, &chain, &call, record).run().await
+        if call.request.stream() && chain.stream == StreamMode::Hold {
+            let dialect = call.request.endpoint().dialect();
+            let coming = answer(self.circuits.clone(), chain, call);
+            return Ok(Response::Held(hold(dialect, Box::pin(coming))));
+        }
+        answer(self.circuits.clone(), chain, call).await.map(Response::Answered)
     }
+}
+
+/// Walks the chain for one call.
+async fn answer(circuits: Circuits, chain: Arc<Chain>, call: Call) -> Result<Reply, CallError> {
+    let record = Record::begin(&call, &chain);
+    let attempts = AtomicU32::new(0);
+    let deadline = record.began() + chain.timeouts.total;
+    let errand = Errand { circuits: &circuits, chain: &chain, call: &call, deadline, attempts: &attempts };
+    Walk::new(errand, record).run().await
 }
 
 impl fmt::Debug for ModelManager {

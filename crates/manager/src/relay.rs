@@ -27,6 +27,12 @@ const BURST: usize = 32;
 /// error event and without its end marker (C3). Dropping it stops the provider's call.
 pub struct Events(Pin<Box<dyn Stream<Item = Bytes> + Send>>);
 
+impl Events {
+    pub(crate) fn new(events: impl Stream<Item = Bytes> + Send + 'static) -> Self {
+        Self(Box::pin(events))
+    }
+}
+
 impl Stream for Events {
     type Item = Bytes;
 
@@ -39,6 +45,11 @@ impl fmt::Debug for Events {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Events")
     }
+}
+
+/// Events that are all here.
+pub(crate) fn all_of(events: Vec<Bytes>) -> Events {
+    Events::new(stream::iter(events))
 }
 
 /// A stream that has begun to speak.
@@ -57,7 +68,7 @@ pub(crate) struct Relay {
 impl Relay {
     /// The events as the caller gets them.
     pub(crate) fn into_events(self) -> Events {
-        Events(Box::pin(stream::unfold(Some(self), |relay| async { relay?.step().await })))
+        Events::new(stream::unfold(Some(self), |relay| async { relay?.step().await }))
     }
 
     /// The next event, and the relay if another may follow.
@@ -110,6 +121,6 @@ impl Relay {
             format!("the answer of {by} was broken off ({fault}); what came before is not all of it");
         self.trial.end(|permit| settle(permit, fault, &self.chain));
         self.record.end(INTERRUPTED);
-        error_event(self.dialect, INTERRUPTED, &message)
+        error_event(self.dialect, 500, INTERRUPTED, &message)
     }
 }

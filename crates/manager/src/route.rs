@@ -49,6 +49,18 @@ pub enum StreamMode {
     Hold,
 }
 
+/// The largest answer that is held back, in bytes, so that memory stays bounded. A larger one is relayed from there on:
+/// nothing of it is lost, but a cut behind that point is seen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LargestHeld(pub usize);
+
+impl Default for LargestHeld {
+    /// 16 MiB: some 60,000 tokens, each in an event of its own.
+    fn default() -> Self {
+        Self(16 * 1024 * 1024)
+    }
+}
+
 /// `on_auth_error` of a route.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum OnAuthError {

@@ -1,80 +1,76 @@
 //! The loop over the chain (C1 to C4).
 //!
-//! For each model in its order: pass it by if it cannot speak the caller's dialect or its circuit is open; else
-//! call it, and let the fault decide between the same model, the next one and the caller. At the chain's end, wait
-//! for a circuit that is about to let calls through again, if that is soon, and walk once more.
+//! The models are called in their order; each one that is passed by (another dialect, an open circuit) or that fails
+//! makes room for the next. What a fault leads to (the same model again, the next one, or back to the caller) is said in
+//! `blame`. With `hedge_after`, a model that stays silent so long gets the next one beside it, and the first to speak
+//! wins. At the chain's end, the walk waits for a circuit that is about to let calls through again, if that is soon,
+//! and begins anew.
+//!
+//! Attempts only call and tell what came; everything is decided here, in one place.
 
-use std::{iter, sync::Arc, time::Duration};
+use std::{
+    future::Future,
+    iter,
+    pin::Pin,
+    sync::{Arc, atomic::Ordering},
+};
 
-use breaker::{Failure, FailureKind};
-use bytes::Bytes;
-use circuits::{Circuits, Permit};
-use providers::{Blame, EventStream, Fault, WholeAnswer};
-use tokio::time::{Instant, sleep, timeout_at};
+use circuits::Permit;
+use futures_util::{StreamExt as _, stream::FuturesUnordered};
+use providers::{Blame, Fault, WholeAnswer};
+use tokio::time::{Instant, sleep_until};
 
 use crate::{
-    Body, Call, CallError, Chain, Passed, Reply, Why,
-    attempt::{Opened, open},
+    Body, CallError, Passed, Reply, StreamMode, Why,
+    attempt::{Came, Errand, Pause, Spoken, Tried},
     backoff::backoff,
-    blame::{Sequel, sequel, settle},
-    patience::{self, Patience},
+    blame::{Sequel, sequel},
+    patience::Patience,
     record::Record,
-    relay::Relay,
-    trial::Trial,
+    relay::{self, Relay},
+    station::Station,
 };
 
 /// One call's way along its chain.
 pub(crate) struct Walk<'a> {
-    circuits: &'a Circuits,
-    chain: &'a Arc<Chain>,
-    call: &'a Call,
+    errand: Errand<'a>,
     record: Record,
-    deadline: Instant,
     /// What became of each model that may be tried, in the chain's order.
     stations: Vec<Station>,
-    /// The model that was called last.
-    last_called: Option<usize>,
+    /// The model that failed last.
+    last_failed: Option<usize>,
+    /// Calls under way: one, unless models are hedged.
+    running: FuturesUnordered<Running<'a>>,
+    /// When the next model is started beside those that are silent.
+    hedge_at: Option<Instant>,
 }
 
-/// What became of one model.
-#[derive(Default)]
-struct Station {
-    /// Calls made to it.
-    calls: u32,
-    /// Why it did not answer, as far as is known.
-    why: Option<Why>,
-    /// It is not called again for this call.
-    done: bool,
-}
+type Running<'a> = Pin<Box<dyn Future<Output = Tried> + Send + 'a>>;
 
 /// How the walk ends.
 enum Ending {
     /// A model's answer, in one piece.
     Whole { at: usize, answer: WholeAnswer, outcome: &'static str },
     /// A model's stream, which has begun to speak.
-    Stream { at: usize, held: Vec<Bytes>, stream: Box<EventStream>, trial: Trial },
+    Stream { at: usize, spoken: Spoken },
+    /// A held stream, whole.
+    Held { at: usize, spoken: Spoken },
     /// No answer.
     Error(CallError),
 }
 
-/// What follows from an attempt that brought no answer.
-enum Then {
-    /// The same model again, after a pause; `rest`: the provider asked for it.
-    Again {
-        pause: Duration,
-        rest: bool,
-    },
-    NextModel,
-    End(Ending),
-}
-
 impl<'a> Walk<'a> {
     /// Stands before the first model.
-    pub(crate) fn new(circuits: &'a Circuits, chain: &'a Arc<Chain>, call: &'a Call, record: Record) -> Self {
-        let models = if call.fallback { chain.steps.len() } else { 1 };
-        let stations = iter::repeat_with(Station::default).take(models).collect();
-        let deadline = record.began() + chain.timeouts.total;
-        Self { circuits, chain, call, record, deadline, stations, last_called: None }
+    pub(crate) fn new(errand: Errand<'a>, record: Record) -> Self {
+        let models = if errand.call.fallback { errand.chain.steps.len() } else { 1 };
+        Self {
+            errand,
+            record,
+            stations: iter::repeat_with(Station::default).take(models).collect(),
+            last_failed: None,
+            running: FuturesUnordered::new(),
+            hedge_at: None,
+        }
     }
 
     /// Walks until there is an answer, or nothing left to try.
@@ -86,11 +82,12 @@ impl<'a> Walk<'a> {
 
     /// Passes by models of another dialect, and the one that a drill takes to have failed.
     fn pass_by_what_cannot_answer(&mut self) {
-        let mut drill = self.call.drill;
-        let dialect = self.call.request.endpoint().dialect();
-        for (step, station) in self.chain.steps.iter().zip(&mut self.stations) {
+        let Errand { chain, call, .. } = self.errand;
+        let mut drill = call.drill;
+        let dialect = call.request.endpoint().dialect();
+        for (step, station) in chain.steps.iter().zip(&mut self.stations) {
             if step.provider.dialect() != Some(dialect) {
-                tracing::debug!(request = self.call.id, model = %step.key, "passed by: speaks another dialect");
+                tracing::debug!(request = call.id, model = %step.key, "passed by: speaks another dialect");
                 station.give_up(Why::OtherDialect);
             } else if let Some(drill) = drill.take() {
                 station.give_up(Why::Drill(drill.status()));
@@ -99,101 +96,114 @@ impl<'a> Walk<'a> {
     }
 
     async fn walk(&mut self) -> Ending {
-        let mut patience = Patience::new(self.chain.retry.max_wait, self.deadline);
+        let mut patience = Patience::new(self.errand.chain.retry.max_wait, self.errand.deadline);
         loop {
-            for at in 0..self.stations.len() {
-                if let Some(ending) = self.visit(at).await {
-                    return ending;
+            self.start_next();
+            while let Some(happened) = self.happens().await {
+                match happened {
+                    Happened::Silence => self.start_next(),
+                    Happened::Tried(tried) => {
+                        if let Some(ending) = self.take(tried) {
+                            return ending;
+                        }
+                    }
                 }
             }
-            let steps = self.chain.steps.iter().zip(&self.stations);
+            let steps = self.errand.chain.steps.iter().zip(&self.stations);
             let refusals = steps.filter_map(|(step, station)| Some((&step.key, station.refusal()?)));
-            if !patience.wait_for_one_of(refusals, self.circuits).await {
+            if !patience.wait_for_one_of(refusals, self.errand.circuits).await {
                 return self.give_up();
             }
+            self.stations.iter_mut().for_each(Station::next_round);
         }
     }
 
-    /// Calls one model as often as its circuit, its answers and `retry` allow; `None`: the next one's turn.
-    async fn visit(&mut self, at: usize) -> Option<Ending> {
-        let key = &self.chain.steps[at].key;
-        let mut rest_ends = None;
-        while !self.stations[at].done {
-            let permit = match self.circuits.admit(key).await {
-                Ok(permit) => permit,
-                Err(refusal) => {
-                    if let Some(rest) = patience::rest_of_rest(&refusal, rest_ends) {
-                        sleep(rest).await;
-                        continue;
-                    }
-                    tracing::debug!(request = self.call.id, model = %key, why = %refusal, "passed by");
-                    self.stations[at].why = Some(Why::Open(refusal));
-                    return None;
-                }
-            };
-            match self.attempt(at, permit).await {
-                Then::Again { pause, rest } => {
-                    rest_ends = rest.then(|| Instant::now() + pause);
-                    sleep(pause).await;
-                }
-                Then::NextModel => return None,
-                Then::End(ending) => return Some(ending),
+    /// Starts the next model of the chain whose turn has not come yet, if there is one.
+    fn start_next(&mut self) {
+        self.hedge_at = None;
+        if let Some(at) = self.stations.iter().position(Station::waits) {
+            self.stations[at].begin();
+            self.run_attempt(at, None);
+            self.hedge_at = self.errand.chain.hedge_after.map(|patience| Instant::now() + patience);
+        }
+    }
+
+    fn run_attempt(&mut self, at: usize, pause: Option<Pause>) {
+        self.running.push(Box::pin(self.errand.attempt(at, pause)));
+    }
+
+    /// What happens next; `None`: nothing is under way.
+    async fn happens(&mut self) -> Option<Happened> {
+        let hedge_at = self.hedge_at.filter(|_| !self.running.is_empty());
+        let silence = async {
+            match hedge_at {
+                Some(hedge_at) => sleep_until(hedge_at).await,
+                None => std::future::pending().await,
             }
+        };
+        tokio::select! {
+            biased;
+            tried = self.running.next() => tried.map(Happened::Tried),
+            () = silence => Some(Happened::Silence),
+        }
+    }
+
+    /// Takes up what came of an attempt; the walk's ending, if that was it.
+    fn take(&mut self, tried: Tried) -> Option<Ending> {
+        let Tried { at, came } = tried;
+        match came {
+            Came::Refused(refusal) => self.stations[at].refused(refusal),
+            Came::Whole(answer) => return Some(Ending::Whole { at, answer, outcome: "answered" }),
+            Came::Opened(spoken) if self.errand.chain.stream == StreamMode::Hold => self.hold(at, spoken),
+            Came::Opened(spoken) | Came::TooLarge(spoken) => return Some(Ending::Stream { at, spoken }),
+            Came::Held(spoken) => return Some(Ending::Held { at, spoken }),
+            Came::OutOfTime => return Some(Ending::Error(self.out_of_time())),
+            Came::Failed(fault) => match self.after(at, fault) {
+                Then::Again(pause) => self.run_attempt(at, Some(pause)),
+                Then::NextModel => {}
+                Then::End(ending) => return Some(*ending),
+            },
+        }
+        // A hedge that is under way is the next model already.
+        if self.running.is_empty() {
+            self.start_next();
         }
         None
     }
 
-    /// Calls one model once. Its circuit learns how that went.
-    async fn attempt(&mut self, at: usize, permit: Permit) -> Then {
-        let step = &self.chain.steps[at];
-        let began = Instant::now();
-        self.stations[at].calls += 1;
-        self.record.attempts += 1;
-        self.last_called = Some(at);
-        let mut trial = Trial::begin(permit, self.call.request.stream());
-        let body = self.call.request.with_model(step.key.model());
-        let call = self.call.to_provider(&body, &self.chain.timeouts);
-        let result = timeout_at(self.deadline, open(&step.provider, call, &mut trial)).await;
-        let ms = began.elapsed().as_secs_f64() * 1000.0;
-        match result {
-            Ok(Ok(opened)) => {
-                tracing::debug!(request = self.call.id, model = %step.key, ms, "attempt: answered");
-                Then::End(answered(at, opened, trial))
-            }
-            Ok(Err(fault)) => {
-                tracing::debug!(request = self.call.id, model = %step.key, ms, %fault, "attempt: failed");
-                trial.end(|permit| settle(permit, &fault, self.chain));
-                self.after(at, fault)
-            }
-            Err(_) => {
-                tracing::debug!(request = self.call.id, model = %step.key, ms, "attempt: timeouts.total ran out");
-                // A model that got only what others had left of `total` is not to blame for its end.
-                if began.elapsed() >= self.chain.timeouts.total / 2 {
-                    trial.end(|permit| permit.failed(Failure::of(FailureKind::Timeout)));
-                }
-                Then::End(Ending::Error(self.out_of_time()))
+    /// Reads a stream to its end, out of the caller's sight. It spoke first, so the others are stopped.
+    fn hold(&mut self, at: usize, spoken: Spoken) {
+        self.running.clear();
+        self.hedge_at = None;
+        for (other, station) in self.stations.iter_mut().enumerate() {
+            if other != at {
+                station.stopped();
             }
         }
+        self.running.push(Box::pin(self.errand.hold(at, spoken)));
     }
 
     /// What follows from a fault.
     fn after(&mut self, at: usize, fault: Fault) -> Then {
-        let retry = &self.chain.retry;
+        let retry = &self.errand.chain.retry;
+        self.last_failed = Some(at);
         let station = &mut self.stations[at];
-        let again = match sequel(&fault, self.chain) {
-            Sequel::Return => return Then::End(self.returned(at, fault)),
+        station.failures += 1;
+        let pause = match sequel(&fault, self.errand.chain) {
+            Sequel::Return => return Then::End(Box::new(self.returned(at, fault))),
             Sequel::NextModel => None,
-            Sequel::SameModel => Some((backoff(retry, station.calls), false)),
-            Sequel::AfterRest(wait) => Some((wait, true)).filter(|_| wait <= retry.max_wait),
-        };
-        match again {
-            Some((pause, rest))
-                if station.calls < retry.attempts && Instant::now() + pause < self.deadline =>
-            {
-                station.why = Some(Why::Failed(Box::new(fault)));
-                Then::Again { pause, rest }
+            Sequel::SameModel => Some(Pause { length: backoff(retry, station.failures), rest: false }),
+            Sequel::AfterRest(length) => {
+                Some(Pause { length, rest: true }).filter(|_| length <= retry.max_wait)
             }
-            _ => {
+        };
+        let in_time = |pause: &Pause| Instant::now() + pause.length < self.errand.deadline;
+        match pause.filter(|_| station.failures < retry.attempts).filter(in_time) {
+            Some(pause) => {
+                station.why = Some(Why::Failed(Box::new(fault)));
+                Then::Again(pause)
+            }
+            None => {
                 station.give_up(Why::Failed(Box::new(fault)));
                 Then::NextModel
             }
@@ -204,7 +214,7 @@ impl<'a> Walk<'a> {
     fn returned(&mut self, at: usize, fault: Fault) -> Ending {
         match (fault.blame, fault.answer) {
             (Blame::Auth, _) => Ending::Error(CallError::ProviderAuth {
-                key: self.chain.steps[at].key.clone(),
+                key: self.errand.chain.steps[at].key.clone(),
                 status: fault.status.unwrap_or(401),
             }),
             (_, Some(answer)) => Ending::Whole { at, answer: *answer, outcome: "refused_by_provider" },
@@ -217,16 +227,16 @@ impl<'a> Walk<'a> {
 
     /// Nothing is left to try.
     fn give_up(&mut self) -> Ending {
-        let last = self.last_called.and_then(|at| Some((at, self.stations[at].fault()?.clone())));
+        let last = self.last_failed.and_then(|at| Some((at, self.stations[at].fault()?.clone())));
         if let Some((at, fault)) = last
             && matches!(fault.blame, Blame::Auth | Blame::ContextTooLong)
         {
             return self.returned(at, fault);
         }
-        let asked = Arc::clone(&self.chain.name);
+        let asked = Arc::clone(&self.errand.chain.name);
         let whys = || self.stations.iter().filter_map(|station| station.why.as_ref());
         Ending::Error(if whys().all(|why| matches!(why, Why::OtherDialect)) {
-            CallError::OtherDialect { asked, path: self.call.request.endpoint() }
+            CallError::OtherDialect { asked, path: self.errand.call.request.endpoint() }
         } else if whys().any(|why| matches!(why, Why::Failed(_) | Why::Drill(_))) {
             self.exhausted()
         } else {
@@ -235,28 +245,29 @@ impl<'a> Walk<'a> {
     }
 
     fn exhausted(&self) -> CallError {
-        CallError::AttemptsExhausted { asked: Arc::clone(&self.chain.name), passed: self.passed() }
+        CallError::AttemptsExhausted { asked: Arc::clone(&self.errand.chain.name), passed: self.passed() }
     }
 
     fn out_of_time(&self) -> CallError {
         CallError::OutOfTime {
-            asked: Arc::clone(&self.chain.name),
-            limit: self.chain.timeouts.total,
+            asked: Arc::clone(&self.errand.chain.name),
+            limit: self.errand.chain.timeouts.total,
             passed: self.passed(),
         }
     }
 
     fn passed(&self) -> Vec<Passed> {
-        let passed = self.chain.steps.iter().zip(&self.stations);
+        let passed = self.errand.chain.steps.iter().zip(&self.stations);
         passed
             .filter_map(|(step, station)| Some(Passed { key: step.key.clone(), why: station.why.clone()? }))
             .collect()
     }
 
-    /// Makes the reply, and sees to the log's line.
+    /// Makes the reply, and sees to the log's line. Calls that are still under way are stopped by their drop.
     fn conclude(self, ending: Ending) -> Result<Reply, CallError> {
-        let Self { chain, call, mut record, .. } = self;
-        let attempts = record.attempts;
+        let Self { errand: Errand { chain, call, attempts, .. }, mut record, .. } = self;
+        let attempts = attempts.load(Ordering::Relaxed);
+        record.attempts = attempts;
         let mut answered_by = |at: usize| {
             let key = chain.steps[at].key.clone();
             record.answered_by = Some(key.clone());
@@ -273,15 +284,26 @@ impl<'a> Walk<'a> {
                 record.end(outcome);
                 Ok(Reply { answered_by, attempts, body: Body::Whole(answer) })
             }
-            Ending::Stream { at, held, stream, trial } => {
+            Ending::Held { at, spoken: Spoken { held, stream, trial } } => {
+                let answered_by = answered_by(at);
+                trial.end(Permit::succeeded);
+                record.usage = stream.usage();
+                record.end("answered");
+                let events = relay::all_of(held);
+                Ok(Reply {
+                    answered_by,
+                    attempts,
+                    body: Body::Stream { headers: stream.headers().clone(), events },
+                })
+            }
+            Ending::Stream { at, spoken: Spoken { held, stream, trial } } => {
                 let answered_by = answered_by(at);
                 let headers = stream.headers().clone();
-                let dialect = call.request.endpoint().dialect();
                 let relay = Relay {
                     held: held.into(),
                     following: None,
                     stream,
-                    dialect,
+                    dialect: call.request.endpoint().dialect(),
                     chain: Arc::clone(chain),
                     trial,
                     record,
@@ -296,34 +318,18 @@ impl<'a> Walk<'a> {
     }
 }
 
-/// A model has answered. A stream's permit goes on to the stream's end.
-fn answered(at: usize, opened: Opened, trial: Trial) -> Ending {
-    match opened {
-        Opened::Stream { held, stream } => Ending::Stream { at, held, stream, trial },
-        Opened::Whole(answer) => {
-            trial.end(Permit::succeeded);
-            Ending::Whole { at, answer, outcome: "answered" }
-        }
-    }
+/// What happens on the way.
+enum Happened {
+    /// An attempt came to its end.
+    Tried(Tried),
+    /// Nobody has spoken for `hedge_after`.
+    Silence,
 }
 
-impl Station {
-    fn give_up(&mut self, why: Why) {
-        self.why = Some(why);
-        self.done = true;
-    }
-
-    fn fault(&self) -> Option<&Fault> {
-        match &self.why {
-            Some(Why::Failed(fault)) => Some(fault),
-            _ => None,
-        }
-    }
-
-    fn refusal(&self) -> Option<&circuits::Refusal> {
-        match &self.why {
-            Some(Why::Open(refusal)) => Some(refusal),
-            _ => None,
-        }
-    }
+/// What follows from an attempt that brought no answer.
+enum Then {
+    /// The same model again, after a pause.
+    Again(Pause),
+    NextModel,
+    End(Box<Ending>),
 }

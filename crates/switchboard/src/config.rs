@@ -184,6 +184,8 @@ impl Config {
             routes: self.routes.clone(),
             retry: self.calls.retry,
             timeouts: self.calls.timeouts,
+            stream: self.calls.stream,
+            largest_held: ::manager::LargestHeld::default(),
         }
     }
 

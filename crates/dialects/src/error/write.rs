@@ -17,10 +17,27 @@ pub fn gateway_error(dialect: Dialect, status: u16, code: &str, message: &str, r
 }
 
 /// The event that makes the dialect's SDK raise in the middle of a stream. No end marker may follow it: behind
-/// `[DONE]`, OpenAI's SDK would take the answer for whole.
+/// `[DONE]`, OpenAI's SDK would take the answer for whole. `status` is the one that the error would have had before
+/// the head was sent.
 #[must_use]
-pub fn error_event(dialect: Dialect, code: &str, message: &str) -> Bytes {
-    let data = error_object(dialect, 500, code, message);
+pub fn error_event(dialect: Dialect, status: u16, code: &str, message: &str) -> Bytes {
+    event(dialect, &error_object(dialect, status, code, message))
+}
+
+/// A provider's own error as an event, for a stream whose head was sent before the provider was asked. A body that is no
+/// error of the dialect's is told in words of our own.
+#[must_use]
+pub fn provider_error_event(dialect: Dialect, status: u16, body: &[u8]) -> Bytes {
+    match serde_json::from_slice::<Value>(body) {
+        Ok(error) if error.get("error").is_some() => event(dialect, &error),
+        _ => {
+            let message = format!("the provider refused the call with HTTP {status}");
+            error_event(dialect, status, "refused_by_provider", &message)
+        }
+    }
+}
+
+fn event(dialect: Dialect, data: &Value) -> Bytes {
     match dialect {
         Dialect::OpenAiChat => format!("data: {data}\n\n"),
         Dialect::Anthropic => format!("event: error\ndata: {data}\n\n"),
@@ -72,7 +89,7 @@ mod tests {
     use bytes::Bytes;
     use serde_json::{Value, json};
 
-    use super::{error_event, gateway_error};
+    use super::{error_event, gateway_error, provider_error_event};
     use crate::sse::Decoder;
     use crate::{Dialect, EventClass, classify};
 
@@ -111,9 +128,21 @@ mod tests {
     }
 
     #[test]
+    fn a_providers_error_is_told_as_it_is() {
+        let body = b"{\"type\":\"error\",\n \"error\":{\"type\":\"overloaded_error\",\"message\":\"m\"}}";
+        let event = provider_error_event(Dialect::Anthropic, 529, body);
+        let told: &[u8] = b"event: error\ndata: {\"type\":\"error\",\"error\":{\"type\":\"overloaded_error\",\"message\":\"m\"}}\n\n";
+        assert_eq!(event, told);
+        let event = provider_error_event(Dialect::OpenAiChat, 400, b"<html>");
+        assert!(
+            event.starts_with(b"data: {\"error\":{\"message\":\"the provider refused the call with HTTP 400")
+        );
+    }
+
+    #[test]
     fn an_error_event_is_one_event_and_an_error() {
         for dialect in [Dialect::OpenAiChat, Dialect::Anthropic] {
-            let event: Bytes = error_event(dialect, "cut", "two\nlines");
+            let event: Bytes = error_event(dialect, 500, "cut", "two\nlines");
             let mut decoder = Decoder::default();
             decoder.push(event.clone());
             let frame = decoder.next_frame().unwrap().unwrap();

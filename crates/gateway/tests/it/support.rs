@@ -63,6 +63,8 @@ pub(crate) fn manager(first: &Simulator, second: &Simulator) -> Arc<ModelManager
         .into(),
         retry,
         timeouts,
+        stream: StreamMode::Relay,
+        largest_held: manager::LargestHeld::default(),
     };
     let policy = Policy {
         failure_threshold: 1,

@@ -9,6 +9,8 @@
 
 mod chain;
 mod faults;
+mod hedge;
+mod hold;
 mod streams;
 mod support;
 mod waits;

@@ -8,7 +8,10 @@ use circuits::{Circuits, Policies, Refusal};
 use dialects::{Endpoint, Request};
 use futures_util::StreamExt;
 use http::HeaderMap;
-use manager::{Body, Call, CallError, ModelManager, OnAuthError, Reply, Retry, Route, Settings, StreamMode};
+use manager::{
+    Body, Call, CallError, Events, LargestHeld, ModelManager, OnAuthError, Reply, Response, Retry, Route,
+    Settings, StreamMode,
+};
 use providers::{Kind, ProviderConfig, Timeouts};
 use simulator::Simulator;
 
@@ -30,6 +33,9 @@ pub(crate) struct Knobs {
     pub(crate) timeouts: Timeouts,
     pub(crate) on_auth_error: OnAuthError,
     pub(crate) policy: Policy,
+    pub(crate) stream: StreamMode,
+    pub(crate) hedge_after: Option<Duration>,
+    pub(crate) largest_held: LargestHeld,
 }
 
 impl Default for Knobs {
@@ -44,6 +50,9 @@ impl Default for Knobs {
             },
             timeouts: Timeouts { total: SOON, ..Timeouts::default() },
             on_auth_error: OnAuthError::Report,
+            stream: StreamMode::Relay,
+            hedge_after: None,
+            largest_held: LargestHeld::default(),
             policy: Policy {
                 failure_threshold: 1,
                 failure_span: Duration::ZERO,
@@ -84,8 +93,8 @@ impl World {
             models: models.iter().map(|key| key.parse().unwrap()).collect(),
             retry: knobs.retry,
             timeouts: knobs.timeouts,
-            stream: StreamMode::Relay,
-            hedge_after: None,
+            stream: knobs.stream,
+            hedge_after: knobs.hedge_after,
             on_auth_error: knobs.on_auth_error,
         };
         let settings = Settings {
@@ -103,6 +112,8 @@ impl World {
             .into(),
             retry: knobs.retry,
             timeouts: knobs.timeouts,
+            stream: knobs.stream,
+            largest_held: knobs.largest_held,
         };
         let circuits = Circuits::in_memory(Policies { default: knobs.policy, ..Policies::default() });
         let manager = Arc::new(ModelManager::new(settings, circuits.clone()).unwrap());
@@ -110,9 +121,18 @@ impl World {
     }
 
     pub(crate) async fn call(&self, call: Call) -> Result<Reply, CallError> {
-        tokio::time::timeout(SOON * 2, self.manager.call(call))
+        let response = tokio::time::timeout(SOON * 2, self.manager.call(call))
             .await
-            .expect("the manager kept its own limits")
+            .expect("the manager kept its own limits");
+        response.map(answered)
+    }
+
+    /// A call whose stream is held.
+    pub(crate) async fn held(&self, call: Call) -> Events {
+        match self.manager.call(call).await {
+            Ok(Response::Held(events)) => events,
+            other => panic!("not held: {other:?}"),
+        }
     }
 
     /// The circuit's refusal, once it refuses.
@@ -171,6 +191,14 @@ fn call(endpoint: Endpoint, body: String) -> Call {
     }
 }
 
+/// The reply of a model.
+pub(crate) fn answered(response: Response) -> Reply {
+    match response {
+        Response::Answered(reply) => reply,
+        Response::Held(_) => panic!("a held stream"),
+    }
+}
+
 /// All of a whole answer.
 pub(crate) fn whole(reply: Reply) -> (u16, Bytes) {
     match reply.body {
@@ -182,12 +210,15 @@ pub(crate) fn whole(reply: Reply) -> (u16, Bytes) {
 /// All events of a stream.
 pub(crate) async fn events(reply: Reply) -> Vec<String> {
     match reply.body {
-        Body::Stream { events, .. } => {
-            let all = events.map(|event| String::from_utf8(event.to_vec()).unwrap()).collect();
-            tokio::time::timeout(SOON, all).await.expect("the stream ends")
-        }
+        Body::Stream { events, .. } => all(events).await,
         Body::Whole(answer) => panic!("no stream but {answer:?}"),
     }
+}
+
+/// All events, to the end.
+pub(crate) async fn all(events: Events) -> Vec<String> {
+    let all = events.map(|event| String::from_utf8(event.to_vec()).unwrap()).collect();
+    tokio::time::timeout(SOON * 2, all).await.expect("the stream ends")
 }
 
 /// The text that an OpenAI stream says.
