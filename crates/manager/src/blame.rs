@@ -11,8 +11,9 @@ use crate::{Chain, OnAuthError};
 /// What a walk does after a fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Sequel {
-    /// The same model again after a backoff, while it has calls left.
-    SameModel,
+    /// The same model again after a backoff, while it has calls left; not sooner than it asks for, if that is short
+    /// enough.
+    SameModel(Duration),
     /// The same model again after the rest it asked for, if that is short enough.
     AfterRest(Duration),
     /// The next model.
@@ -26,7 +27,7 @@ pub(crate) fn sequel(fault: &Fault, chain: &Chain) -> Sequel {
     match fault.blame {
         // C4: who was silent once is not asked again by the same request.
         Blame::Provider if matches!(fault.kind, FaultKind::Timeout(_)) => Sequel::NextModel,
-        Blame::Provider => Sequel::SameModel,
+        Blame::Provider => Sequel::SameModel(fault.retry_after.unwrap_or_default()),
         Blame::Rest { wait } => Sequel::AfterRest(wait),
         Blame::Spent | Blame::UnknownModel if !chain.is_route() => Sequel::Return,
         Blame::Auth if chain.on_auth_error == OnAuthError::Report => Sequel::Return,

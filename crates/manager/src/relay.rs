@@ -11,9 +11,12 @@ use std::{
 use breaker::ModelKey;
 use bytes::Bytes;
 use circuits::Permit;
-use dialects::{Dialect, error::error_event};
+use dialects::{
+    Dialect,
+    error::{error_event, provider_error_event},
+};
 use futures_util::{FutureExt as _, Stream, stream};
-use providers::{Event, EventStream, Fault};
+use providers::{Blame, Event, EventStream, Fault};
 
 use crate::{Chain, blame::settle, record::Record, trial::Trial, turn::turn};
 
@@ -116,11 +119,21 @@ impl Relay {
 
     /// Tells circuit and log, and says what the caller is told.
     fn fail(self, fault: &Fault) -> Bytes {
-        let by = self.record.answered_by.as_ref().map_or("the model", ModelKey::as_str);
-        let message =
-            format!("the answer of {by} was broken off ({fault}); what came before is not all of it");
+        let event = own_words(self.dialect, fault).unwrap_or_else(|| {
+            let by = self.record.answered_by.as_ref().map_or("the model", ModelKey::as_str);
+            let message =
+                format!("the answer of {by} was broken off ({fault}); what came before is not all of it");
+            error_event(self.dialect, 500, INTERRUPTED, &message)
+        });
         self.trial.end(|permit| settle(permit, fault, &self.chain));
         self.record.end(INTERRUPTED);
-        error_event(self.dialect, 500, INTERRUPTED, &message)
+        event
     }
+}
+
+/// What the provider says of the caller's request, which is passed on as it is (C2).
+fn own_words(dialect: Dialect, fault: &Fault) -> Option<Bytes> {
+    let of_the_request = matches!(fault.blame, Blame::Caller | Blame::ContextTooLong);
+    let answer = fault.answer.as_ref().filter(|_| of_the_request)?;
+    Some(provider_error_event(dialect, answer.status.as_u16(), &answer.body))
 }

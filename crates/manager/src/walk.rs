@@ -192,7 +192,10 @@ impl<'a> Walk<'a> {
         let pause = match sequel(&fault, self.errand.chain) {
             Sequel::Return => return Then::End(Box::new(self.returned(at, fault))),
             Sequel::NextModel => None,
-            Sequel::SameModel => Some(Pause { length: backoff(retry, station.failures), rest: false }),
+            Sequel::SameModel(asked) => {
+                let length = backoff(retry, station.failures).max(asked);
+                Some(Pause { length, rest: false }).filter(|_| asked <= retry.max_wait)
+            }
             Sequel::AfterRest(length) => {
                 Some(Pause { length, rest: true }).filter(|_| length <= retry.max_wait)
             }

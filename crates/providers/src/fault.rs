@@ -20,8 +20,9 @@ pub struct Fault {
     pub error_type: Option<String>,
     /// The provider's error code, for instance `insufficient_quota`.
     pub error_code: Option<String>,
-    /// The provider's own error answer, to be returned as it is. There is none where nothing came, or not all of it, or
-    /// where the stream had already begun to speak.
+    /// For how long the provider asks callers to stay away (`retry-after`, `retry-after-ms`), whatever the status.
+    pub retry_after: Option<Duration>,
+    /// The provider's own error answer, to be returned as it is. There is none where nothing came, or not all of it.
     pub answer: Option<Box<WholeAnswer>>,
 }
 
@@ -82,7 +83,15 @@ pub enum Blame {
 impl Fault {
     /// A failure of the provider's without an answer.
     pub(crate) const fn of_provider(kind: FaultKind) -> Self {
-        Self { kind, blame: Blame::Provider, status: None, error_type: None, error_code: None, answer: None }
+        Self {
+            kind,
+            blame: Blame::Provider,
+            status: None,
+            error_type: None,
+            error_code: None,
+            retry_after: None,
+            answer: None,
+        }
     }
 
     fn describe(&self) -> String {

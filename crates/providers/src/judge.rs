@@ -11,21 +11,21 @@ pub(crate) fn status(answer: WholeAnswer) -> Fault {
     let status = answer.status.as_u16();
     let error = ErrorBody::read(Some(status), &answer.body);
     let blame = blame_of_status(status, error.meaning, &answer.headers);
-    fault(FaultKind::Status, blame, error, Some(answer))
+    let retry_after = retry_after::asked(&answer.headers);
+    Fault { retry_after, ..fault(FaultKind::Status, blame, error, Some(answer)) }
 }
 
 /// A status that is no success, and a body that did not come.
 pub(crate) fn status_alone(status: u16, headers: &HeaderMap) -> Fault {
     let error = ErrorBody::read(Some(status), b"");
-    fault(FaultKind::Status, blame_of_status(status, error.meaning, headers), error, None)
+    let blame = blame_of_status(status, error.meaning, headers);
+    Fault { retry_after: retry_after::asked(headers), ..fault(FaultKind::Status, blame, error, None) }
 }
 
 /// An error inside a 200. `answer` is what the caller may be given of it, under the status that the error stands for.
-pub(crate) fn reported(error: ErrorBody, mut answer: Option<WholeAnswer>) -> Fault {
-    if let Some(answer) = &mut answer {
-        let meant = error.status.and_then(|status| StatusCode::from_u16(status).ok());
-        answer.status = meant.unwrap_or(StatusCode::BAD_GATEWAY);
-    }
+pub(crate) fn reported(error: ErrorBody, mut answer: WholeAnswer) -> Fault {
+    let meant = error.status.and_then(|status| StatusCode::from_u16(status).ok());
+    answer.status = meant.unwrap_or(StatusCode::BAD_GATEWAY);
     let blame = match (error.meaning, error.status) {
         (Meaning::ContextTooLong, _) => Blame::ContextTooLong,
         (Meaning::Spent, _) => Blame::Spent,
@@ -33,7 +33,7 @@ pub(crate) fn reported(error: ErrorBody, mut answer: Option<WholeAnswer>) -> Fau
         // Key and model were accepted with the 200: whatever else it names, it happened at the provider.
         (Meaning::UnknownModel | Meaning::Other, _) => Blame::Provider,
     };
-    fault(FaultKind::Reported, blame, error, answer)
+    fault(FaultKind::Reported, blame, error, Some(answer))
 }
 
 fn fault(kind: FaultKind, blame: Blame, error: ErrorBody, answer: Option<WholeAnswer>) -> Fault {
@@ -43,6 +43,7 @@ fn fault(kind: FaultKind, blame: Blame, error: ErrorBody, answer: Option<WholeAn
         status: error.status,
         error_type: error.error_type,
         error_code: error.error_code,
+        retry_after: None,
         answer: answer.map(Box::new),
     }
 }
@@ -68,20 +69,34 @@ fn blame_of_status(status: u16, meaning: Meaning, headers: &HeaderMap) -> Blame 
 mod tests {
     use std::time::Duration;
 
+    use bytes::Bytes;
     use dialects::Usage;
     use http::{HeaderMap, HeaderValue, StatusCode};
     use serde_json::json;
 
     use super::{reported, status};
-    use crate::{Blame, WholeAnswer};
+    use crate::{Blame, Fault, WholeAnswer};
     use dialects::error::ErrorBody;
 
     fn blame_of(code: u16, error_code: &str, retry_after: Option<&'static str>) -> Blame {
+        fault_of(code, error_code, retry_after).blame
+    }
+
+    fn fault_of(code: u16, error_code: &str, retry_after: Option<&'static str>) -> Fault {
         let mut headers = HeaderMap::new();
         headers.extend(retry_after.map(|wait| (http::header::RETRY_AFTER, HeaderValue::from_static(wait))));
         let body = json!({"error": {"message": "m", "type": "t", "code": error_code}}).to_string().into();
         let status_code = StatusCode::from_u16(code).unwrap();
-        status(WholeAnswer { status: status_code, headers, body, usage: Usage::default() }).blame
+        status(WholeAnswer { status: status_code, headers, body, usage: Usage::default() })
+    }
+
+    #[test]
+    fn a_wait_is_heard_whatever_the_status() {
+        let second = Some(Duration::from_secs(1));
+        for status in [408, 429, 503, 529] {
+            assert_eq!(fault_of(status, "x", Some("1")).retry_after, second, "{status}");
+            assert_eq!(fault_of(status, "x", Some("0")).retry_after, None, "{status}");
+        }
     }
 
     #[test]
@@ -128,8 +143,15 @@ mod tests {
             (json!({"error": {"code": "context_length_exceeded"}}), Blame::ContextTooLong),
             (json!({"error": {"code": 402}}), Blame::Spent),
         ] {
-            let fault = reported(ErrorBody::read(None, body.to_string().as_bytes()), None);
-            assert_eq!(fault.blame, blame, "{body}");
+            let body: Bytes = body.to_string().into();
+            let answer = WholeAnswer {
+                status: StatusCode::OK,
+                headers: HeaderMap::new(),
+                body: body.clone(),
+                usage: Usage::default(),
+            };
+            let fault = reported(ErrorBody::read(None, &body), answer);
+            assert_eq!(fault.blame, blame, "{body:?}");
         }
     }
 }

@@ -141,7 +141,7 @@ impl Provider {
         }
         let mut answer = deadline.bound(WholeAnswer::read(response)).await??;
         match answer::check(call.endpoint.dialect(), &answer.body) {
-            Err(NoAnswer::Error(error)) => Err(judge::reported(error, Some(answer))),
+            Err(NoAnswer::Error(error)) => Err(judge::reported(error, answer)),
             Ok(usage) if !call.stream => {
                 answer.usage = usage;
                 Ok(Answer::Whole(answer))

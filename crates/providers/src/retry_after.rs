@@ -20,14 +20,27 @@ const LIMITS: [(&str, &str); 6] = [
 ///
 /// Points in time are measured against the answer's own `date`, so a clock that is off here changes nothing.
 pub(crate) fn wait(headers: &HeaderMap) -> Option<Duration> {
-    let now = text(headers, DATE.as_str())
+    let now = date(headers);
+    in_words(headers, now)
+        .or_else(|| LIMITS.iter().filter_map(|limit| until_reset(headers, *limit, now)).max())
+        .filter(|wait| !wait.is_zero())
+}
+
+/// The same of `retry-after-ms` and `retry-after` alone, which any status may come with.
+pub(crate) fn asked(headers: &HeaderMap) -> Option<Duration> {
+    in_words(headers, date(headers)).filter(|wait| !wait.is_zero())
+}
+
+fn date(headers: &HeaderMap) -> SystemTime {
+    text(headers, DATE.as_str())
         .and_then(|date| httpdate::parse_http_date(date).ok())
-        .unwrap_or_else(SystemTime::now);
+        .unwrap_or_else(SystemTime::now)
+}
+
+fn in_words(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
     text(headers, "retry-after-ms")
         .and_then(|ms| seconds(ms, 1e-3))
         .or_else(|| text(headers, RETRY_AFTER.as_str()).and_then(|value| retry_after(value, now)))
-        .or_else(|| LIMITS.iter().filter_map(|limit| until_reset(headers, *limit, now)).max())
-        .filter(|wait| !wait.is_zero())
 }
 
 fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {

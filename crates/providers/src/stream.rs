@@ -155,14 +155,12 @@ impl EventStream {
         Ok(Event { bytes: end_marker(self.dialect), class })
     }
 
-    /// An error event. Before any content, the caller can be given it as an answer.
+    /// An error event, which the caller can be given: as an answer before its stream has begun, later as an event.
     fn reported(&self, error: ErrorBody, frame: &Frame) -> Fault {
-        let answer = (!self.heard.content).then(|| {
-            let mut headers = self.headers.clone();
-            headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-            let body = frame.data().unwrap_or_default().into_owned().into();
-            WholeAnswer { status: StatusCode::OK, headers, body, usage: self.heard.usage }
-        });
+        let mut headers = self.headers.clone();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        let body = frame.data().unwrap_or_default().into_owned().into();
+        let answer = WholeAnswer { status: StatusCode::OK, headers, body, usage: self.heard.usage };
         judge::reported(error, answer)
     }
 

@@ -1,5 +1,6 @@
 //! From a request and a behaviour to the answer's bytes and how they end. No time, no I/O.
 
+use std::mem;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -11,6 +12,7 @@ use crate::behaviour::{Behaviour, Fault};
 use crate::dialect::{Dialect, Reply};
 use crate::provider_error::{ProviderError, Reason};
 
+const JSON: &str = "application/json";
 const HTML: &[u8] = b"<html><head><title>Welcome</title></head><body>It works.</body></html>\n";
 
 /// An answer ready to be played.
@@ -18,17 +20,28 @@ const HTML: &[u8] = b"<html><head><title>Welcome</title></head><body>It works.</
 pub(crate) struct Answer {
     pub(crate) status: StatusCode,
     pub(crate) headers: HeaderMap,
-    pub(crate) chunks: Vec<Bytes>,
-    pub(crate) gap: Duration,
+    pub(crate) chunks: Vec<Chunk>,
+    /// Each chunk is a write of its own, also where none waits.
+    pub(crate) one_by_one: bool,
     pub(crate) ending: Ending,
 }
 
+/// A piece of the body and the wait before it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Chunk {
+    pub(crate) wait: Duration,
+    pub(crate) bytes: Bytes,
+}
+
 /// What comes after the last chunk.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Ending {
     Clean,
     Cut,
+    Reset,
     Silence,
+    /// This, again and again.
+    Endless(Chunk),
 }
 
 /// What a call meets: an answer, or none at all.
@@ -49,15 +62,17 @@ pub(crate) struct Asked<'a> {
 
 impl Asked<'_> {
     pub(crate) fn meet(&self, behaviour: &Behaviour) -> Outcome {
-        let answer = match &behaviour.fault {
+        let mut answer = match &behaviour.fault {
             Some(Fault::Hang) => return Outcome::Hang,
             Some(Fault::Reset) => return Outcome::Reset,
             Some(Fault::Error(error)) => self.refusal(error),
             Some(Fault::NotJson) => Answer::whole("text/html", Bytes::from_static(HTML)),
-            fault if self.stream => self.stream(fault.as_ref()),
-            fault => self.plain(fault.as_ref()),
+            fault if self.stream => self.stream(behaviour, fault.as_ref()),
+            fault => self.plain(behaviour, fault.as_ref()),
         };
-        let mut answer = Answer { gap: behaviour.gap, ..answer };
+        if behaviour.split {
+            answer.split();
+        }
         let (name, value) = self.dialect.request_id(self.reply.number);
         answer.headers.insert(name, value);
         Outcome::Answer(answer)
@@ -74,19 +89,43 @@ impl Asked<'_> {
         self.dialect.error(error.reason, self.reply.model, self.reply.number, None)
     }
 
-    fn stream(&self, fault: Option<&Fault>) -> Answer {
+    fn stream(&self, behaviour: &Behaviour, fault: Option<&Fault>) -> Answer {
         let mut events = self.dialect.events(&self.reply);
-        let mut ending = Ending::Clean;
+        let ending = self.spoil(&mut events, fault, behaviour.gap);
+        let mut answer = Answer::of("text/event-stream; charset=utf-8", events, behaviour.gap);
+        answer.headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+        answer.ending = ending;
+        answer.wait_before(self.dialect.preamble(&self.reply), behaviour.first_content);
+        if let Some(Fault::Stall { after, length }) = fault {
+            answer.wait_before((*after).min(answer.chunks.len() - 1), *length);
+        }
+        if behaviour.crlf {
+            answer.chunks.iter_mut().for_each(Chunk::end_lines_with_crlf);
+        }
+        answer
+    }
+
+    /// Makes of a good stream's events those of a fault, and says how they end.
+    fn spoil(&self, events: &mut Vec<Bytes>, fault: Option<&Fault>, gap: Duration) -> Ending {
         match fault {
             Some(Fault::Cut { after }) => {
                 events.truncate(*after);
-                ending = Ending::Cut;
+                return Ending::Cut;
             }
-            Some(Fault::End { after }) => events.truncate(*after),
+            Some(Fault::ResetAfter { after }) => {
+                events.truncate(*after);
+                return Ending::Reset;
+            }
             Some(Fault::Silence { after }) => {
                 events.truncate(*after);
-                ending = Ending::Silence;
+                return Ending::Silence;
             }
+            Some(Fault::Endless { after }) => {
+                events.truncate(*after);
+                let again = events.last().cloned().unwrap_or(Bytes::from_static(b": still here\n\n"));
+                return Ending::Endless(Chunk { wait: gap, bytes: again });
+            }
+            Some(Fault::End { after }) => events.truncate(*after),
             Some(Fault::Garbage { after }) => {
                 events.insert((*after).min(events.len()), self.dialect.garbage_event());
             }
@@ -98,55 +137,73 @@ impl Asked<'_> {
                 events.pop();
             }
             Some(Fault::Empty) => events.clear(),
-            None | Some(Fault::Error(_) | Fault::Hang | Fault::Reset | Fault::NotJson) => {}
+            None
+            | Some(Fault::Error(_) | Fault::Hang | Fault::Reset | Fault::NotJson | Fault::Stall { .. }) => {}
         }
-        let mut answer = Answer::of("text/event-stream; charset=utf-8", events);
-        answer.headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
-        answer.ending = ending;
-        answer
+        Ending::Clean
     }
 
-    fn plain(&self, fault: Option<&Fault>) -> Answer {
+    fn plain(&self, behaviour: &Behaviour, fault: Option<&Fault>) -> Answer {
         let body = self.dialect.answer(&self.reply);
-        let half = body.slice(..body.len() / 2);
-        match fault {
-            Some(Fault::Cut { .. }) => Answer::half_of(&body, half, Ending::Cut),
-            Some(Fault::Silence { .. }) => Answer::half_of(&body, half, Ending::Silence),
-            Some(Fault::End { .. } | Fault::Garbage { .. }) => Answer::whole("application/json", half),
-            Some(Fault::ErrorEvent { error, .. }) => Answer::json(&self.error(error).1),
-            Some(Fault::Empty) => Answer::whole("application/json", Bytes::new()),
-            None | Some(Fault::NoDone | Fault::Error(_) | Fault::Hang | Fault::Reset | Fault::NotJson) => {
-                Answer::whole("application/json", body)
+        let (half, other_half) = (body.slice(..body.len() / 2), body.slice(body.len() / 2..));
+        let begun = |after: &usize| if *after == 0 { Bytes::new() } else { half.clone() };
+        let mut answer = match fault {
+            Some(Fault::Cut { after }) => Answer::part_of(&body, begun(after), Ending::Cut),
+            Some(Fault::ResetAfter { after }) => Answer::part_of(&body, begun(after), Ending::Reset),
+            Some(Fault::Silence { after }) => Answer::part_of(&body, begun(after), Ending::Silence),
+            Some(Fault::Endless { .. }) => {
+                let mut answer = Answer::of(JSON, vec![half.clone()], behaviour.gap);
+                answer.ending = Ending::Endless(Chunk { wait: behaviour.gap, bytes: half });
+                answer
             }
-        }
+            Some(Fault::Stall { after, length }) => {
+                let mut answer = Answer::whole(JSON, body);
+                answer.chunks = [half, other_half].map(|bytes| Chunk { wait: Duration::ZERO, bytes }).into();
+                answer.wait_before((*after).min(1), *length);
+                answer
+            }
+            Some(Fault::End { after }) => Answer::whole(JSON, begun(after)),
+            Some(Fault::Garbage { .. }) => Answer::whole(JSON, half),
+            Some(Fault::ErrorEvent { error, .. }) => Answer::json(&self.error(error).1),
+            Some(Fault::Empty) => Answer::whole(JSON, Bytes::new()),
+            None | Some(Fault::NoDone | Fault::Error(_) | Fault::Hang | Fault::Reset | Fault::NotJson) => {
+                Answer::whole(JSON, body)
+            }
+        };
+        answer.wait_before(0, behaviour.first_content);
+        answer
     }
 }
 
 impl Answer {
-    fn of(content_type: &'static str, chunks: Vec<Bytes>) -> Self {
+    fn of(content_type: &'static str, pieces: Vec<Bytes>, gap: Duration) -> Self {
         let headers = HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static(content_type))]);
-        Self { status: StatusCode::OK, headers, chunks, gap: Duration::ZERO, ending: Ending::Clean }
+        let mut chunks: Vec<Chunk> = pieces.into_iter().map(|bytes| Chunk { wait: gap, bytes }).collect();
+        if let Some(first) = chunks.first_mut() {
+            first.wait = Duration::ZERO;
+        }
+        Self { status: StatusCode::OK, headers, chunks, one_by_one: false, ending: Ending::Clean }
     }
 
     /// One chunk whose length is told in the head, as providers do for what is no stream.
     fn whole(content_type: &'static str, body: Bytes) -> Self {
         let length = HeaderValue::from(body.len());
         let chunks = if body.is_empty() { Vec::new() } else { vec![body] };
-        let mut answer = Self::of(content_type, chunks);
+        let mut answer = Self::of(content_type, chunks, Duration::ZERO);
         answer.headers.insert(CONTENT_LENGTH, length);
         answer
     }
 
     /// A body of which the head promises more than comes.
-    fn half_of(whole: &Bytes, half: Bytes, ending: Ending) -> Self {
-        let mut answer = Self::whole("application/json", half);
+    fn part_of(whole: &Bytes, part: Bytes, ending: Ending) -> Self {
+        let mut answer = Self::whole(JSON, part);
         answer.headers.insert(CONTENT_LENGTH, HeaderValue::from(whole.len()));
         answer.ending = ending;
         answer
     }
 
     pub(crate) fn json(body: &Value) -> Self {
-        Self::whole("application/json", body.to_string().into())
+        Self::whole(JSON, body.to_string().into())
     }
 
     /// An error about the request itself, whatever the model's behaviour is.
@@ -157,6 +214,35 @@ impl Answer {
         answer.headers.insert(name, value);
         answer
     }
+
+    /// Adds to the wait before a chunk, if the answer gets that far.
+    fn wait_before(&mut self, place: usize, wait: Duration) {
+        if let Some(chunk) = self.chunks.get_mut(place) {
+            chunk.wait += wait;
+        }
+    }
+
+    /// Makes each byte a chunk of its own.
+    fn split(&mut self) {
+        self.one_by_one = true;
+        self.chunks = mem::take(&mut self.chunks)
+            .into_iter()
+            .flat_map(|Chunk { wait, bytes }| {
+                (0..bytes.len()).map(move |at| Chunk {
+                    wait: if at == 0 { wait } else { Duration::ZERO },
+                    bytes: bytes.slice(at..=at),
+                })
+            })
+            .collect();
+    }
+}
+
+impl Chunk {
+    /// JSON as it is written here has no line feeds of its own.
+    fn end_lines_with_crlf(&mut self) {
+        let lines = String::from_utf8_lossy(&self.bytes);
+        self.bytes = lines.replace('\n', "\r\n").into();
+    }
 }
 
 #[cfg(test)]
@@ -164,15 +250,67 @@ mod tests {
     use super::*;
 
     fn asked(dialect: Dialect, stream: bool) -> Asked<'static> {
-        let reply =
-            Reply { number: 1, created: 0, model: "m", words: 3, prompt_tokens: 4, include_usage: true };
+        let reply = Reply {
+            number: 1,
+            created: 0,
+            model: "m",
+            words: 3,
+            prompt_tokens: 4,
+            include_usage: true,
+            choices: 1,
+        };
         Asked { dialect, stream, reply }
     }
 
-    fn answer(asked: &Asked<'_>, fault: Fault) -> Answer {
-        match asked.meet(&fault.into()) {
+    fn answer(asked: &Asked<'_>, behaviour: impl Into<Behaviour>) -> Answer {
+        match asked.meet(&behaviour.into()) {
             Outcome::Answer(answer) => answer,
             other => panic!("no answer: {other:?}"),
+        }
+    }
+
+    fn pieces(answer: &Answer) -> Vec<Bytes> {
+        answer.chunks.iter().map(|chunk| chunk.bytes.clone()).collect()
+    }
+
+    /// The waits before the chunks, in milliseconds.
+    fn waits(answer: &Answer) -> Vec<u128> {
+        answer.chunks.iter().map(|chunk| chunk.wait.as_millis()).collect()
+    }
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    #[test]
+    fn waits_add_up_where_they_meet() {
+        let slow = Behaviour::ok().gap(Duration::from_millis(20)).first_content(SECOND);
+        let stalling = slow.clone().with(Fault::Stall { after: 1, length: SECOND });
+        let openai = asked(Dialect::OpenAi, true);
+        assert_eq!(waits(&answer(&openai, slow.clone())), [0, 1_020, 20, 20, 20, 20, 20]);
+        assert_eq!(waits(&answer(&openai, stalling.clone()))[..3], [0, 2_020, 20]);
+        let anthropic = asked(Dialect::Anthropic, true);
+        assert_eq!(waits(&answer(&anthropic, slow.clone()))[..5], [0, 20, 20, 1_020, 20]);
+        let plain = asked(Dialect::OpenAi, false);
+        assert_eq!(waits(&answer(&plain, slow)), [1_000]);
+        assert_eq!(waits(&answer(&plain, stalling)), [1_000, 1_000]);
+    }
+
+    #[test]
+    fn a_stall_is_before_the_last_event_at_the_latest() {
+        let stall = answer(&asked(Dialect::OpenAi, true), Fault::Stall { after: 99, length: SECOND });
+        assert_eq!(waits(&stall).last(), Some(&1_000));
+    }
+
+    #[test]
+    fn split_and_other_line_ends_change_no_other_byte() {
+        for dialect in [Dialect::OpenAi, Dialect::Anthropic] {
+            let asked = asked(dialect, true);
+            let whole = dialect.events(&asked.reply).concat();
+            let split = answer(&asked, Behaviour::ok().split());
+            assert!(split.chunks.iter().all(|chunk| chunk.bytes.len() == 1));
+            assert_eq!(pieces(&split).concat(), whole);
+            let crlf = String::from_utf8(pieces(&answer(&asked, Behaviour::ok().crlf())).concat()).unwrap();
+            assert_eq!(crlf.matches("\r\n").count(), crlf.matches('\n').count());
+            assert_eq!(crlf.replace("\r\n", "\n").as_bytes(), whole);
         }
     }
 
@@ -182,7 +320,7 @@ mod tests {
             let asked = asked(dialect, true);
             let all = dialect.events(&asked.reply);
             let cut = answer(&asked, Fault::Cut { after: 99 });
-            assert_eq!((cut.chunks, cut.ending), (all.clone(), Ending::Cut));
+            assert_eq!((pieces(&cut), cut.ending), (all.clone(), Ending::Cut));
             let garbage = answer(&asked, Fault::Garbage { after: 99 });
             assert_eq!(garbage.chunks.len(), all.len() + 1);
         }
@@ -194,7 +332,7 @@ mod tests {
             let asked = asked(dialect, true);
             let mut all = dialect.events(&asked.reply);
             all.pop();
-            assert_eq!(answer(&asked, Fault::NoDone).chunks, all);
+            assert_eq!(pieces(&answer(&asked, Fault::NoDone)), all);
         }
     }
 
@@ -202,8 +340,11 @@ mod tests {
     fn a_plain_answer_cut_short_promises_its_whole_length() {
         let asked = asked(Dialect::OpenAi, false);
         let whole = asked.dialect.answer(&asked.reply);
-        let cut = answer(&asked, Fault::Cut { after: 0 });
+        let cut = answer(&asked, Fault::Cut { after: 1 });
         assert_eq!(cut.headers[CONTENT_LENGTH], whole.len().to_string());
-        assert_eq!(cut.chunks, [whole.slice(..whole.len() / 2)]);
+        assert_eq!(pieces(&cut), [whole.slice(..whole.len() / 2)]);
+        let at_once = answer(&asked, Fault::Cut { after: 0 });
+        assert_eq!(at_once.headers[CONTENT_LENGTH], whole.len().to_string());
+        assert_eq!(at_once.chunks, []);
     }
 }

@@ -10,8 +10,11 @@ use crate::ProviderError;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Behaviour {
     pub(crate) latency: Duration,
+    pub(crate) first_content: Duration,
     pub(crate) gap: Duration,
     pub(crate) words: usize,
+    pub(crate) crlf: bool,
+    pub(crate) split: bool,
     pub(crate) fault: Option<Fault>,
 }
 
@@ -19,7 +22,15 @@ impl Behaviour {
     /// A good answer, "Hello from MODEL.", at once.
     #[must_use]
     pub const fn ok() -> Self {
-        Self { latency: Duration::ZERO, gap: Duration::ZERO, words: 3, fault: None }
+        Self {
+            latency: Duration::ZERO,
+            first_content: Duration::ZERO,
+            gap: Duration::ZERO,
+            words: 3,
+            crlf: false,
+            split: false,
+            fault: None,
+        }
     }
 
     /// The provider's own error for `status`.
@@ -35,6 +46,14 @@ impl Behaviour {
         self
     }
 
+    /// Waits so long before a stream's first word, what comes before it already sent; before a plain answer's body,
+    /// its head already sent.
+    #[must_use]
+    pub const fn first_content(mut self, wait: Duration) -> Self {
+        self.first_content = wait;
+        self
+    }
+
     /// Waits so long between two events of a stream.
     #[must_use]
     pub const fn gap(mut self, gap: Duration) -> Self {
@@ -46,6 +65,20 @@ impl Behaviour {
     #[must_use]
     pub const fn words(mut self, words: usize) -> Self {
         self.words = words;
+        self
+    }
+
+    /// Ends the lines of a stream with carriage return and line feed, as servers on some platforms do.
+    #[must_use]
+    pub const fn crlf(mut self) -> Self {
+        self.crlf = true;
+        self
+    }
+
+    /// Writes each byte of the body by itself, so that an event comes in as many packets as it has bytes.
+    #[must_use]
+    pub const fn split(mut self) -> Self {
+        self.split = true;
         self
     }
 
@@ -73,7 +106,7 @@ impl<F: Into<Fault>> From<F> for Behaviour {
 ///
 /// `after` counts the events of a stream, of any kind, that come before the fault. With OpenAI's API the first is the
 /// role, the second the first word; with Anthropic's come `message_start`, `content_block_start` and `ping`, then the first
-/// word. A plain answer has no events: there, "before" is the first half of its body, whatever `after` says.
+/// word. A plain answer has no events: there, 0 is nothing of its body, and any other number the first half of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fault {
     /// The provider's own error, in the dialect of the request.
@@ -82,6 +115,11 @@ pub enum Fault {
     Hang,
     /// The connection is reset (TCP RST) before the answer's head.
     Reset,
+    /// The connection is reset (TCP RST) after the answer's head, in the middle of the answer.
+    ResetAfter {
+        /// Events before the fault.
+        after: usize,
+    },
     /// The connection is closed in the middle of the answer.
     Cut {
         /// Events before the fault.
@@ -94,6 +132,19 @@ pub enum Fault {
     },
     /// The answer stops, and the connection stays open: for a stream with `after: 1`, a first event but never content.
     Silence {
+        /// Events before the fault.
+        after: usize,
+    },
+    /// The answer stops, and goes on to a good end after a while; before its last event at the latest.
+    Stall {
+        /// Events before the fault.
+        after: usize,
+        /// For so long.
+        length: Duration,
+    },
+    /// The answer never ends: its last event before the fault (with `after: 0` a comment) comes again and again, a plain
+    /// answer's first half likewise. Without a gap, as fast as its client reads.
+    Endless {
         /// Events before the fault.
         after: usize,
     },

@@ -8,6 +8,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::header::RETRY_AFTER;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use jiff::fmt::rfc2822::DateTimePrinter;
+use jiff::{RoundMode, Timestamp, TimestampRound, Unit};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -33,6 +35,8 @@ pub(crate) struct Reply<'a> {
     pub(crate) prompt_tokens: usize,
     /// Whether a stream ends with its usage, where the dialect leaves that to the client.
     pub(crate) include_usage: bool,
+    /// How many answers are asked for at once (OpenAI's `n`); Anthropic's API gives one.
+    pub(crate) choices: u8,
 }
 
 impl Dialect {
@@ -46,6 +50,14 @@ impl Dialect {
         match self {
             Self::OpenAi => openai::answer(reply),
             Self::Anthropic => anthropic::answer(reply),
+        }
+    }
+
+    /// How many events of a stream come before its first word.
+    pub(crate) fn preamble(self, reply: &Reply<'_>) -> usize {
+        match self {
+            Self::OpenAi => reply.choices.into(),
+            Self::Anthropic => anthropic::PREAMBLE,
         }
     }
 
@@ -115,6 +127,9 @@ impl Dialect {
                 Hint::RetryAfterMs(wait) => {
                     headers.insert("retry-after-ms", header_value(wait.as_millis().to_string()));
                 }
+                Hint::RetryAfterDate(wait) => {
+                    headers.insert(RETRY_AFTER, header_value(http_date(*wait)));
+                }
                 Hint::ResetsIn(wait) => headers.extend(self.rate_limit(*wait)),
                 Hint::Header(name, value) => {
                     headers.insert(name, value.clone());
@@ -131,6 +146,14 @@ impl Dialect {
         };
         headers.into_iter().map(|(name, value)| (HeaderName::from_static(name), header_value(value)))
     }
+}
+
+/// The date after so long, to the next whole second.
+fn http_date(wait: Duration) -> String {
+    let then = Timestamp::now().checked_add(wait).unwrap_or(Timestamp::MAX);
+    let whole =
+        then.round(TimestampRound::new().smallest(Unit::Second).mode(RoundMode::Ceil)).unwrap_or(then);
+    DateTimePrinter::new().timestamp_to_rfc9110_string(&whole).unwrap_or_default()
 }
 
 fn request_id(number: u64) -> String {
@@ -168,7 +191,15 @@ mod tests {
     use super::*;
 
     fn reply(words: usize) -> Reply<'static> {
-        Reply { number: 1, created: 0, model: "gpt-5", words, prompt_tokens: 4, include_usage: false }
+        Reply {
+            number: 1,
+            created: 0,
+            model: "gpt-5",
+            words,
+            prompt_tokens: 4,
+            include_usage: false,
+            choices: 1,
+        }
     }
 
     #[test]
@@ -185,6 +216,18 @@ mod tests {
         assert_eq!(seconds["retry-after"], "2");
         let exact = Dialect::OpenAi.error_headers(&ProviderError::rate_limited().retry_after_ms(wait));
         assert_eq!(exact["retry-after-ms"], "1200");
+    }
+
+    #[test]
+    fn a_wait_is_told_as_a_date_that_is_never_too_soon() {
+        let asked = Timestamp::now();
+        let error = ProviderError::rate_limited().retry_after_date(Duration::from_secs(60));
+        let told = Dialect::OpenAi.error_headers(&error);
+        let told = told["retry-after"].to_str().unwrap();
+        assert!(told.ends_with(" GMT"), "{told}");
+        let then = jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(told).unwrap();
+        let wait = then.duration_since(asked).as_secs_f64();
+        assert!((60.0..62.0).contains(&wait), "{wait}");
     }
 
     #[test]

@@ -27,11 +27,19 @@
 //! 2. The behaviour and the request together give an answer: a head, chunks, and how it ends. This step is a pure function.
 //! 3. The answer is played with its pauses; what happened is kept in [`Seen`].
 //!
+//! # What it can show
+//!
+//! [`Fault`] lists the ways to fail, [`ProviderError`] the errors that providers give, [`Behaviour`] what a good answer may
+//! be like: slow, in pieces of one byte, with other line ends. [`Script`] says which call meets what, also by turns: a model
+//! that flaps. Everything has a name, too ([`model_names`]): as a model's name, or read into a script. Connections are refused by
+//! [`Simulator::refuse_connections`], for all models at once, since a port is closed or it is not.
+//!
 //! # What always holds
 //!
 //! - The same request and behaviour give the same answer, but for its number and its time.
 //! - A good answer is one that the official SDKs parse; an error is the one that the provider itself would give.
-//! - The latency comes before the head, the gap before each chunk but the first; both are tokio's time, so they can be paused.
+//! - The latency comes before the head, the gap before each chunk but the first; all waits are tokio's time, so they can be
+//!   paused.
 //! - The chunks before a fault reach the client before the fault does.
 //! - A call is in flight from when its request was read until its last byte was handed to the connection. If it did not
 //!   get so far because the client went away, it is counted as abandoned.

@@ -9,25 +9,38 @@
 //! FAULT
 //!   503                          any status from 400 to 599, in the provider's own words
 //!   429-after-2s                 the same with retry-after (whole seconds) or retry-after-ms
+//!   429-date-2s                  the same with retry-after as an HTTP date, to the next whole second
 //!   429-resets-2s                the same with the provider's rate limit headers
 //!   quota  spend-limit           429 or 402 that no waiting helps
 //!   overloaded                   529 (Anthropic), 503 (OpenAI)
+//!   wrong-key  unknown-model     401; 404
 //!   context  policy              400: the prompt is too long; the content is refused
-//!   hang  reset                  never an answer; a connection reset before the answer
+//!   hang                         never an answer
+//!   reset  reset-after-3         the connection is reset before the answer's head; after 3 events
 //!   cut-after-3                  the connection is closed after 3 events
 //!   end-after-3                  the stream ends after 3 events, cleanly, without its finish
 //!   silence-after-1              nothing more after 1 event, the connection stays open
+//!   stall-after-3-for-2s         nothing for 2 s after 3 events, then the rest
+//!   endless-after-3              the third event comes again and again; with 0, a comment
 //!   garbage-after-3              an event that is not JSON after 3 good ones
 //!   error-after-3                the provider's error as an event after 3 good ones
+//!   429-as-event-after-1         any other error of the provider's as an event under a 200
 //!   no-done                      the end marker is missing
 //!   empty  not-json              a 200 with no body; with HTML
 //!
 //! OPTIONS, in any order
 //!   -latency-200ms               wait before the answer
+//!   -first-content-2s            wait before the first word, what comes before it already sent
 //!   -gap-20ms                    wait between two events
 //!   -words-50                    words of the answer, one event each
+//!   -crlf                        lines end with carriage return and line feed
+//!   -split                       each byte of the body is a packet of its own
 //!   -times-2                     the first 2 calls are met so, later ones well
+//!   -flap-3-2  -flap-3s-2s       3 calls (for 3 s from the first call on) are met well, 2 (for 2 s) so, and again
 //! ```
+//!
+//! Events are counted as [`Fault`] says; of a plain answer, "after 0" is nothing of its body and any other number half
+//! of it.
 //!
 //! So `fault-503-times-2` fails twice, and `fault-cut-after-10-gap-50ms-words-30` breaks off in the middle of a slow stream.
 
@@ -44,8 +57,14 @@ use crate::script::Script;
 #[error(
     "the model's name asks for a fault that the simulator does not know, at `{rest}`; see simulator::model_names"
 )]
-pub(crate) struct UnknownName {
+pub struct UnknownName {
     rest: String,
+}
+
+impl UnknownName {
+    pub(crate) fn of(rest: &str) -> Self {
+        Self { rest: rest.to_owned() }
+    }
 }
 
 /// Reads "200ms", "2s" or "1m".
@@ -72,10 +91,12 @@ pub struct InvalidDuration;
 type Plain = fn() -> Fault;
 type Counted = fn(usize) -> Fault;
 
-const PLAIN: [(&str, Plain); 10] = [
+const PLAIN: [(&str, Plain); 12] = [
     ("quota", || ProviderError::insufficient_quota().into()),
     ("spend-limit", || ProviderError::spend_limit().into()),
     ("overloaded", || ProviderError::overloaded().into()),
+    ("wrong-key", || ProviderError::wrong_key().into()),
+    ("unknown-model", || ProviderError::unknown_model().into()),
     ("context", || ProviderError::context_too_long().into()),
     ("policy", || ProviderError::content_policy().into()),
     ("hang", || Fault::Hang),
@@ -85,13 +106,21 @@ const PLAIN: [(&str, Plain); 10] = [
     ("not-json", || Fault::NotJson),
 ];
 
-const COUNTED: [(&str, Counted); 5] = [
+const COUNTED: [(&str, Counted); 7] = [
+    ("reset-after", |after| Fault::ResetAfter { after }),
+    ("endless-after", |after| Fault::Endless { after }),
     ("cut-after", |after| Fault::Cut { after }),
     ("end-after", |after| Fault::End { after }),
     ("silence-after", |after| Fault::Silence { after }),
     ("garbage-after", |after| Fault::Garbage { after }),
     ("error-after", |after| Fault::ErrorEvent { after, error: ProviderError::overloaded() }),
 ];
+
+/// The faults that have a name, each without its numbers; the statuses are not among them.
+pub fn faults() -> impl Iterator<Item = &'static str> {
+    let counted = COUNTED.iter().map(|(name, _)| *name);
+    PLAIN.iter().map(|(name, _)| *name).chain(counted).chain(["stall-after"])
+}
 
 /// The script that a name asks for, if any; what the name does not mention is as in `base`.
 pub(crate) fn script(model: &str, base: &Behaviour) -> Result<Option<Script>, UnknownName> {
@@ -108,36 +137,75 @@ pub(crate) fn script(model: &str, base: &Behaviour) -> Result<Option<Script>, Un
 }
 
 fn options(mut behaviour: Behaviour, rest: &mut Rest<'_>) -> Option<Script> {
-    let well = Behaviour { fault: None, ..behaviour };
-    let mut times = None;
+    let mut schedule = None;
     while !rest.0.is_empty() {
         if rest.take("latency") {
             behaviour.latency = rest.duration()?;
+        } else if rest.take("first-content") {
+            behaviour.first_content = rest.duration()?;
         } else if rest.take("gap") {
             behaviour.gap = rest.duration()?;
         } else if rest.take("words") {
             behaviour.words = rest.number()?;
+        } else if rest.take("crlf") {
+            behaviour.crlf = true;
+        } else if rest.take("split") {
+            behaviour.split = true;
         } else if rest.take("times") {
-            times = Some(rest.number()?);
+            schedule = Some(Schedule::First(rest.number()?));
+        } else if rest.take("flap") {
+            schedule = Some(flapping(rest.word(), rest.word())?);
         } else {
             return None;
         }
     }
-    Some(match times {
-        Some(times) => Script::first(times, behaviour).then(well),
+    let well = Behaviour { fault: None, ..behaviour };
+    Some(match schedule {
         None => Script::always(behaviour),
+        Some(Schedule::First(calls)) => Script::first(calls, behaviour).then(well),
+        Some(Schedule::ByCalls(good, bad)) => Script::flapping_by_calls(good, bad, behaviour),
+        Some(Schedule::ByTime(good, bad)) => Script::flapping(good, bad, behaviour),
     })
+}
+
+/// When a fault is shown, if not always.
+enum Schedule {
+    First(usize),
+    ByCalls(usize, usize),
+    ByTime(Duration, Duration),
+}
+
+fn flapping(good: &str, bad: &str) -> Option<Schedule> {
+    let by_calls = || Some(Schedule::ByCalls(good.parse().ok()?, bad.parse().ok()?));
+    let by_time = || Some(Schedule::ByTime(duration(good).ok()?, duration(bad).ok()?));
+    by_calls().or_else(by_time)
 }
 
 fn fault(rest: &mut Rest<'_>) -> Option<Fault> {
     if rest.0.starts_with(|first: char| first.is_ascii_digit()) {
-        return error_status(rest).map(Fault::Error);
+        let error = error_status(rest)?;
+        return as_event(error.into(), rest);
     }
-    if let Some((_, fault)) = PLAIN.iter().find(|(name, _)| rest.take(name)) {
-        return Some(fault());
+    // Before the plain ones, since some begin like one of those.
+    if let Some((_, fault)) = COUNTED.iter().find(|(name, _)| rest.take(name)) {
+        return rest.number().map(fault);
     }
-    let (_, fault) = COUNTED.iter().find(|(name, _)| rest.take(name))?;
-    rest.number().map(fault)
+    if rest.take("stall-after") {
+        let after = rest.number()?;
+        return rest.take("for").then(|| rest.duration())?.map(|length| Fault::Stall { after, length });
+    }
+    let (_, fault) = PLAIN.iter().find(|(name, _)| rest.take(name))?;
+    as_event(fault(), rest)
+}
+
+/// An error may come inside a 200.
+fn as_event(fault: Fault, rest: &mut Rest<'_>) -> Option<Fault> {
+    match fault {
+        Fault::Error(error) if rest.take("as-event-after") => {
+            rest.number().map(|after| Fault::ErrorEvent { after, error })
+        }
+        fault => Some(fault),
+    }
 }
 
 fn error_status(rest: &mut Rest<'_>) -> Option<ProviderError> {
@@ -147,6 +215,9 @@ fn error_status(rest: &mut Rest<'_>) -> Option<ProviderError> {
         let wait = rest.duration()?;
         let whole = wait.subsec_nanos() == 0;
         return Some(if whole { error.retry_after(wait) } else { error.retry_after_ms(wait) });
+    }
+    if rest.take("date") {
+        return Some(error.retry_after_date(rest.duration()?));
     }
     if rest.take("resets") {
         return Some(error.resets_in(rest.duration()?));
@@ -181,7 +252,7 @@ impl<'a> Rest<'a> {
     }
 
     fn unknown(&self) -> UnknownName {
-        UnknownName { rest: self.0.to_owned() }
+        UnknownName::of(self.0)
     }
 }
 
@@ -197,23 +268,34 @@ mod tests {
     fn every_documented_fault_is_read() {
         let status = |code| ProviderError::status(StatusCode::from_u16(code).unwrap());
         let seconds = Duration::from_secs(2);
-        let expected: [(&str, Fault); 19] = [
+        let expected: [(&str, Fault); 27] = [
             ("503", status(503).into()),
             ("429-after-2s", status(429).retry_after(seconds).into()),
             ("429-after-1500ms", status(429).retry_after_ms(Duration::from_millis(1_500)).into()),
+            ("429-date-2s", status(429).retry_after_date(seconds).into()),
             ("429-resets-2s", status(429).resets_in(seconds).into()),
             ("quota", ProviderError::insufficient_quota().into()),
             ("spend-limit", ProviderError::spend_limit().into()),
             ("overloaded", ProviderError::overloaded().into()),
+            ("wrong-key", status(401).into()),
+            ("unknown-model", status(404).into()),
             ("context", ProviderError::context_too_long().into()),
             ("policy", ProviderError::content_policy().into()),
             ("hang", Fault::Hang),
             ("reset", Fault::Reset),
+            ("reset-after-3", Fault::ResetAfter { after: 3 }),
             ("cut-after-3", Fault::Cut { after: 3 }),
             ("end-after-3", Fault::End { after: 3 }),
             ("silence-after-1", Fault::Silence { after: 1 }),
+            ("stall-after-3-for-2s", Fault::Stall { after: 3, length: seconds }),
+            ("endless-after-3", Fault::Endless { after: 3 }),
             ("garbage-after-3", Fault::Garbage { after: 3 }),
             ("error-after-3", Fault::ErrorEvent { after: 3, error: ProviderError::overloaded() }),
+            ("429-as-event-after-1", Fault::ErrorEvent { after: 1, error: status(429) }),
+            (
+                "context-as-event-after-1",
+                Fault::ErrorEvent { after: 1, error: ProviderError::context_too_long() },
+            ),
             ("no-done", Fault::NoDone),
             ("empty", Fault::Empty),
             ("not-json", Fault::NotJson),
@@ -225,9 +307,11 @@ mod tests {
 
     #[test]
     fn options_come_in_any_order_and_after_any_fault() {
-        let slow =
-            Behaviour::ok().latency(Duration::from_millis(200)).gap(Duration::from_millis(20)).words(50);
+        let millis = Duration::from_millis;
+        let slow = Behaviour::ok().latency(millis(200)).gap(millis(20)).words(50);
         assert_eq!(read("ok-words-50-gap-20ms-latency-200ms"), Script::always(slow.clone()));
+        let odd = Behaviour::ok().crlf().split().first_content(Duration::from_secs(2));
+        assert_eq!(read("ok-split-first-content-2s-crlf"), Script::always(odd));
         assert_eq!(
             read("fault-no-done-latency-200ms-gap-20ms-words-50"),
             Script::always(slow.with(Fault::NoDone))
@@ -237,6 +321,18 @@ mod tests {
     #[test]
     fn times_ends_the_fault() {
         assert_eq!(read("fault-hang-times-2"), Script::first(2, Fault::Hang));
+    }
+
+    #[test]
+    fn flapping_is_by_calls_or_by_time() {
+        assert_eq!(read("fault-503-flap-3-2"), {
+            Script::flapping_by_calls(3, 2, Behaviour::status(StatusCode::SERVICE_UNAVAILABLE))
+        });
+        let seconds = Duration::from_secs;
+        assert_eq!(
+            read("fault-hang-flap-3s-2s-words-9"),
+            Script::flapping(seconds(3), seconds(2), Behaviour::ok().words(9).with(Fault::Hang))
+        );
     }
 
     #[test]
@@ -262,6 +358,11 @@ mod tests {
             ("fault-503-gape-2s", "`gape-2s`"),
             ("fault-cut-after-x", "``"),
             ("ok-latency-5", "``"),
+            ("fault-hang-as-event-after-1", "`as-event-after-1`"),
+            ("fault-stall-after-3", "``"),
+            ("fault-stall-after-3-for-x", "``"),
+            ("fault-503-flap-3-2s", "``"),
+            ("ok-splits", "`splits`"),
         ] {
             let unknown = script(name, &Behaviour::ok()).unwrap_err().to_string();
             assert!(unknown.contains(at), "{name}: {unknown}");

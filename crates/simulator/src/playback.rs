@@ -1,7 +1,5 @@
 //! Playing an answer to its client, with its pauses and its ending.
 
-use std::time::Duration;
-
 use bytes::Bytes;
 use futures_util::stream;
 use http::Response;
@@ -9,7 +7,7 @@ use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, StreamBody};
 use hyper::body::Frame;
 
-use crate::answer::{Answer, Ending};
+use crate::answer::{Answer, Chunk, Ending};
 use crate::seen::Call;
 use crate::shared::Stopping;
 
@@ -25,10 +23,9 @@ pub(crate) enum Abort {
 }
 
 struct Playback {
-    chunks: std::vec::IntoIter<Bytes>,
-    gap: Duration,
+    chunks: std::vec::IntoIter<Chunk>,
+    one_by_one: bool,
     ending: Ending,
-    started: bool,
     call: Option<Call>,
     stopping: Stopping,
 }
@@ -37,9 +34,8 @@ struct Playback {
 pub(crate) fn play(answer: Answer, call: Option<Call>, stopping: Stopping) -> Response<Body> {
     let mut playback = Playback {
         chunks: answer.chunks.into_iter(),
-        gap: answer.gap,
+        one_by_one: answer.one_by_one,
         ending: answer.ending,
-        started: false,
         call,
         stopping,
     };
@@ -53,15 +49,18 @@ pub(crate) fn play(answer: Answer, call: Option<Call>, stopping: Stopping) -> Re
 
 impl Playback {
     async fn next(mut self) -> Option<(Result<Frame<Bytes>, Abort>, Self)> {
-        let Some(chunk) = self.chunks.next() else {
-            return self.end().await;
+        let chunk = match (self.chunks.next(), &self.ending) {
+            (Some(chunk), _) => chunk,
+            (None, Ending::Endless(again)) if !self.stopping.has_come() => again.clone(),
+            (None, _) => return self.end().await,
         };
-        if self.started && !self.gap.is_zero() {
-            tokio::time::sleep(self.gap).await;
+        if !chunk.wait.is_zero() {
+            tokio::time::sleep(chunk.wait).await;
+        } else if self.one_by_one {
+            flushed().await;
         }
-        self.started = true;
         self.finish_if_told();
-        Some((Ok(Frame::data(chunk)), self))
+        Some((Ok(Frame::data(chunk.bytes)), self))
     }
 
     /// hyper does not ask again once the promised length is reached, so the call ends with its last chunk.
@@ -78,13 +77,22 @@ impl Playback {
     }
 
     async fn end(mut self) -> Option<(Result<Frame<Bytes>, Abort>, Self)> {
-        match self.ending {
+        let abort = match self.ending {
             Ending::Clean => return None,
-            // hyper flushes what it has while the body is pending; after an error it would drop it.
-            Ending::Cut => tokio::task::yield_now().await,
-            Ending::Silence => self.stopping.wait().await,
-        }
+            Ending::Cut | Ending::Endless(_) => Abort::Close,
+            Ending::Reset => Abort::Reset,
+            Ending::Silence => {
+                self.stopping.wait().await;
+                Abort::Close
+            }
+        };
+        flushed().await;
         self.finish();
-        Some((Err(Abort::Close), self))
+        Some((Err(abort), self))
     }
+}
+
+/// Lets hyper write what it has, as it does whenever a body is pending. After an error it would drop it.
+async fn flushed() {
+    tokio::task::yield_now().await;
 }

@@ -27,6 +27,7 @@ pub(crate) enum Reason {
 pub(crate) enum Hint {
     RetryAfter(Duration),
     RetryAfterMs(Duration),
+    RetryAfterDate(Duration),
     ResetsIn(Duration),
     Header(HeaderName, HeaderValue),
 }
@@ -48,6 +49,18 @@ impl ProviderError {
     #[must_use]
     pub const fn rate_limited() -> Self {
         Self::status(StatusCode::TOO_MANY_REQUESTS)
+    }
+
+    /// The key is none of the provider's: 401.
+    #[must_use]
+    pub const fn wrong_key() -> Self {
+        Self::status(StatusCode::UNAUTHORIZED)
+    }
+
+    /// The provider has no such model, or not for this key: 404.
+    #[must_use]
+    pub const fn unknown_model() -> Self {
+        Self::status(StatusCode::NOT_FOUND)
     }
 
     /// The provider has too much to do: Anthropic's 529, OpenAI's 503.
@@ -91,6 +104,12 @@ impl ProviderError {
     #[must_use]
     pub fn retry_after_ms(self, wait: Duration) -> Self {
         self.hint(Hint::RetryAfterMs(wait))
+    }
+
+    /// Adds `retry-after` as an HTTP date, so to the next whole second.
+    #[must_use]
+    pub fn retry_after_date(self, wait: Duration) -> Self {
+        self.hint(Hint::RetryAfterDate(wait))
     }
 
     /// Adds the dialect's rate limit headers: no requests remaining and a reset after so long; tokens left, reset later.

@@ -1,21 +1,52 @@
 //! What the calls to one model meet, one after the other.
 
 use std::collections::VecDeque;
+use std::str::FromStr;
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use crate::Behaviour;
+use crate::model_names::{self, UnknownName};
 
-/// A queue of behaviours, one a call, and the one that follows for good.
+/// A queue of behaviours, one a call, and what follows for good.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Script {
     queue: VecDeque<Behaviour>,
-    then: Behaviour,
+    then: Then,
+}
+
+/// What follows on the queue.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Then {
+    Always(Behaviour),
+    /// So many calls well, so many not, and again.
+    FlappingByCalls {
+        good: usize,
+        bad: usize,
+        behaviour: Behaviour,
+        call: usize,
+    },
+    /// So long well, so long not, and again, from the first call on.
+    FlappingByTime {
+        good: Duration,
+        bad: Duration,
+        behaviour: Behaviour,
+        began: Option<Instant>,
+    },
+}
+
+impl Default for Then {
+    fn default() -> Self {
+        Self::Always(Behaviour::ok())
+    }
 }
 
 impl Script {
     /// Every call meets this.
     #[must_use]
     pub fn always(behaviour: impl Into<Behaviour>) -> Self {
-        Self { queue: VecDeque::new(), then: behaviour.into() }
+        Self { queue: VecDeque::new(), then: Then::Always(behaviour.into()) }
     }
 
     /// The first `calls` meet this, later ones a good answer, unless [`Script::then`] says otherwise.
@@ -28,18 +59,62 @@ impl Script {
     /// The calls meet these in turn, later ones a good answer, unless [`Script::then`] says otherwise.
     #[must_use]
     pub fn sequence(behaviours: impl IntoIterator<Item = Behaviour>) -> Self {
-        Self { queue: behaviours.into_iter().collect(), then: Behaviour::ok() }
+        Self { queue: behaviours.into_iter().collect(), then: Then::default() }
     }
 
-    /// What the calls after the queue meet.
+    /// For `good_for` calls are answered well, for `bad_for` they meet this, and again: by tokio's time, from the first
+    /// call on.
+    #[must_use]
+    pub fn flapping(good_for: Duration, bad_for: Duration, behaviour: impl Into<Behaviour>) -> Self {
+        let behaviour = behaviour.into();
+        let then = Then::FlappingByTime { good: good_for, bad: bad_for, behaviour, began: None };
+        Self { queue: VecDeque::new(), then }
+    }
+
+    /// `good` calls are answered well, `bad` ones meet this, and again.
+    #[must_use]
+    pub fn flapping_by_calls(good: usize, bad: usize, behaviour: impl Into<Behaviour>) -> Self {
+        let then = Then::FlappingByCalls { good, bad, behaviour: behaviour.into(), call: 0 };
+        Self { queue: VecDeque::new(), then }
+    }
+
+    /// What the calls after the queue meet, instead of what they would.
     #[must_use]
     pub fn then(mut self, behaviour: impl Into<Behaviour>) -> Self {
-        self.then = behaviour.into();
+        self.then = Then::Always(behaviour.into());
         self
     }
 
     pub(crate) fn next(&mut self) -> Behaviour {
-        self.queue.pop_front().unwrap_or_else(|| self.then.clone())
+        self.queue.pop_front().unwrap_or_else(|| self.then.next())
+    }
+}
+
+impl Then {
+    fn next(&mut self) -> Behaviour {
+        let (behaviour, well) = match self {
+            Self::Always(behaviour) => return behaviour.clone(),
+            Self::FlappingByCalls { good, bad, behaviour, call } => {
+                let well = *call < *good;
+                *call = (*call + 1) % (*good + *bad).max(1);
+                (behaviour, well)
+            }
+            Self::FlappingByTime { good, bad, behaviour, began } => {
+                let passed = began.get_or_insert_with(Instant::now).elapsed();
+                let turn = passed.as_nanos() % (*good + *bad).as_nanos().max(1);
+                (behaviour, turn < good.as_nanos())
+            }
+        };
+        if well { Behaviour { fault: None, ..behaviour.clone() } } else { behaviour.clone() }
+    }
+}
+
+/// Reads a name of [`model_names`], such as `fault-503-times-2`.
+impl FromStr for Script {
+    type Err = UnknownName;
+
+    fn from_str(name: &str) -> Result<Self, UnknownName> {
+        model_names::script(name, &Behaviour::ok())?.ok_or_else(|| UnknownName::of(name))
     }
 }
 
@@ -69,5 +144,34 @@ mod tests {
         let mut script = Script::first(2, Fault::Empty);
         let met: Vec<Behaviour> = (0..3).map(|_| script.next()).collect();
         assert_eq!(met, [Fault::Empty.into(), Fault::Empty.into(), Behaviour::ok()]);
+    }
+
+    #[test]
+    fn flapping_by_calls_begins_well_and_never_ends() {
+        let mut script = Script::flapping_by_calls(2, 1, Behaviour::ok().words(7).with(Fault::Empty));
+        let faults: Vec<bool> = (0..7).map(|_| script.next().fault.is_some()).collect();
+        assert_eq!(faults, [false, false, true, false, false, true, false]);
+        assert_eq!(script.next().words, 7, "a good answer is the same but for the fault");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn flapping_by_time_begins_with_the_first_call() {
+        let seconds = Duration::from_secs;
+        let mut script = Script::flapping(seconds(3), seconds(1), Fault::Empty);
+        tokio::time::advance(seconds(3)).await;
+        let mut faults = Vec::new();
+        for _ in 0..9 {
+            faults.push(script.next().fault.is_some());
+            tokio::time::advance(seconds(1)).await;
+        }
+        assert_eq!(faults, [false, false, false, true, false, false, false, true, false]);
+    }
+
+    #[test]
+    fn a_name_is_read_as_a_script() {
+        assert_eq!("fault-hang-times-2".parse(), Ok(Script::first(2, Fault::Hang)));
+        for name in ["gpt-5", "fault-hangs"] {
+            assert!(name.parse::<Script>().is_err(), "{name}");
+        }
     }
 }

@@ -25,6 +25,8 @@ struct Ask<'a> {
     #[serde(borrow)]
     model: Cow<'a, str>,
     stream: Option<bool>,
+    /// OpenAI's alone.
+    n: Option<u8>,
     stream_options: Option<StreamOptions>,
 }
 
@@ -74,7 +76,7 @@ async fn call(
     let Ok(ask) = ask else {
         // What serde says may quote the prompt.
         let told =
-            "the request's body must be JSON with a model, and right types for stream and stream_options";
+            "the request's body must be JSON with a model, and right types for stream, n and stream_options";
         let rejection = Answer::rejection(dialect, StatusCode::BAD_REQUEST, number, told.into());
         record(shared, head, body.clone(), None);
         return Ok(play(rejection, None, shared.stopping()));
@@ -113,6 +115,7 @@ fn asked<'a>(
         // About four bytes a token.
         prompt_tokens: body_length / 4,
         include_usage: include_usage.unwrap_or(false),
+        choices: ask.n.unwrap_or(1).max(1),
     };
     Asked { dialect, stream: ask.stream.unwrap_or(false), reply }
 }

@@ -109,6 +109,10 @@ impl Stopping {
         Self(stop.subscribe())
     }
 
+    pub(crate) fn has_come(&self) -> bool {
+        *self.0.borrow()
+    }
+
     pub(crate) async fn wait(&mut self) {
         // The sender gone is an end too.
         let _ = self.0.wait_for(|stop| *stop).await;

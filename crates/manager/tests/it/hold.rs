@@ -118,3 +118,15 @@ async fn an_answer_too_large_to_be_held_is_relayed_from_there_on() {
     drop(events);
     world.first.until(|seen| seen.abandoned() == 1 && seen.in_flight() == 0).await;
 }
+
+#[tokio::test]
+async fn a_refusal_in_the_middle_of_a_held_stream_is_told_in_the_providers_words() {
+    let world = World::with(knobs()).await;
+    let refused = Fault::ErrorEvent { after: 3, error: ProviderError::content_policy() };
+    world.first.script("m", refused);
+    let events = all(world.held(chat("chat", true)).await).await;
+    assert_eq!(events.len(), 1, "nobody sees what came before: {events:?}");
+    assert!(events[0].contains("\"content_filter\""), "{events:?}");
+    assert_eq!(world.calls(), (1, 0));
+    assert!(world.admits("openai:m").await, "a request that is refused is no failure");
+}

@@ -98,6 +98,16 @@ async fn an_anthropic_stream_that_fails_ends_with_its_error_event() {
 }
 
 #[tokio::test]
+async fn a_refusal_after_the_first_content_is_told_in_the_providers_words_and_counts_not() {
+    let world = World::new().await;
+    world.first.script("m", Fault::ErrorEvent { after: 3, error: ProviderError::content_policy() });
+    let events = events(world.call(chat("chat", true)).await.unwrap()).await;
+    assert_eq!(said(&events), "Hello from");
+    assert!(events.last().unwrap().contains("\"content_filter\""), "{events:?}");
+    assert!(world.admits("openai:m").await);
+}
+
+#[tokio::test]
 async fn a_missing_end_marker_alone_is_mended() {
     let world = World::new().await;
     world.first.script("m", Fault::NoDone);

@@ -56,6 +56,22 @@ async fn a_rest_longer_than_max_wait_means_the_next_model() {
 }
 
 #[tokio::test]
+async fn a_failure_that_says_when_is_tried_again_then_and_counts() {
+    let world = World::with(Knobs { policy: patient(), ..Knobs::default() }).await;
+    world.first.script("m", Script::first(1, ProviderError::overloaded().retry_after_ms(100 * MS)));
+    let reply = world.call(chat("chat", false)).await.unwrap();
+    assert_eq!((reply.answered_by.as_str(), world.calls()), ("openai:m", (2, 0)));
+    let times: Vec<_> = world.first.seen().received().iter().map(|received| received.at).collect();
+    assert!(times[1] - times[0] >= 100 * MS, "{:?}", times[1] - times[0]);
+    world.first.script("m", ProviderError::overloaded().retry_after_ms(401 * MS));
+    let began = Instant::now();
+    let reply = world.call(chat("chat", false)).await.unwrap();
+    assert_eq!((reply.answered_by.as_str(), world.calls()), ("backup:m", (3, 1)));
+    assert!(began.elapsed() < 300 * MS, "{:?}", began.elapsed());
+    assert!(world.admits("openai:m").await, "only a 429 is a rest");
+}
+
+#[tokio::test]
 async fn a_rest_that_nobody_can_wait_out_is_told_with_its_end() {
     let world = World::new().await;
     world.first.script("m", ProviderError::rate_limited().retry_after(Duration::from_secs(40)));

@@ -11,6 +11,9 @@ use serde_json::{Value, json};
 use super::{Reply, json as to_json, request_id, text, words};
 use crate::provider_error::Reason;
 
+/// `message_start`, `content_block_start`, `ping`.
+pub(super) const PREAMBLE: usize = 3;
+
 const MODELS: [&str; 2] = ["claude-opus-4-5", "claude-sonnet-4-5-20250929"];
 
 #[derive(Serialize)]

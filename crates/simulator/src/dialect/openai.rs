@@ -53,25 +53,29 @@ fn id(reply: &Reply<'_>) -> String {
 }
 
 fn usage(reply: &Reply<'_>) -> Usage {
+    let words_of_all = reply.words * usize::from(reply.choices);
     Usage {
         prompt_tokens: reply.prompt_tokens,
-        completion_tokens: reply.words,
-        total_tokens: reply.prompt_tokens + reply.words,
+        completion_tokens: words_of_all,
+        total_tokens: reply.prompt_tokens + words_of_all,
     }
 }
 
 pub(super) fn answer(reply: &Reply<'_>) -> Bytes {
+    let choices = (0..reply.choices).map(|index| {
+        json!({
+            "index": index,
+            "message": {"role": "assistant", "content": text(reply), "refusal": null, "annotations": []},
+            "logprobs": null,
+            "finish_reason": "stop",
+        })
+    });
     json!({
         "id": id(reply),
         "object": "chat.completion",
         "created": reply.created,
         "model": reply.model,
-        "choices": [{
-            "index": 0,
-            "message": {"role": "assistant", "content": text(reply), "refusal": null, "annotations": []},
-            "logprobs": null,
-            "finish_reason": "stop",
-        }],
+        "choices": choices.collect::<Vec<_>>(),
         "usage": usage(reply),
         "service_tier": "default",
     })
@@ -92,13 +96,19 @@ pub(super) fn events(reply: &Reply<'_>) -> Vec<Bytes> {
         };
         Bytes::from(format!("data: {}\n\n", to_json(&chunk)))
     };
-    let delta = |delta: Delta<'_>, finish_reason: Option<&'static str>| {
-        chunk(&[Choice { index: 0, delta, logprobs: None, finish_reason }], None)
+    let delta = |index: u8, delta: Delta<'_>, finish_reason: Option<&'static str>| {
+        chunk(&[Choice { index, delta, logprobs: None, finish_reason }], None)
     };
-    let mut events = Vec::with_capacity(reply.words + 4);
-    events.push(delta(Delta { role: Some("assistant"), content: Some("") }, None));
-    events.extend(words(reply).map(|word| delta(Delta { role: None, content: Some(&word) }, None)));
-    events.push(delta(Delta::default(), Some("stop")));
+    let choices = 0..reply.choices;
+    let mut events = Vec::with_capacity((reply.words + 2) * choices.len() + 2);
+    for index in choices.clone() {
+        events.push(delta(index, Delta { role: Some("assistant"), content: Some("") }, None));
+    }
+    for word in words(reply) {
+        let word_of = |index| delta(index, Delta { role: None, content: Some(&word) }, None);
+        events.extend(choices.clone().map(word_of));
+    }
+    events.extend(choices.map(|index| delta(index, Delta::default(), Some("stop"))));
     if reply.include_usage {
         events.push(chunk(&[], Some(usage(reply))));
     }

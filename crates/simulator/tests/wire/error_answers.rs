@@ -94,6 +94,14 @@ async fn a_rate_limit_says_how_long_in_the_way_it_was_asked_to() {
     for api in BOTH {
         simulator.script("m", ProviderError::rate_limited().retry_after(wait));
         assert_eq!(call(&simulator, api, "m").await.headers()["retry-after"], "2");
+        simulator.script("m", ProviderError::rate_limited().retry_after_date(wait));
+        let date = call(&simulator, api, "m").await;
+        let at = |name: &str| {
+            let value = date.headers()[name].to_str().unwrap();
+            httpdate::parse_http_date(value).unwrap()
+        };
+        let told = at("retry-after").duration_since(at("date")).unwrap();
+        assert!(told >= wait && told <= wait + 2 * Duration::from_secs(1), "{told:?}");
         simulator.script("m", ProviderError::rate_limited().retry_after_ms(wait));
         assert_eq!(call(&simulator, api, "m").await.headers()["retry-after-ms"], "1500");
     }

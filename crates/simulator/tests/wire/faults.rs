@@ -1,12 +1,13 @@
 use std::error::Error;
 use std::io;
+use std::time::Duration;
 
 use serde_json::Value;
-use simulator::{Fault, ProviderError, Simulator};
+use simulator::{Behaviour, Fault, ProviderError, Script, Simulator};
 
 use crate::client::{Api, BOTH, call, data, events_of, json_of, read_events, stream, try_call};
 
-async fn showing(fault: Fault) -> Simulator {
+async fn showing(fault: impl Into<Script>) -> Simulator {
     let simulator = Simulator::start().await.unwrap();
     simulator.script("m", fault);
     simulator
@@ -41,6 +42,86 @@ async fn a_reset_comes_instead_of_any_head() {
     }
     assert_eq!(simulator.seen().calls("m"), 4);
     assert_eq!(simulator.seen().abandoned(), 0);
+}
+
+#[tokio::test]
+async fn a_reset_stream_breaks_after_exactly_so_many_events() {
+    for api in BOTH {
+        let good = good_events(api).await;
+        for after in [0, 1, api.preamble() + 1] {
+            let simulator = showing(Fault::ResetAfter { after }).await;
+            let mut response = stream(&simulator, api, "m").await;
+            assert_eq!(response.status(), 200);
+            let events = read_events(&mut response, after).await;
+            assert_eq!(without_time(&events), without_time(&good[..after]));
+            let error = response.chunk().await.unwrap_err();
+            assert_eq!(io_error(&error), Some(io::ErrorKind::ConnectionReset), "{api:?} {after}: {error:?}");
+            assert_eq!(simulator.seen().abandoned(), 0);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_plain_answer_is_reset_after_its_head_or_in_its_middle() {
+    for (after, some) in [(0, false), (1, true)] {
+        let simulator = showing(Fault::ResetAfter { after }).await;
+        for api in BOTH {
+            let mut response = call(&simulator, api, "m").await;
+            assert_eq!(response.status(), 200);
+            if some {
+                assert!(response.chunk().await.unwrap().is_some());
+            }
+            let error = response.chunk().await.unwrap_err();
+            assert_eq!(io_error(&error), Some(io::ErrorKind::ConnectionReset), "{error:?}");
+        }
+    }
+}
+
+/// Not as fast as it can be: that would fill the socket's buffers first.
+fn endless(after: usize) -> Behaviour {
+    Behaviour::ok().gap(Duration::from_millis(1)).with(Fault::Endless { after })
+}
+
+#[tokio::test]
+async fn an_endless_stream_says_the_same_until_its_client_leaves() {
+    for (left, api) in BOTH.into_iter().enumerate() {
+        let good = good_events(api).await;
+        let simulator = showing(endless(api.preamble() + 1)).await;
+        let mut response = stream(&simulator, api, "m").await;
+        let events = read_events(&mut response, 30).await;
+        let (begun, again) = events.split_at(api.preamble());
+        assert_eq!(without_time(begun), without_time(&good[..api.preamble()]));
+        assert!(again.iter().take(20).all(|event| without_time(std::slice::from_ref(event))
+            == without_time(&good[api.preamble()..=api.preamble()])));
+        drop(response);
+        simulator.until(|seen| seen.in_flight() == 0).await;
+        assert_eq!(simulator.seen().abandoned(), 1, "{left}");
+    }
+}
+
+#[tokio::test]
+async fn an_endless_stream_of_nothing_is_comments() {
+    let simulator = showing(endless(0)).await;
+    let mut response = stream(&simulator, Api::OpenAi, "m").await;
+    let events = read_events(&mut response, 20).await;
+    assert!(events.iter().take(20).all(|event| event.starts_with(": ")), "{events:?}");
+    simulator.stop().await;
+    assert!(!events_of(response).await.1, "an endless answer is broken off when the simulator ends");
+}
+
+#[tokio::test]
+async fn an_endless_plain_answer_goes_on_until_its_client_leaves() {
+    let simulator = showing(endless(1)).await;
+    for api in BOTH {
+        let mut response = call(&simulator, api, "m").await;
+        let mut bytes = 0;
+        while bytes < 5_000 {
+            bytes += response.chunk().await.unwrap().unwrap().len();
+        }
+        drop(response);
+        simulator.until(|seen| seen.in_flight() == 0).await;
+    }
+    assert_eq!(simulator.seen().abandoned(), 2);
 }
 
 #[tokio::test]
@@ -179,11 +260,13 @@ async fn a_page_of_html_is_a_200_too() {
 
 #[tokio::test]
 async fn a_plain_answer_cut_off_is_an_incomplete_body() {
-    let simulator = showing(Fault::Cut { after: 0 }).await;
-    for api in BOTH {
-        let response = call(&simulator, api, "m").await;
-        assert_eq!(response.status(), 200);
-        assert!(response.bytes().await.is_err());
+    for after in [0, 1] {
+        let simulator = showing(Fault::Cut { after }).await;
+        for api in BOTH {
+            let response = call(&simulator, api, "m").await;
+            assert_eq!(response.status(), 200);
+            assert!(response.bytes().await.is_err());
+        }
     }
 }
 

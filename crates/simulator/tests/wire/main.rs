@@ -12,3 +12,4 @@ mod pace;
 mod process;
 mod scripts;
 mod seen;
+mod shapes;

@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use simulator::{Behaviour, Fault, ProviderError, Script, Settings, Simulator};
 
 use crate::client::{Api, BOTH, call, events_of, json_of, stream};
@@ -15,6 +17,24 @@ async fn the_first_calls_meet_one_thing_and_later_ones_another() {
     let simulator = Simulator::start().await.unwrap();
     simulator.script("m", Script::first(2, ProviderError::overloaded()).then(ProviderError::rate_limited()));
     assert_eq!(statuses(&simulator, "m", 4).await, [503, 503, 429, 429]);
+}
+
+#[tokio::test]
+async fn a_flapping_model_is_well_and_ill_in_turn() {
+    let simulator = Simulator::start().await.unwrap();
+    simulator.script("m", Script::flapping_by_calls(2, 1, ProviderError::overloaded()));
+    assert_eq!(statuses(&simulator, "m", 6).await, [200, 200, 503, 200, 200, 503]);
+    assert_eq!(statuses(&simulator, "fault-429-flap-1-2", 4).await, [200, 429, 429, 200]);
+}
+
+#[tokio::test]
+async fn a_model_flaps_by_time() {
+    let simulator = Simulator::start().await.unwrap();
+    let hour = Duration::from_secs(3_600);
+    simulator.script("well", Script::flapping(hour, hour, ProviderError::overloaded()));
+    simulator.script("ill", Script::flapping(Duration::ZERO, hour, ProviderError::overloaded()));
+    assert_eq!(statuses(&simulator, "well", 2).await, [200, 200]);
+    assert_eq!(statuses(&simulator, "ill", 2).await, [503, 503]);
 }
 
 #[tokio::test]

@@ -1,0 +1,102 @@
+//! The official Python SDKs as callers: one process for all calls, since its start takes longer than a hundred of them.
+
+use std::{
+    collections::HashMap,
+    path::Path,
+    process::Stdio,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use serde::{Deserialize, Serialize};
+use tokio::{
+    io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines},
+    process::{Child, ChildStdin, ChildStdout, Command},
+    sync::{Mutex as AsyncMutex, oneshot},
+};
+
+/// A call to be made.
+#[derive(Debug, Serialize)]
+pub(crate) struct Job {
+    pub(crate) id: String,
+    pub(crate) sdk: &'static str,
+    pub(crate) model: String,
+    pub(crate) stream: bool,
+    pub(crate) choices: usize,
+    pub(crate) leave_after: Option<u32>,
+}
+
+/// What came of it.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Got {
+    id: String,
+    /// What each choice said.
+    pub(crate) text: Vec<String>,
+    pub(crate) headers: HashMap<String, String>,
+    pub(crate) raised: Option<Raised>,
+    pub(crate) ms: f64,
+}
+
+/// The SDK's exception.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Raised {
+    pub(crate) class: String,
+    pub(crate) status: Option<u16>,
+    /// The error's code or, where it has none, its type.
+    pub(crate) code: String,
+    pub(crate) headers: HashMap<String, String>,
+}
+
+type Waiting = Arc<Mutex<HashMap<String, oneshot::Sender<Got>>>>;
+
+/// The running process.
+pub(crate) struct Callers {
+    _process: Child,
+    stdin: AsyncMutex<ChildStdin>,
+    waiting: Waiting,
+}
+
+impl Callers {
+    /// Starts it against the gateway at this URL.
+    pub(crate) fn start(gateway: &str) -> Self {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+        let python = root.join(".venv/bin/python");
+        assert!(python.exists(), "the official SDKs are not installed: run ./test, which installs them");
+        let mut process = Command::new(python)
+            .arg(root.join("tests/sdk/fault_callers.py"))
+            .env_clear()
+            .env("GATEWAY", gateway)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap();
+        let stdin = AsyncMutex::new(process.stdin.take().unwrap());
+        let waiting = Waiting::default();
+        let lines = BufReader::new(process.stdout.take().unwrap()).lines();
+        tokio::spawn(hand_out(lines, Arc::clone(&waiting)));
+        Self { _process: process, stdin, waiting }
+    }
+
+    /// Makes a call.
+    pub(crate) async fn call(&self, job: &Job) -> Got {
+        let (told, hears) = oneshot::channel();
+        lock(&self.waiting).insert(job.id.clone(), told);
+        let line = serde_json::to_string(job).unwrap() + "\n";
+        self.stdin.lock().await.write_all(line.as_bytes()).await.unwrap();
+        hears.await.unwrap_or_else(|_| panic!("the callers' process ended"))
+    }
+}
+
+async fn hand_out(mut lines: Lines<BufReader<ChildStdout>>, waiting: Waiting) {
+    while let Ok(Some(line)) = lines.next_line().await {
+        let Ok(got) = serde_json::from_str::<Got>(&line) else { break };
+        if let Some(told) = lock(&waiting).remove(&got.id) {
+            drop(told.send(got));
+        }
+    }
+    lock(&waiting).clear();
+}
+
+fn lock(waiting: &Waiting) -> std::sync::MutexGuard<'_, HashMap<String, oneshot::Sender<Got>>> {
+    waiting.lock().unwrap_or_else(PoisonError::into_inner)
+}

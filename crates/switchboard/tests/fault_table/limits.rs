@@ -1,0 +1,47 @@
+//! The settings under which the table is run: as the documented ones, but short.
+
+use std::time::Duration;
+
+use breaker::Policy;
+use manager::{LargestHeld, Retry};
+use providers::Timeouts;
+
+/// The first wait between two calls to one model; chance takes up to half of it away.
+pub(crate) const BACKOFF: Duration = Duration::from_millis(60);
+
+/// So much later than it must things may happen: two cores have much to do.
+pub(crate) const SLACK: Duration = Duration::from_millis(600);
+
+/// A limit begins with the call, and the provider may see that so much later.
+pub(crate) const SEEN_LATE: Duration = Duration::from_millis(200);
+
+/// A held stream that is larger is relayed: some twenty events.
+pub(crate) const LARGEST_HELD: LargestHeld = LargestHeld(4_096);
+
+pub(crate) const fn retry() -> Retry {
+    Retry { attempts: 2, backoff: BACKOFF, max_wait: Duration::from_millis(2_500) }
+}
+
+/// All different, so that a fault shows which one found it.
+pub(crate) fn timeouts() -> Timeouts {
+    Timeouts {
+        connect: Duration::from_secs(2),
+        first_byte: Duration::from_millis(1_000),
+        first_content: Duration::from_millis(2_000),
+        idle: Duration::from_millis(1_250),
+        answer: Duration::from_millis(1_500),
+        total: Duration::from_secs(20),
+    }
+}
+
+/// Failures are counted and trip nothing, so that the circuit shows what was counted.
+pub(crate) fn policy() -> Policy {
+    Policy {
+        failure_threshold: 100,
+        failure_burst: 100,
+        failure_rate: Some(1.0),
+        minimum_calls: 1_000,
+        window: Duration::from_secs(600),
+        ..Policy::default()
+    }
+}

@@ -1,0 +1,94 @@
+//! The table of `docs/faults.md`, row by row: the official SDKs call a gateway whose providers show the fault, and both
+//! sides are compared with the row.
+#![expect(clippy::unwrap_used, clippy::panic, clippy::print_stdout, reason = "helpers of tests")]
+
+mod callers;
+mod case;
+mod check;
+mod limits;
+mod summary;
+mod table;
+mod world;
+
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use case::Case;
+use check::{Measured, check};
+use tokio::{sync::Semaphore, task::JoinSet, time::timeout};
+use world::World;
+
+/// Calls at a time that keep the processor busy.
+const BUSY_AT_ONCE: u32 = 8;
+
+/// Calls at a time that mostly wait for a limit to run out.
+const WAITING_AT_ONCE: usize = 48;
+
+/// On a machine that is busy with something else a call may be late; one that is late three times in a row is wrong.
+const ATTEMPTS: usize = 3;
+
+#[test]
+fn every_fault_that_the_simulator_can_show_has_a_row() {
+    let shown = table::read(&page());
+    for fault in simulator::model_names::faults() {
+        let has_row = shown.iter().any(|row| row.fault.starts_with(&format!("fault-{fault}")));
+        assert!(has_row, "{fault}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_row_holds_on_both_sides() {
+    let only = std::env::var("FAULT").unwrap_or_default();
+    let rows: Vec<_> = table::read(&page()).into_iter().filter(|row| row.fault.contains(&only)).collect();
+    assert!(!rows.is_empty(), "no row's fault has {only} in its name");
+    let cases: Vec<Case> = rows.iter().flat_map(Case::all_of).collect();
+    let world = Arc::new(World::new(&cases, ATTEMPTS).await);
+    let busy = Arc::new(Semaphore::new(BUSY_AT_ONCE as usize));
+    let waiting = Arc::new(Semaphore::new(WAITING_AT_ONCE));
+    let mut running = JoinSet::new();
+    for case in cases {
+        let world = Arc::clone(&world);
+        let (places, taken) = match case.waits() {
+            true => (Arc::clone(&waiting), 1),
+            // A packet for each byte costs as much as some hundred calls.
+            false if case.row.fault.contains("split") => (Arc::clone(&busy), BUSY_AT_ONCE),
+            false => (Arc::clone(&busy), 1),
+        };
+        running.spawn(async move {
+            let _place = places.acquire_many(taken).await;
+            (hold_true(&world, &case).await, case)
+        });
+    }
+    let results = running.join_all().await;
+    summary::print(&results);
+    let wrong: Vec<_> = results
+        .iter()
+        .filter_map(|(result, case)| {
+            Some(format!("{}: `{}`: {}", case.name(0), case.row.fault, result.as_ref().err()?))
+        })
+        .collect();
+    assert!(wrong.is_empty(), "{} cases are not as the table says:\n{}", wrong.len(), wrong.join("\n"));
+    let stopped = world.first.until(|seen| seen.in_flight() == 0);
+    timeout(Duration::from_secs(5), stopped).await.expect("calls that were given up were stopped");
+}
+
+fn page() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/faults.md")
+}
+
+async fn hold_true(world: &World, case: &Case) -> Result<Measured, String> {
+    let mut wrong = String::new();
+    for attempt in 0..ATTEMPTS {
+        match check(world, case, attempt).await {
+            Ok(measured) => return Ok(Measured { attempt, ..measured }),
+            Err(found) => {
+                println!("attempt {attempt} at {}: {found}", case.name(attempt));
+                wrong = found;
+            }
+        }
+    }
+    Err(wrong)
+}

@@ -1,0 +1,75 @@
+//! What was measured, for people: run the test with `--nocapture`.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use crate::{
+    case::{Case, Sdk},
+    check::Measured,
+    table::{Mode, Raises},
+};
+
+type Group<'a> = BTreeMap<(usize, Mode), Vec<(&'a Case, &'a Measured)>>;
+
+/// Prints a line for each row and mode: calls to the first and the second model; the pause before the same model again;
+/// the time until the next model; the caller's time with and without a next model; what the SDKs raised.
+pub(crate) fn print(results: &[(Result<Measured, String>, Case)]) {
+    let mut groups = Group::new();
+    for (result, case) in results {
+        if let Ok(measured) = result {
+            groups.entry((case.row.line, case.mode)).or_default().push((case, measured));
+        }
+    }
+    println!(
+        "| fault | call | calls | pause ms | next after ms | caller ms | alone ms | OpenAI raised | Anthropic raised |"
+    );
+    println!("| --- | --- | --- | --- | --- | --- | --- | --- | --- |");
+    for ((_, mode), group) in groups {
+        let times = |time: &dyn Fn(&Case, &Measured) -> Option<Duration>| {
+            span(group.iter().filter_map(|(case, measured)| time(case, measured)))
+        };
+        let raised = |sdk: Sdk| {
+            let of_sdk = group.iter().filter(|(case, _)| case.sdk == sdk);
+            let errors = of_sdk.map(|(_, measured)| &measured.raised);
+            errors
+                .max_by_key(|raised| matches!(raised, Raises::Error { .. }))
+                .map_or("n/a".to_owned(), Raises::to_string)
+        };
+        let (case, measured) = group.iter().max_by_key(|(_, measured)| measured.calls.1).unwrap();
+        println!(
+            "| `{}` | {mode} | {}+{} | {} | {} | {} | {} | {} | {} |",
+            case.row.fault,
+            measured.calls.0,
+            measured.calls.1,
+            times(&|_, measured| measured.pause),
+            times(&|_, measured| measured.known),
+            times(&|case, measured| case.followed.then_some(measured.caller)),
+            times(&|case, measured| (!case.followed).then_some(measured.caller)),
+            raised(Sdk::OpenAi),
+            raised(Sdk::Anthropic),
+        );
+    }
+
+    let late = |times: usize| groups_of(results, times);
+    println!(
+        "{} calls as the table says, {} of them only at the second attempt, {} at the third",
+        results.len(),
+        late(1),
+        late(2)
+    );
+}
+
+fn groups_of(results: &[(Result<Measured, String>, Case)], attempt: usize) -> usize {
+    results
+        .iter()
+        .filter(|(result, _)| result.as_ref().is_ok_and(|measured| measured.attempt == attempt))
+        .count()
+}
+
+fn span(times: impl Iterator<Item = Duration>) -> String {
+    let times: Vec<u128> = times.map(|time| time.as_millis()).collect();
+    match (times.iter().min(), times.iter().max()) {
+        (Some(least), Some(most)) if least == most => least.to_string(),
+        (Some(least), Some(most)) => format!("{least}–{most}"),
+        _ => "–".to_owned(),
+    }
+}

@@ -1,0 +1,95 @@
+//! A gateway whose first models have faults and whose second ones are well, with the SDKs as its callers.
+
+use std::{collections::HashMap, sync::Arc};
+
+use circuits::{Circuits, Policies};
+use gateway::{Gateway, Keys};
+use manager::{ModelManager, OnAuthError, Route, StreamMode};
+use providers::{Kind, ProviderConfig};
+use simulator::{Script, Simulator};
+
+use crate::{
+    callers::Callers,
+    case::{Case, REFUSED},
+    limits,
+    table::Mode,
+};
+
+pub(crate) struct World {
+    pub(crate) first: Simulator,
+    pub(crate) second: Simulator,
+    /// Nobody listens on its port.
+    _refusing: Simulator,
+    pub(crate) circuits: Circuits,
+    pub(crate) callers: Callers,
+}
+
+impl World {
+    /// With a route for each attempt at each case.
+    pub(crate) async fn new(cases: &[Case], attempts: usize) -> Self {
+        let (first, second) = (Simulator::start().await.unwrap(), Simulator::start().await.unwrap());
+        let refusing = Simulator::start().await.unwrap();
+        refusing.refuse_connections().await.unwrap();
+        let mut routes = HashMap::new();
+        for case in cases {
+            for attempt in 0..attempts {
+                let name = case.name(attempt);
+                if case.row.fault != REFUSED {
+                    let script: Script = case.row.fault.parse().unwrap();
+                    first.script(name.clone(), script);
+                }
+                if case.mode != Mode::Direct {
+                    routes.insert(name, route(case, attempt));
+                }
+            }
+        }
+        let settings = manager::Settings {
+            providers: providers(&first, &second, &refusing),
+            routes: routes.into_iter().collect(),
+            retry: limits::retry(),
+            timeouts: limits::timeouts(),
+            stream: StreamMode::Relay,
+            largest_held: limits::LARGEST_HELD,
+        };
+        let circuits = Circuits::in_memory(Policies { default: limits::policy(), ..Policies::default() });
+        let manager = Arc::new(ModelManager::new(settings, circuits.clone()).unwrap());
+        let listen = gateway::Settings { listen: "127.0.0.1:0".parse().unwrap(), keys: Keys::default() };
+        let gateway = Gateway::bind(listen, manager).await.unwrap();
+        let callers = Callers::start(&format!("http://{}", gateway.address()));
+        tokio::spawn(gateway.serve(std::future::pending()));
+        Self { first, second, _refusing: refusing, circuits, callers }
+    }
+}
+
+fn route(case: &Case, attempt: usize) -> Route {
+    let mut models = vec![case.first(attempt)];
+    if case.followed {
+        models.push(case.second(attempt));
+    }
+    Route {
+        models: models.iter().map(|key| key.parse().unwrap()).collect(),
+        retry: limits::retry(),
+        timeouts: limits::timeouts(),
+        stream: if case.mode == Mode::Held { StreamMode::Hold } else { StreamMode::Relay },
+        hedge_after: None,
+        on_auth_error: OnAuthError::Report,
+    }
+}
+
+fn providers(first: &Simulator, second: &Simulator, refusing: &Simulator) -> Vec<ProviderConfig> {
+    let mut providers = Vec::new();
+    for (suffix, simulator) in [("", first), ("-backup", second), ("-refused", refusing)] {
+        for (name, kind, url) in [
+            ("openai", Kind::OpenAi, simulator.openai_base_url()),
+            ("anthropic", Kind::Anthropic, simulator.anthropic_base_url()),
+        ] {
+            providers.push(ProviderConfig {
+                name: format!("{name}{suffix}"),
+                kind,
+                base_url: url.parse().unwrap(),
+                api_key: Some("key-of-ours".into()),
+            });
+        }
+    }
+    providers
+}
