@@ -1,6 +1,11 @@
 //! The circuits of one instance: admission, and a person's hand on them.
 
-use std::{collections::HashMap, fmt, sync::Arc, time::Duration};
+use std::{
+    collections::HashMap,
+    fmt,
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
 use arc_swap::ArcSwap;
 use breaker::{Admission, Effect, Event, InstanceId, Mode, ModelKey, Policy, Timestamp, Transition, admit};
@@ -124,6 +129,9 @@ pub enum OperateError {
 
 /// A person's word has a little longer than a call's.
 const OPERATOR_PATIENCE: Duration = Duration::from_secs(2);
+
+/// So often an ending process looks whether its last writes are done.
+const FLUSH_GLANCE: Duration = Duration::from_millis(5);
 
 impl Circuits {
     /// Takes part in the circuits of a store. Must be called within a tokio runtime; what it starts runs as long as
@@ -351,6 +359,14 @@ impl Circuits {
                 _ => Ok(()),
             },
             _ => Err(OperateError::InTheBalance),
+        }
+    }
+
+    /// Waits until everything that the circuits have been told is written, or kept for a store that is away: the last
+    /// thing a process does. Ends soon, since counts are put off by [`Pacing::counts`] at most.
+    pub async fn flush(&self) {
+        while self.0.circuits.load().values().any(|circuit| circuit.busy.load(Ordering::Acquire)) {
+            tokio::time::sleep(FLUSH_GLANCE).await;
         }
     }
 

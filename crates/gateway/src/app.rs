@@ -17,7 +17,10 @@ use crate::{
     Keys, calls,
     error::{Error, dialect_of},
     gate::{Caller, gate},
-    health, models,
+    health,
+    metrics::{self, Metrics},
+    models,
+    stop::Lifecycle,
 };
 
 /// What all handlers share.
@@ -26,6 +29,8 @@ pub(crate) struct App {
     pub(crate) keys: Keys,
     /// The largest request body that is taken, in bytes.
     pub(crate) max_body: usize,
+    pub(crate) lifecycle: Arc<Lifecycle>,
+    pub(crate) metrics: Metrics,
 }
 
 /// The table of paths.
@@ -40,6 +45,7 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route("/readyz", get(health::ready))
         .route("/health/readiness", get(health::ready))
         .route("/health", get(health::report))
+        .route("/metrics", get(metrics::scrape))
         .fallback(unknown_path)
         .method_not_allowed_fallback(wrong_method)
         .layer(middleware::from_fn_with_state(Arc::clone(&app), gate))

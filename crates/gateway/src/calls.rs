@@ -20,6 +20,7 @@ use crate::{
     headers,
     keys::Role,
     reply::{respond, respond_held},
+    stop::BROKEN_OFF,
 };
 
 /// OpenAI's.
@@ -41,14 +42,24 @@ pub(crate) async fn messages(
 }
 
 async fn answer(app: &App, endpoint: Endpoint, caller: &Caller, request: Request) -> Response {
+    let dialect = endpoint.dialect();
+    let Some(running) = app.lifecycle.begin_call() else {
+        return Error::stopping("the gateway is stopping and takes no new calls: send the request again")
+            .respond(dialect, &caller.id);
+    };
     let reply = async {
         let call = read(app.max_body, endpoint, caller, request).await?;
         app.manager.call(call).await.map_err(Error::from)
     };
-    match reply.await {
-        Ok(manager::Response::Answered(reply)) => respond(endpoint.dialect(), reply, &caller.id),
-        Ok(manager::Response::Held(events)) => respond_held(endpoint.dialect(), events, &caller.id),
-        Err(error) => error.respond(endpoint.dialect(), &caller.id),
+    let reply = tokio::select! {
+        biased;
+        reply = reply => reply,
+        () = Arc::clone(&app.lifecycle).over() => Err(Error::stopping(BROKEN_OFF)),
+    };
+    match reply {
+        Ok(manager::Response::Answered(reply)) => respond(dialect, reply, &caller.id, running),
+        Ok(manager::Response::Held(events)) => respond_held(dialect, events, &caller.id, running),
+        Err(error) => error.respond(dialect, &caller.id),
     }
 }
 

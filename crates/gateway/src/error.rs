@@ -7,7 +7,7 @@ use dialects::{Dialect, Endpoint, error::gateway_error};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use manager::CallError;
 
-use crate::headers;
+use crate::{headers, stop::STOPPING};
 
 /// Anthropic's SDKs ignore a `retry-after` above this and come back on their own after seconds, OpenAI's at twice
 /// this: a longer one goes with `x-should-retry: false`.
@@ -22,12 +22,23 @@ pub(crate) struct Error {
     retry_in: Option<Duration>,
     /// Whether the client's SDK is told to add no retries of its own.
     no_retry: bool,
+    /// Whether the connection ends with it, so that the client's next call goes elsewhere.
+    close: bool,
 }
 
 impl Error {
     /// An error that no retry mends.
     pub(crate) const fn new(status: StatusCode, code: &'static str, message: String) -> Self {
-        Self { status, code, message, retry_in: None, no_retry: false }
+        Self { status, code, message, retry_in: None, no_retry: false, close: false }
+    }
+
+    /// The gateway is stopping; another one, or the next, will take the call.
+    pub(crate) fn stopping(message: &str) -> Self {
+        Self {
+            retry_in: Some(Duration::from_secs(1)),
+            close: true,
+            ..Self::new(StatusCode::SERVICE_UNAVAILABLE, STOPPING, message.to_owned())
+        }
     }
 
     /// The response, in the dialect's shape.
@@ -41,6 +52,9 @@ impl Error {
         headers.insert(headers::ERROR, HeaderValue::from_static(self.code));
         if let Some(wait) = self.retry_in {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(whole_seconds(wait)));
+        }
+        if self.close {
+            headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
         if self.no_retry {
             headers.insert(headers::SHOULD_RETRY, HeaderValue::from_static("false"));
@@ -61,6 +75,7 @@ impl From<CallError> for Error {
             no_retry: error.retries_are_spent()
                 || forever
                 || retry_in.is_some_and(|wait| wait > LONGEST_RETRY_AFTER),
+            close: false,
         }
     }
 }

@@ -22,7 +22,8 @@ use crate::{
 const LONGEST_ID: usize = 128;
 
 /// Paths that need no key: what watches a process has none.
-const OPEN_PATHS: [&str; 5] = ["/livez", "/readyz", "/health", "/health/liveliness", "/health/readiness"];
+const OPEN_PATHS: [&str; 6] =
+    ["/livez", "/readyz", "/health", "/health/liveliness", "/health/readiness", "/metrics"];
 
 /// Who sent a request.
 #[derive(Debug, Clone)]

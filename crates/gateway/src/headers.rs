@@ -16,6 +16,10 @@ pub(crate) const ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-
 pub(crate) const MODEL: HeaderName = HeaderName::from_static("x-switchboard-model");
 /// How many calls to providers it took.
 pub(crate) const ATTEMPTS: HeaderName = HeaderName::from_static("x-switchboard-attempts");
+/// The prompt's tokens as the provider counts them.
+pub(crate) const INPUT_TOKENS: HeaderName = HeaderName::from_static("x-switchboard-input-tokens");
+/// The answer's.
+pub(crate) const OUTPUT_TOKENS: HeaderName = HeaderName::from_static("x-switchboard-output-tokens");
 /// The code of an error of the gateway's own.
 pub(crate) const ERROR: HeaderName = HeaderName::from_static("x-switchboard-error");
 /// `off`: the first model only.

@@ -13,7 +13,7 @@ use crate::app::App;
 /// The report of `/health`.
 #[derive(Debug, Serialize)]
 pub(crate) struct Report {
-    /// `degraded`: the store is away, and circuits are not shared. Calls go on (F3).
+    /// `degraded`: the store is away, and circuits are not shared. Calls go on (F3). `stopping`: new ones do not.
     status: &'static str,
     version: &'static str,
     /// This process, as the circuits' history names it.
@@ -50,6 +50,7 @@ pub(crate) async fn alive() -> &'static str {
 /// Calls are taken: the circuits were read, or their store was found to be away, which hinders no call (F3).
 pub(crate) async fn ready(State(app): State<Arc<App>>) -> (StatusCode, &'static str) {
     match app.manager.circuits().link() {
+        _ if app.lifecycle.is_stopping() => (StatusCode::SERVICE_UNAVAILABLE, "stopping\n"),
         LinkState::Starting => (StatusCode::SERVICE_UNAVAILABLE, "starting\n"),
         _ => (StatusCode::OK, "ready\n"),
     }
@@ -60,7 +61,11 @@ pub(crate) async fn report(State(app): State<Arc<App>>) -> Json<Report> {
     let circuits = app.manager.circuits();
     let store = store(circuits);
     Json(Report {
-        status: if store.error.is_some() { "degraded" } else { "ok" },
+        status: match &store.error {
+            _ if app.lifecycle.is_stopping() => "stopping",
+            Some(_) => "degraded",
+            None => "ok",
+        },
         version: env!("CARGO_PKG_VERSION"),
         instance: circuits.instance().to_string(),
         store,

@@ -7,10 +7,11 @@
 //!
 //! | file | subject |
 //! | --- | --- |
-//! | `server` | the listener, the connections, the orderly end |
+//! | `server` | the listener and the connections |
+//! | `stop` | the orderly end |
 //! | `gate` | what every request passes first |
 //! | `keys`, `loopback` | who may call, and under which names a listener without keys answers |
-//! | `calls`, `models`, `health` | the handlers |
+//! | `calls`, `models`, `health`, `metrics` | the handlers |
 //! | `reply`, `error` | what goes back |
 //!
 //! What holds here:
@@ -28,9 +29,12 @@ mod headers;
 mod health;
 mod keys;
 mod loopback;
+mod metrics;
 mod models;
 mod reply;
 mod server;
+mod stop;
 
 pub use keys::Keys;
 pub use server::{BindError, Gateway, Settings};
+pub use stop::Stop;

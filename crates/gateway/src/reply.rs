@@ -3,23 +3,34 @@
 use std::convert::Infallible;
 
 use axum::{body::Body, response::Response};
-use dialects::Dialect;
+use dialects::{Dialect, Usage};
 use futures_util::StreamExt;
 use http::{HeaderMap, HeaderValue, header};
 use manager::{Events, Reply};
 
-use crate::headers;
+use crate::{
+    headers,
+    stop::{Begun, Limited, Running},
+};
 
 /// The response to a call that a model answered: the provider's, with who it was.
-pub(crate) fn respond(dialect: Dialect, reply: Reply, request_id: &HeaderValue) -> Response {
+pub(crate) fn respond(
+    dialect: Dialect,
+    reply: Reply,
+    request_id: &HeaderValue,
+    running: Running,
+) -> Response {
     let mut response = match reply.body {
         manager::Body::Whole(answer) => {
             let mut response = Response::new(Body::from(answer.body));
             *response.status_mut() = answer.status;
             *response.headers_mut() = answer.headers;
+            tell_usage(response.headers_mut(), answer.usage);
             response
         }
-        manager::Body::Stream { headers, events } => stream(headers, events),
+        manager::Body::Stream { headers, events } => {
+            stream(headers, Limited::new(dialect, Begun::Speaking, events, running))
+        }
     };
     let headers = response.headers_mut();
     if let Ok(model) = HeaderValue::from_str(reply.answered_by.as_str()) {
@@ -31,13 +42,27 @@ pub(crate) fn respond(dialect: Dialect, reply: Reply, request_id: &HeaderValue) 
 }
 
 /// The response to a call whose stream is held: nobody has answered it yet.
-pub(crate) fn respond_held(dialect: Dialect, events: Events, request_id: &HeaderValue) -> Response {
-    let mut response = stream(HeaderMap::new(), events);
+pub(crate) fn respond_held(
+    dialect: Dialect,
+    events: Events,
+    request_id: &HeaderValue,
+    running: Running,
+) -> Response {
+    let mut response = stream(HeaderMap::new(), Limited::new(dialect, Begun::Held, events, running));
     name_for_anthropic(dialect, response.headers_mut(), request_id);
     response
 }
 
-fn stream(headers: HeaderMap, events: Events) -> Response {
+/// What the provider says that the answer cost. A stream says so at its end, behind its head.
+fn tell_usage(headers: &mut HeaderMap, usage: Usage) {
+    for (name, tokens) in [(headers::INPUT_TOKENS, usage.input), (headers::OUTPUT_TOKENS, usage.output)] {
+        if let Some(tokens) = tokens {
+            headers.insert(name, HeaderValue::from(tokens));
+        }
+    }
+}
+
+fn stream(headers: HeaderMap, events: Limited) -> Response {
     let mut response = Response::new(Body::from_stream(events.map(Ok::<_, Infallible>)));
     *response.headers_mut() = headers;
     keep_unbuffered(response.headers_mut());

@@ -1,8 +1,9 @@
-//! The listener, its connections, and their orderly end.
+//! The listener and its connections, from the first to the last.
 
-use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{future::pending, io, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
 
 use axum::{Router, body::Body};
+use futures_util::{FutureExt as _, Stream, StreamExt as _};
 use http::Request;
 use hyper::{body::Incoming, server::conn::http1};
 use hyper_util::{
@@ -11,12 +12,19 @@ use hyper_util::{
     service::TowerToHyperService,
 };
 use manager::ModelManager;
-use tokio::net::{TcpListener, TcpStream};
+use prometheus_client::metrics::gauge::Gauge;
+use tokio::{
+    net::{TcpListener, TcpStream},
+    task::JoinSet,
+    time::{Instant, sleep, timeout},
+};
 use tower::ServiceExt;
 
 use crate::{
     Keys,
     app::{App, router},
+    metrics::{Counted, Metrics},
+    stop::{Lifecycle, Stage, Stop},
 };
 
 /// The largest request body, in bytes: Anthropic's limit, the largest of those that are spoken.
@@ -25,8 +33,11 @@ const MAX_BODY: usize = 32 * 1024 * 1024;
 /// A connection that sends no whole request head for so long is closed, also between requests.
 const HEADER_READ_TIMEOUT: Duration = Duration::from_secs(75);
 
-/// How long answers under way may take to end once the gateway is to stop.
-const DRAIN: Duration = Duration::from_secs(30);
+/// What is broken off has so long to be told so.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
+/// So often a stopping gateway looks whether its calls have ended.
+const GLANCE: Duration = Duration::from_millis(20);
 
 /// The pause after `accept` failed, as it does when there are no file descriptors left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -38,6 +49,8 @@ pub struct Settings {
     pub listen: SocketAddr,
     /// Who may call.
     pub keys: Keys,
+    /// How long calls under way may take to end once the gateway is to stop.
+    pub drain: Duration,
 }
 
 /// Why a gateway cannot start.
@@ -63,7 +76,10 @@ pub enum BindError {
 pub struct Gateway {
     listener: TcpListener,
     address: SocketAddr,
-    router: Router,
+    connections: Connections,
+    manager: Arc<ModelManager>,
+    lifecycle: Arc<Lifecycle>,
+    drain: Duration,
 }
 
 impl Gateway {
@@ -72,15 +88,25 @@ impl Gateway {
     /// # Errors
     /// See [`BindError`].
     pub async fn bind(settings: Settings, manager: Arc<ModelManager>) -> Result<Self, BindError> {
-        let Settings { listen, keys } = settings;
+        let Settings { listen, keys, drain } = settings;
         if !listen.ip().is_loopback() && !keys.has_api_keys() {
             return Err(BindError::NoKeys(listen));
         }
         let in_vain = |source| BindError::Listen { address: listen, source };
         let listener = TcpListener::bind(listen).await.map_err(in_vain)?;
         let address = listener.local_addr().map_err(in_vain)?;
-        let app = App { manager, keys, max_body: MAX_BODY };
-        Ok(Self { listener, address, router: router(Arc::new(app)) })
+        let lifecycle = Lifecycle::new();
+        let metrics = Metrics::new(manager.meter());
+        let open_connections = metrics.connections.clone();
+        let app = App {
+            manager: Arc::clone(&manager),
+            keys,
+            max_body: MAX_BODY,
+            lifecycle: Arc::clone(&lifecycle),
+            metrics,
+        };
+        let connections = Connections::new(router(Arc::new(app)), open_connections);
+        Ok(Self { listener, address, connections, manager, lifecycle, drain })
     }
 
     /// Where it listens.
@@ -89,46 +115,107 @@ impl Gateway {
         self.address
     }
 
-    /// Answers until `shutdown` comes; then takes no more connections, and lets answers under way end, for at most
-    /// half a minute.
-    pub async fn serve(self, shutdown: impl Future<Output = ()>) {
-        let connections = GracefulShutdown::new();
-        tokio::pin!(shutdown);
-        loop {
+    /// Answers until the first of `stops` comes; then refuses new calls and lets those under way end, for at most
+    /// [`Settings::drain`]. A second one cuts that short. What has not ended by then is broken off, and told so.
+    pub async fn serve(self, stops: impl Stream<Item = Stop>) {
+        let Self { listener, mut connections, lifecycle, drain, manager, .. } = self;
+        let mut stops = pin!(stops.chain(pending().into_stream()));
+        let stop = loop {
             tokio::select! {
-                accepted = self.listener.accept() => match accepted {
-                    Ok((socket, _)) => serve_connection(socket, self.router.clone(), &connections),
-                    Err(error) => {
-                        tracing::warn!(%error, "a connection could not be accepted");
-                        tokio::time::sleep(ACCEPT_PAUSE).await;
-                    }
-                },
-                () = &mut shutdown => break,
+                accepted = listener.accept() => connections.accept(accepted).await,
+                Some(stop) = stops.next() => break stop,
             }
+        };
+        let since = Instant::now();
+        lifecycle.enter(Stage::Stopping);
+        tracing::info!("stopping: new calls are refused, those under way have {} s", drain.as_secs_f64());
+        let time_is_up = async {
+            tokio::select! {
+                () = sleep(drain) => tracing::warn!("some calls had not ended after {} s (server.drain_limit)", drain.as_secs_f64()),
+                _ = stops.next() => tracing::warn!("told to stop again: calls under way are broken off"),
+            }
+        };
+        let mut time_is_up = pin!(time_is_up);
+        let quiet = async {
+            while !lifecycle.is_quiet(stop, since) {
+                tokio::select! {
+                    accepted = listener.accept() => connections.accept(accepted).await,
+                    () = sleep(GLANCE) => {}
+                }
+            }
+        };
+        let mut in_time = tokio::select! {
+            () = quiet => true,
+            () = &mut time_is_up => false,
+        };
+        drop(listener);
+        if in_time {
+            in_time = tokio::select! {
+                () = connections.end() => true,
+                () = &mut time_is_up => false,
+            };
         }
-        drop(self.listener);
-        if tokio::time::timeout(DRAIN, connections.shutdown()).await.is_err() {
-            tracing::warn!("some answers had not ended after {} s and are broken off", DRAIN.as_secs());
+        if !in_time {
+            manager.breaks_off();
+            lifecycle.enter(Stage::Over);
+            // Who does not read by now never gets its last word.
+            let _ = timeout(LAST_WORDS, connections.end()).await;
         }
+        connections.tasks.shutdown().await;
     }
 }
 
-/// Serves one connection in a task of its own, which ends when the client leaves.
-fn serve_connection(socket: TcpStream, router: Router, connections: &GracefulShutdown) {
-    // Without it three peers in a row stall a stream by 40 ms: Nagle's algorithm against delayed acknowledgements.
-    if let Err(error) = socket.set_nodelay(true) {
-        tracing::debug!(%error, "TCP_NODELAY could not be set");
+/// The connections that are open, each in a task of its own.
+#[derive(Debug)]
+struct Connections {
+    router: Router,
+    open: Gauge,
+    graceful: GracefulShutdown,
+    tasks: JoinSet<()>,
+}
+
+impl Connections {
+    fn new(router: Router, open: Gauge) -> Self {
+        Self { router, open, graceful: GracefulShutdown::new(), tasks: JoinSet::new() }
     }
-    let service =
-        TowerToHyperService::new(router.map_request(|request: Request<Incoming>| request.map(Body::new)));
-    let connection = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(HEADER_READ_TIMEOUT)
-        .serve_connection(TokioIo::new(socket), service);
-    let connection = connections.watch(connection);
-    tokio::spawn(async move {
-        if let Err(error) = connection.await {
-            tracing::debug!(%error, "a connection ended early");
+
+    async fn accept(&mut self, accepted: io::Result<(TcpStream, SocketAddr)>) {
+        while self.tasks.try_join_next().is_some() {}
+        match accepted {
+            Ok((socket, _)) => self.serve(socket),
+            Err(error) => {
+                tracing::warn!(%error, "a connection could not be accepted");
+                sleep(ACCEPT_PAUSE).await;
+            }
         }
-    });
+    }
+
+    /// Serves one connection, until the client leaves.
+    fn serve(&mut self, socket: TcpStream) {
+        // Without it three peers in a row stall a stream by 40 ms: Nagle's algorithm against delayed acknowledgements.
+        if let Err(error) = socket.set_nodelay(true) {
+            tracing::debug!(%error, "TCP_NODELAY could not be set");
+        }
+        let router = self.router.clone();
+        let service =
+            TowerToHyperService::new(router.map_request(|request: Request<Incoming>| request.map(Body::new)));
+        let connection = http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(HEADER_READ_TIMEOUT)
+            .serve_connection(TokioIo::new(socket), service);
+        let connection = self.graceful.watch(connection);
+        let counted = Counted::new(&self.open);
+        self.tasks.spawn(async move {
+            let _counted = counted;
+            if let Err(error) = connection.await {
+                tracing::debug!(%error, "a connection ended early");
+            }
+        });
+    }
+
+    /// Closes connections as soon as they have nothing to answer.
+    async fn end(&mut self) {
+        let told = std::mem::take(&mut self.graceful).shutdown();
+        tokio::join!(told, async { while self.tasks.join_next().await.is_some() {} });
+    }
 }

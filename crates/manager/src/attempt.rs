@@ -11,13 +11,12 @@ use std::{
     time::Duration,
 };
 
-use breaker::{Failure, FailureKind};
 use bytes::Bytes;
 use circuits::{Circuits, Permit, Refusal};
 use providers::{Answer, EventStream, Fault, Provider, WholeAnswer};
 use tokio::time::{Instant, sleep, timeout_at};
 
-use crate::{Call, Chain, blame::settle, patience, trial::Trial};
+use crate::{Call, Chain, LargestHeld, Meter, patience, trial::Trial};
 
 /// What an attempt needs to know of its call. Many may be made for one call, side by side.
 #[derive(Clone, Copy)]
@@ -29,6 +28,7 @@ pub(crate) struct Errand<'a> {
     pub(crate) deadline: Instant,
     /// Calls made to providers.
     pub(crate) attempts: &'a AtomicU32,
+    pub(crate) meter: &'a Arc<Meter>,
 }
 
 /// Waiting before the same model is called again.
@@ -115,10 +115,13 @@ impl Errand<'_> {
         let step = &chain.steps[at];
         let began = Instant::now();
         self.attempts.fetch_add(1, Ordering::Relaxed);
-        let mut trial = Trial::begin(permit, call.request.stream());
+        let attempt = self.meter.attempt(&step.key, chain.model_is_on_a_route);
+        let mut trial = Trial::begin(permit, call.request.stream(), attempt);
         let body = call.request.with_model(step.key.model());
         let to_provider = call.to_provider(&body, &chain.timeouts);
-        let result = timeout_at(self.deadline, open(&step.provider, to_provider, &mut trial)).await;
+        let result =
+            timeout_at(self.deadline, open(&step.provider, to_provider, &mut trial, chain.largest_held))
+                .await;
         let told = |what: &str| {
             let ms = began.elapsed().as_secs_f64() * 1000.0;
             tracing::debug!(request = call.id, model = %step.key, ms, "attempt: {what}");
@@ -126,7 +129,7 @@ impl Errand<'_> {
         match result {
             Ok(Ok(Opened::Whole(answer))) => {
                 told("answered");
-                trial.end(Permit::succeeded);
+                trial.succeeded();
                 Came::Whole(answer)
             }
             Ok(Ok(Opened::Stream { held, stream })) => {
@@ -135,15 +138,13 @@ impl Errand<'_> {
             }
             Ok(Err(fault)) => {
                 told(&fault.to_string());
-                trial.end(|permit| settle(permit, &fault, chain));
+                trial.failed(&fault, chain);
                 Came::Failed(fault)
             }
             Err(_) => {
                 told("timeouts.total ran out");
                 // A model that got only what others had left of `total` is not to blame for its end.
-                if began.elapsed() >= chain.timeouts.total / 2 {
-                    trial.end(|permit| permit.failed(Failure::of(FailureKind::Timeout)));
-                }
+                trial.out_of_time(began.elapsed() >= chain.timeouts.total / 2);
                 Came::OutOfTime
             }
         }
@@ -166,7 +167,7 @@ impl Errand<'_> {
                 Ok(None) => break Came::Held(spoken),
                 Err(fault) => {
                     tracing::debug!(request = self.call.id, model = %self.chain.steps[at].key, %fault, "attempt: failed while held");
-                    spoken.trial.end(|permit| settle(permit, &fault, self.chain));
+                    spoken.trial.failed(&fault, self.chain);
                     break Came::Failed(fault);
                 }
             }
@@ -175,19 +176,29 @@ impl Errand<'_> {
     }
 }
 
-/// Calls the provider, and waits for its whole answer or for the stream's first content.
-async fn open(provider: &Provider, call: providers::Call<'_>, trial: &mut Trial) -> Result<Opened, Fault> {
+/// Calls the provider, and waits for its whole answer or for the stream's first content. What comes before that is kept,
+/// so a provider that goes on without ever saying something has failed.
+async fn open(
+    provider: &Provider,
+    call: providers::Call<'_>,
+    trial: &mut Trial,
+    LargestHeld(most): LargestHeld,
+) -> Result<Opened, Fault> {
     let mut stream = match provider.call(call).await? {
         Answer::Whole(answer) => return Ok(Opened::Whole(answer)),
         Answer::Stream(stream) => stream,
     };
-    let mut held = Vec::new();
+    let (mut held, mut size) = (Vec::new(), 0);
     while let Some(event) = stream.next().await? {
         trial.heard();
+        size += event.bytes.len();
         held.push(event.bytes);
         if event.class.content {
             trial.first_content();
             break;
+        }
+        if size > most {
+            return Err(Fault::too_large(most));
         }
     }
     Ok(Opened::Stream { held, stream: Box::new(stream) })

@@ -49,6 +49,30 @@ pub(crate) fn settle(permit: Permit, fault: &Fault, chain: &Chain) {
     }
 }
 
+/// What an attempt or a call came to that brought a good answer.
+pub(crate) const ANSWERED: &str = "answered";
+
+/// What an attempt came to that failed so, in a word for the metrics.
+pub(crate) fn outcome(fault: &Fault) -> &'static str {
+    match fault.blame {
+        Blame::Rest { .. } => "rate_limited",
+        Blame::Spent => "spent",
+        Blame::UnknownModel => "unknown_model",
+        Blame::Auth => "auth",
+        Blame::ContextTooLong => "context_too_long",
+        Blame::Caller => "refused",
+        Blame::Provider => match fault.kind {
+            FaultKind::Connection => "connection",
+            FaultKind::Timeout(_) => "timeout",
+            FaultKind::Status => "status",
+            FaultKind::Reported => "reported",
+            FaultKind::Cut => "cut",
+            FaultKind::TooLarge(_) => "too_large",
+            FaultKind::Invalid | FaultKind::NotSpoken => "invalid",
+        },
+    }
+}
+
 /// The fault as the circuit records it.
 fn failure(fault: &Fault) -> Failure {
     let kind = match (fault.blame, fault.kind) {
@@ -60,7 +84,7 @@ fn failure(fault: &Fault) -> Failure {
         (_, FaultKind::Connection) => FailureKind::Connection,
         (_, FaultKind::Timeout(_)) => FailureKind::Timeout,
         (_, FaultKind::Cut) => FailureKind::Cut,
-        (_, FaultKind::Invalid | FaultKind::NotSpoken) => FailureKind::Invalid,
+        (_, FaultKind::Invalid | FaultKind::TooLarge(_) | FaultKind::NotSpoken) => FailureKind::Invalid,
     };
     Failure {
         kind,

@@ -14,6 +14,7 @@
 //! | `relay` | a stream on its way to the caller, once it has said something |
 //! | `hold` | a stream that is kept back until it is whole |
 //! | `patience` | waiting for circuits |
+//! | `record`, `meter` | what is kept of each call, in the log and in the metrics |
 //! | `trial` | the permit of a call under way, and what dropping it means |
 //!
 //! What holds here:
@@ -25,6 +26,8 @@
 //! - Dropping a call or its reply stops the provider's call and gives the permit back without an outcome, except
 //!   that a stream given up after [`SILENCE`] without a byte of answer counts as a failure (C1).
 //! - A stream needs no task, no channel and no copy of its events.
+//! - Each call that names a model leaves one line in the log and counts once in the metrics, however it ends; only a
+//!   whole, good answer is counted as answered, and only its tokens.
 //! - Bodies are passed on untouched but for the model's name, and appear in no log and no error (C5).
 
 mod attempt;
@@ -35,6 +38,7 @@ mod catalog;
 mod error;
 mod hold;
 mod manager;
+mod meter;
 mod patience;
 mod record;
 mod relay;
@@ -48,6 +52,7 @@ pub use call::{Body, Call, Drill, DrillError, Reply, Response};
 pub use catalog::{Catalog, CatalogError, Chain, NoModel, Settings, Step};
 pub use error::{CallError, Passed, Why};
 pub use manager::ModelManager;
+pub use meter::Meter;
 pub use relay::Events;
 pub use route::{LargestHeld, OnAuthError, Retry, Route, StreamMode};
 pub use trial::SILENCE;

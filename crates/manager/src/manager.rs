@@ -1,22 +1,20 @@
 //! The ModelManager itself: settings that can be replaced, circuits that stay.
 
-use std::{
-    fmt,
-    sync::{Arc, atomic::AtomicU32},
-};
+use std::{fmt, sync::Arc};
 
 use arc_swap::ArcSwap;
 use circuits::Circuits;
 
 use crate::{
-    Call, CallError, Catalog, CatalogError, Chain, Reply, Response, Settings, StreamMode, attempt::Errand,
-    hold::hold, record::Record, walk::Walk,
+    Call, CallError, Catalog, CatalogError, Chain, Meter, Reply, Response, Settings, StreamMode,
+    attempt::Errand, hold::hold, record::Record, walk::Walk,
 };
 
 /// Answers calls from the first model of a chain that can. Shared by all connections.
 pub struct ModelManager {
     catalog: ArcSwap<Catalog>,
     circuits: Circuits,
+    meter: Arc<Meter>,
 }
 
 impl ModelManager {
@@ -25,7 +23,7 @@ impl ModelManager {
     /// # Errors
     /// When the settings do not fit together; see [`CatalogError`].
     pub fn new(settings: Settings, circuits: Circuits) -> Result<Self, CatalogError> {
-        Ok(Self { catalog: ArcSwap::from_pointee(Catalog::new(settings)?), circuits })
+        Ok(Self { catalog: ArcSwap::from_pointee(Catalog::new(settings)?), circuits, meter: Arc::default() })
     }
 
     /// Takes up other settings. Calls under way end by the old ones; no circuit forgets anything.
@@ -49,28 +47,54 @@ impl ModelManager {
         &self.circuits
     }
 
+    /// What is counted of calls.
+    #[must_use]
+    pub fn meter(&self) -> &Meter {
+        &self.meter
+    }
+
+    /// From now on a call that is dropped was broken off by this process, and not left by its client.
+    pub fn breaks_off(&self) {
+        self.meter.breaks_off();
+    }
+
     /// Gets an answer. For a stream this returns at its first content, for a held one at once.
     ///
     /// # Errors
     /// When no model gave an answer; see [`CallError`]. A provider's own "this request is wrong" is an answer.
     pub async fn call(&self, call: Call) -> Result<Response, CallError> {
-        let chain = self.catalog.load().resolve(call.request.endpoint(), call.request.model())?;
-        if call.request.stream() && chain.stream == StreamMode::Hold {
-            let dialect = call.request.endpoint().dialect();
-            let coming = answer(self.circuits.clone(), chain, call);
+        let resolved = self.catalog.load().resolve(call.request.endpoint(), call.request.model());
+        let record = Record::begin(&call, resolved.as_ref().ok(), &self.meter);
+        let chain = match resolved {
+            Ok(chain) => chain,
+            Err(no_model) => {
+                let error = CallError::from(no_model);
+                record.end(error.code());
+                return Err(error);
+            }
+        };
+        let dialect = call.request.endpoint().dialect();
+        let held = call.request.stream() && chain.stream == StreamMode::Hold;
+        let coming = answer(self.circuits.clone(), Arc::clone(&self.meter), chain, call, record);
+        if held {
             return Ok(Response::Held(hold(dialect, Box::pin(coming))));
         }
-        answer(self.circuits.clone(), chain, call).await.map(Response::Answered)
+        coming.await.map(Response::Answered)
     }
 }
 
 /// Walks the chain for one call.
-async fn answer(circuits: Circuits, chain: Arc<Chain>, call: Call) -> Result<Reply, CallError> {
-    let record = Record::begin(&call, &chain);
-    let attempts = AtomicU32::new(0);
+async fn answer(
+    circuits: Circuits,
+    meter: Arc<Meter>,
+    chain: Arc<Chain>,
+    call: Call,
+    record: Record,
+) -> Result<Reply, CallError> {
+    let attempts = Arc::clone(record.attempts());
     let deadline = record.began() + chain.timeouts.total;
-    let errand = Errand { circuits: &circuits, chain: &chain, call: &call, deadline, attempts: &attempts };
-    Walk::new(errand, record).run().await
+    let (circuits, chain, call, attempts, meter) = (&circuits, &chain, &call, &*attempts, &meter);
+    Walk::new(Errand { circuits, chain, call, deadline, attempts, meter }, record).run().await
 }
 
 impl fmt::Debug for ModelManager {

@@ -1,41 +1,60 @@
-//! The one line that the log gets of each call.
+//! What is kept of each call: one line in the log, and its part in the metrics.
 
-use std::sync::Arc;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::Duration,
+};
 
 use breaker::ModelKey;
 use dialects::{Endpoint, Usage};
 use tokio::time::Instant;
 
-use crate::{Call, Chain};
+use crate::{Call, Chain, Meter, blame::ANSWERED, meter::Ended};
 
-/// What is known of a call so far. Writes its line when it ends; dropped without an end, the client has left.
+/// The longest name of a model that is told, in characters: a client may write anything there.
+const LONGEST_NAME: usize = ModelKey::MAX_CHARS;
+
+/// What is known of a call so far. Told when it ends; dropped without an end, the client has left.
 pub(crate) struct Record {
     id: String,
     endpoint: Endpoint,
     stream: bool,
-    model: Arc<str>,
+    /// What the caller named as the model.
+    asked: Arc<str>,
+    /// `None`: there is no such model.
+    chain: Option<Arc<Chain>>,
+    meter: Arc<Meter>,
     began: Instant,
-    outcome: &'static str,
+    first_content: Option<Duration>,
+    outcome: Option<&'static str>,
     /// Who answered.
     pub(crate) answered_by: Option<ModelKey>,
     /// Calls to providers.
-    pub(crate) attempts: u32,
-    /// Tokens, as far as reported.
-    pub(crate) usage: Usage,
+    attempts: Arc<AtomicU32>,
+    /// Tokens of a whole answer, as far as reported.
+    usage: Usage,
 }
 
 impl Record {
     /// A call begins.
-    pub(crate) fn begin(call: &Call, chain: &Chain) -> Self {
+    pub(crate) fn begin(call: &Call, chain: Option<&Arc<Chain>>, meter: &Arc<Meter>) -> Self {
+        let stream = call.request.stream();
+        meter.call_begins(stream);
         Self {
             id: call.id.clone(),
             endpoint: call.request.endpoint(),
-            stream: call.request.stream(),
-            model: Arc::clone(&chain.name),
+            stream,
+            asked: chain.map_or_else(|| in_short(call.request.model()), |chain| Arc::clone(&chain.name)),
+            chain: chain.cloned(),
+            meter: Arc::clone(meter),
             began: Instant::now(),
-            outcome: "client_left",
+            first_content: None,
+            outcome: None,
             answered_by: None,
-            attempts: 0,
+            attempts: Arc::default(),
             usage: Usage::default(),
         }
     }
@@ -45,26 +64,59 @@ impl Record {
         self.began
     }
 
-    /// The call has ended.
+    /// Where calls to providers are counted.
+    pub(crate) const fn attempts(&self) -> &Arc<AtomicU32> {
+        &self.attempts
+    }
+
+    /// Of a stream, the first content can be given to the caller.
+    pub(crate) fn speaks(&mut self) {
+        self.first_content = Some(self.began.elapsed());
+    }
+
+    /// The call has got a good, whole answer.
+    pub(crate) fn answered(mut self, usage: Usage) {
+        self.usage = usage;
+        self.outcome = Some(ANSWERED);
+    }
+
+    /// The call has ended without one.
     pub(crate) fn end(mut self, outcome: &'static str) {
-        self.outcome = outcome;
+        self.outcome = Some(outcome);
     }
 }
 
 impl Drop for Record {
     fn drop(&mut self) {
+        let outcome = self.outcome.unwrap_or_else(|| self.meter.outcome_of_a_drop());
+        let duration = self.began.elapsed();
+        let ended = Ended {
+            chain: self.chain.as_deref(),
+            outcome,
+            answered: self.answered_by.as_ref().filter(|_| outcome == ANSWERED),
+            usage: self.usage,
+            duration,
+            first_content: self.first_content,
+        };
+        self.meter.call_ends(self.stream, &ended);
         tracing::info!(
             request = self.id,
             path = self.endpoint.path(),
             stream = self.stream,
-            model = &*self.model,
+            model = &*self.asked,
             answered_by = self.answered_by.as_ref().map(ModelKey::as_str),
-            attempts = self.attempts,
-            duration_ms = self.began.elapsed().as_secs_f64() * 1000.0,
+            attempts = self.attempts.load(Ordering::Relaxed),
+            duration_ms = duration.as_secs_f64() * 1000.0,
+            first_content_ms = self.first_content.map(|wait| wait.as_secs_f64() * 1000.0),
             tokens_in = self.usage.input,
             tokens_out = self.usage.output,
-            outcome = self.outcome,
+            outcome,
             "call"
         );
     }
+}
+
+/// A client's word, if it is not too long to be kept.
+fn in_short(name: &str) -> Arc<str> {
+    name.chars().take(LONGEST_NAME).collect::<String>().into()
 }

@@ -10,7 +10,6 @@ use std::{
 
 use breaker::ModelKey;
 use bytes::Bytes;
-use circuits::Permit;
 use dialects::{
     Dialect,
     error::{error_event, provider_error_event},
@@ -18,7 +17,7 @@ use dialects::{
 use futures_util::{FutureExt as _, Stream, stream};
 use providers::{Blame, Event, EventStream, Fault};
 
-use crate::{Chain, blame::settle, record::Record, trial::Trial, turn::turn};
+use crate::{Chain, record::Record, trial::Trial, turn::turn};
 
 /// The `code` of the event that ends a stream which its provider broke off.
 const INTERRUPTED: &str = "stream_interrupted";
@@ -111,10 +110,9 @@ impl Relay {
         }
     }
 
-    fn finish(mut self) {
-        self.trial.end(Permit::succeeded);
-        self.record.usage = self.stream.usage();
-        self.record.end("answered");
+    fn finish(self) {
+        self.trial.succeeded();
+        self.record.answered(self.stream.usage());
     }
 
     /// Tells circuit and log, and says what the caller is told.
@@ -125,7 +123,7 @@ impl Relay {
                 format!("the answer of {by} was broken off ({fault}); what came before is not all of it");
             error_event(self.dialect, 500, INTERRUPTED, &message)
         });
-        self.trial.end(|permit| settle(permit, fault, &self.chain));
+        self.trial.failed(fault, &self.chain);
         self.record.end(INTERRUPTED);
         event
     }

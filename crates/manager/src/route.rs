@@ -49,8 +49,9 @@ pub enum StreamMode {
     Hold,
 }
 
-/// The largest answer that is held back, in bytes, so that memory stays bounded. A larger one is relayed from there on:
-/// nothing of it is lost, but a cut behind that point is seen.
+/// The most of a stream that is held back, in bytes, so that memory stays bounded. A held answer that is larger is relayed
+/// from there on: nothing of it is lost, but a cut behind that point is seen. A stream that has said nothing by then has
+/// failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LargestHeld(pub usize);
 

@@ -4,7 +4,14 @@ use std::time::Duration;
 
 use breaker::{Failure, FailureKind};
 use circuits::Permit;
+use providers::Fault;
 use tokio::time::Instant;
+
+use crate::{
+    Chain,
+    blame::{ANSWERED, outcome, settle},
+    meter::Attempt,
+};
 
 /// A stream that is given up after so long without one byte of answer counts as a failure (C1): a provider that
 /// hangs is noticed even when callers are less patient than `timeouts.first_byte`.
@@ -16,12 +23,13 @@ pub(crate) struct Trial {
     permit: Option<Permit>,
     /// Since when a stream has been awaited of which nothing has come.
     silent_since: Option<Instant>,
+    attempt: Attempt,
 }
 
 impl Trial {
     /// Begins with a call's permit; `stream`: whether a stream was asked for.
-    pub(crate) fn begin(permit: Permit, stream: bool) -> Self {
-        Self { permit: Some(permit), silent_since: stream.then(Instant::now) }
+    pub(crate) fn begin(permit: Permit, stream: bool, attempt: Attempt) -> Self {
+        Self { permit: Some(permit), silent_since: stream.then(Instant::now), attempt }
     }
 
     /// Something of the stream has come.
@@ -36,8 +44,27 @@ impl Trial {
         }
     }
 
-    /// The call has come to its end: `tell` gives the circuit the outcome.
-    pub(crate) fn end(mut self, tell: impl FnOnce(Permit)) {
+    /// The call brought a good, whole answer.
+    pub(crate) fn succeeded(self) {
+        self.end(ANSWERED, Permit::succeeded);
+    }
+
+    /// The call failed.
+    pub(crate) fn failed(self, fault: &Fault, chain: &Chain) {
+        self.end(outcome(fault), |permit| settle(permit, fault, chain));
+    }
+
+    /// The caller's time ran out; `to_blame`: because of this call.
+    pub(crate) fn out_of_time(self, to_blame: bool) {
+        self.end("timeout", |permit| {
+            if to_blame {
+                permit.failed(Failure::of(FailureKind::Timeout));
+            }
+        });
+    }
+
+    fn end(mut self, outcome: &'static str, tell: impl FnOnce(Permit)) {
+        self.attempt.outcome = outcome;
         if let Some(permit) = self.permit.take() {
             tell(permit);
         }
@@ -48,6 +75,7 @@ impl Drop for Trial {
     fn drop(&mut self) {
         let hung = self.silent_since.is_some_and(|since| since.elapsed() >= SILENCE);
         if let Some(permit) = self.permit.take().filter(|_| hung) {
+            self.attempt.outcome = "timeout";
             permit.failed(Failure::of(FailureKind::Timeout));
         }
     }
@@ -55,10 +83,13 @@ impl Drop for Trial {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use breaker::Policy;
     use circuits::{Circuits, Policies};
 
     use super::*;
+    use crate::Meter;
 
     /// Whether a call that is given up after so long leaves its circuit open, where one failure trips.
     async fn opens(stream: bool, heard: bool, after: Duration) -> bool {
@@ -70,7 +101,8 @@ mod tests {
         };
         let circuits = Circuits::in_memory(Policies { default: policy, ..Policies::default() });
         let key = "openai:gpt-5".parse().unwrap();
-        let mut trial = Trial::begin(circuits.admit(&key).await.unwrap(), stream);
+        let attempt = Arc::new(Meter::default()).attempt(&key, false);
+        let mut trial = Trial::begin(circuits.admit(&key).await.unwrap(), stream, attempt);
         if heard {
             trial.heard();
         }

@@ -15,7 +15,6 @@ use std::{
     sync::{Arc, atomic::Ordering},
 };
 
-use circuits::Permit;
 use futures_util::{StreamExt as _, stream::FuturesUnordered};
 use providers::{Blame, Fault, WholeAnswer};
 use tokio::time::{Instant, sleep_until};
@@ -50,7 +49,9 @@ type Running<'a> = Pin<Box<dyn Future<Output = Tried> + Send + 'a>>;
 /// How the walk ends.
 enum Ending {
     /// A model's answer, in one piece.
-    Whole { at: usize, answer: WholeAnswer, outcome: &'static str },
+    Whole { at: usize, answer: WholeAnswer },
+    /// A provider's word that the request is wrong.
+    Refused { at: usize, answer: WholeAnswer },
     /// A model's stream, which has begun to speak.
     Stream { at: usize, spoken: Spoken },
     /// A held stream, whole.
@@ -153,7 +154,7 @@ impl<'a> Walk<'a> {
         let Tried { at, came } = tried;
         match came {
             Came::Refused(refusal) => self.stations[at].refused(refusal),
-            Came::Whole(answer) => return Some(Ending::Whole { at, answer, outcome: "answered" }),
+            Came::Whole(answer) => return Some(Ending::Whole { at, answer }),
             Came::Opened(spoken) if self.errand.chain.stream == StreamMode::Hold => self.hold(at, spoken),
             Came::Opened(spoken) | Came::TooLarge(spoken) => return Some(Ending::Stream { at, spoken }),
             Came::Held(spoken) => return Some(Ending::Held { at, spoken }),
@@ -220,7 +221,7 @@ impl<'a> Walk<'a> {
                 key: self.errand.chain.steps[at].key.clone(),
                 status: fault.status.unwrap_or(401),
             }),
-            (_, Some(answer)) => Ending::Whole { at, answer: *answer, outcome: "refused_by_provider" },
+            (_, Some(answer)) => Ending::Refused { at, answer: *answer },
             (_, None) => {
                 self.stations[at].give_up(Why::Failed(Box::new(Fault { answer: None, ..fault })));
                 Ending::Error(self.exhausted())
@@ -270,7 +271,6 @@ impl<'a> Walk<'a> {
     fn conclude(self, ending: Ending) -> Result<Reply, CallError> {
         let Self { errand: Errand { chain, call, attempts, .. }, mut record, .. } = self;
         let attempts = attempts.load(Ordering::Relaxed);
-        record.attempts = attempts;
         let mut answered_by = |at: usize| {
             let key = chain.steps[at].key.clone();
             record.answered_by = Some(key.clone());
@@ -281,17 +281,21 @@ impl<'a> Walk<'a> {
                 record.end(error.code());
                 Err(error)
             }
-            Ending::Whole { at, answer, outcome } => {
+            Ending::Whole { at, answer } => {
                 let answered_by = answered_by(at);
-                record.usage = answer.usage;
-                record.end(outcome);
+                record.answered(answer.usage);
+                Ok(Reply { answered_by, attempts, body: Body::Whole(answer) })
+            }
+            Ending::Refused { at, answer } => {
+                let answered_by = answered_by(at);
+                record.end("refused_by_provider");
                 Ok(Reply { answered_by, attempts, body: Body::Whole(answer) })
             }
             Ending::Held { at, spoken: Spoken { held, stream, trial } } => {
                 let answered_by = answered_by(at);
-                trial.end(Permit::succeeded);
-                record.usage = stream.usage();
-                record.end("answered");
+                trial.succeeded();
+                record.speaks();
+                record.answered(stream.usage());
                 let events = relay::all_of(held);
                 Ok(Reply {
                     answered_by,
@@ -301,6 +305,7 @@ impl<'a> Walk<'a> {
             }
             Ending::Stream { at, spoken: Spoken { held, stream, trial } } => {
                 let answered_by = answered_by(at);
+                record.speaks();
                 let headers = stream.headers().clone();
                 let relay = Relay {
                     held: held.into(),

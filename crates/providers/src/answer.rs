@@ -65,7 +65,7 @@ async fn read_body(response: &mut Response) -> Result<Bytes, Fault> {
     let mut next = Some(second);
     while let Some(chunk) = next {
         if body.len() + chunk.len() > MAX_BODY {
-            return Err(Fault::of_provider(FaultKind::Invalid));
+            return Err(Fault::too_large(MAX_BODY));
         }
         body.extend_from_slice(&chunk);
         next = next_chunk(response).await?;

@@ -39,6 +39,8 @@ pub enum FaultKind {
     Reported,
     /// An answer or event that is not what the provider promises.
     Invalid,
+    /// A plain answer, an event, or what comes before a stream's first content, larger than this many bytes.
+    TooLarge(usize),
     /// A connection or stream that ended before its finish.
     Cut,
     /// The provider does not speak the endpoint's dialect. Nothing was sent; see [`crate::Provider::dialect`].
@@ -81,6 +83,12 @@ pub enum Blame {
 }
 
 impl Fault {
+    /// The provider sent more than `limit` bytes where that is the most that is kept.
+    #[must_use]
+    pub const fn too_large(limit: usize) -> Self {
+        Self::of_provider(FaultKind::TooLarge(limit))
+    }
+
     /// A failure of the provider's without an answer.
     pub(crate) const fn of_provider(kind: FaultKind) -> Self {
         Self {
@@ -114,6 +122,7 @@ impl fmt::Display for FaultKind {
             Self::Status => f.write_str("the provider refused the call"),
             Self::Reported => f.write_str("the provider reported an error inside its answer"),
             Self::Invalid => f.write_str("the provider's answer is not what its API promises"),
+            Self::TooLarge(limit) => write!(f, "the provider sent more than {limit} bytes in one piece"),
             Self::Cut => f.write_str("the provider's answer was cut off before its end"),
             Self::NotSpoken => f.write_str("the provider does not speak this endpoint's dialect"),
         }

@@ -110,7 +110,7 @@ impl EventStream {
                 return Ok(None);
             }
             if let Some(frame) = self.decoder.next_frame() {
-                let frame = frame.map_err(|_| Fault::of_provider(FaultKind::Invalid))?;
+                let frame = frame.map_err(|too_large| Fault::too_large(too_large.limit))?;
                 return self.take(frame).map(Some);
             }
             let Some(response) = &mut self.body else { return self.end().map(Some) };

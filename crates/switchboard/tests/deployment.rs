@@ -24,8 +24,15 @@ fn read(name: &str) -> String {
     fs::read_to_string(root().join(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
 }
 
-const PAGES: [&str; 6] =
-    ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/redis.md", "docs/es/redis.md"];
+const PAGES: [&str; 7] = [
+    "README.md",
+    "ARCHITECTURE.md",
+    "CONTRIBUTING.md",
+    "CHANGELOG.md",
+    "docs/calls.md",
+    "docs/redis.md",
+    "docs/es/redis.md",
+];
 
 /// What Open SWE's users type must work as written: `docker-compose up -d redis`, `docker exec -it open-swe-redis`.
 #[test]

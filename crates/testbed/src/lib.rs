@@ -10,6 +10,7 @@
 #![expect(clippy::panic, reason = "a test that has no server cannot go on")]
 
 mod cluster;
+mod open_files;
 mod port;
 mod program;
 mod proxy;
@@ -20,6 +21,7 @@ mod valkey;
 use std::time::Duration;
 
 pub use cluster::ClusterDeployment;
+pub use open_files::raise_open_files;
 pub use program::Program;
 pub use proxy::Proxy;
 pub use redis_server::RedisServer;

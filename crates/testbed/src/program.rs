@@ -93,6 +93,51 @@ impl Program {
         self.child.id()
     }
 
+    /// Sends it a signal, such as `TERM`.
+    ///
+    /// # Panics
+    /// It is gone.
+    pub fn signal(&self, signal: &str) {
+        let done = Command::new("kill").args([&format!("-{signal}"), &self.id().to_string()]).status();
+        assert!(done.is_ok_and(|status| status.success()), "kill -{signal} failed");
+    }
+
+    /// Waits for its end; the exit code, if no signal ended it.
+    ///
+    /// # Panics
+    /// It goes on.
+    pub async fn ends(&mut self) -> Option<i32> {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            if let Ok(Some(status)) = self.child.try_wait() {
+                return status.code();
+            }
+            assert!(Instant::now() < deadline, "it did not end, but said:\n{}", self.lines().join("\n"));
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
+    /// A number of kB from `/proc/PID/status`, such as `VmRSS`.
+    ///
+    /// # Panics
+    /// There is no such number.
+    #[must_use]
+    pub fn memory(&self, name: &str) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.id())).unwrap_or_default();
+        let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+        let number = line.and_then(|rest| rest.trim().split(' ').next()?.parse().ok());
+        number.expect("the process is there, on Linux")
+    }
+
+    /// How many files and sockets it has open.
+    ///
+    /// # Panics
+    /// It is gone.
+    #[must_use]
+    pub fn open_files(&self) -> usize {
+        std::fs::read_dir(format!("/proc/{}/fd", self.id())).expect("the process is there").count()
+    }
+
     /// Ends it as a crash would (SIGKILL).
     pub fn kill(&mut self) {
         drop(self.child.kill());

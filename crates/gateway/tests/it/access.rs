@@ -1,9 +1,11 @@
 //! Who is let in: keys, and the names of a listener without keys.
 
+use std::sync::Arc;
+
 use gateway::{BindError, Gateway, Keys, Settings};
 use simulator::Simulator;
 
-use crate::support::{World, anthropic_error, header, manager, openai_error, settings};
+use crate::support::{Setup, World, anthropic_error, header, manager, openai_error, settings};
 
 #[tokio::test]
 async fn calls_need_a_key_where_keys_are_set() {
@@ -96,7 +98,7 @@ async fn beyond_loopback_a_listener_needs_keys() {
     let (first, second) = (Simulator::start().await.unwrap(), Simulator::start().await.unwrap());
     let bind = async |keys| {
         let settings = Settings { listen: "0.0.0.0:0".parse().unwrap(), ..settings(keys) };
-        Gateway::bind(settings, manager(&first, &second)).await
+        Gateway::bind(settings, manager(&first, &second, &Setup::default())).await
     };
     for keys in [Keys::default(), Keys::new(vec!["".into()], vec!["boss".into()])] {
         let error = bind(keys).await.unwrap_err();
@@ -108,6 +110,6 @@ async fn beyond_loopback_a_listener_needs_keys() {
 async fn a_taken_address_is_named() {
     let world = World::new().await;
     let settings = Settings { listen: world.address, ..settings(Keys::default()) };
-    let error = Gateway::bind(settings, manager(&world.first, &world.second)).await.unwrap_err();
+    let error = Gateway::bind(settings, Arc::clone(&world.manager)).await.unwrap_err();
     assert!(error.to_string().starts_with(&format!("cannot listen on {}", world.address)), "{error}");
 }

@@ -8,7 +8,11 @@
 )]
 
 mod access;
+mod accounting;
 mod calls;
 mod inspection;
+mod leaving;
+mod limits;
+mod stop;
 mod streams;
 mod support;

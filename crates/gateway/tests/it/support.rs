@@ -4,13 +4,17 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use breaker::Policy;
 use circuits::{Circuits, Policies};
-use gateway::{Gateway, Keys, Settings};
-use manager::{ModelManager, OnAuthError, Retry, Route, StreamMode};
+use futures_util::stream;
+use gateway::{Gateway, Keys, Settings, Stop};
+use manager::{LargestHeld, ModelManager, OnAuthError, Retry, Route, StreamMode};
 use providers::{Kind, ProviderConfig, Timeouts};
 use reqwest::{Client, RequestBuilder, Response};
 use serde_json::{Value, json};
 use simulator::Simulator;
-use tokio::{sync::oneshot, task::JoinHandle};
+use tokio::{
+    sync::mpsc::{UnboundedSender, unbounded_channel},
+    task::JoinHandle,
+};
 
 /// So long a test waits for what must come.
 pub(crate) const SOON: Duration = Duration::from_secs(5);
@@ -22,36 +26,86 @@ pub(crate) struct World {
     pub(crate) second: Simulator,
     pub(crate) client: Client,
     pub(crate) address: SocketAddr,
-    pub(crate) stop: oneshot::Sender<()>,
+    pub(crate) manager: Arc<ModelManager>,
+    pub(crate) stop: UnboundedSender<Stop>,
     pub(crate) served: JoinHandle<()>,
 }
 
 /// Settings of a gateway on a free port of loopback.
 pub(crate) fn settings(keys: Keys) -> Settings {
-    Settings { listen: "127.0.0.1:0".parse().unwrap(), keys }
+    Settings { listen: "127.0.0.1:0".parse().unwrap(), keys, drain: SOON * 2 }
+}
+
+/// What a test may turn.
+pub(crate) struct Setup {
+    pub(crate) keys: Keys,
+    pub(crate) drain: Duration,
+    pub(crate) retry: Retry,
+    pub(crate) timeouts: Timeouts,
+    pub(crate) stream: StreamMode,
+    pub(crate) hedge_after: Option<Duration>,
+    pub(crate) policy: Policy,
+    pub(crate) largest_held: LargestHeld,
+    /// Another OpenAI provider in place of the first simulator.
+    pub(crate) first_url: Option<String>,
+}
+
+impl Default for Setup {
+    /// No keys; one attempt a model; one failure trips, for 40 s.
+    fn default() -> Self {
+        let policy = Policy {
+            failure_threshold: 1,
+            failure_span: Duration::ZERO,
+            failure_burst: 1,
+            open_for: Duration::from_secs(40),
+            open_for_max: Duration::from_secs(40),
+            open_for_jitter: 0.0,
+            ..Policy::default()
+        };
+        Self {
+            keys: Keys::default(),
+            drain: SOON * 2,
+            retry: Retry {
+                attempts: 1,
+                backoff: Duration::from_millis(2),
+                max_wait: Duration::from_millis(50),
+            },
+            timeouts: Timeouts { total: SOON, ..Timeouts::default() },
+            stream: StreamMode::Relay,
+            hedge_after: None,
+            policy,
+            largest_held: LargestHeld::default(),
+            first_url: None,
+        }
+    }
+}
+
+/// A policy that trips on nothing.
+pub(crate) fn patient() -> Policy {
+    Policy { failure_threshold: 1_000, failure_burst: 1_000, failure_rate: None, ..Policy::default() }
 }
 
 /// A manager over two simulators.
-pub(crate) fn manager(first: &Simulator, second: &Simulator) -> Arc<ModelManager> {
+pub(crate) fn manager(first: &Simulator, second: &Simulator, setup: &Setup) -> Arc<ModelManager> {
     let provider = |name: &str, kind, url: String| ProviderConfig {
         name: name.to_owned(),
         kind,
         base_url: url.parse().unwrap(),
         api_key: Some("key-of-ours".into()),
     };
-    let retry = Retry { attempts: 1, backoff: Duration::from_millis(2), max_wait: Duration::from_millis(50) };
-    let timeouts = Timeouts { total: SOON, ..Timeouts::default() };
+    let Setup { retry, timeouts, .. } = *setup;
+    let first_url = setup.first_url.clone().unwrap_or_else(|| first.openai_base_url());
     let route = |models: [&str; 2]| Route {
         models: models.iter().map(|key| key.parse().unwrap()).collect(),
         retry,
         timeouts,
-        stream: StreamMode::Relay,
-        hedge_after: None,
+        stream: setup.stream,
+        hedge_after: setup.hedge_after,
         on_auth_error: OnAuthError::Report,
     };
     let settings = manager::Settings {
         providers: vec![
-            provider("openai", Kind::OpenAi, first.openai_base_url()),
+            provider("openai", Kind::OpenAi, first_url),
             provider("backup", Kind::OpenAi, second.openai_base_url()),
             provider("anthropic", Kind::Anthropic, first.anthropic_base_url()),
             provider("vertex", Kind::Anthropic, second.anthropic_base_url()),
@@ -64,44 +118,48 @@ pub(crate) fn manager(first: &Simulator, second: &Simulator) -> Arc<ModelManager
         retry,
         timeouts,
         stream: StreamMode::Relay,
-        largest_held: manager::LargestHeld::default(),
+        largest_held: setup.largest_held,
     };
-    let policy = Policy {
-        failure_threshold: 1,
-        failure_span: Duration::ZERO,
-        failure_burst: 1,
-        open_for: Duration::from_secs(40),
-        open_for_max: Duration::from_secs(40),
-        open_for_jitter: 0.0,
-        ..Policy::default()
-    };
-    let circuits = Circuits::in_memory(Policies { default: policy, ..Policies::default() });
+    let circuits = Circuits::in_memory(Policies { default: setup.policy.clone(), ..Policies::default() });
     Arc::new(ModelManager::new(settings, circuits).unwrap())
 }
 
 impl World {
     /// Without keys.
     pub(crate) async fn new() -> Self {
-        Self::with_keys(Keys::default()).await
+        Self::with(Setup::default()).await
     }
 
     /// With the API key `caller` and the admin key `boss`.
     pub(crate) async fn locked() -> Self {
-        Self::with_keys(Keys::new(vec!["caller".into()], vec!["boss".into()])).await
+        let keys = Keys::new(vec!["caller".into()], vec!["boss".into()]);
+        Self::with(Setup { keys, ..Setup::default() }).await
     }
 
-    async fn with_keys(keys: Keys) -> Self {
+    pub(crate) async fn with(setup: Setup) -> Self {
         let (first, second) = (Simulator::start().await.unwrap(), Simulator::start().await.unwrap());
-        let manager = manager(&first, &second);
+        let manager = manager(&first, &second, &setup);
         manager.circuits().ready().await;
-        let gateway = Gateway::bind(settings(keys), manager).await.unwrap();
+        let settings = Settings { drain: setup.drain, ..settings(setup.keys) };
+        let gateway = Gateway::bind(settings, Arc::clone(&manager)).await.unwrap();
         let address = gateway.address();
-        let (stop, stopped) = oneshot::channel();
-        let served = tokio::spawn(gateway.serve(async {
-            let _ = stopped.await;
-        }));
+        let (stop, stops) = unbounded_channel();
+        let stops = stream::unfold(stops, async |mut stops| Some((stops.recv().await?, stops)));
+        let served = tokio::spawn(gateway.serve(Box::pin(stops)));
         let client = Client::builder().no_proxy().timeout(SOON * 2).build().unwrap();
-        Self { first, second, client, address, stop, served }
+        Self { first, second, client, address, manager, stop, served }
+    }
+
+    /// The value of a metric, by its name and labels as they are written.
+    pub(crate) async fn metric(&self, series: &str) -> Option<f64> {
+        let text = self.get("/metrics").send().await.unwrap().text().await.unwrap();
+        text.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' ')?.parse().ok())
+    }
+
+    /// Waits until no call is under way in the gateway.
+    pub(crate) async fn until_idle(&self) {
+        let idle = async { while self.metric("switchboard_calls_in_flight").await != Some(0.0) {} };
+        tokio::time::timeout(SOON, idle).await.expect("the calls end");
     }
 
     pub(crate) fn url(&self, path: &str) -> String {
@@ -139,6 +197,16 @@ pub(crate) async fn until_refused(request: impl Fn() -> RequestBuilder) -> Respo
         }
     };
     tokio::time::timeout(SOON, refused).await.expect("the circuits stay closed")
+}
+
+/// Reads until `text` has come.
+pub(crate) async fn read_until(response: &mut Response, text: &str) -> String {
+    let mut read = String::new();
+    while !read.contains(text) {
+        let chunk = tokio::time::timeout(SOON, response.chunk()).await.expect("more comes soon").unwrap();
+        read.push_str(std::str::from_utf8(&chunk.unwrap_or_else(|| panic!("ended after {read}"))).unwrap());
+    }
+    read
 }
 
 /// A response's header.

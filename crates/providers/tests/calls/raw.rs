@@ -166,3 +166,44 @@ async fn a_pooled_connection_that_was_closed_meanwhile_costs_no_call() {
     plain(&provider).await.unwrap();
     server.await.unwrap();
 }
+
+/// A server that never ends what it has begun.
+async fn endless(head: &'static str, piece: Vec<u8>) -> (Provider, JoinHandle<usize>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address: SocketAddr = listener.local_addr().unwrap();
+    let server = tokio::spawn(async move {
+        let (mut socket, _) = listener.accept().await.unwrap();
+        read_request(&mut socket).await;
+        socket.write_all(head.as_bytes()).await.unwrap();
+        let mut sent = 0;
+        while socket.write_all(&piece).await.is_ok() {
+            sent += piece.len();
+        }
+        sent
+    });
+    (provider(Kind::OpenAi, &format!("http://{address}/v1/")), server)
+}
+
+const MIB: usize = 1024 * 1024;
+
+#[tokio::test]
+async fn an_endless_answer_is_cut_off() {
+    let head = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nconnection: close\r\n\r\n{\"x\":\"";
+    let (provider, server) = endless(head, vec![b'x'; MIB]).await;
+    let fault = plain(&provider).await.unwrap_err();
+    assert_eq!((fault.kind, fault.blame), (FaultKind::TooLarge(64 * MIB), Blame::Provider));
+    assert_eq!(fault.to_string(), "the provider sent more than 67108864 bytes in one piece");
+    let sent = server.await.unwrap();
+    assert!(sent < 80 * MIB, "it went on for {sent} bytes");
+}
+
+#[tokio::test]
+async fn an_endless_event_is_cut_off() {
+    let (provider, server) = endless(STREAM_HEAD, vec![b'x'; MIB]).await;
+    let (events, end) = read(&mut open(&provider).await.unwrap()).await;
+    let fault = end.unwrap_err();
+    assert!(events.is_empty());
+    assert_eq!((fault.kind, fault.blame), (FaultKind::TooLarge(16 * MIB), Blame::Provider));
+    let sent = server.await.unwrap();
+    assert!(sent < 32 * MIB, "it went on for {sent} bytes");
+}

@@ -5,7 +5,8 @@ use std::{process::ExitCode, sync::Arc, time::Duration};
 use anyhow::Context as _;
 use breaker::InstanceId;
 use circuits::{Circuits, MemoryStore, RedisStore, Settings, Store};
-use gateway::{Gateway, Keys};
+use futures_util::{Stream, stream};
+use gateway::{Gateway, Keys, Stop};
 use manager::ModelManager;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -13,22 +14,30 @@ use super::Session;
 use crate::{
     cli::ServeArguments,
     config::{Config, Redis, RedisUrl, Server, Sources},
-    reload,
+    limits, reload,
 };
 
 /// Redis has so long to be read before the first call is taken (F2); after that, calls go on without it (F3).
 const FIRST_READ: Duration = Duration::from_secs(2);
+
+/// The circuits have so long to write what they learnt last.
+const LAST_WRITES: Duration = Duration::from_secs(1);
 
 /// Serves until it is told to stop.
 ///
 /// # Errors
 /// When the configuration is wrong or the address cannot be had.
 pub async fn run(session: &Session, arguments: &ServeArguments) -> anyhow::Result<ExitCode> {
+    limits::raise_open_files();
     let sources = session.sources(arguments.listen)?;
     let config = Config::load(&sources)?;
     let circuits = share_circuits(&config);
     let manager = Arc::new(ModelManager::new(config.manager_settings(), circuits.clone())?);
-    let settings = gateway::Settings { listen: config.server.listen, keys: keys(&config.server) };
+    let settings = gateway::Settings {
+        listen: config.server.listen,
+        keys: keys(&config.server),
+        drain: config.server.drain_limit,
+    };
     let gateway = Gateway::bind(settings, Arc::clone(&manager)).await?;
     if tokio::time::timeout(FIRST_READ, circuits.ready()).await.is_err() {
         tracing::warn!("Redis has not answered yet; calls are taken without it until it does");
@@ -45,10 +54,13 @@ pub async fn run(session: &Session, arguments: &ServeArguments) -> anyhow::Resul
         providers = config.providers.len(),
         "listening"
     );
-    let stop = stop_signal()?;
+    let stops = stop_signals()?;
     tokio::select! {
-        () = gateway.serve(stop) => {}
+        () = gateway.serve(stops) => {}
         () = follow_configuration(session, arguments, sources, &manager) => {}
+    }
+    if tokio::time::timeout(LAST_WRITES, circuits.flush()).await.is_err() {
+        tracing::warn!("the circuits' last changes could not all be told");
     }
     tracing::info!("stopped");
     Ok(ExitCode::SUCCESS)
@@ -102,14 +114,15 @@ async fn follow_configuration(
     .await;
 }
 
-/// Ends at the first SIGINT or SIGTERM.
-fn stop_signal() -> anyhow::Result<impl Future<Output = ()>> {
-    let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for SIGINT")?;
-    let mut terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
-    Ok(async move {
-        tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
-        }
-    })
+/// An item for each SIGINT or SIGTERM that comes.
+fn stop_signals() -> anyhow::Result<impl Stream<Item = Stop>> {
+    let interrupt = signal(SignalKind::interrupt()).context("cannot listen for SIGINT")?;
+    let terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
+    Ok(stream::unfold((interrupt, terminate), async |(mut interrupt, mut terminate)| {
+        let stop = tokio::select! {
+            _ = interrupt.recv() => Stop::AfterCalls,
+            _ = terminate.recv() => Stop::WhenQuiet,
+        };
+        Some((stop, (interrupt, terminate)))
+    }))
 }

@@ -38,6 +38,7 @@ struct PrintedServer {
     listen: String,
     api_keys: Vec<&'static str>,
     admin_keys: Vec<&'static str>,
+    drain_limit: DurationText,
 }
 
 #[derive(Serialize)]
@@ -176,6 +177,7 @@ impl From<&Server> for PrintedServer {
             listen: server.listen.to_string(),
             api_keys: vec![HIDDEN; server.api_keys.len()],
             admin_keys: vec![HIDDEN; server.admin_keys.len()],
+            drain_limit: DurationText(server.drain_limit),
         }
     }
 }

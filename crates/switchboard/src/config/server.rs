@@ -1,6 +1,9 @@
 //! `[server]`: where it listens, and who may call.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    time::Duration,
+};
 
 use secrecy::{ExposeSecret, SecretString};
 
@@ -15,6 +18,8 @@ pub struct Server {
     pub api_keys: Vec<SecretString>,
     /// Keys of which a person who operates circuits needs one.
     pub admin_keys: Vec<SecretString>,
+    /// How long calls under way may take to end once the gateway is to stop.
+    pub drain_limit: Duration,
 }
 
 impl Default for Server {
@@ -23,6 +28,8 @@ impl Default for Server {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 4100)),
             api_keys: Vec::new(),
             admin_keys: Vec::new(),
+            // Kubernetes kills 30 s after it has told a program to stop.
+            drain_limit: Duration::from_secs(25),
         }
     }
 }
@@ -39,11 +46,14 @@ impl Server {
             let message = format!("listening on {address}, which others can reach, needs api_keys; {advice}");
             section.reading.note(place, message);
         }
+        let mut drain_limit = Self::default().drain_limit;
+        section.set("drain_limit", &mut drain_limit, Value::duration);
         section.finish();
         Self {
             listen: address,
             api_keys: api_keys.unwrap_or_default(),
             admin_keys: admin_keys.unwrap_or_default(),
+            drain_limit,
         }
     }
 }

@@ -1,5 +1,6 @@
 //! A gateway whose first models have faults and whose second ones are well, with the SDKs as its callers.
 
+use std::time::Duration;
 use std::{collections::HashMap, sync::Arc};
 
 use circuits::{Circuits, Policies};
@@ -53,10 +54,14 @@ impl World {
         };
         let circuits = Circuits::in_memory(Policies { default: limits::policy(), ..Policies::default() });
         let manager = Arc::new(ModelManager::new(settings, circuits.clone()).unwrap());
-        let listen = gateway::Settings { listen: "127.0.0.1:0".parse().unwrap(), keys: Keys::default() };
+        let listen = gateway::Settings {
+            listen: "127.0.0.1:0".parse().unwrap(),
+            keys: Keys::default(),
+            drain: Duration::from_secs(1),
+        };
         let gateway = Gateway::bind(listen, manager).await.unwrap();
         let callers = Callers::start(&format!("http://{}", gateway.address()));
-        tokio::spawn(gateway.serve(std::future::pending()));
+        tokio::spawn(gateway.serve(futures_util::stream::pending()));
         Self { first, second, _refusing: refusing, circuits, callers }
     }
 }

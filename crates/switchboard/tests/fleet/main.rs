@@ -9,11 +9,14 @@
     reason = "helpers of tests, some of them shared with other test programs"
 )]
 
+mod accounting;
 mod deployments;
 mod good_calls;
+mod limits;
 #[path = "../support/program.rs"]
 mod program;
 mod redis_away;
 mod sdks;
 mod shared;
+mod stop;
 mod support;

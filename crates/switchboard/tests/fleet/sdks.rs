@@ -2,21 +2,29 @@
 
 use std::path::Path;
 
-use simulator::{ProviderError, Script, Simulator};
+use simulator::{Fault, ProviderError, Script, Simulator};
 use testbed::RedisServer;
-use tokio::process::Command;
+use tokio::{
+    io::copy_bidirectional,
+    net::{TcpListener, TcpStream},
+    process::Command,
+};
 
-use crate::support::Instance;
+use crate::support::{ConfigFile, Instance};
 
 /// Runs one of the scripts in `tests/sdk` with the project's own Python environment.
 async fn run(script: &str, instance: &Instance) {
+    run_with(script, &[("GATEWAY", &instance.url)]).await;
+}
+
+async fn run_with(script: &str, variables: &[(&str, &str)]) {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let python = root.join(".venv/bin/python");
     assert!(python.exists(), "the official SDKs are not installed: run ./test, which installs them");
     let output = Command::new(python)
         .arg(root.join("tests/sdk").join(script))
         .env_clear()
-        .env("GATEWAY", &instance.url)
+        .envs(variables.iter().copied())
         .output()
         .await
         .unwrap();
@@ -48,4 +56,43 @@ async fn openai() {
 async fn anthropic() {
     let (simulator, redis) = (Simulator::start().await.unwrap(), RedisServer::start().await);
     run("anthropic_calls.py", &instance(&simulator, &redis).await).await;
+}
+
+/// One connection to the first address, the next to the second, and so on.
+async fn balance(addresses: [String; 2]) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        for address in addresses.iter().cycle() {
+            let (mut client, _) = listener.accept().await.unwrap();
+            let mut instance = TcpStream::connect(address).await.unwrap();
+            tokio::spawn(async move { copy_bidirectional(&mut client, &mut instance).await });
+        }
+    });
+    url
+}
+
+#[tokio::test]
+async fn a_stopping_instance_is_not_noticed_behind_a_load_balancer() {
+    let (simulator, redis) = (Simulator::start().await.unwrap(), RedisServer::start().await);
+    // The test kills it when all is done.
+    let patient = ConfigFile::new("server.drain_limit = '10m'\n");
+    let variables = [("SWITCHBOARD_CONFIG", patient.path())];
+    let stopping = Instance::start_with(Some(&redis.url()), &simulator, &variables).await;
+    let other = Instance::start(Some(&redis.url()), &simulator).await;
+    // A call under way keeps it from ending.
+    simulator.script("slow", Fault::Hang);
+    let under_way = stopping.chat("openai:slow");
+    let script = async {
+        simulator.until(|seen| seen.in_flight() == 1).await;
+        stopping.program.signal("TERM");
+        stopping.program.says("stopping").await;
+        let address = |instance: &Instance| instance.url.trim_start_matches("http://").to_owned();
+        let balancer = balance([address(&stopping), address(&other)]).await;
+        run_with("stopping.py", &[("GATEWAY", &balancer), ("STOPPING", &stopping.url)]).await;
+    };
+    tokio::select! {
+        () = script => {}
+        answer = under_way => panic!("it ended: {answer:?}"),
+    }
 }

@@ -10,7 +10,8 @@ use std::{
 use anyhow::Context as _;
 use breaker::{ModelKey, Policy, Transition};
 use circuits::{Circuits, Policies, Report};
-use gateway::{Gateway, Keys};
+use futures_util::{FutureExt as _, stream};
+use gateway::{Gateway, Keys, Stop};
 use manager::{ModelManager, OnAuthError, Retry, Route, StreamMode};
 use providers::{Kind, ProviderConfig, Timeouts};
 use simulator::{Behaviour, ProviderError, Simulator};
@@ -24,6 +25,9 @@ pub(super) const OPEN_FOR: Duration = Duration::from_secs(3);
 
 /// More transitions than can happen between two looks.
 const RECENT: usize = 50;
+
+/// At its end, calls under way have so long.
+const DRAIN: Duration = Duration::from_secs(2);
 
 /// A provider takes so long until it speaks or refuses.
 const LATENCY: Duration = Duration::from_millis(40);
@@ -61,11 +65,12 @@ impl Stage {
         let manager = Arc::new(ModelManager::new(settings, circuits.clone())?);
         let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         let keys = Keys::new(Vec::new(), Vec::new());
-        let gateway = Gateway::bind(gateway::Settings { listen, keys }, manager).await?;
+        let gateway = Gateway::bind(gateway::Settings { listen, keys, drain: DRAIN }, manager).await?;
         let address = gateway.address();
         let (stop, stopped) = oneshot::channel();
         // A sender that is gone is an end too.
-        let gateway = tokio::spawn(gateway.serve(async move { _ = stopped.await }));
+        let stops = stream::once(stopped.map(|_| Stop::AfterCalls));
+        let gateway = tokio::spawn(gateway.serve(stops));
         Ok(Self { primary, backup, first, second, circuits, address, stop, gateway })
     }
 

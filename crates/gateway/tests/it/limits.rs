@@ -1,0 +1,50 @@
+//! A provider that goes on without end costs bounded memory, counts as failed, and is replaced.
+
+use std::time::Duration;
+
+use manager::LargestHeld;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpListener,
+    task::JoinHandle,
+};
+
+use crate::support::{Setup, World, header};
+
+const LIMIT: usize = 256 * 1024;
+
+/// A provider that sends signs of life and never a word.
+async fn mumbler() -> (String, JoinHandle<usize>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/v1", listener.local_addr().unwrap());
+    let piece = format!(": {}\n\n", "still here ".repeat(1_000));
+    let sending = tokio::spawn(async move {
+        let (mut socket, _) = listener.accept().await.unwrap();
+        let mut request = [0; 4096];
+        let _ = socket.read(&mut request).await.unwrap();
+        let head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n";
+        socket.write_all(head.as_bytes()).await.unwrap();
+        let mut sent = 0;
+        while socket.write_all(piece.as_bytes()).await.is_ok() {
+            sent += piece.len();
+        }
+        sent
+    });
+    (url, sending)
+}
+
+#[tokio::test]
+async fn signs_of_life_without_end_are_no_answer() {
+    let (url, mumbling) = mumbler().await;
+    let setup = Setup { first_url: Some(url), largest_held: LargestHeld(LIMIT), ..Setup::default() };
+    let world = World::with(setup).await;
+    let response = world.chat("chat", true).send().await.unwrap();
+    assert_eq!(header(&response, "x-switchboard-model"), Some("backup:m"));
+    assert!(response.text().await.unwrap().ends_with("data: [DONE]\n\n"));
+    let sent = tokio::time::timeout(Duration::from_secs(5), mumbling).await.expect("it is cut off").unwrap();
+    assert!(sent < LIMIT + 16 * 1024 * 1024, "what the sockets hold comes on top: {sent}");
+    let too_large = "switchboard_attempts_total{model=\"openai:m\",outcome=\"too_large\"}";
+    assert_eq!(world.metric(too_large).await, Some(1.0));
+    let open = world.manager.circuits().admit(&"openai:m".parse().unwrap()).await;
+    assert!(open.is_err(), "it counts as a failure");
+}

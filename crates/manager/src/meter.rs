@@ -1,0 +1,244 @@
+//! What is counted of calls, for whoever scrapes it.
+//!
+//! Labels are bounded, whatever clients ask for: routes and their models are the configuration's; another model gets
+//! a label of its own once it has answered, and at most [`OTHERS`] do.
+
+use std::{
+    collections::HashSet,
+    fmt,
+    sync::{
+        Arc, PoisonError, RwLock,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use breaker::ModelKey;
+use dialects::Usage;
+use prometheus_client::{
+    encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder},
+    metrics::{
+        counter::Counter,
+        family::Family,
+        gauge::Gauge,
+        histogram::{Histogram, exponential_buckets},
+    },
+    registry::{Registry, Unit},
+};
+
+use crate::Chain;
+
+/// So many models that stand on no route have a label of their own.
+const OTHERS: usize = 100;
+
+/// Counts calls.
+pub struct Meter {
+    calls: Family<CallLabels, Counter>,
+    attempts: Family<AttemptLabels, Counter>,
+    fallbacks: Family<AskedLabels, Counter>,
+    duration: Family<AskedLabels, Histogram, NewHistogram>,
+    first_content: Family<AskedLabels, Histogram, NewHistogram>,
+    tokens: Family<TokenLabels, Counter>,
+    in_flight: Gauge,
+    streams: Gauge,
+    /// Models off all routes that have answered.
+    others: RwLock<HashSet<ModelKey>>,
+    /// From now on a call that is dropped was broken off by this process.
+    breaks_off: AtomicBool,
+}
+
+type NewHistogram = fn() -> Histogram;
+
+/// A name that a label may have.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) enum Name {
+    Route(Arc<str>),
+    Model(ModelKey),
+    Other,
+}
+
+impl EncodeLabelValue for Name {
+    fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> fmt::Result {
+        let text: &str = match self {
+            Self::Route(name) => name,
+            Self::Model(key) => key.as_str(),
+            Self::Other => "other",
+        };
+        EncodeLabelValue::encode(&text, encoder)
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct CallLabels {
+    /// The route, or the model that was asked for directly.
+    asked: Name,
+    outcome: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct AttemptLabels {
+    model: Name,
+    outcome: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct AskedLabels {
+    asked: Name,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct TokenLabels {
+    model: Name,
+    direction: &'static str,
+}
+
+/// What a call came to.
+pub(crate) struct Ended<'a> {
+    /// `None`: behind the name that was asked for is no model.
+    pub(crate) chain: Option<&'a Chain>,
+    pub(crate) outcome: &'static str,
+    /// The model that gave a good, whole answer.
+    pub(crate) answered: Option<&'a ModelKey>,
+    /// What that answer cost.
+    pub(crate) usage: Usage,
+    pub(crate) duration: Duration,
+    pub(crate) first_content: Option<Duration>,
+}
+
+impl Default for Meter {
+    fn default() -> Self {
+        Self {
+            calls: Family::default(),
+            attempts: Family::default(),
+            fallbacks: Family::default(),
+            duration: Family::new_with_constructor(seconds),
+            first_content: Family::new_with_constructor(seconds),
+            tokens: Family::default(),
+            in_flight: Gauge::default(),
+            streams: Gauge::default(),
+            others: RwLock::default(),
+            breaks_off: AtomicBool::new(false),
+        }
+    }
+}
+
+/// From a hundredth of a second, doubling, to five and a half minutes.
+fn seconds() -> Histogram {
+    Histogram::new(exponential_buckets(0.01, 2.0, 16))
+}
+
+impl Meter {
+    /// Shows the counts in a registry.
+    pub fn register(&self, registry: &mut Registry) {
+        registry.register("calls", "Calls that have ended, by route or model asked for", self.calls.clone());
+        registry.register("attempts", "Calls made to providers that have ended", self.attempts.clone());
+        let help = "Calls that another model than the first of the chain answered";
+        registry.register("fallbacks", help, self.fallbacks.clone());
+        let help = "From a call's arrival to the end of its answer";
+        registry.register_with_unit("call_duration", help, Unit::Seconds, self.duration.clone());
+        let help = "From a stream's call to the first content that its caller could be given";
+        registry.register_with_unit("first_content", help, Unit::Seconds, self.first_content.clone());
+        let help = "Tokens of whole answers, as their providers count them";
+        registry.register("tokens", help, self.tokens.clone());
+        registry.register("calls_in_flight", "Calls under way", self.in_flight.clone());
+        registry.register("streams_open", "Calls under way that asked for a stream", self.streams.clone());
+    }
+
+    /// From now on a call that is dropped was broken off by this process, and not left by its client.
+    pub(crate) fn breaks_off(&self) {
+        self.breaks_off.store(true, Ordering::Relaxed);
+    }
+
+    /// What a call came to that was dropped.
+    pub(crate) fn outcome_of_a_drop(&self) -> &'static str {
+        if self.breaks_off.load(Ordering::Relaxed) { "broken_off" } else { "client_left" }
+    }
+
+    /// A call begins.
+    pub(crate) fn call_begins(&self, stream: bool) {
+        self.in_flight.inc();
+        self.streams.inc_by(i64::from(stream));
+    }
+
+    /// A call that began has ended.
+    pub(crate) fn call_ends(&self, stream: bool, ended: &Ended<'_>) {
+        self.in_flight.dec();
+        self.streams.dec_by(i64::from(stream));
+        let asked = ended.chain.map_or(Name::Other, |chain| self.name_of(chain, ended.answered.is_some()));
+        let labels = CallLabels { asked: asked.clone(), outcome: ended.outcome };
+        self.calls.get_or_create(&labels).inc();
+        let Some(chain) = ended.chain else { return };
+        let asked = AskedLabels { asked };
+        self.duration.get_or_create(&asked).observe(ended.duration.as_secs_f64());
+        if let Some(first_content) = ended.first_content {
+            self.first_content.get_or_create(&asked).observe(first_content.as_secs_f64());
+        }
+        let Some(key) = ended.answered else { return };
+        if chain.models().next() != Some(key) {
+            self.fallbacks.get_or_create(&asked).inc();
+        }
+        for (direction, tokens) in [("input", ended.usage.input), ("output", ended.usage.output)] {
+            if let Some(tokens) = tokens {
+                let model = self.name_of_model(key, chain.model_is_on_a_route, true);
+                self.tokens.get_or_create(&TokenLabels { model, direction }).inc_by(tokens);
+            }
+        }
+    }
+
+    /// A call to a model begins; `on_a_route`: whether some route names it.
+    pub(crate) fn attempt(self: &Arc<Self>, key: &ModelKey, on_a_route: bool) -> Attempt {
+        Attempt { meter: Arc::clone(self), key: key.clone(), on_a_route, outcome: "stopped" }
+    }
+
+    fn name_of(&self, chain: &Chain, answered: bool) -> Name {
+        match chain.models().next() {
+            Some(key) if !chain.is_route() => self.name_of_model(key, chain.model_is_on_a_route, answered),
+            _ => Name::Route(Arc::clone(&chain.name)),
+        }
+    }
+
+    fn name_of_model(&self, key: &ModelKey, on_a_route: bool, answered: bool) -> Name {
+        if on_a_route || self.is_named(key, answered) { Name::Model(key.clone()) } else { Name::Other }
+    }
+
+    fn is_named(&self, key: &ModelKey, answered: bool) -> bool {
+        let named = self.others.read().unwrap_or_else(PoisonError::into_inner).contains(key);
+        if named || !answered {
+            return named;
+        }
+        let mut others = self.others.write().unwrap_or_else(PoisonError::into_inner);
+        others.contains(key) || (others.len() < OTHERS && others.insert(key.clone()))
+    }
+}
+
+/// A call to a provider. Counted when it is dropped.
+pub(crate) struct Attempt {
+    meter: Arc<Meter>,
+    key: ModelKey,
+    on_a_route: bool,
+    /// What it came to; as long as nothing else is said, it was stopped: its client left, or another was sooner.
+    pub(crate) outcome: &'static str,
+}
+
+impl Drop for Attempt {
+    fn drop(&mut self) {
+        let answered = self.outcome == crate::blame::ANSWERED;
+        let model = self.meter.name_of_model(&self.key, self.on_a_route, answered);
+        self.meter.attempts.get_or_create(&AttemptLabels { model, outcome: self.outcome }).inc();
+    }
+}
+
+impl fmt::Debug for Attempt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Attempt")
+            .field("key", &self.key)
+            .field("outcome", &self.outcome)
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Meter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Meter").field("in_flight", &self.in_flight.get()).finish_non_exhaustive()
+    }
+}
