@@ -1,9 +1,13 @@
 //! The circuits' API from outside: driven from its description, and by applications that call providers themselves.
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use simulator::{ProviderError, Script, Simulator};
+use testbed::RedisServer;
 use tokio::process::Command;
 
 use crate::support::{ConfigFile, Instance, TRIPS_AT_ONCE};
@@ -52,6 +56,46 @@ async fn the_description_is_true() {
     .await;
     drop(std::fs::remove_dir_all(directory));
     assert!(told.contains("Operations:       15 selected"), "what is looked at has changed: {told}");
+}
+
+/// Reads a stream of events until one has come with a text in it.
+async fn event(response: &mut reqwest::Response, name: &str, with: &str) -> Value {
+    let mut text = String::new();
+    loop {
+        let event = format!("event: {name}\n");
+        let found = text
+            .split_inclusive("\n\n")
+            .find(|read| read.starts_with(&event) && read.contains(with) && read.ends_with("\n\n"));
+        if let Some(data) = found.and_then(|event| event.split_once("data: ")) {
+            return serde_json::from_str(data.1).unwrap();
+        }
+        let more = tokio::time::timeout(Duration::from_secs(10), response.chunk()).await;
+        let more = more.unwrap_or_else(|_| panic!("no {name} with {with} came: {text}")).unwrap().unwrap();
+        text.push_str(std::str::from_utf8(&more).unwrap());
+    }
+}
+
+#[tokio::test]
+async fn what_one_instance_does_is_told_by_the_others() {
+    let (simulator, mut redis) = (Simulator::start().await.unwrap(), RedisServer::start().await);
+    let one = Instance::start(Some(&redis.url()), &simulator).await;
+    let other = Instance::start(Some(&redis.url()), &simulator).await;
+    let events = format!("{}/circuits/events", one.url);
+    let mut stream = one.client.get(&events).send().await.unwrap();
+    event(&mut stream, "snapshot", "\"state\":\"connected\"").await;
+    let open = format!("{}/circuits/openai:a%2Fb/open", other.url);
+    let done = other.client.post(open).json(&json!({"why": "upgrade"})).send().await.unwrap();
+    let done: Value = done.json().await.unwrap();
+    let told = event(&mut stream, "circuit", "\"to\":\"OPEN\"").await;
+    assert_eq!(told["key"], "openai:a/b");
+    let transition = &told["transition"];
+    assert_eq!(
+        (&transition["epoch"], &transition["reason"]["why"], &transition["instance"]),
+        (&done["report"]["epoch"], &json!("upgrade"), &other.health().await["instance"])
+    );
+
+    redis.kill();
+    event(&mut stream, "store", "\"state\":\"degraded\"").await;
 }
 
 /// A gateway that only watches over calls which go past it, and a provider with one dead model.
