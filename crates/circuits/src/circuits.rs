@@ -284,6 +284,10 @@ impl Circuits {
         &*self.0.store
     }
 
+    pub(crate) fn is_connected(&self) -> bool {
+        self.0.link.is_connected()
+    }
+
     pub(crate) fn patience(&self) -> Duration {
         self.0.pacing.patience
     }

@@ -16,7 +16,6 @@ use tokio::{
 
 use crate::{
     circuits::Circuits,
-    link::LinkState,
     store::{CLOCK_TOLERANCE, Store, StoreError},
 };
 
@@ -116,13 +115,16 @@ pub struct Watch {
     history: HistoryReader,
     /// Circuits whose history could not be read when it was due.
     behind: BTreeSet<ModelKey>,
+    /// The store's time was heard before the history was begun to be told.
+    dated: bool,
 }
 
 impl Watch {
     pub(crate) fn new(circuits: Circuits, watchers: &Watchers) -> Self {
         let notices = watchers.subscribe();
         let history = HistoryReader::new(circuits.now());
-        Self { circuits, notices, waiting: VecDeque::new(), history, behind: BTreeSet::new() }
+        let dated = circuits.is_connected();
+        Self { circuits, notices, waiting: VecDeque::new(), history, behind: BTreeSet::new(), dated }
     }
 
     /// Waits for the next. What is waited for is not lost if the waiting is given up.
@@ -168,7 +170,11 @@ impl Watch {
     }
 
     fn catch_up(&mut self) {
-        if self.circuits.link() == LinkState::Connected {
+        if self.circuits.is_connected() {
+            // Until then this machine's clock had it, which may be far off (B7).
+            if !std::mem::replace(&mut self.dated, true) {
+                self.history = HistoryReader::new(self.circuits.now());
+            }
             let behind = std::mem::take(&mut self.behind).into_iter();
             self.waiting.extend(behind.map(|key| Notice::Circuit {
                 key,

@@ -4,14 +4,21 @@
 
 use std::{sync::Arc, time::Duration};
 
-use breaker::{Cause, Failure, InstanceId, ModelKey, Policy, State, Transition};
-use circuits::{Circuits, LinkState, MemoryStore, News, Policies, Settings, Store, StoreError, Watch};
+use breaker::{Cause, Failure, InstanceId, ModelKey, Policy, State, Timestamp, Transition};
+use circuits::{
+    Circuits, LinkState, MemoryStore, News, Policies, Settings, Store, StoreError, SystemClock, WallClock,
+    Watch,
+};
 
 /// One failure trips.
 async fn instance(name: &str, store: &MemoryStore) -> Circuits {
+    instance_by(Arc::new(SystemClock::default()), name, store).await
+}
+
+async fn instance_by(clock: Arc<dyn WallClock>, name: &str, store: &MemoryStore) -> Circuits {
     let policy = Policy { failure_burst: 1, failure_threshold: 1, ..Policy::default() };
     let policies = Policies { default: policy, ..Policies::default() };
-    let settings = Settings { policies, ..Settings::new(InstanceId::new(name)) };
+    let settings = Settings { policies, clock, ..Settings::new(InstanceId::new(name)) };
     let circuits = Circuits::start(Arc::new(store.clone()) as Arc<dyn Store>, settings);
     circuits.ready().await;
     circuits
@@ -90,4 +97,42 @@ async fn a_watcher_that_never_looks_costs_no_memory_and_is_told_that_it_has_miss
         circuits.close(&key(), None).await.unwrap();
     }
     assert_eq!(next(&mut watch).await, News::Missed);
+}
+
+/// A clock an hour off.
+#[derive(Debug)]
+struct Off {
+    clock: SystemClock,
+    ahead: bool,
+}
+
+impl WallClock for Off {
+    fn now(&self) -> Timestamp {
+        let hour = Duration::from_secs(3_600);
+        if self.ahead { self.clock.now() + hour } else { self.clock.now() - hour }
+    }
+}
+
+#[tokio::test]
+async fn a_clock_that_is_off_until_the_store_is_heard_hides_nothing_and_brings_nothing_back() {
+    for ahead in [true, false] {
+        let store = MemoryStore::default();
+        let other = instance("other", &store).await;
+        other.open(&key(), None, Some("old".to_owned())).await.unwrap();
+        tokio::time::sleep(circuits::CLOCK_TOLERANCE * 2).await;
+
+        store.refuse(Some(StoreError::Unreachable("gone".to_owned())));
+        let clock = Arc::new(Off { clock: SystemClock::default(), ahead });
+        let late = instance_by(clock, "late", &store).await;
+        let mut watch = late.watch();
+        store.refuse(None);
+        while next(&mut watch).await != News::Store {}
+        while other.link() != LinkState::Embedded {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        other.close(&key(), Some("new".to_owned())).await.unwrap();
+        let told = transitions(&mut watch, 1).await;
+        let reasons: Vec<_> = told.iter().map(|told| told.reason.why.as_deref()).collect();
+        assert_eq!(reasons, [Some("new")], "ahead: {ahead}");
+    }
 }

@@ -1,6 +1,7 @@
 //! The circuits' API from outside: driven from its description, and by applications that call providers themselves.
 
 use std::{
+    ffi::OsStr,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -24,6 +25,13 @@ fn scratch(name: &str) -> PathBuf {
     path
 }
 
+/// A program of this machine, with nothing in its environment that could lead it elsewhere.
+fn program(name: impl AsRef<OsStr>) -> Command {
+    let mut command = Command::new(name);
+    command.env_clear().envs(std::env::var_os("PATH").map(|path| ("PATH", path))).env("NO_COLOR", "1");
+    command
+}
+
 /// Runs a command to its good end, and gives back what it said.
 async fn run(command: &mut Command) -> String {
     let output = command.kill_on_drop(true).output().await.unwrap();
@@ -42,7 +50,7 @@ async fn the_description_is_true() {
     let schemathesis = root().join(".venv/bin/schemathesis");
     assert!(schemathesis.exists(), "Schemathesis is not installed: run ./test, which installs it");
     let directory = scratch("schemathesis");
-    let told = run(Command::new(schemathesis)
+    let told = run(program(schemathesis)
         .args(["run", &format!("{}/openapi.json", instance.url)])
         .args(["--header", "Authorization: Bearer boss"])
         // Calls go to providers, and the stream of events does not end.
@@ -51,7 +59,6 @@ async fn the_description_is_true() {
         // An open circuit refuses with a 503, which is described: that only such statuses come is looked at.
         .args(["--exclude-checks", "not_a_server_error"])
         .args(["--seed", "7", "--max-examples", "15", "--no-shrink", "--suppress-health-check", "all"])
-        .env("NO_COLOR", "1")
         .current_dir(&directory))
     .await;
     drop(std::fs::remove_dir_all(directory));
@@ -96,6 +103,13 @@ async fn what_one_instance_does_is_told_by_the_others() {
 
     redis.kill();
     event(&mut stream, "store", "\"state\":\"degraded\"").await;
+    let close = format!("{}/circuits/openai:a%2Fb/close", one.url);
+    let close = one.client.post(close).send().await.unwrap();
+    assert_eq!((close.status().as_u16(), &close.headers()["x-switchboard-error"]), (503, "not_shared"));
+    let told = event(&mut stream, "circuit", "\"to\":\"CLOSED\"").await;
+    assert_eq!(told["transition"]["instance"], one.health().await["instance"], "it obeys, and says so");
+    let history = one.client.get(format!("{}/circuits/openai:a%2Fb/history", one.url)).send().await.unwrap();
+    assert_eq!((history.status().as_u16(), &history.headers()["x-switchboard-error"]), (503, "store_away"));
 }
 
 /// A gateway that only watches over calls which go past it, and a provider with one dead model.
@@ -140,7 +154,7 @@ async fn asks_calls_and_tells(application: &mut Command) {
 
 #[tokio::test]
 async fn an_application_in_python() {
-    asks_calls_and_tells(Command::new("python3").arg(root().join("examples/python/permits.py"))).await;
+    asks_calls_and_tells(program("python3").arg(root().join("examples/python/permits.py"))).await;
 }
 
 #[tokio::test]
@@ -150,7 +164,7 @@ async fn an_application_in_typescript() {
     assert!(compiler.exists(), "TypeScript is not installed: run ./test, which installs it");
     let built = scratch("typescript");
     std::fs::write(built.join("package.json"), r#"{"type": "module"}"#).unwrap();
-    run(Command::new("node").arg(compiler).arg("--project").arg(example).arg("--outDir").arg(&built)).await;
-    asks_calls_and_tells(Command::new("node").arg(built.join("permits.js"))).await;
+    run(program("node").arg(compiler).arg("--project").arg(example).arg("--outDir").arg(&built)).await;
+    asks_calls_and_tells(program("node").arg(built.join("permits.js"))).await;
     drop(std::fs::remove_dir_all(built));
 }
