@@ -18,6 +18,7 @@ use tokio::{sync::Notify, time::Instant};
 use crate::{
     circuits::Shared,
     clock::StoreClock,
+    counts::CircuitCounter,
     crowd::Crowd,
     mirror::{Mirror, Stored},
     permit::Permit,
@@ -47,6 +48,7 @@ pub(crate) struct Circuit {
     pub(crate) busy: AtomicBool,
     /// Admitted a call since it was last renewed.
     pub(crate) used: AtomicBool,
+    pub(crate) counter: CircuitCounter,
 }
 
 /// What admission reads.
@@ -138,6 +140,7 @@ impl Circuit {
             changed: Notify::new(),
             busy: AtomicBool::new(false),
             used: AtomicBool::new(false),
+            counter: CircuitCounter::default(),
         }
     }
 

@@ -20,6 +20,7 @@ use crate::{
     chance::{Chance, SystemChance},
     circuit::{Circuit, Reply, View, Waiting},
     clock::{StoreClock, SystemClock, WallClock},
+    counts::{CircuitCounts, StoreCounts, WriteCounter},
     link::{Link, LinkState},
     memory::MemoryStore,
     permit::Permit,
@@ -107,6 +108,7 @@ pub(crate) struct Shared {
     pub(crate) runtime: Handle,
     pub(crate) heard: Notify,
     pub(crate) circuits: ArcSwap<ByKey>,
+    pub(crate) writes: WriteCounter,
     policies: ArcSwap<Policies>,
 }
 
@@ -147,6 +149,7 @@ impl Circuits {
             runtime: Handle::current(),
             heard: Notify::new(),
             circuits: ArcSwap::default(),
+            writes: WriteCounter::default(),
             policies: ArcSwap::from_pointee(settings.policies),
             store,
         });
@@ -211,6 +214,7 @@ impl Circuits {
         match admit(&view.record, &view.policy, &self.0.instance, now) {
             Admission::Admitted => Some(Ok(Permit::new(circuit, view.record.epoch))),
             Admission::Refused { retry_at, probing } => {
+                circuit.counter.refused();
                 Some(Err(refusal(view, retry_at.map(|at| at.since(now)), probing)))
             }
             Admission::ProbeDue => None,
@@ -237,7 +241,10 @@ impl Circuits {
         match self.decide(circuit, &view) {
             Some(answer) => answer,
             None if view.policy.mode == Mode::Observe => Ok(Permit::new(circuit, view.record.epoch)),
-            None => Err(refusal(&view, Some(Duration::ZERO), true)),
+            None => {
+                circuit.counter.refused();
+                Err(refusal(&view, Some(Duration::ZERO), true))
+            }
         }
     }
 
@@ -271,6 +278,23 @@ impl Circuits {
         let mut reports: Vec<Report> = known.collect();
         reports.sort_by(|a, b| a.key.cmp(&b.key));
         reports
+    }
+
+    /// The same with what this instance has counted of each.
+    #[must_use]
+    pub fn counts(&self) -> Vec<(Report, CircuitCounts)> {
+        let circuits = self.0.circuits.load();
+        let counts = |report: &Report| circuits.get(&report.key).map(|circuit| circuit.counter.read());
+        self.reports()
+            .into_iter()
+            .filter_map(|report| counts(&report).map(|counts| (report, counts)))
+            .collect()
+    }
+
+    /// What this instance has counted of its dealings with the store.
+    #[must_use]
+    pub fn store_counts(&self) -> StoreCounts {
+        self.0.writes.read(self.0.clock.since_heard(), self.0.store.commands())
     }
 
     /// One circuit, if this instance knows it.
