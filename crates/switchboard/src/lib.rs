@@ -14,3 +14,4 @@ pub mod limits;
 pub mod logging;
 pub mod output;
 pub mod reload;
+pub mod traces;
