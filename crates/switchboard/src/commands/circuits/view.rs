@@ -59,7 +59,7 @@ pub(super) async fn list(output: Output, circuits: &Seen, json: bool) -> anyhow:
 }
 
 /// Worst first, then by name.
-fn rank(entry: &Entry) -> (u8, String) {
+pub(super) fn rank(entry: &Entry) -> (u8, String) {
     match entry {
         Entry::Odd(odd) => (3, odd.key.clone()),
         Entry::Circuit(report) => {
@@ -75,7 +75,7 @@ fn rank(entry: &Entry) -> (u8, String) {
     }
 }
 
-fn table(output: Output, entries: &[Entry]) -> Table {
+pub(super) fn table(output: Output, entries: &[Entry]) -> Table {
     let mut table = Table::new();
     table.load_style(TableStyle::new());
     table.set_header(["MODEL", "STATE", "FAILURES", "RETRY IN", "REASON", "SINCE"]);
