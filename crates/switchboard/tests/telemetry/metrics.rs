@@ -5,11 +5,13 @@ use std::{
     fs,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
+    time::Duration,
 };
 
 use serde_json::{Value, json};
 use simulator::{Behaviour, Simulator};
 use testbed::RedisServer;
+use tokio::time::{Instant, sleep};
 
 use crate::{
     program::Directory,
@@ -21,6 +23,9 @@ const CONFIG: &str = "breaker.failure_span = '0ms'\nbreaker.open_for = '200ms'\n
     [routes.planner]\nmodels = ['openai:bad', 'openai:good']\n\
     [routes.alone]\nmodels = ['openai:dead']\n\
     [routes.keyless]\nmodels = ['openai:keyless']\n";
+
+/// Prometheus has so long for anything.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
@@ -58,6 +63,19 @@ impl Prometheus {
             .expect("prometheus is installed, as ./test does it");
         let url = format!("http://{address}");
         Self { process, url, client: reqwest::Client::new(), _directory: directory }
+    }
+
+    /// Waits until a query finds so many series. Prometheus takes 5 s to find its targets.
+    async fn until(&self, query: &str, series: usize) {
+        let began = Instant::now();
+        while self.query(query).await.len() < series {
+            assert!(
+                began.elapsed() < PATIENCE,
+                "{series} series of {query} wanted: {:?}",
+                self.query(query).await
+            );
+            sleep(Duration::from_millis(100)).await;
+        }
     }
 
     /// What a query comes to, as a list of series.
@@ -140,8 +158,8 @@ async fn every_query_of_the_dashboard_and_the_alerts_finds_what_it_asks_for() {
         Instance::start_with(Some(&redis.url()), &simulator, &[("SWITCHBOARD_CONFIG", config.path())]).await;
     traffic(&instance, &simulator).await;
     let prometheus = Prometheus::start(&instance.url);
-    testbed::until("a first scrape", async || prometheus.query("switchboard_calls_total").await.len() > 3)
-        .await;
+    prometheus.until("up == 1", 1).await;
+    prometheus.until("switchboard_calls_total", 3).await;
     // A rate needs two scrapes with something between them; the circuit recovers meanwhile.
     simulator.script("bad", Behaviour::ok());
     testbed::until("the circuit closes again", async || {
@@ -150,7 +168,7 @@ async fn every_query_of_the_dashboard_and_the_alerts_finds_what_it_asks_for() {
     .await;
     traffic(&instance, &simulator).await;
     let two = "min(count_over_time(up{job=\"switchboard\"}[1m])) > 4";
-    testbed::until("more scrapes", async || !prometheus.query(two).await.is_empty()).await;
+    prometheus.until(two, 1).await;
 
     let mut sought = BTreeSet::new();
     for expression in expressions() {
@@ -170,7 +188,7 @@ async fn every_query_of_the_dashboard_and_the_alerts_finds_what_it_asks_for() {
         assert!(!prometheus.query(&expression).await.is_empty(), "nothing to see: {expression}");
     }
     let alerts = "count by (alertname) (ALERTS{alertname=~\"SwitchboardKeyRefused|SwitchboardCallsFail\"})";
-    testbed::until("alerts to be seen", async || prometheus.query(alerts).await.len() == 2).await;
+    prometheus.until(alerts, 2).await;
 }
 
 /// What is documented is there, and what is there is documented.

@@ -80,18 +80,19 @@ async fn on_a_terminal_it_is_a_table_that_lives() {
     circuits(&redis, &["open", "anthropic:claude", "--for", "10m"]).await;
     let page = terminal.shows("anthropic:claude").await;
     let seconds = |page: &str| {
-        let row = page.lines().find(|line| line.starts_with("anthropic:claude")).unwrap().to_owned();
-        let (_, rest) = row.split_once(" min ").unwrap();
+        let row = page.lines().find(|line| line.trim_start().starts_with("anthropic:claude"));
+        let rest = row.and_then(|row| row.split_once(" min ")).unwrap_or_else(|| panic!("{page}")).1;
         rest.split(' ').next().unwrap().parse::<u32>().unwrap()
     };
     let first = seconds(&page);
-    testbed::until("it counts down", async || seconds(&terminal.tmux(&["capture-pane", "-p"])) < first).await;
+    let later = || seconds(&terminal.tmux(&["capture-pane", "-p"]));
+    testbed::until("it counts down", async || later() != first).await;
 
     // Narrower: lines are cut, none is wrapped onto the next.
     terminal.tmux(&["resize-window", "-x", "30", "-y", "8"]);
     testbed::until("the narrow page", async || {
         let page = terminal.tmux(&["capture-pane", "-p"]);
-        page.lines().count() <= 8 && page.lines().any(|line| line.starts_with("MODEL"))
+        page.lines().count() <= 8 && page.lines().any(|line| line.trim_start().starts_with("MODEL"))
     })
     .await;
     terminal.tmux(&["resize-window", "-x", "120", "-y", "20"]);
