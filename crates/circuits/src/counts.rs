@@ -76,8 +76,11 @@ pub(crate) struct CircuitCounter {
     refusals: AtomicU64,
     probes: [AtomicU64; 3],
     /// Changes are seldom, so a lock will do. By the words, which have an order.
-    transitions: Mutex<BTreeMap<(&'static str, &'static str, bool), (TransitionKind, u64)>>,
+    transitions: Mutex<BTreeMap<InWords, (TransitionKind, u64)>>,
 }
+
+/// To, cause and own.
+type InWords = (&'static str, &'static str, bool);
 
 /// Counts writes.
 #[derive(Debug, Default)]

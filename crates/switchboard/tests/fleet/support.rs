@@ -44,8 +44,8 @@ impl Instance {
     }
 
     fn spawn(redis: Option<&str>, simulator: &Simulator, variables: &[(&str, &str)]) -> Program {
-        let openai = simulator.openai_base_url().to_string();
-        let anthropic = simulator.anthropic_base_url().to_string();
+        let openai = simulator.openai_base_url();
+        let anthropic = simulator.anthropic_base_url();
         let mut all = vec![
             ("OPENAI_API_KEY", "openai-key"),
             ("OPENAI_BASE_URL", openai.as_str()),

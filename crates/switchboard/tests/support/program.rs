@@ -45,10 +45,6 @@ impl Directory {
         self
     }
 
-    pub fn path(&self) -> &std::path::Path {
-        &self.0
-    }
-
     /// The command, for a test that talks with it while it runs.
     pub fn command(&self, arguments: &[&str], variables: &[(&str, &str)]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_switchboard"));

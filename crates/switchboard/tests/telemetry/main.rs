@@ -16,3 +16,9 @@ mod program;
 mod support;
 mod traces;
 mod watch;
+
+/// Where a directory is.
+fn place(directory: &program::Directory) -> std::path::PathBuf {
+    let command = directory.command(&[], &[]);
+    command.as_std().get_current_dir().expect("it is run there").to_owned()
+}

@@ -53,7 +53,7 @@ impl Prometheus {
             .with("alerts.yml", &read("deploy/monitoring/alerts.yml"));
         let address = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         let process = Command::new("prometheus")
-            .current_dir(directory.path())
+            .current_dir(crate::place(&directory))
             .args(["--config.file=prometheus.yml", "--storage.tsdb.path=data"])
             .arg(format!("--web.listen-address={address}"))
             .stdin(Stdio::null())

@@ -16,15 +16,16 @@ use crate::program::Directory;
 /// A terminal of its own, with a program in it.
 struct Terminal {
     socket: String,
-    _directory: Directory,
+    directory: Directory,
 }
 
 impl Terminal {
     fn run(redis: &str, columns: u32) -> Self {
         let directory = Directory::new();
         let terminal =
-            Self { socket: format!("switchboard-{}", uuid::Uuid::new_v4().simple()), _directory: directory };
-        let path = terminal._directory.path().to_str().unwrap();
+            Self { socket: format!("switchboard-{}", uuid::Uuid::new_v4().simple()), directory: directory };
+        let path = crate::place(&terminal.directory);
+        let path = path.to_str().unwrap();
         let watch = format!(
             "env REDIS_URL={redis} {} circuits watch; echo \"ended: $?\"; cat",
             env!("CARGO_BIN_EXE_switchboard")
