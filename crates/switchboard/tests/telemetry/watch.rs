@@ -22,8 +22,7 @@ struct Terminal {
 impl Terminal {
     fn run(redis: &str, columns: u32) -> Self {
         let directory = Directory::new();
-        let terminal =
-            Self { socket: format!("switchboard-{}", uuid::Uuid::new_v4().simple()), directory: directory };
+        let terminal = Self { socket: format!("switchboard-{}", uuid::Uuid::new_v4().simple()), directory };
         let path = crate::place(&terminal.directory);
         let path = path.to_str().unwrap();
         let watch = format!(
