@@ -8,6 +8,7 @@ pub fn describe(record: &Record) -> String {
     let Some(reason) = &record.reason else { return "nothing has happened yet".to_owned() };
     let last = particulars(reason);
     match reason.rule {
+        Some(Rule::Row) if record.row.failures == 1 => format!("one failure is enough here: {last}"),
         Some(Rule::Row) => format!("{} failures in a row, last {last}", record.row.failures),
         Some(Rule::Rate) => format!("too many failed calls, last {last}"),
         Some(Rule::Probe) => format!("the probe failed: {last}"),

@@ -107,6 +107,31 @@ pub enum Cause {
     Other,
 }
 
+impl Cause {
+    /// The word that stands for it in Redis and in metrics.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Connection => "connection",
+            Self::Timeout => "timeout",
+            Self::Status => "status",
+            Self::Invalid => "invalid",
+            Self::Cut => "cut",
+            Self::RateLimited => "rate_limited",
+            Self::Quota => "quota",
+            Self::UnknownModel => "unknown_model",
+            Self::Probe => "probe",
+            Self::Recovered => "recovered",
+            Self::Manual => "manual",
+            Self::Reset => "reset",
+            Self::Foreign => "foreign",
+            Self::Restored => "restored",
+            Self::Merged => "merged",
+            Self::Other => "other",
+        }
+    }
+}
+
 impl From<FailureKind> for Cause {
     fn from(kind: FailureKind) -> Self {
         match kind {

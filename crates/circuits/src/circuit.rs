@@ -18,6 +18,7 @@ use tokio::{sync::Notify, time::Instant};
 use crate::{
     circuits::Shared,
     clock::StoreClock,
+    counts::CircuitCounter,
     crowd::Crowd,
     mirror::{Mirror, Stored},
     permit::Permit,
@@ -49,6 +50,7 @@ pub(crate) struct Circuit {
     /// Admitted a call since it was last renewed.
     pub(crate) used: AtomicBool,
     pub(crate) watchers: Watchers,
+    pub(crate) counter: CircuitCounter,
 }
 
 /// What admission reads.
@@ -141,6 +143,7 @@ impl Circuit {
             busy: AtomicBool::new(false),
             used: AtomicBool::new(false),
             watchers: shared.watchers.clone(),
+            counter: CircuitCounter::default(),
         }
     }
 

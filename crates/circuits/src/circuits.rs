@@ -23,6 +23,7 @@ use crate::{
     chance::{Chance, SystemChance},
     circuit::{Circuit, Reply, View, Waiting},
     clock::{StoreClock, SystemClock, WallClock},
+    counts::{CircuitCounts, StoreCounts, WriteCounter},
     link::{Link, LinkState},
     memory::MemoryStore,
     permit::Permit,
@@ -113,6 +114,7 @@ pub(crate) struct Shared {
     /// Counts are put off no longer: the process is about to end.
     pub(crate) in_haste: AtomicBool,
     pub(crate) circuits: ArcSwap<ByKey>,
+    pub(crate) writes: WriteCounter,
     policies: ArcSwap<Policies>,
     pub(crate) watchers: Watchers,
 }
@@ -156,6 +158,7 @@ impl Circuits {
             heard: Notify::new(),
             in_haste: AtomicBool::new(false),
             circuits: ArcSwap::default(),
+            writes: WriteCounter::default(),
             policies: ArcSwap::from_pointee(settings.policies),
             watchers,
             store,
@@ -234,6 +237,7 @@ impl Circuits {
         match admit(&view.record, &view.policy, &self.0.instance, now) {
             Admission::Admitted => Some(Ok(Permit::new(circuit, view.record.epoch))),
             Admission::Refused { retry_at, probing } => {
+                circuit.counter.refused();
                 Some(Err(refusal(view, retry_at.map(|at| at.since(now)), probing)))
             }
             Admission::ProbeDue => None,
@@ -265,7 +269,10 @@ impl Circuits {
         match self.decide(circuit, &view) {
             Some(answer) => answer,
             None if view.policy.mode == Mode::Observe => Ok(Permit::new(circuit, view.record.epoch)),
-            None => Err(refusal(&view, Some(Duration::ZERO), true)),
+            None => {
+                circuit.counter.refused();
+                Err(refusal(&view, Some(Duration::ZERO), true))
+            }
         }
     }
 
@@ -318,6 +325,23 @@ impl Circuits {
         let mut reports: Vec<Report> = known.collect();
         reports.sort_by(|a, b| a.key.cmp(&b.key));
         reports
+    }
+
+    /// The same with what this instance has counted of each.
+    #[must_use]
+    pub fn counts(&self) -> Vec<(Report, CircuitCounts)> {
+        let circuits = self.0.circuits.load();
+        let counts = |report: &Report| circuits.get(&report.key).map(|circuit| circuit.counter.read());
+        self.reports()
+            .into_iter()
+            .filter_map(|report| counts(&report).map(|counts| (report, counts)))
+            .collect()
+    }
+
+    /// What this instance has counted of its dealings with the store.
+    #[must_use]
+    pub fn store_counts(&self) -> StoreCounts {
+        self.0.writes.read(self.0.clock.since_heard(), self.0.store.commands())
     }
 
     /// One circuit, if this instance knows it.

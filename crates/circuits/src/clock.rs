@@ -4,7 +4,7 @@ use std::{
     fmt,
     sync::{
         Arc,
-        atomic::{AtomicI64, Ordering},
+        atomic::{AtomicI64, AtomicU64, Ordering},
     },
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
@@ -43,11 +43,14 @@ impl WallClock for SystemClock {
 pub(crate) struct StoreClock {
     wall: Arc<dyn WallClock>,
     offset: AtomicI64,
+    began: Instant,
+    /// When the store was heard last, in ms since `began`; 0: not yet.
+    heard: AtomicU64,
 }
 
 impl StoreClock {
     pub(crate) fn new(wall: Arc<dyn WallClock>) -> Self {
-        Self { wall, offset: AtomicI64::new(0) }
+        Self { wall, offset: AtomicI64::new(0), began: Instant::now(), heard: AtomicU64::new(0) }
     }
 
     pub(crate) fn now(&self) -> Timestamp {
@@ -59,6 +62,7 @@ impl StoreClock {
     /// that has passed since. An answer that took long says little, and is believed only if it is far off. Gives back
     /// by how many ms the clock moved.
     pub(crate) fn hear(&self, time: Timestamp, elapsed: Duration) -> i64 {
+        self.heard.store(millis(self.began.elapsed()).max(1), Ordering::Relaxed);
         let heard = time + elapsed / 2;
         let off = signed(heard).saturating_sub(signed(self.now()));
         let unsure = i64::try_from(elapsed.as_millis() / 2).unwrap_or(i64::MAX);
@@ -67,6 +71,12 @@ impl StoreClock {
         }
         self.offset.store(signed(heard).saturating_sub(signed(self.wall.now())), Ordering::Relaxed);
         off
+    }
+
+    /// How long ago the store was heard; `None`: it was not yet.
+    pub(crate) fn since_heard(&self) -> Option<Duration> {
+        let heard = Some(self.heard.load(Ordering::Relaxed)).filter(|heard| *heard > 0)?;
+        Some(self.began.elapsed().saturating_sub(Duration::from_millis(heard)))
     }
 }
 

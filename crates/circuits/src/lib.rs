@@ -19,10 +19,15 @@
 //! - a store that is away costs a call nothing but a probe's [`Pacing::patience`] (F3); what was learnt meanwhile is
 //!   kept apart and brought together when it is back (F4).
 
+/// The target of the spans that a collector of traces gets, all at the level TRACE: where nobody collects traces, no log
+/// asks for them, and they cost a look at one number.
+pub const TRACES: &str = "switchboard::traces";
+
 mod chance;
 mod circuit;
 mod circuits;
 mod clock;
+mod counts;
 mod crowd;
 mod link;
 mod memory;
@@ -42,6 +47,7 @@ mod model;
 pub use chance::{Chance, SystemChance};
 pub use circuits::{Circuits, OperateError, Pacing, Policies, Settings};
 pub use clock::{SystemClock, WallClock};
+pub use counts::{CircuitCounts, ProbeCounts, StoreCounts, TransitionKind};
 pub use link::LinkState;
 pub use memory::MemoryStore;
 pub use permit::Permit;

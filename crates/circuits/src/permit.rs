@@ -10,6 +10,7 @@ use breaker::{Event, Failure, ModelKey, Outcome, Stamp};
 
 use crate::{
     circuit::{Circuit, Waiting},
+    counts::ProbeEnd,
     plan::{Onward, Request},
 };
 
@@ -64,6 +65,7 @@ impl Permit {
     pub fn first_content(&mut self) {
         if let Some(probe) = self.probe.as_mut().filter(|probe| !probe.had_verdict) {
             probe.had_verdict = true;
+            self.circuit.counter.probed(ProbeEnd::Succeeded);
             let stamp = Stamp { epoch: self.epoch, lease: Some(probe.lease.clone()) };
             let onward = Arc::clone(&probe.onward);
             self.request(Waiting::event(Event::FirstContent { stamp }, Some(onward)));
@@ -100,6 +102,10 @@ impl Permit {
         if late && !self.circuit.busy.load(std::sync::atomic::Ordering::Acquire) {
             return;
         }
+        if self.probe.as_ref().is_some_and(|probe| !probe.had_verdict) {
+            let succeeded = matches!(outcome, Outcome::Succeeded);
+            self.circuit.counter.probed(if succeeded { ProbeEnd::Succeeded } else { ProbeEnd::Failed });
+        }
         let (lease, onward) = self.probe.take().map(|probe| (probe.lease, probe.onward)).unzip();
         let stamp = Stamp { epoch: self.epoch, lease };
         self.request(Waiting::event(Event::Ended { stamp, outcome, at: self.circuit.now() }, onward));
@@ -108,6 +114,7 @@ impl Permit {
     /// A probe that ends without a word frees its place, unless it has had its verdict.
     fn leave(&mut self) {
         if let Some(probe) = self.probe.take().filter(|probe| !probe.had_verdict) {
+            self.circuit.counter.probed(ProbeEnd::Left);
             let stamp = Stamp { epoch: self.epoch, lease: Some(probe.lease) };
             self.request(Waiting::event(Event::Left { stamp }, Some(probe.onward)));
         }

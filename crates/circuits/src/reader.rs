@@ -16,8 +16,9 @@ use tokio::{
 use crate::{
     circuit::{Circuit, Inner, Waiting},
     circuits::Shared,
+    counts::TransitionKind,
     crowd::Crowd,
-    mirror::Stored,
+    mirror::{Mirror, Stored},
     plan::Request,
     store::{CLOCK_TOLERANCE, Change, Listing, Loaded, StoreError, Value},
     watch::Notice,
@@ -153,6 +154,7 @@ impl Shared {
                 let policy = Arc::clone(&inner.policy);
                 inner.mirror.take_up(loaded, &policy);
                 let moved = inner.mirror.record.epoch != epoch || inner.mirror.is_known() != was_known;
+                self.note_change(circuit, &inner.mirror, epoch);
                 if inner.mirror.record.epoch == epoch {
                     inner.crowd.changed(self.pacing.counts, self.share());
                 } else {
@@ -177,6 +179,17 @@ impl Shared {
             self.request(circuit, Waiting::of(Request::Settle));
         }
         true
+    }
+
+    /// Counts a change that another instance made.
+    fn note_change(&self, circuit: &Circuit, mirror: &Mirror, epoch_before: u64) {
+        let record = &mirror.record;
+        // What another has just begun, and what nobody has adopted yet, is no change of a circuit that was known.
+        let changed = epoch_before != 0 && record.epoch != epoch_before;
+        if let (true, Stored::Ours(_), Some(reason)) = (changed, &mirror.stored, &record.reason) {
+            let to = record.state(self.clock.now());
+            circuit.counter.changed(TransitionKind { to, cause: reason.kind, own: false });
+        }
     }
 
     /// Reads all circuits, and brings together what was learnt apart. Only then is the store taken for back.

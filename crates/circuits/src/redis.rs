@@ -5,6 +5,7 @@
 
 mod address;
 mod cluster;
+mod connection;
 mod feeds;
 mod line;
 mod node;
@@ -31,6 +32,7 @@ use futures_util::{
 
 pub use address::{RedisAddress, RedisAddressError, RedisDeployment};
 pub use cluster::ClusterSurvey;
+use connection::Sent;
 pub use node::RedisNode;
 use script::{Call, Script};
 use servers::Servers;
@@ -60,6 +62,7 @@ const AT_ONCE: usize = 64;
 #[derive(Debug)]
 pub struct RedisStore {
     servers: Servers,
+    sent: Arc<Sent>,
     address: RedisAddress,
     shift: TimeShift,
 }
@@ -91,7 +94,8 @@ impl RedisStore {
     /// The same, with time that a test lets pass.
     #[must_use]
     pub fn start_shifted(address: RedisAddress, shift: TimeShift) -> Self {
-        Self { servers: Servers::start(address.deployment()), address, shift }
+        let sent: Arc<Sent> = Arc::default();
+        Self { servers: Servers::start(address.deployment(), &sent), sent, address, shift }
     }
 
     /// Waits for the first connection.
@@ -265,6 +269,10 @@ impl Store for RedisStore {
 
     fn changes(&self) -> Changes {
         self.servers.feed()
+    }
+
+    fn commands(&self) -> Vec<(&'static str, u64)> {
+        self.sent.read()
     }
 
     fn place(&self) -> Place {

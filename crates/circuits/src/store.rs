@@ -54,6 +54,11 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// Where to hear of changes. Every call gives a feed of its own.
     fn changes(&self) -> Changes;
 
+    /// Commands that were sent to it, by name: at most a dozen names. None where there are no such things.
+    fn commands(&self) -> Vec<(&'static str, u64)> {
+        Vec::new()
+    }
+
     /// What it is and where, for people; without secrets.
     fn place(&self) -> Place;
 }

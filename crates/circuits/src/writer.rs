@@ -6,12 +6,14 @@ use std::{
     time::Duration,
 };
 
-use breaker::{Context, Effect};
+use breaker::{Context, Effect, Transition};
 use tokio::time::{Instant, timeout};
 
 use crate::{
+    TRACES,
     circuit::{Circuit, Inner, Reply, Waiting, is_urgent},
     circuits::Shared,
+    counts::{TransitionKind, count},
     mirror::Stored,
     permit::Permit,
     plan::{Answer, Plan, Request, plan},
@@ -153,7 +155,14 @@ impl Shared {
         let asked = Instant::now();
         let swap = timeout(self.pacing.patience, self.store.compare_and_set(&circuit.key, write))
             .await
-            .unwrap_or(Err(StoreError::Silent(self.pacing.patience)))?;
+            .unwrap_or(Err(StoreError::Silent(self.pacing.patience)));
+        count(match &swap {
+            Ok(Swap::Done { .. }) => &self.writes.written,
+            Ok(Swap::Changed(_)) => &self.writes.overtaken,
+            Ok(Swap::ClockAway { .. }) => &self.writes.clock_away,
+            Err(_) => &self.writes.failed,
+        });
+        let swap = swap?;
         let time = match &swap {
             Swap::Done { time } | Swap::ClockAway { time } => *time,
             Swap::Changed(loaded) => loaded.time,
@@ -234,6 +243,18 @@ fn tell(circuit: &Circuit, plan: &Plan) {
         moved: false,
     });
     for transition in &plan.transitions {
+        let Transition { to, reason, .. } = transition;
+        circuit.counter.changed(TransitionKind { to: *to, cause: reason.kind, own: true });
+        // A trace knows events only within a span, and no call's span lasts until its circuit's change is written.
+        let span = tracing::trace_span!(
+            target: TRACES,
+            parent: None,
+            "circuit_transition",
+            switchboard.circuit = %circuit.key,
+            switchboard.to = to.as_str(),
+            switchboard.reason = reason.kind.as_str(),
+        );
+        let _entered = span.enter();
         tracing::info!(
             circuit = %circuit.key,
             from = %transition.from,

@@ -1,6 +1,9 @@
 //! `GET /metrics`: what Prometheus scrapes, in the OpenMetrics text format.
 //!
-//! Whoever counts registers here: the manager its calls, this crate the process it runs in.
+//! Whoever counts registers here: the manager its calls, this crate the process it runs in. The circuits know no metrics;
+//! what they count is read at each scrape (`metrics/circuits.rs`).
+
+mod circuits;
 
 use std::{fmt, sync::Arc};
 
@@ -9,7 +12,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use http::{StatusCode, header};
-use manager::Meter;
+use manager::ModelManager;
 use prometheus_client::{encoding::text::encode, metrics::gauge::Gauge, registry::Registry};
 use tokio::runtime::Handle;
 
@@ -30,9 +33,10 @@ pub(crate) struct Metrics {
 }
 
 impl Metrics {
-    pub(crate) fn new(meter: &Meter) -> Self {
+    pub(crate) fn new(manager: &ModelManager) -> Self {
         let mut registry = Registry::with_prefix(PREFIX);
-        meter.register(&mut registry);
+        manager.meter().register(&mut registry);
+        registry.register_collector(Box::new(circuits::Collector::new(manager.circuits().clone())));
         let (connections, tasks) = (Gauge::default(), Gauge::default());
         registry.register("connections", "Connections of clients that are open", connections.clone());
         registry.register("tasks", "Tasks of the runtime that are alive", tasks.clone());

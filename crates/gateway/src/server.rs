@@ -97,7 +97,7 @@ impl Gateway {
         let listener = TcpListener::bind(listen).await.map_err(in_vain)?;
         let address = listener.local_addr().map_err(in_vain)?;
         let lifecycle = Lifecycle::new();
-        let metrics = Metrics::new(manager.meter());
+        let metrics = Metrics::new(&manager);
         let open_connections = metrics.connections.clone();
         let app = App {
             manager: Arc::clone(&manager),

@@ -15,8 +15,9 @@ use bytes::Bytes;
 use circuits::{Circuits, Permit, Refusal};
 use providers::{Answer, EventStream, Fault, Provider, WholeAnswer};
 use tokio::time::{Instant, sleep, timeout_at};
+use tracing::Span;
 
-use crate::{Call, Chain, LargestHeld, Meter, patience, trial::Trial};
+use crate::{Call, Chain, LargestHeld, Meter, Traces, patience, spans, trial::Trial};
 
 /// What an attempt needs to know of its call. Many may be made for one call, side by side.
 #[derive(Clone, Copy)]
@@ -29,6 +30,9 @@ pub(crate) struct Errand<'a> {
     /// Calls made to providers.
     pub(crate) attempts: &'a AtomicU32,
     pub(crate) meter: &'a Arc<Meter>,
+    /// The call's span.
+    pub(crate) span: &'a Span,
+    pub(crate) traces: Option<&'a dyn Traces>,
 }
 
 /// Waiting before the same model is called again.
@@ -116,9 +120,12 @@ impl Errand<'_> {
         let began = Instant::now();
         self.attempts.fetch_add(1, Ordering::Relaxed);
         let attempt = self.meter.attempt(&step.key, chain.model_is_on_a_route);
-        let mut trial = Trial::begin(permit, call.request.stream(), attempt);
+        let span = spans::attempt(self.span, &step.key, &step.provider, permit.is_probe());
+        let traced = self.traces.map(|traces| traces.pass_on(&span, &call.headers));
+        let mut trial = Trial::begin(permit, call.request.stream(), attempt, span);
         let body = call.request.with_model(step.key.model());
-        let to_provider = call.to_provider(&body, &chain.timeouts);
+        let headers = traced.as_ref().unwrap_or(&call.headers);
+        let to_provider = call.to_provider(&body, headers, &chain.timeouts);
         let result =
             timeout_at(self.deadline, open(&step.provider, to_provider, &mut trial, chain.largest_held))
                 .await;
@@ -129,7 +136,7 @@ impl Errand<'_> {
         match result {
             Ok(Ok(Opened::Whole(answer))) => {
                 told("answered");
-                trial.succeeded();
+                trial.succeeded(answer.usage);
                 Came::Whole(answer)
             }
             Ok(Ok(Opened::Stream { held, stream })) => {

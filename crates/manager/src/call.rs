@@ -25,13 +25,18 @@ pub struct Call {
 }
 
 impl Call {
-    /// The same for a provider, with `body` as it wants it.
-    pub(crate) fn to_provider<'a>(&'a self, body: &'a Bytes, timeouts: &'a Timeouts) -> providers::Call<'a> {
+    /// The same for a provider, with `body` as it wants it, and the headers that may go on.
+    pub(crate) fn to_provider<'a>(
+        &'a self,
+        body: &'a Bytes,
+        headers: &'a HeaderMap,
+        timeouts: &'a Timeouts,
+    ) -> providers::Call<'a> {
         providers::Call {
             endpoint: self.request.endpoint(),
             body,
             stream: self.request.stream(),
-            headers: &self.headers,
+            headers,
             timeouts,
         }
     }

@@ -15,6 +15,7 @@
 //! | `hold` | a stream that is kept back until it is whole |
 //! | `patience` | waiting for circuits |
 //! | `record`, `meter` | what is kept of each call, in the log and in the metrics |
+//! | `spans` | the same as spans of a trace, where traces are collected |
 //! | `trial` | the permit of a call under way, and what dropping it means |
 //!
 //! What holds here:
@@ -43,6 +44,7 @@ mod patience;
 mod record;
 mod relay;
 mod route;
+mod spans;
 mod station;
 mod trial;
 mod turn;
@@ -55,4 +57,5 @@ pub use manager::ModelManager;
 pub use meter::Meter;
 pub use relay::Events;
 pub use route::{LargestHeld, OnAuthError, Retry, Route, StreamMode};
+pub use spans::Traces;
 pub use trial::SILENCE;

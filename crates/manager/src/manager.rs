@@ -7,7 +7,7 @@ use circuits::{Circuits, Permit};
 use providers::Fault;
 
 use crate::{
-    Call, CallError, Catalog, CatalogError, Chain, Meter, Reply, Response, Settings, StreamMode,
+    Call, CallError, Catalog, CatalogError, Chain, Meter, Reply, Response, Settings, StreamMode, Traces,
     attempt::Errand, blame::settle_told, hold::hold, record::Record, walk::Walk,
 };
 
@@ -16,6 +16,7 @@ pub struct ModelManager {
     catalog: ArcSwap<Catalog>,
     circuits: Circuits,
     meter: Arc<Meter>,
+    traces: Option<Arc<dyn Traces>>,
 }
 
 impl ModelManager {
@@ -24,7 +25,18 @@ impl ModelManager {
     /// # Errors
     /// When the settings do not fit together; see [`CatalogError`].
     pub fn new(settings: Settings, circuits: Circuits) -> Result<Self, CatalogError> {
-        Ok(Self { catalog: ArcSwap::from_pointee(Catalog::new(settings)?), circuits, meter: Arc::default() })
+        Ok(Self {
+            catalog: ArcSwap::from_pointee(Catalog::new(settings)?),
+            circuits,
+            meter: Arc::default(),
+            traces: None,
+        })
+    }
+
+    /// Lets its calls be part of their callers' traces.
+    #[must_use]
+    pub fn with_traces(self, traces: Option<Arc<dyn Traces>>) -> Self {
+        Self { traces, ..self }
     }
 
     /// Takes up other settings. Calls under way end by the old ones; no circuit forgets anything.
@@ -71,7 +83,7 @@ impl ModelManager {
     /// When no model gave an answer; see [`CallError`]. A provider's own "this request is wrong" is an answer.
     pub async fn call(&self, call: Call) -> Result<Response, CallError> {
         let resolved = self.catalog.load().resolve(call.request.endpoint(), call.request.model());
-        let record = Record::begin(&call, resolved.as_ref().ok(), &self.meter);
+        let record = Record::begin(&call, resolved.as_ref().ok(), &self.meter, self.traces.as_deref());
         let chain = match resolved {
             Ok(chain) => chain,
             Err(no_model) => {
@@ -82,7 +94,8 @@ impl ModelManager {
         };
         let dialect = call.request.endpoint().dialect();
         let held = call.request.stream() && chain.stream == StreamMode::Hold;
-        let coming = answer(self.circuits.clone(), Arc::clone(&self.meter), chain, call, record);
+        let with = (self.circuits.clone(), Arc::clone(&self.meter), self.traces.clone());
+        let coming = answer(with, chain, call, record);
         if held {
             return Ok(Response::Held(hold(dialect, Box::pin(coming))));
         }
@@ -92,16 +105,17 @@ impl ModelManager {
 
 /// Walks the chain for one call.
 async fn answer(
-    circuits: Circuits,
-    meter: Arc<Meter>,
+    (circuits, meter, traces): (Circuits, Arc<Meter>, Option<Arc<dyn Traces>>),
     chain: Arc<Chain>,
     call: Call,
     record: Record,
 ) -> Result<Reply, CallError> {
     let attempts = Arc::clone(record.attempts());
     let deadline = record.began() + chain.timeouts.total;
+    let span = record.span().clone();
     let (circuits, chain, call, attempts, meter) = (&circuits, &chain, &call, &*attempts, &meter);
-    Walk::new(Errand { circuits, chain, call, deadline, attempts, meter }, record).run().await
+    let (span, traces) = (&span, traces.as_deref());
+    Walk::new(Errand { circuits, chain, call, deadline, attempts, meter, span, traces }, record).run().await
 }
 
 impl fmt::Debug for ModelManager {

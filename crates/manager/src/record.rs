@@ -11,8 +11,9 @@ use std::{
 use breaker::ModelKey;
 use dialects::{Endpoint, Usage};
 use tokio::time::Instant;
+use tracing::Span;
 
-use crate::{Call, Chain, Meter, blame::ANSWERED, meter::Ended};
+use crate::{Call, Chain, Meter, Traces, blame::ANSWERED, meter::Ended, spans};
 
 /// The longest name of a model that is told, in characters: a client may write anything there.
 const LONGEST_NAME: usize = ModelKey::MAX_CHARS;
@@ -36,18 +37,26 @@ pub(crate) struct Record {
     attempts: Arc<AtomicU32>,
     /// Tokens of a whole answer, as far as reported.
     usage: Usage,
+    span: Span,
 }
 
 impl Record {
     /// A call begins.
-    pub(crate) fn begin(call: &Call, chain: Option<&Arc<Chain>>, meter: &Arc<Meter>) -> Self {
+    pub(crate) fn begin(
+        call: &Call,
+        chain: Option<&Arc<Chain>>,
+        meter: &Arc<Meter>,
+        traces: Option<&dyn Traces>,
+    ) -> Self {
         let stream = call.request.stream();
         meter.call_begins(stream);
+        let asked = chain.map_or_else(|| in_short(call.request.model()), |chain| Arc::clone(&chain.name));
         Self {
+            span: spans::call(call, &asked, traces),
+            asked,
             id: call.id.clone(),
             endpoint: call.request.endpoint(),
             stream,
-            asked: chain.map_or_else(|| in_short(call.request.model()), |chain| Arc::clone(&chain.name)),
             chain: chain.cloned(),
             meter: Arc::clone(meter),
             began: Instant::now(),
@@ -62,6 +71,11 @@ impl Record {
     /// When the call began.
     pub(crate) const fn began(&self) -> Instant {
         self.began
+    }
+
+    /// The call's span.
+    pub(crate) const fn span(&self) -> &Span {
+        &self.span
     }
 
     /// Where calls to providers are counted.
@@ -86,6 +100,24 @@ impl Record {
     }
 }
 
+impl Record {
+    fn trace(&self, outcome: &'static str) {
+        let span = &self.span;
+        if span.is_disabled() {
+            return;
+        }
+        spans::ended(span, outcome);
+        spans::used(span, self.usage);
+        span.record("switchboard.attempts", self.attempts.load(Ordering::Relaxed));
+        if let Some(key) = &self.answered_by {
+            span.record("switchboard.answered_by", key.as_str());
+        }
+        if let Some(wait) = self.first_content {
+            span.record("gen_ai.response.time_to_first_chunk", wait.as_secs_f64());
+        }
+    }
+}
+
 impl Drop for Record {
     fn drop(&mut self) {
         let outcome = self.outcome.unwrap_or_else(|| self.meter.outcome_of_a_drop());
@@ -99,6 +131,7 @@ impl Drop for Record {
             first_content: self.first_content,
         };
         self.meter.call_ends(self.stream, &ended);
+        self.trace(outcome);
         tracing::info!(
             request = self.id,
             path = self.endpoint.path(),

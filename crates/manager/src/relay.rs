@@ -111,8 +111,9 @@ impl Relay {
     }
 
     fn finish(self) {
-        self.trial.succeeded();
-        self.record.answered(self.stream.usage());
+        let usage = self.stream.usage();
+        self.trial.succeeded(usage);
+        self.record.answered(usage);
     }
 
     /// Tells circuit and log, and says what the caller is told.

@@ -4,13 +4,16 @@ use std::time::Duration;
 
 use breaker::{Failure, FailureKind};
 use circuits::Permit;
+use dialects::Usage;
 use providers::Fault;
 use tokio::time::Instant;
+use tracing::Span;
 
 use crate::{
     Chain,
     blame::{ANSWERED, outcome, settle},
     meter::Attempt,
+    spans,
 };
 
 /// A stream that is given up after so long without one byte of answer counts as a failure (C1): a provider that
@@ -24,12 +27,13 @@ pub(crate) struct Trial {
     /// Since when a stream has been awaited of which nothing has come.
     silent_since: Option<Instant>,
     attempt: Attempt,
+    span: Span,
 }
 
 impl Trial {
     /// Begins with a call's permit; `stream`: whether a stream was asked for.
-    pub(crate) fn begin(permit: Permit, stream: bool, attempt: Attempt) -> Self {
-        Self { permit: Some(permit), silent_since: stream.then(Instant::now), attempt }
+    pub(crate) fn begin(permit: Permit, stream: bool, attempt: Attempt, span: Span) -> Self {
+        Self { permit: Some(permit), silent_since: stream.then(Instant::now), attempt, span }
     }
 
     /// Something of the stream has come.
@@ -45,12 +49,14 @@ impl Trial {
     }
 
     /// The call brought a good, whole answer.
-    pub(crate) fn succeeded(self) {
+    pub(crate) fn succeeded(self, usage: Usage) {
+        spans::used(&self.span, usage);
         self.end(ANSWERED, Permit::succeeded);
     }
 
     /// The call failed.
     pub(crate) fn failed(self, fault: &Fault, chain: &Chain) {
+        spans::fault(&self.span, fault);
         self.end(outcome(fault), |permit| settle(permit, fault, chain));
     }
 
@@ -78,6 +84,7 @@ impl Drop for Trial {
             self.attempt.outcome = "timeout";
             permit.failed(Failure::of(FailureKind::Timeout));
         }
+        spans::ended(&self.span, self.attempt.outcome);
     }
 }
 
@@ -102,7 +109,7 @@ mod tests {
         let circuits = Circuits::in_memory(Policies { default: policy, ..Policies::default() });
         let key = "openai:gpt-5".parse().unwrap();
         let attempt = Arc::new(Meter::default()).attempt(&key, false);
-        let mut trial = Trial::begin(circuits.admit(&key).await.unwrap(), stream, attempt);
+        let mut trial = Trial::begin(circuits.admit(&key).await.unwrap(), stream, attempt, Span::none());
         if heard {
             trial.heard();
         }

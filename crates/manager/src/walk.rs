@@ -306,7 +306,7 @@ impl<'a> Walk<'a> {
             }
             Ending::Held { at, spoken: Spoken { held, stream, trial } } => {
                 let answered_by = answered_by(at);
-                trial.succeeded();
+                trial.succeeded(stream.usage());
                 record.speaks();
                 record.answered(stream.usage());
                 let events = relay::all_of(held);

@@ -119,6 +119,13 @@ impl Provider {
         self.kind.dialect()
     }
 
+    /// The host and port it is at; `None` for a kind that cannot be called yet.
+    #[must_use]
+    pub fn address(&self) -> Option<(&str, Option<u16>)> {
+        let (_, url) = self.target.as_ref()?;
+        Some((url.host_str()?, url.port_or_known_default()))
+    }
+
     /// Makes one call. Dropping it stops the call.
     ///
     /// # Errors

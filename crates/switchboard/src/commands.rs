@@ -12,6 +12,7 @@ use crate::{
     cli::{Cli, Command},
     config::{Environment, Problem, Problems, Sources},
     output::Output,
+    traces::Traces,
 };
 
 /// What every command is given.
@@ -23,6 +24,8 @@ pub struct Session {
     pub environment: Environment,
     /// Where results go.
     pub output: Output,
+    /// Where traces go, if they are collected.
+    pub traces: Option<Traces>,
 }
 
 impl Session {
@@ -47,8 +50,8 @@ impl Session {
 ///
 /// # Errors
 /// When it cannot be done, for exit code 1.
-pub async fn run(cli: Cli, environment: Environment) -> anyhow::Result<ExitCode> {
-    let session = Session { config: cli.config, output: Output::new(&environment), environment };
+pub async fn run(cli: Cli, environment: Environment, traces: Option<Traces>) -> anyhow::Result<ExitCode> {
+    let session = Session { config: cli.config, output: Output::new(&environment), environment, traces };
     match cli.command {
         Command::Serve(arguments) => serve::run(&session, &arguments).await,
         Command::Demo(arguments) => demo::run(&session, &arguments).await,

@@ -14,3 +14,5 @@ pub mod limits;
 pub mod logging;
 pub mod output;
 pub mod reload;
+mod screen;
+pub mod traces;

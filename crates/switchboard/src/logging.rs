@@ -3,11 +3,14 @@
 use std::io::{self, IsTerminal};
 
 use anyhow::Context as _;
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::{
+    EnvFilter, Layer as _, fmt, layer::SubscriberExt as _, registry, util::SubscriberInitExt as _,
+};
 
 use crate::{
     config::{Environment, environment::names},
     output::colour_is_wanted,
+    traces::Traces,
 };
 
 /// How the log is written.
@@ -20,7 +23,7 @@ pub enum LogFormat {
     Json,
 }
 
-/// Begins to log. What is logged: `SWITCHBOARD_LOG`, else `RUST_LOG`, else `default_filter`, in the form of the
+/// Begins to log, and to hand spans to `traces`. What is logged: `SWITCHBOARD_LOG`, else `RUST_LOG`, else `default_filter`, in the form of the
 /// crate `tracing-subscriber`, for instance `info,manager=debug`.
 ///
 /// # Errors
@@ -29,6 +32,7 @@ pub fn start(
     format: Option<LogFormat>,
     environment: &Environment,
     default_filter: &str,
+    traces: Option<&Traces>,
 ) -> anyhow::Result<()> {
     let filter = filter(environment, default_filter)?;
     let format = match format {
@@ -36,16 +40,15 @@ pub fn start(
         None => format_of(environment)?,
     };
     let colour = io::stderr().is_terminal() && colour_is_wanted(environment);
-    let started = match format {
-        LogFormat::Text => tracing_subscriber::fmt()
-            .with_env_filter(filter)
-            .with_writer(io::stderr)
-            .with_ansi(colour)
-            .with_target(false)
-            .try_init(),
-        LogFormat::Json => {
-            tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).json().try_init()
-        }
+    let log = fmt::layer().with_writer(io::stderr);
+    let log = match format {
+        LogFormat::Text => log.with_ansi(colour).with_target(false).boxed(),
+        LogFormat::Json => log.json().boxed(),
+    };
+    // Where no traces are collected, the filter is the whole subscriber's: what it leaves out costs nothing at all.
+    let started = match traces {
+        None => registry().with(log).with(filter).try_init(),
+        Some(traces) => registry().with(log.with_filter(filter)).with(traces.layer()).try_init(),
     };
     started.map_err(|error| anyhow::anyhow!("the log cannot be started: {error}"))
 }

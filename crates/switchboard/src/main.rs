@@ -8,6 +8,7 @@ use switchboard::{
     commands,
     config::Environment,
     logging, output,
+    traces::Traces,
 };
 
 /// A call makes many small, short-lived allocations, which this allocator serves soonest.
@@ -31,8 +32,16 @@ async fn main() -> ExitCode {
 async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     let environment = Environment::read()?;
     let default_filter = if matches!(cli.command, Command::Serve(_)) { "info" } else { "error" };
-    logging::start(cli.log_format, &environment, default_filter)?;
-    commands::run(cli, environment).await
+    let traces = match cli.command {
+        Command::Serve(_) => Traces::start(&environment)?,
+        _ => None,
+    };
+    logging::start(cli.log_format, &environment, default_filter, traces.as_ref())?;
+    let result = commands::run(cli, environment, traces.clone()).await;
+    if let Some(traces) = traces {
+        traces.end().await;
+    }
+    result
 }
 
 fn is_broken_pipe(error: &anyhow::Error) -> bool {

@@ -57,6 +57,14 @@ impl Output {
         writeln!(io::stdout().lock(), "{text}")
     }
 
+    /// Says something beside the result, on standard error.
+    ///
+    /// # Errors
+    /// When standard error takes no more.
+    pub fn note(self, text: impl Display) -> io::Result<()> {
+        writeln!(io::stderr().lock(), "{text}")
+    }
+
     /// Prints a result for scripts: indented JSON and a line's end.
     ///
     /// # Errors

@@ -24,13 +24,14 @@ fn read(name: &str) -> String {
     fs::read_to_string(root().join(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
 }
 
-const PAGES: [&str; 8] = [
+const PAGES: [&str; 9] = [
     "README.md",
     "ARCHITECTURE.md",
     "CONTRIBUTING.md",
     "CHANGELOG.md",
     "docs/api.md",
     "docs/calls.md",
+    "docs/operating.md",
     "docs/redis.md",
     "docs/es/redis.md",
 ];
@@ -67,6 +68,52 @@ fn compose_has_a_gateway_that_waits_for_redis() {
     );
 }
 
+/// Whoever starts the profile finds a Prometheus that scrapes the gateway, and a Grafana that shows it.
+#[test]
+fn monitoring_is_wired_up() {
+    let parse = |name: &str| -> Value { serde_saphyr::from_str(&read(name)).unwrap() };
+    let services = &parse("docker-compose.yml")["services"];
+    for service in ["prometheus", "grafana"] {
+        assert_eq!(
+            services[service]["profiles"],
+            serde_json::json!(["monitoring"]),
+            "{service} runs unasked"
+        );
+        for volume in services[service]["volumes"].as_array().unwrap() {
+            let from = volume.as_str().unwrap().split(':').next().unwrap();
+            assert!(!from.starts_with("./") || root().join(from).exists(), "{from}");
+        }
+        let ports = services[service]["ports"].as_array().unwrap();
+        assert!(ports.iter().all(|port| port.as_str().unwrap().starts_with("127.0.0.1:")), "it has no key");
+    }
+    let prometheus = parse("deploy/monitoring/prometheus.yml");
+    let target = prometheus["scrape_configs"][0]["static_configs"][0]["targets"][0].as_str().unwrap();
+    let (host, port) = target.split_once(':').unwrap();
+    assert!(services[host]["ports"][0].as_str().unwrap().ends_with(port), "{target}");
+    let source = &parse("deploy/monitoring/grafana/datasources/prometheus.yml")["datasources"][0];
+    assert_eq!(source["url"], "http://prometheus:9090");
+    let dashboard = parse("deploy/monitoring/grafana/dashboards/switchboard.json");
+    for panel in dashboard["panels"].as_array().unwrap() {
+        assert_eq!(panel["datasource"]["uid"], source["uid"], "{}", panel["title"]);
+    }
+    let folder = parse("deploy/monitoring/grafana/dashboards/provider.yml");
+    let folder = folder["providers"][0]["options"]["path"].as_str().unwrap();
+    let mounted = services["grafana"]["volumes"].as_array().unwrap().iter();
+    assert!(mounted.into_iter().any(|volume| volume.as_str().unwrap().contains(folder)), "{folder}");
+}
+
+/// Each alert is explained to whoever it wakes.
+#[test]
+fn the_runbook_knows_every_alert() {
+    let alerts: Value = serde_saphyr::from_str(&read("deploy/monitoring/alerts.yml")).unwrap();
+    let rules = alerts["groups"][0]["rules"].as_array().unwrap();
+    let named: BTreeSet<&str> = rules.iter().map(|rule| rule["alert"].as_str().unwrap()).collect();
+    let page = read("docs/operating.md");
+    let rows = page.lines().filter_map(|line| line.strip_prefix("| Switchboard")?.split(' ').next());
+    let told: BTreeSet<String> = rows.map(|name| format!("Switchboard{name}")).collect();
+    assert_eq!(told, named.into_iter().map(str::to_owned).collect());
+}
+
 #[test]
 fn the_image_does_not_run_as_root() {
     let file = read("Dockerfile");
@@ -83,6 +130,7 @@ fn links_lead_somewhere() {
         let folder = root().join(page).parent().unwrap().to_owned();
         let text = read(page);
         for target in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
+            let target = target.split('#').next().unwrap();
             if !target.contains("://") {
                 assert!(folder.join(target).exists(), "{page}: {target}");
             }

@@ -14,7 +14,7 @@ use std::{
     time::Duration,
 };
 
-use ::redis::{ErrorKind, FromRedisValue, RedisError, ServerErrorKind, aio::MultiplexedConnection};
+use ::redis::{ErrorKind, FromRedisValue, RedisError, ServerErrorKind, aio::ConnectionLike};
 use arc_swap::ArcSwap;
 use futures_util::{StreamExt as _, future::join_all, stream::FuturesUnordered};
 use tokio::{
@@ -24,6 +24,7 @@ use tokio::{
 
 use super::{
     RedisNode,
+    connection::{Connection, Sent},
     feeds::{Feeds, Hear},
     line::{CONNECT, Destination, KEEP_ALIVE, KeptLine, Line, connection_config, read_error},
     script::Call,
@@ -48,6 +49,7 @@ const WAIT: (Duration, Duration) = (Duration::from_millis(100), Duration::from_m
 #[derive(Debug)]
 pub(super) struct Cluster {
     seeds: Vec<RedisNode>,
+    sent: Arc<Sent>,
     map: ArcSwap<Map>,
     /// Why no node says who owns what; `None`: one does, or none was asked yet.
     blind: Mutex<Option<StoreError>>,
@@ -93,9 +95,10 @@ enum Standing {
 }
 
 impl Cluster {
-    pub(super) fn new(seeds: Vec<RedisNode>) -> Self {
+    pub(super) fn new(seeds: Vec<RedisNode>, sent: Arc<Sent>) -> Self {
         Self {
             seeds,
+            sent,
             map: ArcSwap::default(),
             blind: Mutex::default(),
             word: Arc::default(),
@@ -108,7 +111,7 @@ impl Cluster {
     }
 
     /// The connections to all masters, if all are there.
-    pub(super) fn every_master(&self) -> Result<Vec<MultiplexedConnection>, StoreError> {
+    pub(super) fn every_master(&self) -> Result<Vec<Connection>, StoreError> {
         let map = self.map.load();
         if map.lines.is_empty() {
             return Err(self.why_blind());
@@ -222,7 +225,7 @@ impl Cluster {
             let known = old.view.masters.iter().position(same).and_then(|position| old.lines.get(position));
             known.cloned().unwrap_or_else(|| {
                 let listener: Arc<dyn Hear> = Arc::<Word>::clone(&self.word);
-                Arc::new(KeptLine::start(Destination::Server(node.clone()), listener))
+                Arc::new(KeptLine::start(Destination::Server(node.clone()), listener, Arc::clone(&self.sent)))
             })
         };
         let lines = view.masters.iter().map(line).collect();
@@ -271,7 +274,7 @@ impl Cluster {
 
 async fn ask(
     node: RedisNode,
-    mut connection: MultiplexedConnection,
+    mut connection: impl ConnectionLike,
 ) -> Result<(RedisNode, Answer), StoreError> {
     match timeout(KEEP_ALIVE, slots_view::ask(&mut connection)).await {
         Ok(Ok(answer)) => Ok((node, answer)),

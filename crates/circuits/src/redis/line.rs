@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use ::redis::{AsyncConnectionConfig, PushInfo, PushKind, RedisError, Value, aio::MultiplexedConnection};
+use ::redis::{AsyncConnectionConfig, PushInfo, PushKind, RedisError, Value};
 use arc_swap::ArcSwapOption;
 use breaker::ModelKey;
 use tokio::{
@@ -14,7 +14,12 @@ use tokio::{
     time::{Instant, interval_at, sleep, timeout},
 };
 
-use super::{KEY_PREFIX, RedisNode, Script, feeds::Hear, sentinel::Sentinels};
+use super::{
+    KEY_PREFIX, RedisNode, Script,
+    connection::{Connection, Sent},
+    feeds::Hear,
+    sentinel::Sentinels,
+};
 use crate::store::{Change, StoreError};
 
 /// Making a connection may take so long, and so may its first commands.
@@ -40,10 +45,11 @@ pub(super) enum Destination {
 #[derive(Debug)]
 pub(super) struct Line {
     destination: Destination,
-    commands: ArcSwapOption<MultiplexedConnection>,
+    commands: ArcSwapOption<Connection>,
     /// What went wrong last; `None`: nothing has yet.
     last_error: Mutex<Option<StoreError>>,
     listener: Arc<dyn Hear>,
+    sent: Arc<Sent>,
 }
 
 /// A line with its task, which ends with it.
@@ -54,12 +60,13 @@ pub(super) struct KeptLine {
 }
 
 impl KeptLine {
-    pub(super) fn start(destination: Destination, listener: Arc<dyn Hear>) -> Self {
+    pub(super) fn start(destination: Destination, listener: Arc<dyn Hear>, sent: Arc<Sent>) -> Self {
         let line = Arc::new(Line {
             destination,
             commands: ArcSwapOption::empty(),
             last_error: Mutex::default(),
             listener,
+            sent,
         });
         let keeper = tokio::spawn(Arc::clone(&line).keep()).abort_handle();
         Self { line, keeper }
@@ -74,9 +81,9 @@ impl Drop for KeptLine {
 
 impl Line {
     /// The connection for commands. While there is none nobody waits for it (F3).
-    pub(super) fn commands(&self) -> Result<MultiplexedConnection, StoreError> {
+    pub(super) fn commands(&self) -> Result<Connection, StoreError> {
         match &*self.commands.load() {
-            Some(connection) => Ok(MultiplexedConnection::clone(connection)),
+            Some(connection) => Ok(Connection::clone(connection)),
             None => Err(self
                 .last_error()
                 .unwrap_or_else(|| StoreError::Unreachable("not connected yet".to_owned()))),
@@ -115,11 +122,11 @@ impl Line {
 
     async fn connect(&self) -> Result<Ends, StoreError> {
         match &self.destination {
-            Destination::Server(server) => open(server).await,
+            Destination::Server(server) => open(server, &self.sent).await,
             Destination::Primary(sentinels) => {
                 let mut result = Err(StoreError::Unreachable("no Sentinel names a primary".to_owned()));
                 for server in sentinels.candidates().await? {
-                    result = match open(&server).await {
+                    result = match open(&server, &self.sent).await {
                         Ok(mut ends) => must_be_primary(&mut ends.commands).await.map(|()| ends),
                         Err(error) => Err(error),
                     };
@@ -160,12 +167,7 @@ impl Line {
         StoreError::Unreachable("the connection was closed".to_owned())
     }
 
-    async fn keep_alive(
-        &self,
-        server: &RedisNode,
-        commands: MultiplexedConnection,
-        ears: MultiplexedConnection,
-    ) -> StoreError {
+    async fn keep_alive(&self, server: &RedisNode, commands: Connection, ears: Connection) -> StoreError {
         let mut beat = interval_at(Instant::now() + KEEP_ALIVE, KEEP_ALIVE);
         loop {
             beat.tick().await;
@@ -181,11 +183,7 @@ impl Line {
     }
 
     /// A primary that was demoted, or cut off from the Sentinels' majority, may go on answering.
-    async fn is_still_right(
-        &self,
-        server: &RedisNode,
-        mut commands: MultiplexedConnection,
-    ) -> Result<(), StoreError> {
+    async fn is_still_right(&self, server: &RedisNode, mut commands: Connection) -> Result<(), StoreError> {
         let Destination::Primary(sentinels) = &self.destination else { return Ok(()) };
         match timeout(KEEP_ALIVE, must_be_primary(&mut commands)).await {
             Ok(result) => result?,
@@ -207,20 +205,22 @@ impl Line {
 /// A live pair of connections.
 struct Ends {
     server: RedisNode,
-    commands: MultiplexedConnection,
-    ears: MultiplexedConnection,
+    commands: Connection,
+    ears: Connection,
     pushes: mpsc::UnboundedReceiver<PushInfo>,
 }
 
-async fn open(server: &RedisNode) -> Result<Ends, StoreError> {
+async fn open(server: &RedisNode, sent: &Arc<Sent>) -> Result<Ends, StoreError> {
     let (sender, pushes) = mpsc::unbounded_channel();
     let client = server.client().map_err(|e| read_error(&e))?;
     let config = connection_config();
     let hearing = config.clone().set_push_sender(sender);
-    let commands =
-        client.get_multiplexed_async_connection_with_config(&config).await.map_err(|e| read_error(&e))?;
-    let mut ears =
-        client.get_multiplexed_async_connection_with_config(&hearing).await.map_err(|e| read_error(&e))?;
+    let connect = async |config| {
+        let connection = client.get_multiplexed_async_connection_with_config(config).await;
+        connection.map(|to| Connection::new(to, Arc::clone(sent))).map_err(|e| read_error(&e))
+    };
+    let commands = connect(&config).await?;
+    let mut ears = connect(&hearing).await?;
     // Armed first, then everything is read: so no change is missed between the two. Without NOLOOP, which can
     // hide a foreign write behind an own one (redis `trackingRememberKeyToBroadcast`).
     let mut arm = ::redis::cmd("CLIENT");
@@ -238,7 +238,7 @@ pub(super) fn connection_config() -> AsyncConnectionConfig {
 }
 
 /// Sentinels may be behind the times, so the server has the last word on what it is.
-async fn must_be_primary(commands: &mut MultiplexedConnection) -> Result<(), StoreError> {
+async fn must_be_primary(commands: &mut Connection) -> Result<(), StoreError> {
     let role: Vec<Value> =
         ::redis::cmd("ROLE").query_async(commands).await.map_err(|error| read_error(&error))?;
     match role.first() {
@@ -250,7 +250,7 @@ async fn must_be_primary(commands: &mut MultiplexedConnection) -> Result<(), Sto
     }
 }
 
-async fn ping(mut connection: MultiplexedConnection) -> Result<(), StoreError> {
+async fn ping(mut connection: Connection) -> Result<(), StoreError> {
     let ping = ::redis::cmd("PING");
     match timeout(KEEP_ALIVE, ping.query_async::<()>(&mut connection)).await {
         Ok(answer) => answer.map_err(|error| read_error(&error)),

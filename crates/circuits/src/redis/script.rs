@@ -1,8 +1,6 @@
 //! Commands for one circuit, and the scripts among them, which are run by their digest.
 
-use ::redis::{
-    Cmd, ErrorKind, FromRedisValue, RedisResult, ServerErrorKind, aio::MultiplexedConnection, cmd,
-};
+use ::redis::{Cmd, ErrorKind, FromRedisValue, RedisResult, ServerErrorKind, aio::ConnectionLike, cmd};
 use breaker::ModelKey;
 
 use super::{history_key, redis_key};
@@ -49,7 +47,7 @@ impl Script {
         Call { command, script: Some(self) }
     }
 
-    pub(super) async fn install(self, connection: &mut MultiplexedConnection) -> RedisResult<()> {
+    pub(super) async fn install(self, connection: &mut impl ConnectionLike) -> RedisResult<()> {
         cmd("SCRIPT").arg("LOAD").arg(self.text()).query_async(connection).await
     }
 }
@@ -63,7 +61,7 @@ impl Call {
     /// must not become an endless loop.
     pub(super) async fn send<T: FromRedisValue>(
         &self,
-        connection: &mut MultiplexedConnection,
+        connection: &mut impl ConnectionLike,
         asking: bool,
     ) -> RedisResult<T> {
         match (self.send_once(connection, asking).await, self.script) {
@@ -78,7 +76,7 @@ impl Call {
     /// With `asking`, to the node that a slot is being moved to.
     async fn send_once<T: FromRedisValue>(
         &self,
-        connection: &mut MultiplexedConnection,
+        connection: &mut impl ConnectionLike,
         asking: bool,
     ) -> RedisResult<T> {
         if !asking {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use ::redis::{Cmd, FromRedisValue, RedisResult, Value as Reply, aio::MultiplexedConnection};
+use ::redis::{Cmd, FromRedisValue, RedisResult, Value as Reply};
 use breaker::{ModelKey, Timestamp};
 use bytes::Bytes;
 use futures_util::future::{join_all, try_join_all};
@@ -11,6 +11,7 @@ use tokio::task::AbortHandle;
 use super::{
     KEY_PREFIX, RedisDeployment,
     cluster::Cluster,
+    connection::{Connection, Sent},
     feeds::Feeds,
     line::{Destination, KeptLine, model_key, read_error},
     redis_key,
@@ -28,10 +29,10 @@ pub(super) enum Servers {
 }
 
 impl Servers {
-    pub(super) fn start(deployment: &RedisDeployment) -> Self {
+    pub(super) fn start(deployment: &RedisDeployment, sent: &Arc<Sent>) -> Self {
         let one = |destination| {
             let feeds: Arc<Feeds> = Arc::default();
-            let kept = KeptLine::start(destination, Arc::<Feeds>::clone(&feeds));
+            let kept = KeptLine::start(destination, Arc::<Feeds>::clone(&feeds), Arc::clone(sent));
             Self::One { kept, feeds }
         };
         match deployment {
@@ -40,7 +41,7 @@ impl Servers {
                 one(Destination::Primary(Sentinels::new(sentinels, name, login)))
             }
             RedisDeployment::Cluster { seeds } => {
-                let cluster = Arc::new(Cluster::new(seeds.clone()));
+                let cluster = Arc::new(Cluster::new(seeds.clone(), Arc::clone(sent)));
                 let keeper = tokio::spawn(Arc::clone(&cluster).keep()).abort_handle();
                 Self::Cluster { cluster, keeper }
             }
@@ -113,7 +114,7 @@ impl Servers {
         Ok(Timestamp::from_millis(seconds * 1_000 + micros / 1_000))
     }
 
-    fn every_master(&self) -> Result<Vec<MultiplexedConnection>, StoreError> {
+    fn every_master(&self) -> Result<Vec<Connection>, StoreError> {
         match self {
             Self::One { kept, .. } => kept.line.commands().map(|connection| vec![connection]),
             Self::Cluster { cluster, .. } => cluster.every_master(),
@@ -136,7 +137,7 @@ fn beginning(name: &str) -> Cmd {
     get
 }
 
-async fn scan(mut connection: MultiplexedConnection) -> RedisResult<Vec<ModelKey>> {
+async fn scan(mut connection: Connection) -> RedisResult<Vec<ModelKey>> {
     let mut keys = Vec::new();
     let mut cursor = 0u64;
     loop {

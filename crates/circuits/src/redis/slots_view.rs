@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use ::redis::{RedisResult, Value, aio::MultiplexedConnection, from_redis_value};
+use ::redis::{RedisResult, Value, aio::ConnectionLike, from_redis_value};
 
 use super::{RedisNode, slot::SLOTS};
 
@@ -125,7 +125,7 @@ fn place(nodes: &mut Vec<RedisNode>, asked: &RedisNode, named: &Named) -> usize 
 }
 
 /// Asks one node.
-pub(super) async fn ask(connection: &mut MultiplexedConnection) -> RedisResult<Answer> {
+pub(super) async fn ask(connection: &mut impl ConnectionLike) -> RedisResult<Answer> {
     let mut ask = ::redis::pipe();
     ask.cmd("CLUSTER").arg("SLOTS").cmd("CLUSTER").arg("NODES");
     let (ranges, nodes): (Vec<Value>, String) = ask.query_async(connection).await?;

@@ -15,6 +15,7 @@ use crate::{
     cli::ServeArguments,
     config::{Config, Redis, RedisUrl, Server, Sources},
     limits, reload,
+    traces::Traces,
 };
 
 /// Redis has so long to be read before the first call is taken (F2); after that, calls go on without it (F3).
@@ -32,7 +33,8 @@ pub async fn run(session: &Session, arguments: &ServeArguments) -> anyhow::Resul
     let sources = session.sources(arguments.listen)?;
     let config = Config::load(&sources)?;
     let circuits = share_circuits(&config);
-    let manager = Arc::new(ModelManager::new(config.manager_settings(), circuits.clone())?);
+    let manager = ModelManager::new(config.manager_settings(), circuits.clone())?;
+    let manager = Arc::new(manager.with_traces(session.traces.as_ref().map(Traces::carrier)));
     let settings = gateway::Settings {
         listen: config.server.listen,
         keys: keys(&config.server),

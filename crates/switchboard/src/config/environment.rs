@@ -52,8 +52,16 @@ pub mod names {
         "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
         "AWS_CONTAINER_CREDENTIALS_FULL_URI",
     ];
+    /// Where traces go, as OpenTelemetry has it: OTLP over HTTP, at its path `/v1/traces`.
+    pub const OTEL_ENDPOINT: &str = "OTEL_EXPORTER_OTLP_ENDPOINT";
+    /// The same with its path.
+    pub const OTEL_TRACES_ENDPOINT: &str = "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT";
+    /// `true`: no traces, whatever else is set.
+    pub const OTEL_DISABLED: &str = "OTEL_SDK_DISABLED";
+    /// The name that traces call this service by.
+    pub const OTEL_SERVICE_NAME: &str = "OTEL_SERVICE_NAME";
     /// All of them but [`AWS_CHAIN`].
-    pub const ALL: [&str; 19] = [
+    pub const ALL: [&str; 23] = [
         CONFIG,
         LISTEN,
         API_KEY,
@@ -73,6 +81,10 @@ pub mod names {
         AWS_BEARER_TOKEN_BEDROCK,
         AWS_REGION,
         AWS_DEFAULT_REGION,
+        OTEL_ENDPOINT,
+        OTEL_TRACES_ENDPOINT,
+        OTEL_DISABLED,
+        OTEL_SERVICE_NAME,
     ];
 }
 

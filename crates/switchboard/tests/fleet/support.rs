@@ -28,8 +28,24 @@ impl Instance {
         simulator: &Simulator,
         variables: &[(&str, &str)],
     ) -> Self {
-        let openai = simulator.openai_base_url().to_string();
-        let anthropic = simulator.anthropic_base_url().to_string();
+        let program = Self::spawn(redis, simulator, variables);
+        let line = program.says("address=http://127.0.0.1").await;
+        let line = if line.contains("listening") { line } else { program.says("listening").await };
+        let url = line.split("address=").nth(1).and_then(|rest| rest.split(' ').next()).unwrap().to_owned();
+        Self { program, url, client: reqwest::Client::new() }
+    }
+
+    /// The same, where the log is JSON.
+    pub(crate) async fn start_with_json_log(simulator: &Simulator, variables: &[(&str, &str)]) -> Self {
+        let program = Self::spawn(None, simulator, variables);
+        let line: Value = serde_json::from_str(&program.says("listening").await).unwrap();
+        let url = line["fields"]["address"].as_str().unwrap().to_owned();
+        Self { program, url, client: reqwest::Client::new() }
+    }
+
+    fn spawn(redis: Option<&str>, simulator: &Simulator, variables: &[(&str, &str)]) -> Program {
+        let openai = simulator.openai_base_url();
+        let anthropic = simulator.anthropic_base_url();
         let mut all = vec![
             ("OPENAI_API_KEY", "openai-key"),
             ("OPENAI_BASE_URL", openai.as_str()),
@@ -39,11 +55,7 @@ impl Instance {
         all.extend(redis.map(|url| ("REDIS_URL", url)));
         all.extend(variables);
         let binary = env!("CARGO_BIN_EXE_switchboard");
-        let program = Program::start(binary, &["serve", "--listen", "127.0.0.1:0"], all);
-        let line = program.says("address=http://127.0.0.1").await;
-        let line = if line.contains("listening") { line } else { program.says("listening").await };
-        let url = line.split("address=").nth(1).and_then(|rest| rest.split(' ').next()).unwrap().to_owned();
-        Self { program, url, client: reqwest::Client::new() }
+        Program::start(binary, &["serve", "--listen", "127.0.0.1:0"], all)
     }
 
     /// A plain chat completion; the status, who answered, and the body.

@@ -47,14 +47,14 @@ pub(super) async fn list(output: Output, circuits: &Seen, json: bool) -> anyhow:
 }
 
 /// Worst first, then by name.
-fn rank(entry: &Entry) -> (Severity, bool, String) {
+pub(super) fn rank(entry: &Entry) -> (Severity, bool, String) {
     match entry {
         Entry::Odd(odd) => (Severity::Failing, false, odd.key.clone()),
         Entry::Circuit(report) => (report.severity(), true, report.key.to_string()),
     }
 }
 
-fn table(output: Output, entries: &[Entry]) -> Table {
+pub(super) fn table(output: Output, entries: &[Entry]) -> Table {
     let mut table = Table::new();
     table.load_style(TableStyle::new());
     table.set_header(["MODEL", "STATE", "FAILURES", "RETRY IN", "REASON", "SINCE"]);

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use breaker::{State, Timestamp};
+use breaker::{Rule, State, Timestamp};
 use circuits::Report;
 
 use crate::output::{Style, printable};
@@ -58,24 +58,37 @@ pub(super) fn retry(report: &Report) -> String {
 
 /// One circuit in a sentence.
 pub(super) fn sentence(report: &Report, now: Timestamp) -> String {
-    let by =
-        report.updated_by.as_ref().map_or(String::new(), |instance| format!(" from instance {instance}"));
-    let last = if report.last_failure_time == Timestamp::NEVER {
-        String::new()
-    } else {
-        format!("{by} at {}", clock(report.last_failure_time))
+    // Of a failure it was the writer who saw it, until a probe's instance has written. What was written otherwise says
+    // nothing of who did.
+    let failed = report.state == State::Closed || report.reason.as_ref().is_some_and(|r| r.rule.is_some());
+    let by = report.updated_by.as_ref().filter(|_| failed && report.probing.is_empty());
+    let by = by.map_or(String::new(), |instance| format!(" from instance {instance}"));
+    // A rest is no failure, and has no time but its beginning.
+    let rests = report.reason.as_ref().is_some_and(|reason| reason.rule == Some(Rule::Rest));
+    let last = match clock(if rests { report.since } else { report.last_failure_time }) {
+        at if rests => format!("{by} at {at}"),
+        _ if report.last_failure_time == Timestamp::NEVER => String::new(),
+        at if failed => format!("{by} at {at}"),
+        at => format!(", last failure at {at}"),
     };
     let why = printable(&report.explanation);
+    let who = report.updated_by.as_ref().map_or(String::new(), |instance| format!(" (instance {instance})"));
     match report.state {
         State::Closed if report.failure_count > 0 => {
-            format!("CLOSED: calls go through; {} failures in a row so far{last}.", report.failure_count)
+            let plural = if report.failure_count == 1 { "" } else { "s" };
+            format!(
+                "CLOSED: calls go through; {} failure{plural} in a row so far,{last}.",
+                report.failure_count
+            )
         }
+        // Whoever else wrote it did not say when.
+        State::Closed if report.epoch == 0 => "CLOSED: calls go through.".to_owned(),
         State::Closed => format!("CLOSED for {}: calls go through.", length(now.since(report.since))),
         State::Open if report.forced => match report.retry_at {
             Some(until) => {
-                format!("OPEN by hand until {}: {why}; then one probe is let through.", clock(until))
+                format!("OPEN by hand until {}: {why}{who}; then one probe is let through.", clock(until))
             }
-            None => format!("OPEN by hand until it is closed by hand: {why}."),
+            None => format!("OPEN by hand until it is closed by hand: {why}{who}."),
         },
         State::Open => {
             let left = Duration::from_millis(report.retry_in_ms.unwrap_or(0));
@@ -88,7 +101,7 @@ pub(super) fn sentence(report: &Report, now: Timestamp) -> String {
             format!("HALF_OPEN: {why}{last}; the next call is the probe that decides.")
         }
         State::HalfOpen => format!(
-            "HALF_OPEN: {why}{last}; instance {} is probing.",
+            "HALF_OPEN: {why}{last}; instance {} is probing, and its call decides.",
             report.probing.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
         ),
     }
@@ -96,7 +109,9 @@ pub(super) fn sentence(report: &Report, now: Timestamp) -> String {
 
 #[cfg(test)]
 mod tests {
-    use breaker::{Context, Event, Failure, InstanceId, Outcome, Policy, Record, Stamp, apply};
+    use breaker::{
+        Context, Document, Event, Failure, InstanceId, Lease, Outcome, Policy, Record, Stamp, apply,
+    };
 
     use super::*;
 
@@ -111,23 +126,94 @@ mod tests {
         }
     }
 
+    /// What `show` says of a value in Redis at 11:40:00.
+    fn said(value: &str) -> String {
+        let policy = Policy { open_for_jitter: 0.0, ..Policy::default() };
+        let now = Timestamp::from_millis(NOON);
+        let value = value.replace("NOW", &NOON.to_string());
+        let record = match Document::parse(value.as_bytes(), &policy) {
+            Document::Ours(record, _) | Document::Foreign(record, _) => record,
+            Document::Garbage => panic!("{value}"),
+        };
+        sentence(&Report::new(&"openai:gpt-5".parse().unwrap(), &record, &policy, now), now)
+    }
+
     #[test]
-    fn an_open_circuit_says_why_and_when() {
+    fn what_others_wrote_is_told_without_an_instance() {
+        for (value, expected) in [
+            (r#"{"state":"CLOSED"}"#, "CLOSED: calls go through."),
+            (
+                r#"{"state":"CLOSED","failureCount":1,"lastFailureTime":NOW}"#,
+                "CLOSED: calls go through; 1 failure in a row so far, at 11:40:00.",
+            ),
+            (
+                r#"{"state":"OPEN","failureCount":2,"lastFailureTime":NOW,"openedAt":NOW}"#,
+                "OPEN for 5 s more: written by Open SWE or redis-cli, last failure at 11:40:00; one probe will be let \
+                 through at 11:40:05.",
+            ),
+            (
+                r#"{"state":"OPEN"}"#,
+                "OPEN by hand until it is closed by hand: written by Open SWE or redis-cli.",
+            ),
+        ] {
+            assert_eq!(said(value), expected, "{value}");
+        }
+    }
+
+    #[test]
+    fn a_circuit_in_each_of_its_states() {
         let policy = Policy { failure_span: Duration::ZERO, open_for_jitter: 0.0, ..Policy::default() };
         let instance = InstanceId::new("a3f");
-        let now = Timestamp::from_millis(NOON);
-        let failure = Failure { error_type: Some("overloaded_error".into()), ..Failure::status(529) };
+        let other = InstanceId::new("b71");
+        let mut now = Timestamp::from_millis(NOON);
         let mut record = Record::fresh(0, &instance, now);
+        let mut told = Vec::new();
+        let step = |record: &mut Record, event: Event, by: &InstanceId, now: Timestamp| {
+            *record = apply(record, &event, Context { instance: by, policy: &policy, now }).record;
+            sentence(&Report::new(&"openai:gpt-5".parse().unwrap(), record, &policy, now), now)
+        };
+        let ended = |record: &Record, outcome: Outcome, at: Timestamp| Event::Ended {
+            stamp: Stamp { epoch: record.epoch, lease: None },
+            outcome,
+            at,
+        };
+        let failure = Failure { error_type: Some("overloaded_error".into()), ..Failure::status(529) };
         for _ in 0..3 {
-            let stamp = Stamp { epoch: record.epoch, lease: None };
-            let event = Event::Ended { stamp, outcome: Outcome::Failed(failure.clone()), at: now };
-            record = apply(&record, &event, Context { instance: &instance, policy: &policy, now }).record;
+            let event = ended(&record, Outcome::Failed(failure.clone()), now);
+            told.push(step(&mut record, event, &instance, now));
         }
-        let report = Report::new(&"openai:gpt-5".parse().unwrap(), &record, &policy, now);
+        now = now + Duration::from_secs(5);
+        told.push(sentence(&Report::new(&"openai:gpt-5".parse().unwrap(), &record, &policy, now), now));
+        let lease =
+            Lease { id: "lease".into(), instance: other.clone(), until: now + Duration::from_secs(15) };
+        let probe = Event::Probe { lease };
+        told.push(step(&mut record, probe, &other, now));
+        let stamp = Stamp { epoch: record.epoch, lease: Some("lease".into()) };
+        let good = Event::Ended { stamp, outcome: Outcome::Succeeded, at: now };
+        told.push(step(&mut record, good, &other, now));
+        let asked = Failure { kind: breaker::FailureKind::RateLimited, ..Failure::status(429) };
+        let rest = Outcome::Rest { failure: asked, wait: Some(Duration::from_secs(90)) };
+        let event = ended(&record, rest, now);
+        told.push(step(&mut record, event, &instance, now));
+        let by_hand =
+            Event::Open { until: Some(now + Duration::from_secs(600)), why: Some("upgrade".into()) };
+        told.push(step(&mut record, by_hand, &other, now));
         assert_eq!(
-            sentence(&report, now),
-            "OPEN for 5 s more: 3 failures in a row, last HTTP 529 overloaded_error from instance a3f at 11:40:00; \
-             one probe will be let through at 11:40:05."
+            told,
+            [
+                "CLOSED: calls go through; 1 failure in a row so far, from instance a3f at 11:40:00.",
+                "CLOSED: calls go through; 2 failures in a row so far, from instance a3f at 11:40:00.",
+                "OPEN for 5 s more: 3 failures in a row, last HTTP 529 overloaded_error from instance a3f at 11:40:00; \
+                 one probe will be let through at 11:40:05.",
+                "HALF_OPEN: 3 failures in a row, last HTTP 529 overloaded_error from instance a3f at 11:40:00; the next \
+                 call is the probe that decides.",
+                "HALF_OPEN: 3 failures in a row, last HTTP 529 overloaded_error at 11:40:00; instance b71 is probing, \
+                 and its call decides.",
+                "CLOSED for 0 ms: calls go through.",
+                "OPEN for 1 min 30 s more: the provider asks for a rest: rate limited HTTP 429 from instance a3f at \
+                 11:40:05; one probe will be let through at 11:41:35.",
+                "OPEN by hand until 11:50:05: by hand: upgrade (instance b71); then one probe is let through.",
+            ]
         );
     }
 }

@@ -1,0 +1,73 @@
+//! A connection that counts the commands it is given, so that what the circuits cost Redis can be seen.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+};
+
+use ::redis::{
+    Arg, Cmd, Pipeline, RedisFuture, Value,
+    aio::{ConnectionLike, MultiplexedConnection},
+};
+
+/// Commands that are counted by name; the few others, at the making of a connection, are counted together.
+const NAMES: [&str; 6] = ["evalsha", "getrange", "ping", "scan", "time", "xrevrange"];
+
+/// How many commands were sent. Shared by all connections of one store.
+#[derive(Debug, Default)]
+pub(super) struct Sent {
+    named: [AtomicU64; NAMES.len()],
+    others: AtomicU64,
+}
+
+impl Sent {
+    fn count(&self, command: &Cmd) {
+        let name = match command.args_iter().next() {
+            Some(Arg::Simple(name)) => name,
+            _ => b"",
+        };
+        let known = NAMES.iter().position(|known| name.eq_ignore_ascii_case(known.as_bytes()));
+        known.map_or(&self.others, |known| &self.named[known]).fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn read(&self) -> Vec<(&'static str, u64)> {
+        let named = NAMES.into_iter().zip(&self.named).chain([("other", &self.others)]);
+        named.map(|(name, count)| (name, count.load(Ordering::Relaxed))).collect()
+    }
+}
+
+/// A connection to Redis. Clones are the same connection.
+#[derive(Debug, Clone)]
+pub(super) struct Connection {
+    to: MultiplexedConnection,
+    sent: Arc<Sent>,
+}
+
+impl Connection {
+    pub(super) const fn new(to: MultiplexedConnection, sent: Arc<Sent>) -> Self {
+        Self { to, sent }
+    }
+}
+
+impl ConnectionLike for Connection {
+    fn req_packed_command<'a>(&'a mut self, command: &'a Cmd) -> RedisFuture<'a, Value> {
+        self.sent.count(command);
+        self.to.req_packed_command(command)
+    }
+
+    fn req_packed_commands<'a>(
+        &'a mut self,
+        pipeline: &'a Pipeline,
+        offset: usize,
+        count: usize,
+    ) -> RedisFuture<'a, Vec<Value>> {
+        for command in pipeline.cmd_iter() {
+            self.sent.count(command);
+        }
+        self.to.req_packed_commands(pipeline, offset, count)
+    }
+
+    fn get_db(&self) -> i64 {
+        self.to.get_db()
+    }
+}

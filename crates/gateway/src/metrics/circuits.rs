@@ -1,0 +1,177 @@
+//! The circuits and their store, as they are at the scrape.
+//!
+//! Labels are bounded: a model has a label once it has a circuit, and at most [`MOST`] do, those that are not closed
+//! first. `switchboard_circuits` counts all.
+
+use std::fmt;
+
+use breaker::State;
+use circuits::{CircuitCounts, Circuits, LinkState, Report, StoreCounts};
+use prometheus_client::{
+    encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric as _, MetricEncoder},
+    metrics::{MetricType, counter::ConstCounter, gauge::ConstGauge},
+    registry::Unit,
+};
+
+/// So many circuits have labels of their own.
+const MOST: usize = 200;
+
+const STATES: [(State, &str); 3] =
+    [(State::Closed, "closed"), (State::Open, "open"), (State::HalfOpen, "half_open")];
+
+/// Reads the circuits whenever it is asked.
+#[derive(Debug)]
+pub(super) struct Collector(Circuits);
+
+impl Collector {
+    pub(super) const fn new(circuits: Circuits) -> Self {
+        Self(circuits)
+    }
+}
+
+impl prometheus_client::collector::Collector for Collector {
+    fn encode(&self, encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        let mut told = Told(encoder);
+        let mut circuits = self.0.counts();
+        told.how_many(&circuits)?;
+        // Kept in the order of their names within each half.
+        circuits.sort_by_key(|(report, _)| report.state == State::Closed);
+        circuits.truncate(MOST);
+        told.states(&circuits)?;
+        told.work(&circuits)?;
+        told.link(&self.0.link(), self.0.place().kind == "redis")?;
+        told.store(&self.0.store_counts())
+    }
+}
+
+type Counted = [(Report, CircuitCounts)];
+
+struct Told<'a>(DescriptorEncoder<'a>);
+
+impl Told<'_> {
+    fn family<'f>(
+        &'f mut self,
+        name: &'f str,
+        help: &str,
+        kind: MetricType,
+    ) -> Result<Family<'f>, fmt::Error> {
+        Ok(Family(self.0.encode_descriptor(name, help, None, kind)?))
+    }
+
+    fn how_many(&mut self, circuits: &Counted) -> fmt::Result {
+        let mut family = self.family("circuits", "Circuits that there are, by state", MetricType::Gauge)?;
+        for (state, word) in STATES {
+            let count = circuits.iter().filter(|(report, _)| report.state == state).count();
+            family.gauge(&[("state", word)], i64::try_from(count).unwrap_or(i64::MAX))?;
+        }
+        Ok(())
+    }
+
+    fn states(&mut self, circuits: &Counted) -> fmt::Result {
+        let help = "1 for the state that a model's circuit is in, 0 for the others";
+        let mut family = self.family("circuit_state", help, MetricType::Gauge)?;
+        for (report, _) in circuits {
+            for (state, word) in STATES {
+                let labels = [("model", report.key.as_str()), ("state", word)];
+                family.gauge(&labels, i64::from(report.state == state))?;
+            }
+        }
+        let help = "1 for a circuit that a person has opened";
+        let mut family = self.family("circuit_forced", help, MetricType::Gauge)?;
+        for (report, _) in circuits {
+            family.gauge(&[("model", report.key.as_str())], i64::from(report.forced))?;
+        }
+        Ok(())
+    }
+
+    fn work(&mut self, circuits: &Counted) -> fmt::Result {
+        let help = "Changes of state, by what led to them; by=self: made by this instance, other: seen by it";
+        let mut family = self.family("circuit_transitions", help, MetricType::Counter)?;
+        for (report, counts) in circuits {
+            for (kind, count) in &counts.transitions {
+                let to = STATES.iter().find(|(state, _)| *state == kind.to).map_or("", |(_, word)| *word);
+                let by = if kind.own { "self" } else { "other" };
+                let model = report.key.as_str();
+                family.counter(
+                    &[("model", model), ("to", to), ("reason", kind.cause.as_str()), ("by", by)],
+                    *count,
+                )?;
+            }
+        }
+        let help = "Times that a circuit let a call pass by";
+        let mut family = self.family("circuit_refusals", help, MetricType::Counter)?;
+        for (report, counts) in circuits {
+            family.counter(&[("model", report.key.as_str())], counts.refusals)?;
+        }
+        let help = "Probes of this instance that have ended";
+        let mut family = self.family("circuit_probes", help, MetricType::Counter)?;
+        for (report, CircuitCounts { probes, .. }) in circuits {
+            let ends = [("succeeded", probes.succeeded), ("failed", probes.failed), ("left", probes.left)];
+            for (outcome, count) in ends {
+                family.counter(&[("model", report.key.as_str()), ("outcome", outcome)], count)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn link(&mut self, link: &LinkState, redis: bool) -> fmt::Result {
+        let now = match link {
+            LinkState::Starting => "starting",
+            LinkState::Connected => "connected",
+            LinkState::Degraded { .. } => "degraded",
+            LinkState::Embedded => "embedded",
+        };
+        let help = "1 for how the circuits are kept: shared (connected), apart (degraded), in this process (embedded)";
+        let mut family = self.family("store_state", help, MetricType::Gauge)?;
+        for state in ["starting", "connected", "degraded", "embedded"] {
+            family.gauge(&[("state", state)], i64::from(state == now))?;
+        }
+        let help = "1 while the circuits are shared through Redis";
+        let family = self.family("redis_up", help, MetricType::Gauge)?;
+        family.alone(&ConstGauge::new(i64::from(redis && *link == LinkState::Connected)))
+    }
+
+    fn store(&mut self, counts: &StoreCounts) -> fmt::Result {
+        if let Some(age) = counts.heard {
+            let help =
+                "How long ago the store last answered with circuits: as old may what this instance knows be";
+            let name = ("circuits_mirror_age", &Unit::Seconds);
+            let encoder = self.0.encode_descriptor(name.0, help, Some(name.1), MetricType::Gauge)?;
+            Family(encoder).alone(&ConstGauge::new(age.as_secs_f64()))?;
+        }
+        let help = "Writes of circuits to the store; overtaken: another wrote first, and it was decided anew";
+        let mut family = self.family("store_writes", help, MetricType::Counter)?;
+        let results = [
+            ("written", counts.written),
+            ("overtaken", counts.overtaken),
+            ("clock_away", counts.clock_away),
+            ("failed", counts.failed),
+        ];
+        for (result, count) in results {
+            family.counter(&[("result", result)], count)?;
+        }
+        let help = "Commands sent to Redis";
+        let mut family = self.family("redis_commands", help, MetricType::Counter)?;
+        for (command, count) in &counts.commands {
+            family.counter(&[("command", *command)], *count)?;
+        }
+        Ok(())
+    }
+}
+
+/// The values of one name.
+struct Family<'a>(MetricEncoder<'a>);
+
+impl Family<'_> {
+    fn gauge(&mut self, labels: &impl EncodeLabelSet, value: i64) -> fmt::Result {
+        ConstGauge::new(value).encode(self.0.encode_family(labels)?)
+    }
+
+    fn counter(&mut self, labels: &impl EncodeLabelSet, value: u64) -> fmt::Result {
+        ConstCounter::new(value).encode(self.0.encode_family(labels)?)
+    }
+
+    fn alone(self, value: &impl prometheus_client::encoding::EncodeMetric) -> fmt::Result {
+        value.encode(self.0)
+    }
+}

@@ -1,0 +1,129 @@
+//! Spans of a trace: one for a call, and under it one for each attempt, by the names of OpenTelemetry's conventions for
+//! generative AI.
+//!
+//! They are spans of `tracing` under a target and a level that no log asks for: where nobody collects traces they cost a
+//! look at one number. What makes them spans of OpenTelemetry is the program's business; it hands in [`Traces`].
+
+use std::fmt;
+
+use breaker::ModelKey;
+use circuits::TRACES;
+use dialects::Usage;
+use http::HeaderMap;
+use providers::{Fault, Kind, Provider};
+use tracing::{Span, field::Empty, trace_span};
+
+use crate::{Call, blame::ANSWERED};
+
+/// What this service does, in the conventions' word.
+const OPERATION: &str = "chat";
+
+/// Carries a trace over from a caller, and on to a provider.
+pub trait Traces: fmt::Debug + Send + Sync + 'static {
+    /// Makes the span a child of the caller's, as its headers tell.
+    fn adopt(&self, span: &Span, callers: &HeaderMap);
+
+    /// The caller's headers, with this span in place of the caller's.
+    fn pass_on(&self, span: &Span, callers: &HeaderMap) -> HeaderMap;
+}
+
+/// A call begins.
+pub(crate) fn call(call: &Call, asked: &str, traces: Option<&dyn Traces>) -> Span {
+    let span = trace_span!(
+        target: TRACES,
+        parent: None,
+        "call",
+        otel.name = Empty,
+        otel.kind = "server",
+        otel.status_code = Empty,
+        error.type = Empty,
+        gen_ai.operation.name = OPERATION,
+        gen_ai.request.model = asked,
+        gen_ai.request.stream = call.request.stream(),
+        gen_ai.usage.input_tokens = Empty,
+        gen_ai.usage.output_tokens = Empty,
+        gen_ai.response.time_to_first_chunk = Empty,
+        http.route = call.request.endpoint().path(),
+        switchboard.request = call.id,
+        switchboard.answered_by = Empty,
+        switchboard.attempts = Empty,
+        switchboard.outcome = Empty,
+    );
+    if !span.is_disabled() {
+        span.record("otel.name", format!("{OPERATION} {asked}"));
+        if let Some(traces) = traces {
+            traces.adopt(&span, &call.headers);
+        }
+    }
+    span
+}
+
+/// An attempt of a call begins.
+pub(crate) fn attempt(of: &Span, key: &ModelKey, provider: &Provider, probe: bool) -> Span {
+    let span = trace_span!(
+        target: TRACES,
+        parent: of,
+        "attempt",
+        otel.name = Empty,
+        otel.kind = "client",
+        otel.status_code = Empty,
+        error.type = Empty,
+        gen_ai.operation.name = OPERATION,
+        gen_ai.provider.name = provider_name(provider.kind()),
+        gen_ai.request.model = key.model(),
+        gen_ai.usage.input_tokens = Empty,
+        gen_ai.usage.output_tokens = Empty,
+        http.response.status_code = Empty,
+        server.address = Empty,
+        server.port = Empty,
+        switchboard.circuit = key.as_str(),
+        switchboard.probe = probe,
+        switchboard.outcome = Empty,
+    );
+    if !span.is_disabled() {
+        span.record("otel.name", format!("{OPERATION} {}", key.model()));
+        if let Some((host, port)) = provider.address() {
+            span.record("server.address", host);
+            span.record("server.port", port);
+        }
+    }
+    span
+}
+
+/// What a call or an attempt came to. What was refused or failed is an error; a caller who leaves is none.
+pub(crate) fn ended(span: &Span, outcome: &'static str) {
+    if span.is_disabled() {
+        return;
+    }
+    span.record("switchboard.outcome", outcome);
+    if !matches!(outcome, ANSWERED | "client_left" | "stopped") {
+        span.record("otel.status_code", "ERROR");
+        span.record("error.type", outcome);
+    }
+}
+
+/// The tokens of a whole answer.
+pub(crate) fn used(span: &Span, usage: Usage) {
+    if let Some(tokens) = usage.input {
+        span.record("gen_ai.usage.input_tokens", tokens);
+    }
+    if let Some(tokens) = usage.output {
+        span.record("gen_ai.usage.output_tokens", tokens);
+    }
+}
+
+/// What an attempt's provider said instead of an answer: never its message.
+pub(crate) fn fault(span: &Span, fault: &Fault) {
+    if let Some(status) = fault.status {
+        span.record("http.response.status_code", status);
+    }
+}
+
+const fn provider_name(kind: Kind) -> &'static str {
+    match kind {
+        Kind::OpenAi => "openai",
+        Kind::Anthropic => "anthropic",
+        Kind::GoogleGenAi => "gcp.gemini",
+        Kind::Bedrock => "aws.bedrock",
+    }
+}

@@ -1,0 +1,182 @@
+//! A page on the terminal that is drawn anew again and again, and the terminal as it was when it is done.
+
+use std::{
+    io::{self, IsTerminal, Read as _, Write as _},
+    time::Duration,
+};
+
+use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcgetwinsize, tcsetattr};
+use tokio::{
+    signal::unix::{Signal, SignalKind, signal},
+    sync::mpsc,
+    time::sleep,
+};
+
+/// The other page of the terminal, without a cursor; and back.
+const ENTER: &str = "\u{1b}[?1049h\u{1b}[?25l";
+const LEAVE: &str = "\u{1b}[?25h\u{1b}[?1049l";
+
+/// To the page's beginning.
+const HOME: &str = "\u{1b}[H";
+/// The rest of the line, and of the page, is cleared.
+const END_OF_LINE: &str = "\u{1b}[K";
+const END_OF_PAGE: &str = "\u{1b}[J";
+
+/// The page. Gives the terminal back as it was when dropped.
+pub(crate) struct Screen {
+    /// How the keyboard was before keys were read one by one; `None`: standard input is no terminal.
+    keyboard: Option<Termios>,
+    keys: mpsc::UnboundedReceiver<u8>,
+    interrupt: Signal,
+    terminate: Signal,
+    resized: Signal,
+}
+
+/// Why it is time to draw anew, or to end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Woken {
+    /// Time has passed, or the terminal has another size.
+    Redraw,
+    /// The person has seen enough: `q`, Ctrl-C, or the process is told to end.
+    End,
+}
+
+impl Screen {
+    /// Takes the terminal.
+    ///
+    /// # Errors
+    /// When standard output takes nothing, or signals cannot be listened for.
+    pub(crate) fn enter() -> io::Result<Self> {
+        let screen = Self {
+            keyboard: read_keys_singly(),
+            keys: keys(),
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+            resized: signal(SignalKind::window_change())?,
+        };
+        write(ENTER)?;
+        Ok(screen)
+    }
+
+    /// Draws these lines, as much of them as there is room for.
+    ///
+    /// # Errors
+    /// When standard output takes no more.
+    pub(crate) fn draw(&self, lines: &[String]) -> io::Result<()> {
+        let (rows, columns) = size();
+        let mut page = HOME.to_owned();
+        for (at, line) in lines.iter().take(rows).enumerate() {
+            page.push_str(if at == 0 { "" } else { "\r\n" });
+            page.push_str(&cut(line, columns));
+            page.push_str(END_OF_LINE);
+        }
+        page.push_str(END_OF_PAGE);
+        write(&page)
+    }
+
+    /// Waits until it is time to draw anew, `at_most` so long.
+    pub(crate) async fn wakes(&mut self, at_most: Duration) -> Woken {
+        loop {
+            return tokio::select! {
+                _ = self.interrupt.recv() => Woken::End,
+                _ = self.terminate.recv() => Woken::End,
+                _ = self.resized.recv() => Woken::Redraw,
+                Some(key) = self.keys.recv() => match key {
+                    b'q' | b'Q' => Woken::End,
+                    _ => continue,
+                },
+                () = sleep(at_most) => Woken::Redraw,
+            };
+        }
+    }
+}
+
+impl Drop for Screen {
+    fn drop(&mut self) {
+        // The terminal may be gone, and then needs nothing.
+        drop(write(LEAVE));
+        if let Some(before) = &self.keyboard {
+            _ = tcsetattr(io::stdin(), OptionalActions::Now, before);
+        }
+    }
+}
+
+fn write(text: &str) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    out.write_all(text.as_bytes())?;
+    out.flush()
+}
+
+/// Keys come at once and are not shown; Ctrl-C stays a signal.
+fn read_keys_singly() -> Option<Termios> {
+    let before = tcgetattr(io::stdin()).ok()?;
+    let mut singly = before.clone();
+    singly.local_modes -= LocalModes::ICANON | LocalModes::ECHO;
+    tcsetattr(io::stdin(), OptionalActions::Now, &singly).ok()?;
+    Some(before)
+}
+
+/// The keys that are pressed. Read by a thread that ends with the process, as nothing else can wait for a terminal's keys
+/// and be stopped.
+fn keys() -> mpsc::UnboundedReceiver<u8> {
+    let (sender, keys) = mpsc::unbounded_channel();
+    if io::stdin().is_terminal() {
+        std::thread::spawn(move || {
+            for key in io::stdin().lock().bytes().map_while(Result::ok) {
+                if sender.send(key).is_err() {
+                    return;
+                }
+            }
+        });
+    }
+    keys
+}
+
+/// Rows and columns.
+fn size() -> (usize, usize) {
+    match tcgetwinsize(io::stdout()) {
+        Ok(size) if size.ws_row > 0 && size.ws_col > 0 => (size.ws_row.into(), size.ws_col.into()),
+        _ => (24, 80),
+    }
+}
+
+/// As much of a line as fits; its colours take no room, and end with it.
+fn cut(line: &str, columns: usize) -> String {
+    let mut kept = String::with_capacity(line.len());
+    let (mut room, mut coloured) = (columns, false);
+    let mut characters = line.chars();
+    while let Some(character) = characters.next() {
+        if character == '\u{1b}' {
+            kept.push(character);
+            for part in characters.by_ref() {
+                kept.push(part);
+                if part.is_ascii_alphabetic() {
+                    break;
+                }
+            }
+            coloured = !kept.ends_with("[0m");
+        } else if room == 0 {
+            break;
+        } else {
+            room -= 1;
+            kept.push(character);
+        }
+    }
+    if coloured {
+        kept.push_str("\u{1b}[0m");
+    }
+    kept
+}
+
+#[cfg(test)]
+mod tests {
+    use super::cut;
+
+    #[test]
+    fn a_line_is_cut_to_the_width_and_its_colour_ends_with_it() {
+        assert_eq!(cut("abcdef", 4), "abcd");
+        assert_eq!(cut("abc", 4), "abc");
+        assert_eq!(cut("a\u{1b}[31mbcd\u{1b}[0me", 3), "a\u{1b}[31mbc\u{1b}[0m");
+        assert_eq!(cut("a\u{1b}[31mbc\u{1b}[0mdef", 4), "a\u{1b}[31mbc\u{1b}[0md");
+    }
+}

@@ -1,0 +1,151 @@
+//! `circuits watch`: a live table on a terminal (tmux's), lines in a pipe, and a Redis that goes and comes.
+
+use std::{
+    process::{Command, Stdio},
+    time::Duration,
+};
+
+use testbed::RedisServer;
+use tokio::{
+    io::{AsyncBufReadExt as _, BufReader},
+    time::timeout,
+};
+
+use crate::program::Directory;
+
+/// A terminal of its own, with a program in it.
+struct Terminal {
+    socket: String,
+    directory: Directory,
+}
+
+impl Terminal {
+    fn run(redis: &str, columns: u32) -> Self {
+        let directory = Directory::new();
+        let terminal = Self { socket: format!("switchboard-{}", uuid::Uuid::new_v4().simple()), directory };
+        let path = crate::place(&terminal.directory);
+        let path = path.to_str().unwrap();
+        let watch = format!(
+            "env REDIS_URL={redis} {} circuits watch; echo \"ended: $?\"; cat",
+            env!("CARGO_BIN_EXE_switchboard")
+        );
+        let size = columns.to_string();
+        terminal.tmux(&["-f", "/dev/null", "new-session", "-d", "-x", &size, "-y", "20", "-c", path, &watch]);
+        terminal
+    }
+
+    fn tmux(&self, arguments: &[&str]) -> String {
+        let ended = Command::new("tmux")
+            .args(["-L", &self.socket])
+            .args(arguments)
+            .env("LC_ALL", "C.UTF-8")
+            .env("TERM", "xterm-256color")
+            .output()
+            .expect("tmux is installed, as ./test does it");
+        String::from_utf8(ended.stdout).unwrap()
+    }
+
+    async fn shows(&self, text: &str) -> String {
+        let mut page = String::new();
+        testbed::until(text, async || {
+            page = self.tmux(&["capture-pane", "-p"]);
+            page.contains(text)
+        })
+        .await;
+        page
+    }
+}
+
+impl Drop for Terminal {
+    fn drop(&mut self) {
+        self.tmux(&["kill-server"]);
+    }
+}
+
+async fn circuits(redis: &RedisServer, arguments: &[&str]) {
+    let arguments = [&["circuits"], arguments].concat();
+    let ended = Directory::new().run(&arguments, &[("REDIS_URL", &redis.url()), ("USER", "ann")]).await;
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+}
+
+#[tokio::test]
+async fn on_a_terminal_it_is_a_table_that_lives() {
+    let mut redis = RedisServer::start().await;
+    circuits(&redis, &["open", "openai:gpt-5", "--why", "old"]).await;
+    let terminal = Terminal::run(&redis.url(), 120);
+    let page = terminal.shows("openai:gpt-5").await;
+    assert!(page.contains("OPEN (forced)") && page.contains("LAST TRANSITIONS"), "{page}");
+    assert!(page.contains("CLOSED -> OPEN"), "the last transitions are there from the beginning: {page}");
+
+    circuits(&redis, &["open", "anthropic:claude", "--for", "10m"]).await;
+    let page = terminal.shows("anthropic:claude").await;
+    let seconds = |page: &str| {
+        let row = page.lines().find(|line| line.trim_start().starts_with("anthropic:claude"));
+        let rest = row.and_then(|row| row.split_once(" min ")).unwrap_or_else(|| panic!("{page}")).1;
+        rest.split(' ').next().unwrap().parse::<u32>().unwrap()
+    };
+    let first = seconds(&page);
+    let later = || seconds(&terminal.tmux(&["capture-pane", "-p"]));
+    testbed::until("it counts down", async || later() != first).await;
+
+    // Narrower: lines are cut, none is wrapped onto the next.
+    terminal.tmux(&["resize-window", "-x", "30", "-y", "8"]);
+    testbed::until("the narrow page", async || {
+        let page = terminal.tmux(&["capture-pane", "-p"]);
+        page.lines().count() <= 8 && page.lines().any(|line| line.trim_start().starts_with("MODEL"))
+    })
+    .await;
+    terminal.tmux(&["resize-window", "-x", "120", "-y", "20"]);
+
+    redis.kill();
+    terminal.shows("Redis is away").await;
+    redis.restart().await;
+    circuits(&redis, &["open", "openai:gpt-6", "--why", "back"]).await;
+    let page = terminal.shows("openai:gpt-6").await;
+    assert!(!page.contains("Redis is away"), "{page}");
+
+    terminal.tmux(&["send-keys", "q"]);
+    let page = terminal.shows("ended: 0").await;
+    assert!(!page.contains("LAST TRANSITIONS"), "the page from before is back: {page}");
+}
+
+#[tokio::test]
+async fn ctrl_c_ends_it_well() {
+    let redis = RedisServer::start().await;
+    let terminal = Terminal::run(&redis.url(), 100);
+    terminal.shows("There are no circuits yet").await;
+    // The shell of the pane would end, too: so only the program is told.
+    terminal.tmux(&["send-keys", "Q"]);
+    terminal.shows("ended: 0").await;
+}
+
+#[tokio::test]
+async fn in_a_pipe_it_waits_for_redis_and_goes_on() {
+    let mut redis = RedisServer::start().await;
+    circuits(&redis, &["open", "openai:gpt-5"]).await;
+    let directory = Directory::new();
+    let mut watching = directory
+        .command(&["circuits", "watch"], &[("REDIS_URL", &redis.url())])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(watching.stdout.take().unwrap()).lines();
+    let mut notes = BufReader::new(watching.stderr.take().unwrap()).lines();
+    // When it is listening cannot be seen from outside, so there is news until the first of it is told.
+    loop {
+        circuits(&redis, &["open", "openai:gpt-5"]).await;
+        circuits(&redis, &["close", "openai:gpt-5"]).await;
+        if timeout(Duration::from_millis(100), lines.next_line()).await.is_ok() {
+            break;
+        }
+    }
+    redis.kill();
+    assert!(notes.next_line().await.unwrap().unwrap().starts_with("Redis is away"));
+    redis.restart().await;
+    assert_eq!(notes.next_line().await.unwrap().unwrap(), "Redis is back");
+    circuits(&redis, &["open", "openai:gpt-5", "--why", "the end"]).await;
+    let reading = async { while !lines.next_line().await.unwrap().unwrap().contains("the end") {} };
+    timeout(Duration::from_secs(10), reading).await.unwrap();
+    assert_eq!(watching.try_wait().unwrap(), None, "it goes on");
+}
