@@ -14,7 +14,7 @@ use http::StatusCode;
 use manager::ModelManager;
 
 use crate::{
-    Keys, calls,
+    Keys, calls, dashboard,
     error::{Error, dialect_of},
     gate::{Caller, gate},
     health,
@@ -46,6 +46,7 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route("/health/readiness", get(health::ready))
         .route("/health", get(health::report))
         .route("/metrics", get(metrics::scrape))
+        .merge(dashboard::paths())
         .fallback(unknown_path)
         .method_not_allowed_fallback(wrong_method)
         .layer(middleware::from_fn_with_state(Arc::clone(&app), gate))

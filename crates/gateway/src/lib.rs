@@ -12,6 +12,7 @@
 //! | `gate` | what every request passes first |
 //! | `keys`, `loopback` | who may call, and under which names a listener without keys answers |
 //! | `calls`, `models`, `health`, `metrics` | the handlers |
+//! | `dashboard` | the page |
 //! | `reply`, `error` | what goes back |
 //!
 //! What holds here:
@@ -23,6 +24,7 @@
 
 mod app;
 mod calls;
+mod dashboard;
 mod error;
 mod gate;
 mod headers;

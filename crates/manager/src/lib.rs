@@ -15,6 +15,7 @@
 //! | `hold` | a stream that is kept back until it is whole |
 //! | `patience` | waiting for circuits |
 //! | `record`, `meter` | what is kept of each call, in the log and in the metrics |
+//! | `latency` | what each model's streams take at the moment until their first content |
 //! | `trial` | the permit of a call under way, and what dropping it means |
 //!
 //! What holds here:
@@ -37,6 +38,7 @@ mod call;
 mod catalog;
 mod error;
 mod hold;
+mod latency;
 mod manager;
 mod meter;
 mod patience;
