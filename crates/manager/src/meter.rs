@@ -25,7 +25,6 @@ use prometheus_client::{
     },
     registry::{Registry, Unit},
 };
-
 use tokio::time::Instant;
 
 use crate::{Chain, latency::Latencies};
@@ -46,13 +45,6 @@ pub struct Meter {
     latencies: Latencies,
     /// Models off all routes that have answered.
     others: RwLock<HashSet<ModelKey>>,
-    /// How long each model's streams have taken lately until their first content, as this process saw it; only
-    /// models that had a stream in the last minutes.
-    #[must_use]
-    pub fn first_content_by_model(&self) -> BTreeMap<ModelKey, Duration> {
-        self.latencies.now()
-    }
-
     /// From now on a call that is dropped was broken off by this process.
     breaks_off: AtomicBool,
 }
@@ -153,6 +145,13 @@ impl Meter {
         registry.register("tokens", help, self.tokens.clone());
         registry.register("calls_in_flight", "Calls under way", self.in_flight.clone());
         registry.register("streams_open", "Calls under way that asked for a stream", self.streams.clone());
+    }
+
+    /// How long each model's streams have taken lately until their first content, as this process saw it; only
+    /// models that had a stream in the last minutes.
+    #[must_use]
+    pub fn first_content_by_model(&self) -> BTreeMap<ModelKey, Duration> {
+        self.latencies.now()
     }
 
     /// From now on a call that is dropped was broken off by this process, and not left by its client.
