@@ -190,7 +190,7 @@ impl Reason {
 }
 
 /// One change of state: an entry of the history (B11).
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
 pub struct Transition {
     /// The state before.
     pub from: State,

@@ -22,6 +22,7 @@ use crate::{
     mirror::{Mirror, Stored},
     permit::Permit,
     plan::{Answer, Next, Onward, Plan, Request},
+    watch::Watchers,
 };
 
 /// Unwritten successes are kept for so many buckets; older ones have left the window anyway.
@@ -47,6 +48,7 @@ pub(crate) struct Circuit {
     pub(crate) busy: AtomicBool,
     /// Admitted a call since it was last renewed.
     pub(crate) used: AtomicBool,
+    pub(crate) watchers: Watchers,
 }
 
 /// What admission reads.
@@ -138,6 +140,7 @@ impl Circuit {
             changed: Notify::new(),
             busy: AtomicBool::new(false),
             used: AtomicBool::new(false),
+            watchers: shared.watchers.clone(),
         }
     }
 

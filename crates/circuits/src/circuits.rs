@@ -26,6 +26,7 @@ use crate::{
     plan::{Answer, Request},
     report::{Refusal, Report},
     store::{Place, Store, StoreError},
+    watch::{Watch, Watchers},
 };
 
 /// Which policy each circuit has.
@@ -108,6 +109,7 @@ pub(crate) struct Shared {
     pub(crate) heard: Notify,
     pub(crate) circuits: ArcSwap<ByKey>,
     policies: ArcSwap<Policies>,
+    pub(crate) watchers: Watchers,
 }
 
 /// Looked up by every call, so with a quick hash, of a seed of its own.
@@ -138,16 +140,18 @@ impl Circuits {
     /// that does.
     #[must_use]
     pub fn start(store: Arc<dyn Store>, settings: Settings) -> Self {
+        let watchers = Watchers::default();
         let shared = Arc::new(Shared {
             instance: settings.instance,
             clock: Arc::new(StoreClock::new(settings.clock)),
             chance: settings.chance,
             pacing: settings.pacing,
-            link: Link::new(store.place(), settings.optional),
+            link: Link::new(store.place(), settings.optional, watchers.clone()),
             runtime: Handle::current(),
             heard: Notify::new(),
             circuits: ArcSwap::default(),
             policies: ArcSwap::from_pointee(settings.policies),
+            watchers,
             store,
         });
         shared.runtime.spawn(Arc::clone(&shared).follow());
@@ -178,6 +182,19 @@ impl Circuits {
     /// # Errors
     /// The circuit is open.
     pub async fn admit(&self, key: &ModelKey) -> Result<Permit, Refusal> {
+        self.admit_with(key, None).await
+    }
+
+    /// The same for a call that may take so long: should it be a probe, its lease lasts for `lease` in place of
+    /// [`Policy::probe_lease`].
+    ///
+    /// # Errors
+    /// The circuit is open.
+    pub async fn admit_for(&self, key: &ModelKey, lease: Duration) -> Result<Permit, Refusal> {
+        self.admit_with(key, Some(lease)).await
+    }
+
+    async fn admit_with(&self, key: &ModelKey, lease: Option<Duration>) -> Result<Permit, Refusal> {
         if let Some(answer) = self.admit_at_once(key) {
             return answer;
         }
@@ -189,7 +206,7 @@ impl Circuits {
         let answer = self.decide(&circuit, &circuit.view.load());
         match answer {
             Some(answer) => answer,
-            None => self.probe(&circuit, end.unwrap_or_else(|| self.patience_ends())).await,
+            None => self.probe(&circuit, lease, end.unwrap_or_else(|| self.patience_ends())).await,
         }
     }
 
@@ -224,10 +241,15 @@ impl Circuits {
         let _ = timeout_at(end, answer).await;
     }
 
-    async fn probe(&self, circuit: &Arc<Circuit>, end: Instant) -> Result<Permit, Refusal> {
+    async fn probe(
+        &self,
+        circuit: &Arc<Circuit>,
+        lease: Option<Duration>,
+        end: Instant,
+    ) -> Result<Permit, Refusal> {
         let (sender, granted) = oneshot::channel();
         let id = format!("{:032x}", self.0.chance.draw());
-        let waiting = Waiting { request: Request::Probe(id), reply: Reply::Probe(sender) };
+        let waiting = Waiting { request: Request::Probe { id, lease }, reply: Reply::Probe(sender) };
         self.0.request(circuit, waiting);
         if let Ok(Ok(Some(permit))) = timeout_at(end, granted).await {
             return Ok(permit);
@@ -249,6 +271,21 @@ impl Circuits {
     /// Waits until the circuit has changed since this call began: for callers who wait for a probe's verdict.
     pub async fn changed(&self, key: &ModelKey) {
         self.0.circuit(key).changed.notified().await;
+    }
+
+    /// Watches all circuits from now on: what changes, by this instance or another, and whether the store is there.
+    /// Time alone changes nothing: an open circuit becomes half-open by its first probe.
+    #[must_use]
+    pub fn watch(&self) -> Watch {
+        Watch::new(self.clone(), &self.0.watchers)
+    }
+
+    pub(crate) fn store(&self) -> &dyn Store {
+        &*self.0.store
+    }
+
+    pub(crate) fn patience(&self) -> Duration {
+        self.0.pacing.patience
     }
 
     /// New rules, for circuits that go on as they are.

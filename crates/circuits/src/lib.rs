@@ -33,6 +33,7 @@ mod reader;
 mod redis;
 mod report;
 mod store;
+mod watch;
 mod writer;
 
 #[cfg(test)]
@@ -47,8 +48,9 @@ pub use permit::Permit;
 pub use redis::{
     ClusterSurvey, RedisAddress, RedisAddressError, RedisDeployment, RedisNode, RedisStore, TimeShift,
 };
-pub use report::{Refusal, Report};
+pub use report::{Refusal, Report, Severity};
 pub use store::{
     CLOCK_TOLERANCE, Change, Changes, LARGEST_VALUE, Listing, Loaded, Place, Store, StoreError, Swap, Value,
     Write,
 };
+pub use watch::{HistoryReader, News, Watch};

@@ -8,7 +8,10 @@ use std::sync::{
 use breaker::Timestamp;
 use tokio::sync::Notify;
 
-use crate::store::{Place, StoreError};
+use crate::{
+    store::{Place, StoreError},
+    watch::{Notice, Watchers},
+};
 
 /// How circuits are kept at the moment.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,16 +42,18 @@ pub(crate) struct Link {
     trying: AtomicBool,
     /// Rings when the store is lost, so that it is tried again soon, whoever found out.
     pub(crate) lost: Notify,
+    watchers: Watchers,
 }
 
 impl Link {
-    pub(crate) fn new(place: Place, optional: bool) -> Self {
+    pub(crate) fn new(place: Place, optional: bool, watchers: Watchers) -> Self {
         Self {
             place,
             optional,
             state: Mutex::new(LinkState::Starting),
             trying: AtomicBool::new(false),
             lost: Notify::new(),
+            watchers,
         }
     }
 
@@ -88,6 +93,8 @@ impl Link {
             *state = LinkState::Degraded { since: now, error: error.clone() };
             tracing::warn!(%address, %error, "the store of circuits is away: each instance breaks on what it sees until it is back");
         }
+        drop(state);
+        self.watchers.tell(|| Notice::Store);
     }
 
     /// It is back and knows everything, unless it failed again while it was told.
@@ -100,6 +107,8 @@ impl Link {
             return;
         }
         *state = LinkState::Connected;
+        drop(state);
+        self.watchers.tell(|| Notice::Store);
         let Place { kind, address } = &self.place;
         if *kind != "memory" {
             tracing::info!(%address, "circuits are shared through {kind}");

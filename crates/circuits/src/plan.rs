@@ -26,8 +26,8 @@ pub(crate) enum Request {
     Event(Event, Option<Onward>),
     /// A person opens it, for so long: until when is said by the store's time, which may not have been heard yet.
     Open { length: Option<Duration>, why: Option<String> },
-    /// A caller asks for a probe's place, under this lease id.
-    Probe(String),
+    /// A caller asks for a probe's place, under this lease id, for so long; `None`: as the policy has it.
+    Probe { id: String, lease: Option<Duration> },
     /// The circuit is to be there (F2).
     Introduce,
     /// The provider says there is no such model.
@@ -134,10 +134,10 @@ impl Fold<'_> {
                 let until = length.map(|length| self.context.now + length);
                 self.event(&Event::Open { until, why: why.clone() }, None)
             }
-            Request::Probe(id) => {
+            Request::Probe { id, lease } => {
                 let Context { instance, policy, now } = self.context;
-                let lease =
-                    Lease { id: id.clone(), instance: instance.clone(), until: now + policy.probe_lease };
+                let until = now + lease.unwrap_or(policy.probe_lease);
+                let lease = Lease { id: id.clone(), instance: instance.clone(), until };
                 self.event(&Event::Probe { lease }, None)
             }
             Request::Introduce => {

@@ -20,6 +20,7 @@ use crate::{
     mirror::Stored,
     plan::Request,
     store::{CLOCK_TOLERANCE, Change, Listing, Loaded, StoreError, Value},
+    watch::Notice,
 };
 
 /// A store that is away is tried again so soon after.
@@ -147,9 +148,10 @@ impl Shared {
             let same = inner.mirror.value == loaded.value && !unread;
             if !same || inner.mirror.history != loaded.history {
                 inner.version += 1;
-                let epoch = inner.mirror.record.epoch;
+                let (epoch, was_known) = (inner.mirror.record.epoch, inner.mirror.is_known());
                 let policy = Arc::clone(&inner.policy);
                 inner.mirror.take_up(loaded, &policy);
+                let moved = inner.mirror.record.epoch != epoch || inner.mirror.is_known() != was_known;
                 if inner.mirror.record.epoch == epoch {
                     inner.crowd.changed(self.pacing.counts, self.share());
                 } else {
@@ -160,6 +162,11 @@ impl Shared {
                     report_oddities(circuit, &inner);
                 }
                 circuit.publish(&inner);
+                circuit.watchers.tell(|| Notice::Circuit {
+                    key: circuit.key.clone(),
+                    transitions: Vec::new(),
+                    moved,
+                });
             }
             inner.mirror.owes_a_write()
         };

@@ -82,7 +82,34 @@ pub struct Report {
     pub updated_at: Timestamp,
 }
 
+/// How bad it is, the worst first: the order in which people want to see circuits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Severity {
+    /// Opened by a person.
+    Forced,
+    /// Open.
+    Open,
+    /// Half-open.
+    HalfOpen,
+    /// Closed, with failures in a row.
+    Failing,
+    /// Closed, and all is well.
+    Well,
+}
+
 impl Report {
+    /// How bad it is.
+    #[must_use]
+    pub const fn severity(&self) -> Severity {
+        match self.state {
+            State::Open if self.forced => Severity::Forced,
+            State::Open => Severity::Open,
+            State::HalfOpen => Severity::HalfOpen,
+            State::Closed if self.failure_count > 0 => Severity::Failing,
+            State::Closed => Severity::Well,
+        }
+    }
+
     /// Looks at a record at a moment.
     #[must_use]
     pub fn new(key: &ModelKey, record: &Record, policy: &Policy, now: Timestamp) -> Self {

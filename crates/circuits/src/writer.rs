@@ -16,6 +16,7 @@ use crate::{
     permit::Permit,
     plan::{Answer, Plan, Request, plan},
     store::{StoreError, Swap, Write},
+    watch::Notice,
 };
 
 impl Shared {
@@ -174,7 +175,7 @@ impl Shared {
             // Nobody may be waiting any more; a permit that cannot be sent gives its lease back as it drops.
             Reply::Probe(sender) => {
                 let permit = match (answer, request) {
-                    (Answer::Effect(Effect::Granted { epoch }), Request::Probe(id)) => {
+                    (Answer::Effect(Effect::Granted { epoch }), Request::Probe { id, .. }) => {
                         Some(Permit::to_probe(circuit, epoch, id))
                     }
                     _ => None,
@@ -222,6 +223,11 @@ fn commit_apart(circuit: &Circuit, inner: &mut Inner, plan: &Plan) {
 }
 
 fn tell(circuit: &Circuit, plan: &Plan) {
+    circuit.watchers.tell(|| Notice::Circuit {
+        key: circuit.key.clone(),
+        transitions: plan.transitions.clone(),
+        moved: false,
+    });
     for transition in &plan.transitions {
         tracing::info!(
             circuit = %circuit.key,

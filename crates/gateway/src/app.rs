@@ -16,10 +16,13 @@ use manager::ModelManager;
 use crate::{
     Keys, calls, dashboard,
     error::{Error, dialect_of},
+    events,
+    feed::Feed,
     gate::{Caller, gate},
-    health,
+    health, inspect,
+    lent::Lent,
     metrics::{self, Metrics},
-    models,
+    models, openapi, operate, permits,
     stop::Lifecycle,
 };
 
@@ -31,6 +34,8 @@ pub(crate) struct App {
     pub(crate) max_body: usize,
     pub(crate) lifecycle: Arc<Lifecycle>,
     pub(crate) metrics: Metrics,
+    pub(crate) feed: Arc<Feed>,
+    pub(crate) lent: Arc<Lent>,
 }
 
 /// The table of paths.
@@ -46,6 +51,16 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route("/health/readiness", get(health::ready))
         .route("/health", get(health::report))
         .route("/metrics", get(metrics::scrape))
+        .route("/circuits", get(inspect::all))
+        .route("/circuits/events", get(events::listen))
+        .route("/circuits/{key}", get(inspect::one))
+        .route("/circuits/{key}/history", get(inspect::history))
+        .route("/circuits/{key}/open", post(operate::open))
+        .route("/circuits/{key}/close", post(operate::close))
+        .route("/circuits/{key}/reset", post(operate::reset))
+        .route("/circuits/{key}/permits", post(permits::ask))
+        .route("/circuits/{key}/permits/{permit}", post(permits::tell))
+        .route("/openapi.json", get(openapi::describe))
         .merge(dashboard::paths())
         .fallback(unknown_path)
         .method_not_allowed_fallback(wrong_method)

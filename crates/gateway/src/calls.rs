@@ -1,20 +1,18 @@
 //! `POST /v1/chat/completions` and `POST /v1/messages`.
 
-use std::{error::Error as _, sync::Arc};
+use std::sync::Arc;
 
 use axum::{
-    body::to_bytes,
     extract::{Extension, Request, State},
     response::Response,
 };
-use bytes::Bytes;
 use dialects::Endpoint;
 use http::{HeaderMap, StatusCode};
-use http_body_util::LengthLimitError;
 use manager::{Call, Drill};
 
 use crate::{
     app::App,
+    body,
     error::Error,
     gate::Caller,
     headers,
@@ -67,15 +65,9 @@ async fn read(max_body: usize, endpoint: Endpoint, caller: &Caller, request: Req
     let (parts, body) = request.into_parts();
     let fallback = fallback(&parts.headers)?;
     let drill = drill(&parts.headers, caller.role)?;
-    let body: Bytes = to_bytes(body, max_body).await.map_err(|error| {
-        if error.source().is_some_and(|source| source.is::<LengthLimitError>()) {
-            let message = format!("the request body is larger than {max_body} bytes");
-            Error::new(StatusCode::PAYLOAD_TOO_LARGE, "request_too_large", message)
-        } else {
-            invalid("the request body broke off before its end".to_owned())
-        }
-    })?;
-    let request = dialects::Request::parse(endpoint, body).map_err(|error| invalid(error.to_string()))?;
+    let body = body::read(body, max_body).await?;
+    let request =
+        dialects::Request::parse(endpoint, body).map_err(|error| Error::invalid(error.to_string()))?;
     let id = caller.id.to_str().unwrap_or_default().to_owned();
     Ok(Call { id, request, headers: parts.headers, fallback, drill })
 }
@@ -85,7 +77,7 @@ fn fallback(headers: &HeaderMap) -> Result<bool, Error> {
     match headers.get(headers::FALLBACK).map(|value| value.as_bytes().to_ascii_lowercase()).as_deref() {
         None | Some(b"on") => Ok(true),
         Some(b"off") => Ok(false),
-        Some(_) => Err(invalid(format!("the header {} takes on or off", headers::FALLBACK))),
+        Some(_) => Err(Error::invalid(format!("the header {} takes on or off", headers::FALLBACK))),
     }
 }
 
@@ -97,11 +89,7 @@ fn drill(headers: &HeaderMap, role: Role) -> Result<Option<Drill>, Error> {
         return Err(Error::new(StatusCode::FORBIDDEN, "admin_key_needed", message));
     }
     let drill = value.to_str().unwrap_or_default().parse();
-    drill
-        .map(Some)
-        .map_err(|error: manager::DrillError| invalid(format!("the header {}: {error}", headers::FAULT)))
-}
-
-const fn invalid(message: String) -> Error {
-    Error::new(StatusCode::BAD_REQUEST, "invalid_request", message)
+    drill.map(Some).map_err(|error: manager::DrillError| {
+        Error::invalid(format!("the header {}: {error}", headers::FAULT))
+    })
 }

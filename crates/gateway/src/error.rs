@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use axum::{body::Body, response::Response};
+use axum::{
+    body::Body,
+    response::{IntoResponse, Response},
+};
 use dialects::{Dialect, Endpoint, error::gateway_error};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use manager::CallError;
@@ -41,6 +44,17 @@ impl Error {
         }
     }
 
+    /// What the request says cannot be meant.
+    pub(crate) const fn invalid(message: String) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "invalid_request", message)
+    }
+
+    /// The same, and when to come back.
+    pub(crate) const fn retry_in(mut self, wait: Duration) -> Self {
+        self.retry_in = Some(wait);
+        self
+    }
+
     /// The response, in the dialect's shape.
     pub(crate) fn respond(&self, dialect: Dialect, request_id: &HeaderValue) -> Response {
         let id = request_id.to_str().unwrap_or_default();
@@ -60,6 +74,22 @@ impl Error {
             headers.insert(headers::SHOULD_RETRY, HeaderValue::from_static("false"));
         }
         response
+    }
+}
+
+/// An error on a path that belongs to no SDK. Its shape is OpenAI's.
+#[derive(Debug)]
+pub(crate) struct Plain(Error);
+
+impl From<Error> for Plain {
+    fn from(error: Error) -> Self {
+        Self(error)
+    }
+}
+
+impl IntoResponse for Plain {
+    fn into_response(self) -> Response {
+        self.0.respond(Dialect::OpenAiChat, &HeaderValue::from_static(""))
     }
 }
 

@@ -22,8 +22,9 @@ pub(crate) struct Report {
     circuits: Counts,
 }
 
-#[derive(Debug, Serialize)]
-struct Store {
+/// Where the circuits are kept, and how that stands.
+#[derive(Debug, PartialEq, Eq, Serialize)]
+pub(crate) struct Store {
     kind: &'static str,
     state: &'static str,
     /// Without user and password.
@@ -73,7 +74,8 @@ pub(crate) async fn report(State(app): State<Arc<App>>) -> Json<Report> {
     })
 }
 
-fn store(circuits: &Circuits) -> Store {
+/// Where these circuits are kept.
+pub(crate) fn store(circuits: &Circuits) -> Store {
     let place = circuits.place();
     let (state, error) = match circuits.link() {
         LinkState::Connected => ("connected", None),

@@ -12,6 +12,10 @@
 //! | `gate` | what every request passes first |
 //! | `keys`, `loopback` | who may call, and under which names a listener without keys answers |
 //! | `calls`, `models`, `health`, `metrics` | the handlers |
+//! | `inspect`, `events`, `operate`, `permits` | the circuits' API |
+//! | `feed`, `lent` | what becomes of the circuits, for all who listen; permits that are out |
+//! | `openapi` | the description of all this |
+//! | `key`, `body`, `duration` | what requests are made of |
 //! | `dashboard` | the page |
 //! | `reply`, `error` | what goes back |
 //!
@@ -20,19 +24,30 @@
 //! - A listener without keys is on loopback and answers to loopback names only: no web page can reach it.
 //! - A good call costs one pass over its body and no re-serialising; a stream is handed on event by event.
 //! - A client that leaves stops its provider's call: nothing outlives the connection's task.
+//! - Nobody who listens or holds a permit makes the process grow: frames and permits have limits.
 //! - No prompt, answer or key is in an error or in the log (C5).
 
 mod app;
+mod body;
 mod calls;
 mod dashboard;
+pub mod duration;
 mod error;
+mod events;
+mod feed;
 mod gate;
 mod headers;
 mod health;
+mod inspect;
+mod key;
 mod keys;
+mod lent;
 mod loopback;
 mod metrics;
 mod models;
+mod openapi;
+mod operate;
+mod permits;
 mod reply;
 mod server;
 mod stop;

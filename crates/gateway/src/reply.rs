@@ -77,7 +77,7 @@ fn name_for_anthropic(dialect: Dialect, headers: &mut HeaderMap, request_id: &He
 }
 
 /// What keeps proxies on the way from holding events back.
-fn keep_unbuffered(headers: &mut HeaderMap) {
+pub(crate) fn keep_unbuffered(headers: &mut HeaderMap) {
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
     headers.insert(headers::ACCEL_BUFFERING, HeaderValue::from_static("no"));

@@ -23,6 +23,7 @@ use tower::ServiceExt;
 use crate::{
     Keys,
     app::{App, router},
+    feed::Feed,
     metrics::{Counted, Metrics},
     stop::{Lifecycle, Stage, Stop},
 };
@@ -104,6 +105,8 @@ impl Gateway {
             max_body: MAX_BODY,
             lifecycle: Arc::clone(&lifecycle),
             metrics,
+            feed: Feed::new(manager.circuits().clone()),
+            lent: Arc::default(),
         };
         let connections = Connections::new(router(Arc::new(app)), open_connections);
         Ok(Self { listener, address, connections, manager, lifecycle, drain })

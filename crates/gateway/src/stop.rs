@@ -71,6 +71,11 @@ impl Lifecycle {
         *self.stage.borrow() > Stage::Serving
     }
 
+    /// Ends when it is told to stop.
+    pub(crate) async fn stopping(self: Arc<Self>) {
+        let _ = self.stage.subscribe().wait_for(|stage| *stage > Stage::Serving).await;
+    }
+
     /// Ends when time is up.
     pub(crate) async fn over(self: Arc<Self>) {
         // The sender lives as long as this does.

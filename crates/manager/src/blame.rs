@@ -39,13 +39,27 @@ pub(crate) fn sequel(fault: &Fault, chain: &Chain) -> Sequel {
 /// Tells the circuit how the call ended.
 pub(crate) fn settle(permit: Permit, fault: &Fault, chain: &Chain) {
     match fault.blame {
+        Blame::UnknownModel if !chain.model_is_on_a_route => permit.no_such_model(),
+        Blame::Spent | Blame::UnknownModel if !chain.is_route() => drop(permit),
+        _ => settle_on_route(permit, fault),
+    }
+}
+
+/// Tells the circuit how a call ended that an application made itself. It has other models to go to, as a route has, so
+/// what a little waiting does not mend is a rest; `known`: whether some route names the model.
+pub(crate) fn settle_told(permit: Permit, fault: &Fault, known: bool) {
+    match fault.blame {
+        Blame::UnknownModel if !known => permit.no_such_model(),
+        _ => settle_on_route(permit, fault),
+    }
+}
+
+fn settle_on_route(permit: Permit, fault: &Fault) {
+    match fault.blame {
         Blame::Provider => permit.failed(failure(fault)),
         Blame::Rest { wait } => permit.rest(failure(fault), Some(wait)),
-        Blame::Spent | Blame::UnknownModel if chain.is_route() => permit.rest(failure(fault), None),
-        Blame::UnknownModel if !chain.model_is_on_a_route => permit.no_such_model(),
-        Blame::Spent | Blame::UnknownModel | Blame::Auth | Blame::ContextTooLong | Blame::Caller => {
-            drop(permit);
-        }
+        Blame::Spent | Blame::UnknownModel => permit.rest(failure(fault), None),
+        Blame::Auth | Blame::ContextTooLong | Blame::Caller => drop(permit),
     }
 }
 

@@ -212,6 +212,11 @@ impl Catalog {
         })
     }
 
+    /// Whether some route names this model.
+    pub(crate) fn is_on_a_route(&self, model: &ModelKey) -> bool {
+        self.routes.values().any(|chain| chain.models().any(|key| key == model))
+    }
+
     fn direct_chain(&self, step: Step) -> Chain {
         Chain {
             name: step.key.as_str().into(),
@@ -222,7 +227,7 @@ impl Catalog {
             hedge_after: None,
             on_auth_error: OnAuthError::Report,
             kind: ChainKind::Direct,
-            model_is_on_a_route: self.routes.values().any(|chain| chain.models().any(|key| *key == step.key)),
+            model_is_on_a_route: self.is_on_a_route(&step.key),
             steps: vec![step],
         }
     }

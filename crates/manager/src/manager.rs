@@ -3,11 +3,12 @@
 use std::{fmt, sync::Arc};
 
 use arc_swap::ArcSwap;
-use circuits::Circuits;
+use circuits::{Circuits, Permit};
+use providers::Fault;
 
 use crate::{
     Call, CallError, Catalog, CatalogError, Chain, Meter, Reply, Response, Settings, StreamMode,
-    attempt::Errand, hold::hold, record::Record, walk::Walk,
+    attempt::Errand, blame::settle_told, hold::hold, record::Record, walk::Walk,
 };
 
 /// Answers calls from the first model of a chain that can. Shared by all connections.
@@ -56,6 +57,12 @@ impl ModelManager {
     /// From now on a call that is dropped was broken off by this process, and not left by its client.
     pub fn breaks_off(&self) {
         self.meter.breaks_off();
+    }
+
+    /// Tells the circuit how a call ended, badly, that an application made itself with this permit.
+    pub fn settle(&self, permit: Permit, fault: &Fault) {
+        let known = self.catalog.load().is_on_a_route(permit.key());
+        settle_told(permit, fault, known);
     }
 
     /// Gets an answer. For a stream this returns at its first content, for a held one at once.

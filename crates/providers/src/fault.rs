@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::WholeAnswer;
+use crate::{WholeAnswer, judge};
 
 /// A call that brought no good answer. Holds and shows no message of the provider's, since that may quote a prompt (C5);
 /// only [`Fault::answer`], which goes to the caller alone, has it.
@@ -89,8 +89,20 @@ impl Fault {
         Self::of_provider(FaultKind::TooLarge(limit))
     }
 
+    /// A call that somebody else made ended with this status, no success. Judged as if it had come here (C1, C2, B9).
+    #[must_use]
+    pub fn told(
+        status: u16,
+        error_type: Option<&str>,
+        error_code: Option<&str>,
+        retry_after: Option<Duration>,
+    ) -> Self {
+        judge::told(status, error_type, error_code, retry_after.filter(|wait| !wait.is_zero()))
+    }
+
     /// A failure of the provider's without an answer.
-    pub(crate) const fn of_provider(kind: FaultKind) -> Self {
+    #[must_use]
+    pub const fn of_provider(kind: FaultKind) -> Self {
         Self {
             kind,
             blame: Blame::Provider,

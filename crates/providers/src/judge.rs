@@ -1,5 +1,7 @@
 //! Whose fault an error is (C1, C2, B9).
 
+use std::time::Duration;
+
 use dialects::error::{ErrorBody, Meaning};
 use http::{HeaderMap, StatusCode};
 
@@ -10,7 +12,7 @@ use crate::{Blame, Fault, FaultKind, WholeAnswer};
 pub(crate) fn status(answer: WholeAnswer) -> Fault {
     let status = answer.status.as_u16();
     let error = ErrorBody::read(Some(status), &answer.body);
-    let blame = blame_of_status(status, error.meaning, &answer.headers);
+    let blame = blame_of_status(status, error.meaning, || retry_after::wait(&answer.headers));
     let retry_after = retry_after::asked(&answer.headers);
     Fault { retry_after, ..fault(FaultKind::Status, blame, error, Some(answer)) }
 }
@@ -18,7 +20,7 @@ pub(crate) fn status(answer: WholeAnswer) -> Fault {
 /// A status that is no success, and a body that did not come.
 pub(crate) fn status_alone(status: u16, headers: &HeaderMap) -> Fault {
     let error = ErrorBody::read(Some(status), b"");
-    let blame = blame_of_status(status, error.meaning, headers);
+    let blame = blame_of_status(status, error.meaning, || retry_after::wait(headers));
     Fault { retry_after: retry_after::asked(headers), ..fault(FaultKind::Status, blame, error, None) }
 }
 
@@ -36,6 +38,18 @@ pub(crate) fn reported(error: ErrorBody, mut answer: WholeAnswer) -> Fault {
     fault(FaultKind::Reported, blame, error, Some(answer))
 }
 
+/// A status that is no success, in the words of somebody else who has called the provider.
+pub(crate) fn told(
+    status: u16,
+    error_type: Option<&str>,
+    error_code: Option<&str>,
+    retry_after: Option<Duration>,
+) -> Fault {
+    let error = ErrorBody::named(status, error_type, error_code);
+    let blame = blame_of_status(status, error.meaning, || retry_after);
+    Fault { retry_after, ..fault(FaultKind::Status, blame, error, None) }
+}
+
 fn fault(kind: FaultKind, blame: Blame, error: ErrorBody, answer: Option<WholeAnswer>) -> Fault {
     Fault {
         kind,
@@ -48,7 +62,8 @@ fn fault(kind: FaultKind, blame: Blame, error: ErrorBody, answer: Option<WholeAn
     }
 }
 
-fn blame_of_status(status: u16, meaning: Meaning, headers: &HeaderMap) -> Blame {
+/// `wait`: how long a 429 says to wait.
+fn blame_of_status(status: u16, meaning: Meaning, wait: impl FnOnce() -> Option<Duration>) -> Blame {
     if !(400..500).contains(&status) {
         return Blame::Provider;
     }
@@ -58,23 +73,19 @@ fn blame_of_status(status: u16, meaning: Meaning, headers: &HeaderMap) -> Blame 
         (Meaning::Spent, _) => Blame::Spent,
         (Meaning::Other, 401 | 403) => Blame::Auth,
         (Meaning::Other, 408 | 409 | 424 | 425) => Blame::Provider,
-        (Meaning::Other, 429) => {
-            retry_after::wait(headers).map_or(Blame::Provider, |wait| Blame::Rest { wait })
-        }
+        (Meaning::Other, 429) => wait().map_or(Blame::Provider, |wait| Blame::Rest { wait }),
         (Meaning::ContentPolicy | Meaning::Other, _) => Blame::Caller,
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use bytes::Bytes;
     use dialects::Usage;
     use http::{HeaderMap, HeaderValue, StatusCode};
     use serde_json::json;
 
-    use super::{reported, status};
+    use super::{Duration, reported, status, told};
     use crate::{Blame, Fault, WholeAnswer};
     use dialects::error::ErrorBody;
 
@@ -114,6 +125,20 @@ mod tests {
         }
         assert_eq!(blame_of(429, "rate_limit_exceeded", Some("1")), second);
         assert_eq!(blame_of(503, "x", Some("1")), Blame::Provider, "only a 429 is a rest");
+    }
+
+    #[test]
+    fn what_somebody_else_tells_is_judged_alike() {
+        let wait = Some(Duration::from_secs(1));
+        for status in [302, 400, 401, 402, 404, 408, 413, 422, 429, 500, 503, 529] {
+            for code in ["x", "insufficient_quota", "model_not_found", "context_length_exceeded"] {
+                assert_eq!(
+                    told(status, Some("t"), Some(code), wait).blame,
+                    blame_of(status, code, Some("1")),
+                    "{status} {code}"
+                );
+            }
+        }
     }
 
     #[test]

@@ -21,11 +21,11 @@ use std::{
 use ::manager::Route;
 use ::providers::ProviderConfig;
 use circuits::Policies;
+use gateway::duration;
 
 mod breaker;
 mod calls;
 mod document;
-mod duration;
 pub mod environment;
 mod interpolate;
 mod print;

@@ -270,7 +270,7 @@ impl Minds {
     fn request(&self, ask: Ask, mirror: &Mirror, streams: &HashMap<u8, Onward>) -> Request {
         match ask {
             Ask::Introduce => Request::Introduce,
-            Ask::Probe { call } => Request::Probe(call.to_string()),
+            Ask::Probe { call } => Request::Probe { id: call.to_string(), lease: None },
             Ask::Word(Word::Open(length), at) => {
                 let until = length.map(|length| at + Duration::from_millis(length));
                 Request::Event(Event::Open { until, why: None }, None)

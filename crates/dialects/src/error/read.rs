@@ -3,7 +3,7 @@
 //! Everything here is off the path of a good call, and what stands before a provider (a proxy, a server that merely
 //! speaks its API) sends errors of many shapes, so this reads a document tree and takes what it finds.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// What a provider's error says, without its message, which may quote a prompt (C5).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,6 +39,12 @@ impl ErrorBody {
     #[must_use]
     pub fn read(status: Option<u16>, body: &[u8]) -> Self {
         Self::of(status, &serde_json::from_slice(body).unwrap_or_default())
+    }
+
+    /// An error that came with `status` and of which only the names are known.
+    #[must_use]
+    pub fn named(status: u16, error_type: Option<&str>, error_code: Option<&str>) -> Self {
+        Self::of(Some(status), &json!({ "type": error_type, "code": error_code }))
     }
 
     fn of(status: Option<u16>, body: &Value) -> Self {

@@ -29,7 +29,8 @@ export class Picture {
     this.#ahead = snapshot.now - Date.now();
     this.store = snapshot.store;
     this.instance = snapshot.instance;
-    this.latency = snapshot.latency ?? {};
+    // Only an answer has it: no event tells how quick a model is.
+    if (snapshot.latency) this.latency = snapshot.latency;
     const isOlder = (key) => (this.#heard.get(key) ?? 0) < asked;
     const there = new Set(snapshot.circuits.map((report) => report.key));
     for (const key of [...this.#reports.keys()]) {

@@ -10,9 +10,12 @@
 mod access;
 mod accounting;
 mod calls;
+mod circuits_api;
+mod events;
 mod inspection;
 mod leaving;
 mod limits;
+mod permits;
 mod stop;
 mod streams;
 mod support;

@@ -170,6 +170,10 @@ impl World {
         self.client.get(self.url(path))
     }
 
+    pub(crate) fn post(&self, path: &str) -> RequestBuilder {
+        self.client.post(self.url(path))
+    }
+
     /// A call to chat completions.
     pub(crate) fn chat(&self, model: &str, stream: bool) -> RequestBuilder {
         let messages = json!([{ "role": "user", "content": "the secret prompt" }]);

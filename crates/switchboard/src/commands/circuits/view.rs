@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use breaker::{ModelKey, State, Timestamp, Transition};
-use circuits::{Report, Store as _};
+use circuits::{Report, Severity, Store as _};
 use comfy_table::{Cell, Color, Table, TableStyle};
 use serde::Serialize;
 
@@ -18,25 +18,13 @@ const HISTORY: usize = 1_000;
 #[derive(Serialize)]
 pub(super) struct Told<'a> {
     key: &'a str,
-    at: Timestamp,
-    from: State,
-    to: State,
-    epoch: u64,
-    reason: &'a breaker::Reason,
-    instance: &'a str,
+    #[serde(flatten)]
+    entry: &'a Transition,
 }
 
 impl<'a> Told<'a> {
     pub(super) fn of(key: &'a ModelKey, entry: &'a Transition) -> Self {
-        Self {
-            key: key.as_str(),
-            at: entry.at,
-            from: entry.from,
-            to: entry.to,
-            epoch: entry.epoch,
-            reason: &entry.reason,
-            instance: entry.instance.as_str(),
-        }
+        Self { key: key.as_str(), entry }
     }
 }
 
@@ -59,19 +47,10 @@ pub(super) async fn list(output: Output, circuits: &Seen, json: bool) -> anyhow:
 }
 
 /// Worst first, then by name.
-fn rank(entry: &Entry) -> (u8, String) {
+fn rank(entry: &Entry) -> (Severity, bool, String) {
     match entry {
-        Entry::Odd(odd) => (3, odd.key.clone()),
-        Entry::Circuit(report) => {
-            let rank = match report.state {
-                State::Open if report.forced => 0,
-                State::Open => 1,
-                State::HalfOpen => 2,
-                State::Closed if report.failure_count > 0 => 4,
-                State::Closed => 5,
-            };
-            (rank, report.key.to_string())
-        }
+        Entry::Odd(odd) => (Severity::Failing, false, odd.key.clone()),
+        Entry::Circuit(report) => (report.severity(), true, report.key.to_string()),
     }
 }
 

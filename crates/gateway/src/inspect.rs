@@ -1,0 +1,122 @@
+//! `GET /circuits`, `/circuits/{key}` and `/circuits/{key}/history`: seeing the circuits as this instance sees them.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use axum::{
+    Json,
+    extract::{Query, State, rejection::QueryRejection},
+};
+use breaker::{ModelKey, Timestamp, Transition};
+use circuits::{Circuits, Report};
+use http::StatusCode;
+use serde::{Deserialize, Serialize};
+use tokio::time::timeout;
+
+use crate::{
+    app::App,
+    error::{Error, Plain},
+    health::{self, Store},
+    key::Key,
+};
+
+/// The store has so long to read a history.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// So many entries of a history are told to whoever does not say.
+const USUAL: usize = 100;
+
+/// A history has no more.
+const MOST: usize = 1_000;
+
+/// All circuits at a moment.
+#[derive(Debug, Serialize)]
+pub(crate) struct Overview {
+    /// By the store's clock.
+    now: Timestamp,
+    instance: String,
+    store: Store,
+    /// The worst first.
+    circuits: Vec<Report>,
+}
+
+impl Overview {
+    pub(crate) fn of(circuits: &Circuits) -> Self {
+        let mut reports = circuits.reports();
+        reports.sort_by_key(Report::severity);
+        Self {
+            now: circuits.now(),
+            instance: circuits.instance().to_string(),
+            store: health::store(circuits),
+            circuits: reports,
+        }
+    }
+}
+
+/// All circuits, and how quick their models are.
+#[derive(Debug, Serialize)]
+pub(crate) struct All {
+    #[serde(flatten)]
+    overview: Overview,
+    /// What streams take until their first content, in ms, by model: as this process sees it, of models that had a
+    /// stream lately. No event tells it, since every call changes it.
+    latency: BTreeMap<String, u64>,
+}
+
+/// All of them.
+pub(crate) async fn all(State(app): State<Arc<App>>) -> Json<All> {
+    let latency = app.manager.meter().first_content_by_model().into_iter();
+    Json(All {
+        overview: Overview::of(app.manager.circuits()),
+        latency: latency.map(|(key, took)| (key.to_string(), breaker::millis(took))).collect(),
+    })
+}
+
+/// One of them.
+pub(crate) async fn one(State(app): State<Arc<App>>, Key(key): Key) -> Result<Json<Report>, Plain> {
+    let report = app.manager.circuits().report(&key);
+    Ok(Json(report.ok_or_else(|| no_circuit(&key))?))
+}
+
+#[derive(Debug, Deserialize)]
+pub(crate) struct Most {
+    most: Option<usize>,
+}
+
+#[derive(Debug, Serialize)]
+pub(crate) struct History {
+    key: String,
+    /// The newest first.
+    history: Vec<Transition>,
+}
+
+/// What one of them has been through.
+pub(crate) async fn history(
+    State(app): State<Arc<App>>,
+    Key(key): Key,
+    most: Result<Query<Most>, QueryRejection>,
+) -> Result<Json<History>, Plain> {
+    let most = match most {
+        Ok(Query(Most { most })) => most.unwrap_or(USUAL),
+        Err(_) => 0,
+    };
+    if !(1..=MOST).contains(&most) {
+        return Err(Error::invalid(format!("the query's most: expected a whole number, 1 to {MOST}")).into());
+    }
+    let circuits = app.manager.circuits();
+    let away = |why: String| Error::new(StatusCode::SERVICE_UNAVAILABLE, "store_away", why);
+    let history = timeout(PATIENCE, circuits.history(&key, most))
+        .await
+        .map_err(|_| away(format!("the store did not answer within {} s", PATIENCE.as_secs())))?
+        .map_err(|error| away(error.to_string()))?;
+    // It is longer than its circuit: a reset is the last that it tells.
+    if history.is_empty() && circuits.report(&key).is_none() {
+        return Err(no_circuit(&key).into());
+    }
+    Ok(Json(History { key: key.to_string(), history }))
+}
+
+/// There is no such circuit.
+pub(crate) fn no_circuit(key: &ModelKey) -> Error {
+    let message = format!("there is no circuit {key}; GET /circuits lists those that there are");
+    Error::new(StatusCode::NOT_FOUND, "no_circuit", message)
+}

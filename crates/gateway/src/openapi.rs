@@ -1,0 +1,11 @@
+//! `GET /openapi.json`: what there is to ask, for people's tools. Kept by hand; tests drive the running gateway from it.
+
+use axum::response::{IntoResponse, Response};
+use http::header;
+
+const DESCRIPTION: &str = include_str!("openapi.json");
+
+/// The description.
+pub(crate) async fn describe() -> Response {
+    ([(header::CONTENT_TYPE, "application/json")], DESCRIPTION).into_response()
+}

@@ -1,0 +1,154 @@
+//! The circuits by HTTP: seeing and operating them.
+
+use reqwest::{RequestBuilder, Response};
+use serde_json::{Value, json};
+use simulator::Fault;
+
+use crate::support::{Setup, World, header, openai_error, patient};
+
+/// Model names may have a `/`, which a path has percent-encoded.
+const SLASHED: &str = "/circuits/openai:meta-llama%2Fllama-4";
+
+pub(crate) async fn ok(request: RequestBuilder) -> Value {
+    let response = request.send().await.unwrap();
+    let status = response.status();
+    let body = response.text().await.unwrap();
+    assert_eq!(status, 200, "{body}");
+    serde_json::from_str(&body).unwrap()
+}
+
+async fn refused(request: RequestBuilder) -> (u16, String) {
+    let (status, code, ..) = openai_error(request.send().await.unwrap()).await;
+    (status, code)
+}
+
+fn code(status: u16, code: &str) -> (u16, String) {
+    (status, code.to_owned())
+}
+
+#[tokio::test]
+async fn all_circuits_are_listed_the_worst_first() {
+    let world = World::with(Setup { policy: patient(), ..Setup::default() }).await;
+    world.first.script("failing", Fault::Reset);
+    for model in ["openai:b", "openai:failing", "openai:a"] {
+        world.chat(model, false).send().await.unwrap();
+    }
+    for (key, body) in [("openai:z", json!({})), ("openai:y", json!({"for": "1h"}))] {
+        ok(world.post(&format!("/circuits/{key}/open")).json(&body)).await;
+    }
+    world.manager.circuits().flush().await;
+    let all = ok(world.get("/circuits")).await;
+    assert_eq!(
+        (&all["instance"], &all["store"]),
+        (&json!("memory"), &json!({"kind": "memory", "state": "embedded", "url": "this process"}))
+    );
+    assert!(all["now"].as_u64() > Some(1_600_000_000_000), "{all}");
+    let keys: Vec<&str> =
+        all["circuits"].as_array().unwrap().iter().map(|report| report["key"].as_str().unwrap()).collect();
+    assert_eq!(keys, ["openai:y", "openai:z", "openai:failing", "openai:a", "openai:b"]);
+    let [worst, failing] = [&all["circuits"][0], &all["circuits"][2]];
+    assert_eq!((&worst["state"], &worst["forced"]), (&json!("OPEN"), &json!(true)));
+    assert_eq!((&failing["state"], &failing["failureCount"]), (&json!("CLOSED"), &json!(1)));
+}
+
+#[tokio::test]
+async fn a_person_opens_closes_and_resets() {
+    let world = World::new().await;
+    assert_eq!(refused(world.get(SLASHED)).await, code(404, "no_circuit"));
+    let act = |what: &str| world.post(&format!("{SLASHED}/{what}"));
+    let done = ok(act("open").json(&json!({"for": "10m", "why": "upgrade"}))).await;
+    let (key, report) = (&done["key"], &done["report"]);
+    assert_eq!((key, &report["key"]), (&json!("openai:meta-llama/llama-4"), key));
+    assert_eq!((&report["state"], &report["reason"]["why"]), (&json!("OPEN"), &json!("upgrade")));
+    let wait = report["retryInMs"].as_u64().unwrap();
+    assert!((590_000..=600_000).contains(&wait), "{report}");
+    assert_eq!(ok(world.get(SLASHED)).await["epoch"], report["epoch"]);
+
+    let done = ok(act("close").json(&json!({"why": "done"}))).await;
+    assert_eq!(done["report"]["state"], "CLOSED");
+    // Without a body.
+    ok(act("open")).await;
+    let done = ok(act("reset")).await;
+    assert_eq!((key, &done["report"]), (&done["key"], &Value::Null));
+    assert_eq!(refused(world.get(SLASHED)).await, code(404, "no_circuit"));
+
+    let told = ok(world.get(&format!("{SLASHED}/history"))).await;
+    let history = told["history"].as_array().unwrap();
+    let steps: Vec<_> = history.iter().map(|entry| entry["to"].as_str().unwrap()).collect();
+    assert_eq!((&told["key"], steps), (key, vec!["CLOSED", "OPEN", "CLOSED", "OPEN"]), "newest first");
+    assert_eq!(
+        (&history[0]["reason"]["kind"], &history[3]["reason"]["why"], &history[3]["instance"]),
+        (&json!("reset"), &json!("upgrade"), &json!("memory"))
+    );
+    let newest = ok(world.get(&format!("{SLASHED}/history?most=1"))).await;
+    assert_eq!(newest["history"], json!([history[0]]));
+}
+
+#[tokio::test]
+async fn what_cannot_be_meant_is_refused() {
+    let world = World::new().await;
+    let long = "x".repeat(501);
+    for (path, body) in [
+        ("/circuits/gpt-5/open", json!({})),
+        ("/circuits/openai:a%20b/open", json!({})),
+        ("/circuits/openai:%FF/open", json!({})),
+        ("/circuits/openai:a/open", json!({"for": "10"})),
+        ("/circuits/openai:a/open", json!({"until": "10m"})),
+        ("/circuits/openai:a/open", json!({ "why": long })),
+        ("/circuits/openai:a/open", json!([])),
+        ("/circuits/openai:a/close", json!({"for": "10m"})),
+        ("/circuits/openai:a/permits", json!({"for": "0s"})),
+        ("/circuits/openai:a/permits", json!({"for": "601s"})),
+    ] {
+        assert_eq!(
+            refused(world.post(path).json(&body)).await,
+            code(400, "invalid_request"),
+            "{path} {body}"
+        );
+    }
+    for most in ["0", "1001", "-1", "many"] {
+        let path = format!("/circuits/openai:a/history?most={most}");
+        assert_eq!(refused(world.get(&path)).await, code(400, "invalid_request"), "{most}");
+    }
+    for path in ["/circuits/openai:a", "/circuits/openai:a/history"] {
+        assert_eq!(refused(world.get(path)).await, code(404, "no_circuit"), "{path}");
+    }
+    for path in ["/circuits/openai:a/close", "/circuits/openai:a/reset"] {
+        assert_eq!(refused(world.post(path)).await, code(404, "no_circuit"), "{path}");
+    }
+    assert_eq!(refused(world.get("/circuits/openai:a/open")).await, code(405, "method_not_allowed"));
+    assert_eq!(refused(world.get("/circuits/openai:meta/llama")).await, code(404, "not_found"));
+    let all = ok(world.get("/circuits")).await;
+    assert_eq!(all["circuits"], json!([]), "nothing of it has left a circuit");
+}
+
+#[tokio::test]
+async fn inspecting_needs_a_key_and_operating_an_admin_key() {
+    let world = World::locked().await;
+    let inspect = ["/circuits", "/circuits/openai:a", "/circuits/openai:a/history", "/circuits/events"];
+    let operate = ["open", "close", "reset"].map(|act| format!("/circuits/openai:a/{act}"));
+    for path in inspect.into_iter().chain(["/openapi.json"]) {
+        assert_eq!(refused(world.get(path)).await, code(401, "invalid_api_key"), "{path}");
+    }
+    for path in &operate {
+        assert_eq!(refused(world.post(path)).await, code(401, "invalid_api_key"), "{path}");
+        let caller = world.post(path).bearer_auth("caller");
+        assert_eq!(refused(caller).await, code(403, "admin_key_needed"), "{path}");
+        ok(world.post(path).bearer_auth("boss")).await;
+        if path.ends_with("open") {
+            let seen = ok(world.get(inspect[1]).bearer_auth("caller")).await;
+            assert_eq!(seen["state"], "OPEN");
+        }
+    }
+    assert_eq!(refused(world.post("/circuits/openai:a/permits")).await, code(401, "invalid_api_key"));
+    ok(world.post("/circuits/openai:a/permits").bearer_auth("caller")).await;
+}
+
+#[tokio::test]
+async fn a_web_page_reaches_none_of_it() {
+    let world = World::new().await;
+    let foreign = world.post("/circuits/openai:a/open").header("origin", "https://evil.example");
+    let response: Response = foreign.send().await.unwrap();
+    assert_eq!(header(&response, "x-switchboard-error"), Some("foreign_name"));
+    assert_eq!(ok(world.get("/circuits")).await["circuits"], json!([]));
+}

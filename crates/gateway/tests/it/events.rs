@@ -1,0 +1,128 @@
+//! The circuits live.
+
+use reqwest::Response;
+use serde_json::{Value, json};
+
+use crate::{
+    circuits_api::ok,
+    support::{SOON, World, header, read_until},
+};
+
+/// An event: its name, its id and its data.
+type Event = (String, Option<String>, Value);
+
+/// A client of `/circuits/events`.
+struct Listener {
+    response: Response,
+    text: String,
+}
+
+impl Listener {
+    async fn new(world: &World, last: Option<&str>) -> Self {
+        let get = world.get("/circuits/events");
+        let get = if let Some(id) = last { get.header("last-event-id", id) } else { get };
+        let response = get.send().await.unwrap();
+        assert_eq!(header(&response, "content-type"), Some("text/event-stream"));
+        Self { response, text: String::new() }
+    }
+
+    async fn next(&mut self) -> Event {
+        loop {
+            if let Some((event, rest)) = self.text.split_once("\n\n") {
+                let field =
+                    |name: &str| event.lines().find_map(|line| line.strip_prefix(name)).map(str::to_owned);
+                let read = field("event: ").map(|name| {
+                    let data = serde_json::from_str(&field("data: ").unwrap()).unwrap();
+                    (name, field("id: "), data)
+                });
+                self.text = rest.to_owned();
+                if let Some(read) = read {
+                    return read;
+                }
+                continue;
+            }
+            let more = read_until(&mut self.response, "\n").await;
+            self.text.push_str(&more);
+        }
+    }
+
+    /// The next change of state.
+    async fn transition(&mut self) -> (String, Value, Value) {
+        loop {
+            let (name, id, data) = self.next().await;
+            if name == "circuit" && !data["transition"].is_null() {
+                return (id.unwrap(), data["transition"].clone(), data);
+            }
+        }
+    }
+}
+
+async fn act(world: &World, what: &str) {
+    ok(world.post(&format!("/circuits/openai:a/{what}"))).await;
+}
+
+#[tokio::test]
+async fn changes_are_told_as_they_happen() {
+    let world = World::new().await;
+    let mut listener = Listener::new(&world, None).await;
+    let (name, id, overview) = listener.next().await;
+    assert_eq!((name.as_str(), id.is_some()), ("snapshot", true));
+    let mut listed = ok(world.get("/circuits")).await;
+    listed["now"] = overview["now"].clone();
+    assert_eq!(overview, listed);
+
+    act(&world, "open").await;
+    let (_, transition, event) = listener.transition().await;
+    assert_eq!((&transition["from"], &transition["to"]), (&json!("CLOSED"), &json!("OPEN")));
+    let report = ok(world.get("/circuits/openai:a")).await;
+    assert_eq!((&event["key"], &event["report"]), (&json!("openai:a"), &report));
+    assert_eq!(transition["epoch"], report["epoch"]);
+
+    // A good call after a failure that does not trip changes counts alone.
+    act(&world, "reset").await;
+    let (_, transition, event) = listener.transition().await;
+    assert_eq!((&transition["reason"]["kind"], &event["report"]), (&json!("reset"), &Value::Null));
+    world.chat("openai:counted", false).send().await.unwrap();
+    let (name, id, event) = listener.next().await;
+    assert_eq!((name.as_str(), id), ("circuit", None));
+    assert_eq!((&event["key"], &event["transition"]), (&json!("openai:counted"), &Value::Null));
+    assert_eq!(event["report"]["state"], "CLOSED");
+}
+
+#[tokio::test]
+async fn who_comes_back_is_told_what_was_missed() {
+    let world = World::new().await;
+    let mut listener = Listener::new(&world, None).await;
+    act(&world, "open").await;
+    let (id, first, _) = listener.transition().await;
+    drop(listener);
+    act(&world, "close").await;
+    act(&world, "open").await;
+
+    let mut back = Listener::new(&world, Some(&id)).await;
+    let mut missed = Vec::new();
+    for _ in 0..2 {
+        let (name, _, event) = back.next().await;
+        assert_eq!(name, "circuit");
+        missed.push(event["transition"]["to"].clone());
+    }
+    assert_eq!(missed, ["CLOSED", "OPEN"]);
+    assert_eq!(first["to"], "OPEN");
+    let (name, newest, overview) = back.next().await;
+    assert_eq!((name.as_str(), &overview["circuits"][0]["state"]), ("snapshot", &json!("OPEN")));
+
+    for id in [newest.unwrap().as_str(), "another-7", "nonsense", "-"] {
+        let mut back = Listener::new(&world, Some(id)).await;
+        assert_eq!(back.next().await.0, "snapshot", "nothing was missed that {id} could tell of");
+    }
+}
+
+#[tokio::test]
+async fn a_listener_does_not_hold_up_the_end() {
+    let world = World::new().await;
+    let mut listener = Listener::new(&world, None).await;
+    listener.next().await;
+    world.stop.send(gateway::Stop::AfterCalls).unwrap();
+    tokio::time::timeout(SOON, world.served).await.expect("it ends").unwrap();
+    while let Ok(Some(_)) = listener.response.chunk().await {}
+}

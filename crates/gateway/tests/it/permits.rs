@@ -1,0 +1,179 @@
+//! The breaker as a service: ask, call, tell.
+
+use std::time::Duration;
+
+use breaker::Policy;
+use serde_json::{Value, json};
+
+use crate::{
+    circuits_api::ok,
+    support::{SOON, Setup, World, header, openai_error},
+};
+
+const KEY: &str = "/circuits/anthropic:m/permits";
+
+async fn ask(world: &World) -> Value {
+    ok(world.post(KEY).json(&json!({"for": "60s"}))).await
+}
+
+async fn tell(world: &World, given: &Value, outcome: Value) -> u16 {
+    let path = format!("{KEY}/{}", given["permit"].as_str().unwrap());
+    let status = world.post(&path).json(&outcome).send().await.unwrap().status().as_u16();
+    world.manager.circuits().flush().await;
+    status
+}
+
+async fn report(world: &World) -> Value {
+    ok(world.get("/circuits/anthropic:m")).await
+}
+
+/// One failure trips, and the first probe is due at once.
+fn probing() -> Setup {
+    let mut setup = Setup::default();
+    setup.policy = Policy { open_for: Duration::ZERO, open_for_max: Duration::ZERO, ..setup.policy };
+    setup
+}
+
+#[tokio::test]
+async fn a_told_failure_opens_the_circuit_for_everybody() {
+    let world = World::new().await;
+    let given = ask(&world).await;
+    assert_eq!(
+        (&given["key"], &given["probe"], &given["instance"]),
+        (&json!("anthropic:m"), &json!(false), &json!("memory"))
+    );
+    assert_eq!(given["epoch"], report(&world).await["epoch"]);
+    assert_eq!(tell(&world, &given, json!({"outcome": "success"})).await, 204);
+    assert_eq!(report(&world).await["state"], "CLOSED");
+
+    let given = ask(&world).await;
+    let overloaded = json!({"outcome": "failure", "status": 529, "type": "overloaded_error"});
+    assert_eq!(tell(&world, &given, overloaded).await, 204);
+    let open = report(&world).await;
+    assert_eq!(open["state"], "OPEN");
+    assert_eq!(open["reason"]["type"], "overloaded_error");
+
+    let response = world.post(KEY).send().await.unwrap();
+    let wait: u64 = header(&response, "retry-after").unwrap().parse().unwrap();
+    assert!((38..=40).contains(&wait), "{wait}");
+    let (status, code, _, message) = openai_error(response).await;
+    assert_eq!((status, code.as_str()), (503, "circuit_open"));
+    assert!(message.contains("anthropic:m"), "{message}");
+    let response = world.messages("anthropic:m", false).send().await.unwrap();
+    assert_eq!(header(&response, "x-switchboard-error"), Some("circuit_open"), "calls are refused, too");
+}
+
+#[tokio::test]
+async fn an_outcome_is_judged_as_the_gateways_own_calls_are() {
+    for (outcome, state, kind) in [
+        (json!({"status": 503}), "OPEN", Some("status")),
+        (json!({"status": 408}), "OPEN", Some("status")),
+        (json!({"status": 429, "retryAfter": "30s"}), "OPEN", Some("rate_limited")),
+        (json!({"status": 429, "code": "insufficient_quota"}), "OPEN", Some("quota")),
+        (json!({"kind": "timeout"}), "OPEN", Some("timeout")),
+        (json!({"kind": "cut"}), "OPEN", Some("cut")),
+        (json!({"status": 404, "code": "model_not_found"}), "OPEN", Some("unknown_model")),
+        (json!({"status": 400}), "CLOSED", None),
+        (json!({"status": 401}), "CLOSED", None),
+        (json!({"status": 400, "code": "context_length_exceeded"}), "CLOSED", None),
+    ] {
+        let world = World::new().await;
+        let given = ask(&world).await;
+        let mut told = outcome.clone();
+        told["outcome"] = "failure".into();
+        assert_eq!(tell(&world, &given, told).await, 204, "{outcome}");
+        let report = report(&world).await;
+        assert_eq!(
+            (report["state"].as_str(), report["reason"]["kind"].as_str()),
+            (Some(state), kind),
+            "{outcome}: {report}"
+        );
+        if outcome["retryAfter"].is_string() {
+            let wait = report["retryInMs"].as_u64().unwrap();
+            assert!((28_000..=30_000).contains(&wait), "the rest that it asked for: {report}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_typing_error_leaves_no_circuit() {
+    let world = World::new().await;
+    let given = ok(world.post("/circuits/openai:gtp-5/permits")).await;
+    let path = format!("/circuits/openai:gtp-5/permits/{}", given["permit"].as_str().unwrap());
+    let gone = json!({"outcome": "failure", "status": 404, "code": "model_not_found"});
+    world.post(&path).json(&gone).send().await.unwrap();
+    world.manager.circuits().flush().await;
+    assert_eq!(ok(world.get("/circuits")).await["circuits"], json!([]));
+}
+
+#[tokio::test]
+async fn a_permit_is_answered_once_and_on_its_circuit() {
+    let world = World::new().await;
+    let given = ask(&world).await;
+    let id = given["permit"].as_str().unwrap();
+    let success = json!({"outcome": "success"});
+    for path in [
+        format!("/circuits/openai:m/permits/{id}"),
+        format!("{KEY}/{}", "0".repeat(32)),
+        format!("{KEY}/nonsense"),
+    ] {
+        let (status, code, ..) = openai_error(world.post(&path).json(&success).send().await.unwrap()).await;
+        assert_eq!((status, code.as_str()), (404, "no_permit"), "{path}");
+    }
+    for wrong in [
+        json!({}),
+        json!({"outcome": "failure"}),
+        json!({"outcome": "failure", "status": 99}),
+        json!({"outcome": "failure", "status": 500, "kind": "cut"}),
+        json!({"outcome": "success", "status": 500}),
+        json!({"outcome": "perhaps"}),
+    ] {
+        assert_eq!(tell(&world, &given, wrong.clone()).await, 400, "{wrong}");
+    }
+    assert_eq!(tell(&world, &given, success.clone()).await, 204, "what was wrong has not cost it");
+    assert_eq!(tell(&world, &given, success).await, 404);
+}
+
+#[tokio::test]
+async fn a_probe_decides_and_one_without_an_answer_frees_its_place() {
+    let world = World::with(probing()).await;
+    let given = ask(&world).await;
+    tell(&world, &given, json!({"outcome": "failure", "kind": "invalid"})).await;
+
+    let probe = ok(world.post(KEY).json(&json!({"for": "300ms"}))).await;
+    assert_eq!(probe["probe"], true);
+    assert_eq!(report(&world).await["probing"], json!(["memory"]));
+    let response = world.post(KEY).send().await.unwrap();
+    assert_eq!(response.status(), 503, "one probe at a time");
+    // It is never answered.
+    let next = async {
+        loop {
+            let response = world.post(KEY).send().await.unwrap();
+            if response.status() == 200 {
+                return response.json::<Value>().await.unwrap();
+            }
+        }
+    };
+    let next = tokio::time::timeout(SOON, next).await.expect("the place is free again");
+    assert_eq!(next["probe"], true);
+    assert_eq!(tell(&world, &probe, json!({"outcome": "success"})).await, 404, "too late");
+    assert_eq!(tell(&world, &next, json!({"outcome": "none"})).await, 204);
+    assert_eq!(report(&world).await["state"], "HALF_OPEN", "it counts as nothing");
+
+    let last = ask(&world).await;
+    assert_eq!(tell(&world, &last, json!({"outcome": "success"})).await, 204);
+    assert_eq!(report(&world).await["state"], "CLOSED");
+}
+
+#[tokio::test]
+async fn a_probes_lease_is_as_long_as_was_asked_for() {
+    let mut setup = probing();
+    // Were it the policy's, the next one would have the place at once.
+    setup.policy.probe_lease = Duration::ZERO;
+    let world = World::with(setup).await;
+    let given = ask(&world).await;
+    tell(&world, &given, json!({"outcome": "failure", "kind": "invalid"})).await;
+    assert_eq!(ask(&world).await["probe"], true);
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    assert_eq!(world.post(KEY).send().await.unwrap().status(), 503);
+}
