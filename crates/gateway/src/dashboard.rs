@@ -51,11 +51,8 @@ macro_rules! scripts {
     };
 }
 
-static PAGE: File = File {
-    path: PATH,
-    media_type: "text/html; charset=utf-8",
-    text: include_str!("dashboard/index.html"),
-};
+static PAGE: File =
+    File { path: PATH, media_type: "text/html; charset=utf-8", text: include_str!("dashboard/index.html") };
 
 static STYLE: File = File {
     path: "/dashboard/style.css",
@@ -106,9 +103,10 @@ pub(crate) fn is_path(path: &str) -> bool {
 
 impl File {
     fn answer(&self, asked: &HeaderMap) -> Response {
-        let known = asked.get_all(header::IF_NONE_MATCH).iter().any(|tags| {
-            tags.to_str().is_ok_and(|tags| tags.split(',').any(|tag| tag.trim() == *TAG))
-        });
+        let known = asked
+            .get_all(header::IF_NONE_MATCH)
+            .iter()
+            .any(|tags| tags.to_str().is_ok_and(|tags| tags.split(',').any(|tag| tag.trim() == *TAG)));
         let mut response = if known {
             StatusCode::NOT_MODIFIED.into_response()
         } else {

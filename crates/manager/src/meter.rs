@@ -197,7 +197,13 @@ impl Meter {
 
     /// A call to a model begins; `on_a_route`: whether some route names it.
     pub(crate) fn attempt(self: &Arc<Self>, key: &ModelKey, on_a_route: bool) -> Attempt {
-        Attempt { meter: Arc::clone(self), key: key.clone(), on_a_route, began: Instant::now(), outcome: "stopped" }
+        Attempt {
+            meter: Arc::clone(self),
+            key: key.clone(),
+            on_a_route,
+            began: Instant::now(),
+            outcome: "stopped",
+        }
     }
 
     fn name_of(&self, chain: &Chain, answered: bool) -> Name {

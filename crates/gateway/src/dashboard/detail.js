@@ -3,7 +3,7 @@
 import { history } from "./api.js";
 import { stateAt } from "./circuits.js";
 import { Keyed, byId, element, setAttribute, setText, show } from "./dom.js";
-import { actsFor } from "./operate.js";
+import { Acts } from "./operate.js";
 import { calls, nextTry, stateLabel } from "./table.js";
 import { clock, latency, length, reasonWords, stateSign, stateWord } from "./words.js";
 
@@ -12,12 +12,11 @@ const MOST = 200;
 export class Detail {
   // The model that is shown.
   key = null;
-  #ask;
   #changed;
   #opener = null;
   // What became of asking for the history: "", or why there is none.
   #asked = "";
-  #actsShown = "";
+  #acts;
   #facts = new Keyed(byId("detail-facts"), (name) => {
     const value = element("dd");
     return { node: element("div", {}, element("dt", {}, name), value), value };
@@ -29,7 +28,7 @@ export class Detail {
   });
 
   constructor(ask, changed) {
-    this.#ask = ask;
+    this.#acts = new Acts(byId("detail-acts"), ask);
     this.#changed = changed;
     byId("detail-shut").addEventListener("click", () => this.shut());
     byId("detail").addEventListener("keydown", (event) => {
@@ -72,24 +71,13 @@ export class Detail {
     const report = picture.report(this.key);
     setText(byId("detail-title"), this.key);
     setAttribute(byId("detail"), "data-state", report ? stateAt(report, now) : "");
-    this.#showActs(report);
+    this.#acts.show(report);
     const facts = report ? factsOf(report, picture.latency[this.key], now) : [];
     setText(byId("detail-words"), report
       ? `${stateLabel(report, stateAt(report, now))}: ${report.explanation}.`
       : "This circuit is gone: reset, deleted, or not used for a day. Its history stands.");
     this.#facts.arrange(facts.map(([name]) => name)).forEach(({ value }, index) => setText(value, facts[index][1]));
     this.#showHistory(picture.transitions(this.key), now);
-  }
-
-  #showActs(report) {
-    const acts = report ? actsFor(report) : [];
-    const names = `${this.key} ${acts.map(({ label }) => label).join()}`;
-    if (names === this.#actsShown) return;
-    this.#actsShown = names;
-    const key = this.key;
-    byId("detail-acts").replaceChildren(...acts.map(({ act, label }) => element("button", {
-      type: "button", "data-act": act, "aria-label": `${label} ${key}`, onclick: () => this.#ask(act, key),
-    }, label)));
   }
 
   #showHistory(transitions, now) {

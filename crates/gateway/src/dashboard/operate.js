@@ -1,7 +1,7 @@
 // A person's hand on a circuit: the question first, then the deed.
 
 import { Refused, key as savedKey, operate } from "./api.js";
-import { byId, setText, show } from "./dom.js";
+import { byId, element, setText, show } from "./dom.js";
 import { announce } from "./status.js";
 
 const ACTS = {
@@ -28,12 +28,40 @@ const ACTS = {
 };
 
 // What can be done with a circuit, the likeliest first.
-export function actsFor({ state, forced }) {
+function actsFor({ state, forced }) {
   const open = { act: "open", label: state === "CLOSED" ? "Open…" : "Keep open…" };
   const close = { act: "close", label: "Close…" };
   const reset = { act: "reset", label: "Reset…" };
   if (state === "CLOSED") return [open, reset];
   return forced ? [close, { ...open, label: "Open anew…" }, reset] : [close, open, reset];
+}
+
+// The buttons for a circuit.
+export class Acts {
+  #node;
+  #ask;
+  #shown = "";
+
+  constructor(node, ask) {
+    this.#node = node;
+    this.#ask = ask;
+  }
+
+  // The likeliest `most` of them; none without a report. New ones take the focus over from old ones.
+  show(report, most) {
+    const acts = report ? actsFor(report).slice(0, most) : [];
+    const shown = [report?.key, ...acts.map(({ label }) => label)].join("\n");
+    if (shown === this.#shown) return;
+    this.#shown = shown;
+    const focused = this.#node.contains(document.activeElement);
+    this.#node.replaceChildren(...acts.map(({ act, label }) => element("button", {
+      type: "button",
+      "data-act": act,
+      "aria-label": `${label} ${report.key}`,
+      onclick: () => this.#ask(act, report.key),
+    }, label)));
+    if (focused) this.#node.firstElementChild?.focus();
+  }
 }
 
 export class Question {

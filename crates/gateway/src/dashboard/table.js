@@ -2,7 +2,7 @@
 
 import { stateAt } from "./circuits.js";
 import { Keyed, byId, element, setAttribute, setText, show } from "./dom.js";
-import { actsFor } from "./operate.js";
+import { Acts } from "./operate.js";
 import { clock, count, countdown, latency, length, percent, stateSign, stateWord } from "./words.js";
 
 // With fewer, a filter is only in the way.
@@ -35,17 +35,15 @@ class Row {
   #state = element("span", { class: "state" });
   #name;
   #cells = {};
-  #acts = element("div", { class: "acts" });
-  #actsShown = "";
-  #ask;
+  #acts;
 
   constructor(key, select, ask) {
-    this.#ask = ask;
     this.#name = element("button", { type: "button", class: "name", onclick: () => select(key) }, key);
     const cell = (name, label, kind = "") => {
       this.#cells[name] = element("td", { role: "cell", class: kind, "data-label": label });
       return this.#cells[name];
     };
+    const acts = element("div", { class: "acts" });
     this.node = element("tr", { role: "row" },
       element("td", { role: "cell", class: "first" }, this.#state),
       element("th", { role: "rowheader", scope: "row" }, this.#name),
@@ -55,7 +53,8 @@ class Row {
       cell("row", "Failures in a row", "number"),
       cell("calls", "Failed of calls now", "number"),
       cell("latency", "First content", "number"),
-      element("td", { role: "cell", class: "last" }, this.#acts));
+      element("td", { role: "cell", class: "last" }, acts));
+    this.#acts = new Acts(acts, ask);
   }
 
   show(report, now, firstContent, selected) {
@@ -69,14 +68,7 @@ class Row {
     setText(this.#cells.row, String(report.failureCount));
     setText(this.#cells.calls, calls(report));
     setText(this.#cells.latency, firstContent === undefined ? "–" : latency(firstContent));
-    const acts = actsFor(report).slice(0, state === "CLOSED" ? 1 : 2);
-    const names = acts.map(({ label }) => label).join();
-    if (names !== this.#actsShown) {
-      this.#actsShown = names;
-      this.#acts.replaceChildren(...acts.map(({ act, label }) => element("button", {
-        type: "button", "data-act": act, "aria-label": `${label} ${report.key}`, onclick: () => this.#ask(act, report.key),
-      }, label)));
-    }
+    this.#acts.show(report, state === "CLOSED" ? 1 : 2);
   }
 }
 

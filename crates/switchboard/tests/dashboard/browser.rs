@@ -57,7 +57,8 @@ struct Heard {
 impl Browser {
     /// Opens a page of 1,280 × 900 pixels in a profile of its own.
     pub(crate) async fn open() -> Self {
-        let profile = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("chromium-{}", uuid::Uuid::new_v4()));
+        let profile =
+            Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("chromium-{}", uuid::Uuid::new_v4()));
         // The browser reads from descriptor 3 and writes to descriptor 4.
         let mut process = Command::new("sh")
             .args(["-c", "exec chromium \"$@\" 3<&0 4>&1 </dev/null >/dev/null", "sh"])
@@ -129,9 +130,7 @@ impl Browser {
 
     /// The text that a reader sees there; nothing, if the element is not shown.
     pub(crate) async fn text(&self, selector: &str) -> String {
-        let selector = Value::from(selector);
-        let expression = format!("document.querySelector({selector})?.innerText ?? ''");
-        self.value(&expression).await.as_str().unwrap_or_default().replace('\u{a0}', " ")
+        self.value(&seen(selector)).await.as_str().unwrap_or_default().to_owned()
     }
 
     /// Waits until an expression is true.
@@ -140,7 +139,10 @@ impl Browser {
         while self.value(expression).await != true {
             if Instant::now() > end {
                 let seen = self.text("body").await;
-                panic!("waited in vain: {what} ({expression}); the page says:\n{seen}\n{:?}", self.complaints());
+                panic!(
+                    "waited in vain: {what} ({expression}); the page says:\n{seen}\n{:?}",
+                    self.complaints()
+                );
             }
             sleep(Duration::from_millis(15)).await;
         }
@@ -148,9 +150,8 @@ impl Browser {
 
     /// Waits until a reader sees this text there.
     pub(crate) async fn until_text(&self, selector: &str, text: &str) {
-        let (quoted, wanted) = (Value::from(selector), Value::from(text));
-        let seen = format!("(document.querySelector({quoted})?.innerText ?? '').replaceAll('\\u00a0', ' ')");
-        self.until(&format!("{text:?} in {selector}"), &format!("{seen}.includes({wanted})")).await;
+        let expression = format!("{}.includes({})", seen(selector), Value::from(text));
+        self.until(&format!("{text:?} in {selector}"), &expression).await;
     }
 
     /// Clicks with the mouse on the middle of an element.
@@ -163,7 +164,8 @@ impl Browser {
         );
         let middle = self.value(&middle).await;
         for kind in ["mousePressed", "mouseReleased"] {
-            let event = json!({"type": kind, "x": middle[0], "y": middle[1], "button": "left", "clickCount": 1});
+            let event =
+                json!({"type": kind, "x": middle[0], "y": middle[1], "button": "left", "clickCount": 1});
             self.tell("Input.dispatchMouseEvent", event).await;
         }
     }
@@ -181,7 +183,8 @@ impl Browser {
         let down = if text.is_empty() { "rawKeyDown" } else { "keyDown" };
         for kind in [down, "keyUp"] {
             let text = if kind == "keyDown" { text } else { "" };
-            let event = json!({"type": kind, "key": key, "code": key, "windowsVirtualKeyCode": code, "text": text});
+            let event =
+                json!({"type": kind, "key": key, "code": key, "windowsVirtualKeyCode": code, "text": text});
             self.tell("Input.dispatchKeyEvent", event).await;
         }
     }
@@ -205,10 +208,12 @@ impl Browser {
 
     /// The whole page as a PNG, in base64.
     pub(crate) async fn picture(&self, most_height: u64) -> String {
-        let size = self.value("[document.documentElement.clientWidth, document.documentElement.scrollHeight]").await;
+        let size =
+            self.value("[document.documentElement.clientWidth, document.documentElement.scrollHeight]").await;
         let height = size[1].as_u64().unwrap().min(most_height);
         let clip = json!({"x": 0, "y": 0, "width": size[0], "height": height, "scale": 1});
-        let picture = self.tell("Page.captureScreenshot", json!({"captureBeyondViewport": true, "clip": clip})).await;
+        let picture =
+            self.tell("Page.captureScreenshot", json!({"captureBeyondViewport": true, "clip": clip})).await;
         picture["data"].as_str().unwrap().to_owned()
     }
 
@@ -235,6 +240,14 @@ impl Browser {
             ended.filter_map(|event| event["params"]["encodedDataLength"].as_f64()).map(whole).sum(),
         )
     }
+}
+
+/// What a reader sees of an element, its spaces all alike.
+fn seen(selector: &str) -> String {
+    let quoted = Value::from(selector);
+    format!(
+        "((e) => e?.checkVisibility() ? e.innerText.replaceAll('\\u00a0', ' ') : '')(document.querySelector({quoted}))"
+    )
 }
 
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a number of bytes")]
