@@ -17,7 +17,7 @@ use tokio::{
 use crate::{
     circuits::Circuits,
     link::LinkState,
-    store::{Store, StoreError},
+    store::{CLOCK_TOLERANCE, Store, StoreError},
 };
 
 /// So much may wait for a watcher before some of it is lost to it, which it is told.
@@ -78,10 +78,11 @@ pub struct HistoryReader {
 }
 
 impl HistoryReader {
-    /// Tells what comes after this time of the store's.
+    /// Tells what comes after this time of the store's, and what came just before it: the clocks of those who write may
+    /// be behind by what the store tolerates.
     #[must_use]
     pub fn new(since: Timestamp) -> Self {
-        Self { since, told: HashMap::new() }
+        Self { since: since - CLOCK_TOLERANCE, told: HashMap::new() }
     }
 
     /// What has come to a circuit's history since it was last asked for, oldest first.
