@@ -299,13 +299,8 @@ impl Circuits {
     /// All circuits that this instance knows, by name.
     #[must_use]
     pub fn reports(&self) -> Vec<Report> {
-        let now = self.0.clock.now();
         let circuits = self.0.circuits.load();
-        let known = circuits.values().filter_map(|circuit| {
-            let view = circuit.view.load();
-            view.known.then(|| Report::new(&circuit.key, &view.record, &view.policy, now))
-        });
-        let mut reports: Vec<Report> = known.collect();
+        let mut reports: Vec<Report> = circuits.values().filter_map(|circuit| circuit.report()).collect();
         reports.sort_by(|a, b| a.key.cmp(&b.key));
         reports
     }
@@ -313,9 +308,7 @@ impl Circuits {
     /// One circuit, if this instance knows it.
     #[must_use]
     pub fn report(&self, key: &ModelKey) -> Option<Report> {
-        let circuit = Arc::clone(self.0.circuits.load().get(key)?);
-        let view = circuit.view.load();
-        view.known.then(|| Report::new(key, &view.record, &view.policy, self.0.clock.now()))
+        self.0.circuits.load().get(key)?.report()
     }
 
     /// The rules of one circuit.
