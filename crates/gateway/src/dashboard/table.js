@@ -48,7 +48,7 @@ class Row {
       element("td", { role: "cell", class: "first" }, this.#state),
       element("th", { role: "rowheader", scope: "row" }, this.#name),
       cell("since", "Since"),
-      cell("next", "Next try"),
+      cell("next", "Next try", "next"),
       cell("why", "Why", "why"),
       cell("row", "Failures in a row", "number"),
       cell("calls", "Failed of calls now", "number"),

@@ -23,6 +23,8 @@ async fn an_outage_is_seen_from_its_beginning_to_its_end() {
     let row = row(MODEL);
     browser.until_text(&row, "closed").await;
     browser.until_text("#verdict", "The one model is in use").await;
+    // A good call is written nowhere, and counted all the same.
+    browser.until_text(&row, "0 of 1 call (0 %)").await;
 
     world.fail("gpt-5");
     for _ in 0..3 {

@@ -41,19 +41,21 @@ async fn wide(world: &World) -> String {
 #[tokio::test]
 #[ignore = "writes the manual's pictures: cargo test -p switchboard --test dashboard -- --ignored pictures"]
 async fn pictures() {
-    let world = World::begin().await;
+    // An open period that is still on when the picture is taken.
+    let world = World::begin_with("breaker.open_for = '40s'\nbreaker.open_for_max = '40s'\n", None).await;
     let browser = &world.browser;
+    browser.go(&world.url("/dashboard")).await;
+    browser.until_text("#live", "Live").await;
     for model in ["openai:gpt-5", "openai:gpt-5-mini", "openai:gpt-4.1", "openai:o4-mini"] {
         world.answer_after(model.strip_prefix("openai:").unwrap(), Duration::from_millis(420));
         for _ in 0..7 {
             assert_eq!(world.call(model).await, 200);
         }
     }
+    past(&world).await;
     world.fail("gpt-5");
-    // Three failures, and probes that fail.
-    for _ in 0..6 {
-        while world.call("openai:gpt-5").await != 503 {}
-        tokio::time::sleep(Duration::from_secs(1)).await;
+    for _ in 0..3 {
+        assert_eq!(world.call("openai:gpt-5").await, 503);
     }
     browser.click(&format!("{} [data-act=open]", row("openai:o4-mini"))).await;
     browser.click("#why-field").await;
@@ -62,7 +64,13 @@ async fn pictures() {
     browser.until_text("#rows", "quota drill").await;
     browser.click(&format!("{} button.name", row("openai:gpt-5"))).await;
     browser.until_text("#detail-history", "→").await;
-    tokio::time::sleep(Duration::from_secs(6)).await;
+    for model in ["openai:gpt-5-mini", "openai:gpt-4.1"] {
+        for _ in 0..12 {
+            assert_eq!(world.call(model).await, 200);
+        }
+    }
+    // Figures are asked for every 5 seconds.
+    tokio::time::sleep(Duration::from_secs(5)).await;
     for (width, scheme) in
         [(360, "dark"), (360, "light"), (768, "light"), (1280, "light"), (1920, "dark"), (1920, "light")]
     {
@@ -73,6 +81,27 @@ async fn pictures() {
     browser.look(1280, "dark").await;
     browser.click(&format!("{} [data-act=close]", row("openai:gpt-5"))).await;
     write("dashboard-question.png", &browser.picture(900).await).await;
+}
+
+/// An hour of another outage, which two other instances saw.
+async fn past(world: &World) {
+    let now: u64 = world.redis.cli(&["TIME"]).await.lines().next().unwrap().trim().parse().unwrap();
+    let status = r#"{"kind":"status","rule":"row","status":529,"type":"overloaded_error"}"#;
+    let (probe, good) = (r#"{"kind":"probe"}"#, r#"{"kind":"recovered"}"#);
+    for (minutes, from, to, reason, instance) in [
+        (48, "CLOSED", "OPEN", status, "c81e02f4"),
+        (41, "OPEN", "HALF_OPEN", probe, "c81e02f4"),
+        (40, "HALF_OPEN", "CLOSED", good, "c81e02f4"),
+        (17, "CLOSED", "OPEN", status, "7d90ab31"),
+        (8, "OPEN", "HALF_OPEN", probe, "7d90ab31"),
+        (7, "HALF_OPEN", "CLOSED", good, "7d90ab31"),
+    ] {
+        let at = format!("{}", (now - minutes * 60) * 1000);
+        let stream = "{circuit_breaker:openai:gpt-5}:events";
+        let fields =
+            ["from", from, "to", to, "epoch", &at, "reason", reason, "instance", instance, "at", &at];
+        world.redis.cli(&[&["XADD", stream, "*"][..], &fields].concat()).await;
+    }
 }
 
 async fn write(name: &str, base64: &str) {

@@ -8,9 +8,11 @@ use testbed::{Program, RedisServer};
 
 use crate::{browser::Browser, support::ConfigFile};
 
-/// Three failures trip, an open period is short enough to be watched to its end, nothing waits or tries again.
-const RULES: &str = "breaker.failure_span = '0ms'\nbreaker.open_for = '2s'\nbreaker.open_for_max = '2s'\n\
-    retry.attempts = 1\nretry.max_wait = '0s'\n";
+/// Three failures trip, nothing waits or tries again.
+const RULES: &str = "breaker.failure_span = '0ms'\nretry.attempts = 1\nretry.max_wait = '0s'\n";
+
+/// An open period is short enough to be watched to its end.
+const SHORT: &str = "breaker.open_for = '2s'\nbreaker.open_for_max = '2s'\n";
 
 /// All that a test of the page needs.
 pub(crate) struct World {
@@ -27,7 +29,7 @@ pub(crate) struct World {
 impl World {
     /// With the page open.
     pub(crate) async fn begin() -> Self {
-        let world = Self::begin_with("", None).await;
+        let world = Self::begin_with(SHORT, None).await;
         world.browser.go(&world.url("/dashboard")).await;
         // Gone after a reload, so a test that ends well has had none.
         world.browser.value("window.loadedOnce = true").await;
