@@ -47,7 +47,7 @@ class Row {
     this.node = element("tr", { role: "row" },
       element("td", { role: "cell", class: "first" }, this.#state),
       element("th", { role: "rowheader", scope: "row" }, this.#name),
-      cell("since", "Since"),
+      cell("since", "Since", "since"),
       cell("next", "Next try", "next"),
       cell("why", "Why", "why"),
       cell("row", "Failures in a row", "number"),
