@@ -230,3 +230,64 @@ fn frame(event: &str, id: &str, data: &impl Serialize) -> Bytes {
     let data = serde_json::to_string(data).unwrap_or_default();
     format!("event: {event}\n{id}data: {data}\n\n").into()
 }
+
+#[cfg(test)]
+mod tests {
+    use circuits::Policies;
+
+    use super::*;
+
+    async fn soon(listener: &mut Listener) -> String {
+        let frame = tokio::time::timeout(Duration::from_secs(5), listener.next()).await.unwrap().unwrap();
+        String::from_utf8(frame.to_vec()).unwrap()
+    }
+
+    /// Turns a circuit so often, and waits until the last of it was told.
+    async fn turn(feed: &Feed, times: u64) {
+        let key = "openai:gpt-5".parse().unwrap();
+        let last = feed.told().last + times;
+        for number in 0..times {
+            if number % 2 == 0 {
+                feed.circuits.open(&key, None, None).await.unwrap();
+            } else {
+                feed.circuits.close(&key, None).await.unwrap();
+            }
+        }
+        while feed.told().last < last {
+            tokio::task::yield_now().await;
+        }
+    }
+
+    #[tokio::test]
+    async fn a_slow_listener_gets_an_overview_in_place_of_what_it_missed() {
+        let feed = Feed::new(Circuits::in_memory(Policies::default()));
+        let mut slow = feed.listen(None);
+        assert!(soon(&mut slow).await.starts_with("event: snapshot\n"));
+        turn(&feed, 2 * BEHIND as u64).await;
+        let overview = soon(&mut slow).await;
+        assert!(overview.starts_with("event: snapshot\n"), "{overview}");
+        let newest = feed.told().last;
+        assert!(overview.contains(&format!("id: {}-{newest}\n", feed.run)), "{overview}");
+        turn(&feed, 1).await;
+        let next = soon(&mut slow).await;
+        assert!(
+            next.contains(&format!("id: {}-{}\n", feed.run, newest + 1)),
+            "nothing old comes after it: {next}"
+        );
+    }
+
+    #[tokio::test]
+    async fn who_has_missed_more_than_is_kept_is_told_none_of_it() {
+        let feed = Feed::new(Circuits::in_memory(Policies::default()));
+        feed.listen(None);
+        turn(&feed, KEPT as u64 + 10).await;
+        assert_eq!(feed.told().kept.len(), KEPT);
+        for (number, missed) in [(0, 0), (9, 0), (10, KEPT), (KEPT + 9, 1), (KEPT + 10, 0), (KEPT + 99, 0)] {
+            let listener = feed.listen(Some(&format!("{}-{number}", feed.run)));
+            assert_eq!(listener.first.len(), missed + 1, "after {number}");
+        }
+        feed.gap();
+        let listener = feed.listen(Some(&format!("{}-{}", feed.run, KEPT + 9)));
+        assert_eq!(listener.first.len(), 1, "what was lost is not taken for told");
+    }
+}

@@ -61,12 +61,26 @@ pub(crate) enum Ended {
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct Failure {
-    status: Option<u16>,
+    status: Option<Status>,
     kind: Option<Kind>,
     #[serde(rename = "type")]
     error_type: Option<String>,
     code: Option<String>,
     retry_after: Option<DurationText>,
+}
+
+/// An HTTP status. In JSON 503.0 is the same whole number as 503.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(try_from = "f64")]
+struct Status(u16);
+
+impl TryFrom<f64> for Status {
+    type Error = &'static str;
+
+    fn try_from(number: f64) -> Result<Self, Self::Error> {
+        let status = (100..=599).find(|status| f64::from(*status) == number);
+        status.map(Self).ok_or("\"status\": expected an HTTP status, 100 to 599")
+    }
 }
 
 #[derive(Debug, Clone, Copy, Deserialize)]
@@ -143,12 +157,9 @@ impl Failure {
     /// Judged as if this process had made the call.
     fn fault(&self) -> Result<Fault, Error> {
         match (self.status, self.kind) {
-            (Some(status @ 100..=599), None) => {
+            (Some(Status(status)), None) => {
                 let wait = self.retry_after.map(|DurationText(wait)| wait);
                 Ok(Fault::told(status, self.error_type.as_deref(), self.code.as_deref(), wait))
-            }
-            (Some(_), None) => {
-                Err(Error::invalid("\"status\": expected an HTTP status, 100 to 599".to_owned()))
             }
             (None, Some(kind)) => Ok(Fault::of_provider(kind.into())),
             (None, None) | (Some(_), Some(_)) => Err(Error::invalid(

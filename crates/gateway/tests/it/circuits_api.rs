@@ -145,6 +145,21 @@ async fn inspecting_needs_a_key_and_operating_an_admin_key() {
 }
 
 #[tokio::test]
+async fn everything_that_is_described_is_there() {
+    let world = World::new().await;
+    let description = ok(world.get("/openapi.json")).await;
+    for (path, operations) in description["paths"].as_object().unwrap() {
+        let path = path.replace("{key}", "openai:a");
+        for method in ["get", "post"].into_iter().filter(|method| operations.get(method).is_some()) {
+            let request = if method == "get" { world.get(&path) } else { world.post(&path) };
+            let response = request.send().await.unwrap();
+            let error = header(&response, "x-switchboard-error").unwrap_or_default();
+            assert!(!["not_found", "method_not_allowed"].contains(&error), "{method} {path}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_web_page_reaches_none_of_it() {
     let world = World::new().await;
     let foreign = world.post("/circuits/openai:a/open").header("origin", "https://evil.example");

@@ -67,6 +67,7 @@ async fn a_told_failure_opens_the_circuit_for_everybody() {
 async fn an_outcome_is_judged_as_the_gateways_own_calls_are() {
     for (outcome, state, kind) in [
         (json!({"status": 503}), "OPEN", Some("status")),
+        (json!({"status": 500.0}), "OPEN", Some("status")),
         (json!({"status": 408}), "OPEN", Some("status")),
         (json!({"status": 429, "retryAfter": "30s"}), "OPEN", Some("rate_limited")),
         (json!({"status": 429, "code": "insufficient_quota"}), "OPEN", Some("quota")),
@@ -124,6 +125,7 @@ async fn a_permit_is_answered_once_and_on_its_circuit() {
         json!({}),
         json!({"outcome": "failure"}),
         json!({"outcome": "failure", "status": 99}),
+        json!({"outcome": "failure", "status": 500.5}),
         json!({"outcome": "failure", "status": 500, "kind": "cut"}),
         json!({"outcome": "success", "status": 500}),
         json!({"outcome": "perhaps"}),

@@ -10,6 +10,7 @@
 )]
 
 mod accounting;
+mod api;
 mod deployments;
 mod good_calls;
 mod limits;
