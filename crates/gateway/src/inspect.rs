@@ -9,6 +9,7 @@ use axum::{
 use breaker::{ModelKey, Timestamp, Transition};
 use circuits::{Circuits, Report};
 use http::StatusCode;
+use manager::Meter;
 use serde::{Deserialize, Serialize};
 use tokio::time::timeout;
 
@@ -37,38 +38,29 @@ pub(crate) struct Overview {
     store: Store,
     /// The worst first.
     circuits: Vec<Report>,
+    /// What streams take until their first content, in ms, by model: as this process sees it, of models that had a
+    /// stream lately.
+    latency: BTreeMap<String, u64>,
 }
 
 impl Overview {
-    pub(crate) fn of(circuits: &Circuits) -> Self {
+    pub(crate) fn of(circuits: &Circuits, meter: &Meter) -> Self {
         let mut reports = circuits.reports();
         reports.sort_by_key(Report::severity);
+        let latency = meter.first_content_by_model().into_iter();
         Self {
             now: circuits.now(),
             instance: circuits.instance().to_string(),
             store: health::store(circuits),
             circuits: reports,
+            latency: latency.map(|(key, took)| (key.to_string(), breaker::millis(took))).collect(),
         }
     }
 }
 
-/// All circuits, and how quick their models are.
-#[derive(Debug, Serialize)]
-pub(crate) struct All {
-    #[serde(flatten)]
-    overview: Overview,
-    /// What streams take until their first content, in ms, by model: as this process sees it, of models that had a
-    /// stream lately. No event tells it, since every call changes it.
-    latency: BTreeMap<String, u64>,
-}
-
 /// All of them.
-pub(crate) async fn all(State(app): State<Arc<App>>) -> Json<All> {
-    let latency = app.manager.meter().first_content_by_model().into_iter();
-    Json(All {
-        overview: Overview::of(app.manager.circuits()),
-        latency: latency.map(|(key, took)| (key.to_string(), breaker::millis(took))).collect(),
-    })
+pub(crate) async fn all(State(app): State<Arc<App>>) -> Json<Overview> {
+    Json(Overview::of(app.manager.circuits(), app.manager.meter()))
 }
 
 /// One of them.

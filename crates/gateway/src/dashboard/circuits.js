@@ -29,8 +29,7 @@ export class Picture {
     this.#ahead = snapshot.now - Date.now();
     this.store = snapshot.store;
     this.instance = snapshot.instance;
-    // Only an answer has it: no event tells how quick a model is.
-    if (snapshot.latency) this.latency = snapshot.latency;
+    this.latency = snapshot.latency;
     const isOlder = (key) => (this.#heard.get(key) ?? 0) < asked;
     const there = new Set(snapshot.circuits.map((report) => report.key));
     for (const key of [...this.#reports.keys()]) {

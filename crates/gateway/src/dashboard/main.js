@@ -61,7 +61,6 @@ function feedChanged(error) {
   if (feed.state === "key") askForKey(error);
   if (feed.state === "live") {
     show(byId("key"), false);
-    refreshFigures();
   }
   draw();
 }

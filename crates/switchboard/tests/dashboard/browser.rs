@@ -158,9 +158,13 @@ impl Browser {
     pub(crate) async fn click(&self, selector: &str) {
         let quoted = Value::from(selector);
         self.until(&format!("{selector} is there"), &format!("!!document.querySelector({quoted})")).await;
+        // Where it is once nothing moves it any more: a row may be on its way to another place.
         let middle = format!(
-            "(() => {{ const e = document.querySelector({quoted}); e.scrollIntoView({{ block: 'center' }}); \
-             const r = e.getBoundingClientRect(); return [r.x + r.width / 2, r.y + r.height / 2]; }})()"
+            "(async () => {{ const e = document.querySelector({quoted}); e.scrollIntoView({{ block: 'center' }}); \
+             const frame = () => new Promise((done) => requestAnimationFrame(done)); \
+             const place = () => {{ const r = e.getBoundingClientRect(); return [r.x + r.width / 2, r.y + r.height / 2]; }}; \
+             for (let last = place(); ; last = place()) {{ \
+               await frame(); await frame(); await frame(); if (String(last) === String(place())) return last; }} }})()"
         );
         let middle = self.value(&middle).await;
         for kind in ["mousePressed", "mouseReleased"] {

@@ -17,7 +17,7 @@ async fn nothing_is_wider_than_the_window() {
     browser.until_text("#rows", "✕ open").await;
     browser.click("#rows button.name").await;
     browser.until_text("#detail-history", "→").await;
-    for width in [320, 360, 768, 993, 1280, 1920] {
+    for width in [320, 360, 768, 1120, 1121, 1280, 1920] {
         browser.look(width, "light").await;
         let fits = "document.documentElement.scrollWidth <= innerWidth";
         assert_eq!(browser.value(fits).await, true, "{width}: {}", wide(&world).await);
@@ -57,6 +57,7 @@ async fn pictures() {
     for _ in 0..3 {
         assert_eq!(world.call("openai:gpt-5").await, 503);
     }
+    browser.until_text(&row("openai:gpt-5"), "✕ open").await;
     browser.click(&format!("{} [data-act=open]", row("openai:o4-mini"))).await;
     browser.click("#why-field").await;
     browser.write("quota drill, ask Ana").await;
