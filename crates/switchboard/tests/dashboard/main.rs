@@ -3,7 +3,6 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
-    clippy::print_stdout,
     dead_code,
     reason = "helpers of tests, some of them shared with other test programs"
 )]

@@ -97,7 +97,7 @@ impl World {
 }
 
 fn start(redis: &RedisServer, simulator: &Simulator, config: &ConfigFile, port: u16) -> Program {
-    let openai = simulator.openai_base_url().to_string();
+    let openai = simulator.openai_base_url();
     let listen = format!("127.0.0.1:{port}");
     let url = redis.url();
     let variables = [
