@@ -416,6 +416,15 @@ impl Circuits {
         }
     }
 
+    /// One circuit by what is written alone, without good calls that are not. For tests.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn written_report(&self, key: &ModelKey) -> Option<Report> {
+        let circuit = Arc::clone(self.0.circuits.load().get(key)?);
+        let view = circuit.view.load();
+        view.known.then(|| Report::new(key, &view.record, &view.policy, circuit.now()))
+    }
+
     /// How many circuits this instance holds in memory. For tests.
     #[doc(hidden)]
     #[must_use]
