@@ -23,6 +23,7 @@ use crate::{
     mirror::{Mirror, Stored},
     permit::Permit,
     plan::{Answer, Next, Onward, Plan, Request},
+    report::Report,
     watch::Watchers,
 };
 
@@ -207,6 +208,17 @@ impl Circuit {
         }
         true
     }
+
+    /// What a person is told of it; none, as long as it is not known.
+    pub(crate) fn report(&self) -> Option<Report> {
+        // Locked, so that what is written meanwhile is not counted twice.
+        let inner = self.inner();
+        let (view, now) = (self.view.load(), self.now());
+        let mut report = view.known.then(|| Report::new(&self.key, &view.record, &view.policy, now))?;
+        // Good calls that nobody has written yet are calls all the same.
+        report.calls = report.calls.saturating_add(inner.tally.total(view.record.epoch, &view.policy, now));
+        Some(report)
+    }
 }
 
 /// So much that waits is written even where it is not this instance's turn.
@@ -252,6 +264,13 @@ impl Inner {
 }
 
 impl Tally {
+    /// How many of this epoch are in the window.
+    fn total(&self, epoch: u64, policy: &Policy, now: Timestamp) -> u32 {
+        let edge = bucket_start(policy, now - policy.window);
+        let buckets = self.buckets.iter().filter(|(start, _)| self.epoch == epoch && *start > edge);
+        buckets.fold(0, |sum, (_, calls)| sum.saturating_add(*calls))
+    }
+
     fn count(&mut self, epoch: u64, bucket: Timestamp, more: u32) {
         if self.epoch != epoch {
             *self = Self { epoch, buckets: Vec::with_capacity(TALLY) };

@@ -69,7 +69,7 @@ pub struct Report {
     pub explanation: String,
     /// Instances with a living probe.
     pub probing: Vec<InstanceId>,
-    /// Calls in the window.
+    /// Calls in the window: those that are written and, where an instance tells it, its own good calls that are not.
     pub calls: u32,
     /// Failed calls in the window.
     pub failures: u32,

@@ -14,7 +14,7 @@ use http::StatusCode;
 use manager::ModelManager;
 
 use crate::{
-    Keys, calls,
+    Keys, calls, dashboard,
     error::{Error, dialect_of},
     events,
     feed::Feed,
@@ -61,6 +61,7 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route("/circuits/{key}/permits", post(permits::ask))
         .route("/circuits/{key}/permits/{permit}", post(permits::tell))
         .route("/openapi.json", get(openapi::describe))
+        .merge(dashboard::paths())
         .fallback(unknown_path)
         .method_not_allowed_fallback(wrong_method)
         .layer(middleware::from_fn_with_state(Arc::clone(&app), gate))

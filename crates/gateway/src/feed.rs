@@ -16,6 +16,7 @@ use std::{
 use breaker::{ModelKey, Transition};
 use bytes::Bytes;
 use circuits::{Circuits, News, Report, Watch};
+use manager::Meter;
 use serde::Serialize;
 use tokio::{
     sync::broadcast,
@@ -41,6 +42,7 @@ const PAUSE: Duration = Duration::from_millis(250);
 #[derive(Debug)]
 pub(crate) struct Feed {
     circuits: Circuits,
+    meter: Arc<Meter>,
     /// Tells this process's numbers from another's.
     run: String,
     begun: AtomicBool,
@@ -83,9 +85,10 @@ pub(crate) struct Listener {
 }
 
 impl Feed {
-    pub(crate) fn new(circuits: Circuits) -> Arc<Self> {
+    pub(crate) fn new(circuits: Circuits, meter: Arc<Meter>) -> Arc<Self> {
         Arc::new(Self {
             circuits,
+            meter,
             run: Uuid::new_v4().simple().to_string(),
             begun: AtomicBool::new(false),
             told: Mutex::default(),
@@ -115,7 +118,7 @@ impl Feed {
 
     fn overview(&self, told: &Told) -> Bytes {
         let id = format!("id: {}-{}\n", self.run, told.last);
-        frame("snapshot", &id, &Overview::of(&self.circuits))
+        frame("snapshot", &id, &Overview::of(&self.circuits, &self.meter))
     }
 
     fn tell(&self, frame: Frame) {
@@ -260,7 +263,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_slow_listener_gets_an_overview_in_place_of_what_it_missed() {
-        let feed = Feed::new(Circuits::in_memory(Policies::default()));
+        let feed = Feed::new(Circuits::in_memory(Policies::default()), Arc::default());
         let mut slow = feed.listen(None);
         assert!(soon(&mut slow).await.starts_with("event: snapshot\n"));
         turn(&feed, 2 * BEHIND as u64).await;
@@ -278,7 +281,7 @@ mod tests {
 
     #[tokio::test]
     async fn who_has_missed_more_than_is_kept_is_told_none_of_it() {
-        let feed = Feed::new(Circuits::in_memory(Policies::default()));
+        let feed = Feed::new(Circuits::in_memory(Policies::default()), Arc::default());
         feed.listen(None);
         turn(&feed, KEPT as u64 + 10).await;
         assert_eq!(feed.told().kept.len(), KEPT);

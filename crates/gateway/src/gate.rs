@@ -12,6 +12,7 @@ use uuid::Uuid;
 
 use crate::{
     app::App,
+    dashboard,
     error::{Error, dialect_of},
     headers,
     keys::{Refused, Role},
@@ -58,7 +59,8 @@ fn admit(app: &App, request: &Request) -> Result<Role, Error> {
         );
         return Err(Error::new(StatusCode::FORBIDDEN, "foreign_name", message));
     }
-    if OPEN_PATHS.contains(&request.uri().path()) {
+    let path = request.uri().path();
+    if OPEN_PATHS.contains(&path) || dashboard::is_path(path) {
         return Ok(Role::Caller);
     }
     app.keys.role_of(request.headers()).map_err(|refused| {

@@ -1,6 +1,6 @@
 //! `GET /circuits`, `/circuits/{key}` and `/circuits/{key}/history`: seeing the circuits as this instance sees them.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use axum::{
     Json,
@@ -9,6 +9,7 @@ use axum::{
 use breaker::{ModelKey, Timestamp, Transition};
 use circuits::{Circuits, Report};
 use http::StatusCode;
+use manager::Meter;
 use serde::{Deserialize, Serialize};
 use tokio::time::timeout;
 
@@ -37,24 +38,29 @@ pub(crate) struct Overview {
     store: Store,
     /// The worst first.
     circuits: Vec<Report>,
+    /// What streams take until their first content, in ms, by model: as this process sees it, of models that had a
+    /// stream lately.
+    latency: BTreeMap<String, u64>,
 }
 
 impl Overview {
-    pub(crate) fn of(circuits: &Circuits) -> Self {
+    pub(crate) fn of(circuits: &Circuits, meter: &Meter) -> Self {
         let mut reports = circuits.reports();
         reports.sort_by_key(Report::severity);
+        let latency = meter.first_content_by_model().into_iter();
         Self {
             now: circuits.now(),
             instance: circuits.instance().to_string(),
             store: health::store(circuits),
             circuits: reports,
+            latency: latency.map(|(key, took)| (key.to_string(), breaker::millis(took))).collect(),
         }
     }
 }
 
 /// All of them.
 pub(crate) async fn all(State(app): State<Arc<App>>) -> Json<Overview> {
-    Json(Overview::of(app.manager.circuits()))
+    Json(Overview::of(app.manager.circuits(), app.manager.meter()))
 }
 
 /// One of them.

@@ -16,6 +16,7 @@
 //! | `feed`, `lent` | what becomes of the circuits, for all who listen; permits that are out |
 //! | `openapi` | the description of all this |
 //! | `key`, `body`, `duration` | what requests are made of |
+//! | `dashboard` | the page |
 //! | `reply`, `error` | what goes back |
 //!
 //! What holds here:
@@ -29,6 +30,7 @@
 mod app;
 mod body;
 mod calls;
+mod dashboard;
 pub mod duration;
 mod error;
 mod events;

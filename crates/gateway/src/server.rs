@@ -105,7 +105,7 @@ impl Gateway {
             max_body: MAX_BODY,
             lifecycle: Arc::clone(&lifecycle),
             metrics,
-            feed: Feed::new(manager.circuits().clone()),
+            feed: Feed::new(manager.circuits().clone(), Arc::clone(manager.meter())),
             lent: Arc::default(),
         };
         let connections = Connections::new(router(Arc::new(app)), open_connections);

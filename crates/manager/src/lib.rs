@@ -16,6 +16,7 @@
 //! | `patience` | waiting for circuits |
 //! | `record`, `meter` | what is kept of each call, in the log and in the metrics |
 //! | `spans` | the same as spans of a trace, where traces are collected |
+//! | `latency` | what each model's streams take at the moment until their first content |
 //! | `trial` | the permit of a call under way, and what dropping it means |
 //!
 //! What holds here:
@@ -38,6 +39,7 @@ mod call;
 mod catalog;
 mod error;
 mod hold;
+mod latency;
 mod manager;
 mod meter;
 mod patience;

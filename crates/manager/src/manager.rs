@@ -62,7 +62,7 @@ impl ModelManager {
 
     /// What is counted of calls.
     #[must_use]
-    pub fn meter(&self) -> &Meter {
+    pub const fn meter(&self) -> &Arc<Meter> {
         &self.meter
     }
 

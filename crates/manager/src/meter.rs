@@ -4,7 +4,7 @@
 //! a label of its own once it has answered, and at most [`OTHERS`] do.
 
 use std::{
-    collections::HashSet,
+    collections::{BTreeMap, HashSet},
     fmt,
     sync::{
         Arc, PoisonError, RwLock,
@@ -25,8 +25,9 @@ use prometheus_client::{
     },
     registry::{Registry, Unit},
 };
+use tokio::time::Instant;
 
-use crate::Chain;
+use crate::{Chain, latency::Latencies};
 
 /// So many models that stand on no route have a label of their own.
 const OTHERS: usize = 100;
@@ -41,6 +42,7 @@ pub struct Meter {
     tokens: Family<TokenLabels, Counter>,
     in_flight: Gauge,
     streams: Gauge,
+    latencies: Latencies,
     /// Models off all routes that have answered.
     others: RwLock<HashSet<ModelKey>>,
     /// From now on a call that is dropped was broken off by this process.
@@ -116,6 +118,7 @@ impl Default for Meter {
             tokens: Family::default(),
             in_flight: Gauge::default(),
             streams: Gauge::default(),
+            latencies: Latencies::default(),
             others: RwLock::default(),
             breaks_off: AtomicBool::new(false),
         }
@@ -142,6 +145,13 @@ impl Meter {
         registry.register("tokens", help, self.tokens.clone());
         registry.register("calls_in_flight", "Calls under way", self.in_flight.clone());
         registry.register("streams_open", "Calls under way that asked for a stream", self.streams.clone());
+    }
+
+    /// How long each model's streams have taken lately until their first content, as this process saw it; only
+    /// models that had a stream in the last minutes.
+    #[must_use]
+    pub fn first_content_by_model(&self) -> BTreeMap<ModelKey, Duration> {
+        self.latencies.now()
     }
 
     /// From now on a call that is dropped was broken off by this process, and not left by its client.
@@ -187,7 +197,13 @@ impl Meter {
 
     /// A call to a model begins; `on_a_route`: whether some route names it.
     pub(crate) fn attempt(self: &Arc<Self>, key: &ModelKey, on_a_route: bool) -> Attempt {
-        Attempt { meter: Arc::clone(self), key: key.clone(), on_a_route, outcome: "stopped" }
+        Attempt {
+            meter: Arc::clone(self),
+            key: key.clone(),
+            on_a_route,
+            began: Instant::now(),
+            outcome: "stopped",
+        }
     }
 
     fn name_of(&self, chain: &Chain, answered: bool) -> Name {
@@ -216,8 +232,18 @@ pub(crate) struct Attempt {
     meter: Arc<Meter>,
     key: ModelKey,
     on_a_route: bool,
+    began: Instant,
     /// What it came to; as long as nothing else is said, it was stopped: its client left, or another was sooner.
     pub(crate) outcome: &'static str,
+}
+
+impl Attempt {
+    /// The stream said its first content.
+    pub(crate) fn first_content(&self) {
+        if let Name::Model(key) = self.meter.name_of_model(&self.key, self.on_a_route, true) {
+            self.meter.latencies.note(&key, self.began.elapsed());
+        }
+    }
 }
 
 impl Drop for Attempt {

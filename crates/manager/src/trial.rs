@@ -43,6 +43,7 @@ impl Trial {
 
     /// The stream said its first content.
     pub(crate) fn first_content(&mut self) {
+        self.attempt.first_content();
         if let Some(permit) = &mut self.permit {
             permit.first_content();
         }

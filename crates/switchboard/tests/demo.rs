@@ -46,6 +46,8 @@ fn the_whole_story_is_told_in_order_and_no_call_is_lost() {
 
     let mut rest = told.as_str();
     for line in [
+        "page     http://127.0.0.1:",
+        "/dashboard\n",
         "curl http://127.0.0.1:",
         "all well   primary:gpt-5 answers",
         "answered by primary:gpt-5, none lost",

@@ -145,7 +145,8 @@ impl<B: Backend> Fleet<B> {
     }
 
     fn report(&self, circuits: &Circuits) -> Report {
-        let known = circuits.reports().into_iter().find(|report| report.key == self.key);
+        // The tables are about what is written.
+        let known = circuits.written_report(&self.key);
         known.unwrap_or_else(|| Report::new(&self.key, &Record::closed(0), &self.policy, self.backend.now()))
     }
 }

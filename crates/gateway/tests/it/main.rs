@@ -11,6 +11,7 @@ mod access;
 mod accounting;
 mod calls;
 mod circuits_api;
+mod dashboard;
 mod events;
 mod inspection;
 mod leaving;

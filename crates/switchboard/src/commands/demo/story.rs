@@ -70,6 +70,7 @@ impl Story {
             "Switchboard demo: an LLM provider fails, and nobody who calls it notices.\n\
              Two simulated providers, the real gateway, real HTTP, all on this machine; {ends}.\n\n\
              gateway  http://{address}/v1, model \"{ROUTE}\": {primary} answers, or else {backup}\n\
+             page     http://{address}/dashboard\n\
              callers  about 7 calls a second, every other one a stream\n\
              breaker  opens after 3 failures in a row, for {} at first (usually 5s; shortened for the demo)\n\
              try it   curl http://{address}/v1/chat/completions -H 'content-type: application/json' \\\n\

@@ -1,0 +1,46 @@
+//! What a person is told of a circuit.
+
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
+
+use std::time::Duration;
+
+use breaker::{Failure, ModelKey, Policy};
+use circuits::{Circuits, Policies};
+
+fn key() -> ModelKey {
+    "openai:gpt-5".parse().unwrap()
+}
+
+async fn calls(circuits: &Circuits, good: usize, failed: usize) {
+    for _ in 0..good {
+        circuits.admit(&key()).await.unwrap().succeeded();
+    }
+    for _ in 0..failed {
+        circuits.admit(&key()).await.unwrap().failed(Failure::status(503));
+    }
+    circuits.quiet(&key()).await;
+}
+
+fn told(circuits: &Circuits) -> (u32, u32) {
+    let report = circuits.report(&key()).unwrap();
+    assert_eq!(circuits.reports(), std::slice::from_ref(&report));
+    (report.calls, report.failures)
+}
+
+/// Steady success writes nothing (B6), but whoever looks at a model in use must not be told that nobody calls it.
+#[tokio::test(start_paused = true)]
+async fn calls_that_were_not_worth_a_write_are_counted() {
+    let policies =
+        Policies { default: Policy { minimum_calls: 1000, ..Policy::default() }, ..Policies::default() };
+    let circuits = Circuits::in_memory(policies);
+    circuits.ready().await;
+    calls(&circuits, 50, 0).await;
+    assert_eq!(told(&circuits), (50, 0));
+    // Written with a failure, they are not counted twice.
+    calls(&circuits, 0, 1).await;
+    assert_eq!(told(&circuits), (51, 1));
+    calls(&circuits, 20, 0).await;
+    assert_eq!(told(&circuits), (71, 1));
+    tokio::time::sleep(Policy::default().window + Duration::from_secs(1)).await;
+    assert_eq!(told(&circuits), (0, 0));
+}

@@ -1,0 +1,182 @@
+//! `GET /dashboard`: the page for the person who is woken at night.
+//!
+//! Plain files in `dashboard/`, part of the binary. They hold no data, so they need no key; what they show comes from
+//! `/circuits`, which does. The page may run its own scripts and talk to its own gateway, and nothing else: what
+//! clients or Redis put into a model's name can be no more than text.
+
+use std::{
+    hash::{DefaultHasher, Hash as _, Hasher as _},
+    sync::LazyLock,
+};
+
+use axum::{
+    Router,
+    response::{IntoResponse, Redirect, Response},
+    routing::get,
+};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+
+/// Where the page is.
+const PATH: &str = "/dashboard";
+
+const SECURITY: [(HeaderName, &str); 5] = [
+    (
+        header::CONTENT_SECURITY_POLICY,
+        "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; \
+         base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    ),
+    (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    (header::REFERRER_POLICY, "no-referrer"),
+    (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
+    // Asked for each time, and answered by "not modified": after an update no old script meets a new page.
+    (header::CACHE_CONTROL, "no-cache"),
+];
+
+/// A file of the page.
+struct File {
+    path: &'static str,
+    media_type: &'static str,
+    text: &'static str,
+}
+
+const SCRIPT: &str = "text/javascript; charset=utf-8";
+
+macro_rules! scripts {
+    ($($name:literal),+ $(,)?) => {
+        [$(File {
+            path: concat!("/dashboard/", $name),
+            media_type: SCRIPT,
+            text: include_str!(concat!("dashboard/", $name)),
+        }),+]
+    };
+}
+
+static PAGE: File =
+    File { path: PATH, media_type: "text/html; charset=utf-8", text: include_str!("dashboard/index.html") };
+
+static STYLE: File = File {
+    path: "/dashboard/style.css",
+    media_type: "text/css; charset=utf-8",
+    text: include_str!("dashboard/style.css"),
+};
+
+static SCRIPTS: [File; 12] = scripts![
+    "api.js",
+    "circuits.js",
+    "detail.js",
+    "dom.js",
+    "events.js",
+    "instances.js",
+    "main.js",
+    "operate.js",
+    "status.js",
+    "table.js",
+    "timeline.js",
+    "words.js",
+];
+
+/// One tag for all files: they belong together.
+static TAG: LazyLock<HeaderValue> = LazyLock::new(|| {
+    let mut hasher = DefaultHasher::new();
+    files().for_each(|file| file.text.hash(&mut hasher));
+    let tag = format!("\"{:016x}\"", hasher.finish());
+    HeaderValue::from_str(&tag).unwrap_or_else(|_| HeaderValue::from_static("\"0\""))
+});
+
+fn files() -> impl Iterator<Item = &'static File> {
+    [&PAGE, &STYLE].into_iter().chain(&SCRIPTS)
+}
+
+/// The page's paths.
+pub(crate) fn paths<S: Clone + Send + Sync + 'static>() -> Router<S> {
+    // Relative, so that it also holds behind a proxy that adds a prefix.
+    let slash = Router::new().route("/dashboard/", get(async || Redirect::permanent("../dashboard")));
+    files().fold(slash, |router, file| {
+        router.route(file.path, get(async move |headers: HeaderMap| file.answer(&headers)))
+    })
+}
+
+/// Whether a path is the page's: a browser that loads it has no key to show yet.
+pub(crate) fn is_path(path: &str) -> bool {
+    path == PATH || path.strip_prefix(PATH).is_some_and(|rest| rest.starts_with('/'))
+}
+
+impl File {
+    fn answer(&self, asked: &HeaderMap) -> Response {
+        let known = asked
+            .get_all(header::IF_NONE_MATCH)
+            .iter()
+            .any(|tags| tags.to_str().is_ok_and(|tags| tags.split(',').any(|tag| tag.trim() == *TAG)));
+        let mut response = if known {
+            StatusCode::NOT_MODIFIED.into_response()
+        } else {
+            ([(header::CONTENT_TYPE, self.media_type)], self.text).into_response()
+        };
+        let headers = response.headers_mut();
+        headers.extend(SECURITY.map(|(name, value)| (name, HeaderValue::from_static(value))));
+        headers.insert(header::ETAG, TAG.clone());
+        response
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A model's name, or a reason, is never markup: no file can turn text into markup or script, even where the
+    /// browser's own guard (the policy) fails.
+    #[test]
+    fn nothing_turns_text_into_markup() {
+        let dangers = [
+            "innerHTML",
+            "outerHTML",
+            "insertAdjacentHTML",
+            "document.write",
+            "setHTML",
+            "DOMParser",
+            "createContextualFragment",
+            "srcdoc",
+            "eval(",
+            "new Function",
+            "javascript:",
+            "localStorage",
+        ];
+        for file in files() {
+            for danger in dangers {
+                assert!(!file.text.contains(danger), "{} has {danger}", file.path);
+            }
+        }
+    }
+
+    /// The policy would refuse it, and the page would lack it.
+    #[test]
+    fn nothing_is_inline_and_nothing_comes_from_elsewhere() {
+        for inline in ["style=", "<style", "onclick", "onload", "onerror", "<script>"] {
+            assert!(!PAGE.text.contains(inline), "{inline}");
+        }
+        for file in files() {
+            for line in file.text.lines().filter(|line| !line.contains("http://www.w3.org/")) {
+                assert!(!line.contains("http://") && !line.contains("https://"), "{}: {line}", file.path);
+            }
+        }
+    }
+
+    /// A module that is not announced is fetched only when another one turns out to need it.
+    #[test]
+    fn the_page_names_every_file() {
+        for file in SCRIPTS.iter().chain([&STYLE]) {
+            let path = file.path.trim_start_matches('/');
+            assert!(PAGE.text.contains(&format!("\"{path}\"")), "{path}");
+        }
+    }
+
+    #[test]
+    fn a_page_that_has_not_changed_is_not_sent_again() {
+        let mut asked = HeaderMap::new();
+        assert_eq!(PAGE.answer(&asked).status(), StatusCode::OK);
+        asked.insert(header::IF_NONE_MATCH, HeaderValue::from_static("\"other\""));
+        assert_eq!(PAGE.answer(&asked).status(), StatusCode::OK);
+        asked.insert(header::IF_NONE_MATCH, TAG.clone());
+        assert_eq!(PAGE.answer(&asked).status(), StatusCode::NOT_MODIFIED);
+    }
+}

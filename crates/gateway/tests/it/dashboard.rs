@@ -1,0 +1,68 @@
+//! How the page is served. What it does is tested in a browser, with the program.
+
+use http::header;
+
+use crate::support::World;
+
+/// Every file of the page, by what the page itself names.
+async fn files(world: &World) -> Vec<String> {
+    let page = world.get("/dashboard").send().await.unwrap().text().await.unwrap();
+    let named = page.split('"').filter(|part| part.starts_with("dashboard/"));
+    ["/dashboard".to_owned()].into_iter().chain(named.map(|name| format!("/{name}"))).collect()
+}
+
+/// A browser that loads the page has no key to show; what the page then asks for needs one.
+#[tokio::test]
+async fn the_page_needs_no_key_and_its_data_does() {
+    let world = World::locked().await;
+    let files = files(&world).await;
+    assert!(files.len() > 10, "{files:?}");
+    for file in files {
+        assert_eq!(world.get(&file).send().await.unwrap().status(), 200, "{file}");
+    }
+    for path in ["/circuits", "/circuits/events", "/dashboards"] {
+        assert_eq!(world.get(path).send().await.unwrap().status(), 401, "{path}");
+    }
+    assert_eq!(world.get("/dashboard/other.js").send().await.unwrap().status(), 404);
+}
+
+#[tokio::test]
+async fn every_file_has_the_policy_and_is_sent_once() {
+    let world = World::new().await;
+    for file in files(&world).await {
+        let response = world.get(&file).send().await.unwrap();
+        let headers = response.headers().clone();
+        let policy = headers[header::CONTENT_SECURITY_POLICY].to_str().unwrap();
+        for rule in
+            ["default-src 'none'", "script-src 'self'", "form-action 'none'", "frame-ancestors 'none'"]
+        {
+            assert!(policy.contains(rule), "{file}: {policy}");
+        }
+        assert!(!policy.contains("unsafe") && !policy.contains("http"), "{file}: {policy}");
+        assert_eq!(headers[header::X_CONTENT_TYPE_OPTIONS], "nosniff", "{file}");
+        assert_eq!(headers[header::REFERRER_POLICY], "no-referrer", "{file}");
+        assert_eq!(headers[header::CACHE_CONTROL], "no-cache", "{file}");
+        let again =
+            world.get(&file).header(header::IF_NONE_MATCH, &headers[header::ETAG]).send().await.unwrap();
+        assert_eq!(again.status(), 304, "{file}");
+        assert_eq!(again.headers()[header::ETAG], headers[header::ETAG], "{file}");
+    }
+    let slash = world.get("/dashboard/").send().await.unwrap();
+    assert_eq!((slash.url().path(), slash.status().as_u16()), ("/dashboard", 200));
+}
+
+/// What a model's streams take is told with the circuits.
+#[tokio::test]
+async fn the_time_to_first_content_is_told_by_model() {
+    let world = World::new().await;
+    let told = async || {
+        let answer = world.get("/circuits").send().await.unwrap();
+        answer.json::<serde_json::Value>().await.unwrap()["latency"].clone()
+    };
+    assert_eq!(told().await, serde_json::json!({}));
+    world.chat("chat", true).send().await.unwrap().bytes().await.unwrap();
+    let latency = told().await;
+    let models: Vec<_> = latency.as_object().unwrap().keys().collect();
+    assert_eq!(models, ["openai:m"], "{latency}");
+    assert!(latency["openai:m"].as_u64().is_some_and(|ms| ms < 5_000), "{latency}");
+}

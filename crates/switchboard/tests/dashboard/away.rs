@@ -1,0 +1,44 @@
+//! What the page says when Redis is away, or the gateway.
+
+use crate::world::{World, row};
+
+const MODEL: &str = "openai:gpt-5";
+const KEY: &str = "circuit_breaker:openai:gpt-5";
+
+/// Redis killed and back: said, and taken back.
+#[tokio::test]
+async fn redis_away_is_said() {
+    let mut world = World::begin().await;
+    assert_eq!(world.call(MODEL).await, 200);
+    world.redis.kill();
+    world.browser.until_text("#store", "Redis away").await;
+    world.browser.until_text("#away", "Redis is away: circuits are not shared").await;
+    // The circuits go on, as this instance sees them.
+    world.fail("gpt-5");
+    for _ in 0..3 {
+        world.call(MODEL).await;
+    }
+    world.browser.until_text(&row(MODEL), "open").await;
+    world.redis.restart().await;
+    world.browser.until_text("#store", "Redis connected").await;
+    world.browser.until("the banner is gone", "document.querySelector('#away').hidden").await;
+    world.page_is_well().await;
+}
+
+/// The gateway killed and started again: said meanwhile, and the page is right as soon as it is back, also about what
+/// happened while nobody could tell it.
+#[tokio::test]
+async fn a_gateway_started_again_is_found_again() {
+    let mut world = World::begin().await;
+    assert_eq!(world.call(MODEL).await, 200);
+    world.browser.until_text(&row(MODEL), "✓ closed").await;
+    world.kill_gateway();
+    world.browser.until_text("#lost", "This gateway does not answer").await;
+    world.browser.until_text("#live", "Not live").await;
+    world.redis.cli(&["SET", KEY, r#"{"state":"OPEN"}"#]).await;
+    world.start_gateway().await;
+    world.browser.until_text("#live", "✓ Live").await;
+    world.browser.until_text(&row(MODEL), "✕ open, by hand").await;
+    world.browser.until("the banner is gone", "document.querySelector('#lost').hidden").await;
+    world.page_is_well().await;
+}

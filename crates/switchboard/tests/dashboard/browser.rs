@@ -1,0 +1,283 @@
+//! A real Chromium, told what to do over its DevTools protocol: one JSON message after the other through a pipe, so
+//! that there is no port, no driver and no library between.
+
+use std::{
+    collections::HashMap,
+    path::{Path, PathBuf},
+    process::Stdio,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use serde_json::{Value, json};
+use tokio::{
+    io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader},
+    process::{Child, ChildStdin, ChildStdout, Command},
+    sync::oneshot,
+    time::{Instant, sleep, timeout},
+};
+
+/// What has not come by then will not; a browser that starts beside others on a busy machine takes its time.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+const FLAGS: [&str; 12] = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-dev-shm-usage",
+    "--disable-quic",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+    "--no-default-browser-check",
+    "--hide-scrollbars",
+    "--remote-debugging-pipe",
+];
+
+/// A browser with one page, gone with the value.
+pub(crate) struct Browser {
+    _process: Child,
+    profile: PathBuf,
+    to_browser: tokio::sync::Mutex<ChildStdin>,
+    heard: Arc<Heard>,
+    session: String,
+    ids: AtomicU64,
+}
+
+#[derive(Default)]
+struct Heard {
+    replies: Mutex<HashMap<u64, oneshot::Sender<Value>>>,
+    events: Mutex<Vec<Value>>,
+}
+
+impl Browser {
+    /// Opens a page of 1,280 × 900 pixels in a profile of its own.
+    pub(crate) async fn open() -> Self {
+        let profile =
+            Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("chromium-{}", uuid::Uuid::new_v4()));
+        // The browser reads from descriptor 3 and writes to descriptor 4.
+        let mut process = Command::new("sh")
+            .args(["-c", "exec chromium \"$@\" 3<&0 4>&1 </dev/null >/dev/null", "sh"])
+            .args(FLAGS)
+            .arg(format!("--user-data-dir={}", profile.display()))
+            .arg("about:blank")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .kill_on_drop(true)
+            .spawn()
+            .expect("a shell");
+        let heard = Arc::new(Heard::default());
+        tokio::spawn(hear(process.stdout.take().unwrap(), Arc::clone(&heard)));
+        let to_browser = tokio::sync::Mutex::new(process.stdin.take().unwrap());
+        let (session, ids) = (String::new(), AtomicU64::new(1));
+        let mut browser = Self { _process: process, profile, to_browser, heard, session, ids };
+        let target = browser.tell("Target.createTarget", json!({"url": "about:blank"})).await;
+        let attach = json!({"targetId": target["targetId"], "flatten": true});
+        let attached = browser.tell("Target.attachToTarget", attach).await;
+        attached["sessionId"].as_str().unwrap().clone_into(&mut browser.session);
+        for domain in ["Page.enable", "Runtime.enable", "Log.enable", "Network.enable"] {
+            browser.tell(domain, json!({})).await;
+        }
+        browser.look(1280, "light").await;
+        browser
+    }
+
+    /// Sends a command and waits for its result.
+    async fn tell(&self, method: &str, parameters: Value) -> Value {
+        let id = self.ids.fetch_add(1, Ordering::Relaxed);
+        let mut message = json!({"id": id, "method": method, "params": parameters});
+        if !self.session.is_empty() {
+            message["sessionId"] = self.session.as_str().into();
+        }
+        let (sender, reply) = oneshot::channel();
+        self.heard.replies.lock().unwrap().insert(id, sender);
+        let mut bytes = message.to_string().into_bytes();
+        bytes.push(0);
+        let told = self.to_browser.lock().await.write_all(&bytes).await;
+        told.expect("Chromium runs (Debian package chromium; ./test installs it)");
+        let reply = timeout(PATIENCE, reply).await;
+        let reply = reply.unwrap_or_else(|_| panic!("no answer to {method}"));
+        let mut reply = reply.expect("Chromium runs (Debian package chromium; ./test installs it)");
+        assert!(reply.get("error").is_none(), "{method}: {reply}");
+        reply["result"].take()
+    }
+
+    pub(crate) async fn go(&self, url: &str) {
+        self.tell("Page.navigate", json!({"url": url})).await;
+        self.until("the page is there", "document.readyState === 'complete'").await;
+    }
+
+    /// How wide the window is, in pixels, and which scheme the reader prefers: `light` or `dark`.
+    pub(crate) async fn look(&self, width: u32, scheme: &str) {
+        let size = json!({"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": false});
+        self.tell("Emulation.setDeviceMetricsOverride", size).await;
+        let features = json!({"features": [{"name": "prefers-color-scheme", "value": scheme}]});
+        self.tell("Emulation.setEmulatedMedia", features).await;
+    }
+
+    /// What a JavaScript expression comes to in the page.
+    pub(crate) async fn value(&self, expression: &str) -> Value {
+        let ask = json!({"expression": expression, "returnByValue": true, "awaitPromise": true});
+        let mut answer = self.tell("Runtime.evaluate", ask).await;
+        assert!(answer.get("exceptionDetails").is_none(), "{expression}: {answer}");
+        answer["result"]["value"].take()
+    }
+
+    /// The text that a reader sees there; nothing, if the element is not shown.
+    pub(crate) async fn text(&self, selector: &str) -> String {
+        self.value(&seen(selector)).await.as_str().unwrap_or_default().to_owned()
+    }
+
+    /// Waits until an expression is true.
+    pub(crate) async fn until(&self, what: &str, expression: &str) {
+        let end = Instant::now() + PATIENCE;
+        while self.value(expression).await != true {
+            if Instant::now() > end {
+                let seen = self.text("body").await;
+                panic!(
+                    "waited in vain: {what} ({expression}); the page says:\n{seen}\n{:?}",
+                    self.complaints()
+                );
+            }
+            sleep(Duration::from_millis(15)).await;
+        }
+    }
+
+    /// Waits until a reader sees this text there.
+    pub(crate) async fn until_text(&self, selector: &str, text: &str) {
+        let expression = format!("{}.includes({})", seen(selector), Value::from(text));
+        self.until(&format!("{text:?} in {selector}"), &expression).await;
+    }
+
+    /// Clicks with the mouse on the middle of an element.
+    pub(crate) async fn click(&self, selector: &str) {
+        let quoted = Value::from(selector);
+        self.until(&format!("{selector} is there"), &format!("!!document.querySelector({quoted})")).await;
+        // Where it is once nothing moves it any more: a row may be on its way to another place.
+        let middle = format!(
+            "(async () => {{ const e = document.querySelector({quoted}); e.scrollIntoView({{ block: 'center' }}); \
+             const frame = () => new Promise((done) => requestAnimationFrame(done)); \
+             const place = () => {{ const r = e.getBoundingClientRect(); return [r.x + r.width / 2, r.y + r.height / 2]; }}; \
+             for (let last = place(); ; last = place()) {{ \
+               await frame(); await frame(); await frame(); if (String(last) === String(place())) return last; }} }})()"
+        );
+        let middle = self.value(&middle).await;
+        for kind in ["mousePressed", "mouseReleased"] {
+            let event =
+                json!({"type": kind, "x": middle[0], "y": middle[1], "button": "left", "clickCount": 1});
+            self.tell("Input.dispatchMouseEvent", event).await;
+        }
+    }
+
+    /// Presses a key, such as `Tab`, `Enter`, `Escape` or `ArrowDown`.
+    pub(crate) async fn press(&self, key: &str) {
+        let (code, text) = match key {
+            "Tab" => (9, ""),
+            "Enter" => (13, "\r"),
+            "Escape" => (27, ""),
+            "ArrowUp" => (38, ""),
+            "ArrowDown" => (40, ""),
+            _ => panic!("a key that no test has pressed: {key}"),
+        };
+        let down = if text.is_empty() { "rawKeyDown" } else { "keyDown" };
+        for kind in [down, "keyUp"] {
+            let text = if kind == "keyDown" { text } else { "" };
+            let event =
+                json!({"type": kind, "key": key, "code": key, "windowsVirtualKeyCode": code, "text": text});
+            self.tell("Input.dispatchKeyEvent", event).await;
+        }
+    }
+
+    /// Writes a text where the focus is.
+    pub(crate) async fn write(&self, text: &str) {
+        self.tell("Input.insertText", json!({"text": text})).await;
+    }
+
+    /// Presses Tab until the focus is on such an element.
+    pub(crate) async fn tab_to(&self, selector: &str) {
+        let there = format!("!!document.activeElement?.matches({})", Value::from(selector));
+        for _ in 0..60 {
+            if self.value(&there).await == true {
+                return;
+            }
+            self.press("Tab").await;
+        }
+        panic!("Tab does not lead to {selector}");
+    }
+
+    /// The whole page as a PNG, in base64.
+    pub(crate) async fn picture(&self, most_height: u64) -> String {
+        let size =
+            self.value("[document.documentElement.clientWidth, document.documentElement.scrollHeight]").await;
+        let height = size[1].as_u64().unwrap().min(most_height);
+        let clip = json!({"x": 0, "y": 0, "width": size[0], "height": height, "scale": 1});
+        let picture =
+            self.tell("Page.captureScreenshot", json!({"captureBeyondViewport": true, "clip": clip})).await;
+        picture["data"].as_str().unwrap().to_owned()
+    }
+
+    /// What the browser found wrong with the page: exceptions, and what its policy forbade. That a gateway which was
+    /// killed does not answer is no fault of the page.
+    pub(crate) fn complaints(&self) -> Vec<String> {
+        let events = self.heard.events.lock().unwrap();
+        let wrong = events.iter().filter(|event| match event["method"].as_str() {
+            Some("Runtime.exceptionThrown") => true,
+            Some("Log.entryAdded") => event["params"]["entry"]["source"] != "network",
+            _ => false,
+        });
+        wrong.map(Value::to_string).collect()
+    }
+
+    /// The address of every request, and the bytes that came over the network for all that have ended.
+    pub(crate) fn requests(&self) -> (Vec<String>, u64) {
+        let events = self.heard.events.lock().unwrap();
+        let is = |event: &&Value, method: &str| event["method"] == method;
+        let sent = events.iter().filter(|event| is(event, "Network.requestWillBeSent"));
+        let ended = events.iter().filter(|event| is(event, "Network.loadingFinished"));
+        (
+            sent.map(|event| event["params"]["request"]["url"].as_str().unwrap().to_owned()).collect(),
+            ended.filter_map(|event| event["params"]["encodedDataLength"].as_f64()).map(whole).sum(),
+        )
+    }
+}
+
+/// What a reader sees of an element, its spaces all alike.
+fn seen(selector: &str) -> String {
+    let quoted = Value::from(selector);
+    format!(
+        "((e) => e?.checkVisibility() ? e.innerText.replaceAll('\\u00a0', ' ') : '')(document.querySelector({quoted}))"
+    )
+}
+
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a number of bytes")]
+fn whole(number: f64) -> u64 {
+    number as u64
+}
+
+impl Drop for Browser {
+    fn drop(&mut self) {
+        // Chromium may still be writing to it: what is left goes with the build's temporary files.
+        drop(std::fs::remove_dir_all(&self.profile));
+    }
+}
+
+/// Reads what the browser says, to its end.
+async fn hear(from_browser: ChildStdout, heard: Arc<Heard>) {
+    let mut from_browser = BufReader::new(from_browser);
+    let mut message = Vec::new();
+    while from_browser.read_until(0, &mut message).await.is_ok_and(|read| read > 0) {
+        message.pop();
+        let value: Value = serde_json::from_slice(&message).unwrap_or_default();
+        message.clear();
+        match value["id"].as_u64().and_then(|id| heard.replies.lock().unwrap().remove(&id)) {
+            Some(waiting) => drop(waiting.send(value)),
+            None => heard.events.lock().unwrap().push(value),
+        }
+    }
+    heard.replies.lock().unwrap().clear();
+}

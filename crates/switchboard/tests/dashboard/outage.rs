@@ -1,0 +1,68 @@
+//! An outage, watched through the page from its beginning to its end.
+
+use std::time::Duration;
+
+use crate::world::{World, row};
+
+const MODEL: &str = "openai:gpt-5";
+
+/// Closed, open, half-open, closed, each seen without a reload, in the table, in the verdict, in the timeline and by
+/// those who hear the page; and the page is there in a few requests to its own gateway alone.
+#[tokio::test]
+async fn an_outage_is_seen_from_its_beginning_to_its_end() {
+    let world = World::begin().await;
+    let browser = &world.browser;
+    browser.until_text("#empty", "No circuit yet").await;
+    browser.until_text("#store", "Redis connected (redis://127.0.0.1").await;
+    let (requests, bytes) = browser.requests();
+    println!("the empty page: {} requests, {bytes} bytes", requests.len());
+    let own = world.url("/");
+    assert!(requests.iter().all(|url| url.starts_with(&own) || url.starts_with("data:")), "{requests:?}");
+
+    assert_eq!(world.call(MODEL).await, 200);
+    let row = row(MODEL);
+    browser.until_text(&row, "closed").await;
+    browser.until_text("#verdict", "The one model is in use").await;
+    // A good call is written nowhere, and counted all the same.
+    browser.until_text(&row, "0 of 1 call (0 %)").await;
+
+    world.fail("gpt-5");
+    for _ in 0..3 {
+        assert_eq!(world.call(MODEL).await, 503);
+    }
+    browser.until_text(&row, "✕ open").await;
+    let seen = browser.text(&row).await;
+    for part in ["in ", "3 failures in a row, last HTTP 503", "Close…", "Keep open…"] {
+        assert!(seen.contains(part), "{part:?} expected: {seen}");
+    }
+    browser.until_text("#verdict", "1 of 1 model out").await;
+    browser.until_text("#announcer", "openai:gpt-5 went from closed to open: HTTP 503").await;
+    browser.until_text("#transitions", "closed → ✕ open: HTTP 503").await;
+    assert_eq!(browser.value("document.title").await, "✕ 1 out – Switchboard");
+    // What holds for a reader who was there holds for one who comes now.
+    browser.until("a bar for the outage", "!!document.querySelector('#lanes rect.open')").await;
+
+    // Its time over, nobody has called yet: half-open by time alone, without an event.
+    browser.until_text(&row, "with the next call").await;
+    world.answer_after("gpt-5", Duration::from_millis(1500));
+    let probe = tokio::join!(world.call(MODEL), browser.until_text(&row, "probe under way"));
+    assert_eq!(probe.0, 200);
+    browser.until_text(&row, "✓ closed").await;
+    browser.until_text("#verdict", "The one model is in use").await;
+    browser.until_text("#transitions", "half-open → ✓ closed: a probe succeeded").await;
+    browser.until_text(&row, " s").await;
+    let transitions = browser.text("#transitions").await;
+    assert_eq!(transitions.trim().lines().filter(|line| line.contains('→')).count(), 3, "{transitions}");
+
+    // The same in its history, and how quick its streams are.
+    browser.click(&format!("{row} button.name")).await;
+    browser.until_text("#detail-history", "half-open → ✓ closed").await;
+    browser.until_text("#detail-facts", "Time to first content").await;
+    browser
+        .until(
+            "a figure for it",
+            "/Time to first content\\s+[\\d.]+.m?s/.test(document.querySelector('#detail-facts').innerText)",
+        )
+        .await;
+    world.page_is_well().await;
+}

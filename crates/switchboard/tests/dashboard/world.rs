@@ -1,0 +1,115 @@
+//! A Redis, simulated providers, a gateway that can be started again, and a browser with its page open.
+
+use std::{net::TcpListener, time::Duration};
+
+use serde_json::json;
+use simulator::{Behaviour, Simulator};
+use testbed::{Program, RedisServer};
+
+use crate::{browser::Browser, support::ConfigFile};
+
+/// Three failures trip, nothing waits or tries again.
+const RULES: &str = "breaker.failure_span = '0ms'\nretry.attempts = 1\nretry.max_wait = '0s'\n";
+
+/// An open period is short enough to be watched to its end.
+const SHORT: &str = "breaker.open_for = '2s'\nbreaker.open_for_max = '2s'\n";
+
+/// All that a test of the page needs.
+pub(crate) struct World {
+    pub(crate) redis: RedisServer,
+    pub(crate) simulator: Simulator,
+    pub(crate) browser: Browser,
+    gateway: Program,
+    config: ConfigFile,
+    port: u16,
+    client: reqwest::Client,
+    key: Option<&'static str>,
+}
+
+impl World {
+    /// With the page open.
+    pub(crate) async fn begin() -> Self {
+        let world = Self::begin_with(SHORT, None).await;
+        world.browser.go(&world.url("/dashboard")).await;
+        // Gone after a reload, so a test that ends well has had none.
+        world.browser.value("window.loadedOnce = true").await;
+        world.browser.until_text("#live", "Live").await;
+        world
+    }
+
+    /// With further lines of configuration and a key that callers show, the page not open yet.
+    pub(crate) async fn begin_with(lines: &str, key: Option<&'static str>) -> Self {
+        let (redis, simulator, browser) =
+            tokio::join!(RedisServer::start(), Simulator::start(), Browser::open());
+        let simulator = simulator.unwrap();
+        let config = ConfigFile::new(&format!("{RULES}{lines}"));
+        // Free a moment ago: a gateway that is started again must be found where it was.
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let gateway = start(&redis, &simulator, &config, port);
+        let world =
+            Self { redis, simulator, browser, gateway, config, port, client: reqwest::Client::new(), key };
+        world.gateway.says("listening").await;
+        world
+    }
+
+    pub(crate) fn url(&self, path: &str) -> String {
+        format!("http://127.0.0.1:{}{path}", self.port)
+    }
+
+    pub(crate) fn kill_gateway(&mut self) {
+        self.gateway.kill();
+    }
+
+    pub(crate) async fn start_gateway(&mut self) {
+        self.gateway = start(&self.redis, &self.simulator, &self.config, self.port);
+        self.gateway.says("listening").await;
+    }
+
+    /// A chat completion, streamed; its status.
+    pub(crate) async fn call(&self, model: &str) -> u16 {
+        let messages = [json!({"role": "user", "content": "Hello"})];
+        let body = json!({"model": model, "stream": true, "messages": messages});
+        let mut request = self.client.post(self.url("/v1/chat/completions")).json(&body);
+        if let Some(key) = self.key {
+            request = request.bearer_auth(key);
+        }
+        let answer = request.send().await.unwrap();
+        let status = answer.status().as_u16();
+        answer.bytes().await.unwrap();
+        status
+    }
+
+    /// Makes a model fail until it is told otherwise.
+    pub(crate) fn fail(&self, model: &str) {
+        self.simulator.script(model, Behaviour::status(http::StatusCode::SERVICE_UNAVAILABLE));
+    }
+
+    /// Makes a model answer again, after so long.
+    pub(crate) fn answer_after(&self, model: &str, wait: Duration) {
+        self.simulator.script(model, Behaviour::ok().latency(wait));
+    }
+
+    /// The page was not loaded a second time, and the browser found nothing wrong with it.
+    pub(crate) async fn page_is_well(&self) {
+        assert_eq!(self.browser.value("window.loadedOnce").await, true, "the page was loaded again");
+        assert_eq!(self.browser.complaints(), Vec::<String>::new());
+    }
+}
+
+fn start(redis: &RedisServer, simulator: &Simulator, config: &ConfigFile, port: u16) -> Program {
+    let openai = simulator.openai_base_url();
+    let listen = format!("127.0.0.1:{port}");
+    let url = redis.url();
+    let variables = [
+        ("OPENAI_API_KEY", "openai-key"),
+        ("OPENAI_BASE_URL", openai.as_str()),
+        ("REDIS_URL", url.as_str()),
+        ("SWITCHBOARD_CONFIG", config.path()),
+    ];
+    Program::start(env!("CARGO_BIN_EXE_switchboard"), &["serve", "--listen", &listen], variables)
+}
+
+/// The row of a model.
+pub(crate) fn row(model: &str) -> String {
+    format!("tr:has(button[aria-label$={:?}])", format!(" {model}"))
+}
