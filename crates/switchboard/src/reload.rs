@@ -39,7 +39,7 @@ fn take_up(sources: &Result<Sources, Problems>, apply: &mut impl FnMut(Config) -
         Ok(config) => match apply(config) {
             Ok(()) => tracing::info!("changed configuration taken up"),
             Err(error) => {
-                tracing::error!("changed configuration refused, the old one stays in force: {error}")
+                tracing::error!("changed configuration refused, the old one stays in force: {error}");
             }
         },
         Err(problems) => {

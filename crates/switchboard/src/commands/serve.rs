@@ -108,7 +108,7 @@ async fn follow_configuration(
         || session.sources_by_now(listen),
         |config| {
             manager.replace(config.manager_settings())?;
-            manager.circuits().set_policies(config.policies.clone());
+            manager.circuits().set_policies(config.policies);
             Ok(())
         },
     )
