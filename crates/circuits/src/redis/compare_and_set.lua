@@ -54,7 +54,7 @@ end
 -- A history key of another type is left alone, as the circuit must be written all the same.
 local told = redis.call('TYPE', KEYS[2]).ok
 if told ~= 'none' and told ~= 'stream' then
-  return {'done', now, 1, '', ''}
+  return {'done', now, '', '', ''}
 end
 for i = 12, #ARGV, 6 do
   redis.call('XADD', KEYS[2], 'MAXLEN', '~', ARGV[10], '*', 'from', ARGV[i], 'to', ARGV[i + 1], 'epoch', ARGV[i + 2],
