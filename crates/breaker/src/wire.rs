@@ -53,9 +53,19 @@ impl Document {
     /// Reads a value. The policy says when a foreign value's open period ends.
     #[must_use]
     pub fn parse(bytes: &[u8], policy: &Policy) -> Self {
+        Self::read(bytes, policy, |fields, seal| seal == seal_of(fields))
+    }
+
+    /// Reads a value as a foreign one, though it may carry a seal: one that somebody has brought back.
+    #[must_use]
+    pub fn parse_unsealed(bytes: &[u8], policy: &Policy) -> Self {
+        Self::read(bytes, policy, |_, _| false)
+    }
+
+    fn read(bytes: &[u8], policy: &Policy, holds: impl FnOnce(&Map<String, Value>, Value) -> bool) -> Self {
         let Ok(Value::Object(mut fields)) = serde_json::from_slice(bytes) else { return Self::Garbage };
         let Some(open) = read_state(&fields) else { return Self::Garbage };
-        let sealed = fields.remove("seal").is_some_and(|seal| seal == seal_of(&fields));
+        let sealed = fields.remove("seal").is_some_and(|seal| holds(&fields, seal));
         let record = if sealed { read_ours(&fields, open) } else { read_foreign(&fields, open, policy) };
         fields.retain(|name, _| !FIELDS.contains(&name.as_str()));
         if sealed { Self::Ours(record, Extras(fields)) } else { Self::Foreign(record, Extras(fields)) }

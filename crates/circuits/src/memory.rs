@@ -6,14 +6,15 @@ use std::{
     time::Duration,
 };
 
-use breaker::{ModelKey, State, Timestamp, Transition, millis};
+use breaker::{ModelKey, Timestamp, Transition, millis};
 use bytes::Bytes;
 use futures_util::future::{BoxFuture, FutureExt as _, ready};
 
 use crate::{
     clock::{SystemClock, WallClock},
     store::{
-        CLOCK_TOLERANCE, Change, Changes, Listing, Loaded, Place, Store, StoreError, Swap, Value, Write,
+        CLOCK_TOLERANCE, Change, Changes, History, Listing, Loaded, Place, Store, StoreError, Swap, Value,
+        Write,
     },
 };
 
@@ -141,8 +142,9 @@ impl MemoryStore {
             return Ok(Swap::ClockAway { time });
         }
         let value = held.value(key, time).map_or(Value::Absent, Value::Text);
-        if value != write.expected {
-            return Ok(Swap::Changed(Loaded { value, history: held.history_end(key), time }));
+        let history = held.history_end(key);
+        if value != write.expected || (write.history != History::Unread && write.history != history) {
+            return Ok(Swap::Changed(Loaded { value, history, time }));
         }
         match &write.next {
             Some(text) => {
@@ -171,8 +173,8 @@ impl MemoryStore {
 }
 
 impl Held {
-    fn history_end(&self, key: &ModelKey) -> Option<State> {
-        self.histories.get(key)?.last().map(|entry| entry.to)
+    fn history_end(&self, key: &ModelKey) -> History {
+        History::ending(self.histories.get(key).and_then(|entries| entries.last()))
     }
 
     fn value(&mut self, key: &ModelKey, now: Timestamp) -> Option<Bytes> {

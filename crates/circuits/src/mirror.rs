@@ -6,7 +6,7 @@ use breaker::{
 
 use crate::{
     plan::{Next, Plan},
-    store::{Loaded, Value, Write},
+    store::{History, Loaded, Value, Write},
 };
 
 /// What stands in the store, as far as is known.
@@ -33,8 +33,8 @@ pub(crate) struct Mirror {
     pub(crate) value: Value,
     /// What they mean.
     pub(crate) stored: Stored,
-    /// The state that the circuit's history ends in; `None`: it has none.
-    pub(crate) history: Option<State>,
+    /// Where the circuit's history ends, as far as is known.
+    pub(crate) history: History,
     /// Fields that are carried along.
     pub(crate) extras: Extras,
     /// What decisions are made from.
@@ -54,7 +54,7 @@ impl Mirror {
         Self {
             value: Value::Absent,
             stored: Stored::Unknown,
-            history: None,
+            history: History::Unread,
             extras: Extras::default(),
             record: Record::closed(0),
             last: Record::closed(0),
@@ -75,7 +75,7 @@ impl Mirror {
             Stored::Ours(found) => matches!(found.phase, Phase::Closed) && found.epoch != self.last.epoch,
             _ => false,
         };
-        gone && self.history.is_none() && !matches!(self.last.phase, Phase::Closed)
+        gone && self.history == History::Absent && !matches!(self.last.phase, Phase::Closed)
     }
 
     /// Whether it depends on the history what this value means: of a circuit that is to be protected, of one that is
@@ -106,14 +106,19 @@ impl Mirror {
             Value::OtherType(_) => Stored::OtherType,
             Value::Oversized { .. } => Stored::Garbage,
             Value::Text(text) => match Document::parse(text, policy) {
-                Document::Ours(record, extras) => {
+                Document::Ours(record, extras) if record.epoch >= self.history.epoch() => {
                     self.extras = extras;
-                    if self.was_written_back(&record) {
-                        Stored::Foreign(Record::closed(record.epoch))
-                    } else {
-                        Stored::Ours(record)
-                    }
+                    Stored::Ours(record)
                 }
+                // Of before what the history ends in, so somebody has brought it back: an Open SWE instance had read
+                // it before the change, and writes in a second step.
+                Document::Ours(..) => match Document::parse_unsealed(text, policy) {
+                    Document::Foreign(record, extras) => {
+                        self.extras = extras;
+                        Stored::Foreign(record)
+                    }
+                    Document::Ours(..) | Document::Garbage => Stored::Garbage,
+                },
                 Document::Foreign(record, extras) => {
                     self.extras = extras;
                     Stored::Foreign(record)
@@ -135,17 +140,14 @@ impl Mirror {
             // Obeyed at once, adopted as soon as it can be; outcomes of the meantime belong to no epoch.
             Stored::Foreign(record) => self.record = Record { epoch: 0, ..record.clone() },
             // In an epoch of its own, so that outcomes of before the text are void (B4).
-            Stored::Garbage => self.record = Record::closed(self.last.epoch.saturating_add(1)),
+            Stored::Garbage => self.record = Record::closed(self.last_epoch().saturating_add(1)),
             Stored::Unknown | Stored::Absent | Stored::OtherType => {}
         }
     }
 
-    /// A closed circuit of before, in the place of one that the history knows to be open: an Open SWE instance had
-    /// read it before the trip, and writes in a second step.
-    fn was_written_back(&self, found: &Record) -> bool {
-        matches!(found.phase, Phase::Closed)
-            && found.epoch < self.last.epoch
-            && self.history.is_some_and(|state| state != State::Closed)
+    /// The last epoch that is known of, also from the history alone.
+    pub(crate) fn last_epoch(&self) -> u64 {
+        self.last.epoch.max(self.history.epoch())
     }
 
     /// The store has done what was planned.
@@ -158,7 +160,9 @@ impl Mirror {
             }
             Next::Nothing(epoch) => self.holds_nothing(*epoch),
         }
-        self.history = write.entries.last().map_or(self.history, |entry| Some(entry.to));
+        if let Some(last) = write.entries.last() {
+            self.history = History::ending(Some(last));
+        }
     }
 
     /// There is nothing to write: what stands in the store is what is to be gone by. Whether that could be done.
@@ -213,9 +217,10 @@ impl Mirror {
     pub(crate) fn base(&self, context: Context<'_>) -> Base {
         match &self.stored {
             Stored::Foreign(foreign) => {
-                let (record, transition) = adopt(foreign, Some(&self.last), context);
+                let foreign = Record { epoch: foreign.epoch.max(self.history.epoch()), ..foreign.clone() };
+                let (record, transition) = adopt(&foreign, Some(&self.last), context);
                 // The history goes on from where it ended (B11), whatever this instance has missed or learnt alone.
-                let from = self.history.unwrap_or(State::Closed);
+                let from = self.history.state().unwrap_or(State::Closed);
                 Some((record, Some(Transition { from, ..transition })))
             }
             Stored::Unknown | Stored::Absent => self.base_without_value(context),
@@ -242,7 +247,7 @@ impl Mirror {
 
     /// A key that is gone while its history stands was deleted: a reset, also for those who were away (F5).
     fn base_without_value(&self, context: Context<'_>) -> Base {
-        if self.history.is_some() {
+        if self.history.state().is_some() {
             return None;
         }
         match restore(&self.last, None, context) {

@@ -93,6 +93,7 @@ mutations! {
     no_lease_check: NoLeaseCheck in crashes breaks "B4"
     no_compare: NoCompare in counts breaks "B5"
     no_compare_in_an_outage: NoCompare in crashes breaks "B11"
+    no_compare_of_the_history: NoHistoryCompare in strangers_again breaks "B11"
     no_clock_check: NoClockCheck in clocks breaks "B2"
     epoch_stands: EpochStands in outage breaks "B11"
     no_merge: NoMerge in away_in_an_outage breaks "F4"

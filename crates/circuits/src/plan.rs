@@ -80,8 +80,8 @@ impl Plan {
             Next::Record(record) => (Some(Bytes::from(encode(record, &mirror.extras))), record.lifetime(now)),
             Next::Nothing(_) => (None, None),
         };
-        let expected = mirror.value.clone();
-        Some(Write { expected, next, lifetime, entries: self.transitions.clone(), decided_at: now })
+        let (expected, history) = (mirror.value.clone(), mirror.history);
+        Some(Write { expected, history, next, lifetime, entries: self.transitions.clone(), decided_at: now })
     }
 }
 
@@ -186,14 +186,14 @@ impl Fold<'_> {
             return;
         }
         let Context { instance, now, .. } = self.context;
-        let last = self.mirror.last.epoch;
+        let last = self.mirror.last_epoch();
         if !self.online {
             // Begun without knowing what the others know: it must not seem newer than that when the store is back.
             self.record = Some(Record::closed(last));
             return;
         }
         let record = Record::fresh(last, instance, now);
-        if let Some(state) = self.mirror.history.filter(|state| *state != State::Closed) {
+        if let Some(state) = self.mirror.history.state().filter(|state| *state != State::Closed) {
             self.transitions.push(reset_entry(state, record.epoch, None, instance, now));
         }
         self.record = Some(record);
@@ -203,15 +203,16 @@ impl Fold<'_> {
     /// history is told that the circuit was closed by somebody else (B11).
     fn overwrite_garbage(&mut self, mut record: Record) -> Record {
         let Context { instance, now, .. } = self.context;
-        let mut epoch = next_epoch(self.mirror.last.epoch, now);
-        let told = self.mirror.history.filter(|state| *state != State::Closed).map(|from| Transition {
-            from,
-            to: State::Closed,
-            epoch,
-            reason: Reason::of(Cause::Foreign),
-            instance: instance.clone(),
-            at: now,
-        });
+        let mut epoch = next_epoch(self.mirror.last_epoch(), now);
+        let told =
+            self.mirror.history.state().filter(|state| *state != State::Closed).map(|from| Transition {
+                from,
+                to: State::Closed,
+                epoch,
+                reason: Reason::of(Cause::Foreign),
+                instance: instance.clone(),
+                at: now,
+            });
         for transition in &mut self.transitions {
             epoch = transition.epoch.max(epoch.saturating_add(1));
             transition.epoch = epoch;

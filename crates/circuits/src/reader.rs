@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use breaker::{Document, Event, ModelKey, State, Timestamp, millis};
+use breaker::{Document, Event, ModelKey, Timestamp, millis};
 use futures_util::stream::{TryStreamExt as _, iter};
 use tokio::{
     task::yield_now,
@@ -20,7 +20,7 @@ use crate::{
     crowd::Crowd,
     mirror::{Mirror, Stored},
     plan::Request,
-    store::{CLOCK_TOLERANCE, Change, Listing, Loaded, StoreError, Value},
+    store::{CLOCK_TOLERANCE, Change, History, Listing, Loaded, StoreError, Value},
     watch::Notice,
 };
 
@@ -275,7 +275,7 @@ impl Shared {
         if !changed {
             return Ok(());
         }
-        let loaded = Loaded { value, history: Some(State::Closed), time };
+        let loaded = Loaded { value, history: History::Unread, time };
         if needs_history || !self.take_up(circuit, &loaded, version) {
             self.read_now(circuit).await?;
         }

@@ -38,8 +38,8 @@ use script::{Call, Script};
 use servers::Servers;
 
 use crate::store::{
-    CLOCK_TOLERANCE, Change, Changes, LARGEST_VALUE, Listing, Loaded, Place, Store, StoreError, Swap, Value,
-    Write,
+    CLOCK_TOLERANCE, Change, Changes, History, LARGEST_VALUE, Listing, Loaded, Place, Store, StoreError,
+    Swap, Value, Write,
 };
 
 /// What every circuit's key begins with (DESIGN 1.1).
@@ -117,8 +117,8 @@ impl RedisStore {
         let call = Script::Load.call(key, |call| {
             call.arg(self.shift.millis()).arg(LARGEST_VALUE);
         });
-        let (time, history, kind, text): (u64, Bytes, String, Bytes) = self.servers.call(key, &call).await?;
-        let (value, history) = (read_value(&kind, text), read_end(&history));
+        let (time, history, kind, text): (u64, String, String, Bytes) = self.servers.call(key, &call).await?;
+        let (value, history) = (read_value(&kind, text), read_history(&history));
         Ok(Loaded { value, history, time: Timestamp::from_millis(time) })
     }
 
@@ -151,25 +151,31 @@ impl RedisStore {
 
     async fn swap(&self, key: &ModelKey, write: &Write) -> Result<Swap, StoreError> {
         let call = Script::CompareAndSet.call(key, |call| self.complete_swap(call, write));
-        let (outcome, time, history, kind, text): (String, u64, Bytes, String, Bytes) =
+        let (outcome, time, history, kind, text): (String, u64, String, String, Bytes) =
             self.servers.call(key, &call).await?;
         let time = Timestamp::from_millis(time);
         match outcome.as_str() {
             "done" => Ok(Swap::Done { time }),
             "clock" => Ok(Swap::ClockAway { time }),
             _ => {
-                let (value, history) = (read_value(&kind, text), read_end(&history));
+                let (value, history) = (read_value(&kind, text), read_history(&history));
                 Ok(Swap::Changed(Loaded { value, history, time }))
             }
         }
     }
 
     fn complete_swap(&self, call: &mut ::redis::Cmd, write: &Write) {
+        call.arg(self.shift.millis()).arg(LARGEST_VALUE);
         match &write.expected {
             // A key of another type is never written to: what is expected is not what stands there.
             Value::Absent | Value::OtherType(_) => call.arg("absent").arg(""),
             Value::Text(text) => call.arg("text").arg(&text[..]),
             Value::Oversized { digest, .. } => call.arg("digest").arg(digest),
+        };
+        match write.history {
+            History::Unread => call.arg("any"),
+            History::Absent => call.arg(""),
+            History::Ends { state, epoch } => call.arg(format!("{state} {epoch}")),
         };
         match &write.next {
             Some(text) => call.arg("put").arg(&text[..]),
@@ -178,8 +184,6 @@ impl RedisStore {
         call.arg(write.lifetime.map_or(0, |lifetime| millis(lifetime.min(LONGEST_LIFETIME))))
             .arg(write.decided_at.as_millis())
             .arg(millis(CLOCK_TOLERANCE))
-            .arg(self.shift.millis())
-            .arg(LARGEST_VALUE)
             .arg(HISTORY.0)
             .arg(millis(HISTORY.1));
         for entry in &write.entries {
@@ -189,7 +193,7 @@ impl RedisStore {
         }
     }
 
-    async fn read_history(&self, key: &ModelKey, most: usize) -> Result<Vec<Transition>, StoreError> {
+    async fn read_entries(&self, key: &ModelKey, most: usize) -> Result<Vec<Transition>, StoreError> {
         let mut read = ::redis::cmd("XREVRANGE");
         read.arg(history_key(key)).arg("+").arg("-").arg("COUNT").arg(most);
         let entries: Vec<(String, Vec<String>)> = self.servers.call(key, &Call::plain(read)).await?;
@@ -215,10 +219,13 @@ fn read_value(kind: &str, text: Bytes) -> Value {
     }
 }
 
-/// The state that a history ends in. One that ends in a word that nobody here wrote is a history all the same.
-fn read_end(word: &[u8]) -> Option<State> {
-    let known = std::str::from_utf8(word).ok().and_then(read_state);
-    known.or((!word.is_empty()).then_some(State::Closed))
+/// Where a history ends, as the scripts tell it: nothing, or a state and an epoch.
+fn read_history(end: &str) -> History {
+    let Some((state, epoch)) = end.split_once(' ') else { return History::Absent };
+    History::Ends {
+        state: read_state(state).unwrap_or(State::Closed),
+        epoch: epoch.parse().unwrap_or_default(),
+    }
 }
 
 fn read_state(word: &str) -> Option<State> {
@@ -264,7 +271,7 @@ impl Store for RedisStore {
         key: &'a ModelKey,
         most: usize,
     ) -> BoxFuture<'a, Result<Vec<Transition>, StoreError>> {
-        self.read_history(key, most).boxed()
+        self.read_entries(key, most).boxed()
     }
 
     fn changes(&self) -> Changes {

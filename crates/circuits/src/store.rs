@@ -1,7 +1,7 @@
 //! What a store of circuits can do: a cell per key with compare-and-set, a history, and word of changes.
 //!
-//! A store decides nothing. It compares bytes, and it refuses a decision that was made by a clock too far from its
-//! own (B7).
+//! A store decides nothing. It compares bytes and where the history ends, and it refuses a decision that was made by a
+//! clock too far from its own (B7).
 
 use std::{
     collections::BTreeSet,
@@ -29,8 +29,8 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// Reads one circuit.
     fn load<'a>(&'a self, key: &'a ModelKey) -> BoxFuture<'a, Result<Loaded, StoreError>>;
 
-    /// Reads all of these, and with `discover` also every other circuit that the store has. Whether a history stands
-    /// is not told. The time is the store's.
+    /// Reads all of these, and with `discover` also every other circuit that the store has. Histories are not
+    /// told of. The time is the store's.
     fn load_all<'a>(
         &'a self,
         known: &'a [ModelKey],
@@ -88,13 +88,56 @@ pub enum Value {
     OtherType(String),
 }
 
+/// Where a circuit's history ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum History {
+    /// It was not asked for.
+    Unread,
+    /// There is none.
+    Absent,
+    /// Its last entry came to this state.
+    Ends {
+        /// The state.
+        state: State,
+        /// The epoch that came with it; 0 if that is not told.
+        epoch: u64,
+    },
+}
+
+impl History {
+    /// Where a history ends that ends with this entry.
+    #[must_use]
+    pub fn ending(last: Option<&Transition>) -> Self {
+        last.map_or(Self::Absent, |entry| Self::Ends { state: entry.to, epoch: entry.epoch })
+    }
+
+    /// The state that it is known to end in.
+    #[must_use]
+    pub const fn state(self) -> Option<State> {
+        match self {
+            Self::Ends { state, .. } => Some(state),
+            Self::Unread | Self::Absent => None,
+        }
+    }
+
+    /// The epoch that it is known to end in; 0: none.
+    #[must_use]
+    pub const fn epoch(self) -> u64 {
+        match self {
+            Self::Ends { epoch, .. } => epoch,
+            Self::Unread | Self::Absent => 0,
+        }
+    }
+}
+
 /// A circuit as it was read.
 #[derive(Debug, Clone)]
 pub struct Loaded {
     /// What stands under the key.
     pub value: Value,
-    /// The state that its history ends in; `None`: it has no history. So a DEL is told from a loss of data (F5).
-    pub history: Option<State>,
+    /// Where its history ends. So a DEL is told from a loss of data (F5), and what a stranger brought back from what
+    /// stood there all the time.
+    pub history: History,
     /// The store's time.
     pub time: Timestamp,
 }
@@ -113,6 +156,8 @@ pub struct Listing {
 pub struct Write {
     /// What must stand there.
     pub expected: Value,
+    /// Where its history must end, as the same bytes may come back with another one; unread: anywhere.
+    pub history: History,
     /// What shall stand there; `None`: nothing.
     pub next: Option<Bytes>,
     /// How long the key shall live; `None`: for ever.
@@ -121,6 +166,13 @@ pub struct Write {
     pub entries: Vec<Transition>,
     /// The store's time as the writer believes it to be.
     pub decided_at: Timestamp,
+}
+
+impl Write {
+    /// It tells a history something that nobody has read: an entry goes on from where the history ends.
+    pub(crate) fn lacks_the_history(&self) -> bool {
+        self.history == History::Unread && !self.entries.is_empty()
+    }
 }
 
 /// What came of a write.

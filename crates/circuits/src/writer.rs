@@ -121,6 +121,9 @@ impl Shared {
             };
             (plan, write, inner.version)
         };
+        if write.lacks_the_history() {
+            return self.read_first(circuit).await;
+        }
         match self.compare_and_set(circuit, &write).await {
             Ok(Swap::Done { .. }) => {
                 commit(circuit, &plan, &write, version);

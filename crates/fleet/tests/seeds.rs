@@ -20,6 +20,17 @@ fn no_rule_is_broken() {
     assert!(broken.is_empty(), "{}", broken.join("\n"));
 }
 
+/// Once broke a rule, each in its own way.
+const FOUND: [u64; 3] = [204_359, 216_315, 221_514];
+
+#[test]
+fn what_broke_a_rule_once_does_so_no_more() {
+    for seed in FOUND {
+        let Outcome { violations, .. } = run(&Plan::small(seed)).unwrap();
+        assert!(violations.is_empty(), "seed {seed}: {}", violations.join("\n  "));
+    }
+}
+
 fn run_from(next: &AtomicU64) -> Vec<String> {
     let mut broken = Vec::new();
     loop {

@@ -113,6 +113,8 @@ pub(super) enum Mutation {
     NoLeaseCheck,
     /// The store writes without comparing.
     NoCompare,
+    /// The store compares what stands there, but not where the history ends.
+    NoHistoryCompare,
     /// The store takes decisions of any clock, and an instance's clock is 300 ms ahead.
     NoClockCheck,
     /// A change of state keeps the epoch.

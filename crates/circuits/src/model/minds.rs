@@ -11,8 +11,8 @@ use std::{
 };
 
 use breaker::{
-    Context, Document, Effect, Event, Failure, InstanceId, Outcome, Phase, Policy, Record, Stamp, State,
-    Timestamp, Transition,
+    Context, Document, Effect, Event, Failure, InstanceId, Outcome, Phase, Policy, Record, Stamp, Timestamp,
+    Transition,
 };
 use bytes::Bytes;
 
@@ -20,7 +20,7 @@ use super::bounds::{Bounds, End, INSTANCES, Mutation, Word};
 use crate::{
     mirror::{Mirror, Stored},
     plan::{Answer, Next, Onward, Plan, Request, plan},
-    store::{Loaded, Value, Write},
+    store::{History, Loaded, Value, Write},
 };
 
 /// The number of a mirror.
@@ -39,7 +39,7 @@ pub(super) struct Decision(u32);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct Told {
     pub(super) value: Option<Text>,
-    pub(super) history: Option<State>,
+    pub(super) history: History,
 }
 
 /// A request that waits, and what it truly was admitted with.
@@ -75,6 +75,8 @@ pub(super) struct Decided {
 #[derive(Debug)]
 pub(super) struct Writing {
     pub(super) expected: Option<Text>,
+    pub(super) history: History,
+    pub(super) lacks_the_history: bool,
     pub(super) next: Option<Text>,
     pub(super) lifetime: Option<Duration>,
     pub(super) entries: Vec<Transition>,
@@ -253,7 +255,15 @@ impl Minds {
             _ => None,
         };
         let next = write.next.as_ref().map(|bytes| self.text(bytes));
-        Writing { expected, next, lifetime: write.lifetime, entries: write.entries }
+        let (history, lacks_the_history) = (write.history, write.lacks_the_history());
+        Writing {
+            expected,
+            history,
+            lacks_the_history,
+            next,
+            lifetime: write.lifetime,
+            entries: write.entries,
+        }
     }
 
     /// Built-in fault: the next record keeps the epoch of the one before.

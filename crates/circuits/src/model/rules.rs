@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     mirror::Stored,
-    store::{CLOCK_TOLERANCE, Value},
+    store::{CLOCK_TOLERANCE, History, Value},
 };
 
 impl Model {
@@ -52,7 +52,7 @@ impl Model {
         }
         let before = self.minds.record(world.store.value);
         let after = self.minds.record(writing.next);
-        self.check_history(world, index, writing, before, after)?;
+        self.check_history(world, writing, before, after)?;
         let by_hand = decided.word().is_some() || decided.merged.as_ref().is_some_and(is_by_hand);
         if !by_hand {
             check_deadlines(before, after, decided.at)?;
@@ -76,21 +76,13 @@ impl Model {
     fn check_history(
         &self,
         world: &World,
-        index: usize,
         writing: &Writing,
         before: Option<&Record>,
         after: Option<&Record>,
     ) -> Result<(), Broken> {
         // Where the history is lost, its first entry tells of what the writer knows.
         let known = writing.entries.first().map_or(State::Closed, |entry| entry.from);
-        let mut state = world.store.history.unwrap_or(known);
-        // A stranger brought the very bytes back that this instance knew, with more history behind them. The store
-        // compares bytes alone, so the writer's entry goes on from the history that it knew.
-        let brought_back = world.spent.strangers > 1
-            && self.minds.mirror(world.nodes[index].mind).history != world.store.history;
-        if brought_back && !is_own(&self.minds, world.store.value) {
-            state = known;
-        }
+        let mut state = world.store.history.state().unwrap_or(known);
         let mut epoch = world.seen.epoch.max(world.seen.told);
         for Transition { from, to, epoch: new, .. } in &writing.entries {
             if *new <= epoch {
@@ -233,7 +225,7 @@ fn check_reset(
     before: Option<&Record>,
     after: Option<&Record>,
 ) -> Result<(), Broken> {
-    let deleted = world.store.value.is_none() && world.store.history.is_some();
+    let deleted = world.store.value.is_none() && world.store.history != History::Absent;
     let began = decided.asks.contains(&Ask::Introduce);
     match after {
         Some(after) if deleted && before.is_none() => {

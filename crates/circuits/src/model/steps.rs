@@ -2,17 +2,17 @@
 
 use std::rc::Rc;
 
-use breaker::{Admission, Phase, Record, State, Timestamp, admit};
+use breaker::{Admission, Phase, Record, Timestamp, admit};
 use bytes::Bytes;
 
 use super::{
     bounds::{End, Mutation, Stranger},
-    minds::{Ask, Decision, Mind, Minds, Text, Told},
+    minds::{Ask, Decision, Mind, Minds, Text, Told, Writing},
     world::{Action, Broken, Call, Model, Node, ORDINARY, World, small},
 };
 use crate::{
     mirror::{Mirror, Stored},
-    store::{CLOCK_TOLERANCE, Value},
+    store::{CLOCK_TOLERANCE, History, Value},
 };
 
 impl Model {
@@ -139,6 +139,10 @@ impl Model {
             let mind = if online { decided.in_step } else { decided.apart };
             return self.settle(world, index, decision, mind);
         }
+        if decided.writes.as_ref().is_some_and(|writing| writing.lacks_the_history) {
+            self.read(world, index);
+            return Ok(());
+        }
         let swapped = self.compare_and_set(world, index, decision)?;
         world.nodes[index].jumped = false;
         match swapped {
@@ -164,7 +168,7 @@ impl Model {
         let now = self.clock(world, index);
         let decision = self.minds.decide(node.mind, index, now, true, &node.asks);
         let decided = self.minds.decided(decision);
-        if decided.writes.is_none() {
+        if decided.writes.as_ref().is_none_or(|writing| writing.lacks_the_history) {
             return Ok(());
         }
         world.spent.silences += 1;
@@ -212,7 +216,7 @@ impl Model {
         let decided = self.minds.decided(decision);
         let Some(writing) = &decided.writes else { return Ok(Swapped::Changed) };
         let mutation = self.bounds.mutation;
-        if writing.expected != world.store.value && mutation != Some(Mutation::NoCompare) {
+        if self.is_overtaken(world, writing) && mutation != Some(Mutation::NoCompare) {
             return Ok(Swapped::Changed);
         }
         let now = self.time(world);
@@ -225,8 +229,17 @@ impl Model {
         world.seen.told = writing.entries.iter().map(|entry| entry.epoch).fold(world.seen.told, u64::max);
         world.seen.removals += u8::from(writing.next.is_none());
         world.store.value = writing.next;
-        world.store.history = writing.entries.last().map_or(world.store.history, |entry| Some(entry.to));
+        if let Some(last) = writing.entries.last() {
+            world.store.history = History::ending(Some(last));
+        }
         Ok(Swapped::Done)
+    }
+
+    fn is_overtaken(&self, world: &World, writing: &Writing) -> bool {
+        let history = self.hidden(world.store).history;
+        let same = writing.history == History::Unread || writing.history == history;
+        writing.expected != world.store.value
+            || (!same && self.bounds.mutation != Some(Mutation::NoHistoryCompare))
     }
 
     fn read(&mut self, world: &mut World, index: usize) {
@@ -245,7 +258,7 @@ impl Model {
         if changed {
             let mut told = world.store;
             if !mirror.depends_on_history(&value, &self.minds.policy) {
-                told.history = Some(State::Closed);
+                told.history = History::Unread;
             }
             node.mind = self.minds.take_up(node.mind, told);
         }
@@ -296,7 +309,7 @@ impl Model {
             (open && someone).then(|| found.retry_at())
         });
         world.seen.forced = None;
-        world.store = Told { value: None, history: None };
+        world.store = Told { value: None, history: History::Absent };
         world.spent.flushes += 1;
     }
 }

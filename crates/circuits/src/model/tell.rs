@@ -41,7 +41,7 @@ impl Model {
             None if world.store.value.is_some() => "garbage".to_owned(),
             None => "nothing".to_owned(),
         };
-        let history = world.store.history.map_or("none", breaker::State::as_str);
+        let history = world.store.history.state().map_or("none", breaker::State::as_str);
         let mut told = format!("{since:>4} ms | {stored}, history {history}");
         for (index, node) in world.nodes.iter().enumerate() {
             let mirror = self.minds.mirror(node.mind);

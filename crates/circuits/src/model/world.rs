@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use crate::store::History;
 use breaker::{Admission, Phase, Timestamp, admit};
 
 use super::{
@@ -139,7 +140,7 @@ impl Model {
             Node { mind: self.minds.ignorant(), up: true, jumped: false, asks: Vec::new(), reading: None };
         let mut world = World {
             moment: 0,
-            store: Told { value: None, history: None },
+            store: Told { value: None, history: History::Absent },
             nodes: [0; INSTANCES].map(|_| node.clone()),
             calls: Vec::new(),
             late: None,
@@ -278,7 +279,7 @@ impl Model {
         if spent.strangers < most.strangers {
             actions.extend(self.bounds.strangers.iter().map(|stranger| Action::Strange(*stranger)));
         }
-        if spent.flushes < most.flushes && world.store.history.is_some() {
+        if spent.flushes < most.flushes && world.store.history != History::Absent {
             actions.push(Action::Flush);
         }
     }
@@ -291,7 +292,7 @@ impl Model {
 
     pub(super) fn hidden(&self, told: Told) -> Told {
         match self.bounds.mutation {
-            Some(Mutation::NoHistory) if told.value.is_none() => Told { history: None, ..told },
+            Some(Mutation::NoHistory) if told.value.is_none() => Told { history: History::Absent, ..told },
             _ => told,
         }
     }

@@ -5,6 +5,13 @@ use breaker::ModelKey;
 
 use super::{history_key, redis_key};
 
+/// What the scripts begin with.
+macro_rules! script {
+    ($file:literal) => {
+        concat!(include_str!("circuit.lua"), include_str!($file))
+    };
+}
+
 /// A script that Redis runs as one step.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Script {
@@ -22,10 +29,9 @@ pub(super) struct Call {
 impl Script {
     fn script(self) -> &'static ::redis::Script {
         use std::sync::LazyLock;
-        static LOAD: LazyLock<::redis::Script> =
-            LazyLock::new(|| ::redis::Script::new(include_str!("load.lua")));
+        static LOAD: LazyLock<::redis::Script> = LazyLock::new(|| ::redis::Script::new(Script::Load.text()));
         static COMPARE_AND_SET: LazyLock<::redis::Script> =
-            LazyLock::new(|| ::redis::Script::new(include_str!("compare_and_set.lua")));
+            LazyLock::new(|| ::redis::Script::new(Script::CompareAndSet.text()));
         match self {
             Self::Load => &LOAD,
             Self::CompareAndSet => &COMPARE_AND_SET,
@@ -34,8 +40,8 @@ impl Script {
 
     fn text(self) -> &'static str {
         match self {
-            Self::Load => include_str!("load.lua"),
-            Self::CompareAndSet => include_str!("compare_and_set.lua"),
+            Self::Load => script!("load.lua"),
+            Self::CompareAndSet => script!("compare_and_set.lua"),
         }
     }
 
