@@ -2,12 +2,16 @@
 
 use std::{
     collections::HashMap,
+    future::pending,
     sync::{Arc, atomic::Ordering},
     time::Duration,
 };
 
 use breaker::{Document, Event, ModelKey, Timestamp, millis};
-use futures_util::stream::{TryStreamExt as _, iter};
+use futures_util::{
+    future::{BoxFuture, FutureExt as _},
+    stream::{TryStreamExt as _, iter},
+};
 use tokio::{
     task::yield_now,
     time::{Instant, sleep, sleep_until, timeout},
@@ -43,39 +47,53 @@ const SETTLING: u32 = 10;
 const RENEWAL: Duration = Duration::from_secs(6 * 60 * 60);
 
 impl Shared {
-    /// Follows the store for as long as the process lives.
+    /// Follows the store for as long as the process lives. Word of a change is acted on, and a lost store is tried
+    /// again, however long everything takes to be read.
     pub(crate) async fn follow(self: Arc<Self>) {
         let changes = self.store.changes();
         let mut next_read = Instant::now() + RETRY;
+        let mut reading: Option<BoxFuture<'static, ()>> = None;
+        let mut read_again = false;
         loop {
-            let change = tokio::select! {
+            tokio::select! {
                 // In this order, so that a flood of changes keeps nothing else from its turn.
                 biased;
                 () = self.link.lost.notified() => {
+                    reading = None;
                     next_read = Instant::now() + RETRY;
-                    continue;
                 }
-                () = sleep_until(next_read) => None,
-                change = changes.next() => Some(change),
-            };
-            let reads = !matches!(change, Some(Change::Key(_) | Change::Lost(_)));
-            match change {
-                Some(Change::Key(key)) => self.schedule_read(&self.circuit(&key)),
-                Some(Change::Everything) => self.read_everything(true).await,
-                Some(Change::Lost(error)) => self.link.fail(&error, self.clock.now()),
-                None => {
-                    let connected = self.link.is_connected();
-                    self.read_everything(!connected).await;
+                () = finished(&mut reading) => {
+                    reading = read_again.then(|| self.reading_of_everything(true));
+                    read_again = false;
+                    next_read = Instant::now() + self.pause_between_reads();
+                }
+                () = sleep_until(next_read), if reading.is_none() => {
+                    reading = Some(self.reading_of_everything(!self.link.is_connected()));
                     self.drop_idle();
                     self.renew();
                 }
-            }
-            if reads {
-                let pause = if self.link.is_connected() { self.slow_read() } else { RETRY };
-                next_read = Instant::now() + pause;
+                change = changes.next() => match change {
+                    Change::Key(key) => self.schedule_read(&self.circuit(&key)),
+                    Change::Everything if reading.is_some() => read_again = true,
+                    Change::Everything => reading = Some(self.reading_of_everything(true)),
+                    Change::Lost(error) => {
+                        reading = None;
+                        next_read = Instant::now() + RETRY;
+                        self.link.fail(&error, self.clock.now());
+                    }
+                },
             }
             self.heard.notify_waiters();
         }
+    }
+
+    fn reading_of_everything(self: &Arc<Self>, discover: bool) -> BoxFuture<'static, ()> {
+        let shared = Arc::clone(self);
+        async move { shared.read_everything(discover).await }.boxed()
+    }
+
+    fn pause_between_reads(&self) -> Duration {
+        if self.link.is_connected() { self.slow_read() } else { RETRY }
     }
 
     /// The net under missed pushes, at another time in every instance.
@@ -336,6 +354,14 @@ impl Shared {
         self.edit_circuits(|circuits| {
             circuits.retain(|_, circuit| !idle(circuit));
         });
+    }
+}
+
+/// Ends when what is being read has been read; never, if nothing is.
+async fn finished(reading: &mut Option<BoxFuture<'static, ()>>) {
+    match reading {
+        Some(reading) => reading.await,
+        None => pending().await,
     }
 }
 
