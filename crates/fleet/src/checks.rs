@@ -34,8 +34,6 @@ struct Model {
     last_epoch: u64,
     /// The state in which the history ends.
     history: Option<State>,
-    /// Goes up when the leases that there were are void, though their calls may go on: a change of state, a merge.
-    leases_voided: u64,
     probes: Vec<Probe>,
     most_probes: usize,
     /// When a person spoke last, to whichever instance.
@@ -48,7 +46,8 @@ struct Model {
 #[derive(Debug)]
 struct Probe {
     id: u64,
-    leases_voided: u64,
+    /// The epoch of its lease, which is void in any other, though its call may go on: after a change of state, a merge.
+    epoch: u64,
     leased_until: Instant,
     was_shared: bool,
 }
@@ -66,7 +65,6 @@ impl Checks {
         let model = models.entry(key.clone()).or_insert_with(Model::new);
         model.record = self.read(value);
         model.changed_at = Instant::now();
-        model.leases_voided += 1;
         if !history_stands {
             model.history = None;
         }
@@ -118,26 +116,22 @@ impl Checks {
     }
 
     /// A probe's call sets out. `is_shared`: its lease is the store's, not an instance's own while that is away (B2).
-    pub fn probe_began(&self, key: &ModelKey, id: u64, is_shared: bool) {
+    pub fn probe_began(&self, key: &ModelKey, id: u64, epoch: u64, is_shared: bool) {
         let now = Instant::now();
         let mut models = self.models();
         let model = models.entry(key.clone()).or_insert_with(Model::new);
-        let rivals = model.probes.iter().filter(|probe| {
-            probe.was_shared && probe.leases_voided == model.leases_voided && now < probe.leased_until
-        });
-        let rivals = rivals.count();
+        let rivals = model
+            .probes
+            .iter()
+            .filter(|probe| probe.was_shared && model.probes_in(probe.epoch) && now < probe.leased_until)
+            .count();
         let places = usize::try_from(self.policy.half_open_probes).unwrap_or(usize::MAX);
-        if is_shared && rivals >= places {
+        if is_shared && model.probes_in(epoch) && rivals >= places {
             self.trace
                 .violation("B2", format_args!("{key}: {rivals} probes are under way, and another began"));
         }
         let leased_until = now + self.policy.probe_lease + LEASE_GRACE - Duration::from_millis(100);
-        model.probes.push(Probe {
-            id,
-            leases_voided: model.leases_voided,
-            leased_until,
-            was_shared: is_shared,
-        });
+        model.probes.push(Probe { id, epoch, leased_until, was_shared: is_shared });
         model.most_probes = model.most_probes.max(model.probes.len());
     }
 
@@ -174,9 +168,13 @@ impl Checks {
         after: Option<&Record>,
     ) {
         let mut epoch = model.last_epoch;
-        // A foreign value is told as a change from the state that was told last.
-        let foreign = self.is_foreign(&write.expected);
-        let mut state = if foreign { model.history } else { before.map(Record::written_state) };
+        // Without a history, an entry goes on from what stands there; a foreign value took a closed circuit's place.
+        let stood = if self.is_foreign(&write.expected) {
+            Some(State::Closed)
+        } else {
+            before.map(Record::written_state)
+        };
+        let mut state = model.history.or(stood);
         for entry in &write.entries {
             if entry.epoch <= epoch {
                 self.trace.violation("B11", format_args!("{key}: epoch {} follows {epoch}", entry.epoch));
@@ -205,6 +203,15 @@ impl Checks {
                 self.trace.violation("B11", format_args!("{key}: epoch {} is told nowhere", after.epoch));
             }
             _ => {}
+        }
+    }
+
+    /// No more leases live than there are places (B2).
+    fn leases(&self, key: &ModelKey, after: &Record) {
+        let Phase::HalfOpen { leases, .. } = &after.phase else { return };
+        let living = leases.iter().filter(|lease| lease.lives(self.clock.now())).count();
+        if u32::try_from(living).is_ok_and(|living| living > self.policy.half_open_probes) {
+            self.trace.violation("B2", format_args!("{key}: {living} leases live"));
         }
     }
 
@@ -258,6 +265,9 @@ impl Watch for Checks {
         if let Some(before) = &before {
             self.deadlines(key, model.spoken_at, &write.entries, before, after.as_ref());
         }
+        if let Some(after) = &after {
+            self.leases(key, after);
+        }
         if write.lifetime.is_some_and(|lifetime| {
             let retry = after.as_ref().and_then(Record::retry_at).unwrap_or(Timestamp::NEVER);
             self.clock.now() + lifetime < retry
@@ -268,13 +278,6 @@ impl Watch for Checks {
             model.transitions.push((Instant::now(), entry.epoch));
             model.last_epoch = model.last_epoch.max(entry.epoch);
             model.history = Some(entry.to);
-            if matches!(
-                entry.reason.kind,
-                Cause::Manual | Cause::Reset | Cause::Foreign | Cause::Restored | Cause::Merged
-            ) || entry.from == State::HalfOpen
-            {
-                model.leases_voided += 1;
-            }
         }
         if let Some(after) = &after {
             model.last_epoch = model.last_epoch.max(after.epoch);
@@ -301,13 +304,19 @@ pub fn is_closed(record: &Record, now: Timestamp) -> bool {
 }
 
 impl Model {
+    /// Whether the store holds a half-open circuit of this epoch, so that its leases live.
+    fn probes_in(&self, epoch: u64) -> bool {
+        self.record
+            .as_ref()
+            .is_some_and(|record| record.epoch == epoch && matches!(record.phase, Phase::HalfOpen { .. }))
+    }
+
     fn new() -> Self {
         Self {
             record: None,
             changed_at: Instant::now(),
             last_epoch: 0,
             history: None,
-            leases_voided: 0,
             probes: Vec::new(),
             most_probes: 0,
             spoken_at: None,

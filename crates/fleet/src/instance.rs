@@ -147,7 +147,7 @@ impl Caller {
         }
         let id = (id << 16) | u64::try_from(self.number).unwrap_or(0);
         let is_shared = was_connected && self.is_connected();
-        self.world.checks.probe_began(key, id, is_shared);
+        self.world.checks.probe_began(key, id, permit.epoch(), is_shared);
         let place = Place { checks: Arc::clone(&self.world.checks), key: key.clone(), id };
         go(permit, course, || place.leave()).await;
     }
