@@ -77,7 +77,7 @@ const fn anthropic_type(status: u16) -> &'static str {
         409 => "conflict_error",
         413 => "request_too_large",
         429 => "rate_limit_error",
-        504 => "timeout_error",
+        408 | 504 => "timeout_error",
         529 => "overloaded_error",
         500.. => "api_error",
         _ => "invalid_request_error",
