@@ -17,7 +17,10 @@ use providers::{Answer, EventStream, Fault, Provider, WholeAnswer};
 use tokio::time::{Instant, sleep, timeout_at};
 use tracing::Span;
 
-use crate::{Call, Chain, LargestHeld, Meter, Traces, patience, spans, trial::Trial};
+use crate::{
+    Call, Chain, LargestHeld, Meter, Traces, patience, spans,
+    trial::{Due, Trial},
+};
 
 /// What an attempt needs to know of its call. Many may be made for one call, side by side.
 #[derive(Clone, Copy)]
@@ -122,7 +125,8 @@ impl Errand<'_> {
         let attempt = self.meter.attempt(&step.key, chain.model_is_on_a_route);
         let span = spans::attempt(self.span, &step.key, &step.provider, permit.is_probe());
         let traced = self.traces.map(|traces| traces.pass_on(&span, &call.headers));
-        let mut trial = Trial::begin(permit, call.request.stream(), attempt, span);
+        let due = Due::new(self.deadline, chain.timeouts.total);
+        let mut trial = Trial::begin(permit, call.request.stream(), due, attempt, span);
         let body = call.request.with_model(step.key.model());
         let headers = traced.as_ref().unwrap_or(&call.headers);
         let to_provider = call.to_provider(&body, headers, &chain.timeouts);
@@ -150,8 +154,6 @@ impl Errand<'_> {
             }
             Err(_) => {
                 told("timeouts.total ran out");
-                // A model that got only what others had left of `total` is not to blame for its end.
-                trial.out_of_time(began.elapsed() >= chain.timeouts.total / 2);
                 Came::OutOfTime
             }
         }
