@@ -30,7 +30,7 @@ pub fn check(dialect: Dialect, body: &[u8]) -> Result<Usage, NoAnswer> {
     .map_err(|_| NoAnswer::Invalid)?;
     match promised {
         Promised::Yes => Ok(usage),
-        Promised::Error => Err(NoAnswer::Error(ErrorBody::read(None, body))),
+        Promised::Error => Err(NoAnswer::Error(ErrorBody::read_inside(body))),
         Promised::No => Err(NoAnswer::Invalid),
     }
 }

@@ -110,7 +110,7 @@ pub fn classify(dialect: Dialect, frame: &Frame) -> EventClass {
     };
     match parsed {
         Ok(Some(progress)) => EventClass::Progress(progress),
-        Ok(None) => EventClass::Error(ErrorBody::read(None, &data)),
+        Ok(None) => EventClass::Error(ErrorBody::read_inside(&data)),
         Err(Unpromised) => EventClass::Invalid,
     }
 }

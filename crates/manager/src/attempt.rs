@@ -129,7 +129,7 @@ impl Errand<'_> {
         let mut trial = Trial::begin(permit, call.request.stream(), due, attempt, span);
         let body = call.request.with_model(step.key.model());
         let headers = traced.as_ref().unwrap_or(&call.headers);
-        let to_provider = call.to_provider(&body, headers, &chain.timeouts);
+        let to_provider = call.to_provider(step.key.model(), &body, headers, &chain.timeouts);
         let result =
             timeout_at(self.deadline, open(&step.provider, to_provider, &mut trial, chain.largest_held))
                 .await;
