@@ -159,10 +159,19 @@ impl Errand<'_> {
         }
     }
 
-    /// Reads a stream that has spoken to its end, so that nobody sees it fail.
-    pub(crate) async fn hold(self, at: usize, mut spoken: Spoken) -> Tried {
+    /// Reads a stream that has spoken to its end, so that nobody sees it fail. The caller still has nothing of it, so
+    /// `timeouts.total` goes on.
+    pub(crate) async fn hold(self, at: usize, spoken: Spoken) -> Tried {
+        let came = timeout_at(self.deadline, self.read_to_end(at, spoken)).await.unwrap_or_else(|_| {
+            tracing::debug!(request = self.call.id, model = %self.chain.steps[at].key, "attempt: timeouts.total ran out while held");
+            Came::OutOfTime
+        });
+        Tried { at, came }
+    }
+
+    async fn read_to_end(self, at: usize, mut spoken: Spoken) -> Came {
         let mut size: usize = spoken.held.iter().map(Bytes::len).sum();
-        let came = loop {
+        loop {
             match spoken.stream.next().await {
                 Ok(Some(event)) => {
                     size += event.bytes.len();
@@ -180,8 +189,7 @@ impl Errand<'_> {
                     break Came::Failed(fault);
                 }
             }
-        };
-        Tried { at, came }
+        }
     }
 }
 

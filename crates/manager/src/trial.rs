@@ -39,7 +39,7 @@ impl Due {
 #[derive(Debug)]
 pub(crate) struct Trial {
     permit: Option<Permit>,
-    /// By when it must have answered; a stream, have spoken.
+    /// By when there must be something for the caller.
     due: Option<Due>,
     /// Since when a stream has been awaited of which nothing has come.
     silent_since: Option<Instant>,
@@ -61,11 +61,15 @@ impl Trial {
 
     /// The stream said its first content.
     pub(crate) fn first_content(&mut self) {
-        self.due = None;
         self.attempt.first_content();
         if let Some(permit) = &mut self.permit {
             permit.first_content();
         }
+    }
+
+    /// The stream is the caller's from here on, and takes the time it takes.
+    pub(crate) const fn handed_on(&mut self) {
+        self.due = None;
     }
 
     /// The call brought a good, whole answer.

@@ -316,8 +316,9 @@ impl<'a> Walk<'a> {
                     body: Body::Stream { headers: stream.headers().clone(), events },
                 })
             }
-            Ending::Stream { at, spoken: Spoken { held, stream, trial } } => {
+            Ending::Stream { at, spoken: Spoken { held, stream, mut trial } } => {
                 let answered_by = answered_by(at);
+                trial.handed_on();
                 record.speaks();
                 let headers = stream.headers().clone();
                 let relay = Relay {
