@@ -341,6 +341,10 @@ impl<'a> Walk<'a> {
 }
 
 /// What happens on the way.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "it is moved once an attempt; a box would be one more allocation"
+)]
 enum Happened {
     /// An attempt came to its end.
     Tried(Tried),
