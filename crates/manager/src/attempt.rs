@@ -140,11 +140,13 @@ impl Errand<'_> {
         match result {
             Ok(Ok(Opened::Whole(answer))) => {
                 told("answered");
+                trial.answered_by(&answer.origin);
                 trial.succeeded(answer.usage);
                 Came::Whole(answer)
             }
             Ok(Ok(Opened::Stream { held, stream })) => {
                 told("speaks");
+                trial.answered_by(stream.origin());
                 Came::Opened(Spoken { held, stream, trial })
             }
             Ok(Err(fault)) => {

@@ -81,6 +81,7 @@ impl FromStr for Drill {
 
 /// What a call comes to.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "it is moved once a call; a box would be one more allocation")]
 pub enum Response {
     /// A model has answered.
     Answered(Reply),

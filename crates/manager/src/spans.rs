@@ -8,7 +8,7 @@ use std::fmt;
 
 use breaker::ModelKey;
 use circuits::TRACES;
-use dialects::Usage;
+use dialects::{Origin, Usage};
 use http::HeaderMap;
 use providers::{Fault, Kind, Provider};
 use tracing::{Span, field::Empty, trace_span};
@@ -40,6 +40,8 @@ macro_rules! span {
             error.type = Empty,
             gen_ai.operation.name = OPERATION,
             gen_ai.request.model = $model,
+            gen_ai.response.id = Empty,
+            gen_ai.response.model = Empty,
             gen_ai.usage.input_tokens = Empty,
             gen_ai.usage.output_tokens = Empty,
             switchboard.outcome = Empty,
@@ -102,6 +104,16 @@ pub(crate) fn ended(span: &Span, outcome: &'static str) {
     if !matches!(outcome, ANSWERED | "client_left" | "stopped") {
         span.record("otel.status_code", "ERROR");
         span.record("error.type", outcome);
+    }
+}
+
+/// Where an answer says that it comes from.
+pub(crate) fn answered_by(span: &Span, origin: &Origin) {
+    if let Some(id) = &origin.id {
+        span.record("gen_ai.response.id", &**id);
+    }
+    if let Some(model) = &origin.model {
+        span.record("gen_ai.response.model", &**model);
     }
 }
 

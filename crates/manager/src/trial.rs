@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use breaker::{Failure, FailureKind};
 use circuits::Permit;
-use dialects::Usage;
+use dialects::{Origin, Usage};
 use providers::Fault;
 use tokio::time::Instant;
 use tracing::Span;
@@ -65,6 +65,11 @@ impl Trial {
         if let Some(permit) = &mut self.permit {
             permit.first_content();
         }
+    }
+
+    /// The answer has said where it comes from.
+    pub(crate) fn answered_by(&self, origin: &Origin) {
+        spans::answered_by(&self.span, origin);
     }
 
     /// The stream is the caller's from here on, and takes the time it takes.

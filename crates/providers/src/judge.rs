@@ -81,7 +81,7 @@ fn blame_of_status(status: u16, meaning: Meaning, wait: impl FnOnce() -> Option<
 #[cfg(test)]
 mod tests {
     use bytes::Bytes;
-    use dialects::Usage;
+    use dialects::{Origin, Usage};
     use http::{HeaderMap, HeaderValue, StatusCode};
     use serde_json::json;
 
@@ -98,7 +98,16 @@ mod tests {
         headers.extend(retry_after.map(|wait| (http::header::RETRY_AFTER, HeaderValue::from_static(wait))));
         let body = json!({"error": {"message": "m", "type": "t", "code": error_code}}).to_string().into();
         let status_code = StatusCode::from_u16(code).unwrap();
-        status(WholeAnswer { status: status_code, headers, body, usage: Usage::default() }, "m")
+        status(
+            WholeAnswer {
+                status: status_code,
+                headers,
+                body,
+                usage: Usage::default(),
+                origin: Origin::default(),
+            },
+            "m",
+        )
     }
 
     #[test]
@@ -174,6 +183,7 @@ mod tests {
                 headers: HeaderMap::new(),
                 body: body.clone(),
                 usage: Usage::default(),
+                origin: Origin::default(),
             };
             let fault = reported(ErrorBody::read_inside(&body), answer);
             assert_eq!(fault.blame, blame, "{body:?}");

@@ -152,8 +152,8 @@ impl Provider {
         let mut answer = deadline.bound(WholeAnswer::read(response)).await??;
         match answer::check(call.endpoint.dialect(), &answer.body) {
             Err(NoAnswer::Error(error)) => Err(judge::reported(error, answer)),
-            Ok(usage) if !call.stream => {
-                answer.usage = usage;
+            Ok((usage, origin)) if !call.stream => {
+                (answer.usage, answer.origin) = (usage, origin);
                 Ok(Answer::Whole(answer))
             }
             // A plain answer is not what a caller that asked for a stream can read.

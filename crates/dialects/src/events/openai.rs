@@ -2,13 +2,19 @@
 
 use serde::Deserialize;
 use serde::de::IgnoredAny;
+use serde_json::value::RawValue;
 
 use super::said::Said;
 use super::{Choices, Parsed, Progress, Unpromised};
+use crate::Origin;
 use crate::usage::OpenAiUsage;
 
 #[derive(Deserialize)]
-struct Chunk {
+struct Chunk<'a> {
+    #[serde(borrow)]
+    id: Option<&'a RawValue>,
+    #[serde(borrow)]
+    model: Option<&'a RawValue>,
     error: Option<IgnoredAny>,
     choices: Option<Vec<Choice>>,
     usage: Option<OpenAiUsage>,
@@ -22,11 +28,11 @@ struct Choice {
     finish_reason: Option<String>,
 }
 
-pub(super) fn read(data: &[u8]) -> Parsed {
+pub(super) fn read(data: &[u8], origin: &mut Origin) -> Parsed {
     if data.trim_ascii() == b"[DONE]" {
         return Ok(Some(Progress { done: true, ..Progress::default() }));
     }
-    let chunk: Chunk = serde_json::from_slice(data)?;
+    let chunk: Chunk<'_> = serde_json::from_slice(data)?;
     if chunk.error.is_some() {
         return Ok(None);
     }
@@ -34,6 +40,7 @@ pub(super) fn read(data: &[u8]) -> Parsed {
     if chunk.choices.is_none() && chunk.usage.is_none() {
         return Err(Unpromised);
     }
+    origin.learn(chunk.id, chunk.model);
     let mut progress =
         Progress { usage: chunk.usage.map(Into::into).unwrap_or_default(), ..Progress::default() };
     for choice in chunk.choices.unwrap_or_default() {
