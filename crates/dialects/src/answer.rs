@@ -4,9 +4,9 @@ use std::borrow::Cow;
 
 use serde::Deserialize;
 use serde::de::IgnoredAny;
-use serde_json::value::RawValue;
 
 use crate::error::ErrorBody;
+use crate::origin::Name;
 use crate::usage::{AnthropicUsage, OpenAiUsage};
 use crate::{Dialect, Origin, Usage};
 
@@ -45,10 +45,10 @@ enum Promised {
 fn openai(body: &[u8]) -> serde_json::Result<(Promised, Usage, Origin)> {
     #[derive(Deserialize)]
     struct Completion<'a> {
-        #[serde(borrow)]
-        id: Option<&'a RawValue>,
-        #[serde(borrow)]
-        model: Option<&'a RawValue>,
+        #[serde(default, borrow)]
+        id: Name<'a>,
+        #[serde(default, borrow)]
+        model: Name<'a>,
         error: Option<IgnoredAny>,
         choices: Option<Vec<IgnoredAny>>,
         usage: Option<OpenAiUsage>,
@@ -70,10 +70,10 @@ fn anthropic(body: &[u8]) -> serde_json::Result<(Promised, Usage, Origin)> {
     struct Message<'a> {
         #[serde(rename = "type", borrow)]
         kind: Cow<'a, str>,
-        #[serde(borrow)]
-        id: Option<&'a RawValue>,
-        #[serde(borrow)]
-        model: Option<&'a RawValue>,
+        #[serde(default, borrow)]
+        id: Name<'a>,
+        #[serde(default, borrow)]
+        model: Name<'a>,
         content: Option<Vec<IgnoredAny>>,
         usage: Option<AnthropicUsage>,
     }
@@ -111,7 +111,7 @@ mod tests {
     #[test]
     fn an_answer_need_not_say_where_it_comes_from() {
         let long = format!("\"{}\"", "x".repeat(257));
-        for name in ["null", "7", "{}", "\"\"", &long] {
+        for name in ["null", "7", "-7", "0.5", "true", "[1]", "{\"a\":1}", "\"\"", &long] {
             let body = format!(r#"{{"id":{name},"model":{name},"choices":[{{}}],"error":null}}"#);
             assert_eq!(check(Dialect::OpenAiChat, body.as_bytes()), Ok(Default::default()), "{name}");
         }

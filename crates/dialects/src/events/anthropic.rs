@@ -7,6 +7,7 @@ use serde_json::value::RawValue;
 
 use super::said::Said;
 use super::{Choices, Parsed, Progress, Unpromised};
+use crate::origin::Name;
 use crate::usage::AnthropicUsage;
 use crate::{Origin, Usage};
 
@@ -26,10 +27,10 @@ struct Event<'a> {
 /// The message that `message_start` brings, still empty.
 #[derive(Deserialize)]
 struct Message<'a> {
-    #[serde(borrow)]
-    id: Option<&'a RawValue>,
-    #[serde(borrow)]
-    model: Option<&'a RawValue>,
+    #[serde(default, borrow)]
+    id: Name<'a>,
+    #[serde(default, borrow)]
+    model: Name<'a>,
     usage: Option<AnthropicUsage>,
 }
 

@@ -1,20 +1,22 @@
 //! OpenAI's chunks: `chat.completion.chunk`.
 
+use std::mem;
+
 use serde::Deserialize;
 use serde::de::IgnoredAny;
-use serde_json::value::RawValue;
 
 use super::said::Said;
 use super::{Choices, Parsed, Progress, Unpromised};
 use crate::Origin;
+use crate::origin::Name;
 use crate::usage::OpenAiUsage;
 
 #[derive(Deserialize)]
-struct Chunk<'a> {
-    #[serde(borrow)]
-    id: Option<&'a RawValue>,
-    #[serde(borrow)]
-    model: Option<&'a RawValue>,
+struct Chunk<N> {
+    #[serde(default)]
+    id: N,
+    #[serde(default)]
+    model: N,
     error: Option<IgnoredAny>,
     choices: Option<Vec<Choice>>,
     usage: Option<OpenAiUsage>,
@@ -32,7 +34,16 @@ pub(super) fn read(data: &[u8], origin: &mut Origin) -> Parsed {
     if data.trim_ascii() == b"[DONE]" {
         return Ok(Some(Progress { done: true, ..Progress::default() }));
     }
-    let chunk: Chunk<'_> = serde_json::from_slice(data)?;
+    // Every chunk has the names again, and the first that has them will do.
+    if origin.is_known() {
+        return brought(serde_json::from_slice::<Chunk<IgnoredAny>>(data)?);
+    }
+    let mut chunk: Chunk<Name<'_>> = serde_json::from_slice(data)?;
+    origin.learn(mem::take(&mut chunk.id), mem::take(&mut chunk.model));
+    brought(chunk)
+}
+
+fn brought<N>(chunk: Chunk<N>) -> Parsed {
     if chunk.error.is_some() {
         return Ok(None);
     }
@@ -40,7 +51,6 @@ pub(super) fn read(data: &[u8], origin: &mut Origin) -> Parsed {
     if chunk.choices.is_none() && chunk.usage.is_none() {
         return Err(Unpromised);
     }
-    origin.learn(chunk.id, chunk.model);
     let mut progress =
         Progress { usage: chunk.usage.map(Into::into).unwrap_or_default(), ..Progress::default() };
     for choice in chunk.choices.unwrap_or_default() {
