@@ -101,9 +101,18 @@ mod tests {
     use tokio::time::{Instant, sleep};
 
     use super::*;
+    use crate::stop::Stage;
+
+    async fn read_pieces(
+        distance: Duration,
+        pieces: impl Iterator<Item = &'static str> + Send + 'static,
+    ) -> (u16, String, Duration) {
+        read_pieces_from(&Lifecycle::new(), distance, pieces).await
+    }
 
     /// Reads a body of pieces that come at this distance. What it comes to (200, or an error's status), and when.
-    async fn read_pieces(
+    async fn read_pieces_from(
+        lifecycle: &Arc<Lifecycle>,
         distance: Duration,
         pieces: impl Iterator<Item = &'static str> + Send + 'static,
     ) -> (u16, String, Duration) {
@@ -112,7 +121,7 @@ mod tests {
             sleep(distance).await;
             Ok::<_, Infallible>(piece)
         });
-        let read = read(Body::from_stream(pieces), 1_000, &Lifecycle::new()).await;
+        let read = read(Body::from_stream(pieces), 1_000, lifecycle).await;
         let (status, text) = match read {
             Ok(bytes) => (200, String::from_utf8(bytes.to_vec()).unwrap()),
             Err(error) => {
@@ -139,5 +148,16 @@ mod tests {
         assert_eq!((status, after), (408, LONGEST), "{text}");
         let (status, text, _) = read_pieces(Duration::ZERO, iter::repeat("a")).await;
         assert_eq!(status, 413, "{text}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_gateway_that_stops_waits_for_what_is_under_way_and_not_for_long() {
+        let second = Duration::from_secs(1);
+        for (pieces, expected) in [(vec!["a"], (200, second)), (vec!["a", "b", "c"], (503, second * 2))] {
+            let lifecycle = Lifecycle::new();
+            lifecycle.enter(Stage::Stopping);
+            let (status, text, after) = read_pieces_from(&lifecycle, second, pieces.into_iter()).await;
+            assert_eq!((status, after), expected, "{text}");
+        }
     }
 }

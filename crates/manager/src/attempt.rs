@@ -155,6 +155,7 @@ impl Errand<'_> {
                 Came::Failed(fault)
             }
             Err(_) => {
+                // Whose fault that is, the trial says when it is dropped.
                 told("timeouts.total ran out");
                 Came::OutOfTime
             }

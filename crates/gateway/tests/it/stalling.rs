@@ -69,18 +69,3 @@ async fn a_body_that_stalls_holds_up_no_stop() {
         assert!(answer.contains("\r\nx-switchboard-error: stopping\r\n"), "{answer}");
     }
 }
-
-#[tokio::test]
-async fn a_body_under_way_when_the_gateway_stops_has_time_to_come() {
-    let world = World::new().await;
-    let mut socket = stall(&world, CHAT).await;
-    world.stop.send(Stop::AfterCalls).unwrap();
-    let refused =
-        async { while world.chat("chat", false).send().await.is_ok_and(|answer| answer.status() == 200) {} };
-    timeout(SOON, refused).await.expect("new calls are refused");
-    let rest = r#""chat","messages":[{"role":"user","content":"Hi"}],"stream":false}"#;
-    socket.write_all(format!("{rest:<990}").as_bytes()).await.unwrap();
-    let answer = timeout(SOON, answer(&mut socket)).await.unwrap();
-    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
-    timeout(SOON, world.served).await.expect("it ends").unwrap();
-}
