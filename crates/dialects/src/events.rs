@@ -13,7 +13,7 @@ use bytes::Bytes;
 
 use crate::error::ErrorBody;
 use crate::sse::Frame;
-use crate::{Dialect, Usage};
+use crate::{Dialect, Origin, Usage};
 
 /// What an event means for the call it belongs to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -99,18 +99,17 @@ pub const fn keep_alive(dialect: Dialect) -> Bytes {
     })
 }
 
-/// Says what a frame means.
-#[must_use]
-pub fn classify(dialect: Dialect, frame: &Frame) -> EventClass {
+/// Says what a frame means. What it tells of the answer's origin goes into `origin`.
+pub fn classify(dialect: Dialect, frame: &Frame, origin: &mut Origin) -> EventClass {
     // Without data it is no event: a comment, a blank line, a lone name.
     let Some(data) = frame.data() else { return EventClass::Progress(Progress::default()) };
     let parsed = match dialect {
-        Dialect::OpenAiChat => openai::read(&data),
-        Dialect::Anthropic => anthropic::read(&data),
+        Dialect::OpenAiChat => openai::read(&data, origin),
+        Dialect::Anthropic => anthropic::read(&data, origin),
     };
     match parsed {
         Ok(Some(progress)) => EventClass::Progress(progress),
-        Ok(None) => EventClass::Error(ErrorBody::read(None, &data)),
+        Ok(None) => EventClass::Error(ErrorBody::read_inside(&data)),
         Err(Unpromised) => EventClass::Invalid,
     }
 }

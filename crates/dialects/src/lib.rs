@@ -18,11 +18,13 @@ pub mod answer;
 pub mod error;
 pub mod events;
 pub mod models;
+mod origin;
 mod request;
 pub mod sse;
 mod usage;
 
 pub use events::{Choices, EventClass, Progress, classify};
+pub use origin::Origin;
 pub use request::{Request, RequestError};
 pub use usage::Usage;
 

@@ -46,7 +46,7 @@ async fn answer(app: &App, endpoint: Endpoint, caller: &Caller, request: Request
             .respond(dialect, &caller.id);
     };
     let reply = async {
-        let call = read(app.max_body, endpoint, caller, request).await?;
+        let call = read(app, endpoint, caller, request).await?;
         app.manager.call(call).await.map_err(Error::from)
     };
     let reply = tokio::select! {
@@ -61,11 +61,11 @@ async fn answer(app: &App, endpoint: Endpoint, caller: &Caller, request: Request
     }
 }
 
-async fn read(max_body: usize, endpoint: Endpoint, caller: &Caller, request: Request) -> Result<Call, Error> {
+async fn read(app: &App, endpoint: Endpoint, caller: &Caller, request: Request) -> Result<Call, Error> {
     let (parts, body) = request.into_parts();
     let fallback = fallback(&parts.headers)?;
     let drill = drill(&parts.headers, caller.role)?;
-    let body = body::read(body, max_body).await?;
+    let body = body::read(body, app.max_body, &app.lifecycle).await?;
     let request =
         dialects::Request::parse(endpoint, body).map_err(|error| Error::invalid(error.to_string()))?;
     let id = caller.id.to_str().unwrap_or_default().to_owned();

@@ -25,7 +25,7 @@ pub(crate) struct Error {
     retry_in: Option<Duration>,
     /// Whether the client's SDK is told to add no retries of its own.
     no_retry: bool,
-    /// Whether the connection ends with it, so that the client's next call goes elsewhere.
+    /// Whether the connection ends with it.
     close: bool,
 }
 
@@ -35,13 +35,11 @@ impl Error {
         Self { status, code, message, retry_in: None, no_retry: false, close: false }
     }
 
-    /// The gateway is stopping; another one, or the next, will take the call.
+    /// The gateway is stopping; another one, or the next, will take the call, on a connection of its own.
     pub(crate) fn stopping(message: &str) -> Self {
-        Self {
-            retry_in: Some(Duration::from_secs(1)),
-            close: true,
-            ..Self::new(StatusCode::SERVICE_UNAVAILABLE, STOPPING, message.to_owned())
-        }
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, STOPPING, message.to_owned())
+            .retry_in(Duration::from_secs(1))
+            .closing()
     }
 
     /// What the request says cannot be meant.
@@ -52,6 +50,12 @@ impl Error {
     /// The same, and when to come back.
     pub(crate) const fn retry_in(mut self, wait: Duration) -> Self {
         self.retry_in = Some(wait);
+        self
+    }
+
+    /// The same, and the connection ends with it.
+    pub(crate) const fn closing(mut self) -> Self {
+        self.close = true;
         self
     }
 

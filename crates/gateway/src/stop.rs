@@ -19,7 +19,10 @@ use bytes::Bytes;
 use dialects::{Dialect, error::error_event};
 use futures_util::{Stream, StreamExt as _};
 use manager::Events;
-use tokio::{sync::watch, time::Instant};
+use tokio::{
+    sync::watch,
+    time::{Instant, sleep},
+};
 
 /// While calls still come, the listener stays open so long after the last one, for load balancers to notice that the
 /// gateway is not ready any more: a refused call can go elsewhere, a refused connection looks like a fault.
@@ -74,6 +77,13 @@ impl Lifecycle {
     /// Ends when it is told to stop.
     pub(crate) async fn stopping(self: Arc<Self>) {
         let _ = self.stage.subscribe().wait_for(|stage| *stage > Stage::Serving).await;
+    }
+
+    /// Ends when requests that are not whole by then are waited for no longer: their callers have had as much time as
+    /// load balancers have.
+    pub(crate) async fn impatient(self: Arc<Self>) {
+        self.stopping().await;
+        sleep(NOTICE).await;
     }
 
     /// Ends when time is up.

@@ -17,7 +17,10 @@ use providers::{Answer, EventStream, Fault, Provider, WholeAnswer};
 use tokio::time::{Instant, sleep, timeout_at};
 use tracing::Span;
 
-use crate::{Call, Chain, LargestHeld, Meter, Traces, patience, spans, trial::Trial};
+use crate::{
+    Call, Chain, LargestHeld, Meter, Traces, patience, spans,
+    trial::{Due, Trial},
+};
 
 /// What an attempt needs to know of its call. Many may be made for one call, side by side.
 #[derive(Clone, Copy)]
@@ -122,10 +125,11 @@ impl Errand<'_> {
         let attempt = self.meter.attempt(&step.key, chain.model_is_on_a_route);
         let span = spans::attempt(self.span, &step.key, &step.provider, permit.is_probe());
         let traced = self.traces.map(|traces| traces.pass_on(&span, &call.headers));
-        let mut trial = Trial::begin(permit, call.request.stream(), attempt, span);
+        let due = Due::new(self.deadline, chain.timeouts.total);
+        let mut trial = Trial::begin(permit, call.request.stream(), due, attempt, span);
         let body = call.request.with_model(step.key.model());
         let headers = traced.as_ref().unwrap_or(&call.headers);
-        let to_provider = call.to_provider(&body, headers, &chain.timeouts);
+        let to_provider = call.to_provider(step.key.model(), &body, headers, &chain.timeouts);
         let result =
             timeout_at(self.deadline, open(&step.provider, to_provider, &mut trial, chain.largest_held))
                 .await;
@@ -136,11 +140,13 @@ impl Errand<'_> {
         match result {
             Ok(Ok(Opened::Whole(answer))) => {
                 told("answered");
+                trial.answered_by(&answer.origin);
                 trial.succeeded(answer.usage);
                 Came::Whole(answer)
             }
             Ok(Ok(Opened::Stream { held, stream })) => {
                 told("speaks");
+                trial.answered_by(stream.origin());
                 Came::Opened(Spoken { held, stream, trial })
             }
             Ok(Err(fault)) => {
@@ -149,18 +155,26 @@ impl Errand<'_> {
                 Came::Failed(fault)
             }
             Err(_) => {
+                // Whose fault that is, the trial says when it is dropped.
                 told("timeouts.total ran out");
-                // A model that got only what others had left of `total` is not to blame for its end.
-                trial.out_of_time(began.elapsed() >= chain.timeouts.total / 2);
                 Came::OutOfTime
             }
         }
     }
 
-    /// Reads a stream that has spoken to its end, so that nobody sees it fail.
-    pub(crate) async fn hold(self, at: usize, mut spoken: Spoken) -> Tried {
+    /// Reads a stream that has spoken to its end, so that nobody sees it fail. The caller still has nothing of it, so
+    /// `timeouts.total` goes on.
+    pub(crate) async fn hold(self, at: usize, spoken: Spoken) -> Tried {
+        let came = timeout_at(self.deadline, self.read_to_end(at, spoken)).await.unwrap_or_else(|_| {
+            tracing::debug!(request = self.call.id, model = %self.chain.steps[at].key, "attempt: timeouts.total ran out while held");
+            Came::OutOfTime
+        });
+        Tried { at, came }
+    }
+
+    async fn read_to_end(self, at: usize, mut spoken: Spoken) -> Came {
         let mut size: usize = spoken.held.iter().map(Bytes::len).sum();
-        let came = loop {
+        loop {
             match spoken.stream.next().await {
                 Ok(Some(event)) => {
                     size += event.bytes.len();
@@ -178,8 +192,7 @@ impl Errand<'_> {
                     break Came::Failed(fault);
                 }
             }
-        };
-        Tried { at, came }
+        }
     }
 }
 

@@ -25,15 +25,17 @@ pub struct Call {
 }
 
 impl Call {
-    /// The same for a provider, with `body` as it wants it, and the headers that may go on.
+    /// The same for a provider, with `model` and `body` as it wants them, and the headers that may go on.
     pub(crate) fn to_provider<'a>(
         &'a self,
+        model: &'a str,
         body: &'a Bytes,
         headers: &'a HeaderMap,
         timeouts: &'a Timeouts,
     ) -> providers::Call<'a> {
         providers::Call {
             endpoint: self.request.endpoint(),
+            model,
             body,
             stream: self.request.stream(),
             headers,
@@ -79,6 +81,7 @@ impl FromStr for Drill {
 
 /// What a call comes to.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "it is moved once a call; a box would be one more allocation")]
 pub enum Response {
     /// A model has answered.
     Answered(Reply),

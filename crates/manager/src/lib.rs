@@ -24,9 +24,11 @@
 //! - The chain's order is kept. A model whose circuit is open costs no time (C4).
 //! - Until a stream has said something nothing of it reaches the caller, so the next model can take the call up
 //!   unseen; afterwards a failure is told in the stream, never hidden by an end marker (C3).
-//! - Everything up to a stream's first content keeps within `timeouts.total`, waits and retries included.
+//! - Everything until there is something for the caller keeps within `timeouts.total`, waits and retries included: until a
+//!   stream's first content, and of a held stream until all of it is here (C4).
 //! - Dropping a call or its reply stops the provider's call and gives the permit back without an outcome, except
-//!   that a stream given up after [`SILENCE`] without a byte of answer counts as a failure (C1).
+//!   that a stream given up after [`SILENCE`] without a byte of answer counts as a failure (C1), and so does a model that had
+//!   at least half of `timeouts.total` when that ran out.
 //! - A stream needs no task, no channel and no copy of its events.
 //! - Each call that names a model leaves one line in the log and counts once in the metrics, however it ends; only a
 //!   whole, good answer is counted as answered, and only its tokens.

@@ -9,7 +9,7 @@ use std::{
 };
 
 use breaker::ModelKey;
-use dialects::{Endpoint, Usage};
+use dialects::{Endpoint, Origin, Usage};
 use tokio::time::Instant;
 use tracing::Span;
 
@@ -81,6 +81,12 @@ impl Record {
     /// Where calls to providers are counted.
     pub(crate) const fn attempts(&self) -> &Arc<AtomicU32> {
         &self.attempts
+    }
+
+    /// A model has answered, or begun to.
+    pub(crate) fn answered_by(&mut self, key: ModelKey, origin: &Origin) {
+        self.answered_by = Some(key);
+        spans::answered_by(&self.span, origin);
     }
 
     /// Of a stream, the first content can be given to the caller.

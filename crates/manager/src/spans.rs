@@ -8,7 +8,7 @@ use std::fmt;
 
 use breaker::ModelKey;
 use circuits::TRACES;
-use dialects::Usage;
+use dialects::{Origin, Usage};
 use http::HeaderMap;
 use providers::{Fault, Kind, Provider};
 use tracing::{Span, field::Empty, trace_span};
@@ -27,65 +27,70 @@ pub trait Traces: fmt::Debug + Send + Sync + 'static {
     fn pass_on(&self, span: &Span, callers: &HeaderMap) -> HeaderMap;
 }
 
+/// A span with the fields that a call and an attempt share, and those of its own. Until it ends most are empty.
+macro_rules! span {
+    ($name:literal, parent: $parent:expr, kind: $kind:literal, model: $model:expr, $($own:tt)*) => {{
+        let span = trace_span!(
+            target: TRACES,
+            parent: $parent,
+            $name,
+            otel.name = Empty,
+            otel.kind = $kind,
+            otel.status_code = Empty,
+            error.type = Empty,
+            gen_ai.operation.name = OPERATION,
+            gen_ai.request.model = $model,
+            gen_ai.response.id = Empty,
+            gen_ai.response.model = Empty,
+            gen_ai.usage.input_tokens = Empty,
+            gen_ai.usage.output_tokens = Empty,
+            switchboard.outcome = Empty,
+            $($own)*
+        );
+        if !span.is_disabled() {
+            span.record("otel.name", format!("{OPERATION} {}", $model));
+        }
+        span
+    }};
+}
+
 /// A call begins.
 pub(crate) fn call(call: &Call, asked: &str, traces: Option<&dyn Traces>) -> Span {
-    let span = trace_span!(
-        target: TRACES,
-        parent: None,
+    let span = span!(
         "call",
-        otel.name = Empty,
-        otel.kind = "server",
-        otel.status_code = Empty,
-        error.type = Empty,
-        gen_ai.operation.name = OPERATION,
-        gen_ai.request.model = asked,
+        parent: None,
+        kind: "server",
+        model: asked,
         gen_ai.request.stream = call.request.stream(),
-        gen_ai.usage.input_tokens = Empty,
-        gen_ai.usage.output_tokens = Empty,
         gen_ai.response.time_to_first_chunk = Empty,
         http.route = call.request.endpoint().path(),
         switchboard.request = call.id,
         switchboard.answered_by = Empty,
         switchboard.attempts = Empty,
-        switchboard.outcome = Empty,
     );
-    if !span.is_disabled() {
-        span.record("otel.name", format!("{OPERATION} {asked}"));
-        if let Some(traces) = traces {
-            traces.adopt(&span, &call.headers);
-        }
+    if let Some(traces) = traces.filter(|_| !span.is_disabled()) {
+        traces.adopt(&span, &call.headers);
     }
     span
 }
 
 /// An attempt of a call begins.
 pub(crate) fn attempt(of: &Span, key: &ModelKey, provider: &Provider, probe: bool) -> Span {
-    let span = trace_span!(
-        target: TRACES,
-        parent: of,
+    let span = span!(
         "attempt",
-        otel.name = Empty,
-        otel.kind = "client",
-        otel.status_code = Empty,
-        error.type = Empty,
-        gen_ai.operation.name = OPERATION,
+        parent: of,
+        kind: "client",
+        model: key.model(),
         gen_ai.provider.name = provider_name(provider.kind()),
-        gen_ai.request.model = key.model(),
-        gen_ai.usage.input_tokens = Empty,
-        gen_ai.usage.output_tokens = Empty,
         http.response.status_code = Empty,
         server.address = Empty,
         server.port = Empty,
         switchboard.circuit = key.as_str(),
         switchboard.probe = probe,
-        switchboard.outcome = Empty,
     );
-    if !span.is_disabled() {
-        span.record("otel.name", format!("{OPERATION} {}", key.model()));
-        if let Some((host, port)) = provider.address() {
-            span.record("server.address", host);
-            span.record("server.port", port);
-        }
+    if let Some((host, port)) = provider.address().filter(|_| !span.is_disabled()) {
+        span.record("server.address", host);
+        span.record("server.port", port);
     }
     span
 }
@@ -99,6 +104,16 @@ pub(crate) fn ended(span: &Span, outcome: &'static str) {
     if !matches!(outcome, ANSWERED | "client_left" | "stopped") {
         span.record("otel.status_code", "ERROR");
         span.record("error.type", outcome);
+    }
+}
+
+/// Where an answer says that it comes from.
+pub(crate) fn answered_by(span: &Span, origin: &Origin) {
+    if let Some(id) = &origin.id {
+        span.record("gen_ai.response.id", &**id);
+    }
+    if let Some(model) = &origin.model {
+        span.record("gen_ai.response.model", &**model);
     }
 }
 

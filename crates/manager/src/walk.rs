@@ -16,6 +16,7 @@ use std::{
     time::Duration,
 };
 
+use dialects::Origin;
 use futures_util::{StreamExt as _, stream::FuturesUnordered};
 use providers::{Blame, Fault, WholeAnswer};
 use tokio::time::{Instant, sleep_until};
@@ -284,9 +285,9 @@ impl<'a> Walk<'a> {
     fn conclude(self, ending: Ending) -> Result<Reply, CallError> {
         let Self { errand: Errand { chain, call, attempts, .. }, mut record, .. } = self;
         let attempts = attempts.load(Ordering::Relaxed);
-        let mut answered_by = |at: usize| {
+        let mut answered_by = |at: usize, origin: &Origin| {
             let key = chain.steps[at].key.clone();
-            record.answered_by = Some(key.clone());
+            record.answered_by(key.clone(), origin);
             key
         };
         match ending {
@@ -295,17 +296,17 @@ impl<'a> Walk<'a> {
                 Err(error)
             }
             Ending::Whole { at, answer } => {
-                let answered_by = answered_by(at);
+                let answered_by = answered_by(at, &answer.origin);
                 record.answered(answer.usage);
                 Ok(Reply { answered_by, attempts, body: Body::Whole(answer) })
             }
             Ending::Refused { at, answer } => {
-                let answered_by = answered_by(at);
+                let answered_by = answered_by(at, &answer.origin);
                 record.end("refused_by_provider");
                 Ok(Reply { answered_by, attempts, body: Body::Whole(answer) })
             }
             Ending::Held { at, spoken: Spoken { held, stream, trial } } => {
-                let answered_by = answered_by(at);
+                let answered_by = answered_by(at, stream.origin());
                 trial.succeeded(stream.usage());
                 record.speaks();
                 record.answered(stream.usage());
@@ -316,8 +317,9 @@ impl<'a> Walk<'a> {
                     body: Body::Stream { headers: stream.headers().clone(), events },
                 })
             }
-            Ending::Stream { at, spoken: Spoken { held, stream, trial } } => {
-                let answered_by = answered_by(at);
+            Ending::Stream { at, spoken: Spoken { held, stream, mut trial } } => {
+                let answered_by = answered_by(at, stream.origin());
+                trial.handed_on();
                 record.speaks();
                 let headers = stream.headers().clone();
                 let relay = Relay {
@@ -340,6 +342,10 @@ impl<'a> Walk<'a> {
 }
 
 /// What happens on the way.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "it is moved once an attempt; a box would be one more allocation"
+)]
 enum Happened {
     /// An attempt came to its end.
     Tried(Tried),

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use bytes::{Bytes, BytesMut};
-use dialects::Usage;
+use dialects::{Origin, Usage};
 use http::{HeaderMap, StatusCode};
 use reqwest::Response;
 
@@ -34,6 +34,8 @@ pub struct WholeAnswer {
     pub body: Bytes,
     /// The tokens it reports.
     pub usage: Usage,
+    /// Where it says that it comes from.
+    pub origin: Origin,
 }
 
 /// Without the body, since it holds what the model says.
@@ -53,7 +55,7 @@ impl WholeAnswer {
         let body = read_body(&mut response).await?;
         let status = response.status();
         let headers = for_caller(std::mem::take(response.headers_mut()));
-        Ok(Self { status, headers, body, usage: Usage::default() })
+        Ok(Self { status, headers, body, usage: Usage::default(), origin: Origin::default() })
     }
 }
 

@@ -45,7 +45,8 @@ pub struct Timeouts {
     pub idle: Duration,
     /// A plain answer, from request to end.
     pub answer: Duration,
-    /// A caller's call with waits, retries and fallbacks; a stream's, until its first content.
+    /// A caller's call with waits, retries and fallbacks; a stream's, until its first
+    /// content, a held one's, until it is whole.
     pub total: Duration,
 }
 

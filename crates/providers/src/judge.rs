@@ -8,10 +8,10 @@ use http::{HeaderMap, StatusCode};
 use crate::retry_after;
 use crate::{Blame, Fault, FaultKind, WholeAnswer};
 
-/// An answer with a status that is no success.
-pub(crate) fn status(answer: WholeAnswer) -> Fault {
+/// An answer with a status that is no success, of a provider that was asked for `model`.
+pub(crate) fn status(answer: WholeAnswer, model: &str) -> Fault {
     let status = answer.status.as_u16();
-    let error = ErrorBody::read(Some(status), &answer.body);
+    let error = ErrorBody::read(status, model, &answer.body);
     let blame = blame_of_status(status, error.meaning, || retry_after::wait(&answer.headers));
     let retry_after = retry_after::asked(&answer.headers);
     Fault { retry_after, ..fault(FaultKind::Status, blame, error, Some(answer)) }
@@ -19,7 +19,7 @@ pub(crate) fn status(answer: WholeAnswer) -> Fault {
 
 /// A status that is no success, and a body that did not come.
 pub(crate) fn status_alone(status: u16, headers: &HeaderMap) -> Fault {
-    let error = ErrorBody::read(Some(status), b"");
+    let error = ErrorBody::named(status, None, None);
     let blame = blame_of_status(status, error.meaning, || retry_after::wait(headers));
     Fault { retry_after: retry_after::asked(headers), ..fault(FaultKind::Status, blame, error, None) }
 }
@@ -81,7 +81,7 @@ fn blame_of_status(status: u16, meaning: Meaning, wait: impl FnOnce() -> Option<
 #[cfg(test)]
 mod tests {
     use bytes::Bytes;
-    use dialects::Usage;
+    use dialects::{Origin, Usage};
     use http::{HeaderMap, HeaderValue, StatusCode};
     use serde_json::json;
 
@@ -98,7 +98,16 @@ mod tests {
         headers.extend(retry_after.map(|wait| (http::header::RETRY_AFTER, HeaderValue::from_static(wait))));
         let body = json!({"error": {"message": "m", "type": "t", "code": error_code}}).to_string().into();
         let status_code = StatusCode::from_u16(code).unwrap();
-        status(WholeAnswer { status: status_code, headers, body, usage: Usage::default() })
+        status(
+            WholeAnswer {
+                status: status_code,
+                headers,
+                body,
+                usage: Usage::default(),
+                origin: Origin::default(),
+            },
+            "m",
+        )
     }
 
     #[test]
@@ -174,8 +183,9 @@ mod tests {
                 headers: HeaderMap::new(),
                 body: body.clone(),
                 usage: Usage::default(),
+                origin: Origin::default(),
             };
-            let fault = reported(ErrorBody::read(None, &body), answer);
+            let fault = reported(ErrorBody::read_inside(&body), answer);
             assert_eq!(fault.blame, blame, "{body:?}");
         }
     }

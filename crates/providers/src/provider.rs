@@ -66,6 +66,8 @@ pub enum ProviderError {
 pub struct Call<'a> {
     /// What is asked for.
     pub endpoint: Endpoint,
+    /// The model, by the name that this provider knows it by.
+    pub model: &'a str,
     /// The body to send, with the model's name as this provider knows it.
     pub body: &'a Bytes,
     /// Whether the body asks for a stream.
@@ -82,6 +84,7 @@ impl fmt::Debug for Call<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Call")
             .field("endpoint", &self.endpoint)
+            .field("model", &self.model)
             .field("stream", &self.stream)
             .field("body_bytes", &self.body.len())
             .finish_non_exhaustive()
@@ -141,7 +144,7 @@ impl Provider {
         };
         let response = deadline.bound(self.send(call)).await??;
         if !response.status().is_success() {
-            return Err(refused(response, deadline).await);
+            return Err(refused(response, call.model, deadline).await);
         }
         if call.stream && is_event_stream(response.headers()) {
             return Ok(Answer::Stream(EventStream::new(response, call.endpoint.dialect(), start, *limits)));
@@ -149,8 +152,8 @@ impl Provider {
         let mut answer = deadline.bound(WholeAnswer::read(response)).await??;
         match answer::check(call.endpoint.dialect(), &answer.body) {
             Err(NoAnswer::Error(error)) => Err(judge::reported(error, answer)),
-            Ok(usage) if !call.stream => {
-                answer.usage = usage;
+            Ok((usage, origin)) if !call.stream => {
+                (answer.usage, answer.origin) = (usage, origin);
                 Ok(Answer::Whole(answer))
             }
             // A plain answer is not what a caller that asked for a stream can read.
@@ -186,11 +189,11 @@ impl Provider {
 }
 
 /// An answer that is no success: with its body, if that comes in time.
-async fn refused(response: Response, deadline: Deadline) -> Fault {
+async fn refused(response: Response, model: &str, deadline: Deadline) -> Fault {
     let status = response.status().as_u16();
     let headers = response.headers().clone();
     match deadline.bound(WholeAnswer::read(response)).await {
-        Ok(Ok(answer)) => judge::status(answer),
+        Ok(Ok(answer)) => judge::status(answer, model),
         Ok(Err(_)) | Err(_) => judge::status_alone(status, &headers),
     }
 }

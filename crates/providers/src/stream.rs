@@ -7,7 +7,7 @@ use bytes::Bytes;
 use dialects::error::ErrorBody;
 use dialects::events::end_marker;
 use dialects::sse::{Decoder, Frame};
-use dialects::{Choices, Dialect, EventClass, Progress, Usage, classify};
+use dialects::{Choices, Dialect, EventClass, Origin, Progress, Usage, classify};
 use http::StatusCode;
 use http::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
 use reqwest::Response;
@@ -58,6 +58,7 @@ struct Heard {
     finished: Choices,
     done: bool,
     usage: Usage,
+    origin: Origin,
 }
 
 impl EventStream {
@@ -84,6 +85,12 @@ impl EventStream {
     #[must_use]
     pub const fn usage(&self) -> Usage {
         self.heard.usage
+    }
+
+    /// Where it says that it comes from, as far as it has said so.
+    #[must_use]
+    pub const fn origin(&self) -> &Origin {
+        &self.heard.origin
     }
 
     /// The next event; `None` once the stream was whole. The future may be dropped and this be called again: no event
@@ -123,7 +130,7 @@ impl EventStream {
 
     /// The event of a frame.
     fn take(&mut self, frame: Frame) -> Result<Event, Fault> {
-        match classify(self.dialect, &frame) {
+        match classify(self.dialect, &frame, &mut self.heard.origin) {
             EventClass::Progress(class) => {
                 self.heard.add(class);
                 // Passed on, an end marker without a finish would make a cut look whole (C3).
@@ -160,7 +167,13 @@ impl EventStream {
         let mut headers = self.headers.clone();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         let body = frame.data().unwrap_or_default().into_owned().into();
-        let answer = WholeAnswer { status: StatusCode::OK, headers, body, usage: self.heard.usage };
+        let answer = WholeAnswer {
+            status: StatusCode::OK,
+            headers,
+            body,
+            usage: self.heard.usage,
+            origin: Origin::default(),
+        };
         judge::reported(error, answer)
     }
 

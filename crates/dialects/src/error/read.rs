@@ -34,20 +34,26 @@ pub enum Meaning {
 }
 
 impl ErrorBody {
-    /// Reads the body of an answer that came with `status`, or with `None` an error inside a 200. Whatever the body
-    /// is, this succeeds; of an HTML page it has nothing to tell but the status.
+    /// Reads the body of an answer that came with `status` from a provider that was asked for `model`. Whatever the
+    /// body is, this succeeds; of an HTML page it has nothing to tell but the status.
     #[must_use]
-    pub fn read(status: Option<u16>, body: &[u8]) -> Self {
-        Self::of(status, &serde_json::from_slice(body).unwrap_or_default())
+    pub fn read(status: u16, model: &str, body: &[u8]) -> Self {
+        Self::of(Some(status), Some(model), &serde_json::from_slice(body).unwrap_or_default())
+    }
+
+    /// Reads an error inside a 200, likewise.
+    #[must_use]
+    pub fn read_inside(body: &[u8]) -> Self {
+        Self::of(None, None, &serde_json::from_slice(body).unwrap_or_default())
     }
 
     /// An error that came with `status` and of which only the names are known.
     #[must_use]
     pub fn named(status: u16, error_type: Option<&str>, error_code: Option<&str>) -> Self {
-        Self::of(Some(status), &json!({ "type": error_type, "code": error_code }))
+        Self::of(Some(status), None, &json!({ "type": error_type, "code": error_code }))
     }
 
-    fn of(status: Option<u16>, body: &Value) -> Self {
+    fn of(status: Option<u16>, model: Option<&str>, body: &Value) -> Self {
         // vLLM and others put at the top what OpenAI puts into `error`.
         let error = body.get("error").filter(|error| error.is_object()).unwrap_or(body);
         let error_type = identifier(&error["type"]);
@@ -57,6 +63,7 @@ impl ErrorBody {
             status,
             names: [error_type.as_deref(), error_code.as_deref()],
             message: message(body).to_ascii_lowercase(),
+            model: model.map(str::to_ascii_lowercase),
             moderated: error["metadata"].get("flagged_input").is_some(),
         };
         let meaning = said.meaning();
@@ -107,6 +114,8 @@ struct Said<'a> {
     status: Option<u16>,
     names: [Option<&'a str>; 2],
     message: String,
+    /// What was asked for; `None`: unknown.
+    model: Option<String>,
     moderated: bool,
 }
 
@@ -140,12 +149,25 @@ impl Said<'_> {
                 && self.says(&["prompt is too long", "exceed context limit", "maximum context length"])
     }
 
-    /// Anthropic's message is `model: NAME`; a wrong path is a `not_found_error` too.
+    /// Where there is no code for it (Anthropic, vLLM, Ollama), the message must begin with it and name the model that
+    /// was asked for: a request may also name files, tools and other models that are not found, and such a mistake of
+    /// one caller must not rest the model for all.
     fn is_unknown_model(&self) -> bool {
         self.is_named(&["model_not_found"])
             || self.status == Some(404)
-                && (self.message.starts_with("model:")
-                    || self.message.contains("model") && self.says(&["not found", "does not exist"]))
+                && self.names_the_model()
+                && (self.is_named(&["not_found_error"]) && self.message.starts_with("model:")
+                    || ["model ", "the model "].iter().any(|start| self.message.starts_with(start))
+                        && self.says(&["not found", "does not exist"]))
+    }
+
+    fn names_the_model(&self) -> bool {
+        let Some(model) = &self.model else { return false };
+        let goes_on = |letter: char| letter.is_ascii_alphanumeric() || "-_".contains(letter);
+        self.message.match_indices(model).any(|(at, _)| {
+            let (before, after) = (&self.message[..at], &self.message[at + model.len()..]);
+            !before.ends_with(goes_on) && !after.starts_with(goes_on)
+        })
     }
 
     fn is_spent(&self) -> bool {
@@ -174,7 +196,11 @@ mod tests {
     use super::{ErrorBody, Meaning};
 
     fn read(status: impl Into<Option<u16>>, body: &Value) -> ErrorBody {
-        ErrorBody::read(status.into(), body.to_string().as_bytes())
+        let body = body.to_string();
+        match status.into() {
+            Some(status) => ErrorBody::read(status, "Org/a-1", body.as_bytes()),
+            None => ErrorBody::read_inside(body.as_bytes()),
+        }
     }
 
     fn openai(kind: &str, code: &str, message: &str) -> Value {
@@ -206,14 +232,6 @@ mod tests {
             (400, anthropic("invalid_request_error", "max_tokens: field required"), Meaning::Other),
             (404, openai("invalid_request_error", "model_not_found", "x"), Meaning::UnknownModel),
             (403, openai("invalid_request_error", "model_not_found", "x"), Meaning::UnknownModel),
-            (404, anthropic("not_found_error", "model: claude-9"), Meaning::UnknownModel),
-            (404, anthropic("not_found_error", "Not Found"), Meaning::Other),
-            (
-                404,
-                json!({"error": {"message": "The model `a` does not exist.", "type": "NotFoundError", "code": 404}}),
-                Meaning::UnknownModel,
-            ),
-            (404, json!({"error": "model \"a\" not found, try pulling it first"}), Meaning::UnknownModel),
             (429, openai("insufficient_quota", "insufficient_quota", "x"), Meaning::Spent),
             (429, openai("insufficient_quota", "credit_balance_exhausted", "x"), Meaning::Spent),
             (429, openai("requests", "rate_limit_exceeded", "x"), Meaning::Other),
@@ -232,6 +250,34 @@ mod tests {
         ] {
             assert_eq!(read(status, &body).meaning, meaning, "{status} {body}");
         }
+    }
+
+    #[test]
+    fn a_model_is_unknown_if_it_is_the_one_that_was_asked_for() {
+        let vllm =
+            |message: &str| json!({"error": {"message": message, "type": "NotFoundError", "code": 404}});
+        for body in [
+            openai("invalid_request_error", "model_not_found", "x"),
+            anthropic("not_found_error", "model: Org/a-1"),
+            vllm("The model `Org/a-1` does not exist."),
+            json!({"error": "model \"org/a-1\" not found, try pulling it first"}),
+            json!({"error": {"message": "model 'org/a-1:latest' not found", "code": null}}),
+        ] {
+            assert_eq!(read(404, &body).meaning, Meaning::UnknownModel, "{body}");
+        }
+        for body in [
+            anthropic("not_found_error", "Not Found"),
+            anthropic("not_found_error", "model: a-1"),
+            anthropic("not_found_error", "model: Org/a-1-fast"),
+            anthropic("not_found_error", "File not found: model Org/a-1.pdf"),
+            vllm("The model `draft` does not exist."),
+            vllm("The tool `model of Org/a-1` was not found."),
+            json!({"error": "model_card.pdf not found"}),
+        ] {
+            assert_eq!(read(404, &body).meaning, Meaning::Other, "{body}");
+        }
+        let named = ErrorBody::named(404, Some("not_found_error"), None);
+        assert_eq!(named.meaning, Meaning::Other, "it may be anything that was not found");
     }
 
     #[test]
@@ -259,7 +305,7 @@ mod tests {
 
     #[test]
     fn a_page_of_html_is_an_error_too() {
-        let error = ErrorBody::read(Some(502), b"<html>Bad Gateway</html>");
+        let error = ErrorBody::read(502, "a", b"<html>Bad Gateway</html>");
         let expected =
             ErrorBody { error_type: None, error_code: None, status: Some(502), meaning: Meaning::Other };
         assert_eq!(error, expected);

@@ -77,7 +77,7 @@ const fn anthropic_type(status: u16) -> &'static str {
         409 => "conflict_error",
         413 => "request_too_large",
         429 => "rate_limit_error",
-        504 => "timeout_error",
+        408 | 504 => "timeout_error",
         529 => "overloaded_error",
         500.. => "api_error",
         _ => "invalid_request_error",
@@ -91,7 +91,7 @@ mod tests {
 
     use super::{error_event, gateway_error, provider_error_event};
     use crate::sse::Decoder;
-    use crate::{Dialect, EventClass, classify};
+    use crate::{Dialect, EventClass, Origin, classify};
 
     #[test]
     fn openais_shape() {
@@ -147,7 +147,9 @@ mod tests {
             decoder.push(event.clone());
             let frame = decoder.next_frame().unwrap().unwrap();
             assert_eq!(frame.raw(), &event);
-            let EventClass::Error(error) = classify(dialect, &frame) else { panic!("no error: {frame:?}") };
+            let EventClass::Error(error) = classify(dialect, &frame, &mut Origin::default()) else {
+                panic!("no error: {frame:?}")
+            };
             assert_eq!(error.error_code.as_deref(), Some("cut"));
         }
     }

@@ -7,15 +7,17 @@ use serde_json::value::RawValue;
 
 use super::said::Said;
 use super::{Choices, Parsed, Progress, Unpromised};
-use crate::Usage;
+use crate::origin::Name;
 use crate::usage::AnthropicUsage;
+use crate::{Origin, Usage};
 
 /// The fields of all types of event. What `delta` is depends on the type.
 #[derive(Deserialize)]
 struct Event<'a> {
     #[serde(rename = "type", borrow)]
     kind: Cow<'a, str>,
-    message: Option<Message>,
+    #[serde(borrow)]
+    message: Option<Message<'a>>,
     content_block: Option<Said>,
     #[serde(borrow)]
     delta: Option<&'a RawValue>,
@@ -24,7 +26,11 @@ struct Event<'a> {
 
 /// The message that `message_start` brings, still empty.
 #[derive(Deserialize)]
-struct Message {
+struct Message<'a> {
+    #[serde(default, borrow)]
+    id: Name<'a>,
+    #[serde(default, borrow)]
+    model: Name<'a>,
     usage: Option<AnthropicUsage>,
 }
 
@@ -39,13 +45,15 @@ fn only() -> Choices {
     Choices::of(0)
 }
 
-pub(super) fn read(data: &[u8]) -> Parsed {
+pub(super) fn read(data: &[u8], origin: &mut Origin) -> Parsed {
     let event: Event<'_> = serde_json::from_slice(data)?;
     let mut progress = Progress { choices: only(), ..Progress::default() };
     match &*event.kind {
         "error" => return Ok(None),
         "message_start" => {
-            progress.usage = usage(event.message.ok_or(Unpromised)?.usage);
+            let message = event.message.ok_or(Unpromised)?;
+            origin.learn(message.id, message.model);
+            progress.usage = usage(message.usage);
         }
         // The start of a text or thinking block is empty; that of a tool's call has its name.
         "content_block_start" => progress.content = event.content_block.ok_or(Unpromised)?.0,

@@ -1,14 +1,22 @@
 //! OpenAI's chunks: `chat.completion.chunk`.
 
+use std::mem;
+
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
 use super::said::Said;
 use super::{Choices, Parsed, Progress, Unpromised};
+use crate::Origin;
+use crate::origin::Name;
 use crate::usage::OpenAiUsage;
 
 #[derive(Deserialize)]
-struct Chunk {
+struct Chunk<N> {
+    #[serde(default)]
+    id: N,
+    #[serde(default)]
+    model: N,
     error: Option<IgnoredAny>,
     choices: Option<Vec<Choice>>,
     usage: Option<OpenAiUsage>,
@@ -22,11 +30,20 @@ struct Choice {
     finish_reason: Option<String>,
 }
 
-pub(super) fn read(data: &[u8]) -> Parsed {
+pub(super) fn read(data: &[u8], origin: &mut Origin) -> Parsed {
     if data.trim_ascii() == b"[DONE]" {
         return Ok(Some(Progress { done: true, ..Progress::default() }));
     }
-    let chunk: Chunk = serde_json::from_slice(data)?;
+    // Every chunk has the names again, and the first that has them will do.
+    if origin.is_known() {
+        return brought(serde_json::from_slice::<Chunk<IgnoredAny>>(data)?);
+    }
+    let mut chunk: Chunk<Name<'_>> = serde_json::from_slice(data)?;
+    origin.learn(mem::take(&mut chunk.id), mem::take(&mut chunk.model));
+    brought(chunk)
+}
+
+fn brought<N>(chunk: Chunk<N>) -> Parsed {
     if chunk.error.is_some() {
         return Ok(None);
     }

@@ -2,14 +2,14 @@ use bytes::Bytes;
 
 use super::{Choices, EventClass, Progress, classify, end_marker};
 use crate::sse::Decoder;
-use crate::{Dialect, Usage};
+use crate::{Dialect, Origin, Usage};
 
 fn classify_text(dialect: Dialect, text: &str) -> EventClass {
     let mut decoder = Decoder::default();
     decoder.push(Bytes::copy_from_slice(text.as_bytes()));
     let frame = decoder.next_frame().unwrap().unwrap();
     assert!(decoder.next_frame().is_none());
-    classify(dialect, &frame)
+    classify(dialect, &frame, &mut Origin::default())
 }
 
 fn openai(data: &str) -> EventClass {
@@ -195,4 +195,31 @@ fn events_that_are_not_what_is_promised() {
     ] {
         assert_eq!(anthropic(data), EventClass::Invalid, "{data}");
     }
+}
+
+#[test]
+fn a_stream_tells_its_origin_once() {
+    let origin_of = |dialect, events: &[&str]| {
+        let (mut origin, mut decoder) = (Origin::default(), Decoder::default());
+        for event in events {
+            decoder.push(format!("data: {event}\n\n").into());
+            let frame = decoder.next_frame().unwrap().unwrap();
+            assert_ne!(classify(dialect, &frame, &mut origin), EventClass::Invalid, "{event}");
+        }
+        let text = |name: Option<Box<str>>| name.map_or_else(|| "-".to_owned(), String::from);
+        format!("{} {}", text(origin.id), text(origin.model))
+    };
+    // Azure's first chunk has empty names.
+    let openai = [
+        r#"{"id":"","model":"","choices":[],"prompt_filter_results":[]}"#,
+        r#"{"id":"c","model":"m","choices":[{"delta":{"content":"a"}}]}"#,
+        r#"{"id":"other","model":"other","choices":[{"delta":{"content":"b"}}]}"#,
+    ];
+    assert_eq!(origin_of(Dialect::OpenAiChat, &openai), "c m");
+    assert_eq!(origin_of(Dialect::OpenAiChat, &openai[..1]), "- -");
+    let anthropic = [
+        r#"{"type":"ping"}"#,
+        r#"{"type":"message_start","message":{"id":"msg_1","model":"m","content":[]}}"#,
+    ];
+    assert_eq!(origin_of(Dialect::Anthropic, &anthropic), "msg_1 m");
 }

@@ -79,22 +79,20 @@ export class Picture {
 
   // Worst first. Within a rank by name, so that rows do not move under the reader's hand.
   circuits() {
-    const now = this.now();
-    return [...this.#reports.values()].sort(
-      (a, b) => rank(a, now) - rank(b, now) || (a.key < b.key ? -1 : 1));
+    return [...this.#reports.values()].sort((a, b) => rank(a) - rank(b) || (a.key < b.key ? -1 : 1));
   }
-}
 
-// The state at this moment: an open period may have ended since the report came.
-export function stateAt(report, now) {
-  const over = report.state === "OPEN" && !report.forced && report.retryAt !== undefined && report.retryAt <= now;
-  return over ? "HALF_OPEN" : report.state;
+  // Whether an open circuit's time has come. Time alone sends no event, and what the circuit is then, the gateway says.
+  isDue() {
+    const now = this.now();
+    return [...this.#reports.values()].some(({ state, retryAt }) => state === "OPEN" && retryAt <= now);
+  }
 }
 
 export const isOut = (report) => report.state !== "CLOSED";
 
-function rank(report, now) {
-  if (stateAt(report, now) === "OPEN") return report.forced ? 1 : 0;
+function rank(report) {
+  if (report.state === "OPEN") return report.forced ? 1 : 0;
   // As bad as open, as long as no probe has come back.
   if (report.state !== "CLOSED") return 0;
   return report.failureCount > 0 || report.failures > 0 ? 2 : 3;

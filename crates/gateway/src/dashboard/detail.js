@@ -1,7 +1,6 @@
 // One circuit in full, with its history.
 
 import { history } from "./api.js";
-import { stateAt } from "./circuits.js";
 import { Keyed, byId, element, setAttribute, setText, show } from "./dom.js";
 import { Acts } from "./operate.js";
 import { calls, nextTry, stateLabel } from "./table.js";
@@ -70,11 +69,11 @@ export class Detail {
     const now = picture.now();
     const report = picture.report(this.key);
     setText(byId("detail-title"), this.key);
-    setAttribute(byId("detail"), "data-state", report ? stateAt(report, now) : "");
+    setAttribute(byId("detail"), "data-state", report ? report.state : "");
     this.#acts.show(report);
     const facts = report ? factsOf(report, picture.latency[this.key], now) : [];
     setText(byId("detail-words"), report
-      ? `${stateLabel(report, stateAt(report, now))}: ${report.explanation}.`
+      ? `${stateLabel(report)}: ${report.explanation}.`
       : "This circuit is gone: reset, deleted, or not used for a day. Its history stands.");
     this.#facts.arrange(facts.map(([name]) => name)).forEach(({ value }, index) => setText(value, facts[index][1]));
     this.#showHistory(picture.transitions(this.key), now);
@@ -97,11 +96,10 @@ export class Detail {
 }
 
 function factsOf(report, firstContent, now) {
-  const state = stateAt(report, now);
   const never = report.lastFailureTime === 0;
   return [
     ["Since", `${clock(report.since, now)} (${length(now - report.since)})`],
-    ["Next try", nextTry(report, state, now)],
+    ["Next try", nextTry(report, now)],
     ["Failures in a row", String(report.failureCount)],
     ["Last failure", never ? "none known" : `${clock(report.lastFailureTime, now)} (${length(now - report.lastFailureTime)} ago)`],
     ["Failed of calls now", calls(report)],

@@ -83,8 +83,11 @@ async function learnHistories() {
   await Promise.all(Array.from({ length: SIDE_BY_SIDE }, worker));
 }
 
+let refreshing = false;
+
 async function refreshFigures() {
-  if (document.hidden || feed.state !== "live") return;
+  if (document.hidden || feed.state !== "live" || refreshing) return;
+  refreshing = true;
   const asked = Date.now();
   try {
     picture.take(await circuits(AbortSignal.timeout(PATIENCE)), asked);
@@ -93,6 +96,8 @@ async function refreshFigures() {
     draw();
   } catch (error) {
     if (!(error instanceof Refused)) feed.breakOff();
+  } finally {
+    refreshing = false;
   }
 }
 
@@ -152,6 +157,9 @@ document.addEventListener("visibilitychange", () => {
   refreshFigures();
 });
 setInterval(refreshFigures, FIGURES);
-setInterval(draw, TICK);
+setInterval(() => {
+  if (picture.isDue()) refreshFigures();
+  draw();
+}, TICK);
 draw();
 feed.run();

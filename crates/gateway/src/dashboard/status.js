@@ -1,8 +1,8 @@
 // The top of the page: is it live, is Redis there, how bad is it; and what a screen reader is told.
 
-import { isOut, stateAt } from "./circuits.js";
+import { isOut } from "./circuits.js";
 import { Keyed, byId, element, setAttribute, setText, show } from "./dom.js";
-import { clock, count, countdown, length, stateWord } from "./words.js";
+import { clock, count, length, stateWord, until } from "./words.js";
 
 // More outages are told by the table alone.
 const MOST = 3;
@@ -45,7 +45,7 @@ export function showBanners(feed, picture, asOf, error) {
     setText(lost.firstElementChild, never
       ? "This gateway does not give its circuits."
       : `This gateway does not answer. What you see is as of ${clock(asOf, Date.now())} and may be wrong by now.`);
-    const wait = feed.retryAt > 0 ? `in ${countdown(feed.retryAt - Date.now())}` : "now";
+    const wait = until(feed.retryAt, Date.now());
     setText(lost.lastElementChild, `${error ? `(${error.message}) ` : ""}Trying again ${wait}.`);
   }
   const isAway = picture.store?.state === "degraded";
@@ -85,14 +85,14 @@ export function showVerdict(circuits, now) {
 // What has happened, what is being done, what can be done.
 function outage(report, now) {
   const since = `${clock(report.since, now)} (${length(now - report.since)})`;
-  return `is ${stateWord(stateAt(report, now))} since ${since}: ${report.explanation}. ${done(report, now)}`;
+  return `is ${stateWord(report.state)} since ${since}: ${report.explanation}. ${done(report, now)}`;
 }
 
 function done(report, now) {
   if (report.probing.length > 0) return "A probe is under way; if it succeeds, the circuit closes.";
-  if (stateAt(report, now) === "HALF_OPEN") return "The next call to it will be the probe.";
+  if (report.state === "HALF_OPEN") return "The next call to it will be the probe.";
   if (report.retryAt === undefined) return "It stays so until somebody closes it.";
-  return `It is tried again in ${countdown(report.retryAt - now)}.`;
+  return `It is tried again ${until(report.retryAt, now)}.`;
 }
 
 // Changes of state in words, for those who hear the page. Several at once are told together.

@@ -1,9 +1,8 @@
 // The table of all circuits.
 
-import { stateAt } from "./circuits.js";
 import { Keyed, byId, element, setAttribute, setText, show } from "./dom.js";
 import { Acts } from "./operate.js";
-import { clock, count, countdown, latency, length, percent, stateSign, stateWord } from "./words.js";
+import { clock, count, latency, length, percent, stateSign, stateWord, until } from "./words.js";
 
 // With fewer, a filter is only in the way.
 const MANY = 10;
@@ -58,12 +57,12 @@ class Row {
   }
 
   show(report, now, firstContent, selected) {
-    const state = stateAt(report, now);
+    const { state } = report;
     setAttribute(this.node, "data-state", state);
     setAttribute(this.#name, "aria-expanded", String(report.key === selected));
-    setText(this.#state, stateLabel(report, state));
+    setText(this.#state, stateLabel(report));
     setText(this.#cells.since, `${clock(report.since, now)} (${length(now - report.since)})`);
-    setText(this.#cells.next, nextTry(report, state, now));
+    setText(this.#cells.next, nextTry(report, now));
     setText(this.#cells.why, report.explanation);
     setText(this.#cells.row, String(report.failureCount));
     setText(this.#cells.calls, calls(report));
@@ -72,15 +71,15 @@ class Row {
   }
 }
 
-export function stateLabel(report, state) {
-  return `${stateSign(state)} ${stateWord(state)}${report.forced ? ", by hand" : ""}`;
+export function stateLabel(report) {
+  return `${stateSign(report.state)} ${stateWord(report.state)}${report.forced ? ", by hand" : ""}`;
 }
 
-export function nextTry(report, state, now) {
+export function nextTry(report, now) {
   if (report.probing.length > 0) return `probe under way (${report.probing.join(", ")})`;
-  if (state === "HALF_OPEN") return "with the next call";
-  if (state === "CLOSED") return "–";
-  return report.retryAt === undefined ? "when somebody closes it" : `in ${countdown(report.retryAt - now)}`;
+  if (report.state === "HALF_OPEN") return "with the next call";
+  if (report.state === "CLOSED") return "–";
+  return report.retryAt === undefined ? "when somebody closes it" : until(report.retryAt, now);
 }
 
 export function calls({ failures, calls: all }) {

@@ -1,6 +1,6 @@
 // The last hour: a lane for each circuit that was not simply closed, and the transitions in words.
 
-import { HOUR, stateAt } from "./circuits.js";
+import { HOUR } from "./circuits.js";
 import { Keyed, byId, drawing, element, setAttribute, setText, show } from "./dom.js";
 import { clock, reasonWords, stateSign, stateWord } from "./words.js";
 
@@ -76,7 +76,7 @@ function segments(report, transitions, now) {
     [state, from] = [change.to, change.at];
   }
   // What holds now is the report's word: a history may be shorter than its circuit.
-  const last = stateAt(report, now);
+  const last = report.state;
   const began = Math.max(from, last === state ? from : report.since);
   if (last !== state) parts.push({ state, from, to: began });
   parts.push({ state: last, from: began, to: now });

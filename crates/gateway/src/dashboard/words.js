@@ -28,8 +28,8 @@ export function length(ms) {
   return words.filter((word) => word !== "").join(NO_BREAK);
 }
 
-// A countdown rounds up: "in 0 s" would be a lie.
-export const countdown = (ms) => length(Math.ceil(ms / 1000) * 1000);
+// "in 4 s", "now". A countdown rounds up: "in 0 s" would be a lie.
+export const until = (at, now) => (at > now ? `in ${length(Math.ceil((at - now) / 1000) * 1000)}` : "now");
 
 // "840 ms", "2.4 s".
 export function latency(ms) {

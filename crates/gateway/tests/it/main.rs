@@ -17,6 +17,7 @@ mod inspection;
 mod leaving;
 mod limits;
 mod permits;
+mod stalling;
 mod stop;
 mod streams;
 mod support;

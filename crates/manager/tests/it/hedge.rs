@@ -7,7 +7,7 @@ use providers::Timeouts;
 use simulator::{Behaviour, Fault};
 use tokio::time::Instant;
 
-use crate::support::{Knobs, SOON, World, all, chat, events, said, whole};
+use crate::support::{CHAT, Knobs, SOON, World, all, chat, events, said, whole};
 
 const BRIEF: Duration = Duration::from_millis(60);
 
@@ -85,7 +85,7 @@ async fn when_the_hedge_does_not_answer_the_next_one_is_started_at_once() {
 }
 
 #[tokio::test]
-async fn all_silent_ends_with_total() {
+async fn all_silent_ends_with_total_and_all_are_blamed() {
     let timeouts = Timeouts { total: BRIEF * 5, ..Timeouts::default() };
     let world = World::with(Knobs { timeouts, ..knobs() }).await;
     for sim in [&world.first, &world.second] {
@@ -95,6 +95,9 @@ async fn all_silent_ends_with_total() {
     let error = world.call(chat("chat", true)).await.unwrap_err();
     assert_eq!((error.code(), error.status(), world.calls()), ("out_of_time", 504, (1, 1)));
     assert!(began.elapsed() < SOON, "{:?}", began.elapsed());
+    for key in CHAT {
+        world.refusal(key).await;
+    }
 }
 
 #[tokio::test]

@@ -6,6 +6,7 @@ use futures_util::StreamExt;
 use manager::{LargestHeld, StreamMode};
 use providers::Timeouts;
 use simulator::{Behaviour, Fault, ProviderError, Script};
+use tokio::time::Instant;
 
 use crate::support::{Knobs, SOON, World, all, chat, messages, patient, said};
 
@@ -105,6 +106,28 @@ async fn the_caller_hears_signs_of_life_meanwhile() {
     assert_eq!(openai.iter().filter(|event| event.starts_with(": ")).count(), 1);
     assert!(anthropic[0].starts_with("event: ping\n"), "{anthropic:?}");
     assert_eq!(said(&openai), "Hello from m.");
+}
+
+#[tokio::test]
+async fn a_stream_that_drips_for_ever_ends_with_total() {
+    let timeouts = Timeouts::default();
+    let world = World::with(Knobs { timeouts, ..knobs() }).await;
+    let gap = timeouts.idle / 6;
+    world.first.script("m", Behaviour::ok().words(1_000).gap(gap));
+    let events = tokio::spawn(world.held(chat("chat", true)).await.collect::<Vec<_>>());
+    world.first.until(|seen| seen.in_flight() == 1).await;
+    tokio::time::pause();
+    let began = Instant::now();
+    let events = tokio::time::timeout(timeouts.total * 2, events).await.expect("it ends with total").unwrap();
+    assert!(began.elapsed() <= timeouts.total, "{:?}", began.elapsed());
+    tokio::time::resume();
+    let (last, signs) = events.split_last().unwrap();
+    let last = std::str::from_utf8(last).unwrap();
+    assert!(last.starts_with("data: {\"error\":") && last.contains("out_of_time"), "{last}");
+    assert!(last.contains("timeouts.total"), "{last}");
+    assert!(signs.iter().all(|event| event.starts_with(b": ")), "nobody sees a part of it");
+    assert_eq!(world.calls(), (1, 0));
+    assert!(!world.admits("openai:m").await, "it had all the time there was");
 }
 
 #[tokio::test]

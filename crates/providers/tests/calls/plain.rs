@@ -39,6 +39,7 @@ async fn a_provider_gets_its_own_key_and_not_the_callers() {
         let timeouts = Timeouts::default();
         let call = Call {
             endpoint: endpoint(kind),
+            model: MODEL,
             body: &body(false),
             stream: false,
             headers: &headers,
@@ -66,6 +67,7 @@ async fn anthropics_version_is_the_callers_or_the_standard_one() {
     let timeouts = Timeouts::default();
     let call = Call {
         endpoint: Endpoint::Messages,
+        model: MODEL,
         body: &body(false),
         stream: false,
         headers: &headers,
@@ -185,6 +187,7 @@ async fn nothing_shows_a_key_or_a_prompt() {
     let body = body(false);
     let call = Call {
         endpoint: Endpoint::ChatCompletions,
+        model: MODEL,
         body: &body,
         stream: false,
         headers: &headers,

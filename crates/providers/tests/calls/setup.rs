@@ -55,7 +55,9 @@ pub(crate) fn body(stream: bool) -> Bytes {
 pub(crate) async fn call(provider: &Provider, stream: bool, timeouts: &Timeouts) -> Result<Answer, Fault> {
     let endpoint = endpoint(provider.kind());
     let headers = HeaderMap::new();
-    provider.call(Call { endpoint, body: &body(stream), stream, headers: &headers, timeouts }).await
+    provider
+        .call(Call { endpoint, model: MODEL, body: &body(stream), stream, headers: &headers, timeouts })
+        .await
 }
 
 pub(crate) async fn plain(provider: &Provider) -> Result<WholeAnswer, Fault> {

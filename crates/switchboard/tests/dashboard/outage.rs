@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use serde_json::json;
+
 use crate::world::{World, row};
 
 const MODEL: &str = "openai:gpt-5";
@@ -64,5 +66,27 @@ async fn an_outage_is_seen_from_its_beginning_to_its_end() {
             "/Time to first content\\s+[\\d.]+.m?s/.test(document.querySelector('#detail-facts').innerText)",
         )
         .await;
+    world.page_is_well().await;
+}
+
+/// What a circuit is once its time has come is the gateway's word, also where a person gave it that time; and it is there
+/// at once, so that no countdown stands still at nothing.
+#[tokio::test]
+async fn a_circuit_whose_time_has_come_is_what_the_gateway_says() {
+    let world = World::begin().await;
+    let browser = &world.browser;
+    assert_eq!(world.call(MODEL).await, 200);
+    let row = row(MODEL);
+    browser.until_text(&row, "closed").await;
+    let record = "window.seen = new Set(); new MutationObserver(() => \
+                  window.seen.add(document.querySelector('#rows .next').innerText)).observe(\
+                  document.querySelector('#rows'), { subtree: true, childList: true, characterData: true }); 0";
+    browser.value(record).await;
+    let open = reqwest::Client::new().post(world.url(&format!("/circuits/{MODEL}/open")));
+    assert_eq!(open.json(&json!({"for": "2s"})).send().await.unwrap().status(), 200);
+    browser.until_text(&row, "◐ half-open").await;
+    browser.until_text(&row, "with the next call").await;
+    let seen = browser.value("[...window.seen].join(', ').replaceAll('\u{a0}', ' ')").await.to_string();
+    assert!(seen.contains("in 1 s") && !seen.contains("in 0 s"), "{seen}");
     world.page_is_well().await;
 }

@@ -82,6 +82,7 @@ async fn a_call_and_its_attempts_are_spans_of_the_callers_trace() {
             ("gen_ai.operation.name", "chat"),
             ("gen_ai.request.model", "planner"),
             ("gen_ai.request.stream", "false"),
+            ("gen_ai.response.model", "good"),
             ("http.route", "/v1/chat/completions"),
             ("switchboard.answered_by", "openai:good"),
             ("switchboard.attempts", "2"),
@@ -110,7 +111,17 @@ async fn a_call_and_its_attempts_are_spans_of_the_callers_trace() {
         &[("gen_ai.request.model", "bad"), ("error.type", "status"), ("http.response.status_code", "503")],
     );
     assert_eq!(failed.status.as_ref().map(|status| status.code), Some(StatusCode::Error as i32));
-    check(&good, &[("gen_ai.request.model", "good"), ("gen_ai.usage.output_tokens", &tokens)]);
+    let id = attribute(&call, "gen_ai.response.id").expect("the answer's id");
+    check(
+        &good,
+        &[
+            ("gen_ai.request.model", "good"),
+            ("gen_ai.response.id", &id),
+            ("gen_ai.response.model", "good"),
+            ("gen_ai.usage.output_tokens", &tokens),
+        ],
+    );
+    assert_eq!(attribute(&failed, "gen_ai.response.model"), None);
     assert_eq!(attribute(&good, "error.type"), None);
 
     // Each provider sees the attempt that called it, in the caller's trace.
@@ -136,7 +147,14 @@ async fn a_call_and_its_attempts_are_spans_of_the_callers_trace() {
     instance.program.signal("INT");
     assert_eq!(instance.program.ends().await, Some(0));
     let stream = collector.span("the stream's span", |span| span.name == "chat openai:good").await;
-    check(&stream, &[("gen_ai.request.stream", "true"), ("switchboard.outcome", "answered")]);
+    check(
+        &stream,
+        &[
+            ("gen_ai.request.stream", "true"),
+            ("gen_ai.response.model", "good"),
+            ("switchboard.outcome", "answered"),
+        ],
+    );
     assert!(attribute(&stream, "gen_ai.response.time_to_first_chunk").is_some());
     assert!(collector.services().iter().all(|service| service == "switchboard"));
     for secret in [PROMPT, "openai-key"] {

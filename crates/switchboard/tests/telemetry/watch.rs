@@ -25,8 +25,9 @@ impl Terminal {
         let terminal = Self { socket: format!("switchboard-{}", uuid::Uuid::new_v4().simple()), directory };
         let path = crate::place(&terminal.directory);
         let path = path.to_str().unwrap();
+        // Ctrl-C is for everyone in the terminal; the shell stays, to tell how the program ended.
         let watch = format!(
-            "env REDIS_URL={redis} {} circuits watch; echo \"ended: $?\"; cat",
+            "trap : INT; env REDIS_URL={redis} {} circuits watch; echo \"ended: $?\"; cat",
             env!("CARGO_BIN_EXE_switchboard")
         );
         let size = columns.to_string();
@@ -110,13 +111,15 @@ async fn on_a_terminal_it_is_a_table_that_lives() {
 }
 
 #[tokio::test]
-async fn ctrl_c_ends_it_well() {
+async fn ctrl_c_and_q_end_it_well() {
     let redis = RedisServer::start().await;
-    let terminal = Terminal::run(&redis.url(), 100);
-    terminal.shows("There are no circuits yet").await;
-    // The shell of the pane would end, too: so only the program is told.
-    terminal.tmux(&["send-keys", "Q"]);
-    terminal.shows("ended: 0").await;
+    for key in ["C-c", "Q"] {
+        let terminal = Terminal::run(&redis.url(), 100);
+        terminal.shows("There are no circuits yet").await;
+        terminal.tmux(&["send-keys", key]);
+        let page = terminal.shows("ended: 0").await;
+        assert!(!page.contains("There are no circuits yet"), "{key}: the page from before is back: {page}");
+    }
 }
 
 #[tokio::test]
