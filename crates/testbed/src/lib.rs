@@ -22,6 +22,7 @@ use std::time::Duration;
 
 pub use cluster::ClusterDeployment;
 pub use open_files::raise_open_files;
+pub use port::free_port;
 pub use program::Program;
 pub use proxy::Proxy;
 pub use redis_server::RedisServer;
@@ -30,7 +31,7 @@ use tokio::time::{Instant, sleep};
 pub use valkey::valkey_program;
 
 /// What takes longer is taken to hang.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Waits for what nobody announces.
 ///

@@ -12,11 +12,13 @@ const COUNT: u32 = 12_000;
 
 static ASKED: AtomicU32 = AtomicU32::new(0);
 
-/// A port of 127.0.0.1 that nobody listens on.
+/// A port of 127.0.0.1 that nobody listens on. Somebody may take it before the program that it is meant for: who
+/// starts one tries another port where it ends at its start.
 ///
 /// # Panics
 /// None is free.
-pub(crate) fn free_port() -> u16 {
+#[must_use]
+pub fn free_port() -> u16 {
     // Test programs that run at the same time begin at different places.
     let begin = std::process::id().wrapping_mul(97);
     (0..COUNT)

@@ -4,8 +4,12 @@
 use std::{
     ffi::OsStr,
     io::{BufRead as _, BufReader},
+    pin::pin,
     process::{Child, Command, Stdio},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -15,7 +19,7 @@ use tokio::{
 };
 
 /// A program that has to say something for so long is taken to hang.
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A running program, killed on drop. What it writes to standard error is kept.
 #[derive(Debug)]
@@ -27,6 +31,8 @@ pub struct Program {
 #[derive(Debug, Default)]
 struct Said {
     lines: Mutex<Vec<String>>,
+    /// It has closed its standard error, so it says nothing more.
+    silent: AtomicBool,
     bell: Notify,
 }
 
@@ -61,6 +67,8 @@ impl Program {
                 hearing.lines.lock().unwrap_or_else(PoisonError::into_inner).push(line);
                 hearing.bell.notify_waiters();
             }
+            hearing.silent.store(true, Ordering::SeqCst);
+            hearing.bell.notify_waiters();
         });
         Self { child, said }
     }
@@ -70,10 +78,23 @@ impl Program {
     /// # Panics
     /// It says no such thing.
     pub async fn says(&self, text: &str) -> String {
+        let said = self.says_or_ends(text).await;
+        said.unwrap_or_else(|| panic!("it ended without {text:?}, but said:\n{}", self.lines().join("\n")))
+    }
+
+    /// The same; none if it ends before.
+    ///
+    /// # Panics
+    /// It goes on and says no such thing.
+    pub async fn says_or_ends(&self, text: &str) -> Option<String> {
         let deadline = Instant::now() + PATIENCE;
         loop {
-            let more = self.said.bell.notified();
-            if let Some(line) = self.lines().into_iter().find(|line| line.contains(text)) {
+            let mut more = pin!(self.said.bell.notified());
+            // From here on no bell is missed.
+            more.as_mut().enable();
+            let silent = self.said.silent.load(Ordering::SeqCst);
+            let line = self.lines().into_iter().find(|line| line.contains(text));
+            if line.is_some() || silent {
                 return line;
             }
             let waited = timeout_at(deadline, more).await;
@@ -148,5 +169,19 @@ impl Program {
 impl Drop for Program {
     fn drop(&mut self) {
         self.kill();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_end_of_a_program_is_not_waited_for_in_vain() {
+        let began = Instant::now();
+        let program = Program::start("sh", &["-c", "echo one >&2"], []);
+        assert_eq!(program.says_or_ends("two").await, None);
+        assert_eq!(program.says_or_ends("on").await.as_deref(), Some("one"));
+        assert!(began.elapsed() < PATIENCE, "{:?}", began.elapsed());
     }
 }

@@ -17,7 +17,7 @@ use tokio::{
 use crate::{port::free_port, until};
 
 /// A server that has not answered by then will not.
-const START: Duration = Duration::from_secs(10);
+const START: Duration = Duration::from_secs(60);
 
 /// Another program may take the port between its choice and the server's start.
 const TRIES: usize = 5;

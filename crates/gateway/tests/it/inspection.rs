@@ -59,6 +59,7 @@ async fn health_is_told_without_calling_anyone() {
 
     world.first.script("m", Fault::Reset);
     world.chat("chat", false).send().await.unwrap();
+    world.manager.circuits().flush().await;
     let circuits = json!({ "closed": 1, "open": 1, "half_open": 0, "forced": 0 });
     assert_eq!(health().await["circuits"], circuits);
 }

@@ -55,7 +55,7 @@ async fn a_told_failure_opens_the_circuit_for_everybody() {
 
     let response = world.post(KEY).send().await.unwrap();
     let wait: u64 = header(&response, "retry-after").unwrap().parse().unwrap();
-    assert!((38..=40).contains(&wait), "{wait}");
+    assert!((20..=40).contains(&wait), "{wait}");
     let (status, code, _, message) = openai_error(response).await;
     assert_eq!((status, code.as_str()), (503, "circuit_open"));
     assert!(message.contains("anthropic:m"), "{message}");
@@ -91,7 +91,7 @@ async fn an_outcome_is_judged_as_the_gateways_own_calls_are() {
         );
         if outcome["retryAfter"].is_string() {
             let wait = report["retryInMs"].as_u64().unwrap();
-            assert!((28_000..=30_000).contains(&wait), "the rest that it asked for: {report}");
+            assert!((15_000..=30_000).contains(&wait), "the rest that it asked for: {report}");
         }
     }
 }
@@ -142,7 +142,7 @@ async fn a_probe_decides_and_one_without_an_answer_frees_its_place() {
     let given = ask(&world).await;
     tell(&world, &given, json!({"outcome": "failure", "kind": "invalid"})).await;
 
-    let probe = ok(world.post(KEY).json(&json!({"for": "300ms"}))).await;
+    let probe = ok(world.post(KEY).json(&json!({"for": "2s"}))).await;
     assert_eq!(probe["probe"], true);
     assert_eq!(report(&world).await["probing"], json!(["memory"]));
     let response = world.post(KEY).send().await.unwrap();

@@ -13,7 +13,7 @@ use crate::support::{SOON, Setup, World, anthropic_error, header, openai_error, 
 #[tokio::test]
 async fn calls_under_way_end_and_new_ones_are_refused() {
     let world = World::new().await;
-    let slow = Behaviour::ok().words(12).gap(Duration::from_millis(100));
+    let slow = Behaviour::ok().words(12).gap(Duration::from_millis(400));
     world.first.script("m", slow.latency(Duration::from_millis(500)));
     let plain = tokio::spawn(world.chat("chat", false).send());
     let mut stream = world.messages("messages", true).send().await.unwrap();

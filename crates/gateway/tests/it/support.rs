@@ -17,7 +17,7 @@ use tokio::{
 };
 
 /// So long a test waits for what must come.
-pub(crate) const SOON: Duration = Duration::from_secs(5);
+pub(crate) const SOON: Duration = Duration::from_secs(20);
 
 /// A served gateway. The providers `openai` and `anthropic` are on `first`, `backup` and `vertex` on `second`; the
 /// routes `chat` and `messages` have a model on each.

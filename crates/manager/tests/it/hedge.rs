@@ -47,8 +47,9 @@ async fn the_first_model_wins_if_it_speaks_first_after_all() {
 
 #[tokio::test]
 async fn a_model_that_speaks_in_time_is_left_alone() {
-    let world = World::with(knobs()).await;
-    world.first.script("m", Behaviour::ok().words(6).gap(BRIEF / 2));
+    let wait = Duration::from_secs(1);
+    let world = World::with(Knobs { hedge_after: Some(wait), ..Knobs::default() }).await;
+    world.first.script("m", Behaviour::ok().words(6).gap(wait / 4));
     let reply = world.call(chat("chat", true)).await.unwrap();
     assert_eq!((reply.answered_by.as_str(), reply.attempts), ("openai:m", 1));
     assert_eq!(events(reply).await.last().unwrap(), "data: [DONE]\n\n");
@@ -68,7 +69,7 @@ async fn when_the_hedge_fails_the_first_one_is_still_waited_for() {
 /// C4: neither an open circuit nor a failure of the hedge costs another `hedge_after`.
 #[tokio::test]
 async fn when_the_hedge_does_not_answer_the_next_one_is_started_at_once() {
-    let wait = Duration::from_secs(1);
+    let wait = Duration::from_secs(2);
     for is_open in [true, false] {
         let world = World::with(Knobs { hedge_after: Some(wait), ..Knobs::default() }).await;
         world.first.script("m", Fault::Hang);
@@ -105,9 +106,9 @@ async fn a_held_stream_is_hedged_until_its_first_content() {
     let world = World::with(Knobs { stream: StreamMode::Hold, ..knobs() }).await;
     world.first.script("m", Fault::Hang);
     // Its first content stops the other; the cut behind that is mended by the one that was stopped.
-    world
-        .second
-        .script("m", simulator::Script::first(9, Behaviour::ok().words(9).with(Fault::Cut { after: 4 })));
+    // The cut comes late enough for the first to have got well before it is asked again.
+    let cut = Behaviour::ok().words(9).gap(Duration::from_millis(300)).with(Fault::Cut { after: 4 });
+    world.second.script("m", simulator::Script::first(9, cut));
     let held = tokio::spawn(all(world.held(chat("chat", true)).await));
     world.first.until(|seen| seen.abandoned() == 1).await;
     world.first.script("m", Behaviour::ok());

@@ -27,7 +27,7 @@ fn faults() -> [Fault; 5] {
 
 #[tokio::test]
 async fn a_stream_that_fails_after_content_is_mended_by_the_next_model_unseen() {
-    let timeouts = Timeouts { idle: Duration::from_millis(80), ..Knobs::default().timeouts };
+    let timeouts = Timeouts { idle: Duration::from_millis(500), ..Knobs::default().timeouts };
     for fault in faults() {
         let world = World::with(Knobs { timeouts, ..knobs() }).await;
         world.first.script("m", Behaviour::ok().words(9).with(fault.clone()));

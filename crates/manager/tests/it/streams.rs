@@ -36,7 +36,7 @@ async fn before_the_first_content_the_next_model_takes_it_up_unseen() {
             Fault::ErrorEvent { after, error: ProviderError::overloaded() },
         ]
     };
-    let timeouts = Timeouts { idle: Duration::from_millis(80), ..Knobs::default().timeouts };
+    let timeouts = Timeouts { idle: Duration::from_millis(500), ..Knobs::default().timeouts };
     for (fault, dialect) in faults(1)
         .into_iter()
         .map(|fault| (fault, "chat"))
@@ -61,7 +61,7 @@ async fn before_the_first_content_the_next_model_takes_it_up_unseen() {
 
 #[tokio::test]
 async fn after_the_first_content_a_failure_is_told_and_counts() {
-    let timeouts = Timeouts { idle: Duration::from_millis(80), ..Knobs::default().timeouts };
+    let timeouts = Timeouts { idle: Duration::from_millis(500), ..Knobs::default().timeouts };
     for fault in [
         Fault::Cut { after: 3 },
         Fault::End { after: 3 },
@@ -155,7 +155,7 @@ async fn a_probe_has_its_verdict_at_first_content_and_a_later_cut_counts() {
     world.circuits.admit(&key).await.unwrap().failed(Failure::status(503));
     world.circuits.quiet(&key).await;
     tokio::time::sleep(brief * 5).await;
-    let (go, wait) = (Behaviour::ok().words(9), Duration::from_millis(100));
+    let (go, wait) = (Behaviour::ok().words(9), Duration::from_millis(500));
     world.first.script("m", go.gap(wait).with(Fault::Cut { after: 4 }));
     let reply = world.call(chat("openai:m", true)).await.unwrap();
     assert!(world.admits("openai:m").await, "the first content closed it");
@@ -167,9 +167,9 @@ async fn a_probe_has_its_verdict_at_first_content_and_a_later_cut_counts() {
 
 #[tokio::test]
 async fn a_stream_that_has_spoken_may_outlast_total() {
-    let timeouts = Timeouts { total: Duration::from_millis(200), ..Timeouts::default() };
+    let timeouts = Timeouts { total: Duration::from_secs(1), ..Timeouts::default() };
     let world = World::with(Knobs { timeouts, ..Knobs::default() }).await;
-    world.first.script("m", Behaviour::ok().words(6).gap(Duration::from_millis(50)));
+    world.first.script("m", Behaviour::ok().words(6).gap(Duration::from_millis(250)));
     let began = tokio::time::Instant::now();
     let events = events(world.call(chat("chat", true)).await.unwrap()).await;
     assert_eq!(events.last().unwrap(), "data: [DONE]\n\n");

@@ -16,7 +16,7 @@ use providers::{Kind, ProviderConfig, Timeouts};
 use simulator::Simulator;
 
 /// So long a test waits for what must come.
-pub(crate) const SOON: Duration = Duration::from_secs(5);
+pub(crate) const SOON: Duration = Duration::from_secs(20);
 
 /// Two OpenAI providers (`openai`, `backup`) and two of Anthropic's (`anthropic`, `vertex`), on two simulators: the
 /// first of each kind on `first`, the others on `second`.

@@ -18,6 +18,12 @@ fn open_for(period: Duration) -> Knobs {
     Knobs { policy, ..Knobs::default() }
 }
 
+/// Waits so far, and no further.
+fn waits(most: Duration) -> Knobs {
+    let retry = Retry { max_wait: most, ..Knobs::default().retry };
+    Knobs { retry, ..Knobs::default() }
+}
+
 #[tokio::test]
 async fn a_short_rest_is_waited_out_by_the_call_that_got_it() {
     let world = World::new().await;
@@ -27,47 +33,47 @@ async fn a_short_rest_is_waited_out_by_the_call_that_got_it() {
     assert_eq!((reply.answered_by.as_str(), reply.attempts, world.calls()), ("openai:m", 2, (2, 0)));
     let times: Vec<_> = world.first.seen().received().iter().map(|received| received.at).collect();
     assert!(times[1] - times[0] >= 100 * MS, "{:?}", times[1] - times[0]);
-    assert!(began.elapsed() < 1_000 * MS, "{:?}", began.elapsed());
+    assert!(began.elapsed() < 5_000 * MS, "{:?}", began.elapsed());
     assert!(world.admits("openai:m").await, "the probe closed it");
 }
 
 #[tokio::test]
 async fn other_calls_pass_a_resting_model_by() {
-    let world = World::new().await;
-    world.first.script("m", Script::first(1, ProviderError::rate_limited().retry_after_ms(300 * MS)));
+    let world = World::with(waits(5_000 * MS)).await;
+    world.first.script("m", Script::first(1, ProviderError::rate_limited().retry_after_ms(2_500 * MS)));
     let manager = std::sync::Arc::clone(&world.manager);
     let waiting = tokio::spawn(async move { manager.call(chat("chat", false)).await });
     world.refusal("openai:m").await;
     let began = Instant::now();
     let reply = world.call(chat("chat", false)).await.unwrap();
     assert_eq!(reply.answered_by.as_str(), "backup:m");
-    assert!(began.elapsed() < 200 * MS, "{:?}", began.elapsed());
+    assert!(began.elapsed() < 2_000 * MS, "{:?}", began.elapsed());
     assert_eq!(answered(waiting.await.unwrap().unwrap()).answered_by.as_str(), "openai:m");
 }
 
 #[tokio::test]
 async fn a_rest_longer_than_max_wait_means_the_next_model() {
-    let world = World::new().await;
-    world.first.script("m", ProviderError::rate_limited().retry_after_ms(401 * MS));
+    let world = World::with(waits(3_999 * MS)).await;
+    world.first.script("m", ProviderError::rate_limited().retry_after_ms(4_000 * MS));
     let began = Instant::now();
     let reply = world.call(chat("chat", false)).await.unwrap();
     assert_eq!((reply.answered_by.as_str(), world.calls()), ("backup:m", (1, 1)));
-    assert!(began.elapsed() < 300 * MS, "{:?}", began.elapsed());
+    assert!(began.elapsed() < 3_000 * MS, "{:?}", began.elapsed());
 }
 
 #[tokio::test]
 async fn a_failure_that_says_when_is_tried_again_then_and_counts() {
-    let world = World::with(Knobs { policy: patient(), ..Knobs::default() }).await;
+    let world = World::with(Knobs { policy: patient(), ..waits(3_999 * MS) }).await;
     world.first.script("m", Script::first(1, ProviderError::overloaded().retry_after_ms(100 * MS)));
     let reply = world.call(chat("chat", false)).await.unwrap();
     assert_eq!((reply.answered_by.as_str(), world.calls()), ("openai:m", (2, 0)));
     let times: Vec<_> = world.first.seen().received().iter().map(|received| received.at).collect();
     assert!(times[1] - times[0] >= 100 * MS, "{:?}", times[1] - times[0]);
-    world.first.script("m", ProviderError::overloaded().retry_after_ms(401 * MS));
+    world.first.script("m", ProviderError::overloaded().retry_after_ms(4_000 * MS));
     let began = Instant::now();
     let reply = world.call(chat("chat", false)).await.unwrap();
     assert_eq!((reply.answered_by.as_str(), world.calls()), ("backup:m", (3, 1)));
-    assert!(began.elapsed() < 300 * MS, "{:?}", began.elapsed());
+    assert!(began.elapsed() < 3_000 * MS, "{:?}", began.elapsed());
     assert!(world.admits("openai:m").await, "only a 429 is a rest");
 }
 
@@ -84,7 +90,7 @@ async fn a_rest_that_nobody_can_wait_out_is_told_with_its_end() {
 
 #[tokio::test]
 async fn a_circuit_that_lets_calls_through_soon_is_waited_for() {
-    let world = World::with(open_for(150 * MS)).await;
+    let world = World::with(Knobs { retry: waits(5_000 * MS).retry, ..open_for(1_000 * MS) }).await;
     let key = "openai:m".parse().unwrap();
     world.circuits.admit(&key).await.unwrap().failed(Failure::status(503));
     world.refusal("openai:m").await;
@@ -94,9 +100,10 @@ async fn a_circuit_that_lets_calls_through_soon_is_waited_for() {
 
 #[tokio::test]
 async fn a_probes_verdict_is_waited_for() {
-    let world = World::with(open_for(MS)).await;
+    let world = World::with(Knobs { retry: waits(5_000 * MS).retry, ..open_for(MS) }).await;
     let key = "openai:m".parse().unwrap();
     world.circuits.admit(&key).await.unwrap().failed(Failure::status(503));
+    world.circuits.quiet(&key).await;
     tokio::time::sleep(10 * MS).await;
     let probe = world.circuits.admit(&key).await.unwrap();
     assert!(probe.is_probe());
@@ -113,12 +120,13 @@ async fn a_probe_without_a_verdict_is_not_waited_for_without_end() {
     let world = World::with(open_for(MS)).await;
     let key = "openai:m".parse().unwrap();
     world.circuits.admit(&key).await.unwrap().failed(Failure::status(503));
+    world.circuits.quiet(&key).await;
     tokio::time::sleep(10 * MS).await;
     let probe = world.circuits.admit(&key).await.unwrap();
     let began = Instant::now();
     let error = world.call(chat("openai:m", false)).await.unwrap_err();
     assert_eq!(error.code(), "circuit_open");
-    assert!((400 * MS..1_000 * MS).contains(&began.elapsed()), "{:?}", began.elapsed());
+    assert!((400 * MS..5_000 * MS).contains(&began.elapsed()), "{:?}", began.elapsed());
     drop(probe);
 }
 
@@ -131,16 +139,16 @@ async fn everything_keeps_within_total() {
         let began = Instant::now();
         let error = world.call(chat("chat", stream)).await.unwrap_err();
         assert_eq!((error.code(), error.status()), ("out_of_time", 504));
-        assert!((200 * MS..800 * MS).contains(&began.elapsed()), "{:?}", began.elapsed());
+        assert!((200 * MS..5_000 * MS).contains(&began.elapsed()), "{:?}", began.elapsed());
         world.refusal("openai:m").await;
     }
 }
 
 #[tokio::test]
 async fn a_model_that_got_the_rest_of_total_only_is_not_blamed() {
-    let timeouts = Timeouts { total: 300 * MS, ..Timeouts::default() };
+    let timeouts = Timeouts { total: 2_000 * MS, ..Timeouts::default() };
     let world = World::with(Knobs { timeouts, ..Knobs::default() }).await;
-    world.first.script("m", Behaviour::status(http::StatusCode::BAD_GATEWAY).latency(200 * MS));
+    world.first.script("m", Behaviour::status(http::StatusCode::BAD_GATEWAY).latency(1_300 * MS));
     world.second.script("m", Fault::Hang);
     let error = world.call(chat("chat", false)).await.unwrap_err();
     assert_eq!(error.code(), "out_of_time");

@@ -21,7 +21,7 @@ use tokio::{
 };
 
 /// What has not come by then will not; a browser that starts beside others on a busy machine takes its time.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(90);
 
 const FLAGS: [&str; 12] = [
     "--headless",
@@ -158,13 +158,15 @@ impl Browser {
     pub(crate) async fn click(&self, selector: &str) {
         let quoted = Value::from(selector);
         self.until(&format!("{selector} is there"), &format!("!!document.querySelector({quoted})")).await;
-        // Where it is once nothing moves it any more: a row may be on its way to another place.
+        // Where it is once nothing moves it any more and nothing covers it: a row may be on its way to another place, a
+        // question that was answered may still be there.
         let middle = format!(
             "(async () => {{ const e = document.querySelector({quoted}); e.scrollIntoView({{ block: 'center' }}); \
              const frame = () => new Promise((done) => requestAnimationFrame(done)); \
              const place = () => {{ const r = e.getBoundingClientRect(); return [r.x + r.width / 2, r.y + r.height / 2]; }}; \
              for (let last = place(); ; last = place()) {{ \
-               await frame(); await frame(); await frame(); if (String(last) === String(place())) return last; }} }})()"
+               await frame(); await frame(); await frame(); \
+               if (String(last) === String(place()) && e.contains(document.elementFromPoint(...last))) return last; }} }})()"
         );
         let middle = self.value(&middle).await;
         for kind in ["mousePressed", "mouseReleased"] {

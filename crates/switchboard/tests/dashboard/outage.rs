@@ -46,7 +46,7 @@ async fn an_outage_is_seen_from_its_beginning_to_its_end() {
 
     // Its time over, nobody has called yet: half-open by time alone, without an event.
     browser.until_text(&row, "with the next call").await;
-    world.answer_after("gpt-5", Duration::from_millis(1500));
+    world.answer_after("gpt-5", Duration::from_secs(4));
     let probe = tokio::join!(world.call(MODEL), browser.until_text(&row, "probe under way"));
     assert_eq!(probe.0, 200);
     browser.until_text(&row, "✓ closed").await;
@@ -54,7 +54,10 @@ async fn an_outage_is_seen_from_its_beginning_to_its_end() {
     browser.until_text("#transitions", "half-open → ✓ closed: a probe succeeded").await;
     browser.until_text(&row, " s").await;
     let transitions = browser.text("#transitions").await;
-    assert_eq!(transitions.trim().lines().filter(|line| line.contains('→')).count(), 3, "{transitions}");
+    // On a busy machine Redis may be taken for away for a moment, and what was learnt then is told as such.
+    let told =
+        transitions.lines().filter(|line| line.contains('→') && !line.contains("while Redis was away"));
+    assert_eq!(told.count(), 3, "{transitions}");
 
     // The same in its history, and how quick its streams are.
     browser.click(&format!("{row} button.name")).await;

@@ -1,18 +1,22 @@
 //! A Redis, simulated providers, a gateway that can be started again, and a browser with its page open.
 
-use std::{net::TcpListener, time::Duration};
+use std::time::Duration;
 
 use serde_json::json;
 use simulator::{Behaviour, Simulator};
-use testbed::{Program, RedisServer};
+use testbed::{Program, RedisServer, free_port};
 
 use crate::{browser::Browser, support::ConfigFile};
 
 /// Three failures trip, nothing waits or tries again.
 const RULES: &str = "breaker.failure_span = '0ms'\nretry.attempts = 1\nretry.max_wait = '0s'\n";
 
-/// An open period is short enough to be watched to its end.
-const SHORT: &str = "breaker.open_for = '2s'\nbreaker.open_for_max = '2s'\n";
+/// An open period is short enough to be watched to its end, and long enough for a slow browser to see all of it. What
+/// is counted is not forgotten meanwhile.
+const SHORT: &str = "breaker.open_for = '10s'\nbreaker.open_for_max = '10s'\nbreaker.window = '10m'\n";
+
+/// Another program may take the port between its choice and the gateway's start.
+const TRIES: usize = 5;
 
 /// All that a test of the page needs.
 pub(crate) struct World {
@@ -43,13 +47,16 @@ impl World {
             tokio::join!(RedisServer::start(), Simulator::start(), Browser::open());
         let simulator = simulator.unwrap();
         let config = ConfigFile::new(&format!("{RULES}{lines}"));
-        // Free a moment ago: a gateway that is started again must be found where it was.
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let gateway = start(&redis, &simulator, &config, port);
-        let world =
-            Self { redis, simulator, browser, gateway, config, port, client: reqwest::Client::new(), key };
-        world.gateway.says("listening").await;
-        world
+        for _ in 0..TRIES {
+            // Not one of the system's own choice: a gateway that is started again must be found where it was.
+            let port = free_port();
+            let gateway = start(&redis, &simulator, &config, port);
+            if gateway.says_or_ends("listening").await.is_some() {
+                let client = reqwest::Client::new();
+                return Self { redis, simulator, browser, gateway, config, port, client, key };
+            }
+        }
+        panic!("the gateway ended at its start {TRIES} times");
     }
 
     pub(crate) fn url(&self, path: &str) -> String {

@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// A call that has not come to its end by then hangs.
-const PATIENCE: Duration = Duration::from_secs(40);
+const PATIENCE: Duration = Duration::from_secs(90);
 
 /// What happened.
 #[derive(Debug)]

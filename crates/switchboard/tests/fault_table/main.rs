@@ -27,8 +27,9 @@ const BUSY_AT_ONCE: u32 = 8;
 /// Calls at a time that mostly wait for a limit to run out.
 const WAITING_AT_ONCE: usize = 48;
 
-/// On a machine that is busy with something else a call may be late; one that is late three times in a row is wrong.
-const ATTEMPTS: usize = 3;
+/// On a machine that is busy with something else, or with the other cases, a call may be late. It is made again with
+/// nothing beside it; one that is late so many times in a row is wrong.
+const ATTEMPTS: usize = 5;
 
 #[test]
 fn every_fault_that_the_simulator_can_show_has_a_row() {
@@ -59,10 +60,17 @@ async fn every_row_holds_on_both_sides() {
         };
         running.spawn(async move {
             let _place = places.acquire_many(taken).await;
-            (hold_true(&world, &case).await, case)
+            (check(&world, &case, 0).await, case)
         });
     }
-    let results = running.join_all().await;
+    let mut results = running.join_all().await;
+    for (result, case) in &mut results {
+        for attempt in 1..ATTEMPTS {
+            let Err(wrong) = result else { break };
+            println!("attempt {} at {}: {wrong}", attempt - 1, case.name(attempt - 1));
+            *result = check(&world, case, attempt).await.map(|measured| Measured { attempt, ..measured });
+        }
+    }
     summary::print(&results);
     let wrong: Vec<_> = results
         .iter()
@@ -72,23 +80,9 @@ async fn every_row_holds_on_both_sides() {
         .collect();
     assert!(wrong.is_empty(), "{} cases are not as the table says:\n{}", wrong.len(), wrong.join("\n"));
     let stopped = world.first.until(|seen| seen.in_flight() == 0);
-    timeout(Duration::from_secs(5), stopped).await.expect("calls that were given up were stopped");
+    timeout(Duration::from_secs(60), stopped).await.expect("calls that were given up were stopped");
 }
 
 fn page() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/faults.md")
-}
-
-async fn hold_true(world: &World, case: &Case) -> Result<Measured, String> {
-    let mut wrong = String::new();
-    for attempt in 0..ATTEMPTS {
-        match check(world, case, attempt).await {
-            Ok(measured) => return Ok(Measured { attempt, ..measured }),
-            Err(found) => {
-                println!("attempt {attempt} at {}: {found}", case.name(attempt));
-                wrong = found;
-            }
-        }
-    }
-    Err(wrong)
 }

@@ -49,20 +49,13 @@ pub(crate) fn print(results: &[(Result<Measured, String>, Case)]) {
         );
     }
 
-    let late = |times: usize| groups_of(results, times);
+    let again =
+        results.iter().filter(|(result, _)| result.as_ref().is_ok_and(|measured| measured.attempt > 0));
     println!(
-        "{} calls as the table says, {} of them only at the second attempt, {} at the third",
+        "{} calls as the table says, {} of them only when made again alone",
         results.len(),
-        late(1),
-        late(2)
+        again.count()
     );
-}
-
-fn groups_of(results: &[(Result<Measured, String>, Case)], attempt: usize) -> usize {
-    results
-        .iter()
-        .filter(|(result, _)| result.as_ref().is_ok_and(|measured| measured.attempt == attempt))
-        .count()
 }
 
 fn span(times: impl Iterator<Item = Duration>) -> String {

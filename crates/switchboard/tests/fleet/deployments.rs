@@ -44,7 +44,7 @@ async fn serve(url: &str, simulator: &Simulator) -> (Instance, ConfigFile) {
     for model in MODELS {
         assert_eq!(instance.chat(model).await.0, 200);
     }
-    assert_eq!(instance.health().await["store"]["state"], "connected");
+    instance.until_store_is("connected").await;
     (instance, config)
 }
 
@@ -198,7 +198,7 @@ async fn trips(instance: &Instance, simulator: &Simulator, redis: impl AsyncFn(&
         redis(key, &["GET", key]).await.contains("OPEN") && redis(key, &["XLEN", history]).await != "0"
     })
     .await;
-    assert_eq!(instance.health().await["store"]["state"], "connected");
+    instance.until_store_is("connected").await;
 }
 
 /// What cannot be found is said, with what to do.

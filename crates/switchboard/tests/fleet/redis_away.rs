@@ -15,7 +15,7 @@ async fn killed_and_back() {
     let variables = [("SWITCHBOARD_CONFIG", config.path())];
     let instance = Instance::start_with(Some(&redis.url()), &simulator, &variables).await;
     assert_eq!(instance.chat(MODEL).await.0, 200);
-    assert_eq!(instance.health().await["store"]["state"], "connected");
+    instance.until_store_is("connected").await;
 
     redis.kill();
     instance.until_store_is("degraded").await;
@@ -44,7 +44,7 @@ async fn away_at_the_start() {
     redis.kill();
     let simulator = Simulator::start().await.unwrap();
     let instance = Instance::start(Some(&redis.url()), &simulator).await;
-    assert_eq!(instance.health().await["store"]["state"], "degraded");
+    instance.until_store_is("degraded").await;
     assert_eq!(instance.chat(MODEL).await.0, 200);
     redis.restart().await;
     instance.until_store_is("connected").await;
