@@ -103,8 +103,9 @@ struct LineState {
     trusted_from: Instant,
 }
 
-/// What a lost message, or one that was late, may cost: the store is found away, tried again and told all.
-const HEALING: Duration = Duration::from_secs(5);
+/// What a lost message, or one that was late, may cost: the store is found away, tried again and told all. A full read
+/// without an answer is given up after 5 s, and tried again.
+const HEALING: Duration = Duration::from_millis(5_500);
 
 /// What a missed push may cost: one slow read and a little.
 const SLOW_HEALING: Duration = Duration::from_secs(20);

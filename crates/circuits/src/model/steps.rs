@@ -227,7 +227,6 @@ impl Model {
         let stood = self.minds.record(writing.next).map_or(0, |record| record.epoch);
         world.seen.epoch = world.seen.epoch.max(stood);
         world.seen.told = writing.entries.iter().map(|entry| entry.epoch).fold(world.seen.told, u64::max);
-        world.seen.removals += u8::from(writing.next.is_none());
         world.store.value = writing.next;
         if let Some(last) = writing.entries.last() {
             world.store.history = History::ending(Some(last));

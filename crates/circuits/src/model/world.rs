@@ -19,8 +19,8 @@ const JUMP: i64 = 3_600_000;
 /// After the last moment, time goes on in steps of so many ms.
 const STEP: u64 = 600;
 
-/// What strangers and persons do, and a loss, is so many ms after what was before: an epoch is not below the time, but
-/// who does not know the last one cannot be above it within the same millisecond.
+/// A loss is so many ms after what was before: an epoch is not below the time, but who finds no history that tells of
+/// the last one cannot be above it within the same millisecond.
 const APART: u64 = 10;
 
 /// Everything there is.
@@ -74,8 +74,6 @@ pub(super) struct Call {
 pub(super) struct Seen {
     /// The highest epoch that a circuit ever stood in.
     pub(super) epoch: u64,
-    /// How often the circuit was taken away.
-    pub(super) removals: u8,
     /// The highest epoch that the history ever told of.
     pub(super) told: u64,
     /// Failures that were told, where all must be counted (B5).
@@ -163,8 +161,7 @@ impl Model {
             .get(index)
             .copied()
             .unwrap_or_else(|| moments[moments.len() - 1] + STEP * (index - moments.len() + 1) as u64);
-        let Disturbances { strangers, flushes, words, .. } = world.spent;
-        let apart = APART * u64::from(strangers + flushes + words + world.seen.removals);
+        let apart = APART * u64::from(world.spent.flushes);
         Timestamp::from_millis(BEGINNING + since + apart)
     }
 
