@@ -16,7 +16,6 @@ use breaker::{
 use tokio::{sync::Notify, time::Instant};
 
 use crate::{
-    circuits::Shared,
     clock::StoreClock,
     counts::CircuitCounter,
     crowd::Crowd,
@@ -24,6 +23,7 @@ use crate::{
     permit::Permit,
     plan::{Answer, Next, Onward, Plan, Request},
     report::Report,
+    shared::Shared,
     watch::Watchers,
 };
 

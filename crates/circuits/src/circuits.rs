@@ -1,143 +1,34 @@
-//! The circuits of one instance: admission, and a person's hand on them.
+//! The circuits of one instance: admission, and what is told of them.
 
 use std::{
-    collections::HashMap,
     fmt,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, atomic::Ordering},
     time::Duration,
 };
 
-use arc_swap::ArcSwap;
-use breaker::{Admission, Effect, Event, InstanceId, Mode, ModelKey, Policy, Timestamp, Transition, admit};
-use foldhash::fast::RandomState;
+use breaker::{Admission, InstanceId, Mode, ModelKey, Policy, Timestamp, Transition, admit};
 use tokio::{
-    runtime::Handle,
-    sync::{Notify, oneshot},
-    time::{Instant, timeout, timeout_at},
+    sync::oneshot,
+    time::{Instant, timeout_at},
 };
 
 use crate::{
-    chance::{Chance, SystemChance},
     circuit::{Circuit, Reply, View, Waiting},
-    clock::{StoreClock, SystemClock, WallClock},
-    counts::{CircuitCounts, StoreCounts, WriteCounter},
-    link::{Link, LinkState},
+    counts::{CircuitCounts, StoreCounts},
+    link::LinkState,
     memory::MemoryStore,
     permit::Permit,
-    plan::{Answer, Request},
+    plan::Request,
     report::{Refusal, Report},
+    settings::{Policies, Settings},
+    shared::Shared,
     store::{Place, Store, StoreError},
-    watch::{Watch, Watchers},
+    watch::Watch,
 };
-
-/// Which policy each circuit has.
-#[derive(Debug, Clone, Default)]
-pub struct Policies {
-    /// Of every circuit that has none of its own.
-    pub default: Policy,
-    /// Of these circuits.
-    pub models: HashMap<ModelKey, Policy>,
-}
-
-/// How often and how long. The defaults are those of DESIGN 3; tests shorten them.
-#[derive(Debug, Clone)]
-pub struct Pacing {
-    /// Counts that cannot trip are written at most so often.
-    pub counts: Duration,
-    /// A circuit is read at most so often, however many pushes come.
-    pub reads: Duration,
-    /// Everything is read so often, as a net under missed pushes; a quarter more or less.
-    pub slow_read: Duration,
-    /// The store has so long to answer; a call waits for it no longer than that (F3).
-    pub patience: Duration,
-}
-
-impl Default for Pacing {
-    fn default() -> Self {
-        Self {
-            counts: Duration::from_millis(100),
-            reads: Duration::from_millis(20),
-            slow_read: Duration::from_secs(15),
-            patience: Duration::from_millis(80),
-        }
-    }
-}
-
-/// How an instance takes part.
-#[derive(Debug, Clone)]
-pub struct Settings {
-    /// Its name in Redis.
-    pub instance: InstanceId,
-    /// The rules.
-    pub policies: Policies,
-    /// How often and how long.
-    pub pacing: Pacing,
-    /// This machine's clock.
-    pub clock: Arc<dyn WallClock>,
-    /// Its chance.
-    pub chance: Arc<dyn Chance>,
-    /// Nobody asked for this store by name: that it is not there is no fault.
-    pub optional: bool,
-}
-
-impl Settings {
-    /// Usual settings under this name.
-    #[must_use]
-    pub fn new(instance: InstanceId) -> Self {
-        Self {
-            instance,
-            policies: Policies::default(),
-            pacing: Pacing::default(),
-            clock: Arc::new(SystemClock::default()),
-            chance: Arc::new(SystemChance),
-            optional: false,
-        }
-    }
-}
 
 /// The circuits of one instance. Clones are the same circuits.
 #[derive(Clone)]
-pub struct Circuits(Arc<Shared>);
-
-pub(crate) struct Shared {
-    pub(crate) instance: InstanceId,
-    pub(crate) store: Arc<dyn Store>,
-    pub(crate) clock: Arc<StoreClock>,
-    chance: Arc<dyn Chance>,
-    pub(crate) pacing: Pacing,
-    pub(crate) link: Link,
-    pub(crate) runtime: Handle,
-    pub(crate) heard: Notify,
-    /// Counts are put off no longer: the process is about to end.
-    pub(crate) in_haste: AtomicBool,
-    pub(crate) circuits: ArcSwap<ByKey>,
-    pub(crate) writes: WriteCounter,
-    policies: ArcSwap<Policies>,
-    pub(crate) watchers: Watchers,
-}
-
-/// Looked up by every call, so with a quick hash, of a seed of its own.
-pub(crate) type ByKey = HashMap<ModelKey, Arc<Circuit>, RandomState>;
-
-/// Why a person's word was not carried out.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum OperateError {
-    /// There is no such circuit.
-    #[error("there is no circuit {0}; `switchboard circuits` lists those that there are")]
-    NoCircuit(ModelKey),
-    /// The store could not be told, so others do not know of it.
-    #[error("this instance has done it, but the store could not be told: {0}")]
-    NotShared(String),
-    /// Nobody carried it out in time.
-    #[error("the store did not take it up in time; look at the circuit before you try again")]
-    InTheBalance,
-}
-
-/// A person's word has a little longer than a call's.
-const OPERATOR_PATIENCE: Duration = Duration::from_secs(2);
+pub struct Circuits(pub(crate) Arc<Shared>);
 
 /// So often an ending process looks whether its last writes are done.
 const FLUSH_GLANCE: Duration = Duration::from_millis(5);
@@ -147,22 +38,7 @@ impl Circuits {
     /// that does.
     #[must_use]
     pub fn start(store: Arc<dyn Store>, settings: Settings) -> Self {
-        let watchers = Watchers::default();
-        let shared = Arc::new(Shared {
-            instance: settings.instance,
-            clock: Arc::new(StoreClock::new(settings.clock)),
-            chance: settings.chance,
-            pacing: settings.pacing,
-            link: Link::new(store.place(), settings.optional, watchers.clone()),
-            runtime: Handle::current(),
-            heard: Notify::new(),
-            in_haste: AtomicBool::new(false),
-            circuits: ArcSwap::default(),
-            writes: WriteCounter::default(),
-            policies: ArcSwap::from_pointee(settings.policies),
-            watchers,
-            store,
-        });
+        let shared = Arc::new(Shared::new(store, settings));
         shared.runtime.spawn(Arc::clone(&shared).follow());
         Self(shared)
     }
@@ -307,10 +183,7 @@ impl Circuits {
 
     /// New rules, for circuits that go on as they are.
     pub fn set_policies(&self, policies: Policies) {
-        self.0.policies.store(Arc::new(policies));
-        for circuit in self.0.circuits.load().values() {
-            circuit.set_policy(self.0.policy(&circuit.key));
-        }
+        self.0.set_policies(policies);
     }
 
     /// All circuits that this instance knows, by name.
@@ -383,49 +256,6 @@ impl Circuits {
         self.0.clock.now()
     }
 
-    /// Opens a circuit by hand, for a while or until it is closed by hand (B10).
-    ///
-    /// # Errors
-    /// It could not be carried out or shared.
-    pub async fn open(
-        &self,
-        key: &ModelKey,
-        length: Option<Duration>,
-        why: Option<String>,
-    ) -> Result<(), OperateError> {
-        self.operate(key, Request::Open { length, why }).await
-    }
-
-    /// Closes a circuit by hand.
-    ///
-    /// # Errors
-    /// It could not be carried out or shared, or there is no such circuit.
-    pub async fn close(&self, key: &ModelKey, why: Option<String>) -> Result<(), OperateError> {
-        self.operate(key, Request::Event(Event::Close { why }, None)).await
-    }
-
-    /// Forgets a circuit, as a DEL does; its history stands.
-    ///
-    /// # Errors
-    /// It could not be carried out or shared, or there is no such circuit.
-    pub async fn reset(&self, key: &ModelKey, why: Option<String>) -> Result<(), OperateError> {
-        self.operate(key, Request::Reset(why)).await
-    }
-
-    async fn operate(&self, key: &ModelKey, request: Request) -> Result<(), OperateError> {
-        let circuit = self.0.circuit(key);
-        let (sender, answer) = oneshot::channel();
-        self.0.request(&circuit, Waiting { request, reply: Reply::Answer(sender) });
-        match timeout(OPERATOR_PATIENCE, answer).await {
-            Ok(Ok(Answer::NoCircuit)) => Err(OperateError::NoCircuit(key.clone())),
-            Ok(Ok(Answer::Effect(Effect::Counted | Effect::Void))) => match self.0.link.state() {
-                LinkState::Degraded { error, .. } => Err(OperateError::NotShared(error.to_string())),
-                _ => Ok(()),
-            },
-            _ => Err(OperateError::InTheBalance),
-        }
-    }
-
     /// Waits until everything that the circuits have been told is written, or kept for a store that is away: the last
     /// thing a process does. From now on nothing is put off.
     pub async fn flush(&self) {
@@ -475,63 +305,6 @@ impl Circuits {
     #[must_use]
     pub fn mirrored(&self, key: &ModelKey) -> crate::store::Value {
         self.0.circuit(key).inner().mirror.value.clone()
-    }
-}
-
-impl Shared {
-    /// The circuit of a key; one that is not known yet is begun here, and read before its first call.
-    pub(crate) fn circuit(self: &Arc<Self>, key: &ModelKey) -> Arc<Circuit> {
-        if let Some(circuit) = self.circuits.load().get(key) {
-            return Arc::clone(circuit);
-        }
-        let fresh = Arc::new(Circuit::new(key.clone(), self, self.policy(key)));
-        self.edit_circuits(|circuits| {
-            circuits.entry(key.clone()).or_insert_with(|| Arc::clone(&fresh));
-        });
-        self.circuits.load().get(key).map_or(fresh, Arc::clone)
-    }
-
-    /// Begins those of these circuits that are not known yet, all in one step: each edit copies the map.
-    pub(crate) fn begin_circuits<'a>(self: &Arc<Self>, keys: impl Iterator<Item = &'a ModelKey>) {
-        let known = self.circuits.load();
-        let fresh: Vec<_> = keys
-            .filter(|key| !known.contains_key(*key))
-            .map(|key| Arc::new(Circuit::new(key.clone(), self, self.policy(key))))
-            .collect();
-        if !fresh.is_empty() {
-            self.edit_circuits(|circuits| {
-                for circuit in &fresh {
-                    circuits.entry(circuit.key.clone()).or_insert_with(|| Arc::clone(circuit));
-                }
-            });
-        }
-    }
-
-    /// Puts an edited copy in place: circuits come and go seldom and are looked up by every call.
-    pub(crate) fn edit_circuits(&self, edit: impl Fn(&mut ByKey)) {
-        self.circuits.rcu(|circuits| {
-            let mut circuits = ByKey::clone(circuits);
-            edit(&mut circuits);
-            circuits
-        });
-    }
-
-    pub(crate) fn policy(&self, key: &ModelKey) -> Arc<Policy> {
-        let policies = self.policies.load();
-        Arc::new(policies.models.get(key).unwrap_or(&policies.default).clone())
-    }
-
-    /// All circuits by name: what is done to all is done in the same order each time.
-    pub(crate) fn in_order(&self) -> Vec<Arc<Circuit>> {
-        let mut circuits: Vec<_> = self.circuits.load().values().cloned().collect();
-        circuits.sort_unstable_by(|a, b| a.key.cmp(&b.key));
-        circuits
-    }
-
-    /// A share in [0, 1), another each time and in each instance.
-    pub(crate) fn share(&self) -> f64 {
-        let bits = u32::try_from(self.chance.draw() & u128::from(u32::MAX)).unwrap_or(0);
-        f64::from(bits) / (f64::from(u32::MAX) + 1.0)
     }
 }
 

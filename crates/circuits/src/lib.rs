@@ -32,11 +32,14 @@ mod crowd;
 mod link;
 mod memory;
 mod mirror;
+mod operate;
 mod permit;
 mod plan;
 mod reader;
 mod redis;
 mod report;
+mod settings;
+mod shared;
 mod store;
 mod watch;
 mod writer;
@@ -45,18 +48,20 @@ mod writer;
 mod model;
 
 pub use chance::{Chance, SystemChance};
-pub use circuits::{Circuits, OperateError, Pacing, Policies, Settings};
+pub use circuits::Circuits;
 pub use clock::{SystemClock, WallClock};
 pub use counts::{CircuitCounts, ProbeCounts, StoreCounts, TransitionKind};
 pub use link::LinkState;
 pub use memory::MemoryStore;
+pub use operate::OperateError;
 pub use permit::Permit;
 pub use redis::{
     ClusterSurvey, RedisAddress, RedisAddressError, RedisDeployment, RedisNode, RedisStore, TimeShift,
 };
 pub use report::{Refusal, Report, Severity};
+pub use settings::{Pacing, Policies, Settings};
 pub use store::{
-    CLOCK_TOLERANCE, Change, Changes, LARGEST_VALUE, Listing, Loaded, Place, Store, StoreError, Swap, Value,
-    Write,
+    CLOCK_TOLERANCE, Change, Changes, History, LARGEST_VALUE, Listing, Loaded, Place, Store, StoreError,
+    Swap, Value, Write,
 };
 pub use watch::{HistoryReader, News, Watch};

@@ -19,11 +19,11 @@ use tokio::{
 
 use crate::{
     circuit::{Circuit, Inner, Waiting},
-    circuits::Shared,
     counts::TransitionKind,
     crowd::Crowd,
     mirror::{Mirror, Stored},
     plan::Request,
+    shared::Shared,
     store::{CLOCK_TOLERANCE, Change, History, Listing, Loaded, StoreError, Value},
     watch::Notice,
 };

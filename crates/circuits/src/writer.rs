@@ -12,11 +12,11 @@ use tokio::time::{Instant, timeout};
 use crate::{
     TRACES,
     circuit::{Circuit, Inner, Reply, Waiting, is_urgent},
-    circuits::Shared,
     counts::{TransitionKind, count},
     mirror::Stored,
     permit::Permit,
     plan::{Answer, Plan, Request, plan},
+    shared::Shared,
     store::{StoreError, Swap, Write},
     watch::Notice,
 };

@@ -1,0 +1,131 @@
+//! What the circuits of one instance share: the store, its clock, the rules, and each circuit by its key.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, atomic::AtomicBool},
+};
+
+use arc_swap::ArcSwap;
+use breaker::{InstanceId, ModelKey, Policy};
+use foldhash::fast::RandomState;
+use tokio::{runtime::Handle, sync::Notify};
+
+use crate::{
+    chance::Chance,
+    circuit::Circuit,
+    clock::StoreClock,
+    counts::WriteCounter,
+    link::Link,
+    settings::{Pacing, Policies, Settings},
+    store::Store,
+    watch::Watchers,
+};
+
+pub(crate) struct Shared {
+    pub(crate) instance: InstanceId,
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) clock: Arc<StoreClock>,
+    pub(crate) chance: Arc<dyn Chance>,
+    pub(crate) pacing: Pacing,
+    pub(crate) link: Link,
+    pub(crate) runtime: Handle,
+    pub(crate) heard: Notify,
+    /// Counts are put off no longer: the process is about to end.
+    pub(crate) in_haste: AtomicBool,
+    pub(crate) circuits: ArcSwap<ByKey>,
+    pub(crate) writes: WriteCounter,
+    policies: ArcSwap<Policies>,
+    pub(crate) watchers: Watchers,
+}
+
+/// Looked up by every call, so with a quick hash, of a seed of its own.
+pub(crate) type ByKey = HashMap<ModelKey, Arc<Circuit>, RandomState>;
+
+impl Shared {
+    pub(crate) fn new(store: Arc<dyn Store>, settings: Settings) -> Self {
+        let watchers = Watchers::default();
+        Self {
+            instance: settings.instance,
+            clock: Arc::new(StoreClock::new(settings.clock)),
+            chance: settings.chance,
+            pacing: settings.pacing,
+            link: Link::new(store.place(), settings.optional, watchers.clone()),
+            runtime: Handle::current(),
+            heard: Notify::new(),
+            in_haste: AtomicBool::new(false),
+            circuits: ArcSwap::default(),
+            writes: WriteCounter::default(),
+            policies: ArcSwap::from_pointee(settings.policies),
+            watchers,
+            store,
+        }
+    }
+
+    /// The circuit of a key; one that is not known yet is begun here, and read before its first call.
+    pub(crate) fn circuit(self: &Arc<Self>, key: &ModelKey) -> Arc<Circuit> {
+        if let Some(circuit) = self.circuits.load().get(key) {
+            return Arc::clone(circuit);
+        }
+        let fresh = Arc::new(Circuit::new(key.clone(), self, self.policy(key)));
+        self.insert(std::slice::from_ref(&fresh));
+        self.circuits.load().get(key).map_or(fresh, Arc::clone)
+    }
+
+    /// Begins those of these circuits that are not known yet, all in one step: each edit copies the map.
+    pub(crate) fn begin_circuits<'a>(self: &Arc<Self>, keys: impl Iterator<Item = &'a ModelKey>) {
+        let known = self.circuits.load();
+        let fresh: Vec<_> = keys
+            .filter(|key| !known.contains_key(*key))
+            .map(|key| Arc::new(Circuit::new(key.clone(), self, self.policy(key))))
+            .collect();
+        if !fresh.is_empty() {
+            self.insert(&fresh);
+        }
+    }
+
+    fn insert(&self, fresh: &[Arc<Circuit>]) {
+        self.edit_circuits(|circuits| {
+            for circuit in fresh {
+                circuits.entry(circuit.key.clone()).or_insert_with(|| Arc::clone(circuit));
+            }
+        });
+        // The policies may have been set anew before the circuit was there to be told.
+        for circuit in fresh {
+            circuit.set_policy(self.policy(&circuit.key));
+        }
+    }
+
+    /// Puts an edited copy in place: circuits come and go seldom and are looked up by every call.
+    pub(crate) fn edit_circuits(&self, edit: impl Fn(&mut ByKey)) {
+        self.circuits.rcu(|circuits| {
+            let mut circuits = ByKey::clone(circuits);
+            edit(&mut circuits);
+            circuits
+        });
+    }
+
+    pub(crate) fn set_policies(&self, policies: Policies) {
+        self.policies.store(Arc::new(policies));
+        for circuit in self.circuits.load().values() {
+            circuit.set_policy(self.policy(&circuit.key));
+        }
+    }
+
+    pub(crate) fn policy(&self, key: &ModelKey) -> Arc<Policy> {
+        let policies = self.policies.load();
+        Arc::new(policies.models.get(key).unwrap_or(&policies.default).clone())
+    }
+
+    /// All circuits by name: what is done to all is done in the same order each time.
+    pub(crate) fn in_order(&self) -> Vec<Arc<Circuit>> {
+        let mut circuits: Vec<_> = self.circuits.load().values().cloned().collect();
+        circuits.sort_unstable_by(|a, b| a.key.cmp(&b.key));
+        circuits
+    }
+
+    /// A share in [0, 1), another each time and in each instance.
+    pub(crate) fn share(&self) -> f64 {
+        let bits = u32::try_from(self.chance.draw() & u128::from(u32::MAX)).unwrap_or(0);
+        f64::from(bits) / (f64::from(u32::MAX) + 1.0)
+    }
+}
