@@ -140,14 +140,18 @@ impl Mirror {
             // Obeyed at once, adopted as soon as it can be; outcomes of the meantime belong to no epoch.
             Stored::Foreign(record) => self.record = Record { epoch: 0, ..record.clone() },
             // In an epoch of its own, so that outcomes of before the text are void (B4).
-            Stored::Garbage => self.record = Record::closed(self.last_epoch().saturating_add(1)),
+            Stored::Garbage => {
+                let last = self.last.epoch.max(self.history.epoch());
+                self.record = Record::closed(last.saturating_add(1));
+            }
             Stored::Unknown | Stored::Absent | Stored::OtherType => {}
         }
     }
 
-    /// The last epoch that is known of, also from the history alone.
+    /// The last epoch that is known of, also from the history alone, and from what this instance alone had: calls were
+    /// admitted in the place of a text that was no circuit.
     pub(crate) fn last_epoch(&self) -> u64 {
-        self.last.epoch.max(self.history.epoch())
+        self.last.epoch.max(self.history.epoch()).max(self.record.epoch)
     }
 
     /// The store has done what was planned.

@@ -225,6 +225,7 @@ impl Model {
         }
         self.check_write(world, index, &decided, now)?;
         let stood = self.minds.record(writing.next).map_or(0, |record| record.epoch);
+        world.seen.untold += u8::from(stood > world.seen.epoch && writing.entries.is_empty());
         world.seen.epoch = world.seen.epoch.max(stood);
         world.seen.told = writing.entries.iter().map(|entry| entry.epoch).fold(world.seen.told, u64::max);
         world.store.value = writing.next;

@@ -19,8 +19,8 @@ const JUMP: i64 = 3_600_000;
 /// After the last moment, time goes on in steps of so many ms.
 const STEP: u64 = 600;
 
-/// A loss is so many ms after what was before: an epoch is not below the time, but who finds no history that tells of
-/// the last one cannot be above it within the same millisecond.
+/// After an epoch that no history tells of, a circuit's first or one that was lost with its history, so many ms pass: an
+/// epoch is not below the time, but who has not heard of the last one cannot be above it within the same millisecond.
 const APART: u64 = 10;
 
 /// Everything there is.
@@ -74,6 +74,8 @@ pub(super) struct Call {
 pub(super) struct Seen {
     /// The highest epoch that a circuit ever stood in.
     pub(super) epoch: u64,
+    /// How often a circuit began in an epoch that no history tells of.
+    pub(super) untold: u8,
     /// The highest epoch that the history ever told of.
     pub(super) told: u64,
     /// Failures that were told, where all must be counted (B5).
@@ -150,7 +152,8 @@ impl Model {
             world = self.step(&world, action).unwrap();
         }
         world.tried = 0;
-        world.seen = Seen { epoch: world.seen.epoch, told: world.seen.told, ..Seen::default() };
+        let Seen { epoch, told, untold, .. } = world.seen;
+        world.seen = Seen { epoch, told, untold, ..Seen::default() };
         world
     }
 
@@ -161,7 +164,7 @@ impl Model {
             .get(index)
             .copied()
             .unwrap_or_else(|| moments[moments.len() - 1] + STEP * (index - moments.len() + 1) as u64);
-        let apart = APART * u64::from(world.spent.flushes);
+        let apart = APART * u64::from(world.spent.flushes + world.seen.untold);
         Timestamp::from_millis(BEGINNING + since + apart)
     }
 
