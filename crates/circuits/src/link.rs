@@ -75,6 +75,11 @@ impl Link {
         self.trying.store(true, Ordering::Release);
     }
 
+    /// Nobody tells it anything any more.
+    pub(crate) fn give_up_trying(&self) {
+        self.trying.store(false, Ordering::Release);
+    }
+
     pub(crate) fn fail(&self, error: &StoreError, now: Timestamp) {
         self.trying.store(false, Ordering::Release);
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);

@@ -79,10 +79,13 @@ impl Mirror {
     }
 
     /// Whether it depends on the history what this value means: of a circuit that is to be protected, of one that is
-    /// gone, and of what somebody else wrote, which is told of as a change of what the history ends in.
+    /// gone, and of what somebody else wrote or brought back, which is told of as a change of what the history ends in.
     pub(crate) fn depends_on_history(&self, value: &Value, policy: &Policy) -> bool {
         let ours = match value {
-            Value::Text(text) => matches!(Document::parse(text, policy), Document::Ours(..)),
+            Value::Text(text) => matches!(
+                Document::parse(text, policy),
+                Document::Ours(record, _) if record.epoch >= self.last.epoch.max(self.history.epoch())
+            ),
             Value::Absent | Value::Oversized { .. } | Value::OtherType(_) => false,
         };
         !ours || self.apart || !matches!(self.last.phase, Phase::Closed)

@@ -186,14 +186,15 @@ impl Fold<'_> {
             return;
         }
         let Context { instance, now, .. } = self.context;
-        let last = self.mirror.last_epoch();
+        let last = self.mirror.last_epoch().max(self.removed.unwrap_or(0));
         if !self.online {
             // Begun without knowing what the others know: it must not seem newer than that when the store is back.
             self.record = Some(Record::closed(last));
             return;
         }
         let record = Record::fresh(last, instance, now);
-        if let Some(state) = self.mirror.history.state().filter(|state| *state != State::Closed) {
+        let end = self.transitions.last().map(|entry| entry.to).or(self.mirror.history.state());
+        if let Some(state) = end.filter(|state| *state != State::Closed) {
             self.transitions.push(reset_entry(state, record.epoch, None, instance, now));
         }
         self.record = Some(record);

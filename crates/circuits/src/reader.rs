@@ -60,6 +60,8 @@ impl Shared {
                 biased;
                 () = self.link.lost.notified() => {
                     reading = None;
+                    read_again = false;
+                    self.link.give_up_trying();
                     next_read = Instant::now() + RETRY;
                 }
                 () = finished(&mut reading) => {
@@ -78,6 +80,7 @@ impl Shared {
                     Change::Everything => reading = Some(self.reading_of_everything(true)),
                     Change::Lost(error) => {
                         reading = None;
+                        read_again = false;
                         next_read = Instant::now() + RETRY;
                         self.link.fail(&error, self.clock.now());
                     }
@@ -151,7 +154,7 @@ impl Shared {
         let loaded = timeout(patience, self.store.load(&circuit.key))
             .await
             .unwrap_or(Err(StoreError::Silent(patience)))?;
-        self.clock.hear(loaded.time, asked.elapsed());
+        self.hear(loaded.time, asked.elapsed());
         Ok(loaded)
     }
 
@@ -222,8 +225,7 @@ impl Shared {
             .unwrap_or(Err(StoreError::Silent(FULL_READ)));
         let together = match listing {
             Ok(listing) => {
-                let moved = self.clock.hear(listing.time, asked.elapsed());
-                self.move_what_was_learnt(moved);
+                self.hear(listing.time, asked.elapsed());
                 self.link.begin_trying();
                 self.come_together(listing, &versions).await
             }
@@ -235,8 +237,10 @@ impl Shared {
         }
     }
 
-    /// What was learnt before the store's time was ever heard is dated by this machine's clock (B7).
-    fn move_what_was_learnt(&self, moved: i64) {
+    /// Hears the store's time, in an answer that took so long. What was learnt before it was ever heard is dated by this
+    /// machine's clock, and moves with it (B7).
+    pub(crate) fn hear(&self, time: Timestamp, elapsed: Duration) {
+        let moved = self.clock.hear(time, elapsed);
         if moved.unsigned_abs() <= millis(CLOCK_TOLERANCE) {
             return;
         }
@@ -274,7 +278,12 @@ impl Shared {
                 let version = versions.get(&key).copied().unwrap_or(0);
                 self.bring_together(&circuit, version, value, time).await
             })
-            .await
+            .await?;
+        // What was pushed meanwhile was taken up, but could not be answered yet.
+        for circuit in &self.in_order() {
+            self.settled(circuit).await;
+        }
+        Ok(())
     }
 
     async fn bring_together(

@@ -170,7 +170,7 @@ impl Shared {
             Swap::Done { time } | Swap::ClockAway { time } => *time,
             Swap::Changed(loaded) => loaded.time,
         };
-        self.clock.hear(time, asked.elapsed());
+        self.hear(time, asked.elapsed());
         Ok(swap)
     }
 

@@ -16,7 +16,7 @@ local function history_end()
     local name, word = newest[2][i], newest[2][i + 1]
     if name == 'to' and (word == 'OPEN' or word == 'HALF_OPEN') then
       to = word
-    elseif name == 'epoch' and #word < 16 and string.match(word, '^[1-9]%d*$') then
+    elseif name == 'epoch' and #word < 20 and string.match(word, '^[1-9]%d*$') then
       epoch = word
     end
   end

@@ -1,0 +1,184 @@
+//! What comes while everything is read: word of changes, the store's time, what somebody brought back.
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail tests")]
+
+use std::{sync::Arc, time::Duration};
+
+use breaker::{Cause, Failure, InstanceId, ModelKey, Policy, State, Transition};
+use circuits::{
+    Changes, Circuits, Listing, Loaded, MemoryStore, Place, Policies, Settings, Store, StoreError, Swap,
+    Write,
+};
+use fleet::dice::VirtualClock;
+use futures_util::future::{BoxFuture, FutureExt as _};
+use tokio::time::{Instant, sleep};
+
+const HOUR: i64 = 3_600_000;
+
+/// A store of which everything is read only after so long.
+#[derive(Debug)]
+struct SlowToList(MemoryStore, Duration);
+
+impl Store for SlowToList {
+    fn load<'a>(&'a self, key: &'a ModelKey) -> BoxFuture<'a, Result<Loaded, StoreError>> {
+        self.0.load(key)
+    }
+
+    fn load_all<'a>(
+        &'a self,
+        known: &'a [ModelKey],
+        discover: bool,
+    ) -> BoxFuture<'a, Result<Listing, StoreError>> {
+        async move {
+            let listing = self.0.load_all(known, discover).await;
+            sleep(self.1).await;
+            listing
+        }
+        .boxed()
+    }
+
+    fn compare_and_set<'a>(
+        &'a self,
+        key: &'a ModelKey,
+        write: &'a Write,
+    ) -> BoxFuture<'a, Result<Swap, StoreError>> {
+        self.0.compare_and_set(key, write)
+    }
+
+    fn history<'a>(
+        &'a self,
+        key: &'a ModelKey,
+        most: usize,
+    ) -> BoxFuture<'a, Result<Vec<Transition>, StoreError>> {
+        self.0.history(key, most)
+    }
+
+    fn changes(&self) -> Changes {
+        self.0.changes()
+    }
+
+    fn place(&self) -> Place {
+        self.0.place()
+    }
+}
+
+struct House {
+    store: MemoryStore,
+    clock: VirtualClock,
+}
+
+impl House {
+    fn new() -> Self {
+        let clock = VirtualClock::start();
+        Self { store: MemoryStore::with_clock(Arc::new(clock.clone())), clock }
+    }
+
+    fn instance(&self, name: &str, skew: i64, listing: Duration) -> Circuits {
+        let policy = Policy {
+            failure_threshold: 1,
+            failure_span: Duration::ZERO,
+            failure_burst: 1,
+            open_for_jitter: 0.0,
+            ..Policy::default()
+        };
+        let settings = Settings {
+            policies: Policies { default: policy, ..Policies::default() },
+            clock: Arc::new(self.clock.skewed(skew)),
+            ..Settings::new(InstanceId::new(name))
+        };
+        Circuits::start(Arc::new(SlowToList(self.store.clone(), listing)), settings)
+    }
+
+    async fn history(&self, key: &ModelKey) -> Vec<Transition> {
+        let mut entries = self.store.history(key, 100).await.unwrap();
+        entries.reverse();
+        entries
+    }
+}
+
+fn key(name: &str) -> ModelKey {
+    name.parse().unwrap()
+}
+
+fn gone() -> Option<StoreError> {
+    Some(StoreError::Refused("no".to_owned()))
+}
+
+async fn fails(circuits: &Circuits, key: &ModelKey) {
+    circuits.admit(key).await.unwrap().failed(Failure::status(503));
+    circuits.quiet(key).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_change_is_acted_on_while_everything_is_read() {
+    let house = House::new();
+    let a = house.instance("a", 0, Duration::ZERO);
+    let b = house.instance("b", 0, Duration::from_secs(3));
+    a.ready().await;
+    a.admit(&key("openai:m")).await.unwrap().succeeded();
+    b.ready().await;
+    b.admit(&key("openai:m")).await.unwrap().succeeded();
+    // The slow read of `b` begins within 19 s, and takes 3 s of each 20.
+    for _ in 0..30 {
+        sleep(Duration::from_secs(1)).await;
+        let asked = Instant::now();
+        a.open(&key("openai:m"), None, None).await.unwrap();
+        testbed::until("the other refuses", async || b.admit(&key("openai:m")).await.is_err()).await;
+        a.close(&key("openai:m"), None).await.unwrap();
+        testbed::until("the other admits", async || b.admit(&key("openai:m")).await.is_ok()).await;
+        assert!(asked.elapsed() < Duration::from_millis(200), "{:?}", asked.elapsed());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_learnt_by_a_wrong_clock_moves_whichever_answer_tells_the_time_first() {
+    for skew in [-HOUR, HOUR] {
+        let house = House::new();
+        house.store.refuse(gone());
+        let a = house.instance("a", skew, Duration::from_millis(50));
+        sleep(Duration::from_millis(500)).await;
+        fails(&a, &key("openai:m")).await;
+        house.store.refuse(None);
+        sleep(Duration::from_millis(10)).await;
+        house.store.set(&key("openai:other"), Some(r#"{"state":"CLOSED"}"#));
+        sleep(Duration::from_secs(1)).await;
+        let now = house.clock.skewed(0);
+        let now = circuits::WallClock::now(&now);
+        let epoch = house.history(&key("openai:m")).await.last().unwrap().epoch;
+        assert!(epoch <= now.as_millis(), "{skew}: epoch {epoch} at {now}");
+        let refusal = a.admit(&key("openai:m")).await.expect_err("it is open");
+        let left = refusal.retry_in.unwrap();
+        assert!(left > Duration::from_secs(2) && left < Duration::from_secs(5), "{skew}: {left:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_pushed_while_everything_was_read_is_adopted_with_it() {
+    let house = House::new();
+    house.store.refuse(gone());
+    let a = house.instance("a", 0, Duration::from_millis(50));
+    sleep(Duration::from_millis(500)).await;
+    house.store.refuse(None);
+    sleep(Duration::from_millis(10)).await;
+    house.store.set(&key("openai:m"), Some(r#"{"state":"OPEN"}"#));
+    sleep(Duration::from_millis(500)).await;
+    assert_eq!(house.history(&key("openai:m")).await.len(), 1, "{:?}", a.link());
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_brought_back_is_adopted_also_where_everything_is_read() {
+    let house = House::new();
+    let m = key("openai:m");
+    let a = house.instance("a", 0, Duration::from_millis(50));
+    a.ready().await;
+    fails(&a, &m).await;
+    let open = String::from_utf8(house.store.get(&m).unwrap().to_vec()).unwrap();
+    a.close(&m, None).await.unwrap();
+    house.store.refuse(gone());
+    sleep(Duration::from_secs(1)).await;
+    house.store.set(&m, Some(&open));
+    house.store.refuse(None);
+    sleep(Duration::from_secs(2)).await;
+    let told = house.history(&m).await;
+    let last = told.last().unwrap();
+    assert_eq!((last.from, last.to, last.reason.kind), (State::Closed, State::Open, Cause::Foreign));
+}
