@@ -10,6 +10,7 @@ use crate::{
     circuits::Circuits,
     link::LinkState,
     plan::{Answer, Request},
+    store::Value,
 };
 
 /// Why a person's word was not carried out.
@@ -65,10 +66,16 @@ impl Circuits {
         self.0.request(&circuit, Waiting { request, reply: Reply::Answer(sender) });
         match timeout(OPERATOR_PATIENCE, answer).await {
             Ok(Ok(Answer::NoCircuit)) => Err(OperateError::NoCircuit(key.clone())),
-            Ok(Ok(Answer::Effect(Effect::Counted | Effect::Void))) => match self.0.link.state() {
-                LinkState::Degraded { error, .. } => Err(OperateError::NotShared(error.to_string())),
-                _ => Ok(()),
-            },
+            Ok(Ok(Answer::Effect(Effect::Counted | Effect::Void))) => {
+                if let Value::OtherType(found) = &circuit.inner().mirror.value {
+                    let why = format!("its key is a {found} and no circuit, and is left alone");
+                    return Err(OperateError::NotShared(why));
+                }
+                match self.0.link.state() {
+                    LinkState::Degraded { error, .. } => Err(OperateError::NotShared(error.to_string())),
+                    _ => Ok(()),
+                }
+            }
             _ => Err(OperateError::InTheBalance),
         }
     }

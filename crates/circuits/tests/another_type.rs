@@ -1,0 +1,23 @@
+//! A key of another type in a circuit's place: a person is told that their word went no further.
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail tests")]
+
+use std::sync::Arc;
+
+use breaker::InstanceId;
+use circuits::{Circuits, OperateError, RedisStore, Settings};
+use testbed::RedisServer;
+
+#[tokio::test]
+async fn a_persons_word_is_not_shared_through_it() {
+    let redis = RedisServer::start().await;
+    redis.cli(&["LPUSH", "circuit_breaker:openai:m", "x"]).await;
+    let store = RedisStore::start(redis.url().parse().unwrap());
+    let circuits = Circuits::start(Arc::new(store), Settings::new(InstanceId::new("a")));
+    circuits.ready().await;
+    let key = "openai:m".parse().unwrap();
+    circuits.admit(&key).await.unwrap().succeeded();
+    let told = circuits.open(&key, None, None).await;
+    assert!(matches!(&told, Err(OperateError::NotShared(why)) if why.contains("list")), "{told:?}");
+    circuits.admit(&key).await.expect_err("this instance obeys");
+    assert_eq!(redis.cli(&["TYPE", "circuit_breaker:openai:m"]).await, "list");
+}
