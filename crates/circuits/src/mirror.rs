@@ -78,13 +78,14 @@ impl Mirror {
         gone && self.history == History::Absent && !matches!(self.last.phase, Phase::Closed)
     }
 
-    /// Whether it depends on the history what this value means: of a circuit that is to be protected, of one that is
-    /// gone, and of what somebody else wrote or brought back, which is told of as a change of what the history ends in.
+    /// Whether it depends on the history what this value means: of a circuit that is or was to be protected, of one that
+    /// is gone, and of what somebody else wrote or brought back, which is told of as a change of what the history ends in.
     pub(crate) fn depends_on_history(&self, value: &Value, policy: &Policy) -> bool {
         let ours = match value {
             Value::Text(text) => matches!(
                 Document::parse(text, policy),
-                Document::Ours(record, _) if record.epoch >= self.last.epoch.max(self.history.epoch())
+                Document::Ours(record, _) if matches!(record.phase, Phase::Closed)
+                    && record.epoch >= self.last.epoch.max(self.history.epoch())
             ),
             Value::Absent | Value::Oversized { .. } | Value::OtherType(_) => false,
         };

@@ -77,7 +77,7 @@ macro_rules! explorations {
     ($($name:ident)*) => { $( #[test] fn $name() { holds(explorations::$name()); } )* };
 }
 
-explorations!(birth outage counts crashes two_places streams clocks away away_in_an_outage strangers strangers_again loss words slow_reads);
+explorations!(birth outage counts crashes two_places streams clocks away away_in_an_outage strangers strangers_again brought_back loss words slow_reads);
 
 macro_rules! mutations {
     ($($name:ident: $mutation:ident in $bounds:ident breaks $rule:literal)*) => {
@@ -94,6 +94,7 @@ mutations! {
     no_compare: NoCompare in counts breaks "B5"
     no_compare_in_an_outage: NoCompare in crashes breaks "B11"
     no_compare_of_the_history: NoHistoryCompare in strangers_again breaks "B11"
+    no_bringing_back: NoBringingBack in brought_back breaks "B11"
     no_clock_check: NoClockCheck in clocks breaks "B2"
     epoch_stands: EpochStands in outage breaks "B11"
     no_merge: NoMerge in away_in_an_outage breaks "F4"

@@ -29,6 +29,8 @@ pub struct Checks {
 #[derive(Debug)]
 struct Model {
     record: Option<Record>,
+    /// What stood there before an instance last changed the state.
+    earlier: Option<String>,
     /// When its state changed last.
     changed_at: Instant,
     last_epoch: u64,
@@ -68,6 +70,12 @@ impl Checks {
         if !history_stands {
             model.history = None;
         }
+    }
+
+    /// What stood there before an instance last changed the state.
+    #[must_use]
+    pub fn earlier(&self, key: &ModelKey) -> Option<String> {
+        self.models().get(key)?.earlier.clone()
     }
 
     /// A person has spoken to an instance.
@@ -274,6 +282,9 @@ impl Watch for Checks {
         }) {
             self.trace.violation("B8", format_args!("{key}: the key dies before its deadline"));
         }
+        if let (Value::Text(text), false) = (&write.expected, write.entries.is_empty()) {
+            model.earlier = std::str::from_utf8(text).ok().map(str::to_owned);
+        }
         for entry in &write.entries {
             model.transitions.push((Instant::now(), entry.epoch));
             model.last_epoch = model.last_epoch.max(entry.epoch);
@@ -314,6 +325,7 @@ impl Model {
     fn new() -> Self {
         Self {
             record: None,
+            earlier: None,
             changed_at: Instant::now(),
             last_epoch: 0,
             history: None,

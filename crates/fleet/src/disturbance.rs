@@ -196,6 +196,10 @@ impl Fleet {
                 );
                 server.store().set(key, Some(&text));
             }
+            _ if now.is_multiple_of(3) && checks.earlier(key).is_some() => {
+                trace.tell(format_args!("SET {key} as it was before"));
+                server.store().set(key, checks.earlier(key).as_deref());
+            }
             _ => {
                 trace.tell(format_args!("SET {key} CLOSED"));
                 server.store().set(key, Some(r#"{"state":"CLOSED","failureCount":0,"lastFailureTime":0}"#));

@@ -93,6 +93,8 @@ pub(super) enum Stranger {
     Deletes,
     /// A text that is no circuit.
     Scribbles,
+    /// What the fleet had written before it last changed the state.
+    BringsBack,
 }
 
 /// What a person asks an instance for.
@@ -121,6 +123,8 @@ pub(super) enum Mutation {
     EpochStands,
     /// What was learnt apart is forgotten instead of merged.
     NoMerge,
+    /// A sealed value is the fleet's own, however old.
+    NoBringingBack,
     /// That the history of a deleted circuit stands is not told.
     NoHistory,
     /// Nothing is read after the start.

@@ -138,6 +138,17 @@ pub(super) fn strangers_again() -> Bounds {
     }
 }
 
+/// An older value of the fleet's own comes back, also to an instance that was away.
+pub(super) fn brought_back() -> Bounds {
+    Bounds {
+        name: "brought back",
+        calls: 1,
+        most: Disturbances { strangers: 1, cuts: 1, ..NONE },
+        strangers: &[Stranger::BringsBack],
+        ..strangers()
+    }
+}
+
 /// The store loses everything.
 pub(super) fn loss() -> Bounds {
     Bounds {

@@ -158,7 +158,14 @@ impl Minds {
         }
         let value = told.value.map_or(Value::Absent, |text| Value::Text(self.bytes(text).clone()));
         let mut mirror = Mirror::clone(self.mirror(mind));
-        mirror.take_up(&Loaded { value, history: told.history, time: Timestamp::NEVER }, &self.policy);
+        let mut history = told.history;
+        if let (Some(Mutation::NoBringingBack), History::Ends { epoch, .. }) = (self.mutation, &mut history) {
+            *epoch = 0;
+        }
+        mirror.take_up(&Loaded { value, history, time: Timestamp::NEVER }, &self.policy);
+        if self.mutation == Some(Mutation::NoBringingBack) {
+            mirror.history = told.history;
+        }
         let after = self.number(mirror);
         self.taken_up.insert((mind, told), after);
         after

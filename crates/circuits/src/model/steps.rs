@@ -225,6 +225,9 @@ impl Model {
         }
         self.check_write(world, index, &decided, now)?;
         let stood = self.minds.record(writing.next).map_or(0, |record| record.epoch);
+        if self.bounds.strangers.contains(&Stranger::BringsBack) && !writing.entries.is_empty() {
+            world.seen.earlier = world.store.value.filter(|text| self.minds.is_ours(*text));
+        }
         world.seen.untold += u8::from(stood > world.seen.epoch && writing.entries.is_empty());
         world.seen.epoch = world.seen.epoch.max(stood);
         world.seen.told = writing.entries.iter().map(|entry| entry.epoch).fold(world.seen.told, u64::max);
@@ -285,7 +288,11 @@ impl Model {
 
     fn strange(&mut self, world: &mut World, stranger: Stranger) {
         let now = self.time(world).as_millis();
+        if stranger == Stranger::BringsBack {
+            world.store.value = world.seen.earlier;
+        }
         let text = match stranger {
+            Stranger::BringsBack => return Self::has_acted(world),
             Stranger::Opens => {
                 format!(r#"{{"state":"OPEN","failureCount":2,"lastFailureTime":{now},"openedAt":{now}}}"#)
             }
@@ -296,6 +303,10 @@ impl Model {
         };
         world.store.value =
             (stranger != Stranger::Deletes).then(|| self.minds.text(&Bytes::from(text.into_bytes())));
+        Self::has_acted(world);
+    }
+
+    fn has_acted(world: &mut World) {
         world.seen.forced = None;
         world.seen.lost = None;
         world.spent.strangers += 1;

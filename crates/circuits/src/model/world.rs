@@ -74,6 +74,8 @@ pub(super) struct Call {
 pub(super) struct Seen {
     /// The highest epoch that a circuit ever stood in.
     pub(super) epoch: u64,
+    /// What stood there before the fleet last changed the state.
+    pub(super) earlier: Option<Text>,
     /// How often a circuit began in an epoch that no history tells of.
     pub(super) untold: u8,
     /// The highest epoch that the history ever told of.
@@ -152,8 +154,8 @@ impl Model {
             world = self.step(&world, action).unwrap();
         }
         world.tried = 0;
-        let Seen { epoch, told, untold, .. } = world.seen;
-        world.seen = Seen { epoch, told, untold, ..Seen::default() };
+        let Seen { epoch, told, untold, earlier, .. } = world.seen;
+        world.seen = Seen { epoch, told, untold, earlier, ..Seen::default() };
         world
     }
 
@@ -277,7 +279,10 @@ impl Model {
             }
         }
         if spent.strangers < most.strangers {
-            actions.extend(self.bounds.strangers.iter().map(|stranger| Action::Strange(*stranger)));
+            let possible =
+                |stranger: &Stranger| *stranger != Stranger::BringsBack || world.seen.earlier.is_some();
+            let strangers = self.bounds.strangers.iter().copied().filter(possible);
+            actions.extend(strangers.map(Action::Strange));
         }
         if spent.flushes < most.flushes && world.store.history != History::Absent {
             actions.push(Action::Flush);
