@@ -188,6 +188,7 @@ impl Change<'_> {
         let Context { instance, now, .. } = self.context;
         self.record.phase = phase;
         self.record.epoch = next_epoch(self.record.epoch, now);
+        self.record.learnt_in = None;
         self.record.reason = Some(reason.clone());
         self.transition = Some(Transition {
             from,

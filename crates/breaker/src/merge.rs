@@ -38,7 +38,11 @@ pub fn restore(known: &Record, found: Option<&Record>, context: Context<'_>) -> 
         Phase::Forced { until } => until.is_none_or(|until| context.now < until),
         Phase::Open(_) | Phase::HalfOpen { .. } => true,
     };
-    let overtaken = found.is_some_and(|record| !matches!(record.phase, Phase::Closed));
+    // A person's newer word was learnt by another who was away, and told first.
+    let overtaken = found.is_some_and(|record| {
+        let newer = is_persons_word(record) && record.newness() > known.newness();
+        newer || !matches!(record.phase, Phase::Closed)
+    });
     if !protects || overtaken {
         return None;
     }
@@ -47,7 +51,8 @@ pub fn restore(known: &Record, found: Option<&Record>, context: Context<'_>) -> 
     let known = &known.not_ahead_of(context.now);
     let phase = settled(&known.phase, known.retry_at());
     let last_epoch = known.epoch.max(before.epoch);
-    Some(write(Record { phase, ..known.clone() }, before, last_epoch, Cause::Restored, context))
+    let record = Record { phase, learnt_in: Some(known.newness()), ..known.clone() };
+    Some(write(record, before, last_epoch, Cause::Restored, context))
 }
 
 fn unchanged(remote: &Record) -> Step {
@@ -75,7 +80,7 @@ fn same_state(local: &Record, remote: &Record) -> bool {
 
 /// The newer epoch wins, but a person's open yields to nothing but a person's newer word. Of equal ones an outage wins.
 fn choose<'a>(local: &'a Record, remote: &'a Record) -> &'a Record {
-    let rank = |record: &Record| (record.epoch, !matches!(record.phase, Phase::Closed));
+    let rank = |record: &Record| (record.newness(), !matches!(record.phase, Phase::Closed));
     let (newer, older) = if rank(local) > rank(remote) { (local, remote) } else { (remote, local) };
     if older.is_forced() && !newer.is_forced() && !is_persons_word(newer) { older } else { newer }
 }

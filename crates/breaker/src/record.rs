@@ -16,6 +16,8 @@ pub const LEASE_GRACE: Duration = Duration::from_millis(200);
 pub struct Record {
     /// Grows at every change of state, so that an outcome can tell whether it is late (B4).
     pub epoch: u64,
+    /// The epoch in which it was learnt, if the store has lost it since and it was written anew in a later one (F5).
+    pub learnt_in: Option<u64>,
     /// Closed, open, half-open or forced.
     pub phase: Phase,
     /// Failures in a row.
@@ -155,6 +157,7 @@ impl Record {
     pub fn closed(epoch: u64) -> Self {
         Self {
             epoch,
+            learnt_in: None,
             phase: Phase::Closed,
             row: Row::default(),
             trips: 0,
@@ -174,6 +177,12 @@ impl Record {
             updated_at: now,
             ..Self::closed(next_epoch(last_epoch, now))
         }
+    }
+
+    /// How new it is, as an epoch.
+    #[must_use]
+    pub fn newness(&self) -> u64 {
+        self.learnt_in.unwrap_or(self.epoch)
     }
 
     /// The state as people see it: an open circuit whose time has come is half-open (DESIGN 1.1).
@@ -244,7 +253,9 @@ impl Record {
     #[must_use]
     pub fn moved(&self, millis: i64) -> Self {
         let mut record = self.clone();
-        record.epoch = record.epoch.checked_add_signed(millis).unwrap_or(record.epoch);
+        let move_epoch = |epoch: u64| epoch.checked_add_signed(millis).unwrap_or(epoch);
+        record.epoch = move_epoch(record.epoch);
+        record.learnt_in = record.learnt_in.map(move_epoch);
         record.row.since = record.row.since.moved(millis);
         record.row.last = record.row.last.moved(millis);
         record.updated_at = record.updated_at.moved(millis);

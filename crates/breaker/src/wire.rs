@@ -196,6 +196,7 @@ fn read_ours(fields: &Map<String, Value>, open: bool) -> Record {
     };
     Record {
         epoch: number(fields, "epoch"),
+        learnt_in: counts.learnt_in,
         phase,
         row: read_row(fields, counts.row_since, counts.row_alone, counts.row_late),
         trips: count(fields, "trips"),
@@ -253,6 +254,8 @@ fn part<T: for<'a> Deserialize<'a>>(fields: &Map<String, Value>, name: &str) -> 
 #[serde(rename_all = "camelCase", default)]
 struct WireWindow {
     #[serde(skip_serializing_if = "Option::is_none")]
+    learnt_in: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     row_since: Option<Timestamp>,
     #[serde(skip_serializing_if = "Option::is_none")]
     row_alone: Option<InstanceId>,
@@ -281,6 +284,7 @@ impl WireWindow {
             Phase::Closed | Phase::Forced { .. } => (None, 0),
         };
         Self {
+            learnt_in: record.learnt_in,
             row_since: (record.row.failures > 0).then_some(record.row.since),
             row_alone: record.row.alone.clone(),
             row_late: record.row.late,

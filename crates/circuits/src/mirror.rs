@@ -263,7 +263,8 @@ impl Mirror {
             // What was learnt meanwhile begins the circuit; that it can be written shows that the store is back.
             None if self.apart => {
                 let epoch = next_epoch(self.record.epoch, context.now);
-                Some((Record { epoch, ..self.record.clone() }, None))
+                let learnt_in = Some(self.record.newness());
+                Some((Record { epoch, learnt_in, ..self.record.clone() }, None))
             }
             None => None,
         }

@@ -182,3 +182,26 @@ async fn what_was_brought_back_is_adopted_also_where_everything_is_read() {
     let last = told.last().unwrap();
     assert_eq!((last.from, last.to, last.reason.kind), (State::Closed, State::Open, Cause::Foreign));
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_persons_newer_word_stands_whoever_comes_back_first_to_a_store_that_lost_its_data() {
+    for (slow_a, slow_b) in [(50, 500), (500, 50)] {
+        let house = House::new();
+        let m = key("openai:m");
+        let a = house.instance("a", 0, Duration::from_millis(slow_a));
+        let b = house.instance("b", 0, Duration::from_millis(slow_b));
+        a.ready().await;
+        b.ready().await;
+        a.open(&m, None, None).await.unwrap();
+        sleep(Duration::from_secs(1)).await;
+        house.store.refuse(gone());
+        sleep(Duration::from_secs(1)).await;
+        b.close(&m, None).await.unwrap_err();
+        house.store.flush();
+        house.store.refuse(None);
+        sleep(Duration::from_secs(40)).await;
+        let told = house.history(&m).await;
+        a.admit(&m).await.unwrap_or_else(|refusal| panic!("{slow_a}: {refusal}: {told:#?}"));
+        b.admit(&m).await.unwrap_or_else(|refusal| panic!("{slow_a}: {refusal}: {told:#?}"));
+    }
+}

@@ -130,3 +130,15 @@ fn only_what_protects_is_restored() {
     assert_eq!(restored(&open(5, after(9)), Some(&open(7, after(3)))), None);
     assert_eq!(restored(&in_phase(5, Phase::Forced { until: Some(NOW) }), None), None);
 }
+
+#[test]
+fn what_was_written_anew_after_a_loss_is_no_newer_for_it() {
+    let by_hand = Record { reason: Some(Reason::of(Cause::Manual)), ..Record::closed(7) };
+    let restored = with_context(|context| restore(&forced(5), None, context)).unwrap().record;
+    assert!(restored.epoch > 7);
+    assert_eq!(merged(&by_hand, &restored).record.phase, Phase::Closed);
+    // Told the other way round: the close was there first.
+    let begun = Record { epoch: 99, learnt_in: Some(7), ..by_hand };
+    assert_eq!(with_context(|context| restore(&forced(5), Some(&begun), context)), None);
+    assert!(with_context(|context| restore(&forced(9), Some(&begun), context)).is_some());
+}
