@@ -169,9 +169,10 @@ pub struct Write {
 }
 
 impl Write {
-    /// It tells a history something that nobody has read: an entry goes on from where the history ends.
+    /// Nobody has read where the history ends, from which an entry goes on, and by which a value that somebody brought
+    /// back is told from the fleet's own.
     pub(crate) fn lacks_the_history(&self) -> bool {
-        self.history == History::Unread && !self.entries.is_empty()
+        self.history == History::Unread
     }
 }
 
