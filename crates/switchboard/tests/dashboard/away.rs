@@ -19,8 +19,11 @@ async fn redis_away_is_said() {
         world.call(MODEL).await;
     }
     world.browser.until_text(&row(MODEL), "open").await;
+    world.browser.click(&format!("{} button.name", row(MODEL))).await;
+    world.browser.until_text("#detail-none", "It cannot be had now").await;
     world.redis.restart().await;
     world.browser.until_text("#store", "Redis connected").await;
+    world.browser.until("the history is had", "document.querySelector('#detail-none').textContent === ''").await;
     world.browser.until("the banner is gone", "document.querySelector('#away').hidden").await;
     world.page_is_well().await;
 }
