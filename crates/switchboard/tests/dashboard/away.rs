@@ -23,7 +23,10 @@ async fn redis_away_is_said() {
     world.browser.until_text("#detail-none", "It cannot be had now").await;
     world.redis.restart().await;
     world.browser.until_text("#store", "Redis connected").await;
-    world.browser.until("the history is had", "document.querySelector('#detail-none').textContent === ''").await;
+    world
+        .browser
+        .until("the history is had", "document.querySelector('#detail-none').textContent === ''")
+        .await;
     world.browser.until("the banner is gone", "document.querySelector('#away').hidden").await;
     world.page_is_well().await;
 }
@@ -40,7 +43,10 @@ async fn a_deed_that_was_not_shared_is_no_nothing() {
     world.browser.until_text("#store", "Redis away").await;
     world.browser.click(&format!("{row} [data-act=open]")).await;
     world.browser.click("#question-yes").await;
-    world.browser.until_text("#question-error", "Done here; other instances hear of it when Redis is back").await;
+    world
+        .browser
+        .until_text("#question-error", "Done here; other instances hear of it when Redis is back")
+        .await;
     world.browser.until_text(&row, "✕ open, by hand").await;
     world.kill_gateway();
     world.browser.click("#question-yes").await;

@@ -178,7 +178,8 @@ mod tests {
     fn what_a_person_opened_for_a_while_is_half_open_after_it() {
         let policy = Policy::default();
         let value = br#"{"state":"OPEN","forced":true,"retryAt":2000,"v":1,"epoch":1}"#;
-        let (Document::Ours(record, _) | Document::Foreign(record, _)) = Document::parse(value, &policy) else {
+        let (Document::Ours(record, _) | Document::Foreign(record, _)) = Document::parse(value, &policy)
+        else {
             panic!("it can be read")
         };
         for (now, expected) in [(1_999, "OPEN (forced)"), (2_000, "HALF_OPEN")] {
