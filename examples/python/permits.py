@@ -6,6 +6,7 @@
 Needs nothing but Python 3.9.
 """
 
+import http.client
 import json
 import os
 import urllib.error
@@ -16,6 +17,9 @@ SWITCHBOARD = os.environ.get("SWITCHBOARD", "http://127.0.0.1:4100")
 PROVIDER = os.environ.get("PROVIDER", "https://api.openai.com/v1")
 MODELS = os.environ.get("MODELS", "openai:gpt-5,openai:gpt-5-mini").split(",")
 CALLS = int(os.environ.get("CALLS", "1"))
+
+# What keeps an answer from coming, or from being one.
+NO_ANSWER = (OSError, ValueError, http.client.HTTPException)
 
 
 class CircuitOpen(Exception):
@@ -41,10 +45,12 @@ def ask(model):
     try:
         return post(permits(model), {"for": "60s"}, os.environ.get("SWITCHBOARD_API_KEY"), 2)
     except urllib.error.HTTPError as error:
-        if error.code == 503:
-            raise CircuitOpen(f"its circuit is open, ask again in {error.headers['retry-after']} s") from None
+        if error.code == 503 and error.headers.get("x-switchboard-error") == "circuit_open":
+            wait = error.headers.get("retry-after")
+            again = f"ask again in {wait} s" if wait else "until a person closes it"
+            raise CircuitOpen(f"its circuit is open, {again}") from None
         return None
-    except OSError:
+    except NO_ANSWER:
         return None
 
 
@@ -54,7 +60,7 @@ def tell(permit, outcome):
         return
     try:
         post(f"{permits(permit['key'])}/{permit['permit']}", outcome, os.environ.get("SWITCHBOARD_API_KEY"), 2)
-    except OSError:
+    except NO_ANSWER:
         pass
 
 
@@ -64,9 +70,18 @@ def call(model, prompt):
     return answer["choices"][0]["message"]["content"]
 
 
+def names_in(error):
+    """The provider's own names for what is wrong: Switchboard tells spent credit from a rate limit by them."""
+    try:
+        named = json.loads(error.read())["error"]
+        return {name: named[name] for name in ("type", "code") if isinstance(named.get(name), str)}
+    except (*NO_ANSWER, LookupError, TypeError, AttributeError):
+        return {}
+
+
 def outcome_of(error):
     if isinstance(error, urllib.error.HTTPError):
-        outcome = {"outcome": "failure", "status": error.code}
+        outcome = {"outcome": "failure", "status": error.code, **names_in(error)}
         wait = error.headers.get("retry-after", "")
         return {**outcome, "retryAfter": f"{wait}s"} if wait.isdecimal() else outcome
     if isinstance(error, TimeoutError) or isinstance(getattr(error, "reason", None), TimeoutError):
@@ -87,7 +102,7 @@ def complete(prompt):
             continue
         try:
             text = call(model, prompt)
-        except (OSError, ValueError, LookupError) as error:
+        except (*NO_ANSWER, LookupError) as error:
             tell(permit, outcome_of(error))
             why.append(f"{model}: {error}")
         else:

@@ -9,15 +9,18 @@ const calls = Number(process.env.CALLS ?? "1");
 
 type Permit = { permit: string; key: string; epoch: number; probe: boolean; until: number; instance: string };
 
+/** The provider's own names for what is wrong: Switchboard tells spent credit from a rate limit by them. */
+type Names = { type?: string; code?: string };
+
 type Outcome =
   | { outcome: "success" }
   | { outcome: "none" }
-  | { outcome: "failure"; status: number; retryAfter?: string }
+  | ({ outcome: "failure"; status: number; retryAfter?: string } & Names)
   | { outcome: "failure"; kind: "connection" | "timeout" | "invalid" | "cut" };
 
 /** The provider answered with this status. */
 class ProviderError extends Error {
-  constructor(readonly status: number, readonly retryAfter: string | null) {
+  constructor(readonly status: number, readonly names: Names, readonly retryAfter: string | null) {
     super(`the provider answered ${status}`);
   }
 }
@@ -33,7 +36,7 @@ async function post(path: string, body: unknown): Promise<Response> {
 async function ask(model: string): Promise<Permit | "open" | "unknown"> {
   try {
     const response = await post(`/circuits/${encodeURIComponent(model)}/permits`, { for: "60s" });
-    if (response.status === 503) return "open";
+    if (response.status === 503 && response.headers.get("x-switchboard-error") === "circuit_open") return "open";
     return response.ok ? ((await response.json()) as Permit) : "unknown";
   } catch {
     return "unknown";
@@ -47,6 +50,12 @@ async function tell(permit: Permit | "unknown", outcome: Outcome): Promise<void>
   await post(path, outcome).catch(() => undefined);
 }
 
+async function namesIn(response: Response): Promise<Names> {
+  const body = (await response.json().catch(() => null)) as { error?: Record<string, unknown> } | null;
+  const { type, code } = body?.error ?? {};
+  return { ...(typeof type === "string" && { type }), ...(typeof code === "string" && { code }) };
+}
+
 async function call(model: string, prompt: string): Promise<string> {
   const response = await fetch(`${provider}/chat/completions`, {
     method: "POST",
@@ -57,16 +66,18 @@ async function call(model: string, prompt: string): Promise<string> {
     }),
     signal: AbortSignal.timeout(50_000),
   });
-  if (!response.ok) throw new ProviderError(response.status, response.headers.get("retry-after"));
+  if (!response.ok) {
+    throw new ProviderError(response.status, await namesIn(response), response.headers.get("retry-after"));
+  }
   const answer = (await response.json()) as { choices: [{ message: { content: string } }] };
   return answer.choices[0].message.content;
 }
 
 function outcomeOf(error: unknown): Outcome {
   if (error instanceof ProviderError) {
-    const { status, retryAfter } = error;
+    const { status, names, retryAfter } = error;
     const wait = retryAfter !== null && /^\d+$/.test(retryAfter) ? { retryAfter: `${retryAfter}s` } : {};
-    return { outcome: "failure", status, ...wait };
+    return { outcome: "failure", status, ...names, ...wait };
   }
   if (error instanceof DOMException && error.name === "TimeoutError") return { outcome: "failure", kind: "timeout" };
   if (error instanceof SyntaxError) return { outcome: "failure", kind: "invalid" };

@@ -1,11 +1,15 @@
 //! A reason in words.
 
-use crate::{Cause, Reason, Record, Rule};
+use crate::{Cause, Phase, Reason, Record, Rule};
 
 /// Why a circuit is as it is, as the end of a sentence: "3 failures in a row, last HTTP 529 overloaded_error".
 #[must_use]
 pub fn describe(record: &Record) -> String {
-    let Some(reason) = &record.reason else { return "nothing has happened yet".to_owned() };
+    let Some(reason) = &record.reason else {
+        let counted = record.phase == Phase::Closed && record.row.failures > 0;
+        let words = if counted { "too few failures so far to open it" } else { "nothing has happened yet" };
+        return words.to_owned();
+    };
     let last = particulars(reason);
     match reason.rule {
         Some(Rule::Row) if record.row.failures == 1 => format!("one failure is enough here: {last}"),
@@ -51,5 +55,19 @@ fn particulars(reason: &Reason) -> String {
     match &reason.why {
         Some(why) => format!("{text}: {why}"),
         None => text,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{InstanceId, Timestamp};
+
+    #[test]
+    fn failures_that_have_not_opened_a_circuit_are_something() {
+        let mut record = Record::fresh(0, &InstanceId::new("a3f"), Timestamp::NEVER);
+        assert_eq!(describe(&record), "nothing has happened yet");
+        record.row.failures = 1;
+        assert_eq!(describe(&record), "too few failures so far to open it");
     }
 }

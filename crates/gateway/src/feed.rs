@@ -176,7 +176,7 @@ impl Told {
     /// The changes of state after this one; none, if not all of them are kept.
     fn after(&self, number: u64) -> VecDeque<Bytes> {
         let first = self.last + 1 - u64::try_from(self.kept.len()).unwrap_or(0);
-        if number + 1 < first {
+        if number.saturating_add(1) < first {
             return VecDeque::new();
         }
         self.kept.iter().filter(|(kept, _)| *kept > number).map(|(_, frame)| frame.clone()).collect()
@@ -289,6 +289,8 @@ mod tests {
             let listener = feed.listen(Some(&format!("{}-{number}", feed.run)));
             assert_eq!(listener.first.len(), missed + 1, "after {number}");
         }
+        let listener = feed.listen(Some(&format!("{}-{}", feed.run, u64::MAX)));
+        assert_eq!(listener.first.len(), 1, "no such event");
         feed.gap();
         let listener = feed.listen(Some(&format!("{}-{}", feed.run, KEPT + 9)));
         assert_eq!(listener.first.len(), 1, "what was lost is not taken for told");

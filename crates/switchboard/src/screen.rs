@@ -132,6 +132,11 @@ fn keys() -> mpsc::UnboundedReceiver<u8> {
     keys
 }
 
+/// The rows that there are.
+pub(crate) fn rows() -> usize {
+    size().0
+}
+
 /// Rows and columns.
 fn size() -> (usize, usize) {
     match tcgetwinsize(io::stdout()) {

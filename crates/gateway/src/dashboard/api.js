@@ -5,9 +5,10 @@ const KEY = "switchboard-key";
 
 // The gateway answered, and said no.
 export class Refused extends Error {
-  constructor(status, message) {
+  constructor(status, code, message) {
     super(message);
     this.status = status;
+    this.code = code;
   }
 
   // Another key would help.
@@ -32,7 +33,7 @@ export async function request(path, { method = "GET", body, headers = {}, signal
   const response = await fetch(url, { method, headers: all, body: text, signal, cache: "no-store" });
   if (response.ok) return response;
   const answer = await response.json().catch(() => ({}));
-  throw new Refused(response.status, answer.error?.message ?? `HTTP ${response.status}`);
+  throw new Refused(response.status, answer.error?.code, answer.error?.message ?? `HTTP ${response.status}`);
 }
 
 const json = async (path, options) => (await request(path, options)).json();

@@ -52,6 +52,11 @@ function hear(name, data) {
     if (data.transition) announce(transitionWords(data.key, data.transition, reasonWords(data.transition.reason)));
   } else if (name === "store") {
     picture.store = data;
+    // What could not be had while it was away.
+    if (data.state === "connected") {
+      learnHistories();
+      detail.load(picture);
+    }
   }
   draw();
 }

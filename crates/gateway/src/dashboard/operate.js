@@ -64,6 +64,14 @@ export class Acts {
   }
 }
 
+// What has become of a deed that was not answered with 200.
+function whatIsKnown(error) {
+  if (!(error instanceof Refused)) return `It may have been done, since no answer came: look first. (${error.message})`;
+  if (error.status < 500) return `Nothing was done: ${error.message}`;
+  if (error.code === "not_shared") return `Done here; other instances hear of it when Redis is back: ${error.message}`;
+  return `It may have been done, look first: ${error.message}`;
+}
+
 export class Question {
   #dialog = byId("question");
   #act = null;
@@ -110,7 +118,7 @@ export class Question {
       this.#dialog.close();
       announce(ACTS[act].done(key));
     } catch (error) {
-      setText(byId("question-error"), `Nothing was done: ${error.message}`);
+      setText(byId("question-error"), whatIsKnown(error));
       if (error instanceof Refused && error.wantsKey) {
         show(byId("question-key"), true);
         byId("admin-field").focus();

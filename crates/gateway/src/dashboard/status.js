@@ -79,7 +79,16 @@ export function showVerdict(circuits, now) {
   });
   show(byId("meanwhile"), out.length > 0);
   const more = out.length > MOST ? `And ${out.length - MOST} more, see below. ` : "";
-  setText(byId("meanwhile"), `${more}Meanwhile routes go on with their next model.`);
+  setText(byId("meanwhile"), `${more}${meanwhile(circuits, out)}`);
+}
+
+// What calls meet now. Routes are not known here, only models.
+function meanwhile(circuits, out) {
+  if (out.length < circuits.length) {
+    return "Meanwhile routes go on with their next model; one that has none left refuses its calls.";
+  }
+  return "No model is left: but for probes, calls are refused until one is back. Close one that you know to be well, or " +
+    "put another model on the routes.";
 }
 
 // What has happened, what is being done, what can be done.

@@ -155,6 +155,11 @@ async fn everything_that_is_described_is_there() {
             let response = request.send().await.unwrap();
             let error = header(&response, "x-switchboard-error").unwrap_or_default();
             assert!(!["not_found", "method_not_allowed"].contains(&error), "{method} {path}");
+            let foreign = if method == "get" { world.get(&path) } else { world.post(&path) };
+            let foreign = foreign.header("origin", "https://evil.example").send().await.unwrap();
+            let told = &operations[method]["responses"];
+            let told = told.get(foreign.status().as_str()).or_else(|| told.get("default"));
+            assert!(told.is_some(), "{method} {path}: {} is not described", foreign.status());
         }
     }
 }

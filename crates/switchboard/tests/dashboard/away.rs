@@ -19,10 +19,38 @@ async fn redis_away_is_said() {
         world.call(MODEL).await;
     }
     world.browser.until_text(&row(MODEL), "open").await;
+    world.browser.click(&format!("{} button.name", row(MODEL))).await;
+    world.browser.until_text("#detail-none", "It cannot be had now").await;
     world.redis.restart().await;
     world.browser.until_text("#store", "Redis connected").await;
+    world
+        .browser
+        .until("the history is had", "document.querySelector('#detail-none').textContent === ''")
+        .await;
     world.browser.until("the banner is gone", "document.querySelector('#away').hidden").await;
     world.page_is_well().await;
+}
+
+/// What a person does while Redis is away is done by one instance, and what nobody answered may have been done: neither
+/// is told as nothing.
+#[tokio::test]
+async fn a_deed_that_was_not_shared_is_no_nothing() {
+    let mut world = World::begin().await;
+    assert_eq!(world.call(MODEL).await, 200);
+    let row = row(MODEL);
+    world.browser.until_text(&row, "✓ closed").await;
+    world.redis.kill();
+    world.browser.until_text("#store", "Redis away").await;
+    world.browser.click(&format!("{row} [data-act=open]")).await;
+    world.browser.click("#question-yes").await;
+    world
+        .browser
+        .until_text("#question-error", "Done here; other instances hear of it when Redis is back")
+        .await;
+    world.browser.until_text(&row, "✕ open, by hand").await;
+    world.kill_gateway();
+    world.browser.click("#question-yes").await;
+    world.browser.until_text("#question-error", "It may have been done, since no answer came").await;
 }
 
 /// The gateway killed and started again: said meanwhile, and the page is right as soon as it is back, also about what

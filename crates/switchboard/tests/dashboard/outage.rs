@@ -38,6 +38,7 @@ async fn an_outage_is_seen_from_its_beginning_to_its_end() {
         assert!(seen.contains(part), "{part:?} expected: {seen}");
     }
     browser.until_text("#verdict", "1 of 1 model out").await;
+    browser.until_text("#meanwhile", "No model is left: but for probes, calls are refused").await;
     browser.until_text("#announcer", "openai:gpt-5 went from closed to open: HTTP 503").await;
     browser.until_text("#transitions", "closed → ✕ open: HTTP 503").await;
     assert_eq!(browser.value("document.title").await, "✕ 1 out – Switchboard");

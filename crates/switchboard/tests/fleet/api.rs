@@ -154,6 +154,11 @@ async fn asks_calls_and_tells(application: &mut Command) {
         (Some("OPEN"), Some(503)),
         "{report}"
     );
+    assert_eq!(
+        (&report["reason"]["type"], &report["reason"]["code"]),
+        (&json!("service_unavailable_error"), &json!("server_is_overloaded")),
+        "the provider's names are passed on"
+    );
 }
 
 #[tokio::test]

@@ -67,13 +67,21 @@ pub(super) fn table(output: Output, entries: &[Entry]) -> Table {
     table
 }
 
+/// A person's word holds until its end; then the next call is a probe, as of any open circuit (DESIGN 1.1).
+const fn state(report: &Report) -> &'static str {
+    match report.state {
+        State::Open if report.forced => "OPEN (forced)",
+        state => state.as_str(),
+    }
+}
+
 fn row(output: Output, report: &Report) -> [Cell; 6] {
     let colour = match report.state {
         State::Closed => Color::Green,
         State::Open => Color::Red,
         State::HalfOpen => Color::Yellow,
     };
-    let state = Cell::new(if report.forced { "OPEN (forced)" } else { report.state.as_str() });
+    let state = Cell::new(state(report));
     let reason = if report.state == State::Closed { String::new() } else { printable(&report.explanation) };
     [
         Cell::new(&report.key),
@@ -158,4 +166,26 @@ pub(super) async fn history(
         until = Some(entry.at);
     }
     Ok(output.line(table.trim_fmt())?)
+}
+
+#[cfg(test)]
+mod tests {
+    use breaker::{Document, Policy};
+
+    use super::*;
+
+    #[test]
+    fn what_a_person_opened_for_a_while_is_half_open_after_it() {
+        let policy = Policy::default();
+        let value = br#"{"state":"OPEN","forced":true,"retryAt":2000,"v":1,"epoch":1}"#;
+        let (Document::Ours(record, _) | Document::Foreign(record, _)) = Document::parse(value, &policy)
+        else {
+            panic!("it can be read")
+        };
+        for (now, expected) in [(1_999, "OPEN (forced)"), (2_000, "HALF_OPEN")] {
+            let now = Timestamp::from_millis(now);
+            let report = Report::new(&"openai:gpt-5".parse().unwrap(), &record, &policy, now);
+            assert_eq!((report.forced, super::state(&report)), (true, expected));
+        }
+    }
 }

@@ -21,7 +21,7 @@ use super::{
 };
 use crate::{
     output::{Output, Style, printable},
-    screen::{Screen, Woken},
+    screen::{self, Screen, Woken},
 };
 
 /// So many entries are looked at after a change; more do not come between two pushes.
@@ -29,6 +29,9 @@ const NEWEST: usize = 20;
 
 /// So many transitions stand below the table.
 const SHOWN: usize = 10;
+
+/// So many of them stand there however many circuits there are.
+const ALWAYS: usize = 4;
 
 /// What counts down is drawn so often.
 const TICK: Duration = Duration::from_secs(1);
@@ -74,7 +77,7 @@ fn line(output: Output, key: &ModelKey, entry: &Transition) -> String {
 async fn table(output: Output, news: &mut News<'_>) -> anyhow::Result<()> {
     let mut screen = Screen::enter()?;
     loop {
-        screen.draw(&page(output, news))?;
+        screen.draw(&page(output, news, screen::rows()))?;
         tokio::select! {
             _ = news.next() => {}
             woken = screen.wakes(TICK) => if woken == Woken::End { return Ok(()) },
@@ -82,7 +85,7 @@ async fn table(output: Output, news: &mut News<'_>) -> anyhow::Result<()> {
     }
 }
 
-fn page(output: Output, news: &News<'_>) -> Vec<String> {
+fn page(output: Output, news: &News<'_>, rows: usize) -> Vec<String> {
     let now = news.now();
     let place = news.circuits.store.place();
     let title = format!("Circuits in {}   {} UTC   q ends", place.address, words::clock(now));
@@ -94,16 +97,28 @@ fn page(output: Output, news: &News<'_>) -> Vec<String> {
     }
     lines.push(String::new());
     let entries = news.entries(now);
-    if entries.is_empty() {
-        lines.push("There are no circuits yet: a model's circuit appears with its first call.".to_owned());
+    let table = if entries.is_empty() {
+        vec!["There are no circuits yet: a model's circuit appears with its first call.".to_owned()]
     } else {
-        lines.extend(view::table(output, &entries).trim_fmt().lines().map(str::to_owned));
-    }
-    lines.push(String::new());
-    lines.push(output.paint(Style::Strong, "LAST TRANSITIONS").to_string());
-    let last = news.last.iter().rev().take(SHOWN);
-    lines.extend(last.map(|(key, entry)| line(output, key, entry)));
+        view::table(output, &entries).trim_fmt().lines().map(str::to_owned).collect()
+    };
+    let mut last = vec![String::new(), output.paint(Style::Strong, "LAST TRANSITIONS").to_string()];
+    let shown = news.last.iter().rev().take(SHOWN);
+    last.extend(shown.map(|(key, entry)| line(output, key, entry)));
+    let below = last.len().min(2 + ALWAYS);
+    lines.extend(fitted(table, rows.saturating_sub(lines.len() + below)));
+    lines.extend(last);
     lines
+}
+
+/// A table, its title first, in so many rows: the worst circuits stand first, and the rest is a number.
+fn fitted(mut table: Vec<String>, rows: usize) -> Vec<String> {
+    let all = table.len();
+    if all > rows {
+        table.truncate(rows.saturating_sub(1));
+        table.push(format!("and {} more", all - table.len().max(1)));
+    }
+    table
 }
 
 /// What there is to tell.
@@ -251,4 +266,18 @@ async fn news_of(
     entries.reverse();
     let told = told.copied().unwrap_or(0);
     Ok(entries.into_iter().filter(|entry| entry.epoch > told).map(|entry| (key.clone(), entry)).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::fitted;
+
+    #[test]
+    fn circuits_that_have_no_room_are_a_number() {
+        let table: Vec<String> = ["MODEL", "a", "b", "c"].map(str::to_owned).into();
+        assert_eq!(fitted(table.clone(), 4), table);
+        assert_eq!(fitted(table.clone(), 3), ["MODEL", "a", "and 2 more"]);
+        assert_eq!(fitted(table.clone(), 1), ["and 3 more"]);
+        assert_eq!(fitted(table, 0), ["and 3 more"]);
+    }
 }
