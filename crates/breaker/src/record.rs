@@ -253,9 +253,9 @@ impl Record {
     #[must_use]
     pub fn moved(&self, millis: i64) -> Self {
         let mut record = self.clone();
-        let move_epoch = |epoch: u64| epoch.checked_add_signed(millis).unwrap_or(epoch);
-        record.epoch = move_epoch(record.epoch);
-        record.learnt_in = record.learnt_in.map(move_epoch);
+        for epoch in std::iter::once(&mut record.epoch).chain(&mut record.learnt_in) {
+            *epoch = epoch.checked_add_signed(millis).unwrap_or(*epoch);
+        }
         record.row.since = record.row.since.moved(millis);
         record.row.last = record.row.last.moved(millis);
         record.updated_at = record.updated_at.moved(millis);
