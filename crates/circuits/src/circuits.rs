@@ -62,7 +62,7 @@ impl Circuits {
     }
 
     /// May a call be made now? A closed circuit answers without I/O; a probe, and a circuit that this instance does
-    /// not know yet, wait for the store, but never longer than [`Pacing::patience`] and a little (F2, F3).
+    /// not know yet, wait for the store, but never longer than [`crate::Pacing::patience`] and a little (F2, F3).
     ///
     /// # Errors
     /// The circuit is open.
