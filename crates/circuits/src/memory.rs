@@ -143,7 +143,7 @@ impl MemoryStore {
         }
         let value = held.value(key, time).map_or(Value::Absent, Value::Text);
         let history = held.history_end(key);
-        if value != write.expected || (write.history != History::Unread && write.history != history) {
+        if value != write.expected || write.history != history {
             return Ok(Swap::Changed(Loaded { value, history, time }));
         }
         match &write.next {

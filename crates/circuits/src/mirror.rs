@@ -85,7 +85,7 @@ impl Mirror {
             Value::Text(text) => matches!(
                 Document::parse(text, policy),
                 Document::Ours(record, _) if matches!(record.phase, Phase::Closed)
-                    && record.epoch >= self.last.epoch.max(self.history.epoch())
+                    && record.epoch >= self.told_epoch()
             ),
             Value::Absent | Value::Oversized { .. } | Value::OtherType(_) => false,
         };
@@ -145,8 +145,7 @@ impl Mirror {
             Stored::Foreign(record) => self.record = Record { epoch: 0, ..record.clone() },
             // In an epoch of its own, so that outcomes of before the text are void (B4).
             Stored::Garbage => {
-                let last = self.last.epoch.max(self.history.epoch());
-                self.record = Record::closed(last.saturating_add(1));
+                self.record = Record::closed(self.told_epoch().saturating_add(1));
             }
             Stored::Unknown | Stored::Absent | Stored::OtherType => {}
         }
@@ -155,7 +154,12 @@ impl Mirror {
     /// The last epoch that is known of, also from the history alone, and from what this instance alone had: calls were
     /// admitted in the place of a text that was no circuit.
     pub(crate) fn last_epoch(&self) -> u64 {
-        self.last.epoch.max(self.history.epoch()).max(self.record.epoch)
+        self.told_epoch().max(self.record.epoch)
+    }
+
+    /// The last epoch that a record or the history told of.
+    fn told_epoch(&self) -> u64 {
+        self.last.epoch.max(self.history.epoch())
     }
 
     /// The store has done what was planned.

@@ -173,7 +173,8 @@ impl RedisStore {
             Value::Oversized { digest, .. } => call.arg("digest").arg(digest),
         };
         match write.history {
-            History::Unread => call.arg("any"),
+            // No history ends so.
+            History::Unread => call.arg("unread"),
             History::Absent => call.arg(""),
             History::Ends { state, epoch } => call.arg(format!("{state} {epoch}")),
         };

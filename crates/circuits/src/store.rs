@@ -156,7 +156,7 @@ pub struct Listing {
 pub struct Write {
     /// What must stand there.
     pub expected: Value,
-    /// Where its history must end, as the same bytes may come back with another one; unread: anywhere.
+    /// Where its history must end, as the same bytes may come back with another one. One that was not read is none that stands.
     pub history: History,
     /// What shall stand there; `None`: nothing.
     pub next: Option<Bytes>,

@@ -50,7 +50,7 @@ async fn fail(circuits: &Circuits) {
     circuits.quiet(&key()).await;
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn another_instances_transitions_are_told_with_its_reasons() {
     let store = MemoryStore::default();
     let (one, other) = (instance("one", &store).await, instance("other", &store).await);
@@ -113,7 +113,7 @@ impl WallClock for Off {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_clock_that_is_off_until_the_store_is_heard_hides_nothing_and_brings_nothing_back() {
     for ahead in [true, false] {
         let store = MemoryStore::default();

@@ -239,10 +239,9 @@ impl Model {
     }
 
     fn is_overtaken(&self, world: &World, writing: &Writing) -> bool {
-        let history = self.hidden(world.store).history;
-        let same = writing.history == History::Unread || writing.history == history;
+        let other_history = writing.history != self.hidden(world.store).history;
         writing.expected != world.store.value
-            || (!same && self.bounds.mutation != Some(Mutation::NoHistoryCompare))
+            || (other_history && self.bounds.mutation != Some(Mutation::NoHistoryCompare))
     }
 
     fn read(&mut self, world: &mut World, index: usize) {

@@ -1,12 +1,12 @@
 -- Compares, and if nothing has changed writes a circuit and its history in one step. Decides nothing about circuits.
--- ARGV  3 what is expected: absent | text | digest   4 that text or digest   5 where the history must end, or any
+-- ARGV  3 what is expected: absent | text | digest   4 that text or digest   5 where the history must end
 --       6 put | delete   7 the new text   8 its lifetime in ms, 0 for ever
 --       9 when it was decided (Unix ms)   10 how far that may be from the time here (ms)
 --       11 history entries that are kept   12 ms they last
 --       then six a history entry: from, to, epoch, reason, instance, at
 -- Gives  what came of it (done | changed | clock), the time, where the history ends, what stands there, its text
 local same = kind == ARGV[3] and (kind == 'absent' or text == ARGV[4])
-if not same or (ARGV[5] ~= 'any' and ARGV[5] ~= history_end()) then
+if not same or ARGV[5] ~= history_end() then
   return {'changed', now, history_end(), kind, text}
 end
 if math.abs(now - ARGV[9]) > tonumber(ARGV[10]) then
