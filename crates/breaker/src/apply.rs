@@ -121,7 +121,7 @@ pub fn apply(record: &Record, event: &Event, context: Context<'_>) -> Step {
     if next.record != *record {
         next.record.window.prune(context.policy, context.now);
         next.record.cut_off.retain(|held| {
-            context.now < held.until || context.now.since(held.last) < context.policy.row_memory
+            context.now < held.until || context.now.since(held.last) < context.policy.failures_ttl
         });
         next.record.updated_by = Some(context.instance.clone());
         next.record.updated_at = context.now;
@@ -145,7 +145,7 @@ impl Change<'_> {
         }
         match event {
             Event::Ended { stamp, outcome, at } => self.ended(stamp, outcome, self.past(*at)),
-            Event::FirstContent { stamp } => self.first_content(stamp),
+            Event::FirstContent { stamp } => self.first_token(stamp),
             Event::Left { stamp } => self.left(stamp),
             Event::Successes { epoch, at, calls } => self.successes(*epoch, self.past(*at), *calls),
             Event::Probe { lease } => self.probe(lease),

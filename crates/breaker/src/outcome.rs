@@ -64,7 +64,7 @@ pub enum Outcome {
     Rest {
         /// How the provider put it.
         failure: Failure,
-        /// For how long; `None`: `rest_max`.
+        /// For how long; `None`: `max_cooldown`.
         wait: Option<Duration>,
     },
 }

@@ -110,7 +110,7 @@ impl Row {
     #[must_use]
     pub fn remembered(&self, policy: &Policy, now: Timestamp) -> Self {
         let dated = self.last != Timestamp::NEVER;
-        if self.failures > 0 && dated && now.since(self.last) >= policy.row_memory {
+        if self.failures > 0 && dated && now.since(self.last) >= policy.failures_ttl {
             return Self { last: self.last, ..Self::default() };
         }
         self.clone()
@@ -147,8 +147,8 @@ impl CutOff {
 
 /// The rule for failures in a row: enough of them over some time, or very many.
 fn long_enough(failures: u32, since: Timestamp, last: Timestamp, policy: &Policy) -> bool {
-    failures >= policy.failure_burst
-        || (failures >= policy.failure_threshold && last.since(since) >= policy.failure_span)
+    failures >= policy.burst_threshold
+        || (failures >= policy.failure_threshold && last.since(since) >= policy.min_failure_span)
 }
 
 impl Record {

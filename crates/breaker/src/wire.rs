@@ -170,7 +170,7 @@ fn read_foreign(fields: &Map<String, Value>, open: bool, policy: &Policy) -> Rec
     } else if opened_at == Timestamp::NEVER {
         Phase::Forced { until: None }
     } else {
-        Phase::Open(Outage { opened_at, retry_at: opened_at + policy.open_for, alone: None })
+        Phase::Open(Outage { opened_at, retry_at: opened_at + policy.open_duration, alone: None })
     };
     Record {
         phase,

@@ -58,12 +58,12 @@ fn policies() -> impl Strategy<Value = Policy> {
     let counts = (1..4u32, 0..500u64, 1..4u32, 1..4u32, 0..2_000u64);
     (counts, option::of(0.1..1.0f64)).prop_map(|((threshold, span, probes, successes, lease), rate)| Policy {
         failure_threshold: threshold,
-        failure_span: Duration::from_millis(span),
-        failure_burst: threshold + 2,
+        min_failure_span: Duration::from_millis(span),
+        burst_threshold: threshold + 2,
         failure_rate: rate,
         minimum_calls: 4,
         half_open_probes: probes,
-        half_open_successes: successes,
+        success_threshold: successes,
         probe_lease: Duration::from_millis(lease),
         ..Policy::default()
     })
@@ -190,7 +190,7 @@ impl Fleet {
         };
         prop_assert!(!after.is_forced(), "what is forced expires");
         prop_assert!(after.retry_at().max(leases).is_none_or(|needed| self.now + lifetime >= needed));
-        let longest = self.policy.open_for_max.max(self.policy.rest_max);
+        let longest = self.policy.max_open_duration.max(self.policy.max_cooldown);
         if after.epoch != self.record.epoch && matches!(after.phase, Phase::Open(_)) {
             let stood = self.record.retry_at().unwrap_or(Timestamp::NEVER);
             prop_assert!(after.retry_at() <= Some(stood.max(self.now + longest)), "open for too long");
@@ -375,7 +375,7 @@ proptest! {
     /// B5: as many failures as are told are counted, whoever tells them and when, until one more would trip.
     #[test]
     fn no_failure_is_lost(tellers in vec((0..3usize, 0..50u64), 0..9)) {
-        let policy = Policy { failure_burst: 10, failure_threshold: 10, ..Policy::default() };
+        let policy = Policy { burst_threshold: 10, failure_threshold: 10, ..Policy::default() };
         let mut fleet = Fleet::new(policy);
         let count = tellers.len();
         for (instance, wait) in tellers {

@@ -55,7 +55,7 @@ pub struct StoreCounts {
     /// Writes before which somebody else wrote, so that they were decided anew.
     pub overtaken: u64,
     /// Writes that the store refused because this instance's clock was off (B7).
-    pub clock_away: u64,
+    pub clock_skew: u64,
     /// Writes that brought no answer, or an error.
     pub failed: u64,
     /// Commands that were sent to the store, by name; none to one in memory.
@@ -87,7 +87,7 @@ type InWords = (&'static str, &'static str, bool);
 pub(crate) struct WriteCounter {
     pub(crate) written: AtomicU64,
     pub(crate) overtaken: AtomicU64,
-    pub(crate) clock_away: AtomicU64,
+    pub(crate) clock_skew: AtomicU64,
     pub(crate) failed: AtomicU64,
 }
 
@@ -141,7 +141,7 @@ impl WriteCounter {
             heard,
             written: read(&self.written),
             overtaken: read(&self.overtaken),
-            clock_away: read(&self.clock_away),
+            clock_skew: read(&self.clock_skew),
             failed: read(&self.failed),
             commands,
         }

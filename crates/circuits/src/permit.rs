@@ -62,7 +62,7 @@ impl Permit {
 
     /// A stream said its first content. A probe has its verdict with that; the permit goes on, so that a later cut
     /// counts (B4).
-    pub fn first_content(&mut self) {
+    pub fn first_token(&mut self) {
         if let Some(probe) = self.probe.as_mut().filter(|probe| !probe.had_verdict) {
             probe.had_verdict = true;
             self.circuit.counter.probed(ProbeEnd::Succeeded);

@@ -162,7 +162,7 @@ impl Shared {
         count(match &swap {
             Ok(Swap::Done { .. }) => &self.writes.written,
             Ok(Swap::Changed(_)) => &self.writes.overtaken,
-            Ok(Swap::ClockAway { .. }) => &self.writes.clock_away,
+            Ok(Swap::ClockAway { .. }) => &self.writes.clock_skew,
             Err(_) => &self.writes.failed,
         });
         let swap = swap?;

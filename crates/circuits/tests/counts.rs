@@ -11,9 +11,9 @@ use circuits::{
 fn instance(name: &str, store: &Arc<MemoryStore>) -> Circuits {
     let policy = Policy {
         failure_threshold: 1,
-        failure_span: Duration::ZERO,
-        failure_burst: 1,
-        open_for_jitter: 0.0,
+        min_failure_span: Duration::ZERO,
+        burst_threshold: 1,
+        open_jitter: 0.0,
         ..Policy::default()
     };
     let policies = Policies { default: policy, ..Policies::default() };

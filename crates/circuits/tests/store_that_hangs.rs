@@ -16,8 +16,8 @@ async fn a_closed_circuits_call_waits_for_nothing_and_a_probe_100_ms() {
     let redis = RedisServer::start().await;
     let policy = Policy {
         failure_threshold: 1,
-        failure_span: Duration::ZERO,
-        open_for: Duration::from_millis(50),
+        min_failure_span: Duration::ZERO,
+        open_duration: Duration::from_millis(50),
         ..Policy::default()
     };
     let settings = Settings {

@@ -16,7 +16,7 @@ async fn instance(name: &str, store: &MemoryStore) -> Circuits {
 }
 
 async fn instance_by(clock: Arc<dyn WallClock>, name: &str, store: &MemoryStore) -> Circuits {
-    let policy = Policy { failure_burst: 1, failure_threshold: 1, ..Policy::default() };
+    let policy = Policy { burst_threshold: 1, failure_threshold: 1, ..Policy::default() };
     let policies = Policies { default: policy, ..Policies::default() };
     let settings = Settings { policies, clock, ..Settings::new(InstanceId::new(name)) };
     let circuits = Circuits::start(Arc::new(store.clone()) as Arc<dyn Store>, settings);

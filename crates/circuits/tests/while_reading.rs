@@ -75,9 +75,9 @@ impl House {
     fn instance(&self, name: &str, skew: i64, listing: Duration) -> Circuits {
         let policy = Policy {
             failure_threshold: 1,
-            failure_span: Duration::ZERO,
-            failure_burst: 1,
-            open_for_jitter: 0.0,
+            min_failure_span: Duration::ZERO,
+            burst_threshold: 1,
+            open_jitter: 0.0,
             ..Policy::default()
         };
         let settings = Settings {

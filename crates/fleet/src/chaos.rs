@@ -101,8 +101,8 @@ fn build(plan: &Plan, dice: &Dice, trace: &Trace) -> Arc<World> {
     let clock = VirtualClock::start();
     let policy = Policy {
         half_open_probes: if dice.happens(0.2) { 2 } else { 1 },
-        open_for: dice.millis(1_000..=5_000),
-        rest_max: Duration::from_secs(5),
+        open_duration: dice.millis(1_000..=5_000),
+        max_cooldown: Duration::from_secs(5),
         probe_lease: dice.millis(1_000..=15_000),
         ..Policy::default()
     };

@@ -222,7 +222,7 @@ async fn go(mut permit: Permit, course: Course, at_verdict: impl Fn()) {
     let Course { content_after, length, outcome } = course;
     if let Some(after) = content_after {
         sleep(after).await;
-        permit.first_content();
+        permit.first_token();
         at_verdict();
         sleep(length.saturating_sub(after)).await;
     } else {

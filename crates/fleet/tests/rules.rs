@@ -53,7 +53,7 @@ fn no_failure_is_lost() {
     for (seed, instances, failures) in [(1, 2, 3), (2, 8, 25), (3, 40, 10)] {
         let policy = Policy {
             failure_threshold: 10_000,
-            failure_burst: 10_000,
+            burst_threshold: 10_000,
             failure_rate: None,
             ..Policy::default()
         };
@@ -84,7 +84,7 @@ fn no_failure_is_lost() {
 #[test]
 fn a_flush_waits_for_no_turn() {
     let policy =
-        Policy { failure_threshold: 10_000, failure_burst: 10_000, failure_rate: None, ..Policy::default() };
+        Policy { failure_threshold: 10_000, burst_threshold: 10_000, failure_rate: None, ..Policy::default() };
     in_virtual_time(async {
         let few = Few::new(4, policy);
         let (ends, busy) = (few.instance(0).await, few.instance(1).await);
@@ -113,7 +113,7 @@ fn a_flush_waits_for_no_turn() {
 #[test]
 fn one_patience_for_a_call() {
     in_virtual_time(async {
-        let few = Few::new(1, Policy { open_for: Duration::from_secs(1), ..Policy::open_swe() });
+        let few = Few::new(1, Policy { open_duration: Duration::from_secs(1), ..Policy::open_swe() });
         let first = few.instance(0).await;
         few.fail(&first).await;
         few.fail(&first).await;

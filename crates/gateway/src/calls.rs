@@ -86,7 +86,7 @@ fn drill(headers: &HeaderMap, role: Role) -> Result<Option<Drill>, Error> {
     let Some(value) = headers.get(headers::FAULT) else { return Ok(None) };
     if role < Role::Admin {
         let message = format!("the header {} needs an admin key", headers::FAULT);
-        return Err(Error::new(StatusCode::FORBIDDEN, "admin_key_needed", message));
+        return Err(Error::new(StatusCode::FORBIDDEN, "admin_key_required", message));
     }
     let drill = value.to_str().unwrap_or_default().parse();
     drill.map(Some).map_err(|error: manager::DrillError| {

@@ -51,13 +51,13 @@ pub(crate) async fn gate(State(app): State<Arc<App>>, mut request: Request, next
 
 fn admit(app: &App, request: &Request) -> Result<Role, Error> {
     if app.keys.is_empty()
-        && let Some(header) = loopback::foreign_name(request.headers())
+        && let Some(header) = loopback::host_not_allowed(request.headers())
     {
         let message = format!(
             "this gateway has no api_keys and answers to loopback names only, which the {header} header is not: \
              call it as localhost, or set [server] api_keys"
         );
-        return Err(Error::new(StatusCode::FORBIDDEN, "foreign_name", message));
+        return Err(Error::new(StatusCode::FORBIDDEN, "host_not_allowed", message));
     }
     let path = request.uri().path();
     if OPEN_PATHS.contains(&path) || dashboard::is_path(path) {

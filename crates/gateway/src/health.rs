@@ -35,6 +35,7 @@ pub(crate) struct Store {
 
 /// How many circuits are in which state.
 #[derive(Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
 struct Counts {
     closed: usize,
     open: usize,

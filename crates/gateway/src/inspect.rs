@@ -20,14 +20,14 @@ use crate::{
     key::Key,
 };
 
-/// The store has so long to read a history.
-const PATIENCE: Duration = Duration::from_secs(2);
+/// How long the store may take to read a history.
+const HISTORY_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// So many entries of a history are told to whoever does not say.
-const USUAL: usize = 100;
+/// Entries of a history returned without a `limit`.
+const DEFAULT_HISTORY_LIMIT: usize = 100;
 
-/// A history has no more.
-const MOST: usize = 1_000;
+/// A history has no more entries.
+const MAX_HISTORY_LIMIT: usize = 1_000;
 
 /// All circuits at a moment.
 #[derive(Debug, Serialize)]
@@ -66,12 +66,12 @@ pub(crate) async fn all(State(app): State<Arc<App>>) -> Json<Overview> {
 /// One of them.
 pub(crate) async fn one(State(app): State<Arc<App>>, Key(key): Key) -> Result<Json<Report>, Plain> {
     let report = app.manager.circuits().report(&key);
-    Ok(Json(report.ok_or_else(|| no_circuit(&key))?))
+    Ok(Json(report.ok_or_else(|| circuit_not_found(&key))?))
 }
 
 #[derive(Debug, Deserialize)]
-pub(crate) struct Most {
-    most: Option<usize>,
+pub(crate) struct HistoryQuery {
+    limit: Option<usize>,
 }
 
 #[derive(Debug, Serialize)]
@@ -85,30 +85,31 @@ pub(crate) struct History {
 pub(crate) async fn history(
     State(app): State<Arc<App>>,
     Key(key): Key,
-    most: Result<Query<Most>, QueryRejection>,
+    query: Result<Query<HistoryQuery>, QueryRejection>,
 ) -> Result<Json<History>, Plain> {
-    let most = match most {
-        Ok(Query(Most { most })) => most.unwrap_or(USUAL),
+    let limit = match query {
+        Ok(Query(HistoryQuery { limit })) => limit.unwrap_or(DEFAULT_HISTORY_LIMIT),
         Err(_) => 0,
     };
-    if !(1..=MOST).contains(&most) {
-        return Err(Error::invalid(format!("the query's most: expected a whole number, 1 to {MOST}")).into());
+    if !(1..=MAX_HISTORY_LIMIT).contains(&limit) {
+        let message = format!("query parameter limit: expected a whole number from 1 to {MAX_HISTORY_LIMIT}");
+        return Err(Error::invalid(message).into());
     }
     let circuits = app.manager.circuits();
-    let away = |why: String| Error::new(StatusCode::SERVICE_UNAVAILABLE, "store_away", why);
-    let history = timeout(PATIENCE, circuits.history(&key, most))
+    let away = |why: String| Error::new(StatusCode::SERVICE_UNAVAILABLE, "store_unavailable", why);
+    let history = timeout(HISTORY_TIMEOUT, circuits.history(&key, limit))
         .await
-        .map_err(|_| away(format!("the store did not answer within {} s", PATIENCE.as_secs())))?
+        .map_err(|_| away(format!("the store did not answer within {} s", HISTORY_TIMEOUT.as_secs())))?
         .map_err(|error| away(error.to_string()))?;
     // It is longer than its circuit: a reset is the last that it tells.
     if history.is_empty() && circuits.report(&key).is_none() {
-        return Err(no_circuit(&key).into());
+        return Err(circuit_not_found(&key).into());
     }
     Ok(Json(History { key: key.to_string(), history }))
 }
 
 /// There is no such circuit.
-pub(crate) fn no_circuit(key: &ModelKey) -> Error {
+pub(crate) fn circuit_not_found(key: &ModelKey) -> Error {
     let message = format!("there is no circuit {key}; GET /circuits lists those that there are");
-    Error::new(StatusCode::NOT_FOUND, "no_circuit", message)
+    Error::new(StatusCode::NOT_FOUND, "circuit_not_found", message)
 }

@@ -51,7 +51,7 @@ impl FromRequestParts<Arc<App>> for Operator {
         }
         let message =
             "operating a circuit needs an admin key: send one of this gateway's admin_keys".to_owned();
-        Err(Error::new(StatusCode::FORBIDDEN, "admin_key_needed", message).into())
+        Err(Error::new(StatusCode::FORBIDDEN, "admin_key_required", message).into())
     }
 }
 

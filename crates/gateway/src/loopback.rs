@@ -7,7 +7,7 @@ use http::{HeaderMap, HeaderName, header};
 
 /// The header that names something else than this machine; `None`: all is well. A request without `Host` is
 /// not from a client that matters.
-pub(crate) fn foreign_name(headers: &HeaderMap) -> Option<HeaderName> {
+pub(crate) fn host_not_allowed(headers: &HeaderMap) -> Option<HeaderName> {
     let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
     if !host.is_some_and(is_loopback) {
         return Some(header::HOST);
@@ -96,7 +96,7 @@ mod tests {
                     headers.insert(name, HeaderValue::from_static(value));
                 }
             }
-            assert_eq!(foreign_name(&headers), expected, "{host:?} {origin:?}");
+            assert_eq!(host_not_allowed(&headers), expected, "{host:?} {origin:?}");
         }
     }
 }

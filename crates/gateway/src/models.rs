@@ -35,7 +35,7 @@ pub(crate) async fn one(
         return json(models::one(dialect, &name));
     }
     let message = format!("{name} is no route and in no route: see GET /v1/models for what is");
-    Error::new(StatusCode::NOT_FOUND, "no_model", message).respond(dialect, &caller.id)
+    Error::new(StatusCode::NOT_FOUND, "unknown_model", message).respond(dialect, &caller.id)
 }
 
 /// Whether the name is in the list, in any of the spellings that a call may use.

@@ -13,41 +13,41 @@ use crate::{
     body::Word,
     duration::DurationText,
     error::{Error, Plain},
-    inspect::no_circuit,
+    inspect::circuit_not_found,
     key::{Key, Operator},
 };
 
-/// The longest reason that is taken, in characters: it goes to everyone who asks why the circuit is open.
-const LONGEST_WHY: usize = 500;
+/// The longest reason, in characters: everyone who asks why the circuit is open reads it.
+const MAX_REASON_LENGTH: usize = 500;
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Open {
     /// `None`: until it is closed by hand.
     #[serde(rename = "for")]
-    length: Option<DurationText>,
-    why: Option<Why>,
+    duration: Option<DurationText>,
+    reason: Option<ReasonText>,
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Reason {
-    why: Option<Why>,
+pub(crate) struct CloseOrReset {
+    reason: Option<ReasonText>,
 }
 
-/// Why a person does something.
+/// The operator's reason, recorded in the history.
 #[derive(Debug, Deserialize)]
 #[serde(try_from = "String")]
-struct Why(String);
+struct ReasonText(String);
 
-impl TryFrom<String> for Why {
+impl TryFrom<String> for ReasonText {
     type Error = String;
 
-    fn try_from(why: String) -> Result<Self, String> {
-        if why.chars().count() > LONGEST_WHY {
-            return Err(format!("\"why\": expected at most {LONGEST_WHY} characters"));
+    fn try_from(text: String) -> Result<Self, String> {
+        if text.chars().count() > MAX_REASON_LENGTH {
+            return Err(format!("\"reason\": expected at most {MAX_REASON_LENGTH} characters"));
         }
-        Ok(Self(why))
+        Ok(Self(text))
     }
 }
 
@@ -64,10 +64,10 @@ pub(crate) async fn open(
     State(app): State<Arc<App>>,
     _: Operator,
     Key(key): Key,
-    Word(Open { length, why }): Word<Open>,
+    Word(Open { duration, reason }): Word<Open>,
 ) -> Result<Json<Done>, Plain> {
-    let length = length.map(|DurationText(length)| length);
-    done(&app, &key, app.manager.circuits().open(&key, length, text(why)).await)
+    let duration = duration.map(|DurationText(duration)| duration);
+    done(&app, &key, app.manager.circuits().open(&key, duration, text(reason)).await)
 }
 
 /// Closes it.
@@ -75,9 +75,9 @@ pub(crate) async fn close(
     State(app): State<Arc<App>>,
     _: Operator,
     Key(key): Key,
-    Word(Reason { why }): Word<Reason>,
+    Word(CloseOrReset { reason }): Word<CloseOrReset>,
 ) -> Result<Json<Done>, Plain> {
-    done(&app, &key, app.manager.circuits().close(&key, text(why)).await)
+    done(&app, &key, app.manager.circuits().close(&key, text(reason)).await)
 }
 
 /// Forgets it.
@@ -85,13 +85,13 @@ pub(crate) async fn reset(
     State(app): State<Arc<App>>,
     _: Operator,
     Key(key): Key,
-    Word(Reason { why }): Word<Reason>,
+    Word(CloseOrReset { reason }): Word<CloseOrReset>,
 ) -> Result<Json<Done>, Plain> {
-    done(&app, &key, app.manager.circuits().reset(&key, text(why)).await)
+    done(&app, &key, app.manager.circuits().reset(&key, text(reason)).await)
 }
 
-fn text(why: Option<Why>) -> Option<String> {
-    why.map(|Why(why)| why)
+fn text(reason: Option<ReasonText>) -> Option<String> {
+    reason.map(|ReasonText(text)| text)
 }
 
 fn done(app: &App, key: &ModelKey, done: Result<(), OperateError>) -> Result<Json<Done>, Plain> {
@@ -101,12 +101,12 @@ fn done(app: &App, key: &ModelKey, done: Result<(), OperateError>) -> Result<Jso
             let report = app.manager.circuits().report(key);
             Ok(Json(Done { key: key.to_string(), report }))
         }
-        Err(OperateError::NoCircuit(_)) => Err(no_circuit(key).into()),
+        Err(OperateError::NoCircuit(_)) => Err(circuit_not_found(key).into()),
         Err(error @ OperateError::NotShared(_)) => {
             Err(in_vain(StatusCode::SERVICE_UNAVAILABLE, "not_shared")(&error).into())
         }
         Err(error @ OperateError::InTheBalance) => {
-            Err(in_vain(StatusCode::GATEWAY_TIMEOUT, "in_the_balance")(&error).into())
+            Err(in_vain(StatusCode::GATEWAY_TIMEOUT, "outcome_unknown")(&error).into())
         }
     }
 }

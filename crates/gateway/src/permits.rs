@@ -137,7 +137,7 @@ pub(crate) async fn tell(
         Ended::Failure(failure) => Some(failure.fault()?),
         Ended::Success {} | Ended::None {} => None,
     };
-    let permit = id.and_then(|id| app.lent.take(&key, id)).ok_or_else(|| no_permit(&key))?;
+    let permit = id.and_then(|id| app.lent.take(&key, id)).ok_or_else(|| permit_not_found(&key))?;
     match (ended, fault) {
         (Ended::Success {}, _) => permit.succeeded(),
         (_, Some(fault)) => app.manager.settle(permit, &fault),
@@ -146,11 +146,11 @@ pub(crate) async fn tell(
     Ok(StatusCode::NO_CONTENT)
 }
 
-fn no_permit(key: &ModelKey) -> Error {
+fn permit_not_found(key: &ModelKey) -> Error {
     let message = format!(
         "{key} has no such permit here: it was answered already, its time is over, or another instance gave it"
     );
-    Error::new(StatusCode::NOT_FOUND, "no_permit", message)
+    Error::new(StatusCode::NOT_FOUND, "permit_not_found", message)
 }
 
 impl Failure {

@@ -134,7 +134,7 @@ impl Gateway {
         tracing::info!("stopping: new calls are refused, those under way have {} s", drain.as_secs_f64());
         let time_is_up = async {
             tokio::select! {
-                () = sleep(drain) => tracing::warn!("some calls had not ended after {} s (server.drain_limit)", drain.as_secs_f64()),
+                () = sleep(drain) => tracing::warn!("some calls had not ended after {} s (server.shutdown_timeout)", drain.as_secs_f64()),
                 _ = stops.next() => tracing::warn!("told to stop again: calls under way are broken off"),
             }
         };

@@ -214,7 +214,7 @@ async fn open(
         size += event.bytes.len();
         held.push(event.bytes);
         if event.class.content {
-            trial.first_content();
+            trial.first_token();
             break;
         }
         if size > most {

@@ -70,7 +70,7 @@ pub(crate) const ANSWERED: &str = "answered";
 pub(crate) fn outcome(fault: &Fault) -> &'static str {
     match fault.blame {
         Blame::Rest { .. } => "rate_limited",
-        Blame::Spent => "spent",
+        Blame::Spent => "quota_exhausted",
         Blame::UnknownModel => "unknown_model",
         Blame::Auth => "auth",
         Blame::ContextTooLong => "context_too_long",

@@ -105,12 +105,12 @@ impl CallError {
     #[must_use]
     pub const fn code(&self) -> &'static str {
         match self {
-            Self::NoModel(_) => "no_model",
-            Self::OtherDialect { .. } => "other_dialect",
+            Self::NoModel(_) => "unknown_model",
+            Self::OtherDialect { .. } => "unsupported_api",
             Self::CircuitOpen { .. } => "circuit_open",
             Self::ProviderAuth { .. } => "provider_auth",
             Self::AttemptsExhausted { .. } => "attempts_exhausted",
-            Self::OutOfTime { .. } => "out_of_time",
+            Self::OutOfTime { .. } => "deadline_exceeded",
         }
     }
 

@@ -36,9 +36,9 @@ const OTHERS: usize = 100;
 pub struct Meter {
     calls: Family<CallLabels, Counter>,
     attempts: Family<AttemptLabels, Counter>,
-    fallbacks: Family<AskedLabels, Counter>,
-    duration: Family<AskedLabels, Histogram, NewHistogram>,
-    first_content: Family<AskedLabels, Histogram, NewHistogram>,
+    fallbacks: Family<RouteLabels, Counter>,
+    duration: Family<RouteLabels, Histogram, NewHistogram>,
+    first_token: Family<RouteLabels, Histogram, NewHistogram>,
     tokens: Family<TokenLabels, Counter>,
     in_flight: Gauge,
     streams: Gauge,
@@ -73,7 +73,7 @@ impl EncodeLabelValue for Name {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct CallLabels {
     /// The route, or the model that was asked for directly.
-    asked: Name,
+    route: Name,
     outcome: &'static str,
 }
 
@@ -84,8 +84,8 @@ struct AttemptLabels {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct AskedLabels {
-    asked: Name,
+struct RouteLabels {
+    route: Name,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -104,7 +104,7 @@ pub(crate) struct Ended<'a> {
     /// What that answer cost.
     pub(crate) usage: Usage,
     pub(crate) duration: Duration,
-    pub(crate) first_content: Option<Duration>,
+    pub(crate) first_token: Option<Duration>,
 }
 
 impl Default for Meter {
@@ -114,7 +114,7 @@ impl Default for Meter {
             attempts: Family::default(),
             fallbacks: Family::default(),
             duration: Family::new_with_constructor(seconds),
-            first_content: Family::new_with_constructor(seconds),
+            first_token: Family::new_with_constructor(seconds),
             tokens: Family::default(),
             in_flight: Gauge::default(),
             streams: Gauge::default(),
@@ -133,18 +133,18 @@ fn seconds() -> Histogram {
 impl Meter {
     /// Shows the counts in a registry.
     pub fn register(&self, registry: &mut Registry) {
-        registry.register("calls", "Calls that have ended, by route or model asked for", self.calls.clone());
+        registry.register("calls", "Calls that have ended, by requested route or model", self.calls.clone());
         registry.register("attempts", "Calls made to providers that have ended", self.attempts.clone());
-        let help = "Calls that another model than the first of the chain answered";
+        let help = "Calls answered by another model than the first of the chain";
         registry.register("fallbacks", help, self.fallbacks.clone());
-        let help = "From a call's arrival to the end of its answer";
+        let help = "From a call's arrival to the end of its response";
         registry.register_with_unit("call_duration", help, Unit::Seconds, self.duration.clone());
-        let help = "From a stream's call to the first content that its caller could be given";
-        registry.register_with_unit("first_content", help, Unit::Seconds, self.first_content.clone());
-        let help = "Tokens of whole answers, as their providers count them";
+        let help = "From a streaming call's arrival to its first token";
+        registry.register_with_unit("time_to_first_token", help, Unit::Seconds, self.first_token.clone());
+        let help = "Tokens of complete responses, as counted by the providers";
         registry.register("tokens", help, self.tokens.clone());
-        registry.register("calls_in_flight", "Calls under way", self.in_flight.clone());
-        registry.register("streams_open", "Calls under way that asked for a stream", self.streams.clone());
+        registry.register("calls_in_flight", "Calls in flight", self.in_flight.clone());
+        registry.register("streams_open", "Streaming calls in flight", self.streams.clone());
     }
 
     /// How long each model's streams have taken lately until their first content, as this process saw it; only
@@ -161,7 +161,7 @@ impl Meter {
 
     /// What a call came to that was dropped.
     pub(crate) fn outcome_of_a_drop(&self) -> &'static str {
-        if self.breaks_off.load(Ordering::Relaxed) { "broken_off" } else { "client_left" }
+        if self.breaks_off.load(Ordering::Relaxed) { "aborted" } else { "client_disconnected" }
     }
 
     /// A call begins.
@@ -174,18 +174,18 @@ impl Meter {
     pub(crate) fn call_ends(&self, stream: bool, ended: &Ended<'_>) {
         self.in_flight.dec();
         self.streams.dec_by(i64::from(stream));
-        let asked = ended.chain.map_or(Name::Other, |chain| self.name_of(chain, ended.answered.is_some()));
-        let labels = CallLabels { asked: asked.clone(), outcome: ended.outcome };
+        let route = ended.chain.map_or(Name::Other, |chain| self.name_of(chain, ended.answered.is_some()));
+        let labels = CallLabels { route: route.clone(), outcome: ended.outcome };
         self.calls.get_or_create(&labels).inc();
         let Some(chain) = ended.chain else { return };
-        let asked = AskedLabels { asked };
-        self.duration.get_or_create(&asked).observe(ended.duration.as_secs_f64());
-        if let Some(first_content) = ended.first_content {
-            self.first_content.get_or_create(&asked).observe(first_content.as_secs_f64());
+        let route = RouteLabels { route };
+        self.duration.get_or_create(&route).observe(ended.duration.as_secs_f64());
+        if let Some(first_token) = ended.first_token {
+            self.first_token.get_or_create(&route).observe(first_token.as_secs_f64());
         }
         let Some(key) = ended.answered else { return };
         if chain.models().next() != Some(key) {
-            self.fallbacks.get_or_create(&asked).inc();
+            self.fallbacks.get_or_create(&route).inc();
         }
         for (direction, tokens) in [("input", ended.usage.input), ("output", ended.usage.output)] {
             if let Some(tokens) = tokens {
@@ -239,7 +239,7 @@ pub(crate) struct Attempt {
 
 impl Attempt {
     /// The stream said its first content.
-    pub(crate) fn first_content(&self) {
+    pub(crate) fn first_token(&self) {
         if let Name::Model(key) = self.meter.name_of_model(&self.key, self.on_a_route, true) {
             self.meter.latencies.note(&key, self.began.elapsed());
         }

@@ -25,17 +25,17 @@ pub(crate) fn rest_of_rest(refusal: &Refusal, rest_ends: Option<Instant>) -> Opt
     near.then_some(wait)
 }
 
-/// How long a call waits for circuits: at most `max_wait` from the first time on, and within its deadline.
+/// How long a call waits for circuits: at most `max_retry_after` from the first time on, and within its deadline.
 pub(crate) struct Patience {
-    max_wait: Duration,
+    max_retry_after: Duration,
     deadline: Instant,
     /// Set when the waiting begins.
     ends: Option<Instant>,
 }
 
 impl Patience {
-    pub(crate) const fn new(max_wait: Duration, deadline: Instant) -> Self {
-        Self { max_wait, deadline, ends: None }
+    pub(crate) const fn new(max_retry_after: Duration, deadline: Instant) -> Self {
+        Self { max_retry_after, deadline, ends: None }
     }
 
     /// Waits until one of the refusing circuits may let calls through: its retry is due, or it has changed (a probe
@@ -46,7 +46,7 @@ impl Patience {
         circuits: &Circuits,
     ) -> bool {
         let now = Instant::now();
-        let ends = *self.ends.get_or_insert(now + self.max_wait);
+        let ends = *self.ends.get_or_insert(now + self.max_retry_after);
         let refusals: Vec<_> = refusals.collect();
         let until = refusals.iter().filter_map(|(_, refusal)| due(refusal, now, ends)).min();
         let Some(until) = until.filter(|until| *until < self.deadline) else { return false };

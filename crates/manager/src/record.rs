@@ -29,7 +29,7 @@ pub(crate) struct Record {
     chain: Option<Arc<Chain>>,
     meter: Arc<Meter>,
     began: Instant,
-    first_content: Option<Duration>,
+    first_token: Option<Duration>,
     outcome: Option<&'static str>,
     /// Who answered.
     pub(crate) answered_by: Option<ModelKey>,
@@ -60,7 +60,7 @@ impl Record {
             chain: chain.cloned(),
             meter: Arc::clone(meter),
             began: Instant::now(),
-            first_content: None,
+            first_token: None,
             outcome: None,
             answered_by: None,
             attempts: Arc::default(),
@@ -91,7 +91,7 @@ impl Record {
 
     /// Of a stream, the first content can be given to the caller.
     pub(crate) fn speaks(&mut self) {
-        self.first_content = Some(self.began.elapsed());
+        self.first_token = Some(self.began.elapsed());
     }
 
     /// The call has got a good, whole answer.
@@ -118,7 +118,7 @@ impl Record {
         if let Some(key) = &self.answered_by {
             span.record("switchboard.answered_by", key.as_str());
         }
-        if let Some(wait) = self.first_content {
+        if let Some(wait) = self.first_token {
             span.record("gen_ai.response.time_to_first_chunk", wait.as_secs_f64());
         }
     }
@@ -134,7 +134,7 @@ impl Drop for Record {
             answered: self.answered_by.as_ref().filter(|_| outcome == ANSWERED),
             usage: self.usage,
             duration,
-            first_content: self.first_content,
+            first_token: self.first_token,
         };
         self.meter.call_ends(self.stream, &ended);
         self.trace(outcome);
@@ -146,7 +146,7 @@ impl Drop for Record {
             answered_by = self.answered_by.as_ref().map(ModelKey::as_str),
             attempts = self.attempts.load(Ordering::Relaxed),
             duration_ms = duration.as_secs_f64() * 1000.0,
-            first_content_ms = self.first_content.map(|wait| wait.as_secs_f64() * 1000.0),
+            first_token_ms = self.first_token.map(|wait| wait.as_secs_f64() * 1000.0),
             tokens_in = self.usage.input,
             tokens_out = self.usage.output,
             outcome,

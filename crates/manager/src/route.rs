@@ -30,12 +30,12 @@ pub struct Retry {
     /// The first wait between two of them; doubles, jittered.
     pub backoff: Duration,
     /// A retry-after up to this is waited for; a longer one means the next model.
-    pub max_wait: Duration,
+    pub max_retry_after: Duration,
 }
 
 impl Default for Retry {
     fn default() -> Self {
-        Self { attempts: 2, backoff: Duration::from_millis(500), max_wait: Duration::from_secs(3) }
+        Self { attempts: 2, backoff: Duration::from_millis(500), max_retry_after: Duration::from_secs(3) }
     }
 }
 

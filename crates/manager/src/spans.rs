@@ -101,7 +101,7 @@ pub(crate) fn ended(span: &Span, outcome: &'static str) {
         return;
     }
     span.record("switchboard.outcome", outcome);
-    if !matches!(outcome, ANSWERED | "client_left" | "stopped") {
+    if !matches!(outcome, ANSWERED | "client_disconnected" | "stopped") {
         span.record("otel.status_code", "ERROR");
         span.record("error.type", outcome);
     }

@@ -60,10 +60,10 @@ impl Trial {
     }
 
     /// The stream said its first content.
-    pub(crate) fn first_content(&mut self) {
-        self.attempt.first_content();
+    pub(crate) fn first_token(&mut self) {
+        self.attempt.first_token();
         if let Some(permit) = &mut self.permit {
-            permit.first_content();
+            permit.first_token();
         }
     }
 
@@ -130,8 +130,8 @@ mod tests {
     async fn opens(stream: bool, heard: bool, left: Duration, after: Duration) -> bool {
         let policy = Policy {
             failure_threshold: 1,
-            failure_span: Duration::ZERO,
-            failure_burst: 1,
+            min_failure_span: Duration::ZERO,
+            burst_threshold: 1,
             ..Policy::default()
         };
         let circuits = Circuits::in_memory(Policies { default: policy, ..Policies::default() });

@@ -102,7 +102,7 @@ impl<'a> Walk<'a> {
     }
 
     async fn walk(&mut self) -> Ending {
-        let mut patience = Patience::new(self.errand.chain.retry.max_wait, self.errand.deadline);
+        let mut patience = Patience::new(self.errand.chain.retry.max_retry_after, self.errand.deadline);
         loop {
             self.start_next();
             while let Some(happened) = self.happens().await {
@@ -116,7 +116,7 @@ impl<'a> Walk<'a> {
                 }
             }
             if Instant::now() >= self.errand.deadline {
-                return Ending::Error(self.out_of_time());
+                return Ending::Error(self.deadline_exceeded());
             }
             let steps = self.errand.chain.steps.iter().zip(&self.stations);
             let refusals = steps.filter_map(|(step, station)| Some((&step.key, station.refusal()?)));
@@ -171,7 +171,7 @@ impl<'a> Walk<'a> {
             Came::Opened(spoken) if self.errand.chain.stream == StreamMode::Hold => self.hold(at, spoken),
             Came::Opened(spoken) | Came::TooLarge(spoken) => return Some(Ending::Stream { at, spoken }),
             Came::Held(spoken) => return Some(Ending::Held { at, spoken }),
-            Came::OutOfTime => return Some(Ending::Error(self.out_of_time())),
+            Came::OutOfTime => return Some(Ending::Error(self.deadline_exceeded())),
             Came::Failed(fault) => match self.after(at, fault) {
                 Then::Again(pause) => self.run_attempt(at, Some(pause)),
                 Then::NextModel => {}
@@ -209,10 +209,10 @@ impl<'a> Walk<'a> {
             Sequel::NextModel => None,
             Sequel::SameModel(asked) => {
                 let length = backoff(retry, station.failures).max(asked);
-                Some(Pause { length, rest: false }).filter(|_| asked <= retry.max_wait)
+                Some(Pause { length, rest: false }).filter(|_| asked <= retry.max_retry_after)
             }
             Sequel::AfterRest(length) => {
-                Some(Pause { length, rest: true }).filter(|_| length <= retry.max_wait)
+                Some(Pause { length, rest: true }).filter(|_| length <= retry.max_retry_after)
             }
         };
         let in_time = |pause: &Pause| Instant::now() + pause.length < self.errand.deadline;
@@ -266,7 +266,7 @@ impl<'a> Walk<'a> {
         CallError::AttemptsExhausted { asked: Arc::clone(&self.errand.chain.name), passed: self.passed() }
     }
 
-    fn out_of_time(&self) -> CallError {
+    fn deadline_exceeded(&self) -> CallError {
         CallError::OutOfTime {
             asked: Arc::clone(&self.errand.chain.name),
             limit: self.errand.chain.timeouts.total,

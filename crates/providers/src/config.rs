@@ -40,7 +40,7 @@ pub struct Timeouts {
     /// A stream: until its first event of any kind.
     pub first_byte: Duration,
     /// A stream: until it first says something.
-    pub first_content: Duration,
+    pub first_token: Duration,
     /// A stream: between two events.
     pub idle: Duration,
     /// A plain answer, from request to end.
@@ -55,7 +55,7 @@ impl Default for Timeouts {
         Self {
             connect: Duration::from_secs(5),
             first_byte: Duration::from_secs(60),
-            first_content: Duration::from_secs(300),
+            first_token: Duration::from_secs(300),
             idle: Duration::from_secs(60),
             answer: Duration::from_secs(300),
             total: Duration::from_secs(600),

@@ -146,7 +146,7 @@ impl fmt::Display for Limit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::FirstByte => "first_byte",
-            Self::FirstContent => "first_content",
+            Self::FirstContent => "first_token",
             Self::Idle => "idle",
             Self::Answer => "answer",
         })
@@ -160,7 +160,7 @@ mod tests {
     #[test]
     fn a_fault_is_told_in_one_line() {
         let mut fault = Fault::of_provider(FaultKind::Timeout(Limit::FirstContent));
-        assert_eq!(fault.to_string(), "the provider took longer than timeouts.first_content");
+        assert_eq!(fault.to_string(), "the provider took longer than timeouts.first_token");
         fault.kind = FaultKind::Status;
         fault.status = Some(529);
         fault.error_type = Some("overloaded_error".to_owned());

@@ -138,7 +138,7 @@ impl Provider {
         let limits = call.timeouts;
         let deadline = if call.stream {
             let first_byte = Deadline::new(start, limits.first_byte, Limit::FirstByte);
-            first_byte.or_sooner(Deadline::new(start, limits.first_content, Limit::FirstContent))
+            first_byte.or_sooner(Deadline::new(start, limits.first_token, Limit::FirstContent))
         } else {
             Deadline::new(start, limits.answer, Limit::Answer)
         };

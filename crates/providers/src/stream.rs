@@ -237,13 +237,13 @@ enum Phase {
 impl Clock {
     fn deadline(&mut self) -> Deadline {
         let waiting_since = *self.waiting_since.get_or_insert_with(Instant::now);
-        let Timeouts { first_byte, first_content, idle, .. } = self.limits;
+        let Timeouts { first_byte, first_token, idle, .. } = self.limits;
         let first_byte = || Deadline::new(self.start, first_byte, Limit::FirstByte);
-        let first_content = || Deadline::new(self.start, first_content, Limit::FirstContent);
+        let first_token = || Deadline::new(self.start, first_token, Limit::FirstContent);
         let idle = || Deadline::new(waiting_since, idle, Limit::Idle);
         match self.phase {
-            Phase::BeforeFirstEvent => first_byte().or_sooner(first_content()),
-            Phase::BeforeContent => idle().or_sooner(first_content()),
+            Phase::BeforeFirstEvent => first_byte().or_sooner(first_token()),
+            Phase::BeforeContent => idle().or_sooner(first_token()),
             Phase::AfterContent => idle(),
         }
     }

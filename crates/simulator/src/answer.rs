@@ -95,7 +95,7 @@ impl Asked<'_> {
         let mut answer = Answer::of("text/event-stream; charset=utf-8", events, behaviour.gap);
         answer.headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
         answer.ending = ending;
-        answer.wait_before(self.dialect.preamble(&self.reply), behaviour.first_content);
+        answer.wait_before(self.dialect.preamble(&self.reply), behaviour.first_token);
         if let Some(Fault::Stall { after, length }) = fault {
             answer.wait_before((*after).min(answer.chunks.len() - 1), *length);
         }
@@ -170,7 +170,7 @@ impl Asked<'_> {
                 Answer::whole(JSON, body)
             }
         };
-        answer.wait_before(0, behaviour.first_content);
+        answer.wait_before(0, behaviour.first_token);
         answer
     }
 }
@@ -282,7 +282,7 @@ mod tests {
 
     #[test]
     fn waits_add_up_where_they_meet() {
-        let slow = Behaviour::ok().gap(Duration::from_millis(20)).first_content(SECOND);
+        let slow = Behaviour::ok().gap(Duration::from_millis(20)).first_token(SECOND);
         let stalling = slow.clone().with(Fault::Stall { after: 1, length: SECOND });
         let openai = asked(Dialect::OpenAi, true);
         assert_eq!(waits(&answer(&openai, slow.clone())), [0, 1_020, 20, 20, 20, 20, 20]);

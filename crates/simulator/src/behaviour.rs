@@ -10,7 +10,7 @@ use crate::ProviderError;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Behaviour {
     pub(crate) latency: Duration,
-    pub(crate) first_content: Duration,
+    pub(crate) first_token: Duration,
     pub(crate) gap: Duration,
     pub(crate) words: usize,
     pub(crate) crlf: bool,
@@ -24,7 +24,7 @@ impl Behaviour {
     pub const fn ok() -> Self {
         Self {
             latency: Duration::ZERO,
-            first_content: Duration::ZERO,
+            first_token: Duration::ZERO,
             gap: Duration::ZERO,
             words: 3,
             crlf: false,
@@ -49,8 +49,8 @@ impl Behaviour {
     /// Waits so long before a stream's first word, what comes before it already sent; before a plain answer's body,
     /// its head already sent.
     #[must_use]
-    pub const fn first_content(mut self, wait: Duration) -> Self {
-        self.first_content = wait;
+    pub const fn first_token(mut self, wait: Duration) -> Self {
+        self.first_token = wait;
         self
     }
 

@@ -142,7 +142,7 @@ fn options(mut behaviour: Behaviour, rest: &mut Rest<'_>) -> Option<Script> {
         if rest.take("latency") {
             behaviour.latency = rest.duration()?;
         } else if rest.take("first-content") {
-            behaviour.first_content = rest.duration()?;
+            behaviour.first_token = rest.duration()?;
         } else if rest.take("gap") {
             behaviour.gap = rest.duration()?;
         } else if rest.take("words") {
@@ -310,7 +310,7 @@ mod tests {
         let millis = Duration::from_millis;
         let slow = Behaviour::ok().latency(millis(200)).gap(millis(20)).words(50);
         assert_eq!(read("ok-words-50-gap-20ms-latency-200ms"), Script::always(slow.clone()));
-        let odd = Behaviour::ok().crlf().split().first_content(Duration::from_secs(2));
+        let odd = Behaviour::ok().crlf().split().first_token(Duration::from_secs(2));
         assert_eq!(read("ok-split-first-content-2s-crlf"), Script::always(odd));
         assert_eq!(
             read("fault-no-done-latency-200ms-gap-20ms-words-50"),

@@ -20,25 +20,25 @@ pub struct Cli {
     /// Configuration file [default: switchboard.toml, if there is one] [env: SWITCHBOARD_CONFIG]
     #[arg(long, value_name = "FILE", global = true)]
     pub config: Option<PathBuf>,
-    /// How the log on standard error is written [env: SWITCHBOARD_LOG_FORMAT]
+    /// Log format [env: SWITCHBOARD_LOG_FORMAT]
     #[arg(long, value_name = "FORMAT", global = true)]
     pub log_format: Option<LogFormat>,
 }
 
 const EXIT_CODES: &str = "\
 Results go to standard output, the log to standard error; SWITCHBOARD_LOG or RUST_LOG says what is logged.
-Exit codes: 0 fine, 1 failed, 2 wrong usage.";
+Exit codes: 0 success, 1 failure, 2 usage error.";
 
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Run the gateway
     Serve(ServeArguments),
-    /// Show all of it with nothing installed: an outage, the breaker opening, fallback, recovery
+    /// Simulate a provider outage locally and show failover and recovery
     Demo(DemoArguments),
-    /// See and operate the circuits in Redis; needs no running gateway
+    /// Inspect and control circuit breakers (reads Redis directly)
     Circuits(CircuitsArguments),
-    /// Look for what is wrong with the setting up, and say what to do
+    /// Diagnose configuration, Redis and provider problems
     Doctor(JsonArgument),
     /// Check or print the configuration
     #[command(subcommand)]
@@ -94,18 +94,18 @@ impl CircuitsArguments {
 pub enum CircuitsCommand {
     /// All circuits: model, state, failures, retry in, reason, since
     List(JsonArgument),
-    /// One circuit, explained in a sentence and in full
+    /// Show one circuit in detail
     Show(CircuitArguments),
     /// The transitions of one circuit
     History(CircuitArguments),
-    /// All transitions as they happen, until Ctrl-C
+    /// Live view of all circuits (q to quit); prints transitions when piped
     Watch(JsonArgument),
-    /// Open a circuit by hand: its model is called no more
+    /// Force a circuit open: stop sending requests to the model
     Open(OpenArguments),
-    /// Close a circuit by hand: its model is called again
-    Close(KeyArgument),
-    /// Forget all that is known of a circuit
-    Reset(KeyArgument),
+    /// Close a circuit: resume sending requests to the model
+    Close(OperateArguments),
+    /// Delete a circuit's state and failure counts
+    Reset(OperateArguments),
 }
 
 /// The key of a circuit.
@@ -133,18 +133,37 @@ pub struct OpenArguments {
     /// Which.
     #[command(flatten)]
     pub key: KeyArgument,
-    /// For how long; without it: until somebody closes it
+    /// How long to keep it open [default: until closed manually]
     #[arg(long = "for", value_name = "DURATION", value_parser = duration)]
     pub duration: Option<Duration>,
-    /// Why, for those who will ask
+    /// What the history records.
+    #[command(flatten)]
+    pub reason: ReasonArgument,
+}
+
+/// Arguments of `circuits close` and `circuits reset`.
+#[derive(Debug, Args)]
+pub struct OperateArguments {
+    /// Which.
+    #[command(flatten)]
+    pub key: KeyArgument,
+    /// What the history records.
+    #[command(flatten)]
+    pub reason: ReasonArgument,
+}
+
+/// `--reason`.
+#[derive(Debug, Args)]
+pub struct ReasonArgument {
+    /// Reason, recorded in the history
     #[arg(long, value_name = "TEXT")]
-    pub why: Option<String>,
+    pub reason: Option<String>,
 }
 
 /// The commands of `config`.
 #[derive(Debug, Clone, Copy, Subcommand)]
 pub enum ConfigCommand {
-    /// Check the configuration and list all that is wrong with it
+    /// Validate the configuration and list all problems
     Check(JsonArgument),
     /// Print the effective configuration, secrets hidden
     Print(JsonArgument),
@@ -196,9 +215,9 @@ mod tests {
             "circuits show openai:gpt-5 --json",
             "circuits history openai:gpt-5",
             "circuits watch",
-            "circuits open openai:gpt-5 --for 10m --why upgrade",
-            "circuits close openai:gpt-5",
-            "circuits reset openai:gpt-5 --config f.toml",
+            "circuits open openai:gpt-5 --for 10m --reason upgrade",
+            "circuits close openai:gpt-5 --reason done",
+            "circuits reset openai:gpt-5 --reason renamed --config f.toml",
             "doctor",
             "config check --log-format json",
             "config print --json",

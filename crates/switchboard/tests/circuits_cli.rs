@@ -89,7 +89,7 @@ async fn the_worst_is_listed_first_and_nothing_is_written() {
 #[tokio::test]
 async fn opened_closed_and_reset_by_hand() {
     let redis = RedisServer::start().await;
-    let opened = well(&redis, &["open", KEY, "--why", "upgrade"]).await.stdout;
+    let opened = well(&redis, &["open", KEY, "--reason", "upgrade"]).await.stdout;
     assert!(opened.contains(KEY) && opened.contains("OPEN") && opened.contains("upgrade"), "{opened}");
     let value = stored(&redis).await;
     assert_eq!(
@@ -174,7 +174,7 @@ async fn a_store_in_memory_cannot_be_seen() {
 #[tokio::test]
 async fn transitions_are_told_as_they_happen() {
     let redis = RedisServer::start().await;
-    well(&redis, &["open", "openai:before", "--why", "old"]).await;
+    well(&redis, &["open", "openai:before", "--reason", "old"]).await;
     let directory = Directory::new();
     let url = redis.url();
     let mut watching = directory
@@ -192,7 +192,7 @@ async fn transitions_are_told_as_they_happen() {
         }
     };
     let mut last: Value = serde_json::from_str(&first).unwrap();
-    well(&redis, &["open", KEY, "--why", "the end"]).await;
+    well(&redis, &["open", KEY, "--reason", "the end"]).await;
     let reading = async {
         while last["reason"]["why"] != "the end" {
             let next: Value = serde_json::from_str(&lines.next_line().await.unwrap().unwrap()).unwrap();

@@ -62,8 +62,8 @@ fn unknown_keys_are_named_with_line_and_nearest_key() {
             "s.toml:2: unknown key \"URL\" in [redis]; the nearest known key is \"url\"",
         ),
         (
-            "[retry]\nattempt = 1",
-            "s.toml:2: unknown key \"attempt\" in [retry]; the nearest known key is \"attempts\"",
+            "[retry]\nmax_attempt = 1",
+            "s.toml:2: unknown key \"max_attempt\" in [retry]; the nearest known key is \"max_attempts\"",
         ),
         (
             "[timeouts]\nfirst-byte = \"1s\"",
@@ -75,7 +75,7 @@ fn unknown_keys_are_named_with_line_and_nearest_key() {
         ),
         (
             "[routes.r]\nmodels = [\"openai:a\"]\n[routes.r.retry]\ntries = 2",
-            "s.toml:4: unknown key \"tries\" in [routes.r.retry]; the nearest known key is \"attempts\"",
+            "s.toml:4: unknown key \"tries\" in [routes.r.retry]; the nearest known key is \"max_attempts\"",
         ),
         (
             "[models.\"openai:a\"]\nbraker = {}",
@@ -88,7 +88,7 @@ fn unknown_keys_are_named_with_line_and_nearest_key() {
 fn wrong_values_are_named_with_what_was_expected() {
     let duration = "expected a duration such as \"500ms\", \"5s\", \"10m\" or \"1h\"";
     assert_problems(&[
-        ("stream = 1", "s.toml:1: stream is 1, expected \"relay\" or \"hold\""),
+        ("stream = 1", "s.toml:1: stream is 1, expected \"passthrough\" or \"buffer\""),
         ("breaker = 5", "s.toml:1: breaker is an integer, expected a table"),
         (
             "[breaker]\nmode = \"enfroce\"",
@@ -113,7 +113,7 @@ fn wrong_values_are_named_with_what_was_expected() {
         ),
         (
             "[breaker]\nopen_for_growth = 0.5",
-            "s.toml:2: breaker.open_for_growth is 0.5, expected a factor of at least 1",
+            "s.toml:2: breaker.open_backoff is 0.5, expected a factor of at least 1",
         ),
         ("[breaker]\nwindow = 10", &format!("s.toml:2: breaker.window is 10, {duration}")),
         ("[breaker]\nwindow = \"10\"", &format!("s.toml:2: breaker.window is \"10\", {duration}")),
@@ -136,11 +136,11 @@ fn settings_that_do_not_go_together_are_told() {
     assert_problems(&[
         (
             "[breaker]\nfailure_threshold = 20",
-            "s.toml:2: breaker.failure_burst (10) is less than failure_threshold (20); raise the one or lower the other",
+            "s.toml:2: breaker.burst_threshold (10) is less than failure_threshold (20); raise the one or lower the other",
         ),
         (
             "[breaker]\nopen_for = \"30s\"",
-            "s.toml:2: breaker.open_for_max (15s) is less than open_for (30s); raise the one or lower the other",
+            "s.toml:2: breaker.max_open_duration (15s) is less than open_duration (30s); raise the one or lower the other",
         ),
         (
             "[server]\nlisten = \"0.0.0.0:4100\"",
@@ -164,7 +164,7 @@ fn settings_that_do_not_go_together_are_told() {
         ),
         (
             "[routes.r]\nmodels = [\"openai:a\", \"openai:a\"]",
-            "s.toml:2: routes.r.models[1] is openai:a a second time; for more tries raise retry.attempts",
+            "s.toml:2: routes.r.models[1] is openai:a a second time; for more attempts raise retry.max_attempts",
         ),
         (
             "[routes.r]\nmodels = []",
@@ -343,44 +343,44 @@ fn policies_are_layered() {
     let text = r#"
         [breaker]
         mode = "observe"
-        open_for = "2s"
+        open_duration = "2s"
         failure_rate = "off"
         [models."openai:a".breaker]
-        open_for = "3s"
+        open_duration = "3s"
         [models."openai:b".breaker]
         preset = "open-swe"
-        failure_burst = 4
+        burst_threshold = 4
     "#;
     let policies = load(text, &[("OPENAI_API_KEY", "k")]).policies;
     let default = Policy {
         mode: Mode::Observe,
-        open_for: Duration::from_secs(2),
+        open_duration: Duration::from_secs(2),
         failure_rate: None,
         ..Policy::default()
     };
     assert_eq!(policies.default, default);
     let own = |key: &str| policies.models[&key.parse().unwrap()].clone();
-    assert_eq!(own("openai:a"), Policy { open_for: Duration::from_secs(3), ..default });
-    assert_eq!(own("openai:b"), Policy { mode: Mode::Observe, failure_burst: 4, ..Policy::open_swe() });
+    assert_eq!(own("openai:a"), Policy { open_duration: Duration::from_secs(3), ..default });
+    assert_eq!(own("openai:b"), Policy { mode: Mode::Observe, burst_threshold: 4, ..Policy::open_swe() });
 }
 
 #[test]
 fn routes_have_their_own_and_the_common_settings() {
     let text = r#"
-        stream = "hold"
+        stream = "buffer"
         hedge_after = "8s"
         [retry]
-        attempts = 3
+        max_attempts = 3
         [timeouts]
         idle = "9s"
         [routes.common]
         models = ["openai:a"]
         [routes.own]
         models = ["openai:a", "openai:b:c"]
-        stream = "relay"
+        stream = "passthrough"
         hedge_after = "off"
         on_auth_error = "fallback"
-        retry = { max_wait = "1s" }
+        retry = { max_retry_after = "1s" }
         timeouts.total = "7s"
     "#;
     let config = load(text, &[("OPENAI_API_KEY", "k")]);
@@ -390,7 +390,7 @@ fn routes_have_their_own_and_the_common_settings() {
     assert_eq!((common.retry, common.timeouts), (config.calls.retry, config.calls.timeouts));
     assert_eq!((own.stream, own.hedge_after), (StreamMode::Relay, None));
     assert_eq!(own.on_auth_error, OnAuthError::Fallback);
-    assert_eq!((own.retry.attempts, own.retry.max_wait), (3, Duration::from_secs(1)));
+    assert_eq!((own.retry.attempts, own.retry.max_retry_after), (3, Duration::from_secs(1)));
     assert_eq!((own.timeouts.idle, own.timeouts.total), (Duration::from_secs(9), Duration::from_secs(7)));
     assert_eq!(own.models[1].model(), "b:c");
 }
@@ -520,7 +520,7 @@ fn what_is_printed_is_itself_a_configuration_with_the_same_meaning() {
         [breaker]
         preset = "open-swe"
         [models."openai:b".breaker]
-        open_for = "1ms"
+        open_duration = "1ms"
         [providers.openai]
         base_url = "https://h/v1"
         [routes."name/with.dot"]

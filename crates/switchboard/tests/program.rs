@@ -62,7 +62,7 @@ fn a_wrong_configuration_lists_all_and_exits_with_1() {
     assert_eq!(output.status.code(), Some(1));
     let lines: Vec<_> = stdout(&output).lines().collect();
     assert!(lines[0].starts_with("switchboard.toml:2: redis.url is no Redis URL"), "{lines:?}");
-    assert_eq!(lines[1], "switchboard.toml:4: retry.attempts is 0, expected a whole number, at least 1");
+    assert_eq!(lines[1], "switchboard.toml:4: retry.max_attempts is 0, expected a whole number, at least 1");
     assert_eq!(lines.len(), 2);
 
     let output = directory.run(&["config", "check", "--json"], &[]);
@@ -101,7 +101,7 @@ fn dotenv_is_read_and_the_process_wins_over_it() {
 fn json_is_printed_for_scripts() {
     let output = Directory::new("json").run(&["config", "print", "--json"], &[]);
     let config: serde_json::Value = serde_json::from_str(stdout(&output)).unwrap();
-    assert_eq!(config["breaker"]["open_for"], "5s");
+    assert_eq!(config["breaker"]["open_duration"], "5s");
 }
 
 #[test]

@@ -27,7 +27,7 @@ impl Change<'_> {
     }
 
     pub(super) fn rest(&mut self, failure: &Failure, wait: Option<Duration>, at: Timestamp) {
-        let longest = self.context.policy.rest_max;
+        let longest = self.context.policy.max_cooldown;
         let retry_at = self.deadline().max(at + wait.unwrap_or(longest).min(longest));
         let outage = Outage { opened_at: retry_at - OPEN_SWE_PERIOD, retry_at, alone: None };
         self.turn(Phase::Open(outage), Reason::failure(failure, Rule::Rest));
@@ -62,11 +62,11 @@ impl Change<'_> {
 /// The open period after so many trips in a row (B8). Chance comes from the epoch, so that circuits that opened
 /// together do not all probe together and the same arguments still give the same period.
 pub(super) fn period(policy: &Policy, trips: u32, epoch: u64) -> Duration {
-    let longest = policy.open_for_max.as_secs_f64();
+    let longest = policy.max_open_duration.as_secs_f64();
     let exponent = i32::try_from(trips.saturating_sub(1)).unwrap_or(i32::MAX);
-    let grown = (policy.open_for.as_secs_f64() * policy.open_for_growth.powi(exponent)).min(longest);
-    let jittered = (grown * (1.0 + policy.open_for_jitter * chance(epoch))).min(longest);
-    Duration::from_millis(millis(Duration::try_from_secs_f64(jittered).unwrap_or(policy.open_for_max)))
+    let grown = (policy.open_duration.as_secs_f64() * policy.open_backoff.powi(exponent)).min(longest);
+    let jittered = (grown * (1.0 + policy.open_jitter * chance(epoch))).min(longest);
+    Duration::from_millis(millis(Duration::try_from_secs_f64(jittered).unwrap_or(policy.max_open_duration)))
 }
 
 /// A number in [-1, 1) that looks random, from the epoch (the finalizer of SplitMix64).

@@ -53,7 +53,7 @@ impl Change<'_> {
         }
     }
 
-    pub(super) fn first_content(&mut self, stamp: &Stamp) -> Effect {
+    pub(super) fn first_token(&mut self, stamp: &Stamp) -> Effect {
         let (Phase::HalfOpen { leases, .. }, Some(id)) = (&self.record.phase, &stamp.lease) else {
             return Effect::Void;
         };
@@ -80,7 +80,7 @@ impl Change<'_> {
 
     fn probe_succeeded(&mut self, id: &str) {
         self.connected();
-        let needed = self.context.policy.half_open_successes;
+        let needed = self.context.policy.success_threshold;
         if let Phase::HalfOpen { leases, successes, .. } = &mut self.record.phase {
             leases.retain(|lease| lease.id != id);
             *successes = successes.saturating_add(1);

@@ -18,7 +18,7 @@ struct Circuit {
 
 impl Circuit {
     fn new(mut policy: Policy) -> Self {
-        policy.open_for_jitter = 0.0;
+        policy.open_jitter = 0.0;
         let instance = InstanceId::new("a");
         let record = Record::fresh(0, &instance, NOW);
         Self { policy, record, instance }
@@ -96,20 +96,20 @@ fn a_transition_tells_what_changed() {
 
 #[test]
 fn periods_grow_to_the_maximum_and_no_further() {
-    let policy = Policy { open_for_jitter: 0.0, ..Policy::default() };
+    let policy = Policy { open_jitter: 0.0, ..Policy::default() };
     let millis: Vec<u128> = (1..=5).map(|trips| period(&policy, trips, 7).as_millis()).collect();
     assert_eq!(millis, [5_000, 7_500, 11_250, 15_000, 15_000]);
-    assert_eq!(period(&policy, u32::MAX, 7), policy.open_for_max);
+    assert_eq!(period(&policy, u32::MAX, 7), policy.max_open_duration);
 }
 
 #[test]
 fn chance_stays_within_its_share_and_differs() {
-    let policy = Policy { open_for_max: Duration::from_secs(60), ..Policy::default() };
+    let policy = Policy { max_open_duration: Duration::from_secs(60), ..Policy::default() };
     let millis: Vec<u128> = (0..1_000).map(|epoch| period(&policy, 1, epoch).as_millis()).collect();
     assert!(millis.iter().all(|period| (4_500..=5_500).contains(period)));
     assert!(millis.iter().any(|period| *period < 4_600) && millis.iter().any(|period| *period > 5_400));
-    let longest = Policy { open_for_max: policy.open_for, ..policy };
-    assert!((0..1_000).all(|epoch| period(&longest, 1, epoch) <= longest.open_for_max));
+    let longest = Policy { max_open_duration: policy.open_duration, ..policy };
+    assert!((0..1_000).all(|epoch| period(&longest, 1, epoch) <= longest.max_open_duration));
 }
 
 #[test]
@@ -162,7 +162,7 @@ fn off_listens_to_nobody_but_a_person() {
 #[test]
 fn a_key_outlives_what_it_holds() {
     let day = Duration::from_secs(24 * 60 * 60);
-    let long = Policy { open_for: 2 * day, open_for_max: 2 * day, ..Policy::open_swe() };
+    let long = Policy { open_duration: 2 * day, max_open_duration: 2 * day, ..Policy::open_swe() };
     let mut circuit = Circuit::new(long);
     assert_eq!(circuit.record.lifetime(NOW), Some(day));
     circuit.fail(NOW);

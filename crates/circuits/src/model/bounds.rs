@@ -172,13 +172,13 @@ impl Bounds {
 pub(super) fn policy() -> Policy {
     Policy {
         failure_threshold: 2,
-        failure_span: Duration::ZERO,
-        failure_burst: 2,
+        min_failure_span: Duration::ZERO,
+        burst_threshold: 2,
         failure_rate: None,
-        open_for: Duration::from_millis(500),
-        open_for_growth: 2.0,
-        open_for_max: Duration::from_millis(1_000),
-        open_for_jitter: 0.0,
+        open_duration: Duration::from_millis(500),
+        open_backoff: 2.0,
+        max_open_duration: Duration::from_millis(1_000),
+        open_jitter: 0.0,
         probe_lease: Duration::from_millis(400),
         ..Policy::default()
     }

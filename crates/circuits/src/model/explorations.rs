@@ -29,7 +29,7 @@ pub(super) fn outage() -> Bounds {
 
 /// Failures that cannot trip, told by all at once.
 pub(super) fn counts() -> Bounds {
-    let policy = Policy { failure_threshold: 9, failure_burst: 9, ..policy() };
+    let policy = Policy { failure_threshold: 9, burst_threshold: 9, ..policy() };
     let most = Disturbances { slow_reads: 1, ..NONE };
     Bounds {
         policy,
@@ -55,7 +55,7 @@ pub(super) fn crashes() -> Bounds {
 
 /// Two places for probes, and two successes that close.
 pub(super) fn two_places() -> Bounds {
-    let policy = Policy { half_open_probes: 2, half_open_successes: 2, ..policy() };
+    let policy = Policy { half_open_probes: 2, success_threshold: 2, ..policy() };
     Bounds {
         policy,
         start: Start::Open,

@@ -140,8 +140,8 @@ impl Fleet {
 async fn instance(n: usize, address: &RedisAddress) -> Circuits {
     let store = RedisStore::start(address.clone());
     store.connected().await.unwrap();
-    let open_for = Duration::from_millis(100);
-    let policy = Policy { open_for, open_for_max: open_for, ..Policy::default() };
+    let open_duration = Duration::from_millis(100);
+    let policy = Policy { open_duration, max_open_duration: open_duration, ..Policy::default() };
     let settings = Settings {
         policies: Policies { default: policy, ..Policies::default() },
         // What it costs is counted, not how long it takes on a busy machine.

@@ -24,9 +24,9 @@ impl Fleet {
             let address: RedisAddress = url.parse().unwrap();
             let store = Arc::new(RedisStore::start(address));
             let policy = Policy {
-                failure_span: Duration::ZERO,
-                open_for: Duration::from_secs(60),
-                open_for_max: Duration::from_secs(60),
+                min_failure_span: Duration::ZERO,
+                open_duration: Duration::from_secs(60),
+                max_open_duration: Duration::from_secs(60),
                 ..Policy::default()
             };
             let policies = Policies { default: policy, ..Policies::default() };

@@ -222,7 +222,7 @@ impl<B: Backend> World for Fleet<B> {
 
     fn content(&mut self, call: &CallId) -> Result<(), String> {
         let permit = self.permits.get_mut(call).ok_or_else(|| format!("{call:?} was not admitted"))?;
-        permit.first_content();
+        permit.first_token();
         Ok(())
     }
 

@@ -42,7 +42,7 @@ const of = (model) => `circuits/${encodeURIComponent(model)}`;
 
 export const circuits = (signal) => json("circuits", { signal });
 
-export const history = async (model, most) => (await json(`${of(model)}/history?most=${most}`)).history;
+export const history = async (model, limit) => (await json(`${of(model)}/history?limit=${limit}`)).history;
 
 export async function operate(model, act, body, withKey) {
   await request(`${of(model)}/${act}`, { method: "POST", body, withKey });

@@ -95,7 +95,7 @@ export class Detail {
   }
 }
 
-function factsOf(report, firstContent, now) {
+function factsOf(report, firstToken, now) {
   const never = report.lastFailureTime === 0;
   return [
     ["Since", `${clock(report.since, now)} (${length(now - report.since)})`],
@@ -103,7 +103,7 @@ function factsOf(report, firstContent, now) {
     ["Failures in a row", String(report.failureCount)],
     ["Last failure", never ? "none known" : `${clock(report.lastFailureTime, now)} (${length(now - report.lastFailureTime)} ago)`],
     ["Failed of calls now", calls(report)],
-    ["Time to first content", firstContent === undefined ? "no stream yet" : latency(firstContent)],
+    ["Time to first content", firstToken === undefined ? "no stream yet" : latency(firstToken)],
     ["Opened in a row", String(report.trips)],
     ["Cannot connect to it", report.cutOff.join(", ") || "no instance"],
     ["Last written", `${clock(report.updatedAt, now)}${report.updatedBy ? ` by ${report.updatedBy}` : ""}`],

@@ -96,17 +96,17 @@ export class Question {
     setText(byId("question-error"), "");
     show(byId("question-for"), act === "open");
     show(byId("question-key"), false);
-    byId("why-field").value = "";
+    byId("reason-field").value = "";
     byId("admin-field").value = "";
     this.#dialog.showModal();
-    byId(act === "open" ? "for-field" : "why-field").focus();
+    byId(act === "open" ? "for-field" : "reason-field").focus();
   }
 
   async #answer() {
     const [act, key] = [this.#act, this.#key];
     const body = {};
-    const [why, length] = [byId("why-field").value.trim(), byId("for-field").value];
-    if (why) body.why = why;
+    const [reason, duration] = [byId("reason-field").value.trim(), byId("for-field").value];
+    if (reason) body.reason = reason;
     if (act === "open" && length) body.for = length;
     const admin = byId("admin-field").value.trim();
     byId("question-yes").disabled = true;

@@ -56,7 +56,7 @@ class Row {
     this.#acts = new Acts(acts, ask);
   }
 
-  show(report, now, firstContent, selected) {
+  show(report, now, firstToken, selected) {
     const { state } = report;
     setAttribute(this.node, "data-state", state);
     setAttribute(this.#name, "aria-expanded", String(report.key === selected));
@@ -66,7 +66,7 @@ class Row {
     setText(this.#cells.why, report.explanation);
     setText(this.#cells.row, String(report.failureCount));
     setText(this.#cells.calls, calls(report));
-    setText(this.#cells.latency, firstContent === undefined ? "–" : latency(firstContent));
+    setText(this.#cells.latency, firstToken === undefined ? "–" : latency(firstToken));
     this.#acts.show(report, state === "CLOSED" ? 1 : 2);
   }
 }

@@ -106,7 +106,7 @@ impl Told<'_> {
         let help = "Probes of this instance that have ended";
         let mut family = self.family("circuit_probes", help, MetricType::Counter)?;
         for (report, CircuitCounts { probes, .. }) in circuits {
-            let ends = [("succeeded", probes.succeeded), ("failed", probes.failed), ("left", probes.left)];
+            let ends = [("succeeded", probes.succeeded), ("failed", probes.failed), ("released", probes.left)];
             for (outcome, count) in ends {
                 family.counter(&[("model", report.key.as_str()), ("outcome", outcome)], count)?;
             }
@@ -135,16 +135,16 @@ impl Told<'_> {
         if let Some(age) = counts.heard {
             let help =
                 "How long ago the store last answered with circuits: as old may what this instance knows be";
-            let name = ("circuits_mirror_age", &Unit::Seconds);
+            let name = ("circuit_state_age", &Unit::Seconds);
             let encoder = self.0.encode_descriptor(name.0, help, Some(name.1), MetricType::Gauge)?;
             Family(encoder).alone(&ConstGauge::new(age.as_secs_f64()))?;
         }
-        let help = "Writes of circuits to the store; overtaken: another wrote first, and it was decided anew";
+        let help = "Writes of circuits to the store; conflict: another instance wrote first, and the decision was made again";
         let mut family = self.family("store_writes", help, MetricType::Counter)?;
         let results = [
             ("written", counts.written),
-            ("overtaken", counts.overtaken),
-            ("clock_away", counts.clock_away),
+            ("conflict", counts.overtaken),
+            ("clock_skew", counts.clock_skew),
             ("failed", counts.failed),
         ];
         for (result, count) in results {

@@ -55,7 +55,7 @@ async fn a_drill_needs_an_admin_key() {
     let world = World::locked().await;
     let drill = |key: &str| world.chat("chat", false).bearer_auth(key).header("x-switchboard-fault", "503");
     let (status, code, ..) = openai_error(drill("caller").send().await.unwrap()).await;
-    assert_eq!((status, code.as_str()), (403, "admin_key_needed"));
+    assert_eq!((status, code.as_str()), (403, "admin_key_required"));
     let response = drill("boss").send().await.unwrap();
     assert_eq!(header(&response, "x-switchboard-model"), Some("backup:m"));
 
@@ -84,7 +84,7 @@ async fn without_keys_only_loopback_names_are_answered() {
         assert_eq!(health.status(), expected, "{name}: {value}");
     }
     let foreign = world.chat("chat", false).header("host", "evil.example").send().await.unwrap();
-    assert_eq!(openai_error(foreign).await.1, "foreign_name");
+    assert_eq!(openai_error(foreign).await.1, "host_not_allowed");
     assert_eq!(world.first.seen().all_calls(), 2);
 
     let world = World::locked().await;

@@ -28,11 +28,11 @@ async fn a_plain_answer_says_what_it_cost_and_a_failed_one_before_it_costs_nothi
     assert_eq!(tokens("backup:m", "output").await, Some(told[1]));
     assert_eq!(tokens("openai:m", "output").await, None, "a failed attempt is billed as an answer");
     for (series, expected) in [
-        ("switchboard_calls_total{asked=\"chat\",outcome=\"answered\"}", 1.0),
+        ("switchboard_calls_total{route=\"chat\",outcome=\"answered\"}", 1.0),
         ("switchboard_attempts_total{model=\"openai:m\",outcome=\"cut\"}", 1.0),
         ("switchboard_attempts_total{model=\"backup:m\",outcome=\"answered\"}", 1.0),
-        ("switchboard_fallbacks_total{asked=\"chat\"}", 1.0),
-        ("switchboard_call_duration_seconds_count{asked=\"chat\"}", 1.0),
+        ("switchboard_fallbacks_total{route=\"chat\"}", 1.0),
+        ("switchboard_call_duration_seconds_count{route=\"chat\"}", 1.0),
         ("switchboard_calls_in_flight", 0.0),
         ("switchboard_streams_open", 0.0),
     ] {
@@ -51,9 +51,9 @@ async fn streams_are_counted_when_they_are_whole() {
         let output = "switchboard_tokens_total{model=\"anthropic:m\",direction=\"output\"}";
         let before = world.metric(output).await.expect("a whole stream is counted");
         assert!(before > 0.0);
-        let first_content = "switchboard_first_content_seconds_count{asked=\"messages\"}";
-        assert_eq!(world.metric(first_content).await, Some(1.0), "{mode:?}");
-        assert_eq!(world.metric("switchboard_fallbacks_total{asked=\"messages\"}").await, None);
+        let first_token = "switchboard_time_to_first_token_seconds_count{route=\"messages\"}";
+        assert_eq!(world.metric(first_token).await, Some(1.0), "{mode:?}");
+        assert_eq!(world.metric("switchboard_fallbacks_total{route=\"messages\"}").await, None);
 
         for provider in [&world.first, &world.second] {
             provider.script("m", Behaviour::ok().words(9).with(Fault::Cut { after: 5 }));
@@ -61,7 +61,7 @@ async fn streams_are_counted_when_they_are_whole() {
         world.messages("messages", true).send().await.unwrap().text().await.unwrap();
         world.until_idle().await;
         assert_eq!(world.metric(output).await, Some(before), "{mode:?}: a cut stream is billed");
-        let ended = |outcome| format!("switchboard_calls_total{{asked=\"messages\",outcome=\"{outcome}\"}}");
+        let ended = |outcome| format!("switchboard_calls_total{{route=\"messages\",outcome=\"{outcome}\"}}");
         assert_eq!(world.metric(&ended("answered")).await, Some(1.0), "{mode:?}");
         let cut = if mode == StreamMode::Hold { "attempts_exhausted" } else { "stream_interrupted" };
         assert_eq!(world.metric(&ended(cut)).await, Some(1.0), "{mode:?}");
@@ -84,7 +84,7 @@ async fn labels_are_bounded_whatever_clients_ask_for() {
         assert!(!text.contains(unknown), "{unknown}");
     }
     let calls = |asked: &str| {
-        let begins = format!("switchboard_calls_total{{asked=\"{asked}");
+        let begins = format!("switchboard_calls_total{{route=\"{asked}");
         text.lines().filter(|line| line.starts_with(&begins)).count()
     };
     assert_eq!(calls("openai:tuned-"), 100);
@@ -103,7 +103,7 @@ async fn metrics_need_no_key_and_are_what_prometheus_reads() {
     let kind = header(&response, "content-type").unwrap().to_owned();
     assert!(kind.starts_with("application/openmetrics-text"), "{kind}");
     let text = response.text().await.unwrap();
-    for name in ["calls", "attempts", "fallbacks", "call_duration_seconds", "first_content_seconds", "tokens"]
+    for name in ["calls", "attempts", "fallbacks", "call_duration_seconds", "time_to_first_token_seconds", "tokens"]
     {
         assert!(text.contains(&format!("# TYPE switchboard_{name} ")), "{name}: {text}");
     }

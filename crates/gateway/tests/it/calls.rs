@@ -118,7 +118,7 @@ async fn requests_that_are_none_are_refused_in_the_paths_shape() {
 async fn unknown_models_paths_and_methods_are_said_to_be_so() {
     let world = World::new().await;
     let (status, code, _, message) = openai_error(world.chat("bedrock/x", false).send().await.unwrap()).await;
-    assert_eq!((status, code.as_str()), (404, "no_model"));
+    assert_eq!((status, code.as_str()), (404, "unknown_model"));
     assert!(message.contains("the routes are chat, messages"), "{message}");
 
     let (status, code, ..) = openai_error(world.get("/v1/nothing").send().await.unwrap()).await;

@@ -54,9 +54,9 @@ async fn all_circuits_are_listed_the_worst_first() {
 #[tokio::test]
 async fn a_person_opens_closes_and_resets() {
     let world = World::new().await;
-    assert_eq!(refused(world.get(SLASHED)).await, code(404, "no_circuit"));
+    assert_eq!(refused(world.get(SLASHED)).await, code(404, "circuit_not_found"));
     let act = |what: &str| world.post(&format!("{SLASHED}/{what}"));
-    let done = ok(act("open").json(&json!({"for": "10m", "why": "upgrade"}))).await;
+    let done = ok(act("open").json(&json!({"for": "10m", "reason": "upgrade"}))).await;
     let (key, report) = (&done["key"], &done["report"]);
     assert_eq!((key, &report["key"]), (&json!("openai:meta-llama/llama-4"), key));
     assert_eq!((&report["state"], &report["reason"]["why"]), (&json!("OPEN"), &json!("upgrade")));
@@ -64,13 +64,13 @@ async fn a_person_opens_closes_and_resets() {
     assert!((590_000..=600_000).contains(&wait), "{report}");
     assert_eq!(ok(world.get(SLASHED)).await["epoch"], report["epoch"]);
 
-    let done = ok(act("close").json(&json!({"why": "done"}))).await;
+    let done = ok(act("close").json(&json!({"reason": "done"}))).await;
     assert_eq!(done["report"]["state"], "CLOSED");
     // Without a body.
     ok(act("open")).await;
     let done = ok(act("reset")).await;
     assert_eq!((key, &done["report"]), (&done["key"], &Value::Null));
-    assert_eq!(refused(world.get(SLASHED)).await, code(404, "no_circuit"));
+    assert_eq!(refused(world.get(SLASHED)).await, code(404, "circuit_not_found"));
 
     let told = ok(world.get(&format!("{SLASHED}/history"))).await;
     let history = told["history"].as_array().unwrap();
@@ -80,7 +80,7 @@ async fn a_person_opens_closes_and_resets() {
         (&history[0]["reason"]["kind"], &history[3]["reason"]["why"], &history[3]["instance"]),
         (&json!("reset"), &json!("upgrade"), &json!("memory"))
     );
-    let newest = ok(world.get(&format!("{SLASHED}/history?most=1"))).await;
+    let newest = ok(world.get(&format!("{SLASHED}/history?limit=1"))).await;
     assert_eq!(newest["history"], json!([history[0]]));
 }
 
@@ -94,7 +94,7 @@ async fn what_cannot_be_meant_is_refused() {
         ("/circuits/openai:%FF/open", json!({})),
         ("/circuits/openai:a/open", json!({"for": "10"})),
         ("/circuits/openai:a/open", json!({"until": "10m"})),
-        ("/circuits/openai:a/open", json!({ "why": long })),
+        ("/circuits/openai:a/open", json!({ "reason": long })),
         ("/circuits/openai:a/open", json!([])),
         ("/circuits/openai:a/close", json!({"for": "10m"})),
         ("/circuits/openai:a/permits", json!({"for": "0s"})),
@@ -107,14 +107,14 @@ async fn what_cannot_be_meant_is_refused() {
         );
     }
     for most in ["0", "1001", "-1", "many"] {
-        let path = format!("/circuits/openai:a/history?most={most}");
+        let path = format!("/circuits/openai:a/history?limit={most}");
         assert_eq!(refused(world.get(&path)).await, code(400, "invalid_request"), "{most}");
     }
     for path in ["/circuits/openai:a", "/circuits/openai:a/history"] {
-        assert_eq!(refused(world.get(path)).await, code(404, "no_circuit"), "{path}");
+        assert_eq!(refused(world.get(path)).await, code(404, "circuit_not_found"), "{path}");
     }
     for path in ["/circuits/openai:a/close", "/circuits/openai:a/reset"] {
-        assert_eq!(refused(world.post(path)).await, code(404, "no_circuit"), "{path}");
+        assert_eq!(refused(world.post(path)).await, code(404, "circuit_not_found"), "{path}");
     }
     assert_eq!(refused(world.get("/circuits/openai:a/open")).await, code(405, "method_not_allowed"));
     assert_eq!(refused(world.get("/circuits/openai:meta/llama")).await, code(404, "not_found"));
@@ -133,7 +133,7 @@ async fn inspecting_needs_a_key_and_operating_an_admin_key() {
     for path in &operate {
         assert_eq!(refused(world.post(path)).await, code(401, "invalid_api_key"), "{path}");
         let caller = world.post(path).bearer_auth("caller");
-        assert_eq!(refused(caller).await, code(403, "admin_key_needed"), "{path}");
+        assert_eq!(refused(caller).await, code(403, "admin_key_required"), "{path}");
         ok(world.post(path).bearer_auth("boss")).await;
         if path.ends_with("open") {
             let seen = ok(world.get(inspect[1]).bearer_auth("caller")).await;
@@ -169,6 +169,6 @@ async fn a_web_page_reaches_none_of_it() {
     let world = World::new().await;
     let foreign = world.post("/circuits/openai:a/open").header("origin", "https://evil.example");
     let response: Response = foreign.send().await.unwrap();
-    assert_eq!(header(&response, "x-switchboard-error"), Some("foreign_name"));
+    assert_eq!(header(&response, "x-switchboard-error"), Some("host_not_allowed"));
     assert_eq!(ok(world.get("/circuits")).await["circuits"], json!([]));
 }

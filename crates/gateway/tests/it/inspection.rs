@@ -37,7 +37,7 @@ async fn one_model_is_found_by_any_of_its_names() {
         assert_eq!((&model["id"], &model["object"]), (&json!(name), &json!("model")), "{name}");
     }
     let (status, code, ..) = openai_error(world.get("/v1/models/gpt-99").send().await.unwrap()).await;
-    assert_eq!((status, code.as_str()), (404, "no_model"));
+    assert_eq!((status, code.as_str()), (404, "unknown_model"));
     let get = world.get("/v1/models/gpt-99").header("anthropic-version", "2023-06-01");
     let (status, _, kind, _) = anthropic_error(get.send().await.unwrap()).await;
     assert_eq!((status, kind.as_str()), (404, "not_found_error"));
@@ -52,7 +52,7 @@ async fn health_is_told_without_calling_anyone() {
         "version": env!("CARGO_PKG_VERSION"),
         "instance": "memory",
         "store": { "kind": "memory", "state": "embedded", "url": "this process" },
-        "circuits": { "closed": 0, "open": 0, "half_open": 0, "forced": 0 },
+        "circuits": { "closed": 0, "open": 0, "halfOpen": 0, "forced": 0 },
     });
     assert_eq!(health().await, expected);
     assert_eq!(world.first.seen().open_connections(), 0);
@@ -60,6 +60,6 @@ async fn health_is_told_without_calling_anyone() {
     world.first.script("m", Fault::Reset);
     world.chat("chat", false).send().await.unwrap();
     world.manager.circuits().flush().await;
-    let circuits = json!({ "closed": 1, "open": 1, "half_open": 0, "forced": 0 });
+    let circuits = json!({ "closed": 1, "open": 1, "halfOpen": 0, "forced": 0 });
     assert_eq!(health().await["circuits"], circuits);
 }

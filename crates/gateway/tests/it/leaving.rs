@@ -18,7 +18,7 @@ const AT_ONCE: Duration = Duration::from_secs(5);
 const WAIT: Duration = Duration::from_secs(1);
 
 fn setup() -> Setup {
-    let retry = Retry { attempts: 3, backoff: WAIT, max_wait: SOON };
+    let retry = Retry { attempts: 3, backoff: WAIT, max_retry_after: SOON };
     Setup { retry, policy: patient(), ..Setup::default() }
 }
 
@@ -50,11 +50,11 @@ async fn assert_stopped(world: &World, calls: (usize, usize), what: &str) {
     sleep(WAIT * 3 / 2).await;
     let seen = (world.first.seen().calls("m"), world.second.seen().calls("m"));
     assert_eq!(seen, calls, "{what}: a call was made for nobody");
-    for outcome in ["answered", "attempts_exhausted", "out_of_time"] {
-        let series = format!("switchboard_calls_total{{asked=\"chat\",outcome=\"{outcome}\"}}");
+    for outcome in ["answered", "attempts_exhausted", "deadline_exceeded"] {
+        let series = format!("switchboard_calls_total{{route=\"chat\",outcome=\"{outcome}\"}}");
         assert_eq!(world.metric(&series).await, None, "{what}");
     }
-    let left = world.metric("switchboard_calls_total{asked=\"chat\",outcome=\"client_left\"}").await;
+    let left = world.metric("switchboard_calls_total{route=\"chat\",outcome=\"client_disconnected\"}").await;
     assert_eq!(left, Some(1.0), "{what}");
 }
 

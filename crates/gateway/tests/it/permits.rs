@@ -30,7 +30,7 @@ async fn report(world: &World) -> Value {
 /// One failure trips, and the first probe is due at once.
 fn probing() -> Setup {
     let mut setup = Setup::default();
-    setup.policy = Policy { open_for: Duration::ZERO, open_for_max: Duration::ZERO, ..setup.policy };
+    setup.policy = Policy { open_duration: Duration::ZERO, max_open_duration: Duration::ZERO, ..setup.policy };
     setup
 }
 
@@ -119,7 +119,7 @@ async fn a_permit_is_answered_once_and_on_its_circuit() {
         format!("{KEY}/nonsense"),
     ] {
         let (status, code, ..) = openai_error(world.post(&path).json(&success).send().await.unwrap()).await;
-        assert_eq!((status, code.as_str()), (404, "no_permit"), "{path}");
+        assert_eq!((status, code.as_str()), (404, "permit_not_found"), "{path}");
     }
     for wrong in [
         json!({}),

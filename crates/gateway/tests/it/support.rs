@@ -55,11 +55,11 @@ impl Default for Setup {
     fn default() -> Self {
         let policy = Policy {
             failure_threshold: 1,
-            failure_span: Duration::ZERO,
-            failure_burst: 1,
-            open_for: Duration::from_secs(40),
-            open_for_max: Duration::from_secs(40),
-            open_for_jitter: 0.0,
+            min_failure_span: Duration::ZERO,
+            burst_threshold: 1,
+            open_duration: Duration::from_secs(40),
+            max_open_duration: Duration::from_secs(40),
+            open_jitter: 0.0,
             ..Policy::default()
         };
         Self {
@@ -68,7 +68,7 @@ impl Default for Setup {
             retry: Retry {
                 attempts: 1,
                 backoff: Duration::from_millis(2),
-                max_wait: Duration::from_millis(50),
+                max_retry_after: Duration::from_millis(50),
             },
             timeouts: Timeouts { total: SOON, ..Timeouts::default() },
             stream: StreamMode::Relay,
@@ -82,7 +82,7 @@ impl Default for Setup {
 
 /// A policy that trips on nothing.
 pub(crate) fn patient() -> Policy {
-    Policy { failure_threshold: 1_000, failure_burst: 1_000, failure_rate: None, ..Policy::default() }
+    Policy { failure_threshold: 1_000, burst_threshold: 1_000, failure_rate: None, ..Policy::default() }
 }
 
 /// A manager over two simulators.

@@ -60,7 +60,7 @@ async fn a_model_of_another_dialect_is_skipped() {
 
     let error = world.call(chat("messages", false)).await.unwrap_err();
     assert!(matches!(error, CallError::OtherDialect { .. }), "{error:?}");
-    assert_eq!((error.status(), error.code()), (400, "other_dialect"));
+    assert_eq!((error.status(), error.code()), (400, "unsupported_api"));
 }
 
 #[tokio::test]
@@ -129,6 +129,6 @@ async fn settings_are_replaced_and_circuits_stay() {
     world.refusal("openai:m").await;
     world.manager.replace(manager::Settings::default()).unwrap();
     let error = world.call(chat("chat", false)).await.unwrap_err();
-    assert_eq!((error.code(), error.status()), ("no_model", 404));
+    assert_eq!((error.code(), error.status()), ("unknown_model", 404));
     assert!(!world.admits("openai:m").await);
 }

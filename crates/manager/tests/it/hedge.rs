@@ -94,7 +94,7 @@ async fn all_silent_ends_with_total_and_all_are_blamed() {
     }
     let began = Instant::now();
     let error = world.call(chat("chat", true)).await.unwrap_err();
-    assert_eq!((error.code(), error.status(), world.calls()), ("out_of_time", 504, (1, 1)));
+    assert_eq!((error.code(), error.status(), world.calls()), ("deadline_exceeded", 504, (1, 1)));
     assert!(began.elapsed() < SOON, "{:?}", began.elapsed());
     for key in CHAT {
         world.refusal(key).await;

@@ -1,4 +1,4 @@
-//! Held streams: a cut or a stall after the first content is mended by the next model, unseen (`stream = "hold"`).
+//! Held streams: a cut or a stall after the first content is mended by the next model, unseen (`stream = "buffer"`).
 
 use std::time::Duration;
 
@@ -123,7 +123,7 @@ async fn a_stream_that_drips_for_ever_ends_with_total() {
     tokio::time::resume();
     let (last, signs) = events.split_last().unwrap();
     let last = std::str::from_utf8(last).unwrap();
-    assert!(last.starts_with("data: {\"error\":") && last.contains("out_of_time"), "{last}");
+    assert!(last.starts_with("data: {\"error\":") && last.contains("deadline_exceeded"), "{last}");
     assert!(last.contains("timeouts.total"), "{last}");
     assert!(signs.iter().all(|event| event.starts_with(b": ")), "nobody sees a part of it");
     assert_eq!(world.calls(), (1, 0));

@@ -149,7 +149,7 @@ async fn a_caller_that_leaves_before_the_answer_stops_the_providers_call() {
 #[tokio::test]
 async fn a_probe_has_its_verdict_at_first_content_and_a_later_cut_counts() {
     let brief = Duration::from_millis(1);
-    let policy = Policy { open_for: brief, ..Knobs::default().policy };
+    let policy = Policy { open_duration: brief, ..Knobs::default().policy };
     let world = World::with(Knobs { policy, ..Knobs::default() }).await;
     let key = "openai:m".parse().unwrap();
     world.circuits.admit(&key).await.unwrap().failed(Failure::status(503));

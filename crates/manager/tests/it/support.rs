@@ -46,7 +46,7 @@ impl Default for Knobs {
             retry: Retry {
                 attempts: 2,
                 backoff: Duration::from_millis(2),
-                max_wait: Duration::from_millis(400),
+                max_retry_after: Duration::from_millis(400),
             },
             timeouts: Timeouts { total: SOON, ..Timeouts::default() },
             on_auth_error: OnAuthError::Report,
@@ -55,10 +55,10 @@ impl Default for Knobs {
             largest_held: LargestHeld::default(),
             policy: Policy {
                 failure_threshold: 1,
-                failure_span: Duration::ZERO,
-                failure_burst: 1,
-                open_for: minute,
-                open_for_max: minute,
+                min_failure_span: Duration::ZERO,
+                burst_threshold: 1,
+                open_duration: minute,
+                max_open_duration: minute,
                 ..Policy::default()
             },
         }
@@ -67,7 +67,7 @@ impl Default for Knobs {
 
 /// A policy that trips on nothing, for tests about retries.
 pub(crate) fn patient() -> Policy {
-    Policy { failure_threshold: 1_000, failure_burst: 1_000, failure_rate: None, ..Policy::default() }
+    Policy { failure_threshold: 1_000, burst_threshold: 1_000, failure_rate: None, ..Policy::default() }
 }
 
 /// The model keys of a route to `chat`: the first model on `first`, the second on `second`.

@@ -12,15 +12,15 @@ use crate::support::{Knobs, World, answered, chat, patient};
 
 const MS: Duration = Duration::from_millis(1);
 
-fn open_for(period: Duration) -> Knobs {
+fn open_duration(period: Duration) -> Knobs {
     let policy =
-        Policy { open_for: period, open_for_max: period, open_for_jitter: 0.0, ..Knobs::default().policy };
+        Policy { open_duration: period, max_open_duration: period, open_jitter: 0.0, ..Knobs::default().policy };
     Knobs { policy, ..Knobs::default() }
 }
 
 /// Waits so far, and no further.
 fn waits(most: Duration) -> Knobs {
-    let retry = Retry { max_wait: most, ..Knobs::default().retry };
+    let retry = Retry { max_retry_after: most, ..Knobs::default().retry };
     Knobs { retry, ..Knobs::default() }
 }
 
@@ -90,7 +90,7 @@ async fn a_rest_that_nobody_can_wait_out_is_told_with_its_end() {
 
 #[tokio::test]
 async fn a_circuit_that_lets_calls_through_soon_is_waited_for() {
-    let world = World::with(Knobs { retry: waits(5_000 * MS).retry, ..open_for(1_000 * MS) }).await;
+    let world = World::with(Knobs { retry: waits(5_000 * MS).retry, ..open_duration(1_000 * MS) }).await;
     let key = "openai:m".parse().unwrap();
     world.circuits.admit(&key).await.unwrap().failed(Failure::status(503));
     world.refusal("openai:m").await;
@@ -100,7 +100,7 @@ async fn a_circuit_that_lets_calls_through_soon_is_waited_for() {
 
 #[tokio::test]
 async fn a_probes_verdict_is_waited_for() {
-    let world = World::with(Knobs { retry: waits(5_000 * MS).retry, ..open_for(MS) }).await;
+    let world = World::with(Knobs { retry: waits(5_000 * MS).retry, ..open_duration(MS) }).await;
     let key = "openai:m".parse().unwrap();
     world.circuits.admit(&key).await.unwrap().failed(Failure::status(503));
     world.circuits.quiet(&key).await;
@@ -117,7 +117,7 @@ async fn a_probes_verdict_is_waited_for() {
 
 #[tokio::test]
 async fn a_probe_without_a_verdict_is_not_waited_for_without_end() {
-    let world = World::with(open_for(MS)).await;
+    let world = World::with(open_duration(MS)).await;
     let key = "openai:m".parse().unwrap();
     world.circuits.admit(&key).await.unwrap().failed(Failure::status(503));
     world.circuits.quiet(&key).await;
@@ -138,7 +138,7 @@ async fn everything_keeps_within_total() {
         world.first.script("m", Fault::Hang);
         let began = Instant::now();
         let error = world.call(chat("chat", stream)).await.unwrap_err();
-        assert_eq!((error.code(), error.status()), ("out_of_time", 504));
+        assert_eq!((error.code(), error.status()), ("deadline_exceeded", 504));
         assert!((200 * MS..5_000 * MS).contains(&began.elapsed()), "{:?}", began.elapsed());
         world.refusal("openai:m").await;
     }
@@ -151,7 +151,7 @@ async fn a_model_that_got_the_rest_of_total_only_is_not_blamed() {
     world.first.script("m", Behaviour::status(http::StatusCode::BAD_GATEWAY).latency(1_300 * MS));
     world.second.script("m", Fault::Hang);
     let error = world.call(chat("chat", false)).await.unwrap_err();
-    assert_eq!(error.code(), "out_of_time");
+    assert_eq!(error.code(), "deadline_exceeded");
     assert!(error.to_string().contains("openai:m: "), "{error}");
     world.refusal("openai:m").await;
     assert!(world.admits("backup:m").await);
@@ -159,7 +159,7 @@ async fn a_model_that_got_the_rest_of_total_only_is_not_blamed() {
 
 #[tokio::test]
 async fn a_backoff_that_does_not_fit_into_total_is_not_begun() {
-    let retry = Retry { attempts: 2, backoff: Duration::from_secs(60), max_wait: MS };
+    let retry = Retry { attempts: 2, backoff: Duration::from_secs(60), max_retry_after: MS };
     let world = World::with(Knobs { retry, policy: patient(), ..Knobs::default() }).await;
     world.first.script("m", Fault::Reset);
     let reply = world.call(chat("chat", false)).await.unwrap();

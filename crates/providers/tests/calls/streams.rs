@@ -28,8 +28,8 @@ async fn a_whole_stream() {
         );
         let (events, end) = read(&mut stream).await;
         end.unwrap();
-        let first_content = events.iter().position(|event| event.class.content);
-        assert_eq!(first_content, Some(preamble(kind)), "{kind:?}");
+        let first_token = events.iter().position(|event| event.class.content);
+        assert_eq!(first_token, Some(preamble(kind)), "{kind:?}");
         assert!(events.iter().any(|event| event.class.finish()));
         let (last, others) = events.split_last().unwrap();
         assert!(last.class.done && others.iter().all(|event| !event.class.done), "{kind:?}");

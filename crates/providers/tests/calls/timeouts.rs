@@ -51,7 +51,7 @@ async fn a_stream_has_until_first_byte_to_show_itself() {
 async fn a_stream_has_until_first_content_to_say_something() {
     for kind in BOTH {
         let (_simulator, provider) = simulated(kind, Fault::Silence { after: 1 }).await;
-        let timeouts = Timeouts { first_content: 30 * SECOND, ..Timeouts::default() };
+        let timeouts = Timeouts { first_token: 30 * SECOND, ..Timeouts::default() };
         let mut stream = open_within(&provider, &timeouts).await.unwrap();
         stream.next().await.unwrap();
         pause();

@@ -46,7 +46,7 @@ async fn the_gap_comes_between_two_events() {
 #[tokio::test(start_paused = true)]
 async fn a_slow_first_content_comes_after_a_preamble_at_once() {
     let simulator = Simulator::start().await.unwrap();
-    simulator.script("m", Behaviour::ok().first_content(GAP));
+    simulator.script("m", Behaviour::ok().first_token(GAP));
     for api in BOTH {
         let began = Instant::now();
         let mut response = stream(&simulator, api, "m").await;
@@ -62,7 +62,7 @@ async fn a_slow_first_content_comes_after_a_preamble_at_once() {
 #[tokio::test(start_paused = true)]
 async fn a_slow_plain_answer_has_its_head_at_once() {
     let simulator = Simulator::start().await.unwrap();
-    simulator.script("m", Behaviour::ok().first_content(GAP));
+    simulator.script("m", Behaviour::ok().first_token(GAP));
     for api in BOTH {
         let began = Instant::now();
         let response = call(&simulator, api, "m").await;

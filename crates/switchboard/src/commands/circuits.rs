@@ -40,10 +40,10 @@ pub async fn run(session: &Session, command: CircuitsCommand) -> anyhow::Result<
         }
         CircuitsCommand::Watch(json) => watch::watch(session.output, &circuits, json.json).await?,
         CircuitsCommand::Open(what) => {
-            hand(session, circuits, &what.key.key).open(what.duration, what.why).await?;
+            hand(session, circuits, &what.key.key).open(what.duration, what.reason.reason).await?;
         }
-        CircuitsCommand::Close(what) => hand(session, circuits, &what.key).close().await?,
-        CircuitsCommand::Reset(what) => hand(session, circuits, &what.key).reset().await?,
+        CircuitsCommand::Close(what) => hand(session, circuits, &what.key.key).close(what.reason.reason).await?,
+        CircuitsCommand::Reset(what) => hand(session, circuits, &what.key.key).reset(what.reason.reason).await?,
     }
     Ok(ExitCode::SUCCESS)
 }

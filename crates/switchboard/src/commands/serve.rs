@@ -38,7 +38,7 @@ pub async fn run(session: &Session, arguments: &ServeArguments) -> anyhow::Resul
     let settings = gateway::Settings {
         listen: config.server.listen,
         keys: keys(&config.server),
-        drain: config.server.drain_limit,
+        drain: config.server.shutdown_timeout,
     };
     let gateway = Gateway::bind(settings, Arc::clone(&manager)).await?;
     if tokio::time::timeout(FIRST_READ, circuits.ready()).await.is_err() {

@@ -52,7 +52,7 @@ fn read_policy(mut section: Section<'_>, base: &Policy) -> Policy {
     read_trip(&mut section, &mut policy);
     read_open_period(&mut section, &mut policy);
     section.set("half_open_probes", &mut policy.half_open_probes, Value::count);
-    section.set("half_open_successes", &mut policy.half_open_successes, Value::count);
+    section.set("success_threshold", &mut policy.success_threshold, Value::count);
     section.set("probe_lease", &mut policy.probe_lease, Value::period);
     check(&section, &policy);
     section.finish();
@@ -62,9 +62,9 @@ fn read_policy(mut section: Section<'_>, base: &Policy) -> Policy {
 /// What opens the circuit.
 fn read_trip(section: &mut Section<'_>, policy: &mut Policy) {
     section.set("failure_threshold", &mut policy.failure_threshold, Value::count);
-    section.set("failure_span", &mut policy.failure_span, Value::duration);
-    section.set("failure_burst", &mut policy.failure_burst, Value::count);
-    section.set("row_memory", &mut policy.row_memory, Value::period);
+    section.set("min_failure_span", &mut policy.min_failure_span, Value::duration);
+    section.set("burst_threshold", &mut policy.burst_threshold, Value::count);
+    section.set("failures_ttl", &mut policy.failures_ttl, Value::period);
     section.set("failure_rate", &mut policy.failure_rate, |value| {
         let share = "a share above 0 and at most 1, or \"off\"";
         if value.is_off() {
@@ -79,26 +79,26 @@ fn read_trip(section: &mut Section<'_>, policy: &mut Policy) {
 
 /// How long it stays open.
 fn read_open_period(section: &mut Section<'_>, policy: &mut Policy) {
-    section.set("rest_max", &mut policy.rest_max, Value::period);
-    section.set("open_for", &mut policy.open_for, Value::period);
-    section.set("open_for_growth", &mut policy.open_for_growth, |value| {
+    section.set("max_cooldown", &mut policy.max_cooldown, Value::period);
+    section.set("open_duration", &mut policy.open_duration, Value::period);
+    section.set("open_backoff", &mut policy.open_backoff, |value| {
         value.number("a factor of at least 1", |growth| growth >= 1.0)
     });
-    section.set("open_for_max", &mut policy.open_for_max, Value::period);
-    section.set("open_for_jitter", &mut policy.open_for_jitter, |value| {
+    section.set("max_open_duration", &mut policy.max_open_duration, Value::period);
+    section.set("open_jitter", &mut policy.open_jitter, |value| {
         value.number("a share of at least 0 and below 1", |jitter| (0.0..1.0).contains(&jitter))
     });
 }
 
 /// The rules between two settings.
 fn check(section: &Section<'_>, policy: &Policy) {
-    if policy.failure_burst < policy.failure_threshold {
-        let values = [policy.failure_burst, policy.failure_threshold];
-        too_small(section, ["failure_burst", "failure_threshold"], values);
+    if policy.burst_threshold < policy.failure_threshold {
+        let values = [policy.burst_threshold, policy.failure_threshold];
+        too_small(section, ["burst_threshold", "failure_threshold"], values);
     }
-    if policy.open_for_max < policy.open_for {
-        let values = [policy.open_for_max, policy.open_for].map(DurationText);
-        too_small(section, ["open_for_max", "open_for"], values);
+    if policy.max_open_duration < policy.open_duration {
+        let values = [policy.max_open_duration, policy.open_duration].map(DurationText);
+        too_small(section, ["max_open_duration", "open_duration"], values);
     }
 }
 

@@ -9,7 +9,7 @@ use super::{document::Section, value::Value};
 
 /// The words of `stream`.
 pub(super) const STREAM_MODES: [(&str, StreamMode); 2] =
-    [("relay", StreamMode::Relay), ("hold", StreamMode::Hold)];
+    [("passthrough", StreamMode::Relay), ("buffer", StreamMode::Hold)];
 
 /// The words of `on_auth_error`.
 pub(super) const ON_AUTH_ERROR: [(&str, OnAuthError); 2] =
@@ -43,18 +43,18 @@ impl Calls {
 }
 
 fn read_retry(mut section: Section<'_>, retry: &mut Retry) {
-    section.set("attempts", &mut retry.attempts, Value::count);
-    section.set("backoff", &mut retry.backoff, Value::duration);
-    section.set("max_wait", &mut retry.max_wait, Value::duration);
+    section.set("max_attempts", &mut retry.attempts, Value::count);
+    section.set("initial_backoff", &mut retry.backoff, Value::duration);
+    section.set("max_retry_after", &mut retry.max_retry_after, Value::duration);
     section.finish();
 }
 
 fn read_timeouts(mut section: Section<'_>, timeouts: &mut Timeouts) {
     section.set("connect", &mut timeouts.connect, Value::period);
     section.set("first_byte", &mut timeouts.first_byte, Value::period);
-    section.set("first_content", &mut timeouts.first_content, Value::period);
+    section.set("first_token", &mut timeouts.first_token, Value::period);
     section.set("idle", &mut timeouts.idle, Value::period);
-    section.set("answer", &mut timeouts.answer, Value::period);
+    section.set("response", &mut timeouts.answer, Value::period);
     section.set("total", &mut timeouts.total, Value::period);
     section.finish();
 }

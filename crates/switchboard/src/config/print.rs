@@ -38,7 +38,7 @@ struct PrintedServer {
     listen: String,
     api_keys: Vec<&'static str>,
     admin_keys: Vec<&'static str>,
-    drain_limit: DurationText,
+    shutdown_timeout: DurationText,
 }
 
 #[derive(Serialize)]
@@ -55,19 +55,19 @@ struct PrintedModel {
 struct PrintedPolicy {
     mode: &'static str,
     failure_threshold: u32,
-    failure_span: DurationText,
-    failure_burst: u32,
-    row_memory: DurationText,
+    min_failure_span: DurationText,
+    burst_threshold: u32,
+    failures_ttl: DurationText,
     failure_rate: RateOrOff,
     minimum_calls: u32,
     window: DurationText,
-    rest_max: DurationText,
-    open_for: DurationText,
-    open_for_growth: f64,
-    open_for_max: DurationText,
-    open_for_jitter: f64,
+    max_cooldown: DurationText,
+    open_duration: DurationText,
+    open_backoff: f64,
+    max_open_duration: DurationText,
+    open_jitter: f64,
     half_open_probes: u32,
-    half_open_successes: u32,
+    success_threshold: u32,
     probe_lease: DurationText,
 }
 
@@ -75,14 +75,14 @@ struct PrintedPolicy {
 struct PrintedRetry {
     attempts: u32,
     backoff: DurationText,
-    max_wait: DurationText,
+    max_retry_after: DurationText,
 }
 
 #[derive(Serialize)]
 struct PrintedTimeouts {
     connect: DurationText,
     first_byte: DurationText,
-    first_content: DurationText,
+    first_token: DurationText,
     idle: DurationText,
     answer: DurationText,
     total: DurationText,
@@ -177,7 +177,7 @@ impl From<&Server> for PrintedServer {
             listen: server.listen.to_string(),
             api_keys: vec![HIDDEN; server.api_keys.len()],
             admin_keys: vec![HIDDEN; server.admin_keys.len()],
-            drain_limit: DurationText(server.drain_limit),
+            shutdown_timeout: DurationText(server.shutdown_timeout),
         }
     }
 }
@@ -187,19 +187,19 @@ impl From<&Policy> for PrintedPolicy {
         Self {
             mode: word::<Mode>(&MODES, &policy.mode),
             failure_threshold: policy.failure_threshold,
-            failure_span: DurationText(policy.failure_span),
-            failure_burst: policy.failure_burst,
-            row_memory: DurationText(policy.row_memory),
+            min_failure_span: DurationText(policy.min_failure_span),
+            burst_threshold: policy.burst_threshold,
+            failures_ttl: DurationText(policy.failures_ttl),
             failure_rate: policy.failure_rate.map_or(RateOrOff::Off("off"), RateOrOff::Rate),
             minimum_calls: policy.minimum_calls,
             window: DurationText(policy.window),
-            rest_max: DurationText(policy.rest_max),
-            open_for: DurationText(policy.open_for),
-            open_for_growth: policy.open_for_growth,
-            open_for_max: DurationText(policy.open_for_max),
-            open_for_jitter: policy.open_for_jitter,
+            max_cooldown: DurationText(policy.max_cooldown),
+            open_duration: DurationText(policy.open_duration),
+            open_backoff: policy.open_backoff,
+            max_open_duration: DurationText(policy.max_open_duration),
+            open_jitter: policy.open_jitter,
             half_open_probes: policy.half_open_probes,
-            half_open_successes: policy.half_open_successes,
+            success_threshold: policy.success_threshold,
             probe_lease: DurationText(policy.probe_lease),
         }
     }
@@ -210,7 +210,7 @@ impl From<&Retry> for PrintedRetry {
         Self {
             attempts: retry.attempts,
             backoff: DurationText(retry.backoff),
-            max_wait: DurationText(retry.max_wait),
+            max_retry_after: DurationText(retry.max_retry_after),
         }
     }
 }
@@ -220,7 +220,7 @@ impl From<&Timeouts> for PrintedTimeouts {
         Self {
             connect: DurationText(timeouts.connect),
             first_byte: DurationText(timeouts.first_byte),
-            first_content: DurationText(timeouts.first_content),
+            first_token: DurationText(timeouts.first_token),
             idle: DurationText(timeouts.idle),
             answer: DurationText(timeouts.answer),
             total: DurationText(timeouts.total),

@@ -69,7 +69,7 @@ fn read_model(item: &Value<'_>, providers: &Providers, before: &[ModelKey]) -> O
     match item.text()?.parse::<ModelKey>() {
         Err(error) => item.problem(format_args!("is no model: {error}")),
         Ok(key) if before.contains(&key) => {
-            item.problem(format_args!("is {key} a second time; for more tries raise retry.attempts"))
+            item.problem(format_args!("is {key} a second time; for more attempts raise retry.max_attempts"))
         }
         Ok(key) if providers.contains_key(key.provider()) => Some(key),
         Ok(key) => {

@@ -19,7 +19,7 @@ pub struct Server {
     /// Keys of which a person who operates circuits needs one.
     pub admin_keys: Vec<SecretString>,
     /// How long calls under way may take to end once the gateway is to stop.
-    pub drain_limit: Duration,
+    pub shutdown_timeout: Duration,
 }
 
 impl Default for Server {
@@ -29,7 +29,7 @@ impl Default for Server {
             api_keys: Vec::new(),
             admin_keys: Vec::new(),
             // Kubernetes kills 30 s after it has told a program to stop.
-            drain_limit: Duration::from_secs(25),
+            shutdown_timeout: Duration::from_secs(25),
         }
     }
 }
@@ -46,14 +46,14 @@ impl Server {
             let message = format!("listening on {address}, which others can reach, needs api_keys; {advice}");
             section.reading.note(place, message);
         }
-        let mut drain_limit = Self::default().drain_limit;
-        section.set("drain_limit", &mut drain_limit, Value::duration);
+        let mut shutdown_timeout = Self::default().shutdown_timeout;
+        section.set("shutdown_timeout", &mut shutdown_timeout, Value::duration);
         section.finish();
         Self {
             listen: address,
             api_keys: api_keys.unwrap_or_default(),
             admin_keys: admin_keys.unwrap_or_default(),
-            drain_limit,
+            shutdown_timeout,
         }
     }
 }

@@ -25,7 +25,7 @@ async fn a_name_or_a_reason_is_never_markup() {
     browser.until_text("#detail-history", "written by Open SWE or redis-cli").await;
     browser.click("#rows [data-act=open]").await;
     browser.until_text("#question-title", NAME).await;
-    browser.click("#why-field").await;
+    browser.click("#reason-field").await;
     browser.write(WHY).await;
     browser.press("Enter").await;
     browser.until_text("#rows", WHY).await;

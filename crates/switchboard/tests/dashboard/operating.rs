@@ -29,7 +29,7 @@ async fn a_circuit_is_opened_and_closed_by_keyboard() {
     browser.until("the focus is in the question", "document.activeElement.id === 'for-field'").await;
     browser.press("ArrowUp").await;
     assert_eq!(browser.value("document.activeElement.value").await, "5m");
-    browser.tab_to("#why-field").await;
+    browser.tab_to("#reason-field").await;
     browser.write("the provider told us so").await;
     // Behind the question nothing can be reached: the focus goes round in it, by way of the browser itself.
     for _ in 0..8 {
@@ -38,7 +38,7 @@ async fn a_circuit_is_opened_and_closed_by_keyboard() {
             "document.activeElement === document.body || !!document.activeElement.closest('#question')";
         assert_eq!(browser.value(inside).await, true);
     }
-    browser.tab_to("#why-field").await;
+    browser.tab_to("#reason-field").await;
     browser.press("Enter").await;
     browser.until_text(&row, "✕ open, by hand").await;
     browser.until_text(&row, "by hand: the provider told us so").await;
@@ -54,7 +54,7 @@ async fn a_circuit_is_opened_and_closed_by_keyboard() {
     browser.tab_to(r#"#rows button[data-act="close"]"#).await;
     browser.press("Enter").await;
     browser.until_text("#question", "Close openai:gpt-5?").await;
-    assert_eq!(browser.value("document.activeElement.id").await, "why-field");
+    assert_eq!(browser.value("document.activeElement.id").await, "reason-field");
     browser.write("it is well again").await;
     browser.press("Enter").await;
     browser.until_text(&row, "✓ closed").await;

@@ -42,7 +42,7 @@ async fn wide(world: &World) -> String {
 #[ignore = "writes the manual's pictures: cargo test -p switchboard --test dashboard -- --ignored pictures"]
 async fn pictures() {
     // An open period that is still on when the picture is taken.
-    let world = World::begin_with("breaker.open_for = '40s'\nbreaker.open_for_max = '40s'\n", None).await;
+    let world = World::begin_with("breaker.open_duration = '40s'\nbreaker.max_open_duration = '40s'\n", None).await;
     let browser = &world.browser;
     browser.go(&world.url("/dashboard")).await;
     browser.until_text("#live", "Live").await;
@@ -59,7 +59,7 @@ async fn pictures() {
     }
     browser.until_text(&row("openai:gpt-5"), "✕ open").await;
     browser.click(&format!("{} [data-act=open]", row("openai:o4-mini"))).await;
-    browser.click("#why-field").await;
+    browser.click("#reason-field").await;
     browser.write("quota drill, ask Ana").await;
     browser.press("Enter").await;
     browser.until_text("#rows", "quota drill").await;

@@ -9,11 +9,11 @@ use testbed::{Program, RedisServer, free_port};
 use crate::{browser::Browser, support::ConfigFile};
 
 /// Three failures trip, nothing waits or tries again.
-const RULES: &str = "breaker.failure_span = '0ms'\nretry.attempts = 1\nretry.max_wait = '0s'\n";
+const RULES: &str = "breaker.min_failure_span = '0ms'\nretry.max_attempts = 1\nretry.max_retry_after = '0s'\n";
 
 /// An open period is short enough to be watched to its end, and long enough for a slow browser to see all of it. What
 /// is counted is not forgotten meanwhile.
-const SHORT: &str = "breaker.open_for = '10s'\nbreaker.open_for_max = '10s'\nbreaker.window = '10m'\n";
+const SHORT: &str = "breaker.open_duration = '10s'\nbreaker.max_open_duration = '10s'\nbreaker.window = '10m'\n";
 
 /// Another program may take the port between its choice and the gateway's start.
 const TRIES: usize = 5;

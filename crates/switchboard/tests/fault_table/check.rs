@@ -141,7 +141,7 @@ fn check_headers(case: &Case, attempt: usize, got: &Got) -> Result<(), String> {
         let seconds = header("retry-after").and_then(|value| value.parse::<u64>().ok());
         let told = seconds.is_some_and(|seconds| (1..=most.as_secs() + 1).contains(&seconds));
         // Of what a little waiting does not mend, nobody knows when it is over.
-        let spent = most >= policy().rest_max;
+        let spent = most >= policy().max_cooldown;
         ensure(told || spent, || format!("retry-after: {:?}", header("retry-after")))?;
     }
     Ok(())

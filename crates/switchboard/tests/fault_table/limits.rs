@@ -19,7 +19,7 @@ pub(crate) const SEEN_LATE: Duration = Duration::from_millis(200);
 pub(crate) const LARGEST_HELD: LargestHeld = LargestHeld(8_192);
 
 pub(crate) const fn retry() -> Retry {
-    Retry { attempts: 2, backoff: BACKOFF, max_wait: Duration::from_millis(2_500) }
+    Retry { attempts: 2, backoff: BACKOFF, max_retry_after: Duration::from_millis(2_500) }
 }
 
 /// All different, so that a fault shows which one found it.
@@ -27,7 +27,7 @@ pub(crate) fn timeouts() -> Timeouts {
     Timeouts {
         connect: Duration::from_secs(2),
         first_byte: Duration::from_millis(1_000),
-        first_content: Duration::from_millis(2_000),
+        first_token: Duration::from_millis(2_000),
         idle: Duration::from_millis(1_250),
         answer: Duration::from_millis(1_500),
         total: Duration::from_secs(20),
@@ -38,7 +38,7 @@ pub(crate) fn timeouts() -> Timeouts {
 pub(crate) fn policy() -> Policy {
     Policy {
         failure_threshold: 100,
-        failure_burst: 100,
+        burst_threshold: 100,
         failure_rate: Some(1.0),
         minimum_calls: 1_000,
         window: Duration::from_secs(600),

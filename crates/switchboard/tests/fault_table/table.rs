@@ -204,11 +204,11 @@ fn span(text: &str) -> Result<Span, String> {
 fn duration(text: &str) -> Result<Duration, String> {
     let timeouts = limits::timeouts();
     match text {
-        "answer" => Ok(timeouts.answer),
+        "response" => Ok(timeouts.answer),
         "first_byte" => Ok(timeouts.first_byte),
-        "first_content" => Ok(timeouts.first_content),
+        "first_token" => Ok(timeouts.first_token),
         "idle" => Ok(timeouts.idle),
-        "rest_max" => Ok(limits::policy().rest_max),
+        "max_cooldown" => Ok(limits::policy().max_cooldown),
         _ => simulator::model_names::duration(text).map_err(|error| format!("{text:?}: {error}")),
     }
 }

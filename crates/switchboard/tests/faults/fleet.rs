@@ -114,7 +114,7 @@ impl Fleet {
             let began = Instant::now();
             loop {
                 let counts = instance.health().await["circuits"].clone();
-                if counts["open"] == circuits && counts["half_open"] == 0 {
+                if counts["open"] == circuits && counts["halfOpen"] == 0 {
                     break;
                 }
                 assert!(began.elapsed() < PATIENCE, "{circuits} open circuits expected: {counts}");

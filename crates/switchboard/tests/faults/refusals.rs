@@ -101,7 +101,7 @@ async fn rights_of_the_manual() {
     let mut trial = Trial::begin("a user with the manual's rights", fleet).await;
     trial.strikes();
     trial.fleet.until_open(1).await;
-    let opened = trial.fleet.run(&["circuits", "open", "openai:manual", "--why", "test"]).await;
+    let opened = trial.fleet.run(&["circuits", "open", "openai:manual", "--reason", "test"]).await;
     assert_eq!(opened.code, Some(0), "{}", opened.stderr);
     for arguments in [["circuits", "close", "openai:manual"], ["circuits", "reset", "openai:manual"]] {
         let ended = trial.fleet.run(&arguments).await;

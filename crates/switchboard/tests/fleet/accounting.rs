@@ -7,10 +7,10 @@ use simulator::{Behaviour, Fault, Simulator};
 
 use crate::support::{ConfigFile, Instance};
 
-const CONFIG: &str = "retry.attempts = 1\n\
+const CONFIG: &str = "retry.max_attempts = 1\n\
     [breaker]\nmode = 'off'\n\
     [routes.relayed]\nmodels = ['anthropic:bad', 'anthropic:good']\n\
-    [routes.held]\nmodels = ['anthropic:cut', 'anthropic:good']\nstream = 'hold'\n\
+    [routes.held]\nmodels = ['anthropic:cut', 'anthropic:good']\nstream = 'buffer'\n\
     [routes.hedged]\nmodels = ['anthropic:slow', 'anthropic:good']\nhedge_after = '10ms'\n\
     [routes.patient]\nmodels = ['anthropic:slow']\n";
 
@@ -75,7 +75,7 @@ async fn each_call_leaves_one_line() {
         for name in ["tokens_in", "tokens_out", "duration_ms"] {
             assert!(line.number(name) > Some(0.0), "{name}: {line:?}");
         }
-        assert_eq!(line.number("first_content_ms").is_some(), stream, "{line:?}");
+        assert_eq!(line.number("first_token_ms").is_some(), stream, "{line:?}");
     }
 
     let leaving = instance.ask("left", "patient", true).timeout(Duration::from_millis(300));
@@ -83,14 +83,14 @@ async fn each_call_leaves_one_line() {
     let line = instance.line("left").await;
     assert_eq!(
         (line.field("outcome"), line.number("attempts")),
-        (Some("client_left"), Some(1.0)),
+        (Some("client_disconnected"), Some(1.0)),
         "{line:?}"
     );
     assert_eq!((line.field("answered_by"), line.field("tokens_out")), (None, None), "{line:?}");
 
     instance.ask("nobody", "bedrock:x", false).send().await.unwrap();
     let line = instance.line("nobody").await;
-    assert_eq!((line.field("outcome"), line.number("attempts")), (Some("no_model"), Some(0.0)), "{line:?}");
+    assert_eq!((line.field("outcome"), line.number("attempts")), (Some("unknown_model"), Some(0.0)), "{line:?}");
     let all = instance.program.lines().concat();
     assert!(
         !all.contains("secret prompt") && !all.contains("Hello") && !all.contains("anthropic-key"),

@@ -95,7 +95,7 @@ async fn what_one_instance_does_is_told_by_the_others() {
     let mut stream = one.client.get(&events).send().await.unwrap();
     event(&mut stream, "snapshot", "\"state\":\"connected\"").await;
     let open = format!("{}/circuits/openai:a%2Fb/open", other.url);
-    let done = other.client.post(open).json(&json!({"why": "upgrade"})).send().await.unwrap();
+    let done = other.client.post(open).json(&json!({"reason": "upgrade"})).send().await.unwrap();
     let done: Value = done.json().await.unwrap();
     let told = event(&mut stream, "circuit", "\"to\":\"OPEN\"").await;
     assert_eq!(told["key"], "openai:a/b");
@@ -113,7 +113,7 @@ async fn what_one_instance_does_is_told_by_the_others() {
     let told = event(&mut stream, "circuit", "\"to\":\"CLOSED\"").await;
     assert_eq!(told["transition"]["instance"], one.health().await["instance"], "it obeys, and says so");
     let history = one.client.get(format!("{}/circuits/openai:a%2Fb/history", one.url)).send().await.unwrap();
-    assert_eq!(refusal(&history), (503, "store_away"));
+    assert_eq!(refusal(&history), (503, "store_unavailable"));
 }
 
 /// A gateway that only watches over calls which go past it, and a provider with one dead model.

@@ -76,7 +76,7 @@ async fn balance(addresses: [String; 2]) -> String {
 async fn a_stopping_instance_is_not_noticed_behind_a_load_balancer() {
     let (simulator, redis) = (Simulator::start().await.unwrap(), RedisServer::start().await);
     // The test kills it when all is done.
-    let patient = ConfigFile::new("server.drain_limit = '10m'\n");
+    let patient = ConfigFile::new("server.shutdown_timeout = '10m'\n");
     let variables = [("SWITCHBOARD_CONFIG", patient.path())];
     let stopping = Instance::start_with(Some(&redis.url()), &simulator, &variables).await;
     let other = Instance::start(Some(&redis.url()), &simulator).await;

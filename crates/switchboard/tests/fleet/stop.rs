@@ -46,7 +46,7 @@ async fn a_stream_under_way_ends_whole_and_new_calls_are_refused() {
 #[tokio::test]
 async fn a_failure_just_counted_is_not_lost() {
     let (simulator, redis) = (Simulator::start().await.unwrap(), RedisServer::start().await);
-    let config = ConfigFile::new("retry.attempts = 1\nserver.drain_limit = '200ms'\n");
+    let config = ConfigFile::new("retry.max_attempts = 1\nserver.shutdown_timeout = '200ms'\n");
     let variables = [("SWITCHBOARD_CONFIG", config.path())];
     let mut instance = Instance::start_with(Some(&redis.url()), &simulator, &variables).await;
     simulator.script("gpt-5", Fault::Reset);
@@ -63,7 +63,7 @@ async fn a_failure_just_counted_is_not_lost() {
 #[tokio::test]
 async fn past_the_limit_streams_are_visibly_broken_and_the_program_ends() {
     let (simulator, redis) = (Simulator::start().await.unwrap(), RedisServer::start().await);
-    let config = ConfigFile::new("server.drain_limit = '200ms'\n");
+    let config = ConfigFile::new("server.shutdown_timeout = '200ms'\n");
     let variables = [("SWITCHBOARD_CONFIG", config.path())];
     let mut instance = Instance::start_with(Some(&redis.url()), &simulator, &variables).await;
     for model in ["gpt-5", "claude-opus-4-5"] {
@@ -79,7 +79,7 @@ async fn past_the_limit_streams_are_visibly_broken_and_the_program_ends() {
     assert!(text.contains("event: error\n") && !text.contains("message_stop"), "{text}");
     assert_eq!(instance.program.ends().await, Some(0));
     assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
-    let line = instance.program.says("outcome=\"broken_off\"").await;
+    let line = instance.program.says("outcome=\"aborted\"").await;
     assert!(line.contains("attempts=1"), "{line}");
     assert_eq!(simulator.seen().abandoned(), 2, "the providers' calls are stopped");
 }

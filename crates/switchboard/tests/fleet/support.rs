@@ -99,8 +99,8 @@ impl Instance {
 }
 
 /// Rules under which three failures trip however fast they come, and open periods are long enough to be looked at.
-pub(crate) const TRIPS_AT_ONCE: &str = "breaker.failure_span = '0ms'\nbreaker.open_for = '60s'\n\
-    breaker.open_for_max = '60s'\nretry.attempts = 1\nretry.max_wait = '0s'\n";
+pub(crate) const TRIPS_AT_ONCE: &str = "breaker.min_failure_span = '0ms'\nbreaker.open_duration = '60s'\n\
+    breaker.max_open_duration = '60s'\nretry.max_attempts = 1\nretry.max_retry_after = '0s'\n";
 
 /// A configuration file that lives as long as this.
 pub(crate) struct ConfigFile(std::path::PathBuf);

@@ -30,7 +30,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// What a caller saw.
 struct Seen {
     ending: Ending,
-    first_content: Option<Duration>,
+    first_token: Option<Duration>,
     by_second: bool,
 }
 
@@ -128,7 +128,7 @@ fn tell(seen: &[Seen], at_once: usize, took: Duration) {
         count(Ending::Told),
         count(Ending::Lost),
     );
-    let mut waits: Vec<_> = seen.iter().filter_map(|seen| seen.first_content).collect();
+    let mut waits: Vec<_> = seen.iter().filter_map(|seen| seen.first_token).collect();
     waits.sort_unstable();
     let at = |share: usize| waits.get(waits.len() * share / 100).copied().unwrap_or_default();
     println!("first content: {:?} in the middle, {:?} for 99 of 100", at(50), at(99));
@@ -174,15 +174,15 @@ impl Gateway {
         let messages = json!([{"role": "user", "content": "Hello"}]);
         let body = json!({"model": "chat", "messages": messages, "stream": true});
         let sent = self.client.post(format!("{}/v1/chat/completions", self.url)).json(&body).send().await;
-        let mut seen = Seen { ending: Ending::Lost, first_content: None, by_second: false };
+        let mut seen = Seen { ending: Ending::Lost, first_token: None, by_second: false };
         let Ok(mut response) = sent else { return seen };
         let by = response.headers().get("x-switchboard-model");
         seen.by_second = by.is_some_and(|by| by == "second:m");
         let mut text = Vec::new();
         while let Ok(Some(chunk)) = response.chunk().await {
             text.extend_from_slice(&chunk);
-            if seen.first_content.is_none() && text.windows(5).any(|window| window == b"Hello") {
-                seen.first_content = Some(began.elapsed());
+            if seen.first_token.is_none() && text.windows(5).any(|window| window == b"Hello") {
+                seen.first_token = Some(began.elapsed());
             }
         }
         let text = String::from_utf8_lossy(&text);

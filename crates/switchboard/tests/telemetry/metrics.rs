@@ -18,8 +18,8 @@ use crate::{
     support::{ConfigFile, Instance},
 };
 
-const CONFIG: &str = "breaker.failure_span = '0ms'\nbreaker.open_for = '200ms'\nbreaker.open_for_max = '200ms'\n\
-    retry.attempts = 1\nretry.max_wait = '0s'\n\
+const CONFIG: &str = "breaker.min_failure_span = '0ms'\nbreaker.open_duration = '200ms'\nbreaker.max_open_duration = '200ms'\n\
+    retry.max_attempts = 1\nretry.max_retry_after = '0s'\n\
     [routes.planner]\nmodels = ['openai:bad', 'openai:good']\n\
     [routes.alone]\nmodels = ['openai:dead']\n\
     [routes.keyless]\nmodels = ['openai:keyless']\n";

@@ -72,7 +72,7 @@ async fn circuits(redis: &RedisServer, arguments: &[&str]) {
 #[tokio::test]
 async fn on_a_terminal_it_is_a_table_that_lives() {
     let mut redis = RedisServer::start().await;
-    circuits(&redis, &["open", "openai:gpt-5", "--why", "old"]).await;
+    circuits(&redis, &["open", "openai:gpt-5", "--reason", "old"]).await;
     let terminal = Terminal::run(&redis.url(), 120);
     let page = terminal.shows("openai:gpt-5").await;
     assert!(page.contains("OPEN (forced)") && page.contains("LAST TRANSITIONS"), "{page}");
@@ -101,7 +101,7 @@ async fn on_a_terminal_it_is_a_table_that_lives() {
     redis.kill();
     terminal.shows("Redis is away").await;
     redis.restart().await;
-    circuits(&redis, &["open", "openai:gpt-6", "--why", "back"]).await;
+    circuits(&redis, &["open", "openai:gpt-6", "--reason", "back"]).await;
     let page = terminal.shows("openai:gpt-6").await;
     assert!(!page.contains("Redis is away"), "{page}");
 
@@ -147,7 +147,7 @@ async fn in_a_pipe_it_waits_for_redis_and_goes_on() {
     assert!(notes.next_line().await.unwrap().unwrap().starts_with("Redis is away"));
     redis.restart().await;
     assert_eq!(notes.next_line().await.unwrap().unwrap(), "Redis is back");
-    circuits(&redis, &["open", "openai:gpt-5", "--why", "the end"]).await;
+    circuits(&redis, &["open", "openai:gpt-5", "--reason", "the end"]).await;
     let reading = async { while !lines.next_line().await.unwrap().unwrap().contains("the end") {} };
     timeout(Duration::from_secs(10), reading).await.unwrap();
     assert_eq!(watching.try_wait().unwrap(), None, "it goes on");

@@ -24,18 +24,18 @@ pub(super) struct Hand<'a> {
 }
 
 impl Hand<'_> {
-    pub(super) async fn open(self, length: Option<Duration>, why: Option<String>) -> anyhow::Result<()> {
-        self.take_part().await?.open(self.key, length, why).await?;
+    pub(super) async fn open(self, duration: Option<Duration>, reason: Option<String>) -> anyhow::Result<()> {
+        self.take_part().await?.open(self.key, duration, reason).await?;
         self.told().await
     }
 
-    pub(super) async fn close(self) -> anyhow::Result<()> {
-        self.take_part().await?.close(self.key, None).await?;
+    pub(super) async fn close(self, reason: Option<String>) -> anyhow::Result<()> {
+        self.take_part().await?.close(self.key, reason).await?;
         self.told().await
     }
 
-    pub(super) async fn reset(self) -> anyhow::Result<()> {
-        self.take_part().await?.reset(self.key, None).await?;
+    pub(super) async fn reset(self, reason: Option<String>) -> anyhow::Result<()> {
+        self.take_part().await?.reset(self.key, reason).await?;
         let key = self.key;
         Ok(self
             .output

@@ -128,7 +128,7 @@ mod tests {
 
     /// What `show` says of a value in Redis at 11:40:00.
     fn said(value: &str) -> String {
-        let policy = Policy { open_for_jitter: 0.0, ..Policy::default() };
+        let policy = Policy { open_jitter: 0.0, ..Policy::default() };
         let now = Timestamp::from_millis(NOON);
         let value = value.replace("NOW", &NOON.to_string());
         let record = match Document::parse(value.as_bytes(), &policy) {
@@ -162,7 +162,7 @@ mod tests {
 
     #[test]
     fn a_circuit_in_each_of_its_states() {
-        let policy = Policy { failure_span: Duration::ZERO, open_for_jitter: 0.0, ..Policy::default() };
+        let policy = Policy { min_failure_span: Duration::ZERO, open_jitter: 0.0, ..Policy::default() };
         let instance = InstanceId::new("a3f");
         let other = InstanceId::new("b71");
         let mut now = Timestamp::from_millis(NOON);

@@ -54,7 +54,7 @@ impl Stage {
         let backup = ModelKey::new("backup", "gpt-5-mini")?;
         let first = start_provider().await?;
         let second = start_provider().await?;
-        let policy = Policy { open_for: OPEN_FOR, ..Policy::default() };
+        let policy = Policy { open_duration: OPEN_FOR, ..Policy::default() };
         let circuits = Circuits::in_memory(Policies { default: policy, ..Policies::default() });
         circuits.ready().await;
         let settings = manager::Settings {
