@@ -31,30 +31,32 @@ pub fn admit(record: &Record, policy: &Policy, instance: &InstanceId, now: Times
 }
 
 fn enforce(record: &Record, policy: &Policy, instance: &InstanceId, now: Timestamp) -> Admission {
-    if let Some(until) = record.held_until(instance, now)
+    if let Some(until) = record.blocked_until(instance, now)
         && !record.is_forced()
     {
         return Admission::Refused { retry_at: Some(until), probing: false };
     }
     match &record.phase {
         Phase::Closed => Admission::Admitted,
-        Phase::Open(outage) if outage.retry_at <= now || outage.is_others(instance) => Admission::ProbeDue,
+        Phase::Open(outage) if outage.retry_at <= now || outage.is_reported_by_other(instance) => {
+            Admission::ProbeDue
+        }
         Phase::Open(outage) => Admission::Refused { retry_at: Some(outage.retry_at), probing: false },
         Phase::HalfOpen { leases, .. } => {
-            let mut living = leases.iter().filter(|lease| lease.lives(now)).peekable();
-            let first_end = living.clone().map(|lease| lease.until + crate::LEASE_GRACE).min();
-            if living.peek().is_none() || leases_left(policy, living.count()) {
+            let mut active = leases.iter().filter(|lease| lease.is_active(now)).peekable();
+            let first_end = active.clone().map(|lease| lease.until + crate::LEASE_GRACE).min();
+            if active.peek().is_none() || has_free_lease(policy, active.count()) {
                 Admission::ProbeDue
             } else {
                 Admission::Refused { retry_at: first_end, probing: true }
             }
         }
-        Phase::Forced { until: Some(until) } if *until <= now => Admission::ProbeDue,
-        Phase::Forced { until } => Admission::Refused { retry_at: *until, probing: false },
+        Phase::ForcedOpen { until: Some(until) } if *until <= now => Admission::ProbeDue,
+        Phase::ForcedOpen { until } => Admission::Refused { retry_at: *until, probing: false },
     }
 }
 
-fn leases_left(policy: &Policy, living: usize) -> bool {
+fn has_free_lease(policy: &Policy, living: usize) -> bool {
     u32::try_from(living).is_ok_and(|living| living < policy.half_open_probes)
 }
 

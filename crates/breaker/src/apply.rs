@@ -11,34 +11,34 @@ use crate::{
 
 /// What a permit was admitted with; its outcome counts only where this still holds (B4).
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Stamp {
+pub struct AdmissionToken {
     /// The epoch at admission.
     pub epoch: u64,
     /// The probe's lease, if it is one.
-    pub lease: Option<String>,
+    pub lease_id: Option<String>,
 }
 
 /// Something that happened to a circuit.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Event {
     /// An admitted call ended with an outcome at this time.
-    Ended {
+    CallCompleted {
         /// What it was admitted with.
-        stamp: Stamp,
+        token: AdmissionToken,
         /// How it ended.
         outcome: Outcome,
         /// When.
         at: Timestamp,
     },
     /// A stream said its first content: a probe's verdict, though the call goes on (B4).
-    FirstContent {
+    FirstToken {
         /// What the call was admitted with.
-        stamp: Stamp,
+        token: AdmissionToken,
     },
     /// A probe ended without an outcome, so its place is free at once (B3).
-    Left {
+    PermitReleased {
         /// What the call was admitted with.
-        stamp: Stamp,
+        token: AdmissionToken,
     },
     /// Successes that were not worth a write of their own, riding along with the next one (B6).
     Successes {
@@ -50,42 +50,42 @@ pub enum Event {
         calls: u32,
     },
     /// A caller asks for a probe's place.
-    Probe {
+    ProbeRequested {
         /// The lease it would hold.
         lease: Lease,
     },
     /// A person opens it, until a time or for good (B10).
-    Open {
+    ForceOpen {
         /// Its own end.
         until: Option<Timestamp>,
         /// What the person gave as the reason.
-        why: Option<String>,
+        reason: Option<String>,
     },
     /// A person closes it.
-    Close {
+    ForceClose {
         /// What the person gave as the reason.
-        why: Option<String>,
+        reason: Option<String>,
     },
     /// It is in use: its key is to live on.
-    Touch,
+    RefreshTtl,
 }
 
 /// What came of an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Effect {
+pub enum EventResult {
     /// It counted.
-    Counted,
+    Recorded,
     /// It came too late, or from before a change of state: it changes nothing (B4).
-    Void,
+    Stale,
     /// The probe has its lease, in this epoch.
-    Granted {
+    ProbeGranted {
         /// The epoch to stamp the permit with.
         epoch: u64,
     },
     /// No probe is due, or the places are taken.
-    Denied,
+    ProbeDenied,
     /// A streaming probe has its verdict; its permit goes on in this epoch.
-    Onward {
+    Reissued {
         /// The epoch to stamp the permit with.
         epoch: u64,
     },
@@ -93,13 +93,13 @@ pub enum Effect {
 
 /// The record after an event, and what there is to tell about it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Step {
+pub struct Applied {
     /// The record after it; equal to the one before if nothing changed.
     pub record: Record,
     /// The change of state, if it was one (B11).
     pub transition: Option<Transition>,
     /// What came of the event.
-    pub effect: Effect,
+    pub result: EventResult,
 }
 
 /// Who decides, by which rules, at what time of the store's.
@@ -115,84 +115,88 @@ pub struct Context<'a> {
 
 /// Applies one event. Neither reads a clock nor rolls dice: the same arguments give the same step.
 #[must_use]
-pub fn apply(record: &Record, event: &Event, context: Context<'_>) -> Step {
-    let mut next = Change { record: record.clone(), context, transition: None };
-    let effect = next.event(event);
+pub fn apply(record: &Record, event: &Event, context: Context<'_>) -> Applied {
+    let mut next = RecordUpdate { record: record.clone(), context, transition: None };
+    let result = next.handle(event);
     if next.record != *record {
         next.record.window.prune(context.policy, context.now);
-        next.record.cut_off.retain(|held| {
-            context.now < held.until || context.now.since(held.last) < context.policy.failures_ttl
+        next.record.blocked_instances.retain(|block| {
+            context.now < block.until || context.now.since(block.last) < context.policy.failures_ttl
         });
         next.record.updated_by = Some(context.instance.clone());
         next.record.updated_at = context.now;
     }
-    Step { record: next.record, transition: next.transition, effect }
+    Applied { record: next.record, transition: next.transition, result }
 }
 
 /// A record being changed.
-struct Change<'a> {
+struct RecordUpdate<'a> {
     record: Record,
     context: Context<'a>,
     transition: Option<Transition>,
 }
 
-impl Change<'_> {
-    fn event(&mut self, event: &Event) -> Effect {
+impl RecordUpdate<'_> {
+    fn handle(&mut self, event: &Event) -> EventResult {
         if self.context.policy.mode == Mode::Off
-            && !matches!(event, Event::Open { .. } | Event::Close { .. } | Event::Touch)
+            && !matches!(event, Event::ForceOpen { .. } | Event::ForceClose { .. } | Event::RefreshTtl)
         {
-            return Effect::Void;
+            return EventResult::Stale;
         }
         match event {
-            Event::Ended { stamp, outcome, at } => self.ended(stamp, outcome, self.past(*at)),
-            Event::FirstContent { stamp } => self.first_token(stamp),
-            Event::Left { stamp } => self.left(stamp),
-            Event::Successes { epoch, at, calls } => self.successes(*epoch, self.past(*at), *calls),
-            Event::Probe { lease } => self.probe(lease),
-            Event::Open { until, why } => {
-                self.turn(Phase::Forced { until: *until }, Reason::manual(why.clone()));
-                Effect::Counted
+            Event::CallCompleted { token, outcome, at } => {
+                self.call_completed(token, outcome, self.clamp_to_now(*at))
             }
-            Event::Close { why } => self.close_by_hand(why),
-            Event::Touch => {
+            Event::FirstToken { token } => self.first_token(token),
+            Event::PermitReleased { token } => self.permit_released(token),
+            Event::Successes { epoch, at, calls } => {
+                self.record_successes(*epoch, self.clamp_to_now(*at), *calls)
+            }
+            Event::ProbeRequested { lease } => self.request_probe(lease),
+            Event::ForceOpen { until, reason } => {
+                self.transition_to(Phase::ForcedOpen { until: *until }, Reason::manual(reason.clone()));
+                EventResult::Recorded
+            }
+            Event::ForceClose { reason } => self.force_close(reason),
+            Event::RefreshTtl => {
                 self.record.updated_at = self.context.now;
-                Effect::Counted
+                EventResult::Recorded
             }
         }
     }
 
-    fn ended(&mut self, stamp: &Stamp, outcome: &Outcome, at: Timestamp) -> Effect {
-        if stamp.epoch != self.record.epoch {
-            return Effect::Void;
+    fn call_completed(&mut self, token: &AdmissionToken, outcome: &Outcome, at: Timestamp) -> EventResult {
+        if token.epoch != self.record.epoch {
+            return EventResult::Stale;
         }
-        match (&self.record.phase, &stamp.lease) {
-            (Phase::Closed, None) => self.ended_closed(outcome, at),
+        match (&self.record.phase, &token.lease_id) {
+            (Phase::Closed, None) => self.completed_while_closed(outcome, at),
             (Phase::HalfOpen { leases, .. }, Some(id)) if leases.iter().any(|lease| lease.id == *id) => {
-                self.ended_probe(id, outcome, at);
+                self.probe_completed(id, outcome, at);
             }
-            _ => return Effect::Void,
+            _ => return EventResult::Stale,
         }
-        Effect::Counted
+        EventResult::Recorded
     }
 
     /// Nothing has happened later than now: that was a clock that had not heard the store yet (B7).
-    fn past(&self, at: Timestamp) -> Timestamp {
+    fn clamp_to_now(&self, at: Timestamp) -> Timestamp {
         at.min(self.context.now)
     }
 
-    fn turn(&mut self, phase: Phase, reason: Reason) {
-        self.turn_from(self.record.written_state(), phase, reason);
+    fn transition_to(&mut self, phase: Phase, reason: Reason) {
+        self.transition_from(self.record.stored_state(), phase, reason);
     }
 
-    fn turn_from(&mut self, from: State, phase: Phase, reason: Reason) {
+    fn transition_from(&mut self, from: State, phase: Phase, reason: Reason) {
         let Context { instance, now, .. } = self.context;
         self.record.phase = phase;
         self.record.epoch = next_epoch(self.record.epoch, now);
-        self.record.learnt_in = None;
+        self.record.origin_epoch = None;
         self.record.reason = Some(reason.clone());
         self.transition = Some(Transition {
             from,
-            to: self.record.written_state(),
+            to: self.record.stored_state(),
             epoch: self.record.epoch,
             reason,
             instance: instance.clone(),

@@ -40,14 +40,16 @@ mod window;
 mod wire;
 
 pub use admit::{Admission, admit};
-pub use apply::{Context, Effect, Event, Stamp, Step, apply};
+pub use apply::{AdmissionToken, Applied, Context, Event, EventResult, apply};
 pub use explain::describe;
 pub use key::{ModelKey, ModelKeyError};
 pub use merge::{merge, restore};
 pub use outcome::{Failure, FailureKind, Outcome};
 pub use policy::{Mode, Policy};
-pub use reason::{Cause, InstanceId, Reason, Rule, State, Transition};
-pub use record::{CutOff, LEASE_GRACE, Lease, Outage, Phase, Record, Row, next_epoch};
+pub use reason::{InstanceId, Reason, State, Transition, TransitionCause, TripRule};
+pub use record::{
+    ConsecutiveFailures, InstanceBlock, LEASE_GRACE, Lease, OpenState, Phase, Record, next_epoch,
+};
 pub use time::{Timestamp, millis};
-pub use window::{Bucket, Origin, Window, bucket_start};
+pub use window::{Bucket, FailureSources, Window, bucket_start};
 pub use wire::{Document, Extras, adopt, encode};

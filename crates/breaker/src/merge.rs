@@ -1,103 +1,113 @@
 //! Bringing together what an instance learnt on its own with what stands in the store (F4, F5).
 
 use crate::{
-    Cause, Context, Effect, Phase, Reason, Record, Step, Timestamp, Transition,
-    record::{Outage, next_epoch},
+    Applied, Context, EventResult, Phase, Reason, Record, Timestamp, Transition, TransitionCause,
+    record::{OpenState, next_epoch},
 };
 
 /// What is to stand in the store after an instance was away from it. Where nothing is to change, the step's record
 /// equals `remote`.
 #[must_use]
-pub fn merge(local: &Record, remote: &Record, context: Context<'_>) -> Step {
-    if local == remote || learnt_alone(local, context) {
+pub fn merge(local: &Record, remote: &Record, context: Context<'_>) -> Applied {
+    if local == remote || is_local_only(local, context) {
         return unchanged(remote);
     }
-    let local = &local.not_ahead_of(context.now);
+    let local = &local.clamped_to(context.now);
     if same_state(local, remote) {
         return merge_counts(local, remote, context);
     }
-    let chosen = choose(local, remote);
-    let deadline = latest(local.retry_at(), remote.retry_at());
+    let chosen = pick_winner(local, remote);
+    let deadline = later(local.retry_at(), remote.retry_at());
     let phase = match (&local.phase, &remote.phase) {
-        (Phase::Closed | Phase::Forced { .. }, _) | (_, Phase::Closed | Phase::Forced { .. }) => {
-            settled(&chosen.phase, chosen.retry_at())
+        (Phase::Closed | Phase::ForcedOpen { .. }, _) | (_, Phase::Closed | Phase::ForcedOpen { .. }) => {
+            resolve_phase(&chosen.phase, chosen.retry_at())
         }
-        _ => settled(&chosen.phase, deadline),
+        _ => resolve_phase(&chosen.phase, deadline),
     };
-    if phase == settled(&remote.phase, remote.retry_at()) && (chosen == remote || same_row(chosen, remote)) {
+    if phase == resolve_phase(&remote.phase, remote.retry_at())
+        && (chosen == remote || same_counters(chosen, remote))
+    {
         return unchanged(remote);
     }
-    write(Record { phase, ..chosen.clone() }, remote, local.epoch.max(remote.epoch), Cause::Merged, context)
+    build_applied(
+        Record { phase, ..chosen.clone() },
+        remote,
+        local.epoch.max(remote.epoch),
+        TransitionCause::Merged,
+        context,
+    )
 }
 
 /// What an instance writes back of a circuit that the store has lost (F5); `None` if there is nothing to protect.
 #[must_use]
-pub fn restore(known: &Record, found: Option<&Record>, context: Context<'_>) -> Option<Step> {
-    let protects = match &known.phase {
+pub fn restore(known: &Record, found: Option<&Record>, context: Context<'_>) -> Option<Applied> {
+    let needs_restore = match &known.phase {
         Phase::Closed => false,
-        Phase::Forced { until } => until.is_none_or(|until| context.now < until),
+        Phase::ForcedOpen { until } => until.is_none_or(|until| context.now < until),
         Phase::Open(_) | Phase::HalfOpen { .. } => true,
     };
     // A person's newer word was learnt by another who was away, and told first.
-    let overtaken = found.is_some_and(|record| {
-        let newer = is_persons_word(record) && record.newness() > known.newness();
+    let superseded = found.is_some_and(|record| {
+        let newer = is_manual_override(record) && record.recency() > known.recency();
         newer || !matches!(record.phase, Phase::Closed)
     });
-    if !protects || overtaken {
+    if !needs_restore || superseded {
         return None;
     }
     let lost = Record::closed(0);
     let before = found.unwrap_or(&lost);
-    let known = &known.not_ahead_of(context.now);
-    let phase = settled(&known.phase, known.retry_at());
+    let known = &known.clamped_to(context.now);
+    let phase = resolve_phase(&known.phase, known.retry_at());
     let last_epoch = known.epoch.max(before.epoch);
-    let record = Record { phase, learnt_in: Some(known.newness()), ..known.clone() };
-    Some(write(record, before, last_epoch, Cause::Restored, context))
+    let record = Record { phase, origin_epoch: Some(known.recency()), ..known.clone() };
+    Some(build_applied(record, before, last_epoch, TransitionCause::Restored, context))
 }
 
-fn unchanged(remote: &Record) -> Step {
-    Step { record: remote.clone(), transition: None, effect: Effect::Void }
+fn unchanged(remote: &Record) -> Applied {
+    Applied { record: remote.clone(), transition: None, result: EventResult::Stale }
 }
 
 /// Connection failures seen while away from the store say something of the instance's own network only (F7).
-fn learnt_alone(local: &Record, context: Context<'_>) -> bool {
-    let alone = match &local.phase {
-        Phase::Open(outage) | Phase::HalfOpen { outage, .. } => outage.alone.as_ref(),
-        Phase::Closed => local.row.alone.as_ref(),
-        Phase::Forced { .. } => None,
+fn is_local_only(local: &Record, context: Context<'_>) -> bool {
+    let reporter = match &local.phase {
+        Phase::Open(outage) | Phase::HalfOpen { outage, .. } => outage.sole_reporter.as_ref(),
+        Phase::Closed => local.consecutive_failures.sole_reporter.as_ref(),
+        Phase::ForcedOpen { .. } => None,
     };
-    alone == Some(context.instance)
+    reporter == Some(context.instance)
 }
 
 /// Nothing has changed on either side since they parted but counts and leases. The epoch alone does not say so: two
 /// that are apart can come to the same one, in one millisecond or where epochs are ahead of the time.
 fn same_state(local: &Record, remote: &Record) -> bool {
     local.epoch == remote.epoch
-        && local.written_state() == remote.written_state()
+        && local.stored_state() == remote.stored_state()
         && local.is_forced() == remote.is_forced()
         && local.retry_at() == remote.retry_at()
 }
 
 /// The newer epoch wins, but a person's open yields to nothing but a person's newer word. Of equal ones an outage wins.
-fn choose<'a>(local: &'a Record, remote: &'a Record) -> &'a Record {
-    let rank = |record: &Record| (record.newness(), !matches!(record.phase, Phase::Closed));
+fn pick_winner<'a>(local: &'a Record, remote: &'a Record) -> &'a Record {
+    let rank = |record: &Record| (record.recency(), !matches!(record.phase, Phase::Closed));
     let (newer, older) = if rank(local) > rank(remote) { (local, remote) } else { (remote, local) };
-    if older.is_forced() && !newer.is_forced() && !is_persons_word(newer) { older } else { newer }
+    if older.is_forced() && !newer.is_forced() && !is_manual_override(newer) { older } else { newer }
 }
 
 /// A half-open circuit keeps the reason of what it probes, but the probe was nobody's word.
-fn is_persons_word(record: &Record) -> bool {
+fn is_manual_override(record: &Record) -> bool {
     let probes = matches!(record.phase, Phase::HalfOpen { .. });
     let reason = record.reason.as_ref().filter(|_| !probes);
-    reason.is_some_and(|reason| matches!(reason.kind, Cause::Manual | Cause::Reset | Cause::Foreign))
+    reason.is_some_and(|reason| {
+        matches!(reason.cause, TransitionCause::Manual | TransitionCause::Reset | TransitionCause::External)
+    })
 }
 
 /// No state changed on either side since they parted: the larger counts stand.
-fn merge_counts(local: &Record, remote: &Record, context: Context<'_>) -> Step {
+fn merge_counts(local: &Record, remote: &Record, context: Context<'_>) -> Applied {
     let mut record = remote.clone();
     if matches!((&local.phase, &remote.phase), (Phase::Closed, Phase::Closed)) {
-        if local.row.failures > remote.row.failures {
-            record.row = local.row.clone();
+        if local.consecutive_failures.count > remote.consecutive_failures.count {
+            record.consecutive_failures = local.consecutive_failures.clone();
         }
         record.window = local.window.merged(&remote.window);
     }
@@ -105,29 +115,35 @@ fn merge_counts(local: &Record, remote: &Record, context: Context<'_>) -> Step {
         record.updated_by = Some(context.instance.clone());
         record.updated_at = context.now;
     }
-    Step { record, transition: None, effect: Effect::Counted }
+    Applied { record, transition: None, result: EventResult::Recorded }
 }
 
-fn latest(a: Option<Timestamp>, b: Option<Timestamp>) -> Option<Timestamp> {
+fn later(a: Option<Timestamp>, b: Option<Timestamp>) -> Option<Timestamp> {
     a.max(b)
 }
 
-fn same_row(a: &Record, b: &Record) -> bool {
-    a.row.failures == b.row.failures && a.trips == b.trips
+fn same_counters(a: &Record, b: &Record) -> bool {
+    a.consecutive_failures.count == b.consecutive_failures.count && a.trips == b.trips
 }
 
 /// The phase without its leases: whoever held one is no longer known to the others.
-fn settled(phase: &Phase, retry_at: Option<Timestamp>) -> Phase {
+fn resolve_phase(phase: &Phase, retry_at: Option<Timestamp>) -> Phase {
     match phase {
         Phase::Closed => Phase::Closed,
-        Phase::Forced { until } => Phase::Forced { until: *until },
+        Phase::ForcedOpen { until } => Phase::ForcedOpen { until: *until },
         Phase::Open(outage) | Phase::HalfOpen { outage, .. } => {
-            Phase::Open(Outage { retry_at: retry_at.unwrap_or(outage.retry_at), ..outage.clone() })
+            Phase::Open(OpenState { retry_at: retry_at.unwrap_or(outage.retry_at), ..outage.clone() })
         }
     }
 }
 
-fn write(record: Record, before: &Record, last_epoch: u64, cause: Cause, context: Context<'_>) -> Step {
+fn build_applied(
+    record: Record,
+    before: &Record,
+    last_epoch: u64,
+    cause: TransitionCause,
+    context: Context<'_>,
+) -> Applied {
     let Context { instance, now, .. } = context;
     let mut record = Record {
         epoch: next_epoch(last_epoch, now),
@@ -136,16 +152,16 @@ fn write(record: Record, before: &Record, last_epoch: u64, cause: Cause, context
         ..record
     };
     record.window.prune(context.policy, now);
-    let reason = Reason { kind: cause, ..record.reason.clone().unwrap_or_else(|| Reason::of(cause)) };
+    let reason = Reason { cause, ..record.reason.clone().unwrap_or_else(|| Reason::new(cause)) };
     let transition = Transition {
-        from: before.written_state(),
-        to: record.written_state(),
+        from: before.stored_state(),
+        to: record.stored_state(),
         epoch: record.epoch,
         reason,
         instance: instance.clone(),
         at: now,
     };
-    Step { record, transition: Some(transition), effect: Effect::Counted }
+    Applied { record, transition: Some(transition), result: EventResult::Recorded }
 }
 
 #[cfg(test)]

@@ -19,7 +19,7 @@ pub struct Failure {
 impl Failure {
     /// A failure without further particulars.
     #[must_use]
-    pub const fn of(kind: FailureKind) -> Self {
+    pub const fn new(kind: FailureKind) -> Self {
         Self { kind, status: None, error_type: None, error_code: None }
     }
 
@@ -43,7 +43,8 @@ pub enum FailureKind {
     /// An answer or event that is not what the provider promises.
     Invalid,
     /// A connection or stream that ended before its finish.
-    Cut,
+    #[serde(rename = "cut")]
+    Truncated,
     /// A 429.
     RateLimited,
     /// Spent quota or credit, or a spend limit.
@@ -61,10 +62,10 @@ pub enum Outcome {
     /// The provider's fault (C1).
     Failed(Failure),
     /// The provider asks to be left alone (B9): for `wait`, or for the longest rest where it does not say.
-    Rest {
+    RateLimited {
         /// How the provider put it.
         failure: Failure,
         /// For how long; `None`: `max_cooldown`.
-        wait: Option<Duration>,
+        retry_after: Option<Duration>,
     },
 }

@@ -71,7 +71,7 @@ impl fmt::Display for State {
 /// What led to a transition: a call's failure, or something else.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Cause {
+pub enum TransitionCause {
     /// See [`FailureKind::Connection`].
     Connection,
     /// See [`FailureKind::Timeout`].
@@ -81,7 +81,8 @@ pub enum Cause {
     /// See [`FailureKind::Invalid`].
     Invalid,
     /// See [`FailureKind::Cut`].
-    Cut,
+    #[serde(rename = "cut")]
+    Truncated,
     /// See [`FailureKind::RateLimited`].
     RateLimited,
     /// See [`FailureKind::Quota`].
@@ -97,7 +98,8 @@ pub enum Cause {
     /// The key was deleted, or a person reset the circuit.
     Reset,
     /// An Open SWE instance or a person with `redis-cli` wrote the value.
-    Foreign,
+    #[serde(rename = "foreign")]
+    External,
     /// Redis lost its data and an instance wrote back what it knew (F5).
     Restored,
     /// What was learnt while Redis was away (F4).
@@ -107,7 +109,7 @@ pub enum Cause {
     Other,
 }
 
-impl Cause {
+impl TransitionCause {
     /// The word that stands for it in Redis and in metrics.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -116,7 +118,7 @@ impl Cause {
             Self::Timeout => "timeout",
             Self::Status => "status",
             Self::Invalid => "invalid",
-            Self::Cut => "cut",
+            Self::Truncated => "cut",
             Self::RateLimited => "rate_limited",
             Self::Quota => "quota",
             Self::UnknownModel => "unknown_model",
@@ -124,7 +126,7 @@ impl Cause {
             Self::Recovered => "recovered",
             Self::Manual => "manual",
             Self::Reset => "reset",
-            Self::Foreign => "foreign",
+            Self::External => "foreign",
             Self::Restored => "restored",
             Self::Merged => "merged",
             Self::Other => "other",
@@ -132,14 +134,14 @@ impl Cause {
     }
 }
 
-impl From<FailureKind> for Cause {
+impl From<FailureKind> for TransitionCause {
     fn from(kind: FailureKind) -> Self {
         match kind {
             FailureKind::Connection => Self::Connection,
             FailureKind::Timeout => Self::Timeout,
             FailureKind::Status => Self::Status,
             FailureKind::Invalid => Self::Invalid,
-            FailureKind::Cut => Self::Cut,
+            FailureKind::Truncated => Self::Truncated,
             FailureKind::RateLimited => Self::RateLimited,
             FailureKind::Quota => Self::Quota,
             FailureKind::UnknownModel => Self::UnknownModel,
@@ -150,15 +152,18 @@ impl From<FailureKind> for Cause {
 /// The rule by which failures opened a circuit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Rule {
+pub enum TripRule {
     /// Failures in a row.
-    Row,
+    #[serde(rename = "row")]
+    ConsecutiveFailures,
     /// The share of failed calls.
-    Rate,
+    #[serde(rename = "rate")]
+    FailureRate,
     /// A probe failed.
     Probe,
     /// The provider asked for a rest (B9).
-    Rest,
+    #[serde(rename = "rest")]
+    Cooldown,
     /// A word of a later version.
     #[serde(other)]
     Other,
@@ -169,10 +174,11 @@ pub enum Rule {
 #[serde(rename_all = "camelCase")]
 pub struct Reason {
     /// What led to it.
-    pub kind: Cause,
+    #[serde(rename = "kind")]
+    pub cause: TransitionCause,
     /// By which rule, where a call's failure led to it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub rule: Option<Rule>,
+    pub rule: Option<TripRule>,
     /// The HTTP status of the last failure.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status: Option<u16>,
@@ -183,34 +189,34 @@ pub struct Reason {
     #[serde(default, rename = "code", skip_serializing_if = "Option::is_none")]
     pub error_code: Option<String>,
     /// What a person gave as the reason.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub why: Option<String>,
+    #[serde(default, rename = "why", skip_serializing_if = "Option::is_none")]
+    pub operator_reason: Option<String>,
 }
 
 impl Reason {
     /// A reason without particulars.
     #[must_use]
-    pub const fn of(kind: Cause) -> Self {
-        Self { kind, rule: None, status: None, error_type: None, error_code: None, why: None }
+    pub const fn new(cause: TransitionCause) -> Self {
+        Self { cause, rule: None, status: None, error_type: None, error_code: None, operator_reason: None }
     }
 
     /// A call's failure, under a rule.
     #[must_use]
-    pub fn failure(failure: &Failure, rule: Rule) -> Self {
+    pub fn failure(failure: &Failure, rule: TripRule) -> Self {
         Self {
-            kind: failure.kind.into(),
+            cause: failure.kind.into(),
             rule: Some(rule),
             status: failure.status,
             error_type: failure.error_type.clone(),
             error_code: failure.error_code.clone(),
-            why: None,
+            operator_reason: None,
         }
     }
 
     /// A person's word, with what they gave as the reason.
     #[must_use]
-    pub fn manual(why: Option<String>) -> Self {
-        Self { why, ..Self::of(Cause::Manual) }
+    pub fn manual(reason: Option<String>) -> Self {
+        Self { operator_reason: reason, ..Self::new(TransitionCause::Manual) }
     }
 }
 

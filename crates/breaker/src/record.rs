@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::{InstanceId, Policy, Reason, State, Timestamp, window::Window};
 
 /// How long a key lives after its last change, as Open SWE has it (DESIGN 1.1).
-const LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
+const RECORD_TTL: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// A lease is taken over only so long after its end, so that two clocks that differ by what the store tolerates
 /// still agree that it is over.
@@ -17,11 +17,11 @@ pub struct Record {
     /// Grows at every change of state, so that an outcome can tell whether it is late (B4).
     pub epoch: u64,
     /// The epoch in which it was learnt, if the store has lost it since and it was written anew in a later one (F5).
-    pub learnt_in: Option<u64>,
+    pub origin_epoch: Option<u64>,
     /// Closed, open, half-open or forced.
     pub phase: Phase,
     /// Failures in a row.
-    pub row: Row,
+    pub consecutive_failures: ConsecutiveFailures,
     /// How often it opened in a row without having closed; open periods grow with it (B8).
     pub trips: u32,
     /// Why it is as it is.
@@ -29,7 +29,7 @@ pub struct Record {
     /// Calls and failures, for the failure rate.
     pub window: Window,
     /// Instances that cannot connect to the provider while others may (F7).
-    pub cut_off: Vec<CutOff>,
+    pub blocked_instances: Vec<InstanceBlock>,
     /// Who wrote it last.
     pub updated_by: Option<InstanceId>,
     /// When it was written last.
@@ -42,18 +42,18 @@ pub enum Phase {
     /// Admits all.
     Closed,
     /// Refuses all until its deadline; then the first probe makes it half-open.
-    Open(Outage),
+    Open(OpenState),
     /// Admits leased probes.
     HalfOpen {
         /// The outage that the probes are to end.
-        outage: Outage,
+        outage: OpenState,
         /// Probes that are under way, or whose lease ended without anybody taking the place.
         leases: Vec<Lease>,
         /// Probes that succeeded so far.
         successes: u32,
     },
     /// Opened by a person: refuses all, whatever calls and time bring (B10).
-    Forced {
+    ForcedOpen {
         /// Its own end, after which it probes; `None`: until a person closes it.
         until: Option<Timestamp>,
     },
@@ -61,13 +61,13 @@ pub enum Phase {
 
 /// An outage as the circuit sees it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Outage {
+pub struct OpenState {
     /// When it opened; of a rest, 180 s before `retry_at` (B9).
     pub opened_at: Timestamp,
     /// When a probe may be tried.
     pub retry_at: Timestamp,
     /// Made of this one instance's connection failures alone: the others may probe at once (F7).
-    pub alone: Option<InstanceId>,
+    pub sole_reporter: Option<InstanceId>,
 }
 
 /// Leave to probe, for a while.
@@ -85,46 +85,46 @@ pub struct Lease {
 impl Lease {
     /// Whether it still holds its place.
     #[must_use]
-    pub fn lives(&self, now: Timestamp) -> bool {
+    pub fn is_active(&self, now: Timestamp) -> bool {
         now < self.until + LEASE_GRACE
     }
 }
 
 /// Failures in a row.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
-pub struct Row {
+pub struct ConsecutiveFailures {
     /// How many.
-    pub failures: u32,
+    pub count: u32,
     /// Those of them that do not trip: they were told late, and calls that went well may have come between.
-    pub late: u32,
+    pub late_count: u32,
     /// When the first of them was that was told in time; until there is one, when the last was told.
     pub since: Timestamp,
     /// When the last failure was, of this row or before it.
     pub last: Timestamp,
     /// All of them are connection failures of this one instance (F7).
-    pub alone: Option<InstanceId>,
+    pub sole_reporter: Option<InstanceId>,
 }
 
-impl Row {
+impl ConsecutiveFailures {
     /// The row with what is too long ago forgotten.
     #[must_use]
-    pub fn remembered(&self, policy: &Policy, now: Timestamp) -> Self {
-        let dated = self.last != Timestamp::NEVER;
-        if self.failures > 0 && dated && now.since(self.last) >= policy.failures_ttl {
+    pub fn without_expired(&self, policy: &Policy, now: Timestamp) -> Self {
+        let has_timestamp = self.last != Timestamp::NEVER;
+        if self.count > 0 && has_timestamp && now.since(self.last) >= policy.failures_ttl {
             return Self { last: self.last, ..Self::default() };
         }
         self.clone()
     }
 
-    pub(crate) fn trips(&self, policy: &Policy) -> bool {
-        long_enough(self.failures - self.late.min(self.failures), self.since, self.last, policy)
+    pub(crate) fn reaches_threshold(&self, policy: &Policy) -> bool {
+        threshold_reached(self.count - self.late_count.min(self.count), self.since, self.last, policy)
     }
 }
 
 /// The connection failures in a row of one instance, and how long it leaves the model alone for them.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct CutOff {
+pub struct InstanceBlock {
     /// Whose network it is.
     pub instance: InstanceId,
     /// Connection failures in a row, of this instance.
@@ -139,14 +139,14 @@ pub struct CutOff {
     pub trips: u32,
 }
 
-impl CutOff {
-    pub(crate) fn trips(&self, policy: &Policy) -> bool {
-        long_enough(self.failures, self.since, self.last, policy)
+impl InstanceBlock {
+    pub(crate) fn reaches_threshold(&self, policy: &Policy) -> bool {
+        threshold_reached(self.failures, self.since, self.last, policy)
     }
 }
 
 /// The rule for failures in a row: enough of them over some time, or very many.
-fn long_enough(failures: u32, since: Timestamp, last: Timestamp, policy: &Policy) -> bool {
+fn threshold_reached(failures: u32, since: Timestamp, last: Timestamp, policy: &Policy) -> bool {
     failures >= policy.burst_threshold
         || (failures >= policy.failure_threshold && last.since(since) >= policy.min_failure_span)
 }
@@ -157,13 +157,13 @@ impl Record {
     pub fn closed(epoch: u64) -> Self {
         Self {
             epoch,
-            learnt_in: None,
+            origin_epoch: None,
             phase: Phase::Closed,
-            row: Row::default(),
+            consecutive_failures: ConsecutiveFailures::default(),
             trips: 0,
             reason: None,
             window: Window::default(),
-            cut_off: Vec::new(),
+            blocked_instances: Vec::new(),
             updated_by: None,
             updated_at: Timestamp::NEVER,
         }
@@ -181,8 +181,8 @@ impl Record {
 
     /// How new it is, as an epoch.
     #[must_use]
-    pub fn newness(&self) -> u64 {
-        self.learnt_in.unwrap_or(self.epoch)
+    pub fn recency(&self) -> u64 {
+        self.origin_epoch.unwrap_or(self.epoch)
     }
 
     /// The state as people see it: an open circuit whose time has come is half-open (DESIGN 1.1).
@@ -192,18 +192,18 @@ impl Record {
             Phase::Closed => State::Closed,
             Phase::HalfOpen { .. } => State::HalfOpen,
             Phase::Open(outage) if outage.retry_at <= now => State::HalfOpen,
-            Phase::Forced { until: Some(until) } if *until <= now => State::HalfOpen,
-            Phase::Open(_) | Phase::Forced { .. } => State::Open,
+            Phase::ForcedOpen { until: Some(until) } if *until <= now => State::HalfOpen,
+            Phase::Open(_) | Phase::ForcedOpen { .. } => State::Open,
         }
     }
 
     /// The state as it was written: the one that transitions are told between.
     #[must_use]
-    pub const fn written_state(&self) -> State {
+    pub const fn stored_state(&self) -> State {
         match self.phase {
             Phase::Closed => State::Closed,
             Phase::HalfOpen { .. } => State::HalfOpen,
-            Phase::Open(_) | Phase::Forced { .. } => State::Open,
+            Phase::Open(_) | Phase::ForcedOpen { .. } => State::Open,
         }
     }
 
@@ -213,111 +213,117 @@ impl Record {
         match &self.phase {
             Phase::Closed => None,
             Phase::Open(outage) | Phase::HalfOpen { outage, .. } => Some(outage.retry_at),
-            Phase::Forced { until } => *until,
+            Phase::ForcedOpen { until } => *until,
         }
     }
 
     /// Whether a person opened it.
     #[must_use]
     pub const fn is_forced(&self) -> bool {
-        matches!(self.phase, Phase::Forced { .. })
+        matches!(self.phase, Phase::ForcedOpen { .. })
     }
 
     /// How long its key is to live from `now` on; `None`: for ever (B8, DESIGN 1.1).
     #[must_use]
-    pub fn lifetime(&self, now: Timestamp) -> Option<Duration> {
+    pub fn ttl(&self, now: Timestamp) -> Option<Duration> {
         let deadline = match &self.phase {
-            Phase::Forced { .. } => return None,
+            Phase::ForcedOpen { .. } => return None,
             Phase::Closed => now,
             Phase::Open(outage) => outage.retry_at,
             Phase::HalfOpen { outage, leases, .. } => {
                 leases.iter().map(|lease| lease.until).max().unwrap_or(now).max(outage.retry_at)
             }
         };
-        let held = self.cut_off.iter().map(|held| held.until).max().unwrap_or(now);
-        Some(LIFETIME.max(deadline.max(held).since(now) + LEASE_GRACE))
+        let block =
+            self.blocked_instances.iter().map(|latest_block_end| latest_block_end.until).max().unwrap_or(now);
+        Some(RECORD_TTL.max(deadline.max(block).since(now) + LEASE_GRACE))
     }
 
     /// Whether every call is admitted, whoever makes it and when, and no success would change anything: how a circuit
     /// is nearly always.
     #[must_use]
-    pub const fn is_calm(&self) -> bool {
+    pub const fn is_pristine(&self) -> bool {
         matches!(self.phase, Phase::Closed)
-            && self.row.failures == 0
+            && self.consecutive_failures.count == 0
             && self.trips == 0
-            && self.cut_off.is_empty()
+            && self.blocked_instances.is_empty()
     }
 
     /// The same record by a clock that is so many ms ahead of the one it was made by: what an instance learnt before it
     /// ever heard the store's time (B7). An epoch is a time, too, but one that began below every epoch stays there.
     #[must_use]
-    pub fn moved(&self, millis: i64) -> Self {
+    pub fn shifted_by(&self, millis: i64) -> Self {
         let mut record = self.clone();
-        for epoch in std::iter::once(&mut record.epoch).chain(&mut record.learnt_in) {
+        for epoch in std::iter::once(&mut record.epoch).chain(&mut record.origin_epoch) {
             *epoch = epoch.checked_add_signed(millis).unwrap_or(*epoch);
         }
-        record.row.since = record.row.since.moved(millis);
-        record.row.last = record.row.last.moved(millis);
-        record.updated_at = record.updated_at.moved(millis);
+        record.consecutive_failures.since = record.consecutive_failures.since.shifted_by(millis);
+        record.consecutive_failures.last = record.consecutive_failures.last.shifted_by(millis);
+        record.updated_at = record.updated_at.shifted_by(millis);
         match &mut record.phase {
             Phase::Closed => {}
-            Phase::Open(outage) => outage.move_by(millis),
+            Phase::Open(outage) => outage.shift(millis),
             Phase::HalfOpen { outage, leases, .. } => {
-                outage.move_by(millis);
+                outage.shift(millis);
                 for lease in leases {
-                    lease.until = lease.until.moved(millis);
+                    lease.until = lease.until.shifted_by(millis);
                 }
             }
-            Phase::Forced { until } => *until = until.map(|until| until.moved(millis)),
+            Phase::ForcedOpen { until } => *until = until.map(|until| until.shifted_by(millis)),
         }
         for bucket in &mut record.window.buckets {
-            bucket.start = bucket.start.moved(millis);
+            bucket.start = bucket.start.shifted_by(millis);
         }
-        for held in &mut record.cut_off {
-            held.since = held.since.moved(millis);
-            held.last = held.last.moved(millis);
-            held.until = held.until.moved(millis);
+        for block in &mut record.blocked_instances {
+            block.since = block.since.shifted_by(millis);
+            block.last = block.last.shifted_by(millis);
+            block.until = block.until.shifted_by(millis);
         }
         record
     }
 
     /// Whether a success of `instance` would change anything: steady success writes nothing (B6).
     #[must_use]
-    pub fn success_is_news(&self, instance: &InstanceId) -> bool {
-        self.row.failures > 0 || self.trips > 0 || self.cut_off.iter().any(|held| held.instance == *instance)
+    pub fn success_changes_state(&self, instance: &InstanceId) -> bool {
+        self.consecutive_failures.count > 0
+            || self.trips > 0
+            || self.blocked_instances.iter().any(|block| block.instance == *instance)
     }
 
     /// The record as if it had been written now, where a clock that had not heard the store yet wrote it ahead of time
     /// (B7). Two clocks that the store tolerates may differ by [`LEASE_GRACE`].
-    pub(crate) fn not_ahead_of(&self, now: Timestamp) -> Self {
+    pub(crate) fn clamped_to(&self, now: Timestamp) -> Self {
         let ahead = self.updated_at.since(now);
         let mut record = self.clone();
         if ahead <= LEASE_GRACE {
             return record;
         }
         match &mut record.phase {
-            Phase::Closed | Phase::Forced { until: None } => {}
-            Phase::Forced { until: Some(until) } => *until = *until - ahead,
+            Phase::Closed | Phase::ForcedOpen { until: None } => {}
+            Phase::ForcedOpen { until: Some(until) } => *until = *until - ahead,
             Phase::Open(outage) | Phase::HalfOpen { outage, .. } => {
                 outage.opened_at = outage.opened_at - ahead;
                 outage.retry_at = outage.retry_at - ahead;
             }
         }
-        for held in &mut record.cut_off {
-            held.until = held.until - ahead;
-            (held.since, held.last) = (held.since.min(now), held.last.min(now));
+        for block in &mut record.blocked_instances {
+            block.until = block.until - ahead;
+            (block.since, block.last) = (block.since.min(now), block.last.min(now));
         }
-        record.row.since = record.row.since.min(now);
-        record.row.last = record.row.last.min(now);
-        record.window.forget_after(now);
+        record.consecutive_failures.since = record.consecutive_failures.since.min(now);
+        record.consecutive_failures.last = record.consecutive_failures.last.min(now);
+        record.window.drop_after(now);
         record.updated_at = now;
         record
     }
 
     /// The deadline before which `instance` is to leave the model alone because it cannot connect to it (F7).
     #[must_use]
-    pub fn held_until(&self, instance: &InstanceId, now: Timestamp) -> Option<Timestamp> {
-        self.cut_off.iter().find(|held| held.instance == *instance && now < held.until).map(|held| held.until)
+    pub fn blocked_until(&self, instance: &InstanceId, now: Timestamp) -> Option<Timestamp> {
+        self.blocked_instances
+            .iter()
+            .find(|block| block.instance == *instance && now < block.until)
+            .map(|held| held.until)
     }
 }
 
@@ -328,15 +334,15 @@ pub fn next_epoch(last: u64, now: Timestamp) -> u64 {
     last.saturating_add(1).max(now.as_millis())
 }
 
-impl Outage {
-    fn move_by(&mut self, millis: i64) {
-        self.opened_at = self.opened_at.moved(millis);
-        self.retry_at = self.retry_at.moved(millis);
+impl OpenState {
+    fn shift(&mut self, millis: i64) {
+        self.opened_at = self.opened_at.shifted_by(millis);
+        self.retry_at = self.retry_at.shifted_by(millis);
     }
 
     /// Whether it is another instance's own trouble, so that `instance` may probe before its time (F7).
     #[must_use]
-    pub fn is_others(&self, instance: &InstanceId) -> bool {
-        self.alone.as_ref().is_some_and(|alone| alone != instance)
+    pub fn is_reported_by_other(&self, instance: &InstanceId) -> bool {
+        self.sole_reporter.as_ref().is_some_and(|reporter| reporter != instance)
     }
 }

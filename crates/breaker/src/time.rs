@@ -19,7 +19,7 @@ impl Timestamp {
 
     /// The latest time that JavaScript's `Date` can be. Nobody means a later one, and Redis could not expire a key at
     /// it, so nothing that is read or added up goes beyond.
-    pub const LATEST: Self = Self(8_640_000_000_000_000);
+    pub const MAX: Self = Self(8_640_000_000_000_000);
 
     /// A point in time so many milliseconds after the Unix epoch.
     #[must_use]
@@ -35,7 +35,7 @@ impl Timestamp {
 
     /// The same moment by a clock that is so many ms ahead of the one it was read from. Never stays never.
     #[must_use]
-    pub const fn moved(self, millis: i64) -> Self {
+    pub const fn shifted_by(self, millis: i64) -> Self {
         if self.0 == 0 { self } else { Self(self.0.saturating_add_signed(millis)) }
     }
 
@@ -56,7 +56,7 @@ impl Add<Duration> for Timestamp {
     type Output = Self;
 
     fn add(self, duration: Duration) -> Self {
-        Self(self.0.saturating_add(millis(duration))).min(Self::LATEST)
+        Self(self.0.saturating_add(millis(duration))).min(Self::MAX)
     }
 }
 

@@ -3,7 +3,7 @@
 use crate::{InstanceId, Policy, Timestamp, millis};
 
 /// A window is kept in so many buckets, so its edge moves in steps of a tenth.
-const BUCKETS: u64 = 10;
+const BUCKET_COUNT: u64 = 10;
 
 /// Counts by bucket, oldest first.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
@@ -23,42 +23,42 @@ pub struct Bucket {
     /// Connection failures.
     pub connection_failures: u32,
     /// Whose connection failures they are.
-    pub origin: Origin,
+    pub sources: FailureSources,
 }
 
 /// Whose connection failures were counted.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
-pub enum Origin {
+pub enum FailureSources {
     /// There were none.
     #[default]
-    Nobody,
+    Empty,
     /// One instance's alone (F7).
-    One(InstanceId),
+    Single(InstanceId),
     /// Several instances'.
-    Several,
+    Multiple,
 }
 
-impl Origin {
-    fn join(&self, other: &Self) -> Self {
+impl FailureSources {
+    fn union(&self, other: &Self) -> Self {
         match (self, other) {
-            (Self::Nobody, origin) | (origin, Self::Nobody) => origin.clone(),
-            (Self::One(a), Self::One(b)) if a == b => self.clone(),
-            _ => Self::Several,
+            (Self::Empty, sources) | (sources, Self::Empty) => sources.clone(),
+            (Self::Single(a), Self::Single(b)) if a == b => self.clone(),
+            _ => Self::Multiple,
         }
     }
 }
 
 /// What a window says about the failure rate.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Verdict {
-    Fine,
-    Trip { alone: Option<InstanceId> },
+pub(crate) enum RateVerdict {
+    WithinLimit,
+    Trip { sole_reporter: Option<InstanceId> },
 }
 
 /// The beginning of the bucket that `at` falls into.
 #[must_use]
 pub fn bucket_start(policy: &Policy, at: Timestamp) -> Timestamp {
-    let width = (millis(policy.window) / BUCKETS).max(1);
+    let width = (millis(policy.window) / BUCKET_COUNT).max(1);
     Timestamp::from_millis(at.as_millis() / width * width)
 }
 
@@ -81,13 +81,18 @@ impl Window {
         bucket.calls = bucket.calls.saturating_add(calls);
     }
 
-    pub(crate) fn add_failure(&mut self, policy: &Policy, at: Timestamp, cut_off: Option<&InstanceId>) {
+    pub(crate) fn add_failure(
+        &mut self,
+        policy: &Policy,
+        at: Timestamp,
+        unreachable_from: Option<&InstanceId>,
+    ) {
         let bucket = self.bucket(policy, at);
         bucket.calls = bucket.calls.saturating_add(1);
         bucket.failures = bucket.failures.saturating_add(1);
-        if let Some(instance) = cut_off {
+        if let Some(instance) = unreachable_from {
             bucket.connection_failures = bucket.connection_failures.saturating_add(1);
-            bucket.origin = bucket.origin.join(&Origin::One(instance.clone()));
+            bucket.sources = bucket.sources.union(&FailureSources::Single(instance.clone()));
         }
     }
 
@@ -98,28 +103,34 @@ impl Window {
     }
 
     /// Leaves out what is said to have happened later than now.
-    pub(crate) fn forget_after(&mut self, now: Timestamp) {
+    pub(crate) fn drop_after(&mut self, now: Timestamp) {
         self.buckets.retain(|bucket| bucket.start <= now);
     }
 
     /// One instance's connection failures must not take the model from the others, so they are judged apart (F7).
-    pub(crate) fn verdict(&self, policy: &Policy, now: Timestamp) -> Verdict {
-        let Some(rate) = policy.failure_rate else { return Verdict::Fine };
-        let trips = |failures: u32, calls: u32| {
+    pub(crate) fn evaluate_rate(&self, policy: &Policy, now: Timestamp) -> RateVerdict {
+        let Some(rate) = policy.failure_rate else { return RateVerdict::WithinLimit };
+        let exceeds_rate = |failures: u32, calls: u32| {
             calls >= policy.minimum_calls && f64::from(failures) >= rate * f64::from(calls)
         };
         let sum = self.sum(policy, now);
-        let everything = sum.failures > 0 && trips(sum.failures, sum.calls);
-        let Origin::One(instance) = &sum.origin else {
-            return if everything { Verdict::Trip { alone: None } } else { Verdict::Fine };
+        let all_exceed = sum.failures > 0 && exceeds_rate(sum.failures, sum.calls);
+        let FailureSources::Single(instance) = &sum.sources else {
+            return if all_exceed {
+                RateVerdict::Trip { sole_reporter: None }
+            } else {
+                RateVerdict::WithinLimit
+            };
         };
-        let others = sum.failures.saturating_sub(sum.connection_failures);
-        if others > 0 && trips(others, sum.calls.saturating_sub(sum.connection_failures)) {
-            Verdict::Trip { alone: None }
-        } else if everything {
-            Verdict::Trip { alone: Some(instance.clone()) }
+        let other_failures = sum.failures.saturating_sub(sum.connection_failures);
+        if other_failures > 0
+            && exceeds_rate(other_failures, sum.calls.saturating_sub(sum.connection_failures))
+        {
+            RateVerdict::Trip { sole_reporter: None }
+        } else if all_exceed {
+            RateVerdict::Trip { sole_reporter: Some(instance.clone()) }
         } else {
-            Verdict::Fine
+            RateVerdict::WithinLimit
         }
     }
 
@@ -139,14 +150,19 @@ impl Window {
 
     fn sum(&self, policy: &Policy, now: Timestamp) -> Bucket {
         let edge = bucket_start(policy, now - policy.window);
-        let empty =
-            Bucket { start: now, calls: 0, failures: 0, connection_failures: 0, origin: Origin::Nobody };
+        let empty = Bucket {
+            start: now,
+            calls: 0,
+            failures: 0,
+            connection_failures: 0,
+            sources: FailureSources::Empty,
+        };
         self.buckets.iter().filter(|bucket| bucket.start > edge).fold(empty, |sum, bucket| Bucket {
             start: sum.start,
             calls: sum.calls.saturating_add(bucket.calls),
             failures: sum.failures.saturating_add(bucket.failures),
             connection_failures: sum.connection_failures.saturating_add(bucket.connection_failures),
-            origin: sum.origin.join(&bucket.origin),
+            sources: sum.sources.union(&bucket.sources),
         })
     }
 
@@ -155,8 +171,13 @@ impl Window {
         let index = match self.buckets.binary_search_by_key(&start, |bucket| bucket.start) {
             Ok(index) => index,
             Err(index) => {
-                let empty =
-                    Bucket { start, calls: 0, failures: 0, connection_failures: 0, origin: Origin::Nobody };
+                let empty = Bucket {
+                    start,
+                    calls: 0,
+                    failures: 0,
+                    connection_failures: 0,
+                    sources: FailureSources::Empty,
+                };
                 self.buckets.insert(index, empty);
                 index
             }

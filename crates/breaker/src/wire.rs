@@ -9,12 +9,12 @@ use serde_json::{Map, Value, json};
 
 use crate::{
     Context, InstanceId, Phase, Policy, Reason, Record, Timestamp, Transition,
-    record::{CutOff, Outage, Row, next_epoch},
-    window::{Bucket, Origin, Window},
+    record::{ConsecutiveFailures, InstanceBlock, OpenState, next_epoch},
+    window::{Bucket, FailureSources, Window},
 };
 
 /// The fields that have a meaning here; others are carried along untouched.
-const FIELDS: [&str; 13] = [
+const KNOWN_FIELDS: [&str; 13] = [
     "state",
     "failureCount",
     "lastFailureTime",
@@ -31,7 +31,7 @@ const FIELDS: [&str; 13] = [
 ];
 
 /// The largest whole number that JavaScript keeps exactly. Epochs go on from a foreign one, so it must leave room.
-const LARGEST_FOREIGN_EPOCH: u64 = (1 << 53) - 1;
+const MAX_EXTERNAL_EPOCH: u64 = (1 << 53) - 1;
 
 /// Fields of a value that this version does not know; they survive every write.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -41,12 +41,12 @@ pub struct Extras(Map<String, Value>);
 #[derive(Debug, Clone, PartialEq)]
 pub enum Document {
     /// Written by Switchboard.
-    Ours(Record, Extras),
+    Native(Record, Extras),
     /// Written by an Open SWE instance or a person: to be adopted (see [`adopt`]). Until then it is obeyed in
     /// epoch 0, so that outcomes of the meantime are void.
-    Foreign(Record, Extras),
+    External(Record, Extras),
     /// Not a circuit's JSON: counts as closed and is overwritten at the next change.
-    Garbage,
+    Invalid,
 }
 
 impl Document {
@@ -58,26 +58,31 @@ impl Document {
 
     /// Reads a value as a foreign one, though it may carry a seal: one that somebody has brought back.
     #[must_use]
-    pub fn parse_unsealed(bytes: &[u8], policy: &Policy) -> Self {
+    pub fn parse_as_external(bytes: &[u8], policy: &Policy) -> Self {
         Self::read(bytes, policy, |_, _| false)
     }
 
-    fn read(bytes: &[u8], policy: &Policy, holds: impl FnOnce(&Map<String, Value>, Value) -> bool) -> Self {
-        let Ok(Value::Object(mut fields)) = serde_json::from_slice(bytes) else { return Self::Garbage };
-        let Some(open) = read_state(&fields) else { return Self::Garbage };
-        let sealed = fields.remove("seal").is_some_and(|seal| holds(&fields, seal));
-        let record = if sealed { read_ours(&fields, open) } else { read_foreign(&fields, open, policy) };
-        fields.retain(|name, _| !FIELDS.contains(&name.as_str()));
-        if sealed { Self::Ours(record, Extras(fields)) } else { Self::Foreign(record, Extras(fields)) }
+    fn read(
+        bytes: &[u8],
+        policy: &Policy,
+        is_valid_seal: impl FnOnce(&Map<String, Value>, Value) -> bool,
+    ) -> Self {
+        let Ok(Value::Object(mut fields)) = serde_json::from_slice(bytes) else { return Self::Invalid };
+        let Some(open) = read_state(&fields) else { return Self::Invalid };
+        let is_native = fields.remove("seal").is_some_and(|seal| is_valid_seal(&fields, seal));
+        let record =
+            if is_native { read_native(&fields, open) } else { read_external(&fields, open, policy) };
+        fields.retain(|name, _| !KNOWN_FIELDS.contains(&name.as_str()));
+        if is_native { Self::Native(record, Extras(fields)) } else { Self::External(record, Extras(fields)) }
     }
 
     /// The record to act on, and what to carry along when it is written.
     #[must_use]
     pub fn into_parts(self) -> (Record, Extras) {
         match self {
-            Self::Ours(record, extras) => (record, extras),
-            Self::Foreign(record, extras) => (Record { epoch: 0, ..record }, extras),
-            Self::Garbage => (Record::closed(0), Extras::default()),
+            Self::Native(record, extras) => (record, extras),
+            Self::External(record, extras) => (Record { epoch: 0, ..record }, extras),
+            Self::Invalid => (Record::closed(0), Extras::default()),
         }
     }
 }
@@ -85,21 +90,21 @@ impl Document {
 /// Takes a foreign value over: what it says, in an epoch of its own, so that permits from before are void.
 /// `before` is what the instance knew of the circuit.
 #[must_use]
-pub fn adopt(foreign: &Record, before: Option<&Record>, context: Context<'_>) -> (Record, Transition) {
+pub fn adopt(external: &Record, before: Option<&Record>, context: Context<'_>) -> (Record, Transition) {
     let Context { instance, now, .. } = context;
-    let last = foreign.epoch.max(before.map_or(0, |record| record.epoch));
+    let last = external.epoch.max(before.map_or(0, |record| record.epoch));
     let record = Record {
         epoch: next_epoch(last, now),
-        reason: Some(Reason::of(crate::Cause::Foreign)),
+        reason: Some(Reason::new(crate::TransitionCause::External)),
         updated_by: Some(instance.clone()),
         updated_at: now,
-        ..foreign.clone()
+        ..external.clone()
     };
     let transition = Transition {
-        from: before.unwrap_or(foreign).written_state(),
-        to: record.written_state(),
+        from: before.unwrap_or(external).stored_state(),
+        to: record.stored_state(),
         epoch: record.epoch,
-        reason: Reason::of(crate::Cause::Foreign),
+        reason: Reason::new(crate::TransitionCause::External),
         instance: instance.clone(),
         at: now,
     };
@@ -112,8 +117,8 @@ pub fn encode(record: &Record, extras: &Extras) -> Vec<u8> {
     let mut fields = Map::new();
     let closed = matches!(record.phase, Phase::Closed);
     fields.insert("state".into(), json!(if closed { "CLOSED" } else { "OPEN" }));
-    fields.insert("failureCount".into(), json!(record.row.failures));
-    fields.insert("lastFailureTime".into(), json!(record.row.last));
+    fields.insert("failureCount".into(), json!(record.consecutive_failures.count));
+    fields.insert("lastFailureTime".into(), json!(record.consecutive_failures.last));
     if let Phase::Open(outage) | Phase::HalfOpen { outage, .. } = &record.phase {
         fields.insert("openedAt".into(), json!(outage.opened_at));
     }
@@ -132,7 +137,7 @@ pub fn encode(record: &Record, extras: &Extras) -> Vec<u8> {
     if let Some(reason) = &record.reason {
         fields.insert("reason".into(), json!(reason));
     }
-    let counts = WireWindow::of(record);
+    let counts = WireWindow::from_record(record);
     if counts != WireWindow::default() {
         fields.insert("window".into(), json!(counts));
     }
@@ -161,73 +166,90 @@ fn read_state(fields: &Map<String, Value>) -> Option<bool> {
     }
 }
 
-fn read_foreign(fields: &Map<String, Value>, open: bool, policy: &Policy) -> Record {
-    let opened_at = time(fields, "openedAt");
-    let phase = if forced(fields) {
-        Phase::Forced { until: Some(time(fields, "retryAt")).filter(|until| *until != Timestamp::NEVER) }
+fn read_external(fields: &Map<String, Value>, open: bool, policy: &Policy) -> Record {
+    let opened_at = read_timestamp(fields, "openedAt");
+    let phase = if is_forced(fields) {
+        Phase::ForcedOpen {
+            until: Some(read_timestamp(fields, "retryAt")).filter(|until| *until != Timestamp::NEVER),
+        }
     } else if !open {
         Phase::Closed
     } else if opened_at == Timestamp::NEVER {
-        Phase::Forced { until: None }
+        Phase::ForcedOpen { until: None }
     } else {
-        Phase::Open(Outage { opened_at, retry_at: opened_at + policy.open_duration, alone: None })
+        Phase::Open(OpenState { opened_at, retry_at: opened_at + policy.open_duration, sole_reporter: None })
     };
     Record {
         phase,
-        row: read_row(fields, None, None, 0),
-        reason: Some(Reason::of(crate::Cause::Foreign)),
-        ..Record::closed(number(fields, "epoch").min(LARGEST_FOREIGN_EPOCH))
+        consecutive_failures: read_consecutive_failures(fields, None, None, 0),
+        reason: Some(Reason::new(crate::TransitionCause::External)),
+        ..Record::closed(read_number(fields, "epoch").min(MAX_EXTERNAL_EPOCH))
     }
 }
 
-fn read_ours(fields: &Map<String, Value>, open: bool) -> Record {
-    let counts: WireWindow = part(fields, "window").unwrap_or_default();
-    let opened_at = time(fields, "openedAt");
-    let outage = Outage { opened_at, retry_at: time(fields, "retryAt"), alone: counts.alone };
+fn read_native(fields: &Map<String, Value>, open: bool) -> Record {
+    let counts: WireWindow = read_field(fields, "window").unwrap_or_default();
+    let opened_at = read_timestamp(fields, "openedAt");
+    let outage = OpenState {
+        opened_at,
+        retry_at: read_timestamp(fields, "retryAt"),
+        sole_reporter: counts.open_sole_reporter,
+    };
     let phase = if !open {
         Phase::Closed
-    } else if forced(fields) || opened_at == Timestamp::NEVER && !fields.contains_key("openedAt") {
-        Phase::Forced { until: fields.contains_key("retryAt").then_some(outage.retry_at) }
+    } else if is_forced(fields) || opened_at == Timestamp::NEVER && !fields.contains_key("openedAt") {
+        Phase::ForcedOpen { until: fields.contains_key("retryAt").then_some(outage.retry_at) }
     } else if fields.contains_key("probe") {
-        let leases = part(fields, "probe").unwrap_or_default();
+        let leases = read_field(fields, "probe").unwrap_or_default();
         Phase::HalfOpen { outage, leases, successes: counts.probe_successes }
     } else {
         Phase::Open(outage)
     };
     Record {
-        epoch: number(fields, "epoch"),
-        learnt_in: counts.learnt_in,
+        epoch: read_number(fields, "epoch"),
+        origin_epoch: counts.origin_epoch,
         phase,
-        row: read_row(fields, counts.row_since, counts.row_alone, counts.row_late),
-        trips: count(fields, "trips"),
-        reason: part(fields, "reason"),
+        consecutive_failures: read_consecutive_failures(
+            fields,
+            counts.failures_since,
+            counts.failures_sole_reporter,
+            counts.failures_late_count,
+        ),
+        trips: read_count(fields, "trips"),
+        reason: read_field(fields, "reason"),
         window: Window { buckets: counts.buckets.into_iter().map(Bucket::from).collect() },
-        cut_off: counts.cut_off,
-        updated_by: part(fields, "updatedBy"),
-        updated_at: time(fields, "updatedAt"),
+        blocked_instances: counts.blocked_instances,
+        updated_by: read_field(fields, "updatedBy"),
+        updated_at: read_timestamp(fields, "updatedAt"),
     }
 }
 
 /// Without failures there is no row that could have begun.
-fn read_row(
+fn read_consecutive_failures(
     fields: &Map<String, Value>,
     since: Option<Timestamp>,
-    alone: Option<InstanceId>,
-    late: u32,
-) -> Row {
-    let (failures, last) = (count(fields, "failureCount"), time(fields, "lastFailureTime"));
+    sole_reporter: Option<InstanceId>,
+    late_count: u32,
+) -> ConsecutiveFailures {
+    let (failures, last) = (read_count(fields, "failureCount"), read_timestamp(fields, "lastFailureTime"));
     match failures {
-        0 => Row { last, ..Row::default() },
-        _ => Row { failures, late: late.min(failures), since: since.unwrap_or(last), last, alone },
+        0 => ConsecutiveFailures { last, ..ConsecutiveFailures::default() },
+        _ => ConsecutiveFailures {
+            count: failures,
+            late_count: late_count.min(failures),
+            since: since.unwrap_or(last),
+            last,
+            sole_reporter,
+        },
     }
 }
 
-fn forced(fields: &Map<String, Value>) -> bool {
+fn is_forced(fields: &Map<String, Value>) -> bool {
     !matches!(fields.get("forced"), None | Some(Value::Null | Value::Bool(false)))
 }
 
 /// Absent or senseless numbers are 0, huge ones the largest that fit.
-fn number(fields: &Map<String, Value>, name: &str) -> u64 {
+fn read_number(fields: &Map<String, Value>, name: &str) -> u64 {
     let Some(value) = fields.get(name) else { return 0 };
     #[expect(
         clippy::cast_possible_truncation,
@@ -237,15 +259,15 @@ fn number(fields: &Map<String, Value>, name: &str) -> u64 {
     value.as_u64().unwrap_or_else(|| value.as_f64().unwrap_or(0.0) as u64)
 }
 
-fn time(fields: &Map<String, Value>, name: &str) -> Timestamp {
-    Timestamp::from_millis(number(fields, name)).min(Timestamp::LATEST)
+fn read_timestamp(fields: &Map<String, Value>, name: &str) -> Timestamp {
+    Timestamp::from_millis(read_number(fields, name)).min(Timestamp::MAX)
 }
 
-fn count(fields: &Map<String, Value>, name: &str) -> u32 {
-    u32::try_from(number(fields, name)).unwrap_or(u32::MAX)
+fn read_count(fields: &Map<String, Value>, name: &str) -> u32 {
+    u32::try_from(read_number(fields, name)).unwrap_or(u32::MAX)
 }
 
-fn part<T: for<'a> Deserialize<'a>>(fields: &Map<String, Value>, name: &str) -> Option<T> {
+fn read_field<T: for<'a> Deserialize<'a>>(fields: &Map<String, Value>, name: &str) -> Option<T> {
     T::deserialize(fields.get(name)?).ok()
 }
 
@@ -253,20 +275,20 @@ fn part<T: for<'a> Deserialize<'a>>(fields: &Map<String, Value>, name: &str) -> 
 #[derive(Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 struct WireWindow {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    learnt_in: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    row_since: Option<Timestamp>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    row_alone: Option<InstanceId>,
-    #[serde(skip_serializing_if = "is_zero")]
-    row_late: u32,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    alone: Option<InstanceId>,
+    #[serde(rename = "learntIn", skip_serializing_if = "Option::is_none")]
+    origin_epoch: Option<u64>,
+    #[serde(rename = "rowSince", skip_serializing_if = "Option::is_none")]
+    failures_since: Option<Timestamp>,
+    #[serde(rename = "rowAlone", skip_serializing_if = "Option::is_none")]
+    failures_sole_reporter: Option<InstanceId>,
+    #[serde(rename = "rowLate", skip_serializing_if = "is_zero")]
+    failures_late_count: u32,
+    #[serde(rename = "alone", skip_serializing_if = "Option::is_none")]
+    open_sole_reporter: Option<InstanceId>,
     #[serde(skip_serializing_if = "is_zero")]
     probe_successes: u32,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    cut_off: Vec<CutOff>,
+    #[serde(rename = "cutOff", skip_serializing_if = "Vec::is_empty")]
+    blocked_instances: Vec<InstanceBlock>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     buckets: Vec<WireBucket>,
 }
@@ -277,20 +299,21 @@ const fn is_zero(number: &u32) -> bool {
 }
 
 impl WireWindow {
-    fn of(record: &Record) -> Self {
-        let (alone, probe_successes) = match &record.phase {
-            Phase::Open(outage) => (outage.alone.clone(), 0),
-            Phase::HalfOpen { outage, successes, .. } => (outage.alone.clone(), *successes),
-            Phase::Closed | Phase::Forced { .. } => (None, 0),
+    fn from_record(record: &Record) -> Self {
+        let (open_sole_reporter, probe_successes) = match &record.phase {
+            Phase::Open(outage) => (outage.sole_reporter.clone(), 0),
+            Phase::HalfOpen { outage, successes, .. } => (outage.sole_reporter.clone(), *successes),
+            Phase::Closed | Phase::ForcedOpen { .. } => (None, 0),
         };
         Self {
-            learnt_in: record.learnt_in,
-            row_since: (record.row.failures > 0).then_some(record.row.since),
-            row_alone: record.row.alone.clone(),
-            row_late: record.row.late,
-            alone,
+            origin_epoch: record.origin_epoch,
+            failures_since: (record.consecutive_failures.count > 0)
+                .then_some(record.consecutive_failures.since),
+            failures_sole_reporter: record.consecutive_failures.sole_reporter.clone(),
+            failures_late_count: record.consecutive_failures.late_count,
+            open_sole_reporter,
             probe_successes,
-            cut_off: record.cut_off.clone(),
+            blocked_instances: record.blocked_instances.clone(),
             buckets: record.window.buckets.iter().map(WireBucket::from).collect(),
         }
     }
@@ -302,23 +325,23 @@ struct WireBucket(Timestamp, u32, u32, u32, String);
 
 impl From<&Bucket> for WireBucket {
     fn from(bucket: &Bucket) -> Self {
-        let origin = match &bucket.origin {
-            Origin::Nobody => String::new(),
-            Origin::One(instance) => instance.as_str().to_owned(),
-            Origin::Several => "*".to_owned(),
+        let sources = match &bucket.sources {
+            FailureSources::Empty => String::new(),
+            FailureSources::Single(instance) => instance.as_str().to_owned(),
+            FailureSources::Multiple => "*".to_owned(),
         };
-        Self(bucket.start, bucket.calls, bucket.failures, bucket.connection_failures, origin)
+        Self(bucket.start, bucket.calls, bucket.failures, bucket.connection_failures, sources)
     }
 }
 
 impl From<WireBucket> for Bucket {
-    fn from(WireBucket(start, calls, failures, connection_failures, origin): WireBucket) -> Self {
-        let origin = match origin.as_str() {
-            "" => Origin::Nobody,
-            "*" => Origin::Several,
-            name => Origin::One(InstanceId::new(name)),
+    fn from(WireBucket(start, calls, failures, connection_failures, sources_text): WireBucket) -> Self {
+        let sources = match sources_text.as_str() {
+            "" => FailureSources::Empty,
+            "*" => FailureSources::Multiple,
+            name => FailureSources::Single(InstanceId::new(name)),
         };
-        Self { start, calls, failures, connection_failures, origin }
+        Self { start, calls, failures, connection_failures, sources }
     }
 }
 

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use breaker::{
-    Admission, Context, Document, Effect, Event, Extras, Failure, FailureKind, InstanceId, Lease, Outcome,
-    Phase, Policy, Record, Stamp, Step, Timestamp, admit, adopt, apply, encode, merge,
+    Admission, AdmissionToken, Applied, Context, Document, Event, EventResult, Extras, Failure, FailureKind,
+    InstanceId, Lease, Outcome, Phase, Policy, Record, Timestamp, admit, adopt, apply, encode, merge,
 };
 use proptest::{collection::vec, option, prelude::*};
 use serde_json::{Value, json};
@@ -13,13 +13,13 @@ const NOW: Timestamp = Timestamp::from_millis(1_800_000_000_000);
 
 /// Something that happens; calls are named by their place among all that were admitted.
 #[derive(Debug, Clone)]
-enum Happening {
+enum Action {
     Wait(u64),
     Call { instance: usize },
-    Ended { call: usize, outcome: Outcome },
-    Content { call: usize },
-    Left { call: usize },
-    Successes { call: usize },
+    CallCompleted { call: usize, outcome: Outcome },
+    FirstToken { call: usize },
+    PermitReleased { call: usize },
+    MergedSuccesses { call: usize },
     Open { seconds: Option<u64> },
     Close,
 }
@@ -27,8 +27,8 @@ enum Happening {
 fn failures() -> impl Strategy<Value = Failure> {
     prop_oneof![
         Just(Failure::status(529)),
-        Just(Failure::of(FailureKind::Timeout)),
-        Just(Failure::of(FailureKind::Connection)),
+        Just(Failure::new(FailureKind::Timeout)),
+        Just(Failure::new(FailureKind::Connection)),
     ]
 }
 
@@ -37,20 +37,20 @@ fn outcomes() -> impl Strategy<Value = Outcome> {
     prop_oneof![
         2 => Just(Outcome::Succeeded),
         4 => failures().prop_map(Outcome::Failed),
-        1 => waits.prop_map(|wait| Outcome::Rest { failure: Failure::of(FailureKind::RateLimited), wait }),
+        1 => waits.prop_map(|wait| Outcome::RateLimited { failure: Failure::new(FailureKind::RateLimited), retry_after }),
     ]
 }
 
-fn happenings() -> impl Strategy<Value = Happening> {
+fn actions() -> impl Strategy<Value = Action> {
     prop_oneof![
-        4 => (0..8_000u64).prop_map(Happening::Wait),
-        6 => (0..3usize).prop_map(|instance| Happening::Call { instance }),
-        8 => (0..200usize, outcomes()).prop_map(|(call, outcome)| Happening::Ended { call, outcome }),
-        1 => (0..200usize).prop_map(|call| Happening::Content { call }),
-        1 => (0..200usize).prop_map(|call| Happening::Left { call }),
-        1 => (0..200usize).prop_map(|call| Happening::Successes { call }),
-        1 => option::of(0..30u64).prop_map(|seconds| Happening::Open { seconds }),
-        1 => Just(Happening::Close),
+        4 => (0..8_000u64).prop_map(Action::Wait),
+        6 => (0..3usize).prop_map(|instance| Action::Call { instance }),
+        8 => (0..200usize, outcomes()).prop_map(|(call, outcome)| Action::CallCompleted { call, outcome }),
+        1 => (0..200usize).prop_map(|call| Action::FirstToken { call }),
+        1 => (0..200usize).prop_map(|call| Action::PermitReleased { call }),
+        1 => (0..200usize).prop_map(|call| Action::MergedSuccesses { call }),
+        1 => option::of(0..30u64).prop_map(|seconds| Action::Open { seconds }),
+        1 => Just(Action::Close),
     ]
 }
 
@@ -75,7 +75,7 @@ struct Fleet {
     policy: Policy,
     now: Timestamp,
     record: Record,
-    calls: Vec<(InstanceId, Stamp)>,
+    calls: Vec<(InstanceId, AdmissionToken)>,
 }
 
 impl Fleet {
@@ -84,36 +84,36 @@ impl Fleet {
         Self { policy, now: NOW, record: Record::fresh(0, &first, NOW), calls: Vec::new() }
     }
 
-    fn happen(&mut self, happening: Happening) -> Result<(), TestCaseError> {
+    fn perform(&mut self, happening: Action) -> Result<(), TestCaseError> {
         let operator = InstanceId::new("i0");
         let picked = |call: usize| {
             let count = self.calls.len().max(1);
             self.calls.get(call % count).cloned()
         };
         let (instance, event) = match happening {
-            Happening::Wait(millis) => {
+            Action::Wait(millis) => {
                 self.now = self.now + Duration::from_millis(millis);
                 return Ok(());
             }
-            Happening::Call { instance } => return self.call(&InstanceId::new(&format!("i{instance}"))),
-            Happening::Open { seconds } => {
+            Action::Call { instance } => return self.call(&InstanceId::new(&format!("i{instance}"))),
+            Action::Open { seconds } => {
                 let until = seconds.map(|seconds| self.now + Duration::from_secs(seconds));
-                (operator, Event::Open { until, why: None })
+                (operator, Event::ForceOpen { until, reason: None })
             }
-            Happening::Close => (operator, Event::Close { why: None }),
-            Happening::Ended { call, outcome } => {
+            Action::Close => (operator, Event::ForceClose { reason: None }),
+            Action::CallCompleted { call, outcome } => {
                 let Some((instance, stamp)) = picked(call) else { return Ok(()) };
-                (instance, Event::Ended { stamp, outcome, at: self.now })
+                (instance, Event::CallCompleted { token: stamp, outcome, at: self.now })
             }
-            Happening::Content { call } => {
+            Action::FirstToken { call } => {
                 let Some((instance, stamp)) = picked(call) else { return Ok(()) };
-                (instance, Event::FirstContent { stamp })
+                (instance, Event::FirstToken { token: stamp })
             }
-            Happening::Left { call } => {
+            Action::PermitReleased { call } => {
                 let Some((instance, stamp)) = picked(call) else { return Ok(()) };
-                (instance, Event::Left { stamp })
+                (instance, Event::PermitReleased { token: stamp })
             }
-            Happening::Successes { call } => {
+            Action::MergedSuccesses { call } => {
                 let Some((instance, stamp)) = picked(call) else { return Ok(()) };
                 (instance, Event::Successes { epoch: stamp.epoch, at: self.now, calls: 3 })
             }
@@ -126,21 +126,22 @@ impl Fleet {
         let id = format!("{}", self.calls.len());
         let until = self.now + self.policy.probe_lease;
         let lease = Lease { id: id.clone(), instance: instance.clone(), until };
-        let step = self.apply(instance, &Event::Probe { lease })?;
-        match (admission, step.effect) {
-            (Admission::ProbeDue, Effect::Granted { epoch }) => {
-                self.calls.push((instance.clone(), Stamp { epoch, lease: Some(id) }));
+        let step = self.apply(instance, &Event::ProbeRequested { lease })?;
+        match (admission, step.result) {
+            (Admission::ProbeDue, EventResult::ProbeGranted { epoch }) => {
+                self.calls.push((instance.clone(), AdmissionToken { epoch, lease_id: Some(id) }));
             }
-            (Admission::Admitted, Effect::Denied) => {
-                self.calls.push((instance.clone(), Stamp { epoch: self.record.epoch, lease: None }));
+            (Admission::Admitted, EventResult::ProbeDenied) => {
+                self.calls
+                    .push((instance.clone(), AdmissionToken { epoch: self.record.epoch, lease_id: None }));
             }
-            (Admission::Refused { .. }, Effect::Denied) => {}
+            (Admission::Refused { .. }, EventResult::ProbeDenied) => {}
             other => prop_assert!(false, "admission and lease disagree: {other:?}"),
         }
         Ok(())
     }
 
-    fn apply(&mut self, instance: &InstanceId, event: &Event) -> Result<Step, TestCaseError> {
+    fn apply(&mut self, instance: &InstanceId, event: &Event) -> Result<Applied, TestCaseError> {
         let context = Context { instance, policy: &self.policy, now: self.now };
         let step = apply(&self.record, event, context);
         self.check(event, &step)?;
@@ -148,22 +149,22 @@ impl Fleet {
         Ok(step)
     }
 
-    fn check(&self, event: &Event, step: &Step) -> Result<(), TestCaseError> {
+    fn check(&self, event: &Event, step: &Applied) -> Result<(), TestCaseError> {
         let (before, after) = (&self.record, &step.record);
         prop_assert_eq!(step.transition.is_some(), after.epoch != before.epoch);
         prop_assert!(after.epoch >= before.epoch, "the epoch went back");
-        prop_assert!(self.living_leases(after) <= self.policy.half_open_probes as usize);
+        prop_assert!(self.active_leases(after) <= self.policy.half_open_probes as usize);
         if epoch_of(event).is_some_and(|epoch| epoch != before.epoch) {
             prop_assert_eq!(before, after, "an event of another epoch counted");
         }
-        if matches!(step.effect, Effect::Void | Effect::Denied) {
+        if matches!(step.result, EventResult::Stale | EventResult::ProbeDenied) {
             prop_assert_eq!(before, after, "what does not count changed something");
         }
-        if !matches!(event, Event::Open { .. } | Event::Close { .. }) {
+        if !matches!(event, Event::ForceOpen { .. } | Event::ForceClose { .. }) {
             self.check_deadline(after)?;
         }
-        if after.is_calm() {
-            self.check_calm(after)?;
+        if after.is_pristine() {
+            self.check_fast_path(after)?;
         }
         self.check_lifetime(after)?;
         check_success(event, step)?;
@@ -171,10 +172,10 @@ impl Fleet {
     }
 
     /// What a calm circuit promises to those who look no further.
-    fn check_calm(&self, record: &Record) -> Result<(), TestCaseError> {
+    fn check_fast_path(&self, record: &Record) -> Result<(), TestCaseError> {
         let instance = InstanceId::new("i1");
         prop_assert_eq!(admit(record, &self.policy, &instance, self.now), Admission::Admitted);
-        prop_assert!(!record.success_is_news(&instance));
+        prop_assert!(!record.success_changes_state(&instance));
         Ok(())
     }
 
@@ -184,7 +185,7 @@ impl Fleet {
             Phase::HalfOpen { leases, .. } => leases.iter().map(|lease| lease.until).max(),
             _ => None,
         };
-        let Some(lifetime) = after.lifetime(self.now) else {
+        let Some(lifetime) = after.ttl(self.now) else {
             prop_assert!(after.is_forced(), "lives for ever");
             return Ok(());
         };
@@ -198,9 +199,9 @@ impl Fleet {
         Ok(())
     }
 
-    fn living_leases(&self, record: &Record) -> usize {
+    fn active_leases(&self, record: &Record) -> usize {
         match &record.phase {
-            Phase::HalfOpen { leases, .. } => leases.iter().filter(|lease| lease.lives(self.now)).count(),
+            Phase::HalfOpen { leases, .. } => leases.iter().filter(|lease| lease.is_active(self.now)).count(),
             _ => 0,
         }
     }
@@ -208,7 +209,7 @@ impl Fleet {
     /// What is no person's word shortens no deadline and ends nothing that is forced.
     fn check_deadline(&self, after: &Record) -> Result<(), TestCaseError> {
         match &self.record.phase {
-            Phase::Forced { until } if until.is_none_or(|until| self.now < until) => {
+            Phase::ForcedOpen { until } if until.is_none_or(|until| self.now < until) => {
                 prop_assert_eq!(&self.record, after);
             }
             Phase::Open(outage) | Phase::HalfOpen { outage, .. } if !matches!(after.phase, Phase::Closed) => {
@@ -221,10 +222,10 @@ impl Fleet {
 }
 
 /// B6: a success that counts in a closed circuit ends the row.
-fn check_success(event: &Event, step: &Step) -> Result<(), TestCaseError> {
-    let succeeded = matches!(event, Event::Ended { outcome: Outcome::Succeeded, .. });
-    if succeeded && step.effect == Effect::Counted && matches!(step.record.phase, Phase::Closed) {
-        prop_assert_eq!(step.record.row.failures, 0);
+fn check_success(event: &Event, step: &Applied) -> Result<(), TestCaseError> {
+    let succeeded = matches!(event, Event::CallCompleted { outcome: Outcome::Succeeded, .. });
+    if succeeded && step.result == EventResult::Recorded && matches!(step.record.phase, Phase::Closed) {
+        prop_assert_eq!(step.record.consecutive_failures.count, 0);
     }
     Ok(())
 }
@@ -241,7 +242,7 @@ fn check_merge(local: &Fleet, remote: &Fleet, now: Timestamp) -> Result<(), Test
     }
     let open = |record: &Record| matches!(record.phase, Phase::Open(_) | Phase::HalfOpen { .. });
     let alone = |record: &Record| match &record.phase {
-        Phase::Open(outage) | Phase::HalfOpen { outage, .. } => outage.alone.is_some(),
+        Phase::Open(outage) | Phase::HalfOpen { outage, .. } => outage.sole_reporter.is_some(),
         _ => false,
     };
     if open(&local.record) && open(&remote.record) && !alone(&local.record) {
@@ -257,31 +258,34 @@ fn check_merge(local: &Fleet, remote: &Fleet, now: Timestamp) -> Result<(), Test
 
 const fn epoch_of(event: &Event) -> Option<u64> {
     match event {
-        Event::Ended { stamp, .. } | Event::FirstContent { stamp } | Event::Left { stamp } => {
-            Some(stamp.epoch)
-        }
+        Event::CallCompleted { token: stamp, .. }
+        | Event::FirstToken { token: stamp }
+        | Event::PermitReleased { token: stamp } => Some(stamp.epoch),
         Event::Successes { epoch, .. } => Some(*epoch),
-        Event::Probe { .. } | Event::Open { .. } | Event::Close { .. } | Event::Touch => None,
+        Event::ProbeRequested { .. }
+        | Event::ForceOpen { .. }
+        | Event::ForceClose { .. }
+        | Event::RefreshTtl => None,
     }
 }
 
 /// It is read as it was written, with a state that an Open SWE instance knows.
 fn check_wire(record: &Record, policy: &Policy) -> Result<(), TestCaseError> {
     let text = encode(record, &Extras::default());
-    prop_assert_eq!(Document::parse(&text, policy), Document::Ours(record.clone(), Extras::default()));
+    prop_assert_eq!(Document::parse(&text, policy), Document::Native(record.clone(), Extras::default()));
     let value: Value =
         serde_json::from_slice(&text).map_err(|error| TestCaseError::fail(error.to_string()))?;
     let expected = if matches!(record.phase, Phase::Closed) { "CLOSED" } else { "OPEN" };
     prop_assert_eq!(&value["state"], &json!(expected));
     prop_assert_eq!(
         value.get("openedAt").is_none(),
-        matches!(record.phase, Phase::Closed | Phase::Forced { .. })
+        matches!(record.phase, Phase::Closed | Phase::ForcedOpen { .. })
     );
     Ok(())
 }
 
 /// Values that somebody might write for any field.
-fn odd_values() -> impl Strategy<Value = Value> {
+fn arbitrary_values() -> impl Strategy<Value = Value> {
     prop_oneof![
         Just(Value::Null),
         any::<bool>().prop_map(Value::from),
@@ -296,7 +300,7 @@ fn odd_values() -> impl Strategy<Value = Value> {
     ]
 }
 
-fn odd_objects() -> impl Strategy<Value = Value> {
+fn arbitrary_objects() -> impl Strategy<Value = Value> {
     let names = prop::sample::select(vec![
         "state",
         "failureCount",
@@ -315,7 +319,7 @@ fn odd_objects() -> impl Strategy<Value = Value> {
         "note",
     ]);
     let state = prop_oneof![Just("OPEN"), Just("CLOSED")];
-    (vec((names, odd_values()), 0..12), state).prop_map(|(fields, state)| {
+    (vec((names, arbitrary_values()), 0..12), state).prop_map(|(fields, state)| {
         let mut object: serde_json::Map<String, Value> =
             fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
         object.entry("state").or_insert(json!(state));
@@ -324,19 +328,19 @@ fn odd_objects() -> impl Strategy<Value = Value> {
 }
 
 /// Whatever it is, it can be obeyed and taken over, and its key can be given a lifetime that Redis accepts.
-fn check_taking_over(bytes: &[u8]) -> Result<(), TestCaseError> {
+fn check_external_value(bytes: &[u8]) -> Result<(), TestCaseError> {
     let (policy, instance) = (Policy::default(), InstanceId::new("a"));
     let document = Document::parse(bytes, &policy);
-    let foreign = matches!(document, Document::Foreign(..));
+    let foreign = matches!(document, Document::External(..));
     let (mut record, extras) = document.into_parts();
     let _ = admit(&record, &policy, &instance, NOW);
     if foreign {
         let context = Context { instance: &instance, policy: &policy, now: NOW };
         (record, _) = adopt(&record, None, context);
         let written = Document::parse(&encode(&record, &extras), &policy);
-        prop_assert_eq!(written, Document::Ours(record.clone(), extras));
+        prop_assert_eq!(written, Document::Native(record.clone(), extras));
     }
-    let lifetime = record.lifetime(NOW).unwrap_or_default();
+    let lifetime = record.ttl(NOW).unwrap_or_default();
     prop_assert!(lifetime.as_millis() < 1 << 53, "{lifetime:?}");
     Ok(())
 }
@@ -345,27 +349,27 @@ proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn any_sequence_of_events_keeps_the_rules(policy in policies(), story in vec(happenings(), 1..120)) {
+    fn any_sequence_of_events_keeps_the_rules(policy in policies(), story in vec(actions(), 1..120)) {
         let mut fleet = Fleet::new(policy);
         for happening in story {
-            fleet.happen(happening)?;
+            fleet.perform(happening)?;
         }
     }
 
     #[test]
     fn what_was_learnt_apart_comes_together(
         policy in policies(),
-        together in vec(happenings(), 0..30),
-        [here, there] in [vec(happenings(), 0..30), vec(happenings(), 0..30)],
+        together in vec(actions(), 0..30),
+        [here, there] in [vec(actions(), 0..30), vec(actions(), 0..30)],
     ) {
         let mut fleet = Fleet::new(policy);
         for happening in together {
-            fleet.happen(happening)?;
+            fleet.perform(happening)?;
         }
         let mut parts = [fleet.clone(), fleet];
         for (part, story) in parts.iter_mut().zip([here, there]) {
             for happening in story {
-                part.happen(happening)?;
+                part.perform(happening)?;
             }
         }
         let [local, remote] = parts;
@@ -379,22 +383,22 @@ proptest! {
         let mut fleet = Fleet::new(policy);
         let count = tellers.len();
         for (instance, wait) in tellers {
-            fleet.happen(Happening::Wait(wait))?;
-            fleet.happen(Happening::Call { instance })?;
+            fleet.perform(Action::Wait(wait))?;
+            fleet.perform(Action::Call { instance })?;
             let outcome = Outcome::Failed(Failure::status(529));
             let call = fleet.calls.len() - 1;
-            fleet.happen(Happening::Ended { call, outcome })?;
+            fleet.perform(Action::CallCompleted { call, outcome })?;
         }
-        prop_assert_eq!(fleet.record.row.failures as usize, count);
+        prop_assert_eq!(fleet.record.consecutive_failures.count as usize, count);
     }
 
     #[test]
     fn any_bytes_are_a_circuit_or_garbage(bytes in vec(any::<u8>(), 0..200)) {
-        check_taking_over(&bytes)?;
+        check_external_value(&bytes)?;
     }
 
     #[test]
-    fn any_object_can_be_taken_over(object in odd_objects()) {
-        check_taking_over(object.to_string().as_bytes())?;
+    fn any_object_can_be_taken_over(object in arbitrary_objects()) {
+        check_external_value(object.to_string().as_bytes())?;
     }
 }

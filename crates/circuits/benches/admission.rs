@@ -14,7 +14,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use breaker::{Context, Event, Failure, InstanceId, Outcome, Policy, Record, Stamp, Timestamp, admit, apply};
+use breaker::{
+    AdmissionToken, Context, Event, Failure, InstanceId, Outcome, Policy, Record, Timestamp, admit, apply,
+};
 use criterion::{Criterion, criterion_group, criterion_main};
 use subject::{Subject, no_rate};
 
@@ -33,10 +35,11 @@ fn rules(criterion: &mut Criterion) {
     let (policy, instance, now) =
         (Policy::default(), InstanceId::new("bench"), Timestamp::from_millis(1_000_000));
     let context = Context { instance: &instance, policy: &policy, now };
-    let stamp = Stamp { epoch: 7, lease: None };
-    let ended = |outcome| Event::Ended { stamp: stamp.clone(), outcome, at: now };
+    let stamp = AdmissionToken { epoch: 7, lease_id: None };
+    let ended = |outcome| Event::CallCompleted { token: stamp.clone(), outcome, at: now };
     let failed = ended(Outcome::Failed(Failure::status(529)));
-    let rest = Outcome::Rest { failure: Failure::status(429), wait: Some(Duration::from_secs(600)) };
+    let rest =
+        Outcome::RateLimited { failure: Failure::status(429), retry_after: Some(Duration::from_secs(600)) };
     let closed = Record::closed(7);
     let open = apply(&closed, &ended(rest), context).record;
     for (name, record) in [("admit closed", &closed), ("admit open", &open)] {

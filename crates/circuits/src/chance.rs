@@ -3,17 +3,17 @@
 use std::fmt;
 
 /// Where an instance's chance comes from. A simulation brings its own, so that it can be run again.
-pub trait Chance: fmt::Debug + Send + Sync + 'static {
+pub trait Rng: fmt::Debug + Send + Sync + 'static {
     /// A number that no instance of the fleet has drawn before.
-    fn draw(&self) -> u128;
+    fn next_u128(&self) -> u128;
 }
 
 /// What nobody can foresee.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct SystemChance;
+pub struct SystemRng;
 
-impl Chance for SystemChance {
-    fn draw(&self) -> u128 {
+impl Rng for SystemRng {
+    fn next_u128(&self) -> u128 {
         uuid::Uuid::new_v4().as_u128()
     }
 }

@@ -11,24 +11,25 @@ use std::{
 
 use arc_swap::ArcSwap;
 use breaker::{
-    Event, InstanceId, Mode, ModelKey, Outcome, Phase, Policy, Record, Stamp, Timestamp, bucket_start,
+    AdmissionToken, Event, InstanceId, Mode, ModelKey, Outcome, Phase, Policy, Record, Timestamp,
+    bucket_start,
 };
 use tokio::{sync::Notify, time::Instant};
 
 use crate::{
     clock::StoreClock,
     counts::CircuitCounter,
-    crowd::Crowd,
-    mirror::{Mirror, Stored},
+    crowd::WriteThrottle,
+    mirror::{Mirror, StoredValue},
     permit::Permit,
-    plan::{Answer, Next, Onward, Plan, Request},
+    plan::{ContinuationEpoch, Plan, Request, RequestResult, Target},
     report::Report,
     shared::Shared,
     watch::Watchers,
 };
 
 /// Unwritten successes are kept for so many buckets; older ones have left the window anyway.
-const TALLY: usize = 10;
+const SUCCESS_BUCKETS: usize = 10;
 
 #[derive(Debug)]
 pub(crate) struct Circuit {
@@ -40,14 +41,14 @@ pub(crate) struct Circuit {
     clock: Arc<StoreClock>,
     pub(crate) view: ArcSwap<View>,
     /// The view in a word, for nearly every call: the epoch of a circuit that is known and calm; 0: look at the view.
-    calm: AtomicU64,
+    fast_path: AtomicU64,
     inner: Mutex<Inner>,
     /// Rings when a request comes while the writer waits.
-    pub(crate) bell: Notify,
+    pub(crate) wake_writer: Notify,
     /// Rings when the view has changed.
-    pub(crate) changed: Notify,
+    pub(crate) view_changed: Notify,
     /// Requests wait or are being written, so a success may have to follow a failure.
-    pub(crate) busy: AtomicBool,
+    pub(crate) has_pending_writes: AtomicBool,
     /// Admitted a call since it was last renewed.
     pub(crate) used: AtomicBool,
     pub(crate) watchers: Watchers,
@@ -60,18 +61,18 @@ pub(crate) struct View {
     pub(crate) record: Arc<Record>,
     pub(crate) policy: Arc<Policy>,
     /// The circuit is known; if not, it is read before its first call (F2).
-    pub(crate) known: bool,
+    pub(crate) loaded: bool,
 }
 
 impl View {
-    fn of(mirror: &Mirror, policy: &Arc<Policy>) -> Self {
+    fn new(mirror: &Mirror, policy: &Arc<Policy>) -> Self {
         let record = Arc::new(mirror.record.clone());
-        Self { record, policy: Arc::clone(policy), known: mirror.is_known() }
+        Self { record, policy: Arc::clone(policy), loaded: mirror.is_loaded() }
     }
 
     /// Whether it is to be read before it is asked, as it always is.
-    pub(crate) fn is_strange(&self) -> bool {
-        !self.known && self.policy.mode != Mode::Off
+    pub(crate) fn needs_load(&self) -> bool {
+        !self.loaded && self.policy.mode != Mode::Off
     }
 }
 
@@ -80,68 +81,68 @@ impl View {
 pub(crate) struct Inner {
     pub(crate) mirror: Mirror,
     pub(crate) policy: Arc<Policy>,
-    pub(crate) queue: Vec<Waiting>,
-    pub(crate) writer_runs: bool,
-    pub(crate) reader_runs: bool,
+    pub(crate) queue: Vec<QueuedRequest>,
+    pub(crate) writer_running: bool,
+    pub(crate) reader_running: bool,
     pub(crate) read_again: bool,
     /// Counts what was taken up, so that a read that was overtaken by a write is told.
     pub(crate) version: u64,
     pub(crate) written_at: Option<Instant>,
     pub(crate) read_at: Option<Instant>,
-    pub(crate) crowd: Crowd,
-    tally: Tally,
+    pub(crate) write_throttle: WriteThrottle,
+    pending_successes: PendingSuccesses,
 }
 
 /// A request and who waits for its answer.
 #[derive(Debug)]
-pub(crate) struct Waiting {
+pub(crate) struct QueuedRequest {
     pub(crate) request: Request,
-    pub(crate) reply: Reply,
+    pub(crate) responder: Responder,
 }
 
 /// Who waits for an answer.
 #[derive(Debug)]
-pub(crate) enum Reply {
-    Nobody,
+pub(crate) enum Responder {
+    Discard,
     /// A caller who gets its permit if the probe's lease is granted. The permit itself is sent, so that a caller who
     /// has left by then gives the lease back by dropping it.
     Probe(tokio::sync::oneshot::Sender<Option<Permit>>),
-    Answer(tokio::sync::oneshot::Sender<Answer>),
+    Result(tokio::sync::oneshot::Sender<RequestResult>),
 }
 
 /// Successes that were not worth a write (B6).
 #[derive(Debug, Default)]
-struct Tally {
+struct PendingSuccesses {
     epoch: u64,
     buckets: Vec<(Timestamp, u32)>,
 }
 
 impl Circuit {
     pub(crate) fn new(key: ModelKey, shared: &Arc<Shared>, policy: Arc<Policy>) -> Self {
-        let mirror = Mirror::unknown();
+        let mirror = Mirror::not_loaded();
         Self {
             key,
             shared: Arc::downgrade(shared),
             instance: shared.instance.clone(),
             clock: Arc::clone(&shared.clock),
-            view: ArcSwap::from_pointee(View::of(&mirror, &policy)),
-            calm: AtomicU64::new(0),
+            view: ArcSwap::from_pointee(View::new(&mirror, &policy)),
+            fast_path: AtomicU64::new(0),
             inner: Mutex::new(Inner {
                 mirror,
                 policy,
                 queue: Vec::new(),
-                writer_runs: false,
-                reader_runs: false,
+                writer_running: false,
+                reader_running: false,
                 read_again: false,
                 version: 0,
                 written_at: None,
                 read_at: None,
-                crowd: Crowd::default(),
-                tally: Tally::default(),
+                write_throttle: WriteThrottle::default(),
+                pending_successes: PendingSuccesses::default(),
             }),
-            bell: Notify::new(),
-            changed: Notify::new(),
-            busy: AtomicBool::new(false),
+            wake_writer: Notify::new(),
+            view_changed: Notify::new(),
+            has_pending_writes: AtomicBool::new(false),
             used: AtomicBool::new(false),
             watchers: shared.watchers.clone(),
             counter: CircuitCounter::default(),
@@ -158,7 +159,7 @@ impl Circuit {
     }
 
     /// Notes that it admits calls. Only the first of them writes, so that the others share it among processors.
-    pub(crate) fn note_use(&self) {
+    pub(crate) fn mark_used(&self) {
         if !self.used.load(Ordering::Relaxed) {
             self.used.store(true, Ordering::Relaxed);
         }
@@ -167,32 +168,32 @@ impl Circuit {
     pub(crate) fn set_policy(&self, policy: Arc<Policy>) {
         let mut inner = self.inner();
         inner.policy = policy;
-        self.publish(&inner);
+        self.publish_view(&inner);
     }
 
     /// Shows the mirror to admission.
-    pub(crate) fn publish(&self, inner: &Inner) {
-        let view = View::of(&inner.mirror, &inner.policy);
-        let calm = if view.known && view.record.is_calm() { view.record.epoch } else { 0 };
+    pub(crate) fn publish_view(&self, inner: &Inner) {
+        let view = View::new(&inner.mirror, &inner.policy);
+        let fast_path_epoch = if view.loaded && view.record.is_pristine() { view.record.epoch } else { 0 };
         self.view.store(Arc::new(view));
-        self.calm.store(calm, Ordering::Release);
-        self.changed.notify_waiters();
+        self.fast_path.store(fast_path_epoch, Ordering::Release);
+        self.view_changed.notify_waiters();
     }
 
     /// The epoch to admit a call in without a further look; `None`: look at the view.
-    pub(crate) fn calm_epoch(&self) -> Option<u64> {
-        Some(self.calm.load(Ordering::Acquire)).filter(|epoch| *epoch != 0)
+    pub(crate) fn fast_path_epoch(&self) -> Option<u64> {
+        Some(self.fast_path.load(Ordering::Acquire)).filter(|epoch| *epoch != 0)
     }
 
     /// Whether a success may go untold, and if so counts it for the next write to take along.
-    pub(crate) fn success_goes_untold(&self, epoch: u64) -> bool {
+    pub(crate) fn try_coalesce_success(&self, epoch: u64) -> bool {
         // Looked at before the view: a failure that is being written meanwhile is in one of the two.
-        let is_busy = self.busy.load(Ordering::Acquire);
+        let is_busy = self.has_pending_writes.load(Ordering::Acquire);
         let view = self.view.load();
         if view.record.epoch != epoch || !matches!(view.record.phase, Phase::Closed) {
             return false;
         }
-        if !is_busy && view.record.success_is_news(&self.instance) {
+        if !is_busy && view.record.success_changes_state(&self.instance) {
             return false;
         }
         if !is_busy && view.policy.failure_rate.is_none() {
@@ -200,11 +201,11 @@ impl Circuit {
         }
         let mut inner = self.inner();
         // What waits ends with a success already: one more is no news to that.
-        if is_busy && inner.queue.last().is_none_or(|last| last.success(epoch).is_none()) {
+        if is_busy && inner.queue.last().is_none_or(|last| last.plain_success(epoch).is_none()) {
             return false;
         }
         if view.policy.failure_rate.is_some() {
-            inner.tally.count(epoch, bucket_start(&view.policy, self.now()), 1);
+            inner.pending_successes.add(epoch, bucket_start(&view.policy, self.now()), 1);
         }
         true
     }
@@ -214,56 +215,58 @@ impl Circuit {
         // Locked, so that what is written meanwhile is not counted twice.
         let inner = self.inner();
         let (view, now) = (self.view.load(), self.now());
-        let mut report = view.known.then(|| Report::new(&self.key, &view.record, &view.policy, now))?;
+        let mut report = view.loaded.then(|| Report::new(&self.key, &view.record, &view.policy, now))?;
         // Good calls that nobody has written yet are calls all the same.
-        report.calls = report.calls.saturating_add(inner.tally.total(view.record.epoch, &view.policy, now));
+        report.calls =
+            report.calls.saturating_add(inner.pending_successes.total(view.record.epoch, &view.policy, now));
         Some(report)
     }
 }
 
 /// So much that waits is written even where it is not this instance's turn.
-const FULL: usize = 256;
+const FLUSH_QUEUE_LEN: usize = 256;
 
 impl Inner {
     /// The unwritten successes as events, oldest first.
-    pub(crate) fn take_tally(&mut self) -> impl Iterator<Item = Waiting> + use<> {
-        let Tally { epoch, buckets } = std::mem::take(&mut self.tally);
-        buckets
-            .into_iter()
-            .map(move |(at, calls)| Waiting::of(Request::Event(Event::Successes { epoch, at, calls }, None)))
+    pub(crate) fn take_pending_successes(&mut self) -> impl Iterator<Item = QueuedRequest> + use<> {
+        let PendingSuccesses { epoch, buckets } = std::mem::take(&mut self.pending_successes);
+        buckets.into_iter().map(move |(at, calls)| {
+            QueuedRequest::new(Request::Event(Event::Successes { epoch, at, calls }, None))
+        })
     }
 
     /// How long a write of counts that cannot trip is still to wait.
-    pub(crate) fn pause(&self, draft: &Plan, pacing: Duration) -> Option<Duration> {
-        let own = self.written_at.map_or(Duration::ZERO, |at| pacing.saturating_sub(at.elapsed()));
+    pub(crate) fn write_delay(&self, draft: &Plan, write_interval: Duration) -> Option<Duration> {
+        let own_delay =
+            self.written_at.map_or(Duration::ZERO, |at| write_interval.saturating_sub(at.elapsed()));
         // A row that a success has ended is told out of turn: else failures, of which the last trips at once, would
         // outrun the successes between them.
-        let ends_row = self.mirror.record.row.failures > 0
-            && matches!(&draft.next, Next::Record(record) if record.row.failures == 0);
-        let out_of_turn = ends_row || self.queue.len() >= FULL;
-        let turn = if out_of_turn { Duration::ZERO } else { self.crowd.wait() };
-        Some(own.max(turn)).filter(|pause| !pause.is_zero())
+        let ends_failures = self.mirror.record.consecutive_failures.count > 0
+            && matches!(&draft.target, Target::Put(record) if record.consecutive_failures.count == 0);
+        let bypasses_throttle = ends_failures || self.queue.len() >= FLUSH_QUEUE_LEN;
+        let throttle_delay = if bypasses_throttle { Duration::ZERO } else { self.write_throttle.delay() };
+        Some(own_delay.max(throttle_delay)).filter(|pause| !pause.is_zero())
     }
 
     /// Where nothing waits but successes that have ceased to be news, since another instance told one, they go untold.
-    pub(crate) fn shelve_successes(&mut self, instance: &InstanceId) {
+    pub(crate) fn coalesce_queued_successes(&mut self, instance: &InstanceId) {
         let record = &self.mirror.record;
         let epoch = record.epoch;
-        let news = self.mirror.stored != Stored::Ours(record.clone())
+        let must_write = self.mirror.stored != StoredValue::Native(record.clone())
             || !matches!(record.phase, Phase::Closed)
-            || record.success_is_news(instance);
-        if news || self.queue.iter().any(|waiting| waiting.success(epoch).is_none()) {
+            || record.success_changes_state(instance);
+        if must_write || self.queue.iter().any(|waiting| waiting.plain_success(epoch).is_none()) {
             return;
         }
-        for (at, calls) in self.queue.drain(..).filter_map(|waiting| waiting.success(epoch)) {
+        for (at, calls) in self.queue.drain(..).filter_map(|waiting| waiting.plain_success(epoch)) {
             if self.policy.failure_rate.is_some() {
-                self.tally.count(epoch, bucket_start(&self.policy, at), calls);
+                self.pending_successes.add(epoch, bucket_start(&self.policy, at), calls);
             }
         }
     }
 }
 
-impl Tally {
+impl PendingSuccesses {
     /// How many of this epoch are in the window.
     fn total(&self, epoch: u64, policy: &Policy, now: Timestamp) -> u32 {
         let edge = bucket_start(policy, now - policy.window);
@@ -271,14 +274,14 @@ impl Tally {
         buckets.fold(0, |sum, (_, calls)| sum.saturating_add(*calls))
     }
 
-    fn count(&mut self, epoch: u64, bucket: Timestamp, more: u32) {
+    fn add(&mut self, epoch: u64, bucket: Timestamp, more: u32) {
         if self.epoch != epoch {
-            *self = Self { epoch, buckets: Vec::with_capacity(TALLY) };
+            *self = Self { epoch, buckets: Vec::with_capacity(SUCCESS_BUCKETS) };
         }
         match self.buckets.last_mut() {
             Some((start, calls)) if *start >= bucket => *calls = calls.saturating_add(more),
             _ => {
-                if self.buckets.len() >= TALLY {
+                if self.buckets.len() >= SUCCESS_BUCKETS {
                     self.buckets.remove(0);
                 }
                 self.buckets.push((bucket, more));
@@ -287,25 +290,25 @@ impl Tally {
     }
 }
 
-impl Waiting {
-    pub(crate) fn of(request: Request) -> Self {
-        Self { request, reply: Reply::Nobody }
+impl QueuedRequest {
+    pub(crate) fn new(request: Request) -> Self {
+        Self { request, responder: Responder::Discard }
     }
 
-    pub(crate) fn event(event: Event, onward: Option<Onward>) -> Self {
-        Self::of(Request::Event(event, onward))
+    pub(crate) fn event(event: Event, continuation: Option<ContinuationEpoch>) -> Self {
+        Self::new(Request::Event(event, continuation))
     }
 
     /// When and how many, if they are plain successes of this epoch that nobody waits for.
-    fn success(&self, of: u64) -> Option<(Timestamp, u32)> {
-        match (&self.request, &self.reply) {
-            (Request::Event(event, None), Reply::Nobody) => match event {
-                Event::Ended { stamp: Stamp { epoch, lease: None }, outcome: Outcome::Succeeded, at }
-                    if *epoch == of =>
-                {
-                    Some((*at, 1))
-                }
-                Event::Successes { epoch, at, calls } if *epoch == of => Some((*at, *calls)),
+    fn plain_success(&self, wanted_epoch: u64) -> Option<(Timestamp, u32)> {
+        match (&self.request, &self.responder) {
+            (Request::Event(event, None), Responder::Discard) => match event {
+                Event::CallCompleted {
+                    token: AdmissionToken { epoch, lease_id: None },
+                    outcome: Outcome::Succeeded,
+                    at,
+                } if *epoch == wanted_epoch => Some((*at, 1)),
+                Event::Successes { epoch, at, calls } if *epoch == wanted_epoch => Some((*at, *calls)),
                 _ => None,
             },
             _ => None,
@@ -314,18 +317,18 @@ impl Waiting {
 
     /// Somebody waits for it, or a probe's place hangs on it, so it is not put off.
     pub(crate) fn is_urgent(&self) -> bool {
-        !matches!(self.reply, Reply::Nobody)
+        !matches!(self.responder, Responder::Discard)
             || matches!(
                 self.request,
-                Request::Event(Event::Left { .. } | Event::FirstContent { .. }, _)
-                    | Request::Forget
-                    | Request::Introduce
-                    | Request::Settle
+                Request::Event(Event::PermitReleased { .. } | Event::FirstToken { .. }, _)
+                    | Request::RemoveUnknownModel
+                    | Request::EnsureExists
+                    | Request::Reconcile
             )
     }
 }
 
 /// Whether a plan is to be written at once, or may wait for more to go with it.
-pub(crate) fn is_urgent(plan: &Plan, waiting: &[Waiting]) -> bool {
-    !plan.transitions.is_empty() || waiting.iter().any(Waiting::is_urgent)
+pub(crate) fn is_urgent(plan: &Plan, waiting: &[QueuedRequest]) -> bool {
+    !plan.transitions.is_empty() || waiting.iter().any(QueuedRequest::is_urgent)
 }

@@ -13,16 +13,16 @@ use tokio::{
 };
 
 use crate::{
-    circuit::{Circuit, Reply, View, Waiting},
+    circuit::{Circuit, QueuedRequest, Responder, View},
     counts::{CircuitCounts, StoreCounts},
-    link::LinkState,
+    link::StoreStatus,
     memory::MemoryStore,
     permit::Permit,
     plan::Request,
     report::{Refusal, Report},
     settings::{Policies, Settings},
     shared::Shared,
-    store::{Place, Store, StoreError},
+    store::{Store, StoreError, StoreInfo},
     watch::Watch,
 };
 
@@ -31,7 +31,7 @@ use crate::{
 pub struct Circuits(pub(crate) Arc<Shared>);
 
 /// So often an ending process looks whether its last writes are done.
-const FLUSH_GLANCE: Duration = Duration::from_millis(5);
+const FLUSH_POLL_INTERVAL: Duration = Duration::from_millis(5);
 
 impl Circuits {
     /// Takes part in the circuits of a store. Must be called within a tokio runtime; what it starts runs as long as
@@ -39,7 +39,7 @@ impl Circuits {
     #[must_use]
     pub fn start(store: Arc<dyn Store>, settings: Settings) -> Self {
         let shared = Arc::new(Shared::new(store, settings));
-        shared.runtime.spawn(Arc::clone(&shared).follow());
+        shared.runtime.spawn(Arc::clone(&shared).run_sync());
         Self(shared)
     }
 
@@ -53,11 +53,11 @@ impl Circuits {
     /// Waits until the store was read for the first time, or was found to be away.
     pub async fn ready(&self) {
         loop {
-            let heard = self.0.heard.notified();
-            if self.0.link.state() != LinkState::Starting {
+            let progress = self.0.sync_progress.notified();
+            if self.0.store_health.status() != StoreStatus::Starting {
                 return;
             }
-            heard.await;
+            progress.await;
         }
     }
 
@@ -80,31 +80,31 @@ impl Circuits {
     }
 
     async fn admit_with(&self, key: &ModelKey, lease: Option<Duration>) -> Result<Permit, Refusal> {
-        if let Some(answer) = self.admit_at_once(key) {
+        if let Some(answer) = self.try_admit(key) {
             return answer;
         }
         let circuit = self.0.circuit(key);
-        let mut end = None;
-        if circuit.view.load().is_strange() {
-            self.introduce(&circuit, *end.insert(self.patience_ends())).await;
+        let mut deadline = None;
+        if circuit.view.load().needs_load() {
+            self.ensure_exists(&circuit, *deadline.insert(self.wait_deadline())).await;
         }
         let answer = self.decide(&circuit, &circuit.view.load());
         match answer {
             Some(answer) => answer,
-            None => self.probe(&circuit, lease, end.unwrap_or_else(|| self.patience_ends())).await,
+            None => self.probe(&circuit, lease, deadline.unwrap_or_else(|| self.wait_deadline())).await,
         }
     }
 
     /// The way of nearly every call: no waiting, no allocation, no lock. `None`: the store has a say in it.
-    fn admit_at_once(&self, key: &ModelKey) -> Option<Result<Permit, Refusal>> {
+    fn try_admit(&self, key: &ModelKey) -> Option<Result<Permit, Refusal>> {
         let circuits = self.0.circuits.load();
         let circuit = circuits.get(key)?;
-        circuit.note_use();
-        if let Some(epoch) = circuit.calm_epoch() {
+        circuit.mark_used();
+        if let Some(epoch) = circuit.fast_path_epoch() {
             return Some(Ok(Permit::new(circuit, epoch)));
         }
         let view = circuit.view.load();
-        if view.is_strange() { None } else { self.decide(circuit, &view) }
+        if view.needs_load() { None } else { self.decide(circuit, &view) }
     }
 
     /// `None`: a probe is due.
@@ -113,31 +113,32 @@ impl Circuits {
         match admit(&view.record, &view.policy, &self.0.instance, now) {
             Admission::Admitted => Some(Ok(Permit::new(circuit, view.record.epoch))),
             Admission::Refused { retry_at, probing } => {
-                circuit.counter.refused();
+                circuit.counter.count_refusal();
                 Some(Err(refusal(view, retry_at.map(|at| at.since(now)), probing)))
             }
             Admission::ProbeDue => None,
         }
     }
 
-    async fn introduce(&self, circuit: &Arc<Circuit>, end: Instant) {
+    async fn ensure_exists(&self, circuit: &Arc<Circuit>, deadline: Instant) {
         let (sender, answer) = oneshot::channel();
-        let waiting = Waiting { request: Request::Introduce, reply: Reply::Answer(sender) };
-        self.0.request(circuit, waiting);
-        let _ = timeout_at(end, answer).await;
+        let queued = QueuedRequest { request: Request::EnsureExists, responder: Responder::Result(sender) };
+        self.0.enqueue(circuit, queued);
+        let _ = timeout_at(deadline, answer).await;
     }
 
     async fn probe(
         &self,
         circuit: &Arc<Circuit>,
         lease: Option<Duration>,
-        end: Instant,
+        deadline: Instant,
     ) -> Result<Permit, Refusal> {
         let (sender, granted) = oneshot::channel();
-        let id = format!("{:032x}", self.0.chance.draw());
-        let waiting = Waiting { request: Request::Probe { id, lease }, reply: Reply::Probe(sender) };
-        self.0.request(circuit, waiting);
-        if let Ok(Ok(Some(permit))) = timeout_at(end, granted).await {
+        let id = format!("{:032x}", self.0.rng.next_u128());
+        let queued =
+            QueuedRequest { request: Request::Probe { id, lease }, responder: Responder::Probe(sender) };
+        self.0.enqueue(circuit, queued);
+        if let Ok(Ok(Some(permit))) = timeout_at(deadline, granted).await {
             return Ok(permit);
         }
         // Somebody else has the place, or the circuit has closed meanwhile.
@@ -146,20 +147,20 @@ impl Circuits {
             Some(answer) => answer,
             None if view.policy.mode == Mode::Observe => Ok(Permit::new(circuit, view.record.epoch)),
             None => {
-                circuit.counter.refused();
+                circuit.counter.count_refusal();
                 Err(refusal(&view, Some(Duration::ZERO), true))
             }
         }
     }
 
     /// When a caller who asks now has waited long enough, for whatever it is (F3).
-    fn patience_ends(&self) -> Instant {
-        Instant::now() + self.0.pacing.patience + self.0.pacing.patience / 4
+    fn wait_deadline(&self) -> Instant {
+        Instant::now() + self.0.timing.store_timeout + self.0.timing.store_timeout / 4
     }
 
     /// Waits until the circuit has changed since this call began: for callers who wait for a probe's verdict.
     pub async fn changed(&self, key: &ModelKey) {
-        self.0.circuit(key).changed.notified().await;
+        self.0.circuit(key).view_changed.notified().await;
     }
 
     /// Watches all circuits from now on: what changes, by this instance or another, and whether the store is there.
@@ -174,11 +175,11 @@ impl Circuits {
     }
 
     pub(crate) fn is_connected(&self) -> bool {
-        self.0.link.is_connected()
+        self.0.store_health.is_connected()
     }
 
-    pub(crate) fn patience(&self) -> Duration {
-        self.0.pacing.patience
+    pub(crate) fn store_timeout(&self) -> Duration {
+        self.0.timing.store_timeout
     }
 
     /// New rules, for circuits that go on as they are.
@@ -199,7 +200,7 @@ impl Circuits {
     #[must_use]
     pub fn counts(&self) -> Vec<(Report, CircuitCounts)> {
         let circuits = self.0.circuits.load();
-        let counts = |report: &Report| circuits.get(&report.key).map(|circuit| circuit.counter.read());
+        let counts = |report: &Report| circuits.get(&report.key).map(|circuit| circuit.counter.snapshot());
         self.reports()
             .into_iter()
             .filter_map(|report| counts(&report).map(|counts| (report, counts)))
@@ -209,7 +210,7 @@ impl Circuits {
     /// What this instance has counted of its dealings with the store.
     #[must_use]
     pub fn store_counts(&self) -> StoreCounts {
-        self.0.writes.read(self.0.clock.since_heard(), self.0.store.commands())
+        self.0.writes.snapshot(self.0.clock.since_last_sync(), self.0.store.command_counts())
     }
 
     /// One circuit, if this instance knows it.
@@ -228,20 +229,20 @@ impl Circuits {
     ///
     /// # Errors
     /// The store could not be read.
-    pub async fn history(&self, key: &ModelKey, most: usize) -> Result<Vec<Transition>, StoreError> {
-        self.0.store.history(key, most).await
+    pub async fn history(&self, key: &ModelKey, limit: usize) -> Result<Vec<Transition>, StoreError> {
+        self.0.store.history(key, limit).await
     }
 
     /// How the circuits are kept at the moment.
     #[must_use]
-    pub fn link(&self) -> LinkState {
-        self.0.link.state()
+    pub fn store_status(&self) -> StoreStatus {
+        self.0.store_health.status()
     }
 
     /// What the store is and where.
     #[must_use]
-    pub fn place(&self) -> Place {
-        self.0.store.place()
+    pub fn store_info(&self) -> StoreInfo {
+        self.0.store.info()
     }
 
     /// This instance's name.
@@ -259,23 +260,29 @@ impl Circuits {
     /// Waits until everything that the circuits have been told is written, or kept for a store that is away: the last
     /// thing a process does. From now on nothing is put off.
     pub async fn flush(&self) {
-        self.0.in_haste.store(true, Ordering::Release);
+        self.0.draining.store(true, Ordering::Release);
         for circuit in self.0.circuits.load().values() {
-            circuit.bell.notify_one();
+            circuit.wake_writer.notify_one();
         }
-        while self.0.circuits.load().values().any(|circuit| circuit.busy.load(Ordering::Acquire)) {
-            tokio::time::sleep(FLUSH_GLANCE).await;
+        while self
+            .0
+            .circuits
+            .load()
+            .values()
+            .any(|circuit| circuit.has_pending_writes.load(Ordering::Acquire))
+        {
+            tokio::time::sleep(FLUSH_POLL_INTERVAL).await;
         }
     }
 
     /// Waits until this instance has nothing left to write or read for a circuit. For tests.
     #[doc(hidden)]
-    pub async fn quiet(&self, key: &ModelKey) {
+    pub async fn wait_idle(&self, key: &ModelKey) {
         let circuit = self.0.circuit(key);
         loop {
             {
                 let inner = circuit.inner();
-                if !inner.writer_runs && !inner.reader_runs {
+                if !inner.writer_running && !inner.reader_running {
                     return;
                 }
             }
@@ -287,23 +294,23 @@ impl Circuits {
     /// One circuit by what is written alone, without good calls that are not. For tests.
     #[doc(hidden)]
     #[must_use]
-    pub fn written_report(&self, key: &ModelKey) -> Option<Report> {
+    pub fn stored_report(&self, key: &ModelKey) -> Option<Report> {
         let circuit = Arc::clone(self.0.circuits.load().get(key)?);
         let view = circuit.view.load();
-        view.known.then(|| Report::new(key, &view.record, &view.policy, circuit.now()))
+        view.loaded.then(|| Report::new(key, &view.record, &view.policy, circuit.now()))
     }
 
     /// How many circuits this instance holds in memory. For tests.
     #[doc(hidden)]
     #[must_use]
-    pub fn held(&self) -> usize {
+    pub fn circuit_count(&self) -> usize {
         self.0.circuits.load().len()
     }
 
     /// The bytes that this instance believes to stand in the store. For tests.
     #[doc(hidden)]
     #[must_use]
-    pub fn mirrored(&self, key: &ModelKey) -> crate::store::Value {
+    pub fn mirrored_value(&self, key: &ModelKey) -> crate::store::Value {
         self.0.circuit(key).inner().mirror.value.clone()
     }
 }
@@ -316,7 +323,7 @@ impl fmt::Debug for Circuits {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Circuits")
             .field("instance", &self.0.instance)
-            .field("store", &self.0.store.place())
+            .field("store", &self.0.store.info())
             .finish_non_exhaustive()
     }
 }

@@ -21,20 +21,20 @@ pub trait WallClock: fmt::Debug + Send + Sync + 'static {
 /// The machine's clock as it was at the start, and steady from then on: a clock that is set anew moves nothing.
 #[derive(Debug)]
 pub struct SystemClock {
-    started: Timestamp,
-    since: Instant,
+    start_time: Timestamp,
+    started_at: Instant,
 }
 
 impl Default for SystemClock {
     fn default() -> Self {
         let started = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, millis);
-        Self { started: Timestamp::from_millis(started), since: Instant::now() }
+        Self { start_time: Timestamp::from_millis(started), started_at: Instant::now() }
     }
 }
 
 impl WallClock for SystemClock {
     fn now(&self) -> Timestamp {
-        self.started + self.since.elapsed()
+        self.start_time + self.started_at.elapsed()
     }
 }
 
@@ -43,14 +43,14 @@ impl WallClock for SystemClock {
 pub(crate) struct StoreClock {
     wall: Arc<dyn WallClock>,
     offset: AtomicI64,
-    began: Instant,
+    created_at: Instant,
     /// When the store was heard last, in ms since `began`; 0: not yet.
-    heard: AtomicU64,
+    last_sync: AtomicU64,
 }
 
 impl StoreClock {
     pub(crate) fn new(wall: Arc<dyn WallClock>) -> Self {
-        Self { wall, offset: AtomicI64::new(0), began: Instant::now(), heard: AtomicU64::new(0) }
+        Self { wall, offset: AtomicI64::new(0), created_at: Instant::now(), last_sync: AtomicU64::new(0) }
     }
 
     pub(crate) fn now(&self) -> Timestamp {
@@ -61,22 +61,22 @@ impl StoreClock {
     /// Takes up the store's time from an answer that took `elapsed`: it was read somewhere in between, so half of
     /// that has passed since. An answer that took long says little, and is believed only if it is far off. Gives back
     /// by how many ms the clock moved.
-    pub(crate) fn hear(&self, time: Timestamp, elapsed: Duration) -> i64 {
-        self.heard.store(millis(self.began.elapsed()).max(1), Ordering::Relaxed);
-        let heard = time + elapsed / 2;
-        let off = signed(heard).saturating_sub(signed(self.now()));
-        let unsure = i64::try_from(elapsed.as_millis() / 2).unwrap_or(i64::MAX);
-        if off.abs() <= unsure {
+    pub(crate) fn sync(&self, time: Timestamp, elapsed: Duration) -> i64 {
+        self.last_sync.store(millis(self.created_at.elapsed()).max(1), Ordering::Relaxed);
+        let store_time = time + elapsed / 2;
+        let drift = signed(store_time).saturating_sub(signed(self.now()));
+        let uncertainty = i64::try_from(elapsed.as_millis() / 2).unwrap_or(i64::MAX);
+        if drift.abs() <= uncertainty {
             return 0;
         }
-        self.offset.store(signed(heard).saturating_sub(signed(self.wall.now())), Ordering::Relaxed);
-        off
+        self.offset.store(signed(store_time).saturating_sub(signed(self.wall.now())), Ordering::Relaxed);
+        drift
     }
 
     /// How long ago the store was heard; `None`: it was not yet.
-    pub(crate) fn since_heard(&self) -> Option<Duration> {
-        let heard = Some(self.heard.load(Ordering::Relaxed)).filter(|heard| *heard > 0)?;
-        Some(self.began.elapsed().saturating_sub(Duration::from_millis(heard)))
+    pub(crate) fn since_last_sync(&self) -> Option<Duration> {
+        let last_sync = Some(self.last_sync.load(Ordering::Relaxed)).filter(|heard| *heard > 0)?;
+        Some(self.created_at.elapsed().saturating_sub(Duration::from_millis(last_sync)))
     }
 }
 
@@ -100,15 +100,15 @@ mod tests {
     #[test]
     fn an_hour_off_is_corrected_by_one_answer() {
         let clock = StoreClock::new(Arc::new(Stopped(Timestamp::from_millis(5_000_000))));
-        clock.hear(Timestamp::from_millis(1_400_000), Duration::from_millis(4));
+        clock.sync(Timestamp::from_millis(1_400_000), Duration::from_millis(4));
         assert_eq!(clock.now(), Timestamp::from_millis(1_400_002));
     }
 
     #[test]
     fn a_slow_answer_does_not_spoil_a_good_reading() {
         let clock = StoreClock::new(Arc::new(Stopped(Timestamp::from_millis(1_000_000))));
-        clock.hear(Timestamp::from_millis(1_000_000), Duration::ZERO);
-        clock.hear(Timestamp::from_millis(1_000_000 - 40), Duration::from_millis(90));
+        clock.sync(Timestamp::from_millis(1_000_000), Duration::ZERO);
+        clock.sync(Timestamp::from_millis(1_000_000 - 40), Duration::from_millis(90));
         assert_eq!(clock.now(), Timestamp::from_millis(1_000_000));
     }
 }

@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use breaker::{Cause, State};
+use breaker::{State, TransitionCause};
 
 /// Of one circuit, since this instance has held it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -31,7 +31,7 @@ pub struct ProbeCounts {
     /// The provider's fault, or its word to come again later.
     pub failed: u64,
     /// Neither: the caller left, or its request was at fault.
-    pub left: u64,
+    pub released: u64,
 }
 
 /// What a change of state is counted by.
@@ -40,7 +40,7 @@ pub struct TransitionKind {
     /// The state that it led to.
     pub to: State,
     /// What led to it.
-    pub cause: Cause,
+    pub cause: TransitionCause,
     /// This instance made it; else it saw that another had.
     pub own: bool,
 }
@@ -49,11 +49,11 @@ pub struct TransitionKind {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct StoreCounts {
     /// How long ago the store last answered with a circuit; `None`: it has not yet.
-    pub heard: Option<Duration>,
+    pub since_last_response: Option<Duration>,
     /// Writes that were done.
     pub written: u64,
     /// Writes before which somebody else wrote, so that they were decided anew.
-    pub overtaken: u64,
+    pub conflicts: u64,
     /// Writes that the store refused because this instance's clock was off (B7).
     pub clock_skew: u64,
     /// Writes that brought no answer, or an error.
@@ -64,10 +64,10 @@ pub struct StoreCounts {
 
 /// How a probe ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum ProbeEnd {
+pub(crate) enum ProbeOutcome {
     Succeeded,
     Failed,
-    Left,
+    Released,
 }
 
 /// Counts for one circuit.
@@ -76,53 +76,53 @@ pub(crate) struct CircuitCounter {
     refusals: AtomicU64,
     probes: [AtomicU64; 3],
     /// Changes are seldom, so a lock will do. By the words, which have an order.
-    transitions: Mutex<BTreeMap<InWords, (TransitionKind, u64)>>,
+    transitions: Mutex<BTreeMap<TransitionKey, (TransitionKind, u64)>>,
 }
 
 /// To, cause and own.
-type InWords = (&'static str, &'static str, bool);
+type TransitionKey = (&'static str, &'static str, bool);
 
 /// Counts writes.
 #[derive(Debug, Default)]
 pub(crate) struct WriteCounter {
     pub(crate) written: AtomicU64,
-    pub(crate) overtaken: AtomicU64,
+    pub(crate) conflicts: AtomicU64,
     pub(crate) clock_skew: AtomicU64,
     pub(crate) failed: AtomicU64,
 }
 
 /// One more.
-pub(crate) fn count(counter: &AtomicU64) {
+pub(crate) fn increment(counter: &AtomicU64) {
     counter.fetch_add(1, Ordering::Relaxed);
 }
 
-fn read(counter: &AtomicU64) -> u64 {
+fn load(counter: &AtomicU64) -> u64 {
     counter.load(Ordering::Relaxed)
 }
 
 impl CircuitCounter {
-    pub(crate) fn refused(&self) {
-        count(&self.refusals);
+    pub(crate) fn count_refusal(&self) {
+        increment(&self.refusals);
     }
 
-    pub(crate) fn probed(&self, end: ProbeEnd) {
-        count(&self.probes[end as usize]);
+    pub(crate) fn count_probe(&self, outcome: ProbeOutcome) {
+        increment(&self.probes[outcome as usize]);
     }
 
-    pub(crate) fn changed(&self, kind: TransitionKind) {
+    pub(crate) fn count_transition(&self, kind: TransitionKind) {
         let mut transitions = self.transitions.lock().unwrap_or_else(PoisonError::into_inner);
         let key = (kind.to.as_str(), kind.cause.as_str(), kind.own);
         transitions.entry(key).or_insert((kind, 0)).1 += 1;
     }
 
-    pub(crate) fn read(&self) -> CircuitCounts {
-        let probes = |end: ProbeEnd| read(&self.probes[end as usize]);
+    pub(crate) fn snapshot(&self) -> CircuitCounts {
+        let probes = |end: ProbeOutcome| load(&self.probes[end as usize]);
         CircuitCounts {
-            refusals: read(&self.refusals),
+            refusals: load(&self.refusals),
             probes: ProbeCounts {
-                succeeded: probes(ProbeEnd::Succeeded),
-                failed: probes(ProbeEnd::Failed),
-                left: probes(ProbeEnd::Left),
+                succeeded: probes(ProbeOutcome::Succeeded),
+                failed: probes(ProbeOutcome::Failed),
+                released: probes(ProbeOutcome::Released),
             },
             transitions: self
                 .transitions
@@ -136,13 +136,17 @@ impl CircuitCounter {
 }
 
 impl WriteCounter {
-    pub(crate) fn read(&self, heard: Option<Duration>, commands: Vec<(&'static str, u64)>) -> StoreCounts {
+    pub(crate) fn snapshot(
+        &self,
+        since_last_response: Option<Duration>,
+        commands: Vec<(&'static str, u64)>,
+    ) -> StoreCounts {
         StoreCounts {
-            heard,
-            written: read(&self.written),
-            overtaken: read(&self.overtaken),
-            clock_skew: read(&self.clock_skew),
-            failed: read(&self.failed),
+            since_last_response,
+            written: load(&self.written),
+            conflicts: load(&self.conflicts),
+            clock_skew: load(&self.clock_skew),
+            failed: load(&self.failed),
             commands,
         }
     }

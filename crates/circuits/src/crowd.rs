@@ -17,51 +17,51 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 /// So many changes of counts by others are free.
-const FREE: u32 = 10;
+const FREE_WRITES: u32 = 10;
 
 /// A turn comes so many times [`crate::Pacing::counts`] after the last change, or up to twice that.
-const TURN: u32 = 5;
+const SLOT_FACTOR: u32 = 5;
 
 /// Nobody waits longer for a turn than so many times [`crate::Pacing::counts`], however busy the others are.
-const LATEST: u32 = 300;
+const MAX_DELAY_FACTOR: u32 = 300;
 
 /// What an instance has seen of the others' writing. A change of state begins it anew.
 #[derive(Debug, Default)]
-pub(crate) struct Crowd {
+pub(crate) struct WriteThrottle {
     /// Each change moves it ahead by a turn, time lets it fall back.
-    ahead: Option<Instant>,
+    theoretical_arrival: Option<Instant>,
     /// Not before then is it this instance's turn.
-    turn: Option<Instant>,
+    next_slot: Option<Instant>,
     /// Since when it has waited for its turn.
-    waits_since: Option<Instant>,
+    waiting_since: Option<Instant>,
 }
 
-impl Crowd {
+impl WriteThrottle {
     /// Another instance has changed the counts. `share` is by chance, in [0, 1).
-    pub(crate) fn changed(&mut self, counts: Duration, share: f64) {
+    pub(crate) fn on_other_write(&mut self, write_interval: Duration, random_unit: f64) {
         let now = Instant::now();
-        let (turn, free) = (counts * TURN, counts * TURN * FREE);
-        let ahead = self.ahead.map_or(now, |ahead| ahead.max(now)) + turn;
-        self.ahead = Some(ahead.min(now + free + turn));
-        if ahead > now + free {
-            let latest = *self.waits_since.get_or_insert(now) + counts * LATEST;
-            self.turn = Some(latest.min(now + turn.mul_f64(1.0 + share)));
+        let (slot, burst) = (write_interval * SLOT_FACTOR, write_interval * SLOT_FACTOR * FREE_WRITES);
+        let previous = self.theoretical_arrival.map_or(now, |arrival| arrival.max(now)) + slot;
+        self.theoretical_arrival = Some(previous.min(now + burst + slot));
+        if previous > now + burst {
+            let latest_slot = *self.waiting_since.get_or_insert(now) + write_interval * MAX_DELAY_FACTOR;
+            self.next_slot = Some(latest_slot.min(now + slot.mul_f64(1.0 + random_unit)));
         } else {
-            (self.turn, self.waits_since) = (None, None);
+            (self.next_slot, self.waiting_since) = (None, None);
         }
     }
 
     /// This instance has written; where others wait it goes to the end of them.
-    pub(crate) fn wrote(&mut self, counts: Duration, share: f64) {
-        if self.turn.is_some() {
+    pub(crate) fn on_own_write(&mut self, write_interval: Duration, random_unit: f64) {
+        if self.next_slot.is_some() {
             let now = Instant::now();
-            self.turn = Some(now + (counts * TURN).mul_f64(1.0 + share));
-            self.waits_since = Some(now);
+            self.next_slot = Some(now + (write_interval * SLOT_FACTOR).mul_f64(1.0 + random_unit));
+            self.waiting_since = Some(now);
         }
     }
 
     /// How long until it is this instance's turn; zero: now.
-    pub(crate) fn wait(&self) -> Duration {
-        self.turn.map_or(Duration::ZERO, |turn| turn.saturating_duration_since(Instant::now()))
+    pub(crate) fn delay(&self) -> Duration {
+        self.next_slot.map_or(Duration::ZERO, |slot| slot.saturating_duration_since(Instant::now()))
     }
 }

@@ -21,7 +21,7 @@
 
 /// The target of the spans that a collector of traces gets, all at the level TRACE: where nobody collects traces, no log
 /// asks for them, and they cost a look at one number.
-pub const TRACES: &str = "switchboard::traces";
+pub const TRACE_TARGET: &str = "switchboard::traces";
 
 mod chance;
 mod circuit;
@@ -47,11 +47,11 @@ mod writer;
 #[cfg(test)]
 mod model;
 
-pub use chance::{Chance, SystemChance};
+pub use chance::{Rng, SystemRng};
 pub use circuits::Circuits;
 pub use clock::{SystemClock, WallClock};
 pub use counts::{CircuitCounts, ProbeCounts, StoreCounts, TransitionKind};
-pub use link::LinkState;
+pub use link::StoreStatus;
 pub use memory::MemoryStore;
 pub use operate::OperateError;
 pub use permit::Permit;
@@ -59,9 +59,9 @@ pub use redis::{
     ClusterSurvey, RedisAddress, RedisAddressError, RedisDeployment, RedisNode, RedisStore, TimeShift,
 };
 pub use report::{Refusal, Report, Severity};
-pub use settings::{Pacing, Policies, Settings};
+pub use settings::{Policies, Settings, Timing};
 pub use store::{
-    CLOCK_TOLERANCE, Change, Changes, History, LARGEST_VALUE, Listing, Loaded, Place, Store, StoreError,
-    Swap, Value, Write,
+    CLOCK_TOLERANCE, ChangeNotification, Changes, HistoryTail, Listing, Loaded, MAX_VALUE_BYTES, Store,
+    StoreError, StoreInfo, Swap, Value, Write,
 };
-pub use watch::{HistoryReader, News, Watch};
+pub use watch::{CircuitEvent, HistoryReader, Watch};

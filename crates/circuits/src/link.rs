@@ -9,13 +9,13 @@ use breaker::Timestamp;
 use tokio::sync::Notify;
 
 use crate::{
-    store::{Place, StoreError},
-    watch::{Notice, Watchers},
+    store::{StoreError, StoreInfo},
+    watch::{InternalEvent, Watchers},
 };
 
 /// How circuits are kept at the moment.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum LinkState {
+pub enum StoreStatus {
     /// The store was not heard yet.
     Starting,
     /// The store is at hand.
@@ -33,88 +33,92 @@ pub enum LinkState {
 }
 
 #[derive(Debug)]
-pub(crate) struct Link {
-    place: Place,
+pub(crate) struct StoreHealth {
+    info: StoreInfo,
     /// Nobody asked for this store by name: that it is not there is no fault.
     optional: bool,
-    state: Mutex<LinkState>,
+    status: Mutex<StoreStatus>,
     /// It answers again, and is being told what was learnt meanwhile.
-    trying: AtomicBool,
+    reconnecting: AtomicBool,
     /// Rings when the store is lost, so that it is tried again soon, whoever found out.
     pub(crate) lost: Notify,
     watchers: Watchers,
 }
 
-impl Link {
-    pub(crate) fn new(place: Place, optional: bool, watchers: Watchers) -> Self {
+impl StoreHealth {
+    pub(crate) fn new(info: StoreInfo, optional: bool, watchers: Watchers) -> Self {
         Self {
-            place,
+            info,
             optional,
-            state: Mutex::new(LinkState::Starting),
-            trying: AtomicBool::new(false),
+            status: Mutex::new(StoreStatus::Starting),
+            reconnecting: AtomicBool::new(false),
             lost: Notify::new(),
             watchers,
         }
     }
 
-    pub(crate) fn state(&self) -> LinkState {
-        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        if self.place.kind == "memory" && state == LinkState::Connected { LinkState::Embedded } else { state }
+    pub(crate) fn status(&self) -> StoreStatus {
+        let status = self.status.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if self.info.kind == "memory" && status == StoreStatus::Connected {
+            StoreStatus::Embedded
+        } else {
+            status
+        }
     }
 
     /// Whether writing is worth a try.
-    pub(crate) fn is_up(&self) -> bool {
-        self.trying.load(Ordering::Acquire) || self.is_connected()
+    pub(crate) fn is_writable(&self) -> bool {
+        self.reconnecting.load(Ordering::Acquire) || self.is_connected()
     }
 
     pub(crate) fn is_connected(&self) -> bool {
-        *self.state.lock().unwrap_or_else(PoisonError::into_inner) == LinkState::Connected
+        *self.status.lock().unwrap_or_else(PoisonError::into_inner) == StoreStatus::Connected
     }
 
-    pub(crate) fn begin_trying(&self) {
-        self.trying.store(true, Ordering::Release);
+    pub(crate) fn begin_reconnect(&self) {
+        self.reconnecting.store(true, Ordering::Release);
     }
 
     /// Nobody tells it anything any more.
-    pub(crate) fn give_up_trying(&self) {
-        self.trying.store(false, Ordering::Release);
+    pub(crate) fn abort_reconnect(&self) {
+        self.reconnecting.store(false, Ordering::Release);
     }
 
-    pub(crate) fn fail(&self, error: &StoreError, now: Timestamp) {
-        self.trying.store(false, Ordering::Release);
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        let first_word = *state == LinkState::Starting;
-        match &mut *state {
-            LinkState::Degraded { error: last, .. } => return last.clone_from(error),
-            LinkState::Embedded => return,
-            LinkState::Starting | LinkState::Connected => {}
+    pub(crate) fn mark_unreachable(&self, error: &StoreError, now: Timestamp) {
+        self.reconnecting.store(false, Ordering::Release);
+        let mut status = self.status.lock().unwrap_or_else(PoisonError::into_inner);
+        let was_starting = *status == StoreStatus::Starting;
+        match &mut *status {
+            StoreStatus::Degraded { error: last, .. } => return last.clone_from(error),
+            StoreStatus::Embedded => return,
+            StoreStatus::Starting | StoreStatus::Connected => {}
         }
         self.lost.notify_one();
-        let address = &self.place.address;
-        if first_word && self.optional && matches!(error, StoreError::Unreachable(_)) {
-            *state = LinkState::Embedded;
+        let address = &self.info.address;
+        if was_starting && self.optional && matches!(error, StoreError::Unreachable(_)) {
+            *status = StoreStatus::Embedded;
             tracing::info!(%address, "circuits are kept in this process until Redis appears (REDIS_URL is not set)");
         } else {
-            *state = LinkState::Degraded { since: now, error: error.clone() };
+            *status = StoreStatus::Degraded { since: now, error: error.clone() };
             tracing::warn!(%address, %error, "the store of circuits is away: each instance breaks on what it sees until it is back");
         }
-        drop(state);
-        self.watchers.tell(|| Notice::Store);
+        drop(status);
+        self.watchers.notify(|| InternalEvent::StoreChanged);
     }
 
     /// It is back and knows everything, unless it failed again while it was told.
-    pub(crate) fn restored(&self) {
-        if !self.trying.swap(false, Ordering::AcqRel) {
+    pub(crate) fn mark_connected(&self) {
+        if !self.reconnecting.swap(false, Ordering::AcqRel) {
             return;
         }
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        if *state == LinkState::Connected {
+        let mut status = self.status.lock().unwrap_or_else(PoisonError::into_inner);
+        if *status == StoreStatus::Connected {
             return;
         }
-        *state = LinkState::Connected;
-        drop(state);
-        self.watchers.tell(|| Notice::Store);
-        let Place { kind, address } = &self.place;
+        *status = StoreStatus::Connected;
+        drop(status);
+        self.watchers.notify(|| InternalEvent::StoreChanged);
+        let StoreInfo { kind, address } = &self.info;
         if *kind != "memory" {
             tracing::info!(%address, "circuits are shared through {kind}");
         }

@@ -13,33 +13,33 @@ use futures_util::future::{BoxFuture, FutureExt as _, ready};
 use crate::{
     clock::{SystemClock, WallClock},
     store::{
-        CLOCK_TOLERANCE, Change, Changes, History, Listing, Loaded, Place, Store, StoreError, Swap, Value,
-        Write,
+        CLOCK_TOLERANCE, ChangeNotification, Changes, HistoryTail, Listing, Loaded, Store, StoreError,
+        StoreInfo, Swap, Value, Write,
     },
 };
 
 /// The last entries of a history that are kept, as in Redis (DESIGN 1.1).
-const HISTORY: usize = 1_000;
+const MAX_HISTORY_ENTRIES: usize = 1_000;
 
 /// A store in memory. Clones share what they hold.
 #[derive(Debug, Clone)]
 pub struct MemoryStore {
     clock: Arc<dyn WallClock>,
-    held: Arc<Mutex<Held>>,
+    inner: Arc<Mutex<Inner>>,
 }
 
 #[derive(Debug, Default)]
-struct Held {
-    values: HashMap<ModelKey, Kept>,
+struct Inner {
+    entries: HashMap<ModelKey, Entry>,
     histories: HashMap<ModelKey, Vec<Transition>>,
-    feeds: Vec<Changes>,
-    refusal: Option<StoreError>,
+    subscriptions: Vec<Changes>,
+    injected_error: Option<StoreError>,
 }
 
 #[derive(Debug)]
-struct Kept {
+struct Entry {
     text: Bytes,
-    until: Option<Timestamp>,
+    expires_at: Option<Timestamp>,
 }
 
 impl Default for MemoryStore {
@@ -52,83 +52,83 @@ impl MemoryStore {
     /// A store whose own time is this clock's.
     #[must_use]
     pub fn with_clock(clock: Arc<dyn WallClock>) -> Self {
-        Self { clock, held: Arc::default() }
+        Self { clock, inner: Arc::default() }
     }
 
     /// Writes a value as a stranger would, or deletes it.
     pub fn set(&self, key: &ModelKey, text: Option<&str>) {
-        let mut held = self.held();
+        let mut inner = self.lock();
         match text {
             Some(text) => {
                 let text = Bytes::copy_from_slice(text.as_bytes());
-                held.values.insert(key.clone(), Kept { text, until: None });
+                inner.entries.insert(key.clone(), Entry { text, expires_at: None });
             }
             None => {
-                held.values.remove(key);
+                inner.entries.remove(key);
             }
         }
-        held.tell(&Change::Key(key.clone()));
+        inner.publish(&ChangeNotification::Key(key.clone()));
     }
 
     /// Loses everything, as FLUSHALL does.
     pub fn flush(&self) {
-        let mut held = self.held();
-        held.values.clear();
-        held.histories.clear();
-        held.tell(&Change::Everything);
+        let mut inner = self.lock();
+        inner.entries.clear();
+        inner.histories.clear();
+        inner.publish(&ChangeNotification::Everything);
     }
 
     /// Answers every request with this error from now on, or works again.
-    pub fn refuse(&self, error: Option<StoreError>) {
-        let mut held = self.held();
-        held.refusal.clone_from(&error);
-        held.tell(&error.map_or(Change::Everything, Change::Lost));
+    pub fn inject_error(&self, error: Option<StoreError>) {
+        let mut inner = self.lock();
+        inner.injected_error.clone_from(&error);
+        inner.publish(&error.map_or(ChangeNotification::Everything, ChangeNotification::Lost));
     }
 
     /// The text that is held under a key.
     #[must_use]
     pub fn get(&self, key: &ModelKey) -> Option<Bytes> {
-        self.held().value(key, self.clock.now())
+        self.lock().value(key, self.clock.now())
     }
 
     /// How long a key will live; `None`: for ever, or there is none.
     #[must_use]
-    pub fn lifetime(&self, key: &ModelKey) -> Option<Duration> {
-        Some(self.held().values.get(key)?.until?.since(self.clock.now()))
+    pub fn ttl(&self, key: &ModelKey) -> Option<Duration> {
+        Some(self.lock().entries.get(key)?.expires_at?.since(self.clock.now()))
     }
 
-    fn held(&self) -> MutexGuard<'_, Held> {
-        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn working(&self) -> Result<MutexGuard<'_, Held>, StoreError> {
-        let held = self.held();
-        match &held.refusal {
+    fn check_available(&self) -> Result<MutexGuard<'_, Inner>, StoreError> {
+        let inner = self.lock();
+        match &inner.injected_error {
             Some(error) => Err(error.clone()),
-            None => Ok(held),
+            None => Ok(inner),
         }
     }
 
     fn load_now(&self, key: &ModelKey) -> Result<Loaded, StoreError> {
-        let mut held = self.working()?;
+        let mut inner = self.check_available()?;
         let time = self.clock.now();
-        let value = held.value(key, time).map_or(Value::Absent, Value::Text);
-        Ok(Loaded { value, history: held.history_end(key), time })
+        let value = inner.value(key, time).map_or(Value::Absent, Value::Text);
+        Ok(Loaded { value, history_tail: inner.history_tail(key), time })
     }
 
     fn list_now(&self, known: &[ModelKey], discover: bool) -> Result<Listing, StoreError> {
-        let mut held = self.working()?;
+        let mut inner = self.check_available()?;
         let time = self.clock.now();
         let mut keys = known.to_vec();
         if discover {
-            keys.extend(held.values.keys().cloned());
+            keys.extend(inner.entries.keys().cloned());
             keys.sort_unstable();
             keys.dedup();
         }
         let values = keys
             .into_iter()
             .map(|key| {
-                let value = held.value(&key, time).map_or(Value::Absent, Value::Text);
+                let value = inner.value(&key, time).map_or(Value::Absent, Value::Text);
                 (key, value)
             })
             .collect();
@@ -136,60 +136,60 @@ impl MemoryStore {
     }
 
     fn swap_now(&self, key: &ModelKey, write: &Write) -> Result<Swap, StoreError> {
-        let mut held = self.working()?;
+        let mut inner = self.check_available()?;
         let time = self.clock.now();
         if millis(time.since(write.decided_at).max(write.decided_at.since(time))) > millis(CLOCK_TOLERANCE) {
-            return Ok(Swap::ClockAway { time });
+            return Ok(Swap::ClockSkew { time });
         }
-        let value = held.value(key, time).map_or(Value::Absent, Value::Text);
-        let history = held.history_end(key);
-        if value != write.expected || write.history != history {
-            return Ok(Swap::Changed(Loaded { value, history, time }));
+        let value = inner.value(key, time).map_or(Value::Absent, Value::Text);
+        let history = inner.history_tail(key);
+        if value != write.expected || write.history_tail != history {
+            return Ok(Swap::Changed(Loaded { value, history_tail: history, time }));
         }
-        match &write.next {
+        match &write.new_value {
             Some(text) => {
-                let until = write.lifetime.map(|lifetime| time + lifetime);
-                held.values.insert(key.clone(), Kept { text: text.clone(), until });
+                let expires_at = write.ttl.map(|lifetime| time + lifetime);
+                inner.entries.insert(key.clone(), Entry { text: text.clone(), expires_at });
             }
             None => {
-                held.values.remove(key);
+                inner.entries.remove(key);
             }
         }
         if !write.entries.is_empty() {
-            let history = held.histories.entry(key.clone()).or_default();
+            let history = inner.histories.entry(key.clone()).or_default();
             history.extend(write.entries.iter().cloned());
-            let excess = history.len().saturating_sub(HISTORY);
+            let excess = history.len().saturating_sub(MAX_HISTORY_ENTRIES);
             history.drain(..excess);
         }
-        held.tell(&Change::Key(key.clone()));
+        inner.publish(&ChangeNotification::Key(key.clone()));
         Ok(Swap::Done { time })
     }
 
-    fn history_now(&self, key: &ModelKey, most: usize) -> Result<Vec<Transition>, StoreError> {
-        let held = self.working()?;
-        let entries = held.histories.get(key).map(Vec::as_slice).unwrap_or_default();
-        Ok(entries.iter().rev().take(most).cloned().collect())
+    fn history_now(&self, key: &ModelKey, limit: usize) -> Result<Vec<Transition>, StoreError> {
+        let inner = self.check_available()?;
+        let entries = inner.histories.get(key).map(Vec::as_slice).unwrap_or_default();
+        Ok(entries.iter().rev().take(limit).cloned().collect())
     }
 }
 
-impl Held {
-    fn history_end(&self, key: &ModelKey) -> History {
-        History::ending(self.histories.get(key).and_then(|entries| entries.last()))
+impl Inner {
+    fn history_tail(&self, key: &ModelKey) -> HistoryTail {
+        HistoryTail::from_last(self.histories.get(key).and_then(|entries| entries.last()))
     }
 
     fn value(&mut self, key: &ModelKey, now: Timestamp) -> Option<Bytes> {
-        let kept = self.values.get(key)?;
-        if kept.until.is_some_and(|until| until <= now) {
-            self.values.remove(key);
-            self.tell(&Change::Key(key.clone()));
+        let entry = self.entries.get(key)?;
+        if entry.expires_at.is_some_and(|until| until <= now) {
+            self.entries.remove(key);
+            self.publish(&ChangeNotification::Key(key.clone()));
             return None;
         }
-        Some(kept.text.clone())
+        Some(entry.text.clone())
     }
 
-    fn tell(&self, change: &Change) {
-        for feed in &self.feeds {
-            feed.tell(change.clone());
+    fn publish(&self, change: &ChangeNotification) {
+        for subscription in &self.subscriptions {
+            subscription.publish(change.clone());
         }
     }
 }
@@ -218,19 +218,19 @@ impl Store for MemoryStore {
     fn history<'a>(
         &'a self,
         key: &'a ModelKey,
-        most: usize,
+        limit: usize,
     ) -> BoxFuture<'a, Result<Vec<Transition>, StoreError>> {
-        ready(self.history_now(key, most)).boxed()
+        ready(self.history_now(key, limit)).boxed()
     }
 
     fn changes(&self) -> Changes {
-        let feed = Changes::default();
-        feed.tell(Change::Everything);
-        self.held().feeds.push(feed.clone());
-        feed
+        let changes = Changes::default();
+        changes.publish(ChangeNotification::Everything);
+        self.lock().subscriptions.push(changes.clone());
+        changes
     }
 
-    fn place(&self) -> Place {
-        Place { kind: "memory", address: "this process".to_owned() }
+    fn info(&self) -> StoreInfo {
+        StoreInfo { kind: "memory", address: "this process".to_owned() }
     }
 }

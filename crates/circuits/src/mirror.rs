@@ -5,25 +5,25 @@ use breaker::{
 };
 
 use crate::{
-    plan::{Next, Plan},
-    store::{History, Loaded, Value, Write},
+    plan::{Plan, Target},
+    store::{HistoryTail, Loaded, Value, Write},
 };
 
 /// What stands in the store, as far as is known.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Stored {
+pub(crate) enum StoredValue {
     /// It was not read yet.
-    Unknown,
+    NotLoaded,
     /// Nothing.
     Absent,
     /// A record of Switchboard's.
-    Ours(Record),
+    Native(Record),
     /// A value that Open SWE or a person wrote, not adopted yet.
-    Foreign(Record),
+    External(Record),
     /// A text that is no circuit.
-    Garbage,
+    Invalid,
     /// A key of another type, which is left alone: this circuit runs on local state.
-    OtherType,
+    WrongType,
 }
 
 /// One circuit as an instance knows it.
@@ -32,243 +32,253 @@ pub(crate) struct Mirror {
     /// The bytes that stand in the store, as they were last seen.
     pub(crate) value: Value,
     /// What they mean.
-    pub(crate) stored: Stored,
+    pub(crate) stored: StoredValue,
     /// Where the circuit's history ends, as far as is known.
-    pub(crate) history: History,
+    pub(crate) history_tail: HistoryTail,
     /// Fields that are carried along.
     pub(crate) extras: Extras,
     /// What decisions are made from.
     pub(crate) record: Record,
     /// The last record in an epoch of its own, from which the next epoch goes on.
-    pub(crate) last: Record,
+    pub(crate) last_record: Record,
     /// `record` holds what the store does not: it was learnt while the store was away.
-    pub(crate) apart: bool,
+    pub(crate) diverged: bool,
 }
 
 /// What a plan starts from: a record, and what the history is to tell of how it came to be. `None`: there is no such
 /// circuit.
-pub(crate) type Base = Option<(Record, Option<Transition>)>;
+pub(crate) type Baseline = Option<(Record, Option<Transition>)>;
 
 impl Mirror {
-    pub(crate) fn unknown() -> Self {
+    pub(crate) fn not_loaded() -> Self {
         Self {
             value: Value::Absent,
-            stored: Stored::Unknown,
-            history: History::Unread,
+            stored: StoredValue::NotLoaded,
+            history_tail: HistoryTail::NotLoaded,
             extras: Extras::default(),
             record: Record::closed(0),
-            last: Record::closed(0),
-            apart: false,
+            last_record: Record::closed(0),
+            diverged: false,
         }
     }
 
     /// Whether decisions can be made from it.
-    pub(crate) fn is_known(&self) -> bool {
-        self.apart || !matches!(self.stored, Stored::Unknown | Stored::Absent) || self.is_lost()
+    pub(crate) fn is_loaded(&self) -> bool {
+        self.diverged
+            || !matches!(self.stored, StoredValue::NotLoaded | StoredValue::Absent)
+            || self.is_store_data_lost()
     }
 
     /// The store has lost a circuit that is to be protected (F5): both the circuit and its history are gone, or it
     /// was begun anew without a history, by somebody who did not know.
-    pub(crate) fn is_lost(&self) -> bool {
+    pub(crate) fn is_store_data_lost(&self) -> bool {
         let gone = match &self.stored {
-            Stored::Absent => true,
-            Stored::Ours(found) => matches!(found.phase, Phase::Closed) && found.epoch != self.last.epoch,
+            StoredValue::Absent => true,
+            StoredValue::Native(found) => {
+                matches!(found.phase, Phase::Closed) && found.epoch != self.last_record.epoch
+            }
             _ => false,
         };
-        gone && self.history == History::Absent && !matches!(self.last.phase, Phase::Closed)
+        gone && self.history_tail == HistoryTail::Absent && !matches!(self.last_record.phase, Phase::Closed)
     }
 
     /// Whether it depends on the history what this value means: of a circuit that is or was to be protected, of one that
     /// is gone, and of what somebody else wrote or brought back, which is told of as a change of what the history ends in.
-    pub(crate) fn depends_on_history(&self, value: &Value, policy: &Policy) -> bool {
-        let ours = match value {
+    pub(crate) fn needs_history(&self, value: &Value, policy: &Policy) -> bool {
+        let is_current = match value {
             Value::Text(text) => matches!(
                 Document::parse(text, policy),
-                Document::Ours(record, _) if matches!(record.phase, Phase::Closed)
-                    && record.epoch >= self.told_epoch()
+                Document::Native(record, _) if matches!(record.phase, Phase::Closed)
+                    && record.epoch >= self.known_epoch()
             ),
-            Value::Absent | Value::Oversized { .. } | Value::OtherType(_) => false,
+            Value::Absent | Value::Oversized { .. } | Value::WrongType(_) => false,
         };
-        !ours || self.apart || !matches!(self.last.phase, Phase::Closed)
+        !is_current || self.diverged || !matches!(self.last_record.phase, Phase::Closed)
     }
 
     /// Whether the store is to be told something, even if nothing happens.
-    pub(crate) fn owes_a_write(&self) -> bool {
+    pub(crate) fn is_dirty(&self) -> bool {
         match self.stored {
-            Stored::Foreign(_) => true,
-            Stored::OtherType | Stored::Unknown => false,
-            _ => self.apart || self.is_lost(),
+            StoredValue::External(_) => true,
+            StoredValue::WrongType | StoredValue::NotLoaded => false,
+            _ => self.diverged || self.is_store_data_lost(),
         }
     }
 
     /// Takes up what was read.
-    pub(crate) fn take_up(&mut self, loaded: &Loaded, policy: &Policy) {
+    pub(crate) fn apply_loaded(&mut self, loaded: &Loaded, policy: &Policy) {
         self.value = loaded.value.clone();
-        self.history = loaded.history;
+        self.history_tail = loaded.history_tail;
         self.stored = match &loaded.value {
-            Value::Absent => Stored::Absent,
-            Value::OtherType(_) => Stored::OtherType,
-            Value::Oversized { .. } => Stored::Garbage,
+            Value::Absent => StoredValue::Absent,
+            Value::WrongType(_) => StoredValue::WrongType,
+            Value::Oversized { .. } => StoredValue::Invalid,
             Value::Text(text) => match Document::parse(text, policy) {
-                Document::Ours(record, extras) if record.epoch >= self.history.epoch() => {
+                Document::Native(record, extras) if record.epoch >= self.history_tail.epoch() => {
                     self.extras = extras;
-                    Stored::Ours(record)
+                    StoredValue::Native(record)
                 }
                 // Of before what the history ends in, so somebody has brought it back: an Open SWE instance had read
                 // it before the change, and writes in a second step.
-                Document::Ours(..) => match Document::parse_unsealed(text, policy) {
-                    Document::Foreign(record, extras) => {
+                Document::Native(..) => match Document::parse_as_external(text, policy) {
+                    Document::External(record, extras) => {
                         self.extras = extras;
-                        Stored::Foreign(record)
+                        StoredValue::External(record)
                     }
-                    Document::Ours(..) | Document::Garbage => Stored::Garbage,
+                    Document::Native(..) | Document::Invalid => StoredValue::Invalid,
                 },
-                Document::Foreign(record, extras) => {
+                Document::External(record, extras) => {
                     self.extras = extras;
-                    Stored::Foreign(record)
+                    StoredValue::External(record)
                 }
-                Document::Garbage => {
+                Document::Invalid => {
                     self.extras = Extras::default();
-                    Stored::Garbage
+                    StoredValue::Invalid
                 }
             },
         };
-        if self.apart || self.is_lost() {
+        if self.diverged || self.is_store_data_lost() {
             return;
         }
         match &self.stored {
-            Stored::Ours(record) => {
+            StoredValue::Native(record) => {
                 self.record = record.clone();
-                self.last = record.clone();
+                self.last_record = record.clone();
             }
             // Obeyed at once, adopted as soon as it can be; outcomes of the meantime belong to no epoch.
-            Stored::Foreign(record) => self.record = Record { epoch: 0, ..record.clone() },
+            StoredValue::External(record) => self.record = Record { epoch: 0, ..record.clone() },
             // In an epoch of its own, so that outcomes of before the text are void (B4).
-            Stored::Garbage => {
-                self.record = Record::closed(self.told_epoch().saturating_add(1));
+            StoredValue::Invalid => {
+                self.record = Record::closed(self.known_epoch().saturating_add(1));
             }
-            Stored::Unknown | Stored::Absent | Stored::OtherType => {}
+            StoredValue::NotLoaded | StoredValue::Absent | StoredValue::WrongType => {}
         }
     }
 
     /// The last epoch that is known of, also from the history alone, and from what this instance alone had: calls were
     /// admitted in the place of a text that was no circuit.
     pub(crate) fn last_epoch(&self) -> u64 {
-        self.told_epoch().max(self.record.epoch)
+        self.known_epoch().max(self.record.epoch)
     }
 
     /// The last epoch that a record or the history told of.
-    fn told_epoch(&self) -> u64 {
-        self.last.epoch.max(self.history.epoch())
+    fn known_epoch(&self) -> u64 {
+        self.last_record.epoch.max(self.history_tail.epoch())
     }
 
     /// The store has done what was planned.
-    pub(crate) fn written(&mut self, plan: &Plan, write: &Write) {
-        match &plan.next {
-            Next::Same => {}
-            Next::Record(record) => {
-                let value = write.next.clone().map_or(Value::Absent, Value::Text);
-                self.holds(value, Record::clone(record));
+    pub(crate) fn mark_written(&mut self, plan: &Plan, write: &Write) {
+        match &plan.target {
+            Target::Unchanged => {}
+            Target::Put(record) => {
+                let value = write.new_value.clone().map_or(Value::Absent, Value::Text);
+                self.set_stored(value, Record::clone(record));
             }
-            Next::Nothing(epoch) => self.holds_nothing(*epoch),
+            Target::Delete(epoch) => self.set_absent(*epoch),
         }
         if let Some(last) = write.entries.last() {
-            self.history = History::ending(Some(last));
+            self.history_tail = HistoryTail::from_last(Some(last));
         }
     }
 
     /// There is nothing to write: what stands in the store is what is to be gone by. Whether that could be done.
-    pub(crate) fn in_step(&mut self) -> bool {
+    pub(crate) fn mark_synced(&mut self) -> bool {
         match self.stored.clone() {
-            Stored::Ours(record) => self.holds(self.value.clone(), record),
-            Stored::Absent => self.holds_nothing(self.last.epoch),
-            Stored::Unknown | Stored::Foreign(_) | Stored::Garbage | Stored::OtherType => return false,
+            StoredValue::Native(record) => self.set_stored(self.value.clone(), record),
+            StoredValue::Absent => self.set_absent(self.last_record.epoch),
+            StoredValue::NotLoaded
+            | StoredValue::External(_)
+            | StoredValue::Invalid
+            | StoredValue::WrongType => return false,
         }
         true
     }
 
     /// Goes on with what could not be written. Whether that is anything new.
-    pub(crate) fn go_apart(&mut self, plan: &Plan) -> bool {
-        match &plan.next {
-            Next::Record(record) if **record != self.record || !self.is_known() => {
-                self.apart = true;
-                self.last = Record::clone(record);
+    pub(crate) fn apply_locally(&mut self, plan: &Plan) -> bool {
+        match &plan.target {
+            Target::Put(record) if **record != self.record || !self.is_loaded() => {
+                self.diverged = true;
+                self.last_record = Record::clone(record);
                 self.record = Record::clone(record);
             }
-            Next::Record(_) | Next::Same => return false,
-            Next::Nothing(epoch) => self.holds_nothing(*epoch),
+            Target::Put(_) | Target::Unchanged => return false,
+            Target::Delete(epoch) => self.set_absent(*epoch),
         }
         true
     }
 
-    fn holds(&mut self, value: Value, record: Record) {
+    fn set_stored(&mut self, value: Value, record: Record) {
         self.value = value;
-        self.apart = false;
-        self.stored = Stored::Ours(record.clone());
-        self.last = record.clone();
+        self.diverged = false;
+        self.stored = StoredValue::Native(record.clone());
+        self.last_record = record.clone();
         self.record = record;
     }
 
-    fn holds_nothing(&mut self, last_epoch: u64) {
+    fn set_absent(&mut self, last_epoch: u64) {
         self.value = Value::Absent;
-        self.apart = false;
-        self.stored = Stored::Absent;
+        self.diverged = false;
+        self.stored = StoredValue::Absent;
         self.record = Record::closed(last_epoch);
-        self.last = Record::closed(last_epoch);
+        self.last_record = Record::closed(last_epoch);
     }
 
     /// The clock by which this was learnt has turned out to be so many ms behind.
-    pub(crate) fn move_apart(&mut self, millis: i64) {
-        if self.apart {
-            self.record = self.record.moved(millis);
-            self.last = self.record.clone();
+    pub(crate) fn shift_local_times(&mut self, millis: i64) {
+        if self.diverged {
+            self.record = self.record.shifted_by(millis);
+            self.last_record = self.record.clone();
         }
     }
 
     /// What to go on from, with the store at hand.
-    pub(crate) fn base(&self, context: Context<'_>) -> Base {
+    pub(crate) fn baseline(&self, context: Context<'_>) -> Baseline {
         match &self.stored {
-            Stored::Foreign(foreign) => {
-                let foreign = Record { epoch: foreign.epoch.max(self.history.epoch()), ..foreign.clone() };
-                let (record, transition) = adopt(&foreign, Some(&self.last), context);
+            StoredValue::External(external) => {
+                let external =
+                    Record { epoch: external.epoch.max(self.history_tail.epoch()), ..external.clone() };
+                let (record, transition) = adopt(&external, Some(&self.last_record), context);
                 // The history goes on from where it ended (B11), whatever this instance has missed or learnt alone.
-                let from = self.history.state().unwrap_or(State::Closed);
+                let from = self.history_tail.state().unwrap_or(State::Closed);
                 Some((record, Some(Transition { from, ..transition })))
             }
-            Stored::Unknown | Stored::Absent => self.base_without_value(context),
-            Stored::Ours(found) if self.apart => {
+            StoredValue::NotLoaded | StoredValue::Absent => self.baseline_without_value(context),
+            StoredValue::Native(found) if self.diverged => {
                 let step = merge(&self.record, found, context);
                 Some((step.record, step.transition))
             }
-            Stored::Ours(found) if self.is_lost() => match restore(&self.last, Some(found), context) {
-                Some(step) => Some((step.record, step.transition)),
-                None => Some((found.clone(), None)),
-            },
-            Stored::Ours(found) => Some((found.clone(), None)),
-            Stored::Garbage | Stored::OtherType => self.local_base(),
+            StoredValue::Native(found) if self.is_store_data_lost() => {
+                match restore(&self.last_record, Some(found), context) {
+                    Some(step) => Some((step.record, step.transition)),
+                    None => Some((found.clone(), None)),
+                }
+            }
+            StoredValue::Native(found) => Some((found.clone(), None)),
+            StoredValue::Invalid | StoredValue::WrongType => self.local_baseline(),
         }
     }
 
     /// What to go on from while the store is away.
-    pub(crate) fn local_base(&self) -> Base {
+    pub(crate) fn local_baseline(&self) -> Baseline {
         match self.stored {
-            Stored::Unknown | Stored::Absent if !self.is_known() => None,
+            StoredValue::NotLoaded | StoredValue::Absent if !self.is_loaded() => None,
             _ => Some((self.record.clone(), None)),
         }
     }
 
     /// A key that is gone while its history stands was deleted: a reset, also for those who were away (F5).
-    fn base_without_value(&self, context: Context<'_>) -> Base {
-        if self.history.state().is_some() {
+    fn baseline_without_value(&self, context: Context<'_>) -> Baseline {
+        if self.history_tail.state().is_some() {
             return None;
         }
-        match restore(&self.last, None, context) {
+        match restore(&self.last_record, None, context) {
             Some(step) => Some((step.record, step.transition)),
             // What was learnt meanwhile begins the circuit; that it can be written shows that the store is back.
-            None if self.apart => {
+            None if self.diverged => {
                 let epoch = next_epoch(self.record.epoch, context.now);
-                let learnt_in = Some(self.record.newness());
-                Some((Record { epoch, learnt_in, ..self.record.clone() }, None))
+                let origin_epoch = Some(self.record.recency());
+                Some((Record { epoch, origin_epoch, ..self.record.clone() }, None))
             }
             None => None,
         }

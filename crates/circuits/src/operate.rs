@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use breaker::{Effect, Event, ModelKey};
+use breaker::{Event, EventResult, ModelKey};
 use tokio::{sync::oneshot, time::timeout};
 
 use crate::{
-    circuit::{Reply, Waiting},
+    circuit::{QueuedRequest, Responder},
     circuits::Circuits,
-    link::LinkState,
-    plan::{Answer, Request},
+    link::StoreStatus,
+    plan::{Request, RequestResult},
     store::Value,
 };
 
@@ -24,11 +24,11 @@ pub enum OperateError {
     NotShared(String),
     /// Nobody carried it out in time.
     #[error("the store did not take it up in time; look at the circuit before you try again")]
-    InTheBalance,
+    OutcomeUnknown,
 }
 
 /// A person's word has a little longer than a call's.
-const OPERATOR_PATIENCE: Duration = Duration::from_secs(2);
+const OPERATOR_TIMEOUT: Duration = Duration::from_secs(2);
 
 impl Circuits {
     /// Opens a circuit by hand, for a while or until it is closed by hand (B10).
@@ -38,45 +38,45 @@ impl Circuits {
     pub async fn open(
         &self,
         key: &ModelKey,
-        length: Option<Duration>,
-        why: Option<String>,
+        duration: Option<Duration>,
+        reason: Option<String>,
     ) -> Result<(), OperateError> {
-        self.operate(key, Request::Open { length, why }).await
+        self.operate(key, Request::ForceOpen { duration, reason }).await
     }
 
     /// Closes a circuit by hand.
     ///
     /// # Errors
     /// It could not be carried out or shared, or there is no such circuit.
-    pub async fn close(&self, key: &ModelKey, why: Option<String>) -> Result<(), OperateError> {
-        self.operate(key, Request::Event(Event::Close { why }, None)).await
+    pub async fn close(&self, key: &ModelKey, reason: Option<String>) -> Result<(), OperateError> {
+        self.operate(key, Request::Event(Event::ForceClose { reason }, None)).await
     }
 
     /// Forgets a circuit, as a DEL does; its history stands.
     ///
     /// # Errors
     /// It could not be carried out or shared, or there is no such circuit.
-    pub async fn reset(&self, key: &ModelKey, why: Option<String>) -> Result<(), OperateError> {
-        self.operate(key, Request::Reset(why)).await
+    pub async fn reset(&self, key: &ModelKey, reason: Option<String>) -> Result<(), OperateError> {
+        self.operate(key, Request::Reset(reason)).await
     }
 
     async fn operate(&self, key: &ModelKey, request: Request) -> Result<(), OperateError> {
         let circuit = self.0.circuit(key);
         let (sender, answer) = oneshot::channel();
-        self.0.request(&circuit, Waiting { request, reply: Reply::Answer(sender) });
-        match timeout(OPERATOR_PATIENCE, answer).await {
-            Ok(Ok(Answer::NoCircuit)) => Err(OperateError::NoCircuit(key.clone())),
-            Ok(Ok(Answer::Effect(Effect::Counted | Effect::Void))) => {
-                if let Value::OtherType(found) = &circuit.inner().mirror.value {
-                    let why = format!("its key is a {found} and no circuit, and is left alone");
-                    return Err(OperateError::NotShared(why));
+        self.0.enqueue(&circuit, QueuedRequest { request, responder: Responder::Result(sender) });
+        match timeout(OPERATOR_TIMEOUT, answer).await {
+            Ok(Ok(RequestResult::NoCircuit)) => Err(OperateError::NoCircuit(key.clone())),
+            Ok(Ok(RequestResult::Applied(EventResult::Recorded | EventResult::Stale))) => {
+                if let Value::WrongType(found) = &circuit.inner().mirror.value {
+                    let detail = format!("its key is a {found} and no circuit, and is left alone");
+                    return Err(OperateError::NotShared(detail));
                 }
-                match self.0.link.state() {
-                    LinkState::Degraded { error, .. } => Err(OperateError::NotShared(error.to_string())),
+                match self.0.store_health.status() {
+                    StoreStatus::Degraded { error, .. } => Err(OperateError::NotShared(error.to_string())),
                     _ => Ok(()),
                 }
             }
-            _ => Err(OperateError::InTheBalance),
+            _ => Err(OperateError::OutcomeUnknown),
         }
     }
 }

@@ -6,12 +6,12 @@ use std::{
     time::Duration,
 };
 
-use breaker::{Event, Failure, ModelKey, Outcome, Stamp};
+use breaker::{AdmissionToken, Event, Failure, ModelKey, Outcome};
 
 use crate::{
-    circuit::{Circuit, Waiting},
-    counts::ProbeEnd,
-    plan::{Onward, Request},
+    circuit::{Circuit, QueuedRequest},
+    counts::ProbeOutcome,
+    plan::{ContinuationEpoch, Request},
 };
 
 /// Leave to make one call.
@@ -26,10 +26,10 @@ pub struct Permit {
 
 /// What only a probe's permit has.
 struct Probe {
-    lease: String,
+    lease_id: String,
     /// The epoch it goes on in after its first content.
-    onward: Onward,
-    had_verdict: bool,
+    continuation_epoch: ContinuationEpoch,
+    decided: bool,
 }
 
 impl Permit {
@@ -37,8 +37,8 @@ impl Permit {
         Self { circuit: Arc::clone(circuit), epoch, probe: None }
     }
 
-    pub(crate) fn to_probe(circuit: &Arc<Circuit>, epoch: u64, lease: String) -> Self {
-        let probe = Probe { lease, onward: Arc::new(AtomicU64::new(0)), had_verdict: false };
+    pub(crate) fn for_probe(circuit: &Arc<Circuit>, epoch: u64, lease_id: String) -> Self {
+        let probe = Probe { lease_id, continuation_epoch: Arc::new(AtomicU64::new(0)), decided: false };
         Self { circuit: Arc::clone(circuit), epoch, probe: Some(Box::new(probe)) }
     }
 
@@ -63,74 +63,85 @@ impl Permit {
     /// A stream said its first content. A probe has its verdict with that; the permit goes on, so that a later cut
     /// counts (B4).
     pub fn first_token(&mut self) {
-        if let Some(probe) = self.probe.as_mut().filter(|probe| !probe.had_verdict) {
-            probe.had_verdict = true;
-            self.circuit.counter.probed(ProbeEnd::Succeeded);
-            let stamp = Stamp { epoch: self.epoch, lease: Some(probe.lease.clone()) };
-            let onward = Arc::clone(&probe.onward);
-            self.request(Waiting::event(Event::FirstContent { stamp }, Some(onward)));
+        if let Some(probe) = self.probe.as_mut().filter(|probe| !probe.decided) {
+            probe.decided = true;
+            self.circuit.counter.count_probe(ProbeOutcome::Succeeded);
+            let token = AdmissionToken { epoch: self.epoch, lease_id: Some(probe.lease_id.clone()) };
+            let continuation = Arc::clone(&probe.continuation_epoch);
+            self.enqueue(QueuedRequest::event(Event::FirstToken { token }, Some(continuation)));
         }
     }
 
     /// A whole, valid answer, or a stream's clean finish.
     pub fn succeeded(self) {
-        if self.is_probe() || !self.circuit.success_goes_untold(self.epoch) {
-            self.end(Outcome::Succeeded);
+        if self.is_probe() || !self.circuit.try_coalesce_success(self.epoch) {
+            self.complete(Outcome::Succeeded);
         }
     }
 
     /// The provider's fault (C1).
     pub fn failed(self, failure: Failure) {
-        self.end(Outcome::Failed(failure));
+        self.complete(Outcome::Failed(failure));
     }
 
     /// The provider asks to be left alone for `wait`, or, where it does not say, for the longest rest (B9).
-    pub fn rest(self, failure: Failure, wait: Option<Duration>) {
-        self.end(Outcome::Rest { failure, wait });
+    pub fn rate_limited(self, failure: Failure, retry_after: Option<Duration>) {
+        self.complete(Outcome::RateLimited { failure, retry_after });
     }
 
     /// The provider says there is no such model, and no route names it: its circuit is taken away again, so that
     /// clients' typing errors fill nothing (DESIGN 1.1).
-    pub fn no_such_model(mut self) {
-        self.leave();
-        self.request(Waiting::of(Request::Forget));
+    pub fn unknown_model(mut self) {
+        self.release();
+        self.enqueue(QueuedRequest::new(Request::RemoveUnknownModel));
     }
 
-    fn end(mut self, outcome: Outcome) {
+    fn complete(mut self, outcome: Outcome) {
         // A late success changes nothing, whatever has happened since: it need not be told.
         let late = !self.is_probe() && self.epoch != self.circuit.view.load().record.epoch;
-        if late && !self.circuit.busy.load(std::sync::atomic::Ordering::Acquire) {
+        if late && !self.circuit.has_pending_writes.load(std::sync::atomic::Ordering::Acquire) {
             return;
         }
-        if self.probe.as_ref().is_some_and(|probe| !probe.had_verdict) {
+        if self.probe.as_ref().is_some_and(|probe| !probe.decided) {
             let succeeded = matches!(outcome, Outcome::Succeeded);
-            self.circuit.counter.probed(if succeeded { ProbeEnd::Succeeded } else { ProbeEnd::Failed });
+            self.circuit.counter.count_probe(if succeeded {
+                ProbeOutcome::Succeeded
+            } else {
+                ProbeOutcome::Failed
+            });
         }
-        let (lease, onward) = self.probe.take().map(|probe| (probe.lease, probe.onward)).unzip();
-        let stamp = Stamp { epoch: self.epoch, lease };
-        self.request(Waiting::event(Event::Ended { stamp, outcome, at: self.circuit.now() }, onward));
+        let (lease_id, continuation) =
+            self.probe.take().map(|probe| (probe.lease_id, probe.continuation_epoch)).unzip();
+        let token = AdmissionToken { epoch: self.epoch, lease_id };
+        self.enqueue(QueuedRequest::event(
+            Event::CallCompleted { token, outcome, at: self.circuit.now() },
+            continuation,
+        ));
     }
 
     /// A probe that ends without a word frees its place, unless it has had its verdict.
-    fn leave(&mut self) {
-        if let Some(probe) = self.probe.take().filter(|probe| !probe.had_verdict) {
-            self.circuit.counter.probed(ProbeEnd::Left);
-            let stamp = Stamp { epoch: self.epoch, lease: Some(probe.lease) };
-            self.request(Waiting::event(Event::Left { stamp }, Some(probe.onward)));
+    fn release(&mut self) {
+        if let Some(probe) = self.probe.take().filter(|probe| !probe.decided) {
+            self.circuit.counter.count_probe(ProbeOutcome::Released);
+            let token = AdmissionToken { epoch: self.epoch, lease_id: Some(probe.lease_id) };
+            self.enqueue(QueuedRequest::event(
+                Event::PermitReleased { token },
+                Some(probe.continuation_epoch),
+            ));
         }
     }
 
     /// Of an instance that has ended nobody is left to be told.
-    fn request(&self, waiting: Waiting) {
+    fn enqueue(&self, queued: QueuedRequest) {
         if let Some(shared) = self.circuit.shared.upgrade() {
-            shared.request(&self.circuit, waiting);
+            shared.enqueue(&self.circuit, queued);
         }
     }
 }
 
 impl Drop for Permit {
     fn drop(&mut self) {
-        self.leave();
+        self.release();
     }
 }
 

@@ -9,13 +9,13 @@ use std::{
 };
 
 use breaker::{
-    Cause, Context, Effect, Event, InstanceId, Lease, Phase, Reason, Record, Stamp, State, Timestamp,
-    Transition, apply, encode, next_epoch,
+    AdmissionToken, Context, Event, EventResult, InstanceId, Lease, Phase, Reason, Record, State, Timestamp,
+    Transition, TransitionCause, apply, encode, next_epoch,
 };
 use bytes::Bytes;
 
 use crate::{
-    mirror::{Mirror, Stored},
+    mirror::{Mirror, StoredValue},
     store::Write,
 };
 
@@ -23,194 +23,206 @@ use crate::{
 #[derive(Debug, Clone)]
 pub(crate) enum Request {
     /// It happened; the stamp may have moved on since (see [`Onward`]).
-    Event(Event, Option<Onward>),
+    Event(Event, Option<ContinuationEpoch>),
     /// A person opens it, for so long: until when is said by the store's time, which may not have been heard yet.
-    Open { length: Option<Duration>, why: Option<String> },
+    ForceOpen { duration: Option<Duration>, reason: Option<String> },
     /// A caller asks for a probe's place, under this lease id, for so long; `None`: as the policy has it.
     Probe { id: String, lease: Option<Duration> },
     /// The circuit is to be there (F2).
-    Introduce,
+    EnsureExists,
     /// The provider says there is no such model.
-    Forget,
+    RemoveUnknownModel,
     /// A person wants it forgotten.
     Reset(Option<String>),
     /// What was learnt apart, adopted or restored is to be written.
-    Settle,
+    Reconcile,
 }
 
 /// The epoch that a streaming probe's permit goes on in once it has its verdict (B4); 0 until then.
-pub(crate) type Onward = Arc<AtomicU64>;
+pub(crate) type ContinuationEpoch = Arc<AtomicU64>;
 
 /// What one request gets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Answer {
+pub(crate) enum RequestResult {
     /// What came of the event.
-    Effect(Effect),
+    Applied(EventResult),
     /// There is no such circuit.
     NoCircuit,
 }
 
 /// What the store shall hold.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Next {
+pub(crate) enum Target {
     /// What it holds.
-    Same,
+    Unchanged,
     /// This record.
-    Record(Box<Record>),
+    Put(Box<Record>),
     /// Nothing; the last epoch was this.
-    Nothing(u64),
+    Delete(u64),
 }
 
 /// The whole of a decision.
 #[derive(Debug)]
 pub(crate) struct Plan {
-    pub(crate) next: Next,
+    pub(crate) target: Target,
     pub(crate) transitions: Vec<Transition>,
     /// One a request, in their order.
-    pub(crate) answers: Vec<Answer>,
+    pub(crate) results: Vec<RequestResult>,
     /// Streaming probes that have their verdict, and the epoch they go on in.
-    pub(crate) onward: Vec<(Onward, u64)>,
+    pub(crate) continuations: Vec<(ContinuationEpoch, u64)>,
 }
 
 impl Plan {
     /// What to write for it, if anything.
     pub(crate) fn write(&self, mirror: &Mirror, now: Timestamp) -> Option<Write> {
-        let (next, lifetime) = match &self.next {
-            Next::Same => return None,
-            Next::Record(record) => (Some(Bytes::from(encode(record, &mirror.extras))), record.lifetime(now)),
-            Next::Nothing(_) => (None, None),
+        let (value, ttl) = match &self.target {
+            Target::Unchanged => return None,
+            Target::Put(record) => (Some(Bytes::from(encode(record, &mirror.extras))), record.ttl(now)),
+            Target::Delete(_) => (None, None),
         };
-        let (expected, history) = (mirror.value.clone(), mirror.history);
-        Some(Write { expected, history, next, lifetime, entries: self.transitions.clone(), decided_at: now })
+        let (expected, history) = (mirror.value.clone(), mirror.history_tail);
+        Some(Write {
+            expected,
+            history_tail: history,
+            new_value: value,
+            ttl,
+            entries: self.transitions.clone(),
+            decided_at: now,
+        })
     }
 }
 
 /// Decides. With `online` the store can be written, and what is apart from it is brought together.
 pub(crate) fn plan(mirror: &Mirror, requests: &[Request], context: Context<'_>, online: bool) -> Plan {
-    let base = if online { mirror.base(context) } else { mirror.local_base() };
-    let mut fold = Fold {
+    let baseline = if online { mirror.baseline(context) } else { mirror.local_baseline() };
+    let mut builder = PlanBuilder {
         online,
         mirror,
         context,
         record: None,
-        removed: None,
+        deleted_epoch: None,
         transitions: Vec::new(),
-        onward: Vec::new(),
+        continuations: Vec::new(),
     };
-    if let Some((record, transition)) = base {
-        fold.record = Some(record);
-        fold.transitions.extend(transition);
+    if let Some((record, transition)) = baseline {
+        builder.record = Some(record);
+        builder.transitions.extend(transition);
     }
-    let answers = requests.iter().map(|request| fold.request(request)).collect();
-    let garbage = online && matches!(mirror.stored, Stored::Garbage) && !mirror.apart;
-    let next = match (fold.record.take(), fold.removed) {
-        (Some(record), _) if matches!(&mirror.stored, Stored::Ours(stored) if *stored == record) => {
-            Next::Same
+    let results = requests.iter().map(|request| builder.apply_request(request)).collect();
+    let is_invalid = online && matches!(mirror.stored, StoredValue::Invalid) && !mirror.diverged;
+    let target = match (builder.record.take(), builder.deleted_epoch) {
+        (Some(record), _) if matches!(&mirror.stored, StoredValue::Native(stored) if *stored == record) => {
+            Target::Unchanged
         }
-        (Some(record), _) if garbage && record == mirror.record => Next::Same,
-        (Some(record), _) if garbage => Next::Record(Box::new(fold.overwrite_garbage(record))),
-        (Some(record), _) => Next::Record(Box::new(record)),
-        (None, Some(epoch)) => Next::Nothing(epoch),
-        (None, None) => Next::Same,
+        (Some(record), _) if is_invalid && record == mirror.record => Target::Unchanged,
+        (Some(record), _) if is_invalid => Target::Put(Box::new(builder.overwrite_invalid(record))),
+        (Some(record), _) => Target::Put(Box::new(record)),
+        (None, Some(epoch)) => Target::Delete(epoch),
+        (None, None) => Target::Unchanged,
     };
-    Plan { next, transitions: fold.transitions, answers, onward: fold.onward }
+    Plan { target, transitions: builder.transitions, results, continuations: builder.continuations }
 }
 
-struct Fold<'a> {
+struct PlanBuilder<'a> {
     online: bool,
     mirror: &'a Mirror,
     context: Context<'a>,
     record: Option<Record>,
-    removed: Option<u64>,
+    deleted_epoch: Option<u64>,
     transitions: Vec<Transition>,
-    onward: Vec<(Onward, u64)>,
+    continuations: Vec<(ContinuationEpoch, u64)>,
 }
 
-impl Fold<'_> {
-    fn request(&mut self, request: &Request) -> Answer {
+impl PlanBuilder<'_> {
+    fn apply_request(&mut self, request: &Request) -> RequestResult {
         match request {
-            Request::Event(event, onward) => self.event(event, onward.as_ref()),
-            Request::Open { length, why } => {
-                let until = length.map(|length| self.context.now + length);
-                self.event(&Event::Open { until, why: why.clone() }, None)
+            Request::Event(event, continuation) => self.apply_event(event, continuation.as_ref()),
+            Request::ForceOpen { duration, reason } => {
+                let until = duration.map(|duration| self.context.now + duration);
+                self.apply_event(&Event::ForceOpen { until, reason: reason.clone() }, None)
             }
             Request::Probe { id, lease } => {
                 let Context { instance, policy, now } = self.context;
                 let until = now + lease.unwrap_or(policy.probe_lease);
                 let lease = Lease { id: id.clone(), instance: instance.clone(), until };
-                self.event(&Event::Probe { lease }, None)
+                self.apply_event(&Event::ProbeRequested { lease }, None)
             }
-            Request::Introduce => {
-                self.begin();
-                Answer::Effect(Effect::Counted)
+            Request::EnsureExists => {
+                self.ensure_record();
+                RequestResult::Applied(EventResult::Recorded)
             }
-            Request::Forget => self.forget(),
-            Request::Reset(why) => self.reset(why.clone()),
-            Request::Settle => Answer::Effect(Effect::Counted),
+            Request::RemoveUnknownModel => self.remove_unknown_model(),
+            Request::Reset(reason) => self.reset(reason.clone()),
+            Request::Reconcile => RequestResult::Applied(EventResult::Recorded),
         }
     }
 
-    fn event(&mut self, event: &Event, onward: Option<&Onward>) -> Answer {
-        if matches!(event, Event::Open { .. }) {
-            self.begin();
+    fn apply_event(&mut self, event: &Event, continuation: Option<&ContinuationEpoch>) -> RequestResult {
+        if matches!(event, Event::ForceOpen { .. }) {
+            self.ensure_record();
         }
-        let Some(record) = &self.record else { return Answer::NoCircuit };
-        let event = self.moved_on(event, onward);
-        let step = apply(record, &event, self.context);
-        if let (Effect::Onward { epoch }, Some(onward)) = (step.effect, onward) {
-            self.onward.push((Arc::clone(onward), epoch));
+        let Some(record) = &self.record else { return RequestResult::NoCircuit };
+        let event = self.rebase(event, continuation);
+        let applied = apply(record, &event, self.context);
+        if let (EventResult::Reissued { epoch }, Some(continuation)) = (applied.result, continuation) {
+            self.continuations.push((Arc::clone(continuation), epoch));
         }
-        self.transitions.extend(step.transition);
-        self.record = Some(step.record);
-        Answer::Effect(step.effect)
+        self.transitions.extend(applied.transition);
+        self.record = Some(applied.record);
+        RequestResult::Applied(applied.result)
     }
 
     /// The event with the stamp that its permit has by now.
-    fn moved_on(&self, event: &Event, onward: Option<&Onward>) -> Event {
-        let Some(onward) = onward else { return event.clone() };
-        let in_this_plan =
-            self.onward.iter().find(|(other, _)| Arc::ptr_eq(other, onward)).map(|(_, epoch)| *epoch);
-        let epoch = in_this_plan.unwrap_or_else(|| onward.load(Ordering::Acquire));
+    fn rebase(&self, event: &Event, continuation: Option<&ContinuationEpoch>) -> Event {
+        let Some(continuation) = continuation else { return event.clone() };
+        let reissued_epoch = self
+            .continuations
+            .iter()
+            .find(|(other, _)| Arc::ptr_eq(other, continuation))
+            .map(|(_, epoch)| *epoch);
+        let epoch = reissued_epoch.unwrap_or_else(|| continuation.load(Ordering::Acquire));
         match event {
-            Event::Ended { outcome, at, .. } if epoch != 0 => {
-                Event::Ended { stamp: Stamp { epoch, lease: None }, outcome: outcome.clone(), at: *at }
-            }
+            Event::CallCompleted { outcome, at, .. } if epoch != 0 => Event::CallCompleted {
+                token: AdmissionToken { epoch, lease_id: None },
+                outcome: outcome.clone(),
+                at: *at,
+            },
             _ => event.clone(),
         }
     }
 
     /// Begins the circuit, if there is none. A history that does not end closed was cut short by a DEL, which it is
     /// told of now (B11).
-    fn begin(&mut self) {
+    fn ensure_record(&mut self) {
         if self.record.is_some() {
             return;
         }
         let Context { instance, now, .. } = self.context;
-        let last = self.mirror.last_epoch().max(self.removed.unwrap_or(0));
+        let last = self.mirror.last_epoch().max(self.deleted_epoch.unwrap_or(0));
         if !self.online {
             // Begun without knowing what the others know: it must not seem newer than that when the store is back.
             self.record = Some(Record::closed(last));
             return;
         }
         let record = Record::fresh(last, instance, now);
-        let end = self.transitions.last().map(|entry| entry.to).or(self.mirror.history.state());
+        let end = self.transitions.last().map(|entry| entry.to).or(self.mirror.history_tail.state());
         if let Some(state) = end.filter(|state| *state != State::Closed) {
-            self.transitions.push(reset_entry(state, record.epoch, None, instance, now));
+            self.transitions.push(reset_transition(state, record.epoch, None, instance, now));
         }
         self.record = Some(record);
     }
 
     /// A text that was no circuit counted as closed in no epoch of the store's. Now that it goes, it has one, and the
     /// history is told that the circuit was closed by somebody else (B11).
-    fn overwrite_garbage(&mut self, mut record: Record) -> Record {
+    fn overwrite_invalid(&mut self, mut record: Record) -> Record {
         let Context { instance, now, .. } = self.context;
         let mut epoch = next_epoch(self.mirror.last_epoch(), now);
-        let told =
-            self.mirror.history.state().filter(|state| *state != State::Closed).map(|from| Transition {
+        let closed_transition =
+            self.mirror.history_tail.state().filter(|state| *state != State::Closed).map(|from| Transition {
                 from,
                 to: State::Closed,
                 epoch,
-                reason: Reason::of(Cause::Foreign),
+                reason: Reason::new(TransitionCause::External),
                 instance: instance.clone(),
                 at: now,
             });
@@ -218,40 +230,42 @@ impl Fold<'_> {
             epoch = transition.epoch.max(epoch.saturating_add(1));
             transition.epoch = epoch;
         }
-        self.transitions.splice(..0, told);
+        self.transitions.splice(..0, closed_transition);
         record.epoch = epoch;
         record
     }
 
-    fn forget(&mut self) -> Answer {
+    fn remove_unknown_model(&mut self) -> RequestResult {
         match &self.record {
-            Some(record) if matches!(record.phase, Phase::Closed) && record.row.failures == 0 => {
-                self.removed = Some(record.epoch);
+            Some(record)
+                if matches!(record.phase, Phase::Closed) && record.consecutive_failures.count == 0 =>
+            {
+                self.deleted_epoch = Some(record.epoch);
                 self.record = None;
-                Answer::Effect(Effect::Counted)
+                RequestResult::Applied(EventResult::Recorded)
             }
-            Some(_) => Answer::Effect(Effect::Void),
-            None => Answer::NoCircuit,
+            Some(_) => RequestResult::Applied(EventResult::Stale),
+            None => RequestResult::NoCircuit,
         }
     }
 
-    fn reset(&mut self, why: Option<String>) -> Answer {
-        let Some(record) = self.record.take() else { return Answer::NoCircuit };
+    fn reset(&mut self, operator_reason: Option<String>) -> RequestResult {
+        let Some(record) = self.record.take() else { return RequestResult::NoCircuit };
         let Context { instance, now, .. } = self.context;
         let epoch = next_epoch(record.epoch, now);
-        self.transitions.push(reset_entry(record.written_state(), epoch, why, instance, now));
-        self.removed = Some(epoch);
-        Answer::Effect(Effect::Counted)
+        self.transitions.push(reset_transition(record.stored_state(), epoch, operator_reason, instance, now));
+        self.deleted_epoch = Some(epoch);
+        RequestResult::Applied(EventResult::Recorded)
     }
 }
 
-fn reset_entry(
+fn reset_transition(
     from: State,
     epoch: u64,
-    why: Option<String>,
+    operator_reason: Option<String>,
     instance: &InstanceId,
     at: Timestamp,
 ) -> Transition {
-    let reason = Reason { why, ..Reason::of(Cause::Reset) };
+    let reason = Reason { operator_reason, ..Reason::new(TransitionCause::Reset) };
     Transition { from, to: State::Closed, epoch, reason, instance: instance.clone(), at }
 }

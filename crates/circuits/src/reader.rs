@@ -18,108 +18,111 @@ use tokio::{
 };
 
 use crate::{
-    circuit::{Circuit, Inner, Waiting},
+    circuit::{Circuit, Inner, QueuedRequest},
     counts::TransitionKind,
-    crowd::Crowd,
-    mirror::{Mirror, Stored},
+    crowd::WriteThrottle,
+    mirror::{Mirror, StoredValue},
     plan::Request,
     shared::Shared,
-    store::{CLOCK_TOLERANCE, Change, History, Listing, Loaded, StoreError, Value},
-    watch::Notice,
+    store::{CLOCK_TOLERANCE, ChangeNotification, HistoryTail, Listing, Loaded, StoreError, Value},
+    watch::InternalEvent,
 };
 
 /// A store that is away is tried again so soon after.
-const RETRY: Duration = Duration::from_millis(200);
+const RECONNECT_INTERVAL: Duration = Duration::from_millis(200);
 
 /// Reading everything may take so long.
-const FULL_READ: Duration = Duration::from_secs(5);
+const FULL_READ_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// So many circuits are brought together at once: more would have to wait for each other, and be taken for unanswered.
-const TOGETHER: usize = 16;
+const RECONCILE_CONCURRENCY: usize = 16;
 
 /// So many values are looked at without making room for calls.
-const IN_ONE_GO: usize = 50;
+const YIELD_EVERY: usize = 50;
 
 /// So many times the store's patience is waited for a circuit to be told to it.
-const SETTLING: u32 = 10;
+const RECONCILE_TIMEOUT_FACTOR: u32 = 10;
 
 /// A circuit in use is written anew once its last change is so long ago, so that its key does not expire.
-const RENEWAL: Duration = Duration::from_secs(6 * 60 * 60);
+const TTL_REFRESH_INTERVAL: Duration = Duration::from_secs(6 * 60 * 60);
 
 impl Shared {
     /// Follows the store for as long as the process lives. Word of a change is acted on, and a lost store is tried
     /// again, however long everything takes to be read.
-    pub(crate) async fn follow(self: Arc<Self>) {
+    pub(crate) async fn run_sync(self: Arc<Self>) {
         let changes = self.store.changes();
-        let mut next_read = Instant::now() + RETRY;
+        let mut next_read = Instant::now() + RECONNECT_INTERVAL;
         let mut reading: Option<BoxFuture<'static, ()>> = None;
         let mut read_again = false;
         loop {
             tokio::select! {
                 // In this order, so that a flood of changes keeps nothing else from its turn.
                 biased;
-                () = self.link.lost.notified() => {
+                () = self.store_health.lost.notified() => {
                     reading = None;
                     read_again = false;
-                    self.link.give_up_trying();
-                    next_read = Instant::now() + RETRY;
+                    self.store_health.abort_reconnect();
+                    next_read = Instant::now() + RECONNECT_INTERVAL;
                 }
                 () = finished(&mut reading) => {
-                    reading = read_again.then(|| self.reading_of_everything(true));
+                    reading = read_again.then(|| self.start_full_read(true));
                     read_again = false;
-                    next_read = Instant::now() + self.pause_between_reads();
+                    next_read = Instant::now() + self.full_read_interval();
                 }
                 () = sleep_until(next_read), if reading.is_none() => {
-                    reading = Some(self.reading_of_everything(!self.link.is_connected()));
+                    reading = Some(self.start_full_read(!self.store_health.is_connected()));
                     self.drop_idle();
-                    self.renew();
+                    self.refresh_ttls();
                 }
                 change = changes.next() => match change {
-                    Change::Key(key) => self.schedule_read(&self.circuit(&key)),
-                    Change::Everything if reading.is_some() => read_again = true,
-                    Change::Everything => reading = Some(self.reading_of_everything(true)),
-                    Change::Lost(error) => {
+                    ChangeNotification::Key(key) => self.schedule_read(&self.circuit(&key)),
+                    ChangeNotification::Everything if reading.is_some() => read_again = true,
+                    ChangeNotification::Everything => reading = Some(self.start_full_read(true)),
+                    ChangeNotification::Lost(error) => {
                         reading = None;
                         read_again = false;
-                        next_read = Instant::now() + RETRY;
-                        self.link.fail(&error, self.clock.now());
+                        next_read = Instant::now() + RECONNECT_INTERVAL;
+                        self.store_health.mark_unreachable(&error, self.clock.now());
                     }
                 },
             }
-            self.heard.notify_waiters();
+            self.sync_progress.notify_waiters();
         }
     }
 
-    fn reading_of_everything(self: &Arc<Self>, discover: bool) -> BoxFuture<'static, ()> {
+    fn start_full_read(self: &Arc<Self>, discover: bool) -> BoxFuture<'static, ()> {
         let shared = Arc::clone(self);
-        async move { shared.read_everything(discover).await }.boxed()
+        async move { shared.read_all(discover).await }.boxed()
     }
 
-    fn pause_between_reads(&self) -> Duration {
-        if self.link.is_connected() { self.slow_read() } else { RETRY }
+    fn full_read_interval(&self) -> Duration {
+        if self.store_health.is_connected() { self.jittered_resync_interval() } else { RECONNECT_INTERVAL }
     }
 
     /// The net under missed pushes, at another time in every instance.
-    fn slow_read(&self) -> Duration {
-        self.pacing.slow_read.mul_f64(0.75 + 0.5 * self.share())
+    fn jittered_resync_interval(&self) -> Duration {
+        self.timing.resync_interval.mul_f64(0.75 + 0.5 * self.random_unit())
     }
 
     /// Reads a circuit soon: at most once in a while, however many pushes come.
     pub(crate) fn schedule_read(self: &Arc<Self>, circuit: &Arc<Circuit>) {
         let mut inner = circuit.inner();
-        if std::mem::replace(&mut inner.reader_runs, true) {
+        if std::mem::replace(&mut inner.reader_running, true) {
             inner.read_again = true;
             return;
         }
         drop(inner);
-        self.runtime.spawn(Arc::clone(self).read_soon(Arc::clone(circuit)));
+        self.runtime.spawn(Arc::clone(self).run_reader(Arc::clone(circuit)));
     }
 
-    async fn read_soon(self: Arc<Self>, circuit: Arc<Circuit>) {
+    async fn run_reader(self: Arc<Self>, circuit: Arc<Circuit>) {
         loop {
-            let pause = circuit.inner().read_at.and_then(|at| self.pacing.reads.checked_sub(at.elapsed()));
-            if let Some(pause) = pause {
-                sleep(pause).await;
+            let delay = circuit
+                .inner()
+                .read_at
+                .and_then(|at| self.timing.min_read_interval.checked_sub(at.elapsed()));
+            if let Some(delay) = delay {
+                sleep(delay).await;
             }
             {
                 let mut inner = circuit.inner();
@@ -127,11 +130,11 @@ impl Shared {
                 inner.read_at = Some(Instant::now());
             }
             if let Err(error) = self.read_now(&circuit).await {
-                self.link.fail(&error, self.clock.now());
+                self.store_health.mark_unreachable(&error, self.clock.now());
             }
             let mut inner = circuit.inner();
             if !inner.read_again {
-                inner.reader_runs = false;
+                inner.reader_running = false;
                 return;
             }
         }
@@ -142,117 +145,123 @@ impl Shared {
         loop {
             let version = circuit.inner().version;
             let loaded = self.load(circuit).await?;
-            if self.take_up(circuit, &loaded, version) {
+            if self.apply_loaded(circuit, &loaded, version) {
                 return Ok(());
             }
         }
     }
 
     async fn load(&self, circuit: &Circuit) -> Result<Loaded, StoreError> {
-        let asked = Instant::now();
-        let patience = self.pacing.patience;
-        let loaded = timeout(patience, self.store.load(&circuit.key))
+        let started = Instant::now();
+        let store_timeout = self.timing.store_timeout;
+        let loaded = timeout(store_timeout, self.store.load(&circuit.key))
             .await
-            .unwrap_or(Err(StoreError::Silent(patience)))?;
-        self.hear(loaded.time, asked.elapsed());
+            .unwrap_or(Err(StoreError::Timeout(store_timeout)))?;
+        self.sync_clock(loaded.time, started.elapsed());
         Ok(loaded)
     }
 
     /// Takes up what was read, and sees to it that the store is told what it must be. `false`: it was overtaken. The
     /// mirror is no longer of the `version` that it was of when the reading began, so it may know better.
-    pub(crate) fn take_up(self: &Arc<Self>, circuit: &Arc<Circuit>, loaded: &Loaded, version: u64) -> bool {
-        let owes = {
+    pub(crate) fn apply_loaded(
+        self: &Arc<Self>,
+        circuit: &Arc<Circuit>,
+        loaded: &Loaded,
+        version: u64,
+    ) -> bool {
+        let is_dirty = {
             let mut inner = circuit.inner();
-            let unread = inner.mirror.stored == Stored::Unknown;
+            let unread = inner.mirror.stored == StoredValue::NotLoaded;
             let same = inner.mirror.value == loaded.value && !unread;
-            let is_news = !same || inner.mirror.history != loaded.history;
-            if is_news && inner.version != version {
+            let differs = !same || inner.mirror.history_tail != loaded.history_tail;
+            if differs && inner.version != version {
                 return false;
             }
-            if is_news {
+            if differs {
                 inner.version += 1;
-                let (epoch, was_known) = (inner.mirror.record.epoch, inner.mirror.is_known());
+                let (epoch, was_known) = (inner.mirror.record.epoch, inner.mirror.is_loaded());
                 let policy = Arc::clone(&inner.policy);
-                inner.mirror.take_up(loaded, &policy);
-                let moved = inner.mirror.record.epoch != epoch || inner.mirror.is_known() != was_known;
-                self.note_change(circuit, &inner.mirror, epoch);
+                inner.mirror.apply_loaded(loaded, &policy);
+                let changed_elsewhere =
+                    inner.mirror.record.epoch != epoch || inner.mirror.is_loaded() != was_known;
+                self.count_remote_transition(circuit, &inner.mirror, epoch);
                 if inner.mirror.record.epoch == epoch {
-                    inner.crowd.changed(self.pacing.counts, self.share());
+                    inner.write_throttle.on_other_write(self.timing.count_write_interval, self.random_unit());
                 } else {
-                    inner.crowd = Crowd::default();
+                    inner.write_throttle = WriteThrottle::default();
                 }
                 // What nobody has called is a matter for `doctor`.
                 if !unread || circuit.used.load(Ordering::Relaxed) {
-                    report_oddities(circuit, &inner);
+                    warn_unusable_value(circuit, &inner);
                 }
-                circuit.publish(&inner);
-                circuit.watchers.tell(|| Notice::Circuit {
+                circuit.publish_view(&inner);
+                circuit.watchers.notify(|| InternalEvent::CircuitChanged {
                     key: circuit.key.clone(),
                     transitions: Vec::new(),
-                    moved,
+                    changed_elsewhere,
                 });
             }
-            inner.mirror.owes_a_write()
+            inner.mirror.is_dirty()
         };
         // What waits may trip now, or be no news any more.
-        circuit.bell.notify_one();
-        if owes && self.link.is_up() {
-            self.request(circuit, Waiting::of(Request::Settle));
+        circuit.wake_writer.notify_one();
+        if is_dirty && self.store_health.is_writable() {
+            self.enqueue(circuit, QueuedRequest::new(Request::Reconcile));
         }
         true
     }
 
     /// Counts a change that another instance made.
-    fn note_change(&self, circuit: &Circuit, mirror: &Mirror, epoch_before: u64) {
+    fn count_remote_transition(&self, circuit: &Circuit, mirror: &Mirror, epoch_before: u64) {
         let record = &mirror.record;
         // What another has just begun, and what nobody has adopted yet, is no change of a circuit that was known.
         let changed = epoch_before != 0 && record.epoch != epoch_before;
-        if let (true, Stored::Ours(_), Some(reason)) = (changed, &mirror.stored, &record.reason) {
+        if let (true, StoredValue::Native(_), Some(reason)) = (changed, &mirror.stored, &record.reason) {
             let to = record.state(self.clock.now());
-            circuit.counter.changed(TransitionKind { to, cause: reason.kind, own: false });
+            circuit.counter.count_transition(TransitionKind { to, cause: reason.cause, own: false });
         }
     }
 
     /// Reads all circuits, and brings together what was learnt apart. Only then is the store taken for back.
-    async fn read_everything(self: &Arc<Self>, discover: bool) {
-        let circuits = self.in_order();
+    async fn read_all(self: &Arc<Self>, discover: bool) {
+        let circuits = self.sorted_circuits();
         let versions: HashMap<ModelKey, u64> =
             circuits.iter().map(|circuit| (circuit.key.clone(), circuit.inner().version)).collect();
         let known: Vec<_> = circuits.iter().map(|circuit| circuit.key.clone()).collect();
-        let asked = Instant::now();
-        let listing = timeout(FULL_READ, self.store.load_all(&known, discover))
+        let started = Instant::now();
+        let listing = timeout(FULL_READ_TIMEOUT, self.store.load_all(&known, discover))
             .await
-            .unwrap_or(Err(StoreError::Silent(FULL_READ)));
-        let together = match listing {
+            .unwrap_or(Err(StoreError::Timeout(FULL_READ_TIMEOUT)));
+        let result = match listing {
             Ok(listing) => {
-                self.hear(listing.time, asked.elapsed());
-                self.link.begin_trying();
-                self.come_together(listing, &versions).await
+                self.sync_clock(listing.time, started.elapsed());
+                self.store_health.begin_reconnect();
+                self.reconcile_all(listing, &versions).await
             }
             Err(error) => Err(error),
         };
-        match together {
-            Ok(()) => self.link.restored(),
-            Err(error) => self.link.fail(&error, self.clock.now()),
+        match result {
+            Ok(()) => self.store_health.mark_connected(),
+            Err(error) => self.store_health.mark_unreachable(&error, self.clock.now()),
         }
     }
 
     /// Hears the store's time, in an answer that took so long. What was learnt before it was ever heard is dated by this
     /// machine's clock, and moves with it (B7).
-    pub(crate) fn hear(&self, time: Timestamp, elapsed: Duration) {
-        let moved = self.clock.hear(time, elapsed);
-        if moved.unsigned_abs() <= millis(CLOCK_TOLERANCE) {
+    pub(crate) fn sync_clock(&self, time: Timestamp, elapsed: Duration) {
+        let shift = self.clock.sync(time, elapsed);
+        if shift.unsigned_abs() <= millis(CLOCK_TOLERANCE) {
             return;
         }
-        for circuit in &self.in_order() {
+        for circuit in &self.sorted_circuits() {
             let mut inner = circuit.inner();
-            inner.mirror.move_apart(moved);
-            circuit.publish(&inner);
+            inner.mirror.shift_local_times(shift);
+            circuit.publish_view(&inner);
         }
     }
 
     /// Brings together what was learnt apart. `versions`: those of the mirrors when the reading began.
-    async fn come_together(
+    async fn reconcile_all(
         self: &Arc<Self>,
         listing: Listing,
         versions: &HashMap<ModelKey, u64>,
@@ -264,29 +273,29 @@ impl Shared {
             if versions.contains_key(&key) || self.is_circuit(&key, &value) {
                 circuits.push((key, value));
             }
-            if at % IN_ONE_GO == 0 {
+            if at % YIELD_EVERY == 0 {
                 yield_now().await;
             }
         }
-        self.begin_circuits(circuits.iter().map(|(key, _)| key));
+        self.ensure_circuits(circuits.iter().map(|(key, _)| key));
         iter(circuits.into_iter().enumerate().map(Ok))
-            .try_for_each_concurrent(TOGETHER, |(at, (key, value))| async move {
-                if at % IN_ONE_GO == 0 {
+            .try_for_each_concurrent(RECONCILE_CONCURRENCY, |(at, (key, value))| async move {
+                if at % YIELD_EVERY == 0 {
                     yield_now().await;
                 }
                 let circuit = self.circuit(&key);
                 let version = versions.get(&key).copied().unwrap_or(0);
-                self.bring_together(&circuit, version, value, time).await
+                self.reconcile_circuit(&circuit, version, value, time).await
             })
             .await?;
         // What was pushed meanwhile was taken up, but could not be answered yet.
-        for circuit in &self.in_order() {
-            self.settled(circuit).await;
+        for circuit in &self.sorted_circuits() {
+            self.wait_reconciled(circuit).await;
         }
         Ok(())
     }
 
-    async fn bring_together(
+    async fn reconcile_circuit(
         self: &Arc<Self>,
         circuit: &Arc<Circuit>,
         version: u64,
@@ -295,54 +304,54 @@ impl Shared {
     ) -> Result<(), StoreError> {
         let (changed, needs_history) = {
             let inner = circuit.inner();
-            let unread = inner.mirror.stored == Stored::Unknown;
-            let changed = unread || inner.mirror.value != value || inner.mirror.owes_a_write();
-            (changed, inner.mirror.depends_on_history(&value, &inner.policy))
+            let unread = inner.mirror.stored == StoredValue::NotLoaded;
+            let changed = unread || inner.mirror.value != value || inner.mirror.is_dirty();
+            (changed, inner.mirror.needs_history(&value, &inner.policy))
         };
         if !changed {
             return Ok(());
         }
-        let loaded = Loaded { value, history: History::Unread, time };
-        if needs_history || !self.take_up(circuit, &loaded, version) {
+        let loaded = Loaded { value, history_tail: HistoryTail::NotLoaded, time };
+        if needs_history || !self.apply_loaded(circuit, &loaded, version) {
             self.read_now(circuit).await?;
         }
-        self.settled(circuit).await;
+        self.wait_reconciled(circuit).await;
         Ok(())
     }
 
     fn is_circuit(&self, key: &ModelKey, value: &Value) -> bool {
         match value {
-            Value::Text(text) => Document::parse(text, &self.policy(key)) != Document::Garbage,
-            Value::Absent | Value::Oversized { .. } | Value::OtherType(_) => false,
+            Value::Text(text) => Document::parse(text, &self.policy(key)) != Document::Invalid,
+            Value::Absent | Value::Oversized { .. } | Value::WrongType(_) => false,
         }
     }
 
     /// Waits until a circuit owes the store nothing, but not for ever: what could not be told is told at the next
     /// reading.
-    pub(crate) async fn settled(self: &Arc<Self>, circuit: &Arc<Circuit>) {
-        for _ in 0..SETTLING {
-            let changed = circuit.changed.notified();
-            let forgotten = {
+    pub(crate) async fn wait_reconciled(self: &Arc<Self>, circuit: &Arc<Circuit>) {
+        for _ in 0..RECONCILE_TIMEOUT_FACTOR {
+            let changed = circuit.view_changed.notified();
+            let needs_request = {
                 let inner = circuit.inner();
-                if !inner.mirror.owes_a_write() || !self.link.is_up() {
+                if !inner.mirror.is_dirty() || !self.store_health.is_writable() {
                     return;
                 }
-                !inner.writer_runs
+                !inner.writer_running
             };
-            if forgotten {
-                self.request(circuit, Waiting::of(Request::Settle));
+            if needs_request {
+                self.enqueue(circuit, QueuedRequest::new(Request::Reconcile));
             }
-            let _ = timeout(self.pacing.patience, changed).await;
+            let _ = timeout(self.timing.store_timeout, changed).await;
         }
     }
 
-    fn renew(self: &Arc<Self>) {
+    fn refresh_ttls(self: &Arc<Self>) {
         let now = self.clock.now();
-        for circuit in &self.in_order() {
+        for circuit in &self.sorted_circuits() {
             let used = circuit.used.swap(false, Ordering::Relaxed);
             let view = circuit.view.load();
-            if used && view.known && now.since(view.record.updated_at) > RENEWAL {
-                self.request(circuit, Waiting::event(Event::Touch, None));
+            if used && view.loaded && now.since(view.record.updated_at) > TTL_REFRESH_INTERVAL {
+                self.enqueue(circuit, QueuedRequest::event(Event::RefreshTtl, None));
             }
         }
     }
@@ -352,13 +361,13 @@ impl Shared {
     fn drop_idle(&self) {
         let idle = |circuit: &Arc<Circuit>| {
             let inner = circuit.inner();
-            let odd = matches!(inner.mirror.stored, Stored::Garbage | Stored::OtherType);
-            let unused = odd && !inner.mirror.apart && !circuit.used.load(Ordering::Relaxed);
+            let is_unusable = matches!(inner.mirror.stored, StoredValue::Invalid | StoredValue::WrongType);
+            let unused = is_unusable && !inner.mirror.diverged && !circuit.used.load(Ordering::Relaxed);
             // Held by the map, and by the copy of it that is being edited.
             Arc::strong_count(circuit) <= 2
-                && !inner.writer_runs
-                && !inner.reader_runs
-                && (unused || !inner.mirror.is_known())
+                && !inner.writer_running
+                && !inner.reader_running
+                && (unused || !inner.mirror.is_loaded())
         };
         self.edit_circuits(|circuits| {
             circuits.retain(|_, circuit| !idle(circuit));
@@ -374,13 +383,13 @@ async fn finished(reading: &mut Option<BoxFuture<'static, ()>>) {
     }
 }
 
-fn report_oddities(circuit: &Circuit, inner: &Inner) {
+fn warn_unusable_value(circuit: &Circuit, inner: &Inner) {
     match (&inner.mirror.stored, &inner.mirror.value) {
-        (Stored::Garbage, _) => tracing::warn!(
+        (StoredValue::Invalid, _) => tracing::warn!(
             circuit = %circuit.key,
             "the key holds no circuit's JSON: it counts as closed and is overwritten at the next change"
         ),
-        (Stored::OtherType, Value::OtherType(found)) => tracing::warn!(
+        (StoredValue::WrongType, Value::WrongType(found)) => tracing::warn!(
             circuit = %circuit.key,
             %found,
             "the key is of another type and is left alone: this circuit is kept in this process"

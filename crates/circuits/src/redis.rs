@@ -32,14 +32,14 @@ use futures_util::{
 
 pub use address::{RedisAddress, RedisAddressError, RedisDeployment};
 pub use cluster::ClusterSurvey;
-use connection::Sent;
+use connection::CommandCounters;
 pub use node::RedisNode;
-use script::{Call, Script};
+use script::{CircuitCommand, Script};
 use servers::Servers;
 
 use crate::store::{
-    CLOCK_TOLERANCE, Change, Changes, History, LARGEST_VALUE, Listing, Loaded, Place, Store, StoreError,
-    Swap, Value, Write,
+    CLOCK_TOLERANCE, ChangeNotification, Changes, HistoryTail, Listing, Loaded, MAX_VALUE_BYTES, Store,
+    StoreError, StoreInfo, Swap, Value, Write,
 };
 
 /// What every circuit's key begins with (DESIGN 1.1).
@@ -47,22 +47,22 @@ const KEY_PREFIX: &str = "circuit_breaker:";
 
 /// About so many entries of a history are kept, for so long after the last: longer than its circuit lives, which is
 /// how a DEL is told from a loss of data (F5).
-const HISTORY: (usize, Duration) = (1_000, Duration::from_secs(7 * 24 * 60 * 60));
+const HISTORY_LIMITS: (usize, Duration) = (1_000, Duration::from_secs(7 * 24 * 60 * 60));
 
 /// Redis refuses a time that overflows its clock, which a senseless `openedAt` of a foreign value may ask for.
-const LONGEST_LIFETIME: Duration = Duration::from_secs(10 * 365 * 24 * 60 * 60);
+const MAX_TTL: Duration = Duration::from_secs(10 * 365 * 24 * 60 * 60);
 
 /// Keys asked for at once.
-const PAGE: usize = 500;
+const READ_PAGE_SIZE: usize = 500;
 
 /// Keys asked for one by one are so many at once.
-const AT_ONCE: usize = 64;
+const LOAD_CONCURRENCY: usize = 64;
 
 /// The store in Redis.
 #[derive(Debug)]
 pub struct RedisStore {
     servers: Servers,
-    sent: Arc<Sent>,
+    command_counters: Arc<CommandCounters>,
     address: RedisAddress,
     shift: TimeShift,
 }
@@ -94,45 +94,51 @@ impl RedisStore {
     /// The same, with time that a test lets pass.
     #[must_use]
     pub fn start_shifted(address: RedisAddress, shift: TimeShift) -> Self {
-        let sent: Arc<Sent> = Arc::default();
-        Self { servers: Servers::start(address.deployment(), &sent), sent, address, shift }
+        let command_counters: Arc<CommandCounters> = Arc::default();
+        Self {
+            servers: Servers::start(address.deployment(), &command_counters),
+            command_counters,
+            address,
+            shift,
+        }
     }
 
     /// Waits for the first connection.
     ///
     /// # Errors
     /// It could not be made.
-    pub async fn connected(&self) -> Result<(), StoreError> {
-        let feed = self.servers.feed();
+    pub async fn wait_connected(&self) -> Result<(), StoreError> {
+        let subscription = self.servers.subscribe();
         loop {
-            match feed.next().await {
-                Change::Everything => return Ok(()),
-                Change::Lost(error) => return Err(error),
-                Change::Key(_) => {}
+            match subscription.next().await {
+                ChangeNotification::Everything => return Ok(()),
+                ChangeNotification::Lost(error) => return Err(error),
+                ChangeNotification::Key(_) => {}
             }
         }
     }
 
     async fn load_now(&self, key: &ModelKey) -> Result<Loaded, StoreError> {
-        let call = Script::Load.call(key, |call| {
-            call.arg(self.shift.millis()).arg(LARGEST_VALUE);
+        let call = Script::Load.command_for(key, |call| {
+            call.arg(self.shift.millis()).arg(MAX_VALUE_BYTES);
         });
-        let (time, history, kind, text): (u64, String, String, Bytes) = self.servers.call(key, &call).await?;
-        let (value, history) = (read_value(&kind, text), read_history(&history));
-        Ok(Loaded { value, history, time: Timestamp::from_millis(time) })
+        let (time, history, kind, text): (u64, String, String, Bytes) =
+            self.servers.execute(key, &call).await?;
+        let (value, history) = (read_value(&kind, text), read_history_tail(&history));
+        Ok(Loaded { value, history_tail: history, time: Timestamp::from_millis(time) })
     }
 
     async fn list(&self, known: &[ModelKey], discover: bool) -> Result<Listing, StoreError> {
         let mut keys = known.to_vec();
         if discover {
-            keys.extend(self.servers.keys().await?);
+            keys.extend(self.servers.scan_keys().await?);
             keys.sort_unstable();
             keys.dedup();
         }
         let mut values = Vec::with_capacity(keys.len());
         let mut others = Vec::new();
-        for page in keys.chunks(PAGE) {
-            for (key, text) in page.iter().zip(self.servers.texts(page).await?) {
+        for page in keys.chunks(READ_PAGE_SIZE) {
+            for (key, text) in page.iter().zip(self.servers.get_texts(page).await?) {
                 match text {
                     Some(text) => values.push((key.clone(), Value::Text(text))),
                     None => others.push(key.clone()),
@@ -143,50 +149,50 @@ impl RedisStore {
             let value = self.load_now(&key).await?.value;
             Ok::<_, StoreError>((key, value))
         });
-        values.extend(others.buffered(AT_ONCE).try_collect::<Vec<_>>().await?);
+        values.extend(others.buffered(LOAD_CONCURRENCY).try_collect::<Vec<_>>().await?);
         let now = self.servers.time().await?;
         let time = Timestamp::from_millis(now.as_millis().saturating_add_signed(self.shift.millis()));
         Ok(Listing { values, time })
     }
 
     async fn swap(&self, key: &ModelKey, write: &Write) -> Result<Swap, StoreError> {
-        let call = Script::CompareAndSet.call(key, |call| self.complete_swap(call, write));
+        let call = Script::CompareAndSet.command_for(key, |call| self.add_swap_args(call, write));
         let (outcome, time, history, kind, text): (String, u64, String, String, Bytes) =
-            self.servers.call(key, &call).await?;
+            self.servers.execute(key, &call).await?;
         let time = Timestamp::from_millis(time);
         match outcome.as_str() {
             "done" => Ok(Swap::Done { time }),
-            "clock" => Ok(Swap::ClockAway { time }),
+            "clock" => Ok(Swap::ClockSkew { time }),
             _ => {
-                let (value, history) = (read_value(&kind, text), read_history(&history));
-                Ok(Swap::Changed(Loaded { value, history, time }))
+                let (value, history) = (read_value(&kind, text), read_history_tail(&history));
+                Ok(Swap::Changed(Loaded { value, history_tail: history, time }))
             }
         }
     }
 
-    fn complete_swap(&self, call: &mut ::redis::Cmd, write: &Write) {
-        call.arg(self.shift.millis()).arg(LARGEST_VALUE);
+    fn add_swap_args(&self, call: &mut ::redis::Cmd, write: &Write) {
+        call.arg(self.shift.millis()).arg(MAX_VALUE_BYTES);
         match &write.expected {
             // A key of another type is never written to: what is expected is not what stands there.
-            Value::Absent | Value::OtherType(_) => call.arg("absent").arg(""),
+            Value::Absent | Value::WrongType(_) => call.arg("absent").arg(""),
             Value::Text(text) => call.arg("text").arg(&text[..]),
             Value::Oversized { digest, .. } => call.arg("digest").arg(digest),
         };
-        match write.history {
+        match write.history_tail {
             // No history ends so.
-            History::Unread => call.arg("unread"),
-            History::Absent => call.arg(""),
-            History::Ends { state, epoch } => call.arg(format!("{state} {epoch}")),
+            HistoryTail::NotLoaded => call.arg("unread"),
+            HistoryTail::Absent => call.arg(""),
+            HistoryTail::At { state, epoch } => call.arg(format!("{state} {epoch}")),
         };
-        match &write.next {
+        match &write.new_value {
             Some(text) => call.arg("put").arg(&text[..]),
             None => call.arg("delete").arg(""),
         };
-        call.arg(write.lifetime.map_or(0, |lifetime| millis(lifetime.min(LONGEST_LIFETIME))))
+        call.arg(write.ttl.map_or(0, |lifetime| millis(lifetime.min(MAX_TTL))))
             .arg(write.decided_at.as_millis())
             .arg(millis(CLOCK_TOLERANCE))
-            .arg(HISTORY.0)
-            .arg(millis(HISTORY.1));
+            .arg(HISTORY_LIMITS.0)
+            .arg(millis(HISTORY_LIMITS.1));
         for entry in &write.entries {
             let reason = serde_json::to_string(&entry.reason).unwrap_or_default();
             call.arg(entry.from.as_str()).arg(entry.to.as_str()).arg(entry.epoch).arg(reason);
@@ -194,10 +200,11 @@ impl RedisStore {
         }
     }
 
-    async fn read_entries(&self, key: &ModelKey, most: usize) -> Result<Vec<Transition>, StoreError> {
+    async fn read_entries(&self, key: &ModelKey, limit: usize) -> Result<Vec<Transition>, StoreError> {
         let mut read = ::redis::cmd("XREVRANGE");
-        read.arg(history_key(key)).arg("+").arg("-").arg("COUNT").arg(most);
-        let entries: Vec<(String, Vec<String>)> = self.servers.call(key, &Call::plain(read)).await?;
+        read.arg(history_key(key)).arg("+").arg("-").arg("COUNT").arg(limit);
+        let entries: Vec<(String, Vec<String>)> =
+            self.servers.execute(key, &CircuitCommand::plain(read)).await?;
         Ok(entries.iter().filter_map(|(_, fields)| read_entry(fields)).collect())
     }
 }
@@ -215,22 +222,22 @@ fn read_value(kind: &str, text: Bytes) -> Value {
     match kind {
         "text" => Value::Text(text),
         "digest" => Value::Oversized { digest: String::from_utf8_lossy(&text).into_owned() },
-        "type" => Value::OtherType(String::from_utf8_lossy(&text).into_owned()),
+        "type" => Value::WrongType(String::from_utf8_lossy(&text).into_owned()),
         _ => Value::Absent,
     }
 }
 
 /// Where a history ends, as the scripts tell it: nothing, or a state and an epoch.
-fn read_history(end: &str) -> History {
-    let Some((state, epoch)) = end.split_once(' ') else { return History::Absent };
-    History::Ends {
+fn read_history_tail(end: &str) -> HistoryTail {
+    let Some((state, epoch)) = end.split_once(' ') else { return HistoryTail::Absent };
+    HistoryTail::At {
         state: read_state(state).unwrap_or(State::Closed),
         epoch: epoch.parse().unwrap_or_default(),
     }
 }
 
-fn read_state(word: &str) -> Option<State> {
-    [State::Closed, State::Open, State::HalfOpen].into_iter().find(|state| state.as_str() == word)
+fn read_state(name: &str) -> Option<State> {
+    [State::Closed, State::Open, State::HalfOpen].into_iter().find(|state| state.as_str() == name)
 }
 
 fn read_entry(fields: &[String]) -> Option<Transition> {
@@ -270,20 +277,20 @@ impl Store for RedisStore {
     fn history<'a>(
         &'a self,
         key: &'a ModelKey,
-        most: usize,
+        limit: usize,
     ) -> BoxFuture<'a, Result<Vec<Transition>, StoreError>> {
-        self.read_entries(key, most).boxed()
+        self.read_entries(key, limit).boxed()
     }
 
     fn changes(&self) -> Changes {
-        self.servers.feed()
+        self.servers.subscribe()
     }
 
-    fn commands(&self) -> Vec<(&'static str, u64)> {
-        self.sent.read()
+    fn command_counts(&self) -> Vec<(&'static str, u64)> {
+        self.command_counters.snapshot()
     }
 
-    fn place(&self) -> Place {
-        Place { kind: "redis", address: self.address.to_string() }
+    fn info(&self) -> StoreInfo {
+        StoreInfo { kind: "redis", address: self.address.to_string() }
     }
 }

@@ -40,7 +40,7 @@ impl fmt::Display for Refusal {
 #[serde(rename_all = "camelCase")]
 pub struct Report {
     /// The model key.
-    #[serde(serialize_with = "as_text")]
+    #[serde(serialize_with = "serialize_as_str")]
     pub key: ModelKey,
     /// The state as people see it.
     pub state: State,
@@ -74,7 +74,7 @@ pub struct Report {
     /// Failed calls in the window.
     pub failures: u32,
     /// Instances that cannot connect to the provider.
-    pub cut_off: Vec<InstanceId>,
+    pub blocked_instances: Vec<InstanceId>,
     /// Who wrote it last.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub updated_by: Option<InstanceId>,
@@ -86,7 +86,7 @@ pub struct Report {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Severity {
     /// Opened by a person.
-    Forced,
+    ForcedOpen,
     /// Open.
     Open,
     /// Half-open.
@@ -94,7 +94,7 @@ pub enum Severity {
     /// Closed, with failures in a row.
     Failing,
     /// Closed, and all is well.
-    Well,
+    Healthy,
 }
 
 impl Report {
@@ -102,23 +102,25 @@ impl Report {
     #[must_use]
     pub const fn severity(&self) -> Severity {
         match self.state {
-            State::Open if self.forced => Severity::Forced,
+            State::Open if self.forced => Severity::ForcedOpen,
             State::Open => Severity::Open,
             State::HalfOpen => Severity::HalfOpen,
             State::Closed if self.failure_count > 0 => Severity::Failing,
-            State::Closed => Severity::Well,
+            State::Closed => Severity::Healthy,
         }
     }
 
     /// Looks at a record at a moment.
     #[must_use]
     pub fn new(key: &ModelKey, record: &Record, policy: &Policy, now: Timestamp) -> Self {
-        let row = record.row.remembered(policy, now);
+        let current = record.consecutive_failures.without_expired(policy, now);
         let (calls, failures) = record.window.totals(policy, now);
         let probing = match &record.phase {
-            Phase::HalfOpen { leases, .. } => {
-                leases.iter().filter(|lease| lease.lives(now)).map(|lease| lease.instance.clone()).collect()
-            }
+            Phase::HalfOpen { leases, .. } => leases
+                .iter()
+                .filter(|lease| lease.is_active(now))
+                .map(|lease| lease.instance.clone())
+                .collect(),
             _ => Vec::new(),
         };
         let retry_at = record.retry_at();
@@ -126,23 +128,23 @@ impl Report {
             key: key.clone(),
             state: record.state(now),
             forced: record.is_forced(),
-            failure_count: row.failures,
-            last_failure_time: record.row.last,
+            failure_count: current.count,
+            last_failure_time: record.consecutive_failures.last,
             retry_at,
             retry_in_ms: retry_at.map(|at| breaker::millis(at.since(now))),
             trips: record.trips,
             epoch: record.epoch,
-            since: since(record, now),
+            since: state_since(record, now),
             reason: record.reason.clone(),
             explanation: describe(record),
             probing,
             calls,
             failures,
-            cut_off: record
-                .cut_off
+            blocked_instances: record
+                .blocked_instances
                 .iter()
-                .filter(|held| now < held.until)
-                .map(|held| held.instance.clone())
+                .filter(|block| now < block.until)
+                .map(|block| block.instance.clone())
                 .collect(),
             updated_by: record.updated_by.clone(),
             updated_at: record.updated_at,
@@ -151,11 +153,11 @@ impl Report {
 }
 
 /// An epoch is the time of its beginning, unless it had to be later than one that was ahead of time.
-fn since(record: &Record, now: Timestamp) -> Timestamp {
+fn state_since(record: &Record, now: Timestamp) -> Timestamp {
     let began = Timestamp::from_millis(record.epoch);
     if began <= now { began } else { record.updated_at.min(now) }
 }
 
-fn as_text<S: serde::Serializer>(key: &ModelKey, serializer: S) -> Result<S::Ok, S::Error> {
+fn serialize_as_str<S: serde::Serializer>(key: &ModelKey, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(key.as_str())
 }

@@ -5,7 +5,7 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 use breaker::{InstanceId, ModelKey, Policy};
 
 use crate::{
-    chance::{Chance, SystemChance},
+    chance::{Rng, SystemRng},
     clock::{SystemClock, WallClock},
 };
 
@@ -20,24 +20,24 @@ pub struct Policies {
 
 /// How often and how long. The defaults are those of DESIGN 3; tests shorten them.
 #[derive(Debug, Clone)]
-pub struct Pacing {
+pub struct Timing {
     /// Counts that cannot trip are written at most so often.
-    pub counts: Duration,
+    pub count_write_interval: Duration,
     /// A circuit is read at most so often, however many pushes come.
-    pub reads: Duration,
+    pub min_read_interval: Duration,
     /// Everything is read so often, as a net under missed pushes; a quarter more or less.
-    pub slow_read: Duration,
+    pub resync_interval: Duration,
     /// The store has so long to answer; a call waits for it no longer than that (F3).
-    pub patience: Duration,
+    pub store_timeout: Duration,
 }
 
-impl Default for Pacing {
+impl Default for Timing {
     fn default() -> Self {
         Self {
-            counts: Duration::from_millis(100),
-            reads: Duration::from_millis(20),
-            slow_read: Duration::from_secs(15),
-            patience: Duration::from_millis(80),
+            count_write_interval: Duration::from_millis(100),
+            min_read_interval: Duration::from_millis(20),
+            resync_interval: Duration::from_secs(15),
+            store_timeout: Duration::from_millis(80),
         }
     }
 }
@@ -50,13 +50,13 @@ pub struct Settings {
     /// The rules.
     pub policies: Policies,
     /// How often and how long.
-    pub pacing: Pacing,
+    pub timing: Timing,
     /// This machine's clock.
     pub clock: Arc<dyn WallClock>,
     /// Its chance.
-    pub chance: Arc<dyn Chance>,
+    pub rng: Arc<dyn Rng>,
     /// Nobody asked for this store by name: that it is not there is no fault.
-    pub optional: bool,
+    pub store_optional: bool,
 }
 
 impl Settings {
@@ -66,10 +66,10 @@ impl Settings {
         Self {
             instance,
             policies: Policies::default(),
-            pacing: Pacing::default(),
+            timing: Timing::default(),
             clock: Arc::new(SystemClock::default()),
-            chance: Arc::new(SystemChance),
-            optional: false,
+            rng: Arc::new(SystemRng),
+            store_optional: false,
         }
     }
 }

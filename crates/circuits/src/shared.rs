@@ -11,12 +11,12 @@ use foldhash::fast::RandomState;
 use tokio::{runtime::Handle, sync::Notify};
 
 use crate::{
-    chance::Chance,
+    chance::Rng,
     circuit::Circuit,
     clock::StoreClock,
     counts::WriteCounter,
-    link::Link,
-    settings::{Pacing, Policies, Settings},
+    link::StoreHealth,
+    settings::{Policies, Settings, Timing},
     store::Store,
     watch::Watchers,
 };
@@ -25,21 +25,21 @@ pub(crate) struct Shared {
     pub(crate) instance: InstanceId,
     pub(crate) store: Arc<dyn Store>,
     pub(crate) clock: Arc<StoreClock>,
-    pub(crate) chance: Arc<dyn Chance>,
-    pub(crate) pacing: Pacing,
-    pub(crate) link: Link,
+    pub(crate) rng: Arc<dyn Rng>,
+    pub(crate) timing: Timing,
+    pub(crate) store_health: StoreHealth,
     pub(crate) runtime: Handle,
-    pub(crate) heard: Notify,
+    pub(crate) sync_progress: Notify,
     /// Counts are put off no longer: the process is about to end.
-    pub(crate) in_haste: AtomicBool,
-    pub(crate) circuits: ArcSwap<ByKey>,
+    pub(crate) draining: AtomicBool,
+    pub(crate) circuits: ArcSwap<CircuitMap>,
     pub(crate) writes: WriteCounter,
     policies: ArcSwap<Policies>,
     pub(crate) watchers: Watchers,
 }
 
 /// Looked up by every call, so with a quick hash, of a seed of its own.
-pub(crate) type ByKey = HashMap<ModelKey, Arc<Circuit>, RandomState>;
+pub(crate) type CircuitMap = HashMap<ModelKey, Arc<Circuit>, RandomState>;
 
 impl Shared {
     pub(crate) fn new(store: Arc<dyn Store>, settings: Settings) -> Self {
@@ -47,12 +47,12 @@ impl Shared {
         Self {
             instance: settings.instance,
             clock: Arc::new(StoreClock::new(settings.clock)),
-            chance: settings.chance,
-            pacing: settings.pacing,
-            link: Link::new(store.place(), settings.optional, watchers.clone()),
+            rng: settings.rng,
+            timing: settings.timing,
+            store_health: StoreHealth::new(store.info(), settings.store_optional, watchers.clone()),
             runtime: Handle::current(),
-            heard: Notify::new(),
-            in_haste: AtomicBool::new(false),
+            sync_progress: Notify::new(),
+            draining: AtomicBool::new(false),
             circuits: ArcSwap::default(),
             writes: WriteCounter::default(),
             policies: ArcSwap::from_pointee(settings.policies),
@@ -72,7 +72,7 @@ impl Shared {
     }
 
     /// Begins those of these circuits that are not known yet, all in one step: each edit copies the map.
-    pub(crate) fn begin_circuits<'a>(self: &Arc<Self>, keys: impl Iterator<Item = &'a ModelKey>) {
+    pub(crate) fn ensure_circuits<'a>(self: &Arc<Self>, keys: impl Iterator<Item = &'a ModelKey>) {
         let known = self.circuits.load();
         let fresh: Vec<_> = keys
             .filter(|key| !known.contains_key(*key))
@@ -96,9 +96,9 @@ impl Shared {
     }
 
     /// Puts an edited copy in place: circuits come and go seldom and are looked up by every call.
-    pub(crate) fn edit_circuits(&self, edit: impl Fn(&mut ByKey)) {
+    pub(crate) fn edit_circuits(&self, edit: impl Fn(&mut CircuitMap)) {
         self.circuits.rcu(|circuits| {
-            let mut circuits = ByKey::clone(circuits);
+            let mut circuits = CircuitMap::clone(circuits);
             edit(&mut circuits);
             circuits
         });
@@ -117,15 +117,15 @@ impl Shared {
     }
 
     /// All circuits by name: what is done to all is done in the same order each time.
-    pub(crate) fn in_order(&self) -> Vec<Arc<Circuit>> {
+    pub(crate) fn sorted_circuits(&self) -> Vec<Arc<Circuit>> {
         let mut circuits: Vec<_> = self.circuits.load().values().cloned().collect();
         circuits.sort_unstable_by(|a, b| a.key.cmp(&b.key));
         circuits
     }
 
     /// A share in [0, 1), another each time and in each instance.
-    pub(crate) fn share(&self) -> f64 {
-        let bits = u32::try_from(self.chance.draw() & u128::from(u32::MAX)).unwrap_or(0);
+    pub(crate) fn random_unit(&self) -> f64 {
+        let bits = u32::try_from(self.rng.next_u128() & u128::from(u32::MAX)).unwrap_or(0);
         f64::from(bits) / (f64::from(u32::MAX) + 1.0)
     }
 }

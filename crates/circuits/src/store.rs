@@ -19,10 +19,10 @@ use tokio::sync::Notify;
 pub const CLOCK_TOLERANCE: Duration = Duration::from_millis(100);
 
 /// A larger value is not read, only told apart by its digest: no circuit is that large.
-pub const LARGEST_VALUE: usize = 64 * 1024;
+pub const MAX_VALUE_BYTES: usize = 64 * 1024;
 
 /// Word of more keys at once is word of everything: it is read page by page then, instead of one by one.
-const MANY_KEYS: usize = 100;
+const MAX_PENDING_KEYS: usize = 100;
 
 /// A place where circuits are kept.
 pub trait Store: fmt::Debug + Send + Sync + 'static {
@@ -48,24 +48,24 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     fn history<'a>(
         &'a self,
         key: &'a ModelKey,
-        most: usize,
+        limit: usize,
     ) -> BoxFuture<'a, Result<Vec<Transition>, StoreError>>;
 
     /// Where to hear of changes. Every call gives a feed of its own.
     fn changes(&self) -> Changes;
 
     /// Commands that were sent to it, by name: at most a dozen names. None where there are no such things.
-    fn commands(&self) -> Vec<(&'static str, u64)> {
+    fn command_counts(&self) -> Vec<(&'static str, u64)> {
         Vec::new()
     }
 
     /// What it is and where, for people; without secrets.
-    fn place(&self) -> Place;
+    fn info(&self) -> StoreInfo;
 }
 
 /// What a store is and where.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Place {
+pub struct StoreInfo {
     /// `redis` or `memory`.
     pub kind: &'static str,
     /// Its address, without secrets.
@@ -85,18 +85,18 @@ pub enum Value {
         digest: String,
     },
     /// Something that is no string: its type. Left alone.
-    OtherType(String),
+    WrongType(String),
 }
 
 /// Where a circuit's history ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum History {
+pub enum HistoryTail {
     /// It was not asked for.
-    Unread,
+    NotLoaded,
     /// There is none.
     Absent,
     /// Its last entry came to this state.
-    Ends {
+    At {
         /// The state.
         state: State,
         /// The epoch that came with it; 0 if that is not told.
@@ -104,19 +104,19 @@ pub enum History {
     },
 }
 
-impl History {
+impl HistoryTail {
     /// Where a history ends that ends with this entry.
     #[must_use]
-    pub fn ending(last: Option<&Transition>) -> Self {
-        last.map_or(Self::Absent, |entry| Self::Ends { state: entry.to, epoch: entry.epoch })
+    pub fn from_last(last: Option<&Transition>) -> Self {
+        last.map_or(Self::Absent, |entry| Self::At { state: entry.to, epoch: entry.epoch })
     }
 
     /// The state that it is known to end in.
     #[must_use]
     pub const fn state(self) -> Option<State> {
         match self {
-            Self::Ends { state, .. } => Some(state),
-            Self::Unread | Self::Absent => None,
+            Self::At { state, .. } => Some(state),
+            Self::NotLoaded | Self::Absent => None,
         }
     }
 
@@ -124,8 +124,8 @@ impl History {
     #[must_use]
     pub const fn epoch(self) -> u64 {
         match self {
-            Self::Ends { epoch, .. } => epoch,
-            Self::Unread | Self::Absent => 0,
+            Self::At { epoch, .. } => epoch,
+            Self::NotLoaded | Self::Absent => 0,
         }
     }
 }
@@ -137,7 +137,7 @@ pub struct Loaded {
     pub value: Value,
     /// Where its history ends. So a DEL is told from a loss of data (F5), and what a stranger brought back from what
     /// stood there all the time.
-    pub history: History,
+    pub history_tail: HistoryTail,
     /// The store's time.
     pub time: Timestamp,
 }
@@ -157,11 +157,11 @@ pub struct Write {
     /// What must stand there.
     pub expected: Value,
     /// Where its history must end, as the same bytes may come back with another one. One that was not read is none that stands.
-    pub history: History,
+    pub history_tail: HistoryTail,
     /// What shall stand there; `None`: nothing.
-    pub next: Option<Bytes>,
+    pub new_value: Option<Bytes>,
     /// How long the key shall live; `None`: for ever.
-    pub lifetime: Option<Duration>,
+    pub ttl: Option<Duration>,
     /// What the history shall tell.
     pub entries: Vec<Transition>,
     /// The store's time as the writer believes it to be.
@@ -171,8 +171,8 @@ pub struct Write {
 impl Write {
     /// Nobody has read where the history ends, from which an entry goes on, and by which a value that somebody brought
     /// back is told from the fleet's own.
-    pub(crate) fn lacks_the_history(&self) -> bool {
-        self.history == History::Unread
+    pub(crate) fn history_not_loaded(&self) -> bool {
+        self.history_tail == HistoryTail::NotLoaded
     }
 }
 
@@ -187,7 +187,7 @@ pub enum Swap {
     /// Something else stands there.
     Changed(Loaded),
     /// The writer's clock is more than [`CLOCK_TOLERANCE`] off; nothing was written.
-    ClockAway {
+    ClockSkew {
         /// The store's time.
         time: Timestamp,
     },
@@ -201,15 +201,15 @@ pub enum StoreError {
     Unreachable(String),
     /// It did not answer in time.
     #[error("the store did not answer within {} ms", .0.as_millis())]
-    Silent(Duration),
+    Timeout(Duration),
     /// It answered that it will not.
     #[error("the store refused: {0}")]
-    Refused(String),
+    Rejected(String),
 }
 
 /// Word of a change.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Change {
+pub enum ChangeNotification {
     /// This key changed, whoever wrote it.
     Key(ModelKey),
     /// Anything may have changed: the store was emptied, or the connection is new.
@@ -220,16 +220,16 @@ pub enum Change {
 
 /// Word of changes, folded: however many come before it is read, each key is told once.
 #[derive(Debug, Clone, Default)]
-pub struct Changes(Arc<Feed>);
+pub struct Changes(Arc<ChangeQueue>);
 
 #[derive(Debug, Default)]
-struct Feed {
-    waiting: Mutex<Waiting>,
-    bell: Notify,
+struct ChangeQueue {
+    pending: Mutex<PendingChanges>,
+    notify: Notify,
 }
 
 #[derive(Debug, Default)]
-struct Waiting {
+struct PendingChanges {
     keys: BTreeSet<ModelKey>,
     everything: bool,
     lost: Option<StoreError>,
@@ -237,49 +237,49 @@ struct Waiting {
 
 impl Changes {
     /// Adds word of a change.
-    pub fn tell(&self, change: Change) {
+    pub fn publish(&self, change: ChangeNotification) {
         {
-            let mut waiting = self.0.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut pending = self.0.pending.lock().unwrap_or_else(PoisonError::into_inner);
             match change {
-                Change::Key(key) => {
-                    waiting.keys.insert(key);
-                    if waiting.keys.len() > MANY_KEYS {
-                        waiting.keys.clear();
-                        waiting.everything = true;
+                ChangeNotification::Key(key) => {
+                    pending.keys.insert(key);
+                    if pending.keys.len() > MAX_PENDING_KEYS {
+                        pending.keys.clear();
+                        pending.everything = true;
                     }
                 }
-                Change::Everything => {
-                    waiting.everything = true;
-                    waiting.lost = None;
-                    waiting.keys.clear();
+                ChangeNotification::Everything => {
+                    pending.everything = true;
+                    pending.lost = None;
+                    pending.keys.clear();
                 }
-                Change::Lost(error) => {
-                    waiting.lost = Some(error);
-                    waiting.everything = false;
+                ChangeNotification::Lost(error) => {
+                    pending.lost = Some(error);
+                    pending.everything = false;
                 }
             }
         }
-        self.0.bell.notify_one();
+        self.0.notify.notify_one();
     }
 
     /// Waits for the next.
-    pub async fn next(&self) -> Change {
+    pub async fn next(&self) -> ChangeNotification {
         loop {
-            if let Some(change) = self.take() {
+            if let Some(change) = self.try_next() {
                 return change;
             }
-            self.0.bell.notified().await;
+            self.0.notify.notified().await;
         }
     }
 
-    fn take(&self) -> Option<Change> {
-        let mut waiting = self.0.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(error) = waiting.lost.take() {
-            return Some(Change::Lost(error));
+    fn try_next(&self) -> Option<ChangeNotification> {
+        let mut pending = self.0.pending.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(error) = pending.lost.take() {
+            return Some(ChangeNotification::Lost(error));
         }
-        if std::mem::take(&mut waiting.everything) {
-            return Some(Change::Everything);
+        if std::mem::take(&mut pending.everything) {
+            return Some(ChangeNotification::Everything);
         }
-        waiting.keys.pop_first().map(Change::Key)
+        pending.keys.pop_first().map(ChangeNotification::Key)
     }
 }

@@ -20,52 +20,52 @@ use crate::{
 };
 
 /// So much may wait for a watcher before some of it is lost to it, which it is told.
-const WAITING: usize = 1_024;
+const EVENT_CHANNEL_CAPACITY: usize = 1_024;
 
 /// So many entries of a history are looked at after a change; more do not come between two looks.
-const NEWEST: usize = 20;
+const MAX_NEW_ENTRIES: usize = 20;
 
 /// What has become of the circuits.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum News {
+pub enum CircuitEvent {
     /// A circuit is not as it was.
-    Circuit {
+    CircuitChanged {
         /// Which.
         key: ModelKey,
         /// Its changes of state, oldest first; none: its counts have changed, or it is gone.
         transitions: Vec<Transition>,
     },
     /// The store was lost, or is back; see [`Circuits::link`].
-    Store,
+    StoreChanged,
     /// More has come than is kept for a slow watcher: look at everything.
-    Missed,
+    Lagged,
 }
 
 #[derive(Debug, Clone)]
-pub(crate) enum Notice {
+pub(crate) enum InternalEvent {
     /// A circuit is not as it was. `transitions`: this instance's own; `moved`: others have changed its state.
-    Circuit {
+    CircuitChanged {
         key: ModelKey,
         transitions: Vec<Transition>,
-        moved: bool,
+        changed_elsewhere: bool,
     },
-    Store,
+    StoreChanged,
 }
 
 /// Those who watch, if anybody does.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Watchers(Arc<OnceLock<broadcast::Sender<Notice>>>);
+pub(crate) struct Watchers(Arc<OnceLock<broadcast::Sender<InternalEvent>>>);
 
 impl Watchers {
-    pub(crate) fn tell(&self, notice: impl FnOnce() -> Notice) {
+    pub(crate) fn notify(&self, event: impl FnOnce() -> InternalEvent) {
         if let Some(sender) = self.0.get() {
             // An error means that nobody watches any more.
-            drop(sender.send(notice()));
+            drop(sender.send(event()));
         }
     }
 
-    fn subscribe(&self) -> broadcast::Receiver<Notice> {
-        self.0.get_or_init(|| broadcast::channel(WAITING).0).subscribe()
+    fn subscribe(&self) -> broadcast::Receiver<InternalEvent> {
+        self.0.get_or_init(|| broadcast::channel(EVENT_CHANNEL_CAPACITY).0).subscribe()
     }
 }
 
@@ -73,7 +73,7 @@ impl Watchers {
 #[derive(Debug)]
 pub struct HistoryReader {
     since: Timestamp,
-    told: HashMap<ModelKey, u64>,
+    last_reported: HashMap<ModelKey, u64>,
 }
 
 impl HistoryReader {
@@ -81,26 +81,30 @@ impl HistoryReader {
     /// be behind by what the store tolerates.
     #[must_use]
     pub fn new(since: Timestamp) -> Self {
-        Self { since: since - CLOCK_TOLERANCE, told: HashMap::new() }
+        Self { since: since - CLOCK_TOLERANCE, last_reported: HashMap::new() }
     }
 
     /// What has come to a circuit's history since it was last asked for, oldest first.
     ///
     /// # Errors
     /// The store could not be read. Nothing is taken for told.
-    pub async fn news(&mut self, store: &dyn Store, key: &ModelKey) -> Result<Vec<Transition>, StoreError> {
-        let mut entries = store.history(key, NEWEST).await?;
+    pub async fn read_new(
+        &mut self,
+        store: &dyn Store,
+        key: &ModelKey,
+    ) -> Result<Vec<Transition>, StoreError> {
+        let mut entries = store.history(key, MAX_NEW_ENTRIES).await?;
         entries.reverse();
-        Ok(self.untold(key, entries))
+        Ok(self.unreported(key, entries))
     }
 
     /// Those of these transitions, oldest first, that were not told yet. An epoch is a time, so it tells at once what is
     /// older than the watch.
-    fn untold(&mut self, key: &ModelKey, mut transitions: Vec<Transition>) -> Vec<Transition> {
-        let last = self.told.get(key).copied().unwrap_or(self.since.as_millis());
+    fn unreported(&mut self, key: &ModelKey, mut transitions: Vec<Transition>) -> Vec<Transition> {
+        let last = self.last_reported.get(key).copied().unwrap_or(self.since.as_millis());
         transitions.retain(|transition| transition.epoch > last);
         if let Some(newest) = transitions.last() {
-            self.told.insert(key.clone(), newest.epoch);
+            self.last_reported.insert(key.clone(), newest.epoch);
         }
         transitions
     }
@@ -110,76 +114,90 @@ impl HistoryReader {
 #[derive(Debug)]
 pub struct Watch {
     circuits: Circuits,
-    notices: broadcast::Receiver<Notice>,
-    waiting: VecDeque<Notice>,
+    events: broadcast::Receiver<InternalEvent>,
+    pending: VecDeque<InternalEvent>,
     history: HistoryReader,
     /// Circuits whose history could not be read when it was due.
-    behind: BTreeSet<ModelKey>,
+    pending_history: BTreeSet<ModelKey>,
     /// The store's time was heard before the history was begun to be told.
-    dated: bool,
+    clock_synced: bool,
 }
 
 impl Watch {
     pub(crate) fn new(circuits: Circuits, watchers: &Watchers) -> Self {
-        let notices = watchers.subscribe();
+        let events = watchers.subscribe();
         let history = HistoryReader::new(circuits.now());
-        let dated = circuits.is_connected();
-        Self { circuits, notices, waiting: VecDeque::new(), history, behind: BTreeSet::new(), dated }
+        let clock_synced = circuits.is_connected();
+        Self {
+            circuits,
+            events,
+            pending: VecDeque::new(),
+            history,
+            pending_history: BTreeSet::new(),
+            clock_synced,
+        }
     }
 
     /// Waits for the next. What is waited for is not lost if the waiting is given up.
-    pub async fn next(&mut self) -> News {
-        let notice = match self.waiting.front() {
-            Some(notice) => notice.clone(),
-            None => match self.notices.recv().await {
-                Ok(notice) => {
-                    self.waiting.push_back(notice.clone());
-                    notice
+    pub async fn next(&mut self) -> CircuitEvent {
+        let event = match self.pending.front() {
+            Some(event) => event.clone(),
+            None => match self.events.recv().await {
+                Ok(event) => {
+                    self.pending.push_back(event.clone());
+                    event
                 }
-                Err(RecvError::Lagged(_)) => return News::Missed,
+                Err(RecvError::Lagged(_)) => return CircuitEvent::Lagged,
                 // The circuits live as long as this holds them.
                 Err(RecvError::Closed) => std::future::pending().await,
             },
         };
-        let news = match notice {
-            Notice::Circuit { key, transitions, moved } => self.circuit(key, transitions, moved).await,
-            Notice::Store => {
+        let circuit_event = match event {
+            InternalEvent::CircuitChanged { key, transitions, changed_elsewhere } => {
+                self.on_circuit_changed(key, transitions, changed_elsewhere).await
+            }
+            InternalEvent::StoreChanged => {
                 self.catch_up();
-                News::Store
+                CircuitEvent::StoreChanged
             }
         };
-        self.waiting.pop_front();
-        news
+        self.pending.pop_front();
+        circuit_event
     }
 
-    async fn circuit(&mut self, key: ModelKey, own: Vec<Transition>, moved: bool) -> News {
-        let transitions = if moved {
-            let patience = self.circuits.patience();
-            let told = timeout(patience, self.history.news(self.circuits.store(), &key)).await;
-            if let Ok(Ok(transitions)) = told {
+    async fn on_circuit_changed(
+        &mut self,
+        key: ModelKey,
+        own: Vec<Transition>,
+        changed_elsewhere: bool,
+    ) -> CircuitEvent {
+        let transitions = if changed_elsewhere {
+            let store_timeout = self.circuits.store_timeout();
+            let read = timeout(store_timeout, self.history.read_new(self.circuits.store(), &key)).await;
+            if let Ok(Ok(transitions)) = read {
                 transitions
             } else {
-                tracing::debug!(circuit = %key, ms = millis(patience), "the history could not be read in time");
-                self.behind.insert(key.clone());
+                tracing::debug!(circuit = %key, ms = millis(store_timeout), "the history could not be read in time");
+                self.pending_history.insert(key.clone());
                 Vec::new()
             }
         } else {
-            self.history.untold(&key, own)
+            self.history.unreported(&key, own)
         };
-        News::Circuit { key, transitions }
+        CircuitEvent::CircuitChanged { key, transitions }
     }
 
     fn catch_up(&mut self) {
         if self.circuits.is_connected() {
             // Until then this machine's clock had it, which may be far off (B7).
-            if !std::mem::replace(&mut self.dated, true) {
+            if !std::mem::replace(&mut self.clock_synced, true) {
                 self.history = HistoryReader::new(self.circuits.now());
             }
-            let behind = std::mem::take(&mut self.behind).into_iter();
-            self.waiting.extend(behind.map(|key| Notice::Circuit {
+            let pending = std::mem::take(&mut self.pending_history).into_iter();
+            self.pending.extend(pending.map(|key| InternalEvent::CircuitChanged {
                 key,
                 transitions: Vec::new(),
-                moved: true,
+                changed_elsewhere: true,
             }));
         }
     }

@@ -9,41 +9,42 @@ use circuits::{Circuits, Permit, Policies, Refusal};
 use futures_util::FutureExt as _;
 
 /// More than the unwritten successes' buckets could hide.
-const CALLS: u32 = 1_000;
+const CALL_COUNT: u32 = 1_000;
 
 /// Asks for leave, which must come without waiting.
-fn admit(circuits: &Circuits, key: &ModelKey) -> Result<Permit, Refusal> {
+fn admit_without_waiting(circuits: &Circuits, key: &ModelKey) -> Result<Permit, Refusal> {
     circuits.admit(key).now_or_never().expect("an answer without waiting")
 }
 
 /// Allocations of this thread in so many calls, after one that they are not counted of.
-fn allocations(call: impl Fn()) -> u64 {
+fn count_allocations(call: impl Fn()) -> u64 {
     call();
-    measure(|| (0..CALLS).for_each(|_| call())).count_total
+    measure(|| (0..CALL_COUNT).for_each(|_| call())).count_total
 }
 
 /// A circuit that has admitted a call and has nothing left to write.
-async fn closed() -> (Circuits, ModelKey) {
+async fn closed_circuit() -> (Circuits, ModelKey) {
     let (circuits, key) = (Circuits::in_memory(Policies::default()), "openai:gpt-5".parse().unwrap());
     circuits.ready().await;
     circuits.admit(&key).await.unwrap().succeeded();
-    circuits.quiet(&key).await;
+    circuits.wait_idle(&key).await;
     (circuits, key)
 }
 
 #[tokio::test]
 async fn a_good_call_allocates_nothing() {
-    let (circuits, key) = closed().await;
-    assert_eq!(allocations(|| admit(&circuits, &key).unwrap().succeeded()), 0);
+    let (circuits, key) = closed_circuit().await;
+    assert_eq!(count_allocations(|| admit_without_waiting(&circuits, &key).unwrap().succeeded()), 0);
 }
 
 #[tokio::test]
 async fn a_refusal_allocates_nothing_until_it_is_read() {
-    let (circuits, key) = closed().await;
+    let (circuits, key) = closed_circuit().await;
     let permit = circuits.admit(&key).await.unwrap();
-    permit.rest(Failure::status(429), Some(Duration::from_secs(600)));
-    circuits.quiet(&key).await;
-    assert_eq!(allocations(|| assert!(admit(&circuits, &key).is_err())), 0);
-    let read = || assert!(admit(&circuits, &key).unwrap_err().to_string().starts_with("open for "));
-    assert!(allocations(read) > 0, "allocations are counted");
+    permit.rate_limited(Failure::status(429), Some(Duration::from_secs(600)));
+    circuits.wait_idle(&key).await;
+    assert_eq!(count_allocations(|| assert!(admit_without_waiting(&circuits, &key).is_err())), 0);
+    let read =
+        || assert!(admit_without_waiting(&circuits, &key).unwrap_err().to_string().starts_with("open for "));
+    assert!(count_allocations(read) > 0, "allocations are counted");
 }

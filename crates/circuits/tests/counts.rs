@@ -3,7 +3,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use breaker::{Cause, Failure, InstanceId, ModelKey, Policy, State};
+use breaker::{Failure, InstanceId, ModelKey, Policy, State, TransitionCause};
 use circuits::{
     CircuitCounts, Circuits, MemoryStore, Policies, ProbeCounts, Settings, Store, TransitionKind,
 };
@@ -36,8 +36,8 @@ async fn own_changes_and_others_are_told_apart() {
     a.admit(&key).await.unwrap().failed(Failure::status(503));
     let everywhere = async || {
         tokio::time::sleep(Duration::from_millis(100)).await;
-        a.quiet(&key).await;
-        b.quiet(&key).await;
+        a.wait_idle(&key).await;
+        b.wait_idle(&key).await;
     };
     everywhere().await;
     for circuits in [&a, &b, &b] {
@@ -55,10 +55,10 @@ async fn own_changes_and_others_are_told_apart() {
 
     let (of_a, of_b) = (counts(&a), counts(&b));
     assert_eq!((of_a.refusals, of_b.refusals), (1, 2));
-    assert_eq!(of_b.probes, ProbeCounts { succeeded: 1, failed: 1, left: 1 });
+    assert_eq!(of_b.probes, ProbeCounts { succeeded: 1, failed: 1, released: 1 });
     assert_eq!(of_a.probes, ProbeCounts::default());
-    let opened = |own| (TransitionKind { to: State::Open, cause: Cause::Status, own }, 1);
-    let closed = |own| (TransitionKind { to: State::Closed, cause: Cause::Recovered, own }, 1);
+    let opened = |own| (TransitionKind { to: State::Open, cause: TransitionCause::Status, own }, 1);
+    let closed = |own| (TransitionKind { to: State::Closed, cause: TransitionCause::Recovered, own }, 1);
     for (counts, first, others) in [(&of_a, true, false), (&of_b, false, true)] {
         assert!(counts.transitions.contains(&opened(first)), "{counts:?}");
         assert!(counts.transitions.contains(&opened(others)), "{counts:?}");
@@ -66,5 +66,5 @@ async fn own_changes_and_others_are_told_apart() {
     }
     let store = b.store_counts();
     assert!(store.written >= 5 && store.failed == 0, "{store:?}");
-    assert!(store.heard.is_some_and(|heard| heard < Duration::from_secs(20)), "{store:?}");
+    assert!(store.since_last_response.is_some_and(|heard| heard < Duration::from_secs(20)), "{store:?}");
 }

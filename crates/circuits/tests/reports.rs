@@ -11,17 +11,17 @@ fn key() -> ModelKey {
     "openai:gpt-5".parse().unwrap()
 }
 
-async fn calls(circuits: &Circuits, good: usize, failed: usize) {
+async fn make_calls(circuits: &Circuits, good: usize, failed: usize) {
     for _ in 0..good {
         circuits.admit(&key()).await.unwrap().succeeded();
     }
     for _ in 0..failed {
         circuits.admit(&key()).await.unwrap().failed(Failure::status(503));
     }
-    circuits.quiet(&key()).await;
+    circuits.wait_idle(&key()).await;
 }
 
-fn told(circuits: &Circuits) -> (u32, u32) {
+fn reported_counts(circuits: &Circuits) -> (u32, u32) {
     let report = circuits.report(&key()).unwrap();
     assert_eq!(circuits.reports(), std::slice::from_ref(&report));
     (report.calls, report.failures)
@@ -34,13 +34,13 @@ async fn calls_that_were_not_worth_a_write_are_counted() {
         Policies { default: Policy { minimum_calls: 1000, ..Policy::default() }, ..Policies::default() };
     let circuits = Circuits::in_memory(policies);
     circuits.ready().await;
-    calls(&circuits, 50, 0).await;
-    assert_eq!(told(&circuits), (50, 0));
+    make_calls(&circuits, 50, 0).await;
+    assert_eq!(reported_counts(&circuits), (50, 0));
     // Written with a failure, they are not counted twice.
-    calls(&circuits, 0, 1).await;
-    assert_eq!(told(&circuits), (51, 1));
-    calls(&circuits, 20, 0).await;
-    assert_eq!(told(&circuits), (71, 1));
+    make_calls(&circuits, 0, 1).await;
+    assert_eq!(reported_counts(&circuits), (51, 1));
+    make_calls(&circuits, 20, 0).await;
+    assert_eq!(reported_counts(&circuits), (71, 1));
     tokio::time::sleep(Policy::default().window + Duration::from_secs(1)).await;
-    assert_eq!(told(&circuits), (0, 0));
+    assert_eq!(reported_counts(&circuits), (0, 0));
 }

@@ -29,8 +29,8 @@ async fn a_closed_circuits_call_waits_for_nothing_and_a_probe_100_ms() {
     circuits.ready().await;
     let (well, sick) = ("openai:well".parse().unwrap(), "openai:sick".parse().unwrap());
     circuits.admit(&well).await.unwrap().succeeded();
-    circuits.admit(&sick).await.unwrap().failed(Failure::of(FailureKind::Cut));
-    circuits.quiet(&sick).await;
+    circuits.admit(&sick).await.unwrap().failed(Failure::new(FailureKind::Truncated));
+    circuits.wait_idle(&sick).await;
     assert!(circuits.admit(&sick).await.is_err(), "it is open");
 
     redis.pause();
@@ -41,7 +41,12 @@ async fn a_closed_circuits_call_waits_for_nothing_and_a_probe_100_ms() {
     let probe = circuits.admit(&sick).await;
     assert!(asked.elapsed() < Duration::from_millis(100) + SLACK, "a probe waited for {:?}", asked.elapsed());
     assert!(probe.is_ok_and(|permit| permit.is_probe()), "it probes on its own (S1)");
-    circuits.admit(&well).now_or_never().expect("it waited").unwrap().failed(Failure::of(FailureKind::Cut));
+    circuits
+        .admit(&well)
+        .now_or_never()
+        .expect("it waited")
+        .unwrap()
+        .failed(Failure::new(FailureKind::Truncated));
     let asked = Instant::now();
     drop(circuits.admit(&"openai:unknown".parse().unwrap()).await.unwrap());
     assert!(asked.elapsed() < Duration::from_millis(100) + SLACK, "{:?}", asked.elapsed());

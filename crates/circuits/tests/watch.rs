@@ -4,18 +4,18 @@
 
 use std::{sync::Arc, time::Duration};
 
-use breaker::{Cause, Failure, InstanceId, ModelKey, Policy, State, Timestamp, Transition};
+use breaker::{Failure, InstanceId, ModelKey, Policy, State, Timestamp, Transition, TransitionCause};
 use circuits::{
-    Circuits, LinkState, MemoryStore, News, Policies, Settings, Store, StoreError, SystemClock, WallClock,
-    Watch,
+    CircuitEvent, Circuits, MemoryStore, Policies, Settings, Store, StoreError, StoreStatus, SystemClock,
+    WallClock, Watch,
 };
 
 /// One failure trips.
 async fn instance(name: &str, store: &MemoryStore) -> Circuits {
-    instance_by(Arc::new(SystemClock::default()), name, store).await
+    instance_with_clock(Arc::new(SystemClock::default()), name, store).await
 }
 
-async fn instance_by(clock: Arc<dyn WallClock>, name: &str, store: &MemoryStore) -> Circuits {
+async fn instance_with_clock(clock: Arc<dyn WallClock>, name: &str, store: &MemoryStore) -> Circuits {
     let policy = Policy { burst_threshold: 1, failure_threshold: 1, ..Policy::default() };
     let policies = Policies { default: policy, ..Policies::default() };
     let settings = Settings { policies, clock, ..Settings::new(InstanceId::new(name)) };
@@ -28,47 +28,53 @@ fn key() -> ModelKey {
     "openai:gpt-5".parse().unwrap()
 }
 
-async fn next(watch: &mut Watch) -> News {
+async fn next_event(watch: &mut Watch) -> CircuitEvent {
     tokio::time::timeout(Duration::from_secs(5), watch.next())
         .await
         .unwrap_or_else(|_| panic!("nothing comes"))
 }
 
 /// The next changes of state.
-async fn transitions(watch: &mut Watch, count: usize) -> Vec<Transition> {
-    let mut told = Vec::new();
-    while told.len() < count {
-        if let News::Circuit { transitions, .. } = next(watch).await {
-            told.extend(transitions);
+async fn next_transitions(watch: &mut Watch, count: usize) -> Vec<Transition> {
+    let mut received = Vec::new();
+    while received.len() < count {
+        if let CircuitEvent::CircuitChanged { transitions, .. } = next_event(watch).await {
+            received.extend(transitions);
         }
     }
-    told
+    received
 }
 
-async fn fail(circuits: &Circuits) {
+async fn fail_call(circuits: &Circuits) {
     circuits.admit(&key()).await.unwrap().failed(Failure::status(529));
-    circuits.quiet(&key()).await;
+    circuits.wait_idle(&key()).await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn another_instances_transitions_are_told_with_its_reasons() {
     let store = MemoryStore::default();
     let (one, other) = (instance("one", &store).await, instance("other", &store).await);
-    fail(&one).await;
+    fail_call(&one).await;
     one.close(&key(), None).await.unwrap();
     tokio::time::sleep(circuits::CLOCK_TOLERANCE * 2).await;
 
     let mut watches = [one.watch(), other.watch()];
-    fail(&one).await;
+    fail_call(&one).await;
     one.close(&key(), Some("done".to_owned())).await.unwrap();
     other.reset(&key(), None).await.unwrap();
     let history = one.history(&key(), 3).await.unwrap();
     for watch in &mut watches {
-        let told = transitions(watch, 3).await;
-        assert!(told.iter().eq(history.iter().rev()), "{told:?}");
-        assert_eq!((told[0].to, told[0].reason.status), (State::Open, Some(529)));
-        assert_eq!((told[1].to, told[1].reason.why.as_deref()), (State::Closed, Some("done")));
-        assert_eq!((told[2].reason.kind, told[2].instance.as_str()), (Cause::Reset, "other"));
+        let received = next_transitions(watch, 3).await;
+        assert!(received.iter().eq(history.iter().rev()), "{received:?}");
+        assert_eq!((received[0].to, received[0].reason.status), (State::Open, Some(529)));
+        assert_eq!(
+            (received[1].to, received[1].reason.operator_reason.as_deref()),
+            (State::Closed, Some("done"))
+        );
+        assert_eq!(
+            (received[2].reason.cause, received[2].instance.as_str()),
+            (TransitionCause::Reset, "other")
+        );
     }
 }
 
@@ -77,14 +83,14 @@ async fn a_store_that_goes_and_comes_is_told_and_so_is_what_happens_meanwhile() 
     let store = MemoryStore::default();
     let circuits = instance("one", &store).await;
     let mut watch = circuits.watch();
-    store.refuse(Some(StoreError::Unreachable("gone".to_owned())));
-    assert_eq!(next(&mut watch).await, News::Store);
-    assert!(matches!(circuits.link(), LinkState::Degraded { .. }));
-    fail(&circuits).await;
-    assert_eq!(transitions(&mut watch, 1).await[0].to, State::Open);
-    store.refuse(None);
-    while next(&mut watch).await != News::Store {}
-    assert_eq!(circuits.link(), LinkState::Embedded);
+    store.inject_error(Some(StoreError::Unreachable("gone".to_owned())));
+    assert_eq!(next_event(&mut watch).await, CircuitEvent::StoreChanged);
+    assert!(matches!(circuits.store_status(), StoreStatus::Degraded { .. }));
+    fail_call(&circuits).await;
+    assert_eq!(next_transitions(&mut watch, 1).await[0].to, State::Open);
+    store.inject_error(None);
+    while next_event(&mut watch).await != CircuitEvent::StoreChanged {}
+    assert_eq!(circuits.store_status(), StoreStatus::Embedded);
 }
 
 #[tokio::test]
@@ -96,17 +102,17 @@ async fn a_watcher_that_never_looks_costs_no_memory_and_is_told_that_it_has_miss
         circuits.open(&key(), None, None).await.unwrap();
         circuits.close(&key(), None).await.unwrap();
     }
-    assert_eq!(next(&mut watch).await, News::Missed);
+    assert_eq!(next_event(&mut watch).await, CircuitEvent::Lagged);
 }
 
 /// A clock an hour off.
 #[derive(Debug)]
-struct Off {
+struct SkewedClock {
     clock: SystemClock,
     ahead: bool,
 }
 
-impl WallClock for Off {
+impl WallClock for SkewedClock {
     fn now(&self) -> Timestamp {
         let hour = Duration::from_secs(3_600);
         if self.ahead { self.clock.now() + hour } else { self.clock.now() - hour }
@@ -121,18 +127,18 @@ async fn a_clock_that_is_off_until_the_store_is_heard_hides_nothing_and_brings_n
         other.open(&key(), None, Some("old".to_owned())).await.unwrap();
         tokio::time::sleep(circuits::CLOCK_TOLERANCE * 2).await;
 
-        store.refuse(Some(StoreError::Unreachable("gone".to_owned())));
-        let clock = Arc::new(Off { clock: SystemClock::default(), ahead });
-        let late = instance_by(clock, "late", &store).await;
+        store.inject_error(Some(StoreError::Unreachable("gone".to_owned())));
+        let clock = Arc::new(SkewedClock { clock: SystemClock::default(), ahead });
+        let late = instance_with_clock(clock, "late", &store).await;
         let mut watch = late.watch();
-        store.refuse(None);
-        while next(&mut watch).await != News::Store {}
-        while other.link() != LinkState::Embedded {
+        store.inject_error(None);
+        while next_event(&mut watch).await != CircuitEvent::StoreChanged {}
+        while other.store_status() != StoreStatus::Embedded {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
         other.close(&key(), Some("new".to_owned())).await.unwrap();
-        let told = transitions(&mut watch, 1).await;
-        let reasons: Vec<_> = told.iter().map(|told| told.reason.why.as_deref()).collect();
+        let received = next_transitions(&mut watch, 1).await;
+        let reasons: Vec<_> = received.iter().map(|told| told.reason.operator_reason.as_deref()).collect();
         assert_eq!(reasons, [Some("new")], "ahead: {ahead}");
     }
 }

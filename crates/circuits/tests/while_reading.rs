@@ -3,22 +3,22 @@
 
 use std::{sync::Arc, time::Duration};
 
-use breaker::{Cause, Failure, InstanceId, ModelKey, Policy, State, Transition};
+use breaker::{Failure, InstanceId, ModelKey, Policy, State, Transition, TransitionCause};
 use circuits::{
-    Changes, Circuits, Listing, Loaded, MemoryStore, Place, Policies, Settings, Store, StoreError, Swap,
+    Changes, Circuits, Listing, Loaded, MemoryStore, Policies, Settings, Store, StoreError, StoreInfo, Swap,
     Write,
 };
 use fleet::dice::VirtualClock;
 use futures_util::future::{BoxFuture, FutureExt as _};
 use tokio::time::{Instant, sleep};
 
-const HOUR: i64 = 3_600_000;
+const HOUR_MS: i64 = 3_600_000;
 
 /// A store of which everything is read only after so long.
 #[derive(Debug)]
-struct SlowToList(MemoryStore, Duration);
+struct SlowFullRead(MemoryStore, Duration);
 
-impl Store for SlowToList {
+impl Store for SlowFullRead {
     fn load<'a>(&'a self, key: &'a ModelKey) -> BoxFuture<'a, Result<Loaded, StoreError>> {
         self.0.load(key)
     }
@@ -56,17 +56,17 @@ impl Store for SlowToList {
         self.0.changes()
     }
 
-    fn place(&self) -> Place {
-        self.0.place()
+    fn info(&self) -> StoreInfo {
+        self.0.info()
     }
 }
 
-struct House {
+struct Fixture {
     store: MemoryStore,
     clock: VirtualClock,
 }
 
-impl House {
+impl Fixture {
     fn new() -> Self {
         let clock = VirtualClock::start();
         Self { store: MemoryStore::with_clock(Arc::new(clock.clone())), clock }
@@ -85,7 +85,7 @@ impl House {
             clock: Arc::new(self.clock.skewed(skew)),
             ..Settings::new(InstanceId::new(name))
         };
-        Circuits::start(Arc::new(SlowToList(self.store.clone(), listing)), settings)
+        Circuits::start(Arc::new(SlowFullRead(self.store.clone(), listing)), settings)
     }
 
     async fn history(&self, key: &ModelKey) -> Vec<Transition> {
@@ -99,18 +99,18 @@ fn key(name: &str) -> ModelKey {
     name.parse().unwrap()
 }
 
-fn gone() -> Option<StoreError> {
-    Some(StoreError::Refused("no".to_owned()))
+fn unreachable_error() -> Option<StoreError> {
+    Some(StoreError::Rejected("no".to_owned()))
 }
 
-async fn fails(circuits: &Circuits, key: &ModelKey) {
+async fn fail_call(circuits: &Circuits, key: &ModelKey) {
     circuits.admit(key).await.unwrap().failed(Failure::status(503));
-    circuits.quiet(key).await;
+    circuits.wait_idle(key).await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_change_is_acted_on_while_everything_is_read() {
-    let house = House::new();
+    let house = Fixture::new();
     let a = house.instance("a", 0, Duration::ZERO);
     let b = house.instance("b", 0, Duration::from_secs(3));
     a.ready().await;
@@ -122,22 +122,22 @@ async fn a_change_is_acted_on_while_everything_is_read() {
         sleep(Duration::from_secs(1)).await;
         let asked = Instant::now();
         a.open(&key("openai:m"), None, None).await.unwrap();
-        testbed::until("the other refuses", async || b.admit(&key("openai:m")).await.is_err()).await;
+        testbed::wait_until("the other refuses", async || b.admit(&key("openai:m")).await.is_err()).await;
         a.close(&key("openai:m"), None).await.unwrap();
-        testbed::until("the other admits", async || b.admit(&key("openai:m")).await.is_ok()).await;
+        testbed::wait_until("the other admits", async || b.admit(&key("openai:m")).await.is_ok()).await;
         assert!(asked.elapsed() < Duration::from_millis(200), "{:?}", asked.elapsed());
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn what_was_learnt_by_a_wrong_clock_moves_whichever_answer_tells_the_time_first() {
-    for skew in [-HOUR, HOUR] {
-        let house = House::new();
-        house.store.refuse(gone());
+    for skew in [-HOUR_MS, HOUR_MS] {
+        let house = Fixture::new();
+        house.store.inject_error(unreachable_error());
         let a = house.instance("a", skew, Duration::from_millis(50));
         sleep(Duration::from_millis(500)).await;
-        fails(&a, &key("openai:m")).await;
-        house.store.refuse(None);
+        fail_call(&a, &key("openai:m")).await;
+        house.store.inject_error(None);
         sleep(Duration::from_millis(10)).await;
         house.store.set(&key("openai:other"), Some(r#"{"state":"CLOSED"}"#));
         sleep(Duration::from_secs(1)).await;
@@ -153,40 +153,43 @@ async fn what_was_learnt_by_a_wrong_clock_moves_whichever_answer_tells_the_time_
 
 #[tokio::test(start_paused = true)]
 async fn what_was_pushed_while_everything_was_read_is_adopted_with_it() {
-    let house = House::new();
-    house.store.refuse(gone());
+    let house = Fixture::new();
+    house.store.inject_error(unreachable_error());
     let a = house.instance("a", 0, Duration::from_millis(50));
     sleep(Duration::from_millis(500)).await;
-    house.store.refuse(None);
+    house.store.inject_error(None);
     sleep(Duration::from_millis(10)).await;
     house.store.set(&key("openai:m"), Some(r#"{"state":"OPEN"}"#));
     sleep(Duration::from_millis(500)).await;
-    assert_eq!(house.history(&key("openai:m")).await.len(), 1, "{:?}", a.link());
+    assert_eq!(house.history(&key("openai:m")).await.len(), 1, "{:?}", a.store_status());
 }
 
 #[tokio::test(start_paused = true)]
 async fn what_was_brought_back_is_adopted_also_where_everything_is_read() {
-    let house = House::new();
+    let house = Fixture::new();
     let m = key("openai:m");
     let a = house.instance("a", 0, Duration::from_millis(50));
     a.ready().await;
-    fails(&a, &m).await;
+    fail_call(&a, &m).await;
     let open = String::from_utf8(house.store.get(&m).unwrap().to_vec()).unwrap();
     a.close(&m, None).await.unwrap();
-    house.store.refuse(gone());
+    house.store.inject_error(unreachable_error());
     sleep(Duration::from_secs(1)).await;
     house.store.set(&m, Some(&open));
-    house.store.refuse(None);
+    house.store.inject_error(None);
     sleep(Duration::from_secs(2)).await;
-    let told = house.history(&m).await;
-    let last = told.last().unwrap();
-    assert_eq!((last.from, last.to, last.reason.kind), (State::Closed, State::Open, Cause::Foreign));
+    let history = house.history(&m).await;
+    let last = history.last().unwrap();
+    assert_eq!(
+        (last.from, last.to, last.reason.cause),
+        (State::Closed, State::Open, TransitionCause::External)
+    );
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_persons_newer_word_stands_whoever_comes_back_first_to_a_store_that_lost_its_data() {
     for (slow_a, slow_b) in [(50, 500), (500, 50)] {
-        let house = House::new();
+        let house = Fixture::new();
         let m = key("openai:m");
         let a = house.instance("a", 0, Duration::from_millis(slow_a));
         let b = house.instance("b", 0, Duration::from_millis(slow_b));
@@ -194,14 +197,14 @@ async fn a_persons_newer_word_stands_whoever_comes_back_first_to_a_store_that_lo
         b.ready().await;
         a.open(&m, None, None).await.unwrap();
         sleep(Duration::from_secs(1)).await;
-        house.store.refuse(gone());
+        house.store.inject_error(unreachable_error());
         sleep(Duration::from_secs(1)).await;
         b.close(&m, None).await.unwrap_err();
         house.store.flush();
-        house.store.refuse(None);
+        house.store.inject_error(None);
         sleep(Duration::from_secs(40)).await;
-        let told = house.history(&m).await;
-        a.admit(&m).await.unwrap_or_else(|refusal| panic!("{slow_a}: {refusal}: {told:#?}"));
-        b.admit(&m).await.unwrap_or_else(|refusal| panic!("{slow_a}: {refusal}: {told:#?}"));
+        let history = house.history(&m).await;
+        a.admit(&m).await.unwrap_or_else(|refusal| panic!("{slow_a}: {refusal}: {history:#?}"));
+        b.admit(&m).await.unwrap_or_else(|refusal| panic!("{slow_a}: {refusal}: {history:#?}"));
     }
 }

@@ -3,5 +3,5 @@
 mod read;
 mod write;
 
-pub use read::{ErrorBody, Meaning};
+pub use read::{ErrorBody, ErrorCategory};
 pub use write::{error_event, gateway_error, provider_error_event};

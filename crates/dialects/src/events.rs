@@ -13,7 +13,7 @@ use bytes::Bytes;
 
 use crate::error::ErrorBody;
 use crate::sse::Frame;
-use crate::{Dialect, Origin, Usage};
+use crate::{Dialect, ResponseMeta, Usage};
 
 /// What an event means for the call it belongs to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,7 +45,7 @@ pub struct Progress {
 impl Progress {
     /// Whether a choice has come to its end.
     #[must_use]
-    pub const fn finish(&self) -> bool {
+    pub const fn has_finish_reason(&self) -> bool {
         !self.finished.is_empty()
     }
 }
@@ -58,7 +58,7 @@ pub struct Choices(u64);
 impl Choices {
     /// The set of one.
     #[must_use]
-    pub fn of(index: u32) -> Self {
+    pub fn single(index: u32) -> Self {
         Self(1 << index.min(u64::BITS - 1))
     }
 
@@ -70,13 +70,13 @@ impl Choices {
 
     /// Those in either.
     #[must_use]
-    pub const fn and(self, other: Self) -> Self {
+    pub const fn merge(self, other: Self) -> Self {
         Self(self.0 | other.0)
     }
 
     /// Whether all of `other` are in here.
     #[must_use]
-    pub const fn has_all(self, other: Self) -> bool {
+    pub const fn contains_all(self, other: Self) -> bool {
         self.0 & other.0 == other.0
     }
 }
@@ -100,32 +100,32 @@ pub const fn keep_alive(dialect: Dialect) -> Bytes {
 }
 
 /// Says what a frame means. What it tells of the answer's origin goes into `origin`.
-pub fn classify(dialect: Dialect, frame: &Frame, origin: &mut Origin) -> EventClass {
+pub fn classify_event(dialect: Dialect, frame: &Frame, meta: &mut ResponseMeta) -> EventClass {
     // Without data it is no event: a comment, a blank line, a lone name.
     let Some(data) = frame.data() else { return EventClass::Progress(Progress::default()) };
     let parsed = match dialect {
-        Dialect::OpenAiChat => openai::read(&data, origin),
-        Dialect::Anthropic => anthropic::read(&data, origin),
+        Dialect::OpenAiChat => openai::parse(&data, meta),
+        Dialect::Anthropic => anthropic::parse(&data, meta),
     };
     match parsed {
         Ok(Some(progress)) => EventClass::Progress(progress),
-        Ok(None) => EventClass::Error(ErrorBody::read_inside(&data)),
-        Err(Unpromised) => EventClass::Invalid,
+        Ok(None) => EventClass::Error(ErrorBody::from_ok_body(&data)),
+        Err(UnexpectedShape) => EventClass::Invalid,
     }
 }
 
 /// Data that is not of the promised shape.
 #[derive(Debug)]
-struct Unpromised;
+struct UnexpectedShape;
 
-impl From<serde_json::Error> for Unpromised {
+impl From<serde_json::Error> for UnexpectedShape {
     fn from(_: serde_json::Error) -> Self {
         Self
     }
 }
 
 /// `None`: an error of the provider's.
-type Parsed = Result<Option<Progress>, Unpromised>;
+type Parsed = Result<Option<Progress>, UnexpectedShape>;
 
 #[cfg(test)]
 mod tests;

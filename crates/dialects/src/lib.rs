@@ -23,8 +23,8 @@ mod request;
 pub mod sse;
 mod usage;
 
-pub use events::{Choices, EventClass, Progress, classify};
-pub use origin::Origin;
+pub use events::{Choices, EventClass, Progress, classify_event};
+pub use origin::ResponseMeta;
 pub use request::{Request, RequestError};
 pub use usage::Usage;
 

@@ -5,28 +5,28 @@ use std::{borrow::Cow, fmt};
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 /// The longest name that is taken, in bytes: whatever is longer is none.
-const LONGEST: usize = 256;
+const MAX_BYTES: usize = 256;
 
 /// The id of an answer and the model that gave it, as the provider calls them; `None`: not told.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Origin {
+pub struct ResponseMeta {
     /// For instance `chatcmpl-…`, `msg_…`.
     pub id: Option<Box<str>>,
     /// Often more exact than the name that was asked for: `gpt-5-2025-08-07`.
     pub model: Option<Box<str>>,
 }
 
-impl Origin {
+impl ResponseMeta {
     /// Whether nothing more can be learnt.
-    pub(crate) const fn is_known(&self) -> bool {
+    pub(crate) const fn is_complete(&self) -> bool {
         self.id.is_some() && self.model.is_some()
     }
 
     /// Takes what is not known yet.
-    pub(crate) fn learn(&mut self, id: Name<'_>, model: Name<'_>) {
-        for (known, Name(told)) in [(&mut self.id, id), (&mut self.model, model)] {
-            if known.is_none() {
-                *known = told.map(Into::into);
+    pub(crate) fn fill_missing(&mut self, id: LenientStr<'_>, model: LenientStr<'_>) {
+        for (field, LenientStr(value)) in [(&mut self.id, id), (&mut self.model, model)] {
+            if field.is_none() {
+                *field = value.map(Into::into);
             }
         }
     }
@@ -35,58 +35,58 @@ impl Origin {
 /// A name, copied only where it is written with escapes. What is none (a number, an empty text) is not worth failing a
 /// good answer for.
 #[derive(Default)]
-pub(crate) struct Name<'a>(Option<Cow<'a, str>>);
+pub(crate) struct LenientStr<'a>(Option<Cow<'a, str>>);
 
-impl<'de: 'a, 'a> Deserialize<'de> for Name<'a> {
+impl<'de: 'a, 'a> Deserialize<'de> for LenientStr<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(NameVisitor)
+        deserializer.deserialize_any(LenientStrVisitor)
     }
 }
 
-struct NameVisitor;
+struct LenientStrVisitor;
 
-impl<'de> Visitor<'de> for NameVisitor {
-    type Value = Name<'de>;
+impl<'de> Visitor<'de> for LenientStrVisitor {
+    type Value = LenientStr<'de>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("any value")
     }
 
     fn visit_borrowed_str<E>(self, name: &'de str) -> Result<Self::Value, E> {
-        Ok(Name((1..=LONGEST).contains(&name.len()).then_some(Cow::Borrowed(name))))
+        Ok(LenientStr((1..=MAX_BYTES).contains(&name.len()).then_some(Cow::Borrowed(name))))
     }
 
     fn visit_str<E>(self, name: &str) -> Result<Self::Value, E> {
-        Ok(Name((1..=LONGEST).contains(&name.len()).then(|| Cow::Owned(name.to_owned()))))
+        Ok(LenientStr((1..=MAX_BYTES).contains(&name.len()).then(|| Cow::Owned(name.to_owned()))))
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut values: A) -> Result<Self::Value, A::Error> {
         while values.next_element::<IgnoredAny>()?.is_some() {}
-        Ok(Name(None))
+        Ok(LenientStr(None))
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Self::Value, A::Error> {
         while entries.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
-        Ok(Name(None))
+        Ok(LenientStr(None))
     }
 
     fn visit_unit<E>(self) -> Result<Self::Value, E> {
-        Ok(Name(None))
+        Ok(LenientStr(None))
     }
 
     fn visit_bool<E>(self, _: bool) -> Result<Self::Value, E> {
-        Ok(Name(None))
+        Ok(LenientStr(None))
     }
 
     fn visit_u64<E>(self, _: u64) -> Result<Self::Value, E> {
-        Ok(Name(None))
+        Ok(LenientStr(None))
     }
 
     fn visit_i64<E>(self, _: i64) -> Result<Self::Value, E> {
-        Ok(Name(None))
+        Ok(LenientStr(None))
     }
 
     fn visit_f64<E>(self, _: f64) -> Result<Self::Value, E> {
-        Ok(Name(None))
+        Ok(LenientStr(None))
     }
 }

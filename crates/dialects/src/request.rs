@@ -18,7 +18,7 @@ pub struct Request {
     body: Bytes,
     model: String,
     /// Where the model's JSON string stands in the body, quotes included.
-    model_at: Range<usize>,
+    model_range: Range<usize>,
     stream: bool,
 }
 
@@ -38,7 +38,7 @@ pub enum RequestError {
     NotAnObject,
     /// No `model`.
     #[error("the request names no model: add the field `model`")]
-    NoModel,
+    MissingModel,
     /// A `model` that is no string, or an empty one.
     #[error("the field `model` must be a string that is not empty")]
     ModelNotAString,
@@ -47,7 +47,7 @@ pub enum RequestError {
     StreamNotABoolean,
     /// A key given twice. Parsers differ in which one they take, so the provider might act on another than we did.
     #[error("the field `{0}` is given twice: leave one out")]
-    Duplicate(&'static str),
+    DuplicateField(&'static str),
 }
 
 impl Request {
@@ -56,23 +56,23 @@ impl Request {
     /// # Errors
     /// When it is not a JSON object with one `model`.
     pub fn parse(endpoint: Endpoint, body: Bytes) -> Result<Self, RequestError> {
-        let found: Found<'_> = serde_json::from_slice(&body).map_err(|error| parse_error(&error))?;
-        if let Some(key) = found.duplicate {
-            return Err(RequestError::Duplicate(key));
+        let fields: ScannedFields<'_> = serde_json::from_slice(&body).map_err(|error| parse_error(&error))?;
+        if let Some(key) = fields.duplicate {
+            return Err(RequestError::DuplicateField(key));
         }
-        let raw = found.model.ok_or(RequestError::NoModel)?.get();
+        let raw = fields.model.ok_or(RequestError::MissingModel)?.get();
         let model: String = serde_json::from_str(raw).map_err(|_| RequestError::ModelNotAString)?;
         if model.is_empty() {
             return Err(RequestError::ModelNotAString);
         }
-        let stream = match found.stream.map(RawValue::get) {
+        let stream = match fields.stream.map(RawValue::get) {
             None | Some("false" | "null") => false,
             Some("true") => true,
             Some(_) => return Err(RequestError::StreamNotABoolean),
         };
         let start = raw.as_ptr().addr() - body.as_ptr().addr();
-        let model_at = start..start + raw.len();
-        Ok(Self { endpoint, body, model, model_at, stream })
+        let model_range = start..start + raw.len();
+        Ok(Self { endpoint, body, model, model_range, stream })
     }
 
     /// What is asked for.
@@ -108,9 +108,9 @@ impl Request {
         }
         let name = serde_json::Value::from(model).to_string();
         let mut body = BytesMut::with_capacity(self.body.len() + name.len());
-        body.put_slice(&self.body[..self.model_at.start]);
+        body.put_slice(&self.body[..self.model_range.start]);
         body.put_slice(name.as_bytes());
-        body.put_slice(&self.body[self.model_at.end..]);
+        body.put_slice(&self.body[self.model_range.end..]);
         body.freeze()
     }
 }
@@ -129,7 +129,7 @@ impl fmt::Debug for Request {
 
 /// The top level of a body, as far as it matters. Reading it fails for syntax only; what was found is judged after.
 #[derive(Default)]
-struct Found<'a> {
+struct ScannedFields<'a> {
     model: Option<&'a RawValue>,
     stream: Option<&'a RawValue>,
     duplicate: Option<&'static str>,
@@ -144,37 +144,37 @@ enum Key {
     Other,
 }
 
-impl<'de> Deserialize<'de> for Found<'de> {
+impl<'de> Deserialize<'de> for ScannedFields<'de> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(FoundVisitor)
+        deserializer.deserialize_map(ScannedFieldsVisitor)
     }
 }
 
-struct FoundVisitor;
+struct ScannedFieldsVisitor;
 
-impl<'de> Visitor<'de> for FoundVisitor {
-    type Value = Found<'de>;
+impl<'de> Visitor<'de> for ScannedFieldsVisitor {
+    type Value = ScannedFields<'de>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("an object")
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let mut found = Found::default();
+        let mut fields = ScannedFields::default();
         while let Some(key) = map.next_key::<Key>()? {
-            let (place, name) = match key {
-                Key::Model => (&mut found.model, "model"),
-                Key::Stream => (&mut found.stream, "stream"),
+            let (slot, name) = match key {
+                Key::Model => (&mut fields.model, "model"),
+                Key::Stream => (&mut fields.stream, "stream"),
                 Key::Other => {
                     map.next_value::<IgnoredAny>()?;
                     continue;
                 }
             };
-            if place.replace(map.next_value()?).is_some() {
-                found.duplicate = Some(name);
+            if slot.replace(map.next_value()?).is_some() {
+                fields.duplicate = Some(name);
             }
         }
-        Ok(found)
+        Ok(fields)
     }
 }
 
@@ -217,13 +217,13 @@ mod tests {
             (r#"{"model":"a""#, RequestError::NotJson { line: 1, column: 12 }),
             (r#"["model","a"]"#, RequestError::NotAnObject),
             ("null", RequestError::NotAnObject),
-            ("{}", RequestError::NoModel),
+            ("{}", RequestError::MissingModel),
             (r#"{"model":null}"#, RequestError::ModelNotAString),
             (r#"{"model":7}"#, RequestError::ModelNotAString),
             (r#"{"model":""}"#, RequestError::ModelNotAString),
-            (r#"{"model":"a","model":"b"}"#, RequestError::Duplicate("model")),
-            (r#"{"model":"a","mod\u0065l":"b"}"#, RequestError::Duplicate("model")),
-            (r#"{"model":"a","stream":true,"stream":false}"#, RequestError::Duplicate("stream")),
+            (r#"{"model":"a","model":"b"}"#, RequestError::DuplicateField("model")),
+            (r#"{"model":"a","mod\u0065l":"b"}"#, RequestError::DuplicateField("model")),
+            (r#"{"model":"a","stream":true,"stream":false}"#, RequestError::DuplicateField("stream")),
             (r#"{"model":"a","stream":"yes"}"#, RequestError::StreamNotABoolean),
         ] {
             assert_eq!(parse(body).unwrap_err(), expected, "{body}");

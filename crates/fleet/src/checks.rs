@@ -7,14 +7,16 @@ use std::{
     time::Duration,
 };
 
-use breaker::{Cause, Document, LEASE_GRACE, ModelKey, Phase, Policy, Record, State, Timestamp, Transition};
+use breaker::{
+    Document, LEASE_GRACE, ModelKey, Phase, Policy, Record, State, Timestamp, Transition, TransitionCause,
+};
 use circuits::{CLOCK_TOLERANCE, Value, WallClock as _, Write};
 use tokio::time::Instant;
 
-use crate::{dice::VirtualClock, network::Watch, trace::Trace};
+use crate::{dice::VirtualClock, network::WriteObserver, trace::Trace};
 
 /// A transition is acted on so soon (F1), and so soon a caller has its answer (F3); time moves in whole ms.
-pub const PROMPT: Duration = Duration::from_millis(101);
+pub const MAX_REACTION_TIME: Duration = Duration::from_millis(101);
 
 /// Watches one run.
 #[derive(Debug)]
@@ -30,16 +32,16 @@ pub struct Checks {
 struct Model {
     record: Option<Record>,
     /// What stood there before an instance last changed the state.
-    earlier: Option<String>,
+    previous_value: Option<String>,
     /// When its state changed last.
     changed_at: Instant,
     last_epoch: u64,
     /// The state in which the history ends.
-    history: Option<State>,
+    last_history_state: Option<State>,
     probes: Vec<Probe>,
-    most_probes: usize,
+    max_concurrent_probes: usize,
     /// When a person spoke last, to whichever instance.
-    spoken_at: Option<Instant>,
+    operator_command_at: Option<Instant>,
     /// Transitions so far, with their epochs.
     transitions: Vec<(Instant, u64)>,
 }
@@ -51,7 +53,7 @@ struct Probe {
     /// The epoch of its lease, which is void in any other, though its call may go on: after a change of state, a merge.
     epoch: u64,
     leased_until: Instant,
-    was_shared: bool,
+    is_shared: bool,
 }
 
 impl Checks {
@@ -62,35 +64,36 @@ impl Checks {
     }
 
     /// Somebody who is no instance has written the key, or emptied the store.
-    pub fn stranger_wrote(&self, key: &ModelKey, value: &Value, history_stands: bool) {
+    pub fn on_external_write(&self, key: &ModelKey, value: &Value, history_stands: bool) {
         let mut models = self.models();
         let model = models.entry(key.clone()).or_insert_with(Model::new);
-        model.record = self.read(value);
+        model.record = self.parse_record(value);
         model.changed_at = Instant::now();
         if !history_stands {
-            model.history = None;
+            model.last_history_state = None;
         }
     }
 
     /// What stood there before an instance last changed the state.
     #[must_use]
-    pub fn earlier(&self, key: &ModelKey) -> Option<String> {
-        self.models().get(key)?.earlier.clone()
+    pub fn previous_value(&self, key: &ModelKey) -> Option<String> {
+        self.models().get(key)?.previous_value.clone()
     }
 
     /// A person has spoken to an instance.
-    pub fn person_spoke(&self, key: &ModelKey) {
-        self.models().entry(key.clone()).or_insert_with(Model::new).spoken_at = Some(Instant::now());
+    pub fn on_operator_command(&self, key: &ModelKey) {
+        self.models().entry(key.clone()).or_insert_with(Model::new).operator_command_at =
+            Some(Instant::now());
     }
 
     /// How long the circuit has stood open, with its deadline still so far ahead, and for all.
     #[must_use]
-    pub fn stands_open(&self, key: &ModelKey, ahead: Duration) -> Option<Duration> {
+    pub fn open_duration(&self, key: &ModelKey, ahead: Duration) -> Option<Duration> {
         let models = self.models();
         let model = models.get(key)?;
         let until = match &model.record.as_ref()?.phase {
-            Phase::Open(outage) if outage.alone.is_none() => outage.retry_at,
-            Phase::Forced { until } => until.unwrap_or(Timestamp::LATEST),
+            Phase::Open(outage) if outage.sole_reporter.is_none() => outage.retry_at,
+            Phase::ForcedOpen { until } => until.unwrap_or(Timestamp::MAX),
             _ => return None,
         };
         (self.clock.now() + ahead < until).then(|| model.changed_at.elapsed())
@@ -98,7 +101,7 @@ impl Checks {
 
     /// How long the circuit has stood closed for all.
     #[must_use]
-    pub fn stands_closed(&self, key: &ModelKey) -> Option<Duration> {
+    pub fn closed_duration(&self, key: &ModelKey) -> Option<Duration> {
         let models = self.models();
         let model = models.get(key)?;
         let record = model.record.as_ref()?;
@@ -113,38 +116,38 @@ impl Checks {
 
     /// How many changes of state there were.
     #[must_use]
-    pub fn transitions(&self, key: &ModelKey) -> usize {
+    pub fn transition_count(&self, key: &ModelKey) -> usize {
         self.models().get(key).map_or(0, |model| model.transitions.len())
     }
 
     /// Most probes that were at a provider at once.
     #[must_use]
-    pub fn most_probes(&self) -> usize {
-        self.models().values().map(|model| model.most_probes).max().unwrap_or(0)
+    pub fn max_concurrent_probes(&self) -> usize {
+        self.models().values().map(|model| model.max_concurrent_probes).max().unwrap_or(0)
     }
 
     /// A probe's call sets out. `is_shared`: its lease is the store's, not an instance's own while that is away (B2).
-    pub fn probe_began(&self, key: &ModelKey, id: u64, epoch: u64, is_shared: bool) {
+    pub fn on_probe_start(&self, key: &ModelKey, id: u64, epoch: u64, is_shared: bool) {
         let now = Instant::now();
         let mut models = self.models();
         let model = models.entry(key.clone()).or_insert_with(Model::new);
         let rivals = model
             .probes
             .iter()
-            .filter(|probe| probe.was_shared && model.probes_in(probe.epoch) && now < probe.leased_until)
+            .filter(|probe| probe.is_shared && model.is_half_open_in(probe.epoch) && now < probe.leased_until)
             .count();
         let places = usize::try_from(self.policy.half_open_probes).unwrap_or(usize::MAX);
-        if is_shared && model.probes_in(epoch) && rivals >= places {
+        if is_shared && model.is_half_open_in(epoch) && rivals >= places {
             self.trace
-                .violation("B2", format_args!("{key}: {rivals} probes are under way, and another began"));
+                .log_violation("B2", format_args!("{key}: {rivals} probes are under way, and another began"));
         }
         let leased_until = now + self.policy.probe_lease + LEASE_GRACE - Duration::from_millis(100);
-        model.probes.push(Probe { id, epoch, leased_until, was_shared: is_shared });
-        model.most_probes = model.most_probes.max(model.probes.len());
+        model.probes.push(Probe { id, epoch, leased_until, is_shared });
+        model.max_concurrent_probes = model.max_concurrent_probes.max(model.probes.len());
     }
 
     /// It is over, or has its verdict.
-    pub fn probe_ended(&self, key: &ModelKey, id: u64) {
+    pub fn on_probe_end(&self, key: &ModelKey, id: u64) {
         if let Some(model) = self.models().get_mut(key) {
             model.probes.retain(|probe| probe.id != id);
         }
@@ -154,20 +157,20 @@ impl Checks {
         self.models.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn read(&self, value: &Value) -> Option<Record> {
+    fn parse_record(&self, value: &Value) -> Option<Record> {
         let Value::Text(text) = value else { return None };
         match Document::parse(text, &self.policy) {
-            Document::Ours(record, _) | Document::Foreign(record, _) => Some(record),
-            Document::Garbage => None,
+            Document::Native(record, _) | Document::External(record, _) => Some(record),
+            Document::Invalid => None,
         }
     }
 
-    fn is_foreign(&self, value: &Value) -> bool {
-        matches!(value, Value::Text(text) if matches!(Document::parse(text, &self.policy), Document::Foreign(..)))
+    fn is_external(&self, value: &Value) -> bool {
+        matches!(value, Value::Text(text) if matches!(Document::parse(text, &self.policy), Document::External(..)))
     }
 
     /// One entry a transition, epochs that grow, each going on where the last ended (B11).
-    fn history(
+    fn check_history(
         &self,
         key: &ModelKey,
         model: &Model,
@@ -177,18 +180,18 @@ impl Checks {
     ) {
         let mut epoch = model.last_epoch;
         // Without a history, an entry goes on from what stands there; a foreign value took a closed circuit's place.
-        let stood = if self.is_foreign(&write.expected) {
+        let stood = if self.is_external(&write.expected) {
             Some(State::Closed)
         } else {
-            before.map(Record::written_state)
+            before.map(Record::stored_state)
         };
-        let mut state = model.history.or(stood);
+        let mut state = model.last_history_state.or(stood);
         for entry in &write.entries {
             if entry.epoch <= epoch {
-                self.trace.violation("B11", format_args!("{key}: epoch {} follows {epoch}", entry.epoch));
+                self.trace.log_violation("B11", format_args!("{key}: epoch {} follows {epoch}", entry.epoch));
             }
             if state.is_some_and(|state| state != entry.from) {
-                self.trace.violation(
+                self.trace.log_violation(
                     "B11",
                     format_args!("{key}: an entry goes on from {}, not {state:?}", entry.from),
                 );
@@ -196,35 +199,39 @@ impl Checks {
             (epoch, state) = (entry.epoch, Some(entry.to));
         }
         if let (Some(state), Some(after)) = (state, after)
-            && state != after.written_state()
+            && state != after.stored_state()
         {
-            let now = after.written_state();
-            self.trace
-                .violation("B11", format_args!("{key}: {now} is written, but the history tells of {state}"));
+            let now = after.stored_state();
+            self.trace.log_violation(
+                "B11",
+                format_args!("{key}: {now} is written, but the history tells of {state}"),
+            );
         }
         match (write.entries.last(), after) {
             (Some(entry), Some(after)) if entry.epoch != after.epoch => {
-                self.trace
-                    .violation("B11", format_args!("{key}: the last entry is not of epoch {}", after.epoch));
+                self.trace.log_violation(
+                    "B11",
+                    format_args!("{key}: the last entry is not of epoch {}", after.epoch),
+                );
             }
             (None, Some(after)) if before.is_some_and(|before| before.epoch != after.epoch) => {
-                self.trace.violation("B11", format_args!("{key}: epoch {} is told nowhere", after.epoch));
+                self.trace.log_violation("B11", format_args!("{key}: epoch {} is told nowhere", after.epoch));
             }
             _ => {}
         }
     }
 
     /// No more leases live than there are places (B2).
-    fn leases(&self, key: &ModelKey, after: &Record) {
+    fn check_leases(&self, key: &ModelKey, after: &Record) {
         let Phase::HalfOpen { leases, .. } = &after.phase else { return };
-        let living = leases.iter().filter(|lease| lease.lives(self.clock.now())).count();
+        let living = leases.iter().filter(|lease| lease.is_active(self.clock.now())).count();
         if u32::try_from(living).is_ok_and(|living| living > self.policy.half_open_probes) {
-            self.trace.violation("B2", format_args!("{key}: {living} leases live"));
+            self.trace.log_violation("B2", format_args!("{key}: {living} leases live"));
         }
     }
 
     /// A later deadline is never shortened (B8), and what a person forced is not ended (B10), by no person's word.
-    fn deadlines(
+    fn check_deadlines(
         &self,
         key: &ModelKey,
         spoken: Option<Instant>,
@@ -234,9 +241,9 @@ impl Checks {
     ) {
         let now = self.clock.now();
         // What a person said to an instance that was alone is told as merged.
-        let persons = |entry: &Transition| match entry.reason.kind {
-            Cause::Manual | Cause::Reset | Cause::Foreign => true,
-            Cause::Merged => spoken.is_some_and(|at| at.elapsed() < Duration::from_secs(60)),
+        let persons = |entry: &Transition| match entry.reason.cause {
+            TransitionCause::Manual | TransitionCause::Reset | TransitionCause::External => true,
+            TransitionCause::Merged => spoken.is_some_and(|at| at.elapsed() < Duration::from_secs(60)),
             _ => false,
         };
         let Some(after) = after else { return };
@@ -244,51 +251,56 @@ impl Checks {
             return;
         }
         match (&before.phase, &after.phase) {
-            (Phase::Forced { .. }, Phase::Forced { .. }) => {}
-            (Phase::Forced { until }, phase) if until.is_none_or(|until| now + CLOCK_TOLERANCE < until) => {
-                self.trace.violation("B10", format_args!("{key}: a forced circuit became {phase:?}"));
+            (Phase::ForcedOpen { .. }, Phase::ForcedOpen { .. }) => {}
+            (Phase::ForcedOpen { until }, phase)
+                if until.is_none_or(|until| now + CLOCK_TOLERANCE < until) =>
+            {
+                self.trace.log_violation("B10", format_args!("{key}: a forced circuit became {phase:?}"));
             }
             (Phase::Open(before) | Phase::HalfOpen { outage: before, .. }, Phase::Open(after))
                 if after.retry_at < before.retry_at =>
             {
                 let (from, to) = (before.retry_at, after.retry_at);
-                self.trace.violation("B8", format_args!("{key}: the deadline went from {from} to {to}"));
+                self.trace.log_violation("B8", format_args!("{key}: the deadline went from {from} to {to}"));
             }
             _ => {}
         }
     }
 }
 
-impl Watch for Checks {
-    fn written(&self, by: usize, key: &ModelKey, write: &Write) {
-        let (before, after) =
-            (self.read(&write.expected), write.next.clone().and_then(|text| self.read(&Value::Text(text))));
-        let state = after.as_ref().map_or("absent", |record| record.written_state().as_str());
-        let (epoch, row) = after.as_ref().map_or((0, 0), |record| (record.epoch, record.row.failures));
-        let causes: Vec<_> = write.entries.iter().map(|entry| entry.reason.in_short()).collect();
-        self.trace.tell(format_args!("{by:>4} writes {key} {state} row={row} epoch={epoch} {causes:?}"));
+impl WriteObserver for Checks {
+    fn on_write(&self, by: usize, key: &ModelKey, write: &Write) {
+        let (before, after) = (
+            self.parse_record(&write.expected),
+            write.new_value.clone().and_then(|text| self.parse_record(&Value::Text(text))),
+        );
+        let state = after.as_ref().map_or("absent", |record| record.stored_state().as_str());
+        let (epoch, row) =
+            after.as_ref().map_or((0, 0), |record| (record.epoch, record.consecutive_failures.count));
+        let causes: Vec<_> = write.entries.iter().map(|entry| entry.reason.summary()).collect();
+        self.trace.log(format_args!("{by:>4} writes {key} {state} row={row} epoch={epoch} {causes:?}"));
         let mut models = self.models();
         let model = models.entry(key.clone()).or_insert_with(Model::new);
-        self.history(key, model, write, before.as_ref(), after.as_ref());
+        self.check_history(key, model, write, before.as_ref(), after.as_ref());
         if let Some(before) = &before {
-            self.deadlines(key, model.spoken_at, &write.entries, before, after.as_ref());
+            self.check_deadlines(key, model.operator_command_at, &write.entries, before, after.as_ref());
         }
         if let Some(after) = &after {
-            self.leases(key, after);
+            self.check_leases(key, after);
         }
-        if write.lifetime.is_some_and(|lifetime| {
+        if write.ttl.is_some_and(|lifetime| {
             let retry = after.as_ref().and_then(Record::retry_at).unwrap_or(Timestamp::NEVER);
             self.clock.now() + lifetime < retry
         }) {
-            self.trace.violation("B8", format_args!("{key}: the key dies before its deadline"));
+            self.trace.log_violation("B8", format_args!("{key}: the key dies before its deadline"));
         }
         if let (Value::Text(text), false) = (&write.expected, write.entries.is_empty()) {
-            model.earlier = std::str::from_utf8(text).ok().map(str::to_owned);
+            model.previous_value = std::str::from_utf8(text).ok().map(str::to_owned);
         }
         for entry in &write.entries {
             model.transitions.push((Instant::now(), entry.epoch));
             model.last_epoch = model.last_epoch.max(entry.epoch);
-            model.history = Some(entry.to);
+            model.last_history_state = Some(entry.to);
         }
         if let Some(after) = &after {
             model.last_epoch = model.last_epoch.max(after.epoch);
@@ -298,7 +310,9 @@ impl Watch for Checks {
         }
         // Whoever cannot connect is held back without a change of state.
         let held = |record: &Option<Record>| {
-            record.as_ref().map(|record| record.cut_off.iter().map(|held| held.until).collect::<Vec<_>>())
+            record
+                .as_ref()
+                .map(|record| record.blocked_instances.iter().map(|held| held.until).collect::<Vec<_>>())
         };
         if held(&model.record) != held(&after) {
             model.changed_at = Instant::now();
@@ -311,12 +325,12 @@ impl Watch for Checks {
 #[must_use]
 pub fn is_closed(record: &Record, now: Timestamp) -> bool {
     matches!(record.phase, Phase::Closed)
-        && record.cut_off.iter().all(|held| held.until + CLOCK_TOLERANCE <= now)
+        && record.blocked_instances.iter().all(|held| held.until + CLOCK_TOLERANCE <= now)
 }
 
 impl Model {
     /// Whether the store holds a half-open circuit of this epoch, so that its leases live.
-    fn probes_in(&self, epoch: u64) -> bool {
+    fn is_half_open_in(&self, epoch: u64) -> bool {
         self.record
             .as_ref()
             .is_some_and(|record| record.epoch == epoch && matches!(record.phase, Phase::HalfOpen { .. }))
@@ -325,13 +339,13 @@ impl Model {
     fn new() -> Self {
         Self {
             record: None,
-            earlier: None,
+            previous_value: None,
             changed_at: Instant::now(),
             last_epoch: 0,
-            history: None,
+            last_history_state: None,
             probes: Vec::new(),
-            most_probes: 0,
-            spoken_at: None,
+            max_concurrent_probes: 0,
+            operator_command_at: None,
             transitions: Vec::new(),
         }
     }

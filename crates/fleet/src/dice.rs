@@ -7,42 +7,42 @@ use std::{
 };
 
 use breaker::{Timestamp, millis};
-use circuits::{Chance, WallClock};
+use circuits::{Rng, WallClock};
 use tokio::time::Instant;
 
 /// When virtual time begins (Unix ms).
-pub const BEGINNING: Timestamp = Timestamp::from_millis(1_800_000_000_000);
+pub const START_TIME: Timestamp = Timestamp::from_millis(1_800_000_000_000);
 
 /// A seeded source of chance.
 #[derive(Debug)]
-pub struct Dice(Mutex<fastrand::Rng>);
+pub struct SeededRng(Mutex<fastrand::Rng>);
 
-impl Dice {
+impl SeededRng {
     /// The dice of a seed.
     #[must_use]
-    pub fn of_seed(seed: u64) -> Self {
+    pub fn from_seed(seed: u64) -> Self {
         Self(Mutex::new(fastrand::Rng::with_seed(seed)))
     }
 
     /// Other dice, which roll on their own from here on.
     #[must_use]
     pub fn fork(&self) -> Arc<Self> {
-        Arc::new(Self::of_seed(self.roll(|rng| rng.u64(..))))
+        Arc::new(Self::from_seed(self.with_rng(|rng| rng.u64(..))))
     }
 
     /// A number in the range.
     pub fn number(&self, range: RangeInclusive<u64>) -> u64 {
-        self.roll(|rng| rng.u64(range))
+        self.with_rng(|rng| rng.u64(range))
     }
 
     /// An index of something that has so many parts.
     pub fn index(&self, parts: usize) -> usize {
-        self.roll(|rng| rng.usize(..parts.max(1)))
+        self.with_rng(|rng| rng.usize(..parts.max(1)))
     }
 
     /// True in this share of all cases.
-    pub fn happens(&self, share: f64) -> bool {
-        share > 0.0 && self.roll(fastrand::Rng::f64) < share
+    pub fn chance(&self, share: f64) -> bool {
+        share > 0.0 && self.with_rng(fastrand::Rng::f64) < share
     }
 
     /// A time of whole milliseconds in the range.
@@ -51,19 +51,19 @@ impl Dice {
     }
 
     /// The time to the next of events that come by chance, on average so often.
-    pub fn gap(&self, mean: Duration) -> Duration {
-        let share = 1.0 - self.roll(fastrand::Rng::f64);
+    pub fn exponential_delay(&self, mean: Duration) -> Duration {
+        let share = 1.0 - self.with_rng(fastrand::Rng::f64);
         Duration::from_millis(millis(mean.mul_f64(-share.ln())))
     }
 
-    fn roll<T>(&self, roll: impl FnOnce(&mut fastrand::Rng) -> T) -> T {
+    fn with_rng<T>(&self, roll: impl FnOnce(&mut fastrand::Rng) -> T) -> T {
         roll(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
-impl Chance for Dice {
-    fn draw(&self) -> u128 {
-        self.roll(|rng| rng.u128(..))
+impl Rng for SeededRng {
+    fn next_u128(&self) -> u128 {
+        self.with_rng(|rng| rng.u128(..))
     }
 }
 
@@ -90,7 +90,7 @@ impl VirtualClock {
 
 impl WallClock for VirtualClock {
     fn now(&self) -> Timestamp {
-        let right = BEGINNING + self.began.elapsed();
+        let right = START_TIME + self.began.elapsed();
         Timestamp::from_millis(right.as_millis().saturating_add_signed(self.skew))
     }
 }

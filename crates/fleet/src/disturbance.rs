@@ -7,9 +7,9 @@ use circuits::Value;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::{
-    dice::Dice,
+    dice::SeededRng,
     instance::{Instance, World},
-    network::{Away, Weather, stored},
+    network::{NetworkConditions, StoreFault, stored_value},
     provider::Health,
 };
 
@@ -17,34 +17,34 @@ use crate::{
 #[derive(Debug)]
 pub struct Fleet {
     world: Arc<World>,
-    dice: Arc<Dice>,
+    rng: Arc<SeededRng>,
     instances: BTreeMap<usize, Instance>,
-    born: usize,
+    next_number: usize,
 }
 
 impl Fleet {
     /// So many instances, born within the first while.
     #[must_use]
-    pub fn start(world: &Arc<World>, dice: &Dice, instances: usize) -> Self {
+    pub fn start(world: &Arc<World>, rng: &SeededRng, instances: usize) -> Self {
         let mut fleet =
-            Self { world: Arc::clone(world), dice: dice.fork(), instances: BTreeMap::new(), born: 0 };
+            Self { world: Arc::clone(world), rng: rng.fork(), instances: BTreeMap::new(), next_number: 0 };
         for _ in 0..instances {
-            fleet.give_birth();
+            fleet.spawn_instance();
         }
         fleet
     }
 
-    fn give_birth(&mut self) {
+    fn spawn_instance(&mut self) {
         let hour = 3_600_000;
-        let skew = match self.dice.number(0..=3) {
-            0 => i64::try_from(self.dice.number(0..=2 * hour)).unwrap_or(0) - 3_600_000,
-            1 => i64::try_from(self.dice.number(0..=400)).unwrap_or(0) - 200,
+        let skew = match self.rng.number(0..=3) {
+            0 => i64::try_from(self.rng.number(0..=2 * hour)).unwrap_or(0) - 3_600_000,
+            1 => i64::try_from(self.rng.number(0..=400)).unwrap_or(0) - 200,
             _ => 0,
         };
-        let instance = Instance::start(&self.world, self.born, skew, &self.dice);
-        self.world.trace.tell(format_args!("{:>4} is born, its clock {skew} ms off", self.born));
-        self.instances.insert(self.born, instance);
-        self.born += 1;
+        let instance = Instance::start(&self.world, self.next_number, skew, &self.rng);
+        self.world.trace.log(format_args!("{:>4} is born, its clock {skew} ms off", self.next_number));
+        self.instances.insert(self.next_number, instance);
+        self.next_number += 1;
     }
 
     /// The living instances.
@@ -53,16 +53,16 @@ impl Fleet {
     }
 
     /// Nobody calls any more.
-    pub fn hush(&mut self) {
-        self.instances.values_mut().for_each(Instance::hush);
+    pub fn stop_traffic(&mut self) {
+        self.instances.values_mut().for_each(Instance::stop_traffic);
     }
 
     /// Lets things befall the fleet for so long, each for its time; then all is well again.
-    pub async fn disturb(&mut self, length: Duration, mean_gap: Duration) {
+    pub async fn inject_faults(&mut self, length: Duration, mean_gap: Duration) {
         let end = Instant::now() + length;
-        let mut ends: Vec<(Instant, Undo)> = Vec::new();
+        let mut ends: Vec<(Instant, Revert)> = Vec::new();
         loop {
-            let next = Instant::now() + self.dice.gap(mean_gap);
+            let next = Instant::now() + self.rng.exponential_delay(mean_gap);
             if next >= end {
                 break;
             }
@@ -70,104 +70,105 @@ impl Fleet {
             while ends.first().is_some_and(|(at, _)| *at <= next) {
                 let (at, undo) = ends.remove(0);
                 sleep_until(at).await;
-                self.undo(&undo);
+                self.revert(&undo);
             }
             sleep_until(next).await;
-            if let Some(undo) = self.befall().await {
+            if let Some(undo) = self.inject().await {
                 let lasts = match &undo {
-                    Undo::Server | Undo::Line(_) => self.dice.millis(50..=8_000),
-                    Undo::Weather => self.dice.millis(500..=10_000),
-                    Undo::Health(_) | Undo::Birth => self.dice.millis(500..=20_000),
+                    Revert::Server | Revert::Connection(_) => self.rng.millis(50..=8_000),
+                    Revert::Conditions => self.rng.millis(500..=10_000),
+                    Revert::Health(_) | Revert::SpawnInstance => self.rng.millis(500..=20_000),
                 };
                 ends.push((Instant::now() + lasts, undo));
             }
         }
         sleep_until(end).await;
         for (_, undo) in ends {
-            self.undo(&undo);
+            self.revert(&undo);
         }
-        self.world.trace.tell(format_args!("all is well again"));
+        self.world.trace.log(format_args!("all is well again"));
     }
 
-    fn undo(&mut self, undo: &Undo) {
-        self.world.trace.tell(format_args!("undo {undo:?}"));
+    fn revert(&mut self, undo: &Revert) {
+        self.world.trace.log(format_args!("undo {undo:?}"));
         match undo {
-            Undo::Server => self.world.server.set_away(None),
-            Undo::Line(number) => {
+            Revert::Server => self.world.server.set_fault(None),
+            Revert::Connection(number) => {
                 if let Some(instance) = self.instances.get(number) {
-                    instance.line().restore();
+                    instance.connection().reconnect();
                 }
             }
-            Undo::Weather => self.world.server.set_weather(Weather::fine()),
-            Undo::Health(key) => self.world.providers.set(key, Health::Well { failing: 0.0 }),
-            Undo::Birth => self.give_birth(),
+            Revert::Conditions => self.world.server.set_conditions(NetworkConditions::perfect()),
+            Revert::Health(key) => self.world.providers.set(key, Health::Healthy { failure_rate: 0.0 }),
+            Revert::SpawnInstance => self.spawn_instance(),
         }
     }
 
-    async fn befall(&mut self) -> Option<Undo> {
-        let kind = self.dice.number(0..=15);
-        let key = self.world.models[self.dice.index(self.world.models.len())].clone();
+    async fn inject(&mut self) -> Option<Revert> {
+        let kind = self.rng.number(0..=15);
+        let key = self.world.models[self.rng.index(self.world.models.len())].clone();
         let alive: Vec<usize> = self.instances.keys().copied().collect();
-        let number = alive.get(self.dice.index(alive.len())).copied();
+        let number = alive.get(self.rng.index(alive.len())).copied();
         let trace = self.world.trace.clone();
         match kind {
             0..=3 => {
-                trace.tell(format_args!("{key} dies"));
-                self.world.providers.set(&key, Health::Dead);
-                Some(Undo::Health(key))
+                trace.log(format_args!("{key} dies"));
+                self.world.providers.set(&key, Health::Down);
+                Some(Revert::Health(key))
             }
             4 | 5 => {
-                let failing = 0.05 * f64::from(u32::try_from(self.dice.number(1..=14)).unwrap_or(1));
-                trace.tell(format_args!("{key} fails in {failing}"));
-                self.world.providers.set(&key, Health::Well { failing });
-                Some(Undo::Health(key))
+                let failing = 0.05 * f64::from(u32::try_from(self.rng.number(1..=14)).unwrap_or(1));
+                trace.log(format_args!("{key} fails in {failing}"));
+                self.world.providers.set(&key, Health::Healthy { failure_rate: failing });
+                Some(Revert::Health(key))
             }
             6 => {
-                trace.tell(format_args!("{key} limits its callers"));
-                self.world.providers.set(&key, Health::Limited);
-                Some(Undo::Health(key))
+                trace.log(format_args!("{key} limits its callers"));
+                self.world.providers.set(&key, Health::RateLimited);
+                Some(Revert::Health(key))
             }
             7 => {
-                trace.tell(format_args!("{key} cannot be reached by {number:?}"));
-                self.world.providers.set(&key, Health::CutOff { instance: number? });
-                Some(Undo::Health(key))
+                trace.log(format_args!("{key} cannot be reached by {number:?}"));
+                self.world.providers.set(&key, Health::UnreachableFrom { instance: number? });
+                Some(Revert::Health(key))
             }
             8 => {
-                trace.tell(format_args!("{number:?} dies"));
-                self.instances.remove(&number?)?.die();
-                Some(Undo::Birth)
+                trace.log(format_args!("{number:?} dies"));
+                self.instances.remove(&number?)?.kill();
+                Some(Revert::SpawnInstance)
             }
             9 => {
-                let how = [Away::Refusing, Away::Silent, Away::ReadOnly][self.dice.index(3)];
-                trace.tell(format_args!("the store is away: {how:?}"));
-                self.world.server.set_away(Some(how));
-                Some(Undo::Server)
+                let how =
+                    [StoreFault::Refusing, StoreFault::Unresponsive, StoreFault::ReadOnly][self.rng.index(3)];
+                trace.log(format_args!("the store is away: {how:?}"));
+                self.world.server.set_fault(Some(how));
+                Some(Revert::Server)
             }
             10 => {
-                let how = [Away::Refusing, Away::Silent][self.dice.index(2)];
-                trace.tell(format_args!("{number:?} loses the store: {how:?}"));
+                let how = [StoreFault::Refusing, StoreFault::Unresponsive][self.rng.index(2)];
+                trace.log(format_args!("{number:?} loses the store: {how:?}"));
                 let number = number?;
-                self.instances.get(&number)?.line().lose(how);
-                Some(Undo::Line(number))
+                self.instances.get(&number)?.connection().inject_fault(how);
+                Some(Revert::Connection(number))
             }
             11 | 12 => {
-                let weather = self.weather();
-                trace.tell(format_args!("{weather:?}"));
-                self.world.server.set_weather(weather);
-                Some(Undo::Weather)
+                let weather = self.random_conditions();
+                trace.log(format_args!("{weather:?}"));
+                self.world.server.set_conditions(weather);
+                Some(Revert::Conditions)
             }
-            13 => self.strangers(&key),
+            13 => self.write_externally(&key),
             _ => {
-                self.operate(&key, number?).await;
+                self.send_operator_command(&key, number?).await;
                 None
             }
         }
     }
 
-    fn weather(&self) -> Weather {
-        let share = |most: u64| f64::from(u32::try_from(self.dice.number(0..=most)).unwrap_or(0)) / 100.0;
-        Weather {
-            delay: 0..=self.dice.number(1..=60),
+    fn random_conditions(&self) -> NetworkConditions {
+        let share = |most: u64| f64::from(u32::try_from(self.rng.number(0..=most)).unwrap_or(0)) / 100.0;
+        NetworkConditions {
+            delay: 0..=self.rng.number(1..=60),
             lost_requests: share(10),
             lost_replies: share(10),
             lost_pushes: share(50),
@@ -175,63 +176,63 @@ impl Fleet {
     }
 
     /// What people do with `redis-cli`.
-    fn strangers(&self, key: &ModelKey) -> Option<Undo> {
+    fn write_externally(&self, key: &ModelKey) -> Option<Revert> {
         let World { server, checks, trace, models, clock, .. } = &*self.world;
         let now = circuits::WallClock::now(clock).as_millis();
-        match self.dice.number(0..=3) {
+        match self.rng.number(0..=3) {
             0 => {
-                trace.tell(format_args!("FLUSHALL"));
+                trace.log(format_args!("FLUSHALL"));
                 server.store().flush();
-                models.iter().for_each(|key| checks.stranger_wrote(key, &Value::Absent, false));
+                models.iter().for_each(|key| checks.on_external_write(key, &Value::Absent, false));
                 return None;
             }
             1 => {
-                trace.tell(format_args!("DEL {key}"));
+                trace.log(format_args!("DEL {key}"));
                 server.store().set(key, None);
             }
             2 => {
-                trace.tell(format_args!("SET {key} OPEN"));
+                trace.log(format_args!("SET {key} OPEN"));
                 let text = format!(
                     r#"{{"state":"OPEN","failureCount":2,"lastFailureTime":{now},"openedAt":{now}}}"#
                 );
                 server.store().set(key, Some(&text));
             }
-            _ if now.is_multiple_of(3) && checks.earlier(key).is_some() => {
-                trace.tell(format_args!("SET {key} as it was before"));
-                server.store().set(key, checks.earlier(key).as_deref());
+            _ if now.is_multiple_of(3) && checks.previous_value(key).is_some() => {
+                trace.log(format_args!("SET {key} as it was before"));
+                server.store().set(key, checks.previous_value(key).as_deref());
             }
             _ => {
-                trace.tell(format_args!("SET {key} CLOSED"));
+                trace.log(format_args!("SET {key} CLOSED"));
                 server.store().set(key, Some(r#"{"state":"CLOSED","failureCount":0,"lastFailureTime":0}"#));
             }
         }
-        checks.stranger_wrote(key, &stored(server, key), true);
+        checks.on_external_write(key, &stored_value(server, key), true);
         None
     }
 
     /// A person's hand, through an instance.
-    async fn operate(&self, key: &ModelKey, number: usize) {
+    async fn send_operator_command(&self, key: &ModelKey, number: usize) {
         let Some(instance) = self.instances.get(&number) else { return };
         let circuits = instance.circuits();
-        let length = self.dice.millis(100..=10_000);
-        self.world.checks.person_spoke(key);
-        let done = match self.dice.number(0..=3) {
+        let length = self.rng.millis(100..=10_000);
+        self.world.checks.on_operator_command(key);
+        let done = match self.rng.number(0..=3) {
             0 | 1 => circuits.open(key, Some(length), Some("drill".to_owned())).await,
             2 => circuits.close(key, None).await,
             _ => circuits.reset(key, None).await,
         };
-        self.world.trace.tell(format_args!("{number:>4} operates {key}: {done:?}"));
+        self.world.trace.log(format_args!("{number:>4} operates {key}: {done:?}"));
     }
 }
 
 /// What puts an end to a disturbance.
 #[derive(Debug)]
-enum Undo {
+enum Revert {
     Server,
-    Line(usize),
-    Weather,
+    Connection(usize),
+    Conditions,
     Health(ModelKey),
-    Birth,
+    SpawnInstance,
 }
 
 /// Lets the fleet be, in steps, for so long or until it is as it should be.

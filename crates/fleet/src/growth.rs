@@ -11,17 +11,17 @@ use tokio::time::{Instant, sleep};
 
 use crate::{
     checks::Checks,
-    costs::Costs,
-    dice::{Dice, VirtualClock},
+    costs::TrafficCounters,
+    dice::{SeededRng, VirtualClock},
     instance::{Instance, World},
-    network::{Server, Watch},
+    network::{Server, WriteObserver},
     provider::{Health, Providers},
     trace::Trace,
 };
 
 /// A fleet to measure.
 #[derive(Debug, Clone)]
-pub struct Size {
+pub struct MeasurementConfig {
     /// All chance comes from it.
     pub seed: u64,
     /// How many instances.
@@ -29,14 +29,14 @@ pub struct Size {
     /// How many models, of which one has the outage.
     pub models: usize,
     /// Each instance calls each model so often, on average.
-    pub gap: Duration,
+    pub call_interval: Duration,
 }
 
 /// A part of the outage's story.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Phase {
     /// All is well.
-    Calm,
+    Baseline,
     /// One call in twenty fails, which trips nothing.
     Flaky,
     /// From the model's death until a second after the trip.
@@ -49,26 +49,26 @@ pub enum Phase {
 
 impl Phase {
     /// All, in their order.
-    pub const ALL: [Self; 5] = [Self::Calm, Self::Flaky, Self::Trip, Self::Outage, Self::Recovery];
+    pub const ALL: [Self; 5] = [Self::Baseline, Self::Flaky, Self::Trip, Self::Outage, Self::Recovery];
 }
 
 /// What was measured.
 #[derive(Debug, Clone)]
 pub struct Measured {
     /// What it was measured of.
-    pub size: Size,
+    pub config: MeasurementConfig,
     /// How long each phase was, and what it cost.
-    pub phases: BTreeMap<Phase, (Duration, Costs)>,
+    pub phases: BTreeMap<Phase, (Duration, TrafficCounters)>,
     /// From the model's death to the trip's write.
-    pub until_trip: Duration,
+    pub time_to_trip: Duration,
     /// From the trip's write until each instance refused, shortest first.
-    pub converged: Vec<Duration>,
+    pub refusal_delays: Vec<Duration>,
     /// Calls that reached the dead model before the trip was written, in the second after it, and later: probes.
-    pub in_vain: (usize, usize, usize),
+    pub calls_to_dead_model: (usize, usize, usize),
     /// Changes of state while the model was flaky: there should be none.
     pub false_trips: usize,
     /// Most probes at once.
-    pub most_probes: usize,
+    pub max_concurrent_probes: usize,
     /// Calls in all.
     pub calls: u64,
     /// Rules that were broken.
@@ -79,8 +79,8 @@ impl Measured {
     /// The time within which this share of instances knew of the trip.
     #[must_use]
     pub fn converged_by(&self, percent: usize) -> Duration {
-        let index = (self.converged.len().saturating_sub(1) * percent).div_ceil(100);
-        self.converged.get(index).copied().unwrap_or_default()
+        let index = (self.refusal_delays.len().saturating_sub(1) * percent).div_ceil(100);
+        self.refusal_delays.get(index).copied().unwrap_or_default()
     }
 
     /// Commands of the whole outage: from the model's death to everybody's knowing that it is back.
@@ -91,99 +91,99 @@ impl Measured {
     }
 }
 
-const LENGTH: Duration = Duration::from_secs(20);
+const PHASE_DURATION: Duration = Duration::from_secs(20);
 
 /// Measures one fleet, in virtual time.
 ///
 /// # Errors
 /// The machine gives no runtime.
-pub fn measure(size: &Size, say: impl FnMut(Phase)) -> std::io::Result<Measured> {
-    crate::in_virtual_time(measure_here(size, say))
+pub fn measure(size: &MeasurementConfig, say: impl FnMut(Phase)) -> std::io::Result<Measured> {
+    crate::in_virtual_time(simulate(size, say))
 }
 
-async fn measure_here(size: &Size, mut say: impl FnMut(Phase)) -> Measured {
-    let dice = Dice::of_seed(size.seed);
-    let world = build(size, &dice);
+async fn simulate(size: &MeasurementConfig, mut say: impl FnMut(Phase)) -> Measured {
+    let dice = SeededRng::from_seed(size.seed);
+    let world = build_world(size, &dice);
     let instances: Vec<Instance> =
         (0..size.instances).map(|number| Instance::start(&world, number, 0, &dice)).collect();
     let model = world.models[0].clone();
-    let observer = Observer::follow(&instances, &model);
+    let observer = StateObserver::start(&instances, &model);
     // Everybody has called everything.
-    sleep(size.gap * 6 + Duration::from_secs(2)).await;
+    sleep(size.call_interval * 6 + Duration::from_secs(2)).await;
 
-    let mut phases = Phases { world: Arc::clone(&world), done: BTreeMap::new() };
-    say(Phase::Calm);
-    phases.pass(Phase::Calm, sleep(LENGTH)).await;
+    let mut phases = PhaseRecorder { world: Arc::clone(&world), done: BTreeMap::new() };
+    say(Phase::Baseline);
+    phases.record(Phase::Baseline, sleep(PHASE_DURATION)).await;
     say(Phase::Flaky);
-    world.providers.set(&model, Health::Well { failing: 0.05 });
-    phases.pass(Phase::Flaky, sleep(LENGTH)).await;
-    world.providers.set(&model, Health::Well { failing: 0.0 });
-    let flaky_transitions = world.checks.transitions(&model);
-    sleep(LENGTH).await;
+    world.providers.set(&model, Health::Healthy { failure_rate: 0.05 });
+    phases.record(Phase::Flaky, sleep(PHASE_DURATION)).await;
+    world.providers.set(&model, Health::Healthy { failure_rate: 0.0 });
+    let flaky_transitions = world.checks.transition_count(&model);
+    sleep(PHASE_DURATION).await;
 
     say(Phase::Trip);
     let died = Instant::now();
-    world.providers.set(&model, Health::Dead);
+    world.providers.set(&model, Health::Down);
     let tripped = async {
         while world.checks.transition_after(&model, died).is_none() {
             sleep(Duration::from_millis(1)).await;
         }
         sleep(Duration::from_secs(1)).await;
     };
-    phases.pass(Phase::Trip, tripped).await;
+    phases.record(Phase::Trip, tripped).await;
     let trip = world.checks.transition_after(&model, died);
     say(Phase::Outage);
-    phases.pass(Phase::Outage, sleep(LENGTH)).await;
+    phases.record(Phase::Outage, sleep(PHASE_DURATION)).await;
     say(Phase::Recovery);
-    world.providers.heal();
-    phases.pass(Phase::Recovery, observer.all_closed()).await;
+    world.providers.recover_all();
+    phases.record(Phase::Recovery, observer.wait_until_all_closed()).await;
 
     let (tripped, epoch) = trip.unwrap_or((died, u64::MAX));
-    let reached = world.providers.in_vain();
+    let reached = world.providers.calls_while_down();
     let before = reached.iter().filter(|at| **at <= tripped).count();
     let soon = reached.iter().filter(|at| **at <= tripped + Duration::from_secs(1)).count() - before;
     Measured {
-        size: size.clone(),
+        config: size.clone(),
         phases: phases.done,
-        until_trip: tripped - died,
-        converged: observer.knew(epoch, tripped),
-        in_vain: (before, soon, reached.len() - before - soon),
+        time_to_trip: tripped - died,
+        refusal_delays: observer.propagation_delays(epoch, tripped),
+        calls_to_dead_model: (before, soon, reached.len() - before - soon),
         false_trips: flaky_transitions,
-        most_probes: world.checks.most_probes(),
+        max_concurrent_probes: world.checks.max_concurrent_probes(),
         calls: world.calls.load(Ordering::Relaxed),
         violations: world.trace.violations(),
     }
 }
 
-fn build(size: &Size, dice: &Dice) -> Arc<World> {
+fn build_world(size: &MeasurementConfig, rng: &SeededRng) -> Arc<World> {
     let clock = VirtualClock::start();
     let policy = Policy::default();
     let trace = Trace::begin(None);
     let checks = Arc::new(Checks::new(&trace, &clock, &policy));
-    let watch: Arc<dyn Watch> = Arc::clone(&checks) as _;
+    let watch: Arc<dyn WriteObserver> = Arc::clone(&checks) as _;
     let models = (0..size.models).filter_map(|number| ModelKey::new("sim", &format!("model-{number}")).ok());
     let models: Vec<_> = models.collect();
-    let gap = size.gap / u32::try_from(models.len().max(1)).unwrap_or(1);
+    let gap = size.call_interval / u32::try_from(models.len().max(1)).unwrap_or(1);
     Arc::new(World {
-        server: Server::start(&clock, dice, Some(watch)),
+        server: Server::start(&clock, rng, Some(watch)),
         clock,
         models,
         providers: Providers::new((200, 1_000)),
         checks,
         trace,
         policy,
-        gap,
+        call_interval: gap,
         calls: std::sync::atomic::AtomicU64::new(0),
     })
 }
 
-struct Phases {
+struct PhaseRecorder {
     world: Arc<World>,
-    done: BTreeMap<Phase, (Duration, Costs)>,
+    done: BTreeMap<Phase, (Duration, TrafficCounters)>,
 }
 
-impl Phases {
-    async fn pass(&mut self, phase: Phase, what: impl Future<Output = ()>) {
+impl PhaseRecorder {
+    async fn record(&mut self, phase: Phase, what: impl Future<Output = ()>) {
         let (began, before) = (Instant::now(), self.world.server.costs());
         what.await;
         self.done.insert(phase, (began.elapsed(), self.world.server.costs() - before));
@@ -191,22 +191,22 @@ impl Phases {
 }
 
 /// Sees when each instance has taken up what.
-struct Observer {
+struct StateObserver {
     /// Of each instance, in their order.
-    seen: Arc<Mutex<Vec<Vec<Sight>>>>,
+    observations: Arc<Mutex<Vec<Vec<Observation>>>>,
 }
 
 /// An instance has taken up an epoch.
 #[derive(Debug, Clone, Copy)]
-struct Sight {
+struct Observation {
     at: Instant,
     epoch: u64,
     is_closed: bool,
 }
 
-impl Observer {
-    fn follow(instances: &[Instance], model: &ModelKey) -> Self {
-        let seen = Arc::new(Mutex::new(vec![Vec::<Sight>::new(); instances.len()]));
+impl StateObserver {
+    fn start(instances: &[Instance], model: &ModelKey) -> Self {
+        let seen = Arc::new(Mutex::new(vec![Vec::<Observation>::new(); instances.len()]));
         for (index, instance) in instances.iter().enumerate() {
             let (circuits, model, seen) = (instance.circuits().clone(), model.clone(), Arc::clone(&seen));
             tokio::spawn(async move {
@@ -216,18 +216,18 @@ impl Observer {
                     let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
                     if seen[index].last().is_none_or(|last| last.epoch != report.epoch) {
                         let is_closed = report.state == breaker::State::Closed;
-                        seen[index].push(Sight { at: Instant::now(), epoch: report.epoch, is_closed });
+                        seen[index].push(Observation { at: Instant::now(), epoch: report.epoch, is_closed });
                     }
                 }
             });
         }
-        Self { seen }
+        Self { observations: seen }
     }
 
     /// How long after this moment each instance knew of an epoch, shortest first.
-    fn knew(&self, epoch: u64, since: Instant) -> Vec<Duration> {
-        let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        let first = |seen: &Vec<Sight>| {
+    fn propagation_delays(&self, epoch: u64, since: Instant) -> Vec<Duration> {
+        let seen = self.observations.lock().unwrap_or_else(PoisonError::into_inner);
+        let first = |seen: &Vec<Observation>| {
             let knew = seen.iter().find(|sight| sight.epoch >= epoch);
             knew.map(|sight| sight.at.saturating_duration_since(since))
         };
@@ -236,10 +236,10 @@ impl Observer {
         times
     }
 
-    async fn all_closed(&self) {
+    async fn wait_until_all_closed(&self) {
         loop {
             let all = {
-                let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+                let seen = self.observations.lock().unwrap_or_else(PoisonError::into_inner);
                 seen.iter().all(|seen| seen.last().is_some_and(|last| last.is_closed))
             };
             if all {

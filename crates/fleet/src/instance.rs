@@ -3,17 +3,17 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use breaker::{InstanceId, ModelKey, Outcome, Policy, State};
-use circuits::{Circuits, LinkState, Pacing, Permit, Policies, Refusal, Settings, Store};
+use circuits::{Circuits, Permit, Policies, Refusal, Settings, Store, StoreStatus, Timing};
 use tokio::{
     task::{AbortHandle, JoinSet},
     time::{Instant, sleep},
 };
 
 use crate::{
-    checks::{Checks, PROMPT},
-    dice::{Dice, VirtualClock},
-    network::{Line, Server},
-    provider::{Course, Providers},
+    checks::{Checks, MAX_REACTION_TIME},
+    dice::{SeededRng, VirtualClock},
+    network::{InstanceConnection, Server},
+    provider::{CallPlan, Providers},
     trace::Trace,
 };
 
@@ -35,7 +35,7 @@ pub struct World {
     /// The rules of the circuits.
     pub policy: Policy,
     /// A caller of an instance calls so often, on average.
-    pub gap: Duration,
+    pub call_interval: Duration,
     /// Calls so far.
     pub calls: std::sync::atomic::AtomicU64,
 }
@@ -44,51 +44,51 @@ pub struct World {
 #[derive(Debug)]
 pub struct Instance {
     number: usize,
-    line: Arc<Line>,
+    connection: Arc<InstanceConnection>,
     circuits: Circuits,
     callers: Option<AbortHandle>,
 }
 
 impl Instance {
     /// Starts one, whose own clock is so many ms off.
-    pub fn start(world: &Arc<World>, number: usize, skew: i64, dice: &Dice) -> Self {
+    pub fn start(world: &Arc<World>, number: usize, skew: i64, rng: &SeededRng) -> Self {
         let line = world.server.connect(number);
         let settings = Settings {
             policies: Policies { default: world.policy.clone(), ..Policies::default() },
-            pacing: Pacing::default(),
+            timing: Timing::default(),
             clock: Arc::new(world.clock.skewed(skew)),
-            chance: dice.fork(),
+            rng: rng.fork(),
             ..Settings::new(InstanceId::new(&format!("i{number}")))
         };
         let store: Arc<dyn Store> = Arc::clone(&line) as _;
         let circuits = Circuits::start(store, settings);
-        let mut instance = Self { number, line, circuits, callers: None };
-        instance.call(world, dice);
+        let mut instance = Self { number, connection: line, circuits, callers: None };
+        instance.start_traffic(world, rng);
         instance
     }
 
-    fn call(&mut self, world: &Arc<World>, dice: &Dice) {
+    fn start_traffic(&mut self, world: &Arc<World>, rng: &SeededRng) {
         let caller = Caller {
             world: Arc::clone(world),
             number: self.number,
-            line: Arc::clone(&self.line),
+            connection: Arc::clone(&self.connection),
             circuits: self.circuits.clone(),
-            dice: dice.fork(),
+            rng: rng.fork(),
         };
         self.callers = Some(tokio::spawn(caller.run()).abort_handle());
     }
 
     /// Nobody calls any more; calls under way are given up.
-    pub fn hush(&mut self) {
+    pub fn stop_traffic(&mut self) {
         if let Some(callers) = self.callers.take() {
             callers.abort();
         }
     }
 
     /// Dies, with its calls.
-    pub fn die(mut self) {
-        self.line.die();
-        self.hush();
+    pub fn kill(mut self) {
+        self.connection.kill();
+        self.stop_traffic();
     }
 
     /// Its number.
@@ -99,8 +99,8 @@ impl Instance {
 
     /// Its way to the store.
     #[must_use]
-    pub const fn line(&self) -> &Arc<Line> {
-        &self.line
+    pub const fn connection(&self) -> &Arc<InstanceConnection> {
+        &self.connection
     }
 
     /// Its circuits.
@@ -115,9 +115,9 @@ impl Instance {
 struct Caller {
     world: Arc<World>,
     number: usize,
-    line: Arc<Line>,
+    connection: Arc<InstanceConnection>,
     circuits: Circuits,
-    dice: Arc<Dice>,
+    rng: Arc<SeededRng>,
 }
 
 impl Caller {
@@ -125,9 +125,9 @@ impl Caller {
         let mut calls = JoinSet::new();
         self.circuits.ready().await;
         for id in 0_u64.. {
-            sleep(self.dice.gap(self.world.gap)).await;
+            sleep(self.rng.exponential_delay(self.world.call_interval)).await;
             while calls.try_join_next().is_some() {}
-            let key = self.world.models[self.dice.index(self.world.models.len())].clone();
+            let key = self.world.models[self.rng.index(self.world.models.len())].clone();
             let caller = self.clone();
             calls.spawn(async move { caller.call(&key, id).await });
         }
@@ -138,51 +138,57 @@ impl Caller {
         let was_closed = self.sees_closed(key);
         let was_connected = self.is_connected();
         let answer = self.circuits.admit(key).await;
-        self.look(key, asked.elapsed(), was_closed, &answer);
+        self.check_admission(key, asked.elapsed(), was_closed, &answer);
         let Ok(permit) = answer else { return };
         self.world.calls.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-        let course = self.world.providers.course(key, self.number, &self.dice);
+        let course = self.world.providers.plan_call(key, self.number, &self.rng);
         if !permit.is_probe() {
-            return go(permit, course, || {}).await;
+            return run_call(permit, course, || {}).await;
         }
         let id = (id << 16) | u64::try_from(self.number).unwrap_or(0);
         let is_shared = was_connected && self.is_connected();
-        self.world.checks.probe_began(key, id, permit.epoch(), is_shared);
-        let place = Place { checks: Arc::clone(&self.world.checks), key: key.clone(), id };
-        go(permit, course, || place.leave()).await;
+        self.world.checks.on_probe_start(key, id, permit.epoch(), is_shared);
+        let place = ProbeSlot { checks: Arc::clone(&self.world.checks), key: key.clone(), id };
+        run_call(permit, course, || place.release()).await;
     }
 
     /// Looks at what a caller was told.
-    fn look(&self, key: &ModelKey, waited: Duration, was_closed: bool, answer: &Result<Permit, Refusal>) {
+    fn check_admission(
+        &self,
+        key: &ModelKey,
+        waited: Duration,
+        was_closed: bool,
+        answer: &Result<Permit, Refusal>,
+    ) {
         let World { checks, trace, .. } = &*self.world;
         let number = self.number;
-        let told = match answer {
+        let decision = match answer {
             Ok(permit) if permit.is_probe() => "probe",
             Ok(_) => "admitted",
             Err(_) => "refused",
         };
-        trace.tell(format_args!(
-            "{number:>4} {told} {key} epoch={}",
+        trace.log(format_args!(
+            "{number:>4} {decision} {key} epoch={}",
             answer.as_ref().map_or(0, Permit::epoch)
         ));
-        if waited > PROMPT || (was_closed && !waited.is_zero()) {
-            trace.violation(
+        if waited > MAX_REACTION_TIME || (was_closed && !waited.is_zero()) {
+            trace.log_violation(
                 "F3",
                 format_args!("{number} waited {waited:?} for {key}, known closed: {was_closed}"),
             );
         }
-        let knows = PROMPT + waited;
-        if !self.line.is_trusted(knows) {
+        let knows = MAX_REACTION_TIME + waited;
+        if !self.connection.is_stable_for(knows) {
             return;
         }
         let ahead = Duration::from_millis(200);
         match answer {
-            Ok(_) if checks.stands_open(key, ahead).is_some_and(|length| length > knows) => {
-                trace.violation("F1", format_args!("{number} was admitted to {key}, which is open"));
+            Ok(_) if checks.open_duration(key, ahead).is_some_and(|length| length > knows) => {
+                trace.log_violation("F1", format_args!("{number} was admitted to {key}, which is open"));
             }
-            Err(refusal) if checks.stands_closed(key).is_some_and(|length| length > knows) => {
+            Err(refusal) if checks.closed_duration(key).is_some_and(|length| length > knows) => {
                 let why = refusal;
-                trace.violation("F1", format_args!("{number} was refused {key}, which is closed: {why}"));
+                trace.log_violation("F1", format_args!("{number} was refused {key}, which is closed: {why}"));
             }
             _ => {}
         }
@@ -190,36 +196,36 @@ impl Caller {
 
     fn sees_closed(&self, key: &ModelKey) -> bool {
         let report = self.circuits.report(key);
-        report.is_some_and(|report| report.state == State::Closed && report.cut_off.is_empty())
+        report.is_some_and(|report| report.state == State::Closed && report.blocked_instances.is_empty())
     }
 
     fn is_connected(&self) -> bool {
-        self.circuits.link() == LinkState::Connected
+        self.circuits.store_status() == StoreStatus::Connected
     }
 }
 
 /// A probe's place at the provider, free again when its call ends in any way.
-struct Place {
+struct ProbeSlot {
     checks: Arc<Checks>,
     key: ModelKey,
     id: u64,
 }
 
-impl Place {
-    fn leave(&self) {
-        self.checks.probe_ended(&self.key, self.id);
+impl ProbeSlot {
+    fn release(&self) {
+        self.checks.on_probe_end(&self.key, self.id);
     }
 }
 
-impl Drop for Place {
+impl Drop for ProbeSlot {
     fn drop(&mut self) {
-        self.leave();
+        self.release();
     }
 }
 
 /// Makes the call, and says how it ended.
-async fn go(mut permit: Permit, course: Course, at_verdict: impl Fn()) {
-    let Course { content_after, length, outcome } = course;
+async fn run_call(mut permit: Permit, course: CallPlan, at_verdict: impl Fn()) {
+    let CallPlan { first_token_after: content_after, duration: length, outcome } = course;
     if let Some(after) = content_after {
         sleep(after).await;
         permit.first_token();
@@ -232,7 +238,7 @@ async fn go(mut permit: Permit, course: Course, at_verdict: impl Fn()) {
         None => drop(permit),
         Some(Outcome::Succeeded) => permit.succeeded(),
         Some(Outcome::Failed(failure)) => permit.failed(failure),
-        Some(Outcome::Rest { failure, wait }) => permit.rest(failure, wait),
+        Some(Outcome::RateLimited { failure, retry_after: wait }) => permit.rate_limited(failure, wait),
     }
 }
 
@@ -240,11 +246,11 @@ async fn go(mut permit: Permit, course: Course, at_verdict: impl Fn()) {
 #[must_use]
 pub fn disagreements(instance: &Instance, values: &BTreeMap<ModelKey, circuits::Value>) -> Vec<String> {
     let mut found = Vec::new();
-    if instance.circuits.link() != LinkState::Connected {
-        found.push(format!("i{} is {:?}", instance.number, instance.circuits.link()));
+    if instance.circuits.store_status() != StoreStatus::Connected {
+        found.push(format!("i{} is {:?}", instance.number, instance.circuits.store_status()));
     }
     for (key, value) in values {
-        let believed = instance.circuits.mirrored(key);
+        let believed = instance.circuits.mirrored_value(key);
         if instance.circuits.report(key).is_some() && believed != *value {
             found
                 .push(format!("i{} believes {believed:?} of {key}, where {value:?} stands", instance.number));

@@ -11,8 +11,8 @@ use std::{
 
 use clap::{Args, Parser, Subcommand};
 use fleet::{
-    chaos::{Outcome, Plan, run},
-    growth::{Measured, Phase, Size, measure},
+    chaos::{ChaosConfig, ChaosReport, run},
+    growth::{Measured, MeasurementConfig, Phase, measure},
 };
 
 /// Fleets in virtual time, running the real circuits.
@@ -85,11 +85,11 @@ impl Growth {
         let mut all = Vec::new();
         for instances in self.instances.iter().copied() {
             let began = Instant::now();
-            let size = Size {
+            let size = MeasurementConfig {
                 seed: self.seed,
                 instances,
                 models: self.models,
-                gap: Duration::from_millis(self.gap),
+                call_interval: Duration::from_millis(self.gap),
             };
             match measure(&size, |phase| {
                 eprintln!("{instances} instances: {phase:?}, {:.0?}", began.elapsed());
@@ -98,7 +98,7 @@ impl Growth {
                 Err(error) => eprintln!("{error}"),
             }
         }
-        print!("{}", table(&all));
+        print!("{}", markdown_table(&all));
         let violations: Vec<_> = all.iter().flat_map(|measured| &measured.violations).collect();
         violations.iter().take(20).for_each(|violation| println!("{violation}"));
         if violations.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
@@ -106,22 +106,22 @@ impl Growth {
 }
 
 /// The measurements as a Markdown table, a column a fleet.
-fn table(all: &[Measured]) -> String {
+fn markdown_table(all: &[Measured]) -> String {
     let mut table = String::new();
     let mut row = |name: &str, cell: &dyn Fn(&Measured) -> String| {
         let cells: Vec<String> = all.iter().map(cell).collect();
         table.push_str(&format!("| {name} | {} |\n", cells.join(" | ")));
     };
-    row("instances", &|m| m.size.instances.to_string());
+    row("instances", &|m| m.config.instances.to_string());
     row("---", &|_| "---:".to_owned());
-    row("the model dies, until the trip is written", &|m| ms(m.until_trip));
-    row("the trip is written, until half of the instances refuse", &|m| ms(m.converged_by(50)));
-    row("… 99 % of them", &|m| ms(m.converged_by(99)));
-    row("… all of them", &|m| ms(m.converged_by(100)));
-    row("calls that reached the dead model: before the trip", &|m| m.in_vain.0.to_string());
-    row("… in the second after it", &|m| m.in_vain.1.to_string());
-    row("… later (probes)", &|m| m.in_vain.2.to_string());
-    row("probes at once, at most", &|m| m.most_probes.to_string());
+    row("the model dies, until the trip is written", &|m| format_ms(m.time_to_trip));
+    row("the trip is written, until half of the instances refuse", &|m| format_ms(m.converged_by(50)));
+    row("… 99 % of them", &|m| format_ms(m.converged_by(99)));
+    row("… all of them", &|m| format_ms(m.converged_by(100)));
+    row("calls that reached the dead model: before the trip", &|m| m.calls_to_dead_model.0.to_string());
+    row("… in the second after it", &|m| m.calls_to_dead_model.1.to_string());
+    row("… later (probes)", &|m| m.calls_to_dead_model.2.to_string());
+    row("probes at once, at most", &|m| m.max_concurrent_probes.to_string());
     row("changes of state while one call in 20 failed", &|m| m.false_trips.to_string());
     for phase in Phase::ALL {
         let costs = |m: &Measured| m.phases.get(&phase).copied().unwrap_or_default();
@@ -130,32 +130,32 @@ fn table(all: &[Measured]) -> String {
         };
         row(&format!("{phase:?}: commands a second"), &|m| rate(m, costs(m).1.commands()));
         row("… of these reads of one circuit", &|m| rate(m, costs(m).1.loads));
-        row("… compare-and-set", &|m| rate(m, costs(m).1.swaps));
+        row("… compare-and-set", &|m| rate(m, costs(m).1.writes));
         row("… of these in conflict", &|m| rate(m, costs(m).1.conflicts));
         row("… pushes a second", &|m| rate(m, costs(m).1.pushes));
         row("… kB a second", &|m| rate(m, costs(m).1.bytes / 1_000));
     }
     row("commands of the whole outage", &|m| m.outage_commands().to_string());
     row("… per instance", &|m| {
-        let instances = u32::try_from(m.size.instances).map_or(1.0, f64::from);
+        let instances = u32::try_from(m.config.instances).map_or(1.0, f64::from);
         format!("{:.1}", u32::try_from(m.outage_commands()).map_or(0.0, f64::from) / instances)
     });
     table
 }
 
-fn ms(time: Duration) -> String {
+fn format_ms(time: Duration) -> String {
     format!("{} ms", time.as_millis())
 }
 
 impl Chaos {
-    fn plan(&self, seed: u64) -> Plan {
-        Plan {
+    fn plan(&self, seed: u64) -> ChaosConfig {
+        ChaosConfig {
             seed,
             instances: self.instances,
             models: self.models,
-            disturbed: Duration::from_secs(self.disturbed),
-            mean_gap: Duration::from_millis(self.gap),
-            keep: self.story,
+            fault_period: Duration::from_secs(self.disturbed),
+            mean_fault_interval: Duration::from_millis(self.gap),
+            max_trace_lines: self.story,
         }
     }
 
@@ -197,12 +197,12 @@ impl Chaos {
         if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
     }
 
-    fn report(&self, seed: u64, outcome: &Outcome) -> String {
-        let mut report = outcome.story.join("\n");
+    fn report(&self, seed: u64, outcome: &ChaosReport) -> String {
+        let mut report = outcome.trace.join("\n");
         for violation in &outcome.violations {
             report.push_str(&format!("\nseed {seed}: {violation}"));
         }
-        let Outcome { calls, most_probes, costs, hash, .. } = outcome;
+        let ChaosReport { calls, max_concurrent_probes: most_probes, costs, trace_hash: hash, .. } = outcome;
         report.push_str(&format!(
             "\nseed {seed}: {calls} calls, {most_probes} probes at once at most, {costs:?}, story {hash:016x}"
         ));

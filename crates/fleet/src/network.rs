@@ -13,19 +13,19 @@ use std::{
 };
 
 use breaker::ModelKey;
-use circuits::{Change, Changes, MemoryStore, Store as _, Value, WallClock as _, Write};
+use circuits::{ChangeNotification, Changes, MemoryStore, Store as _, Value, WallClock as _, Write};
 use tokio::time::{Instant, sleep};
 
-pub use line::Line;
+pub use line::InstanceConnection;
 
 use crate::{
-    costs::Costs,
-    dice::{Dice, VirtualClock},
+    costs::TrafficCounters,
+    dice::{SeededRng, VirtualClock},
 };
 
 /// What messages meet with. Times are ms.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Weather {
+pub struct NetworkConditions {
     /// How long a command, its answer or a push is under way.
     pub delay: RangeInclusive<u64>,
     /// This share of commands never arrives.
@@ -36,76 +36,80 @@ pub struct Weather {
     pub lost_pushes: f64,
 }
 
-impl Weather {
+impl NetworkConditions {
     /// A network in which nothing is lost, and a message takes up to 2 ms.
     #[must_use]
-    pub const fn fine() -> Self {
+    pub const fn perfect() -> Self {
         Self { delay: 0..=2, lost_requests: 0.0, lost_replies: 0.0, lost_pushes: 0.0 }
     }
 
-    fn is_fine(&self) -> bool {
+    fn is_perfect(&self) -> bool {
         *self.delay.end() <= 5 && self.lost_requests + self.lost_replies + self.lost_pushes <= f64::EPSILON
     }
 }
 
 /// How Redis, or the way to it, is away.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Away {
+pub enum StoreFault {
     /// Connections are closed and refused.
     Refusing,
     /// Nothing is answered; it is found out by a sign of life that does not come.
-    Silent,
+    Unresponsive,
     /// It is there, and refuses writes: it is full, or a replica.
     ReadOnly,
 }
 
 /// Sees every write that was done, in the step that does it.
-pub trait Watch: Send + Sync {
+pub trait WriteObserver: Send + Sync {
     /// This instance's write was done.
-    fn written(&self, by: usize, key: &ModelKey, write: &Write);
+    fn on_write(&self, by: usize, key: &ModelKey, write: &Write);
 }
 
 /// The one Redis of a fleet.
 pub struct Server {
     store: MemoryStore,
     clock: VirtualClock,
-    dice: Arc<Dice>,
-    watch: Option<Arc<dyn Watch>>,
+    rng: Arc<SeededRng>,
+    observer: Option<Arc<dyn WriteObserver>>,
     state: Mutex<ServerState>,
 }
 
 struct ServerState {
-    weather: Weather,
-    away: Option<Away>,
-    costs: Costs,
+    conditions: NetworkConditions,
+    fault: Option<StoreFault>,
+    costs: TrafficCounters,
     /// Of the living instances.
-    lines: Vec<Weak<Line>>,
+    connections: Vec<Weak<InstanceConnection>>,
     /// Since when messages have met with nothing that could keep an instance from knowing.
-    fine_since: Instant,
+    stable_since: Instant,
 }
 
 /// What a lost message, or one that was late, may cost: the store is found away, tried again and told all. A full read
 /// without an answer is given up after 5 s, and tried again.
-const HEALING: Duration = Duration::from_millis(5_500);
+const RECOVERY_BOUND: Duration = Duration::from_millis(5_500);
 
 /// What a missed push may cost: one slow read and a little.
-const SLOW_HEALING: Duration = Duration::from_secs(20);
+const SLOW_RECOVERY_BOUND: Duration = Duration::from_secs(20);
 
 impl Server {
     /// An empty Redis, by this clock.
     #[must_use]
-    pub fn start(clock: &VirtualClock, dice: &Dice, watch: Option<Arc<dyn Watch>>) -> Arc<Self> {
+    pub fn start(
+        clock: &VirtualClock,
+        rng: &SeededRng,
+        observer: Option<Arc<dyn WriteObserver>>,
+    ) -> Arc<Self> {
         let server = Arc::new(Self {
             store: MemoryStore::with_clock(Arc::new(clock.clone())),
             clock: clock.clone(),
-            dice: dice.fork(),
-            watch,
+            rng: rng.fork(),
+            observer,
             state: Mutex::new(ServerState {
-                weather: Weather::fine(),
-                away: None,
-                costs: Costs::default(),
-                lines: Vec::new(),
-                fine_since: Instant::now(),
+                conditions: NetworkConditions::perfect(),
+                fault: None,
+                costs: TrafficCounters::default(),
+                connections: Vec::new(),
+                stable_since: Instant::now(),
             }),
         });
         tokio::spawn(Arc::clone(&server).push_all(server.store.changes()));
@@ -114,12 +118,12 @@ impl Server {
 
     /// A new instance's connection.
     #[must_use]
-    pub fn connect(self: &Arc<Self>, number: usize) -> Arc<Line> {
-        let line = Arc::new(Line::new(number, Arc::clone(self)));
-        self.state().lines.push(Arc::downgrade(&line));
-        match self.state().away {
-            Some(Away::Refusing | Away::Silent) => line.lose(Away::Refusing),
-            _ => line.read_again(),
+    pub fn connect(self: &Arc<Self>, number: usize) -> Arc<InstanceConnection> {
+        let line = Arc::new(InstanceConnection::new(number, Arc::clone(self)));
+        self.state().connections.push(Arc::downgrade(&line));
+        match self.state().fault {
+            Some(StoreFault::Refusing | StoreFault::Unresponsive) => line.inject_fault(StoreFault::Refusing),
+            _ => line.request_full_read(),
         }
         line
     }
@@ -131,25 +135,25 @@ impl Server {
     }
 
     /// Changes what messages meet with.
-    pub fn set_weather(&self, weather: Weather) {
+    pub fn set_conditions(&self, weather: NetworkConditions) {
         let mut state = self.state();
-        state.weather = weather;
-        state.fine_since = Instant::now() + HEALING;
+        state.conditions = weather;
+        state.stable_since = Instant::now() + RECOVERY_BOUND;
     }
 
     /// Goes away for all, or comes back (`None`).
-    pub fn set_away(&self, away: Option<Away>) {
+    pub fn set_fault(&self, away: Option<StoreFault>) {
         let lines = {
             let mut state = self.state();
-            state.fine_since = Instant::now() + HEALING;
-            state.away = away;
-            state.lines.clone()
+            state.stable_since = Instant::now() + RECOVERY_BOUND;
+            state.fault = away;
+            state.connections.clone()
         };
         for line in lines.iter().filter_map(Weak::upgrade) {
             match away {
-                Some(Away::ReadOnly) => {}
-                Some(how) => line.lose(how),
-                None => line.restore(),
+                Some(StoreFault::ReadOnly) => {}
+                Some(how) => line.inject_fault(how),
+                None => line.reconnect(),
             }
         }
     }
@@ -157,22 +161,22 @@ impl Server {
     /// Whether the store answers, and writes.
     #[must_use]
     pub fn is_up(&self) -> bool {
-        self.state().away.is_none()
+        self.state().fault.is_none()
     }
 
     /// Since when messages have met with nothing that could keep an instance from knowing.
     #[must_use]
-    pub fn fine_since(&self) -> Instant {
+    pub fn stable_since(&self) -> Instant {
         let state = self.state();
-        if state.away.is_some() || !state.weather.is_fine() {
-            return Instant::now() + HEALING;
+        if state.fault.is_some() || !state.conditions.is_perfect() {
+            return Instant::now() + RECOVERY_BOUND;
         }
-        state.fine_since
+        state.stable_since
     }
 
     /// What it has cost so far.
     #[must_use]
-    pub fn costs(&self) -> Costs {
+    pub fn costs(&self) -> TrafficCounters {
         self.state().costs
     }
 
@@ -183,25 +187,25 @@ impl Server {
     async fn push_all(self: Arc<Self>, changes: Changes) {
         loop {
             let change = changes.next().await;
-            self.push(&change);
+            self.publish(&change);
         }
     }
 
     /// Sends word of a change on all lines. Those that arrive in the same millisecond are sent together.
-    fn push(&self, change: &Change) {
-        let mut arrivals: Vec<(u64, Vec<Arc<Line>>)> = Vec::new();
+    fn publish(&self, change: &ChangeNotification) {
+        let mut arrivals: Vec<(u64, Vec<Arc<InstanceConnection>>)> = Vec::new();
         {
             let mut state = self.state();
-            let ServerState { weather, lines, costs, .. } = &mut *state;
+            let ServerState { conditions: weather, connections: lines, costs, .. } = &mut *state;
             for line in lines.iter().filter_map(Weak::upgrade) {
-                if let Change::Key(key) = change {
-                    costs.push(key.as_str());
+                if let ChangeNotification::Key(key) = change {
+                    costs.count_push(key.as_str());
                 }
-                if self.dice.happens(weather.lost_pushes) {
-                    line.distrust(SLOW_HEALING);
+                if self.rng.chance(weather.lost_pushes) {
+                    line.mark_unstable(SLOW_RECOVERY_BOUND);
                     continue;
                 }
-                let delay = self.dice.number(weather.delay.clone());
+                let delay = self.rng.number(weather.delay.clone());
                 match arrivals.iter_mut().find(|(at, _)| *at == delay) {
                     Some((_, lines)) => lines.push(line),
                     None => arrivals.push((delay, vec![line])),
@@ -212,7 +216,7 @@ impl Server {
             let change = change.clone();
             tokio::spawn(async move {
                 sleep(Duration::from_millis(delay)).await;
-                lines.iter().for_each(|line| line.hear(change.clone()));
+                lines.iter().for_each(|line| line.deliver_push(change.clone()));
             });
         }
     }
@@ -226,6 +230,6 @@ impl fmt::Debug for Server {
 
 /// The text under a key, as it stands in the store.
 #[must_use]
-pub fn stored(server: &Server, key: &ModelKey) -> Value {
+pub fn stored_value(server: &Server, key: &ModelKey) -> Value {
     server.store.get(key).map_or(Value::Absent, Value::Text)
 }

@@ -17,14 +17,14 @@ pub struct Trace(Arc<Inner>);
 struct Inner {
     began: Instant,
     /// Nothing is told: for runs that only measure.
-    is_mute: bool,
-    told: Mutex<Told>,
+    is_muted: bool,
+    state: Mutex<TraceState>,
 }
 
 #[derive(Debug, Default)]
-struct Told {
+struct TraceState {
     hash: DefaultHasher,
-    keep: usize,
+    max_lines: usize,
     lines: VecDeque<String>,
     violations: Vec<String>,
 }
@@ -33,52 +33,52 @@ impl Trace {
     /// Begins a story of which the last so many lines are kept. `None`: none is told, only violations.
     #[must_use]
     pub fn begin(keep: Option<usize>) -> Self {
-        let told = Told { keep: keep.unwrap_or(0), ..Told::default() };
-        Self(Arc::new(Inner { began: Instant::now(), is_mute: keep.is_none(), told: Mutex::new(told) }))
+        let state = TraceState { max_lines: keep.unwrap_or(0), ..TraceState::default() };
+        Self(Arc::new(Inner { began: Instant::now(), is_muted: keep.is_none(), state: Mutex::new(state) }))
     }
 
     /// Tells of one step.
-    pub fn tell(&self, step: fmt::Arguments<'_>) {
-        if self.0.is_mute {
+    pub fn log(&self, step: fmt::Arguments<'_>) {
+        if self.0.is_muted {
             return;
         }
         let line = format!("{:>9.3} {step}", self.0.began.elapsed().as_secs_f64());
-        let mut told = self.told();
-        line.hash(&mut told.hash);
-        if told.keep > 0 {
-            if told.lines.len() == told.keep {
-                told.lines.pop_front();
+        let mut state = self.state();
+        line.hash(&mut state.hash);
+        if state.max_lines > 0 {
+            if state.lines.len() == state.max_lines {
+                state.lines.pop_front();
             }
-            told.lines.push_back(line);
+            state.lines.push_back(line);
         }
     }
 
     /// Tells that a rule was broken.
-    pub fn violation(&self, rule: &str, what: fmt::Arguments<'_>) {
-        self.tell(format_args!("!! {rule}: {what}"));
+    pub fn log_violation(&self, rule: &str, what: fmt::Arguments<'_>) {
+        self.log(format_args!("!! {rule}: {what}"));
         let line = format!("{:.3} s: {rule}: {what}", self.0.began.elapsed().as_secs_f64());
-        self.told().violations.push(line);
+        self.state().violations.push(line);
     }
 
     /// The same story has the same hash.
     #[must_use]
     pub fn hash(&self) -> u64 {
-        self.told().hash.finish()
+        self.state().hash.finish()
     }
 
     /// What was kept of the story.
     #[must_use]
     pub fn lines(&self) -> Vec<String> {
-        self.told().lines.iter().cloned().collect()
+        self.state().lines.iter().cloned().collect()
     }
 
     /// The rules that were broken.
     #[must_use]
     pub fn violations(&self) -> Vec<String> {
-        self.told().violations.clone()
+        self.state().violations.clone()
     }
 
-    fn told(&self) -> MutexGuard<'_, Told> {
-        self.0.told.lock().unwrap_or_else(PoisonError::into_inner)
+    fn state(&self) -> MutexGuard<'_, TraceState> {
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

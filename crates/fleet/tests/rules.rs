@@ -7,33 +7,33 @@ use std::{sync::Arc, time::Duration};
 use breaker::{Failure, InstanceId, ModelKey, Policy};
 use circuits::{Circuits, Policies, Settings, Store};
 use fleet::{
-    dice::{Dice, VirtualClock},
+    dice::{SeededRng, VirtualClock},
     in_virtual_time,
-    network::{Server, Weather},
+    network::{NetworkConditions, Server},
 };
 use futures_util::future::join_all;
 use tokio::time::{Instant, sleep};
 
-struct Few {
+struct Fixture {
     server: Arc<Server>,
     clock: VirtualClock,
-    dice: Dice,
+    rng: SeededRng,
     key: ModelKey,
     policy: Policy,
 }
 
-impl Few {
+impl Fixture {
     fn new(seed: u64, policy: Policy) -> Self {
-        let (clock, dice) = (VirtualClock::start(), Dice::of_seed(seed));
+        let (clock, dice) = (VirtualClock::start(), SeededRng::from_seed(seed));
         let server = Server::start(&clock, &dice, None);
-        Self { server, clock, dice, key: "sim:model".parse().unwrap(), policy }
+        Self { server, clock, rng: dice, key: "sim:model".parse().unwrap(), policy }
     }
 
     async fn instance(&self, number: usize) -> Circuits {
         let settings = Settings {
             policies: Policies { default: self.policy.clone(), ..Policies::default() },
             clock: Arc::new(self.clock.clone()),
-            chance: self.dice.fork(),
+            rng: self.rng.fork(),
             ..Settings::new(InstanceId::new(&format!("i{number}")))
         };
         let store: Arc<dyn Store> = self.server.connect(number) as _;
@@ -58,12 +58,12 @@ fn no_failure_is_lost() {
             ..Policy::default()
         };
         in_virtual_time(async {
-            let few = Few::new(seed, policy);
-            few.server.set_weather(Weather { delay: 0..=15, ..Weather::fine() });
+            let few = Fixture::new(seed, policy);
+            few.server.set_conditions(NetworkConditions { delay: 0..=15, ..NetworkConditions::perfect() });
             let fleet = join_all((0..instances).map(|number| few.instance(number))).await;
             let calls = fleet.iter().map(|circuits| async {
                 for _ in 0..failures {
-                    sleep(few.dice.millis(0..=300)).await;
+                    sleep(few.rng.millis(0..=300)).await;
                     few.fail(circuits).await;
                 }
             });
@@ -83,10 +83,14 @@ fn no_failure_is_lost() {
 /// B5: what an instance has counted is told before it ends, also where others count so busily that it would be put off.
 #[test]
 fn a_flush_waits_for_no_turn() {
-    let policy =
-        Policy { failure_threshold: 10_000, burst_threshold: 10_000, failure_rate: None, ..Policy::default() };
+    let policy = Policy {
+        failure_threshold: 10_000,
+        burst_threshold: 10_000,
+        failure_rate: None,
+        ..Policy::default()
+    };
     in_virtual_time(async {
-        let few = Few::new(4, policy);
+        let few = Fixture::new(4, policy);
         let (ends, busy) = (few.instance(0).await, few.instance(1).await);
         let counts = async {
             for _ in 0..200 {
@@ -113,7 +117,7 @@ fn a_flush_waits_for_no_turn() {
 #[test]
 fn one_patience_for_a_call() {
     in_virtual_time(async {
-        let few = Few::new(1, Policy { open_duration: Duration::from_secs(1), ..Policy::open_swe() });
+        let few = Fixture::new(1, Policy { open_duration: Duration::from_secs(1), ..Policy::open_swe() });
         let first = few.instance(0).await;
         few.fail(&first).await;
         few.fail(&first).await;
@@ -122,7 +126,11 @@ fn one_patience_for_a_call() {
         few.server.store().set(&few.key, None);
         sleep(Duration::from_millis(50)).await;
         let open = r#"{"state":"OPEN","failureCount":2,"openedAt":1800000000000}"#;
-        few.server.set_weather(Weather { delay: 30..=30, lost_pushes: 1.0, ..Weather::fine() });
+        few.server.set_conditions(NetworkConditions {
+            delay: 30..=30,
+            lost_pushes: 1.0,
+            ..NetworkConditions::perfect()
+        });
         few.server.store().set(&few.key, Some(open));
         sleep(Duration::from_secs(200)).await;
         let third = few.instance(2).await;
@@ -139,15 +147,15 @@ fn one_patience_for_a_call() {
 #[test]
 fn what_nobody_calls_is_let_go() {
     in_virtual_time(async {
-        let few = Few::new(1, Policy::default());
+        let few = Fixture::new(1, Policy::default());
         let circuits = few.instance(0).await;
         for number in 0..100 {
             let key: ModelKey = format!("sim:typing-error-{number}").parse().unwrap();
-            circuits.admit(&key).await.unwrap().no_such_model();
+            circuits.admit(&key).await.unwrap().unknown_model();
         }
         circuits.admit(&few.key).await.unwrap().succeeded();
         sleep(Duration::from_secs(60)).await;
-        assert_eq!(circuits.held(), 1);
+        assert_eq!(circuits.circuit_count(), 1);
     })
     .unwrap();
 }

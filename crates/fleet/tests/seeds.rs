@@ -4,10 +4,10 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use fleet::chaos::{Outcome, Plan, run};
+use fleet::chaos::{ChaosConfig, ChaosReport, run};
 
 /// What is run each time. `cargo run --release -p fleet -- chaos --seeds 100000` runs as many as one likes.
-const SEEDS: u64 = 1_500;
+const SEED_COUNT: u64 = 1_500;
 
 #[test]
 fn no_rule_is_broken() {
@@ -21,15 +21,15 @@ fn no_rule_is_broken() {
 }
 
 /// Once broke a rule, each in its own way.
-const FOUND: [u64; 12] = [
+const REGRESSION_SEEDS: [u64; 12] = [
     204_359, 216_315, 221_514, 204_397, 220_293, 224_759, 211_071, 227_604, 240_673, 206_168, 104_609,
     236_945,
 ];
 
 #[test]
 fn what_broke_a_rule_once_does_so_no_more() {
-    for seed in FOUND {
-        let Outcome { violations, .. } = run(&Plan::small(seed)).unwrap();
+    for seed in REGRESSION_SEEDS {
+        let ChaosReport { violations, .. } = run(&ChaosConfig::small(seed)).unwrap();
         assert!(violations.is_empty(), "seed {seed}: {}", violations.join("\n  "));
     }
 }
@@ -38,10 +38,10 @@ fn run_from(next: &AtomicU64) -> Vec<String> {
     let mut broken = Vec::new();
     loop {
         let seed = next.fetch_add(1, Ordering::Relaxed);
-        if seed >= SEEDS {
+        if seed >= SEED_COUNT {
             return broken;
         }
-        let Outcome { violations, calls, .. } = run(&Plan::small(seed)).unwrap();
+        let ChaosReport { violations, calls, .. } = run(&ChaosConfig::small(seed)).unwrap();
         assert!(calls > 0, "seed {seed} made no calls");
         if !violations.is_empty() {
             broken.push(format!(
@@ -55,15 +55,15 @@ fn run_from(next: &AtomicU64) -> Vec<String> {
 #[test]
 fn a_seed_tells_the_same_story_again() {
     for seed in 0..20 {
-        let first = run(&Plan::small(seed)).unwrap();
-        let second = run(&Plan::small(seed)).unwrap();
+        let first = run(&ChaosConfig::small(seed)).unwrap();
+        let second = run(&ChaosConfig::small(seed)).unwrap();
         assert_eq!(
-            (first.hash, first.costs, first.calls),
-            (second.hash, second.costs, second.calls),
+            (first.trace_hash, first.costs, first.calls),
+            (second.trace_hash, second.costs, second.calls),
             "seed {seed}"
         );
     }
     let hashes: std::collections::BTreeSet<u64> =
-        (0..20).map(|seed| run(&Plan::small(seed)).unwrap().hash).collect();
+        (0..20).map(|seed| run(&ChaosConfig::small(seed)).unwrap().trace_hash).collect();
     assert_eq!(hashes.len(), 20, "other seeds tell other stories");
 }

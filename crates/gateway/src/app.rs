@@ -18,9 +18,9 @@ use crate::{
     error::{Error, dialect_of},
     events,
     feed::Feed,
-    gate::{Caller, gate},
+    gate::{Caller, authenticate},
     health, inspect,
-    lent::Lent,
+    lent::PermitRegistry,
     metrics::{self, Metrics},
     models, openapi, operate, permits,
     stop::Lifecycle,
@@ -31,11 +31,11 @@ pub(crate) struct App {
     pub(crate) manager: Arc<ModelManager>,
     pub(crate) keys: Keys,
     /// The largest request body that is taken, in bytes.
-    pub(crate) max_body: usize,
+    pub(crate) max_body_bytes: usize,
     pub(crate) lifecycle: Arc<Lifecycle>,
     pub(crate) metrics: Metrics,
     pub(crate) feed: Arc<Feed>,
-    pub(crate) lent: Arc<Lent>,
+    pub(crate) permit_registry: Arc<PermitRegistry>,
 }
 
 /// The table of paths.
@@ -44,38 +44,39 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route(Endpoint::ChatCompletions.path(), post(calls::chat_completions))
         .route(Endpoint::Messages.path(), post(calls::messages))
         .route("/v1/models", get(models::list))
-        .route("/v1/models/{*name}", get(models::one))
-        .route("/livez", get(health::alive))
-        .route("/health/liveliness", get(health::alive))
-        .route("/readyz", get(health::ready))
-        .route("/health/readiness", get(health::ready))
-        .route("/health", get(health::report))
+        .route("/v1/models/{*name}", get(models::show))
+        .route("/livez", get(health::livez))
+        .route("/health/liveliness", get(health::livez))
+        .route("/readyz", get(health::readyz))
+        .route("/health/readiness", get(health::readyz))
+        .route("/health", get(health::health))
         .route("/metrics", get(metrics::scrape))
-        .route("/circuits", get(inspect::all))
-        .route("/circuits/events", get(events::listen))
-        .route("/circuits/{key}", get(inspect::one))
+        .route("/circuits", get(inspect::list))
+        .route("/circuits/events", get(events::subscribe))
+        .route("/circuits/{key}", get(inspect::show))
         .route("/circuits/{key}/history", get(inspect::history))
         .route("/circuits/{key}/open", post(operate::open))
         .route("/circuits/{key}/close", post(operate::close))
         .route("/circuits/{key}/reset", post(operate::reset))
-        .route("/circuits/{key}/permits", post(permits::ask))
-        .route("/circuits/{key}/permits/{permit}", post(permits::tell))
-        .route("/openapi.json", get(openapi::describe))
-        .merge(dashboard::paths())
-        .fallback(unknown_path)
-        .method_not_allowed_fallback(wrong_method)
-        .layer(middleware::from_fn_with_state(Arc::clone(&app), gate))
+        .route("/circuits/{key}/permits", post(permits::acquire))
+        .route("/circuits/{key}/permits/{permit}", post(permits::report_outcome))
+        .route("/openapi.json", get(openapi::document))
+        .merge(dashboard::routes())
+        .fallback(not_found)
+        .method_not_allowed_fallback(method_not_allowed)
+        .layer(middleware::from_fn_with_state(Arc::clone(&app), authenticate))
         .with_state(app)
 }
 
-async fn unknown_path(Extension(caller): Extension<Caller>, request: Request) -> Response {
+async fn not_found(Extension(caller): Extension<Caller>, request: Request) -> Response {
     let message = format!("there is no {} here", request.uri().path());
     let dialect = dialect_of(request.uri().path(), request.headers());
-    Error::new(StatusCode::NOT_FOUND, "not_found", message).respond(dialect, &caller.id)
+    Error::new(StatusCode::NOT_FOUND, "not_found", message).respond(dialect, &caller.request_id)
 }
 
-async fn wrong_method(Extension(caller): Extension<Caller>, request: Request) -> Response {
+async fn method_not_allowed(Extension(caller): Extension<Caller>, request: Request) -> Response {
     let message = format!("{} does not take {}", request.uri().path(), request.method());
     let dialect = dialect_of(request.uri().path(), request.headers());
-    Error::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", message).respond(dialect, &caller.id)
+    Error::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", message)
+        .respond(dialect, &caller.request_id)
 }

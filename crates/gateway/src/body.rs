@@ -15,80 +15,80 @@ use tokio::time::timeout;
 
 use crate::{
     app::App,
-    error::{Error, Plain},
+    error::{ApiError, Error},
     stop::Lifecycle,
 };
 
 /// The largest body that says something about a circuit, in bytes.
-const LARGEST_WORD: usize = 16 * 1024;
+const MAX_JSON_BODY_BYTES: usize = 16 * 1024;
 
 /// A body of which nothing comes for so long is given up: it holds a connection and what has come of it.
-const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+const BODY_IDLE_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A body must be whole in so long, however steadily it drips: the largest then needs a line of 1 Mbit/s.
-const LONGEST: Duration = Duration::from_secs(300);
+const BODY_READ_TIMEOUT: Duration = Duration::from_secs(300);
 
 /// Reads all of it, up to so many bytes, while callers are waited for.
-pub(crate) async fn read(body: Body, most: usize, lifecycle: &Arc<Lifecycle>) -> Result<Bytes, Error> {
+pub(crate) async fn read(body: Body, max_bytes: usize, lifecycle: &Arc<Lifecycle>) -> Result<Bytes, Error> {
     tokio::select! {
         biased;
-        read = timeout(LONGEST, collect(body, most)) => read.unwrap_or_else(|_| {
-            let seconds = LONGEST.as_secs();
-            Err(late(format!("the request body was not whole after {seconds} s: send the request again over a faster line, or a smaller one")))
+        read = timeout(BODY_READ_TIMEOUT, collect(body, max_bytes)) => read.unwrap_or_else(|_| {
+            let seconds = BODY_READ_TIMEOUT.as_secs();
+            Err(request_timeout(format!("the request body was not whole after {seconds} s: send the request again over a faster line, or a smaller one")))
         }),
-        () = Arc::clone(lifecycle).impatient() => Err(Error::stopping(
+        () = Arc::clone(lifecycle).body_grace_elapsed() => Err(Error::shutting_down(
             "the gateway is stopping and could not wait for the rest of the request: send the request again",
         )),
     }
 }
 
-async fn collect(body: Body, most: usize) -> Result<Bytes, Error> {
-    let mut body = pin!(Limited::new(body, most));
-    let mut pieces: Vec<Bytes> = Vec::new();
+async fn collect(body: Body, max_bytes: usize) -> Result<Bytes, Error> {
+    let mut body = pin!(Limited::new(body, max_bytes));
+    let mut chunks: Vec<Bytes> = Vec::new();
     loop {
-        let Ok(next) = timeout(LONGEST_PAUSE, body.frame()).await else {
-            let seconds = LONGEST_PAUSE.as_secs();
-            return Err(late(format!(
+        let Ok(next) = timeout(BODY_IDLE_TIMEOUT, body.frame()).await else {
+            let seconds = BODY_IDLE_TIMEOUT.as_secs();
+            return Err(request_timeout(format!(
                 "nothing more of the request body came for {seconds} s: send the request again, \
                  with as many bytes as its content-length says"
             )));
         };
         match next {
-            Some(Ok(frame)) => pieces.extend(frame.into_data().ok()),
+            Some(Ok(frame)) => chunks.extend(frame.into_data().ok()),
             Some(Err(error)) if error.is::<LengthLimitError>() => {
-                let message = format!("the request body is larger than {most} bytes");
+                let message = format!("the request body is larger than {max_bytes} bytes");
                 return Err(Error::new(StatusCode::PAYLOAD_TOO_LARGE, "request_too_large", message));
             }
             Some(Err(_)) => {
-                return Err(Error::invalid("the request body broke off before its end".to_owned()));
+                return Err(Error::invalid_request("the request body broke off before its end".to_owned()));
             }
             None => break,
         }
     }
-    Ok(match pieces.as_mut_slice() {
+    Ok(match chunks.as_mut_slice() {
         [only] => std::mem::take(only),
         pieces => pieces.concat().into(),
     })
 }
 
 /// The caller took too long. What it still sends is not read, so the connection ends.
-fn late(message: String) -> Error {
-    Error::new(StatusCode::REQUEST_TIMEOUT, "request_timeout", message).closing()
+fn request_timeout(message: String) -> Error {
+    Error::new(StatusCode::REQUEST_TIMEOUT, "request_timeout", message).with_connection_close()
 }
 
 /// A small JSON object. No body at all is an empty one.
-pub(crate) struct Word<T>(pub(crate) T);
+pub(crate) struct JsonBody<T>(pub(crate) T);
 
-impl<T: DeserializeOwned> FromRequest<Arc<App>> for Word<T> {
-    type Rejection = Plain;
+impl<T: DeserializeOwned> FromRequest<Arc<App>> for JsonBody<T> {
+    type Rejection = ApiError;
 
-    async fn from_request(request: Request, app: &Arc<App>) -> Result<Self, Plain> {
-        let body = read(request.into_body(), LARGEST_WORD, &app.lifecycle).await?;
+    async fn from_request(request: Request, app: &Arc<App>) -> Result<Self, ApiError> {
+        let body = read(request.into_body(), MAX_JSON_BODY_BYTES, &app.lifecycle).await?;
         let body = if body.is_empty() { Bytes::from_static(b"{}") } else { body };
-        let wrong = |error: serde_json::Error| Error::invalid(format!("the request body: {error}"));
+        let invalid = |error: serde_json::Error| Error::invalid_request(format!("the request body: {error}"));
         // By way of an object, since a struct would be read out of an array, too.
-        let object: Map<String, Value> = serde_json::from_slice(&body).map_err(wrong)?;
-        Ok(Self(serde_json::from_value(Value::Object(object)).map_err(wrong)?))
+        let object: Map<String, Value> = serde_json::from_slice(&body).map_err(invalid)?;
+        Ok(Self(serde_json::from_value(Value::Object(object)).map_err(invalid)?))
     }
 }
 
@@ -101,7 +101,7 @@ mod tests {
     use tokio::time::{Instant, sleep};
 
     use super::*;
-    use crate::stop::Stage;
+    use crate::stop::Phase;
 
     async fn read_pieces(
         distance: Duration,
@@ -135,17 +135,17 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_body_has_its_time_and_no_more() {
         let second = Duration::from_secs(1);
-        let almost = LONGEST_PAUSE - second;
+        let almost = BODY_IDLE_TIMEOUT - second;
         assert_eq!(
             read_pieces(almost, ["a", "b", "c"].into_iter()).await,
             (200, "abc".to_owned(), almost * 3)
         );
         assert_eq!(read_pieces(second, iter::empty()).await, (200, String::new(), Duration::ZERO));
 
-        let (status, text, after) = read_pieces(LONGEST_PAUSE + second, ["a", "b"].into_iter()).await;
-        assert_eq!((status, after), (408, LONGEST_PAUSE), "{text}");
+        let (status, text, after) = read_pieces(BODY_IDLE_TIMEOUT + second, ["a", "b"].into_iter()).await;
+        assert_eq!((status, after), (408, BODY_IDLE_TIMEOUT), "{text}");
         let (status, text, after) = read_pieces(almost, iter::repeat("a")).await;
-        assert_eq!((status, after), (408, LONGEST), "{text}");
+        assert_eq!((status, after), (408, BODY_READ_TIMEOUT), "{text}");
         let (status, text, _) = read_pieces(Duration::ZERO, iter::repeat("a")).await;
         assert_eq!(status, 413, "{text}");
     }
@@ -155,7 +155,7 @@ mod tests {
         let second = Duration::from_secs(1);
         for (pieces, expected) in [(vec!["a"], (200, second)), (vec!["a", "b", "c"], (503, second * 2))] {
             let lifecycle = Lifecycle::new();
-            lifecycle.enter(Stage::Stopping);
+            lifecycle.enter(Phase::Draining);
             let (status, text, after) = read_pieces_from(&lifecycle, second, pieces.into_iter()).await;
             assert_eq!((status, after), expected, "{text}");
         }

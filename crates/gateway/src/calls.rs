@@ -8,7 +8,7 @@ use axum::{
 };
 use dialects::Endpoint;
 use http::{HeaderMap, StatusCode};
-use manager::{Call, Drill};
+use manager::{Call, FaultInjection};
 
 use crate::{
     app::App,
@@ -17,8 +17,8 @@ use crate::{
     gate::Caller,
     headers,
     keys::Role,
-    reply::{respond, respond_held},
-    stop::BROKEN_OFF,
+    reply::{respond, respond_buffered},
+    stop::ABORTED_MESSAGE,
 };
 
 /// OpenAI's.
@@ -27,7 +27,7 @@ pub(crate) async fn chat_completions(
     Extension(caller): Extension<Caller>,
     request: Request,
 ) -> Response {
-    answer(&app, Endpoint::ChatCompletions, &caller, request).await
+    handle(&app, Endpoint::ChatCompletions, &caller, request).await
 }
 
 /// Anthropic's.
@@ -36,60 +36,70 @@ pub(crate) async fn messages(
     Extension(caller): Extension<Caller>,
     request: Request,
 ) -> Response {
-    answer(&app, Endpoint::Messages, &caller, request).await
+    handle(&app, Endpoint::Messages, &caller, request).await
 }
 
-async fn answer(app: &App, endpoint: Endpoint, caller: &Caller, request: Request) -> Response {
+async fn handle(app: &App, endpoint: Endpoint, caller: &Caller, request: Request) -> Response {
     let dialect = endpoint.dialect();
-    let Some(running) = app.lifecycle.begin_call() else {
-        return Error::stopping("the gateway is stopping and takes no new calls: send the request again")
-            .respond(dialect, &caller.id);
+    let Some(in_flight) = app.lifecycle.try_start_call() else {
+        return Error::shutting_down(
+            "the gateway is stopping and takes no new calls: send the request again",
+        )
+        .respond(dialect, &caller.request_id);
     };
-    let reply = async {
-        let call = read(app, endpoint, caller, request).await?;
+    let result = async {
+        let call = read_call(app, endpoint, caller, request).await?;
         app.manager.call(call).await.map_err(Error::from)
     };
-    let reply = tokio::select! {
+    let result = tokio::select! {
         biased;
-        reply = reply => reply,
-        () = Arc::clone(&app.lifecycle).over() => Err(Error::stopping(BROKEN_OFF)),
+        reply = result => reply,
+        () = Arc::clone(&app.lifecycle).abort_started() => Err(Error::shutting_down(ABORTED_MESSAGE)),
     };
-    match reply {
-        Ok(manager::Response::Answered(reply)) => respond(dialect, reply, &caller.id, running),
-        Ok(manager::Response::Held(events)) => respond_held(dialect, events, &caller.id, running),
-        Err(error) => error.respond(dialect, &caller.id),
+    match result {
+        Ok(manager::Response::Reply(reply)) => respond(dialect, reply, &caller.request_id, in_flight),
+        Ok(manager::Response::Buffered(events)) => {
+            respond_buffered(dialect, events, &caller.request_id, in_flight)
+        }
+        Err(error) => error.respond(dialect, &caller.request_id),
     }
 }
 
-async fn read(app: &App, endpoint: Endpoint, caller: &Caller, request: Request) -> Result<Call, Error> {
+async fn read_call(app: &App, endpoint: Endpoint, caller: &Caller, request: Request) -> Result<Call, Error> {
     let (parts, body) = request.into_parts();
-    let fallback = fallback(&parts.headers)?;
-    let drill = drill(&parts.headers, caller.role)?;
-    let body = body::read(body, app.max_body, &app.lifecycle).await?;
-    let request =
-        dialects::Request::parse(endpoint, body).map_err(|error| Error::invalid(error.to_string()))?;
-    let id = caller.id.to_str().unwrap_or_default().to_owned();
-    Ok(Call { id, request, headers: parts.headers, fallback, drill })
+    let fallback_allowed = fallback_allowed(&parts.headers)?;
+    let fault_injection = fault_injection(&parts.headers, caller.role)?;
+    let body = body::read(body, app.max_body_bytes, &app.lifecycle).await?;
+    let request = dialects::Request::parse(endpoint, body)
+        .map_err(|error| Error::invalid_request(error.to_string()))?;
+    let id = caller.request_id.to_str().unwrap_or_default().to_owned();
+    Ok(Call {
+        id,
+        request,
+        headers: parts.headers,
+        fallback: fallback_allowed,
+        injected_fault: fault_injection,
+    })
 }
 
 /// `x-switchboard-fallback`: on unless `off`.
-fn fallback(headers: &HeaderMap) -> Result<bool, Error> {
+fn fallback_allowed(headers: &HeaderMap) -> Result<bool, Error> {
     match headers.get(headers::FALLBACK).map(|value| value.as_bytes().to_ascii_lowercase()).as_deref() {
         None | Some(b"on") => Ok(true),
         Some(b"off") => Ok(false),
-        Some(_) => Err(Error::invalid(format!("the header {} takes on or off", headers::FALLBACK))),
+        Some(_) => Err(Error::invalid_request(format!("the header {} takes on or off", headers::FALLBACK))),
     }
 }
 
 /// `x-switchboard-fault`: an administrator's drill.
-fn drill(headers: &HeaderMap, role: Role) -> Result<Option<Drill>, Error> {
+fn fault_injection(headers: &HeaderMap, role: Role) -> Result<Option<FaultInjection>, Error> {
     let Some(value) = headers.get(headers::FAULT) else { return Ok(None) };
     if role < Role::Admin {
         let message = format!("the header {} needs an admin key", headers::FAULT);
         return Err(Error::new(StatusCode::FORBIDDEN, "admin_key_required", message));
     }
-    let drill = value.to_str().unwrap_or_default().parse();
-    drill.map(Some).map_err(|error: manager::DrillError| {
-        Error::invalid(format!("the header {}: {error}", headers::FAULT))
+    let parsed = value.to_str().unwrap_or_default().parse();
+    parsed.map(Some).map_err(|error: manager::FaultInjectionError| {
+        Error::invalid_request(format!("the header {}: {error}", headers::FAULT))
     })
 }

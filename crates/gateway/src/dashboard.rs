@@ -19,7 +19,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 /// Where the page is.
 const PATH: &str = "/dashboard";
 
-const SECURITY: [(HeaderName, &str); 5] = [
+const SECURITY_HEADERS: [(HeaderName, &str); 5] = [
     (
         header::CONTENT_SECURITY_POLICY,
         "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; \
@@ -33,34 +33,34 @@ const SECURITY: [(HeaderName, &str); 5] = [
 ];
 
 /// A file of the page.
-struct File {
+struct Asset {
     path: &'static str,
     media_type: &'static str,
     text: &'static str,
 }
 
-const SCRIPT: &str = "text/javascript; charset=utf-8";
+const JAVASCRIPT: &str = "text/javascript; charset=utf-8";
 
 macro_rules! scripts {
     ($($name:literal),+ $(,)?) => {
-        [$(File {
+        [$(Asset {
             path: concat!("/dashboard/", $name),
-            media_type: SCRIPT,
+            media_type: JAVASCRIPT,
             text: include_str!(concat!("dashboard/", $name)),
         }),+]
     };
 }
 
-static PAGE: File =
-    File { path: PATH, media_type: "text/html; charset=utf-8", text: include_str!("dashboard/index.html") };
+static PAGE: Asset =
+    Asset { path: PATH, media_type: "text/html; charset=utf-8", text: include_str!("dashboard/index.html") };
 
-static STYLE: File = File {
+static STYLE: Asset = Asset {
     path: "/dashboard/style.css",
     media_type: "text/css; charset=utf-8",
     text: include_str!("dashboard/style.css"),
 };
 
-static SCRIPTS: [File; 12] = scripts![
+static SCRIPTS: [Asset; 12] = scripts![
     "api.js",
     "circuits.js",
     "detail.js",
@@ -76,45 +76,45 @@ static SCRIPTS: [File; 12] = scripts![
 ];
 
 /// One tag for all files: they belong together.
-static TAG: LazyLock<HeaderValue> = LazyLock::new(|| {
+static ETAG: LazyLock<HeaderValue> = LazyLock::new(|| {
     let mut hasher = DefaultHasher::new();
-    files().for_each(|file| file.text.hash(&mut hasher));
+    assets().for_each(|file| file.text.hash(&mut hasher));
     let tag = format!("\"{:016x}\"", hasher.finish());
     HeaderValue::from_str(&tag).unwrap_or_else(|_| HeaderValue::from_static("\"0\""))
 });
 
-fn files() -> impl Iterator<Item = &'static File> {
+fn assets() -> impl Iterator<Item = &'static Asset> {
     [&PAGE, &STYLE].into_iter().chain(&SCRIPTS)
 }
 
 /// The page's paths.
-pub(crate) fn paths<S: Clone + Send + Sync + 'static>() -> Router<S> {
+pub(crate) fn routes<S: Clone + Send + Sync + 'static>() -> Router<S> {
     // Relative, so that it also holds behind a proxy that adds a prefix.
     let slash = Router::new().route("/dashboard/", get(async || Redirect::permanent("../dashboard")));
-    files().fold(slash, |router, file| {
-        router.route(file.path, get(async move |headers: HeaderMap| file.answer(&headers)))
+    assets().fold(slash, |router, file| {
+        router.route(file.path, get(async move |headers: HeaderMap| file.respond(&headers)))
     })
 }
 
 /// Whether a path is the page's: a browser that loads it has no key to show yet.
-pub(crate) fn is_path(path: &str) -> bool {
+pub(crate) fn is_dashboard_path(path: &str) -> bool {
     path == PATH || path.strip_prefix(PATH).is_some_and(|rest| rest.starts_with('/'))
 }
 
-impl File {
-    fn answer(&self, asked: &HeaderMap) -> Response {
-        let known = asked
+impl Asset {
+    fn respond(&self, request_headers: &HeaderMap) -> Response {
+        let known = request_headers
             .get_all(header::IF_NONE_MATCH)
             .iter()
-            .any(|tags| tags.to_str().is_ok_and(|tags| tags.split(',').any(|tag| tag.trim() == *TAG)));
+            .any(|tags| tags.to_str().is_ok_and(|tags| tags.split(',').any(|tag| tag.trim() == *ETAG)));
         let mut response = if known {
             StatusCode::NOT_MODIFIED.into_response()
         } else {
             ([(header::CONTENT_TYPE, self.media_type)], self.text).into_response()
         };
         let headers = response.headers_mut();
-        headers.extend(SECURITY.map(|(name, value)| (name, HeaderValue::from_static(value))));
-        headers.insert(header::ETAG, TAG.clone());
+        headers.extend(SECURITY_HEADERS.map(|(name, value)| (name, HeaderValue::from_static(value))));
+        headers.insert(header::ETAG, ETAG.clone());
         response
     }
 }
@@ -141,7 +141,7 @@ mod tests {
             "javascript:",
             "localStorage",
         ];
-        for file in files() {
+        for file in assets() {
             for danger in dangers {
                 assert!(!file.text.contains(danger), "{} has {danger}", file.path);
             }
@@ -154,7 +154,7 @@ mod tests {
         for inline in ["style=", "<style", "onclick", "onload", "onerror", "<script>"] {
             assert!(!PAGE.text.contains(inline), "{inline}");
         }
-        for file in files() {
+        for file in assets() {
             for line in file.text.lines().filter(|line| !line.contains("http://www.w3.org/")) {
                 assert!(!line.contains("http://") && !line.contains("https://"), "{}: {line}", file.path);
             }
@@ -172,11 +172,11 @@ mod tests {
 
     #[test]
     fn a_page_that_has_not_changed_is_not_sent_again() {
-        let mut asked = HeaderMap::new();
-        assert_eq!(PAGE.answer(&asked).status(), StatusCode::OK);
-        asked.insert(header::IF_NONE_MATCH, HeaderValue::from_static("\"other\""));
-        assert_eq!(PAGE.answer(&asked).status(), StatusCode::OK);
-        asked.insert(header::IF_NONE_MATCH, TAG.clone());
-        assert_eq!(PAGE.answer(&asked).status(), StatusCode::NOT_MODIFIED);
+        let mut request_headers = HeaderMap::new();
+        assert_eq!(PAGE.respond(&request_headers).status(), StatusCode::OK);
+        request_headers.insert(header::IF_NONE_MATCH, HeaderValue::from_static("\"other\""));
+        assert_eq!(PAGE.respond(&request_headers).status(), StatusCode::OK);
+        request_headers.insert(header::IF_NONE_MATCH, ETAG.clone());
+        assert_eq!(PAGE.respond(&request_headers).status(), StatusCode::NOT_MODIFIED);
     }
 }

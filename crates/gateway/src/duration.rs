@@ -11,7 +11,7 @@ pub struct DurationText(pub Duration);
 pub enum DurationError {
     /// It is not a whole number and a unit.
     #[error("expected a duration such as \"500ms\", \"5s\", \"10m\" or \"1h\"")]
-    Form,
+    Syntax,
     /// It is longer than [`DurationText::LONGEST`].
     #[error("expected a duration of at most a year (8760h)")]
     TooLong,
@@ -22,7 +22,7 @@ const UNITS: [(&str, u64); 4] = [("ms", 1), ("s", 1_000), ("m", 60_000), ("h", 3
 
 impl DurationText {
     /// The longest that is accepted: a deadline that far away can still be reckoned with.
-    pub const LONGEST: Duration = Duration::from_secs(365 * 24 * 3_600);
+    pub const MAX: Duration = Duration::from_secs(365 * 24 * 3_600);
 }
 
 impl FromStr for DurationText {
@@ -31,13 +31,13 @@ impl FromStr for DurationText {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let digits = text.bytes().take_while(u8::is_ascii_digit).count();
         let (number, unit) = text.split_at(digits);
-        let (_, factor) = UNITS.iter().find(|(name, _)| *name == unit).ok_or(DurationError::Form)?;
+        let (_, factor) = UNITS.iter().find(|(name, _)| *name == unit).ok_or(DurationError::Syntax)?;
         if number.is_empty() {
-            return Err(DurationError::Form);
+            return Err(DurationError::Syntax);
         }
         let millis = number.parse::<u64>().ok().and_then(|number| number.checked_mul(*factor));
         let duration = Duration::from_millis(millis.ok_or(DurationError::TooLong)?);
-        if duration > Self::LONGEST { Err(DurationError::TooLong) } else { Ok(Self(duration)) }
+        if duration > Self::MAX { Err(DurationError::TooLong) } else { Ok(Self(duration)) }
     }
 }
 
@@ -86,7 +86,7 @@ mod tests {
     #[test]
     fn refuses_what_is_none() {
         for text in ["", "5", "s", "5 s", "-5s", "+5s", "1.5s", "5S", "5d", "1m30s", "٥s"] {
-            assert_eq!(text.parse::<DurationText>(), Err(DurationError::Form), "{text:?}");
+            assert_eq!(text.parse::<DurationText>(), Err(DurationError::Syntax), "{text:?}");
         }
         for text in ["8761h", "99999999999999999999s", "18446744073709551615h"] {
             assert_eq!(text.parse::<DurationText>(), Err(DurationError::TooLong), "{text:?}");

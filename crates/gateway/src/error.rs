@@ -10,11 +10,11 @@ use dialects::{Dialect, Endpoint, error::gateway_error};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use manager::CallError;
 
-use crate::{headers, stop::STOPPING};
+use crate::{headers, stop::STOPPING_CODE};
 
 /// Anthropic's SDKs ignore a `retry-after` above this and come back on their own after seconds, OpenAI's at twice
 /// this: a longer one goes with `x-should-retry: false`.
-const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(60);
+const MAX_RETRY_AFTER: Duration = Duration::from_secs(60);
 
 /// An error of the gateway's own.
 #[derive(Debug, Clone)]
@@ -22,40 +22,40 @@ pub(crate) struct Error {
     status: StatusCode,
     code: &'static str,
     message: String,
-    retry_in: Option<Duration>,
+    retry_after: Option<Duration>,
     /// Whether the client's SDK is told to add no retries of its own.
-    no_retry: bool,
+    sdk_must_not_retry: bool,
     /// Whether the connection ends with it.
-    close: bool,
+    close_connection: bool,
 }
 
 impl Error {
     /// An error that no retry mends.
     pub(crate) const fn new(status: StatusCode, code: &'static str, message: String) -> Self {
-        Self { status, code, message, retry_in: None, no_retry: false, close: false }
+        Self { status, code, message, retry_after: None, sdk_must_not_retry: false, close_connection: false }
     }
 
     /// The gateway is stopping; another one, or the next, will take the call, on a connection of its own.
-    pub(crate) fn stopping(message: &str) -> Self {
-        Self::new(StatusCode::SERVICE_UNAVAILABLE, STOPPING, message.to_owned())
-            .retry_in(Duration::from_secs(1))
-            .closing()
+    pub(crate) fn shutting_down(message: &str) -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, STOPPING_CODE, message.to_owned())
+            .with_retry_after(Duration::from_secs(1))
+            .with_connection_close()
     }
 
     /// What the request says cannot be meant.
-    pub(crate) const fn invalid(message: String) -> Self {
+    pub(crate) const fn invalid_request(message: String) -> Self {
         Self::new(StatusCode::BAD_REQUEST, "invalid_request", message)
     }
 
     /// The same, and when to come back.
-    pub(crate) const fn retry_in(mut self, wait: Duration) -> Self {
-        self.retry_in = Some(wait);
+    pub(crate) const fn with_retry_after(mut self, wait: Duration) -> Self {
+        self.retry_after = Some(wait);
         self
     }
 
     /// The same, and the connection ends with it.
-    pub(crate) const fn closing(mut self) -> Self {
-        self.close = true;
+    pub(crate) const fn with_connection_close(mut self) -> Self {
+        self.close_connection = true;
         self
     }
 
@@ -68,13 +68,13 @@ impl Error {
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
         headers.insert(headers::ERROR, HeaderValue::from_static(self.code));
-        if let Some(wait) = self.retry_in {
-            headers.insert(header::RETRY_AFTER, HeaderValue::from(whole_seconds(wait)));
+        if let Some(wait) = self.retry_after {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(ceil_seconds(wait)));
         }
-        if self.close {
+        if self.close_connection {
             headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
-        if self.no_retry {
+        if self.sdk_must_not_retry {
             headers.insert(headers::SHOULD_RETRY, HeaderValue::from_static("false"));
         }
         response
@@ -83,15 +83,15 @@ impl Error {
 
 /// An error on a path that belongs to no SDK. Its shape is OpenAI's.
 #[derive(Debug)]
-pub(crate) struct Plain(Error);
+pub(crate) struct ApiError(Error);
 
-impl From<Error> for Plain {
+impl From<Error> for ApiError {
     fn from(error: Error) -> Self {
         Self(error)
     }
 }
 
-impl IntoResponse for Plain {
+impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         self.0.respond(Dialect::OpenAiChat, &HeaderValue::from_static(""))
     }
@@ -99,23 +99,23 @@ impl IntoResponse for Plain {
 
 impl From<CallError> for Error {
     fn from(error: CallError) -> Self {
-        let retry_in = error.retry_in();
-        let forever = matches!(error, CallError::CircuitOpen { .. }) && retry_in.is_none();
+        let retry_after = error.retry_in();
+        let until_closed_manually = matches!(error, CallError::CircuitOpen { .. }) && retry_after.is_none();
         Self {
             status: StatusCode::from_u16(error.status()).unwrap_or(StatusCode::BAD_GATEWAY),
             code: error.code(),
             message: error.to_string(),
-            retry_in,
-            no_retry: error.retries_are_spent()
-                || forever
-                || retry_in.is_some_and(|wait| wait > LONGEST_RETRY_AFTER),
-            close: false,
+            retry_after,
+            sdk_must_not_retry: error.retries_exhausted()
+                || until_closed_manually
+                || retry_after.is_some_and(|wait| wait > MAX_RETRY_AFTER),
+            close_connection: false,
         }
     }
 }
 
 /// Whole seconds, rounded up, at least 1: a client that comes back too early is refused again.
-fn whole_seconds(wait: Duration) -> u64 {
+fn ceil_seconds(wait: Duration) -> u64 {
     (wait.as_secs() + u64::from(wait.subsec_nanos() > 0)).max(1)
 }
 
@@ -135,7 +135,7 @@ mod tests {
     #[test]
     fn a_wait_is_told_in_whole_seconds_rounded_up() {
         for (millis, seconds) in [(0, 1), (1, 1), (1_000, 1), (1_001, 2), (4_200, 5)] {
-            assert_eq!(whole_seconds(Duration::from_millis(millis)), seconds, "{millis} ms");
+            assert_eq!(ceil_seconds(Duration::from_millis(millis)), seconds, "{millis} ms");
         }
     }
 

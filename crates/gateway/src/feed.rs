@@ -15,8 +15,8 @@ use std::{
 
 use breaker::{ModelKey, Transition};
 use bytes::Bytes;
-use circuits::{Circuits, News, Report, Watch};
-use manager::Meter;
+use circuits::{CircuitEvent, Circuits, Report, Watch};
+use manager::CallMetrics;
 use serde::Serialize;
 use tokio::{
     sync::broadcast,
@@ -25,50 +25,50 @@ use tokio::{
 use uuid::Uuid;
 
 use crate::{
-    health::{self, Store},
+    health::{self, StoreReport},
     inspect::Overview,
 };
 
 /// So many changes of state are kept for listeners who come back.
-const KEPT: usize = 1_000;
+const REPLAY_CAPACITY: usize = 1_000;
 
 /// A listener may be so many frames behind. Further behind, it gets an overview in their place.
-const BEHIND: usize = 256;
+const CHANNEL_CAPACITY: usize = 256;
 
 /// Counts that have changed are told at most so often.
-const PAUSE: Duration = Duration::from_millis(250);
+const COUNTS_INTERVAL: Duration = Duration::from_millis(250);
 
 /// The feed of one process. Begins with its first listener.
 #[derive(Debug)]
 pub(crate) struct Feed {
     circuits: Circuits,
-    meter: Arc<Meter>,
+    meter: Arc<CallMetrics>,
     /// Tells this process's numbers from another's.
-    run: String,
-    begun: AtomicBool,
-    told: Mutex<Told>,
+    process_id: String,
+    started: AtomicBool,
+    state: Mutex<FeedState>,
     frames: broadcast::Sender<Frame>,
 }
 
 #[derive(Debug, Default)]
-struct Told {
+struct FeedState {
     /// The number of the last change of state.
-    last: u64,
+    last_sequence: u64,
     /// The last of them, by number.
-    kept: VecDeque<(u64, Bytes)>,
-    store: Option<Store>,
+    replay: VecDeque<(u64, Bytes)>,
+    store: Option<StoreReport>,
 }
 
 #[derive(Debug, Clone)]
 enum Frame {
     Event(Bytes),
     /// Something was missed.
-    Gap,
+    Lagged,
 }
 
 /// `event: circuit`.
 #[derive(Debug, Serialize)]
-struct Circuit<'a> {
+struct CircuitUpdate<'a> {
     key: &'a str,
     /// `None`: it is gone.
     report: Option<&'a Report>,
@@ -78,158 +78,161 @@ struct Circuit<'a> {
 
 /// Who listens.
 #[derive(Debug)]
-pub(crate) struct Listener {
+pub(crate) struct Subscription {
     feed: Arc<Feed>,
-    first: VecDeque<Bytes>,
+    pending: VecDeque<Bytes>,
     frames: broadcast::Receiver<Frame>,
 }
 
 impl Feed {
-    pub(crate) fn new(circuits: Circuits, meter: Arc<Meter>) -> Arc<Self> {
+    pub(crate) fn new(circuits: Circuits, meter: Arc<CallMetrics>) -> Arc<Self> {
         Arc::new(Self {
             circuits,
             meter,
-            run: Uuid::new_v4().simple().to_string(),
-            begun: AtomicBool::new(false),
-            told: Mutex::default(),
-            frames: broadcast::channel(BEHIND).0,
+            process_id: Uuid::new_v4().simple().to_string(),
+            started: AtomicBool::new(false),
+            state: Mutex::default(),
+            frames: broadcast::channel(CHANNEL_CAPACITY).0,
         })
     }
 
     /// Listens from now on, or from after the event with this id, if that can be served.
-    pub(crate) fn listen(self: &Arc<Self>, last_event_id: Option<&str>) -> Listener {
-        if !self.begun.swap(true, Ordering::AcqRel) {
-            self.told().store = Some(health::store(&self.circuits));
-            tokio::spawn(follow(Arc::downgrade(self), self.circuits.watch()));
+    pub(crate) fn subscribe(self: &Arc<Self>, last_event_id: Option<&str>) -> Subscription {
+        if !self.started.swap(true, Ordering::AcqRel) {
+            self.state().store = Some(health::store_status(&self.circuits));
+            tokio::spawn(forward_events(Arc::downgrade(self), self.circuits.watch()));
         }
-        let told = self.told();
+        let state = self.state();
         let frames = self.frames.subscribe();
-        let missed = last_event_id.and_then(|id| self.number(id)).map(|number| told.after(number));
-        let mut first: VecDeque<Bytes> = missed.unwrap_or_default();
-        first.push_back(self.overview(&told));
-        Listener { feed: Arc::clone(self), first, frames }
+        let replayed =
+            last_event_id.and_then(|id| self.parse_event_id(id)).map(|number| state.replay_after(number));
+        let mut pending: VecDeque<Bytes> = replayed.unwrap_or_default();
+        pending.push_back(self.snapshot_frame(&state));
+        Subscription { feed: Arc::clone(self), pending, frames }
     }
 
     /// The number in an id of this process.
-    fn number(&self, id: &str) -> Option<u64> {
+    fn parse_event_id(&self, id: &str) -> Option<u64> {
         let (run, number) = id.split_once('-')?;
-        if run == self.run { number.parse().ok() } else { None }
+        if run == self.process_id { number.parse().ok() } else { None }
     }
 
-    fn overview(&self, told: &Told) -> Bytes {
-        let id = format!("id: {}-{}\n", self.run, told.last);
-        frame("snapshot", &id, &Overview::of(&self.circuits, &self.meter))
+    fn snapshot_frame(&self, state: &FeedState) -> Bytes {
+        let id = format!("id: {}-{}\n", self.process_id, state.last_sequence);
+        sse_frame("snapshot", &id, &Overview::of(&self.circuits, &self.meter))
     }
 
-    fn tell(&self, frame: Frame) {
+    fn publish(&self, frame: Frame) {
         // An error means that nobody listens.
         drop(self.frames.send(frame));
     }
 
-    fn transitions(&self, key: &ModelKey, transitions: &[Transition]) {
+    fn publish_transitions(&self, key: &ModelKey, transitions: &[Transition]) {
         let report = self.circuits.report(key);
-        let mut told = self.told();
+        let mut state = self.state();
         for transition in transitions {
-            told.last += 1;
-            let event = Circuit { key: key.as_str(), report: report.as_ref(), transition: Some(transition) };
-            let event = frame("circuit", &format!("id: {}-{}\n", self.run, told.last), &event);
-            let number = told.last;
-            told.kept.push_back((number, event.clone()));
-            if told.kept.len() > KEPT {
-                told.kept.pop_front();
+            state.last_sequence += 1;
+            let event =
+                CircuitUpdate { key: key.as_str(), report: report.as_ref(), transition: Some(transition) };
+            let event =
+                sse_frame("circuit", &format!("id: {}-{}\n", self.process_id, state.last_sequence), &event);
+            let number = state.last_sequence;
+            state.replay.push_back((number, event.clone()));
+            if state.replay.len() > REPLAY_CAPACITY {
+                state.replay.pop_front();
             }
-            self.tell(Frame::Event(event));
+            self.publish(Frame::Event(event));
         }
     }
 
-    fn counts(&self, key: &ModelKey) {
+    fn publish_counts(&self, key: &ModelKey) {
         if self.frames.receiver_count() > 0 {
             let report = self.circuits.report(key);
-            let event = Circuit { key: key.as_str(), report: report.as_ref(), transition: None };
-            self.tell(Frame::Event(frame("circuit", "", &event)));
+            let event = CircuitUpdate { key: key.as_str(), report: report.as_ref(), transition: None };
+            self.publish(Frame::Event(sse_frame("circuit", "", &event)));
         }
     }
 
-    fn store(&self) {
-        let store = health::store(&self.circuits);
-        let mut told = self.told();
-        if told.store.as_ref() != Some(&store) {
-            self.tell(Frame::Event(frame("store", "", &store)));
-            told.store = Some(store);
+    fn publish_store(&self) {
+        let store = health::store_status(&self.circuits);
+        let mut state = self.state();
+        if state.store.as_ref() != Some(&store) {
+            self.publish(Frame::Event(sse_frame("store", "", &store)));
+            state.store = Some(store);
         }
     }
 
-    fn gap(&self) {
-        let mut told = self.told();
-        told.kept.clear();
+    fn publish_lagged(&self) {
+        let mut state = self.state();
+        state.replay.clear();
         // Nobody can go on from before it.
-        told.last += 1;
-        self.tell(Frame::Gap);
+        state.last_sequence += 1;
+        self.publish(Frame::Lagged);
     }
 
-    fn told(&self) -> MutexGuard<'_, Told> {
-        self.told.lock().unwrap_or_else(PoisonError::into_inner)
+    fn state(&self) -> MutexGuard<'_, FeedState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Told {
+impl FeedState {
     /// The changes of state after this one; none, if not all of them are kept.
-    fn after(&self, number: u64) -> VecDeque<Bytes> {
-        let first = self.last + 1 - u64::try_from(self.kept.len()).unwrap_or(0);
+    fn replay_after(&self, number: u64) -> VecDeque<Bytes> {
+        let first = self.last_sequence + 1 - u64::try_from(self.replay.len()).unwrap_or(0);
         if number.saturating_add(1) < first {
             return VecDeque::new();
         }
-        self.kept.iter().filter(|(kept, _)| *kept > number).map(|(_, frame)| frame.clone()).collect()
+        self.replay.iter().filter(|(kept, _)| *kept > number).map(|(_, frame)| frame.clone()).collect()
     }
 }
 
-impl Listener {
+impl Subscription {
     /// Waits for the next frame; `None`: there are no more.
     pub(crate) async fn next(&mut self) -> Option<Bytes> {
-        if let Some(frame) = self.first.pop_front() {
+        if let Some(frame) = self.pending.pop_front() {
             return Some(frame);
         }
         match self.frames.recv().await {
             Ok(Frame::Event(frame)) => Some(frame),
-            Ok(Frame::Gap) | Err(broadcast::error::RecvError::Lagged(_)) => {
-                let told = self.feed.told();
+            Ok(Frame::Lagged) | Err(broadcast::error::RecvError::Lagged(_)) => {
+                let state = self.feed.state();
                 self.frames = self.feed.frames.subscribe();
-                Some(self.feed.overview(&told))
+                Some(self.feed.snapshot_frame(&state))
             }
             Err(broadcast::error::RecvError::Closed) => None,
         }
     }
 }
 
-async fn follow(feed: Weak<Feed>, mut watch: Watch) {
+async fn forward_events(feed: Weak<Feed>, mut watch: Watch) {
     let mut changed: BTreeSet<ModelKey> = BTreeSet::new();
-    let mut due = Instant::now();
+    let mut flush_at = Instant::now();
     loop {
-        let news = tokio::select! {
+        let event = tokio::select! {
             news = watch.next() => Some(news),
-            () = sleep_until(due), if !changed.is_empty() => None,
+            () = sleep_until(flush_at), if !changed.is_empty() => None,
         };
         let Some(feed) = feed.upgrade() else { return };
-        match news {
-            Some(News::Circuit { key, transitions }) if transitions.is_empty() => {
+        match event {
+            Some(CircuitEvent::CircuitChanged { key, transitions }) if transitions.is_empty() => {
                 if changed.is_empty() {
-                    due = Instant::now() + PAUSE;
+                    flush_at = Instant::now() + COUNTS_INTERVAL;
                 }
                 changed.insert(key);
             }
-            Some(News::Circuit { key, transitions }) => {
+            Some(CircuitEvent::CircuitChanged { key, transitions }) => {
                 changed.remove(&key);
-                feed.transitions(&key, &transitions);
+                feed.publish_transitions(&key, &transitions);
             }
-            Some(News::Store) => feed.store(),
-            Some(News::Missed) => feed.gap(),
-            None => std::mem::take(&mut changed).iter().for_each(|key| feed.counts(key)),
+            Some(CircuitEvent::StoreChanged) => feed.publish_store(),
+            Some(CircuitEvent::Lagged) => feed.publish_lagged(),
+            None => std::mem::take(&mut changed).iter().for_each(|key| feed.publish_counts(key)),
         }
     }
 }
 
 /// One event. JSON has no line breaks of its own.
-fn frame(event: &str, id: &str, data: &impl Serialize) -> Bytes {
+fn sse_frame(event: &str, id: &str, data: &impl Serialize) -> Bytes {
     let data = serde_json::to_string(data).unwrap_or_default();
     format!("event: {event}\n{id}data: {data}\n\n").into()
 }
@@ -240,7 +243,7 @@ mod tests {
 
     use super::*;
 
-    async fn soon(listener: &mut Listener) -> String {
+    async fn soon(listener: &mut Subscription) -> String {
         let frame = tokio::time::timeout(Duration::from_secs(5), listener.next()).await.unwrap().unwrap();
         String::from_utf8(frame.to_vec()).unwrap()
     }
@@ -248,7 +251,7 @@ mod tests {
     /// Turns a circuit so often, and waits until the last of it was told.
     async fn turn(feed: &Feed, times: u64) {
         let key = "openai:gpt-5".parse().unwrap();
-        let last = feed.told().last + times;
+        let last = feed.state().last_sequence + times;
         for number in 0..times {
             if number % 2 == 0 {
                 feed.circuits.open(&key, None, None).await.unwrap();
@@ -256,7 +259,7 @@ mod tests {
                 feed.circuits.close(&key, None).await.unwrap();
             }
         }
-        while feed.told().last < last {
+        while feed.state().last_sequence < last {
             tokio::task::yield_now().await;
         }
     }
@@ -264,17 +267,17 @@ mod tests {
     #[tokio::test]
     async fn a_slow_listener_gets_an_overview_in_place_of_what_it_missed() {
         let feed = Feed::new(Circuits::in_memory(Policies::default()), Arc::default());
-        let mut slow = feed.listen(None);
+        let mut slow = feed.subscribe(None);
         assert!(soon(&mut slow).await.starts_with("event: snapshot\n"));
-        turn(&feed, 2 * BEHIND as u64).await;
+        turn(&feed, 2 * CHANNEL_CAPACITY as u64).await;
         let overview = soon(&mut slow).await;
         assert!(overview.starts_with("event: snapshot\n"), "{overview}");
-        let newest = feed.told().last;
-        assert!(overview.contains(&format!("id: {}-{newest}\n", feed.run)), "{overview}");
+        let newest = feed.state().last_sequence;
+        assert!(overview.contains(&format!("id: {}-{newest}\n", feed.process_id)), "{overview}");
         turn(&feed, 1).await;
         let next = soon(&mut slow).await;
         assert!(
-            next.contains(&format!("id: {}-{}\n", feed.run, newest + 1)),
+            next.contains(&format!("id: {}-{}\n", feed.process_id, newest + 1)),
             "nothing old comes after it: {next}"
         );
     }
@@ -282,17 +285,24 @@ mod tests {
     #[tokio::test]
     async fn who_has_missed_more_than_is_kept_is_told_none_of_it() {
         let feed = Feed::new(Circuits::in_memory(Policies::default()), Arc::default());
-        feed.listen(None);
-        turn(&feed, KEPT as u64 + 10).await;
-        assert_eq!(feed.told().kept.len(), KEPT);
-        for (number, missed) in [(0, 0), (9, 0), (10, KEPT), (KEPT + 9, 1), (KEPT + 10, 0), (KEPT + 99, 0)] {
-            let listener = feed.listen(Some(&format!("{}-{number}", feed.run)));
-            assert_eq!(listener.first.len(), missed + 1, "after {number}");
+        feed.subscribe(None);
+        turn(&feed, REPLAY_CAPACITY as u64 + 10).await;
+        assert_eq!(feed.state().replay.len(), REPLAY_CAPACITY);
+        for (number, missed) in [
+            (0, 0),
+            (9, 0),
+            (10, REPLAY_CAPACITY),
+            (REPLAY_CAPACITY + 9, 1),
+            (REPLAY_CAPACITY + 10, 0),
+            (REPLAY_CAPACITY + 99, 0),
+        ] {
+            let listener = feed.subscribe(Some(&format!("{}-{number}", feed.process_id)));
+            assert_eq!(listener.pending.len(), missed + 1, "after {number}");
         }
-        let listener = feed.listen(Some(&format!("{}-{}", feed.run, u64::MAX)));
-        assert_eq!(listener.first.len(), 1, "no such event");
-        feed.gap();
-        let listener = feed.listen(Some(&format!("{}-{}", feed.run, KEPT + 9)));
-        assert_eq!(listener.first.len(), 1, "what was lost is not taken for told");
+        let listener = feed.subscribe(Some(&format!("{}-{}", feed.process_id, u64::MAX)));
+        assert_eq!(listener.pending.len(), 1, "no such event");
+        feed.publish_lagged();
+        let listener = feed.subscribe(Some(&format!("{}-{}", feed.process_id, REPLAY_CAPACITY + 9)));
+        assert_eq!(listener.pending.len(), 1, "what was lost is not taken for told");
     }
 }

@@ -15,32 +15,32 @@ use crate::{
     dashboard,
     error::{Error, dialect_of},
     headers,
-    keys::{Refused, Role},
+    keys::{AuthError, Role},
     loopback,
 };
 
 /// The longest id that is taken over from a client, in bytes.
-const LONGEST_ID: usize = 128;
+const MAX_REQUEST_ID_BYTES: usize = 128;
 
 /// Paths that need no key: what watches a process has none.
-const OPEN_PATHS: [&str; 6] =
+const PUBLIC_PATHS: [&str; 6] =
     ["/livez", "/readyz", "/health", "/health/liveliness", "/health/readiness", "/metrics"];
 
 /// Who sent a request.
 #[derive(Debug, Clone)]
 pub(crate) struct Caller {
     /// The request's id.
-    pub(crate) id: HeaderValue,
+    pub(crate) request_id: HeaderValue,
     /// What its key allows.
     pub(crate) role: Role,
 }
 
 /// Lets a request through, or refuses it in the shape of its path. Every answer gets the request's id.
-pub(crate) async fn gate(State(app): State<Arc<App>>, mut request: Request, next: Next) -> Response {
+pub(crate) async fn authenticate(State(app): State<Arc<App>>, mut request: Request, next: Next) -> Response {
     let id = request_id(request.headers());
-    let mut response = match admit(&app, &request) {
+    let mut response = match authorize(&app, &request) {
         Ok(role) => {
-            request.extensions_mut().insert(Caller { id: id.clone(), role });
+            request.extensions_mut().insert(Caller { request_id: id.clone(), role });
             next.run(request).await
         }
         Err(error) => error.respond(dialect_of(request.uri().path(), request.headers()), &id),
@@ -49,7 +49,7 @@ pub(crate) async fn gate(State(app): State<Arc<App>>, mut request: Request, next
     response
 }
 
-fn admit(app: &App, request: &Request) -> Result<Role, Error> {
+fn authorize(app: &App, request: &Request) -> Result<Role, Error> {
     if app.keys.is_empty()
         && let Some(header) = loopback::host_not_allowed(request.headers())
     {
@@ -60,13 +60,15 @@ fn admit(app: &App, request: &Request) -> Result<Role, Error> {
         return Err(Error::new(StatusCode::FORBIDDEN, "host_not_allowed", message));
     }
     let path = request.uri().path();
-    if OPEN_PATHS.contains(&path) || dashboard::is_path(path) {
+    if PUBLIC_PATHS.contains(&path) || dashboard::is_dashboard_path(path) {
         return Ok(Role::Caller);
     }
-    app.keys.role_of(request.headers()).map_err(|refused| {
-        let message = match refused {
-            Refused::NoKey => "this gateway needs a key: send one of its api_keys as your SDK's API key",
-            Refused::WrongKey => {
+    app.keys.role_of(request.headers()).map_err(|error| {
+        let message = match error {
+            AuthError::MissingKey => {
+                "this gateway needs a key: send one of its api_keys as your SDK's API key"
+            }
+            AuthError::InvalidKey => {
                 "the key is none of this gateway's: send one of its api_keys as your SDK's API key"
             }
         };
@@ -76,12 +78,12 @@ fn admit(app: &App, request: &Request) -> Result<Role, Error> {
 
 /// The client's id, if it is one that a log can take; else a new one, which sorts by time.
 fn request_id(headers: &HeaderMap) -> HeaderValue {
-    let sensible = |id: &&HeaderValue| {
+    let is_valid = |id: &&HeaderValue| {
         let id = id.as_bytes();
-        (1..=LONGEST_ID).contains(&id.len())
+        (1..=MAX_REQUEST_ID_BYTES).contains(&id.len())
             && id.iter().all(|byte| byte.is_ascii_alphanumeric() || b"-_.:/+=".contains(byte))
     };
-    if let Some(id) = headers.get(headers::REQUEST_ID).filter(sensible) {
+    if let Some(id) = headers.get(headers::REQUEST_ID).filter(is_valid) {
         return id.clone();
     }
     let mut buffer = Uuid::encode_buffer();

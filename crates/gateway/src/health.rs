@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::{Json, extract::State};
 use breaker::State as CircuitState;
-use circuits::{Circuits, LinkState};
+use circuits::{Circuits, StoreStatus};
 use http::StatusCode;
 use serde::Serialize;
 
@@ -12,19 +12,19 @@ use crate::app::App;
 
 /// The report of `/health`.
 #[derive(Debug, Serialize)]
-pub(crate) struct Report {
+pub(crate) struct HealthReport {
     /// `degraded`: the store is away, and circuits are not shared. Calls go on (F3). `stopping`: new ones do not.
     status: &'static str,
     version: &'static str,
     /// This process, as the circuits' history names it.
     instance: String,
-    store: Store,
-    circuits: Counts,
+    store: StoreReport,
+    circuits: StateCounts,
 }
 
 /// Where the circuits are kept, and how that stands.
 #[derive(Debug, PartialEq, Eq, Serialize)]
-pub(crate) struct Store {
+pub(crate) struct StoreReport {
     kind: &'static str,
     state: &'static str,
     /// Without user and password.
@@ -36,7 +36,7 @@ pub(crate) struct Store {
 /// How many circuits are in which state.
 #[derive(Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Counts {
+struct StateCounts {
     closed: usize,
     open: usize,
     half_open: usize,
@@ -45,50 +45,50 @@ struct Counts {
 }
 
 /// The process answers.
-pub(crate) async fn alive() -> &'static str {
+pub(crate) async fn livez() -> &'static str {
     "alive\n"
 }
 
 /// Calls are taken: the circuits were read, or their store was found to be away, which hinders no call (F3).
-pub(crate) async fn ready(State(app): State<Arc<App>>) -> (StatusCode, &'static str) {
-    match app.manager.circuits().link() {
-        _ if app.lifecycle.is_stopping() => (StatusCode::SERVICE_UNAVAILABLE, "stopping\n"),
-        LinkState::Starting => (StatusCode::SERVICE_UNAVAILABLE, "starting\n"),
+pub(crate) async fn readyz(State(app): State<Arc<App>>) -> (StatusCode, &'static str) {
+    match app.manager.circuits().store_status() {
+        _ if app.lifecycle.is_shutting_down() => (StatusCode::SERVICE_UNAVAILABLE, "stopping\n"),
+        StoreStatus::Starting => (StatusCode::SERVICE_UNAVAILABLE, "starting\n"),
         _ => (StatusCode::OK, "ready\n"),
     }
 }
 
 /// How things stand. 200 also when degraded, since calls go on.
-pub(crate) async fn report(State(app): State<Arc<App>>) -> Json<Report> {
+pub(crate) async fn health(State(app): State<Arc<App>>) -> Json<HealthReport> {
     let circuits = app.manager.circuits();
-    let store = store(circuits);
-    Json(Report {
+    let store = store_status(circuits);
+    Json(HealthReport {
         status: match &store.error {
-            _ if app.lifecycle.is_stopping() => "stopping",
+            _ if app.lifecycle.is_shutting_down() => "stopping",
             Some(_) => "degraded",
             None => "ok",
         },
         version: env!("CARGO_PKG_VERSION"),
         instance: circuits.instance().to_string(),
         store,
-        circuits: counts(circuits.reports().iter().map(|report| (report.state, report.forced))),
+        circuits: count_states(circuits.reports().iter().map(|report| (report.state, report.forced))),
     })
 }
 
 /// Where these circuits are kept.
-pub(crate) fn store(circuits: &Circuits) -> Store {
-    let place = circuits.place();
-    let (state, error) = match circuits.link() {
-        LinkState::Connected => ("connected", None),
-        LinkState::Starting => ("degraded", Some("the store was not heard yet".to_owned())),
-        LinkState::Degraded { error, .. } => ("degraded", Some(error.to_string())),
-        LinkState::Embedded => ("embedded", None),
+pub(crate) fn store_status(circuits: &Circuits) -> StoreReport {
+    let info = circuits.store_info();
+    let (state, error) = match circuits.store_status() {
+        StoreStatus::Connected => ("connected", None),
+        StoreStatus::Starting => ("degraded", Some("the store was not heard yet".to_owned())),
+        StoreStatus::Degraded { error, .. } => ("degraded", Some(error.to_string())),
+        StoreStatus::Embedded => ("embedded", None),
     };
-    Store { kind: place.kind, state, url: place.address, error }
+    StoreReport { kind: info.kind, state, url: info.address, error }
 }
 
-fn counts(circuits: impl Iterator<Item = (CircuitState, bool)>) -> Counts {
-    let mut counts = Counts::default();
+fn count_states(circuits: impl Iterator<Item = (CircuitState, bool)>) -> StateCounts {
+    let mut counts = StateCounts::default();
     for (state, forced) in circuits {
         match state {
             CircuitState::Closed => counts.closed += 1,
@@ -108,6 +108,9 @@ mod tests {
     fn circuits_are_counted_by_state() {
         use CircuitState::{Closed, HalfOpen, Open};
         let circuits = [(Closed, false), (Open, true), (Open, false), (HalfOpen, false), (Closed, false)];
-        assert_eq!(counts(circuits.into_iter()), Counts { closed: 2, open: 2, half_open: 1, forced: 1 });
+        assert_eq!(
+            count_states(circuits.into_iter()),
+            StateCounts { closed: 2, open: 2, half_open: 1, forced: 1 }
+        );
     }
 }

@@ -9,15 +9,15 @@ use axum::{
 use breaker::{ModelKey, Timestamp, Transition};
 use circuits::{Circuits, Report};
 use http::StatusCode;
-use manager::Meter;
+use manager::CallMetrics;
 use serde::{Deserialize, Serialize};
 use tokio::time::timeout;
 
 use crate::{
     app::App,
-    error::{Error, Plain},
-    health::{self, Store},
-    key::Key,
+    error::{ApiError, Error},
+    health::{self, StoreReport},
+    key::CircuitKey,
 };
 
 /// How long the store may take to read a history.
@@ -35,7 +35,7 @@ pub(crate) struct Overview {
     /// By the store's clock.
     now: Timestamp,
     instance: String,
-    store: Store,
+    store: StoreReport,
     /// The worst first.
     circuits: Vec<Report>,
     /// What streams take until their first content, in ms, by model: as this process sees it, of models that had a
@@ -44,14 +44,14 @@ pub(crate) struct Overview {
 }
 
 impl Overview {
-    pub(crate) fn of(circuits: &Circuits, meter: &Meter) -> Self {
+    pub(crate) fn of(circuits: &Circuits, meter: &CallMetrics) -> Self {
         let mut reports = circuits.reports();
         reports.sort_by_key(Report::severity);
-        let latency = meter.first_content_by_model().into_iter();
+        let latency = meter.ttft_by_model().into_iter();
         Self {
             now: circuits.now(),
             instance: circuits.instance().to_string(),
-            store: health::store(circuits),
+            store: health::store_status(circuits),
             circuits: reports,
             latency: latency.map(|(key, took)| (key.to_string(), breaker::millis(took))).collect(),
         }
@@ -59,12 +59,15 @@ impl Overview {
 }
 
 /// All of them.
-pub(crate) async fn all(State(app): State<Arc<App>>) -> Json<Overview> {
-    Json(Overview::of(app.manager.circuits(), app.manager.meter()))
+pub(crate) async fn list(State(app): State<Arc<App>>) -> Json<Overview> {
+    Json(Overview::of(app.manager.circuits(), app.manager.metrics()))
 }
 
 /// One of them.
-pub(crate) async fn one(State(app): State<Arc<App>>, Key(key): Key) -> Result<Json<Report>, Plain> {
+pub(crate) async fn show(
+    State(app): State<Arc<App>>,
+    CircuitKey(key): CircuitKey,
+) -> Result<Json<Report>, ApiError> {
     let report = app.manager.circuits().report(&key);
     Ok(Json(report.ok_or_else(|| circuit_not_found(&key))?))
 }
@@ -75,7 +78,7 @@ pub(crate) struct HistoryQuery {
 }
 
 #[derive(Debug, Serialize)]
-pub(crate) struct History {
+pub(crate) struct HistoryResponse {
     key: String,
     /// The newest first.
     history: Vec<Transition>,
@@ -84,28 +87,29 @@ pub(crate) struct History {
 /// What one of them has been through.
 pub(crate) async fn history(
     State(app): State<Arc<App>>,
-    Key(key): Key,
+    CircuitKey(key): CircuitKey,
     query: Result<Query<HistoryQuery>, QueryRejection>,
-) -> Result<Json<History>, Plain> {
+) -> Result<Json<HistoryResponse>, ApiError> {
     let limit = match query {
         Ok(Query(HistoryQuery { limit })) => limit.unwrap_or(DEFAULT_HISTORY_LIMIT),
         Err(_) => 0,
     };
     if !(1..=MAX_HISTORY_LIMIT).contains(&limit) {
         let message = format!("query parameter limit: expected a whole number from 1 to {MAX_HISTORY_LIMIT}");
-        return Err(Error::invalid(message).into());
+        return Err(Error::invalid_request(message).into());
     }
     let circuits = app.manager.circuits();
-    let away = |why: String| Error::new(StatusCode::SERVICE_UNAVAILABLE, "store_unavailable", why);
+    let unavailable =
+        |message: String| Error::new(StatusCode::SERVICE_UNAVAILABLE, "store_unavailable", message);
     let history = timeout(HISTORY_TIMEOUT, circuits.history(&key, limit))
         .await
-        .map_err(|_| away(format!("the store did not answer within {} s", HISTORY_TIMEOUT.as_secs())))?
-        .map_err(|error| away(error.to_string()))?;
+        .map_err(|_| unavailable(format!("the store did not answer within {} s", HISTORY_TIMEOUT.as_secs())))?
+        .map_err(|error| unavailable(error.to_string()))?;
     // It is longer than its circuit: a reset is the last that it tells.
     if history.is_empty() && circuits.report(&key).is_none() {
         return Err(circuit_not_found(&key).into());
     }
-    Ok(Json(History { key: key.to_string(), history }))
+    Ok(Json(HistoryResponse { key: key.to_string(), history }))
 }
 
 /// There is no such circuit.

@@ -9,41 +9,43 @@ use uuid::Uuid;
 
 use crate::{
     app::App,
-    error::{Error, Plain},
+    error::{ApiError, Error},
     gate::Caller,
     keys::Role,
 };
 
 /// `{key}`: a circuit, `provider:model`. What would end the segment is percent-encoded, a `/` above all.
-pub(crate) struct Key(pub(crate) ModelKey);
+pub(crate) struct CircuitKey(pub(crate) ModelKey);
 
 /// `{permit}`: an id, if it is one.
 pub(crate) struct PermitId(pub(crate) Option<Uuid>);
 
 /// Somebody who may operate, on a listener without keys everybody.
-pub(crate) struct Operator;
+pub(crate) struct RequireAdmin;
 
-impl FromRequestParts<Arc<App>> for Key {
-    type Rejection = Plain;
+impl FromRequestParts<Arc<App>> for CircuitKey {
+    type Rejection = ApiError;
 
-    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Plain> {
-        let key = segment(parts, app, "key").await?;
-        Ok(Self(key.parse().map_err(|error: breaker::ModelKeyError| Error::invalid(error.to_string()))?))
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, ApiError> {
+        let key = path_segment(parts, app, "key").await?;
+        Ok(Self(
+            key.parse().map_err(|error: breaker::ModelKeyError| Error::invalid_request(error.to_string()))?,
+        ))
     }
 }
 
 impl FromRequestParts<Arc<App>> for PermitId {
-    type Rejection = Plain;
+    type Rejection = ApiError;
 
-    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Plain> {
-        Ok(Self(segment(parts, app, "permit").await?.parse().ok()))
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, ApiError> {
+        Ok(Self(path_segment(parts, app, "permit").await?.parse().ok()))
     }
 }
 
-impl FromRequestParts<Arc<App>> for Operator {
-    type Rejection = Plain;
+impl FromRequestParts<Arc<App>> for RequireAdmin {
+    type Rejection = ApiError;
 
-    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Plain> {
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, ApiError> {
         // The gate has put it there.
         let caller = Extension::<Caller>::from_request_parts(parts, app).await;
         if caller.is_ok_and(|Extension(caller)| caller.role >= Role::Admin) {
@@ -55,9 +57,9 @@ impl FromRequestParts<Arc<App>> for Operator {
     }
 }
 
-async fn segment(parts: &mut Parts, app: &Arc<App>, name: &str) -> Result<String, Error> {
-    let wrong = || Error::invalid(format!("the path's {name} is not percent-encoded UTF-8"));
+async fn path_segment(parts: &mut Parts, app: &Arc<App>, name: &str) -> Result<String, Error> {
+    let invalid = || Error::invalid_request(format!("the path's {name} is not percent-encoded UTF-8"));
     let Path(mut segments) =
-        Path::<HashMap<String, String>>::from_request_parts(parts, app).await.map_err(|_| wrong())?;
-    segments.remove(name).ok_or_else(wrong)
+        Path::<HashMap<String, String>>::from_request_parts(parts, app).await.map_err(|_| invalid())?;
+    segments.remove(name).ok_or_else(invalid)
 }

@@ -26,11 +26,11 @@ pub(crate) enum Role {
 
 /// Why a request is not let in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Refused {
+pub(crate) enum AuthError {
     /// It shows no key.
-    NoKey,
+    MissingKey,
     /// It shows none of ours.
-    WrongKey,
+    InvalidKey,
 }
 
 impl Keys {
@@ -56,23 +56,23 @@ impl Keys {
     }
 
     /// What a request is allowed by the keys it shows; the best one counts.
-    pub(crate) fn role_of(&self, headers: &HeaderMap) -> Result<Role, Refused> {
+    pub(crate) fn role_of(&self, headers: &HeaderMap) -> Result<Role, AuthError> {
         if self.is_empty() {
             return Ok(Role::Admin);
         }
-        let mut best = Err(Refused::NoKey);
-        for key in shown(headers) {
+        let mut best = Err(AuthError::MissingKey);
+        for key in presented_keys(headers) {
             best = match (best, self.role_of_key(key)) {
                 (Ok(best), Some(role)) => Ok(role.max(best)),
                 (Ok(best), None) => Ok(best),
-                (Err(_), role) => role.ok_or(Refused::WrongKey),
+                (Err(_), role) => role.ok_or(AuthError::InvalidKey),
             };
         }
         best
     }
 
     fn role_of_key(&self, key: &[u8]) -> Option<Role> {
-        match (one_of(&self.admin, key), one_of(&self.api, key)) {
+        match (matches_any(&self.admin, key), matches_any(&self.api, key)) {
             (true, _) => Some(Role::Admin),
             (false, true) => Some(Role::Caller),
             (false, false) => None,
@@ -81,7 +81,7 @@ impl Keys {
 }
 
 /// The keys that a request shows, wherever its SDK puts them.
-fn shown(headers: &HeaderMap) -> impl Iterator<Item = &[u8]> {
+fn presented_keys(headers: &HeaderMap) -> impl Iterator<Item = &[u8]> {
     let bearer = headers.get(header::AUTHORIZATION).and_then(|value| {
         let (scheme, key) = value.as_bytes().split_at_checked(b"bearer ".len())?;
         scheme.eq_ignore_ascii_case(b"bearer ").then(|| key.trim_ascii())
@@ -93,8 +93,8 @@ fn shown(headers: &HeaderMap) -> impl Iterator<Item = &[u8]> {
 }
 
 /// Compares with every key in full, so that the time taken says nothing about how much of a guess was right.
-fn one_of(keys: &[SecretString], shown: &[u8]) -> bool {
-    keys.iter().fold(0, |found, key| found | key.expose_secret().as_bytes().ct_eq(shown).unwrap_u8()) == 1
+fn matches_any(keys: &[SecretString], presented: &[u8]) -> bool {
+    keys.iter().fold(0, |found, key| found | key.expose_secret().as_bytes().ct_eq(presented).unwrap_u8()) == 1
 }
 
 impl fmt::Debug for Keys {
@@ -129,10 +129,10 @@ mod tests {
             (vec![(API_KEY, "boss")], Ok(Role::Admin)),
             (vec![(AUTHORIZATION, "Bearer sk-other"), (API_KEY, "boss")], Ok(Role::Admin)),
             (vec![(AUTHORIZATION, "Bearer caller-1"), (API_KEY, "boss")], Ok(Role::Admin)),
-            (vec![], Err(Refused::NoKey)),
-            (vec![(AUTHORIZATION, "Basic caller-1")], Err(Refused::NoKey)),
-            (vec![(API_KEY, "caller-")], Err(Refused::WrongKey)),
-            (vec![(API_KEY, "")], Err(Refused::WrongKey)),
+            (vec![], Err(AuthError::MissingKey)),
+            (vec![(AUTHORIZATION, "Basic caller-1")], Err(AuthError::MissingKey)),
+            (vec![(API_KEY, "caller-")], Err(AuthError::InvalidKey)),
+            (vec![(API_KEY, "")], Err(AuthError::InvalidKey)),
         ];
         for (headers, expected) in table {
             assert_eq!(keys().role_of(&request(&headers)), expected, "{headers:?}");
@@ -145,7 +145,7 @@ mod tests {
         assert!(Keys::new(vec!["".into()], vec![]).is_empty());
         assert_eq!(
             Keys::new(vec!["".into(), "a".into()], vec![]).role_of(&HeaderMap::new()),
-            Err(Refused::NoKey)
+            Err(AuthError::MissingKey)
         );
     }
 

@@ -54,4 +54,4 @@ mod stop;
 
 pub use keys::Keys;
 pub use server::{BindError, Gateway, Settings};
-pub use stop::Stop;
+pub use stop::ShutdownMode;

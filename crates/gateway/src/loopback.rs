@@ -22,8 +22,8 @@ pub(crate) fn host_not_allowed(headers: &HeaderMap) -> Option<HeaderName> {
 fn is_loopback(authority: &str) -> bool {
     if let Some(rest) = authority.strip_prefix('[') {
         let Some((address, port)) = rest.split_once(']') else { return false };
-        let port_is_one = port.is_empty() || port.strip_prefix(':').is_some_and(is_port);
-        return port_is_one && address.parse().is_ok_and(|address: Ipv6Addr| address.is_loopback());
+        let is_valid_port = port.is_empty() || port.strip_prefix(':').is_some_and(is_port);
+        return is_valid_port && address.parse().is_ok_and(|address: Ipv6Addr| address.is_loopback());
     }
     let name = match authority.split_once(':') {
         Some((name, port)) if is_port(port) => name,

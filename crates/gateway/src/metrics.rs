@@ -35,7 +35,7 @@ pub(crate) struct Metrics {
 impl Metrics {
     pub(crate) fn new(manager: &ModelManager) -> Self {
         let mut registry = Registry::with_prefix(PREFIX);
-        manager.meter().register(&mut registry);
+        manager.metrics().register(&mut registry);
         registry.register_collector(Box::new(circuits::Collector::new(manager.circuits().clone())));
         let (connections, tasks) = (Gauge::default(), Gauge::default());
         registry.register("connections", "Connections of clients that are open", connections.clone());
@@ -43,7 +43,7 @@ impl Metrics {
         Self { registry, connections, tasks }
     }
 
-    fn text(&self) -> Result<String, fmt::Error> {
+    fn encode_text(&self) -> Result<String, fmt::Error> {
         let tasks = Handle::current().metrics().num_alive_tasks();
         self.tasks.set(i64::try_from(tasks).unwrap_or(i64::MAX));
         let mut text = String::new();
@@ -59,16 +59,16 @@ impl fmt::Debug for Metrics {
 }
 
 /// A connection, counted for as long as it lives.
-pub(crate) struct Counted(Gauge);
+pub(crate) struct GaugeGuard(Gauge);
 
-impl Counted {
+impl GaugeGuard {
     pub(crate) fn new(gauge: &Gauge) -> Self {
         gauge.inc();
         Self(gauge.clone())
     }
 }
 
-impl Drop for Counted {
+impl Drop for GaugeGuard {
     fn drop(&mut self) {
         self.0.dec();
     }
@@ -76,7 +76,7 @@ impl Drop for Counted {
 
 /// All of them.
 pub(crate) async fn scrape(State(app): State<Arc<App>>) -> Response {
-    match app.metrics.text() {
+    match app.metrics.encode_text() {
         Ok(text) => ([(header::CONTENT_TYPE, CONTENT_TYPE)], text).into_response(),
         Err(fmt::Error) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
     }

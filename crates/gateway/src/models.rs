@@ -24,7 +24,7 @@ pub(crate) async fn list(State(app): State<Arc<App>>, headers: HeaderMap) -> Res
 }
 
 /// One of them.
-pub(crate) async fn one(
+pub(crate) async fn show(
     State(app): State<Arc<App>>,
     Extension(caller): Extension<Caller>,
     Path(name): Path<String>,
@@ -35,7 +35,7 @@ pub(crate) async fn one(
         return json(models::one(dialect, &name));
     }
     let message = format!("{name} is no route and in no route: see GET /v1/models for what is");
-    Error::new(StatusCode::NOT_FOUND, "unknown_model", message).respond(dialect, &caller.id)
+    Error::new(StatusCode::NOT_FOUND, "unknown_model", message).respond(dialect, &caller.request_id)
 }
 
 /// Whether the name is in the list, in any of the spellings that a call may use.

@@ -3,9 +3,9 @@
 use axum::response::{IntoResponse, Response};
 use http::header;
 
-const DESCRIPTION: &str = include_str!("openapi.json");
+const OPENAPI_DOCUMENT: &str = include_str!("openapi.json");
 
 /// The description.
-pub(crate) async fn describe() -> Response {
-    ([(header::CONTENT_TYPE, "application/json")], DESCRIPTION).into_response()
+pub(crate) async fn document() -> Response {
+    ([(header::CONTENT_TYPE, "application/json")], OPENAPI_DOCUMENT).into_response()
 }

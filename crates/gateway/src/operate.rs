@@ -10,11 +10,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     app::App,
-    body::Word,
+    body::JsonBody,
     duration::DurationText,
-    error::{Error, Plain},
+    error::{ApiError, Error},
     inspect::circuit_not_found,
-    key::{Key, Operator},
+    key::{CircuitKey, RequireAdmin},
 };
 
 /// The longest reason, in characters: everyone who asks why the circuit is open reads it.
@@ -22,7 +22,7 @@ const MAX_REASON_LENGTH: usize = 500;
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Open {
+pub(crate) struct OpenRequest {
     /// `None`: until it is closed by hand.
     #[serde(rename = "for")]
     duration: Option<DurationText>,
@@ -53,7 +53,7 @@ impl TryFrom<String> for ReasonText {
 
 /// A circuit after a person's word.
 #[derive(Debug, Serialize)]
-pub(crate) struct Done {
+pub(crate) struct OperateResponse {
     key: String,
     /// `None`: it is gone, until the model's next call.
     report: Option<Report>,
@@ -62,51 +62,55 @@ pub(crate) struct Done {
 /// Opens it, also one that has not been called yet.
 pub(crate) async fn open(
     State(app): State<Arc<App>>,
-    _: Operator,
-    Key(key): Key,
-    Word(Open { duration, reason }): Word<Open>,
-) -> Result<Json<Done>, Plain> {
+    _: RequireAdmin,
+    CircuitKey(key): CircuitKey,
+    JsonBody(OpenRequest { duration, reason }): JsonBody<OpenRequest>,
+) -> Result<Json<OperateResponse>, ApiError> {
     let duration = duration.map(|DurationText(duration)| duration);
-    done(&app, &key, app.manager.circuits().open(&key, duration, text(reason)).await)
+    respond(&app, &key, app.manager.circuits().open(&key, duration, into_text(reason)).await)
 }
 
 /// Closes it.
 pub(crate) async fn close(
     State(app): State<Arc<App>>,
-    _: Operator,
-    Key(key): Key,
-    Word(CloseOrReset { reason }): Word<CloseOrReset>,
-) -> Result<Json<Done>, Plain> {
-    done(&app, &key, app.manager.circuits().close(&key, text(reason)).await)
+    _: RequireAdmin,
+    CircuitKey(key): CircuitKey,
+    JsonBody(CloseOrReset { reason }): JsonBody<CloseOrReset>,
+) -> Result<Json<OperateResponse>, ApiError> {
+    respond(&app, &key, app.manager.circuits().close(&key, into_text(reason)).await)
 }
 
 /// Forgets it.
 pub(crate) async fn reset(
     State(app): State<Arc<App>>,
-    _: Operator,
-    Key(key): Key,
-    Word(CloseOrReset { reason }): Word<CloseOrReset>,
-) -> Result<Json<Done>, Plain> {
-    done(&app, &key, app.manager.circuits().reset(&key, text(reason)).await)
+    _: RequireAdmin,
+    CircuitKey(key): CircuitKey,
+    JsonBody(CloseOrReset { reason }): JsonBody<CloseOrReset>,
+) -> Result<Json<OperateResponse>, ApiError> {
+    respond(&app, &key, app.manager.circuits().reset(&key, into_text(reason)).await)
 }
 
-fn text(reason: Option<ReasonText>) -> Option<String> {
+fn into_text(reason: Option<ReasonText>) -> Option<String> {
     reason.map(|ReasonText(text)| text)
 }
 
-fn done(app: &App, key: &ModelKey, done: Result<(), OperateError>) -> Result<Json<Done>, Plain> {
-    let in_vain = |status, code| move |error: &OperateError| Error::new(status, code, error.to_string());
-    match done {
+fn respond(
+    app: &App,
+    key: &ModelKey,
+    result: Result<(), OperateError>,
+) -> Result<Json<OperateResponse>, ApiError> {
+    let to_api_error = |status, code| move |error: &OperateError| Error::new(status, code, error.to_string());
+    match result {
         Ok(()) => {
             let report = app.manager.circuits().report(key);
-            Ok(Json(Done { key: key.to_string(), report }))
+            Ok(Json(OperateResponse { key: key.to_string(), report }))
         }
         Err(OperateError::NoCircuit(_)) => Err(circuit_not_found(key).into()),
         Err(error @ OperateError::NotShared(_)) => {
-            Err(in_vain(StatusCode::SERVICE_UNAVAILABLE, "not_shared")(&error).into())
+            Err(to_api_error(StatusCode::SERVICE_UNAVAILABLE, "not_shared")(&error).into())
         }
-        Err(error @ OperateError::InTheBalance) => {
-            Err(in_vain(StatusCode::GATEWAY_TIMEOUT, "outcome_unknown")(&error).into())
+        Err(error @ OperateError::OutcomeUnknown) => {
+            Err(to_api_error(StatusCode::GATEWAY_TIMEOUT, "outcome_unknown")(&error).into())
         }
     }
 }

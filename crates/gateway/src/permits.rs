@@ -8,35 +8,35 @@ use std::{sync::Arc, time::Duration};
 use axum::{Json, extract::State};
 use breaker::{ModelKey, Timestamp};
 use http::StatusCode;
-use manager::{CallError, Passed, Why};
-use providers::{Fault, FaultKind, Limit};
+use manager::{CallError, SkipReason, SkippedModel};
+use providers::{ProviderError, ProviderErrorKind, TimeoutKind};
 use serde::{Deserialize, Serialize};
 
 use crate::{
     app::App,
-    body::Word,
+    body::JsonBody,
     duration::DurationText,
-    error::{Error, Plain},
-    key::{Key, PermitId},
+    error::{ApiError, Error},
+    key::{CircuitKey, PermitId},
 };
 
 /// How long a permit lasts that says nothing else.
-const USUAL: Duration = Duration::from_secs(60);
+const DEFAULT_LIFETIME: Duration = Duration::from_secs(60);
 
 /// The longest that may be asked for: a probe whose application has died keeps its place for so long.
-const LONGEST: Duration = Duration::from_secs(600);
+const MAX_LIFETIME: Duration = Duration::from_secs(600);
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Ask {
+pub(crate) struct PermitRequest {
     /// How long the call may take: a probe's lease.
     #[serde(rename = "for")]
-    length: Option<DurationText>,
+    lifetime: Option<DurationText>,
 }
 
 /// Leave to make one call.
 #[derive(Debug, Serialize)]
-pub(crate) struct Given {
+pub(crate) struct PermitResponse {
     permit: String,
     key: String,
     epoch: u64,
@@ -51,18 +51,18 @@ pub(crate) struct Given {
 /// How a call ended.
 #[derive(Debug, Deserialize)]
 #[serde(tag = "outcome", rename_all = "lowercase", deny_unknown_fields)]
-pub(crate) enum Ended {
+pub(crate) enum ReportedOutcome {
     Success {},
-    Failure(Failure),
+    Failure(ReportedFailure),
     None {},
 }
 
 /// What the provider said, or what was heard of it.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub(crate) struct Failure {
+pub(crate) struct ReportedFailure {
     status: Option<Status>,
-    kind: Option<Kind>,
+    kind: Option<ReportedKind>,
     #[serde(rename = "type")]
     error_type: Option<String>,
     code: Option<String>,
@@ -85,63 +85,67 @@ impl TryFrom<f64> for Status {
 
 #[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(rename_all = "lowercase")]
-enum Kind {
+enum ReportedKind {
     Connection,
     Timeout,
     Invalid,
-    Cut,
+    Truncated,
 }
 
 /// May a call be made?
-pub(crate) async fn ask(
+pub(crate) async fn acquire(
     State(app): State<Arc<App>>,
-    Key(key): Key,
-    Word(ask): Word<Ask>,
-) -> Result<Json<Given>, Plain> {
-    let length = ask.length.map_or(USUAL, |DurationText(length)| length);
-    if length.is_zero() || length > LONGEST {
-        let longest = DurationText(LONGEST);
+    CircuitKey(key): CircuitKey,
+    JsonBody(request): JsonBody<PermitRequest>,
+) -> Result<Json<PermitResponse>, ApiError> {
+    let lifetime = request.lifetime.map_or(DEFAULT_LIFETIME, |DurationText(length)| length);
+    if lifetime.is_zero() || lifetime > MAX_LIFETIME {
+        let longest = DurationText(MAX_LIFETIME);
+        return Err(Error::invalid_request(format!(
+            "\"for\": expected more than nothing and at most {longest}"
+        ))
+        .into());
+    }
+    if app.lifecycle.is_shutting_down() {
         return Err(
-            Error::invalid(format!("\"for\": expected more than nothing and at most {longest}")).into()
+            Error::shutting_down("the gateway is stopping and gives no more permits: ask again").into()
         );
     }
-    if app.lifecycle.is_stopping() {
-        return Err(Error::stopping("the gateway is stopping and gives no more permits: ask again").into());
-    }
-    if app.lent.is_full() {
+    if app.permit_registry.is_full() {
         let message = "too many permits are out: answer those that you have been given".to_owned();
         return Err(Error::new(StatusCode::SERVICE_UNAVAILABLE, "too_many_permits", message)
-            .retry_in(Duration::from_secs(1))
+            .with_retry_after(Duration::from_secs(1))
             .into());
     }
     let circuits = app.manager.circuits();
-    let permit = circuits.admit_for(&key, length).await.map_err(|refusal| {
-        let passed = vec![Passed { key: key.clone(), why: Why::Open(refusal) }];
-        Error::from(CallError::CircuitOpen { asked: key.as_str().into(), passed })
+    let permit = circuits.admit_for(&key, lifetime).await.map_err(|refusal| {
+        let skipped = vec![SkippedModel { key: key.clone(), reason: SkipReason::CircuitOpen(refusal) }];
+        Error::from(CallError::CircuitOpen { requested: key.as_str().into(), skipped })
     })?;
     let (epoch, probe) = (permit.epoch(), permit.is_probe());
-    let until = circuits.now() + length;
-    let id = app.lent.lend(permit, length);
+    let until = circuits.now() + lifetime;
+    let id = app.permit_registry.issue(permit, lifetime);
     let (key, instance) = (key.to_string(), circuits.instance().to_string());
-    Ok(Json(Given { permit: id.to_string(), key, epoch, probe, until, instance }))
+    Ok(Json(PermitResponse { permit: id.to_string(), key, epoch, probe, until, instance }))
 }
 
 /// How the call ended.
-pub(crate) async fn tell(
+pub(crate) async fn report_outcome(
     State(app): State<Arc<App>>,
-    Key(key): Key,
+    CircuitKey(key): CircuitKey,
     PermitId(id): PermitId,
-    Word(ended): Word<Ended>,
-) -> Result<StatusCode, Plain> {
-    let fault = match &ended {
-        Ended::Failure(failure) => Some(failure.fault()?),
-        Ended::Success {} | Ended::None {} => None,
+    JsonBody(outcome): JsonBody<ReportedOutcome>,
+) -> Result<StatusCode, ApiError> {
+    let error = match &outcome {
+        ReportedOutcome::Failure(failure) => Some(failure.to_provider_error()?),
+        ReportedOutcome::Success {} | ReportedOutcome::None {} => None,
     };
-    let permit = id.and_then(|id| app.lent.take(&key, id)).ok_or_else(|| permit_not_found(&key))?;
-    match (ended, fault) {
-        (Ended::Success {}, _) => permit.succeeded(),
-        (_, Some(fault)) => app.manager.settle(permit, &fault),
-        (Ended::None {} | Ended::Failure(_), None) => drop(permit),
+    let permit =
+        id.and_then(|id| app.permit_registry.redeem(&key, id)).ok_or_else(|| permit_not_found(&key))?;
+    match (outcome, error) {
+        (ReportedOutcome::Success {}, _) => permit.succeeded(),
+        (_, Some(fault)) => app.manager.record_reported_outcome(permit, &fault),
+        (ReportedOutcome::None {} | ReportedOutcome::Failure(_), None) => drop(permit),
     }
     Ok(StatusCode::NO_CONTENT)
 }
@@ -153,16 +157,21 @@ fn permit_not_found(key: &ModelKey) -> Error {
     Error::new(StatusCode::NOT_FOUND, "permit_not_found", message)
 }
 
-impl Failure {
+impl ReportedFailure {
     /// Judged as if this process had made the call.
-    fn fault(&self) -> Result<Fault, Error> {
+    fn to_provider_error(&self) -> Result<ProviderError, Error> {
         match (self.status, self.kind) {
             (Some(Status(status)), None) => {
                 let wait = self.retry_after.map(|DurationText(wait)| wait);
-                Ok(Fault::told(status, self.error_type.as_deref(), self.code.as_deref(), wait))
+                Ok(ProviderError::from_reported(
+                    status,
+                    self.error_type.as_deref(),
+                    self.code.as_deref(),
+                    wait,
+                ))
             }
-            (None, Some(kind)) => Ok(Fault::of_provider(kind.into())),
-            (None, None) | (Some(_), Some(_)) => Err(Error::invalid(
+            (None, Some(kind)) => Ok(ProviderError::provider_failure(kind.into())),
+            (None, None) | (Some(_), Some(_)) => Err(Error::invalid_request(
                 "a failure has either a \"status\" or, where none came, a \"kind\": \
                  connection, timeout, invalid or cut"
                     .to_owned(),
@@ -171,13 +180,13 @@ impl Failure {
     }
 }
 
-impl From<Kind> for FaultKind {
-    fn from(kind: Kind) -> Self {
+impl From<ReportedKind> for ProviderErrorKind {
+    fn from(kind: ReportedKind) -> Self {
         match kind {
-            Kind::Connection => Self::Connection,
-            Kind::Timeout => Self::Timeout(Limit::Answer),
-            Kind::Invalid => Self::Invalid,
-            Kind::Cut => Self::Cut,
+            ReportedKind::Connection => Self::Connection,
+            ReportedKind::Timeout => Self::Timeout(TimeoutKind::Response),
+            ReportedKind::Invalid => Self::Invalid,
+            ReportedKind::Truncated => Self::Truncated,
         }
     }
 }

@@ -24,24 +24,24 @@ use crate::{
     Keys,
     app::{App, router},
     feed::Feed,
-    metrics::{Counted, Metrics},
-    stop::{Lifecycle, Stage, Stop},
+    metrics::{GaugeGuard, Metrics},
+    stop::{Lifecycle, Phase, ShutdownMode},
 };
 
 /// The largest request body, in bytes: Anthropic's limit, the largest of those that are spoken.
-const MAX_BODY: usize = 32 * 1024 * 1024;
+const MAX_BODY_BYTES: usize = 32 * 1024 * 1024;
 
 /// A connection that sends no whole request head for so long is closed, also between requests.
 const HEADER_READ_TIMEOUT: Duration = Duration::from_secs(75);
 
 /// What is broken off has so long to be told so.
-const LAST_WORDS: Duration = Duration::from_secs(1);
+const ABORT_GRACE: Duration = Duration::from_secs(1);
 
 /// So often a stopping gateway looks whether its calls have ended.
-const GLANCE: Duration = Duration::from_millis(20);
+const DRAIN_POLL_INTERVAL: Duration = Duration::from_millis(20);
 
 /// The pause after `accept` failed, as it does when there are no file descriptors left.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+const ACCEPT_RETRY_DELAY: Duration = Duration::from_millis(50);
 
 /// What a gateway needs to know.
 #[derive(Debug, Clone)]
@@ -51,7 +51,7 @@ pub struct Settings {
     /// Who may call.
     pub keys: Keys,
     /// How long calls under way may take to end once the gateway is to stop.
-    pub drain: Duration,
+    pub shutdown_timeout: Duration,
 }
 
 /// Why a gateway cannot start.
@@ -61,7 +61,7 @@ pub enum BindError {
     #[error(
         "listening on {0} needs api_keys, since others than this machine reach it: set [server] api_keys, or listen on 127.0.0.1"
     )]
-    NoKeys(SocketAddr),
+    MissingApiKeys(SocketAddr),
     /// The address cannot be had.
     #[error("cannot listen on {address}: {source}; choose another with [server] listen or --listen")]
     Listen {
@@ -80,7 +80,7 @@ pub struct Gateway {
     connections: Connections,
     manager: Arc<ModelManager>,
     lifecycle: Arc<Lifecycle>,
-    drain: Duration,
+    shutdown_timeout: Duration,
 }
 
 impl Gateway {
@@ -89,27 +89,27 @@ impl Gateway {
     /// # Errors
     /// See [`BindError`].
     pub async fn bind(settings: Settings, manager: Arc<ModelManager>) -> Result<Self, BindError> {
-        let Settings { listen, keys, drain } = settings;
+        let Settings { listen, keys, shutdown_timeout } = settings;
         if !listen.ip().is_loopback() && !keys.has_api_keys() {
-            return Err(BindError::NoKeys(listen));
+            return Err(BindError::MissingApiKeys(listen));
         }
-        let in_vain = |source| BindError::Listen { address: listen, source };
-        let listener = TcpListener::bind(listen).await.map_err(in_vain)?;
-        let address = listener.local_addr().map_err(in_vain)?;
+        let to_bind_error = |source| BindError::Listen { address: listen, source };
+        let listener = TcpListener::bind(listen).await.map_err(to_bind_error)?;
+        let address = listener.local_addr().map_err(to_bind_error)?;
         let lifecycle = Lifecycle::new();
         let metrics = Metrics::new(&manager);
         let open_connections = metrics.connections.clone();
         let app = App {
             manager: Arc::clone(&manager),
             keys,
-            max_body: MAX_BODY,
+            max_body_bytes: MAX_BODY_BYTES,
             lifecycle: Arc::clone(&lifecycle),
             metrics,
-            feed: Feed::new(manager.circuits().clone(), Arc::clone(manager.meter())),
-            lent: Arc::default(),
+            feed: Feed::new(manager.circuits().clone(), Arc::clone(manager.metrics())),
+            permit_registry: Arc::default(),
         };
         let connections = Connections::new(router(Arc::new(app)), open_connections);
-        Ok(Self { listener, address, connections, manager, lifecycle, drain })
+        Ok(Self { listener, address, connections, manager, lifecycle, shutdown_timeout })
     }
 
     /// Where it listens.
@@ -120,49 +120,52 @@ impl Gateway {
 
     /// Answers until the first of `stops` comes; then refuses new calls and lets those under way end, for at most
     /// [`Settings::drain`]. A second one cuts that short. What has not ended by then is broken off, and told so.
-    pub async fn serve(self, stops: impl Stream<Item = Stop>) {
-        let Self { listener, mut connections, lifecycle, drain, manager, .. } = self;
-        let mut stops = pin!(stops.chain(pending().into_stream()));
-        let stop = loop {
+    pub async fn serve(self, shutdown_requests: impl Stream<Item = ShutdownMode>) {
+        let Self { listener, mut connections, lifecycle, shutdown_timeout, manager, .. } = self;
+        let mut shutdown_requests = pin!(shutdown_requests.chain(pending().into_stream()));
+        let mode = loop {
             tokio::select! {
                 accepted = listener.accept() => connections.accept(accepted).await,
-                Some(stop) = stops.next() => break stop,
+                Some(stop) = shutdown_requests.next() => break stop,
             }
         };
         let since = Instant::now();
-        lifecycle.enter(Stage::Stopping);
-        tracing::info!("stopping: new calls are refused, those under way have {} s", drain.as_secs_f64());
-        let time_is_up = async {
+        lifecycle.enter(Phase::Draining);
+        tracing::info!(
+            "stopping: new calls are refused, those under way have {} s",
+            shutdown_timeout.as_secs_f64()
+        );
+        let deadline = async {
             tokio::select! {
-                () = sleep(drain) => tracing::warn!("some calls had not ended after {} s (server.shutdown_timeout)", drain.as_secs_f64()),
-                _ = stops.next() => tracing::warn!("told to stop again: calls under way are broken off"),
+                () = sleep(shutdown_timeout) => tracing::warn!("some calls had not ended after {} s (server.shutdown_timeout)", shutdown_timeout.as_secs_f64()),
+                _ = shutdown_requests.next() => tracing::warn!("told to stop again: calls under way are broken off"),
             }
         };
-        let mut time_is_up = pin!(time_is_up);
-        let quiet = async {
-            while !lifecycle.is_quiet(stop, since) {
+        let mut deadline = pin!(deadline);
+        let drained = async {
+            while !lifecycle.is_drained(mode, since) {
                 tokio::select! {
                     accepted = listener.accept() => connections.accept(accepted).await,
-                    () = sleep(GLANCE) => {}
+                    () = sleep(DRAIN_POLL_INTERVAL) => {}
                 }
             }
         };
         let mut in_time = tokio::select! {
-            () = quiet => true,
-            () = &mut time_is_up => false,
+            () = drained => true,
+            () = &mut deadline => false,
         };
         drop(listener);
         if in_time {
             in_time = tokio::select! {
-                () = connections.end() => true,
-                () = &mut time_is_up => false,
+                () = connections.shutdown() => true,
+                () = &mut deadline => false,
             };
         }
         if !in_time {
-            manager.breaks_off();
-            lifecycle.enter(Stage::Over);
+            manager.mark_aborting();
+            lifecycle.enter(Phase::Aborting);
             // Who does not read by now never gets its last word.
-            let _ = timeout(LAST_WORDS, connections.end()).await;
+            let _ = timeout(ABORT_GRACE, connections.shutdown()).await;
         }
         connections.tasks.shutdown().await;
     }
@@ -172,14 +175,14 @@ impl Gateway {
 #[derive(Debug)]
 struct Connections {
     router: Router,
-    open: Gauge,
+    gauge: Gauge,
     graceful: GracefulShutdown,
     tasks: JoinSet<()>,
 }
 
 impl Connections {
-    fn new(router: Router, open: Gauge) -> Self {
-        Self { router, open, graceful: GracefulShutdown::new(), tasks: JoinSet::new() }
+    fn new(router: Router, gauge: Gauge) -> Self {
+        Self { router, gauge, graceful: GracefulShutdown::new(), tasks: JoinSet::new() }
     }
 
     async fn accept(&mut self, accepted: io::Result<(TcpStream, SocketAddr)>) {
@@ -188,7 +191,7 @@ impl Connections {
             Ok((socket, _)) => self.serve(socket),
             Err(error) => {
                 tracing::warn!(%error, "a connection could not be accepted");
-                sleep(ACCEPT_PAUSE).await;
+                sleep(ACCEPT_RETRY_DELAY).await;
             }
         }
     }
@@ -207,9 +210,9 @@ impl Connections {
             .header_read_timeout(HEADER_READ_TIMEOUT)
             .serve_connection(TokioIo::new(socket), service);
         let connection = self.graceful.watch(connection);
-        let counted = Counted::new(&self.open);
+        let guard = GaugeGuard::new(&self.gauge);
         self.tasks.spawn(async move {
-            let _counted = counted;
+            let _guard = guard;
             if let Err(error) = connection.await {
                 tracing::debug!(%error, "a connection ended early");
             }
@@ -217,8 +220,8 @@ impl Connections {
     }
 
     /// Closes connections as soon as they have nothing to answer.
-    async fn end(&mut self) {
-        let told = std::mem::take(&mut self.graceful).shutdown();
-        tokio::join!(told, async { while self.tasks.join_next().await.is_some() {} });
+    async fn shutdown(&mut self) {
+        let graceful = std::mem::take(&mut self.graceful).shutdown();
+        tokio::join!(graceful, async { while self.tasks.join_next().await.is_some() {} });
     }
 }

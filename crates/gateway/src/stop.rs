@@ -26,139 +26,144 @@ use tokio::{
 
 /// While calls still come, the listener stays open so long after the last one, for load balancers to notice that the
 /// gateway is not ready any more: a refused call can go elsewhere, a refused connection looks like a fault.
-const NOTICE: Duration = Duration::from_secs(2);
+const LB_GRACE: Duration = Duration::from_secs(2);
 
 /// Where calls never cease, the listener stays open no longer than so long for their sake.
-const LONGEST_NOTICE: Duration = Duration::from_secs(10);
+const MAX_LB_GRACE: Duration = Duration::from_secs(10);
 
 /// How a gateway is to end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Stop {
+pub enum ShutdownMode {
     /// Once calls under way have ended and no more come: for SIGTERM, behind a load balancer.
-    WhenQuiet,
+    WaitForLb,
     /// Once calls under way have ended: for a person at the keyboard.
-    AfterCalls,
+    Immediate,
 }
 
 /// How far the end has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Stage {
+pub(crate) enum Phase {
     Serving,
-    Stopping,
-    Over,
+    Draining,
+    Aborting,
 }
 
 /// Where all connections see that the gateway ends, and where calls under way are counted.
 #[derive(Debug)]
 pub(crate) struct Lifecycle {
-    stage: watch::Sender<Stage>,
-    running: AtomicUsize,
-    last_call: Mutex<Option<Instant>>,
+    phase: watch::Sender<Phase>,
+    in_flight: AtomicUsize,
+    last_call_at: Mutex<Option<Instant>>,
 }
 
 /// A call under way, from its head to its last event.
 #[derive(Debug)]
-pub(crate) struct Running(Arc<Lifecycle>);
+pub(crate) struct InFlightGuard(Arc<Lifecycle>);
 
 impl Lifecycle {
     pub(crate) fn new() -> Arc<Self> {
-        let (stage, _) = watch::channel(Stage::Serving);
-        Arc::new(Self { stage, running: AtomicUsize::new(0), last_call: Mutex::default() })
+        let (phase, _) = watch::channel(Phase::Serving);
+        Arc::new(Self { phase, in_flight: AtomicUsize::new(0), last_call_at: Mutex::default() })
     }
 
-    pub(crate) fn enter(&self, stage: Stage) {
-        self.stage.send_replace(stage);
+    pub(crate) fn enter(&self, phase: Phase) {
+        self.phase.send_replace(phase);
     }
 
-    pub(crate) fn is_stopping(&self) -> bool {
-        *self.stage.borrow() > Stage::Serving
+    pub(crate) fn is_shutting_down(&self) -> bool {
+        *self.phase.borrow() > Phase::Serving
     }
 
     /// Ends when it is told to stop.
-    pub(crate) async fn stopping(self: Arc<Self>) {
-        let _ = self.stage.subscribe().wait_for(|stage| *stage > Stage::Serving).await;
+    pub(crate) async fn shutdown_started(self: Arc<Self>) {
+        let _ = self.phase.subscribe().wait_for(|stage| *stage > Phase::Serving).await;
     }
 
     /// Ends when requests that are not whole by then are waited for no longer: their callers have had as much time as
     /// load balancers have.
-    pub(crate) async fn impatient(self: Arc<Self>) {
-        self.stopping().await;
-        sleep(NOTICE).await;
+    pub(crate) async fn body_grace_elapsed(self: Arc<Self>) {
+        self.shutdown_started().await;
+        sleep(LB_GRACE).await;
     }
 
     /// Ends when time is up.
-    pub(crate) async fn over(self: Arc<Self>) {
+    pub(crate) async fn abort_started(self: Arc<Self>) {
         // The sender lives as long as this does.
-        let _ = self.stage.subscribe().wait_for(|stage| *stage == Stage::Over).await;
+        let _ = self.phase.subscribe().wait_for(|stage| *stage == Phase::Aborting).await;
     }
 
     /// A call has come; `None`: it is to be refused.
-    pub(crate) fn begin_call(self: &Arc<Self>) -> Option<Running> {
-        *self.last_call.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+    pub(crate) fn try_start_call(self: &Arc<Self>) -> Option<InFlightGuard> {
+        *self.last_call_at.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
         // Counted first, so that whoever stops either sees the call or is seen by it.
-        self.running.fetch_add(1, Ordering::SeqCst);
-        let running = Running(Arc::clone(self));
-        (!self.is_stopping()).then_some(running)
+        self.in_flight.fetch_add(1, Ordering::SeqCst);
+        let guard = InFlightGuard(Arc::clone(self));
+        (!self.is_shutting_down()).then_some(guard)
     }
 
     /// Whether no call is under way, and none is likely to come; `since`: when it was told to stop.
-    pub(crate) fn is_quiet(&self, stop: Stop, since: Instant) -> bool {
-        let last_call = *self.last_call.lock().unwrap_or_else(PoisonError::into_inner);
-        let noticed = stop == Stop::AfterCalls
-            || last_call.is_none_or(|last| last.elapsed() >= NOTICE)
-            || since.elapsed() >= LONGEST_NOTICE;
-        noticed && self.running.load(Ordering::SeqCst) == 0
+    pub(crate) fn is_drained(&self, mode: ShutdownMode, since: Instant) -> bool {
+        let last_call_at = *self.last_call_at.lock().unwrap_or_else(PoisonError::into_inner);
+        let lb_grace_over = mode == ShutdownMode::Immediate
+            || last_call_at.is_none_or(|last| last.elapsed() >= LB_GRACE)
+            || since.elapsed() >= MAX_LB_GRACE;
+        lb_grace_over && self.in_flight.load(Ordering::SeqCst) == 0
     }
 }
 
-impl Drop for Running {
+impl Drop for InFlightGuard {
     fn drop(&mut self) {
-        self.0.running.fetch_sub(1, Ordering::SeqCst);
+        self.0.in_flight.fetch_sub(1, Ordering::SeqCst);
     }
 }
 
 /// Whether a stream had begun to speak when its head was sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Begun {
-    Speaking,
-    Held,
+pub(crate) enum StreamStage {
+    Started,
+    Buffered,
 }
 
 /// A call's events, until the gateway's time is up.
-pub(crate) struct Limited {
+pub(crate) struct DrainedStream {
     dialect: Dialect,
-    begun: Begun,
+    stage: StreamStage,
     /// `None` after the last event. Dropping them stops the provider's call.
     events: Option<Events>,
-    over: Pin<Box<dyn Future<Output = ()> + Send>>,
-    _running: Running,
+    abort: Pin<Box<dyn Future<Output = ()> + Send>>,
+    _in_flight: InFlightGuard,
 }
 
-impl Limited {
-    pub(crate) fn new(dialect: Dialect, begun: Begun, events: Events, running: Running) -> Self {
-        let over = Box::pin(Arc::clone(&running.0).over());
-        Self { dialect, begun, events: Some(events), over, _running: running }
+impl DrainedStream {
+    pub(crate) fn new(
+        dialect: Dialect,
+        stage: StreamStage,
+        events: Events,
+        in_flight: InFlightGuard,
+    ) -> Self {
+        let abort = Box::pin(Arc::clone(&in_flight.0).abort_started());
+        Self { dialect, stage, events: Some(events), abort, _in_flight: in_flight }
     }
 
-    fn last_word(&self) -> Bytes {
-        match self.begun {
-            Begun::Speaking => {
+    fn abort_event(&self) -> Bytes {
+        match self.stage {
+            StreamStage::Started => {
                 let message = "the gateway is stopping and had to break the answer off; what came before is not all of it";
                 error_event(self.dialect, 500, "stream_interrupted", message)
             }
-            Begun::Held => error_event(self.dialect, 503, STOPPING, BROKEN_OFF),
+            StreamStage::Buffered => error_event(self.dialect, 503, STOPPING_CODE, ABORTED_MESSAGE),
         }
     }
 }
 
 /// The `code` of calls that are refused or broken off because the gateway stops.
-pub(crate) const STOPPING: &str = "stopping";
+pub(crate) const STOPPING_CODE: &str = "stopping";
 
 /// What a caller is told that has got nothing yet when time is up.
-pub(crate) const BROKEN_OFF: &str =
+pub(crate) const ABORTED_MESSAGE: &str =
     "the gateway is stopping and could not wait for the answer any longer: send the request again";
 
-impl Stream for Limited {
+impl Stream for DrainedStream {
     type Item = Bytes;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Bytes>> {
@@ -169,9 +174,9 @@ impl Stream for Limited {
                 self.events = None;
                 Poll::Ready(None)
             }
-            Poll::Pending if self.over.as_mut().poll(context).is_ready() => {
+            Poll::Pending if self.abort.as_mut().poll(context).is_ready() => {
                 self.events = None;
-                Poll::Ready(Some(self.last_word()))
+                Poll::Ready(Some(self.abort_event()))
             }
             Poll::Pending => Poll::Pending,
         }
@@ -185,22 +190,23 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn quiet_is_when_calls_have_ended_and_load_balancers_have_noticed() {
         let (lifecycle, since) = (Lifecycle::new(), Instant::now());
-        assert!(lifecycle.is_quiet(Stop::WhenQuiet, since), "nobody has ever called");
-        let call = lifecycle.begin_call().unwrap();
-        tokio::time::advance(NOTICE).await;
+        assert!(lifecycle.is_drained(ShutdownMode::WaitForLb, since), "nobody has ever called");
+        let call = lifecycle.try_start_call().unwrap();
+        tokio::time::advance(LB_GRACE).await;
         assert!(
-            !lifecycle.is_quiet(Stop::WhenQuiet, since) && !lifecycle.is_quiet(Stop::AfterCalls, since),
+            !lifecycle.is_drained(ShutdownMode::WaitForLb, since)
+                && !lifecycle.is_drained(ShutdownMode::Immediate, since),
             "it runs"
         );
-        lifecycle.enter(Stage::Stopping);
+        lifecycle.enter(Phase::Draining);
         drop(call);
-        assert!(lifecycle.is_quiet(Stop::WhenQuiet, since));
-        assert!(lifecycle.begin_call().is_none(), "refused");
-        assert!(!lifecycle.is_quiet(Stop::WhenQuiet, since), "somebody still calls");
-        assert!(lifecycle.is_quiet(Stop::AfterCalls, since));
-        tokio::time::advance(LONGEST_NOTICE - NOTICE).await;
+        assert!(lifecycle.is_drained(ShutdownMode::WaitForLb, since));
+        assert!(lifecycle.try_start_call().is_none(), "refused");
+        assert!(!lifecycle.is_drained(ShutdownMode::WaitForLb, since), "somebody still calls");
+        assert!(lifecycle.is_drained(ShutdownMode::Immediate, since));
+        tokio::time::advance(MAX_LB_GRACE - LB_GRACE).await;
         assert!(
-            lifecycle.begin_call().is_none() && lifecycle.is_quiet(Stop::WhenQuiet, since),
+            lifecycle.try_start_call().is_none() && lifecycle.is_drained(ShutdownMode::WaitForLb, since),
             "long enough"
         );
     }

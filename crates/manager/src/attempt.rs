@@ -13,18 +13,18 @@ use std::{
 
 use bytes::Bytes;
 use circuits::{Circuits, Permit, Refusal};
-use providers::{Answer, EventStream, Fault, Provider, WholeAnswer};
+use providers::{CompleteResponse, EventStream, Provider, ProviderError, ProviderResponse};
 use tokio::time::{Instant, sleep, timeout_at};
 use tracing::Span;
 
 use crate::{
-    Call, Chain, LargestHeld, Meter, Traces, patience, spans,
-    trial::{Due, Trial},
+    BufferLimit, Call, CallMetrics, Chain, TracePropagator, patience, spans,
+    trial::{AttemptGuard, TotalDeadline},
 };
 
 /// What an attempt needs to know of its call. Many may be made for one call, side by side.
 #[derive(Clone, Copy)]
-pub(crate) struct Errand<'a> {
+pub(crate) struct CallContext<'a> {
     pub(crate) circuits: &'a Circuits,
     pub(crate) chain: &'a Arc<Chain>,
     pub(crate) call: &'a Call,
@@ -32,84 +32,84 @@ pub(crate) struct Errand<'a> {
     pub(crate) deadline: Instant,
     /// Calls made to providers.
     pub(crate) attempts: &'a AtomicU32,
-    pub(crate) meter: &'a Arc<Meter>,
+    pub(crate) metrics: &'a Arc<CallMetrics>,
     /// The call's span.
     pub(crate) span: &'a Span,
-    pub(crate) traces: Option<&'a dyn Traces>,
+    pub(crate) propagator: Option<&'a dyn TracePropagator>,
 }
 
 /// Waiting before the same model is called again.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Pause {
-    pub(crate) length: Duration,
+pub(crate) struct RetryDelay {
+    pub(crate) duration: Duration,
     /// The provider asked for it, and its circuit keeps others away meanwhile.
-    pub(crate) rest: bool,
+    pub(crate) is_cooldown: bool,
 }
 
 /// An attempt that has come to its end.
-pub(crate) struct Tried {
+pub(crate) struct CompletedAttempt {
     /// The model's place in the chain.
-    pub(crate) at: usize,
-    pub(crate) came: Came,
+    pub(crate) index: usize,
+    pub(crate) outcome: AttemptOutcome,
 }
 
 /// What came of an attempt.
-pub(crate) enum Came {
+pub(crate) enum AttemptOutcome {
     /// The circuit gave no leave; nothing was called.
-    Refused(Refusal),
+    NotPermitted(Refusal),
     /// An answer in one piece.
-    Whole(WholeAnswer),
+    Response(CompleteResponse),
     /// A stream that has spoken, or ended well without a word.
-    Opened(Spoken),
+    StreamStarted(StartedStream),
     /// A held stream, whole.
-    Held(Spoken),
+    Buffered(StartedStream),
     /// A stream that has grown too large to be held.
-    TooLarge(Spoken),
+    BufferLimitExceeded(StartedStream),
     /// No good answer. The circuit knows.
-    Failed(Fault),
+    Failed(ProviderError),
     /// `timeouts.total` ran out.
-    OutOfTime,
+    DeadlineExceeded,
 }
 
 /// A stream that has spoken.
-pub(crate) struct Spoken {
+pub(crate) struct StartedStream {
     /// What has come and was not handed on.
-    pub(crate) held: Vec<Bytes>,
+    pub(crate) buffered: Vec<Bytes>,
     /// The rest. Boxed, since it is handed on at every event.
     pub(crate) stream: Box<EventStream>,
-    pub(crate) trial: Trial,
+    pub(crate) guard: AttemptGuard,
 }
 
-enum Opened {
-    Whole(WholeAnswer),
-    Stream { held: Vec<Bytes>, stream: Box<EventStream> },
+enum StartedResponse {
+    Complete(CompleteResponse),
+    Streaming { buffered: Vec<Bytes>, stream: Box<EventStream> },
 }
 
-impl Errand<'_> {
+impl CallContext<'_> {
     /// Asks the circuit for leave and calls the model once, after a pause if there is one.
-    pub(crate) async fn attempt(self, at: usize, pause: Option<Pause>) -> Tried {
-        let came = match self.leave(at, pause).await {
-            Ok(permit) => self.call_once(at, permit).await,
+    pub(crate) async fn attempt(self, index: usize, delay: Option<RetryDelay>) -> CompletedAttempt {
+        let outcome = match self.acquire_permit(index, delay).await {
+            Ok(permit) => self.call_once(index, permit).await,
             Err(refusal) => {
-                let key = &self.chain.steps[at].key;
+                let key = &self.chain.entries[index].key;
                 tracing::debug!(request = self.call.id, model = %key, why = %refusal, "passed by");
-                Came::Refused(refusal)
+                AttemptOutcome::NotPermitted(refusal)
             }
         };
-        Tried { at, came }
+        CompletedAttempt { index, outcome }
     }
 
-    async fn leave(self, at: usize, pause: Option<Pause>) -> Result<Permit, Refusal> {
-        let mut rest_ends = None;
-        if let Some(Pause { length, rest }) = pause {
-            rest_ends = rest.then(|| Instant::now() + length);
-            sleep(length).await;
+    async fn acquire_permit(self, index: usize, delay: Option<RetryDelay>) -> Result<Permit, Refusal> {
+        let mut cooldown_end = None;
+        if let Some(RetryDelay { duration, is_cooldown }) = delay {
+            cooldown_end = is_cooldown.then(|| Instant::now() + duration);
+            sleep(duration).await;
         }
         loop {
-            match self.circuits.admit(&self.chain.steps[at].key).await {
+            match self.circuits.admit(&self.chain.entries[index].key).await {
                 Ok(permit) => return Ok(permit),
-                Err(refusal) => match patience::rest_of_rest(&refusal, rest_ends) {
-                    Some(rest) => sleep(rest).await,
+                Err(refusal) => match patience::remaining_cooldown(&refusal, cooldown_end) {
+                    Some(remaining) => sleep(remaining).await,
                     None => return Err(refusal),
                 },
             }
@@ -117,79 +117,79 @@ impl Errand<'_> {
     }
 
     /// Calls one model once. Its circuit learns how that went; a stream's, as far as it went.
-    async fn call_once(self, at: usize, permit: Permit) -> Came {
+    async fn call_once(self, index: usize, permit: Permit) -> AttemptOutcome {
         let Self { chain, call, .. } = self;
-        let step = &chain.steps[at];
-        let began = Instant::now();
+        let entry = &chain.entries[index];
+        let started_at = Instant::now();
         self.attempts.fetch_add(1, Ordering::Relaxed);
-        let attempt = self.meter.attempt(&step.key, chain.model_is_on_a_route);
-        let span = spans::attempt(self.span, &step.key, &step.provider, permit.is_probe());
-        let traced = self.traces.map(|traces| traces.pass_on(&span, &call.headers));
-        let due = Due::new(self.deadline, chain.timeouts.total);
-        let mut trial = Trial::begin(permit, call.request.stream(), due, attempt, span);
-        let body = call.request.with_model(step.key.model());
-        let headers = traced.as_ref().unwrap_or(&call.headers);
-        let to_provider = call.to_provider(step.key.model(), &body, headers, &chain.timeouts);
+        let metrics = self.metrics.start_attempt(&entry.key, chain.is_routed_model);
+        let span = spans::attempt(self.span, &entry.key, &entry.provider, permit.is_probe());
+        let headers_with_trace = self.propagator.map(|propagator| propagator.inject(&span, &call.headers));
+        let total_deadline = TotalDeadline::new(self.deadline, chain.timeouts.total);
+        let mut guard = AttemptGuard::start(permit, call.request.stream(), total_deadline, metrics, span);
+        let body = call.request.with_model(entry.key.model());
+        let headers = headers_with_trace.as_ref().unwrap_or(&call.headers);
+        let to_provider = call.to_provider(entry.key.model(), &body, headers, &chain.timeouts);
         let result =
-            timeout_at(self.deadline, open(&step.provider, to_provider, &mut trial, chain.largest_held))
+            timeout_at(self.deadline, open(&entry.provider, to_provider, &mut guard, chain.buffer_limit))
                 .await;
-        let told = |what: &str| {
-            let ms = began.elapsed().as_secs_f64() * 1000.0;
-            tracing::debug!(request = call.id, model = %step.key, ms, "attempt: {what}");
+        let log_result = |what: &str| {
+            let ms = started_at.elapsed().as_secs_f64() * 1000.0;
+            tracing::debug!(request = call.id, model = %entry.key, ms, "attempt: {what}");
         };
         match result {
-            Ok(Ok(Opened::Whole(answer))) => {
-                told("answered");
-                trial.answered_by(&answer.origin);
-                trial.succeeded(answer.usage);
-                Came::Whole(answer)
+            Ok(Ok(StartedResponse::Complete(response))) => {
+                log_result("answered");
+                guard.record_response_meta(&response.meta);
+                guard.succeeded(response.usage);
+                AttemptOutcome::Response(response)
             }
-            Ok(Ok(Opened::Stream { held, stream })) => {
-                told("speaks");
-                trial.answered_by(stream.origin());
-                Came::Opened(Spoken { held, stream, trial })
+            Ok(Ok(StartedResponse::Streaming { buffered, stream })) => {
+                log_result("speaks");
+                guard.record_response_meta(stream.meta());
+                AttemptOutcome::StreamStarted(StartedStream { buffered, stream, guard })
             }
-            Ok(Err(fault)) => {
-                told(&fault.to_string());
-                trial.failed(&fault, chain);
-                Came::Failed(fault)
+            Ok(Err(error)) => {
+                log_result(&error.to_string());
+                guard.failed(&error, chain);
+                AttemptOutcome::Failed(error)
             }
             Err(_) => {
                 // Whose fault that is, the trial says when it is dropped.
-                told("timeouts.total ran out");
-                Came::OutOfTime
+                log_result("timeouts.total ran out");
+                AttemptOutcome::DeadlineExceeded
             }
         }
     }
 
     /// Reads a stream that has spoken to its end, so that nobody sees it fail. The caller still has nothing of it, so
     /// `timeouts.total` goes on.
-    pub(crate) async fn hold(self, at: usize, spoken: Spoken) -> Tried {
-        let came = timeout_at(self.deadline, self.read_to_end(at, spoken)).await.unwrap_or_else(|_| {
-            tracing::debug!(request = self.call.id, model = %self.chain.steps[at].key, "attempt: timeouts.total ran out while held");
-            Came::OutOfTime
+    pub(crate) async fn buffer(self, index: usize, started: StartedStream) -> CompletedAttempt {
+        let outcome = timeout_at(self.deadline, self.read_to_end(index, started)).await.unwrap_or_else(|_| {
+            tracing::debug!(request = self.call.id, model = %self.chain.entries[index].key, "attempt: timeouts.total ran out while held");
+            AttemptOutcome::DeadlineExceeded
         });
-        Tried { at, came }
+        CompletedAttempt { index, outcome }
     }
 
-    async fn read_to_end(self, at: usize, mut spoken: Spoken) -> Came {
-        let mut size: usize = spoken.held.iter().map(Bytes::len).sum();
+    async fn read_to_end(self, index: usize, mut started: StartedStream) -> AttemptOutcome {
+        let mut size: usize = started.buffered.iter().map(Bytes::len).sum();
         loop {
-            match spoken.stream.next().await {
+            match started.stream.next().await {
                 Ok(Some(event)) => {
                     size += event.bytes.len();
-                    spoken.held.push(event.bytes);
-                    if size > self.chain.largest_held.0 {
-                        let (id, key) = (&self.call.id, &self.chain.steps[at].key);
+                    started.buffered.push(event.bytes);
+                    if size > self.chain.buffer_limit.0 {
+                        let (id, key) = (&self.call.id, &self.chain.entries[index].key);
                         tracing::warn!(request = id, model = %key, "the answer is too large to be held: relayed from here on");
-                        break Came::TooLarge(spoken);
+                        break AttemptOutcome::BufferLimitExceeded(started);
                     }
                 }
-                Ok(None) => break Came::Held(spoken),
-                Err(fault) => {
-                    tracing::debug!(request = self.call.id, model = %self.chain.steps[at].key, %fault, "attempt: failed while held");
-                    spoken.trial.failed(&fault, self.chain);
-                    break Came::Failed(fault);
+                Ok(None) => break AttemptOutcome::Buffered(started),
+                Err(error) => {
+                    tracing::debug!(request = self.call.id, model = %self.chain.entries[index].key, %error, "attempt: failed while held");
+                    started.guard.failed(&error, self.chain);
+                    break AttemptOutcome::Failed(error);
                 }
             }
         }
@@ -200,26 +200,26 @@ impl Errand<'_> {
 /// so a provider that goes on without ever saying something has failed.
 async fn open(
     provider: &Provider,
-    call: providers::Call<'_>,
-    trial: &mut Trial,
-    LargestHeld(most): LargestHeld,
-) -> Result<Opened, Fault> {
+    call: providers::ProviderRequest<'_>,
+    guard: &mut AttemptGuard,
+    BufferLimit(max_bytes): BufferLimit,
+) -> Result<StartedResponse, ProviderError> {
     let mut stream = match provider.call(call).await? {
-        Answer::Whole(answer) => return Ok(Opened::Whole(answer)),
-        Answer::Stream(stream) => stream,
+        ProviderResponse::Complete(response) => return Ok(StartedResponse::Complete(response)),
+        ProviderResponse::Streaming(stream) => stream,
     };
-    let (mut held, mut size) = (Vec::new(), 0);
+    let (mut buffered, mut size) = (Vec::new(), 0);
     while let Some(event) = stream.next().await? {
-        trial.heard();
+        guard.on_first_byte();
         size += event.bytes.len();
-        held.push(event.bytes);
-        if event.class.content {
-            trial.first_token();
+        buffered.push(event.bytes);
+        if event.progress.content {
+            guard.on_first_token();
             break;
         }
-        if size > most {
-            return Err(Fault::too_large(most));
+        if size > max_bytes {
+            return Err(ProviderError::too_large(max_bytes));
         }
     }
-    Ok(Opened::Stream { held, stream: Box::new(stream) })
+    Ok(StartedResponse::Streaming { buffered, stream: Box::new(stream) })
 }

@@ -9,13 +9,13 @@ use crate::Retry;
 
 /// The wait after the `calls`-th call (counted from 1) failed: doubles with each, and chance takes up to half of it
 /// away, so that callers that failed together do not come back together.
-pub(crate) fn backoff(retry: &Retry, calls: u32) -> Duration {
-    let doubled = retry.backoff.saturating_mul(1 << calls.saturating_sub(1).min(16));
-    doubled.mul_f64(1.0 - chance() / 2.0)
+pub(crate) fn backoff(retry: &Retry, attempt: u32) -> Duration {
+    let doubled = retry.initial_backoff.saturating_mul(1 << attempt.saturating_sub(1).min(16));
+    doubled.mul_f64(1.0 - random_unit() / 2.0)
 }
 
 /// A number in [0, 1). The standard library's hasher keys are random enough to spread retries.
-fn chance() -> f64 {
+fn random_unit() -> f64 {
     let bits = u32::try_from(RandomState::new().build_hasher().finish() >> 32).unwrap_or_default();
     f64::from(bits) / (f64::from(u32::MAX) + 1.0)
 }
@@ -26,7 +26,7 @@ mod tests {
 
     #[test]
     fn doubles_and_is_jittered_downwards() {
-        let retry = Retry { backoff: Duration::from_millis(100), ..Retry::default() };
+        let retry = Retry { initial_backoff: Duration::from_millis(100), ..Retry::default() };
         let mut seen = std::collections::HashSet::new();
         for _ in 0..50 {
             for (calls, longest) in [(1, 100), (2, 200), (3, 400)] {
@@ -41,7 +41,7 @@ mod tests {
 
     #[test]
     fn a_great_many_calls_overflow_nothing() {
-        let retry = Retry { backoff: Duration::MAX / 4, ..Retry::default() };
+        let retry = Retry { initial_backoff: Duration::MAX / 4, ..Retry::default() };
         assert!(backoff(&retry, u32::MAX) > Duration::ZERO);
     }
 }

@@ -4,62 +4,73 @@ use std::time::Duration;
 
 use breaker::{Failure, FailureKind};
 use circuits::Permit;
-use providers::{Blame, Fault, FaultKind};
+use providers::{FailureClass, ProviderError, ProviderErrorKind};
 
 use crate::{Chain, OnAuthError};
 
 /// What a walk does after a fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Sequel {
+pub(crate) enum RetryDecision {
     /// The same model again after a backoff, while it has calls left; not sooner than it asks for, if that is short
     /// enough.
-    SameModel(Duration),
+    RetrySame(Duration),
     /// The same model again after the rest it asked for, if that is short enough.
-    AfterRest(Duration),
+    RetryAfterCooldown(Duration),
     /// The next model.
-    NextModel,
+    TryNext,
     /// Back to the caller.
-    Return,
+    ReturnToCaller,
 }
 
 /// What follows from a fault of a model of this chain.
-pub(crate) fn sequel(fault: &Fault, chain: &Chain) -> Sequel {
-    match fault.blame {
+pub(crate) fn classify_retry(error: &ProviderError, chain: &Chain) -> RetryDecision {
+    match error.class {
         // C4: who was silent once is not asked again by the same request.
-        Blame::Provider if matches!(fault.kind, FaultKind::Timeout(_)) => Sequel::NextModel,
-        Blame::Provider => Sequel::SameModel(fault.retry_after.unwrap_or_default()),
-        Blame::Rest { wait } => Sequel::AfterRest(wait),
-        Blame::Spent | Blame::UnknownModel if !chain.is_route() => Sequel::Return,
-        Blame::Auth if chain.on_auth_error == OnAuthError::Report => Sequel::Return,
-        Blame::Spent | Blame::UnknownModel | Blame::Auth | Blame::ContextTooLong => Sequel::NextModel,
-        Blame::Caller => Sequel::Return,
+        FailureClass::Provider if matches!(error.kind, ProviderErrorKind::Timeout(_)) => {
+            RetryDecision::TryNext
+        }
+        FailureClass::Provider => RetryDecision::RetrySame(error.retry_after.unwrap_or_default()),
+        FailureClass::RateLimited { retry_after } => RetryDecision::RetryAfterCooldown(retry_after),
+        FailureClass::QuotaExhausted | FailureClass::UnknownModel if !chain.is_route() => {
+            RetryDecision::ReturnToCaller
+        }
+        FailureClass::Auth if chain.on_auth_error == OnAuthError::Report => RetryDecision::ReturnToCaller,
+        FailureClass::QuotaExhausted
+        | FailureClass::UnknownModel
+        | FailureClass::Auth
+        | FailureClass::ContextTooLong => RetryDecision::TryNext,
+        FailureClass::InvalidRequest => RetryDecision::ReturnToCaller,
     }
 }
 
 /// Tells the circuit how the call ended.
-pub(crate) fn settle(permit: Permit, fault: &Fault, chain: &Chain) {
-    match fault.blame {
-        Blame::UnknownModel if !chain.model_is_on_a_route => permit.no_such_model(),
-        Blame::Spent | Blame::UnknownModel if !chain.is_route() => drop(permit),
-        _ => settle_on_route(permit, fault),
+pub(crate) fn record_outcome(permit: Permit, error: &ProviderError, chain: &Chain) {
+    match error.class {
+        FailureClass::UnknownModel if !chain.is_routed_model => permit.unknown_model(),
+        FailureClass::QuotaExhausted | FailureClass::UnknownModel if !chain.is_route() => drop(permit),
+        _ => record_on_route(permit, error),
     }
 }
 
 /// Tells the circuit how a call ended that an application made itself. It has other models to go to, as a route has, so
 /// what a little waiting does not mend is a rest; `known`: whether some route names the model.
-pub(crate) fn settle_told(permit: Permit, fault: &Fault, known: bool) {
-    match fault.blame {
-        Blame::UnknownModel if !known => permit.no_such_model(),
-        _ => settle_on_route(permit, fault),
+pub(crate) fn record_reported_outcome(permit: Permit, error: &ProviderError, is_routed: bool) {
+    match error.class {
+        FailureClass::UnknownModel if !is_routed => permit.unknown_model(),
+        _ => record_on_route(permit, error),
     }
 }
 
-fn settle_on_route(permit: Permit, fault: &Fault) {
-    match fault.blame {
-        Blame::Provider => permit.failed(failure(fault)),
-        Blame::Rest { wait } => permit.rest(failure(fault), Some(wait)),
-        Blame::Spent | Blame::UnknownModel => permit.rest(failure(fault), None),
-        Blame::Auth | Blame::ContextTooLong | Blame::Caller => drop(permit),
+fn record_on_route(permit: Permit, error: &ProviderError) {
+    match error.class {
+        FailureClass::Provider => permit.failed(to_circuit_failure(error)),
+        FailureClass::RateLimited { retry_after } => {
+            permit.rate_limited(to_circuit_failure(error), Some(retry_after))
+        }
+        FailureClass::QuotaExhausted | FailureClass::UnknownModel => {
+            permit.rate_limited(to_circuit_failure(error), None)
+        }
+        FailureClass::Auth | FailureClass::ContextTooLong | FailureClass::InvalidRequest => drop(permit),
     }
 }
 
@@ -67,43 +78,50 @@ fn settle_on_route(permit: Permit, fault: &Fault) {
 pub(crate) const ANSWERED: &str = "answered";
 
 /// What an attempt came to that failed so, in a word for the metrics.
-pub(crate) fn outcome(fault: &Fault) -> &'static str {
-    match fault.blame {
-        Blame::Rest { .. } => "rate_limited",
-        Blame::Spent => "quota_exhausted",
-        Blame::UnknownModel => "unknown_model",
-        Blame::Auth => "auth",
-        Blame::ContextTooLong => "context_too_long",
-        Blame::Caller => "refused",
-        Blame::Provider => match fault.kind {
-            FaultKind::Connection => "connection",
-            FaultKind::Timeout(_) => "timeout",
-            FaultKind::Status => "status",
-            FaultKind::Reported => "reported",
-            FaultKind::Cut => "cut",
-            FaultKind::TooLarge(_) => "too_large",
-            FaultKind::Invalid | FaultKind::NotSpoken => "invalid",
+pub(crate) fn metric_label(error: &ProviderError) -> &'static str {
+    match error.class {
+        FailureClass::RateLimited { .. } => "rate_limited",
+        FailureClass::QuotaExhausted => "quota_exhausted",
+        FailureClass::UnknownModel => "unknown_model",
+        FailureClass::Auth => "auth",
+        FailureClass::ContextTooLong => "context_too_long",
+        FailureClass::InvalidRequest => "refused",
+        FailureClass::Provider => match error.kind {
+            ProviderErrorKind::Connection => "connection",
+            ProviderErrorKind::Timeout(_) => "timeout",
+            ProviderErrorKind::Status => "status",
+            ProviderErrorKind::ErrorInBody => "reported",
+            ProviderErrorKind::Truncated => "cut",
+            ProviderErrorKind::TooLarge(_) => "too_large",
+            ProviderErrorKind::Invalid | ProviderErrorKind::UnsupportedEndpoint => "invalid",
         },
     }
 }
 
 /// The fault as the circuit records it.
-fn failure(fault: &Fault) -> Failure {
-    let kind = match (fault.blame, fault.kind) {
-        (Blame::Spent, _) => FailureKind::Quota,
-        (Blame::UnknownModel, _) => FailureKind::UnknownModel,
-        (Blame::Rest { .. }, _) => FailureKind::RateLimited,
-        (_, FaultKind::Status | FaultKind::Reported) if fault.status == Some(429) => FailureKind::RateLimited,
-        (_, FaultKind::Status | FaultKind::Reported) => FailureKind::Status,
-        (_, FaultKind::Connection) => FailureKind::Connection,
-        (_, FaultKind::Timeout(_)) => FailureKind::Timeout,
-        (_, FaultKind::Cut) => FailureKind::Cut,
-        (_, FaultKind::Invalid | FaultKind::TooLarge(_) | FaultKind::NotSpoken) => FailureKind::Invalid,
+fn to_circuit_failure(error: &ProviderError) -> Failure {
+    let kind = match (error.class, error.kind) {
+        (FailureClass::QuotaExhausted, _) => FailureKind::Quota,
+        (FailureClass::UnknownModel, _) => FailureKind::UnknownModel,
+        (FailureClass::RateLimited { .. }, _) => FailureKind::RateLimited,
+        (_, ProviderErrorKind::Status | ProviderErrorKind::ErrorInBody) if error.status == Some(429) => {
+            FailureKind::RateLimited
+        }
+        (_, ProviderErrorKind::Status | ProviderErrorKind::ErrorInBody) => FailureKind::Status,
+        (_, ProviderErrorKind::Connection) => FailureKind::Connection,
+        (_, ProviderErrorKind::Timeout(_)) => FailureKind::Timeout,
+        (_, ProviderErrorKind::Truncated) => FailureKind::Truncated,
+        (
+            _,
+            ProviderErrorKind::Invalid
+            | ProviderErrorKind::TooLarge(_)
+            | ProviderErrorKind::UnsupportedEndpoint,
+        ) => FailureKind::Invalid,
     };
     Failure {
         kind,
-        status: fault.status,
-        error_type: fault.error_type.clone(),
-        error_code: fault.error_code.clone(),
+        status: error.status,
+        error_type: error.error_type.clone(),
+        error_code: error.error_code.clone(),
     }
 }

@@ -6,7 +6,7 @@ use breaker::ModelKey;
 use bytes::Bytes;
 use dialects::Request;
 use http::HeaderMap;
-use providers::{Timeouts, WholeAnswer};
+use providers::{CompleteResponse, Timeouts};
 
 use crate::Events;
 
@@ -21,7 +21,7 @@ pub struct Call {
     /// Whether other models than the first of the chain may answer.
     pub fallback: bool,
     /// A failure to be assumed.
-    pub drill: Option<Drill>,
+    pub injected_fault: Option<FaultInjection>,
 }
 
 impl Call {
@@ -32,8 +32,8 @@ impl Call {
         body: &'a Bytes,
         headers: &'a HeaderMap,
         timeouts: &'a Timeouts,
-    ) -> providers::Call<'a> {
-        providers::Call {
+    ) -> providers::ProviderRequest<'a> {
+        providers::ProviderRequest {
             endpoint: self.request.endpoint(),
             model,
             body,
@@ -53,14 +53,14 @@ impl fmt::Debug for Call {
 
 /// A drill: the first model is taken to have failed with this status. It counts as nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Drill(u16);
+pub struct FaultInjection(u16);
 
 /// A text that is no drill. The caller's fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a drill takes an HTTP status that counts as a failure: 408, 409, 424, 425, 429 or 500 to 599")]
-pub struct DrillError;
+pub struct FaultInjectionError;
 
-impl Drill {
+impl FaultInjection {
     /// The status to be assumed.
     #[must_use]
     pub const fn status(self) -> u16 {
@@ -68,13 +68,13 @@ impl Drill {
     }
 }
 
-impl FromStr for Drill {
-    type Err = DrillError;
+impl FromStr for FaultInjection {
+    type Err = FaultInjectionError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         match text.trim().parse() {
             Ok(status @ (408 | 409 | 424 | 425 | 429 | 500..=599)) => Ok(Self(status)),
-            _ => Err(DrillError),
+            _ => Err(FaultInjectionError),
         }
     }
 }
@@ -84,9 +84,9 @@ impl FromStr for Drill {
 #[expect(clippy::large_enum_variant, reason = "it is moved once a call; a box would be one more allocation")]
 pub enum Response {
     /// A model has answered.
-    Answered(Reply),
+    Reply(Reply),
     /// A held stream: its head may go to the caller, before anyone has answered. What goes wrong is told in it.
-    Held(Events),
+    Buffered(Events),
 }
 
 /// The answer to a call.
@@ -104,7 +104,7 @@ pub struct Reply {
 #[derive(Debug)]
 pub enum Body {
     /// All at once: a good answer, or the provider's word that the request is wrong.
-    Whole(WholeAnswer),
+    Complete(CompleteResponse),
     /// Event by event. Dropping it stops the provider's call.
     Stream {
         /// The provider's headers.
@@ -119,11 +119,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_drill_is_a_status_that_counts() {
-        assert_eq!("503".parse(), Ok(Drill(503)));
-        assert_eq!(" 429 ".parse(), Ok(Drill(429)));
+    fn an_injected_fault_is_a_status_that_counts() {
+        assert_eq!("503".parse(), Ok(FaultInjection(503)));
+        assert_eq!(" 429 ".parse(), Ok(FaultInjection(429)));
         for bad in ["", "200", "400", "404", "600", "on", "5o3"] {
-            assert_eq!(bad.parse::<Drill>(), Err(DrillError), "{bad:?}");
+            assert_eq!(bad.parse::<FaultInjection>(), Err(FaultInjectionError), "{bad:?}");
         }
     }
 }

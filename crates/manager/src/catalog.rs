@@ -8,13 +8,13 @@ use std::{
 
 use breaker::{ModelKey, ModelKeyError};
 use dialects::Endpoint;
-use providers::{Provider, ProviderConfig, ProviderError, Timeouts};
+use providers::{Provider, ProviderConfig, ProviderConfigError, Timeouts};
 
-use crate::{LargestHeld, OnAuthError, Retry, Route, StreamMode};
+use crate::{BufferLimit, OnAuthError, Retry, Route, StreamMode};
 
 /// Providers that a name may mean even where they are not configured: then that is the error, and the name is not
 /// taken for a model with a colon or slash of its own.
-const STANDARD_PROVIDERS: [&str; 4] = ["openai", "anthropic", "google-genai", "bedrock"];
+const KNOWN_PROVIDERS: [&str; 4] = ["openai", "anthropic", "google-genai", "bedrock"];
 
 /// What the configuration says.
 #[derive(Debug, Clone, Default)]
@@ -30,7 +30,7 @@ pub struct Settings {
     /// How the streams of a model that is called directly reach the caller.
     pub stream: StreamMode,
     /// How much of a held stream is kept.
-    pub largest_held: LargestHeld,
+    pub buffer_limit: BufferLimit,
 }
 
 /// Why settings do not fit together.
@@ -38,7 +38,7 @@ pub struct Settings {
 pub enum CatalogError {
     /// A provider cannot be called.
     #[error(transparent)]
-    Provider(#[from] ProviderError),
+    Provider(#[from] ProviderConfigError),
     /// Two providers of one name.
     #[error("the provider {0} is given twice: give one of them another name and a kind")]
     DuplicateProvider(String),
@@ -57,10 +57,13 @@ pub enum CatalogError {
 
 /// No chain stands behind a name. The caller's fault, or the configuration's.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum NoModel {
+pub enum UnknownModel {
     /// The provider is not configured.
-    #[error("{model} is no route, and its provider {provider} is not configured here; {}", known(routes))]
-    NoProvider {
+    #[error(
+        "{model} is no route, and its provider {provider} is not configured here; {}",
+        list_routes(routes)
+    )]
+    ProviderNotConfigured {
         /// The model as it would be called there.
         model: String,
         /// The provider that is missing.
@@ -70,10 +73,10 @@ pub enum NoModel {
     },
     /// The name cannot be a model's.
     #[error(transparent)]
-    BadName(#[from] ModelKeyError),
+    InvalidName(#[from] ModelKeyError),
 }
 
-fn known(routes: &[String]) -> String {
+fn list_routes(routes: &[String]) -> String {
     match routes {
         [] => "there are no routes".to_owned(),
         routes => format!("the routes are {}", routes.join(", ")),
@@ -88,7 +91,7 @@ pub struct Catalog {
     retry: Retry,
     timeouts: Timeouts,
     stream: StreamMode,
-    largest_held: LargestHeld,
+    buffer_limit: BufferLimit,
 }
 
 /// The models that may answer a call, in the order in which they are tried.
@@ -96,17 +99,17 @@ pub struct Catalog {
 pub struct Chain {
     /// The route's name, or the model's key.
     pub(crate) name: Arc<str>,
-    pub(crate) steps: Vec<Step>,
+    pub(crate) entries: Vec<ChainEntry>,
     pub(crate) retry: Retry,
     pub(crate) timeouts: Timeouts,
     pub(crate) stream: StreamMode,
-    pub(crate) largest_held: LargestHeld,
+    pub(crate) buffer_limit: BufferLimit,
     /// A model that has not spoken by then gets the next one beside it.
     pub(crate) hedge_after: Option<Duration>,
     pub(crate) on_auth_error: OnAuthError,
     kind: ChainKind,
     /// Whether some route names the model that was asked for directly: its circuit is then no typing error's.
-    pub(crate) model_is_on_a_route: bool,
+    pub(crate) is_routed_model: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -117,7 +120,7 @@ enum ChainKind {
 
 /// One model of a chain.
 #[derive(Debug, Clone)]
-pub struct Step {
+pub struct ChainEntry {
     /// The model.
     pub key: ModelKey,
     /// Who is called for it.
@@ -133,7 +136,7 @@ impl Chain {
 
     /// The models in their order.
     pub fn models(&self) -> impl Iterator<Item = &ModelKey> {
-        self.steps.iter().map(|step| &step.key)
+        self.entries.iter().map(|entry| &entry.key)
     }
 
     /// Whether a route was named, and not a model.
@@ -152,13 +155,13 @@ impl Catalog {
         let mut providers = HashMap::new();
         for config in settings.providers {
             let provider = Arc::new(Provider::new(config, settings.timeouts.connect)?);
-            if let Some(twice) = providers.insert(provider.name().to_owned(), provider) {
-                return Err(CatalogError::DuplicateProvider(twice.name().to_owned()));
+            if let Some(duplicate) = providers.insert(provider.name().to_owned(), provider) {
+                return Err(CatalogError::DuplicateProvider(duplicate.name().to_owned()));
             }
         }
         let mut routes = BTreeMap::new();
         for (name, route) in settings.routes {
-            let chain = route_chain(&name, route, settings.largest_held, &providers)?;
+            let chain = route_chain(&name, route, settings.buffer_limit, &providers)?;
             routes.insert(name, Arc::new(chain));
         }
         Ok(Self {
@@ -167,7 +170,7 @@ impl Catalog {
             retry: settings.retry,
             timeouts: settings.timeouts,
             stream: settings.stream,
-            largest_held: settings.largest_held,
+            buffer_limit: settings.buffer_limit,
         })
     }
 
@@ -176,21 +179,21 @@ impl Catalog {
     ///
     /// # Errors
     /// When nothing stands behind it.
-    pub fn resolve(&self, endpoint: Endpoint, name: &str) -> Result<Arc<Chain>, NoModel> {
+    pub fn resolve(&self, endpoint: Endpoint, name: &str) -> Result<Arc<Chain>, UnknownModel> {
         if let Some(chain) = self.routes.get(name) {
             return Ok(Arc::clone(chain));
         }
         let (provider, model) = self
-            .split(name, ':')
-            .or_else(|| self.split(name, '/'))
-            .unwrap_or_else(|| (home(endpoint, name), name));
+            .split_provider(name, ':')
+            .or_else(|| self.split_provider(name, '/'))
+            .unwrap_or_else(|| (default_provider(endpoint, name), name));
         let key = ModelKey::new(provider, model)?;
-        let provider = self.providers.get(provider).ok_or_else(|| NoModel::NoProvider {
+        let provider = self.providers.get(provider).ok_or_else(|| UnknownModel::ProviderNotConfigured {
             model: key.to_string(),
             provider: provider.to_owned(),
             routes: self.routes.keys().cloned().collect(),
         })?;
-        Ok(Arc::new(self.direct_chain(Step { key, provider: Arc::clone(provider) })))
+        Ok(Arc::new(self.direct_chain(ChainEntry { key, provider: Arc::clone(provider) })))
     }
 
     /// The names that callers can use: the routes, then the models that stand in them, each once.
@@ -206,29 +209,29 @@ impl Catalog {
     }
 
     /// Takes `name` apart, if what stands before the first `separator` is a provider.
-    fn split<'a>(&self, name: &'a str, separator: char) -> Option<(&'a str, &'a str)> {
+    fn split_provider<'a>(&self, name: &'a str, separator: char) -> Option<(&'a str, &'a str)> {
         name.split_once(separator).filter(|(provider, _)| {
-            self.providers.contains_key(*provider) || STANDARD_PROVIDERS.contains(provider)
+            self.providers.contains_key(*provider) || KNOWN_PROVIDERS.contains(provider)
         })
     }
 
     /// Whether some route names this model.
-    pub(crate) fn is_on_a_route(&self, model: &ModelKey) -> bool {
+    pub(crate) fn is_routed(&self, model: &ModelKey) -> bool {
         self.routes.values().any(|chain| chain.models().any(|key| key == model))
     }
 
-    fn direct_chain(&self, step: Step) -> Chain {
+    fn direct_chain(&self, entry: ChainEntry) -> Chain {
         Chain {
-            name: step.key.as_str().into(),
+            name: entry.key.as_str().into(),
             retry: self.retry,
             timeouts: self.timeouts,
             stream: self.stream,
-            largest_held: self.largest_held,
+            buffer_limit: self.buffer_limit,
             hedge_after: None,
             on_auth_error: OnAuthError::Report,
             kind: ChainKind::Direct,
-            model_is_on_a_route: self.is_on_a_route(&step.key),
-            steps: vec![step],
+            is_routed_model: self.is_routed(&entry.key),
+            entries: vec![entry],
         }
     }
 }
@@ -236,32 +239,32 @@ impl Catalog {
 fn route_chain(
     name: &str,
     route: Route,
-    largest_held: LargestHeld,
+    buffer_limit: BufferLimit,
     providers: &HashMap<String, Arc<Provider>>,
 ) -> Result<Chain, CatalogError> {
     if route.models.is_empty() {
         return Err(CatalogError::EmptyRoute(name.to_owned()));
     }
-    let step = |key: ModelKey| match providers.get(key.provider()) {
-        Some(provider) => Ok(Step { provider: Arc::clone(provider), key }),
+    let to_entry = |key: ModelKey| match providers.get(key.provider()) {
+        Some(provider) => Ok(ChainEntry { provider: Arc::clone(provider), key }),
         None => Err(CatalogError::UnknownProvider { route: name.to_owned(), model: key }),
     };
     Ok(Chain {
         name: name.into(),
-        steps: route.models.into_iter().map(step).collect::<Result<_, _>>()?,
+        entries: route.models.into_iter().map(to_entry).collect::<Result<_, _>>()?,
         retry: route.retry,
         timeouts: route.timeouts,
         stream: route.stream,
-        largest_held,
+        buffer_limit,
         hedge_after: route.hedge_after,
         on_auth_error: route.on_auth_error,
         kind: ChainKind::Route,
-        model_is_on_a_route: true,
+        is_routed_model: true,
     })
 }
 
 /// Whose a bare model name is.
-fn home(endpoint: Endpoint, model: &str) -> &'static str {
+fn default_provider(endpoint: Endpoint, model: &str) -> &'static str {
     match endpoint {
         _ if model.starts_with("claude-") => "anthropic",
         _ if model.starts_with("gemini-") => "google-genai",

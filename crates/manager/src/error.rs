@@ -5,31 +5,31 @@ use std::{fmt, sync::Arc, time::Duration};
 use breaker::ModelKey;
 use circuits::Refusal;
 use dialects::Endpoint;
-use providers::{Blame, Fault, FaultKind};
+use providers::{FailureClass, ProviderError, ProviderErrorKind};
 
-use crate::NoModel;
+use crate::UnknownModel;
 
 /// Why a call got no answer. What a provider said of the request itself is no error but a [`Reply`](crate::Reply).
 #[derive(Debug, thiserror::Error)]
 pub enum CallError {
     /// The name means no model here. The caller's fault.
     #[error(transparent)]
-    NoModel(#[from] NoModel),
+    UnknownModel(#[from] UnknownModel),
     /// All models of the chain speak another dialect than the path. The caller's fault.
-    #[error("no model of {asked} speaks the dialect of {}, and calls are not translated yet: use its own path", path.path())]
-    OtherDialect {
+    #[error("no model of {requested} speaks the dialect of {}, and calls are not translated yet: use its own path", path.path())]
+    UnsupportedApi {
         /// The route or model.
-        asked: Arc<str>,
+        requested: Arc<str>,
         /// Where it was asked for.
         path: Endpoint,
     },
     /// Circuits are open, and none of the models that are left may be called.
-    #[error("{asked} may not be called now: {}", list(passed))]
+    #[error("{requested} may not be called now: {}", list_skipped(skipped))]
     CircuitOpen {
         /// The route or model.
-        asked: Arc<str>,
+        requested: Arc<str>,
         /// Each model and why.
-        passed: Vec<Passed>,
+        skipped: Vec<SkippedModel>,
     },
     /// A provider refused the gateway's key. The operator's fault.
     #[error(
@@ -43,45 +43,45 @@ pub enum CallError {
         status: u16,
     },
     /// Every model that could be called failed.
-    #[error("no model of {asked} gave an answer: {}", list(passed))]
+    #[error("no model of {requested} gave an answer: {}", list_skipped(skipped))]
     AttemptsExhausted {
         /// The route or model.
-        asked: Arc<str>,
+        requested: Arc<str>,
         /// Each model and why.
-        passed: Vec<Passed>,
+        skipped: Vec<SkippedModel>,
     },
     /// `timeouts.total` ran out.
-    #[error("{asked} gave no answer within {} s (timeouts.total){}", limit.as_secs_f64(), so_far(passed))]
-    OutOfTime {
+    #[error("{requested} gave no answer within {} s (timeouts.total){}", limit.as_secs_f64(), so_far(skipped))]
+    DeadlineExceeded {
         /// The route or model.
-        asked: Arc<str>,
+        requested: Arc<str>,
         /// `timeouts.total`.
         limit: Duration,
         /// Models that were passed by before, and why.
-        passed: Vec<Passed>,
+        skipped: Vec<SkippedModel>,
     },
 }
 
 /// A model that did not answer.
 #[derive(Debug, Clone)]
-pub struct Passed {
+pub struct SkippedModel {
     /// The model.
     pub key: ModelKey,
     /// Why it did not.
-    pub why: Why,
+    pub reason: SkipReason,
 }
 
 /// Why a model did not answer.
 #[derive(Debug, Clone)]
-pub enum Why {
+pub enum SkipReason {
     /// It speaks another dialect than the path.
-    OtherDialect,
+    UnsupportedApi,
     /// Its circuit is open.
-    Open(Refusal),
+    CircuitOpen(Refusal),
     /// It was called and failed.
-    Failed(Box<Fault>),
+    Failed(Box<ProviderError>),
     /// It was taken to have failed with this status.
-    Drill(u16),
+    Injected(u16),
 }
 
 impl CallError {
@@ -90,14 +90,14 @@ impl CallError {
     #[must_use]
     pub fn status(&self) -> u16 {
         match self {
-            Self::NoModel(_) => 404,
-            Self::OtherDialect { .. } => 400,
+            Self::UnknownModel(_) => 404,
+            Self::UnsupportedApi { .. } => 400,
             Self::CircuitOpen { .. } => 503,
             Self::ProviderAuth { status, .. } => *status,
-            Self::AttemptsExhausted { passed, .. } => {
-                passed.iter().rev().find_map(|passed| passed.why.status()).unwrap_or(502)
+            Self::AttemptsExhausted { skipped, .. } => {
+                skipped.iter().rev().find_map(|model| model.reason.status()).unwrap_or(502)
             }
-            Self::OutOfTime { .. } => 504,
+            Self::DeadlineExceeded { .. } => 504,
         }
     }
 
@@ -105,12 +105,12 @@ impl CallError {
     #[must_use]
     pub const fn code(&self) -> &'static str {
         match self {
-            Self::NoModel(_) => "unknown_model",
-            Self::OtherDialect { .. } => "unsupported_api",
+            Self::UnknownModel(_) => "unknown_model",
+            Self::UnsupportedApi { .. } => "unsupported_api",
             Self::CircuitOpen { .. } => "circuit_open",
             Self::ProviderAuth { .. } => "provider_auth",
             Self::AttemptsExhausted { .. } => "attempts_exhausted",
-            Self::OutOfTime { .. } => "deadline_exceeded",
+            Self::DeadlineExceeded { .. } => "deadline_exceeded",
         }
     }
 
@@ -118,8 +118,8 @@ impl CallError {
     #[must_use]
     pub fn retry_in(&self) -> Option<Duration> {
         match self {
-            Self::CircuitOpen { passed, .. } | Self::AttemptsExhausted { passed, .. } => {
-                passed.iter().filter_map(|passed| passed.why.retry_in()).min()
+            Self::CircuitOpen { skipped, .. } | Self::AttemptsExhausted { skipped, .. } => {
+                skipped.iter().filter_map(|model| model.reason.retry_in()).min()
             }
             _ => None,
         }
@@ -127,54 +127,57 @@ impl CallError {
 
     /// Whether the gateway has spent the retries that this call is worth, so that the caller's SDK should add none.
     #[must_use]
-    pub const fn retries_are_spent(&self) -> bool {
-        matches!(self, Self::AttemptsExhausted { .. } | Self::OutOfTime { .. } | Self::ProviderAuth { .. })
+    pub const fn retries_exhausted(&self) -> bool {
+        matches!(
+            self,
+            Self::AttemptsExhausted { .. } | Self::DeadlineExceeded { .. } | Self::ProviderAuth { .. }
+        )
     }
 }
 
-impl Why {
+impl SkipReason {
     /// The HTTP status that stands for it; `None`: it was not called.
     fn status(&self) -> Option<u16> {
         match self {
-            Self::OtherDialect | Self::Open(_) => None,
-            Self::Failed(fault) => match (fault.status, fault.kind) {
+            Self::UnsupportedApi | Self::CircuitOpen(_) => None,
+            Self::Failed(error) => match (error.status, error.kind) {
                 (Some(status @ 400..=599), _) => Some(status),
-                (_, FaultKind::Timeout(_)) => Some(504),
+                (_, ProviderErrorKind::Timeout(_)) => Some(504),
                 _ => Some(502),
             },
-            Self::Drill(status) => Some(*status),
+            Self::Injected(status) => Some(*status),
         }
     }
 
     fn retry_in(&self) -> Option<Duration> {
         match self {
-            Self::Open(refusal) if refusal.probing => Some(refusal.retry_in.unwrap_or_default()),
-            Self::Open(refusal) => refusal.retry_in,
-            Self::Failed(fault) => match fault.blame {
-                Blame::Rest { wait } => Some(wait),
+            Self::CircuitOpen(refusal) if refusal.probing => Some(refusal.retry_in.unwrap_or_default()),
+            Self::CircuitOpen(refusal) => refusal.retry_in,
+            Self::Failed(error) => match error.class {
+                FailureClass::RateLimited { retry_after } => Some(retry_after),
                 _ => None,
             },
-            Self::OtherDialect | Self::Drill(_) => None,
+            Self::UnsupportedApi | Self::Injected(_) => None,
         }
     }
 }
 
-impl fmt::Display for Passed {
+impl fmt::Display for SkippedModel {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: ", self.key)?;
-        match &self.why {
-            Why::OtherDialect => f.write_str("speaks another dialect than this path"),
-            Why::Open(refusal) => refusal.fmt(f),
-            Why::Failed(fault) => fault.fmt(f),
-            Why::Drill(status) => write!(f, "taken to have failed with HTTP {status} (a drill)"),
+        match &self.reason {
+            SkipReason::UnsupportedApi => f.write_str("speaks another dialect than this path"),
+            SkipReason::CircuitOpen(refusal) => refusal.fmt(f),
+            SkipReason::Failed(error) => error.fmt(f),
+            SkipReason::Injected(status) => write!(f, "taken to have failed with HTTP {status} (a drill)"),
         }
     }
 }
 
-fn list(passed: &[Passed]) -> String {
-    passed.iter().map(Passed::to_string).collect::<Vec<_>>().join("; ")
+fn list_skipped(skipped: &[SkippedModel]) -> String {
+    skipped.iter().map(SkippedModel::to_string).collect::<Vec<_>>().join("; ")
 }
 
-fn so_far(passed: &[Passed]) -> String {
-    if passed.is_empty() { String::new() } else { format!("; before that, {}", list(passed)) }
+fn so_far(skipped: &[SkippedModel]) -> String {
+    if skipped.is_empty() { String::new() } else { format!("; before that, {}", list_skipped(skipped)) }
 }

@@ -17,44 +17,45 @@ use tokio::time::{Instant, timeout_at};
 use crate::{Body, CallError, Reply, relay::Events};
 
 /// A caller hears something at least so often. Proxies and clients commonly give up after 30 s or more of silence.
-const SIGN_OF_LIFE: Duration = Duration::from_secs(5);
+const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(5);
 
 /// The way to a reply, while the caller is kept waiting.
-pub(crate) type Coming = Pin<Box<dyn Future<Output = Result<Reply, CallError>> + Send>>;
+pub(crate) type ReplyFuture = Pin<Box<dyn Future<Output = Result<Reply, CallError>> + Send>>;
 
 /// The events that a caller gets: signs of life until there is a reply, then all of it.
-pub(crate) fn hold(dialect: Dialect, coming: Coming) -> Events {
-    let begin = Held::Waiting { coming, next_sign: Instant::now() + SIGN_OF_LIFE };
-    Events::new(stream::unfold(begin, move |held| held.step(dialect)))
+pub(crate) fn buffer(dialect: Dialect, pending_reply: ReplyFuture) -> Events {
+    let initial =
+        BufferedStream::Waiting { pending_reply, next_keepalive: Instant::now() + KEEPALIVE_INTERVAL };
+    Events::new(stream::unfold(initial, move |state| state.step(dialect)))
 }
 
-enum Held {
-    Waiting { coming: Coming, next_sign: Instant },
-    Speaking(Events),
-    Over,
+enum BufferedStream {
+    Waiting { pending_reply: ReplyFuture, next_keepalive: Instant },
+    Flushing(Events),
+    Done,
 }
 
-impl Held {
+impl BufferedStream {
     async fn step(self, dialect: Dialect) -> Option<(Bytes, Self)> {
         match self {
-            Self::Over => None,
-            Self::Speaking(mut events) => Some((events.next().await?, Self::Speaking(events))),
-            Self::Waiting { mut coming, next_sign } => {
-                let Ok(reply) = timeout_at(next_sign, &mut coming).await else {
-                    let next_sign = Instant::now() + SIGN_OF_LIFE;
-                    return Some((keep_alive(dialect), Self::Waiting { coming, next_sign }));
+            Self::Done => None,
+            Self::Flushing(mut events) => Some((events.next().await?, Self::Flushing(events))),
+            Self::Waiting { mut pending_reply, next_keepalive } => {
+                let Ok(reply) = timeout_at(next_keepalive, &mut pending_reply).await else {
+                    let next_keepalive = Instant::now() + KEEPALIVE_INTERVAL;
+                    return Some((keep_alive(dialect), Self::Waiting { pending_reply, next_keepalive }));
                 };
                 match reply {
                     Ok(Reply { body: Body::Stream { mut events, .. }, .. }) => {
-                        Some((events.next().await?, Self::Speaking(events)))
+                        Some((events.next().await?, Self::Flushing(events)))
                     }
-                    Ok(Reply { body: Body::Whole(answer), .. }) => {
-                        let event = provider_error_event(dialect, answer.status.as_u16(), &answer.body);
-                        Some((event, Self::Over))
+                    Ok(Reply { body: Body::Complete(response), .. }) => {
+                        let event = provider_error_event(dialect, response.status.as_u16(), &response.body);
+                        Some((event, Self::Done))
                     }
                     Err(error) => {
                         let event = error_event(dialect, error.status(), error.code(), &error.to_string());
-                        Some((event, Self::Over))
+                        Some((event, Self::Done))
                     }
                 }
             }

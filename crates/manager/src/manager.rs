@@ -4,19 +4,20 @@ use std::{fmt, sync::Arc};
 
 use arc_swap::ArcSwap;
 use circuits::{Circuits, Permit};
-use providers::Fault;
+use providers::ProviderError;
 
 use crate::{
-    Call, CallError, Catalog, CatalogError, Chain, Meter, Reply, Response, Settings, StreamMode, Traces,
-    attempt::Errand, blame::settle_told, hold::hold, record::Record, walk::Walk,
+    Call, CallError, CallMetrics, Catalog, CatalogError, Chain, Reply, Response, Settings, StreamMode,
+    TracePropagator, attempt::CallContext, blame::record_reported_outcome, hold::buffer, record::CallLog,
+    walk::FailoverLoop,
 };
 
 /// Answers calls from the first model of a chain that can. Shared by all connections.
 pub struct ModelManager {
     catalog: ArcSwap<Catalog>,
     circuits: Circuits,
-    meter: Arc<Meter>,
-    traces: Option<Arc<dyn Traces>>,
+    metrics: Arc<CallMetrics>,
+    propagator: Option<Arc<dyn TracePropagator>>,
 }
 
 impl ModelManager {
@@ -28,15 +29,15 @@ impl ModelManager {
         Ok(Self {
             catalog: ArcSwap::from_pointee(Catalog::new(settings)?),
             circuits,
-            meter: Arc::default(),
-            traces: None,
+            metrics: Arc::default(),
+            propagator: None,
         })
     }
 
     /// Lets its calls be part of their callers' traces.
     #[must_use]
-    pub fn with_traces(self, traces: Option<Arc<dyn Traces>>) -> Self {
-        Self { traces, ..self }
+    pub fn with_propagator(self, propagator: Option<Arc<dyn TracePropagator>>) -> Self {
+        Self { propagator, ..self }
     }
 
     /// Takes up other settings. Calls under way end by the old ones; no circuit forgets anything.
@@ -62,19 +63,19 @@ impl ModelManager {
 
     /// What is counted of calls.
     #[must_use]
-    pub const fn meter(&self) -> &Arc<Meter> {
-        &self.meter
+    pub const fn metrics(&self) -> &Arc<CallMetrics> {
+        &self.metrics
     }
 
     /// From now on a call that is dropped was broken off by this process, and not left by its client.
-    pub fn breaks_off(&self) {
-        self.meter.breaks_off();
+    pub fn mark_aborting(&self) {
+        self.metrics.mark_aborting();
     }
 
     /// Tells the circuit how a call ended, badly, that an application made itself with this permit.
-    pub fn settle(&self, permit: Permit, fault: &Fault) {
-        let known = self.catalog.load().is_on_a_route(permit.key());
-        settle_told(permit, fault, known);
+    pub fn record_reported_outcome(&self, permit: Permit, error: &ProviderError) {
+        let is_routed = self.catalog.load().is_routed(permit.key());
+        record_reported_outcome(permit, error, is_routed);
     }
 
     /// Gets an answer. For a stream this returns at its first content, for a held one at once.
@@ -83,39 +84,44 @@ impl ModelManager {
     /// When no model gave an answer; see [`CallError`]. A provider's own "this request is wrong" is an answer.
     pub async fn call(&self, call: Call) -> Result<Response, CallError> {
         let resolved = self.catalog.load().resolve(call.request.endpoint(), call.request.model());
-        let record = Record::begin(&call, resolved.as_ref().ok(), &self.meter, self.traces.as_deref());
+        let log = CallLog::start(&call, resolved.as_ref().ok(), &self.metrics, self.propagator.as_deref());
         let chain = match resolved {
             Ok(chain) => chain,
-            Err(no_model) => {
-                let error = CallError::from(no_model);
-                record.end(error.code());
+            Err(unknown_model) => {
+                let error = CallError::from(unknown_model);
+                log.finish(error.code());
                 return Err(error);
             }
         };
         let dialect = call.request.endpoint().dialect();
-        let held = call.request.stream() && chain.stream == StreamMode::Hold;
-        let with = (self.circuits.clone(), Arc::clone(&self.meter), self.traces.clone());
-        let coming = answer(with, chain, call, record);
-        if held {
-            return Ok(Response::Held(hold(dialect, Box::pin(coming))));
+        let buffered = call.request.stream() && chain.stream == StreamMode::Buffer;
+        let shared = (self.circuits.clone(), Arc::clone(&self.metrics), self.propagator.clone());
+        let pending_reply = run_call(shared, chain, call, log);
+        if buffered {
+            return Ok(Response::Buffered(buffer(dialect, Box::pin(pending_reply))));
         }
-        coming.await.map(Response::Answered)
+        pending_reply.await.map(Response::Reply)
     }
 }
 
 /// Walks the chain for one call.
-async fn answer(
-    (circuits, meter, traces): (Circuits, Arc<Meter>, Option<Arc<dyn Traces>>),
+async fn run_call(
+    (circuits, metrics, propagator): (Circuits, Arc<CallMetrics>, Option<Arc<dyn TracePropagator>>),
     chain: Arc<Chain>,
     call: Call,
-    record: Record,
+    log: CallLog,
 ) -> Result<Reply, CallError> {
-    let attempts = Arc::clone(record.attempts());
-    let deadline = record.began() + chain.timeouts.total;
-    let span = record.span().clone();
-    let (circuits, chain, call, attempts, meter) = (&circuits, &chain, &call, &*attempts, &meter);
-    let (span, traces) = (&span, traces.as_deref());
-    Walk::new(Errand { circuits, chain, call, deadline, attempts, meter, span, traces }, record).run().await
+    let attempts = Arc::clone(log.attempts());
+    let deadline = log.started_at() + chain.timeouts.total;
+    let span = log.span().clone();
+    let (circuits, chain, call, attempts, metrics) = (&circuits, &chain, &call, &*attempts, &metrics);
+    let (span, propagator) = (&span, propagator.as_deref());
+    FailoverLoop::new(
+        CallContext { circuits, chain, call, deadline, attempts, metrics, span, propagator },
+        log,
+    )
+    .run()
+    .await
 }
 
 impl fmt::Debug for ModelManager {

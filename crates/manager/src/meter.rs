@@ -30,10 +30,10 @@ use tokio::time::Instant;
 use crate::{Chain, latency::Latencies};
 
 /// So many models that stand on no route have a label of their own.
-const OTHERS: usize = 100;
+const MAX_UNROUTED_LABELS: usize = 100;
 
 /// Counts calls.
-pub struct Meter {
+pub struct CallMetrics {
     calls: Family<CallLabels, Counter>,
     attempts: Family<AttemptLabels, Counter>,
     fallbacks: Family<RouteLabels, Counter>,
@@ -44,22 +44,22 @@ pub struct Meter {
     streams: Gauge,
     latencies: Latencies,
     /// Models off all routes that have answered.
-    others: RwLock<HashSet<ModelKey>>,
+    unrouted: RwLock<HashSet<ModelKey>>,
     /// From now on a call that is dropped was broken off by this process.
-    breaks_off: AtomicBool,
+    aborting: AtomicBool,
 }
 
 type NewHistogram = fn() -> Histogram;
 
 /// A name that a label may have.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(crate) enum Name {
+pub(crate) enum ModelLabel {
     Route(Arc<str>),
     Model(ModelKey),
     Other,
 }
 
-impl EncodeLabelValue for Name {
+impl EncodeLabelValue for ModelLabel {
     fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> fmt::Result {
         let text: &str = match self {
             Self::Route(name) => name,
@@ -73,64 +73,64 @@ impl EncodeLabelValue for Name {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct CallLabels {
     /// The route, or the model that was asked for directly.
-    route: Name,
+    route: ModelLabel,
     outcome: &'static str,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct AttemptLabels {
-    model: Name,
+    model: ModelLabel,
     outcome: &'static str,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct RouteLabels {
-    route: Name,
+    route: ModelLabel,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct TokenLabels {
-    model: Name,
+    model: ModelLabel,
     direction: &'static str,
 }
 
 /// What a call came to.
-pub(crate) struct Ended<'a> {
+pub(crate) struct CallSummary<'a> {
     /// `None`: behind the name that was asked for is no model.
     pub(crate) chain: Option<&'a Chain>,
     pub(crate) outcome: &'static str,
     /// The model that gave a good, whole answer.
-    pub(crate) answered: Option<&'a ModelKey>,
+    pub(crate) answered_by: Option<&'a ModelKey>,
     /// What that answer cost.
     pub(crate) usage: Usage,
     pub(crate) duration: Duration,
     pub(crate) first_token: Option<Duration>,
 }
 
-impl Default for Meter {
+impl Default for CallMetrics {
     fn default() -> Self {
         Self {
             calls: Family::default(),
             attempts: Family::default(),
             fallbacks: Family::default(),
-            duration: Family::new_with_constructor(seconds),
-            first_token: Family::new_with_constructor(seconds),
+            duration: Family::new_with_constructor(latency_histogram),
+            first_token: Family::new_with_constructor(latency_histogram),
             tokens: Family::default(),
             in_flight: Gauge::default(),
             streams: Gauge::default(),
             latencies: Latencies::default(),
-            others: RwLock::default(),
-            breaks_off: AtomicBool::new(false),
+            unrouted: RwLock::default(),
+            aborting: AtomicBool::new(false),
         }
     }
 }
 
 /// From a hundredth of a second, doubling, to five and a half minutes.
-fn seconds() -> Histogram {
+fn latency_histogram() -> Histogram {
     Histogram::new(exponential_buckets(0.01, 2.0, 16))
 }
 
-impl Meter {
+impl CallMetrics {
     /// Shows the counts in a registry.
     pub fn register(&self, registry: &mut Registry) {
         registry.register("calls", "Calls that have ended, by requested route or model", self.calls.clone());
@@ -150,111 +150,117 @@ impl Meter {
     /// How long each model's streams have taken lately until their first content, as this process saw it; only
     /// models that had a stream in the last minutes.
     #[must_use]
-    pub fn first_content_by_model(&self) -> BTreeMap<ModelKey, Duration> {
-        self.latencies.now()
+    pub fn ttft_by_model(&self) -> BTreeMap<ModelKey, Duration> {
+        self.latencies.snapshot()
     }
 
     /// From now on a call that is dropped was broken off by this process, and not left by its client.
-    pub(crate) fn breaks_off(&self) {
-        self.breaks_off.store(true, Ordering::Relaxed);
+    pub(crate) fn mark_aborting(&self) {
+        self.aborting.store(true, Ordering::Relaxed);
     }
 
     /// What a call came to that was dropped.
-    pub(crate) fn outcome_of_a_drop(&self) -> &'static str {
-        if self.breaks_off.load(Ordering::Relaxed) { "aborted" } else { "client_disconnected" }
+    pub(crate) fn dropped_call_outcome(&self) -> &'static str {
+        if self.aborting.load(Ordering::Relaxed) { "aborted" } else { "client_disconnected" }
     }
 
     /// A call begins.
-    pub(crate) fn call_begins(&self, stream: bool) {
+    pub(crate) fn call_started(&self, stream: bool) {
         self.in_flight.inc();
         self.streams.inc_by(i64::from(stream));
     }
 
     /// A call that began has ended.
-    pub(crate) fn call_ends(&self, stream: bool, ended: &Ended<'_>) {
+    pub(crate) fn call_ended(&self, stream: bool, summary: &CallSummary<'_>) {
         self.in_flight.dec();
         self.streams.dec_by(i64::from(stream));
-        let route = ended.chain.map_or(Name::Other, |chain| self.name_of(chain, ended.answered.is_some()));
-        let labels = CallLabels { route: route.clone(), outcome: ended.outcome };
+        let route = summary
+            .chain
+            .map_or(ModelLabel::Other, |chain| self.route_label(chain, summary.answered_by.is_some()));
+        let labels = CallLabels { route: route.clone(), outcome: summary.outcome };
         self.calls.get_or_create(&labels).inc();
-        let Some(chain) = ended.chain else { return };
+        let Some(chain) = summary.chain else { return };
         let route = RouteLabels { route };
-        self.duration.get_or_create(&route).observe(ended.duration.as_secs_f64());
-        if let Some(first_token) = ended.first_token {
+        self.duration.get_or_create(&route).observe(summary.duration.as_secs_f64());
+        if let Some(first_token) = summary.first_token {
             self.first_token.get_or_create(&route).observe(first_token.as_secs_f64());
         }
-        let Some(key) = ended.answered else { return };
+        let Some(key) = summary.answered_by else { return };
         if chain.models().next() != Some(key) {
             self.fallbacks.get_or_create(&route).inc();
         }
-        for (direction, tokens) in [("input", ended.usage.input), ("output", ended.usage.output)] {
+        for (direction, tokens) in [("input", summary.usage.input), ("output", summary.usage.output)] {
             if let Some(tokens) = tokens {
-                let model = self.name_of_model(key, chain.model_is_on_a_route, true);
+                let model = self.model_label(key, chain.is_routed_model, true);
                 self.tokens.get_or_create(&TokenLabels { model, direction }).inc_by(tokens);
             }
         }
     }
 
     /// A call to a model begins; `on_a_route`: whether some route names it.
-    pub(crate) fn attempt(self: &Arc<Self>, key: &ModelKey, on_a_route: bool) -> Attempt {
-        Attempt {
-            meter: Arc::clone(self),
+    pub(crate) fn start_attempt(self: &Arc<Self>, key: &ModelKey, is_routed: bool) -> AttemptMetrics {
+        AttemptMetrics {
+            metrics: Arc::clone(self),
             key: key.clone(),
-            on_a_route,
-            began: Instant::now(),
+            is_routed,
+            started_at: Instant::now(),
             outcome: "stopped",
         }
     }
 
-    fn name_of(&self, chain: &Chain, answered: bool) -> Name {
+    fn route_label(&self, chain: &Chain, answered: bool) -> ModelLabel {
         match chain.models().next() {
-            Some(key) if !chain.is_route() => self.name_of_model(key, chain.model_is_on_a_route, answered),
-            _ => Name::Route(Arc::clone(&chain.name)),
+            Some(key) if !chain.is_route() => self.model_label(key, chain.is_routed_model, answered),
+            _ => ModelLabel::Route(Arc::clone(&chain.name)),
         }
     }
 
-    fn name_of_model(&self, key: &ModelKey, on_a_route: bool, answered: bool) -> Name {
-        if on_a_route || self.is_named(key, answered) { Name::Model(key.clone()) } else { Name::Other }
+    fn model_label(&self, key: &ModelKey, is_routed: bool, answered: bool) -> ModelLabel {
+        if is_routed || self.has_own_label(key, answered) {
+            ModelLabel::Model(key.clone())
+        } else {
+            ModelLabel::Other
+        }
     }
 
-    fn is_named(&self, key: &ModelKey, answered: bool) -> bool {
-        let named = self.others.read().unwrap_or_else(PoisonError::into_inner).contains(key);
-        if named || !answered {
-            return named;
+    fn has_own_label(&self, key: &ModelKey, answered: bool) -> bool {
+        let known = self.unrouted.read().unwrap_or_else(PoisonError::into_inner).contains(key);
+        if known || !answered {
+            return known;
         }
-        let mut others = self.others.write().unwrap_or_else(PoisonError::into_inner);
-        others.contains(key) || (others.len() < OTHERS && others.insert(key.clone()))
+        let mut unrouted = self.unrouted.write().unwrap_or_else(PoisonError::into_inner);
+        unrouted.contains(key) || (unrouted.len() < MAX_UNROUTED_LABELS && unrouted.insert(key.clone()))
     }
 }
 
 /// A call to a provider. Counted when it is dropped.
-pub(crate) struct Attempt {
-    meter: Arc<Meter>,
+pub(crate) struct AttemptMetrics {
+    metrics: Arc<CallMetrics>,
     key: ModelKey,
-    on_a_route: bool,
-    began: Instant,
+    is_routed: bool,
+    started_at: Instant,
     /// What it came to; as long as nothing else is said, it was stopped: its client left, or another was sooner.
     pub(crate) outcome: &'static str,
 }
 
-impl Attempt {
+impl AttemptMetrics {
     /// The stream said its first content.
-    pub(crate) fn first_token(&self) {
-        if let Name::Model(key) = self.meter.name_of_model(&self.key, self.on_a_route, true) {
-            self.meter.latencies.note(&key, self.began.elapsed());
+    pub(crate) fn on_first_token(&self) {
+        if let ModelLabel::Model(key) = self.metrics.model_label(&self.key, self.is_routed, true) {
+            self.metrics.latencies.record(&key, self.started_at.elapsed());
         }
     }
 }
 
-impl Drop for Attempt {
+impl Drop for AttemptMetrics {
     fn drop(&mut self) {
         let answered = self.outcome == crate::blame::ANSWERED;
-        let model = self.meter.name_of_model(&self.key, self.on_a_route, answered);
-        self.meter.attempts.get_or_create(&AttemptLabels { model, outcome: self.outcome }).inc();
+        let model = self.metrics.model_label(&self.key, self.is_routed, answered);
+        self.metrics.attempts.get_or_create(&AttemptLabels { model, outcome: self.outcome }).inc();
     }
 }
 
-impl fmt::Debug for Attempt {
+impl fmt::Debug for AttemptMetrics {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Attempt")
             .field("key", &self.key)
@@ -263,7 +269,7 @@ impl fmt::Debug for Attempt {
     }
 }
 
-impl fmt::Debug for Meter {
+impl fmt::Debug for CallMetrics {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Meter").field("in_flight", &self.in_flight.get()).finish_non_exhaustive()
     }

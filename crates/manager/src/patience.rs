@@ -12,43 +12,43 @@ use tokio::time::{Instant, timeout_at};
 const CLOCK_SLACK: Duration = Duration::from_millis(250);
 
 /// The shortest wait, so that nothing is asked twice in one instant.
-const SHORTEST_WAIT: Duration = Duration::from_millis(1);
+const MIN_WAIT: Duration = Duration::from_millis(1);
 
 /// A probe's verdict is looked for so often, besides being told of it: one that falls between a refusal and the
 /// waiting is not told.
-const RECHECK: Duration = Duration::from_millis(250);
+const PROBE_RECHECK_INTERVAL: Duration = Duration::from_millis(250);
 
 /// What is left of a rest that a call has waited out by its own clock, where the circuit's clock is a little behind.
-pub(crate) fn rest_of_rest(refusal: &Refusal, rest_ends: Option<Instant>) -> Option<Duration> {
-    let wait = refusal.retry_in?.max(SHORTEST_WAIT);
-    let near = !refusal.probing && Instant::now() + wait <= rest_ends? + CLOCK_SLACK;
+pub(crate) fn remaining_cooldown(refusal: &Refusal, cooldown_end: Option<Instant>) -> Option<Duration> {
+    let wait = refusal.retry_in?.max(MIN_WAIT);
+    let near = !refusal.probing && Instant::now() + wait <= cooldown_end? + CLOCK_SLACK;
     near.then_some(wait)
 }
 
 /// How long a call waits for circuits: at most `max_retry_after` from the first time on, and within its deadline.
-pub(crate) struct Patience {
+pub(crate) struct WaitBudget {
     max_retry_after: Duration,
     deadline: Instant,
     /// Set when the waiting begins.
-    ends: Option<Instant>,
+    expires_at: Option<Instant>,
 }
 
-impl Patience {
+impl WaitBudget {
     pub(crate) const fn new(max_retry_after: Duration, deadline: Instant) -> Self {
-        Self { max_retry_after, deadline, ends: None }
+        Self { max_retry_after, deadline, expires_at: None }
     }
 
     /// Waits until one of the refusing circuits may let calls through: its retry is due, or it has changed (a probe
     /// had its verdict). `false`, at once: that is too far off.
-    pub(crate) async fn wait_for_one_of<'a>(
+    pub(crate) async fn wait_for_any<'a>(
         &mut self,
         refusals: impl Iterator<Item = (&'a ModelKey, &'a Refusal)>,
         circuits: &Circuits,
     ) -> bool {
         let now = Instant::now();
-        let ends = *self.ends.get_or_insert(now + self.max_retry_after);
+        let expires_at = *self.expires_at.get_or_insert(now + self.max_retry_after);
         let refusals: Vec<_> = refusals.collect();
-        let until = refusals.iter().filter_map(|(_, refusal)| due(refusal, now, ends)).min();
+        let until = refusals.iter().filter_map(|(_, refusal)| next_check(refusal, now, expires_at)).min();
         let Some(until) = until.filter(|until| *until < self.deadline) else { return false };
         let changes = refusals.iter().map(|(key, _)| Box::pin(circuits.changed(key)));
         // Which of the two it was, the next walk finds out.
@@ -58,12 +58,12 @@ impl Patience {
 }
 
 /// When a circuit is worth asking again; `None`: not before patience `ends`.
-fn due(refusal: &Refusal, now: Instant, ends: Instant) -> Option<Instant> {
+fn next_check(refusal: &Refusal, now: Instant, expires_at: Instant) -> Option<Instant> {
     if refusal.probing {
-        return (now < ends).then(|| ends.min(now + RECHECK));
+        return (now < expires_at).then(|| expires_at.min(now + PROBE_RECHECK_INTERVAL));
     }
-    let due = now + refusal.retry_in?.max(SHORTEST_WAIT);
-    Some(due).filter(|due| *due <= ends + CLOCK_SLACK)
+    let due = now + refusal.retry_in?.max(MIN_WAIT);
+    Some(due).filter(|due| *due <= expires_at + CLOCK_SLACK)
 }
 
 #[cfg(test)]
@@ -91,7 +91,7 @@ mod tests {
             (refusal(None, true), Some(250)),
         ];
         for (refusal, expected) in table {
-            let due = due(&refusal, now, now + second).map(|due| due - now);
+            let due = next_check(&refusal, now, now + second).map(|due| due - now);
             assert_eq!(due, expected.map(Duration::from_millis), "{refusal:?}");
         }
     }
@@ -99,20 +99,23 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_probes_verdict_is_not_awaited_without_end() {
         let (now, brief) = (Instant::now(), Duration::from_millis(40));
-        assert_eq!(due(&refusal(Some(5), true), now, now + brief), Some(now + brief));
-        assert_eq!(due(&refusal(Some(5), true), now, now), None);
+        assert_eq!(next_check(&refusal(Some(5), true), now, now + brief), Some(now + brief));
+        assert_eq!(next_check(&refusal(Some(5), true), now, now), None);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_rest_is_waited_out_by_the_circuits_clock() {
+    async fn a_cooldown_is_waited_out_by_the_circuits_clock() {
         let ends = Instant::now();
-        assert_eq!(rest_of_rest(&refusal(Some(40), false), Some(ends)), Some(Duration::from_millis(40)));
         assert_eq!(
-            rest_of_rest(&refusal(Some(5_000), false), Some(ends)),
+            remaining_cooldown(&refusal(Some(40), false), Some(ends)),
+            Some(Duration::from_millis(40))
+        );
+        assert_eq!(
+            remaining_cooldown(&refusal(Some(5_000), false), Some(ends)),
             None,
             "a longer rest has come since"
         );
-        assert_eq!(rest_of_rest(&refusal(Some(40), true), Some(ends)), None, "another call is probing");
-        assert_eq!(rest_of_rest(&refusal(Some(40), false), None), None, "no rest of this call's");
+        assert_eq!(remaining_cooldown(&refusal(Some(40), true), Some(ends)), None, "another call is probing");
+        assert_eq!(remaining_cooldown(&refusal(Some(40), false), None), None, "no rest of this call's");
     }
 }

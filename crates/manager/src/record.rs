@@ -9,26 +9,26 @@ use std::{
 };
 
 use breaker::ModelKey;
-use dialects::{Endpoint, Origin, Usage};
+use dialects::{Endpoint, ResponseMeta, Usage};
 use tokio::time::Instant;
 use tracing::Span;
 
-use crate::{Call, Chain, Meter, Traces, blame::ANSWERED, meter::Ended, spans};
+use crate::{Call, CallMetrics, Chain, TracePropagator, blame::ANSWERED, meter::CallSummary, spans};
 
 /// The longest name of a model that is told, in characters: a client may write anything there.
-const LONGEST_NAME: usize = ModelKey::MAX_CHARS;
+const MAX_NAME_CHARS: usize = ModelKey::MAX_CHARS;
 
 /// What is known of a call so far. Told when it ends; dropped without an end, the client has left.
-pub(crate) struct Record {
+pub(crate) struct CallLog {
     id: String,
     endpoint: Endpoint,
     stream: bool,
     /// What the caller named as the model.
-    asked: Arc<str>,
+    requested: Arc<str>,
     /// `None`: there is no such model.
     chain: Option<Arc<Chain>>,
-    meter: Arc<Meter>,
-    began: Instant,
+    metrics: Arc<CallMetrics>,
+    started_at: Instant,
     first_token: Option<Duration>,
     outcome: Option<&'static str>,
     /// Who answered.
@@ -40,26 +40,27 @@ pub(crate) struct Record {
     span: Span,
 }
 
-impl Record {
+impl CallLog {
     /// A call begins.
-    pub(crate) fn begin(
+    pub(crate) fn start(
         call: &Call,
         chain: Option<&Arc<Chain>>,
-        meter: &Arc<Meter>,
-        traces: Option<&dyn Traces>,
+        metrics: &Arc<CallMetrics>,
+        propagator: Option<&dyn TracePropagator>,
     ) -> Self {
         let stream = call.request.stream();
-        meter.call_begins(stream);
-        let asked = chain.map_or_else(|| in_short(call.request.model()), |chain| Arc::clone(&chain.name));
+        metrics.call_started(stream);
+        let requested =
+            chain.map_or_else(|| truncate_name(call.request.model()), |chain| Arc::clone(&chain.name));
         Self {
-            span: spans::call(call, &asked, traces),
-            asked,
+            span: spans::call(call, &requested, propagator),
+            requested,
             id: call.id.clone(),
             endpoint: call.request.endpoint(),
             stream,
             chain: chain.cloned(),
-            meter: Arc::clone(meter),
-            began: Instant::now(),
+            metrics: Arc::clone(metrics),
+            started_at: Instant::now(),
             first_token: None,
             outcome: None,
             answered_by: None,
@@ -69,8 +70,8 @@ impl Record {
     }
 
     /// When the call began.
-    pub(crate) const fn began(&self) -> Instant {
-        self.began
+    pub(crate) const fn started_at(&self) -> Instant {
+        self.started_at
     }
 
     /// The call's span.
@@ -84,36 +85,36 @@ impl Record {
     }
 
     /// A model has answered, or begun to.
-    pub(crate) fn answered_by(&mut self, key: ModelKey, origin: &Origin) {
+    pub(crate) fn set_answered_by(&mut self, key: ModelKey, meta: &ResponseMeta) {
         self.answered_by = Some(key);
-        spans::answered_by(&self.span, origin);
+        spans::record_response_meta(&self.span, meta);
     }
 
     /// Of a stream, the first content can be given to the caller.
-    pub(crate) fn speaks(&mut self) {
-        self.first_token = Some(self.began.elapsed());
+    pub(crate) fn on_first_token(&mut self) {
+        self.first_token = Some(self.started_at.elapsed());
     }
 
     /// The call has got a good, whole answer.
-    pub(crate) fn answered(mut self, usage: Usage) {
+    pub(crate) fn finish_success(mut self, usage: Usage) {
         self.usage = usage;
         self.outcome = Some(ANSWERED);
     }
 
     /// The call has ended without one.
-    pub(crate) fn end(mut self, outcome: &'static str) {
+    pub(crate) fn finish(mut self, outcome: &'static str) {
         self.outcome = Some(outcome);
     }
 }
 
-impl Record {
-    fn trace(&self, outcome: &'static str) {
+impl CallLog {
+    fn record_span(&self, outcome: &'static str) {
         let span = &self.span;
         if span.is_disabled() {
             return;
         }
-        spans::ended(span, outcome);
-        spans::used(span, self.usage);
+        spans::record_outcome(span, outcome);
+        spans::record_usage(span, self.usage);
         span.record("switchboard.attempts", self.attempts.load(Ordering::Relaxed));
         if let Some(key) = &self.answered_by {
             span.record("switchboard.answered_by", key.as_str());
@@ -124,25 +125,25 @@ impl Record {
     }
 }
 
-impl Drop for Record {
+impl Drop for CallLog {
     fn drop(&mut self) {
-        let outcome = self.outcome.unwrap_or_else(|| self.meter.outcome_of_a_drop());
-        let duration = self.began.elapsed();
-        let ended = Ended {
+        let outcome = self.outcome.unwrap_or_else(|| self.metrics.dropped_call_outcome());
+        let duration = self.started_at.elapsed();
+        let summary = CallSummary {
             chain: self.chain.as_deref(),
             outcome,
-            answered: self.answered_by.as_ref().filter(|_| outcome == ANSWERED),
+            answered_by: self.answered_by.as_ref().filter(|_| outcome == ANSWERED),
             usage: self.usage,
             duration,
             first_token: self.first_token,
         };
-        self.meter.call_ends(self.stream, &ended);
-        self.trace(outcome);
+        self.metrics.call_ended(self.stream, &summary);
+        self.record_span(outcome);
         tracing::info!(
             request = self.id,
             path = self.endpoint.path(),
             stream = self.stream,
-            model = &*self.asked,
+            model = &*self.requested,
             answered_by = self.answered_by.as_ref().map(ModelKey::as_str),
             attempts = self.attempts.load(Ordering::Relaxed),
             duration_ms = duration.as_secs_f64() * 1000.0,
@@ -156,6 +157,6 @@ impl Drop for Record {
 }
 
 /// A client's word, if it is not too long to be kept.
-fn in_short(name: &str) -> Arc<str> {
-    name.chars().take(LONGEST_NAME).collect::<String>().into()
+fn truncate_name(name: &str) -> Arc<str> {
+    name.chars().take(MAX_NAME_CHARS).collect::<String>().into()
 }

@@ -15,15 +15,15 @@ use dialects::{
     error::{error_event, provider_error_event},
 };
 use futures_util::{FutureExt as _, Stream, stream};
-use providers::{Blame, Event, EventStream, Fault};
+use providers::{EventStream, FailureClass, ProviderError, StreamEvent};
 
-use crate::{Chain, record::Record, trial::Trial, turn::turn};
+use crate::{Chain, record::CallLog, trial::AttemptGuard, turn::yield_to_runtime};
 
 /// The `code` of the event that ends a stream which its provider broke off.
-const INTERRUPTED: &str = "stream_interrupted";
+const STREAM_INTERRUPTED: &str = "stream_interrupted";
 
 /// At most so many events that came together are handed on together.
-const BURST: usize = 32;
+const MAX_BATCH: usize = 32;
 
 /// The events of a streamed answer, each as it came from the provider. A stream that fails ends with the dialect's
 /// error event and without its end marker (C3). Dropping it stops the provider's call.
@@ -50,21 +50,21 @@ impl fmt::Debug for Events {
 }
 
 /// Events that are all here.
-pub(crate) fn all_of(events: Vec<Bytes>) -> Events {
+pub(crate) fn buffered_events(events: Vec<Bytes>) -> Events {
     Events::new(stream::iter(events))
 }
 
 /// A stream that has begun to speak.
 pub(crate) struct Relay {
     /// What is here and not yet handed on.
-    pub(crate) held: VecDeque<Bytes>,
+    pub(crate) buffered: VecDeque<Bytes>,
     /// What follows on that, if it is known.
-    pub(crate) following: Option<Result<Option<Event>, Fault>>,
+    pub(crate) lookahead: Option<Result<Option<StreamEvent>, ProviderError>>,
     pub(crate) stream: Box<EventStream>,
     pub(crate) dialect: Dialect,
     pub(crate) chain: Arc<Chain>,
-    pub(crate) trial: Trial,
-    pub(crate) record: Record,
+    pub(crate) guard: AttemptGuard,
+    pub(crate) log: CallLog,
 }
 
 impl Relay {
@@ -75,35 +75,35 @@ impl Relay {
 
     /// The next event, and the relay if another may follow.
     async fn step(mut self) -> Option<(Bytes, Option<Self>)> {
-        if let Some(bytes) = self.held.pop_front() {
+        if let Some(bytes) = self.buffered.pop_front() {
             return Some((bytes, Some(self)));
         }
-        let next = match self.following.take() {
+        let next = match self.lookahead.take() {
             Some(next) => next,
             None => self.stream.next().await,
         };
         match next {
             Ok(Some(event)) => {
-                self.gather().await;
+                self.coalesce_ready().await;
                 Some((event.bytes, Some(self)))
             }
             Ok(None) => {
                 self.finish();
                 None
             }
-            Err(fault) => Some((self.fail(&fault), None)),
+            Err(error) => Some((self.fail(&error), None)),
         }
     }
 
     /// Takes along what has come by now, so that a burst of events costs one write to the caller's socket and not one
     /// each. Waits for nothing but the turn of the task that reads the provider's socket.
-    async fn gather(&mut self) {
-        while self.held.len() < BURST {
-            turn().await;
+    async fn coalesce_ready(&mut self) {
+        while self.buffered.len() < MAX_BATCH {
+            yield_to_runtime().await;
             match self.stream.next().now_or_never() {
-                Some(Ok(Some(event))) => self.held.push_back(event.bytes),
-                following => {
-                    self.following = following;
+                Some(Ok(Some(event))) => self.buffered.push_back(event.bytes),
+                lookahead => {
+                    self.lookahead = lookahead;
                     return;
                 }
             }
@@ -112,27 +112,27 @@ impl Relay {
 
     fn finish(self) {
         let usage = self.stream.usage();
-        self.trial.succeeded(usage);
-        self.record.answered(usage);
+        self.guard.succeeded(usage);
+        self.log.finish_success(usage);
     }
 
     /// Tells circuit and log, and says what the caller is told.
-    fn fail(self, fault: &Fault) -> Bytes {
-        let event = own_words(self.dialect, fault).unwrap_or_else(|| {
-            let by = self.record.answered_by.as_ref().map_or("the model", ModelKey::as_str);
+    fn fail(self, error: &ProviderError) -> Bytes {
+        let event = request_error_event(self.dialect, error).unwrap_or_else(|| {
+            let model = self.log.answered_by.as_ref().map_or("the model", ModelKey::as_str);
             let message =
-                format!("the answer of {by} was broken off ({fault}); what came before is not all of it");
-            error_event(self.dialect, 500, INTERRUPTED, &message)
+                format!("the answer of {model} was broken off ({error}); what came before is not all of it");
+            error_event(self.dialect, 500, STREAM_INTERRUPTED, &message)
         });
-        self.trial.failed(fault, &self.chain);
-        self.record.end(INTERRUPTED);
+        self.guard.failed(error, &self.chain);
+        self.log.finish(STREAM_INTERRUPTED);
         event
     }
 }
 
 /// What the provider says of the caller's request, which is passed on as it is (C2).
-fn own_words(dialect: Dialect, fault: &Fault) -> Option<Bytes> {
-    let of_the_request = matches!(fault.blame, Blame::Caller | Blame::ContextTooLong);
-    let answer = fault.answer.as_ref().filter(|_| of_the_request)?;
-    Some(provider_error_event(dialect, answer.status.as_u16(), &answer.body))
+fn request_error_event(dialect: Dialect, error: &ProviderError) -> Option<Bytes> {
+    let is_request_error = matches!(error.class, FailureClass::InvalidRequest | FailureClass::ContextTooLong);
+    let response = error.response.as_ref().filter(|_| is_request_error)?;
+    Some(provider_error_event(dialect, response.status.as_u16(), &response.body))
 }

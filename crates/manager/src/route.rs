@@ -26,16 +26,20 @@ pub struct Route {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Retry {
     /// Calls to one model per request; at least 1.
-    pub attempts: u32,
+    pub max_attempts: u32,
     /// The first wait between two of them; doubles, jittered.
-    pub backoff: Duration,
+    pub initial_backoff: Duration,
     /// A retry-after up to this is waited for; a longer one means the next model.
     pub max_retry_after: Duration,
 }
 
 impl Default for Retry {
     fn default() -> Self {
-        Self { attempts: 2, backoff: Duration::from_millis(500), max_retry_after: Duration::from_secs(3) }
+        Self {
+            max_attempts: 2,
+            initial_backoff: Duration::from_millis(500),
+            max_retry_after: Duration::from_secs(3),
+        }
     }
 }
 
@@ -44,18 +48,18 @@ impl Default for Retry {
 pub enum StreamMode {
     /// Events are passed on as they come.
     #[default]
-    Relay,
+    PassThrough,
     /// The stream is kept back until it is whole.
-    Hold,
+    Buffer,
 }
 
 /// The most of a stream that is held back, in bytes, so that memory stays bounded. A held answer that is larger is relayed
 /// from there on: nothing of it is lost, but a cut behind that point is seen. A stream that has said nothing by then has
 /// failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct LargestHeld(pub usize);
+pub struct BufferLimit(pub usize);
 
-impl Default for LargestHeld {
+impl Default for BufferLimit {
     /// 16 MiB: some 60,000 tokens, each in an event of its own.
     fn default() -> Self {
         Self(16 * 1024 * 1024)

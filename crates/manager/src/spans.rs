@@ -7,10 +7,10 @@
 use std::fmt;
 
 use breaker::ModelKey;
-use circuits::TRACES;
-use dialects::{Origin, Usage};
+use circuits::TRACE_TARGET;
+use dialects::{ResponseMeta, Usage};
 use http::HeaderMap;
-use providers::{Fault, Kind, Provider};
+use providers::{Provider, ProviderError, ProviderKind};
 use tracing::{Span, field::Empty, trace_span};
 
 use crate::{Call, blame::ANSWERED};
@@ -19,19 +19,19 @@ use crate::{Call, blame::ANSWERED};
 const OPERATION: &str = "chat";
 
 /// Carries a trace over from a caller, and on to a provider.
-pub trait Traces: fmt::Debug + Send + Sync + 'static {
+pub trait TracePropagator: fmt::Debug + Send + Sync + 'static {
     /// Makes the span a child of the caller's, as its headers tell.
-    fn adopt(&self, span: &Span, callers: &HeaderMap);
+    fn extract(&self, span: &Span, callers: &HeaderMap);
 
     /// The caller's headers, with this span in place of the caller's.
-    fn pass_on(&self, span: &Span, callers: &HeaderMap) -> HeaderMap;
+    fn inject(&self, span: &Span, callers: &HeaderMap) -> HeaderMap;
 }
 
 /// A span with the fields that a call and an attempt share, and those of its own. Until it ends most are empty.
 macro_rules! span {
     ($name:literal, parent: $parent:expr, kind: $kind:literal, model: $model:expr, $($own:tt)*) => {{
         let span = trace_span!(
-            target: TRACES,
+            target: TRACE_TARGET,
             parent: $parent,
             $name,
             otel.name = Empty,
@@ -55,12 +55,12 @@ macro_rules! span {
 }
 
 /// A call begins.
-pub(crate) fn call(call: &Call, asked: &str, traces: Option<&dyn Traces>) -> Span {
+pub(crate) fn call(call: &Call, requested: &str, propagator: Option<&dyn TracePropagator>) -> Span {
     let span = span!(
         "call",
         parent: None,
         kind: "server",
-        model: asked,
+        model: requested,
         gen_ai.request.stream = call.request.stream(),
         gen_ai.response.time_to_first_chunk = Empty,
         http.route = call.request.endpoint().path(),
@@ -68,17 +68,17 @@ pub(crate) fn call(call: &Call, asked: &str, traces: Option<&dyn Traces>) -> Spa
         switchboard.answered_by = Empty,
         switchboard.attempts = Empty,
     );
-    if let Some(traces) = traces.filter(|_| !span.is_disabled()) {
-        traces.adopt(&span, &call.headers);
+    if let Some(propagator) = propagator.filter(|_| !span.is_disabled()) {
+        propagator.extract(&span, &call.headers);
     }
     span
 }
 
 /// An attempt of a call begins.
-pub(crate) fn attempt(of: &Span, key: &ModelKey, provider: &Provider, probe: bool) -> Span {
+pub(crate) fn attempt(parent: &Span, key: &ModelKey, provider: &Provider, probe: bool) -> Span {
     let span = span!(
         "attempt",
-        parent: of,
+        parent: parent,
         kind: "client",
         model: key.model(),
         gen_ai.provider.name = provider_name(provider.kind()),
@@ -96,7 +96,7 @@ pub(crate) fn attempt(of: &Span, key: &ModelKey, provider: &Provider, probe: boo
 }
 
 /// What a call or an attempt came to. What was refused or failed is an error; a caller who leaves is none.
-pub(crate) fn ended(span: &Span, outcome: &'static str) {
+pub(crate) fn record_outcome(span: &Span, outcome: &'static str) {
     if span.is_disabled() {
         return;
     }
@@ -108,17 +108,17 @@ pub(crate) fn ended(span: &Span, outcome: &'static str) {
 }
 
 /// Where an answer says that it comes from.
-pub(crate) fn answered_by(span: &Span, origin: &Origin) {
-    if let Some(id) = &origin.id {
+pub(crate) fn record_response_meta(span: &Span, meta: &ResponseMeta) {
+    if let Some(id) = &meta.id {
         span.record("gen_ai.response.id", &**id);
     }
-    if let Some(model) = &origin.model {
+    if let Some(model) = &meta.model {
         span.record("gen_ai.response.model", &**model);
     }
 }
 
 /// The tokens of a whole answer.
-pub(crate) fn used(span: &Span, usage: Usage) {
+pub(crate) fn record_usage(span: &Span, usage: Usage) {
     if let Some(tokens) = usage.input {
         span.record("gen_ai.usage.input_tokens", tokens);
     }
@@ -128,17 +128,17 @@ pub(crate) fn used(span: &Span, usage: Usage) {
 }
 
 /// What an attempt's provider said instead of an answer: never its message.
-pub(crate) fn fault(span: &Span, fault: &Fault) {
-    if let Some(status) = fault.status {
+pub(crate) fn record_error_status(span: &Span, error: &ProviderError) {
+    if let Some(status) = error.status {
         span.record("http.response.status_code", status);
     }
 }
 
-const fn provider_name(kind: Kind) -> &'static str {
+const fn provider_name(kind: ProviderKind) -> &'static str {
     match kind {
-        Kind::OpenAi => "openai",
-        Kind::Anthropic => "anthropic",
-        Kind::GoogleGenAi => "gcp.gemini",
-        Kind::Bedrock => "aws.bedrock",
+        ProviderKind::OpenAi => "openai",
+        ProviderKind::Anthropic => "anthropic",
+        ProviderKind::GoogleGenAi => "gcp.gemini",
+        ProviderKind::Bedrock => "aws.bedrock",
     }
 }

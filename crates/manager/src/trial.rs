@@ -4,112 +4,118 @@ use std::time::Duration;
 
 use breaker::{Failure, FailureKind};
 use circuits::Permit;
-use dialects::{Origin, Usage};
-use providers::Fault;
+use dialects::{ResponseMeta, Usage};
+use providers::ProviderError;
 use tokio::time::Instant;
 use tracing::Span;
 
 use crate::{
     Chain,
-    blame::{ANSWERED, outcome, settle},
-    meter::Attempt,
+    blame::{ANSWERED, metric_label, record_outcome},
+    meter::AttemptMetrics,
     spans,
 };
 
 /// A stream that is given up after so long without one byte of answer counts as a failure (C1): a provider that
 /// hangs is noticed even when callers are less patient than `timeouts.first_byte`.
-pub const SILENCE: Duration = Duration::from_secs(15);
+pub const STALL_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// The end of `timeouts.total`, as one attempt meets it.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Due {
+pub(crate) struct TotalDeadline {
     at: Instant,
-    had_time: bool,
+    had_fair_share: bool,
 }
 
-impl Due {
+impl TotalDeadline {
     /// For an attempt that begins now. One that gets only what others have left of `total` is not to blame for its end.
     pub(crate) fn new(at: Instant, total: Duration) -> Self {
-        Self { at, had_time: at.saturating_duration_since(Instant::now()) >= total / 2 }
+        Self { at, had_fair_share: at.saturating_duration_since(Instant::now()) >= total / 2 }
     }
 }
 
 /// A permit in use. Dropped, it is given back without an outcome, but for [`SILENCE`] and the end of `timeouts.total`:
 /// whatever ends a call that is silent then, other attempts that are silent beside it are judged alike.
 #[derive(Debug)]
-pub(crate) struct Trial {
+pub(crate) struct AttemptGuard {
     permit: Option<Permit>,
     /// By when there must be something for the caller.
-    due: Option<Due>,
+    total_deadline: Option<TotalDeadline>,
     /// Since when a stream has been awaited of which nothing has come.
-    silent_since: Option<Instant>,
-    attempt: Attempt,
+    waiting_since: Option<Instant>,
+    metrics: AttemptMetrics,
     span: Span,
 }
 
-impl Trial {
+impl AttemptGuard {
     /// Begins with a call's permit; `stream`: whether a stream was asked for.
-    pub(crate) fn begin(permit: Permit, stream: bool, due: Due, attempt: Attempt, span: Span) -> Self {
-        let silent_since = stream.then(Instant::now);
-        Self { permit: Some(permit), due: Some(due), silent_since, attempt, span }
+    pub(crate) fn start(
+        permit: Permit,
+        stream: bool,
+        total_deadline: TotalDeadline,
+        metrics: AttemptMetrics,
+        span: Span,
+    ) -> Self {
+        let waiting_since = stream.then(Instant::now);
+        Self { permit: Some(permit), total_deadline: Some(total_deadline), waiting_since, metrics, span }
     }
 
     /// Something of the stream has come.
-    pub(crate) const fn heard(&mut self) {
-        self.silent_since = None;
+    pub(crate) const fn on_first_byte(&mut self) {
+        self.waiting_since = None;
     }
 
     /// The stream said its first content.
-    pub(crate) fn first_token(&mut self) {
-        self.attempt.first_token();
+    pub(crate) fn on_first_token(&mut self) {
+        self.metrics.on_first_token();
         if let Some(permit) = &mut self.permit {
             permit.first_token();
         }
     }
 
     /// The answer has said where it comes from.
-    pub(crate) fn answered_by(&self, origin: &Origin) {
-        spans::answered_by(&self.span, origin);
+    pub(crate) fn record_response_meta(&self, meta: &ResponseMeta) {
+        spans::record_response_meta(&self.span, meta);
     }
 
     /// The stream is the caller's from here on, and takes the time it takes.
-    pub(crate) const fn handed_on(&mut self) {
-        self.due = None;
+    pub(crate) const fn on_handoff(&mut self) {
+        self.total_deadline = None;
     }
 
     /// The call brought a good, whole answer.
     pub(crate) fn succeeded(self, usage: Usage) {
-        spans::used(&self.span, usage);
-        self.end(ANSWERED, Permit::succeeded);
+        spans::record_usage(&self.span, usage);
+        self.finish(ANSWERED, Permit::succeeded);
     }
 
     /// The call failed.
-    pub(crate) fn failed(self, fault: &Fault, chain: &Chain) {
-        spans::fault(&self.span, fault);
-        self.end(outcome(fault), |permit| settle(permit, fault, chain));
+    pub(crate) fn failed(self, error: &ProviderError, chain: &Chain) {
+        spans::record_error_status(&self.span, error);
+        self.finish(metric_label(error), |permit| record_outcome(permit, error, chain));
     }
 
-    fn end(mut self, outcome: &'static str, tell: impl FnOnce(Permit)) {
-        self.attempt.outcome = outcome;
+    fn finish(mut self, outcome: &'static str, report: impl FnOnce(Permit)) {
+        self.metrics.outcome = outcome;
         if let Some(permit) = self.permit.take() {
-            tell(permit);
+            report(permit);
         }
     }
 }
 
-impl Drop for Trial {
+impl Drop for AttemptGuard {
     fn drop(&mut self) {
         if let Some(permit) = self.permit.take() {
-            let hung = self.silent_since.is_some_and(|since| since.elapsed() >= SILENCE);
-            let late = self.due.filter(|due| Instant::now() >= due.at);
-            if hung || late.is_some() {
-                self.attempt.outcome = "timeout";
+            let stalled = self.waiting_since.is_some_and(|since| since.elapsed() >= STALL_TIMEOUT);
+            let expired = self.total_deadline.filter(|due| Instant::now() >= due.at);
+            if stalled || expired.is_some() {
+                self.metrics.outcome = "timeout";
             }
-            if hung || late.is_some_and(|due| due.had_time) {
-                permit.failed(Failure::of(FailureKind::Timeout));
+            if stalled || expired.is_some_and(|due| due.had_fair_share) {
+                permit.failed(Failure::new(FailureKind::Timeout));
             }
         }
-        spans::ended(&self.span, self.attempt.outcome);
+        spans::record_outcome(&self.span, self.metrics.outcome);
     }
 }
 
@@ -121,13 +127,13 @@ mod tests {
     use circuits::{Circuits, Policies};
 
     use super::*;
-    use crate::Meter;
+    use crate::CallMetrics;
 
     const TOTAL: Duration = Duration::from_secs(600);
 
     /// Whether a call that is given up after so long leaves its circuit open, where one failure trips. `left`: what
     /// there is of [`TOTAL`] when it begins.
-    async fn opens(stream: bool, heard: bool, left: Duration, after: Duration) -> bool {
+    async fn opens(stream: bool, got_first_byte: bool, left: Duration, after: Duration) -> bool {
         let policy = Policy {
             failure_threshold: 1,
             min_failure_span: Duration::ZERO,
@@ -136,40 +142,45 @@ mod tests {
         };
         let circuits = Circuits::in_memory(Policies { default: policy, ..Policies::default() });
         let key = "openai:gpt-5".parse().unwrap();
-        let attempt = Arc::new(Meter::default()).attempt(&key, false);
+        let metrics = Arc::new(CallMetrics::default()).start_attempt(&key, false);
         let permit = circuits.admit(&key).await.unwrap();
-        let mut trial =
-            Trial::begin(permit, stream, Due::new(Instant::now() + left, TOTAL), attempt, Span::none());
-        if heard {
-            trial.heard();
+        let mut guard = AttemptGuard::start(
+            permit,
+            stream,
+            TotalDeadline::new(Instant::now() + left, TOTAL),
+            metrics,
+            Span::none(),
+        );
+        if got_first_byte {
+            guard.on_first_byte();
         }
         tokio::time::advance(after).await;
-        drop(trial);
-        circuits.quiet(&key).await;
+        drop(guard);
+        circuits.wait_idle(&key).await;
         circuits.admit(&key).await.is_err()
     }
 
     #[tokio::test(start_paused = true)]
     async fn only_a_stream_given_up_after_long_silence_is_a_failure() {
-        let almost = SILENCE - Duration::from_millis(1);
+        let almost = STALL_TIMEOUT - Duration::from_millis(1);
         let table = [
-            (true, false, SILENCE, true),
+            (true, false, STALL_TIMEOUT, true),
             (true, false, almost, false),
-            (true, true, SILENCE, false),
-            (false, false, SILENCE, false),
+            (true, true, STALL_TIMEOUT, false),
+            (false, false, STALL_TIMEOUT, false),
         ];
-        for (stream, heard, after, expected) in table {
+        for (stream, got_first_byte, after, expected) in table {
             assert_eq!(
-                opens(stream, heard, TOTAL, after).await,
+                opens(stream, got_first_byte, TOTAL, after).await,
                 expected,
-                "stream {stream}, heard {heard}, {after:?}"
+                "stream {stream}, heard {got_first_byte}, {after:?}"
             );
         }
     }
 
     #[tokio::test(start_paused = true)]
     async fn the_end_of_total_is_a_failure_of_those_who_had_most_of_it_or_hung() {
-        let (half, less, moment) = (TOTAL / 2, TOTAL / 2 - Duration::from_millis(1), SILENCE / 2);
+        let (half, less, moment) = (TOTAL / 2, TOTAL / 2 - Duration::from_millis(1), STALL_TIMEOUT / 2);
         let table = [
             (true, true, half, true),
             (false, false, half, true),
@@ -178,11 +189,11 @@ mod tests {
             (true, false, less, true),
             (true, false, moment, false),
         ];
-        for (stream, heard, left, expected) in table {
+        for (stream, got_first_byte, left, expected) in table {
             assert_eq!(
-                opens(stream, heard, left, left).await,
+                opens(stream, got_first_byte, left, left).await,
                 expected,
-                "stream {stream}, heard {heard}, {left:?}"
+                "stream {stream}, heard {got_first_byte}, {left:?}"
             );
         }
     }

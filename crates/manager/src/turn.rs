@@ -17,36 +17,36 @@ use tokio::task::yield_now;
 ///
 /// [`yield_now`] alone ends as soon as it is polled again, and hyper polls a body again right after it was pending.
 /// So the runtime is given a waker of our own, and only that one's call ends the turn.
-pub(crate) async fn turn() {
-    let mut turn: Option<Arc<Turn>> = None;
+pub(crate) async fn yield_to_runtime() {
+    let mut state: Option<Arc<YieldNow>> = None;
     poll_fn(|context| {
-        let begun = turn.get_or_insert_with(Turn::begin);
-        begun.asker.register(context.waker());
-        if begun.over.load(Ordering::Acquire) { Poll::Ready(()) } else { Poll::Pending }
+        let state = state.get_or_insert_with(YieldNow::start);
+        state.waiter.register(context.waker());
+        if state.woken.load(Ordering::Acquire) { Poll::Ready(()) } else { Poll::Pending }
     })
     .await;
 }
 
 #[derive(Default)]
-struct Turn {
-    over: AtomicBool,
-    asker: AtomicWaker,
+struct YieldNow {
+    woken: AtomicBool,
+    waiter: AtomicWaker,
 }
 
-impl Turn {
-    fn begin() -> Arc<Self> {
-        let turn = Arc::new(Self::default());
-        let waker = Waker::from(Arc::clone(&turn));
+impl YieldNow {
+    fn start() -> Arc<Self> {
+        let yielded = Arc::new(Self::default());
+        let waker = Waker::from(Arc::clone(&yielded));
         // Pending at its first poll, with the waker left to the runtime.
         let _ = pin!(yield_now()).poll(&mut Context::from_waker(&waker));
-        turn
+        yielded
     }
 }
 
-impl Wake for Turn {
+impl Wake for YieldNow {
     fn wake(self: Arc<Self>) {
-        self.over.store(true, Ordering::Release);
-        self.asker.wake();
+        self.woken.store(true, Ordering::Release);
+        self.waiter.wake();
     }
 }
 
@@ -56,14 +56,14 @@ mod tests {
 
     #[tokio::test]
     async fn polling_it_again_does_not_end_it() {
-        let mut begun = pin!(turn());
+        let mut yielding = pin!(yield_to_runtime());
         for _ in 0..3 {
-            assert!(poll_fn(|context| Poll::Ready(begun.as_mut().poll(context).is_pending())).await);
+            assert!(poll_fn(|context| Poll::Ready(yielding.as_mut().poll(context).is_pending())).await);
         }
         let others_ran = Arc::new(AtomicBool::new(false));
         let other = Arc::clone(&others_ran);
         tokio::spawn(async move { other.store(true, Ordering::Release) });
-        begun.await;
+        yielding.await;
         assert!(others_ran.load(Ordering::Acquire));
     }
 }

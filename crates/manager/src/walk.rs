@@ -16,139 +16,141 @@ use std::{
     time::Duration,
 };
 
-use dialects::Origin;
+use dialects::ResponseMeta;
 use futures_util::{StreamExt as _, stream::FuturesUnordered};
-use providers::{Blame, Fault, WholeAnswer};
+use providers::{CompleteResponse, FailureClass, ProviderError};
 use tokio::time::{Instant, sleep_until};
 
 use crate::{
-    Body, CallError, Passed, Reply, StreamMode, Why,
-    attempt::{Came, Errand, Pause, Spoken, Tried},
+    Body, CallError, Reply, SkipReason, SkippedModel, StreamMode,
+    attempt::{AttemptOutcome, CallContext, CompletedAttempt, RetryDelay, StartedStream},
     backoff::backoff,
-    blame::{Sequel, sequel},
-    patience::Patience,
-    record::Record,
+    blame::{RetryDecision, classify_retry},
+    patience::WaitBudget,
+    record::CallLog,
     relay::{self, Relay},
-    station::Station,
+    station::Candidate,
 };
 
 /// One call's way along its chain.
-pub(crate) struct Walk<'a> {
-    errand: Errand<'a>,
-    record: Record,
+pub(crate) struct FailoverLoop<'a> {
+    context: CallContext<'a>,
+    log: CallLog,
     /// What became of each model that may be tried, in the chain's order.
-    stations: Vec<Station>,
+    candidates: Vec<Candidate>,
     /// The model that failed last.
     last_failed: Option<usize>,
     /// Calls under way: one, unless models are hedged.
-    running: FuturesUnordered<Running<'a>>,
+    in_flight: FuturesUnordered<AttemptFuture<'a>>,
     /// When the next model is started beside those that are silent.
     hedge_at: Option<Instant>,
     /// The model that was started last.
-    newest: Option<usize>,
+    last_started: Option<usize>,
 }
 
-type Running<'a> = Pin<Box<dyn Future<Output = Tried> + Send + 'a>>;
+type AttemptFuture<'a> = Pin<Box<dyn Future<Output = CompletedAttempt> + Send + 'a>>;
 
 /// How the walk ends.
-enum Ending {
+enum CallOutcome {
     /// A model's answer, in one piece.
-    Whole { at: usize, answer: WholeAnswer },
+    Response { index: usize, response: CompleteResponse },
     /// A provider's word that the request is wrong.
-    Refused { at: usize, answer: WholeAnswer },
+    Rejected { index: usize, response: CompleteResponse },
     /// A model's stream, which has begun to speak.
-    Stream { at: usize, spoken: Spoken },
+    Stream { index: usize, started: StartedStream },
     /// A held stream, whole.
-    Held { at: usize, spoken: Spoken },
+    Buffered { index: usize, started: StartedStream },
     /// No answer.
     Error(CallError),
 }
 
-impl<'a> Walk<'a> {
+impl<'a> FailoverLoop<'a> {
     /// Stands before the first model.
-    pub(crate) fn new(errand: Errand<'a>, record: Record) -> Self {
-        let models = if errand.call.fallback { errand.chain.steps.len() } else { 1 };
+    pub(crate) fn new(context: CallContext<'a>, log: CallLog) -> Self {
+        let models = if context.call.fallback { context.chain.entries.len() } else { 1 };
         Self {
-            errand,
-            record,
-            stations: iter::repeat_with(Station::default).take(models).collect(),
+            context,
+            log,
+            candidates: iter::repeat_with(Candidate::default).take(models).collect(),
             last_failed: None,
-            running: FuturesUnordered::new(),
+            in_flight: FuturesUnordered::new(),
             hedge_at: None,
-            newest: None,
+            last_started: None,
         }
     }
 
     /// Walks until there is an answer, or nothing left to try.
     pub(crate) async fn run(mut self) -> Result<Reply, CallError> {
-        self.pass_by_what_cannot_answer();
-        let ending = self.walk().await;
-        self.conclude(ending)
+        self.skip_ineligible();
+        let outcome = self.try_candidates().await;
+        self.finish(outcome)
     }
 
     /// Passes by models of another dialect, and the one that a drill takes to have failed.
-    fn pass_by_what_cannot_answer(&mut self) {
-        let Errand { chain, call, .. } = self.errand;
-        let mut drill = call.drill;
+    fn skip_ineligible(&mut self) {
+        let CallContext { chain, call, .. } = self.context;
+        let mut fault = call.injected_fault;
         let dialect = call.request.endpoint().dialect();
-        for (step, station) in chain.steps.iter().zip(&mut self.stations) {
-            if step.provider.dialect() != Some(dialect) {
-                tracing::debug!(request = call.id, model = %step.key, "passed by: speaks another dialect");
-                station.give_up(Why::OtherDialect);
-            } else if let Some(drill) = drill.take() {
-                station.give_up(Why::Drill(drill.status()));
+        for (entry, candidate) in chain.entries.iter().zip(&mut self.candidates) {
+            if entry.provider.dialect() != Some(dialect) {
+                tracing::debug!(request = call.id, model = %entry.key, "passed by: speaks another dialect");
+                candidate.exhaust(SkipReason::UnsupportedApi);
+            } else if let Some(fault) = fault.take() {
+                candidate.exhaust(SkipReason::Injected(fault.status()));
             }
         }
     }
 
-    async fn walk(&mut self) -> Ending {
-        let mut patience = Patience::new(self.errand.chain.retry.max_retry_after, self.errand.deadline);
+    async fn try_candidates(&mut self) -> CallOutcome {
+        let mut wait_budget =
+            WaitBudget::new(self.context.chain.retry.max_retry_after, self.context.deadline);
         loop {
             self.start_next();
-            while let Some(happened) = self.happens().await {
-                match happened {
-                    Happened::Silence => self.start_next(),
-                    Happened::Tried(tried) => {
-                        if let Some(ending) = self.take(tried) {
-                            return ending;
+            while let Some(event) = self.next_event().await {
+                match event {
+                    LoopEvent::HedgeTimer => self.start_next(),
+                    LoopEvent::AttemptDone(attempt) => {
+                        if let Some(outcome) = self.on_attempt_done(attempt) {
+                            return outcome;
                         }
                     }
                 }
             }
-            if Instant::now() >= self.errand.deadline {
-                return Ending::Error(self.deadline_exceeded());
+            if Instant::now() >= self.context.deadline {
+                return CallOutcome::Error(self.deadline_exceeded());
             }
-            let steps = self.errand.chain.steps.iter().zip(&self.stations);
-            let refusals = steps.filter_map(|(step, station)| Some((&step.key, station.refusal()?)));
-            if !patience.wait_for_one_of(refusals, self.errand.circuits).await {
-                return self.give_up();
+            let candidates = self.context.chain.entries.iter().zip(&self.candidates);
+            let refusals =
+                candidates.filter_map(|(entry, candidate)| Some((&entry.key, candidate.refusal()?)));
+            if !wait_budget.wait_for_any(refusals, self.context.circuits).await {
+                return self.no_candidate_left();
             }
-            self.stations.iter_mut().for_each(Station::next_round);
+            self.candidates.iter_mut().for_each(Candidate::reset_for_retry);
         }
     }
 
     /// Starts the next model of the chain whose turn has not come yet, if there is one and time is left.
     fn start_next(&mut self) {
         self.hedge_at = None;
-        let next = self.stations.iter().position(Station::waits);
-        if let Some(at) = next.filter(|_| Instant::now() < self.errand.deadline) {
-            self.stations[at].begin();
-            self.newest = Some(at);
-            self.run_attempt(at, None);
+        let next = self.candidates.iter().position(Candidate::is_pending);
+        if let Some(index) = next.filter(|_| Instant::now() < self.context.deadline) {
+            self.candidates[index].start();
+            self.last_started = Some(index);
+            self.run_attempt(index, None);
         }
     }
 
-    fn run_attempt(&mut self, at: usize, pause: Option<Pause>) {
+    fn run_attempt(&mut self, index: usize, delay: Option<RetryDelay>) {
         if self.hedge_at.is_none() {
-            let begins = Instant::now() + pause.map_or(Duration::ZERO, |pause| pause.length);
-            self.hedge_at = self.errand.chain.hedge_after.map(|patience| begins + patience);
+            let starts_at = Instant::now() + delay.map_or(Duration::ZERO, |pause| pause.duration);
+            self.hedge_at = self.context.chain.hedge_after.map(|hedge_after| starts_at + hedge_after);
         }
-        self.running.push(Box::pin(self.errand.attempt(at, pause)));
+        self.in_flight.push(Box::pin(self.context.attempt(index, delay)));
     }
 
     /// What happens next; `None`: nothing is under way.
-    async fn happens(&mut self) -> Option<Happened> {
-        let hedge_at = self.hedge_at.filter(|_| !self.running.is_empty());
+    async fn next_event(&mut self) -> Option<LoopEvent> {
+        let hedge_at = self.hedge_at.filter(|_| !self.in_flight.is_empty());
         let silence = async {
             match hedge_at {
                 Some(hedge_at) => sleep_until(hedge_at).await,
@@ -157,179 +159,192 @@ impl<'a> Walk<'a> {
         };
         tokio::select! {
             biased;
-            tried = self.running.next() => tried.map(Happened::Tried),
-            () = silence => Some(Happened::Silence),
+            tried = self.in_flight.next() => tried.map(LoopEvent::AttemptDone),
+            () = silence => Some(LoopEvent::HedgeTimer),
         }
     }
 
     /// Takes up what came of an attempt; the walk's ending, if that was it.
-    fn take(&mut self, tried: Tried) -> Option<Ending> {
-        let Tried { at, came } = tried;
-        match came {
-            Came::Refused(refusal) => self.stations[at].refused(refusal),
-            Came::Whole(answer) => return Some(Ending::Whole { at, answer }),
-            Came::Opened(spoken) if self.errand.chain.stream == StreamMode::Hold => self.hold(at, spoken),
-            Came::Opened(spoken) | Came::TooLarge(spoken) => return Some(Ending::Stream { at, spoken }),
-            Came::Held(spoken) => return Some(Ending::Held { at, spoken }),
-            Came::OutOfTime => return Some(Ending::Error(self.deadline_exceeded())),
-            Came::Failed(fault) => match self.after(at, fault) {
-                Then::Again(pause) => self.run_attempt(at, Some(pause)),
-                Then::NextModel => {}
-                Then::End(ending) => return Some(*ending),
+    fn on_attempt_done(&mut self, attempt: CompletedAttempt) -> Option<CallOutcome> {
+        let CompletedAttempt { index, outcome } = attempt;
+        match outcome {
+            AttemptOutcome::NotPermitted(refusal) => self.candidates[index].mark_not_permitted(refusal),
+            AttemptOutcome::Response(response) => return Some(CallOutcome::Response { index, response }),
+            AttemptOutcome::StreamStarted(started) if self.context.chain.stream == StreamMode::Buffer => {
+                self.buffer(index, started)
+            }
+            AttemptOutcome::StreamStarted(started) | AttemptOutcome::BufferLimitExceeded(started) => {
+                return Some(CallOutcome::Stream { index, started });
+            }
+            AttemptOutcome::Buffered(started) => return Some(CallOutcome::Buffered { index, started }),
+            AttemptOutcome::DeadlineExceeded => return Some(CallOutcome::Error(self.deadline_exceeded())),
+            AttemptOutcome::Failed(error) => match self.on_failure(index, error) {
+                NextAction::RetrySame(delay) => self.run_attempt(index, Some(delay)),
+                NextAction::TryNext => {}
+                NextAction::Return(outcome) => return Some(*outcome),
             },
         }
         // A hedge that is under way is the next model already, unless it is the hedge that did not answer.
-        let failed = !self.stations[at].is_being_called();
-        if self.running.is_empty() || failed && self.newest == Some(at) {
+        let failed = !self.candidates[index].is_in_flight();
+        if self.in_flight.is_empty() || failed && self.last_started == Some(index) {
             self.start_next();
         }
         None
     }
 
     /// Reads a stream to its end, out of the caller's sight. It spoke first, so the others are stopped.
-    fn hold(&mut self, at: usize, spoken: Spoken) {
-        self.running.clear();
+    fn buffer(&mut self, index: usize, started: StartedStream) {
+        self.in_flight.clear();
         self.hedge_at = None;
-        for (other, station) in self.stations.iter_mut().enumerate() {
-            if other != at {
-                station.stopped();
+        for (other, candidate) in self.candidates.iter_mut().enumerate() {
+            if other != index {
+                candidate.cancel();
             }
         }
-        self.running.push(Box::pin(self.errand.hold(at, spoken)));
+        self.in_flight.push(Box::pin(self.context.buffer(index, started)));
     }
 
     /// What follows from a fault.
-    fn after(&mut self, at: usize, fault: Fault) -> Then {
-        let retry = &self.errand.chain.retry;
-        self.last_failed = Some(at);
-        let station = &mut self.stations[at];
-        station.failures += 1;
-        let pause = match sequel(&fault, self.errand.chain) {
-            Sequel::Return => return Then::End(Box::new(self.returned(at, fault))),
-            Sequel::NextModel => None,
-            Sequel::SameModel(asked) => {
-                let length = backoff(retry, station.failures).max(asked);
-                Some(Pause { length, rest: false }).filter(|_| asked <= retry.max_retry_after)
+    fn on_failure(&mut self, index: usize, error: ProviderError) -> NextAction {
+        let retry = &self.context.chain.retry;
+        self.last_failed = Some(index);
+        let candidate = &mut self.candidates[index];
+        candidate.failures += 1;
+        let delay = match classify_retry(&error, self.context.chain) {
+            RetryDecision::ReturnToCaller => {
+                return NextAction::Return(Box::new(self.return_to_caller(index, error)));
             }
-            Sequel::AfterRest(length) => {
-                Some(Pause { length, rest: true }).filter(|_| length <= retry.max_retry_after)
+            RetryDecision::TryNext => None,
+            RetryDecision::RetrySame(retry_after) => {
+                let duration = backoff(retry, candidate.failures).max(retry_after);
+                Some(RetryDelay { duration, is_cooldown: false })
+                    .filter(|_| retry_after <= retry.max_retry_after)
+            }
+            RetryDecision::RetryAfterCooldown(duration) => {
+                Some(RetryDelay { duration, is_cooldown: true }).filter(|_| duration <= retry.max_retry_after)
             }
         };
-        let in_time = |pause: &Pause| Instant::now() + pause.length < self.errand.deadline;
-        match pause.filter(|_| station.failures < retry.attempts).filter(in_time) {
-            Some(pause) => {
-                station.why = Some(Why::Failed(Box::new(fault)));
-                Then::Again(pause)
+        let in_time = |delay: &RetryDelay| Instant::now() + delay.duration < self.context.deadline;
+        match delay.filter(|_| candidate.failures < retry.max_attempts).filter(in_time) {
+            Some(delay) => {
+                candidate.skip_reason = Some(SkipReason::Failed(Box::new(error)));
+                NextAction::RetrySame(delay)
             }
             None => {
-                station.give_up(Why::Failed(Box::new(fault)));
-                Then::NextModel
+                candidate.exhaust(SkipReason::Failed(Box::new(error)));
+                NextAction::TryNext
             }
         }
     }
 
     /// A fault that no other model is to hide.
-    fn returned(&mut self, at: usize, fault: Fault) -> Ending {
-        match (fault.blame, fault.answer) {
-            (Blame::Auth, _) => Ending::Error(CallError::ProviderAuth {
-                key: self.errand.chain.steps[at].key.clone(),
-                status: fault.status.unwrap_or(401),
+    fn return_to_caller(&mut self, index: usize, error: ProviderError) -> CallOutcome {
+        match (error.class, error.response) {
+            (FailureClass::Auth, _) => CallOutcome::Error(CallError::ProviderAuth {
+                key: self.context.chain.entries[index].key.clone(),
+                status: error.status.unwrap_or(401),
             }),
-            (_, Some(answer)) => Ending::Refused { at, answer: *answer },
+            (_, Some(response)) => CallOutcome::Rejected { index, response: *response },
             (_, None) => {
-                self.stations[at].give_up(Why::Failed(Box::new(Fault { answer: None, ..fault })));
-                Ending::Error(self.exhausted())
+                self.candidates[index]
+                    .exhaust(SkipReason::Failed(Box::new(ProviderError { response: None, ..error })));
+                CallOutcome::Error(self.attempts_exhausted())
             }
         }
     }
 
     /// Nothing is left to try.
-    fn give_up(&mut self) -> Ending {
-        let last = self.last_failed.and_then(|at| Some((at, self.stations[at].fault()?.clone())));
-        if let Some((at, fault)) = last
-            && matches!(fault.blame, Blame::Auth | Blame::ContextTooLong)
+    fn no_candidate_left(&mut self) -> CallOutcome {
+        let last = self.last_failed.and_then(|index| Some((index, self.candidates[index].error()?.clone())));
+        if let Some((index, error)) = last
+            && matches!(error.class, FailureClass::Auth | FailureClass::ContextTooLong)
         {
-            return self.returned(at, fault);
+            return self.return_to_caller(index, error);
         }
-        let asked = Arc::clone(&self.errand.chain.name);
-        let whys = || self.stations.iter().filter_map(|station| station.why.as_ref());
-        Ending::Error(if whys().all(|why| matches!(why, Why::OtherDialect)) {
-            CallError::OtherDialect { asked, path: self.errand.call.request.endpoint() }
-        } else if whys().any(|why| matches!(why, Why::Failed(_) | Why::Drill(_))) {
-            self.exhausted()
+        let requested = Arc::clone(&self.context.chain.name);
+        let reasons = || self.candidates.iter().filter_map(|candidate| candidate.skip_reason.as_ref());
+        CallOutcome::Error(if reasons().all(|reason| matches!(reason, SkipReason::UnsupportedApi)) {
+            CallError::UnsupportedApi { requested, path: self.context.call.request.endpoint() }
+        } else if reasons().any(|reason| matches!(reason, SkipReason::Failed(_) | SkipReason::Injected(_))) {
+            self.attempts_exhausted()
         } else {
-            CallError::CircuitOpen { asked, passed: self.passed() }
+            CallError::CircuitOpen { requested, skipped: self.skipped() }
         })
     }
 
-    fn exhausted(&self) -> CallError {
-        CallError::AttemptsExhausted { asked: Arc::clone(&self.errand.chain.name), passed: self.passed() }
-    }
-
-    fn deadline_exceeded(&self) -> CallError {
-        CallError::OutOfTime {
-            asked: Arc::clone(&self.errand.chain.name),
-            limit: self.errand.chain.timeouts.total,
-            passed: self.passed(),
+    fn attempts_exhausted(&self) -> CallError {
+        CallError::AttemptsExhausted {
+            requested: Arc::clone(&self.context.chain.name),
+            skipped: self.skipped(),
         }
     }
 
-    fn passed(&self) -> Vec<Passed> {
-        let passed = self.errand.chain.steps.iter().zip(&self.stations);
-        passed
-            .filter_map(|(step, station)| Some(Passed { key: step.key.clone(), why: station.why.clone()? }))
+    fn deadline_exceeded(&self) -> CallError {
+        CallError::DeadlineExceeded {
+            requested: Arc::clone(&self.context.chain.name),
+            limit: self.context.chain.timeouts.total,
+            skipped: self.skipped(),
+        }
+    }
+
+    fn skipped(&self) -> Vec<SkippedModel> {
+        let candidates = self.context.chain.entries.iter().zip(&self.candidates);
+        candidates
+            .filter_map(|(entry, candidate)| {
+                Some(SkippedModel { key: entry.key.clone(), reason: candidate.skip_reason.clone()? })
+            })
             .collect()
     }
 
     /// Makes the reply, and sees to the log's line. Calls that are still under way are stopped by their drop.
-    fn conclude(self, ending: Ending) -> Result<Reply, CallError> {
-        let Self { errand: Errand { chain, call, attempts, .. }, mut record, .. } = self;
+    fn finish(self, outcome: CallOutcome) -> Result<Reply, CallError> {
+        let Self { context: CallContext { chain, call, attempts, .. }, mut log, .. } = self;
         let attempts = attempts.load(Ordering::Relaxed);
-        let mut answered_by = |at: usize, origin: &Origin| {
-            let key = chain.steps[at].key.clone();
-            record.answered_by(key.clone(), origin);
+        let mut answered_by = |index: usize, meta: &ResponseMeta| {
+            let key = chain.entries[index].key.clone();
+            log.set_answered_by(key.clone(), meta);
             key
         };
-        match ending {
-            Ending::Error(error) => {
-                record.end(error.code());
+        match outcome {
+            CallOutcome::Error(error) => {
+                log.finish(error.code());
                 Err(error)
             }
-            Ending::Whole { at, answer } => {
-                let answered_by = answered_by(at, &answer.origin);
-                record.answered(answer.usage);
-                Ok(Reply { answered_by, attempts, body: Body::Whole(answer) })
+            CallOutcome::Response { index, response } => {
+                let answered_by = answered_by(index, &response.meta);
+                log.finish_success(response.usage);
+                Ok(Reply { answered_by, attempts, body: Body::Complete(response) })
             }
-            Ending::Refused { at, answer } => {
-                let answered_by = answered_by(at, &answer.origin);
-                record.end("refused_by_provider");
-                Ok(Reply { answered_by, attempts, body: Body::Whole(answer) })
+            CallOutcome::Rejected { index, response } => {
+                let answered_by = answered_by(index, &response.meta);
+                log.finish("refused_by_provider");
+                Ok(Reply { answered_by, attempts, body: Body::Complete(response) })
             }
-            Ending::Held { at, spoken: Spoken { held, stream, trial } } => {
-                let answered_by = answered_by(at, stream.origin());
-                trial.succeeded(stream.usage());
-                record.speaks();
-                record.answered(stream.usage());
-                let events = relay::all_of(held);
+            CallOutcome::Buffered { index, started: StartedStream { buffered, stream, guard } } => {
+                let answered_by = answered_by(index, stream.meta());
+                guard.succeeded(stream.usage());
+                log.on_first_token();
+                log.finish_success(stream.usage());
+                let events = relay::buffered_events(buffered);
                 Ok(Reply {
                     answered_by,
                     attempts,
                     body: Body::Stream { headers: stream.headers().clone(), events },
                 })
             }
-            Ending::Stream { at, spoken: Spoken { held, stream, mut trial } } => {
-                let answered_by = answered_by(at, stream.origin());
-                trial.handed_on();
-                record.speaks();
+            CallOutcome::Stream { index, started: StartedStream { buffered, stream, mut guard } } => {
+                let answered_by = answered_by(index, stream.meta());
+                guard.on_handoff();
+                log.on_first_token();
                 let headers = stream.headers().clone();
                 let relay = Relay {
-                    held: held.into(),
-                    following: None,
+                    buffered: buffered.into(),
+                    lookahead: None,
                     stream,
                     dialect: call.request.endpoint().dialect(),
                     chain: Arc::clone(chain),
-                    trial,
-                    record,
+                    guard,
+                    log,
                 };
                 Ok(Reply {
                     answered_by,
@@ -346,17 +361,17 @@ impl<'a> Walk<'a> {
     clippy::large_enum_variant,
     reason = "it is moved once an attempt; a box would be one more allocation"
 )]
-enum Happened {
+enum LoopEvent {
     /// An attempt came to its end.
-    Tried(Tried),
+    AttemptDone(CompletedAttempt),
     /// Nobody has spoken for `hedge_after`.
-    Silence,
+    HedgeTimer,
 }
 
 /// What follows from an attempt that brought no answer.
-enum Then {
+enum NextAction {
     /// The same model again, after a pause.
-    Again(Pause),
-    NextModel,
-    End(Box<Ending>),
+    RetrySame(RetryDelay),
+    TryNext,
+    Return(Box<CallOutcome>),
 }

@@ -6,7 +6,7 @@ use reqwest::{Certificate, Client, redirect, retry};
 use url::{Host, Url};
 
 /// How long an unused connection is kept. Providers close theirs after 60 s to some minutes.
-const POOL_IDLE: Duration = Duration::from_secs(90);
+const POOL_IDLE_TIMEOUT: Duration = Duration::from_secs(90);
 
 /// A client that does what it is told and nothing else: it follows no redirect, retries nothing, decodes nothing.
 ///
@@ -23,7 +23,7 @@ pub(crate) fn build(base_url: &Url, connect: Duration) -> reqwest::Result<Client
         .referer(false)
         .tcp_nodelay(true)
         .connect_timeout(connect)
-        .pool_idle_timeout(POOL_IDLE)
+        .pool_idle_timeout(POOL_IDLE_TIMEOUT)
         .user_agent(concat!("switchboard/", env!("CARGO_PKG_VERSION")));
     // A proxy cannot reach what listens on this machine only.
     let builder = if is_loopback(base_url) { builder.no_proxy() } else { builder };
@@ -31,10 +31,10 @@ pub(crate) fn build(base_url: &Url, connect: Duration) -> reqwest::Result<Client
     if is_loopback(base_url) && base_url.scheme() == "http" {
         return builder.tls_certs_only([]).build();
     }
-    builder.tls_certs_merge(mozillas()?).build()
+    builder.tls_certs_merge(webpki_roots()?).build()
 }
 
-fn mozillas() -> reqwest::Result<Vec<Certificate>> {
+fn webpki_roots() -> reqwest::Result<Vec<Certificate>> {
     let certificates = webpki_root_certs::TLS_SERVER_ROOT_CERTS.iter();
     certificates.map(|certificate| Certificate::from_der(certificate)).collect()
 }

@@ -8,7 +8,7 @@ use url::Url;
 
 /// Whose API a provider speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Kind {
+pub enum ProviderKind {
     /// OpenAI's, or anything that speaks it.
     OpenAi,
     /// Anthropic's.
@@ -25,7 +25,7 @@ pub struct ProviderConfig {
     /// The name before the colon of a model key.
     pub name: String,
     /// Whose API it speaks.
-    pub kind: Kind,
+    pub kind: ProviderKind,
     /// Where its API is, for instance `https://api.openai.com/v1`.
     pub base_url: Url,
     /// The key that is sent; `None`: none is (a local server).
@@ -44,7 +44,7 @@ pub struct Timeouts {
     /// A stream: between two events.
     pub idle: Duration,
     /// A plain answer, from request to end.
-    pub answer: Duration,
+    pub response: Duration,
     /// A caller's call with waits, retries and fallbacks; a stream's, until its first
     /// content, a held one's, until it is whole.
     pub total: Duration,
@@ -57,13 +57,13 @@ impl Default for Timeouts {
             first_byte: Duration::from_secs(60),
             first_token: Duration::from_secs(300),
             idle: Duration::from_secs(60),
-            answer: Duration::from_secs(300),
+            response: Duration::from_secs(300),
             total: Duration::from_secs(600),
         }
     }
 }
 
-impl Kind {
+impl ProviderKind {
     /// The dialect it speaks; `None`: none that is spoken here yet.
     #[must_use]
     pub const fn dialect(self) -> Option<Dialect> {
@@ -76,7 +76,7 @@ impl Kind {
 
     /// Where its API is, unless the configuration says otherwise; `None`: it depends on the account (Bedrock's region).
     #[must_use]
-    pub const fn standard_base_url(self) -> Option<&'static str> {
+    pub const fn default_base_url(self) -> Option<&'static str> {
         match self {
             Self::OpenAi => Some("https://api.openai.com/v1"),
             Self::Anthropic => Some("https://api.anthropic.com"),

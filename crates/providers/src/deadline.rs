@@ -5,30 +5,32 @@ use std::time::Duration;
 
 use tokio::time::{Instant, timeout_at};
 
-use crate::{Fault, FaultKind, Limit};
+use crate::{ProviderError, ProviderErrorKind, TimeoutKind};
 
 /// The end of a wait, and the limit that sets it.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Deadline {
     at: Instant,
-    limit: Limit,
+    kind: TimeoutKind,
 }
 
 impl Deadline {
     /// `length` after `start`. A length beyond what the clock can express is as good as a year.
-    pub(crate) fn new(start: Instant, length: Duration, limit: Limit) -> Self {
+    pub(crate) fn new(start: Instant, duration: Duration, kind: TimeoutKind) -> Self {
         const YEAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
-        let at = start.checked_add(length).unwrap_or_else(|| start + YEAR);
-        Self { at, limit }
+        let at = start.checked_add(duration).unwrap_or_else(|| start + YEAR);
+        Self { at, kind }
     }
 
     /// The one that comes first.
-    pub(crate) fn or_sooner(self, other: Self) -> Self {
+    pub(crate) fn earlier(self, other: Self) -> Self {
         if other.at < self.at { other } else { self }
     }
 
     /// Waits for `future` until then.
-    pub(crate) async fn bound<F: Future>(self, future: F) -> Result<F::Output, Fault> {
-        timeout_at(self.at, future).await.map_err(|_| Fault::of_provider(FaultKind::Timeout(self.limit)))
+    pub(crate) async fn timeout<F: Future>(self, future: F) -> Result<F::Output, ProviderError> {
+        timeout_at(self.at, future)
+            .await
+            .map_err(|_| ProviderError::provider_failure(ProviderErrorKind::Timeout(self.kind)))
     }
 }

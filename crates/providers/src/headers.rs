@@ -6,7 +6,7 @@ use http::header::{self, HeaderMap, HeaderName};
 /// cookies and the addresses it came through are none of the provider's business, and neither are
 /// `openai-organization` and `openai-project`, which belong to an account, and the account here is the provider's.
 /// `x-stainless-*`, by which the official SDKs tell what they are, go on too.
-const TO_PROVIDER: [&str; 9] = [
+const FORWARDED_REQUEST_HEADERS: [&str; 9] = [
     "accept",
     "anthropic-beta",
     "anthropic-version",
@@ -21,7 +21,7 @@ const TO_PROVIDER: [&str; 9] = [
 /// The provider's headers that the caller does not get. The first ones are about one connection (RFC 9110, section
 /// 7.6.1), `content-length` is the server's own to set, and the others are between the provider's host and its client,
 /// which we are.
-const NOT_TO_CALLER: [HeaderName; 14] = [
+const STRIPPED_RESPONSE_HEADERS: [HeaderName; 14] = [
     header::CONNECTION,
     HeaderName::from_static("keep-alive"),
     HeaderName::from_static("proxy-connection"),
@@ -39,11 +39,11 @@ const NOT_TO_CALLER: [HeaderName; 14] = [
 ];
 
 /// Those of the caller's headers that a provider gets.
-pub(crate) fn for_provider(callers: &HeaderMap) -> HeaderMap {
+pub(crate) fn forwarded_request_headers(caller_headers: &HeaderMap) -> HeaderMap {
     let mut headers = HeaderMap::new();
-    for (name, value) in callers {
+    for (name, value) in caller_headers {
         let text = name.as_str();
-        if TO_PROVIDER.contains(&text) || text.starts_with("x-stainless-") {
+        if FORWARDED_REQUEST_HEADERS.contains(&text) || text.starts_with("x-stainless-") {
             headers.append(name, value.clone());
         }
     }
@@ -51,7 +51,7 @@ pub(crate) fn for_provider(callers: &HeaderMap) -> HeaderMap {
 }
 
 /// The provider's headers that the caller gets. `content-encoding` is among them, since bodies are not decoded.
-pub(crate) fn for_caller(mut headers: HeaderMap) -> HeaderMap {
+pub(crate) fn forwarded_response_headers(mut headers: HeaderMap) -> HeaderMap {
     let named_by_connection: Vec<HeaderName> = headers
         .get_all(header::CONNECTION)
         .iter()
@@ -59,7 +59,7 @@ pub(crate) fn for_caller(mut headers: HeaderMap) -> HeaderMap {
         .flat_map(|names| names.split(','))
         .filter_map(|name| name.trim().parse().ok())
         .collect();
-    for name in NOT_TO_CALLER.iter().chain(&named_by_connection) {
+    for name in STRIPPED_RESPONSE_HEADERS.iter().chain(&named_by_connection) {
         headers.remove(name);
     }
     headers
@@ -69,7 +69,7 @@ pub(crate) fn for_caller(mut headers: HeaderMap) -> HeaderMap {
 mod tests {
     use http::{HeaderMap, HeaderName, HeaderValue};
 
-    use super::{for_caller, for_provider};
+    use super::{forwarded_request_headers, forwarded_response_headers};
 
     fn map(headers: &[(&'static str, &'static str)]) -> HeaderMap {
         let header = |(name, value): &(&'static str, &'static str)| {
@@ -100,7 +100,7 @@ mod tests {
             ("openai-organization", "callers"),
             ("x-switchboard-fallback", "off"),
         ];
-        assert_eq!(for_provider(&map(&[&meant[..], &not_meant[..]].concat())), map(&meant));
+        assert_eq!(forwarded_request_headers(&map(&[&meant[..], &not_meant[..]].concat())), map(&meant));
     }
 
     #[test]
@@ -115,6 +115,6 @@ mod tests {
             ("set-cookie", "__cf_bm=1"),
             ("alt-svc", "h3=\":443\""),
         ];
-        assert_eq!(for_caller(map(&[&meant[..], &not_meant[..]].concat())), map(&meant));
+        assert_eq!(forwarded_response_headers(map(&[&meant[..], &not_meant[..]].concat())), map(&meant));
     }
 }

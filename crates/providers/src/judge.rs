@@ -2,148 +2,161 @@
 
 use std::time::Duration;
 
-use dialects::error::{ErrorBody, Meaning};
+use dialects::error::{ErrorBody, ErrorCategory};
 use http::{HeaderMap, StatusCode};
 
 use crate::retry_after;
-use crate::{Blame, Fault, FaultKind, WholeAnswer};
+use crate::{CompleteResponse, FailureClass, ProviderError, ProviderErrorKind};
 
 /// An answer with a status that is no success, of a provider that was asked for `model`.
-pub(crate) fn status(answer: WholeAnswer, model: &str) -> Fault {
-    let status = answer.status.as_u16();
-    let error = ErrorBody::read(status, model, &answer.body);
-    let blame = blame_of_status(status, error.meaning, || retry_after::wait(&answer.headers));
-    let retry_after = retry_after::asked(&answer.headers);
-    Fault { retry_after, ..fault(FaultKind::Status, blame, error, Some(answer)) }
+pub(crate) fn from_response(response: CompleteResponse, model: &str) -> ProviderError {
+    let status = response.status.as_u16();
+    let error = ErrorBody::from_body(status, model, &response.body);
+    let class = class_of_status(status, error.category, || retry_after::retry_delay(&response.headers));
+    let retry_after = retry_after::requested_delay(&response.headers);
+    ProviderError { retry_after, ..build_error(ProviderErrorKind::Status, class, error, Some(response)) }
 }
 
 /// A status that is no success, and a body that did not come.
-pub(crate) fn status_alone(status: u16, headers: &HeaderMap) -> Fault {
-    let error = ErrorBody::named(status, None, None);
-    let blame = blame_of_status(status, error.meaning, || retry_after::wait(headers));
-    Fault { retry_after: retry_after::asked(headers), ..fault(FaultKind::Status, blame, error, None) }
+pub(crate) fn from_status(status: u16, headers: &HeaderMap) -> ProviderError {
+    let error = ErrorBody::from_codes(status, None, None);
+    let class = class_of_status(status, error.category, || retry_after::retry_delay(headers));
+    ProviderError {
+        retry_after: retry_after::requested_delay(headers),
+        ..build_error(ProviderErrorKind::Status, class, error, None)
+    }
 }
 
 /// An error inside a 200. `answer` is what the caller may be given of it, under the status that the error stands for.
-pub(crate) fn reported(error: ErrorBody, mut answer: WholeAnswer) -> Fault {
-    let meant = error.status.and_then(|status| StatusCode::from_u16(status).ok());
-    answer.status = meant.unwrap_or(StatusCode::BAD_GATEWAY);
-    let blame = match (error.meaning, error.status) {
-        (Meaning::ContextTooLong, _) => Blame::ContextTooLong,
-        (Meaning::Spent, _) => Blame::Spent,
-        (Meaning::ContentPolicy, _) | (_, Some(400 | 413 | 422)) => Blame::Caller,
+pub(crate) fn from_error_in_body(error: ErrorBody, mut response: CompleteResponse) -> ProviderError {
+    let implied_status = error.status.and_then(|status| StatusCode::from_u16(status).ok());
+    response.status = implied_status.unwrap_or(StatusCode::BAD_GATEWAY);
+    let class = match (error.category, error.status) {
+        (ErrorCategory::ContextTooLong, _) => FailureClass::ContextTooLong,
+        (ErrorCategory::QuotaExhausted, _) => FailureClass::QuotaExhausted,
+        (ErrorCategory::ContentPolicy, _) | (_, Some(400 | 413 | 422)) => FailureClass::InvalidRequest,
         // Key and model were accepted with the 200: whatever else it names, it happened at the provider.
-        (Meaning::UnknownModel | Meaning::Other, _) => Blame::Provider,
+        (ErrorCategory::UnknownModel | ErrorCategory::Other, _) => FailureClass::Provider,
     };
-    fault(FaultKind::Reported, blame, error, Some(answer))
+    build_error(ProviderErrorKind::ErrorInBody, class, error, Some(response))
 }
 
 /// A status that is no success, in the words of somebody else who has called the provider.
-pub(crate) fn told(
+pub(crate) fn from_reported(
     status: u16,
     error_type: Option<&str>,
     error_code: Option<&str>,
     retry_after: Option<Duration>,
-) -> Fault {
-    let error = ErrorBody::named(status, error_type, error_code);
-    let blame = blame_of_status(status, error.meaning, || retry_after);
-    Fault { retry_after, ..fault(FaultKind::Status, blame, error, None) }
+) -> ProviderError {
+    let error = ErrorBody::from_codes(status, error_type, error_code);
+    let class = class_of_status(status, error.category, || retry_after);
+    ProviderError { retry_after, ..build_error(ProviderErrorKind::Status, class, error, None) }
 }
 
-fn fault(kind: FaultKind, blame: Blame, error: ErrorBody, answer: Option<WholeAnswer>) -> Fault {
-    Fault {
+fn build_error(
+    kind: ProviderErrorKind,
+    class: FailureClass,
+    error: ErrorBody,
+    response: Option<CompleteResponse>,
+) -> ProviderError {
+    ProviderError {
         kind,
-        blame,
+        class,
         status: error.status,
         error_type: error.error_type,
         error_code: error.error_code,
         retry_after: None,
-        answer: answer.map(Box::new),
+        response: response.map(Box::new),
     }
 }
 
 /// `wait`: how long a 429 says to wait.
-fn blame_of_status(status: u16, meaning: Meaning, wait: impl FnOnce() -> Option<Duration>) -> Blame {
+fn class_of_status(
+    status: u16,
+    category: ErrorCategory,
+    retry_after: impl FnOnce() -> Option<Duration>,
+) -> FailureClass {
     if !(400..500).contains(&status) {
-        return Blame::Provider;
+        return FailureClass::Provider;
     }
-    match (meaning, status) {
-        (Meaning::ContextTooLong, _) => Blame::ContextTooLong,
-        (Meaning::UnknownModel, _) => Blame::UnknownModel,
-        (Meaning::Spent, _) => Blame::Spent,
-        (Meaning::Other, 401 | 403) => Blame::Auth,
-        (Meaning::Other, 408 | 409 | 424 | 425) => Blame::Provider,
-        (Meaning::Other, 429) => wait().map_or(Blame::Provider, |wait| Blame::Rest { wait }),
-        (Meaning::ContentPolicy | Meaning::Other, _) => Blame::Caller,
+    match (category, status) {
+        (ErrorCategory::ContextTooLong, _) => FailureClass::ContextTooLong,
+        (ErrorCategory::UnknownModel, _) => FailureClass::UnknownModel,
+        (ErrorCategory::QuotaExhausted, _) => FailureClass::QuotaExhausted,
+        (ErrorCategory::Other, 401 | 403) => FailureClass::Auth,
+        (ErrorCategory::Other, 408 | 409 | 424 | 425) => FailureClass::Provider,
+        (ErrorCategory::Other, 429) => retry_after()
+            .map_or(FailureClass::Provider, |wait| FailureClass::RateLimited { retry_after: wait }),
+        (ErrorCategory::ContentPolicy | ErrorCategory::Other, _) => FailureClass::InvalidRequest,
     }
 }
 
 #[cfg(test)]
 mod tests {
     use bytes::Bytes;
-    use dialects::{Origin, Usage};
+    use dialects::{ResponseMeta, Usage};
     use http::{HeaderMap, HeaderValue, StatusCode};
     use serde_json::json;
 
-    use super::{Duration, reported, status, told};
-    use crate::{Blame, Fault, WholeAnswer};
+    use super::{Duration, from_error_in_body, from_reported, from_response};
+    use crate::{CompleteResponse, FailureClass, ProviderError};
     use dialects::error::ErrorBody;
 
-    fn blame_of(code: u16, error_code: &str, retry_after: Option<&'static str>) -> Blame {
-        fault_of(code, error_code, retry_after).blame
+    fn class_of(code: u16, error_code: &str, retry_after: Option<&'static str>) -> FailureClass {
+        error_of(code, error_code, retry_after).class
     }
 
-    fn fault_of(code: u16, error_code: &str, retry_after: Option<&'static str>) -> Fault {
+    fn error_of(code: u16, error_code: &str, retry_after: Option<&'static str>) -> ProviderError {
         let mut headers = HeaderMap::new();
         headers.extend(retry_after.map(|wait| (http::header::RETRY_AFTER, HeaderValue::from_static(wait))));
         let body = json!({"error": {"message": "m", "type": "t", "code": error_code}}).to_string().into();
         let status_code = StatusCode::from_u16(code).unwrap();
-        status(
-            WholeAnswer {
+        from_response(
+            CompleteResponse {
                 status: status_code,
                 headers,
                 body,
                 usage: Usage::default(),
-                origin: Origin::default(),
+                meta: ResponseMeta::default(),
             },
             "m",
         )
     }
 
     #[test]
-    fn a_wait_is_heard_whatever_the_status() {
+    fn retry_after_is_read_whatever_the_status() {
         let second = Some(Duration::from_secs(1));
         for status in [408, 429, 503, 529] {
-            assert_eq!(fault_of(status, "x", Some("1")).retry_after, second, "{status}");
-            assert_eq!(fault_of(status, "x", Some("0")).retry_after, None, "{status}");
+            assert_eq!(error_of(status, "x", Some("1")).retry_after, second, "{status}");
+            assert_eq!(error_of(status, "x", Some("0")).retry_after, None, "{status}");
         }
     }
 
     #[test]
     fn statuses() {
-        let second = Blame::Rest { wait: Duration::from_secs(1) };
-        for (blame, statuses) in [
-            (Blame::Provider, &[302, 408, 409, 424, 425, 429, 500, 502, 503, 504, 529, 599][..]),
-            (Blame::Auth, &[401, 403]),
-            (Blame::Spent, &[402]),
-            (Blame::Caller, &[400, 404, 405, 413, 415, 422]),
+        let second = FailureClass::RateLimited { retry_after: Duration::from_secs(1) };
+        for (class, statuses) in [
+            (FailureClass::Provider, &[302, 408, 409, 424, 425, 429, 500, 502, 503, 504, 529, 599][..]),
+            (FailureClass::Auth, &[401, 403]),
+            (FailureClass::QuotaExhausted, &[402]),
+            (FailureClass::InvalidRequest, &[400, 404, 405, 413, 415, 422]),
         ] {
             for status in statuses {
-                assert_eq!(blame_of(*status, "x", None), blame, "{status}");
+                assert_eq!(class_of(*status, "x", None), class, "{status}");
             }
         }
-        assert_eq!(blame_of(429, "rate_limit_exceeded", Some("1")), second);
-        assert_eq!(blame_of(503, "x", Some("1")), Blame::Provider, "only a 429 is a rest");
+        assert_eq!(class_of(429, "rate_limit_exceeded", Some("1")), second);
+        assert_eq!(class_of(503, "x", Some("1")), FailureClass::Provider, "only a 429 is a rest");
     }
 
     #[test]
-    fn what_somebody_else_tells_is_judged_alike() {
+    fn a_reported_outcome_is_classified_alike() {
         let wait = Some(Duration::from_secs(1));
         for status in [302, 400, 401, 402, 404, 408, 413, 422, 429, 500, 503, 529] {
             for code in ["x", "insufficient_quota", "model_not_found", "context_length_exceeded"] {
                 assert_eq!(
-                    told(status, Some("t"), Some(code), wait).blame,
-                    blame_of(status, code, Some("1")),
+                    from_reported(status, Some("t"), Some(code), wait).class,
+                    class_of(status, code, Some("1")),
                     "{status} {code}"
                 );
             }
@@ -152,41 +165,41 @@ mod tests {
 
     #[test]
     fn codes_that_say_more_than_the_status() {
-        for (status, code, blame) in [
-            (400, "context_length_exceeded", Blame::ContextTooLong),
-            (404, "model_not_found", Blame::UnknownModel),
-            (403, "model_not_found", Blame::UnknownModel),
-            (429, "insufficient_quota", Blame::Spent),
-            (400, "content_filter", Blame::Caller),
-            (403, "content_filter", Blame::Caller),
-            (500, "insufficient_quota", Blame::Provider),
+        for (status, code, class) in [
+            (400, "context_length_exceeded", FailureClass::ContextTooLong),
+            (404, "model_not_found", FailureClass::UnknownModel),
+            (403, "model_not_found", FailureClass::UnknownModel),
+            (429, "insufficient_quota", FailureClass::QuotaExhausted),
+            (400, "content_filter", FailureClass::InvalidRequest),
+            (403, "content_filter", FailureClass::InvalidRequest),
+            (500, "insufficient_quota", FailureClass::Provider),
         ] {
-            assert_eq!(blame_of(status, code, Some("1")), blame, "{status} {code}");
+            assert_eq!(class_of(status, code, Some("1")), class, "{status} {code}");
         }
     }
 
     #[test]
     fn errors_inside_a_200() {
-        for (body, blame) in [
-            (json!({"error": {"code": 502}}), Blame::Provider),
-            (json!({"error": {"code": 429}}), Blame::Provider),
-            (json!({"error": {"code": 401}}), Blame::Provider),
-            (json!({"error": {"message": "?"}}), Blame::Provider),
-            (json!({"error": {"code": 400}}), Blame::Caller),
-            (json!({"error": {"code": "content_filter"}}), Blame::Caller),
-            (json!({"error": {"code": "context_length_exceeded"}}), Blame::ContextTooLong),
-            (json!({"error": {"code": 402}}), Blame::Spent),
+        for (body, class) in [
+            (json!({"error": {"code": 502}}), FailureClass::Provider),
+            (json!({"error": {"code": 429}}), FailureClass::Provider),
+            (json!({"error": {"code": 401}}), FailureClass::Provider),
+            (json!({"error": {"message": "?"}}), FailureClass::Provider),
+            (json!({"error": {"code": 400}}), FailureClass::InvalidRequest),
+            (json!({"error": {"code": "content_filter"}}), FailureClass::InvalidRequest),
+            (json!({"error": {"code": "context_length_exceeded"}}), FailureClass::ContextTooLong),
+            (json!({"error": {"code": 402}}), FailureClass::QuotaExhausted),
         ] {
             let body: Bytes = body.to_string().into();
-            let answer = WholeAnswer {
+            let response = CompleteResponse {
                 status: StatusCode::OK,
                 headers: HeaderMap::new(),
                 body: body.clone(),
                 usage: Usage::default(),
-                origin: Origin::default(),
+                meta: ResponseMeta::default(),
             };
-            let fault = reported(ErrorBody::read_inside(&body), answer);
-            assert_eq!(fault.blame, blame, "{body:?}");
+            let error = from_error_in_body(ErrorBody::from_ok_body(&body), response);
+            assert_eq!(error.class, class, "{body:?}");
         }
     }
 }

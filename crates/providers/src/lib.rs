@@ -29,8 +29,8 @@ mod provider;
 mod retry_after;
 mod stream;
 
-pub use answer::{Answer, WholeAnswer};
-pub use config::{Kind, ProviderConfig, Timeouts};
-pub use fault::{Blame, Fault, FaultKind, Limit};
-pub use provider::{Call, Provider, ProviderError};
-pub use stream::{Event, EventStream};
+pub use answer::{CompleteResponse, ProviderResponse};
+pub use config::{ProviderConfig, ProviderKind, Timeouts};
+pub use fault::{FailureClass, ProviderError, ProviderErrorKind, TimeoutKind};
+pub use provider::{Provider, ProviderConfigError, ProviderRequest};
+pub use stream::{EventStream, StreamEvent};

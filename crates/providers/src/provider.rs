@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use bytes::Bytes;
-use dialects::answer::{self, NoAnswer};
+use dialects::answer::{self, InvalidBody};
 use dialects::{Dialect, Endpoint};
 use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Client, Response};
@@ -13,10 +13,10 @@ use tokio::time::Instant;
 use url::Url;
 
 use crate::deadline::Deadline;
-use crate::headers::for_provider;
+use crate::headers::forwarded_request_headers;
 use crate::{
-    Answer, Blame, EventStream, Fault, FaultKind, Kind, Limit, ProviderConfig, Timeouts, WholeAnswer, client,
-    judge,
+    CompleteResponse, EventStream, FailureClass, ProviderConfig, ProviderError, ProviderErrorKind,
+    ProviderKind, ProviderResponse, TimeoutKind, Timeouts, client, judge,
 };
 
 /// The version of Anthropic's API that is asked for where the caller does not say.
@@ -27,7 +27,7 @@ const ANTHROPIC_VERSION: (HeaderName, HeaderValue) =
 #[derive(Debug)]
 pub struct Provider {
     name: String,
-    kind: Kind,
+    kind: ProviderKind,
     client: Client,
     /// What is served, and where; none for a kind whose dialect is not spoken yet.
     target: Option<(Endpoint, Url)>,
@@ -36,7 +36,7 @@ pub struct Provider {
 
 /// Why a provider cannot be called at all. Each is the configuration's fault.
 #[derive(Debug, thiserror::Error)]
-pub enum ProviderError {
+pub enum ProviderConfigError {
     /// The key cannot be sent.
     #[error(
         "the api_key of provider {provider} has characters that no HTTP header can carry: look for line breaks"
@@ -63,7 +63,7 @@ pub enum ProviderError {
 
 /// A call to a provider.
 #[derive(Clone, Copy)]
-pub struct Call<'a> {
+pub struct ProviderRequest<'a> {
     /// What is asked for.
     pub endpoint: Endpoint,
     /// The model, by the name that this provider knows it by.
@@ -80,7 +80,7 @@ pub struct Call<'a> {
 }
 
 /// Without body and headers, since they hold prompts and keys.
-impl fmt::Debug for Call<'_> {
+impl fmt::Debug for ProviderRequest<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Call")
             .field("endpoint", &self.endpoint)
@@ -96,11 +96,11 @@ impl Provider {
     ///
     /// # Errors
     /// When it could never be called with this configuration.
-    pub fn new(config: ProviderConfig, connect: Duration) -> Result<Self, ProviderError> {
+    pub fn new(config: ProviderConfig, connect: Duration) -> Result<Self, ProviderConfigError> {
         let target = target(&config)?;
         let key = key_header(&config)?;
         let client = client::build(&config.base_url, connect)
-            .map_err(|source| ProviderError::Client { provider: config.name.clone(), source })?;
+            .map_err(|source| ProviderConfigError::Client { provider: config.name.clone(), source })?;
         Ok(Self { name: config.name, kind: config.kind, client, target, key })
     }
 
@@ -112,7 +112,7 @@ impl Provider {
 
     /// Whose API it speaks.
     #[must_use]
-    pub const fn kind(&self) -> Kind {
+    pub const fn kind(&self) -> ProviderKind {
         self.kind
     }
 
@@ -133,51 +133,64 @@ impl Provider {
     ///
     /// # Errors
     /// When no good answer came; [`Fault::blame`] says whose fault that is.
-    pub async fn call(&self, call: Call<'_>) -> Result<Answer, Fault> {
+    pub async fn call(&self, call: ProviderRequest<'_>) -> Result<ProviderResponse, ProviderError> {
         let start = Instant::now();
         let limits = call.timeouts;
         let deadline = if call.stream {
-            let first_byte = Deadline::new(start, limits.first_byte, Limit::FirstByte);
-            first_byte.or_sooner(Deadline::new(start, limits.first_token, Limit::FirstContent))
+            let first_byte = Deadline::new(start, limits.first_byte, TimeoutKind::FirstByte);
+            first_byte.earlier(Deadline::new(start, limits.first_token, TimeoutKind::FirstContent))
         } else {
-            Deadline::new(start, limits.answer, Limit::Answer)
+            Deadline::new(start, limits.response, TimeoutKind::Response)
         };
-        let response = deadline.bound(self.send(call)).await??;
+        let response = deadline.timeout(self.send(call)).await??;
         if !response.status().is_success() {
-            return Err(refused(response, call.model, deadline).await);
+            return Err(read_error_response(response, call.model, deadline).await);
         }
         if call.stream && is_event_stream(response.headers()) {
-            return Ok(Answer::Stream(EventStream::new(response, call.endpoint.dialect(), start, *limits)));
+            return Ok(ProviderResponse::Streaming(EventStream::new(
+                response,
+                call.endpoint.dialect(),
+                start,
+                *limits,
+            )));
         }
-        let mut answer = deadline.bound(WholeAnswer::read(response)).await??;
-        match answer::check(call.endpoint.dialect(), &answer.body) {
-            Err(NoAnswer::Error(error)) => Err(judge::reported(error, answer)),
-            Ok((usage, origin)) if !call.stream => {
-                (answer.usage, answer.origin) = (usage, origin);
-                Ok(Answer::Whole(answer))
+        let mut response = deadline.timeout(CompleteResponse::read(response)).await??;
+        match answer::check(call.endpoint.dialect(), &response.body) {
+            Err(InvalidBody::ErrorObject(error)) => Err(judge::from_error_in_body(error, response)),
+            Ok((usage, meta)) if !call.stream => {
+                (response.usage, response.meta) = (usage, meta);
+                Ok(ProviderResponse::Complete(response))
             }
             // A plain answer is not what a caller that asked for a stream can read.
-            Ok(_) | Err(NoAnswer::Invalid) => Err(Fault::of_provider(FaultKind::Invalid)),
+            Ok(_) | Err(InvalidBody::UnexpectedShape) => {
+                Err(ProviderError::provider_failure(ProviderErrorKind::Invalid))
+            }
         }
     }
 
     /// Sends the request and waits for the answer's head.
-    async fn send(&self, call: Call<'_>) -> Result<Response, Fault> {
+    async fn send(&self, call: ProviderRequest<'_>) -> Result<Response, ProviderError> {
         let url = match &self.target {
             Some((endpoint, url)) if *endpoint == call.endpoint => url.clone(),
-            _ => return Err(Fault { blame: Blame::Caller, ..Fault::of_provider(FaultKind::NotSpoken) }),
+            _ => {
+                return Err(ProviderError {
+                    class: FailureClass::InvalidRequest,
+                    ..ProviderError::provider_failure(ProviderErrorKind::UnsupportedEndpoint)
+                });
+            }
         };
         let sent = self.client.post(url).headers(self.headers(call.headers)).body(call.body.clone()).send();
         sent.await.map_err(|error| {
-            let kind = if error.is_connect() { FaultKind::Connection } else { FaultKind::Cut };
-            Fault::of_provider(kind)
+            let kind =
+                if error.is_connect() { ProviderErrorKind::Connection } else { ProviderErrorKind::Truncated };
+            ProviderError::provider_failure(kind)
         })
     }
 
     fn headers(&self, callers: &HeaderMap) -> HeaderMap {
-        let mut headers = for_provider(callers);
+        let mut headers = forwarded_request_headers(callers);
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        if self.kind == Kind::Anthropic {
+        if self.kind == ProviderKind::Anthropic {
             let (name, version) = ANTHROPIC_VERSION;
             headers.entry(name).or_insert(version);
         }
@@ -189,12 +202,12 @@ impl Provider {
 }
 
 /// An answer that is no success: with its body, if that comes in time.
-async fn refused(response: Response, model: &str, deadline: Deadline) -> Fault {
+async fn read_error_response(response: Response, model: &str, deadline: Deadline) -> ProviderError {
     let status = response.status().as_u16();
     let headers = response.headers().clone();
-    match deadline.bound(WholeAnswer::read(response)).await {
-        Ok(Ok(answer)) => judge::status(answer, model),
-        Ok(Err(_)) | Err(_) => judge::status_alone(status, &headers),
+    match deadline.timeout(CompleteResponse::read(response)).await {
+        Ok(Ok(response)) => judge::from_response(response, model),
+        Ok(Err(_)) | Err(_) => judge::from_status(status, &headers),
     }
 }
 
@@ -205,8 +218,8 @@ fn is_event_stream(headers: &HeaderMap) -> bool {
 }
 
 /// What a provider serves, and where; `None`: its dialect is not spoken yet.
-fn target(config: &ProviderConfig) -> Result<Option<(Endpoint, Url)>, ProviderError> {
-    let invalid = || ProviderError::BaseUrl { provider: config.name.clone() };
+fn target(config: &ProviderConfig) -> Result<Option<(Endpoint, Url)>, ProviderConfigError> {
+    let invalid = || ProviderConfigError::BaseUrl { provider: config.name.clone() };
     if !matches!(config.base_url.scheme(), "http" | "https") {
         return Err(invalid());
     }
@@ -221,15 +234,17 @@ fn target(config: &ProviderConfig) -> Result<Option<(Endpoint, Url)>, ProviderEr
 }
 
 /// The header that carries the key, if there is a key.
-fn key_header(config: &ProviderConfig) -> Result<Option<(HeaderName, HeaderValue)>, ProviderError> {
+fn key_header(config: &ProviderConfig) -> Result<Option<(HeaderName, HeaderValue)>, ProviderConfigError> {
     let Some(key) = &config.api_key else { return Ok(None) };
     let key = key.expose_secret();
     let (name, value) = match config.kind {
-        Kind::OpenAi | Kind::Bedrock => (AUTHORIZATION, HeaderValue::try_from(format!("Bearer {key}"))),
-        Kind::Anthropic => (HeaderName::from_static("x-api-key"), HeaderValue::try_from(key)),
-        Kind::GoogleGenAi => (HeaderName::from_static("x-goog-api-key"), HeaderValue::try_from(key)),
+        ProviderKind::OpenAi | ProviderKind::Bedrock => {
+            (AUTHORIZATION, HeaderValue::try_from(format!("Bearer {key}")))
+        }
+        ProviderKind::Anthropic => (HeaderName::from_static("x-api-key"), HeaderValue::try_from(key)),
+        ProviderKind::GoogleGenAi => (HeaderName::from_static("x-goog-api-key"), HeaderValue::try_from(key)),
     };
-    let mut value = value.map_err(|_| ProviderError::Key { provider: config.name.clone() })?;
+    let mut value = value.map_err(|_| ProviderConfigError::Key { provider: config.name.clone() })?;
     value.set_sensitive(true);
     Ok(Some((name, value)))
 }

@@ -6,7 +6,7 @@ use http::HeaderMap;
 use http::header::{DATE, RETRY_AFTER};
 
 /// Headers in pairs: what remains, and when it is full again.
-const LIMITS: [(&str, &str); 6] = [
+const RATE_LIMIT_HEADERS: [(&str, &str); 6] = [
     ("x-ratelimit-remaining-requests", "x-ratelimit-reset-requests"),
     ("x-ratelimit-remaining-tokens", "x-ratelimit-reset-tokens"),
     ("anthropic-ratelimit-requests-remaining", "anthropic-ratelimit-requests-reset"),
@@ -19,58 +19,58 @@ const LIMITS: [(&str, &str); 6] = [
 /// whose limit is used up. `None`: they do not say, or say a time that is no more than now.
 ///
 /// Points in time are measured against the answer's own `date`, so a clock that is off here changes nothing.
-pub(crate) fn wait(headers: &HeaderMap) -> Option<Duration> {
-    let now = date(headers);
-    in_words(headers, now)
-        .or_else(|| LIMITS.iter().filter_map(|limit| until_reset(headers, *limit, now)).max())
+pub(crate) fn retry_delay(headers: &HeaderMap) -> Option<Duration> {
+    let now = response_date(headers);
+    parse_retry_after(headers, now)
+        .or_else(|| RATE_LIMIT_HEADERS.iter().filter_map(|limit| until_reset(headers, *limit, now)).max())
         .filter(|wait| !wait.is_zero())
 }
 
 /// The same of `retry-after-ms` and `retry-after` alone, which any status may come with.
-pub(crate) fn asked(headers: &HeaderMap) -> Option<Duration> {
-    in_words(headers, date(headers)).filter(|wait| !wait.is_zero())
+pub(crate) fn requested_delay(headers: &HeaderMap) -> Option<Duration> {
+    parse_retry_after(headers, response_date(headers)).filter(|wait| !wait.is_zero())
 }
 
-fn date(headers: &HeaderMap) -> SystemTime {
-    text(headers, DATE.as_str())
+fn response_date(headers: &HeaderMap) -> SystemTime {
+    header_text(headers, DATE.as_str())
         .and_then(|date| httpdate::parse_http_date(date).ok())
         .unwrap_or_else(SystemTime::now)
 }
 
-fn in_words(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
-    text(headers, "retry-after-ms")
-        .and_then(|ms| seconds(ms, 1e-3))
-        .or_else(|| text(headers, RETRY_AFTER.as_str()).and_then(|value| retry_after(value, now)))
+fn parse_retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
+    header_text(headers, "retry-after-ms").and_then(|ms| parse_seconds(ms, 1e-3)).or_else(|| {
+        header_text(headers, RETRY_AFTER.as_str()).and_then(|value| parse_retry_after_value(value, now))
+    })
 }
 
-fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+fn header_text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     headers.get(name)?.to_str().ok().map(str::trim)
 }
 
 /// RFC 9110, section 10.2.3: whole seconds or an HTTP date. Providers also send fractions.
-fn retry_after(value: &str, now: SystemTime) -> Option<Duration> {
-    seconds(value, 1.0).or_else(|| from(now, httpdate::parse_http_date(value).ok()?))
+fn parse_retry_after_value(value: &str, now: SystemTime) -> Option<Duration> {
+    parse_seconds(value, 1.0).or_else(|| duration_between(now, httpdate::parse_http_date(value).ok()?))
 }
 
 fn until_reset(headers: &HeaderMap, (remaining, reset): (&str, &str), now: SystemTime) -> Option<Duration> {
-    if text(headers, remaining)? != "0" {
+    if header_text(headers, remaining)? != "0" {
         return None;
     }
-    let reset = text(headers, reset)?;
-    units(reset).or_else(|| from(now, reset.parse::<jiff::Timestamp>().ok()?.into()))
+    let reset = header_text(headers, reset)?;
+    parse_go_duration(reset).or_else(|| duration_between(now, reset.parse::<jiff::Timestamp>().ok()?.into()))
 }
 
-fn from(now: SystemTime, then: SystemTime) -> Option<Duration> {
+fn duration_between(now: SystemTime, then: SystemTime) -> Option<Duration> {
     then.duration_since(now).ok()
 }
 
-fn seconds(number: &str, scale: f64) -> Option<Duration> {
+fn parse_seconds(number: &str, scale: f64) -> Option<Duration> {
     let number: f64 = number.parse().ok()?;
     Duration::try_from_secs_f64(number * scale).ok()
 }
 
 /// OpenAI's durations: `6m0s`, `12ms`, `1h2m3.5s`; Groq's `7.66s`.
-fn units(mut text: &str) -> Option<Duration> {
+fn parse_go_duration(mut text: &str) -> Option<Duration> {
     let mut total = Duration::ZERO;
     if text.is_empty() {
         return None;
@@ -90,7 +90,7 @@ fn units(mut text: &str) -> Option<Duration> {
             "ns" => 1e-9,
             _ => return None,
         };
-        total = total.checked_add(seconds(number, scale)?)?;
+        total = total.checked_add(parse_seconds(number, scale)?)?;
         text = rest;
     }
     Some(total)
@@ -100,7 +100,7 @@ fn units(mut text: &str) -> Option<Duration> {
 mod tests {
     use http::{HeaderMap, HeaderName, HeaderValue};
 
-    use super::wait;
+    use super::retry_delay;
 
     const DATE: (&str, &str) = ("date", "Tue, 01 Jul 2025 12:00:00 GMT");
 
@@ -109,7 +109,7 @@ mod tests {
         for (name, value) in headers {
             map.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
         }
-        wait(&map).map(|wait| wait.as_millis())
+        retry_delay(&map).map(|wait| wait.as_millis())
     }
 
     #[test]

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use dialects::error::ErrorBody;
 use dialects::events::end_marker;
 use dialects::sse::{Decoder, Frame};
-use dialects::{Choices, Dialect, EventClass, Origin, Progress, Usage, classify};
+use dialects::{Choices, Dialect, EventClass, Progress, ResponseMeta, Usage, classify_event};
 use http::StatusCode;
 use http::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
 use reqwest::Response;
@@ -15,25 +15,25 @@ use tokio::time::{Instant, timeout};
 
 use crate::answer::next_chunk;
 use crate::deadline::Deadline;
-use crate::headers::for_caller;
-use crate::{Fault, FaultKind, Limit, Timeouts, WholeAnswer, judge};
+use crate::headers::forwarded_response_headers;
+use crate::{CompleteResponse, ProviderError, ProviderErrorKind, TimeoutKind, Timeouts, judge};
 
 /// How long the end of the body is waited for behind the end marker, so that the connection can be used again.
-const END_OF_BODY: Duration = Duration::from_millis(50);
+const DRAIN_TIMEOUT: Duration = Duration::from_millis(50);
 
 /// One event of a stream.
 #[derive(Clone)]
-pub struct Event {
+pub struct StreamEvent {
     /// As it came, with the blank line that ends it.
     pub bytes: Bytes,
     /// What it brings.
-    pub class: Progress,
+    pub progress: Progress,
 }
 
 /// Without the bytes, since they hold what the model says.
-impl fmt::Debug for Event {
+impl fmt::Debug for StreamEvent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Event").field("class", &self.class).finish_non_exhaustive()
+        f.debug_struct("Event").field("class", &self.progress).finish_non_exhaustive()
     }
 }
 
@@ -44,34 +44,39 @@ pub struct EventStream {
     /// `None` once it has ended.
     body: Option<Response>,
     /// How it failed, if it did.
-    fault: Option<Fault>,
+    error: Option<ProviderError>,
     decoder: Decoder,
-    heard: Heard,
-    clock: Clock,
+    progress: StreamProgress,
+    deadlines: StreamDeadlines,
 }
 
 /// What the events so far have brought.
 #[derive(Default)]
-struct Heard {
+struct StreamProgress {
     content: bool,
     choices: Choices,
     finished: Choices,
     done: bool,
     usage: Usage,
-    origin: Origin,
+    meta: ResponseMeta,
 }
 
 impl EventStream {
     /// `start` is when the call began.
-    pub(crate) fn new(mut response: Response, dialect: Dialect, start: Instant, limits: Timeouts) -> Self {
+    pub(crate) fn new(mut response: Response, dialect: Dialect, start: Instant, timeouts: Timeouts) -> Self {
         Self {
             dialect,
-            headers: for_caller(std::mem::take(response.headers_mut())),
+            headers: forwarded_response_headers(std::mem::take(response.headers_mut())),
             body: Some(response),
-            fault: None,
+            error: None,
             decoder: Decoder::default(),
-            heard: Heard::default(),
-            clock: Clock { limits, start, phase: Phase::BeforeFirstEvent, waiting_since: None },
+            progress: StreamProgress::default(),
+            deadlines: StreamDeadlines {
+                timeouts,
+                start,
+                phase: StreamPhase::BeforeFirstEvent,
+                waiting_since: None,
+            },
         }
     }
 
@@ -84,13 +89,13 @@ impl EventStream {
     /// The tokens reported so far.
     #[must_use]
     pub const fn usage(&self) -> Usage {
-        self.heard.usage
+        self.progress.usage
     }
 
     /// Where it says that it comes from, as far as it has said so.
     #[must_use]
-    pub const fn origin(&self) -> &Origin {
-        &self.heard.origin
+    pub const fn meta(&self) -> &ResponseMeta {
+        &self.progress.meta
     }
 
     /// The next event; `None` once the stream was whole. The future may be dropped and this be called again: no event
@@ -98,30 +103,30 @@ impl EventStream {
     ///
     /// # Errors
     /// When the stream fails. Its connection is then closed, and every further call gives the same fault.
-    pub async fn next(&mut self) -> Result<Option<Event>, Fault> {
-        if let Some(fault) = &self.fault {
-            return Err(fault.clone());
+    pub async fn next(&mut self) -> Result<Option<StreamEvent>, ProviderError> {
+        if let Some(error) = &self.error {
+            return Err(error.clone());
         }
         let next = self.advance().await;
-        if let Err(fault) = &next {
+        if let Err(error) = &next {
             self.body = None;
-            self.fault = Some(fault.clone());
+            self.error = Some(error.clone());
         }
         next
     }
 
-    async fn advance(&mut self) -> Result<Option<Event>, Fault> {
+    async fn advance(&mut self) -> Result<Option<StreamEvent>, ProviderError> {
         loop {
-            if self.heard.done {
-                self.end_body().await;
+            if self.progress.done {
+                self.drain_body().await;
                 return Ok(None);
             }
             if let Some(frame) = self.decoder.next_frame() {
-                let frame = frame.map_err(|too_large| Fault::too_large(too_large.limit))?;
-                return self.take(frame).map(Some);
+                let frame = frame.map_err(|too_large| ProviderError::too_large(too_large.limit))?;
+                return self.on_frame(frame).map(Some);
             }
-            let Some(response) = &mut self.body else { return self.end().map(Some) };
-            match self.clock.deadline().bound(next_chunk(response)).await?? {
+            let Some(response) = &mut self.body else { return self.on_body_end().map(Some) };
+            match self.deadlines.deadline().timeout(next_chunk(response)).await?? {
                 Some(chunk) => self.decoder.push(chunk),
                 None => self.body = None,
             }
@@ -129,60 +134,60 @@ impl EventStream {
     }
 
     /// The event of a frame.
-    fn take(&mut self, frame: Frame) -> Result<Event, Fault> {
-        match classify(self.dialect, &frame, &mut self.heard.origin) {
-            EventClass::Progress(class) => {
-                self.heard.add(class);
+    fn on_frame(&mut self, frame: Frame) -> Result<StreamEvent, ProviderError> {
+        match classify_event(self.dialect, &frame, &mut self.progress.meta) {
+            EventClass::Progress(progress) => {
+                self.progress.update(progress);
                 // Passed on, an end marker without a finish would make a cut look whole (C3).
-                if class.done && !self.heard.finished_any() {
-                    return Err(Fault::of_provider(FaultKind::Cut));
+                if progress.done && !self.progress.any_finished() {
+                    return Err(ProviderError::provider_failure(ProviderErrorKind::Truncated));
                 }
-                self.clock.event_came(self.heard.content);
-                Ok(Event { bytes: frame.into_raw(), class })
+                self.deadlines.on_event(self.progress.content);
+                Ok(StreamEvent { bytes: frame.into_raw(), progress })
             }
-            EventClass::Error(error) => Err(self.reported(error, &frame)),
-            EventClass::Invalid => Err(Fault::of_provider(FaultKind::Invalid)),
+            EventClass::Error(error) => Err(self.error_in_stream(error, &frame)),
+            EventClass::Invalid => Err(ProviderError::provider_failure(ProviderErrorKind::Invalid)),
         }
     }
 
     /// The event that ends a stream whose body ended without an end marker, if nothing else is missing.
-    fn end(&mut self) -> Result<Event, Fault> {
+    fn on_body_end(&mut self) -> Result<StreamEvent, ProviderError> {
         if let Some(frame) = self.decoder.finish() {
-            let cut = |fault: Fault| match fault.kind {
-                FaultKind::Invalid => Fault::of_provider(FaultKind::Cut),
-                _ => fault,
+            let to_truncated = |error: ProviderError| match error.kind {
+                ProviderErrorKind::Invalid => ProviderError::provider_failure(ProviderErrorKind::Truncated),
+                _ => error,
             };
-            return self.take(frame).map_err(cut);
+            return self.on_frame(frame).map_err(to_truncated);
         }
-        if !self.heard.finished_all() {
-            return Err(Fault::of_provider(FaultKind::Cut));
+        if !self.progress.all_finished() {
+            return Err(ProviderError::provider_failure(ProviderErrorKind::Truncated));
         }
-        let class = Progress { done: true, ..Progress::default() };
-        self.heard.add(class);
-        Ok(Event { bytes: end_marker(self.dialect), class })
+        let progress = Progress { done: true, ..Progress::default() };
+        self.progress.update(progress);
+        Ok(StreamEvent { bytes: end_marker(self.dialect), progress })
     }
 
     /// An error event, which the caller can be given: as an answer before its stream has begun, later as an event.
-    fn reported(&self, error: ErrorBody, frame: &Frame) -> Fault {
+    fn error_in_stream(&self, error: ErrorBody, frame: &Frame) -> ProviderError {
         let mut headers = self.headers.clone();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         let body = frame.data().unwrap_or_default().into_owned().into();
-        let answer = WholeAnswer {
+        let response = CompleteResponse {
             status: StatusCode::OK,
             headers,
             body,
-            usage: self.heard.usage,
-            origin: Origin::default(),
+            usage: self.progress.usage,
+            meta: ResponseMeta::default(),
         };
-        judge::reported(error, answer)
+        judge::from_error_in_body(error, response)
     }
 
     /// Reads a whole stream's body to its end. Whatever else comes is of no interest.
-    async fn end_body(&mut self) {
+    async fn drain_body(&mut self) {
         if let Some(mut response) = self.body.take() {
-            let rest = async { while let Ok(Some(_)) = response.chunk().await {} };
+            let drain = async { while let Ok(Some(_)) = response.chunk().await {} };
             // If it takes longer, the connection is closed instead of kept.
-            let _ = timeout(END_OF_BODY, rest).await;
+            let _ = timeout(DRAIN_TIMEOUT, drain).await;
         }
     }
 }
@@ -192,64 +197,64 @@ impl fmt::Debug for EventStream {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("EventStream")
             .field("dialect", &self.dialect)
-            .field("content", &self.heard.content)
-            .field("done", &self.heard.done)
+            .field("content", &self.progress.content)
+            .field("done", &self.progress.done)
             .finish_non_exhaustive()
     }
 }
 
-impl Heard {
-    fn add(&mut self, class: Progress) {
-        self.content |= class.content;
-        self.choices = self.choices.and(class.choices);
-        self.finished = self.finished.and(class.finished);
-        self.done |= class.done;
-        self.usage = self.usage.updated_by(class.usage);
+impl StreamProgress {
+    fn update(&mut self, progress: Progress) {
+        self.content |= progress.content;
+        self.choices = self.choices.merge(progress.choices);
+        self.finished = self.finished.merge(progress.finished);
+        self.done |= progress.done;
+        self.usage = self.usage.updated_by(progress.usage);
     }
 
     /// Enough for an end marker to be believed.
-    const fn finished_any(&self) -> bool {
+    const fn any_finished(&self) -> bool {
         !self.finished.is_empty()
     }
 
     /// Enough to do without an end marker.
-    const fn finished_all(&self) -> bool {
-        self.finished_any() && self.finished.has_all(self.choices)
+    const fn all_finished(&self) -> bool {
+        self.any_finished() && self.finished.contains_all(self.choices)
     }
 }
 
 /// Which limit a stream is under.
-struct Clock {
-    limits: Timeouts,
+struct StreamDeadlines {
+    timeouts: Timeouts,
     start: Instant,
-    phase: Phase,
+    phase: StreamPhase,
     /// Since when the next event is waited for. It is asked for late where the caller reads slowly, and that must not
     /// look like a provider that is silent.
     waiting_since: Option<Instant>,
 }
 
-enum Phase {
+enum StreamPhase {
     BeforeFirstEvent,
-    BeforeContent,
-    AfterContent,
+    BeforeFirstToken,
+    Streaming,
 }
 
-impl Clock {
+impl StreamDeadlines {
     fn deadline(&mut self) -> Deadline {
         let waiting_since = *self.waiting_since.get_or_insert_with(Instant::now);
-        let Timeouts { first_byte, first_token, idle, .. } = self.limits;
-        let first_byte = || Deadline::new(self.start, first_byte, Limit::FirstByte);
-        let first_token = || Deadline::new(self.start, first_token, Limit::FirstContent);
-        let idle = || Deadline::new(waiting_since, idle, Limit::Idle);
+        let Timeouts { first_byte, first_token, idle, .. } = self.timeouts;
+        let first_byte = || Deadline::new(self.start, first_byte, TimeoutKind::FirstByte);
+        let first_token = || Deadline::new(self.start, first_token, TimeoutKind::FirstContent);
+        let idle = || Deadline::new(waiting_since, idle, TimeoutKind::Idle);
         match self.phase {
-            Phase::BeforeFirstEvent => first_byte().or_sooner(first_token()),
-            Phase::BeforeContent => idle().or_sooner(first_token()),
-            Phase::AfterContent => idle(),
+            StreamPhase::BeforeFirstEvent => first_byte().earlier(first_token()),
+            StreamPhase::BeforeFirstToken => idle().earlier(first_token()),
+            StreamPhase::Streaming => idle(),
         }
     }
 
-    fn event_came(&mut self, content_so_far: bool) {
-        self.phase = if content_so_far { Phase::AfterContent } else { Phase::BeforeContent };
+    fn on_event(&mut self, has_content: bool) {
+        self.phase = if has_content { StreamPhase::Streaming } else { StreamPhase::BeforeFirstToken };
         self.waiting_since = None;
     }
 }

@@ -9,27 +9,27 @@ use http::{HeaderMap, HeaderValue, StatusCode};
 use serde_json::Value;
 
 use crate::behaviour::{Behaviour, Fault};
-use crate::dialect::{Dialect, Reply};
+use crate::dialect::{Dialect, ResponseSpec};
 use crate::provider_error::{ProviderError, Reason};
 
-const JSON: &str = "application/json";
-const HTML: &[u8] = b"<html><head><title>Welcome</title></head><body>It works.</body></html>\n";
+const JSON_CONTENT_TYPE: &str = "application/json";
+const HTML_BODY: &[u8] = b"<html><head><title>Welcome</title></head><body>It works.</body></html>\n";
 
 /// An answer ready to be played.
 #[derive(Debug)]
-pub(crate) struct Answer {
+pub(crate) struct ScriptedResponse {
     pub(crate) status: StatusCode,
     pub(crate) headers: HeaderMap,
     pub(crate) chunks: Vec<Chunk>,
     /// Each chunk is a write of its own, also where none waits.
-    pub(crate) one_by_one: bool,
+    pub(crate) flush_each_chunk: bool,
     pub(crate) ending: Ending,
 }
 
 /// A piece of the body and the wait before it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Chunk {
-    pub(crate) wait: Duration,
+    pub(crate) delay: Duration,
     pub(crate) bytes: Bytes,
 }
 
@@ -47,57 +47,59 @@ pub(crate) enum Ending {
 /// What a call meets: an answer, or none at all.
 #[derive(Debug)]
 pub(crate) enum Outcome {
-    Answer(Answer),
+    Response(ScriptedResponse),
     Hang,
     Reset,
 }
 
 /// The call to be answered.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Asked<'a> {
+pub(crate) struct SimulatedCall<'a> {
     pub(crate) dialect: Dialect,
     pub(crate) stream: bool,
-    pub(crate) reply: Reply<'a>,
+    pub(crate) response: ResponseSpec<'a>,
 }
 
-impl Asked<'_> {
-    pub(crate) fn meet(&self, behaviour: &Behaviour) -> Outcome {
+impl SimulatedCall<'_> {
+    pub(crate) fn respond(&self, behaviour: &Behaviour) -> Outcome {
         let mut answer = match &behaviour.fault {
             Some(Fault::Hang) => return Outcome::Hang,
             Some(Fault::Reset) => return Outcome::Reset,
-            Some(Fault::Error(error)) => self.refusal(error),
-            Some(Fault::NotJson) => Answer::whole("text/html", Bytes::from_static(HTML)),
-            fault if self.stream => self.stream(behaviour, fault.as_ref()),
-            fault => self.plain(behaviour, fault.as_ref()),
+            Some(Fault::Error(error)) => self.error_response(error),
+            Some(Fault::NotJson) => {
+                ScriptedResponse::with_content_length("text/html", Bytes::from_static(HTML_BODY))
+            }
+            fault if self.stream => self.stream_response(behaviour, fault.as_ref()),
+            fault => self.plain_response(behaviour, fault.as_ref()),
         };
         if behaviour.split {
-            answer.split();
+            answer.split_into_bytes();
         }
-        let (name, value) = self.dialect.request_id(self.reply.number);
+        let (name, value) = self.dialect.request_id(self.response.number);
         answer.headers.insert(name, value);
-        Outcome::Answer(answer)
+        Outcome::Response(answer)
     }
 
-    fn refusal(&self, error: &ProviderError) -> Answer {
-        let (status, body) = self.error(error);
-        let mut answer = Answer { status, ..Answer::json(&body) };
+    fn error_response(&self, error: &ProviderError) -> ScriptedResponse {
+        let (status, body) = self.error_body(error);
+        let mut answer = ScriptedResponse { status, ..ScriptedResponse::from_json(&body) };
         answer.headers.extend(self.dialect.error_headers(error));
         answer
     }
 
-    fn error(&self, error: &ProviderError) -> (StatusCode, Value) {
-        self.dialect.error(error.reason, self.reply.model, self.reply.number, None)
+    fn error_body(&self, error: &ProviderError) -> (StatusCode, Value) {
+        self.dialect.error(error.reason, self.response.model, self.response.number, None)
     }
 
-    fn stream(&self, behaviour: &Behaviour, fault: Option<&Fault>) -> Answer {
-        let mut events = self.dialect.events(&self.reply);
-        let ending = self.spoil(&mut events, fault, behaviour.gap);
-        let mut answer = Answer::of("text/event-stream; charset=utf-8", events, behaviour.gap);
+    fn stream_response(&self, behaviour: &Behaviour, fault: Option<&Fault>) -> ScriptedResponse {
+        let mut events = self.dialect.events(&self.response);
+        let ending = self.apply_fault(&mut events, fault, behaviour.gap);
+        let mut answer = ScriptedResponse::chunked("text/event-stream; charset=utf-8", events, behaviour.gap);
         answer.headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
         answer.ending = ending;
-        answer.wait_before(self.dialect.preamble(&self.reply), behaviour.first_token);
+        answer.delay_chunk(self.dialect.preamble(&self.response), behaviour.first_token);
         if let Some(Fault::Stall { after, length }) = fault {
-            answer.wait_before((*after).min(answer.chunks.len() - 1), *length);
+            answer.delay_chunk((*after).min(answer.chunks.len() - 1), *length);
         }
         if behaviour.crlf {
             answer.chunks.iter_mut().for_each(Chunk::end_lines_with_crlf);
@@ -106,7 +108,7 @@ impl Asked<'_> {
     }
 
     /// Makes of a good stream's events those of a fault, and says how they end.
-    fn spoil(&self, events: &mut Vec<Bytes>, fault: Option<&Fault>, gap: Duration) -> Ending {
+    fn apply_fault(&self, events: &mut Vec<Bytes>, fault: Option<&Fault>, gap: Duration) -> Ending {
         match fault {
             Some(Fault::Cut { after }) => {
                 events.truncate(*after);
@@ -123,7 +125,7 @@ impl Asked<'_> {
             Some(Fault::Endless { after }) => {
                 events.truncate(*after);
                 let again = events.last().cloned().unwrap_or(Bytes::from_static(b": still here\n\n"));
-                return Ending::Endless(Chunk { wait: gap, bytes: again });
+                return Ending::Endless(Chunk { delay: gap, bytes: again });
             }
             Some(Fault::End { after }) => events.truncate(*after),
             Some(Fault::Garbage { after }) => {
@@ -131,7 +133,7 @@ impl Asked<'_> {
             }
             Some(Fault::ErrorEvent { after, error }) => {
                 events.truncate(*after);
-                events.push(self.dialect.error_event(&self.error(error).1));
+                events.push(self.dialect.error_event(&self.error_body(error).1));
             }
             Some(Fault::NoDone) => {
                 events.pop();
@@ -143,93 +145,105 @@ impl Asked<'_> {
         Ending::Clean
     }
 
-    fn plain(&self, behaviour: &Behaviour, fault: Option<&Fault>) -> Answer {
-        let body = self.dialect.answer(&self.reply);
+    fn plain_response(&self, behaviour: &Behaviour, fault: Option<&Fault>) -> ScriptedResponse {
+        let body = self.dialect.response_body(&self.response);
         let (half, other_half) = (body.slice(..body.len() / 2), body.slice(body.len() / 2..));
         let begun = |after: &usize| if *after == 0 { Bytes::new() } else { half.clone() };
         let mut answer = match fault {
-            Some(Fault::Cut { after }) => Answer::part_of(&body, begun(after), Ending::Cut),
-            Some(Fault::ResetAfter { after }) => Answer::part_of(&body, begun(after), Ending::Reset),
-            Some(Fault::Silence { after }) => Answer::part_of(&body, begun(after), Ending::Silence),
+            Some(Fault::Cut { after }) => ScriptedResponse::truncated(&body, begun(after), Ending::Cut),
+            Some(Fault::ResetAfter { after }) => {
+                ScriptedResponse::truncated(&body, begun(after), Ending::Reset)
+            }
+            Some(Fault::Silence { after }) => {
+                ScriptedResponse::truncated(&body, begun(after), Ending::Silence)
+            }
             Some(Fault::Endless { .. }) => {
-                let mut answer = Answer::of(JSON, vec![half.clone()], behaviour.gap);
-                answer.ending = Ending::Endless(Chunk { wait: behaviour.gap, bytes: half });
+                let mut answer =
+                    ScriptedResponse::chunked(JSON_CONTENT_TYPE, vec![half.clone()], behaviour.gap);
+                answer.ending = Ending::Endless(Chunk { delay: behaviour.gap, bytes: half });
                 answer
             }
             Some(Fault::Stall { after, length }) => {
-                let mut answer = Answer::whole(JSON, body);
-                answer.chunks = [half, other_half].map(|bytes| Chunk { wait: Duration::ZERO, bytes }).into();
-                answer.wait_before((*after).min(1), *length);
+                let mut answer = ScriptedResponse::with_content_length(JSON_CONTENT_TYPE, body);
+                answer.chunks = [half, other_half].map(|bytes| Chunk { delay: Duration::ZERO, bytes }).into();
+                answer.delay_chunk((*after).min(1), *length);
                 answer
             }
-            Some(Fault::End { after }) => Answer::whole(JSON, begun(after)),
-            Some(Fault::Garbage { .. }) => Answer::whole(JSON, half),
-            Some(Fault::ErrorEvent { error, .. }) => Answer::json(&self.error(error).1),
-            Some(Fault::Empty) => Answer::whole(JSON, Bytes::new()),
+            Some(Fault::End { after }) => {
+                ScriptedResponse::with_content_length(JSON_CONTENT_TYPE, begun(after))
+            }
+            Some(Fault::Garbage { .. }) => ScriptedResponse::with_content_length(JSON_CONTENT_TYPE, half),
+            Some(Fault::ErrorEvent { error, .. }) => ScriptedResponse::from_json(&self.error_body(error).1),
+            Some(Fault::Empty) => ScriptedResponse::with_content_length(JSON_CONTENT_TYPE, Bytes::new()),
             None | Some(Fault::NoDone | Fault::Error(_) | Fault::Hang | Fault::Reset | Fault::NotJson) => {
-                Answer::whole(JSON, body)
+                ScriptedResponse::with_content_length(JSON_CONTENT_TYPE, body)
             }
         };
-        answer.wait_before(0, behaviour.first_token);
+        answer.delay_chunk(0, behaviour.first_token);
         answer
     }
 }
 
-impl Answer {
-    fn of(content_type: &'static str, pieces: Vec<Bytes>, gap: Duration) -> Self {
+impl ScriptedResponse {
+    fn chunked(content_type: &'static str, pieces: Vec<Bytes>, gap: Duration) -> Self {
         let headers = HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static(content_type))]);
-        let mut chunks: Vec<Chunk> = pieces.into_iter().map(|bytes| Chunk { wait: gap, bytes }).collect();
+        let mut chunks: Vec<Chunk> = pieces.into_iter().map(|bytes| Chunk { delay: gap, bytes }).collect();
         if let Some(first) = chunks.first_mut() {
-            first.wait = Duration::ZERO;
+            first.delay = Duration::ZERO;
         }
-        Self { status: StatusCode::OK, headers, chunks, one_by_one: false, ending: Ending::Clean }
+        Self { status: StatusCode::OK, headers, chunks, flush_each_chunk: false, ending: Ending::Clean }
     }
 
     /// One chunk whose length is told in the head, as providers do for what is no stream.
-    fn whole(content_type: &'static str, body: Bytes) -> Self {
+    fn with_content_length(content_type: &'static str, body: Bytes) -> Self {
         let length = HeaderValue::from(body.len());
         let chunks = if body.is_empty() { Vec::new() } else { vec![body] };
-        let mut answer = Self::of(content_type, chunks, Duration::ZERO);
+        let mut answer = Self::chunked(content_type, chunks, Duration::ZERO);
         answer.headers.insert(CONTENT_LENGTH, length);
         answer
     }
 
     /// A body of which the head promises more than comes.
-    fn part_of(whole: &Bytes, part: Bytes, ending: Ending) -> Self {
-        let mut answer = Self::whole(JSON, part);
+    fn truncated(whole: &Bytes, part: Bytes, ending: Ending) -> Self {
+        let mut answer = Self::with_content_length(JSON_CONTENT_TYPE, part);
         answer.headers.insert(CONTENT_LENGTH, HeaderValue::from(whole.len()));
         answer.ending = ending;
         answer
     }
 
-    pub(crate) fn json(body: &Value) -> Self {
-        Self::whole(JSON, body.to_string().into())
+    pub(crate) fn from_json(body: &Value) -> Self {
+        Self::with_content_length(JSON_CONTENT_TYPE, body.to_string().into())
     }
 
     /// An error about the request itself, whatever the model's behaviour is.
-    pub(crate) fn rejection(dialect: Dialect, status: StatusCode, number: u64, told: String) -> Self {
-        let (status, body) = dialect.error(Reason::Status(status), "", number, Some(told));
-        let mut answer = Self { status, ..Self::json(&body) };
+    pub(crate) fn invalid_request(
+        dialect: Dialect,
+        status: StatusCode,
+        number: u64,
+        custom_message: String,
+    ) -> Self {
+        let (status, body) = dialect.error(Reason::Status(status), "", number, Some(custom_message));
+        let mut answer = Self { status, ..Self::from_json(&body) };
         let (name, value) = dialect.request_id(number);
         answer.headers.insert(name, value);
         answer
     }
 
     /// Adds to the wait before a chunk, if the answer gets that far.
-    fn wait_before(&mut self, place: usize, wait: Duration) {
+    fn delay_chunk(&mut self, place: usize, wait: Duration) {
         if let Some(chunk) = self.chunks.get_mut(place) {
-            chunk.wait += wait;
+            chunk.delay += wait;
         }
     }
 
     /// Makes each byte a chunk of its own.
-    fn split(&mut self) {
-        self.one_by_one = true;
+    fn split_into_bytes(&mut self) {
+        self.flush_each_chunk = true;
         self.chunks = mem::take(&mut self.chunks)
             .into_iter()
-            .flat_map(|Chunk { wait, bytes }| {
+            .flat_map(|Chunk { delay: wait, bytes }| {
                 (0..bytes.len()).map(move |at| Chunk {
-                    wait: if at == 0 { wait } else { Duration::ZERO },
+                    delay: if at == 0 { wait } else { Duration::ZERO },
                     bytes: bytes.slice(at..=at),
                 })
             })
@@ -249,8 +263,8 @@ impl Chunk {
 mod tests {
     use super::*;
 
-    fn asked(dialect: Dialect, stream: bool) -> Asked<'static> {
-        let reply = Reply {
+    fn test_call(dialect: Dialect, stream: bool) -> SimulatedCall<'static> {
+        let reply = ResponseSpec {
             number: 1,
             created: 0,
             model: "m",
@@ -259,23 +273,23 @@ mod tests {
             include_usage: true,
             choices: 1,
         };
-        Asked { dialect, stream, reply }
+        SimulatedCall { dialect, stream, response: reply }
     }
 
-    fn answer(asked: &Asked<'_>, behaviour: impl Into<Behaviour>) -> Answer {
-        match asked.meet(&behaviour.into()) {
-            Outcome::Answer(answer) => answer,
+    fn respond_to(asked: &SimulatedCall<'_>, behaviour: impl Into<Behaviour>) -> ScriptedResponse {
+        match asked.respond(&behaviour.into()) {
+            Outcome::Response(answer) => answer,
             other => panic!("no answer: {other:?}"),
         }
     }
 
-    fn pieces(answer: &Answer) -> Vec<Bytes> {
+    fn pieces(answer: &ScriptedResponse) -> Vec<Bytes> {
         answer.chunks.iter().map(|chunk| chunk.bytes.clone()).collect()
     }
 
     /// The waits before the chunks, in milliseconds.
-    fn waits(answer: &Answer) -> Vec<u128> {
-        answer.chunks.iter().map(|chunk| chunk.wait.as_millis()).collect()
+    fn delays_ms(answer: &ScriptedResponse) -> Vec<u128> {
+        answer.chunks.iter().map(|chunk| chunk.delay.as_millis()).collect()
     }
 
     const SECOND: Duration = Duration::from_secs(1);
@@ -284,31 +298,32 @@ mod tests {
     fn waits_add_up_where_they_meet() {
         let slow = Behaviour::ok().gap(Duration::from_millis(20)).first_token(SECOND);
         let stalling = slow.clone().with(Fault::Stall { after: 1, length: SECOND });
-        let openai = asked(Dialect::OpenAi, true);
-        assert_eq!(waits(&answer(&openai, slow.clone())), [0, 1_020, 20, 20, 20, 20, 20]);
-        assert_eq!(waits(&answer(&openai, stalling.clone()))[..3], [0, 2_020, 20]);
-        let anthropic = asked(Dialect::Anthropic, true);
-        assert_eq!(waits(&answer(&anthropic, slow.clone()))[..5], [0, 20, 20, 1_020, 20]);
-        let plain = asked(Dialect::OpenAi, false);
-        assert_eq!(waits(&answer(&plain, slow)), [1_000]);
-        assert_eq!(waits(&answer(&plain, stalling)), [1_000, 1_000]);
+        let openai = test_call(Dialect::OpenAi, true);
+        assert_eq!(delays_ms(&respond_to(&openai, slow.clone())), [0, 1_020, 20, 20, 20, 20, 20]);
+        assert_eq!(delays_ms(&respond_to(&openai, stalling.clone()))[..3], [0, 2_020, 20]);
+        let anthropic = test_call(Dialect::Anthropic, true);
+        assert_eq!(delays_ms(&respond_to(&anthropic, slow.clone()))[..5], [0, 20, 20, 1_020, 20]);
+        let plain = test_call(Dialect::OpenAi, false);
+        assert_eq!(delays_ms(&respond_to(&plain, slow)), [1_000]);
+        assert_eq!(delays_ms(&respond_to(&plain, stalling)), [1_000, 1_000]);
     }
 
     #[test]
     fn a_stall_is_before_the_last_event_at_the_latest() {
-        let stall = answer(&asked(Dialect::OpenAi, true), Fault::Stall { after: 99, length: SECOND });
-        assert_eq!(waits(&stall).last(), Some(&1_000));
+        let stall = respond_to(&test_call(Dialect::OpenAi, true), Fault::Stall { after: 99, length: SECOND });
+        assert_eq!(delays_ms(&stall).last(), Some(&1_000));
     }
 
     #[test]
     fn split_and_other_line_ends_change_no_other_byte() {
         for dialect in [Dialect::OpenAi, Dialect::Anthropic] {
-            let asked = asked(dialect, true);
-            let whole = dialect.events(&asked.reply).concat();
-            let split = answer(&asked, Behaviour::ok().split());
+            let asked = test_call(dialect, true);
+            let whole = dialect.events(&asked.response).concat();
+            let split = respond_to(&asked, Behaviour::ok().split());
             assert!(split.chunks.iter().all(|chunk| chunk.bytes.len() == 1));
             assert_eq!(pieces(&split).concat(), whole);
-            let crlf = String::from_utf8(pieces(&answer(&asked, Behaviour::ok().crlf())).concat()).unwrap();
+            let crlf =
+                String::from_utf8(pieces(&respond_to(&asked, Behaviour::ok().crlf())).concat()).unwrap();
             assert_eq!(crlf.matches("\r\n").count(), crlf.matches('\n').count());
             assert_eq!(crlf.replace("\r\n", "\n").as_bytes(), whole);
         }
@@ -317,11 +332,11 @@ mod tests {
     #[test]
     fn a_fault_beyond_the_last_event_comes_after_the_whole_stream() {
         for dialect in [Dialect::OpenAi, Dialect::Anthropic] {
-            let asked = asked(dialect, true);
-            let all = dialect.events(&asked.reply);
-            let cut = answer(&asked, Fault::Cut { after: 99 });
+            let asked = test_call(dialect, true);
+            let all = dialect.events(&asked.response);
+            let cut = respond_to(&asked, Fault::Cut { after: 99 });
             assert_eq!((pieces(&cut), cut.ending), (all.clone(), Ending::Cut));
-            let garbage = answer(&asked, Fault::Garbage { after: 99 });
+            let garbage = respond_to(&asked, Fault::Garbage { after: 99 });
             assert_eq!(garbage.chunks.len(), all.len() + 1);
         }
     }
@@ -329,21 +344,21 @@ mod tests {
     #[test]
     fn without_its_end_marker_a_stream_is_the_same_but_for_the_last_event() {
         for dialect in [Dialect::OpenAi, Dialect::Anthropic] {
-            let asked = asked(dialect, true);
-            let mut all = dialect.events(&asked.reply);
+            let asked = test_call(dialect, true);
+            let mut all = dialect.events(&asked.response);
             all.pop();
-            assert_eq!(pieces(&answer(&asked, Fault::NoDone)), all);
+            assert_eq!(pieces(&respond_to(&asked, Fault::NoDone)), all);
         }
     }
 
     #[test]
     fn a_plain_answer_cut_short_promises_its_whole_length() {
-        let asked = asked(Dialect::OpenAi, false);
-        let whole = asked.dialect.answer(&asked.reply);
-        let cut = answer(&asked, Fault::Cut { after: 1 });
+        let asked = test_call(Dialect::OpenAi, false);
+        let whole = asked.dialect.response_body(&asked.response);
+        let cut = respond_to(&asked, Fault::Cut { after: 1 });
         assert_eq!(cut.headers[CONTENT_LENGTH], whole.len().to_string());
         assert_eq!(pieces(&cut), [whole.slice(..whole.len() / 2)]);
-        let at_once = answer(&asked, Fault::Cut { after: 0 });
+        let at_once = respond_to(&asked, Fault::Cut { after: 0 });
         assert_eq!(at_once.headers[CONTENT_LENGTH], whole.len().to_string());
         assert_eq!(at_once.chunks, []);
     }

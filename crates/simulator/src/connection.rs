@@ -15,14 +15,14 @@ use tokio::net::TcpStream;
 use crate::playback::Abort;
 use crate::seen::OpenConnection;
 use crate::service;
-use crate::shared::{Shared, Stopping};
+use crate::shared::{Shared, ShutdownSignal};
 
 /// Answers requests until the client leaves, a fault breaks the connection, or the port is closed and no call is under way.
 pub(crate) async fn serve(
     stream: TcpStream,
     shared: Arc<Shared>,
     open: OpenConnection,
-    mut closing: Stopping,
+    mut closing: ShutdownSignal,
 ) {
     // Three peers that wait for each other's delayed acknowledgements would stall every stream.
     let _ = stream.set_nodelay(true);
@@ -30,7 +30,7 @@ pub(crate) async fn serve(
     let mut connection = http1::Builder::new().serve_connection(TokioIo::new(stream), service);
     let ended = tokio::select! {
         ended = &mut connection => Some(ended),
-        () = closing.wait() => None,
+        () = closing.triggered() => None,
     };
     let ended = match ended {
         Some(ended) => ended,

@@ -24,7 +24,7 @@ pub(crate) enum Dialect {
 
 /// What a good answer is made of.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Reply<'a> {
+pub(crate) struct ResponseSpec<'a> {
     /// The number of the request since the start; makes the answer's id.
     pub(crate) number: u64,
     /// Unix seconds.
@@ -41,20 +41,20 @@ pub(crate) struct Reply<'a> {
 
 impl Dialect {
     /// Anthropic's clients always name their API's version; no other client knows that header.
-    pub(crate) fn of(headers: &HeaderMap) -> Self {
+    pub(crate) fn from_headers(headers: &HeaderMap) -> Self {
         if headers.contains_key("anthropic-version") { Self::Anthropic } else { Self::OpenAi }
     }
 
     /// The body of a plain answer.
-    pub(crate) fn answer(self, reply: &Reply<'_>) -> Bytes {
+    pub(crate) fn response_body(self, reply: &ResponseSpec<'_>) -> Bytes {
         match self {
-            Self::OpenAi => openai::answer(reply),
-            Self::Anthropic => anthropic::answer(reply),
+            Self::OpenAi => openai::response_body(reply),
+            Self::Anthropic => anthropic::response_body(reply),
         }
     }
 
     /// How many events of a stream come before its first word.
-    pub(crate) fn preamble(self, reply: &Reply<'_>) -> usize {
+    pub(crate) fn preamble(self, reply: &ResponseSpec<'_>) -> usize {
         match self {
             Self::OpenAi => reply.choices.into(),
             Self::Anthropic => anthropic::PREAMBLE,
@@ -62,7 +62,7 @@ impl Dialect {
     }
 
     /// The events of a stream, its end marker last, each with its blank line.
-    pub(crate) fn events(self, reply: &Reply<'_>) -> Vec<Bytes> {
+    pub(crate) fn events(self, reply: &ResponseSpec<'_>) -> Vec<Bytes> {
         match self {
             Self::OpenAi => openai::events(reply),
             Self::Anthropic => anthropic::events(reply),
@@ -75,11 +75,11 @@ impl Dialect {
         reason: Reason,
         model: &str,
         number: u64,
-        told: Option<String>,
+        custom_message: Option<String>,
     ) -> (StatusCode, Value) {
         match self {
-            Self::OpenAi => openai::error(reason, model, told),
-            Self::Anthropic => anthropic::error(reason, model, number, told),
+            Self::OpenAi => openai::error(reason, model, custom_message),
+            Self::Anthropic => anthropic::error(reason, model, number, custom_message),
         }
     }
 
@@ -166,7 +166,7 @@ fn header_value(text: String) -> HeaderValue {
 }
 
 /// The text of an answer, word by word, each word after the first with the blank before it.
-fn words(reply: &Reply<'_>) -> impl Iterator<Item = String> {
+fn words(reply: &ResponseSpec<'_>) -> impl Iterator<Item = String> {
     (0..reply.words).map(|place| {
         let blank = if place == 0 { "" } else { " " };
         match place % 3 {
@@ -177,7 +177,7 @@ fn words(reply: &Reply<'_>) -> impl Iterator<Item = String> {
     })
 }
 
-fn text(reply: &Reply<'_>) -> String {
+fn text(reply: &ResponseSpec<'_>) -> String {
     words(reply).collect()
 }
 
@@ -190,8 +190,8 @@ fn json(value: &impl Serialize) -> String {
 mod tests {
     use super::*;
 
-    fn reply(words: usize) -> Reply<'static> {
-        Reply {
+    fn reply(words: usize) -> ResponseSpec<'static> {
+        ResponseSpec {
             number: 1,
             created: 0,
             model: "gpt-5",
@@ -222,10 +222,10 @@ mod tests {
     fn a_wait_is_told_as_a_date_that_is_never_too_soon() {
         let asked = Timestamp::now();
         let error = ProviderError::rate_limited().retry_after_date(Duration::from_secs(60));
-        let told = Dialect::OpenAi.error_headers(&error);
-        let told = told["retry-after"].to_str().unwrap();
-        assert!(told.ends_with(" GMT"), "{told}");
-        let then = jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(told).unwrap();
+        let headers = Dialect::OpenAi.error_headers(&error);
+        let retry_after = headers["retry-after"].to_str().unwrap();
+        assert!(retry_after.ends_with(" GMT"), "{retry_after}");
+        let then = jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(retry_after).unwrap();
         let wait = then.duration_since(asked).as_secs_f64();
         assert!((60.0..62.0).contains(&wait), "{wait}");
     }

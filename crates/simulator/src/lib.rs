@@ -62,5 +62,5 @@ mod shared;
 pub use behaviour::{Behaviour, Fault};
 pub use provider_error::ProviderError;
 pub use script::Script;
-pub use seen::{Received, Seen};
+pub use seen::{ReceivedRequest, TrafficSnapshot};
 pub use server::{Settings, Simulator};

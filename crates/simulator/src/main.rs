@@ -42,8 +42,8 @@ async fn main() -> ExitCode {
 async fn run(arguments: Arguments) -> io::Result<()> {
     let settings = Settings {
         listen: arguments.listen,
-        others: Behaviour::ok().gap(arguments.gap).words(arguments.tokens),
-        record: false,
+        default_behaviour: Behaviour::ok().gap(arguments.gap).words(arguments.tokens),
+        record_requests: false,
         api_key: None,
     };
     let simulator = Simulator::start_with(settings).await?;

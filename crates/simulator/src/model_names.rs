@@ -55,15 +55,15 @@ use crate::script::Script;
 /// A name that begins like a fault's but is none.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "the model's name asks for a fault that the simulator does not know, at `{rest}`; see simulator::model_names"
+    "the model's name asks for a fault that the simulator does not know, at `{unparsed}`; see simulator::model_names"
 )]
 pub struct UnknownName {
-    rest: String,
+    unparsed: String,
 }
 
 impl UnknownName {
     pub(crate) fn of(rest: &str) -> Self {
-        Self { rest: rest.to_owned() }
+        Self { unparsed: rest.to_owned() }
     }
 }
 
@@ -88,10 +88,10 @@ pub fn duration(text: &str) -> Result<Duration, InvalidDuration> {
 #[error("not a duration; expected a whole number and ms, s or m, such as 20ms")]
 pub struct InvalidDuration;
 
-type Plain = fn() -> Fault;
-type Counted = fn(usize) -> Fault;
+type FaultFn = fn() -> Fault;
+type CountedFaultFn = fn(usize) -> Fault;
 
-const PLAIN: [(&str, Plain); 12] = [
+const FAULTS: [(&str, FaultFn); 12] = [
     ("quota", || ProviderError::insufficient_quota().into()),
     ("spend-limit", || ProviderError::spend_limit().into()),
     ("overloaded", || ProviderError::overloaded().into()),
@@ -106,7 +106,7 @@ const PLAIN: [(&str, Plain); 12] = [
     ("not-json", || Fault::NotJson),
 ];
 
-const COUNTED: [(&str, Counted); 7] = [
+const COUNTED_FAULTS: [(&str, CountedFaultFn); 7] = [
     ("reset-after", |after| Fault::ResetAfter { after }),
     ("endless-after", |after| Fault::Endless { after }),
     ("cut-after", |after| Fault::Cut { after }),
@@ -118,43 +118,43 @@ const COUNTED: [(&str, Counted); 7] = [
 
 /// The faults that have a name, each without its numbers; the statuses are not among them.
 pub fn faults() -> impl Iterator<Item = &'static str> {
-    let counted = COUNTED.iter().map(|(name, _)| *name);
-    PLAIN.iter().map(|(name, _)| *name).chain(counted).chain(["stall-after"])
+    let counted = COUNTED_FAULTS.iter().map(|(name, _)| *name);
+    FAULTS.iter().map(|(name, _)| *name).chain(counted).chain(["stall-after"])
 }
 
 /// The script that a name asks for, if any; what the name does not mention is as in `base`.
 pub(crate) fn script(model: &str, base: &Behaviour) -> Result<Option<Script>, UnknownName> {
-    let mut rest = Rest(model);
-    let fault = if rest.take("ok") {
+    let mut rest = NameCursor(model);
+    let fault = if rest.consume("ok") {
         None
-    } else if rest.take("fault") {
-        Some(fault(&mut rest).ok_or_else(|| rest.unknown())?)
+    } else if rest.consume("fault") {
+        Some(parse_fault(&mut rest).ok_or_else(|| rest.unknown_name())?)
     } else {
         return Ok(None);
     };
     let behaviour = Behaviour { fault, ..base.clone() };
-    options(behaviour, &mut rest).map(Some).ok_or_else(|| rest.unknown())
+    parse_options(behaviour, &mut rest).map(Some).ok_or_else(|| rest.unknown_name())
 }
 
-fn options(mut behaviour: Behaviour, rest: &mut Rest<'_>) -> Option<Script> {
+fn parse_options(mut behaviour: Behaviour, rest: &mut NameCursor<'_>) -> Option<Script> {
     let mut schedule = None;
     while !rest.0.is_empty() {
-        if rest.take("latency") {
-            behaviour.latency = rest.duration()?;
-        } else if rest.take("first-content") {
-            behaviour.first_token = rest.duration()?;
-        } else if rest.take("gap") {
-            behaviour.gap = rest.duration()?;
-        } else if rest.take("words") {
-            behaviour.words = rest.number()?;
-        } else if rest.take("crlf") {
+        if rest.consume("latency") {
+            behaviour.latency = rest.next_duration()?;
+        } else if rest.consume("first-content") {
+            behaviour.first_token = rest.next_duration()?;
+        } else if rest.consume("gap") {
+            behaviour.gap = rest.next_duration()?;
+        } else if rest.consume("words") {
+            behaviour.words = rest.next_number()?;
+        } else if rest.consume("crlf") {
             behaviour.crlf = true;
-        } else if rest.take("split") {
+        } else if rest.consume("split") {
             behaviour.split = true;
-        } else if rest.take("times") {
-            schedule = Some(Schedule::First(rest.number()?));
-        } else if rest.take("flap") {
-            schedule = Some(flapping(rest.word(), rest.word())?);
+        } else if rest.consume("times") {
+            schedule = Some(Schedule::First(rest.next_number()?));
+        } else if rest.consume("flap") {
+            schedule = Some(parse_flapping(rest.next_word(), rest.next_word())?);
         } else {
             return None;
         }
@@ -175,83 +175,86 @@ enum Schedule {
     ByTime(Duration, Duration),
 }
 
-fn flapping(good: &str, bad: &str) -> Option<Schedule> {
+fn parse_flapping(good: &str, bad: &str) -> Option<Schedule> {
     let by_calls = || Some(Schedule::ByCalls(good.parse().ok()?, bad.parse().ok()?));
     let by_time = || Some(Schedule::ByTime(duration(good).ok()?, duration(bad).ok()?));
     by_calls().or_else(by_time)
 }
 
-fn fault(rest: &mut Rest<'_>) -> Option<Fault> {
+fn parse_fault(rest: &mut NameCursor<'_>) -> Option<Fault> {
     if rest.0.starts_with(|first: char| first.is_ascii_digit()) {
-        let error = error_status(rest)?;
+        let error = parse_error_status(rest)?;
         return as_event(error.into(), rest);
     }
     // Before the plain ones, since some begin like one of those.
-    if let Some((_, fault)) = COUNTED.iter().find(|(name, _)| rest.take(name)) {
-        return rest.number().map(fault);
+    if let Some((_, fault)) = COUNTED_FAULTS.iter().find(|(name, _)| rest.consume(name)) {
+        return rest.next_number().map(fault);
     }
-    if rest.take("stall-after") {
-        let after = rest.number()?;
-        return rest.take("for").then(|| rest.duration())?.map(|length| Fault::Stall { after, length });
+    if rest.consume("stall-after") {
+        let after = rest.next_number()?;
+        return rest
+            .consume("for")
+            .then(|| rest.next_duration())?
+            .map(|length| Fault::Stall { after, length });
     }
-    let (_, fault) = PLAIN.iter().find(|(name, _)| rest.take(name))?;
+    let (_, fault) = FAULTS.iter().find(|(name, _)| rest.consume(name))?;
     as_event(fault(), rest)
 }
 
 /// An error may come inside a 200.
-fn as_event(fault: Fault, rest: &mut Rest<'_>) -> Option<Fault> {
+fn as_event(fault: Fault, rest: &mut NameCursor<'_>) -> Option<Fault> {
     match fault {
-        Fault::Error(error) if rest.take("as-event-after") => {
-            rest.number().map(|after| Fault::ErrorEvent { after, error })
+        Fault::Error(error) if rest.consume("as-event-after") => {
+            rest.next_number().map(|after| Fault::ErrorEvent { after, error })
         }
         fault => Some(fault),
     }
 }
 
-fn error_status(rest: &mut Rest<'_>) -> Option<ProviderError> {
-    let status = u16::try_from(rest.number()?).ok().filter(|status| (400..600).contains(status))?;
+fn parse_error_status(rest: &mut NameCursor<'_>) -> Option<ProviderError> {
+    let status = u16::try_from(rest.next_number()?).ok().filter(|status| (400..600).contains(status))?;
     let error = ProviderError::status(StatusCode::from_u16(status).ok()?);
-    if rest.take("after") {
-        let wait = rest.duration()?;
+    if rest.consume("after") {
+        let wait = rest.next_duration()?;
         let whole = wait.subsec_nanos() == 0;
         return Some(if whole { error.retry_after(wait) } else { error.retry_after_ms(wait) });
     }
-    if rest.take("date") {
-        return Some(error.retry_after_date(rest.duration()?));
+    if rest.consume("date") {
+        return Some(error.retry_after_date(rest.next_duration()?));
     }
-    if rest.take("resets") {
-        return Some(error.resets_in(rest.duration()?));
+    if rest.consume("resets") {
+        return Some(error.resets_in(rest.next_duration()?));
     }
     Some(error)
 }
 
 /// What of the name is still to be read; its words are separated by `-`.
-struct Rest<'a>(&'a str);
+struct NameCursor<'a>(&'a str);
 
-impl<'a> Rest<'a> {
+impl<'a> NameCursor<'a> {
     /// Passes over `words` if they come next.
-    fn take(&mut self, words: &str) -> bool {
+    fn consume(&mut self, words: &str) -> bool {
         let Some(rest) = self.0.strip_prefix(words) else { return false };
         let Some(rest) = rest.strip_prefix('-').or(rest.is_empty().then_some("")) else { return false };
         self.0 = rest;
         true
     }
 
-    fn word(&mut self) -> &'a str {
+    fn next_word(&mut self) -> &'a str {
         let (word, rest) = self.0.split_once('-').unwrap_or((self.0, ""));
         self.0 = rest;
         word
     }
 
-    fn number(&mut self) -> Option<usize> {
-        self.word().parse().ok()
+    fn next_number(&mut self) -> Option<usize> {
+        self.next_word().parse().ok()
     }
 
-    fn duration(&mut self) -> Option<Duration> {
-        duration(self.word()).ok()
+    fn next_duration(&mut self) -> Option<Duration> {
+        duration(self.next_word()).ok()
     }
 
-    fn unknown(&self) -> UnknownName {
+    fn unknown_name(&self) -> UnknownName {
         UnknownName::of(self.0)
     }
 }

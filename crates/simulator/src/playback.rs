@@ -7,9 +7,9 @@ use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, StreamBody};
 use hyper::body::Frame;
 
-use crate::answer::{Answer, Chunk, Ending};
-use crate::seen::Call;
-use crate::shared::Stopping;
+use crate::answer::{Chunk, Ending, ScriptedResponse};
+use crate::seen::InFlightCall;
+use crate::shared::ShutdownSignal;
 
 pub(crate) type Body = UnsyncBoxBody<Bytes, Abort>;
 
@@ -24,22 +24,26 @@ pub(crate) enum Abort {
 
 struct Playback {
     chunks: std::vec::IntoIter<Chunk>,
-    one_by_one: bool,
+    flush_each_chunk: bool,
     ending: Ending,
-    call: Option<Call>,
-    stopping: Stopping,
+    call: Option<InFlightCall>,
+    shutdown: ShutdownSignal,
 }
 
 /// Begins to answer. The call, where there is one, ends with the answer.
-pub(crate) fn play(answer: Answer, call: Option<Call>, stopping: Stopping) -> Response<Body> {
+pub(crate) fn play(
+    answer: ScriptedResponse,
+    call: Option<InFlightCall>,
+    stopping: ShutdownSignal,
+) -> Response<Body> {
     let mut playback = Playback {
         chunks: answer.chunks.into_iter(),
-        one_by_one: answer.one_by_one,
+        flush_each_chunk: answer.flush_each_chunk,
         ending: answer.ending,
         call,
-        stopping,
+        shutdown: stopping,
     };
-    playback.finish_if_told();
+    playback.finish_if_complete();
     let frames = stream::unfold(playback, Playback::next);
     let mut response = Response::new(StreamBody::new(frames).boxed_unsync());
     *response.status_mut() = answer.status;
@@ -51,20 +55,20 @@ impl Playback {
     async fn next(mut self) -> Option<(Result<Frame<Bytes>, Abort>, Self)> {
         let chunk = match (self.chunks.next(), &self.ending) {
             (Some(chunk), _) => chunk,
-            (None, Ending::Endless(again)) if !self.stopping.has_come() => again.clone(),
+            (None, Ending::Endless(again)) if !self.shutdown.is_triggered() => again.clone(),
             (None, _) => return self.end().await,
         };
-        if !chunk.wait.is_zero() {
-            tokio::time::sleep(chunk.wait).await;
-        } else if self.one_by_one {
-            flushed().await;
+        if !chunk.delay.is_zero() {
+            tokio::time::sleep(chunk.delay).await;
+        } else if self.flush_each_chunk {
+            yield_to_flush().await;
         }
-        self.finish_if_told();
+        self.finish_if_complete();
         Some((Ok(Frame::data(chunk.bytes)), self))
     }
 
     /// hyper does not ask again once the promised length is reached, so the call ends with its last chunk.
-    fn finish_if_told(&mut self) {
+    fn finish_if_complete(&mut self) {
         if self.ending == Ending::Clean && self.chunks.as_slice().is_empty() {
             self.finish();
         }
@@ -82,17 +86,17 @@ impl Playback {
             Ending::Cut | Ending::Endless(_) => Abort::Close,
             Ending::Reset => Abort::Reset,
             Ending::Silence => {
-                self.stopping.wait().await;
+                self.shutdown.triggered().await;
                 Abort::Close
             }
         };
-        flushed().await;
+        yield_to_flush().await;
         self.finish();
         Some((Err(abort), self))
     }
 }
 
 /// Lets hyper write what it has, as it does whenever a body is pending. After an error it would drop it.
-async fn flushed() {
+async fn yield_to_flush() {
     tokio::task::yield_now().await;
 }

@@ -11,7 +11,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::connection;
-use crate::shared::{Shared, Stopping};
+use crate::shared::{Shared, ShutdownSignal};
 
 /// A port with the connections made to it, however often it was closed in between.
 pub(crate) struct Port {
@@ -111,8 +111,8 @@ async fn accept(
         let serving = connection::serve(
             stream,
             Arc::clone(&shared),
-            shared.journal.connection_opens(),
-            Stopping::when(&close),
+            shared.recorder.open_connection(),
+            ShutdownSignal::subscribe(&close),
         );
         let mut connections = lock(&connections);
         while connections.try_join_next().is_some() {}

@@ -33,7 +33,7 @@ pub(crate) enum Hint {
 }
 
 impl ProviderError {
-    const fn because(reason: Reason) -> Self {
+    const fn from_reason(reason: Reason) -> Self {
         Self { reason, hints: Vec::new() }
     }
 
@@ -42,7 +42,7 @@ impl ProviderError {
     /// Meant for 400 to 599; a status that has no error body of its own gets a plain one.
     #[must_use]
     pub const fn status(status: StatusCode) -> Self {
-        Self::because(Reason::Status(status))
+        Self::from_reason(Reason::Status(status))
     }
 
     /// Too many calls in too short a time: 429.
@@ -66,65 +66,65 @@ impl ProviderError {
     /// The provider has too much to do: Anthropic's 529, OpenAI's 503.
     #[must_use]
     pub const fn overloaded() -> Self {
-        Self::because(Reason::Overloaded)
+        Self::from_reason(Reason::Overloaded)
     }
 
     /// The prompt does not fit into the model's context: 400, OpenAI's code `context_length_exceeded`.
     #[must_use]
     pub const fn context_too_long() -> Self {
-        Self::because(Reason::ContextTooLong)
+        Self::from_reason(Reason::ContextTooLong)
     }
 
     /// The content is against the provider's policy: 400, OpenAI's code `content_filter`.
     #[must_use]
     pub const fn content_policy() -> Self {
-        Self::because(Reason::ContentPolicy)
+        Self::from_reason(Reason::ContentPolicy)
     }
 
     /// The account's credit is spent: OpenAI's 429 `insufficient_quota`, Anthropic's 402 `billing_error`.
     #[must_use]
     pub const fn insufficient_quota() -> Self {
-        Self::because(Reason::InsufficientQuota)
+        Self::from_reason(Reason::InsufficientQuota)
     }
 
     /// The account's own spend limit is reached: a 429 that no waiting helps; OpenAI's code `billing_hard_limit_reached`,
     /// Anthropic's `error.details.error_code` `enforced_spend_limit_reached`.
     #[must_use]
     pub const fn spend_limit() -> Self {
-        Self::because(Reason::SpendLimit)
+        Self::from_reason(Reason::SpendLimit)
     }
 
     /// Adds `retry-after` in whole seconds, rounded up.
     #[must_use]
     pub fn retry_after(self, wait: Duration) -> Self {
-        self.hint(Hint::RetryAfter(wait))
+        self.with_hint(Hint::RetryAfter(wait))
     }
 
     /// Adds `retry-after-ms`.
     #[must_use]
     pub fn retry_after_ms(self, wait: Duration) -> Self {
-        self.hint(Hint::RetryAfterMs(wait))
+        self.with_hint(Hint::RetryAfterMs(wait))
     }
 
     /// Adds `retry-after` as an HTTP date, so to the next whole second.
     #[must_use]
     pub fn retry_after_date(self, wait: Duration) -> Self {
-        self.hint(Hint::RetryAfterDate(wait))
+        self.with_hint(Hint::RetryAfterDate(wait))
     }
 
     /// Adds the dialect's rate limit headers: no requests remaining and a reset after so long; tokens left, reset later.
     #[must_use]
     pub fn resets_in(self, wait: Duration) -> Self {
-        self.hint(Hint::ResetsIn(wait))
+        self.with_hint(Hint::ResetsIn(wait))
     }
 
     /// Adds any other header.
     #[must_use]
     pub fn header(self, name: HeaderName, value: HeaderValue) -> Self {
-        self.hint(Hint::Header(name, value))
+        self.with_hint(Hint::Header(name, value))
     }
 
-    fn hint(mut self, hint: Hint) -> Self {
+    fn with_hint(mut self, hint: Hint) -> Self {
         self.hints.push(hint);
         self
     }

@@ -13,30 +13,30 @@ use crate::model_names::{self, UnknownName};
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Script {
     queue: VecDeque<Behaviour>,
-    then: Then,
+    after_queue: AfterQueue,
 }
 
 /// What follows on the queue.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Then {
+enum AfterQueue {
     Always(Behaviour),
     /// So many calls well, so many not, and again.
     FlappingByCalls {
         good: usize,
         bad: usize,
         behaviour: Behaviour,
-        call: usize,
+        calls_made: usize,
     },
     /// So long well, so long not, and again, from the first call on.
     FlappingByTime {
         good: Duration,
         bad: Duration,
         behaviour: Behaviour,
-        began: Option<Instant>,
+        started_at: Option<Instant>,
     },
 }
 
-impl Default for Then {
+impl Default for AfterQueue {
     fn default() -> Self {
         Self::Always(Behaviour::ok())
     }
@@ -46,7 +46,7 @@ impl Script {
     /// Every call meets this.
     #[must_use]
     pub fn always(behaviour: impl Into<Behaviour>) -> Self {
-        Self { queue: VecDeque::new(), then: Then::Always(behaviour.into()) }
+        Self { queue: VecDeque::new(), after_queue: AfterQueue::Always(behaviour.into()) }
     }
 
     /// The first `calls` meet this, later ones a good answer, unless [`Script::then`] says otherwise.
@@ -59,7 +59,7 @@ impl Script {
     /// The calls meet these in turn, later ones a good answer, unless [`Script::then`] says otherwise.
     #[must_use]
     pub fn sequence(behaviours: impl IntoIterator<Item = Behaviour>) -> Self {
-        Self { queue: behaviours.into_iter().collect(), then: Then::default() }
+        Self { queue: behaviours.into_iter().collect(), after_queue: AfterQueue::default() }
     }
 
     /// For `good_for` calls are answered well, for `bad_for` they meet this, and again: by tokio's time, from the first
@@ -67,39 +67,39 @@ impl Script {
     #[must_use]
     pub fn flapping(good_for: Duration, bad_for: Duration, behaviour: impl Into<Behaviour>) -> Self {
         let behaviour = behaviour.into();
-        let then = Then::FlappingByTime { good: good_for, bad: bad_for, behaviour, began: None };
-        Self { queue: VecDeque::new(), then }
+        let then = AfterQueue::FlappingByTime { good: good_for, bad: bad_for, behaviour, started_at: None };
+        Self { queue: VecDeque::new(), after_queue: then }
     }
 
     /// `good` calls are answered well, `bad` ones meet this, and again.
     #[must_use]
     pub fn flapping_by_calls(good: usize, bad: usize, behaviour: impl Into<Behaviour>) -> Self {
-        let then = Then::FlappingByCalls { good, bad, behaviour: behaviour.into(), call: 0 };
-        Self { queue: VecDeque::new(), then }
+        let then = AfterQueue::FlappingByCalls { good, bad, behaviour: behaviour.into(), calls_made: 0 };
+        Self { queue: VecDeque::new(), after_queue: then }
     }
 
     /// What the calls after the queue meet, instead of what they would.
     #[must_use]
     pub fn then(mut self, behaviour: impl Into<Behaviour>) -> Self {
-        self.then = Then::Always(behaviour.into());
+        self.after_queue = AfterQueue::Always(behaviour.into());
         self
     }
 
     pub(crate) fn next(&mut self) -> Behaviour {
-        self.queue.pop_front().unwrap_or_else(|| self.then.next())
+        self.queue.pop_front().unwrap_or_else(|| self.after_queue.next())
     }
 }
 
-impl Then {
+impl AfterQueue {
     fn next(&mut self) -> Behaviour {
         let (behaviour, well) = match self {
             Self::Always(behaviour) => return behaviour.clone(),
-            Self::FlappingByCalls { good, bad, behaviour, call } => {
+            Self::FlappingByCalls { good, bad, behaviour, calls_made: call } => {
                 let well = *call < *good;
                 *call = (*call + 1) % (*good + *bad).max(1);
                 (behaviour, well)
             }
-            Self::FlappingByTime { good, bad, behaviour, began } => {
+            Self::FlappingByTime { good, bad, behaviour, started_at: began } => {
                 let passed = began.get_or_insert_with(Instant::now).elapsed();
                 let turn = passed.as_nanos() % (*good + *bad).as_nanos().max(1);
                 (behaviour, turn < good.as_nanos())

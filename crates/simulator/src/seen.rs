@@ -11,17 +11,17 @@ use tokio::time::Instant;
 
 /// Everything seen up to one moment.
 #[derive(Clone, Debug, Default)]
-pub struct Seen {
+pub struct TrafficSnapshot {
     calls: HashMap<String, usize>,
-    received: Vec<Arc<Received>>,
+    received: Vec<Arc<ReceivedRequest>>,
     in_flight: usize,
-    abandoned: usize,
+    disconnected: usize,
     open_connections: usize,
 }
 
 /// One request as it came, whether it was then answered or not.
 #[derive(Clone)]
-pub struct Received {
+pub struct ReceivedRequest {
     /// When its last byte had come.
     pub at: Instant,
     /// The path, without the query.
@@ -34,7 +34,7 @@ pub struct Received {
     pub model: Option<String>,
 }
 
-impl fmt::Debug for Received {
+impl fmt::Debug for ReceivedRequest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Received")
             .field("at", &self.at)
@@ -44,7 +44,7 @@ impl fmt::Debug for Received {
     }
 }
 
-impl Seen {
+impl TrafficSnapshot {
     /// How many calls named this model.
     #[must_use]
     pub fn calls(&self, model: &str) -> usize {
@@ -59,12 +59,12 @@ impl Seen {
 
     /// All requests in the order they came; empty where recording is off.
     #[must_use]
-    pub fn received(&self) -> &[Arc<Received>] {
+    pub fn received(&self) -> &[Arc<ReceivedRequest>] {
         &self.received
     }
 
     /// The requests that named this model, in the order they came; none where recording is off.
-    pub fn received_for<'a>(&'a self, model: &'a str) -> impl Iterator<Item = &'a Received> {
+    pub fn received_for<'a>(&'a self, model: &'a str) -> impl Iterator<Item = &'a ReceivedRequest> {
         self.received.iter().map(Arc::as_ref).filter(move |received| received.model.as_deref() == Some(model))
     }
 
@@ -76,8 +76,8 @@ impl Seen {
 
     /// How many calls' clients went away before the end of the answer.
     #[must_use]
-    pub const fn abandoned(&self) -> usize {
-        self.abandoned
+    pub const fn disconnected(&self) -> usize {
+        self.disconnected
     }
 
     /// How many connections are open now.
@@ -89,23 +89,23 @@ impl Seen {
 
 /// Where everything that is seen is written down.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Journal(Arc<watch::Sender<Seen>>);
+pub(crate) struct TrafficRecorder(Arc<watch::Sender<TrafficSnapshot>>);
 
-impl Journal {
-    pub(crate) fn seen(&self) -> Seen {
+impl TrafficRecorder {
+    pub(crate) fn snapshot(&self) -> TrafficSnapshot {
         self.0.borrow().clone()
     }
 
-    pub(crate) async fn until(&self, mut condition: impl FnMut(&Seen) -> bool) {
+    pub(crate) async fn wait_until(&self, mut condition: impl FnMut(&TrafficSnapshot) -> bool) {
         // The sender lives as long as this journal, so waiting cannot fail.
         let _ = self.0.subscribe().wait_for(|seen| condition(seen)).await;
     }
 
-    pub(crate) fn record(&self, received: Received) {
+    pub(crate) fn record_request(&self, received: ReceivedRequest) {
         self.0.send_modify(|seen| seen.received.push(Arc::new(received)));
     }
 
-    pub(crate) fn call_begins(&self, model: &str) -> Call {
+    pub(crate) fn start_call(&self, model: &str) -> InFlightCall {
         self.0.send_modify(|seen| {
             seen.in_flight += 1;
             match seen.calls.get_mut(model) {
@@ -115,10 +115,10 @@ impl Journal {
                 }
             }
         });
-        Call { journal: self.clone(), finished: false }
+        InFlightCall { recorder: self.clone(), finished: false }
     }
 
-    pub(crate) fn connection_opens(&self) -> OpenConnection {
+    pub(crate) fn open_connection(&self) -> OpenConnection {
         self.0.send_modify(|seen| seen.open_connections += 1);
         OpenConnection(self.clone())
     }
@@ -126,29 +126,29 @@ impl Journal {
 
 /// A call in flight. Dropped without [`Call::finish`], its client has gone away.
 #[derive(Debug)]
-pub(crate) struct Call {
-    journal: Journal,
+pub(crate) struct InFlightCall {
+    recorder: TrafficRecorder,
     finished: bool,
 }
 
-impl Call {
+impl InFlightCall {
     pub(crate) fn finish(mut self) {
         self.finished = true;
     }
 }
 
-impl Drop for Call {
+impl Drop for InFlightCall {
     fn drop(&mut self) {
-        self.journal.0.send_modify(|seen| {
+        self.recorder.0.send_modify(|seen| {
             seen.in_flight -= 1;
-            seen.abandoned += usize::from(!self.finished);
+            seen.disconnected += usize::from(!self.finished);
         });
     }
 }
 
 /// A connection, for as long as it is open.
 #[derive(Debug)]
-pub(crate) struct OpenConnection(Journal);
+pub(crate) struct OpenConnection(TrafficRecorder);
 
 impl Drop for OpenConnection {
     fn drop(&mut self) {
@@ -162,18 +162,18 @@ mod tests {
 
     #[test]
     fn a_call_that_ends_by_itself_is_not_abandoned() {
-        let journal = Journal::default();
-        let call = journal.call_begins("m");
-        assert_eq!(journal.seen().in_flight(), 1);
+        let journal = TrafficRecorder::default();
+        let call = journal.start_call("m");
+        assert_eq!(journal.snapshot().in_flight(), 1);
         call.finish();
-        drop(journal.call_begins("m"));
-        let seen = journal.seen();
-        assert_eq!((seen.calls("m"), seen.in_flight(), seen.abandoned()), (2, 0, 1));
+        drop(journal.start_call("m"));
+        let seen = journal.snapshot();
+        assert_eq!((seen.calls("m"), seen.in_flight(), seen.disconnected()), (2, 0, 1));
     }
 
     #[test]
     fn debug_output_shows_neither_key_nor_prompt() {
-        let received = Received {
+        let received = ReceivedRequest {
             at: Instant::now(),
             path: "/v1/messages".into(),
             headers: HeaderMap::from_iter([(http::header::AUTHORIZATION, "Bearer secret".parse().unwrap())]),

@@ -10,7 +10,7 @@ use tokio::sync::Mutex;
 use crate::behaviour::Behaviour;
 use crate::port::Port;
 use crate::script::Script;
-use crate::seen::Seen;
+use crate::seen::TrafficSnapshot;
 use crate::shared::Shared;
 
 /// How a simulator starts.
@@ -19,9 +19,9 @@ pub struct Settings {
     /// Where it listens; port 0 stands for any free one.
     pub listen: SocketAddr,
     /// What the calls meet whose model has no script. Its latency, gap and words are also those of models scripted by name.
-    pub others: Behaviour,
+    pub default_behaviour: Behaviour,
     /// Whether requests are kept for assertions. Off, only the counts are.
-    pub record: bool,
+    pub record_requests: bool,
     /// The only key accepted; without one, any or none.
     pub api_key: Option<String>,
 }
@@ -31,8 +31,8 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
-            others: Behaviour::ok(),
-            record: true,
+            default_behaviour: Behaviour::ok(),
+            record_requests: true,
             api_key: None,
         }
     }
@@ -42,8 +42,8 @@ impl fmt::Debug for Settings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Settings")
             .field("listen", &self.listen)
-            .field("others", &self.others)
-            .field("record", &self.record)
+            .field("others", &self.default_behaviour)
+            .field("record", &self.record_requests)
             .field("api_key", &self.api_key.as_ref().map(|_| "hidden"))
             .finish()
     }
@@ -108,8 +108,8 @@ impl Simulator {
     }
 
     /// Sets what the next calls to all models meet that have no script of their own.
-    pub fn script_others(&self, script: impl Into<Script>) {
-        self.shared.script_others(script.into());
+    pub fn script_default(&self, script: impl Into<Script>) {
+        self.shared.script_default(script.into());
     }
 
     /// Accepts only this key from now on; without one, any or none.
@@ -119,13 +119,13 @@ impl Simulator {
 
     /// What was seen up to now.
     #[must_use]
-    pub fn seen(&self) -> Seen {
-        self.shared.journal.seen()
+    pub fn traffic(&self) -> TrafficSnapshot {
+        self.shared.recorder.snapshot()
     }
 
     /// Waits until what was seen meets the condition, which is asked at once and after each change.
-    pub async fn until(&self, condition: impl FnMut(&Seen) -> bool) {
-        self.shared.journal.until(condition).await;
+    pub async fn wait_until(&self, condition: impl FnMut(&TrafficSnapshot) -> bool) {
+        self.shared.recorder.wait_until(condition).await;
     }
 
     /// Closes the port: new connections are refused, calls under way go on, and all other connections are closed when
@@ -136,7 +136,7 @@ impl Simulator {
     pub async fn refuse_connections(&self) -> io::Result<()> {
         self.port.lock().await.close().await?;
         // A connection has at most one call at a time.
-        self.until(|seen| seen.open_connections() <= seen.in_flight()).await;
+        self.wait_until(|seen| seen.open_connections() <= seen.in_flight()).await;
         Ok(())
     }
 
@@ -150,7 +150,7 @@ impl Simulator {
 
     /// Ends: closes the port, breaks off what hangs, and waits for the other calls under way.
     pub async fn stop(self) {
-        self.shared.stop();
+        self.shared.shut_down();
         self.port.into_inner().finish().await;
     }
 }

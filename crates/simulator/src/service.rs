@@ -12,16 +12,16 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use tokio::time::Instant;
 
-use crate::answer::{Answer, Asked, Outcome};
+use crate::answer::{Outcome, ScriptedResponse, SimulatedCall};
 use crate::behaviour::Behaviour;
-use crate::dialect::{Dialect, Reply};
+use crate::dialect::{Dialect, ResponseSpec};
 use crate::playback::{Abort, Body, play};
-use crate::seen::{Call, Received};
+use crate::seen::{InFlightCall, ReceivedRequest};
 use crate::shared::Shared;
 
 /// The fields of a request's body that matter here; both dialects name them alike.
 #[derive(Deserialize)]
-struct Ask<'a> {
+struct RequestFields<'a> {
     #[serde(borrow)]
     model: Cow<'a, str>,
     stream: Option<bool>,
@@ -43,71 +43,82 @@ pub(crate) async fn serve(shared: &Shared, request: Request<Incoming>) -> Result
     let dialect = match (&head.method, head.uri.path()) {
         (&Method::POST, "/v1/chat/completions") => Dialect::OpenAi,
         (&Method::POST, "/v1/messages") => Dialect::Anthropic,
-        (&Method::GET, "/v1/models") => return Ok(models(shared, head, body, number)),
+        (&Method::GET, "/v1/models") => return Ok(list_models(shared, head, body, number)),
         (method, path) => {
-            let told = format!("the simulator has no {method} {path}");
-            let rejection =
-                Answer::rejection(Dialect::of(&head.headers), StatusCode::NOT_FOUND, number, told);
-            record(shared, head, body, None);
-            return Ok(play(rejection, None, shared.stopping()));
+            let message = format!("the simulator has no {method} {path}");
+            let rejection = ScriptedResponse::invalid_request(
+                Dialect::from_headers(&head.headers),
+                StatusCode::NOT_FOUND,
+                number,
+                message,
+            );
+            record_request(shared, head, body, None);
+            return Ok(play(rejection, None, shared.shutdown_signal()));
         }
     };
-    call(shared, dialect, head, body, number).await
+    handle_call(shared, dialect, head, body, number).await
 }
 
-fn models(shared: &Shared, head: Parts, body: Bytes, number: u64) -> Response<Body> {
-    let dialect = Dialect::of(&head.headers);
+fn list_models(shared: &Shared, head: Parts, body: Bytes, number: u64) -> Response<Body> {
+    let dialect = Dialect::from_headers(&head.headers);
     let answer = match check_key(shared, dialect, &head.headers) {
-        Ok(()) => Answer::json(&dialect.models(shared.scripted_models())),
-        Err(told) => Answer::rejection(dialect, StatusCode::UNAUTHORIZED, number, told),
+        Ok(()) => ScriptedResponse::from_json(&dialect.models(shared.scripted_models())),
+        Err(told) => ScriptedResponse::invalid_request(dialect, StatusCode::UNAUTHORIZED, number, told),
     };
-    record(shared, head, body, None);
-    play(answer, None, shared.stopping())
+    record_request(shared, head, body, None);
+    play(answer, None, shared.shutdown_signal())
 }
 
-async fn call(
+async fn handle_call(
     shared: &Shared,
     dialect: Dialect,
     head: Parts,
     body: Bytes,
     number: u64,
 ) -> Result<Response<Body>, Abort> {
-    let ask = serde_json::from_slice::<Ask<'_>>(&body);
+    let ask = serde_json::from_slice::<RequestFields<'_>>(&body);
     let Ok(ask) = ask else {
         // What serde says may quote the prompt.
-        let told =
+        let message =
             "the request's body must be JSON with a model, and right types for stream, n and stream_options";
-        let rejection = Answer::rejection(dialect, StatusCode::BAD_REQUEST, number, told.into());
-        record(shared, head, body.clone(), None);
-        return Ok(play(rejection, None, shared.stopping()));
+        let rejection =
+            ScriptedResponse::invalid_request(dialect, StatusCode::BAD_REQUEST, number, message.into());
+        record_request(shared, head, body.clone(), None);
+        return Ok(play(rejection, None, shared.shutdown_signal()));
     };
     let checked = check_head(shared, dialect, &head.headers);
-    record(shared, head, body.clone(), Some(&ask.model));
-    let call = shared.journal.call_begins(&ask.model);
+    record_request(shared, head, body.clone(), Some(&ask.model));
+    let call = shared.recorder.start_call(&ask.model);
     let behaviour = checked.and_then(|()| {
         let script = shared.next_behaviour(&ask.model);
         script.map_err(|unknown| (StatusCode::NOT_FOUND, unknown.to_string()))
     });
     match behaviour {
         Ok(behaviour) => {
-            perform(shared, &asked(dialect, &ask, number, body.len(), &behaviour), &behaviour, call).await
+            run_behaviour(
+                shared,
+                &build_call(dialect, &ask, number, body.len(), &behaviour),
+                &behaviour,
+                call,
+            )
+            .await
         }
         Err((status, told)) => {
-            let rejection = Answer::rejection(dialect, status, number, told);
-            Ok(play(rejection, Some(call), shared.stopping()))
+            let rejection = ScriptedResponse::invalid_request(dialect, status, number, told);
+            Ok(play(rejection, Some(call), shared.shutdown_signal()))
         }
     }
 }
 
-fn asked<'a>(
+fn build_call<'a>(
     dialect: Dialect,
-    ask: &'a Ask<'_>,
+    ask: &'a RequestFields<'_>,
     number: u64,
     body_length: usize,
     behaviour: &Behaviour,
-) -> Asked<'a> {
+) -> SimulatedCall<'a> {
     let include_usage = ask.stream_options.as_ref().and_then(|options| options.include_usage);
-    let reply = Reply {
+    let reply = ResponseSpec {
         number,
         created: Timestamp::now().as_second(),
         model: &ask.model,
@@ -117,22 +128,22 @@ fn asked<'a>(
         include_usage: include_usage.unwrap_or(false),
         choices: ask.n.unwrap_or(1).max(1),
     };
-    Asked { dialect, stream: ask.stream.unwrap_or(false), reply }
+    SimulatedCall { dialect, stream: ask.stream.unwrap_or(false), response: reply }
 }
 
-async fn perform(
+async fn run_behaviour(
     shared: &Shared,
-    asked: &Asked<'_>,
+    asked: &SimulatedCall<'_>,
     behaviour: &Behaviour,
-    call: Call,
+    call: InFlightCall,
 ) -> Result<Response<Body>, Abort> {
     if !behaviour.latency.is_zero() {
         tokio::time::sleep(behaviour.latency).await;
     }
-    match asked.meet(behaviour) {
-        Outcome::Answer(answer) => Ok(play(answer, Some(call), shared.stopping())),
+    match asked.respond(behaviour) {
+        Outcome::Response(answer) => Ok(play(answer, Some(call), shared.shutdown_signal())),
         Outcome::Hang => {
-            shared.stopping().wait().await;
+            shared.shutdown_signal().triggered().await;
             call.finish();
             Err(Abort::Close)
         }
@@ -143,9 +154,9 @@ async fn perform(
     }
 }
 
-fn record(shared: &Shared, head: Parts, body: Bytes, model: Option<&str>) {
-    if shared.record {
-        shared.journal.record(Received {
+fn record_request(shared: &Shared, head: Parts, body: Bytes, model: Option<&str>) {
+    if shared.record_requests {
+        shared.recorder.record_request(ReceivedRequest {
             at: Instant::now(),
             path: head.uri.path().to_owned(),
             headers: head.headers,
@@ -156,7 +167,7 @@ fn record(shared: &Shared, head: Parts, body: Bytes, model: Option<&str>) {
 }
 
 fn check_head(shared: &Shared, dialect: Dialect, headers: &HeaderMap) -> Result<(), (StatusCode, String)> {
-    check_key(shared, dialect, headers).map_err(|told| (StatusCode::UNAUTHORIZED, told))?;
+    check_key(shared, dialect, headers).map_err(|message| (StatusCode::UNAUTHORIZED, message))?;
     if dialect == Dialect::Anthropic && !headers.contains_key("anthropic-version") {
         return Err((StatusCode::BAD_REQUEST, "anthropic-version: header is required".to_owned()));
     }

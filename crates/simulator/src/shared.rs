@@ -9,63 +9,63 @@ use tokio::sync::watch;
 use crate::behaviour::Behaviour;
 use crate::model_names::{self, UnknownName};
 use crate::script::Script;
-use crate::seen::Journal;
+use crate::seen::TrafficRecorder;
 use crate::server::Settings;
 
 pub(crate) struct Shared {
-    pub(crate) journal: Journal,
-    pub(crate) record: bool,
-    plan: Mutex<Plan>,
-    requests: AtomicU64,
-    stop: watch::Sender<bool>,
+    pub(crate) recorder: TrafficRecorder,
+    pub(crate) record_requests: bool,
+    config: Mutex<RuntimeConfig>,
+    request_count: AtomicU64,
+    shutdown: watch::Sender<bool>,
 }
 
 /// What the handle may change at any time.
-struct Plan {
+struct RuntimeConfig {
     scripts: HashMap<String, Script>,
-    others: Script,
+    default_script: Script,
     /// What a model's name adds its wishes to.
-    base: Behaviour,
+    base_behaviour: Behaviour,
     api_key: Option<String>,
 }
 
 impl Shared {
     pub(crate) fn new(settings: Settings) -> Self {
-        let plan = Plan {
+        let plan = RuntimeConfig {
             scripts: HashMap::new(),
-            base: Behaviour { fault: None, ..settings.others.clone() },
-            others: settings.others.into(),
+            base_behaviour: Behaviour { fault: None, ..settings.default_behaviour.clone() },
+            default_script: settings.default_behaviour.into(),
             api_key: settings.api_key,
         };
         Self {
-            journal: Journal::default(),
-            record: settings.record,
-            plan: Mutex::new(plan),
-            requests: AtomicU64::new(0),
-            stop: watch::Sender::new(false),
+            recorder: TrafficRecorder::default(),
+            record_requests: settings.record_requests,
+            config: Mutex::new(plan),
+            request_count: AtomicU64::new(0),
+            shutdown: watch::Sender::new(false),
         }
     }
 
     pub(crate) fn script(&self, model: String, script: Script) {
-        self.plan().scripts.insert(model, script);
+        self.config().scripts.insert(model, script);
     }
 
-    pub(crate) fn script_others(&self, script: Script) {
-        self.plan().others = script;
+    pub(crate) fn script_default(&self, script: Script) {
+        self.config().default_script = script;
     }
 
     pub(crate) fn require_key(&self, api_key: Option<String>) {
-        self.plan().api_key = api_key;
+        self.config().api_key = api_key;
     }
 
     /// The behaviour of the model's next call, which is then used up.
     pub(crate) fn next_behaviour(&self, model: &str) -> Result<Behaviour, UnknownName> {
-        let mut plan = self.plan();
+        let mut plan = self.config();
         if let Some(script) = plan.scripts.get_mut(model) {
             return Ok(script.next());
         }
-        let Some(mut script) = model_names::script(model, &plan.base)? else {
-            return Ok(plan.others.next());
+        let Some(mut script) = model_names::script(model, &plan.base_behaviour)? else {
+            return Ok(plan.default_script.next());
         };
         let behaviour = script.next();
         plan.scripts.insert(model.to_owned(), script);
@@ -73,47 +73,47 @@ impl Shared {
     }
 
     pub(crate) fn scripted_models(&self) -> Vec<String> {
-        let mut models: Vec<String> = self.plan().scripts.keys().cloned().collect();
+        let mut models: Vec<String> = self.config().scripts.keys().cloned().collect();
         models.sort_unstable();
         models
     }
 
     pub(crate) fn accepts_key(&self, sent: Option<&[u8]>) -> bool {
-        self.plan().api_key.as_ref().is_none_or(|key| sent == Some(key.as_bytes()))
+        self.config().api_key.as_ref().is_none_or(|key| sent == Some(key.as_bytes()))
     }
 
     /// The number of the next request, from 1.
     pub(crate) fn next_number(&self) -> u64 {
-        self.requests.fetch_add(1, Ordering::Relaxed) + 1
+        self.request_count.fetch_add(1, Ordering::Relaxed) + 1
     }
 
-    pub(crate) fn stop(&self) {
-        self.stop.send_replace(true);
+    pub(crate) fn shut_down(&self) {
+        self.shutdown.send_replace(true);
     }
 
-    pub(crate) fn stopping(&self) -> Stopping {
-        Stopping::when(&self.stop)
+    pub(crate) fn shutdown_signal(&self) -> ShutdownSignal {
+        ShutdownSignal::subscribe(&self.shutdown)
     }
 
-    fn plan(&self) -> MutexGuard<'_, Plan> {
+    fn config(&self) -> MutexGuard<'_, RuntimeConfig> {
         // A plan is whole after each statement, so a panic elsewhere spoils nothing.
-        self.plan.lock().unwrap_or_else(PoisonError::into_inner)
+        self.config.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// Tells that something is to end.
-pub(crate) struct Stopping(watch::Receiver<bool>);
+pub(crate) struct ShutdownSignal(watch::Receiver<bool>);
 
-impl Stopping {
-    pub(crate) fn when(stop: &watch::Sender<bool>) -> Self {
+impl ShutdownSignal {
+    pub(crate) fn subscribe(stop: &watch::Sender<bool>) -> Self {
         Self(stop.subscribe())
     }
 
-    pub(crate) fn has_come(&self) -> bool {
+    pub(crate) fn is_triggered(&self) -> bool {
         *self.0.borrow()
     }
 
-    pub(crate) async fn wait(&mut self) {
+    pub(crate) async fn triggered(&mut self) {
         // The sender gone is an end too.
         let _ = self.0.wait_for(|stop| *stop).await;
     }

@@ -12,7 +12,7 @@ use crate::{
 
 /// Keeps applications running when LLM models fail: a gateway with circuit breakers shared through Redis.
 #[derive(Debug, Parser)]
-#[command(name = "switchboard", version, arg_required_else_help = true, after_help = EXIT_CODES)]
+#[command(name = "switchboard", version, arg_required_else_help = true, after_help = AFTER_HELP)]
 pub struct Cli {
     /// What to do.
     #[command(subcommand)]
@@ -25,7 +25,7 @@ pub struct Cli {
     pub log_format: Option<LogFormat>,
 }
 
-const EXIT_CODES: &str = "\
+const AFTER_HELP: &str = "\
 Results go to standard output, the log to standard error; SWITCHBOARD_LOG or RUST_LOG says what is logged.
 Exit codes: 0 success, 1 failure, 2 usage error.";
 
@@ -49,7 +49,7 @@ pub enum Command {
 #[derive(Debug, Clone, Copy, Args)]
 pub struct ServeArguments {
     /// Address to listen on [default: 127.0.0.1:4100] [env: SWITCHBOARD_LISTEN]
-    #[arg(long, value_name = "ADDRESS", value_parser = listen)]
+    #[arg(long, value_name = "ADDRESS", value_parser = parse_listen_address)]
     pub listen: Option<SocketAddr>,
 }
 
@@ -57,7 +57,7 @@ pub struct ServeArguments {
 #[derive(Debug, Clone, Copy, Args)]
 pub struct DemoArguments {
     /// Stop after this long; without it the demo runs until Ctrl-C
-    #[arg(long = "for", value_name = "DURATION", value_parser = duration)]
+    #[arg(long = "for", value_name = "DURATION", value_parser = parse_duration)]
     pub duration: Option<Duration>,
 }
 
@@ -134,7 +134,7 @@ pub struct OpenArguments {
     #[command(flatten)]
     pub key: KeyArgument,
     /// How long to keep it open [default: until closed manually]
-    #[arg(long = "for", value_name = "DURATION", value_parser = duration)]
+    #[arg(long = "for", value_name = "DURATION", value_parser = parse_duration)]
     pub duration: Option<Duration>,
     /// What the history records.
     #[command(flatten)]
@@ -169,11 +169,11 @@ pub enum ConfigCommand {
     Print(JsonArgument),
 }
 
-fn duration(text: &str) -> Result<Duration, DurationError> {
+fn parse_duration(text: &str) -> Result<Duration, DurationError> {
     text.parse().map(|DurationText(duration)| duration)
 }
 
-fn listen(text: &str) -> Result<SocketAddr, &'static str> {
+fn parse_listen_address(text: &str) -> Result<SocketAddr, &'static str> {
     parse_listen(text).ok_or("expected an IP address and a port such as 127.0.0.1:4100")
 }
 

@@ -41,7 +41,7 @@ impl Session {
     ///
     /// # Errors
     /// When the file or `.env` cannot be read.
-    pub fn sources_by_now(&self, listen: Option<SocketAddr>) -> Result<Sources, Problems> {
+    pub fn reread_sources(&self, listen: Option<SocketAddr>) -> Result<Sources, Problems> {
         Ok(Sources::read(self.config.as_deref(), Environment::read()?, listen)?)
     }
 }

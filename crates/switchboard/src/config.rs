@@ -37,14 +37,14 @@ mod server;
 pub mod tasks;
 mod value;
 
-pub use calls::Calls;
+pub use calls::CallSettings;
 pub use duration::{DurationError, DurationText};
 pub use environment::Environment;
-pub use problem::{Place, Problem, Problems};
-pub use redis::{Redis, RedisUrl};
-pub use server::{Server, parse_listen};
+pub use problem::{Location, Problem, Problems};
+pub use redis::{RedisConfig, RedisUrl};
+pub use server::{ServerConfig, parse_listen};
 
-use document::{Reading, Section, Tables};
+use document::{ParseContext, Section, Tables};
 use providers::{missing_provider, read_providers};
 
 /// The file that is read when none is named.
@@ -87,14 +87,14 @@ impl Sources {
         listen: Option<SocketAddr>,
     ) -> Result<Self, Problem> {
         let by_variable = || environment.get(environment::names::CONFIG).map(PathBuf::from);
-        let asked_for = named.map(Path::to_owned).or_else(by_variable);
-        let path = asked_for.clone().unwrap_or_else(|| PathBuf::from(DEFAULT_FILE));
+        let explicit_path = named.map(Path::to_owned).or_else(by_variable);
+        let path = explicit_path.clone().unwrap_or_else(|| PathBuf::from(DEFAULT_FILE));
         let file = match std::fs::read_to_string(&path) {
             Ok(text) => Some(SourceFile { path, text }),
-            Err(error) if asked_for.is_none() && error.kind() == io::ErrorKind::NotFound => None,
+            Err(error) if explicit_path.is_none() && error.kind() == io::ErrorKind::NotFound => None,
             Err(error) => {
                 return Err(Problem {
-                    place: Place::Whole(path),
+                    location: Location::WholeFile(path),
                     message: format!("cannot be read: {error}"),
                 });
             }
@@ -104,7 +104,7 @@ impl Sources {
 
     /// What to call the configuration when speaking of it.
     #[must_use]
-    pub fn name(&self) -> String {
+    pub fn display_name(&self) -> String {
         match &self.file {
             Some(file) => file.path.display().to_string(),
             None => format!("environment (there is no {DEFAULT_FILE})"),
@@ -112,15 +112,15 @@ impl Sources {
     }
 
     /// Has `read` read the tables, and yields its result if it noted no problem.
-    fn read_with<T>(&self, read: impl FnOnce(Section<'_>) -> T) -> Result<T, Problems> {
+    fn parse_with<T>(&self, read: impl FnOnce(Section<'_>) -> T) -> Result<T, Problems> {
         let (path, text) = match &self.file {
             Some(file) => (file.path.as_path(), file.text.as_str()),
             None => (Path::new(DEFAULT_FILE), ""),
         };
         let tables = Tables::parse(path, text)?;
-        let reading = Reading::new(path, text, &self.environment);
-        let result = read(tables.root(&reading));
-        Problems::check(reading.into_problems())?;
+        let context = ParseContext::new(path, text, &self.environment);
+        let result = read(tables.root(&context));
+        Problems::check(context.into_problems())?;
         Ok(result)
     }
 }
@@ -129,9 +129,9 @@ impl Sources {
 #[derive(Debug, Clone)]
 pub struct Config {
     /// `[server]`.
-    pub server: Server,
+    pub server: ServerConfig,
     /// `[redis]`.
-    pub redis: Redis,
+    pub redis: RedisConfig,
     /// `[breaker]` and what single models have instead.
     pub policies: Policies,
     /// The providers, in the order of their names.
@@ -139,14 +139,14 @@ pub struct Config {
     /// The routes by name.
     pub routes: BTreeMap<String, Route>,
     /// How calls are made that no route says otherwise of.
-    pub calls: Calls,
+    pub call_settings: CallSettings,
 }
 
 /// What is needed to look at the circuits without a gateway: no key needs to be set for that.
 #[derive(Debug, Clone)]
 pub struct CircuitsConfig {
     /// `[redis]`.
-    pub redis: Redis,
+    pub redis: RedisConfig,
     /// `[breaker]` and what single models have instead.
     pub policies: Policies,
 }
@@ -157,22 +157,22 @@ impl Config {
     /// # Errors
     /// All that is wrong with them.
     pub fn load(sources: &Sources) -> Result<Self, Problems> {
-        sources.read_with(|mut root| {
-            let calls = Calls::default().overlaid(&mut root);
-            let server = Server::read(root.section("server"), sources.listen);
-            let redis = Redis::read(root.section("redis"));
+        sources.parse_with(|mut root| {
+            let calls = CallSettings::default().with_overrides(&mut root);
+            let server = ServerConfig::read(root.section("server"), sources.listen);
+            let redis = RedisConfig::read(root.section("redis"));
             let providers = read_providers(&root.section("providers"), server.listen);
             let routes = routes::read_routes(&root.section("routes"), &providers, &calls);
             let breaker = root.section("breaker");
             let policies = breaker::read_policies(breaker, &root.section("models"), |model, key| {
                 if !providers.contains_key(key.provider()) {
                     let missing = missing_provider(key.provider(), &providers);
-                    model.reading.problem(model.line, format!("[{}]: {missing}", model.name));
+                    model.context.report_line(model.line, format!("[{}]: {missing}", model.name));
                 }
             });
-            root.finish();
+            root.report_unknown_keys();
             let providers = providers.into_values().flatten().collect();
-            Self { server, redis, policies, providers, routes, calls }
+            Self { server, redis, policies, providers, routes, call_settings: calls }
         })
     }
 
@@ -182,10 +182,10 @@ impl Config {
         ::manager::Settings {
             providers: self.providers.clone(),
             routes: self.routes.clone(),
-            retry: self.calls.retry,
-            timeouts: self.calls.timeouts,
-            stream: self.calls.stream,
-            largest_held: ::manager::LargestHeld::default(),
+            retry: self.call_settings.retry,
+            timeouts: self.call_settings.timeouts,
+            stream: self.call_settings.stream,
+            buffer_limit: ::manager::BufferLimit::default(),
         }
     }
 
@@ -194,8 +194,8 @@ impl Config {
     /// # Errors
     /// All that is wrong with that part.
     pub fn load_circuits(sources: &Sources) -> Result<CircuitsConfig, Problems> {
-        sources.read_with(|mut root| {
-            let redis = Redis::read(root.section("redis"));
+        sources.parse_with(|mut root| {
+            let redis = RedisConfig::read(root.section("redis"));
             let breaker = root.section("breaker");
             let policies = breaker::read_policies(breaker, &root.section("models"), |_, _| ());
             CircuitsConfig { redis, policies }

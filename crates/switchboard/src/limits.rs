@@ -3,7 +3,7 @@
 use rustix::process::{Resource, getrlimit, setrlimit};
 
 /// A stream takes two sockets, and a gateway should do for a few thousand.
-const WANTED: u64 = 8_192;
+const RECOMMENDED_OPEN_FILES: u64 = 8_192;
 
 /// Raises the limit as far as the system lets it. Many shells give 1,024, which is 500 streams; beyond it, neither
 /// connections could be accepted nor providers be called.
@@ -15,7 +15,7 @@ pub fn raise_open_files() {
         tracing::warn!(%error, "the limit of open files could not be raised");
     }
     match getrlimit(Resource::Nofile).current {
-        Some(limit) if limit < WANTED => tracing::warn!(
+        Some(limit) if limit < RECOMMENDED_OPEN_FILES => tracing::warn!(
             limit,
             "few files may be open at once: a stream takes two, so raise the hard limit (ulimit -Hn, LimitNOFILE=)"
         ),

@@ -9,7 +9,7 @@ use tracing_subscriber::{
 
 use crate::{
     config::{Environment, environment::names},
-    output::colour_is_wanted,
+    output::is_colour_enabled,
     traces::Traces,
 };
 
@@ -28,7 +28,7 @@ pub enum LogFormat {
 ///
 /// # Errors
 /// When a variable is not in that form or names no format, or when there is a log already.
-pub fn start(
+pub fn init(
     format: Option<LogFormat>,
     environment: &Environment,
     default_filter: &str,
@@ -37,9 +37,9 @@ pub fn start(
     let filter = filter(environment, default_filter)?;
     let format = match format {
         Some(format) => format,
-        None => format_of(environment)?,
+        None => format_from_env(environment)?,
     };
-    let colour = io::stderr().is_terminal() && colour_is_wanted(environment);
+    let colour = io::stderr().is_terminal() && is_colour_enabled(environment);
     let log = fmt::layer().with_writer(io::stderr);
     let log = match format {
         LogFormat::Text => log.with_ansi(colour).with_target(false).boxed(),
@@ -64,7 +64,7 @@ fn filter(environment: &Environment, default_filter: &str) -> anyhow::Result<Env
     Ok(EnvFilter::new(default_filter))
 }
 
-fn format_of(environment: &Environment) -> anyhow::Result<LogFormat> {
+fn format_from_env(environment: &Environment) -> anyhow::Result<LogFormat> {
     match environment.get(names::LOG_FORMAT) {
         None | Some("text") => Ok(LogFormat::Text),
         Some("json") => Ok(LogFormat::Json),
@@ -93,7 +93,7 @@ mod tests {
                 .starts_with("RUST_LOG is no log filter")
         );
         let environment = Environment::from_pairs([("SWITCHBOARD_LOG_FORMAT", "xml")]);
-        let error = format_of(&environment).unwrap_err().to_string();
+        let error = format_from_env(&environment).unwrap_err().to_string();
         assert_eq!(error, "SWITCHBOARD_LOG_FORMAT is \"xml\", expected \"text\" or \"json\"");
     }
 }

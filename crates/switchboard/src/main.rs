@@ -23,7 +23,7 @@ async fn main() -> ExitCode {
         // The reader of a pipe has seen enough; that is no failure.
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            output::failure(&error);
+            output::print_error(&error);
             ExitCode::FAILURE
         }
     }
@@ -36,10 +36,10 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Serve(_) => Traces::start(&environment)?,
         _ => None,
     };
-    logging::start(cli.log_format, &environment, default_filter, traces.as_ref())?;
+    logging::init(cli.log_format, &environment, default_filter, traces.as_ref())?;
     let result = commands::run(cli, environment, traces.clone()).await;
     if let Some(traces) = traces {
-        traces.end().await;
+        traces.shutdown().await;
     }
     result
 }

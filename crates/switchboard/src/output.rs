@@ -34,7 +34,7 @@ impl Output {
     /// Coloured on a terminal, unless `NO_COLOR` is set to anything.
     #[must_use]
     pub fn new(environment: &Environment) -> Self {
-        Self { colour: io::stdout().is_terminal() && colour_is_wanted(environment) }
+        Self { colour: io::stdout().is_terminal() && is_colour_enabled(environment) }
     }
 
     /// Never coloured.
@@ -53,7 +53,7 @@ impl Output {
     ///
     /// # Errors
     /// When standard output takes no more.
-    pub fn line(self, text: impl Display) -> io::Result<()> {
+    pub fn print_line(self, text: impl Display) -> io::Result<()> {
         writeln!(io::stdout().lock(), "{text}")
     }
 
@@ -61,7 +61,7 @@ impl Output {
     ///
     /// # Errors
     /// When standard error takes no more.
-    pub fn note(self, text: impl Display) -> io::Result<()> {
+    pub fn print_note(self, text: impl Display) -> io::Result<()> {
         writeln!(io::stderr().lock(), "{text}")
     }
 
@@ -69,16 +69,16 @@ impl Output {
     ///
     /// # Errors
     /// When standard output takes no more.
-    pub fn json(self, value: &impl Serialize) -> io::Result<()> {
-        self.line(serde_json::to_string_pretty(value)?)
+    pub fn print_json(self, value: &impl Serialize) -> io::Result<()> {
+        self.print_line(serde_json::to_string_pretty(value)?)
     }
 
     /// Prints one of many results for scripts: JSON on one line.
     ///
     /// # Errors
     /// When standard output takes no more.
-    pub fn json_line(self, value: &impl Serialize) -> io::Result<()> {
-        self.line(serde_json::to_string(value)?)
+    pub fn print_json_line(self, value: &impl Serialize) -> io::Result<()> {
+        self.print_line(serde_json::to_string(value)?)
     }
 
     /// The text, coloured if results are.
@@ -90,7 +90,7 @@ impl Output {
 
 /// Whether `NO_COLOR` (<https://no-color.org>) lets colour be.
 #[must_use]
-pub fn colour_is_wanted(environment: &Environment) -> bool {
+pub fn is_colour_enabled(environment: &Environment) -> bool {
     environment.get(names::NO_COLOR).is_none()
 }
 
@@ -124,7 +124,7 @@ pub fn printable(text: &str) -> String {
 }
 
 /// Prints what made a command fail, with its causes.
-pub fn failure(error: &anyhow::Error) {
+pub fn print_error(error: &anyhow::Error) {
     // Nobody is left to tell when standard error is gone.
     _ = writeln!(io::stderr().lock(), "error: {error:#}");
 }
@@ -142,7 +142,7 @@ mod tests {
 
     #[test]
     fn no_color_counts_when_it_is_not_empty() {
-        assert!(!colour_is_wanted(&Environment::from_pairs([("NO_COLOR", "0")])));
-        assert!(colour_is_wanted(&Environment::from_pairs([("NO_COLOR", "")])));
+        assert!(!is_colour_enabled(&Environment::from_pairs([("NO_COLOR", "0")])));
+        assert!(is_colour_enabled(&Environment::from_pairs([("NO_COLOR", "")])));
     }
 }

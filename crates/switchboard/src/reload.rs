@@ -10,7 +10,7 @@ use tokio::time::{MissedTickBehavior, interval};
 use crate::config::{Config, Problems, Sources};
 
 /// How often it is looked at.
-const PERIOD: Duration = Duration::from_secs(1);
+const POLL_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Reads the sources every second, and hands each changed configuration to `apply` once it has stood unchanged for
 /// two readings, so that a half written file is never taken up. Ends only by being dropped.
@@ -19,22 +19,22 @@ pub async fn watch(
     mut read: impl FnMut() -> Result<Sources, Problems>,
     mut apply: impl FnMut(Config) -> anyhow::Result<()>,
 ) {
-    let mut in_force = Ok(current);
-    let mut before = in_force.clone();
-    let mut clock = interval(PERIOD);
-    clock.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut active = Ok(current);
+    let mut previous = active.clone();
+    let mut ticks = interval(POLL_INTERVAL);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
-        clock.tick().await;
+        ticks.tick().await;
         let now = read();
-        if now == before && now != in_force {
-            take_up(&now, &mut apply);
-            in_force = now.clone();
+        if now == previous && now != active {
+            apply_sources(&now, &mut apply);
+            active = now.clone();
         }
-        before = now;
+        previous = now;
     }
 }
 
-fn take_up(sources: &Result<Sources, Problems>, apply: &mut impl FnMut(Config) -> anyhow::Result<()>) {
+fn apply_sources(sources: &Result<Sources, Problems>, apply: &mut impl FnMut(Config) -> anyhow::Result<()>) {
     match sources.clone().and_then(|sources| Config::load(&sources)) {
         Ok(config) => match apply(config) {
             Ok(()) => tracing::info!("changed configuration taken up"),
@@ -63,7 +63,7 @@ mod tests {
     }
 
     /// The ports that were listened on, if the file has one of these texts in each second.
-    async fn ports(texts: &[&str]) -> Vec<u16> {
+    async fn applied_ports(texts: &[&str]) -> Vec<u16> {
         let seen = Rc::new(RefCell::new(Vec::new()));
         let mut readings = texts.iter();
         let mut last = "";
@@ -76,7 +76,7 @@ mod tests {
             applied.borrow_mut().push(config.server.listen.port());
             Ok(())
         });
-        let long_enough = PERIOD * u32::try_from(texts.len() + 3).unwrap();
+        let long_enough = POLL_INTERVAL * u32::try_from(texts.len() + 3).unwrap();
         assert!(tokio::time::timeout(long_enough, watching).await.is_err());
         seen.take()
     }
@@ -86,17 +86,17 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_change_is_taken_up_once() {
-        assert_eq!(ports(&["", ONE, ONE, ONE, TWO, TWO, TWO]).await, [1, 2]);
-        assert!(ports(&["", "", ""]).await.is_empty());
+        assert_eq!(applied_ports(&["", ONE, ONE, ONE, TWO, TWO, TWO]).await, [1, 2]);
+        assert!(applied_ports(&["", "", ""]).await.is_empty());
     }
 
     #[tokio::test(start_paused = true)]
     async fn what_stands_for_a_moment_only_is_not() {
-        assert_eq!(ports(&["", ONE, "", TWO, TWO]).await, [2]);
+        assert_eq!(applied_ports(&["", ONE, "", TWO, TWO]).await, [2]);
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_wrong_one_is_refused() {
-        assert_eq!(ports(&[ONE, ONE, "wrong", "wrong", "wrong", TWO]).await, [1, 2]);
+        assert_eq!(applied_ports(&[ONE, ONE, "wrong", "wrong", "wrong", TWO]).await, [1, 2]);
     }
 }

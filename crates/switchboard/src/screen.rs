@@ -13,19 +13,19 @@ use tokio::{
 };
 
 /// The other page of the terminal, without a cursor; and back.
-const ENTER: &str = "\u{1b}[?1049h\u{1b}[?25l";
-const LEAVE: &str = "\u{1b}[?25h\u{1b}[?1049l";
+const ENTER_ALTERNATE_SCREEN: &str = "\u{1b}[?1049h\u{1b}[?25l";
+const LEAVE_ALTERNATE_SCREEN: &str = "\u{1b}[?25h\u{1b}[?1049l";
 
 /// To the page's beginning.
-const HOME: &str = "\u{1b}[H";
+const CURSOR_HOME: &str = "\u{1b}[H";
 /// The rest of the line, and of the page, is cleared.
-const END_OF_LINE: &str = "\u{1b}[K";
-const END_OF_PAGE: &str = "\u{1b}[J";
+const CLEAR_TO_END_OF_LINE: &str = "\u{1b}[K";
+const CLEAR_TO_END_OF_SCREEN: &str = "\u{1b}[J";
 
 /// The page. Gives the terminal back as it was when dropped.
 pub(crate) struct Screen {
     /// How the keyboard was before keys were read one by one; `None`: standard input is no terminal.
-    keyboard: Option<Termios>,
+    saved_termios: Option<Termios>,
     keys: mpsc::UnboundedReceiver<u8>,
     interrupt: Signal,
     terminate: Signal,
@@ -34,11 +34,11 @@ pub(crate) struct Screen {
 
 /// Why it is time to draw anew, or to end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Woken {
+pub(crate) enum ScreenEvent {
     /// Time has passed, or the terminal has another size.
     Redraw,
     /// The person has seen enough: `q`, Ctrl-C, or the process is told to end.
-    End,
+    Quit,
 }
 
 impl Screen {
@@ -48,13 +48,13 @@ impl Screen {
     /// When standard output takes nothing, or signals cannot be listened for.
     pub(crate) fn enter() -> io::Result<Self> {
         let screen = Self {
-            keyboard: read_keys_singly(),
-            keys: keys(),
+            saved_termios: disable_line_buffering(),
+            keys: spawn_key_reader(),
             interrupt: signal(SignalKind::interrupt())?,
             terminate: signal(SignalKind::terminate())?,
             resized: signal(SignalKind::window_change())?,
         };
-        write(ENTER)?;
+        write(ENTER_ALTERNATE_SCREEN)?;
         Ok(screen)
     }
 
@@ -63,29 +63,29 @@ impl Screen {
     /// # Errors
     /// When standard output takes no more.
     pub(crate) fn draw(&self, lines: &[String]) -> io::Result<()> {
-        let (rows, columns) = size();
-        let mut page = HOME.to_owned();
+        let (rows, columns) = terminal_size();
+        let mut page = CURSOR_HOME.to_owned();
         for (at, line) in lines.iter().take(rows).enumerate() {
             page.push_str(if at == 0 { "" } else { "\r\n" });
-            page.push_str(&cut(line, columns));
-            page.push_str(END_OF_LINE);
+            page.push_str(&truncate_to_width(line, columns));
+            page.push_str(CLEAR_TO_END_OF_LINE);
         }
-        page.push_str(END_OF_PAGE);
+        page.push_str(CLEAR_TO_END_OF_SCREEN);
         write(&page)
     }
 
     /// Waits until it is time to draw anew, `at_most` so long.
-    pub(crate) async fn wakes(&mut self, at_most: Duration) -> Woken {
+    pub(crate) async fn next_event(&mut self, timeout: Duration) -> ScreenEvent {
         loop {
             return tokio::select! {
-                _ = self.interrupt.recv() => Woken::End,
-                _ = self.terminate.recv() => Woken::End,
-                _ = self.resized.recv() => Woken::Redraw,
+                _ = self.interrupt.recv() => ScreenEvent::Quit,
+                _ = self.terminate.recv() => ScreenEvent::Quit,
+                _ = self.resized.recv() => ScreenEvent::Redraw,
                 Some(key) = self.keys.recv() => match key {
-                    b'q' | b'Q' => Woken::End,
+                    b'q' | b'Q' => ScreenEvent::Quit,
                     _ => continue,
                 },
-                () = sleep(at_most) => Woken::Redraw,
+                () = sleep(timeout) => ScreenEvent::Redraw,
             };
         }
     }
@@ -94,8 +94,8 @@ impl Screen {
 impl Drop for Screen {
     fn drop(&mut self) {
         // The terminal may be gone, and then needs nothing.
-        drop(write(LEAVE));
-        if let Some(before) = &self.keyboard {
+        drop(write(LEAVE_ALTERNATE_SCREEN));
+        if let Some(before) = &self.saved_termios {
             _ = tcsetattr(io::stdin(), OptionalActions::Now, before);
         }
     }
@@ -108,17 +108,17 @@ fn write(text: &str) -> io::Result<()> {
 }
 
 /// Keys come at once and are not shown; Ctrl-C stays a signal.
-fn read_keys_singly() -> Option<Termios> {
+fn disable_line_buffering() -> Option<Termios> {
     let before = tcgetattr(io::stdin()).ok()?;
-    let mut singly = before.clone();
-    singly.local_modes -= LocalModes::ICANON | LocalModes::ECHO;
-    tcsetattr(io::stdin(), OptionalActions::Now, &singly).ok()?;
+    let mut unbuffered = before.clone();
+    unbuffered.local_modes -= LocalModes::ICANON | LocalModes::ECHO;
+    tcsetattr(io::stdin(), OptionalActions::Now, &unbuffered).ok()?;
     Some(before)
 }
 
 /// The keys that are pressed. Read by a thread that ends with the process, as nothing else can wait for a terminal's keys
 /// and be stopped.
-fn keys() -> mpsc::UnboundedReceiver<u8> {
+fn spawn_key_reader() -> mpsc::UnboundedReceiver<u8> {
     let (sender, keys) = mpsc::unbounded_channel();
     if io::stdin().is_terminal() {
         std::thread::spawn(move || {
@@ -134,11 +134,11 @@ fn keys() -> mpsc::UnboundedReceiver<u8> {
 
 /// The rows that there are.
 pub(crate) fn rows() -> usize {
-    size().0
+    terminal_size().0
 }
 
 /// Rows and columns.
-fn size() -> (usize, usize) {
+fn terminal_size() -> (usize, usize) {
     match tcgetwinsize(io::stdout()) {
         Ok(size) if size.ws_row > 0 && size.ws_col > 0 => (size.ws_row.into(), size.ws_col.into()),
         _ => (24, 80),
@@ -146,7 +146,7 @@ fn size() -> (usize, usize) {
 }
 
 /// As much of a line as fits; its colours take no room, and end with it.
-fn cut(line: &str, columns: usize) -> String {
+fn truncate_to_width(line: &str, columns: usize) -> String {
     let mut kept = String::with_capacity(line.len());
     let (mut room, mut coloured) = (columns, false);
     let mut characters = line.chars();
@@ -175,13 +175,13 @@ fn cut(line: &str, columns: usize) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::cut;
+    use super::truncate_to_width;
 
     #[test]
     fn a_line_is_cut_to_the_width_and_its_colour_ends_with_it() {
-        assert_eq!(cut("abcdef", 4), "abcd");
-        assert_eq!(cut("abc", 4), "abc");
-        assert_eq!(cut("a\u{1b}[31mbcd\u{1b}[0me", 3), "a\u{1b}[31mbc\u{1b}[0m");
-        assert_eq!(cut("a\u{1b}[31mbc\u{1b}[0mdef", 4), "a\u{1b}[31mbc\u{1b}[0md");
+        assert_eq!(truncate_to_width("abcdef", 4), "abcd");
+        assert_eq!(truncate_to_width("abc", 4), "abc");
+        assert_eq!(truncate_to_width("a\u{1b}[31mbcd\u{1b}[0me", 3), "a\u{1b}[31mbc\u{1b}[0m");
+        assert_eq!(truncate_to_width("a\u{1b}[31mbc\u{1b}[0mdef", 4), "a\u{1b}[31mbc\u{1b}[0md");
     }
 }

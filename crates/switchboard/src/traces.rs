@@ -18,7 +18,7 @@ use tracing_subscriber::{Layer, filter::Targets, registry::LookupSpan};
 use crate::config::{Environment, environment::names};
 
 /// The name of this service in a trace, unless `OTEL_SERVICE_NAME` says otherwise.
-const SERVICE: &str = "switchboard";
+const DEFAULT_SERVICE_NAME: &str = "switchboard";
 
 /// Where traces go.
 #[derive(Debug, Clone)]
@@ -31,14 +31,14 @@ impl Traces {
     /// # Errors
     /// When the collector's address is none.
     pub fn start(environment: &Environment) -> anyhow::Result<Option<Self>> {
-        let Some(endpoint) = endpoint(environment) else { return Ok(None) };
+        let Some(endpoint) = traces_endpoint(environment) else { return Ok(None) };
         let exporter = SpanExporter::builder()
             .with_http()
             .with_protocol(Protocol::HttpBinary)
             .with_endpoint(&endpoint)
             .build()
             .with_context(|| format!("no traces can be sent to {endpoint}"))?;
-        let name = environment.get(names::OTEL_SERVICE_NAME).unwrap_or(SERVICE).to_owned();
+        let name = environment.get(names::OTEL_SERVICE_NAME).unwrap_or(DEFAULT_SERVICE_NAME).to_owned();
         let resource = Resource::builder().with_service_name(name).build();
         Ok(Some(Self(
             SdkTracerProvider::builder().with_batch_exporter(exporter).with_resource(resource).build(),
@@ -50,25 +50,25 @@ impl Traces {
     where
         S: tracing::Subscriber + for<'a> LookupSpan<'a> + Send + Sync,
     {
-        let spans = OpenTelemetryLayer::new(self.0.tracer(SERVICE))
+        let spans = OpenTelemetryLayer::new(self.0.tracer(DEFAULT_SERVICE_NAME))
             .with_location(false)
             .with_threads(false)
             .with_tracked_inactivity(false)
             .with_level(false)
             .with_target(false);
         let wanted = Targets::new()
-            .with_target(circuits::TRACES, LevelFilter::TRACE)
+            .with_target(circuits::TRACE_TARGET, LevelFilter::TRACE)
             .with_target("circuits::writer", LevelFilter::INFO);
         spans.with_filter(wanted)
     }
 
     /// What takes a trace over from callers and hands it on to providers.
-    pub(crate) fn carrier(&self) -> Arc<dyn manager::Traces> {
-        Arc::new(Carrier(TraceContextPropagator::new()))
+    pub(crate) fn propagator(&self) -> Arc<dyn manager::TracePropagator> {
+        Arc::new(W3cPropagator(TraceContextPropagator::new()))
     }
 
     /// Sends what is not sent yet.
-    pub async fn end(self) {
+    pub async fn shutdown(self) {
         let sent = tokio::task::spawn_blocking(move || self.0.shutdown()).await;
         if !matches!(sent, Ok(Ok(()))) {
             tracing::warn!("the last traces could not be sent");
@@ -77,7 +77,7 @@ impl Traces {
 }
 
 /// The whole address; `None`: nobody collects.
-fn endpoint(environment: &Environment) -> Option<String> {
+fn traces_endpoint(environment: &Environment) -> Option<String> {
     if environment.get(names::OTEL_DISABLED).is_some_and(|word| word.eq_ignore_ascii_case("true")) {
         return None;
     }
@@ -90,15 +90,15 @@ fn endpoint(environment: &Environment) -> Option<String> {
 
 /// W3C's `traceparent` and `tracestate`.
 #[derive(Debug)]
-struct Carrier(TraceContextPropagator);
+struct W3cPropagator(TraceContextPropagator);
 
-impl manager::Traces for Carrier {
-    fn adopt(&self, span: &Span, callers: &HeaderMap) {
+impl manager::TracePropagator for W3cPropagator {
+    fn extract(&self, span: &Span, callers: &HeaderMap) {
         // Fails for a span that is not collected, which needs no parent.
         drop(span.set_parent(self.0.extract(&HeaderExtractor(callers))));
     }
 
-    fn pass_on(&self, span: &Span, callers: &HeaderMap) -> HeaderMap {
+    fn inject(&self, span: &Span, callers: &HeaderMap) -> HeaderMap {
         let mut headers = callers.clone();
         self.0.inject_context(&span.context(), &mut HeaderInjector(&mut headers));
         headers
@@ -121,7 +121,7 @@ mod tests {
             (&[base, whole, off], None),
         ] {
             let environment = Environment::from_pairs(variables.iter().copied());
-            assert_eq!(endpoint(&environment).as_deref(), expected, "{variables:?}");
+            assert_eq!(traces_endpoint(&environment).as_deref(), expected, "{variables:?}");
         }
     }
 }

@@ -12,7 +12,7 @@ mod program;
 
 use std::{process::Stdio, time::Duration};
 
-use program::{Directory, Ended};
+use program::{ProgramOutput, TempDir};
 use serde_json::{Value, json};
 use testbed::RedisServer;
 use tokio::{
@@ -23,28 +23,28 @@ use tokio::{
 const KEY: &str = "openai:gpt-5";
 const REDIS_KEY: &str = "circuit_breaker:openai:gpt-5";
 
-async fn circuits(redis: &RedisServer, arguments: &[&str]) -> Ended {
+async fn run_circuits(redis: &RedisServer, arguments: &[&str]) -> ProgramOutput {
     let arguments = [&["circuits"], arguments].concat();
-    Directory::new().run(&arguments, &[("REDIS_URL", &redis.url()), ("USER", "ann")]).await
+    TempDir::new().run(&arguments, &[("REDIS_URL", &redis.url()), ("USER", "ann")]).await
 }
 
 /// Runs what must go well.
-async fn well(redis: &RedisServer, arguments: &[&str]) -> Ended {
-    let ended = circuits(redis, arguments).await;
+async fn run_circuits_ok(redis: &RedisServer, arguments: &[&str]) -> ProgramOutput {
+    let ended = run_circuits(redis, arguments).await;
     assert_eq!(ended.code, Some(0), "{arguments:?}: {}{}", ended.stdout, ended.stderr);
     ended
 }
 
 /// The value as it stands in Redis.
-async fn stored(redis: &RedisServer) -> Value {
+async fn stored_value(redis: &RedisServer) -> Value {
     serde_json::from_str(&redis.cli(&["GET", REDIS_KEY]).await).unwrap_or(Value::Null)
 }
 
 #[tokio::test]
 async fn none_yet() {
     let redis = RedisServer::start().await;
-    assert!(well(&redis, &[]).await.stdout.starts_with("There are no circuits yet"));
-    assert_eq!(well(&redis, &["list", "--json"]).await.json(), json!([]));
+    assert!(run_circuits_ok(&redis, &[]).await.stdout.starts_with("There are no circuits yet"));
+    assert_eq!(run_circuits_ok(&redis, &["list", "--json"]).await.json(), json!([]));
 }
 
 #[tokio::test]
@@ -65,7 +65,7 @@ async fn the_worst_is_listed_first_and_nothing_is_written() {
     }
     redis.cli(&["LPUSH", "circuit_breaker:f:list", "1"]).await;
     let before = redis.cli(&["INFO", "commandstats"]).await.contains("cmdstat_evalsha");
-    let text = well(&redis, &["list"]).await.stdout;
+    let text = run_circuits_ok(&redis, &["list"]).await.stdout;
     let place = |what: &str| text.find(what).unwrap_or_else(|| panic!("no {what}: {text}"));
     let places = ["c:forced", "b:open", "d:due", "e:garbage", "a:closed"].map(place);
     assert!(places.is_sorted(), "{text}");
@@ -73,7 +73,7 @@ async fn the_worst_is_listed_first_and_nothing_is_written() {
     _ = (place("e:garbage"), place("f:list"));
     assert!(!text.contains('\u{1b}'), "no colour in a pipe: {text}");
 
-    let list = well(&redis, &["--json"]).await.json();
+    let list = run_circuits_ok(&redis, &["--json"]).await.json();
     let keys: Vec<_> = list.as_array().unwrap().iter().filter_map(|report| report["key"].as_str()).collect();
     assert_eq!(keys, ["c:forced", "b:open", "d:due", "e:garbage", "f:list", "a:closed"]);
     assert_eq!((&list[0]["forced"], &list[1]["failureCount"]), (&json!(true), &json!(2)));
@@ -89,9 +89,9 @@ async fn the_worst_is_listed_first_and_nothing_is_written() {
 #[tokio::test]
 async fn opened_closed_and_reset_by_hand() {
     let redis = RedisServer::start().await;
-    let opened = well(&redis, &["open", KEY, "--reason", "upgrade"]).await.stdout;
+    let opened = run_circuits_ok(&redis, &["open", KEY, "--reason", "upgrade"]).await.stdout;
     assert!(opened.contains(KEY) && opened.contains("OPEN") && opened.contains("upgrade"), "{opened}");
-    let value = stored(&redis).await;
+    let value = stored_value(&redis).await;
     assert_eq!(
         (&value["state"], &value["forced"], &value["openedAt"]),
         (&json!("OPEN"), &json!(true), &Value::Null)
@@ -99,34 +99,34 @@ async fn opened_closed_and_reset_by_hand() {
     assert!(value["updatedBy"].as_str().unwrap().starts_with("cli-ann"), "{value}");
     assert_eq!(redis.cli(&["PTTL", REDIS_KEY]).await, "-1", "a forced one does not expire");
 
-    let shown = well(&redis, &["show", KEY]).await.stdout;
+    let shown = run_circuits_ok(&redis, &["show", KEY]).await.stdout;
     assert!(shown.lines().next().unwrap().contains("upgrade") && shown.contains("epoch"), "{shown}");
-    let report = well(&redis, &["show", KEY, "--json"]).await.json();
+    let report = run_circuits_ok(&redis, &["show", KEY, "--json"]).await.json();
     assert_eq!(
         (&report["key"], &report["state"], &report["forced"]),
         (&json!(KEY), &json!("OPEN"), &json!(true))
     );
 
-    assert!(well(&redis, &["close", KEY]).await.stdout.contains("CLOSED"));
-    assert_eq!(stored(&redis).await["state"], "CLOSED");
-    well(&redis, &["reset", KEY]).await;
+    assert!(run_circuits_ok(&redis, &["close", KEY]).await.stdout.contains("CLOSED"));
+    assert_eq!(stored_value(&redis).await["state"], "CLOSED");
+    run_circuits_ok(&redis, &["reset", KEY]).await;
     assert_eq!(redis.cli(&["EXISTS", REDIS_KEY]).await, "0");
 
-    let history = well(&redis, &["history", KEY, "--json"]).await.json();
-    let told: Vec<_> =
+    let history = run_circuits_ok(&redis, &["history", KEY, "--json"]).await.json();
+    let printed: Vec<_> =
         history.as_array().unwrap().iter().map(|entry| (&entry["to"], &entry["reason"]["kind"])).collect();
     let expected = [("CLOSED", "reset"), ("CLOSED", "manual"), ("OPEN", "manual")]
         .map(|(to, kind)| (json!(to), json!(kind)));
-    assert_eq!(told, expected.each_ref().map(|(to, kind)| (to, kind)), "newest first: {history}");
+    assert_eq!(printed, expected.each_ref().map(|(to, kind)| (to, kind)), "newest first: {history}");
     assert!(history[0]["epoch"].as_u64() > history[1]["epoch"].as_u64());
-    assert!(well(&redis, &["history", KEY]).await.stdout.contains("upgrade"));
+    assert!(run_circuits_ok(&redis, &["history", KEY]).await.stdout.contains("upgrade"));
 }
 
 #[tokio::test]
 async fn opened_for_a_while() {
     let redis = RedisServer::start().await;
-    well(&redis, &["open", KEY, "--for", "10m"]).await;
-    let value = stored(&redis).await;
+    run_circuits_ok(&redis, &["open", KEY, "--for", "10m"]).await;
+    let value = stored_value(&redis).await;
     let length = value["retryAt"].as_u64().unwrap() - value["updatedAt"].as_u64().unwrap();
     assert!((599_000..=600_000).contains(&length), "{value}");
 }
@@ -135,19 +135,19 @@ async fn opened_for_a_while() {
 async fn what_cannot_be_done_exits_with_1_and_says_why() {
     let mut redis = RedisServer::start().await;
     for command in ["show", "close", "reset"] {
-        let ended = circuits(&redis, &[command, KEY]).await;
+        let ended = run_circuits(&redis, &[command, KEY]).await;
         assert_eq!((ended.code, ended.stdout.as_str()), (Some(1), ""), "{command}");
         assert!(ended.stderr.contains("there is no circuit openai:gpt-5"), "{}", ended.stderr);
     }
     redis.cli(&["LPUSH", REDIS_KEY, "1"]).await;
     for command in ["show", "open", "close"] {
-        let ended = circuits(&redis, &[command, KEY]).await;
+        let ended = run_circuits(&redis, &[command, KEY]).await;
         assert_eq!(ended.code, Some(1), "{command}: {}", ended.stdout);
         assert_eq!(redis.cli(&["LRANGE", REDIS_KEY, "0", "-1"]).await, "1", "left alone");
     }
     redis.kill();
     for command in [&["list"][..], &["open", KEY], &["watch"]] {
-        let ended = circuits(&redis, command).await;
+        let ended = run_circuits(&redis, command).await;
         assert_eq!((ended.code, ended.stdout.as_str()), (Some(1), ""), "{command:?}");
         assert!(ended.stderr.contains("switchboard doctor"), "{}", ended.stderr);
     }
@@ -157,14 +157,14 @@ async fn what_cannot_be_done_exits_with_1_and_says_why() {
 async fn a_key_of_another_type_is_not_reset() {
     let redis = RedisServer::start().await;
     redis.cli(&["LPUSH", REDIS_KEY, "1"]).await;
-    let ended = circuits(&redis, &["reset", KEY]).await;
+    let ended = run_circuits(&redis, &["reset", KEY]).await;
     assert_eq!((ended.code, ended.stdout.as_str()), (Some(1), ""), "{}", ended.stderr);
 }
 
 #[tokio::test]
 async fn a_store_in_memory_cannot_be_seen() {
     for command in [&["circuits"][..], &["circuits", "open", KEY]] {
-        let directory = Directory::new().with("switchboard.toml", "[redis]\nurl = \"memory:\"\n");
+        let directory = TempDir::new().with_file("switchboard.toml", "[redis]\nurl = \"memory:\"\n");
         let ended = directory.run(command, &[]).await;
         assert_eq!((ended.code, ended.stdout.as_str()), (Some(1), ""));
         assert!(ended.stderr.contains("memory"), "{}", ended.stderr);
@@ -174,8 +174,8 @@ async fn a_store_in_memory_cannot_be_seen() {
 #[tokio::test]
 async fn transitions_are_told_as_they_happen() {
     let redis = RedisServer::start().await;
-    well(&redis, &["open", "openai:before", "--reason", "old"]).await;
-    let directory = Directory::new();
+    run_circuits_ok(&redis, &["open", "openai:before", "--reason", "old"]).await;
+    let directory = TempDir::new();
     let url = redis.url();
     let mut watching = directory
         .command(&["circuits", "watch", "--json"], &[("REDIS_URL", &url)])
@@ -185,14 +185,14 @@ async fn transitions_are_told_as_they_happen() {
     let mut lines = BufReader::new(watching.stdout.take().unwrap()).lines();
     // When it is listening cannot be seen from outside, so there is news until the first of it is told.
     let first = loop {
-        well(&redis, &["open", KEY]).await;
-        well(&redis, &["close", KEY]).await;
+        run_circuits_ok(&redis, &["open", KEY]).await;
+        run_circuits_ok(&redis, &["close", KEY]).await;
         if let Ok(line) = timeout(Duration::from_millis(100), lines.next_line()).await {
             break line.unwrap().unwrap();
         }
     };
     let mut last: Value = serde_json::from_str(&first).unwrap();
-    well(&redis, &["open", KEY, "--reason", "the end"]).await;
+    run_circuits_ok(&redis, &["open", KEY, "--reason", "the end"]).await;
     let reading = async {
         while last["reason"]["why"] != "the end" {
             let next: Value = serde_json::from_str(&lines.next_line().await.unwrap().unwrap()).unwrap();

@@ -40,7 +40,7 @@ fn without_anything_there_are_defaults() {
     let config = Config::load(&Sources::default()).unwrap();
     assert_eq!(config.server.listen.to_string(), "127.0.0.1:4100");
     assert_eq!(config.redis.url.expose(), "redis://localhost:6379");
-    assert!(!config.redis.asked_for);
+    assert!(!config.redis.explicit);
     assert_eq!(config.policies.default, Policy::default());
     assert!(config.providers.is_empty() && config.routes.is_empty());
 }
@@ -262,17 +262,17 @@ fn unset_and_empty_variables_are_named() {
 #[test]
 fn all_problems_are_told_at_once_in_the_order_of_lines() {
     let text = "[timeouts]\nidle = 1\n[server]\nlisten = \"x\"\ncolour = 1\n[breaker]\nmode = \"x\"";
-    let told = problems(text, &[("REDIS_URL", "http://h")]);
-    let places: Vec<_> = told.iter().map(|problem| problem.split(": ").next().unwrap()).collect();
+    let found = problems(text, &[("REDIS_URL", "http://h")]);
+    let places: Vec<_> = found.iter().map(|problem| problem.split(": ").next().unwrap()).collect();
     assert_eq!(places, ["s.toml:2", "s.toml:4", "s.toml:5", "s.toml:7", "environment variable REDIS_URL"]);
 }
 
 #[test]
 fn what_is_no_toml_is_told_by_line_and_not_quoted() {
-    let told = problems("[server]\napi_keys = [\"hush\" \"hush\"]\n[redis\n", &[]);
-    assert!(told[0].starts_with("s.toml:2: not TOML: "), "{told:?}");
-    assert!(told.iter().any(|problem| problem.starts_with("s.toml:3: ")), "{told:?}");
-    assert!(!told.concat().contains("hush"), "{told:?}");
+    let found = problems("[server]\napi_keys = [\"hush\" \"hush\"]\n[redis\n", &[]);
+    assert!(found[0].starts_with("s.toml:2: not TOML: "), "{found:?}");
+    assert!(found.iter().any(|problem| problem.starts_with("s.toml:3: ")), "{found:?}");
+    assert!(!found.concat().contains("hush"), "{found:?}");
     assert_eq!(problems("[a]\n[a]", &[])[0], "s.toml:2: not TOML: duplicate key");
 }
 
@@ -286,9 +286,9 @@ fn secrets_reach_no_problem_and_no_debug() {
     ];
     let text = "stream = \"${S}\"\n[redis]\nurl = \"${S}\"\n[server]\nlisten = \"${S}\"\n[breaker]\nwindow = \"${S}\"\n\
                 [providers.openai]\nbase_url = \"${S}\"";
-    let told = problems(text, &secret);
-    assert_eq!(told.len(), 7, "{told:?}");
-    assert!(!told.concat().contains("hush"), "{told:?}");
+    let found = problems(text, &secret);
+    assert_eq!(found.len(), 7, "{found:?}");
+    assert!(!found.concat().contains("hush"), "{found:?}");
 
     let text = "[server]\napi_keys = [\"${S}\"]\n[redis]\nurl = \"redis://u:${S}@h\"\n[providers.openai]\napi_key = \"${S}\"";
     let config = load(text, &[("S", "hush")]);
@@ -311,7 +311,7 @@ fn the_environment_wins_over_the_file() {
     ];
     let config = load(text, &variables);
     assert_eq!(config.redis.url.expose(), "redis://environment");
-    assert!(config.redis.asked_for);
+    assert!(config.redis.explicit);
     assert_eq!(config.server.listen.port(), 2);
     let keys: Vec<_> = config.server.api_keys.iter().map(|key| key.expose_secret()).collect();
     assert_eq!(keys, ["file", "more"]);
@@ -325,12 +325,12 @@ fn the_environment_wins_over_the_file() {
 #[test]
 fn a_listener_that_others_reach_needs_keys_wherever_its_address_is_from() {
     let needs = "which others can reach, needs api_keys";
-    let told = problems("", &[("SWITCHBOARD_LISTEN", "[::]:4100")]);
+    let found = problems("", &[("SWITCHBOARD_LISTEN", "[::]:4100")]);
     assert!(
-        told[0].starts_with("environment variable SWITCHBOARD_LISTEN: listening on [::]:4100, "),
-        "{told:?}"
+        found[0].starts_with("environment variable SWITCHBOARD_LISTEN: listening on [::]:4100, "),
+        "{found:?}"
     );
-    assert!(told[0].contains(needs));
+    assert!(found[0].contains(needs));
     assert!(problems("", &[("SWITCHBOARD_LISTEN", "[::]:4100"), ("SWITCHBOARD_API_KEY", "k")]).is_empty());
 
     let listen = Some("10.0.0.1:4100".parse().unwrap());
@@ -385,12 +385,12 @@ fn routes_have_their_own_and_the_common_settings() {
     "#;
     let config = load(text, &[("OPENAI_API_KEY", "k")]);
     let (common, own) = (&config.routes["common"], &config.routes["own"]);
-    assert_eq!((common.stream, common.hedge_after), (StreamMode::Hold, Some(Duration::from_secs(8))));
+    assert_eq!((common.stream, common.hedge_after), (StreamMode::Buffer, Some(Duration::from_secs(8))));
     assert_eq!(common.on_auth_error, OnAuthError::Report);
-    assert_eq!((common.retry, common.timeouts), (config.calls.retry, config.calls.timeouts));
-    assert_eq!((own.stream, own.hedge_after), (StreamMode::Relay, None));
+    assert_eq!((common.retry, common.timeouts), (config.call_settings.retry, config.call_settings.timeouts));
+    assert_eq!((own.stream, own.hedge_after), (StreamMode::PassThrough, None));
     assert_eq!(own.on_auth_error, OnAuthError::Fallback);
-    assert_eq!((own.retry.attempts, own.retry.max_retry_after), (3, Duration::from_secs(1)));
+    assert_eq!((own.retry.max_attempts, own.retry.max_retry_after), (3, Duration::from_secs(1)));
     assert_eq!((own.timeouts.idle, own.timeouts.total), (Duration::from_secs(9), Duration::from_secs(7)));
     assert_eq!(own.models[1].model(), "b:c");
 }
@@ -489,9 +489,9 @@ fn variables_choose_the_models_of_tasks() {
     assert_eq!(chain(&config, "router")[0], "anthropic:claude-opus-4-5");
     assert_eq!(chain(&config, "reviewer")[0], "anthropic:claude-sonnet-4-5-20250929");
 
-    let told = problems("", &[("OPENAI_API_KEY", "k"), ("DEFAULT_PLANNER_MODEL", "gpt-5")]);
+    let found = problems("", &[("OPENAI_API_KEY", "k"), ("DEFAULT_PLANNER_MODEL", "gpt-5")]);
     assert_eq!(
-        told,
+        found,
         ["environment variable DEFAULT_PLANNER_MODEL: a model key is written provider:model, \
           for instance openai:gpt-5; got \"gpt-5\""]
     );
@@ -503,7 +503,7 @@ fn a_route_of_the_file_replaces_a_tasks_chain() {
     let config = load(text, &[("OPENAI_API_KEY", "k"), ("DEFAULT_PLANNER_MODEL", "openai:b")]);
     assert_eq!(chain(&config, "planner"), ["openai:a"]);
     assert_eq!(chain(&config, "router"), ["openai:gpt-5-nano"], "a table without models keeps the chain");
-    assert_eq!(config.routes["router"].stream, StreamMode::Hold);
+    assert_eq!(config.routes["router"].stream, StreamMode::Buffer);
     assert!(config.routes.contains_key("summarizer"));
 }
 

@@ -110,8 +110,8 @@ fn the_runbook_knows_every_alert() {
     let named: BTreeSet<&str> = rules.iter().map(|rule| rule["alert"].as_str().unwrap()).collect();
     let page = read("docs/operating.md");
     let rows = page.lines().filter_map(|line| line.strip_prefix("| Switchboard")?.split(' ').next());
-    let told: BTreeSet<String> = rows.map(|name| format!("Switchboard{name}")).collect();
-    assert_eq!(told, named.into_iter().map(str::to_owned).collect());
+    let documented: BTreeSet<String> = rows.map(|name| format!("Switchboard{name}")).collect();
+    assert_eq!(documented, named.into_iter().map(str::to_owned).collect());
 }
 
 #[test]
@@ -175,7 +175,7 @@ fn one_test_command_everywhere() {
 }
 
 /// Fixed in the container, a matter of the terminal, or with the same effect as one that is handed on.
-const NOT_HANDED_ON: [&str; 3] = [names::CONFIG, names::RUST_LOG, names::NO_COLOR];
+const NOT_PASSED_TO_CONTAINER: [&str; 3] = [names::CONFIG, names::RUST_LOG, names::NO_COLOR];
 
 #[test]
 fn compose_hands_every_variable_on() {
@@ -184,12 +184,12 @@ fn compose_hands_every_variable_on() {
         compose["services"]["switchboard"]["environment"].as_object().unwrap().keys().cloned().collect();
     let mut expected: BTreeSet<String> =
         names::ALL.into_iter().map(str::to_owned).chain(task_variables()).collect();
-    expected.retain(|name| !NOT_HANDED_ON.contains(&name.as_str()));
+    expected.retain(|name| !NOT_PASSED_TO_CONTAINER.contains(&name.as_str()));
     assert_eq!(found, expected);
 }
 
 /// The fenced blocks of a page: the word after the fence, and what stands in it.
-fn blocks(page: &str) -> Vec<(String, String)> {
+fn code_blocks(page: &str) -> Vec<(String, String)> {
     let text = read(page);
     let fenced = text.split("\n```").skip(1).step_by(2);
     fenced
@@ -202,13 +202,13 @@ fn blocks(page: &str) -> Vec<(String, String)> {
 #[test]
 fn the_manual_shows_real_values() {
     let mut found = Vec::new();
-    for (_, text) in blocks("docs/redis.md").into_iter().filter(|(word, _)| word == "json") {
-        let Document::Ours(record, extras) = Document::parse(text.as_bytes(), &Policy::default()) else {
+    for (_, text) in code_blocks("docs/redis.md").into_iter().filter(|(word, _)| word == "json") {
+        let Document::Native(record, extras) = Document::parse(text.as_bytes(), &Policy::default()) else {
             panic!("no circuit of ours: {text}")
         };
         let shown: Value = serde_json::from_str(&text).unwrap();
         assert_eq!(String::from_utf8(encode(&record, &extras)).unwrap(), shown.to_string());
-        found.push((record.written_state(), record.is_forced()));
+        found.push((record.stored_state(), record.is_forced()));
     }
     let (closed, open, half_open) = (State::Closed, State::Open, State::HalfOpen);
     assert_eq!(found, [(closed, false), (open, false), (half_open, false), (open, true), (open, false)]);
@@ -217,7 +217,7 @@ fn the_manual_shows_real_values() {
 /// A translation that lacks a section or has an older command is noticed.
 #[test]
 fn the_spanish_manual_says_as_much_as_the_english() {
-    assert_eq!(blocks("docs/es/redis.md"), blocks("docs/redis.md"));
+    assert_eq!(code_blocks("docs/es/redis.md"), code_blocks("docs/redis.md"));
     let shape = |page: &str| -> Vec<String> {
         let lines = read(page);
         let kind = |line: &str| match line {

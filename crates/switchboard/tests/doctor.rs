@@ -11,7 +11,7 @@
 #[path = "support/program.rs"]
 mod program;
 
-use program::{Directory, Ended};
+use program::{ProgramOutput, TempDir};
 use serde_json::Value;
 use testbed::RedisServer;
 use tokio::{
@@ -21,7 +21,7 @@ use tokio::{
 
 const SECRET: &str = "hush-hush";
 
-async fn doctor(directory: &Directory, variables: &[(&str, &str)]) -> Ended {
+async fn doctor(directory: &TempDir, variables: &[(&str, &str)]) -> ProgramOutput {
     let ended = directory.run(&["doctor", "--json"], variables).await;
     assert!(
         !ended.stdout.contains(SECRET) && !ended.stderr.contains(SECRET),
@@ -32,12 +32,12 @@ async fn doctor(directory: &Directory, variables: &[(&str, &str)]) -> Ended {
     ended
 }
 
-async fn examine(url: &str) -> Ended {
-    doctor(&Directory::new(), &[("REDIS_URL", url), ("OPENAI_API_KEY", SECRET)]).await
+async fn run_doctor(url: &str) -> ProgramOutput {
+    doctor(&TempDir::new(), &[("REDIS_URL", url), ("OPENAI_API_KEY", SECRET)]).await
 }
 
 /// The finding of one check.
-fn finding(ended: &Ended, check: &str) -> Value {
+fn finding(ended: &ProgramOutput, check: &str) -> Value {
     let report = ended.json();
     let checks = report["checks"].as_array().unwrap();
     checks
@@ -48,14 +48,14 @@ fn finding(ended: &Ended, check: &str) -> Value {
 }
 
 /// How one check came out, and that it says what to do if that is not well.
-fn verdict(ended: &Ended, check: &str) -> String {
+fn check_status(ended: &ProgramOutput, check: &str) -> String {
     let finding = finding(ended, check);
     let verdict = finding["verdict"].as_str().unwrap();
     assert_eq!(finding["advice"].is_string(), matches!(verdict, "warning" | "failed"), "{finding}");
     verdict.to_owned()
 }
 
-fn says(ended: &Ended, check: &str, part: &str, text: &str) {
+fn assert_check_says(ended: &ProgramOutput, check: &str, part: &str, text: &str) {
     let finding = finding(ended, check);
     assert!(finding[part].as_str().is_some_and(|found| found.contains(text)), "{text:?} expected: {finding}");
 }
@@ -63,7 +63,7 @@ fn says(ended: &Ended, check: &str, part: &str, text: &str) {
 #[tokio::test]
 async fn all_is_well() {
     let redis = RedisServer::start_with(&["--appendonly", "yes"]).await;
-    let ended = examine(&redis.url()).await;
+    let ended = run_doctor(&redis.url()).await;
     assert_eq!(ended.code, Some(0), "{}", ended.stdout);
     let report = ended.json();
     assert_eq!(report["fine"], true);
@@ -71,8 +71,8 @@ async fn all_is_well() {
         let expected = if finding["check"] == "tls" { "skipped" } else { "ok" };
         assert_eq!(finding["verdict"], expected, "{finding}");
     }
-    says(&ended, "providers", "found", "openai (key present)");
-    says(&ended, "server", "found", "Redis ");
+    assert_check_says(&ended, "providers", "found", "openai (key present)");
+    assert_check_says(&ended, "server", "found", "Redis ");
     assert_eq!(redis.cli(&["DBSIZE"]).await, "0", "nothing is written");
     assert!(!redis.cli(&["INFO", "commandstats"]).await.contains("cmdstat_set:"));
 }
@@ -80,7 +80,7 @@ async fn all_is_well() {
 #[tokio::test]
 async fn people_read_one_line_a_check() {
     let redis = RedisServer::start().await;
-    let ended = Directory::new().run(&["doctor"], &[("REDIS_URL", &redis.url())]).await;
+    let ended = TempDir::new().run(&["doctor"], &[("REDIS_URL", &redis.url())]).await;
     assert_eq!(ended.code, Some(0), "a warning is no failure");
     let lines: Vec<_> = ended.stdout.lines().collect();
     assert_eq!(lines[0], "ok       configuration   environment (there is no switchboard.toml): valid");
@@ -93,13 +93,16 @@ async fn people_read_one_line_a_check() {
 async fn a_port_that_is_closed() {
     let mut redis = RedisServer::start().await;
     redis.kill();
-    let ended = examine(&redis.url()).await;
+    let ended = run_doctor(&redis.url()).await;
     assert_eq!(ended.code, Some(1));
     assert_eq!(ended.json()["fine"], false);
-    assert_eq!((verdict(&ended, "host"), verdict(&ended, "port")), ("ok".to_owned(), "failed".to_owned()));
-    says(&ended, "port", "advice", "start it");
-    assert_eq!(verdict(&ended, "circuits"), "skipped");
-    says(&ended, "circuits", "found", "needs port");
+    assert_eq!(
+        (check_status(&ended, "host"), check_status(&ended, "port")),
+        ("ok".to_owned(), "failed".to_owned())
+    );
+    assert_check_says(&ended, "port", "advice", "start it");
+    assert_eq!(check_status(&ended, "circuits"), "skipped");
+    assert_check_says(&ended, "circuits", "found", "needs port");
 }
 
 #[tokio::test]
@@ -108,12 +111,16 @@ async fn a_password_that_is_missing_wrong_or_right() {
     let at = |login: &str| format!("redis://{login}127.0.0.1:{}", redis.port());
     let wrong = format!("{SECRET}-not");
     for url in [at(""), at(&format!(":{wrong}@")), at(&format!("nobody:{SECRET}@"))] {
-        let ended = examine(&url).await;
-        assert_eq!((ended.code, verdict(&ended, "authentication")), (Some(1), "failed".to_owned()), "{url}");
-        says(&ended, "authentication", "advice", "password in REDIS_URL");
-        assert_eq!(verdict(&ended, "server"), "skipped");
+        let ended = run_doctor(&url).await;
+        assert_eq!(
+            (ended.code, check_status(&ended, "authentication")),
+            (Some(1), "failed".to_owned()),
+            "{url}"
+        );
+        assert_check_says(&ended, "authentication", "advice", "password in REDIS_URL");
+        assert_eq!(check_status(&ended, "server"), "skipped");
     }
-    let ended = examine(&at(&format!(":{SECRET}@"))).await;
+    let ended = run_doctor(&at(&format!(":{SECRET}@"))).await;
     assert_eq!(ended.code, Some(0), "{}", ended.stdout);
 }
 
@@ -129,10 +136,10 @@ async fn a_user_who_may_not_do_what_is_needed() {
         ("-info", "server"),
     ] {
         redis.cli(&["ACL", "SETUSER", "app", "reset", "on", "nopass", "~*", "&*", "+@all", right]).await;
-        let ended = examine(&format!("redis://app:x@127.0.0.1:{}", redis.port())).await;
+        let ended = run_doctor(&format!("redis://app:x@127.0.0.1:{}", redis.port())).await;
         let expected = if check == "server" { "warning" } else { "failed" };
-        assert_eq!(verdict(&ended, check), expected, "{right}: {}", ended.stdout);
-        says(&ended, check, "advice", "ACL SETUSER name +");
+        assert_eq!(check_status(&ended, check), expected, "{right}: {}", ended.stdout);
+        assert_check_says(&ended, check, "advice", "ACL SETUSER name +");
     }
 }
 
@@ -141,24 +148,24 @@ async fn a_replica_cannot_be_written_to() {
     let primary = RedisServer::start().await;
     let of = primary.port().to_string();
     let replica = RedisServer::start_with(&["--replicaof", "127.0.0.1", &of]).await;
-    let ended = examine(&replica.url()).await;
-    assert_eq!((ended.code, verdict(&ended, "role")), (Some(1), "failed".to_owned()));
-    says(&ended, "role", "advice", &format!("127.0.0.1:{of}"));
+    let ended = run_doctor(&replica.url()).await;
+    assert_eq!((ended.code, check_status(&ended, "role")), (Some(1), "failed".to_owned()));
+    assert_check_says(&ended, "role", "advice", &format!("127.0.0.1:{of}"));
 }
 
 #[tokio::test]
 async fn a_redis_that_may_throw_circuits_away() {
     let redis = RedisServer::start_with(&["--maxmemory", "64mb", "--maxmemory-policy", "allkeys-lru"]).await;
-    let ended = examine(&redis.url()).await;
-    assert_eq!((ended.code, verdict(&ended, "memory")), (Some(0), "warning".to_owned()));
-    says(&ended, "memory", "advice", "noeviction");
+    let ended = run_doctor(&redis.url()).await;
+    assert_eq!((ended.code, check_status(&ended, "memory")), (Some(0), "warning".to_owned()));
+    assert_check_says(&ended, "memory", "advice", "noeviction");
 }
 
 #[tokio::test]
 async fn tls_where_there_is_none() {
     let redis = RedisServer::start().await;
-    let ended = examine(&format!("rediss://127.0.0.1:{}", redis.port())).await;
-    assert_eq!((ended.code, verdict(&ended, "tls")), (Some(1), "failed".to_owned()), "{}", ended.stdout);
+    let ended = run_doctor(&format!("rediss://127.0.0.1:{}", redis.port())).await;
+    assert_eq!((ended.code, check_status(&ended, "tls")), (Some(1), "failed".to_owned()), "{}", ended.stdout);
 }
 
 #[tokio::test]
@@ -173,21 +180,26 @@ async fn something_else_answers() {
             }
         }
     });
-    let ended = examine(&format!("redis://127.0.0.1:{port}")).await;
+    let ended = run_doctor(&format!("redis://127.0.0.1:{port}")).await;
     server.abort();
-    assert_eq!((ended.code, verdict(&ended, "server")), (Some(1), "failed".to_owned()), "{}", ended.stdout);
-    says(&ended, "server", "found", "no Redis");
+    assert_eq!(
+        (ended.code, check_status(&ended, "server")),
+        (Some(1), "failed".to_owned()),
+        "{}",
+        ended.stdout
+    );
+    assert_check_says(&ended, "server", "found", "no Redis");
 }
 
 #[tokio::test]
 async fn a_redis_that_hangs() {
     let redis = RedisServer::start().await;
     redis.pause();
-    let ended = examine(&redis.url()).await;
+    let ended = run_doctor(&redis.url()).await;
     redis.resume();
-    assert_eq!((ended.code, verdict(&ended, "port")), (Some(1), "ok".to_owned()));
-    assert_eq!(verdict(&ended, "server"), "failed", "{}", ended.stdout);
-    says(&ended, "server", "found", "nothing answers within 3 s");
+    assert_eq!((ended.code, check_status(&ended, "port")), (Some(1), "ok".to_owned()));
+    assert_eq!(check_status(&ended, "server"), "failed", "{}", ended.stdout);
+    assert_check_says(&ended, "server", "found", "nothing answers within 3 s");
 }
 
 #[tokio::test]
@@ -198,18 +210,23 @@ async fn what_stands_among_the_circuits() {
     redis.cli(&["SET", "circuit_breaker:openai:open", &open]).await;
     redis.cli(&["SET", "circuit_breaker:openai:forced", r#"{"state":"OPEN"}"#]).await;
     redis.cli(&["SET", "circuit_breaker:openai:closed", r#"{"state":"CLOSED"}"#]).await;
-    let ended = examine(&redis.url()).await;
-    assert_eq!(verdict(&ended, "circuits"), "ok", "{}", ended.stdout);
-    says(&ended, "circuits", "found", "2 OPEN (1 by hand), 0 HALF_OPEN, 1 CLOSED; 3 written by Open SWE");
+    let ended = run_doctor(&redis.url()).await;
+    assert_eq!(check_status(&ended, "circuits"), "ok", "{}", ended.stdout);
+    assert_check_says(
+        &ended,
+        "circuits",
+        "found",
+        "2 OPEN (1 by hand), 0 HALF_OPEN, 1 CLOSED; 3 written by Open SWE",
+    );
 
     redis.cli(&["SET", "circuit_breaker:openai:garbage", "hello"]).await;
     redis.cli(&["LPUSH", "circuit_breaker:openai:list", "1"]).await;
     redis.cli(&["SET", "circuit_breaker:gpt 5", "x"]).await;
-    let ended = examine(&redis.url()).await;
-    assert_eq!((ended.code, verdict(&ended, "circuits")), (Some(0), "warning".to_owned()));
+    let ended = run_doctor(&redis.url()).await;
+    assert_eq!((ended.code, check_status(&ended, "circuits")), (Some(0), "warning".to_owned()));
     let garbage = r#"2 no circuit: "circuit_breaker:openai:garbage", "circuit_breaker:openai:list""#;
-    says(&ended, "circuits", "found", garbage);
-    says(&ended, "circuits", "found", r#"1 not named provider:model: "circuit_breaker:gpt 5""#);
+    assert_check_says(&ended, "circuits", "found", garbage);
+    assert_check_says(&ended, "circuits", "found", r#"1 not named provider:model: "circuit_breaker:gpt 5""#);
     assert_eq!(redis.cli(&["GET", "circuit_breaker:openai:open"]).await, open, "nothing is taken over");
 }
 
@@ -220,24 +237,24 @@ async fn a_broken_configuration_does_not_end_it() {
         "[redis]\nurl = \"{}\"\n[breaker]\nfailure_threshold = 0\n[server]\nlissen = 1\n",
         redis.url()
     );
-    let ended = doctor(&Directory::new().with("switchboard.toml", &file), &[]).await;
-    assert_eq!((ended.code, verdict(&ended, "configuration")), (Some(1), "failed".to_owned()));
-    says(&ended, "configuration", "found", "switchboard.toml:4: ");
-    says(&ended, "configuration", "found", "lissen");
+    let ended = doctor(&TempDir::new().with_file("switchboard.toml", &file), &[]).await;
+    assert_eq!((ended.code, check_status(&ended, "configuration")), (Some(1), "failed".to_owned()));
+    assert_check_says(&ended, "configuration", "found", "switchboard.toml:4: ");
+    assert_check_says(&ended, "configuration", "found", "lissen");
     assert_eq!(
-        (verdict(&ended, "providers"), verdict(&ended, "circuits")),
+        (check_status(&ended, "providers"), check_status(&ended, "circuits")),
         ("skipped".to_owned(), "ok".to_owned())
     );
 
-    let ended = doctor(&Directory::new().with("switchboard.toml", "[redis"), &[]).await;
+    let ended = doctor(&TempDir::new().with_file("switchboard.toml", "[redis"), &[]).await;
     assert_eq!(
-        (verdict(&ended, "configuration"), verdict(&ended, "redis_url")),
+        (check_status(&ended, "configuration"), check_status(&ended, "redis_url")),
         ("failed".to_owned(), "failed".to_owned())
     );
     let url = redis.url();
-    let ended = doctor(&Directory::new().with("switchboard.toml", "[redis"), &[("REDIS_URL", &url)]).await;
+    let ended = doctor(&TempDir::new().with_file("switchboard.toml", "[redis"), &[("REDIS_URL", &url)]).await;
     assert_eq!(
-        (verdict(&ended, "redis_url"), verdict(&ended, "circuits")),
+        (check_status(&ended, "redis_url"), check_status(&ended, "circuits")),
         ("ok".to_owned(), "ok".to_owned())
     );
 }
@@ -247,29 +264,29 @@ async fn a_file_that_is_not_there() {
     let redis = RedisServer::start().await;
     let variables = [("REDIS_URL", redis.url()), ("SWITCHBOARD_CONFIG", "no.toml".to_owned())];
     let variables = variables.each_ref().map(|(name, value)| (*name, value.as_str()));
-    let ended = doctor(&Directory::new(), &variables).await;
-    assert_eq!((ended.code, verdict(&ended, "configuration")), (Some(1), "failed".to_owned()));
-    assert_eq!(verdict(&ended, "circuits"), "ok");
+    let ended = doctor(&TempDir::new(), &variables).await;
+    assert_eq!((ended.code, check_status(&ended, "configuration")), (Some(1), "failed".to_owned()));
+    assert_eq!(check_status(&ended, "circuits"), "ok");
 }
 
 #[tokio::test]
 async fn addresses_that_lead_nowhere() {
-    let ended = examine("memory:").await;
-    assert_eq!((ended.code, verdict(&ended, "redis_url")), (Some(0), "warning".to_owned()));
-    says(&ended, "circuits", "found", "there is no Redis to look at");
+    let ended = run_doctor("memory:").await;
+    assert_eq!((ended.code, check_status(&ended, "redis_url")), (Some(0), "warning".to_owned()));
+    assert_check_says(&ended, "circuits", "found", "there is no Redis to look at");
     for url in [
         format!("localhost:{SECRET}"),
         format!("redis://:{SECRET}@localhost/seven"),
         "redis://a,b/1".to_owned(),
         format!("redis-sentinel://:{SECRET}@a,b"),
     ] {
-        let ended = examine(&url).await;
+        let ended = run_doctor(&url).await;
         assert_eq!(
-            (ended.code, verdict(&ended, "redis_url")),
+            (ended.code, check_status(&ended, "redis_url")),
             (Some(1), "failed".to_owned()),
             "{}",
             ended.stdout
         );
-        assert_eq!(verdict(&ended, "host"), "skipped");
+        assert_eq!(check_status(&ended, "host"), "skipped");
     }
 }

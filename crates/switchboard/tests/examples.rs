@@ -64,14 +64,18 @@ fn the_examples_in_it_are_valid() {
     assert_eq!(config.server.api_keys.len(), 1);
     assert_eq!(config.providers.len(), 4);
     assert_eq!(config.routes["planner"].models.len(), 3);
-    assert_eq!(config.routes["planner"].retry.attempts, 3);
+    assert_eq!(config.routes["planner"].retry.max_attempts, 3);
     assert_eq!(config.policies.models.len(), 1);
 }
 
 #[test]
 fn the_dotenv_names_every_variable_and_no_other() {
-    let known: BTreeSet<String> =
-        names::ALL.into_iter().chain(names::AWS_CHAIN).map(str::to_owned).chain(task_variables()).collect();
+    let known: BTreeSet<String> = names::ALL
+        .into_iter()
+        .chain(names::AWS_CREDENTIAL_VARIABLES)
+        .map(str::to_owned)
+        .chain(task_variables())
+        .collect();
     let found: BTreeSet<String> = with_examples(DOTENV)
         .lines()
         .filter(|line| !line.starts_with('#'))
@@ -83,7 +87,7 @@ fn the_dotenv_names_every_variable_and_no_other() {
 #[test]
 fn the_dotenv_holds_defaults() {
     let examples = with_examples(DOTENV);
-    let environment = all_keys().over_dotenv(Path::new(".env"), &examples).unwrap();
+    let environment = all_keys().with_dotenv_defaults(Path::new(".env"), &examples).unwrap();
     let with = Config::load(&Sources { environment, ..Sources::default() }).unwrap();
     let without = Config::load(&Sources { environment: all_keys(), ..Sources::default() }).unwrap();
     assert_eq!(with.to_toml().unwrap(), without.to_toml().unwrap());

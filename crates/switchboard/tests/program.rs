@@ -9,9 +9,9 @@ use std::{
 };
 
 /// An empty directory to run the program in.
-struct Directory(PathBuf);
+struct TempDir(PathBuf);
 
-impl Directory {
+impl TempDir {
     fn new(test: &str) -> Self {
         let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(test);
         _ = fs::remove_dir_all(&path);
@@ -19,7 +19,7 @@ impl Directory {
         Self(path)
     }
 
-    fn with(self, file: &str, text: &str) -> Self {
+    fn with_file(self, file: &str, text: &str) -> Self {
         fs::write(self.0.join(file), text).unwrap();
         self
     }
@@ -41,12 +41,13 @@ fn stderr(output: &Output) -> &str {
 
 #[test]
 fn a_fine_configuration_exits_with_0() {
-    let directory = Directory::new("fine");
+    let directory = TempDir::new("fine");
     let output = directory.run(&["config", "check"], &[]);
     assert_eq!(stdout(&output), "environment (there is no switchboard.toml): fine\n");
     assert_eq!(output.status.code(), Some(0));
 
-    let directory = directory.with("switchboard.toml", "[redis]\nurl = \"memory:\"\n").with("other.toml", "");
+    let directory =
+        directory.with_file("switchboard.toml", "[redis]\nurl = \"memory:\"\n").with_file("other.toml", "");
     assert_eq!(stdout(&directory.run(&["config", "check"], &[])), "switchboard.toml: fine\n");
     let output = directory.run(&["config", "check", "--config", "other.toml"], &[]);
     assert_eq!(stdout(&output), "other.toml: fine\n");
@@ -57,7 +58,7 @@ fn a_fine_configuration_exits_with_0() {
 #[test]
 fn a_wrong_configuration_lists_all_and_exits_with_1() {
     let directory =
-        Directory::new("wrong").with("switchboard.toml", "[redis]\nurl = \"x\"\n[retry]\nattempts = 0\n");
+        TempDir::new("wrong").with_file("switchboard.toml", "[redis]\nurl = \"x\"\n[retry]\nattempts = 0\n");
     let output = directory.run(&["config", "check"], &[]);
     assert_eq!(output.status.code(), Some(1));
     let lines: Vec<_> = stdout(&output).lines().collect();
@@ -77,7 +78,7 @@ fn a_wrong_configuration_lists_all_and_exits_with_1() {
 
 #[test]
 fn a_named_file_must_be_there() {
-    let directory = Directory::new("missing");
+    let directory = TempDir::new("missing");
     let output = directory.run(&["config", "check", "--config", "no.toml"], &[]);
     assert_eq!(output.status.code(), Some(1));
     assert!(stdout(&output).starts_with("no.toml: cannot be read: "), "{}", stdout(&output));
@@ -85,7 +86,8 @@ fn a_named_file_must_be_there() {
 
 #[test]
 fn dotenv_is_read_and_the_process_wins_over_it() {
-    let directory = Directory::new("dotenv").with(".env", "REDIS_URL=redis://dotenv\nOPENAI_API_KEY=hush\n");
+    let directory =
+        TempDir::new("dotenv").with_file(".env", "REDIS_URL=redis://dotenv\nOPENAI_API_KEY=hush\n");
     let printed = |variables| {
         let output = directory.run(&["config", "print"], variables);
         assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
@@ -99,14 +101,14 @@ fn dotenv_is_read_and_the_process_wins_over_it() {
 
 #[test]
 fn json_is_printed_for_scripts() {
-    let output = Directory::new("json").run(&["config", "print", "--json"], &[]);
+    let output = TempDir::new("json").run(&["config", "print", "--json"], &[]);
     let config: serde_json::Value = serde_json::from_str(stdout(&output)).unwrap();
     assert_eq!(config["breaker"]["open_duration"], "5s");
 }
 
 #[test]
 fn wrong_usage_exits_with_2() {
-    let directory = Directory::new("usage");
+    let directory = TempDir::new("usage");
     for arguments in
         [&[][..], &["frobnicate"], &["config"], &["serve", "--listen", "here"], &["circuits", "show"]]
     {

@@ -2,12 +2,12 @@
 
 use std::path::Path;
 
-use crate::{RedisServer, port::free_port, until};
+use crate::{RedisServer, port::free_port, wait_until};
 
-const SLOTS: usize = 16_384;
+const SLOT_COUNT: usize = 16_384;
 
 /// How many masters it begins with, each with one replica.
-const MASTERS: usize = 3;
+const MASTER_COUNT: usize = 3;
 
 /// Three masters, each with a replica.
 #[derive(Debug)]
@@ -24,7 +24,7 @@ impl ClusterDeployment {
     pub async fn start(program: &Path) -> Self {
         let mut nodes = Vec::new();
         let mut buses = Vec::new();
-        for _ in 0..2 * MASTERS {
+        for _ in 0..2 * MASTER_COUNT {
             let bus = free_port().to_string();
             let options = [
                 ["--cluster-enabled", "yes"],
@@ -40,9 +40,9 @@ impl ClusterDeployment {
         let cluster = Self { nodes };
         for (position, node) in cluster.nodes.iter().enumerate() {
             node.cli(&["CLUSTER", "SET-CONFIG-EPOCH", &(position + 1).to_string()]).await;
-            if position < MASTERS {
-                let first = (position * SLOTS / MASTERS).to_string();
-                let last = ((position + 1) * SLOTS / MASTERS - 1).to_string();
+            if position < MASTER_COUNT {
+                let first = (position * SLOT_COUNT / MASTER_COUNT).to_string();
+                let last = ((position + 1) * SLOT_COUNT / MASTER_COUNT - 1).to_string();
                 node.cli(&["CLUSTER", "ADDSLOTSRANGE", &first, &last]).await;
             }
             for (other, bus) in cluster.nodes.iter().zip(&buses).skip(position + 1) {
@@ -50,23 +50,23 @@ impl ClusterDeployment {
                 node.cli(&["CLUSTER", "MEET", "127.0.0.1", &port, bus]).await;
             }
         }
-        cluster.until_info("cluster_known_nodes:6").await;
-        for (master, replica) in cluster.nodes.iter().zip(cluster.nodes.iter().skip(MASTERS)) {
+        cluster.wait_for_info("cluster_known_nodes:6").await;
+        for (master, replica) in cluster.nodes.iter().zip(cluster.nodes.iter().skip(MASTER_COUNT)) {
             let id = master.cli(&["CLUSTER", "MYID"]).await;
-            until("a node becomes a replica", async || {
+            wait_until("a node becomes a replica", async || {
                 replica.cli(&["CLUSTER", "REPLICATE", &id]).await == "OK"
             })
             .await;
         }
-        cluster.until_info("cluster_state:ok").await;
+        cluster.wait_for_info("cluster_state:ok").await;
         for node in &cluster.nodes {
-            until("every node knows the replicas", async || {
-                node.cli(&["CLUSTER", "NODES"]).await.matches("slave").count() == MASTERS
+            wait_until("every node knows the replicas", async || {
+                node.cli(&["CLUSTER", "NODES"]).await.matches("slave").count() == MASTER_COUNT
             })
             .await;
         }
-        for replica in cluster.nodes.iter().skip(MASTERS) {
-            until("replicas follow their masters", async || {
+        for replica in cluster.nodes.iter().skip(MASTER_COUNT) {
+            wait_until("replicas follow their masters", async || {
                 replica.cli(&["ROLE"]).await.contains("connected")
             })
             .await;
@@ -89,7 +89,7 @@ impl ClusterDeployment {
     pub async fn owner(&self, key: &str) -> usize {
         for (position, node) in self.nodes.iter().enumerate() {
             // A foreign key's type is told by its owner alone; the others send on.
-            if node.runs() && !node.cli(&["TYPE", key]).await.starts_with("MOVED") {
+            if node.is_running() && !node.cli(&["TYPE", key]).await.starts_with("MOVED") {
                 return position;
             }
         }
@@ -100,8 +100,8 @@ impl ClusterDeployment {
     ///
     /// # Panics
     /// It takes too long.
-    pub async fn until_replica_follows(&self, master: usize) {
-        self.nodes[master].until_followed_by(&self.nodes[master + MASTERS]).await;
+    pub async fn wait_for_replica(&self, master: usize) {
+        self.nodes[master].wait_for_replica(&self.nodes[master + MASTER_COUNT]).await;
     }
 
     /// Runs a command at the owner of a key.
@@ -117,20 +117,20 @@ impl ClusterDeployment {
     ///
     /// # Panics
     /// A node refuses.
-    pub async fn begin_to_move(&self, key: &str, to: usize) {
+    pub async fn begin_slot_migration(&self, key: &str, to: usize) {
         let from = self.owner(key).await;
         let (source, target) = (&self.nodes[from], &self.nodes[to]);
         let (source_id, target_id) =
             (source.cli(&["CLUSTER", "MYID"]).await, target.cli(&["CLUSTER", "MYID"]).await);
-        let slot = self.slot(key).await;
-        ok(target, &["CLUSTER", "SETSLOT", &slot, "IMPORTING", &source_id]).await;
-        ok(source, &["CLUSTER", "SETSLOT", &slot, "MIGRATING", &target_id]).await;
+        let slot = self.slot_of(key).await;
+        run_expecting_ok(target, &["CLUSTER", "SETSLOT", &slot, "IMPORTING", &source_id]).await;
+        run_expecting_ok(source, &["CLUSTER", "SETSLOT", &slot, "MIGRATING", &target_id]).await;
         let keys = source.cli(&["CLUSTER", "GETKEYSINSLOT", &slot, "100"]).await;
         let port = target.port().to_string();
         let mut migrate = vec!["MIGRATE", "127.0.0.1", &port, "", "0", "5000", "KEYS"];
         migrate.extend(keys.lines());
         if !keys.is_empty() {
-            ok(source, &migrate).await;
+            run_expecting_ok(source, &migrate).await;
         }
     }
 
@@ -138,21 +138,21 @@ impl ClusterDeployment {
     ///
     /// # Panics
     /// A node refuses.
-    pub async fn finish_moving(&self, key: &str, to: usize) {
-        let (slot, id) = (self.slot(key).await, self.nodes[to].cli(&["CLUSTER", "MYID"]).await);
-        let masters = self.nodes.iter().take(MASTERS);
+    pub async fn finish_slot_migration(&self, key: &str, to: usize) {
+        let (slot, id) = (self.slot_of(key).await, self.nodes[to].cli(&["CLUSTER", "MYID"]).await);
+        let masters = self.nodes.iter().take(MASTER_COUNT);
         for node in std::iter::once(&self.nodes[to]).chain(masters) {
-            ok(node, &["CLUSTER", "SETSLOT", &slot, "NODE", &id]).await;
+            run_expecting_ok(node, &["CLUSTER", "SETSLOT", &slot, "NODE", &id]).await;
         }
     }
 
-    async fn slot(&self, key: &str) -> String {
+    async fn slot_of(&self, key: &str) -> String {
         self.nodes[0].cli(&["CLUSTER", "KEYSLOT", key]).await
     }
 
-    async fn until_info(&self, line: &str) {
+    async fn wait_for_info(&self, line: &str) {
         for node in &self.nodes {
-            until("the nodes know each other", async || {
+            wait_until("the nodes know each other", async || {
                 node.cli(&["CLUSTER", "INFO"]).await.lines().any(|told| told.trim() == line)
             })
             .await;
@@ -160,7 +160,7 @@ impl ClusterDeployment {
     }
 }
 
-async fn ok(node: &RedisServer, command: &[&str]) {
+async fn run_expecting_ok(node: &RedisServer, command: &[&str]) {
     let answer = node.cli(command).await;
     assert_eq!(answer, "OK", "{command:?}");
 }

@@ -31,14 +31,14 @@ use tokio::time::{Instant, sleep};
 pub use valkey::valkey_program;
 
 /// What takes longer is taken to hang.
-const PATIENCE: Duration = Duration::from_secs(60);
+const WAIT_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Waits for what nobody announces.
 ///
 /// # Panics
 /// It does not come.
-pub async fn until(what: &str, mut reached: impl AsyncFnMut() -> bool) {
-    let end = Instant::now() + PATIENCE;
+pub async fn wait_until(what: &str, mut reached: impl AsyncFnMut() -> bool) {
+    let end = Instant::now() + WAIT_TIMEOUT;
     while !reached().await {
         assert!(Instant::now() < end, "waited in vain: {what}");
         sleep(Duration::from_millis(20)).await;

@@ -19,21 +19,21 @@ use tokio::{
 };
 
 /// A program that has to say something for so long is taken to hang.
-const PATIENCE: Duration = Duration::from_secs(60);
+const OUTPUT_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// A running program, killed on drop. What it writes to standard error is kept.
 #[derive(Debug)]
 pub struct Program {
     child: Child,
-    said: Arc<Said>,
+    output: Arc<CapturedOutput>,
 }
 
 #[derive(Debug, Default)]
-struct Said {
+struct CapturedOutput {
     lines: Mutex<Vec<String>>,
     /// It has closed its standard error, so it says nothing more.
-    silent: AtomicBool,
-    bell: Notify,
+    is_closed: AtomicBool,
+    line_added: Notify,
 }
 
 impl Program {
@@ -59,26 +59,26 @@ impl Program {
             .stderr(Stdio::piped())
             .spawn()
             .expect("the program starts");
-        let said = Arc::new(Said::default());
+        let said = Arc::new(CapturedOutput::default());
         let stderr = child.stderr.take().expect("standard error is piped");
         let hearing = Arc::clone(&said);
         std::thread::spawn(move || {
             for line in BufReader::new(stderr).lines().map_while(Result::ok) {
                 hearing.lines.lock().unwrap_or_else(PoisonError::into_inner).push(line);
-                hearing.bell.notify_waiters();
+                hearing.line_added.notify_waiters();
             }
-            hearing.silent.store(true, Ordering::SeqCst);
-            hearing.bell.notify_waiters();
+            hearing.is_closed.store(true, Ordering::SeqCst);
+            hearing.line_added.notify_waiters();
         });
-        Self { child, said }
+        Self { child, output: said }
     }
 
     /// The first line it has said, or says soon, that holds `text`.
     ///
     /// # Panics
     /// It says no such thing.
-    pub async fn says(&self, text: &str) -> String {
-        let said = self.says_or_ends(text).await;
+    pub async fn wait_for_line(&self, text: &str) -> String {
+        let said = self.wait_for_line_or_exit(text).await;
         said.unwrap_or_else(|| panic!("it ended without {text:?}, but said:\n{}", self.lines().join("\n")))
     }
 
@@ -86,13 +86,13 @@ impl Program {
     ///
     /// # Panics
     /// It goes on and says no such thing.
-    pub async fn says_or_ends(&self, text: &str) -> Option<String> {
-        let deadline = Instant::now() + PATIENCE;
+    pub async fn wait_for_line_or_exit(&self, text: &str) -> Option<String> {
+        let deadline = Instant::now() + OUTPUT_TIMEOUT;
         loop {
-            let mut more = pin!(self.said.bell.notified());
+            let mut more = pin!(self.output.line_added.notified());
             // From here on no bell is missed.
             more.as_mut().enable();
-            let silent = self.said.silent.load(Ordering::SeqCst);
+            let silent = self.output.is_closed.load(Ordering::SeqCst);
             let line = self.lines().into_iter().find(|line| line.contains(text));
             if line.is_some() || silent {
                 return line;
@@ -105,12 +105,12 @@ impl Program {
     /// All that it has said so far.
     #[must_use]
     pub fn lines(&self) -> Vec<String> {
-        self.said.lines.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.output.lines.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Its process, to send signals to.
     #[must_use]
-    pub fn id(&self) -> u32 {
+    pub fn pid(&self) -> u32 {
         self.child.id()
     }
 
@@ -119,7 +119,7 @@ impl Program {
     /// # Panics
     /// It is gone.
     pub fn signal(&self, signal: &str) {
-        let done = Command::new("kill").args([&format!("-{signal}"), &self.id().to_string()]).status();
+        let done = Command::new("kill").args([&format!("-{signal}"), &self.pid().to_string()]).status();
         assert!(done.is_ok_and(|status| status.success()), "kill -{signal} failed");
     }
 
@@ -127,8 +127,8 @@ impl Program {
     ///
     /// # Panics
     /// It goes on.
-    pub async fn ends(&mut self) -> Option<i32> {
-        let deadline = Instant::now() + PATIENCE;
+    pub async fn wait_for_exit(&mut self) -> Option<i32> {
+        let deadline = Instant::now() + OUTPUT_TIMEOUT;
         loop {
             if let Ok(Some(status)) = self.child.try_wait() {
                 return status.code();
@@ -143,8 +143,8 @@ impl Program {
     /// # Panics
     /// There is no such number.
     #[must_use]
-    pub fn memory(&self, name: &str) -> u64 {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.id())).unwrap_or_default();
+    pub fn memory_kb(&self, name: &str) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap_or_default();
         let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
         let number = line.and_then(|rest| rest.trim().split(' ').next()?.parse().ok());
         number.expect("the process is there, on Linux")
@@ -156,7 +156,7 @@ impl Program {
     /// It is gone.
     #[must_use]
     pub fn open_files(&self) -> usize {
-        std::fs::read_dir(format!("/proc/{}/fd", self.id())).expect("the process is there").count()
+        std::fs::read_dir(format!("/proc/{}/fd", self.pid())).expect("the process is there").count()
     }
 
     /// Ends it as a crash would (SIGKILL).
@@ -180,8 +180,8 @@ mod tests {
     async fn the_end_of_a_program_is_not_waited_for_in_vain() {
         let began = Instant::now();
         let program = Program::start("sh", &["-c", "echo one >&2"], []);
-        assert_eq!(program.says_or_ends("two").await, None);
-        assert_eq!(program.says_or_ends("on").await.as_deref(), Some("one"));
-        assert!(began.elapsed() < PATIENCE, "{:?}", began.elapsed());
+        assert_eq!(program.wait_for_line_or_exit("two").await, None);
+        assert_eq!(program.wait_for_line_or_exit("on").await.as_deref(), Some("one"));
+        assert!(began.elapsed() < OUTPUT_TIMEOUT, "{:?}", began.elapsed());
     }
 }

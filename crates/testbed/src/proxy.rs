@@ -21,27 +21,27 @@ use tokio::{
 use crate::port::free_port;
 
 /// Connections that wait to be accepted.
-const BACKLOG: u32 = 1_024;
+const ACCEPT_BACKLOG: u32 = 1_024;
 
 /// So often its port is tried to be had, every 10 ms.
-const BIND_TRIES: u32 = 200;
+const MAX_BIND_ATTEMPTS: u32 = 200;
 
 /// What passes. What does not is kept, as TCP would send it again, and arrives once it may or never.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Flow {
-    Both,
+enum TrafficMode {
+    Normal,
     /// Each piece, in either direction, arrives so much later.
-    Late(Duration),
+    Delayed(Duration),
     /// Requests arrive, answers do not.
-    RequestsAlone,
-    Nothing,
+    RequestsOnly,
+    Blocked,
 }
 
 /// How connections end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum End {
+enum CloseMode {
     /// In good order (FIN).
-    Closed,
+    Graceful,
     /// With TCP's RST, as after a crash of the peer's machine.
     Reset,
 }
@@ -50,24 +50,24 @@ enum End {
 #[derive(Debug)]
 pub struct Proxy {
     address: SocketAddr,
-    wire: Arc<Wire>,
-    door: Mutex<Door>,
+    link: Arc<Link>,
+    listener: Mutex<Listener>,
 }
 
 /// What all connections share.
 #[derive(Debug)]
-struct Wire {
+struct Link {
     target: SocketAddr,
-    flow: watch::Sender<Flow>,
-    end: watch::Sender<End>,
+    traffic_mode: watch::Sender<TrafficMode>,
+    close_mode: watch::Sender<CloseMode>,
 }
 
 #[derive(Debug)]
-enum Door {
-    Open(JoinHandle<()>),
+enum Listener {
+    Accepting(JoinHandle<()>),
     /// Bound, so that nobody else takes the port, but not listened on: connections are refused.
-    Closed(TcpSocket),
-    Broken,
+    Bound(TcpSocket),
+    Unbound,
 }
 
 impl Proxy {
@@ -75,15 +75,15 @@ impl Proxy {
     ///
     /// # Panics
     /// No port is free.
-    pub async fn to(port: u16) -> Self {
+    pub async fn to_port(port: u16) -> Self {
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, free_port()));
-        let wire = Arc::new(Wire {
+        let wire = Arc::new(Link {
             target: SocketAddr::from((Ipv4Addr::LOCALHOST, port)),
-            flow: watch::Sender::new(Flow::Both),
-            end: watch::Sender::new(End::Closed),
+            traffic_mode: watch::Sender::new(TrafficMode::Normal),
+            close_mode: watch::Sender::new(CloseMode::Graceful),
         });
-        let proxy = Self { address, wire, door: Mutex::new(Door::Broken) };
-        proxy.accept().await;
+        let proxy = Self { address, link: wire, listener: Mutex::new(Listener::Unbound) };
+        proxy.start_accepting().await;
         proxy
     }
 
@@ -97,60 +97,60 @@ impl Proxy {
     ///
     /// # Panics
     /// The port cannot be listened on any more.
-    pub async fn heal(&self) {
-        self.wire.flow.send_replace(Flow::Both);
-        self.accept().await;
+    pub async fn restore(&self) {
+        self.link.traffic_mode.send_replace(TrafficMode::Normal);
+        self.start_accepting().await;
     }
 
     /// Every piece that is sent, in either direction, arrives so much later.
     pub fn delay(&self, by: Duration) {
-        self.wire.flow.send_replace(Flow::Late(by));
+        self.link.traffic_mode.send_replace(TrafficMode::Delayed(by));
     }
 
     /// Nothing passes any more, and nobody is told: connections look alive and are dead.
-    pub fn fall_silent(&self) {
-        self.wire.flow.send_replace(Flow::Nothing);
+    pub fn blackhole(&self) {
+        self.link.traffic_mode.send_replace(TrafficMode::Blocked);
     }
 
     /// What is asked arrives, what is answered does not.
-    pub fn hold_answers(&self) {
-        self.wire.flow.send_replace(Flow::RequestsAlone);
+    pub fn block_responses(&self) {
+        self.link.traffic_mode.send_replace(TrafficMode::RequestsOnly);
     }
 
     /// Closes all connections, in good order. New ones are as good as before.
-    pub fn cut(&self) {
-        self.wire.end.send_replace(End::Closed);
+    pub fn close_connections(&self) {
+        self.link.close_mode.send_replace(CloseMode::Graceful);
     }
 
     /// Resets all connections. New ones are as good as before.
-    pub fn reset(&self) {
-        self.wire.end.send_replace(End::Reset);
+    pub fn reset_connections(&self) {
+        self.link.close_mode.send_replace(CloseMode::Reset);
     }
 
     /// Closes all connections and refuses new ones, as a machine without the server does.
     ///
     /// # Panics
     /// Somebody else took the port in the same moment.
-    pub async fn refuse(&self) {
-        let mut door = self.door.lock().await;
-        if let Door::Open(accepting) = &mut *door {
+    pub async fn refuse_connections(&self) {
+        let mut door = self.listener.lock().await;
+        if let Listener::Accepting(accepting) = &mut *door {
             accepting.abort();
             // The listener is gone once its task has ended.
             drop(accepting.await);
-            *door = Door::Closed(self.bind().await);
+            *door = Listener::Bound(self.bind().await);
         }
-        self.cut();
+        self.close_connections();
     }
 
-    async fn accept(&self) {
-        let mut door = self.door.lock().await;
-        let socket = match std::mem::replace(&mut *door, Door::Broken) {
-            Door::Open(accepting) => return *door = Door::Open(accepting),
-            Door::Closed(socket) => socket,
-            Door::Broken => self.bind().await,
+    async fn start_accepting(&self) {
+        let mut door = self.listener.lock().await;
+        let socket = match std::mem::replace(&mut *door, Listener::Unbound) {
+            Listener::Accepting(accepting) => return *door = Listener::Accepting(accepting),
+            Listener::Bound(socket) => socket,
+            Listener::Unbound => self.bind().await,
         };
-        let listener = must(socket.listen(BACKLOG));
-        *door = Door::Open(tokio::spawn(accept(listener, Arc::clone(&self.wire))));
+        let listener = or_panic(socket.listen(ACCEPT_BACKLOG));
+        *door = Listener::Accepting(tokio::spawn(accept_loop(listener, Arc::clone(&self.link))));
     }
 
     /// Takes the port. A process that is being started holds a copy of a closed listener for a moment.
@@ -161,57 +161,59 @@ impl Proxy {
             socket.bind(self.address)?;
             Ok(socket)
         };
-        for _ in 0..BIND_TRIES {
+        for _ in 0..MAX_BIND_ATTEMPTS {
             if let Ok(socket) = bind() {
                 return socket;
             }
             sleep(Duration::from_millis(10)).await;
         }
-        must(bind())
+        or_panic(bind())
     }
 }
 
 impl Drop for Proxy {
     fn drop(&mut self) {
-        if let Door::Open(accepting) = self.door.get_mut() {
+        if let Listener::Accepting(accepting) = self.listener.get_mut() {
             accepting.abort();
         }
-        self.cut();
+        self.close_connections();
     }
 }
 
 #[expect(clippy::panic, reason = "a test that has no network cannot go on")]
-fn must<T>(result: io::Result<T>) -> T {
+fn or_panic<T>(result: io::Result<T>) -> T {
     result.unwrap_or_else(|error| panic!("the proxy's port: {error}"))
 }
 
-async fn accept(listener: TcpListener, wire: Arc<Wire>) {
+async fn accept_loop(listener: TcpListener, wire: Arc<Link>) {
     while let Ok((client, _)) = listener.accept().await {
         // Told of ends from here on, so that no connection outlives a cut that comes while it is made.
-        let ends = wire.end.subscribe();
-        tokio::spawn(carry(client, Arc::clone(&wire), ends));
+        let ends = wire.close_mode.subscribe();
+        tokio::spawn(proxy_connection(client, Arc::clone(&wire), ends));
     }
 }
 
 /// Carries one connection until either side or the proxy ends it.
-async fn carry(mut client: TcpStream, wire: Arc<Wire>, mut ends: watch::Receiver<End>) {
+async fn proxy_connection(mut client: TcpStream, wire: Arc<Link>, mut ends: watch::Receiver<CloseMode>) {
     let Ok(mut server) = TcpStream::connect(wire.target).await else { return };
     for socket in [&client, &server] {
         drop(socket.set_nodelay(true));
     }
     let end = {
         let ((from_client, to_client), (from_server, to_server)) = (client.split(), server.split());
-        let requests = pump(from_client, to_server, wire.flow.subscribe(), |flow| flow != Flow::Nothing);
-        let answers = pump(from_server, to_client, wire.flow.subscribe(), |flow| {
-            !matches!(flow, Flow::Nothing | Flow::RequestsAlone)
+        let requests = copy_direction(from_client, to_server, wire.traffic_mode.subscribe(), |flow| {
+            flow != TrafficMode::Blocked
+        });
+        let answers = copy_direction(from_server, to_client, wire.traffic_mode.subscribe(), |flow| {
+            !matches!(flow, TrafficMode::Blocked | TrafficMode::RequestsOnly)
         });
         tokio::select! {
-            _ = requests => End::Closed,
-            _ = answers => End::Closed,
+            _ = requests => CloseMode::Graceful,
+            _ = answers => CloseMode::Graceful,
             _ = ends.changed() => *ends.borrow(),
         }
     };
-    if end == End::Reset {
+    if end == CloseMode::Reset {
         for socket in [&client, &server] {
             drop(socket.set_zero_linger());
         }
@@ -219,11 +221,11 @@ async fn carry(mut client: TcpStream, wire: Arc<Wire>, mut ends: watch::Receiver
 }
 
 /// Carries one direction, as long as `passes` lets it.
-async fn pump(
+async fn copy_direction(
     mut from: ReadHalf<'_>,
     mut to: WriteHalf<'_>,
-    mut flow: watch::Receiver<Flow>,
-    passes: impl Fn(Flow) -> bool,
+    mut flow: watch::Receiver<TrafficMode>,
+    passes: impl Fn(TrafficMode) -> bool,
 ) -> io::Result<()> {
     let mut piece = vec![0; 64 * 1024];
     loop {
@@ -234,7 +236,7 @@ async fn pump(
         }
         let now = flow.wait_for(|flow| passes(*flow)).await.map(|flow| *flow);
         match now {
-            Ok(Flow::Late(by)) => sleep_until(arrived + by).await,
+            Ok(TrafficMode::Delayed(by)) => sleep_until(arrived + by).await,
             Ok(_) => {}
             Err(_) => return Ok(()),
         }
@@ -248,11 +250,11 @@ mod tests {
 
     use super::*;
 
-    const BRIEF: Duration = Duration::from_millis(100);
-    const LONG: Duration = Duration::from_secs(5);
+    const SHORT_TIMEOUT: Duration = Duration::from_millis(100);
+    const LONG_TIMEOUT: Duration = Duration::from_secs(5);
 
     /// A server that says everything twice, behind a proxy.
-    async fn echo() -> Proxy {
+    async fn start_echo_server() -> Proxy {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let port = listener.local_addr().unwrap().port();
         tokio::spawn(async move {
@@ -265,63 +267,63 @@ mod tests {
                 });
             }
         });
-        Proxy::to(port).await
+        Proxy::to_port(port).await
     }
 
     async fn connect(proxy: &Proxy) -> io::Result<TcpStream> {
         TcpStream::connect((Ipv4Addr::LOCALHOST, proxy.port())).await
     }
 
-    async fn hear(connection: &mut TcpStream) -> io::Result<[u8; 2]> {
+    async fn read_reply(connection: &mut TcpStream) -> io::Result<[u8; 2]> {
         let mut answer = [0; 2];
         connection.read_exact(&mut answer).await.map(|_| answer)
     }
 
-    async fn ask(connection: &mut TcpStream) -> io::Result<[u8; 2]> {
+    async fn send_and_read(connection: &mut TcpStream) -> io::Result<[u8; 2]> {
         connection.write_all(b"x").await?;
-        hear(connection).await
+        read_reply(connection).await
     }
 
     #[tokio::test]
     async fn what_is_held_back_arrives_later() {
-        let proxy = echo().await;
+        let proxy = start_echo_server().await;
         let mut connection = connect(&proxy).await.unwrap();
-        assert_eq!(&ask(&mut connection).await.unwrap(), b"xx");
-        for silence in [Proxy::fall_silent, Proxy::hold_answers] {
+        assert_eq!(&send_and_read(&mut connection).await.unwrap(), b"xx");
+        for silence in [Proxy::blackhole, Proxy::block_responses] {
             silence(&proxy);
-            assert!(timeout(BRIEF, ask(&mut connection)).await.is_err(), "it was answered");
-            proxy.heal().await;
-            assert_eq!(&timeout(LONG, hear(&mut connection)).await.unwrap().unwrap(), b"xx");
+            assert!(timeout(SHORT_TIMEOUT, send_and_read(&mut connection)).await.is_err(), "it was answered");
+            proxy.restore().await;
+            assert_eq!(&timeout(LONG_TIMEOUT, read_reply(&mut connection)).await.unwrap().unwrap(), b"xx");
         }
     }
 
     #[tokio::test]
     async fn a_delay_is_added_in_each_direction() {
-        let proxy = echo().await;
+        let proxy = start_echo_server().await;
         let mut connection = connect(&proxy).await.unwrap();
-        proxy.delay(BRIEF);
+        proxy.delay(SHORT_TIMEOUT);
         let asked = Instant::now();
-        ask(&mut connection).await.unwrap();
-        assert!(asked.elapsed() >= 2 * BRIEF, "{:?}", asked.elapsed());
+        send_and_read(&mut connection).await.unwrap();
+        assert!(asked.elapsed() >= 2 * SHORT_TIMEOUT, "{:?}", asked.elapsed());
     }
 
     #[tokio::test]
     async fn connections_are_closed_reset_and_refused() {
-        let proxy = echo().await;
+        let proxy = start_echo_server().await;
         let mut connection = connect(&proxy).await.unwrap();
-        ask(&mut connection).await.unwrap();
-        proxy.cut();
+        send_and_read(&mut connection).await.unwrap();
+        proxy.close_connections();
         assert_eq!(connection.read(&mut [0]).await.unwrap(), 0);
 
         let mut connection = connect(&proxy).await.unwrap();
-        ask(&mut connection).await.unwrap();
-        proxy.reset();
+        send_and_read(&mut connection).await.unwrap();
+        proxy.reset_connections();
         let error = connection.read(&mut [0]).await.unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::ConnectionReset);
 
-        proxy.refuse().await;
+        proxy.refuse_connections().await;
         assert_eq!(connect(&proxy).await.unwrap_err().kind(), io::ErrorKind::ConnectionRefused);
-        proxy.heal().await;
-        assert_eq!(&ask(&mut connect(&proxy).await.unwrap()).await.unwrap(), b"xx");
+        proxy.restore().await;
+        assert_eq!(&send_and_read(&mut connect(&proxy).await.unwrap()).await.unwrap(), b"xx");
     }
 }

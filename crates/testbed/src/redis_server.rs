@@ -14,13 +14,13 @@ use tokio::{
     time::{Instant, sleep, timeout},
 };
 
-use crate::{port::free_port, until};
+use crate::{port::free_port, wait_until};
 
 /// A server that has not answered by then will not.
-const START: Duration = Duration::from_secs(60);
+const START_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Another program may take the port between its choice and the server's start.
-const TRIES: usize = 5;
+const MAX_START_ATTEMPTS: usize = 5;
 
 /// A `redis-server` on 127.0.0.1 with a port and a directory of its own, killed and removed on drop.
 #[derive(Debug)]
@@ -65,16 +65,16 @@ impl RedisServer {
     /// The program is not installed or does not start.
     pub async fn start_program(program: &Path, options: &[&str]) -> Self {
         let options = options.iter().map(|&option| option.to_owned()).collect();
-        Self::start_as(program, &Mode::Server(options)).await
+        Self::start_in_mode(program, &Mode::Server(options)).await
     }
 
     /// Starts a Sentinel with these lines of configuration.
     pub(crate) async fn start_sentinel(program: &Path, lines: Vec<String>) -> Self {
-        Self::start_as(program, &Mode::Sentinel(lines)).await
+        Self::start_in_mode(program, &Mode::Sentinel(lines)).await
     }
 
-    async fn start_as(program: &Path, mode: &Mode) -> Self {
-        for _ in 0..TRIES {
+    async fn start_in_mode(program: &Path, mode: &Mode) -> Self {
+        for _ in 0..MAX_START_ATTEMPTS {
             let port = free_port();
             let mut server = Self {
                 port,
@@ -84,11 +84,14 @@ impl RedisServer {
                 process: None,
             };
             server.spawn();
-            if server.answers().await {
+            if server.wait_until_ready().await {
                 return server;
             }
         }
-        panic!("{} ended at its start {TRIES} times; try it by hand as {mode:?}", program.display());
+        panic!(
+            "{} ended at its start {MAX_START_ATTEMPTS} times; try it by hand as {mode:?}",
+            program.display()
+        );
     }
 
     /// Where it is, as `REDIS_URL` says it.
@@ -119,7 +122,7 @@ impl RedisServer {
     pub async fn restart(&mut self) {
         self.kill();
         self.spawn();
-        assert!(self.answers().await, "redis-server did not start again on port {}", self.port);
+        assert!(self.wait_until_ready().await, "redis-server did not start again on port {}", self.port);
     }
 
     /// Stops it in its tracks (SIGSTOP): connections stay open, and nothing is answered.
@@ -151,7 +154,7 @@ impl RedisServer {
                 String::from_utf8_lossy(&output.stdout).trim_end_matches('\n').to_owned()
             }
             Ok(Ok(output)) => panic!("redis-cli: {}", String::from_utf8_lossy(&output.stderr)),
-            Ok(Err(error)) => panic!("{}", missing("redis-cli", &error)),
+            Ok(Err(error)) => panic!("{}", start_error("redis-cli", &error)),
             Err(error) => panic!("redis-cli: {error}"),
         }
     }
@@ -160,15 +163,18 @@ impl RedisServer {
     ///
     /// # Panics
     /// It takes too long.
-    pub async fn until_followed_by(&self, replica: &Self) {
-        let so_far = self.offset("master_repl_offset").await;
-        until("the replica has all", async || replica.offset("slave_repl_offset").await >= so_far).await;
+    pub async fn wait_for_replica(&self, replica: &Self) {
+        let so_far = self.replication_offset("master_repl_offset").await;
+        wait_until("the replica has all", async || {
+            replica.replication_offset("slave_repl_offset").await >= so_far
+        })
+        .await;
     }
 
     /// How much was replicated, in bytes.
-    async fn offset(&self, name: &str) -> u64 {
-        let told = self.cli(&["INFO", "replication"]).await;
-        let mut fields = told.lines().filter_map(|line| line.trim_end().split_once(':'));
+    async fn replication_offset(&self, name: &str) -> u64 {
+        let info = self.cli(&["INFO", "replication"]).await;
+        let mut fields = info.lines().filter_map(|line| line.trim_end().split_once(':'));
         fields.find(|(field, _)| *field == name).and_then(|(_, value)| value.parse().ok()).unwrap_or(0)
     }
 
@@ -195,19 +201,19 @@ impl RedisServer {
         command.current_dir(&self.directory).stdin(Stdio::null()).stdout(Stdio::null());
         match command.spawn() {
             Ok(process) => self.process = Some(process),
-            Err(error) => panic!("{}", missing(&self.program.display().to_string(), &error)),
+            Err(error) => panic!("{}", start_error(&self.program.display().to_string(), &error)),
         }
     }
 
     /// Waits for its answer; false if it ended instead.
-    async fn answers(&mut self) -> bool {
-        let end = Instant::now() + START;
+    async fn wait_until_ready(&mut self) -> bool {
+        let end = Instant::now() + START_TIMEOUT;
         while Instant::now() < end {
-            if self.has_ended() {
+            if self.has_exited() {
                 return false;
             }
-            if matches!(timeout(START, ping(self.port)).await, Ok(Ok(true))) {
-                return !self.has_ended();
+            if matches!(timeout(START_TIMEOUT, ping(self.port)).await, Ok(Ok(true))) {
+                return !self.has_exited();
             }
             sleep(Duration::from_millis(5)).await;
         }
@@ -215,11 +221,11 @@ impl RedisServer {
     }
 
     /// Whether it was started and not killed.
-    pub(crate) const fn runs(&self) -> bool {
+    pub(crate) const fn is_running(&self) -> bool {
         self.process.is_some()
     }
 
-    fn has_ended(&mut self) -> bool {
+    fn has_exited(&mut self) -> bool {
         self.process.as_mut().is_none_or(|process| !matches!(process.try_wait(), Ok(None)))
     }
 
@@ -247,7 +253,7 @@ fn make_directory(port: u16) -> PathBuf {
     directory
 }
 
-fn missing(program: &str, error: &io::Error) -> String {
+fn start_error(program: &str, error: &io::Error) -> String {
     if error.kind() == io::ErrorKind::NotFound {
         format!("{program} is not installed: run ./test, which installs it")
     } else {

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::{RedisServer, until};
+use crate::{RedisServer, wait_until};
 
 /// One primary, two replicas and three Sentinels that put a replica in a lost primary's place.
 #[derive(Debug)]
@@ -15,7 +15,7 @@ pub struct SentinelDeployment {
 
 impl SentinelDeployment {
     /// The primary's name.
-    pub const NAME: &str = "main";
+    pub const PRIMARY_NAME: &str = "main";
 
     /// Starts all, and waits until they know each other.
     ///
@@ -31,8 +31,8 @@ impl SentinelDeployment {
             servers.push(RedisServer::start_program(program, &options).await);
         }
         let mut deployment = Self { servers, sentinels: Vec::new() };
-        deployment.until_replicas_follow().await;
-        let name = Self::NAME;
+        deployment.wait_for_replicas().await;
+        let name = Self::PRIMARY_NAME;
         let lines = [
             format!("sentinel monitor {name} 127.0.0.1 {port} 2"),
             format!("sentinel down-after-milliseconds {name} 500"),
@@ -43,9 +43,9 @@ impl SentinelDeployment {
             deployment.sentinels.push(RedisServer::start_sentinel(program, lines.to_vec()).await);
         }
         for sentinel in &deployment.sentinels {
-            until("the Sentinels know each other and the replicas", async || {
-                let told = sentinel.cli(&["SENTINEL", "MASTER", name]).await;
-                let mut lines = told.lines();
+            wait_until("the Sentinels know each other and the replicas", async || {
+                let status = sentinel.cli(&["SENTINEL", "MASTER", name]).await;
+                let mut lines = status.lines();
                 let mut number = |of: &str| lines.by_ref().skip_while(|line| *line != of).nth(1) == Some("2");
                 number("num-slaves") && number("num-other-sentinels")
             })
@@ -58,7 +58,7 @@ impl SentinelDeployment {
     #[must_use]
     pub fn url(&self) -> String {
         let hosts: Vec<_> = self.sentinels.iter().map(|it| format!("127.0.0.1:{}", it.port())).collect();
-        format!("redis-sentinel://{}/{}", hosts.join(","), Self::NAME)
+        format!("redis-sentinel://{}/{}", hosts.join(","), Self::PRIMARY_NAME)
     }
 
     /// The position of the primary, as the first Sentinel says.
@@ -66,24 +66,25 @@ impl SentinelDeployment {
     /// # Panics
     /// It does not answer, or names somebody else.
     pub async fn primary(&self) -> usize {
-        let told = self.sentinels[0].cli(&["SENTINEL", "GET-MASTER-ADDR-BY-NAME", Self::NAME]).await;
-        let port = told.lines().nth(1).unwrap_or_default();
+        let primary =
+            self.sentinels[0].cli(&["SENTINEL", "GET-MASTER-ADDR-BY-NAME", Self::PRIMARY_NAME]).await;
+        let port = primary.lines().nth(1).unwrap_or_default();
         let position = self.servers.iter().position(|server| server.port().to_string() == port);
-        position.unwrap_or_else(|| panic!("the Sentinel names {told}"))
+        position.unwrap_or_else(|| panic!("the Sentinel names {primary}"))
     }
 
     /// Waits until every replica has all that the primary of the start has.
     ///
     /// # Panics
     /// It takes too long.
-    pub async fn until_replicas_follow(&self) {
+    pub async fn wait_for_replicas(&self) {
         let primary = &self.servers[0];
         for replica in self.servers.iter().skip(1) {
-            until("replicas follow their primary", async || {
+            wait_until("replicas follow their primary", async || {
                 replica.cli(&["ROLE"]).await.contains("connected")
             })
             .await;
-            primary.until_followed_by(replica).await;
+            primary.wait_for_replica(replica).await;
         }
     }
 }

@@ -7,10 +7,10 @@ use std::{env, fs, path::PathBuf};
 pub fn valkey_program() -> Option<PathBuf> {
     let path = env::var_os("PATH")?;
     let installed = env::split_paths(&path).map(|directory| directory.join("valkey-server"));
-    installed.chain(packaged()).find(|program| program.is_file())
+    installed.chain(venv_candidates()).find(|program| program.is_file())
 }
 
-fn packaged() -> impl Iterator<Item = PathBuf> {
+fn venv_candidates() -> impl Iterator<Item = PathBuf> {
     let environment = concat!(env!("CARGO_MANIFEST_DIR"), "/../../.venv/lib");
     let versions = fs::read_dir(environment).into_iter().flatten().flatten();
     let platforms = versions.flat_map(|version| {

@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use super::*;
-use crate::{Lease, record::Outage};
+use crate::{Lease, record::OpenState};
 
 const NOW: Timestamp = Timestamp::from_millis(1_800_000_000_000);
 
@@ -9,8 +9,8 @@ fn in_phase(phase: Phase) -> Record {
     Record { phase, ..Record::closed(7) }
 }
 
-fn outage(retry_at: Timestamp, alone: Option<&str>) -> Outage {
-    Outage { opened_at: NOW, retry_at, alone: alone.map(InstanceId::new) }
+fn outage(retry_at: Timestamp, alone: Option<&str>) -> OpenState {
+    OpenState { opened_at: NOW, retry_at, sole_reporter: alone.map(InstanceId::new) }
 }
 
 fn ask(phase: Phase, now: Timestamp) -> Admission {
@@ -49,13 +49,13 @@ fn an_outage_of_anothers_network_is_due_at_once() {
 fn a_forced_circuit_waits_for_a_person_or_its_end() {
     let end = NOW + Duration::from_secs(60);
     let never = Admission::Refused { retry_at: None, probing: false };
-    assert_eq!(ask(Phase::Forced { until: None }, end), never);
-    assert_eq!(ask(Phase::Forced { until: Some(end) }, end), Admission::ProbeDue);
+    assert_eq!(ask(Phase::ForcedOpen { until: None }, end), never);
+    assert_eq!(ask(Phase::ForcedOpen { until: Some(end) }, end), Admission::ProbeDue);
 }
 
 #[test]
 fn observe_and_off_refuse_nobody() {
-    let record = in_phase(Phase::Forced { until: None });
+    let record = in_phase(Phase::ForcedOpen { until: None });
     for mode in [Mode::Observe, Mode::Off] {
         let policy = Policy { mode, ..Policy::default() };
         assert_eq!(admit(&record, &policy, &InstanceId::new("me"), NOW), Admission::Admitted);

@@ -2,93 +2,106 @@
 
 use std::time::Duration;
 
-use super::Change;
+use super::RecordUpdate;
 use crate::{
-    Context, Effect, Failure, FailureKind, Outcome, Phase, Rule, Timestamp, record::Row, window::Verdict,
+    Context, EventResult, Failure, FailureKind, Outcome, Phase, Timestamp, TripRule,
+    record::ConsecutiveFailures, window::RateVerdict,
 };
 
 /// A failure that is told so late, and is older than the row, does not trip with it: calls that went well may have come
 /// between, of which nobody told, as there was no row to end. It is counted all the same (B5).
-const TOLD_LATE: Duration = Duration::from_millis(250);
+const LATE_REPORT_THRESHOLD: Duration = Duration::from_millis(250);
 
-impl Change<'_> {
-    pub(super) fn ended_closed(&mut self, outcome: &Outcome, at: Timestamp) {
+impl RecordUpdate<'_> {
+    pub(super) fn completed_while_closed(&mut self, outcome: &Outcome, at: Timestamp) {
         match outcome {
             Outcome::Succeeded => {
                 // A call that ended before the row began does not end it, whenever that is told.
-                if at >= self.record.row.since {
-                    self.forget_row();
+                if at >= self.record.consecutive_failures.since {
+                    self.reset_consecutive_failures();
                 }
                 self.record.trips = 0;
-                self.connected();
+                self.clear_instance_block();
                 self.record.window.add_calls(self.context.policy, at, 1);
             }
-            Outcome::Failed(failure) => self.failed(failure, at),
-            Outcome::Rest { failure, wait } => {
-                self.connected();
-                self.rest(failure, *wait, at);
+            Outcome::Failed(failure) => self.record_failure(failure, at),
+            Outcome::RateLimited { failure, retry_after } => {
+                self.clear_instance_block();
+                self.start_cooldown(failure, *retry_after, at);
             }
         }
     }
 
-    pub(super) fn successes(&mut self, epoch: u64, at: Timestamp, calls: u32) -> Effect {
+    pub(super) fn record_successes(&mut self, epoch: u64, at: Timestamp, calls: u32) -> EventResult {
         if epoch != self.record.epoch || !matches!(self.record.phase, Phase::Closed) {
-            return Effect::Void;
+            return EventResult::Stale;
         }
         self.record.window.add_calls(self.context.policy, at, calls);
-        Effect::Counted
+        EventResult::Recorded
     }
 
-    fn failed(&mut self, failure: &Failure, at: Timestamp) {
+    fn record_failure(&mut self, failure: &Failure, at: Timestamp) {
         let Context { instance, policy, now } = self.context;
-        let cut_off = failure.kind == FailureKind::Connection;
-        self.count_row(cut_off, at);
-        self.record.window.add_failure(policy, at, cut_off.then_some(instance));
-        if cut_off {
-            self.count_cut_off(at);
+        let is_connection_failure = failure.kind == FailureKind::Connection;
+        self.count_failure(is_connection_failure, at);
+        self.record.window.add_failure(policy, at, is_connection_failure.then_some(instance));
+        if is_connection_failure {
+            self.count_connection_failure(at);
         } else {
-            self.connected();
+            self.clear_instance_block();
         }
 
-        if self.record.row.trips(policy) {
-            return self.trip(failure, Rule::Row, self.record.row.alone.clone(), at);
+        if self.record.consecutive_failures.reaches_threshold(policy) {
+            return self.trip(
+                failure,
+                TripRule::ConsecutiveFailures,
+                self.record.consecutive_failures.sole_reporter.clone(),
+                at,
+            );
         }
-        if let Verdict::Trip { alone } = self.record.window.verdict(policy, now) {
-            return self.trip(failure, Rule::Rate, alone, at);
+        if let RateVerdict::Trip { sole_reporter } = self.record.window.evaluate_rate(policy, now) {
+            return self.trip(failure, TripRule::FailureRate, sole_reporter, at);
         }
         // Others' successes end the row, but not what this instance knows of its own network.
-        let tripped = self.record.cut_off.iter().any(|held| held.instance == *instance && held.trips(policy));
-        if cut_off && tripped {
-            self.hold(instance, at);
+        let tripped = self
+            .record
+            .blocked_instances
+            .iter()
+            .any(|block| block.instance == *instance && block.reaches_threshold(policy));
+        if is_connection_failure && tripped {
+            self.block_instance(instance, at);
         }
     }
 
-    pub(super) fn count_row(&mut self, cut_off: bool, at: Timestamp) {
-        let me = cut_off.then(|| self.context.instance.clone());
+    pub(super) fn count_failure(&mut self, is_connection_failure: bool, at: Timestamp) {
+        let reporter = is_connection_failure.then(|| self.context.instance.clone());
         let now = self.context.now;
-        let row = self.record.row.remembered(self.context.policy, at);
-        let in_time = row.failures - row.late.min(row.failures);
-        let is_late = now.since(at) > TOLD_LATE && (in_time == 0 || at < row.since);
+        let previous = self.record.consecutive_failures.without_expired(self.context.policy, at);
+        let in_time = previous.count - previous.late_count.min(previous.count);
+        let is_late = now.since(at) > LATE_REPORT_THRESHOLD && (in_time == 0 || at < previous.since);
         let since = match (is_late, in_time) {
             (true, 0) => now,
-            (true, _) => row.since,
+            (true, _) => previous.since,
             (false, 0) => at,
-            (false, _) => row.since.min(at),
+            (false, _) => previous.since.min(at),
         };
-        self.record.row = Row {
-            failures: row.failures.saturating_add(1),
-            late: row.late.saturating_add(u32::from(is_late)),
+        self.record.consecutive_failures = ConsecutiveFailures {
+            count: previous.count.saturating_add(1),
+            late_count: previous.late_count.saturating_add(u32::from(is_late)),
             since,
-            last: at.max(row.last),
-            alone: if row.failures == 0 {
-                me
+            last: at.max(previous.last),
+            sole_reporter: if previous.count == 0 {
+                reporter
             } else {
-                row.alone.filter(|instance| Some(instance) == me.as_ref())
+                previous.sole_reporter.filter(|instance| Some(instance) == reporter.as_ref())
             },
         };
     }
 
-    pub(super) fn forget_row(&mut self) {
-        self.record.row = Row { last: self.record.row.last, ..Row::default() };
+    pub(super) fn reset_consecutive_failures(&mut self) {
+        self.record.consecutive_failures = ConsecutiveFailures {
+            last: self.record.consecutive_failures.last,
+            ..ConsecutiveFailures::default()
+        };
     }
 }

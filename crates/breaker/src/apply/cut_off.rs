@@ -1,39 +1,41 @@
 //! An instance that cannot connect to the provider while others may (F7).
 
-use super::{Change, open::period};
-use crate::{Context, InstanceId, Timestamp, record::CutOff};
+use super::{RecordUpdate, open::open_period};
+use crate::{Context, InstanceId, Timestamp, record::InstanceBlock};
 
-impl Change<'_> {
-    pub(super) fn count_cut_off(&mut self, at: Timestamp) {
-        let me = self.context.instance;
-        if let Some(held) = self.record.cut_off.iter_mut().find(|held| held.instance == *me) {
-            held.failures = held.failures.saturating_add(1);
-            held.last = held.last.max(at);
+impl RecordUpdate<'_> {
+    pub(super) fn count_connection_failure(&mut self, at: Timestamp) {
+        let instance = self.context.instance;
+        if let Some(block) = self.record.blocked_instances.iter_mut().find(|held| held.instance == *instance)
+        {
+            block.failures = block.failures.saturating_add(1);
+            block.last = block.last.max(at);
         } else {
-            let first = CutOff {
-                instance: me.clone(),
+            let first = InstanceBlock {
+                instance: instance.clone(),
                 failures: 1,
                 since: at,
                 last: at,
                 until: Timestamp::NEVER,
                 trips: 0,
             };
-            self.record.cut_off.push(first);
+            self.record.blocked_instances.push(first);
         }
     }
 
     /// This instance got an answer, so its network is well.
-    pub(super) fn connected(&mut self) {
-        let me = self.context.instance;
-        self.record.cut_off.retain(|held| held.instance != *me);
+    pub(super) fn clear_instance_block(&mut self) {
+        let instance = self.context.instance;
+        self.record.blocked_instances.retain(|block| block.instance != *instance);
     }
 
-    pub(super) fn hold(&mut self, instance: &InstanceId, at: Timestamp) {
+    pub(super) fn block_instance(&mut self, instance: &InstanceId, at: Timestamp) {
         let Context { policy, .. } = self.context;
         let epoch = self.record.epoch;
-        if let Some(held) = self.record.cut_off.iter_mut().find(|held| held.instance == *instance) {
-            held.trips = held.trips.saturating_add(1);
-            held.until = held.until.max(at + period(policy, held.trips, epoch));
+        if let Some(block) = self.record.blocked_instances.iter_mut().find(|held| held.instance == *instance)
+        {
+            block.trips = block.trips.saturating_add(1);
+            block.until = block.until.max(at + open_period(policy, block.trips, epoch));
         }
     }
 }

@@ -1,43 +1,43 @@
 //! Probes: who gets a place, and what their ends decide.
 
-use super::{Change, Effect, Stamp};
+use super::{AdmissionToken, EventResult, RecordUpdate};
 use crate::{
-    Context, Failure, FailureKind, Lease, Outcome, Phase, Policy, Reason, Rule, Timestamp,
+    Context, Failure, FailureKind, Lease, Outcome, Phase, Policy, Reason, Timestamp, TripRule,
     admit::{Admission, admit},
-    record::Outage,
+    record::OpenState,
     window::Window,
 };
 
-impl Change<'_> {
-    pub(super) fn probe(&mut self, lease: &Lease) -> Effect {
+impl RecordUpdate<'_> {
+    pub(super) fn request_probe(&mut self, lease: &Lease) -> EventResult {
         let Context { instance, policy, now } = self.context;
         if admit(&self.record, policy, instance, now) != Admission::ProbeDue {
-            return Effect::Denied;
+            return EventResult::ProbeDenied;
         }
         let outage = match &mut self.record.phase {
-            Phase::Closed => return Effect::Denied,
+            Phase::Closed => return EventResult::ProbeDenied,
             Phase::HalfOpen { leases, .. } => {
-                make_room(leases, policy);
+                evict_oldest_leases(leases, policy);
                 leases.push(lease.clone());
-                return Effect::Granted { epoch: self.record.epoch };
+                return EventResult::ProbeGranted { epoch: self.record.epoch };
             }
             Phase::Open(outage) => outage.clone(),
-            Phase::Forced { until } => {
+            Phase::ForcedOpen { until } => {
                 let end = until.unwrap_or(now);
-                Outage { opened_at: end, retry_at: end, alone: None }
+                OpenState { opened_at: end, retry_at: end, sole_reporter: None }
             }
         };
-        let was = self.record.reason.clone();
-        self.turn(
+        let previous_reason = self.record.reason.clone();
+        self.transition_to(
             Phase::HalfOpen { outage, leases: vec![lease.clone()], successes: 0 },
-            Reason::of(crate::Cause::Probe),
+            Reason::new(crate::TransitionCause::Probe),
         );
         // The outage's reason is what a reader wants to know; the history tells of the probe.
-        self.record.reason = was;
-        Effect::Granted { epoch: self.record.epoch }
+        self.record.reason = previous_reason;
+        EventResult::ProbeGranted { epoch: self.record.epoch }
     }
 
-    pub(super) fn ended_probe(&mut self, id: &str, outcome: &Outcome, at: Timestamp) {
+    pub(super) fn probe_completed(&mut self, id: &str, outcome: &Outcome, at: Timestamp) {
         match outcome {
             Outcome::Succeeded => {
                 self.probe_succeeded(id);
@@ -46,74 +46,74 @@ impl Change<'_> {
                 }
             }
             Outcome::Failed(failure) => self.probe_failed(failure, at),
-            Outcome::Rest { failure, wait } => {
-                self.connected();
-                self.rest(failure, *wait, at);
+            Outcome::RateLimited { failure, retry_after } => {
+                self.clear_instance_block();
+                self.start_cooldown(failure, *retry_after, at);
             }
         }
     }
 
-    pub(super) fn first_token(&mut self, stamp: &Stamp) -> Effect {
-        let (Phase::HalfOpen { leases, .. }, Some(id)) = (&self.record.phase, &stamp.lease) else {
-            return Effect::Void;
+    pub(super) fn first_token(&mut self, token: &AdmissionToken) -> EventResult {
+        let (Phase::HalfOpen { leases, .. }, Some(id)) = (&self.record.phase, &token.lease_id) else {
+            return EventResult::Stale;
         };
-        if stamp.epoch != self.record.epoch || !leases.iter().any(|lease| lease.id == *id) {
-            return Effect::Void;
+        if token.epoch != self.record.epoch || !leases.iter().any(|lease| lease.id == *id) {
+            return EventResult::Stale;
         }
         self.probe_succeeded(id);
-        Effect::Onward { epoch: self.record.epoch }
+        EventResult::Reissued { epoch: self.record.epoch }
     }
 
-    pub(super) fn left(&mut self, stamp: &Stamp) -> Effect {
-        if stamp.epoch != self.record.epoch {
-            return Effect::Void;
+    pub(super) fn permit_released(&mut self, token: &AdmissionToken) -> EventResult {
+        if token.epoch != self.record.epoch {
+            return EventResult::Stale;
         }
-        if let (Phase::HalfOpen { leases, .. }, Some(id)) = (&mut self.record.phase, &stamp.lease) {
+        if let (Phase::HalfOpen { leases, .. }, Some(id)) = (&mut self.record.phase, &token.lease_id) {
             let before = leases.len();
             leases.retain(|lease| lease.id != *id);
             if leases.len() < before {
-                return Effect::Counted;
+                return EventResult::Recorded;
             }
         }
-        Effect::Void
+        EventResult::Stale
     }
 
     fn probe_succeeded(&mut self, id: &str) {
-        self.connected();
+        self.clear_instance_block();
         let needed = self.context.policy.success_threshold;
         if let Phase::HalfOpen { leases, successes, .. } = &mut self.record.phase {
             leases.retain(|lease| lease.id != id);
             *successes = successes.saturating_add(1);
             if *successes >= needed {
-                self.forget_row();
+                self.reset_consecutive_failures();
                 self.record.window = Window::default();
-                self.turn(Phase::Closed, Reason::of(crate::Cause::Recovered));
+                self.transition_to(Phase::Closed, Reason::new(crate::TransitionCause::Recovered));
             }
         }
     }
 
     fn probe_failed(&mut self, failure: &Failure, at: Timestamp) {
-        let cut_off = failure.kind == FailureKind::Connection;
-        let alone = match &self.record.phase {
+        let is_connection_failure = failure.kind == FailureKind::Connection;
+        let sole_reporter = match &self.record.phase {
             Phase::HalfOpen { outage, .. }
-                if cut_off && outage.alone.as_ref() == Some(self.context.instance) =>
+                if is_connection_failure && outage.sole_reporter.as_ref() == Some(self.context.instance) =>
             {
-                outage.alone.clone()
+                outage.sole_reporter.clone()
             }
             _ => None,
         };
-        self.count_row(cut_off, at);
-        if cut_off {
-            self.count_cut_off(at);
+        self.count_failure(is_connection_failure, at);
+        if is_connection_failure {
+            self.count_connection_failure(at);
         } else {
-            self.connected();
+            self.clear_instance_block();
         }
-        self.trip(failure, Rule::Probe, alone, at);
+        self.trip(failure, TripRule::Probe, sole_reporter, at);
     }
 }
 
 /// Frees the place of the lease that ended first, if a place is needed: until then its outcome counts (B4).
-fn make_room(leases: &mut Vec<Lease>, policy: &Policy) {
+fn evict_oldest_leases(leases: &mut Vec<Lease>, policy: &Policy) {
     let places = usize::try_from(policy.half_open_probes.max(1)).unwrap_or(usize::MAX);
     while leases.len() >= places {
         let Some(oldest) = leases.iter().enumerate().min_by_key(|(_, lease)| lease.until).map(|(i, _)| i)

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use super::{open::period, *};
+use super::{open::open_period, *};
 use crate::{Failure, FailureKind};
 
 const NOW: Timestamp = Timestamp::from_millis(1_800_000_000_000);
@@ -24,40 +24,40 @@ impl Circuit {
         Self { policy, record, instance }
     }
 
-    fn apply(&mut self, event: &Event, now: Timestamp) -> Step {
+    fn apply(&mut self, event: &Event, now: Timestamp) -> Applied {
         let context = Context { instance: &self.instance, policy: &self.policy, now };
         let step = apply(&self.record, event, context);
         self.record = step.record.clone();
         step
     }
 
-    fn end(&mut self, outcome: Outcome, at: Timestamp) -> Step {
-        let stamp = Stamp { epoch: self.record.epoch, lease: None };
-        self.apply(&Event::Ended { stamp, outcome, at }, at)
+    fn end(&mut self, outcome: Outcome, at: Timestamp) -> Applied {
+        let stamp = AdmissionToken { epoch: self.record.epoch, lease_id: None };
+        self.apply(&Event::CallCompleted { token: stamp, outcome, at }, at)
     }
 
-    fn fail(&mut self, at: Timestamp) -> Step {
+    fn fail(&mut self, at: Timestamp) -> Applied {
         self.end(Outcome::Failed(Failure::status(529)), at)
     }
 
-    fn probe(&mut self, id: &str, now: Timestamp) -> Effect {
+    fn probe(&mut self, id: &str, now: Timestamp) -> EventResult {
         let until = now + self.policy.probe_lease;
         let lease = Lease { id: id.to_owned(), instance: self.instance.clone(), until };
-        self.apply(&Event::Probe { lease }, now).effect
+        self.apply(&Event::ProbeRequested { lease }, now).result
     }
 }
 
 #[test]
 fn an_outcome_from_a_clock_ahead_of_time_is_of_now() {
     let mut circuit = Circuit::new(Policy::open_swe());
-    let stamp = Stamp { epoch: circuit.record.epoch, lease: None };
+    let stamp = AdmissionToken { epoch: circuit.record.epoch, lease_id: None };
     let an_hour_ahead = after(3_600_000);
     for _ in 0..2 {
         let outcome = Outcome::Failed(Failure::status(529));
-        circuit.apply(&Event::Ended { stamp: stamp.clone(), outcome, at: an_hour_ahead }, after(5));
+        circuit.apply(&Event::CallCompleted { token: stamp.clone(), outcome, at: an_hour_ahead }, after(5));
     }
     assert_eq!(circuit.record.retry_at(), Some(after(180_005)));
-    assert_eq!(circuit.record.row.last, after(5));
+    assert_eq!(circuit.record.consecutive_failures.last, after(5));
 }
 
 #[test]
@@ -78,7 +78,7 @@ fn the_row_is_forgotten_at_exactly_its_memory() {
         let mut circuit = Circuit::new(Policy::default());
         circuit.fail(NOW);
         circuit.fail(after(pause));
-        assert_eq!(circuit.record.row.failures, failures, "a pause of {pause} ms");
+        assert_eq!(circuit.record.consecutive_failures.count, failures, "a pause of {pause} ms");
     }
 }
 
@@ -97,33 +97,36 @@ fn a_transition_tells_what_changed() {
 #[test]
 fn periods_grow_to_the_maximum_and_no_further() {
     let policy = Policy { open_jitter: 0.0, ..Policy::default() };
-    let millis: Vec<u128> = (1..=5).map(|trips| period(&policy, trips, 7).as_millis()).collect();
+    let millis: Vec<u128> = (1..=5).map(|trips| open_period(&policy, trips, 7).as_millis()).collect();
     assert_eq!(millis, [5_000, 7_500, 11_250, 15_000, 15_000]);
-    assert_eq!(period(&policy, u32::MAX, 7), policy.max_open_duration);
+    assert_eq!(open_period(&policy, u32::MAX, 7), policy.max_open_duration);
 }
 
 #[test]
 fn chance_stays_within_its_share_and_differs() {
     let policy = Policy { max_open_duration: Duration::from_secs(60), ..Policy::default() };
-    let millis: Vec<u128> = (0..1_000).map(|epoch| period(&policy, 1, epoch).as_millis()).collect();
+    let millis: Vec<u128> = (0..1_000).map(|epoch| open_period(&policy, 1, epoch).as_millis()).collect();
     assert!(millis.iter().all(|period| (4_500..=5_500).contains(period)));
     assert!(millis.iter().any(|period| *period < 4_600) && millis.iter().any(|period| *period > 5_400));
     let longest = Policy { max_open_duration: policy.open_duration, ..policy };
-    assert!((0..1_000).all(|epoch| period(&longest, 1, epoch) <= longest.max_open_duration));
+    assert!((0..1_000).all(|epoch| open_period(&longest, 1, epoch) <= longest.max_open_duration));
 }
 
 #[test]
 fn a_rest_does_not_shorten_the_deadline_of_an_early_probe() {
     let mut circuit = Circuit::new(Policy::open_swe());
-    let cannot_connect = || Outcome::Failed(Failure::of(FailureKind::Connection));
+    let cannot_connect = || Outcome::Failed(Failure::new(FailureKind::Connection));
     circuit.end(cannot_connect(), NOW);
     circuit.end(cannot_connect(), after(1));
     let deadline = circuit.record.retry_at().unwrap();
     circuit.instance = InstanceId::new("b");
-    let Effect::Granted { epoch } = circuit.probe("1", after(2)) else { panic!("b may probe at once") };
-    let stamp = Stamp { epoch, lease: Some("1".to_owned()) };
-    let outcome = Outcome::Rest { failure: Failure::status(429), wait: Some(Duration::from_secs(1)) };
-    circuit.apply(&Event::Ended { stamp, outcome, at: after(3) }, after(3));
+    let EventResult::ProbeGranted { epoch } = circuit.probe("1", after(2)) else {
+        panic!("b may probe at once")
+    };
+    let stamp = AdmissionToken { epoch, lease_id: Some("1".to_owned()) };
+    let outcome =
+        Outcome::RateLimited { failure: Failure::status(429), retry_after: Some(Duration::from_secs(1)) };
+    circuit.apply(&Event::CallCompleted { token: stamp, outcome, at: after(3) }, after(3));
     assert_eq!(circuit.record.retry_at(), Some(deadline));
 }
 
@@ -134,11 +137,11 @@ fn a_taken_over_lease_makes_room_for_one() {
     circuit.fail(NOW);
     let due = circuit.record.retry_at().unwrap();
     for id in ["1", "2"] {
-        assert!(matches!(circuit.probe(id, due), Effect::Granted { .. }));
+        assert!(matches!(circuit.probe(id, due), EventResult::ProbeGranted { .. }));
     }
-    assert_eq!(circuit.probe("3", due), Effect::Denied);
+    assert_eq!(circuit.probe("3", due), EventResult::ProbeDenied);
     let ended = due + circuit.policy.probe_lease + crate::LEASE_GRACE;
-    assert!(matches!(circuit.probe("3", ended), Effect::Granted { .. }));
+    assert!(matches!(circuit.probe("3", ended), EventResult::ProbeGranted { .. }));
     let Phase::HalfOpen { leases, .. } = &circuit.record.phase else { panic!("{:?}", circuit.record.phase) };
     assert_eq!(leases.iter().map(|lease| lease.id.as_str()).collect::<Vec<_>>(), ["2", "3"]);
 }
@@ -146,16 +149,16 @@ fn a_taken_over_lease_makes_room_for_one() {
 #[test]
 fn a_touch_renews_and_tells_nothing() {
     let mut circuit = Circuit::new(Policy::default());
-    let step = circuit.apply(&Event::Touch, after(1_000));
+    let step = circuit.apply(&Event::RefreshTtl, after(1_000));
     assert_eq!((step.record.updated_at, step.transition), (after(1_000), None));
 }
 
 #[test]
 fn off_listens_to_nobody_but_a_person() {
     let mut circuit = Circuit::new(Policy { mode: Mode::Off, ..Policy::open_swe() });
-    assert_eq!(circuit.fail(NOW).effect, Effect::Void);
-    let opened = circuit.apply(&Event::Open { until: None, why: None }, NOW);
-    assert_eq!(opened.effect, Effect::Counted);
+    assert_eq!(circuit.fail(NOW).result, EventResult::Stale);
+    let opened = circuit.apply(&Event::ForceOpen { until: None, reason: None }, NOW);
+    assert_eq!(opened.result, EventResult::Recorded);
     assert!(opened.record.is_forced());
 }
 
@@ -164,24 +167,30 @@ fn a_key_outlives_what_it_holds() {
     let day = Duration::from_secs(24 * 60 * 60);
     let long = Policy { open_duration: 2 * day, max_open_duration: 2 * day, ..Policy::open_swe() };
     let mut circuit = Circuit::new(long);
-    assert_eq!(circuit.record.lifetime(NOW), Some(day));
+    assert_eq!(circuit.record.ttl(NOW), Some(day));
     circuit.fail(NOW);
     circuit.fail(NOW);
-    assert_eq!(circuit.record.lifetime(NOW), Some(2 * day + crate::LEASE_GRACE));
-    circuit.apply(&Event::Open { until: None, why: None }, NOW);
-    assert_eq!(circuit.record.lifetime(NOW), None);
+    assert_eq!(circuit.record.ttl(NOW), Some(2 * day + crate::LEASE_GRACE));
+    circuit.apply(&Event::ForceOpen { until: None, reason: None }, NOW);
+    assert_eq!(circuit.record.ttl(NOW), None);
 }
 
 #[test]
 fn a_failure_told_late_counts_but_does_not_trip() {
     let mut circuit = Circuit::new(Policy { failure_rate: None, ..Policy::default() });
-    let stamp = Stamp { epoch: circuit.record.epoch, lease: None };
-    let late = |at| Event::Ended { stamp: stamp.clone(), outcome: Outcome::Failed(Failure::status(529)), at };
-    let counts = |circuit: &Circuit| (circuit.record.row.failures, circuit.record.row.late);
+    let stamp = AdmissionToken { epoch: circuit.record.epoch, lease_id: None };
+    let late = |at| Event::CallCompleted {
+        token: stamp.clone(),
+        outcome: Outcome::Failed(Failure::status(529)),
+        at,
+    };
+    let counts = |circuit: &Circuit| {
+        (circuit.record.consecutive_failures.count, circuit.record.consecutive_failures.late_count)
+    };
     circuit.apply(&late(NOW), after(251));
     assert_eq!(counts(&circuit), (1, 1), "there was no row when it came");
     circuit.fail(after(300));
-    assert_eq!((counts(&circuit), circuit.record.row.since), ((2, 1), after(300)));
+    assert_eq!((counts(&circuit), circuit.record.consecutive_failures.since), ((2, 1), after(300)));
     circuit.apply(&late(after(299)), after(551));
     assert_eq!(counts(&circuit), (3, 2), "it is older than the row");
     circuit.apply(&late(after(301)), after(600));
@@ -194,11 +203,11 @@ fn a_failure_told_late_counts_but_does_not_trip() {
 #[test]
 fn a_success_of_before_the_row_does_not_end_it() {
     let mut circuit = Circuit::new(Policy::default());
-    let stamp = Stamp { epoch: circuit.record.epoch, lease: None };
-    let success = |at| Event::Ended { stamp: stamp.clone(), outcome: Outcome::Succeeded, at };
+    let stamp = AdmissionToken { epoch: circuit.record.epoch, lease_id: None };
+    let success = |at| Event::CallCompleted { token: stamp.clone(), outcome: Outcome::Succeeded, at };
     circuit.fail(after(10));
     circuit.apply(&success(after(9)), after(11));
-    assert_eq!(circuit.record.row.failures, 1);
+    assert_eq!(circuit.record.consecutive_failures.count, 1);
     circuit.apply(&success(after(10)), after(11));
-    assert_eq!(circuit.record.row.failures, 0);
+    assert_eq!(circuit.record.consecutive_failures.count, 0);
 }

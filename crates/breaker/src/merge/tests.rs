@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use super::*;
-use crate::{InstanceId, Lease, Policy, State, record::Row};
+use crate::{InstanceId, Lease, Policy, State, record::ConsecutiveFailures};
 
 const NOW: Timestamp = Timestamp::from_millis(1_800_000_000_000);
 
@@ -14,15 +14,15 @@ fn in_phase(epoch: u64, phase: Phase) -> Record {
 }
 
 fn open(epoch: u64, retry_at: Timestamp) -> Record {
-    in_phase(epoch, Phase::Open(Outage { opened_at: NOW, retry_at, alone: None }))
+    in_phase(epoch, Phase::Open(OpenState { opened_at: NOW, retry_at, sole_reporter: None }))
 }
 
 fn forced(epoch: u64) -> Record {
-    in_phase(epoch, Phase::Forced { until: None })
+    in_phase(epoch, Phase::ForcedOpen { until: None })
 }
 
 fn by_hand(record: Record) -> Record {
-    Record { reason: Some(Reason::of(Cause::Manual)), ..record }
+    Record { reason: Some(Reason::new(TransitionCause::Manual)), ..record }
 }
 
 fn with_context<T>(act: impl FnOnce(Context<'_>) -> T) -> T {
@@ -30,7 +30,7 @@ fn with_context<T>(act: impl FnOnce(Context<'_>) -> T) -> T {
     act(Context { instance: &instance, policy: &policy, now: after(1) })
 }
 
-fn merged(local: &Record, remote: &Record) -> Step {
+fn merged(local: &Record, remote: &Record) -> Applied {
     with_context(|context| merge(local, remote, context))
 }
 
@@ -70,11 +70,11 @@ fn what_is_equal_is_left_alone() {
 #[test]
 fn the_newer_epoch_wins_in_an_epoch_of_its_own() {
     let step = merged(&open(9, after(9)), &Record::closed(5));
-    assert_eq!(step.record.written_state(), State::Open);
+    assert_eq!(step.record.stored_state(), State::Open);
     assert_eq!(step.record.epoch, after(1).as_millis());
     let transition = step.transition.unwrap();
     assert_eq!((transition.from, transition.to), (State::Closed, State::Open));
-    assert_eq!(transition.reason.kind, Cause::Merged);
+    assert_eq!(transition.reason.cause, TransitionCause::Merged);
     assert_eq!(merged(&Record::closed(5), &open(9, after(9))).transition, None);
 }
 
@@ -98,21 +98,25 @@ fn forced_yields_only_to_a_persons_newer_word() {
 
 #[test]
 fn without_a_change_of_state_the_larger_count_stands() {
-    let counted = |failures| Record { row: Row { failures, ..Row::default() }, ..Record::closed(5) };
-    assert_eq!(merged(&counted(2), &counted(1)).record.row.failures, 2);
+    let counted = |failures| Record {
+        consecutive_failures: ConsecutiveFailures { count: failures, ..ConsecutiveFailures::default() },
+        ..Record::closed(5)
+    };
+    assert_eq!(merged(&counted(2), &counted(1)).record.consecutive_failures.count, 2);
     assert_eq!(merged(&counted(1), &counted(2)).record, counted(2));
 }
 
 #[test]
 fn connection_failures_of_one_alone_are_not_merged() {
     let alone = Some(InstanceId::new("me"));
-    let local = in_phase(9, Phase::Open(Outage { opened_at: NOW, retry_at: after(9), alone }));
+    let local =
+        in_phase(9, Phase::Open(OpenState { opened_at: NOW, retry_at: after(9), sole_reporter: alone }));
     assert_eq!(merged(&local, &Record::closed(5)).record, Record::closed(5));
 }
 
 #[test]
 fn a_merged_probe_leaves_no_lease_behind() {
-    let outage = Outage { opened_at: NOW, retry_at: NOW, alone: None };
+    let outage = OpenState { opened_at: NOW, retry_at: NOW, sole_reporter: None };
     let lease = Lease { id: "1".to_owned(), instance: InstanceId::new("me"), until: after(15) };
     let local = in_phase(9, Phase::HalfOpen { outage, leases: vec![lease], successes: 1 });
     assert!(matches!(merged(&local, &Record::closed(5)).record.phase, Phase::Open(_)));
@@ -128,17 +132,17 @@ fn only_what_protects_is_restored() {
     assert_eq!((written.retry_at(), written.epoch), (Some(after(9)), after(1).as_millis()));
     assert!(restored(&forced(5), Some(&Record::closed(7))).unwrap().is_forced());
     assert_eq!(restored(&open(5, after(9)), Some(&open(7, after(3)))), None);
-    assert_eq!(restored(&in_phase(5, Phase::Forced { until: Some(NOW) }), None), None);
+    assert_eq!(restored(&in_phase(5, Phase::ForcedOpen { until: Some(NOW) }), None), None);
 }
 
 #[test]
 fn what_was_written_anew_after_a_loss_is_no_newer_for_it() {
-    let by_hand = Record { reason: Some(Reason::of(Cause::Manual)), ..Record::closed(7) };
+    let by_hand = Record { reason: Some(Reason::new(TransitionCause::Manual)), ..Record::closed(7) };
     let restored = with_context(|context| restore(&forced(5), None, context)).unwrap().record;
     assert!(restored.epoch > 7);
     assert_eq!(merged(&by_hand, &restored).record.phase, Phase::Closed);
     // Told the other way round: the close was there first.
-    let begun = Record { epoch: 99, learnt_in: Some(7), ..by_hand };
+    let begun = Record { epoch: 99, origin_epoch: Some(7), ..by_hand };
     assert_eq!(with_context(|context| restore(&forced(5), Some(&begun), context)), None);
     assert!(with_context(|context| restore(&forced(9), Some(&begun), context)).is_some());
 }

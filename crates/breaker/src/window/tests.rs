@@ -42,13 +42,13 @@ fn the_rate_is_reached_and_needs_the_least_number_of_calls() {
     for _ in 0..4 {
         window.add_failure(&policy, NOW, None);
     }
-    assert_eq!(window.verdict(&policy, NOW), Verdict::Fine, "8 calls are too few");
+    assert_eq!(window.evaluate_rate(&policy, NOW), RateVerdict::WithinLimit, "8 calls are too few");
     window.add_calls(&policy, NOW, 2);
-    assert_eq!(window.verdict(&policy, NOW), Verdict::Fine, "4 of 10 are too few");
+    assert_eq!(window.evaluate_rate(&policy, NOW), RateVerdict::WithinLimit, "4 of 10 are too few");
     window.add_failure(&policy, NOW, None);
     window.add_failure(&policy, NOW, None);
-    assert_eq!(window.verdict(&policy, NOW), Verdict::Trip { alone: None });
-    assert_eq!(window.verdict(&Policy { failure_rate: None, ..policy }, NOW), Verdict::Fine);
+    assert_eq!(window.evaluate_rate(&policy, NOW), RateVerdict::Trip { sole_reporter: None });
+    assert_eq!(window.evaluate_rate(&Policy { failure_rate: None, ..policy }, NOW), RateVerdict::WithinLimit);
 }
 
 #[test]
@@ -56,7 +56,7 @@ fn successes_alone_never_trip() {
     let policy = Policy { failure_rate: Some(f64::MIN_POSITIVE), minimum_calls: 1, ..Policy::default() };
     let mut window = Window::default();
     window.add_calls(&policy, NOW, 1_000);
-    assert_eq!(window.verdict(&policy, NOW), Verdict::Fine);
+    assert_eq!(window.evaluate_rate(&policy, NOW), RateVerdict::WithinLimit);
 }
 
 #[test]
@@ -67,9 +67,13 @@ fn one_instances_connection_failures_trip_for_it_alone() {
     for _ in 0..10 {
         window.add_failure(&policy, NOW, Some(&a));
     }
-    assert_eq!(window.verdict(&policy, NOW), Verdict::Trip { alone: Some(a) });
+    assert_eq!(window.evaluate_rate(&policy, NOW), RateVerdict::Trip { sole_reporter: Some(a) });
     window.add_failure(&policy, NOW, Some(&b));
-    assert_eq!(window.verdict(&policy, NOW), Verdict::Trip { alone: None }, "two instances");
+    assert_eq!(
+        window.evaluate_rate(&policy, NOW),
+        RateVerdict::Trip { sole_reporter: None },
+        "two instances"
+    );
 }
 
 #[test]

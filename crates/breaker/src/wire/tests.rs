@@ -1,5 +1,5 @@
 use super::*;
-use crate::{Cause, Event, Failure, Outcome, Stamp, apply};
+use crate::{AdmissionToken, Event, Failure, Outcome, TransitionCause, apply};
 
 const NOW: Timestamp = Timestamp::from_millis(1_800_000_000_000);
 
@@ -9,7 +9,7 @@ fn parse(text: &str) -> Document {
 
 fn foreign(text: &str) -> Record {
     match parse(text) {
-        Document::Foreign(record, _) => record,
+        Document::External(record, _) => record,
         other => panic!("not foreign: {other:?}"),
     }
 }
@@ -18,9 +18,14 @@ fn opened() -> Record {
     let (instance, policy) = (InstanceId::new("a"), Policy { failure_threshold: 1, ..Policy::open_swe() });
     let context = Context { instance: &instance, policy: &policy, now: NOW };
     let closed = Record::fresh(0, &instance, NOW);
-    let stamp = Stamp { epoch: closed.epoch, lease: None };
+    let stamp = AdmissionToken { epoch: closed.epoch, lease_id: None };
     let failure = Failure { error_type: Some("overloaded_error".to_owned()), ..Failure::status(529) };
-    apply(&closed, &Event::Ended { stamp, outcome: Outcome::Failed(failure), at: NOW }, context).record
+    apply(
+        &closed,
+        &Event::CallCompleted { token: stamp, outcome: Outcome::Failed(failure), at: NOW },
+        context,
+    )
+    .record
 }
 
 #[test]
@@ -40,7 +45,7 @@ fn an_open_circuit_is_written_as_documented() {
 fn what_was_written_is_read_again() {
     let record = opened();
     let read = Document::parse(&encode(&record, &Extras::default()), &Policy::default());
-    assert_eq!(read, Document::Ours(record, Extras::default()));
+    assert_eq!(read, Document::Native(record, Extras::default()));
 }
 
 #[test]
@@ -58,7 +63,7 @@ fn every_sealed_field_tells_a_foreign_write() {
     ] {
         let text = ours.replacen(field, changed, 1);
         assert_ne!(text, ours);
-        assert!(matches!(parse(&text), Document::Foreign(..)), "{text}");
+        assert!(matches!(parse(&text), Document::External(..)), "{text}");
     }
 }
 
@@ -66,7 +71,7 @@ fn every_sealed_field_tells_a_foreign_write() {
 fn another_field_does_not_break_the_seal_and_survives() {
     let ours = String::from_utf8(encode(&opened(), &Extras::default())).unwrap();
     let text = ours.replacen('{', r#"{"note":[1,{"a":null}],"#, 1);
-    let Document::Ours(record, extras) = parse(&text) else { panic!("not ours: {text}") };
+    let Document::Native(record, extras) = parse(&text) else { panic!("not ours: {text}") };
     let again = String::from_utf8(encode(&record, &extras)).unwrap();
     assert!(again.contains(r#""note":[1,{"a":null}]"#), "{again}");
 }
@@ -74,18 +79,21 @@ fn another_field_does_not_break_the_seal_and_survives() {
 #[test]
 fn open_swe_values() {
     assert_eq!(foreign(r#"{"state":"CLOSED"}"#).phase, Phase::Closed);
-    assert_eq!(foreign(r#"{"state":"OPEN"}"#).phase, Phase::Forced { until: None });
-    assert_eq!(foreign(r#"{"state":"OPEN","openedAt":0}"#).phase, Phase::Forced { until: None });
+    assert_eq!(foreign(r#"{"state":"OPEN"}"#).phase, Phase::ForcedOpen { until: None });
+    assert_eq!(foreign(r#"{"state":"OPEN","openedAt":0}"#).phase, Phase::ForcedOpen { until: None });
     let open = foreign(r#"{"state":"OPEN","failureCount":2,"lastFailureTime":7000,"openedAt":7000}"#);
     let Phase::Open(outage) = open.phase else { panic!("{:?}", open.phase) };
     assert_eq!((outage.opened_at.as_millis(), outage.retry_at.as_millis()), (7_000, 12_000));
-    assert_eq!((open.row.failures, open.row.last.as_millis(), open.trips), (2, 7_000, 0));
+    assert_eq!(
+        (open.consecutive_failures.count, open.consecutive_failures.last.as_millis(), open.trips),
+        (2, 7_000, 0)
+    );
 }
 
 #[test]
 fn forced_outranks_a_foreign_state() {
     let forced = foreign(r#"{"state":"CLOSED","forced":true,"retryAt":9000}"#);
-    assert_eq!(forced.phase, Phase::Forced { until: Some(Timestamp::from_millis(9_000)) });
+    assert_eq!(forced.phase, Phase::ForcedOpen { until: Some(Timestamp::from_millis(9_000)) });
     assert_eq!(foreign(r#"{"state":"CLOSED","forced":false}"#).phase, Phase::Closed);
 }
 
@@ -93,12 +101,12 @@ fn forced_outranks_a_foreign_state() {
 fn numbers_without_sense_are_none_and_huge_ones_the_largest_that_fit() {
     let text = r#"{"state":"CLOSED","failureCount":-3,"lastFailureTime":"soon","epoch":1e300}"#;
     let record = foreign(text);
-    assert_eq!((record.row.failures, record.row.last), (0, Timestamp::NEVER));
-    assert_eq!(record.epoch, LARGEST_FOREIGN_EPOCH);
+    assert_eq!((record.consecutive_failures.count, record.consecutive_failures.last), (0, Timestamp::NEVER));
+    assert_eq!(record.epoch, MAX_EXTERNAL_EPOCH);
     let far = foreign(r#"{"state":"OPEN","failureCount":99999999999,"openedAt":1e300}"#);
-    assert_eq!(far.row.failures, u32::MAX);
+    assert_eq!(far.consecutive_failures.count, u32::MAX);
     let Phase::Open(outage) = far.phase else { panic!("{:?}", far.phase) };
-    assert_eq!(outage.opened_at, Timestamp::LATEST);
+    assert_eq!(outage.opened_at, Timestamp::MAX);
 }
 
 #[test]
@@ -106,11 +114,11 @@ fn what_is_no_circuit_is_garbage() {
     for text in
         ["", "OPEN", "null", "[]", "7", "{}", r#"{"state":7}"#, r#"{"state":"HALF_OPEN"}"#, "{\"state\":"]
     {
-        assert_eq!(parse(text), Document::Garbage, "{text:?}");
+        assert_eq!(parse(text), Document::Invalid, "{text:?}");
     }
-    assert_eq!(Document::parse(&[0xff, 0x00], &Policy::default()), Document::Garbage);
+    assert_eq!(Document::parse(&[0xff, 0x00], &Policy::default()), Document::Invalid);
     let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
-    assert_eq!(parse(&deep), Document::Garbage);
+    assert_eq!(parse(&deep), Document::Invalid);
 }
 
 #[test]
@@ -121,20 +129,20 @@ fn a_foreign_value_is_adopted_in_an_epoch_that_never_was() {
     let (record, transition) = adopt(&foreign(r#"{"state":"CLOSED","epoch":3}"#), Some(&before), context);
     assert_eq!(record.epoch, NOW.as_millis() + 501);
     assert_eq!((transition.from, transition.to), (crate::State::Open, crate::State::Closed));
-    assert_eq!(transition.reason.kind, Cause::Foreign);
+    assert_eq!(transition.reason.cause, TransitionCause::External);
     assert!(matches!(
         Document::parse(&encode(&record, &Extras::default()), &policy),
-        Document::Ours(read, _) if read == record
+        Document::Native(read, _) if read == record
     ));
 }
 
 #[test]
 fn a_reason_of_a_later_version_is_read() {
     let mut record = opened();
-    record.reason = Some(Reason::of(Cause::Manual));
+    record.reason = Some(Reason::new(TransitionCause::Manual));
     let text = String::from_utf8(encode(&record, &Extras::default())).unwrap();
-    let Document::Ours(read, _) = parse(&text.replace(r#""manual""#, r#""cosmic_rays""#)) else {
+    let Document::Native(read, _) = parse(&text.replace(r#""manual""#, r#""cosmic_rays""#)) else {
         panic!("{text}")
     };
-    assert_eq!(read.reason, Some(Reason::of(Cause::Other)));
+    assert_eq!(read.reason, Some(Reason::new(TransitionCause::Other)));
 }

@@ -28,7 +28,7 @@ impl Subject {
             circuits.ready().await;
             for key in &keys {
                 circuits.admit(key).await.unwrap().succeeded();
-                circuits.quiet(key).await;
+                circuits.wait_idle(key).await;
             }
         });
         Self { runtime, circuits, key: keys[count - 1].clone() }
@@ -39,8 +39,8 @@ impl Subject {
         let subject = Self::closed(count, Policy::default());
         subject.runtime.block_on(async {
             let permit = subject.circuits.admit(&subject.key).await.unwrap();
-            permit.rest(Failure::status(529), Some(Duration::from_secs(600)));
-            subject.circuits.quiet(&subject.key).await;
+            permit.rate_limited(Failure::status(529), Some(Duration::from_secs(600)));
+            subject.circuits.wait_idle(&subject.key).await;
         });
         subject
     }

@@ -20,15 +20,15 @@ pub(super) struct Bounds {
     /// Calls that may be tried.
     pub(super) calls: u8,
     /// How calls may end.
-    pub(super) ends: &'static [End],
+    pub(super) call_ends: &'static [CallEnd],
     /// How often each disturbance may happen.
-    pub(super) most: Disturbances,
+    pub(super) max_disturbances: Disturbances,
     /// What a stranger may write.
-    pub(super) strangers: &'static [Stranger],
+    pub(super) external_writes: &'static [ExternalWrite],
     /// What a person may ask an instance for.
-    pub(super) words: &'static [Word],
+    pub(super) operator_commands: &'static [OperatorCommand],
     /// No outcome may be lost, so that at rest the row counts them all (B5).
-    pub(super) counts: bool,
+    pub(super) all_failures_count: bool,
     /// Nothing but a probe's own outcome ends a half-open period, so no two calls may probe at once (B2).
     pub(super) one_probe: bool,
     /// A fault built in, which must be found.
@@ -39,26 +39,26 @@ pub(super) struct Bounds {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Start {
     /// No key, and instances that have read nothing.
-    Nothing,
+    Empty,
     /// A closed circuit that every instance knows.
     Closed,
     /// An open circuit that every instance knows.
     Open,
     /// The same, with two calls still under way that were let through before, each of another instance.
-    Late,
+    OpenWithCallsInFlight,
 }
 
 /// How a call ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) enum End {
+pub(super) enum CallEnd {
     Succeeds,
     Fails,
     /// The provider asks to be left alone for so many ms.
-    Rests(u64),
+    RateLimited(u64),
     /// Without an outcome.
-    Leaves,
+    Disconnects,
     /// A stream's first content; the call goes on.
-    SaysFirst,
+    FirstToken,
 }
 
 /// How often each may happen.
@@ -67,39 +67,39 @@ pub(super) struct Disturbances {
     /// An instance dies, with its calls and what it has not written, and starts again.
     pub(super) crashes: u8,
     /// An instance loses the store without a write under way.
-    pub(super) cuts: u8,
+    pub(super) disconnects: u8,
     /// A write is given up; it may still arrive, or never.
-    pub(super) silences: u8,
+    pub(super) write_timeouts: u8,
     /// What was read is taken up late.
     pub(super) slow_reads: u8,
     /// A stranger writes.
-    pub(super) strangers: u8,
+    pub(super) external_writes: u8,
     /// The store loses everything.
     pub(super) flushes: u8,
     /// A person's word.
-    pub(super) words: u8,
+    pub(super) operator_commands: u8,
     /// An instance's clock is set an hour forward.
-    pub(super) jumps: u8,
+    pub(super) clock_jumps: u8,
 }
 
 /// What somebody else does with the key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) enum Stranger {
+pub(super) enum ExternalWrite {
     /// OPEN, opened now.
-    Opens,
+    SetOpen,
     /// OPEN without `openedAt`: forced.
-    Forces,
-    Closes,
-    Deletes,
+    SetForcedOpen,
+    SetClosed,
+    Delete,
     /// A text that is no circuit.
-    Scribbles,
+    SetInvalid,
     /// What the fleet had written before it last changed the state.
-    BringsBack,
+    RestoreOldValue,
 }
 
 /// What a person asks an instance for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) enum Word {
+pub(super) enum OperatorCommand {
     /// Open for so many ms, or for good.
     Open(Option<u64>),
     Close,
@@ -120,19 +120,19 @@ pub(super) enum Mutation {
     /// The store takes decisions of any clock, and an instance's clock is 300 ms ahead.
     NoClockCheck,
     /// A change of state keeps the epoch.
-    EpochStands,
+    NoEpochBump,
     /// What was learnt apart is forgotten instead of merged.
     NoMerge,
     /// A sealed value is the fleet's own, however old.
-    NoBringingBack,
+    NoStaleValueCheck,
     /// That the history of a deleted circuit stands is not told.
     NoHistory,
     /// Nothing is read after the start.
-    NoReading,
+    NoRead,
     /// An instance that lost the store does not try again.
-    NoReturn,
+    NoReconnect,
     /// A transition is written without its history entry.
-    NoEntry,
+    NoHistoryEntry,
     /// A lease has no end within reach.
     EndlessLease,
 }
@@ -144,20 +144,20 @@ impl Bounds {
             name,
             moments: &[0, 600, 1_200],
             clocks: [0; INSTANCES],
-            policy: policy(),
+            policy: model_policy(),
             start: Start::Closed,
             calls: 2,
-            ends: &[End::Succeeds, End::Fails],
-            most: Disturbances::default(),
-            strangers: &[],
-            words: &[],
-            counts: false,
+            call_ends: &[CallEnd::Succeeds, CallEnd::Fails],
+            max_disturbances: Disturbances::default(),
+            external_writes: &[],
+            operator_commands: &[],
+            all_failures_count: false,
             one_probe: false,
             mutation: None,
         }
     }
 
-    pub(super) fn with(self, mutation: Mutation) -> Self {
+    pub(super) fn with_mutation(self, mutation: Mutation) -> Self {
         let mut bounds = Self { mutation: Some(mutation), ..self };
         match mutation {
             Mutation::NoClockCheck => bounds.clocks[2] = 300,
@@ -169,7 +169,7 @@ impl Bounds {
 }
 
 /// Two failures trip, for 500 ms; a lease with its grace lasts 600 ms.
-pub(super) fn policy() -> Policy {
+pub(super) fn model_policy() -> Policy {
     Policy {
         failure_threshold: 2,
         min_failure_span: Duration::ZERO,

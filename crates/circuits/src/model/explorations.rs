@@ -2,24 +2,24 @@
 
 use breaker::Policy;
 
-use super::bounds::{Bounds, Disturbances, End, Start, Stranger, Word, policy};
+use super::bounds::{Bounds, CallEnd, Disturbances, ExternalWrite, OperatorCommand, Start, model_policy};
 
-const NONE: Disturbances = Disturbances {
+const NO_DISTURBANCES: Disturbances = Disturbances {
     crashes: 0,
-    cuts: 0,
-    silences: 0,
+    disconnects: 0,
+    write_timeouts: 0,
     slow_reads: 0,
-    strangers: 0,
+    external_writes: 0,
     flushes: 0,
-    words: 0,
-    jumps: 0,
+    operator_commands: 0,
+    clock_jumps: 0,
 };
 
-const ENDS_OF_PROBES: &[End] = &[End::Succeeds, End::Fails, End::Leaves];
+const PROBE_ENDS: &[CallEnd] = &[CallEnd::Succeeds, CallEnd::Fails, CallEnd::Disconnects];
 
 /// A circuit begins, by whoever comes first, and trips.
 pub(super) fn birth() -> Bounds {
-    Bounds { start: Start::Nothing, moments: &[0], ..Bounds::new("birth") }
+    Bounds { start: Start::Empty, moments: &[0], ..Bounds::new("birth") }
 }
 
 /// A trip, a probe, and what it decides.
@@ -29,15 +29,15 @@ pub(super) fn outage() -> Bounds {
 
 /// Failures that cannot trip, told by all at once.
 pub(super) fn counts() -> Bounds {
-    let policy = Policy { failure_threshold: 9, burst_threshold: 9, ..policy() };
-    let most = Disturbances { slow_reads: 1, ..NONE };
+    let policy = Policy { failure_threshold: 9, burst_threshold: 9, ..model_policy() };
+    let most = Disturbances { slow_reads: 1, ..NO_DISTURBANCES };
     Bounds {
         policy,
         calls: 5,
-        ends: &[End::Fails],
+        call_ends: &[CallEnd::Fails],
         moments: &[0],
-        counts: true,
-        most,
+        all_failures_count: true,
+        max_disturbances: most,
         ..Bounds::new("counts")
     }
 }
@@ -45,8 +45,8 @@ pub(super) fn counts() -> Bounds {
 /// Probes whose holders die or are silent for longer than their lease, and outcomes of before the outage.
 pub(super) fn crashes() -> Bounds {
     Bounds {
-        start: Start::Late,
-        most: Disturbances { crashes: 1, ..NONE },
+        start: Start::OpenWithCallsInFlight,
+        max_disturbances: Disturbances { crashes: 1, ..NO_DISTURBANCES },
         moments: &[0, 600, 1_200],
         one_probe: true,
         ..Bounds::new("crashes, late outcomes")
@@ -55,7 +55,7 @@ pub(super) fn crashes() -> Bounds {
 
 /// Two places for probes, and two successes that close.
 pub(super) fn two_places() -> Bounds {
-    let policy = Policy { half_open_probes: 2, success_threshold: 2, ..policy() };
+    let policy = Policy { half_open_probes: 2, success_threshold: 2, ..model_policy() };
     Bounds {
         policy,
         start: Start::Open,
@@ -70,7 +70,7 @@ pub(super) fn two_places() -> Bounds {
 pub(super) fn streams() -> Bounds {
     Bounds {
         start: Start::Open,
-        ends: &[End::SaysFirst, End::Succeeds, End::Fails, End::Rests(800)],
+        call_ends: &[CallEnd::FirstToken, CallEnd::Succeeds, CallEnd::Fails, CallEnd::RateLimited(800)],
         calls: 3,
         moments: &[0, 600],
         ..Bounds::new("streams and rests")
@@ -81,8 +81,8 @@ pub(super) fn streams() -> Bounds {
 pub(super) fn clocks() -> Bounds {
     Bounds {
         start: Start::Open,
-        most: Disturbances { jumps: 1, ..NONE },
-        ends: ENDS_OF_PROBES,
+        max_disturbances: Disturbances { clock_jumps: 1, ..NO_DISTURBANCES },
+        call_ends: PROBE_ENDS,
         moments: &[0, 600, 900, 1_200],
         clocks: [-100, 0, 100],
         one_probe: true,
@@ -93,7 +93,7 @@ pub(super) fn clocks() -> Bounds {
 /// An instance loses the store, and a write is given up that may still arrive.
 pub(super) fn away() -> Bounds {
     Bounds {
-        most: Disturbances { cuts: 1, silences: 1, ..NONE },
+        max_disturbances: Disturbances { disconnects: 1, write_timeouts: 1, ..NO_DISTURBANCES },
         moments: &[0, 600],
         ..Bounds::new("store away")
     }
@@ -103,7 +103,7 @@ pub(super) fn away() -> Bounds {
 pub(super) fn away_in_an_outage() -> Bounds {
     Bounds {
         start: Start::Open,
-        most: Disturbances { cuts: 1, silences: 1, ..NONE },
+        max_disturbances: Disturbances { disconnects: 1, write_timeouts: 1, ..NO_DISTURBANCES },
         moments: &[0, 600],
         ..Bounds::new("store away in an outage")
     }
@@ -112,15 +112,15 @@ pub(super) fn away_in_an_outage() -> Bounds {
 /// Somebody writes, deletes or scribbles over the key while it is in use.
 pub(super) fn strangers() -> Bounds {
     Bounds {
-        start: Start::Late,
+        start: Start::OpenWithCallsInFlight,
         calls: 1,
-        most: Disturbances { strangers: 1, ..NONE },
-        strangers: &[
-            Stranger::Opens,
-            Stranger::Forces,
-            Stranger::Closes,
-            Stranger::Deletes,
-            Stranger::Scribbles,
+        max_disturbances: Disturbances { external_writes: 1, ..NO_DISTURBANCES },
+        external_writes: &[
+            ExternalWrite::SetOpen,
+            ExternalWrite::SetForcedOpen,
+            ExternalWrite::SetClosed,
+            ExternalWrite::Delete,
+            ExternalWrite::SetInvalid,
         ],
         moments: &[0, 600],
         ..Bounds::new("strangers")
@@ -133,7 +133,7 @@ pub(super) fn strangers_again() -> Bounds {
         name: "strangers again",
         start: Start::Open,
         calls: 0,
-        most: Disturbances { strangers: 2, ..NONE },
+        max_disturbances: Disturbances { external_writes: 2, ..NO_DISTURBANCES },
         ..strangers()
     }
 }
@@ -143,8 +143,8 @@ pub(super) fn brought_back() -> Bounds {
     Bounds {
         name: "brought back",
         calls: 1,
-        most: Disturbances { strangers: 1, cuts: 1, ..NONE },
-        strangers: &[Stranger::BringsBack],
+        max_disturbances: Disturbances { external_writes: 1, disconnects: 1, ..NO_DISTURBANCES },
+        external_writes: &[ExternalWrite::RestoreOldValue],
         ..strangers()
     }
 }
@@ -154,7 +154,7 @@ pub(super) fn loss() -> Bounds {
     Bounds {
         start: Start::Open,
         calls: 1,
-        most: Disturbances { flushes: 1, crashes: 1, ..NONE },
+        max_disturbances: Disturbances { flushes: 1, crashes: 1, ..NO_DISTURBANCES },
         moments: &[0, 600],
         ..Bounds::new("lost data")
     }
@@ -165,8 +165,13 @@ pub(super) fn words() -> Bounds {
     Bounds {
         start: Start::Open,
         calls: 1,
-        most: Disturbances { words: 1, cuts: 1, ..NONE },
-        words: &[Word::Open(None), Word::Open(Some(500)), Word::Close, Word::Reset],
+        max_disturbances: Disturbances { operator_commands: 1, disconnects: 1, ..NO_DISTURBANCES },
+        operator_commands: &[
+            OperatorCommand::Open(None),
+            OperatorCommand::Open(Some(500)),
+            OperatorCommand::Close,
+            OperatorCommand::Reset,
+        ],
         moments: &[0, 600],
         ..Bounds::new("a person's word")
     }
@@ -176,7 +181,7 @@ pub(super) fn words() -> Bounds {
 pub(super) fn slow_reads() -> Bounds {
     Bounds {
         start: Start::Open,
-        most: Disturbances { slow_reads: 1, ..NONE },
+        max_disturbances: Disturbances { slow_reads: 1, ..NO_DISTURBANCES },
         moments: &[0, 600],
         one_probe: true,
         ..Bounds::new("slow reads")
@@ -184,26 +189,36 @@ pub(super) fn slow_reads() -> Bounds {
 }
 
 /// All of them, further.
-pub(super) fn deep() -> Vec<Bounds> {
+pub(super) fn all_deeper() -> Vec<Bounds> {
     let further = |bounds: Bounds, calls: u8, most: Disturbances, moments: &'static [u64]| Bounds {
         calls,
-        most,
+        max_disturbances: most,
         moments,
         ..bounds
     };
     vec![
-        further(counts(), 6, Disturbances { slow_reads: 1, ..NONE }, &[0]),
-        Bounds { ends: ENDS_OF_PROBES, ..crashes() },
-        further(crashes(), 2, Disturbances { crashes: 1, ..NONE }, &[0, 600, 1_200, 1_800]),
-        further(streams(), 3, NONE, &[0, 600, 1_400]),
-        further(clocks(), 2, Disturbances { jumps: 1, crashes: 1, ..NONE }, &[0, 600, 900, 1_200]),
-        further(away(), 3, Disturbances { cuts: 1, silences: 1, ..NONE }, &[0, 600]),
-        further(away_in_an_outage(), 2, Disturbances { cuts: 2, silences: 1, ..NONE }, &[0, 600]),
-        further(strangers_again(), 1, Disturbances { strangers: 2, ..NONE }, &[0, 600]),
-        further(loss(), 2, Disturbances { flushes: 1, crashes: 1, ..NONE }, &[0, 600]),
-        Bounds { start: Start::Late, ..words() },
-        further(slow_reads(), 2, Disturbances { slow_reads: 2, ..NONE }, &[0, 600, 1_200]),
-        Bounds { ends: ENDS_OF_PROBES, ..further(two_places(), 3, NONE, &[0, 600, 1_200]) },
-        further(outage(), 5, NONE, &[0, 600, 1_200]),
+        further(counts(), 6, Disturbances { slow_reads: 1, ..NO_DISTURBANCES }, &[0]),
+        Bounds { call_ends: PROBE_ENDS, ..crashes() },
+        further(crashes(), 2, Disturbances { crashes: 1, ..NO_DISTURBANCES }, &[0, 600, 1_200, 1_800]),
+        further(streams(), 3, NO_DISTURBANCES, &[0, 600, 1_400]),
+        further(
+            clocks(),
+            2,
+            Disturbances { clock_jumps: 1, crashes: 1, ..NO_DISTURBANCES },
+            &[0, 600, 900, 1_200],
+        ),
+        further(away(), 3, Disturbances { disconnects: 1, write_timeouts: 1, ..NO_DISTURBANCES }, &[0, 600]),
+        further(
+            away_in_an_outage(),
+            2,
+            Disturbances { disconnects: 2, write_timeouts: 1, ..NO_DISTURBANCES },
+            &[0, 600],
+        ),
+        further(strangers_again(), 1, Disturbances { external_writes: 2, ..NO_DISTURBANCES }, &[0, 600]),
+        further(loss(), 2, Disturbances { flushes: 1, crashes: 1, ..NO_DISTURBANCES }, &[0, 600]),
+        Bounds { start: Start::OpenWithCallsInFlight, ..words() },
+        further(slow_reads(), 2, Disturbances { slow_reads: 2, ..NO_DISTURBANCES }, &[0, 600, 1_200]),
+        Bounds { call_ends: PROBE_ENDS, ..further(two_places(), 3, NO_DISTURBANCES, &[0, 600, 1_200]) },
+        further(outage(), 5, NO_DISTURBANCES, &[0, 600, 1_200]),
     ]
 }

@@ -9,7 +9,7 @@ use std::{
     hash::{BuildHasher, BuildHasherDefault, DefaultHasher},
 };
 
-use super::world::{Action, Broken, Model, World};
+use super::world::{Action, Model, Violation, World};
 
 /// What an exploration found to be so.
 #[derive(Debug, Clone, Copy)]
@@ -17,50 +17,50 @@ pub(super) struct Explored {
     pub(super) states: usize,
     pub(super) steps: usize,
     /// States in which everything that comes by itself has come.
-    pub(super) at_rest: usize,
+    pub(super) quiescent: usize,
     /// Steps of the longest shortest way to a state.
     pub(super) depth: usize,
 }
 
 /// How a rule can be broken.
 pub(super) struct Counterexample {
-    pub(super) broken: Broken,
+    pub(super) violation: Violation,
     pub(super) steps: Vec<String>,
 }
 
 /// A state that was found: how it was reached, and how far it is from the start.
-struct Found {
-    from: u32,
+struct VisitedState {
+    parent: u32,
     by: Option<Action>,
     depth: u16,
 }
 
 #[derive(Default)]
 struct Search {
-    numbers: HashMap<u64, u32>,
-    found: Vec<Found>,
-    waiting: VecDeque<(u32, World)>,
+    state_ids: HashMap<u64, u32>,
+    visited: Vec<VisitedState>,
+    queue: VecDeque<(u32, World)>,
     /// The steps between states that come by themselves.
-    own: Vec<(u32, u32)>,
+    automatic_steps: Vec<(u32, u32)>,
 }
 
 impl Search {
-    fn number(&mut self, world: World, from: u32, by: Option<Action>) -> u32 {
+    fn visit(&mut self, world: World, from: u32, by: Option<Action>) -> u32 {
         let hash = BuildHasherDefault::<DefaultHasher>::default().hash_one(&world);
-        if let Some(number) = self.numbers.get(&hash) {
+        if let Some(number) = self.state_ids.get(&hash) {
             return *number;
         }
-        let number = u32::try_from(self.found.len()).unwrap();
-        let depth = by.map_or(0, |_| self.found[from as usize].depth + 1);
-        self.numbers.insert(hash, number);
-        self.found.push(Found { from, by, depth });
-        self.waiting.push_back((number, world));
+        let number = u32::try_from(self.visited.len()).unwrap();
+        let depth = by.map_or(0, |_| self.visited[from as usize].depth + 1);
+        self.state_ids.insert(hash, number);
+        self.visited.push(VisitedState { parent: from, by, depth });
+        self.queue.push_back((number, world));
         number
     }
 
-    fn way_to(&self, mut number: u32) -> Vec<Action> {
+    fn path_to(&self, mut number: u32) -> Vec<Action> {
         let mut way = Vec::new();
-        while let Found { from, by: Some(action), .. } = self.found[number as usize] {
+        while let VisitedState { parent: from, by: Some(action), .. } = self.visited[number as usize] {
             way.push(action);
             number = from;
         }
@@ -73,13 +73,13 @@ impl Search {
 pub(super) fn explore(model: &mut Model) -> Result<Explored, Counterexample> {
     let mut search = Search::default();
     let (mut steps, mut at_rest) = (0, 0);
-    let start = model.start();
-    search.number(start, 0, None);
-    while let Some((number, world)) = search.waiting.pop_front() {
-        let rests = model.own_steps(&world).is_empty();
+    let start = model.initial_world();
+    search.visit(start, 0, None);
+    while let Some((number, world)) = search.queue.pop_front() {
+        let rests = model.automatic_steps(&world).is_empty();
         if rests {
             at_rest += 1;
-            if let Err((broken, after)) = model.check_rest(&world) {
+            if let Err((broken, after)) = model.check_recovery(&world) {
                 return Err(counterexample(model, &search, number, &after, broken));
             }
         }
@@ -92,22 +92,22 @@ pub(super) fn explore(model: &mut Model) -> Result<Explored, Counterexample> {
                 continue;
             }
             steps += 1;
-            let next = search.number(next, number, Some(action));
-            if action.comes_by_itself() {
-                search.own.push((number, next));
+            let next = search.visit(next, number, Some(action));
+            if action.is_automatic() {
+                search.automatic_steps.push((number, next));
             }
         }
     }
-    if let Some(number) = somewhere_on_a_cycle(search.found.len(), &search.own) {
+    if let Some(number) = find_cycle(search.visited.len(), &search.automatic_steps) {
         let broken = "what comes by itself can go on for ever".to_owned();
         return Err(counterexample(model, &search, number, &[], broken));
     }
-    let depth = search.found.iter().map(|found| usize::from(found.depth)).max().unwrap_or(0);
-    Ok(Explored { states: search.found.len(), steps, at_rest, depth })
+    let depth = search.visited.iter().map(|found| usize::from(found.depth)).max().unwrap_or(0);
+    Ok(Explored { states: search.visited.len(), steps, quiescent: at_rest, depth })
 }
 
 /// A state from which steps that come by themselves need not end; `None`: all of them end, on every path.
-fn somewhere_on_a_cycle(states: usize, steps: &[(u32, u32)]) -> Option<u32> {
+fn find_cycle(states: usize, steps: &[(u32, u32)]) -> Option<u32> {
     let mut entries = vec![0u32; states];
     let mut first = vec![0u32; states + 1];
     for (from, to) in steps {
@@ -140,28 +140,28 @@ fn counterexample(
     search: &Search,
     number: u32,
     after: &[Action],
-    broken: Broken,
+    broken: Violation,
 ) -> Counterexample {
-    let mut way = search.way_to(number);
+    let mut way = search.path_to(number);
     way.extend(after);
-    let mut world = model.start();
+    let mut world = model.initial_world();
     let mut steps = Vec::new();
     for action in way {
-        let told = model.tell_action(&world, action);
+        let description = model.describe_action(&world, action);
         match model.step(&world, action) {
             Ok(next) => {
-                steps.push(format!("{told:<28} {}", model.tell(&next)));
+                steps.push(format!("{description:<28} {}", model.describe_state(&next)));
                 world = next;
             }
-            Err(broken) => steps.push(format!("{told:<28} {broken}")),
+            Err(broken) => steps.push(format!("{description:<28} {broken}")),
         }
     }
-    Counterexample { broken, steps }
+    Counterexample { violation: broken, steps }
 }
 
 impl fmt::Display for Counterexample {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "{}, after {} steps:", self.broken, self.steps.len())?;
+        writeln!(f, "{}, after {} steps:", self.violation, self.steps.len())?;
         for (number, step) in self.steps.iter().enumerate() {
             writeln!(f, "  {:>2} {step}", number + 1)?;
         }

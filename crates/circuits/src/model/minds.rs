@@ -11,358 +11,380 @@ use std::{
 };
 
 use breaker::{
-    Context, Document, Effect, Event, Failure, InstanceId, Outcome, Phase, Policy, Record, Stamp, Timestamp,
-    Transition,
+    AdmissionToken, Context, Document, Event, EventResult, Failure, InstanceId, Outcome, Phase, Policy,
+    Record, Timestamp, Transition,
 };
 use bytes::Bytes;
 
-use super::bounds::{Bounds, End, INSTANCES, Mutation, Word};
+use super::bounds::{Bounds, CallEnd, INSTANCES, Mutation, OperatorCommand};
 use crate::{
-    mirror::{Mirror, Stored},
-    plan::{Answer, Next, Onward, Plan, Request, plan},
-    store::{History, Loaded, Value, Write},
+    mirror::{Mirror, StoredValue},
+    plan::{ContinuationEpoch, Plan, Request, RequestResult, Target, plan},
+    store::{HistoryTail, Loaded, Value, Write},
 };
 
 /// The number of a mirror.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) struct Mind(u32);
+pub(super) struct MirrorId(u32);
 
 /// The number of a text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) struct Text(u32);
+pub(super) struct ValueId(u32);
 
 /// The number of a decision.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) struct Decision(u32);
+pub(super) struct DecisionId(u32);
 
 /// What the store tells of a circuit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) struct Told {
-    pub(super) value: Option<Text>,
-    pub(super) history: History,
+pub(super) struct StoreContent {
+    pub(super) value: Option<ValueId>,
+    pub(super) history: HistoryTail,
 }
 
 /// A request that waits, and what it truly was admitted with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) enum Ask {
-    Introduce,
+pub(super) enum PendingRequest {
+    EnsureExists,
     Probe { call: u8 },
-    End { call: u8, epoch: u64, leased: bool, onward: u64, end: End, at: Timestamp },
-    Word(Word, Timestamp),
+    End { call: u8, epoch: u64, leased: bool, continuation_epoch: u64, end: CallEnd, at: Timestamp },
+    Operator(OperatorCommand, Timestamp),
 }
 
 /// What an instance decides to do about the requests that wait.
 #[derive(Debug)]
-pub(super) struct Decided {
-    pub(super) writes: Option<Writing>,
-    pub(super) answers: Vec<Answer>,
+pub(super) struct DecisionResult {
+    pub(super) write: Option<InternedWrite>,
+    pub(super) results: Vec<RequestResult>,
     /// Streaming probes that have their verdict: the call, and the epoch it goes on in.
-    pub(super) onward: Vec<(u8, u64)>,
-    pub(super) asks: Vec<Ask>,
-    pub(super) at: Timestamp,
+    pub(super) continuation_epochs: Vec<(u8, u64)>,
+    pub(super) requests: Vec<PendingRequest>,
+    pub(super) decided_at: Timestamp,
     /// The mirror once the store has done it, once it turned out that nothing is to be done, or once it could not be
     /// told.
-    pub(super) done: Mind,
-    pub(super) in_step: Mind,
-    pub(super) apart: Mind,
+    pub(super) mirror_if_done: MirrorId,
+    pub(super) mirror_if_unchanged: MirrorId,
+    pub(super) mirror_if_diverged: MirrorId,
     /// It was decided with what was learnt while the store was away.
-    pub(super) merged: Option<Record>,
+    pub(super) merged_from: Option<Record>,
     /// A rule that the decision itself breaks.
-    pub(super) broken: Option<String>,
+    pub(super) violation: Option<String>,
 }
 
 /// What is to be written.
 #[derive(Debug)]
-pub(super) struct Writing {
-    pub(super) expected: Option<Text>,
-    pub(super) history: History,
-    pub(super) lacks_the_history: bool,
-    pub(super) next: Option<Text>,
+pub(super) struct InternedWrite {
+    pub(super) expected: Option<ValueId>,
+    pub(super) history: HistoryTail,
+    pub(super) history_not_loaded: bool,
+    pub(super) next: Option<ValueId>,
     pub(super) lifetime: Option<Duration>,
     pub(super) entries: Vec<Transition>,
 }
 
-type Question = (Mind, u8, Timestamp, bool, Vec<Ask>);
+type DecisionKey = (MirrorId, u8, Timestamp, bool, Vec<PendingRequest>);
 
-pub(super) struct Minds {
+pub(super) struct Interner {
     pub(super) policy: Policy,
     pub(super) instances: [InstanceId; INSTANCES],
     mutation: Option<Mutation>,
     mirrors: Vec<Rc<Mirror>>,
-    mirror_numbers: HashMap<String, Mind>,
-    texts: Vec<(Bytes, Document)>,
-    text_numbers: HashMap<Bytes, Text>,
-    taken_up: HashMap<(Mind, Told), Mind>,
-    decisions: Vec<Rc<Decided>>,
-    decision_numbers: HashMap<Question, Decision>,
+    mirror_ids: HashMap<String, MirrorId>,
+    values: Vec<(Bytes, Document)>,
+    value_ids: HashMap<Bytes, ValueId>,
+    loaded: HashMap<(MirrorId, StoreContent), MirrorId>,
+    decisions: Vec<Rc<DecisionResult>>,
+    decision_ids: HashMap<DecisionKey, DecisionId>,
 }
 
-impl Minds {
+impl Interner {
     pub(super) fn new(bounds: &Bounds) -> Self {
         Self {
             policy: bounds.policy.clone(),
             instances: ["a", "b", "c"].map(InstanceId::new),
             mutation: bounds.mutation,
             mirrors: Vec::new(),
-            mirror_numbers: HashMap::new(),
-            texts: Vec::new(),
-            text_numbers: HashMap::new(),
-            taken_up: HashMap::new(),
+            mirror_ids: HashMap::new(),
+            values: Vec::new(),
+            value_ids: HashMap::new(),
+            loaded: HashMap::new(),
             decisions: Vec::new(),
-            decision_numbers: HashMap::new(),
+            decision_ids: HashMap::new(),
         }
     }
 
-    pub(super) fn ignorant(&mut self) -> Mind {
-        self.number(Mirror::unknown())
+    pub(super) fn unloaded_mirror(&mut self) -> MirrorId {
+        self.intern_mirror(Mirror::not_loaded())
     }
 
-    pub(super) fn mirror(&self, mind: Mind) -> &Rc<Mirror> {
+    pub(super) fn mirror(&self, mind: MirrorId) -> &Rc<Mirror> {
         &self.mirrors[mind.0 as usize]
     }
 
-    pub(super) fn decided(&self, decision: Decision) -> Rc<Decided> {
+    pub(super) fn decision(&self, decision: DecisionId) -> Rc<DecisionResult> {
         Rc::clone(&self.decisions[decision.0 as usize])
     }
 
-    pub(super) fn text(&mut self, bytes: &Bytes) -> Text {
-        if let Some(text) = self.text_numbers.get(bytes) {
+    pub(super) fn intern_value(&mut self, bytes: &Bytes) -> ValueId {
+        if let Some(text) = self.value_ids.get(bytes) {
             return *text;
         }
-        let text = Text(u32::try_from(self.texts.len()).unwrap());
-        self.texts.push((bytes.clone(), Document::parse(bytes, &self.policy)));
-        self.text_numbers.insert(bytes.clone(), text);
+        let text = ValueId(u32::try_from(self.values.len()).unwrap());
+        self.values.push((bytes.clone(), Document::parse(bytes, &self.policy)));
+        self.value_ids.insert(bytes.clone(), text);
         text
     }
 
-    pub(super) fn bytes(&self, text: Text) -> &Bytes {
-        &self.texts[text.0 as usize].0
+    pub(super) fn bytes(&self, text: ValueId) -> &Bytes {
+        &self.values[text.0 as usize].0
     }
 
     /// What a text means to whoever reads it; `None`: nothing.
-    pub(super) fn record(&self, text: Option<Text>) -> Option<&Record> {
-        match &self.texts[text?.0 as usize].1 {
-            Document::Ours(record, _) | Document::Foreign(record, _) => Some(record),
-            Document::Garbage => None,
+    pub(super) fn parse_record(&self, text: Option<ValueId>) -> Option<&Record> {
+        match &self.values[text?.0 as usize].1 {
+            Document::Native(record, _) | Document::External(record, _) => Some(record),
+            Document::Invalid => None,
         }
     }
 
-    pub(super) fn is_ours(&self, text: Text) -> bool {
-        matches!(self.texts[text.0 as usize].1, Document::Ours(..))
+    pub(super) fn is_native(&self, text: ValueId) -> bool {
+        matches!(self.values[text.0 as usize].1, Document::Native(..))
     }
 
     /// The real [`Mirror::take_up`].
-    pub(super) fn take_up(&mut self, mind: Mind, told: Told) -> Mind {
-        if let Some(after) = self.taken_up.get(&(mind, told)) {
+    pub(super) fn apply_loaded(&mut self, mind: MirrorId, content: StoreContent) -> MirrorId {
+        if let Some(after) = self.loaded.get(&(mind, content)) {
             return *after;
         }
-        let value = told.value.map_or(Value::Absent, |text| Value::Text(self.bytes(text).clone()));
+        let value = content.value.map_or(Value::Absent, |text| Value::Text(self.bytes(text).clone()));
         let mut mirror = Mirror::clone(self.mirror(mind));
-        let mut history = told.history;
-        if let (Some(Mutation::NoBringingBack), History::Ends { epoch, .. }) = (self.mutation, &mut history) {
+        let mut history = content.history;
+        if let (Some(Mutation::NoStaleValueCheck), HistoryTail::At { epoch, .. }) =
+            (self.mutation, &mut history)
+        {
             *epoch = 0;
         }
-        mirror.take_up(&Loaded { value, history, time: Timestamp::NEVER }, &self.policy);
-        if self.mutation == Some(Mutation::NoBringingBack) {
-            mirror.history = told.history;
+        mirror.apply_loaded(&Loaded { value, history_tail: history, time: Timestamp::NEVER }, &self.policy);
+        if self.mutation == Some(Mutation::NoStaleValueCheck) {
+            mirror.history_tail = content.history;
         }
-        let after = self.number(mirror);
-        self.taken_up.insert((mind, told), after);
+        let after = self.intern_mirror(mirror);
+        self.loaded.insert((mind, content), after);
         after
     }
 
     /// The real [`plan`], and what becomes of the mirror by it.
-    pub(super) fn decide(
+    pub(super) fn plan_requests(
         &mut self,
-        mind: Mind,
+        mind: MirrorId,
         instance: usize,
         now: Timestamp,
         online: bool,
-        asks: &[Ask],
-    ) -> Decision {
+        asks: &[PendingRequest],
+    ) -> DecisionId {
         let question = (mind, u8::try_from(instance).unwrap(), now, online, asks.to_vec());
-        if let Some(decision) = self.decision_numbers.get(&question) {
+        if let Some(decision) = self.decision_ids.get(&question) {
             return *decision;
         }
-        let decided = self.decide_anew(mind, instance, now, online, asks);
-        let decision = Decision(u32::try_from(self.decisions.len()).unwrap());
+        let decided = self.plan_uncached(mind, instance, now, online, asks);
+        let decision = DecisionId(u32::try_from(self.decisions.len()).unwrap());
         self.decisions.push(Rc::new(decided));
-        self.decision_numbers.insert(question, decision);
+        self.decision_ids.insert(question, decision);
         decision
     }
 
-    fn decide_anew(
+    fn plan_uncached(
         &mut self,
-        mind: Mind,
+        mind: MirrorId,
         instance: usize,
         now: Timestamp,
         online: bool,
-        asks: &[Ask],
-    ) -> Decided {
+        asks: &[PendingRequest],
+    ) -> DecisionResult {
         let name = self.instances[instance].clone();
         let policy = self.policy.clone();
         let context = Context { instance: &name, policy: &policy, now };
         let mut mirror = Mirror::clone(self.mirror(mind));
-        let merged = (online && mirror.apart).then(|| mirror.record.clone());
-        if self.mutation == Some(Mutation::NoMerge) && online && mirror.apart {
-            mirror.apart = false;
+        let merged = (online && mirror.diverged).then(|| mirror.record.clone());
+        if self.mutation == Some(Mutation::NoMerge) && online && mirror.diverged {
+            mirror.diverged = false;
         }
-        let streams = streams(asks);
+        let streams = continuation_epochs_of(asks);
         let requests: Vec<Request> = if asks.is_empty() {
-            vec![Request::Settle]
+            vec![Request::Reconcile]
         } else {
-            asks.iter().map(|ask| self.request(*ask, &mirror, &streams)).collect()
+            asks.iter().map(|ask| self.to_request(*ask, &mirror, &streams)).collect()
         };
         let planned = plan(&mirror, &requests, context, online);
         let broken = asks.iter().enumerate().find_map(|(i, ask)| {
             let [before, after] = [i, i + 1].map(|end| {
                 let part = plan(&mirror, &requests[..end], context, online);
-                record_of(&part, &mirror, context, online)
+                planned_record(&part, &mirror, context, online)
             });
-            late_outcome_counts(*ask, &asks[..i], before.as_ref(), after.as_ref())
+            check_late_outcome(*ask, &asks[..i], before.as_ref(), after.as_ref())
         });
         let [mut done, mut in_step, mut apart] = [(); 3].map(|()| mirror.clone());
-        in_step.in_step();
-        apart.go_apart(&planned);
+        in_step.mark_synced();
+        apart.apply_locally(&planned);
         let write = planned.write(&mirror, now).filter(|_| online);
-        let writes = write.map(|write| self.writing(write, &planned, &mut done));
-        let onward = planned.onward.iter().filter_map(|(onward, epoch)| {
+        let writes = write.map(|write| self.intern_write(write, &planned, &mut done));
+        let onward = planned.continuations.iter().filter_map(|(onward, epoch)| {
             let call = streams.iter().find(|(_, other)| Arc::ptr_eq(other, onward))?.0;
             Some((*call, *epoch))
         });
-        Decided {
-            writes,
-            onward: onward.collect(),
-            answers: planned.answers.clone(),
-            asks: asks.to_vec(),
-            at: now,
-            done: self.number(done),
-            in_step: self.number(in_step),
-            apart: self.number(apart),
-            merged,
-            broken,
+        DecisionResult {
+            write: writes,
+            continuation_epochs: onward.collect(),
+            results: planned.results.clone(),
+            requests: asks.to_vec(),
+            decided_at: now,
+            mirror_if_done: self.intern_mirror(done),
+            mirror_if_unchanged: self.intern_mirror(in_step),
+            mirror_if_diverged: self.intern_mirror(apart),
+            merged_from: merged,
+            violation: broken,
         }
     }
 
     /// What a write puts into the store, and what its instance's mirror is once it is done.
-    fn writing(&mut self, mut write: Write, planned: &Plan, mirror: &mut Mirror) -> Writing {
-        self.mutate(&mut write.next, mirror);
-        mirror.written(planned, &write);
-        if let (Some(Mutation::EpochStands), Some(text)) = (self.mutation, &write.next)
-            && let Document::Ours(record, _) = Document::parse(text, &self.policy)
+    fn intern_write(&mut self, mut write: Write, planned: &Plan, mirror: &mut Mirror) -> InternedWrite {
+        self.keep_epoch(&mut write.new_value, mirror);
+        mirror.mark_written(planned, &write);
+        if let (Some(Mutation::NoEpochBump), Some(text)) = (self.mutation, &write.new_value)
+            && let Document::Native(record, _) = Document::parse(text, &self.policy)
         {
-            (mirror.record, mirror.last) = (record.clone(), record.clone());
-            mirror.stored = Stored::Ours(record);
+            (mirror.record, mirror.last_record) = (record.clone(), record.clone());
+            mirror.stored = StoredValue::Native(record);
         }
-        if self.mutation == Some(Mutation::NoEntry) {
+        if self.mutation == Some(Mutation::NoHistoryEntry) {
             write.entries.clear();
         }
         let expected = match &write.expected {
-            Value::Text(bytes) => Some(self.text(bytes)),
+            Value::Text(bytes) => Some(self.intern_value(bytes)),
             _ => None,
         };
-        let next = write.next.as_ref().map(|bytes| self.text(bytes));
-        let (history, lacks_the_history) = (write.history, write.lacks_the_history());
-        Writing {
+        let next = write.new_value.as_ref().map(|bytes| self.intern_value(bytes));
+        let (history, lacks_the_history) = (write.history_tail, write.history_not_loaded());
+        InternedWrite {
             expected,
             history,
-            lacks_the_history,
+            history_not_loaded: lacks_the_history,
             next,
-            lifetime: write.lifetime,
+            lifetime: write.ttl,
             entries: write.entries,
         }
     }
 
     /// Built-in fault: the next record keeps the epoch of the one before.
-    fn mutate(&self, next: &mut Option<Bytes>, mirror: &Mirror) {
-        if let (Some(Mutation::EpochStands), Some(text), Stored::Ours(before)) =
+    fn keep_epoch(&self, next: &mut Option<Bytes>, mirror: &Mirror) {
+        if let (Some(Mutation::NoEpochBump), Some(text), StoredValue::Native(before)) =
             (self.mutation, &next, &mirror.stored)
-            && let Document::Ours(record, extras) = Document::parse(text, &self.policy)
+            && let Document::Native(record, extras) = Document::parse(text, &self.policy)
         {
             let record = Record { epoch: before.epoch, ..record };
             *next = Some(Bytes::from(breaker::encode(&record, &extras)));
         }
     }
 
-    fn request(&self, ask: Ask, mirror: &Mirror, streams: &HashMap<u8, Onward>) -> Request {
+    fn to_request(
+        &self,
+        ask: PendingRequest,
+        mirror: &Mirror,
+        streams: &HashMap<u8, ContinuationEpoch>,
+    ) -> Request {
         match ask {
-            Ask::Introduce => Request::Introduce,
-            Ask::Probe { call } => Request::Probe { id: call.to_string(), lease: None },
-            Ask::Word(Word::Open(length), at) => {
+            PendingRequest::EnsureExists => Request::EnsureExists,
+            PendingRequest::Probe { call } => Request::Probe { id: call.to_string(), lease: None },
+            PendingRequest::Operator(OperatorCommand::Open(length), at) => {
                 let until = length.map(|length| at + Duration::from_millis(length));
-                Request::Event(Event::Open { until, why: None }, None)
+                Request::Event(Event::ForceOpen { until, reason: None }, None)
             }
-            Ask::Word(Word::Close, _) => Request::Event(Event::Close { why: None }, None),
-            Ask::Word(Word::Reset, _) => Request::Reset(None),
-            Ask::End { call, epoch, leased, end, at, .. } => {
-                let stamp = self.forged(Stamp { epoch, lease: leased.then(|| call.to_string()) }, mirror);
+            PendingRequest::Operator(OperatorCommand::Close, _) => {
+                Request::Event(Event::ForceClose { reason: None }, None)
+            }
+            PendingRequest::Operator(OperatorCommand::Reset, _) => Request::Reset(None),
+            PendingRequest::End { call, epoch, leased, end, at, .. } => {
+                let stamp = self.forge_token(
+                    AdmissionToken { epoch, lease_id: leased.then(|| call.to_string()) },
+                    mirror,
+                );
                 let onward = streams.get(&call).filter(|_| leased).map(Arc::clone);
                 let failure = Failure::status(529);
                 let outcome = match end {
-                    End::Leaves => return Request::Event(Event::Left { stamp }, onward),
-                    End::SaysFirst => return Request::Event(Event::FirstContent { stamp }, onward),
-                    End::Succeeds => Outcome::Succeeded,
-                    End::Fails => Outcome::Failed(failure),
-                    End::Rests(wait) => Outcome::Rest { failure, wait: Some(Duration::from_millis(wait)) },
+                    CallEnd::Disconnects => {
+                        return Request::Event(Event::PermitReleased { token: stamp }, onward);
+                    }
+                    CallEnd::FirstToken => return Request::Event(Event::FirstToken { token: stamp }, onward),
+                    CallEnd::Succeeds => Outcome::Succeeded,
+                    CallEnd::Fails => Outcome::Failed(failure),
+                    CallEnd::RateLimited(wait) => {
+                        Outcome::RateLimited { failure, retry_after: Some(Duration::from_millis(wait)) }
+                    }
                 };
-                Request::Event(Event::Ended { stamp, outcome, at }, onward)
+                Request::Event(Event::CallCompleted { token: stamp, outcome, at }, onward)
             }
         }
     }
 
     /// Built-in fault: a stamp that passes the check which is to be gone.
-    fn forged(&self, stamp: Stamp, mirror: &Mirror) -> Stamp {
-        match (self.mutation, &mirror.record.phase, &stamp.lease) {
-            (Some(Mutation::NoEpochCheck), ..) => Stamp { epoch: mirror.record.epoch, ..stamp },
-            (Some(Mutation::NoLeaseCheck), Phase::HalfOpen { leases, .. }, Some(_)) => {
-                Stamp { lease: leases.first().map(|lease| lease.id.clone()).or(stamp.lease), ..stamp }
-            }
+    fn forge_token(&self, stamp: AdmissionToken, mirror: &Mirror) -> AdmissionToken {
+        match (self.mutation, &mirror.record.phase, &stamp.lease_id) {
+            (Some(Mutation::NoEpochCheck), ..) => AdmissionToken { epoch: mirror.record.epoch, ..stamp },
+            (Some(Mutation::NoLeaseCheck), Phase::HalfOpen { leases, .. }, Some(_)) => AdmissionToken {
+                lease_id: leases.first().map(|lease| lease.id.clone()).or(stamp.lease_id),
+                ..stamp
+            },
             _ => stamp,
         }
     }
 
-    fn number(&mut self, mirror: Mirror) -> Mind {
+    fn intern_mirror(&mut self, mirror: Mirror) -> MirrorId {
         let text = format!("{mirror:?}");
-        if let Some(mind) = self.mirror_numbers.get(&text) {
+        if let Some(mind) = self.mirror_ids.get(&text) {
             return *mind;
         }
-        let mind = Mind(u32::try_from(self.mirrors.len()).unwrap());
+        let mind = MirrorId(u32::try_from(self.mirrors.len()).unwrap());
         self.mirrors.push(Rc::new(mirror));
-        self.mirror_numbers.insert(text, mind);
+        self.mirror_ids.insert(text, mind);
         mind
     }
 }
 
 /// What probes share with their permits: the epoch that they go on in.
-fn streams(asks: &[Ask]) -> HashMap<u8, Onward> {
+fn continuation_epochs_of(asks: &[PendingRequest]) -> HashMap<u8, ContinuationEpoch> {
     let probes = asks.iter().filter_map(|ask| match ask {
-        Ask::End { call, onward, leased: true, .. } => Some((*call, Arc::new(AtomicU64::new(*onward)))),
+        PendingRequest::End { call, continuation_epoch: onward, leased: true, .. } => {
+            Some((*call, Arc::new(AtomicU64::new(*onward))))
+        }
         _ => None,
     });
     probes.collect()
 }
 
 /// The record that a plan leaves.
-fn record_of(plan: &Plan, mirror: &Mirror, context: Context<'_>, online: bool) -> Option<Record> {
-    match &plan.next {
-        Next::Record(record) => Some(Record::clone(record)),
-        Next::Nothing(_) => None,
-        Next::Same => {
-            let base = if online { mirror.base(context) } else { mirror.local_base() };
+fn planned_record(plan: &Plan, mirror: &Mirror, context: Context<'_>, online: bool) -> Option<Record> {
+    match &plan.target {
+        Target::Put(record) => Some(Record::clone(record)),
+        Target::Delete(_) => None,
+        Target::Unchanged => {
+            let base = if online { mirror.baseline(context) } else { mirror.local_baseline() };
             base.map(|(record, _)| record)
         }
     }
 }
 
 /// B4: an outcome counts only with the epoch, and for a probe the lease, that it was admitted with.
-fn late_outcome_counts(
-    ask: Ask,
-    earlier: &[Ask],
+fn check_late_outcome(
+    ask: PendingRequest,
+    earlier: &[PendingRequest],
     before: Option<&Record>,
     after: Option<&Record>,
 ) -> Option<String> {
-    let Ask::End { call, epoch, leased, onward, .. } = ask else { return None };
-    let has_verdict = |ask: &Ask| matches!(ask, Ask::End { call: other, .. } if *other == call);
+    let PendingRequest::End { call, epoch, leased, continuation_epoch: onward, .. } = ask else {
+        return None;
+    };
+    let has_verdict =
+        |ask: &PendingRequest| matches!(ask, PendingRequest::End { call: other, .. } if *other == call);
     if leased && earlier.iter().any(has_verdict) {
         return None;
     }
@@ -373,32 +395,34 @@ fn late_outcome_counts(
             Phase::HalfOpen { leases, .. } => {
                 leased && leases.iter().any(|lease| lease.id == call.to_string())
             }
-            Phase::Open(_) | Phase::Forced { .. } => false,
+            Phase::Open(_) | Phase::ForcedOpen { .. } => false,
         };
         record.epoch == epoch && lease
     });
     (!counts && before != after)
-        .then(|| format!("B4: the late outcome of {} changed the circuit", tell_call(call)))
+        .then(|| format!("B4: the late outcome of {} changed the circuit", describe_call(call)))
 }
 
 /// A call in words.
-pub(super) fn tell_call(call: u8) -> String {
-    if call == super::world::ORDINARY { "an ordinary call".to_owned() } else { format!("probe {call}") }
+pub(super) fn describe_call(call: u8) -> String {
+    if call == super::world::NOT_A_PROBE { "an ordinary call".to_owned() } else { format!("probe {call}") }
 }
 
-impl Decided {
+impl DecisionResult {
     /// Whether a probe's lease was granted, in which epoch.
-    pub(super) fn granted(&self) -> impl Iterator<Item = (u8, u64)> {
-        self.asks.iter().zip(&self.answers).filter_map(|(ask, answer)| match (ask, answer) {
-            (Ask::Probe { call }, Answer::Effect(Effect::Granted { epoch })) => Some((*call, *epoch)),
+    pub(super) fn granted_probes(&self) -> impl Iterator<Item = (u8, u64)> {
+        self.requests.iter().zip(&self.results).filter_map(|(ask, answer)| match (ask, answer) {
+            (PendingRequest::Probe { call }, RequestResult::Applied(EventResult::ProbeGranted { epoch })) => {
+                Some((*call, *epoch))
+            }
             _ => None,
         })
     }
 
     /// Whether a person has a hand in it.
-    pub(super) fn word(&self) -> Option<(Word, Timestamp)> {
-        self.asks.iter().rev().find_map(|ask| match ask {
-            Ask::Word(word, at) => Some((*word, *at)),
+    pub(super) fn operator_command(&self) -> Option<(OperatorCommand, Timestamp)> {
+        self.requests.iter().rev().find_map(|ask| match ask {
+            PendingRequest::Operator(word, at) => Some((*word, *at)),
             _ => None,
         })
     }

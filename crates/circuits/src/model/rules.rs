@@ -2,33 +2,33 @@
 
 use std::time::Duration;
 
-use breaker::{Cause, Phase, Record, State, Timestamp, Transition};
+use breaker::{Phase, Record, State, Timestamp, Transition, TransitionCause};
 
 use super::{
-    bounds::Word,
-    minds::{Ask, Decided, Writing},
-    world::{Broken, Model, World, is_own},
+    bounds::OperatorCommand,
+    minds::{DecisionResult, InternedWrite, PendingRequest},
+    world::{Model, Violation, World, is_native},
 };
 use crate::{
-    mirror::Stored,
-    store::{CLOCK_TOLERANCE, History, Value},
+    mirror::StoredValue,
+    store::{CLOCK_TOLERANCE, HistoryTail, Value},
 };
 
 impl Model {
     /// What must hold in every state.
-    pub(super) fn check_state(&self, world: &World) -> Result<(), Broken> {
-        let places = self.minds.policy.half_open_probes as usize;
+    pub(super) fn check_state(&self, world: &World) -> Result<(), Violation> {
+        let places = self.interner.policy.half_open_probes as usize;
         let probing = world.calls.iter().filter(|call| {
-            let now = self.clock(world, usize::from(call.node));
-            call.spoke.is_none() && call.lease.is_some_and(|until| now < until)
+            let now = self.local_time(world, usize::from(call.node));
+            call.continuation_epoch.is_none() && call.lease.is_some_and(|until| now < until)
         });
         if self.bounds.one_probe && probing.clone().count() > places {
             return Err("B2: more calls probe than there are places".to_owned());
         }
-        if let Some(record) = self.minds.record(world.store.value) {
+        if let Some(record) = self.interner.parse_record(world.store.value) {
             let now = self.time(world);
             let living = match &record.phase {
-                Phase::HalfOpen { leases, .. } => leases.iter().filter(|lease| lease.lives(now)).count(),
+                Phase::HalfOpen { leases, .. } => leases.iter().filter(|lease| lease.is_active(now)).count(),
                 _ => 0,
             };
             if living > places {
@@ -43,19 +43,20 @@ impl Model {
         &self,
         world: &World,
         index: usize,
-        decided: &Decided,
+        decided: &DecisionResult,
         now: Timestamp,
-    ) -> Result<(), Broken> {
-        let Some(writing) = &decided.writes else { return Ok(()) };
-        if let Some(broken) = &decided.broken {
+    ) -> Result<(), Violation> {
+        let Some(writing) = &decided.write else { return Ok(()) };
+        if let Some(broken) = &decided.violation {
             return Err(broken.clone());
         }
-        let before = self.minds.record(world.store.value);
-        let after = self.minds.record(writing.next);
+        let before = self.interner.parse_record(world.store.value);
+        let after = self.interner.parse_record(writing.next);
         self.check_history(world, writing, before, after)?;
-        let by_hand = decided.word().is_some() || decided.merged.as_ref().is_some_and(is_by_hand);
+        let by_hand =
+            decided.operator_command().is_some() || decided.merged_from.as_ref().is_some_and(is_manual);
         if !by_hand {
-            check_deadlines(before, after, decided.at)?;
+            check_deadlines(before, after, decided.decided_at)?;
             self.check_merge(world, index, decided, before, after)?;
             check_reset(world, decided, before, after)?;
         }
@@ -76,14 +77,14 @@ impl Model {
     fn check_history(
         &self,
         world: &World,
-        writing: &Writing,
+        writing: &InternedWrite,
         before: Option<&Record>,
         after: Option<&Record>,
-    ) -> Result<(), Broken> {
+    ) -> Result<(), Violation> {
         // Where the history is lost, its first entry tells of what the writer knows.
         let known = writing.entries.first().map_or(State::Closed, |entry| entry.from);
         let mut state = world.store.history.state().unwrap_or(known);
-        let mut epoch = world.seen.epoch.max(world.seen.told);
+        let mut epoch = world.observed.epoch.max(world.observed.history_epoch);
         for Transition { from, to, epoch: new, .. } in &writing.entries {
             if *new <= epoch {
                 return Err(format!("B11: epoch {new} of {from} -> {to} is not above {epoch}"));
@@ -96,21 +97,19 @@ impl Model {
         let Some(after) = after else {
             return if state == State::Closed { Ok(()) } else { Err("B11: an untold reset".to_owned()) };
         };
-        if after.written_state() != state {
-            return Err(format!(
-                "B11: {} is written, but the history ends in {state}",
-                after.written_state()
-            ));
+        if after.stored_state() != state {
+            return Err(format!("B11: {} is written, but the history ends in {state}", after.stored_state()));
         }
         if !writing.entries.is_empty() && after.epoch != epoch {
             return Err("B11: the newest entry is of another epoch than the circuit".to_owned());
         }
         let same = before.is_some_and(|before| before.epoch == after.epoch);
-        if !same && after.epoch <= world.seen.epoch {
+        if !same && after.epoch <= world.observed.epoch {
             return Err(format!("B11: epoch {} comes twice", after.epoch));
         }
-        let told = same || !writing.entries.is_empty() || !is_own(&self.minds, world.store.value);
-        if !told && before.is_some() {
+        let is_recorded =
+            same || !writing.entries.is_empty() || !is_native(&self.interner, world.store.value);
+        if !is_recorded && before.is_some() {
             return Err("B11: a new epoch without an entry".to_owned());
         }
         Ok(())
@@ -121,16 +120,16 @@ impl Model {
         &self,
         world: &World,
         index: usize,
-        decided: &Decided,
+        decided: &DecisionResult,
         before: Option<&Record>,
         after: Option<&Record>,
-    ) -> Result<(), Broken> {
-        let mirror = self.minds.mirror(world.nodes[index].mind);
-        let Some(local) = &decided.merged else { return Ok(()) };
-        let own = matches!(mirror.stored, Stored::Ours(_)) && mirror.value != Value::Absent;
+    ) -> Result<(), Violation> {
+        let mirror = self.interner.mirror(world.nodes[index].mirror);
+        let Some(local) = &decided.merged_from else { return Ok(()) };
+        let own = matches!(mirror.stored, StoredValue::Native(_)) && mirror.value != Value::Absent;
         let (Some(remote), Some(after), true) = (before, after, own) else { return Ok(()) };
         let open = |record: &Record| matches!(record.phase, Phase::Open(_) | Phase::HalfOpen { .. });
-        let ends = decided.asks.iter().any(|ask| matches!(ask, Ask::End { .. }));
+        let ends = decided.requests.iter().any(|ask| matches!(ask, PendingRequest::End { .. }));
         if open(local) && open(remote) && !ends && after.retry_at() < local.retry_at().max(remote.retry_at())
         {
             return Err("F4: both were open, and the earlier deadline stands".to_owned());
@@ -143,64 +142,74 @@ impl Model {
     }
 
     /// What must hold once everything that comes by itself has come.
-    pub(super) fn check_at_rest(&mut self, world: &World) -> Result<(), Broken> {
-        let stored = self.minds.record(world.store.value).cloned();
+    pub(super) fn check_quiescent(&mut self, world: &World) -> Result<(), Violation> {
+        let stored = self.interner.parse_record(world.store.value).cloned();
         for (index, node) in world.nodes.iter().enumerate() {
-            let mirror = self.minds.mirror(node.mind);
-            let name = &self.minds.instances[index];
+            let mirror = self.interner.mirror(node.mirror);
+            let name = &self.interner.instances[index];
             let agrees = match (&stored, &mirror.stored) {
-                (Some(record), Stored::Ours(_)) => mirror.record == *record && !mirror.apart,
+                (Some(record), StoredValue::Native(_)) => mirror.record == *record && !mirror.diverged,
                 (Some(_), _) => false,
                 (None, _) if world.store.value.is_some() => mirror.record.phase == Phase::Closed,
-                (None, _) => !mirror.is_known(),
+                (None, _) => !mirror.is_loaded(),
             };
-            if !agrees || !node.up {
+            if !agrees || !node.connected {
                 return Err(format!("L4: {name} is at rest, but does not agree with the store"));
             }
         }
-        if self.bounds.counts && world.calls.is_empty() {
-            let counted = stored.as_ref().map_or(0, |record| record.row.failures);
-            if counted != world.seen.failures {
-                return Err(format!("B5: {} failures were told, {counted} are counted", world.seen.failures));
+        if self.bounds.all_failures_count && world.calls.is_empty() {
+            let counted = stored.as_ref().map_or(0, |record| record.consecutive_failures.count);
+            if counted != world.observed.failures {
+                return Err(format!(
+                    "B5: {} failures were told, {counted} are counted",
+                    world.observed.failures
+                ));
             }
         }
         let closed = stored.as_ref().is_none_or(|record| record.phase == Phase::Closed);
-        if world.seen.forced.is_some() && !stored.as_ref().is_some_and(Record::is_forced) {
+        if world.observed.forced_until.is_some() && !stored.as_ref().is_some_and(Record::is_forced) {
             return Err("B10: a person opened it, and it is not forced".to_owned());
         }
-        if world.seen.lost.is_some() && closed {
+        if world.observed.lost_open_until.is_some() && closed {
             return Err("F5: an open circuit was lost, and nobody wrote it back".to_owned());
         }
         Ok(())
     }
 
     /// Keeps what later states are judged by.
-    pub(super) fn remember(&self, world: &mut World, decided: &Decided) {
-        match decided.word() {
-            Some((Word::Open(length), at)) => {
+    pub(super) fn record_observations(&self, world: &mut World, decided: &DecisionResult) {
+        match decided.operator_command() {
+            Some((OperatorCommand::Open(length), at)) => {
                 let until = length.map(|length| at + Duration::from_millis(length));
                 let over = until.is_some_and(|until| until <= self.time(world) + CLOCK_TOLERANCE);
-                world.seen.forced = (!over).then_some(until);
+                world.observed.forced_until = (!over).then_some(until);
             }
-            Some((Word::Close | Word::Reset, _)) => world.seen.forced = None,
+            Some((OperatorCommand::Close | OperatorCommand::Reset, _)) => world.observed.forced_until = None,
             None => {}
         }
-        if decided.asks.iter().any(|ask| matches!(ask, Ask::End { .. } | Ask::Word(..))) {
-            world.seen.lost = None;
+        if decided
+            .requests
+            .iter()
+            .any(|ask| matches!(ask, PendingRequest::End { .. } | PendingRequest::Operator(..)))
+        {
+            world.observed.lost_open_until = None;
         }
     }
 }
 
 /// A person's word stands behind it, which may end or shorten anything.
-fn is_by_hand(record: &Record) -> bool {
-    record.reason.as_ref().is_some_and(|reason| matches!(reason.kind, Cause::Manual | Cause::Reset))
+fn is_manual(record: &Record) -> bool {
+    record
+        .reason
+        .as_ref()
+        .is_some_and(|reason| matches!(reason.cause, TransitionCause::Manual | TransitionCause::Reset))
 }
 
 /// B8, B10: what is no person's word shortens no deadline, and ends nothing that a person forced.
-fn check_deadlines(before: Option<&Record>, after: Option<&Record>, at: Timestamp) -> Result<(), Broken> {
+fn check_deadlines(before: Option<&Record>, after: Option<&Record>, at: Timestamp) -> Result<(), Violation> {
     let Some(before) = before else { return Ok(()) };
     match &before.phase {
-        Phase::Forced { until }
+        Phase::ForcedOpen { until }
             if until.is_none_or(|until| at < until)
                 && after.is_none_or(|after| after.phase != before.phase) =>
         {
@@ -221,15 +230,15 @@ fn check_deadlines(before: Option<&Record>, after: Option<&Record>, at: Timestam
 /// F5: where the key is gone and the history stands, it was reset: nothing comes back.
 fn check_reset(
     world: &World,
-    decided: &Decided,
+    decided: &DecisionResult,
     before: Option<&Record>,
     after: Option<&Record>,
-) -> Result<(), Broken> {
-    let deleted = world.store.value.is_none() && world.store.history != History::Absent;
-    let began = decided.asks.contains(&Ask::Introduce);
+) -> Result<(), Violation> {
+    let deleted = world.store.value.is_none() && world.store.history != HistoryTail::Absent;
+    let began = decided.requests.contains(&PendingRequest::EnsureExists);
     match after {
         Some(after) if deleted && before.is_none() => {
-            let fresh = matches!(after.phase, Phase::Closed) && after.row.failures == 0;
+            let fresh = matches!(after.phase, Phase::Closed) && after.consecutive_failures.count == 0;
             if began && fresh { Ok(()) } else { Err("F5: a deleted circuit came back".to_owned()) }
         }
         _ => Ok(()),

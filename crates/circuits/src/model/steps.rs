@@ -6,57 +6,57 @@ use breaker::{Admission, Phase, Record, Timestamp, admit};
 use bytes::Bytes;
 
 use super::{
-    bounds::{End, Mutation, Stranger},
-    minds::{Ask, Decision, Mind, Minds, Text, Told, Writing},
-    world::{Action, Broken, Call, Model, Node, ORDINARY, World, small},
+    bounds::{CallEnd, ExternalWrite, Mutation},
+    minds::{DecisionId, InternedWrite, Interner, MirrorId, PendingRequest, StoreContent, ValueId},
+    world::{Action, Call, Model, NOT_A_PROBE, Node, Violation, World, to_u8},
 };
 use crate::{
-    mirror::{Mirror, Stored},
-    store::{CLOCK_TOLERANCE, History, Value},
+    mirror::{Mirror, StoredValue},
+    store::{CLOCK_TOLERANCE, HistoryTail, Value},
 };
 
 impl Model {
     /// Takes a step. An error is a rule that the step breaks; a step that cannot be taken changes nothing.
-    pub(super) fn step(&mut self, before: &World, action: Action) -> Result<World, Broken> {
+    pub(super) fn step(&mut self, before: &World, action: Action) -> Result<World, Violation> {
         let mut world = before.clone();
         match action {
             Action::Tick => self.tick(&mut world),
-            Action::Call(node) => self.call(&mut world, usize::from(node)),
-            Action::End(place, end) => self.end(&mut world, place, end),
+            Action::Call(node) => self.start_call(&mut world, usize::from(node)),
+            Action::End(place, end) => self.end_call(&mut world, place, end),
             Action::Write(node) => self.write(&mut world, usize::from(node))?,
-            Action::Silence(node) => self.silence(&mut world, usize::from(node))?,
-            Action::Arrive => {
-                if let Some((node, decision)) = world.late.take() {
+            Action::TimeOutWrite(node) => self.time_out_write(&mut world, usize::from(node))?,
+            Action::DeliverWrite => {
+                if let Some((node, decision)) = world.in_flight_write.take() {
                     self.compare_and_set(&mut world, usize::from(node), decision)?;
                 }
             }
-            Action::Read(node) => self.read(&mut world, usize::from(node)),
-            Action::Listen(node) => {
-                world.nodes[usize::from(node)].reading = Some(self.hidden(world.store));
-                world.spent.slow_reads += 1;
+            Action::Read(node) => self.read_store(&mut world, usize::from(node)),
+            Action::ReadSlowly(node) => {
+                world.nodes[usize::from(node)].pending_read = Some(self.visible_content(world.store));
+                world.used_disturbances.slow_reads += 1;
             }
-            Action::Hear(node) => {
+            Action::ApplyRead(node) => {
                 let node = &mut world.nodes[usize::from(node)];
-                if let Some(told) = node.reading.take() {
-                    node.mind = self.minds.take_up(node.mind, told);
+                if let Some(told) = node.pending_read.take() {
+                    node.mirror = self.interner.apply_loaded(node.mirror, told);
                 }
             }
-            Action::Return(node) => self.come_back(&mut world, usize::from(node)),
+            Action::Reconnect(node) => self.reconnect(&mut world, usize::from(node)),
             Action::Crash(node) => self.crash(&mut world, node),
-            Action::Cut(node) => {
-                world.nodes[usize::from(node)].up = false;
-                world.spent.cuts += 1;
+            Action::Disconnect(node) => {
+                world.nodes[usize::from(node)].connected = false;
+                world.used_disturbances.disconnects += 1;
             }
-            Action::Jump(node) => {
-                world.nodes[usize::from(node)].jumped = true;
-                world.spent.jumps += 1;
+            Action::ClockJump(node) => {
+                world.nodes[usize::from(node)].clock_jumped = true;
+                world.used_disturbances.clock_jumps += 1;
             }
-            Action::Strange(stranger) => self.strange(&mut world, stranger),
+            Action::External(stranger) => self.write_externally(&mut world, stranger),
             Action::Flush => self.flush(&mut world),
-            Action::Say(node, word) => {
-                let at = self.clock(&world, usize::from(node));
-                world.nodes[usize::from(node)].asks.push(Ask::Word(word, at));
-                world.spent.words += 1;
+            Action::Operator(node, word) => {
+                let at = self.local_time(&world, usize::from(node));
+                world.nodes[usize::from(node)].requests.push(PendingRequest::Operator(word, at));
+                world.used_disturbances.operator_commands += 1;
             }
         }
         self.check_state(&world)?;
@@ -67,143 +67,158 @@ impl Model {
         world.moment += 1;
         let now = self.time(world);
         // The store would refuse it by now: it was decided too long ago.
-        world.late = world.late.filter(|(_, decision)| !is_away(now, self.minds.decided(*decision).at));
-        if world.seen.lost.flatten().is_some_and(|until| until <= now) {
-            world.seen.lost = None;
+        world.in_flight_write = world.in_flight_write.filter(|(_, decision)| {
+            !exceeds_clock_tolerance(now, self.interner.decision(*decision).decided_at)
+        });
+        if world.observed.lost_open_until.flatten().is_some_and(|until| until <= now) {
+            world.observed.lost_open_until = None;
         }
-        if world.seen.forced.flatten().is_some_and(|until| until <= now + CLOCK_TOLERANCE) {
-            world.seen.forced = None;
+        if world.observed.forced_until.flatten().is_some_and(|until| until <= now + CLOCK_TOLERANCE) {
+            world.observed.forced_until = None;
         }
     }
 
-    fn call(&self, world: &mut World, index: usize) {
-        let now = self.clock(world, index);
-        let mirror = self.minds.mirror(world.nodes[index].mind);
-        if !mirror.is_known() {
-            world.nodes[index].asks.push(Ask::Introduce);
+    fn start_call(&self, world: &mut World, index: usize) {
+        let now = self.local_time(world, index);
+        let mirror = self.interner.mirror(world.nodes[index].mirror);
+        if !mirror.is_loaded() {
+            world.nodes[index].requests.push(PendingRequest::EnsureExists);
             return;
         }
-        let call = world.tried;
-        match admit(&mirror.record, &self.minds.policy, &self.minds.instances[index], now) {
+        let call = world.calls_started;
+        match admit(&mirror.record, &self.interner.policy, &self.interner.instances[index], now) {
             Admission::Refused { .. } => return,
-            Admission::ProbeDue => world.nodes[index].asks.push(Ask::Probe { call }),
+            Admission::ProbeDue => world.nodes[index].requests.push(PendingRequest::Probe { call }),
             Admission::Admitted => {
                 let epoch = mirror.record.epoch;
-                let node = small(index);
-                world.calls.push(Call { call: ORDINARY, node, epoch, lease: None, spoke: None });
+                let node = to_u8(index);
+                world.calls.push(Call {
+                    call: NOT_A_PROBE,
+                    node,
+                    epoch,
+                    lease: None,
+                    continuation_epoch: None,
+                });
                 world.calls.sort_unstable();
             }
         }
-        world.tried += 1;
+        world.calls_started += 1;
     }
 
     /// Tells the circuit how a call ended.
-    fn end(&self, world: &mut World, place: u8, end: End) {
+    fn end_call(&self, world: &mut World, place: u8, end: CallEnd) {
         let place = usize::from(place).min(world.calls.len() - 1);
         let ended = world.calls[place].clone();
-        let told = self.is_told(world, &ended, end);
-        if end == End::SaysFirst {
-            world.calls[place].spoke = Some(0);
+        let is_reported = self.is_reported(world, &ended, end);
+        if end == CallEnd::FirstToken {
+            world.calls[place].continuation_epoch = Some(0);
         } else {
             world.calls.remove(place);
         }
-        if !told {
+        if !is_reported {
             return;
         }
-        if self.bounds.counts && end == End::Fails {
-            world.seen.failures += 1;
+        if self.bounds.all_failures_count && end == CallEnd::Fails {
+            world.observed.failures += 1;
         }
-        let Call { call, node, epoch, lease, spoke } = ended;
+        let Call { call, node, epoch, lease, continuation_epoch: spoke } = ended;
         let index = usize::from(node);
-        let at = self.clock(world, index);
+        let at = self.local_time(world, index);
         let (leased, onward) = (lease.is_some(), spoke.unwrap_or(0));
-        world.nodes[index].asks.push(Ask::End { call, epoch, leased, onward, end, at });
+        world.nodes[index].requests.push(PendingRequest::End {
+            call,
+            epoch,
+            leased,
+            continuation_epoch: onward,
+            end,
+            at,
+        });
     }
 
-    fn write(&mut self, world: &mut World, index: usize) -> Result<(), Broken> {
+    fn write(&mut self, world: &mut World, index: usize) -> Result<(), Violation> {
         let node = &world.nodes[index];
-        let mirror = &Rc::clone(self.minds.mirror(node.mind));
-        if node.up && mirror.stored == Stored::Unknown {
-            self.read(world, index);
+        let mirror = &Rc::clone(self.interner.mirror(node.mirror));
+        if node.connected && mirror.stored == StoredValue::NotLoaded {
+            self.read_store(world, index);
             return Ok(());
         }
-        let online = node.up && mirror.stored != Stored::OtherType;
-        let now = self.clock(world, index);
-        let decision = self.minds.decide(node.mind, index, now, online, &node.asks);
-        let decided = self.minds.decided(decision);
-        if decided.writes.is_none() {
-            if online && mirror_holds(&self.minds, mirror, world.store.value) {
-                let stands = self.minds.record(world.store.value);
-                self.check_merge(world, index, &decided, stands, stands)?;
+        let online = node.connected && mirror.stored != StoredValue::WrongType;
+        let now = self.local_time(world, index);
+        let decision = self.interner.plan_requests(node.mirror, index, now, online, &node.requests);
+        let decided = self.interner.decision(decision);
+        if decided.write.is_none() {
+            if online && mirror_matches(&self.interner, mirror, world.store.value) {
+                let stored = self.interner.parse_record(world.store.value);
+                self.check_merge(world, index, &decided, stored, stored)?;
             }
-            let mind = if online { decided.in_step } else { decided.apart };
-            return self.settle(world, index, decision, mind);
+            let mind = if online { decided.mirror_if_unchanged } else { decided.mirror_if_diverged };
+            return self.finish_requests(world, index, decision, mind);
         }
-        if decided.writes.as_ref().is_some_and(|writing| writing.lacks_the_history) {
-            self.read(world, index);
+        if decided.write.as_ref().is_some_and(|writing| writing.history_not_loaded) {
+            self.read_store(world, index);
             return Ok(());
         }
         let swapped = self.compare_and_set(world, index, decision)?;
-        world.nodes[index].jumped = false;
+        world.nodes[index].clock_jumped = false;
         match swapped {
-            Swapped::Done => self.settle(world, index, decision, decided.done),
-            Swapped::Changed => {
-                self.read(world, index);
+            SwapResult::Done => self.finish_requests(world, index, decision, decided.mirror_if_done),
+            SwapResult::Changed => {
+                self.read_store(world, index);
                 Ok(())
             }
-            Swapped::ClockAway => Ok(()),
+            SwapResult::ClockSkew => Ok(()),
         }
     }
 
     /// A write is given up: it may arrive later, or never.
-    fn silence(&mut self, world: &mut World, index: usize) -> Result<(), Broken> {
+    fn time_out_write(&mut self, world: &mut World, index: usize) -> Result<(), Violation> {
         let node = &world.nodes[index];
-        if self.minds.mirror(node.mind).stored == Stored::Unknown {
+        if self.interner.mirror(node.mirror).stored == StoredValue::NotLoaded {
             return Ok(());
         }
-        let owes = self.minds.mirror(node.mind).owes_a_write();
-        if node.asks.is_empty() && !owes {
+        let owes = self.interner.mirror(node.mirror).is_dirty();
+        if node.requests.is_empty() && !owes {
             return Ok(());
         }
-        let now = self.clock(world, index);
-        let decision = self.minds.decide(node.mind, index, now, true, &node.asks);
-        let decided = self.minds.decided(decision);
-        if decided.writes.as_ref().is_none_or(|writing| writing.lacks_the_history) {
+        let now = self.local_time(world, index);
+        let decision = self.interner.plan_requests(node.mirror, index, now, true, &node.requests);
+        let decided = self.interner.decision(decision);
+        if decided.write.as_ref().is_none_or(|writing| writing.history_not_loaded) {
             return Ok(());
         }
-        world.spent.silences += 1;
-        world.late = Some((small(index), decision));
+        world.used_disturbances.write_timeouts += 1;
+        world.in_flight_write = Some((to_u8(index), decision));
         // As the writer has it: what was only to be told stays as it was.
-        let mind = if node.asks.is_empty() { node.mind } else { decided.apart };
-        world.nodes[index].up = false;
-        self.settle(world, index, decision, mind)
+        let mind = if node.requests.is_empty() { node.mirror } else { decided.mirror_if_diverged };
+        world.nodes[index].connected = false;
+        self.finish_requests(world, index, decision, mind)
     }
 
     /// The requests have their answers.
-    fn settle(
+    fn finish_requests(
         &mut self,
         world: &mut World,
         index: usize,
-        decision: Decision,
-        mind: Mind,
-    ) -> Result<(), Broken> {
-        let decided = self.minds.decided(decision);
-        if let Some(broken) = &decided.broken {
+        decision: DecisionId,
+        mind: MirrorId,
+    ) -> Result<(), Violation> {
+        let decided = self.interner.decision(decision);
+        if let Some(broken) = &decided.violation {
             return Err(broken.clone());
         }
-        for (call, epoch) in decided.granted() {
-            let lease = Some(decided.at + self.minds.policy.probe_lease);
-            world.calls.push(Call { call, node: small(index), epoch, lease, spoke: None });
+        for (call, epoch) in decided.granted_probes() {
+            let lease = Some(decided.decided_at + self.interner.policy.probe_lease);
+            world.calls.push(Call { call, node: to_u8(index), epoch, lease, continuation_epoch: None });
             world.calls.sort_unstable();
         }
-        for (call, epoch) in &decided.onward {
+        for (call, epoch) in &decided.continuation_epochs {
             if let Some(call) = world.calls.iter_mut().find(|other| other.call == *call) {
-                call.spoke = Some(*epoch);
+                call.continuation_epoch = Some(*epoch);
             }
         }
-        world.nodes[index].asks.clear();
-        world.nodes[index].mind = mind;
-        self.remember(world, &decided);
+        world.nodes[index].requests.clear();
+        world.nodes[index].mirror = mind;
+        self.record_observations(world, &decided);
         Ok(())
     }
 
@@ -211,132 +226,136 @@ impl Model {
         &mut self,
         world: &mut World,
         index: usize,
-        decision: Decision,
-    ) -> Result<Swapped, Broken> {
-        let decided = self.minds.decided(decision);
-        let Some(writing) = &decided.writes else { return Ok(Swapped::Changed) };
+        decision: DecisionId,
+    ) -> Result<SwapResult, Violation> {
+        let decided = self.interner.decision(decision);
+        let Some(writing) = &decided.write else { return Ok(SwapResult::Changed) };
         let mutation = self.bounds.mutation;
-        if self.is_overtaken(world, writing) && mutation != Some(Mutation::NoCompare) {
-            return Ok(Swapped::Changed);
+        if self.has_conflict(world, writing) && mutation != Some(Mutation::NoCompare) {
+            return Ok(SwapResult::Changed);
         }
         let now = self.time(world);
-        if is_away(now, decided.at) && mutation != Some(Mutation::NoClockCheck) {
-            return Ok(Swapped::ClockAway);
+        if exceeds_clock_tolerance(now, decided.decided_at) && mutation != Some(Mutation::NoClockCheck) {
+            return Ok(SwapResult::ClockSkew);
         }
         self.check_write(world, index, &decided, now)?;
-        let stood = self.minds.record(writing.next).map_or(0, |record| record.epoch);
-        if self.bounds.strangers.contains(&Stranger::BringsBack) && !writing.entries.is_empty() {
-            world.seen.earlier = world.store.value.filter(|text| self.minds.is_ours(*text));
+        let stood = self.interner.parse_record(writing.next).map_or(0, |record| record.epoch);
+        if self.bounds.external_writes.contains(&ExternalWrite::RestoreOldValue)
+            && !writing.entries.is_empty()
+        {
+            world.observed.previous_value = world.store.value.filter(|text| self.interner.is_native(*text));
         }
-        world.seen.untold += u8::from(stood > world.seen.epoch && writing.entries.is_empty());
-        world.seen.epoch = world.seen.epoch.max(stood);
-        world.seen.told = writing.entries.iter().map(|entry| entry.epoch).fold(world.seen.told, u64::max);
+        world.observed.epochs_without_history +=
+            u8::from(stood > world.observed.epoch && writing.entries.is_empty());
+        world.observed.epoch = world.observed.epoch.max(stood);
+        world.observed.history_epoch =
+            writing.entries.iter().map(|entry| entry.epoch).fold(world.observed.history_epoch, u64::max);
         world.store.value = writing.next;
         if let Some(last) = writing.entries.last() {
-            world.store.history = History::ending(Some(last));
+            world.store.history = HistoryTail::from_last(Some(last));
         }
-        Ok(Swapped::Done)
+        Ok(SwapResult::Done)
     }
 
-    fn is_overtaken(&self, world: &World, writing: &Writing) -> bool {
-        let other_history = writing.history != self.hidden(world.store).history;
+    fn has_conflict(&self, world: &World, writing: &InternedWrite) -> bool {
+        let other_history = writing.history != self.visible_content(world.store).history;
         writing.expected != world.store.value
             || (other_history && self.bounds.mutation != Some(Mutation::NoHistoryCompare))
     }
 
-    fn read(&mut self, world: &mut World, index: usize) {
-        let mind = self.takes_up(world, index);
-        world.nodes[index].mind = mind;
-        world.nodes[index].jumped = false;
+    fn read_store(&mut self, world: &mut World, index: usize) {
+        let mind = self.mirror_after_read(world, index);
+        world.nodes[index].mirror = mind;
+        world.nodes[index].clock_jumped = false;
     }
 
     /// As the reader comes together with the store: the history is only asked for where it matters.
-    fn come_back(&mut self, world: &mut World, index: usize) {
+    fn reconnect(&mut self, world: &mut World, index: usize) {
         let value =
-            world.store.value.map_or(Value::Absent, |text| Value::Text(self.minds.bytes(text).clone()));
+            world.store.value.map_or(Value::Absent, |text| Value::Text(self.interner.bytes(text).clone()));
         let node = &mut world.nodes[index];
-        let mirror = self.minds.mirror(node.mind);
-        let changed = mirror.stored == Stored::Unknown || mirror.value != value || mirror.owes_a_write();
+        let mirror = self.interner.mirror(node.mirror);
+        let changed = mirror.stored == StoredValue::NotLoaded || mirror.value != value || mirror.is_dirty();
         if changed {
-            let mut told = world.store;
-            if !mirror.depends_on_history(&value, &self.minds.policy) {
-                told.history = History::Unread;
+            let mut content = world.store;
+            if !mirror.needs_history(&value, &self.interner.policy) {
+                content.history = HistoryTail::NotLoaded;
             }
-            node.mind = self.minds.take_up(node.mind, told);
+            node.mirror = self.interner.apply_loaded(node.mirror, content);
         }
-        node.up = true;
-        node.jumped = false;
+        node.connected = true;
+        node.clock_jumped = false;
     }
 
     fn crash(&mut self, world: &mut World, number: u8) {
         let index = usize::from(number);
-        if self.minds.mirror(world.nodes[index].mind).apart {
-            world.seen.forced = None;
+        if self.interner.mirror(world.nodes[index].mirror).diverged {
+            world.observed.forced_until = None;
         }
         world.nodes[index] = Node {
-            mind: self.minds.ignorant(),
-            up: true,
-            jumped: world.nodes[index].jumped,
-            asks: Vec::new(),
-            reading: None,
+            mirror: self.interner.unloaded_mirror(),
+            connected: true,
+            clock_jumped: world.nodes[index].clock_jumped,
+            requests: Vec::new(),
+            pending_read: None,
         };
         world.calls.retain(|call| call.node != number);
-        world.seen.lost = None;
-        world.spent.crashes += 1;
+        world.observed.lost_open_until = None;
+        world.used_disturbances.crashes += 1;
     }
 
-    fn strange(&mut self, world: &mut World, stranger: Stranger) {
+    fn write_externally(&mut self, world: &mut World, stranger: ExternalWrite) {
         let now = self.time(world).as_millis();
-        if stranger == Stranger::BringsBack {
-            world.store.value = world.seen.earlier;
+        if stranger == ExternalWrite::RestoreOldValue {
+            world.store.value = world.observed.previous_value;
         }
         let text = match stranger {
-            Stranger::BringsBack => return Self::has_acted(world),
-            Stranger::Opens => {
+            ExternalWrite::RestoreOldValue => return Self::after_external_write(world),
+            ExternalWrite::SetOpen => {
                 format!(r#"{{"state":"OPEN","failureCount":2,"lastFailureTime":{now},"openedAt":{now}}}"#)
             }
-            Stranger::Forces => r#"{"state":"OPEN"}"#.to_owned(),
-            Stranger::Closes => r#"{"state":"CLOSED"}"#.to_owned(),
-            Stranger::Deletes => String::new(),
-            Stranger::Scribbles => "nonsense".to_owned(),
+            ExternalWrite::SetForcedOpen => r#"{"state":"OPEN"}"#.to_owned(),
+            ExternalWrite::SetClosed => r#"{"state":"CLOSED"}"#.to_owned(),
+            ExternalWrite::Delete => String::new(),
+            ExternalWrite::SetInvalid => "nonsense".to_owned(),
         };
-        world.store.value =
-            (stranger != Stranger::Deletes).then(|| self.minds.text(&Bytes::from(text.into_bytes())));
-        Self::has_acted(world);
+        world.store.value = (stranger != ExternalWrite::Delete)
+            .then(|| self.interner.intern_value(&Bytes::from(text.into_bytes())));
+        Self::after_external_write(world);
     }
 
-    fn has_acted(world: &mut World) {
-        world.seen.forced = None;
-        world.seen.lost = None;
-        world.spent.strangers += 1;
+    fn after_external_write(world: &mut World) {
+        world.observed.forced_until = None;
+        world.observed.lost_open_until = None;
+        world.used_disturbances.external_writes += 1;
     }
 
     fn flush(&mut self, world: &mut World) {
-        let known = |mind: Mind, found: &Record| self.minds.mirror(mind).last == *found;
-        world.seen.lost = self.minds.record(world.store.value).and_then(|found| {
+        let known = |mind: MirrorId, found: &Record| self.interner.mirror(mind).last_record == *found;
+        world.observed.lost_open_until = self.interner.parse_record(world.store.value).and_then(|found| {
             let open = !matches!(found.phase, Phase::Closed);
-            let someone = world.nodes.iter().any(|node| known(node.mind, found));
+            let someone = world.nodes.iter().any(|node| known(node.mirror, found));
             (open && someone).then(|| found.retry_at())
         });
-        world.seen.forced = None;
-        world.store = Told { value: None, history: History::Absent };
-        world.spent.flushes += 1;
+        world.observed.forced_until = None;
+        world.store = StoreContent { value: None, history: HistoryTail::Absent };
+        world.used_disturbances.flushes += 1;
     }
 }
 
 /// What came of a compare-and-set.
-pub(super) enum Swapped {
+pub(super) enum SwapResult {
     Done,
     Changed,
-    ClockAway,
+    ClockSkew,
 }
 
-fn is_away(now: Timestamp, decided_at: Timestamp) -> bool {
+fn exceeds_clock_tolerance(now: Timestamp, decided_at: Timestamp) -> bool {
     now.since(decided_at).max(decided_at.since(now)) > CLOCK_TOLERANCE
 }
 
 /// Whether an instance knows what stands in the store.
-fn mirror_holds(minds: &Minds, mirror: &Mirror, stored: Option<Text>) -> bool {
+fn mirror_matches(minds: &Interner, mirror: &Mirror, stored: Option<ValueId>) -> bool {
     match (&mirror.value, stored) {
         (Value::Text(text), Some(stored)) => text == minds.bytes(stored),
         (Value::Absent, None) => true,

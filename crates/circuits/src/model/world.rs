@@ -2,59 +2,59 @@
 
 use std::collections::HashSet;
 
-use crate::store::History;
+use crate::store::HistoryTail;
 use breaker::{Admission, Phase, Timestamp, admit};
 
 use super::{
-    bounds::{Bounds, Disturbances, End, INSTANCES, Mutation, Start, Stranger, Word},
-    minds::{Ask, Decision, Mind, Minds, Text, Told},
+    bounds::{Bounds, CallEnd, Disturbances, ExternalWrite, INSTANCES, Mutation, OperatorCommand, Start},
+    minds::{DecisionId, Interner, MirrorId, PendingRequest, StoreContent, ValueId},
 };
 
 /// The store's time in the beginning.
-const BEGINNING: u64 = 1_800_000_000_000;
+const START_TIME: u64 = 1_800_000_000_000;
 
 /// An instance's clock that was set anew is so far ahead, until it hears the store.
-const JUMP: i64 = 3_600_000;
+const CLOCK_JUMP_MS: i64 = 3_600_000;
 
 /// After the last moment, time goes on in steps of so many ms.
-const STEP: u64 = 600;
+const TICK_MS: u64 = 600;
 
 /// After an epoch that no history tells of, a circuit's first or one that was lost with its history, so many ms pass: an
 /// epoch is not below the time, but who has not heard of the last one cannot be above it within the same millisecond.
-const APART: u64 = 10;
+const EPOCH_GAP_MS: u64 = 10;
 
 /// Everything there is.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct World {
     pub(super) moment: u8,
-    pub(super) store: Told,
+    pub(super) store: StoreContent,
     pub(super) nodes: [Node; INSTANCES],
     /// Calls under way, in order.
     pub(super) calls: Vec<Call>,
     /// A write that its instance has given up, on its way to the store.
-    pub(super) late: Option<(u8, Decision)>,
+    pub(super) in_flight_write: Option<(u8, DecisionId)>,
     /// Calls tried so far; a probe's lease is named after it.
-    pub(super) tried: u8,
-    pub(super) spent: Disturbances,
-    pub(super) seen: Seen,
+    pub(super) calls_started: u8,
+    pub(super) used_disturbances: Disturbances,
+    pub(super) observed: Observed,
 }
 
 /// One instance.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct Node {
-    pub(super) mind: Mind,
+    pub(super) mirror: MirrorId,
     /// The store can be reached, as far as it knows.
-    pub(super) up: bool,
+    pub(super) connected: bool,
     /// Its clock was set anew, and it has not heard the store since.
-    pub(super) jumped: bool,
+    pub(super) clock_jumped: bool,
     /// Requests that wait to be written.
-    pub(super) asks: Vec<Ask>,
+    pub(super) requests: Vec<PendingRequest>,
     /// What it has read and not taken up yet.
-    pub(super) reading: Option<Told>,
+    pub(super) pending_read: Option<StoreContent>,
 }
 
 /// Ordinary calls need no number: those of one instance and epoch are alike.
-pub(super) const ORDINARY: u8 = u8::MAX;
+pub(super) const NOT_A_PROBE: u8 = u8::MAX;
 
 /// A call that the circuit let through.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -66,26 +66,26 @@ pub(super) struct Call {
     /// Of a probe: when its lease ends, by its holder's clock.
     pub(super) lease: Option<Timestamp>,
     /// Of a stream that has said something: the epoch it goes on in, 0 until that is known.
-    pub(super) spoke: Option<u64>,
+    pub(super) continuation_epoch: Option<u64>,
 }
 
 /// What an onlooker remembers, to tell what must not be.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
-pub(super) struct Seen {
+pub(super) struct Observed {
     /// The highest epoch that a circuit ever stood in.
     pub(super) epoch: u64,
     /// What stood there before the fleet last changed the state.
-    pub(super) earlier: Option<Text>,
+    pub(super) previous_value: Option<ValueId>,
     /// How often a circuit began in an epoch that no history tells of.
-    pub(super) untold: u8,
+    pub(super) epochs_without_history: u8,
     /// The highest epoch that the history ever told of.
-    pub(super) told: u64,
+    pub(super) history_epoch: u64,
     /// Failures that were told, where all must be counted (B5).
     pub(super) failures: u32,
     /// A person opened it until then (or for good), and nobody has taken it back (B10).
-    pub(super) forced: Option<Option<Timestamp>>,
+    pub(super) forced_until: Option<Option<Timestamp>>,
     /// An open circuit was lost with the store, until then (or forced for good), and instances know of it (F5).
-    pub(super) lost: Option<Option<Timestamp>>,
+    pub(super) lost_open_until: Option<Option<Timestamp>>,
 }
 
 /// A step.
@@ -93,69 +93,89 @@ pub(super) struct Seen {
 pub(super) enum Action {
     Call(u8),
     /// The call in this place of those under way.
-    End(u8, End),
+    End(u8, CallEnd),
     /// What waits is planned, and written with one compare-and-set.
     Write(u8),
     /// The word of a change arrives, at last: what stands in the store is read and taken up.
     Read(u8),
     /// It is read, but taken up late.
-    Listen(u8),
-    Hear(u8),
+    ReadSlowly(u8),
+    ApplyRead(u8),
     /// The store is at hand again: everything is read.
-    Return(u8),
+    Reconnect(u8),
     /// A write that was given up arrives.
-    Arrive,
+    DeliverWrite,
     Tick,
     Crash(u8),
-    Cut(u8),
-    Silence(u8),
-    Jump(u8),
-    Strange(Stranger),
+    Disconnect(u8),
+    TimeOutWrite(u8),
+    ClockJump(u8),
+    External(ExternalWrite),
     Flush,
-    Say(u8, Word),
+    Operator(u8, OperatorCommand),
 }
 
 /// A rule that does not hold, in words.
-pub(super) type Broken = String;
+pub(super) type Violation = String;
 
 pub(super) struct Model {
     pub(super) bounds: Bounds,
-    pub(super) minds: Minds,
+    pub(super) interner: Interner,
     /// States at rest from which the recovery was already seen, by their hashes.
-    pub(super) recovered: HashSet<u64>,
+    pub(super) verified_recoveries: HashSet<u64>,
 }
 
 impl Action {
     /// A step that comes by itself, sooner or later.
-    pub(super) fn comes_by_itself(self) -> bool {
-        matches!(self, Self::Write(_) | Self::Read(_) | Self::Hear(_) | Self::Return(_) | Self::Arrive)
+    pub(super) fn is_automatic(self) -> bool {
+        matches!(
+            self,
+            Self::Write(_) | Self::Read(_) | Self::ApplyRead(_) | Self::Reconnect(_) | Self::DeliverWrite
+        )
     }
 }
 
 impl Model {
     pub(super) fn new(bounds: Bounds) -> Self {
-        Self { minds: Minds::new(&bounds), bounds, recovered: HashSet::new() }
+        Self { interner: Interner::new(&bounds), bounds, verified_recoveries: HashSet::new() }
     }
 
-    pub(super) fn start(&mut self) -> World {
-        let node =
-            Node { mind: self.minds.ignorant(), up: true, jumped: false, asks: Vec::new(), reading: None };
+    pub(super) fn initial_world(&mut self) -> World {
+        let node = Node {
+            mirror: self.interner.unloaded_mirror(),
+            connected: true,
+            clock_jumped: false,
+            requests: Vec::new(),
+            pending_read: None,
+        };
         let mut world = World {
             moment: 0,
-            store: Told { value: None, history: History::Absent },
+            store: StoreContent { value: None, history: HistoryTail::Absent },
             nodes: [0; INSTANCES].map(|_| node.clone()),
             calls: Vec::new(),
-            late: None,
-            tried: 0,
-            spent: Disturbances::default(),
-            seen: Seen::default(),
+            in_flight_write: None,
+            calls_started: 0,
+            used_disturbances: Disturbances::default(),
+            observed: Observed::default(),
         };
-        for action in story(self.bounds.start) {
+        for action in setup_actions(self.bounds.start) {
             world = self.step(&world, action).unwrap();
         }
-        world.tried = 0;
-        let Seen { epoch, told, untold, earlier, .. } = world.seen;
-        world.seen = Seen { epoch, told, untold, earlier, ..Seen::default() };
+        world.calls_started = 0;
+        let Observed {
+            epoch,
+            history_epoch: told,
+            epochs_without_history: untold,
+            previous_value: earlier,
+            ..
+        } = world.observed;
+        world.observed = Observed {
+            epoch,
+            history_epoch: told,
+            epochs_without_history: untold,
+            previous_value: earlier,
+            ..Observed::default()
+        };
         world
     }
 
@@ -165,28 +185,33 @@ impl Model {
         let since = moments
             .get(index)
             .copied()
-            .unwrap_or_else(|| moments[moments.len() - 1] + STEP * (index - moments.len() + 1) as u64);
-        let apart = APART * u64::from(world.spent.flushes + world.seen.untold);
-        Timestamp::from_millis(BEGINNING + since + apart)
+            .unwrap_or_else(|| moments[moments.len() - 1] + TICK_MS * (index - moments.len() + 1) as u64);
+        let apart =
+            EPOCH_GAP_MS * u64::from(world.used_disturbances.flushes + world.observed.epochs_without_history);
+        Timestamp::from_millis(START_TIME + since + apart)
     }
 
-    pub(super) fn clock(&self, world: &World, node: usize) -> Timestamp {
-        let off = self.bounds.clocks[node] + if world.nodes[node].jumped { JUMP } else { 0 };
+    pub(super) fn local_time(&self, world: &World, node: usize) -> Timestamp {
+        let off = self.bounds.clocks[node] + if world.nodes[node].clock_jumped { CLOCK_JUMP_MS } else { 0 };
         Timestamp::from_millis(self.time(world).as_millis().saturating_add_signed(off))
     }
 
     /// Everything that may happen next.
     pub(super) fn actions(&mut self, world: &World) -> Vec<Action> {
-        let mut actions = self.own_steps(world);
+        let mut actions = self.automatic_steps(world);
         if usize::from(world.moment) + 1 < self.bounds.moments.len() {
             actions.push(Action::Tick);
         }
         for (place, call) in world.calls.iter().enumerate() {
             let again = place > 0 && world.calls[place - 1] == *call;
-            let ends = self.bounds.ends.iter().filter(|end| !again && self.may_end(world, call, **end));
-            actions.extend(ends.map(|end| Action::End(small(place), *end)));
+            let ends = self
+                .bounds
+                .call_ends
+                .iter()
+                .filter(|end| !again && self.end_changes_state(world, call, **end));
+            actions.extend(ends.map(|end| Action::End(to_u8(place), *end)));
         }
-        for node in (0..INSTANCES).map(small) {
+        for node in (0..INSTANCES).map(to_u8) {
             if self.may_call(world, node) {
                 actions.push(Action::Call(node));
             }
@@ -198,138 +223,145 @@ impl Model {
     /// Whether a call would bring anything but a refusal.
     pub(super) fn may_call(&mut self, world: &World, node: u8) -> bool {
         let index = usize::from(node);
-        let asks = &world.nodes[index].asks;
-        let mirror = self.minds.mirror(world.nodes[index].mind);
-        if !mirror.is_known() {
-            return !asks.contains(&Ask::Introduce);
+        let asks = &world.nodes[index].requests;
+        let mirror = self.interner.mirror(world.nodes[index].mirror);
+        if !mirror.is_loaded() {
+            return !asks.contains(&PendingRequest::EnsureExists);
         }
-        let now = self.clock(world, index);
-        let admission = admit(&mirror.record, &self.minds.policy, &self.minds.instances[index], now);
-        world.tried < self.bounds.calls && !matches!(admission, Admission::Refused { .. })
+        let now = self.local_time(world, index);
+        let admission = admit(&mirror.record, &self.interner.policy, &self.interner.instances[index], now);
+        world.calls_started < self.bounds.calls && !matches!(admission, Admission::Refused { .. })
     }
 
     /// Whether a call's end would be told to the circuit. One that is not is the same as none.
-    fn may_end(&self, world: &World, call: &Call, end: End) -> bool {
+    fn end_changes_state(&self, world: &World, call: &Call, end: CallEnd) -> bool {
         match end {
-            End::Leaves | End::SaysFirst => call.lease.is_some() && call.spoke.is_none(),
-            _ => self.bounds.counts || self.is_told(world, call, end),
+            CallEnd::Disconnects | CallEnd::FirstToken => {
+                call.lease.is_some() && call.continuation_epoch.is_none()
+            }
+            _ => self.bounds.all_failures_count || self.is_reported(world, call, end),
         }
     }
 
     /// As `Permit` has it: what would change nothing is not told (B6).
-    pub(super) fn is_told(&self, world: &World, call: &Call, end: End) -> bool {
+    pub(super) fn is_reported(&self, world: &World, call: &Call, end: CallEnd) -> bool {
         let index = usize::from(call.node);
         let node = &world.nodes[index];
-        let record = &self.minds.mirror(node.mind).record;
+        let record = &self.interner.mirror(node.mirror).record;
         let late = call.lease.is_none() && record.epoch != call.epoch;
         let no_news = call.lease.is_none()
-            && end == End::Succeeds
+            && end == CallEnd::Succeeds
             && matches!(record.phase, Phase::Closed)
-            && !record.success_is_news(&self.minds.instances[index]);
-        !node.asks.is_empty() || !(late || no_news)
+            && !record.success_changes_state(&self.interner.instances[index]);
+        !node.requests.is_empty() || !(late || no_news)
     }
 
     /// The steps that come by themselves.
-    pub(super) fn own_steps(&mut self, world: &World) -> Vec<Action> {
+    pub(super) fn automatic_steps(&mut self, world: &World) -> Vec<Action> {
         let mut steps = Vec::new();
         for index in 0..INSTANCES {
             let node = &world.nodes[index];
-            let number = small(index);
-            let mirror = self.minds.mirror(node.mind);
-            if !node.asks.is_empty() || (node.up && mirror.owes_a_write()) {
+            let number = to_u8(index);
+            let mirror = self.interner.mirror(node.mirror);
+            if !node.requests.is_empty() || (node.connected && mirror.is_dirty()) {
                 steps.push(Action::Write(number));
             }
-            if node.reading.is_some() {
-                steps.push(Action::Hear(number));
+            if node.pending_read.is_some() {
+                steps.push(Action::ApplyRead(number));
             }
-            let reads = self.bounds.mutation != Some(Mutation::NoReading);
-            if !node.up && self.bounds.mutation != Some(Mutation::NoReturn) {
-                steps.push(Action::Return(number));
-            } else if node.up && reads && self.takes_up(world, index) != node.mind {
+            let reads = self.bounds.mutation != Some(Mutation::NoRead);
+            if !node.connected && self.bounds.mutation != Some(Mutation::NoReconnect) {
+                steps.push(Action::Reconnect(number));
+            } else if node.connected && reads && self.mirror_after_read(world, index) != node.mirror {
                 steps.push(Action::Read(number));
             }
         }
-        if world.late.is_some() {
-            steps.push(Action::Arrive);
+        if world.in_flight_write.is_some() {
+            steps.push(Action::DeliverWrite);
         }
         steps
     }
 
     fn disturbances(&self, world: &World, actions: &mut Vec<Action>) {
-        let (most, spent) = (self.bounds.most, world.spent);
+        let (most, spent) = (self.bounds.max_disturbances, world.used_disturbances);
         for (index, node) in world.nodes.iter().enumerate() {
-            let number = small(index);
+            let number = to_u8(index);
             if spent.crashes < most.crashes {
                 actions.push(Action::Crash(number));
             }
-            if spent.cuts < most.cuts && node.up {
-                actions.push(Action::Cut(number));
+            if spent.disconnects < most.disconnects && node.connected {
+                actions.push(Action::Disconnect(number));
             }
-            if spent.silences < most.silences && node.up && world.late.is_none() {
-                actions.push(Action::Silence(number));
+            if spent.write_timeouts < most.write_timeouts && node.connected && world.in_flight_write.is_none()
+            {
+                actions.push(Action::TimeOutWrite(number));
             }
-            if spent.slow_reads < most.slow_reads && node.up && node.reading.is_none() {
-                actions.push(Action::Listen(number));
+            if spent.slow_reads < most.slow_reads && node.connected && node.pending_read.is_none() {
+                actions.push(Action::ReadSlowly(number));
             }
-            if spent.jumps < most.jumps && !node.jumped {
-                actions.push(Action::Jump(number));
+            if spent.clock_jumps < most.clock_jumps && !node.clock_jumped {
+                actions.push(Action::ClockJump(number));
             }
-            if spent.words < most.words {
-                actions.extend(self.bounds.words.iter().map(|word| Action::Say(number, *word)));
+            if spent.operator_commands < most.operator_commands {
+                actions
+                    .extend(self.bounds.operator_commands.iter().map(|word| Action::Operator(number, *word)));
             }
         }
-        if spent.strangers < most.strangers {
-            let possible =
-                |stranger: &Stranger| *stranger != Stranger::BringsBack || world.seen.earlier.is_some();
-            let strangers = self.bounds.strangers.iter().copied().filter(possible);
-            actions.extend(strangers.map(Action::Strange));
+        if spent.external_writes < most.external_writes {
+            let possible = |stranger: &ExternalWrite| {
+                *stranger != ExternalWrite::RestoreOldValue || world.observed.previous_value.is_some()
+            };
+            let strangers = self.bounds.external_writes.iter().copied().filter(possible);
+            actions.extend(strangers.map(Action::External));
         }
-        if spent.flushes < most.flushes && world.store.history != History::Absent {
+        if spent.flushes < most.flushes && world.store.history != HistoryTail::Absent {
             actions.push(Action::Flush);
         }
     }
 
     /// What an instance's mirror becomes when it reads the store now.
-    pub(super) fn takes_up(&mut self, world: &World, index: usize) -> Mind {
-        let told = self.hidden(world.store);
-        self.minds.take_up(world.nodes[index].mind, told)
+    pub(super) fn mirror_after_read(&mut self, world: &World, index: usize) -> MirrorId {
+        let content = self.visible_content(world.store);
+        self.interner.apply_loaded(world.nodes[index].mirror, content)
     }
 
-    pub(super) fn hidden(&self, told: Told) -> Told {
+    pub(super) fn visible_content(&self, content: StoreContent) -> StoreContent {
         match self.bounds.mutation {
-            Some(Mutation::NoHistory) if told.value.is_none() => Told { history: History::Absent, ..told },
-            _ => told,
+            Some(Mutation::NoHistory) if content.value.is_none() => {
+                StoreContent { history: HistoryTail::Absent, ..content }
+            }
+            _ => content,
         }
     }
 }
 
 /// How it came to what is there in the beginning.
-fn story(start: Start) -> Vec<Action> {
+fn setup_actions(start: Start) -> Vec<Action> {
     let begin = [Action::Call(0), Action::Write(0), Action::Write(0), Action::Read(1), Action::Read(2)];
     let late = [Action::Call(0), Action::Call(1)];
     let trip = [
         Action::Call(2),
         Action::Call(2),
         // The calls of the last instance come last.
-        Action::End(u8::MAX, End::Fails),
-        Action::End(u8::MAX, End::Fails),
+        Action::End(u8::MAX, CallEnd::Fails),
+        Action::End(u8::MAX, CallEnd::Fails),
         Action::Write(2),
         Action::Read(0),
         Action::Read(1),
     ];
     match start {
-        Start::Nothing => Vec::new(),
+        Start::Empty => Vec::new(),
         Start::Closed => begin.to_vec(),
         Start::Open => [begin.as_slice(), &trip].concat(),
-        Start::Late => [begin.as_slice(), &late, &trip].concat(),
+        Start::OpenWithCallsInFlight => [begin.as_slice(), &late, &trip].concat(),
     }
 }
 
-pub(super) fn small(number: usize) -> u8 {
+pub(super) fn to_u8(number: usize) -> u8 {
     u8::try_from(number).unwrap()
 }
 
 /// Whether a text is of the fleet's own making; for the rules.
-pub(super) fn is_own(minds: &Minds, text: Option<Text>) -> bool {
-    text.is_some_and(|text| minds.is_ours(text))
+pub(super) fn is_native(minds: &Interner, text: Option<ValueId>) -> bool {
+    text.is_some_and(|text| minds.is_native(text))
 }

@@ -19,7 +19,7 @@ pub struct RedisAddress {
 #[derive(Debug, Clone)]
 pub enum RedisDeployment {
     /// One server.
-    One(RedisNode),
+    Standalone(RedisNode),
     /// A primary that Sentinels know.
     Sentinel {
         /// The Sentinels, with their own login.
@@ -46,7 +46,7 @@ pub enum RedisAddressError {
     Scheme,
     /// One Redis, and something is wrong with it.
     #[error("is no Redis URL ({0}), expected redis://[user:password@]host[:port][/database]")]
-    One(String),
+    Standalone(String),
     /// Sentinels, and something is wrong with them.
     #[error("is no URL of Sentinels ({0}), expected {SENTINEL_FORM}")]
     Sentinel(String),
@@ -90,13 +90,15 @@ impl FromStr for RedisAddress {
         let (base, kind) = scheme.split_once(['-', '+']).unwrap_or((&scheme, ""));
         let is_redis = matches!(base, "redis" | "rediss" | "valkey" | "valkeys");
         let deployment = match kind {
-            "sentinel" if is_redis => Several::read(base, rest)?.sentinel()?,
-            "cluster" if is_redis => Several::read(base, rest)?.cluster()?,
+            "sentinel" if is_redis => MultiHostUrl::parse(base, rest)?.into_sentinel()?,
+            "cluster" if is_redis => MultiHostUrl::parse(base, rest)?.into_cluster()?,
             // Several hosts of which nobody says what they are: the nodes of a Cluster.
-            "" if is_redis && authority(rest).0.contains(',') => Several::read(base, rest)?.cluster()?,
-            "" | "unix" if is_redis || base == "unix" => RedisDeployment::One(
+            "" if is_redis && authority(rest).0.contains(',') => {
+                MultiHostUrl::parse(base, rest)?.into_cluster()?
+            }
+            "" | "unix" if is_redis || base == "unix" => RedisDeployment::Standalone(
                 // The detail may quote the address; the general words may not.
-                RedisNode::parse(text).map_err(|e| RedisAddressError::One(e.category().to_owned()))?,
+                RedisNode::parse(text).map_err(|e| RedisAddressError::Standalone(e.category().to_owned()))?,
             ),
             _ => return Err(RedisAddressError::Scheme),
         };
@@ -110,7 +112,7 @@ fn authority(rest: &str) -> (&str, &str) {
 }
 
 /// The parts of a URL with several hosts, which no library reads.
-struct Several<'a> {
+struct MultiHostUrl<'a> {
     /// `redis` or `rediss`, and so on.
     scheme: &'a str,
     login: &'a str,
@@ -120,12 +122,12 @@ struct Several<'a> {
     fragment: &'a str,
 }
 
-impl<'a> Several<'a> {
-    fn read(scheme: &'a str, rest: &'a str) -> Result<Self, RedisAddressError> {
+impl<'a> MultiHostUrl<'a> {
+    fn parse(scheme: &'a str, rest: &'a str) -> Result<Self, RedisAddressError> {
         let (authority, tail) = authority(rest);
         if tail.contains('@') && !authority.contains('@') {
             let found = "a / ? or # in the password must be percent-encoded";
-            return Err(RedisAddressError::One(found.to_owned()));
+            return Err(RedisAddressError::Standalone(found.to_owned()));
         }
         let (login, hosts) = authority.rsplit_once('@').unwrap_or(("", authority));
         let (tail, fragment) = tail.split_once('#').unwrap_or((tail, ""));
@@ -140,7 +142,7 @@ impl<'a> Several<'a> {
         })
     }
 
-    fn sentinel(mut self) -> Result<RedisDeployment, RedisAddressError> {
+    fn into_sentinel(mut self) -> Result<RedisDeployment, RedisAddressError> {
         let wrong = |what: &str| RedisAddressError::Sentinel(what.to_owned());
         let user = self.query.remove("sentinel_username");
         let password = self.query.remove("sentinel_password");
@@ -150,7 +152,7 @@ impl<'a> Several<'a> {
             name = self.query.remove(parameter).or(name);
         }
         let mut database = self.query.remove("db").or_else(|| self.query.remove("database"));
-        self.no_more_parameters(&wrong)?;
+        self.reject_unknown_parameters(&wrong)?;
         match (self.path.as_slice(), &name) {
             ([], _) => {}
             ([only], Some(_)) => database = Some((*only).to_owned()),
@@ -176,10 +178,10 @@ impl<'a> Several<'a> {
         Ok(RedisDeployment::Sentinel { sentinels, name, login })
     }
 
-    fn cluster(mut self) -> Result<RedisDeployment, RedisAddressError> {
+    fn into_cluster(mut self) -> Result<RedisDeployment, RedisAddressError> {
         let wrong = |what: &str| RedisAddressError::Cluster(what.to_owned());
         let database = self.query.remove("db").or_else(|| self.query.remove("database"));
-        self.no_more_parameters(&wrong)?;
+        self.reject_unknown_parameters(&wrong)?;
         let path = self.path.iter().copied().map(str::to_owned);
         if path.chain(database).any(|database| database != "0") {
             return Err(wrong("circuits in a Cluster are in database 0"));
@@ -193,7 +195,7 @@ impl<'a> Several<'a> {
         Ok(RedisDeployment::Cluster { seeds })
     }
 
-    fn no_more_parameters(
+    fn reject_unknown_parameters(
         &self,
         wrong: &impl Fn(&str) -> RedisAddressError,
     ) -> Result<(), RedisAddressError> {
@@ -279,9 +281,11 @@ mod tests {
     #[test]
     fn one_redis() {
         for url in ["redis://h:1/2", "rediss://h", "valkey://h", "valkeys://h", "redis+unix:///s"] {
-            assert!(matches!(parse(url), RedisDeployment::One(_)), "{url}");
+            assert!(matches!(parse(url), RedisDeployment::Standalone(_)), "{url}");
         }
-        let RedisDeployment::One(node) = parse("rediss://app:s3cret@redis.example:6380/2") else { panic!() };
+        let RedisDeployment::Standalone(node) = parse("rediss://app:s3cret@redis.example:6380/2") else {
+            panic!()
+        };
         assert!(node.uses_tls());
         assert_eq!(node.host_and_port(), Some(("redis.example", 6380)));
     }

@@ -24,268 +24,289 @@ use tokio::{
 
 use super::{
     RedisNode,
-    connection::{Connection, Sent},
-    feeds::{Feeds, Hear},
-    line::{CONNECT, Destination, KEEP_ALIVE, KeptLine, Line, connection_config, read_error},
-    script::Call,
+    connection::{CommandCounters, Connection},
+    feeds::{ChangeSink, Subscribers},
+    line::{
+        CONNECT_TIMEOUT, Destination, KEEPALIVE_INTERVAL, ManagedConnection, NodeConnection,
+        connection_config, to_store_error,
+    },
+    script::CircuitCommand,
     slot::SLOTS,
-    slots_view::{self, Answer, SlotsView},
+    slots_view::{self, NodeSlots, SlotsView},
 };
-use crate::store::{Change, StoreError};
+use crate::store::{ChangeNotification, StoreError};
 
 /// The nodes are asked who owns what so often, and at once when something points to a change.
-const LOOK: Duration = KEEP_ALIVE;
+const REFRESH_INTERVAL: Duration = KEEPALIVE_INTERVAL;
 
 /// They are not asked again sooner than so, however much points to a change.
-const PAUSE: Duration = Duration::from_millis(20);
+const MIN_REFRESH_INTERVAL: Duration = Duration::from_millis(20);
 
 /// A call follows so many redirections.
-const TRIES: usize = 6;
+const MAX_REDIRECTS: usize = 6;
 
 /// A call waits so long for a new master's connection, and so between two tries while its slot is moved.
-const WAIT: (Duration, Duration) = (Duration::from_millis(100), Duration::from_millis(10));
+const REDIRECT_DELAYS: (Duration, Duration) = (Duration::from_millis(100), Duration::from_millis(10));
 
 /// A Redis Cluster.
 #[derive(Debug)]
 pub(super) struct Cluster {
     seeds: Vec<RedisNode>,
-    sent: Arc<Sent>,
-    map: ArcSwap<Map>,
+    counters: Arc<CommandCounters>,
+    topology: ArcSwap<Topology>,
     /// Why no node says who owns what; `None`: one does, or none was asked yet.
-    blind: Mutex<Option<StoreError>>,
-    word: Arc<Word>,
+    topology_error: Mutex<Option<StoreError>>,
+    events: Arc<ClusterEvents>,
     /// Rings when the nodes were asked and their lines looked at.
-    looked: Notify,
+    refreshed: Notify,
 }
 
 /// Who owns what, and the line to each.
 #[derive(Debug, Default)]
-struct Map {
+struct Topology {
     view: SlotsView,
     /// In the order of the view's masters.
-    lines: Vec<Arc<KeptLine>>,
+    connections: Vec<Arc<ManagedConnection>>,
 }
 
 /// What lines have to say.
 #[derive(Debug, Default)]
-struct Word {
-    feeds: Feeds,
+struct ClusterEvents {
+    subscribers: Subscribers,
     /// Anything may have changed.
-    everything: AtomicBool,
+    resync_needed: AtomicBool,
     /// Rings when the nodes should be asked.
-    bell: Notify,
+    refresh_requested: Notify,
 }
 
-impl Hear for Word {
-    fn hear(&self, change: Change) {
+impl ChangeSink for ClusterEvents {
+    fn on_change(&self, change: ChangeNotification) {
         match change {
-            Change::Key(_) => return self.feeds.hear(change),
-            Change::Everything => self.everything.store(true, Ordering::Release),
-            Change::Lost(_) => {}
+            ChangeNotification::Key(_) => return self.subscribers.on_change(change),
+            ChangeNotification::Everything => self.resync_needed.store(true, Ordering::Release),
+            ChangeNotification::Lost(_) => {}
         }
-        self.bell.notify_one();
+        self.refresh_requested.notify_one();
     }
 }
 
-enum Standing {
-    Whole,
+enum ClusterHealth {
+    Complete,
     /// A line is being connected for the first time.
-    Pending,
-    Missing(StoreError),
+    Connecting,
+    Incomplete(StoreError),
 }
 
 impl Cluster {
-    pub(super) fn new(seeds: Vec<RedisNode>, sent: Arc<Sent>) -> Self {
+    pub(super) fn new(seeds: Vec<RedisNode>, counters: Arc<CommandCounters>) -> Self {
         Self {
             seeds,
-            sent,
-            map: ArcSwap::default(),
-            blind: Mutex::default(),
-            word: Arc::default(),
-            looked: Notify::new(),
+            counters,
+            topology: ArcSwap::default(),
+            topology_error: Mutex::default(),
+            events: Arc::default(),
+            refreshed: Notify::new(),
         }
     }
 
-    pub(super) fn feed(&self) -> crate::store::Changes {
-        self.word.feeds.add(|| matches!(self.standing(), Standing::Whole))
+    pub(super) fn subscribe(&self) -> crate::store::Changes {
+        self.events.subscribers.subscribe(|| matches!(self.health(), ClusterHealth::Complete))
     }
 
     /// The connections to all masters, if all are there.
-    pub(super) fn every_master(&self) -> Result<Vec<Connection>, StoreError> {
-        let map = self.map.load();
-        if map.lines.is_empty() {
-            return Err(self.why_blind());
+    pub(super) fn all_masters(&self) -> Result<Vec<Connection>, StoreError> {
+        let topology = self.topology.load();
+        if topology.connections.is_empty() {
+            return Err(self.unavailable_error());
         }
-        map.lines.iter().map(|kept| kept.line.commands()).collect()
+        topology.connections.iter().map(|managed| managed.node.commands()).collect()
     }
 
     /// Runs a command at the owner of a slot, wherever it has moved to.
-    pub(super) async fn call<T: FromRedisValue>(&self, slot: usize, call: &Call) -> Result<T, StoreError> {
-        let mut redirected: Option<(Arc<Line>, bool)> = None;
+    pub(super) async fn execute<T: FromRedisValue>(
+        &self,
+        slot: usize,
+        call: &CircuitCommand,
+    ) -> Result<T, StoreError> {
+        let mut redirected: Option<(Arc<NodeConnection>, bool)> = None;
         let mut last_error = None;
-        for _ in 0..TRIES {
-            let (line, asking) = match redirected.take() {
+        for _ in 0..MAX_REDIRECTS {
+            let (connection, asking) = match redirected.take() {
                 Some(redirected) => redirected,
                 None => (self.owner(slot)?, false),
             };
-            let connected = self.looked.notified();
-            if line.is_new() {
-                let _ = timeout(WAIT.0, connected).await;
+            let connected = self.refreshed.notified();
+            if connection.is_pending() {
+                let _ = timeout(REDIRECT_DELAYS.0, connected).await;
             }
-            let error = match call.send(&mut line.commands()?, asking).await {
+            let error = match call.send(&mut connection.commands()?, asking).await {
                 Ok(answer) => return Ok(answer),
                 Err(error) => error,
             };
             match error.kind() {
                 ErrorKind::Server(kind @ (ServerErrorKind::Moved | ServerErrorKind::Ask)) => {
-                    let looked = self.looked.notified();
-                    self.word.bell.notify_one();
-                    redirected = self.line_to(&error).map(|line| (line, kind == ServerErrorKind::Ask));
+                    let refreshed = self.refreshed.notified();
+                    self.events.refresh_requested.notify_one();
+                    redirected = self
+                        .redirect_target(&error)
+                        .map(|connection| (connection, kind == ServerErrorKind::Ask));
                     if redirected.is_none() {
                         // To a node that is no known master: the next look finds it.
-                        let _ = timeout(WAIT.0, looked).await;
+                        let _ = timeout(REDIRECT_DELAYS.0, refreshed).await;
                     }
                 }
                 // A circuit and its history are on their way to another node.
-                ErrorKind::Server(ServerErrorKind::TryAgain) => sleep(WAIT.1).await,
+                ErrorKind::Server(ServerErrorKind::TryAgain) => sleep(REDIRECT_DELAYS.1).await,
                 _ => {
-                    self.word.bell.notify_one();
-                    return Err(read_error(&error));
+                    self.events.refresh_requested.notify_one();
+                    return Err(to_store_error(&error));
                 }
             }
             last_error = Some(error);
         }
-        Err(last_error.map_or_else(|| self.why_blind(), |error| read_error(&error)))
+        Err(last_error.map_or_else(|| self.unavailable_error(), |error| to_store_error(&error)))
     }
 
-    fn owner(&self, slot: usize) -> Result<Arc<Line>, StoreError> {
-        let map = self.map.load();
-        let owner = map.view.owner(slot).and_then(|owner| map.lines.get(owner));
-        owner.map(|kept| Arc::clone(&kept.line)).ok_or_else(|| self.why_blind())
+    fn owner(&self, slot: usize) -> Result<Arc<NodeConnection>, StoreError> {
+        let topology = self.topology.load();
+        let owner = topology.view.owner(slot).and_then(|owner| topology.connections.get(owner));
+        owner.map(|managed| Arc::clone(&managed.node)).ok_or_else(|| self.unavailable_error())
     }
 
     /// The line to where an answer sends us on.
-    fn line_to(&self, error: &RedisError) -> Option<Arc<Line>> {
+    fn redirect_target(&self, error: &RedisError) -> Option<Arc<NodeConnection>> {
         let (host, port) = error.redirect_node()?.0.rsplit_once(':')?;
         let (host, port) = (host.trim_matches(['[', ']']), port.parse().ok()?);
-        let map = self.map.load();
-        let position = map.view.masters.iter().position(|node| node.host_and_port() == Some((host, port)))?;
-        Some(Arc::clone(&map.lines.get(position)?.line))
+        let topology = self.topology.load();
+        let position =
+            topology.view.masters.iter().position(|node| node.host_and_port() == Some((host, port)))?;
+        Some(Arc::clone(&topology.connections.get(position)?.node))
     }
 
-    fn why_blind(&self) -> StoreError {
-        let blind = self.blind.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        blind.unwrap_or_else(|| StoreError::Unreachable("the Cluster was not asked yet".to_owned()))
+    fn unavailable_error(&self) -> StoreError {
+        let topology_error = self.topology_error.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        topology_error.unwrap_or_else(|| StoreError::Unreachable("the Cluster was not asked yet".to_owned()))
     }
 
     /// Follows the Cluster for as long as it is polled.
-    pub(super) async fn keep(self: Arc<Self>) {
-        let mut was_whole = None;
-        let mut owes_everything = false;
+    pub(super) async fn run(self: Arc<Self>) {
+        let mut was_complete = None;
+        let mut resync_pending = false;
         loop {
-            owes_everything |= self.look_again().await;
-            owes_everything |= self.word.everything.swap(false, Ordering::AcqRel);
-            match self.standing() {
-                Standing::Whole => {
-                    if std::mem::take(&mut owes_everything) || was_whole != Some(true) {
-                        self.word.feeds.hear(Change::Everything);
+            resync_pending |= self.refresh().await;
+            resync_pending |= self.events.resync_needed.swap(false, Ordering::AcqRel);
+            match self.health() {
+                ClusterHealth::Complete => {
+                    if std::mem::take(&mut resync_pending) || was_complete != Some(true) {
+                        self.events.subscribers.on_change(ChangeNotification::Everything);
                     }
-                    was_whole = Some(true);
+                    was_complete = Some(true);
                 }
-                Standing::Missing(error) => {
-                    if was_whole != Some(false) {
-                        self.word.feeds.hear(Change::Lost(error));
+                ClusterHealth::Incomplete(error) => {
+                    if was_complete != Some(false) {
+                        self.events.subscribers.on_change(ChangeNotification::Lost(error));
                     }
-                    was_whole = Some(false);
+                    was_complete = Some(false);
                 }
-                Standing::Pending => {}
+                ClusterHealth::Connecting => {}
             }
-            self.looked.notify_waiters();
-            sleep(PAUSE).await;
-            let _ = timeout(LOOK, self.word.bell.notified()).await;
+            self.refreshed.notify_waiters();
+            sleep(MIN_REFRESH_INTERVAL).await;
+            let _ = timeout(REFRESH_INTERVAL, self.events.refresh_requested.notified()).await;
         }
     }
 
     /// Asks who owns what; whether that has changed.
-    async fn look_again(&self) -> bool {
-        let view = match self.look().await {
+    async fn refresh(&self) -> bool {
+        let view = match self.query_topology().await {
             Ok(view) => view,
             Err(error) => {
-                *self.blind.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+                *self.topology_error.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
                 return false;
             }
         };
-        *self.blind.lock().unwrap_or_else(PoisonError::into_inner) = None;
-        let old = self.map.load_full();
-        if old.view.says_the_same(&view) {
+        *self.topology_error.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        let old = self.topology.load_full();
+        if old.view.same_owners(&view) {
             return false;
         }
-        let line = |node: &RedisNode| {
+        let connection_to = |node: &RedisNode| {
             let same = |master: &RedisNode| master.host_and_port() == node.host_and_port();
-            let known = old.view.masters.iter().position(same).and_then(|position| old.lines.get(position));
+            let known =
+                old.view.masters.iter().position(same).and_then(|position| old.connections.get(position));
             known.cloned().unwrap_or_else(|| {
-                let listener: Arc<dyn Hear> = Arc::<Word>::clone(&self.word);
-                Arc::new(KeptLine::start(Destination::Server(node.clone()), listener, Arc::clone(&self.sent)))
+                let listener: Arc<dyn ChangeSink> = Arc::<ClusterEvents>::clone(&self.events);
+                Arc::new(ManagedConnection::start(
+                    Destination::Server(node.clone()),
+                    listener,
+                    Arc::clone(&self.counters),
+                ))
             })
         };
-        let lines = view.masters.iter().map(line).collect();
-        self.map.store(Arc::new(Map { view, lines }));
+        let connections = view.masters.iter().map(connection_to).collect();
+        self.topology.store(Arc::new(Topology { view, connections }));
         true
     }
 
     /// Asks all masters that are connected; if there is none, every node that was ever named.
-    async fn look(&self) -> Result<SlotsView, StoreError> {
-        let map = self.map.load_full();
-        let connected = map.view.masters.iter().zip(&map.lines).filter_map(|(node, kept)| {
-            kept.line.commands().ok().map(|connection| (node.clone(), connection))
-        });
-        let answers = join_all(connected.map(|(node, connection)| ask(node, connection))).await;
+    async fn query_topology(&self) -> Result<SlotsView, StoreError> {
+        let topology = self.topology.load_full();
+        let connected =
+            topology.view.masters.iter().zip(&topology.connections).filter_map(|(node, managed)| {
+                managed.node.commands().ok().map(|connection| (node.clone(), connection))
+            });
+        let answers = join_all(connected.map(|(node, connection)| query_node(node, connection))).await;
         let mut view = SlotsView::default();
         for (node, answer) in answers.into_iter().flatten() {
             view.add(&node, &answer);
         }
         if view.masters.is_empty() {
-            let known = map.view.masters.iter().chain(&map.view.replicas).chain(&self.seeds);
-            view = survey(known.cloned().collect()).await?;
+            let known = topology.view.masters.iter().chain(&topology.view.replicas).chain(&self.seeds);
+            view = discover(known.cloned().collect()).await?;
         }
         Ok(view.finish())
     }
 
-    fn standing(&self) -> Standing {
-        let map = self.map.load();
-        let covered = map.view.covered();
-        let missing = map.lines.iter().find_map(|kept| match kept.line.commands() {
-            Err(error) if !kept.line.is_new() => Some(error),
+    fn health(&self) -> ClusterHealth {
+        let topology = self.topology.load();
+        let assigned_slots = topology.view.assigned_slots();
+        let missing = topology.connections.iter().find_map(|managed| match managed.node.commands() {
+            Err(error) if !managed.node.is_pending() => Some(error),
             _ => None,
         });
-        let blind = self.blind.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        match (missing, blind) {
-            (Some(error), _) => Standing::Missing(error),
-            (None, Some(error)) if map.lines.is_empty() => Standing::Missing(error),
-            _ if map.lines.is_empty() || map.lines.iter().any(|kept| kept.line.is_new()) => Standing::Pending,
-            _ if covered < SLOTS => {
-                let found = format!("{} of the Cluster's {SLOTS} slots have no master", SLOTS - covered);
-                Standing::Missing(StoreError::Refused(found))
+        let topology_error = self.topology_error.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        match (missing, topology_error) {
+            (Some(error), _) => ClusterHealth::Incomplete(error),
+            (None, Some(error)) if topology.connections.is_empty() => ClusterHealth::Incomplete(error),
+            _ if topology.connections.is_empty()
+                || topology.connections.iter().any(|managed| managed.node.is_pending()) =>
+            {
+                ClusterHealth::Connecting
             }
-            _ => Standing::Whole,
+            _ if assigned_slots < SLOTS => {
+                let found =
+                    format!("{} of the Cluster's {SLOTS} slots have no master", SLOTS - assigned_slots);
+                ClusterHealth::Incomplete(StoreError::Rejected(found))
+            }
+            _ => ClusterHealth::Complete,
         }
     }
 }
 
-async fn ask(
+async fn query_node(
     node: RedisNode,
     mut connection: impl ConnectionLike,
-) -> Result<(RedisNode, Answer), StoreError> {
-    match timeout(KEEP_ALIVE, slots_view::ask(&mut connection)).await {
+) -> Result<(RedisNode, NodeSlots), StoreError> {
+    match timeout(KEEPALIVE_INTERVAL, slots_view::query_slots(&mut connection)).await {
         Ok(Ok(answer)) => Ok((node, answer)),
-        Ok(Err(error)) => Err(read_error(&error)),
-        Err(_) => Err(StoreError::Silent(KEEP_ALIVE)),
+        Ok(Err(error)) => Err(to_store_error(&error)),
+        Err(_) => Err(StoreError::Timeout(KEEPALIVE_INTERVAL)),
     }
 }
 
 /// Asks these nodes by connections of their own; the first that knows of slots will do.
-async fn survey(nodes: Vec<RedisNode>) -> Result<SlotsView, StoreError> {
-    let mut answers: FuturesUnordered<_> = nodes.into_iter().map(knock).collect();
+async fn discover(nodes: Vec<RedisNode>) -> Result<SlotsView, StoreError> {
+    let mut answers: FuturesUnordered<_> = nodes.into_iter().map(connect_and_query).collect();
     let mut error = StoreError::Unreachable("no node is known".to_owned());
     while let Some(answer) = answers.next().await {
         match answer {
@@ -295,7 +316,8 @@ async fn survey(nodes: Vec<RedisNode>) -> Result<SlotsView, StoreError> {
                 if !view.masters.is_empty() {
                     return Ok(view);
                 }
-                error = StoreError::Refused(format!("{node} knows of no slots: the Cluster is not made yet"));
+                error =
+                    StoreError::Rejected(format!("{node} knows of no slots: the Cluster is not made yet"));
             }
             Err(wrong) => error = wrong,
         }
@@ -303,15 +325,15 @@ async fn survey(nodes: Vec<RedisNode>) -> Result<SlotsView, StoreError> {
     Err(error)
 }
 
-async fn knock(node: RedisNode) -> Result<(RedisNode, Answer), StoreError> {
+async fn connect_and_query(node: RedisNode) -> Result<(RedisNode, NodeSlots), StoreError> {
     let connect = async {
         let client = node.plain_client()?;
         client.get_multiplexed_async_connection_with_config(&connection_config()).await
     };
-    match timeout(CONNECT, connect).await {
-        Ok(Ok(connection)) => ask(node, connection).await,
-        Ok(Err(error)) => Err(read_error(&error)),
-        Err(_) => Err(StoreError::Silent(CONNECT)),
+    match timeout(CONNECT_TIMEOUT, connect).await {
+        Ok(Ok(connection)) => query_node(node, connection).await,
+        Ok(Err(error)) => Err(to_store_error(&error)),
+        Err(_) => Err(StoreError::Timeout(CONNECT_TIMEOUT)),
     }
 }
 
@@ -323,7 +345,7 @@ pub struct ClusterSurvey {
     /// Who stands by.
     pub replicas: Vec<RedisNode>,
     /// How many of the slots have an owner.
-    pub covered: usize,
+    pub assigned_slots: usize,
 }
 
 impl ClusterSurvey {
@@ -334,8 +356,8 @@ impl ClusterSurvey {
     ///
     /// # Errors
     /// None does, or none is a node of a Cluster.
-    pub async fn make(seeds: &[RedisNode]) -> Result<Self, StoreError> {
-        let view = survey(seeds.to_vec()).await?.finish();
-        Ok(Self { covered: view.covered(), masters: view.masters, replicas: view.replicas })
+    pub async fn discover(seeds: &[RedisNode]) -> Result<Self, StoreError> {
+        let view = discover(seeds.to_vec()).await?.finish();
+        Ok(Self { assigned_slots: view.assigned_slots(), masters: view.masters, replicas: view.replicas })
     }
 }

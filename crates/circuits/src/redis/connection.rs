@@ -11,27 +11,27 @@ use ::redis::{
 };
 
 /// Commands that are counted by name; the few others, at the making of a connection, are counted together.
-const NAMES: [&str; 6] = ["evalsha", "getrange", "ping", "scan", "time", "xrevrange"];
+const COUNTED_COMMANDS: [&str; 6] = ["evalsha", "getrange", "ping", "scan", "time", "xrevrange"];
 
 /// How many commands were sent. Shared by all connections of one store.
 #[derive(Debug, Default)]
-pub(super) struct Sent {
-    named: [AtomicU64; NAMES.len()],
+pub(super) struct CommandCounters {
+    by_name: [AtomicU64; COUNTED_COMMANDS.len()],
     others: AtomicU64,
 }
 
-impl Sent {
-    fn count(&self, command: &Cmd) {
+impl CommandCounters {
+    fn increment(&self, command: &Cmd) {
         let name = match command.args_iter().next() {
             Some(Arg::Simple(name)) => name,
             _ => b"",
         };
-        let known = NAMES.iter().position(|known| name.eq_ignore_ascii_case(known.as_bytes()));
-        known.map_or(&self.others, |known| &self.named[known]).fetch_add(1, Ordering::Relaxed);
+        let known = COUNTED_COMMANDS.iter().position(|known| name.eq_ignore_ascii_case(known.as_bytes()));
+        known.map_or(&self.others, |known| &self.by_name[known]).fetch_add(1, Ordering::Relaxed);
     }
 
-    pub(super) fn read(&self) -> Vec<(&'static str, u64)> {
-        let named = NAMES.into_iter().zip(&self.named).chain([("other", &self.others)]);
+    pub(super) fn snapshot(&self) -> Vec<(&'static str, u64)> {
+        let named = COUNTED_COMMANDS.into_iter().zip(&self.by_name).chain([("other", &self.others)]);
         named.map(|(name, count)| (name, count.load(Ordering::Relaxed))).collect()
     }
 }
@@ -39,20 +39,20 @@ impl Sent {
 /// A connection to Redis. Clones are the same connection.
 #[derive(Debug, Clone)]
 pub(super) struct Connection {
-    to: MultiplexedConnection,
-    sent: Arc<Sent>,
+    inner: MultiplexedConnection,
+    counters: Arc<CommandCounters>,
 }
 
 impl Connection {
-    pub(super) const fn new(to: MultiplexedConnection, sent: Arc<Sent>) -> Self {
-        Self { to, sent }
+    pub(super) const fn new(inner: MultiplexedConnection, counters: Arc<CommandCounters>) -> Self {
+        Self { inner, counters }
     }
 }
 
 impl ConnectionLike for Connection {
     fn req_packed_command<'a>(&'a mut self, command: &'a Cmd) -> RedisFuture<'a, Value> {
-        self.sent.count(command);
-        self.to.req_packed_command(command)
+        self.counters.increment(command);
+        self.inner.req_packed_command(command)
     }
 
     fn req_packed_commands<'a>(
@@ -62,12 +62,12 @@ impl ConnectionLike for Connection {
         count: usize,
     ) -> RedisFuture<'a, Vec<Value>> {
         for command in pipeline.cmd_iter() {
-            self.sent.count(command);
+            self.counters.increment(command);
         }
-        self.to.req_packed_commands(pipeline, offset, count)
+        self.inner.req_packed_commands(pipeline, offset, count)
     }
 
     fn get_db(&self) -> i64 {
-        self.to.get_db()
+        self.inner.get_db()
     }
 }

@@ -5,34 +5,34 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-use crate::store::{Change, Changes};
+use crate::store::{ChangeNotification, Changes};
 
 /// Takes in what a line has to say.
-pub(super) trait Hear: fmt::Debug + Send + Sync {
-    fn hear(&self, change: Change);
+pub(super) trait ChangeSink: fmt::Debug + Send + Sync {
+    fn on_change(&self, change: ChangeNotification);
 }
 
 /// All feeds of a store.
 #[derive(Debug, Default)]
-pub(super) struct Feeds(Mutex<Vec<Changes>>);
+pub(super) struct Subscribers(Mutex<Vec<Changes>>);
 
-impl Feeds {
+impl Subscribers {
     /// One more feed; it begins with word of everything if the store is at hand. That is looked at only once the feed is
     /// among the others: a store that comes meanwhile is told of twice rather than never.
-    pub(super) fn add(&self, at_hand: impl FnOnce() -> bool) -> Changes {
-        let feed = Changes::default();
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(feed.clone());
-        if at_hand() {
-            feed.tell(Change::Everything);
+    pub(super) fn subscribe(&self, is_connected: impl FnOnce() -> bool) -> Changes {
+        let subscription = Changes::default();
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(subscription.clone());
+        if is_connected() {
+            subscription.publish(ChangeNotification::Everything);
         }
-        feed
+        subscription
     }
 }
 
-impl Hear for Feeds {
-    fn hear(&self, change: Change) {
-        for feed in self.0.lock().unwrap_or_else(PoisonError::into_inner).iter() {
-            feed.tell(change.clone());
+impl ChangeSink for Subscribers {
+    fn on_change(&self, change: ChangeNotification) {
+        for subscription in self.0.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+            subscription.publish(change.clone());
         }
     }
 }
@@ -45,12 +45,12 @@ mod tests {
 
     #[test]
     fn a_store_that_comes_while_a_feed_is_added_is_told_of() {
-        let feeds = Feeds::default();
-        let feed = feeds.add(|| {
+        let subscribers = Subscribers::default();
+        let subscription = subscribers.subscribe(|| {
             let not_yet = false;
-            feeds.hear(Change::Everything);
+            subscribers.on_change(ChangeNotification::Everything);
             not_yet
         });
-        assert_eq!(feed.next().now_or_never(), Some(Change::Everything));
+        assert_eq!(subscription.next().now_or_never(), Some(ChangeNotification::Everything));
     }
 }

@@ -16,21 +16,21 @@ use tokio::{
 
 use super::{
     KEY_PREFIX, RedisNode, Script,
-    connection::{Connection, Sent},
-    feeds::Hear,
+    connection::{CommandCounters, Connection},
+    feeds::ChangeSink,
     sentinel::Sentinels,
 };
-use crate::store::{Change, StoreError};
+use crate::store::{ChangeNotification, StoreError};
 
 /// Making a connection may take so long, and so may its first commands.
-pub(super) const CONNECT: Duration = Duration::from_secs(2);
+pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Both connections are asked for a sign of life so often: a half-open one is found by nothing else.
-pub(super) const KEEP_ALIVE: Duration = Duration::from_secs(1);
+pub(super) const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(1);
 
 /// The first and the longest wait between two tries to connect. It never stops trying (F4). Short, since during a
 /// failover nothing is shared while it waits.
-const BACKOFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_millis(500));
+const RECONNECT_BACKOFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_millis(500));
 
 /// Where a line leads.
 #[derive(Debug)]
@@ -43,43 +43,47 @@ pub(super) enum Destination {
 
 /// The line to one server.
 #[derive(Debug)]
-pub(super) struct Line {
+pub(super) struct NodeConnection {
     destination: Destination,
     commands: ArcSwapOption<Connection>,
     /// What went wrong last; `None`: nothing has yet.
     last_error: Mutex<Option<StoreError>>,
-    listener: Arc<dyn Hear>,
-    sent: Arc<Sent>,
+    sink: Arc<dyn ChangeSink>,
+    counters: Arc<CommandCounters>,
 }
 
 /// A line with its task, which ends with it.
 #[derive(Debug)]
-pub(super) struct KeptLine {
-    pub(super) line: Arc<Line>,
-    keeper: AbortHandle,
+pub(super) struct ManagedConnection {
+    pub(super) node: Arc<NodeConnection>,
+    task: AbortHandle,
 }
 
-impl KeptLine {
-    pub(super) fn start(destination: Destination, listener: Arc<dyn Hear>, sent: Arc<Sent>) -> Self {
-        let line = Arc::new(Line {
+impl ManagedConnection {
+    pub(super) fn start(
+        destination: Destination,
+        sink: Arc<dyn ChangeSink>,
+        counters: Arc<CommandCounters>,
+    ) -> Self {
+        let node = Arc::new(NodeConnection {
             destination,
             commands: ArcSwapOption::empty(),
             last_error: Mutex::default(),
-            listener,
-            sent,
+            sink,
+            counters,
         });
-        let keeper = tokio::spawn(Arc::clone(&line).keep()).abort_handle();
-        Self { line, keeper }
+        let task = tokio::spawn(Arc::clone(&node).run()).abort_handle();
+        Self { node, task }
     }
 }
 
-impl Drop for KeptLine {
+impl Drop for ManagedConnection {
     fn drop(&mut self) {
-        self.keeper.abort();
+        self.task.abort();
     }
 }
 
-impl Line {
+impl NodeConnection {
     /// The connection for commands. While there is none nobody waits for it (F3).
     pub(super) fn commands(&self) -> Result<Connection, StoreError> {
         match &*self.commands.load() {
@@ -95,7 +99,7 @@ impl Line {
     }
 
     /// It has neither been connected nor failed yet.
-    pub(super) fn is_new(&self) -> bool {
+    pub(super) fn is_pending(&self) -> bool {
         !self.is_connected() && self.last_error().is_none()
     }
 
@@ -104,30 +108,30 @@ impl Line {
     }
 
     /// Connects, follows, and connects again, for as long as it is polled.
-    async fn keep(self: Arc<Self>) {
-        let mut pause = BACKOFF.0;
+    async fn run(self: Arc<Self>) {
+        let mut delay = RECONNECT_BACKOFF.0;
         loop {
             match self.connect().await {
-                Ok(ends) => {
-                    pause = BACKOFF.0;
-                    let error = self.listen(ends).await;
-                    self.lose(error);
+                Ok(pair) => {
+                    delay = RECONNECT_BACKOFF.0;
+                    let error = self.forward_changes(pair).await;
+                    self.mark_lost(error);
                 }
-                Err(error) => self.lose(error),
+                Err(error) => self.mark_lost(error),
             }
-            sleep(pause.mul_f64(0.75 + 0.5 * fraction())).await;
-            pause = (pause * 2).min(BACKOFF.1);
+            sleep(delay.mul_f64(0.75 + 0.5 * random_unit())).await;
+            delay = (delay * 2).min(RECONNECT_BACKOFF.1);
         }
     }
 
-    async fn connect(&self) -> Result<Ends, StoreError> {
+    async fn connect(&self) -> Result<ConnectionPair, StoreError> {
         match &self.destination {
-            Destination::Server(server) => open(server, &self.sent).await,
+            Destination::Server(server) => open_pair(server, &self.counters).await,
             Destination::Primary(sentinels) => {
                 let mut result = Err(StoreError::Unreachable("no Sentinel names a primary".to_owned()));
                 for server in sentinels.candidates().await? {
-                    result = match open(&server, &self.sent).await {
-                        Ok(mut ends) => must_be_primary(&mut ends.commands).await.map(|()| ends),
+                    result = match open_pair(&server, &self.counters).await {
+                        Ok(mut pair) => check_is_primary(&mut pair.commands).await.map(|()| pair),
                         Err(error) => Err(error),
                     };
                     if result.is_ok() {
@@ -140,25 +144,25 @@ impl Line {
     }
 
     /// Passes on word of changes until a connection is lost; gives back why.
-    async fn listen(&self, ends: Ends) -> StoreError {
-        let Ends { server, commands, ears, mut pushes } = ends;
+    async fn forward_changes(&self, pair: ConnectionPair) -> StoreError {
+        let ConnectionPair { server, commands, subscriber, mut pushes } = pair;
         self.commands.store(Some(Arc::new(commands.clone())));
-        self.listener.hear(Change::Everything);
+        self.sink.on_change(ChangeNotification::Everything);
         tokio::select! {
-            error = self.hear_all(&mut pushes) => error,
-            error = self.keep_alive(&server, commands, ears) => error,
+            error = self.read_pushes(&mut pushes) => error,
+            error = self.keep_alive(&server, commands, subscriber) => error,
         }
     }
 
-    async fn hear_all(&self, pushes: &mut mpsc::UnboundedReceiver<PushInfo>) -> StoreError {
+    async fn read_pushes(&self, pushes: &mut mpsc::UnboundedReceiver<PushInfo>) -> StoreError {
         while let Some(push) = pushes.recv().await {
             match push.kind {
                 PushKind::Invalidate => match push.data.first() {
                     Some(Value::Array(keys)) => keys.iter().filter_map(model_key).for_each(|key| {
-                        self.listener.hear(Change::Key(key));
+                        self.sink.on_change(ChangeNotification::Key(key));
                     }),
                     // FLUSHALL and FLUSHDB: everything.
-                    _ => self.listener.hear(Change::Everything),
+                    _ => self.sink.on_change(ChangeNotification::Everything),
                 },
                 PushKind::Disconnection => break,
                 _ => {}
@@ -167,84 +171,98 @@ impl Line {
         StoreError::Unreachable("the connection was closed".to_owned())
     }
 
-    async fn keep_alive(&self, server: &RedisNode, commands: Connection, ears: Connection) -> StoreError {
-        let mut beat = interval_at(Instant::now() + KEEP_ALIVE, KEEP_ALIVE);
+    async fn keep_alive(
+        &self,
+        server: &RedisNode,
+        commands: Connection,
+        subscriber: Connection,
+    ) -> StoreError {
+        let mut beat = interval_at(Instant::now() + KEEPALIVE_INTERVAL, KEEPALIVE_INTERVAL);
         loop {
             beat.tick().await;
-            let (commands_live, ears_live, still_primary) = tokio::join!(
+            let (commands_live, subscriber_live, still_primary) = tokio::join!(
                 ping(commands.clone()),
-                ping(ears.clone()),
-                self.is_still_right(server, commands.clone())
+                ping(subscriber.clone()),
+                self.check_still_primary(server, commands.clone())
             );
-            if let Err(error) = commands_live.and(ears_live).and(still_primary) {
+            if let Err(error) = commands_live.and(subscriber_live).and(still_primary) {
                 return error;
             }
         }
     }
 
     /// A primary that was demoted, or cut off from the Sentinels' majority, may go on answering.
-    async fn is_still_right(&self, server: &RedisNode, mut commands: Connection) -> Result<(), StoreError> {
+    async fn check_still_primary(
+        &self,
+        server: &RedisNode,
+        mut commands: Connection,
+    ) -> Result<(), StoreError> {
         let Destination::Primary(sentinels) = &self.destination else { return Ok(()) };
-        match timeout(KEEP_ALIVE, must_be_primary(&mut commands)).await {
+        match timeout(KEEPALIVE_INTERVAL, check_is_primary(&mut commands)).await {
             Ok(result) => result?,
-            Err(_) => return Err(StoreError::Silent(KEEP_ALIVE)),
+            Err(_) => return Err(StoreError::Timeout(KEEPALIVE_INTERVAL)),
         }
-        if sentinels.name_another(server).await {
+        if sentinels.majority_names_other(server).await {
             return Err(StoreError::Unreachable(format!("{server} is the primary no longer")));
         }
         Ok(())
     }
 
-    fn lose(&self, error: StoreError) {
+    fn mark_lost(&self, error: StoreError) {
         self.commands.store(None);
         *self.last_error.lock().unwrap_or_else(PoisonError::into_inner) = Some(error.clone());
-        self.listener.hear(Change::Lost(error));
+        self.sink.on_change(ChangeNotification::Lost(error));
     }
 }
 
 /// A live pair of connections.
-struct Ends {
+struct ConnectionPair {
     server: RedisNode,
     commands: Connection,
-    ears: Connection,
+    subscriber: Connection,
     pushes: mpsc::UnboundedReceiver<PushInfo>,
 }
 
-async fn open(server: &RedisNode, sent: &Arc<Sent>) -> Result<Ends, StoreError> {
+async fn open_pair(
+    server: &RedisNode,
+    counters: &Arc<CommandCounters>,
+) -> Result<ConnectionPair, StoreError> {
     let (sender, pushes) = mpsc::unbounded_channel();
-    let client = server.client().map_err(|e| read_error(&e))?;
+    let client = server.client().map_err(|e| to_store_error(&e))?;
     let config = connection_config();
-    let hearing = config.clone().set_push_sender(sender);
+    let push_config = config.clone().set_push_sender(sender);
     let connect = async |config| {
         let connection = client.get_multiplexed_async_connection_with_config(config).await;
-        connection.map(|to| Connection::new(to, Arc::clone(sent))).map_err(|e| read_error(&e))
+        connection.map(|to| Connection::new(to, Arc::clone(counters))).map_err(|e| to_store_error(&e))
     };
     let commands = connect(&config).await?;
-    let mut ears = connect(&hearing).await?;
+    let mut subscriber = connect(&push_config).await?;
     // Armed first, then everything is read: so no change is missed between the two. Without NOLOOP, which can
     // hide a foreign write behind an own one (redis `trackingRememberKeyToBroadcast`).
     let mut arm = ::redis::cmd("CLIENT");
     arm.arg("TRACKING").arg("ON").arg("BCAST").arg("PREFIX").arg(KEY_PREFIX);
-    let _: () = arm.query_async(&mut ears).await.map_err(|e| read_error(&e))?;
+    let _: () = arm.query_async(&mut subscriber).await.map_err(|e| to_store_error(&e))?;
     let mut loading = commands.clone();
     for script in [Script::Load, Script::CompareAndSet] {
-        script.install(&mut loading).await.map_err(|e| read_error(&e))?;
+        script.install(&mut loading).await.map_err(|e| to_store_error(&e))?;
     }
-    Ok(Ends { server: server.clone(), commands, ears, pushes })
+    Ok(ConnectionPair { server: server.clone(), commands, subscriber, pushes })
 }
 
 pub(super) fn connection_config() -> AsyncConnectionConfig {
-    AsyncConnectionConfig::new().set_connection_timeout(Some(CONNECT)).set_response_timeout(Some(CONNECT))
+    AsyncConnectionConfig::new()
+        .set_connection_timeout(Some(CONNECT_TIMEOUT))
+        .set_response_timeout(Some(CONNECT_TIMEOUT))
 }
 
 /// Sentinels may be behind the times, so the server has the last word on what it is.
-async fn must_be_primary(commands: &mut Connection) -> Result<(), StoreError> {
+async fn check_is_primary(commands: &mut Connection) -> Result<(), StoreError> {
     let role: Vec<Value> =
-        ::redis::cmd("ROLE").query_async(commands).await.map_err(|error| read_error(&error))?;
+        ::redis::cmd("ROLE").query_async(commands).await.map_err(|error| to_store_error(&error))?;
     match role.first() {
         Some(Value::BulkString(role)) if role != b"master" => {
             let role = String::from_utf8_lossy(role);
-            Err(StoreError::Refused(format!("the primary that Sentinels name is a {role}")))
+            Err(StoreError::Rejected(format!("the primary that Sentinels name is a {role}")))
         }
         _ => Ok(()),
     }
@@ -252,9 +270,9 @@ async fn must_be_primary(commands: &mut Connection) -> Result<(), StoreError> {
 
 async fn ping(mut connection: Connection) -> Result<(), StoreError> {
     let ping = ::redis::cmd("PING");
-    match timeout(KEEP_ALIVE, ping.query_async::<()>(&mut connection)).await {
-        Ok(answer) => answer.map_err(|error| read_error(&error)),
-        Err(_) => Err(StoreError::Silent(KEEP_ALIVE)),
+    match timeout(KEEPALIVE_INTERVAL, ping.query_async::<()>(&mut connection)).await {
+        Ok(answer) => answer.map_err(|error| to_store_error(&error)),
+        Err(_) => Err(StoreError::Timeout(KEEPALIVE_INTERVAL)),
     }
 }
 
@@ -265,18 +283,18 @@ pub(super) fn model_key(value: &Value) -> Option<ModelKey> {
 }
 
 /// Whose fault it is: no answer, no connection, or a refusal.
-pub(super) fn read_error(error: &RedisError) -> StoreError {
+pub(super) fn to_store_error(error: &RedisError) -> StoreError {
     if error.is_timeout() {
-        StoreError::Silent(CONNECT)
+        StoreError::Timeout(CONNECT_TIMEOUT)
     } else if error.is_io_error() || error.is_connection_dropped() || error.is_connection_refusal() {
         StoreError::Unreachable(error.to_string())
     } else {
-        StoreError::Refused(told(error))
+        StoreError::Rejected(error_text(error))
     }
 }
 
 /// Redis' own words, by which people and manuals know them; without the place in a script, which tells nobody anything.
-fn told(error: &RedisError) -> String {
+fn error_text(error: &RedisError) -> String {
     let text = match (error.code(), error.detail()) {
         (Some(code), Some(detail)) => {
             format!("{code} {}", detail.split(" script: ").next().unwrap_or(detail).trim_end())
@@ -289,6 +307,6 @@ fn told(error: &RedisError) -> String {
     text
 }
 
-fn fraction() -> f64 {
+fn random_unit() -> f64 {
     f64::from(uuid::Uuid::new_v4().as_fields().0) / f64::from(u32::MAX)
 }

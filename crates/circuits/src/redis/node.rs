@@ -19,7 +19,7 @@ impl RedisNode {
 
     /// Another server with the same login and the same kind of connection.
     #[must_use]
-    pub fn at(&self, host: &str, port: u16) -> Self {
+    pub fn with_address(&self, host: &str, port: u16) -> Self {
         let mut address = self.0.addr().clone();
         match &mut address {
             ConnectionAddr::TcpTls { host: old_host, port: old_port, .. } => {
@@ -76,7 +76,7 @@ impl RedisNode {
     /// # Errors
     /// The address cannot be used.
     pub fn client(&self) -> Result<Client, RedisError> {
-        self.client_speaking(ProtocolVersion::RESP3)
+        self.client_with_protocol(ProtocolVersion::RESP3)
     }
 
     /// A client for it that every Redis understands, however old.
@@ -84,10 +84,10 @@ impl RedisNode {
     /// # Errors
     /// The address cannot be used.
     pub fn plain_client(&self) -> Result<Client, RedisError> {
-        self.client_speaking(ProtocolVersion::RESP2)
+        self.client_with_protocol(ProtocolVersion::RESP2)
     }
 
-    fn client_speaking(&self, protocol: ProtocolVersion) -> Result<Client, RedisError> {
+    fn client_with_protocol(&self, protocol: ProtocolVersion) -> Result<Client, RedisError> {
         let settings = self.0.redis_settings().clone().set_protocol(protocol);
         let info = self.0.clone().set_redis_settings(settings);
         Client::open(info.set_tcp_settings(TcpSettings::default().set_nodelay(true)))

@@ -21,7 +21,7 @@ pub(super) enum Script {
 
 /// A command for one circuit.
 #[derive(Debug)]
-pub(super) struct Call {
+pub(super) struct CircuitCommand {
     command: Cmd,
     script: Option<Script>,
 }
@@ -46,11 +46,11 @@ impl Script {
     }
 
     /// The call for one circuit, with the arguments that `complete` adds.
-    pub(super) fn call(self, key: &ModelKey, complete: impl FnOnce(&mut Cmd)) -> Call {
+    pub(super) fn command_for(self, key: &ModelKey, add_args: impl FnOnce(&mut Cmd)) -> CircuitCommand {
         let mut command = cmd("EVALSHA");
         command.arg(self.script().get_hash()).arg(2).arg(redis_key(key)).arg(history_key(key));
-        complete(&mut command);
-        Call { command, script: Some(self) }
+        add_args(&mut command);
+        CircuitCommand { command, script: Some(self) }
     }
 
     pub(super) async fn install(self, connection: &mut impl ConnectionLike) -> RedisResult<()> {
@@ -58,7 +58,7 @@ impl Script {
     }
 }
 
-impl Call {
+impl CircuitCommand {
     pub(super) fn plain(command: Cmd) -> Self {
         Self { command, script: None }
     }

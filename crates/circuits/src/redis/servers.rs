@@ -11,89 +11,103 @@ use tokio::task::AbortHandle;
 use super::{
     KEY_PREFIX, RedisDeployment,
     cluster::Cluster,
-    connection::{Connection, Sent},
-    feeds::Feeds,
-    line::{Destination, KeptLine, model_key, read_error},
+    connection::{CommandCounters, Connection},
+    feeds::Subscribers,
+    line::{Destination, ManagedConnection, model_key, to_store_error},
     redis_key,
-    script::Call,
+    script::CircuitCommand,
     sentinel::Sentinels,
     slot::slot,
 };
-use crate::store::{Changes, LARGEST_VALUE, StoreError};
+use crate::store::{Changes, MAX_VALUE_BYTES, StoreError};
 
 /// The servers behind one store.
 #[derive(Debug)]
 pub(super) enum Servers {
-    One { kept: KeptLine, feeds: Arc<Feeds> },
-    Cluster { cluster: Arc<Cluster>, keeper: AbortHandle },
+    Standalone { connection: ManagedConnection, subscribers: Arc<Subscribers> },
+    Cluster { cluster: Arc<Cluster>, task: AbortHandle },
 }
 
 impl Servers {
-    pub(super) fn start(deployment: &RedisDeployment, sent: &Arc<Sent>) -> Self {
-        let one = |destination| {
-            let feeds: Arc<Feeds> = Arc::default();
-            let kept = KeptLine::start(destination, Arc::<Feeds>::clone(&feeds), Arc::clone(sent));
-            Self::One { kept, feeds }
+    pub(super) fn start(deployment: &RedisDeployment, counters: &Arc<CommandCounters>) -> Self {
+        let standalone = |destination| {
+            let subscribers: Arc<Subscribers> = Arc::default();
+            let connection = ManagedConnection::start(
+                destination,
+                Arc::<Subscribers>::clone(&subscribers),
+                Arc::clone(counters),
+            );
+            Self::Standalone { connection, subscribers }
         };
         match deployment {
-            RedisDeployment::One(server) => one(Destination::Server(server.clone())),
+            RedisDeployment::Standalone(server) => standalone(Destination::Server(server.clone())),
             RedisDeployment::Sentinel { sentinels, name, login } => {
-                one(Destination::Primary(Sentinels::new(sentinels, name, login)))
+                standalone(Destination::Primary(Sentinels::new(sentinels, name, login)))
             }
             RedisDeployment::Cluster { seeds } => {
-                let cluster = Arc::new(Cluster::new(seeds.clone(), Arc::clone(sent)));
-                let keeper = tokio::spawn(Arc::clone(&cluster).keep()).abort_handle();
-                Self::Cluster { cluster, keeper }
+                let cluster = Arc::new(Cluster::new(seeds.clone(), Arc::clone(counters)));
+                let task = tokio::spawn(Arc::clone(&cluster).run()).abort_handle();
+                Self::Cluster { cluster, task }
             }
         }
     }
 
-    pub(super) fn feed(&self) -> Changes {
+    pub(super) fn subscribe(&self) -> Changes {
         match self {
-            Self::One { kept, feeds } => feeds.add(|| kept.line.is_connected()),
-            Self::Cluster { cluster, .. } => cluster.feed(),
+            Self::Standalone { connection, subscribers } => {
+                subscribers.subscribe(|| connection.node.is_connected())
+            }
+            Self::Cluster { cluster, .. } => cluster.subscribe(),
         }
     }
 
     /// Runs a command for one circuit where that circuit is.
-    pub(super) async fn call<T: FromRedisValue>(&self, key: &ModelKey, call: &Call) -> Result<T, StoreError> {
+    pub(super) async fn execute<T: FromRedisValue>(
+        &self,
+        key: &ModelKey,
+        call: &CircuitCommand,
+    ) -> Result<T, StoreError> {
         match self {
-            Self::One { kept, .. } => {
-                call.send(&mut kept.line.commands()?, false).await.map_err(|error| read_error(&error))
-            }
-            Self::Cluster { cluster, .. } => cluster.call(slot(&redis_key(key)), call).await,
+            Self::Standalone { connection, .. } => call
+                .send(&mut connection.node.commands()?, false)
+                .await
+                .map_err(|error| to_store_error(&error)),
+            Self::Cluster { cluster, .. } => cluster.execute(slot(&redis_key(key)), call).await,
         }
     }
 
     /// All circuits that there are.
-    pub(super) async fn keys(&self) -> Result<Vec<ModelKey>, StoreError> {
-        let found = try_join_all(self.every_master()?.into_iter().map(scan)).await;
-        Ok(found.map_err(|error| read_error(&error))?.concat())
+    pub(super) async fn scan_keys(&self) -> Result<Vec<ModelKey>, StoreError> {
+        let found = try_join_all(self.all_masters()?.into_iter().map(scan)).await;
+        Ok(found.map_err(|error| to_store_error(&error))?.concat())
     }
 
     /// What stands under these keys; `None` for what is not there, is no text, or is too large, of which only the
     /// beginning is fetched.
-    pub(super) async fn texts(&self, keys: &[ModelKey]) -> Result<Vec<Option<Bytes>>, StoreError> {
-        let is_whole = |text: &Bytes| (1..=LARGEST_VALUE).contains(&text.len());
+    pub(super) async fn get_texts(&self, keys: &[ModelKey]) -> Result<Vec<Option<Bytes>>, StoreError> {
+        let is_whole = |text: &Bytes| (1..=MAX_VALUE_BYTES).contains(&text.len());
         match self {
-            Self::One { kept, .. } => {
+            Self::Standalone { connection, .. } => {
                 let mut get = ::redis::pipe();
                 for key in keys {
-                    get.add_command(beginning(&redis_key(key)));
+                    get.add_command(getrange_prefix(&redis_key(key)));
                 }
                 // A key of another type is an error of its own.
                 let texts: Vec<RedisResult<Bytes>> = get
                     .ignore_errors()
-                    .query_async(&mut kept.line.commands()?)
+                    .query_async(&mut connection.node.commands()?)
                     .await
-                    .map_err(|error| read_error(&error))?;
+                    .map_err(|error| to_store_error(&error))?;
                 Ok(texts.into_iter().map(|text| text.ok().filter(is_whole)).collect())
             }
             Self::Cluster { cluster, .. } => {
                 let texts = keys.iter().map(|key| async move {
                     let name = redis_key(key);
-                    match cluster.call::<Bytes>(slot(&name), &Call::plain(beginning(&name))).await {
-                        Err(StoreError::Refused(error)) if error.contains("WRONGTYPE") => Ok(None),
+                    match cluster
+                        .execute::<Bytes>(slot(&name), &CircuitCommand::plain(getrange_prefix(&name)))
+                        .await
+                    {
+                        Err(StoreError::Rejected(error)) if error.contains("WRONGTYPE") => Ok(None),
                         text => text.map(|text| Some(text).filter(is_whole)),
                     }
                 });
@@ -105,35 +119,37 @@ impl Servers {
     /// The time; in a Cluster, that of one of its masters.
     pub(super) async fn time(&self) -> Result<Timestamp, StoreError> {
         let time = ::redis::cmd("TIME");
-        let mut masters = self.every_master()?;
+        let mut masters = self.all_masters()?;
         let Some(master) = masters.first_mut() else {
             return Err(StoreError::Unreachable("there is no master".to_owned()));
         };
         let (seconds, micros): (u64, u64) =
-            time.query_async(master).await.map_err(|error| read_error(&error))?;
+            time.query_async(master).await.map_err(|error| to_store_error(&error))?;
         Ok(Timestamp::from_millis(seconds * 1_000 + micros / 1_000))
     }
 
-    fn every_master(&self) -> Result<Vec<Connection>, StoreError> {
+    fn all_masters(&self) -> Result<Vec<Connection>, StoreError> {
         match self {
-            Self::One { kept, .. } => kept.line.commands().map(|connection| vec![connection]),
-            Self::Cluster { cluster, .. } => cluster.every_master(),
+            Self::Standalone { connection, .. } => {
+                connection.node.commands().map(|connection| vec![connection])
+            }
+            Self::Cluster { cluster, .. } => cluster.all_masters(),
         }
     }
 }
 
 impl Drop for Servers {
     fn drop(&mut self) {
-        if let Self::Cluster { keeper, .. } = self {
-            keeper.abort();
+        if let Self::Cluster { task, .. } = self {
+            task.abort();
         }
     }
 }
 
 /// A text as far as it can be one of a circuit, and a byte more.
-fn beginning(name: &str) -> Cmd {
+fn getrange_prefix(name: &str) -> Cmd {
     let mut get = ::redis::cmd("GETRANGE");
-    get.arg(name).arg(0).arg(LARGEST_VALUE);
+    get.arg(name).arg(0).arg(MAX_VALUE_BYTES);
     get
 }
 

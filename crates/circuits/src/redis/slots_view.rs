@@ -20,20 +20,20 @@ pub(super) struct SlotsView {
 
 /// What one node says.
 #[derive(Debug)]
-pub(super) struct Answer {
-    ranges: Vec<Range>,
+pub(super) struct NodeSlots {
+    ranges: Vec<SlotRange>,
     epochs: HashMap<String, u64>,
 }
 
 #[derive(Debug)]
-struct Range {
+struct SlotRange {
     first: usize,
     last: usize,
-    nodes: Vec<Named>,
+    nodes: Vec<NodeInfo>,
 }
 
 #[derive(Debug)]
-struct Named {
+struct NodeInfo {
     host: String,
     port: u16,
     id: String,
@@ -52,13 +52,13 @@ impl SlotsView {
     }
 
     /// How many slots have an owner.
-    pub(super) fn covered(&self) -> usize {
+    pub(super) fn assigned_slots(&self) -> usize {
         self.owners.iter().flatten().count()
     }
 
     /// Whether every slot has the same owner in both.
-    pub(super) fn says_the_same(&self, other: &Self) -> bool {
-        let place = |view: &Self, slot| {
+    pub(super) fn same_owners(&self, other: &Self) -> bool {
+        let owner_address = |view: &Self, slot| {
             let node: &RedisNode = view.masters.get(view.owner(slot)?)?;
             node.host_and_port().map(|(host, port)| (host.to_owned(), port))
         };
@@ -70,24 +70,24 @@ impl SlotsView {
             self.masters.iter().zip(&other.masters).all(|(a, b)| a.host_and_port() == b.host_and_port());
         (0..SLOTS).all(|slot| match in_order {
             true => self.owner(slot) == other.owner(slot),
-            false => place(self, slot) == place(other, slot),
+            false => owner_address(self, slot) == owner_address(other, slot),
         })
     }
 
     /// Adds what `asked` says.
-    pub(super) fn add(&mut self, asked: &RedisNode, answer: &Answer) {
-        for range in &answer.ranges {
+    pub(super) fn add(&mut self, queried: &RedisNode, slots: &NodeSlots) {
+        for range in &slots.ranges {
             let mut nodes = range.nodes.iter();
             let Some(master) = nodes.next() else { continue };
-            let epoch = answer.epochs.get(&master.id).copied().unwrap_or(0);
-            let position = place(&mut self.masters, asked, master);
+            let epoch = slots.epochs.get(&master.id).copied().unwrap_or(0);
+            let position = node_index(&mut self.masters, queried, master);
             for owner in self.owners.iter_mut().take(range.last + 1).skip(range.first) {
                 if owner.is_none_or(|(known, _)| epoch > known) {
                     *owner = Some((epoch, position));
                 }
             }
             for replica in nodes {
-                place(&mut self.replicas, asked, replica);
+                node_index(&mut self.replicas, queried, replica);
             }
         }
     }
@@ -113,27 +113,27 @@ impl SlotsView {
 }
 
 /// The position of a node, which is added if it is new.
-fn place(nodes: &mut Vec<RedisNode>, asked: &RedisNode, named: &Named) -> usize {
+fn node_index(nodes: &mut Vec<RedisNode>, queried: &RedisNode, info: &NodeInfo) -> usize {
     // A node that knows no address of its own is where it was asked.
-    let nameless = matches!(named.host.as_str(), "" | "?");
-    let host = asked.host_and_port().filter(|_| nameless).map_or(named.host.as_str(), |(host, _)| host);
-    let known = nodes.iter().position(|node| node.host_and_port() == Some((host, named.port)));
+    let nameless = matches!(info.host.as_str(), "" | "?");
+    let host = queried.host_and_port().filter(|_| nameless).map_or(info.host.as_str(), |(host, _)| host);
+    let known = nodes.iter().position(|node| node.host_and_port() == Some((host, info.port)));
     known.unwrap_or_else(|| {
-        nodes.push(asked.at(host, named.port));
+        nodes.push(queried.with_address(host, info.port));
         nodes.len() - 1
     })
 }
 
 /// Asks one node.
-pub(super) async fn ask(connection: &mut impl ConnectionLike) -> RedisResult<Answer> {
+pub(super) async fn query_slots(connection: &mut impl ConnectionLike) -> RedisResult<NodeSlots> {
     let mut ask = ::redis::pipe();
     ask.cmd("CLUSTER").arg("SLOTS").cmd("CLUSTER").arg("NODES");
     let (ranges, nodes): (Vec<Value>, String) = ask.query_async(connection).await?;
-    Ok(Answer { ranges: ranges.into_iter().filter_map(read_range).collect(), epochs: read_epochs(&nodes) })
+    Ok(NodeSlots { ranges: ranges.into_iter().filter_map(read_range).collect(), epochs: read_epochs(&nodes) })
 }
 
 /// First slot, last slot, then each node: the master first.
-fn read_range(range: Value) -> Option<Range> {
+fn read_range(range: Value) -> Option<SlotRange> {
     let Value::Array(parts) = range else { return None };
     let mut parts = parts.into_iter();
     let first = from_redis_value(parts.next()?).ok()?;
@@ -144,9 +144,9 @@ fn read_range(range: Value) -> Option<Range> {
         let host: Option<String> = from_redis_value(parts.next()?).ok()?;
         let port = from_redis_value(parts.next()?).ok()?;
         let id = from_redis_value(parts.next()?).ok()?;
-        Some(Named { host: host.unwrap_or_default(), port, id })
+        Some(NodeInfo { host: host.unwrap_or_default(), port, id })
     });
-    Some(Range { first, last, nodes: nodes.collect() })
+    Some(SlotRange { first, last, nodes: nodes.collect() })
 }
 
 /// `id address flags master pinged ponged epoch state slots`, one node a line.
@@ -166,14 +166,14 @@ mod tests {
         RedisNode::parse(&format!("redis://:hush@asked:{port}")).unwrap()
     }
 
-    fn answer(ranges: &[(usize, usize, &str, u16)], epochs: &[(&str, u64)]) -> Answer {
-        let ranges = ranges.iter().map(|(first, last, host, port)| Range {
+    fn answer(ranges: &[(usize, usize, &str, u16)], epochs: &[(&str, u64)]) -> NodeSlots {
+        let ranges = ranges.iter().map(|(first, last, host, port)| SlotRange {
             first: *first,
             last: *last,
-            nodes: vec![Named { host: (*host).to_owned(), port: *port, id: port.to_string() }],
+            nodes: vec![NodeInfo { host: (*host).to_owned(), port: *port, id: port.to_string() }],
         });
         let epochs = epochs.iter().map(|(id, epoch)| ((*id).to_owned(), *epoch));
-        Answer { ranges: ranges.collect(), epochs: epochs.collect() }
+        NodeSlots { ranges: ranges.collect(), epochs: epochs.collect() }
     }
 
     #[test]
@@ -186,7 +186,7 @@ mod tests {
             let view = view.finish();
             let owner = |slot| view.masters[view.owner(slot).unwrap()].to_string();
             assert_eq!((owner(0), owner(8_191), owner(16_383)), ("c:3".into(), "c:3".into(), "b:2".into()));
-            assert_eq!((view.masters.len(), view.covered()), (2, SLOTS), "a owns nothing any more");
+            assert_eq!((view.masters.len(), view.assigned_slots()), (2, SLOTS), "a owns nothing any more");
         }
     }
 
@@ -194,7 +194,7 @@ mod tests {
     fn a_node_without_an_address_is_where_it_was_asked() {
         let mut view = SlotsView::default();
         view.add(&node(7), &answer(&[(0, 9, "", 7)], &[]));
-        assert_eq!((view.masters[0].to_string(), view.covered()), ("asked:7".into(), 10));
+        assert_eq!((view.masters[0].to_string(), view.assigned_slots()), ("asked:7".into(), 10));
     }
 
     #[test]
@@ -205,9 +205,9 @@ mod tests {
             view.finish()
         };
         let one = view(&[(0, 9, "a", 1), (10, 19, "b", 2)]);
-        assert!(one.says_the_same(&view(&[(10, 19, "b", 2), (0, 9, "a", 1)])));
-        assert!(!one.says_the_same(&view(&[(0, 10, "a", 1), (11, 19, "b", 2)])));
-        assert!(!one.says_the_same(&view(&[(0, 19, "a", 1)])));
-        assert!(!one.says_the_same(&view(&[(0, 9, "b", 2), (10, 19, "a", 1)])));
+        assert!(one.same_owners(&view(&[(10, 19, "b", 2), (0, 9, "a", 1)])));
+        assert!(!one.same_owners(&view(&[(0, 10, "a", 1), (11, 19, "b", 2)])));
+        assert!(!one.same_owners(&view(&[(0, 19, "a", 1)])));
+        assert!(!one.same_owners(&view(&[(0, 9, "b", 2), (10, 19, "a", 1)])));
     }
 }

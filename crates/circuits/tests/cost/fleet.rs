@@ -10,28 +10,28 @@ use std::{
 
 use ::redis::{AsyncConnectionConfig, PushKind, aio::MultiplexedConnection, cmd};
 use breaker::{Failure, InstanceId, ModelKey, Policy, State};
-use circuits::{Circuits, Pacing, Permit, Policies, RedisAddress, RedisDeployment, RedisStore, Settings};
+use circuits::{Circuits, Permit, Policies, RedisAddress, RedisDeployment, RedisStore, Settings, Timing};
 use futures_util::future::join_all;
 use testbed::RedisServer;
 use tokio::{sync::Barrier, time::sleep};
 
-use crate::bill::{Bill, Counts, read};
+use crate::bill::{CommandCounts, CostReport, parse_command_stats};
 
-pub(crate) const INSTANCES: usize = 4;
+pub(crate) const INSTANCE_COUNT: usize = 4;
 
 /// In flight at once, in each instance.
-pub(crate) const CALLS: usize = 64;
+pub(crate) const CALLS_PER_INSTANCE: usize = 64;
 
 /// Nothing follows from a change after so long: reads are 20 ms apart, counts 100 ms.
-const AFTERMATH: Duration = Duration::from_millis(150);
+const SETTLE_DELAY: Duration = Duration::from_millis(150);
 
 pub(crate) struct Fleet {
     key: ModelKey,
     instances: Vec<Circuits>,
-    account: MultiplexedConnection,
+    stats_connection: MultiplexedConnection,
     /// Heard by one listener; each instance hears as many.
     pushes: Arc<AtomicU64>,
-    last: Mutex<(Counts, u64)>,
+    last_counts: Mutex<(CommandCounts, u64)>,
     _server: RedisServer,
 }
 
@@ -39,20 +39,27 @@ impl Fleet {
     pub(crate) async fn start() -> Self {
         let server = RedisServer::start().await;
         let address: RedisAddress = server.url().parse().unwrap();
-        let instances = join_all((0..INSTANCES).map(|n| instance(n, &address))).await;
+        let instances = join_all((0..INSTANCE_COUNT).map(|n| instance(n, &address))).await;
         let key: ModelKey = "anthropic:claude-sonnet-4-5".parse().unwrap();
         for circuits in &instances {
             circuits.admit(&key).await.unwrap().succeeded();
         }
-        let (account, pushes) = listen(&address).await;
-        Self { key, instances, account, pushes, last: Mutex::default(), _server: server }
+        let (account, pushes) = count_pushes(&address).await;
+        Self {
+            key,
+            instances,
+            stats_connection: account,
+            pushes,
+            last_counts: Mutex::default(),
+            _server: server,
+        }
     }
 
     /// What was spent since the last bill, once nothing more follows.
-    pub(crate) async fn bill(&self, what: String) -> Bill {
+    pub(crate) async fn cost_of(&self, what: String) -> CostReport {
         let mut counts = self.counts().await;
         loop {
-            sleep(AFTERMATH).await;
+            sleep(SETTLE_DELAY).await;
             let later = self.counts().await;
             if later == counts {
                 break;
@@ -60,29 +67,31 @@ impl Fleet {
             counts = later;
         }
         let pushes = self.pushes.load(Ordering::SeqCst);
-        let mut last = self.last.lock().unwrap();
-        let bill = Bill::new(what, &last.0, &counts, (pushes - last.1) * INSTANCES as u64);
+        let mut last = self.last_counts.lock().unwrap();
+        let bill = CostReport::new(what, &last.0, &counts, (pushes - last.1) * INSTANCE_COUNT as u64);
         *last = (counts, pushes);
         bill
     }
 
-    async fn counts(&self) -> Counts {
-        let mut account = self.account.clone();
-        read(&cmd("INFO").arg("commandstats").query_async::<String>(&mut account).await.unwrap())
+    async fn counts(&self) -> CommandCounts {
+        let mut account = self.stats_connection.clone();
+        parse_command_stats(
+            &cmd("INFO").arg("commandstats").query_async::<String>(&mut account).await.unwrap(),
+        )
     }
 
-    pub(crate) async fn all_succeed(&self) {
-        self.all_end(Permit::succeeded).await;
+    pub(crate) async fn succeed_all(&self) {
+        self.end_all(Permit::succeeded).await;
     }
 
-    pub(crate) async fn all_fail(&self) {
-        self.all_end(|permit| permit.failed(Failure::status(529))).await;
-        self.until(State::Open).await;
+    pub(crate) async fn fail_all(&self) {
+        self.end_all(|permit| permit.failed(Failure::status(529))).await;
+        self.wait_until(State::Open).await;
     }
 
     /// All calls are admitted, and then they end at once.
-    async fn all_end(&self, end: impl Fn(Permit) + Clone + Send + 'static) {
-        let all_in_flight = Arc::new(Barrier::new(INSTANCES * CALLS));
+    async fn end_all(&self, end: impl Fn(Permit) + Clone + Send + 'static) {
+        let all_in_flight = Arc::new(Barrier::new(INSTANCE_COUNT * CALLS_PER_INSTANCE));
         let calls = self.callers().map(|circuits| {
             let (circuits, key, end) = (circuits.clone(), self.key.clone(), end.clone());
             let all_in_flight = Arc::clone(&all_in_flight);
@@ -96,8 +105,8 @@ impl Fleet {
     }
 
     /// The open period is over, and every caller of every instance asks at once: one may.
-    pub(crate) async fn one_probes(&self) -> Permit {
-        self.until(State::HalfOpen).await;
+    pub(crate) async fn admit_one_probe(&self) -> Permit {
+        self.wait_until(State::HalfOpen).await;
         let asking = self.callers().map(|circuits| {
             let (circuits, key) = (circuits.clone(), self.key.clone());
             tokio::spawn(async move { circuits.admit(&key).await.ok() })
@@ -108,22 +117,22 @@ impl Fleet {
         permits.remove(0)
     }
 
-    pub(crate) async fn probe_fails(&self, probe: Permit) {
+    pub(crate) async fn fail_probe(&self, probe: Permit) {
         probe.failed(Failure::status(529));
-        self.until(State::Open).await;
+        self.wait_until(State::Open).await;
     }
 
-    pub(crate) async fn probe_succeeds(&self, probe: Permit) {
+    pub(crate) async fn succeed_probe(&self, probe: Permit) {
         probe.succeeded();
-        self.until(State::Closed).await;
+        self.wait_until(State::Closed).await;
     }
 
     fn callers(&self) -> impl Iterator<Item = &Circuits> {
-        self.instances.iter().flat_map(|circuits| std::iter::repeat_n(circuits, CALLS))
+        self.instances.iter().flat_map(|circuits| std::iter::repeat_n(circuits, CALLS_PER_INSTANCE))
     }
 
     /// Waits until every instance sees the circuit so; an open one may be due already.
-    async fn until(&self, state: State) {
+    async fn wait_until(&self, state: State) {
         for circuits in &self.instances {
             loop {
                 let report = circuits.reports().into_iter().find(|report| report.key == self.key);
@@ -139,13 +148,13 @@ impl Fleet {
 
 async fn instance(n: usize, address: &RedisAddress) -> Circuits {
     let store = RedisStore::start(address.clone());
-    store.connected().await.unwrap();
+    store.wait_connected().await.unwrap();
     let open_duration = Duration::from_millis(100);
     let policy = Policy { open_duration, max_open_duration: open_duration, ..Policy::default() };
     let settings = Settings {
         policies: Policies { default: policy, ..Policies::default() },
         // What it costs is counted, not how long it takes on a busy machine.
-        pacing: Pacing { patience: Duration::from_secs(5), ..Pacing::default() },
+        timing: Timing { store_timeout: Duration::from_secs(5), ..Timing::default() },
         ..Settings::new(InstanceId::new(&format!("instance-{n}")))
     };
     let circuits = Circuits::start(Arc::new(store), settings);
@@ -154,10 +163,12 @@ async fn instance(n: usize, address: &RedisAddress) -> Circuits {
 }
 
 /// A connection that hears what every instance hears.
-async fn listen(address: &RedisAddress) -> (MultiplexedConnection, Arc<AtomicU64>) {
+async fn count_pushes(address: &RedisAddress) -> (MultiplexedConnection, Arc<AtomicU64>) {
     let (sender, mut heard) = tokio::sync::mpsc::unbounded_channel();
     let config = AsyncConnectionConfig::new().set_push_sender(sender);
-    let RedisDeployment::One(server) = address.deployment() else { panic!("{address} is not one Redis") };
+    let RedisDeployment::Standalone(server) = address.deployment() else {
+        panic!("{address} is not one Redis")
+    };
     let client = server.client().unwrap();
     let mut connection = client.get_multiplexed_async_connection_with_config(&config).await.unwrap();
     let mut arm = cmd("CLIENT");

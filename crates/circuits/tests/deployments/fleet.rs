@@ -3,22 +3,22 @@
 use std::{sync::Arc, time::Duration};
 
 use breaker::{Failure, InstanceId, ModelKey, Policy, State};
-use circuits::{Circuits, LinkState, Policies, RedisAddress, RedisStore, Settings};
-use testbed::until;
+use circuits::{Circuits, Policies, RedisAddress, RedisStore, Settings, StoreStatus};
+use testbed::wait_until;
 use tokio::time::{Instant, sleep};
 
 /// A change is acted on within so long (F1).
-const SOON: Duration = Duration::from_millis(100);
+const MAX_PROPAGATION_DELAY: Duration = Duration::from_millis(100);
 
 /// Tries that a bound of time has on a busy machine. The first that keeps it is the last.
-const TRIES: usize = 20;
+const MAX_ATTEMPTS: usize = 20;
 
 /// Two instances.
-pub(crate) struct Fleet {
+pub(crate) struct InstancePair {
     pub(crate) instances: [Circuits; 2],
 }
 
-impl Fleet {
+impl InstancePair {
     pub(crate) async fn start(url: &str) -> Self {
         let instances = ["one", "two"].map(|name| {
             let address: RedisAddress = url.parse().unwrap();
@@ -33,21 +33,23 @@ impl Fleet {
             Circuits::start(store, Settings { policies, ..Settings::new(InstanceId::new(name)) })
         });
         let fleet = Self { instances };
-        fleet.until_shared().await;
+        fleet.wait_until_connected().await;
         fleet
     }
 
-    pub(crate) async fn until_shared(&self) {
-        until("circuits are shared", async || {
-            self.instances.iter().all(|instance| instance.link() == LinkState::Connected)
+    pub(crate) async fn wait_until_connected(&self) {
+        wait_until("circuits are shared", async || {
+            self.instances.iter().all(|instance| instance.store_status() == StoreStatus::Connected)
         })
         .await;
     }
 
     /// Waits until an instance has found out; the circuits go on without Redis meanwhile.
-    pub(crate) async fn until_away(&self) {
-        until("Redis is found to be away", async || {
-            self.instances.iter().any(|instance| matches!(instance.link(), LinkState::Degraded { .. }))
+    pub(crate) async fn wait_until_unreachable(&self) {
+        wait_until("Redis is found to be away", async || {
+            self.instances
+                .iter()
+                .any(|instance| matches!(instance.store_status(), StoreStatus::Degraded { .. }))
         })
         .await;
     }
@@ -61,7 +63,7 @@ impl Fleet {
     }
 
     /// Waits until an instance lets calls through, or until it does no longer.
-    pub(crate) async fn until_admitted(&self, instance: usize, key: &ModelKey, admitted: bool) {
+    pub(crate) async fn wait_until_admitted(&self, instance: usize, key: &ModelKey, admitted: bool) {
         let began = Instant::now();
         while self.instances[instance].admit(key).await.is_ok() != admitted {
             assert!(began.elapsed() < Duration::from_secs(60), "{key} stayed as it was in {instance}");
@@ -71,20 +73,24 @@ impl Fleet {
 
     /// What a stranger writes to a key is acted on by both in time: so they hear of the very server that has the key.
     /// A bound of time is given several tries, as other tests run at the same time.
-    pub(crate) async fn hears_of(&self, key: &ModelKey, mut redis: impl AsyncFnMut(&[&str]) -> String) {
+    pub(crate) async fn assert_change_arrives(
+        &self,
+        key: &ModelKey,
+        mut redis: impl AsyncFnMut(&[&str]) -> String,
+    ) {
         let name = format!("circuit_breaker:{key}");
         let mut shortest = Duration::MAX;
-        for _ in 0..TRIES {
-            self.until_admitted(0, key, true).await;
-            self.until_admitted(1, key, true).await;
+        for _ in 0..MAX_ATTEMPTS {
+            self.wait_until_admitted(0, key, true).await;
+            self.wait_until_admitted(1, key, true).await;
             redis(&["SET", &name, r#"{"state":"OPEN"}"#]).await;
             // How long the writing program takes to start and to be found out about is not the instances' doing.
             let began = Instant::now();
-            self.until_admitted(0, key, false).await;
-            self.until_admitted(1, key, false).await;
+            self.wait_until_admitted(0, key, false).await;
+            self.wait_until_admitted(1, key, false).await;
             shortest = shortest.min(began.elapsed());
             redis(&["DEL", &name]).await;
-            if shortest < SOON {
+            if shortest < MAX_PROPAGATION_DELAY {
                 return;
             }
         }
@@ -92,9 +98,9 @@ impl Fleet {
     }
 
     /// The circuit is open for both, and its opening was announced once.
-    pub(crate) async fn is_open_for_all(&self, key: &ModelKey) {
-        self.until_admitted(0, key, false).await;
-        self.until_admitted(1, key, false).await;
+    pub(crate) async fn assert_open_for_all(&self, key: &ModelKey) {
+        self.wait_until_admitted(0, key, false).await;
+        self.wait_until_admitted(1, key, false).await;
         let history = self.instances[1].history(key, 100).await.unwrap();
         let openings = history.iter().filter(|entry| entry.to == State::Open).count();
         assert_eq!(openings, 1, "{key}: {history:?}");

@@ -16,29 +16,29 @@ use tokio::{
 };
 
 /// No call waits longer for its leave (F3).
-const BOUND: Duration = Duration::from_millis(100);
+const MAX_ADMISSION_WAIT: Duration = Duration::from_millis(100);
 
 /// Good calls of several models through several instances.
 pub(crate) struct Load {
     stop: Arc<AtomicBool>,
     callers: Vec<JoinHandle<usize>>,
-    times: Arc<Mutex<Times>>,
+    times: Arc<Mutex<LongestWaits>>,
 }
 
 #[derive(Debug, Default)]
-struct Times {
+struct LongestWaits {
     /// The longest that a call waited.
     admission: Duration,
     /// The longest that this machine kept a task from running: so much of the above is no fault of the circuits.
-    machine: Duration,
+    scheduling_delay: Duration,
 }
 
 impl Load {
     pub(crate) fn start(instances: &[Circuits], keys: &[ModelKey]) -> Self {
-        let (stop, times) = (Arc::<AtomicBool>::default(), Arc::<Mutex<Times>>::default());
+        let (stop, times) = (Arc::<AtomicBool>::default(), Arc::<Mutex<LongestWaits>>::default());
         let mut callers = Vec::new();
         for (instance, key) in instances.iter().flat_map(|one| keys.iter().map(move |key| (one, key))) {
-            let caller = call(instance.clone(), key.clone(), Arc::clone(&stop), Arc::clone(&times));
+            let caller = call_in_loop(instance.clone(), key.clone(), Arc::clone(&stop), Arc::clone(&times));
             callers.push(tokio::spawn(caller));
         }
         Self { stop, callers, times }
@@ -53,13 +53,18 @@ impl Load {
         }
         let times = self.times.lock().unwrap();
         println!("{calls} good calls, the longest admission took {:?}", times.admission);
-        assert!(times.admission < BOUND + times.machine, "{times:?}");
+        assert!(times.admission < MAX_ADMISSION_WAIT + times.scheduling_delay, "{times:?}");
         assert!(calls > 100, "{calls} calls are no load");
     }
 }
 
-async fn call(circuits: Circuits, key: ModelKey, stop: Arc<AtomicBool>, times: Arc<Mutex<Times>>) -> usize {
-    const PAUSE: Duration = Duration::from_millis(2);
+async fn call_in_loop(
+    circuits: Circuits,
+    key: ModelKey,
+    stop: Arc<AtomicBool>,
+    times: Arc<Mutex<LongestWaits>>,
+) -> usize {
+    const CALL_INTERVAL: Duration = Duration::from_millis(2);
     let mut calls = 0;
     while !stop.load(Ordering::SeqCst) {
         let began = Instant::now();
@@ -68,10 +73,10 @@ async fn call(circuits: Circuits, key: ModelKey, stop: Arc<AtomicBool>, times: A
         permit.succeeded();
         calls += 1;
         let began = Instant::now();
-        sleep(PAUSE).await;
+        sleep(CALL_INTERVAL).await;
         let mut times = times.lock().unwrap();
         times.admission = times.admission.max(admission);
-        times.machine = times.machine.max(began.elapsed().saturating_sub(PAUSE));
+        times.scheduling_delay = times.scheduling_delay.max(began.elapsed().saturating_sub(CALL_INTERVAL));
     }
     calls
 }

@@ -6,38 +6,38 @@ use std::{
 };
 
 use breaker::{
-    Admission, Context, Document, Effect, Event, Extras, InstanceId, Lease, Mode, ModelKey, Policy, Record,
-    Stamp, Step, Timestamp, Transition, admit, adopt, apply, bucket_start, encode,
+    Admission, AdmissionToken, Applied, Context, Document, Event, EventResult, Extras, InstanceId, Lease,
+    Mode, ModelKey, Policy, Record, Timestamp, Transition, admit, adopt, apply, bucket_start, encode,
 };
 use bytes::Bytes;
 use circuits::Report;
 
 use crate::{
     event::{Ending, Operation},
-    world::{CallId, Leave, Look, Stranger, View, World},
+    world::{AdmitResult, CallId, ExternalWrite, Snapshot, View, World},
 };
 
-const BEGINNING: Timestamp = Timestamp::from_millis(1_800_000_000_000);
+const START_TIME: Timestamp = Timestamp::from_millis(1_800_000_000_000);
 
 /// The bare core.
 pub(crate) struct CoreWorld {
     key: ModelKey,
     policy: Policy,
     now: Timestamp,
-    held: Option<Held>,
+    stored: Option<HeldPermit>,
     history: Vec<Transition>,
     /// The record as it was last written.
     last: Record,
     /// The instances, and the successes that each has not written yet.
     instances: BTreeMap<String, Vec<Event>>,
-    permits: HashMap<CallId, Stamp>,
+    permits: HashMap<CallId, AdmissionToken>,
     leases: usize,
-    written: usize,
+    write_count: usize,
 }
 
-struct Held {
-    text: Bytes,
-    until: Option<Timestamp>,
+struct HeldPermit {
+    bytes: Bytes,
+    expires_at: Option<Timestamp>,
 }
 
 impl CoreWorld {
@@ -45,14 +45,14 @@ impl CoreWorld {
         Self {
             key: key.clone(),
             policy: policy.clone(),
-            now: BEGINNING,
-            held: None,
+            now: START_TIME,
+            stored: None,
             history: Vec::new(),
             last: Record::closed(0),
             instances: BTreeMap::new(),
             permits: HashMap::new(),
             leases: 0,
-            written: 0,
+            write_count: 0,
         }
     }
 
@@ -61,12 +61,12 @@ impl CoreWorld {
     }
 
     /// What stands there; a foreign value is taken over by who sees it first.
-    fn current(&mut self, instance: &InstanceId) -> Option<(Record, Extras)> {
-        let text = self.held.as_ref()?.text.clone();
+    fn load_current(&mut self, instance: &InstanceId) -> Option<(Record, Extras)> {
+        let text = self.stored.as_ref()?.bytes.clone();
         match Document::parse(&text, &self.policy) {
-            Document::Ours(record, extras) => Some((record, extras)),
-            Document::Garbage => Some((self.instead_of_garbage(), Extras::default())),
-            Document::Foreign(foreign, extras) => {
+            Document::Native(record, extras) => Some((record, extras)),
+            Document::Invalid => Some((self.record_for_invalid(), Extras::default())),
+            Document::External(foreign, extras) => {
                 let (record, transition) = adopt(&foreign, Some(&self.last), self.context(instance));
                 self.write(record.clone(), &extras, Some(transition));
                 Some((record, extras))
@@ -75,29 +75,29 @@ impl CoreWorld {
     }
 
     /// A text that is no circuit counts as closed, in an epoch of its own.
-    fn instead_of_garbage(&self) -> Record {
+    fn record_for_invalid(&self) -> Record {
         Record::closed(self.last.epoch + 1)
     }
 
     fn write(&mut self, record: Record, extras: &Extras, transition: Option<Transition>) {
-        let until = record.lifetime(self.now).map(|lifetime| self.now + lifetime);
-        self.held = Some(Held { text: Bytes::from(encode(&record, extras)), until });
+        let until = record.ttl(self.now).map(|lifetime| self.now + lifetime);
+        self.stored = Some(HeldPermit { bytes: Bytes::from(encode(&record, extras)), expires_at: until });
         self.last = record;
         self.history.extend(transition);
-        self.written += 1;
+        self.write_count += 1;
     }
 
-    fn apply(&mut self, who: &str, event: &Event) -> Effect {
+    fn apply(&mut self, who: &str, event: &Event) -> EventResult {
         let instance = InstanceId::new(who);
-        let Some((before, extras)) = self.current(&instance) else { return Effect::Void };
+        let Some((before, extras)) = self.load_current(&instance) else { return EventResult::Stale };
         let mut transitions = Vec::new();
         let mut record = before.clone();
-        let mut effect = Effect::Void;
+        let mut effect = EventResult::Stale;
         let untold = self.instances.get_mut(who).map(std::mem::take).unwrap_or_default();
         for event in untold.iter().chain([event]) {
-            let step: Step = apply(&record, event, self.context(&instance));
+            let step: Applied = apply(&record, event, self.context(&instance));
             transitions.extend(step.transition);
-            (record, effect) = (step.record, step.effect);
+            (record, effect) = (step.record, step.result);
         }
         if record != before {
             self.write(record, &extras, None);
@@ -106,9 +106,9 @@ impl CoreWorld {
         effect
     }
 
-    fn admit_one(&mut self, call: &CallId) -> Result<Leave, String> {
+    fn admit_one(&mut self, call: &CallId) -> Result<AdmitResult, String> {
         let instance = InstanceId::new(&call.who);
-        let record = match self.current(&instance) {
+        let record = match self.load_current(&instance) {
             Some((record, _)) => record,
             None if self.policy.mode == Mode::Off => Record::closed(0),
             None => {
@@ -118,32 +118,32 @@ impl CoreWorld {
             }
         };
         let stamp = match admit(&record, &self.policy, &instance, self.now) {
-            Admission::Admitted => Stamp { epoch: record.epoch, lease: None },
+            Admission::Admitted => AdmissionToken { epoch: record.epoch, lease_id: None },
             Admission::Refused { retry_at, .. } => {
-                return Ok(Leave::Refused(retry_at.map(|at| at.since(self.now))));
+                return Ok(AdmitResult::Refused(retry_at.map(|at| at.since(self.now))));
             }
             Admission::ProbeDue => {
                 self.leases += 1;
                 let id = format!("lease-{}", self.leases);
                 let until = self.now + self.policy.probe_lease;
                 let lease = Lease { id: id.clone(), instance, until };
-                match self.apply(&call.who, &Event::Probe { lease }) {
-                    Effect::Granted { epoch } => Stamp { epoch, lease: Some(id) },
+                match self.apply(&call.who, &Event::ProbeRequested { lease }) {
+                    EventResult::ProbeGranted { epoch } => AdmissionToken { epoch, lease_id: Some(id) },
                     _ => return Err("a probe was due, but its lease was denied".to_owned()),
                 }
             }
         };
-        let leave = if stamp.lease.is_some() { Leave::Probe } else { Leave::Admitted };
+        let leave = if stamp.lease_id.is_some() { AdmitResult::Probe } else { AdmitResult::Admitted };
         self.permits.insert(call.clone(), stamp);
         Ok(leave)
     }
 
     /// Steady success is not written, but rides along with the next write.
-    fn succeeds_untold(&mut self, call: &CallId, stamp: &Stamp) -> bool {
+    fn coalesces_success(&mut self, call: &CallId, stamp: &AdmissionToken) -> bool {
         let instance = InstanceId::new(&call.who);
-        let Some((record, _)) = self.current(&instance) else { return true };
+        let Some((record, _)) = self.load_current(&instance) else { return true };
         let closed = matches!(record.phase, breaker::Phase::Closed);
-        if stamp.epoch != record.epoch || !closed || record.success_is_news(&instance) {
+        if stamp.epoch != record.epoch || !closed || record.success_changes_state(&instance) {
             return false;
         }
         let at = bucket_start(&self.policy, self.now);
@@ -152,7 +152,7 @@ impl CoreWorld {
         true
     }
 
-    fn stamp(&self, call: &CallId) -> Result<Stamp, String> {
+    fn stamp(&self, call: &CallId) -> Result<AdmissionToken, String> {
         self.permits.get(call).cloned().ok_or_else(|| format!("{call:?} was not admitted"))
     }
 
@@ -167,22 +167,22 @@ impl World for CoreWorld {
     }
 
     async fn wait_until(&mut self, since_beginning: Duration) -> Result<(), String> {
-        self.now = BEGINNING + since_beginning;
+        self.now = START_TIME + since_beginning;
         let expired =
-            self.held.as_ref().is_some_and(|held| held.until.is_some_and(|until| until <= self.now));
+            self.stored.as_ref().is_some_and(|held| held.expires_at.is_some_and(|until| until <= self.now));
         if expired {
-            self.held = None;
+            self.stored = None;
         }
         Ok(())
     }
 
-    async fn be_born(&mut self, who: &str) -> Result<(), String> {
+    async fn start_instance(&mut self, who: &str) -> Result<(), String> {
         self.instances.entry(who.to_owned()).or_default();
-        self.current(&InstanceId::new(who));
+        self.load_current(&InstanceId::new(who));
         Ok(())
     }
 
-    async fn admit(&mut self, calls: &[CallId]) -> Result<Vec<Leave>, String> {
+    async fn admit(&mut self, calls: &[CallId]) -> Result<Vec<AdmitResult>, String> {
         calls.iter().map(|call| self.admit_one(call)).collect()
     }
 
@@ -190,46 +190,46 @@ impl World for CoreWorld {
         let stamp = self.stamp(call)?;
         self.permits.remove(call);
         match ending {
-            Ending::Leave => {
-                self.apply(&call.who, &Event::Left { stamp });
+            Ending::Released => {
+                self.apply(&call.who, &Event::PermitReleased { token: stamp });
             }
             Ending::Outcome(breaker::Outcome::Succeeded)
-                if stamp.lease.is_none() && self.succeeds_untold(call, &stamp) => {}
+                if stamp.lease_id.is_none() && self.coalesces_success(call, &stamp) => {}
             Ending::Outcome(outcome) => {
-                let ended = Event::Ended { stamp, outcome: outcome.clone(), at: self.now };
+                let ended = Event::CallCompleted { token: stamp, outcome: outcome.clone(), at: self.now };
                 self.apply(&call.who, &ended);
             }
         }
         Ok(())
     }
 
-    fn content(&mut self, call: &CallId) -> Result<(), String> {
+    fn first_token(&mut self, call: &CallId) -> Result<(), String> {
         let stamp = self.stamp(call)?;
-        if let Effect::Onward { epoch } = self.apply(&call.who, &Event::FirstContent { stamp }) {
-            self.permits.insert(call.clone(), Stamp { epoch, lease: None });
+        if let EventResult::Reissued { epoch } = self.apply(&call.who, &Event::FirstToken { token: stamp }) {
+            self.permits.insert(call.clone(), AdmissionToken { epoch, lease_id: None });
         }
         Ok(())
     }
 
-    fn no_such_model(&mut self, call: &CallId) -> Result<(), String> {
+    fn unknown_model(&mut self, call: &CallId) -> Result<(), String> {
         self.stamp(call)?;
-        self.held = None;
+        self.stored = None;
         Ok(())
     }
 
     async fn operate(&mut self, who: &str, operation: &Operation) -> Result<(), String> {
         let instance = InstanceId::new(who);
         let event = match operation {
-            Operation::Open { length, why } => {
-                if self.held.is_none() {
+            Operation::Open { duration: length, reason: why } => {
+                if self.stored.is_none() {
                     let fresh = Record::fresh(self.last.epoch, &instance, self.now);
                     self.write(fresh, &Extras::default(), None);
                 }
                 let until = length.map(|length| self.now + length);
-                Event::Open { until, why: why.clone() }
+                Event::ForceOpen { until, reason: why.clone() }
             }
-            Operation::Close if self.held.is_none() => return Err("there is no circuit".to_owned()),
-            Operation::Close => Event::Close { why: None },
+            Operation::Close if self.stored.is_none() => return Err("there is no circuit".to_owned()),
+            Operation::Close => Event::ForceClose { reason: None },
             Operation::Reset => return Err("the core knows no reset: it is a matter of the store".to_owned()),
         };
         self.apply(who, &event);
@@ -244,16 +244,17 @@ impl World for CoreWorld {
     /// The core's time is the store's; it knows no other.
     fn skew(&mut self, _who: &str, _millis: i64) {}
 
-    fn set_policy(&mut self, policy: &Policy) {
+    fn set_policy_for_all(&mut self, policy: &Policy) {
         self.policy = policy.clone();
     }
 
-    async fn stranger(&mut self, does: Stranger<'_>) -> Result<(), String> {
+    async fn external_write(&mut self, does: ExternalWrite<'_>) -> Result<(), String> {
         match does {
-            Stranger::Set(text) => {
-                self.held = Some(Held { text: Bytes::copy_from_slice(text.as_bytes()), until: None });
+            ExternalWrite::Set(text) => {
+                self.stored =
+                    Some(HeldPermit { bytes: Bytes::copy_from_slice(text.as_bytes()), expires_at: None });
                 if let Some(who) = self.instances.keys().next().cloned() {
-                    self.current(&InstanceId::new(&who));
+                    self.load_current(&InstanceId::new(&who));
                 }
                 Ok(())
             }
@@ -261,27 +262,27 @@ impl World for CoreWorld {
         }
     }
 
-    async fn store(&mut self, _who: &str, _up: bool) -> Result<(), String> {
+    async fn set_store_available(&mut self, _who: &str, _up: bool) -> Result<(), String> {
         Err("the core has no store that could be away: say `runs on: stores`".to_owned())
     }
 
-    async fn settle(&mut self) -> Result<(), String> {
+    async fn wait_until_settled(&mut self) -> Result<(), String> {
         Ok(())
     }
 
-    async fn look(&mut self) -> Result<Look, String> {
-        let record = match self.held.as_ref().map(|held| Document::parse(&held.text, &self.policy)) {
+    async fn snapshot(&mut self) -> Result<Snapshot, String> {
+        let record = match self.stored.as_ref().map(|held| Document::parse(&held.bytes, &self.policy)) {
             None => Record::closed(0),
-            Some(Document::Garbage) => self.instead_of_garbage(),
+            Some(Document::Invalid) => self.record_for_invalid(),
             Some(document) => document.into_parts().0,
         };
         let view = || View { report: self.report(&record), connected: true };
-        Ok(Look {
-            raw: self.held.as_ref().map(|held| held.text.clone()),
-            ttl: self.held.as_ref().and_then(|held| Some(held.until?.since(self.now))),
+        Ok(Snapshot {
+            raw: self.stored.as_ref().map(|held| held.bytes.clone()),
+            ttl: self.stored.as_ref().and_then(|held| Some(held.expires_at?.since(self.now))),
             history: self.history.iter().rev().cloned().collect(),
             views: self.instances.keys().map(|who| (who.clone(), view())).collect(),
-            written: self.written,
+            write_count: self.write_count,
         })
     }
 }

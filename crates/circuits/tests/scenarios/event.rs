@@ -16,7 +16,7 @@ pub(crate) enum Event {
     },
     /// Calls that were admitted end.
     End {
-        calls: Named,
+        calls: CallSelector,
         ending: Ending,
     },
     /// Whole calls: admitted all at once, then ended all at once.
@@ -25,9 +25,9 @@ pub(crate) enum Event {
         ending: Ending,
     },
     /// A stream says its first content.
-    Content(String),
+    FirstToken(String),
     /// The provider says there is no such model.
-    NoSuchModel(String),
+    UnknownModel(String),
     /// The instance dies; it is born again when it is next named.
     Crash,
     /// The instance's own clock is off by so many ms, from its birth.
@@ -56,14 +56,14 @@ pub(crate) enum Event {
 /// A person's hand on the circuit.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Operation {
-    Open { length: Option<Duration>, why: Option<String> },
+    Open { duration: Option<Duration>, reason: Option<String> },
     Close,
     Reset,
 }
 
 /// Which of an instance's admitted calls.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Named {
+pub(crate) enum CallSelector {
     One(String),
     All(String),
 }
@@ -73,27 +73,29 @@ pub(crate) enum Named {
 pub(crate) enum Ending {
     Outcome(Outcome),
     /// Without a word: the client has left.
-    Leave,
+    Released,
 }
 
 impl Event {
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
         let words: Vec<&str> = text.split_whitespace().collect();
         Ok(match words[..] {
-            ["admit", count, "calls", name] => Self::Admit { name: name.to_owned(), calls: number(count)? },
+            ["admit", count, "calls", name] => {
+                Self::Admit { name: name.to_owned(), calls: parse_number(count)? }
+            }
             ["admit", name] => Self::Admit { name: name.to_owned(), calls: 1 },
             ["call", ref ending @ ..] => Self::Calls { count: 1, ending: Ending::parse(ending)? },
             [count, "calls", ref ending @ ..] => {
-                Self::Calls { count: number(count)?, ending: Ending::parse(ending)? }
+                Self::Calls { count: parse_number(count)?, ending: Ending::parse(ending)? }
             }
             [verb @ ("ok" | "fail" | "rest" | "leave"), "all", name, ref how @ ..] => {
-                Self::End { calls: Named::All(name.to_owned()), ending: ending(verb, how)? }
+                Self::End { calls: CallSelector::All(name.to_owned()), ending: parse_ending(verb, how)? }
             }
             [verb @ ("ok" | "fail" | "rest" | "leave"), name, ref how @ ..] => {
-                Self::End { calls: Named::One(name.to_owned()), ending: ending(verb, how)? }
+                Self::End { calls: CallSelector::One(name.to_owned()), ending: parse_ending(verb, how)? }
             }
-            ["content", name] => Self::Content(name.to_owned()),
-            ["no-such-model", name] => Self::NoSuchModel(name.to_owned()),
+            ["content", name] => Self::FirstToken(name.to_owned()),
+            ["no-such-model", name] => Self::UnknownModel(name.to_owned()),
             ["crash"] => Self::Crash,
             ["skew", by] => Self::Skew(duration::parse_signed(by)?),
             ["set", ..] => Self::Set(text.trim_start_matches("set").trim().to_owned()),
@@ -103,8 +105,8 @@ impl Event {
             ["flush"] => Self::Flush,
             ["store", "down"] => Self::StoreDown,
             ["store", "up"] => Self::StoreUp,
-            ["open", "for", length, ref why @ ..] => open(Some(duration::parse(length)?), why),
-            ["open", ref why @ ..] => open(None, why),
+            ["open", "for", length, ref why @ ..] => open_event(Some(duration::parse(length)?), why),
+            ["open", ref why @ ..] => open_event(None, why),
             ["close"] => Self::Operate(Operation::Close),
             ["reset"] => Self::Operate(Operation::Reset),
             ["policy", ..] => Self::Policy(text.trim_start_matches("policy").trim().to_owned()),
@@ -114,58 +116,60 @@ impl Event {
     }
 }
 
-fn open(length: Option<Duration>, why: &[&str]) -> Event {
+fn open_event(length: Option<Duration>, why: &[&str]) -> Event {
     let why = (!why.is_empty()).then(|| why.join(" "));
-    Event::Operate(Operation::Open { length, why })
+    Event::Operate(Operation::Open { duration: length, reason: why })
 }
 
 impl Ending {
     fn parse(words: &[&str]) -> Result<Self, String> {
         match words {
-            [verb, how @ ..] => ending(verb, how),
+            [verb, how @ ..] => parse_ending(verb, how),
             [] => Err("how does the call end? ok, fail, rest or leave".to_owned()),
         }
     }
 }
 
-fn ending(verb: &str, how: &[&str]) -> Result<Ending, String> {
+fn parse_ending(verb: &str, how: &[&str]) -> Result<Ending, String> {
     let outcome = match (verb, how) {
         ("ok", []) => Outcome::Succeeded,
-        ("leave", []) => return Ok(Ending::Leave),
-        ("fail", [how]) => Outcome::Failed(failure(how)?),
+        ("leave", []) => return Ok(Ending::Released),
+        ("fail", [how]) => Outcome::Failed(parse_failure(how)?),
         ("rest", ["quota"]) => {
             let quota = Failure {
                 status: Some(429),
                 error_code: Some("insufficient_quota".to_owned()),
-                ..Failure::of(FailureKind::Quota)
+                ..Failure::new(FailureKind::Quota)
             };
-            Outcome::Rest { failure: quota, wait: None }
+            Outcome::RateLimited { failure: quota, retry_after: None }
         }
         ("rest", ["unknown_model"]) => {
-            let unknown = Failure { status: Some(404), ..Failure::of(FailureKind::UnknownModel) };
-            Outcome::Rest { failure: unknown, wait: None }
+            let unknown = Failure { status: Some(404), ..Failure::new(FailureKind::UnknownModel) };
+            Outcome::RateLimited { failure: unknown, retry_after: None }
         }
-        ("rest", [wait]) => Outcome::Rest { failure: rate_limit(), wait: Some(duration::parse(wait)?) },
+        ("rest", [wait]) => {
+            Outcome::RateLimited { failure: rate_limit(), retry_after: Some(duration::parse(wait)?) }
+        }
         _ => return Err(format!("a call cannot end with {verb} {how:?}")),
     };
     Ok(Ending::Outcome(outcome))
 }
 
-fn failure(text: &str) -> Result<Failure, String> {
+fn parse_failure(text: &str) -> Result<Failure, String> {
     Ok(match text {
-        "timeout" => Failure::of(FailureKind::Timeout),
-        "connection" => Failure::of(FailureKind::Connection),
-        "cut" => Failure::of(FailureKind::Cut),
-        "invalid" => Failure::of(FailureKind::Invalid),
+        "timeout" => Failure::new(FailureKind::Timeout),
+        "connection" => Failure::new(FailureKind::Connection),
+        "cut" => Failure::new(FailureKind::Truncated),
+        "invalid" => Failure::new(FailureKind::Invalid),
         "429" => rate_limit(),
-        status => Failure::status(number(status)?),
+        status => Failure::status(parse_number(status)?),
     })
 }
 
 fn rate_limit() -> Failure {
-    Failure { status: Some(429), ..Failure::of(FailureKind::RateLimited) }
+    Failure { status: Some(429), ..Failure::new(FailureKind::RateLimited) }
 }
 
-fn number<T: std::str::FromStr>(text: &str) -> Result<T, String> {
+fn parse_number<T: std::str::FromStr>(text: &str) -> Result<T, String> {
     text.parse().map_err(|_| format!("{text:?} is no number"))
 }

@@ -2,14 +2,14 @@
 
 use std::{fmt, time::Duration};
 
-use breaker::{Cause, InstanceId, Rule, State, Timestamp, Transition};
+use breaker::{InstanceId, State, Timestamp, Transition, TransitionCause, TripRule};
 use circuits::Report;
 use serde::Serialize;
 use serde_json::Value;
 
 use crate::{
     duration,
-    world::{Leave, Look},
+    world::{AdmitResult, Snapshot},
 };
 
 /// Rows before this one may have been late, too.
@@ -28,14 +28,14 @@ pub(crate) struct Expectation {
 #[derive(Debug, Clone)]
 enum Check {
     /// So many of the row's calls were told this; without a number, all.
-    Told(&'static str, Option<usize>),
+    Admission(&'static str, Option<usize>),
     State(State),
     Forced(bool),
-    Number(fn(&Seen<'_>) -> u64, u64),
+    Number(fn(&Observed<'_>) -> u64, u64),
     Retry(Option<Duration>),
     EpochGrew,
     EpochStayed,
-    Last(Vec<String>),
+    LastTransition(Vec<String>),
     Absent,
     Ttl(Option<Duration>),
     /// A field of the value in the store, by its path.
@@ -47,26 +47,26 @@ enum Check {
 
 /// Everything that a row can look at.
 #[derive(Debug)]
-pub(crate) struct Seen<'a> {
+pub(crate) struct Observed<'a> {
     pub(crate) now: Timestamp,
     /// How much later that is than the row says: real Redis and a busy machine take their time.
-    pub(crate) late: Duration,
+    pub(crate) lateness: Duration,
     /// What the row's calls were told.
-    pub(crate) told: &'a [Leave],
+    pub(crate) admissions: &'a [AdmitResult],
     /// A person's word was not carried out.
     pub(crate) failure: Option<&'a str>,
     /// The circuit as the row's instance sees it; of a row without one, as it stands in the store.
     pub(crate) report: &'a Report,
-    pub(crate) look: &'a Look,
+    pub(crate) snapshot: &'a Snapshot,
     /// The row's instance cannot reach the store, so what it sees is its own.
-    pub(crate) is_alone: bool,
+    pub(crate) is_disconnected: bool,
     pub(crate) value: Option<&'a Value>,
     /// The epoch at the end of the row before.
     pub(crate) epoch_before: u64,
     /// The highest epoch that was ever seen before.
     pub(crate) highest_epoch: u64,
     /// Writes to the store in this row.
-    pub(crate) written: u64,
+    pub(crate) write_count: u64,
 }
 
 impl Expectation {
@@ -75,13 +75,13 @@ impl Expectation {
     }
 
     /// What was seen instead, if it was not what is expected.
-    pub(crate) fn compare(&self, seen: &Seen<'_>) -> Result<(), String> {
+    pub(crate) fn compare(&self, seen: &Observed<'_>) -> Result<(), String> {
         let found = self.check.compare(seen);
         found.map_err(|found| format!("expected {}, seen {found}", self.text))
     }
 
     /// Whether a person's word is expected not to be carried out.
-    pub(crate) fn is_of_failure(&self) -> bool {
+    pub(crate) fn expects_failure(&self) -> bool {
         matches!(self.check, Check::Failed)
     }
 }
@@ -94,25 +94,29 @@ impl Check {
             return Ok(Self::Raw(path.split('.').map(str::to_owned).collect(), value.to_owned()));
         }
         if let ("last", Some(value)) = (name, value) {
-            return Ok(Self::Last(value.split_whitespace().map(str::to_owned).collect()));
+            return Ok(Self::LastTransition(value.split_whitespace().map(str::to_owned).collect()));
         }
         Ok(match (name, value) {
-            ("admitted", count) => Self::Told("admitted", count.map(number).transpose()?),
-            ("probe", count) => Self::Told("probe", count.map(number).transpose()?),
-            ("refused", count) => Self::Told("refused", count.map(number).transpose()?),
+            ("admitted", count) => Self::Admission("admitted", count.map(parse_number).transpose()?),
+            ("probe", count) => Self::Admission("probe", count.map(parse_number).transpose()?),
+            ("refused", count) => Self::Admission("refused", count.map(parse_number).transpose()?),
             ("CLOSED", None) => Self::State(State::Closed),
             ("OPEN", None) => Self::State(State::Open),
             ("HALF_OPEN", None) => Self::State(State::HalfOpen),
             ("forced", None) => Self::Forced(true),
             ("not forced", None) => Self::Forced(false),
-            ("count", Some(count)) => Self::Number(|seen| seen.report.failure_count.into(), number(count)?),
-            ("trips", Some(trips)) => Self::Number(|seen| seen.report.trips.into(), number(trips)?),
-            ("calls", Some(calls)) => Self::Number(|seen| seen.report.calls.into(), number(calls)?),
-            ("failures", Some(failures)) => {
-                Self::Number(|seen| seen.report.failures.into(), number(failures)?)
+            ("count", Some(count)) => {
+                Self::Number(|seen| seen.report.failure_count.into(), parse_number(count)?)
             }
-            ("history", Some(length)) => Self::Number(|seen| seen.look.history.len() as u64, number(length)?),
-            ("written", Some(writes)) => Self::Number(|seen| seen.written, number(writes)?),
+            ("trips", Some(trips)) => Self::Number(|seen| seen.report.trips.into(), parse_number(trips)?),
+            ("calls", Some(calls)) => Self::Number(|seen| seen.report.calls.into(), parse_number(calls)?),
+            ("failures", Some(failures)) => {
+                Self::Number(|seen| seen.report.failures.into(), parse_number(failures)?)
+            }
+            ("history", Some(length)) => {
+                Self::Number(|seen| seen.snapshot.history.len() as u64, parse_number(length)?)
+            }
+            ("written", Some(writes)) => Self::Number(|seen| seen.write_count, parse_number(writes)?),
             ("retry", Some("none")) => Self::Retry(None),
             ("retry", Some(wait)) => Self::Retry(Some(duration::parse(wait)?)),
             ("epoch+", None) => Self::EpochGrew,
@@ -121,87 +125,89 @@ impl Check {
             ("ttl", Some(ttl)) => Self::Ttl(Some(duration::parse(ttl)?)),
             ("absent", None) => Self::Absent,
             ("probing", Some(names)) => Self::Names(|report| &report.probing, names.to_owned()),
-            ("cut_off", Some(names)) => Self::Names(|report| &report.cut_off, names.to_owned()),
+            ("cut_off", Some(names)) => Self::Names(|report| &report.blocked_instances, names.to_owned()),
             ("fails", None) => Self::Failed,
             _ => return Err(format!("{text:?} cannot be expected; README.md names what can")),
         })
     }
 
-    fn compare(&self, seen: &Seen<'_>) -> Result<(), String> {
+    fn compare(&self, seen: &Observed<'_>) -> Result<(), String> {
         match self {
-            Self::Told(word, count) => {
-                let told = seen.told.iter().filter(|leave| word_of(leave) == *word).count();
-                let wanted = count.unwrap_or(seen.told.len());
-                holds(told == wanted && !seen.told.is_empty(), || {
-                    seen.told.iter().map(word_of).collect::<Vec<_>>().join(" ")
+            Self::Admission(word, count) => {
+                let matching = seen.admissions.iter().filter(|leave| dsl_word(leave) == *word).count();
+                let wanted = count.unwrap_or(seen.admissions.len());
+                ensure(matching == wanted && !seen.admissions.is_empty(), || {
+                    seen.admissions.iter().map(dsl_word).collect::<Vec<_>>().join(" ")
                 })
             }
-            Self::State(state) => state_everywhere(*state, seen),
-            Self::Forced(forced) => holds(seen.report.forced == *forced, || forced_word(seen.report.forced)),
-            Self::Number(of, wanted) => holds(of(seen) == *wanted, || of(seen)),
-            Self::Retry(wanted) => retry(*wanted, seen),
-            Self::EpochGrew => holds(seen.report.epoch > seen.highest_epoch, || {
+            Self::State(state) => check_state_everywhere(*state, seen),
+            Self::Forced(forced) => {
+                ensure(seen.report.forced == *forced, || forced_dsl_word(seen.report.forced))
+            }
+            Self::Number(of, wanted) => ensure(of(seen) == *wanted, || of(seen)),
+            Self::Retry(wanted) => check_retry(*wanted, seen),
+            Self::EpochGrew => ensure(seen.report.epoch > seen.highest_epoch, || {
                 format!("{} after {}", seen.report.epoch, seen.highest_epoch)
             }),
-            Self::EpochStayed => holds(seen.report.epoch == seen.epoch_before, || {
+            Self::EpochStayed => ensure(seen.report.epoch == seen.epoch_before, || {
                 format!("{} after {}", seen.report.epoch, seen.epoch_before)
             }),
-            Self::Last(words) => last(words, seen.look.history.first()),
-            Self::Absent => holds(seen.look.raw.is_none(), || "a value"),
-            Self::Ttl(wanted) => {
-                holds(about(seen.look.ttl, *wanted, TTL_TOLERANCE), || format!("{:?}", seen.look.ttl))
-            }
-            Self::Raw(path, wanted) => raw(path, wanted, seen),
+            Self::LastTransition(words) => check_last_transition(words, seen.snapshot.history.first()),
+            Self::Absent => ensure(seen.snapshot.raw.is_none(), || "a value"),
+            Self::Ttl(wanted) => ensure(is_close(seen.snapshot.ttl, *wanted, TTL_TOLERANCE), || {
+                format!("{:?}", seen.snapshot.ttl)
+            }),
+            Self::Raw(path, wanted) => check_raw(path, wanted, seen),
             Self::Names(of, wanted) => {
                 let names: Vec<&str> = of(seen.report).iter().map(InstanceId::as_str).collect();
                 let names = if names.is_empty() { "none".to_owned() } else { names.join("+") };
-                holds(names == *wanted, || names.clone())
+                ensure(names == *wanted, || names.clone())
             }
-            Self::Failed => holds(seen.failure.is_some(), || "that it was carried out"),
+            Self::Failed => ensure(seen.failure.is_some(), || "that it was carried out"),
         }
     }
 }
 
-fn holds<T: fmt::Display>(holds: bool, seen: impl FnOnce() -> T) -> Result<(), String> {
+fn ensure<T: fmt::Display>(holds: bool, seen: impl FnOnce() -> T) -> Result<(), String> {
     if holds { Ok(()) } else { Err(seen().to_string()) }
 }
 
-fn word_of(leave: &Leave) -> &'static str {
+fn dsl_word(leave: &AdmitResult) -> &'static str {
     match leave {
-        Leave::Admitted => "admitted",
-        Leave::Probe => "probe",
-        Leave::Refused(_) => "refused",
+        AdmitResult::Admitted => "admitted",
+        AdmitResult::Probe => "probe",
+        AdmitResult::Refused(_) => "refused",
     }
 }
 
-const fn forced_word(forced: bool) -> &'static str {
+const fn forced_dsl_word(forced: bool) -> &'static str {
     if forced { "forced" } else { "not forced" }
 }
 
 /// The row's instance sees the state, and so does everybody else, if they can reach the store (F1).
-fn state_everywhere(state: State, seen: &Seen<'_>) -> Result<(), String> {
-    holds(seen.report.state == state, || seen.report.state)?;
-    if seen.is_alone {
+fn check_state_everywhere(state: State, seen: &Observed<'_>) -> Result<(), String> {
+    ensure(seen.report.state == state, || seen.report.state)?;
+    if seen.is_disconnected {
         return Ok(());
     }
-    let others = seen.look.views.iter().filter(|(_, view)| view.connected);
+    let others = seen.snapshot.views.iter().filter(|(_, view)| view.connected);
     for (name, view) in others {
-        holds(view.report.state == state, || format!("{} by {name}", view.report.state))?;
+        ensure(view.report.state == state, || format!("{} by {name}", view.report.state))?;
     }
     Ok(())
 }
 
 /// A refused caller is told when to come back; otherwise it is when the open period ends.
-fn retry(wanted: Option<Duration>, seen: &Seen<'_>) -> Result<(), String> {
-    let refused = seen.told.iter().find_map(|leave| match leave {
-        Leave::Refused(retry) => Some(*retry),
-        Leave::Admitted | Leave::Probe => None,
+fn check_retry(wanted: Option<Duration>, seen: &Observed<'_>) -> Result<(), String> {
+    let refused = seen.admissions.iter().find_map(|leave| match leave {
+        AdmitResult::Refused(retry) => Some(*retry),
+        AdmitResult::Admitted | AdmitResult::Probe => None,
     });
     let found = refused.unwrap_or_else(|| seen.report.retry_at.map(|at| at.since(seen.now)));
-    holds(about(found, wanted, TOLERANCE + seen.late), || format!("{found:?}"))
+    ensure(is_close(found, wanted, TOLERANCE + seen.lateness), || format!("{found:?}"))
 }
 
-fn about(found: Option<Duration>, wanted: Option<Duration>, tolerance: Duration) -> bool {
+fn is_close(found: Option<Duration>, wanted: Option<Duration>, tolerance: Duration) -> bool {
     match (found, wanted) {
         (Some(found), Some(wanted)) => found.abs_diff(wanted) <= tolerance,
         (found, wanted) => found == wanted,
@@ -209,32 +215,32 @@ fn about(found: Option<Duration>, wanted: Option<Duration>, tolerance: Duration)
 }
 
 /// `CLOSED>OPEN` and further words: the kind, rule, status, type or code of the reason, `why` words, the instance.
-fn last(words: &[String], entry: Option<&Transition>) -> Result<(), String> {
+fn check_last_transition(words: &[String], entry: Option<&Transition>) -> Result<(), String> {
     let Some(entry) = entry else { return Err("no entry".to_owned()) };
     let reason = &entry.reason;
     let mut known = vec![
         format!("{}>{}", entry.from, entry.to),
-        word::<Cause>(&reason.kind),
+        serialized_word::<TransitionCause>(&reason.cause),
         entry.instance.as_str().to_owned(),
     ];
-    known.extend(reason.rule.as_ref().map(word::<Rule>));
+    known.extend(reason.rule.as_ref().map(serialized_word::<TripRule>));
     known.extend(reason.status.map(|status| status.to_string()));
     known.extend([&reason.error_type, &reason.error_code].into_iter().flatten().cloned());
-    known.extend(reason.why.iter().flat_map(|why| why.split_whitespace().map(str::to_owned)));
-    holds(words.iter().all(|word| known.contains(word)), || known.join(" "))
+    known.extend(reason.operator_reason.iter().flat_map(|why| why.split_whitespace().map(str::to_owned)));
+    ensure(words.iter().all(|word| known.contains(word)), || known.join(" "))
 }
 
-fn word<T: Serialize>(value: &T) -> String {
+fn serialized_word<T: Serialize>(value: &T) -> String {
     match serde_json::to_value(value) {
         Ok(Value::String(word)) => word,
         other => format!("{other:?}"),
     }
 }
 
-fn raw(path: &[String], wanted: &str, seen: &Seen<'_>) -> Result<(), String> {
+fn check_raw(path: &[String], wanted: &str, seen: &Observed<'_>) -> Result<(), String> {
     let found = seen.value.and_then(|value| path.iter().try_fold(value, |value, name| value.get(name)));
     match (found, wanted) {
-        (found, "absent") => holds(found.is_none(), || found.map_or(String::new(), Value::to_string)),
+        (found, "absent") => ensure(found.is_none(), || found.map_or(String::new(), Value::to_string)),
         (None, _) => Err("no such field".to_owned()),
         (Some(found), _) => match wanted.strip_prefix("now") {
             Some(offset) => {
@@ -242,16 +248,16 @@ fn raw(path: &[String], wanted: &str, seen: &Seen<'_>) -> Result<(), String> {
                 let wanted = Timestamp::from_millis(seen.now.as_millis().saturating_add_signed(offset));
                 let found = Timestamp::from_millis(found.as_u64().unwrap_or(0));
                 let away = found.since(wanted).max(wanted.since(found));
-                holds(away <= TOLERANCE + seen.late, || format!("{found}, which is {away:?} away"))
+                ensure(away <= TOLERANCE + seen.lateness, || format!("{found}, which is {away:?} away"))
             }
             None => {
                 let text = found.as_str().map_or_else(|| found.to_string(), str::to_owned);
-                holds(text == wanted, || text.clone())
+                ensure(text == wanted, || text.clone())
             }
         },
     }
 }
 
-fn number<T: std::str::FromStr>(text: &str) -> Result<T, String> {
+fn parse_number<T: std::str::FromStr>(text: &str) -> Result<T, String> {
     text.parse().map_err(|_| format!("{text:?} is no number"))
 }

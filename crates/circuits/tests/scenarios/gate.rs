@@ -6,83 +6,87 @@ use std::sync::{
 };
 
 use breaker::{ModelKey, Transition};
-use circuits::{Change, Changes, Listing, Loaded, Place, Store, StoreError, Swap, Write};
+use circuits::{ChangeNotification, Changes, Listing, Loaded, Store, StoreError, StoreInfo, Swap, Write};
 use futures_util::future::{BoxFuture, FutureExt as _, pending, ready};
 
 /// One instance's way to the store.
 #[derive(Debug)]
-pub(crate) struct Gate {
+pub(crate) struct FaultyStore {
     store: Arc<dyn Store>,
-    feed: Changes,
+    changes: Changes,
     /// The instance is dead: nothing of it reaches the store any more.
-    dead: AtomicBool,
+    is_killed: AtomicBool,
     /// The instance's own network is broken.
-    away: AtomicBool,
-    written: Arc<AtomicUsize>,
+    is_unreachable: AtomicBool,
+    write_count: Arc<AtomicUsize>,
 }
 
-impl Gate {
+impl FaultyStore {
     /// A way to this store, counting writes.
     pub(crate) fn new(store: Arc<dyn Store>, written: Arc<AtomicUsize>) -> Arc<Self> {
         let changes = store.changes();
         let gate = Arc::new(Self {
             store,
-            feed: Changes::default(),
-            dead: AtomicBool::new(false),
-            away: AtomicBool::new(false),
-            written,
+            changes: Changes::default(),
+            is_killed: AtomicBool::new(false),
+            is_unreachable: AtomicBool::new(false),
+            write_count: written,
         });
-        tokio::spawn(Arc::clone(&gate).pass_on(changes));
+        tokio::spawn(Arc::clone(&gate).forward_changes(changes));
         gate
     }
 
-    pub(crate) fn die(&self) {
-        self.dead.store(true, Ordering::SeqCst);
+    pub(crate) fn kill(&self) {
+        self.is_killed.store(true, Ordering::SeqCst);
     }
 
-    pub(crate) fn set_away(&self, away: bool) {
-        self.away.store(away, Ordering::SeqCst);
-        self.feed.tell(if away { Change::Lost(Self::cut()) } else { Change::Everything });
+    pub(crate) fn set_unreachable(&self, away: bool) {
+        self.is_unreachable.store(away, Ordering::SeqCst);
+        self.changes.publish(if away {
+            ChangeNotification::Lost(Self::unreachable_error())
+        } else {
+            ChangeNotification::Everything
+        });
     }
 
-    pub(crate) fn read_again(&self) {
-        self.feed.tell(Change::Everything);
+    pub(crate) fn request_full_read(&self) {
+        self.changes.publish(ChangeNotification::Everything);
     }
 
     pub(crate) fn is_away(&self) -> bool {
-        self.away.load(Ordering::SeqCst)
+        self.is_unreachable.load(Ordering::SeqCst)
     }
 
-    fn cut() -> StoreError {
+    fn unreachable_error() -> StoreError {
         StoreError::Unreachable("this instance's network is broken".to_owned())
     }
 
-    async fn pass_on(self: Arc<Self>, changes: Changes) {
-        while !self.dead.load(Ordering::SeqCst) {
+    async fn forward_changes(self: Arc<Self>, changes: Changes) {
+        while !self.is_killed.load(Ordering::SeqCst) {
             let change = changes.next().await;
             if !self.is_away() {
-                self.feed.tell(change);
+                self.changes.publish(change);
             }
         }
     }
 
-    fn pass<'a, T: Send + 'a>(
+    fn if_reachable<'a, T: Send + 'a>(
         &'a self,
         answer: BoxFuture<'a, Result<T, StoreError>>,
     ) -> BoxFuture<'a, Result<T, StoreError>> {
-        if self.dead.load(Ordering::SeqCst) {
+        if self.is_killed.load(Ordering::SeqCst) {
             pending().boxed()
         } else if self.is_away() {
-            ready(Err(Self::cut())).boxed()
+            ready(Err(Self::unreachable_error())).boxed()
         } else {
             answer
         }
     }
 }
 
-impl Store for Gate {
+impl Store for FaultyStore {
     fn load<'a>(&'a self, key: &'a ModelKey) -> BoxFuture<'a, Result<Loaded, StoreError>> {
-        self.pass(self.store.load(key))
+        self.if_reachable(self.store.load(key))
     }
 
     fn load_all<'a>(
@@ -90,7 +94,7 @@ impl Store for Gate {
         known: &'a [ModelKey],
         discover: bool,
     ) -> BoxFuture<'a, Result<Listing, StoreError>> {
-        self.pass(self.store.load_all(known, discover))
+        self.if_reachable(self.store.load_all(known, discover))
     }
 
     fn compare_and_set<'a>(
@@ -99,13 +103,13 @@ impl Store for Gate {
         write: &'a Write,
     ) -> BoxFuture<'a, Result<Swap, StoreError>> {
         // Not even begun where it cannot pass: the store in memory writes as soon as it is asked.
-        if self.dead.load(Ordering::SeqCst) || self.is_away() {
-            return self.pass(ready(Err(Self::cut())).boxed());
+        if self.is_killed.load(Ordering::SeqCst) || self.is_away() {
+            return self.if_reachable(ready(Err(Self::unreachable_error())).boxed());
         }
         async move {
             let swap = self.store.compare_and_set(key, write).await;
             if matches!(swap, Ok(Swap::Done { .. })) {
-                self.written.fetch_add(1, Ordering::SeqCst);
+                self.write_count.fetch_add(1, Ordering::SeqCst);
             }
             swap
         }
@@ -117,14 +121,14 @@ impl Store for Gate {
         key: &'a ModelKey,
         most: usize,
     ) -> BoxFuture<'a, Result<Vec<Transition>, StoreError>> {
-        self.pass(self.store.history(key, most))
+        self.if_reachable(self.store.history(key, most))
     }
 
     fn changes(&self) -> Changes {
-        self.feed.clone()
+        self.changes.clone()
     }
 
-    fn place(&self) -> Place {
-        self.store.place()
+    fn info(&self) -> StoreInfo {
+        self.store.info()
     }
 }

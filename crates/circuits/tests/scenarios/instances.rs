@@ -12,18 +12,19 @@ use std::{
 use breaker::{InstanceId, ModelKey, Policy, Record, Timestamp, Transition};
 use bytes::Bytes;
 use circuits::{
-    CLOCK_TOLERANCE, Circuits, LinkState, Pacing, Permit, Policies, Report, Settings, Store, Value, WallClock,
+    CLOCK_TOLERANCE, Circuits, Permit, Policies, Report, Settings, Store, StoreStatus, Timing, Value,
+    WallClock,
 };
 use futures_util::future::join_all;
 
 use crate::{
     event::{Ending, Operation},
-    gate::Gate,
-    world::{CallId, Leave, Look, Stranger, View, World},
+    gate::FaultyStore,
+    world::{AdmitResult, CallId, ExternalWrite, Snapshot, View, World},
 };
 
 /// What is not done by then is not going to be.
-const PATIENCE: Duration = Duration::from_secs(5);
+const SETTLE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A store that several instances share, whose time a test lets pass.
 pub(crate) trait Backend {
@@ -37,13 +38,13 @@ pub(crate) trait Backend {
     fn now(&self) -> Timestamp;
 
     /// Lets time pass, and keys expire.
-    async fn let_pass(&mut self, length: Duration) -> Result<(), String>;
+    async fn advance(&mut self, length: Duration) -> Result<(), String>;
 
     /// Somebody else writes.
-    async fn stranger(&mut self, does: Stranger<'_>) -> Result<(), String>;
+    async fn external_write(&mut self, does: ExternalWrite<'_>) -> Result<(), String>;
 
     /// Goes away or comes back.
-    async fn set_up(&mut self, up: bool) -> Result<(), String>;
+    async fn set_available(&mut self, up: bool) -> Result<(), String>;
 
     /// What stands in the store; `None` while it is away.
     async fn value(&mut self) -> Result<Option<Value>, String>;
@@ -56,41 +57,41 @@ pub(crate) trait Backend {
 }
 
 /// Several instances over one store.
-pub(crate) struct Fleet<B> {
+pub(crate) struct InstanceFleet<B> {
     backend: B,
     key: ModelKey,
     policy: Policy,
-    beginning: Timestamp,
-    is_up: bool,
+    start_time: Timestamp,
+    is_store_available: bool,
     skews: HashMap<String, i64>,
     instances: BTreeMap<String, Instance>,
     permits: HashMap<CallId, Permit>,
-    written: Arc<AtomicUsize>,
+    write_count: Arc<AtomicUsize>,
 }
 
 struct Instance {
     circuits: Circuits,
-    gate: Arc<Gate>,
+    store: Arc<FaultyStore>,
 }
 
 impl Instance {
     fn is_connected(&self) -> bool {
-        matches!(self.circuits.link(), LinkState::Connected | LinkState::Embedded)
+        matches!(self.circuits.store_status(), StoreStatus::Connected | StoreStatus::Embedded)
     }
 }
 
-impl<B: Backend> Fleet<B> {
+impl<B: Backend> InstanceFleet<B> {
     pub(crate) fn new(backend: B, key: &ModelKey, policy: &Policy) -> Self {
         Self {
-            beginning: backend.now(),
+            start_time: backend.now(),
             backend,
             key: key.clone(),
             policy: policy.clone(),
-            is_up: true,
+            is_store_available: true,
             skews: HashMap::new(),
             instances: BTreeMap::new(),
             permits: HashMap::new(),
-            written: Arc::default(),
+            write_count: Arc::default(),
         }
     }
 
@@ -110,29 +111,30 @@ impl<B: Backend> Fleet<B> {
     /// Whether every instance has done all that it had to do, and knows what stands in the store.
     async fn is_settled(&mut self) -> Result<bool, String> {
         for instance in self.instances.values() {
-            instance.circuits.quiet(&self.key).await;
+            instance.circuits.wait_idle(&self.key).await;
         }
-        let value = if self.is_up { self.backend.value().await? } else { None };
-        if self.is_up && value.is_none() {
+        let value = if self.is_store_available { self.backend.value().await? } else { None };
+        if self.is_store_available && value.is_none() {
             return Ok(false);
         }
         Ok(self.instances.values().all(|instance| {
-            let reachable = self.is_up && !instance.gate.is_away();
-            let agrees = value.as_ref().is_none_or(|value| instance.circuits.mirrored(&self.key) == *value);
+            let reachable = self.is_store_available && !instance.store.is_away();
+            let agrees =
+                value.as_ref().is_none_or(|value| instance.circuits.mirrored_value(&self.key) == *value);
             instance.is_connected() == reachable && (!reachable || agrees)
         }))
     }
 
     /// An answer that was under way while time was moved tells the time of before, so whoever believed it reads again.
-    async fn agree_on_time(&mut self) -> Result<(), String> {
-        let end = Instant::now() + PATIENCE;
+    async fn sync_clocks(&mut self) -> Result<(), String> {
+        let end = Instant::now() + SETTLE_TIMEOUT;
         while Instant::now() < end {
             let mut agreed = true;
             for instance in self.instances.values().filter(|instance| instance.is_connected()) {
-                instance.circuits.quiet(&self.key).await;
+                instance.circuits.wait_idle(&self.key).await;
                 let (theirs, ours) = (instance.circuits.now(), self.backend.now());
                 if theirs.since(ours).max(ours.since(theirs)) > CLOCK_TOLERANCE / 2 {
-                    instance.gate.read_again();
+                    instance.store.request_full_read();
                     agreed = false;
                 }
             }
@@ -146,40 +148,40 @@ impl<B: Backend> Fleet<B> {
 
     fn report(&self, circuits: &Circuits) -> Report {
         // The tables are about what is written.
-        let known = circuits.written_report(&self.key);
+        let known = circuits.stored_report(&self.key);
         known.unwrap_or_else(|| Report::new(&self.key, &Record::closed(0), &self.policy, self.backend.now()))
     }
 }
 
-impl<B: Backend> World for Fleet<B> {
+impl<B: Backend> World for InstanceFleet<B> {
     fn now(&self) -> Timestamp {
         self.backend.now()
     }
 
     async fn wait_until(&mut self, since_beginning: Duration) -> Result<(), String> {
-        let passed = self.backend.now().since(self.beginning);
+        let passed = self.backend.now().since(self.start_time);
         match since_beginning.checked_sub(passed) {
             Some(length) if !length.is_zero() => {
-                self.backend.let_pass(length).await?;
-                self.agree_on_time().await
+                self.backend.advance(length).await?;
+                self.sync_clocks().await
             }
             _ => Ok(()),
         }
     }
 
-    async fn be_born(&mut self, who: &str) -> Result<(), String> {
+    async fn start_instance(&mut self, who: &str) -> Result<(), String> {
         if self.instances.contains_key(who) {
             return Ok(());
         }
-        let gate = Gate::new(self.backend.connect().await?, Arc::clone(&self.written));
+        let gate = FaultyStore::new(self.backend.connect().await?, Arc::clone(&self.write_count));
         let settings = Settings {
             policies: self.policies(),
             // Nothing is put off, so that no row has to wait for it, and a slow machine fails no row.
-            pacing: Pacing {
-                counts: Duration::ZERO,
-                reads: Duration::ZERO,
-                slow_read: Duration::from_secs(3_600),
-                patience: Duration::from_secs(2),
+            timing: Timing {
+                count_write_interval: Duration::ZERO,
+                min_read_interval: Duration::ZERO,
+                resync_interval: Duration::from_secs(3_600),
+                store_timeout: Duration::from_secs(2),
             },
             clock: self.backend.clock(self.skews.get(who).copied().unwrap_or(0)),
             ..Settings::new(InstanceId::new(who))
@@ -187,54 +189,56 @@ impl<B: Backend> World for Fleet<B> {
         let store: Arc<dyn Store> = Arc::clone(&gate) as _;
         let circuits = Circuits::start(store, settings);
         circuits.ready().await;
-        self.instances.insert(who.to_owned(), Instance { circuits, gate });
+        self.instances.insert(who.to_owned(), Instance { circuits, store: gate });
         Ok(())
     }
 
-    async fn admit(&mut self, calls: &[CallId]) -> Result<Vec<Leave>, String> {
+    async fn admit(&mut self, calls: &[CallId]) -> Result<Vec<AdmitResult>, String> {
         let asked: Vec<&Circuits> =
             calls.iter().map(|call| self.circuits(&call.who)).collect::<Result<_, _>>()?;
         let answers = join_all(asked.iter().map(|circuits| circuits.admit(&self.key))).await;
-        let mut told = Vec::new();
+        let mut admissions = Vec::new();
         for (call, answer) in calls.iter().zip(answers) {
-            told.push(match answer {
+            admissions.push(match answer {
                 Ok(permit) => {
-                    let leave = if permit.is_probe() { Leave::Probe } else { Leave::Admitted };
+                    let leave = if permit.is_probe() { AdmitResult::Probe } else { AdmitResult::Admitted };
                     self.permits.insert(call.clone(), permit);
                     leave
                 }
-                Err(refusal) => Leave::Refused(refusal.retry_in),
+                Err(refusal) => AdmitResult::Refused(refusal.retry_in),
             });
         }
-        Ok(told)
+        Ok(admissions)
     }
 
     fn end(&mut self, call: &CallId, ending: &Ending) -> Result<(), String> {
         let permit = self.permit(call)?;
         match ending.clone() {
-            Ending::Leave => drop(permit),
+            Ending::Released => drop(permit),
             Ending::Outcome(breaker::Outcome::Succeeded) => permit.succeeded(),
             Ending::Outcome(breaker::Outcome::Failed(failure)) => permit.failed(failure),
-            Ending::Outcome(breaker::Outcome::Rest { failure, wait }) => permit.rest(failure, wait),
+            Ending::Outcome(breaker::Outcome::RateLimited { failure, retry_after: wait }) => {
+                permit.rate_limited(failure, wait)
+            }
         }
         Ok(())
     }
 
-    fn content(&mut self, call: &CallId) -> Result<(), String> {
+    fn first_token(&mut self, call: &CallId) -> Result<(), String> {
         let permit = self.permits.get_mut(call).ok_or_else(|| format!("{call:?} was not admitted"))?;
         permit.first_token();
         Ok(())
     }
 
-    fn no_such_model(&mut self, call: &CallId) -> Result<(), String> {
-        self.permit(call)?.no_such_model();
+    fn unknown_model(&mut self, call: &CallId) -> Result<(), String> {
+        self.permit(call)?.unknown_model();
         Ok(())
     }
 
     async fn operate(&mut self, who: &str, operation: &Operation) -> Result<(), String> {
         let circuits = self.circuits(who)?;
         let done = match operation.clone() {
-            Operation::Open { length, why } => circuits.open(&self.key, length, why).await,
+            Operation::Open { duration: length, reason: why } => circuits.open(&self.key, length, why).await,
             Operation::Close => circuits.close(&self.key, None).await,
             Operation::Reset => circuits.reset(&self.key, None).await,
         };
@@ -243,7 +247,7 @@ impl<B: Backend> World for Fleet<B> {
 
     fn crash(&mut self, who: &str) {
         if let Some(instance) = self.instances.remove(who) {
-            instance.gate.die();
+            instance.store.kill();
         }
         // A dead instance's permits say nothing any more, since its gate lets nothing pass.
         self.permits.retain(|call, _| call.who != who);
@@ -253,30 +257,30 @@ impl<B: Backend> World for Fleet<B> {
         self.skews.insert(who.to_owned(), millis);
     }
 
-    fn set_policy(&mut self, policy: &Policy) {
+    fn set_policy_for_all(&mut self, policy: &Policy) {
         self.policy = policy.clone();
         for instance in self.instances.values() {
             instance.circuits.set_policies(self.policies());
         }
     }
 
-    async fn stranger(&mut self, does: Stranger<'_>) -> Result<(), String> {
-        self.backend.stranger(does).await
+    async fn external_write(&mut self, does: ExternalWrite<'_>) -> Result<(), String> {
+        self.backend.external_write(does).await
     }
 
-    async fn store(&mut self, who: &str, up: bool) -> Result<(), String> {
+    async fn set_store_available(&mut self, who: &str, up: bool) -> Result<(), String> {
         match self.instances.get(who) {
-            Some(instance) => instance.gate.set_away(!up),
+            Some(instance) => instance.store.set_unreachable(!up),
             None => {
-                self.is_up = up;
-                self.backend.set_up(up).await?;
+                self.is_store_available = up;
+                self.backend.set_available(up).await?;
             }
         }
         Ok(())
     }
 
-    async fn settle(&mut self) -> Result<(), String> {
-        let end = Instant::now() + PATIENCE;
+    async fn wait_until_settled(&mut self) -> Result<(), String> {
+        let end = Instant::now() + SETTLE_TIMEOUT;
         while Instant::now() < end {
             if self.is_settled().await? {
                 return Ok(());
@@ -288,14 +292,14 @@ impl<B: Backend> World for Fleet<B> {
             .instances
             .iter()
             .map(|(who, instance)| {
-                let believes = instance.circuits.mirrored(&self.key);
-                format!("{who} ({:?}) believes {believes:?}", instance.circuits.link())
+                let believes = instance.circuits.mirrored_value(&self.key);
+                format!("{who} ({:?}) believes {believes:?}", instance.circuits.store_status())
             })
             .collect();
-        Err(format!("not everybody knows of {value:?} after {PATIENCE:?}: {}", views.join("; ")))
+        Err(format!("not everybody knows of {value:?} after {SETTLE_TIMEOUT:?}: {}", views.join("; ")))
     }
 
-    async fn look(&mut self) -> Result<Look, String> {
+    async fn snapshot(&mut self) -> Result<Snapshot, String> {
         let raw: Option<Bytes> = match self.backend.value().await? {
             Some(Value::Text(text)) => Some(text),
             _ => None,
@@ -304,10 +308,10 @@ impl<B: Backend> World for Fleet<B> {
             let view = View { report: self.report(&instance.circuits), connected: instance.is_connected() };
             (who.clone(), view)
         });
-        Ok(Look {
+        Ok(Snapshot {
             raw,
             views: views.collect(),
-            written: self.written.load(Ordering::SeqCst),
+            write_count: self.write_count.load(Ordering::SeqCst),
             ttl: self.backend.ttl().await?,
             history: self.backend.history().await?,
         })

@@ -27,7 +27,7 @@ use libtest_mimic::{Arguments, Failed, Trial};
 use crate::{
     core::CoreWorld,
     event::Event,
-    instances::Fleet,
+    instances::InstanceFleet,
     memory::MemoryBackend,
     redis::{RedisBackend, SharedServer},
     simulated::SimulatedBackend,
@@ -58,7 +58,7 @@ fn main() -> ExitCode {
 }
 
 /// The simulated fleet runs each table so often, each time with other delays.
-const SEEDS: u64 = 5;
+const SEED_COUNT: u64 = 5;
 
 fn trials(number: usize, scenario: &Scenario, server: &Arc<SharedServer>) -> Vec<Trial> {
     let mut trials = Vec::new();
@@ -73,7 +73,7 @@ fn trials(number: usize, scenario: &Scenario, server: &Arc<SharedServer>) -> Vec
         let (key, scenario) = (key.clone(), scenario.clone());
         trials.push(Trial::test(scenario.test_name("memory"), move || {
             block_on(async {
-                let fleet = Fleet::new(MemoryBackend::new(&key), &key, &scenario.policy);
+                let fleet = InstanceFleet::new(MemoryBackend::new(&key), &key, &scenario.policy);
                 run::run(&scenario, fleet, &key).await
             })
         }));
@@ -81,9 +81,9 @@ fn trials(number: usize, scenario: &Scenario, server: &Arc<SharedServer>) -> Vec
     if scenario.runs_on != RunsOn::Redis {
         let (key, scenario) = (key.clone(), scenario.clone());
         trials.push(Trial::test(scenario.test_name("simulated"), move || {
-            for seed in 0..SEEDS {
+            for seed in 0..SEED_COUNT {
                 let done = fleet::in_virtual_time(async {
-                    let fleet = Fleet::new(SimulatedBackend::new(&key, seed), &key, &scenario.policy);
+                    let fleet = InstanceFleet::new(SimulatedBackend::new(&key, seed), &key, &scenario.policy);
                     run::run(&scenario, fleet, &key).await
                 })?;
                 done.map_err(|problem| format!("seed {seed}: {problem}"))?;
@@ -96,7 +96,7 @@ fn trials(number: usize, scenario: &Scenario, server: &Arc<SharedServer>) -> Vec
         block_on(async {
             let needs_own = scenario.rows.iter().any(|row| row.event == Event::StoreDown && row.who == ["-"]);
             let backend = RedisBackend::new(&key, &server, number, needs_own).await?;
-            run::run(&scenario, Fleet::new(backend, &key, &scenario.policy), &key).await
+            run::run(&scenario, InstanceFleet::new(backend, &key, &scenario.policy), &key).await
         })
     }));
     trials

@@ -11,7 +11,7 @@ use std::{
 use breaker::{ModelKey, Timestamp, Transition, millis};
 use circuits::{MemoryStore, Store, StoreError, Value, WallClock};
 
-use crate::{instances::Backend, world::Stranger};
+use crate::{instances::Backend, world::ExternalWrite};
 
 /// A clock that stands still until it is moved; so many ms off.
 #[derive(Debug, Clone)]
@@ -54,26 +54,26 @@ impl Backend for MemoryBackend {
         self.clock.now()
     }
 
-    async fn let_pass(&mut self, length: Duration) -> Result<(), String> {
+    async fn advance(&mut self, length: Duration) -> Result<(), String> {
         self.clock.time.fetch_add(millis(length), Ordering::SeqCst);
         Ok(())
     }
 
-    async fn stranger(&mut self, does: Stranger<'_>) -> Result<(), String> {
+    async fn external_write(&mut self, does: ExternalWrite<'_>) -> Result<(), String> {
         match does {
-            Stranger::Set(text) => self.store.set(&self.key, Some(text)),
-            Stranger::Del => self.store.set(&self.key, None),
-            Stranger::Flush => self.store.flush(),
-            Stranger::Rpush(_) | Stranger::History(_) => {
+            ExternalWrite::Set(text) => self.store.set(&self.key, Some(text)),
+            ExternalWrite::Delete => self.store.set(&self.key, None),
+            ExternalWrite::Flush => self.store.flush(),
+            ExternalWrite::Rpush(_) | ExternalWrite::History(_) => {
                 return Err("a store in memory has no lists: say `runs on: redis`".to_owned());
             }
         }
         Ok(())
     }
 
-    async fn set_up(&mut self, up: bool) -> Result<(), String> {
+    async fn set_available(&mut self, up: bool) -> Result<(), String> {
         let away = StoreError::Unreachable("it was taken away by the scenario".to_owned());
-        self.store.refuse((!up).then_some(away));
+        self.store.inject_error((!up).then_some(away));
         Ok(())
     }
 
@@ -86,6 +86,6 @@ impl Backend for MemoryBackend {
     }
 
     async fn ttl(&mut self) -> Result<Option<Duration>, String> {
-        Ok(self.store.lifetime(&self.key))
+        Ok(self.store.ttl(&self.key))
     }
 }

@@ -4,8 +4,8 @@ use breaker::Timestamp;
 use serde_json::{Map, Value, json};
 
 /// After so many failures, and for so many ms, it takes a model out of use.
-const THRESHOLD: u64 = 2;
-const OPEN_FOR: u64 = 180_000;
+const FAILURE_THRESHOLD: u64 = 2;
+const OPEN_DURATION_MS: u64 = 180_000;
 
 /// A circuit as an Open SWE instance reads it: what is missing or no JSON is a closed one. Fields that it does not
 /// know stay.
@@ -24,31 +24,31 @@ impl OpenSwe {
     }
 
     /// May it call? An open circuit whose time is over is closed on the way: it has no half-open.
-    pub(crate) fn asks(&mut self, now: Timestamp) -> bool {
+    pub(crate) fn allows_call(&mut self, now: Timestamp) -> bool {
         if self.0.get("state") != Some(&json!("OPEN")) {
             return self.0.get("state") == Some(&json!("CLOSED"));
         }
-        let opened_at = self.number("openedAt");
-        if opened_at == 0 || now.as_millis().saturating_sub(opened_at) < OPEN_FOR {
+        let opened_at = self.number_field("openedAt");
+        if opened_at == 0 || now.as_millis().saturating_sub(opened_at) < OPEN_DURATION_MS {
             return false;
         }
-        self.succeeds();
+        self.record_success();
         true
     }
 
     /// A call succeeded, whenever it was begun.
-    pub(crate) fn succeeds(&mut self) {
+    pub(crate) fn record_success(&mut self) {
         self.0.insert("state".to_owned(), json!("CLOSED"));
         self.0.insert("failureCount".to_owned(), json!(0));
         self.0.remove("openedAt");
     }
 
     /// A call failed, whenever it was begun.
-    pub(crate) fn fails(&mut self, now: Timestamp) {
-        let failures = self.number("failureCount") + 1;
+    pub(crate) fn record_failure(&mut self, now: Timestamp) {
+        let failures = self.number_field("failureCount") + 1;
         self.0.insert("failureCount".to_owned(), json!(failures));
         self.0.insert("lastFailureTime".to_owned(), json!(now));
-        if failures >= THRESHOLD {
+        if failures >= FAILURE_THRESHOLD {
             self.0.insert("state".to_owned(), json!("OPEN"));
             self.0.insert("openedAt".to_owned(), json!(now));
         }
@@ -58,7 +58,7 @@ impl OpenSwe {
         Value::Object(self.0).to_string()
     }
 
-    fn number(&self, name: &str) -> u64 {
+    fn number_field(&self, name: &str) -> u64 {
         self.0.get(name).and_then(Value::as_u64).unwrap_or(0)
     }
 }

@@ -8,7 +8,7 @@ use circuits::{RedisAddress, RedisDeployment, RedisStore, Store, SystemClock, Ti
 use testbed::RedisServer;
 use tokio::sync::OnceCell;
 
-use crate::{instances::Backend, world::Stranger};
+use crate::{instances::Backend, world::ExternalWrite};
 
 /// The machine's clock, moved on as Redis' is, and so many ms off.
 #[derive(Debug)]
@@ -63,20 +63,20 @@ impl RedisBackend {
             None => format!("{}/{database}", shared.get().await.url()),
         };
         let shift = TimeShift::default();
-        let observer = start(&url, &shift)?;
-        observer.connected().await.map_err(|error| error.to_string())?;
+        let observer = connect_store(&url, &shift)?;
+        observer.wait_connected().await.map_err(|error| error.to_string())?;
         let system = Arc::new(SystemClock::default());
         Ok(Self { key: key.clone(), url, own, system, shift, observer })
     }
 
-    fn names(&self) -> [String; 2] {
+    fn redis_keys(&self) -> [String; 2] {
         [format!("circuit_breaker:{}", self.key), format!("{{circuit_breaker:{}}}:events", self.key)]
     }
 
-    async fn ask<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, String> {
+    async fn query<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, String> {
         let connect = async {
             let address: RedisAddress = self.url.parse().map_err(|error| format!("{error}"))?;
-            let RedisDeployment::One(server) = address.deployment() else {
+            let RedisDeployment::Standalone(server) = address.deployment() else {
                 return Err(format!("{} is not one Redis", self.url));
             };
             let client = server.client().map_err(|error| error.to_string())?;
@@ -86,16 +86,16 @@ impl RedisBackend {
     }
 }
 
-fn start(url: &str, shift: &TimeShift) -> Result<Arc<RedisStore>, String> {
+fn connect_store(url: &str, shift: &TimeShift) -> Result<Arc<RedisStore>, String> {
     let address: RedisAddress = url.parse().map_err(|error| format!("{error}"))?;
     Ok(Arc::new(RedisStore::start_shifted(address, shift.clone())))
 }
 
 impl Backend for RedisBackend {
     async fn connect(&mut self) -> Result<Arc<dyn Store>, String> {
-        let store = start(&self.url, &self.shift)?;
+        let store = connect_store(&self.url, &self.shift)?;
         // Without a server there is nothing to wait for.
-        let _ = store.connected().await;
+        let _ = store.wait_connected().await;
         Ok(store)
     }
 
@@ -107,39 +107,39 @@ impl Backend for RedisBackend {
         self.clock(0).now()
     }
 
-    async fn let_pass(&mut self, length: Duration) -> Result<(), String> {
+    async fn advance(&mut self, length: Duration) -> Result<(), String> {
         self.shift.advance(length);
         if self.value().await?.is_none() {
             return Ok(());
         }
-        for name in self.names() {
-            let left: i64 = self.ask(cmd("PTTL").arg(&name)).await?;
+        for name in self.redis_keys() {
+            let left: i64 = self.query(cmd("PTTL").arg(&name)).await?;
             if let Ok(left) = u64::try_from(left) {
                 let left = left.saturating_sub(millis(length));
-                self.ask::<()>(cmd("PEXPIRE").arg(&name).arg(left)).await?;
+                self.query::<()>(cmd("PEXPIRE").arg(&name).arg(left)).await?;
             }
         }
         Ok(())
     }
 
-    async fn stranger(&mut self, does: Stranger<'_>) -> Result<(), String> {
-        let [name, _] = self.names();
+    async fn external_write(&mut self, does: ExternalWrite<'_>) -> Result<(), String> {
+        let [name, _] = self.redis_keys();
         match does {
-            Stranger::Set(text) => self.ask(cmd("SET").arg(name).arg(text)).await,
-            Stranger::Rpush(value) => {
-                self.ask::<()>(cmd("DEL").arg(&name)).await?;
-                self.ask(cmd("RPUSH").arg(name).arg(value)).await
+            ExternalWrite::Set(text) => self.query(cmd("SET").arg(name).arg(text)).await,
+            ExternalWrite::Rpush(value) => {
+                self.query::<()>(cmd("DEL").arg(&name)).await?;
+                self.query(cmd("RPUSH").arg(name).arg(value)).await
             }
-            Stranger::History(text) => {
-                let [_, history] = self.names();
-                self.ask(cmd("SET").arg(history).arg(text)).await
+            ExternalWrite::History(text) => {
+                let [_, history] = self.redis_keys();
+                self.query(cmd("SET").arg(history).arg(text)).await
             }
-            Stranger::Del => self.ask(cmd("DEL").arg(name)).await,
-            Stranger::Flush => self.ask(&cmd("FLUSHDB")).await,
+            ExternalWrite::Delete => self.query(cmd("DEL").arg(name)).await,
+            ExternalWrite::Flush => self.query(&cmd("FLUSHDB")).await,
         }
     }
 
-    async fn set_up(&mut self, up: bool) -> Result<(), String> {
+    async fn set_available(&mut self, up: bool) -> Result<(), String> {
         let server = self.own.as_mut().ok_or("only a server of its own can be taken away")?;
         if up {
             server.restart().await;
@@ -161,8 +161,8 @@ impl Backend for RedisBackend {
         if self.value().await?.is_none() {
             return Ok(None);
         }
-        let [name, _] = self.names();
-        let left: i64 = self.ask(cmd("PTTL").arg(name)).await?;
+        let [name, _] = self.redis_keys();
+        let left: i64 = self.query(cmd("PTTL").arg(name)).await?;
         Ok(u64::try_from(left).ok().map(Duration::from_millis))
     }
 }

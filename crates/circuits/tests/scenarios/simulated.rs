@@ -5,12 +5,12 @@ use std::{sync::Arc, time::Duration};
 use breaker::{ModelKey, Timestamp, Transition};
 use circuits::{Store, Value, WallClock};
 use fleet::{
-    dice::{Dice, VirtualClock},
-    network::{Away, Server, stored},
+    dice::{SeededRng, VirtualClock},
+    network::{Server, StoreFault, stored_value},
 };
 use tokio::time::sleep;
 
-use crate::{instances::Backend, world::Stranger};
+use crate::{instances::Backend, world::ExternalWrite};
 
 /// A simulated network; to be made in virtual time.
 pub(crate) struct SimulatedBackend {
@@ -24,7 +24,7 @@ impl SimulatedBackend {
     /// With all its chance from this seed.
     pub(crate) fn new(key: &ModelKey, seed: u64) -> Self {
         let clock = VirtualClock::start();
-        let server = Server::start(&clock, &Dice::of_seed(seed), None);
+        let server = Server::start(&clock, &SeededRng::from_seed(seed), None);
         Self { key: key.clone(), clock, server, instances: 0 }
     }
 }
@@ -43,30 +43,30 @@ impl Backend for SimulatedBackend {
         self.clock.now()
     }
 
-    async fn let_pass(&mut self, length: Duration) -> Result<(), String> {
+    async fn advance(&mut self, length: Duration) -> Result<(), String> {
         sleep(length).await;
         Ok(())
     }
 
-    async fn stranger(&mut self, does: Stranger<'_>) -> Result<(), String> {
+    async fn external_write(&mut self, does: ExternalWrite<'_>) -> Result<(), String> {
         match does {
-            Stranger::Set(text) => self.server.store().set(&self.key, Some(text)),
-            Stranger::Del => self.server.store().set(&self.key, None),
-            Stranger::Flush => self.server.store().flush(),
-            Stranger::Rpush(_) | Stranger::History(_) => {
+            ExternalWrite::Set(text) => self.server.store().set(&self.key, Some(text)),
+            ExternalWrite::Delete => self.server.store().set(&self.key, None),
+            ExternalWrite::Flush => self.server.store().flush(),
+            ExternalWrite::Rpush(_) | ExternalWrite::History(_) => {
                 return Err("a store in memory has no lists: say `runs on: redis`".to_owned());
             }
         }
         Ok(())
     }
 
-    async fn set_up(&mut self, up: bool) -> Result<(), String> {
-        self.server.set_away((!up).then_some(Away::Refusing));
+    async fn set_available(&mut self, up: bool) -> Result<(), String> {
+        self.server.set_fault((!up).then_some(StoreFault::Refusing));
         Ok(())
     }
 
     async fn value(&mut self) -> Result<Option<Value>, String> {
-        Ok(self.server.is_up().then(|| stored(&self.server, &self.key)))
+        Ok(self.server.is_up().then(|| stored_value(&self.server, &self.key)))
     }
 
     async fn history(&mut self) -> Result<Vec<Transition>, String> {
@@ -77,6 +77,6 @@ impl Backend for SimulatedBackend {
     }
 
     async fn ttl(&mut self) -> Result<Option<Duration>, String> {
-        Ok(self.server.store().lifetime(&self.key))
+        Ok(self.server.store().ttl(&self.key))
     }
 }

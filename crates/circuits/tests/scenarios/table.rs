@@ -78,21 +78,21 @@ fn read_file(file: &str, text: &str) -> Result<Vec<Scenario>, String> {
             scenarios.push(Scenario {
                 file: file.to_owned(),
                 title: title.trim().to_owned(),
-                policy: policy::of_tables(),
+                policy: policy::table_policy(),
                 runs_on: RunsOn::All,
                 rows: Vec::new(),
             });
         }
         let Some(scenario) = scenarios.last_mut() else { continue };
         if let Some(settings) = line.strip_prefix("policy: ") {
-            policy::change(&mut scenario.policy, settings).map_err(at)?;
+            policy::apply_settings(&mut scenario.policy, settings).map_err(at)?;
         } else if let Some(runners) = line.strip_prefix("runs on: ") {
             scenario.runs_on = match runners.trim() {
                 "stores" => RunsOn::Stores,
                 "redis" => RunsOn::Redis,
                 other => return Err(at(format!("a scenario runs on stores or redis, not on {other:?}"))),
             };
-        } else if line.starts_with('|') && !is_head(line) {
+        } else if line.starts_with('|') && !is_table_head(line) {
             let earliest = scenario.rows.last().map_or(Duration::ZERO, |row| row.time);
             let row = read_row(number, line).map_err(at)?;
             if row.time < earliest {
@@ -107,7 +107,7 @@ fn read_file(file: &str, text: &str) -> Result<Vec<Scenario>, String> {
     }
 }
 
-fn is_head(line: &str) -> bool {
+fn is_table_head(line: &str) -> bool {
     line.trim_start_matches(['|', ' ']).starts_with("time")
         || line.starts_with("|-")
         || line.starts_with("| -")

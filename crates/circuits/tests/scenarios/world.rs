@@ -17,19 +17,19 @@ pub(crate) trait World {
     async fn wait_until(&mut self, since_beginning: Duration) -> Result<(), String>;
 
     /// Starts an instance, unless it lives.
-    async fn be_born(&mut self, who: &str) -> Result<(), String>;
+    async fn start_instance(&mut self, who: &str) -> Result<(), String>;
 
     /// The calls ask for leave, all at once.
-    async fn admit(&mut self, calls: &[CallId]) -> Result<Vec<Leave>, String>;
+    async fn admit(&mut self, calls: &[CallId]) -> Result<Vec<AdmitResult>, String>;
 
     /// An admitted call ends.
     fn end(&mut self, call: &CallId, ending: &Ending) -> Result<(), String>;
 
     /// An admitted stream says its first content.
-    fn content(&mut self, call: &CallId) -> Result<(), String>;
+    fn first_token(&mut self, call: &CallId) -> Result<(), String>;
 
     /// The provider says to an admitted call that there is no such model.
-    fn no_such_model(&mut self, call: &CallId) -> Result<(), String>;
+    fn unknown_model(&mut self, call: &CallId) -> Result<(), String>;
 
     /// A person's hand on the circuit, through an instance; why it was not carried out.
     async fn operate(&mut self, who: &str, operation: &Operation) -> Result<(), String>;
@@ -41,19 +41,19 @@ pub(crate) trait World {
     fn skew(&mut self, who: &str, millis: i64);
 
     /// New settings for everybody.
-    fn set_policy(&mut self, policy: &Policy);
+    fn set_policy_for_all(&mut self, policy: &Policy);
 
     /// The store is written by a stranger.
-    async fn stranger(&mut self, does: Stranger<'_>) -> Result<(), String>;
+    async fn external_write(&mut self, does: ExternalWrite<'_>) -> Result<(), String>;
 
     /// The store goes away or comes back, for everybody (`-`) or for one instance.
-    async fn store(&mut self, who: &str, up: bool) -> Result<(), String>;
+    async fn set_store_available(&mut self, who: &str, up: bool) -> Result<(), String>;
 
     /// Waits until everything that was begun is done and known everywhere.
-    async fn settle(&mut self) -> Result<(), String>;
+    async fn wait_until_settled(&mut self) -> Result<(), String>;
 
     /// What is to be seen.
-    async fn look(&mut self) -> Result<Look, String>;
+    async fn snapshot(&mut self) -> Result<Snapshot, String>;
 }
 
 /// One call of an instance.
@@ -65,7 +65,7 @@ pub(crate) struct CallId {
 
 /// What a caller was told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Leave {
+pub(crate) enum AdmitResult {
     Admitted,
     Probe,
     /// When it may be tried again, if that is known.
@@ -74,18 +74,18 @@ pub(crate) enum Leave {
 
 /// What a stranger does to the key.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum Stranger<'a> {
+pub(crate) enum ExternalWrite<'a> {
     Set(&'a str),
     Rpush(&'a str),
     /// A string where the history should be.
     History(&'a str),
-    Del,
+    Delete,
     Flush,
 }
 
 /// What is to be seen of the circuit.
 #[derive(Debug)]
-pub(crate) struct Look {
+pub(crate) struct Snapshot {
     /// The value in the store, if there is one and the store can be read.
     pub(crate) raw: Option<Bytes>,
     /// How long the key will live; `None`: for ever, or there is none.
@@ -95,7 +95,7 @@ pub(crate) struct Look {
     /// What each living instance sees.
     pub(crate) views: BTreeMap<String, View>,
     /// Writes to the store since the beginning.
-    pub(crate) written: usize,
+    pub(crate) write_count: usize,
 }
 
 /// What an instance sees.

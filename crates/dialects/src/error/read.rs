@@ -15,18 +15,18 @@ pub struct ErrorBody {
     /// The HTTP status it came with or, inside a 200, the one that it names or stands for.
     pub status: Option<u16>,
     /// What it comes to.
-    pub meaning: Meaning,
+    pub category: ErrorCategory,
 }
 
 /// What an error comes to, where C2 and B9 make a difference that the status alone does not tell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Meaning {
+pub enum ErrorCategory {
     /// The prompt does not fit this model; another may take it.
     ContextTooLong,
     /// The provider has no such model, or not for this key.
     UnknownModel,
     /// Quota or credit is spent, or a spend limit reached: waiting a little does not help.
-    Spent,
+    QuotaExhausted,
     /// Refused by the provider's content policy.
     ContentPolicy,
     /// None of these: the status decides.
@@ -37,49 +37,49 @@ impl ErrorBody {
     /// Reads the body of an answer that came with `status` from a provider that was asked for `model`. Whatever the
     /// body is, this succeeds; of an HTML page it has nothing to tell but the status.
     #[must_use]
-    pub fn read(status: u16, model: &str, body: &[u8]) -> Self {
-        Self::of(Some(status), Some(model), &serde_json::from_slice(body).unwrap_or_default())
+    pub fn from_body(status: u16, model: &str, body: &[u8]) -> Self {
+        Self::from_json(Some(status), Some(model), &serde_json::from_slice(body).unwrap_or_default())
     }
 
     /// Reads an error inside a 200, likewise.
     #[must_use]
-    pub fn read_inside(body: &[u8]) -> Self {
-        Self::of(None, None, &serde_json::from_slice(body).unwrap_or_default())
+    pub fn from_ok_body(body: &[u8]) -> Self {
+        Self::from_json(None, None, &serde_json::from_slice(body).unwrap_or_default())
     }
 
     /// An error that came with `status` and of which only the names are known.
     #[must_use]
-    pub fn named(status: u16, error_type: Option<&str>, error_code: Option<&str>) -> Self {
-        Self::of(Some(status), None, &json!({ "type": error_type, "code": error_code }))
+    pub fn from_codes(status: u16, error_type: Option<&str>, error_code: Option<&str>) -> Self {
+        Self::from_json(Some(status), None, &json!({ "type": error_type, "code": error_code }))
     }
 
-    fn of(status: Option<u16>, model: Option<&str>, body: &Value) -> Self {
+    fn from_json(status: Option<u16>, model: Option<&str>, body: &Value) -> Self {
         // vLLM and others put at the top what OpenAI puts into `error`.
         let error = body.get("error").filter(|error| error.is_object()).unwrap_or(body);
         let error_type = identifier(&error["type"]);
         let error_code = identifier(&error["code"]).or_else(|| identifier(&error["details"]["error_code"]));
         let status = status.or_else(|| implied_status(error_type.as_deref(), error_code.as_deref()));
-        let said = Said {
+        let text = ErrorText {
             status,
-            names: [error_type.as_deref(), error_code.as_deref()],
+            identifiers: [error_type.as_deref(), error_code.as_deref()],
             message: message(body).to_ascii_lowercase(),
             model: model.map(str::to_ascii_lowercase),
-            moderated: error["metadata"].get("flagged_input").is_some(),
+            flagged: error["metadata"].get("flagged_input").is_some(),
         };
-        let meaning = said.meaning();
-        Self { error_type, error_code, status, meaning }
+        let category = text.category();
+        Self { error_type, error_code, status, category }
     }
 }
 
 /// Types and codes are short names. Anything else in their place may be prose, and is dropped.
 fn identifier(value: &Value) -> Option<String> {
-    const LONGEST: usize = 64;
+    const MAX_IDENTIFIER_LEN: usize = 64;
     let name = match value {
         Value::String(name) => name.clone(),
         Value::Number(number) => number.to_string(),
         _ => return None,
     };
-    let fits = (1..=LONGEST).contains(&name.len());
+    let fits = (1..=MAX_IDENTIFIER_LEN).contains(&name.len());
     (fits && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte))).then_some(name)
 }
 
@@ -92,7 +92,7 @@ fn message(body: &Value) -> &str {
 
 /// The status that an error inside a 200 names (OpenRouter: a number as its code) or stands for.
 fn implied_status(error_type: Option<&str>, code: Option<&str>) -> Option<u16> {
-    let named = |name: &str| match name {
+    let status_of = |name: &str| match name {
         "invalid_request_error" | "context_length_exceeded" => Some(400),
         "authentication_error" | "invalid_api_key" => Some(401),
         "billing_error" => Some(402),
@@ -106,72 +106,76 @@ fn implied_status(error_type: Option<&str>, code: Option<&str>) -> Option<u16> {
         "overloaded_error" => Some(529),
         number => number.parse().ok().filter(|status| (400..600).contains(status)),
     };
-    code.and_then(named).or_else(|| error_type.and_then(named))
+    code.and_then(status_of).or_else(|| error_type.and_then(status_of))
 }
 
 /// An error's words, the message among them: they are looked at here and go no further.
-struct Said<'a> {
+struct ErrorText<'a> {
     status: Option<u16>,
-    names: [Option<&'a str>; 2],
+    identifiers: [Option<&'a str>; 2],
     message: String,
     /// What was asked for; `None`: unknown.
     model: Option<String>,
-    moderated: bool,
+    flagged: bool,
 }
 
-impl Said<'_> {
-    fn meaning(&self) -> Meaning {
+impl ErrorText<'_> {
+    fn category(&self) -> ErrorCategory {
         if self.is_context_too_long() {
-            Meaning::ContextTooLong
+            ErrorCategory::ContextTooLong
         } else if self.is_unknown_model() {
-            Meaning::UnknownModel
-        } else if self.is_spent() {
-            Meaning::Spent
+            ErrorCategory::UnknownModel
+        } else if self.is_quota_exhausted() {
+            ErrorCategory::QuotaExhausted
         } else if self.is_content_policy() {
-            Meaning::ContentPolicy
+            ErrorCategory::ContentPolicy
         } else {
-            Meaning::Other
+            ErrorCategory::Other
         }
     }
 
-    fn is_named(&self, names: &[&str]) -> bool {
-        self.names.iter().flatten().any(|name| names.contains(name))
+    fn has_identifier(&self, names: &[&str]) -> bool {
+        self.identifiers.iter().flatten().any(|name| names.contains(name))
     }
 
-    fn says(&self, phrases: &[&str]) -> bool {
+    fn message_contains(&self, phrases: &[&str]) -> bool {
         phrases.iter().any(|phrase| self.message.contains(phrase))
     }
 
     /// Anthropic, vLLM and others have no code for it, only a message.
     fn is_context_too_long(&self) -> bool {
-        self.is_named(&["context_length_exceeded"])
+        self.has_identifier(&["context_length_exceeded"])
             || matches!(self.status, Some(400 | 413 | 422))
-                && self.says(&["prompt is too long", "exceed context limit", "maximum context length"])
+                && self.message_contains(&[
+                    "prompt is too long",
+                    "exceed context limit",
+                    "maximum context length",
+                ])
     }
 
     /// Where there is no code for it (Anthropic, vLLM, Ollama), the message must begin with it and name the model that
     /// was asked for: a request may also name files, tools and other models that are not found, and such a mistake of
     /// one caller must not rest the model for all.
     fn is_unknown_model(&self) -> bool {
-        self.is_named(&["model_not_found"])
+        self.has_identifier(&["model_not_found"])
             || self.status == Some(404)
-                && self.names_the_model()
-                && (self.is_named(&["not_found_error"]) && self.message.starts_with("model:")
+                && self.mentions_model()
+                && (self.has_identifier(&["not_found_error"]) && self.message.starts_with("model:")
                     || ["model ", "the model "].iter().any(|start| self.message.starts_with(start))
-                        && self.says(&["not found", "does not exist"]))
+                        && self.message_contains(&["not found", "does not exist"]))
     }
 
-    fn names_the_model(&self) -> bool {
+    fn mentions_model(&self) -> bool {
         let Some(model) = &self.model else { return false };
-        let goes_on = |letter: char| letter.is_ascii_alphanumeric() || "-_".contains(letter);
+        let is_name_char = |letter: char| letter.is_ascii_alphanumeric() || "-_".contains(letter);
         self.message.match_indices(model).any(|(at, _)| {
             let (before, after) = (&self.message[..at], &self.message[at + model.len()..]);
-            !before.ends_with(goes_on) && !after.starts_with(goes_on)
+            !before.ends_with(is_name_char) && !after.starts_with(is_name_char)
         })
     }
 
-    fn is_spent(&self) -> bool {
-        const NAMES: [&str; 6] = [
+    fn is_quota_exhausted(&self) -> bool {
+        const QUOTA_IDENTIFIERS: [&str; 6] = [
             "insufficient_quota",
             "credit_balance_exhausted",
             "billing_error",
@@ -180,12 +184,12 @@ impl Said<'_> {
             "enforced_spend_limit_reached",
         ];
         self.status == Some(402)
-            || self.is_named(&NAMES)
-            || self.status == Some(400) && self.says(&["credit balance is too low"])
+            || self.has_identifier(&QUOTA_IDENTIFIERS)
+            || self.status == Some(400) && self.message_contains(&["credit balance is too low"])
     }
 
     fn is_content_policy(&self) -> bool {
-        self.moderated || self.is_named(&["content_filter", "content_policy_violation"])
+        self.flagged || self.has_identifier(&["content_filter", "content_policy_violation"])
     }
 }
 
@@ -193,13 +197,13 @@ impl Said<'_> {
 mod tests {
     use serde_json::{Value, json};
 
-    use super::{ErrorBody, Meaning};
+    use super::{ErrorBody, ErrorCategory};
 
     fn read(status: impl Into<Option<u16>>, body: &Value) -> ErrorBody {
         let body = body.to_string();
         match status.into() {
-            Some(status) => ErrorBody::read(status, "Org/a-1", body.as_bytes()),
-            None => ErrorBody::read_inside(body.as_bytes()),
+            Some(status) => ErrorBody::from_body(status, "Org/a-1", body.as_bytes()),
+            None => ErrorBody::from_ok_body(body.as_bytes()),
         }
     }
 
@@ -212,43 +216,55 @@ mod tests {
     }
 
     #[test]
-    fn what_errors_come_to() {
+    fn categories_of_errors() {
         let spend_limit = json!({"type": "error", "error": {"type": "rate_limit_error", "message": "x",
             "details": {"error_code": "enforced_spend_limit_reached"}}});
         let moderated = json!({"error": {"code": 403, "message": "x", "metadata": {"flagged_input": "…"}}});
-        for (status, body, meaning) in [
-            (400, openai("invalid_request_error", "context_length_exceeded", "x"), Meaning::ContextTooLong),
+        for (status, body, category) in [
+            (
+                400,
+                openai("invalid_request_error", "context_length_exceeded", "x"),
+                ErrorCategory::ContextTooLong,
+            ),
             (
                 400,
                 anthropic("invalid_request_error", "prompt is too long: 2 > 1 maximum"),
-                Meaning::ContextTooLong,
+                ErrorCategory::ContextTooLong,
             ),
             (
                 400,
                 json!({"object": "error", "message": "This model's maximum context length is 8 tokens.",
                 "type": "BadRequestError", "code": 400}),
-                Meaning::ContextTooLong,
+                ErrorCategory::ContextTooLong,
             ),
-            (400, anthropic("invalid_request_error", "max_tokens: field required"), Meaning::Other),
-            (404, openai("invalid_request_error", "model_not_found", "x"), Meaning::UnknownModel),
-            (403, openai("invalid_request_error", "model_not_found", "x"), Meaning::UnknownModel),
-            (429, openai("insufficient_quota", "insufficient_quota", "x"), Meaning::Spent),
-            (429, openai("insufficient_quota", "credit_balance_exhausted", "x"), Meaning::Spent),
-            (429, openai("requests", "rate_limit_exceeded", "x"), Meaning::Other),
-            (429, spend_limit, Meaning::Spent),
-            (402, anthropic("billing_error", "x"), Meaning::Spent),
-            (402, json!({}), Meaning::Spent),
+            (400, anthropic("invalid_request_error", "max_tokens: field required"), ErrorCategory::Other),
+            (404, openai("invalid_request_error", "model_not_found", "x"), ErrorCategory::UnknownModel),
+            (403, openai("invalid_request_error", "model_not_found", "x"), ErrorCategory::UnknownModel),
+            (429, openai("insufficient_quota", "insufficient_quota", "x"), ErrorCategory::QuotaExhausted),
+            (
+                429,
+                openai("insufficient_quota", "credit_balance_exhausted", "x"),
+                ErrorCategory::QuotaExhausted,
+            ),
+            (429, openai("requests", "rate_limit_exceeded", "x"), ErrorCategory::Other),
+            (429, spend_limit, ErrorCategory::QuotaExhausted),
+            (402, anthropic("billing_error", "x"), ErrorCategory::QuotaExhausted),
+            (402, json!({}), ErrorCategory::QuotaExhausted),
             (
                 400,
                 anthropic("invalid_request_error", "Your credit balance is too low to access it."),
-                Meaning::Spent,
+                ErrorCategory::QuotaExhausted,
             ),
-            (400, openai("invalid_request_error", "content_policy_violation", "x"), Meaning::ContentPolicy),
-            (400, openai("", "content_filter", "x"), Meaning::ContentPolicy),
-            (403, moderated, Meaning::ContentPolicy),
-            (500, openai("server_error", "", "the prompt is too long"), Meaning::Other),
+            (
+                400,
+                openai("invalid_request_error", "content_policy_violation", "x"),
+                ErrorCategory::ContentPolicy,
+            ),
+            (400, openai("", "content_filter", "x"), ErrorCategory::ContentPolicy),
+            (403, moderated, ErrorCategory::ContentPolicy),
+            (500, openai("server_error", "", "the prompt is too long"), ErrorCategory::Other),
         ] {
-            assert_eq!(read(status, &body).meaning, meaning, "{status} {body}");
+            assert_eq!(read(status, &body).category, category, "{status} {body}");
         }
     }
 
@@ -263,7 +279,7 @@ mod tests {
             json!({"error": "model \"org/a-1\" not found, try pulling it first"}),
             json!({"error": {"message": "model 'org/a-1:latest' not found", "code": null}}),
         ] {
-            assert_eq!(read(404, &body).meaning, Meaning::UnknownModel, "{body}");
+            assert_eq!(read(404, &body).category, ErrorCategory::UnknownModel, "{body}");
         }
         for body in [
             anthropic("not_found_error", "Not Found"),
@@ -274,10 +290,10 @@ mod tests {
             vllm("The tool `model of Org/a-1` was not found."),
             json!({"error": "model_card.pdf not found"}),
         ] {
-            assert_eq!(read(404, &body).meaning, Meaning::Other, "{body}");
+            assert_eq!(read(404, &body).category, ErrorCategory::Other, "{body}");
         }
-        let named = ErrorBody::named(404, Some("not_found_error"), None);
-        assert_eq!(named.meaning, Meaning::Other, "it may be anything that was not found");
+        let error = ErrorBody::from_codes(404, Some("not_found_error"), None);
+        assert_eq!(error.category, ErrorCategory::Other, "it may be anything that was not found");
     }
 
     #[test]
@@ -305,9 +321,13 @@ mod tests {
 
     #[test]
     fn a_page_of_html_is_an_error_too() {
-        let error = ErrorBody::read(502, "a", b"<html>Bad Gateway</html>");
-        let expected =
-            ErrorBody { error_type: None, error_code: None, status: Some(502), meaning: Meaning::Other };
+        let error = ErrorBody::from_body(502, "a", b"<html>Bad Gateway</html>");
+        let expected = ErrorBody {
+            error_type: None,
+            error_code: None,
+            status: Some(502),
+            category: ErrorCategory::Other,
+        };
         assert_eq!(error, expected);
     }
 }

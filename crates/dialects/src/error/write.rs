@@ -91,7 +91,7 @@ mod tests {
 
     use super::{error_event, gateway_error, provider_error_event};
     use crate::sse::Decoder;
-    use crate::{Dialect, EventClass, Origin, classify};
+    use crate::{Dialect, EventClass, ResponseMeta, classify_event};
 
     #[test]
     fn openais_shape() {
@@ -128,11 +128,11 @@ mod tests {
     }
 
     #[test]
-    fn a_providers_error_is_told_as_it_is() {
+    fn a_providers_error_is_passed_on_unchanged() {
         let body = b"{\"type\":\"error\",\n \"error\":{\"type\":\"overloaded_error\",\"message\":\"m\"}}";
         let event = provider_error_event(Dialect::Anthropic, 529, body);
-        let told: &[u8] = b"event: error\ndata: {\"type\":\"error\",\"error\":{\"type\":\"overloaded_error\",\"message\":\"m\"}}\n\n";
-        assert_eq!(event, told);
+        let expected: &[u8] = b"event: error\ndata: {\"type\":\"error\",\"error\":{\"type\":\"overloaded_error\",\"message\":\"m\"}}\n\n";
+        assert_eq!(event, expected);
         let event = provider_error_event(Dialect::OpenAiChat, 400, b"<html>");
         assert!(
             event.starts_with(b"data: {\"error\":{\"message\":\"the provider refused the call with HTTP 400")
@@ -147,7 +147,8 @@ mod tests {
             decoder.push(event.clone());
             let frame = decoder.next_frame().unwrap().unwrap();
             assert_eq!(frame.raw(), &event);
-            let EventClass::Error(error) = classify(dialect, &frame, &mut Origin::default()) else {
+            let EventClass::Error(error) = classify_event(dialect, &frame, &mut ResponseMeta::default())
+            else {
                 panic!("no error: {frame:?}")
             };
             assert_eq!(error.error_code.as_deref(), Some("cut"));

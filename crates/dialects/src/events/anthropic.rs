@@ -5,11 +5,11 @@ use std::borrow::Cow;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::said::Said;
-use super::{Choices, Parsed, Progress, Unpromised};
-use crate::origin::Name;
+use super::said::HasContent;
+use super::{Choices, Parsed, Progress, UnexpectedShape};
+use crate::origin::LenientStr;
 use crate::usage::AnthropicUsage;
-use crate::{Origin, Usage};
+use crate::{ResponseMeta, Usage};
 
 /// The fields of all types of event. What `delta` is depends on the type.
 #[derive(Deserialize)]
@@ -18,7 +18,7 @@ struct Event<'a> {
     kind: Cow<'a, str>,
     #[serde(borrow)]
     message: Option<Message<'a>>,
-    content_block: Option<Said>,
+    content_block: Option<HasContent>,
     #[serde(borrow)]
     delta: Option<&'a RawValue>,
     usage: Option<AnthropicUsage>,
@@ -28,9 +28,9 @@ struct Event<'a> {
 #[derive(Deserialize)]
 struct Message<'a> {
     #[serde(default, borrow)]
-    id: Name<'a>,
+    id: LenientStr<'a>,
     #[serde(default, borrow)]
-    model: Name<'a>,
+    model: LenientStr<'a>,
     usage: Option<AnthropicUsage>,
 }
 
@@ -41,30 +41,30 @@ struct MessageDelta {
 }
 
 /// The only choice there is.
-fn only() -> Choices {
-    Choices::of(0)
+fn single_choice() -> Choices {
+    Choices::single(0)
 }
 
-pub(super) fn read(data: &[u8], origin: &mut Origin) -> Parsed {
+pub(super) fn parse(data: &[u8], meta: &mut ResponseMeta) -> Parsed {
     let event: Event<'_> = serde_json::from_slice(data)?;
-    let mut progress = Progress { choices: only(), ..Progress::default() };
+    let mut progress = Progress { choices: single_choice(), ..Progress::default() };
     match &*event.kind {
         "error" => return Ok(None),
         "message_start" => {
-            let message = event.message.ok_or(Unpromised)?;
-            origin.learn(message.id, message.model);
+            let message = event.message.ok_or(UnexpectedShape)?;
+            meta.fill_missing(message.id, message.model);
             progress.usage = usage(message.usage);
         }
         // The start of a text or thinking block is empty; that of a tool's call has its name.
-        "content_block_start" => progress.content = event.content_block.ok_or(Unpromised)?.0,
+        "content_block_start" => progress.content = event.content_block.ok_or(UnexpectedShape)?.0,
         "content_block_delta" => {
-            let Said(said) = serde_json::from_str(event.delta.ok_or(Unpromised)?.get())?;
-            progress.content = said;
+            let HasContent(has_content) = serde_json::from_str(event.delta.ok_or(UnexpectedShape)?.get())?;
+            progress.content = has_content;
         }
         "message_delta" => {
-            let delta: MessageDelta = serde_json::from_str(event.delta.ok_or(Unpromised)?.get())?;
+            let delta: MessageDelta = serde_json::from_str(event.delta.ok_or(UnexpectedShape)?.get())?;
             if delta.stop_reason.is_some() {
-                progress.finished = only();
+                progress.finished = single_choice();
             }
             progress.usage = usage(event.usage);
         }

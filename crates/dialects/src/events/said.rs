@@ -7,9 +7,9 @@ use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Vis
 /// Whether any field of an object, but for those that name its role or type, says something: a string, list or object
 /// that is not empty. Numbers and booleans are positions and marks, no speech.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Said(pub(super) bool);
+pub(super) struct HasContent(pub(super) bool);
 
-impl<'de> Deserialize<'de> for Said {
+impl<'de> Deserialize<'de> for HasContent {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_map(DeltaVisitor)
     }
@@ -18,38 +18,38 @@ impl<'de> Deserialize<'de> for Said {
 struct DeltaVisitor;
 
 impl<'de> Visitor<'de> for DeltaVisitor {
-    type Value = Said;
+    type Value = HasContent;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("an object")
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Said, A::Error> {
-        let mut said = false;
-        while let Some(Label(is_label)) = map.next_key()? {
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<HasContent, A::Error> {
+        let mut has_content = false;
+        while let Some(IsLabel(is_label)) = map.next_key()? {
             let NotEmpty(not_empty) = map.next_value()?;
-            said |= not_empty && !is_label;
+            has_content |= not_empty && !is_label;
         }
-        Ok(Said(said))
+        Ok(HasContent(has_content))
     }
 }
 
 /// Whether a key is one of those that say nothing.
-struct Label(bool);
+struct IsLabel(bool);
 
-impl<'de> Deserialize<'de> for Label {
+impl<'de> Deserialize<'de> for IsLabel {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct KeyVisitor;
 
         impl Visitor<'_> for KeyVisitor {
-            type Value = Label;
+            type Value = IsLabel;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("a key")
             }
 
-            fn visit_str<E>(self, key: &str) -> Result<Label, E> {
-                Ok(Label(matches!(key, "role" | "type")))
+            fn visit_str<E>(self, key: &str) -> Result<IsLabel, E> {
+                Ok(IsLabel(matches!(key, "role" | "type")))
             }
         }
 

@@ -1,15 +1,15 @@
 use bytes::Bytes;
 
-use super::{Choices, EventClass, Progress, classify, end_marker};
+use super::{Choices, EventClass, Progress, classify_event, end_marker};
 use crate::sse::Decoder;
-use crate::{Dialect, Origin, Usage};
+use crate::{Dialect, ResponseMeta, Usage};
 
 fn classify_text(dialect: Dialect, text: &str) -> EventClass {
     let mut decoder = Decoder::default();
     decoder.push(Bytes::copy_from_slice(text.as_bytes()));
     let frame = decoder.next_frame().unwrap().unwrap();
     assert!(decoder.next_frame().is_none());
-    classify(dialect, &frame, &mut Origin::default())
+    classify_event(dialect, &frame, &mut ResponseMeta::default())
 }
 
 fn openai(data: &str) -> EventClass {
@@ -21,9 +21,9 @@ fn anthropic(data: &str) -> EventClass {
 }
 
 /// What an event brings, told shortly: `c`ontent, `f`inish, `d`one.
-fn brings(class: &EventClass) -> String {
+fn flags_of(class: &EventClass) -> String {
     let EventClass::Progress(progress) = class else { panic!("{class:?}") };
-    let flags = [(progress.content, 'c'), (progress.finish(), 'f'), (progress.done, 'd')];
+    let flags = [(progress.content, 'c'), (progress.has_finish_reason(), 'f'), (progress.done, 'd')];
     flags.into_iter().filter(|(set, _)| *set).map(|(_, name)| name).collect()
 }
 
@@ -52,14 +52,14 @@ fn openais_chunks() {
         (r#"{"content":"x"}"#, r#""""#, "c"),
         (r#"{"content":"","index":7,"final":false}"#, "null", ""),
     ] {
-        assert_eq!(brings(&openai(&choice(delta, reason))), expected, "{delta} {reason}");
+        assert_eq!(flags_of(&openai(&choice(delta, reason))), expected, "{delta} {reason}");
     }
 }
 
 #[test]
 fn openais_other_events() {
-    assert_eq!(brings(&openai("[DONE]")), "d");
-    assert_eq!(brings(&openai(r#"{"choices":[],"prompt_filter_results":[]}"#)), "");
+    assert_eq!(flags_of(&openai("[DONE]")), "d");
+    assert_eq!(flags_of(&openai(r#"{"choices":[],"prompt_filter_results":[]}"#)), "");
     for usage in [
         r#"{"choices":[],"usage":{"prompt_tokens":5,"completion_tokens":2}}"#,
         r#"{"usage":{"prompt_tokens":5,"completion_tokens":2}}"#,
@@ -73,21 +73,21 @@ fn openais_other_events() {
 fn end_markers_are_done_and_nothing_else() {
     for dialect in [Dialect::OpenAiChat, Dialect::Anthropic] {
         let marker = String::from_utf8(end_marker(dialect).to_vec()).unwrap();
-        assert_eq!(brings(&classify_text(dialect, &marker)), "d");
+        assert_eq!(flags_of(&classify_text(dialect, &marker)), "d");
     }
 }
 
 #[test]
-fn choices_are_told_apart() {
+fn choices_are_distinguished() {
     let EventClass::Progress(progress) = openai(
         r#"{"choices":[{"index":0,"delta":{"content":"a"}},{"index":2,"delta":{},"finish_reason":"stop"}]}"#,
     ) else {
         panic!("no progress")
     };
-    assert_eq!(progress.choices, Choices::of(0).and(Choices::of(2)));
-    assert_eq!(progress.finished, Choices::of(2));
-    assert!(!progress.finished.has_all(progress.choices));
-    assert_eq!(Choices::of(64), Choices::of(u32::MAX));
+    assert_eq!(progress.choices, Choices::single(0).merge(Choices::single(2)));
+    assert_eq!(progress.finished, Choices::single(2));
+    assert!(!progress.finished.contains_all(progress.choices));
+    assert_eq!(Choices::single(64), Choices::single(u32::MAX));
 }
 
 #[test]
@@ -124,7 +124,7 @@ fn anthropics_events() {
         (r#"{"type":"message_stop"}"#, "d"),
         (r#"{"type":"something_new","delta":7}"#, ""),
     ] {
-        assert_eq!(brings(&anthropic(data)), expected, "{data}");
+        assert_eq!(flags_of(&anthropic(data)), expected, "{data}");
     }
 }
 
@@ -169,7 +169,7 @@ fn comments_and_blank_lines_are_preambles() {
 }
 
 #[test]
-fn events_that_are_not_what_is_promised() {
+fn events_of_an_unexpected_shape() {
     for data in [
         "",
         "oops",
@@ -198,16 +198,16 @@ fn events_that_are_not_what_is_promised() {
 }
 
 #[test]
-fn a_stream_tells_its_origin_once() {
-    let origin_of = |dialect, events: &[&str]| {
-        let (mut origin, mut decoder) = (Origin::default(), Decoder::default());
+fn response_meta_is_read_once() {
+    let meta_of = |dialect, events: &[&str]| {
+        let (mut meta, mut decoder) = (ResponseMeta::default(), Decoder::default());
         for event in events {
             decoder.push(format!("data: {event}\n\n").into());
             let frame = decoder.next_frame().unwrap().unwrap();
-            assert_ne!(classify(dialect, &frame, &mut origin), EventClass::Invalid, "{event}");
+            assert_ne!(classify_event(dialect, &frame, &mut meta), EventClass::Invalid, "{event}");
         }
         let text = |name: Option<Box<str>>| name.map_or_else(|| "-".to_owned(), String::from);
-        format!("{} {}", text(origin.id), text(origin.model))
+        format!("{} {}", text(meta.id), text(meta.model))
     };
     // Azure's first chunk has empty names.
     let openai = [
@@ -215,11 +215,11 @@ fn a_stream_tells_its_origin_once() {
         r#"{"id":"c","model":"m","choices":[{"delta":{"content":"a"}}]}"#,
         r#"{"id":"other","model":"other","choices":[{"delta":{"content":"b"}}]}"#,
     ];
-    assert_eq!(origin_of(Dialect::OpenAiChat, &openai), "c m");
-    assert_eq!(origin_of(Dialect::OpenAiChat, &openai[..1]), "- -");
+    assert_eq!(meta_of(Dialect::OpenAiChat, &openai), "c m");
+    assert_eq!(meta_of(Dialect::OpenAiChat, &openai[..1]), "- -");
     let anthropic = [
         r#"{"type":"ping"}"#,
         r#"{"type":"message_start","message":{"id":"msg_1","model":"m","content":[]}}"#,
     ];
-    assert_eq!(origin_of(Dialect::Anthropic, &anthropic), "msg_1 m");
+    assert_eq!(meta_of(Dialect::Anthropic, &anthropic), "msg_1 m");
 }

@@ -19,8 +19,8 @@ pub struct Frame {
 
 impl Frame {
     pub(super) fn new(raw: Bytes, first_of_stream: bool) -> Self {
-        let marked = first_of_stream && raw.starts_with(BYTE_ORDER_MARK);
-        Self { raw, start: if marked { BYTE_ORDER_MARK.len() } else { 0 } }
+        let has_bom = first_of_stream && raw.starts_with(BYTE_ORDER_MARK);
+        Self { raw, start: if has_bom { BYTE_ORDER_MARK.len() } else { 0 } }
     }
 
     /// All its bytes, with the blank line that ends it.

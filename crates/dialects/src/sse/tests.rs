@@ -5,7 +5,7 @@ use futures_util::{FutureExt, StreamExt, stream};
 use proptest::collection::vec;
 use proptest::prelude::{Just, Strategy, any, prop_assert, prop_assert_eq, prop_oneof, proptest};
 
-use super::{Decoder, Frame, TooLarge};
+use super::{Decoder, Frame, FrameTooLarge};
 
 fn decode<'a>(chunks: impl IntoIterator<Item = &'a [u8]>) -> Vec<Frame> {
     let mut decoder = Decoder::default();
@@ -81,7 +81,7 @@ fn a_frame_that_came_in_one_piece_is_not_copied() {
 
 #[test]
 fn a_frame_beyond_the_limit_is_refused_whole_or_in_pieces() {
-    let too_large = Some(Err(TooLarge { limit: 10 }));
+    let too_large = Some(Err(FrameTooLarge { limit: 10 }));
     let mut whole = Decoder::new(10);
     whole.push(Bytes::from_static(b"data: 12\n\ndata: 123\n\n"));
     assert!(whole.next_frame().is_some_and(|frame| frame.is_ok()), "10 bytes are within it");

@@ -7,100 +7,102 @@ use std::{
 };
 
 use breaker::{ModelKey, Transition};
-use circuits::{Change, Changes, Listing, Loaded, Place, Store, StoreError, Swap, Write};
+use circuits::{ChangeNotification, Changes, Listing, Loaded, Store, StoreError, StoreInfo, Swap, Write};
 use futures_util::future::{BoxFuture, FutureExt as _, pending};
 use tokio::time::{Instant, sleep, sleep_until};
 
-use super::{Away, HEALING, Server, Weather};
+use super::{NetworkConditions, RECOVERY_BOUND, Server, StoreFault};
 
 /// One instance's way to the store.
-pub struct Line {
+pub struct InstanceConnection {
     number: usize,
     server: Arc<Server>,
-    feed: Changes,
-    state: Mutex<LineState>,
+    changes: Changes,
+    state: Mutex<ConnectionState>,
 }
 
-struct LineState {
+struct ConnectionState {
     is_dead: bool,
-    away: Option<Away>,
+    fault: Option<StoreFault>,
     /// Counts what befell the connection, so that a connection that was made in vain is told.
-    fate: u64,
+    generation: u64,
     last_request: Instant,
     last_reply: Instant,
     /// From when on this instance must know what the store holds.
-    trusted_from: Instant,
+    stable_since: Instant,
 }
 
 /// What becomes of one command.
-struct Passage {
-    arrives: Instant,
+struct InFlightMessage {
+    arrives_at: Instant,
     is_lost: bool,
     reply_is_lost: bool,
     reply_delay: Duration,
 }
 
-impl Line {
+impl InstanceConnection {
     pub(super) fn new(number: usize, server: Arc<Server>) -> Self {
         let now = Instant::now();
         Self {
             number,
             server,
-            feed: Changes::default(),
-            state: Mutex::new(LineState {
+            changes: Changes::default(),
+            state: Mutex::new(ConnectionState {
                 is_dead: false,
-                away: None,
-                fate: 0,
+                fault: None,
+                generation: 0,
                 last_request: now,
                 last_reply: now,
-                trusted_from: now,
+                stable_since: now,
             }),
         }
     }
 
     /// The instance dies: nothing of it arrives any more.
-    pub fn die(self: &Arc<Self>) {
+    pub fn kill(self: &Arc<Self>) {
         self.state().is_dead = true;
-        self.server.state().lines.retain(|line| !std::ptr::eq(line.as_ptr(), Arc::as_ptr(self)));
+        self.server.state().connections.retain(|line| !std::ptr::eq(line.as_ptr(), Arc::as_ptr(self)));
     }
 
     /// The connection is lost, or stops answering.
-    pub fn lose(self: &Arc<Self>, how: Away) {
+    pub fn inject_fault(self: &Arc<Self>, how: StoreFault) {
         let fate = {
             let mut state = self.state();
-            state.away = Some(how);
-            state.fate += 1;
-            state.trusted_from = Instant::now() + HEALING;
-            state.fate
+            state.fault = Some(how);
+            state.generation += 1;
+            state.stable_since = Instant::now() + RECOVERY_BOUND;
+            state.generation
         };
         let found = match how {
-            Away::Silent => self.server.dice.millis(1_000..=2_000),
-            _ => self.server.dice.millis(0..=2),
+            StoreFault::Unresponsive => self.server.rng.millis(1_000..=2_000),
+            _ => self.server.rng.millis(0..=2),
         };
-        self.later(fate, found, |line| line.feed.tell(Change::Lost(unreachable())));
-    }
-
-    /// A connection can be made again; it takes a moment until it is tried.
-    pub fn restore(self: &Arc<Self>) {
-        let fate = {
-            let mut state = self.state();
-            state.fate += 1;
-            state.fate
-        };
-        self.later(fate, self.server.dice.millis(100..=2_000), |line| {
-            let mut state = line.state();
-            state.away = None;
-            state.trusted_from = Instant::now() + HEALING;
-            drop(state);
-            line.feed.tell(Change::Everything);
+        self.schedule(fate, found, |line| {
+            line.changes.publish(ChangeNotification::Lost(unreachable_error()))
         });
     }
 
-    fn later(self: &Arc<Self>, fate: u64, delay: Duration, act: impl FnOnce(&Self) + Send + 'static) {
+    /// A connection can be made again; it takes a moment until it is tried.
+    pub fn reconnect(self: &Arc<Self>) {
+        let fate = {
+            let mut state = self.state();
+            state.generation += 1;
+            state.generation
+        };
+        self.schedule(fate, self.server.rng.millis(100..=2_000), |line| {
+            let mut state = line.state();
+            state.fault = None;
+            state.stable_since = Instant::now() + RECOVERY_BOUND;
+            drop(state);
+            line.changes.publish(ChangeNotification::Everything);
+        });
+    }
+
+    fn schedule(self: &Arc<Self>, fate: u64, delay: Duration, act: impl FnOnce(&Self) + Send + 'static) {
         let line = Arc::clone(self);
         tokio::spawn(async move {
             sleep(delay).await;
-            if line.state().fate == fate {
+            if line.state().generation == fate {
                 act(&line);
             }
         });
@@ -108,88 +110,89 @@ impl Line {
 
     /// Whether this way is broken.
     #[must_use]
-    pub fn is_away(&self) -> bool {
-        self.state().away.is_some()
+    pub fn is_unreachable(&self) -> bool {
+        self.state().fault.is_some()
     }
 
     /// Whether nothing has happened to its messages that could keep the instance from knowing what the store holds,
     /// for so long.
     #[must_use]
-    pub fn is_trusted(&self, length: Duration) -> bool {
+    pub fn is_stable_for(&self, length: Duration) -> bool {
         let from = {
             let state = self.state();
-            if state.away.is_some() {
+            if state.fault.is_some() {
                 return false;
             }
-            state.trusted_from
+            state.stable_since
         };
-        from.max(self.server.fine_since()) + length <= Instant::now()
+        from.max(self.server.stable_since()) + length <= Instant::now()
     }
 
     /// Lets the instance read everything again.
-    pub fn read_again(&self) {
-        self.feed.tell(Change::Everything);
+    pub fn request_full_read(&self) {
+        self.changes.publish(ChangeNotification::Everything);
     }
 
-    pub(super) fn hear(&self, change: Change) {
+    pub(super) fn deliver_push(&self, change: ChangeNotification) {
         let state = self.state();
-        if state.away.is_none() && !state.is_dead {
+        if state.fault.is_none() && !state.is_dead {
             drop(state);
-            self.feed.tell(change);
+            self.changes.publish(change);
         }
     }
 
-    pub(super) fn distrust(&self, healing: Duration) {
+    pub(super) fn mark_unstable(&self, healing: Duration) {
         let mut state = self.state();
-        state.trusted_from = state.trusted_from.max(Instant::now() + healing);
+        state.stable_since = state.stable_since.max(Instant::now() + healing);
     }
 
-    fn state(&self) -> MutexGuard<'_, LineState> {
+    fn state(&self) -> MutexGuard<'_, ConnectionState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn passage(&self) -> Passage {
-        let Weather { delay, lost_requests, lost_replies, .. } = self.server.state().weather.clone();
-        let dice = &self.server.dice;
+    fn schedule_message(&self) -> InFlightMessage {
+        let NetworkConditions { delay, lost_requests, lost_replies, .. } =
+            self.server.state().conditions.clone();
+        let dice = &self.server.rng;
         let mut state = self.state();
         let arrives = state.last_request.max(Instant::now() + dice.millis(delay.clone()));
         state.last_request = arrives;
-        Passage {
-            arrives,
-            is_lost: dice.happens(lost_requests),
-            reply_is_lost: dice.happens(lost_replies),
+        InFlightMessage {
+            arrives_at: arrives,
+            is_lost: dice.chance(lost_requests),
+            reply_is_lost: dice.chance(lost_replies),
             reply_delay: dice.millis(delay),
         }
     }
 
     /// Waits for ever, or fails, where the way is broken or the instance is dead.
-    async fn pass(&self) -> Result<(), StoreError> {
+    async fn check_reachable(&self) -> Result<(), StoreError> {
         let obstacle = {
             let state = self.state();
-            if state.is_dead { Some(Away::Silent) } else { state.away }
+            if state.is_dead { Some(StoreFault::Unresponsive) } else { state.fault }
         };
         match obstacle {
-            Some(Away::Silent) => pending().await,
-            Some(Away::Refusing) => Err(unreachable()),
-            Some(Away::ReadOnly) | None => Ok(()),
+            Some(StoreFault::Unresponsive) => pending().await,
+            Some(StoreFault::Refusing) => Err(unreachable_error()),
+            Some(StoreFault::ReadOnly) | None => Ok(()),
         }
     }
 
-    async fn carry<'a, T>(
+    async fn round_trip<'a, T>(
         &'a self,
         work: impl FnOnce(&'a Self) -> BoxFuture<'a, Result<T, StoreError>>,
     ) -> Result<T, StoreError> {
-        self.pass().await?;
-        let passage = self.passage();
-        until(passage.arrives).await;
-        self.pass().await?;
+        self.check_reachable().await?;
+        let passage = self.schedule_message();
+        wait_for_arrival(passage.arrives_at).await;
+        self.check_reachable().await?;
         if passage.is_lost {
-            self.distrust(HEALING);
+            self.mark_unstable(RECOVERY_BOUND);
             return pending().await;
         }
         let answer = work(self).await;
         if passage.reply_is_lost {
-            self.distrust(HEALING);
+            self.mark_unstable(RECOVERY_BOUND);
             return pending().await;
         }
         let arrives = {
@@ -198,43 +201,43 @@ impl Line {
             state.last_reply = arrives;
             arrives
         };
-        until(arrives).await;
-        self.pass().await?;
+        wait_for_arrival(arrives).await;
+        self.check_reachable().await?;
         answer
     }
 
-    async fn swap(&self, key: &ModelKey, write: &Write) -> Result<Swap, StoreError> {
-        if self.server.state().away == Some(Away::ReadOnly) {
-            return Err(StoreError::Refused(
+    async fn execute_swap(&self, key: &ModelKey, write: &Write) -> Result<Swap, StoreError> {
+        if self.server.state().fault == Some(StoreFault::ReadOnly) {
+            return Err(StoreError::Rejected(
                 "READONLY You can't write against a read only replica".to_owned(),
             ));
         }
         let swap = self.server.store.compare_and_set(key, write).await?;
-        self.server.state().costs.swap(write, &swap);
-        if let (Swap::Done { .. }, Some(watch)) = (&swap, &self.server.watch) {
-            watch.written(self.number, key, write);
+        self.server.state().costs.count_write(write, &swap);
+        if let (Swap::Done { .. }, Some(watch)) = (&swap, &self.server.observer) {
+            watch.on_write(self.number, key, write);
         }
         Ok(swap)
     }
 }
 
 /// A message that takes no time lets nothing else go first.
-async fn until(arrives: Instant) {
+async fn wait_for_arrival(arrives: Instant) {
     if arrives > Instant::now() {
         sleep_until(arrives).await;
     }
 }
 
-fn unreachable() -> StoreError {
+fn unreachable_error() -> StoreError {
     StoreError::Unreachable("the network is broken".to_owned())
 }
 
-impl Store for Line {
+impl Store for InstanceConnection {
     fn load<'a>(&'a self, key: &'a ModelKey) -> BoxFuture<'a, Result<Loaded, StoreError>> {
-        self.carry(move |line| {
+        self.round_trip(move |line| {
             async move {
                 let loaded = line.server.store.load(key).await?;
-                line.server.state().costs.load(&loaded);
+                line.server.state().costs.count_load(&loaded);
                 Ok(loaded)
             }
             .boxed()
@@ -247,10 +250,10 @@ impl Store for Line {
         known: &'a [ModelKey],
         discover: bool,
     ) -> BoxFuture<'a, Result<Listing, StoreError>> {
-        self.carry(move |line| {
+        self.round_trip(move |line| {
             async move {
                 let listing = line.server.store.load_all(known, discover).await?;
-                line.server.state().costs.listing(&listing.values, discover);
+                line.server.state().costs.count_full_read(&listing.values, discover);
                 Ok(listing)
             }
             .boxed()
@@ -263,7 +266,7 @@ impl Store for Line {
         key: &'a ModelKey,
         write: &'a Write,
     ) -> BoxFuture<'a, Result<Swap, StoreError>> {
-        self.carry(move |line| line.swap(key, write).boxed()).boxed()
+        self.round_trip(move |line| line.execute_swap(key, write).boxed()).boxed()
     }
 
     fn history<'a>(
@@ -271,19 +274,19 @@ impl Store for Line {
         key: &'a ModelKey,
         most: usize,
     ) -> BoxFuture<'a, Result<Vec<Transition>, StoreError>> {
-        self.carry(move |line| line.server.store.history(key, most)).boxed()
+        self.round_trip(move |line| line.server.store.history(key, most)).boxed()
     }
 
     fn changes(&self) -> Changes {
-        self.feed.clone()
+        self.changes.clone()
     }
 
-    fn place(&self) -> Place {
-        Place { kind: "simulated", address: format!("line {}", self.number) }
+    fn info(&self) -> StoreInfo {
+        StoreInfo { kind: "simulated", address: format!("line {}", self.number) }
     }
 }
 
-impl fmt::Debug for Line {
+impl fmt::Debug for InstanceConnection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Line").field("number", &self.number).finish_non_exhaustive()
     }

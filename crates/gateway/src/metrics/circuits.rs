@@ -6,7 +6,7 @@
 use std::fmt;
 
 use breaker::State;
-use circuits::{CircuitCounts, Circuits, LinkState, Report, StoreCounts};
+use circuits::{CircuitCounts, Circuits, Report, StoreCounts, StoreStatus};
 use prometheus_client::{
     encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric as _, MetricEncoder},
     metrics::{MetricType, counter::ConstCounter, gauge::ConstGauge},
@@ -14,7 +14,7 @@ use prometheus_client::{
 };
 
 /// So many circuits have labels of their own.
-const MOST: usize = 200;
+const MAX_LABELLED_CIRCUITS: usize = 200;
 
 const STATES: [(State, &str); 3] =
     [(State::Closed, "closed"), (State::Open, "open"), (State::HalfOpen, "half_open")];
@@ -31,24 +31,24 @@ impl Collector {
 
 impl prometheus_client::collector::Collector for Collector {
     fn encode(&self, encoder: DescriptorEncoder<'_>) -> fmt::Result {
-        let mut told = Told(encoder);
+        let mut writer = MetricsWriter(encoder);
         let mut circuits = self.0.counts();
-        told.how_many(&circuits)?;
+        writer.write_totals(&circuits)?;
         // Kept in the order of their names within each half.
         circuits.sort_by_key(|(report, _)| report.state == State::Closed);
-        circuits.truncate(MOST);
-        told.states(&circuits)?;
-        told.work(&circuits)?;
-        told.link(&self.0.link(), self.0.place().kind == "redis")?;
-        told.store(&self.0.store_counts())
+        circuits.truncate(MAX_LABELLED_CIRCUITS);
+        writer.write_states(&circuits)?;
+        writer.write_activity(&circuits)?;
+        writer.write_store_state(&self.0.store_status(), self.0.store_info().kind == "redis")?;
+        writer.write_store_counters(&self.0.store_counts())
     }
 }
 
-type Counted = [(Report, CircuitCounts)];
+type CountedCircuits = [(Report, CircuitCounts)];
 
-struct Told<'a>(DescriptorEncoder<'a>);
+struct MetricsWriter<'a>(DescriptorEncoder<'a>);
 
-impl Told<'_> {
+impl MetricsWriter<'_> {
     fn family<'f>(
         &'f mut self,
         name: &'f str,
@@ -58,7 +58,7 @@ impl Told<'_> {
         Ok(Family(self.0.encode_descriptor(name, help, None, kind)?))
     }
 
-    fn how_many(&mut self, circuits: &Counted) -> fmt::Result {
+    fn write_totals(&mut self, circuits: &CountedCircuits) -> fmt::Result {
         let mut family = self.family("circuits", "Circuits that there are, by state", MetricType::Gauge)?;
         for (state, word) in STATES {
             let count = circuits.iter().filter(|(report, _)| report.state == state).count();
@@ -67,7 +67,7 @@ impl Told<'_> {
         Ok(())
     }
 
-    fn states(&mut self, circuits: &Counted) -> fmt::Result {
+    fn write_states(&mut self, circuits: &CountedCircuits) -> fmt::Result {
         let help = "1 for the state that a model's circuit is in, 0 for the others";
         let mut family = self.family("circuit_state", help, MetricType::Gauge)?;
         for (report, _) in circuits {
@@ -84,7 +84,7 @@ impl Told<'_> {
         Ok(())
     }
 
-    fn work(&mut self, circuits: &Counted) -> fmt::Result {
+    fn write_activity(&mut self, circuits: &CountedCircuits) -> fmt::Result {
         let help = "Changes of state, by what led to them; by=self: made by this instance, other: seen by it";
         let mut family = self.family("circuit_transitions", help, MetricType::Counter)?;
         for (report, counts) in circuits {
@@ -106,7 +106,8 @@ impl Told<'_> {
         let help = "Probes of this instance that have ended";
         let mut family = self.family("circuit_probes", help, MetricType::Counter)?;
         for (report, CircuitCounts { probes, .. }) in circuits {
-            let ends = [("succeeded", probes.succeeded), ("failed", probes.failed), ("released", probes.left)];
+            let ends =
+                [("succeeded", probes.succeeded), ("failed", probes.failed), ("released", probes.released)];
             for (outcome, count) in ends {
                 family.counter(&[("model", report.key.as_str()), ("outcome", outcome)], count)?;
             }
@@ -114,36 +115,36 @@ impl Told<'_> {
         Ok(())
     }
 
-    fn link(&mut self, link: &LinkState, redis: bool) -> fmt::Result {
-        let now = match link {
-            LinkState::Starting => "starting",
-            LinkState::Connected => "connected",
-            LinkState::Degraded { .. } => "degraded",
-            LinkState::Embedded => "embedded",
+    fn write_store_state(&mut self, link: &StoreStatus, redis: bool) -> fmt::Result {
+        let current = match link {
+            StoreStatus::Starting => "starting",
+            StoreStatus::Connected => "connected",
+            StoreStatus::Degraded { .. } => "degraded",
+            StoreStatus::Embedded => "embedded",
         };
         let help = "1 for how the circuits are kept: shared (connected), apart (degraded), in this process (embedded)";
         let mut family = self.family("store_state", help, MetricType::Gauge)?;
         for state in ["starting", "connected", "degraded", "embedded"] {
-            family.gauge(&[("state", state)], i64::from(state == now))?;
+            family.gauge(&[("state", state)], i64::from(state == current))?;
         }
         let help = "1 while the circuits are shared through Redis";
         let family = self.family("redis_up", help, MetricType::Gauge)?;
-        family.alone(&ConstGauge::new(i64::from(redis && *link == LinkState::Connected)))
+        family.write_unlabelled(&ConstGauge::new(i64::from(redis && *link == StoreStatus::Connected)))
     }
 
-    fn store(&mut self, counts: &StoreCounts) -> fmt::Result {
-        if let Some(age) = counts.heard {
+    fn write_store_counters(&mut self, counts: &StoreCounts) -> fmt::Result {
+        if let Some(age) = counts.since_last_response {
             let help =
                 "How long ago the store last answered with circuits: as old may what this instance knows be";
             let name = ("circuit_state_age", &Unit::Seconds);
             let encoder = self.0.encode_descriptor(name.0, help, Some(name.1), MetricType::Gauge)?;
-            Family(encoder).alone(&ConstGauge::new(age.as_secs_f64()))?;
+            Family(encoder).write_unlabelled(&ConstGauge::new(age.as_secs_f64()))?;
         }
         let help = "Writes of circuits to the store; conflict: another instance wrote first, and the decision was made again";
         let mut family = self.family("store_writes", help, MetricType::Counter)?;
         let results = [
             ("written", counts.written),
-            ("conflict", counts.overtaken),
+            ("conflict", counts.conflicts),
             ("clock_skew", counts.clock_skew),
             ("failed", counts.failed),
         ];
@@ -171,7 +172,7 @@ impl Family<'_> {
         ConstCounter::new(value).encode(self.0.encode_family(labels)?)
     }
 
-    fn alone(self, value: &impl prometheus_client::encoding::EncodeMetric) -> fmt::Result {
+    fn write_unlabelled(self, value: &impl prometheus_client::encoding::EncodeMetric) -> fmt::Result {
         value.encode(self.0)
     }
 }

@@ -9,7 +9,7 @@ use crate::support::{Setup, World, anthropic_error, header, manager, openai_erro
 
 #[tokio::test]
 async fn calls_need_a_key_where_keys_are_set() {
-    let world = World::locked().await;
+    let world = World::with_keys().await;
     let (status, code, _, message) = openai_error(world.chat("chat", false).send().await.unwrap()).await;
     assert_eq!((status, code.as_str()), (401, "invalid_api_key"));
     assert!(message.contains("needs a key"), "{message}");
@@ -17,7 +17,7 @@ async fn calls_need_a_key_where_keys_are_set() {
     let (status, _, kind, message) = anthropic_error(wrong.send().await.unwrap()).await;
     assert_eq!((status, kind.as_str()), (401, "authentication_error"));
     assert!(!message.contains("caller2"), "{message}");
-    assert_eq!(world.first.seen().all_calls(), 0);
+    assert_eq!(world.first.traffic().all_calls(), 0);
 
     for (name, value) in
         [("authorization", "Bearer caller"), ("x-api-key", "caller"), ("x-goog-api-key", "boss")]
@@ -29,13 +29,13 @@ async fn calls_need_a_key_where_keys_are_set() {
 
 #[tokio::test]
 async fn the_callers_key_does_not_reach_the_provider() {
-    let world = World::locked().await;
+    let world = World::with_keys().await;
     for name in ["authorization", "x-api-key"] {
         let key = if name == "authorization" { "Bearer caller" } else { "caller" };
         world.chat("chat", false).header(name, key).send().await.unwrap();
         world.messages("messages", false).header(name, key).send().await.unwrap();
     }
-    for received in world.first.seen().received() {
+    for received in world.first.traffic().received() {
         let headers = format!("{:?}", received.headers);
         assert!(headers.contains("key-of-ours") && !headers.contains("caller"), "{headers}");
     }
@@ -43,7 +43,7 @@ async fn the_callers_key_does_not_reach_the_provider() {
 
 #[tokio::test]
 async fn watchers_need_no_key() {
-    let world = World::locked().await;
+    let world = World::with_keys().await;
     for path in ["/livez", "/readyz", "/health", "/health/liveliness", "/health/readiness"] {
         assert_eq!(world.get(path).send().await.unwrap().status(), 200, "{path}");
     }
@@ -52,7 +52,7 @@ async fn watchers_need_no_key() {
 
 #[tokio::test]
 async fn a_drill_needs_an_admin_key() {
-    let world = World::locked().await;
+    let world = World::with_keys().await;
     let drill = |key: &str| world.chat("chat", false).bearer_auth(key).header("x-switchboard-fault", "503");
     let (status, code, ..) = openai_error(drill("caller").send().await.unwrap()).await;
     assert_eq!((status, code.as_str()), (403, "admin_key_required"));
@@ -85,9 +85,9 @@ async fn without_keys_only_loopback_names_are_answered() {
     }
     let foreign = world.chat("chat", false).header("host", "evil.example").send().await.unwrap();
     assert_eq!(openai_error(foreign).await.1, "host_not_allowed");
-    assert_eq!(world.first.seen().all_calls(), 2);
+    assert_eq!(world.first.traffic().all_calls(), 2);
 
-    let world = World::locked().await;
+    let world = World::with_keys().await;
     let response =
         world.chat("chat", false).bearer_auth("caller").header("host", "gw.example").send().await.unwrap();
     assert_eq!(response.status(), 200, "with keys any name is answered");
@@ -102,7 +102,7 @@ async fn beyond_loopback_a_listener_needs_keys() {
     };
     for keys in [Keys::default(), Keys::new(vec!["".into()], vec!["boss".into()])] {
         let error = bind(keys).await.unwrap_err();
-        assert!(matches!(error, BindError::NoKeys(_)), "{error}");
+        assert!(matches!(error, BindError::MissingApiKeys(_)), "{error}");
     }
 }
 

@@ -4,7 +4,7 @@ use manager::StreamMode;
 use serde_json::Value;
 use simulator::{Behaviour, Fault};
 
-use crate::support::{Setup, World, header, patient};
+use crate::support::{Setup, World, header, never_trips};
 
 #[tokio::test]
 async fn a_plain_answer_says_what_it_cost_and_a_failed_one_before_it_costs_nothing() {
@@ -12,20 +12,20 @@ async fn a_plain_answer_says_what_it_cost_and_a_failed_one_before_it_costs_nothi
     // A whole answer with its usage, but for its last half.
     world.first.script("m", Fault::Cut { after: 0 });
     let response = world.chat("chat", false).send().await.unwrap();
-    let told = ["input", "output"].map(|direction| {
+    let counts = ["input", "output"].map(|direction| {
         header(&response, &format!("x-switchboard-{direction}-tokens")).unwrap().parse::<f64>().unwrap()
     });
     let body: Value = response.json().await.unwrap();
     let usage = &body["usage"];
-    assert_eq!(told.map(Some), [usage["prompt_tokens"].as_f64(), usage["completion_tokens"].as_f64()]);
+    assert_eq!(counts.map(Some), [usage["prompt_tokens"].as_f64(), usage["completion_tokens"].as_f64()]);
 
     let tokens = |model: &str, direction: &str| {
         let series = format!("switchboard_tokens_total{{model=\"{model}\",direction=\"{direction}\"}}");
         let world = &world;
         async move { world.metric(&series).await }
     };
-    assert_eq!(tokens("backup:m", "input").await, Some(told[0]));
-    assert_eq!(tokens("backup:m", "output").await, Some(told[1]));
+    assert_eq!(tokens("backup:m", "input").await, Some(counts[0]));
+    assert_eq!(tokens("backup:m", "output").await, Some(counts[1]));
     assert_eq!(tokens("openai:m", "output").await, None, "a failed attempt is billed as an answer");
     for (series, expected) in [
         ("switchboard_calls_total{route=\"chat\",outcome=\"answered\"}", 1.0),
@@ -42,12 +42,12 @@ async fn a_plain_answer_says_what_it_cost_and_a_failed_one_before_it_costs_nothi
 
 #[tokio::test]
 async fn streams_are_counted_when_they_are_whole() {
-    for mode in [StreamMode::Relay, StreamMode::Hold] {
-        let world = World::with(Setup { stream: mode, policy: patient(), ..Setup::default() }).await;
+    for mode in [StreamMode::PassThrough, StreamMode::Buffer] {
+        let world = World::with(Setup { stream: mode, policy: never_trips(), ..Setup::default() }).await;
         let response = world.messages("messages", true).send().await.unwrap();
         assert_eq!(header(&response, "x-switchboard-output-tokens"), None, "not known at the head");
         assert!(response.text().await.unwrap().contains("message_stop"));
-        world.until_idle().await;
+        world.wait_until_idle().await;
         let output = "switchboard_tokens_total{model=\"anthropic:m\",direction=\"output\"}";
         let before = world.metric(output).await.expect("a whole stream is counted");
         assert!(before > 0.0);
@@ -59,18 +59,18 @@ async fn streams_are_counted_when_they_are_whole() {
             provider.script("m", Behaviour::ok().words(9).with(Fault::Cut { after: 5 }));
         }
         world.messages("messages", true).send().await.unwrap().text().await.unwrap();
-        world.until_idle().await;
+        world.wait_until_idle().await;
         assert_eq!(world.metric(output).await, Some(before), "{mode:?}: a cut stream is billed");
         let ended = |outcome| format!("switchboard_calls_total{{route=\"messages\",outcome=\"{outcome}\"}}");
         assert_eq!(world.metric(&ended("answered")).await, Some(1.0), "{mode:?}");
-        let cut = if mode == StreamMode::Hold { "attempts_exhausted" } else { "stream_interrupted" };
+        let cut = if mode == StreamMode::Buffer { "attempts_exhausted" } else { "stream_interrupted" };
         assert_eq!(world.metric(&ended(cut)).await, Some(1.0), "{mode:?}");
     }
 }
 
 #[tokio::test]
 async fn labels_are_bounded_whatever_clients_ask_for() {
-    let world = World::with(Setup { policy: patient(), ..Setup::default() }).await;
+    let world = World::with(Setup { policy: never_trips(), ..Setup::default() }).await;
     for number in 0..5 {
         world.first.script(format!("gone-{number}"), Behaviour::status(http::StatusCode::NOT_FOUND));
         world.chat(&format!("gone-{number}"), false).send().await.unwrap();
@@ -93,17 +93,18 @@ async fn labels_are_bounded_whatever_clients_ask_for() {
 
 #[tokio::test]
 async fn metrics_need_no_key_and_are_what_prometheus_reads() {
-    let world = World::locked().await;
+    let world = World::with_keys().await;
     world.first.script("m", Fault::Reset);
     let call = world.messages("messages", true).bearer_auth("caller");
     call.send().await.unwrap().text().await.unwrap();
-    world.until_idle().await;
+    world.wait_until_idle().await;
     let response = world.get("/metrics").send().await.unwrap();
     assert_eq!(response.status(), 200);
     let kind = header(&response, "content-type").unwrap().to_owned();
     assert!(kind.starts_with("application/openmetrics-text"), "{kind}");
     let text = response.text().await.unwrap();
-    for name in ["calls", "attempts", "fallbacks", "call_duration_seconds", "time_to_first_token_seconds", "tokens"]
+    for name in
+        ["calls", "attempts", "fallbacks", "call_duration_seconds", "time_to_first_token_seconds", "tokens"]
     {
         assert!(text.contains(&format!("# TYPE switchboard_{name} ")), "{name}: {text}");
     }

@@ -4,7 +4,7 @@ use serde_json::Value;
 use simulator::{Behaviour, Fault, ProviderError};
 use uuid::Uuid;
 
-use crate::support::{World, anthropic_error, header, openai_error, until_refused};
+use crate::support::{World, anthropic_error, call_until_refused, header, openai_error};
 
 fn status(code: u16) -> Behaviour {
     Behaviour::status(http::StatusCode::from_u16(code).unwrap())
@@ -69,7 +69,7 @@ async fn no_model_may_be_called() {
     let (status, code, _, message) = openai_error(response).await;
     assert_eq!((status, code.as_str()), (502, "attempts_exhausted"), "{message}");
 
-    let response = until_refused(|| world.chat("chat", false)).await;
+    let response = call_until_refused(|| world.chat("chat", false)).await;
     assert_eq!(header(&response, "x-should-retry"), None);
     let retry_after: u64 = header(&response, "retry-after").unwrap().parse().unwrap();
     assert!((20..=40).contains(&retry_after), "{retry_after}");
@@ -78,7 +78,7 @@ async fn no_model_may_be_called() {
     assert!(message.contains("openai:m: ") && message.contains("backup:m: "), "{message}");
     assert!(!message.contains("secret prompt"));
 
-    let response = until_refused(|| world.messages("messages", true)).await;
+    let response = call_until_refused(|| world.messages("messages", true)).await;
     let (status, code, kind, message) = anthropic_error(response).await;
     assert_eq!((status, code.as_str(), kind.as_str()), (503, "circuit_open", "api_error"));
     assert!(message.contains("anthropic:m: ") && message.contains("vertex:m: "), "{message}");
@@ -136,7 +136,7 @@ async fn a_body_that_is_too_large_is_refused() {
     let response = world.client.post(world.url("/v1/messages")).body(body).send().await.unwrap();
     let (status, code, kind, _) = anthropic_error(response).await;
     assert_eq!((status, code.as_str(), kind.as_str()), (413, "request_too_large", "request_too_large"));
-    assert_eq!(world.first.seen().all_calls(), 0);
+    assert_eq!(world.first.traffic().all_calls(), 0);
 }
 
 #[tokio::test]
@@ -149,5 +149,5 @@ async fn a_request_can_do_without_fallback() {
     let odd = world.chat("chat", false).header("x-switchboard-fallback", "maybe");
     let (status, code, ..) = openai_error(odd.send().await.unwrap()).await;
     assert_eq!((status, code.as_str()), (400, "invalid_request"));
-    assert_eq!(world.second.seen().all_calls(), 0);
+    assert_eq!(world.second.traffic().all_calls(), 0);
 }

@@ -4,12 +4,12 @@ use reqwest::{RequestBuilder, Response};
 use serde_json::{Value, json};
 use simulator::Fault;
 
-use crate::support::{Setup, World, header, openai_error, patient};
+use crate::support::{Setup, World, header, never_trips, openai_error};
 
 /// Model names may have a `/`, which a path has percent-encoded.
-const SLASHED: &str = "/circuits/openai:meta-llama%2Fllama-4";
+const ENCODED_KEY_PATH: &str = "/circuits/openai:meta-llama%2Fllama-4";
 
-pub(crate) async fn ok(request: RequestBuilder) -> Value {
+pub(crate) async fn send_ok(request: RequestBuilder) -> Value {
     let response = request.send().await.unwrap();
     let status = response.status();
     let body = response.text().await.unwrap();
@@ -17,27 +17,27 @@ pub(crate) async fn ok(request: RequestBuilder) -> Value {
     serde_json::from_str(&body).unwrap()
 }
 
-async fn refused(request: RequestBuilder) -> (u16, String) {
+async fn send_refused(request: RequestBuilder) -> (u16, String) {
     let (status, code, ..) = openai_error(request.send().await.unwrap()).await;
     (status, code)
 }
 
-fn code(status: u16, code: &str) -> (u16, String) {
+fn error_of(status: u16, code: &str) -> (u16, String) {
     (status, code.to_owned())
 }
 
 #[tokio::test]
 async fn all_circuits_are_listed_the_worst_first() {
-    let world = World::with(Setup { policy: patient(), ..Setup::default() }).await;
+    let world = World::with(Setup { policy: never_trips(), ..Setup::default() }).await;
     world.first.script("failing", Fault::Reset);
     for model in ["openai:b", "openai:failing", "openai:a"] {
         world.chat(model, false).send().await.unwrap();
     }
     for (key, body) in [("openai:z", json!({})), ("openai:y", json!({"for": "1h"}))] {
-        ok(world.post(&format!("/circuits/{key}/open")).json(&body)).await;
+        send_ok(world.post(&format!("/circuits/{key}/open")).json(&body)).await;
     }
     world.manager.circuits().flush().await;
-    let all = ok(world.get("/circuits")).await;
+    let all = send_ok(world.get("/circuits")).await;
     assert_eq!(
         (&all["instance"], &all["store"]),
         (&json!("memory"), &json!({"kind": "memory", "state": "embedded", "url": "this process"}))
@@ -54,33 +54,33 @@ async fn all_circuits_are_listed_the_worst_first() {
 #[tokio::test]
 async fn a_person_opens_closes_and_resets() {
     let world = World::new().await;
-    assert_eq!(refused(world.get(SLASHED)).await, code(404, "circuit_not_found"));
-    let act = |what: &str| world.post(&format!("{SLASHED}/{what}"));
-    let done = ok(act("open").json(&json!({"for": "10m", "reason": "upgrade"}))).await;
+    assert_eq!(send_refused(world.get(ENCODED_KEY_PATH)).await, error_of(404, "circuit_not_found"));
+    let act = |what: &str| world.post(&format!("{ENCODED_KEY_PATH}/{what}"));
+    let done = send_ok(act("open").json(&json!({"for": "10m", "reason": "upgrade"}))).await;
     let (key, report) = (&done["key"], &done["report"]);
     assert_eq!((key, &report["key"]), (&json!("openai:meta-llama/llama-4"), key));
     assert_eq!((&report["state"], &report["reason"]["why"]), (&json!("OPEN"), &json!("upgrade")));
     let wait = report["retryInMs"].as_u64().unwrap();
     assert!((590_000..=600_000).contains(&wait), "{report}");
-    assert_eq!(ok(world.get(SLASHED)).await["epoch"], report["epoch"]);
+    assert_eq!(send_ok(world.get(ENCODED_KEY_PATH)).await["epoch"], report["epoch"]);
 
-    let done = ok(act("close").json(&json!({"reason": "done"}))).await;
+    let done = send_ok(act("close").json(&json!({"reason": "done"}))).await;
     assert_eq!(done["report"]["state"], "CLOSED");
     // Without a body.
-    ok(act("open")).await;
-    let done = ok(act("reset")).await;
+    send_ok(act("open")).await;
+    let done = send_ok(act("reset")).await;
     assert_eq!((key, &done["report"]), (&done["key"], &Value::Null));
-    assert_eq!(refused(world.get(SLASHED)).await, code(404, "circuit_not_found"));
+    assert_eq!(send_refused(world.get(ENCODED_KEY_PATH)).await, error_of(404, "circuit_not_found"));
 
-    let told = ok(world.get(&format!("{SLASHED}/history"))).await;
-    let history = told["history"].as_array().unwrap();
+    let body = send_ok(world.get(&format!("{ENCODED_KEY_PATH}/history"))).await;
+    let history = body["history"].as_array().unwrap();
     let steps: Vec<_> = history.iter().map(|entry| entry["to"].as_str().unwrap()).collect();
-    assert_eq!((&told["key"], steps), (key, vec!["CLOSED", "OPEN", "CLOSED", "OPEN"]), "newest first");
+    assert_eq!((&body["key"], steps), (key, vec!["CLOSED", "OPEN", "CLOSED", "OPEN"]), "newest first");
     assert_eq!(
         (&history[0]["reason"]["kind"], &history[3]["reason"]["why"], &history[3]["instance"]),
         (&json!("reset"), &json!("upgrade"), &json!("memory"))
     );
-    let newest = ok(world.get(&format!("{SLASHED}/history?limit=1"))).await;
+    let newest = send_ok(world.get(&format!("{ENCODED_KEY_PATH}/history?limit=1"))).await;
     assert_eq!(newest["history"], json!([history[0]]));
 }
 
@@ -101,53 +101,56 @@ async fn what_cannot_be_meant_is_refused() {
         ("/circuits/openai:a/permits", json!({"for": "601s"})),
     ] {
         assert_eq!(
-            refused(world.post(path).json(&body)).await,
-            code(400, "invalid_request"),
+            send_refused(world.post(path).json(&body)).await,
+            error_of(400, "invalid_request"),
             "{path} {body}"
         );
     }
     for most in ["0", "1001", "-1", "many"] {
         let path = format!("/circuits/openai:a/history?limit={most}");
-        assert_eq!(refused(world.get(&path)).await, code(400, "invalid_request"), "{most}");
+        assert_eq!(send_refused(world.get(&path)).await, error_of(400, "invalid_request"), "{most}");
     }
     for path in ["/circuits/openai:a", "/circuits/openai:a/history"] {
-        assert_eq!(refused(world.get(path)).await, code(404, "circuit_not_found"), "{path}");
+        assert_eq!(send_refused(world.get(path)).await, error_of(404, "circuit_not_found"), "{path}");
     }
     for path in ["/circuits/openai:a/close", "/circuits/openai:a/reset"] {
-        assert_eq!(refused(world.post(path)).await, code(404, "circuit_not_found"), "{path}");
+        assert_eq!(send_refused(world.post(path)).await, error_of(404, "circuit_not_found"), "{path}");
     }
-    assert_eq!(refused(world.get("/circuits/openai:a/open")).await, code(405, "method_not_allowed"));
-    assert_eq!(refused(world.get("/circuits/openai:meta/llama")).await, code(404, "not_found"));
-    let all = ok(world.get("/circuits")).await;
+    assert_eq!(send_refused(world.get("/circuits/openai:a/open")).await, error_of(405, "method_not_allowed"));
+    assert_eq!(send_refused(world.get("/circuits/openai:meta/llama")).await, error_of(404, "not_found"));
+    let all = send_ok(world.get("/circuits")).await;
     assert_eq!(all["circuits"], json!([]), "nothing of it has left a circuit");
 }
 
 #[tokio::test]
 async fn inspecting_needs_a_key_and_operating_an_admin_key() {
-    let world = World::locked().await;
+    let world = World::with_keys().await;
     let inspect = ["/circuits", "/circuits/openai:a", "/circuits/openai:a/history", "/circuits/events"];
     let operate = ["open", "close", "reset"].map(|act| format!("/circuits/openai:a/{act}"));
     for path in inspect.into_iter().chain(["/openapi.json"]) {
-        assert_eq!(refused(world.get(path)).await, code(401, "invalid_api_key"), "{path}");
+        assert_eq!(send_refused(world.get(path)).await, error_of(401, "invalid_api_key"), "{path}");
     }
     for path in &operate {
-        assert_eq!(refused(world.post(path)).await, code(401, "invalid_api_key"), "{path}");
+        assert_eq!(send_refused(world.post(path)).await, error_of(401, "invalid_api_key"), "{path}");
         let caller = world.post(path).bearer_auth("caller");
-        assert_eq!(refused(caller).await, code(403, "admin_key_required"), "{path}");
-        ok(world.post(path).bearer_auth("boss")).await;
+        assert_eq!(send_refused(caller).await, error_of(403, "admin_key_required"), "{path}");
+        send_ok(world.post(path).bearer_auth("boss")).await;
         if path.ends_with("open") {
-            let seen = ok(world.get(inspect[1]).bearer_auth("caller")).await;
+            let seen = send_ok(world.get(inspect[1]).bearer_auth("caller")).await;
             assert_eq!(seen["state"], "OPEN");
         }
     }
-    assert_eq!(refused(world.post("/circuits/openai:a/permits")).await, code(401, "invalid_api_key"));
-    ok(world.post("/circuits/openai:a/permits").bearer_auth("caller")).await;
+    assert_eq!(
+        send_refused(world.post("/circuits/openai:a/permits")).await,
+        error_of(401, "invalid_api_key")
+    );
+    send_ok(world.post("/circuits/openai:a/permits").bearer_auth("caller")).await;
 }
 
 #[tokio::test]
 async fn everything_that_is_described_is_there() {
     let world = World::new().await;
-    let description = ok(world.get("/openapi.json")).await;
+    let description = send_ok(world.get("/openapi.json")).await;
     for (path, operations) in description["paths"].as_object().unwrap() {
         let path = path.replace("{key}", "openai:a");
         for method in ["get", "post"].into_iter().filter(|method| operations.get(method).is_some()) {
@@ -157,8 +160,8 @@ async fn everything_that_is_described_is_there() {
             assert!(!["not_found", "method_not_allowed"].contains(&error), "{method} {path}");
             let foreign = if method == "get" { world.get(&path) } else { world.post(&path) };
             let foreign = foreign.header("origin", "https://evil.example").send().await.unwrap();
-            let told = &operations[method]["responses"];
-            let told = told.get(foreign.status().as_str()).or_else(|| told.get("default"));
+            let responses = &operations[method]["responses"];
+            let told = responses.get(foreign.status().as_str()).or_else(|| responses.get("default"));
             assert!(told.is_some(), "{method} {path}: {} is not described", foreign.status());
         }
     }
@@ -170,5 +173,5 @@ async fn a_web_page_reaches_none_of_it() {
     let foreign = world.post("/circuits/openai:a/open").header("origin", "https://evil.example");
     let response: Response = foreign.send().await.unwrap();
     assert_eq!(header(&response, "x-switchboard-error"), Some("host_not_allowed"));
-    assert_eq!(ok(world.get("/circuits")).await["circuits"], json!([]));
+    assert_eq!(send_ok(world.get("/circuits")).await["circuits"], json!([]));
 }

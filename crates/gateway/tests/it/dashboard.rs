@@ -5,7 +5,7 @@ use http::header;
 use crate::support::World;
 
 /// Every file of the page, by what the page itself names.
-async fn files(world: &World) -> Vec<String> {
+async fn page_files(world: &World) -> Vec<String> {
     let page = world.get("/dashboard").send().await.unwrap().text().await.unwrap();
     let named = page.split('"').filter(|part| part.starts_with("dashboard/"));
     ["/dashboard".to_owned()].into_iter().chain(named.map(|name| format!("/{name}"))).collect()
@@ -14,8 +14,8 @@ async fn files(world: &World) -> Vec<String> {
 /// A browser that loads the page has no key to show; what the page then asks for needs one.
 #[tokio::test]
 async fn the_page_needs_no_key_and_its_data_does() {
-    let world = World::locked().await;
-    let files = files(&world).await;
+    let world = World::with_keys().await;
+    let files = page_files(&world).await;
     assert!(files.len() > 10, "{files:?}");
     for file in files {
         assert_eq!(world.get(&file).send().await.unwrap().status(), 200, "{file}");
@@ -29,7 +29,7 @@ async fn the_page_needs_no_key_and_its_data_does() {
 #[tokio::test]
 async fn every_file_has_the_policy_and_is_sent_once() {
     let world = World::new().await;
-    for file in files(&world).await {
+    for file in page_files(&world).await {
         let response = world.get(&file).send().await.unwrap();
         let headers = response.headers().clone();
         let policy = headers[header::CONTENT_SECURITY_POLICY].to_str().unwrap();
@@ -55,13 +55,13 @@ async fn every_file_has_the_policy_and_is_sent_once() {
 #[tokio::test]
 async fn the_time_to_first_content_is_told_by_model() {
     let world = World::new().await;
-    let told = async || {
+    let poll_latency = async || {
         let answer = world.get("/circuits").send().await.unwrap();
         answer.json::<serde_json::Value>().await.unwrap()["latency"].clone()
     };
-    assert_eq!(told().await, serde_json::json!({}));
+    assert_eq!(poll_latency().await, serde_json::json!({}));
     world.chat("chat", true).send().await.unwrap().bytes().await.unwrap();
-    let latency = told().await;
+    let latency = poll_latency().await;
     let models: Vec<_> = latency.as_object().unwrap().keys().collect();
     assert_eq!(models, ["openai:m"], "{latency}");
     assert!(latency["openai:m"].as_u64().is_some_and(|ms| ms < 5_000), "{latency}");

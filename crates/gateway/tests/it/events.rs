@@ -4,20 +4,20 @@ use reqwest::Response;
 use serde_json::{Value, json};
 
 use crate::{
-    circuits_api::ok,
-    support::{SOON, World, header, read_until},
+    circuits_api::send_ok,
+    support::{TEST_TIMEOUT, World, header, read_until},
 };
 
 /// An event: its name, its id and its data.
 type Event = (String, Option<String>, Value);
 
 /// A client of `/circuits/events`.
-struct Listener {
+struct EventClient {
     response: Response,
     text: String,
 }
 
-impl Listener {
+impl EventClient {
     async fn new(world: &World, last: Option<&str>) -> Self {
         let get = world.get("/circuits/events");
         let get = if let Some(id) = last { get.header("last-event-id", id) } else { get };
@@ -57,40 +57,41 @@ impl Listener {
     }
 }
 
-async fn act(world: &World, what: &str) {
-    ok(world.post(&format!("/circuits/openai:a/{what}"))).await;
+async fn post_operation(world: &World, what: &str) {
+    send_ok(world.post(&format!("/circuits/openai:a/{what}"))).await;
 }
 
 #[tokio::test]
 async fn changes_are_told_as_they_happen() {
     let world = World::new().await;
-    let mut listener = Listener::new(&world, None).await;
+    let mut listener = EventClient::new(&world, None).await;
     let (name, id, overview) = listener.next().await;
     assert_eq!((name.as_str(), id.is_some()), ("snapshot", true));
-    let mut listed = ok(world.get("/circuits")).await;
+    let mut listed = send_ok(world.get("/circuits")).await;
     listed["now"] = overview["now"].clone();
     assert_eq!(overview, listed);
 
-    act(&world, "open").await;
+    post_operation(&world, "open").await;
     let (_, transition, event) = listener.transition().await;
     assert_eq!((&transition["from"], &transition["to"]), (&json!("CLOSED"), &json!("OPEN")));
-    let (mut report, mut told) = (ok(world.get("/circuits/openai:a")).await, event["report"].clone());
-    assert_eq!((&event["key"], &told["epoch"]), (&json!("openai:a"), &transition["epoch"]));
+    let (mut report, mut published) =
+        (send_ok(world.get("/circuits/openai:a")).await, event["report"].clone());
+    assert_eq!((&event["key"], &published["epoch"]), (&json!("openai:a"), &transition["epoch"]));
     // An epoch that had to be ahead of time tells "since" a millisecond later, once that time has come.
-    for report in [&mut report, &mut told] {
+    for report in [&mut report, &mut published] {
         report.as_object_mut().unwrap().remove("since");
     }
-    assert_eq!(told, report);
+    assert_eq!(published, report);
 
-    act(&world, "reset").await;
+    post_operation(&world, "reset").await;
     let (_, transition, event) = listener.transition().await;
     assert_eq!((&transition["reason"]["kind"], &event["report"]), (&json!("reset"), &Value::Null));
     world.chat("openai:counted", false).send().await.unwrap();
     // That one changes no state.
     let (name, id, event) = loop {
-        let told = listener.next().await;
-        if told.2["key"] == "openai:counted" {
-            break told;
+        let published = listener.next().await;
+        if published.2["key"] == "openai:counted" {
+            break published;
         }
     };
     assert_eq!((name.as_str(), id, &event["transition"]), ("circuit", None, &Value::Null));
@@ -100,14 +101,14 @@ async fn changes_are_told_as_they_happen() {
 #[tokio::test]
 async fn who_comes_back_is_told_what_was_missed() {
     let world = World::new().await;
-    let mut listener = Listener::new(&world, None).await;
-    act(&world, "open").await;
+    let mut listener = EventClient::new(&world, None).await;
+    post_operation(&world, "open").await;
     let (id, first, _) = listener.transition().await;
     drop(listener);
-    act(&world, "close").await;
-    act(&world, "open").await;
+    post_operation(&world, "close").await;
+    post_operation(&world, "open").await;
 
-    let mut back = Listener::new(&world, Some(&id)).await;
+    let mut back = EventClient::new(&world, Some(&id)).await;
     let mut missed = Vec::new();
     for _ in 0..2 {
         let (name, _, event) = back.next().await;
@@ -120,7 +121,7 @@ async fn who_comes_back_is_told_what_was_missed() {
     assert_eq!((name.as_str(), &overview["circuits"][0]["state"]), ("snapshot", &json!("OPEN")));
 
     for id in [newest.unwrap().as_str(), "another-7", "nonsense", "-"] {
-        let mut back = Listener::new(&world, Some(id)).await;
+        let mut back = EventClient::new(&world, Some(id)).await;
         assert_eq!(back.next().await.0, "snapshot", "nothing was missed that {id} could tell of");
     }
 }
@@ -128,9 +129,9 @@ async fn who_comes_back_is_told_what_was_missed() {
 #[tokio::test]
 async fn a_listener_does_not_hold_up_the_end() {
     let world = World::new().await;
-    let mut listener = Listener::new(&world, None).await;
+    let mut listener = EventClient::new(&world, None).await;
     listener.next().await;
-    world.stop.send(gateway::Stop::AfterCalls).unwrap();
-    tokio::time::timeout(SOON, world.served).await.expect("it ends").unwrap();
+    world.stop.send(gateway::ShutdownMode::Immediate).unwrap();
+    tokio::time::timeout(TEST_TIMEOUT, world.server).await.expect("it ends").unwrap();
     while let Ok(Some(_)) = listener.response.chunk().await {}
 }

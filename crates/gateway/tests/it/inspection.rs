@@ -25,7 +25,7 @@ async fn models_are_listed_in_the_shape_of_the_asking_sdk() {
     let anthropic: Value = get.send().await.unwrap().json().await.unwrap();
     assert_eq!((&anthropic["has_more"], ids(&anthropic)), (&json!(false), names.map(str::to_owned).to_vec()));
     assert_eq!(anthropic["data"][0]["type"], "model");
-    assert_eq!(world.first.seen().received().len(), 0, "no provider was asked");
+    assert_eq!(world.first.traffic().received().len(), 0, "no provider was asked");
 }
 
 #[tokio::test]
@@ -55,7 +55,7 @@ async fn health_is_told_without_calling_anyone() {
         "circuits": { "closed": 0, "open": 0, "halfOpen": 0, "forced": 0 },
     });
     assert_eq!(health().await, expected);
-    assert_eq!(world.first.seen().open_connections(), 0);
+    assert_eq!(world.first.traffic().open_connections(), 0);
 
     world.first.script("m", Fault::Reset);
     world.chat("chat", false).send().await.unwrap();

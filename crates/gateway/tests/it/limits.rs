@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use manager::LargestHeld;
+use manager::BufferLimit;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpListener,
@@ -11,10 +11,10 @@ use tokio::{
 
 use crate::support::{Setup, World, header};
 
-const LIMIT: usize = 256 * 1024;
+const MAX_BYTES: usize = 256 * 1024;
 
 /// A provider that sends signs of life and never a word.
-async fn mumbler() -> (String, JoinHandle<usize>) {
+async fn keepalive_only_provider() -> (String, JoinHandle<usize>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/v1", listener.local_addr().unwrap());
     let piece = format!(": {}\n\n", "still here ".repeat(1_000));
@@ -35,14 +35,14 @@ async fn mumbler() -> (String, JoinHandle<usize>) {
 
 #[tokio::test]
 async fn signs_of_life_without_end_are_no_answer() {
-    let (url, mumbling) = mumbler().await;
-    let setup = Setup { first_url: Some(url), largest_held: LargestHeld(LIMIT), ..Setup::default() };
+    let (url, mumbling) = keepalive_only_provider().await;
+    let setup = Setup { first_url: Some(url), buffer_limit: BufferLimit(MAX_BYTES), ..Setup::default() };
     let world = World::with(setup).await;
     let response = world.chat("chat", true).send().await.unwrap();
     assert_eq!(header(&response, "x-switchboard-model"), Some("backup:m"));
     assert!(response.text().await.unwrap().ends_with("data: [DONE]\n\n"));
     let sent = tokio::time::timeout(Duration::from_secs(30), mumbling).await.expect("it is cut off").unwrap();
-    assert!(sent < LIMIT + 16 * 1024 * 1024, "what the sockets hold comes on top: {sent}");
+    assert!(sent < MAX_BYTES + 16 * 1024 * 1024, "what the sockets hold comes on top: {sent}");
     let too_large = "switchboard_attempts_total{model=\"openai:m\",outcome=\"too_large\"}";
     assert_eq!(world.metric(too_large).await, Some(1.0));
     world.manager.circuits().flush().await;

@@ -6,50 +6,51 @@ use breaker::Policy;
 use serde_json::{Value, json};
 
 use crate::{
-    circuits_api::ok,
-    support::{SOON, Setup, World, header, openai_error},
+    circuits_api::send_ok,
+    support::{Setup, TEST_TIMEOUT, World, header, openai_error},
 };
 
 const KEY: &str = "/circuits/anthropic:m/permits";
 
-async fn ask(world: &World) -> Value {
-    ok(world.post(KEY).json(&json!({"for": "60s"}))).await
+async fn acquire_permit(world: &World) -> Value {
+    send_ok(world.post(KEY).json(&json!({"for": "60s"}))).await
 }
 
-async fn tell(world: &World, given: &Value, outcome: Value) -> u16 {
+async fn report_outcome(world: &World, given: &Value, outcome: Value) -> u16 {
     let path = format!("{KEY}/{}", given["permit"].as_str().unwrap());
     let status = world.post(&path).json(&outcome).send().await.unwrap().status().as_u16();
     world.manager.circuits().flush().await;
     status
 }
 
-async fn report(world: &World) -> Value {
-    ok(world.get("/circuits/anthropic:m")).await
+async fn circuit_report(world: &World) -> Value {
+    send_ok(world.get("/circuits/anthropic:m")).await
 }
 
 /// One failure trips, and the first probe is due at once.
-fn probing() -> Setup {
+fn probe_due_setup() -> Setup {
     let mut setup = Setup::default();
-    setup.policy = Policy { open_duration: Duration::ZERO, max_open_duration: Duration::ZERO, ..setup.policy };
+    setup.policy =
+        Policy { open_duration: Duration::ZERO, max_open_duration: Duration::ZERO, ..setup.policy };
     setup
 }
 
 #[tokio::test]
 async fn a_told_failure_opens_the_circuit_for_everybody() {
     let world = World::new().await;
-    let given = ask(&world).await;
+    let given = acquire_permit(&world).await;
     assert_eq!(
         (&given["key"], &given["probe"], &given["instance"]),
         (&json!("anthropic:m"), &json!(false), &json!("memory"))
     );
-    assert_eq!(given["epoch"], report(&world).await["epoch"]);
-    assert_eq!(tell(&world, &given, json!({"outcome": "success"})).await, 204);
-    assert_eq!(report(&world).await["state"], "CLOSED");
+    assert_eq!(given["epoch"], circuit_report(&world).await["epoch"]);
+    assert_eq!(report_outcome(&world, &given, json!({"outcome": "success"})).await, 204);
+    assert_eq!(circuit_report(&world).await["state"], "CLOSED");
 
-    let given = ask(&world).await;
+    let given = acquire_permit(&world).await;
     let overloaded = json!({"outcome": "failure", "status": 529, "type": "overloaded_error"});
-    assert_eq!(tell(&world, &given, overloaded).await, 204);
-    let open = report(&world).await;
+    assert_eq!(report_outcome(&world, &given, overloaded).await, 204);
+    let open = circuit_report(&world).await;
     assert_eq!(open["state"], "OPEN");
     assert_eq!(open["reason"]["type"], "overloaded_error");
 
@@ -79,11 +80,11 @@ async fn an_outcome_is_judged_as_the_gateways_own_calls_are() {
         (json!({"status": 400, "code": "context_length_exceeded"}), "CLOSED", None),
     ] {
         let world = World::new().await;
-        let given = ask(&world).await;
-        let mut told = outcome.clone();
-        told["outcome"] = "failure".into();
-        assert_eq!(tell(&world, &given, told).await, 204, "{outcome}");
-        let report = report(&world).await;
+        let given = acquire_permit(&world).await;
+        let mut reported = outcome.clone();
+        reported["outcome"] = "failure".into();
+        assert_eq!(report_outcome(&world, &given, reported).await, 204, "{outcome}");
+        let report = circuit_report(&world).await;
         assert_eq!(
             (report["state"].as_str(), report["reason"]["kind"].as_str()),
             (Some(state), kind),
@@ -99,18 +100,18 @@ async fn an_outcome_is_judged_as_the_gateways_own_calls_are() {
 #[tokio::test]
 async fn a_typing_error_leaves_no_circuit() {
     let world = World::new().await;
-    let given = ok(world.post("/circuits/openai:gtp-5/permits")).await;
+    let given = send_ok(world.post("/circuits/openai:gtp-5/permits")).await;
     let path = format!("/circuits/openai:gtp-5/permits/{}", given["permit"].as_str().unwrap());
     let gone = json!({"outcome": "failure", "status": 404, "code": "model_not_found"});
     world.post(&path).json(&gone).send().await.unwrap();
     world.manager.circuits().flush().await;
-    assert_eq!(ok(world.get("/circuits")).await["circuits"], json!([]));
+    assert_eq!(send_ok(world.get("/circuits")).await["circuits"], json!([]));
 }
 
 #[tokio::test]
 async fn a_permit_is_answered_once_and_on_its_circuit() {
     let world = World::new().await;
-    let given = ask(&world).await;
+    let given = acquire_permit(&world).await;
     let id = given["permit"].as_str().unwrap();
     let success = json!({"outcome": "success"});
     for path in [
@@ -130,21 +131,21 @@ async fn a_permit_is_answered_once_and_on_its_circuit() {
         json!({"outcome": "success", "status": 500}),
         json!({"outcome": "perhaps"}),
     ] {
-        assert_eq!(tell(&world, &given, wrong.clone()).await, 400, "{wrong}");
+        assert_eq!(report_outcome(&world, &given, wrong.clone()).await, 400, "{wrong}");
     }
-    assert_eq!(tell(&world, &given, success.clone()).await, 204, "what was wrong has not cost it");
-    assert_eq!(tell(&world, &given, success).await, 404);
+    assert_eq!(report_outcome(&world, &given, success.clone()).await, 204, "what was wrong has not cost it");
+    assert_eq!(report_outcome(&world, &given, success).await, 404);
 }
 
 #[tokio::test]
 async fn a_probe_decides_and_one_without_an_answer_frees_its_place() {
-    let world = World::with(probing()).await;
-    let given = ask(&world).await;
-    tell(&world, &given, json!({"outcome": "failure", "kind": "invalid"})).await;
+    let world = World::with(probe_due_setup()).await;
+    let given = acquire_permit(&world).await;
+    report_outcome(&world, &given, json!({"outcome": "failure", "kind": "invalid"})).await;
 
-    let probe = ok(world.post(KEY).json(&json!({"for": "2s"}))).await;
+    let probe = send_ok(world.post(KEY).json(&json!({"for": "2s"}))).await;
     assert_eq!(probe["probe"], true);
-    assert_eq!(report(&world).await["probing"], json!(["memory"]));
+    assert_eq!(circuit_report(&world).await["probing"], json!(["memory"]));
     let response = world.post(KEY).send().await.unwrap();
     assert_eq!(response.status(), 503, "one probe at a time");
     // It is never answered.
@@ -156,26 +157,26 @@ async fn a_probe_decides_and_one_without_an_answer_frees_its_place() {
             }
         }
     };
-    let next = tokio::time::timeout(SOON, next).await.expect("the place is free again");
+    let next = tokio::time::timeout(TEST_TIMEOUT, next).await.expect("the place is free again");
     assert_eq!(next["probe"], true);
-    assert_eq!(tell(&world, &probe, json!({"outcome": "success"})).await, 404, "too late");
-    assert_eq!(tell(&world, &next, json!({"outcome": "none"})).await, 204);
-    assert_eq!(report(&world).await["state"], "HALF_OPEN", "it counts as nothing");
+    assert_eq!(report_outcome(&world, &probe, json!({"outcome": "success"})).await, 404, "too late");
+    assert_eq!(report_outcome(&world, &next, json!({"outcome": "none"})).await, 204);
+    assert_eq!(circuit_report(&world).await["state"], "HALF_OPEN", "it counts as nothing");
 
-    let last = ask(&world).await;
-    assert_eq!(tell(&world, &last, json!({"outcome": "success"})).await, 204);
-    assert_eq!(report(&world).await["state"], "CLOSED");
+    let last = acquire_permit(&world).await;
+    assert_eq!(report_outcome(&world, &last, json!({"outcome": "success"})).await, 204);
+    assert_eq!(circuit_report(&world).await["state"], "CLOSED");
 }
 
 #[tokio::test]
 async fn a_probes_lease_is_as_long_as_was_asked_for() {
-    let mut setup = probing();
+    let mut setup = probe_due_setup();
     // Were it the policy's, the next one would have the place at once.
     setup.policy.probe_lease = Duration::ZERO;
     let world = World::with(setup).await;
-    let given = ask(&world).await;
-    tell(&world, &given, json!({"outcome": "failure", "kind": "invalid"})).await;
-    assert_eq!(ask(&world).await["probe"], true);
+    let given = acquire_permit(&world).await;
+    report_outcome(&world, &given, json!({"outcome": "failure", "kind": "invalid"})).await;
+    assert_eq!(acquire_permit(&world).await["probe"], true);
     tokio::time::sleep(Duration::from_millis(300)).await;
     assert_eq!(world.post(KEY).send().await.unwrap().status(), 503);
 }

@@ -2,35 +2,35 @@
 
 use std::time::Duration;
 
-use gateway::Stop;
+use gateway::ShutdownMode;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
     time::timeout,
 };
 
-use crate::support::{SOON, World};
+use crate::support::{TEST_TIMEOUT, World};
 
-const CHAT: &str = "/v1/chat/completions";
+const CHAT_PATH: &str = "/v1/chat/completions";
 
 /// Longer than any request may take; it passes in no time, since the clock of these tests jumps.
-const AGES: Duration = Duration::from_secs(24 * 60 * 60);
+const LONGER_THAN_ANY_TIMEOUT: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Sends a head and the beginning of a body, and returns once the gateway waits for more.
-async fn stall(world: &World, path: &str) -> TcpStream {
+async fn send_partial_request(world: &World, path: &str) -> TcpStream {
     let mut socket = TcpStream::connect(world.address).await.unwrap();
     let head = format!("POST {path} HTTP/1.1\r\nhost: localhost\r\ncontent-length: 999\r\n");
     socket.write_all(format!("{head}expect: 100-continue\r\n\r\n{{\"model\":").as_bytes()).await.unwrap();
     // Said when the body is asked for.
     let go_on = b"HTTP/1.1 100 Continue\r\n\r\n";
     let mut said = vec![0; go_on.len()];
-    timeout(SOON, socket.read_exact(&mut said)).await.expect("the body is waited for").unwrap();
+    timeout(TEST_TIMEOUT, socket.read_exact(&mut said)).await.expect("the body is waited for").unwrap();
     assert_eq!(said, go_on);
     socket
 }
 
 /// The answer, and the end of the connection behind it.
-async fn answer(socket: &mut TcpStream) -> String {
+async fn read_response(socket: &mut TcpStream) -> String {
     let mut answer = String::new();
     socket.read_to_string(&mut answer).await.unwrap();
     answer
@@ -39,20 +39,21 @@ async fn answer(socket: &mut TcpStream) -> String {
 #[tokio::test]
 async fn a_body_that_stalls_is_given_up() {
     for (path, kind) in [
-        (CHAT, r#""type":"invalid_request_error""#),
+        (CHAT_PATH, r#""type":"invalid_request_error""#),
         ("/v1/messages", r#""type":"timeout_error""#),
         ("/circuits/openai:m/permits", r#""type":"invalid_request_error""#),
     ] {
         let world = World::new().await;
-        let mut socket = stall(&world, path).await;
+        let mut socket = send_partial_request(&world, path).await;
         tokio::time::pause();
-        let answer = timeout(AGES, answer(&mut socket)).await.expect("it is answered");
+        let answer =
+            timeout(LONGER_THAN_ANY_TIMEOUT, read_response(&mut socket)).await.expect("it is answered");
         tokio::time::resume();
         assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
         assert!(answer.contains("\r\nconnection: close\r\n"), "{answer}");
         assert!(answer.contains("\r\nx-switchboard-error: request_timeout\r\n"), "{answer}");
         assert!(answer.contains(kind) && answer.contains("send the request again"), "{answer}");
-        assert_eq!(world.first.seen().all_calls(), 0);
+        assert_eq!(world.first.traffic().all_calls(), 0);
         assert!(world.manager.circuits().reports().is_empty(), "no circuit has heard of it");
     }
 }
@@ -60,11 +61,14 @@ async fn a_body_that_stalls_is_given_up() {
 #[tokio::test]
 async fn a_body_that_stalls_holds_up_no_stop() {
     let world = World::new().await;
-    let (mut call, mut word) = (stall(&world, CHAT).await, stall(&world, "/circuits/openai:m/open").await);
-    world.stop.send(Stop::AfterCalls).unwrap();
-    timeout(SOON, world.served).await.expect("it ends long before the drain limit").unwrap();
+    let (mut call, mut word) = (
+        send_partial_request(&world, CHAT_PATH).await,
+        send_partial_request(&world, "/circuits/openai:m/open").await,
+    );
+    world.stop.send(ShutdownMode::Immediate).unwrap();
+    timeout(TEST_TIMEOUT, world.server).await.expect("it ends long before the drain limit").unwrap();
     for socket in [&mut call, &mut word] {
-        let answer = answer(socket).await;
+        let answer = read_response(socket).await;
         assert!(answer.starts_with("HTTP/1.1 503 "), "{answer}");
         assert!(answer.contains("\r\nx-switchboard-error: stopping\r\n"), "{answer}");
     }

@@ -33,7 +33,7 @@ async fn an_event_arrives_before_the_next_is_sent() {
     world.first.script("m", Behaviour::ok().words(9).with(Fault::Silence { after: 3 }));
     let mut response = world.chat("chat", true).send().await.unwrap();
     read_until(&mut response, "from").await;
-    assert_eq!(world.first.seen().in_flight(), 1);
+    assert_eq!(world.first.traffic().in_flight(), 1);
 }
 
 #[tokio::test]

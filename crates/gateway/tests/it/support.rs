@@ -5,9 +5,9 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 use breaker::Policy;
 use circuits::{Circuits, Policies};
 use futures_util::stream;
-use gateway::{Gateway, Keys, Settings, Stop};
-use manager::{LargestHeld, ModelManager, OnAuthError, Retry, Route, StreamMode};
-use providers::{Kind, ProviderConfig, Timeouts};
+use gateway::{Gateway, Keys, Settings, ShutdownMode};
+use manager::{BufferLimit, ModelManager, OnAuthError, Retry, Route, StreamMode};
+use providers::{ProviderConfig, ProviderKind, Timeouts};
 use reqwest::{Client, RequestBuilder, Response};
 use serde_json::{Value, json};
 use simulator::Simulator;
@@ -17,7 +17,7 @@ use tokio::{
 };
 
 /// So long a test waits for what must come.
-pub(crate) const SOON: Duration = Duration::from_secs(20);
+pub(crate) const TEST_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// A served gateway. The providers `openai` and `anthropic` are on `first`, `backup` and `vertex` on `second`; the
 /// routes `chat` and `messages` have a model on each.
@@ -27,25 +27,25 @@ pub(crate) struct World {
     pub(crate) client: Client,
     pub(crate) address: SocketAddr,
     pub(crate) manager: Arc<ModelManager>,
-    pub(crate) stop: UnboundedSender<Stop>,
-    pub(crate) served: JoinHandle<()>,
+    pub(crate) stop: UnboundedSender<ShutdownMode>,
+    pub(crate) server: JoinHandle<()>,
 }
 
 /// Settings of a gateway on a free port of loopback.
 pub(crate) fn settings(keys: Keys) -> Settings {
-    Settings { listen: "127.0.0.1:0".parse().unwrap(), keys, drain: SOON * 2 }
+    Settings { listen: "127.0.0.1:0".parse().unwrap(), keys, shutdown_timeout: TEST_TIMEOUT * 2 }
 }
 
 /// What a test may turn.
 pub(crate) struct Setup {
     pub(crate) keys: Keys,
-    pub(crate) drain: Duration,
+    pub(crate) shutdown_timeout: Duration,
     pub(crate) retry: Retry,
     pub(crate) timeouts: Timeouts,
     pub(crate) stream: StreamMode,
     pub(crate) hedge_after: Option<Duration>,
     pub(crate) policy: Policy,
-    pub(crate) largest_held: LargestHeld,
+    pub(crate) buffer_limit: BufferLimit,
     /// Another OpenAI provider in place of the first simulator.
     pub(crate) first_url: Option<String>,
 }
@@ -64,24 +64,24 @@ impl Default for Setup {
         };
         Self {
             keys: Keys::default(),
-            drain: SOON * 2,
+            shutdown_timeout: TEST_TIMEOUT * 2,
             retry: Retry {
-                attempts: 1,
-                backoff: Duration::from_millis(2),
+                max_attempts: 1,
+                initial_backoff: Duration::from_millis(2),
                 max_retry_after: Duration::from_millis(50),
             },
-            timeouts: Timeouts { total: SOON, ..Timeouts::default() },
-            stream: StreamMode::Relay,
+            timeouts: Timeouts { total: TEST_TIMEOUT, ..Timeouts::default() },
+            stream: StreamMode::PassThrough,
             hedge_after: None,
             policy,
-            largest_held: LargestHeld::default(),
+            buffer_limit: BufferLimit::default(),
             first_url: None,
         }
     }
 }
 
 /// A policy that trips on nothing.
-pub(crate) fn patient() -> Policy {
+pub(crate) fn never_trips() -> Policy {
     Policy { failure_threshold: 1_000, burst_threshold: 1_000, failure_rate: None, ..Policy::default() }
 }
 
@@ -105,10 +105,10 @@ pub(crate) fn manager(first: &Simulator, second: &Simulator, setup: &Setup) -> A
     };
     let settings = manager::Settings {
         providers: vec![
-            provider("openai", Kind::OpenAi, first_url),
-            provider("backup", Kind::OpenAi, second.openai_base_url()),
-            provider("anthropic", Kind::Anthropic, first.anthropic_base_url()),
-            provider("vertex", Kind::Anthropic, second.anthropic_base_url()),
+            provider("openai", ProviderKind::OpenAi, first_url),
+            provider("backup", ProviderKind::OpenAi, second.openai_base_url()),
+            provider("anthropic", ProviderKind::Anthropic, first.anthropic_base_url()),
+            provider("vertex", ProviderKind::Anthropic, second.anthropic_base_url()),
         ],
         routes: [
             ("chat".to_owned(), route(["openai:m", "backup:m"])),
@@ -117,8 +117,8 @@ pub(crate) fn manager(first: &Simulator, second: &Simulator, setup: &Setup) -> A
         .into(),
         retry,
         timeouts,
-        stream: StreamMode::Relay,
-        largest_held: setup.largest_held,
+        stream: StreamMode::PassThrough,
+        buffer_limit: setup.buffer_limit,
     };
     let circuits = Circuits::in_memory(Policies { default: setup.policy.clone(), ..Policies::default() });
     Arc::new(ModelManager::new(settings, circuits).unwrap())
@@ -131,7 +131,7 @@ impl World {
     }
 
     /// With the API key `caller` and the admin key `boss`.
-    pub(crate) async fn locked() -> Self {
+    pub(crate) async fn with_keys() -> Self {
         let keys = Keys::new(vec!["caller".into()], vec!["boss".into()]);
         Self::with(Setup { keys, ..Setup::default() }).await
     }
@@ -140,14 +140,14 @@ impl World {
         let (first, second) = (Simulator::start().await.unwrap(), Simulator::start().await.unwrap());
         let manager = manager(&first, &second, &setup);
         manager.circuits().ready().await;
-        let settings = Settings { drain: setup.drain, ..settings(setup.keys) };
+        let settings = Settings { shutdown_timeout: setup.shutdown_timeout, ..settings(setup.keys) };
         let gateway = Gateway::bind(settings, Arc::clone(&manager)).await.unwrap();
         let address = gateway.address();
         let (stop, stops) = unbounded_channel();
         let stops = stream::unfold(stops, async |mut stops| Some((stops.recv().await?, stops)));
         let served = tokio::spawn(gateway.serve(Box::pin(stops)));
-        let client = Client::builder().no_proxy().timeout(SOON * 2).build().unwrap();
-        Self { first, second, client, address, manager, stop, served }
+        let client = Client::builder().no_proxy().timeout(TEST_TIMEOUT * 2).build().unwrap();
+        Self { first, second, client, address, manager, stop, server: served }
     }
 
     /// The value of a metric, by its name and labels as they are written.
@@ -157,9 +157,9 @@ impl World {
     }
 
     /// Waits until no call is under way in the gateway.
-    pub(crate) async fn until_idle(&self) {
+    pub(crate) async fn wait_until_idle(&self) {
         let idle = async { while self.metric("switchboard_calls_in_flight").await != Some(0.0) {} };
-        tokio::time::timeout(SOON, idle).await.expect("the calls end");
+        tokio::time::timeout(TEST_TIMEOUT, idle).await.expect("the calls end");
     }
 
     pub(crate) fn url(&self, path: &str) -> String {
@@ -191,7 +191,7 @@ impl World {
 }
 
 /// The answer once the circuits have taken in what was found out: a call's own answer may be there before that.
-pub(crate) async fn until_refused(request: impl Fn() -> RequestBuilder) -> Response {
+pub(crate) async fn call_until_refused(request: impl Fn() -> RequestBuilder) -> Response {
     let refused = async {
         loop {
             let response = request().send().await.unwrap();
@@ -200,14 +200,15 @@ pub(crate) async fn until_refused(request: impl Fn() -> RequestBuilder) -> Respo
             }
         }
     };
-    tokio::time::timeout(SOON, refused).await.expect("the circuits stay closed")
+    tokio::time::timeout(TEST_TIMEOUT, refused).await.expect("the circuits stay closed")
 }
 
 /// Reads until `text` has come.
 pub(crate) async fn read_until(response: &mut Response, text: &str) -> String {
     let mut read = String::new();
     while !read.contains(text) {
-        let chunk = tokio::time::timeout(SOON, response.chunk()).await.expect("more comes soon").unwrap();
+        let chunk =
+            tokio::time::timeout(TEST_TIMEOUT, response.chunk()).await.expect("more comes soon").unwrap();
         read.push_str(std::str::from_utf8(&chunk.unwrap_or_else(|| panic!("ended after {read}"))).unwrap());
     }
     read

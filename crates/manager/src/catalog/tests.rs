@@ -1,9 +1,9 @@
-use providers::Kind;
+use providers::ProviderKind;
 use url::Url;
 
 use super::*;
 
-fn provider(name: &str, kind: Kind) -> ProviderConfig {
+fn provider(name: &str, kind: ProviderKind) -> ProviderConfig {
     ProviderConfig {
         name: name.to_owned(),
         kind,
@@ -17,13 +17,13 @@ fn route(models: &[&str]) -> Route {
         models: models.iter().map(|key| key.parse().unwrap()).collect(),
         retry: Retry::default(),
         timeouts: Timeouts::default(),
-        stream: crate::StreamMode::Relay,
+        stream: crate::StreamMode::PassThrough,
         hedge_after: None,
         on_auth_error: OnAuthError::Report,
     }
 }
 
-fn settings(providers: &[(&str, Kind)], routes: &[(&str, &[&str])]) -> Settings {
+fn settings(providers: &[(&str, ProviderKind)], routes: &[(&str, &[&str])]) -> Settings {
     Settings {
         providers: providers.iter().map(|(name, kind)| provider(name, *kind)).collect(),
         routes: routes.iter().map(|(name, models)| ((*name).to_owned(), route(models))).collect(),
@@ -33,10 +33,10 @@ fn settings(providers: &[(&str, Kind)], routes: &[(&str, &[&str])]) -> Settings 
 
 fn catalog() -> Catalog {
     let providers = [
-        ("openai", Kind::OpenAi),
-        ("anthropic", Kind::Anthropic),
-        ("google-genai", Kind::GoogleGenAi),
-        ("local", Kind::OpenAi),
+        ("openai", ProviderKind::OpenAi),
+        ("anthropic", ProviderKind::Anthropic),
+        ("google-genai", ProviderKind::GoogleGenAi),
+        ("local", ProviderKind::OpenAi),
     ];
     Catalog::new(settings(&providers, &[("planner", &["anthropic:claude-opus-4-5", "openai:gpt-5"])]))
         .unwrap()
@@ -80,7 +80,7 @@ fn a_missing_provider_is_named_with_the_routes_there_are() {
 fn a_name_that_no_circuit_can_have_is_refused() {
     for bad in ["gpt 5", "{gpt}", "openai:", "gpt\n5"] {
         let error = catalog().resolve(Endpoint::ChatCompletions, bad).unwrap_err();
-        assert!(matches!(error, NoModel::BadName(_)), "{bad:?}: {error}");
+        assert!(matches!(error, UnknownModel::InvalidName(_)), "{bad:?}: {error}");
     }
 }
 
@@ -88,7 +88,7 @@ fn a_name_that_no_circuit_can_have_is_refused() {
 fn settings_that_do_not_fit_together_are_refused() {
     let table: [(Settings, &str); 3] = [
         (
-            settings(&[("openai", Kind::OpenAi)], &[("planner", &["acme:x"])]),
+            settings(&[("openai", ProviderKind::OpenAi)], &[("planner", &["acme:x"])]),
             "the route planner names acme:x, but there is no provider acme: add [providers.acme]",
         ),
         (
@@ -96,7 +96,7 @@ fn settings_that_do_not_fit_together_are_refused() {
             "the route planner has no models: name at least one as provider:model",
         ),
         (
-            settings(&[("openai", Kind::OpenAi), ("openai", Kind::OpenAi)], &[]),
+            settings(&[("openai", ProviderKind::OpenAi), ("openai", ProviderKind::OpenAi)], &[]),
             "the provider openai is given twice: give one of them another name and a kind",
         ),
     ];
@@ -109,6 +109,7 @@ fn settings_that_do_not_fit_together_are_refused() {
 fn lists_routes_and_then_their_models_once() {
     let routes: [(&str, &[&str]); 2] = [("b", &["openai:gpt-5", "local:x"]), ("a", &["openai:gpt-5"])];
     let catalog =
-        Catalog::new(settings(&[("openai", Kind::OpenAi), ("local", Kind::OpenAi)], &routes)).unwrap();
+        Catalog::new(settings(&[("openai", ProviderKind::OpenAi), ("local", ProviderKind::OpenAi)], &routes))
+            .unwrap();
     assert_eq!(catalog.model_names(), ["a", "b", "openai:gpt-5", "local:x"]);
 }

@@ -3,31 +3,31 @@
 use manager::CallError;
 use simulator::{Behaviour, Fault};
 
-use crate::support::{Knobs, World, chat, messages, patient, said, whole};
+use crate::support::{Fixture, TestConfig, chat, complete, messages, never_trips, text_of};
 
 #[tokio::test]
 async fn the_first_model_answers_and_its_circuit_stays_closed() {
-    let world = World::new().await;
+    let world = Fixture::new().await;
     let reply = world.call(chat("chat", false)).await.unwrap();
     assert_eq!((reply.answered_by.as_str(), reply.attempts), ("openai:m", 1));
-    assert_eq!(whole(reply).0, 200);
+    assert_eq!(complete(reply).0, 200);
     assert_eq!(world.calls(), (1, 0));
-    assert!(world.admits("openai:m").await);
+    assert!(world.until_admission_known("openai:m").await);
 }
 
 #[tokio::test]
 async fn the_body_goes_on_untouched_but_for_the_models_name() {
-    let world = World::new().await;
+    let world = Fixture::new().await;
     world.call(chat("openai/m", false)).await.unwrap();
-    let seen = world.first.seen();
+    let seen = world.first.traffic();
     let received = String::from_utf8(seen.received()[0].body.to_vec()).unwrap();
     let sent = r#"{ "model":"m", "messages":[{"role":"user","content":"the secret prompt"}],"stream":false, "odd" : 1.50}"#;
     assert_eq!(received, sent);
 }
 
 #[tokio::test]
-async fn an_open_circuit_is_passed_by_and_its_model_not_called() {
-    let world = World::new().await;
+async fn a_model_with_an_open_circuit_is_skipped() {
+    let world = Fixture::new().await;
     world.first.script("m", Behaviour::status(http::StatusCode::BAD_GATEWAY));
     for calls in 1..=5 {
         let reply = world.call(chat("chat", false)).await.unwrap();
@@ -39,7 +39,7 @@ async fn an_open_circuit_is_passed_by_and_its_model_not_called() {
 
 #[tokio::test]
 async fn retries_on_the_same_model_come_before_the_next_one() {
-    let world = World::with(Knobs { policy: patient(), ..Knobs::default() }).await;
+    let world = Fixture::with(TestConfig { policy: never_trips(), ..TestConfig::default() }).await;
     world.first.script("m", simulator::Script::first(1, Fault::Reset));
     let reply = world.call(chat("chat", false)).await.unwrap();
     assert_eq!((reply.answered_by.as_str(), reply.attempts, world.calls()), ("openai:m", 2, (2, 0)));
@@ -50,8 +50,8 @@ async fn retries_on_the_same_model_come_before_the_next_one() {
 }
 
 #[tokio::test]
-async fn a_model_of_another_dialect_is_skipped() {
-    let world = World::new().await;
+async fn a_model_of_another_api_format_is_skipped() {
+    let world = Fixture::new().await;
     let reply = world.call(chat("mixed", false)).await.unwrap();
     assert_eq!((reply.answered_by.as_str(), reply.attempts), ("openai:m", 1));
     world.first.script("m", Fault::Reset);
@@ -59,13 +59,13 @@ async fn a_model_of_another_dialect_is_skipped() {
     assert_eq!(reply.answered_by.as_str(), "vertex:m");
 
     let error = world.call(chat("messages", false)).await.unwrap_err();
-    assert!(matches!(error, CallError::OtherDialect { .. }), "{error:?}");
+    assert!(matches!(error, CallError::UnsupportedApi { .. }), "{error:?}");
     assert_eq!((error.status(), error.code()), (400, "unsupported_api"));
 }
 
 #[tokio::test]
 async fn without_fallback_only_the_first_model_is_called() {
-    let world = World::with(Knobs { policy: patient(), ..Knobs::default() }).await;
+    let world = Fixture::with(TestConfig { policy: never_trips(), ..TestConfig::default() }).await;
     world.first.script("m", Fault::Reset);
     let mut call = chat("chat", false);
     call.fallback = false;
@@ -74,29 +74,29 @@ async fn without_fallback_only_the_first_model_is_called() {
 }
 
 #[tokio::test]
-async fn a_drill_takes_the_first_model_to_have_failed_and_counts_as_nothing() {
-    let world = World::new().await;
+async fn an_injected_fault_fails_the_first_model_and_is_not_counted() {
+    let world = Fixture::new().await;
     let mut call = chat("mixed", true);
-    call.drill = Some("503".parse().unwrap());
+    call.injected_fault = Some("503".parse().unwrap());
     let reply = world.call(call).await.unwrap();
     assert_eq!((reply.answered_by.as_str(), reply.attempts, world.calls()), ("backup:m", 1, (0, 1)));
-    assert_eq!(said(&crate::support::events(reply).await), "Hello from m.");
-    assert!(world.admits("openai:m").await);
+    assert_eq!(text_of(&crate::support::stream_events(reply).await), "Hello from m.");
+    assert!(world.until_admission_known("openai:m").await);
 
     let mut call = chat("openai:m", false);
-    call.drill = Some("429".parse().unwrap());
+    call.injected_fault = Some("429".parse().unwrap());
     let error = world.call(call).await.unwrap_err();
     assert_eq!((error.code(), error.status()), ("attempts_exhausted", 429));
 }
 
 #[tokio::test]
 async fn all_failed_says_each_model_and_why_and_nothing_of_the_prompt() {
-    let world = World::with(Knobs { policy: patient(), ..Knobs::default() }).await;
+    let world = Fixture::with(TestConfig { policy: never_trips(), ..TestConfig::default() }).await;
     world.first.script("m", Behaviour::status(http::StatusCode::INTERNAL_SERVER_ERROR));
     world.second.script("m", Behaviour::status(http::StatusCode::SERVICE_UNAVAILABLE));
     let error = world.call(chat("chat", false)).await.unwrap_err();
     assert_eq!((error.code(), error.status(), world.calls()), ("attempts_exhausted", 503, (2, 2)));
-    assert!(error.retries_are_spent());
+    assert!(error.retries_exhausted());
     let text = error.to_string();
     for part in ["no model of chat gave an answer", "openai:m: ", "500", "backup:m: ", "503"] {
         assert!(text.contains(part), "{part:?} is not in {text:?}");
@@ -106,7 +106,7 @@ async fn all_failed_says_each_model_and_why_and_nothing_of_the_prompt() {
 
 #[tokio::test]
 async fn all_open_says_when_to_come_back() {
-    let world = World::new().await;
+    let world = Fixture::new().await;
     for sim in [&world.first, &world.second] {
         sim.script("m", Fault::Reset);
     }
@@ -123,12 +123,12 @@ async fn all_open_says_when_to_come_back() {
 
 #[tokio::test]
 async fn settings_are_replaced_and_circuits_stay() {
-    let world = World::new().await;
+    let world = Fixture::new().await;
     world.first.script("m", Fault::Reset);
     world.call(chat("chat", false)).await.unwrap();
     world.refusal("openai:m").await;
     world.manager.replace(manager::Settings::default()).unwrap();
     let error = world.call(chat("chat", false)).await.unwrap_err();
     assert_eq!((error.code(), error.status()), ("unknown_model", 404));
-    assert!(!world.admits("openai:m").await);
+    assert!(!world.until_admission_known("openai:m").await);
 }

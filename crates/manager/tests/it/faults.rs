@@ -7,22 +7,22 @@ use manager::{CallError, OnAuthError};
 use providers::Timeouts;
 use simulator::{Behaviour, Fault, ProviderError};
 
-use crate::support::{Knobs, World, chat, messages, patient, whole};
+use crate::support::{Fixture, TestConfig, chat, complete, messages, never_trips};
 
 /// Whose answer the caller gets.
 #[derive(Debug, Clone, Copy, PartialEq)]
-enum Gets {
+enum ResponseFrom {
     /// The second model's good answer.
-    Next,
+    NextModel,
     /// The first model's refusal, as it is.
-    Own,
+    FirstModel,
 }
 
 /// Whether the first model's circuit is open afterwards.
 #[derive(Debug, Clone, Copy, PartialEq)]
-enum Circuit {
-    Opens,
-    Stays,
+enum ExpectedCircuit {
+    Open,
+    StaysClosed,
 }
 
 fn status(code: u16) -> Behaviour {
@@ -30,44 +30,44 @@ fn status(code: u16) -> Behaviour {
 }
 
 /// A provider's fault, and what must follow on a route, in both dialects, plain and streaming.
-fn table() -> Vec<(&'static str, Behaviour, Gets, Circuit)> {
-    use Circuit::{Opens, Stays};
-    use Gets::{Next, Own};
+fn fault_table() -> Vec<(&'static str, Behaviour, ResponseFrom, ExpectedCircuit)> {
+    use ExpectedCircuit::{Open, StaysClosed};
+    use ResponseFrom::{FirstModel, NextModel};
     let rate_limit = ProviderError::rate_limited;
     vec![
-        ("408", status(408), Next, Opens),
-        ("409", status(409), Next, Opens),
-        ("424", status(424), Next, Opens),
-        ("425", status(425), Next, Opens),
-        ("500", status(500), Next, Opens),
-        ("502", status(502), Next, Opens),
-        ("503", status(503), Next, Opens),
-        ("504", status(504), Next, Opens),
-        ("529", status(529), Next, Opens),
-        ("429 without a wait", rate_limit().into(), Next, Opens),
-        ("429 with a long wait", rate_limit().retry_after(Duration::from_secs(90)).into(), Next, Opens),
-        ("429 with a reset", rate_limit().resets_in(Duration::from_secs(90)).into(), Next, Opens),
-        ("spent quota", ProviderError::insufficient_quota().into(), Next, Opens),
-        ("spend limit", ProviderError::spend_limit().into(), Next, Opens),
-        ("402", status(402), Next, Opens),
-        ("unknown model", status(404), Next, Opens),
-        ("reset", Fault::Reset.into(), Next, Opens),
-        ("empty answer", Fault::Empty.into(), Next, Opens),
-        ("not JSON", Fault::NotJson.into(), Next, Opens),
-        ("context too long", ProviderError::context_too_long().into(), Next, Stays),
-        ("400", status(400), Own, Stays),
-        ("413", status(413), Own, Stays),
-        ("422", status(422), Own, Stays),
-        ("content policy", ProviderError::content_policy().into(), Own, Stays),
+        ("408", status(408), NextModel, Open),
+        ("409", status(409), NextModel, Open),
+        ("424", status(424), NextModel, Open),
+        ("425", status(425), NextModel, Open),
+        ("500", status(500), NextModel, Open),
+        ("502", status(502), NextModel, Open),
+        ("503", status(503), NextModel, Open),
+        ("504", status(504), NextModel, Open),
+        ("529", status(529), NextModel, Open),
+        ("429 without a wait", rate_limit().into(), NextModel, Open),
+        ("429 with a long wait", rate_limit().retry_after(Duration::from_secs(90)).into(), NextModel, Open),
+        ("429 with a reset", rate_limit().resets_in(Duration::from_secs(90)).into(), NextModel, Open),
+        ("spent quota", ProviderError::insufficient_quota().into(), NextModel, Open),
+        ("spend limit", ProviderError::spend_limit().into(), NextModel, Open),
+        ("402", status(402), NextModel, Open),
+        ("unknown model", status(404), NextModel, Open),
+        ("reset", Fault::Reset.into(), NextModel, Open),
+        ("empty answer", Fault::Empty.into(), NextModel, Open),
+        ("not JSON", Fault::NotJson.into(), NextModel, Open),
+        ("context too long", ProviderError::context_too_long().into(), NextModel, StaysClosed),
+        ("400", status(400), FirstModel, StaysClosed),
+        ("413", status(413), FirstModel, StaysClosed),
+        ("422", status(422), FirstModel, StaysClosed),
+        ("content policy", ProviderError::content_policy().into(), FirstModel, StaysClosed),
     ]
 }
 
 #[tokio::test]
 async fn each_fault_has_its_consequence_on_a_route() {
-    for (name, behaviour, gets, circuit) in table() {
+    for (name, behaviour, gets, circuit) in fault_table() {
         for (dialect, stream) in [("chat", false), ("chat", true), ("messages", false), ("messages", true)] {
             let case = format!("{name}, {dialect}, stream {stream}");
-            let world = World::new().await;
+            let world = Fixture::new().await;
             world.first.script("m", behaviour.clone());
             let (call, key) = match dialect {
                 "chat" => (chat("chat", stream), "openai:m"),
@@ -75,24 +75,31 @@ async fn each_fault_has_its_consequence_on_a_route() {
             };
             let reply = world.call(call).await.unwrap_or_else(|error| panic!("{case}: {error}"));
             let by_first = reply.answered_by.as_str() == key;
-            assert_eq!(by_first, gets == Gets::Own, "{case}: answered by {}", reply.answered_by);
-            if gets == Gets::Own {
-                let (status, body) = whole(reply);
+            assert_eq!(
+                by_first,
+                gets == ResponseFrom::FirstModel,
+                "{case}: answered by {}",
+                reply.answered_by
+            );
+            if gets == ResponseFrom::FirstModel {
+                let (status, body) = complete(reply);
                 assert!((400..500).contains(&status), "{case}: {status}");
                 assert!(String::from_utf8_lossy(&body).contains("\"error\""), "{case}: {body:?}");
             }
             match circuit {
-                Circuit::Opens => drop(world.refusal(key).await),
-                Circuit::Stays => assert!(world.admits(key).await, "{case}: the circuit is open"),
+                ExpectedCircuit::Open => drop(world.refusal(key).await),
+                ExpectedCircuit::StaysClosed => {
+                    assert!(world.until_admission_known(key).await, "{case}: the circuit is open")
+                }
             }
-            assert_eq!(world.first.seen().calls("m"), 1, "{case}: calls to the first model");
+            assert_eq!(world.first.traffic().calls("m"), 1, "{case}: calls to the first model");
         }
     }
 }
 
 #[tokio::test]
 async fn no_connection_is_a_failure() {
-    let world = World::new().await;
+    let world = Fixture::new().await;
     world.first.refuse_connections().await.unwrap();
     let reply = world.call(chat("chat", false)).await.unwrap();
     assert_eq!(reply.answered_by.as_str(), "backup:m");
@@ -102,19 +109,20 @@ async fn no_connection_is_a_failure() {
 #[tokio::test]
 async fn a_wrong_key_of_ours_is_reported_with_whose_it_is() {
     for (status, stream) in [(401, false), (401, true), (403, false), (403, true)] {
-        let world = World::new().await;
+        let world = Fixture::new().await;
         world.first.script("m", self::status(status));
         let error = world.call(chat("chat", stream)).await.unwrap_err();
         assert!(matches!(error, CallError::ProviderAuth { .. }), "{error:?}");
         assert_eq!((error.code(), error.status(), world.calls()), ("provider_auth", status, (1, 0)));
         assert!(error.to_string().contains("the provider openai refused this gateway's key"), "{error}");
-        assert!(world.admits("openai:m").await);
+        assert!(world.until_admission_known("openai:m").await);
     }
 }
 
 #[tokio::test]
 async fn a_wrong_key_of_ours_is_hidden_where_the_route_says_so() {
-    let world = World::with(Knobs { on_auth_error: OnAuthError::Fallback, ..Knobs::default() }).await;
+    let world =
+        Fixture::with(TestConfig { on_auth_error: OnAuthError::Fallback, ..TestConfig::default() }).await;
     world.first.script("m", status(401));
     let reply = world.call(chat("chat", false)).await.unwrap();
     assert_eq!((reply.answered_by.as_str(), world.calls()), ("backup:m", (1, 1)));
@@ -127,47 +135,48 @@ async fn a_wrong_key_of_ours_is_hidden_where_the_route_says_so() {
 #[tokio::test]
 async fn a_model_called_directly_gets_its_own_refusals() {
     for behaviour in [status(404), ProviderError::insufficient_quota().into(), status(402)] {
-        let world = World::new().await;
+        let world = Fixture::new().await;
         world.first.script("typo", behaviour.clone());
-        let (status, body) = whole(world.call(chat("openai:typo", false)).await.unwrap());
+        let (status, body) = complete(world.call(chat("openai:typo", false)).await.unwrap());
         assert!((400..500).contains(&status), "{behaviour:?}: {status} {body:?}");
-        assert_eq!(world.first.seen().calls("typo"), 1);
-        assert!(world.admits("openai:typo").await, "{behaviour:?}");
+        assert_eq!(world.first.traffic().calls("typo"), 1);
+        assert!(world.until_admission_known("openai:typo").await, "{behaviour:?}");
     }
 }
 
 #[tokio::test]
-async fn a_typing_error_leaves_no_circuit_behind() {
-    let world = World::new().await;
-    world.first.script_others(status(404));
+async fn a_misspelt_model_leaves_no_circuit_behind() {
+    let world = Fixture::new().await;
+    world.first.script_default(status(404));
     for model in ["openai:typo", "openai:m"] {
         world.call(chat(model, false)).await.unwrap();
-        world.circuits.quiet(&model.parse().unwrap()).await;
+        world.circuits.wait_idle(&model.parse().unwrap()).await;
     }
     let known: Vec<_> = world.circuits.reports().iter().map(|report| report.key.to_string()).collect();
     assert_eq!(known, ["openai:m"], "a route names this one");
 }
 
 #[tokio::test]
-async fn too_long_for_every_model_is_told_in_the_providers_words() {
-    let world = World::new().await;
+async fn too_long_for_every_model_returns_the_providers_error() {
+    let world = Fixture::new().await;
     for sim in [&world.first, &world.second] {
         sim.script("m", ProviderError::context_too_long());
     }
     let reply = world.call(chat("chat", false)).await.unwrap();
     assert_eq!((reply.answered_by.as_str(), reply.attempts), ("backup:m", 2));
-    let (status, body) = whole(reply);
+    let (status, body) = complete(reply);
     assert_eq!(status, 400);
     assert!(String::from_utf8_lossy(&body).contains("context_length_exceeded"), "{body:?}");
 }
 
 #[tokio::test]
-async fn a_silent_provider_is_not_asked_again_by_the_same_call() {
+async fn a_provider_that_timed_out_is_not_retried_by_the_same_call() {
     // The other model answers within it on a busy machine, too.
     let brief = Duration::from_millis(500);
     for stream in [false, true] {
-        let timeouts = Timeouts { first_byte: brief, answer: brief, ..Knobs::default().timeouts };
-        let world = World::with(Knobs { timeouts, policy: patient(), ..Knobs::default() }).await;
+        let timeouts = Timeouts { first_byte: brief, response: brief, ..TestConfig::default().timeouts };
+        let world =
+            Fixture::with(TestConfig { timeouts, policy: never_trips(), ..TestConfig::default() }).await;
         world.first.script("m", Fault::Hang);
         let reply = world.call(chat("chat", stream)).await.unwrap();
         assert_eq!((reply.answered_by.as_str(), world.calls()), ("backup:m", (1, 1)), "stream {stream}");
@@ -178,10 +187,10 @@ async fn a_silent_provider_is_not_asked_again_by_the_same_call() {
 async fn a_timeout_counts_and_stops_the_providers_call() {
     // The other model answers within it on a busy machine, too.
     let brief = Duration::from_millis(500);
-    let timeouts = Timeouts { answer: brief, ..Knobs::default().timeouts };
-    let world = World::with(Knobs { timeouts, ..Knobs::default() }).await;
+    let timeouts = Timeouts { response: brief, ..TestConfig::default().timeouts };
+    let world = Fixture::with(TestConfig { timeouts, ..TestConfig::default() }).await;
     world.first.script("m", Fault::Hang);
     world.call(chat("chat", false)).await.unwrap();
     world.refusal("openai:m").await;
-    world.first.until(|seen| seen.abandoned() == 1 && seen.in_flight() == 0).await;
+    world.first.wait_until(|seen| seen.disconnected() == 1 && seen.in_flight() == 0).await;
 }

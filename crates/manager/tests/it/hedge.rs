@@ -7,59 +7,61 @@ use providers::Timeouts;
 use simulator::{Behaviour, Fault};
 use tokio::time::Instant;
 
-use crate::support::{CHAT, Knobs, SOON, World, all, chat, events, said, whole};
+use crate::support::{
+    CHAT, Fixture, TEST_TIMEOUT, TestConfig, chat, collect_events, complete, stream_events, text_of,
+};
 
-const BRIEF: Duration = Duration::from_millis(60);
+const HEDGE_DELAY: Duration = Duration::from_millis(60);
 
-fn knobs() -> Knobs {
-    Knobs { hedge_after: Some(BRIEF), ..Knobs::default() }
+fn config() -> TestConfig {
+    TestConfig { hedge_after: Some(HEDGE_DELAY), ..TestConfig::default() }
 }
 
 #[tokio::test]
-async fn a_silent_model_gets_the_next_one_beside_it_and_is_not_blamed() {
+async fn a_slow_model_is_hedged_and_not_counted_as_failed() {
     for (stream, silence) in [(true, Fault::Hang), (true, Fault::Silence { after: 1 }), (false, Fault::Hang)]
     {
-        let world = World::with(knobs()).await;
+        let world = Fixture::with(config()).await;
         world.first.script("m", silence.clone());
         let reply = world.call(chat("chat", stream)).await.unwrap();
         assert_eq!((reply.answered_by.as_str(), reply.attempts), ("backup:m", 2), "{silence:?}");
         if stream {
-            assert_eq!(said(&events(reply).await), "Hello from m.");
+            assert_eq!(text_of(&stream_events(reply).await), "Hello from m.");
         } else {
-            assert_eq!(whole(reply).0, 200);
+            assert_eq!(complete(reply).0, 200);
         }
-        world.first.until(|seen| seen.abandoned() == 1 && seen.in_flight() == 0).await;
-        assert!(world.admits("openai:m").await, "{silence:?}: the slower one was blamed");
+        world.first.wait_until(|seen| seen.disconnected() == 1 && seen.in_flight() == 0).await;
+        assert!(world.until_admission_known("openai:m").await, "{silence:?}: the slower one was blamed");
     }
 }
 
 #[tokio::test]
-async fn the_first_model_wins_if_it_speaks_first_after_all() {
-    let world = World::with(knobs()).await;
-    world.first.script("m", Behaviour::ok().latency(BRIEF * 3));
+async fn the_first_model_wins_if_its_first_token_comes_first() {
+    let world = Fixture::with(config()).await;
+    world.first.script("m", Behaviour::ok().latency(HEDGE_DELAY * 3));
     world.second.script("m", Fault::Hang);
     let reply = world.call(chat("chat", true)).await.unwrap();
     assert_eq!((reply.answered_by.as_str(), reply.attempts), ("openai:m", 2));
-    assert_eq!(said(&events(reply).await), "Hello from m.");
-    world.second.until(|seen| seen.abandoned() == 1 && seen.in_flight() == 0).await;
-    assert!(world.admits("backup:m").await);
+    assert_eq!(text_of(&stream_events(reply).await), "Hello from m.");
+    world.second.wait_until(|seen| seen.disconnected() == 1 && seen.in_flight() == 0).await;
+    assert!(world.until_admission_known("backup:m").await);
 }
 
 #[tokio::test]
-async fn a_model_that_speaks_in_time_is_left_alone() {
+async fn a_model_that_streams_in_time_is_not_hedged() {
     let wait = Duration::from_secs(1);
-    let world = World::with(Knobs { hedge_after: Some(wait), ..Knobs::default() }).await;
+    let world = Fixture::with(TestConfig { hedge_after: Some(wait), ..TestConfig::default() }).await;
     world.first.script("m", Behaviour::ok().words(6).gap(wait / 4));
     let reply = world.call(chat("chat", true)).await.unwrap();
     assert_eq!((reply.answered_by.as_str(), reply.attempts), ("openai:m", 1));
-    assert_eq!(events(reply).await.last().unwrap(), "data: [DONE]\n\n");
+    assert_eq!(stream_events(reply).await.last().unwrap(), "data: [DONE]\n\n");
     assert_eq!(world.calls(), (1, 0));
 }
 
 #[tokio::test]
 async fn when_the_hedge_fails_the_first_one_is_still_waited_for() {
-    let world = World::with(knobs()).await;
-    world.first.script("m", Behaviour::ok().latency(BRIEF * 4));
+    let world = Fixture::with(config()).await;
+    world.first.script("m", Behaviour::ok().latency(HEDGE_DELAY * 4));
     world.second.script("m", Fault::Reset);
     let reply = world.call(chat("chat", true)).await.unwrap();
     assert_eq!(reply.answered_by.as_str(), "openai:m");
@@ -71,7 +73,7 @@ async fn when_the_hedge_fails_the_first_one_is_still_waited_for() {
 async fn when_the_hedge_does_not_answer_the_next_one_is_started_at_once() {
     let wait = Duration::from_secs(2);
     for is_open in [true, false] {
-        let world = World::with(Knobs { hedge_after: Some(wait), ..Knobs::default() }).await;
+        let world = Fixture::with(TestConfig { hedge_after: Some(wait), ..TestConfig::default() }).await;
         world.first.script("m", Fault::Hang);
         world.second.script("m", Fault::Reset);
         if is_open {
@@ -86,31 +88,31 @@ async fn when_the_hedge_does_not_answer_the_next_one_is_started_at_once() {
 }
 
 #[tokio::test]
-async fn all_silent_ends_with_total_and_all_are_blamed() {
-    let timeouts = Timeouts { total: BRIEF * 5, ..Timeouts::default() };
-    let world = World::with(Knobs { timeouts, ..knobs() }).await;
+async fn when_all_stall_total_ends_the_call_and_all_are_counted() {
+    let timeouts = Timeouts { total: HEDGE_DELAY * 5, ..Timeouts::default() };
+    let world = Fixture::with(TestConfig { timeouts, ..config() }).await;
     for sim in [&world.first, &world.second] {
         sim.script("m", Fault::Hang);
     }
     let began = Instant::now();
     let error = world.call(chat("chat", true)).await.unwrap_err();
     assert_eq!((error.code(), error.status(), world.calls()), ("deadline_exceeded", 504, (1, 1)));
-    assert!(began.elapsed() < SOON, "{:?}", began.elapsed());
+    assert!(began.elapsed() < TEST_TIMEOUT, "{:?}", began.elapsed());
     for key in CHAT {
         world.refusal(key).await;
     }
 }
 
 #[tokio::test]
-async fn a_held_stream_is_hedged_until_its_first_content() {
-    let world = World::with(Knobs { stream: StreamMode::Hold, ..knobs() }).await;
+async fn a_buffered_stream_is_hedged_until_its_first_token() {
+    let world = Fixture::with(TestConfig { stream: StreamMode::Buffer, ..config() }).await;
     world.first.script("m", Fault::Hang);
     // Its first content stops the other; the cut behind that is mended by the one that was stopped.
     // The cut comes late enough for the first to have got well before it is asked again.
     let cut = Behaviour::ok().words(9).gap(Duration::from_millis(300)).with(Fault::Cut { after: 4 });
     world.second.script("m", simulator::Script::first(9, cut));
-    let held = tokio::spawn(all(world.held(chat("chat", true)).await));
-    world.first.until(|seen| seen.abandoned() == 1).await;
+    let held = tokio::spawn(collect_events(world.buffered(chat("chat", true)).await));
+    world.first.wait_until(|seen| seen.disconnected() == 1).await;
     world.first.script("m", Behaviour::ok());
-    assert_eq!(said(&held.await.unwrap()), "Hello from m.");
+    assert_eq!(text_of(&held.await.unwrap()), "Hello from m.");
 }

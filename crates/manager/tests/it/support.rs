@@ -9,18 +9,18 @@ use dialects::{Endpoint, Request};
 use futures_util::StreamExt;
 use http::HeaderMap;
 use manager::{
-    Body, Call, CallError, Events, LargestHeld, ModelManager, OnAuthError, Reply, Response, Retry, Route,
+    Body, BufferLimit, Call, CallError, Events, ModelManager, OnAuthError, Reply, Response, Retry, Route,
     Settings, StreamMode,
 };
-use providers::{Kind, ProviderConfig, Timeouts};
+use providers::{ProviderConfig, ProviderKind, Timeouts};
 use simulator::Simulator;
 
 /// So long a test waits for what must come.
-pub(crate) const SOON: Duration = Duration::from_secs(20);
+pub(crate) const TEST_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// Two OpenAI providers (`openai`, `backup`) and two of Anthropic's (`anthropic`, `vertex`), on two simulators: the
 /// first of each kind on `first`, the others on `second`.
-pub(crate) struct World {
+pub(crate) struct Fixture {
     pub(crate) first: Simulator,
     pub(crate) second: Simulator,
     pub(crate) manager: Arc<ModelManager>,
@@ -28,31 +28,31 @@ pub(crate) struct World {
 }
 
 /// What a test may turn.
-pub(crate) struct Knobs {
+pub(crate) struct TestConfig {
     pub(crate) retry: Retry,
     pub(crate) timeouts: Timeouts,
     pub(crate) on_auth_error: OnAuthError,
     pub(crate) policy: Policy,
     pub(crate) stream: StreamMode,
     pub(crate) hedge_after: Option<Duration>,
-    pub(crate) largest_held: LargestHeld,
+    pub(crate) buffer_limit: BufferLimit,
 }
 
-impl Default for Knobs {
+impl Default for TestConfig {
     /// Two attempts without a pause to speak of; one failure trips, for a minute.
     fn default() -> Self {
         let minute = Duration::from_secs(60);
         Self {
             retry: Retry {
-                attempts: 2,
-                backoff: Duration::from_millis(2),
+                max_attempts: 2,
+                initial_backoff: Duration::from_millis(2),
                 max_retry_after: Duration::from_millis(400),
             },
-            timeouts: Timeouts { total: SOON, ..Timeouts::default() },
+            timeouts: Timeouts { total: TEST_TIMEOUT, ..Timeouts::default() },
             on_auth_error: OnAuthError::Report,
-            stream: StreamMode::Relay,
+            stream: StreamMode::PassThrough,
             hedge_after: None,
-            largest_held: LargestHeld::default(),
+            buffer_limit: BufferLimit::default(),
             policy: Policy {
                 failure_threshold: 1,
                 min_failure_span: Duration::ZERO,
@@ -66,7 +66,7 @@ impl Default for Knobs {
 }
 
 /// A policy that trips on nothing, for tests about retries.
-pub(crate) fn patient() -> Policy {
+pub(crate) fn never_trips() -> Policy {
     Policy { failure_threshold: 1_000, burst_threshold: 1_000, failure_rate: None, ..Policy::default() }
 }
 
@@ -75,13 +75,13 @@ pub(crate) const CHAT: [&str; 2] = ["openai:m", "backup:m"];
 /// The same for Anthropic's dialect.
 pub(crate) const MESSAGES: [&str; 2] = ["anthropic:m", "vertex:m"];
 
-impl World {
+impl Fixture {
     pub(crate) async fn new() -> Self {
-        Self::with(Knobs::default()).await
+        Self::with(TestConfig::default()).await
     }
 
     /// With the routes `chat` and `messages` over two models each, and `mixed` over all four.
-    pub(crate) async fn with(knobs: Knobs) -> Self {
+    pub(crate) async fn with(config: TestConfig) -> Self {
         let (first, second) = (Simulator::start().await.unwrap(), Simulator::start().await.unwrap());
         let provider = |name: &str, kind, url: String| ProviderConfig {
             name: name.to_owned(),
@@ -91,18 +91,18 @@ impl World {
         };
         let route = |models: &[&str]| Route {
             models: models.iter().map(|key| key.parse().unwrap()).collect(),
-            retry: knobs.retry,
-            timeouts: knobs.timeouts,
-            stream: knobs.stream,
-            hedge_after: knobs.hedge_after,
-            on_auth_error: knobs.on_auth_error,
+            retry: config.retry,
+            timeouts: config.timeouts,
+            stream: config.stream,
+            hedge_after: config.hedge_after,
+            on_auth_error: config.on_auth_error,
         };
         let settings = Settings {
             providers: vec![
-                provider("openai", Kind::OpenAi, first.openai_base_url()),
-                provider("backup", Kind::OpenAi, second.openai_base_url()),
-                provider("anthropic", Kind::Anthropic, first.anthropic_base_url()),
-                provider("vertex", Kind::Anthropic, second.anthropic_base_url()),
+                provider("openai", ProviderKind::OpenAi, first.openai_base_url()),
+                provider("backup", ProviderKind::OpenAi, second.openai_base_url()),
+                provider("anthropic", ProviderKind::Anthropic, first.anthropic_base_url()),
+                provider("vertex", ProviderKind::Anthropic, second.anthropic_base_url()),
             ],
             routes: [
                 ("chat".to_owned(), route(&CHAT)),
@@ -111,27 +111,27 @@ impl World {
                 ("mixed".to_owned(), route(&["anthropic:m", "openai:m", "vertex:m", "backup:m"])),
             ]
             .into(),
-            retry: knobs.retry,
-            timeouts: knobs.timeouts,
-            stream: knobs.stream,
-            largest_held: knobs.largest_held,
+            retry: config.retry,
+            timeouts: config.timeouts,
+            stream: config.stream,
+            buffer_limit: config.buffer_limit,
         };
-        let circuits = Circuits::in_memory(Policies { default: knobs.policy, ..Policies::default() });
+        let circuits = Circuits::in_memory(Policies { default: config.policy, ..Policies::default() });
         let manager = Arc::new(ModelManager::new(settings, circuits.clone()).unwrap());
         Self { first, second, manager, circuits }
     }
 
     pub(crate) async fn call(&self, call: Call) -> Result<Reply, CallError> {
-        let response = tokio::time::timeout(SOON * 2, self.manager.call(call))
+        let response = tokio::time::timeout(TEST_TIMEOUT * 2, self.manager.call(call))
             .await
             .expect("the manager kept its own limits");
-        response.map(answered)
+        response.map(reply_of)
     }
 
     /// A call whose stream is held.
-    pub(crate) async fn held(&self, call: Call) -> Events {
+    pub(crate) async fn buffered(&self, call: Call) -> Events {
         match self.manager.call(call).await {
-            Ok(Response::Held(events)) => events,
+            Ok(Response::Buffered(events)) => events,
             other => panic!("not held: {other:?}"),
         }
     }
@@ -148,21 +148,21 @@ impl World {
                 tokio::time::sleep(Duration::from_millis(2)).await;
             }
         };
-        tokio::time::timeout(SOON, refused)
+        tokio::time::timeout(TEST_TIMEOUT, refused)
             .await
             .unwrap_or_else(|_| panic!("the circuit of {key} stays closed"))
     }
 
     /// Whether the circuit lets calls through, once it has taken in what it was told.
-    pub(crate) async fn admits(&self, key: &str) -> bool {
+    pub(crate) async fn until_admission_known(&self, key: &str) -> bool {
         let key = key.parse().unwrap();
-        self.circuits.quiet(&key).await;
+        self.circuits.wait_idle(&key).await;
         self.circuits.admit(&key).await.is_ok()
     }
 
     /// Calls that the first model of `chat` and `messages`, and the second, have received.
     pub(crate) fn calls(&self) -> (usize, usize) {
-        (self.first.seen().calls("m"), self.second.seen().calls("m"))
+        (self.first.traffic().calls("m"), self.second.traffic().calls("m"))
     }
 }
 
@@ -188,42 +188,42 @@ fn call(endpoint: Endpoint, body: String) -> Call {
         request: Request::parse(endpoint, body.into()).unwrap(),
         headers: HeaderMap::new(),
         fallback: true,
-        drill: None,
+        injected_fault: None,
     }
 }
 
 /// The reply of a model.
-pub(crate) fn answered(response: Response) -> Reply {
+pub(crate) fn reply_of(response: Response) -> Reply {
     match response {
-        Response::Answered(reply) => reply,
-        Response::Held(_) => panic!("a held stream"),
+        Response::Reply(reply) => reply,
+        Response::Buffered(_) => panic!("a held stream"),
     }
 }
 
 /// All of a whole answer.
-pub(crate) fn whole(reply: Reply) -> (u16, Bytes) {
+pub(crate) fn complete(reply: Reply) -> (u16, Bytes) {
     match reply.body {
-        Body::Whole(answer) => (answer.status.as_u16(), answer.body),
+        Body::Complete(answer) => (answer.status.as_u16(), answer.body),
         Body::Stream { .. } => panic!("a stream"),
     }
 }
 
 /// All events of a stream.
-pub(crate) async fn events(reply: Reply) -> Vec<String> {
+pub(crate) async fn stream_events(reply: Reply) -> Vec<String> {
     match reply.body {
-        Body::Stream { events, .. } => all(events).await,
-        Body::Whole(answer) => panic!("no stream but {answer:?}"),
+        Body::Stream { events, .. } => collect_events(events).await,
+        Body::Complete(answer) => panic!("no stream but {answer:?}"),
     }
 }
 
 /// All events, to the end.
-pub(crate) async fn all(events: Events) -> Vec<String> {
+pub(crate) async fn collect_events(events: Events) -> Vec<String> {
     let all = events.map(|event| String::from_utf8(event.to_vec()).unwrap()).collect();
-    tokio::time::timeout(SOON * 2, all).await.expect("the stream ends")
+    tokio::time::timeout(TEST_TIMEOUT * 2, all).await.expect("the stream ends")
 }
 
 /// The text that an OpenAI stream says.
-pub(crate) fn said(events: &[String]) -> String {
+pub(crate) fn text_of(events: &[String]) -> String {
     events
         .iter()
         .filter_map(|event| event.strip_prefix("data: "))

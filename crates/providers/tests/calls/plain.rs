@@ -4,15 +4,18 @@ use std::time::Duration;
 
 use dialects::{Endpoint, Usage};
 use http::{HeaderMap, HeaderValue, StatusCode};
-use providers::{Blame, Call, FaultKind, Kind, Provider, ProviderConfig, ProviderError, Timeouts};
+use providers::{
+    FailureClass, Provider, ProviderConfig, ProviderConfigError, ProviderErrorKind, ProviderKind,
+    ProviderRequest, Timeouts,
+};
 use serde_json::Value;
 use simulator::{Behaviour, Fault, ProviderError as Refusal};
 
-use crate::setup::{BOTH, KEY, MODEL, body, call, endpoint, plain, provider, simulated};
+use crate::setup::{KEY, KINDS, MODEL, body, call, endpoint, plain, provider, simulated};
 
 #[tokio::test]
 async fn an_answer_comes_back_as_it_is() {
-    for kind in BOTH {
+    for kind in KINDS {
         let (_simulator, provider) = simulated(kind, Behaviour::ok()).await;
         let answer = plain(&provider).await.unwrap();
         assert_eq!(answer.status, StatusCode::OK);
@@ -27,8 +30,8 @@ async fn an_answer_comes_back_as_it_is() {
 #[tokio::test]
 async fn a_provider_gets_its_own_key_and_not_the_callers() {
     for (kind, path, key_header, key) in [
-        (Kind::OpenAi, "/v1/chat/completions", "authorization", format!("Bearer {KEY}")),
-        (Kind::Anthropic, "/v1/messages", "x-api-key", KEY.to_owned()),
+        (ProviderKind::OpenAi, "/v1/chat/completions", "authorization", format!("Bearer {KEY}")),
+        (ProviderKind::Anthropic, "/v1/messages", "x-api-key", KEY.to_owned()),
     ] {
         let (simulator, provider) = simulated(kind, Behaviour::ok()).await;
         let mut headers = HeaderMap::new();
@@ -37,7 +40,7 @@ async fn a_provider_gets_its_own_key_and_not_the_callers() {
         }
         headers.insert("traceparent", HeaderValue::from_static("00-1-2-01"));
         let timeouts = Timeouts::default();
-        let call = Call {
+        let call = ProviderRequest {
             endpoint: endpoint(kind),
             model: MODEL,
             body: &body(false),
@@ -46,7 +49,7 @@ async fn a_provider_gets_its_own_key_and_not_the_callers() {
             timeouts: &timeouts,
         };
         provider.call(call).await.unwrap();
-        let seen = simulator.seen();
+        let seen = simulator.traffic();
         let received = &seen.received()[0];
         assert_eq!(received.path, path);
         assert_eq!(received.body, body(false));
@@ -59,13 +62,13 @@ async fn a_provider_gets_its_own_key_and_not_the_callers() {
 
 #[tokio::test]
 async fn anthropics_version_is_the_callers_or_the_standard_one() {
-    let (simulator, provider) = simulated(Kind::Anthropic, Behaviour::ok()).await;
+    let (simulator, provider) = simulated(ProviderKind::Anthropic, Behaviour::ok()).await;
     plain(&provider).await.unwrap();
     let headers: HeaderMap = [("anthropic-version".parse().unwrap(), HeaderValue::from_static("2099-01-01"))]
         .into_iter()
         .collect();
     let timeouts = Timeouts::default();
-    let call = Call {
+    let call = ProviderRequest {
         endpoint: Endpoint::Messages,
         model: MODEL,
         body: &body(false),
@@ -74,7 +77,7 @@ async fn anthropics_version_is_the_callers_or_the_standard_one() {
         timeouts: &timeouts,
     };
     provider.call(call).await.unwrap();
-    let seen = simulator.seen();
+    let seen = simulator.traffic();
     let versions: Vec<_> =
         seen.received().iter().map(|received| &received.headers["anthropic-version"]).collect();
     assert_eq!(versions, ["2023-06-01", "2099-01-01"]);
@@ -82,48 +85,49 @@ async fn anthropics_version_is_the_callers_or_the_standard_one() {
 
 #[tokio::test]
 async fn one_connection_serves_call_after_call() {
-    let (simulator, provider) = simulated(Kind::OpenAi, Behaviour::ok()).await;
+    let (simulator, provider) = simulated(ProviderKind::OpenAi, Behaviour::ok()).await;
     for _ in 0..3 {
         plain(&provider).await.unwrap();
     }
-    assert_eq!(simulator.seen().open_connections(), 1);
+    assert_eq!(simulator.traffic().open_connections(), 1);
 }
 
 #[tokio::test]
-async fn a_refusal_is_judged_and_its_answer_kept() {
+async fn an_error_response_is_classified_and_kept() {
     let wait = Duration::from_secs(2);
-    for (refusal, blame) in [
-        (Refusal::status(StatusCode::INTERNAL_SERVER_ERROR), Blame::Provider),
-        (Refusal::overloaded(), Blame::Provider),
-        (Refusal::rate_limited(), Blame::Provider),
-        (Refusal::rate_limited().retry_after(wait), Blame::Rest { wait }),
-        (Refusal::rate_limited().retry_after_ms(wait), Blame::Rest { wait }),
-        (Refusal::status(StatusCode::UNAUTHORIZED), Blame::Auth),
-        (Refusal::status(StatusCode::NOT_FOUND), Blame::UnknownModel),
-        (Refusal::status(StatusCode::UNPROCESSABLE_ENTITY), Blame::Caller),
-        (Refusal::insufficient_quota(), Blame::Spent),
-        (Refusal::spend_limit(), Blame::Spent),
-        (Refusal::context_too_long(), Blame::ContextTooLong),
-        (Refusal::content_policy(), Blame::Caller),
+    for (refusal, class) in [
+        (Refusal::status(StatusCode::INTERNAL_SERVER_ERROR), FailureClass::Provider),
+        (Refusal::overloaded(), FailureClass::Provider),
+        (Refusal::rate_limited(), FailureClass::Provider),
+        (Refusal::rate_limited().retry_after(wait), FailureClass::RateLimited { retry_after: wait }),
+        (Refusal::rate_limited().retry_after_ms(wait), FailureClass::RateLimited { retry_after: wait }),
+        (Refusal::status(StatusCode::UNAUTHORIZED), FailureClass::Auth),
+        (Refusal::status(StatusCode::NOT_FOUND), FailureClass::UnknownModel),
+        (Refusal::status(StatusCode::UNPROCESSABLE_ENTITY), FailureClass::InvalidRequest),
+        (Refusal::insufficient_quota(), FailureClass::QuotaExhausted),
+        (Refusal::spend_limit(), FailureClass::QuotaExhausted),
+        (Refusal::context_too_long(), FailureClass::ContextTooLong),
+        (Refusal::content_policy(), FailureClass::InvalidRequest),
     ] {
-        for kind in BOTH {
+        for kind in KINDS {
             let (_simulator, provider) = simulated(kind, refusal.clone()).await;
-            let fault = plain(&provider).await.unwrap_err();
-            assert_eq!((fault.kind, fault.blame), (FaultKind::Status, blame), "{kind:?} {refusal:?}");
-            let answer = fault.answer.unwrap();
-            assert_eq!(Some(answer.status.as_u16()), fault.status);
+            let error = plain(&provider).await.unwrap_err();
+            assert_eq!((error.kind, error.class), (ProviderErrorKind::Status, class), "{kind:?} {refusal:?}");
+            let answer = error.response.unwrap();
+            assert_eq!(Some(answer.status.as_u16()), error.status);
             let parsed: Value = serde_json::from_slice(&answer.body).unwrap();
-            assert_eq!(parsed["error"]["type"].as_str(), fault.error_type.as_deref());
+            assert_eq!(parsed["error"]["type"].as_str(), error.error_type.as_deref());
         }
     }
 }
 
 #[tokio::test]
-async fn reset_headers_are_a_wait_too() {
-    for kind in BOTH {
+async fn reset_headers_are_a_retry_delay_too() {
+    for kind in KINDS {
         let refusal = Refusal::rate_limited().resets_in(Duration::from_secs(30));
         let (_simulator, provider) = simulated(kind, refusal).await;
-        let Blame::Rest { wait } = plain(&provider).await.unwrap_err().blame else {
+        let FailureClass::RateLimited { retry_after: wait } = plain(&provider).await.unwrap_err().class
+        else {
             panic!("no rest: {kind:?}")
         };
         // Anthropic's are points in time, and dates are whole seconds.
@@ -134,58 +138,65 @@ async fn reset_headers_are_a_wait_too() {
 #[tokio::test]
 async fn what_is_no_answer_is_a_failure() {
     let error = Refusal::overloaded();
-    for (fault, kind_of_fault) in [
-        (Fault::Reset, FaultKind::Cut),
-        (Fault::Cut { after: 0 }, FaultKind::Cut),
-        (Fault::End { after: 0 }, FaultKind::Invalid),
-        (Fault::Garbage { after: 0 }, FaultKind::Invalid),
-        (Fault::Empty, FaultKind::Invalid),
-        (Fault::NotJson, FaultKind::Invalid),
-        (Fault::ErrorEvent { after: 0, error }, FaultKind::Reported),
+    for (fault, expected_kind) in [
+        (Fault::Reset, ProviderErrorKind::Truncated),
+        (Fault::Cut { after: 0 }, ProviderErrorKind::Truncated),
+        (Fault::End { after: 0 }, ProviderErrorKind::Invalid),
+        (Fault::Garbage { after: 0 }, ProviderErrorKind::Invalid),
+        (Fault::Empty, ProviderErrorKind::Invalid),
+        (Fault::NotJson, ProviderErrorKind::Invalid),
+        (Fault::ErrorEvent { after: 0, error }, ProviderErrorKind::ErrorInBody),
     ] {
-        for kind in BOTH {
+        for kind in KINDS {
             let (_simulator, provider) = simulated(kind, fault.clone()).await;
-            let told = plain(&provider).await.unwrap_err();
-            assert_eq!((told.kind, told.blame), (kind_of_fault, Blame::Provider), "{kind:?} {fault:?}");
-            assert_eq!(told.answer.is_some(), kind_of_fault == FaultKind::Reported);
+            let actual = plain(&provider).await.unwrap_err();
+            assert_eq!(
+                (actual.kind, actual.class),
+                (expected_kind, FailureClass::Provider),
+                "{kind:?} {fault:?}"
+            );
+            assert_eq!(actual.response.is_some(), expected_kind == ProviderErrorKind::ErrorInBody);
         }
     }
 }
 
 #[tokio::test]
-async fn no_connection_is_told_from_a_broken_one() {
-    let (simulator, provider) = simulated(Kind::OpenAi, Behaviour::ok()).await;
+async fn no_connection_is_distinguished_from_a_broken_one() {
+    let (simulator, provider) = simulated(ProviderKind::OpenAi, Behaviour::ok()).await;
     plain(&provider).await.unwrap();
     simulator.refuse_connections().await.unwrap();
-    assert_eq!(plain(&provider).await.unwrap_err().kind, FaultKind::Connection);
+    assert_eq!(plain(&provider).await.unwrap_err().kind, ProviderErrorKind::Connection);
     simulator.accept_connections().await.unwrap();
     plain(&provider).await.unwrap();
 }
 
 #[tokio::test]
 async fn a_dropped_call_stops_the_providers() {
-    let (simulator, provider) = simulated(Kind::OpenAi, Fault::Hang).await;
+    let (simulator, provider) = simulated(ProviderKind::OpenAi, Fault::Hang).await;
     tokio::select! {
         answer = plain(&provider) => panic!("{answer:?}"),
-        () = simulator.until(|seen| seen.in_flight() == 1) => {}
+        () = simulator.wait_until(|seen| seen.in_flight() == 1) => {}
     }
-    simulator.until(|seen| seen.abandoned() == 1).await;
+    simulator.wait_until(|seen| seen.disconnected() == 1).await;
 }
 
 #[tokio::test]
-async fn another_dialect_is_not_spoken() {
-    let provider = provider(Kind::Bedrock, "http://127.0.0.1:1");
+async fn another_api_format_is_unsupported() {
+    let provider = provider(ProviderKind::Bedrock, "http://127.0.0.1:1");
     assert_eq!(provider.dialect(), None);
-    let fault = call(&provider, false, &Timeouts::default()).await.unwrap_err();
-    assert_eq!((fault.kind, fault.blame), (FaultKind::NotSpoken, Blame::Caller));
+    let error = call(&provider, false, &Timeouts::default()).await.unwrap_err();
+    assert_eq!(
+        (error.kind, error.class),
+        (ProviderErrorKind::UnsupportedEndpoint, FailureClass::InvalidRequest)
+    );
 }
 
 #[tokio::test]
 async fn nothing_shows_a_key_or_a_prompt() {
-    let (_simulator, provider) = simulated(Kind::OpenAi, Refusal::overloaded()).await;
+    let (_simulator, provider) = simulated(ProviderKind::OpenAi, Refusal::overloaded()).await;
     let (headers, timeouts) = (HeaderMap::new(), Timeouts::default());
     let body = body(false);
-    let call = Call {
+    let call = ProviderRequest {
         endpoint: Endpoint::ChatCompletions,
         model: MODEL,
         body: &body,
@@ -193,8 +204,8 @@ async fn nothing_shows_a_key_or_a_prompt() {
         headers: &headers,
         timeouts: &timeouts,
     };
-    let fault = provider.call(call).await.unwrap_err();
-    for shown in [format!("{provider:?}"), format!("{call:?}"), format!("{fault:?} {fault}")] {
+    let error = provider.call(call).await.unwrap_err();
+    for shown in [format!("{provider:?}"), format!("{call:?}"), format!("{error:?} {error}")] {
         assert!(!shown.contains(KEY) && !shown.contains("my secret"), "{shown}");
     }
 }
@@ -204,14 +215,14 @@ fn configurations_that_could_never_work() {
     let new = |base_url: &str, key: &str| {
         let config = ProviderConfig {
             name: "p".to_owned(),
-            kind: Kind::OpenAi,
+            kind: ProviderKind::OpenAi,
             base_url: base_url.parse().unwrap(),
             api_key: Some(key.to_owned().into()),
         };
         Provider::new(config, Duration::from_secs(1)).map(drop)
     };
     assert!(new("http://127.0.0.1:1/v1", KEY).is_ok());
-    assert!(matches!(new("http://127.0.0.1:1/v1", "two\nlines"), Err(ProviderError::Key { .. })));
-    assert!(matches!(new("ftp://127.0.0.1", KEY), Err(ProviderError::BaseUrl { .. })));
-    assert!(matches!(new("mailto:a@b", KEY), Err(ProviderError::BaseUrl { .. })));
+    assert!(matches!(new("http://127.0.0.1:1/v1", "two\nlines"), Err(ProviderConfigError::Key { .. })));
+    assert!(matches!(new("ftp://127.0.0.1", KEY), Err(ProviderConfigError::BaseUrl { .. })));
+    assert!(matches!(new("mailto:a@b", KEY), Err(ProviderConfigError::BaseUrl { .. })));
 }

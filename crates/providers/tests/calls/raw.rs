@@ -3,21 +3,21 @@
 use std::net::SocketAddr;
 
 use dialects::events::end_marker;
-use providers::{Blame, Fault, FaultKind, Kind, Provider};
+use providers::{FailureClass, Provider, ProviderError, ProviderErrorKind, ProviderKind};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
-use crate::setup::{open, plain, provider, read, text};
+use crate::setup::{open, plain, provider, read_all, text};
 
 const STREAM_HEAD: &str =
     "HTTP/1.1 200 OK\r\ncontent-type: Text/Event-Stream; charset=utf-8\r\nconnection: close\r\n\r\n";
-const SAYS: &str = "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"Hi, é\"}}]}";
-const STOPS: &str = "data: {\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]}";
+const CONTENT_CHUNK: &str = "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"Hi, é\"}}]}";
+const FINISH_CHUNK: &str = "data: {\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]}";
 
 /// A server that reads one request, writes these pieces, each in a packet of its own, and closes.
-async fn serve(pieces: Vec<Vec<u8>>) -> (Provider, JoinHandle<()>) {
+async fn serve_pieces(pieces: Vec<Vec<u8>>) -> (Provider, JoinHandle<()>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address: SocketAddr = listener.local_addr().unwrap();
     let server = tokio::spawn(async move {
@@ -29,7 +29,7 @@ async fn serve(pieces: Vec<Vec<u8>>) -> (Provider, JoinHandle<()>) {
             tokio::task::yield_now().await;
         }
     });
-    (provider(Kind::OpenAi, &format!("http://{address}/v1/")), server)
+    (provider(ProviderKind::OpenAi, &format!("http://{address}/v1/")), server)
 }
 
 async fn read_request(socket: &mut TcpStream) {
@@ -39,62 +39,63 @@ async fn read_request(socket: &mut TcpStream) {
     }
 }
 
-async fn stream_of(body: &str) -> (String, Result<(), Fault>) {
-    let (provider, server) = serve(vec![STREAM_HEAD.into(), body.into()]).await;
-    let (events, end) = read(&mut open(&provider).await.unwrap()).await;
+async fn read_stream_of(body: &str) -> (String, Result<(), ProviderError>) {
+    let (provider, server) = serve_pieces(vec![STREAM_HEAD.into(), body.into()]).await;
+    let (events, end) = read_all(&mut open(&provider).await.unwrap()).await;
     server.await.unwrap();
     (text(&events), end)
 }
 
-async fn plain_of(answer: &str) -> Fault {
-    let (provider, server) = serve(vec![answer.into()]).await;
-    let fault = plain(&provider).await.unwrap_err();
+async fn plain_error_of(answer: &str) -> ProviderError {
+    let (provider, server) = serve_pieces(vec![answer.into()]).await;
+    let error = plain(&provider).await.unwrap_err();
     server.await.unwrap();
-    fault
+    error
 }
 
 #[tokio::test]
 async fn a_stream_in_single_bytes_with_odd_line_ends_is_passed_on_exactly() {
-    let body = format!("\u{feff}: hello\n\n{SAYS}\r\n\r\n\n{STOPS}\n\ndata: [DONE]\n\n");
+    let body = format!("\u{feff}: hello\n\n{CONTENT_CHUNK}\r\n\r\n\n{FINISH_CHUNK}\n\ndata: [DONE]\n\n");
     let mut pieces = vec![STREAM_HEAD.as_bytes().to_vec()];
     pieces.extend(body.bytes().map(|byte| vec![byte]));
-    let (provider, server) = serve(pieces).await;
-    let (events, end) = read(&mut open(&provider).await.unwrap()).await;
+    let (provider, server) = serve_pieces(pieces).await;
+    let (events, end) = read_all(&mut open(&provider).await.unwrap()).await;
     end.unwrap();
     assert_eq!(text(&events), body);
     server.await.unwrap();
 }
 
 #[tokio::test]
-async fn a_missing_last_blank_line_is_mended() {
-    let (text, end) = stream_of(&format!("{SAYS}\n\n{STOPS}\n\ndata: [DONE]")).await;
+async fn a_missing_last_blank_line_is_added() {
+    let (text, end) = read_stream_of(&format!("{CONTENT_CHUNK}\n\n{FINISH_CHUNK}\n\ndata: [DONE]")).await;
     end.unwrap();
     assert!(text.ends_with("data: [DONE]\n\n"), "{text}");
-    let (text, end) = stream_of(&format!("{SAYS}\n\n{STOPS}\n")).await;
+    let (text, end) = read_stream_of(&format!("{CONTENT_CHUNK}\n\n{FINISH_CHUNK}\n")).await;
     end.unwrap();
     assert!(text.as_bytes().ends_with(&end_marker(dialects::Dialect::OpenAiChat)), "{text}");
 }
 
 #[tokio::test]
-async fn an_end_marker_without_a_finish_is_held_back() {
-    let (text, end) = stream_of(&format!("{SAYS}\n\ndata: [DONE]\n\n")).await;
-    assert_eq!(end.unwrap_err().kind, FaultKind::Cut);
-    assert_eq!(text, format!("{SAYS}\n\n"));
+async fn an_end_marker_without_a_finish_is_withheld() {
+    let (text, end) = read_stream_of(&format!("{CONTENT_CHUNK}\n\ndata: [DONE]\n\n")).await;
+    assert_eq!(end.unwrap_err().kind, ProviderErrorKind::Truncated);
+    assert_eq!(text, format!("{CONTENT_CHUNK}\n\n"));
 }
 
 #[tokio::test]
-async fn half_an_event_is_a_cut() {
-    let (text, end) = stream_of(&format!("{SAYS}\n\n{}", &STOPS[..40])).await;
-    assert_eq!(end.unwrap_err().kind, FaultKind::Cut);
-    assert_eq!(text, format!("{SAYS}\n\n"));
+async fn half_an_event_is_a_truncation() {
+    let (text, end) = read_stream_of(&format!("{CONTENT_CHUNK}\n\n{}", &FINISH_CHUNK[..40])).await;
+    assert_eq!(end.unwrap_err().kind, ProviderErrorKind::Truncated);
+    assert_eq!(text, format!("{CONTENT_CHUNK}\n\n"));
 }
 
 #[tokio::test]
 async fn all_choices_must_finish_where_the_end_marker_is_missing() {
     let other = "data: {\"choices\":[{\"index\":1,\"delta\":{\"content\":\"Ho\"}}]}";
-    let (_, end) = stream_of(&format!("{SAYS}\n\n{other}\n\n{STOPS}\n\n")).await;
-    assert_eq!(end.unwrap_err().kind, FaultKind::Cut);
-    let (_, end) = stream_of(&format!("{SAYS}\n\n{other}\n\n{STOPS}\n\ndata: [DONE]\n\n")).await;
+    let (_, end) = read_stream_of(&format!("{CONTENT_CHUNK}\n\n{other}\n\n{FINISH_CHUNK}\n\n")).await;
+    assert_eq!(end.unwrap_err().kind, ProviderErrorKind::Truncated);
+    let (_, end) =
+        read_stream_of(&format!("{CONTENT_CHUNK}\n\n{other}\n\n{FINISH_CHUNK}\n\ndata: [DONE]\n\n")).await;
     end.unwrap();
 }
 
@@ -102,8 +103,8 @@ async fn all_choices_must_finish_where_the_end_marker_is_missing() {
 async fn a_plain_answer_to_a_streaming_request_is_invalid() {
     let body = r#"{"choices":[{"message":{"content":"Hi"}}]}"#;
     let answer = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}", body.len());
-    let (provider, server) = serve(vec![answer.into()]).await;
-    assert_eq!(open(&provider).await.unwrap_err().kind, FaultKind::Invalid);
+    let (provider, server) = serve_pieces(vec![answer.into()]).await;
+    assert_eq!(open(&provider).await.unwrap_err().kind, ProviderErrorKind::Invalid);
     server.await.unwrap();
 }
 
@@ -111,10 +112,13 @@ async fn a_plain_answer_to_a_streaming_request_is_invalid() {
 async fn an_error_object_with_a_200_to_a_streaming_request_is_reported() {
     let body = r#"{"error":{"code":400,"message":"no"}}"#;
     let answer = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}", body.len());
-    let (provider, server) = serve(vec![answer.into()]).await;
+    let (provider, server) = serve_pieces(vec![answer.into()]).await;
     let fault = open(&provider).await.unwrap_err();
-    assert_eq!((fault.kind, fault.blame, fault.status), (FaultKind::Reported, Blame::Caller, Some(400)));
-    let answer = fault.answer.unwrap();
+    assert_eq!(
+        (fault.kind, fault.class, fault.status),
+        (ProviderErrorKind::ErrorInBody, FailureClass::InvalidRequest, Some(400))
+    );
+    let answer = fault.response.unwrap();
     assert_eq!((answer.status.as_u16(), &answer.body[..]), (400, body.as_bytes()));
     server.await.unwrap();
 }
@@ -122,22 +126,31 @@ async fn an_error_object_with_a_200_to_a_streaming_request_is_reported() {
 #[tokio::test]
 async fn a_redirect_is_not_followed() {
     let fault =
-        plain_of("HTTP/1.1 302 Found\r\nlocation: http://127.0.0.1:1/\r\ncontent-length: 0\r\n\r\n").await;
-    assert_eq!((fault.kind, fault.blame, fault.status), (FaultKind::Status, Blame::Provider, Some(302)));
+        plain_error_of("HTTP/1.1 302 Found\r\nlocation: http://127.0.0.1:1/\r\ncontent-length: 0\r\n\r\n")
+            .await;
+    assert_eq!(
+        (fault.kind, fault.class, fault.status),
+        (ProviderErrorKind::Status, FailureClass::Provider, Some(302))
+    );
 }
 
 #[tokio::test]
-async fn a_refusal_whose_body_is_cut_is_still_that_refusal() {
-    let fault = plain_of("HTTP/1.1 429 Too Many\r\nretry-after: 7\r\ncontent-length: 50\r\n\r\n{\"err").await;
-    assert_eq!((fault.kind, fault.status), (FaultKind::Status, Some(429)));
-    assert!(matches!(fault.blame, Blame::Rest { wait } if wait.as_secs() == 7), "{:?}", fault.blame);
-    assert!(fault.answer.is_none());
+async fn an_error_response_with_a_truncated_body_keeps_its_status() {
+    let fault =
+        plain_error_of("HTTP/1.1 429 Too Many\r\nretry-after: 7\r\ncontent-length: 50\r\n\r\n{\"err").await;
+    assert_eq!((fault.kind, fault.status), (ProviderErrorKind::Status, Some(429)));
+    assert!(
+        matches!(fault.class, FailureClass::RateLimited { retry_after } if wait.as_secs() == 7),
+        "{:?}",
+        fault.class
+    );
+    assert!(fault.response.is_none());
 }
 
 #[tokio::test]
-async fn what_is_no_http_is_a_cut() {
-    assert_eq!(plain_of("SSH-2.0-OpenSSH_9.2\r\n").await.kind, FaultKind::Cut);
-    assert_eq!(plain_of("").await.kind, FaultKind::Cut);
+async fn what_is_no_http_is_a_truncation() {
+    assert_eq!(plain_error_of("SSH-2.0-OpenSSH_9.2\r\n").await.kind, ProviderErrorKind::Truncated);
+    assert_eq!(plain_error_of("").await.kind, ProviderErrorKind::Truncated);
 }
 
 #[tokio::test]
@@ -145,7 +158,7 @@ async fn a_pooled_connection_that_was_closed_meanwhile_costs_no_call() {
     let body = r#"{"choices":[{"message":{"content":"Hi"}}]}"#;
     let answer = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}", body.len());
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let provider = provider(Kind::OpenAi, &format!("http://{}/v1", listener.local_addr().unwrap()));
+    let provider = provider(ProviderKind::OpenAi, &format!("http://{}/v1", listener.local_addr().unwrap()));
     let (closed, first_is_closed) = oneshot::channel();
     let server = tokio::spawn(async move {
         let mut closed = Some(closed);
@@ -168,7 +181,7 @@ async fn a_pooled_connection_that_was_closed_meanwhile_costs_no_call() {
 }
 
 /// A server that never ends what it has begun.
-async fn endless(head: &'static str, piece: Vec<u8>) -> (Provider, JoinHandle<usize>) {
+async fn serve_endless(head: &'static str, piece: Vec<u8>) -> (Provider, JoinHandle<usize>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address: SocketAddr = listener.local_addr().unwrap();
     let server = tokio::spawn(async move {
@@ -181,29 +194,29 @@ async fn endless(head: &'static str, piece: Vec<u8>) -> (Provider, JoinHandle<us
         }
         sent
     });
-    (provider(Kind::OpenAi, &format!("http://{address}/v1/")), server)
+    (provider(ProviderKind::OpenAi, &format!("http://{address}/v1/")), server)
 }
 
 const MIB: usize = 1024 * 1024;
 
 #[tokio::test]
-async fn an_endless_answer_is_cut_off() {
+async fn an_endless_response_is_aborted() {
     let head = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nconnection: close\r\n\r\n{\"x\":\"";
-    let (provider, server) = endless(head, vec![b'x'; MIB]).await;
+    let (provider, server) = serve_endless(head, vec![b'x'; MIB]).await;
     let fault = plain(&provider).await.unwrap_err();
-    assert_eq!((fault.kind, fault.blame), (FaultKind::TooLarge(64 * MIB), Blame::Provider));
+    assert_eq!((fault.kind, fault.class), (ProviderErrorKind::TooLarge(64 * MIB), FailureClass::Provider));
     assert_eq!(fault.to_string(), "the provider sent more than 67108864 bytes in one piece");
     let sent = server.await.unwrap();
     assert!(sent < 80 * MIB, "it went on for {sent} bytes");
 }
 
 #[tokio::test]
-async fn an_endless_event_is_cut_off() {
-    let (provider, server) = endless(STREAM_HEAD, vec![b'x'; MIB]).await;
-    let (events, end) = read(&mut open(&provider).await.unwrap()).await;
+async fn an_endless_event_is_aborted() {
+    let (provider, server) = serve_endless(STREAM_HEAD, vec![b'x'; MIB]).await;
+    let (events, end) = read_all(&mut open(&provider).await.unwrap()).await;
     let fault = end.unwrap_err();
     assert!(events.is_empty());
-    assert_eq!((fault.kind, fault.blame), (FaultKind::TooLarge(16 * MIB), Blame::Provider));
+    assert_eq!((fault.kind, fault.class), (ProviderErrorKind::TooLarge(16 * MIB), FailureClass::Provider));
     let sent = server.await.unwrap();
     assert!(sent < 32 * MIB, "it went on for {sent} bytes");
 }

@@ -6,28 +6,29 @@ use bytes::Bytes;
 use dialects::Endpoint;
 use http::HeaderMap;
 use providers::{
-    Answer, Call, Event, EventStream, Fault, Kind, Provider, ProviderConfig, Timeouts, WholeAnswer,
+    CompleteResponse, EventStream, Provider, ProviderConfig, ProviderError, ProviderKind, ProviderRequest,
+    ProviderResponse, StreamEvent, Timeouts,
 };
 use serde_json::json;
 use simulator::{Script, Simulator};
 
 pub(crate) const MODEL: &str = "a-model";
 pub(crate) const KEY: &str = "sk-providers-own";
-pub(crate) const BOTH: [Kind; 2] = [Kind::OpenAi, Kind::Anthropic];
+pub(crate) const KINDS: [ProviderKind; 2] = [ProviderKind::OpenAi, ProviderKind::Anthropic];
 
 /// A simulator whose model follows a script, and a provider of this kind that calls it.
-pub(crate) async fn simulated(kind: Kind, script: impl Into<Script>) -> (Simulator, Provider) {
+pub(crate) async fn simulated(kind: ProviderKind, script: impl Into<Script>) -> (Simulator, Provider) {
     let simulator = Simulator::start().await.unwrap();
     simulator.script(MODEL, script);
     let base_url = match kind {
-        Kind::OpenAi => simulator.openai_base_url(),
+        ProviderKind::OpenAi => simulator.openai_base_url(),
         _ => simulator.anthropic_base_url(),
     };
     let provider = provider(kind, &base_url);
     (simulator, provider)
 }
 
-pub(crate) fn provider(kind: Kind, base_url: &str) -> Provider {
+pub(crate) fn provider(kind: ProviderKind, base_url: &str) -> Provider {
     let config = ProviderConfig {
         name: "simulated".to_owned(),
         kind,
@@ -37,9 +38,9 @@ pub(crate) fn provider(kind: Kind, base_url: &str) -> Provider {
     Provider::new(config, Duration::from_secs(5)).unwrap()
 }
 
-pub(crate) fn endpoint(kind: Kind) -> Endpoint {
+pub(crate) fn endpoint(kind: ProviderKind) -> Endpoint {
     match kind {
-        Kind::OpenAi => Endpoint::ChatCompletions,
+        ProviderKind::OpenAi => Endpoint::ChatCompletions,
         _ => Endpoint::Messages,
     }
 }
@@ -52,45 +53,59 @@ pub(crate) fn body(stream: bool) -> Bytes {
 }
 
 /// Makes a call without any headers of the caller's.
-pub(crate) async fn call(provider: &Provider, stream: bool, timeouts: &Timeouts) -> Result<Answer, Fault> {
+pub(crate) async fn call(
+    provider: &Provider,
+    stream: bool,
+    timeouts: &Timeouts,
+) -> Result<ProviderResponse, ProviderError> {
     let endpoint = endpoint(provider.kind());
     let headers = HeaderMap::new();
     provider
-        .call(Call { endpoint, model: MODEL, body: &body(stream), stream, headers: &headers, timeouts })
+        .call(ProviderRequest {
+            endpoint,
+            model: MODEL,
+            body: &body(stream),
+            stream,
+            headers: &headers,
+            timeouts,
+        })
         .await
 }
 
-pub(crate) async fn plain(provider: &Provider) -> Result<WholeAnswer, Fault> {
+pub(crate) async fn plain(provider: &Provider) -> Result<CompleteResponse, ProviderError> {
     match call(provider, false, &Timeouts::default()).await? {
-        Answer::Whole(answer) => Ok(answer),
-        Answer::Stream(_) => panic!("a stream was not asked for"),
+        ProviderResponse::Complete(answer) => Ok(answer),
+        ProviderResponse::Streaming(_) => panic!("a stream was not asked for"),
     }
 }
 
-pub(crate) async fn open(provider: &Provider) -> Result<EventStream, Fault> {
-    open_within(provider, &Timeouts::default()).await
+pub(crate) async fn open(provider: &Provider) -> Result<EventStream, ProviderError> {
+    open_with_timeouts(provider, &Timeouts::default()).await
 }
 
-pub(crate) async fn open_within(provider: &Provider, timeouts: &Timeouts) -> Result<EventStream, Fault> {
+pub(crate) async fn open_with_timeouts(
+    provider: &Provider,
+    timeouts: &Timeouts,
+) -> Result<EventStream, ProviderError> {
     match call(provider, true, timeouts).await? {
-        Answer::Stream(stream) => Ok(stream),
-        Answer::Whole(_) => panic!("a stream was asked for"),
+        ProviderResponse::Streaming(stream) => Ok(stream),
+        ProviderResponse::Complete(_) => panic!("a stream was asked for"),
     }
 }
 
 /// All events up to the end, and how that was.
-pub(crate) async fn read(stream: &mut EventStream) -> (Vec<Event>, Result<(), Fault>) {
+pub(crate) async fn read_all(stream: &mut EventStream) -> (Vec<StreamEvent>, Result<(), ProviderError>) {
     let mut events = Vec::new();
     loop {
         match stream.next().await {
             Ok(Some(event)) => events.push(event),
             Ok(None) => return (events, Ok(())),
-            Err(fault) => return (events, Err(fault)),
+            Err(error) => return (events, Err(error)),
         }
     }
 }
 
-pub(crate) fn text(events: &[Event]) -> String {
+pub(crate) fn text(events: &[StreamEvent]) -> String {
     let bytes: Vec<u8> = events.iter().flat_map(|event| event.bytes.clone()).collect();
     String::from_utf8(bytes).unwrap()
 }

@@ -4,25 +4,28 @@
 use std::net::TcpStream;
 use std::time::Duration;
 
-use providers::{Blame, FaultKind, Kind, Limit, Timeouts};
+use providers::{FailureClass, ProviderErrorKind, ProviderKind, TimeoutKind, Timeouts};
 use simulator::{Behaviour, Fault};
 use tokio::net::TcpSocket;
 use tokio::time::{Instant, advance, pause};
 
-use crate::setup::{BOTH, MODEL, open, open_within, plain, provider, read, simulated};
+use crate::setup::{KINDS, MODEL, open, open_with_timeouts, plain, provider, read_all, simulated};
 
 const SECOND: Duration = Duration::from_secs(1);
 
 #[tokio::test]
 async fn a_plain_answer_has_until_answer() {
     for after in [None, Some(Fault::Silence { after: 0 })] {
-        let (simulator, provider) = simulated(Kind::OpenAi, after.unwrap_or(Fault::Hang)).await;
+        let (simulator, provider) = simulated(ProviderKind::OpenAi, after.unwrap_or(Fault::Hang)).await;
         let call = tokio::spawn(async move { plain(&provider).await });
-        simulator.until(|seen| seen.calls(MODEL) == 1).await;
+        simulator.wait_until(|seen| seen.calls(MODEL) == 1).await;
         let start = Instant::now();
         pause();
-        let fault = call.await.unwrap().unwrap_err();
-        assert_eq!((fault.kind, fault.blame), (FaultKind::Timeout(Limit::Answer), Blame::Provider));
+        let error = call.await.unwrap().unwrap_err();
+        assert_eq!(
+            (error.kind, error.class),
+            (ProviderErrorKind::Timeout(TimeoutKind::Response), FailureClass::Provider)
+        );
         assert_eq!(start.elapsed().as_secs().div_ceil(10) * 10, 300);
         tokio::time::resume();
     }
@@ -30,18 +33,22 @@ async fn a_plain_answer_has_until_answer() {
 
 #[tokio::test]
 async fn a_stream_has_until_first_byte_to_show_itself() {
-    for kind in BOTH {
+    for kind in KINDS {
         for silence in [Fault::Hang, Fault::Silence { after: 0 }] {
             let (simulator, provider) = simulated(kind, silence).await;
             let call = tokio::spawn(async move {
                 match open(&provider).await {
-                    Ok(mut stream) => read(&mut stream).await.1.unwrap_err(),
-                    Err(fault) => fault,
+                    Ok(mut stream) => read_all(&mut stream).await.1.unwrap_err(),
+                    Err(error) => error,
                 }
             });
-            simulator.until(|seen| seen.calls(MODEL) == 1).await;
+            simulator.wait_until(|seen| seen.calls(MODEL) == 1).await;
             pause();
-            assert_eq!(call.await.unwrap().kind, FaultKind::Timeout(Limit::FirstByte), "{kind:?}");
+            assert_eq!(
+                call.await.unwrap().kind,
+                ProviderErrorKind::Timeout(TimeoutKind::FirstByte),
+                "{kind:?}"
+            );
             tokio::time::resume();
         }
     }
@@ -49,14 +56,17 @@ async fn a_stream_has_until_first_byte_to_show_itself() {
 
 #[tokio::test]
 async fn a_stream_has_until_first_content_to_say_something() {
-    for kind in BOTH {
+    for kind in KINDS {
         let (_simulator, provider) = simulated(kind, Fault::Silence { after: 1 }).await;
         let timeouts = Timeouts { first_token: 30 * SECOND, ..Timeouts::default() };
-        let mut stream = open_within(&provider, &timeouts).await.unwrap();
+        let mut stream = open_with_timeouts(&provider, &timeouts).await.unwrap();
         stream.next().await.unwrap();
         pause();
-        let fault = stream.next().await.unwrap_err();
-        assert_eq!((fault.kind, fault.blame), (FaultKind::Timeout(Limit::FirstContent), Blame::Provider));
+        let error = stream.next().await.unwrap_err();
+        assert_eq!(
+            (error.kind, error.class),
+            (ProviderErrorKind::Timeout(TimeoutKind::FirstContent), FailureClass::Provider)
+        );
         tokio::time::resume();
     }
 }
@@ -64,15 +74,15 @@ async fn a_stream_has_until_first_content_to_say_something() {
 #[tokio::test]
 async fn a_stream_has_until_idle_for_its_next_event() {
     for after in [1, 5] {
-        let (_simulator, provider) = simulated(Kind::Anthropic, Fault::Silence { after }).await;
+        let (_simulator, provider) = simulated(ProviderKind::Anthropic, Fault::Silence { after }).await;
         let mut stream = open(&provider).await.unwrap();
         for _ in 0..after {
             stream.next().await.unwrap();
         }
         pause();
         let start = Instant::now();
-        let fault = stream.next().await.unwrap_err();
-        assert_eq!(fault.kind, FaultKind::Timeout(Limit::Idle));
+        let error = stream.next().await.unwrap_err();
+        assert_eq!(error.kind, ProviderErrorKind::Timeout(TimeoutKind::Idle));
         assert_eq!(start.elapsed().as_secs(), 60);
         tokio::time::resume();
     }
@@ -80,7 +90,7 @@ async fn a_stream_has_until_idle_for_its_next_event() {
 
 #[tokio::test]
 async fn giving_up_a_wait_does_not_start_its_limit_anew() {
-    let (_simulator, provider) = simulated(Kind::OpenAi, Fault::Silence { after: 2 }).await;
+    let (_simulator, provider) = simulated(ProviderKind::OpenAi, Fault::Silence { after: 2 }).await;
     let mut stream = open(&provider).await.unwrap();
     stream.next().await.unwrap();
     stream.next().await.unwrap();
@@ -89,19 +99,19 @@ async fn giving_up_a_wait_does_not_start_its_limit_anew() {
     for _ in 0..3 {
         assert!(tokio::time::timeout(15 * SECOND, stream.next()).await.is_err());
     }
-    assert_eq!(stream.next().await.unwrap_err().kind, FaultKind::Timeout(Limit::Idle));
+    assert_eq!(stream.next().await.unwrap_err().kind, ProviderErrorKind::Timeout(TimeoutKind::Idle));
     assert_eq!(start.elapsed().as_secs(), 60);
 }
 
 #[tokio::test]
-async fn a_caller_that_reads_slowly_is_not_the_providers_silence() {
-    let (simulator, provider) = simulated(Kind::OpenAi, Behaviour::ok()).await;
+async fn a_slow_reader_does_not_trip_the_idle_timeout() {
+    let (simulator, provider) = simulated(ProviderKind::OpenAi, Behaviour::ok()).await;
     let mut stream = open(&provider).await.unwrap();
     stream.next().await.unwrap();
-    simulator.until(|seen| seen.in_flight() == 0).await;
+    simulator.wait_until(|seen| seen.in_flight() == 0).await;
     pause();
     advance(600 * SECOND).await;
-    let (_, end) = read(&mut stream).await;
+    let (_, end) = read_all(&mut stream).await;
     end.unwrap();
 }
 
@@ -113,10 +123,10 @@ async fn a_connection_that_is_not_made_in_time_is_none() {
     let address = listener.local_addr().unwrap();
     // Nobody accepts, so a queue of one is full with this.
     let _first = TcpStream::connect(address).unwrap();
-    let provider = provider(Kind::OpenAi, &format!("http://{address}/v1"));
+    let provider = provider(ProviderKind::OpenAi, &format!("http://{address}/v1"));
     pause();
     let start = Instant::now();
-    let fault = plain(&provider).await.unwrap_err();
-    assert_eq!((fault.kind, fault.blame), (FaultKind::Connection, Blame::Provider));
+    let error = plain(&provider).await.unwrap_err();
+    assert_eq!((error.kind, error.class), (ProviderErrorKind::Connection, FailureClass::Provider));
     assert_eq!(start.elapsed().as_secs(), 5);
 }

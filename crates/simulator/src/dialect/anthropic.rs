@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::{Reply, json as to_json, request_id, text, words};
+use super::{ResponseSpec, json as to_json, request_id, text, words};
 use crate::provider_error::Reason;
 
 /// `message_start`, `content_block_start`, `ping`.
@@ -29,7 +29,12 @@ struct Text<'a> {
     text: &'a str,
 }
 
-fn message(reply: &Reply<'_>, content: &Value, stop_reason: Option<&str>, output_tokens: usize) -> Value {
+fn message(
+    reply: &ResponseSpec<'_>,
+    content: &Value,
+    stop_reason: Option<&str>,
+    output_tokens: usize,
+) -> Value {
     json!({
         "id": format!("msg_simulated_{}", reply.number),
         "type": "message",
@@ -47,12 +52,12 @@ fn message(reply: &Reply<'_>, content: &Value, stop_reason: Option<&str>, output
     })
 }
 
-pub(super) fn answer(reply: &Reply<'_>) -> Bytes {
+pub(super) fn response_body(reply: &ResponseSpec<'_>) -> Bytes {
     let content = json!([{"type": "text", "text": text(reply)}]);
     message(reply, &content, Some("end_turn"), reply.words).to_string().into()
 }
 
-pub(super) fn events(reply: &Reply<'_>) -> Vec<Bytes> {
+pub(super) fn events(reply: &ResponseSpec<'_>) -> Vec<Bytes> {
     let start = json!({"type": "message_start", "message": message(reply, &json!([]), None, 1)});
     let block = r#"{"type":"content_block_start","index":0,"content_block":{"type":"text","text":""}}"#;
     let finish = json!({
@@ -83,9 +88,14 @@ fn text_delta(word: &str) -> String {
     })
 }
 
-pub(super) fn error(reason: Reason, model: &str, number: u64, told: Option<String>) -> (StatusCode, Value) {
+pub(super) fn error(
+    reason: Reason,
+    model: &str,
+    number: u64,
+    custom_message: Option<String>,
+) -> (StatusCode, Value) {
     let (status, kind, message) = describe(reason, model);
-    let mut error = json!({"type": kind, "message": told.unwrap_or(message)});
+    let mut error = json!({"type": kind, "message": custom_message.unwrap_or(message)});
     if reason == Reason::SpendLimit {
         error["details"] = json!({"error_code": "enforced_spend_limit_reached"});
     }
@@ -150,15 +160,15 @@ pub(super) fn rate_limit(wait: Duration) -> Vec<(&'static str, String)> {
     vec![
         ("anthropic-ratelimit-requests-limit", "50".into()),
         ("anthropic-ratelimit-requests-remaining", "0".into()),
-        ("anthropic-ratelimit-requests-reset", reset(wait)),
+        ("anthropic-ratelimit-requests-reset", reset_time(wait)),
         ("anthropic-ratelimit-tokens-limit", "30000".into()),
         ("anthropic-ratelimit-tokens-remaining", "20000".into()),
-        ("anthropic-ratelimit-tokens-reset", reset(wait * 10)),
+        ("anthropic-ratelimit-tokens-reset", reset_time(wait * 10)),
     ]
 }
 
 /// Anthropic writes the time of the reset, in RFC 3339.
-fn reset(wait: Duration) -> String {
+fn reset_time(wait: Duration) -> String {
     let wait = SignedDuration::try_from(wait).unwrap_or(SignedDuration::MAX);
     Timestamp::now().checked_add(wait).unwrap_or(Timestamp::MAX).to_string()
 }

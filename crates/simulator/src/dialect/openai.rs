@@ -7,7 +7,7 @@ use http::StatusCode;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::{Reply, json as to_json, text, words};
+use super::{ResponseSpec, json as to_json, text, words};
 use crate::provider_error::Reason;
 
 const MODELS: [&str; 2] = ["gpt-5", "gpt-5-mini"];
@@ -48,11 +48,11 @@ struct Usage {
     total_tokens: usize,
 }
 
-fn id(reply: &Reply<'_>) -> String {
+fn id(reply: &ResponseSpec<'_>) -> String {
     format!("chatcmpl-simulated-{}", reply.number)
 }
 
-fn usage(reply: &Reply<'_>) -> Usage {
+fn usage(reply: &ResponseSpec<'_>) -> Usage {
     let words_of_all = reply.words * usize::from(reply.choices);
     Usage {
         prompt_tokens: reply.prompt_tokens,
@@ -61,7 +61,7 @@ fn usage(reply: &Reply<'_>) -> Usage {
     }
 }
 
-pub(super) fn answer(reply: &Reply<'_>) -> Bytes {
+pub(super) fn response_body(reply: &ResponseSpec<'_>) -> Bytes {
     let choices = (0..reply.choices).map(|index| {
         json!({
             "index": index,
@@ -83,7 +83,7 @@ pub(super) fn answer(reply: &Reply<'_>) -> Bytes {
     .into()
 }
 
-pub(super) fn events(reply: &Reply<'_>) -> Vec<Bytes> {
+pub(super) fn events(reply: &ResponseSpec<'_>) -> Vec<Bytes> {
     let id = id(reply);
     let chunk = |choices: &[Choice<'_>], usage: Option<Usage>| {
         let chunk = Chunk {
@@ -116,14 +116,14 @@ pub(super) fn events(reply: &Reply<'_>) -> Vec<Bytes> {
     events
 }
 
-pub(super) fn error(reason: Reason, model: &str, told: Option<String>) -> (StatusCode, Value) {
+pub(super) fn error(reason: Reason, model: &str, custom_message: Option<String>) -> (StatusCode, Value) {
     let (status, kind, code) = kind_and_code(reason);
     let param = match reason {
         Reason::ContextTooLong => Some("messages"),
         Reason::Status(StatusCode::NOT_FOUND) => Some("model"),
         _ => None,
     };
-    let message = told.unwrap_or_else(|| message(reason, model));
+    let message = custom_message.unwrap_or_else(|| message(reason, model));
     (status, json!({"error": {"message": message, "type": kind, "param": param, "code": code}}))
 }
 
@@ -179,14 +179,14 @@ pub(super) fn rate_limit(wait: Duration) -> Vec<(&'static str, String)> {
     vec![
         ("x-ratelimit-limit-requests", "500".into()),
         ("x-ratelimit-remaining-requests", "0".into()),
-        ("x-ratelimit-reset-requests", reset(wait)),
+        ("x-ratelimit-reset-requests", reset_after(wait)),
         ("x-ratelimit-limit-tokens", "200000".into()),
         ("x-ratelimit-remaining-tokens", "150000".into()),
-        ("x-ratelimit-reset-tokens", reset(wait * 10)),
+        ("x-ratelimit-reset-tokens", reset_after(wait * 10)),
     ]
 }
 
 /// OpenAI writes "12ms" and "6s".
-fn reset(wait: Duration) -> String {
+fn reset_after(wait: Duration) -> String {
     if wait.subsec_nanos() == 0 { format!("{}s", wait.as_secs()) } else { format!("{}ms", wait.as_millis()) }
 }

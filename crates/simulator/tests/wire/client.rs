@@ -10,7 +10,7 @@ pub(crate) enum Api {
     Anthropic,
 }
 
-pub(crate) const BOTH: [Api; 2] = [Api::OpenAi, Api::Anthropic];
+pub(crate) const ALL_APIS: [Api; 2] = [Api::OpenAi, Api::Anthropic];
 
 impl Api {
     /// The events before the first word.
@@ -22,7 +22,7 @@ impl Api {
     }
 
     /// All events of "Hello from MODEL.", without usage.
-    pub(crate) fn whole_stream(self) -> usize {
+    pub(crate) fn stream_length(self) -> usize {
         match self {
             Self::OpenAi => 6,
             Self::Anthropic => 9,

@@ -47,9 +47,9 @@ async fn a_closed_port_keeps_no_idle_connection() {
     let response = request(&client, &simulator, Api::OpenAi, &body("m", false)).send().await.unwrap();
     response.bytes().await.unwrap();
     let mut unused = TcpStream::connect(simulator.address()).await.unwrap();
-    simulator.until(|seen| seen.open_connections() == 2).await;
+    simulator.wait_until(|seen| seen.open_connections() == 2).await;
     simulator.refuse_connections().await.unwrap();
-    assert_eq!(simulator.seen().open_connections(), 0);
+    assert_eq!(simulator.traffic().open_connections(), 0);
     assert_eq!(unused.read(&mut [0; 1]).await.unwrap(), 0);
 }
 
@@ -63,7 +63,7 @@ async fn a_call_under_way_survives_the_closing_of_the_port() {
     let (rest, clean) = events_of(response).await;
     assert!(clean);
     assert_eq!(begun + rest.len(), 23);
-    simulator.until(|seen| seen.open_connections() == 0).await;
+    simulator.wait_until(|seen| seen.open_connections() == 0).await;
 }
 
 #[tokio::test]
@@ -74,7 +74,7 @@ async fn one_connection_serves_many_calls() {
         let response = request(&client, &simulator, Api::OpenAi, &body("m", true)).send().await.unwrap();
         assert!(events_of(response).await.1);
     }
-    assert_eq!(simulator.seen().open_connections(), 1);
+    assert_eq!(simulator.traffic().open_connections(), 1);
 }
 
 #[tokio::test]
@@ -86,7 +86,7 @@ async fn stopping_breaks_off_what_hangs_and_closes_the_port() {
     let silent = stream(&simulator, Api::OpenAi, "silent").await;
     let client = http();
     let hanging = tokio::spawn(request(&client, &simulator, Api::OpenAi, &body("hang", false)).send());
-    simulator.until(|seen| seen.in_flight() == 2).await;
+    simulator.wait_until(|seen| seen.in_flight() == 2).await;
     simulator.stop().await;
     assert!(!events_of(silent).await.1);
     assert!(hanging.await.unwrap().is_err());

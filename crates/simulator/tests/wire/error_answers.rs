@@ -4,7 +4,7 @@ use reqwest::StatusCode;
 use serde_json::Value;
 use simulator::{Behaviour, ProviderError, Simulator};
 
-use crate::client::{Api, BOTH, body, call, http, json_of, request, stream};
+use crate::client::{ALL_APIS, Api, body, call, http, json_of, request, stream};
 
 /// The status, type and code of the error, which must be the same for plain and streaming calls.
 async fn error(api: Api, error: ProviderError) -> (u16, Value, Value) {
@@ -91,7 +91,7 @@ async fn errors_that_a_status_does_not_tell_have_their_own_type_and_code() {
 async fn a_rate_limit_says_how_long_in_the_way_it_was_asked_to() {
     let simulator = Simulator::start().await.unwrap();
     let wait = Duration::from_millis(1_500);
-    for api in BOTH {
+    for api in ALL_APIS {
         simulator.script("m", ProviderError::rate_limited().retry_after(wait));
         assert_eq!(call(&simulator, api, "m").await.headers()["retry-after"], "2");
         simulator.script("m", ProviderError::rate_limited().retry_after_date(wait));
@@ -100,8 +100,8 @@ async fn a_rate_limit_says_how_long_in_the_way_it_was_asked_to() {
             let value = date.headers()[name].to_str().unwrap();
             httpdate::parse_http_date(value).unwrap()
         };
-        let told = at("retry-after").duration_since(at("date")).unwrap();
-        assert!(told >= wait && told <= wait + 2 * Duration::from_secs(1), "{told:?}");
+        let delay = at("retry-after").duration_since(at("date")).unwrap();
+        assert!(delay >= wait && delay <= wait + 2 * Duration::from_secs(1), "{delay:?}");
         simulator.script("m", ProviderError::rate_limited().retry_after_ms(wait));
         assert_eq!(call(&simulator, api, "m").await.headers()["retry-after-ms"], "1500");
     }
@@ -117,7 +117,7 @@ async fn a_wrong_key_gets_the_providers_own_error() {
     let simulator = Simulator::start().await.unwrap();
     simulator.require_key(Some("right".into()));
     simulator.script("m", Behaviour::ok());
-    for api in BOTH {
+    for api in ALL_APIS {
         let header = if api == Api::OpenAi { "authorization" } else { "x-api-key" };
         let prefix = if api == Api::OpenAi { "Bearer " } else { "" };
         for (key, status) in [("right", 200), ("wrong", 401), ("", 401)] {

@@ -5,9 +5,9 @@ use std::time::Duration;
 use serde_json::Value;
 use simulator::{Behaviour, Fault, ProviderError, Script, Simulator};
 
-use crate::client::{Api, BOTH, call, data, events_of, json_of, read_events, stream, try_call};
+use crate::client::{ALL_APIS, Api, call, data, events_of, json_of, read_events, stream, try_call};
 
-async fn showing(fault: impl Into<Script>) -> Simulator {
+async fn simulator_with(fault: impl Into<Script>) -> Simulator {
     let simulator = Simulator::start().await.unwrap();
     simulator.script("m", fault);
     simulator
@@ -19,7 +19,7 @@ async fn good_events(api: Api) -> Vec<String> {
     events_of(stream(&simulator, api, "m").await).await.0
 }
 
-fn io_error(error: &(dyn Error + 'static)) -> Option<io::ErrorKind> {
+fn io_error_kind(error: &(dyn Error + 'static)) -> Option<io::ErrorKind> {
     let mut cause = Some(error);
     while let Some(error) = cause {
         if let Some(error) = error.downcast_ref::<io::Error>() {
@@ -32,31 +32,35 @@ fn io_error(error: &(dyn Error + 'static)) -> Option<io::ErrorKind> {
 
 #[tokio::test]
 async fn a_reset_comes_instead_of_any_head() {
-    let simulator = showing(Fault::Reset).await;
-    for api in BOTH {
+    let simulator = simulator_with(Fault::Reset).await;
+    for api in ALL_APIS {
         for stream in [false, true] {
             let error = try_call(&simulator, api, "m", stream).await.unwrap_err();
             assert!(!error.is_connect());
-            assert_eq!(io_error(&error), Some(io::ErrorKind::ConnectionReset), "{error:?}");
+            assert_eq!(io_error_kind(&error), Some(io::ErrorKind::ConnectionReset), "{error:?}");
         }
     }
-    assert_eq!(simulator.seen().calls("m"), 4);
-    assert_eq!(simulator.seen().abandoned(), 0);
+    assert_eq!(simulator.traffic().calls("m"), 4);
+    assert_eq!(simulator.traffic().disconnected(), 0);
 }
 
 #[tokio::test]
 async fn a_reset_stream_breaks_after_exactly_so_many_events() {
-    for api in BOTH {
+    for api in ALL_APIS {
         let good = good_events(api).await;
         for after in [0, 1, api.preamble() + 1] {
-            let simulator = showing(Fault::ResetAfter { after }).await;
+            let simulator = simulator_with(Fault::ResetAfter { after }).await;
             let mut response = stream(&simulator, api, "m").await;
             assert_eq!(response.status(), 200);
             let events = read_events(&mut response, after).await;
             assert_eq!(without_time(&events), without_time(&good[..after]));
             let error = response.chunk().await.unwrap_err();
-            assert_eq!(io_error(&error), Some(io::ErrorKind::ConnectionReset), "{api:?} {after}: {error:?}");
-            assert_eq!(simulator.seen().abandoned(), 0);
+            assert_eq!(
+                io_error_kind(&error),
+                Some(io::ErrorKind::ConnectionReset),
+                "{api:?} {after}: {error:?}"
+            );
+            assert_eq!(simulator.traffic().disconnected(), 0);
         }
     }
 }
@@ -64,29 +68,29 @@ async fn a_reset_stream_breaks_after_exactly_so_many_events() {
 #[tokio::test]
 async fn a_plain_answer_is_reset_after_its_head_or_in_its_middle() {
     for (after, some) in [(0, false), (1, true)] {
-        let simulator = showing(Fault::ResetAfter { after }).await;
-        for api in BOTH {
+        let simulator = simulator_with(Fault::ResetAfter { after }).await;
+        for api in ALL_APIS {
             let mut response = call(&simulator, api, "m").await;
             assert_eq!(response.status(), 200);
             if some {
                 assert!(response.chunk().await.unwrap().is_some());
             }
             let error = response.chunk().await.unwrap_err();
-            assert_eq!(io_error(&error), Some(io::ErrorKind::ConnectionReset), "{error:?}");
+            assert_eq!(io_error_kind(&error), Some(io::ErrorKind::ConnectionReset), "{error:?}");
         }
     }
 }
 
 /// Not as fast as it can be: that would fill the socket's buffers first.
-fn endless(after: usize) -> Behaviour {
+fn endless_after(after: usize) -> Behaviour {
     Behaviour::ok().gap(Duration::from_millis(1)).with(Fault::Endless { after })
 }
 
 #[tokio::test]
 async fn an_endless_stream_says_the_same_until_its_client_leaves() {
-    for (left, api) in BOTH.into_iter().enumerate() {
+    for (left, api) in ALL_APIS.into_iter().enumerate() {
         let good = good_events(api).await;
-        let simulator = showing(endless(api.preamble() + 1)).await;
+        let simulator = simulator_with(endless_after(api.preamble() + 1)).await;
         let mut response = stream(&simulator, api, "m").await;
         let events = read_events(&mut response, 30).await;
         let (begun, again) = events.split_at(api.preamble());
@@ -94,14 +98,14 @@ async fn an_endless_stream_says_the_same_until_its_client_leaves() {
         assert!(again.iter().take(20).all(|event| without_time(std::slice::from_ref(event))
             == without_time(&good[api.preamble()..=api.preamble()])));
         drop(response);
-        simulator.until(|seen| seen.in_flight() == 0).await;
-        assert_eq!(simulator.seen().abandoned(), 1, "{left}");
+        simulator.wait_until(|seen| seen.in_flight() == 0).await;
+        assert_eq!(simulator.traffic().disconnected(), 1, "{left}");
     }
 }
 
 #[tokio::test]
 async fn an_endless_stream_of_nothing_is_comments() {
-    let simulator = showing(endless(0)).await;
+    let simulator = simulator_with(endless_after(0)).await;
     let mut response = stream(&simulator, Api::OpenAi, "m").await;
     let events = read_events(&mut response, 20).await;
     assert!(events.iter().take(20).all(|event| event.starts_with(": ")), "{events:?}");
@@ -111,43 +115,43 @@ async fn an_endless_stream_of_nothing_is_comments() {
 
 #[tokio::test]
 async fn an_endless_plain_answer_goes_on_until_its_client_leaves() {
-    let simulator = showing(endless(1)).await;
-    for api in BOTH {
+    let simulator = simulator_with(endless_after(1)).await;
+    for api in ALL_APIS {
         let mut response = call(&simulator, api, "m").await;
         let mut bytes = 0;
         while bytes < 5_000 {
             bytes += response.chunk().await.unwrap().unwrap().len();
         }
         drop(response);
-        simulator.until(|seen| seen.in_flight() == 0).await;
+        simulator.wait_until(|seen| seen.in_flight() == 0).await;
     }
-    assert_eq!(simulator.seen().abandoned(), 2);
+    assert_eq!(simulator.traffic().disconnected(), 2);
 }
 
 #[tokio::test]
 async fn a_hanging_call_is_in_flight_until_its_client_leaves() {
-    let simulator = showing(Fault::Hang).await;
-    for (left, api) in BOTH.into_iter().enumerate() {
+    let simulator = simulator_with(Fault::Hang).await;
+    for (left, api) in ALL_APIS.into_iter().enumerate() {
         let call = try_call(&simulator, api, "m", true);
         tokio::select! {
             answer = call => panic!("answered: {answer:?}"),
-            () = simulator.until(|seen| seen.in_flight() == 1) => {}
+            () = simulator.wait_until(|seen| seen.in_flight() == 1) => {}
         }
-        simulator.until(|seen| seen.in_flight() == 0).await;
-        assert_eq!(simulator.seen().abandoned(), left + 1);
+        simulator.wait_until(|seen| seen.in_flight() == 0).await;
+        assert_eq!(simulator.traffic().disconnected(), left + 1);
     }
 }
 
 #[tokio::test]
 async fn a_cut_stream_breaks_after_exactly_so_many_events() {
-    for api in BOTH {
+    for api in ALL_APIS {
         let good = good_events(api).await;
-        for after in [0, 1, 3, api.whole_stream() - 1] {
-            let simulator = showing(Fault::Cut { after }).await;
+        for after in [0, 1, 3, api.stream_length() - 1] {
+            let simulator = simulator_with(Fault::Cut { after }).await;
             let (events, clean) = events_of(stream(&simulator, api, "m").await).await;
             assert_eq!(without_time(&events), without_time(&good[..after]));
             assert!(!clean, "{api:?} after {after}");
-            assert_eq!(simulator.seen().abandoned(), 0);
+            assert_eq!(simulator.traffic().disconnected(), 0);
         }
     }
 }
@@ -165,9 +169,9 @@ fn without_time(events: &[String]) -> Vec<String> {
 
 #[tokio::test]
 async fn a_stream_that_ends_early_ends_cleanly() {
-    for api in BOTH {
+    for api in ALL_APIS {
         let after = api.preamble() + 1;
-        let simulator = showing(Fault::End { after }).await;
+        let simulator = simulator_with(Fault::End { after }).await;
         let (events, clean) = events_of(stream(&simulator, api, "m").await).await;
         assert_eq!(without_time(&events), without_time(&good_events(api).await[..after]));
         assert!(clean);
@@ -176,21 +180,21 @@ async fn a_stream_that_ends_early_ends_cleanly() {
 
 #[tokio::test]
 async fn a_silent_stream_shows_its_first_event_and_stays_open() {
-    for api in BOTH {
-        let simulator = showing(Fault::Silence { after: 1 }).await;
+    for api in ALL_APIS {
+        let simulator = simulator_with(Fault::Silence { after: 1 }).await;
         let mut response = stream(&simulator, api, "m").await;
         assert_eq!(read_events(&mut response, 1).await.len(), 1);
-        assert_eq!(simulator.seen().in_flight(), 1);
+        assert_eq!(simulator.traffic().in_flight(), 1);
         drop(response);
-        simulator.until(|seen| seen.abandoned() == 1).await;
+        simulator.wait_until(|seen| seen.disconnected() == 1).await;
     }
 }
 
 #[tokio::test]
 async fn garbage_stands_between_good_events() {
-    for api in BOTH {
+    for api in ALL_APIS {
         let after = api.preamble();
-        let simulator = showing(Fault::Garbage { after }).await;
+        let simulator = simulator_with(Fault::Garbage { after }).await;
         let (mut events, clean) = events_of(stream(&simulator, api, "m").await).await;
         let garbage = events.remove(after);
         let json = garbage.lines().find_map(|line| line.strip_prefix("data: ")).unwrap();
@@ -202,9 +206,9 @@ async fn garbage_stands_between_good_events() {
 
 #[tokio::test]
 async fn an_error_event_is_the_last_of_a_200() {
-    for api in BOTH {
+    for api in ALL_APIS {
         let after = api.preamble() + 1;
-        let simulator = showing(Fault::ErrorEvent { after, error: ProviderError::overloaded() }).await;
+        let simulator = simulator_with(Fault::ErrorEvent { after, error: ProviderError::overloaded() }).await;
         let response = stream(&simulator, api, "m").await;
         assert_eq!(response.status(), 200);
         let (events, clean) = events_of(response).await;
@@ -221,11 +225,11 @@ async fn an_error_event_is_the_last_of_a_200() {
 
 #[tokio::test]
 async fn only_the_end_marker_is_missing() {
-    let simulator = showing(Fault::NoDone).await;
-    for api in BOTH {
+    let simulator = simulator_with(Fault::NoDone).await;
+    for api in ALL_APIS {
         let (events, clean) = events_of(stream(&simulator, api, "m").await).await;
         assert!(clean);
-        assert_eq!(events.len(), api.whole_stream() - 1);
+        assert_eq!(events.len(), api.stream_length() - 1);
     }
     let (events, _) = events_of(stream(&simulator, Api::OpenAi, "m").await).await;
     assert_eq!(data(events.last().unwrap())["choices"][0]["finish_reason"], "stop");
@@ -234,21 +238,21 @@ async fn only_the_end_marker_is_missing() {
 
 #[tokio::test]
 async fn an_empty_answer_is_a_200_with_nothing() {
-    let simulator = showing(Fault::Empty).await;
-    for api in BOTH {
+    let simulator = simulator_with(Fault::Empty).await;
+    for api in ALL_APIS {
         for stream in [false, true] {
             let response = try_call(&simulator, api, "m", stream).await.unwrap();
             assert_eq!(response.status(), 200);
             assert_eq!(response.bytes().await.unwrap(), "");
         }
     }
-    assert_eq!((simulator.seen().in_flight(), simulator.seen().abandoned()), (0, 0));
+    assert_eq!((simulator.traffic().in_flight(), simulator.traffic().disconnected()), (0, 0));
 }
 
 #[tokio::test]
 async fn a_page_of_html_is_a_200_too() {
-    let simulator = showing(Fault::NotJson).await;
-    for api in BOTH {
+    let simulator = simulator_with(Fault::NotJson).await;
+    for api in ALL_APIS {
         for stream in [false, true] {
             let response = try_call(&simulator, api, "m", stream).await.unwrap();
             assert_eq!(response.status(), 200);
@@ -261,8 +265,8 @@ async fn a_page_of_html_is_a_200_too() {
 #[tokio::test]
 async fn a_plain_answer_cut_off_is_an_incomplete_body() {
     for after in [0, 1] {
-        let simulator = showing(Fault::Cut { after }).await;
-        for api in BOTH {
+        let simulator = simulator_with(Fault::Cut { after }).await;
+        for api in ALL_APIS {
             let response = call(&simulator, api, "m").await;
             assert_eq!(response.status(), 200);
             assert!(response.bytes().await.is_err());
@@ -273,8 +277,8 @@ async fn a_plain_answer_cut_off_is_an_incomplete_body() {
 #[tokio::test]
 async fn a_plain_answer_that_ends_early_is_whole_but_no_json() {
     for fault in [Fault::End { after: 1 }, Fault::Garbage { after: 1 }] {
-        let simulator = showing(fault).await;
-        for api in BOTH {
+        let simulator = simulator_with(fault).await;
+        for api in ALL_APIS {
             let body = call(&simulator, api, "m").await.bytes().await.unwrap();
             assert!(!body.is_empty());
             assert!(serde_json::from_slice::<Value>(&body).is_err());
@@ -284,19 +288,20 @@ async fn a_plain_answer_that_ends_early_is_whole_but_no_json() {
 
 #[tokio::test]
 async fn a_plain_answer_falls_silent_in_the_middle() {
-    let simulator = showing(Fault::Silence { after: 1 }).await;
-    for (left, api) in BOTH.into_iter().enumerate() {
+    let simulator = simulator_with(Fault::Silence { after: 1 }).await;
+    for (left, api) in ALL_APIS.into_iter().enumerate() {
         let mut response = call(&simulator, api, "m").await;
         assert!(response.chunk().await.unwrap().is_some());
         drop(response);
-        simulator.until(|seen| seen.abandoned() == left + 1).await;
+        simulator.wait_until(|seen| seen.disconnected() == left + 1).await;
     }
 }
 
 #[tokio::test]
 async fn a_plain_answer_is_an_error_under_a_200() {
-    let simulator = showing(Fault::ErrorEvent { after: 0, error: ProviderError::rate_limited() }).await;
-    for api in BOTH {
+    let simulator =
+        simulator_with(Fault::ErrorEvent { after: 0, error: ProviderError::rate_limited() }).await;
+    for api in ALL_APIS {
         let response = call(&simulator, api, "m").await;
         assert_eq!(response.status(), 200);
         assert!(json_of(response).await["error"]["message"].is_string());

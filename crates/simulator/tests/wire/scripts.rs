@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use simulator::{Behaviour, Fault, ProviderError, Script, Settings, Simulator};
 
-use crate::client::{Api, BOTH, call, events_of, json_of, stream};
+use crate::client::{ALL_APIS, Api, call, events_of, json_of, stream};
 
 async fn statuses(simulator: &Simulator, model: &str, calls: usize) -> Vec<u16> {
     let mut statuses = Vec::new();
@@ -49,10 +49,10 @@ async fn models_do_not_share_a_script() {
 async fn all_models_without_a_script_can_fail_at_once_and_recover() {
     let simulator = Simulator::start().await.unwrap();
     simulator.script("m", Behaviour::ok());
-    simulator.script_others(ProviderError::overloaded());
+    simulator.script_default(ProviderError::overloaded());
     assert_eq!(statuses(&simulator, "m", 1).await, [200]);
     assert_eq!(statuses(&simulator, "other", 1).await, [503]);
-    simulator.script_others(Behaviour::ok());
+    simulator.script_default(Behaviour::ok());
     assert_eq!(statuses(&simulator, "other", 1).await, [200]);
 }
 
@@ -60,7 +60,7 @@ async fn all_models_without_a_script_can_fail_at_once_and_recover() {
 async fn a_models_name_alone_scripts_it() {
     let simulator = Simulator::start().await.unwrap();
     assert_eq!(statuses(&simulator, "fault-503-times-2", 3).await, [503, 503, 200]);
-    for api in BOTH {
+    for api in ALL_APIS {
         let limited = call(&simulator, api, "fault-429-after-2s").await;
         assert_eq!(limited.status(), 429);
         assert_eq!(limited.headers()["retry-after"], "2");
@@ -79,7 +79,7 @@ async fn a_script_outranks_the_models_name() {
 #[tokio::test]
 async fn a_misspelt_name_is_told() {
     let simulator = Simulator::start().await.unwrap();
-    for api in BOTH {
+    for api in ALL_APIS {
         let response = call(&simulator, api, "fault-hangs").await;
         assert_eq!(response.status(), 404);
         assert!(json_of(response).await["error"]["message"].as_str().unwrap().contains("`hangs`"));
@@ -89,7 +89,8 @@ async fn a_misspelt_name_is_told() {
 #[tokio::test]
 async fn names_keep_the_usual_length_but_not_the_usual_fault() {
     let others = Behaviour::ok().words(5).with(Fault::Hang);
-    let simulator = Simulator::start_with(Settings { others, ..Settings::default() }).await.unwrap();
+    let simulator =
+        Simulator::start_with(Settings { default_behaviour: others, ..Settings::default() }).await.unwrap();
     let answer = json_of(call(&simulator, Api::OpenAi, "ok").await).await;
     assert_eq!(answer["choices"][0]["message"]["content"], "Hello from ok. Hello from");
 }

@@ -2,16 +2,16 @@ use std::sync::Arc;
 
 use simulator::{Fault, Settings, Simulator};
 
-use crate::client::{Api, BOTH, body, call, http, request, stream, try_call};
+use crate::client::{ALL_APIS, Api, body, call, http, request, stream, try_call};
 
 #[tokio::test]
 async fn calls_are_counted_by_model() {
     let simulator = Simulator::start().await.unwrap();
-    for api in BOTH {
+    for api in ALL_APIS {
         call(&simulator, api, "a").await;
     }
     stream(&simulator, Api::OpenAi, "b").await;
-    let seen = simulator.seen();
+    let seen = simulator.traffic();
     assert_eq!((seen.calls("a"), seen.calls("b"), seen.calls("c"), seen.all_calls()), (2, 1, 0, 3));
 }
 
@@ -23,7 +23,7 @@ async fn requests_are_kept_as_they_came() {
     let url = format!("{}/chat/completions?a=b", simulator.openai_base_url());
     http().post(url).header("x-test", "7").body(raw).send().await.unwrap();
     call(&simulator, Api::Anthropic, "other").await;
-    let seen = simulator.seen();
+    let seen = simulator.traffic();
     assert_eq!(seen.received().len(), 2);
     let received = seen.received_for("m").next().unwrap();
     assert_eq!(received.path, "/v1/chat/completions");
@@ -37,7 +37,7 @@ async fn requests_are_kept_as_they_came() {
 async fn requests_that_are_no_calls_are_kept_but_not_counted() {
     let simulator = Simulator::start().await.unwrap();
     http().get(format!("{}/models", simulator.openai_base_url())).send().await.unwrap();
-    let seen = simulator.seen();
+    let seen = simulator.traffic();
     assert_eq!((seen.all_calls(), seen.received().len()), (0, 1));
     assert_eq!(seen.received()[0].model, None);
 }
@@ -50,29 +50,29 @@ async fn a_test_can_wait_for_calls_made_elsewhere() {
     let calls: Vec<_> = (0..3)
         .map(|_| tokio::spawn(request(&client, &simulator, Api::OpenAi, &body("m", false)).send()))
         .collect();
-    simulator.until(|seen| seen.calls("m") == 3).await;
-    assert_eq!(simulator.seen().in_flight(), 3);
-    assert_eq!(simulator.seen().open_connections(), 3);
+    simulator.wait_until(|seen| seen.calls("m") == 3).await;
+    assert_eq!(simulator.traffic().in_flight(), 3);
+    assert_eq!(simulator.traffic().open_connections(), 3);
     calls[0].abort();
-    simulator.until(|seen| seen.abandoned() == 1).await;
-    assert_eq!(simulator.seen().in_flight(), 2);
+    simulator.wait_until(|seen| seen.disconnected() == 1).await;
+    assert_eq!(simulator.traffic().in_flight(), 2);
 }
 
 #[tokio::test]
 async fn a_call_read_to_its_end_is_not_abandoned() {
     let simulator = Simulator::start().await.unwrap();
-    for api in BOTH {
+    for api in ALL_APIS {
         call(&simulator, api, "m").await.bytes().await.unwrap();
         stream(&simulator, api, "m").await.bytes().await.unwrap();
     }
-    simulator.until(|seen| seen.open_connections() == 0).await;
-    assert_eq!((simulator.seen().in_flight(), simulator.seen().abandoned()), (0, 0));
+    simulator.wait_until(|seen| seen.open_connections() == 0).await;
+    assert_eq!((simulator.traffic().in_flight(), simulator.traffic().disconnected()), (0, 0));
 }
 
 #[tokio::test]
 async fn recording_can_be_off() {
-    let settings = Settings { record: false, ..Settings::default() };
+    let settings = Settings { record_requests: false, ..Settings::default() };
     let simulator = Simulator::start_with(settings).await.unwrap();
     try_call(&simulator, Api::OpenAi, "m", false).await.unwrap();
-    assert_eq!((simulator.seen().received().len(), simulator.seen().calls("m")), (0, 1));
+    assert_eq!((simulator.traffic().received().len(), simulator.traffic().calls("m")), (0, 1));
 }

@@ -5,20 +5,20 @@ use simulator::{Behaviour, Simulator};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::client::{Api, BOTH, body, call, data, events_of, http, json_of, request, stream};
+use crate::client::{ALL_APIS, Api, body, call, data, events_of, http, json_of, request, stream};
 
 #[tokio::test]
 async fn a_split_stream_comes_byte_by_byte() {
     let simulator = Simulator::start().await.unwrap();
     simulator.script("m", Behaviour::ok().split());
-    for api in BOTH {
+    for api in ALL_APIS {
         let mut response = stream(&simulator, api, "m").await;
         let mut text = String::new();
         while let Some(chunk) = response.chunk().await.unwrap() {
             assert_eq!(chunk.len(), 1);
             text.push(char::from(chunk[0]));
         }
-        assert_eq!(text.matches("\n\n").count(), api.whole_stream());
+        assert_eq!(text.matches("\n\n").count(), api.stream_length());
     }
 }
 
@@ -56,15 +56,15 @@ async fn a_split_plain_answer_is_whole() {
 #[tokio::test]
 async fn lines_can_end_with_carriage_return_and_line_feed() {
     let simulator = Simulator::start().await.unwrap();
-    for api in BOTH {
+    for api in ALL_APIS {
         let text = stream(&simulator, api, "ok-crlf").await.text().await.unwrap();
-        assert_eq!(text.matches("\r\n\r\n").count(), api.whole_stream());
+        assert_eq!(text.matches("\r\n\r\n").count(), api.stream_length());
         assert!(!text.replace("\r\n", "").contains('\n'));
     }
 }
 
 /// What choice `index` says, and why it ends.
-fn said(events: &[String], index: u64) -> (String, Option<String>) {
+fn text_and_finish_reason(events: &[String], index: u64) -> (String, Option<String>) {
     let (mut text, mut finish) = (String::new(), None);
     for event in events.iter().filter(|event| event.contains("\"choices\":[{")) {
         let choice = data(event)["choices"][0].take();
@@ -91,7 +91,10 @@ async fn several_choices_stand_side_by_side() {
     assert_eq!(plain["usage"]["completion_tokens"], 6);
     let (events, _) = events_of(ask(true).await.unwrap()).await;
     for index in 0..2 {
-        assert_eq!(said(&events, index), ("Hello from m.".to_owned(), Some("stop".to_owned())));
+        assert_eq!(
+            text_and_finish_reason(&events, index),
+            ("Hello from m.".to_owned(), Some("stop".to_owned()))
+        );
     }
     assert_eq!(data(&events[events.len() - 2])["usage"]["completion_tokens"], 6);
 }

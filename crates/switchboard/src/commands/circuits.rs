@@ -17,11 +17,11 @@ use circuits::{Policies, RedisStore, Report, Store, Value};
 use super::Session;
 use crate::{
     cli::CircuitsCommand,
-    config::{Config, Redis, RedisUrl},
+    config::{Config, RedisConfig, RedisUrl},
 };
 
 /// Redis has so long to be connected to.
-const CONNECT: Duration = Duration::from_secs(3);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Does what is asked of the circuits.
 ///
@@ -29,31 +29,41 @@ const CONNECT: Duration = Duration::from_secs(3);
 /// When Redis cannot be reached or read, or there is no such circuit.
 pub async fn run(session: &Session, command: CircuitsCommand) -> anyhow::Result<ExitCode> {
     let config = Config::load_circuits(&session.sources(None)?)?;
-    let circuits = Seen { store: connect(&config.redis).await?, policies: config.policies };
+    let reader = CircuitReader { store: connect(&config.redis).await?, policies: config.policies };
     match command {
-        CircuitsCommand::List(json) => view::list(session.output, &circuits, json.json).await?,
-        CircuitsCommand::Show(what) => {
-            view::show(session.output, &circuits, &what.key.key, what.json.json).await?;
+        CircuitsCommand::List(json) => view::list(session.output, &reader, json.json).await?,
+        CircuitsCommand::Show(arguments) => {
+            view::show(session.output, &reader, &arguments.key.key, arguments.json.json).await?;
         }
-        CircuitsCommand::History(what) => {
-            view::history(session.output, &circuits, &what.key.key, what.json.json).await?;
+        CircuitsCommand::History(arguments) => {
+            view::history(session.output, &reader, &arguments.key.key, arguments.json.json).await?;
         }
-        CircuitsCommand::Watch(json) => watch::watch(session.output, &circuits, json.json).await?,
-        CircuitsCommand::Open(what) => {
-            hand(session, circuits, &what.key.key).open(what.duration, what.reason.reason).await?;
+        CircuitsCommand::Watch(json) => watch::watch(session.output, &reader, json.json).await?,
+        CircuitsCommand::Open(arguments) => {
+            operator_session(session, reader, &arguments.key.key)
+                .open(arguments.duration, arguments.reason.reason)
+                .await?;
         }
-        CircuitsCommand::Close(what) => hand(session, circuits, &what.key.key).close(what.reason.reason).await?,
-        CircuitsCommand::Reset(what) => hand(session, circuits, &what.key.key).reset(what.reason.reason).await?,
+        CircuitsCommand::Close(arguments) => {
+            operator_session(session, reader, &arguments.key.key).close(arguments.reason.reason).await?
+        }
+        CircuitsCommand::Reset(arguments) => {
+            operator_session(session, reader, &arguments.key.key).reset(arguments.reason.reason).await?
+        }
     }
     Ok(ExitCode::SUCCESS)
 }
 
-fn hand<'a>(session: &'a Session, circuits: Seen, key: &'a ModelKey) -> operate::Hand<'a> {
-    operate::Hand { output: session.output, environment: &session.environment, circuits, key }
+fn operator_session<'a>(
+    session: &'a Session,
+    reader: CircuitReader,
+    key: &'a ModelKey,
+) -> operate::OperatorSession<'a> {
+    operate::OperatorSession { output: session.output, environment: &session.environment, reader, key }
 }
 
 /// The circuits as they stand in the store.
-struct Seen {
+struct CircuitReader {
     store: Arc<RedisStore>,
     policies: Policies,
 }
@@ -63,66 +73,67 @@ struct Seen {
 #[serde(untagged)]
 enum Entry {
     Circuit(Box<Report>),
-    Odd(Odd),
+    Unreadable(UnreadableKey),
 }
 
 /// What stands where a circuit should.
 #[derive(serde::Serialize)]
-struct Odd {
+struct UnreadableKey {
     key: String,
     /// In words.
     unreadable: &'static str,
 }
 
-impl Seen {
+impl CircuitReader {
     async fn entries(&self) -> anyhow::Result<Vec<Entry>> {
-        let listing = self.store.load_all(&[], true).await.context(ADVICE)?;
+        let listing = self.store.load_all(&[], true).await.context(READ_ERROR)?;
         let entries = listing.values.iter();
-        Ok(entries.filter_map(|(key, value)| self.entry(key, value, listing.time)).collect())
+        Ok(entries.filter_map(|(key, value)| self.parse_entry(key, value, listing.time)).collect())
     }
 
-    async fn one(&self, key: &ModelKey) -> anyhow::Result<(Report, Timestamp)> {
-        let loaded = self.store.load(key).await.context(ADVICE)?;
-        match self.entry(key, &loaded.value, loaded.time) {
+    async fn load_report(&self, key: &ModelKey) -> anyhow::Result<(Report, Timestamp)> {
+        let loaded = self.store.load(key).await.context(READ_ERROR)?;
+        match self.parse_entry(key, &loaded.value, loaded.time) {
             Some(Entry::Circuit(report)) => Ok((*report, loaded.time)),
-            Some(Entry::Odd(odd)) => bail!("circuit_breaker:{key} is {}", odd.unreadable),
+            Some(Entry::Unreadable(odd)) => bail!("circuit_breaker:{key} is {}", odd.unreadable),
             None => bail!("there is no circuit {key}; `switchboard circuits` lists those that there are"),
         }
     }
 
-    fn entry(&self, key: &ModelKey, value: &Value, now: Timestamp) -> Option<Entry> {
+    fn parse_entry(&self, key: &ModelKey, value: &Value, now: Timestamp) -> Option<Entry> {
         let policy = self.policies.models.get(key).unwrap_or(&self.policies.default);
-        let odd = |unreadable| Some(Entry::Odd(Odd { key: key.to_string(), unreadable }));
+        let unreadable =
+            |unreadable| Some(Entry::Unreadable(UnreadableKey { key: key.to_string(), unreadable }));
         let text = match value {
             Value::Absent => return None,
-            Value::Oversized { .. } => return odd("far too large for a circuit"),
-            Value::OtherType(_) => {
-                return odd("a key of another type, and is left alone");
+            Value::Oversized { .. } => return unreadable("far too large for a circuit"),
+            Value::WrongType(_) => {
+                return unreadable("a key of another type, and is left alone");
             }
             Value::Text(text) => text,
         };
         match breaker::Document::parse(text, policy) {
-            breaker::Document::Ours(record, _) | breaker::Document::Foreign(record, _) => {
+            breaker::Document::Native(record, _) | breaker::Document::External(record, _) => {
                 Some(Entry::Circuit(Box::new(Report::new(key, &record, policy, now))))
             }
-            breaker::Document::Garbage => {
-                odd("not a circuit's JSON: it counts as closed until the next change")
+            breaker::Document::Invalid => {
+                unreadable("not a circuit's JSON: it counts as closed until the next change")
             }
         }
     }
 }
 
 /// What to do when Redis does not do what is asked.
-const ADVICE: &str = "the circuits cannot be read; `switchboard doctor` says what is wrong";
+const READ_ERROR: &str = "the circuits cannot be read; `switchboard doctor` says what is wrong";
 
-async fn connect(redis: &Redis) -> anyhow::Result<Arc<RedisStore>> {
+async fn connect(redis: &RedisConfig) -> anyhow::Result<Arc<RedisStore>> {
     let RedisUrl::Redis(address) = &redis.url else {
         bail!(
             "the configuration keeps circuits in each gateway's own memory (redis.url = \"memory:\"), where nobody else sees them"
         );
     };
     let store = RedisStore::start(address.clone());
-    let connected = tokio::time::timeout(CONNECT, store.connected()).await;
+    let connected = tokio::time::timeout(CONNECT_TIMEOUT, store.wait_connected()).await;
     let url = &redis.url;
     match connected {
         Ok(Ok(())) => Ok(Arc::new(store)),

@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::Session;
 use crate::{
     cli::ConfigCommand,
-    config::{Config, Place, Problem, Problems, Sources},
+    config::{Config, Location, Problem, Problems, Sources},
     output::{Output, Style},
 };
 
@@ -25,21 +25,21 @@ pub fn run(session: &Session, command: ConfigCommand) -> anyhow::Result<ExitCode
 fn print(session: &Session, json: bool) -> anyhow::Result<ExitCode> {
     let config = Config::load(&session.sources(None)?)?;
     let text = if json { config.to_json()? } else { config.to_toml()? };
-    session.output.line(text.trim_end())?;
+    session.output.print_line(text.trim_end())?;
     Ok(ExitCode::SUCCESS)
 }
 
 /// What `check --json` prints.
 #[derive(Serialize)]
-struct Verdict<'a> {
+struct CheckReport<'a> {
     source: &'a str,
-    fine: bool,
-    problems: Vec<ToldProblem<'a>>,
+    valid: bool,
+    problems: Vec<ProblemRow<'a>>,
 }
 
 /// One problem; it is with a line of a file, with a variable, or with a file as a whole.
 #[derive(Serialize)]
-struct ToldProblem<'a> {
+struct ProblemRow<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     file: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -51,47 +51,47 @@ struct ToldProblem<'a> {
 
 fn check(session: &Session, json: bool) -> anyhow::Result<ExitCode> {
     let sources = session.sources(None);
-    let name = match &sources {
-        Ok(sources) => sources.name(),
-        Err(problem) => problem.place.to_string(),
+    let source = match &sources {
+        Ok(sources) => sources.display_name(),
+        Err(problem) => problem.location.to_string(),
     };
-    let checked = sources.map_err(Problems::from).and_then(|sources| load_and_try(&sources));
+    let checked = sources.map_err(Problems::from).and_then(|sources| load_and_validate(&sources));
     let problems = checked.as_ref().err().map_or_else(Vec::new, |problems| problems.iter().collect());
     if json {
-        let problems = problems.iter().map(|problem| told(problem)).collect();
-        session.output.json(&Verdict { source: &name, fine: checked.is_ok(), problems })?;
+        let problems = problems.iter().map(|problem| problem_row(problem)).collect();
+        session.output.print_json(&CheckReport { source: &source, valid: checked.is_ok(), problems })?;
     } else {
-        tell(session.output, &name, &problems)?;
+        print_problems(session.output, &source, &problems)?;
     }
     Ok(if checked.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 /// Reads the configuration, and tries what only its use shows, such as a key that no header can carry.
-fn load_and_try(sources: &Sources) -> Result<(), Problems> {
+fn load_and_validate(sources: &Sources) -> Result<(), Problems> {
     let config = Config::load(sources)?;
     manager::Catalog::new(config.manager_settings()).map(drop).map_err(|error| {
-        let place = sources.file.as_ref().map_or_else(|| "environment".into(), |file| file.path.clone());
-        Problems::from(Problem { place: Place::Whole(place), message: error.to_string() })
+        let path = sources.file.as_ref().map_or_else(|| "environment".into(), |file| file.path.clone());
+        Problems::from(Problem { location: Location::WholeFile(path), message: error.to_string() })
     })
 }
 
-fn tell(output: Output, name: &str, problems: &[&Problem]) -> std::io::Result<()> {
+fn print_problems(output: Output, name: &str, problems: &[&Problem]) -> std::io::Result<()> {
     if problems.is_empty() {
-        return output.line(format_args!("{name}: {}", output.paint(Style::Good, "fine")));
+        return output.print_line(format_args!("{name}: {}", output.paint(Style::Good, "fine")));
     }
     for problem in problems {
-        let place = output.paint(Style::Strong, &problem.place);
-        output.line(format_args!("{place}: {}", problem.message))?;
+        let location = output.paint(Style::Strong, &problem.location);
+        output.print_line(format_args!("{location}: {}", problem.message))?;
     }
     Ok(())
 }
 
-fn told(problem: &Problem) -> ToldProblem<'_> {
-    let (file, line, variable) = match &problem.place {
-        Place::File { path, line } => (Some(path.display().to_string()), Some(*line), None),
-        Place::Whole(path) => (Some(path.display().to_string()), None, None),
-        Place::Variable(name) => (None, None, Some(name.as_str())),
-        Place::CommandLine(option) => (None, None, Some(*option)),
+fn problem_row(problem: &Problem) -> ProblemRow<'_> {
+    let (file, line, variable) = match &problem.location {
+        Location::File { path, line } => (Some(path.display().to_string()), Some(*line), None),
+        Location::WholeFile(path) => (Some(path.display().to_string()), None, None),
+        Location::Variable(name) => (None, None, Some(name.as_str())),
+        Location::CommandLine(option) => (None, None, Some(*option)),
     };
-    ToldProblem { file, line, variable, message: &problem.message }
+    ProblemRow { file, line, variable, message: &problem.message }
 }

@@ -29,7 +29,7 @@ use super::Session;
 use crate::cli::DemoArguments;
 
 /// The story is looked after so often: its lines are late by no more than that.
-const LOOK: Duration = Duration::from_millis(50);
+const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
 /// Plays until `--for` or Ctrl-C.
 ///
@@ -38,13 +38,13 @@ const LOOK: Duration = Duration::from_millis(50);
 pub async fn run(session: &Session, arguments: &DemoArguments) -> anyhow::Result<ExitCode> {
     let stage = Stage::set().await?;
     let mut story = Story::begin(session.output, arguments.duration, &stage)?;
-    let callers = Callers::begin(stage.address())?;
+    let callers = Callers::start(stage.address())?;
     tokio::select! {
-        stopped = tell(&mut story, &stage, &callers) => match stopped? {},
-        ended = end(arguments.duration) => ended?,
+        stopped = run_story(&mut story, &stage, &callers) => match stopped? {},
+        ended = wait_for_end(arguments.duration) => ended?,
     }
     let tally = callers.stop().await;
-    story.look(&stage, &tally).await?;
+    story.update(&stage, &tally).await?;
     let counts = story.counts(&stage, tally);
     stage.clear().await;
     counts.print(session.output)?;
@@ -52,25 +52,25 @@ pub async fn run(session: &Session, arguments: &DemoArguments) -> anyhow::Result
 }
 
 /// Tells on and on.
-async fn tell(story: &mut Story, stage: &Stage, callers: &Callers) -> anyhow::Result<Infallible> {
-    let mut looks = interval(LOOK);
-    looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+async fn run_story(story: &mut Story, stage: &Stage, callers: &Callers) -> anyhow::Result<Infallible> {
+    let mut ticks = interval(POLL_INTERVAL);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
-        looks.tick().await;
-        story.look(stage, &callers.tally()).await?;
+        ticks.tick().await;
+        story.update(stage, &callers.tally()).await?;
     }
 }
 
 /// Ends after the duration, if there is one, or at Ctrl-C.
-async fn end(duration: Option<Duration>) -> anyhow::Result<()> {
-    let over = async {
+async fn wait_for_end(duration: Option<Duration>) -> anyhow::Result<()> {
+    let elapsed = async {
         match duration {
             Some(duration) => tokio::time::sleep(duration).await,
             None => future::pending().await,
         }
     };
     tokio::select! {
-        () = over => Ok(()),
+        () = elapsed => Ok(()),
         interrupted = tokio::signal::ctrl_c() => interrupted.context("cannot listen for Ctrl-C"),
     }
 }

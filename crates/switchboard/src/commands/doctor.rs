@@ -21,7 +21,7 @@ use crate::{
     cli::JsonArgument,
     output::{Output, Style},
 };
-use examination::Examination;
+use examination::Diagnosis;
 use finding::{Check, Finding, Verdict};
 use settings::RedisSettings;
 
@@ -30,51 +30,51 @@ use settings::RedisSettings;
 /// # Errors
 /// When standard output takes no more. What is wrong is no error, but exit code 1.
 pub async fn run(session: &Session, arguments: &JsonArgument) -> anyhow::Result<ExitCode> {
-    let mut examination = Examination::default();
-    let redis = settings::examine(session, &mut examination);
+    let mut diagnosis = Diagnosis::default();
+    let redis = settings::check(session, &mut diagnosis);
     if let Some(redis) = redis {
-        examine_redis(&redis, &mut examination).await;
+        check_redis(&redis, &mut diagnosis).await;
     }
-    let findings = examination.finish();
-    let fine = findings.iter().all(|finding| finding.verdict != Verdict::Failed);
+    let findings = diagnosis.finish();
+    let ok = findings.iter().all(|finding| finding.verdict != Verdict::Failed);
     if arguments.json {
-        session.output.json(&Report { fine, checks: &findings })?;
+        session.output.print_json(&DoctorReport { ok, checks: &findings })?;
     } else {
-        tell(session.output, &findings)?;
+        print_findings(session.output, &findings)?;
     }
-    Ok(if fine { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if ok { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-async fn examine_redis(redis: &RedisSettings, examination: &mut Examination) {
+async fn check_redis(redis: &RedisSettings, diagnosis: &mut Diagnosis) {
     let deployment = redis.address.deployment();
-    let servers = deployment::examine(deployment, examination).await;
+    let servers = deployment::check(deployment, diagnosis).await;
     let mut connections = Vec::with_capacity(servers.len());
-    let mut found = Vec::with_capacity(servers.len());
+    let mut results = Vec::with_capacity(servers.len());
     for server in &servers {
-        let mut examination = Examination::default();
-        if let Some(mut connection) = network::examine(server, &mut examination).await {
-            server::examine(deployment, &mut connection, &mut examination).await;
-            circuits::examine_tracking(server, &mut examination).await;
-            if !examination.has_failed(Check::Tracking) {
+        let mut diagnosis = Diagnosis::default();
+        if let Some(mut connection) = network::check(server, &mut diagnosis).await {
+            server::check(deployment, &mut connection, &mut diagnosis).await;
+            circuits::check_tracking(server, &mut diagnosis).await;
+            if !diagnosis.has_failed(Check::Tracking) {
                 connections.push(connection);
             }
         }
-        found.push((server.to_string(), examination));
+        results.push((server.to_string(), diagnosis));
     }
-    examination.take_over(&found);
+    diagnosis.merge_nodes(&results);
     if !servers.is_empty() && connections.len() == servers.len() {
-        circuits::examine(redis, &mut connections, examination).await;
+        circuits::check(redis, &mut connections, diagnosis).await;
     }
 }
 
 /// What `--json` prints.
 #[derive(Serialize)]
-struct Report<'a> {
-    fine: bool,
+struct DoctorReport<'a> {
+    ok: bool,
     checks: &'a [Finding],
 }
 
-fn tell(output: Output, findings: &[Finding]) -> std::io::Result<()> {
+fn print_findings(output: Output, findings: &[Finding]) -> std::io::Result<()> {
     for Finding { check, verdict, found, advice } in findings {
         let style = match verdict {
             Verdict::Ok => Style::Good,
@@ -85,13 +85,15 @@ fn tell(output: Output, findings: &[Finding]) -> std::io::Result<()> {
         let verdict = output.paint(style, verdict.as_str());
         let check = output.paint(Style::Strong, check.as_str());
         let advice = advice.as_ref().map_or(String::new(), |advice| format!("; {advice}"));
-        output.line(format_args!("{verdict:<8} {check:<15} {found}{advice}"))?;
+        output.print_line(format_args!("{verdict:<8} {check:<15} {found}{advice}"))?;
     }
     let count = |verdict| findings.iter().filter(|finding| finding.verdict == verdict).count();
-    output.line("")?;
+    output.print_line("")?;
     match (count(Verdict::Failed), count(Verdict::Warning)) {
-        (0, 0) => output.line("All is well."),
-        (0, warnings) => output.line(format_args!("It works; worth a look: {warnings}.")),
-        (failed, _) => output.line(format_args!("Failed: {failed}. Mend the first, then run this again.")),
+        (0, 0) => output.print_line("All is well."),
+        (0, warnings) => output.print_line(format_args!("It works; worth a look: {warnings}.")),
+        (failed, _) => {
+            output.print_line(format_args!("Failed: {failed}. Mend the first, then run this again."))
+        }
     }
 }

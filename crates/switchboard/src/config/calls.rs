@@ -9,7 +9,7 @@ use super::{document::Section, value::Value};
 
 /// The words of `stream`.
 pub(super) const STREAM_MODES: [(&str, StreamMode); 2] =
-    [("passthrough", StreamMode::Relay), ("buffer", StreamMode::Hold)];
+    [("passthrough", StreamMode::PassThrough), ("buffer", StreamMode::Buffer)];
 
 /// The words of `on_auth_error`.
 pub(super) const ON_AUTH_ERROR: [(&str, OnAuthError); 2] =
@@ -17,7 +17,7 @@ pub(super) const ON_AUTH_ERROR: [(&str, OnAuthError); 2] =
 
 /// How calls are made: at the top of the file for all of them, in a route for that route.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Calls {
+pub struct CallSettings {
     /// Retries on one model.
     pub retry: Retry,
     /// The limits on a call.
@@ -30,12 +30,12 @@ pub struct Calls {
     pub on_auth_error: OnAuthError,
 }
 
-impl Calls {
+impl CallSettings {
     /// These settings with those of a table over them.
-    pub(super) fn overlaid(mut self, section: &mut Section<'_>) -> Self {
-        section.set("stream", &mut self.stream, |value| value.choice(&STREAM_MODES));
-        section.set("hedge_after", &mut self.hedge_after, Value::period_or_off);
-        section.set("on_auth_error", &mut self.on_auth_error, |value| value.choice(&ON_AUTH_ERROR));
+    pub(super) fn with_overrides(mut self, section: &mut Section<'_>) -> Self {
+        section.read_into("stream", &mut self.stream, |value| value.choice(&STREAM_MODES));
+        section.read_into("hedge_after", &mut self.hedge_after, Value::nonzero_duration_or_off);
+        section.read_into("on_auth_error", &mut self.on_auth_error, |value| value.choice(&ON_AUTH_ERROR));
         read_retry(section.section("retry"), &mut self.retry);
         read_timeouts(section.section("timeouts"), &mut self.timeouts);
         self
@@ -43,18 +43,18 @@ impl Calls {
 }
 
 fn read_retry(mut section: Section<'_>, retry: &mut Retry) {
-    section.set("max_attempts", &mut retry.attempts, Value::count);
-    section.set("initial_backoff", &mut retry.backoff, Value::duration);
-    section.set("max_retry_after", &mut retry.max_retry_after, Value::duration);
-    section.finish();
+    section.read_into("max_attempts", &mut retry.max_attempts, Value::positive_integer);
+    section.read_into("initial_backoff", &mut retry.initial_backoff, Value::duration);
+    section.read_into("max_retry_after", &mut retry.max_retry_after, Value::duration);
+    section.report_unknown_keys();
 }
 
 fn read_timeouts(mut section: Section<'_>, timeouts: &mut Timeouts) {
-    section.set("connect", &mut timeouts.connect, Value::period);
-    section.set("first_byte", &mut timeouts.first_byte, Value::period);
-    section.set("first_token", &mut timeouts.first_token, Value::period);
-    section.set("idle", &mut timeouts.idle, Value::period);
-    section.set("response", &mut timeouts.answer, Value::period);
-    section.set("total", &mut timeouts.total, Value::period);
-    section.finish();
+    section.read_into("connect", &mut timeouts.connect, Value::nonzero_duration);
+    section.read_into("first_byte", &mut timeouts.first_byte, Value::nonzero_duration);
+    section.read_into("first_token", &mut timeouts.first_token, Value::nonzero_duration);
+    section.read_into("idle", &mut timeouts.idle, Value::nonzero_duration);
+    section.read_into("response", &mut timeouts.response, Value::nonzero_duration);
+    section.read_into("total", &mut timeouts.total, Value::nonzero_duration);
+    section.report_unknown_keys();
 }

@@ -7,7 +7,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::{
     environment::Environment,
-    problem::{Place, Problem, Problems},
+    problem::{Location, Problem, Problems},
     value::Value,
 };
 
@@ -17,7 +17,7 @@ pub(super) struct Tables<'a>(DeTable<'a>);
 
 /// One reading of the file: what is wrong so far, and what places and variables mean.
 #[derive(Debug)]
-pub(super) struct Reading<'a> {
+pub(super) struct ParseContext<'a> {
     pub(super) environment: &'a Environment,
     path: &'a Path,
     text: &'a str,
@@ -27,13 +27,13 @@ pub(super) struct Reading<'a> {
 /// A table of the file, or one that is not there and so leaves all defaults.
 #[derive(Debug)]
 pub(super) struct Section<'a> {
-    pub(super) reading: &'a Reading<'a>,
+    pub(super) context: &'a ParseContext<'a>,
     /// Its full name, for instance `routes.planner`; empty for the whole file.
     pub(super) name: String,
     /// Where it begins, counted from 1.
     pub(super) line: usize,
     table: Option<&'a DeTable<'a>>,
-    asked_for: Vec<&'static str>,
+    known_keys: Vec<&'static str>,
 }
 
 impl<'a> Tables<'a> {
@@ -41,7 +41,7 @@ impl<'a> Tables<'a> {
     pub(super) fn parse(path: &Path, text: &'a str) -> Result<Self, Problems> {
         let (tables, errors) = DeTable::parse_recoverable(text);
         let problem = |error: &toml::de::Error| Problem {
-            place: Place::File {
+            location: Location::File {
                 path: path.to_owned(),
                 line: error.span().map_or(1, |span| line_of(text, span.start)),
             },
@@ -53,33 +53,33 @@ impl<'a> Tables<'a> {
     }
 
     /// The whole file as one table.
-    pub(super) fn root(&'a self, reading: &'a Reading<'a>) -> Section<'a> {
-        Section { table: Some(&self.0), ..Section::absent(reading) }
+    pub(super) fn root(&'a self, context: &'a ParseContext<'a>) -> Section<'a> {
+        Section { table: Some(&self.0), ..Section::absent(context) }
     }
 }
 
-impl<'a> Reading<'a> {
+impl<'a> ParseContext<'a> {
     pub(super) fn new(path: &'a Path, text: &'a str, environment: &'a Environment) -> Self {
         Self { environment, path, text, problems: RefCell::default() }
     }
 
     /// Notes a problem with a line of the file.
-    pub(super) fn problem(&self, line: usize, message: String) {
-        self.note(self.place(line), message);
+    pub(super) fn report_line(&self, line: usize, message: String) {
+        self.report(self.location(line), message);
     }
 
-    fn place(&self, line: usize) -> Place {
-        Place::File { path: self.path.to_owned(), line }
+    fn location(&self, line: usize) -> Location {
+        Location::File { path: self.path.to_owned(), line }
     }
 
     /// Notes a problem with a variable of the environment.
-    pub(super) fn variable_problem(&self, name: &str, message: impl Into<String>) {
-        self.note(Place::Variable(name.to_owned()), message.into());
+    pub(super) fn report_variable(&self, name: &str, message: impl Into<String>) {
+        self.report(Location::Variable(name.to_owned()), message.into());
     }
 
     /// Notes a problem.
-    pub(super) fn note(&self, place: Place, message: String) {
-        self.problems.borrow_mut().push(Problem { place, message });
+    pub(super) fn report(&self, location: Location, message: String) {
+        self.problems.borrow_mut().push(Problem { location, message });
     }
 
     /// The line, counted from 1, of a byte of the file.
@@ -94,29 +94,34 @@ impl<'a> Reading<'a> {
 
 impl<'a> Section<'a> {
     /// A table that the file does not have.
-    pub(super) fn absent(reading: &'a Reading<'a>) -> Self {
-        Self { reading, name: String::new(), line: 1, table: None, asked_for: Vec::new() }
+    pub(super) fn absent(context: &'a ParseContext<'a>) -> Self {
+        Self { context, name: String::new(), line: 1, table: None, known_keys: Vec::new() }
     }
 
     /// A table that the file has.
-    pub(super) fn of(reading: &'a Reading<'a>, name: String, line: usize, table: &'a DeTable<'a>) -> Self {
-        Self { reading, name, line, table: Some(table), asked_for: Vec::new() }
+    pub(super) fn new(
+        context: &'a ParseContext<'a>,
+        name: String,
+        line: usize,
+        table: &'a DeTable<'a>,
+    ) -> Self {
+        Self { context, name, line, table: Some(table), known_keys: Vec::new() }
     }
 
     /// Whether the file sets this key of the table.
-    pub(super) fn has(&self, key: &str) -> bool {
+    pub(super) fn contains_key(&self, key: &str) -> bool {
         self.entry(key).is_some()
     }
 
     /// The value of a key; from now on the key is a known one.
     pub(super) fn value(&mut self, key: &'static str) -> Option<Value<'a>> {
-        self.asked_for.push(key);
+        self.known_keys.push(key);
         let (key_start, value) = self.entry(key)?;
         Some(self.child(key, key_start, value))
     }
 
     /// Reads a key into `target`, which keeps its value where the key is absent or wrong.
-    pub(super) fn set<T>(
+    pub(super) fn read_into<T>(
         &mut self,
         key: &'static str,
         target: &mut T,
@@ -130,11 +135,11 @@ impl<'a> Section<'a> {
     /// A table in this one.
     pub(super) fn section(&mut self, key: &'static str) -> Section<'a> {
         let section = self.value(key).and_then(|value| value.section());
-        section.unwrap_or_else(|| Section::absent(self.reading))
+        section.unwrap_or_else(|| Section::absent(self.context))
     }
 
     /// The tables of a table whose keys are the user's own names.
-    pub(super) fn named(&self) -> Vec<(&'a str, Section<'a>)> {
+    pub(super) fn subsections(&self) -> Vec<(&'a str, Section<'a>)> {
         let entries = self.table.into_iter().flatten();
         let children = entries.map(|(key, value)| {
             let name: &'a str = key.get_ref();
@@ -144,27 +149,27 @@ impl<'a> Section<'a> {
     }
 
     /// Where a key of this table stands, or the table where that key is absent.
-    pub(super) fn place(&self, key: &str) -> Place {
-        self.reading.place(self.entry(key).map_or(self.line, |(start, _)| self.reading.line_of(start)))
+    pub(super) fn location(&self, key: &str) -> Location {
+        self.context.location(self.entry(key).map_or(self.line, |(start, _)| self.context.line_of(start)))
     }
 
     /// Notes a problem with a key of this table, or with the table where that key is absent.
-    pub(super) fn problem(&self, key: &str, message: &str) {
-        self.reading.note(self.place(key), format!("{} {message}", self.full_name(key)));
+    pub(super) fn report(&self, key: &str, message: &str) {
+        self.context.report(self.location(key), format!("{} {message}", self.key_path(key)));
     }
 
     /// Notes each key that was never asked for as an unknown one.
-    pub(super) fn finish(self) {
+    pub(super) fn report_unknown_keys(self) {
         for (key, _) in self.table.into_iter().flatten() {
-            if self.asked_for.iter().any(|known| *known == key.get_ref()) {
+            if self.known_keys.iter().any(|known| *known == key.get_ref()) {
                 continue;
             }
-            let place = if self.name.is_empty() { "the file".to_owned() } else { format!("[{}]", self.name) };
-            let nearest = nearest(key.get_ref(), self.asked_for.iter().copied());
+            let table = if self.name.is_empty() { "the file".to_owned() } else { format!("[{}]", self.name) };
+            let closest = closest_match(key.get_ref(), self.known_keys.iter().copied());
             let hint =
-                nearest.map_or_else(String::new, |known| format!("; the nearest known key is {known:?}"));
-            let message = format!("unknown key {:?} in {place}{hint}", key.get_ref());
-            self.reading.problem(self.reading.line_of(key.span().start), message);
+                closest.map_or_else(String::new, |known| format!("; the nearest known key is {known:?}"));
+            let message = format!("unknown key {:?} in {table}{hint}", key.get_ref());
+            self.context.report_line(self.context.line_of(key.span().start), message);
         }
     }
 
@@ -175,10 +180,10 @@ impl<'a> Section<'a> {
     }
 
     fn child(&self, key: &str, start: usize, value: &'a DeValue<'a>) -> Value<'a> {
-        Value::new(self.reading, self.full_name(key), self.reading.line_of(start), value)
+        Value::new(self.context, self.key_path(key), self.context.line_of(start), value)
     }
 
-    fn full_name(&self, key: &str) -> String {
+    fn key_path(&self, key: &str) -> String {
         let bare =
             !key.is_empty() && key.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_'));
         let key = if bare { key.to_owned() } else { format!("{key:?}") };
@@ -193,7 +198,7 @@ fn line_of(text: &str, offset: usize) -> usize {
 }
 
 /// The one of `known` that is most like `word`.
-pub(super) fn nearest<'n>(word: &str, known: impl IntoIterator<Item = &'n str>) -> Option<&'n str> {
+pub(super) fn closest_match<'n>(word: &str, known: impl IntoIterator<Item = &'n str>) -> Option<&'n str> {
     let word = word.to_lowercase();
     // A part of a name ("key" of "api_key") is more like it than any whole word with some of the same letters.
     let is_part = |known: &str| known.contains(&word) || word.contains(known);

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fmt, path::Path};
 
-use super::problem::{Place, Problem, Problems};
+use super::problem::{Location, Problem, Problems};
 
 /// The variables that Switchboard itself looks at, beside those of Open SWE's tasks ([`super::tasks`]).
 pub mod names {
@@ -45,7 +45,7 @@ pub mod names {
     /// The same, where `AWS_REGION` is not set.
     pub const AWS_DEFAULT_REGION: &str = "AWS_DEFAULT_REGION";
     /// Of the AWS chain: any of these says that there is a provider `bedrock`.
-    pub const AWS_CHAIN: [&str; 5] = [
+    pub const AWS_CREDENTIAL_VARIABLES: [&str; 5] = [
         "AWS_ACCESS_KEY_ID",
         "AWS_PROFILE",
         "AWS_WEB_IDENTITY_TOKEN_FILE",
@@ -109,11 +109,11 @@ impl Environment {
         let process = Self::from_pairs(process);
         let path = Path::new(".env");
         match std::fs::read_to_string(path) {
-            Ok(text) => process.over_dotenv(path, &text),
+            Ok(text) => process.with_dotenv_defaults(path, &text),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(process),
             Err(error) => {
                 let message = format!("cannot be read: {error}");
-                Err(Problem { place: Place::Whole(path.to_owned()), message }.into())
+                Err(Problem { location: Location::WholeFile(path.to_owned()), message }.into())
             }
         }
     }
@@ -122,7 +122,7 @@ impl Environment {
     ///
     /// # Errors
     /// When a line is not `NAME=value`.
-    pub fn over_dotenv(mut self, path: &Path, text: &str) -> Result<Self, Problems> {
+    pub fn with_dotenv_defaults(mut self, path: &Path, text: &str) -> Result<Self, Problems> {
         let mut problems = Vec::new();
         let mut from_file = BTreeMap::new();
         for item in dotenvy::from_read_iter(text.as_bytes()) {
@@ -141,11 +141,11 @@ impl Environment {
     /// The variable's value; an empty one counts as not set, as compose files pass unset variables on.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&str> {
-        self.raw(name).filter(|value| !value.trim().is_empty())
+        self.get_even_if_empty(name).filter(|value| !value.trim().is_empty())
     }
 
     /// The variable's value, however empty.
-    pub(super) fn raw(&self, name: &str) -> Option<&str> {
+    pub(super) fn get_even_if_empty(&self, name: &str) -> Option<&str> {
         self.0.get(name).map(String::as_str)
     }
 }
@@ -159,13 +159,16 @@ impl fmt::Debug for Environment {
 /// The error without the line's text, since that may be a secret.
 fn dotenv_problem(path: &Path, text: &str, error: &dotenvy::Error) -> Problem {
     let dotenvy::Error::LineParse(bad, _) = error else {
-        return Problem { place: Place::Whole(path.to_owned()), message: "cannot be read".to_owned() };
+        return Problem {
+            location: Location::WholeFile(path.to_owned()),
+            message: "cannot be read".to_owned(),
+        };
     };
     let line = text.find(bad.as_str()).map_or(1, |offset| text[..offset].matches('\n').count() + 1);
     let message = "expected NAME=value; a value with blanks or a # stands in quotes, \
                    one with a $ or a \\ in single quotes"
         .to_owned();
-    Problem { place: Place::File { path: path.to_owned(), line }, message }
+    Problem { location: Location::File { path: path.to_owned(), line }, message }
 }
 
 #[cfg(test)]
@@ -176,7 +179,7 @@ mod tests {
     fn the_process_wins_over_dotenv() {
         let process = Environment::from_pairs([("A", "process"), ("EMPTY", "")]);
         let text = "# comment\nA=file\nexport B='file two'\nEMPTY=file\n";
-        let environment = process.over_dotenv(Path::new(".env"), text).unwrap();
+        let environment = process.with_dotenv_defaults(Path::new(".env"), text).unwrap();
         assert_eq!(environment.get("A"), Some("process"));
         assert_eq!(environment.get("B"), Some("file two"));
         assert_eq!(environment.get("EMPTY"), None, "set to nothing in the process");
@@ -186,7 +189,8 @@ mod tests {
     #[test]
     fn a_bad_line_is_named_and_not_quoted() {
         let text = "A=1\nSECRET=hush hush\nB=2\n";
-        let error = Environment::default().over_dotenv(Path::new(".env"), text).unwrap_err().to_string();
+        let error =
+            Environment::default().with_dotenv_defaults(Path::new(".env"), text).unwrap_err().to_string();
         assert!(error.starts_with(".env:2: expected NAME=value"), "{error}");
         assert!(!error.contains("hush"), "{error}");
     }

@@ -28,21 +28,21 @@ pub(super) fn interpolate(text: &str, environment: &Environment) -> Result<Strin
         }
         filled.push_str(before);
         let (name, tail) = after.split_once('}').ok_or(InterpolationError::Malformed)?;
-        filled.push_str(variable(name, environment)?);
+        filled.push_str(variable_value(name, environment)?);
         rest = tail;
     }
     filled.push_str(rest);
     Ok(filled)
 }
 
-fn variable<'a>(name: &str, environment: &'a Environment) -> Result<&'a str, InterpolationError> {
+fn variable_value<'a>(name: &str, environment: &'a Environment) -> Result<&'a str, InterpolationError> {
     let is_name = !name.is_empty()
         && !name.starts_with(|c: char| c.is_ascii_digit())
         && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
     if !is_name {
         return Err(InterpolationError::Malformed);
     }
-    match environment.raw(name) {
+    match environment.get_even_if_empty(name) {
         None => Err(InterpolationError::Unset(name.to_owned())),
         Some("") => Err(InterpolationError::Empty(name.to_owned())),
         Some(value) => Ok(value),

@@ -8,18 +8,18 @@ use providers::{ProviderConfig, Timeouts};
 use serde::Serialize;
 
 use super::{
-    Calls, Config, DurationText, Server,
+    CallSettings, Config, DurationText, ServerConfig,
     breaker::MODES,
     calls::{ON_AUTH_ERROR, STREAM_MODES},
     providers::KINDS,
 };
 
 /// What stands for a secret.
-const HIDDEN: &str = "***";
+const REDACTED: &str = "***";
 
 /// The configuration in the form and order of the file.
 #[derive(Serialize)]
-struct Printed {
+struct PrintedConfig {
     stream: &'static str,
     hedge_after: DurationOrOff,
     on_auth_error: &'static str,
@@ -73,8 +73,8 @@ struct PrintedPolicy {
 
 #[derive(Serialize)]
 struct PrintedRetry {
-    attempts: u32,
-    backoff: DurationText,
+    max_attempts: u32,
+    initial_backoff: DurationText,
     max_retry_after: DurationText,
 }
 
@@ -84,7 +84,7 @@ struct PrintedTimeouts {
     first_byte: DurationText,
     first_token: DurationText,
     idle: DurationText,
-    answer: DurationText,
+    response: DurationText,
     total: DurationText,
 }
 
@@ -126,7 +126,7 @@ impl Config {
     /// # Errors
     /// When it cannot be written as TOML, which would be a fault of Switchboard.
     pub fn to_toml(&self) -> Result<String, toml::ser::Error> {
-        toml::to_string(&self.printed())
+        toml::to_string(&self.to_printed())
     }
 
     /// The same as JSON.
@@ -134,18 +134,18 @@ impl Config {
     /// # Errors
     /// When it cannot be written as JSON, which would be a fault of Switchboard.
     pub fn to_json(&self) -> Result<String, serde_json::Error> {
-        serde_json::to_string_pretty(&self.printed())
+        serde_json::to_string_pretty(&self.to_printed())
     }
 
-    fn printed(&self) -> Printed {
-        let Calls { retry, timeouts, stream, hedge_after, on_auth_error } = self.calls;
+    fn to_printed(&self) -> PrintedConfig {
+        let CallSettings { retry, timeouts, stream, hedge_after, on_auth_error } = self.call_settings;
         let models = self.policies.models.iter();
         let providers = self.providers.iter();
         let routes = self.routes.iter();
-        Printed {
-            stream: word(&STREAM_MODES, &stream),
+        PrintedConfig {
+            stream: keyword(&STREAM_MODES, &stream),
             hedge_after: hedge_after.into(),
-            on_auth_error: word(&ON_AUTH_ERROR, &on_auth_error),
+            on_auth_error: keyword(&ON_AUTH_ERROR, &on_auth_error),
             server: (&self.server).into(),
             redis: PrintedRedis { url: self.redis.url.to_string().replace("${", "$${") },
             breaker: (&self.policies.default).into(),
@@ -161,8 +161,8 @@ impl Config {
 }
 
 /// The word that the file has for a value.
-fn word<T: PartialEq>(words: &[(&'static str, T)], value: &T) -> &'static str {
-    words.iter().find(|(_, meaning)| meaning == value).map_or("", |(word, _)| word)
+fn keyword<T: PartialEq>(keywords: &[(&'static str, T)], value: &T) -> &'static str {
+    keywords.iter().find(|(_, meaning)| meaning == value).map_or("", |(word, _)| word)
 }
 
 impl From<Option<std::time::Duration>> for DurationOrOff {
@@ -171,12 +171,12 @@ impl From<Option<std::time::Duration>> for DurationOrOff {
     }
 }
 
-impl From<&Server> for PrintedServer {
-    fn from(server: &Server) -> Self {
+impl From<&ServerConfig> for PrintedServer {
+    fn from(server: &ServerConfig) -> Self {
         Self {
             listen: server.listen.to_string(),
-            api_keys: vec![HIDDEN; server.api_keys.len()],
-            admin_keys: vec![HIDDEN; server.admin_keys.len()],
+            api_keys: vec![REDACTED; server.api_keys.len()],
+            admin_keys: vec![REDACTED; server.admin_keys.len()],
             shutdown_timeout: DurationText(server.shutdown_timeout),
         }
     }
@@ -185,7 +185,7 @@ impl From<&Server> for PrintedServer {
 impl From<&Policy> for PrintedPolicy {
     fn from(policy: &Policy) -> Self {
         Self {
-            mode: word::<Mode>(&MODES, &policy.mode),
+            mode: keyword::<Mode>(&MODES, &policy.mode),
             failure_threshold: policy.failure_threshold,
             min_failure_span: DurationText(policy.min_failure_span),
             burst_threshold: policy.burst_threshold,
@@ -208,8 +208,8 @@ impl From<&Policy> for PrintedPolicy {
 impl From<&Retry> for PrintedRetry {
     fn from(retry: &Retry) -> Self {
         Self {
-            attempts: retry.attempts,
-            backoff: DurationText(retry.backoff),
+            max_attempts: retry.max_attempts,
+            initial_backoff: DurationText(retry.initial_backoff),
             max_retry_after: DurationText(retry.max_retry_after),
         }
     }
@@ -222,7 +222,7 @@ impl From<&Timeouts> for PrintedTimeouts {
             first_byte: DurationText(timeouts.first_byte),
             first_token: DurationText(timeouts.first_token),
             idle: DurationText(timeouts.idle),
-            answer: DurationText(timeouts.answer),
+            response: DurationText(timeouts.response),
             total: DurationText(timeouts.total),
         }
     }
@@ -231,9 +231,9 @@ impl From<&Timeouts> for PrintedTimeouts {
 impl From<&ProviderConfig> for PrintedProvider {
     fn from(provider: &ProviderConfig) -> Self {
         Self {
-            kind: word(&KINDS, &provider.kind),
+            kind: keyword(&KINDS, &provider.kind),
             base_url: provider.base_url.to_string(),
-            api_key: provider.api_key.as_ref().map(|_| HIDDEN),
+            api_key: provider.api_key.as_ref().map(|_| REDACTED),
         }
     }
 }
@@ -242,9 +242,9 @@ impl From<&Route> for PrintedRoute {
     fn from(route: &Route) -> Self {
         Self {
             models: route.models.iter().map(ToString::to_string).collect(),
-            stream: word(&STREAM_MODES, &route.stream),
+            stream: keyword(&STREAM_MODES, &route.stream),
             hedge_after: route.hedge_after.into(),
-            on_auth_error: word(&ON_AUTH_ERROR, &route.on_auth_error),
+            on_auth_error: keyword(&ON_AUTH_ERROR, &route.on_auth_error),
             retry: (&route.retry).into(),
             timeouts: (&route.timeouts).into(),
         }

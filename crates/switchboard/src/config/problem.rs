@@ -4,7 +4,7 @@ use std::{fmt, path::PathBuf};
 
 /// Where a setting stands.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Place {
+pub enum Location {
     /// A line of a file, counted from 1.
     File {
         /// The file, as it was named.
@@ -17,33 +17,33 @@ pub enum Place {
     /// An option of the command line.
     CommandLine(&'static str),
     /// The file as a whole.
-    Whole(PathBuf),
+    WholeFile(PathBuf),
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for Location {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::File { path, line } => write!(f, "{}:{line}", path.display()),
             Self::Variable(name) => write!(f, "environment variable {name}"),
             Self::CommandLine(option) => write!(f, "command line, {option}"),
-            Self::Whole(path) => write!(f, "{}", path.display()),
+            Self::WholeFile(path) => write!(f, "{}", path.display()),
         }
     }
 }
 
 /// One thing that is wrong. The message never holds a secret.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, thiserror::Error)]
-#[error("{place}: {message}")]
+#[error("{location}: {message}")]
 pub struct Problem {
     /// Where it stands.
-    pub place: Place,
+    pub location: Location,
     /// What is wrong, what was expected, what to do.
     pub message: String,
 }
 
 /// All that is wrong with a configuration, in the order of its lines; shown one a line. Never empty.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{}", one_a_line(.0))]
+#[error("{}", join_lines(.0))]
 pub struct Problems(Vec<Problem>);
 
 impl Problems {
@@ -72,6 +72,6 @@ impl From<Problem> for Problems {
     }
 }
 
-fn one_a_line(problems: &[Problem]) -> String {
+fn join_lines(problems: &[Problem]) -> String {
     problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
 }

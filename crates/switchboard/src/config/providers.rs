@@ -2,22 +2,22 @@
 
 use std::{collections::BTreeMap, net::SocketAddr};
 
-use providers::{Kind, ProviderConfig};
+use providers::{ProviderConfig, ProviderKind};
 use secrecy::SecretString;
 use url::{Host, Url};
 
 use super::{
-    document::{Reading, Section, nearest},
+    document::{ParseContext, Section, closest_match},
     environment::{Environment, names},
-    value::{any_of, parse_url},
+    value::{parse_url, quoted_choices},
 };
 
 /// The kinds, each named as Open SWE names the provider.
-pub(super) const KINDS: [(&str, Kind); 4] = [
-    ("openai", Kind::OpenAi),
-    ("anthropic", Kind::Anthropic),
-    ("google-genai", Kind::GoogleGenAi),
-    ("bedrock", Kind::Bedrock),
+pub(super) const KINDS: [(&str, ProviderKind); 4] = [
+    ("openai", ProviderKind::OpenAi),
+    ("anthropic", ProviderKind::Anthropic),
+    ("google-genai", ProviderKind::GoogleGenAi),
+    ("bedrock", ProviderKind::Bedrock),
 ];
 
 /// Providers by name; `None`: it is in the file, but wrong, which has been noted.
@@ -29,16 +29,16 @@ pub(super) type Providers = BTreeMap<String, Option<ProviderConfig>>;
 ///
 /// `listen` is the gateway's own address, which no provider may have: calls would go round in a circle.
 pub(super) fn read_providers(section: &Section<'_>, listen: SocketAddr) -> Providers {
-    let reading = section.reading;
-    let in_file = section.named().into_iter();
+    let context = section.context;
+    let in_file = section.subsections().into_iter();
     let mut providers: Providers =
         in_file.map(|(name, section)| (name.to_owned(), read_provider(name, section, listen))).collect();
     for (name, kind) in KINDS {
-        if providers.contains_key(name) || !is_configured(kind, reading.environment) {
+        if providers.contains_key(name) || !is_configured_by_env(kind, context.environment) {
             continue;
         }
-        let provider = base_url_of(kind, reading, listen).map(|base_url| {
-            let api_key = api_key_of(kind, reading.environment);
+        let provider = base_url_from_env(kind, context, listen).map(|base_url| {
+            let api_key = api_key_from_env(kind, context.environment);
             ProviderConfig { name: name.to_owned(), kind, base_url, api_key }
         });
         providers.insert(name.to_owned(), provider);
@@ -47,71 +47,76 @@ pub(super) fn read_providers(section: &Section<'_>, listen: SocketAddr) -> Provi
 }
 
 fn read_provider(name: &str, mut section: Section<'_>, listen: SocketAddr) -> Option<ProviderConfig> {
-    if let Some(fault) = name_fault(name) {
-        section.reading.problem(section.line, format!("[{}] {fault}", section.name));
+    if let Some(problem) = name_problem(name) {
+        section.context.report_line(section.line, format!("[{}] {problem}", section.name));
     }
     let Some(kind) = read_kind(name, &mut section) else {
         // Read for their problems alone.
         _ = section.value("base_url").map(|value| value.url());
         _ = section.value("api_key").map(|value| value.secret());
-        section.finish();
+        section.report_unknown_keys();
         return None;
     };
     let base_url = read_base_url(name, kind, &mut section, listen);
     let api_key = read_api_key(name, kind, &mut section);
-    section.finish();
+    section.report_unknown_keys();
     Some(ProviderConfig { name: name.to_owned(), kind, base_url: base_url?, api_key: api_key? })
 }
 
-fn read_kind(name: &str, section: &mut Section<'_>) -> Option<Kind> {
+fn read_kind(name: &str, section: &mut Section<'_>) -> Option<ProviderKind> {
     let mut kind = KINDS.iter().find(|(kind, _)| *kind == name).map(|(_, kind)| *kind);
-    section.set("kind", &mut kind, |value| value.choice(&KINDS).map(Some));
-    if kind.is_none() && !section.has("kind") {
-        section.problem("kind", &format!("is missing, expected {}", any_of(&KINDS)));
+    section.read_into("kind", &mut kind, |value| value.choice(&KINDS).map(Some));
+    if kind.is_none() && !section.contains_key("kind") {
+        section.report("kind", &format!("is missing, expected {}", quoted_choices(&KINDS)));
     }
     kind
 }
 
 /// `None` where it is wrong, which has been noted.
-fn read_base_url(name: &str, kind: Kind, section: &mut Section<'_>, listen: SocketAddr) -> Option<Url> {
+fn read_base_url(
+    name: &str,
+    kind: ProviderKind,
+    section: &mut Section<'_>,
+    listen: SocketAddr,
+) -> Option<Url> {
     let Some(value) = section.value("base_url") else {
-        return if stands_for_kind(name, kind) {
-            base_url_of(kind, section.reading, listen)
+        return if is_named_after_kind(name, kind) {
+            base_url_from_env(kind, section.context, listen)
         } else {
-            standard_base_url(kind, section.reading.environment)
+            default_base_url(kind, section.context.environment)
         };
     };
     let url = value.url()?;
-    match base_url_fault(kind, &url, listen) {
-        Some(fault) => value.problem(fault),
+    match base_url_problem(kind, &url, listen) {
+        Some(problem) => value.report(problem),
         None => Some(url),
     }
 }
 
 /// `None` where it is wrong, which has been noted; `Some(None)` where none is needed: a server of one's own, which
 /// the table's `base_url` names, and Bedrock, which has the AWS chain.
-fn read_api_key(name: &str, kind: Kind, section: &mut Section<'_>) -> Option<Option<SecretString>> {
+fn read_api_key(name: &str, kind: ProviderKind, section: &mut Section<'_>) -> Option<Option<SecretString>> {
     if let Some(value) = section.value("api_key") {
         return value.secret().map(Some);
     }
-    let standard_key = || api_key_of(kind, section.reading.environment);
-    let key = stands_for_kind(name, kind).then(standard_key).flatten();
-    if key.is_none() && kind != Kind::Bedrock && !section.has("base_url") {
+    let standard_key = || api_key_from_env(kind, section.context.environment);
+    let key = is_named_after_kind(name, kind).then(standard_key).flatten();
+    if key.is_none() && kind != ProviderKind::Bedrock && !section.contains_key("base_url") {
         let variable = key_variables(kind)[0];
         let advice = format!("write api_key = \"${{{variable}}}\" and set that variable");
-        section.problem("api_key", &format!("is missing; {advice}"));
+        section.report("api_key", &format!("is missing; {advice}"));
         return None;
     }
     Some(key)
 }
 
 /// Only a provider that is named as its kind is the account that the kind's variables are for.
-fn stands_for_kind(name: &str, kind: Kind) -> bool {
+fn is_named_after_kind(name: &str, kind: ProviderKind) -> bool {
     KINDS.contains(&(name, kind))
 }
 
 /// A provider's name stands before the colon of a model key, and before the slash of the other way to write one.
-fn name_fault(name: &str) -> Option<String> {
+fn name_problem(name: &str) -> Option<String> {
     let keyed = breaker::ModelKey::new(name, "model");
     if name.contains([':', '/']) || keyed.is_err() {
         return Some(format!(
@@ -122,14 +127,16 @@ fn name_fault(name: &str) -> Option<String> {
 }
 
 /// The path that the kind's own calls begin with must not stand in the base URL as well; nor may it lead here.
-fn base_url_fault(kind: Kind, url: &Url, listen: SocketAddr) -> Option<&'static str> {
-    if leads_here(url, listen) {
+fn base_url_problem(kind: ProviderKind, url: &Url, listen: SocketAddr) -> Option<&'static str> {
+    if is_own_address(url, listen) {
         return Some("is the address that Switchboard itself listens on, expected the provider's");
     }
     let path = url.path().trim_end_matches('/');
     match kind {
-        Kind::Anthropic if path.ends_with("/v1") => Some("ends in /v1, which is added to it; leave it out"),
-        Kind::GoogleGenAi if path.ends_with("/v1beta") => {
+        ProviderKind::Anthropic if path.ends_with("/v1") => {
+            Some("ends in /v1, which is added to it; leave it out")
+        }
+        ProviderKind::GoogleGenAi if path.ends_with("/v1beta") => {
             Some("ends in /v1beta, which is added to it; leave it out")
         }
         _ => None,
@@ -137,7 +144,7 @@ fn base_url_fault(kind: Kind, url: &Url, listen: SocketAddr) -> Option<&'static 
 }
 
 /// Clients that are to use Switchboard have it as their base URL, in the same variables.
-fn leads_here(url: &Url, listen: SocketAddr) -> bool {
+fn is_own_address(url: &Url, listen: SocketAddr) -> bool {
     let own_host = match url.host() {
         Some(Host::Domain(name)) => name == "localhost" && listen.ip().is_loopback(),
         Some(Host::Ipv4(ip)) => listen.ip() == ip,
@@ -148,45 +155,46 @@ fn leads_here(url: &Url, listen: SocketAddr) -> bool {
 }
 
 /// The variables for the kind's key, the first that is set winning.
-fn key_variables(kind: Kind) -> &'static [&'static str] {
+fn key_variables(kind: ProviderKind) -> &'static [&'static str] {
     match kind {
-        Kind::OpenAi => &[names::OPENAI_API_KEY],
-        Kind::Anthropic => &[names::ANTHROPIC_API_KEY],
-        Kind::GoogleGenAi => &[names::GOOGLE_API_KEY, names::GEMINI_API_KEY],
-        Kind::Bedrock => &[names::AWS_BEARER_TOKEN_BEDROCK],
+        ProviderKind::OpenAi => &[names::OPENAI_API_KEY],
+        ProviderKind::Anthropic => &[names::ANTHROPIC_API_KEY],
+        ProviderKind::GoogleGenAi => &[names::GOOGLE_API_KEY, names::GEMINI_API_KEY],
+        ProviderKind::Bedrock => &[names::AWS_BEARER_TOKEN_BEDROCK],
     }
 }
 
-fn api_key_of(kind: Kind, environment: &Environment) -> Option<SecretString> {
+fn api_key_from_env(kind: ProviderKind, environment: &Environment) -> Option<SecretString> {
     key_variables(kind).iter().find_map(|name| environment.get(name)).map(SecretString::from)
 }
 
-fn is_configured(kind: Kind, environment: &Environment) -> bool {
-    let chain = names::AWS_CHAIN.iter().any(|name| environment.get(name).is_some());
-    api_key_of(kind, environment).is_some() || (kind == Kind::Bedrock && chain)
+fn is_configured_by_env(kind: ProviderKind, environment: &Environment) -> bool {
+    let has_aws_credentials =
+        names::AWS_CREDENTIAL_VARIABLES.iter().any(|name| environment.get(name).is_some());
+    api_key_from_env(kind, environment).is_some() || (kind == ProviderKind::Bedrock && has_aws_credentials)
 }
 
 /// The kind's base URL, where its variable may have a say.
-fn base_url_of(kind: Kind, reading: &Reading<'_>, listen: SocketAddr) -> Option<Url> {
+fn base_url_from_env(kind: ProviderKind, context: &ParseContext<'_>, listen: SocketAddr) -> Option<Url> {
     let variable = match kind {
-        Kind::OpenAi => names::OPENAI_BASE_URL,
-        Kind::Anthropic => names::ANTHROPIC_BASE_URL,
-        Kind::GoogleGenAi => names::GOOGLE_GEMINI_BASE_URL,
-        Kind::Bedrock => return standard_base_url(kind, reading.environment),
+        ProviderKind::OpenAi => names::OPENAI_BASE_URL,
+        ProviderKind::Anthropic => names::ANTHROPIC_BASE_URL,
+        ProviderKind::GoogleGenAi => names::GOOGLE_GEMINI_BASE_URL,
+        ProviderKind::Bedrock => return default_base_url(kind, context.environment),
     };
-    let Some(text) = reading.environment.get(variable) else {
-        return standard_base_url(kind, reading.environment);
+    let Some(text) = context.environment.get(variable) else {
+        return default_base_url(kind, context.environment);
     };
-    let url = parse_url(text).and_then(|url| match base_url_fault(kind, &url, listen) {
-        Some(fault) => Err(fault.to_owned()),
+    let url = parse_url(text).and_then(|url| match base_url_problem(kind, &url, listen) {
+        Some(problem) => Err(problem.to_owned()),
         None => Ok(url),
     });
-    url.map_err(|fault| reading.variable_problem(variable, fault)).ok()
+    url.map_err(|problem| context.report_variable(variable, problem)).ok()
 }
 
-fn standard_base_url(kind: Kind, environment: &Environment) -> Option<Url> {
+fn default_base_url(kind: ProviderKind, environment: &Environment) -> Option<Url> {
     let region = || environment.get(names::AWS_REGION).or_else(|| environment.get(names::AWS_DEFAULT_REGION));
-    match kind.standard_base_url() {
+    match kind.default_base_url() {
         Some(url) => url.parse().ok(),
         None => {
             format!("https://bedrock-runtime.{}.amazonaws.com", region().unwrap_or("us-east-1")).parse().ok()
@@ -200,8 +208,8 @@ pub(super) fn missing_provider(name: &str, providers: &Providers) -> String {
         Some((_, kind)) => format!("set {} or add [providers.{name}]", key_variables(*kind)[0]),
         None => format!("add [providers.{name}]"),
     };
-    let nearest = nearest(name, providers.keys().map(String::as_str));
+    let closest = closest_match(name, providers.keys().map(String::as_str));
     let known =
-        nearest.map_or_else(|| "there are none".to_owned(), |known| format!("the nearest name is {known:?}"));
+        closest.map_or_else(|| "there are none".to_owned(), |known| format!("the nearest name is {known:?}"));
     format!("there is no provider {name:?}; {known}; {advice}")
 }

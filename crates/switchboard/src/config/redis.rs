@@ -8,11 +8,11 @@ use super::{document::Section, environment::names};
 
 /// Where the circuits are kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Redis {
+pub struct RedisConfig {
     /// The store.
     pub url: RedisUrl,
     /// Whether somebody asked for it; if not, it is the default address, where there may well be no Redis.
-    pub asked_for: bool,
+    pub explicit: bool,
 }
 
 /// Where circuits are kept, as it is written in one line. Shown without passwords.
@@ -71,24 +71,24 @@ impl fmt::Debug for RedisUrl {
     }
 }
 
-impl Redis {
+impl RedisConfig {
     /// Reads the table; `REDIS_URL` wins over it.
     pub(super) fn read(mut section: Section<'_>) -> Self {
         let mut url = None;
-        section.set("url", &mut url, |value| match RedisUrl::parse(&value.text()?) {
+        section.read_into("url", &mut url, |value| match RedisUrl::parse(&value.text()?) {
             Ok(url) => Some(Some(url)),
-            Err(expected) => value.problem(expected),
+            Err(expected) => value.report(expected),
         });
-        if let Some(text) = section.reading.environment.get(names::REDIS_URL) {
+        if let Some(text) = section.context.environment.get(names::REDIS_URL) {
             match RedisUrl::parse(text) {
                 Ok(parsed) => url = Some(parsed),
-                Err(expected) => section.reading.variable_problem(names::REDIS_URL, expected.to_string()),
+                Err(expected) => section.context.report_variable(names::REDIS_URL, expected.to_string()),
             }
         }
-        section.finish();
-        let asked_for = url.is_some();
+        section.report_unknown_keys();
+        let explicit = url.is_some();
         let url = url.or_else(|| RedisUrl::parse(RedisUrl::DEFAULT).ok()).unwrap_or(RedisUrl::Memory);
-        Self { url, asked_for }
+        Self { url, explicit }
     }
 }
 

@@ -6,7 +6,7 @@ use breaker::ModelKey;
 use manager::Route;
 
 use super::{
-    calls::Calls,
+    calls::CallSettings,
     document::Section,
     providers::{Providers, missing_provider},
     tasks::task_chains,
@@ -17,17 +17,17 @@ use super::{
 pub(super) fn read_routes(
     section: &Section<'_>,
     providers: &Providers,
-    calls: &Calls,
+    call_settings: &CallSettings,
 ) -> BTreeMap<String, Route> {
-    let chains = task_chains(section.reading, providers);
+    let chains = task_chains(section.context, providers);
     let mut routes: BTreeMap<_, _> =
-        chains.into_iter().map(|(name, models)| (name, route(models, calls))).collect();
-    for (name, table) in section.named() {
-        if let Some(fault) = name_fault(name, providers) {
-            table.reading.problem(table.line, format!("[{}] {fault}", table.name));
+        chains.into_iter().map(|(name, models)| (name, build_route(models, call_settings))).collect();
+    for (name, table) in section.subsections() {
+        if let Some(problem) = name_problem(name, providers) {
+            table.context.report_line(table.line, format!("[{}] {problem}", table.name));
         }
         let task_models = routes.get(name).map(|route| route.models.clone());
-        if let Some(route) = read_route(table, providers, calls, task_models) {
+        if let Some(route) = read_route(table, providers, call_settings, task_models) {
             routes.insert(name.to_owned(), route);
         }
     }
@@ -38,25 +38,25 @@ pub(super) fn read_routes(
 fn read_route(
     mut section: Section<'_>,
     providers: &Providers,
-    calls: &Calls,
+    call_settings: &CallSettings,
     task_models: Option<Vec<ModelKey>>,
 ) -> Option<Route> {
-    let calls = calls.overlaid(&mut section);
+    let call_settings = call_settings.with_overrides(&mut section);
     let models = match section.value("models") {
         Some(value) => read_models(&value, providers),
         None => task_models.or_else(|| {
-            section.problem("models", "is missing, expected an array such as [\"openai:gpt-5\"]");
+            section.report("models", "is missing, expected an array such as [\"openai:gpt-5\"]");
             None
         }),
     };
-    section.finish();
-    models.map(|models| route(models, &calls))
+    section.report_unknown_keys();
+    models.map(|models| build_route(models, &call_settings))
 }
 
 fn read_models(value: &Value<'_>, providers: &Providers) -> Option<Vec<ModelKey>> {
-    let items = value.list()?;
+    let items = value.array()?;
     if items.is_empty() {
-        return value.problem("is empty, expected at least one model such as \"openai:gpt-5\"");
+        return value.report("is empty, expected at least one model such as \"openai:gpt-5\"");
     }
     let mut models = Vec::with_capacity(items.len());
     for item in &items {
@@ -67,24 +67,22 @@ fn read_models(value: &Value<'_>, providers: &Providers) -> Option<Vec<ModelKey>
 
 fn read_model(item: &Value<'_>, providers: &Providers, before: &[ModelKey]) -> Option<ModelKey> {
     match item.text()?.parse::<ModelKey>() {
-        Err(error) => item.problem(format_args!("is no model: {error}")),
+        Err(error) => item.report(format_args!("is no model: {error}")),
         Ok(key) if before.contains(&key) => {
-            item.problem(format_args!("is {key} a second time; for more attempts raise retry.max_attempts"))
+            item.report(format_args!("is {key} a second time; for more attempts raise retry.max_attempts"))
         }
         Ok(key) if providers.contains_key(key.provider()) => Some(key),
-        Ok(key) => {
-            item.problem(format_args!("is {key}, but {}", missing_provider(key.provider(), providers)))
-        }
+        Ok(key) => item.report(format_args!("is {key}, but {}", missing_provider(key.provider(), providers))),
     }
 }
 
-fn route(models: Vec<ModelKey>, calls: &Calls) -> Route {
-    let Calls { retry, timeouts, stream, hedge_after, on_auth_error } = *calls;
+fn build_route(models: Vec<ModelKey>, call_settings: &CallSettings) -> Route {
+    let CallSettings { retry, timeouts, stream, hedge_after, on_auth_error } = *call_settings;
     Route { models, retry, timeouts, stream, hedge_after, on_auth_error }
 }
 
 /// A route's name must not read as a model of a provider, and must be fit to stand in a request.
-fn name_fault(name: &str, providers: &Providers) -> Option<String> {
+fn name_problem(name: &str, providers: &Providers) -> Option<String> {
     if name.is_empty() || name.chars().any(|c| c.is_whitespace() || c.is_control()) {
         return Some(format!("{name:?} is no name for a route, expected one without blanks"));
     }

@@ -7,11 +7,11 @@ use std::{
 
 use secrecy::{ExposeSecret, SecretString};
 
-use super::{document::Section, environment::names, problem::Place, value::Value};
+use super::{document::Section, environment::names, problem::Location, value::Value};
 
 /// The settings of `[server]`.
 #[derive(Debug, Clone)]
-pub struct Server {
+pub struct ServerConfig {
     /// Where it listens.
     pub listen: SocketAddr,
     /// Keys of which callers need one; none: no key is asked for.
@@ -22,7 +22,7 @@ pub struct Server {
     pub shutdown_timeout: Duration,
 }
 
-impl Default for Server {
+impl Default for ServerConfig {
     fn default() -> Self {
         Self {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 4100)),
@@ -34,21 +34,21 @@ impl Default for Server {
     }
 }
 
-impl Server {
+impl ServerConfig {
     /// Reads the table; the environment's address wins over it, and `listen`, the command line's, over both. The
     /// environment's keys come beside the table's.
     pub(super) fn read(mut section: Section<'_>, listen: Option<SocketAddr>) -> Self {
-        let (address, place) = read_listen(&mut section, listen);
+        let (address, location) = read_listen(&mut section, listen);
         let api_keys = read_keys(&mut section, "api_keys", names::API_KEY);
         let admin_keys = read_keys(&mut section, "admin_keys", names::ADMIN_KEY);
         if !address.ip().is_loopback() && api_keys.as_ref().is_some_and(Vec::is_empty) {
             let advice = "set SWITCHBOARD_API_KEY or [server] api_keys, or listen on 127.0.0.1";
             let message = format!("listening on {address}, which others can reach, needs api_keys; {advice}");
-            section.reading.note(place, message);
+            section.context.report(location, message);
         }
         let mut shutdown_timeout = Self::default().shutdown_timeout;
-        section.set("shutdown_timeout", &mut shutdown_timeout, Value::duration);
-        section.finish();
+        section.read_into("shutdown_timeout", &mut shutdown_timeout, Value::duration);
+        section.report_unknown_keys();
         Self {
             listen: address,
             api_keys: api_keys.unwrap_or_default(),
@@ -59,33 +59,33 @@ impl Server {
 }
 
 /// The address and the place that it is from.
-fn read_listen(section: &mut Section<'_>, option: Option<SocketAddr>) -> (SocketAddr, Place) {
-    let mut listen = Server::default().listen;
-    section.set("listen", &mut listen, |value| match parse_listen(&value.text()?) {
+fn read_listen(section: &mut Section<'_>, option: Option<SocketAddr>) -> (SocketAddr, Location) {
+    let mut listen = ServerConfig::default().listen;
+    section.read_into("listen", &mut listen, |value| match parse_listen(&value.text()?) {
         Some(address) => Some(address),
-        None => value.problem(LISTEN_EXPECTED),
+        None => value.report(LISTEN_EXPECTED),
     });
-    let mut place = section.place("listen");
-    if let Some(text) = section.reading.environment.get(names::LISTEN) {
-        place = Place::Variable(names::LISTEN.to_owned());
+    let mut location = section.location("listen");
+    if let Some(text) = section.context.environment.get(names::LISTEN) {
+        location = Location::Variable(names::LISTEN.to_owned());
         match parse_listen(text) {
             Some(address) => listen = address,
-            None => section.reading.note(place.clone(), LISTEN_EXPECTED.to_owned()),
+            None => section.context.report(location.clone(), LISTEN_EXPECTED.to_owned()),
         }
     }
     match option {
-        Some(address) => (address, Place::CommandLine("--listen")),
-        None => (listen, place),
+        Some(address) => (address, Location::CommandLine("--listen")),
+        None => (listen, location),
     }
 }
 
 /// The table's keys and the environment's; `None` where the table's cannot be read, which has then been noted.
 fn read_keys(section: &mut Section<'_>, key: &'static str, variable: &str) -> Option<Vec<SecretString>> {
     let mut keys = match section.value(key) {
-        Some(value) => value.list()?.iter().map(Value::secret).collect::<Option<Vec<_>>>()?,
+        Some(value) => value.array()?.iter().map(Value::secret).collect::<Option<Vec<_>>>()?,
         None => Vec::new(),
     };
-    if let Some(key) = section.reading.environment.get(variable)
+    if let Some(key) = section.context.environment.get(variable)
         && keys.iter().all(|known| known.expose_secret() != key)
     {
         keys.push(key.into());

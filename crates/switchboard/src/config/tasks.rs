@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use breaker::ModelKey;
 
-use super::{document::Reading, environment::Environment, providers::Providers};
+use super::{document::ParseContext, environment::Environment, providers::Providers};
 
 /// A task of Open SWE, with the models that it has when no variable says otherwise. Where Open SWE has a default
 /// that is still served, it is the same, so that both sides share its circuit.
@@ -63,11 +63,14 @@ const TASKS: [Task; 5] = [
 const THINKING_PREFIX: &str = "extended-thinking:";
 
 /// The chain of each task, without models whose provider is not configured; a task that has none is left out.
-pub(super) fn task_chains(reading: &Reading<'_>, providers: &Providers) -> BTreeMap<String, Vec<ModelKey>> {
+pub(super) fn task_chains(
+    context: &ParseContext<'_>,
+    providers: &Providers,
+) -> BTreeMap<String, Vec<ModelKey>> {
     let mut chains = BTreeMap::new();
     for task in &TASKS {
         let mut chain: Vec<ModelKey> = Vec::new();
-        for key in candidates(task, reading) {
+        for key in candidates(task, context) {
             if !providers.contains_key(key.provider()) {
                 tracing::debug!(route = task.name, model = %key, "left out of the chain: no key for its provider");
             } else if !chain.contains(&key) {
@@ -97,24 +100,24 @@ fn fallback_variable(provider: &str, task: &str) -> String {
     format!("FALLBACK_{provider}_{}_MODEL", task.to_uppercase())
 }
 
-fn candidates(task: &Task, reading: &Reading<'_>) -> Vec<ModelKey> {
+fn candidates(task: &Task, context: &ParseContext<'_>) -> Vec<ModelKey> {
     let default = default_variable(task.name);
-    let first = chosen(reading.environment, &default, task.default);
-    let mut keys = vec![parse(reading, &default, &first.replacen(THINKING_PREFIX, "", 1))];
+    let first = variable_or_default(context.environment, &default, task.default);
+    let mut keys = vec![parse_model_key(context, &default, &first.replacen(THINKING_PREFIX, "", 1))];
     for ((provider, spelt), model) in FALLBACK_ORDER.iter().zip(task.fallbacks) {
         let variable = fallback_variable(spelt, task.name);
-        let model = chosen(reading.environment, &variable, model);
+        let model = variable_or_default(context.environment, &variable, model);
         let model = model.strip_prefix(THINKING_PREFIX).unwrap_or(model);
-        keys.push(parse(reading, &variable, &format!("{provider}:{model}")));
+        keys.push(parse_model_key(context, &variable, &format!("{provider}:{model}")));
     }
     keys.into_iter().flatten().collect()
 }
 
-fn chosen<'a>(environment: &'a Environment, variable: &str, default: &'a str) -> &'a str {
+fn variable_or_default<'a>(environment: &'a Environment, variable: &str, default: &'a str) -> &'a str {
     environment.get(variable).map_or(default, str::trim)
 }
 
-fn parse(reading: &Reading<'_>, variable: &str, key: &str) -> Option<ModelKey> {
+fn parse_model_key(context: &ParseContext<'_>, variable: &str, key: &str) -> Option<ModelKey> {
     let parsed = key.parse::<ModelKey>();
-    parsed.map_err(|error| reading.variable_problem(variable, error.to_string())).ok()
+    parsed.map_err(|error| context.report_variable(variable, error.to_string())).ok()
 }

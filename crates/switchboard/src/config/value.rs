@@ -7,7 +7,7 @@ use toml::de::DeValue;
 use url::Url;
 
 use super::{
-    document::{Reading, Section},
+    document::{ParseContext, Section},
     duration::{DurationError, DurationText},
     interpolate::interpolate,
 };
@@ -16,43 +16,48 @@ use super::{
 /// value is not what it expects.
 #[derive(Debug)]
 pub(super) struct Value<'a> {
-    reading: &'a Reading<'a>,
+    context: &'a ParseContext<'a>,
     name: String,
     line: usize,
     value: &'a DeValue<'a>,
 }
 
 impl<'a> Value<'a> {
-    pub(super) fn new(reading: &'a Reading<'a>, name: String, line: usize, value: &'a DeValue<'a>) -> Self {
-        Self { reading, name, line, value }
+    pub(super) fn new(
+        context: &'a ParseContext<'a>,
+        name: String,
+        line: usize,
+        value: &'a DeValue<'a>,
+    ) -> Self {
+        Self { context, name, line, value }
     }
 
     /// Notes a problem with this value. Never given the value of a secret.
-    pub(super) fn problem<T>(&self, message: impl std::fmt::Display) -> Option<T> {
-        self.reading.problem(self.line, format!("{} {message}", self.name));
+    pub(super) fn report<T>(&self, message: impl std::fmt::Display) -> Option<T> {
+        self.context.report_line(self.line, format!("{} {message}", self.name));
         None
     }
 
-    fn wrong<T>(&self, expectation: impl std::fmt::Display) -> Option<T> {
-        self.problem(format_args!("is {}, {expectation}", self.as_written()))
+    fn report_mismatch<T>(&self, expectation: impl std::fmt::Display) -> Option<T> {
+        self.report(format_args!("is {}, {expectation}", self.as_in_file()))
     }
 
-    fn unexpected<T>(&self, expected: impl std::fmt::Display) -> Option<T> {
-        self.wrong(format_args!("expected {expected}"))
+    fn report_expected<T>(&self, expected: impl std::fmt::Display) -> Option<T> {
+        self.report_mismatch(format_args!("expected {expected}"))
     }
 
     /// The value as the file has it, before any `${VAR}` is filled in, so that no variable is shown.
-    fn as_written(&self) -> String {
+    fn as_in_file(&self) -> String {
         match self.value {
             DeValue::String(text) => format!("{text:?}"),
             DeValue::Integer(number) => number.to_string(),
             DeValue::Float(number) => number.to_string(),
             DeValue::Boolean(value) => value.to_string(),
-            _ => self.kind().to_owned(),
+            _ => self.type_name().to_owned(),
         }
     }
 
-    fn kind(&self) -> &'static str {
+    fn type_name(&self) -> &'static str {
         match self.value {
             DeValue::String(_) => "a string",
             DeValue::Integer(_) => "an integer",
@@ -67,19 +72,19 @@ impl<'a> Value<'a> {
     /// A table.
     pub(super) fn section(self) -> Option<Section<'a>> {
         match self.value {
-            DeValue::Table(table) => Some(Section::of(self.reading, self.name, self.line, table)),
-            _ => self.problem(format_args!("is {}, expected a table", self.kind())),
+            DeValue::Table(table) => Some(Section::new(self.context, self.name, self.line, table)),
+            _ => self.report(format_args!("is {}, expected a table", self.type_name())),
         }
     }
 
     /// The values of an array.
-    pub(super) fn list(&self) -> Option<Vec<Value<'a>>> {
+    pub(super) fn array(&self) -> Option<Vec<Value<'a>>> {
         let DeValue::Array(items) = self.value else {
-            return self.problem(format_args!("is {}, expected an array of strings", self.kind()));
+            return self.report(format_args!("is {}, expected an array of strings", self.type_name()));
         };
         let item = |(index, item): (usize, &'a toml::Spanned<DeValue<'a>>)| {
-            let line = self.reading.line_of(item.span().start);
-            Value::new(self.reading, format!("{}[{index}]", self.name), line, item.get_ref())
+            let line = self.context.line_of(item.span().start);
+            Value::new(self.context, format!("{}[{index}]", self.name), line, item.get_ref())
         };
         Some(items.iter().enumerate().map(item).collect())
     }
@@ -87,11 +92,11 @@ impl<'a> Value<'a> {
     /// A string, its variables filled in; never shown in a problem, since it may be a secret.
     pub(super) fn text(&self) -> Option<String> {
         let DeValue::String(text) = self.value else {
-            return self.problem(format_args!("is {}, expected a string", self.kind()));
+            return self.report(format_args!("is {}, expected a string", self.type_name()));
         };
-        match interpolate(text, self.reading.environment) {
+        match interpolate(text, self.context.environment) {
             Ok(text) => Some(text),
-            Err(error) => self.problem(error),
+            Err(error) => self.report(error),
         }
     }
 
@@ -99,7 +104,7 @@ impl<'a> Value<'a> {
     pub(super) fn secret(&self) -> Option<SecretString> {
         let text = self.text()?;
         if text.trim().is_empty() {
-            return self.problem("is empty, expected a key; give it one, or take this line out");
+            return self.report("is empty, expected a key; give it one, or take this line out");
         }
         Some(text.into())
     }
@@ -108,30 +113,30 @@ impl<'a> Value<'a> {
     pub(super) fn url(&self) -> Option<Url> {
         match parse_url(&self.text()?) {
             Ok(url) => Some(url),
-            Err(error) => self.problem(error),
+            Err(error) => self.report(error),
         }
     }
 
     /// A duration, zero among them.
     pub(super) fn duration(&self) -> Option<Duration> {
         if !matches!(self.value, DeValue::String(_)) {
-            return self.wrong(DurationError::Form);
+            return self.report_mismatch(DurationError::Syntax);
         }
         match self.text()?.parse::<DurationText>() {
             Ok(DurationText(duration)) => Some(duration),
-            Err(error) => self.wrong(error),
+            Err(error) => self.report_mismatch(error),
         }
     }
 
     /// A duration that is not zero.
-    pub(super) fn period(&self) -> Option<Duration> {
+    pub(super) fn nonzero_duration(&self) -> Option<Duration> {
         let duration = self.duration()?;
-        if duration.is_zero() { self.unexpected("longer than zero") } else { Some(duration) }
+        if duration.is_zero() { self.report_expected("longer than zero") } else { Some(duration) }
     }
 
     /// A duration that is not zero, or the word "off".
-    pub(super) fn period_or_off(&self) -> Option<Option<Duration>> {
-        if self.is_off() { Some(None) } else { self.period().map(Some) }
+    pub(super) fn nonzero_duration_or_off(&self) -> Option<Option<Duration>> {
+        if self.is_off() { Some(None) } else { self.nonzero_duration().map(Some) }
     }
 
     /// Whether it is the word "off".
@@ -140,13 +145,13 @@ impl<'a> Value<'a> {
     }
 
     /// A whole number, at least 1.
-    pub(super) fn count(&self) -> Option<u32> {
+    pub(super) fn positive_integer(&self) -> Option<u32> {
         let number = match self.value {
             DeValue::Integer(number) => u32::from_str_radix(number.as_str(), number.radix()).ok(),
             _ => None,
         };
         let counted = number.filter(|number| *number >= 1);
-        counted.or_else(|| self.unexpected("a whole number, at least 1"))
+        counted.or_else(|| self.report_expected("a whole number, at least 1"))
     }
 
     /// A number that passes `fits`, which `expected` puts in words.
@@ -157,7 +162,7 @@ impl<'a> Value<'a> {
             _ => None,
         };
         let fitting = number.filter(|number| number.is_finite() && fits(*number));
-        fitting.or_else(|| self.unexpected(expected))
+        fitting.or_else(|| self.report_expected(expected))
     }
 
     /// One of a few words.
@@ -168,13 +173,13 @@ impl<'a> Value<'a> {
         };
         match words.iter().find(|(word, _)| *word == written) {
             Some((_, meaning)) => Some(*meaning),
-            None => self.unexpected(any_of(words)),
+            None => self.report_expected(quoted_choices(words)),
         }
     }
 }
 
 /// The words of a choice: `"enforce", "observe" or "off"`.
-pub(super) fn any_of<T>(words: &[(&str, T)]) -> String {
+pub(super) fn quoted_choices<T>(words: &[(&str, T)]) -> String {
     let quoted: Vec<_> = words.iter().map(|(word, _)| format!("{word:?}")).collect();
     match quoted.split_last() {
         Some((last, rest)) if !rest.is_empty() => format!("{} or {last}", rest.join(", ")),

@@ -1,6 +1,6 @@
 //! What the page says when Redis is away, or the gateway.
 
-use crate::world::{World, row};
+use crate::world::{World, row_selector};
 
 const MODEL: &str = "openai:gpt-5";
 const KEY: &str = "circuit_breaker:openai:gpt-5";
@@ -11,24 +11,24 @@ async fn redis_away_is_said() {
     let mut world = World::begin().await;
     assert_eq!(world.call(MODEL).await, 200);
     world.redis.kill();
-    world.browser.until_text("#store", "Redis away").await;
-    world.browser.until_text("#away", "Redis is away: circuits are not shared").await;
+    world.browser.wait_for_text("#store", "Redis away").await;
+    world.browser.wait_for_text("#away", "Redis is away: circuits are not shared").await;
     // The circuits go on, as this instance sees them.
-    world.fail("gpt-5");
+    world.fail_model("gpt-5");
     for _ in 0..3 {
         world.call(MODEL).await;
     }
-    world.browser.until_text(&row(MODEL), "open").await;
-    world.browser.click(&format!("{} button.name", row(MODEL))).await;
-    world.browser.until_text("#detail-none", "It cannot be had now").await;
+    world.browser.wait_for_text(&row_selector(MODEL), "open").await;
+    world.browser.click(&format!("{} button.name", row_selector(MODEL))).await;
+    world.browser.wait_for_text("#detail-none", "It cannot be had now").await;
     world.redis.restart().await;
-    world.browser.until_text("#store", "Redis connected").await;
+    world.browser.wait_for_text("#store", "Redis connected").await;
     world
         .browser
-        .until("the history is had", "document.querySelector('#detail-none').textContent === ''")
+        .wait_until("the history is had", "document.querySelector('#detail-none').textContent === ''")
         .await;
-    world.browser.until("the banner is gone", "document.querySelector('#away').hidden").await;
-    world.page_is_well().await;
+    world.browser.wait_until("the banner is gone", "document.querySelector('#away').hidden").await;
+    world.assert_page_healthy().await;
 }
 
 /// What a person does while Redis is away is done by one instance, and what nobody answered may have been done: neither
@@ -37,20 +37,20 @@ async fn redis_away_is_said() {
 async fn a_deed_that_was_not_shared_is_no_nothing() {
     let mut world = World::begin().await;
     assert_eq!(world.call(MODEL).await, 200);
-    let row = row(MODEL);
-    world.browser.until_text(&row, "✓ closed").await;
+    let row = row_selector(MODEL);
+    world.browser.wait_for_text(&row, "✓ closed").await;
     world.redis.kill();
-    world.browser.until_text("#store", "Redis away").await;
+    world.browser.wait_for_text("#store", "Redis away").await;
     world.browser.click(&format!("{row} [data-act=open]")).await;
     world.browser.click("#question-yes").await;
     world
         .browser
-        .until_text("#question-error", "Done here; other instances hear of it when Redis is back")
+        .wait_for_text("#question-error", "Done here; other instances hear of it when Redis is back")
         .await;
-    world.browser.until_text(&row, "✕ open, by hand").await;
+    world.browser.wait_for_text(&row, "✕ open, by hand").await;
     world.kill_gateway();
     world.browser.click("#question-yes").await;
-    world.browser.until_text("#question-error", "It may have been done, since no answer came").await;
+    world.browser.wait_for_text("#question-error", "It may have been done, since no answer came").await;
 }
 
 /// The gateway killed and started again: said meanwhile, and the page is right as soon as it is back, also about what
@@ -59,14 +59,14 @@ async fn a_deed_that_was_not_shared_is_no_nothing() {
 async fn a_gateway_started_again_is_found_again() {
     let mut world = World::begin().await;
     assert_eq!(world.call(MODEL).await, 200);
-    world.browser.until_text(&row(MODEL), "✓ closed").await;
+    world.browser.wait_for_text(&row_selector(MODEL), "✓ closed").await;
     world.kill_gateway();
-    world.browser.until_text("#lost", "This gateway does not answer").await;
-    world.browser.until_text("#live", "Not live").await;
+    world.browser.wait_for_text("#lost", "This gateway does not answer").await;
+    world.browser.wait_for_text("#live", "Not live").await;
     world.redis.cli(&["SET", KEY, r#"{"state":"OPEN"}"#]).await;
     world.start_gateway().await;
-    world.browser.until_text("#live", "✓ Live").await;
-    world.browser.until_text(&row(MODEL), "✕ open, by hand").await;
-    world.browser.until("the banner is gone", "document.querySelector('#lost').hidden").await;
-    world.page_is_well().await;
+    world.browser.wait_for_text("#live", "✓ Live").await;
+    world.browser.wait_for_text(&row_selector(MODEL), "✕ open, by hand").await;
+    world.browser.wait_until("the banner is gone", "document.querySelector('#lost').hidden").await;
+    world.assert_page_healthy().await;
 }

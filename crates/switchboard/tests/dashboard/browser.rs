@@ -21,9 +21,9 @@ use tokio::{
 };
 
 /// What has not come by then will not; a browser that starts beside others on a busy machine takes its time.
-const PATIENCE: Duration = Duration::from_secs(90);
+const BROWSER_TIMEOUT: Duration = Duration::from_secs(90);
 
-const FLAGS: [&str; 12] = [
+const CHROMIUM_FLAGS: [&str; 12] = [
     "--headless",
     "--no-sandbox",
     "--disable-gpu",
@@ -43,13 +43,13 @@ pub(crate) struct Browser {
     _process: Child,
     profile: PathBuf,
     to_browser: tokio::sync::Mutex<ChildStdin>,
-    heard: Arc<Heard>,
+    inbox: Arc<Inbox>,
     session: String,
     ids: AtomicU64,
 }
 
 #[derive(Default)]
-struct Heard {
+struct Inbox {
     replies: Mutex<HashMap<u64, oneshot::Sender<Value>>>,
     events: Mutex<Vec<Value>>,
 }
@@ -62,7 +62,7 @@ impl Browser {
         // The browser reads from descriptor 3 and writes to descriptor 4.
         let mut process = Command::new("sh")
             .args(["-c", "exec chromium \"$@\" 3<&0 4>&1 </dev/null >/dev/null", "sh"])
-            .args(FLAGS)
+            .args(CHROMIUM_FLAGS)
             .arg(format!("--user-data-dir={}", profile.display()))
             .arg("about:blank")
             .stdin(Stdio::piped())
@@ -71,77 +71,77 @@ impl Browser {
             .kill_on_drop(true)
             .spawn()
             .expect("a shell");
-        let heard = Arc::new(Heard::default());
-        tokio::spawn(hear(process.stdout.take().unwrap(), Arc::clone(&heard)));
+        let heard = Arc::new(Inbox::default());
+        tokio::spawn(read_messages(process.stdout.take().unwrap(), Arc::clone(&heard)));
         let to_browser = tokio::sync::Mutex::new(process.stdin.take().unwrap());
         let (session, ids) = (String::new(), AtomicU64::new(1));
-        let mut browser = Self { _process: process, profile, to_browser, heard, session, ids };
-        let target = browser.tell("Target.createTarget", json!({"url": "about:blank"})).await;
+        let mut browser = Self { _process: process, profile, to_browser, inbox: heard, session, ids };
+        let target = browser.send_command("Target.createTarget", json!({"url": "about:blank"})).await;
         let attach = json!({"targetId": target["targetId"], "flatten": true});
-        let attached = browser.tell("Target.attachToTarget", attach).await;
+        let attached = browser.send_command("Target.attachToTarget", attach).await;
         attached["sessionId"].as_str().unwrap().clone_into(&mut browser.session);
         for domain in ["Page.enable", "Runtime.enable", "Log.enable", "Network.enable"] {
-            browser.tell(domain, json!({})).await;
+            browser.send_command(domain, json!({})).await;
         }
-        browser.look(1280, "light").await;
+        browser.set_viewport(1280, "light").await;
         browser
     }
 
     /// Sends a command and waits for its result.
-    async fn tell(&self, method: &str, parameters: Value) -> Value {
+    async fn send_command(&self, method: &str, parameters: Value) -> Value {
         let id = self.ids.fetch_add(1, Ordering::Relaxed);
         let mut message = json!({"id": id, "method": method, "params": parameters});
         if !self.session.is_empty() {
             message["sessionId"] = self.session.as_str().into();
         }
         let (sender, reply) = oneshot::channel();
-        self.heard.replies.lock().unwrap().insert(id, sender);
+        self.inbox.replies.lock().unwrap().insert(id, sender);
         let mut bytes = message.to_string().into_bytes();
         bytes.push(0);
-        let told = self.to_browser.lock().await.write_all(&bytes).await;
-        told.expect("Chromium runs (Debian package chromium; ./test installs it)");
-        let reply = timeout(PATIENCE, reply).await;
+        let written = self.to_browser.lock().await.write_all(&bytes).await;
+        written.expect("Chromium runs (Debian package chromium; ./test installs it)");
+        let reply = timeout(BROWSER_TIMEOUT, reply).await;
         let reply = reply.unwrap_or_else(|_| panic!("no answer to {method}"));
         let mut reply = reply.expect("Chromium runs (Debian package chromium; ./test installs it)");
         assert!(reply.get("error").is_none(), "{method}: {reply}");
         reply["result"].take()
     }
 
-    pub(crate) async fn go(&self, url: &str) {
-        self.tell("Page.navigate", json!({"url": url})).await;
-        self.until("the page is there", "document.readyState === 'complete'").await;
+    pub(crate) async fn navigate(&self, url: &str) {
+        self.send_command("Page.navigate", json!({"url": url})).await;
+        self.wait_until("the page is there", "document.readyState === 'complete'").await;
     }
 
     /// How wide the window is, in pixels, and which scheme the reader prefers: `light` or `dark`.
-    pub(crate) async fn look(&self, width: u32, scheme: &str) {
+    pub(crate) async fn set_viewport(&self, width: u32, scheme: &str) {
         let size = json!({"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": false});
-        self.tell("Emulation.setDeviceMetricsOverride", size).await;
+        self.send_command("Emulation.setDeviceMetricsOverride", size).await;
         let features = json!({"features": [{"name": "prefers-color-scheme", "value": scheme}]});
-        self.tell("Emulation.setEmulatedMedia", features).await;
+        self.send_command("Emulation.setEmulatedMedia", features).await;
     }
 
     /// What a JavaScript expression comes to in the page.
-    pub(crate) async fn value(&self, expression: &str) -> Value {
+    pub(crate) async fn evaluate(&self, expression: &str) -> Value {
         let ask = json!({"expression": expression, "returnByValue": true, "awaitPromise": true});
-        let mut answer = self.tell("Runtime.evaluate", ask).await;
+        let mut answer = self.send_command("Runtime.evaluate", ask).await;
         assert!(answer.get("exceptionDetails").is_none(), "{expression}: {answer}");
         answer["result"]["value"].take()
     }
 
     /// The text that a reader sees there; nothing, if the element is not shown.
     pub(crate) async fn text(&self, selector: &str) -> String {
-        self.value(&seen(selector)).await.as_str().unwrap_or_default().to_owned()
+        self.evaluate(&visible_text_expression(selector)).await.as_str().unwrap_or_default().to_owned()
     }
 
     /// Waits until an expression is true.
-    pub(crate) async fn until(&self, what: &str, expression: &str) {
-        let end = Instant::now() + PATIENCE;
-        while self.value(expression).await != true {
+    pub(crate) async fn wait_until(&self, what: &str, expression: &str) {
+        let end = Instant::now() + BROWSER_TIMEOUT;
+        while self.evaluate(expression).await != true {
             if Instant::now() > end {
                 let seen = self.text("body").await;
                 panic!(
                     "waited in vain: {what} ({expression}); the page says:\n{seen}\n{:?}",
-                    self.complaints()
+                    self.page_errors()
                 );
             }
             sleep(Duration::from_millis(15)).await;
@@ -149,15 +149,16 @@ impl Browser {
     }
 
     /// Waits until a reader sees this text there.
-    pub(crate) async fn until_text(&self, selector: &str, text: &str) {
-        let expression = format!("{}.includes({})", seen(selector), Value::from(text));
-        self.until(&format!("{text:?} in {selector}"), &expression).await;
+    pub(crate) async fn wait_for_text(&self, selector: &str, text: &str) {
+        let expression = format!("{}.includes({})", visible_text_expression(selector), Value::from(text));
+        self.wait_until(&format!("{text:?} in {selector}"), &expression).await;
     }
 
     /// Clicks with the mouse on the middle of an element.
     pub(crate) async fn click(&self, selector: &str) {
         let quoted = Value::from(selector);
-        self.until(&format!("{selector} is there"), &format!("!!document.querySelector({quoted})")).await;
+        self.wait_until(&format!("{selector} is there"), &format!("!!document.querySelector({quoted})"))
+            .await;
         // Where it is once nothing moves it any more and nothing covers it: a row may be on its way to another place, a
         // question that was answered may still be there.
         let middle = format!(
@@ -168,16 +169,16 @@ impl Browser {
                await frame(); await frame(); await frame(); \
                if (String(last) === String(place()) && e.contains(document.elementFromPoint(...last))) return last; }} }})()"
         );
-        let middle = self.value(&middle).await;
+        let middle = self.evaluate(&middle).await;
         for kind in ["mousePressed", "mouseReleased"] {
             let event =
                 json!({"type": kind, "x": middle[0], "y": middle[1], "button": "left", "clickCount": 1});
-            self.tell("Input.dispatchMouseEvent", event).await;
+            self.send_command("Input.dispatchMouseEvent", event).await;
         }
     }
 
     /// Presses a key, such as `Tab`, `Enter`, `Escape` or `ArrowDown`.
-    pub(crate) async fn press(&self, key: &str) {
+    pub(crate) async fn press_key(&self, key: &str) {
         let (code, text) = match key {
             "Tab" => (9, ""),
             "Enter" => (13, "\r"),
@@ -191,42 +192,44 @@ impl Browser {
             let text = if kind == "keyDown" { text } else { "" };
             let event =
                 json!({"type": kind, "key": key, "code": key, "windowsVirtualKeyCode": code, "text": text});
-            self.tell("Input.dispatchKeyEvent", event).await;
+            self.send_command("Input.dispatchKeyEvent", event).await;
         }
     }
 
     /// Writes a text where the focus is.
-    pub(crate) async fn write(&self, text: &str) {
-        self.tell("Input.insertText", json!({"text": text})).await;
+    pub(crate) async fn type_text(&self, text: &str) {
+        self.send_command("Input.insertText", json!({"text": text})).await;
     }
 
     /// Presses Tab until the focus is on such an element.
     pub(crate) async fn tab_to(&self, selector: &str) {
         let there = format!("!!document.activeElement?.matches({})", Value::from(selector));
         for _ in 0..60 {
-            if self.value(&there).await == true {
+            if self.evaluate(&there).await == true {
                 return;
             }
-            self.press("Tab").await;
+            self.press_key("Tab").await;
         }
         panic!("Tab does not lead to {selector}");
     }
 
     /// The whole page as a PNG, in base64.
-    pub(crate) async fn picture(&self, most_height: u64) -> String {
-        let size =
-            self.value("[document.documentElement.clientWidth, document.documentElement.scrollHeight]").await;
+    pub(crate) async fn screenshot(&self, most_height: u64) -> String {
+        let size = self
+            .evaluate("[document.documentElement.clientWidth, document.documentElement.scrollHeight]")
+            .await;
         let height = size[1].as_u64().unwrap().min(most_height);
         let clip = json!({"x": 0, "y": 0, "width": size[0], "height": height, "scale": 1});
-        let picture =
-            self.tell("Page.captureScreenshot", json!({"captureBeyondViewport": true, "clip": clip})).await;
+        let picture = self
+            .send_command("Page.captureScreenshot", json!({"captureBeyondViewport": true, "clip": clip}))
+            .await;
         picture["data"].as_str().unwrap().to_owned()
     }
 
     /// What the browser found wrong with the page: exceptions, and what its policy forbade. That a gateway which was
     /// killed does not answer is no fault of the page.
-    pub(crate) fn complaints(&self) -> Vec<String> {
-        let events = self.heard.events.lock().unwrap();
+    pub(crate) fn page_errors(&self) -> Vec<String> {
+        let events = self.inbox.events.lock().unwrap();
         let wrong = events.iter().filter(|event| match event["method"].as_str() {
             Some("Runtime.exceptionThrown") => true,
             Some("Log.entryAdded") => event["params"]["entry"]["source"] != "network",
@@ -237,19 +240,19 @@ impl Browser {
 
     /// The address of every request, and the bytes that came over the network for all that have ended.
     pub(crate) fn requests(&self) -> (Vec<String>, u64) {
-        let events = self.heard.events.lock().unwrap();
+        let events = self.inbox.events.lock().unwrap();
         let is = |event: &&Value, method: &str| event["method"] == method;
         let sent = events.iter().filter(|event| is(event, "Network.requestWillBeSent"));
         let ended = events.iter().filter(|event| is(event, "Network.loadingFinished"));
         (
             sent.map(|event| event["params"]["request"]["url"].as_str().unwrap().to_owned()).collect(),
-            ended.filter_map(|event| event["params"]["encodedDataLength"].as_f64()).map(whole).sum(),
+            ended.filter_map(|event| event["params"]["encodedDataLength"].as_f64()).map(to_u64).sum(),
         )
     }
 }
 
 /// What a reader sees of an element, its spaces all alike.
-fn seen(selector: &str) -> String {
+fn visible_text_expression(selector: &str) -> String {
     let quoted = Value::from(selector);
     format!(
         "((e) => e?.checkVisibility() ? e.innerText.replaceAll('\\u00a0', ' ') : '')(document.querySelector({quoted}))"
@@ -257,7 +260,7 @@ fn seen(selector: &str) -> String {
 }
 
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a number of bytes")]
-fn whole(number: f64) -> u64 {
+fn to_u64(number: f64) -> u64 {
     number as u64
 }
 
@@ -269,7 +272,7 @@ impl Drop for Browser {
 }
 
 /// Reads what the browser says, to its end.
-async fn hear(from_browser: ChildStdout, heard: Arc<Heard>) {
+async fn read_messages(from_browser: ChildStdout, heard: Arc<Inbox>) {
     let mut from_browser = BufReader::new(from_browser);
     let mut message = Vec::new();
     while from_browser.read_until(0, &mut message).await.is_ok_and(|read| read > 0) {

@@ -1,6 +1,6 @@
 //! The page of a gateway that wants keys.
 
-use crate::world::{World, row};
+use crate::world::{World, row_selector};
 
 const MODEL: &str = "openai:gpt-5";
 
@@ -12,33 +12,33 @@ async fn the_page_asks_for_a_key() {
     let world = World::begin_with(keys, Some("caller-key")).await;
     let browser = &world.browser;
     assert_eq!(world.call(MODEL).await, 200);
-    browser.go(&world.url("/dashboard")).await;
-    browser.value("window.loadedOnce = true").await;
-    browser.until_text("#key", "This gateway needs a key").await;
+    browser.navigate(&world.url("/dashboard")).await;
+    browser.evaluate("window.loadedOnce = true").await;
+    browser.wait_for_text("#key", "This gateway needs a key").await;
     assert_eq!(browser.text("#data").await, "", "data is shown without a key");
 
-    browser.until("the focus is in the field", "document.activeElement.id === 'key-field'").await;
-    browser.write("wrong-key").await;
-    browser.press("Enter").await;
-    browser.until_text("#key-error", "the key is none of this gateway's").await;
-    browser.write("caller-key").await;
-    browser.press("Enter").await;
-    let row = row(MODEL);
-    browser.until_text(&row, "✓ closed").await;
-    browser.until("the form is gone", "document.querySelector('#key').hidden").await;
+    browser.wait_until("the focus is in the field", "document.activeElement.id === 'key-field'").await;
+    browser.type_text("wrong-key").await;
+    browser.press_key("Enter").await;
+    browser.wait_for_text("#key-error", "the key is none of this gateway's").await;
+    browser.type_text("caller-key").await;
+    browser.press_key("Enter").await;
+    let row = row_selector(MODEL);
+    browser.wait_for_text(&row, "✓ closed").await;
+    browser.wait_until("the form is gone", "document.querySelector('#key').hidden").await;
 
     browser.click(&format!("{row} [data-act=open]")).await;
     browser.click("#question-yes").await;
-    browser.until_text("#question-error", "needs an admin key").await;
-    browser.until("the focus is in the field", "document.activeElement.id === 'admin-field'").await;
-    browser.write("admin-key").await;
-    browser.press("Enter").await;
-    browser.until_text(&row, "✕ open, by hand").await;
+    browser.wait_for_text("#question-error", "needs an admin key").await;
+    browser.wait_until("the focus is in the field", "document.activeElement.id === 'admin-field'").await;
+    browser.type_text("admin-key").await;
+    browser.press_key("Enter").await;
+    browser.wait_for_text(&row, "✕ open, by hand").await;
 
     let kept = "[localStorage.length, document.cookie, sessionStorage.length, location.href.includes('key')]";
-    assert_eq!(browser.value(kept).await, serde_json::json!([0, "", 1, false]));
-    world.page_is_well().await;
+    assert_eq!(browser.evaluate(kept).await, serde_json::json!([0, "", 1, false]));
+    world.assert_page_healthy().await;
     browser.click("#forget").await;
-    browser.until_text("#key", "This gateway needs a key").await;
+    browser.wait_for_text("#key", "This gateway needs a key").await;
     assert_eq!(browser.text("#data").await, "");
 }

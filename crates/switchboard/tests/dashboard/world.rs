@@ -9,14 +9,16 @@ use testbed::{Program, RedisServer, free_port};
 use crate::{browser::Browser, support::ConfigFile};
 
 /// Three failures trip, nothing waits or tries again.
-const RULES: &str = "breaker.min_failure_span = '0ms'\nretry.max_attempts = 1\nretry.max_retry_after = '0s'\n";
+const BREAKER_CONFIG: &str =
+    "breaker.min_failure_span = '0ms'\nretry.max_attempts = 1\nretry.max_retry_after = '0s'\n";
 
 /// An open period is short enough to be watched to its end, and long enough for a slow browser to see all of it. What
 /// is counted is not forgotten meanwhile.
-const SHORT: &str = "breaker.open_duration = '10s'\nbreaker.max_open_duration = '10s'\nbreaker.window = '10m'\n";
+const SHORT_OPEN_CONFIG: &str =
+    "breaker.open_duration = '10s'\nbreaker.max_open_duration = '10s'\nbreaker.window = '10m'\n";
 
 /// Another program may take the port between its choice and the gateway's start.
-const TRIES: usize = 5;
+const MAX_START_ATTEMPTS: usize = 5;
 
 /// All that a test of the page needs.
 pub(crate) struct World {
@@ -33,11 +35,11 @@ pub(crate) struct World {
 impl World {
     /// With the page open.
     pub(crate) async fn begin() -> Self {
-        let world = Self::begin_with(SHORT, None).await;
-        world.browser.go(&world.url("/dashboard")).await;
+        let world = Self::begin_with(SHORT_OPEN_CONFIG, None).await;
+        world.browser.navigate(&world.url("/dashboard")).await;
         // Gone after a reload, so a test that ends well has had none.
-        world.browser.value("window.loadedOnce = true").await;
-        world.browser.until_text("#live", "Live").await;
+        world.browser.evaluate("window.loadedOnce = true").await;
+        world.browser.wait_for_text("#live", "Live").await;
         world
     }
 
@@ -46,17 +48,17 @@ impl World {
         let (redis, simulator, browser) =
             tokio::join!(RedisServer::start(), Simulator::start(), Browser::open());
         let simulator = simulator.unwrap();
-        let config = ConfigFile::new(&format!("{RULES}{lines}"));
-        for _ in 0..TRIES {
+        let config = ConfigFile::new(&format!("{BREAKER_CONFIG}{lines}"));
+        for _ in 0..MAX_START_ATTEMPTS {
             // Not one of the system's own choice: a gateway that is started again must be found where it was.
             let port = free_port();
-            let gateway = start(&redis, &simulator, &config, port);
-            if gateway.says_or_ends("listening").await.is_some() {
+            let gateway = try_start_gateway(&redis, &simulator, &config, port);
+            if gateway.wait_for_line_or_exit("listening").await.is_some() {
                 let client = reqwest::Client::new();
                 return Self { redis, simulator, browser, gateway, config, port, client, key };
             }
         }
-        panic!("the gateway ended at its start {TRIES} times");
+        panic!("the gateway ended at its start {MAX_START_ATTEMPTS} times");
     }
 
     pub(crate) fn url(&self, path: &str) -> String {
@@ -68,8 +70,8 @@ impl World {
     }
 
     pub(crate) async fn start_gateway(&mut self) {
-        self.gateway = start(&self.redis, &self.simulator, &self.config, self.port);
-        self.gateway.says("listening").await;
+        self.gateway = try_start_gateway(&self.redis, &self.simulator, &self.config, self.port);
+        self.gateway.wait_for_line("listening").await;
     }
 
     /// A chat completion, streamed; its status.
@@ -87,23 +89,23 @@ impl World {
     }
 
     /// Makes a model fail until it is told otherwise.
-    pub(crate) fn fail(&self, model: &str) {
+    pub(crate) fn fail_model(&self, model: &str) {
         self.simulator.script(model, Behaviour::status(http::StatusCode::SERVICE_UNAVAILABLE));
     }
 
     /// Makes a model answer again, after so long.
-    pub(crate) fn answer_after(&self, model: &str, wait: Duration) {
+    pub(crate) fn recover_model_after(&self, model: &str, wait: Duration) {
         self.simulator.script(model, Behaviour::ok().latency(wait));
     }
 
     /// The page was not loaded a second time, and the browser found nothing wrong with it.
-    pub(crate) async fn page_is_well(&self) {
-        assert_eq!(self.browser.value("window.loadedOnce").await, true, "the page was loaded again");
-        assert_eq!(self.browser.complaints(), Vec::<String>::new());
+    pub(crate) async fn assert_page_healthy(&self) {
+        assert_eq!(self.browser.evaluate("window.loadedOnce").await, true, "the page was loaded again");
+        assert_eq!(self.browser.page_errors(), Vec::<String>::new());
     }
 }
 
-fn start(redis: &RedisServer, simulator: &Simulator, config: &ConfigFile, port: u16) -> Program {
+fn try_start_gateway(redis: &RedisServer, simulator: &Simulator, config: &ConfigFile, port: u16) -> Program {
     let openai = simulator.openai_base_url();
     let listen = format!("127.0.0.1:{port}");
     let url = redis.url();
@@ -117,6 +119,6 @@ fn start(redis: &RedisServer, simulator: &Simulator, config: &ConfigFile, port: 
 }
 
 /// The row of a model.
-pub(crate) fn row(model: &str) -> String {
+pub(crate) fn row_selector(model: &str) -> String {
     format!("tr:has(button[aria-label$={:?}])", format!(" {model}"))
 }

@@ -16,7 +16,7 @@ use tokio::{
 
 /// A call to be made.
 #[derive(Debug, Serialize)]
-pub(crate) struct Job {
+pub(crate) struct CallSpec {
     pub(crate) id: String,
     pub(crate) sdk: &'static str,
     pub(crate) model: String,
@@ -27,7 +27,7 @@ pub(crate) struct Job {
 
 /// What came of it.
 #[derive(Debug, Deserialize)]
-pub(crate) struct Got {
+pub(crate) struct CallResult {
     id: String,
     /// What each choice said.
     pub(crate) text: Vec<String>,
@@ -46,16 +46,16 @@ pub(crate) struct Raised {
     pub(crate) headers: HashMap<String, String>,
 }
 
-type Waiting = Arc<Mutex<HashMap<String, oneshot::Sender<Got>>>>;
+type PendingCalls = Arc<Mutex<HashMap<String, oneshot::Sender<CallResult>>>>;
 
 /// The running process.
-pub(crate) struct Callers {
+pub(crate) struct SdkProcess {
     _process: Child,
     stdin: AsyncMutex<ChildStdin>,
-    waiting: Waiting,
+    pending: PendingCalls,
 }
 
-impl Callers {
+impl SdkProcess {
     /// Starts it against the gateway at this URL.
     pub(crate) fn start(gateway: &str) -> Self {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
@@ -71,32 +71,32 @@ impl Callers {
             .spawn()
             .unwrap();
         let stdin = AsyncMutex::new(process.stdin.take().unwrap());
-        let waiting = Waiting::default();
+        let waiting = PendingCalls::default();
         let lines = BufReader::new(process.stdout.take().unwrap()).lines();
-        tokio::spawn(hand_out(lines, Arc::clone(&waiting)));
-        Self { _process: process, stdin, waiting }
+        tokio::spawn(dispatch_results(lines, Arc::clone(&waiting)));
+        Self { _process: process, stdin, pending: waiting }
     }
 
     /// Makes a call.
-    pub(crate) async fn call(&self, job: &Job) -> Got {
-        let (told, hears) = oneshot::channel();
-        lock(&self.waiting).insert(job.id.clone(), told);
+    pub(crate) async fn call(&self, job: &CallSpec) -> CallResult {
+        let (sender, receiver) = oneshot::channel();
+        lock(&self.pending).insert(job.id.clone(), sender);
         let line = serde_json::to_string(job).unwrap() + "\n";
         self.stdin.lock().await.write_all(line.as_bytes()).await.unwrap();
-        hears.await.unwrap_or_else(|_| panic!("the callers' process ended"))
+        receiver.await.unwrap_or_else(|_| panic!("the callers' process ended"))
     }
 }
 
-async fn hand_out(mut lines: Lines<BufReader<ChildStdout>>, waiting: Waiting) {
+async fn dispatch_results(mut lines: Lines<BufReader<ChildStdout>>, waiting: PendingCalls) {
     while let Ok(Some(line)) = lines.next_line().await {
-        let Ok(got) = serde_json::from_str::<Got>(&line) else { break };
-        if let Some(told) = lock(&waiting).remove(&got.id) {
-            drop(told.send(got));
+        let Ok(got) = serde_json::from_str::<CallResult>(&line) else { break };
+        if let Some(sender) = lock(&waiting).remove(&got.id) {
+            drop(sender.send(got));
         }
     }
     lock(&waiting).clear();
 }
 
-fn lock(waiting: &Waiting) -> std::sync::MutexGuard<'_, HashMap<String, oneshot::Sender<Got>>> {
+fn lock(waiting: &PendingCalls) -> std::sync::MutexGuard<'_, HashMap<String, oneshot::Sender<CallResult>>> {
     waiting.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::table::{Gets, Mode, Raises, Row};
+use crate::table::{CallerReceives, ExpectedException, Mode, Row};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) enum Sdk {
@@ -25,7 +25,7 @@ pub(crate) struct Case {
     pub(crate) sdk: Sdk,
     pub(crate) mode: Mode,
     /// Whether a healthy model follows in the chain.
-    pub(crate) followed: bool,
+    pub(crate) has_fallback: bool,
 }
 
 impl Case {
@@ -35,29 +35,29 @@ impl Case {
         for sdk in [Sdk::OpenAi, Sdk::Anthropic] {
             for mode in row.modes.iter().copied() {
                 // Where nobody else is to answer, it is all one whether somebody could.
-                let chains = match (row.gets, mode) {
+                let chains = match (row.caller_receives, mode) {
                     (_, Mode::Direct) => &[false][..],
-                    (Gets::NextModelsAnswer, _) => &[true, false],
+                    (CallerReceives::NextModelResponse, _) => &[true, false],
                     _ => &[true],
                 };
                 for followed in chains.iter().copied() {
-                    cases.push(Self { row: row.clone(), sdk, mode, followed });
+                    cases.push(Self { row: row.clone(), sdk, mode, has_fallback: followed });
                 }
             }
         }
-        cases.retain(|case| *case.column() != Raises::NotApplicable);
+        cases.retain(|case| *case.expected_error() != ExpectedException::NotApplicable);
         cases
     }
 
     /// The model's and the route's name, which no other case has.
     pub(crate) fn name(&self, attempt: usize) -> String {
-        let chain = if self.followed { "followed" } else { "alone" };
+        let chain = if self.has_fallback { "followed" } else { "alone" };
         format!("line-{}-{}-{}-{chain}-{attempt}", self.row.line, self.sdk.name(), self.mode)
     }
 
     /// The model with the fault. One that cannot be connected to is a provider of its own.
     pub(crate) fn first(&self, attempt: usize) -> String {
-        let refused = if self.row.fault == REFUSED { "-refused" } else { "" };
+        let refused = if self.row.fault == REFUSED_FAULT { "-refused" } else { "" };
         format!("{}{refused}:{}", self.sdk.name(), self.name(attempt))
     }
 
@@ -66,7 +66,7 @@ impl Case {
         format!("{}-backup:{}", self.sdk.name(), self.name(attempt))
     }
 
-    fn column(&self) -> &Raises {
+    fn expected_error(&self) -> &ExpectedException {
         match self.sdk {
             Sdk::OpenAi => &self.row.openai,
             Sdk::Anthropic => &self.row.anthropic,
@@ -74,38 +74,38 @@ impl Case {
     }
 
     /// What the SDK is to raise. An error that comes as an event of a held stream has no status of its own.
-    pub(crate) fn raises(&self) -> Raises {
-        let error = match self.row.gets {
-            Gets::TheError => self.column(),
-            Gets::NextModelsAnswer if !self.followed => self.column(),
-            _ => &Raises::Nothing,
+    pub(crate) fn expected_exception(&self) -> ExpectedException {
+        let error = match self.row.caller_receives {
+            CallerReceives::ErrorResponse => self.expected_error(),
+            CallerReceives::NextModelResponse if !self.has_fallback => self.expected_error(),
+            _ => &ExpectedException::Nothing,
         };
         match (error.clone(), self.mode) {
-            (Raises::Error { code, .. }, Mode::Held) => {
+            (ExpectedException::Error { code, .. }, Mode::Buffered) => {
                 let (class, status) = match self.sdk {
                     Sdk::OpenAi => ("APIError", None),
                     Sdk::Anthropic => ("APIStatusError", Some(200)),
                 };
-                Raises::Error { class: class.to_owned(), status, code }
+                ExpectedException::Error { class: class.to_owned(), status, code }
             }
             (error, _) => error,
         }
     }
 
     /// Whether it mostly waits for time to pass.
-    pub(crate) fn waits(&self) -> bool {
+    pub(crate) fn is_mostly_waiting(&self) -> bool {
         const LONG: Duration = Duration::from_millis(150);
-        self.row.known > LONG || self.row.again.is_some_and(|pause| pause.0 > LONG)
+        self.row.detection_time > LONG || self.row.retry_after.is_some_and(|pause| pause.0 > LONG)
     }
 
     pub(crate) fn calls_to_first(&self) -> usize {
-        1 + usize::from(self.row.again.is_some())
+        1 + usize::from(self.row.retry_after.is_some())
     }
 
     pub(crate) fn calls_to_second(&self) -> usize {
-        usize::from(self.row.next && self.followed)
+        usize::from(self.row.has_fallback && self.has_fallback)
     }
 }
 
 /// The name that the table has for a port that nobody listens on.
-pub(crate) const REFUSED: &str = "refused";
+pub(crate) const REFUSED_FAULT: &str = "refused";

@@ -8,48 +8,48 @@ use simulator::Simulator;
 use tokio::time::{Instant, timeout};
 
 use crate::{
-    callers::{Got, Job},
-    case::{Case, REFUSED},
-    limits::{SEEN_LATE, SLACK, policy},
-    table::{Counts, Gets, Mode, Raises, Span},
+    callers::{CallResult, CallSpec},
+    case::{Case, REFUSED_FAULT},
+    limits::{MAX_LATENESS, MAX_OBSERVATION_DELAY, policy},
+    table::{CallerReceives, CircuitEffect, DurationRange, ExpectedException, Mode},
     world::World,
 };
 
 /// A call that has not come to its end by then hangs.
-const PATIENCE: Duration = Duration::from_secs(90);
+const CALL_TIMEOUT: Duration = Duration::from_secs(90);
 
 /// What happened.
 #[derive(Debug)]
-pub(crate) struct Measured {
+pub(crate) struct Measurement {
     /// How many attempts at this were too late before.
     pub(crate) attempt: usize,
     pub(crate) calls: (usize, usize),
     /// Between two calls to the first model.
-    pub(crate) pause: Option<Duration>,
+    pub(crate) retry_delay: Option<Duration>,
     /// From the last call to the first model to the one to the second.
-    pub(crate) known: Option<Duration>,
+    pub(crate) detection_time: Option<Duration>,
     /// Until the caller had all of it.
     pub(crate) caller: Duration,
-    pub(crate) raised: Raises,
+    pub(crate) raised: ExpectedException,
 }
 
 /// Makes the call and compares.
-pub(crate) async fn check(world: &World, case: &Case, attempt: usize) -> Result<Measured, String> {
+pub(crate) async fn check(world: &World, case: &Case, attempt: usize) -> Result<Measurement, String> {
     let name = case.name(attempt);
-    let job = Job {
+    let job = CallSpec {
         id: name.clone(),
         sdk: case.sdk.name(),
         model: if case.mode == Mode::Direct { case.first(attempt) } else { name.clone() },
-        stream: matches!(case.mode, Mode::Stream | Mode::Held),
+        stream: matches!(case.mode, Mode::Stream | Mode::Buffered),
         choices: case.row.choices,
-        leave_after: (case.row.gets == Gets::WordsUntilItLeaves).then_some(30),
+        leave_after: (case.row.caller_receives == CallerReceives::EndlessStream).then_some(30),
     };
-    let got = timeout(PATIENCE, world.callers.call(&job)).await.map_err(|_| "the call had no end")?;
-    let calls = [times(&world.first, &name), times(&world.second, &name)];
+    let got = timeout(CALL_TIMEOUT, world.callers.call(&job)).await.map_err(|_| "the call had no end")?;
+    let calls = [call_times(&world.first, &name), call_times(&world.second, &name)];
     let key: ModelKey = case.first(attempt).parse().unwrap();
-    world.circuits.quiet(&key).await;
+    world.circuits.wait_idle(&key).await;
     let report = world.circuits.reports().into_iter().find(|report| report.key == key);
-    let measured = measured(&got, &calls);
+    let measured = measure(&got, &calls);
     let checks = [
         check_caller(case, &name, &got, &measured.raised),
         check_headers(case, attempt, &got),
@@ -60,65 +60,71 @@ pub(crate) async fn check(world: &World, case: &Case, attempt: usize) -> Result<
     if wrong.is_empty() { Ok(measured) } else { Err(format!("{}\n    {got:?}", wrong.join("; "))) }
 }
 
-fn times(simulator: &Simulator, model: &str) -> Vec<Instant> {
-    simulator.seen().received_for(model).map(|received| received.at).collect()
+fn call_times(simulator: &Simulator, model: &str) -> Vec<Instant> {
+    simulator.traffic().received_for(model).map(|received| received.at).collect()
 }
 
-fn measured(got: &Got, [first, second]: &[Vec<Instant>; 2]) -> Measured {
+fn measure(got: &CallResult, [first, second]: &[Vec<Instant>; 2]) -> Measurement {
     let raised = match &got.raised {
-        None => Raises::Nothing,
-        Some(raised) => {
-            Raises::Error { class: raised.class.clone(), status: raised.status, code: raised.code.clone() }
-        }
+        None => ExpectedException::Nothing,
+        Some(raised) => ExpectedException::Error {
+            class: raised.class.clone(),
+            status: raised.status,
+            code: raised.code.clone(),
+        },
     };
-    Measured {
+    Measurement {
         attempt: 0,
         calls: (first.len(), second.len()),
-        pause: (first.len() > 1).then(|| first[1] - first[0]),
-        known: first.last().zip(second.first()).map(|(failed, next)| *next - *failed),
+        retry_delay: (first.len() > 1).then(|| first[1] - first[0]),
+        detection_time: first.last().zip(second.first()).map(|(failed, next)| *next - *failed),
         caller: Duration::from_secs_f64(got.ms / 1_000.0),
         raised,
     }
 }
 
-fn ensure(holds: bool, told: impl FnOnce() -> String) -> Result<(), String> {
-    if holds { Ok(()) } else { Err(told()) }
+fn ensure_that(holds: bool, message: impl FnOnce() -> String) -> Result<(), String> {
+    if holds { Ok(()) } else { Err(message()) }
 }
 
-fn within(what: &str, measured: Duration, Span(least, most): Span) -> Result<(), String> {
+fn ensure_within(
+    what: &str,
+    measured: Duration,
+    DurationRange(least, most): DurationRange,
+) -> Result<(), String> {
     // Clocks are read at different moments, and timers are whole milliseconds.
     let early = Duration::from_millis(5);
-    ensure(measured + early >= least && measured <= most + SLACK, || {
+    ensure_that(measured + early >= least && measured <= most + MAX_LATENESS, || {
         format!("{what}: {measured:?}, expected {least:?} to {most:?}")
     })
 }
 
-fn check_caller(case: &Case, name: &str, got: &Got, raised: &Raises) -> Result<(), String> {
-    let expected = case.raises();
-    ensure(*raised == expected, || format!("raised {raised}, expected {expected}"))?;
+fn check_caller(case: &Case, name: &str, got: &CallResult, raised: &ExpectedException) -> Result<(), String> {
+    let expected = case.expected_exception();
+    ensure_that(*raised == expected, || format!("raised {raised}, expected {expected}"))?;
     let whole = format!("Hello from {name}.");
     let text = &got.text[0];
-    match (&expected, case.row.gets) {
-        (Raises::Nothing, Gets::WordsUntilItLeaves) => {
-            ensure(text.starts_with("Hello"), || format!("the caller read {text:?}"))
+    match (&expected, case.row.caller_receives) {
+        (ExpectedException::Nothing, CallerReceives::EndlessStream) => {
+            ensure_that(text.starts_with("Hello"), || format!("the caller read {text:?}"))
         }
-        (Raises::Nothing, _) => {
+        (ExpectedException::Nothing, _) => {
             let all = got.text.len() == case.row.choices && got.text.iter().all(|text| *text == whole);
-            ensure(all, || format!("the caller got {:?}", got.text))
+            ensure_that(all, || format!("the caller got {:?}", got.text))
         }
         // A relayed stream that fails after content shows what came before, and never all of it.
-        (_, Gets::TheError) if case.row.behind_content && case.mode == Mode::Stream => {
+        (_, CallerReceives::ErrorResponse) if case.row.after_first_token && case.mode == Mode::Stream => {
             let begun = !text.is_empty() && whole.starts_with(text.as_str());
-            ensure(begun, || format!("before the error came {text:?}"))
+            ensure_that(begun, || format!("before the error came {text:?}"))
         }
-        _ => ensure(text.is_empty(), || format!("before the error came {text:?}")),
+        _ => ensure_that(text.is_empty(), || format!("before the error came {text:?}")),
     }
 }
 
 /// Who answered after how many calls; whether retries make sense, and when.
-fn check_headers(case: &Case, attempt: usize, got: &Got) -> Result<(), String> {
-    if case.mode == Mode::Held {
-        return ensure(!got.headers.contains_key("x-switchboard-model"), || {
+fn check_headers(case: &Case, attempt: usize, got: &CallResult) -> Result<(), String> {
+    if case.mode == Mode::Buffered {
+        return ensure_that(!got.headers.contains_key("x-switchboard-model"), || {
             "a held stream names a model before anyone has answered".to_owned()
         });
     }
@@ -126,48 +132,60 @@ fn check_headers(case: &Case, attempt: usize, got: &Got) -> Result<(), String> {
         let by = if case.calls_to_second() > 0 { case.second(attempt) } else { case.first(attempt) };
         let calls = (case.calls_to_first() + case.calls_to_second()).to_string();
         let header = |name: &str| got.headers.get(name).map(String::as_str);
-        return ensure(
+        return ensure_that(
             header("x-switchboard-model") == Some(&by) && header("x-switchboard-attempts") == Some(&calls),
             || format!("expected {by} after {calls} calls: {:?}", got.headers),
         );
     };
     let header = |name: &str| raised.headers.get(name).map(String::as_str);
     let ours = matches!(raised.code.as_str(), "attempts_exhausted" | "provider_auth");
-    ensure(header("x-switchboard-error") == ours.then_some(&raised.code), || {
+    ensure_that(header("x-switchboard-error") == ours.then_some(&raised.code), || {
         format!("x-switchboard-error: {:?}", header("x-switchboard-error"))
     })?;
-    ensure(!ours || header("x-should-retry") == Some("false"), || "retries are spent, unsaid".to_owned())?;
-    if let (Counts::Rest(Span(_, most)), true) = (case.row.counts, ours) {
+    ensure_that(!ours || header("x-should-retry") == Some("false"), || {
+        "retries are spent, unsaid".to_owned()
+    })?;
+    if let (CircuitEffect::Cooldown(DurationRange(_, most)), true) = (case.row.counts, ours) {
         let seconds = header("retry-after").and_then(|value| value.parse::<u64>().ok());
-        let told = seconds.is_some_and(|seconds| (1..=most.as_secs() + 1).contains(&seconds));
+        let is_in_range = seconds.is_some_and(|seconds| (1..=most.as_secs() + 1).contains(&seconds));
         // Of what a little waiting does not mend, nobody knows when it is over.
         let spent = most >= policy().max_cooldown;
-        ensure(told || spent, || format!("retry-after: {:?}", header("retry-after")))?;
+        ensure_that(is_in_range || spent, || format!("retry-after: {:?}", header("retry-after")))?;
     }
     Ok(())
 }
 
-fn check_calls(case: &Case, measured: &Measured) -> Result<(), String> {
+fn check_calls(case: &Case, measured: &Measurement) -> Result<(), String> {
     let row = &case.row;
     let expected = (case.calls_to_first(), case.calls_to_second());
-    if row.fault != REFUSED {
-        ensure(measured.calls == expected, || format!("calls: {:?}, expected {expected:?}", measured.calls))?;
-        if let (Some(pause), Some(span)) = (measured.pause, row.again) {
-            within("the pause before the same model", pause, span)?;
+    if row.fault != REFUSED_FAULT {
+        ensure_that(measured.calls == expected, || {
+            format!("calls: {:?}, expected {expected:?}", measured.calls)
+        })?;
+        if let (Some(pause), Some(span)) = (measured.retry_delay, row.retry_after) {
+            ensure_within("the pause before the same model", pause, span)?;
         }
-        if let Some(known) = measured.known {
-            let least = row.known.saturating_sub(SEEN_LATE);
-            within("until the next model was called", known, Span(least, row.known))?;
+        if let Some(known) = measured.detection_time {
+            let least = row.detection_time.saturating_sub(MAX_OBSERVATION_DELAY);
+            ensure_within(
+                "until the next model was called",
+                known,
+                DurationRange(least, row.detection_time),
+            )?;
         }
     } else {
-        ensure(measured.calls.1 == expected.1, || format!("calls: {:?}", measured.calls))?;
+        ensure_that(measured.calls.1 == expected.1, || format!("calls: {:?}", measured.calls))?;
     }
-    if row.gets == Gets::WordsUntilItLeaves {
+    if row.caller_receives == CallerReceives::EndlessStream {
         return Ok(());
     }
-    let Span(least, most) = row.again.unwrap_or(Span(Duration::ZERO, Duration::ZERO));
+    let DurationRange(least, most) = row.retry_after.unwrap_or(DurationRange(Duration::ZERO, Duration::ZERO));
     // Python has its own share of the two cores.
-    within("the caller's time", measured.caller, Span(least + row.known, most + row.known + SLACK))
+    ensure_within(
+        "the caller's time",
+        measured.caller,
+        DurationRange(least + row.detection_time, most + row.detection_time + MAX_LATENESS),
+    )
 }
 
 fn check_circuit(
@@ -178,15 +196,19 @@ fn check_circuit(
 ) -> Result<(), String> {
     let state = report.map_or(State::Closed, |report| report.state);
     let failures = report.map_or(0, |report| report.failures);
-    let told = || format!("the circuit is {report:?}");
+    let message = || format!("the circuit is {report:?}");
     match case.row.counts {
-        Counts::Nothing | Counts::RestOver => ensure((state, failures) == (State::Closed, 0), told),
-        Counts::Failures(expected) => ensure((state, failures) == (State::Closed, expected), told),
-        Counts::Rest(span) => {
-            let retry_at = report.and_then(|report| report.retry_at).ok_or_else(told)?;
-            ensure(state != State::Closed && failures == 0, told)?;
+        CircuitEffect::Nothing | CircuitEffect::CooldownExpired => {
+            ensure_that((state, failures) == (State::Closed, 0), message)
+        }
+        CircuitEffect::Failures(expected) => {
+            ensure_that((state, failures) == (State::Closed, expected), message)
+        }
+        CircuitEffect::Cooldown(span) => {
+            let retry_at = report.and_then(|report| report.retry_at).ok_or_else(message)?;
+            ensure_that(state != State::Closed && failures == 0, message)?;
             let called = calls.last().map_or(Duration::ZERO, Instant::elapsed);
-            within("the rest", retry_at.since(world.circuits.now() - called), span)
+            ensure_within("the rest", retry_at.since(world.circuits.now() - called), span)
         }
     }
 }

@@ -3,23 +3,23 @@
 use std::time::Duration;
 
 use breaker::Policy;
-use manager::{LargestHeld, Retry};
+use manager::{BufferLimit, Retry};
 use providers::Timeouts;
 
 /// The first wait between two calls to one model; chance takes up to half of it away.
 pub(crate) const BACKOFF: Duration = Duration::from_millis(60);
 
 /// So much later than it must things may happen: two cores have much to do.
-pub(crate) const SLACK: Duration = Duration::from_millis(600);
+pub(crate) const MAX_LATENESS: Duration = Duration::from_millis(600);
 
 /// A limit begins with the call, and the provider may see that so much later.
-pub(crate) const SEEN_LATE: Duration = Duration::from_millis(200);
+pub(crate) const MAX_OBSERVATION_DELAY: Duration = Duration::from_millis(200);
 
 /// A held stream that is larger is relayed: some twenty events.
-pub(crate) const LARGEST_HELD: LargestHeld = LargestHeld(8_192);
+pub(crate) const BUFFER_LIMIT: BufferLimit = BufferLimit(8_192);
 
 pub(crate) const fn retry() -> Retry {
-    Retry { attempts: 2, backoff: BACKOFF, max_retry_after: Duration::from_millis(2_500) }
+    Retry { max_attempts: 2, initial_backoff: BACKOFF, max_retry_after: Duration::from_millis(2_500) }
 }
 
 /// All different, so that a fault shows which one found it.
@@ -29,7 +29,7 @@ pub(crate) fn timeouts() -> Timeouts {
         first_byte: Duration::from_millis(1_000),
         first_token: Duration::from_millis(2_000),
         idle: Duration::from_millis(1_250),
-        answer: Duration::from_millis(1_500),
+        response: Duration::from_millis(1_500),
         total: Duration::from_secs(20),
     }
 }

@@ -17,23 +17,23 @@ use std::{
 };
 
 use case::Case;
-use check::{Measured, check};
+use check::{Measurement, check};
 use tokio::{sync::Semaphore, task::JoinSet, time::timeout};
 use world::World;
 
 /// Calls at a time that keep the processor busy.
-const BUSY_AT_ONCE: u32 = 8;
+const BUSY_CONCURRENCY: u32 = 8;
 
 /// Calls at a time that mostly wait for a limit to run out.
-const WAITING_AT_ONCE: usize = 48;
+const WAITING_CONCURRENCY: usize = 48;
 
 /// On a machine that is busy with something else, or with the other cases, a call may be late. It is made again with
 /// nothing beside it; one that is late so many times in a row is wrong.
-const ATTEMPTS: usize = 5;
+const MAX_ATTEMPTS: usize = 5;
 
 #[test]
 fn every_fault_that_the_simulator_can_show_has_a_row() {
-    let shown = table::read(&page());
+    let shown = table::read(&faults_page());
     for fault in simulator::model_names::faults() {
         let has_row = shown.iter().any(|row| row.fault.starts_with(&format!("fault-{fault}")));
         assert!(has_row, "{fault}");
@@ -43,19 +43,20 @@ fn every_fault_that_the_simulator_can_show_has_a_row() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_row_holds_on_both_sides() {
     let only = std::env::var("FAULT").unwrap_or_default();
-    let rows: Vec<_> = table::read(&page()).into_iter().filter(|row| row.fault.contains(&only)).collect();
+    let rows: Vec<_> =
+        table::read(&faults_page()).into_iter().filter(|row| row.fault.contains(&only)).collect();
     assert!(!rows.is_empty(), "no row's fault has {only} in its name");
     let cases: Vec<Case> = rows.iter().flat_map(Case::all_of).collect();
-    let world = Arc::new(World::new(&cases, ATTEMPTS).await);
-    let busy = Arc::new(Semaphore::new(BUSY_AT_ONCE as usize));
-    let waiting = Arc::new(Semaphore::new(WAITING_AT_ONCE));
+    let world = Arc::new(World::new(&cases, MAX_ATTEMPTS).await);
+    let busy = Arc::new(Semaphore::new(BUSY_CONCURRENCY as usize));
+    let waiting = Arc::new(Semaphore::new(WAITING_CONCURRENCY));
     let mut running = JoinSet::new();
     for case in cases {
         let world = Arc::clone(&world);
-        let (places, taken) = match case.waits() {
+        let (places, taken) = match case.is_mostly_waiting() {
             true => (Arc::clone(&waiting), 1),
             // A packet for each byte costs as much as some hundred calls.
-            false if case.row.fault.contains("split") => (Arc::clone(&busy), BUSY_AT_ONCE),
+            false if case.row.fault.contains("split") => (Arc::clone(&busy), BUSY_CONCURRENCY),
             false => (Arc::clone(&busy), 1),
         };
         running.spawn(async move {
@@ -65,13 +66,13 @@ async fn every_row_holds_on_both_sides() {
     }
     let mut results = running.join_all().await;
     for (result, case) in &mut results {
-        for attempt in 1..ATTEMPTS {
+        for attempt in 1..MAX_ATTEMPTS {
             let Err(wrong) = result else { break };
             println!("attempt {} at {}: {wrong}", attempt - 1, case.name(attempt - 1));
-            *result = check(&world, case, attempt).await.map(|measured| Measured { attempt, ..measured });
+            *result = check(&world, case, attempt).await.map(|measured| Measurement { attempt, ..measured });
         }
     }
-    summary::print(&results);
+    summary::print_summary(&results);
     let wrong: Vec<_> = results
         .iter()
         .filter_map(|(result, case)| {
@@ -79,10 +80,10 @@ async fn every_row_holds_on_both_sides() {
         })
         .collect();
     assert!(wrong.is_empty(), "{} cases are not as the table says:\n{}", wrong.len(), wrong.join("\n"));
-    let stopped = world.first.until(|seen| seen.in_flight() == 0);
+    let stopped = world.first.wait_until(|seen| seen.in_flight() == 0);
     timeout(Duration::from_secs(60), stopped).await.expect("calls that were given up were stopped");
 }
 
-fn page() -> PathBuf {
+fn faults_page() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/faults.md")
 }

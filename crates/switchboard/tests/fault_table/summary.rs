@@ -4,15 +4,15 @@ use std::{collections::BTreeMap, time::Duration};
 
 use crate::{
     case::{Case, Sdk},
-    check::Measured,
-    table::{Mode, Raises},
+    check::Measurement,
+    table::{ExpectedException, Mode},
 };
 
-type Group<'a> = BTreeMap<(usize, Mode), Vec<(&'a Case, &'a Measured)>>;
+type Group<'a> = BTreeMap<(usize, Mode), Vec<(&'a Case, &'a Measurement)>>;
 
 /// Prints a line for each row and mode: calls to the first and the second model; the pause before the same model again;
 /// the time until the next model; the caller's time with and without a next model; what the SDKs raised.
-pub(crate) fn print(results: &[(Result<Measured, String>, Case)]) {
+pub(crate) fn print_summary(results: &[(Result<Measurement, String>, Case)]) {
     let mut groups = Group::new();
     for (result, case) in results {
         if let Ok(measured) = result {
@@ -24,15 +24,15 @@ pub(crate) fn print(results: &[(Result<Measured, String>, Case)]) {
     );
     println!("| --- | --- | --- | --- | --- | --- | --- | --- | --- |");
     for ((_, mode), group) in groups {
-        let times = |time: &dyn Fn(&Case, &Measured) -> Option<Duration>| {
-            span(group.iter().filter_map(|(case, measured)| time(case, measured)))
+        let times = |time: &dyn Fn(&Case, &Measurement) -> Option<Duration>| {
+            format_range(group.iter().filter_map(|(case, measured)| time(case, measured)))
         };
         let raised = |sdk: Sdk| {
             let of_sdk = group.iter().filter(|(case, _)| case.sdk == sdk);
             let errors = of_sdk.map(|(_, measured)| &measured.raised);
             errors
-                .max_by_key(|raised| matches!(raised, Raises::Error { .. }))
-                .map_or("n/a".to_owned(), Raises::to_string)
+                .max_by_key(|raised| matches!(raised, ExpectedException::Error { .. }))
+                .map_or("n/a".to_owned(), ExpectedException::to_string)
         };
         let (case, measured) = group.iter().max_by_key(|(_, measured)| measured.calls.1).unwrap();
         println!(
@@ -40,10 +40,10 @@ pub(crate) fn print(results: &[(Result<Measured, String>, Case)]) {
             case.row.fault,
             measured.calls.0,
             measured.calls.1,
-            times(&|_, measured| measured.pause),
-            times(&|_, measured| measured.known),
-            times(&|case, measured| case.followed.then_some(measured.caller)),
-            times(&|case, measured| (!case.followed).then_some(measured.caller)),
+            times(&|_, measured| measured.retry_delay),
+            times(&|_, measured| measured.detection_time),
+            times(&|case, measured| case.has_fallback.then_some(measured.caller)),
+            times(&|case, measured| (!case.has_fallback).then_some(measured.caller)),
             raised(Sdk::OpenAi),
             raised(Sdk::Anthropic),
         );
@@ -58,7 +58,7 @@ pub(crate) fn print(results: &[(Result<Measured, String>, Case)]) {
     );
 }
 
-fn span(times: impl Iterator<Item = Duration>) -> String {
+fn format_range(times: impl Iterator<Item = Duration>) -> String {
     let times: Vec<u128> = times.map(|time| time.as_millis()).collect();
     match (times.iter().min(), times.iter().max()) {
         (Some(least), Some(most)) if least == most => least.to_string(),

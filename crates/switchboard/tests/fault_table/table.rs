@@ -23,19 +23,19 @@ pub(crate) struct Row {
     /// Its simulator's name.
     pub(crate) fault: String,
     /// Whether it comes after the first word of a stream.
-    pub(crate) behind_content: bool,
+    pub(crate) after_first_token: bool,
     pub(crate) modes: Vec<Mode>,
     /// How many answers are asked for at once.
     pub(crate) choices: usize,
     /// The pause before the same model is called again, if it is.
-    pub(crate) again: Option<Span>,
-    pub(crate) next: bool,
-    pub(crate) counts: Counts,
+    pub(crate) retry_after: Option<DurationRange>,
+    pub(crate) has_fallback: bool,
+    pub(crate) counts: CircuitEffect,
     /// How long the last call to the model takes to fail or to answer.
-    pub(crate) known: Duration,
-    pub(crate) gets: Gets,
-    pub(crate) openai: Raises,
-    pub(crate) anthropic: Raises,
+    pub(crate) detection_time: Duration,
+    pub(crate) caller_receives: CallerReceives,
+    pub(crate) openai: ExpectedException,
+    pub(crate) anthropic: ExpectedException,
 }
 
 /// How a call is made.
@@ -44,37 +44,37 @@ pub(crate) enum Mode {
     Plain,
     Stream,
     /// A stream on a route that holds it.
-    Held,
+    Buffered,
     /// Plain, and the model asked for by its own name, which is on no route.
     Direct,
 }
 
 /// At least and at most so long.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Span(pub(crate) Duration, pub(crate) Duration);
+pub(crate) struct DurationRange(pub(crate) Duration, pub(crate) Duration);
 
 /// What the circuit has of it afterwards.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum Counts {
+pub(crate) enum CircuitEffect {
     Nothing,
     Failures(u32),
-    Rest(Span),
+    Cooldown(DurationRange),
     /// A rest that was waited out and ended well.
-    RestOver,
+    CooldownExpired,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Gets {
-    NextModelsAnswer,
-    ThisModelsAnswer,
-    TheError,
+pub(crate) enum CallerReceives {
+    NextModelResponse,
+    ThisModelResponse,
+    ErrorResponse,
     /// Words without end; the caller of the test leaves after some.
-    WordsUntilItLeaves,
+    EndlessStream,
 }
 
 /// What an SDK raises where no model answers.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Raises {
+pub(crate) enum ExpectedException {
     /// The call cannot be made in this dialect.
     NotApplicable,
     Nothing,
@@ -90,13 +90,13 @@ impl fmt::Display for Mode {
         f.write_str(match self {
             Self::Plain => "plain",
             Self::Stream => "stream",
-            Self::Held => "held",
+            Self::Buffered => "held",
             Self::Direct => "direct",
         })
     }
 }
 
-impl fmt::Display for Raises {
+impl fmt::Display for ExpectedException {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NotApplicable => f.write_str("n/a"),
@@ -111,20 +111,20 @@ impl fmt::Display for Raises {
 pub(crate) fn read(page: &Path) -> Vec<Row> {
     let text = std::fs::read_to_string(page).unwrap();
     let lines = (1..).zip(text.lines()).filter(|(_, line)| line.starts_with('|'));
-    let mut lines = lines.map(|(number, line)| (number, cells(line)));
+    let mut lines = lines.map(|(number, line)| (number, split_cells(line)));
     assert_eq!(lines.next().unwrap().1, COLUMNS, "the table's head");
     let rows = lines.skip(1);
     rows.map(|(line, cells)| {
-        row(line, &cells).unwrap_or_else(|error| panic!("{}:{line}: {error}", page.display()))
+        parse_row(line, &cells).unwrap_or_else(|error| panic!("{}:{line}: {error}", page.display()))
     })
     .collect()
 }
 
-fn cells(line: &str) -> Vec<&str> {
+fn split_cells(line: &str) -> Vec<&str> {
     line.trim().trim_matches('|').split('|').map(str::trim).collect()
 }
 
-fn row(line: usize, cells: &[&str]) -> Result<Row, String> {
+fn parse_row(line: usize, cells: &[&str]) -> Result<Row, String> {
     let [fault, call, again, next, counts, known, gets, openai, anthropic] = cells else {
         return Err(format!("a row has {} cells, this one has {}", COLUMNS.len(), cells.len()));
     };
@@ -136,75 +136,75 @@ fn row(line: usize, cells: &[&str]) -> Result<Row, String> {
     Ok(Row {
         line,
         fault: fault.to_owned(),
-        behind_content: ["-after-4", "-after-9"].iter().any(|place| fault.contains(place)),
-        modes: modes(call)?,
+        after_first_token: ["-after-4", "-after-9"].iter().any(|place| fault.contains(place)),
+        modes: parse_modes(call)?,
         choices,
-        again: again_after(again)?,
-        next: match *next {
+        retry_after: parse_retry_after(again)?,
+        has_fallback: match *next {
             "yes" => true,
             "no" => false,
             _ => return Err(format!("yes or no, not {next:?}")),
         },
-        counts: counts_as(counts)?,
-        known: if *known == "at once" { Duration::ZERO } else { span(known)?.0 },
-        gets: match *gets {
-            "next model's answer" => Gets::NextModelsAnswer,
-            "this model's answer" => Gets::ThisModelsAnswer,
-            "the error" => Gets::TheError,
-            "words until it leaves" => Gets::WordsUntilItLeaves,
+        counts: parse_circuit_effect(counts)?,
+        detection_time: if *known == "at once" { Duration::ZERO } else { parse_range(known)?.0 },
+        caller_receives: match *gets {
+            "next model's answer" => CallerReceives::NextModelResponse,
+            "this model's answer" => CallerReceives::ThisModelResponse,
+            "the error" => CallerReceives::ErrorResponse,
+            "words until it leaves" => CallerReceives::EndlessStream,
             _ => return Err(format!("nobody gets {gets:?}")),
         },
-        openai: raises(openai)?,
-        anthropic: raises(anthropic)?,
+        openai: parse_exception(openai)?,
+        anthropic: parse_exception(anthropic)?,
     })
 }
 
-fn modes(call: &str) -> Result<Vec<Mode>, String> {
+fn parse_modes(call: &str) -> Result<Vec<Mode>, String> {
     if call == "any" {
-        return Ok(vec![Mode::Plain, Mode::Stream, Mode::Held]);
+        return Ok(vec![Mode::Plain, Mode::Stream, Mode::Buffered]);
     }
     let mode = |word: &str| match word {
         "plain" => Ok(Mode::Plain),
         "stream" => Ok(Mode::Stream),
-        "held" => Ok(Mode::Held),
+        "held" => Ok(Mode::Buffered),
         "direct" => Ok(Mode::Direct),
         _ => Err(format!("a call is plain, stream, held or direct, not {word:?}")),
     };
     call.split(", ").map(mode).collect()
 }
 
-fn again_after(text: &str) -> Result<Option<Span>, String> {
+fn parse_retry_after(text: &str) -> Result<Option<DurationRange>, String> {
     match text {
         "no" => Ok(None),
-        "after backoff" => Ok(Some(Span(limits::BACKOFF / 2, limits::BACKOFF))),
-        _ => span(text.strip_prefix("after ").ok_or("after what?")?).map(Some),
+        "after backoff" => Ok(Some(DurationRange(limits::BACKOFF / 2, limits::BACKOFF))),
+        _ => parse_range(text.strip_prefix("after ").ok_or("after what?")?).map(Some),
     }
 }
 
-fn counts_as(text: &str) -> Result<Counts, String> {
+fn parse_circuit_effect(text: &str) -> Result<CircuitEffect, String> {
     if text == "no" {
-        return Ok(Counts::Nothing);
+        return Ok(CircuitEffect::Nothing);
     }
     if let Some(rest) = text.strip_prefix("rest of ") {
         return match rest.strip_suffix(", over") {
-            Some(_) => Ok(Counts::RestOver),
-            None => span(rest).map(Counts::Rest),
+            Some(_) => Ok(CircuitEffect::CooldownExpired),
+            None => parse_range(rest).map(CircuitEffect::Cooldown),
         };
     }
     let failures = text.split_once(" failure").and_then(|(number, _)| number.parse().ok());
-    failures.map(Counts::Failures).ok_or_else(|| format!("no, failures or a rest, not {text:?}"))
+    failures.map(CircuitEffect::Failures).ok_or_else(|| format!("no, failures or a rest, not {text:?}"))
 }
 
-fn span(text: &str) -> Result<Span, String> {
+fn parse_range(text: &str) -> Result<DurationRange, String> {
     let (least, most) = text.split_once(" to ").unwrap_or((text, text));
-    Ok(Span(duration(least)?, duration(most)?))
+    Ok(DurationRange(parse_duration(least)?, parse_duration(most)?))
 }
 
 /// A duration, or the name of the setting that is one.
-fn duration(text: &str) -> Result<Duration, String> {
+fn parse_duration(text: &str) -> Result<Duration, String> {
     let timeouts = limits::timeouts();
     match text {
-        "response" => Ok(timeouts.answer),
+        "response" => Ok(timeouts.response),
         "first_byte" => Ok(timeouts.first_byte),
         "first_token" => Ok(timeouts.first_token),
         "idle" => Ok(timeouts.idle),
@@ -213,14 +213,16 @@ fn duration(text: &str) -> Result<Duration, String> {
     }
 }
 
-fn raises(text: &str) -> Result<Raises, String> {
+fn parse_exception(text: &str) -> Result<ExpectedException, String> {
     match *text.split(' ').collect::<Vec<_>>() {
-        ["n/a"] => Ok(Raises::NotApplicable),
-        ["–"] => Ok(Raises::Nothing),
-        [class, code] => Ok(Raises::Error { class: class.to_owned(), status: None, code: code.to_owned() }),
+        ["n/a"] => Ok(ExpectedException::NotApplicable),
+        ["–"] => Ok(ExpectedException::Nothing),
+        [class, code] => {
+            Ok(ExpectedException::Error { class: class.to_owned(), status: None, code: code.to_owned() })
+        }
         [class, status, code] => {
             let status = Some(status.parse().map_err(|_| format!("{status:?} is no status"))?);
-            Ok(Raises::Error { class: class.to_owned(), status, code: code.to_owned() })
+            Ok(ExpectedException::Error { class: class.to_owned(), status, code: code.to_owned() })
         }
         _ => Err(format!("class, status and code, not {text:?}")),
     }

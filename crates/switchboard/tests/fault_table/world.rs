@@ -6,12 +6,12 @@ use std::{collections::HashMap, sync::Arc};
 use circuits::{Circuits, Policies};
 use gateway::{Gateway, Keys};
 use manager::{ModelManager, OnAuthError, Route, StreamMode};
-use providers::{Kind, ProviderConfig};
+use providers::{ProviderConfig, ProviderKind};
 use simulator::{Script, Simulator};
 
 use crate::{
-    callers::Callers,
-    case::{Case, REFUSED},
+    callers::SdkProcess,
+    case::{Case, REFUSED_FAULT},
     limits,
     table::Mode,
 };
@@ -22,7 +22,7 @@ pub(crate) struct World {
     /// Nobody listens on its port.
     _refusing: Simulator,
     pub(crate) circuits: Circuits,
-    pub(crate) callers: Callers,
+    pub(crate) callers: SdkProcess,
 }
 
 impl World {
@@ -35,7 +35,7 @@ impl World {
         for case in cases {
             for attempt in 0..attempts {
                 let name = case.name(attempt);
-                if case.row.fault != REFUSED {
+                if case.row.fault != REFUSED_FAULT {
                     let script: Script = case.row.fault.parse().unwrap();
                     first.script(name.clone(), script);
                 }
@@ -49,18 +49,18 @@ impl World {
             routes: routes.into_iter().collect(),
             retry: limits::retry(),
             timeouts: limits::timeouts(),
-            stream: StreamMode::Relay,
-            largest_held: limits::LARGEST_HELD,
+            stream: StreamMode::PassThrough,
+            buffer_limit: limits::BUFFER_LIMIT,
         };
         let circuits = Circuits::in_memory(Policies { default: limits::policy(), ..Policies::default() });
         let manager = Arc::new(ModelManager::new(settings, circuits.clone()).unwrap());
         let listen = gateway::Settings {
             listen: "127.0.0.1:0".parse().unwrap(),
             keys: Keys::default(),
-            drain: Duration::from_secs(1),
+            shutdown_timeout: Duration::from_secs(1),
         };
         let gateway = Gateway::bind(listen, manager).await.unwrap();
-        let callers = Callers::start(&format!("http://{}", gateway.address()));
+        let callers = SdkProcess::start(&format!("http://{}", gateway.address()));
         tokio::spawn(gateway.serve(futures_util::stream::pending()));
         Self { first, second, _refusing: refusing, circuits, callers }
     }
@@ -68,14 +68,14 @@ impl World {
 
 fn route(case: &Case, attempt: usize) -> Route {
     let mut models = vec![case.first(attempt)];
-    if case.followed {
+    if case.has_fallback {
         models.push(case.second(attempt));
     }
     Route {
         models: models.iter().map(|key| key.parse().unwrap()).collect(),
         retry: limits::retry(),
         timeouts: limits::timeouts(),
-        stream: if case.mode == Mode::Held { StreamMode::Hold } else { StreamMode::Relay },
+        stream: if case.mode == Mode::Buffered { StreamMode::Buffer } else { StreamMode::PassThrough },
         hedge_after: None,
         on_auth_error: OnAuthError::Report,
     }
@@ -85,8 +85,8 @@ fn providers(first: &Simulator, second: &Simulator, refusing: &Simulator) -> Vec
     let mut providers = Vec::new();
     for (suffix, simulator) in [("", first), ("-backup", second), ("-refused", refusing)] {
         for (name, kind, url) in [
-            ("openai", Kind::OpenAi, simulator.openai_base_url()),
-            ("anthropic", Kind::Anthropic, simulator.anthropic_base_url()),
+            ("openai", ProviderKind::OpenAi, simulator.openai_base_url()),
+            ("anthropic", ProviderKind::Anthropic, simulator.anthropic_base_url()),
         ] {
             providers.push(ProviderConfig {
                 name: format!("{name}{suffix}"),

@@ -12,27 +12,27 @@ use crate::{fleet::Fleet, trial::Trial};
 const KEY: &str = "circuit_breaker:openai:sick";
 
 /// So many keys of others.
-const MANY: u32 = 10_000;
+const FOREIGN_KEY_COUNT: u32 = 10_000;
 
 /// An instance starts, and `/health` and `circuits` answer, within this among so many keys: a debug build on a machine
 /// with more work than cores.
-const AMONG_MANY: Duration = Duration::from_secs(60);
+const MANY_KEYS_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// A key of another type in a circuit's place: that circuit is kept by each instance for itself.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn another_type() {
     let mut trial = Trial::begin("key of another type", Fleet::start().await).await;
-    trial.strikes();
+    trial.begin_fault();
     // In one step, as the instances write a deleted circuit anew.
     let replace = "redis.call('DEL', KEYS[1]) redis.call('LPUSH', KEYS[1], 'x')";
     trial.fleet.redis.cli(&["EVAL", replace, "1", KEY]).await;
-    trial.until_each_has_opened().await;
-    trial.doctor_says("circuits", "1 no circuit: \"circuit_breaker:openai:sick\"").await;
+    trial.wait_until_each_has_opened().await;
+    trial.assert_doctor_finds("circuits", "1 no circuit: \"circuit_breaker:openai:sick\"").await;
     sleep(Duration::from_secs(1)).await;
     assert_eq!(trial.fleet.redis.cli(&["TYPE", KEY]).await, "list", "it is left alone");
     trial.fleet.redis.cli(&["DEL", KEY]).await;
-    trial.heals();
-    trial.all_is_well(0).await;
+    trial.end_fault();
+    trial.assert_recovered(0).await;
 }
 
 /// 5 MB in a circuit's place are told by their digest, and never copied.
@@ -43,21 +43,21 @@ async fn five_megabytes() {
     let garbage = "return redis.call('SET', KEYS[1], string.rep('garbage!', 655360))";
     trial.fleet.redis.cli(&["EVAL", garbage, "1", "circuit_breaker:openai:large"]).await;
     trial.fleet.redis.cli(&["EVAL", garbage, "1", KEY]).await;
-    trial.strikes();
+    trial.begin_fault();
     // The sick model's is overwritten at its next change, the other one is left alone.
-    trial.fleet.until_open(1).await;
-    trial.doctor_says("circuits", "1 no circuit: \"circuit_breaker:openai:large\"").await;
+    trial.fleet.wait_until_open(1).await;
+    trial.assert_doctor_finds("circuits", "1 no circuit: \"circuit_breaker:openai:large\"").await;
     let listed = trial.fleet.circuits().await;
     assert!(listed.iter().any(|entry| entry["unreadable"].is_string()), "{listed:#?}");
     // Who starts now reads everything.
-    drop(trial.fleet.another().await);
+    drop(trial.fleet.start_another().await);
     sleep(Duration::from_secs(1)).await;
     let sent = bytes_sent(&trial.fleet.redis).await - before;
     // Each value is larger than this.
     assert!(sent < 5_000_000, "{sent} bytes were sent: somebody fetched the garbage");
     trial.fleet.redis.cli(&["DEL", "circuit_breaker:openai:large"]).await;
-    trial.heals();
-    trial.all_is_well(0).await;
+    trial.end_fault();
+    trial.assert_recovered(0).await;
 }
 
 /// 10,000 names that are no model's, and as many keys that are no circuits: nothing is kept or said of them. Then 10,000
@@ -67,15 +67,16 @@ async fn ten_thousand_of_each() {
     // One instance, and those that start later: reading so much keeps a small machine busy.
     let redis = RedisServer::start().await;
     let url = redis.url();
-    let fleet = Fleet::with(redis, url, &[&[]]).await;
+    let fleet = Fleet::start_with(redis, url, &[&[]]).await;
     let mut trial = Trial::begin("30,000 keys of others under the prefix", fleet).await;
-    trial.strikes();
+    trial.begin_fault();
     let odd = "redis.call('SET', KEYS[1] .. 'odd ' .. i, 'x') redis.call('SET', KEYS[1] .. 'odd:' .. i, 'x')";
-    for_many(&trial.fleet.redis, odd).await;
-    let health = trial.among_many("odd keys", 10_000).await;
+    run_for_each_key(&trial.fleet.redis, odd).await;
+    let health = trial.check_among_many_keys("odd keys", 10_000).await;
     assert!(health["circuits"]["closed"].as_u64().unwrap() < 1_000, "they are kept: {health}");
-    trial.doctor_says("circuits", "10000 no circuit").await;
-    for_many(&trial.fleet.redis, "redis.call('DEL', KEYS[1] .. 'odd ' .. i, KEYS[1] .. 'odd:' .. i)").await;
+    trial.assert_doctor_finds("circuits", "10000 no circuit").await;
+    run_for_each_key(&trial.fleet.redis, "redis.call('DEL', KEYS[1] .. 'odd ' .. i, KEYS[1] .. 'odd:' .. i)")
+        .await;
 
     let circuits = "local seal = {state = 'CLOSED', failureCount = 0, lastFailureTime = 0}
         redis.call('SET', KEYS[1] .. 'ours:' .. i, cjson.encode({state = 'CLOSED', failureCount = 0, lastFailureTime = 0,
@@ -84,24 +85,24 @@ async fn ten_thousand_of_each() {
           redis.call('SET', KEYS[1] .. 'swe:' .. i,
             cjson.encode({state = 'CLOSED', failureCount = 1, lastFailureTime = now}), 'EX', 86400)
         end";
-    for_many(&trial.fleet.redis, circuits).await;
-    let health = trial.among_many("circuits", 10_010).await;
+    run_for_each_key(&trial.fleet.redis, circuits).await;
+    let health = trial.check_among_many_keys("circuits", 10_010).await;
     assert!(health["circuits"]["closed"].as_u64().unwrap() > 10_000, "{health}");
     let adopted = trial.fleet.history("swe:5000").await;
     assert_eq!(adopted.len(), 1, "{adopted:#?}");
     assert_eq!(adopted[0]["reason"]["kind"], "foreign");
-    trial.heals();
+    trial.end_fault();
     // What is late by 80 ms is taken for away, and on a busy machine much is.
-    trial.all_is_well_but_for(6, 40.0).await;
+    trial.assert_recovered_with_noise(6, 40.0).await;
 }
 
 impl Trial {
     /// A start, `circuits` and `/health` among so many keys.
-    async fn among_many(&self, what: &str, keys: usize) -> Value {
+    async fn check_among_many_keys(&self, what: &str, keys: usize) -> Value {
         let began = Instant::now();
-        let another = self.fleet.another().await;
+        let another = self.fleet.start_another().await;
         while another.health().await["store"]["state"] != "connected" {
-            assert!(began.elapsed() < AMONG_MANY, "it does not start: {}", another.health().await);
+            assert!(began.elapsed() < MANY_KEYS_TIMEOUT, "it does not start: {}", another.health().await);
             sleep(Duration::from_millis(20)).await;
         }
         let started = began.elapsed();
@@ -113,7 +114,7 @@ impl Trial {
         let health = another.health().await;
         let answered = asked.elapsed();
         println!("among {keys} {what}: started in {started:?}, listed in {list:?}, health in {answered:?}");
-        assert!(list < AMONG_MANY && answered < AMONG_MANY);
+        assert!(list < MANY_KEYS_TIMEOUT && answered < MANY_KEYS_TIMEOUT);
         let said = another.program.lines().len();
         assert!(said < 200, "{said} lines were said at the start");
         health
@@ -121,12 +122,12 @@ impl Trial {
 }
 
 /// Runs this for each `i` up to [`MANY`], a thousand at a time so that Redis is not held up by it.
-async fn for_many(redis: &RedisServer, body: &str) {
+async fn run_for_each_key(redis: &RedisServer, body: &str) {
     let script =
         format!("local now = redis.call('TIME')[1] * 1000 for i = ARGV[1], ARGV[1] + 999 do {body} end");
-    for from in (1..MANY).step_by(1_000) {
-        let told = redis.cli(&["EVAL", &script, "1", "circuit_breaker:", &from.to_string()]).await;
-        assert!(told.is_empty(), "{told}");
+    for from in (1..FOREIGN_KEY_COUNT).step_by(1_000) {
+        let result = redis.cli(&["EVAL", &script, "1", "circuit_breaker:", &from.to_string()]).await;
+        assert!(result.is_empty(), "{result}");
     }
 }
 

@@ -14,11 +14,11 @@ use tokio::{
 use crate::support::Instance;
 
 /// Between a caller's answer and its next call.
-const PACE: Duration = Duration::from_millis(40);
+const CALL_INTERVAL: Duration = Duration::from_millis(40);
 
 /// Whose call it was.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum From {
+pub(crate) enum CallOrigin {
     /// An instance on the Redis that is broken.
     Fleet,
     /// An instance that knows no Redis and runs beside them: what it measures is the machine's noise.
@@ -28,12 +28,12 @@ pub(crate) enum From {
 /// One call, from the caller's side.
 #[derive(Debug, Clone)]
 pub(crate) struct Call {
-    pub(crate) from: From,
+    pub(crate) origin: CallOrigin,
     /// The instance called: its place among those that the load was started with.
-    pub(crate) at: usize,
+    pub(crate) instance: usize,
     pub(crate) model: &'static str,
     /// The model that answered.
-    pub(crate) by: Option<String>,
+    pub(crate) answered_by: Option<String>,
     pub(crate) began: Instant,
     pub(crate) took: Duration,
     /// 0: there was no whole answer.
@@ -50,7 +50,7 @@ pub(crate) struct Load {
 impl Load {
     /// One caller for each of these models at each instance.
     pub(crate) fn start<'a>(
-        instances: impl IntoIterator<Item = (From, &'a Instance)>,
+        instances: impl IntoIterator<Item = (CallOrigin, &'a Instance)>,
         models: &[&'static str],
     ) -> Self {
         let calls = Arc::default();
@@ -60,19 +60,19 @@ impl Load {
                 let caller = Caller {
                     client: instance.client.clone(),
                     url: format!("{}/v1/chat/completions", instance.url),
-                    from,
-                    at,
+                    origin: from,
+                    instance: at,
                     model,
                     calls: Arc::clone(&calls),
                 };
-                callers.spawn(caller.keep_calling());
+                callers.spawn(caller.call_in_loop());
             }
         }
         Self { calls, _callers: callers }
     }
 
     /// The calls that began within this time and have ended.
-    pub(crate) fn between(&self, from: Instant, to: Instant) -> Vec<Call> {
+    pub(crate) fn calls_between(&self, from: Instant, to: Instant) -> Vec<Call> {
         let calls = self.calls.lock().unwrap();
         calls.iter().filter(|call| from <= call.began && call.began < to).cloned().collect()
     }
@@ -81,21 +81,29 @@ impl Load {
 struct Caller {
     client: reqwest::Client,
     url: String,
-    from: From,
-    at: usize,
+    origin: CallOrigin,
+    instance: usize,
     model: &'static str,
     calls: Arc<Mutex<Vec<Call>>>,
 }
 
 impl Caller {
-    async fn keep_calling(self) {
+    async fn call_in_loop(self) {
         loop {
             let began = Instant::now();
             let (status, by) = self.call().await.unwrap_or_default();
-            let Self { from, at, model, .. } = self;
-            let call = Call { from, at, model, by, began, took: began.elapsed(), status };
+            let Self { origin: from, instance: at, model, .. } = self;
+            let call = Call {
+                origin: from,
+                instance: at,
+                model,
+                answered_by: by,
+                began,
+                took: began.elapsed(),
+                status,
+            };
             self.calls.lock().unwrap().push(call);
-            sleep(PACE).await;
+            sleep(CALL_INTERVAL).await;
         }
     }
 
@@ -112,14 +120,14 @@ impl Caller {
 
 /// What calls waited.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Waits {
+pub(crate) struct Latencies {
     pub(crate) median: Duration,
     pub(crate) p99: Duration,
     pub(crate) longest: Duration,
 }
 
-impl Waits {
-    pub(crate) fn of(calls: &[&Call]) -> Self {
+impl Latencies {
+    pub(crate) fn from_calls(calls: &[&Call]) -> Self {
         let mut took: Vec<Duration> = calls.iter().map(|call| call.took).collect();
         took.sort_unstable();
         let at = |share: usize| took.get((took.len() * share / 100).min(took.len().saturating_sub(1)));
@@ -128,7 +136,7 @@ impl Waits {
     }
 }
 
-impl std::fmt::Display for Waits {
+impl std::fmt::Display for Latencies {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let [median, p99, longest] =
             [self.median, self.p99, self.longest].map(|wait| wait.as_secs_f64() * 1_000.0);

@@ -11,29 +11,29 @@ use testbed::Program;
 use tokio::time::{Instant, sleep};
 
 use crate::{
-    fleet::{CHAIN, Fleet, PATIENCE, SICK},
-    load::{From, Load},
+    fleet::{FAILING_MODEL, Fleet, ROUTE, WAIT_TIMEOUT},
+    load::{CallOrigin, Load},
     trial::assert_is_consistent,
 };
 
 /// It takes a model out of use for so long (180 s in the original).
-const ITS_TIMEOUT: &str = "2000";
+const OPEN_SWE_TIMEOUT_MS: &str = "2000";
 
 /// A call that was admitted before a change may reach the provider so long after it, in ms; on a busy machine as long
 /// as the longest call took.
-const IN_FLIGHT: u64 = 150;
+const MAX_IN_FLIGHT_MS: u64 = 150;
 
 /// The shortest open period and a probe's lease, in ms, as the fleet has them.
-const OPEN_FOR: u64 = 400;
-const LEASE: u64 = 1_000;
+const OPEN_DURATION_MS: u64 = 400;
+const PROBE_LEASE_MS: u64 = 1_000;
 
 /// One turn of the Open SWE process.
-struct Turn {
+struct LogEntry {
     at: u64,
     what: String,
 }
 
-fn open_swe(fleet: &Fleet) -> Program {
+fn start_open_swe(fleet: &Fleet) -> Program {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/open_swe/open_swe.py");
     let (port, base_url) = (fleet.redis.port().to_string(), fleet.simulator.openai_base_url());
     let arguments = [
@@ -43,30 +43,34 @@ fn open_swe(fleet: &Fleet) -> Program {
         "--base-url",
         &base_url,
         "--model",
-        SICK,
+        FAILING_MODEL,
         "--timeout-ms",
-        ITS_TIMEOUT,
+        OPEN_SWE_TIMEOUT_MS,
         "--pace-ms",
         "40",
     ];
     Program::start("python3", &arguments, [("PATH", "/usr/local/bin:/usr/bin:/bin")])
 }
 
-fn turns(program: &Program) -> Vec<Turn> {
+fn log_entries(program: &Program) -> Vec<LogEntry> {
     let turns = program.lines().into_iter().map(|line| {
         let turn: Value = serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line}"));
-        Turn { at: turn["at"].as_u64().unwrap(), what: turn["turn"].as_str().unwrap().to_owned() }
+        LogEntry { at: turn["at"].as_u64().unwrap(), what: turn["turn"].as_str().unwrap().to_owned() }
     });
     turns.collect()
 }
 
-async fn until_its_turn_is(program: &Program, what: &str, since: u64) -> u64 {
+async fn wait_for_entry(program: &Program, what: &str, since: u64) -> u64 {
     let began = Instant::now();
     loop {
-        if let Some(turn) = turns(program).iter().find(|turn| turn.at >= since && turn.what == what) {
+        if let Some(turn) = log_entries(program).iter().find(|turn| turn.at >= since && turn.what == what) {
             return turn.at;
         }
-        assert!(began.elapsed() < PATIENCE, "it never said {what:?} again:\n{}", program.lines().join("\n"));
+        assert!(
+            began.elapsed() < WAIT_TIMEOUT,
+            "it never said {what:?} again:\n{}",
+            program.lines().join("\n")
+        );
         sleep(Duration::from_millis(10)).await;
     }
 }
@@ -81,11 +85,11 @@ async fn shares_a_redis_through_full_outages() {
     let fleet = Fleet::start().await;
     let (zero, zero_unix) = (Instant::now(), unix_ms());
     for instance in &fleet.instances {
-        assert_eq!(instance.chat(CHAIN).await.0, 200);
+        assert_eq!(instance.chat(ROUTE).await.0, 200);
     }
-    let swe = open_swe(&fleet);
-    until_its_turn_is(&swe, "ok", 0).await;
-    let load = Load::start(fleet.instances.iter().map(|one| (From::Fleet, one)), &[CHAIN]);
+    let swe = start_open_swe(&fleet);
+    wait_for_entry(&swe, "ok", 0).await;
+    let load = Load::start(fleet.instances.iter().map(|one| (CallOrigin::Fleet, one)), &[ROUTE]);
     sleep(Duration::from_millis(500)).await;
     let (mut recovered, mut its_recovery) = (Vec::new(), Vec::new());
     for _ in 0..2 {
@@ -93,25 +97,25 @@ async fn shares_a_redis_through_full_outages() {
         let dead =
             Behaviour::status(http::StatusCode::SERVICE_UNAVAILABLE).latency(Duration::from_millis(20));
         fleet.simulator.script("sick", dead);
-        until_its_turn_is(&swe, "refused", died).await;
+        wait_for_entry(&swe, "refused", died).await;
         for instance in &fleet.instances {
-            instance.until_refused(SICK, true).await;
+            instance.call_until_refused(FAILING_MODEL, true).await;
         }
         sleep(Duration::from_millis(1_500)).await;
         let healed = unix_ms();
-        fleet.recover();
-        let its = until_its_turn_is(&swe, "ok", healed).await;
+        fleet.recover_model();
+        let its = wait_for_entry(&swe, "ok", healed).await;
         for instance in &fleet.instances {
-            instance.until_refused(SICK, false).await;
+            instance.call_until_refused(FAILING_MODEL, false).await;
         }
         recovered.push(unix_ms() - healed);
         its_recovery.push(its - healed);
         sleep(Duration::from_millis(300)).await;
     }
-    fleet.until_open(0).await;
-    let (circuit, _) = fleet.stored(SICK).await;
-    let history = fleet.history(SICK).await;
-    let calls = load.between(zero, Instant::now());
+    fleet.wait_until_open(0).await;
+    let (circuit, _) = fleet.stored_circuit(FAILING_MODEL).await;
+    let history = fleet.history(FAILING_MODEL).await;
+    let calls = load.calls_between(zero, Instant::now());
     let lost = calls.iter().filter(|call| call.status != 200).count();
     let foreign = history.iter().filter(|entry| entry["reason"]["kind"] == "foreign").count();
     println!(
@@ -127,13 +131,13 @@ async fn shares_a_redis_through_full_outages() {
 
     let own: Vec<u64> = fleet
         .simulator
-        .seen()
+        .traffic()
         .received_for("sick")
         .filter(|call| call.headers.get("user-agent").is_none_or(|agent| agent != "open-swe"))
         .map(|call| zero_unix + u64::try_from(call.at.saturating_duration_since(zero).as_millis()).unwrap())
         .collect();
     let longest = calls.iter().map(|call| call.took.as_millis()).max().unwrap_or_default();
-    let in_flight = IN_FLIGHT.max(u64::try_from(longest).unwrap());
+    let in_flight = MAX_IN_FLIGHT_MS.max(u64::try_from(longest).unwrap());
     assert_own_calls_keep_the_rules(&own, &history, in_flight);
 }
 
@@ -148,9 +152,9 @@ fn assert_own_calls_keep_the_rules(own: &[u64], history: &[Value], in_flight: u6
                 assert_eq!(calls, 0, "calls while it was open: {pair:#?}");
             }
             // Where the machine is slower than this, calls from before it was open come as late as that.
-            "HALF_OPEN" if in_flight < OPEN_FOR => {
+            "HALF_OPEN" if in_flight < OPEN_DURATION_MS => {
                 // Who does not answer within its lease has lost its place (B3).
-                let most = 1 + usize::try_from((ended - began) / LEASE).unwrap();
+                let most = 1 + usize::try_from((ended - began) / PROBE_LEASE_MS).unwrap();
                 let calls = within(began, ended + 1);
                 assert!(calls <= most, "{calls} probes at once: {pair:#?}");
             }

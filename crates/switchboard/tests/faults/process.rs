@@ -8,30 +8,30 @@ use tokio::time::sleep;
 use crate::{fleet::Fleet, trial::Trial};
 
 /// Redis is away for so long, longer than anything is waited for.
-const AWAY: Duration = Duration::from_millis(700);
+const OUTAGE_DURATION: Duration = Duration::from_millis(700);
 
-async fn killed(fault: &'static str, redis: RedisServer) {
-    let mut trial = Trial::begin(fault, Fleet::on(redis).await).await;
-    trial.strikes();
+async fn kill_and_restart(fault: &'static str, redis: RedisServer) {
+    let mut trial = Trial::begin(fault, Fleet::start_on(redis).await).await;
+    trial.begin_fault();
     trial.fleet.redis.kill();
-    trial.until_degraded("no connection to the store").await;
-    trial.until_each_has_opened().await;
-    trial.doctor_says("port", "nothing listens").await;
-    sleep(AWAY).await;
+    trial.wait_until_degraded("no connection to the store").await;
+    trial.wait_until_each_has_opened().await;
+    trial.assert_doctor_finds("port", "nothing listens").await;
+    sleep(OUTAGE_DURATION).await;
     trial.fleet.redis.restart().await;
-    trial.heals();
-    trial.all_is_well(1).await;
+    trial.end_fault();
+    trial.assert_recovered(1).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn killed_and_back_with_its_data() {
     let redis = RedisServer::start_with(&["--appendonly", "yes", "--appendfsync", "always"]).await;
-    killed("kill -9 of Redis, back with its data", redis).await;
+    kill_and_restart("kill -9 of Redis, back with its data", redis).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn killed_and_back_empty() {
-    killed("kill -9 of Redis, back empty", RedisServer::start().await).await;
+    kill_and_restart("kill -9 of Redis, back empty", RedisServer::start().await).await;
 }
 
 /// SIGSTOP: as long as `doctor` needs to find it, or as `SWITCHBOARD_TEST_PAUSE` says in seconds.
@@ -40,15 +40,15 @@ async fn stands_still() {
     let seconds = std::env::var("SWITCHBOARD_TEST_PAUSE").ok().and_then(|text| text.parse().ok());
     let length = Duration::from_secs(seconds.unwrap_or(0));
     let mut trial = Trial::begin("SIGSTOP of Redis", Fleet::start().await).await;
-    trial.strikes();
+    trial.begin_fault();
     trial.fleet.redis.pause();
     let found = async {
-        trial.until_degraded("the store did not answer").await;
-        trial.until_each_has_opened().await;
-        trial.doctor_says("server", "nothing answers within 3 s").await;
+        trial.wait_until_degraded("the store did not answer").await;
+        trial.wait_until_each_has_opened().await;
+        trial.assert_doctor_finds("server", "nothing answers within 3 s").await;
     };
     tokio::join!(sleep(length), found);
     trial.fleet.redis.resume();
-    trial.heals();
-    trial.all_is_well(1).await;
+    trial.end_fault();
+    trial.assert_recovered(1).await;
 }

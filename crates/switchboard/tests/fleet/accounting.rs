@@ -15,27 +15,27 @@ const CONFIG: &str = "retry.max_attempts = 1\n\
     [routes.patient]\nmodels = ['anthropic:slow']\n";
 
 impl Instance {
-    fn ask(&self, id: &str, model: &str, stream: bool) -> reqwest::RequestBuilder {
+    fn send_request(&self, id: &str, model: &str, stream: bool) -> reqwest::RequestBuilder {
         let messages = json!([{"role": "user", "content": "the secret prompt"}]);
         let body = json!({"model": model, "max_tokens": 9, "messages": messages, "stream": stream});
         self.client.post(format!("{}/v1/messages", self.url)).header("x-request-id", id).json(&body)
     }
 
     /// The line of a call.
-    async fn line(&self, id: &str) -> Line {
+    async fn log_line(&self, id: &str) -> LogLine {
         let request = format!(" request=\"{id}\" ");
-        self.program.says(&request).await;
+        self.program.wait_for_line(&request).await;
         let mut lines = self.program.lines();
         lines.retain(|line| line.contains(&request));
         assert_eq!(lines.len(), 1, "{lines:?}");
-        Line(lines.remove(0))
+        LogLine(lines.remove(0))
     }
 }
 
 #[derive(Debug)]
-struct Line(String);
+struct LogLine(String);
 
-impl Line {
+impl LogLine {
     /// A field as it is written; `None`: it is not there.
     fn field(&self, name: &str) -> Option<&str> {
         self.0
@@ -64,8 +64,8 @@ async fn each_call_leaves_one_line() {
         ("hedged", "hedged", true, 2.0),
         ("direct", "anthropic:good", true, 1.0),
     ] {
-        instance.ask(id, model, stream).send().await.unwrap().text().await.unwrap();
-        let line = instance.line(id).await;
+        instance.send_request(id, model, stream).send().await.unwrap().text().await.unwrap();
+        let line = instance.log_line(id).await;
         assert_eq!(line.field("outcome"), Some("answered"), "{line:?}");
         assert_eq!(line.field("answered_by"), Some("anthropic:good"), "{line:?}");
         assert_eq!(line.number("attempts"), Some(attempts), "{line:?}");
@@ -78,9 +78,9 @@ async fn each_call_leaves_one_line() {
         assert_eq!(line.number("first_token_ms").is_some(), stream, "{line:?}");
     }
 
-    let leaving = instance.ask("left", "patient", true).timeout(Duration::from_millis(300));
+    let leaving = instance.send_request("left", "patient", true).timeout(Duration::from_millis(300));
     leaving.send().await.unwrap_err();
-    let line = instance.line("left").await;
+    let line = instance.log_line("left").await;
     assert_eq!(
         (line.field("outcome"), line.number("attempts")),
         (Some("client_disconnected"), Some(1.0)),
@@ -88,9 +88,13 @@ async fn each_call_leaves_one_line() {
     );
     assert_eq!((line.field("answered_by"), line.field("tokens_out")), (None, None), "{line:?}");
 
-    instance.ask("nobody", "bedrock:x", false).send().await.unwrap();
-    let line = instance.line("nobody").await;
-    assert_eq!((line.field("outcome"), line.number("attempts")), (Some("unknown_model"), Some(0.0)), "{line:?}");
+    instance.send_request("nobody", "bedrock:x", false).send().await.unwrap();
+    let line = instance.log_line("nobody").await;
+    assert_eq!(
+        (line.field("outcome"), line.number("attempts")),
+        (Some("unknown_model"), Some(0.0)),
+        "{line:?}"
+    );
     let all = instance.program.lines().concat();
     assert!(
         !all.contains("secret prompt") && !all.contains("Hello") && !all.contains("anthropic-key"),

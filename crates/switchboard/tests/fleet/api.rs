@@ -18,7 +18,7 @@ fn root() -> PathBuf {
 }
 
 /// An empty directory for what a tool leaves behind.
-fn scratch(name: &str) -> PathBuf {
+fn scratch_directory(name: &str) -> PathBuf {
     let path =
         Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}-{}", uuid::Uuid::new_v4().simple()));
     std::fs::create_dir_all(&path).unwrap();
@@ -33,12 +33,12 @@ fn program(name: impl AsRef<OsStr>) -> Command {
 }
 
 /// Runs a command to its good end, and gives back what it said.
-async fn run(command: &mut Command) -> String {
+async fn run_ok(command: &mut Command) -> String {
     let output = command.kill_on_drop(true).output().await.unwrap();
-    let told = String::from_utf8_lossy(&output.stdout).into_owned();
-    println!("{told}");
-    assert!(output.status.success(), "{told}\n{}", String::from_utf8_lossy(&output.stderr));
-    told
+    let stdout = String::from_utf8_lossy(&output.stdout).into_owned();
+    println!("{stdout}");
+    assert!(output.status.success(), "{stdout}\n{}", String::from_utf8_lossy(&output.stderr));
+    stdout
 }
 
 #[tokio::test]
@@ -49,24 +49,26 @@ async fn the_description_is_true() {
         Instance::start_with(Some("memory:"), &simulator, &[("SWITCHBOARD_CONFIG", keys.path())]).await;
     let schemathesis = root().join(".venv/bin/schemathesis");
     assert!(schemathesis.exists(), "Schemathesis is not installed: run ./test, which installs it");
-    let directory = scratch("schemathesis");
-    let told = run(program(schemathesis)
-        .args(["run", &format!("{}/openapi.json", instance.url)])
-        .args(["--header", "Authorization: Bearer boss"])
-        // Calls go to providers, and the stream of events does not end.
-        .args(["--include-path-regex", "^/(circuits|livez|readyz|health|metrics|openapi)"])
-        .args(["--exclude-path", "/circuits/events"])
-        // An open circuit refuses with a 503, which is described: that only such statuses come is looked at.
-        .args(["--exclude-checks", "not_a_server_error"])
-        .args(["--seed", "7", "--max-examples", "10", "--no-shrink", "--suppress-health-check", "all"])
-        .current_dir(&directory))
+    let directory = scratch_directory("schemathesis");
+    let stdout = run_ok(
+        program(schemathesis)
+            .args(["run", &format!("{}/openapi.json", instance.url)])
+            .args(["--header", "Authorization: Bearer boss"])
+            // Calls go to providers, and the stream of events does not end.
+            .args(["--include-path-regex", "^/(circuits|livez|readyz|health|metrics|openapi)"])
+            .args(["--exclude-path", "/circuits/events"])
+            // An open circuit refuses with a 503, which is described: that only such statuses come is looked at.
+            .args(["--exclude-checks", "not_a_server_error"])
+            .args(["--seed", "7", "--max-examples", "10", "--no-shrink", "--suppress-health-check", "all"])
+            .current_dir(&directory),
+    )
     .await;
     drop(std::fs::remove_dir_all(directory));
-    assert!(told.contains("Operations:       15 selected"), "what is looked at has changed: {told}");
+    assert!(stdout.contains("Operations:       15 selected"), "what is looked at has changed: {stdout}");
 }
 
 /// Reads a stream of events until one has come with a text in it.
-async fn event(response: &mut reqwest::Response, name: &str, with: &str) -> Value {
+async fn wait_for_event(response: &mut reqwest::Response, name: &str, with: &str) -> Value {
     let mut text = String::new();
     loop {
         let event = format!("event: {name}\n");
@@ -93,31 +95,31 @@ async fn what_one_instance_does_is_told_by_the_others() {
     let other = Instance::start(Some(&redis.url()), &simulator).await;
     let events = format!("{}/circuits/events", one.url);
     let mut stream = one.client.get(&events).send().await.unwrap();
-    event(&mut stream, "snapshot", "\"state\":\"connected\"").await;
+    wait_for_event(&mut stream, "snapshot", "\"state\":\"connected\"").await;
     let open = format!("{}/circuits/openai:a%2Fb/open", other.url);
     let done = other.client.post(open).json(&json!({"reason": "upgrade"})).send().await.unwrap();
     let done: Value = done.json().await.unwrap();
-    let told = event(&mut stream, "circuit", "\"to\":\"OPEN\"").await;
-    assert_eq!(told["key"], "openai:a/b");
-    let transition = &told["transition"];
+    let event_data = wait_for_event(&mut stream, "circuit", "\"to\":\"OPEN\"").await;
+    assert_eq!(event_data["key"], "openai:a/b");
+    let transition = &event_data["transition"];
     assert_eq!(
         (&transition["epoch"], &transition["reason"]["why"], &transition["instance"]),
         (&done["report"]["epoch"], &json!("upgrade"), &other.health().await["instance"])
     );
 
     redis.kill();
-    event(&mut stream, "store", "\"state\":\"degraded\"").await;
+    wait_for_event(&mut stream, "store", "\"state\":\"degraded\"").await;
     let close = format!("{}/circuits/openai:a%2Fb/close", one.url);
     let close = one.client.post(close).send().await.unwrap();
     assert_eq!(refusal(&close), (503, "not_shared"));
-    let told = event(&mut stream, "circuit", "\"to\":\"CLOSED\"").await;
-    assert_eq!(told["transition"]["instance"], one.health().await["instance"], "it obeys, and says so");
+    let event_data = wait_for_event(&mut stream, "circuit", "\"to\":\"CLOSED\"").await;
+    assert_eq!(event_data["transition"]["instance"], one.health().await["instance"], "it obeys, and says so");
     let history = one.client.get(format!("{}/circuits/openai:a%2Fb/history", one.url)).send().await.unwrap();
     assert_eq!(refusal(&history), (503, "store_unavailable"));
 }
 
 /// A gateway that only watches over calls which go past it, and a provider with one dead model.
-async fn watched() -> (Simulator, Instance, ConfigFile) {
+async fn permit_only_gateway() -> (Simulator, Instance, ConfigFile) {
     let simulator = Simulator::start().await.unwrap();
     simulator.script("dead", Script::always(ProviderError::overloaded()));
     let rules = ConfigFile::new(TRIPS_AT_ONCE);
@@ -127,17 +129,19 @@ async fn watched() -> (Simulator, Instance, ConfigFile) {
 }
 
 /// Lets an application make calls to a dead model and one that answers.
-async fn asks_calls_and_tells(application: &mut Command) {
-    let (simulator, instance, _rules) = watched().await;
+async fn run_permit_client(application: &mut Command) {
+    let (simulator, instance, _rules) = permit_only_gateway().await;
     let provider = simulator.openai_base_url();
-    let told = run(application
-        .env("SWITCHBOARD", &instance.url)
-        .env("PROVIDER", provider.trim_end_matches('/'))
-        .env("MODELS", "openai:dead,openai:gpt-5")
-        .env("CALLS", "8"))
+    let stdout = run_ok(
+        application
+            .env("SWITCHBOARD", &instance.url)
+            .env("PROVIDER", provider.trim_end_matches('/'))
+            .env("MODELS", "openai:dead,openai:gpt-5")
+            .env("CALLS", "8"),
+    )
     .await;
-    assert_eq!(told.matches("answered by openai:gpt-5").count(), 8, "{told}");
-    let calls = simulator.seen().received().len();
+    assert_eq!(stdout.matches("answered by openai:gpt-5").count(), 8, "{stdout}");
+    let calls = simulator.traffic().received().len();
     // Three failures trip; a fourth call may be made while the third is being taken up.
     assert!((8 + 3..=8 + 4).contains(&calls), "{calls} calls reached the provider");
     let report: Value = instance
@@ -163,7 +167,7 @@ async fn asks_calls_and_tells(application: &mut Command) {
 
 #[tokio::test]
 async fn an_application_in_python() {
-    asks_calls_and_tells(program("python3").arg(root().join("examples/python/permits.py"))).await;
+    run_permit_client(program("python3").arg(root().join("examples/python/permits.py"))).await;
 }
 
 #[tokio::test]
@@ -171,9 +175,9 @@ async fn an_application_in_typescript() {
     let example = root().join("examples/typescript");
     let compiler = example.join("node_modules/typescript/bin/tsc");
     assert!(compiler.exists(), "TypeScript is not installed: run ./test, which installs it");
-    let built = scratch("typescript");
+    let built = scratch_directory("typescript");
     std::fs::write(built.join("package.json"), r#"{"type": "module"}"#).unwrap();
-    run(program("node").arg(compiler).arg("--project").arg(example).arg("--outDir").arg(&built)).await;
-    asks_calls_and_tells(program("node").arg(built.join("permits.js"))).await;
+    run_ok(program("node").arg(compiler).arg("--project").arg(example).arg("--outDir").arg(&built)).await;
+    run_permit_client(program("node").arg(built.join("permits.js"))).await;
     drop(std::fs::remove_dir_all(built));
 }

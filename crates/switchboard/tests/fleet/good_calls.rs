@@ -7,7 +7,7 @@ use tokio::{task::JoinSet, time::Instant};
 use crate::support::Instance;
 
 /// Calls by `INFO commandstats`, but for the keep-alive and what `redis-cli` asks for itself.
-async fn commands(redis: &RedisServer) -> u64 {
+async fn command_count(redis: &RedisServer) -> u64 {
     let stats = redis.cli(&["INFO", "commandstats"]).await;
     let counted = stats.lines().filter_map(|line| line.strip_prefix("cmdstat_"));
     let counted = counted.filter(|line| {
@@ -22,7 +22,7 @@ async fn ten_thousand_good_calls_cost_fewer_than_ten_commands() {
     let simulator = Simulator::start().await.unwrap();
     let instance = std::sync::Arc::new(Instance::start(Some(&redis.url()), &simulator).await);
     assert_eq!(instance.chat("openai:gpt-5").await.0, 200);
-    let before = commands(&redis).await;
+    let before = command_count(&redis).await;
     let began = Instant::now();
     let mut callers = JoinSet::new();
     for _ in 0..20 {
@@ -36,7 +36,7 @@ async fn ten_thousand_good_calls_cost_fewer_than_ten_commands() {
     while let Some(caller) = callers.join_next().await {
         caller.unwrap();
     }
-    let cost = commands(&redis).await - before;
+    let cost = command_count(&redis).await - before;
     println!("10,000 good calls cost Redis {cost} commands");
     // What is done by the clock, such as reading all, is more where the calls take longer.
     let by_the_clock = began.elapsed().as_secs().saturating_sub(10) / 2;

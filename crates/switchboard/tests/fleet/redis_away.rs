@@ -15,23 +15,23 @@ async fn killed_and_back() {
     let variables = [("SWITCHBOARD_CONFIG", config.path())];
     let instance = Instance::start_with(Some(&redis.url()), &simulator, &variables).await;
     assert_eq!(instance.chat(MODEL).await.0, 200);
-    instance.until_store_is("connected").await;
+    instance.wait_until_store_is("connected").await;
 
     redis.kill();
-    instance.until_store_is("degraded").await;
+    instance.wait_until_store_is("degraded").await;
     assert_eq!(instance.chat(MODEL).await.0, 200, "a good call went on");
     simulator.script("gpt-5", Behaviour::status(http::StatusCode::SERVICE_UNAVAILABLE));
     for _ in 0..3 {
         assert_eq!(instance.chat(MODEL).await.0, 503);
     }
     // It breaks by itself. The answer to the third call may be there before the circuit has taken it in.
-    instance.until_refused(MODEL, true).await;
-    let calls = simulator.seen().calls("gpt-5");
+    instance.call_until_refused(MODEL, true).await;
+    let calls = simulator.traffic().calls("gpt-5");
     assert_eq!(instance.chat(MODEL).await.2["error"]["code"], "circuit_open");
-    assert_eq!(simulator.seen().calls("gpt-5"), calls);
+    assert_eq!(simulator.traffic().calls("gpt-5"), calls);
 
     redis.restart().await;
-    instance.until_store_is("connected").await;
+    instance.wait_until_store_is("connected").await;
     let value = redis.cli(&["GET", "circuit_breaker:openai:gpt-5"]).await;
     assert!(value.contains("\"OPEN\""), "what was learnt meanwhile is told: {value}");
     let away = instance.program.lines().into_iter().filter(|line| line.contains("is away")).count();
@@ -44,10 +44,10 @@ async fn away_at_the_start() {
     redis.kill();
     let simulator = Simulator::start().await.unwrap();
     let instance = Instance::start(Some(&redis.url()), &simulator).await;
-    instance.until_store_is("degraded").await;
+    instance.wait_until_store_is("degraded").await;
     assert_eq!(instance.chat(MODEL).await.0, 200);
     redis.restart().await;
-    instance.until_store_is("connected").await;
+    instance.wait_until_store_is("connected").await;
     assert_eq!(instance.chat(MODEL).await.0, 200);
     assert_eq!(redis.cli(&["EXISTS", "circuit_breaker:openai:gpt-5"]).await.trim(), "1");
 }
@@ -64,8 +64,8 @@ async fn nobody_asked_for_one() {
     } else {
         ("embedded", "circuits are kept in this process until Redis appears")
     };
-    instance.until_store_is(state).await;
-    instance.program.says(line).await;
+    instance.wait_until_store_is(state).await;
+    instance.program.wait_for_line(line).await;
 }
 
 /// A Redis that refuses writes for a while: calls go on, and once it takes them again it is told all, soon.
@@ -83,13 +83,13 @@ async fn read_only_for_a_while() {
     for _ in 0..3 {
         assert_eq!(instance.chat(MODEL).await.0, 503);
     }
-    instance.until_refused(MODEL, true).await;
+    instance.call_until_refused(MODEL, true).await;
     assert_eq!(instance.chat("openai:gpt-5-mini").await.0, 200, "a model that nobody knows yet");
-    instance.until_store_is("degraded").await;
+    instance.wait_until_store_is("degraded").await;
 
     redis.cli(&["REPLICAOF", "NO", "ONE"]).await;
     let began = tokio::time::Instant::now();
-    instance.until_store_is("connected").await;
+    instance.wait_until_store_is("connected").await;
     assert!(began.elapsed() < std::time::Duration::from_secs(3), "{:?}", began.elapsed());
     let value = redis.cli(&["GET", "circuit_breaker:openai:gpt-5"]).await;
     assert!(value.contains("\"OPEN\""), "{value}");

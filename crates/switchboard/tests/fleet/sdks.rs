@@ -13,11 +13,11 @@ use tokio::{
 use crate::support::{ConfigFile, Instance};
 
 /// Runs one of the scripts in `tests/sdk` with the project's own Python environment.
-async fn run(script: &str, instance: &Instance) {
-    run_with(script, &[("GATEWAY", &instance.url)]).await;
+async fn run_script(script: &str, instance: &Instance) {
+    run_script_with(script, &[("GATEWAY", &instance.url)]).await;
 }
 
-async fn run_with(script: &str, variables: &[(&str, &str)]) {
+async fn run_script_with(script: &str, variables: &[(&str, &str)]) {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let python = root.join(".venv/bin/python");
     assert!(python.exists(), "the official SDKs are not installed: run ./test, which installs them");
@@ -28,10 +28,10 @@ async fn run_with(script: &str, variables: &[(&str, &str)]) {
         .output()
         .await
         .unwrap();
-    let told = String::from_utf8_lossy(&output.stdout);
-    println!("{told}");
-    assert!(output.status.success(), "{told}\n{}", String::from_utf8_lossy(&output.stderr));
-    assert!(told.trim_end().ends_with("all well"), "{told}");
+    let stdout = String::from_utf8_lossy(&output.stdout);
+    println!("{stdout}");
+    assert!(output.status.success(), "{stdout}\n{}", String::from_utf8_lossy(&output.stderr));
+    assert!(stdout.trim_end().ends_with("all well"), "{stdout}");
 }
 
 async fn instance(simulator: &Simulator, redis: &RedisServer) -> Instance {
@@ -49,17 +49,17 @@ async fn instance(simulator: &Simulator, redis: &RedisServer) -> Instance {
 #[tokio::test]
 async fn openai() {
     let (simulator, redis) = (Simulator::start().await.unwrap(), RedisServer::start().await);
-    run("openai_calls.py", &instance(&simulator, &redis).await).await;
+    run_script("openai_calls.py", &instance(&simulator, &redis).await).await;
 }
 
 #[tokio::test]
 async fn anthropic() {
     let (simulator, redis) = (Simulator::start().await.unwrap(), RedisServer::start().await);
-    run("anthropic_calls.py", &instance(&simulator, &redis).await).await;
+    run_script("anthropic_calls.py", &instance(&simulator, &redis).await).await;
 }
 
 /// One connection to the first address, the next to the second, and so on.
-async fn balance(addresses: [String; 2]) -> String {
+async fn start_load_balancer(addresses: [String; 2]) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     tokio::spawn(async move {
@@ -84,12 +84,12 @@ async fn a_stopping_instance_is_not_noticed_behind_a_load_balancer() {
     simulator.script("slow", Fault::Hang);
     let under_way = stopping.chat("openai:slow");
     let script = async {
-        simulator.until(|seen| seen.in_flight() == 1).await;
+        simulator.wait_until(|seen| seen.in_flight() == 1).await;
         stopping.program.signal("TERM");
-        stopping.program.says("stopping").await;
+        stopping.program.wait_for_line("stopping").await;
         let address = |instance: &Instance| instance.url.trim_start_matches("http://").to_owned();
-        let balancer = balance([address(&stopping), address(&other)]).await;
-        run_with("stopping.py", &[("GATEWAY", &balancer), ("STOPPING", &stopping.url)]).await;
+        let balancer = start_load_balancer([address(&stopping), address(&other)]).await;
+        run_script_with("stopping.py", &[("GATEWAY", &balancer), ("STOPPING", &stopping.url)]).await;
     };
     tokio::select! {
         () = script => {}

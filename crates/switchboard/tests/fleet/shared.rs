@@ -7,7 +7,7 @@ use simulator::{Behaviour, Simulator};
 use testbed::RedisServer;
 use tokio::time::Instant;
 
-use crate::support::{ConfigFile, Instance, SOON, TRIPS_AT_ONCE};
+use crate::support::{ConfigFile, Instance, MAX_PROPAGATION_DELAY, TRIPS_AT_ONCE};
 
 const MODEL: &str = "openai:gpt-5";
 const KEY: &str = "circuit_breaker:openai:gpt-5";
@@ -22,31 +22,31 @@ async fn two_instances() -> (RedisServer, Simulator, ConfigFile, [Instance; 2]) 
     (redis, simulator, config, [a, b])
 }
 
-fn unavailable() -> Behaviour {
+fn failing_behaviour() -> Behaviour {
     Behaviour::status(http::StatusCode::SERVICE_UNAVAILABLE)
 }
 
 /// Tries that a bound of time has on a busy machine. The first that keeps it is the last.
-const TRIES: usize = 20;
+const MAX_ATTEMPTS: usize = 20;
 
 /// F1, B11: what one opens, the other refuses within 100 ms; told once.
 #[tokio::test]
 async fn what_one_opens_the_other_refuses() {
     let (redis, simulator, _config, [a, b]) = two_instances().await;
     let mut shortest = Duration::MAX;
-    for number in 0..TRIES {
+    for number in 0..MAX_ATTEMPTS {
         let name = format!("gpt-{number}");
-        shortest = shortest.min(opened_for_both(&redis, &simulator, [&a, &b], &name).await);
-        if shortest < SOON {
+        shortest = shortest.min(open_for_both(&redis, &simulator, [&a, &b], &name).await);
+        if shortest < MAX_PROPAGATION_DELAY {
             break;
         }
     }
     println!("the other instance refused {shortest:?} after the trip");
-    assert!(shortest < SOON, "{shortest:?}");
+    assert!(shortest < MAX_PROPAGATION_DELAY, "{shortest:?}");
 }
 
 /// Opens a model's circuit through one instance; how long until the other refuses, too.
-async fn opened_for_both(
+async fn open_for_both(
     redis: &RedisServer,
     simulator: &Simulator,
     [a, b]: [&Instance; 2],
@@ -55,17 +55,17 @@ async fn opened_for_both(
     let model = format!("openai:{name}");
     assert_eq!(a.chat(&model).await.0, 200);
     assert_eq!(b.chat(&model).await.0, 200);
-    simulator.script(name, unavailable());
+    simulator.script(name, failing_behaviour());
     for _ in 0..3 {
         assert_eq!(a.chat(&model).await.0, 503);
     }
     let tripped = Instant::now();
-    b.until_refused(&model, true).await;
-    let calls = simulator.seen().calls(name);
+    b.call_until_refused(&model, true).await;
+    let calls = simulator.traffic().calls(name);
     let (status, _, body) = b.chat(&model).await;
     let took = tripped.elapsed();
     assert_eq!((status, &body["error"]["code"]), (503, &Value::from("circuit_open")), "{body}");
-    assert_eq!(simulator.seen().calls(name), calls, "a refused call reached the provider");
+    assert_eq!(simulator.traffic().calls(name), calls, "a refused call reached the provider");
 
     let key = format!("circuit_breaker:{model}");
     let keys = redis.cli(&["KEYS", "circuit_breaker:*"]).await;
@@ -80,20 +80,20 @@ async fn opened_for_both(
 #[tokio::test]
 async fn a_circuit_outlives_its_instances() {
     let (redis, simulator, config, [mut a, mut b]) = two_instances().await;
-    simulator.script("gpt-5", unavailable());
+    simulator.script("gpt-5", failing_behaviour());
     for _ in 0..3 {
         a.chat(MODEL).await;
     }
-    b.until_refused(MODEL, true).await;
+    b.call_until_refused(MODEL, true).await;
     a.program.kill();
     b.program.kill();
-    let calls = simulator.seen().calls("gpt-5");
+    let calls = simulator.traffic().calls("gpt-5");
     let variables = [("SWITCHBOARD_CONFIG", config.path())];
     let again = Instance::start_with(Some(&redis.url()), &simulator, &variables).await;
     let (status, _, body) = again.chat(MODEL).await;
     assert_eq!((status, &body["error"]["code"]), (503, &Value::from("circuit_open")), "{body}");
     assert_eq!(
-        simulator.seen().calls("gpt-5"),
+        simulator.traffic().calls("gpt-5"),
         calls,
         "the first call after the start went to the dead model"
     );
@@ -106,26 +106,29 @@ async fn foreign_words_are_honoured() {
     assert_eq!(a.chat(MODEL).await.0, 200);
     assert_eq!(b.chat(MODEL).await.0, 200);
     let (mut opened, mut reset) = (Duration::MAX, Duration::MAX);
-    for _ in 0..TRIES {
+    for _ in 0..MAX_ATTEMPTS {
         let now = redis.cli(&["TIME"]).await.lines().next().unwrap().trim().to_owned();
         let foreign =
             format!(r#"{{"state":"OPEN","failureCount":2,"lastFailureTime":{now}000,"openedAt":{now}000}}"#);
         redis.cli(&["SET", KEY, &foreign]).await;
         let written = Instant::now();
-        a.until_refused(MODEL, true).await;
-        b.until_refused(MODEL, true).await;
+        a.call_until_refused(MODEL, true).await;
+        b.call_until_refused(MODEL, true).await;
         opened = opened.min(written.elapsed());
 
         redis.cli(&["DEL", KEY]).await;
         let deleted = Instant::now();
-        a.until_refused(MODEL, false).await;
-        b.until_refused(MODEL, false).await;
+        a.call_until_refused(MODEL, false).await;
+        b.call_until_refused(MODEL, false).await;
         reset = reset.min(deleted.elapsed());
-        if opened < SOON && reset < SOON {
+        if opened < MAX_PROPAGATION_DELAY && reset < MAX_PROPAGATION_DELAY {
             break;
         }
     }
-    assert!(opened < SOON && reset < SOON, "opened after {opened:?}, reset after {reset:?}");
+    assert!(
+        opened < MAX_PROPAGATION_DELAY && reset < MAX_PROPAGATION_DELAY,
+        "opened after {opened:?}, reset after {reset:?}"
+    );
 }
 
 /// A circuit forced for longer than histories last is still reset by a DEL, and not taken for lost (F5): its history
@@ -135,7 +138,7 @@ async fn a_forced_circuit_keeps_its_history() {
     let (redis, _simulator, _config, [a, _b]) = two_instances().await;
     assert_eq!(a.chat(MODEL).await.0, 200);
     redis.cli(&["SET", KEY, r#"{"state":"OPEN"}"#]).await;
-    a.until_refused(MODEL, true).await;
+    a.call_until_refused(MODEL, true).await;
     let history = "{circuit_breaker:openai:gpt-5}:events";
     let began = Instant::now();
     while redis.cli(&["PTTL", history]).await.trim() != "-1" {
@@ -148,10 +151,10 @@ async fn a_forced_circuit_keeps_its_history() {
 async fn a_history_of_another_type_harms_no_circuit() {
     let (redis, simulator, _config, [a, b]) = two_instances().await;
     redis.cli(&["SET", "{circuit_breaker:openai:gpt-5}:events", "x"]).await;
-    simulator.script("gpt-5", unavailable());
+    simulator.script("gpt-5", failing_behaviour());
     for _ in 0..3 {
         a.chat(MODEL).await;
     }
-    b.until_refused(MODEL, true).await;
-    a.until_store_is("connected").await;
+    b.call_until_refused(MODEL, true).await;
+    a.wait_until_store_is("connected").await;
 }

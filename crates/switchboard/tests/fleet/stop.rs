@@ -32,15 +32,15 @@ async fn a_stream_under_way_ends_whole_and_new_calls_are_refused() {
     assert_eq!(instance.status("/readyz").await, 200);
 
     instance.program.signal("TERM");
-    instance.program.says("stopping").await;
+    instance.program.wait_for_line("stopping").await;
     assert_eq!(instance.status("/readyz").await, 503);
     assert_eq!(instance.status("/livez").await, 200);
     let (status, _, body) = instance.chat(MODEL).await;
     assert_eq!((status, &body["error"]["code"]), (503, &json!("stopping")));
     let text = stream.text().await.unwrap();
     assert!(text.ends_with("data: [DONE]\n\n") && !text.contains("\"error\""), "{text}");
-    assert_eq!(instance.program.ends().await, Some(0));
-    assert_eq!(simulator.seen().calls("gpt-5"), 1, "the refused call reached the provider");
+    assert_eq!(instance.program.wait_for_exit().await, Some(0));
+    assert_eq!(simulator.traffic().calls("gpt-5"), 1, "the refused call reached the provider");
 }
 
 #[tokio::test]
@@ -55,7 +55,7 @@ async fn a_failure_just_counted_is_not_lost() {
         assert_eq!(instance.chat(MODEL).await.0, 502);
     }
     instance.program.signal("INT");
-    assert_eq!(instance.program.ends().await, Some(0));
+    assert_eq!(instance.program.wait_for_exit().await, Some(0));
     let value = redis.cli(&["GET", "circuit_breaker:openai:gpt-5"]).await;
     assert!(value.contains("\"failureCount\":2"), "{value}");
 }
@@ -77,11 +77,11 @@ async fn past_the_limit_streams_are_visibly_broken_and_the_program_ends() {
     assert!(text.contains("\"stream_interrupted\"") && !text.contains("[DONE]"), "{text}");
     let text = anthropic.text().await.unwrap();
     assert!(text.contains("event: error\n") && !text.contains("message_stop"), "{text}");
-    assert_eq!(instance.program.ends().await, Some(0));
+    assert_eq!(instance.program.wait_for_exit().await, Some(0));
     assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
-    let line = instance.program.says("outcome=\"aborted\"").await;
+    let line = instance.program.wait_for_line("outcome=\"aborted\"").await;
     assert!(line.contains("attempts=1"), "{line}");
-    assert_eq!(simulator.seen().abandoned(), 2, "the providers' calls are stopped");
+    assert_eq!(simulator.traffic().disconnected(), 2, "the providers' calls are stopped");
 }
 
 #[tokio::test]
@@ -90,6 +90,6 @@ async fn where_nobody_calls_it_ends_at_once() {
     let mut instance = Instance::start_with(None, &simulator, &[("REDIS_URL", "memory:")]).await;
     let began = Instant::now();
     instance.program.signal("TERM");
-    assert_eq!(instance.program.ends().await, Some(0));
+    assert_eq!(instance.program.wait_for_exit().await, Some(0));
     assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
 }

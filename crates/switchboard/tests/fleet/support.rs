@@ -8,10 +8,10 @@ use testbed::Program;
 use tokio::time::{Instant, sleep};
 
 /// What has to happen, but is not measured.
-const PATIENCE: Duration = Duration::from_secs(60);
+const WAIT_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// A change is acted on within so long (F1).
-pub(crate) const SOON: Duration = Duration::from_millis(100);
+pub(crate) const MAX_PROPAGATION_DELAY: Duration = Duration::from_millis(100);
 
 /// One `switchboard serve`.
 pub(crate) struct Instance {
@@ -32,8 +32,8 @@ impl Instance {
         variables: &[(&str, &str)],
     ) -> Self {
         let program = Self::spawn(redis, simulator, variables);
-        let line = program.says("address=http://127.0.0.1").await;
-        let line = if line.contains("listening") { line } else { program.says("listening").await };
+        let line = program.wait_for_line("address=http://127.0.0.1").await;
+        let line = if line.contains("listening") { line } else { program.wait_for_line("listening").await };
         let url = line.split("address=").nth(1).and_then(|rest| rest.split(' ').next()).unwrap().to_owned();
         Self { program, url, client: reqwest::Client::new() }
     }
@@ -41,7 +41,7 @@ impl Instance {
     /// The same, where the log is JSON.
     pub(crate) async fn start_with_json_log(simulator: &Simulator, variables: &[(&str, &str)]) -> Self {
         let program = Self::spawn(None, simulator, variables);
-        let line: Value = serde_json::from_str(&program.says("listening").await).unwrap();
+        let line: Value = serde_json::from_str(&program.wait_for_line("listening").await).unwrap();
         let url = line["fields"]["address"].as_str().unwrap().to_owned();
         Self { program, url, client: reqwest::Client::new() }
     }
@@ -76,23 +76,23 @@ impl Instance {
     }
 
     /// Calls until the circuit refuses, or until it does no longer.
-    pub(crate) async fn until_refused(&self, model: &str, refused: bool) {
+    pub(crate) async fn call_until_refused(&self, model: &str, refused: bool) {
         let began = Instant::now();
         while (self.chat(model).await.2["error"]["code"] == "circuit_open") != refused {
-            assert!(began.elapsed() < PATIENCE, "{model} stayed as it was");
+            assert!(began.elapsed() < WAIT_TIMEOUT, "{model} stayed as it was");
             sleep(Duration::from_millis(1)).await;
         }
     }
 
     /// Waits until `/health` says this of the store.
-    pub(crate) async fn until_store_is(&self, state: &str) {
+    pub(crate) async fn wait_until_store_is(&self, state: &str) {
         let began = Instant::now();
         loop {
             let health = self.health().await;
             if health["store"]["state"] == state {
                 return;
             }
-            assert!(began.elapsed() < PATIENCE, "{state} expected: {health}");
+            assert!(began.elapsed() < WAIT_TIMEOUT, "{state} expected: {health}");
             sleep(Duration::from_millis(10)).await;
         }
     }

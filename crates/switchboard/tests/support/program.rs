@@ -9,13 +9,13 @@ use std::{
 use tokio::process::Command;
 
 /// What the program gave back.
-pub struct Ended {
+pub struct ProgramOutput {
     pub code: Option<i32>,
     pub stdout: String,
     pub stderr: String,
 }
 
-impl Ended {
+impl ProgramOutput {
     /// Standard output as JSON.
     pub fn json(&self) -> serde_json::Value {
         serde_json::from_str(&self.stdout)
@@ -23,7 +23,7 @@ impl Ended {
     }
 }
 
-impl From<Output> for Ended {
+impl From<Output> for ProgramOutput {
     fn from(output: Output) -> Self {
         let text = |bytes| String::from_utf8(bytes).expect("what the program says is UTF-8");
         Self { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
@@ -31,16 +31,16 @@ impl From<Output> for Ended {
 }
 
 /// An empty directory to run the program in, gone with the value.
-pub struct Directory(PathBuf);
+pub struct TempDir(PathBuf);
 
-impl Directory {
+impl TempDir {
     pub fn new() -> Self {
         let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(uuid::Uuid::new_v4().to_string());
         fs::create_dir_all(&path).expect("a directory");
         Self(path)
     }
 
-    pub fn with(self, file: &str, text: &str) -> Self {
+    pub fn with_file(self, file: &str, text: &str) -> Self {
         fs::write(self.0.join(file), text).expect("a file");
         self
     }
@@ -53,12 +53,12 @@ impl Directory {
         command
     }
 
-    pub async fn run(&self, arguments: &[&str], variables: &[(&str, &str)]) -> Ended {
+    pub async fn run(&self, arguments: &[&str], variables: &[(&str, &str)]) -> ProgramOutput {
         self.command(arguments, variables).output().await.expect("the program starts").into()
     }
 }
 
-impl Drop for Directory {
+impl Drop for TempDir {
     fn drop(&mut self) {
         drop(fs::remove_dir_all(&self.0));
     }

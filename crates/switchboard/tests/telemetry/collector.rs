@@ -16,12 +16,12 @@ use tokio::{
 /// What has come.
 #[derive(Clone, Default)]
 pub(crate) struct Collector {
-    kept: Arc<Mutex<Kept>>,
+    received: Arc<Mutex<Received>>,
     pub(crate) url: String,
 }
 
 #[derive(Default)]
-struct Kept {
+struct Received {
     spans: Vec<Span>,
     raw: Vec<u8>,
     services: Vec<String>,
@@ -32,7 +32,7 @@ impl Collector {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let collector = Self { url, ..Self::default() };
-        let kept = Arc::clone(&collector.kept);
+        let kept = Arc::clone(&collector.received);
         tokio::spawn(async move {
             while let Ok((connection, _)) = listener.accept().await {
                 tokio::spawn(serve(connection, Arc::clone(&kept)));
@@ -43,26 +43,26 @@ impl Collector {
 
     /// The spans that have come so far.
     pub(crate) fn spans(&self) -> Vec<Span> {
-        self.kept.lock().unwrap().spans.clone()
+        self.received.lock().unwrap().spans.clone()
     }
 
     /// The first span that fits, which may be still to come.
-    pub(crate) async fn span(&self, what: &str, fits: impl Fn(&Span) -> bool) -> Span {
-        testbed::until(what, async || self.spans().iter().any(&fits)).await;
+    pub(crate) async fn wait_for_span(&self, what: &str, fits: impl Fn(&Span) -> bool) -> Span {
+        testbed::wait_until(what, async || self.spans().iter().any(&fits)).await;
         self.spans().into_iter().find(fits).unwrap()
     }
 
     /// Whether a text is anywhere in what has come.
-    pub(crate) fn has(&self, text: &str) -> bool {
-        self.kept.lock().unwrap().raw.windows(text.len()).any(|part| part == text.as_bytes())
+    pub(crate) fn contains(&self, text: &str) -> bool {
+        self.received.lock().unwrap().raw.windows(text.len()).any(|part| part == text.as_bytes())
     }
 
     pub(crate) fn services(&self) -> Vec<String> {
-        self.kept.lock().unwrap().services.clone()
+        self.received.lock().unwrap().services.clone()
     }
 }
 
-async fn serve(connection: TcpStream, kept: Arc<Mutex<Kept>>) {
+async fn serve(connection: TcpStream, kept: Arc<Mutex<Received>>) {
     let mut connection = BufReader::new(connection);
     loop {
         let (mut first, mut length) = (String::new(), 0);
@@ -90,7 +90,7 @@ async fn serve(connection: TcpStream, kept: Arc<Mutex<Kept>>) {
             kept.raw.extend(&body);
             for group in request.resource_spans {
                 let attributes = group.resource.unwrap().attributes;
-                kept.services.extend(text(&attributes, "service.name"));
+                kept.services.extend(attribute_text(&attributes, "service.name"));
                 kept.spans.extend(group.scope_spans.into_iter().flat_map(|scope| scope.spans));
             }
         }
@@ -99,7 +99,7 @@ async fn serve(connection: TcpStream, kept: Arc<Mutex<Kept>>) {
 }
 
 /// An attribute in words.
-pub(crate) fn text(attributes: &[KeyValue], name: &str) -> Option<String> {
+pub(crate) fn attribute_text(attributes: &[KeyValue], name: &str) -> Option<String> {
     let found = attributes.iter().find(|attribute| attribute.key == name)?;
     Some(match found.value.as_ref()?.value.as_ref()? {
         Value::StringValue(text) => text.clone(),

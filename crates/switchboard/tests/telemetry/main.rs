@@ -18,7 +18,7 @@ mod traces;
 mod watch;
 
 /// Where a directory is.
-fn place(directory: &program::Directory) -> std::path::PathBuf {
+fn path_of(directory: &program::TempDir) -> std::path::PathBuf {
     let command = directory.command(&[], &[]);
     command.as_std().get_current_dir().expect("it is run there").to_owned()
 }

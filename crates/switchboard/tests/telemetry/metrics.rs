@@ -14,7 +14,7 @@ use testbed::{Program, RedisServer, free_port};
 use tokio::time::{Instant, sleep};
 
 use crate::{
-    program::Directory,
+    program::TempDir,
     support::{ConfigFile, Instance},
 };
 
@@ -25,10 +25,10 @@ const CONFIG: &str = "breaker.min_failure_span = '0ms'\nbreaker.open_duration = 
     [routes.keyless]\nmodels = ['openai:keyless']\n";
 
 /// Prometheus has so long for anything.
-const PATIENCE: Duration = Duration::from_secs(90);
+const PROMETHEUS_TIMEOUT: Duration = Duration::from_secs(90);
 
 /// Another program may take the port between its choice and Prometheus' start.
-const TRIES: usize = 5;
+const MAX_START_ATTEMPTS: usize = 5;
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
@@ -43,7 +43,7 @@ struct Prometheus {
     _program: Program,
     url: String,
     client: reqwest::Client,
-    _directory: Directory,
+    _directory: TempDir,
 }
 
 impl Prometheus {
@@ -51,12 +51,12 @@ impl Prometheus {
         let config = read("deploy/monitoring/prometheus.yml")
             .replace("switchboard:4100", target.trim_start_matches("http://"))
             .replace("interval: 5s", "interval: 250ms");
-        let directory = Directory::new()
-            .with("prometheus.yml", &config)
-            .with("alerts.yml", &read("deploy/monitoring/alerts.yml"));
-        let place = crate::place(&directory);
+        let directory = TempDir::new()
+            .with_file("prometheus.yml", &config)
+            .with_file("alerts.yml", &read("deploy/monitoring/alerts.yml"));
+        let place = crate::path_of(&directory);
         let [config, data] = ["prometheus.yml", "data"].map(|name| place.join(name).display().to_string());
-        for _ in 0..TRIES {
+        for _ in 0..MAX_START_ATTEMPTS {
             let address = format!("127.0.0.1:{}", free_port());
             let arguments = [
                 format!("--config.file={config}"),
@@ -66,20 +66,20 @@ impl Prometheus {
             // Installed by ./test.
             let program = Program::start("prometheus", &arguments.each_ref().map(String::as_str), []);
             // Before that it answers 503 to everything.
-            if program.says_or_ends("Server is ready to receive web requests").await.is_some() {
+            if program.wait_for_line_or_exit("Server is ready to receive web requests").await.is_some() {
                 let (url, client) = (format!("http://{address}"), reqwest::Client::new());
                 return Self { _program: program, url, client, _directory: directory };
             }
         }
-        panic!("Prometheus ended at its start {TRIES} times");
+        panic!("Prometheus ended at its start {MAX_START_ATTEMPTS} times");
     }
 
     /// Waits until a query finds so many series. Prometheus takes 5 s to find its targets.
-    async fn until(&self, query: &str, series: usize) {
+    async fn wait_for_series(&self, query: &str, series: usize) {
         let began = Instant::now();
         while self.query(query).await.len() < series {
             assert!(
-                began.elapsed() < PATIENCE,
+                began.elapsed() < PROMETHEUS_TIMEOUT,
                 "{series} series of {query} wanted: {:?}",
                 self.query(query).await
             );
@@ -99,7 +99,7 @@ impl Prometheus {
 
 /// Something of everything: answers, streams, fallbacks, a circuit that opens and closes again, one that a person
 /// opened, a refused key, no answer at all.
-async fn traffic(instance: &Instance, simulator: &Simulator) {
+async fn generate_traffic(instance: &Instance, simulator: &Simulator) {
     let failing = || Behaviour::status(http::StatusCode::SERVICE_UNAVAILABLE);
     for model in ["bad", "dead"] {
         simulator.script(model, failing());
@@ -151,19 +151,19 @@ async fn every_query_of_the_dashboard_and_the_alerts_finds_what_it_asks_for() {
     let config = ConfigFile::new(CONFIG);
     let instance =
         Instance::start_with(Some(&redis.url()), &simulator, &[("SWITCHBOARD_CONFIG", config.path())]).await;
-    traffic(&instance, &simulator).await;
+    generate_traffic(&instance, &simulator).await;
     let prometheus = Prometheus::start(&instance.url).await;
-    prometheus.until("up == 1", 1).await;
-    prometheus.until("switchboard_calls_total", 3).await;
+    prometheus.wait_for_series("up == 1", 1).await;
+    prometheus.wait_for_series("switchboard_calls_total", 3).await;
     // A rate needs two scrapes with something between them; the circuit recovers meanwhile.
     simulator.script("bad", Behaviour::ok());
-    testbed::until("the circuit closes again", async || {
+    testbed::wait_until("the circuit closes again", async || {
         instance.chat("planner").await.1.as_deref() == Some("openai:bad")
     })
     .await;
-    traffic(&instance, &simulator).await;
+    generate_traffic(&instance, &simulator).await;
     let two = "min(count_over_time(up{job=\"switchboard\"}[1m])) > 4";
-    prometheus.until(two, 1).await;
+    prometheus.wait_for_series(two, 1).await;
 
     let mut sought = BTreeSet::new();
     for expression in expressions() {
@@ -173,17 +173,17 @@ async fn every_query_of_the_dashboard_and_the_alerts_finds_what_it_asks_for() {
     assert!(sought.len() >= 25, "{sought:?}");
     for selector in &sought {
         // What came last may not have been fetched yet.
-        prometheus.until(&format!("last_over_time({selector}[1m])"), 1).await;
+        prometheus.wait_for_series(&format!("last_over_time({selector}[1m])"), 1).await;
     }
     // Of what stands on the dashboard all has something to show after such traffic.
     let shown = expressions()
         .into_iter()
         .filter(|expression| ![" > ", " == "].iter().any(|comparison| expression.contains(comparison)));
     for expression in shown {
-        prometheus.until(&expression, 1).await;
+        prometheus.wait_for_series(&expression, 1).await;
     }
     let alerts = "count by (alertname) (ALERTS{alertname=~\"SwitchboardKeyRefused|SwitchboardCallsFail\"})";
-    prometheus.until(alerts, 2).await;
+    prometheus.wait_for_series(alerts, 2).await;
 }
 
 /// What is documented is there, and what is there is documented.
@@ -194,13 +194,13 @@ async fn the_table_of_metrics_is_true() {
     let config = ConfigFile::new(&CONFIG.replace("200ms", "10m"));
     let instance =
         Instance::start_with(Some(&redis.url()), &simulator, &[("SWITCHBOARD_CONFIG", config.path())]).await;
-    traffic(&instance, &simulator).await;
+    generate_traffic(&instance, &simulator).await;
     let mut scrape = String::new();
     for line in [
         "switchboard_circuit_state{model=\"openai:bad\",state=\"open\"} 1",
         "to=\"open\",reason=\"status\",by=\"self\"} ",
     ] {
-        testbed::until(line, async || {
+        testbed::wait_until(line, async || {
             let answer = instance.client.get(format!("{}/metrics", instance.url)).send().await.unwrap();
             scrape = answer.text().await.unwrap();
             scrape.contains(line)
@@ -218,8 +218,8 @@ async fn the_table_of_metrics_is_true() {
     let page = read("docs/calls.md");
     let rows = page.lines().filter(|line| line.starts_with("| `switchboard_"));
     let names = rows.flat_map(|row| row.split('|').nth(1).unwrap().split('`').skip(1).step_by(2));
-    let told: BTreeSet<String> = names.map(str::to_owned).collect();
-    assert_eq!(there, told);
+    let documented: BTreeSet<String> = names.map(str::to_owned).collect();
+    assert_eq!(there, documented);
 }
 
 #[test]

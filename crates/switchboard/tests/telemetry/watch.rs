@@ -11,19 +11,19 @@ use tokio::{
     time::timeout,
 };
 
-use crate::program::Directory;
+use crate::program::TempDir;
 
 /// A terminal of its own, with a program in it.
 struct Terminal {
     socket: String,
-    directory: Directory,
+    directory: TempDir,
 }
 
 impl Terminal {
     fn run(redis: &str, columns: u32) -> Self {
-        let directory = Directory::new();
+        let directory = TempDir::new();
         let terminal = Self { socket: format!("switchboard-{}", uuid::Uuid::new_v4().simple()), directory };
-        let path = crate::place(&terminal.directory);
+        let path = crate::path_of(&terminal.directory);
         let path = path.to_str().unwrap();
         // Ctrl-C is for everyone in the terminal; the shell stays, to tell how the program ended.
         let watch = format!(
@@ -46,9 +46,9 @@ impl Terminal {
         String::from_utf8(ended.stdout).unwrap()
     }
 
-    async fn shows(&self, text: &str) -> String {
+    async fn wait_for_text(&self, text: &str) -> String {
         let mut page = String::new();
-        testbed::until(text, async || {
+        testbed::wait_until(text, async || {
             page = self.tmux(&["capture-pane", "-p"]);
             page.contains(text)
         })
@@ -63,23 +63,23 @@ impl Drop for Terminal {
     }
 }
 
-async fn circuits(redis: &RedisServer, arguments: &[&str]) {
+async fn run_circuits(redis: &RedisServer, arguments: &[&str]) {
     let arguments = [&["circuits"], arguments].concat();
-    let ended = Directory::new().run(&arguments, &[("REDIS_URL", &redis.url()), ("USER", "ann")]).await;
+    let ended = TempDir::new().run(&arguments, &[("REDIS_URL", &redis.url()), ("USER", "ann")]).await;
     assert_eq!(ended.code, Some(0), "{}", ended.stderr);
 }
 
 #[tokio::test]
 async fn on_a_terminal_it_is_a_table_that_lives() {
     let mut redis = RedisServer::start().await;
-    circuits(&redis, &["open", "openai:gpt-5", "--reason", "old"]).await;
+    run_circuits(&redis, &["open", "openai:gpt-5", "--reason", "old"]).await;
     let terminal = Terminal::run(&redis.url(), 120);
-    let page = terminal.shows("openai:gpt-5").await;
+    let page = terminal.wait_for_text("openai:gpt-5").await;
     assert!(page.contains("OPEN (forced)") && page.contains("LAST TRANSITIONS"), "{page}");
     assert!(page.contains("CLOSED -> OPEN"), "the last transitions are there from the beginning: {page}");
 
-    circuits(&redis, &["open", "anthropic:claude", "--for", "10m"]).await;
-    let page = terminal.shows("anthropic:claude").await;
+    run_circuits(&redis, &["open", "anthropic:claude", "--for", "10m"]).await;
+    let page = terminal.wait_for_text("anthropic:claude").await;
     let seconds = |page: &str| {
         let row = page.lines().find(|line| line.trim_start().starts_with("anthropic:claude"));
         let rest = row.and_then(|row| row.split_once(" min ")).unwrap_or_else(|| panic!("{page}")).1;
@@ -87,11 +87,11 @@ async fn on_a_terminal_it_is_a_table_that_lives() {
     };
     let first = seconds(&page);
     let later = || seconds(&terminal.tmux(&["capture-pane", "-p"]));
-    testbed::until("it counts down", async || later() != first).await;
+    testbed::wait_until("it counts down", async || later() != first).await;
 
     // Narrower: lines are cut, none is wrapped onto the next.
     terminal.tmux(&["resize-window", "-x", "30", "-y", "8"]);
-    testbed::until("the narrow page", async || {
+    testbed::wait_until("the narrow page", async || {
         let page = terminal.tmux(&["capture-pane", "-p"]);
         page.lines().count() <= 8 && page.lines().any(|line| line.trim_start().starts_with("MODEL"))
     })
@@ -99,14 +99,14 @@ async fn on_a_terminal_it_is_a_table_that_lives() {
     terminal.tmux(&["resize-window", "-x", "120", "-y", "20"]);
 
     redis.kill();
-    terminal.shows("Redis is away").await;
+    terminal.wait_for_text("Redis is away").await;
     redis.restart().await;
-    circuits(&redis, &["open", "openai:gpt-6", "--reason", "back"]).await;
-    let page = terminal.shows("openai:gpt-6").await;
+    run_circuits(&redis, &["open", "openai:gpt-6", "--reason", "back"]).await;
+    let page = terminal.wait_for_text("openai:gpt-6").await;
     assert!(!page.contains("Redis is away"), "{page}");
 
     terminal.tmux(&["send-keys", "q"]);
-    let page = terminal.shows("ended: 0").await;
+    let page = terminal.wait_for_text("ended: 0").await;
     assert!(!page.contains("LAST TRANSITIONS"), "the page from before is back: {page}");
 }
 
@@ -115,9 +115,9 @@ async fn ctrl_c_and_q_end_it_well() {
     let redis = RedisServer::start().await;
     for key in ["C-c", "Q"] {
         let terminal = Terminal::run(&redis.url(), 100);
-        terminal.shows("There are no circuits yet").await;
+        terminal.wait_for_text("There are no circuits yet").await;
         terminal.tmux(&["send-keys", key]);
-        let page = terminal.shows("ended: 0").await;
+        let page = terminal.wait_for_text("ended: 0").await;
         assert!(!page.contains("There are no circuits yet"), "{key}: the page from before is back: {page}");
     }
 }
@@ -125,8 +125,8 @@ async fn ctrl_c_and_q_end_it_well() {
 #[tokio::test]
 async fn in_a_pipe_it_waits_for_redis_and_goes_on() {
     let mut redis = RedisServer::start().await;
-    circuits(&redis, &["open", "openai:gpt-5"]).await;
-    let directory = Directory::new();
+    run_circuits(&redis, &["open", "openai:gpt-5"]).await;
+    let directory = TempDir::new();
     let mut watching = directory
         .command(&["circuits", "watch"], &[("REDIS_URL", &redis.url())])
         .stdout(Stdio::piped())
@@ -137,8 +137,8 @@ async fn in_a_pipe_it_waits_for_redis_and_goes_on() {
     let mut notes = BufReader::new(watching.stderr.take().unwrap()).lines();
     // When it is listening cannot be seen from outside, so there is news until the first of it is told.
     loop {
-        circuits(&redis, &["open", "openai:gpt-5"]).await;
-        circuits(&redis, &["close", "openai:gpt-5"]).await;
+        run_circuits(&redis, &["open", "openai:gpt-5"]).await;
+        run_circuits(&redis, &["close", "openai:gpt-5"]).await;
         if timeout(Duration::from_millis(100), lines.next_line()).await.is_ok() {
             break;
         }
@@ -147,7 +147,7 @@ async fn in_a_pipe_it_waits_for_redis_and_goes_on() {
     assert!(notes.next_line().await.unwrap().unwrap().starts_with("Redis is away"));
     redis.restart().await;
     assert_eq!(notes.next_line().await.unwrap().unwrap(), "Redis is back");
-    circuits(&redis, &["open", "openai:gpt-5", "--reason", "the end"]).await;
+    run_circuits(&redis, &["open", "openai:gpt-5", "--reason", "the end"]).await;
     let reading = async { while !lines.next_line().await.unwrap().unwrap().contains("the end") {} };
     timeout(Duration::from_secs(10), reading).await.unwrap();
     assert_eq!(watching.try_wait().unwrap(), None, "it goes on");

@@ -4,48 +4,48 @@ use std::{sync::Arc, time::Duration};
 
 use anyhow::bail;
 use breaker::{InstanceId, ModelKey};
-use circuits::{Circuits, LinkState, Pacing, Settings, Store as _, Value};
+use circuits::{Circuits, Settings, Store as _, StoreStatus, Timing, Value};
 
-use super::{Seen, words};
+use super::{CircuitReader, words};
 use crate::{config::Environment, output::Output};
 
 /// Redis has so long to be read before anything is done.
-const READY: Duration = Duration::from_secs(5);
+const READY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A person waits longer for Redis than a call does, which may be far away.
-const PATIENCE: Duration = Duration::from_secs(1);
+const STORE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// What a person is about to do, and where.
-pub(super) struct Hand<'a> {
+pub(super) struct OperatorSession<'a> {
     pub(super) output: Output,
     pub(super) environment: &'a Environment,
-    pub(super) circuits: Seen,
+    pub(super) reader: CircuitReader,
     pub(super) key: &'a ModelKey,
 }
 
-impl Hand<'_> {
+impl OperatorSession<'_> {
     pub(super) async fn open(self, duration: Option<Duration>, reason: Option<String>) -> anyhow::Result<()> {
-        self.take_part().await?.open(self.key, duration, reason).await?;
-        self.told().await
+        self.join_as_instance().await?.open(self.key, duration, reason).await?;
+        self.print_result().await
     }
 
     pub(super) async fn close(self, reason: Option<String>) -> anyhow::Result<()> {
-        self.take_part().await?.close(self.key, reason).await?;
-        self.told().await
+        self.join_as_instance().await?.close(self.key, reason).await?;
+        self.print_result().await
     }
 
     pub(super) async fn reset(self, reason: Option<String>) -> anyhow::Result<()> {
-        self.take_part().await?.reset(self.key, reason).await?;
+        self.join_as_instance().await?.reset(self.key, reason).await?;
         let key = self.key;
-        Ok(self
-            .output
-            .line(format_args!("{key}: all is forgotten; it appears again with the model's next call."))?)
+        Ok(self.output.print_line(format_args!(
+            "{key}: all is forgotten; it appears again with the model's next call."
+        ))?)
     }
 
     /// Becomes an instance for a moment, under the name of the person and the machine.
-    async fn take_part(&self) -> anyhow::Result<Circuits> {
+    async fn join_as_instance(&self) -> anyhow::Result<Circuits> {
         let key = self.key;
-        if let Value::OtherType(found) = self.circuits.store.load(key).await?.value {
+        if let Value::WrongType(found) = self.reader.store.load(key).await?.value {
             bail!(
                 "circuit_breaker:{key} is a {found} and no circuit, and is left alone; look at it with redis-cli TYPE"
             );
@@ -53,28 +53,29 @@ impl Hand<'_> {
         let user = self.environment.get("USER").unwrap_or("somebody");
         let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
         let settings = Settings {
-            policies: self.circuits.policies.clone(),
-            pacing: Pacing { patience: PATIENCE, ..Pacing::default() },
+            policies: self.reader.policies.clone(),
+            timing: Timing { store_timeout: STORE_TIMEOUT, ..Timing::default() },
             ..Settings::new(InstanceId::new(&format!("cli-{user}@{}", host.trim())))
         };
-        let part = Circuits::start(Arc::clone(&self.circuits.store) as Arc<dyn circuits::Store>, settings);
-        if tokio::time::timeout(READY, part.ready()).await.is_err() {
+        let circuits = Circuits::start(Arc::clone(&self.reader.store) as Arc<dyn circuits::Store>, settings);
+        if tokio::time::timeout(READY_TIMEOUT, circuits.ready()).await.is_err() {
             bail!(
                 "Redis did not answer within 5 s, and nothing was done; `switchboard doctor` says what is wrong"
             );
         }
-        if let LinkState::Degraded { error, .. } = part.link() {
+        if let StoreStatus::Degraded { error, .. } = circuits.store_status() {
             bail!("nothing was done: {error}; `switchboard doctor` says what is wrong");
         }
-        Ok(part)
+        Ok(circuits)
     }
 
-    async fn told(&self) -> anyhow::Result<()> {
-        let (report, now) = self.circuits.one(self.key).await?;
-        let sentence = words::sentence(&report, now);
+    async fn print_result(&self) -> anyhow::Result<()> {
+        let (report, now) = self.reader.load_report(self.key).await?;
+        let sentence = words::describe(&report, now);
         let key = self.key;
-        Ok(self
-            .output
-            .line(format_args!("{key}: {}", self.output.paint(words::style(report.state), sentence)))?)
+        Ok(self.output.print_line(format_args!(
+            "{key}: {}",
+            self.output.paint(words::state_style(report.state), sentence)
+        ))?)
     }
 }

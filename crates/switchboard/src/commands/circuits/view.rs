@@ -8,48 +8,50 @@ use circuits::{Report, Severity, Store as _};
 use comfy_table::{Cell, Color, Table, TableStyle};
 use serde::Serialize;
 
-use super::{ADVICE, Entry, Seen, words};
+use super::{CircuitReader, Entry, READ_ERROR, words};
 use crate::output::{Output, printable};
 
 /// So many entries of a history are shown.
-const HISTORY: usize = 1_000;
+const MAX_HISTORY_ENTRIES: usize = 1_000;
 
 /// An entry of the history, for scripts.
 #[derive(Serialize)]
-pub(super) struct Told<'a> {
+pub(super) struct HistoryRow<'a> {
     key: &'a str,
     #[serde(flatten)]
     entry: &'a Transition,
 }
 
-impl<'a> Told<'a> {
-    pub(super) fn of(key: &'a ModelKey, entry: &'a Transition) -> Self {
+impl<'a> HistoryRow<'a> {
+    pub(super) fn new(key: &'a ModelKey, entry: &'a Transition) -> Self {
         Self { key: key.as_str(), entry }
     }
 }
 
-pub(super) async fn list(output: Output, circuits: &Seen, json: bool) -> anyhow::Result<()> {
-    let mut entries = circuits.entries().await?;
-    entries.sort_by_key(rank);
+pub(super) async fn list(output: Output, reader: &CircuitReader, json: bool) -> anyhow::Result<()> {
+    let mut entries = reader.entries().await?;
+    entries.sort_by_key(severity_order);
     if json {
-        return Ok(output.json(&entries)?);
+        return Ok(output.print_json(&entries)?);
     }
     if entries.is_empty() {
-        return Ok(output.line("There are no circuits yet: a model's circuit appears with its first call.")?);
+        return Ok(
+            output.print_line("There are no circuits yet: a model's circuit appears with its first call.")?
+        );
     }
-    output.line(table(output, &entries).trim_fmt())?;
+    output.print_line(table(output, &entries).trim_fmt())?;
     for entry in &entries {
-        if let Entry::Odd(odd) = entry {
-            output.line(format_args!("circuit_breaker:{} is {}", odd.key, odd.unreadable))?;
+        if let Entry::Unreadable(odd) = entry {
+            output.print_line(format_args!("circuit_breaker:{} is {}", odd.key, odd.unreadable))?;
         }
     }
     Ok(())
 }
 
 /// Worst first, then by name.
-pub(super) fn rank(entry: &Entry) -> (Severity, bool, String) {
+pub(super) fn severity_order(entry: &Entry) -> (Severity, bool, String) {
     match entry {
-        Entry::Odd(odd) => (Severity::Failing, false, odd.key.clone()),
+        Entry::Unreadable(odd) => (Severity::Failing, false, odd.key.clone()),
         Entry::Circuit(report) => (report.severity(), true, report.key.to_string()),
     }
 }
@@ -61,14 +63,14 @@ pub(super) fn table(output: Output, entries: &[Entry]) -> Table {
     for entry in entries {
         table.add_row(match entry {
             Entry::Circuit(report) => row(output, report),
-            Entry::Odd(odd) => [odd.key.as_str(), "?", "", "", "", ""].map(Cell::new),
+            Entry::Unreadable(odd) => [odd.key.as_str(), "?", "", "", "", ""].map(Cell::new),
         });
     }
     table
 }
 
 /// A person's word holds until its end; then the next call is a probe, as of any open circuit (DESIGN 1.1).
-const fn state(report: &Report) -> &'static str {
+const fn state_label(report: &Report) -> &'static str {
     match report.state {
         State::Open if report.forced => "OPEN (forced)",
         state => state.as_str(),
@@ -81,52 +83,60 @@ fn row(output: Output, report: &Report) -> [Cell; 6] {
         State::Open => Color::Red,
         State::HalfOpen => Color::Yellow,
     };
-    let state = Cell::new(state(report));
+    let state = Cell::new(state_label(report));
     let reason = if report.state == State::Closed { String::new() } else { printable(&report.explanation) };
     [
         Cell::new(&report.key),
         if output.colour() { state.fg(colour) } else { state },
         Cell::new(report.failure_count),
-        Cell::new(words::retry(report)),
+        Cell::new(words::next_probe(report)),
         Cell::new(reason),
-        Cell::new(words::date(report.since)),
+        Cell::new(words::datetime(report.since)),
     ]
 }
 
-pub(super) async fn show(output: Output, circuits: &Seen, key: &ModelKey, json: bool) -> anyhow::Result<()> {
-    let (report, now) = circuits.one(key).await?;
+pub(super) async fn show(
+    output: Output,
+    reader: &CircuitReader,
+    key: &ModelKey,
+    json: bool,
+) -> anyhow::Result<()> {
+    let (report, now) = reader.load_report(key).await?;
     if json {
-        return Ok(output.json(&report)?);
+        return Ok(output.print_json(&report)?);
     }
-    let sentence = words::sentence(&report, now);
-    output.line(format_args!("{key}: {}", output.paint(words::style(report.state), sentence)))?;
+    let sentence = words::describe(&report, now);
+    output.print_line(format_args!("{key}: {}", output.paint(words::state_style(report.state), sentence)))?;
     let mut table = Table::new();
     table.load_style(TableStyle::new());
     let (calls, failures) = (report.calls, report.failures);
     let rows = [
         ("state", report.state.to_string()),
-        ("since", format!("{} ({})", words::date(report.since), words::length(now.since(report.since)))),
+        (
+            "since",
+            format!("{} ({})", words::datetime(report.since), words::duration(now.since(report.since))),
+        ),
         ("failures in a row", report.failure_count.to_string()),
-        ("last failure", words::date(report.last_failure_time)),
+        ("last failure", words::datetime(report.last_failure_time)),
         ("in the window", format!("{failures} of {calls} calls failed")),
-        ("retry at", report.retry_at.map_or_else(|| "-".to_owned(), words::date)),
+        ("retry at", report.retry_at.map_or_else(|| "-".to_owned(), words::datetime)),
         ("trips in a row", report.trips.to_string()),
         ("forced", if report.forced { "yes, by hand" } else { "no" }.to_owned()),
-        ("probing", names(&report.probing)),
-        ("cut off", names(&report.cut_off)),
+        ("probing", join_instances(&report.probing)),
+        ("cut off", join_instances(&report.blocked_instances)),
         ("reason", printable(&report.explanation)),
         ("epoch", report.epoch.to_string()),
         ("written by", report.updated_by.as_ref().map_or_else(|| "-".to_owned(), ToString::to_string)),
-        ("written at", words::date(report.updated_at)),
+        ("written at", words::datetime(report.updated_at)),
         ("in Redis", format!("circuit_breaker:{key}")),
     ];
     for (name, value) in rows {
         table.add_row([name.to_owned(), value]);
     }
-    Ok(output.line(table.trim_fmt())?)
+    Ok(output.print_line(table.trim_fmt())?)
 }
 
-fn names(instances: &[breaker::InstanceId]) -> String {
+fn join_instances(instances: &[breaker::InstanceId]) -> String {
     if instances.is_empty() {
         return "nobody".to_owned();
     }
@@ -135,18 +145,18 @@ fn names(instances: &[breaker::InstanceId]) -> String {
 
 pub(super) async fn history(
     output: Output,
-    circuits: &Seen,
+    reader: &CircuitReader,
     key: &ModelKey,
     json: bool,
 ) -> anyhow::Result<()> {
-    let entries = circuits.store.history(key, HISTORY).await.context(ADVICE)?;
+    let entries = reader.store.history(key, MAX_HISTORY_ENTRIES).await.context(READ_ERROR)?;
     if json {
-        let told: Vec<Told<'_>> = entries.iter().map(|entry| Told::of(key, entry)).collect();
-        return Ok(output.json(&told)?);
+        let rows: Vec<HistoryRow<'_>> = entries.iter().map(|entry| HistoryRow::new(key, entry)).collect();
+        return Ok(output.print_json(&rows)?);
     }
     if entries.is_empty() {
-        circuits.one(key).await?;
-        return Ok(output.line(format_args!("{key} has no transitions in the last 7 days."))?);
+        reader.load_report(key).await?;
+        return Ok(output.print_line(format_args!("{key} has no transitions in the last 7 days."))?);
     }
     let mut table = Table::new();
     table.load_style(TableStyle::new());
@@ -155,17 +165,17 @@ pub(super) async fn history(
     for entry in entries {
         let lasted: Option<Duration> = until.map(|until| until.since(entry.at));
         table.add_row([
-            words::date(entry.at),
+            words::datetime(entry.at),
             entry.from.to_string(),
             entry.to.to_string(),
-            lasted.map_or_else(|| "still".to_owned(), words::length),
-            printable(&entry.reason.in_short()),
+            lasted.map_or_else(|| "still".to_owned(), words::duration),
+            printable(&entry.reason.summary()),
             entry.instance.to_string(),
             entry.epoch.to_string(),
         ]);
         until = Some(entry.at);
     }
-    Ok(output.line(table.trim_fmt())?)
+    Ok(output.print_line(table.trim_fmt())?)
 }
 
 #[cfg(test)]
@@ -178,14 +188,14 @@ mod tests {
     fn what_a_person_opened_for_a_while_is_half_open_after_it() {
         let policy = Policy::default();
         let value = br#"{"state":"OPEN","forced":true,"retryAt":2000,"v":1,"epoch":1}"#;
-        let (Document::Ours(record, _) | Document::Foreign(record, _)) = Document::parse(value, &policy)
+        let (Document::Native(record, _) | Document::External(record, _)) = Document::parse(value, &policy)
         else {
             panic!("it can be read")
         };
         for (now, expected) in [(1_999, "OPEN (forced)"), (2_000, "HALF_OPEN")] {
             let now = Timestamp::from_millis(now);
             let report = Report::new(&"openai:gpt-5".parse().unwrap(), &record, &policy, now);
-            assert_eq!((report.forced, super::state(&report)), (true, expected));
+            assert_eq!((report.forced, super::state_label(&report)), (true, expected));
         }
     }
 }

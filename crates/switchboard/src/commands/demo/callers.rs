@@ -19,16 +19,16 @@ use tokio::{
 use super::stage::ROUTE;
 
 /// The pause between two calls' beginnings: about seven a second.
-const PAUSE: Duration = Duration::from_millis(150);
+const CALL_INTERVAL: Duration = Duration::from_millis(150);
 
 /// A call without a whole answer after so long is lost.
-const PATIENCE: Duration = Duration::from_secs(10);
+const CALL_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// What the callers have got so far.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Tally {
     /// Calls begun.
-    pub(super) begun: usize,
+    pub(super) started: usize,
     /// Whole answers, by the model that gave them.
     pub(super) answered: BTreeMap<String, usize>,
     /// Calls without a whole answer.
@@ -44,7 +44,7 @@ pub(super) struct Tally {
 pub(super) struct Callers {
     tally: Arc<Mutex<Tally>>,
     stop: oneshot::Sender<()>,
-    working: JoinHandle<()>,
+    task: JoinHandle<()>,
 }
 
 /// How to ask.
@@ -58,25 +58,25 @@ enum Shape {
 #[derive(Debug, thiserror::Error)]
 enum Loss {
     #[error("HTTP {0}")]
-    Refused(StatusCode),
+    Status(StatusCode),
     #[error("the answer was not whole")]
-    NotWhole,
+    Truncated,
     #[error("the gateway did not say which model answered")]
-    NobodyNamed,
+    MissingModelHeader,
     #[error(transparent)]
     Http(#[from] reqwest::Error),
 }
 
 impl Callers {
     /// Begins to call the gateway at this address.
-    pub(super) fn begin(gateway: SocketAddr) -> anyhow::Result<Self> {
+    pub(super) fn start(gateway: SocketAddr) -> anyhow::Result<Self> {
         // A proxy of the environment's cannot reach this machine's loopback.
-        let client = Client::builder().no_proxy().timeout(PATIENCE).build().context("no HTTP client")?;
+        let client = Client::builder().no_proxy().timeout(CALL_TIMEOUT).build().context("no HTTP client")?;
         let caller =
             Caller { client, url: format!("http://{gateway}/v1/chat/completions"), tally: Arc::default() };
         let tally = Arc::clone(&caller.tally);
         let (stop, stopped) = oneshot::channel();
-        Ok(Self { tally, stop, working: tokio::spawn(caller.work(stopped)) })
+        Ok(Self { tally, stop, task: tokio::spawn(caller.run(stopped)) })
     }
 
     /// What they have got so far.
@@ -88,7 +88,7 @@ impl Callers {
     pub(super) async fn stop(self) -> Tally {
         // An error of either means that they have stopped already.
         _ = self.stop.send(());
-        _ = self.working.await;
+        _ = self.task.await;
         lock(&self.tally).clone()
     }
 }
@@ -101,14 +101,14 @@ struct Caller {
 }
 
 impl Caller {
-    async fn work(self, mut stopped: oneshot::Receiver<()>) {
+    async fn run(self, mut stopped: oneshot::Receiver<()>) {
         let mut calls = JoinSet::new();
-        let mut beginnings = interval(PAUSE);
-        beginnings.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut ticks = interval(CALL_INTERVAL);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         for shape in [Shape::Plain, Shape::Stream].into_iter().cycle() {
             tokio::select! {
                 _ = &mut stopped => break,
-                _ = beginnings.tick() => calls.spawn(self.clone().call(shape)),
+                _ = ticks.tick() => calls.spawn(self.clone().call(shape)),
             };
             while calls.try_join_next().is_some() {}
         }
@@ -116,9 +116,9 @@ impl Caller {
     }
 
     async fn call(self, shape: Shape) {
-        lock(&self.tally).begun += 1;
+        lock(&self.tally).started += 1;
         let began = Instant::now();
-        let result = self.ask(shape).await;
+        let result = self.send(shape).await;
         let took = began.elapsed();
         let mut tally = lock(&self.tally);
         match result {
@@ -134,26 +134,26 @@ impl Caller {
     }
 
     /// Gets a whole answer; who gave it.
-    async fn ask(&self, shape: Shape) -> Result<String, Loss> {
-        let question = json!({
+    async fn send(&self, shape: Shape) -> Result<String, Loss> {
+        let body = json!({
             "model": ROUTE,
             "stream": matches!(shape, Shape::Stream),
             "messages": [{"role": "user", "content": "Is anybody there?"}],
         });
-        let response = self.client.post(&self.url).json(&question).send().await?;
+        let response = self.client.post(&self.url).json(&body).send().await?;
         if response.status() != StatusCode::OK {
-            return Err(Loss::Refused(response.status()));
+            return Err(Loss::Status(response.status()));
         }
         let model = response.headers().get("x-switchboard-model").and_then(|model| model.to_str().ok());
-        let model = model.ok_or(Loss::NobodyNamed)?.to_owned();
+        let model = model.ok_or(Loss::MissingModelHeader)?.to_owned();
         let text = response.text().await?;
-        if shape.is_whole(&text) { Ok(model) } else { Err(Loss::NotWhole) }
+        if shape.is_complete(&text) { Ok(model) } else { Err(Loss::Truncated) }
     }
 }
 
 impl Shape {
     /// Whether an answer says something and has its end.
-    fn is_whole(self, text: &str) -> bool {
+    fn is_complete(self, text: &str) -> bool {
         match self {
             Self::Stream => text.trim_end().ends_with("data: [DONE]") && !text.contains("\"error\":"),
             Self::Plain => serde_json::from_str::<Value>(text).is_ok_and(|answer| {
@@ -176,12 +176,12 @@ mod tests {
 
     #[test]
     fn half_an_answer_is_not_whole() {
-        assert!(Shape::Plain.is_whole(r#"{"choices":[{"message":{"content":"Yes."}}]}"#));
-        assert!(!Shape::Plain.is_whole(r#"{"choices":[{"message":{"content":""}}]}"#));
-        assert!(!Shape::Plain.is_whole(r#"{"choices":[{"mess"#));
-        assert!(Shape::Stream.is_whole("data: {\"choices\":[]}\n\ndata: [DONE]\n\n"));
-        assert!(!Shape::Stream.is_whole("data: {\"choices\":[]}\n\n"));
-        assert!(!Shape::Stream.is_whole("data: {\"error\":{}}\n\ndata: [DONE]\n\n"));
+        assert!(Shape::Plain.is_complete(r#"{"choices":[{"message":{"content":"Yes."}}]}"#));
+        assert!(!Shape::Plain.is_complete(r#"{"choices":[{"message":{"content":""}}]}"#));
+        assert!(!Shape::Plain.is_complete(r#"{"choices":[{"mess"#));
+        assert!(Shape::Stream.is_complete("data: {\"choices\":[]}\n\ndata: [DONE]\n\n"));
+        assert!(!Shape::Stream.is_complete("data: {\"choices\":[]}\n\n"));
+        assert!(!Shape::Stream.is_complete("data: {\"error\":{}}\n\ndata: [DONE]\n\n"));
     }
 
     /// A provider names no `x-switchboard-model`, so every good answer is a loss of its own kind here.
@@ -198,7 +198,7 @@ mod tests {
         for lost in 1..=3 {
             caller.clone().call(Shape::Plain).await;
             let tally = lock(&caller.tally).clone();
-            assert_eq!((tally.begun, tally.lost, tally.answered.len()), (lost, lost, 0), "{tally:?}");
+            assert_eq!((tally.started, tally.lost, tally.answered.len()), (lost, lost, 0), "{tally:?}");
         }
         let said = lock(&caller.tally).last_loss.clone();
         assert_eq!(said.as_deref(), Some("the gateway did not say which model answered"));

@@ -10,23 +10,23 @@ use crate::output::{Output, Style};
 /// Calls made and calls that reached the primary, while it was dead.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Outages {
-    reached: usize,
-    made: usize,
+    reached_primary: usize,
+    total: usize,
     /// Of the outage that lasts: both counts at its beginning.
-    since: Option<(usize, usize)>,
+    counts_at_start: Option<(usize, usize)>,
 }
 
 impl Outages {
     /// An outage begins; so many calls have reached the primary and been made until now.
     pub(super) const fn begin(&mut self, reached: usize, made: usize) {
-        self.since = Some((reached, made));
+        self.counts_at_start = Some((reached, made));
     }
 
     /// The outage ends, if there is one.
     pub(super) const fn end(&mut self, reached: usize, made: usize) {
-        if let Some((reached_before, made_before)) = self.since.take() {
-            self.reached += reached - reached_before;
-            self.made += made - made_before;
+        if let Some((reached_before, made_before)) = self.counts_at_start.take() {
+            self.reached_primary += reached - reached_before;
+            self.total += made - made_before;
         }
     }
 }
@@ -56,13 +56,13 @@ impl Counts {
 
     /// Prints them.
     pub(super) fn print(&self, output: Output) -> io::Result<()> {
-        output.line(format_args!("\n{}", output.paint(Style::Strong, "in all")))?;
+        output.print_line(format_args!("\n{}", output.paint(Style::Strong, "in all")))?;
         for (name, count) in self.lines() {
             let line = format!("  {name}: {count}");
             let style = if self.lost() == 0 { Style::Good } else { Style::Bad };
             match name.as_str() {
-                "lost" => output.line(output.paint(style, line))?,
-                _ => output.line(line)?,
+                "lost" => output.print_line(output.paint(style, line))?,
+                _ => output.print_line(line)?,
             }
         }
         Ok(())
@@ -75,13 +75,13 @@ impl Counts {
             (format!("answered by {model}"), calls.to_string())
         };
         vec![
-            ("calls".to_owned(), tally.begun.to_string()),
+            ("calls".to_owned(), tally.started.to_string()),
             answered(primary),
             answered(&self.backup),
             ("lost".to_owned(), tally.lost.to_string()),
             (
                 format!("calls that reached {primary} while it was dead"),
-                format!("{} of {} made in that time", outages.reached, outages.made),
+                format!("{} of {} made in that time", outages.reached_primary, outages.total),
             ),
             ("probes".to_owned(), self.probes.to_string()),
             ("transitions".to_owned(), self.transitions.to_string()),
@@ -104,6 +104,6 @@ mod tests {
         outages.begin(50, 100);
         outages.end(51, 110);
         outages.end(90, 200);
-        assert_eq!((outages.reached, outages.made), (5, 50));
+        assert_eq!((outages.reached_primary, outages.total), (5, 50));
     }
 }

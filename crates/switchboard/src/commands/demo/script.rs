@@ -5,16 +5,16 @@ use std::time::Duration;
 use breaker::{State, Transition};
 
 /// All is well for so long before the first outage.
-const FIRST_OUTAGE: Duration = Duration::from_secs(3);
+const FIRST_OUTAGE_DELAY: Duration = Duration::from_secs(3);
 
 /// From one outage's beginning to the next one's.
-const CYCLE: Duration = Duration::from_secs(40);
+const OUTAGE_INTERVAL: Duration = Duration::from_secs(40);
 
 /// All is well for at least so long between two outages.
-const RESPITE: Duration = Duration::from_secs(5);
+const MIN_HEALTHY_DURATION: Duration = Duration::from_secs(5);
 
 /// From the failed probe to the recovery: the recovery is then not noticed until the next probe.
-const AFTER_THE_PROBE: Duration = Duration::from_secs(2);
+const RECOVERY_DELAY: Duration = Duration::from_secs(2);
 
 /// What is done to the primary.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,26 +47,28 @@ enum Scene {
 impl Script {
     /// All is well at first.
     pub(super) const fn begin() -> Self {
-        Self { outage_began: Duration::ZERO, scene: Scene::Well { outage_at: FIRST_OUTAGE } }
+        Self { outage_began: Duration::ZERO, scene: Scene::Well { outage_at: FIRST_OUTAGE_DELAY } }
     }
 
     /// What is to be done now, given the transitions since the last time.
-    pub(super) fn step(&mut self, now: Duration, news: &[Transition]) -> Option<Cue> {
+    pub(super) fn step(&mut self, now: Duration, transitions: &[Transition]) -> Option<Cue> {
         match self.scene {
             Scene::Well { outage_at } if now >= outage_at => {
                 self.outage_began = now;
                 self.scene = Scene::Down;
                 return Some(Cue::Fail);
             }
-            Scene::Down if news.iter().any(|change| change.from == State::HalfOpen) => {
-                self.scene = Scene::DownAndProbed { recovers_at: now + AFTER_THE_PROBE };
+            Scene::Down if transitions.iter().any(|change| change.from == State::HalfOpen) => {
+                self.scene = Scene::DownAndProbed { recovers_at: now + RECOVERY_DELAY };
             }
             Scene::DownAndProbed { recovers_at } if now >= recovers_at => {
                 self.scene = Scene::Recovered;
                 return Some(Cue::Recover);
             }
-            Scene::Recovered if news.iter().any(|change| change.to == State::Closed) => {
-                self.scene = Scene::Well { outage_at: (self.outage_began + CYCLE).max(now + RESPITE) };
+            Scene::Recovered if transitions.iter().any(|change| change.to == State::Closed) => {
+                self.scene = Scene::Well {
+                    outage_at: (self.outage_began + OUTAGE_INTERVAL).max(now + MIN_HEALTHY_DURATION),
+                };
             }
             Scene::Well { .. } | Scene::Down | Scene::DownAndProbed { .. } | Scene::Recovered => {}
         }
@@ -76,7 +78,7 @@ impl Script {
 
 #[cfg(test)]
 mod tests {
-    use breaker::{Cause, InstanceId, Reason, Timestamp};
+    use breaker::{InstanceId, Reason, Timestamp, TransitionCause};
 
     use super::*;
 
@@ -85,7 +87,7 @@ mod tests {
     }
 
     fn change(from: State, to: State) -> [Transition; 1] {
-        let reason = Reason::of(Cause::Status);
+        let reason = Reason::new(TransitionCause::Status);
         [Transition { from, to, epoch: 1, reason, instance: InstanceId::new("demo"), at: Timestamp::NEVER }]
     }
 

@@ -11,9 +11,9 @@ use anyhow::Context as _;
 use breaker::{ModelKey, Policy, Transition};
 use circuits::{Circuits, Policies, Report};
 use futures_util::{FutureExt as _, stream};
-use gateway::{Gateway, Keys, Stop};
+use gateway::{Gateway, Keys, ShutdownMode};
 use manager::{ModelManager, OnAuthError, Retry, Route, StreamMode};
-use providers::{Kind, ProviderConfig, Timeouts};
+use providers::{ProviderConfig, ProviderKind, Timeouts};
 use simulator::{Behaviour, ProviderError, Simulator};
 use tokio::{sync::oneshot, task::JoinHandle};
 
@@ -21,16 +21,16 @@ use tokio::{sync::oneshot, task::JoinHandle};
 pub(super) const ROUTE: &str = "demo";
 
 /// The first open period; shorter than the default, so that the story need not be waited for.
-pub(super) const OPEN_FOR: Duration = Duration::from_secs(3);
+pub(super) const OPEN_DURATION: Duration = Duration::from_secs(3);
 
 /// More transitions than can happen between two looks.
-const RECENT: usize = 50;
+const MAX_RECENT_TRANSITIONS: usize = 50;
 
 /// At its end, calls under way have so long.
-const DRAIN: Duration = Duration::from_secs(2);
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// A provider takes so long until it speaks or refuses.
-const LATENCY: Duration = Duration::from_millis(40);
+const PROVIDER_LATENCY: Duration = Duration::from_millis(40);
 
 /// Two simulated providers and a gateway with one route over both.
 #[derive(Debug)]
@@ -54,22 +54,24 @@ impl Stage {
         let backup = ModelKey::new("backup", "gpt-5-mini")?;
         let first = start_provider().await?;
         let second = start_provider().await?;
-        let policy = Policy { open_duration: OPEN_FOR, ..Policy::default() };
+        let policy = Policy { open_duration: OPEN_DURATION, ..Policy::default() };
         let circuits = Circuits::in_memory(Policies { default: policy, ..Policies::default() });
         circuits.ready().await;
         let settings = manager::Settings {
-            providers: vec![config(&primary, &first)?, config(&backup, &second)?],
+            providers: vec![provider_config(&primary, &first)?, provider_config(&backup, &second)?],
             routes: BTreeMap::from([(ROUTE.to_owned(), route(&primary, &backup))]),
             ..manager::Settings::default()
         };
         let manager = Arc::new(ModelManager::new(settings, circuits.clone())?);
         let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         let keys = Keys::new(Vec::new(), Vec::new());
-        let gateway = Gateway::bind(gateway::Settings { listen, keys, drain: DRAIN }, manager).await?;
+        let gateway =
+            Gateway::bind(gateway::Settings { listen, keys, shutdown_timeout: SHUTDOWN_TIMEOUT }, manager)
+                .await?;
         let address = gateway.address();
         let (stop, stopped) = oneshot::channel();
         // A sender that is gone is an end too.
-        let stops = stream::once(stopped.map(|_| Stop::AfterCalls));
+        let stops = stream::once(stopped.map(|_| ShutdownMode::Immediate));
         let gateway = tokio::spawn(gateway.serve(stops));
         Ok(Self { primary, backup, first, second, circuits, address, stop, gateway })
     }
@@ -81,23 +83,23 @@ impl Stage {
 
     /// From now on the primary refuses every call.
     pub(super) fn fail(&self) {
-        let refusal = Behaviour::from(ProviderError::overloaded()).latency(LATENCY);
+        let refusal = Behaviour::from(ProviderError::overloaded()).latency(PROVIDER_LATENCY);
         self.first.script(self.primary.model(), refusal);
     }
 
     /// From now on the primary answers every call.
     pub(super) fn recover(&self) {
-        self.first.script(self.primary.model(), good());
+        self.first.script(self.primary.model(), healthy());
     }
 
     /// Calls that have reached the primary, by its own count.
-    pub(super) fn reached(&self) -> usize {
-        self.first.seen().calls(self.primary.model())
+    pub(super) fn primary_calls(&self) -> usize {
+        self.first.traffic().calls(self.primary.model())
     }
 
     /// The primary's last transitions, oldest first.
     pub(super) async fn transitions(&self) -> anyhow::Result<Vec<Transition>> {
-        let mut transitions = self.circuits.history(&self.primary, RECENT).await?;
+        let mut transitions = self.circuits.history(&self.primary, MAX_RECENT_TRANSITIONS).await?;
         transitions.reverse();
         Ok(transitions)
     }
@@ -119,18 +121,22 @@ impl Stage {
 
 async fn start_provider() -> anyhow::Result<Simulator> {
     // Unrecorded, so that a demo left running does not grow.
-    let settings = simulator::Settings { others: good(), record: false, ..simulator::Settings::default() };
+    let settings = simulator::Settings {
+        default_behaviour: healthy(),
+        record_requests: false,
+        ..simulator::Settings::default()
+    };
     Simulator::start_with(settings).await.context("cannot listen on 127.0.0.1 for a simulated provider")
 }
 
-const fn good() -> Behaviour {
-    Behaviour::ok().latency(LATENCY).gap(Duration::from_millis(10)).words(8)
+const fn healthy() -> Behaviour {
+    Behaviour::ok().latency(PROVIDER_LATENCY).gap(Duration::from_millis(10)).words(8)
 }
 
-fn config(model: &ModelKey, simulator: &Simulator) -> anyhow::Result<ProviderConfig> {
+fn provider_config(model: &ModelKey, simulator: &Simulator) -> anyhow::Result<ProviderConfig> {
     Ok(ProviderConfig {
         name: model.provider().to_owned(),
-        kind: Kind::OpenAi,
+        kind: ProviderKind::OpenAi,
         base_url: simulator.openai_base_url().parse()?,
         api_key: None,
     })

@@ -10,7 +10,7 @@ use super::{
     callers::Tally,
     counts::{Counts, Outages},
     script::{Cue, Script},
-    stage::{OPEN_FOR, ROUTE, Stage},
+    stage::{OPEN_DURATION, ROUTE, Stage},
 };
 use crate::{
     config::DurationText,
@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// The callers are heard so often.
-const CALLERS_EVERY: Duration = Duration::from_secs(2);
+const CALLERS_INTERVAL: Duration = Duration::from_secs(2);
 
 /// The teller.
 #[derive(Debug)]
@@ -29,40 +29,40 @@ pub(super) struct Story {
     primary: ModelKey,
     backup: ModelKey,
     /// The epoch of the last transition that was told.
-    told: u64,
+    last_epoch: u64,
     transitions: usize,
     probes: usize,
     outages: Outages,
     /// What the callers had got when they were heard last, and when that was.
-    heard: Tally,
-    heard_at: Duration,
+    reported_tally: Tally,
+    reported_at: Duration,
 }
 
 impl Story {
     /// Says what there is to see.
-    pub(super) fn begin(output: Output, length: Option<Duration>, stage: &Stage) -> io::Result<Self> {
+    pub(super) fn begin(output: Output, duration: Option<Duration>, stage: &Stage) -> io::Result<Self> {
         let story = Self {
             output,
             began: Instant::now(),
             script: Script::begin(),
             primary: stage.primary.clone(),
             backup: stage.backup.clone(),
-            told: 0,
+            last_epoch: 0,
             transitions: 0,
             probes: 0,
             outages: Outages::default(),
-            heard: Tally::default(),
-            heard_at: Duration::ZERO,
+            reported_tally: Tally::default(),
+            reported_at: Duration::ZERO,
         };
-        story.introduce(length, stage)?;
-        story.line("all well", Style::Good, format_args!("{} answers every call", story.primary))?;
+        story.print_intro(duration, stage)?;
+        story.print_line("all well", Style::Good, format_args!("{} answers every call", story.primary))?;
         Ok(story)
     }
 
-    fn introduce(&self, length: Option<Duration>, stage: &Stage) -> io::Result<()> {
+    fn print_intro(&self, duration: Option<Duration>, stage: &Stage) -> io::Result<()> {
         let Self { output, primary, backup, .. } = self;
         let address = stage.address();
-        let ends = match length {
+        let ends = match duration {
             Some(length) => format!("ends after {} or at Ctrl-C", DurationText(length)),
             None => "ends at Ctrl-C".to_owned(),
         };
@@ -75,32 +75,32 @@ impl Story {
              breaker  opens after 3 failures in a row, for {} at first (usually 5s; shortened for the demo)\n\
              try it   curl http://{address}/v1/chat/completions -H 'content-type: application/json' \\\n\
              {:11}-d '{{\"model\":\"{ROUTE}\",\"messages\":[{{\"role\":\"user\",\"content\":\"Hello\"}}]}}'\n",
-            DurationText(OPEN_FOR),
+            DurationText(OPEN_DURATION),
             ""
         );
-        output.line(intro)
+        output.print_line(intro)
     }
 
     /// Tells what has happened since the last look, and does what the script says.
-    pub(super) async fn look(&mut self, stage: &Stage, tally: &Tally) -> anyhow::Result<()> {
-        let mut news = stage.transitions().await?;
-        news.retain(|transition| transition.epoch > self.told);
-        for transition in &news {
-            self.transition(transition, stage.circuit().as_ref())?;
+    pub(super) async fn update(&mut self, stage: &Stage, tally: &Tally) -> anyhow::Result<()> {
+        let mut transitions = stage.transitions().await?;
+        transitions.retain(|transition| transition.epoch > self.last_epoch);
+        for transition in &transitions {
+            self.print_transition(transition, stage.circuit().as_ref())?;
         }
-        self.callers(tally)?;
-        match self.script.step(self.began.elapsed(), &news) {
+        self.print_callers(tally)?;
+        match self.script.step(self.began.elapsed(), &transitions) {
             Some(Cue::Fail) => {
-                self.outages.begin(stage.reached(), tally.begun);
+                self.outages.begin(stage.primary_calls(), tally.started);
                 stage.fail();
                 let text = format_args!("{} fails from now on: HTTP 503 to every call", self.primary);
-                self.line("outage", Style::Bad, text)?;
+                self.print_line("outage", Style::Bad, text)?;
             }
             Some(Cue::Recover) => {
-                self.outages.end(stage.reached(), tally.begun);
+                self.outages.end(stage.primary_calls(), tally.started);
                 stage.recover();
                 let text = format_args!("{} would answer again; the next probe will find out", self.primary);
-                self.line("recovery", Style::Good, text)?;
+                self.print_line("recovery", Style::Good, text)?;
             }
             None => {}
         }
@@ -110,7 +110,7 @@ impl Story {
     /// What there was in all.
     pub(super) fn counts(&self, stage: &Stage, tally: Tally) -> Counts {
         let mut outages = self.outages;
-        outages.end(stage.reached(), tally.begun);
+        outages.end(stage.primary_calls(), tally.started);
         Counts {
             primary: self.primary.clone(),
             backup: self.backup.clone(),
@@ -121,8 +121,8 @@ impl Story {
         }
     }
 
-    fn transition(&mut self, transition: &Transition, circuit: Option<&Report>) -> io::Result<()> {
-        self.told = transition.epoch;
+    fn print_transition(&mut self, transition: &Transition, circuit: Option<&Report>) -> io::Result<()> {
+        self.last_epoch = transition.epoch;
         self.transitions += 1;
         self.probes += usize::from(transition.to == State::HalfOpen);
         // Of a state that is over already no more is known than its reason.
@@ -132,51 +132,51 @@ impl Story {
             State::Open => Style::Bad,
             State::HalfOpen => Style::Warning,
         };
-        self.line(transition.to, style, happened(transition, circuit, &self.primary, &self.backup))
+        self.print_line(transition.to, style, describe(transition, circuit, &self.primary, &self.backup))
     }
 
     /// Who has answered the callers lately, and whether any call was lost.
-    fn callers(&mut self, tally: &Tally) -> io::Result<()> {
+    fn print_callers(&mut self, tally: &Tally) -> io::Result<()> {
         let now = self.began.elapsed();
-        let lost = tally.lost - self.heard.lost;
-        if lost == 0 && now < self.heard_at + CALLERS_EVERY {
+        let lost = tally.lost - self.reported_tally.lost;
+        if lost == 0 && now < self.reported_at + CALLERS_INTERVAL {
             return Ok(());
         }
         let since = |model: &ModelKey| {
             let count = |tally: &Tally| tally.answered.get(model.as_str()).copied().unwrap_or(0);
-            count(tally) - count(&self.heard)
+            count(tally) - count(&self.reported_tally)
         };
         let answered = [&self.primary, &self.backup].map(|model| (since(model), model));
         let answered = answered.iter().filter(|(calls, _)| *calls > 0);
         let answered: Vec<_> =
             answered.map(|(calls, model)| format!("{calls} answered by {model}")).collect();
         let (style, loss) = match &tally.last_loss {
-            Some(why) if lost > 0 => (Style::Bad, format!("{lost} LOST: {why}")),
+            Some(reason) if lost > 0 => (Style::Bad, format!("{lost} LOST: {reason}")),
             _ => (Style::Faint, "none lost".to_owned()),
         };
-        self.line("callers", style, format_args!("{}, {loss}", answered.join(", ")))?;
-        self.heard = tally.clone();
-        self.heard_at = now;
+        self.print_line("callers", style, format_args!("{}, {loss}", answered.join(", ")))?;
+        self.reported_tally = tally.clone();
+        self.reported_at = now;
         Ok(())
     }
 
-    fn line(&self, label: impl Display, style: Style, text: impl Display) -> io::Result<()> {
+    fn print_line(&self, label: impl Display, style: Style, text: impl Display) -> io::Result<()> {
         let at = format!("{:>6.1} s", self.began.elapsed().as_secs_f64());
         let at = self.output.paint(Style::Faint, at);
         // Painted, a label pads by its text alone; only a text knows how to pad.
         let label = self.output.paint(style, label.to_string());
-        self.output.line(format_args!("{at}  {label:<9}  {text}"))
+        self.output.print_line(format_args!("{at}  {label:<9}  {text}"))
     }
 }
 
 /// A transition as a person understands it.
-fn happened(
+fn describe(
     transition: &Transition,
     circuit: Option<&Report>,
     primary: &ModelKey,
     backup: &ModelKey,
 ) -> String {
-    let reason = transition.reason.in_short();
+    let reason = transition.reason.summary();
     let length = circuit.and_then(|circuit| circuit.retry_in_ms);
     let length = length
         .map_or_else(String::new, |ms| format!(" for {:.1} s", Duration::from_millis(ms).as_secs_f64()));
@@ -197,18 +197,18 @@ fn happened(
 
 #[cfg(test)]
 mod tests {
-    use breaker::{Cause, InstanceId, Reason, Timestamp};
+    use breaker::{InstanceId, Reason, Timestamp, TransitionCause};
 
     use super::*;
 
     #[test]
     fn each_transition_says_who_answers_now() {
         let (primary, backup) = ("a:x".parse().unwrap(), "b:y".parse().unwrap());
-        let reason = Reason { status: Some(503), ..Reason::of(Cause::Status) };
+        let reason = Reason { status: Some(503), ..Reason::new(TransitionCause::Status) };
         let told = |from, to| {
             let (instance, at) = (InstanceId::new("demo"), Timestamp::NEVER);
             let transition = Transition { from, to, epoch: 1, reason: reason.clone(), instance, at };
-            happened(&transition, None, &primary, &backup)
+            describe(&transition, None, &primary, &backup)
         };
         let told: Vec<_> = [
             (State::Closed, State::Open),

@@ -6,75 +6,80 @@ use redis::{AsyncConnectionConfig, RedisError, RedisResult, aio::MultiplexedConn
 use tokio::time::timeout;
 
 use super::{
-    examination::Examination,
+    examination::Diagnosis,
     finding::Check,
-    network::{PATIENCE, told},
+    network::{CHECK_TIMEOUT, error_text},
     settings::RedisSettings,
 };
 
 const KEY_PREFIX: &str = "circuit_breaker:";
 
 /// So many bad names are shown.
-const SHOWN: usize = 3;
+const MAX_NAMES_SHOWN: usize = 3;
 
 /// Looks whether one server tells of changes.
-pub(super) async fn examine_tracking(server: &RedisNode, examination: &mut Examination) {
-    match timeout(PATIENCE, track(server)).await {
-        Ok(Ok(())) => examination.ok(Check::Tracking, "RESP3 and CLIENT TRACKING allowed"),
+pub(super) async fn check_tracking(server: &RedisNode, diagnosis: &mut Diagnosis) {
+    match timeout(CHECK_TIMEOUT, enable_tracking(server)).await {
+        Ok(Ok(())) => diagnosis.ok(Check::Tracking, "RESP3 and CLIENT TRACKING allowed"),
         Ok(Err(error)) => {
             let advice = "changes of others could not be heard; Redis 6.0 or later has it, and a user needs \
                           ACL SETUSER name +hello +client|tracking";
-            examination.fail(Check::Tracking, told(&error), advice);
+            diagnosis.fail(Check::Tracking, error_text(&error), advice);
         }
         Err(_) => {
-            let found = format!("no answer within {} s", PATIENCE.as_secs());
-            examination.fail(Check::Tracking, found, "look whether Redis is overloaded");
+            let found = format!("no answer within {} s", CHECK_TIMEOUT.as_secs());
+            diagnosis.fail(Check::Tracking, found, "look whether Redis is overloaded");
         }
     }
 }
 
 /// Looks at the circuits of all servers.
-pub(super) async fn examine(
+pub(super) async fn check(
     redis: &RedisSettings,
     connections: &mut [MultiplexedConnection],
-    examination: &mut Examination,
+    diagnosis: &mut Diagnosis,
 ) {
-    let listing = timeout(PATIENCE, list(redis)).await.unwrap_or(Err(StoreError::Silent(PATIENCE)));
-    let bad_names = timeout(PATIENCE, bad_names(connections)).await;
-    match (listing, bad_names) {
-        (Ok(listing), Ok(Ok(bad_names))) => judge(redis, &listing, &bad_names, examination),
+    let listing =
+        timeout(CHECK_TIMEOUT, load_listing(redis)).await.unwrap_or(Err(StoreError::Timeout(CHECK_TIMEOUT)));
+    let invalid_keys = timeout(CHECK_TIMEOUT, invalid_keys(connections)).await;
+    match (listing, invalid_keys) {
+        (Ok(listing), Ok(Ok(bad_names))) => report_circuits(redis, &listing, &bad_names, diagnosis),
         // First, as without SCAN nothing can be listed either.
         (_, Ok(Err(error))) => {
-            examination.fail(Check::Circuits, told(&error), "allow this user SCAN (ACL SETUSER name +scan)");
+            diagnosis.fail(
+                Check::Circuits,
+                error_text(&error),
+                "allow this user SCAN (ACL SETUSER name +scan)",
+            );
         }
         (Err(error), _) => {
             let advice = format!("allow this user the keys ~{KEY_PREFIX}* and ~{{{KEY_PREFIX}*");
-            examination.fail(Check::Circuits, format_args!("cannot be read: {error}"), advice);
+            diagnosis.fail(Check::Circuits, format_args!("cannot be read: {error}"), advice);
         }
         (_, Err(_)) => {
-            let found = format!("listing them took more than {} s", PATIENCE.as_secs());
-            examination.warn(Check::Circuits, found, "give circuits a Redis of their own, with fewer keys");
+            let found = format!("listing them took more than {} s", CHECK_TIMEOUT.as_secs());
+            diagnosis.warn(Check::Circuits, found, "give circuits a Redis of their own, with fewer keys");
         }
     }
 }
 
 /// Asks for word of changes in the very way an instance does.
-async fn track(server: &RedisNode) -> Result<(), RedisError> {
-    let config = AsyncConnectionConfig::new().set_response_timeout(Some(PATIENCE));
+async fn enable_tracking(server: &RedisNode) -> Result<(), RedisError> {
+    let config = AsyncConnectionConfig::new().set_response_timeout(Some(CHECK_TIMEOUT));
     let mut connection = server.client()?.get_multiplexed_async_connection_with_config(&config).await?;
     let mut track = redis::cmd("CLIENT");
     track.arg("TRACKING").arg("ON").arg("BCAST").arg("PREFIX").arg(KEY_PREFIX);
     track.query_async(&mut connection).await
 }
 
-async fn list(redis: &RedisSettings) -> Result<Listing, StoreError> {
+async fn load_listing(redis: &RedisSettings) -> Result<Listing, StoreError> {
     let store = RedisStore::start(redis.address.clone());
-    store.connected().await?;
+    store.wait_connected().await?;
     store.load_all(&[], true).await
 }
 
 /// Keys that stand where circuits do, but name none.
-async fn bad_names(connections: &mut [MultiplexedConnection]) -> RedisResult<Vec<String>> {
+async fn invalid_keys(connections: &mut [MultiplexedConnection]) -> RedisResult<Vec<String>> {
     let mut names = Vec::new();
     for connection in connections {
         let mut cursor = 0u64;
@@ -83,7 +88,7 @@ async fn bad_names(connections: &mut [MultiplexedConnection]) -> RedisResult<Vec
             scan.arg(cursor).arg("MATCH").arg(format!("{KEY_PREFIX}*")).arg("COUNT").arg(1_000);
             let (next, page): (u64, Vec<Vec<u8>>) = scan.query_async(connection).await?;
             let page = page.iter().map(|name| String::from_utf8_lossy(name).into_owned());
-            names.extend(page.filter(|name| !is_good(name)));
+            names.extend(page.filter(|name| !is_circuit_key(name)));
             if next == 0 {
                 break;
             }
@@ -95,7 +100,7 @@ async fn bad_names(connections: &mut [MultiplexedConnection]) -> RedisResult<Vec
     Ok(names)
 }
 
-fn is_good(name: &str) -> bool {
+fn is_circuit_key(name: &str) -> bool {
     name.strip_prefix(KEY_PREFIX).is_some_and(|key| key.parse::<ModelKey>().is_ok())
 }
 
@@ -106,28 +111,33 @@ struct Counts {
     forced: usize,
     half_open: usize,
     closed: usize,
-    foreign: usize,
+    external: usize,
     unreadable: Vec<String>,
 }
 
-fn judge(redis: &RedisSettings, listing: &Listing, bad_names: &[String], examination: &mut Examination) {
+fn report_circuits(
+    redis: &RedisSettings,
+    listing: &Listing,
+    invalid_keys: &[String],
+    diagnosis: &mut Diagnosis,
+) {
     let counts = count(redis, listing);
-    let Counts { open, forced, half_open, closed, foreign, unreadable } = &counts;
+    let Counts { open, forced, half_open, closed, external: foreign, unreadable } = &counts;
     let mut found =
         format!("{} OPEN ({forced} by hand), {half_open} HALF_OPEN, {closed} CLOSED", open + forced);
     if *foreign > 0 {
         found.push_str(&format!("; {foreign} written by Open SWE or redis-cli and not yet taken over"));
     }
-    if unreadable.is_empty() && bad_names.is_empty() {
-        return examination.ok(Check::Circuits, found);
+    if unreadable.is_empty() && invalid_keys.is_empty() {
+        return diagnosis.ok(Check::Circuits, found);
     }
-    for (what, names) in [("no circuit", unreadable.as_slice()), ("not named provider:model", bad_names)] {
+    for (what, names) in [("no circuit", unreadable.as_slice()), ("not named provider:model", invalid_keys)] {
         if !names.is_empty() {
-            found.push_str(&format!("; {} {what}: {}", names.len(), shortened(names)));
+            found.push_str(&format!("; {} {what}: {}", names.len(), quote_first(names)));
         }
     }
     let advice = "look at these keys with redis-cli TYPE and GET, and delete those that nobody needs";
-    examination.warn(Check::Circuits, found, advice);
+    diagnosis.warn(Check::Circuits, found, advice);
 }
 
 fn count(redis: &RedisSettings, listing: &Listing) -> Counts {
@@ -137,13 +147,13 @@ fn count(redis: &RedisSettings, listing: &Listing) -> Counts {
         let document = match value {
             Value::Absent => continue,
             Value::Text(text) => Document::parse(text, policy),
-            Value::Oversized { .. } | Value::OtherType(_) => Document::Garbage,
+            Value::Oversized { .. } | Value::WrongType(_) => Document::Invalid,
         };
-        if document == Document::Garbage {
+        if document == Document::Invalid {
             counts.unreadable.push(format!("{KEY_PREFIX}{key}"));
             continue;
         }
-        counts.foreign += usize::from(matches!(document, Document::Foreign(..)));
+        counts.external += usize::from(matches!(document, Document::External(..)));
         let (record, _) = document.into_parts();
         let counter = match record.state(listing.time) {
             State::Open if record.is_forced() => &mut counts.forced,
@@ -156,8 +166,8 @@ fn count(redis: &RedisSettings, listing: &Listing) -> Counts {
     counts
 }
 
-fn shortened(names: &[String]) -> String {
-    let shown: Vec<_> = names.iter().take(SHOWN).map(|name| format!("{name:?}")).collect();
-    let more = if names.len() > SHOWN { ", ..." } else { "" };
+fn quote_first(names: &[String]) -> String {
+    let shown: Vec<_> = names.iter().take(MAX_NAMES_SHOWN).map(|name| format!("{name:?}")).collect();
+    let more = if names.len() > MAX_NAMES_SHOWN { ", ..." } else { "" };
     format!("{}{more}", shown.join(", "))
 }

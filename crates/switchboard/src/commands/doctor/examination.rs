@@ -7,13 +7,13 @@ use crate::output::printable;
 
 /// The findings so far.
 #[derive(Debug, Default)]
-pub(super) struct Examination {
+pub(super) struct Diagnosis {
     findings: Vec<Finding>,
     /// Why checks that have no finding at the end have none.
-    unreached: Option<String>,
+    skipped_because: Option<String>,
 }
 
-impl Examination {
+impl Diagnosis {
     pub(super) fn ok(&mut self, check: Check, found: impl Display) {
         self.add(check, Verdict::Ok, found, None);
     }
@@ -31,7 +31,7 @@ impl Examination {
     }
 
     /// Whether a check has its finding.
-    pub(super) fn has(&self, check: Check) -> bool {
+    pub(super) fn contains(&self, check: Check) -> bool {
         self.findings.iter().any(|finding| finding.check == check)
     }
 
@@ -40,18 +40,22 @@ impl Examination {
     }
 
     /// Nothing further can be looked at.
-    pub(super) fn stop(&mut self, why: impl Display) {
-        self.unreached = Some(why.to_string());
+    pub(super) fn skip_remaining(&mut self, reason: impl Display) {
+        self.skipped_because = Some(reason.to_string());
     }
 
     /// Takes over what was found at several servers: of each check the worst, and where.
-    pub(super) fn take_over(&mut self, servers: &[(String, Self)]) {
+    pub(super) fn merge_nodes(&mut self, servers: &[(String, Self)]) {
         let several = servers.len();
         for check in Check::ALL {
             let found: Vec<_> = servers
                 .iter()
-                .filter_map(|(server, it)| {
-                    it.findings.iter().find(|finding| finding.check == check).map(|finding| (server, finding))
+                .filter_map(|(server, diagnosis)| {
+                    diagnosis
+                        .findings
+                        .iter()
+                        .find(|finding| finding.check == check)
+                        .map(|finding| (server, finding))
                 })
                 .collect();
             let Some((server, worst)) = found.iter().rev().max_by_key(|(_, finding)| finding.verdict) else {
@@ -70,13 +74,13 @@ impl Examination {
     /// All findings in the order of [`Check::ALL`], one a check.
     pub(super) fn finish(mut self) -> Vec<Finding> {
         let failed = self.findings.iter().find(|finding| finding.verdict == Verdict::Failed);
-        let unreached = self.unreached.take().unwrap_or_else(|| match failed {
+        let skipped_because = self.skipped_because.take().unwrap_or_else(|| match failed {
             Some(finding) => format!("needs {}", finding.check.as_str()),
             None => "was not reached".to_owned(),
         });
         for check in Check::ALL {
-            if !self.has(check) {
-                self.skip(check, &unreached);
+            if !self.contains(check) {
+                self.skip(check, &skipped_because);
             }
         }
         self.findings.sort_by_key(|finding| finding.check);
@@ -96,20 +100,20 @@ mod tests {
 
     #[test]
     fn what_a_terminal_would_obey_is_taken_out() {
-        let mut examination = Examination::default();
-        examination.fail(Check::Server, "red \u{1b}[31m\nand on", "");
-        let findings = examination.finish();
+        let mut diagnosis = Diagnosis::default();
+        diagnosis.fail(Check::Server, "red \u{1b}[31m\nand on", "");
+        let findings = diagnosis.finish();
         let server = findings.iter().find(|finding| finding.check == Check::Server);
         assert_eq!(server.map(|finding| finding.found.as_str()), Some("red \u{fffd}[31m\u{fffd}and on"));
     }
 
     #[test]
     fn every_check_has_one_finding_in_its_place() {
-        let mut examination = Examination::default();
-        examination.fail(Check::Port, "closed", "start it");
-        examination.ok(Check::Host, "is there");
-        examination.stop("needs the port");
-        let findings = examination.finish();
+        let mut diagnosis = Diagnosis::default();
+        diagnosis.fail(Check::Port, "closed", "start it");
+        diagnosis.ok(Check::Host, "is there");
+        diagnosis.skip_remaining("needs the port");
+        let findings = diagnosis.finish();
         assert_eq!(findings.iter().map(|finding| finding.check).collect::<Vec<_>>(), Check::ALL);
         assert_eq!((findings[5].verdict, findings[5].found.as_str()), (Verdict::Failed, "closed"));
         assert_eq!((findings[6].verdict, findings[6].found.as_str()), (Verdict::Skipped, "needs the port"));
@@ -118,17 +122,17 @@ mod tests {
     #[test]
     fn of_several_servers_the_worst_is_told() {
         let server = |name: &str, memory: Option<&str>| {
-            let mut examination = Examination::default();
-            examination.ok(Check::Scripts, "allowed");
-            examination.ok(Check::Port, format_args!("{name} is open"));
+            let mut diagnosis = Diagnosis::default();
+            diagnosis.ok(Check::Scripts, "allowed");
+            diagnosis.ok(Check::Port, format_args!("{name} is open"));
             match memory {
-                Some(found) => examination.fail(Check::Memory, found, "raise it"),
-                None => examination.ok(Check::Memory, "enough"),
+                Some(found) => diagnosis.fail(Check::Memory, found, "raise it"),
+                None => diagnosis.ok(Check::Memory, "enough"),
             }
-            (name.to_owned(), examination)
+            (name.to_owned(), diagnosis)
         };
-        let mut whole = Examination::default();
-        whole.take_over(&[server("a", None), server("b", Some("full")), server("c", None)]);
+        let mut whole = Diagnosis::default();
+        whole.merge_nodes(&[server("a", None), server("b", Some("full")), server("c", None)]);
         let findings = whole.finish();
         let found = |check| {
             let finding = findings.iter().find(|finding| finding.check == check).unwrap();

@@ -5,57 +5,57 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use ::circuits::{Pacing, RedisDeployment};
+use ::circuits::{RedisDeployment, Timing};
 use redis::{RedisError, RedisResult, aio::MultiplexedConnection};
 
 use tokio::time::Instant;
 
-use super::{examination::Examination, finding::Check, network::told};
+use super::{examination::Diagnosis, finding::Check, network::error_text};
 
 /// RESP3 and the tracking of keys came with this version.
-const OLDEST: (u32, u32) = (6, 0);
+const MIN_VERSION: (u32, u32) = (6, 0);
 
 /// The speed is that of the best of so many commands.
-const SPEED_TRIES: usize = 3;
+const PING_ATTEMPTS: usize = 3;
 
 /// A difference of clocks that is worth a word.
-const CLOCKS_DIFFER: f64 = 1.0;
+const MAX_CLOCK_SKEW_SECONDS: f64 = 1.0;
 
 /// Looks at everything that Redis tells of itself.
-pub(super) async fn examine(
+pub(super) async fn check(
     deployment: &RedisDeployment,
     connection: &mut MultiplexedConnection,
-    examination: &mut Examination,
+    diagnosis: &mut Diagnosis,
 ) {
     match info(connection).await {
-        Ok(facts) => {
+        Ok(info) => {
             let clustered = matches!(deployment, RedisDeployment::Cluster { .. });
-            check_server(&facts, clustered, answers_after(connection).await, examination);
-            check_role(&facts, examination);
-            let saves = setting(connection, "save").await;
-            check_persistence(&facts, saves.as_deref(), examination);
-            check_memory(&facts, examination);
+            check_server(&info, clustered, best_ping_latency(connection).await, diagnosis);
+            check_role(&info, diagnosis);
+            let saves = config_get(connection, "save").await;
+            check_persistence(&info, saves.as_deref(), diagnosis);
+            check_memory(&info, diagnosis);
         }
         Err(error) => {
             let advice = "allow this user INFO (ACL SETUSER name +info) to have more checked";
-            examination.warn(
+            diagnosis.warn(
                 Check::Server,
-                format_args!("it tells nothing of itself: {}", told(&error)),
+                format_args!("it tells nothing of itself: {}", error_text(&error)),
                 advice,
             );
             for check in [Check::Role, Check::Persistence, Check::Memory] {
-                examination.skip(check, "needs INFO");
+                diagnosis.skip(check, "needs INFO");
             }
         }
     }
-    check_scripts(connection, examination).await;
-    check_clock(connection, examination).await;
+    check_scripts(connection, diagnosis).await;
+    check_clock(connection, diagnosis).await;
 }
 
 /// What `INFO` says, by name.
-pub(super) struct Facts(HashMap<String, String>);
+pub(super) struct ServerInfo(HashMap<String, String>);
 
-impl Facts {
+impl ServerInfo {
     fn parse(text: &str) -> Self {
         let pairs = text.lines().filter_map(|line| line.trim_end().split_once(':'));
         Self(pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).collect())
@@ -70,119 +70,119 @@ impl Facts {
     }
 }
 
-async fn info(connection: &mut MultiplexedConnection) -> RedisResult<Facts> {
+async fn info(connection: &mut MultiplexedConnection) -> RedisResult<ServerInfo> {
     let text: String = redis::cmd("INFO").query_async(connection).await?;
-    Ok(Facts::parse(&text))
+    Ok(ServerInfo::parse(&text))
 }
 
 /// A setting of the server; managed ones do not tell it.
-async fn setting(connection: &mut MultiplexedConnection, name: &str) -> Option<String> {
+async fn config_get(connection: &mut MultiplexedConnection, name: &str) -> Option<String> {
     let answer: RedisResult<Vec<String>> =
         redis::cmd("CONFIG").arg("GET").arg(name).query_async(connection).await;
     answer.ok()?.into_iter().nth(1)
 }
 
 /// How long a command takes at best.
-async fn answers_after(connection: &mut MultiplexedConnection) -> Duration {
+async fn best_ping_latency(connection: &mut MultiplexedConnection) -> Duration {
     let mut best = Duration::MAX;
-    for _ in 0..SPEED_TRIES {
-        let asked = Instant::now();
+    for _ in 0..PING_ATTEMPTS {
+        let sent_at = Instant::now();
         if redis::cmd("PING").query_async::<()>(connection).await.is_ok() {
-            best = best.min(asked.elapsed());
+            best = best.min(sent_at.elapsed());
         }
     }
     best
 }
 
-fn check_server(facts: &Facts, clustered: bool, answers_after: Duration, examination: &mut Examination) {
-    let version = facts.get("redis_version");
-    let name = match (facts.get("valkey_version"), facts.get("dragonfly_version")) {
+fn check_server(info: &ServerInfo, clustered: bool, latency: Duration, diagnosis: &mut Diagnosis) {
+    let version = info.get("redis_version");
+    let name = match (info.get("valkey_version"), info.get("dragonfly_version")) {
         ("", "") => format!("Redis {version}"),
         (valkey, "") => format!("Valkey {valkey}, like Redis {version}"),
         (_, dragonfly) => format!("Dragonfly {dragonfly}, like Redis {version}"),
     };
-    if version_of(version) < OLDEST {
+    if parse_version(version) < MIN_VERSION {
         let advice = "use Redis 6.0 or later, or Valkey: older ones have no RESP3";
-        return examination.fail(Check::Server, name, advice);
+        return diagnosis.fail(Check::Server, name, advice);
     }
-    match facts.get("redis_mode") {
+    match info.get("redis_mode") {
         "sentinel" => {
             let advice = "write redis-sentinel://host:26379/ and the primary's name";
-            examination.fail(Check::Server, format_args!("{name}, a Sentinel"), advice);
+            diagnosis.fail(Check::Server, format_args!("{name}, a Sentinel"), advice);
         }
         "cluster" if !clustered => {
             let advice = "write redis-cluster://, so that the other nodes are found";
-            examination.fail(Check::Server, format_args!("{name}, a node of a Cluster"), advice);
+            diagnosis.fail(Check::Server, format_args!("{name}, a node of a Cluster"), advice);
         }
-        _ if answers_after > Pacing::default().patience => {
+        _ if latency > Timing::default().store_timeout => {
             let found = format!(
                 "{name}, but its answers take {} ms, and instances wait for {} ms",
-                answers_after.as_millis(),
-                Pacing::default().patience.as_millis()
+                latency.as_millis(),
+                Timing::default().store_timeout.as_millis()
             );
             let advice = "look for what keeps it busy (redis-cli SLOWLOG GET), or use a Redis that is nearer";
-            examination.fail(Check::Server, found, advice);
+            diagnosis.fail(Check::Server, found, advice);
         }
-        _ => examination.ok(Check::Server, name),
+        _ => diagnosis.ok(Check::Server, name),
     }
 }
 
 /// An unreadable version counts as the oldest.
-fn version_of(text: &str) -> (u32, u32) {
+fn parse_version(text: &str) -> (u32, u32) {
     let mut parts = text.split('.').map(|part| part.parse().unwrap_or(0));
     (parts.next().unwrap_or(0), parts.next().unwrap_or(0))
 }
 
-fn check_role(facts: &Facts, examination: &mut Examination) {
-    match facts.get("role") {
+fn check_role(info: &ServerInfo, diagnosis: &mut Diagnosis) {
+    match info.get("role") {
         "slave" => {
-            let primary = format!("{}:{}", facts.get("master_host"), facts.get("master_port"));
+            let primary = format!("{}:{}", info.get("master_host"), info.get("master_port"));
             let advice = format!("give the address of its primary, {primary}");
-            examination.fail(Check::Role, "a replica: it cannot be written to", advice);
+            diagnosis.fail(Check::Role, "a replica: it cannot be written to", advice);
         }
-        _ => examination.ok(Check::Role, "a primary: it can be written to"),
+        _ => diagnosis.ok(Check::Role, "a primary: it can be written to"),
     }
 }
 
-fn check_persistence(facts: &Facts, saves: Option<&str>, examination: &mut Examination) {
-    let failed = |name: &str| !matches!(facts.get(name), "ok" | "");
-    let appends = facts.get("aof_enabled") == "1";
+fn check_persistence(info: &ServerInfo, saves: Option<&str>, diagnosis: &mut Diagnosis) {
+    let failed = |name: &str| !matches!(info.get(name), "ok" | "");
+    let appends = info.get("aof_enabled") == "1";
     if failed("rdb_last_bgsave_status") || appends && failed("aof_last_write_status") {
         let advice = "look at its log and its disk: until it can save, it may refuse all writes";
-        return examination.fail(Check::Persistence, "Redis could not save its data the last time", advice);
+        return diagnosis.fail(Check::Persistence, "Redis could not save its data the last time", advice);
     }
     let advice = "start it with --appendonly yes";
     match (appends, saves) {
-        (true, _) => examination.ok(Check::Persistence, "append-only file: circuits survive a restart"),
+        (true, _) => diagnosis.ok(Check::Persistence, "append-only file: circuits survive a restart"),
         (false, Some("")) => {
             let found =
                 "none: after a restart of Redis running gateways write back open circuits, nobody else does";
-            examination.warn(Check::Persistence, found, advice);
+            diagnosis.warn(Check::Persistence, found, advice);
         }
         (false, Some(_)) => {
             let found = "snapshots only: a crash of Redis loses the last minutes";
-            examination.warn(Check::Persistence, found, advice);
+            diagnosis.warn(Check::Persistence, found, advice);
         }
         (false, None) => {
             let found = "no append-only file; whether it saves snapshots it does not tell";
-            examination.warn(Check::Persistence, found, "look at your provider's settings for persistence");
+            diagnosis.warn(Check::Persistence, found, "look at your provider's settings for persistence");
         }
     }
 }
 
-fn check_memory(facts: &Facts, examination: &mut Examination) {
-    let (used, limit) = (facts.number("used_memory"), facts.number("maxmemory"));
-    let policy = facts.get("maxmemory_policy");
+fn check_memory(info: &ServerInfo, diagnosis: &mut Diagnosis) {
+    let (used, limit) = (info.number("used_memory"), info.number("maxmemory"));
+    let policy = info.get("maxmemory_policy");
     if limit == 0 {
-        return examination.ok(Check::Memory, format_args!("{} used, no limit", megabytes(used)));
+        return diagnosis.ok(Check::Memory, format_args!("{} used, no limit", megabytes(used)));
     }
     let found = format!("{} of {} used, {policy}", megabytes(used), megabytes(limit));
     if policy == "noeviction" {
         if used >= limit {
             let advice = "raise maxmemory or delete other data: no circuit can be written";
-            return examination.fail(Check::Memory, found, advice);
+            return diagnosis.fail(Check::Memory, found, advice);
         }
-        return examination.ok(Check::Memory, found);
+        return diagnosis.ok(Check::Memory, found);
     }
     let what = if policy.starts_with("volatile-") {
         "a full Redis throws away keys that expire, circuits among them (a forced one stays)"
@@ -190,7 +190,7 @@ fn check_memory(facts: &Facts, examination: &mut Examination) {
         "a full Redis throws away any key, circuits among them"
     };
     let advice = format!("{what}: set maxmemory-policy noeviction, or give circuits a Redis of their own");
-    examination.warn(Check::Memory, found, advice);
+    diagnosis.warn(Check::Memory, found, advice);
 }
 
 fn megabytes(bytes: u64) -> String {
@@ -198,12 +198,12 @@ fn megabytes(bytes: u64) -> String {
 }
 
 /// Tries a script that does nothing, in the way circuits are written.
-async fn check_scripts(connection: &mut MultiplexedConnection, examination: &mut Examination) {
+async fn check_scripts(connection: &mut MultiplexedConnection, diagnosis: &mut Diagnosis) {
     match run_script(connection).await {
-        Ok(()) => examination.ok(Check::Scripts, "allowed"),
+        Ok(()) => diagnosis.ok(Check::Scripts, "allowed"),
         Err(error) => {
             let advice = "allow this user scripts: ACL SETUSER name +script|load +evalsha +eval";
-            examination.fail(Check::Scripts, told(&error), advice);
+            diagnosis.fail(Check::Scripts, error_text(&error), advice);
         }
     }
 }
@@ -214,23 +214,23 @@ async fn run_script(connection: &mut MultiplexedConnection) -> Result<(), RedisE
 }
 
 /// A note only: instances go by Redis' clock (B7).
-async fn check_clock(connection: &mut MultiplexedConnection, examination: &mut Examination) {
-    let answer: RedisResult<(f64, f64)> = redis::cmd("TIME").query_async(connection).await;
+async fn check_clock(connection: &mut MultiplexedConnection, diagnosis: &mut Diagnosis) {
+    let time: RedisResult<(f64, f64)> = redis::cmd("TIME").query_async(connection).await;
     let here = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-    let (Ok((seconds, micros)), Ok(here)) = (answer, here) else {
+    let (Ok((seconds, micros)), Ok(here)) = (time, here) else {
         let advice = "allow this user TIME (ACL SETUSER name +time)";
-        return examination.fail(Check::Clock, "Redis does not tell its time, which circuits go by", advice);
+        return diagnosis.fail(Check::Clock, "Redis does not tell its time, which circuits go by", advice);
     };
     let ahead = here.as_secs_f64() - (seconds + micros / 1e6);
-    if ahead.abs() < CLOCKS_DIFFER {
-        examination.ok(Check::Clock, "this machine's and Redis' agree");
+    if ahead.abs() < MAX_CLOCK_SKEW_SECONDS {
+        diagnosis.ok(Check::Clock, "this machine's and Redis' agree");
     } else {
         let direction = if ahead > 0.0 { "ahead of" } else { "behind" };
         let found = format!(
             "this machine's is {:.1} s {direction} Redis'; circuits go by Redis', so this does no harm",
             ahead.abs()
         );
-        examination.ok(Check::Clock, found);
+        diagnosis.ok(Check::Clock, found);
     }
 }
 
@@ -240,15 +240,15 @@ mod tests {
 
     /// How a check of these facts comes out.
     fn verdict(check: Check, text: &str) -> Verdict {
-        let facts = Facts::parse(text);
-        let mut examination = Examination::default();
+        let info = ServerInfo::parse(text);
+        let mut diagnosis = Diagnosis::default();
         match check {
-            Check::Server => check_server(&facts, false, Duration::ZERO, &mut examination),
-            Check::Role => check_role(&facts, &mut examination),
-            Check::Persistence => check_persistence(&facts, Some("3600 1"), &mut examination),
-            _ => check_memory(&facts, &mut examination),
+            Check::Server => check_server(&info, false, Duration::ZERO, &mut diagnosis),
+            Check::Role => check_role(&info, &mut diagnosis),
+            Check::Persistence => check_persistence(&info, Some("3600 1"), &mut diagnosis),
+            _ => check_memory(&info, &mut diagnosis),
         }
-        examination.finish().into_iter().find(|finding| finding.check == check).unwrap().verdict
+        diagnosis.finish().into_iter().find(|finding| finding.check == check).unwrap().verdict
     }
 
     #[test]

@@ -1,13 +1,13 @@
 //! Checks of the configuration: is it valid, who are the providers, where is Redis.
 
 use ::circuits::{Policies, RedisAddress};
-use providers::{Kind, ProviderConfig};
+use providers::{ProviderConfig, ProviderKind};
 
-use super::{examination::Examination, finding::Check};
+use super::{examination::Diagnosis, finding::Check};
 use crate::{
     commands::Session,
     config::{
-        CircuitsConfig, Config, Environment, Problems, Redis, RedisUrl, SourceFile, Sources,
+        CircuitsConfig, Config, Environment, Problems, RedisConfig, RedisUrl, SourceFile, Sources,
         environment::names,
     },
 };
@@ -19,61 +19,63 @@ pub(super) struct RedisSettings {
 }
 
 /// Checks the configuration; gives back where Redis is, if that can be told.
-pub(super) fn examine(session: &Session, examination: &mut Examination) -> Option<RedisSettings> {
+pub(super) fn check(session: &Session, diagnosis: &mut Diagnosis) -> Option<RedisSettings> {
     let sources = match session.sources(None) {
         Ok(sources) => sources,
         Err(problem) => {
-            examination.fail(Check::Configuration, problem, "mend the file, or name another with --config");
-            examination.skip(Check::Providers, "needs a valid configuration");
+            diagnosis.fail(Check::Configuration, problem, "mend the file, or name another with --config");
+            diagnosis.skip(Check::Providers, "needs a valid configuration");
             // The environment alone may still tell where Redis is.
             Sources { environment: session.environment.clone(), ..Sources::default() }
         }
     };
-    check_whole(&sources, examination);
+    check_configuration(&sources, diagnosis);
     let config = match circuits_config(&sources) {
         Ok(config) => config,
         Err(problems) => {
-            examination.fail(Check::RedisUrl, one_line(&problems), "mend the configuration");
+            diagnosis.fail(Check::RedisUrl, join_lines(&problems), "mend the configuration");
             return None;
         }
     };
-    redis_settings(config, examination)
+    redis_settings(config, diagnosis)
 }
 
-fn check_whole(sources: &Sources, examination: &mut Examination) {
-    if examination.has(Check::Configuration) {
+fn check_configuration(sources: &Sources, diagnosis: &mut Diagnosis) {
+    if diagnosis.contains(Check::Configuration) {
         return;
     }
     match Config::load(sources) {
         Ok(config) => {
-            examination.ok(Check::Configuration, format_args!("{}: valid", sources.name()));
-            check_providers(&config.providers, &sources.environment, examination);
+            diagnosis.ok(Check::Configuration, format_args!("{}: valid", sources.display_name()));
+            check_providers(&config.providers, &sources.environment, diagnosis);
         }
         Err(problems) => {
             let advice = "mend it; `switchboard config check` lists one problem a line";
-            examination.fail(Check::Configuration, one_line(&problems), advice);
-            examination.skip(Check::Providers, "needs a valid configuration");
+            diagnosis.fail(Check::Configuration, join_lines(&problems), advice);
+            diagnosis.skip(Check::Providers, "needs a valid configuration");
         }
     }
 }
 
-fn check_providers(providers: &[ProviderConfig], environment: &Environment, examination: &mut Examination) {
+fn check_providers(providers: &[ProviderConfig], environment: &Environment, diagnosis: &mut Diagnosis) {
     if providers.is_empty() {
         let advice = "set OPENAI_API_KEY or ANTHROPIC_API_KEY, or name one in [providers]";
-        return examination.warn(Check::Providers, "none is configured: no call can be made", advice);
+        return diagnosis.warn(Check::Providers, "none is configured: no call can be made", advice);
     }
-    let list: Vec<_> = providers.iter().map(|provider| described(provider, environment)).collect();
-    examination.ok(Check::Providers, list.join(", "));
+    let list: Vec<_> = providers.iter().map(|provider| describe_provider(provider, environment)).collect();
+    diagnosis.ok(Check::Providers, list.join(", "));
 }
 
 /// The provider's name, and whether it has a key, never which.
-fn described(provider: &ProviderConfig, environment: &Environment) -> String {
+fn describe_provider(provider: &ProviderConfig, environment: &Environment) -> String {
     let key = match (&provider.api_key, provider.kind) {
         (Some(_), _) => "key present",
-        (None, Kind::Bedrock) if names::AWS_CHAIN.iter().any(|name| environment.get(name).is_some()) => {
+        (None, ProviderKind::Bedrock)
+            if names::AWS_CREDENTIAL_VARIABLES.iter().any(|name| environment.get(name).is_some()) =>
+        {
             "AWS credentials in the environment"
         }
-        (None, Kind::Bedrock) => "AWS credentials are looked for at the first call",
+        (None, ProviderKind::Bedrock) => "AWS credentials are looked for at the first call",
         (None, _) => "no key",
     };
     format!("{} ({key})", provider.name)
@@ -82,7 +84,7 @@ fn described(provider: &ProviderConfig, environment: &Environment) -> String {
 /// The part that is about Redis; where another part is broken, that alone is read.
 fn circuits_config(sources: &Sources) -> Result<CircuitsConfig, Problems> {
     Config::load_circuits(sources).or_else(|problems| {
-        let file = sources.file.as_ref().map(only_redis).transpose();
+        let file = sources.file.as_ref().map(redis_table_only).transpose();
         let by_variable = sources.environment.get(names::REDIS_URL).is_some();
         let file = match file {
             Ok(file) => file,
@@ -94,29 +96,29 @@ fn circuits_config(sources: &Sources) -> Result<CircuitsConfig, Problems> {
     })
 }
 
-fn only_redis(file: &SourceFile) -> Result<SourceFile, toml::de::Error> {
+fn redis_table_only(file: &SourceFile) -> Result<SourceFile, toml::de::Error> {
     let mut tables: toml::Table = file.text.parse()?;
     tables.retain(|name, _| name == "redis");
     Ok(SourceFile { path: file.path.clone(), text: tables.to_string() })
 }
 
-fn redis_settings(config: CircuitsConfig, examination: &mut Examination) -> Option<RedisSettings> {
-    let CircuitsConfig { redis: Redis { url, asked_for }, policies } = config;
+fn redis_settings(config: CircuitsConfig, diagnosis: &mut Diagnosis) -> Option<RedisSettings> {
+    let CircuitsConfig { redis: RedisConfig { url, explicit: asked_for }, policies } = config;
     let RedisUrl::Redis(address) = url else {
-        examination.warn(
+        diagnosis.warn(
             Check::RedisUrl,
             "memory: each gateway keeps its circuits to itself and forgets them when it ends",
             "name a Redis to share and keep them",
         );
-        examination.stop("there is no Redis to look at");
+        diagnosis.skip_remaining("there is no Redis to look at");
         return None;
     };
     let default = if asked_for { "" } else { " (the default: REDIS_URL is not set)" };
-    examination.ok(Check::RedisUrl, format_args!("{address}{default}"));
+    diagnosis.ok(Check::RedisUrl, format_args!("{address}{default}"));
     Some(RedisSettings { address, policies })
 }
 
-fn one_line(problems: &Problems) -> String {
+fn join_lines(problems: &Problems) -> String {
     problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
 }
 
