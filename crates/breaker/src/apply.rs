@@ -1,7 +1,7 @@
 //! What an event makes of a record: the whole of the circuit breaker's state machine.
 
 mod closed;
-mod cut_off;
+mod instance_block;
 mod open;
 mod probes;
 

@@ -37,7 +37,7 @@ fn outcomes() -> impl Strategy<Value = Outcome> {
     prop_oneof![
         2 => Just(Outcome::Succeeded),
         4 => failures().prop_map(Outcome::Failed),
-        1 => waits.prop_map(|wait| Outcome::RateLimited { failure: Failure::new(FailureKind::RateLimited), retry_after }),
+        1 => waits.prop_map(|wait| Outcome::RateLimited { failure: Failure::new(FailureKind::RateLimited), retry_after: wait }),
     ]
 }
 

@@ -19,13 +19,13 @@ use tokio::{sync::Notify, time::Instant};
 use crate::{
     clock::StoreClock,
     counts::CircuitCounter,
-    crowd::WriteThrottle,
     mirror::{Mirror, StoredValue},
     permit::Permit,
     plan::{ContinuationEpoch, Plan, Request, RequestResult, Target},
     report::Report,
     shared::Shared,
     watch::Watchers,
+    write_throttle::WriteThrottle,
 };
 
 /// Unwritten successes are kept for so many buckets; older ones have left the window anyway.

@@ -15,7 +15,6 @@ use tokio::{
 use crate::{
     circuit::{Circuit, QueuedRequest, Responder, View},
     counts::{CircuitCounts, StoreCounts},
-    link::StoreStatus,
     memory::MemoryStore,
     permit::Permit,
     plan::Request,
@@ -23,6 +22,7 @@ use crate::{
     settings::{Policies, Settings},
     shared::Shared,
     store::{Store, StoreError, StoreInfo},
+    store_health::StoreStatus,
     watch::Watch,
 };
 

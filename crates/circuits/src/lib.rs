@@ -23,13 +23,10 @@
 /// asks for them, and they cost a look at one number.
 pub const TRACE_TARGET: &str = "switchboard::traces";
 
-mod chance;
 mod circuit;
 mod circuits;
 mod clock;
 mod counts;
-mod crowd;
-mod link;
 mod memory;
 mod mirror;
 mod operate;
@@ -38,20 +35,21 @@ mod plan;
 mod reader;
 mod redis;
 mod report;
+mod rng;
 mod settings;
 mod shared;
 mod store;
+mod store_health;
 mod watch;
+mod write_throttle;
 mod writer;
 
 #[cfg(test)]
 mod model;
 
-pub use chance::{Rng, SystemRng};
 pub use circuits::Circuits;
 pub use clock::{SystemClock, WallClock};
 pub use counts::{CircuitCounts, ProbeCounts, StoreCounts, TransitionKind};
-pub use link::StoreStatus;
 pub use memory::MemoryStore;
 pub use operate::OperateError;
 pub use permit::Permit;
@@ -59,9 +57,11 @@ pub use redis::{
     ClusterSurvey, RedisAddress, RedisAddressError, RedisDeployment, RedisNode, RedisStore, TimeShift,
 };
 pub use report::{Refusal, Report, Severity};
+pub use rng::{Rng, SystemRng};
 pub use settings::{Policies, Settings, Timing};
 pub use store::{
     CLOCK_TOLERANCE, ChangeNotification, Changes, HistoryTail, Listing, Loaded, MAX_VALUE_BYTES, Store,
     StoreError, StoreInfo, Swap, Value, Write,
 };
+pub use store_health::StoreStatus;
 pub use watch::{CircuitEvent, HistoryReader, Watch};

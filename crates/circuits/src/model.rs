@@ -30,13 +30,13 @@
 //! in the very millisecond of a transition before it.
 
 mod bounds;
+mod describe;
 mod explorations;
 mod explore;
-mod minds;
-mod recovery;
-mod rules;
+mod interner;
+mod invariants;
+mod liveness;
 mod steps;
-mod tell;
 mod world;
 
 use std::{io::Write as _, time::Instant};

@@ -8,9 +8,9 @@ use tokio::{sync::oneshot, time::timeout};
 use crate::{
     circuit::{QueuedRequest, Responder},
     circuits::Circuits,
-    link::StoreStatus,
     plan::{Request, RequestResult},
     store::Value,
+    store_health::StoreStatus,
 };
 
 /// Why a person's word was not carried out.

@@ -20,12 +20,12 @@ use tokio::{
 use crate::{
     circuit::{Circuit, Inner, QueuedRequest},
     counts::TransitionKind,
-    crowd::WriteThrottle,
     mirror::{Mirror, StoredValue},
     plan::Request,
     shared::Shared,
     store::{CLOCK_TOLERANCE, ChangeNotification, HistoryTail, Listing, Loaded, StoreError, Value},
     watch::InternalEvent,
+    write_throttle::WriteThrottle,
 };
 
 /// A store that is away is tried again so soon after.

@@ -6,14 +6,14 @@
 mod address;
 mod cluster;
 mod connection;
-mod feeds;
-mod line;
 mod node;
+mod node_connection;
 mod script;
 mod sentinel;
 mod servers;
 mod slot;
 mod slots_view;
+mod subscribers;
 
 use std::{
     sync::{

@@ -5,8 +5,8 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 use breaker::{InstanceId, ModelKey, Policy};
 
 use crate::{
-    chance::{Rng, SystemRng},
     clock::{SystemClock, WallClock},
+    rng::{Rng, SystemRng},
 };
 
 /// Which policy each circuit has.

@@ -11,13 +11,13 @@ use foldhash::fast::RandomState;
 use tokio::{runtime::Handle, sync::Notify};
 
 use crate::{
-    chance::Rng,
     circuit::Circuit,
     clock::StoreClock,
     counts::WriteCounter,
-    link::StoreHealth,
+    rng::Rng,
     settings::{Policies, Settings, Timing},
     store::Store,
+    store_health::StoreHealth,
     watch::Watchers,
 };
 

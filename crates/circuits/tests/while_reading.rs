@@ -8,7 +8,7 @@ use circuits::{
     Changes, Circuits, Listing, Loaded, MemoryStore, Policies, Settings, Store, StoreError, StoreInfo, Swap,
     Write,
 };
-use fleet::dice::VirtualClock;
+use fleet::rng::VirtualClock;
 use futures_util::future::{BoxFuture, FutureExt as _};
 use tokio::time::{Instant, sleep};
 

@@ -6,8 +6,8 @@
 //! versioning rules ask.
 
 mod anthropic;
+mod has_content;
 mod openai;
-mod said;
 
 use bytes::Bytes;
 

@@ -14,18 +14,18 @@
 //! - Nothing that may quote a prompt leaves this crate by way of an error: messages of providers are looked at and
 //!   dropped, parse errors give a position and no content (C5).
 
-pub mod answer;
 pub mod error;
 pub mod events;
 pub mod models;
-mod origin;
 mod request;
+pub mod response;
+mod response_meta;
 pub mod sse;
 mod usage;
 
 pub use events::{Choices, EventClass, Progress, classify_event};
-pub use origin::ResponseMeta;
 pub use request::{Request, RequestError};
+pub use response_meta::ResponseMeta;
 pub use usage::Usage;
 
 /// A wire format: how requests, answers, streams and errors look.

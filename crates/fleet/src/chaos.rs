@@ -8,11 +8,11 @@ use circuits::{Value, WallClock as _};
 use crate::{
     checks::{Checks, is_closed},
     costs::TrafficCounters,
-    dice::{SeededRng, VirtualClock},
-    disturbance::{Fleet, wait_for},
+    fault_injection::{Fleet, wait_for},
     instance::{World, disagreements},
     network::{Server, stored_value},
     provider::Providers,
+    rng::{SeededRng, VirtualClock},
     trace::Trace,
 };
 

@@ -13,7 +13,7 @@ use breaker::{
 use circuits::{CLOCK_TOLERANCE, Value, WallClock as _, Write};
 use tokio::time::Instant;
 
-use crate::{dice::VirtualClock, network::WriteObserver, trace::Trace};
+use crate::{network::WriteObserver, rng::VirtualClock, trace::Trace};
 
 /// A transition is acted on so soon (F1), and so soon a caller has its answer (F3); time moves in whole ms.
 pub const MAX_REACTION_TIME: Duration = Duration::from_millis(101);

@@ -12,10 +12,10 @@ use tokio::time::{Instant, sleep};
 use crate::{
     checks::Checks,
     costs::TrafficCounters,
-    dice::{SeededRng, VirtualClock},
     instance::{Instance, World},
     network::{Server, WriteObserver},
     provider::{Health, Providers},
+    rng::{SeededRng, VirtualClock},
     trace::Trace,
 };
 

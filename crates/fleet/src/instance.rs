@@ -11,9 +11,9 @@ use tokio::{
 
 use crate::{
     checks::{Checks, MAX_REACTION_TIME},
-    dice::{SeededRng, VirtualClock},
     network::{InstanceConnection, Server},
     provider::{CallPlan, Providers},
+    rng::{SeededRng, VirtualClock},
     trace::Trace,
 };
 

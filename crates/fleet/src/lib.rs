@@ -20,12 +20,12 @@
 pub mod chaos;
 pub mod checks;
 pub mod costs;
-pub mod dice;
-pub mod disturbance;
+pub mod fault_injection;
 pub mod growth;
 pub mod instance;
 pub mod network;
 pub mod provider;
+pub mod rng;
 pub mod trace;
 
 /// Runs something on one thread, in time that moves when nobody has anything left to do.

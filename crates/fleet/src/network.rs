@@ -3,7 +3,7 @@
 //! What the store does is [`circuits::MemoryStore`]'s; here is what lies in between. A message takes its time or is lost;
 //! a lost reply leaves the write done. Commands and their answers keep their order, as they do on one connection.
 
-mod line;
+mod connection;
 
 use std::{
     fmt,
@@ -16,11 +16,11 @@ use breaker::ModelKey;
 use circuits::{ChangeNotification, Changes, MemoryStore, Store as _, Value, WallClock as _, Write};
 use tokio::time::{Instant, sleep};
 
-pub use line::InstanceConnection;
+pub use connection::InstanceConnection;
 
 use crate::{
     costs::TrafficCounters,
-    dice::{SeededRng, VirtualClock},
+    rng::{SeededRng, VirtualClock},
 };
 
 /// What messages meet with. Times are ms.

@@ -9,7 +9,7 @@ use std::{
 use breaker::{Failure, FailureKind, ModelKey, Outcome};
 use tokio::time::Instant;
 
-use crate::dice::SeededRng;
+use crate::rng::SeededRng;
 
 /// How a model is at the moment.
 #[derive(Debug, Clone, Copy, PartialEq)]

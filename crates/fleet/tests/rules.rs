@@ -7,9 +7,9 @@ use std::{sync::Arc, time::Duration};
 use breaker::{Failure, InstanceId, ModelKey, Policy};
 use circuits::{Circuits, Policies, Settings, Store};
 use fleet::{
-    dice::{SeededRng, VirtualClock},
     in_virtual_time,
     network::{NetworkConditions, Server},
+    rng::{SeededRng, VirtualClock},
 };
 use futures_util::future::join_all;
 use tokio::time::{Instant, sleep};

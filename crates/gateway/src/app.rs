@@ -14,16 +14,18 @@ use http::StatusCode;
 use manager::ModelManager;
 
 use crate::{
-    Keys, calls, dashboard,
+    Keys,
+    auth::{Caller, authenticate},
+    calls, dashboard,
     error::{Error, dialect_of},
     events,
     feed::Feed,
-    gate::{Caller, authenticate},
     health, inspect,
-    lent::PermitRegistry,
     metrics::{self, Metrics},
-    models, openapi, operate, permits,
-    stop::Lifecycle,
+    models, openapi, operate,
+    permit_registry::PermitRegistry,
+    permits,
+    shutdown::Lifecycle,
 };
 
 /// What all handlers share.

@@ -16,7 +16,7 @@ use tokio::time::timeout;
 use crate::{
     app::App,
     error::{ApiError, Error},
-    stop::Lifecycle,
+    shutdown::Lifecycle,
 };
 
 /// The largest body that says something about a circuit, in bytes.
@@ -101,7 +101,7 @@ mod tests {
     use tokio::time::{Instant, sleep};
 
     use super::*;
-    use crate::stop::Phase;
+    use crate::shutdown::Phase;
 
     async fn read_pieces(
         distance: Duration,

@@ -12,13 +12,13 @@ use manager::{Call, FaultInjection};
 
 use crate::{
     app::App,
+    auth::Caller,
     body,
     error::Error,
-    gate::Caller,
     headers,
     keys::Role,
-    reply::{respond, respond_buffered},
-    stop::ABORTED_MESSAGE,
+    response::{respond, respond_buffered},
+    shutdown::ABORTED_MESSAGE,
 };
 
 /// OpenAI's.

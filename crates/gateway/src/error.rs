@@ -10,7 +10,7 @@ use dialects::{Dialect, Endpoint, error::gateway_error};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use manager::CallError;
 
-use crate::{headers, stop::STOPPING_CODE};
+use crate::{headers, shutdown::STOPPING_CODE};
 
 /// Anthropic's SDKs ignore a `retry-after` above this and come back on their own after seconds, OpenAI's at twice
 /// this: a longer one goes with `x-should-retry: false`.

@@ -8,7 +8,7 @@ use futures_util::{FutureExt as _, stream};
 use http::HeaderMap;
 use tokio::time::sleep;
 
-use crate::{app::App, headers, reply::set_event_stream_headers};
+use crate::{app::App, headers, response::set_event_stream_headers};
 
 /// So often a stream says that it is there when nothing happens.
 const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(15);

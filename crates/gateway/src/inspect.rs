@@ -17,7 +17,7 @@ use crate::{
     app::App,
     error::{ApiError, Error},
     health::{self, StoreReport},
-    key::CircuitKey,
+    path_params::CircuitKey,
 };
 
 /// How long the store may take to read a history.

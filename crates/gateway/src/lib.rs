@@ -28,6 +28,7 @@
 //! - No prompt, answer or key is in an error or in the log (C5).
 
 mod app;
+mod auth;
 mod body;
 mod calls;
 mod dashboard;
@@ -35,23 +36,22 @@ pub mod duration;
 mod error;
 mod events;
 mod feed;
-mod gate;
 mod headers;
 mod health;
 mod inspect;
-mod key;
 mod keys;
-mod lent;
 mod loopback;
 mod metrics;
 mod models;
 mod openapi;
 mod operate;
+mod path_params;
+mod permit_registry;
 mod permits;
-mod reply;
+mod response;
 mod server;
-mod stop;
+mod shutdown;
 
 pub use keys::Keys;
 pub use server::{BindError, Gateway, Settings};
-pub use stop::ShutdownMode;
+pub use shutdown::ShutdownMode;

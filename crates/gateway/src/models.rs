@@ -14,8 +14,8 @@ use manager::Catalog;
 
 use crate::{
     app::App,
+    auth::Caller,
     error::{Error, dialect_of},
-    gate::Caller,
 };
 
 /// All of them.

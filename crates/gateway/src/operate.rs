@@ -14,7 +14,7 @@ use crate::{
     duration::DurationText,
     error::{ApiError, Error},
     inspect::circuit_not_found,
-    key::{CircuitKey, RequireAdmin},
+    path_params::{CircuitKey, RequireAdmin},
 };
 
 /// The longest reason, in characters: everyone who asks why the circuit is open reads it.

@@ -17,7 +17,7 @@ use crate::{
     body::JsonBody,
     duration::DurationText,
     error::{ApiError, Error},
-    key::{CircuitKey, PermitId},
+    path_params::{CircuitKey, PermitId},
 };
 
 /// How long a permit lasts that says nothing else.

@@ -25,7 +25,7 @@ use crate::{
     app::{App, router},
     feed::Feed,
     metrics::{GaugeGuard, Metrics},
-    stop::{Lifecycle, Phase, ShutdownMode},
+    shutdown::{Lifecycle, Phase, ShutdownMode},
 };
 
 /// The largest request body, in bytes: Anthropic's limit, the largest of those that are spoken.

@@ -18,8 +18,9 @@ use tokio::time::{Instant, sleep, timeout_at};
 use tracing::Span;
 
 use crate::{
-    BufferLimit, Call, CallMetrics, Chain, TracePropagator, patience, spans,
-    trial::{AttemptGuard, TotalDeadline},
+    BufferLimit, Call, CallMetrics, Chain, TracePropagator,
+    attempt_guard::{AttemptGuard, TotalDeadline},
+    spans, wait,
 };
 
 /// What an attempt needs to know of its call. Many may be made for one call, side by side.
@@ -108,7 +109,7 @@ impl CallContext<'_> {
         loop {
             match self.circuits.admit(&self.chain.entries[index].key).await {
                 Ok(permit) => return Ok(permit),
-                Err(refusal) => match patience::remaining_cooldown(&refusal, cooldown_end) {
+                Err(refusal) => match wait::remaining_cooldown(&refusal, cooldown_end) {
                     Some(remaining) => sleep(remaining).await,
                     None => return Err(refusal),
                 },

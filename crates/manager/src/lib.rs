@@ -35,31 +35,31 @@
 //! - Bodies are passed on untouched but for the model's name, and appear in no log and no error (C5).
 
 mod attempt;
+mod attempt_guard;
 mod backoff;
-mod blame;
+mod buffered_stream;
 mod call;
+mod call_log;
+mod candidate;
 mod catalog;
 mod error;
-mod hold;
+mod failover;
 mod latency;
 mod manager;
-mod meter;
-mod patience;
-mod record;
+mod metrics;
+mod outcome;
 mod relay;
 mod route;
 mod spans;
-mod station;
-mod trial;
-mod turn;
-mod walk;
+mod wait;
+mod yield_now;
 
+pub use attempt_guard::STALL_TIMEOUT;
 pub use call::{Body, Call, FaultInjection, FaultInjectionError, Reply, Response};
 pub use catalog::{Catalog, CatalogError, Chain, ChainEntry, Settings, UnknownModel};
 pub use error::{CallError, SkipReason, SkippedModel};
 pub use manager::ModelManager;
-pub use meter::CallMetrics;
+pub use metrics::CallMetrics;
 pub use relay::Events;
 pub use route::{BufferLimit, OnAuthError, Retry, Route, StreamMode};
 pub use spans::TracePropagator;
-pub use trial::STALL_TIMEOUT;

@@ -8,8 +8,8 @@ use providers::ProviderError;
 
 use crate::{
     Call, CallError, CallMetrics, Catalog, CatalogError, Chain, Reply, Response, Settings, StreamMode,
-    TracePropagator, attempt::CallContext, blame::record_reported_outcome, hold::buffer, record::CallLog,
-    walk::FailoverLoop,
+    TracePropagator, attempt::CallContext, buffered_stream::buffer, call_log::CallLog,
+    failover::FailoverLoop, outcome::record_reported_outcome,
 };
 
 /// Answers calls from the first model of a chain that can. Shared by all connections.

@@ -17,7 +17,7 @@ use dialects::{
 use futures_util::{FutureExt as _, Stream, stream};
 use providers::{EventStream, FailureClass, ProviderError, StreamEvent};
 
-use crate::{Chain, record::CallLog, trial::AttemptGuard, turn::yield_to_runtime};
+use crate::{Chain, attempt_guard::AttemptGuard, call_log::CallLog, yield_now::yield_to_runtime};
 
 /// The `code` of the event that ends a stream which its provider broke off.
 const STREAM_INTERRUPTED: &str = "stream_interrupted";

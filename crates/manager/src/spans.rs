@@ -13,7 +13,7 @@ use http::HeaderMap;
 use providers::{Provider, ProviderError, ProviderKind};
 use tracing::{Span, field::Empty, trace_span};
 
-use crate::{Call, blame::ANSWERED};
+use crate::{Call, outcome::ANSWERED};
 
 /// What this service does, in the conventions' word.
 const OPERATION: &str = "chat";

@@ -18,19 +18,19 @@
 //!   log, an error or `Debug` output (C5).
 //! - [`Blame`] is decided in one place, `judge.rs`.
 
-mod answer;
+mod classify;
 mod client;
 mod config;
 mod deadline;
-mod fault;
+mod error;
 mod headers;
-mod judge;
 mod provider;
+mod response;
 mod retry_after;
 mod stream;
 
-pub use answer::{CompleteResponse, ProviderResponse};
 pub use config::{ProviderConfig, ProviderKind, Timeouts};
-pub use fault::{FailureClass, ProviderError, ProviderErrorKind, TimeoutKind};
+pub use error::{FailureClass, ProviderError, ProviderErrorKind, TimeoutKind};
 pub use provider::{Provider, ProviderConfigError, ProviderRequest};
+pub use response::{CompleteResponse, ProviderResponse};
 pub use stream::{EventStream, StreamEvent};

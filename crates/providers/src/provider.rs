@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use bytes::Bytes;
-use dialects::answer::{self, InvalidBody};
+use dialects::response::{self, InvalidBody};
 use dialects::{Dialect, Endpoint};
 use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Client, Response};
@@ -16,7 +16,7 @@ use crate::deadline::Deadline;
 use crate::headers::forwarded_request_headers;
 use crate::{
     CompleteResponse, EventStream, FailureClass, ProviderConfig, ProviderError, ProviderErrorKind,
-    ProviderKind, ProviderResponse, TimeoutKind, Timeouts, client, judge,
+    ProviderKind, ProviderResponse, TimeoutKind, Timeouts, classify, client,
 };
 
 /// The version of Anthropic's API that is asked for where the caller does not say.
@@ -155,8 +155,8 @@ impl Provider {
             )));
         }
         let mut response = deadline.timeout(CompleteResponse::read(response)).await??;
-        match answer::check(call.endpoint.dialect(), &response.body) {
-            Err(InvalidBody::ErrorObject(error)) => Err(judge::from_error_in_body(error, response)),
+        match response::check(call.endpoint.dialect(), &response.body) {
+            Err(InvalidBody::ErrorObject(error)) => Err(classify::from_error_in_body(error, response)),
             Ok((usage, meta)) if !call.stream => {
                 (response.usage, response.meta) = (usage, meta);
                 Ok(ProviderResponse::Complete(response))
@@ -206,8 +206,8 @@ async fn read_error_response(response: Response, model: &str, deadline: Deadline
     let status = response.status().as_u16();
     let headers = response.headers().clone();
     match deadline.timeout(CompleteResponse::read(response)).await {
-        Ok(Ok(response)) => judge::from_response(response, model),
-        Ok(Err(_)) | Err(_) => judge::from_status(status, &headers),
+        Ok(Ok(response)) => classify::from_response(response, model),
+        Ok(Err(_)) | Err(_) => classify::from_status(status, &headers),
     }
 }
 

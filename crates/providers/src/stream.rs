@@ -13,10 +13,10 @@ use http::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
 use reqwest::Response;
 use tokio::time::{Instant, timeout};
 
-use crate::answer::next_chunk;
 use crate::deadline::Deadline;
 use crate::headers::forwarded_response_headers;
-use crate::{CompleteResponse, ProviderError, ProviderErrorKind, TimeoutKind, Timeouts, judge};
+use crate::response::next_chunk;
+use crate::{CompleteResponse, ProviderError, ProviderErrorKind, TimeoutKind, Timeouts, classify};
 
 /// How long the end of the body is waited for behind the end marker, so that the connection can be used again.
 const DRAIN_TIMEOUT: Duration = Duration::from_millis(50);
@@ -179,7 +179,7 @@ impl EventStream {
             usage: self.progress.usage,
             meta: ResponseMeta::default(),
         };
-        judge::from_error_in_body(error, response)
+        classify::from_error_in_body(error, response)
     }
 
     /// Reads a whole stream's body to its end. Whatever else comes is of no interest.

@@ -13,9 +13,9 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
 use crate::playback::Abort;
-use crate::seen::OpenConnection;
 use crate::service;
 use crate::shared::{Shared, ShutdownSignal};
+use crate::traffic::OpenConnection;
 
 /// Answers requests until the client leaves, a fault breaks the connection, or the port is closed and no call is under way.
 pub(crate) async fn serve(

@@ -45,7 +45,6 @@
 //!   get so far because the client went away, it is counted as abandoned.
 //! - Keys and prompts are recorded for assertions only, and appear in no `Debug` output.
 
-mod answer;
 mod behaviour;
 mod connection;
 mod dialect;
@@ -53,14 +52,15 @@ pub mod model_names;
 mod playback;
 mod port;
 mod provider_error;
+mod response;
 mod script;
-mod seen;
 mod server;
 mod service;
 mod shared;
+mod traffic;
 
 pub use behaviour::{Behaviour, Fault};
 pub use provider_error::ProviderError;
 pub use script::Script;
-pub use seen::{ReceivedRequest, TrafficSnapshot};
 pub use server::{Settings, Simulator};
+pub use traffic::{ReceivedRequest, TrafficSnapshot};

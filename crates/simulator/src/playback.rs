@@ -7,9 +7,9 @@ use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, StreamBody};
 use hyper::body::Frame;
 
-use crate::answer::{Chunk, Ending, ScriptedResponse};
-use crate::seen::InFlightCall;
+use crate::response::{Chunk, Ending, ScriptedResponse};
 use crate::shared::ShutdownSignal;
+use crate::traffic::InFlightCall;
 
 pub(crate) type Body = UnsyncBoxBody<Bytes, Abort>;
 

@@ -10,8 +10,8 @@ use tokio::sync::Mutex;
 use crate::behaviour::Behaviour;
 use crate::port::Port;
 use crate::script::Script;
-use crate::seen::TrafficSnapshot;
 use crate::shared::Shared;
+use crate::traffic::TrafficSnapshot;
 
 /// How a simulator starts.
 #[derive(Clone)]

@@ -12,12 +12,12 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use tokio::time::Instant;
 
-use crate::answer::{Outcome, ScriptedResponse, SimulatedCall};
 use crate::behaviour::Behaviour;
 use crate::dialect::{Dialect, ResponseSpec};
 use crate::playback::{Abort, Body, play};
-use crate::seen::{InFlightCall, ReceivedRequest};
+use crate::response::{Outcome, ScriptedResponse, SimulatedCall};
 use crate::shared::Shared;
+use crate::traffic::{InFlightCall, ReceivedRequest};
 
 /// The fields of a request's body that matter here; both dialects name them alike.
 #[derive(Deserialize)]

@@ -9,8 +9,8 @@ use tokio::sync::watch;
 use crate::behaviour::Behaviour;
 use crate::model_names::{self, UnknownName};
 use crate::script::Script;
-use crate::seen::TrafficRecorder;
 use crate::server::Settings;
+use crate::traffic::TrafficRecorder;
 
 pub(crate) struct Shared {
     pub(crate) recorder: TrafficRecorder,

@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use super::{
     bounds::{CallEnd, ExternalWrite, Mutation},
-    minds::{DecisionId, InternedWrite, Interner, MirrorId, PendingRequest, StoreContent, ValueId},
+    interner::{DecisionId, InternedWrite, Interner, MirrorId, PendingRequest, StoreContent, ValueId},
     world::{Action, Call, Model, NOT_A_PROBE, Node, Violation, World, to_u8},
 };
 use crate::{

@@ -7,7 +7,7 @@ use breaker::{Admission, Phase, Timestamp, admit};
 
 use super::{
     bounds::{Bounds, CallEnd, Disturbances, ExternalWrite, INSTANCES, Mutation, OperatorCommand, Start},
-    minds::{DecisionId, Interner, MirrorId, PendingRequest, StoreContent, ValueId},
+    interner::{DecisionId, Interner, MirrorId, PendingRequest, StoreContent, ValueId},
 };
 
 /// The store's time in the beginning.

@@ -25,14 +25,14 @@ use tokio::{
 use super::{
     RedisNode,
     connection::{CommandCounters, Connection},
-    feeds::{ChangeSink, Subscribers},
-    line::{
+    node_connection::{
         CONNECT_TIMEOUT, Destination, KEEPALIVE_INTERVAL, ManagedConnection, NodeConnection,
         connection_config, to_store_error,
     },
     script::CircuitCommand,
     slot::SLOTS,
     slots_view::{self, NodeSlots, SlotsView},
+    subscribers::{ChangeSink, Subscribers},
 };
 use crate::store::{ChangeNotification, StoreError};
 

@@ -11,7 +11,7 @@ use tokio::{sync::Mutex, time::timeout};
 
 use super::{
     RedisNode,
-    line::{connection_config, to_store_error},
+    node_connection::{connection_config, to_store_error},
 };
 use crate::store::StoreError;
 

@@ -12,12 +12,12 @@ use super::{
     KEY_PREFIX, RedisDeployment,
     cluster::Cluster,
     connection::{CommandCounters, Connection},
-    feeds::Subscribers,
-    line::{Destination, ManagedConnection, model_key, to_store_error},
+    node_connection::{Destination, ManagedConnection, model_key, to_store_error},
     redis_key,
     script::CircuitCommand,
     sentinel::Sentinels,
     slot::slot,
+    subscribers::Subscribers,
 };
 use crate::store::{Changes, MAX_VALUE_BYTES, StoreError};
 

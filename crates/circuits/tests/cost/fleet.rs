@@ -15,7 +15,7 @@ use futures_util::future::join_all;
 use testbed::RedisServer;
 use tokio::{sync::Barrier, time::sleep};
 
-use crate::bill::{CommandCounts, CostReport, parse_command_stats};
+use crate::cost_report::{CommandCounts, CostReport, parse_command_stats};
 
 pub(crate) const INSTANCE_COUNT: usize = 4;
 

@@ -3,10 +3,10 @@
 //! `cargo test -p circuits --test cost -- --nocapture` prints the table that docs/guarantees.md shows.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests")]
 
-mod bill;
+mod cost_report;
 mod fleet;
 
-use bill::CostReport;
+use cost_report::CostReport;
 use fleet::{CALLS_PER_INSTANCE, Fleet, INSTANCE_COUNT};
 
 /// Probes that fail before one succeeds.

@@ -19,7 +19,7 @@ use futures_util::future::join_all;
 
 use crate::{
     event::{Ending, Operation},
-    gate::FaultyStore,
+    faulty_store::FaultyStore,
     world::{AdmitResult, CallId, ExternalWrite, Snapshot, View, World},
 };
 

@@ -7,8 +7,8 @@
 mod core;
 mod duration;
 mod event;
-mod expect;
-mod gate;
+mod expectation;
+mod faulty_store;
 mod instances;
 mod memory;
 mod open_swe;

@@ -8,7 +8,7 @@ use circuits::Report;
 use crate::{
     duration,
     event::{CallSelector, Ending, Event},
-    expect::Observed,
+    expectation::Observed,
     open_swe::OpenSwe,
     policy,
     table::{Row, Scenario},
@@ -103,7 +103,7 @@ impl<W: World> Runner<W> {
         let compared = row.expected.iter().try_for_each(|expected| expected.compare(&seen));
         compared.map_err(|problem| format!("{problem}\n  {}", summary(&seen)))?;
         if let Some(failure) = &came.failure
-            && !row.expected.iter().any(crate::expect::Expectation::expects_failure)
+            && !row.expected.iter().any(crate::expectation::Expectation::expects_failure)
         {
             return Err(failure.clone());
         }

@@ -5,8 +5,8 @@ use std::{sync::Arc, time::Duration};
 use breaker::{ModelKey, Timestamp, Transition};
 use circuits::{Store, Value, WallClock};
 use fleet::{
-    dice::{SeededRng, VirtualClock},
     network::{Server, StoreFault, stored_value},
+    rng::{SeededRng, VirtualClock},
 };
 use tokio::time::sleep;
 

@@ -4,7 +4,7 @@ use std::{fs, path::Path, time::Duration};
 
 use breaker::Policy;
 
-use crate::{duration, event::Event, expect::Expectation, policy};
+use crate::{duration, event::Event, expectation::Expectation, policy};
 
 /// One scenario: a heading, what it is about, and its rows.
 #[derive(Debug, Clone)]

@@ -5,9 +5,9 @@ use std::borrow::Cow;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::said::HasContent;
+use super::has_content::HasContent;
 use super::{Choices, Parsed, Progress, UnexpectedShape};
-use crate::origin::LenientStr;
+use crate::response_meta::LenientStr;
 use crate::usage::AnthropicUsage;
 use crate::{ResponseMeta, Usage};
 

@@ -5,10 +5,10 @@ use std::mem;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
-use super::said::HasContent;
+use super::has_content::HasContent;
 use super::{Choices, Parsed, Progress, UnexpectedShape};
 use crate::ResponseMeta;
-use crate::origin::LenientStr;
+use crate::response_meta::LenientStr;
 use crate::usage::OpenAiUsage;
 
 #[derive(Deserialize)]

@@ -7,10 +7,10 @@
     reason = "helpers of tests fail as tests do"
 )]
 
+mod buffering;
 mod chain;
 mod faults;
 mod hedge;
-mod hold;
 mod streams;
 mod support;
-mod waits;
+mod wait_budget;

@@ -140,7 +140,7 @@ async fn an_error_response_with_a_truncated_body_keeps_its_status() {
         plain_error_of("HTTP/1.1 429 Too Many\r\nretry-after: 7\r\ncontent-length: 50\r\n\r\n{\"err").await;
     assert_eq!((fault.kind, fault.status), (ProviderErrorKind::Status, Some(429)));
     assert!(
-        matches!(fault.class, FailureClass::RateLimited { retry_after } if wait.as_secs() == 7),
+        matches!(fault.class, FailureClass::RateLimited { retry_after } if retry_after.as_secs() == 7),
         "{:?}",
         fault.class
     );

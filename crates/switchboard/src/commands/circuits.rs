@@ -3,10 +3,10 @@
 //! Seeing reads the store and writes nothing. Operating takes part as an instance would, so that a person's word is
 //! written by the same rules as any other.
 
+mod format;
 mod operate;
 mod view;
 mod watch;
-mod words;
 
 use std::{process::ExitCode, sync::Arc, time::Duration};
 

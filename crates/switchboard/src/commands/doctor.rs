@@ -6,7 +6,7 @@
 
 mod circuits;
 mod deployment;
-mod examination;
+mod diagnosis;
 mod finding;
 mod network;
 mod server;
@@ -21,7 +21,7 @@ use crate::{
     cli::JsonArgument,
     output::{Output, Style},
 };
-use examination::Diagnosis;
+use diagnosis::Diagnosis;
 use finding::{Check, Finding, Verdict};
 use settings::RedisSettings;
 

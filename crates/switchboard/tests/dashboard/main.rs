@@ -7,13 +7,13 @@
     reason = "helpers of tests, some of them shared with other test programs"
 )]
 
-mod away;
 mod browser;
-mod hostile;
 mod keys;
 mod operating;
 mod outage;
-mod pictures;
+mod redis_unreachable;
+mod screenshots;
 #[path = "../fleet/support.rs"]
 mod support;
+mod untrusted_text;
 mod world;

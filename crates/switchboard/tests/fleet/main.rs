@@ -16,7 +16,7 @@ mod good_calls;
 mod limits;
 #[path = "../support/program.rs"]
 mod program;
-mod redis_away;
+mod redis_unreachable;
 mod sdks;
 mod shared;
 mod stop;

@@ -6,7 +6,7 @@ use anyhow::bail;
 use breaker::{InstanceId, ModelKey};
 use circuits::{Circuits, Settings, Store as _, StoreStatus, Timing, Value};
 
-use super::{CircuitReader, words};
+use super::{CircuitReader, format};
 use crate::{config::Environment, output::Output};
 
 /// Redis has so long to be read before anything is done.
@@ -71,11 +71,11 @@ impl OperatorSession<'_> {
 
     async fn print_result(&self) -> anyhow::Result<()> {
         let (report, now) = self.reader.load_report(self.key).await?;
-        let sentence = words::describe(&report, now);
+        let sentence = format::describe(&report, now);
         let key = self.key;
         Ok(self.output.print_line(format_args!(
             "{key}: {}",
-            self.output.paint(words::state_style(report.state), sentence)
+            self.output.paint(format::state_style(report.state), sentence)
         ))?)
     }
 }

@@ -8,7 +8,7 @@ use circuits::{Report, Severity, Store as _};
 use comfy_table::{Cell, Color, Table, TableStyle};
 use serde::Serialize;
 
-use super::{CircuitReader, Entry, READ_ERROR, words};
+use super::{CircuitReader, Entry, READ_ERROR, format};
 use crate::output::{Output, printable};
 
 /// So many entries of a history are shown.
@@ -89,9 +89,9 @@ fn row(output: Output, report: &Report) -> [Cell; 6] {
         Cell::new(&report.key),
         if output.colour() { state.fg(colour) } else { state },
         Cell::new(report.failure_count),
-        Cell::new(words::next_probe(report)),
+        Cell::new(format::next_probe(report)),
         Cell::new(reason),
-        Cell::new(words::datetime(report.since)),
+        Cell::new(format::datetime(report.since)),
     ]
 }
 
@@ -105,8 +105,9 @@ pub(super) async fn show(
     if json {
         return Ok(output.print_json(&report)?);
     }
-    let sentence = words::describe(&report, now);
-    output.print_line(format_args!("{key}: {}", output.paint(words::state_style(report.state), sentence)))?;
+    let sentence = format::describe(&report, now);
+    output
+        .print_line(format_args!("{key}: {}", output.paint(format::state_style(report.state), sentence)))?;
     let mut table = Table::new();
     table.load_style(TableStyle::new());
     let (calls, failures) = (report.calls, report.failures);
@@ -114,12 +115,12 @@ pub(super) async fn show(
         ("state", report.state.to_string()),
         (
             "since",
-            format!("{} ({})", words::datetime(report.since), words::duration(now.since(report.since))),
+            format!("{} ({})", format::datetime(report.since), format::duration(now.since(report.since))),
         ),
         ("failures in a row", report.failure_count.to_string()),
-        ("last failure", words::datetime(report.last_failure_time)),
+        ("last failure", format::datetime(report.last_failure_time)),
         ("in the window", format!("{failures} of {calls} calls failed")),
-        ("retry at", report.retry_at.map_or_else(|| "-".to_owned(), words::datetime)),
+        ("retry at", report.retry_at.map_or_else(|| "-".to_owned(), format::datetime)),
         ("trips in a row", report.trips.to_string()),
         ("forced", if report.forced { "yes, by hand" } else { "no" }.to_owned()),
         ("probing", join_instances(&report.probing)),
@@ -127,7 +128,7 @@ pub(super) async fn show(
         ("reason", printable(&report.explanation)),
         ("epoch", report.epoch.to_string()),
         ("written by", report.updated_by.as_ref().map_or_else(|| "-".to_owned(), ToString::to_string)),
-        ("written at", words::datetime(report.updated_at)),
+        ("written at", format::datetime(report.updated_at)),
         ("in Redis", format!("circuit_breaker:{key}")),
     ];
     for (name, value) in rows {
@@ -165,10 +166,10 @@ pub(super) async fn history(
     for entry in entries {
         let lasted: Option<Duration> = until.map(|until| until.since(entry.at));
         table.add_row([
-            words::datetime(entry.at),
+            format::datetime(entry.at),
             entry.from.to_string(),
             entry.to.to_string(),
-            lasted.map_or_else(|| "still".to_owned(), words::duration),
+            lasted.map_or_else(|| "still".to_owned(), format::duration),
             printable(&entry.reason.summary()),
             entry.instance.to_string(),
             entry.epoch.to_string(),

@@ -15,9 +15,8 @@ use circuits::{ChangeNotification, Changes, Listing, Store as _, StoreError, Val
 use tokio::time::Instant;
 
 use super::{
-    CircuitReader, Entry, READ_ERROR,
+    CircuitReader, Entry, READ_ERROR, format,
     view::{self, HistoryRow},
-    words,
 };
 use crate::{
     output::{Output, Style, printable},
@@ -69,8 +68,8 @@ pub(super) async fn watch(output: Output, reader: &CircuitReader, json: bool) ->
 }
 
 fn transition_line(output: Output, key: &ModelKey, entry: &Transition) -> String {
-    let to = output.paint(words::state_style(entry.to), entry.to);
-    let (at, from) = (words::time_of_day(entry.at), entry.from);
+    let to = output.paint(format::state_style(entry.to), entry.to);
+    let (at, from) = (format::time_of_day(entry.at), entry.from);
     let (reason, instance) = (printable(&entry.reason.summary()), &entry.instance);
     format!("{at}  {key}  {from} -> {to}  {reason}  (instance {instance})")
 }
@@ -90,11 +89,11 @@ async fn run_table(output: Output, watcher: &mut CircuitWatcher<'_>) -> anyhow::
 fn render(output: Output, watcher: &CircuitWatcher<'_>, rows: usize) -> Vec<String> {
     let now = watcher.now();
     let store_info = watcher.reader.store.info();
-    let title = format!("Circuits in {}   {} UTC   q ends", store_info.address, words::time_of_day(now));
+    let title = format!("Circuits in {}   {} UTC   q ends", store_info.address, format::time_of_day(now));
     let mut lines = vec![output.paint(Style::Strong, title).to_string()];
     if let Some((error, since)) = &watcher.outage {
         let message =
-            format!("Redis is away for {}, so this may be old: {error}", words::duration(since.elapsed()));
+            format!("Redis is away for {}, so this may be old: {error}", format::duration(since.elapsed()));
         lines.push(output.paint(Style::Bad, printable(&message)).to_string());
     }
     lines.push(String::new());

@@ -6,7 +6,7 @@ use redis::{AsyncConnectionConfig, RedisError, RedisResult, aio::MultiplexedConn
 use tokio::time::timeout;
 
 use super::{
-    examination::Diagnosis,
+    diagnosis::Diagnosis,
     finding::Check,
     network::{CHECK_TIMEOUT, error_text},
     settings::RedisSettings,

@@ -6,7 +6,7 @@ use ::circuits::{CLOCK_TOLERANCE, ClusterSurvey, RedisDeployment, RedisNode};
 use redis::{RedisError, RedisResult};
 
 use super::{
-    examination::Diagnosis,
+    diagnosis::Diagnosis,
     finding::Check,
     network::{connect, error_text},
 };

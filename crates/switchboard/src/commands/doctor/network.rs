@@ -9,7 +9,7 @@ use tokio::{
     time::timeout,
 };
 
-use super::{examination::Diagnosis, finding::Check};
+use super::{diagnosis::Diagnosis, finding::Check};
 
 /// Nothing is waited for longer than this.
 pub(super) const CHECK_TIMEOUT: Duration = Duration::from_secs(3);

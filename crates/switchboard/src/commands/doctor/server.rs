@@ -10,7 +10,7 @@ use redis::{RedisError, RedisResult, aio::MultiplexedConnection};
 
 use tokio::time::Instant;
 
-use super::{examination::Diagnosis, finding::Check, network::error_text};
+use super::{diagnosis::Diagnosis, finding::Check, network::error_text};
 
 /// RESP3 and the tracking of keys came with this version.
 const MIN_VERSION: (u32, u32) = (6, 0);

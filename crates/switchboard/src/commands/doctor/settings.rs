@@ -3,7 +3,7 @@
 use ::circuits::{Policies, RedisAddress};
 use providers::{ProviderConfig, ProviderKind};
 
-use super::{examination::Diagnosis, finding::Check};
+use super::{diagnosis::Diagnosis, finding::Check};
 use crate::{
     commands::Session,
     config::{

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::{CompleteResponse, judge};
+use crate::{CompleteResponse, classify};
 
 /// A call that brought no good answer. Holds and shows no message of the provider's, since that may quote a prompt (C5);
 /// only [`Fault::answer`], which goes to the caller alone, has it.
@@ -97,7 +97,7 @@ impl ProviderError {
         error_code: Option<&str>,
         retry_after: Option<Duration>,
     ) -> Self {
-        judge::from_reported(status, error_type, error_code, retry_after.filter(|wait| !wait.is_zero()))
+        classify::from_reported(status, error_type, error_code, retry_after.filter(|wait| !wait.is_zero()))
     }
 
     /// A failure of the provider's without an answer.

@@ -17,8 +17,8 @@ use tokio::{
 use super::{
     KEY_PREFIX, RedisNode, Script,
     connection::{CommandCounters, Connection},
-    feeds::ChangeSink,
     sentinel::Sentinels,
+    subscribers::ChangeSink,
 };
 use crate::store::{ChangeNotification, StoreError};
 

@@ -3,7 +3,7 @@
 use breaker::Phase;
 
 use super::{
-    minds::describe_call,
+    interner::describe_call,
     world::{Action, Model, World},
 };
 use crate::mirror::StoredValue;

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 
 use crate::error::ErrorBody;
-use crate::origin::LenientStr;
+use crate::response_meta::LenientStr;
 use crate::usage::{AnthropicUsage, OpenAiUsage};
 use crate::{Dialect, ResponseMeta, Usage};
 

@@ -13,7 +13,7 @@ use dialects::{Endpoint, ResponseMeta, Usage};
 use tokio::time::Instant;
 use tracing::Span;
 
-use crate::{Call, CallMetrics, Chain, TracePropagator, blame::ANSWERED, meter::CallSummary, spans};
+use crate::{Call, CallMetrics, Chain, TracePropagator, metrics::CallSummary, outcome::ANSWERED, spans};
 
 /// The longest name of a model that is told, in characters: a client may write anything there.
 const MAX_NAME_CHARS: usize = ModelKey::MAX_CHARS;

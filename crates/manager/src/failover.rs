@@ -25,11 +25,11 @@ use crate::{
     Body, CallError, Reply, SkipReason, SkippedModel, StreamMode,
     attempt::{AttemptOutcome, CallContext, CompletedAttempt, RetryDelay, StartedStream},
     backoff::backoff,
-    blame::{RetryDecision, classify_retry},
-    patience::WaitBudget,
-    record::CallLog,
+    call_log::CallLog,
+    candidate::Candidate,
+    outcome::{RetryDecision, classify_retry},
     relay::{self, Relay},
-    station::Candidate,
+    wait::WaitBudget,
 };
 
 /// One call's way along its chain.

@@ -7,10 +7,10 @@ use circuits::Value;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::{
-    dice::SeededRng,
     instance::{Instance, World},
     network::{NetworkConditions, StoreFault, stored_value},
     provider::Health,
+    rng::SeededRng,
 };
 
 /// The living instances by their numbers. A dead one's number is not given again.

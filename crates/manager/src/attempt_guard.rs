@@ -11,8 +11,8 @@ use tracing::Span;
 
 use crate::{
     Chain,
-    blame::{ANSWERED, metric_label, record_outcome},
-    meter::AttemptMetrics,
+    metrics::AttemptMetrics,
+    outcome::{ANSWERED, metric_label, record_outcome},
     spans,
 };
 

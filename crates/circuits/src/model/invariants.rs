@@ -6,7 +6,7 @@ use breaker::{Phase, Record, State, Timestamp, Transition, TransitionCause};
 
 use super::{
     bounds::OperatorCommand,
-    minds::{DecisionResult, InternedWrite, PendingRequest},
+    interner::{DecisionResult, InternedWrite, PendingRequest},
     world::{Model, Violation, World, is_native},
 };
 use crate::{

@@ -9,8 +9,8 @@ use uuid::Uuid;
 
 use crate::{
     app::App,
+    auth::Caller,
     error::{ApiError, Error},
-    gate::Caller,
     keys::Role,
 };
 

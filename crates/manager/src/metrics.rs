@@ -254,7 +254,7 @@ impl AttemptMetrics {
 
 impl Drop for AttemptMetrics {
     fn drop(&mut self) {
-        let answered = self.outcome == crate::blame::ANSWERED;
+        let answered = self.outcome == crate::outcome::ANSWERED;
         let model = self.metrics.model_label(&self.key, self.is_routed, answered);
         self.metrics.attempts.get_or_create(&AttemptLabels { model, outcome: self.outcome }).inc();
     }

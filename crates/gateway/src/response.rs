@@ -10,7 +10,7 @@ use manager::{Events, Reply};
 
 use crate::{
     headers,
-    stop::{DrainedStream, InFlightGuard, StreamStage},
+    shutdown::{DrainedStream, InFlightGuard, StreamStage},
 };
 
 /// The response to a call that a model answered: the provider's, with who it was.
