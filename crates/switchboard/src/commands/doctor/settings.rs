@@ -3,7 +3,7 @@
 use ::circuits::{Policies, RedisAddress};
 use providers::{Kind, ProviderConfig};
 
-use super::{examination::Examination, finding::Check};
+use super::{examination::Examination, finding::Check, models};
 use crate::{
     commands::Session,
     config::{
@@ -24,7 +24,7 @@ pub(super) fn examine(session: &Session, examination: &mut Examination) -> Optio
         Ok(sources) => sources,
         Err(problem) => {
             examination.fail(Check::Configuration, problem, "mend the file, or name another with --config");
-            examination.skip(Check::Providers, "needs a valid configuration");
+            skip_the_rest(examination);
             // The environment alone may still tell where Redis is.
             Sources { environment: session.environment.clone(), ..Sources::default() }
         }
@@ -48,12 +48,20 @@ fn check_whole(sources: &Sources, examination: &mut Examination) {
         Ok(config) => {
             examination.ok(Check::Configuration, format_args!("{}: valid", sources.name()));
             check_providers(&config.providers, &sources.environment, examination);
+            models::examine(&config, models::today(), examination);
         }
         Err(problems) => {
             let advice = "mend it; `switchboard config check` lists one problem a line";
             examination.fail(Check::Configuration, one_line(&problems), advice);
-            examination.skip(Check::Providers, "needs a valid configuration");
+            skip_the_rest(examination);
         }
+    }
+}
+
+/// What else the whole configuration would have told.
+fn skip_the_rest(examination: &mut Examination) {
+    for check in [Check::Providers, Check::Models] {
+        examination.skip(check, "needs a valid configuration");
     }
 }
 
