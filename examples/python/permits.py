@@ -1,6 +1,6 @@
 """An application that calls its providers itself, and asks Switchboard's circuits for leave: ask, call, tell.
 
-    SWITCHBOARD=http://127.0.0.1:4100 PROVIDER=https://api.openai.com/v1 MODELS=openai:gpt-5,openai:gpt-5-mini \
+    SWITCHBOARD=http://127.0.0.1:4100 PROVIDER=https://api.openai.com/v1 MODELS=openai:gpt-5.4,openai:gpt-5.4-mini \
         python3 permits.py
 
 Needs nothing but Python 3.9.
@@ -15,7 +15,7 @@ import urllib.request
 
 SWITCHBOARD = os.environ.get("SWITCHBOARD", "http://127.0.0.1:4100")
 PROVIDER = os.environ.get("PROVIDER", "https://api.openai.com/v1")
-MODELS = os.environ.get("MODELS", "openai:gpt-5,openai:gpt-5-mini").split(",")
+MODELS = os.environ.get("MODELS", "openai:gpt-5.4,openai:gpt-5.4-mini").split(",")
 CALLS = int(os.environ.get("CALLS", "1"))
 
 # What keeps an answer from coming, or from being one.

@@ -1,10 +1,10 @@
 // An application that calls its providers itself, and asks Switchboard's circuits for leave: ask, call, tell.
 //
-//   SWITCHBOARD=http://127.0.0.1:4100 PROVIDER=https://api.openai.com/v1 MODELS=openai:gpt-5,openai:gpt-5-mini npm start
+//   SWITCHBOARD=http://127.0.0.1:4100 PROVIDER=https://api.openai.com/v1 MODELS=openai:gpt-5.4,openai:gpt-5.4-mini npm start
 
 const switchboard = process.env.SWITCHBOARD ?? "http://127.0.0.1:4100";
 const provider = process.env.PROVIDER ?? "https://api.openai.com/v1";
-const models = (process.env.MODELS ?? "openai:gpt-5,openai:gpt-5-mini").split(",");
+const models = (process.env.MODELS ?? "openai:gpt-5.4,openai:gpt-5.4-mini").split(",");
 const calls = Number(process.env.CALLS ?? "1");
 
 type Permit = { permit: string; key: string; epoch: number; probe: boolean; until: number; instance: string };

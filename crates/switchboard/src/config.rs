@@ -28,6 +28,7 @@ mod calls;
 mod document;
 pub mod environment;
 mod interpolate;
+pub mod model_ends;
 mod print;
 mod problem;
 mod providers;

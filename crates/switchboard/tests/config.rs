@@ -462,14 +462,14 @@ fn the_tasks_of_open_swe_are_routes() {
     assert_eq!(
         chain(&config, "planner"),
         [
-            "anthropic:claude-sonnet-4-5-20250929",
-            "openai:gpt-5",
-            "google-genai:gemini-2.5-pro",
-            "bedrock:us.anthropic.claude-sonnet-4-5-20250929-v1:0",
+            "anthropic:claude-sonnet-5",
+            "openai:gpt-5.4",
+            "google-genai:gemini-3.8-flash",
+            "bedrock:us.anthropic.claude-sonnet-5",
         ]
     );
     let config = load("", &all[..1]);
-    assert_eq!(chain(&config, "router"), ["openai:gpt-5-nano"], "only models whose provider has a key");
+    assert_eq!(chain(&config, "router"), ["openai:gpt-5.4-mini"], "only models whose provider has a key");
 }
 
 #[test]
@@ -487,7 +487,7 @@ fn variables_choose_the_models_of_tasks() {
     let config = load("", &variables);
     assert_eq!(chain(&config, "planner"), ["openai:gpt-5-mini", "anthropic:claude-opus-4-5"]);
     assert_eq!(chain(&config, "router")[0], "anthropic:claude-opus-4-5");
-    assert_eq!(chain(&config, "reviewer")[0], "anthropic:claude-sonnet-4-5-20250929");
+    assert_eq!(chain(&config, "reviewer")[0], "anthropic:claude-sonnet-5");
 
     let found = problems("", &[("OPENAI_API_KEY", "k"), ("DEFAULT_PLANNER_MODEL", "gpt-5")]);
     assert_eq!(
@@ -499,10 +499,10 @@ fn variables_choose_the_models_of_tasks() {
 
 #[test]
 fn a_route_of_the_file_replaces_a_tasks_chain() {
-    let text = "[routes.planner]\nmodels = [\"openai:a\"]\n[routes.router]\nstream = \"hold\"";
+    let text = "[routes.planner]\nmodels = [\"openai:a\"]\n[routes.router]\nstream = \"buffer\"";
     let config = load(text, &[("OPENAI_API_KEY", "k"), ("DEFAULT_PLANNER_MODEL", "openai:b")]);
     assert_eq!(chain(&config, "planner"), ["openai:a"]);
-    assert_eq!(chain(&config, "router"), ["openai:gpt-5-nano"], "a table without models keeps the chain");
+    assert_eq!(chain(&config, "router"), ["openai:gpt-5.4-mini"], "a table without models keeps the chain");
     assert_eq!(config.routes["router"].stream, StreamMode::Buffer);
     assert!(config.routes.contains_key("summarizer"));
 }

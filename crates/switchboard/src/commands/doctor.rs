@@ -8,6 +8,7 @@ mod circuits;
 mod deployment;
 mod diagnosis;
 mod finding;
+mod models;
 mod network;
 mod server;
 mod settings;

@@ -6,8 +6,8 @@ use breaker::ModelKey;
 
 use super::{document::ParseContext, environment::Environment, providers::Providers};
 
-/// A task of Open SWE, with the models that it has when no variable says otherwise. Where Open SWE has a default
-/// that is still served, it is the same, so that both sides share its circuit.
+/// A task of Open SWE, with the models that it has when no variable says otherwise. None ends soon, which a test of
+/// [`model_ends`](super::model_ends) holds them to; most of Open SWE's own defaults end in 2026.
 struct Task {
     name: &'static str,
     default: &'static str,
@@ -23,39 +23,28 @@ const FALLBACK_ORDER: [(&str, &str); 4] = [
     ("bedrock", "BEDROCK"),
 ];
 
-const SONNET: &str = "claude-sonnet-4-5-20250929";
-const SONNET_KEY: &str = "anthropic:claude-sonnet-4-5-20250929";
-const HAIKU: &str = "claude-haiku-4-5-20251001";
-const HAIKU_KEY: &str = "anthropic:claude-haiku-4-5-20251001";
-const BEDROCK_SONNET: &str = "us.anthropic.claude-sonnet-4-5-20250929-v1:0";
-const BEDROCK_HAIKU: &str = "us.anthropic.claude-haiku-4-5-20251001-v1:0";
+// Open SWE's calls have tools, some of them forced, and reach OpenAI's models as chat completions. Hence Sonnet 5
+// (until 2027-06-30 at least): Sonnet 5.5 refuses a forced tool. And hence GPT-5.4: from GPT-5.6 on chat completions
+// take tools only without reasoning. Anthropic's names are in the `Model` of its SDK 2.14.0, OpenAI's in the
+// `ChatModel` of its SDK 3.57.0, Google's in the `interactions.Model` of google-genai 3.6.1; Google names 3.8 Flash as
+// what follows 2.5 Pro, and 3.5 Flash-Lite as what follows 2.5 Flash. AWS gives notice of six months.
+const SONNET: &str = "claude-sonnet-5";
+const SONNET_KEY: &str = "anthropic:claude-sonnet-5";
+const HAIKU: &str = "claude-haiku-5-5";
+const HAIKU_KEY: &str = "anthropic:claude-haiku-5-5";
+const GPT: &str = "gpt-5.4";
+const GPT_MINI: &str = "gpt-5.4-mini";
+const GEMINI: &str = "gemini-3.8-flash";
+const GEMINI_LITE: &str = "gemini-3.5-flash-lite";
+const BEDROCK_SONNET: &str = "us.anthropic.claude-sonnet-5";
+const BEDROCK_HAIKU: &str = "us.anthropic.claude-haiku-5-5";
 
 const TASKS: [Task; 5] = [
-    Task {
-        name: "planner",
-        default: SONNET_KEY,
-        fallbacks: ["gpt-5", SONNET, "gemini-2.5-pro", BEDROCK_SONNET],
-    },
-    Task {
-        name: "programmer",
-        default: SONNET_KEY,
-        fallbacks: ["gpt-5", SONNET, "gemini-2.5-pro", BEDROCK_SONNET],
-    },
-    Task {
-        name: "reviewer",
-        default: SONNET_KEY,
-        fallbacks: ["gpt-5", SONNET, "gemini-2.5-flash", BEDROCK_SONNET],
-    },
-    Task {
-        name: "router",
-        default: HAIKU_KEY,
-        fallbacks: ["gpt-5-nano", HAIKU, "gemini-2.5-flash", BEDROCK_HAIKU],
-    },
-    Task {
-        name: "summarizer",
-        default: SONNET_KEY,
-        fallbacks: ["gpt-5-mini", SONNET, "gemini-2.5-pro", BEDROCK_SONNET],
-    },
+    Task { name: "planner", default: SONNET_KEY, fallbacks: [GPT, SONNET, GEMINI, BEDROCK_SONNET] },
+    Task { name: "programmer", default: SONNET_KEY, fallbacks: [GPT, SONNET, GEMINI, BEDROCK_SONNET] },
+    Task { name: "reviewer", default: SONNET_KEY, fallbacks: [GPT, SONNET, GEMINI, BEDROCK_SONNET] },
+    Task { name: "router", default: HAIKU_KEY, fallbacks: [GPT_MINI, HAIKU, GEMINI_LITE, BEDROCK_HAIKU] },
+    Task { name: "summarizer", default: SONNET_KEY, fallbacks: [GPT_MINI, SONNET, GEMINI, BEDROCK_SONNET] },
 ];
 
 /// Open SWE writes it before the name of a model that is to think. Here the request says so, and the circuit is the
@@ -89,6 +78,15 @@ pub fn task_variables() -> impl Iterator<Item = String> {
     TASKS.iter().flat_map(|task| {
         let fallbacks = FALLBACK_ORDER.iter().map(|(_, spelt)| fallback_variable(spelt, task.name));
         std::iter::once(default_variable(task.name)).chain(fallbacks)
+    })
+}
+
+/// The task and name of each model that is built in.
+#[cfg(test)]
+pub(super) fn default_models() -> impl Iterator<Item = (&'static str, &'static str)> {
+    TASKS.iter().flat_map(|task| {
+        let first = task.default.split_once(':').map_or("", |(_, model)| model);
+        std::iter::once(first).chain(task.fallbacks).map(|model| (task.name, model))
     })
 }
 

@@ -8,6 +8,7 @@ use serde::Serialize;
 pub(super) enum Check {
     Configuration,
     Providers,
+    Models,
     RedisUrl,
     Deployment,
     Host,
@@ -25,9 +26,10 @@ pub(super) enum Check {
 }
 
 impl Check {
-    pub(super) const ALL: [Self; 16] = [
+    pub(super) const ALL: [Self; 17] = [
         Self::Configuration,
         Self::Providers,
+        Self::Models,
         Self::RedisUrl,
         Self::Deployment,
         Self::Host,
@@ -48,6 +50,7 @@ impl Check {
         match self {
             Self::Configuration => "configuration",
             Self::Providers => "providers",
+            Self::Models => "models",
             Self::RedisUrl => "REDIS_URL",
             Self::Deployment => "deployment",
             Self::Host => "host",

@@ -3,7 +3,7 @@
 use ::circuits::{Policies, RedisAddress};
 use providers::{ProviderConfig, ProviderKind};
 
-use super::{diagnosis::Diagnosis, finding::Check};
+use super::{diagnosis::Diagnosis, finding::Check, models};
 use crate::{
     commands::Session,
     config::{
@@ -24,7 +24,7 @@ pub(super) fn check(session: &Session, diagnosis: &mut Diagnosis) -> Option<Redi
         Ok(sources) => sources,
         Err(problem) => {
             diagnosis.fail(Check::Configuration, problem, "mend the file, or name another with --config");
-            diagnosis.skip(Check::Providers, "needs a valid configuration");
+            skip_the_rest(diagnosis);
             // The environment alone may still tell where Redis is.
             Sources { environment: session.environment.clone(), ..Sources::default() }
         }
@@ -48,12 +48,20 @@ fn check_configuration(sources: &Sources, diagnosis: &mut Diagnosis) {
         Ok(config) => {
             diagnosis.ok(Check::Configuration, format_args!("{}: valid", sources.display_name()));
             check_providers(&config.providers, &sources.environment, diagnosis);
+            models::examine(&config, models::today(), diagnosis);
         }
         Err(problems) => {
             let advice = "mend it; `switchboard config check` lists one problem a line";
             diagnosis.fail(Check::Configuration, join_lines(&problems), advice);
-            diagnosis.skip(Check::Providers, "needs a valid configuration");
+            skip_the_rest(diagnosis);
         }
+    }
+}
+
+/// What else the whole configuration would have told.
+fn skip_the_rest(diagnosis: &mut Diagnosis) {
+    for check in [Check::Providers, Check::Models] {
+        diagnosis.skip(check, "needs a valid configuration");
     }
 }
 

@@ -1,0 +1,122 @@
+//! The check of the models in use: does one of them end soon, or has it ended?
+
+use std::{collections::BTreeMap, fmt::Write as _};
+
+use breaker::ModelKey;
+use jiff::{Timestamp, civil::Date, tz::TimeZone};
+
+use super::{diagnosis::Diagnosis, finding::Check};
+use crate::config::{
+    Config,
+    model_ends::{AS_OF, ModelEnd, end_of},
+};
+
+const ADVICE: &str = "name another: a route's in its models, a task's in DEFAULT_PLANNER_MODEL, \
+                      FALLBACK_OPENAI_PLANNER_MODEL and so on; what follows it is told at";
+
+/// The day that it is, in UTC.
+pub(super) fn today() -> Date {
+    Timestamp::now().to_zoned(TimeZone::UTC).date()
+}
+
+/// Compares the models that the configuration names with the known ends, as of `today`.
+pub(super) fn examine(config: &Config, today: Date, diagnosis: &mut Diagnosis) {
+    let places = places(config);
+    let count = places.len();
+    let mut ending: Vec<_> = places
+        .into_iter()
+        .filter_map(|(key, places)| Some((end_of(key.model())?, key, places)))
+        .filter(|(end, ..)| end.is_near(today))
+        .collect();
+    if ending.is_empty() {
+        return diagnosis
+            .ok(Check::Models, format_args!("{count} named; none is known to end soon, as of {AS_OF}"));
+    }
+    ending.sort_by_key(|(end, key, _)| (end.date, *key));
+    let found: Vec<_> = ending.iter().map(|(end, key, places)| told(end, key, places, today)).collect();
+    diagnosis.warn(Check::Models, found.join("; "), advice(ending.iter().map(|(end, ..)| *end)));
+}
+
+/// Where each model is named.
+fn places(config: &Config) -> BTreeMap<&ModelKey, Vec<String>> {
+    let mut places = BTreeMap::<_, Vec<_>>::new();
+    for (name, route) in &config.routes {
+        for key in &route.models {
+            places.entry(key).or_default().push(format!("route {name}"));
+        }
+    }
+    for key in config.policies.models.keys() {
+        places.entry(key).or_default().push(format!("[models.{:?}]", key.as_str()));
+    }
+    places
+}
+
+fn told(end: &ModelEnd, key: &ModelKey, places: &[String], today: Date) -> String {
+    let verb = if end.date <= today { "ended" } else { "ends" };
+    format!("{key} {verb} on {}, says {}: {}", end.date, end.by.name, places.join(", "))
+}
+
+fn advice<'a>(ends: impl Iterator<Item = &'a ModelEnd>) -> String {
+    let mut pages: Vec<_> = ends.map(|end| end.by.page).collect();
+    pages.sort_unstable();
+    pages.dedup();
+    let mut advice = ADVICE.to_owned();
+    for page in pages {
+        // Writing to a String cannot fail.
+        _ = write!(advice, " {page}");
+    }
+    advice
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::civil::date;
+
+    use super::*;
+    use crate::{
+        commands::doctor::finding::{Finding, Verdict},
+        config::{Environment, SourceFile, Sources},
+    };
+
+    fn finding(text: &str, today: Date) -> Finding {
+        let variables = [("OPENAI_API_KEY", "k"), ("ANTHROPIC_API_KEY", "k")];
+        let file = SourceFile { path: "f.toml".into(), text: text.to_owned() };
+        let environment = Environment::from_pairs(variables);
+        let config = Config::load(&Sources { file: Some(file), environment, listen: None }).unwrap();
+        let mut diagnosis = Diagnosis::default();
+        examine(&config, today, &mut diagnosis);
+        diagnosis.finish().into_iter().find(|finding| finding.check == Check::Models).unwrap()
+    }
+
+    const ROUTES: &str = "[routes.a]\nmodels = ['anthropic:claude-sonnet-4-5', 'openai:gpt-5']\n\
+                          [routes.b]\nmodels = ['openai:gpt-5', 'openai:mine']\n\
+                          [models.'openai:gpt-5'.breaker]\nmode = 'observe'";
+
+    #[test]
+    fn what_ends_when_is_told_with_where_it_is_used_and_what_to_do() {
+        let Finding { verdict, found, advice, .. } = finding(ROUTES, date(2026, 12, 1));
+        assert_eq!(verdict, Verdict::Warning);
+        assert_eq!(
+            found,
+            "anthropic:claude-sonnet-4-5 ended on 2026-11-30, says Anthropic: route a; \
+             openai:gpt-5 ends on 2026-12-11, says OpenAI: route a, route b, [models.\"openai:gpt-5\"]"
+        );
+        let advice = advice.unwrap();
+        for part in ["DEFAULT_PLANNER_MODEL", "developers.openai.com", "platform.claude.com"] {
+            assert!(advice.contains(part), "{advice}");
+        }
+    }
+
+    #[test]
+    fn it_goes_by_the_day() {
+        assert_eq!(finding(ROUTES, date(2026, 8, 31)).verdict, Verdict::Ok, "91 days before the first end");
+        let found = finding(ROUTES, date(2026, 9, 1)).found;
+        assert!(found.contains("sonnet-4-5 ends on 2026-11-30") && !found.contains("gpt-5"), "{found}");
+    }
+
+    #[test]
+    fn the_defaults_are_well() {
+        let Finding { verdict, found, advice, .. } = finding("", AS_OF);
+        assert_eq!((verdict, advice), (Verdict::Ok, None), "{found}");
+    }
+}
