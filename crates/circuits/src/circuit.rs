@@ -19,24 +19,27 @@ use tokio::{sync::Notify, time::Instant};
 use crate::{
     clock::StoreClock,
     counts::CircuitCounter,
-    mirror::{Mirror, StoredValue},
-    permit::Permit,
-    plan::{ContinuationEpoch, Plan, Request, RequestResult, Target},
+    mirror::{Mirror, StoredValue, Target},
+    plan::{ContinuationEpoch, Plan, Request, RequestResult},
     report::Report,
-    shared::Shared,
-    watch::Watchers,
+    watchers::Watchers,
     write_throttle::WriteThrottle,
 };
 
 /// Unwritten successes are kept for so many buckets; older ones have left the window anyway.
 const SUCCESS_BUCKETS: usize = 10;
 
-#[derive(Debug)]
+/// Writes what is requested of circuits. A trait, so that a circuit does not know what holds all circuits.
+pub(crate) trait Writer: Send + Sync {
+    /// Queues a request at its circuit, and starts the circuit's writer if it does not run.
+    fn submit(self: Arc<Self>, circuit: &Arc<Circuit>, queued: QueuedRequest);
+}
+
 pub(crate) struct Circuit {
     pub(crate) key: ModelKey,
-    /// Whose circuit it is. Held weakly, as those hold their circuits; permits hold a circuit alone, so that calls
-    /// of several circuits do not count references to one thing.
-    pub(crate) shared: Weak<Shared>,
+    /// Held weakly, as the writer holds its circuits. Permits hold a circuit alone, so that calls of several circuits
+    /// do not contend for one reference count.
+    writer: Weak<dyn Writer>,
     instance: InstanceId,
     clock: Arc<StoreClock>,
     pub(crate) view: ArcSwap<View>,
@@ -77,7 +80,6 @@ impl View {
 }
 
 /// Behind the lock, which is never held over I/O.
-#[derive(Debug)]
 pub(crate) struct Inner {
     pub(crate) mirror: Mirror,
     pub(crate) policy: Arc<Policy>,
@@ -93,22 +95,22 @@ pub(crate) struct Inner {
     pending_successes: PendingSuccesses,
 }
 
-/// A request and who waits for its answer.
-#[derive(Debug)]
+/// A request and who waits for its result.
 pub(crate) struct QueuedRequest {
     pub(crate) request: Request,
     pub(crate) responder: Responder,
 }
 
-/// Who waits for an answer.
-#[derive(Debug)]
+/// Who waits for a result.
 pub(crate) enum Responder {
     Discard,
-    /// A caller who gets its permit if the probe's lease is granted. The permit itself is sent, so that a caller who
-    /// has left by then gives the lease back by dropping it.
-    Probe(tokio::sync::oneshot::Sender<Option<Permit>>),
+    /// A caller who waits for a probe's permit.
+    Probe(ProbeResponder),
     Result(tokio::sync::oneshot::Sender<RequestResult>),
 }
+
+/// Gets the lease's id and epoch, or `None` if the lease was denied. A function, so that a circuit knows no permits.
+pub(crate) type ProbeResponder = Box<dyn FnOnce(&Arc<Circuit>, Option<(String, u64)>) + Send>;
 
 /// Successes that were not worth a write (B6).
 #[derive(Debug, Default)]
@@ -118,13 +120,20 @@ struct PendingSuccesses {
 }
 
 impl Circuit {
-    pub(crate) fn new(key: ModelKey, shared: &Arc<Shared>, policy: Arc<Policy>) -> Self {
+    pub(crate) fn new(
+        key: ModelKey,
+        policy: Arc<Policy>,
+        writer: Weak<dyn Writer>,
+        instance: InstanceId,
+        clock: Arc<StoreClock>,
+        watchers: Watchers,
+    ) -> Self {
         let mirror = Mirror::not_loaded();
         Self {
             key,
-            shared: Arc::downgrade(shared),
-            instance: shared.instance.clone(),
-            clock: Arc::clone(&shared.clock),
+            writer,
+            instance,
+            clock,
             view: ArcSwap::from_pointee(View::new(&mirror, &policy)),
             fast_path: AtomicU64::new(0),
             inner: Mutex::new(Inner {
@@ -144,13 +153,20 @@ impl Circuit {
             view_changed: Notify::new(),
             has_pending_writes: AtomicBool::new(false),
             used: AtomicBool::new(false),
-            watchers: shared.watchers.clone(),
+            watchers,
             counter: CircuitCounter::default(),
         }
     }
 
     pub(crate) fn inner(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Hands a request to the writer. Once the instance is gone, nobody writes it.
+    pub(crate) fn submit(self: &Arc<Self>, queued: QueuedRequest) {
+        if let Some(writer) = self.writer.upgrade() {
+            writer.submit(self, queued);
+        }
     }
 
     /// The store's time, as its instance knows it.

@@ -133,11 +133,9 @@ impl Circuits {
         lease: Option<Duration>,
         deadline: Instant,
     ) -> Result<Permit, Refusal> {
-        let (sender, granted) = oneshot::channel();
+        let (responder, granted) = Permit::probe_responder();
         let id = format!("{:032x}", self.0.rng.next_u128());
-        let queued =
-            QueuedRequest { request: Request::Probe { id, lease }, responder: Responder::Probe(sender) };
-        self.0.enqueue(circuit, queued);
+        self.0.enqueue(circuit, QueuedRequest { request: Request::Probe { id, lease }, responder });
         if let Ok(Ok(Some(permit))) = timeout_at(deadline, granted).await {
             return Ok(permit);
         }
@@ -167,19 +165,7 @@ impl Circuits {
     /// Time alone changes nothing: an open circuit becomes half-open by its first probe.
     #[must_use]
     pub fn watch(&self) -> Watch {
-        Watch::new(self.clone(), &self.0.watchers)
-    }
-
-    pub(crate) fn store(&self) -> &dyn Store {
-        &*self.0.store
-    }
-
-    pub(crate) fn is_connected(&self) -> bool {
-        self.0.store_health.is_connected()
-    }
-
-    pub(crate) fn store_timeout(&self) -> Duration {
-        self.0.timing.store_timeout
+        Watch::new(Arc::clone(&self.0))
     }
 
     /// New rules, for circuits that go on as they are.

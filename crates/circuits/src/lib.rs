@@ -41,6 +41,7 @@ mod shared;
 mod store;
 mod store_health;
 mod watch;
+mod watchers;
 mod write_throttle;
 mod writer;
 

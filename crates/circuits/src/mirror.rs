@@ -4,10 +4,7 @@ use breaker::{
     Context, Document, Extras, Phase, Policy, Record, State, Transition, adopt, merge, next_epoch, restore,
 };
 
-use crate::{
-    plan::{Plan, Target},
-    store::{HistoryTail, Loaded, Value, Write},
-};
+use crate::store::{HistoryTail, Loaded, Value, Write};
 
 /// What stands in the store, as far as is known.
 #[derive(Debug, Clone, PartialEq)]
@@ -24,6 +21,18 @@ pub(crate) enum StoredValue {
     Invalid,
     /// A key of another type, which is left alone: this circuit runs on local state.
     WrongType,
+}
+
+/// What the store is to hold after a decision. It stands beside [`StoredValue`], so that a plan is made from the mirror
+/// and the mirror knows no plan.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Target {
+    /// What it holds.
+    Unchanged,
+    /// This record.
+    Put(Box<Record>),
+    /// Nothing; the last epoch was this.
+    Delete(u64),
 }
 
 /// One circuit as an instance knows it.
@@ -167,8 +176,8 @@ impl Mirror {
     }
 
     /// The store has done what was planned.
-    pub(crate) fn mark_written(&mut self, plan: &Plan, write: &Write) {
-        match &plan.target {
+    pub(crate) fn mark_written(&mut self, target: &Target, write: &Write) {
+        match target {
             Target::Unchanged => {}
             Target::Put(record) => {
                 let value = write.new_value.clone().map_or(Value::Absent, Value::Text);
@@ -195,8 +204,8 @@ impl Mirror {
     }
 
     /// Goes on with what could not be written. Whether that is anything new.
-    pub(crate) fn apply_locally(&mut self, plan: &Plan) -> bool {
-        match &plan.target {
+    pub(crate) fn apply_locally(&mut self, target: &Target) -> bool {
+        match target {
             Target::Put(record) if **record != self.record || !self.is_loaded() => {
                 self.diverged = true;
                 self.last_record = Record::clone(record);

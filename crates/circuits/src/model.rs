@@ -36,6 +36,7 @@ mod explore;
 mod interner;
 mod invariants;
 mod liveness;
+mod start;
 mod steps;
 mod world;
 

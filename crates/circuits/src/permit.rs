@@ -7,9 +7,10 @@ use std::{
 };
 
 use breaker::{AdmissionToken, Event, Failure, ModelKey, Outcome};
+use tokio::sync::oneshot;
 
 use crate::{
-    circuit::{Circuit, QueuedRequest},
+    circuit::{Circuit, ProbeResponder, QueuedRequest, Responder},
     counts::ProbeOutcome,
     plan::{ContinuationEpoch, Request},
 };
@@ -37,7 +38,18 @@ impl Permit {
         Self { circuit: Arc::clone(circuit), epoch, probe: None }
     }
 
-    pub(crate) fn for_probe(circuit: &Arc<Circuit>, epoch: u64, lease_id: String) -> Self {
+    /// A responder that makes a permit of a granted lease, and the receiver of that permit. The permit itself is sent:
+    /// if the caller has disconnected by then, the permit is dropped and gives the lease back.
+    pub(crate) fn probe_responder() -> (Responder, oneshot::Receiver<Option<Self>>) {
+        let (sender, permit) = oneshot::channel();
+        let respond: ProbeResponder = Box::new(move |circuit, lease| {
+            let permit = lease.map(|(lease_id, epoch)| Self::for_probe(circuit, epoch, lease_id));
+            drop(sender.send(permit));
+        });
+        (Responder::Probe(respond), permit)
+    }
+
+    fn for_probe(circuit: &Arc<Circuit>, epoch: u64, lease_id: String) -> Self {
         let probe = Probe { lease_id, continuation_epoch: Arc::new(AtomicU64::new(0)), decided: false };
         Self { circuit: Arc::clone(circuit), epoch, probe: Some(Box::new(probe)) }
     }
@@ -68,7 +80,7 @@ impl Permit {
             self.circuit.counter.count_probe(ProbeOutcome::Succeeded);
             let token = AdmissionToken { epoch: self.epoch, lease_id: Some(probe.lease_id.clone()) };
             let continuation = Arc::clone(&probe.continuation_epoch);
-            self.enqueue(QueuedRequest::event(Event::FirstToken { token }, Some(continuation)));
+            self.circuit.submit(QueuedRequest::event(Event::FirstToken { token }, Some(continuation)));
         }
     }
 
@@ -93,7 +105,7 @@ impl Permit {
     /// clients' typing errors fill nothing (DESIGN 1.1).
     pub fn unknown_model(mut self) {
         self.release();
-        self.enqueue(QueuedRequest::new(Request::RemoveUnknownModel));
+        self.circuit.submit(QueuedRequest::new(Request::RemoveUnknownModel));
     }
 
     fn complete(mut self, outcome: Outcome) {
@@ -113,7 +125,7 @@ impl Permit {
         let (lease_id, continuation) =
             self.probe.take().map(|probe| (probe.lease_id, probe.continuation_epoch)).unzip();
         let token = AdmissionToken { epoch: self.epoch, lease_id };
-        self.enqueue(QueuedRequest::event(
+        self.circuit.submit(QueuedRequest::event(
             Event::CallCompleted { token, outcome, at: self.circuit.now() },
             continuation,
         ));
@@ -124,17 +136,10 @@ impl Permit {
         if let Some(probe) = self.probe.take().filter(|probe| !probe.decided) {
             self.circuit.counter.count_probe(ProbeOutcome::Released);
             let token = AdmissionToken { epoch: self.epoch, lease_id: Some(probe.lease_id) };
-            self.enqueue(QueuedRequest::event(
+            self.circuit.submit(QueuedRequest::event(
                 Event::PermitReleased { token },
                 Some(probe.continuation_epoch),
             ));
-        }
-    }
-
-    /// Of an instance that has ended nobody is left to be told.
-    fn enqueue(&self, queued: QueuedRequest) {
-        if let Some(shared) = self.circuit.shared.upgrade() {
-            shared.enqueue(&self.circuit, queued);
         }
     }
 }

@@ -15,7 +15,7 @@ use breaker::{
 use bytes::Bytes;
 
 use crate::{
-    mirror::{Mirror, StoredValue},
+    mirror::{Mirror, StoredValue, Target},
     store::Write,
 };
 
@@ -48,17 +48,6 @@ pub(crate) enum RequestResult {
     Applied(EventResult),
     /// There is no such circuit.
     NoCircuit,
-}
-
-/// What the store shall hold.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Target {
-    /// What it holds.
-    Unchanged,
-    /// This record.
-    Put(Box<Record>),
-    /// Nothing; the last epoch was this.
-    Delete(u64),
 }
 
 /// The whole of a decision.

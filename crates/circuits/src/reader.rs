@@ -24,7 +24,7 @@ use crate::{
     plan::Request,
     shared::Shared,
     store::{CLOCK_TOLERANCE, ChangeNotification, HistoryTail, Listing, Loaded, StoreError, Value},
-    watch::InternalEvent,
+    watchers::InternalEvent,
     write_throttle::WriteThrottle,
 };
 

@@ -6,6 +6,8 @@
 mod address;
 mod cluster;
 mod connection;
+mod error;
+mod keys;
 mod node;
 mod node_connection;
 mod script;
@@ -33,6 +35,7 @@ use futures_util::{
 pub use address::{RedisAddress, RedisAddressError, RedisDeployment};
 pub use cluster::ClusterSurvey;
 use connection::CommandCounters;
+use keys::history_key;
 pub use node::RedisNode;
 use script::{CircuitCommand, Script};
 use servers::Servers;
@@ -42,12 +45,12 @@ use crate::store::{
     StoreError, StoreInfo, Swap, Value, Write,
 };
 
-/// What every circuit's key begins with (DESIGN 1.1).
-const KEY_PREFIX: &str = "circuit_breaker:";
+/// About this many entries of a history are kept.
+const MAX_HISTORY_ENTRIES: usize = 1_000;
 
-/// About so many entries of a history are kept, for so long after the last: longer than its circuit lives, which is
-/// how a DEL is told from a loss of data (F5).
-const HISTORY_LIMITS: (usize, Duration) = (1_000, Duration::from_secs(7 * 24 * 60 * 60));
+/// A history lives this long after its last entry: longer than its circuit, which is how a DEL is told from a loss of
+/// data (F5).
+const HISTORY_TTL: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
 /// Redis refuses a time that overflows its clock, which a senseless `openedAt` of a foreign value may ask for.
 const MAX_TTL: Duration = Duration::from_secs(10 * 365 * 24 * 60 * 60);
@@ -191,8 +194,8 @@ impl RedisStore {
         call.arg(write.ttl.map_or(0, |lifetime| millis(lifetime.min(MAX_TTL))))
             .arg(write.decided_at.as_millis())
             .arg(millis(CLOCK_TOLERANCE))
-            .arg(HISTORY_LIMITS.0)
-            .arg(millis(HISTORY_LIMITS.1));
+            .arg(MAX_HISTORY_ENTRIES)
+            .arg(millis(HISTORY_TTL));
         for entry in &write.entries {
             let reason = serde_json::to_string(&entry.reason).unwrap_or_default();
             call.arg(entry.from.as_str()).arg(entry.to.as_str()).arg(entry.epoch).arg(reason);
@@ -207,15 +210,6 @@ impl RedisStore {
             self.servers.execute(key, &CircuitCommand::plain(read)).await?;
         Ok(entries.iter().filter_map(|(_, fields)| read_entry(fields)).collect())
     }
-}
-
-fn redis_key(key: &ModelKey) -> String {
-    format!("{KEY_PREFIX}{key}")
-}
-
-/// The braces put the history into the key's slot of a Redis Cluster (DESIGN 1.1).
-fn history_key(key: &ModelKey) -> String {
-    format!("{{{KEY_PREFIX}{key}}}:events")
 }
 
 fn read_value(kind: &str, text: Bytes) -> Value {

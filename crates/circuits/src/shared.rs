@@ -2,7 +2,8 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, atomic::AtomicBool},
+    fmt,
+    sync::{Arc, Weak, atomic::AtomicBool},
 };
 
 use arc_swap::ArcSwap;
@@ -18,7 +19,7 @@ use crate::{
     settings::{Policies, Settings, Timing},
     store::Store,
     store_health::StoreHealth,
-    watch::Watchers,
+    watchers::Watchers,
 };
 
 pub(crate) struct Shared {
@@ -66,7 +67,7 @@ impl Shared {
         if let Some(circuit) = self.circuits.load().get(key) {
             return Arc::clone(circuit);
         }
-        let fresh = Arc::new(Circuit::new(key.clone(), self, self.policy(key)));
+        let fresh = self.new_circuit(key);
         self.insert(std::slice::from_ref(&fresh));
         self.circuits.load().get(key).map_or(fresh, Arc::clone)
     }
@@ -74,13 +75,23 @@ impl Shared {
     /// Begins those of these circuits that are not known yet, all in one step: each edit copies the map.
     pub(crate) fn ensure_circuits<'a>(self: &Arc<Self>, keys: impl Iterator<Item = &'a ModelKey>) {
         let known = self.circuits.load();
-        let fresh: Vec<_> = keys
-            .filter(|key| !known.contains_key(*key))
-            .map(|key| Arc::new(Circuit::new(key.clone(), self, self.policy(key))))
-            .collect();
+        let fresh: Vec<_> =
+            keys.filter(|key| !known.contains_key(*key)).map(|key| self.new_circuit(key)).collect();
         if !fresh.is_empty() {
             self.insert(&fresh);
         }
+    }
+
+    fn new_circuit(self: &Arc<Self>, key: &ModelKey) -> Arc<Circuit> {
+        let writer: Weak<Self> = Arc::downgrade(self);
+        Arc::new(Circuit::new(
+            key.clone(),
+            self.policy(key),
+            writer,
+            self.instance.clone(),
+            Arc::clone(&self.clock),
+            self.watchers.clone(),
+        ))
     }
 
     fn insert(&self, fresh: &[Arc<Circuit>]) {
@@ -127,5 +138,14 @@ impl Shared {
     pub(crate) fn random_unit(&self) -> f64 {
         let bits = u32::try_from(self.rng.next_u128() & u128::from(u32::MAX)).unwrap_or(0);
         f64::from(bits) / (f64::from(u32::MAX) + 1.0)
+    }
+}
+
+impl fmt::Debug for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Shared")
+            .field("instance", &self.instance)
+            .field("store", &self.store.info())
+            .finish_non_exhaustive()
     }
 }

@@ -10,7 +10,7 @@ use tokio::sync::Notify;
 
 use crate::{
     store::{StoreError, StoreInfo},
-    watch::{InternalEvent, Watchers},
+    watchers::{InternalEvent, Watchers},
 };
 
 /// How circuits are kept at the moment.

@@ -5,22 +5,20 @@
 
 use std::{
     collections::{BTreeSet, HashMap, VecDeque},
-    sync::{Arc, OnceLock},
+    sync::Arc,
 };
 
 use breaker::{ModelKey, Timestamp, Transition, millis};
 use tokio::{
-    sync::broadcast::{self, error::RecvError},
+    sync::broadcast::{Receiver, error::RecvError},
     time::timeout,
 };
 
 use crate::{
-    circuits::Circuits,
+    shared::Shared,
     store::{CLOCK_TOLERANCE, Store, StoreError},
+    watchers::InternalEvent,
 };
-
-/// So much may wait for a watcher before some of it is lost to it, which it is told.
-const EVENT_CHANNEL_CAPACITY: usize = 1_024;
 
 /// So many entries of a history are looked at after a change; more do not come between two looks.
 const MAX_NEW_ENTRIES: usize = 20;
@@ -39,34 +37,6 @@ pub enum CircuitEvent {
     StoreChanged,
     /// More has come than is kept for a slow watcher: look at everything.
     Lagged,
-}
-
-#[derive(Debug, Clone)]
-pub(crate) enum InternalEvent {
-    /// A circuit is not as it was. `transitions`: this instance's own; `moved`: others have changed its state.
-    CircuitChanged {
-        key: ModelKey,
-        transitions: Vec<Transition>,
-        changed_elsewhere: bool,
-    },
-    StoreChanged,
-}
-
-/// Those who watch, if anybody does.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Watchers(Arc<OnceLock<broadcast::Sender<InternalEvent>>>);
-
-impl Watchers {
-    pub(crate) fn notify(&self, event: impl FnOnce() -> InternalEvent) {
-        if let Some(sender) = self.0.get() {
-            // An error means that nobody watches any more.
-            drop(sender.send(event()));
-        }
-    }
-
-    fn subscribe(&self) -> broadcast::Receiver<InternalEvent> {
-        self.0.get_or_init(|| broadcast::channel(EVENT_CHANNEL_CAPACITY).0).subscribe()
-    }
 }
 
 /// The transitions of circuits that were not told yet, as their histories have them.
@@ -110,11 +80,11 @@ impl HistoryReader {
     }
 }
 
-/// Watches all circuits; see [`Circuits::watch`].
+/// Watches all circuits; see [`Circuits::watch`](crate::Circuits::watch).
 #[derive(Debug)]
 pub struct Watch {
-    circuits: Circuits,
-    events: broadcast::Receiver<InternalEvent>,
+    shared: Arc<Shared>,
+    events: Receiver<InternalEvent>,
     pending: VecDeque<InternalEvent>,
     history: HistoryReader,
     /// Circuits whose history could not be read when it was due.
@@ -124,12 +94,12 @@ pub struct Watch {
 }
 
 impl Watch {
-    pub(crate) fn new(circuits: Circuits, watchers: &Watchers) -> Self {
-        let events = watchers.subscribe();
-        let history = HistoryReader::new(circuits.now());
-        let clock_synced = circuits.is_connected();
+    pub(crate) fn new(shared: Arc<Shared>) -> Self {
+        let events = shared.watchers.subscribe();
+        let history = HistoryReader::new(shared.clock.now());
+        let clock_synced = shared.store_health.is_connected();
         Self {
-            circuits,
+            shared,
             events,
             pending: VecDeque::new(),
             history,
@@ -172,8 +142,8 @@ impl Watch {
         changed_elsewhere: bool,
     ) -> CircuitEvent {
         let transitions = if changed_elsewhere {
-            let store_timeout = self.circuits.store_timeout();
-            let read = timeout(store_timeout, self.history.read_new(self.circuits.store(), &key)).await;
+            let store_timeout = self.shared.timing.store_timeout;
+            let read = timeout(store_timeout, self.history.read_new(&*self.shared.store, &key)).await;
             if let Ok(Ok(transitions)) = read {
                 transitions
             } else {
@@ -188,10 +158,10 @@ impl Watch {
     }
 
     fn catch_up(&mut self) {
-        if self.circuits.is_connected() {
+        if self.shared.store_health.is_connected() {
             // Until then this machine's clock had it, which may be far off (B7).
             if !std::mem::replace(&mut self.clock_synced, true) {
-                self.history = HistoryReader::new(self.circuits.now());
+                self.history = HistoryReader::new(self.shared.clock.now());
             }
             let pending = std::mem::take(&mut self.pending_history).into_iter();
             self.pending.extend(pending.map(|key| InternalEvent::CircuitChanged {

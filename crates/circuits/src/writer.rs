@@ -11,15 +11,20 @@ use tokio::time::{Instant, timeout};
 
 use crate::{
     TRACE_TARGET,
-    circuit::{Circuit, Inner, QueuedRequest, Responder, is_urgent},
+    circuit::{Circuit, Inner, QueuedRequest, Responder, Writer, is_urgent},
     counts::{TransitionKind, increment},
     mirror::StoredValue,
-    permit::Permit,
     plan::{Plan, Request, RequestResult, plan},
     shared::Shared,
     store::{StoreError, Swap, Write},
-    watch::InternalEvent,
+    watchers::InternalEvent,
 };
+
+impl Writer for Shared {
+    fn submit(self: Arc<Self>, circuit: &Arc<Circuit>, queued: QueuedRequest) {
+        self.enqueue(circuit, queued);
+    }
+}
 
 impl Shared {
     /// Hands a request to the circuit's writer, and starts it if it does not run.
@@ -94,7 +99,7 @@ impl Shared {
         }
         let responses = requests.into_iter().zip(committed.results).zip(responders);
         for ((request, result), responder) in responses {
-            self.respond(circuit, request, result, responder);
+            respond(circuit, request, result, responder);
         }
         true
     }
@@ -185,32 +190,24 @@ impl Shared {
         }
     }
 
-    fn respond(
-        self: &Arc<Self>,
-        circuit: &Arc<Circuit>,
-        request: Request,
-        result: RequestResult,
-        responder: Responder,
-    ) {
-        match responder {
-            Responder::Discard => {}
-            // Nobody may be waiting any more; a permit that cannot be sent gives its lease back as it drops.
-            Responder::Probe(sender) => {
-                let permit = match (result, request) {
-                    (
-                        RequestResult::Applied(EventResult::ProbeGranted { epoch }),
-                        Request::Probe { id, .. },
-                    ) => Some(Permit::for_probe(circuit, epoch, id)),
-                    _ => None,
-                };
-                drop(sender.send(permit));
-            }
-            Responder::Result(sender) => drop(sender.send(result)),
-        }
-    }
-
     pub(crate) fn context<'a>(&'a self, policy: &'a breaker::Policy) -> Context<'a> {
         Context { instance: &self.instance, policy, now: self.clock.now() }
+    }
+}
+
+fn respond(circuit: &Arc<Circuit>, request: Request, result: RequestResult, responder: Responder) {
+    match responder {
+        Responder::Discard => {}
+        Responder::Probe(respond) => {
+            let lease = match (result, request) {
+                (RequestResult::Applied(EventResult::ProbeGranted { epoch }), Request::Probe { id, .. }) => {
+                    Some((id, epoch))
+                }
+                _ => None,
+            };
+            respond(circuit, lease);
+        }
+        Responder::Result(sender) => drop(sender.send(result)),
     }
 }
 
@@ -228,7 +225,7 @@ fn commit(circuit: &Circuit, plan: &Plan, write: &Write, version: u64) {
     let mut inner = circuit.inner();
     inner.written_at = Some(Instant::now());
     if inner.version == version {
-        inner.mirror.mark_written(plan, write);
+        inner.mirror.mark_written(&plan.target, write);
         inner.version += 1;
         circuit.publish_view(&inner);
     }
@@ -243,7 +240,7 @@ fn commit_unchanged(circuit: &Circuit, inner: &mut Inner) {
 }
 
 fn commit_locally(circuit: &Circuit, inner: &mut Inner, plan: &Plan) {
-    if inner.mirror.apply_locally(plan) {
+    if inner.mirror.apply_locally(&plan.target) {
         inner.version += 1;
         circuit.publish_view(inner);
         publish(circuit, plan);

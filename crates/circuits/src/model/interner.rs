@@ -18,10 +18,13 @@ use bytes::Bytes;
 
 use super::bounds::{Bounds, CallEnd, INSTANCES, Mutation, OperatorCommand};
 use crate::{
-    mirror::{Mirror, StoredValue},
-    plan::{ContinuationEpoch, Plan, Request, RequestResult, Target, plan},
+    mirror::{Mirror, StoredValue, Target},
+    plan::{ContinuationEpoch, Plan, Request, RequestResult, plan},
     store::{HistoryTail, Loaded, Value, Write},
 };
+
+/// Ordinary calls need no number: those of one instance and epoch are alike.
+pub(super) const NOT_A_PROBE: u8 = u8::MAX;
 
 /// The number of a mirror.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -225,7 +228,7 @@ impl Interner {
         });
         let [mut done, mut in_step, mut apart] = [(); 3].map(|()| mirror.clone());
         in_step.mark_synced();
-        apart.apply_locally(&planned);
+        apart.apply_locally(&planned.target);
         let write = planned.write(&mirror, now).filter(|_| online);
         let writes = write.map(|write| self.intern_write(write, &planned, &mut done));
         let onward = planned.continuations.iter().filter_map(|(onward, epoch)| {
@@ -249,7 +252,7 @@ impl Interner {
     /// What a write puts into the store, and what its instance's mirror is once it is done.
     fn intern_write(&mut self, mut write: Write, planned: &Plan, mirror: &mut Mirror) -> InternedWrite {
         self.keep_epoch(&mut write.new_value, mirror);
-        mirror.mark_written(planned, &write);
+        mirror.mark_written(&planned.target, &write);
         if let (Some(Mutation::NoEpochBump), Some(text)) = (self.mutation, &write.new_value)
             && let Document::Native(record, _) = Document::parse(text, &self.policy)
         {
@@ -405,7 +408,7 @@ fn check_late_outcome(
 
 /// A call in words.
 pub(super) fn describe_call(call: u8) -> String {
-    if call == super::world::NOT_A_PROBE { "an ordinary call".to_owned() } else { format!("probe {call}") }
+    if call == NOT_A_PROBE { "an ordinary call".to_owned() } else { format!("probe {call}") }
 }
 
 impl DecisionResult {

@@ -7,8 +7,10 @@ use bytes::Bytes;
 
 use super::{
     bounds::{CallEnd, ExternalWrite, Mutation},
-    interner::{DecisionId, InternedWrite, Interner, MirrorId, PendingRequest, StoreContent, ValueId},
-    world::{Action, Call, Model, NOT_A_PROBE, Node, Violation, World, to_u8},
+    interner::{
+        DecisionId, InternedWrite, Interner, MirrorId, NOT_A_PROBE, PendingRequest, StoreContent, ValueId,
+    },
+    world::{Action, Call, Model, Node, Violation, World, to_u8},
 };
 use crate::{
     mirror::{Mirror, StoredValue},

@@ -6,7 +6,7 @@ use crate::store::HistoryTail;
 use breaker::{Admission, Phase, Timestamp, admit};
 
 use super::{
-    bounds::{Bounds, CallEnd, Disturbances, ExternalWrite, INSTANCES, Mutation, OperatorCommand, Start},
+    bounds::{Bounds, CallEnd, Disturbances, ExternalWrite, INSTANCES, Mutation, OperatorCommand},
     interner::{DecisionId, Interner, MirrorId, PendingRequest, StoreContent, ValueId},
 };
 
@@ -52,9 +52,6 @@ pub(super) struct Node {
     /// What it has read and not taken up yet.
     pub(super) pending_read: Option<StoreContent>,
 }
-
-/// Ordinary calls need no number: those of one instance and epoch are alike.
-pub(super) const NOT_A_PROBE: u8 = u8::MAX;
 
 /// A call that the circuit let through.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -138,45 +135,6 @@ impl Action {
 impl Model {
     pub(super) fn new(bounds: Bounds) -> Self {
         Self { interner: Interner::new(&bounds), bounds, verified_recoveries: HashSet::new() }
-    }
-
-    pub(super) fn initial_world(&mut self) -> World {
-        let node = Node {
-            mirror: self.interner.unloaded_mirror(),
-            connected: true,
-            clock_jumped: false,
-            requests: Vec::new(),
-            pending_read: None,
-        };
-        let mut world = World {
-            moment: 0,
-            store: StoreContent { value: None, history: HistoryTail::Absent },
-            nodes: [0; INSTANCES].map(|_| node.clone()),
-            calls: Vec::new(),
-            in_flight_write: None,
-            calls_started: 0,
-            used_disturbances: Disturbances::default(),
-            observed: Observed::default(),
-        };
-        for action in setup_actions(self.bounds.start) {
-            world = self.step(&world, action).unwrap();
-        }
-        world.calls_started = 0;
-        let Observed {
-            epoch,
-            history_epoch: told,
-            epochs_without_history: untold,
-            previous_value: earlier,
-            ..
-        } = world.observed;
-        world.observed = Observed {
-            epoch,
-            history_epoch: told,
-            epochs_without_history: untold,
-            previous_value: earlier,
-            ..Observed::default()
-        };
-        world
     }
 
     pub(super) fn time(&self, world: &World) -> Timestamp {
@@ -332,28 +290,6 @@ impl Model {
             }
             _ => content,
         }
-    }
-}
-
-/// How it came to what is there in the beginning.
-fn setup_actions(start: Start) -> Vec<Action> {
-    let begin = [Action::Call(0), Action::Write(0), Action::Write(0), Action::Read(1), Action::Read(2)];
-    let late = [Action::Call(0), Action::Call(1)];
-    let trip = [
-        Action::Call(2),
-        Action::Call(2),
-        // The calls of the last instance come last.
-        Action::End(u8::MAX, CallEnd::Fails),
-        Action::End(u8::MAX, CallEnd::Fails),
-        Action::Write(2),
-        Action::Read(0),
-        Action::Read(1),
-    ];
-    match start {
-        Start::Empty => Vec::new(),
-        Start::Closed => begin.to_vec(),
-        Start::Open => [begin.as_slice(), &trip].concat(),
-        Start::OpenWithCallsInFlight => [begin.as_slice(), &late, &trip].concat(),
     }
 }
 

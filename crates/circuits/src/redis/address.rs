@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, fmt, str::FromStr, sync::Arc};
 
-use super::RedisNode;
+use super::node::RedisNode;
 
 const SENTINEL_FORM: &str =
     "redis-sentinel://[user:password@]host[:26379],host,host/primary's name[/database]";

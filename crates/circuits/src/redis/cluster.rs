@@ -23,12 +23,10 @@ use tokio::{
 };
 
 use super::{
-    RedisNode,
-    connection::{CommandCounters, Connection},
-    node_connection::{
-        CONNECT_TIMEOUT, Destination, KEEPALIVE_INTERVAL, ManagedConnection, NodeConnection,
-        connection_config, to_store_error,
-    },
+    connection::{CONNECT_TIMEOUT, CommandCounters, Connection, connection_config},
+    error::to_store_error,
+    node::RedisNode,
+    node_connection::{Destination, KEEPALIVE_INTERVAL, ManagedConnection, NodeConnection},
     script::CircuitCommand,
     slot::SLOTS,
     slots_view::{self, NodeSlots, SlotsView},
@@ -45,8 +43,11 @@ const MIN_REFRESH_INTERVAL: Duration = Duration::from_millis(20);
 /// A call follows so many redirections.
 const MAX_REDIRECTS: usize = 6;
 
-/// A call waits so long for a new master's connection, and so between two tries while its slot is moved.
-const REDIRECT_DELAYS: (Duration, Duration) = (Duration::from_millis(100), Duration::from_millis(10));
+/// A command waits this long for a new master's connection.
+const CONNECT_WAIT: Duration = Duration::from_millis(100);
+
+/// A command waits this long between two attempts while its slot is migrating.
+const TRY_AGAIN_DELAY: Duration = Duration::from_millis(10);
 
 /// A Redis Cluster.
 #[derive(Debug)]
@@ -137,7 +138,7 @@ impl Cluster {
             };
             let connected = self.refreshed.notified();
             if connection.is_pending() {
-                let _ = timeout(REDIRECT_DELAYS.0, connected).await;
+                let _ = timeout(CONNECT_WAIT, connected).await;
             }
             let error = match call.send(&mut connection.commands()?, asking).await {
                 Ok(answer) => return Ok(answer),
@@ -152,11 +153,11 @@ impl Cluster {
                         .map(|connection| (connection, kind == ServerErrorKind::Ask));
                     if redirected.is_none() {
                         // To a node that is no known master: the next look finds it.
-                        let _ = timeout(REDIRECT_DELAYS.0, refreshed).await;
+                        let _ = timeout(CONNECT_WAIT, refreshed).await;
                     }
                 }
                 // A circuit and its history are on their way to another node.
-                ErrorKind::Server(ServerErrorKind::TryAgain) => sleep(REDIRECT_DELAYS.1).await,
+                ErrorKind::Server(ServerErrorKind::TryAgain) => sleep(TRY_AGAIN_DELAY).await,
                 _ => {
                     self.events.refresh_requested.notify_one();
                     return Err(to_store_error(&error));

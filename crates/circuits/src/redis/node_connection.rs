@@ -5,9 +5,8 @@ use std::{
     time::Duration,
 };
 
-use ::redis::{AsyncConnectionConfig, PushInfo, PushKind, RedisError, Value};
+use ::redis::{PushInfo, PushKind, Value};
 use arc_swap::ArcSwapOption;
-use breaker::ModelKey;
 use tokio::{
     sync::mpsc,
     task::AbortHandle,
@@ -15,22 +14,24 @@ use tokio::{
 };
 
 use super::{
-    KEY_PREFIX, RedisNode, Script,
-    connection::{CommandCounters, Connection},
+    connection::{CommandCounters, Connection, connection_config},
+    error::to_store_error,
+    keys::{KEY_PREFIX, model_key},
+    node::RedisNode,
+    script::Script,
     sentinel::Sentinels,
     subscribers::ChangeSink,
 };
 use crate::store::{ChangeNotification, StoreError};
 
-/// Making a connection may take so long, and so may its first commands.
-pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
-
 /// Both connections are asked for a sign of life so often: a half-open one is found by nothing else.
 pub(super) const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(1);
 
-/// The first and the longest wait between two tries to connect. It never stops trying (F4). Short, since during a
-/// failover nothing is shared while it waits.
-const RECONNECT_BACKOFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_millis(500));
+/// The first wait between two attempts to connect; it doubles from there. The attempts never end (F4).
+const MIN_RECONNECT_DELAY: Duration = Duration::from_millis(100);
+
+/// The longest wait between two attempts. Short, since nothing is shared while a failover waits for it.
+const MAX_RECONNECT_DELAY: Duration = Duration::from_millis(500);
 
 /// Where a line leads.
 #[derive(Debug)]
@@ -109,18 +110,18 @@ impl NodeConnection {
 
     /// Connects, follows, and connects again, for as long as it is polled.
     async fn run(self: Arc<Self>) {
-        let mut delay = RECONNECT_BACKOFF.0;
+        let mut delay = MIN_RECONNECT_DELAY;
         loop {
             match self.connect().await {
                 Ok(pair) => {
-                    delay = RECONNECT_BACKOFF.0;
+                    delay = MIN_RECONNECT_DELAY;
                     let error = self.forward_changes(pair).await;
                     self.mark_lost(error);
                 }
                 Err(error) => self.mark_lost(error),
             }
             sleep(delay.mul_f64(0.75 + 0.5 * random_unit())).await;
-            delay = (delay * 2).min(RECONNECT_BACKOFF.1);
+            delay = (delay * 2).min(MAX_RECONNECT_DELAY);
         }
     }
 
@@ -249,12 +250,6 @@ async fn open_pair(
     Ok(ConnectionPair { server: server.clone(), commands, subscriber, pushes })
 }
 
-pub(super) fn connection_config() -> AsyncConnectionConfig {
-    AsyncConnectionConfig::new()
-        .set_connection_timeout(Some(CONNECT_TIMEOUT))
-        .set_response_timeout(Some(CONNECT_TIMEOUT))
-}
-
 /// Sentinels may be behind the times, so the server has the last word on what it is.
 async fn check_is_primary(commands: &mut Connection) -> Result<(), StoreError> {
     let role: Vec<Value> =
@@ -274,37 +269,6 @@ async fn ping(mut connection: Connection) -> Result<(), StoreError> {
         Ok(answer) => answer.map_err(|error| to_store_error(&error)),
         Err(_) => Err(StoreError::Timeout(KEEPALIVE_INTERVAL)),
     }
-}
-
-/// The model key in a Redis key, if it is one of a circuit.
-pub(super) fn model_key(value: &Value) -> Option<ModelKey> {
-    let Value::BulkString(bytes) = value else { return None };
-    std::str::from_utf8(bytes).ok()?.strip_prefix(KEY_PREFIX)?.parse().ok()
-}
-
-/// Whose fault it is: no answer, no connection, or a refusal.
-pub(super) fn to_store_error(error: &RedisError) -> StoreError {
-    if error.is_timeout() {
-        StoreError::Timeout(CONNECT_TIMEOUT)
-    } else if error.is_io_error() || error.is_connection_dropped() || error.is_connection_refusal() {
-        StoreError::Unreachable(error.to_string())
-    } else {
-        StoreError::Rejected(error_text(error))
-    }
-}
-
-/// Redis' own words, by which people and manuals know them; without the place in a script, which tells nobody anything.
-fn error_text(error: &RedisError) -> String {
-    let text = match (error.code(), error.detail()) {
-        (Some(code), Some(detail)) => {
-            format!("{code} {}", detail.split(" script: ").next().unwrap_or(detail).trim_end())
-        }
-        _ => error.to_string(),
-    };
-    if text.contains("HELLO") || text.starts_with("NOPROTO") {
-        return format!("it speaks no RESP3, which Redis does since 6.0: {text}");
-    }
-    text
 }
 
 fn random_unit() -> f64 {

@@ -3,7 +3,7 @@
 use ::redis::{Cmd, ErrorKind, FromRedisValue, RedisResult, ServerErrorKind, aio::ConnectionLike, cmd};
 use breaker::ModelKey;
 
-use super::{history_key, redis_key};
+use super::keys::{history_key, redis_key};
 
 /// What the scripts begin with.
 macro_rules! script {

@@ -9,10 +9,7 @@ use ::redis::aio::MultiplexedConnection;
 use futures_util::{StreamExt as _, stream::FuturesUnordered};
 use tokio::{sync::Mutex, time::timeout};
 
-use super::{
-    RedisNode,
-    node_connection::{connection_config, to_store_error},
-};
+use super::{connection::connection_config, error::to_store_error, node::RedisNode};
 use crate::store::StoreError;
 
 /// A Sentinel has so long to answer.

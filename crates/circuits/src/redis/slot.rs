@@ -23,7 +23,10 @@ fn crc16(bytes: &[u8]) -> u16 {
 mod tests {
     use breaker::ModelKey;
 
-    use super::{super::history_key, super::redis_key, *};
+    use super::{
+        super::keys::{history_key, redis_key},
+        *,
+    };
 
     /// What CLUSTER KEYSLOT says.
     #[test]

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use ::redis::{RedisResult, Value, aio::ConnectionLike, from_redis_value};
 
-use super::{RedisNode, slot::SLOTS};
+use super::{node::RedisNode, slot::SLOTS};
 
 /// What the nodes of a Cluster say, brought together. Where they differ the owner with the greatest configuration
 /// epoch counts, as it does among the nodes themselves: so a node that is cut off and behind the times misleads nobody.
