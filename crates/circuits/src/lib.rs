@@ -19,10 +19,6 @@
 //! - a store that is away costs a call nothing but a probe's [`Pacing::patience`] (F3); what was learnt meanwhile is
 //!   kept apart and brought together when it is back (F4).
 
-/// The target of the spans that a collector of traces gets, all at the level TRACE: where nobody collects traces, no log
-/// asks for them, and they cost a look at one number.
-pub const TRACE_TARGET: &str = "switchboard::traces";
-
 mod circuit;
 mod circuits;
 mod clock;
@@ -66,3 +62,4 @@ pub use store::{
 };
 pub use store_health::StoreStatus;
 pub use watch::{CircuitEvent, HistoryReader, Watch};
+pub use writer::TRACE_TARGET;

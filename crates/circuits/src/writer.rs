@@ -10,7 +10,6 @@ use breaker::{Context, EventResult, Transition};
 use tokio::time::{Instant, timeout};
 
 use crate::{
-    TRACE_TARGET,
     circuit::{Circuit, Inner, QueuedRequest, Responder, Writer, is_urgent},
     counts::{TransitionKind, increment},
     mirror::StoredValue,
@@ -19,6 +18,10 @@ use crate::{
     store::{StoreError, Swap, Write},
     watchers::InternalEvent,
 };
+
+/// The target of the spans that a collector of traces gets, all at the level TRACE: where nobody collects traces, no log
+/// asks for them, and they cost a look at one number.
+pub const TRACE_TARGET: &str = "switchboard::traces";
 
 impl Writer for Shared {
     fn submit(self: Arc<Self>, circuit: &Arc<Circuit>, queued: QueuedRequest) {
