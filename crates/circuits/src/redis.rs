@@ -1,7 +1,14 @@
-//! The store in Redis: one key a circuit, one stream a history, one small script for compare-and-set.
+//! The store in Redis: one key per circuit, one stream per history, one small script for compare-and-set.
 //!
-//! Changes come by RESP3's `CLIENT TRACKING ON BCAST PREFIX circuit_breaker:`, which tells of every writer, Open SWE
-//! and `redis-cli` included, on a connection of its own.
+//! Changes come by RESP3's `CLIENT TRACKING ON BCAST PREFIX circuit_breaker:` on a connection of its own. It notifies of
+//! every writer, Open SWE and `redis-cli` included.
+//!
+//! ```text
+//!   RedisStore ──▶ servers ──▶ cluster ──▶ node_connection ──▶ sentinel ──▶ error ──▶ connection
+//!                     │           │              └──▶ script ──▶ keys
+//!                     │           └──▶ slots_view ──▶ slot
+//!                     └──▶ address ──▶ node             subscribers: who gets the changes
+//! ```
 
 mod address;
 mod cluster;
@@ -52,13 +59,13 @@ const MAX_HISTORY_ENTRIES: usize = 1_000;
 /// data (F5).
 const HISTORY_TTL: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
-/// Redis refuses a time that overflows its clock, which a senseless `openedAt` of a foreign value may ask for.
+/// Redis rejects a time that overflows its clock, which an invalid `openedAt` of an external value may cause.
 const MAX_TTL: Duration = Duration::from_secs(10 * 365 * 24 * 60 * 60);
 
-/// Keys asked for at once.
+/// Keys per pipelined read.
 const READ_PAGE_SIZE: usize = 500;
 
-/// Keys asked for one by one are so many at once.
+/// Concurrent reads of single keys.
 const LOAD_CONCURRENCY: usize = 64;
 
 /// The store in Redis.
@@ -70,17 +77,17 @@ pub struct RedisStore {
     shift: TimeShift,
 }
 
-/// Time that a test lets pass on Redis' clock; none otherwise.
+/// Time by which a test advances Redis' clock; zero otherwise.
 #[derive(Debug, Clone, Default)]
 pub struct TimeShift(Arc<AtomicI64>);
 
 impl TimeShift {
-    /// Lets time pass.
+    /// Advances the clock.
     pub fn advance(&self, duration: Duration) {
         self.0.fetch_add(i64::try_from(millis(duration)).unwrap_or(i64::MAX), Ordering::SeqCst);
     }
 
-    /// How much has passed, in ms.
+    /// By how much it was advanced, in ms.
     #[must_use]
     pub fn millis(&self) -> i64 {
         self.0.load(Ordering::SeqCst)
@@ -88,13 +95,13 @@ impl TimeShift {
 }
 
 impl RedisStore {
-    /// Begins to connect, and goes on trying for as long as the store lives. Must be called within a tokio runtime.
+    /// Starts to connect, and retries for as long as the store lives. Must be called within a tokio runtime.
     #[must_use]
     pub fn start(address: RedisAddress) -> Self {
         Self::start_shifted(address, TimeShift::default())
     }
 
-    /// The same, with time that a test lets pass.
+    /// The same, with a clock that a test advances.
     #[must_use]
     pub fn start_shifted(address: RedisAddress, shift: TimeShift) -> Self {
         let command_counters: Arc<CommandCounters> = Arc::default();
@@ -176,13 +183,13 @@ impl RedisStore {
     fn add_swap_args(&self, call: &mut ::redis::Cmd, write: &Write) {
         call.arg(self.shift.millis()).arg(MAX_VALUE_BYTES);
         match &write.expected {
-            // A key of another type is never written to: what is expected is not what stands there.
+            // A key of another type is never overwritten: the script finds something else than it expects.
             Value::Absent | Value::WrongType(_) => call.arg("absent").arg(""),
             Value::Text(text) => call.arg("text").arg(&text[..]),
             Value::Oversized { digest, .. } => call.arg("digest").arg(digest),
         };
         match write.history_tail {
-            // No history ends so.
+            // No history ends like this.
             HistoryTail::NotLoaded => call.arg("unread"),
             HistoryTail::Absent => call.arg(""),
             HistoryTail::At { state, epoch } => call.arg(format!("{state} {epoch}")),
@@ -221,7 +228,7 @@ fn read_value(kind: &str, text: Bytes) -> Value {
     }
 }
 
-/// Where a history ends, as the scripts tell it: nothing, or a state and an epoch.
+/// Where a history ends, as the scripts return it: nothing, or a state and an epoch.
 fn read_history_tail(end: &str) -> HistoryTail {
     let Some((state, epoch)) = end.split_once(' ') else { return HistoryTail::Absent };
     HistoryTail::At {

@@ -1,4 +1,4 @@
-//! What the circuits of one instance share: the store, its clock, the rules, and each circuit by its key.
+//! What the circuits of one instance share: the store, its clock, the policies, and the map of circuits.
 
 use std::{
     collections::HashMap,
@@ -31,7 +31,7 @@ pub(crate) struct Shared {
     pub(crate) store_health: StoreHealth,
     pub(crate) runtime: Handle,
     pub(crate) sync_progress: Notify,
-    /// Counts are put off no longer: the process is about to end.
+    /// Writes are no longer delayed: the process is about to end.
     pub(crate) draining: AtomicBool,
     pub(crate) circuits: ArcSwap<CircuitMap>,
     pub(crate) writes: WriteCounter,
@@ -39,7 +39,7 @@ pub(crate) struct Shared {
     pub(crate) watchers: Watchers,
 }
 
-/// Looked up by every call, so with a quick hash, of a seed of its own.
+/// Looked up by every call, so it has a fast hash, with a random seed.
 pub(crate) type CircuitMap = HashMap<ModelKey, Arc<Circuit>, RandomState>;
 
 impl Shared {
@@ -62,7 +62,7 @@ impl Shared {
         }
     }
 
-    /// The circuit of a key; one that is not known yet is begun here, and read before its first call.
+    /// The circuit of a key; one that is not known yet is created here, and read before its first call.
     pub(crate) fn circuit(self: &Arc<Self>, key: &ModelKey) -> Arc<Circuit> {
         if let Some(circuit) = self.circuits.load().get(key) {
             return Arc::clone(circuit);
@@ -72,7 +72,7 @@ impl Shared {
         self.circuits.load().get(key).map_or(fresh, Arc::clone)
     }
 
-    /// Begins those of these circuits that are not known yet, all in one step: each edit copies the map.
+    /// Creates those of these circuits that are not known yet, in one edit: each edit copies the map.
     pub(crate) fn ensure_circuits<'a>(self: &Arc<Self>, keys: impl Iterator<Item = &'a ModelKey>) {
         let known = self.circuits.load();
         let fresh: Vec<_> =
@@ -100,13 +100,13 @@ impl Shared {
                 circuits.entry(circuit.key.clone()).or_insert_with(|| Arc::clone(circuit));
             }
         });
-        // The policies may have been set anew before the circuit was there to be told.
+        // The policies may have changed before the circuit was in the map.
         for circuit in fresh {
             circuit.set_policy(self.policy(&circuit.key));
         }
     }
 
-    /// Puts an edited copy in place: circuits come and go seldom and are looked up by every call.
+    /// Replaces the map by an edited copy: circuits rarely come and go, but every call looks one up.
     pub(crate) fn edit_circuits(&self, edit: impl Fn(&mut CircuitMap)) {
         self.circuits.rcu(|circuits| {
             let mut circuits = CircuitMap::clone(circuits);
@@ -127,14 +127,14 @@ impl Shared {
         Arc::new(policies.models.get(key).unwrap_or(&policies.default).clone())
     }
 
-    /// All circuits by name: what is done to all is done in the same order each time.
+    /// All circuits by name, so that what is done to all is done in the same order each time.
     pub(crate) fn sorted_circuits(&self) -> Vec<Arc<Circuit>> {
         let mut circuits: Vec<_> = self.circuits.load().values().cloned().collect();
         circuits.sort_unstable_by(|a, b| a.key.cmp(&b.key));
         circuits
     }
 
-    /// A share in [0, 1), another each time and in each instance.
+    /// A random number in [0, 1).
     pub(crate) fn random_unit(&self) -> f64 {
         let bits = u32::try_from(self.rng.next_u128() & u128::from(u32::MAX)).unwrap_or(0);
         f64::from(bits) / (f64::from(u32::MAX) + 1.0)

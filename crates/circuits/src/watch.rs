@@ -1,7 +1,7 @@
-//! Word of what becomes of the circuits, for whoever shows them.
+//! Events of the circuits, for the dashboard and the commands.
 //!
-//! What this instance decides it knows at once. That another has changed a state is seen in the record, but not by which
-//! steps: those are in the history, which is read for it. Where nobody watches none of this costs anything.
+//! This instance knows its own transitions. When another instance has changed a state, the record shows the new state but
+//! not the transitions that led to it; those are read from the history. Without watchers all this costs nothing.
 
 use std::{
     collections::{BTreeSet, HashMap, VecDeque},
@@ -20,26 +20,26 @@ use crate::{
     watchers::InternalEvent,
 };
 
-/// So many entries of a history are looked at after a change; more do not come between two looks.
+/// Entries of a history that are read after a change. More do not come between two reads.
 const MAX_NEW_ENTRIES: usize = 20;
 
-/// What has become of the circuits.
+/// An event of the circuits or their store.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CircuitEvent {
-    /// A circuit is not as it was.
+    /// A circuit has changed.
     CircuitChanged {
         /// Which.
         key: ModelKey,
         /// Its changes of state, oldest first; none: its counts have changed, or it is gone.
         transitions: Vec<Transition>,
     },
-    /// The store was lost, or is back; see [`Circuits::link`].
+    /// The store was lost, or is back; see [`Circuits::store_status`](crate::Circuits::store_status).
     StoreChanged,
-    /// More has come than is kept for a slow watcher: look at everything.
+    /// The watcher was too slow and has lost events: read everything.
     Lagged,
 }
 
-/// The transitions of circuits that were not told yet, as their histories have them.
+/// Reads the transitions that were not reported yet from the histories.
 #[derive(Debug)]
 pub struct HistoryReader {
     since: Timestamp,
@@ -47,17 +47,17 @@ pub struct HistoryReader {
 }
 
 impl HistoryReader {
-    /// Tells what comes after this time of the store's, and what came just before it: the clocks of those who write may
-    /// be behind by what the store tolerates.
+    /// Reports what comes after this time of the store's, and what came just before it: the writers' clocks may be behind
+    /// by what the store tolerates.
     #[must_use]
     pub fn new(since: Timestamp) -> Self {
         Self { since: since - CLOCK_TOLERANCE, last_reported: HashMap::new() }
     }
 
-    /// What has come to a circuit's history since it was last asked for, oldest first.
+    /// The new entries of a circuit's history, oldest first.
     ///
     /// # Errors
-    /// The store could not be read. Nothing is taken for told.
+    /// The store could not be read. The entries remain unreported.
     pub async fn read_new(
         &mut self,
         store: &dyn Store,
@@ -68,8 +68,8 @@ impl HistoryReader {
         Ok(self.unreported(key, entries))
     }
 
-    /// Those of these transitions, oldest first, that were not told yet. An epoch is a time, so it tells at once what is
-    /// older than the watch.
+    /// Those of these transitions, oldest first, that were not reported yet. An epoch is a time, so it shows what is older
+    /// than the watch.
     fn unreported(&mut self, key: &ModelKey, mut transitions: Vec<Transition>) -> Vec<Transition> {
         let last = self.last_reported.get(key).copied().unwrap_or(self.since.as_millis());
         transitions.retain(|transition| transition.epoch > last);
@@ -89,7 +89,7 @@ pub struct Watch {
     history: HistoryReader,
     /// Circuits whose history could not be read when it was due.
     pending_history: BTreeSet<ModelKey>,
-    /// The store's time was heard before the history was begun to be told.
+    /// The clock was synchronized with the store before `history` began.
     clock_synced: bool,
 }
 
@@ -108,7 +108,7 @@ impl Watch {
         }
     }
 
-    /// Waits for the next. What is waited for is not lost if the waiting is given up.
+    /// Waits for the next event. Cancel safe: no event is lost if the future is dropped.
     pub async fn next(&mut self) -> CircuitEvent {
         let event = match self.pending.front() {
             Some(event) => event.clone(),
@@ -118,7 +118,7 @@ impl Watch {
                     event
                 }
                 Err(RecvError::Lagged(_)) => return CircuitEvent::Lagged,
-                // The circuits live as long as this holds them.
+                // `shared` keeps the sender alive.
                 Err(RecvError::Closed) => std::future::pending().await,
             },
         };
@@ -147,7 +147,7 @@ impl Watch {
             if let Ok(Ok(transitions)) = read {
                 transitions
             } else {
-                tracing::debug!(circuit = %key, ms = millis(store_timeout), "the history could not be read in time");
+                tracing::debug!(circuit = %key, ms = millis(store_timeout), "history not read in time");
                 self.pending_history.insert(key.clone());
                 Vec::new()
             }
@@ -159,7 +159,7 @@ impl Watch {
 
     fn catch_up(&mut self) {
         if self.shared.store_health.is_connected() {
-            // Until then this machine's clock had it, which may be far off (B7).
+            // Until now `history` began by this machine's clock, which may be far off (B7).
             if !std::mem::replace(&mut self.clock_synced, true) {
                 self.history = HistoryReader::new(self.shared.clock.now());
             }

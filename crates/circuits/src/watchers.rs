@@ -8,9 +8,11 @@ use tokio::sync::broadcast::{Receiver, Sender, channel};
 /// Events that a slow watcher may have pending before it loses some and is told that it lags.
 const EVENT_CHANNEL_CAPACITY: usize = 1_024;
 
+/// An event before the history was read for it.
 #[derive(Debug, Clone)]
 pub(crate) enum InternalEvent {
-    /// A circuit is not as it was. `transitions`: this instance's own; `moved`: others have changed its state.
+    /// A circuit has changed. `transitions` are this instance's own; with `changed_elsewhere` another instance has changed
+    /// its state.
     CircuitChanged {
         key: ModelKey,
         transitions: Vec<Transition>,
@@ -19,14 +21,14 @@ pub(crate) enum InternalEvent {
     StoreChanged,
 }
 
-/// Those who watch, if anybody does.
+/// The watchers, if there are any.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Watchers(Arc<OnceLock<Sender<InternalEvent>>>);
 
 impl Watchers {
     pub(crate) fn notify(&self, event: impl FnOnce() -> InternalEvent) {
         if let Some(sender) = self.0.get() {
-            // An error means that nobody watches any more.
+            // An error means that no watcher is left.
             drop(sender.send(event()));
         }
     }

@@ -1,12 +1,12 @@
-//! Writing: one write in flight per circuit, however many calls fail at once; what comes meanwhile is folded into
-//! the next.
+//! Writing: one write in flight per circuit, however many calls fail at the same time. Requests that come meanwhile are
+//! folded into the next write.
 
 use std::{
     sync::{Arc, atomic::Ordering},
     time::Duration,
 };
 
-use breaker::{Context, EventResult, Transition};
+use breaker::{Context, EventResult, ModelKey, State, Transition};
 use tokio::time::{Instant, timeout};
 
 use crate::{
@@ -19,8 +19,8 @@ use crate::{
     watchers::InternalEvent,
 };
 
-/// The target of the spans that a collector of traces gets, all at the level TRACE: where nobody collects traces, no log
-/// asks for them, and they cost a look at one number.
+/// The target of the spans for a trace collector, all at level TRACE. Without a collector no subscriber wants them, and
+/// each costs one load of a number.
 pub const TRACE_TARGET: &str = "switchboard::traces";
 
 impl Writer for Shared {
@@ -30,7 +30,7 @@ impl Writer for Shared {
 }
 
 impl Shared {
-    /// Hands a request to the circuit's writer, and starts it if it does not run.
+    /// Queues a request for the circuit's writer, and starts the writer if it does not run.
     pub(crate) fn enqueue(self: &Arc<Self>, circuit: &Arc<Circuit>, queued: QueuedRequest) {
         let start = {
             let mut inner = circuit.inner();
@@ -57,8 +57,8 @@ impl Shared {
         }
     }
 
-    /// Waits until it is worth writing. Counts that cannot trip are put off, so that a fleet's failures do not
-    /// become a flood of writes.
+    /// Waits until a write is due. Counts that cannot trip are delayed, so that a fleet's failures do not become a flood of
+    /// writes.
     async fn next_batch(self: &Arc<Self>, circuit: &Arc<Circuit>) -> Option<Vec<QueuedRequest>> {
         loop {
             let delay = {
@@ -70,7 +70,7 @@ impl Shared {
                     return None;
                 }
                 let requests: Vec<Request> =
-                    inner.queue.iter().map(|waiting| waiting.request.clone()).collect();
+                    inner.queue.iter().map(|queued| queued.request.clone()).collect();
                 let context = self.context(&inner.policy);
                 let draft = plan(&inner.mirror, &requests, context, self.store_health.is_writable());
                 let draining = self.draining.load(Ordering::Acquire);
@@ -83,16 +83,16 @@ impl Shared {
                     }
                 }
             };
-            // Rings early when more comes; then it is looked at anew.
+            // Woken early by another request, which may be urgent.
             let _ = timeout(delay, circuit.wake_writer.notified()).await;
         }
     }
 
-    /// Writes what waited. `false`: somebody else wrote meanwhile, and it waits again, to be planned anew with what has
-    /// come since.
+    /// Writes a batch. `false`: another writer was first, and the batch is queued again, to be planned with what has come
+    /// since.
     async fn write_batch(self: &Arc<Self>, circuit: &Arc<Circuit>, batch: Vec<QueuedRequest>) -> bool {
         let (requests, responders): (Vec<Request>, Vec<Responder>) =
-            batch.into_iter().map(|waiting| (waiting.request, waiting.responder)).unzip();
+            batch.into_iter().map(|queued| (queued.request, queued.responder)).unzip();
         let Some(committed) = self.try_write(circuit, &requests).await else {
             requeue(circuit, requests, responders);
             return false;
@@ -107,7 +107,7 @@ impl Shared {
         true
     }
 
-    /// One try: plans and writes. `None` if somebody else wrote meanwhile, and it is to be planned anew.
+    /// One attempt: plans and writes. `None` on a conflict: it must be planned again.
     async fn try_write(self: &Arc<Self>, circuit: &Arc<Circuit>, requests: &[Request]) -> Option<Plan> {
         let online = self.store_health.is_writable();
         if online && circuit.inner().mirror.stored == StoredValue::NotLoaded {
@@ -148,8 +148,8 @@ impl Shared {
             Ok(Swap::ClockSkew { .. }) => None,
             Err(error) => {
                 self.store_health.mark_unreachable(&error, self.clock.now());
-                // The reply may be lost and the write done: then the next reading finds it, equal to this. What was
-                // only to be told stays as it was, and is told when the store is back.
+                // The write may be done and only its response lost: then the next read finds the same record. A mere
+                // reconciliation stays as it was, and is written when the store is back.
                 if !requests.iter().all(|request| matches!(request, Request::Reconcile)) {
                     commit_locally(circuit, &mut circuit.inner(), &plan);
                 }
@@ -185,7 +185,7 @@ impl Shared {
         Ok(swap)
     }
 
-    /// Lets the others write first for a moment, not all for the same moment.
+    /// Lets the others write first, for a random time.
     async fn backoff_on_conflict(&self, tries: u32) {
         if tries > 1 {
             let max_delay = Duration::from_millis(1 << tries.min(5));
@@ -222,7 +222,7 @@ fn requeue(circuit: &Circuit, requests: Vec<Request>, responders: Vec<Responder>
     inner.queue = older.chain(newer).collect();
 }
 
-/// It is written. `version` is that of the mirror it was planned from: what was taken up since is what was written, or
+/// It is written. `version` is that of the mirror it was planned from: what was applied since is what was written, or
 /// newer.
 fn commit(circuit: &Circuit, plan: &Plan, write: &Write, version: u64) {
     let mut inner = circuit.inner();
@@ -259,7 +259,7 @@ fn publish(circuit: &Circuit, plan: &Plan) {
     for transition in &plan.transitions {
         let Transition { to, reason, .. } = transition;
         circuit.counter.count_transition(TransitionKind { to: *to, cause: reason.cause, own: true });
-        // A trace knows events only within a span, and no call's span lasts until its circuit's change is written.
+        // A trace has events only within a span, and no call's span lasts until its circuit's transition is written.
         let span = tracing::trace_span!(
             target: TRACE_TARGET,
             parent: None,
@@ -269,13 +269,17 @@ fn publish(circuit: &Circuit, plan: &Plan) {
             switchboard.reason = reason.cause.as_str(),
         );
         let _entered = span.enter();
-        tracing::info!(
-            circuit = %circuit.key,
-            from = %transition.from,
-            to = %transition.to,
-            epoch = transition.epoch,
-            reason = %transition.reason.summary(),
-            "circuit changed"
-        );
+        log_transition(&circuit.key, transition);
+    }
+}
+
+/// The level of a log line is fixed where it is written, so there is one line per state.
+fn log_transition(circuit: &ModelKey, transition: &Transition) {
+    let Transition { from, to, epoch, reason, .. } = transition;
+    let reason = reason.summary();
+    match to {
+        State::Open => tracing::warn!(%circuit, %from, %to, epoch, %reason, "circuit opened"),
+        State::HalfOpen => tracing::info!(%circuit, %from, %to, epoch, %reason, "circuit half-open"),
+        State::Closed => tracing::info!(%circuit, %from, %to, epoch, %reason, "circuit closed"),
     }
 }

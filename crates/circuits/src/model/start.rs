@@ -30,32 +30,21 @@ impl Model {
             world = self.step(&world, action).unwrap();
         }
         world.calls_started = 0;
-        let Observed {
-            epoch,
-            history_epoch: told,
-            epochs_without_history: untold,
-            previous_value: earlier,
-            ..
-        } = world.observed;
-        world.observed = Observed {
-            epoch,
-            history_epoch: told,
-            epochs_without_history: untold,
-            previous_value: earlier,
-            ..Observed::default()
-        };
+        let Observed { epoch, history_epoch, epochs_without_history, previous_value, .. } = world.observed;
+        world.observed =
+            Observed { epoch, history_epoch, epochs_without_history, previous_value, ..Observed::default() };
         world
     }
 }
 
-/// How it came to what is there in the beginning.
+/// The steps that lead to the state at the start.
 fn setup_actions(start: Start) -> Vec<Action> {
     let begin = [Action::Call(0), Action::Write(0), Action::Write(0), Action::Read(1), Action::Read(2)];
     let late = [Action::Call(0), Action::Call(1)];
     let trip = [
         Action::Call(2),
         Action::Call(2),
-        // The calls of the last instance come last.
+        // The last instance's calls come last.
         Action::End(u8::MAX, CallEnd::Fails),
         Action::End(u8::MAX, CallEnd::Fails),
         Action::Write(2),

@@ -1,4 +1,4 @@
-//! A connection that counts the commands it is given, so that what the circuits cost Redis can be seen.
+//! A connection that counts its commands, so that what the circuits cost Redis can be seen.
 
 use std::{
     sync::{
@@ -13,10 +13,10 @@ use ::redis::{
     aio::{ConnectionLike, MultiplexedConnection},
 };
 
-/// Making a connection may take so long, and so may its first commands.
+/// Connecting may take this long, and so may a command.
 pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Commands that are counted by name; the few others, at the making of a connection, are counted together.
+/// Commands that are counted by name; the few others, sent when a connection is made, are counted together.
 const COUNTED_COMMANDS: [&str; 6] = ["evalsha", "getrange", "ping", "scan", "time", "xrevrange"];
 
 /// How many commands were sent. Shared by all connections of one store.

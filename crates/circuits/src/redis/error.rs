@@ -1,11 +1,11 @@
-//! What Redis' errors mean to a store.
+//! Redis' errors as errors of a store.
 
 use ::redis::RedisError;
 
 use super::connection::CONNECT_TIMEOUT;
 use crate::store::StoreError;
 
-/// Whose fault it is: no answer, no connection, or a refusal.
+/// A timeout, no connection, or a response with an error.
 pub(super) fn to_store_error(error: &RedisError) -> StoreError {
     if error.is_timeout() {
         StoreError::Timeout(CONNECT_TIMEOUT)
@@ -16,7 +16,7 @@ pub(super) fn to_store_error(error: &RedisError) -> StoreError {
     }
 }
 
-/// Redis' own words, by which people and manuals know them; without the place in a script, which tells nobody anything.
+/// Redis' own text, which can be looked up; without the position in a script.
 fn error_text(error: &RedisError) -> String {
     let text = match (error.code(), error.detail()) {
         (Some(code), Some(detail)) => {
@@ -25,7 +25,7 @@ fn error_text(error: &RedisError) -> String {
         _ => error.to_string(),
     };
     if text.contains("HELLO") || text.starts_with("NOPROTO") {
-        return format!("it speaks no RESP3, which Redis does since 6.0: {text}");
+        return format!("no RESP3, which Redis supports since 6.0: {text}");
     }
     text
 }

@@ -1,4 +1,4 @@
-//! The connections to one server: one for commands, one that hears of changes, and the task that keeps both alive.
+//! The connections to one server: one for commands, one for change notifications, and the task that keeps both alive.
 
 use std::{
     sync::{Arc, Mutex, PoisonError},
@@ -24,7 +24,7 @@ use super::{
 };
 use crate::store::{ChangeNotification, StoreError};
 
-/// Both connections are asked for a sign of life so often: a half-open one is found by nothing else.
+/// How often both connections are pinged: nothing else finds a half-open one.
 pub(super) const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(1);
 
 /// The first wait between two attempts to connect; it doubles from there. The attempts never end (F4).
@@ -33,27 +33,27 @@ const MIN_RECONNECT_DELAY: Duration = Duration::from_millis(100);
 /// The longest wait between two attempts. Short, since nothing is shared while a failover waits for it.
 const MAX_RECONNECT_DELAY: Duration = Duration::from_millis(500);
 
-/// Where a line leads.
+/// Which server to connect to.
 #[derive(Debug)]
 pub(super) enum Destination {
-    /// To this server, whatever becomes of it.
+    /// This server, always.
     Server(RedisNode),
-    /// To whichever server the Sentinels name as the primary.
+    /// The server that the Sentinels name as the primary.
     Primary(Sentinels),
 }
 
-/// The line to one server.
+/// The connections to one server.
 #[derive(Debug)]
 pub(super) struct NodeConnection {
     destination: Destination,
     commands: ArcSwapOption<Connection>,
-    /// What went wrong last; `None`: nothing has yet.
+    /// The last error; `None`: there was none yet.
     last_error: Mutex<Option<StoreError>>,
     sink: Arc<dyn ChangeSink>,
     counters: Arc<CommandCounters>,
 }
 
-/// A line with its task, which ends with it.
+/// A [`NodeConnection`] with its task, which ends when this is dropped.
 #[derive(Debug)]
 pub(super) struct ManagedConnection {
     pub(super) node: Arc<NodeConnection>,
@@ -85,7 +85,7 @@ impl Drop for ManagedConnection {
 }
 
 impl NodeConnection {
-    /// The connection for commands. While there is none nobody waits for it (F3).
+    /// The connection for commands. If there is none, that is an error immediately: no call waits for one (F3).
     pub(super) fn commands(&self) -> Result<Connection, StoreError> {
         match &*self.commands.load() {
             Some(connection) => Ok(Connection::clone(connection)),
@@ -99,7 +99,7 @@ impl NodeConnection {
         self.commands.load().is_some()
     }
 
-    /// It has neither been connected nor failed yet.
+    /// It has neither connected nor failed yet.
     pub(super) fn is_pending(&self) -> bool {
         !self.is_connected() && self.last_error().is_none()
     }
@@ -108,7 +108,7 @@ impl NodeConnection {
         self.last_error.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Connects, follows, and connects again, for as long as it is polled.
+    /// Connects, forwards changes, and reconnects, for as long as it is polled.
     async fn run(self: Arc<Self>) {
         let mut delay = MIN_RECONNECT_DELAY;
         loop {
@@ -144,7 +144,7 @@ impl NodeConnection {
         }
     }
 
-    /// Passes on word of changes until a connection is lost; gives back why.
+    /// Forwards changes until a connection is lost; returns why.
     async fn forward_changes(&self, pair: ConnectionPair) -> StoreError {
         let ConnectionPair { server, commands, subscriber, mut pushes } = pair;
         self.commands.store(Some(Arc::new(commands.clone())));
@@ -192,7 +192,7 @@ impl NodeConnection {
         }
     }
 
-    /// A primary that was demoted, or cut off from the Sentinels' majority, may go on answering.
+    /// A primary that was demoted, or partitioned from the majority of Sentinels, may still respond.
     async fn check_still_primary(
         &self,
         server: &RedisNode,
@@ -204,7 +204,7 @@ impl NodeConnection {
             Err(_) => return Err(StoreError::Timeout(KEEPALIVE_INTERVAL)),
         }
         if sentinels.majority_names_other(server).await {
-            return Err(StoreError::Unreachable(format!("{server} is the primary no longer")));
+            return Err(StoreError::Unreachable(format!("{server} is no longer the primary")));
         }
         Ok(())
     }
@@ -238,11 +238,11 @@ async fn open_pair(
     };
     let commands = connect(&config).await?;
     let mut subscriber = connect(&push_config).await?;
-    // Armed first, then everything is read: so no change is missed between the two. Without NOLOOP, which can
-    // hide a foreign write behind an own one (redis `trackingRememberKeyToBroadcast`).
-    let mut arm = ::redis::cmd("CLIENT");
-    arm.arg("TRACKING").arg("ON").arg("BCAST").arg("PREFIX").arg(KEY_PREFIX);
-    let _: () = arm.query_async(&mut subscriber).await.map_err(|e| to_store_error(&e))?;
+    // Subscribed first, then everything is read, so that no change is missed in between. Without NOLOOP, which can hide
+    // an external write behind an own one (redis `trackingRememberKeyToBroadcast`).
+    let mut subscribe = ::redis::cmd("CLIENT");
+    subscribe.arg("TRACKING").arg("ON").arg("BCAST").arg("PREFIX").arg(KEY_PREFIX);
+    let _: () = subscribe.query_async(&mut subscriber).await.map_err(|e| to_store_error(&e))?;
     let mut loading = commands.clone();
     for script in [Script::Load, Script::CompareAndSet] {
         script.install(&mut loading).await.map_err(|e| to_store_error(&e))?;
@@ -250,7 +250,7 @@ async fn open_pair(
     Ok(ConnectionPair { server: server.clone(), commands, subscriber, pushes })
 }
 
-/// Sentinels may be behind the times, so the server has the last word on what it is.
+/// Sentinels may be out of date, so the server itself is asked for its role.
 async fn check_is_primary(commands: &mut Connection) -> Result<(), StoreError> {
     let role: Vec<Value> =
         ::redis::cmd("ROLE").query_async(commands).await.map_err(|error| to_store_error(&error))?;
@@ -266,7 +266,7 @@ async fn check_is_primary(commands: &mut Connection) -> Result<(), StoreError> {
 async fn ping(mut connection: Connection) -> Result<(), StoreError> {
     let ping = ::redis::cmd("PING");
     match timeout(KEEPALIVE_INTERVAL, ping.query_async::<()>(&mut connection)).await {
-        Ok(answer) => answer.map_err(|error| to_store_error(&error)),
+        Ok(response) => response.map_err(|error| to_store_error(&error)),
         Err(_) => Err(StoreError::Timeout(KEEPALIVE_INTERVAL)),
     }
 }

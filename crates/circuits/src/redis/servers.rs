@@ -147,7 +147,7 @@ impl Drop for Servers {
     }
 }
 
-/// A text as far as it can be one of a circuit, and a byte more.
+/// As much of a text as a circuit can have, and one byte more.
 fn getrange_prefix(name: &str) -> Cmd {
     let mut get = ::redis::cmd("GETRANGE");
     get.arg(name).arg(0).arg(MAX_VALUE_BYTES);
