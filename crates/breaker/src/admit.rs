@@ -1,19 +1,19 @@
-//! May a call be made now? The one place that answers it (B1).
+//! Whether a call may be made now. Nothing else decides that (B1).
 
 use crate::{InstanceId, Mode, Phase, Policy, Record, Timestamp};
 
-/// The answer to a caller.
+/// What a caller gets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Admission {
     /// The call may be made.
     Admitted,
-    /// The call may be made if it gets a probe's lease: apply [`Event::Probe`](crate::Event::Probe) and see.
+    /// The call may be made if it gets a probe's lease: apply [`Event::ProbeRequested`](crate::Event::ProbeRequested).
     ProbeDue,
     /// The call may not be made.
     Refused {
-        /// When to ask again; `None`: not before a person's word.
+        /// When to ask again; `None`: not before an operator closes the circuit.
         retry_at: Option<Timestamp>,
-        /// A probe is under way, whose verdict may come sooner.
+        /// A probe is in flight, whose verdict may come sooner.
         probing: bool,
     },
 }
@@ -56,8 +56,8 @@ fn enforce(record: &Record, policy: &Policy, instance: &InstanceId, now: Timesta
     }
 }
 
-fn has_free_lease(policy: &Policy, living: usize) -> bool {
-    u32::try_from(living).is_ok_and(|living| living < policy.half_open_probes)
+fn has_free_lease(policy: &Policy, active: usize) -> bool {
+    u32::try_from(active).is_ok_and(|active| active < policy.half_open_probes)
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! What an event makes of a record: the whole of the circuit breaker's state machine.
+//! What an event makes of a record: the circuit breaker's state machine.
 
 mod closed;
 mod instance_block;
@@ -9,7 +9,7 @@ use crate::{
     InstanceId, Lease, Mode, Outcome, Phase, Policy, Reason, Record, State, Timestamp, Transition, next_epoch,
 };
 
-/// What a permit was admitted with; its outcome counts only where this still holds (B4).
+/// What a permit was admitted with. Its outcome counts only while this still holds (B4).
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct AdmissionToken {
     /// The epoch at admission.
@@ -30,17 +30,17 @@ pub enum Event {
         /// When.
         at: Timestamp,
     },
-    /// A stream said its first content: a probe's verdict, though the call goes on (B4).
+    /// A stream has produced its first token: a probe's verdict, though the call goes on (B4).
     FirstToken {
         /// What the call was admitted with.
         token: AdmissionToken,
     },
-    /// A probe ended without an outcome, so its place is free at once (B3).
+    /// A probe ended without an outcome, so its slot is free immediately (B3).
     PermitReleased {
         /// What the call was admitted with.
         token: AdmissionToken,
     },
-    /// Successes that were not worth a write of their own, riding along with the next one (B6).
+    /// Successes that were not worth a write of their own and go along with the next one (B6).
     Successes {
         /// The epoch they were admitted in.
         epoch: u64,
@@ -49,24 +49,24 @@ pub enum Event {
         /// How many.
         calls: u32,
     },
-    /// A caller asks for a probe's place.
+    /// A caller asks for a probe's slot.
     ProbeRequested {
-        /// The lease it would hold.
+        /// The lease it would get.
         lease: Lease,
     },
-    /// A person opens it, until a time or for good (B10).
+    /// An operator forces it open, until a time or without an end (B10).
     ForceOpen {
-        /// Its own end.
+        /// When it ends; `None`: when an operator closes it.
         until: Option<Timestamp>,
-        /// What the person gave as the reason.
+        /// The operator's reason.
         reason: Option<String>,
     },
-    /// A person closes it.
+    /// An operator closes it.
     ForceClose {
-        /// What the person gave as the reason.
+        /// The operator's reason.
         reason: Option<String>,
     },
-    /// It is in use: its key is to live on.
+    /// It is in use, so its key must not expire.
     RefreshTtl,
 }
 
@@ -75,14 +75,14 @@ pub enum Event {
 pub enum EventResult {
     /// It counted.
     Recorded,
-    /// It came too late, or from before a change of state: it changes nothing (B4).
+    /// It is from before a change of state, or too late: it changes nothing (B4).
     Stale,
     /// The probe has its lease, in this epoch.
     ProbeGranted {
         /// The epoch to stamp the permit with.
         epoch: u64,
     },
-    /// No probe is due, or the places are taken.
+    /// No probe is due, or all slots are taken.
     ProbeDenied,
     /// A streaming probe has its verdict; its permit goes on in this epoch.
     Reissued {
@@ -91,7 +91,7 @@ pub enum EventResult {
     },
 }
 
-/// The record after an event, and what there is to tell about it.
+/// The record after an event, and what came of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Applied {
     /// The record after it; equal to the one before if nothing changed.
@@ -102,7 +102,7 @@ pub struct Applied {
     pub result: EventResult,
 }
 
-/// Who decides, by which rules, at what time of the store's.
+/// Who decides, by which policy, at what time of the store's.
 #[derive(Debug, Clone, Copy)]
 pub struct Context<'a> {
     /// The instance that acts.
@@ -113,7 +113,7 @@ pub struct Context<'a> {
     pub now: Timestamp,
 }
 
-/// Applies one event. Neither reads a clock nor rolls dice: the same arguments give the same step.
+/// Applies one event. Uses neither a clock nor randomness: the same arguments give the same result.
 #[must_use]
 pub fn apply(record: &Record, event: &Event, context: Context<'_>) -> Applied {
     let mut next = RecordUpdate { record: record.clone(), context, transition: None };
@@ -179,7 +179,7 @@ impl RecordUpdate<'_> {
         EventResult::Recorded
     }
 
-    /// Nothing has happened later than now: that was a clock that had not heard the store yet (B7).
+    /// Nothing happens later than now: such a time is from a clock that was not synchronized with the store yet (B7).
     fn clamp_to_now(&self, at: Timestamp) -> Timestamp {
         at.min(self.context.now)
     }

@@ -1,57 +1,78 @@
-//! A reason in words.
+//! A reason as a sentence.
 
 use crate::{Phase, Reason, Record, TransitionCause, TripRule};
 
-/// Why a circuit is as it is, as the end of a sentence: "3 failures in a row, last HTTP 529 overloaded_error".
+/// Why a circuit is as it is, as the end of a sentence: "3 consecutive failures, last HTTP 529 overloaded_error".
 #[must_use]
 pub fn describe(record: &Record) -> String {
     let Some(reason) = &record.reason else {
         let counted = record.phase == Phase::Closed && record.consecutive_failures.count > 0;
-        let words = if counted { "too few failures so far to open it" } else { "nothing has happened yet" };
+        let words = if counted { "too few failures to open" } else { "no recent failures" };
         return words.to_owned();
     };
     let last = details(reason);
     match reason.rule {
         Some(TripRule::ConsecutiveFailures) if record.consecutive_failures.count == 1 => {
-            format!("one failure is enough here: {last}")
+            format!("1 failure, which is the threshold: {last}")
         }
         Some(TripRule::ConsecutiveFailures) => {
-            format!("{} failures in a row, last {last}", record.consecutive_failures.count)
+            format!("{} consecutive failures, last {last}", record.consecutive_failures.count)
         }
-        Some(TripRule::FailureRate) => format!("too many failed calls, last {last}"),
-        Some(TripRule::Probe) => format!("the probe failed: {last}"),
-        Some(TripRule::Cooldown) => format!("the provider asks for a rest: {last}"),
+        Some(TripRule::FailureRate) => format!("failure rate too high, last {last}"),
+        Some(TripRule::Probe) => format!("probe failed: {last}"),
+        Some(TripRule::Cooldown) => cooldown(reason),
         Some(TripRule::Other) | None => last,
     }
 }
 
 impl Reason {
-    /// The reason in a few words, for a table.
+    /// The reason in a few words, for a table or a log line.
     #[must_use]
     pub fn summary(&self) -> String {
         details(self)
     }
 }
 
+/// A cooldown: what the provider said, and that the circuit waits for it.
+fn cooldown(reason: &Reason) -> String {
+    let cause = match reason.cause {
+        TransitionCause::RateLimited => "rate limited by the provider",
+        cause => cause_text(cause),
+    };
+    let status = reason.status.map(|status| format!("HTTP {status}"));
+    // The type of a rate limit says only what is counted ("requests"); the code says what happened.
+    let code = reason.error_code.clone().or_else(|| reason.error_type.clone());
+    let response = status.into_iter().chain(code).collect::<Vec<_>>().join(" ");
+    if response.is_empty() {
+        format!("{cause}, cooling down")
+    } else {
+        format!("{cause} ({response}), cooling down")
+    }
+}
+
+fn cause_text(cause: TransitionCause) -> &'static str {
+    match cause {
+        TransitionCause::Connection => "no connection",
+        TransitionCause::Timeout => "timeout",
+        TransitionCause::Status => "",
+        TransitionCause::Invalid => "invalid response",
+        TransitionCause::Truncated => "response truncated",
+        TransitionCause::RateLimited => "rate limited",
+        TransitionCause::Quota => "quota exhausted",
+        TransitionCause::UnknownModel => "model not found",
+        TransitionCause::Probe => "open period ended, probing",
+        TransitionCause::Recovered => "probe succeeded",
+        TransitionCause::Manual => "manual",
+        TransitionCause::Reset => "reset",
+        TransitionCause::External => "written by Open SWE or redis-cli",
+        TransitionCause::Restored => "restored after Redis data loss",
+        TransitionCause::Merged => "merged after Redis outage",
+        TransitionCause::Other => "unknown to this version",
+    }
+}
+
 fn details(reason: &Reason) -> String {
-    let mut words = vec![match reason.cause {
-        TransitionCause::Connection => "no connection".to_owned(),
-        TransitionCause::Timeout => "timeout".to_owned(),
-        TransitionCause::Status => String::new(),
-        TransitionCause::Invalid => "invalid answer".to_owned(),
-        TransitionCause::Truncated => "answer cut off".to_owned(),
-        TransitionCause::RateLimited => "rate limited".to_owned(),
-        TransitionCause::Quota => "quota or credit spent".to_owned(),
-        TransitionCause::UnknownModel => "the provider does not know the model".to_owned(),
-        TransitionCause::Probe => "its time came and a probe was let through".to_owned(),
-        TransitionCause::Recovered => "a probe succeeded".to_owned(),
-        TransitionCause::Manual => "by hand".to_owned(),
-        TransitionCause::Reset => "reset".to_owned(),
-        TransitionCause::External => "written by Open SWE or redis-cli".to_owned(),
-        TransitionCause::Restored => "written back after Redis lost its data".to_owned(),
-        TransitionCause::Merged => "learnt while Redis was away".to_owned(),
-        TransitionCause::Other => "a reason of a newer version".to_owned(),
-    }];
+    let mut words = vec![cause_text(reason.cause).to_owned()];
     words.extend(reason.status.map(|status| format!("HTTP {status}")));
     words.extend(reason.error_type.clone());
     words.extend(reason.error_code.clone().filter(|code| Some(code) != reason.error_type.as_ref()));
@@ -65,13 +86,32 @@ fn details(reason: &Reason) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{InstanceId, Timestamp};
+    use crate::{Failure, FailureKind, InstanceId, Timestamp};
 
     #[test]
-    fn failures_that_have_not_opened_a_circuit_are_something() {
+    fn a_cooldown_says_what_the_provider_said() {
         let mut record = Record::fresh(0, &InstanceId::new("a3f"), Timestamp::NEVER);
-        assert_eq!(describe(&record), "nothing has happened yet");
+        let mut failure = Failure { error_type: Some("requests".into()), ..Failure::status(429) };
+        failure.error_code = Some("rate_limit_exceeded".into());
+        for (kind, expected) in [
+            (
+                FailureKind::RateLimited,
+                "rate limited by the provider (HTTP 429 rate_limit_exceeded), cooling down",
+            ),
+            (FailureKind::Quota, "quota exhausted (HTTP 429 rate_limit_exceeded), cooling down"),
+            (FailureKind::UnknownModel, "model not found (HTTP 429 rate_limit_exceeded), cooling down"),
+        ] {
+            failure.kind = kind;
+            record.reason = Some(Reason::failure(&failure, TripRule::Cooldown));
+            assert_eq!(describe(&record), expected);
+        }
+    }
+
+    #[test]
+    fn failures_below_the_threshold_are_not_nothing() {
+        let mut record = Record::fresh(0, &InstanceId::new("a3f"), Timestamp::NEVER);
+        assert_eq!(describe(&record), "no recent failures");
         record.consecutive_failures.count = 1;
-        assert_eq!(describe(&record), "too few failures so far to open it");
+        assert_eq!(describe(&record), "too few failures to open");
     }
 }

@@ -4,13 +4,13 @@ use std::{fmt, str::FromStr, sync::Arc};
 
 /// The key of one circuit, `provider:model`, as in `anthropic:claude-sonnet-4-5-20250929`.
 ///
-/// One to 256 printable characters without blanks or braces (DESIGN 1.1: braces would make a hash tag of the
-/// Redis key). Everything after the first colon is the model's name, which may have colons of its own.
+/// One to 256 printable characters without blanks or braces (braces would make a hash tag of the Redis key). Everything
+/// after the first colon is the model's name, which may contain colons.
 /// Cloning is cheap.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ModelKey(Arc<str>);
 
-/// Why a text is no model key.
+/// Why a text is not a model key.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ModelKeyError {
     /// The text is longer than [`ModelKey::MAX_CHARS`] characters.
@@ -19,12 +19,12 @@ pub enum ModelKeyError {
     /// There is no `provider:` before the model, or one of the two is empty.
     #[error("a model key is written provider:model, for instance openai:gpt-5; got {0:?}")]
     NoProvider(String),
-    /// A blank, a brace or an unprintable character stands in it.
+    /// It contains a blank, a brace or an unprintable character.
     #[error("a model key has no blanks, braces or unprintable characters; {key:?} has {found:?}")]
     BadCharacter {
-        /// The text that was refused.
+        /// The rejected text.
         key: String,
-        /// The first character that may not stand in a key.
+        /// The first character that a key must not contain.
         found: char,
     },
 }
@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_what_would_harm_redis_or_a_reader() {
+    fn rejects_what_would_harm_redis_or_a_reader() {
         for bad in [
             "",
             "gpt-5",

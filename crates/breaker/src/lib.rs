@@ -1,29 +1,40 @@
 //! The circuit breaker as pure functions over one [`Record`].
 //!
-//! Whatever decides about a circuit lives here, once: the same code decides for the store in memory, for Redis, in
-//! the model checker and in the simulation. There is no clock, no I/O, no chance and no task in this crate; time and
-//! names come in as arguments, so the same arguments always give the same answer.
+//! Every decision about a circuit is made here, and only here: the same code decides for the store in memory, for Redis,
+//! in the model checker and in the simulation. There is no clock, no I/O, no randomness and no task in this crate. Time
+//! and names are arguments, so the same arguments always give the same result.
 //!
 //! A circuit's life, as its users know it:
 //!
 //! ```text
-//!            failures in a row, failure rate, a provider's request to rest
+//!            consecutive failures, failure rate, a provider's rate limit
 //!   CLOSED ────────────────────────────────────────────────────────────▶ OPEN
-//!     ▲                                                                  │  its time has come:
-//!     │ probes succeeded                                                 │  the first probe gets a lease
+//!     ▲                                                                  │  the open period ends:
+//!     │ probes succeed                                                   │  the first probe gets a lease
 //!     └──────────────────────────── HALF-OPEN ◀──────────────────────────┘
-//!                                      └───────── a probe failed ────────▶ OPEN, for longer
+//!                                      └───────── a probe fails ─────────▶ OPEN, for longer
 //! ```
 //!
 //! - [`admit`] answers whether a call may be made; it changes nothing.
-//! - [`apply`] makes the next record from an [`Event`] and tells of the [`Transition`], if there was one.
-//! - [`Document`] and [`encode`] read and write the record as it stands in Redis; [`adopt`] takes over a foreign value.
-//! - [`merge`] and [`restore`] bring together what was learnt apart.
+//! - [`apply`] makes the next record of an [`Event`], and returns the [`Transition`] if there is one.
+//! - [`Document`] and [`encode`] read and write the record as it is stored in Redis; [`adopt`] takes over an external value.
+//! - [`merge`] and [`restore`] reconcile what an instance learnt on its own with the store.
 //!
-//! Invariants (the names are those of DESIGN.md, section 2):
+//! Each file uses only files to its right:
+//!
+//! ```text
+//!   merge, wire ──▶ apply ──▶ admit ──▶ record ──▶ window ──▶ reason ──▶ outcome
+//!   explain ─────────────────────────▶ record
+//!   policy and time are used by most files; key by none
+//! ```
+//!
+//! `apply` is one state machine in five files: `apply/closed`, `open`, `probes` and `instance_block` each add methods to
+//! its `RecordUpdate`, and those methods call each other. That circle is the state diagram above.
+//!
+//! Invariants (`docs/guarantees.md` defines the names):
 //! - every change of state has an epoch of its own, and an outcome counts only in the epoch it was admitted in (B4);
-//! - no more living leases than [`Policy::half_open_probes`] (B2), and an ended one frees its place (B3);
-//! - an automatic write never shortens a deadline, and never ends what a person has forced (B8, B10);
+//! - there are never more active leases than [`Policy::half_open_probes`] (B2), and an ended lease frees its slot (B3);
+//! - an automatic write never shortens a deadline, and never ends a forced open state (B8, B10);
 //! - a provider's message never enters a record (C5).
 
 mod admit;

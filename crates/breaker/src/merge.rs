@@ -1,11 +1,11 @@
-//! Bringing together what an instance learnt on its own with what stands in the store (F4, F5).
+//! Reconciling what an instance learnt on its own with what the store holds (F4, F5).
 
 use crate::{
     Applied, Context, EventResult, Phase, Reason, Record, Timestamp, Transition, TransitionCause,
     record::{OpenState, next_epoch},
 };
 
-/// What is to stand in the store after an instance was away from it. Where nothing is to change, the step's record
+/// What the store is to hold after an instance was disconnected from it. Where nothing is to change, the returned record
 /// equals `remote`.
 #[must_use]
 pub fn merge(local: &Record, remote: &Record, context: Context<'_>) -> Applied {
@@ -38,7 +38,7 @@ pub fn merge(local: &Record, remote: &Record, context: Context<'_>) -> Applied {
     )
 }
 
-/// What an instance writes back of a circuit that the store has lost (F5); `None` if there is nothing to protect.
+/// What an instance restores of a circuit that the store has lost (F5); `None` if there is nothing to protect.
 #[must_use]
 pub fn restore(known: &Record, found: Option<&Record>, context: Context<'_>) -> Option<Applied> {
     let needs_restore = match &known.phase {
@@ -46,7 +46,7 @@ pub fn restore(known: &Record, found: Option<&Record>, context: Context<'_>) -> 
         Phase::ForcedOpen { until } => until.is_none_or(|until| context.now < until),
         Phase::Open(_) | Phase::HalfOpen { .. } => true,
     };
-    // A person's newer word was learnt by another who was away, and told first.
+    // A newer manual override reached another instance during the outage, and was written first.
     let superseded = found.is_some_and(|record| {
         let newer = is_manual_override(record) && record.recency() > known.recency();
         newer || !matches!(record.phase, Phase::Closed)
@@ -67,7 +67,7 @@ fn unchanged(remote: &Record) -> Applied {
     Applied { record: remote.clone(), transition: None, result: EventResult::Stale }
 }
 
-/// Connection failures seen while away from the store say something of the instance's own network only (F7).
+/// Connection failures during a Redis outage say something of the instance's own network only (F7).
 fn is_local_only(local: &Record, context: Context<'_>) -> bool {
     let reporter = match &local.phase {
         Phase::Open(outage) | Phase::HalfOpen { outage, .. } => outage.sole_reporter.as_ref(),
@@ -77,8 +77,8 @@ fn is_local_only(local: &Record, context: Context<'_>) -> bool {
     reporter == Some(context.instance)
 }
 
-/// Nothing has changed on either side since they parted but counts and leases. The epoch alone does not say so: two
-/// that are apart can come to the same one, in one millisecond or where epochs are ahead of the time.
+/// Only counts and leases have changed on either side since they diverged. The epoch alone does not say so: two diverged
+/// records can reach the same one, in one millisecond or where epochs are ahead of the time.
 fn same_state(local: &Record, remote: &Record) -> bool {
     local.epoch == remote.epoch
         && local.stored_state() == remote.stored_state()
@@ -86,14 +86,14 @@ fn same_state(local: &Record, remote: &Record) -> bool {
         && local.retry_at() == remote.retry_at()
 }
 
-/// The newer epoch wins, but a person's open yields to nothing but a person's newer word. Of equal ones an outage wins.
+/// The newer epoch wins, but a forced open state yields only to a newer manual override. Of equal epochs an outage wins.
 fn pick_winner<'a>(local: &'a Record, remote: &'a Record) -> &'a Record {
     let rank = |record: &Record| (record.recency(), !matches!(record.phase, Phase::Closed));
     let (newer, older) = if rank(local) > rank(remote) { (local, remote) } else { (remote, local) };
     if older.is_forced() && !newer.is_forced() && !is_manual_override(newer) { older } else { newer }
 }
 
-/// A half-open circuit keeps the reason of what it probes, but the probe was nobody's word.
+/// A half-open circuit keeps the reason of its outage, but the probe itself is no manual override.
 fn is_manual_override(record: &Record) -> bool {
     let probes = matches!(record.phase, Phase::HalfOpen { .. });
     let reason = record.reason.as_ref().filter(|_| !probes);
@@ -102,7 +102,7 @@ fn is_manual_override(record: &Record) -> bool {
     })
 }
 
-/// No state changed on either side since they parted: the larger counts stand.
+/// No state changed on either side since they diverged: the larger counts win.
 fn merge_counts(local: &Record, remote: &Record, context: Context<'_>) -> Applied {
     let mut record = remote.clone();
     if matches!((&local.phase, &remote.phase), (Phase::Closed, Phase::Closed)) {
@@ -126,7 +126,7 @@ fn same_counters(a: &Record, b: &Record) -> bool {
     a.consecutive_failures.count == b.consecutive_failures.count && a.trips == b.trips
 }
 
-/// The phase without its leases: whoever held one is no longer known to the others.
+/// The phase without its leases: the other instances no longer know who held one.
 fn resolve_phase(phase: &Phase, retry_at: Option<Timestamp>) -> Phase {
     match phase {
         Phase::Closed => Phase::Closed,

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-/// What went wrong with a call: the provider's fault, or a rest it asked for. Holds no message, since a message
-/// may quote a prompt (DESIGN 1.1, C5).
+/// What went wrong with a call: the provider's fault, or a rate limit. Holds no message, since a message may quote a
+/// prompt (C5).
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Failure {
     /// The sort of failure.
@@ -17,7 +17,7 @@ pub struct Failure {
 }
 
 impl Failure {
-    /// A failure without further particulars.
+    /// A failure without details.
     #[must_use]
     pub const fn new(kind: FailureKind) -> Self {
         Self { kind, status: None, error_type: None, error_code: None }
@@ -34,36 +34,36 @@ impl Failure {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FailureKind {
-    /// No connection could be made: refused, no route, no such host, TLS, connect timeout (F7 looks at these).
+    /// No connection could be made: refused, no route, no such host, TLS, connect timeout (F7 is about these).
     Connection,
-    /// A limit of `[timeouts]` ran out.
+    /// A timeout of `[timeouts]` expired.
     Timeout,
     /// An HTTP status that counts.
     Status,
-    /// An answer or event that is not what the provider promises.
+    /// A response or event that is not of the expected shape.
     Invalid,
     /// A connection or stream that ended before its finish.
     #[serde(rename = "cut")]
     Truncated,
     /// A 429.
     RateLimited,
-    /// Spent quota or credit, or a spend limit.
+    /// Exhausted quota or credit, or a spend limit.
     Quota,
     /// The provider does not know the model.
     UnknownModel,
 }
 
-/// How an admitted call ended. That it ended without a word (the client left, a neutral answer) is no outcome:
-/// the permit is just dropped.
+/// How an admitted call ended. A call that says nothing about the provider (the client disconnected, its request was
+/// invalid) has no outcome: its permit is dropped.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Outcome {
-    /// A whole, valid answer.
+    /// A complete, valid response.
     Succeeded,
     /// The provider's fault (C1).
     Failed(Failure),
-    /// The provider asks to be left alone (B9): for `wait`, or for the longest rest where it does not say.
+    /// The provider limits its callers (B9): for `retry_after`, or for the longest cooldown where it does not say.
     RateLimited {
-        /// How the provider put it.
+        /// What the provider responded.
         failure: Failure,
         /// For how long; `None`: `max_cooldown`.
         retry_after: Option<Duration>,

@@ -1,8 +1,8 @@
-//! What a circuit is to do: the `[breaker]` settings (DESIGN 1.3).
+//! The rules of a circuit: the `[breaker]` settings.
 
 use std::time::Duration;
 
-/// How far a circuit's decision is obeyed.
+/// How far a circuit's decision is enforced.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Mode {
     /// Count, record, and refuse while open.
@@ -17,37 +17,37 @@ pub enum Mode {
 /// The rules of one circuit. [`Policy::default`] holds the documented defaults.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Policy {
-    /// How far decisions are obeyed.
+    /// How far decisions are enforced.
     pub mode: Mode,
-    /// Failures in a row that trip the circuit once the row is [`min_failure_span`](Self::min_failure_span) old; at least 1.
+    /// Consecutive failures that trip the circuit, if they span [`min_failure_span`](Self::min_failure_span); at least 1.
     pub failure_threshold: u32,
-    /// The least age of a row that trips at [`failure_threshold`](Self::failure_threshold).
+    /// How long consecutive failures must span to trip at [`failure_threshold`](Self::failure_threshold).
     pub min_failure_span: Duration,
-    /// Failures in a row that trip however young the row is; at least the threshold.
+    /// Consecutive failures that trip however fast they come; at least the threshold.
     pub burst_threshold: u32,
-    /// A row is forgotten so long after its last failure.
+    /// Consecutive failures expire this long after the last of them.
     pub failures_ttl: Duration,
     /// Share of failed calls, in (0, 1], that trips; `None`: no rate.
     pub failure_rate: Option<f64>,
-    /// The least number of calls in [`window`](Self::window) for the rate to be looked at; at least 1.
+    /// The least number of calls in [`window`](Self::window) for the rate to be evaluated; at least 1.
     pub minimum_calls: u32,
-    /// The time over which the rate is taken.
+    /// The time over which the rate is measured.
     pub window: Duration,
-    /// The longest rest that a provider's word can bring (B9).
+    /// The longest cooldown that a provider's response can cause (B9).
     pub max_cooldown: Duration,
     /// The first open period.
     pub open_duration: Duration,
-    /// The factor by which it grows with each trip in a row; at least 1.
+    /// The factor by which it grows with each consecutive trip; at least 1.
     pub open_backoff: f64,
     /// The longest open period; at least [`open_duration`](Self::open_duration).
     pub max_open_duration: Duration,
-    /// Share of the period, in [0, 1), by which chance may lengthen or shorten it.
+    /// Share of the period, in [0, 1), by which it is randomly lengthened or shortened.
     pub open_jitter: f64,
-    /// Probes at once, in the whole fleet; at least 1.
+    /// Concurrent probes in the whole fleet; at least 1.
     pub half_open_probes: u32,
     /// Successful probes that close the circuit; at least 1.
     pub success_threshold: u32,
-    /// After so long without a verdict a probe's place is free again.
+    /// After this long without a verdict a probe's slot is free again.
     pub probe_lease: Duration,
 }
 
@@ -75,7 +75,7 @@ impl Default for Policy {
 }
 
 impl Policy {
-    /// What Open SWE does: two failures in a row, however fast, and 180 s to the second; no rate.
+    /// What Open SWE does: two consecutive failures, however fast, and exactly 180 s; no rate.
     #[must_use]
     pub fn open_swe() -> Self {
         let open_duration = Duration::from_secs(180);

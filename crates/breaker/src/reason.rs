@@ -1,4 +1,4 @@
-//! Why a circuit is as it is, and the transitions that the history tells.
+//! Why a circuit is as it is, and the transitions in its history.
 
 use std::{fmt, sync::Arc};
 
@@ -12,11 +12,11 @@ use crate::{Failure, FailureKind, Timestamp};
 pub struct InstanceId(Arc<str>);
 
 impl InstanceId {
-    /// Takes a name; what may not stand in one is left out, and an empty one becomes `unnamed`.
+    /// Takes a name. Characters that a name must not contain are left out, and an empty one becomes `unnamed`.
     #[must_use]
     pub fn new(name: &str) -> Self {
-        let kept: String = name.chars().filter(|c| c.is_ascii_graphic() && *c != '*').take(64).collect();
-        Self(if kept.is_empty() { "unnamed".into() } else { kept.into() })
+        let name: String = name.chars().filter(|c| c.is_ascii_graphic() && *c != '*').take(64).collect();
+        Self(if name.is_empty() { "unnamed".into() } else { name.into() })
     }
 
     /// The name.
@@ -38,11 +38,12 @@ impl fmt::Debug for InstanceId {
     }
 }
 
-/// What a person sees a circuit as. In Redis, half-open is written as OPEN (DESIGN 1.1).
+/// The state of a circuit as it is shown. Time alone turns an open one half-open; what is stored is a
+/// [`Phase`](crate::Phase). In Redis, half-open is written as OPEN.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum State {
-    /// Calls go through.
+    /// Calls are admitted.
     Closed,
     /// Calls are refused.
     Open,
@@ -80,7 +81,7 @@ pub enum TransitionCause {
     Status,
     /// See [`FailureKind::Invalid`].
     Invalid,
-    /// See [`FailureKind::Cut`].
+    /// See [`FailureKind::Truncated`].
     #[serde(rename = "cut")]
     Truncated,
     /// See [`FailureKind::RateLimited`].
@@ -89,28 +90,28 @@ pub enum TransitionCause {
     Quota,
     /// See [`FailureKind::UnknownModel`].
     UnknownModel,
-    /// The open period was over and the first probe was let through.
+    /// The open period ended and the first probe was admitted.
     Probe,
     /// Probes succeeded.
     Recovered,
-    /// A person's word.
+    /// A manual override.
     Manual,
-    /// The key was deleted, or a person reset the circuit.
+    /// The key was deleted, or an operator reset the circuit.
     Reset,
-    /// An Open SWE instance or a person with `redis-cli` wrote the value.
+    /// An Open SWE instance or an operator with `redis-cli` wrote the value.
     #[serde(rename = "foreign")]
     External,
-    /// Redis lost its data and an instance wrote back what it knew (F5).
+    /// Redis lost its data and an instance restored what it knew (F5).
     Restored,
-    /// What was learnt while Redis was away (F4).
+    /// Learnt while Redis was unreachable (F4).
     Merged,
-    /// A word of a later version.
+    /// A name from a later version.
     #[serde(other)]
     Other,
 }
 
 impl TransitionCause {
-    /// The word that stands for it in Redis and in metrics.
+    /// Its name in Redis and in metrics.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -153,18 +154,18 @@ impl From<FailureKind> for TransitionCause {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum TripRule {
-    /// Failures in a row.
+    /// Consecutive failures.
     #[serde(rename = "row")]
     ConsecutiveFailures,
-    /// The share of failed calls.
+    /// The failure rate.
     #[serde(rename = "rate")]
     FailureRate,
     /// A probe failed.
     Probe,
-    /// The provider asked for a rest (B9).
+    /// The provider limits its callers, has no quota left for them, or does not know the model (B9).
     #[serde(rename = "rest")]
     Cooldown,
-    /// A word of a later version.
+    /// A name from a later version.
     #[serde(other)]
     Other,
 }
@@ -188,13 +189,13 @@ pub struct Reason {
     /// The provider's error code.
     #[serde(default, rename = "code", skip_serializing_if = "Option::is_none")]
     pub error_code: Option<String>,
-    /// What a person gave as the reason.
+    /// The operator's reason.
     #[serde(default, rename = "why", skip_serializing_if = "Option::is_none")]
     pub operator_reason: Option<String>,
 }
 
 impl Reason {
-    /// A reason without particulars.
+    /// A reason without details.
     #[must_use]
     pub const fn new(cause: TransitionCause) -> Self {
         Self { cause, rule: None, status: None, error_type: None, error_code: None, operator_reason: None }
@@ -213,7 +214,7 @@ impl Reason {
         }
     }
 
-    /// A person's word, with what they gave as the reason.
+    /// A manual override, with the operator's reason.
     #[must_use]
     pub fn manual(reason: Option<String>) -> Self {
         Self { operator_reason: reason, ..Self::new(TransitionCause::Manual) }

@@ -4,25 +4,25 @@ use std::time::Duration;
 
 use crate::{InstanceId, Policy, Reason, State, Timestamp, window::Window};
 
-/// How long a key lives after its last change, as Open SWE has it (DESIGN 1.1).
+/// How long a key lives after its last change: the same as in Open SWE.
 const RECORD_TTL: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// A lease is taken over only so long after its end, so that two clocks that differ by what the store tolerates
-/// still agree that it is over.
+/// A lease is replaced only this long after its end, so that two clocks that differ by what the store tolerates agree
+/// that it has ended.
 pub const LEASE_GRACE: Duration = Duration::from_millis(200);
 
 /// The state of one circuit.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Record {
-    /// Grows at every change of state, so that an outcome can tell whether it is late (B4).
+    /// Grows at every change of state, which shows whether an outcome is stale (B4).
     pub epoch: u64,
-    /// The epoch in which it was learnt, if the store has lost it since and it was written anew in a later one (F5).
+    /// The epoch before the store lost it, if it was restored in a later one (F5).
     pub origin_epoch: Option<u64>,
     /// Closed, open, half-open or forced.
     pub phase: Phase,
-    /// Failures in a row.
+    /// Consecutive failures.
     pub consecutive_failures: ConsecutiveFailures,
-    /// How often it opened in a row without having closed; open periods grow with it (B8).
+    /// Consecutive trips: how often it opened without closing in between. Open periods grow with it (B8).
     pub trips: u32,
     /// Why it is as it is.
     pub reason: Option<Reason>,
@@ -36,7 +36,7 @@ pub struct Record {
     pub updated_at: Timestamp,
 }
 
-/// What a circuit does with calls.
+/// The state of a circuit as it is stored. What is shown is a [`State`], which also depends on the time.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Phase {
     /// Admits all.
@@ -47,14 +47,14 @@ pub enum Phase {
     HalfOpen {
         /// The outage that the probes are to end.
         outage: OpenState,
-        /// Probes that are under way, or whose lease ended without anybody taking the place.
+        /// Probes in flight, and those whose lease has ended but was not replaced yet.
         leases: Vec<Lease>,
         /// Probes that succeeded so far.
         successes: u32,
     },
-    /// Opened by a person: refuses all, whatever calls and time bring (B10).
+    /// Forced open by an operator: refuses all, regardless of calls and time (B10).
     ForcedOpen {
-        /// Its own end, after which it probes; `None`: until a person closes it.
+        /// When it ends and probes; `None`: when an operator closes it.
         until: Option<Timestamp>,
     },
 }
@@ -62,51 +62,51 @@ pub enum Phase {
 /// An outage as the circuit sees it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct OpenState {
-    /// When it opened; of a rest, 180 s before `retry_at` (B9).
+    /// When it opened; of a cooldown, 180 s before `retry_at` (B9).
     pub opened_at: Timestamp,
     /// When a probe may be tried.
     pub retry_at: Timestamp,
-    /// Made of this one instance's connection failures alone: the others may probe at once (F7).
+    /// Only this one instance reported failures, and only connection failures: the others may probe immediately (F7).
     pub sole_reporter: Option<InstanceId>,
 }
 
-/// Leave to probe, for a while.
+/// A permission to probe for a limited time.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Lease {
-    /// Tells one probe from another.
+    /// Identifies the probe.
     pub id: String,
     /// Who probes.
     pub instance: InstanceId,
-    /// When its place is free again.
+    /// When its slot is free again.
     pub until: Timestamp,
 }
 
 impl Lease {
-    /// Whether it still holds its place.
+    /// Whether it still occupies its slot.
     #[must_use]
     pub fn is_active(&self, now: Timestamp) -> bool {
         now < self.until + LEASE_GRACE
     }
 }
 
-/// Failures in a row.
+/// Consecutive failures.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct ConsecutiveFailures {
     /// How many.
     pub count: u32,
-    /// Those of them that do not trip: they were told late, and calls that went well may have come between.
+    /// Those of them that do not trip: they were reported late, and calls may have succeeded in between.
     pub late_count: u32,
-    /// When the first of them was that was told in time; until there is one, when the last was told.
+    /// When the first of those reported in time happened; until there is one, when the last was reported.
     pub since: Timestamp,
-    /// When the last failure was, of this row or before it.
+    /// When the last failure happened, of these or before them.
     pub last: Timestamp,
     /// All of them are connection failures of this one instance (F7).
     pub sole_reporter: Option<InstanceId>,
 }
 
 impl ConsecutiveFailures {
-    /// The row with what is too long ago forgotten.
+    /// Without failures that have expired.
     #[must_use]
     pub fn without_expired(&self, policy: &Policy, now: Timestamp) -> Self {
         let has_timestamp = self.last != Timestamp::NEVER;
@@ -121,21 +121,21 @@ impl ConsecutiveFailures {
     }
 }
 
-/// The connection failures in a row of one instance, and how long it leaves the model alone for them.
+/// One instance's consecutive connection failures, and how long the model is blocked for it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct InstanceBlock {
     /// Whose network it is.
     pub instance: InstanceId,
-    /// Connection failures in a row, of this instance.
+    /// Its consecutive connection failures.
     pub failures: u32,
     /// When the first of them was.
     pub since: Timestamp,
     /// When the last of them was.
     pub last: Timestamp,
-    /// Until when this instance is refused; never, if it is not.
+    /// Until when its calls are refused; [`Timestamp::NEVER`] if they are not.
     pub until: Timestamp,
-    /// How often in a row it was refused so.
+    /// How often it was blocked without a success in between.
     pub trips: u32,
 }
 
@@ -145,14 +145,14 @@ impl InstanceBlock {
     }
 }
 
-/// The rule for failures in a row: enough of them over some time, or very many.
+/// The rule for consecutive failures: enough of them over some time, or very many.
 fn threshold_reached(failures: u32, since: Timestamp, last: Timestamp, policy: &Policy) -> bool {
     failures >= policy.burst_threshold
         || (failures >= policy.failure_threshold && last.since(since) >= policy.min_failure_span)
 }
 
 impl Record {
-    /// A closed circuit that knows of nothing.
+    /// A closed circuit without failures.
     #[must_use]
     pub fn closed(epoch: u64) -> Self {
         Self {
@@ -185,7 +185,7 @@ impl Record {
         self.origin_epoch.unwrap_or(self.epoch)
     }
 
-    /// The state as people see it: an open circuit whose time has come is half-open (DESIGN 1.1).
+    /// The state as it is shown: an open circuit whose open period has ended is half-open.
     #[must_use]
     pub fn state(&self, now: Timestamp) -> State {
         match &self.phase {
@@ -197,7 +197,7 @@ impl Record {
         }
     }
 
-    /// The state as it was written: the one that transitions are told between.
+    /// The state as it was written: transitions lead from one of these to the next.
     #[must_use]
     pub const fn stored_state(&self) -> State {
         match self.phase {
@@ -207,7 +207,7 @@ impl Record {
         }
     }
 
-    /// When a call may next be tried, of a circuit that is not closed; `None`: closed, or not before a person's word.
+    /// When a call may next be tried, of a circuit that is not closed; `None`: closed, or forced open without an end.
     #[must_use]
     pub const fn retry_at(&self) -> Option<Timestamp> {
         match &self.phase {
@@ -217,13 +217,13 @@ impl Record {
         }
     }
 
-    /// Whether a person opened it.
+    /// Whether an operator forced it open.
     #[must_use]
     pub const fn is_forced(&self) -> bool {
         matches!(self.phase, Phase::ForcedOpen { .. })
     }
 
-    /// How long its key is to live from `now` on; `None`: for ever (B8, DESIGN 1.1).
+    /// How long its key is to live from `now` on; `None`: it does not expire (B8).
     #[must_use]
     pub fn ttl(&self, now: Timestamp) -> Option<Duration> {
         let deadline = match &self.phase {
@@ -234,9 +234,8 @@ impl Record {
                 leases.iter().map(|lease| lease.until).max().unwrap_or(now).max(outage.retry_at)
             }
         };
-        let block =
-            self.blocked_instances.iter().map(|latest_block_end| latest_block_end.until).max().unwrap_or(now);
-        Some(RECORD_TTL.max(deadline.max(block).since(now) + LEASE_GRACE))
+        let latest_block_end = self.blocked_instances.iter().map(|block| block.until).max().unwrap_or(now);
+        Some(RECORD_TTL.max(deadline.max(latest_block_end).since(now) + LEASE_GRACE))
     }
 
     /// Whether every call is admitted, whoever makes it and when, and no success would change anything: how a circuit
@@ -249,8 +248,8 @@ impl Record {
             && self.blocked_instances.is_empty()
     }
 
-    /// The same record by a clock that is so many ms ahead of the one it was made by: what an instance learnt before it
-    /// ever heard the store's time (B7). An epoch is a time, too, but one that began below every epoch stays there.
+    /// The same record by a clock that is this many ms ahead of the one it was made by: what an instance learnt before its
+    /// clock was synchronized with the store (B7). An epoch is a time, too, but one that began below every epoch stays there.
     #[must_use]
     pub fn shifted_by(&self, millis: i64) -> Self {
         let mut record = self.clone();
@@ -290,8 +289,8 @@ impl Record {
             || self.blocked_instances.iter().any(|block| block.instance == *instance)
     }
 
-    /// The record as if it had been written now, where a clock that had not heard the store yet wrote it ahead of time
-    /// (B7). Two clocks that the store tolerates may differ by [`LEASE_GRACE`].
+    /// The record as if it had been written now, if a clock that was not synchronized yet wrote it ahead of time (B7). Two
+    /// clocks that the store tolerates may differ by [`LEASE_GRACE`].
     pub(crate) fn clamped_to(&self, now: Timestamp) -> Self {
         let ahead = self.updated_at.since(now);
         let mut record = self.clone();
@@ -317,18 +316,17 @@ impl Record {
         record
     }
 
-    /// The deadline before which `instance` is to leave the model alone because it cannot connect to it (F7).
+    /// Until when calls of `instance` are refused because it cannot connect to the model (F7).
     #[must_use]
     pub fn blocked_until(&self, instance: &InstanceId, now: Timestamp) -> Option<Timestamp> {
         self.blocked_instances
             .iter()
             .find(|block| block.instance == *instance && now < block.until)
-            .map(|held| held.until)
+            .map(|block| block.until)
     }
 }
 
-/// An epoch that never was: later than the last, and not before the store's time, so that none comes twice even
-/// after a DEL (DESIGN 1.1).
+/// A new epoch: later than the last, and not before the store's time, so that none comes twice even after a DEL.
 #[must_use]
 pub fn next_epoch(last: u64, now: Timestamp) -> u64 {
     last.saturating_add(1).max(now.as_millis())
@@ -340,7 +338,7 @@ impl OpenState {
         self.retry_at = self.retry_at.shifted_by(millis);
     }
 
-    /// Whether it is another instance's own trouble, so that `instance` may probe before its time (F7).
+    /// Whether only another instance reported failures, so that `instance` may probe before the open period ends (F7).
     #[must_use]
     pub fn is_reported_by_other(&self, instance: &InstanceId) -> bool {
         self.sole_reporter.as_ref().is_some_and(|reporter| reporter != instance)

@@ -17,11 +17,11 @@ impl Timestamp {
     /// The value that stands for "never".
     pub const NEVER: Self = Self(0);
 
-    /// The latest time that JavaScript's `Date` can be. Nobody means a later one, and Redis could not expire a key at
-    /// it, so nothing that is read or added up goes beyond.
+    /// The latest time that JavaScript's `Date` can hold. A later one makes no sense, and Redis could not expire a key at
+    /// it, so nothing that is read or computed goes beyond.
     pub const MAX: Self = Self(8_640_000_000_000_000);
 
-    /// A point in time so many milliseconds after the Unix epoch.
+    /// A point in time this many milliseconds after the Unix epoch.
     #[must_use]
     pub const fn from_millis(millis: u64) -> Self {
         Self(millis)
@@ -33,7 +33,7 @@ impl Timestamp {
         self.0
     }
 
-    /// The same moment by a clock that is so many ms ahead of the one it was read from. Never stays never.
+    /// The same moment by a clock that is this many ms ahead of the one it was read from. Never stays never.
     #[must_use]
     pub const fn shifted_by(self, millis: i64) -> Self {
         if self.0 == 0 { self } else { Self(self.0.saturating_add_signed(millis)) }

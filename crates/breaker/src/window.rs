@@ -1,8 +1,8 @@
-//! Calls and failures over the last while, in buckets of time: what the failure rate is taken from.
+//! Recent calls and failures, in buckets of time: what the failure rate is computed from.
 
 use crate::{InstanceId, Policy, Timestamp, millis};
 
-/// A window is kept in so many buckets, so its edge moves in steps of a tenth.
+/// Buckets of a window. Its edge moves by one of them, a tenth.
 const BUCKET_COUNT: u64 = 10;
 
 /// Counts by bucket, oldest first.
@@ -96,18 +96,18 @@ impl Window {
         }
     }
 
-    /// Leaves out what has fallen out of the window (K3 of the reference: old failures never trip).
+    /// Drops what has left the window: old failures never trip (K3).
     pub(crate) fn prune(&mut self, policy: &Policy, now: Timestamp) {
         let edge = bucket_start(policy, now - policy.window);
         self.buckets.retain(|bucket| bucket.start > edge);
     }
 
-    /// Leaves out what is said to have happened later than now.
+    /// Drops what is dated later than now.
     pub(crate) fn drop_after(&mut self, now: Timestamp) {
         self.buckets.retain(|bucket| bucket.start <= now);
     }
 
-    /// One instance's connection failures must not take the model from the others, so they are judged apart (F7).
+    /// One instance's connection failures must not open the circuit for the others, so they are evaluated apart (F7).
     pub(crate) fn evaluate_rate(&self, policy: &Policy, now: Timestamp) -> RateVerdict {
         let Some(rate) = policy.failure_rate else { return RateVerdict::WithinLimit };
         let exceeds_rate = |failures: u32, calls: u32| {

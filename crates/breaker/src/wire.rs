@@ -1,8 +1,8 @@
-//! The record as it stands in Redis: one JSON object, a superset of what Open SWE writes (DESIGN 1.1).
+//! The record as it is stored in Redis: one JSON object, a superset of what Open SWE writes.
 //!
 //! An Open SWE instance keeps the fields it does not know when it rewrites a value. So ours carry a `seal`, a copy
-//! of the fields that it does know; where seal and fields differ, somebody else has written, and only those fields
-//! are believed. Reading never fails and never panics: what is no such JSON is [`Document::Garbage`].
+//! of the fields that it does know. Where seal and fields differ, the value was written externally, and only those fields
+//! are used. Reading never fails and never panics: anything else is [`Document::Invalid`].
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -13,7 +13,7 @@ use crate::{
     window::{Bucket, FailureSources, Window},
 };
 
-/// The fields that have a meaning here; others are carried along untouched.
+/// The fields that have a meaning here; others are kept unchanged.
 const KNOWN_FIELDS: [&str; 13] = [
     "state",
     "failureCount",
@@ -30,7 +30,7 @@ const KNOWN_FIELDS: [&str; 13] = [
     "updatedAt",
 ];
 
-/// The largest whole number that JavaScript keeps exactly. Epochs go on from a foreign one, so it must leave room.
+/// The largest integer that JavaScript represents exactly. Epochs continue from an external one, so it must leave room.
 const MAX_EXTERNAL_EPOCH: u64 = (1 << 53) - 1;
 
 /// Fields of a value that this version does not know; they survive every write.
@@ -42,21 +42,21 @@ pub struct Extras(Map<String, Value>);
 pub enum Document {
     /// Written by Switchboard.
     Native(Record, Extras),
-    /// Written by an Open SWE instance or a person: to be adopted (see [`adopt`]). Until then it is obeyed in
-    /// epoch 0, so that outcomes of the meantime are void.
+    /// Written by an Open SWE instance or an operator: to be adopted (see [`adopt`]). Until then it is obeyed in epoch 0,
+    /// so that outcomes of that time are stale.
     External(Record, Extras),
-    /// Not a circuit's JSON: counts as closed and is overwritten at the next change.
+    /// Not a circuit's JSON: treated as closed and overwritten at the next change.
     Invalid,
 }
 
 impl Document {
-    /// Reads a value. The policy says when a foreign value's open period ends.
+    /// Reads a value. The policy says when an external value's open period ends.
     #[must_use]
     pub fn parse(bytes: &[u8], policy: &Policy) -> Self {
         Self::read(bytes, policy, |fields, seal| seal == seal_of(fields))
     }
 
-    /// Reads a value as a foreign one, though it may carry a seal: one that somebody has brought back.
+    /// Reads a value as an external one, though it may carry a seal: an old value that somebody has written back.
     #[must_use]
     pub fn parse_as_external(bytes: &[u8], policy: &Policy) -> Self {
         Self::read(bytes, policy, |_, _| false)
@@ -76,7 +76,7 @@ impl Document {
         if is_native { Self::Native(record, Extras(fields)) } else { Self::External(record, Extras(fields)) }
     }
 
-    /// The record to act on, and what to carry along when it is written.
+    /// The record to decide by, and the unknown fields to write with it.
     #[must_use]
     pub fn into_parts(self) -> (Record, Extras) {
         match self {
@@ -87,8 +87,8 @@ impl Document {
     }
 }
 
-/// Takes a foreign value over: what it says, in an epoch of its own, so that permits from before are void.
-/// `before` is what the instance knew of the circuit.
+/// Takes over an external value, in an epoch of its own, so that earlier permits are stale. `before` is what the instance
+/// knew of the circuit.
 #[must_use]
 pub fn adopt(external: &Record, before: Option<&Record>, context: Context<'_>) -> (Record, Transition) {
     let Context { instance, now, .. } = context;
@@ -224,7 +224,7 @@ fn read_native(fields: &Map<String, Value>, open: bool) -> Record {
     }
 }
 
-/// Without failures there is no row that could have begun.
+/// Without failures there is no first one.
 fn read_consecutive_failures(
     fields: &Map<String, Value>,
     since: Option<Timestamp>,
@@ -248,7 +248,7 @@ fn is_forced(fields: &Map<String, Value>) -> bool {
     !matches!(fields.get("forced"), None | Some(Value::Null | Value::Bool(false)))
 }
 
-/// Absent or senseless numbers are 0, huge ones the largest that fit.
+/// Absent or invalid numbers are 0, huge ones the largest that fit.
 fn read_number(fields: &Map<String, Value>, name: &str) -> u64 {
     let Some(value) = fields.get(name) else { return 0 };
     #[expect(
@@ -271,7 +271,7 @@ fn read_field<T: for<'a> Deserialize<'a>>(fields: &Map<String, Value>, name: &st
     T::deserialize(fields.get(name)?).ok()
 }
 
-/// `window`: all that is counted, and what goes with the counts.
+/// `window`: all counts, and what belongs to them.
 #[derive(Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 struct WireWindow {

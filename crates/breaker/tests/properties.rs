@@ -1,4 +1,4 @@
-//! What holds after any sequence of events whatsoever.
+//! What holds after any sequence of events.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 const NOW: Timestamp = Timestamp::from_millis(1_800_000_000_000);
 
-/// Something that happens; calls are named by their place among all that were admitted.
+/// Something that happens; a call is identified by its index among the admitted ones.
 #[derive(Debug, Clone)]
 enum Action {
     Wait(u64),
@@ -171,7 +171,7 @@ impl Fleet {
         check_wire(after, &self.policy)
     }
 
-    /// What a calm circuit promises to those who look no further.
+    /// What a pristine circuit promises to the fast path.
     fn check_fast_path(&self, record: &Record) -> Result<(), TestCaseError> {
         let instance = InstanceId::new("i1");
         prop_assert_eq!(admit(record, &self.policy, &instance, self.now), Admission::Admitted);
@@ -179,17 +179,17 @@ impl Fleet {
         Ok(())
     }
 
-    /// B8: nothing expires inside an open period or a probe, and no rule makes one longer than its longest.
+    /// B8: nothing expires inside an open period or a probe, and no rule makes one longer than its maximum.
     fn check_lifetime(&self, after: &Record) -> Result<(), TestCaseError> {
         let leases = match &after.phase {
             Phase::HalfOpen { leases, .. } => leases.iter().map(|lease| lease.until).max(),
             _ => None,
         };
         let Some(lifetime) = after.ttl(self.now) else {
-            prop_assert!(after.is_forced(), "lives for ever");
+            prop_assert!(after.is_forced(), "never expires");
             return Ok(());
         };
-        prop_assert!(!after.is_forced(), "what is forced expires");
+        prop_assert!(!after.is_forced(), "a forced circuit expires");
         prop_assert!(after.retry_at().max(leases).is_none_or(|needed| self.now + lifetime >= needed));
         let longest = self.policy.max_open_duration.max(self.policy.max_cooldown);
         if after.epoch != self.record.epoch && matches!(after.phase, Phase::Open(_)) {
@@ -206,7 +206,7 @@ impl Fleet {
         }
     }
 
-    /// What is no person's word shortens no deadline and ends nothing that is forced.
+    /// Only a manual override shortens a deadline or ends a forced open state.
     fn check_deadline(&self, after: &Record) -> Result<(), TestCaseError> {
         match &self.record.phase {
             Phase::ForcedOpen { until } if until.is_none_or(|until| self.now < until) => {
@@ -221,7 +221,7 @@ impl Fleet {
     }
 }
 
-/// B6: a success that counts in a closed circuit ends the row.
+/// B6: a success that counts in a closed circuit resets the consecutive failures.
 fn check_success(event: &Event, step: &Applied) -> Result<(), TestCaseError> {
     let succeeded = matches!(event, Event::CallCompleted { outcome: Outcome::Succeeded, .. });
     if succeeded && step.result == EventResult::Recorded && matches!(step.record.phase, Phase::Closed) {
@@ -230,8 +230,8 @@ fn check_success(event: &Event, step: &Applied) -> Result<(), TestCaseError> {
     Ok(())
 }
 
-/// F4: what is brought together is newer than what stood there or is what stood there; the later deadline stands, and
-/// what a person forced. Brought together once more, it stays.
+/// F4: a merged record is newer than the stored one or equal to it. The later deadline and a forced open state win.
+/// Merging once more changes nothing.
 fn check_merge(local: &Fleet, remote: &Fleet, now: Timestamp) -> Result<(), TestCaseError> {
     let (instance, policy) = (InstanceId::new("i1"), &local.policy);
     let context = Context { instance: &instance, policy, now };
@@ -327,7 +327,7 @@ fn arbitrary_objects() -> impl Strategy<Value = Value> {
     })
 }
 
-/// Whatever it is, it can be obeyed and taken over, and its key can be given a lifetime that Redis accepts.
+/// Any value can be obeyed and adopted, and its key gets a lifetime that Redis accepts.
 fn check_external_value(bytes: &[u8]) -> Result<(), TestCaseError> {
     let (policy, instance) = (Policy::default(), InstanceId::new("a"));
     let document = Document::parse(bytes, &policy);
@@ -357,7 +357,7 @@ proptest! {
     }
 
     #[test]
-    fn what_was_learnt_apart_comes_together(
+    fn diverged_records_merge(
         policy in policies(),
         together in vec(actions(), 0..30),
         [here, there] in [vec(actions(), 0..30), vec(actions(), 0..30)],
@@ -376,13 +376,13 @@ proptest! {
         check_merge(&local, &remote, local.now.max(remote.now))?;
     }
 
-    /// B5: as many failures as are told are counted, whoever tells them and when, until one more would trip.
+    /// B5: every reported failure is counted, whoever reports it and when, until one more would trip.
     #[test]
-    fn no_failure_is_lost(tellers in vec((0..3usize, 0..50u64), 0..9)) {
+    fn no_failure_is_lost(reporters in vec((0..3usize, 0..50u64), 0..9)) {
         let policy = Policy { burst_threshold: 10, failure_threshold: 10, ..Policy::default() };
         let mut fleet = Fleet::new(policy);
-        let count = tellers.len();
-        for (instance, wait) in tellers {
+        let count = reporters.len();
+        for (instance, wait) in reporters {
             fleet.perform(Action::Wait(wait))?;
             fleet.perform(Action::Call { instance })?;
             let outcome = Outcome::Failed(Failure::status(529));
@@ -393,12 +393,12 @@ proptest! {
     }
 
     #[test]
-    fn any_bytes_are_a_circuit_or_garbage(bytes in vec(any::<u8>(), 0..200)) {
+    fn any_bytes_are_a_circuit_or_invalid(bytes in vec(any::<u8>(), 0..200)) {
         check_external_value(&bytes)?;
     }
 
     #[test]
-    fn any_object_can_be_taken_over(object in arbitrary_objects()) {
+    fn any_object_can_be_adopted(object in arbitrary_objects()) {
         check_external_value(object.to_string().as_bytes())?;
     }
 }

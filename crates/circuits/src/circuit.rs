@@ -19,37 +19,40 @@ use tokio::{sync::Notify, time::Instant};
 use crate::{
     clock::StoreClock,
     counts::CircuitCounter,
-    mirror::{Mirror, StoredValue},
-    permit::Permit,
-    plan::{ContinuationEpoch, Plan, Request, RequestResult, Target},
+    mirror::{Mirror, StoredValue, Target},
+    plan::{ContinuationEpoch, Plan, Request, RequestResult},
     report::Report,
-    shared::Shared,
-    watch::Watchers,
+    watchers::Watchers,
     write_throttle::WriteThrottle,
 };
 
-/// Unwritten successes are kept for so many buckets; older ones have left the window anyway.
+/// Buckets of unwritten successes that are kept; older ones have left the window anyway.
 const SUCCESS_BUCKETS: usize = 10;
 
-#[derive(Debug)]
+/// Writes what is requested of circuits. A trait, so that a circuit does not know what holds all circuits.
+pub(crate) trait Writer: Send + Sync {
+    /// Queues a request at its circuit, and starts the circuit's writer if it does not run.
+    fn submit(self: Arc<Self>, circuit: &Arc<Circuit>, queued: QueuedRequest);
+}
+
 pub(crate) struct Circuit {
     pub(crate) key: ModelKey,
-    /// Whose circuit it is. Held weakly, as those hold their circuits; permits hold a circuit alone, so that calls
-    /// of several circuits do not count references to one thing.
-    pub(crate) shared: Weak<Shared>,
+    /// Held weakly, as the writer holds its circuits. Permits hold a circuit alone, so that calls of several circuits
+    /// do not contend for one reference count.
+    writer: Weak<dyn Writer>,
     instance: InstanceId,
     clock: Arc<StoreClock>,
     pub(crate) view: ArcSwap<View>,
-    /// The view in a word, for nearly every call: the epoch of a circuit that is known and calm; 0: look at the view.
+    /// The view in one number, for nearly every call: the epoch of a circuit that is known and pristine; 0: load the view.
     fast_path: AtomicU64,
     inner: Mutex<Inner>,
-    /// Rings when a request comes while the writer waits.
+    /// Notified when a request comes while the writer waits.
     pub(crate) wake_writer: Notify,
-    /// Rings when the view has changed.
+    /// Notified when the view has changed.
     pub(crate) view_changed: Notify,
-    /// Requests wait or are being written, so a success may have to follow a failure.
+    /// Requests are queued or being written, so a success may have to follow a failure.
     pub(crate) has_pending_writes: AtomicBool,
-    /// Admitted a call since it was last renewed.
+    /// Admitted a call since its TTL was last refreshed.
     pub(crate) used: AtomicBool,
     pub(crate) watchers: Watchers,
     pub(crate) counter: CircuitCounter,
@@ -70,14 +73,13 @@ impl View {
         Self { record, policy: Arc::clone(policy), loaded: mirror.is_loaded() }
     }
 
-    /// Whether it is to be read before it is asked, as it always is.
+    /// Whether it must be read before the first decision.
     pub(crate) fn needs_load(&self) -> bool {
         !self.loaded && self.policy.mode != Mode::Off
     }
 }
 
 /// Behind the lock, which is never held over I/O.
-#[derive(Debug)]
 pub(crate) struct Inner {
     pub(crate) mirror: Mirror,
     pub(crate) policy: Arc<Policy>,
@@ -85,7 +87,7 @@ pub(crate) struct Inner {
     pub(crate) writer_running: bool,
     pub(crate) reader_running: bool,
     pub(crate) read_again: bool,
-    /// Counts what was taken up, so that a read that was overtaken by a write is told.
+    /// Counts changes of the mirror, which reveals a read that raced with a write.
     pub(crate) version: u64,
     pub(crate) written_at: Option<Instant>,
     pub(crate) read_at: Option<Instant>,
@@ -93,24 +95,24 @@ pub(crate) struct Inner {
     pending_successes: PendingSuccesses,
 }
 
-/// A request and who waits for its answer.
-#[derive(Debug)]
+/// A request and who waits for its result.
 pub(crate) struct QueuedRequest {
     pub(crate) request: Request,
     pub(crate) responder: Responder,
 }
 
-/// Who waits for an answer.
-#[derive(Debug)]
+/// Who waits for a result.
 pub(crate) enum Responder {
     Discard,
-    /// A caller who gets its permit if the probe's lease is granted. The permit itself is sent, so that a caller who
-    /// has left by then gives the lease back by dropping it.
-    Probe(tokio::sync::oneshot::Sender<Option<Permit>>),
+    /// A caller who waits for a probe's permit.
+    Probe(ProbeResponder),
     Result(tokio::sync::oneshot::Sender<RequestResult>),
 }
 
-/// Successes that were not worth a write (B6).
+/// Gets the lease's id and epoch, or `None` if the lease was denied. A function, so that a circuit knows no permits.
+pub(crate) type ProbeResponder = Box<dyn FnOnce(&Arc<Circuit>, Option<(String, u64)>) + Send>;
+
+/// Successes that are not worth a write of their own (B6).
 #[derive(Debug, Default)]
 struct PendingSuccesses {
     epoch: u64,
@@ -118,13 +120,20 @@ struct PendingSuccesses {
 }
 
 impl Circuit {
-    pub(crate) fn new(key: ModelKey, shared: &Arc<Shared>, policy: Arc<Policy>) -> Self {
+    pub(crate) fn new(
+        key: ModelKey,
+        policy: Arc<Policy>,
+        writer: Weak<dyn Writer>,
+        instance: InstanceId,
+        clock: Arc<StoreClock>,
+        watchers: Watchers,
+    ) -> Self {
         let mirror = Mirror::not_loaded();
         Self {
             key,
-            shared: Arc::downgrade(shared),
-            instance: shared.instance.clone(),
-            clock: Arc::clone(&shared.clock),
+            writer,
+            instance,
+            clock,
             view: ArcSwap::from_pointee(View::new(&mirror, &policy)),
             fast_path: AtomicU64::new(0),
             inner: Mutex::new(Inner {
@@ -144,7 +153,7 @@ impl Circuit {
             view_changed: Notify::new(),
             has_pending_writes: AtomicBool::new(false),
             used: AtomicBool::new(false),
-            watchers: shared.watchers.clone(),
+            watchers,
             counter: CircuitCounter::default(),
         }
     }
@@ -153,12 +162,19 @@ impl Circuit {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Hands a request to the writer. Once the instance is gone, nobody writes it.
+    pub(crate) fn submit(self: &Arc<Self>, queued: QueuedRequest) {
+        if let Some(writer) = self.writer.upgrade() {
+            writer.submit(self, queued);
+        }
+    }
+
     /// The store's time, as its instance knows it.
     pub(crate) fn now(&self) -> Timestamp {
         self.clock.now()
     }
 
-    /// Notes that it admits calls. Only the first of them writes, so that the others share it among processors.
+    /// Records that it admits calls. Only the first call writes, so that processors can share the cache line.
     pub(crate) fn mark_used(&self) {
         if !self.used.load(Ordering::Relaxed) {
             self.used.store(true, Ordering::Relaxed);
@@ -180,14 +196,14 @@ impl Circuit {
         self.view_changed.notify_waiters();
     }
 
-    /// The epoch to admit a call in without a further look; `None`: look at the view.
+    /// The epoch to admit a call in without loading the view; `None`: load the view.
     pub(crate) fn fast_path_epoch(&self) -> Option<u64> {
         Some(self.fast_path.load(Ordering::Acquire)).filter(|epoch| *epoch != 0)
     }
 
-    /// Whether a success may go untold, and if so counts it for the next write to take along.
+    /// Whether a success needs no write. If so, it is counted for the next write to include.
     pub(crate) fn try_coalesce_success(&self, epoch: u64) -> bool {
-        // Looked at before the view: a failure that is being written meanwhile is in one of the two.
+        // Loaded before the view: a failure that is being written meanwhile is in one of the two.
         let is_busy = self.has_pending_writes.load(Ordering::Acquire);
         let view = self.view.load();
         if view.record.epoch != epoch || !matches!(view.record.phase, Phase::Closed) {
@@ -200,7 +216,7 @@ impl Circuit {
             return true;
         }
         let mut inner = self.inner();
-        // What waits ends with a success already: one more is no news to that.
+        // Only if the queue already ends with a success does one more change nothing.
         if is_busy && inner.queue.last().is_none_or(|last| last.plain_success(epoch).is_none()) {
             return false;
         }
@@ -210,20 +226,20 @@ impl Circuit {
         true
     }
 
-    /// What a person is told of it; none, as long as it is not known.
+    /// Its report; `None` as long as it is not known.
     pub(crate) fn report(&self) -> Option<Report> {
         // Locked, so that what is written meanwhile is not counted twice.
         let inner = self.inner();
         let (view, now) = (self.view.load(), self.now());
         let mut report = view.loaded.then(|| Report::new(&self.key, &view.record, &view.policy, now))?;
-        // Good calls that nobody has written yet are calls all the same.
+        // Successes that are not written yet are calls all the same.
         report.calls =
             report.calls.saturating_add(inner.pending_successes.total(view.record.epoch, &view.policy, now));
         Some(report)
     }
 }
 
-/// So much that waits is written even where it is not this instance's turn.
+/// A queue of this length is written even before this instance's slot.
 const FLUSH_QUEUE_LEN: usize = 256;
 
 impl Inner {
@@ -235,12 +251,12 @@ impl Inner {
         })
     }
 
-    /// How long a write of counts that cannot trip is still to wait.
+    /// How long a write of counts that cannot trip must still wait.
     pub(crate) fn write_delay(&self, draft: &Plan, write_interval: Duration) -> Option<Duration> {
         let own_delay =
             self.written_at.map_or(Duration::ZERO, |at| write_interval.saturating_sub(at.elapsed()));
-        // A row that a success has ended is told out of turn: else failures, of which the last trips at once, would
-        // outrun the successes between them.
+        // A success that resets consecutive failures bypasses the throttle. Otherwise failures, of which the last trips
+        // immediately, would overtake the successes between them.
         let ends_failures = self.mirror.record.consecutive_failures.count > 0
             && matches!(&draft.target, Target::Put(record) if record.consecutive_failures.count == 0);
         let bypasses_throttle = ends_failures || self.queue.len() >= FLUSH_QUEUE_LEN;
@@ -248,17 +264,17 @@ impl Inner {
         Some(own_delay.max(throttle_delay)).filter(|pause| !pause.is_zero())
     }
 
-    /// Where nothing waits but successes that have ceased to be news, since another instance told one, they go untold.
+    /// If only successes are queued, and another instance has meanwhile reported one, they need no write.
     pub(crate) fn coalesce_queued_successes(&mut self, instance: &InstanceId) {
         let record = &self.mirror.record;
         let epoch = record.epoch;
         let must_write = self.mirror.stored != StoredValue::Native(record.clone())
             || !matches!(record.phase, Phase::Closed)
             || record.success_changes_state(instance);
-        if must_write || self.queue.iter().any(|waiting| waiting.plain_success(epoch).is_none()) {
+        if must_write || self.queue.iter().any(|queued| queued.plain_success(epoch).is_none()) {
             return;
         }
-        for (at, calls) in self.queue.drain(..).filter_map(|waiting| waiting.plain_success(epoch)) {
+        for (at, calls) in self.queue.drain(..).filter_map(|queued| queued.plain_success(epoch)) {
             if self.policy.failure_rate.is_some() {
                 self.pending_successes.add(epoch, bucket_start(&self.policy, at), calls);
             }
@@ -267,7 +283,7 @@ impl Inner {
 }
 
 impl PendingSuccesses {
-    /// How many of this epoch are in the window.
+    /// How many of them, of this epoch, are in the window.
     fn total(&self, epoch: u64, policy: &Policy, now: Timestamp) -> u32 {
         let edge = bucket_start(policy, now - policy.window);
         let buckets = self.buckets.iter().filter(|(start, _)| self.epoch == epoch && *start > edge);
@@ -299,7 +315,7 @@ impl QueuedRequest {
         Self::new(Request::Event(event, continuation))
     }
 
-    /// When and how many, if they are plain successes of this epoch that nobody waits for.
+    /// When and how many, if they are plain successes of this epoch that no caller waits for.
     fn plain_success(&self, wanted_epoch: u64) -> Option<(Timestamp, u32)> {
         match (&self.request, &self.responder) {
             (Request::Event(event, None), Responder::Discard) => match event {
@@ -315,7 +331,7 @@ impl QueuedRequest {
         }
     }
 
-    /// Somebody waits for it, or a probe's place hangs on it, so it is not put off.
+    /// A caller waits for it, or it frees a probe's slot, so it is not delayed.
     pub(crate) fn is_urgent(&self) -> bool {
         !matches!(self.responder, Responder::Discard)
             || matches!(
@@ -328,7 +344,7 @@ impl QueuedRequest {
     }
 }
 
-/// Whether a plan is to be written at once, or may wait for more to go with it.
-pub(crate) fn is_urgent(plan: &Plan, waiting: &[QueuedRequest]) -> bool {
-    !plan.transitions.is_empty() || waiting.iter().any(QueuedRequest::is_urgent)
+/// Whether a plan must be written immediately, or may wait for more requests.
+pub(crate) fn is_urgent(plan: &Plan, queue: &[QueuedRequest]) -> bool {
+    !plan.transitions.is_empty() || queue.iter().any(QueuedRequest::is_urgent)
 }

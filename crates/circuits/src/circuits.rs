@@ -1,4 +1,4 @@
-//! The circuits of one instance: admission, and what is told of them.
+//! The circuits of one instance: admission and reports.
 
 use std::{
     fmt,
@@ -30,12 +30,11 @@ use crate::{
 #[derive(Clone)]
 pub struct Circuits(pub(crate) Arc<Shared>);
 
-/// So often an ending process looks whether its last writes are done.
+/// How often a process that shuts down checks whether its last writes are done.
 const FLUSH_POLL_INTERVAL: Duration = Duration::from_millis(5);
 
 impl Circuits {
-    /// Takes part in the circuits of a store. Must be called within a tokio runtime; what it starts runs as long as
-    /// that does.
+    /// Joins the circuits of a store. Must be called within a tokio runtime; its tasks run as long as that does.
     #[must_use]
     pub fn start(store: Arc<dyn Store>, settings: Settings) -> Self {
         let shared = Arc::new(Shared::new(store, settings));
@@ -43,14 +42,14 @@ impl Circuits {
         Self(shared)
     }
 
-    /// Circuits kept in this process alone.
+    /// Circuits in this process only.
     #[must_use]
     pub fn in_memory(policies: Policies) -> Self {
         let settings = Settings { policies, ..Settings::new(InstanceId::new("memory")) };
         Self::start(Arc::new(MemoryStore::default()), settings)
     }
 
-    /// Waits until the store was read for the first time, or was found to be away.
+    /// Waits until the store was read for the first time, or was found to be unreachable.
     pub async fn ready(&self) {
         loop {
             let progress = self.0.sync_progress.notified();
@@ -61,8 +60,8 @@ impl Circuits {
         }
     }
 
-    /// May a call be made now? A closed circuit answers without I/O; a probe, and a circuit that this instance does
-    /// not know yet, wait for the store, but never longer than [`crate::Pacing::patience`] and a little (F2, F3).
+    /// Admits a call, or refuses it. A closed circuit needs no I/O. A probe, and a circuit that this instance does not know
+    /// yet, wait for the store, but never much longer than [`Timing::store_timeout`](crate::Timing::store_timeout) (F2, F3).
     ///
     /// # Errors
     /// The circuit is open.
@@ -70,8 +69,7 @@ impl Circuits {
         self.admit_with(key, None).await
     }
 
-    /// The same for a call that may take so long: should it be a probe, its lease lasts for `lease` in place of
-    /// [`Policy::probe_lease`].
+    /// The same, but a probe's lease lasts for `lease` in place of [`Policy::probe_lease`].
     ///
     /// # Errors
     /// The circuit is open.
@@ -80,8 +78,8 @@ impl Circuits {
     }
 
     async fn admit_with(&self, key: &ModelKey, lease: Option<Duration>) -> Result<Permit, Refusal> {
-        if let Some(answer) = self.try_admit(key) {
-            return answer;
+        if let Some(admission) = self.try_admit(key) {
+            return admission;
         }
         let circuit = self.0.circuit(key);
         let mut deadline = None;
@@ -95,7 +93,7 @@ impl Circuits {
         }
     }
 
-    /// The way of nearly every call: no waiting, no allocation, no lock. `None`: the store has a say in it.
+    /// The fast path of nearly every call: no waiting, no allocation, no lock. `None`: the store is needed.
     fn try_admit(&self, key: &ModelKey) -> Option<Result<Permit, Refusal>> {
         let circuits = self.0.circuits.load();
         let circuit = circuits.get(key)?;
@@ -133,15 +131,13 @@ impl Circuits {
         lease: Option<Duration>,
         deadline: Instant,
     ) -> Result<Permit, Refusal> {
-        let (sender, granted) = oneshot::channel();
+        let (responder, granted) = Permit::probe_responder();
         let id = format!("{:032x}", self.0.rng.next_u128());
-        let queued =
-            QueuedRequest { request: Request::Probe { id, lease }, responder: Responder::Probe(sender) };
-        self.0.enqueue(circuit, queued);
+        self.0.enqueue(circuit, QueuedRequest { request: Request::Probe { id, lease }, responder });
         if let Ok(Ok(Some(permit))) = timeout_at(deadline, granted).await {
             return Ok(permit);
         }
-        // Somebody else has the place, or the circuit has closed meanwhile.
+        // Another caller has the slot, or the circuit has closed meanwhile.
         let view = circuit.view.load();
         match self.decide(circuit, &view) {
             Some(answer) => answer,
@@ -153,36 +149,24 @@ impl Circuits {
         }
     }
 
-    /// When a caller who asks now has waited long enough, for whatever it is (F3).
+    /// Until when a caller who asks now waits at most, in all (F3).
     fn wait_deadline(&self) -> Instant {
         Instant::now() + self.0.timing.store_timeout + self.0.timing.store_timeout / 4
     }
 
-    /// Waits until the circuit has changed since this call began: for callers who wait for a probe's verdict.
+    /// Waits until the circuit changes after this call: for callers who wait for a probe's verdict.
     pub async fn changed(&self, key: &ModelKey) {
         self.0.circuit(key).view_changed.notified().await;
     }
 
-    /// Watches all circuits from now on: what changes, by this instance or another, and whether the store is there.
+    /// Watches all circuits from now on: changes by this instance or another, and whether the store is reachable.
     /// Time alone changes nothing: an open circuit becomes half-open by its first probe.
     #[must_use]
     pub fn watch(&self) -> Watch {
-        Watch::new(self.clone(), &self.0.watchers)
+        Watch::new(Arc::clone(&self.0))
     }
 
-    pub(crate) fn store(&self) -> &dyn Store {
-        &*self.0.store
-    }
-
-    pub(crate) fn is_connected(&self) -> bool {
-        self.0.store_health.is_connected()
-    }
-
-    pub(crate) fn store_timeout(&self) -> Duration {
-        self.0.timing.store_timeout
-    }
-
-    /// New rules, for circuits that go on as they are.
+    /// Replaces the policies. The circuits keep their state.
     pub fn set_policies(&self, policies: Policies) {
         self.0.set_policies(policies);
     }
@@ -196,7 +180,7 @@ impl Circuits {
         reports
     }
 
-    /// The same with what this instance has counted of each.
+    /// The same with the counters of each.
     #[must_use]
     pub fn counts(&self) -> Vec<(Report, CircuitCounts)> {
         let circuits = self.0.circuits.load();
@@ -207,7 +191,7 @@ impl Circuits {
             .collect()
     }
 
-    /// What this instance has counted of its dealings with the store.
+    /// The counters of the store.
     #[must_use]
     pub fn store_counts(&self) -> StoreCounts {
         self.0.writes.snapshot(self.0.clock.since_last_sync(), self.0.store.command_counts())
@@ -219,7 +203,7 @@ impl Circuits {
         self.0.circuits.load().get(key)?.report()
     }
 
-    /// The rules of one circuit.
+    /// The policy of one circuit.
     #[must_use]
     pub fn policy(&self, key: &ModelKey) -> Arc<Policy> {
         self.0.policy(key)
@@ -233,7 +217,7 @@ impl Circuits {
         self.0.store.history(key, limit).await
     }
 
-    /// How the circuits are kept at the moment.
+    /// Where the circuits are kept at the moment.
     #[must_use]
     pub fn store_status(&self) -> StoreStatus {
         self.0.store_health.status()
@@ -251,14 +235,14 @@ impl Circuits {
         &self.0.instance
     }
 
-    /// The store's time, as this instance knows it.
+    /// The store's time, as far as this instance knows it.
     #[must_use]
     pub fn now(&self) -> Timestamp {
         self.0.clock.now()
     }
 
-    /// Waits until everything that the circuits have been told is written, or kept for a store that is away: the last
-    /// thing a process does. From now on nothing is put off.
+    /// Waits until all outcomes are written, or kept locally while the store is unreachable. A process calls it last: from
+    /// now on no write is delayed.
     pub async fn flush(&self) {
         self.0.draining.store(true, Ordering::Release);
         for circuit in self.0.circuits.load().values() {
@@ -275,7 +259,7 @@ impl Circuits {
         }
     }
 
-    /// Waits until this instance has nothing left to write or read for a circuit. For tests.
+    /// Waits until this instance has nothing to write or read for a circuit. For tests.
     #[doc(hidden)]
     pub async fn wait_idle(&self, key: &ModelKey) {
         let circuit = self.0.circuit(key);
@@ -286,12 +270,12 @@ impl Circuits {
                     return;
                 }
             }
-            // Time may have to pass, and in a simulation it does only when nobody is busy.
+            // Time may have to pass, and in a simulation it does so only when all tasks wait.
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
     }
 
-    /// One circuit by what is written alone, without good calls that are not. For tests.
+    /// One circuit as it is written, without unwritten successes. For tests.
     #[doc(hidden)]
     #[must_use]
     pub fn stored_report(&self, key: &ModelKey) -> Option<Report> {
@@ -300,14 +284,14 @@ impl Circuits {
         view.loaded.then(|| Report::new(key, &view.record, &view.policy, circuit.now()))
     }
 
-    /// How many circuits this instance holds in memory. For tests.
+    /// The number of circuits in memory. For tests.
     #[doc(hidden)]
     #[must_use]
     pub fn circuit_count(&self) -> usize {
         self.0.circuits.load().len()
     }
 
-    /// The bytes that this instance believes to stand in the store. For tests.
+    /// The bytes in the store, according to this instance. For tests.
     #[doc(hidden)]
     #[must_use]
     pub fn mirrored_value(&self, key: &ModelKey) -> crate::store::Value {

@@ -12,13 +12,13 @@ use std::{
 use breaker::{Timestamp, millis};
 use tokio::time::Instant;
 
-/// A clock of this machine's. Only differences of its readings matter once the store was heard.
+/// This machine's clock. Once it was synchronized with the store, only differences of its readings matter.
 pub trait WallClock: fmt::Debug + Send + Sync + 'static {
-    /// Milliseconds since the Unix epoch, as this machine believes.
+    /// Milliseconds since the Unix epoch, according to this machine.
     fn now(&self) -> Timestamp;
 }
 
-/// The machine's clock as it was at the start, and steady from then on: a clock that is set anew moves nothing.
+/// The machine's clock as it was at the start, and steady from then on: adjusting the clock changes nothing.
 #[derive(Debug)]
 pub struct SystemClock {
     start_time: Timestamp,
@@ -38,13 +38,13 @@ impl WallClock for SystemClock {
     }
 }
 
-/// A wall clock, corrected by what the store said.
+/// A wall clock, corrected by the store's time.
 #[derive(Debug)]
 pub(crate) struct StoreClock {
     wall: Arc<dyn WallClock>,
     offset: AtomicI64,
     created_at: Instant,
-    /// When the store was heard last, in ms since `began`; 0: not yet.
+    /// When the store last responded, in ms since `created_at`; 0: not yet.
     last_sync: AtomicU64,
 }
 
@@ -58,9 +58,9 @@ impl StoreClock {
         Timestamp::from_millis(self.wall.now().as_millis().saturating_add_signed(offset))
     }
 
-    /// Takes up the store's time from an answer that took `elapsed`: it was read somewhere in between, so half of
-    /// that has passed since. An answer that took long says little, and is believed only if it is far off. Gives back
-    /// by how many ms the clock moved.
+    /// Synchronizes with the store's time from a response that took `elapsed`. The time was read somewhere in between, so
+    /// half of that has passed since. A slow response is inaccurate, and is used only if the clock is further off than that.
+    /// Returns by how many ms the clock moved.
     pub(crate) fn sync(&self, time: Timestamp, elapsed: Duration) -> i64 {
         self.last_sync.store(millis(self.created_at.elapsed()).max(1), Ordering::Relaxed);
         let store_time = time + elapsed / 2;
@@ -73,9 +73,9 @@ impl StoreClock {
         drift
     }
 
-    /// How long ago the store was heard; `None`: it was not yet.
+    /// How long ago the store last responded; `None`: not yet.
     pub(crate) fn since_last_sync(&self) -> Option<Duration> {
-        let last_sync = Some(self.last_sync.load(Ordering::Relaxed)).filter(|heard| *heard > 0)?;
+        let last_sync = Some(self.last_sync.load(Ordering::Relaxed)).filter(|last_sync| *last_sync > 0)?;
         Some(self.created_at.elapsed().saturating_sub(Duration::from_millis(last_sync)))
     }
 }
@@ -98,14 +98,14 @@ mod tests {
     }
 
     #[test]
-    fn an_hour_off_is_corrected_by_one_answer() {
+    fn an_hour_off_is_corrected_by_one_response() {
         let clock = StoreClock::new(Arc::new(Stopped(Timestamp::from_millis(5_000_000))));
         clock.sync(Timestamp::from_millis(1_400_000), Duration::from_millis(4));
         assert_eq!(clock.now(), Timestamp::from_millis(1_400_002));
     }
 
     #[test]
-    fn a_slow_answer_does_not_spoil_a_good_reading() {
+    fn a_slow_response_does_not_spoil_a_good_reading() {
         let clock = StoreClock::new(Arc::new(Stopped(Timestamp::from_millis(1_000_000))));
         clock.sync(Timestamp::from_millis(1_000_000), Duration::ZERO);
         clock.sync(Timestamp::from_millis(1_000_000 - 40), Duration::from_millis(90));

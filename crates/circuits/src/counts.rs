@@ -1,4 +1,4 @@
-//! What this instance has done and seen, in numbers that only grow, for whoever shows them. Nothing decides by them.
+//! Counters of what this instance has done and seen, for metrics. No decision depends on them.
 
 use std::{
     collections::BTreeMap,
@@ -11,54 +11,54 @@ use std::{
 
 use breaker::{State, TransitionCause};
 
-/// Of one circuit, since this instance has held it.
+/// Counters of one circuit, since this instance has known it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct CircuitCounts {
-    /// Times that a call was not admitted.
+    /// Calls that were refused.
     pub refusals: u64,
-    /// Probes that this instance was granted and that have come to an end.
+    /// Probes that this instance was granted and that have ended.
     pub probes: ProbeCounts,
-    /// Changes of state, each kind with how often it came. Of others' changes only what this instance saw: of two that
-    /// follow each other within [`crate::Pacing::reads`] it may see the second alone.
+    /// Changes of state by kind. Others' changes are counted as far as this instance saw them: of two within
+    /// [`Timing::min_read_interval`](crate::Timing::min_read_interval) it may see only the second.
     pub transitions: Vec<(TransitionKind, u64)>,
 }
 
-/// What probes came to.
+/// How probes ended.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct ProbeCounts {
-    /// A good answer, or a stream's first content.
+    /// A valid response, or a stream's first token.
     pub succeeded: u64,
-    /// The provider's fault, or its word to come again later.
+    /// The provider's fault, or a rate limit.
     pub failed: u64,
-    /// Neither: the caller left, or its request was at fault.
+    /// Neither: the client disconnected, or its request was invalid.
     pub released: u64,
 }
 
-/// What a change of state is counted by.
+/// A kind of change of state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TransitionKind {
     /// The state that it led to.
     pub to: State,
     /// What led to it.
     pub cause: TransitionCause,
-    /// This instance made it; else it saw that another had.
+    /// This instance made it; if not, it saw that another had.
     pub own: bool,
 }
 
-/// Of the store.
+/// Counters of the store.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct StoreCounts {
-    /// How long ago the store last answered with a circuit; `None`: it has not yet.
+    /// How long ago the store last responded with a circuit; `None`: not yet.
     pub since_last_response: Option<Duration>,
     /// Writes that were done.
     pub written: u64,
-    /// Writes before which somebody else wrote, so that they were decided anew.
+    /// Writes that conflicted with another writer and were decided again.
     pub conflicts: u64,
-    /// Writes that the store refused because this instance's clock was off (B7).
+    /// Writes that the store rejected because of this instance's clock skew (B7).
     pub clock_skew: u64,
-    /// Writes that brought no answer, or an error.
+    /// Writes that got no response, or an error.
     pub failed: u64,
-    /// Commands that were sent to the store, by name; none to one in memory.
+    /// Commands that were sent to the store, by name; none to a store in memory.
     pub commands: Vec<(&'static str, u64)>,
 }
 
@@ -70,19 +70,19 @@ pub(crate) enum ProbeOutcome {
     Released,
 }
 
-/// Counts for one circuit.
+/// The counters behind [`CircuitCounts`].
 #[derive(Debug, Default)]
 pub(crate) struct CircuitCounter {
     refusals: AtomicU64,
     probes: [AtomicU64; 3],
-    /// Changes are seldom, so a lock will do. By the words, which have an order.
+    /// Changes are rare, so a lock is cheap enough. Ordered by name.
     transitions: Mutex<BTreeMap<TransitionKey, (TransitionKind, u64)>>,
 }
 
-/// To, cause and own.
+/// `to`, `cause` and `own`.
 type TransitionKey = (&'static str, &'static str, bool);
 
-/// Counts writes.
+/// The counters behind [`StoreCounts`].
 #[derive(Debug, Default)]
 pub(crate) struct WriteCounter {
     pub(crate) written: AtomicU64,
@@ -91,7 +91,7 @@ pub(crate) struct WriteCounter {
     pub(crate) failed: AtomicU64,
 }
 
-/// One more.
+/// Adds one.
 pub(crate) fn increment(counter: &AtomicU64) {
     counter.fetch_add(1, Ordering::Relaxed);
 }

@@ -1,27 +1,40 @@
 //! Circuits shared by every instance.
 //!
-//! An instance holds a [mirror](crate::Report) of all circuits and admits calls from it without I/O. What a call's
-//! end means is decided by the [`breaker`] crate, and written to the [`Store`] with one compare-and-set; who was
-//! overtaken reads what stands there now and decides anew. The store tells of every change, whoever made it, and a
-//! slow read of everything is the net under that.
+//! An instance holds a mirror of all circuits and admits calls from it without I/O. The [`breaker`] crate decides what a
+//! call's outcome means. The result is written to the [`Store`] with one compare-and-set; on a conflict the instance reads
+//! the current value and decides again. The store notifies all instances of every change, whoever made it. A slow read of
+//! everything covers notifications that were lost.
 //!
 //! ```text
 //!   admit ──▶ view ──▶ Permit ──▶ requests ──▶ plan (breaker) ──▶ compare-and-set ──▶ store
-//!               ▲                                 ▲  changed meanwhile │                │
-//!               └──────────── mirror ◀────────────┴────────────────────┘◀── word of ────┘
-//!                                                                           changes
+//!               ▲                                 ▲          conflict │                │
+//!               └──────────── mirror ◀────────────┴───────────────────┘◀──── change ───┘
+//!                                                                        notifications
 //! ```
 //!
+//! Each file uses only files below its own line, `redis` and `model` have drawings of their own:
+//!
+//! ```text
+//!   operate                                  manual overrides
+//!   circuits                                 what callers use: admission, reports, counts
+//!   permit   watch   reader   writer         outcomes; events; reading from and writing to the store
+//!   shared                                   what an instance's circuits share, and the map of them
+//!   circuit  store_health                    one circuit; whether the store can be reached
+//!   plan  report  counts  watchers  write_throttle
+//!   mirror   memory   redis   settings       one circuit as it is known; the two stores
+//!   store    clock    rng                    what others implement
+//! ```
+//!
+//! `permit` needs no `shared`: a circuit knows its writer by a trait (`circuit::Writer`). `reader` and `writer` are two
+//! files of one `impl Shared`, and call each other's methods: a conflict gives the writer a value to apply, and a value may
+//! give the reader something to write. Neither is useful without the other, so that circle stays.
+//!
 //! Invariants:
-//! - a closed circuit's call waits for no I/O, and its steady success writes nothing (B6);
-//! - one write in flight per circuit and instance; what comes meanwhile is folded into the next;
+//! - a call of a closed circuit waits for no I/O, and steady success writes nothing (B6);
+//! - one write is in flight per circuit and instance; requests that come meanwhile are folded into the next;
 //! - no lock is held over I/O;
-//! - a store that is away costs a call nothing but a probe's [`Pacing::patience`] (F3); what was learnt meanwhile is
-//!   kept apart and brought together when it is back (F4).
-
-/// The target of the spans that a collector of traces gets, all at the level TRACE: where nobody collects traces, no log
-/// asks for them, and they cost a look at one number.
-pub const TRACE_TARGET: &str = "switchboard::traces";
+//! - an unreachable store costs a call nothing, but for a probe's [`Timing::store_timeout`] (F3); what was learnt meanwhile
+//!   is kept apart and merged when the store is back (F4).
 
 mod circuit;
 mod circuits;
@@ -41,6 +54,7 @@ mod shared;
 mod store;
 mod store_health;
 mod watch;
+mod watchers;
 mod write_throttle;
 mod writer;
 
@@ -65,3 +79,4 @@ pub use store::{
 };
 pub use store_health::StoreStatus;
 pub use watch::{CircuitEvent, HistoryReader, Watch};
+pub use writer::TRACE_TARGET;

@@ -18,10 +18,10 @@ use crate::{
     },
 };
 
-/// The last entries of a history that are kept, as in Redis (DESIGN 1.1).
+/// Entries of a history that are kept, as in Redis.
 const MAX_HISTORY_ENTRIES: usize = 1_000;
 
-/// A store in memory. Clones share what they hold.
+/// A store in memory. Clones share their content.
 #[derive(Debug, Clone)]
 pub struct MemoryStore {
     clock: Arc<dyn WallClock>,
@@ -49,13 +49,13 @@ impl Default for MemoryStore {
 }
 
 impl MemoryStore {
-    /// A store whose own time is this clock's.
+    /// A store with this clock.
     #[must_use]
     pub fn with_clock(clock: Arc<dyn WallClock>) -> Self {
         Self { clock, inner: Arc::default() }
     }
 
-    /// Writes a value as a stranger would, or deletes it.
+    /// Writes a value externally, or deletes it.
     pub fn set(&self, key: &ModelKey, text: Option<&str>) {
         let mut inner = self.lock();
         match text {
@@ -78,20 +78,20 @@ impl MemoryStore {
         inner.publish(&ChangeNotification::Everything);
     }
 
-    /// Answers every request with this error from now on, or works again.
+    /// Responds to every request with this error from now on, or works again (`None`).
     pub fn inject_error(&self, error: Option<StoreError>) {
         let mut inner = self.lock();
         inner.injected_error.clone_from(&error);
         inner.publish(&error.map_or(ChangeNotification::Everything, ChangeNotification::Lost));
     }
 
-    /// The text that is held under a key.
+    /// The text under a key.
     #[must_use]
     pub fn get(&self, key: &ModelKey) -> Option<Bytes> {
         self.lock().value(key, self.clock.now())
     }
 
-    /// How long a key will live; `None`: for ever, or there is none.
+    /// How long a key will live; `None`: it does not expire, or does not exist.
     #[must_use]
     pub fn ttl(&self, key: &ModelKey) -> Option<Duration> {
         Some(self.lock().entries.get(key)?.expires_at?.since(self.clock.now()))

@@ -1,51 +1,60 @@
-//! What one instance knows of one circuit: what stands in the store, and what it decides by.
+//! What one instance knows of one circuit: what the store holds, and the record to decide by.
 
 use breaker::{
     Context, Document, Extras, Phase, Policy, Record, State, Transition, adopt, merge, next_epoch, restore,
 };
 
-use crate::{
-    plan::{Plan, Target},
-    store::{HistoryTail, Loaded, Value, Write},
-};
+use crate::store::{HistoryTail, Loaded, Value, Write};
 
-/// What stands in the store, as far as is known.
+/// What the store holds, as far as is known.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum StoredValue {
-    /// It was not read yet.
+    /// Not read yet.
     NotLoaded,
     /// Nothing.
     Absent,
-    /// A record of Switchboard's.
+    /// A record written by Switchboard.
     Native(Record),
-    /// A value that Open SWE or a person wrote, not adopted yet.
+    /// A value that Open SWE or an operator wrote, not adopted yet.
     External(Record),
-    /// A text that is no circuit.
+    /// A text that is not a circuit.
     Invalid,
-    /// A key of another type, which is left alone: this circuit runs on local state.
+    /// A key of another type, which is never overwritten: this circuit uses local state.
     WrongType,
+}
+
+/// What the store is to hold after a decision. It is defined beside [`StoredValue`], so that plans use mirrors and not the
+/// other way round.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Target {
+    /// What it holds already.
+    Unchanged,
+    /// This record.
+    Put(Box<Record>),
+    /// Nothing; the last epoch was this.
+    Delete(u64),
 }
 
 /// One circuit as an instance knows it.
 #[derive(Debug, Clone)]
 pub(crate) struct Mirror {
-    /// The bytes that stand in the store, as they were last seen.
+    /// The bytes in the store, as they were last seen.
     pub(crate) value: Value,
     /// What they mean.
     pub(crate) stored: StoredValue,
     /// Where the circuit's history ends, as far as is known.
     pub(crate) history_tail: HistoryTail,
-    /// Fields that are carried along.
+    /// Unknown fields, which are written back.
     pub(crate) extras: Extras,
     /// What decisions are made from.
     pub(crate) record: Record,
-    /// The last record in an epoch of its own, from which the next epoch goes on.
+    /// The last record in an epoch of its own, which the next epoch follows.
     pub(crate) last_record: Record,
-    /// `record` holds what the store does not: it was learnt while the store was away.
+    /// `record` has changes that the store lacks: they were made while the store was unreachable.
     pub(crate) diverged: bool,
 }
 
-/// What a plan starts from: a record, and what the history is to tell of how it came to be. `None`: there is no such
+/// What a plan starts from: a record, and the transition that led to it, if the history lacks it. `None`: there is no such
 /// circuit.
 pub(crate) type Baseline = Option<(Record, Option<Transition>)>;
 
@@ -69,8 +78,8 @@ impl Mirror {
             || self.is_store_data_lost()
     }
 
-    /// The store has lost a circuit that is to be protected (F5): both the circuit and its history are gone, or it
-    /// was begun anew without a history, by somebody who did not know.
+    /// The store has lost a circuit that is to be protected (F5): both the circuit and its history are gone, or an instance
+    /// that did not know it has begun it again without a history.
     pub(crate) fn is_store_data_lost(&self) -> bool {
         let gone = match &self.stored {
             StoredValue::Absent => true,
@@ -82,8 +91,8 @@ impl Mirror {
         gone && self.history_tail == HistoryTail::Absent && !matches!(self.last_record.phase, Phase::Closed)
     }
 
-    /// Whether it depends on the history what this value means: of a circuit that is or was to be protected, of one that
-    /// is gone, and of what somebody else wrote or brought back, which is told of as a change of what the history ends in.
+    /// Whether the meaning of this value depends on the history: for a circuit that is or was to be protected, for one that
+    /// is gone, and for a value that was written externally, which is recorded as a transition from the end of the history.
     pub(crate) fn needs_history(&self, value: &Value, policy: &Policy) -> bool {
         let is_current = match value {
             Value::Text(text) => matches!(
@@ -96,7 +105,7 @@ impl Mirror {
         !is_current || self.diverged || !matches!(self.last_record.phase, Phase::Closed)
     }
 
-    /// Whether the store is to be told something, even if nothing happens.
+    /// Whether something is to be written to the store, even if nothing happens.
     pub(crate) fn is_dirty(&self) -> bool {
         match self.stored {
             StoredValue::External(_) => true,
@@ -105,7 +114,7 @@ impl Mirror {
         }
     }
 
-    /// Takes up what was read.
+    /// Applies what was read.
     pub(crate) fn apply_loaded(&mut self, loaded: &Loaded, policy: &Policy) {
         self.value = loaded.value.clone();
         self.history_tail = loaded.history_tail;
@@ -118,8 +127,8 @@ impl Mirror {
                     self.extras = extras;
                     StoredValue::Native(record)
                 }
-                // Of before what the history ends in, so somebody has brought it back: an Open SWE instance had read
-                // it before the change, and writes in a second step.
+                // Older than the end of the history, so it was written back: an Open SWE instance read it before the
+                // transition, and wrote it after.
                 Document::Native(..) => match Document::parse_as_external(text, policy) {
                     Document::External(record, extras) => {
                         self.extras = extras;
@@ -145,9 +154,9 @@ impl Mirror {
                 self.record = record.clone();
                 self.last_record = record.clone();
             }
-            // Obeyed at once, adopted as soon as it can be; outcomes of the meantime belong to no epoch.
+            // Obeyed immediately, adopted as soon as possible; outcomes in between belong to no epoch.
             StoredValue::External(record) => self.record = Record { epoch: 0, ..record.clone() },
-            // In an epoch of its own, so that outcomes of before the text are void (B4).
+            // In an epoch of its own, so that earlier outcomes are stale (B4).
             StoredValue::Invalid => {
                 self.record = Record::closed(self.known_epoch().saturating_add(1));
             }
@@ -155,20 +164,20 @@ impl Mirror {
         }
     }
 
-    /// The last epoch that is known of, also from the history alone, and from what this instance alone had: calls were
-    /// admitted in the place of a text that was no circuit.
+    /// The last epoch that is known, also from the history and from this instance's own record: calls were admitted while
+    /// the value was invalid.
     pub(crate) fn last_epoch(&self) -> u64 {
         self.known_epoch().max(self.record.epoch)
     }
 
-    /// The last epoch that a record or the history told of.
+    /// The last epoch of a record or of the history.
     fn known_epoch(&self) -> u64 {
         self.last_record.epoch.max(self.history_tail.epoch())
     }
 
-    /// The store has done what was planned.
-    pub(crate) fn mark_written(&mut self, plan: &Plan, write: &Write) {
-        match &plan.target {
+    /// The store has executed the write.
+    pub(crate) fn mark_written(&mut self, target: &Target, write: &Write) {
+        match target {
             Target::Unchanged => {}
             Target::Put(record) => {
                 let value = write.new_value.clone().map_or(Value::Absent, Value::Text);
@@ -181,7 +190,7 @@ impl Mirror {
         }
     }
 
-    /// There is nothing to write: what stands in the store is what is to be gone by. Whether that could be done.
+    /// There is nothing to write: the value in the store becomes the record to decide by. Whether there is such a value.
     pub(crate) fn mark_synced(&mut self) -> bool {
         match self.stored.clone() {
             StoredValue::Native(record) => self.set_stored(self.value.clone(), record),
@@ -194,9 +203,9 @@ impl Mirror {
         true
     }
 
-    /// Goes on with what could not be written. Whether that is anything new.
-    pub(crate) fn apply_locally(&mut self, plan: &Plan) -> bool {
-        match &plan.target {
+    /// Continues with a decision that could not be written. Whether it changes anything.
+    pub(crate) fn apply_locally(&mut self, target: &Target) -> bool {
+        match target {
             Target::Put(record) if **record != self.record || !self.is_loaded() => {
                 self.diverged = true;
                 self.last_record = Record::clone(record);
@@ -224,7 +233,7 @@ impl Mirror {
         self.last_record = Record::closed(last_epoch);
     }
 
-    /// The clock by which this was learnt has turned out to be so many ms behind.
+    /// The clock that dated the local changes has turned out to be this many ms behind.
     pub(crate) fn shift_local_times(&mut self, millis: i64) {
         if self.diverged {
             self.record = self.record.shifted_by(millis);
@@ -232,14 +241,14 @@ impl Mirror {
         }
     }
 
-    /// What to go on from, with the store at hand.
+    /// What to decide from while the store is reachable.
     pub(crate) fn baseline(&self, context: Context<'_>) -> Baseline {
         match &self.stored {
             StoredValue::External(external) => {
                 let external =
                     Record { epoch: external.epoch.max(self.history_tail.epoch()), ..external.clone() };
                 let (record, transition) = adopt(&external, Some(&self.last_record), context);
-                // The history goes on from where it ended (B11), whatever this instance has missed or learnt alone.
+                // The history continues from its end (B11), whatever this instance has missed or changed locally.
                 let from = self.history_tail.state().unwrap_or(State::Closed);
                 Some((record, Some(Transition { from, ..transition })))
             }
@@ -259,7 +268,7 @@ impl Mirror {
         }
     }
 
-    /// What to go on from while the store is away.
+    /// What to decide from while the store is unreachable.
     pub(crate) fn local_baseline(&self) -> Baseline {
         match self.stored {
             StoredValue::NotLoaded | StoredValue::Absent if !self.is_loaded() => None,
@@ -267,14 +276,15 @@ impl Mirror {
         }
     }
 
-    /// A key that is gone while its history stands was deleted: a reset, also for those who were away (F5).
+    /// A key that is gone while its history still exists was deleted: a reset, also for instances that were disconnected
+    /// (F5).
     fn baseline_without_value(&self, context: Context<'_>) -> Baseline {
         if self.history_tail.state().is_some() {
             return None;
         }
         match restore(&self.last_record, None, context) {
             Some(step) => Some((step.record, step.transition)),
-            // What was learnt meanwhile begins the circuit; that it can be written shows that the store is back.
+            // The local changes begin the circuit; that it can be written shows that the store is back.
             None if self.diverged => {
                 let epoch = next_epoch(self.record.epoch, context.now);
                 let origin_epoch = Some(self.record.recency());

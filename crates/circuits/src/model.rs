@@ -1,33 +1,38 @@
 //! The fleet, explored exhaustively: every order in which three instances, their calls and a few disturbances can meet.
 //!
 //! The states are made by the real code: `breaker::admit`, and [`plan`](crate::plan), [`Mirror`](crate::mirror::Mirror),
-//! with `apply`, `adopt`, `merge` and `restore` below them. What the writer and the reader do around that is given as
-//! steps: a request waits; what waits is planned and written with one compare-and-set; a word of change arrives, at any
-//! later time, which is also what a lost one and the slow read look like; a write is given up and arrives all the same,
-//! or never; an instance dies, loses the store, or has it again; a stranger or a person writes; the store loses all;
-//! time passes, from one moment that matters to the next.
+//! with `apply`, `adopt`, `merge` and `restore` below them. What the writer and the reader do around that is modelled as
+//! steps. A request is queued. Queued requests are planned and written with one compare-and-set. A change notification
+//! arrives at any later time, which also covers a lost one and the slow read. A write times out and arrives all the same,
+//! or never. An instance crashes, loses the store, or reconnects. The key is written externally or by an operator. The
+//! store loses everything. Time advances from one relevant moment to the next.
+//!
+//! Each file uses only files below its own line:
 //!
 //! ```text
-//!   bounds, explorations   how an exploration begins, what may happen in it, how often
-//!   world, steps, minds    the state, the steps, and the real code's answers, each asked for once
-//!   rules                  what must hold in every state, of every write, and at rest
-//!   explore                every state, breadth first, so that a counterexample is a shortest one
-//!   recovery               what must come about from every state at rest
+//!   explore                 every state, breadth first, so that a counterexample is a shortest one
+//!   liveness  start         what must come about from a quiescent state; the first state
+//!   steps     describe      what each step does; steps and states as text
+//!   invariants              what must hold in every state, of every write, and in a quiescent state
+//!   world                   the state
+//!   interner                the real code's answers, each computed once
+//!   explorations            how an exploration begins
+//!   bounds                  what may happen in it, how often
 //! ```
 //!
-//! **Safety** is checked in every state and at every write (`rules`).
+//! **Safety** is checked in every state and at every write (`invariants`).
 //!
-//! **Liveness** is checked on every path, in two parts. Of the whole graph it is shown that the steps which come by
-//! themselves (writing, reading, coming back, late arrivals) form no cycle: on every path they end in a state at rest,
-//! and in each of those all instances agree with the store. From each state at rest, time passes and calls succeed,
-//! whoever comes first, with the calls under way ended or silent for ever: the circuit must close in time, and all
-//! agree.
+//! **Liveness** is checked on every path, in two parts. First, the steps that come by themselves (writing, reading,
+//! reconnecting, late arrivals) form no cycle in the whole graph: every path of them ends in a quiescent state, and there
+//! all instances agree with the store. Second, from each quiescent state time advances and calls succeed, in any order of
+//! instances, and the calls in flight end or never do: the circuit must close in time, and all instances agree.
 //!
-//! **It bites**: each [`Mutation`] builds one fault in around the real code, and the test expects the counterexample.
+//! **Mutations** show that the checks find faults: each [`Mutation`] builds one fault in around the real code, and the test
+//! expects the counterexample.
 //!
 //! Left out: more than one circuit, the failure rate, observe mode, connection failures (F7), the expiry of keys, and a
-//! clock that falls behind. One thing is taken for granted: what strangers and persons do, and a loss, does not happen
-//! in the very millisecond of a transition before it.
+//! clock that falls behind. One assumption: external writes, overrides and a loss of data do not happen in the very
+//! millisecond of a transition before them.
 
 mod bounds;
 mod describe;
@@ -36,6 +41,7 @@ mod explore;
 mod interner;
 mod invariants;
 mod liveness;
+mod start;
 mod steps;
 mod world;
 
@@ -48,18 +54,18 @@ use world::Model;
 fn expect_verified(bounds: Bounds) {
     let name = bounds.name;
     let began = Instant::now();
-    let Explored { states, steps, quiescent: at_rest, depth } =
+    let Explored { states, steps, quiescent, depth } =
         explore(&mut Model::new(bounds)).unwrap_or_else(|broken| panic!("{name}: {broken}"));
     let took = began.elapsed().as_secs_f64();
     print_unbuffered(&format!(
-        "model: {name}: {states} states, {steps} steps, {at_rest} at rest, {depth} deep, {took:.1} s"
+        "model: {name}: {states} states, {steps} steps, {quiescent} quiescent, {depth} deep, {took:.1} s"
     ));
 }
 
-/// The fault is found, and breaks this rule. `--nocapture` shows the way to it.
+/// The fault is found, and breaks this rule. `--nocapture` shows the path to it.
 fn expect_counterexample(mutation: Mutation, bounds: Bounds, rule: &str) {
     match explore(&mut Model::new(bounds.with_mutation(mutation))) {
-        Ok(_) => panic!("{mutation:?} is not found"),
+        Ok(_) => panic!("{mutation:?} was not found"),
         Err(found) => {
             print_unbuffered(&format!(
                 "model with {mutation:?}: {}, after {} steps",
@@ -67,12 +73,12 @@ fn expect_counterexample(mutation: Mutation, bounds: Bounds, rule: &str) {
                 found.steps.len()
             ));
             println!("{found}");
-            assert!(found.violation.starts_with(rule), "{rule} is to be broken");
+            assert!(found.violation.starts_with(rule), "{rule} must be broken");
         }
     }
 }
 
-/// Past the test harness, which would keep it to itself.
+/// Around the test harness, which would capture it.
 fn print_unbuffered(text: &str) {
     writeln!(std::io::stdout(), "{}", text.trim_end()).unwrap();
 }
@@ -81,7 +87,7 @@ macro_rules! explorations {
     ($($name:ident)*) => { $( #[test] fn $name() { expect_verified(explorations::$name()); } )* };
 }
 
-explorations!(birth outage counts crashes two_places streams clocks away away_in_an_outage strangers strangers_again brought_back loss words slow_reads);
+explorations!(birth outage counts crashes two_slots streams clocks disconnects disconnects_in_an_outage external_writes repeated_external_writes restored_old_value loss operator_commands slow_reads);
 
 macro_rules! mutations {
     ($($name:ident: $mutation:ident in $bounds:ident breaks $rule:literal)*) => {
@@ -97,19 +103,19 @@ mutations! {
     no_lease_check: NoLeaseCheck in crashes breaks "B4"
     no_compare: NoCompare in counts breaks "B5"
     no_compare_in_an_outage: NoCompare in crashes breaks "B11"
-    no_compare_of_the_history: NoHistoryCompare in strangers_again breaks "B11"
-    no_bringing_back: NoStaleValueCheck in brought_back breaks "B11"
+    no_compare_of_the_history: NoHistoryCompare in repeated_external_writes breaks "B11"
+    no_stale_value_check: NoStaleValueCheck in restored_old_value breaks "B11"
     no_clock_check: NoClockCheck in clocks breaks "B2"
-    epoch_stands: NoEpochBump in outage breaks "B11"
-    no_merge: NoMerge in away_in_an_outage breaks "F4"
-    no_history: NoHistory in strangers breaks "B11"
-    no_reading: NoRead in outage breaks "L4"
-    no_return: NoReconnect in away breaks "L4"
-    no_entry: NoHistoryEntry in outage breaks "B11"
+    no_epoch_bump: NoEpochBump in outage breaks "B11"
+    no_merge: NoMerge in disconnects_in_an_outage breaks "F4"
+    no_history: NoHistory in external_writes breaks "B11"
+    no_read: NoRead in outage breaks "L4"
+    no_reconnect: NoReconnect in disconnects breaks "L4"
+    no_history_entry: NoHistoryEntry in outage breaks "B11"
     endless_lease: EndlessLease in crashes breaks "B3"
 }
 
-/// Further than the suite has time for.
+/// Deeper than the suite has time for.
 #[test]
 #[ignore = "takes minutes: cargo test -p circuits --lib model::deep -- --ignored"]
 fn deep() {

@@ -1,4 +1,4 @@
-//! A person's hand on the circuits.
+//! Manual overrides.
 
 use std::time::Duration;
 
@@ -13,28 +13,30 @@ use crate::{
     store_health::StoreStatus,
 };
 
-/// Why a person's word was not carried out.
+/// Why a manual override was not applied.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum OperateError {
     /// There is no such circuit.
-    #[error("there is no circuit {0}; `switchboard circuits` lists those that there are")]
+    #[error("no circuit {0}; `switchboard circuits` lists all circuits")]
     NoCircuit(ModelKey),
-    /// The store could not be told, so others do not know of it.
-    #[error("this instance has done it, but the store could not be told: {0}")]
+    /// The store could not be written, so other instances do not know of it.
+    #[error("applied on this instance only, the store could not be written: {0}")]
     NotShared(String),
-    /// Nobody carried it out in time.
-    #[error("the store did not take it up in time; look at the circuit before you try again")]
+    /// The store did not respond in time.
+    #[error(
+        "no response from the store: the change may or may not have been applied; check the circuit before retrying"
+    )]
     OutcomeUnknown,
 }
 
-/// A person's word has a little longer than a call's.
+/// An operator waits a little longer than a call does.
 const OPERATOR_TIMEOUT: Duration = Duration::from_secs(2);
 
 impl Circuits {
-    /// Opens a circuit by hand, for a while or until it is closed by hand (B10).
+    /// Forces a circuit open, for a while or until it is closed manually (B10).
     ///
     /// # Errors
-    /// It could not be carried out or shared.
+    /// It could not be applied or shared.
     pub async fn open(
         &self,
         key: &ModelKey,
@@ -44,18 +46,18 @@ impl Circuits {
         self.operate(key, Request::ForceOpen { duration, reason }).await
     }
 
-    /// Closes a circuit by hand.
+    /// Closes a circuit manually.
     ///
     /// # Errors
-    /// It could not be carried out or shared, or there is no such circuit.
+    /// It could not be applied or shared, or there is no such circuit.
     pub async fn close(&self, key: &ModelKey, reason: Option<String>) -> Result<(), OperateError> {
         self.operate(key, Request::Event(Event::ForceClose { reason }, None)).await
     }
 
-    /// Forgets a circuit, as a DEL does; its history stands.
+    /// Resets a circuit, as a DEL does; its history is kept.
     ///
     /// # Errors
-    /// It could not be carried out or shared, or there is no such circuit.
+    /// It could not be applied or shared, or there is no such circuit.
     pub async fn reset(&self, key: &ModelKey, reason: Option<String>) -> Result<(), OperateError> {
         self.operate(key, Request::Reset(reason)).await
     }
@@ -68,7 +70,7 @@ impl Circuits {
             Ok(Ok(RequestResult::NoCircuit)) => Err(OperateError::NoCircuit(key.clone())),
             Ok(Ok(RequestResult::Applied(EventResult::Recorded | EventResult::Stale))) => {
                 if let Value::WrongType(found) = &circuit.inner().mirror.value {
-                    let detail = format!("its key is a {found} and no circuit, and is left alone");
+                    let detail = format!("expected a string under its key, found a {found}");
                     return Err(OperateError::NotShared(detail));
                 }
                 match self.0.store_health.status() {

@@ -1,4 +1,4 @@
-//! Leave to make one call, and the word of how it ended.
+//! The permission to make one call, and the report of how it ended.
 
 use std::{
     fmt,
@@ -7,17 +7,18 @@ use std::{
 };
 
 use breaker::{AdmissionToken, Event, Failure, ModelKey, Outcome};
+use tokio::sync::oneshot;
 
 use crate::{
-    circuit::{Circuit, QueuedRequest},
+    circuit::{Circuit, ProbeResponder, QueuedRequest, Responder},
     counts::ProbeOutcome,
     plan::{ContinuationEpoch, Request},
 };
 
-/// Leave to make one call.
+/// The permission to make one call.
 ///
-/// Say how it ended with one of the methods. A permit that is dropped without a word counts as nothing, and frees a
-/// probe's place at once (B3). None of the methods waits for the store.
+/// Report how it ended with one of the methods. A permit that is dropped without a report is not counted, and frees a
+/// probe's slot immediately (B3). None of the methods waits for the store.
 pub struct Permit {
     circuit: Arc<Circuit>,
     epoch: u64,
@@ -27,7 +28,7 @@ pub struct Permit {
 /// What only a probe's permit has.
 struct Probe {
     lease_id: String,
-    /// The epoch it goes on in after its first content.
+    /// The epoch it continues in after its first token.
     continuation_epoch: ContinuationEpoch,
     decided: bool,
 }
@@ -37,18 +38,29 @@ impl Permit {
         Self { circuit: Arc::clone(circuit), epoch, probe: None }
     }
 
-    pub(crate) fn for_probe(circuit: &Arc<Circuit>, epoch: u64, lease_id: String) -> Self {
+    /// A responder that makes a permit of a granted lease, and the receiver of that permit. The permit itself is sent:
+    /// if the caller has disconnected by then, the permit is dropped and gives the lease back.
+    pub(crate) fn probe_responder() -> (Responder, oneshot::Receiver<Option<Self>>) {
+        let (sender, permit) = oneshot::channel();
+        let respond: ProbeResponder = Box::new(move |circuit, lease| {
+            let permit = lease.map(|(lease_id, epoch)| Self::for_probe(circuit, epoch, lease_id));
+            drop(sender.send(permit));
+        });
+        (Responder::Probe(respond), permit)
+    }
+
+    fn for_probe(circuit: &Arc<Circuit>, epoch: u64, lease_id: String) -> Self {
         let probe = Probe { lease_id, continuation_epoch: Arc::new(AtomicU64::new(0)), decided: false };
         Self { circuit: Arc::clone(circuit), epoch, probe: Some(Box::new(probe)) }
     }
 
-    /// The circuit it is of.
+    /// The key of its circuit.
     #[must_use]
     pub fn key(&self) -> &ModelKey {
         &self.circuit.key
     }
 
-    /// Whether the call decides if the circuit closes.
+    /// Whether the call is a probe, which decides if the circuit closes.
     #[must_use]
     pub const fn is_probe(&self) -> bool {
         self.probe.is_some()
@@ -60,19 +72,19 @@ impl Permit {
         self.epoch
     }
 
-    /// A stream said its first content. A probe has its verdict with that; the permit goes on, so that a later cut
-    /// counts (B4).
+    /// A stream has produced its first token. That is a probe's verdict. The permit stays valid, so that a stream that is
+    /// truncated later counts (B4).
     pub fn first_token(&mut self) {
         if let Some(probe) = self.probe.as_mut().filter(|probe| !probe.decided) {
             probe.decided = true;
             self.circuit.counter.count_probe(ProbeOutcome::Succeeded);
             let token = AdmissionToken { epoch: self.epoch, lease_id: Some(probe.lease_id.clone()) };
             let continuation = Arc::clone(&probe.continuation_epoch);
-            self.enqueue(QueuedRequest::event(Event::FirstToken { token }, Some(continuation)));
+            self.circuit.submit(QueuedRequest::event(Event::FirstToken { token }, Some(continuation)));
         }
     }
 
-    /// A whole, valid answer, or a stream's clean finish.
+    /// A complete, valid response, or a stream's clean end.
     pub fn succeeded(self) {
         if self.is_probe() || !self.circuit.try_coalesce_success(self.epoch) {
             self.complete(Outcome::Succeeded);
@@ -84,20 +96,20 @@ impl Permit {
         self.complete(Outcome::Failed(failure));
     }
 
-    /// The provider asks to be left alone for `wait`, or, where it does not say, for the longest rest (B9).
+    /// The provider limits its callers: for `retry_after`, or, where it does not say, for the longest cooldown (B9).
     pub fn rate_limited(self, failure: Failure, retry_after: Option<Duration>) {
         self.complete(Outcome::RateLimited { failure, retry_after });
     }
 
-    /// The provider says there is no such model, and no route names it: its circuit is taken away again, so that
-    /// clients' typing errors fill nothing (DESIGN 1.1).
+    /// The provider does not know the model, and no route names it: its circuit is removed, so that clients' typing errors
+    /// do not fill the store.
     pub fn unknown_model(mut self) {
         self.release();
-        self.enqueue(QueuedRequest::new(Request::RemoveUnknownModel));
+        self.circuit.submit(QueuedRequest::new(Request::RemoveUnknownModel));
     }
 
     fn complete(mut self, outcome: Outcome) {
-        // A late success changes nothing, whatever has happened since: it need not be told.
+        // A stale success changes nothing, whatever has happened since: it needs no write.
         let late = !self.is_probe() && self.epoch != self.circuit.view.load().record.epoch;
         if late && !self.circuit.has_pending_writes.load(std::sync::atomic::Ordering::Acquire) {
             return;
@@ -113,28 +125,21 @@ impl Permit {
         let (lease_id, continuation) =
             self.probe.take().map(|probe| (probe.lease_id, probe.continuation_epoch)).unzip();
         let token = AdmissionToken { epoch: self.epoch, lease_id };
-        self.enqueue(QueuedRequest::event(
+        self.circuit.submit(QueuedRequest::event(
             Event::CallCompleted { token, outcome, at: self.circuit.now() },
             continuation,
         ));
     }
 
-    /// A probe that ends without a word frees its place, unless it has had its verdict.
+    /// A probe that ends without a report frees its slot, unless it has had its verdict.
     fn release(&mut self) {
         if let Some(probe) = self.probe.take().filter(|probe| !probe.decided) {
             self.circuit.counter.count_probe(ProbeOutcome::Released);
             let token = AdmissionToken { epoch: self.epoch, lease_id: Some(probe.lease_id) };
-            self.enqueue(QueuedRequest::event(
+            self.circuit.submit(QueuedRequest::event(
                 Event::PermitReleased { token },
                 Some(probe.continuation_epoch),
             ));
-        }
-    }
-
-    /// Of an instance that has ended nobody is left to be told.
-    fn enqueue(&self, queued: QueuedRequest) {
-        if let Some(shared) = self.circuit.shared.upgrade() {
-            shared.enqueue(&self.circuit, queued);
         }
     }
 }

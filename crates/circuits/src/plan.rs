@@ -1,4 +1,4 @@
-//! What is to be written for the requests that wait: the fold of events over a record, and what each one gets.
+//! What is to be written for the queued requests: their events folded over a record, and the result of each.
 
 use std::{
     sync::{
@@ -15,33 +15,33 @@ use breaker::{
 use bytes::Bytes;
 
 use crate::{
-    mirror::{Mirror, StoredValue},
+    mirror::{Mirror, StoredValue, Target},
     store::Write,
 };
 
-/// Something that an instance wants of a circuit.
+/// A request to a circuit.
 #[derive(Debug, Clone)]
 pub(crate) enum Request {
-    /// It happened; the stamp may have moved on since (see [`Onward`]).
+    /// It happened; its permit may have been reissued since (see [`ContinuationEpoch`]).
     Event(Event, Option<ContinuationEpoch>),
-    /// A person opens it, for so long: until when is said by the store's time, which may not have been heard yet.
+    /// An operator opens it for this long. Until when depends on the store's time, which may not be known yet.
     ForceOpen { duration: Option<Duration>, reason: Option<String> },
-    /// A caller asks for a probe's place, under this lease id, for so long; `None`: as the policy has it.
+    /// A caller asks for a probe's slot, under this lease id, for this long; `None`: as the policy says.
     Probe { id: String, lease: Option<Duration> },
-    /// The circuit is to be there (F2).
+    /// The circuit must exist (F2).
     EnsureExists,
-    /// The provider says there is no such model.
+    /// The provider does not know the model.
     RemoveUnknownModel,
-    /// A person wants it forgotten.
+    /// An operator resets it.
     Reset(Option<String>),
-    /// What was learnt apart, adopted or restored is to be written.
+    /// What was diverged, adopted or restored is to be written.
     Reconcile,
 }
 
-/// The epoch that a streaming probe's permit goes on in once it has its verdict (B4); 0 until then.
+/// The epoch that a streaming probe's permit continues in once it has its verdict (B4); 0 until then.
 pub(crate) type ContinuationEpoch = Arc<AtomicU64>;
 
-/// What one request gets.
+/// The result of one request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum RequestResult {
     /// What came of the event.
@@ -50,25 +50,14 @@ pub(crate) enum RequestResult {
     NoCircuit,
 }
 
-/// What the store shall hold.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Target {
-    /// What it holds.
-    Unchanged,
-    /// This record.
-    Put(Box<Record>),
-    /// Nothing; the last epoch was this.
-    Delete(u64),
-}
-
-/// The whole of a decision.
+/// A decision about all queued requests.
 #[derive(Debug)]
 pub(crate) struct Plan {
     pub(crate) target: Target,
     pub(crate) transitions: Vec<Transition>,
-    /// One a request, in their order.
+    /// One per request, in their order.
     pub(crate) results: Vec<RequestResult>,
-    /// Streaming probes that have their verdict, and the epoch they go on in.
+    /// Streaming probes that have their verdict, and the epoch they continue in.
     pub(crate) continuations: Vec<(ContinuationEpoch, u64)>,
 }
 
@@ -92,7 +81,7 @@ impl Plan {
     }
 }
 
-/// Decides. With `online` the store can be written, and what is apart from it is brought together.
+/// Decides. With `online` the store can be written, and a diverged record is merged with it.
 pub(crate) fn plan(mirror: &Mirror, requests: &[Request], context: Context<'_>, online: bool) -> Plan {
     let baseline = if online { mirror.baseline(context) } else { mirror.local_baseline() };
     let mut builder = PlanBuilder {
@@ -172,7 +161,7 @@ impl PlanBuilder<'_> {
         RequestResult::Applied(applied.result)
     }
 
-    /// The event with the stamp that its permit has by now.
+    /// The event with the token that its permit has by now.
     fn rebase(&self, event: &Event, continuation: Option<&ContinuationEpoch>) -> Event {
         let Some(continuation) = continuation else { return event.clone() };
         let reissued_epoch = self
@@ -191,8 +180,8 @@ impl PlanBuilder<'_> {
         }
     }
 
-    /// Begins the circuit, if there is none. A history that does not end closed was cut short by a DEL, which it is
-    /// told of now (B11).
+    /// Begins the circuit, if there is none. A history that does not end closed was interrupted by a DEL, which is recorded
+    /// now (B11).
     fn ensure_record(&mut self) {
         if self.record.is_some() {
             return;
@@ -200,7 +189,7 @@ impl PlanBuilder<'_> {
         let Context { instance, now, .. } = self.context;
         let last = self.mirror.last_epoch().max(self.deleted_epoch.unwrap_or(0));
         if !self.online {
-            // Begun without knowing what the others know: it must not seem newer than that when the store is back.
+            // Begun without the others' state: it must not seem newer than that when the store is back.
             self.record = Some(Record::closed(last));
             return;
         }
@@ -212,8 +201,8 @@ impl PlanBuilder<'_> {
         self.record = Some(record);
     }
 
-    /// A text that was no circuit counted as closed in no epoch of the store's. Now that it goes, it has one, and the
-    /// history is told that the circuit was closed by somebody else (B11).
+    /// An invalid text counted as closed, in no epoch of the store's. Now that it is overwritten, it gets an epoch, and the
+    /// history records that the circuit was closed externally (B11).
     fn overwrite_invalid(&mut self, mut record: Record) -> Record {
         let Context { instance, now, .. } = self.context;
         let mut epoch = next_epoch(self.mirror.last_epoch(), now);

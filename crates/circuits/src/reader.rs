@@ -1,4 +1,4 @@
-//! Reading: following the store's word of changes, and coming together with it after it was away.
+//! Reading: following the store's change notifications, and reconciling with the store after an outage.
 
 use std::{
     collections::HashMap,
@@ -24,31 +24,31 @@ use crate::{
     plan::Request,
     shared::Shared,
     store::{CLOCK_TOLERANCE, ChangeNotification, HistoryTail, Listing, Loaded, StoreError, Value},
-    watch::InternalEvent,
+    watchers::InternalEvent,
     write_throttle::WriteThrottle,
 };
 
-/// A store that is away is tried again so soon after.
+/// The time between two attempts to reach the store.
 const RECONNECT_INTERVAL: Duration = Duration::from_millis(200);
 
-/// Reading everything may take so long.
+/// Reading everything may take this long.
 const FULL_READ_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// So many circuits are brought together at once: more would have to wait for each other, and be taken for unanswered.
+/// Circuits that are reconciled concurrently: more would wait for each other, and time out.
 const RECONCILE_CONCURRENCY: usize = 16;
 
-/// So many values are looked at without making room for calls.
+/// Values that are processed before other tasks get a turn.
 const YIELD_EVERY: usize = 50;
 
-/// So many times the store's patience is waited for a circuit to be told to it.
+/// How many times [`Timing::store_timeout`](crate::Timing::store_timeout) a circuit may take to be reconciled.
 const RECONCILE_TIMEOUT_FACTOR: u32 = 10;
 
-/// A circuit in use is written anew once its last change is so long ago, so that its key does not expire.
+/// A circuit in use is written again this long after its last change, so that its key does not expire.
 const TTL_REFRESH_INTERVAL: Duration = Duration::from_secs(6 * 60 * 60);
 
 impl Shared {
-    /// Follows the store for as long as the process lives. Word of a change is acted on, and a lost store is tried
-    /// again, however long everything takes to be read.
+    /// Follows the store for as long as the process lives. Change notifications are handled, and a lost store is tried
+    /// again, however long a full read takes.
     pub(crate) async fn run_sync(self: Arc<Self>) {
         let changes = self.store.changes();
         let mut next_read = Instant::now() + RECONNECT_INTERVAL;
@@ -56,7 +56,7 @@ impl Shared {
         let mut read_again = false;
         loop {
             tokio::select! {
-                // In this order, so that a flood of changes keeps nothing else from its turn.
+                // In this order, so that a flood of changes does not starve the others.
                 biased;
                 () = self.store_health.lost.notified() => {
                     reading = None;
@@ -99,12 +99,12 @@ impl Shared {
         if self.store_health.is_connected() { self.jittered_resync_interval() } else { RECONNECT_INTERVAL }
     }
 
-    /// The net under missed pushes, at another time in every instance.
+    /// Until the next full read, in case a notification was lost. Different in every instance.
     fn jittered_resync_interval(&self) -> Duration {
         self.timing.resync_interval.mul_f64(0.75 + 0.5 * self.random_unit())
     }
 
-    /// Reads a circuit soon: at most once in a while, however many pushes come.
+    /// Reads a circuit soon, at most once per interval, however many notifications come.
     pub(crate) fn schedule_read(self: &Arc<Self>, circuit: &Arc<Circuit>) {
         let mut inner = circuit.inner();
         if std::mem::replace(&mut inner.reader_running, true) {
@@ -140,7 +140,7 @@ impl Shared {
         }
     }
 
-    /// Reads a circuit and takes up what stands there, in the end.
+    /// Reads a circuit and applies what was read. Repeats if a write came first.
     pub(crate) async fn read_now(self: &Arc<Self>, circuit: &Arc<Circuit>) -> Result<(), StoreError> {
         loop {
             let version = circuit.inner().version;
@@ -161,8 +161,8 @@ impl Shared {
         Ok(loaded)
     }
 
-    /// Takes up what was read, and sees to it that the store is told what it must be. `false`: it was overtaken. The
-    /// mirror is no longer of the `version` that it was of when the reading began, so it may know better.
+    /// Applies what was read, and writes to the store what it lacks. `false`: the read raced with a write. The mirror no
+    /// longer has the `version` that it had when the read began, so it may be newer than what was read.
     pub(crate) fn apply_loaded(
         self: &Arc<Self>,
         circuit: &Arc<Circuit>,
@@ -190,7 +190,7 @@ impl Shared {
                 } else {
                     inner.write_throttle = WriteThrottle::default();
                 }
-                // What nobody has called is a matter for `doctor`.
+                // For a circuit without calls `doctor` reports it.
                 if !unread || circuit.used.load(Ordering::Relaxed) {
                     warn_unusable_value(circuit, &inner);
                 }
@@ -203,7 +203,7 @@ impl Shared {
             }
             inner.mirror.is_dirty()
         };
-        // What waits may trip now, or be no news any more.
+        // The queued requests may trip now, or may need no write any more.
         circuit.wake_writer.notify_one();
         if is_dirty && self.store_health.is_writable() {
             self.enqueue(circuit, QueuedRequest::new(Request::Reconcile));
@@ -214,7 +214,7 @@ impl Shared {
     /// Counts a change that another instance made.
     fn count_remote_transition(&self, circuit: &Circuit, mirror: &Mirror, epoch_before: u64) {
         let record = &mirror.record;
-        // What another has just begun, and what nobody has adopted yet, is no change of a circuit that was known.
+        // A circuit that was just created, or is not adopted yet, has not changed its state.
         let changed = epoch_before != 0 && record.epoch != epoch_before;
         if let (true, StoredValue::Native(_), Some(reason)) = (changed, &mirror.stored, &record.reason) {
             let to = record.state(self.clock.now());
@@ -222,7 +222,7 @@ impl Shared {
         }
     }
 
-    /// Reads all circuits, and brings together what was learnt apart. Only then is the store taken for back.
+    /// Reads all circuits and reconciles them. Only then does the store count as connected.
     async fn read_all(self: &Arc<Self>, discover: bool) {
         let circuits = self.sorted_circuits();
         let versions: HashMap<ModelKey, u64> =
@@ -246,8 +246,8 @@ impl Shared {
         }
     }
 
-    /// Hears the store's time, in an answer that took so long. What was learnt before it was ever heard is dated by this
-    /// machine's clock, and moves with it (B7).
+    /// Synchronizes the clock by a response that took this long. Local changes are dated by this machine's clock, and are
+    /// shifted with it (B7).
     pub(crate) fn sync_clock(&self, time: Timestamp, elapsed: Duration) {
         let shift = self.clock.sync(time, elapsed);
         if shift.unsigned_abs() <= millis(CLOCK_TOLERANCE) {
@@ -260,7 +260,7 @@ impl Shared {
         }
     }
 
-    /// Brings together what was learnt apart. `versions`: those of the mirrors when the reading began.
+    /// Reconciles all circuits. `versions` are those of the mirrors when the read began.
     async fn reconcile_all(
         self: &Arc<Self>,
         listing: Listing,
@@ -269,7 +269,7 @@ impl Shared {
         let Listing { values, time } = listing;
         let mut circuits = Vec::new();
         for (at, (key, value)) in values.into_iter().enumerate() {
-            // Others may keep what they like under the prefix: what is no circuit is looked at when it is called.
+            // Other programs may use keys under the prefix: a key that is no circuit is read when its model is called.
             if versions.contains_key(&key) || self.is_circuit(&key, &value) {
                 circuits.push((key, value));
             }
@@ -288,7 +288,7 @@ impl Shared {
                 self.reconcile_circuit(&circuit, version, value, time).await
             })
             .await?;
-        // What was pushed meanwhile was taken up, but could not be answered yet.
+        // Changes that came meanwhile were applied, but what they require could not be written yet.
         for circuit in &self.sorted_circuits() {
             self.wait_reconciled(circuit).await;
         }
@@ -326,8 +326,7 @@ impl Shared {
         }
     }
 
-    /// Waits until a circuit owes the store nothing, but not for ever: what could not be told is told at the next
-    /// reading.
+    /// Waits until a circuit is written, but not forever: what could not be written is written after the next read.
     pub(crate) async fn wait_reconciled(self: &Arc<Self>, circuit: &Arc<Circuit>) {
         for _ in 0..RECONCILE_TIMEOUT_FACTOR {
             let changed = circuit.view_changed.notified();
@@ -356,14 +355,14 @@ impl Shared {
         }
     }
 
-    /// Lets go of circuits that are gone and that nobody holds, and of keys that are none and that nobody has called
-    /// since the last renewal.
+    /// Drops circuits that no longer exist and that no permit refers to, and unusable keys that had no call since the last
+    /// refresh.
     fn drop_idle(&self) {
         let idle = |circuit: &Arc<Circuit>| {
             let inner = circuit.inner();
             let is_unusable = matches!(inner.mirror.stored, StoredValue::Invalid | StoredValue::WrongType);
             let unused = is_unusable && !inner.mirror.diverged && !circuit.used.load(Ordering::Relaxed);
-            // Held by the map, and by the copy of it that is being edited.
+            // Referenced by the map, and by the copy of it that is being edited.
             Arc::strong_count(circuit) <= 2
                 && !inner.writer_running
                 && !inner.reader_running
@@ -375,7 +374,7 @@ impl Shared {
     }
 }
 
-/// Ends when what is being read has been read; never, if nothing is.
+/// Ends with the current read; never, if there is none.
 async fn finished(reading: &mut Option<BoxFuture<'static, ()>>) {
     match reading {
         Some(reading) => reading.await,
@@ -387,12 +386,12 @@ fn warn_unusable_value(circuit: &Circuit, inner: &Inner) {
     match (&inner.mirror.stored, &inner.mirror.value) {
         (StoredValue::Invalid, _) => tracing::warn!(
             circuit = %circuit.key,
-            "the key holds no circuit's JSON: it counts as closed and is overwritten at the next change"
+            "key holds no circuit JSON; treated as closed and overwritten at the next change"
         ),
         (StoredValue::WrongType, Value::WrongType(found)) => tracing::warn!(
             circuit = %circuit.key,
             %found,
-            "the key is of another type and is left alone: this circuit is kept in this process"
+            "key has the wrong type; not sharing this circuit"
         ),
         _ => {}
     }

@@ -1,11 +1,20 @@
-//! The store in Redis: one key a circuit, one stream a history, one small script for compare-and-set.
+//! The store in Redis: one key per circuit, one stream per history, one small script for compare-and-set.
 //!
-//! Changes come by RESP3's `CLIENT TRACKING ON BCAST PREFIX circuit_breaker:`, which tells of every writer, Open SWE
-//! and `redis-cli` included, on a connection of its own.
+//! Changes come by RESP3's `CLIENT TRACKING ON BCAST PREFIX circuit_breaker:` on a connection of its own. It notifies of
+//! every writer, Open SWE and `redis-cli` included.
+//!
+//! ```text
+//!   RedisStore ──▶ servers ──▶ cluster ──▶ node_connection ──▶ sentinel ──▶ error ──▶ connection
+//!                     │           │              └──▶ script ──▶ keys
+//!                     │           └──▶ slots_view ──▶ slot
+//!                     └──▶ address ──▶ node             subscribers: who gets the changes
+//! ```
 
 mod address;
 mod cluster;
 mod connection;
+mod error;
+mod keys;
 mod node;
 mod node_connection;
 mod script;
@@ -33,6 +42,7 @@ use futures_util::{
 pub use address::{RedisAddress, RedisAddressError, RedisDeployment};
 pub use cluster::ClusterSurvey;
 use connection::CommandCounters;
+use keys::history_key;
 pub use node::RedisNode;
 use script::{CircuitCommand, Script};
 use servers::Servers;
@@ -42,20 +52,20 @@ use crate::store::{
     StoreError, StoreInfo, Swap, Value, Write,
 };
 
-/// What every circuit's key begins with (DESIGN 1.1).
-const KEY_PREFIX: &str = "circuit_breaker:";
+/// About this many entries of a history are kept.
+const MAX_HISTORY_ENTRIES: usize = 1_000;
 
-/// About so many entries of a history are kept, for so long after the last: longer than its circuit lives, which is
-/// how a DEL is told from a loss of data (F5).
-const HISTORY_LIMITS: (usize, Duration) = (1_000, Duration::from_secs(7 * 24 * 60 * 60));
+/// A history lives this long after its last entry: longer than its circuit, which is how a DEL is told from a loss of
+/// data (F5).
+const HISTORY_TTL: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
-/// Redis refuses a time that overflows its clock, which a senseless `openedAt` of a foreign value may ask for.
+/// Redis rejects a time that overflows its clock, which an invalid `openedAt` of an external value may cause.
 const MAX_TTL: Duration = Duration::from_secs(10 * 365 * 24 * 60 * 60);
 
-/// Keys asked for at once.
+/// Keys per pipelined read.
 const READ_PAGE_SIZE: usize = 500;
 
-/// Keys asked for one by one are so many at once.
+/// Concurrent reads of single keys.
 const LOAD_CONCURRENCY: usize = 64;
 
 /// The store in Redis.
@@ -67,17 +77,17 @@ pub struct RedisStore {
     shift: TimeShift,
 }
 
-/// Time that a test lets pass on Redis' clock; none otherwise.
+/// Time by which a test advances Redis' clock; zero otherwise.
 #[derive(Debug, Clone, Default)]
 pub struct TimeShift(Arc<AtomicI64>);
 
 impl TimeShift {
-    /// Lets time pass.
+    /// Advances the clock.
     pub fn advance(&self, duration: Duration) {
         self.0.fetch_add(i64::try_from(millis(duration)).unwrap_or(i64::MAX), Ordering::SeqCst);
     }
 
-    /// How much has passed, in ms.
+    /// By how much it was advanced, in ms.
     #[must_use]
     pub fn millis(&self) -> i64 {
         self.0.load(Ordering::SeqCst)
@@ -85,13 +95,13 @@ impl TimeShift {
 }
 
 impl RedisStore {
-    /// Begins to connect, and goes on trying for as long as the store lives. Must be called within a tokio runtime.
+    /// Starts to connect, and retries for as long as the store lives. Must be called within a tokio runtime.
     #[must_use]
     pub fn start(address: RedisAddress) -> Self {
         Self::start_shifted(address, TimeShift::default())
     }
 
-    /// The same, with time that a test lets pass.
+    /// The same, with a clock that a test advances.
     #[must_use]
     pub fn start_shifted(address: RedisAddress, shift: TimeShift) -> Self {
         let command_counters: Arc<CommandCounters> = Arc::default();
@@ -173,13 +183,13 @@ impl RedisStore {
     fn add_swap_args(&self, call: &mut ::redis::Cmd, write: &Write) {
         call.arg(self.shift.millis()).arg(MAX_VALUE_BYTES);
         match &write.expected {
-            // A key of another type is never written to: what is expected is not what stands there.
+            // A key of another type is never overwritten: the script finds something else than it expects.
             Value::Absent | Value::WrongType(_) => call.arg("absent").arg(""),
             Value::Text(text) => call.arg("text").arg(&text[..]),
             Value::Oversized { digest, .. } => call.arg("digest").arg(digest),
         };
         match write.history_tail {
-            // No history ends so.
+            // No history ends like this.
             HistoryTail::NotLoaded => call.arg("unread"),
             HistoryTail::Absent => call.arg(""),
             HistoryTail::At { state, epoch } => call.arg(format!("{state} {epoch}")),
@@ -191,8 +201,8 @@ impl RedisStore {
         call.arg(write.ttl.map_or(0, |lifetime| millis(lifetime.min(MAX_TTL))))
             .arg(write.decided_at.as_millis())
             .arg(millis(CLOCK_TOLERANCE))
-            .arg(HISTORY_LIMITS.0)
-            .arg(millis(HISTORY_LIMITS.1));
+            .arg(MAX_HISTORY_ENTRIES)
+            .arg(millis(HISTORY_TTL));
         for entry in &write.entries {
             let reason = serde_json::to_string(&entry.reason).unwrap_or_default();
             call.arg(entry.from.as_str()).arg(entry.to.as_str()).arg(entry.epoch).arg(reason);
@@ -209,15 +219,6 @@ impl RedisStore {
     }
 }
 
-fn redis_key(key: &ModelKey) -> String {
-    format!("{KEY_PREFIX}{key}")
-}
-
-/// The braces put the history into the key's slot of a Redis Cluster (DESIGN 1.1).
-fn history_key(key: &ModelKey) -> String {
-    format!("{{{KEY_PREFIX}{key}}}:events")
-}
-
 fn read_value(kind: &str, text: Bytes) -> Value {
     match kind {
         "text" => Value::Text(text),
@@ -227,7 +228,7 @@ fn read_value(kind: &str, text: Bytes) -> Value {
     }
 }
 
-/// Where a history ends, as the scripts tell it: nothing, or a state and an epoch.
+/// Where a history ends, as the scripts return it: nothing, or a state and an epoch.
 fn read_history_tail(end: &str) -> HistoryTail {
     let Some((state, epoch)) = end.split_once(' ') else { return HistoryTail::Absent };
     HistoryTail::At {

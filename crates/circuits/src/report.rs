@@ -1,23 +1,23 @@
-//! What a person or a script is told of a circuit.
+//! What the API, the commands and the page show of a circuit.
 
 use std::{fmt, sync::Arc, time::Duration};
 
 use breaker::{InstanceId, ModelKey, Phase, Policy, Reason, Record, State, Timestamp, describe};
 use serde::Serialize;
 
-/// The circuit is open: why, and when to ask again. Says why, as the end of a sentence, when somebody wants to read
-/// it: most refusals are only passed by.
+/// The circuit is open: why, and when to ask again. The sentence is made only when it is displayed: most refusals just
+/// lead to the next model.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {
-    /// How long until a call may be tried; `None`: not before a person closes it.
+    /// How long until a call may be tried; `None`: not before an operator closes it.
     pub retry_in: Option<Duration>,
-    /// A probe is under way, whose verdict may come sooner.
+    /// A probe is in flight, whose verdict may come sooner.
     pub probing: bool,
     record: Arc<Record>,
 }
 
 impl Refusal {
-    /// What this record of a circuit means to a caller.
+    /// The refusal that this record means to a caller.
     #[must_use]
     pub const fn new(record: Arc<Record>, retry_in: Option<Duration>, probing: bool) -> Self {
         Self { retry_in, probing, record }
@@ -27,26 +27,26 @@ impl Refusal {
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.retry_in {
-            None => f.write_str("open until it is closed by hand")?,
-            Some(_) if self.probing => f.write_str("open while a probe is under way")?,
+            None => f.write_str("open until closed manually")?,
+            Some(_) if self.probing => f.write_str("open while a probe is in flight")?,
             Some(wait) => write!(f, "open for {:.1} s more", wait.as_secs_f64())?,
         }
         write!(f, ": {}", describe(&self.record))
     }
 }
 
-/// One circuit, as it is at a moment.
+/// One circuit at one moment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Report {
     /// The model key.
     #[serde(serialize_with = "serialize_as_str")]
     pub key: ModelKey,
-    /// The state as people see it.
+    /// The state as it is shown.
     pub state: State,
-    /// A person opened it.
+    /// An operator forced it open.
     pub forced: bool,
-    /// Failures in a row.
+    /// Consecutive failures.
     pub failure_count: u32,
     /// When the last failure was (Unix ms; 0: never).
     pub last_failure_time: Timestamp,
@@ -56,7 +56,7 @@ pub struct Report {
     /// How long until then, in ms.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub retry_in_ms: Option<u64>,
-    /// Opened in a row without having closed.
+    /// Consecutive trips.
     pub trips: u32,
     /// Grows at every change of state.
     pub epoch: u64,
@@ -65,11 +65,11 @@ pub struct Report {
     /// Why it is as it is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<Reason>,
-    /// The same, in words.
+    /// The same as a sentence.
     pub explanation: String,
-    /// Instances with a living probe.
+    /// Instances with an active probe.
     pub probing: Vec<InstanceId>,
-    /// Calls in the window: those that are written and, where an instance tells it, its own good calls that are not.
+    /// Calls in the window: those that are written and, if an instance makes the report, its own unwritten successes.
     pub calls: u32,
     /// Failed calls in the window.
     pub failures: u32,
@@ -82,23 +82,23 @@ pub struct Report {
     pub updated_at: Timestamp,
 }
 
-/// How bad it is, the worst first: the order in which people want to see circuits.
+/// The order in which circuits are listed: the worst first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Severity {
-    /// Opened by a person.
+    /// Forced open by an operator.
     ForcedOpen,
     /// Open.
     Open,
     /// Half-open.
     HalfOpen,
-    /// Closed, with failures in a row.
+    /// Closed, with consecutive failures.
     Failing,
-    /// Closed, and all is well.
+    /// Closed, without failures.
     Healthy,
 }
 
 impl Report {
-    /// How bad it is.
+    /// Its place in that order.
     #[must_use]
     pub const fn severity(&self) -> Severity {
         match self.state {
@@ -110,7 +110,7 @@ impl Report {
         }
     }
 
-    /// Looks at a record at a moment.
+    /// The report of a record at one moment.
     #[must_use]
     pub fn new(key: &ModelKey, record: &Record, policy: &Policy, now: Timestamp) -> Self {
         let current = record.consecutive_failures.without_expired(policy, now);
@@ -152,7 +152,7 @@ impl Report {
     }
 }
 
-/// An epoch is the time of its beginning, unless it had to be later than one that was ahead of time.
+/// An epoch is the time when it began, unless it had to follow one that was ahead of time.
 fn state_since(record: &Record, now: Timestamp) -> Timestamp {
     let began = Timestamp::from_millis(record.epoch);
     if began <= now { began } else { record.updated_at.min(now) }

@@ -1,14 +1,14 @@
-//! Chance, of which circuits need little: names of leases, and times that not all instances shall share.
+//! Randomness: ids of leases, and delays that not all instances must share.
 
 use std::fmt;
 
-/// Where an instance's chance comes from. A simulation brings its own, so that it can be run again.
+/// An instance's source of randomness. A simulation has its own, so that it can be repeated.
 pub trait Rng: fmt::Debug + Send + Sync + 'static {
-    /// A number that no instance of the fleet has drawn before.
+    /// A number that no instance of the fleet has got before.
     fn next_u128(&self) -> u128;
 }
 
-/// What nobody can foresee.
+/// Unpredictable randomness.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct SystemRng;
 

@@ -1,4 +1,4 @@
-//! How an instance takes part: its name, its rules, its pace.
+//! How an instance takes part: its name, its policies, its timing.
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
@@ -12,22 +12,22 @@ use crate::{
 /// Which policy each circuit has.
 #[derive(Debug, Clone, Default)]
 pub struct Policies {
-    /// Of every circuit that has none of its own.
+    /// For every circuit without a policy of its own.
     pub default: Policy,
-    /// Of these circuits.
+    /// For these circuits.
     pub models: HashMap<ModelKey, Policy>,
 }
 
-/// How often and how long. The defaults are those of DESIGN 3; tests shorten them.
+/// Intervals and timeouts. Tests shorten them.
 #[derive(Debug, Clone)]
 pub struct Timing {
-    /// Counts that cannot trip are written at most so often.
+    /// Counts that cannot trip are written at most once in this time.
     pub count_write_interval: Duration,
-    /// A circuit is read at most so often, however many pushes come.
+    /// A circuit is read at most once in this time, however many change notifications come.
     pub min_read_interval: Duration,
-    /// Everything is read so often, as a net under missed pushes; a quarter more or less.
+    /// Everything is read once in this time, give or take a quarter, in case a change notification was lost.
     pub resync_interval: Duration,
-    /// The store has so long to answer; a call waits for it no longer than that (F3).
+    /// The store has this long to respond; a call waits for it no longer than that (F3).
     pub store_timeout: Duration,
 }
 
@@ -47,20 +47,20 @@ impl Default for Timing {
 pub struct Settings {
     /// Its name in Redis.
     pub instance: InstanceId,
-    /// The rules.
+    /// The policies of its circuits.
     pub policies: Policies,
-    /// How often and how long.
+    /// Intervals and timeouts.
     pub timing: Timing,
     /// This machine's clock.
     pub clock: Arc<dyn WallClock>,
-    /// Its chance.
+    /// Its source of randomness.
     pub rng: Arc<dyn Rng>,
-    /// Nobody asked for this store by name: that it is not there is no fault.
+    /// The store is not configured, so it is no fault if there is none.
     pub store_optional: bool,
 }
 
 impl Settings {
-    /// Usual settings under this name.
+    /// Default settings under this name.
     #[must_use]
     pub fn new(instance: InstanceId) -> Self {
         Self {

@@ -1,8 +1,9 @@
-//! What the circuits of one instance share: the store, its clock, the rules, and each circuit by its key.
+//! What the circuits of one instance share: the store, its clock, the policies, and the map of circuits.
 
 use std::{
     collections::HashMap,
-    sync::{Arc, atomic::AtomicBool},
+    fmt,
+    sync::{Arc, Weak, atomic::AtomicBool},
 };
 
 use arc_swap::ArcSwap;
@@ -18,7 +19,7 @@ use crate::{
     settings::{Policies, Settings, Timing},
     store::Store,
     store_health::StoreHealth,
-    watch::Watchers,
+    watchers::Watchers,
 };
 
 pub(crate) struct Shared {
@@ -30,7 +31,7 @@ pub(crate) struct Shared {
     pub(crate) store_health: StoreHealth,
     pub(crate) runtime: Handle,
     pub(crate) sync_progress: Notify,
-    /// Counts are put off no longer: the process is about to end.
+    /// Writes are no longer delayed: the process is about to end.
     pub(crate) draining: AtomicBool,
     pub(crate) circuits: ArcSwap<CircuitMap>,
     pub(crate) writes: WriteCounter,
@@ -38,7 +39,7 @@ pub(crate) struct Shared {
     pub(crate) watchers: Watchers,
 }
 
-/// Looked up by every call, so with a quick hash, of a seed of its own.
+/// Looked up by every call, so it has a fast hash, with a random seed.
 pub(crate) type CircuitMap = HashMap<ModelKey, Arc<Circuit>, RandomState>;
 
 impl Shared {
@@ -61,26 +62,36 @@ impl Shared {
         }
     }
 
-    /// The circuit of a key; one that is not known yet is begun here, and read before its first call.
+    /// The circuit of a key; one that is not known yet is created here, and read before its first call.
     pub(crate) fn circuit(self: &Arc<Self>, key: &ModelKey) -> Arc<Circuit> {
         if let Some(circuit) = self.circuits.load().get(key) {
             return Arc::clone(circuit);
         }
-        let fresh = Arc::new(Circuit::new(key.clone(), self, self.policy(key)));
+        let fresh = self.new_circuit(key);
         self.insert(std::slice::from_ref(&fresh));
         self.circuits.load().get(key).map_or(fresh, Arc::clone)
     }
 
-    /// Begins those of these circuits that are not known yet, all in one step: each edit copies the map.
+    /// Creates those of these circuits that are not known yet, in one edit: each edit copies the map.
     pub(crate) fn ensure_circuits<'a>(self: &Arc<Self>, keys: impl Iterator<Item = &'a ModelKey>) {
         let known = self.circuits.load();
-        let fresh: Vec<_> = keys
-            .filter(|key| !known.contains_key(*key))
-            .map(|key| Arc::new(Circuit::new(key.clone(), self, self.policy(key))))
-            .collect();
+        let fresh: Vec<_> =
+            keys.filter(|key| !known.contains_key(*key)).map(|key| self.new_circuit(key)).collect();
         if !fresh.is_empty() {
             self.insert(&fresh);
         }
+    }
+
+    fn new_circuit(self: &Arc<Self>, key: &ModelKey) -> Arc<Circuit> {
+        let writer: Weak<Self> = Arc::downgrade(self);
+        Arc::new(Circuit::new(
+            key.clone(),
+            self.policy(key),
+            writer,
+            self.instance.clone(),
+            Arc::clone(&self.clock),
+            self.watchers.clone(),
+        ))
     }
 
     fn insert(&self, fresh: &[Arc<Circuit>]) {
@@ -89,13 +100,13 @@ impl Shared {
                 circuits.entry(circuit.key.clone()).or_insert_with(|| Arc::clone(circuit));
             }
         });
-        // The policies may have been set anew before the circuit was there to be told.
+        // The policies may have changed before the circuit was in the map.
         for circuit in fresh {
             circuit.set_policy(self.policy(&circuit.key));
         }
     }
 
-    /// Puts an edited copy in place: circuits come and go seldom and are looked up by every call.
+    /// Replaces the map by an edited copy: circuits rarely come and go, but every call looks one up.
     pub(crate) fn edit_circuits(&self, edit: impl Fn(&mut CircuitMap)) {
         self.circuits.rcu(|circuits| {
             let mut circuits = CircuitMap::clone(circuits);
@@ -116,16 +127,25 @@ impl Shared {
         Arc::new(policies.models.get(key).unwrap_or(&policies.default).clone())
     }
 
-    /// All circuits by name: what is done to all is done in the same order each time.
+    /// All circuits by name, so that what is done to all is done in the same order each time.
     pub(crate) fn sorted_circuits(&self) -> Vec<Arc<Circuit>> {
         let mut circuits: Vec<_> = self.circuits.load().values().cloned().collect();
         circuits.sort_unstable_by(|a, b| a.key.cmp(&b.key));
         circuits
     }
 
-    /// A share in [0, 1), another each time and in each instance.
+    /// A random number in [0, 1).
     pub(crate) fn random_unit(&self) -> f64 {
         let bits = u32::try_from(self.rng.next_u128() & u128::from(u32::MAX)).unwrap_or(0);
         f64::from(bits) / (f64::from(u32::MAX) + 1.0)
+    }
+}
+
+impl fmt::Debug for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Shared")
+            .field("instance", &self.instance)
+            .field("store", &self.store.info())
+            .finish_non_exhaustive()
     }
 }

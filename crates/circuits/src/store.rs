@@ -1,6 +1,6 @@
-//! What a store of circuits can do: a cell per key with compare-and-set, a history, and word of changes.
+//! What a store of circuits can do: a value per key with compare-and-set, a history, and change notifications.
 //!
-//! A store decides nothing. It compares bytes and where the history ends, and it refuses a decision that was made by a
+//! A store decides nothing. It compares bytes and the end of the history, and it rejects a decision that was made by a
 //! clock too far from its own (B7).
 
 use std::{
@@ -15,13 +15,13 @@ use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use tokio::sync::Notify;
 
-/// The store refuses a decision that was made so far from its own time.
+/// The store rejects a decision that was made further than this from its own time.
 pub const CLOCK_TOLERANCE: Duration = Duration::from_millis(100);
 
-/// A larger value is not read, only told apart by its digest: no circuit is that large.
+/// A larger value is not read but identified by its digest: no circuit is that large.
 pub const MAX_VALUE_BYTES: usize = 64 * 1024;
 
-/// Word of more keys at once is word of everything: it is read page by page then, instead of one by one.
+/// With more keys pending, everything counts as changed: it is then read page by page instead of key by key.
 const MAX_PENDING_KEYS: usize = 100;
 
 /// A place where circuits are kept.
@@ -29,15 +29,15 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// Reads one circuit.
     fn load<'a>(&'a self, key: &'a ModelKey) -> BoxFuture<'a, Result<Loaded, StoreError>>;
 
-    /// Reads all of these, and with `discover` also every other circuit that the store has. Histories are not
-    /// told of. The time is the store's.
+    /// Reads all of these, and with `discover` also every other circuit in the store. Histories are not read. The time is
+    /// the store's.
     fn load_all<'a>(
         &'a self,
         known: &'a [ModelKey],
         discover: bool,
     ) -> BoxFuture<'a, Result<Listing, StoreError>>;
 
-    /// Writes one circuit and its history in one step, if it still holds what is expected.
+    /// Writes one circuit and its history atomically, if both still are what is expected.
     fn compare_and_set<'a>(
         &'a self,
         key: &'a ModelKey,
@@ -51,15 +51,15 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
         limit: usize,
     ) -> BoxFuture<'a, Result<Vec<Transition>, StoreError>>;
 
-    /// Where to hear of changes. Every call gives a feed of its own.
+    /// Subscribes to changes. Every call returns a subscription of its own.
     fn changes(&self) -> Changes;
 
-    /// Commands that were sent to it, by name: at most a dozen names. None where there are no such things.
+    /// Commands that were sent to it, by name: at most a dozen names. Empty for a store without commands.
     fn command_counts(&self) -> Vec<(&'static str, u64)> {
         Vec::new()
     }
 
-    /// What it is and where, for people; without secrets.
+    /// What it is and where, to be shown; without secrets.
     fn info(&self) -> StoreInfo;
 }
 
@@ -72,40 +72,40 @@ pub struct StoreInfo {
     pub address: String,
 }
 
-/// What stands under a key.
+/// The value under a key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Value {
     /// Nothing.
     Absent,
     /// A string.
     Text(Bytes),
-    /// A string larger than [`LARGEST_VALUE`], told by its digest alone.
+    /// A string larger than [`MAX_VALUE_BYTES`], identified by its digest.
     Oversized {
         /// Of its length and its ends.
         digest: String,
     },
-    /// Something that is no string: its type. Left alone.
+    /// Not a string but this type. It is never overwritten.
     WrongType(String),
 }
 
 /// Where a circuit's history ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum HistoryTail {
-    /// It was not asked for.
+    /// It was not read.
     NotLoaded,
-    /// There is none.
+    /// There is no history.
     Absent,
-    /// Its last entry came to this state.
+    /// Its last entry is a transition to this state.
     At {
         /// The state.
         state: State,
-        /// The epoch that came with it; 0 if that is not told.
+        /// The epoch of that entry; 0 if it has none.
         epoch: u64,
     },
 }
 
 impl HistoryTail {
-    /// Where a history ends that ends with this entry.
+    /// The end of a history with this last entry.
     #[must_use]
     pub fn from_last(last: Option<&Transition>) -> Self {
         last.map_or(Self::Absent, |entry| Self::At { state: entry.to, epoch: entry.epoch })
@@ -135,8 +135,8 @@ impl HistoryTail {
 pub struct Loaded {
     /// What stands under the key.
     pub value: Value,
-    /// Where its history ends. So a DEL is told from a loss of data (F5), and what a stranger brought back from what
-    /// stood there all the time.
+    /// Where its history ends. That distinguishes a DEL from a loss of data (F5), and an old value that somebody has written
+    /// back from one that was there all the time.
     pub history_tail: HistoryTail,
     /// The store's time.
     pub time: Timestamp,
@@ -145,7 +145,7 @@ pub struct Loaded {
 /// Circuits as they were read together.
 #[derive(Debug, Clone)]
 pub struct Listing {
-    /// Every key asked for or found, and what stands under it.
+    /// Every key requested or found, with its value.
     pub values: Vec<(ModelKey, Value)>,
     /// The store's time.
     pub time: Timestamp,
@@ -154,23 +154,24 @@ pub struct Listing {
 /// A write that happens only if nothing has changed.
 #[derive(Debug, Clone)]
 pub struct Write {
-    /// What must stand there.
+    /// The value that must be there.
     pub expected: Value,
-    /// Where its history must end, as the same bytes may come back with another one. One that was not read is none that stands.
+    /// Where its history must end, as the same bytes may come back with another history. [`HistoryTail::NotLoaded`] never
+    /// matches.
     pub history_tail: HistoryTail,
-    /// What shall stand there; `None`: nothing.
+    /// The new value; `None`: delete.
     pub new_value: Option<Bytes>,
-    /// How long the key shall live; `None`: for ever.
+    /// How long the key is to live; `None`: it does not expire.
     pub ttl: Option<Duration>,
-    /// What the history shall tell.
+    /// Entries to append to the history.
     pub entries: Vec<Transition>,
-    /// The store's time as the writer believes it to be.
+    /// The store's time according to the writer.
     pub decided_at: Timestamp,
 }
 
 impl Write {
-    /// Nobody has read where the history ends, from which an entry goes on, and by which a value that somebody brought
-    /// back is told from the fleet's own.
+    /// The end of the history was not read. An entry continues from it, and it distinguishes an old value that somebody has
+    /// written back from the fleet's own.
     pub(crate) fn history_not_loaded(&self) -> bool {
         self.history_tail == HistoryTail::NotLoaded
     }
@@ -184,7 +185,7 @@ pub enum Swap {
         /// The store's time.
         time: Timestamp,
     },
-    /// Something else stands there.
+    /// The value or the history is not as expected.
     Changed(Loaded),
     /// The writer's clock is more than [`CLOCK_TOLERANCE`] off; nothing was written.
     ClockSkew {
@@ -193,32 +194,32 @@ pub enum Swap {
     },
 }
 
-/// Why a store did not do what was asked.
+/// Why a store did not execute a command.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum StoreError {
     /// There is no connection to it.
     #[error("no connection to the store: {0}")]
     Unreachable(String),
-    /// It did not answer in time.
+    /// It did not respond in time.
     #[error("the store did not answer within {} ms", .0.as_millis())]
     Timeout(Duration),
-    /// It answered that it will not.
+    /// It responded with an error.
     #[error("the store refused: {0}")]
     Rejected(String),
 }
 
-/// Word of a change.
+/// A change notification.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ChangeNotification {
     /// This key changed, whoever wrote it.
     Key(ModelKey),
     /// Anything may have changed: the store was emptied, or the connection is new.
     Everything,
-    /// The connection is lost; a later [`Change::Everything`] tells that it is back.
+    /// The connection is lost; a later [`Self::Everything`] says that it is back.
     Lost(StoreError),
 }
 
-/// Word of changes, folded: however many come before it is read, each key is told once.
+/// A subscription to changes. However often a key changes before it is read, it is reported once.
 #[derive(Debug, Clone, Default)]
 pub struct Changes(Arc<ChangeQueue>);
 
@@ -236,7 +237,7 @@ struct PendingChanges {
 }
 
 impl Changes {
-    /// Adds word of a change.
+    /// Adds a change.
     pub fn publish(&self, change: ChangeNotification) {
         {
             let mut pending = self.0.pending.lock().unwrap_or_else(PoisonError::into_inner);
@@ -262,7 +263,7 @@ impl Changes {
         self.0.notify.notify_one();
     }
 
-    /// Waits for the next.
+    /// Waits for the next change.
     pub async fn next(&self) -> ChangeNotification {
         loop {
             if let Some(change) = self.try_next() {

@@ -1,4 +1,4 @@
-//! Whether the store can be reached, and the one log line at each turn (F3).
+//! Whether the store can be reached, and one log line at each change (F3).
 
 use std::sync::{
     Mutex, PoisonError,
@@ -10,37 +10,36 @@ use tokio::sync::Notify;
 
 use crate::{
     store::{StoreError, StoreInfo},
-    watch::{InternalEvent, Watchers},
+    watchers::{InternalEvent, Watchers},
 };
 
-/// How circuits are kept at the moment.
+/// Where circuits are kept at the moment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum StoreStatus {
-    /// The store was not heard yet.
+    /// The store has not responded yet.
     Starting,
-    /// The store is at hand.
+    /// The store is reachable.
     Connected,
-    /// The store is away: each instance goes on with what it sees.
+    /// The store is unreachable: each instance uses its local circuit state.
     Degraded {
         /// Since when, by this instance's clock.
         since: Timestamp,
-        /// What was wrong last.
+        /// The last error.
         error: StoreError,
     },
-    /// Circuits are kept in this process, as nothing else was asked for: `memory:`, or no `REDIS_URL` and no Redis at
-    /// the default address.
+    /// Circuits are kept in this process, as configured: `memory:`, or no `REDIS_URL` and no Redis at the default address.
     Embedded,
 }
 
 #[derive(Debug)]
 pub(crate) struct StoreHealth {
     info: StoreInfo,
-    /// Nobody asked for this store by name: that it is not there is no fault.
+    /// The store is not configured, so it is no fault if there is none.
     optional: bool,
     status: Mutex<StoreStatus>,
-    /// It answers again, and is being told what was learnt meanwhile.
+    /// It responds again, and what was learnt meanwhile is being written.
     reconnecting: AtomicBool,
-    /// Rings when the store is lost, so that it is tried again soon, whoever found out.
+    /// Notified when the store is lost, so that it is tried again soon.
     pub(crate) lost: Notify,
     watchers: Watchers,
 }
@@ -66,7 +65,7 @@ impl StoreHealth {
         }
     }
 
-    /// Whether writing is worth a try.
+    /// Whether a write may succeed.
     pub(crate) fn is_writable(&self) -> bool {
         self.reconnecting.load(Ordering::Acquire) || self.is_connected()
     }
@@ -79,7 +78,7 @@ impl StoreHealth {
         self.reconnecting.store(true, Ordering::Release);
     }
 
-    /// Nobody tells it anything any more.
+    /// Nothing more is written to it.
     pub(crate) fn abort_reconnect(&self) {
         self.reconnecting.store(false, Ordering::Release);
     }
@@ -97,16 +96,16 @@ impl StoreHealth {
         let address = &self.info.address;
         if was_starting && self.optional && matches!(error, StoreError::Unreachable(_)) {
             *status = StoreStatus::Embedded;
-            tracing::info!(%address, "circuits are kept in this process until Redis appears (REDIS_URL is not set)");
+            tracing::info!(%address, "Redis not found; circuits are not shared (set REDIS_URL to share them)");
         } else {
             *status = StoreStatus::Degraded { since: now, error: error.clone() };
-            tracing::warn!(%address, %error, "the store of circuits is away: each instance breaks on what it sees until it is back");
+            tracing::warn!(%address, %error, "Redis unreachable; using local circuit state");
         }
         drop(status);
         self.watchers.notify(|| InternalEvent::StoreChanged);
     }
 
-    /// It is back and knows everything, unless it failed again while it was told.
+    /// It is back and up to date, unless it failed again while it was written to.
     pub(crate) fn mark_connected(&self) {
         if !self.reconnecting.swap(false, Ordering::AcqRel) {
             return;

@@ -1,75 +1,45 @@
-//! Word of what becomes of the circuits, for whoever shows them.
+//! Events of the circuits, for the dashboard and the commands.
 //!
-//! What this instance decides it knows at once. That another has changed a state is seen in the record, but not by which
-//! steps: those are in the history, which is read for it. Where nobody watches none of this costs anything.
+//! This instance knows its own transitions. When another instance has changed a state, the record shows the new state but
+//! not the transitions that led to it; those are read from the history. Without watchers all this costs nothing.
 
 use std::{
     collections::{BTreeSet, HashMap, VecDeque},
-    sync::{Arc, OnceLock},
+    sync::Arc,
 };
 
 use breaker::{ModelKey, Timestamp, Transition, millis};
 use tokio::{
-    sync::broadcast::{self, error::RecvError},
+    sync::broadcast::{Receiver, error::RecvError},
     time::timeout,
 };
 
 use crate::{
-    circuits::Circuits,
+    shared::Shared,
     store::{CLOCK_TOLERANCE, Store, StoreError},
+    watchers::InternalEvent,
 };
 
-/// So much may wait for a watcher before some of it is lost to it, which it is told.
-const EVENT_CHANNEL_CAPACITY: usize = 1_024;
-
-/// So many entries of a history are looked at after a change; more do not come between two looks.
+/// Entries of a history that are read after a change. More do not come between two reads.
 const MAX_NEW_ENTRIES: usize = 20;
 
-/// What has become of the circuits.
+/// An event of the circuits or their store.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CircuitEvent {
-    /// A circuit is not as it was.
+    /// A circuit has changed.
     CircuitChanged {
         /// Which.
         key: ModelKey,
         /// Its changes of state, oldest first; none: its counts have changed, or it is gone.
         transitions: Vec<Transition>,
     },
-    /// The store was lost, or is back; see [`Circuits::link`].
+    /// The store was lost, or is back; see [`Circuits::store_status`](crate::Circuits::store_status).
     StoreChanged,
-    /// More has come than is kept for a slow watcher: look at everything.
+    /// The watcher was too slow and has lost events: read everything.
     Lagged,
 }
 
-#[derive(Debug, Clone)]
-pub(crate) enum InternalEvent {
-    /// A circuit is not as it was. `transitions`: this instance's own; `moved`: others have changed its state.
-    CircuitChanged {
-        key: ModelKey,
-        transitions: Vec<Transition>,
-        changed_elsewhere: bool,
-    },
-    StoreChanged,
-}
-
-/// Those who watch, if anybody does.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Watchers(Arc<OnceLock<broadcast::Sender<InternalEvent>>>);
-
-impl Watchers {
-    pub(crate) fn notify(&self, event: impl FnOnce() -> InternalEvent) {
-        if let Some(sender) = self.0.get() {
-            // An error means that nobody watches any more.
-            drop(sender.send(event()));
-        }
-    }
-
-    fn subscribe(&self) -> broadcast::Receiver<InternalEvent> {
-        self.0.get_or_init(|| broadcast::channel(EVENT_CHANNEL_CAPACITY).0).subscribe()
-    }
-}
-
-/// The transitions of circuits that were not told yet, as their histories have them.
+/// Reads the transitions that were not reported yet from the histories.
 #[derive(Debug)]
 pub struct HistoryReader {
     since: Timestamp,
@@ -77,17 +47,17 @@ pub struct HistoryReader {
 }
 
 impl HistoryReader {
-    /// Tells what comes after this time of the store's, and what came just before it: the clocks of those who write may
-    /// be behind by what the store tolerates.
+    /// Reports what comes after this time of the store's, and what came just before it: the writers' clocks may be behind
+    /// by what the store tolerates.
     #[must_use]
     pub fn new(since: Timestamp) -> Self {
         Self { since: since - CLOCK_TOLERANCE, last_reported: HashMap::new() }
     }
 
-    /// What has come to a circuit's history since it was last asked for, oldest first.
+    /// The new entries of a circuit's history, oldest first.
     ///
     /// # Errors
-    /// The store could not be read. Nothing is taken for told.
+    /// The store could not be read. The entries remain unreported.
     pub async fn read_new(
         &mut self,
         store: &dyn Store,
@@ -98,8 +68,8 @@ impl HistoryReader {
         Ok(self.unreported(key, entries))
     }
 
-    /// Those of these transitions, oldest first, that were not told yet. An epoch is a time, so it tells at once what is
-    /// older than the watch.
+    /// Those of these transitions, oldest first, that were not reported yet. An epoch is a time, so it shows what is older
+    /// than the watch.
     fn unreported(&mut self, key: &ModelKey, mut transitions: Vec<Transition>) -> Vec<Transition> {
         let last = self.last_reported.get(key).copied().unwrap_or(self.since.as_millis());
         transitions.retain(|transition| transition.epoch > last);
@@ -110,26 +80,26 @@ impl HistoryReader {
     }
 }
 
-/// Watches all circuits; see [`Circuits::watch`].
+/// Watches all circuits; see [`Circuits::watch`](crate::Circuits::watch).
 #[derive(Debug)]
 pub struct Watch {
-    circuits: Circuits,
-    events: broadcast::Receiver<InternalEvent>,
+    shared: Arc<Shared>,
+    events: Receiver<InternalEvent>,
     pending: VecDeque<InternalEvent>,
     history: HistoryReader,
     /// Circuits whose history could not be read when it was due.
     pending_history: BTreeSet<ModelKey>,
-    /// The store's time was heard before the history was begun to be told.
+    /// The clock was synchronized with the store before `history` began.
     clock_synced: bool,
 }
 
 impl Watch {
-    pub(crate) fn new(circuits: Circuits, watchers: &Watchers) -> Self {
-        let events = watchers.subscribe();
-        let history = HistoryReader::new(circuits.now());
-        let clock_synced = circuits.is_connected();
+    pub(crate) fn new(shared: Arc<Shared>) -> Self {
+        let events = shared.watchers.subscribe();
+        let history = HistoryReader::new(shared.clock.now());
+        let clock_synced = shared.store_health.is_connected();
         Self {
-            circuits,
+            shared,
             events,
             pending: VecDeque::new(),
             history,
@@ -138,7 +108,7 @@ impl Watch {
         }
     }
 
-    /// Waits for the next. What is waited for is not lost if the waiting is given up.
+    /// Waits for the next event. Cancel safe: no event is lost if the future is dropped.
     pub async fn next(&mut self) -> CircuitEvent {
         let event = match self.pending.front() {
             Some(event) => event.clone(),
@@ -148,7 +118,7 @@ impl Watch {
                     event
                 }
                 Err(RecvError::Lagged(_)) => return CircuitEvent::Lagged,
-                // The circuits live as long as this holds them.
+                // `shared` keeps the sender alive.
                 Err(RecvError::Closed) => std::future::pending().await,
             },
         };
@@ -172,12 +142,12 @@ impl Watch {
         changed_elsewhere: bool,
     ) -> CircuitEvent {
         let transitions = if changed_elsewhere {
-            let store_timeout = self.circuits.store_timeout();
-            let read = timeout(store_timeout, self.history.read_new(self.circuits.store(), &key)).await;
+            let store_timeout = self.shared.timing.store_timeout;
+            let read = timeout(store_timeout, self.history.read_new(&*self.shared.store, &key)).await;
             if let Ok(Ok(transitions)) = read {
                 transitions
             } else {
-                tracing::debug!(circuit = %key, ms = millis(store_timeout), "the history could not be read in time");
+                tracing::debug!(circuit = %key, ms = millis(store_timeout), "history not read in time");
                 self.pending_history.insert(key.clone());
                 Vec::new()
             }
@@ -188,10 +158,10 @@ impl Watch {
     }
 
     fn catch_up(&mut self) {
-        if self.circuits.is_connected() {
-            // Until then this machine's clock had it, which may be far off (B7).
+        if self.shared.store_health.is_connected() {
+            // Until now `history` began by this machine's clock, which may be far off (B7).
             if !std::mem::replace(&mut self.clock_synced, true) {
-                self.history = HistoryReader::new(self.circuits.now());
+                self.history = HistoryReader::new(self.shared.clock.now());
             }
             let pending = std::mem::take(&mut self.pending_history).into_iter();
             self.pending.extend(pending.map(|key| InternalEvent::CircuitChanged {

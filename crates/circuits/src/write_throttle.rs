@@ -1,43 +1,44 @@
-//! Whose turn it is to write counts, where many want to.
+//! Throttling of writes when many instances want to write counts.
 //!
 //! Every write of a circuit makes every instance read it. A fleet in which each of n instances writes what it counts
-//! would so cost n² reads. Counts that cannot trip are in no hurry, so once a circuit's counts have changed often they
-//! wait until nobody has written for a while; then one instance, by chance, writes all that it has gathered, and the others,
-//! who read that, wait anew. However many instances there are, such a circuit is written about as often, and a fleet costs
-//! in proportion to its size.
+//! would cost n² reads. Counts that cannot trip are not urgent. So once a circuit's counts have changed often, an instance
+//! waits until nobody has written for a while. Then one random instance writes all that it has gathered; the others read
+//! that and wait again. Such a circuit is written equally often whatever the number of instances, so a fleet's cost is
+//! proportional to its size.
 //!
-//! That a success has ended a row is told out of turn.
-//!
-//! What trips does not wait. But what is told later is known later: where many count, a dead model is found out after one
-//! to three seconds. Where everybody waits already, because a model has been failing now and then for some time, the rate is
-//! that of whom the turn falls on: a sample.
+//! A success that resets consecutive failures bypasses the throttle, and so does a trip. But counts that are reported
+//! later are known later: where many instances count, an outage is detected after one to three seconds. Where all
+//! instances already wait, because a model has been failing now and then, the failure rate is that of the instance whose
+//! slot comes first: a sample.
 
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// So many changes of counts by others are free.
+/// Changes of counts by others that cause no waiting.
 const FREE_WRITES: u32 = 10;
 
-/// A turn comes so many times [`crate::Pacing::counts`] after the last change, or up to twice that.
+/// A slot comes this many times [`Timing::count_write_interval`](crate::Timing::count_write_interval) after the last
+/// change, or up to twice that.
 const SLOT_FACTOR: u32 = 5;
 
-/// Nobody waits longer for a turn than so many times [`crate::Pacing::counts`], however busy the others are.
+/// No instance waits longer for its slot than this many times
+/// [`Timing::count_write_interval`](crate::Timing::count_write_interval), however busy the others are.
 const MAX_DELAY_FACTOR: u32 = 300;
 
-/// What an instance has seen of the others' writing. A change of state begins it anew.
+/// What an instance has seen of the others' writes. A change of state resets it.
 #[derive(Debug, Default)]
 pub(crate) struct WriteThrottle {
-    /// Each change moves it ahead by a turn, time lets it fall back.
+    /// Each change moves it ahead by a slot; time lets it fall back.
     theoretical_arrival: Option<Instant>,
-    /// Not before then is it this instance's turn.
+    /// This instance does not write before then.
     next_slot: Option<Instant>,
-    /// Since when it has waited for its turn.
+    /// Since when it has waited for its slot.
     waiting_since: Option<Instant>,
 }
 
 impl WriteThrottle {
-    /// Another instance has changed the counts. `share` is by chance, in [0, 1).
+    /// Another instance has changed the counts. `random_unit` is random, in [0, 1).
     pub(crate) fn on_other_write(&mut self, write_interval: Duration, random_unit: f64) {
         let now = Instant::now();
         let (slot, burst) = (write_interval * SLOT_FACTOR, write_interval * SLOT_FACTOR * FREE_WRITES);
@@ -51,7 +52,7 @@ impl WriteThrottle {
         }
     }
 
-    /// This instance has written; where others wait it goes to the end of them.
+    /// This instance has written; if others wait, it lines up behind them.
     pub(crate) fn on_own_write(&mut self, write_interval: Duration, random_unit: f64) {
         if self.next_slot.is_some() {
             let now = Instant::now();
@@ -60,7 +61,7 @@ impl WriteThrottle {
         }
     }
 
-    /// How long until it is this instance's turn; zero: now.
+    /// How long until this instance's slot; zero: now.
     pub(crate) fn delay(&self) -> Duration {
         self.next_slot.map_or(Duration::ZERO, |slot| slot.saturating_duration_since(Instant::now()))
     }

@@ -1,28 +1,36 @@
-//! Writing: one write in flight per circuit, however many calls fail at once; what comes meanwhile is folded into
-//! the next.
+//! Writing: one write in flight per circuit, however many calls fail at the same time. Requests that come meanwhile are
+//! folded into the next write.
 
 use std::{
     sync::{Arc, atomic::Ordering},
     time::Duration,
 };
 
-use breaker::{Context, EventResult, Transition};
+use breaker::{Context, EventResult, ModelKey, State, Transition};
 use tokio::time::{Instant, timeout};
 
 use crate::{
-    TRACE_TARGET,
-    circuit::{Circuit, Inner, QueuedRequest, Responder, is_urgent},
+    circuit::{Circuit, Inner, QueuedRequest, Responder, Writer, is_urgent},
     counts::{TransitionKind, increment},
     mirror::StoredValue,
-    permit::Permit,
     plan::{Plan, Request, RequestResult, plan},
     shared::Shared,
     store::{StoreError, Swap, Write},
-    watch::InternalEvent,
+    watchers::InternalEvent,
 };
 
+/// The target of the spans for a trace collector, all at level TRACE. Without a collector no subscriber wants them, and
+/// each costs one load of a number.
+pub const TRACE_TARGET: &str = "switchboard::traces";
+
+impl Writer for Shared {
+    fn submit(self: Arc<Self>, circuit: &Arc<Circuit>, queued: QueuedRequest) {
+        self.enqueue(circuit, queued);
+    }
+}
+
 impl Shared {
-    /// Hands a request to the circuit's writer, and starts it if it does not run.
+    /// Queues a request for the circuit's writer, and starts the writer if it does not run.
     pub(crate) fn enqueue(self: &Arc<Self>, circuit: &Arc<Circuit>, queued: QueuedRequest) {
         let start = {
             let mut inner = circuit.inner();
@@ -49,8 +57,8 @@ impl Shared {
         }
     }
 
-    /// Waits until it is worth writing. Counts that cannot trip are put off, so that a fleet's failures do not
-    /// become a flood of writes.
+    /// Waits until a write is due. Counts that cannot trip are delayed, so that a fleet's failures do not become a flood of
+    /// writes.
     async fn next_batch(self: &Arc<Self>, circuit: &Arc<Circuit>) -> Option<Vec<QueuedRequest>> {
         loop {
             let delay = {
@@ -62,7 +70,7 @@ impl Shared {
                     return None;
                 }
                 let requests: Vec<Request> =
-                    inner.queue.iter().map(|waiting| waiting.request.clone()).collect();
+                    inner.queue.iter().map(|queued| queued.request.clone()).collect();
                 let context = self.context(&inner.policy);
                 let draft = plan(&inner.mirror, &requests, context, self.store_health.is_writable());
                 let draining = self.draining.load(Ordering::Acquire);
@@ -75,16 +83,16 @@ impl Shared {
                     }
                 }
             };
-            // Rings early when more comes; then it is looked at anew.
+            // Woken early by another request, which may be urgent.
             let _ = timeout(delay, circuit.wake_writer.notified()).await;
         }
     }
 
-    /// Writes what waited. `false`: somebody else wrote meanwhile, and it waits again, to be planned anew with what has
-    /// come since.
+    /// Writes a batch. `false`: another writer was first, and the batch is queued again, to be planned with what has come
+    /// since.
     async fn write_batch(self: &Arc<Self>, circuit: &Arc<Circuit>, batch: Vec<QueuedRequest>) -> bool {
         let (requests, responders): (Vec<Request>, Vec<Responder>) =
-            batch.into_iter().map(|waiting| (waiting.request, waiting.responder)).unzip();
+            batch.into_iter().map(|queued| (queued.request, queued.responder)).unzip();
         let Some(committed) = self.try_write(circuit, &requests).await else {
             requeue(circuit, requests, responders);
             return false;
@@ -94,12 +102,12 @@ impl Shared {
         }
         let responses = requests.into_iter().zip(committed.results).zip(responders);
         for ((request, result), responder) in responses {
-            self.respond(circuit, request, result, responder);
+            respond(circuit, request, result, responder);
         }
         true
     }
 
-    /// One try: plans and writes. `None` if somebody else wrote meanwhile, and it is to be planned anew.
+    /// One attempt: plans and writes. `None` on a conflict: it must be planned again.
     async fn try_write(self: &Arc<Self>, circuit: &Arc<Circuit>, requests: &[Request]) -> Option<Plan> {
         let online = self.store_health.is_writable();
         if online && circuit.inner().mirror.stored == StoredValue::NotLoaded {
@@ -140,8 +148,8 @@ impl Shared {
             Ok(Swap::ClockSkew { .. }) => None,
             Err(error) => {
                 self.store_health.mark_unreachable(&error, self.clock.now());
-                // The reply may be lost and the write done: then the next reading finds it, equal to this. What was
-                // only to be told stays as it was, and is told when the store is back.
+                // The write may be done and only its response lost: then the next read finds the same record. A mere
+                // reconciliation stays as it was, and is written when the store is back.
                 if !requests.iter().all(|request| matches!(request, Request::Reconcile)) {
                     commit_locally(circuit, &mut circuit.inner(), &plan);
                 }
@@ -177,7 +185,7 @@ impl Shared {
         Ok(swap)
     }
 
-    /// Lets the others write first for a moment, not all for the same moment.
+    /// Lets the others write first, for a random time.
     async fn backoff_on_conflict(&self, tries: u32) {
         if tries > 1 {
             let max_delay = Duration::from_millis(1 << tries.min(5));
@@ -185,32 +193,24 @@ impl Shared {
         }
     }
 
-    fn respond(
-        self: &Arc<Self>,
-        circuit: &Arc<Circuit>,
-        request: Request,
-        result: RequestResult,
-        responder: Responder,
-    ) {
-        match responder {
-            Responder::Discard => {}
-            // Nobody may be waiting any more; a permit that cannot be sent gives its lease back as it drops.
-            Responder::Probe(sender) => {
-                let permit = match (result, request) {
-                    (
-                        RequestResult::Applied(EventResult::ProbeGranted { epoch }),
-                        Request::Probe { id, .. },
-                    ) => Some(Permit::for_probe(circuit, epoch, id)),
-                    _ => None,
-                };
-                drop(sender.send(permit));
-            }
-            Responder::Result(sender) => drop(sender.send(result)),
-        }
-    }
-
     pub(crate) fn context<'a>(&'a self, policy: &'a breaker::Policy) -> Context<'a> {
         Context { instance: &self.instance, policy, now: self.clock.now() }
+    }
+}
+
+fn respond(circuit: &Arc<Circuit>, request: Request, result: RequestResult, responder: Responder) {
+    match responder {
+        Responder::Discard => {}
+        Responder::Probe(respond) => {
+            let lease = match (result, request) {
+                (RequestResult::Applied(EventResult::ProbeGranted { epoch }), Request::Probe { id, .. }) => {
+                    Some((id, epoch))
+                }
+                _ => None,
+            };
+            respond(circuit, lease);
+        }
+        Responder::Result(sender) => drop(sender.send(result)),
     }
 }
 
@@ -222,13 +222,13 @@ fn requeue(circuit: &Circuit, requests: Vec<Request>, responders: Vec<Responder>
     inner.queue = older.chain(newer).collect();
 }
 
-/// It is written. `version` is that of the mirror it was planned from: what was taken up since is what was written, or
+/// It is written. `version` is that of the mirror it was planned from: what was applied since is what was written, or
 /// newer.
 fn commit(circuit: &Circuit, plan: &Plan, write: &Write, version: u64) {
     let mut inner = circuit.inner();
     inner.written_at = Some(Instant::now());
     if inner.version == version {
-        inner.mirror.mark_written(plan, write);
+        inner.mirror.mark_written(&plan.target, write);
         inner.version += 1;
         circuit.publish_view(&inner);
     }
@@ -243,7 +243,7 @@ fn commit_unchanged(circuit: &Circuit, inner: &mut Inner) {
 }
 
 fn commit_locally(circuit: &Circuit, inner: &mut Inner, plan: &Plan) {
-    if inner.mirror.apply_locally(plan) {
+    if inner.mirror.apply_locally(&plan.target) {
         inner.version += 1;
         circuit.publish_view(inner);
         publish(circuit, plan);
@@ -259,7 +259,7 @@ fn publish(circuit: &Circuit, plan: &Plan) {
     for transition in &plan.transitions {
         let Transition { to, reason, .. } = transition;
         circuit.counter.count_transition(TransitionKind { to: *to, cause: reason.cause, own: true });
-        // A trace knows events only within a span, and no call's span lasts until its circuit's change is written.
+        // A trace has events only within a span, and no call's span lasts until its circuit's transition is written.
         let span = tracing::trace_span!(
             target: TRACE_TARGET,
             parent: None,
@@ -269,13 +269,17 @@ fn publish(circuit: &Circuit, plan: &Plan) {
             switchboard.reason = reason.cause.as_str(),
         );
         let _entered = span.enter();
-        tracing::info!(
-            circuit = %circuit.key,
-            from = %transition.from,
-            to = %transition.to,
-            epoch = transition.epoch,
-            reason = %transition.reason.summary(),
-            "circuit changed"
-        );
+        log_transition(&circuit.key, transition);
+    }
+}
+
+/// The level of a log line is fixed where it is written, so there is one line per state.
+fn log_transition(circuit: &ModelKey, transition: &Transition) {
+    let Transition { from, to, epoch, reason, .. } = transition;
+    let reason = reason.summary();
+    match to {
+        State::Open => tracing::warn!(%circuit, %from, %to, epoch, %reason, "circuit opened"),
+        State::HalfOpen => tracing::info!(%circuit, %from, %to, epoch, %reason, "circuit half-open"),
+        State::Closed => tracing::info!(%circuit, %from, %to, epoch, %reason, "circuit closed"),
     }
 }

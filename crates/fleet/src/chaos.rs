@@ -12,7 +12,7 @@ use crate::{
     instance::{World, disagreements},
     network::{Server, stored_value},
     provider::Providers,
-    rng::{SeededRng, VirtualClock},
+    rng::{SeededRng, VirtualClock, in_virtual_time},
     trace::Trace,
 };
 
@@ -76,7 +76,7 @@ const CONVERGENCE_TIMEOUT: Duration = Duration::from_secs(25);
 /// # Errors
 /// The machine gives no runtime.
 pub fn run(plan: &ChaosConfig) -> std::io::Result<ChaosReport> {
-    crate::in_virtual_time(simulate(plan))
+    in_virtual_time(simulate(plan))
 }
 
 async fn simulate(plan: &ChaosConfig) -> ChaosReport {

@@ -15,7 +15,7 @@ use crate::{
     instance::{Instance, World},
     network::{Server, WriteObserver},
     provider::{Health, Providers},
-    rng::{SeededRng, VirtualClock},
+    rng::{SeededRng, VirtualClock, in_virtual_time},
     trace::Trace,
 };
 
@@ -98,7 +98,7 @@ const PHASE_DURATION: Duration = Duration::from_secs(20);
 /// # Errors
 /// The machine gives no runtime.
 pub fn measure(size: &MeasurementConfig, say: impl FnMut(Phase)) -> std::io::Result<Measured> {
-    crate::in_virtual_time(simulate(size, say))
+    in_virtual_time(simulate(size, say))
 }
 
 async fn simulate(size: &MeasurementConfig, mut say: impl FnMut(Phase)) -> Measured {

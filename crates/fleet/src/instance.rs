@@ -52,7 +52,7 @@ pub struct Instance {
 impl Instance {
     /// Starts one, whose own clock is so many ms off.
     pub fn start(world: &Arc<World>, number: usize, skew: i64, rng: &SeededRng) -> Self {
-        let line = world.server.connect(number);
+        let line = InstanceConnection::open(&world.server, number);
         let settings = Settings {
             policies: Policies { default: world.policy.clone(), ..Policies::default() },
             timing: Timing::default(),

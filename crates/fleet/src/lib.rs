@@ -28,11 +28,4 @@ pub mod provider;
 pub mod rng;
 pub mod trace;
 
-/// Runs something on one thread, in time that moves when nobody has anything left to do.
-///
-/// # Errors
-/// The machine gives no runtime.
-pub fn in_virtual_time<T>(what: impl Future<Output = T>) -> std::io::Result<T> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build()?;
-    Ok(runtime.block_on(what))
-}
+pub use rng::in_virtual_time;

@@ -94,3 +94,12 @@ impl WallClock for VirtualClock {
         Timestamp::from_millis(right.as_millis().saturating_add_signed(self.skew))
     }
 }
+
+/// Runs something on one thread, in time that moves when nobody has anything left to do.
+///
+/// # Errors
+/// The machine gives no runtime.
+pub fn in_virtual_time<T>(what: impl Future<Output = T>) -> std::io::Result<T> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build()?;
+    Ok(runtime.block_on(what))
+}

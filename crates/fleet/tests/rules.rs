@@ -8,7 +8,7 @@ use breaker::{Failure, InstanceId, ModelKey, Policy};
 use circuits::{Circuits, Policies, Settings, Store};
 use fleet::{
     in_virtual_time,
-    network::{NetworkConditions, Server},
+    network::{InstanceConnection, NetworkConditions, Server},
     rng::{SeededRng, VirtualClock},
 };
 use futures_util::future::join_all;
@@ -36,7 +36,7 @@ impl Fixture {
             rng: self.rng.fork(),
             ..Settings::new(InstanceId::new(&format!("i{number}")))
         };
-        let store: Arc<dyn Store> = self.server.connect(number) as _;
+        let store: Arc<dyn Store> = InstanceConnection::open(&self.server, number) as _;
         let circuits = Circuits::start(store, settings);
         circuits.ready().await;
         circuits

@@ -9,8 +9,8 @@ fn in_phase(phase: Phase) -> Record {
     Record { phase, ..Record::closed(7) }
 }
 
-fn outage(retry_at: Timestamp, alone: Option<&str>) -> OpenState {
-    OpenState { opened_at: NOW, retry_at, sole_reporter: alone.map(InstanceId::new) }
+fn outage(retry_at: Timestamp, sole_reporter: Option<&str>) -> OpenState {
+    OpenState { opened_at: NOW, retry_at, sole_reporter: sole_reporter.map(InstanceId::new) }
 }
 
 fn ask(phase: Phase, now: Timestamp) -> Admission {
@@ -27,7 +27,7 @@ fn an_open_circuit_is_due_at_its_deadline_and_not_before() {
 }
 
 #[test]
-fn a_lease_holds_its_place_until_the_grace_is_over() {
+fn a_lease_occupies_its_slot_until_the_grace_period_ends() {
     let until = NOW + Duration::from_secs(15);
     let lease = Lease { id: "1".to_owned(), instance: InstanceId::new("other"), until };
     let half_open =
@@ -39,14 +39,14 @@ fn a_lease_holds_its_place_until_the_grace_is_over() {
 }
 
 #[test]
-fn an_outage_of_anothers_network_is_due_at_once() {
+fn an_outage_of_anothers_network_is_due_immediately() {
     let retry_at = NOW + Duration::from_secs(5);
     assert_eq!(ask(Phase::Open(outage(retry_at, Some("other"))), NOW), Admission::ProbeDue);
     assert_ne!(ask(Phase::Open(outage(retry_at, Some("me"))), NOW), Admission::ProbeDue);
 }
 
 #[test]
-fn a_forced_circuit_waits_for_a_person_or_its_end() {
+fn a_forced_circuit_waits_for_an_operator_or_its_end() {
     let end = NOW + Duration::from_secs(60);
     let never = Admission::Refused { retry_at: None, probing: false };
     assert_eq!(ask(Phase::ForcedOpen { until: None }, end), never);

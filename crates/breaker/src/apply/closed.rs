@@ -1,4 +1,4 @@
-//! What the end of an ordinary call does to a closed circuit: the row and the rate that trip it.
+//! What the end of an ordinary call does to a closed circuit: consecutive failures and the failure rate trip it.
 
 use std::time::Duration;
 
@@ -8,15 +8,15 @@ use crate::{
     record::ConsecutiveFailures, window::RateVerdict,
 };
 
-/// A failure that is told so late, and is older than the row, does not trip with it: calls that went well may have come
-/// between, of which nobody told, as there was no row to end. It is counted all the same (B5).
+/// A failure that is reported this late, and is older than the consecutive failures, does not trip with them. Calls may
+/// have succeeded in between; nobody reported them, as there were no failures to reset. It is counted all the same (B5).
 const LATE_REPORT_THRESHOLD: Duration = Duration::from_millis(250);
 
 impl RecordUpdate<'_> {
     pub(super) fn completed_while_closed(&mut self, outcome: &Outcome, at: Timestamp) {
         match outcome {
             Outcome::Succeeded => {
-                // A call that ended before the row began does not end it, whenever that is told.
+                // A call that ended before the first of the failures does not reset them, whenever it is reported.
                 if at >= self.record.consecutive_failures.since {
                     self.reset_consecutive_failures();
                 }
@@ -62,7 +62,7 @@ impl RecordUpdate<'_> {
         if let RateVerdict::Trip { sole_reporter } = self.record.window.evaluate_rate(policy, now) {
             return self.trip(failure, TripRule::FailureRate, sole_reporter, at);
         }
-        // Others' successes end the row, but not what this instance knows of its own network.
+        // Others' successes reset the consecutive failures, but not what this instance knows of its own network.
         let tripped = self
             .record
             .blocked_instances

@@ -6,7 +6,8 @@ use crate::{Context, InstanceId, Timestamp, record::InstanceBlock};
 impl RecordUpdate<'_> {
     pub(super) fn count_connection_failure(&mut self, at: Timestamp) {
         let instance = self.context.instance;
-        if let Some(block) = self.record.blocked_instances.iter_mut().find(|held| held.instance == *instance)
+        if let Some(block) =
+            self.record.blocked_instances.iter_mut().find(|block| block.instance == *instance)
         {
             block.failures = block.failures.saturating_add(1);
             block.last = block.last.max(at);
@@ -23,7 +24,7 @@ impl RecordUpdate<'_> {
         }
     }
 
-    /// This instance got an answer, so its network is well.
+    /// This instance got a response, so its network works.
     pub(super) fn clear_instance_block(&mut self) {
         let instance = self.context.instance;
         self.record.blocked_instances.retain(|block| block.instance != *instance);
@@ -32,7 +33,8 @@ impl RecordUpdate<'_> {
     pub(super) fn block_instance(&mut self, instance: &InstanceId, at: Timestamp) {
         let Context { policy, .. } = self.context;
         let epoch = self.record.epoch;
-        if let Some(block) = self.record.blocked_instances.iter_mut().find(|held| held.instance == *instance)
+        if let Some(block) =
+            self.record.blocked_instances.iter_mut().find(|block| block.instance == *instance)
         {
             block.trips = block.trips.saturating_add(1);
             block.until = block.until.max(at + open_period(policy, block.trips, epoch));

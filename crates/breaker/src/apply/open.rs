@@ -1,4 +1,4 @@
-//! Opening and closing, and for how long it opens.
+//! Opening and closing, and how long an open period lasts.
 
 use std::time::Duration;
 
@@ -8,8 +8,8 @@ use crate::{
     record::{ConsecutiveFailures, OpenState},
 };
 
-/// Open SWE's own open period. A rest is written as opened so long before its end, so that an Open SWE instance
-/// comes back at the same time (B9).
+/// Open SWE's own open period. A cooldown is written as opened this long before its end, so that an Open SWE instance
+/// resumes at the same time (B9).
 const OPEN_SWE_OPEN_DURATION: Duration = Duration::from_secs(180);
 
 impl RecordUpdate<'_> {
@@ -25,7 +25,7 @@ impl RecordUpdate<'_> {
         let retry_at = self.deadline().max(at + period);
         if let Some(reporter) = &sole_reporter
             && let Some(block) =
-                self.record.blocked_instances.iter_mut().find(|held| held.instance == *reporter)
+                self.record.blocked_instances.iter_mut().find(|block| block.instance == *reporter)
         {
             block.until = retry_at;
         }
@@ -41,8 +41,7 @@ impl RecordUpdate<'_> {
         self.transition_to(Phase::Open(outage), Reason::failure(failure, TripRule::Cooldown));
     }
 
-    /// The deadline that stands, which is never shortened (B8). It may lie ahead of a probe that was let through
-    /// early (F7).
+    /// The deadline in force, which is never shortened (B8). A probe may be admitted before it (F7).
     fn deadline(&self) -> Timestamp {
         match &self.record.phase {
             Phase::Open(outage) | Phase::HalfOpen { outage, .. } => outage.retry_at,
@@ -53,11 +52,11 @@ impl RecordUpdate<'_> {
     pub(super) fn force_close(&mut self, reason: &Option<String>) -> EventResult {
         let last = self.record.consecutive_failures.last;
         let was_closed = matches!(self.record.phase, Phase::Closed);
-        let nothing_to_forget = was_closed
+        let nothing_to_reset = was_closed
             && self.record.consecutive_failures.count == 0
             && self.record.trips == 0
             && self.record.blocked_instances.is_empty();
-        if nothing_to_forget {
+        if nothing_to_reset {
             return EventResult::Stale;
         }
         let from = self.record.stored_state();
@@ -70,8 +69,8 @@ impl RecordUpdate<'_> {
     }
 }
 
-/// The open period after so many trips in a row (B8). Chance comes from the epoch, so that circuits that opened
-/// together do not all probe together and the same arguments still give the same period.
+/// The open period after this many consecutive trips (B8). The jitter comes from the epoch: circuits that opened together
+/// do not all probe together, and the same arguments still give the same period.
 pub(super) fn open_period(policy: &Policy, trips: u32, epoch: u64) -> Duration {
     let longest = policy.max_open_duration.as_secs_f64();
     let exponent = i32::try_from(trips.saturating_sub(1)).unwrap_or(i32::MAX);

@@ -1,4 +1,4 @@
-//! Probes: who gets a place, and what their ends decide.
+//! Probes: who gets a slot, and what their outcomes decide.
 
 use super::{AdmissionToken, EventResult, RecordUpdate};
 use crate::{
@@ -32,7 +32,7 @@ impl RecordUpdate<'_> {
             Phase::HalfOpen { outage, leases: vec![lease.clone()], successes: 0 },
             Reason::new(crate::TransitionCause::Probe),
         );
-        // The outage's reason is what a reader wants to know; the history tells of the probe.
+        // A reader wants to know the outage's reason; the history has the probe.
         self.record.reason = previous_reason;
         EventResult::ProbeGranted { epoch: self.record.epoch }
     }
@@ -112,10 +112,10 @@ impl RecordUpdate<'_> {
     }
 }
 
-/// Frees the place of the lease that ended first, if a place is needed: until then its outcome counts (B4).
+/// Frees the slot of the lease that ended first, if a slot is needed. Until then its outcome counts (B4).
 fn evict_oldest_leases(leases: &mut Vec<Lease>, policy: &Policy) {
-    let places = usize::try_from(policy.half_open_probes.max(1)).unwrap_or(usize::MAX);
-    while leases.len() >= places {
+    let slots = usize::try_from(policy.half_open_probes.max(1)).unwrap_or(usize::MAX);
+    while leases.len() >= slots {
         let Some(oldest) = leases.iter().enumerate().min_by_key(|(_, lease)| lease.until).map(|(i, _)| i)
         else {
             return;

@@ -48,7 +48,7 @@ impl Circuit {
 }
 
 #[test]
-fn an_outcome_from_a_clock_ahead_of_time_is_of_now() {
+fn an_outcome_from_a_clock_ahead_of_time_is_dated_now() {
     let mut circuit = Circuit::new(Policy::open_swe());
     let stamp = AdmissionToken { epoch: circuit.record.epoch, lease_id: None };
     let an_hour_ahead = after(3_600_000);
@@ -61,18 +61,18 @@ fn an_outcome_from_a_clock_ahead_of_time_is_of_now() {
 }
 
 #[test]
-fn the_row_trips_at_exactly_its_span() {
+fn consecutive_failures_trip_at_exactly_their_span() {
     for (span, trips) in [(249, false), (250, true)] {
         let mut circuit = Circuit::new(Policy::default());
         circuit.fail(NOW);
         circuit.fail(NOW);
         let step = circuit.fail(after(span));
-        assert_eq!(step.transition.is_some(), trips, "a row of {span} ms");
+        assert_eq!(step.transition.is_some(), trips, "failures within {span} ms");
     }
 }
 
 #[test]
-fn the_row_is_forgotten_at_exactly_its_memory() {
+fn consecutive_failures_expire_at_exactly_their_ttl() {
     let minutes = 15 * 60 * 1_000;
     for (pause, failures) in [(minutes - 1, 2), (minutes, 1)] {
         let mut circuit = Circuit::new(Policy::default());
@@ -83,7 +83,7 @@ fn the_row_is_forgotten_at_exactly_its_memory() {
 }
 
 #[test]
-fn a_transition_tells_what_changed() {
+fn a_transition_says_what_changed() {
     let mut circuit = Circuit::new(Policy::open_swe());
     let before = circuit.record.epoch;
     assert_eq!(circuit.fail(NOW).transition, None);
@@ -103,7 +103,7 @@ fn periods_grow_to_the_maximum_and_no_further() {
 }
 
 #[test]
-fn chance_stays_within_its_share_and_differs() {
+fn jitter_stays_within_its_share_and_differs() {
     let policy = Policy { max_open_duration: Duration::from_secs(60), ..Policy::default() };
     let millis: Vec<u128> = (0..1_000).map(|epoch| open_period(&policy, 1, epoch).as_millis()).collect();
     assert!(millis.iter().all(|period| (4_500..=5_500).contains(period)));
@@ -113,7 +113,7 @@ fn chance_stays_within_its_share_and_differs() {
 }
 
 #[test]
-fn a_rest_does_not_shorten_the_deadline_of_an_early_probe() {
+fn a_cooldown_does_not_shorten_the_deadline_of_an_early_probe() {
     let mut circuit = Circuit::new(Policy::open_swe());
     let cannot_connect = || Outcome::Failed(Failure::new(FailureKind::Connection));
     circuit.end(cannot_connect(), NOW);
@@ -121,7 +121,7 @@ fn a_rest_does_not_shorten_the_deadline_of_an_early_probe() {
     let deadline = circuit.record.retry_at().unwrap();
     circuit.instance = InstanceId::new("b");
     let EventResult::ProbeGranted { epoch } = circuit.probe("1", after(2)) else {
-        panic!("b may probe at once")
+        panic!("b may probe immediately")
     };
     let stamp = AdmissionToken { epoch, lease_id: Some("1".to_owned()) };
     let outcome =
@@ -131,7 +131,7 @@ fn a_rest_does_not_shorten_the_deadline_of_an_early_probe() {
 }
 
 #[test]
-fn a_taken_over_lease_makes_room_for_one() {
+fn a_replaced_lease_makes_room_for_one() {
     let mut circuit = Circuit::new(Policy { half_open_probes: 2, ..Policy::open_swe() });
     circuit.fail(NOW);
     circuit.fail(NOW);
@@ -147,14 +147,14 @@ fn a_taken_over_lease_makes_room_for_one() {
 }
 
 #[test]
-fn a_touch_renews_and_tells_nothing() {
+fn a_ttl_refresh_is_no_transition() {
     let mut circuit = Circuit::new(Policy::default());
     let step = circuit.apply(&Event::RefreshTtl, after(1_000));
     assert_eq!((step.record.updated_at, step.transition), (after(1_000), None));
 }
 
 #[test]
-fn off_listens_to_nobody_but_a_person() {
+fn off_obeys_manual_overrides_only() {
     let mut circuit = Circuit::new(Policy { mode: Mode::Off, ..Policy::open_swe() });
     assert_eq!(circuit.fail(NOW).result, EventResult::Stale);
     let opened = circuit.apply(&Event::ForceOpen { until: None, reason: None }, NOW);
@@ -163,7 +163,7 @@ fn off_listens_to_nobody_but_a_person() {
 }
 
 #[test]
-fn a_key_outlives_what_it_holds() {
+fn a_key_outlives_its_open_period_and_lease() {
     let day = Duration::from_secs(24 * 60 * 60);
     let long = Policy { open_duration: 2 * day, max_open_duration: 2 * day, ..Policy::open_swe() };
     let mut circuit = Circuit::new(long);
@@ -176,7 +176,7 @@ fn a_key_outlives_what_it_holds() {
 }
 
 #[test]
-fn a_failure_told_late_counts_but_does_not_trip() {
+fn a_late_failure_counts_but_does_not_trip() {
     let mut circuit = Circuit::new(Policy { failure_rate: None, ..Policy::default() });
     let stamp = AdmissionToken { epoch: circuit.record.epoch, lease_id: None };
     let late = |at| Event::CallCompleted {
@@ -188,20 +188,20 @@ fn a_failure_told_late_counts_but_does_not_trip() {
         (circuit.record.consecutive_failures.count, circuit.record.consecutive_failures.late_count)
     };
     circuit.apply(&late(NOW), after(251));
-    assert_eq!(counts(&circuit), (1, 1), "there was no row when it came");
+    assert_eq!(counts(&circuit), (1, 1), "there were no failures when it came");
     circuit.fail(after(300));
     assert_eq!((counts(&circuit), circuit.record.consecutive_failures.since), ((2, 1), after(300)));
     circuit.apply(&late(after(299)), after(551));
-    assert_eq!(counts(&circuit), (3, 2), "it is older than the row");
+    assert_eq!(counts(&circuit), (3, 2), "it is older than the first failure");
     circuit.apply(&late(after(301)), after(600));
-    assert_eq!(counts(&circuit), (4, 2), "it came after the row began");
+    assert_eq!(counts(&circuit), (4, 2), "it came after the first failure");
     assert!(matches!(circuit.record.phase, Phase::Closed), "two in time are fewer than three");
     circuit.fail(after(601));
     assert!(matches!(circuit.record.phase, Phase::Open(_)));
 }
 
 #[test]
-fn a_success_of_before_the_row_does_not_end_it() {
+fn a_success_before_the_first_failure_resets_nothing() {
     let mut circuit = Circuit::new(Policy::default());
     let stamp = AdmissionToken { epoch: circuit.record.epoch, lease_id: None };
     let success = |at| Event::CallCompleted { token: stamp.clone(), outcome: Outcome::Succeeded, at };

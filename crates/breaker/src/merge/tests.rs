@@ -21,7 +21,7 @@ fn forced(epoch: u64) -> Record {
     in_phase(epoch, Phase::ForcedOpen { until: None })
 }
 
-fn by_hand(record: Record) -> Record {
+fn manual(record: Record) -> Record {
     Record { reason: Some(Reason::new(TransitionCause::Manual)), ..record }
 }
 
@@ -34,12 +34,12 @@ fn merged(local: &Record, remote: &Record) -> Applied {
     with_context(|context| merge(local, remote, context))
 }
 
-/// Two instances that are apart can come to the same epoch, where it is ahead of the time or in one millisecond.
+/// Two diverged instances can reach the same epoch, where it is ahead of the time or in one millisecond.
 #[test]
-fn equal_epochs_of_different_states_are_brought_together() {
-    let step = merged(&by_hand(forced(9)), &open(9, after(20)));
+fn equal_epochs_of_different_states_are_merged() {
+    let step = merged(&manual(forced(9)), &open(9, after(20)));
     assert!(step.record.is_forced() && step.record.epoch > 9);
-    let step = merged(&open(9, after(20)), &by_hand(forced(9)));
+    let step = merged(&open(9, after(20)), &manual(forced(9)));
     assert_eq!((step.record.is_forced(), step.transition), (true, None));
     let step = merged(&open(9, after(20)), &open(9, after(5)));
     assert_eq!(step.record.retry_at(), Some(after(20)));
@@ -49,7 +49,7 @@ fn equal_epochs_of_different_states_are_brought_together() {
     assert_eq!(merged(&Record::closed(9), &open(9, after(20))).transition, None);
 }
 
-/// B7: what a clock an hour ahead wrote apart is taken as written now.
+/// B7: what a clock an hour ahead wrote during an outage counts as written now.
 #[test]
 fn a_clock_ahead_of_time_prolongs_nothing() {
     let hour = Duration::from_secs(3_600);
@@ -61,7 +61,7 @@ fn a_clock_ahead_of_time_prolongs_nothing() {
 }
 
 #[test]
-fn what_is_equal_is_left_alone() {
+fn equal_records_stay_as_they_are() {
     let record = open(5, after(9));
     let step = merged(&record, &record);
     assert_eq!((step.record, step.transition), (record, None));
@@ -79,7 +79,7 @@ fn the_newer_epoch_wins_in_an_epoch_of_its_own() {
 }
 
 #[test]
-fn of_two_open_ones_the_later_deadline_stands() {
+fn of_two_open_ones_the_later_deadline_wins() {
     for (local, remote) in [(after(9), after(20)), (after(20), after(9))] {
         for (local_epoch, remote_epoch) in [(5, 9), (9, 5)] {
             let step = merged(&open(local_epoch, local), &open(remote_epoch, remote));
@@ -89,15 +89,15 @@ fn of_two_open_ones_the_later_deadline_stands() {
 }
 
 #[test]
-fn forced_yields_only_to_a_persons_newer_word() {
+fn forced_yields_only_to_a_newer_manual_override() {
     assert!(merged(&Record::closed(9), &forced(5)).record.is_forced());
     assert!(merged(&forced(5), &open(9, after(9))).record.is_forced());
-    assert!(!merged(&by_hand(Record::closed(9)), &forced(5)).record.is_forced());
-    assert!(!merged(&forced(5), &by_hand(Record::closed(9))).record.is_forced());
+    assert!(!merged(&manual(Record::closed(9)), &forced(5)).record.is_forced());
+    assert!(!merged(&forced(5), &manual(Record::closed(9))).record.is_forced());
 }
 
 #[test]
-fn without_a_change_of_state_the_larger_count_stands() {
+fn without_a_change_of_state_the_larger_count_wins() {
     let counted = |failures| Record {
         consecutive_failures: ConsecutiveFailures { count: failures, ..ConsecutiveFailures::default() },
         ..Record::closed(5)
@@ -107,7 +107,7 @@ fn without_a_change_of_state_the_larger_count_stands() {
 }
 
 #[test]
-fn connection_failures_of_one_alone_are_not_merged() {
+fn connection_failures_of_one_instance_are_not_merged() {
     let alone = Some(InstanceId::new("me"));
     let local =
         in_phase(9, Phase::Open(OpenState { opened_at: NOW, retry_at: after(9), sole_reporter: alone }));
@@ -136,12 +136,12 @@ fn only_what_protects_is_restored() {
 }
 
 #[test]
-fn what_was_written_anew_after_a_loss_is_no_newer_for_it() {
+fn a_restored_record_is_no_newer_for_being_restored() {
     let by_hand = Record { reason: Some(Reason::new(TransitionCause::Manual)), ..Record::closed(7) };
     let restored = with_context(|context| restore(&forced(5), None, context)).unwrap().record;
     assert!(restored.epoch > 7);
     assert_eq!(merged(&by_hand, &restored).record.phase, Phase::Closed);
-    // Told the other way round: the close was there first.
+    // In the other order: the close was written first.
     let begun = Record { epoch: 99, origin_epoch: Some(7), ..by_hand };
     assert_eq!(with_context(|context| restore(&forced(5), Some(&begun), context)), None);
     assert!(with_context(|context| restore(&forced(9), Some(&begun), context)).is_some());

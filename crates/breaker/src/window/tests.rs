@@ -60,7 +60,7 @@ fn successes_alone_never_trip() {
 }
 
 #[test]
-fn one_instances_connection_failures_trip_for_it_alone() {
+fn one_instances_connection_failures_trip_for_that_instance() {
     let policy = policy();
     let (a, b) = (InstanceId::new("a"), InstanceId::new("b"));
     let mut window = Window::default();

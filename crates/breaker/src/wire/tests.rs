@@ -7,7 +7,7 @@ fn parse(text: &str) -> Document {
     Document::parse(text.as_bytes(), &Policy::default())
 }
 
-fn foreign(text: &str) -> Record {
+fn external(text: &str) -> Record {
     match parse(text) {
         Document::External(record, _) => record,
         other => panic!("not foreign: {other:?}"),
@@ -49,7 +49,7 @@ fn what_was_written_is_read_again() {
 }
 
 #[test]
-fn every_sealed_field_tells_a_foreign_write() {
+fn every_sealed_field_reveals_an_external_write() {
     let ours = String::from_utf8(encode(&opened(), &Extras::default())).unwrap();
     for (field, changed) in [
         (r#"{"state":"OPEN""#, r#"{"state":"CLOSED""#),
@@ -78,10 +78,10 @@ fn another_field_does_not_break_the_seal_and_survives() {
 
 #[test]
 fn open_swe_values() {
-    assert_eq!(foreign(r#"{"state":"CLOSED"}"#).phase, Phase::Closed);
-    assert_eq!(foreign(r#"{"state":"OPEN"}"#).phase, Phase::ForcedOpen { until: None });
-    assert_eq!(foreign(r#"{"state":"OPEN","openedAt":0}"#).phase, Phase::ForcedOpen { until: None });
-    let open = foreign(r#"{"state":"OPEN","failureCount":2,"lastFailureTime":7000,"openedAt":7000}"#);
+    assert_eq!(external(r#"{"state":"CLOSED"}"#).phase, Phase::Closed);
+    assert_eq!(external(r#"{"state":"OPEN"}"#).phase, Phase::ForcedOpen { until: None });
+    assert_eq!(external(r#"{"state":"OPEN","openedAt":0}"#).phase, Phase::ForcedOpen { until: None });
+    let open = external(r#"{"state":"OPEN","failureCount":2,"lastFailureTime":7000,"openedAt":7000}"#);
     let Phase::Open(outage) = open.phase else { panic!("{:?}", open.phase) };
     assert_eq!((outage.opened_at.as_millis(), outage.retry_at.as_millis()), (7_000, 12_000));
     assert_eq!(
@@ -91,26 +91,26 @@ fn open_swe_values() {
 }
 
 #[test]
-fn forced_outranks_a_foreign_state() {
-    let forced = foreign(r#"{"state":"CLOSED","forced":true,"retryAt":9000}"#);
+fn forced_outranks_an_external_state() {
+    let forced = external(r#"{"state":"CLOSED","forced":true,"retryAt":9000}"#);
     assert_eq!(forced.phase, Phase::ForcedOpen { until: Some(Timestamp::from_millis(9_000)) });
-    assert_eq!(foreign(r#"{"state":"CLOSED","forced":false}"#).phase, Phase::Closed);
+    assert_eq!(external(r#"{"state":"CLOSED","forced":false}"#).phase, Phase::Closed);
 }
 
 #[test]
-fn numbers_without_sense_are_none_and_huge_ones_the_largest_that_fit() {
+fn invalid_numbers_are_zero_and_huge_ones_the_largest_that_fit() {
     let text = r#"{"state":"CLOSED","failureCount":-3,"lastFailureTime":"soon","epoch":1e300}"#;
-    let record = foreign(text);
+    let record = external(text);
     assert_eq!((record.consecutive_failures.count, record.consecutive_failures.last), (0, Timestamp::NEVER));
     assert_eq!(record.epoch, MAX_EXTERNAL_EPOCH);
-    let far = foreign(r#"{"state":"OPEN","failureCount":99999999999,"openedAt":1e300}"#);
+    let far = external(r#"{"state":"OPEN","failureCount":99999999999,"openedAt":1e300}"#);
     assert_eq!(far.consecutive_failures.count, u32::MAX);
     let Phase::Open(outage) = far.phase else { panic!("{:?}", far.phase) };
     assert_eq!(outage.opened_at, Timestamp::MAX);
 }
 
 #[test]
-fn what_is_no_circuit_is_garbage() {
+fn anything_else_is_invalid() {
     for text in
         ["", "OPEN", "null", "[]", "7", "{}", r#"{"state":7}"#, r#"{"state":"HALF_OPEN"}"#, "{\"state\":"]
     {
@@ -122,11 +122,11 @@ fn what_is_no_circuit_is_garbage() {
 }
 
 #[test]
-fn a_foreign_value_is_adopted_in_an_epoch_that_never_was() {
+fn an_external_value_is_adopted_in_a_new_epoch() {
     let (instance, policy) = (InstanceId::new("a"), Policy::default());
     let context = Context { instance: &instance, policy: &policy, now: NOW };
     let before = Record { epoch: NOW.as_millis() + 500, ..opened() };
-    let (record, transition) = adopt(&foreign(r#"{"state":"CLOSED","epoch":3}"#), Some(&before), context);
+    let (record, transition) = adopt(&external(r#"{"state":"CLOSED","epoch":3}"#), Some(&before), context);
     assert_eq!(record.epoch, NOW.as_millis() + 501);
     assert_eq!((transition.from, transition.to), (crate::State::Open, crate::State::Closed));
     assert_eq!(transition.reason.cause, TransitionCause::External);

@@ -1,41 +1,41 @@
-//! How far one exploration goes.
+//! The bounds of one exploration.
 
 use std::time::Duration;
 
 use breaker::Policy;
 
-/// So many instances take part.
+/// The number of instances.
 pub(super) const INSTANCES: usize = 3;
 
 /// One exploration: how it begins, what may happen and how often.
 #[derive(Debug, Clone)]
 pub(super) struct Bounds {
     pub(super) name: &'static str,
-    /// The moments that time passes through, in ms since the beginning.
+    /// The moments that time advances through, in ms since the start.
     pub(super) moments: &'static [u64],
-    /// How far each instance's clock is from the store's once it has heard it, in ms; within the tolerance.
+    /// The skew of each instance's clock once it is synchronized, in ms; within the tolerance.
     pub(super) clocks: [i64; INSTANCES],
     pub(super) policy: Policy,
     pub(super) start: Start,
-    /// Calls that may be tried.
+    /// Calls that may be started.
     pub(super) calls: u8,
     /// How calls may end.
     pub(super) call_ends: &'static [CallEnd],
     /// How often each disturbance may happen.
     pub(super) max_disturbances: Disturbances,
-    /// What a stranger may write.
+    /// What may be written externally.
     pub(super) external_writes: &'static [ExternalWrite],
-    /// What a person may ask an instance for.
+    /// The commands that an operator may send to an instance.
     pub(super) operator_commands: &'static [OperatorCommand],
-    /// No outcome may be lost, so that at rest the row counts them all (B5).
+    /// No failure may be lost, so that a quiescent state has counted them all (B5).
     pub(super) all_failures_count: bool,
-    /// Nothing but a probe's own outcome ends a half-open period, so no two calls may probe at once (B2).
+    /// Only a probe's own outcome ends a half-open period, so no two calls may probe concurrently (B2).
     pub(super) one_probe: bool,
-    /// A fault built in, which must be found.
+    /// A built-in fault, which must be found.
     pub(super) mutation: Option<Mutation>,
 }
 
-/// What is there in the beginning.
+/// The state at the start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Start {
     /// No key, and instances that have read nothing.
@@ -44,7 +44,7 @@ pub(super) enum Start {
     Closed,
     /// An open circuit that every instance knows.
     Open,
-    /// The same, with two calls still under way that were let through before, each of another instance.
+    /// The same, with two calls in flight that were admitted before, each of another instance.
     OpenWithCallsInFlight,
 }
 
@@ -53,36 +53,36 @@ pub(super) enum Start {
 pub(super) enum CallEnd {
     Succeeds,
     Fails,
-    /// The provider asks to be left alone for so many ms.
+    /// The provider limits its callers for this many ms.
     RateLimited(u64),
     /// Without an outcome.
     Disconnects,
-    /// A stream's first content; the call goes on.
+    /// A stream's first token; the call goes on.
     FirstToken,
 }
 
-/// How often each may happen.
+/// How often each disturbance may happen.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub(super) struct Disturbances {
-    /// An instance dies, with its calls and what it has not written, and starts again.
+    /// An instance crashes, with its calls and unwritten requests, and restarts.
     pub(super) crashes: u8,
-    /// An instance loses the store without a write under way.
+    /// An instance loses the store without a write in flight.
     pub(super) disconnects: u8,
-    /// A write is given up; it may still arrive, or never.
+    /// A write times out; it may still arrive, or never.
     pub(super) write_timeouts: u8,
-    /// What was read is taken up late.
+    /// What was read is applied late.
     pub(super) slow_reads: u8,
-    /// A stranger writes.
+    /// The key is written externally.
     pub(super) external_writes: u8,
     /// The store loses everything.
     pub(super) flushes: u8,
-    /// A person's word.
+    /// An operator sends a command.
     pub(super) operator_commands: u8,
-    /// An instance's clock is set an hour forward.
+    /// An instance's clock jumps an hour forward.
     pub(super) clock_jumps: u8,
 }
 
-/// What somebody else does with the key.
+/// An external write of the key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum ExternalWrite {
     /// OPEN, opened now.
@@ -91,54 +91,54 @@ pub(super) enum ExternalWrite {
     SetForcedOpen,
     SetClosed,
     Delete,
-    /// A text that is no circuit.
+    /// A text that is not a circuit.
     SetInvalid,
     /// What the fleet had written before it last changed the state.
     RestoreOldValue,
 }
 
-/// What a person asks an instance for.
+/// A command of an operator to an instance.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum OperatorCommand {
-    /// Open for so many ms, or for good.
+    /// Force open for this many ms, or without an end.
     Open(Option<u64>),
     Close,
     Reset,
 }
 
-/// A fault that is built into the model around the real code.
+/// A fault that is built in around the real code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Mutation {
     /// An outcome counts whatever epoch it was admitted in.
     NoEpochCheck,
-    /// A probe's outcome counts whoever holds the lease by now.
+    /// A probe's outcome counts even if another probe has the lease by now.
     NoLeaseCheck,
     /// The store writes without comparing.
     NoCompare,
-    /// The store compares what stands there, but not where the history ends.
+    /// The store compares the value, but not the end of the history.
     NoHistoryCompare,
-    /// The store takes decisions of any clock, and an instance's clock is 300 ms ahead.
+    /// The store accepts decisions of any clock, and an instance's clock is 300 ms ahead.
     NoClockCheck,
     /// A change of state keeps the epoch.
     NoEpochBump,
-    /// What was learnt apart is forgotten instead of merged.
+    /// A diverged record is dropped instead of merged.
     NoMerge,
-    /// A sealed value is the fleet's own, however old.
+    /// A sealed value counts as the fleet's own, however old.
     NoStaleValueCheck,
-    /// That the history of a deleted circuit stands is not told.
+    /// The history of a deleted circuit is not read.
     NoHistory,
     /// Nothing is read after the start.
     NoRead,
-    /// An instance that lost the store does not try again.
+    /// An instance that lost the store does not reconnect.
     NoReconnect,
     /// A transition is written without its history entry.
     NoHistoryEntry,
-    /// A lease has no end within reach.
+    /// A lease ends beyond all moments.
     EndlessLease,
 }
 
 impl Bounds {
-    /// A closed circuit, two calls and nothing that disturbs.
+    /// A closed circuit, two calls and no disturbances.
     pub(super) fn new(name: &'static str) -> Self {
         Self {
             name,

@@ -1,4 +1,4 @@
-//! Steps and states in words, for a counterexample.
+//! Steps and states as text, for a counterexample.
 
 use breaker::Phase;
 
@@ -20,17 +20,17 @@ impl Model {
             Action::Write(node) => format!("{} writes", name(node)),
             Action::Read(node) => format!("{} reads", name(node)),
             Action::ReadSlowly(node) => format!("{} reads slowly", name(node)),
-            Action::ApplyRead(node) => format!("{} takes up what it read", name(node)),
-            Action::Reconnect(node) => format!("{} has the store again", name(node)),
+            Action::ApplyRead(node) => format!("{} applies what it read", name(node)),
+            Action::Reconnect(node) => format!("{} reconnects", name(node)),
             Action::DeliverWrite => "the late write arrives".to_owned(),
-            Action::Tick => "time passes".to_owned(),
+            Action::Tick => "time advances".to_owned(),
             Action::Crash(node) => format!("{} crashes", name(node)),
             Action::Disconnect(node) => format!("{} loses the store", name(node)),
-            Action::TimeOutWrite(node) => format!("{} gives a write up", name(node)),
+            Action::TimeOutWrite(node) => format!("{} times out on a write", name(node)),
             Action::ClockJump(node) => format!("{}'s clock jumps", name(node)),
-            Action::External(stranger) => format!("a stranger {stranger:?}"),
-            Action::Flush => "the store loses all".to_owned(),
-            Action::Operator(node, word) => format!("{} is told {word:?}", name(node)),
+            Action::External(write) => format!("external {write:?}"),
+            Action::Flush => "the store loses everything".to_owned(),
+            Action::Operator(node, command) => format!("{} gets the command {command:?}", name(node)),
         }
     }
 
@@ -38,7 +38,7 @@ impl Model {
         let since = self.time(world).as_millis() % 1_000_000;
         let stored = match self.interner.parse_record(world.store.value) {
             Some(record) => describe_record(record),
-            None if world.store.value.is_some() => "garbage".to_owned(),
+            None if world.store.value.is_some() => "invalid".to_owned(),
             None => "nothing".to_owned(),
         };
         let history = world.store.history.state().map_or("none", breaker::State::as_str);
@@ -46,7 +46,7 @@ impl Model {
         for (index, node) in world.nodes.iter().enumerate() {
             let mirror = self.interner.mirror(node.mirror);
             let mut knows = match (&mirror.stored, mirror.diverged) {
-                (_, true) => format!("{} apart", describe_record(&mirror.record)),
+                (_, true) => format!("{} diverged", describe_record(&mirror.record)),
                 (StoredValue::NotLoaded | StoredValue::Absent, _) if !mirror.is_loaded() => {
                     "nothing".to_owned()
                 }
@@ -56,7 +56,7 @@ impl Model {
                 knows.push_str(", without store");
             }
             if !node.requests.is_empty() {
-                knows.push_str(&format!(", {} waiting", node.requests.len()));
+                knows.push_str(&format!(", {} queued", node.requests.len()));
             }
             description.push_str(&format!(" | {}: {knows}", self.interner.instances[index]));
         }
@@ -64,11 +64,11 @@ impl Model {
     }
 }
 
-/// The state, the epoch since the beginning, and what counts in it.
+/// The state, the epoch, and what counts in it.
 fn describe_record(record: &breaker::Record) -> String {
     let epoch = record.epoch % 1_000_000;
     match &record.phase {
-        Phase::Closed => format!("CLOSED #{epoch} row {}", record.consecutive_failures.count),
+        Phase::Closed => format!("CLOSED #{epoch} failures {}", record.consecutive_failures.count),
         Phase::Open(outage) => format!("OPEN #{epoch} until {}", outage.retry_at.as_millis() % 1_000_000),
         Phase::HalfOpen { leases, .. } => {
             let ids: Vec<_> = leases.iter().map(|lease| lease.id.as_str()).collect();

@@ -1,4 +1,4 @@
-//! The explorations: each with a few disturbances, so that each ends, and all of them together with everything.
+//! The explorations: each with few disturbances, so that it ends; together they have all.
 
 use breaker::Policy;
 
@@ -17,7 +17,7 @@ const NO_DISTURBANCES: Disturbances = Disturbances {
 
 const PROBE_ENDS: &[CallEnd] = &[CallEnd::Succeeds, CallEnd::Fails, CallEnd::Disconnects];
 
-/// A circuit begins, by whoever comes first, and trips.
+/// A circuit is created by the first instance, and trips.
 pub(super) fn birth() -> Bounds {
     Bounds { start: Start::Empty, moments: &[0], ..Bounds::new("birth") }
 }
@@ -27,22 +27,22 @@ pub(super) fn outage() -> Bounds {
     Bounds { calls: 4, moments: &[0, 600], one_probe: true, ..Bounds::new("outage") }
 }
 
-/// Failures that cannot trip, told by all at once.
+/// Failures that cannot trip, reported by all concurrently.
 pub(super) fn counts() -> Bounds {
     let policy = Policy { failure_threshold: 9, burst_threshold: 9, ..model_policy() };
-    let most = Disturbances { slow_reads: 1, ..NO_DISTURBANCES };
+    let max_disturbances = Disturbances { slow_reads: 1, ..NO_DISTURBANCES };
     Bounds {
         policy,
         calls: 5,
         call_ends: &[CallEnd::Fails],
         moments: &[0],
         all_failures_count: true,
-        max_disturbances: most,
+        max_disturbances,
         ..Bounds::new("counts")
     }
 }
 
-/// Probes whose holders die or are silent for longer than their lease, and outcomes of before the outage.
+/// Probes whose holders crash or exceed their lease, and outcomes of calls from before the outage.
 pub(super) fn crashes() -> Bounds {
     Bounds {
         start: Start::OpenWithCallsInFlight,
@@ -53,8 +53,8 @@ pub(super) fn crashes() -> Bounds {
     }
 }
 
-/// Two places for probes, and two successes that close.
-pub(super) fn two_places() -> Bounds {
+/// Two slots for probes, and two successes to close.
+pub(super) fn two_slots() -> Bounds {
     let policy = Policy { half_open_probes: 2, success_threshold: 2, ..model_policy() };
     Bounds {
         policy,
@@ -62,22 +62,22 @@ pub(super) fn two_places() -> Bounds {
         calls: 3,
         moments: &[0, 600],
         one_probe: true,
-        ..Bounds::new("two places")
+        ..Bounds::new("two slots")
     }
 }
 
-/// Streams, whose probe has its verdict while the call goes on, and rests that a provider asks for.
+/// Streams, whose probe has its verdict while the call goes on, and rate limits.
 pub(super) fn streams() -> Bounds {
     Bounds {
         start: Start::Open,
         call_ends: &[CallEnd::FirstToken, CallEnd::Succeeds, CallEnd::Fails, CallEnd::RateLimited(800)],
         calls: 3,
         moments: &[0, 600],
-        ..Bounds::new("streams and rests")
+        ..Bounds::new("streams and cooldowns")
     }
 }
 
-/// Clocks that differ by as much as the store tolerates, and one that is set an hour forward.
+/// Clocks that differ by as much as the store tolerates, and one that jumps an hour forward.
 pub(super) fn clocks() -> Bounds {
     Bounds {
         start: Start::Open,
@@ -90,27 +90,27 @@ pub(super) fn clocks() -> Bounds {
     }
 }
 
-/// An instance loses the store, and a write is given up that may still arrive.
-pub(super) fn away() -> Bounds {
+/// An instance loses the store, and a write times out that may still arrive.
+pub(super) fn disconnects() -> Bounds {
     Bounds {
         max_disturbances: Disturbances { disconnects: 1, write_timeouts: 1, ..NO_DISTURBANCES },
         moments: &[0, 600],
-        ..Bounds::new("store away")
+        ..Bounds::new("store unreachable")
     }
 }
 
-/// The same, of an open circuit: what each learns by its own probes comes together.
-pub(super) fn away_in_an_outage() -> Bounds {
+/// The same for an open circuit: what each instance learns by its own probes is merged.
+pub(super) fn disconnects_in_an_outage() -> Bounds {
     Bounds {
         start: Start::Open,
         max_disturbances: Disturbances { disconnects: 1, write_timeouts: 1, ..NO_DISTURBANCES },
         moments: &[0, 600],
-        ..Bounds::new("store away in an outage")
+        ..Bounds::new("store unreachable in an outage")
     }
 }
 
-/// Somebody writes, deletes or scribbles over the key while it is in use.
-pub(super) fn strangers() -> Bounds {
+/// The key is written, deleted or made invalid externally while it is in use.
+pub(super) fn external_writes() -> Bounds {
     Bounds {
         start: Start::OpenWithCallsInFlight,
         calls: 1,
@@ -123,29 +123,29 @@ pub(super) fn strangers() -> Bounds {
             ExternalWrite::SetInvalid,
         ],
         moments: &[0, 600],
-        ..Bounds::new("strangers")
+        ..Bounds::new("external writes")
     }
 }
 
 /// Twice, so that the same bytes may come back.
-pub(super) fn strangers_again() -> Bounds {
+pub(super) fn repeated_external_writes() -> Bounds {
     Bounds {
-        name: "strangers again",
+        name: "repeated external writes",
         start: Start::Open,
         calls: 0,
         max_disturbances: Disturbances { external_writes: 2, ..NO_DISTURBANCES },
-        ..strangers()
+        ..external_writes()
     }
 }
 
-/// An older value of the fleet's own comes back, also to an instance that was away.
-pub(super) fn brought_back() -> Bounds {
+/// An old value of the fleet's own is written back, also while an instance is disconnected.
+pub(super) fn restored_old_value() -> Bounds {
     Bounds {
-        name: "brought back",
+        name: "restored old value",
         calls: 1,
         max_disturbances: Disturbances { external_writes: 1, disconnects: 1, ..NO_DISTURBANCES },
         external_writes: &[ExternalWrite::RestoreOldValue],
-        ..strangers()
+        ..external_writes()
     }
 }
 
@@ -160,8 +160,8 @@ pub(super) fn loss() -> Bounds {
     }
 }
 
-/// A person's word, also through an instance that has no store.
-pub(super) fn words() -> Bounds {
+/// Manual overrides, also through an instance that has lost the store.
+pub(super) fn operator_commands() -> Bounds {
     Bounds {
         start: Start::Open,
         calls: 1,
@@ -173,11 +173,11 @@ pub(super) fn words() -> Bounds {
             OperatorCommand::Reset,
         ],
         moments: &[0, 600],
-        ..Bounds::new("a person's word")
+        ..Bounds::new("operator commands")
     }
 }
 
-/// What was read is taken up late, as if it were new.
+/// What was read is applied late, as if it were new.
 pub(super) fn slow_reads() -> Bounds {
     Bounds {
         start: Start::Open,
@@ -188,37 +188,44 @@ pub(super) fn slow_reads() -> Bounds {
     }
 }
 
-/// All of them, further.
+/// All of them, deeper.
 pub(super) fn all_deeper() -> Vec<Bounds> {
-    let further = |bounds: Bounds, calls: u8, most: Disturbances, moments: &'static [u64]| Bounds {
-        calls,
-        max_disturbances: most,
-        moments,
-        ..bounds
+    let deeper = |bounds: Bounds, calls: u8, max_disturbances: Disturbances, moments: &'static [u64]| {
+        Bounds { calls, max_disturbances, moments, ..bounds }
     };
     vec![
-        further(counts(), 6, Disturbances { slow_reads: 1, ..NO_DISTURBANCES }, &[0]),
+        deeper(counts(), 6, Disturbances { slow_reads: 1, ..NO_DISTURBANCES }, &[0]),
         Bounds { call_ends: PROBE_ENDS, ..crashes() },
-        further(crashes(), 2, Disturbances { crashes: 1, ..NO_DISTURBANCES }, &[0, 600, 1_200, 1_800]),
-        further(streams(), 3, NO_DISTURBANCES, &[0, 600, 1_400]),
-        further(
+        deeper(crashes(), 2, Disturbances { crashes: 1, ..NO_DISTURBANCES }, &[0, 600, 1_200, 1_800]),
+        deeper(streams(), 3, NO_DISTURBANCES, &[0, 600, 1_400]),
+        deeper(
             clocks(),
             2,
             Disturbances { clock_jumps: 1, crashes: 1, ..NO_DISTURBANCES },
             &[0, 600, 900, 1_200],
         ),
-        further(away(), 3, Disturbances { disconnects: 1, write_timeouts: 1, ..NO_DISTURBANCES }, &[0, 600]),
-        further(
-            away_in_an_outage(),
+        deeper(
+            disconnects(),
+            3,
+            Disturbances { disconnects: 1, write_timeouts: 1, ..NO_DISTURBANCES },
+            &[0, 600],
+        ),
+        deeper(
+            disconnects_in_an_outage(),
             2,
             Disturbances { disconnects: 2, write_timeouts: 1, ..NO_DISTURBANCES },
             &[0, 600],
         ),
-        further(strangers_again(), 1, Disturbances { external_writes: 2, ..NO_DISTURBANCES }, &[0, 600]),
-        further(loss(), 2, Disturbances { flushes: 1, crashes: 1, ..NO_DISTURBANCES }, &[0, 600]),
-        Bounds { start: Start::OpenWithCallsInFlight, ..words() },
-        further(slow_reads(), 2, Disturbances { slow_reads: 2, ..NO_DISTURBANCES }, &[0, 600, 1_200]),
-        Bounds { call_ends: PROBE_ENDS, ..further(two_places(), 3, NO_DISTURBANCES, &[0, 600, 1_200]) },
-        further(outage(), 5, NO_DISTURBANCES, &[0, 600, 1_200]),
+        deeper(
+            repeated_external_writes(),
+            1,
+            Disturbances { external_writes: 2, ..NO_DISTURBANCES },
+            &[0, 600],
+        ),
+        deeper(loss(), 2, Disturbances { flushes: 1, crashes: 1, ..NO_DISTURBANCES }, &[0, 600]),
+        Bounds { start: Start::OpenWithCallsInFlight, ..operator_commands() },
+        deeper(slow_reads(), 2, Disturbances { slow_reads: 2, ..NO_DISTURBANCES }, &[0, 600, 1_200]),
+        Bounds { call_ends: PROBE_ENDS, ..deeper(two_slots(), 3, NO_DISTURBANCES, &[0, 600, 1_200]) },
+        deeper(outage(), 5, NO_DISTURBANCES, &[0, 600, 1_200]),
     ]
 }

@@ -1,7 +1,7 @@
 //! The explorer: every state that can be reached, breadth first, so that a counterexample is a shortest one.
 //!
-//! Own code, not `stateright`: its `eventually` takes no path that ends in a cycle for a counterexample, and says so
-//! ("a false negative"); and what is needed is little. A state is remembered by its 64-bit hash alone, as there.
+//! Own code, not `stateright`: its `eventually` does not report a path that ends in a cycle as a counterexample (its docs
+//! call that "a false negative"), and little is needed. A state is remembered by its 64-bit hash alone, as there.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -11,14 +11,14 @@ use std::{
 
 use super::world::{Action, Model, Violation, World};
 
-/// What an exploration found to be so.
+/// The size of an exploration.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Explored {
     pub(super) states: usize,
     pub(super) steps: usize,
-    /// States in which everything that comes by itself has come.
+    /// States in which no automatic step is left.
     pub(super) quiescent: usize,
-    /// Steps of the longest shortest way to a state.
+    /// Steps of the longest shortest path to a state.
     pub(super) depth: usize,
 }
 
@@ -40,7 +40,7 @@ struct Search {
     state_ids: HashMap<u64, u32>,
     visited: Vec<VisitedState>,
     queue: VecDeque<(u32, World)>,
-    /// The steps between states that come by themselves.
+    /// The automatic steps between states.
     automatic_steps: Vec<(u32, u32)>,
 }
 
@@ -59,26 +59,26 @@ impl Search {
     }
 
     fn path_to(&self, mut number: u32) -> Vec<Action> {
-        let mut way = Vec::new();
+        let mut path = Vec::new();
         while let VisitedState { parent: from, by: Some(action), .. } = self.visited[number as usize] {
-            way.push(action);
+            path.push(action);
             number = from;
         }
-        way.reverse();
-        way
+        path.reverse();
+        path
     }
 }
 
 /// Explores everything within the model's bounds.
 pub(super) fn explore(model: &mut Model) -> Result<Explored, Counterexample> {
     let mut search = Search::default();
-    let (mut steps, mut at_rest) = (0, 0);
+    let (mut steps, mut quiescent) = (0, 0);
     let start = model.initial_world();
     search.visit(start, 0, None);
     while let Some((number, world)) = search.queue.pop_front() {
-        let rests = model.automatic_steps(&world).is_empty();
-        if rests {
-            at_rest += 1;
+        let is_quiescent = model.automatic_steps(&world).is_empty();
+        if is_quiescent {
+            quiescent += 1;
             if let Err((broken, after)) = model.check_recovery(&world) {
                 return Err(counterexample(model, &search, number, &after, broken));
             }
@@ -99,14 +99,14 @@ pub(super) fn explore(model: &mut Model) -> Result<Explored, Counterexample> {
         }
     }
     if let Some(number) = find_cycle(search.visited.len(), &search.automatic_steps) {
-        let broken = "what comes by itself can go on for ever".to_owned();
+        let broken = "automatic steps can go on forever".to_owned();
         return Err(counterexample(model, &search, number, &[], broken));
     }
     let depth = search.visited.iter().map(|found| usize::from(found.depth)).max().unwrap_or(0);
-    Ok(Explored { states: search.visited.len(), steps, quiescent: at_rest, depth })
+    Ok(Explored { states: search.visited.len(), steps, quiescent, depth })
 }
 
-/// A state from which steps that come by themselves need not end; `None`: all of them end, on every path.
+/// A state from which automatic steps need not end; `None`: they end on every path.
 fn find_cycle(states: usize, steps: &[(u32, u32)]) -> Option<u32> {
     let mut entries = vec![0u32; states];
     let mut first = vec![0u32; states + 1];
@@ -134,7 +134,7 @@ fn find_cycle(states: usize, steps: &[(u32, u32)]) -> Option<u32> {
     on_it.map(|state| u32::try_from(state).unwrap())
 }
 
-/// Walks the way again and tells it.
+/// Follows the path again and describes it.
 fn counterexample(
     model: &mut Model,
     search: &Search,
@@ -142,11 +142,11 @@ fn counterexample(
     after: &[Action],
     broken: Violation,
 ) -> Counterexample {
-    let mut way = search.path_to(number);
-    way.extend(after);
+    let mut path = search.path_to(number);
+    path.extend(after);
     let mut world = model.initial_world();
     let mut steps = Vec::new();
-    for action in way {
+    for action in path {
         let description = model.describe_action(&world, action);
         match model.step(&world, action) {
             Ok(next) => {

@@ -1,7 +1,7 @@
-//! What instances know and decide, with the real code; each different question is put to it once.
+//! What instances know and decide, with the real code; each distinct question is answered once.
 //!
-//! A state of the model holds numbers instead of mirrors and texts, so that it is small, and comparing two states
-//! does not mean comparing JSON. Nothing is left out by that: equal numbers are equal contents.
+//! A state of the model holds ids instead of mirrors and texts, so that it is small, and comparing two states does not mean
+//! comparing JSON. Nothing is lost by that: equal ids are equal contents.
 
 use std::{
     collections::HashMap,
@@ -18,31 +18,34 @@ use bytes::Bytes;
 
 use super::bounds::{Bounds, CallEnd, INSTANCES, Mutation, OperatorCommand};
 use crate::{
-    mirror::{Mirror, StoredValue},
-    plan::{ContinuationEpoch, Plan, Request, RequestResult, Target, plan},
+    mirror::{Mirror, StoredValue, Target},
+    plan::{ContinuationEpoch, Plan, Request, RequestResult, plan},
     store::{HistoryTail, Loaded, Value, Write},
 };
 
-/// The number of a mirror.
+/// Ordinary calls need no id: those of one instance and epoch are alike.
+pub(super) const NOT_A_PROBE: u8 = u8::MAX;
+
+/// The id of a mirror.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct MirrorId(u32);
 
-/// The number of a text.
+/// The id of a text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct ValueId(u32);
 
-/// The number of a decision.
+/// The id of a decision.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct DecisionId(u32);
 
-/// What the store tells of a circuit.
+/// What the store returns for a circuit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct StoreContent {
     pub(super) value: Option<ValueId>,
     pub(super) history: HistoryTail,
 }
 
-/// A request that waits, and what it truly was admitted with.
+/// A queued request, and what its call was really admitted with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum PendingRequest {
     EnsureExists,
@@ -51,21 +54,21 @@ pub(super) enum PendingRequest {
     Operator(OperatorCommand, Timestamp),
 }
 
-/// What an instance decides to do about the requests that wait.
+/// What an instance decides about its queued requests.
 #[derive(Debug)]
 pub(super) struct DecisionResult {
     pub(super) write: Option<InternedWrite>,
     pub(super) results: Vec<RequestResult>,
-    /// Streaming probes that have their verdict: the call, and the epoch it goes on in.
+    /// Streaming probes that have their verdict: the call, and the epoch it continues in.
     pub(super) continuation_epochs: Vec<(u8, u64)>,
     pub(super) requests: Vec<PendingRequest>,
     pub(super) decided_at: Timestamp,
-    /// The mirror once the store has done it, once it turned out that nothing is to be done, or once it could not be
-    /// told.
+    /// The mirror after the write is done, after it turned out that nothing is to be written, or after it could not be
+    /// written.
     pub(super) mirror_if_done: MirrorId,
     pub(super) mirror_if_unchanged: MirrorId,
     pub(super) mirror_if_diverged: MirrorId,
-    /// It was decided with what was learnt while the store was away.
+    /// The diverged record that was merged.
     pub(super) merged_from: Option<Record>,
     /// A rule that the decision itself breaks.
     pub(super) violation: Option<String>,
@@ -117,8 +120,8 @@ impl Interner {
         self.intern_mirror(Mirror::not_loaded())
     }
 
-    pub(super) fn mirror(&self, mind: MirrorId) -> &Rc<Mirror> {
-        &self.mirrors[mind.0 as usize]
+    pub(super) fn mirror(&self, mirror_id: MirrorId) -> &Rc<Mirror> {
+        &self.mirrors[mirror_id.0 as usize]
     }
 
     pub(super) fn decision(&self, decision: DecisionId) -> Rc<DecisionResult> {
@@ -139,7 +142,7 @@ impl Interner {
         &self.values[text.0 as usize].0
     }
 
-    /// What a text means to whoever reads it; `None`: nothing.
+    /// What a text means to a reader; `None`: it is no circuit.
     pub(super) fn parse_record(&self, text: Option<ValueId>) -> Option<&Record> {
         match &self.values[text?.0 as usize].1 {
             Document::Native(record, _) | Document::External(record, _) => Some(record),
@@ -151,13 +154,13 @@ impl Interner {
         matches!(self.values[text.0 as usize].1, Document::Native(..))
     }
 
-    /// The real [`Mirror::take_up`].
-    pub(super) fn apply_loaded(&mut self, mind: MirrorId, content: StoreContent) -> MirrorId {
-        if let Some(after) = self.loaded.get(&(mind, content)) {
+    /// The real [`Mirror::apply_loaded`].
+    pub(super) fn apply_loaded(&mut self, mirror_id: MirrorId, content: StoreContent) -> MirrorId {
+        if let Some(after) = self.loaded.get(&(mirror_id, content)) {
             return *after;
         }
         let value = content.value.map_or(Value::Absent, |text| Value::Text(self.bytes(text).clone()));
-        let mut mirror = Mirror::clone(self.mirror(mind));
+        let mut mirror = Mirror::clone(self.mirror(mirror_id));
         let mut history = content.history;
         if let (Some(Mutation::NoStaleValueCheck), HistoryTail::At { epoch, .. }) =
             (self.mutation, &mut history)
@@ -169,24 +172,24 @@ impl Interner {
             mirror.history_tail = content.history;
         }
         let after = self.intern_mirror(mirror);
-        self.loaded.insert((mind, content), after);
+        self.loaded.insert((mirror_id, content), after);
         after
     }
 
-    /// The real [`plan`], and what becomes of the mirror by it.
+    /// The real [`plan`], and the mirrors that may follow from it.
     pub(super) fn plan_requests(
         &mut self,
-        mind: MirrorId,
+        mirror_id: MirrorId,
         instance: usize,
         now: Timestamp,
         online: bool,
-        asks: &[PendingRequest],
+        pending: &[PendingRequest],
     ) -> DecisionId {
-        let question = (mind, u8::try_from(instance).unwrap(), now, online, asks.to_vec());
+        let question = (mirror_id, u8::try_from(instance).unwrap(), now, online, pending.to_vec());
         if let Some(decision) = self.decision_ids.get(&question) {
             return *decision;
         }
-        let decided = self.plan_uncached(mind, instance, now, online, asks);
+        let decided = self.plan_uncached(mirror_id, instance, now, online, pending);
         let decision = DecisionId(u32::try_from(self.decisions.len()).unwrap());
         self.decisions.push(Rc::new(decided));
         self.decision_ids.insert(question, decision);
@@ -195,61 +198,61 @@ impl Interner {
 
     fn plan_uncached(
         &mut self,
-        mind: MirrorId,
+        mirror_id: MirrorId,
         instance: usize,
         now: Timestamp,
         online: bool,
-        asks: &[PendingRequest],
+        pending: &[PendingRequest],
     ) -> DecisionResult {
         let name = self.instances[instance].clone();
         let policy = self.policy.clone();
         let context = Context { instance: &name, policy: &policy, now };
-        let mut mirror = Mirror::clone(self.mirror(mind));
+        let mut mirror = Mirror::clone(self.mirror(mirror_id));
         let merged = (online && mirror.diverged).then(|| mirror.record.clone());
         if self.mutation == Some(Mutation::NoMerge) && online && mirror.diverged {
             mirror.diverged = false;
         }
-        let streams = continuation_epochs_of(asks);
-        let requests: Vec<Request> = if asks.is_empty() {
+        let streams = continuation_epochs_of(pending);
+        let requests: Vec<Request> = if pending.is_empty() {
             vec![Request::Reconcile]
         } else {
-            asks.iter().map(|ask| self.to_request(*ask, &mirror, &streams)).collect()
+            pending.iter().map(|request| self.to_request(*request, &mirror, &streams)).collect()
         };
         let planned = plan(&mirror, &requests, context, online);
-        let broken = asks.iter().enumerate().find_map(|(i, ask)| {
+        let broken = pending.iter().enumerate().find_map(|(i, request)| {
             let [before, after] = [i, i + 1].map(|end| {
                 let part = plan(&mirror, &requests[..end], context, online);
                 planned_record(&part, &mirror, context, online)
             });
-            check_late_outcome(*ask, &asks[..i], before.as_ref(), after.as_ref())
+            check_late_outcome(*request, &pending[..i], before.as_ref(), after.as_ref())
         });
-        let [mut done, mut in_step, mut apart] = [(); 3].map(|()| mirror.clone());
-        in_step.mark_synced();
-        apart.apply_locally(&planned);
+        let [mut done, mut synced, mut diverged] = [(); 3].map(|()| mirror.clone());
+        synced.mark_synced();
+        diverged.apply_locally(&planned.target);
         let write = planned.write(&mirror, now).filter(|_| online);
         let writes = write.map(|write| self.intern_write(write, &planned, &mut done));
-        let onward = planned.continuations.iter().filter_map(|(onward, epoch)| {
-            let call = streams.iter().find(|(_, other)| Arc::ptr_eq(other, onward))?.0;
+        let continuation_epochs = planned.continuations.iter().filter_map(|(continuation, epoch)| {
+            let call = streams.iter().find(|(_, other)| Arc::ptr_eq(other, continuation))?.0;
             Some((*call, *epoch))
         });
         DecisionResult {
             write: writes,
-            continuation_epochs: onward.collect(),
+            continuation_epochs: continuation_epochs.collect(),
             results: planned.results.clone(),
-            requests: asks.to_vec(),
+            requests: pending.to_vec(),
             decided_at: now,
             mirror_if_done: self.intern_mirror(done),
-            mirror_if_unchanged: self.intern_mirror(in_step),
-            mirror_if_diverged: self.intern_mirror(apart),
+            mirror_if_unchanged: self.intern_mirror(synced),
+            mirror_if_diverged: self.intern_mirror(diverged),
             merged_from: merged,
             violation: broken,
         }
     }
 
-    /// What a write puts into the store, and what its instance's mirror is once it is done.
+    /// What a write puts into the store, and its instance's mirror after it.
     fn intern_write(&mut self, mut write: Write, planned: &Plan, mirror: &mut Mirror) -> InternedWrite {
         self.keep_epoch(&mut write.new_value, mirror);
-        mirror.mark_written(planned, &write);
+        mirror.mark_written(&planned.target, &write);
         if let (Some(Mutation::NoEpochBump), Some(text)) = (self.mutation, &write.new_value)
             && let Document::Native(record, _) = Document::parse(text, &self.policy)
         {
@@ -264,11 +267,11 @@ impl Interner {
             _ => None,
         };
         let next = write.new_value.as_ref().map(|bytes| self.intern_value(bytes));
-        let (history, lacks_the_history) = (write.history_tail, write.history_not_loaded());
+        let (history, history_not_loaded) = (write.history_tail, write.history_not_loaded());
         InternedWrite {
             expected,
             history,
-            history_not_loaded: lacks_the_history,
+            history_not_loaded,
             next,
             lifetime: write.ttl,
             entries: write.entries,
@@ -288,11 +291,11 @@ impl Interner {
 
     fn to_request(
         &self,
-        ask: PendingRequest,
+        request: PendingRequest,
         mirror: &Mirror,
         streams: &HashMap<u8, ContinuationEpoch>,
     ) -> Request {
-        match ask {
+        match request {
             PendingRequest::EnsureExists => Request::EnsureExists,
             PendingRequest::Probe { call } => Request::Probe { id: call.to_string(), lease: None },
             PendingRequest::Operator(OperatorCommand::Open(length), at) => {
@@ -304,57 +307,57 @@ impl Interner {
             }
             PendingRequest::Operator(OperatorCommand::Reset, _) => Request::Reset(None),
             PendingRequest::End { call, epoch, leased, end, at, .. } => {
-                let stamp = self.forge_token(
+                let token = self.forge_token(
                     AdmissionToken { epoch, lease_id: leased.then(|| call.to_string()) },
                     mirror,
                 );
-                let onward = streams.get(&call).filter(|_| leased).map(Arc::clone);
+                let continuation = streams.get(&call).filter(|_| leased).map(Arc::clone);
                 let failure = Failure::status(529);
                 let outcome = match end {
                     CallEnd::Disconnects => {
-                        return Request::Event(Event::PermitReleased { token: stamp }, onward);
+                        return Request::Event(Event::PermitReleased { token }, continuation);
                     }
-                    CallEnd::FirstToken => return Request::Event(Event::FirstToken { token: stamp }, onward),
+                    CallEnd::FirstToken => return Request::Event(Event::FirstToken { token }, continuation),
                     CallEnd::Succeeds => Outcome::Succeeded,
                     CallEnd::Fails => Outcome::Failed(failure),
                     CallEnd::RateLimited(wait) => {
                         Outcome::RateLimited { failure, retry_after: Some(Duration::from_millis(wait)) }
                     }
                 };
-                Request::Event(Event::CallCompleted { token: stamp, outcome, at }, onward)
+                Request::Event(Event::CallCompleted { token, outcome, at }, continuation)
             }
         }
     }
 
-    /// Built-in fault: a stamp that passes the check which is to be gone.
-    fn forge_token(&self, stamp: AdmissionToken, mirror: &Mirror) -> AdmissionToken {
-        match (self.mutation, &mirror.record.phase, &stamp.lease_id) {
-            (Some(Mutation::NoEpochCheck), ..) => AdmissionToken { epoch: mirror.record.epoch, ..stamp },
+    /// Built-in fault: a token that passes the check that the mutation removes.
+    fn forge_token(&self, token: AdmissionToken, mirror: &Mirror) -> AdmissionToken {
+        match (self.mutation, &mirror.record.phase, &token.lease_id) {
+            (Some(Mutation::NoEpochCheck), ..) => AdmissionToken { epoch: mirror.record.epoch, ..token },
             (Some(Mutation::NoLeaseCheck), Phase::HalfOpen { leases, .. }, Some(_)) => AdmissionToken {
-                lease_id: leases.first().map(|lease| lease.id.clone()).or(stamp.lease_id),
-                ..stamp
+                lease_id: leases.first().map(|lease| lease.id.clone()).or(token.lease_id),
+                ..token
             },
-            _ => stamp,
+            _ => token,
         }
     }
 
     fn intern_mirror(&mut self, mirror: Mirror) -> MirrorId {
         let text = format!("{mirror:?}");
-        if let Some(mind) = self.mirror_ids.get(&text) {
-            return *mind;
+        if let Some(mirror_id) = self.mirror_ids.get(&text) {
+            return *mirror_id;
         }
-        let mind = MirrorId(u32::try_from(self.mirrors.len()).unwrap());
+        let mirror_id = MirrorId(u32::try_from(self.mirrors.len()).unwrap());
         self.mirrors.push(Rc::new(mirror));
-        self.mirror_ids.insert(text, mind);
-        mind
+        self.mirror_ids.insert(text, mirror_id);
+        mirror_id
     }
 }
 
-/// What probes share with their permits: the epoch that they go on in.
-fn continuation_epochs_of(asks: &[PendingRequest]) -> HashMap<u8, ContinuationEpoch> {
-    let probes = asks.iter().filter_map(|ask| match ask {
-        PendingRequest::End { call, continuation_epoch: onward, leased: true, .. } => {
-            Some((*call, Arc::new(AtomicU64::new(*onward))))
+/// What probes share with their permits: the epoch that they continue in.
+fn continuation_epochs_of(pending: &[PendingRequest]) -> HashMap<u8, ContinuationEpoch> {
+    let probes = pending.iter().filter_map(|request| match request {
+        PendingRequest::End { call, continuation_epoch: continuation, leased: true, .. } => {
+            Some((*call, Arc::new(AtomicU64::new(*continuation))))
         }
         _ => None,
     });
@@ -375,20 +378,19 @@ fn planned_record(plan: &Plan, mirror: &Mirror, context: Context<'_>, online: bo
 
 /// B4: an outcome counts only with the epoch, and for a probe the lease, that it was admitted with.
 fn check_late_outcome(
-    ask: PendingRequest,
+    request: PendingRequest,
     earlier: &[PendingRequest],
     before: Option<&Record>,
     after: Option<&Record>,
 ) -> Option<String> {
-    let PendingRequest::End { call, epoch, leased, continuation_epoch: onward, .. } = ask else {
+    let PendingRequest::End { call, epoch, leased, continuation_epoch: continuation, .. } = request else {
         return None;
     };
-    let has_verdict =
-        |ask: &PendingRequest| matches!(ask, PendingRequest::End { call: other, .. } if *other == call);
+    let has_verdict = |request: &PendingRequest| matches!(request, PendingRequest::End { call: other, .. } if *other == call);
     if leased && earlier.iter().any(has_verdict) {
         return None;
     }
-    let (epoch, leased) = if onward == 0 { (epoch, leased) } else { (onward, false) };
+    let (epoch, leased) = if continuation == 0 { (epoch, leased) } else { (continuation, false) };
     let counts = before.is_some_and(|record| {
         let lease = match &record.phase {
             Phase::Closed => !leased,
@@ -403,15 +405,15 @@ fn check_late_outcome(
         .then(|| format!("B4: the late outcome of {} changed the circuit", describe_call(call)))
 }
 
-/// A call in words.
+/// A call as text.
 pub(super) fn describe_call(call: u8) -> String {
-    if call == super::world::NOT_A_PROBE { "an ordinary call".to_owned() } else { format!("probe {call}") }
+    if call == NOT_A_PROBE { "an ordinary call".to_owned() } else { format!("probe {call}") }
 }
 
 impl DecisionResult {
-    /// Whether a probe's lease was granted, in which epoch.
+    /// The probes whose lease was granted, and the epoch.
     pub(super) fn granted_probes(&self) -> impl Iterator<Item = (u8, u64)> {
-        self.requests.iter().zip(&self.results).filter_map(|(ask, answer)| match (ask, answer) {
+        self.requests.iter().zip(&self.results).filter_map(|(request, answer)| match (request, answer) {
             (PendingRequest::Probe { call }, RequestResult::Applied(EventResult::ProbeGranted { epoch })) => {
                 Some((*call, *epoch))
             }
@@ -419,10 +421,10 @@ impl DecisionResult {
         })
     }
 
-    /// Whether a person has a hand in it.
+    /// The last manual override among the requests.
     pub(super) fn operator_command(&self) -> Option<(OperatorCommand, Timestamp)> {
-        self.requests.iter().rev().find_map(|ask| match ask {
-            PendingRequest::Operator(word, at) => Some((*word, *at)),
+        self.requests.iter().rev().find_map(|request| match request {
+            PendingRequest::Operator(command, at) => Some((*command, *at)),
             _ => None,
         })
     }

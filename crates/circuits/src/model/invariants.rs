@@ -17,22 +17,22 @@ use crate::{
 impl Model {
     /// What must hold in every state.
     pub(super) fn check_state(&self, world: &World) -> Result<(), Violation> {
-        let places = self.interner.policy.half_open_probes as usize;
+        let slots = self.interner.policy.half_open_probes as usize;
         let probing = world.calls.iter().filter(|call| {
             let now = self.local_time(world, usize::from(call.node));
             call.continuation_epoch.is_none() && call.lease.is_some_and(|until| now < until)
         });
-        if self.bounds.one_probe && probing.clone().count() > places {
-            return Err("B2: more calls probe than there are places".to_owned());
+        if self.bounds.one_probe && probing.clone().count() > slots {
+            return Err("B2: more calls probe than there are slots".to_owned());
         }
         if let Some(record) = self.interner.parse_record(world.store.value) {
             let now = self.time(world);
-            let living = match &record.phase {
+            let active = match &record.phase {
                 Phase::HalfOpen { leases, .. } => leases.iter().filter(|lease| lease.is_active(now)).count(),
                 _ => 0,
             };
-            if living > places {
-                return Err("B2: more leases live than there are places".to_owned());
+            if active > slots {
+                return Err("B2: more leases are active than there are slots".to_owned());
             }
         }
         Ok(())
@@ -53,9 +53,9 @@ impl Model {
         let before = self.interner.parse_record(world.store.value);
         let after = self.interner.parse_record(writing.next);
         self.check_history(world, writing, before, after)?;
-        let by_hand =
+        let manual =
             decided.operator_command().is_some() || decided.merged_from.as_ref().is_some_and(is_manual);
-        if !by_hand {
+        if !manual {
             check_deadlines(before, after, decided.decided_at)?;
             self.check_merge(world, index, decided, before, after)?;
             check_reset(world, decided, before, after)?;
@@ -81,7 +81,7 @@ impl Model {
         before: Option<&Record>,
         after: Option<&Record>,
     ) -> Result<(), Violation> {
-        // Where the history is lost, its first entry tells of what the writer knows.
+        // If the history is lost, its first entry starts from what the writer knows.
         let known = writing.entries.first().map_or(State::Closed, |entry| entry.from);
         let mut state = world.store.history.state().unwrap_or(known);
         let mut epoch = world.observed.epoch.max(world.observed.history_epoch);
@@ -90,12 +90,16 @@ impl Model {
                 return Err(format!("B11: epoch {new} of {from} -> {to} is not above {epoch}"));
             }
             if *from != state {
-                return Err(format!("B11: the history ends in {state}, and goes on with {from} -> {to}"));
+                return Err(format!("B11: the history ends in {state}, and continues with {from} -> {to}"));
             }
             (state, epoch) = (*to, *new);
         }
         let Some(after) = after else {
-            return if state == State::Closed { Ok(()) } else { Err("B11: an untold reset".to_owned()) };
+            return if state == State::Closed {
+                Ok(())
+            } else {
+                Err("B11: a reset without an entry".to_owned())
+            };
         };
         if after.stored_state() != state {
             return Err(format!("B11: {} is written, but the history ends in {state}", after.stored_state()));
@@ -115,7 +119,7 @@ impl Model {
         Ok(())
     }
 
-    /// F4: the later deadline stands, and what a person forced stays.
+    /// F4: the later deadline wins, and a forced open state stays.
     pub(super) fn check_merge(
         &self,
         world: &World,
@@ -132,16 +136,16 @@ impl Model {
         let ends = decided.requests.iter().any(|ask| matches!(ask, PendingRequest::End { .. }));
         if open(local) && open(remote) && !ends && after.retry_at() < local.retry_at().max(remote.retry_at())
         {
-            return Err("F4: both were open, and the earlier deadline stands".to_owned());
+            return Err("F4: both were open, and the earlier deadline won".to_owned());
         }
         let newer = local.epoch > remote.epoch && open(local) && !remote.is_forced();
         if newer && !ends && matches!(after.phase, Phase::Closed) {
-            return Err("F4: a newer outage that was learnt apart is forgotten".to_owned());
+            return Err("F4: a newer outage of a diverged record is lost".to_owned());
         }
         Ok(())
     }
 
-    /// What must hold once everything that comes by itself has come.
+    /// What must hold in a quiescent state.
     pub(super) fn check_quiescent(&mut self, world: &World) -> Result<(), Violation> {
         let stored = self.interner.parse_record(world.store.value).cloned();
         for (index, node) in world.nodes.iter().enumerate() {
@@ -154,29 +158,29 @@ impl Model {
                 (None, _) => !mirror.is_loaded(),
             };
             if !agrees || !node.connected {
-                return Err(format!("L4: {name} is at rest, but does not agree with the store"));
+                return Err(format!("L4: {name} is quiescent, but does not agree with the store"));
             }
         }
         if self.bounds.all_failures_count && world.calls.is_empty() {
             let counted = stored.as_ref().map_or(0, |record| record.consecutive_failures.count);
             if counted != world.observed.failures {
                 return Err(format!(
-                    "B5: {} failures were told, {counted} are counted",
+                    "B5: {} failures were reported, {counted} are counted",
                     world.observed.failures
                 ));
             }
         }
         let closed = stored.as_ref().is_none_or(|record| record.phase == Phase::Closed);
         if world.observed.forced_until.is_some() && !stored.as_ref().is_some_and(Record::is_forced) {
-            return Err("B10: a person opened it, and it is not forced".to_owned());
+            return Err("B10: an operator opened it, and it is not forced".to_owned());
         }
         if world.observed.lost_open_until.is_some() && closed {
-            return Err("F5: an open circuit was lost, and nobody wrote it back".to_owned());
+            return Err("F5: an open circuit was lost, and no instance restored it".to_owned());
         }
         Ok(())
     }
 
-    /// Keeps what later states are judged by.
+    /// Keeps what later checks need.
     pub(super) fn record_observations(&self, world: &mut World, decided: &DecisionResult) {
         match decided.operator_command() {
             Some((OperatorCommand::Open(length), at)) => {
@@ -197,7 +201,7 @@ impl Model {
     }
 }
 
-/// A person's word stands behind it, which may end or shorten anything.
+/// It is a manual override, which may end or shorten anything.
 fn is_manual(record: &Record) -> bool {
     record
         .reason
@@ -205,7 +209,7 @@ fn is_manual(record: &Record) -> bool {
         .is_some_and(|reason| matches!(reason.cause, TransitionCause::Manual | TransitionCause::Reset))
 }
 
-/// B8, B10: what is no person's word shortens no deadline, and ends nothing that a person forced.
+/// B8, B10: only a manual override shortens a deadline or ends a forced open state.
 fn check_deadlines(before: Option<&Record>, after: Option<&Record>, at: Timestamp) -> Result<(), Violation> {
     let Some(before) = before else { return Ok(()) };
     match &before.phase {
@@ -213,10 +217,10 @@ fn check_deadlines(before: Option<&Record>, after: Option<&Record>, at: Timestam
             if until.is_none_or(|until| at < until)
                 && after.is_none_or(|after| after.phase != before.phase) =>
         {
-            return Err("B10: what a person forced was ended".to_owned());
+            return Err("B10: a forced open state was ended".to_owned());
         }
         Phase::Open(outage) | Phase::HalfOpen { outage, .. } => {
-            let Some(after) = after else { return Err("B8: an open circuit was taken away".to_owned()) };
+            let Some(after) = after else { return Err("B8: an open circuit was removed".to_owned()) };
             let closes = matches!(after.phase, Phase::Closed);
             if !closes && after.retry_at().is_some_and(|retry_at| retry_at < outage.retry_at) {
                 return Err("B8: a deadline was shortened".to_owned());
@@ -227,7 +231,7 @@ fn check_deadlines(before: Option<&Record>, after: Option<&Record>, at: Timestam
     Ok(())
 }
 
-/// F5: where the key is gone and the history stands, it was reset: nothing comes back.
+/// F5: if the key is gone and the history still exists, it was reset: nothing comes back.
 fn check_reset(
     world: &World,
     decided: &DecisionResult,

@@ -1,9 +1,9 @@
-//! What must come about in the end: from every state at rest, with a provider that is well, no more disturbances and
-//! time that passes, the circuit closes and all instances agree (B3, L1, L3).
+//! What must come about in the end: from every quiescent state, with a healthy provider, no more disturbances and advancing
+//! time, the circuit closes and all instances agree (B3, L1, L3).
 //!
-//! Every path leads to a state at rest, since the steps that come by themselves cannot go on for ever (the explorer
-//! shows that of the whole graph). So it is enough to go on from those. Whoever comes first, and whether the calls
-//! under way still end or their holders are silent for ever, makes no difference: each is tried.
+//! Every path leads to a quiescent state, since automatic steps cannot go on forever (the explorer shows that for the whole
+//! graph). So it is enough to start from those. Which instance comes first, and whether the calls in flight end or never
+//! do, must make no difference: each case is tried.
 
 use std::hash::{BuildHasher as _, BuildHasherDefault, DefaultHasher};
 
@@ -14,18 +14,18 @@ use super::{
     world::{Action, Call, Model, Violation, World},
 };
 
-/// The circuit must close within so many moments after the last, of 600 ms each: the longest open period or a lease,
-/// and one more for the probe.
+/// The circuit must close within this many moments of 600 ms after the last: the longest open period or a lease, and one
+/// more for the probe.
 const MAX_MOMENTS_TO_CLOSE: u8 = 4;
 
 /// More calls than a recovery can need.
 const MAX_RECOVERY_CALLS: u8 = 40;
 
-/// What is broken, and the steps that were taken to find out.
+/// A violation, and the steps that led to it.
 pub(super) type ViolationAfter = (Violation, Vec<Action>);
 
 impl Model {
-    /// What must hold of a state at rest, and come about from it.
+    /// What must hold in a quiescent state, and come about from it.
     pub(super) fn check_recovery(&mut self, world: &World) -> Result<(), ViolationAfter> {
         self.check_quiescent(world).map_err(|broken| (broken, Vec::new()))?;
         let forced = self
@@ -36,7 +36,7 @@ impl Model {
             return Ok(());
         }
         let mut quiet = World { calls_started: self.bounds.calls, ..world.clone() };
-        // What else was spent makes no difference from here on.
+        // Which other disturbances happened makes no difference from here on.
         quiet.used_disturbances = Disturbances {
             crashes: 0,
             disconnects: 0,
@@ -55,8 +55,8 @@ impl Model {
         let recovered = [[0, 1, 2], [1, 2, 0], [2, 0, 1]]
             .into_iter()
             .flat_map(|order| [(order, true), (order, false)])
-            .filter(|(_, silent)| *silent || !world.calls.is_empty())
-            .try_for_each(|(order, silent)| Recovery::new(self, &quiet).run(order, silent));
+            .filter(|(_, calls_hang)| *calls_hang || !world.calls.is_empty())
+            .try_for_each(|(order, calls_hang)| Recovery::new(self, &quiet).run(order, calls_hang));
         (self.bounds.calls, self.bounds.all_failures_count) = (calls, counts);
         recovered
     }
@@ -73,9 +73,9 @@ impl<'a> Recovery<'a> {
         Self { model, world: world.clone(), path: Vec::new() }
     }
 
-    fn run(mut self, order: [u8; INSTANCES], silent: bool) -> Result<(), ViolationAfter> {
+    fn run(mut self, order: [u8; INSTANCES], calls_hang: bool) -> Result<(), ViolationAfter> {
         let last = u8::try_from(self.model.bounds.moments.len()).unwrap() - 1 + MAX_MOMENTS_TO_CLOSE;
-        if !silent {
+        if !calls_hang {
             while !self.world.calls.is_empty() {
                 self.apply_step(Action::End(0, CallEnd::Succeeds))?;
             }
@@ -86,7 +86,7 @@ impl<'a> Recovery<'a> {
                 self.complete_call(node)?;
             }
             let store = self.world.store.value;
-            // A text that is no circuit counts as closed, and stands until something changes.
+            // An invalid text counts as closed, and stays until something changes.
             let closed = match self.model.interner.parse_record(store) {
                 Some(record) => matches!(record.phase, Phase::Closed),
                 None => store.is_some(),
@@ -96,7 +96,7 @@ impl<'a> Recovery<'a> {
             }
             if self.world.moment >= last {
                 return Err((
-                    "B3: the provider is well, and the circuit does not close".to_owned(),
+                    "B3: the provider is healthy, and the circuit does not close".to_owned(),
                     self.path,
                 ));
             }
@@ -104,7 +104,7 @@ impl<'a> Recovery<'a> {
         }
     }
 
-    /// One call, from the question to the end of it.
+    /// One call, from admission to its end.
     fn complete_call(&mut self, node: u8) -> Result<(), ViolationAfter> {
         let tried = self.world.calls_started;
         for _ in 0..2 {
@@ -127,7 +127,7 @@ impl<'a> Recovery<'a> {
             };
             self.apply_step(action)?;
         }
-        Err(("L4: what comes by itself does not end".to_owned(), std::mem::take(&mut self.path)))
+        Err(("L4: automatic steps do not end".to_owned(), std::mem::take(&mut self.path)))
     }
 
     fn apply_step(&mut self, action: Action) -> Result<(), ViolationAfter> {

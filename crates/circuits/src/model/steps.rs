@@ -7,8 +7,10 @@ use bytes::Bytes;
 
 use super::{
     bounds::{CallEnd, ExternalWrite, Mutation},
-    interner::{DecisionId, InternedWrite, Interner, MirrorId, PendingRequest, StoreContent, ValueId},
-    world::{Action, Call, Model, NOT_A_PROBE, Node, Violation, World, to_u8},
+    interner::{
+        DecisionId, InternedWrite, Interner, MirrorId, NOT_A_PROBE, PendingRequest, StoreContent, ValueId,
+    },
+    world::{Action, Call, Model, Node, Violation, World, to_u8},
 };
 use crate::{
     mirror::{Mirror, StoredValue},
@@ -37,8 +39,8 @@ impl Model {
             }
             Action::ApplyRead(node) => {
                 let node = &mut world.nodes[usize::from(node)];
-                if let Some(told) = node.pending_read.take() {
-                    node.mirror = self.interner.apply_loaded(node.mirror, told);
+                if let Some(content) = node.pending_read.take() {
+                    node.mirror = self.interner.apply_loaded(node.mirror, content);
                 }
             }
             Action::Reconnect(node) => self.reconnect(&mut world, usize::from(node)),
@@ -51,11 +53,11 @@ impl Model {
                 world.nodes[usize::from(node)].clock_jumped = true;
                 world.used_disturbances.clock_jumps += 1;
             }
-            Action::External(stranger) => self.write_externally(&mut world, stranger),
+            Action::External(write) => self.write_externally(&mut world, write),
             Action::Flush => self.flush(&mut world),
-            Action::Operator(node, word) => {
+            Action::Operator(node, command) => {
                 let at = self.local_time(&world, usize::from(node));
-                world.nodes[usize::from(node)].requests.push(PendingRequest::Operator(word, at));
+                world.nodes[usize::from(node)].requests.push(PendingRequest::Operator(command, at));
                 world.used_disturbances.operator_commands += 1;
             }
         }
@@ -66,7 +68,7 @@ impl Model {
     fn tick(&self, world: &mut World) {
         world.moment += 1;
         let now = self.time(world);
-        // The store would refuse it by now: it was decided too long ago.
+        // The store would reject it by now: it was decided too long ago.
         world.in_flight_write = world.in_flight_write.filter(|(_, decision)| {
             !exceeds_clock_tolerance(now, self.interner.decision(*decision).decided_at)
         });
@@ -105,7 +107,7 @@ impl Model {
         world.calls_started += 1;
     }
 
-    /// Tells the circuit how a call ended.
+    /// Reports to the circuit how a call ended.
     fn end_call(&self, world: &mut World, place: u8, end: CallEnd) {
         let place = usize::from(place).min(world.calls.len() - 1);
         let ended = world.calls[place].clone();
@@ -121,10 +123,10 @@ impl Model {
         if self.bounds.all_failures_count && end == CallEnd::Fails {
             world.observed.failures += 1;
         }
-        let Call { call, node, epoch, lease, continuation_epoch: spoke } = ended;
+        let Call { call, node, epoch, lease, continuation_epoch } = ended;
         let index = usize::from(node);
         let at = self.local_time(world, index);
-        let (leased, onward) = (lease.is_some(), spoke.unwrap_or(0));
+        let (leased, onward) = (lease.is_some(), continuation_epoch.unwrap_or(0));
         world.nodes[index].requests.push(PendingRequest::End {
             call,
             epoch,
@@ -151,8 +153,8 @@ impl Model {
                 let stored = self.interner.parse_record(world.store.value);
                 self.check_merge(world, index, &decided, stored, stored)?;
             }
-            let mind = if online { decided.mirror_if_unchanged } else { decided.mirror_if_diverged };
-            return self.finish_requests(world, index, decision, mind);
+            let mirror_id = if online { decided.mirror_if_unchanged } else { decided.mirror_if_diverged };
+            return self.finish_requests(world, index, decision, mirror_id);
         }
         if decided.write.as_ref().is_some_and(|writing| writing.history_not_loaded) {
             self.read_store(world, index);
@@ -170,14 +172,14 @@ impl Model {
         }
     }
 
-    /// A write is given up: it may arrive later, or never.
+    /// A write times out: it may arrive later, or never.
     fn time_out_write(&mut self, world: &mut World, index: usize) -> Result<(), Violation> {
         let node = &world.nodes[index];
         if self.interner.mirror(node.mirror).stored == StoredValue::NotLoaded {
             return Ok(());
         }
-        let owes = self.interner.mirror(node.mirror).is_dirty();
-        if node.requests.is_empty() && !owes {
+        let is_dirty = self.interner.mirror(node.mirror).is_dirty();
+        if node.requests.is_empty() && !is_dirty {
             return Ok(());
         }
         let now = self.local_time(world, index);
@@ -188,19 +190,19 @@ impl Model {
         }
         world.used_disturbances.write_timeouts += 1;
         world.in_flight_write = Some((to_u8(index), decision));
-        // As the writer has it: what was only to be told stays as it was.
-        let mind = if node.requests.is_empty() { node.mirror } else { decided.mirror_if_diverged };
+        // As in the writer: a mere reconciliation stays as it was.
+        let mirror_id = if node.requests.is_empty() { node.mirror } else { decided.mirror_if_diverged };
         world.nodes[index].connected = false;
-        self.finish_requests(world, index, decision, mind)
+        self.finish_requests(world, index, decision, mirror_id)
     }
 
-    /// The requests have their answers.
+    /// The requests get their results.
     fn finish_requests(
         &mut self,
         world: &mut World,
         index: usize,
         decision: DecisionId,
-        mind: MirrorId,
+        mirror_id: MirrorId,
     ) -> Result<(), Violation> {
         let decided = self.interner.decision(decision);
         if let Some(broken) = &decided.violation {
@@ -217,7 +219,7 @@ impl Model {
             }
         }
         world.nodes[index].requests.clear();
-        world.nodes[index].mirror = mind;
+        world.nodes[index].mirror = mirror_id;
         self.record_observations(world, &decided);
         Ok(())
     }
@@ -264,12 +266,12 @@ impl Model {
     }
 
     fn read_store(&mut self, world: &mut World, index: usize) {
-        let mind = self.mirror_after_read(world, index);
-        world.nodes[index].mirror = mind;
+        let mirror_id = self.mirror_after_read(world, index);
+        world.nodes[index].mirror = mirror_id;
         world.nodes[index].clock_jumped = false;
     }
 
-    /// As the reader comes together with the store: the history is only asked for where it matters.
+    /// As the reader reconciles: the history is read only where it matters.
     fn reconnect(&mut self, world: &mut World, index: usize) {
         let value =
             world.store.value.map_or(Value::Absent, |text| Value::Text(self.interner.bytes(text).clone()));
@@ -304,12 +306,12 @@ impl Model {
         world.used_disturbances.crashes += 1;
     }
 
-    fn write_externally(&mut self, world: &mut World, stranger: ExternalWrite) {
+    fn write_externally(&mut self, world: &mut World, write: ExternalWrite) {
         let now = self.time(world).as_millis();
-        if stranger == ExternalWrite::RestoreOldValue {
+        if write == ExternalWrite::RestoreOldValue {
             world.store.value = world.observed.previous_value;
         }
-        let text = match stranger {
+        let text = match write {
             ExternalWrite::RestoreOldValue => return Self::after_external_write(world),
             ExternalWrite::SetOpen => {
                 format!(r#"{{"state":"OPEN","failureCount":2,"lastFailureTime":{now},"openedAt":{now}}}"#)
@@ -319,7 +321,7 @@ impl Model {
             ExternalWrite::Delete => String::new(),
             ExternalWrite::SetInvalid => "nonsense".to_owned(),
         };
-        world.store.value = (stranger != ExternalWrite::Delete)
+        world.store.value = (write != ExternalWrite::Delete)
             .then(|| self.interner.intern_value(&Bytes::from(text.into_bytes())));
         Self::after_external_write(world);
     }
@@ -331,7 +333,8 @@ impl Model {
     }
 
     fn flush(&mut self, world: &mut World) {
-        let known = |mind: MirrorId, found: &Record| self.interner.mirror(mind).last_record == *found;
+        let known =
+            |mirror_id: MirrorId, found: &Record| self.interner.mirror(mirror_id).last_record == *found;
         world.observed.lost_open_until = self.interner.parse_record(world.store.value).and_then(|found| {
             let open = !matches!(found.phase, Phase::Closed);
             let someone = world.nodes.iter().any(|node| known(node.mirror, found));
@@ -343,7 +346,7 @@ impl Model {
     }
 }
 
-/// What came of a compare-and-set.
+/// The result of a compare-and-set.
 pub(super) enum SwapResult {
     Done,
     Changed,
@@ -354,10 +357,10 @@ fn exceeds_clock_tolerance(now: Timestamp, decided_at: Timestamp) -> bool {
     now.since(decided_at).max(decided_at.since(now)) > CLOCK_TOLERANCE
 }
 
-/// Whether an instance knows what stands in the store.
-fn mirror_matches(minds: &Interner, mirror: &Mirror, stored: Option<ValueId>) -> bool {
+/// Whether an instance knows the value in the store.
+fn mirror_matches(interner: &Interner, mirror: &Mirror, stored: Option<ValueId>) -> bool {
     match (&mirror.value, stored) {
-        (Value::Text(text), Some(stored)) => text == minds.bytes(stored),
+        (Value::Text(text), Some(stored)) => text == interner.bytes(stored),
         (Value::Absent, None) => true,
         _ => false,
     }

@@ -6,34 +6,34 @@ use crate::store::HistoryTail;
 use breaker::{Admission, Phase, Timestamp, admit};
 
 use super::{
-    bounds::{Bounds, CallEnd, Disturbances, ExternalWrite, INSTANCES, Mutation, OperatorCommand, Start},
+    bounds::{Bounds, CallEnd, Disturbances, ExternalWrite, INSTANCES, Mutation, OperatorCommand},
     interner::{DecisionId, Interner, MirrorId, PendingRequest, StoreContent, ValueId},
 };
 
-/// The store's time in the beginning.
+/// The store's time at the start.
 const START_TIME: u64 = 1_800_000_000_000;
 
-/// An instance's clock that was set anew is so far ahead, until it hears the store.
+/// How far a clock that has jumped is ahead, until it is synchronized with the store.
 const CLOCK_JUMP_MS: i64 = 3_600_000;
 
-/// After the last moment, time goes on in steps of so many ms.
+/// After the last moment, time advances in steps of this many ms.
 const TICK_MS: u64 = 600;
 
-/// After an epoch that no history tells of, a circuit's first or one that was lost with its history, so many ms pass: an
-/// epoch is not below the time, but who has not heard of the last one cannot be above it within the same millisecond.
+/// After an epoch without a history entry (a circuit's first, or one that was lost with its history) this many ms pass. An
+/// epoch is never below the time, but an instance that does not know the last one cannot exceed it in the same millisecond.
 const EPOCH_GAP_MS: u64 = 10;
 
-/// Everything there is.
+/// The state of the whole fleet.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct World {
     pub(super) moment: u8,
     pub(super) store: StoreContent,
     pub(super) nodes: [Node; INSTANCES],
-    /// Calls under way, in order.
+    /// Calls in flight, in order.
     pub(super) calls: Vec<Call>,
-    /// A write that its instance has given up, on its way to the store.
+    /// A write that has timed out, on its way to the store.
     pub(super) in_flight_write: Option<(u8, DecisionId)>,
-    /// Calls tried so far; a probe's lease is named after it.
+    /// Calls started so far; a probe's lease is named after it.
     pub(super) calls_started: u8,
     pub(super) used_disturbances: Disturbances,
     pub(super) observed: Observed,
@@ -45,18 +45,15 @@ pub(super) struct Node {
     pub(super) mirror: MirrorId,
     /// The store can be reached, as far as it knows.
     pub(super) connected: bool,
-    /// Its clock was set anew, and it has not heard the store since.
+    /// Its clock has jumped, and was not synchronized since.
     pub(super) clock_jumped: bool,
-    /// Requests that wait to be written.
+    /// Queued requests.
     pub(super) requests: Vec<PendingRequest>,
-    /// What it has read and not taken up yet.
+    /// What it has read and not applied yet.
     pub(super) pending_read: Option<StoreContent>,
 }
 
-/// Ordinary calls need no number: those of one instance and epoch are alike.
-pub(super) const NOT_A_PROBE: u8 = u8::MAX;
-
-/// A call that the circuit let through.
+/// An admitted call.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct Call {
     /// Of a probe: its lease's id.
@@ -65,26 +62,26 @@ pub(super) struct Call {
     pub(super) epoch: u64,
     /// Of a probe: when its lease ends, by its holder's clock.
     pub(super) lease: Option<Timestamp>,
-    /// Of a stream that has said something: the epoch it goes on in, 0 until that is known.
+    /// Of a stream that has started: the epoch it continues in, 0 until that is known.
     pub(super) continuation_epoch: Option<u64>,
 }
 
-/// What an onlooker remembers, to tell what must not be.
+/// What an observer remembers, to detect violations.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub(super) struct Observed {
-    /// The highest epoch that a circuit ever stood in.
+    /// The highest epoch that was ever stored.
     pub(super) epoch: u64,
-    /// What stood there before the fleet last changed the state.
+    /// The value before the fleet last changed the state.
     pub(super) previous_value: Option<ValueId>,
-    /// How often a circuit began in an epoch that no history tells of.
+    /// How often a circuit began in an epoch without a history entry.
     pub(super) epochs_without_history: u8,
-    /// The highest epoch that the history ever told of.
+    /// The highest epoch that the history ever had.
     pub(super) history_epoch: u64,
-    /// Failures that were told, where all must be counted (B5).
+    /// Failures that were reported, where all must be counted (B5).
     pub(super) failures: u32,
-    /// A person opened it until then (or for good), and nobody has taken it back (B10).
+    /// An operator opened it until then (or without an end), and did not close it since (B10).
     pub(super) forced_until: Option<Option<Timestamp>>,
-    /// An open circuit was lost with the store, until then (or forced for good), and instances know of it (F5).
+    /// An open circuit was lost with the store, until then (or forced without an end), and instances know of it (F5).
     pub(super) lost_open_until: Option<Option<Timestamp>>,
 }
 
@@ -92,18 +89,18 @@ pub(super) struct Observed {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Action {
     Call(u8),
-    /// The call in this place of those under way.
+    /// The call at this index of those in flight.
     End(u8, CallEnd),
-    /// What waits is planned, and written with one compare-and-set.
+    /// The queued requests are planned, and written with one compare-and-set.
     Write(u8),
-    /// The word of a change arrives, at last: what stands in the store is read and taken up.
+    /// A change notification arrives: the store is read, and the value applied.
     Read(u8),
-    /// It is read, but taken up late.
+    /// It is read, but applied late.
     ReadSlowly(u8),
     ApplyRead(u8),
-    /// The store is at hand again: everything is read.
+    /// The store is reachable again: everything is read.
     Reconnect(u8),
-    /// A write that was given up arrives.
+    /// A write that has timed out arrives.
     DeliverWrite,
     Tick,
     Crash(u8),
@@ -115,13 +112,13 @@ pub(super) enum Action {
     Operator(u8, OperatorCommand),
 }
 
-/// A rule that does not hold, in words.
+/// A rule that does not hold, as text.
 pub(super) type Violation = String;
 
 pub(super) struct Model {
     pub(super) bounds: Bounds,
     pub(super) interner: Interner,
-    /// States at rest from which the recovery was already seen, by their hashes.
+    /// Quiescent states whose recovery is verified, by their hashes.
     pub(super) verified_recoveries: HashSet<u64>,
 }
 
@@ -138,45 +135,6 @@ impl Action {
 impl Model {
     pub(super) fn new(bounds: Bounds) -> Self {
         Self { interner: Interner::new(&bounds), bounds, verified_recoveries: HashSet::new() }
-    }
-
-    pub(super) fn initial_world(&mut self) -> World {
-        let node = Node {
-            mirror: self.interner.unloaded_mirror(),
-            connected: true,
-            clock_jumped: false,
-            requests: Vec::new(),
-            pending_read: None,
-        };
-        let mut world = World {
-            moment: 0,
-            store: StoreContent { value: None, history: HistoryTail::Absent },
-            nodes: [0; INSTANCES].map(|_| node.clone()),
-            calls: Vec::new(),
-            in_flight_write: None,
-            calls_started: 0,
-            used_disturbances: Disturbances::default(),
-            observed: Observed::default(),
-        };
-        for action in setup_actions(self.bounds.start) {
-            world = self.step(&world, action).unwrap();
-        }
-        world.calls_started = 0;
-        let Observed {
-            epoch,
-            history_epoch: told,
-            epochs_without_history: untold,
-            previous_value: earlier,
-            ..
-        } = world.observed;
-        world.observed = Observed {
-            epoch,
-            history_epoch: told,
-            epochs_without_history: untold,
-            previous_value: earlier,
-            ..Observed::default()
-        };
-        world
     }
 
     pub(super) fn time(&self, world: &World) -> Timestamp {
@@ -220,20 +178,20 @@ impl Model {
         actions
     }
 
-    /// Whether a call would bring anything but a refusal.
+    /// Whether a call would get anything but a refusal.
     pub(super) fn may_call(&mut self, world: &World, node: u8) -> bool {
         let index = usize::from(node);
-        let asks = &world.nodes[index].requests;
+        let requests = &world.nodes[index].requests;
         let mirror = self.interner.mirror(world.nodes[index].mirror);
         if !mirror.is_loaded() {
-            return !asks.contains(&PendingRequest::EnsureExists);
+            return !requests.contains(&PendingRequest::EnsureExists);
         }
         let now = self.local_time(world, index);
         let admission = admit(&mirror.record, &self.interner.policy, &self.interner.instances[index], now);
         world.calls_started < self.bounds.calls && !matches!(admission, Admission::Refused { .. })
     }
 
-    /// Whether a call's end would be told to the circuit. One that is not is the same as none.
+    /// Whether a call's end would be reported to the circuit. An unreported end is the same as none.
     fn end_changes_state(&self, world: &World, call: &Call, end: CallEnd) -> bool {
         match end {
             CallEnd::Disconnects | CallEnd::FirstToken => {
@@ -243,20 +201,20 @@ impl Model {
         }
     }
 
-    /// As `Permit` has it: what would change nothing is not told (B6).
+    /// As in `Permit`: what would change nothing is not reported (B6).
     pub(super) fn is_reported(&self, world: &World, call: &Call, end: CallEnd) -> bool {
         let index = usize::from(call.node);
         let node = &world.nodes[index];
         let record = &self.interner.mirror(node.mirror).record;
-        let late = call.lease.is_none() && record.epoch != call.epoch;
-        let no_news = call.lease.is_none()
+        let is_stale = call.lease.is_none() && record.epoch != call.epoch;
+        let changes_nothing = call.lease.is_none()
             && end == CallEnd::Succeeds
             && matches!(record.phase, Phase::Closed)
             && !record.success_changes_state(&self.interner.instances[index]);
-        !node.requests.is_empty() || !(late || no_news)
+        !node.requests.is_empty() || !(is_stale || changes_nothing)
     }
 
-    /// The steps that come by themselves.
+    /// The automatic steps.
     pub(super) fn automatic_steps(&mut self, world: &World) -> Vec<Action> {
         let mut steps = Vec::new();
         for index in 0..INSTANCES {
@@ -283,38 +241,38 @@ impl Model {
     }
 
     fn disturbances(&self, world: &World, actions: &mut Vec<Action>) {
-        let (most, spent) = (self.bounds.max_disturbances, world.used_disturbances);
+        let (max, used) = (self.bounds.max_disturbances, world.used_disturbances);
         for (index, node) in world.nodes.iter().enumerate() {
             let number = to_u8(index);
-            if spent.crashes < most.crashes {
+            if used.crashes < max.crashes {
                 actions.push(Action::Crash(number));
             }
-            if spent.disconnects < most.disconnects && node.connected {
+            if used.disconnects < max.disconnects && node.connected {
                 actions.push(Action::Disconnect(number));
             }
-            if spent.write_timeouts < most.write_timeouts && node.connected && world.in_flight_write.is_none()
-            {
+            if used.write_timeouts < max.write_timeouts && node.connected && world.in_flight_write.is_none() {
                 actions.push(Action::TimeOutWrite(number));
             }
-            if spent.slow_reads < most.slow_reads && node.connected && node.pending_read.is_none() {
+            if used.slow_reads < max.slow_reads && node.connected && node.pending_read.is_none() {
                 actions.push(Action::ReadSlowly(number));
             }
-            if spent.clock_jumps < most.clock_jumps && !node.clock_jumped {
+            if used.clock_jumps < max.clock_jumps && !node.clock_jumped {
                 actions.push(Action::ClockJump(number));
             }
-            if spent.operator_commands < most.operator_commands {
-                actions
-                    .extend(self.bounds.operator_commands.iter().map(|word| Action::Operator(number, *word)));
+            if used.operator_commands < max.operator_commands {
+                actions.extend(
+                    self.bounds.operator_commands.iter().map(|command| Action::Operator(number, *command)),
+                );
             }
         }
-        if spent.external_writes < most.external_writes {
-            let possible = |stranger: &ExternalWrite| {
-                *stranger != ExternalWrite::RestoreOldValue || world.observed.previous_value.is_some()
+        if used.external_writes < max.external_writes {
+            let possible = |write: &ExternalWrite| {
+                *write != ExternalWrite::RestoreOldValue || world.observed.previous_value.is_some()
             };
-            let strangers = self.bounds.external_writes.iter().copied().filter(possible);
-            actions.extend(strangers.map(Action::External));
+            let writes = self.bounds.external_writes.iter().copied().filter(possible);
+            actions.extend(writes.map(Action::External));
         }
-        if spent.flushes < most.flushes && world.store.history != HistoryTail::Absent {
+        if used.flushes < max.flushes && world.store.history != HistoryTail::Absent {
             actions.push(Action::Flush);
         }
     }
@@ -335,33 +293,11 @@ impl Model {
     }
 }
 
-/// How it came to what is there in the beginning.
-fn setup_actions(start: Start) -> Vec<Action> {
-    let begin = [Action::Call(0), Action::Write(0), Action::Write(0), Action::Read(1), Action::Read(2)];
-    let late = [Action::Call(0), Action::Call(1)];
-    let trip = [
-        Action::Call(2),
-        Action::Call(2),
-        // The calls of the last instance come last.
-        Action::End(u8::MAX, CallEnd::Fails),
-        Action::End(u8::MAX, CallEnd::Fails),
-        Action::Write(2),
-        Action::Read(0),
-        Action::Read(1),
-    ];
-    match start {
-        Start::Empty => Vec::new(),
-        Start::Closed => begin.to_vec(),
-        Start::Open => [begin.as_slice(), &trip].concat(),
-        Start::OpenWithCallsInFlight => [begin.as_slice(), &late, &trip].concat(),
-    }
-}
-
 pub(super) fn to_u8(number: usize) -> u8 {
     u8::try_from(number).unwrap()
 }
 
-/// Whether a text is of the fleet's own making; for the rules.
-pub(super) fn is_native(minds: &Interner, text: Option<ValueId>) -> bool {
-    text.is_some_and(|text| minds.is_native(text))
+/// Whether a text was written by the fleet.
+pub(super) fn is_native(interner: &Interner, text: Option<ValueId>) -> bool {
+    text.is_some_and(|text| interner.is_native(text))
 }

@@ -1,8 +1,8 @@
-//! `REDIS_URL`: one Redis, Sentinels, or the nodes of a Cluster, told without passwords.
+//! `REDIS_URL`: one Redis, Sentinels, or the nodes of a Cluster. Shown without passwords.
 
 use std::{collections::HashMap, fmt, str::FromStr, sync::Arc};
 
-use super::RedisNode;
+use super::node::RedisNode;
 
 const SENTINEL_FORM: &str =
     "redis-sentinel://[user:password@]host[:26379],host,host/primary's name[/database]";
@@ -20,37 +20,37 @@ pub struct RedisAddress {
 pub enum RedisDeployment {
     /// One server.
     Standalone(RedisNode),
-    /// A primary that Sentinels know.
+    /// A primary that Sentinels monitor.
     Sentinel {
         /// The Sentinels, with their own login.
         sentinels: Vec<RedisNode>,
         /// The primary's name there.
         name: String,
-        /// How to log in at the primary; where it is, the Sentinels say.
+        /// How to log in to the primary; the Sentinels say where it is.
         login: RedisNode,
     },
-    /// A Redis Cluster, whose nodes know each other.
+    /// A Redis Cluster.
     Cluster {
-        /// Where to ask first.
+        /// The nodes to query first.
         seeds: Vec<RedisNode>,
     },
 }
 
-/// Why a text is no address of a Redis. Quotes nothing that may be a password.
+/// Why a text is not a Redis URL. Quotes nothing that may be a password.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RedisAddressError {
-    /// The scheme is not one of Redis's.
+    /// The scheme is not one of Redis'.
     #[error(
         "is no Redis URL, expected one such as redis://user:password@host:6379/0, rediss://host:6380, {SENTINEL_FORM} or {CLUSTER_FORM}"
     )]
     Scheme,
-    /// One Redis, and something is wrong with it.
+    /// An invalid URL of one Redis.
     #[error("is no Redis URL ({0}), expected redis://[user:password@]host[:port][/database]")]
     Standalone(String),
-    /// Sentinels, and something is wrong with them.
+    /// An invalid URL of Sentinels.
     #[error("is no URL of Sentinels ({0}), expected {SENTINEL_FORM}")]
     Sentinel(String),
-    /// A Cluster, and something is wrong with it.
+    /// An invalid URL of a Cluster.
     #[error("is no URL of a Redis Cluster ({0}), expected {CLUSTER_FORM}")]
     Cluster(String),
 }
@@ -62,7 +62,7 @@ impl RedisAddress {
         &self.deployment
     }
 
-    /// The whole URL with its passwords, for handing on; never to be shown.
+    /// The whole URL with its passwords, for connecting; never show it.
     #[must_use]
     pub fn expose(&self) -> &str {
         &self.text
@@ -92,12 +92,12 @@ impl FromStr for RedisAddress {
         let deployment = match kind {
             "sentinel" if is_redis => MultiHostUrl::parse(base, rest)?.into_sentinel()?,
             "cluster" if is_redis => MultiHostUrl::parse(base, rest)?.into_cluster()?,
-            // Several hosts of which nobody says what they are: the nodes of a Cluster.
+            // Several hosts without a kind: the nodes of a Cluster.
             "" if is_redis && authority(rest).0.contains(',') => {
                 MultiHostUrl::parse(base, rest)?.into_cluster()?
             }
             "" | "unix" if is_redis || base == "unix" => RedisDeployment::Standalone(
-                // The detail may quote the address; the general words may not.
+                // The detail may quote the address; the category does not.
                 RedisNode::parse(text).map_err(|e| RedisAddressError::Standalone(e.category().to_owned()))?,
             ),
             _ => return Err(RedisAddressError::Scheme),
@@ -106,12 +106,12 @@ impl FromStr for RedisAddress {
     }
 }
 
-/// The part before path, query and fragment, and those.
+/// Splits off path, query and fragment.
 fn authority(rest: &str) -> (&str, &str) {
     rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()))
 }
 
-/// The parts of a URL with several hosts, which no library reads.
+/// The parts of a URL with several hosts, which no library parses.
 struct MultiHostUrl<'a> {
     /// `redis` or `rediss`, and so on.
     scheme: &'a str,
@@ -206,7 +206,7 @@ impl<'a> MultiHostUrl<'a> {
         }
     }
 
-    /// One host with a login, read by the library as a URL of its own, so that both are well formed.
+    /// One host with a login. The library parses it as a URL of its own, which validates both.
     fn node(
         &self,
         login: &str,

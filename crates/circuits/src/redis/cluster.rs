@@ -1,10 +1,10 @@
-//! A Redis Cluster: a line to every master, and which of them has a key.
+//! A Redis Cluster: a connection to every master, and which of them has a key.
 //!
-//! Only the master that owns a slot tells of changes to its keys, so each has ears of its own. The nodes are asked
-//! again and again who owns what; whenever that changes, everything is to be read.
+//! Only the master that owns a slot notifies of changes to its keys, so each master has a subscription of its own. The
+//! nodes are polled for the slot map; whenever it changes, everything must be read.
 //!
-//! It counts as one store, at hand only while every master is: while one is missing each instance goes on with what it
-//! sees, as it does without any Redis (F3).
+//! The Cluster counts as one store, which is reachable only while every master is. If one is missing, each instance uses
+//! its local circuit state, as it does without any Redis (F3).
 
 use std::{
     sync::{
@@ -23,12 +23,10 @@ use tokio::{
 };
 
 use super::{
-    RedisNode,
-    connection::{CommandCounters, Connection},
-    node_connection::{
-        CONNECT_TIMEOUT, Destination, KEEPALIVE_INTERVAL, ManagedConnection, NodeConnection,
-        connection_config, to_store_error,
-    },
+    connection::{CONNECT_TIMEOUT, CommandCounters, Connection, connection_config},
+    error::to_store_error,
+    node::RedisNode,
+    node_connection::{Destination, KEEPALIVE_INTERVAL, ManagedConnection, NodeConnection},
     script::CircuitCommand,
     slot::SLOTS,
     slots_view::{self, NodeSlots, SlotsView},
@@ -36,17 +34,20 @@ use super::{
 };
 use crate::store::{ChangeNotification, StoreError};
 
-/// The nodes are asked who owns what so often, and at once when something points to a change.
+/// How often the slot map is queried. It is also queried when something points to a change.
 const REFRESH_INTERVAL: Duration = KEEPALIVE_INTERVAL;
 
-/// They are not asked again sooner than so, however much points to a change.
+/// The least time between two queries, however much points to a change.
 const MIN_REFRESH_INTERVAL: Duration = Duration::from_millis(20);
 
-/// A call follows so many redirections.
+/// Redirections that a command follows.
 const MAX_REDIRECTS: usize = 6;
 
-/// A call waits so long for a new master's connection, and so between two tries while its slot is moved.
-const REDIRECT_DELAYS: (Duration, Duration) = (Duration::from_millis(100), Duration::from_millis(10));
+/// A command waits this long for a new master's connection.
+const CONNECT_WAIT: Duration = Duration::from_millis(100);
+
+/// A command waits this long between two attempts while its slot is migrating.
+const TRY_AGAIN_DELAY: Duration = Duration::from_millis(10);
 
 /// A Redis Cluster.
 #[derive(Debug)]
@@ -54,14 +55,14 @@ pub(super) struct Cluster {
     seeds: Vec<RedisNode>,
     counters: Arc<CommandCounters>,
     topology: ArcSwap<Topology>,
-    /// Why no node says who owns what; `None`: one does, or none was asked yet.
+    /// Why no node returned the slot map; `None`: one did, or none was queried yet.
     topology_error: Mutex<Option<StoreError>>,
     events: Arc<ClusterEvents>,
-    /// Rings when the nodes were asked and their lines looked at.
+    /// Notified when the nodes were queried and their connections checked.
     refreshed: Notify,
 }
 
-/// Who owns what, and the line to each.
+/// The slot map, and a connection to each master.
 #[derive(Debug, Default)]
 struct Topology {
     view: SlotsView,
@@ -69,13 +70,13 @@ struct Topology {
     connections: Vec<Arc<ManagedConnection>>,
 }
 
-/// What lines have to say.
+/// What the connections report.
 #[derive(Debug, Default)]
 struct ClusterEvents {
     subscribers: Subscribers,
     /// Anything may have changed.
     resync_needed: AtomicBool,
-    /// Rings when the nodes should be asked.
+    /// Notified when the nodes should be queried.
     refresh_requested: Notify,
 }
 
@@ -92,7 +93,7 @@ impl ChangeSink for ClusterEvents {
 
 enum ClusterHealth {
     Complete,
-    /// A line is being connected for the first time.
+    /// A connection is being made for the first time.
     Connecting,
     Incomplete(StoreError),
 }
@@ -113,7 +114,7 @@ impl Cluster {
         self.events.subscribers.subscribe(|| matches!(self.health(), ClusterHealth::Complete))
     }
 
-    /// The connections to all masters, if all are there.
+    /// The connections to all masters, if all are connected.
     pub(super) fn all_masters(&self) -> Result<Vec<Connection>, StoreError> {
         let topology = self.topology.load();
         if topology.connections.is_empty() {
@@ -122,7 +123,7 @@ impl Cluster {
         topology.connections.iter().map(|managed| managed.node.commands()).collect()
     }
 
-    /// Runs a command at the owner of a slot, wherever it has moved to.
+    /// Runs a command at the owner of a slot, following redirections.
     pub(super) async fn execute<T: FromRedisValue>(
         &self,
         slot: usize,
@@ -137,10 +138,10 @@ impl Cluster {
             };
             let connected = self.refreshed.notified();
             if connection.is_pending() {
-                let _ = timeout(REDIRECT_DELAYS.0, connected).await;
+                let _ = timeout(CONNECT_WAIT, connected).await;
             }
             let error = match call.send(&mut connection.commands()?, asking).await {
-                Ok(answer) => return Ok(answer),
+                Ok(response) => return Ok(response),
                 Err(error) => error,
             };
             match error.kind() {
@@ -151,12 +152,12 @@ impl Cluster {
                         .redirect_target(&error)
                         .map(|connection| (connection, kind == ServerErrorKind::Ask));
                     if redirected.is_none() {
-                        // To a node that is no known master: the next look finds it.
-                        let _ = timeout(REDIRECT_DELAYS.0, refreshed).await;
+                        // To a node that is no known master: the next query finds it.
+                        let _ = timeout(CONNECT_WAIT, refreshed).await;
                     }
                 }
-                // A circuit and its history are on their way to another node.
-                ErrorKind::Server(ServerErrorKind::TryAgain) => sleep(REDIRECT_DELAYS.1).await,
+                // A circuit and its history are migrating to another node.
+                ErrorKind::Server(ServerErrorKind::TryAgain) => sleep(TRY_AGAIN_DELAY).await,
                 _ => {
                     self.events.refresh_requested.notify_one();
                     return Err(to_store_error(&error));
@@ -173,7 +174,7 @@ impl Cluster {
         owner.map(|managed| Arc::clone(&managed.node)).ok_or_else(|| self.unavailable_error())
     }
 
-    /// The line to where an answer sends us on.
+    /// The connection to the node that an error redirects to.
     fn redirect_target(&self, error: &RedisError) -> Option<Arc<NodeConnection>> {
         let (host, port) = error.redirect_node()?.0.rsplit_once(':')?;
         let (host, port) = (host.trim_matches(['[', ']']), port.parse().ok()?);
@@ -185,7 +186,8 @@ impl Cluster {
 
     fn unavailable_error(&self) -> StoreError {
         let topology_error = self.topology_error.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        topology_error.unwrap_or_else(|| StoreError::Unreachable("the Cluster was not asked yet".to_owned()))
+        topology_error
+            .unwrap_or_else(|| StoreError::Unreachable("the Cluster was not queried yet".to_owned()))
     }
 
     /// Follows the Cluster for as long as it is polled.
@@ -216,7 +218,7 @@ impl Cluster {
         }
     }
 
-    /// Asks who owns what; whether that has changed.
+    /// Queries the slot map; whether it has changed.
     async fn refresh(&self) -> bool {
         let view = match self.query_topology().await {
             Ok(view) => view,
@@ -235,10 +237,10 @@ impl Cluster {
             let known =
                 old.view.masters.iter().position(same).and_then(|position| old.connections.get(position));
             known.cloned().unwrap_or_else(|| {
-                let listener: Arc<dyn ChangeSink> = Arc::<ClusterEvents>::clone(&self.events);
+                let sink: Arc<dyn ChangeSink> = Arc::<ClusterEvents>::clone(&self.events);
                 Arc::new(ManagedConnection::start(
                     Destination::Server(node.clone()),
-                    listener,
+                    sink,
                     Arc::clone(&self.counters),
                 ))
             })
@@ -248,17 +250,17 @@ impl Cluster {
         true
     }
 
-    /// Asks all masters that are connected; if there is none, every node that was ever named.
+    /// Queries all connected masters; if there is none, every known node.
     async fn query_topology(&self) -> Result<SlotsView, StoreError> {
         let topology = self.topology.load_full();
         let connected =
             topology.view.masters.iter().zip(&topology.connections).filter_map(|(node, managed)| {
                 managed.node.commands().ok().map(|connection| (node.clone(), connection))
             });
-        let answers = join_all(connected.map(|(node, connection)| query_node(node, connection))).await;
+        let responses = join_all(connected.map(|(node, connection)| query_node(node, connection))).await;
         let mut view = SlotsView::default();
-        for (node, answer) in answers.into_iter().flatten() {
-            view.add(&node, &answer);
+        for (node, response) in responses.into_iter().flatten() {
+            view.add(&node, &response);
         }
         if view.masters.is_empty() {
             let known = topology.view.masters.iter().chain(&topology.view.replicas).chain(&self.seeds);
@@ -298,26 +300,25 @@ async fn query_node(
     mut connection: impl ConnectionLike,
 ) -> Result<(RedisNode, NodeSlots), StoreError> {
     match timeout(KEEPALIVE_INTERVAL, slots_view::query_slots(&mut connection)).await {
-        Ok(Ok(answer)) => Ok((node, answer)),
+        Ok(Ok(response)) => Ok((node, response)),
         Ok(Err(error)) => Err(to_store_error(&error)),
         Err(_) => Err(StoreError::Timeout(KEEPALIVE_INTERVAL)),
     }
 }
 
-/// Asks these nodes by connections of their own; the first that knows of slots will do.
+/// Queries these nodes by new connections; the first one that knows of slots is enough.
 async fn discover(nodes: Vec<RedisNode>) -> Result<SlotsView, StoreError> {
-    let mut answers: FuturesUnordered<_> = nodes.into_iter().map(connect_and_query).collect();
+    let mut responses: FuturesUnordered<_> = nodes.into_iter().map(connect_and_query).collect();
     let mut error = StoreError::Unreachable("no node is known".to_owned());
-    while let Some(answer) = answers.next().await {
-        match answer {
-            Ok((node, answer)) => {
+    while let Some(response) = responses.next().await {
+        match response {
+            Ok((node, response)) => {
                 let mut view = SlotsView::default();
-                view.add(&node, &answer);
+                view.add(&node, &response);
                 if !view.masters.is_empty() {
                     return Ok(view);
                 }
-                error =
-                    StoreError::Rejected(format!("{node} knows of no slots: the Cluster is not made yet"));
+                error = StoreError::Rejected(format!("{node} has no slots: the Cluster is not created yet"));
             }
             Err(wrong) => error = wrong,
         }
@@ -337,25 +338,25 @@ async fn connect_and_query(node: RedisNode) -> Result<(RedisNode, NodeSlots), St
     }
 }
 
-/// What a Cluster is made of.
+/// The nodes of a Cluster.
 #[derive(Debug, Clone)]
 pub struct ClusterSurvey {
-    /// Who owns slots.
+    /// Nodes that own slots.
     pub masters: Vec<RedisNode>,
-    /// Who stands by.
+    /// Nodes that own none.
     pub replicas: Vec<RedisNode>,
     /// How many of the slots have an owner.
     pub assigned_slots: usize,
 }
 
 impl ClusterSurvey {
-    /// As many slots as every Cluster has.
+    /// The number of slots of every Cluster.
     pub const SLOTS: usize = SLOTS;
 
-    /// Asks these nodes; the first that answers will do.
+    /// Queries these nodes; the first response is enough.
     ///
     /// # Errors
-    /// None does, or none is a node of a Cluster.
+    /// None responds, or none is a node of a Cluster.
     pub async fn discover(seeds: &[RedisNode]) -> Result<Self, StoreError> {
         let view = discover(seeds.to_vec()).await?.finish();
         Ok(Self { assigned_slots: view.assigned_slots(), masters: view.masters, replicas: view.replicas })

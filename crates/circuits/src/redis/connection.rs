@@ -1,16 +1,22 @@
-//! A connection that counts the commands it is given, so that what the circuits cost Redis can be seen.
+//! A connection that counts its commands, so that what the circuits cost Redis can be seen.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU64, Ordering},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
 };
 
 use ::redis::{
-    Arg, Cmd, Pipeline, RedisFuture, Value,
+    Arg, AsyncConnectionConfig, Cmd, Pipeline, RedisFuture, Value,
     aio::{ConnectionLike, MultiplexedConnection},
 };
 
-/// Commands that are counted by name; the few others, at the making of a connection, are counted together.
+/// Connecting may take this long, and so may a command.
+pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Commands that are counted by name; the few others, sent when a connection is made, are counted together.
 const COUNTED_COMMANDS: [&str; 6] = ["evalsha", "getrange", "ping", "scan", "time", "xrevrange"];
 
 /// How many commands were sent. Shared by all connections of one store.
@@ -34,6 +40,12 @@ impl CommandCounters {
         let named = COUNTED_COMMANDS.into_iter().zip(&self.by_name).chain([("other", &self.others)]);
         named.map(|(name, count)| (name, count.load(Ordering::Relaxed))).collect()
     }
+}
+
+pub(super) fn connection_config() -> AsyncConnectionConfig {
+    AsyncConnectionConfig::new()
+        .set_connection_timeout(Some(CONNECT_TIMEOUT))
+        .set_response_timeout(Some(CONNECT_TIMEOUT))
 }
 
 /// A connection to Redis. Clones are the same connection.

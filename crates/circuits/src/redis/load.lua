@@ -1,3 +1,3 @@
 -- Reads a circuit.
--- Gives  the time, where the history ends, what stands there (absent | text | digest | type), its text
-return {now, history_end(), kind, text}
+-- Returns  the time, the end of the history, the kind of value (absent | text | digest | type), its text
+return {now, history_tail(), kind, text}

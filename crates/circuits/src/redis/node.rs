@@ -1,4 +1,4 @@
-//! One server of Redis, and how to log in there.
+//! One Redis server, and how to log in.
 
 use std::fmt;
 
@@ -7,12 +7,12 @@ use ::redis::{
     io::tcp::TcpSettings,
 };
 
-/// One server of Redis, and how to log in there. Shown as host and port.
+/// One Redis server, and how to log in. Shown as host and port.
 #[derive(Clone)]
 pub struct RedisNode(ConnectionInfo);
 
 impl RedisNode {
-    /// A server as a URL with one host names it.
+    /// The server of a URL with one host.
     pub(super) fn parse(url: &str) -> Result<Self, RedisError> {
         url.into_connection_info().map(Self)
     }
@@ -31,7 +31,7 @@ impl RedisNode {
         Self(self.0.clone().set_addr(address))
     }
 
-    /// The same server with a database of its own.
+    /// The same server with another database.
     pub(super) fn with_database(self, database: u32) -> Self {
         let settings = self.0.redis_settings().clone().set_db(i64::from(database));
         Self(self.0.set_redis_settings(settings))
@@ -71,7 +71,7 @@ impl RedisNode {
         matches!(self.0.addr(), ConnectionAddr::TcpTls { .. })
     }
 
-    /// A client for it that speaks RESP3, by whose pushes changes come, and that sends without Nagle's delay.
+    /// A client with RESP3, whose pushes carry the changes, and without Nagle's delay.
     ///
     /// # Errors
     /// The address cannot be used.
@@ -79,7 +79,7 @@ impl RedisNode {
         self.client_with_protocol(ProtocolVersion::RESP3)
     }
 
-    /// A client for it that every Redis understands, however old.
+    /// A client for any version of Redis.
     ///
     /// # Errors
     /// The address cannot be used.

@@ -1,13 +1,12 @@
-//! The connections to one server: one for commands, one that hears of changes, and the task that keeps both alive.
+//! The connections to one server: one for commands, one for change notifications, and the task that keeps both alive.
 
 use std::{
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
-use ::redis::{AsyncConnectionConfig, PushInfo, PushKind, RedisError, Value};
+use ::redis::{PushInfo, PushKind, Value};
 use arc_swap::ArcSwapOption;
-use breaker::ModelKey;
 use tokio::{
     sync::mpsc,
     task::AbortHandle,
@@ -15,44 +14,46 @@ use tokio::{
 };
 
 use super::{
-    KEY_PREFIX, RedisNode, Script,
-    connection::{CommandCounters, Connection},
+    connection::{CommandCounters, Connection, connection_config},
+    error::to_store_error,
+    keys::{KEY_PREFIX, model_key},
+    node::RedisNode,
+    script::Script,
     sentinel::Sentinels,
     subscribers::ChangeSink,
 };
 use crate::store::{ChangeNotification, StoreError};
 
-/// Making a connection may take so long, and so may its first commands.
-pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
-
-/// Both connections are asked for a sign of life so often: a half-open one is found by nothing else.
+/// How often both connections are pinged: nothing else finds a half-open one.
 pub(super) const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(1);
 
-/// The first and the longest wait between two tries to connect. It never stops trying (F4). Short, since during a
-/// failover nothing is shared while it waits.
-const RECONNECT_BACKOFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_millis(500));
+/// The first wait between two attempts to connect; it doubles from there. The attempts never end (F4).
+const MIN_RECONNECT_DELAY: Duration = Duration::from_millis(100);
 
-/// Where a line leads.
+/// The longest wait between two attempts. Short, since nothing is shared while a failover waits for it.
+const MAX_RECONNECT_DELAY: Duration = Duration::from_millis(500);
+
+/// Which server to connect to.
 #[derive(Debug)]
 pub(super) enum Destination {
-    /// To this server, whatever becomes of it.
+    /// This server, always.
     Server(RedisNode),
-    /// To whichever server the Sentinels name as the primary.
+    /// The server that the Sentinels name as the primary.
     Primary(Sentinels),
 }
 
-/// The line to one server.
+/// The connections to one server.
 #[derive(Debug)]
 pub(super) struct NodeConnection {
     destination: Destination,
     commands: ArcSwapOption<Connection>,
-    /// What went wrong last; `None`: nothing has yet.
+    /// The last error; `None`: there was none yet.
     last_error: Mutex<Option<StoreError>>,
     sink: Arc<dyn ChangeSink>,
     counters: Arc<CommandCounters>,
 }
 
-/// A line with its task, which ends with it.
+/// A [`NodeConnection`] with its task, which ends when this is dropped.
 #[derive(Debug)]
 pub(super) struct ManagedConnection {
     pub(super) node: Arc<NodeConnection>,
@@ -84,7 +85,7 @@ impl Drop for ManagedConnection {
 }
 
 impl NodeConnection {
-    /// The connection for commands. While there is none nobody waits for it (F3).
+    /// The connection for commands. If there is none, that is an error immediately: no call waits for one (F3).
     pub(super) fn commands(&self) -> Result<Connection, StoreError> {
         match &*self.commands.load() {
             Some(connection) => Ok(Connection::clone(connection)),
@@ -98,7 +99,7 @@ impl NodeConnection {
         self.commands.load().is_some()
     }
 
-    /// It has neither been connected nor failed yet.
+    /// It has neither connected nor failed yet.
     pub(super) fn is_pending(&self) -> bool {
         !self.is_connected() && self.last_error().is_none()
     }
@@ -107,20 +108,20 @@ impl NodeConnection {
         self.last_error.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Connects, follows, and connects again, for as long as it is polled.
+    /// Connects, forwards changes, and reconnects, for as long as it is polled.
     async fn run(self: Arc<Self>) {
-        let mut delay = RECONNECT_BACKOFF.0;
+        let mut delay = MIN_RECONNECT_DELAY;
         loop {
             match self.connect().await {
                 Ok(pair) => {
-                    delay = RECONNECT_BACKOFF.0;
+                    delay = MIN_RECONNECT_DELAY;
                     let error = self.forward_changes(pair).await;
                     self.mark_lost(error);
                 }
                 Err(error) => self.mark_lost(error),
             }
             sleep(delay.mul_f64(0.75 + 0.5 * random_unit())).await;
-            delay = (delay * 2).min(RECONNECT_BACKOFF.1);
+            delay = (delay * 2).min(MAX_RECONNECT_DELAY);
         }
     }
 
@@ -143,7 +144,7 @@ impl NodeConnection {
         }
     }
 
-    /// Passes on word of changes until a connection is lost; gives back why.
+    /// Forwards changes until a connection is lost; returns why.
     async fn forward_changes(&self, pair: ConnectionPair) -> StoreError {
         let ConnectionPair { server, commands, subscriber, mut pushes } = pair;
         self.commands.store(Some(Arc::new(commands.clone())));
@@ -191,7 +192,7 @@ impl NodeConnection {
         }
     }
 
-    /// A primary that was demoted, or cut off from the Sentinels' majority, may go on answering.
+    /// A primary that was demoted, or partitioned from the majority of Sentinels, may still respond.
     async fn check_still_primary(
         &self,
         server: &RedisNode,
@@ -203,7 +204,7 @@ impl NodeConnection {
             Err(_) => return Err(StoreError::Timeout(KEEPALIVE_INTERVAL)),
         }
         if sentinels.majority_names_other(server).await {
-            return Err(StoreError::Unreachable(format!("{server} is the primary no longer")));
+            return Err(StoreError::Unreachable(format!("{server} is no longer the primary")));
         }
         Ok(())
     }
@@ -237,11 +238,11 @@ async fn open_pair(
     };
     let commands = connect(&config).await?;
     let mut subscriber = connect(&push_config).await?;
-    // Armed first, then everything is read: so no change is missed between the two. Without NOLOOP, which can
-    // hide a foreign write behind an own one (redis `trackingRememberKeyToBroadcast`).
-    let mut arm = ::redis::cmd("CLIENT");
-    arm.arg("TRACKING").arg("ON").arg("BCAST").arg("PREFIX").arg(KEY_PREFIX);
-    let _: () = arm.query_async(&mut subscriber).await.map_err(|e| to_store_error(&e))?;
+    // Subscribed first, then everything is read, so that no change is missed in between. Without NOLOOP, which can hide
+    // an external write behind an own one (redis `trackingRememberKeyToBroadcast`).
+    let mut subscribe = ::redis::cmd("CLIENT");
+    subscribe.arg("TRACKING").arg("ON").arg("BCAST").arg("PREFIX").arg(KEY_PREFIX);
+    let _: () = subscribe.query_async(&mut subscriber).await.map_err(|e| to_store_error(&e))?;
     let mut loading = commands.clone();
     for script in [Script::Load, Script::CompareAndSet] {
         script.install(&mut loading).await.map_err(|e| to_store_error(&e))?;
@@ -249,13 +250,7 @@ async fn open_pair(
     Ok(ConnectionPair { server: server.clone(), commands, subscriber, pushes })
 }
 
-pub(super) fn connection_config() -> AsyncConnectionConfig {
-    AsyncConnectionConfig::new()
-        .set_connection_timeout(Some(CONNECT_TIMEOUT))
-        .set_response_timeout(Some(CONNECT_TIMEOUT))
-}
-
-/// Sentinels may be behind the times, so the server has the last word on what it is.
+/// Sentinels may be out of date, so the server itself is asked for its role.
 async fn check_is_primary(commands: &mut Connection) -> Result<(), StoreError> {
     let role: Vec<Value> =
         ::redis::cmd("ROLE").query_async(commands).await.map_err(|error| to_store_error(&error))?;
@@ -271,40 +266,9 @@ async fn check_is_primary(commands: &mut Connection) -> Result<(), StoreError> {
 async fn ping(mut connection: Connection) -> Result<(), StoreError> {
     let ping = ::redis::cmd("PING");
     match timeout(KEEPALIVE_INTERVAL, ping.query_async::<()>(&mut connection)).await {
-        Ok(answer) => answer.map_err(|error| to_store_error(&error)),
+        Ok(response) => response.map_err(|error| to_store_error(&error)),
         Err(_) => Err(StoreError::Timeout(KEEPALIVE_INTERVAL)),
     }
-}
-
-/// The model key in a Redis key, if it is one of a circuit.
-pub(super) fn model_key(value: &Value) -> Option<ModelKey> {
-    let Value::BulkString(bytes) = value else { return None };
-    std::str::from_utf8(bytes).ok()?.strip_prefix(KEY_PREFIX)?.parse().ok()
-}
-
-/// Whose fault it is: no answer, no connection, or a refusal.
-pub(super) fn to_store_error(error: &RedisError) -> StoreError {
-    if error.is_timeout() {
-        StoreError::Timeout(CONNECT_TIMEOUT)
-    } else if error.is_io_error() || error.is_connection_dropped() || error.is_connection_refusal() {
-        StoreError::Unreachable(error.to_string())
-    } else {
-        StoreError::Rejected(error_text(error))
-    }
-}
-
-/// Redis' own words, by which people and manuals know them; without the place in a script, which tells nobody anything.
-fn error_text(error: &RedisError) -> String {
-    let text = match (error.code(), error.detail()) {
-        (Some(code), Some(detail)) => {
-            format!("{code} {}", detail.split(" script: ").next().unwrap_or(detail).trim_end())
-        }
-        _ => error.to_string(),
-    };
-    if text.contains("HELLO") || text.starts_with("NOPROTO") {
-        return format!("it speaks no RESP3, which Redis does since 6.0: {text}");
-    }
-    text
 }
 
 fn random_unit() -> f64 {

@@ -1,18 +1,18 @@
-//! Commands for one circuit, and the scripts among them, which are run by their digest.
+//! Commands for one circuit. Scripts among them are run by their digest.
 
 use ::redis::{Cmd, ErrorKind, FromRedisValue, RedisResult, ServerErrorKind, aio::ConnectionLike, cmd};
 use breaker::ModelKey;
 
-use super::{history_key, redis_key};
+use super::keys::{history_key, redis_key};
 
-/// What the scripts begin with.
+/// The common beginning of the scripts.
 macro_rules! script {
     ($file:literal) => {
         concat!(include_str!("circuit.lua"), include_str!($file))
     };
 }
 
-/// A script that Redis runs as one step.
+/// A script, which Redis runs atomically.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Script {
     Load,
@@ -45,7 +45,7 @@ impl Script {
         }
     }
 
-    /// The call for one circuit, with the arguments that `complete` adds.
+    /// The command for one circuit, with the arguments that `add_args` adds.
     pub(super) fn command_for(self, key: &ModelKey, add_args: impl FnOnce(&mut Cmd)) -> CircuitCommand {
         let mut command = cmd("EVALSHA");
         command.arg(self.script().get_hash()).arg(2).arg(redis_key(key)).arg(history_key(key));
@@ -63,8 +63,8 @@ impl CircuitCommand {
         Self { command, script: None }
     }
 
-    /// Runs it. A Redis that has forgotten its scripts is given them again, once: a server that never keeps them
-    /// must not become an endless loop.
+    /// Runs it. If Redis has lost the script, it is loaded once more; only once, since a server that never keeps scripts
+    /// must not cause an endless loop.
     pub(super) async fn send<T: FromRedisValue>(
         &self,
         connection: &mut impl ConnectionLike,
@@ -75,11 +75,11 @@ impl CircuitCommand {
                 script.install(connection).await?;
                 self.send_once(connection, asking).await
             }
-            (answer, _) => answer,
+            (response, _) => response,
         }
     }
 
-    /// With `asking`, to the node that a slot is being moved to.
+    /// With `asking`, to the node that a slot is migrating to.
     async fn send_once<T: FromRedisValue>(
         &self,
         connection: &mut impl ConnectionLike,
@@ -90,7 +90,7 @@ impl CircuitCommand {
         }
         let mut pair = ::redis::pipe();
         pair.cmd("ASKING").ignore().add_command(self.command.clone());
-        let (answer,): (T,) = pair.query_async(connection).await?;
-        Ok(answer)
+        let (response,): (T,) = pair.query_async(connection).await?;
+        Ok(response)
     }
 }

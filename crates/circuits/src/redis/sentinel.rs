@@ -1,7 +1,7 @@
-//! Sentinels: who is the primary.
+//! Sentinels: which server is the primary.
 //!
-//! All are asked, and the address that most of them name is tried first: one that is cut off from the others may be
-//! behind the times.
+//! All are queried, and the address that most of them name is tried first: a Sentinel that is partitioned from the others
+//! may be out of date.
 
 use std::time::Duration;
 
@@ -9,13 +9,10 @@ use ::redis::aio::MultiplexedConnection;
 use futures_util::{StreamExt as _, stream::FuturesUnordered};
 use tokio::{sync::Mutex, time::timeout};
 
-use super::{
-    RedisNode,
-    node_connection::{connection_config, to_store_error},
-};
+use super::{connection::connection_config, error::to_store_error, node::RedisNode};
 use crate::store::StoreError;
 
-/// A Sentinel has so long to answer.
+/// A Sentinel has this long to respond.
 const SENTINEL_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// The Sentinels of one primary.
@@ -29,7 +26,7 @@ pub(super) struct Sentinels {
 #[derive(Debug)]
 struct Sentinel {
     node: RedisNode,
-    /// Kept, as it is asked again and again.
+    /// Cached, as it is queried every second.
     connection: Mutex<Option<SentinelConnection>>,
 }
 
@@ -41,10 +38,10 @@ impl std::fmt::Debug for SentinelConnection {
     }
 }
 
-/// Where a server is.
+/// The address of a server.
 type HostPort = (String, u16);
 
-/// What the Sentinels say, the place with the most votes first.
+/// What the Sentinels say, the address with the most votes first.
 struct Votes {
     addresses: Vec<(HostPort, usize)>,
     error: Option<StoreError>,
@@ -74,13 +71,13 @@ impl Sentinels {
         })
     }
 
-    /// Asks all, and waits no longer than until most agree: one that is silent holds nobody up.
+    /// Queries all, and waits only until most of them agree: an unresponsive one delays nothing.
     async fn votes(&self) -> Votes {
         let mut votes = Votes { addresses: Vec::new(), error: None };
-        let mut answers: FuturesUnordered<_> =
+        let mut responses: FuturesUnordered<_> =
             self.sentinels.iter().map(|sentinel| sentinel.query_primary(&self.name)).collect();
-        while let Some(answer) = answers.next().await {
-            match answer {
+        while let Some(response) = responses.next().await {
+            match response {
                 Ok(address) => match votes.addresses.iter_mut().find(|(known, _)| *known == address) {
                     Some((_, count)) => *count += 1,
                     None => votes.addresses.push((address, 1)),
@@ -99,13 +96,14 @@ impl Sentinels {
 impl Sentinel {
     async fn query_primary(&self, name: &str) -> Result<HostPort, StoreError> {
         let mut cached = self.connection.lock().await;
-        let answer = timeout(SENTINEL_TIMEOUT, self.query_with(&mut cached, name))
-            .await
-            .unwrap_or_else(|_| Err(StoreError::Unreachable(format!("Sentinel {} is silent", self.node))));
-        if answer.is_err() {
+        let response =
+            timeout(SENTINEL_TIMEOUT, self.query_with(&mut cached, name)).await.unwrap_or_else(|_| {
+                Err(StoreError::Unreachable(format!("Sentinel {} does not respond", self.node)))
+            });
+        if response.is_err() {
             *cached = None;
         }
-        answer
+        response
     }
 
     async fn query_with(
@@ -118,7 +116,7 @@ impl Sentinel {
                 StoreError::Unreachable(format!("Sentinel {}: {error}", self.node))
             }
             StoreError::Rejected(error) => StoreError::Rejected(format!("Sentinel {}: {error}", self.node)),
-            silent @ StoreError::Timeout(_) => silent,
+            timeout @ StoreError::Timeout(_) => timeout,
         };
         let mut connection = match cached {
             Some(SentinelConnection(connection)) => connection.clone(),
@@ -130,10 +128,10 @@ impl Sentinel {
                     .map_err(|e| with_sentinel(&e))?
             }
         };
-        let mut ask = ::redis::cmd("SENTINEL");
-        ask.arg("GET-MASTER-ADDR-BY-NAME").arg(name);
+        let mut query = ::redis::cmd("SENTINEL");
+        query.arg("GET-MASTER-ADDR-BY-NAME").arg(name);
         let address: Option<HostPort> =
-            ask.query_async(&mut connection).await.map_err(|e| with_sentinel(&e))?;
+            query.query_async(&mut connection).await.map_err(|e| with_sentinel(&e))?;
         *cached = Some(SentinelConnection(connection));
         address.ok_or_else(|| {
             StoreError::Rejected(format!("Sentinel {} knows no primary named {name:?}", self.node))

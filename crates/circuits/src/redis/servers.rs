@@ -9,11 +9,12 @@ use futures_util::future::{join_all, try_join_all};
 use tokio::task::AbortHandle;
 
 use super::{
-    KEY_PREFIX, RedisDeployment,
+    address::RedisDeployment,
     cluster::Cluster,
     connection::{CommandCounters, Connection},
-    node_connection::{Destination, ManagedConnection, model_key, to_store_error},
-    redis_key,
+    error::to_store_error,
+    keys::{KEY_PREFIX, model_key, redis_key},
+    node_connection::{Destination, ManagedConnection},
     script::CircuitCommand,
     sentinel::Sentinels,
     slot::slot,
@@ -146,7 +147,7 @@ impl Drop for Servers {
     }
 }
 
-/// A text as far as it can be one of a circuit, and a byte more.
+/// As much of a text as a circuit can have, and one byte more.
 fn getrange_prefix(name: &str) -> Cmd {
     let mut get = ::redis::cmd("GETRANGE");
     get.arg(name).arg(0).arg(MAX_VALUE_BYTES);

@@ -1,16 +1,16 @@
 //! Which of a Redis Cluster's slots a key is in.
 
-/// As many as every Cluster has.
+/// The number of slots of every Cluster.
 pub(super) const SLOTS: usize = 16_384;
 
-/// The slot of a key: CRC16 of what stands between its first braces, or of all of it.
+/// The slot of a key: CRC16 of the text between its first braces, or of all of it.
 pub(super) fn slot(key: &str) -> usize {
-    let tag = key.split_once('{').and_then(|(_, rest)| rest.split_once('}')).map(|(tag, _)| tag);
+    let tag = key.split_once('{').and_then(|(_, tail)| tail.split_once('}')).map(|(tag, _)| tag);
     let hashed = tag.filter(|tag| !tag.is_empty()).unwrap_or(key);
     usize::from(crc16(hashed.as_bytes())) % SLOTS
 }
 
-/// CRC-16/XMODEM, as the Cluster specification has it.
+/// CRC-16/XMODEM, as in the Cluster specification.
 fn crc16(bytes: &[u8]) -> u16 {
     bytes.iter().fold(0, |crc, byte| {
         (0..8).fold(crc ^ (u16::from(*byte) << 8), |crc, _| {
@@ -23,9 +23,12 @@ fn crc16(bytes: &[u8]) -> u16 {
 mod tests {
     use breaker::ModelKey;
 
-    use super::{super::history_key, super::redis_key, *};
+    use super::{
+        super::keys::{history_key, redis_key},
+        *,
+    };
 
-    /// What CLUSTER KEYSLOT says.
+    /// The expected slots are those of CLUSTER KEYSLOT.
     #[test]
     fn slots_are_those_of_redis() {
         for (key, expected) in [

@@ -1,13 +1,13 @@
-//! Which node of a Redis Cluster has which slots, by what its nodes say.
+//! Which node of a Redis Cluster owns which slots, according to its nodes.
 
 use std::collections::HashMap;
 
 use ::redis::{RedisResult, Value, aio::ConnectionLike, from_redis_value};
 
-use super::{RedisNode, slot::SLOTS};
+use super::{node::RedisNode, slot::SLOTS};
 
-/// What the nodes of a Cluster say, brought together. Where they differ the owner with the greatest configuration
-/// epoch counts, as it does among the nodes themselves: so a node that is cut off and behind the times misleads nobody.
+/// The merged slot maps of a Cluster's nodes. Where they differ, the owner with the greatest configuration epoch wins, as it
+/// does among the nodes themselves. So a partitioned node with an old slot map does no harm.
 #[derive(Debug, Clone)]
 pub(super) struct SlotsView {
     /// Every node that owns slots.
@@ -18,7 +18,7 @@ pub(super) struct SlotsView {
     owners: Vec<Option<(u64, usize)>>,
 }
 
-/// What one node says.
+/// The slot map of one node.
 #[derive(Debug)]
 pub(super) struct NodeSlots {
     ranges: Vec<SlotRange>,
@@ -65,7 +65,7 @@ impl SlotsView {
         if self.masters.len() != other.masters.len() {
             return false;
         }
-        // Masters mostly come in the same order, so that positions can be compared; if not, places are.
+        // Masters mostly come in the same order, so that positions can be compared; if not, addresses are.
         let in_order =
             self.masters.iter().zip(&other.masters).all(|(a, b)| a.host_and_port() == b.host_and_port());
         (0..SLOTS).all(|slot| match in_order {
@@ -74,7 +74,7 @@ impl SlotsView {
         })
     }
 
-    /// Adds what `asked` says.
+    /// Adds the slot map of `queried`.
     pub(super) fn add(&mut self, queried: &RedisNode, slots: &NodeSlots) {
         for range in &slots.ranges {
             let mut nodes = range.nodes.iter();
@@ -92,7 +92,7 @@ impl SlotsView {
         }
     }
 
-    /// Drops who owns nothing after all.
+    /// Drops nodes that own no slot after all.
     pub(super) fn finish(mut self) -> Self {
         let mut new_positions = vec![None; self.masters.len()];
         let mut masters = Vec::new();
@@ -114,7 +114,7 @@ impl SlotsView {
 
 /// The position of a node, which is added if it is new.
 fn node_index(nodes: &mut Vec<RedisNode>, queried: &RedisNode, info: &NodeInfo) -> usize {
-    // A node that knows no address of its own is where it was asked.
+    // A node that does not know its own address has the one it was queried at.
     let nameless = matches!(info.host.as_str(), "" | "?");
     let host = queried.host_and_port().filter(|_| nameless).map_or(info.host.as_str(), |(host, _)| host);
     let known = nodes.iter().position(|node| node.host_and_port() == Some((host, info.port)));
@@ -124,11 +124,11 @@ fn node_index(nodes: &mut Vec<RedisNode>, queried: &RedisNode, info: &NodeInfo) 
     })
 }
 
-/// Asks one node.
+/// Queries one node.
 pub(super) async fn query_slots(connection: &mut impl ConnectionLike) -> RedisResult<NodeSlots> {
-    let mut ask = ::redis::pipe();
-    ask.cmd("CLUSTER").arg("SLOTS").cmd("CLUSTER").arg("NODES");
-    let (ranges, nodes): (Vec<Value>, String) = ask.query_async(connection).await?;
+    let mut query = ::redis::pipe();
+    query.cmd("CLUSTER").arg("SLOTS").cmd("CLUSTER").arg("NODES");
+    let (ranges, nodes): (Vec<Value>, String) = query.query_async(connection).await?;
     Ok(NodeSlots { ranges: ranges.into_iter().filter_map(read_range).collect(), epochs: read_epochs(&nodes) })
 }
 
@@ -149,11 +149,11 @@ fn read_range(range: Value) -> Option<SlotRange> {
     Some(SlotRange { first, last, nodes: nodes.collect() })
 }
 
-/// `id address flags master pinged ponged epoch state slots`, one node a line.
+/// `id address flags master pinged ponged epoch state slots`, one line per node.
 fn read_epochs(nodes: &str) -> HashMap<String, u64> {
     let read = |line: &str| {
-        let mut words = line.split(' ');
-        Some((words.next()?.to_owned(), words.nth(5)?.parse().ok()?))
+        let mut fields = line.split(' ');
+        Some((fields.next()?.to_owned(), fields.nth(5)?.parse().ok()?))
     };
     nodes.lines().filter_map(read).collect()
 }
@@ -163,10 +163,10 @@ mod tests {
     use super::*;
 
     fn node(port: u16) -> RedisNode {
-        RedisNode::parse(&format!("redis://:hush@asked:{port}")).unwrap()
+        RedisNode::parse(&format!("redis://:hush@queried:{port}")).unwrap()
     }
 
-    fn answer(ranges: &[(usize, usize, &str, u16)], epochs: &[(&str, u64)]) -> NodeSlots {
+    fn slots(ranges: &[(usize, usize, &str, u16)], epochs: &[(&str, u64)]) -> NodeSlots {
         let ranges = ranges.iter().map(|(first, last, host, port)| SlotRange {
             first: *first,
             last: *last,
@@ -178,11 +178,11 @@ mod tests {
 
     #[test]
     fn the_greater_epoch_owns_a_slot() {
-        let old = answer(&[(0, 8_191, "a", 1), (8_192, 16_383, "b", 2)], &[("1", 1), ("2", 2)]);
-        let new = answer(&[(0, 8_191, "c", 3), (8_192, 16_383, "b", 2)], &[("3", 3), ("2", 2)]);
+        let old = slots(&[(0, 8_191, "a", 1), (8_192, 16_383, "b", 2)], &[("1", 1), ("2", 2)]);
+        let new = slots(&[(0, 8_191, "c", 3), (8_192, 16_383, "b", 2)], &[("3", 3), ("2", 2)]);
         for order in [[&old, &new], [&new, &old]] {
             let mut view = SlotsView::default();
-            order.iter().for_each(|answer| view.add(&node(9), answer));
+            order.iter().for_each(|slots| view.add(&node(9), slots));
             let view = view.finish();
             let owner = |slot| view.masters[view.owner(slot).unwrap()].to_string();
             assert_eq!((owner(0), owner(8_191), owner(16_383)), ("c:3".into(), "c:3".into(), "b:2".into()));
@@ -191,17 +191,17 @@ mod tests {
     }
 
     #[test]
-    fn a_node_without_an_address_is_where_it_was_asked() {
+    fn a_node_without_an_address_has_the_one_it_was_queried_at() {
         let mut view = SlotsView::default();
-        view.add(&node(7), &answer(&[(0, 9, "", 7)], &[]));
-        assert_eq!((view.masters[0].to_string(), view.assigned_slots()), ("asked:7".into(), 10));
+        view.add(&node(7), &slots(&[(0, 9, "", 7)], &[]));
+        assert_eq!((view.masters[0].to_string(), view.assigned_slots()), ("queried:7".into(), 10));
     }
 
     #[test]
-    fn views_are_compared_by_who_owns_what() {
+    fn views_are_compared_by_owners() {
         let view = |ranges: &[(usize, usize, &str, u16)]| {
             let mut view = SlotsView::default();
-            view.add(&node(9), &answer(ranges, &[]));
+            view.add(&node(9), &slots(ranges, &[]));
             view.finish()
         };
         let one = view(&[(0, 9, "a", 1), (10, 19, "b", 2)]);

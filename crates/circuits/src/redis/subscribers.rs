@@ -1,4 +1,4 @@
-//! Who hears of changes.
+//! The subscribers to changes.
 
 use std::{
     fmt,
@@ -7,18 +7,18 @@ use std::{
 
 use crate::store::{ChangeNotification, Changes};
 
-/// Takes in what a line has to say.
+/// Receives the changes that a connection reports.
 pub(super) trait ChangeSink: fmt::Debug + Send + Sync {
     fn on_change(&self, change: ChangeNotification);
 }
 
-/// All feeds of a store.
+/// All subscriptions to a store.
 #[derive(Debug, Default)]
 pub(super) struct Subscribers(Mutex<Vec<Changes>>);
 
 impl Subscribers {
-    /// One more feed; it begins with word of everything if the store is at hand. That is looked at only once the feed is
-    /// among the others: a store that comes meanwhile is told of twice rather than never.
+    /// Adds a subscription. It begins with [`ChangeNotification::Everything`] if the store is connected. That is checked
+    /// after the subscription was added: a store that connects meanwhile is reported twice rather than never.
     pub(super) fn subscribe(&self, is_connected: impl FnOnce() -> bool) -> Changes {
         let subscription = Changes::default();
         self.0.lock().unwrap_or_else(PoisonError::into_inner).push(subscription.clone());
@@ -44,7 +44,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_store_that_comes_while_a_feed_is_added_is_told_of() {
+    fn a_store_that_connects_during_a_subscription_is_reported() {
         let subscribers = Subscribers::default();
         let subscription = subscribers.subscribe(|| {
             let not_yet = false;

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use breaker::{ModelKey, Timestamp, Transition};
 use circuits::{Store, Value, WallClock};
 use fleet::{
-    network::{Server, StoreFault, stored_value},
+    network::{InstanceConnection, Server, StoreFault, stored_value},
     rng::{SeededRng, VirtualClock},
 };
 use tokio::time::sleep;
@@ -32,7 +32,7 @@ impl SimulatedBackend {
 impl Backend for SimulatedBackend {
     async fn connect(&mut self) -> Result<Arc<dyn Store>, String> {
         self.instances += 1;
-        Ok(self.server.connect(self.instances) as _)
+        Ok(InstanceConnection::open(&self.server, self.instances) as _)
     }
 
     fn clock(&self, skew: i64) -> Arc<dyn WallClock> {

@@ -11,7 +11,10 @@ use circuits::{ChangeNotification, Changes, Listing, Loaded, Store, StoreError, 
 use futures_util::future::{BoxFuture, FutureExt as _, pending};
 use tokio::time::{Instant, sleep, sleep_until};
 
-use super::{NetworkConditions, RECOVERY_BOUND, Server, StoreFault};
+use super::{
+    conditions::{NetworkConditions, RECOVERY_BOUND, StoreFault},
+    server::{Peer, Server},
+};
 
 /// One instance's way to the store.
 pub struct InstanceConnection {
@@ -41,11 +44,13 @@ struct InFlightMessage {
 }
 
 impl InstanceConnection {
-    pub(super) fn new(number: usize, server: Arc<Server>) -> Self {
+    /// Connects a new instance.
+    #[must_use]
+    pub fn open(server: &Arc<Server>, number: usize) -> Arc<Self> {
         let now = Instant::now();
-        Self {
+        let connection = Arc::new(Self {
             number,
-            server,
+            server: Arc::clone(server),
             changes: Changes::default(),
             state: Mutex::new(ConnectionState {
                 is_dead: false,
@@ -55,13 +60,15 @@ impl InstanceConnection {
                 last_reply: now,
                 stable_since: now,
             }),
-        }
+        });
+        server.attach(Arc::clone(&connection) as _);
+        connection
     }
 
     /// The instance dies: nothing of it arrives any more.
     pub fn kill(self: &Arc<Self>) {
         self.state().is_dead = true;
-        self.server.state().connections.retain(|line| !std::ptr::eq(line.as_ptr(), Arc::as_ptr(self)));
+        self.server.detach(Arc::as_ptr(self).cast());
     }
 
     /// The connection is lost, or stops answering.
@@ -126,24 +133,6 @@ impl InstanceConnection {
             state.stable_since
         };
         from.max(self.server.stable_since()) + length <= Instant::now()
-    }
-
-    /// Lets the instance read everything again.
-    pub fn request_full_read(&self) {
-        self.changes.publish(ChangeNotification::Everything);
-    }
-
-    pub(super) fn deliver_push(&self, change: ChangeNotification) {
-        let state = self.state();
-        if state.fault.is_none() && !state.is_dead {
-            drop(state);
-            self.changes.publish(change);
-        }
-    }
-
-    pub(super) fn mark_unstable(&self, healing: Duration) {
-        let mut state = self.state();
-        state.stable_since = state.stable_since.max(Instant::now() + healing);
     }
 
     fn state(&self) -> MutexGuard<'_, ConnectionState> {
@@ -218,6 +207,29 @@ impl InstanceConnection {
             watch.on_write(self.number, key, write);
         }
         Ok(swap)
+    }
+}
+
+impl Peer for InstanceConnection {
+    fn inject_fault(self: Arc<Self>, fault: StoreFault) {
+        Self::inject_fault(&self, fault);
+    }
+
+    fn reconnect(self: Arc<Self>) {
+        Self::reconnect(&self);
+    }
+
+    fn push(&self, change: ChangeNotification) {
+        let state = self.state();
+        if state.fault.is_none() && !state.is_dead {
+            drop(state);
+            self.changes.publish(change);
+        }
+    }
+
+    fn mark_unstable(&self, recovery: Duration) {
+        let mut state = self.state();
+        state.stable_since = state.stable_since.max(Instant::now() + recovery);
     }
 }
 
