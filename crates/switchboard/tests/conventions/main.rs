@@ -1,0 +1,12 @@
+//! Conventions of the repository that neither the compiler nor clippy checks.
+//!
+//! `SWITCHBOARD_ROOT` names another checkout to look at. The graphs of files, for a person:
+//! `cargo test -p switchboard --test conventions -- --ignored --nocapture print_module_graphs`.
+#![expect(clippy::panic, clippy::print_stdout, reason = "helpers of tests fail tests and print")]
+
+mod cycles;
+mod graph;
+mod imports;
+mod modules;
+mod repository;
+mod resolve;
