@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use http::StatusCode;
 
-use crate::ProviderError;
+use crate::provider_error::ProviderError;
 
 /// How one call is answered: well, unless it has a fault.
 #[derive(Clone, Debug, PartialEq, Eq)]

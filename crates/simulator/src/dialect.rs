@@ -10,33 +10,16 @@ use http::header::RETRY_AFTER;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use jiff::fmt::rfc2822::DateTimePrinter;
 use jiff::{RoundMode, Timestamp, TimestampRound, Unit};
-use serde::Serialize;
 use serde_json::Value;
 
 use crate::provider_error::{Hint, ProviderError, Reason};
+use crate::response_spec::{ResponseSpec, request_id};
 
 /// Whose API a request speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Dialect {
     OpenAi,
     Anthropic,
-}
-
-/// What a good answer is made of.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct ResponseSpec<'a> {
-    /// The number of the request since the start; makes the answer's id.
-    pub(crate) number: u64,
-    /// Unix seconds.
-    pub(crate) created: i64,
-    pub(crate) model: &'a str,
-    /// How many words the text has.
-    pub(crate) words: usize,
-    pub(crate) prompt_tokens: usize,
-    /// Whether a stream ends with its usage, where the dialect leaves that to the client.
-    pub(crate) include_usage: bool,
-    /// How many answers are asked for at once (OpenAI's `n`); Anthropic's API gives one.
-    pub(crate) choices: u8,
 }
 
 impl Dialect {
@@ -156,34 +139,9 @@ fn http_date(wait: Duration) -> String {
     DateTimePrinter::new().timestamp_to_rfc9110_string(&whole).unwrap_or_default()
 }
 
-fn request_id(number: u64) -> String {
-    format!("req_simulated_{number}")
-}
-
 /// For text of our own making, all of it visible ASCII.
 fn header_value(text: String) -> HeaderValue {
     HeaderValue::try_from(text).unwrap_or(HeaderValue::from_static("invalid"))
-}
-
-/// The text of an answer, word by word, each word after the first with the blank before it.
-fn words(reply: &ResponseSpec<'_>) -> impl Iterator<Item = String> {
-    (0..reply.words).map(|place| {
-        let blank = if place == 0 { "" } else { " " };
-        match place % 3 {
-            0 => format!("{blank}Hello"),
-            1 => format!("{blank}from"),
-            _ => format!("{blank}{}.", reply.model),
-        }
-    })
-}
-
-fn text(reply: &ResponseSpec<'_>) -> String {
-    words(reply).collect()
-}
-
-/// Only for types whose map keys are strings: those cannot fail to serialise.
-fn json(value: &impl Serialize) -> String {
-    serde_json::to_string(value).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -204,9 +162,9 @@ mod tests {
 
     #[test]
     fn the_text_has_as_many_words_as_asked() {
-        assert_eq!(text(&reply(0)), "");
-        assert_eq!(text(&reply(3)), "Hello from gpt-5.");
-        assert_eq!(text(&reply(5)), "Hello from gpt-5. Hello from");
+        assert_eq!(reply(0).text(), "");
+        assert_eq!(reply(3).text(), "Hello from gpt-5.");
+        assert_eq!(reply(5).text(), "Hello from gpt-5. Hello from");
     }
 
     #[test]

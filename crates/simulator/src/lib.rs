@@ -53,14 +53,17 @@ mod playback;
 mod port;
 mod provider_error;
 mod response;
+mod response_spec;
 mod script;
 mod server;
 mod service;
+mod settings;
 mod shared;
 mod traffic;
 
 pub use behaviour::{Behaviour, Fault};
 pub use provider_error::ProviderError;
 pub use script::Script;
-pub use server::{Settings, Simulator};
+pub use server::Simulator;
+pub use settings::Settings;
 pub use traffic::{ReceivedRequest, TrafficSnapshot};

@@ -9,8 +9,9 @@ use http::{HeaderMap, HeaderValue, StatusCode};
 use serde_json::Value;
 
 use crate::behaviour::{Behaviour, Fault};
-use crate::dialect::{Dialect, ResponseSpec};
+use crate::dialect::Dialect;
 use crate::provider_error::{ProviderError, Reason};
+use crate::response_spec::ResponseSpec;
 
 const JSON_CONTENT_TYPE: &str = "application/json";
 const HTML_BODY: &[u8] = b"<html><head><title>Welcome</title></head><body>It works.</body></html>\n";

@@ -1,13 +1,11 @@
 //! What the calls to one model meet, one after the other.
 
 use std::collections::VecDeque;
-use std::str::FromStr;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::Behaviour;
-use crate::model_names::{self, UnknownName};
+use crate::behaviour::Behaviour;
 
 /// A queue of behaviours, one a call, and what follows for good.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -109,15 +107,6 @@ impl AfterQueue {
     }
 }
 
-/// Reads a name of [`model_names`], such as `fault-503-times-2`.
-impl FromStr for Script {
-    type Err = UnknownName;
-
-    fn from_str(name: &str) -> Result<Self, UnknownName> {
-        model_names::script(name, &Behaviour::ok())?.ok_or_else(|| UnknownName::of(name))
-    }
-}
-
 impl<B: Into<Behaviour>> From<B> for Script {
     fn from(behaviour: B) -> Self {
         Self::always(behaviour)
@@ -165,13 +154,5 @@ mod tests {
             tokio::time::advance(seconds(1)).await;
         }
         assert_eq!(faults, [false, false, false, true, false, false, false, true, false]);
-    }
-
-    #[test]
-    fn a_name_is_read_as_a_script() {
-        assert_eq!("fault-hang-times-2".parse(), Ok(Script::first(2, Fault::Hang)));
-        for name in ["gpt-5", "fault-hangs"] {
-            assert!(name.parse::<Script>().is_err(), "{name}");
-        }
     }
 }

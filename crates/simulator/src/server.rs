@@ -2,52 +2,16 @@
 
 use std::fmt;
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use tokio::sync::Mutex;
 
-use crate::behaviour::Behaviour;
 use crate::port::Port;
 use crate::script::Script;
+use crate::settings::Settings;
 use crate::shared::Shared;
 use crate::traffic::TrafficSnapshot;
-
-/// How a simulator starts.
-#[derive(Clone)]
-pub struct Settings {
-    /// Where it listens; port 0 stands for any free one.
-    pub listen: SocketAddr,
-    /// What the calls meet whose model has no script. Its latency, gap and words are also those of models scripted by name.
-    pub default_behaviour: Behaviour,
-    /// Whether requests are kept for assertions. Off, only the counts are.
-    pub record_requests: bool,
-    /// The only key accepted; without one, any or none.
-    pub api_key: Option<String>,
-}
-
-impl Default for Settings {
-    /// A free port of 127.0.0.1, good answers at once, requests recorded, any key.
-    fn default() -> Self {
-        Self {
-            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
-            default_behaviour: Behaviour::ok(),
-            record_requests: true,
-            api_key: None,
-        }
-    }
-}
-
-impl fmt::Debug for Settings {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Settings")
-            .field("listen", &self.listen)
-            .field("others", &self.default_behaviour)
-            .field("record", &self.record_requests)
-            .field("api_key", &self.api_key.as_ref().map(|_| "hidden"))
-            .finish()
-    }
-}
 
 /// A running simulator. Dropped, it ends at once, with all its connections.
 pub struct Simulator {

@@ -13,9 +13,10 @@ use serde::Deserialize;
 use tokio::time::Instant;
 
 use crate::behaviour::Behaviour;
-use crate::dialect::{Dialect, ResponseSpec};
+use crate::dialect::Dialect;
 use crate::playback::{Abort, Body, play};
 use crate::response::{Outcome, ScriptedResponse, SimulatedCall};
+use crate::response_spec::ResponseSpec;
 use crate::shared::Shared;
 use crate::traffic::{InFlightCall, ReceivedRequest};
 

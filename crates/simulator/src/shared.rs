@@ -9,7 +9,7 @@ use tokio::sync::watch;
 use crate::behaviour::Behaviour;
 use crate::model_names::{self, UnknownName};
 use crate::script::Script;
-use crate::server::Settings;
+use crate::settings::Settings;
 use crate::traffic::TrafficRecorder;
 
 pub(crate) struct Shared {

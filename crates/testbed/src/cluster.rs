@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::{RedisServer, port::free_port, wait_until};
+use crate::{port::free_port, redis_server::RedisServer, wait::wait_until};
 
 const SLOT_COUNT: usize = 16_384;
 

@@ -17,8 +17,7 @@ mod proxy;
 mod redis_server;
 mod sentinel;
 mod valkey;
-
-use std::time::Duration;
+mod wait;
 
 pub use cluster::ClusterDeployment;
 pub use open_files::raise_open_files;
@@ -27,20 +26,5 @@ pub use program::Program;
 pub use proxy::Proxy;
 pub use redis_server::RedisServer;
 pub use sentinel::SentinelDeployment;
-use tokio::time::{Instant, sleep};
 pub use valkey::valkey_program;
-
-/// What takes longer is taken to hang.
-const WAIT_TIMEOUT: Duration = Duration::from_secs(60);
-
-/// Waits for what nobody announces.
-///
-/// # Panics
-/// It does not come.
-pub async fn wait_until(what: &str, mut reached: impl AsyncFnMut() -> bool) {
-    let end = Instant::now() + WAIT_TIMEOUT;
-    while !reached().await {
-        assert!(Instant::now() < end, "waited in vain: {what}");
-        sleep(Duration::from_millis(20)).await;
-    }
-}
+pub use wait::wait_until;

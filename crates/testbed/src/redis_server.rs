@@ -14,7 +14,7 @@ use tokio::{
     time::{Instant, sleep, timeout},
 };
 
-use crate::{port::free_port, wait_until};
+use crate::{port::free_port, wait::wait_until};
 
 /// A server that has not answered by then will not.
 const START_TIMEOUT: Duration = Duration::from_secs(60);

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::{RedisServer, wait_until};
+use crate::{redis_server::RedisServer, wait::wait_until};
 
 /// One primary, two replicas and three Sentinels that put a replica in a lost primary's place.
 #[derive(Debug)]

@@ -61,10 +61,12 @@ fn circles(graph: &Graph) -> Vec<BTreeSet<String>> {
         }
         seen
     };
-    let reached: std::collections::BTreeMap<_, _> = graph.edges.keys().map(|file| (file, reach(file))).collect();
+    let reached: std::collections::BTreeMap<_, _> =
+        graph.edges.keys().map(|file| (file, reach(file))).collect();
     let mut found = BTreeSet::new();
     for (file, targets) in &reached {
-        let back = targets.iter().filter(|target| reached.get(target).is_some_and(|seen| seen.contains(*file)));
+        let back =
+            targets.iter().filter(|target| reached.get(target).is_some_and(|seen| seen.contains(*file)));
         let circle: BTreeSet<String> = back.cloned().collect();
         if circle.len() > 1 {
             found.insert(circle);

@@ -5,10 +5,7 @@ use std::{
     path::Path,
 };
 
-use crate::{
-    modules::Crate,
-    resolve::Target,
-};
+use crate::{modules::Crate, resolve::Target};
 
 /// Files by the path below `src`, without its ending.
 #[derive(Debug, Default)]

@@ -32,7 +32,9 @@ pub(crate) fn scan(tokens: &[TokenTree], imports: &mut Vec<Import>, paths: &mut 
                 });
                 at = end;
             }
-            TokenTree::Ident(word) if word == "mod" && matches!(tokens.get(at + 2), Some(TokenTree::Group(_))) => {
+            TokenTree::Ident(word)
+                if word == "mod" && matches!(tokens.get(at + 2), Some(TokenTree::Group(_))) =>
+            {
                 at += 3;
             }
             TokenTree::Ident(_) => {

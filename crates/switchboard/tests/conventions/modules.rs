@@ -52,7 +52,13 @@ impl Crate {
         self.add_module(file, parent, &children, tokens)
     }
 
-    fn add_module(&mut self, file: &Path, parent: Option<usize>, folder: &Path, tokens: TokenStream) -> usize {
+    fn add_module(
+        &mut self,
+        file: &Path,
+        parent: Option<usize>,
+        folder: &Path,
+        tokens: TokenStream,
+    ) -> usize {
         let id = self.modules.len();
         self.modules.push(Module {
             file: file.to_owned(),
@@ -119,7 +125,9 @@ fn skip_item(rest: &mut std::iter::Peekable<proc_macro2::token_stream::IntoIter>
         match &token {
             TokenTree::Ident(word) => match word.to_string().as_str() {
                 "use" | "static" | "type" | "let" if !is_item => (ends_with_braces, is_item) = (false, true),
-                "fn" | "impl" | "mod" | "struct" | "enum" | "trait" => (ends_with_braces, is_item) = (true, true),
+                "fn" | "impl" | "mod" | "struct" | "enum" | "trait" => {
+                    (ends_with_braces, is_item) = (true, true)
+                }
                 "const" if !is_item => ends_with_braces = false,
                 _ => {}
             },
@@ -162,7 +170,9 @@ fn defined_names(tokens: &[TokenTree]) -> Vec<String> {
         });
         if KEYWORDS.contains(&word.as_str()) {
             // `const fn`, `static mut` and the like name their item one word later.
-            found.extend(next.find(|name| !["fn", "mut", "unsafe", "async", "extern"].contains(&name.as_str())));
+            found.extend(
+                next.find(|name| !["fn", "mut", "unsafe", "async", "extern"].contains(&name.as_str())),
+            );
         } else if word == "macro_rules" {
             found.extend(next.next());
         }

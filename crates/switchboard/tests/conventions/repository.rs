@@ -45,7 +45,8 @@ pub(crate) fn name(path: &Path) -> String {
 }
 
 fn entries(folder: &Path) -> Vec<PathBuf> {
-    let read = fs::read_dir(folder).unwrap_or_else(|error| panic!("cannot list {}: {error}", folder.display()));
+    let read =
+        fs::read_dir(folder).unwrap_or_else(|error| panic!("cannot list {}: {error}", folder.display()));
     let mut paths: Vec<_> = read.filter_map(Result::ok).map(|entry| entry.path()).collect();
     paths.sort();
     paths
