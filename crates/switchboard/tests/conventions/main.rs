@@ -8,5 +8,6 @@ mod cycles;
 mod graph;
 mod imports;
 mod modules;
+mod names;
 mod repository;
 mod resolve;
