@@ -1,4 +1,4 @@
-//! What a circuit is to do: the `[breaker]` settings (DESIGN 1.3).
+//! What a circuit is to do: the `[breaker]` settings.
 
 use std::time::Duration;
 

@@ -11,3 +11,4 @@ mod modules;
 mod names;
 mod repository;
 mod resolve;
+mod rules;
