@@ -1,48 +1,48 @@
-//! What a model's name alone asks for: the way to script a simulator that runs as a process of its own.
+//! Scripts in model names: the way to script a simulator that runs as a separate process.
 //!
-//! A name that begins with `fault-` or `ok` is read so; every other name is answered like any model's.
+//! A name that begins with `fault-` or `ok` is parsed as below; every other name is an ordinary model's.
 //!
 //! ```text
-//! ok[OPTIONS]                    a good answer
+//! ok[OPTIONS]                    a good response
 //! fault-FAULT[OPTIONS]           one with a fault
 //!
 //! FAULT
-//!   503                          any status from 400 to 599, in the provider's own words
+//!   503                          any status from 400 to 599, with the provider's own error
 //!   429-after-2s                 the same with retry-after (whole seconds) or retry-after-ms
 //!   429-date-2s                  the same with retry-after as an HTTP date, to the next whole second
 //!   429-resets-2s                the same with the provider's rate limit headers
-//!   quota  spend-limit           429 or 402 that no waiting helps
+//!   quota  spend-limit           429 or 402 that waiting does not help
 //!   overloaded                   529 (Anthropic), 503 (OpenAI)
 //!   wrong-key  unknown-model     401; 404
 //!   context  policy              400: the prompt is too long; the content is refused
-//!   hang                         never an answer
-//!   reset  reset-after-3         the connection is reset before the answer's head; after 3 events
+//!   hang                         never a response
+//!   reset  reset-after-3         the connection is reset before the response's head; after 3 events
 //!   cut-after-3                  the connection is closed after 3 events
 //!   end-after-3                  the stream ends after 3 events, cleanly, without its finish
 //!   silence-after-1              nothing more after 1 event, the connection stays open
 //!   stall-after-3-for-2s         nothing for 2 s after 3 events, then the rest
-//!   endless-after-3              the third event comes again and again; with 0, a comment
+//!   endless-after-3              the third event is repeated forever; with 0, a comment
 //!   garbage-after-3              an event that is not JSON after 3 good ones
 //!   error-after-3                the provider's error as an event after 3 good ones
-//!   429-as-event-after-1         any other error of the provider's as an event under a 200
+//!   429-as-event-after-1         any other provider error as an event under a 200
 //!   no-done                      the end marker is missing
 //!   empty  not-json              a 200 with no body; with HTML
 //!
 //! OPTIONS, in any order
-//!   -latency-200ms               wait before the answer
-//!   -first-content-2s            wait before the first word, what comes before it already sent
-//!   -gap-20ms                    wait between two events
-//!   -words-50                    words of the answer, one event each
+//!   -latency-200ms               delay before the response
+//!   -first-content-2s            delay before the first word, after the events before it
+//!   -gap-20ms                    delay between two events
+//!   -words-50                    words of the response, one event each
 //!   -crlf                        lines end with carriage return and line feed
-//!   -split                       each byte of the body is a packet of its own
-//!   -times-2                     the first 2 calls are met so, later ones well
-//!   -flap-3-2  -flap-3s-2s       3 calls (for 3 s from the first call on) are met well, 2 (for 2 s) so, and again
+//!   -split                       each byte of the body is a separate packet
+//!   -times-2                     the first 2 calls have the fault, later ones succeed
+//!   -flap-3-2  -flap-3s-2s       3 calls (3 s from the first call on) succeed, 2 (2 s) have the fault, and again
 //! ```
 //!
-//! Events are counted as [`Fault`] says; of a plain answer, "after 0" is nothing of its body and any other number half
+//! Events are counted as [`Fault`] says; of a plain response, "after 0" is nothing of its body and any other number half
 //! of it.
 //!
-//! So `fault-503-times-2` fails twice, and `fault-cut-after-10-gap-50ms-words-30` breaks off in the middle of a slow stream.
+//! So `fault-503-times-2` fails twice, and `fault-cut-after-10-gap-50ms-words-30` truncates a slow stream in the middle.
 
 use std::str::FromStr;
 use std::time::Duration;
@@ -53,11 +53,9 @@ use crate::behaviour::{Behaviour, Fault};
 use crate::provider_error::ProviderError;
 use crate::script::Script;
 
-/// A name that begins like a fault's but is none.
+/// A name that begins like a fault's but names none.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "the model's name asks for a fault that the simulator does not know, at `{unparsed}`; see simulator::model_names"
-)]
+#[error("the model's name contains an unknown fault, at `{unparsed}`; see simulator::model_names")]
 pub struct UnknownName {
     unparsed: String,
 }
@@ -68,7 +66,7 @@ impl UnknownName {
     }
 }
 
-/// Reads "200ms", "2s" or "1m".
+/// Parses "200ms", "2s" or "1m".
 ///
 /// # Errors
 /// The text is no such duration.
@@ -117,13 +115,13 @@ const COUNTED_FAULTS: [(&str, CountedFaultFn); 7] = [
     ("error-after", |after| Fault::ErrorEvent { after, error: ProviderError::overloaded() }),
 ];
 
-/// The faults that have a name, each without its numbers; the statuses are not among them.
+/// The faults that have a name, each without its numbers; statuses are not included.
 pub fn faults() -> impl Iterator<Item = &'static str> {
     let counted = COUNTED_FAULTS.iter().map(|(name, _)| *name);
     FAULTS.iter().map(|(name, _)| *name).chain(counted).chain(["stall-after"])
 }
 
-/// The script that a name asks for, if any; what the name does not mention is as in `base`.
+/// The script in a name, if any; what the name does not mention is as in `base`.
 pub(crate) fn script(model: &str, base: &Behaviour) -> Result<Option<Script>, UnknownName> {
     let mut rest = NameCursor(model);
     let fault = if rest.consume("ok") {
@@ -169,16 +167,16 @@ fn parse_options(mut behaviour: Behaviour, rest: &mut NameCursor<'_>) -> Option<
             return None;
         }
     }
-    let well = Behaviour { fault: None, ..behaviour };
+    let good = Behaviour { fault: None, ..behaviour };
     Some(match schedule {
         None => Script::always(behaviour),
-        Some(Schedule::First(calls)) => Script::first(calls, behaviour).then(well),
+        Some(Schedule::First(calls)) => Script::first(calls, behaviour).then(good),
         Some(Schedule::ByCalls(good, bad)) => Script::flapping_by_calls(good, bad, behaviour),
         Some(Schedule::ByTime(good, bad)) => Script::flapping(good, bad, behaviour),
     })
 }
 
-/// When a fault is shown, if not always.
+/// When a fault occurs, if not always.
 enum Schedule {
     First(usize),
     ByCalls(usize, usize),
@@ -238,11 +236,11 @@ fn parse_error_status(rest: &mut NameCursor<'_>) -> Option<ProviderError> {
     Some(error)
 }
 
-/// What of the name is still to be read; its words are separated by `-`.
+/// The unparsed part of a name; its words are separated by `-`.
 struct NameCursor<'a>(&'a str);
 
 impl<'a> NameCursor<'a> {
-    /// Passes over `words` if they come next.
+    /// Consumes `words` if they come next.
     fn consume(&mut self, words: &str) -> bool {
         let Some(rest) = self.0.strip_prefix(words) else { return false };
         let Some(rest) = rest.strip_prefix('-').or(rest.is_empty().then_some("")) else { return false };

@@ -8,18 +8,18 @@ use crate::behaviour::Behaviour;
 /// How a simulator starts.
 #[derive(Clone)]
 pub struct Settings {
-    /// Where it listens; port 0 stands for any free one.
+    /// Where it listens; port 0 means any free one.
     pub listen: SocketAddr,
-    /// What the calls meet whose model has no script. Its latency, gap and words are also those of models scripted by name.
+    /// The behaviour of models without a script. Its latency, gap and words also apply to models scripted by name.
     pub default_behaviour: Behaviour,
-    /// Whether requests are kept for assertions. Off, only the counts are.
+    /// Whether requests are kept for assertions. If not, only the counts are.
     pub record_requests: bool,
     /// The only key accepted; without one, any or none.
     pub api_key: Option<String>,
 }
 
 impl Default for Settings {
-    /// A free port of 127.0.0.1, good answers at once, requests recorded, any key.
+    /// A free port of 127.0.0.1, good responses without delay, requests recorded, any key.
     fn default() -> Self {
         Self {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),

@@ -1,4 +1,4 @@
-//! OpenAI's chat completions.
+//! OpenAI's Chat Completions.
 
 use std::time::Duration;
 
