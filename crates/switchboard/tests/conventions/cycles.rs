@@ -74,3 +74,22 @@ fn circles(graph: &Graph) -> Vec<BTreeSet<String>> {
     }
     found.into_iter().collect()
 }
+
+#[test]
+fn a_circle_through_re_exports_is_found_and_tests_are_left_out() {
+    let folder = std::env::temp_dir().join(format!("switchboard-conventions-{}", std::process::id()));
+    std::fs::create_dir_all(folder.join("src/b")).unwrap();
+    let files = [
+        ("lib.rs", "mod a; mod b; mod c; pub use a::A; pub use b::Name; pub(crate) use c::C;"),
+        ("a.rs", "use crate::{C, Name as Other}; pub struct A(Other, C);"),
+        ("b.rs", "mod inner; pub use inner::Name;"),
+        ("b/inner.rs", "pub struct Name; fn name() { format!(\"{}\", super::super::a::A::new()); }"),
+        ("c.rs", "pub struct C; #[cfg(test)] mod tests { use crate::A; } #[cfg(test)] use crate::a::{A};"),
+    ];
+    for (name, text) in files {
+        std::fs::write(folder.join("src").join(name), text).unwrap();
+    }
+    let found = circles(&Graph::read(&folder));
+    std::fs::remove_dir_all(&folder).unwrap();
+    assert_eq!(found, [BTreeSet::from(["a".to_owned(), "b/inner".to_owned()])]);
+}

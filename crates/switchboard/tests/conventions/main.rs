@@ -2,7 +2,7 @@
 //!
 //! `SWITCHBOARD_ROOT` names another checkout to look at. The graphs of files, for a person:
 //! `cargo test -p switchboard --test conventions -- --ignored --nocapture print_module_graphs`.
-#![expect(clippy::panic, clippy::print_stdout, reason = "helpers of tests fail tests and print")]
+#![expect(clippy::panic, reason = "helpers of tests fail tests")]
 
 mod cycles;
 mod graph;
