@@ -1,4 +1,4 @@
-//! What a provider is, and the limits on a call to it (DESIGN 1.3).
+//! What a provider is, and the limits on a call to it.
 
 use std::time::Duration;
 

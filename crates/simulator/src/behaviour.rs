@@ -1,12 +1,12 @@
-//! What one call meets.
+//! The behaviour of one call.
 
 use std::time::Duration;
 
 use http::StatusCode;
 
-use crate::ProviderError;
+use crate::provider_error::ProviderError;
 
-/// How one call is answered: well, unless it has a fault.
+/// How one call is served: successfully, unless it has a fault.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Behaviour {
     pub(crate) latency: Duration,
@@ -19,7 +19,7 @@ pub struct Behaviour {
 }
 
 impl Behaviour {
-    /// A good answer, "Hello from MODEL.", at once.
+    /// A good response, "Hello from MODEL.", without delay.
     #[must_use]
     pub const fn ok() -> Self {
         Self {
@@ -39,29 +39,28 @@ impl Behaviour {
         ProviderError::status(status).into()
     }
 
-    /// Waits so long before the answer's head, or before a reset.
+    /// Delay before the response's head, or before a reset.
     #[must_use]
     pub const fn latency(mut self, latency: Duration) -> Self {
         self.latency = latency;
         self
     }
 
-    /// Waits so long before a stream's first word, what comes before it already sent; before a plain answer's body,
-    /// its head already sent.
+    /// Delay before a stream's first word, after the events before it; before a plain response's body, after its head.
     #[must_use]
     pub const fn first_token(mut self, wait: Duration) -> Self {
         self.first_token = wait;
         self
     }
 
-    /// Waits so long between two events of a stream.
+    /// Delay between two events of a stream.
     #[must_use]
     pub const fn gap(mut self, gap: Duration) -> Self {
         self.gap = gap;
         self
     }
 
-    /// Answers with so many words; a stream has one event for each.
+    /// Number of words in the response; a stream has one event for each.
     #[must_use]
     pub const fn words(mut self, words: usize) -> Self {
         self.words = words;
@@ -75,7 +74,7 @@ impl Behaviour {
         self
     }
 
-    /// Writes each byte of the body by itself, so that an event comes in as many packets as it has bytes.
+    /// Writes each byte of the body separately, so that an event arrives in as many packets as it has bytes.
     #[must_use]
     pub const fn split(mut self) -> Self {
         self.split = true;
@@ -106,65 +105,65 @@ impl<F: Into<Fault>> From<F> for Behaviour {
 ///
 /// `after` counts the events of a stream, of any kind, that come before the fault. With OpenAI's API the first is the
 /// role, the second the first word; with Anthropic's come `message_start`, `content_block_start` and `ping`, then the first
-/// word. A plain answer has no events: there, 0 is nothing of its body, and any other number the first half of it.
+/// word. A plain response has no events: there, 0 is nothing of its body, and any other number the first half of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fault {
-    /// The provider's own error, in the dialect of the request.
+    /// The provider's own error, in the API format of the request.
     Error(ProviderError),
-    /// The request is read and never answered.
+    /// The request is read and never gets a response.
     Hang,
-    /// The connection is reset (TCP RST) before the answer's head.
+    /// The connection is reset (TCP RST) before the response's head.
     Reset,
-    /// The connection is reset (TCP RST) after the answer's head, in the middle of the answer.
+    /// The connection is reset (TCP RST) after the response's head, in the middle of the response.
     ResetAfter {
         /// Events before the fault.
         after: usize,
     },
-    /// The connection is closed in the middle of the answer.
+    /// The connection is closed in the middle of the response.
     Cut {
         /// Events before the fault.
         after: usize,
     },
-    /// The answer ends too early, but cleanly: no finish reason, no end marker.
+    /// The response ends too early, but cleanly: no finish reason, no end marker.
     End {
         /// Events before the fault.
         after: usize,
     },
-    /// The answer stops, and the connection stays open: for a stream with `after: 1`, a first event but never content.
+    /// The response stops, and the connection stays open: for a stream with `after: 1`, a first event but never a token.
     Silence {
         /// Events before the fault.
         after: usize,
     },
-    /// The answer stops, and goes on to a good end after a while; before its last event at the latest.
+    /// The response pauses and then completes; the pause is before its last event at the latest.
     Stall {
         /// Events before the fault.
         after: usize,
-        /// For so long.
+        /// The length of the pause.
         length: Duration,
     },
-    /// The answer never ends: its last event before the fault (with `after: 0` a comment) comes again and again, a plain
-    /// answer's first half likewise. Without a gap, as fast as its client reads.
+    /// The response never ends: its last event before the fault (with `after: 0` a comment) is repeated, a plain
+    /// response's first half likewise. Without a gap, as fast as its client reads.
     Endless {
         /// Events before the fault.
         after: usize,
     },
-    /// An event that is not JSON among good ones; a plain answer is not JSON.
+    /// An event that is not JSON among good ones; a plain response is not JSON.
     Garbage {
         /// Events before the fault.
         after: usize,
     },
-    /// The provider's error as a stream's last event, or as a plain answer's body, under a 200.
+    /// The provider's error as a stream's last event, or as a plain response's body, under a 200.
     ErrorEvent {
         /// Events before the fault.
         after: usize,
-        /// The error told.
+        /// The error.
         error: ProviderError,
     },
-    /// A whole stream but for its end marker: OpenAI's `data: [DONE]`, Anthropic's `message_stop`. A plain answer is good.
+    /// A whole stream without its end marker: OpenAI's `data: [DONE]`, Anthropic's `message_stop`. A plain response is good.
     NoDone,
     /// A 200 with an empty body.
     Empty,
-    /// A 200 with a page of HTML, as a wrongly configured proxy gives.
+    /// A 200 with a page of HTML, as a misconfigured proxy sends it.
     NotJson,
 }
 

@@ -1,7 +1,7 @@
 //! One client's connection.
 //!
-//! hyper is driven directly: its services may fail, which ends the connection without an answer, and it gives the socket
-//! back, which can then be reset. A router's services cannot fail.
+//! hyper is driven directly: its services may fail, which ends the connection without a response, and it returns the
+//! socket, which can then be reset. A router's services cannot fail.
 
 use std::error::Error as _;
 use std::pin::Pin;
@@ -17,7 +17,7 @@ use crate::service;
 use crate::shared::{Shared, ShutdownSignal};
 use crate::traffic::OpenConnection;
 
-/// Answers requests until the client leaves, a fault breaks the connection, or the port is closed and no call is under way.
+/// Serves requests until the client disconnects, a fault ends the connection, or the port is closed and no call is in flight.
 pub(crate) async fn serve(
     stream: TcpStream,
     shared: Arc<Shared>,

@@ -1,4 +1,4 @@
-//! The APIs that the simulator speaks, and what they have in common.
+//! The API formats of the simulator, and what they have in common.
 
 mod anthropic;
 mod openai;
@@ -10,33 +10,16 @@ use http::header::RETRY_AFTER;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use jiff::fmt::rfc2822::DateTimePrinter;
 use jiff::{RoundMode, Timestamp, TimestampRound, Unit};
-use serde::Serialize;
 use serde_json::Value;
 
 use crate::provider_error::{Hint, ProviderError, Reason};
+use crate::response_spec::{ResponseSpec, request_id};
 
-/// Whose API a request speaks.
+/// The API format of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Dialect {
     OpenAi,
     Anthropic,
-}
-
-/// What a good answer is made of.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct ResponseSpec<'a> {
-    /// The number of the request since the start; makes the answer's id.
-    pub(crate) number: u64,
-    /// Unix seconds.
-    pub(crate) created: i64,
-    pub(crate) model: &'a str,
-    /// How many words the text has.
-    pub(crate) words: usize,
-    pub(crate) prompt_tokens: usize,
-    /// Whether a stream ends with its usage, where the dialect leaves that to the client.
-    pub(crate) include_usage: bool,
-    /// How many answers are asked for at once (OpenAI's `n`); Anthropic's API gives one.
-    pub(crate) choices: u8,
 }
 
 impl Dialect {
@@ -45,31 +28,31 @@ impl Dialect {
         if headers.contains_key("anthropic-version") { Self::Anthropic } else { Self::OpenAi }
     }
 
-    /// The body of a plain answer.
-    pub(crate) fn response_body(self, reply: &ResponseSpec<'_>) -> Bytes {
+    /// The body of a plain response.
+    pub(crate) fn response_body(self, spec: &ResponseSpec<'_>) -> Bytes {
         match self {
-            Self::OpenAi => openai::response_body(reply),
-            Self::Anthropic => anthropic::response_body(reply),
+            Self::OpenAi => openai::response_body(spec),
+            Self::Anthropic => anthropic::response_body(spec),
         }
     }
 
     /// How many events of a stream come before its first word.
-    pub(crate) fn preamble(self, reply: &ResponseSpec<'_>) -> usize {
+    pub(crate) fn preamble(self, spec: &ResponseSpec<'_>) -> usize {
         match self {
-            Self::OpenAi => reply.choices.into(),
+            Self::OpenAi => spec.choices.into(),
             Self::Anthropic => anthropic::PREAMBLE,
         }
     }
 
-    /// The events of a stream, its end marker last, each with its blank line.
-    pub(crate) fn events(self, reply: &ResponseSpec<'_>) -> Vec<Bytes> {
+    /// The events of a stream, the end marker last, each with its blank line.
+    pub(crate) fn events(self, spec: &ResponseSpec<'_>) -> Vec<Bytes> {
         match self {
-            Self::OpenAi => openai::events(reply),
-            Self::Anthropic => anthropic::events(reply),
+            Self::OpenAi => openai::events(spec),
+            Self::Anthropic => anthropic::events(spec),
         }
     }
 
-    /// The status and the body of an error. `told` replaces the provider's own message.
+    /// The status and the body of an error. `custom_message` replaces the provider's own.
     pub(crate) fn error(
         self,
         reason: Reason,
@@ -92,7 +75,7 @@ impl Dialect {
         .into()
     }
 
-    /// An event whose data is cut-off JSON.
+    /// An event whose data is truncated JSON.
     pub(crate) const fn garbage_event(self) -> Bytes {
         Bytes::from_static(match self {
             Self::OpenAi => b"data: {\"id\":\"chatcmpl-\n\n",
@@ -148,7 +131,7 @@ impl Dialect {
     }
 }
 
-/// The date after so long, to the next whole second.
+/// The date after `wait`, rounded up to a whole second.
 fn http_date(wait: Duration) -> String {
     let then = Timestamp::now().checked_add(wait).unwrap_or(Timestamp::MAX);
     let whole =
@@ -156,41 +139,16 @@ fn http_date(wait: Duration) -> String {
     DateTimePrinter::new().timestamp_to_rfc9110_string(&whole).unwrap_or_default()
 }
 
-fn request_id(number: u64) -> String {
-    format!("req_simulated_{number}")
-}
-
-/// For text of our own making, all of it visible ASCII.
+/// For the simulator's own texts, which are all visible ASCII.
 fn header_value(text: String) -> HeaderValue {
     HeaderValue::try_from(text).unwrap_or(HeaderValue::from_static("invalid"))
-}
-
-/// The text of an answer, word by word, each word after the first with the blank before it.
-fn words(reply: &ResponseSpec<'_>) -> impl Iterator<Item = String> {
-    (0..reply.words).map(|place| {
-        let blank = if place == 0 { "" } else { " " };
-        match place % 3 {
-            0 => format!("{blank}Hello"),
-            1 => format!("{blank}from"),
-            _ => format!("{blank}{}.", reply.model),
-        }
-    })
-}
-
-fn text(reply: &ResponseSpec<'_>) -> String {
-    words(reply).collect()
-}
-
-/// Only for types whose map keys are strings: those cannot fail to serialise.
-fn json(value: &impl Serialize) -> String {
-    serde_json::to_string(value).unwrap_or_default()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn reply(words: usize) -> ResponseSpec<'static> {
+    fn spec(words: usize) -> ResponseSpec<'static> {
         ResponseSpec {
             number: 1,
             created: 0,
@@ -203,14 +161,14 @@ mod tests {
     }
 
     #[test]
-    fn the_text_has_as_many_words_as_asked() {
-        assert_eq!(text(&reply(0)), "");
-        assert_eq!(text(&reply(3)), "Hello from gpt-5.");
-        assert_eq!(text(&reply(5)), "Hello from gpt-5. Hello from");
+    fn the_text_has_the_requested_number_of_words() {
+        assert_eq!(spec(0).text(), "");
+        assert_eq!(spec(3).text(), "Hello from gpt-5.");
+        assert_eq!(spec(5).text(), "Hello from gpt-5. Hello from");
     }
 
     #[test]
-    fn a_wait_is_told_in_whole_seconds_rounded_up_or_in_milliseconds() {
+    fn retry_after_is_in_whole_seconds_rounded_up_or_in_milliseconds() {
         let wait = Duration::from_millis(1_200);
         let seconds = Dialect::OpenAi.error_headers(&ProviderError::rate_limited().retry_after(wait));
         assert_eq!(seconds["retry-after"], "2");
@@ -219,14 +177,14 @@ mod tests {
     }
 
     #[test]
-    fn a_wait_is_told_as_a_date_that_is_never_too_soon() {
-        let asked = Timestamp::now();
+    fn a_retry_after_date_is_never_too_soon() {
+        let requested_at = Timestamp::now();
         let error = ProviderError::rate_limited().retry_after_date(Duration::from_secs(60));
         let headers = Dialect::OpenAi.error_headers(&error);
         let retry_after = headers["retry-after"].to_str().unwrap();
         assert!(retry_after.ends_with(" GMT"), "{retry_after}");
         let then = jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(retry_after).unwrap();
-        let wait = then.duration_since(asked).as_secs_f64();
+        let wait = then.duration_since(requested_at).as_secs_f64();
         assert!((60.0..62.0).contains(&wait), "{wait}");
     }
 

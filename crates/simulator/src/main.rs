@@ -1,6 +1,6 @@
-//! The simulated provider as a process of its own, for benchmarks and for tests in other languages.
+//! The simulated provider as a separate process, for benchmarks and for tests in other languages.
 //!
-//! Faults are asked for by the model's name: see [`simulator::model_names`].
+//! The model's name selects a fault: see [`simulator::model_names`].
 
 use std::io;
 use std::net::SocketAddr;
@@ -14,13 +14,13 @@ use simulator::{Behaviour, Settings, Simulator, model_names};
 /// such as fault-503 or fault-cut-after-3.
 #[derive(Debug, Parser)]
 struct Arguments {
-    /// Address to listen on; port 0 is any free one
+    /// Address to listen on; port 0 means any free one
     #[arg(long, default_value = "127.0.0.1:0")]
     listen: SocketAddr,
-    /// Wait between two events of a stream, such as 20ms
+    /// Delay between two events of a stream, such as 20ms
     #[arg(long, default_value = "0ms", value_parser = model_names::duration)]
     gap: Duration,
-    /// Words of an answer; a stream has one event for each
+    /// Words of a response; a stream has one event for each
     #[arg(long, default_value_t = 3)]
     tokens: usize,
 }
@@ -30,7 +30,7 @@ async fn main() -> ExitCode {
     match run(Arguments::parse()).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            #[expect(clippy::print_stderr, reason = "a program tells its user why it ends")]
+            #[expect(clippy::print_stderr, reason = "a program reports why it ends")]
             {
                 eprintln!("simulator: {error}");
             }

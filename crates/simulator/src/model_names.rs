@@ -1,49 +1,50 @@
-//! What a model's name alone asks for: the way to script a simulator that runs as a process of its own.
+//! Scripts in model names: the way to script a simulator that runs as a separate process.
 //!
-//! A name that begins with `fault-` or `ok` is read so; every other name is answered like any model's.
+//! A name that begins with `fault-` or `ok` is parsed as below; every other name is an ordinary model's.
 //!
 //! ```text
-//! ok[OPTIONS]                    a good answer
+//! ok[OPTIONS]                    a good response
 //! fault-FAULT[OPTIONS]           one with a fault
 //!
 //! FAULT
-//!   503                          any status from 400 to 599, in the provider's own words
+//!   503                          any status from 400 to 599, with the provider's own error
 //!   429-after-2s                 the same with retry-after (whole seconds) or retry-after-ms
 //!   429-date-2s                  the same with retry-after as an HTTP date, to the next whole second
 //!   429-resets-2s                the same with the provider's rate limit headers
-//!   quota  spend-limit           429 or 402 that no waiting helps
+//!   quota  spend-limit           429 or 402 that waiting does not help
 //!   overloaded                   529 (Anthropic), 503 (OpenAI)
 //!   wrong-key  unknown-model     401; 404
 //!   context  policy              400: the prompt is too long; the content is refused
-//!   hang                         never an answer
-//!   reset  reset-after-3         the connection is reset before the answer's head; after 3 events
+//!   hang                         never a response
+//!   reset  reset-after-3         the connection is reset before the response's head; after 3 events
 //!   cut-after-3                  the connection is closed after 3 events
 //!   end-after-3                  the stream ends after 3 events, cleanly, without its finish
 //!   silence-after-1              nothing more after 1 event, the connection stays open
 //!   stall-after-3-for-2s         nothing for 2 s after 3 events, then the rest
-//!   endless-after-3              the third event comes again and again; with 0, a comment
+//!   endless-after-3              the third event is repeated forever; with 0, a comment
 //!   garbage-after-3              an event that is not JSON after 3 good ones
 //!   error-after-3                the provider's error as an event after 3 good ones
-//!   429-as-event-after-1         any other error of the provider's as an event under a 200
+//!   429-as-event-after-1         any other provider error as an event under a 200
 //!   no-done                      the end marker is missing
 //!   empty  not-json              a 200 with no body; with HTML
 //!
 //! OPTIONS, in any order
-//!   -latency-200ms               wait before the answer
-//!   -first-content-2s            wait before the first word, what comes before it already sent
-//!   -gap-20ms                    wait between two events
-//!   -words-50                    words of the answer, one event each
+//!   -latency-200ms               delay before the response
+//!   -first-content-2s            delay before the first word, after the events before it
+//!   -gap-20ms                    delay between two events
+//!   -words-50                    words of the response, one event each
 //!   -crlf                        lines end with carriage return and line feed
-//!   -split                       each byte of the body is a packet of its own
-//!   -times-2                     the first 2 calls are met so, later ones well
-//!   -flap-3-2  -flap-3s-2s       3 calls (for 3 s from the first call on) are met well, 2 (for 2 s) so, and again
+//!   -split                       each byte of the body is a separate packet
+//!   -times-2                     the first 2 calls have the fault, later ones succeed
+//!   -flap-3-2  -flap-3s-2s       3 calls (3 s from the first call on) succeed, 2 (2 s) have the fault, and again
 //! ```
 //!
-//! Events are counted as [`Fault`] says; of a plain answer, "after 0" is nothing of its body and any other number half
+//! Events are counted as [`Fault`] says; of a plain response, "after 0" is nothing of its body and any other number half
 //! of it.
 //!
-//! So `fault-503-times-2` fails twice, and `fault-cut-after-10-gap-50ms-words-30` breaks off in the middle of a slow stream.
+//! So `fault-503-times-2` fails twice, and `fault-cut-after-10-gap-50ms-words-30` truncates a slow stream in the middle.
 
+use std::str::FromStr;
 use std::time::Duration;
 
 use http::StatusCode;
@@ -52,11 +53,9 @@ use crate::behaviour::{Behaviour, Fault};
 use crate::provider_error::ProviderError;
 use crate::script::Script;
 
-/// A name that begins like a fault's but is none.
+/// A name that begins like a fault's but names none.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "the model's name asks for a fault that the simulator does not know, at `{unparsed}`; see simulator::model_names"
-)]
+#[error("the model's name contains an unknown fault, at `{unparsed}`; see simulator::model_names")]
 pub struct UnknownName {
     unparsed: String,
 }
@@ -67,7 +66,7 @@ impl UnknownName {
     }
 }
 
-/// Reads "200ms", "2s" or "1m".
+/// Parses "200ms", "2s" or "1m".
 ///
 /// # Errors
 /// The text is no such duration.
@@ -116,13 +115,13 @@ const COUNTED_FAULTS: [(&str, CountedFaultFn); 7] = [
     ("error-after", |after| Fault::ErrorEvent { after, error: ProviderError::overloaded() }),
 ];
 
-/// The faults that have a name, each without its numbers; the statuses are not among them.
+/// The faults that have a name, each without its numbers; statuses are not included.
 pub fn faults() -> impl Iterator<Item = &'static str> {
     let counted = COUNTED_FAULTS.iter().map(|(name, _)| *name);
     FAULTS.iter().map(|(name, _)| *name).chain(counted).chain(["stall-after"])
 }
 
-/// The script that a name asks for, if any; what the name does not mention is as in `base`.
+/// The script in a name, if any; what the name does not mention is as in `base`.
 pub(crate) fn script(model: &str, base: &Behaviour) -> Result<Option<Script>, UnknownName> {
     let mut rest = NameCursor(model);
     let fault = if rest.consume("ok") {
@@ -134,6 +133,15 @@ pub(crate) fn script(model: &str, base: &Behaviour) -> Result<Option<Script>, Un
     };
     let behaviour = Behaviour { fault, ..base.clone() };
     parse_options(behaviour, &mut rest).map(Some).ok_or_else(|| rest.unknown_name())
+}
+
+/// Reads a name of this module, such as `fault-503-times-2`.
+impl FromStr for Script {
+    type Err = UnknownName;
+
+    fn from_str(name: &str) -> Result<Self, UnknownName> {
+        script(name, &Behaviour::ok())?.ok_or_else(|| UnknownName::of(name))
+    }
 }
 
 fn parse_options(mut behaviour: Behaviour, rest: &mut NameCursor<'_>) -> Option<Script> {
@@ -159,16 +167,16 @@ fn parse_options(mut behaviour: Behaviour, rest: &mut NameCursor<'_>) -> Option<
             return None;
         }
     }
-    let well = Behaviour { fault: None, ..behaviour };
+    let good = Behaviour { fault: None, ..behaviour };
     Some(match schedule {
         None => Script::always(behaviour),
-        Some(Schedule::First(calls)) => Script::first(calls, behaviour).then(well),
+        Some(Schedule::First(calls)) => Script::first(calls, behaviour).then(good),
         Some(Schedule::ByCalls(good, bad)) => Script::flapping_by_calls(good, bad, behaviour),
         Some(Schedule::ByTime(good, bad)) => Script::flapping(good, bad, behaviour),
     })
 }
 
-/// When a fault is shown, if not always.
+/// When a fault occurs, if not always.
 enum Schedule {
     First(usize),
     ByCalls(usize, usize),
@@ -228,11 +236,11 @@ fn parse_error_status(rest: &mut NameCursor<'_>) -> Option<ProviderError> {
     Some(error)
 }
 
-/// What of the name is still to be read; its words are separated by `-`.
+/// The unparsed part of a name; its words are separated by `-`.
 struct NameCursor<'a>(&'a str);
 
 impl<'a> NameCursor<'a> {
-    /// Passes over `words` if they come next.
+    /// Consumes `words` if they come next.
     fn consume(&mut self, words: &str) -> bool {
         let Some(rest) = self.0.strip_prefix(words) else { return false };
         let Some(rest) = rest.strip_prefix('-').or(rest.is_empty().then_some("")) else { return false };
@@ -260,125 +268,4 @@ impl<'a> NameCursor<'a> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn read(name: &str) -> Script {
-        script(name, &Behaviour::ok()).unwrap().unwrap()
-    }
-
-    #[test]
-    fn every_documented_fault_is_read() {
-        let status = |code| ProviderError::status(StatusCode::from_u16(code).unwrap());
-        let seconds = Duration::from_secs(2);
-        let expected: [(&str, Fault); 27] = [
-            ("503", status(503).into()),
-            ("429-after-2s", status(429).retry_after(seconds).into()),
-            ("429-after-1500ms", status(429).retry_after_ms(Duration::from_millis(1_500)).into()),
-            ("429-date-2s", status(429).retry_after_date(seconds).into()),
-            ("429-resets-2s", status(429).resets_in(seconds).into()),
-            ("quota", ProviderError::insufficient_quota().into()),
-            ("spend-limit", ProviderError::spend_limit().into()),
-            ("overloaded", ProviderError::overloaded().into()),
-            ("wrong-key", status(401).into()),
-            ("unknown-model", status(404).into()),
-            ("context", ProviderError::context_too_long().into()),
-            ("policy", ProviderError::content_policy().into()),
-            ("hang", Fault::Hang),
-            ("reset", Fault::Reset),
-            ("reset-after-3", Fault::ResetAfter { after: 3 }),
-            ("cut-after-3", Fault::Cut { after: 3 }),
-            ("end-after-3", Fault::End { after: 3 }),
-            ("silence-after-1", Fault::Silence { after: 1 }),
-            ("stall-after-3-for-2s", Fault::Stall { after: 3, length: seconds }),
-            ("endless-after-3", Fault::Endless { after: 3 }),
-            ("garbage-after-3", Fault::Garbage { after: 3 }),
-            ("error-after-3", Fault::ErrorEvent { after: 3, error: ProviderError::overloaded() }),
-            ("429-as-event-after-1", Fault::ErrorEvent { after: 1, error: status(429) }),
-            (
-                "context-as-event-after-1",
-                Fault::ErrorEvent { after: 1, error: ProviderError::context_too_long() },
-            ),
-            ("no-done", Fault::NoDone),
-            ("empty", Fault::Empty),
-            ("not-json", Fault::NotJson),
-        ];
-        for (name, fault) in expected {
-            assert_eq!(read(&format!("fault-{name}")), Script::always(fault), "{name}");
-        }
-    }
-
-    #[test]
-    fn options_come_in_any_order_and_after_any_fault() {
-        let millis = Duration::from_millis;
-        let slow = Behaviour::ok().latency(millis(200)).gap(millis(20)).words(50);
-        assert_eq!(read("ok-words-50-gap-20ms-latency-200ms"), Script::always(slow.clone()));
-        let odd = Behaviour::ok().crlf().split().first_token(Duration::from_secs(2));
-        assert_eq!(read("ok-split-first-content-2s-crlf"), Script::always(odd));
-        assert_eq!(
-            read("fault-no-done-latency-200ms-gap-20ms-words-50"),
-            Script::always(slow.with(Fault::NoDone))
-        );
-    }
-
-    #[test]
-    fn times_ends_the_fault() {
-        assert_eq!(read("fault-hang-times-2"), Script::first(2, Fault::Hang));
-    }
-
-    #[test]
-    fn flapping_is_by_calls_or_by_time() {
-        assert_eq!(read("fault-503-flap-3-2"), {
-            Script::flapping_by_calls(3, 2, Behaviour::status(StatusCode::SERVICE_UNAVAILABLE))
-        });
-        let seconds = Duration::from_secs;
-        assert_eq!(
-            read("fault-hang-flap-3s-2s-words-9"),
-            Script::flapping(seconds(3), seconds(2), Behaviour::ok().words(9).with(Fault::Hang))
-        );
-    }
-
-    #[test]
-    fn what_the_name_does_not_say_is_as_usual() {
-        let usual = Behaviour::ok().words(9);
-        let script = script("fault-reset", &usual).unwrap().unwrap();
-        assert_eq!(script, Script::always(usual.with(Fault::Reset)));
-    }
-
-    #[test]
-    fn other_models_names_are_not_read() {
-        for name in ["gpt-5", "okra-1", "faulty", "claude-fault-503"] {
-            assert_eq!(script(name, &Behaviour::ok()), Ok(None), "{name}");
-        }
-    }
-
-    #[test]
-    fn a_misspelt_fault_is_an_error_that_says_where() {
-        for (name, at) in [
-            ("fault", "``"),
-            ("fault-200", "``"),
-            ("fault-hangs", "`hangs`"),
-            ("fault-503-gape-2s", "`gape-2s`"),
-            ("fault-cut-after-x", "``"),
-            ("ok-latency-5", "``"),
-            ("fault-hang-as-event-after-1", "`as-event-after-1`"),
-            ("fault-stall-after-3", "``"),
-            ("fault-stall-after-3-for-x", "``"),
-            ("fault-503-flap-3-2s", "``"),
-            ("ok-splits", "`splits`"),
-        ] {
-            let unknown = script(name, &Behaviour::ok()).unwrap_err().to_string();
-            assert!(unknown.contains(at), "{name}: {unknown}");
-        }
-    }
-
-    #[test]
-    fn durations_have_a_whole_number_and_a_unit() {
-        assert_eq!(duration("20ms"), Ok(Duration::from_millis(20)));
-        assert_eq!(duration("2s"), Ok(Duration::from_secs(2)));
-        assert_eq!(duration("1m"), Ok(Duration::from_secs(60)));
-        for wrong in ["", "20", "ms", "-1s", "1.5s", "2h"] {
-            assert_eq!(duration(wrong), Err(InvalidDuration), "{wrong}");
-        }
-    }
-}
+mod tests;

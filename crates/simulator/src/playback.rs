@@ -1,4 +1,4 @@
-//! Playing an answer to its client, with its pauses and its ending.
+//! Playing a response to its client, with its delays and its ending.
 
 use bytes::Bytes;
 use futures_util::stream;
@@ -13,12 +13,12 @@ use crate::traffic::InFlightCall;
 
 pub(crate) type Body = UnsyncBoxBody<Bytes, Abort>;
 
-/// Makes hyper give up the connection.
+/// Makes hyper abort the connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Abort {
-    #[error("the connection is to be closed")]
+    #[error("the connection must be closed")]
     Close,
-    #[error("the connection is to be reset")]
+    #[error("the connection must be reset")]
     Reset,
 }
 
@@ -30,24 +30,24 @@ struct Playback {
     shutdown: ShutdownSignal,
 }
 
-/// Begins to answer. The call, where there is one, ends with the answer.
+/// Starts the response. The call, if there is one, ends with it.
 pub(crate) fn play(
-    answer: ScriptedResponse,
+    scripted: ScriptedResponse,
     call: Option<InFlightCall>,
-    stopping: ShutdownSignal,
+    shutdown: ShutdownSignal,
 ) -> Response<Body> {
     let mut playback = Playback {
-        chunks: answer.chunks.into_iter(),
-        flush_each_chunk: answer.flush_each_chunk,
-        ending: answer.ending,
+        chunks: scripted.chunks.into_iter(),
+        flush_each_chunk: scripted.flush_each_chunk,
+        ending: scripted.ending,
         call,
-        shutdown: stopping,
+        shutdown,
     };
     playback.finish_if_complete();
     let frames = stream::unfold(playback, Playback::next);
     let mut response = Response::new(StreamBody::new(frames).boxed_unsync());
-    *response.status_mut() = answer.status;
-    *response.headers_mut() = answer.headers;
+    *response.status_mut() = scripted.status;
+    *response.headers_mut() = scripted.headers;
     response
 }
 
@@ -55,7 +55,7 @@ impl Playback {
     async fn next(mut self) -> Option<(Result<Frame<Bytes>, Abort>, Self)> {
         let chunk = match (self.chunks.next(), &self.ending) {
             (Some(chunk), _) => chunk,
-            (None, Ending::Endless(again)) if !self.shutdown.is_triggered() => again.clone(),
+            (None, Ending::Endless(chunk)) if !self.shutdown.is_triggered() => chunk.clone(),
             (None, _) => return self.end().await,
         };
         if !chunk.delay.is_zero() {
@@ -67,7 +67,7 @@ impl Playback {
         Some((Ok(Frame::data(chunk.bytes)), self))
     }
 
-    /// hyper does not ask again once the promised length is reached, so the call ends with its last chunk.
+    /// hyper does not poll again once the content length is reached, so the call ends with its last chunk.
     fn finish_if_complete(&mut self) {
         if self.ending == Ending::Clean && self.chunks.as_slice().is_empty() {
             self.finish();
@@ -96,7 +96,7 @@ impl Playback {
     }
 }
 
-/// Lets hyper write what it has, as it does whenever a body is pending. After an error it would drop it.
+/// Lets hyper flush its buffer, as it does whenever a body is pending. After an error it would drop it.
 async fn yield_to_flush() {
     tokio::task::yield_now().await;
 }

@@ -13,7 +13,7 @@ use tokio::task::JoinSet;
 use crate::connection;
 use crate::shared::{Shared, ShutdownSignal};
 
-/// A port with the connections made to it, however often it was closed in between.
+/// A port and its connections. It may be closed and reopened any number of times.
 pub(crate) struct Port {
     address: SocketAddr,
     shared: Arc<Shared>,
@@ -28,7 +28,7 @@ enum State {
         accepting: JoinSet<()>,
         close: watch::Sender<bool>,
     },
-    /// Bound but not listened on: connections are refused, and nobody else can take the port.
+    /// Bound but not listening: connections are refused, and no other program can take the port.
     Closed(TcpSocket),
     Unbound,
 }
@@ -46,7 +46,7 @@ impl Port {
         self.address
     }
 
-    /// Connections without a call under way close soon after.
+    /// Connections without a call in flight close soon after.
     pub(crate) async fn close(&mut self) -> io::Result<()> {
         if let State::Open { accepting, close } = &mut self.state {
             accepting.shutdown().await;
@@ -104,7 +104,7 @@ async fn accept(
 ) {
     loop {
         let Ok((stream, _)) = listener.accept().await else {
-            // Too many open files, say: a retry at once would fail too.
+            // Too many open files, for instance: an immediate retry would fail, too.
             tokio::time::sleep(Duration::from_millis(10)).await;
             continue;
         };

@@ -1,17 +1,17 @@
-//! The errors that providers give, apart from any dialect.
+//! The errors that providers return, whatever the API format.
 
 use std::time::Duration;
 
 use http::{HeaderName, HeaderValue, StatusCode};
 
-/// An error of the provider's. Each dialect words it in its own way, with its own type, code and, for some, status.
+/// A provider's error. Each API format has its own message, type, code and, for some, status.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProviderError {
     pub(crate) reason: Reason,
     pub(crate) hints: Vec<Hint>,
 }
 
-/// Why the provider does not answer.
+/// Why the request fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Reason {
     Status(StatusCode),
@@ -22,7 +22,7 @@ pub(crate) enum Reason {
     Overloaded,
 }
 
-/// What the error's headers say beside it.
+/// What the error's headers add.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Hint {
     RetryAfter(Duration),
@@ -37,7 +37,7 @@ impl ProviderError {
         Self { reason, hints: Vec::new() }
     }
 
-    /// What the provider says with this status: for 401 a wrong key, for 404 an unknown model, and so on.
+    /// The provider's error for this status: for 401 a wrong key, for 404 an unknown model, and so on.
     ///
     /// Meant for 400 to 599; a status that has no error body of its own gets a plain one.
     #[must_use]
@@ -45,25 +45,25 @@ impl ProviderError {
         Self::from_reason(Reason::Status(status))
     }
 
-    /// Too many calls in too short a time: 429.
+    /// Too many requests: 429.
     #[must_use]
     pub const fn rate_limited() -> Self {
         Self::status(StatusCode::TOO_MANY_REQUESTS)
     }
 
-    /// The key is none of the provider's: 401.
+    /// The key is invalid: 401.
     #[must_use]
     pub const fn wrong_key() -> Self {
         Self::status(StatusCode::UNAUTHORIZED)
     }
 
-    /// The provider has no such model, or not for this key: 404.
+    /// The provider does not know the model, or not for this key: 404.
     #[must_use]
     pub const fn unknown_model() -> Self {
         Self::status(StatusCode::NOT_FOUND)
     }
 
-    /// The provider has too much to do: Anthropic's 529, OpenAI's 503.
+    /// The provider is overloaded: Anthropic's 529, OpenAI's 503.
     #[must_use]
     pub const fn overloaded() -> Self {
         Self::from_reason(Reason::Overloaded)
@@ -75,19 +75,19 @@ impl ProviderError {
         Self::from_reason(Reason::ContextTooLong)
     }
 
-    /// The content is against the provider's policy: 400, OpenAI's code `content_filter`.
+    /// The content violates the provider's policy: 400, OpenAI's code `content_filter`.
     #[must_use]
     pub const fn content_policy() -> Self {
         Self::from_reason(Reason::ContentPolicy)
     }
 
-    /// The account's credit is spent: OpenAI's 429 `insufficient_quota`, Anthropic's 402 `billing_error`.
+    /// The account's credit is exhausted: OpenAI's 429 `insufficient_quota`, Anthropic's 402 `billing_error`.
     #[must_use]
     pub const fn insufficient_quota() -> Self {
         Self::from_reason(Reason::InsufficientQuota)
     }
 
-    /// The account's own spend limit is reached: a 429 that no waiting helps; OpenAI's code `billing_hard_limit_reached`,
+    /// The account's own spend limit is reached: a 429 that waiting does not help; OpenAI's code `billing_hard_limit_reached`,
     /// Anthropic's `error.details.error_code` `enforced_spend_limit_reached`.
     #[must_use]
     pub const fn spend_limit() -> Self {
@@ -112,7 +112,7 @@ impl ProviderError {
         self.with_hint(Hint::RetryAfterDate(wait))
     }
 
-    /// Adds the dialect's rate limit headers: no requests remaining and a reset after so long; tokens left, reset later.
+    /// Adds the API format's rate limit headers: no requests remaining, reset after `wait`; tokens remaining, reset later.
     #[must_use]
     pub fn resets_in(self, wait: Duration) -> Self {
         self.with_hint(Hint::ResetsIn(wait))

@@ -1,4 +1,4 @@
-//! From a request and a behaviour to the answer's bytes and how they end. No time, no I/O.
+//! From a request and a behaviour to the response's bytes and their ending. No time, no I/O.
 
 use std::mem;
 use std::time::Duration;
@@ -9,24 +9,25 @@ use http::{HeaderMap, HeaderValue, StatusCode};
 use serde_json::Value;
 
 use crate::behaviour::{Behaviour, Fault};
-use crate::dialect::{Dialect, ResponseSpec};
+use crate::dialect::Dialect;
 use crate::provider_error::{ProviderError, Reason};
+use crate::response_spec::ResponseSpec;
 
 const JSON_CONTENT_TYPE: &str = "application/json";
 const HTML_BODY: &[u8] = b"<html><head><title>Welcome</title></head><body>It works.</body></html>\n";
 
-/// An answer ready to be played.
+/// A response ready to be played.
 #[derive(Debug)]
 pub(crate) struct ScriptedResponse {
     pub(crate) status: StatusCode,
     pub(crate) headers: HeaderMap,
     pub(crate) chunks: Vec<Chunk>,
-    /// Each chunk is a write of its own, also where none waits.
+    /// Each chunk is a separate write, even without a delay.
     pub(crate) flush_each_chunk: bool,
     pub(crate) ending: Ending,
 }
 
-/// A piece of the body and the wait before it.
+/// A piece of the body and the delay before it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Chunk {
     pub(crate) delay: Duration,
@@ -40,11 +41,11 @@ pub(crate) enum Ending {
     Cut,
     Reset,
     Silence,
-    /// This, again and again.
+    /// This chunk, repeated forever.
     Endless(Chunk),
 }
 
-/// What a call meets: an answer, or none at all.
+/// What a call gets: a response, or none at all.
 #[derive(Debug)]
 pub(crate) enum Outcome {
     Response(ScriptedResponse),
@@ -52,7 +53,7 @@ pub(crate) enum Outcome {
     Reset,
 }
 
-/// The call to be answered.
+/// The call that needs a response.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct SimulatedCall<'a> {
     pub(crate) dialect: Dialect,
@@ -62,7 +63,7 @@ pub(crate) struct SimulatedCall<'a> {
 
 impl SimulatedCall<'_> {
     pub(crate) fn respond(&self, behaviour: &Behaviour) -> Outcome {
-        let mut answer = match &behaviour.fault {
+        let mut response = match &behaviour.fault {
             Some(Fault::Hang) => return Outcome::Hang,
             Some(Fault::Reset) => return Outcome::Reset,
             Some(Fault::Error(error)) => self.error_response(error),
@@ -73,18 +74,18 @@ impl SimulatedCall<'_> {
             fault => self.plain_response(behaviour, fault.as_ref()),
         };
         if behaviour.split {
-            answer.split_into_bytes();
+            response.split_into_bytes();
         }
         let (name, value) = self.dialect.request_id(self.response.number);
-        answer.headers.insert(name, value);
-        Outcome::Response(answer)
+        response.headers.insert(name, value);
+        Outcome::Response(response)
     }
 
     fn error_response(&self, error: &ProviderError) -> ScriptedResponse {
         let (status, body) = self.error_body(error);
-        let mut answer = ScriptedResponse { status, ..ScriptedResponse::from_json(&body) };
-        answer.headers.extend(self.dialect.error_headers(error));
-        answer
+        let mut response = ScriptedResponse { status, ..ScriptedResponse::from_json(&body) };
+        response.headers.extend(self.dialect.error_headers(error));
+        response
     }
 
     fn error_body(&self, error: &ProviderError) -> (StatusCode, Value) {
@@ -94,20 +95,21 @@ impl SimulatedCall<'_> {
     fn stream_response(&self, behaviour: &Behaviour, fault: Option<&Fault>) -> ScriptedResponse {
         let mut events = self.dialect.events(&self.response);
         let ending = self.apply_fault(&mut events, fault, behaviour.gap);
-        let mut answer = ScriptedResponse::chunked("text/event-stream; charset=utf-8", events, behaviour.gap);
-        answer.headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
-        answer.ending = ending;
-        answer.delay_chunk(self.dialect.preamble(&self.response), behaviour.first_token);
+        let mut response =
+            ScriptedResponse::chunked("text/event-stream; charset=utf-8", events, behaviour.gap);
+        response.headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+        response.ending = ending;
+        response.delay_chunk(self.dialect.preamble(&self.response), behaviour.first_token);
         if let Some(Fault::Stall { after, length }) = fault {
-            answer.delay_chunk((*after).min(answer.chunks.len() - 1), *length);
+            response.delay_chunk((*after).min(response.chunks.len() - 1), *length);
         }
         if behaviour.crlf {
-            answer.chunks.iter_mut().for_each(Chunk::end_lines_with_crlf);
+            response.chunks.iter_mut().for_each(Chunk::end_lines_with_crlf);
         }
-        answer
+        response
     }
 
-    /// Makes of a good stream's events those of a fault, and says how they end.
+    /// Applies a fault to a good stream's events, and returns how they end.
     fn apply_fault(&self, events: &mut Vec<Bytes>, fault: Option<&Fault>, gap: Duration) -> Ending {
         match fault {
             Some(Fault::Cut { after }) => {
@@ -124,8 +126,8 @@ impl SimulatedCall<'_> {
             }
             Some(Fault::Endless { after }) => {
                 events.truncate(*after);
-                let again = events.last().cloned().unwrap_or(Bytes::from_static(b": still here\n\n"));
-                return Ending::Endless(Chunk { delay: gap, bytes: again });
+                let repeated = events.last().cloned().unwrap_or(Bytes::from_static(b": still here\n\n"));
+                return Ending::Endless(Chunk { delay: gap, bytes: repeated });
             }
             Some(Fault::End { after }) => events.truncate(*after),
             Some(Fault::Garbage { after }) => {
@@ -148,29 +150,30 @@ impl SimulatedCall<'_> {
     fn plain_response(&self, behaviour: &Behaviour, fault: Option<&Fault>) -> ScriptedResponse {
         let body = self.dialect.response_body(&self.response);
         let (half, other_half) = (body.slice(..body.len() / 2), body.slice(body.len() / 2..));
-        let begun = |after: &usize| if *after == 0 { Bytes::new() } else { half.clone() };
-        let mut answer = match fault {
-            Some(Fault::Cut { after }) => ScriptedResponse::truncated(&body, begun(after), Ending::Cut),
+        let sent_part = |after: &usize| if *after == 0 { Bytes::new() } else { half.clone() };
+        let mut response = match fault {
+            Some(Fault::Cut { after }) => ScriptedResponse::truncated(&body, sent_part(after), Ending::Cut),
             Some(Fault::ResetAfter { after }) => {
-                ScriptedResponse::truncated(&body, begun(after), Ending::Reset)
+                ScriptedResponse::truncated(&body, sent_part(after), Ending::Reset)
             }
             Some(Fault::Silence { after }) => {
-                ScriptedResponse::truncated(&body, begun(after), Ending::Silence)
+                ScriptedResponse::truncated(&body, sent_part(after), Ending::Silence)
             }
             Some(Fault::Endless { .. }) => {
-                let mut answer =
+                let mut response =
                     ScriptedResponse::chunked(JSON_CONTENT_TYPE, vec![half.clone()], behaviour.gap);
-                answer.ending = Ending::Endless(Chunk { delay: behaviour.gap, bytes: half });
-                answer
+                response.ending = Ending::Endless(Chunk { delay: behaviour.gap, bytes: half });
+                response
             }
             Some(Fault::Stall { after, length }) => {
-                let mut answer = ScriptedResponse::with_content_length(JSON_CONTENT_TYPE, body);
-                answer.chunks = [half, other_half].map(|bytes| Chunk { delay: Duration::ZERO, bytes }).into();
-                answer.delay_chunk((*after).min(1), *length);
-                answer
+                let mut response = ScriptedResponse::with_content_length(JSON_CONTENT_TYPE, body);
+                response.chunks =
+                    [half, other_half].map(|bytes| Chunk { delay: Duration::ZERO, bytes }).into();
+                response.delay_chunk((*after).min(1), *length);
+                response
             }
             Some(Fault::End { after }) => {
-                ScriptedResponse::with_content_length(JSON_CONTENT_TYPE, begun(after))
+                ScriptedResponse::with_content_length(JSON_CONTENT_TYPE, sent_part(after))
             }
             Some(Fault::Garbage { .. }) => ScriptedResponse::with_content_length(JSON_CONTENT_TYPE, half),
             Some(Fault::ErrorEvent { error, .. }) => ScriptedResponse::from_json(&self.error_body(error).1),
@@ -179,8 +182,8 @@ impl SimulatedCall<'_> {
                 ScriptedResponse::with_content_length(JSON_CONTENT_TYPE, body)
             }
         };
-        answer.delay_chunk(0, behaviour.first_token);
-        answer
+        response.delay_chunk(0, behaviour.first_token);
+        response
     }
 }
 
@@ -194,21 +197,21 @@ impl ScriptedResponse {
         Self { status: StatusCode::OK, headers, chunks, flush_each_chunk: false, ending: Ending::Clean }
     }
 
-    /// One chunk whose length is told in the head, as providers do for what is no stream.
+    /// One chunk with a content length, as providers send it when it is no stream.
     fn with_content_length(content_type: &'static str, body: Bytes) -> Self {
         let length = HeaderValue::from(body.len());
         let chunks = if body.is_empty() { Vec::new() } else { vec![body] };
-        let mut answer = Self::chunked(content_type, chunks, Duration::ZERO);
-        answer.headers.insert(CONTENT_LENGTH, length);
-        answer
+        let mut response = Self::chunked(content_type, chunks, Duration::ZERO);
+        response.headers.insert(CONTENT_LENGTH, length);
+        response
     }
 
-    /// A body of which the head promises more than comes.
+    /// A body that is shorter than its content length.
     fn truncated(whole: &Bytes, part: Bytes, ending: Ending) -> Self {
-        let mut answer = Self::with_content_length(JSON_CONTENT_TYPE, part);
-        answer.headers.insert(CONTENT_LENGTH, HeaderValue::from(whole.len()));
-        answer.ending = ending;
-        answer
+        let mut response = Self::with_content_length(JSON_CONTENT_TYPE, part);
+        response.headers.insert(CONTENT_LENGTH, HeaderValue::from(whole.len()));
+        response.ending = ending;
+        response
     }
 
     pub(crate) fn from_json(body: &Value) -> Self {
@@ -223,27 +226,27 @@ impl ScriptedResponse {
         custom_message: String,
     ) -> Self {
         let (status, body) = dialect.error(Reason::Status(status), "", number, Some(custom_message));
-        let mut answer = Self { status, ..Self::from_json(&body) };
+        let mut response = Self { status, ..Self::from_json(&body) };
         let (name, value) = dialect.request_id(number);
-        answer.headers.insert(name, value);
-        answer
+        response.headers.insert(name, value);
+        response
     }
 
-    /// Adds to the wait before a chunk, if the answer gets that far.
-    fn delay_chunk(&mut self, place: usize, wait: Duration) {
-        if let Some(chunk) = self.chunks.get_mut(place) {
-            chunk.delay += wait;
+    /// Adds to the delay before a chunk, if the response gets that far.
+    fn delay_chunk(&mut self, index: usize, delay: Duration) {
+        if let Some(chunk) = self.chunks.get_mut(index) {
+            chunk.delay += delay;
         }
     }
 
-    /// Makes each byte a chunk of its own.
+    /// Makes each byte a separate chunk.
     fn split_into_bytes(&mut self) {
         self.flush_each_chunk = true;
         self.chunks = mem::take(&mut self.chunks)
             .into_iter()
-            .flat_map(|Chunk { delay: wait, bytes }| {
+            .flat_map(|Chunk { delay, bytes }| {
                 (0..bytes.len()).map(move |at| Chunk {
-                    delay: if at == 0 { wait } else { Duration::ZERO },
+                    delay: if at == 0 { delay } else { Duration::ZERO },
                     bytes: bytes.slice(at..=at),
                 })
             })
@@ -264,7 +267,7 @@ mod tests {
     use super::*;
 
     fn test_call(dialect: Dialect, stream: bool) -> SimulatedCall<'static> {
-        let reply = ResponseSpec {
+        let response = ResponseSpec {
             number: 1,
             created: 0,
             model: "m",
@@ -273,29 +276,29 @@ mod tests {
             include_usage: true,
             choices: 1,
         };
-        SimulatedCall { dialect, stream, response: reply }
+        SimulatedCall { dialect, stream, response }
     }
 
-    fn respond_to(asked: &SimulatedCall<'_>, behaviour: impl Into<Behaviour>) -> ScriptedResponse {
-        match asked.respond(&behaviour.into()) {
-            Outcome::Response(answer) => answer,
-            other => panic!("no answer: {other:?}"),
+    fn respond_to(call: &SimulatedCall<'_>, behaviour: impl Into<Behaviour>) -> ScriptedResponse {
+        match call.respond(&behaviour.into()) {
+            Outcome::Response(response) => response,
+            other => panic!("no response: {other:?}"),
         }
     }
 
-    fn pieces(answer: &ScriptedResponse) -> Vec<Bytes> {
-        answer.chunks.iter().map(|chunk| chunk.bytes.clone()).collect()
+    fn pieces(response: &ScriptedResponse) -> Vec<Bytes> {
+        response.chunks.iter().map(|chunk| chunk.bytes.clone()).collect()
     }
 
-    /// The waits before the chunks, in milliseconds.
-    fn delays_ms(answer: &ScriptedResponse) -> Vec<u128> {
-        answer.chunks.iter().map(|chunk| chunk.delay.as_millis()).collect()
+    /// The delays before the chunks, in milliseconds.
+    fn delays_ms(response: &ScriptedResponse) -> Vec<u128> {
+        response.chunks.iter().map(|chunk| chunk.delay.as_millis()).collect()
     }
 
     const SECOND: Duration = Duration::from_secs(1);
 
     #[test]
-    fn waits_add_up_where_they_meet() {
+    fn delays_add_up() {
         let slow = Behaviour::ok().gap(Duration::from_millis(20)).first_token(SECOND);
         let stalling = slow.clone().with(Fault::Stall { after: 1, length: SECOND });
         let openai = test_call(Dialect::OpenAi, true);
@@ -317,13 +320,13 @@ mod tests {
     #[test]
     fn split_and_other_line_ends_change_no_other_byte() {
         for dialect in [Dialect::OpenAi, Dialect::Anthropic] {
-            let asked = test_call(dialect, true);
-            let whole = dialect.events(&asked.response).concat();
-            let split = respond_to(&asked, Behaviour::ok().split());
+            let call = test_call(dialect, true);
+            let whole = dialect.events(&call.response).concat();
+            let split = respond_to(&call, Behaviour::ok().split());
             assert!(split.chunks.iter().all(|chunk| chunk.bytes.len() == 1));
             assert_eq!(pieces(&split).concat(), whole);
             let crlf =
-                String::from_utf8(pieces(&respond_to(&asked, Behaviour::ok().crlf())).concat()).unwrap();
+                String::from_utf8(pieces(&respond_to(&call, Behaviour::ok().crlf())).concat()).unwrap();
             assert_eq!(crlf.matches("\r\n").count(), crlf.matches('\n').count());
             assert_eq!(crlf.replace("\r\n", "\n").as_bytes(), whole);
         }
@@ -332,11 +335,11 @@ mod tests {
     #[test]
     fn a_fault_beyond_the_last_event_comes_after_the_whole_stream() {
         for dialect in [Dialect::OpenAi, Dialect::Anthropic] {
-            let asked = test_call(dialect, true);
-            let all = dialect.events(&asked.response);
-            let cut = respond_to(&asked, Fault::Cut { after: 99 });
+            let call = test_call(dialect, true);
+            let all = dialect.events(&call.response);
+            let cut = respond_to(&call, Fault::Cut { after: 99 });
             assert_eq!((pieces(&cut), cut.ending), (all.clone(), Ending::Cut));
-            let garbage = respond_to(&asked, Fault::Garbage { after: 99 });
+            let garbage = respond_to(&call, Fault::Garbage { after: 99 });
             assert_eq!(garbage.chunks.len(), all.len() + 1);
         }
     }
@@ -344,22 +347,22 @@ mod tests {
     #[test]
     fn without_its_end_marker_a_stream_is_the_same_but_for_the_last_event() {
         for dialect in [Dialect::OpenAi, Dialect::Anthropic] {
-            let asked = test_call(dialect, true);
-            let mut all = dialect.events(&asked.response);
+            let call = test_call(dialect, true);
+            let mut all = dialect.events(&call.response);
             all.pop();
-            assert_eq!(pieces(&respond_to(&asked, Fault::NoDone)), all);
+            assert_eq!(pieces(&respond_to(&call, Fault::NoDone)), all);
         }
     }
 
     #[test]
-    fn a_plain_answer_cut_short_promises_its_whole_length() {
-        let asked = test_call(Dialect::OpenAi, false);
-        let whole = asked.dialect.response_body(&asked.response);
-        let cut = respond_to(&asked, Fault::Cut { after: 1 });
+    fn a_truncated_plain_response_has_its_whole_content_length() {
+        let call = test_call(Dialect::OpenAi, false);
+        let whole = call.dialect.response_body(&call.response);
+        let cut = respond_to(&call, Fault::Cut { after: 1 });
         assert_eq!(cut.headers[CONTENT_LENGTH], whole.len().to_string());
         assert_eq!(pieces(&cut), [whole.slice(..whole.len() / 2)]);
-        let at_once = respond_to(&asked, Fault::Cut { after: 0 });
-        assert_eq!(at_once.headers[CONTENT_LENGTH], whole.len().to_string());
-        assert_eq!(at_once.chunks, []);
+        let immediate = respond_to(&call, Fault::Cut { after: 0 });
+        assert_eq!(immediate.headers[CONTENT_LENGTH], whole.len().to_string());
+        assert_eq!(immediate.chunks, []);
     }
 }

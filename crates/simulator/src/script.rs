@@ -1,33 +1,31 @@
-//! What the calls to one model meet, one after the other.
+//! The behaviours of successive calls to one model.
 
 use std::collections::VecDeque;
-use std::str::FromStr;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::Behaviour;
-use crate::model_names::{self, UnknownName};
+use crate::behaviour::Behaviour;
 
-/// A queue of behaviours, one a call, and what follows for good.
+/// A queue of behaviours, one per call, and what follows after it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Script {
     queue: VecDeque<Behaviour>,
     after_queue: AfterQueue,
 }
 
-/// What follows on the queue.
+/// What follows after the queue.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum AfterQueue {
     Always(Behaviour),
-    /// So many calls well, so many not, and again.
+    /// `good` calls without the fault, `bad` calls with it, and again.
     FlappingByCalls {
         good: usize,
         bad: usize,
         behaviour: Behaviour,
         calls_made: usize,
     },
-    /// So long well, so long not, and again, from the first call on.
+    /// The same by time, from the first call on.
     FlappingByTime {
         good: Duration,
         bad: Duration,
@@ -43,27 +41,26 @@ impl Default for AfterQueue {
 }
 
 impl Script {
-    /// Every call meets this.
+    /// Every call has this behaviour.
     #[must_use]
     pub fn always(behaviour: impl Into<Behaviour>) -> Self {
         Self { queue: VecDeque::new(), after_queue: AfterQueue::Always(behaviour.into()) }
     }
 
-    /// The first `calls` meet this, later ones a good answer, unless [`Script::then`] says otherwise.
+    /// The first `calls` have this behaviour, later ones succeed, unless [`Script::then`] says otherwise.
     #[must_use]
     pub fn first(calls: usize, behaviour: impl Into<Behaviour>) -> Self {
         let behaviour = behaviour.into();
         Self::sequence(std::iter::repeat_n(behaviour, calls))
     }
 
-    /// The calls meet these in turn, later ones a good answer, unless [`Script::then`] says otherwise.
+    /// The calls have these behaviours in order, later ones succeed, unless [`Script::then`] says otherwise.
     #[must_use]
     pub fn sequence(behaviours: impl IntoIterator<Item = Behaviour>) -> Self {
         Self { queue: behaviours.into_iter().collect(), after_queue: AfterQueue::default() }
     }
 
-    /// For `good_for` calls are answered well, for `bad_for` they meet this, and again: by tokio's time, from the first
-    /// call on.
+    /// Calls succeed for `good_for`, have this behaviour for `bad_for`, and again: by tokio's time, from the first call on.
     #[must_use]
     pub fn flapping(good_for: Duration, bad_for: Duration, behaviour: impl Into<Behaviour>) -> Self {
         let behaviour = behaviour.into();
@@ -71,14 +68,14 @@ impl Script {
         Self { queue: VecDeque::new(), after_queue: then }
     }
 
-    /// `good` calls are answered well, `bad` ones meet this, and again.
+    /// `good` calls succeed, `bad` ones have this behaviour, and again.
     #[must_use]
     pub fn flapping_by_calls(good: usize, bad: usize, behaviour: impl Into<Behaviour>) -> Self {
         let then = AfterQueue::FlappingByCalls { good, bad, behaviour: behaviour.into(), calls_made: 0 };
         Self { queue: VecDeque::new(), after_queue: then }
     }
 
-    /// What the calls after the queue meet, instead of what they would.
+    /// Sets the behaviour of the calls after the queue.
     #[must_use]
     pub fn then(mut self, behaviour: impl Into<Behaviour>) -> Self {
         self.after_queue = AfterQueue::Always(behaviour.into());
@@ -92,29 +89,20 @@ impl Script {
 
 impl AfterQueue {
     fn next(&mut self) -> Behaviour {
-        let (behaviour, well) = match self {
+        let (behaviour, is_good) = match self {
             Self::Always(behaviour) => return behaviour.clone(),
             Self::FlappingByCalls { good, bad, behaviour, calls_made: call } => {
-                let well = *call < *good;
+                let is_good = *call < *good;
                 *call = (*call + 1) % (*good + *bad).max(1);
-                (behaviour, well)
+                (behaviour, is_good)
             }
-            Self::FlappingByTime { good, bad, behaviour, started_at: began } => {
-                let passed = began.get_or_insert_with(Instant::now).elapsed();
-                let turn = passed.as_nanos() % (*good + *bad).as_nanos().max(1);
-                (behaviour, turn < good.as_nanos())
+            Self::FlappingByTime { good, bad, behaviour, started_at } => {
+                let passed = started_at.get_or_insert_with(Instant::now).elapsed();
+                let phase = passed.as_nanos() % (*good + *bad).as_nanos().max(1);
+                (behaviour, phase < good.as_nanos())
             }
         };
-        if well { Behaviour { fault: None, ..behaviour.clone() } } else { behaviour.clone() }
-    }
-}
-
-/// Reads a name of [`model_names`], such as `fault-503-times-2`.
-impl FromStr for Script {
-    type Err = UnknownName;
-
-    fn from_str(name: &str) -> Result<Self, UnknownName> {
-        model_names::script(name, &Behaviour::ok())?.ok_or_else(|| UnknownName::of(name))
+        if is_good { Behaviour { fault: None, ..behaviour.clone() } } else { behaviour.clone() }
     }
 }
 
@@ -130,28 +118,28 @@ mod tests {
     use crate::Fault;
 
     #[test]
-    fn a_queue_is_used_up_in_order_and_then_the_rest_follows() {
+    fn a_queue_is_used_in_order_and_then_the_script_goes_on() {
         let mut script = Script::sequence([Fault::Hang.into(), Behaviour::ok().words(7)]).then(Fault::Reset);
-        let met: Vec<Behaviour> = (0..4).map(|_| script.next()).collect();
+        let behaviours: Vec<Behaviour> = (0..4).map(|_| script.next()).collect();
         assert_eq!(
-            met,
+            behaviours,
             [Fault::Hang.into(), Behaviour::ok().words(7), Fault::Reset.into(), Fault::Reset.into()]
         );
     }
 
     #[test]
-    fn after_the_first_calls_all_is_well() {
+    fn calls_after_the_first_succeed() {
         let mut script = Script::first(2, Fault::Empty);
-        let met: Vec<Behaviour> = (0..3).map(|_| script.next()).collect();
-        assert_eq!(met, [Fault::Empty.into(), Fault::Empty.into(), Behaviour::ok()]);
+        let behaviours: Vec<Behaviour> = (0..3).map(|_| script.next()).collect();
+        assert_eq!(behaviours, [Fault::Empty.into(), Fault::Empty.into(), Behaviour::ok()]);
     }
 
     #[test]
-    fn flapping_by_calls_begins_well_and_never_ends() {
+    fn flapping_by_calls_begins_good_and_never_ends() {
         let mut script = Script::flapping_by_calls(2, 1, Behaviour::ok().words(7).with(Fault::Empty));
         let faults: Vec<bool> = (0..7).map(|_| script.next().fault.is_some()).collect();
         assert_eq!(faults, [false, false, true, false, false, true, false]);
-        assert_eq!(script.next().words, 7, "a good answer is the same but for the fault");
+        assert_eq!(script.next().words, 7, "a good response is the same without the fault");
     }
 
     #[tokio::test(start_paused = true)]
@@ -165,13 +153,5 @@ mod tests {
             tokio::time::advance(seconds(1)).await;
         }
         assert_eq!(faults, [false, false, false, true, false, false, false, true, false]);
-    }
-
-    #[test]
-    fn a_name_is_read_as_a_script() {
-        assert_eq!("fault-hang-times-2".parse(), Ok(Script::first(2, Fault::Hang)));
-        for name in ["gpt-5", "fault-hangs"] {
-            assert!(name.parse::<Script>().is_err(), "{name}");
-        }
     }
 }

@@ -2,54 +2,18 @@
 
 use std::fmt;
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use tokio::sync::Mutex;
 
-use crate::behaviour::Behaviour;
 use crate::port::Port;
 use crate::script::Script;
+use crate::settings::Settings;
 use crate::shared::Shared;
 use crate::traffic::TrafficSnapshot;
 
-/// How a simulator starts.
-#[derive(Clone)]
-pub struct Settings {
-    /// Where it listens; port 0 stands for any free one.
-    pub listen: SocketAddr,
-    /// What the calls meet whose model has no script. Its latency, gap and words are also those of models scripted by name.
-    pub default_behaviour: Behaviour,
-    /// Whether requests are kept for assertions. Off, only the counts are.
-    pub record_requests: bool,
-    /// The only key accepted; without one, any or none.
-    pub api_key: Option<String>,
-}
-
-impl Default for Settings {
-    /// A free port of 127.0.0.1, good answers at once, requests recorded, any key.
-    fn default() -> Self {
-        Self {
-            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
-            default_behaviour: Behaviour::ok(),
-            record_requests: true,
-            api_key: None,
-        }
-    }
-}
-
-impl fmt::Debug for Settings {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Settings")
-            .field("listen", &self.listen)
-            .field("others", &self.default_behaviour)
-            .field("record", &self.record_requests)
-            .field("api_key", &self.api_key.as_ref().map(|_| "hidden"))
-            .finish()
-    }
-}
-
-/// A running simulator. Dropped, it ends at once, with all its connections.
+/// A running simulator. On drop it stops immediately, with all its connections.
 pub struct Simulator {
     address: SocketAddr,
     shared: Arc<Shared>,
@@ -60,7 +24,7 @@ impl Simulator {
     /// Starts on a free port of 127.0.0.1.
     ///
     /// # Errors
-    /// The operating system gives no port.
+    /// No port is free.
     pub async fn start() -> io::Result<Self> {
         Self::start_with(Settings::default()).await
     }
@@ -102,12 +66,12 @@ impl Simulator {
         format!("http://{}", self.address)
     }
 
-    /// Sets what the next calls to this model meet.
+    /// Sets the script of the next calls to this model.
     pub fn script(&self, model: impl Into<String>, script: impl Into<Script>) {
         self.shared.script(model.into(), script.into());
     }
 
-    /// Sets what the next calls to all models meet that have no script of their own.
+    /// Sets the script of all models that have none of their own.
     pub fn script_default(&self, script: impl Into<Script>) {
         self.shared.script_default(script.into());
     }
@@ -117,26 +81,26 @@ impl Simulator {
         self.shared.require_key(api_key);
     }
 
-    /// What was seen up to now.
+    /// The traffic so far.
     #[must_use]
     pub fn traffic(&self) -> TrafficSnapshot {
         self.shared.recorder.snapshot()
     }
 
-    /// Waits until what was seen meets the condition, which is asked at once and after each change.
+    /// Waits until the traffic meets the condition, which is checked immediately and after each change.
     pub async fn wait_until(&self, condition: impl FnMut(&TrafficSnapshot) -> bool) {
         self.shared.recorder.wait_until(condition).await;
     }
 
-    /// Closes the port: new connections are refused, calls under way go on, and all other connections are closed when
+    /// Closes the port: new connections are refused, calls in flight continue, and all other connections are closed when
     /// this returns. The port stays reserved.
     ///
     /// # Errors
-    /// Somebody else took the port in the same moment.
+    /// Another program took the port at the same moment.
     pub async fn refuse_connections(&self) -> io::Result<()> {
         self.port.lock().await.close().await?;
         // A connection has at most one call at a time.
-        self.wait_until(|seen| seen.open_connections() <= seen.in_flight()).await;
+        self.wait_until(|traffic| traffic.open_connections() <= traffic.in_flight()).await;
         Ok(())
     }
 
@@ -148,7 +112,7 @@ impl Simulator {
         self.port.lock().await.reopen()
     }
 
-    /// Ends: closes the port, breaks off what hangs, and waits for the other calls under way.
+    /// Stops: closes the port, aborts calls that hang, and waits for the other calls in flight.
     pub async fn stop(self) {
         self.shared.shut_down();
         self.port.into_inner().finish().await;

@@ -1,4 +1,4 @@
-//! From a request to what its client meets.
+//! From a request to its response.
 
 use std::borrow::Cow;
 
@@ -13,19 +13,20 @@ use serde::Deserialize;
 use tokio::time::Instant;
 
 use crate::behaviour::Behaviour;
-use crate::dialect::{Dialect, ResponseSpec};
+use crate::dialect::Dialect;
 use crate::playback::{Abort, Body, play};
 use crate::response::{Outcome, ScriptedResponse, SimulatedCall};
+use crate::response_spec::ResponseSpec;
 use crate::shared::Shared;
 use crate::traffic::{InFlightCall, ReceivedRequest};
 
-/// The fields of a request's body that matter here; both dialects name them alike.
+/// The fields of a request's body that matter here; both API formats use the same names.
 #[derive(Deserialize)]
 struct RequestFields<'a> {
     #[serde(borrow)]
     model: Cow<'a, str>,
     stream: Option<bool>,
-    /// OpenAI's alone.
+    /// Only in OpenAI's format.
     n: Option<u8>,
     stream_options: Option<StreamOptions>,
 }
@@ -35,7 +36,7 @@ struct StreamOptions {
     include_usage: Option<bool>,
 }
 
-/// Answers one request, or fails where the connection is to be given up without a word.
+/// Serves one request, or fails if the connection must end without a response.
 pub(crate) async fn serve(shared: &Shared, request: Request<Incoming>) -> Result<Response<Body>, Abort> {
     let (head, body) = request.into_parts();
     let body = body.collect().await.map_err(|_| Abort::Close)?.to_bytes();
@@ -61,12 +62,12 @@ pub(crate) async fn serve(shared: &Shared, request: Request<Incoming>) -> Result
 
 fn list_models(shared: &Shared, head: Parts, body: Bytes, number: u64) -> Response<Body> {
     let dialect = Dialect::from_headers(&head.headers);
-    let answer = match check_key(shared, dialect, &head.headers) {
+    let response = match check_key(shared, dialect, &head.headers) {
         Ok(()) => ScriptedResponse::from_json(&dialect.models(shared.scripted_models())),
-        Err(told) => ScriptedResponse::invalid_request(dialect, StatusCode::UNAUTHORIZED, number, told),
+        Err(message) => ScriptedResponse::invalid_request(dialect, StatusCode::UNAUTHORIZED, number, message),
     };
     record_request(shared, head, body, None);
-    play(answer, None, shared.shutdown_signal())
+    play(response, None, shared.shutdown_signal())
 }
 
 async fn handle_call(
@@ -76,9 +77,9 @@ async fn handle_call(
     body: Bytes,
     number: u64,
 ) -> Result<Response<Body>, Abort> {
-    let ask = serde_json::from_slice::<RequestFields<'_>>(&body);
-    let Ok(ask) = ask else {
-        // What serde says may quote the prompt.
+    let fields = serde_json::from_slice::<RequestFields<'_>>(&body);
+    let Ok(fields) = fields else {
+        // serde's message may quote the prompt.
         let message =
             "the request's body must be JSON with a model, and right types for stream, n and stream_options";
         let rejection =
@@ -87,24 +88,24 @@ async fn handle_call(
         return Ok(play(rejection, None, shared.shutdown_signal()));
     };
     let checked = check_head(shared, dialect, &head.headers);
-    record_request(shared, head, body.clone(), Some(&ask.model));
-    let call = shared.recorder.start_call(&ask.model);
+    record_request(shared, head, body.clone(), Some(&fields.model));
+    let call = shared.recorder.start_call(&fields.model);
     let behaviour = checked.and_then(|()| {
-        let script = shared.next_behaviour(&ask.model);
+        let script = shared.next_behaviour(&fields.model);
         script.map_err(|unknown| (StatusCode::NOT_FOUND, unknown.to_string()))
     });
     match behaviour {
         Ok(behaviour) => {
             run_behaviour(
                 shared,
-                &build_call(dialect, &ask, number, body.len(), &behaviour),
+                &build_call(dialect, &fields, number, body.len(), &behaviour),
                 &behaviour,
                 call,
             )
             .await
         }
-        Err((status, told)) => {
-            let rejection = ScriptedResponse::invalid_request(dialect, status, number, told);
+        Err((status, message)) => {
+            let rejection = ScriptedResponse::invalid_request(dialect, status, number, message);
             Ok(play(rejection, Some(call), shared.shutdown_signal()))
         }
     }
@@ -112,36 +113,36 @@ async fn handle_call(
 
 fn build_call<'a>(
     dialect: Dialect,
-    ask: &'a RequestFields<'_>,
+    fields: &'a RequestFields<'_>,
     number: u64,
     body_length: usize,
     behaviour: &Behaviour,
 ) -> SimulatedCall<'a> {
-    let include_usage = ask.stream_options.as_ref().and_then(|options| options.include_usage);
-    let reply = ResponseSpec {
+    let include_usage = fields.stream_options.as_ref().and_then(|options| options.include_usage);
+    let response = ResponseSpec {
         number,
         created: Timestamp::now().as_second(),
-        model: &ask.model,
+        model: &fields.model,
         words: behaviour.words,
         // About four bytes a token.
         prompt_tokens: body_length / 4,
         include_usage: include_usage.unwrap_or(false),
-        choices: ask.n.unwrap_or(1).max(1),
+        choices: fields.n.unwrap_or(1).max(1),
     };
-    SimulatedCall { dialect, stream: ask.stream.unwrap_or(false), response: reply }
+    SimulatedCall { dialect, stream: fields.stream.unwrap_or(false), response }
 }
 
 async fn run_behaviour(
     shared: &Shared,
-    asked: &SimulatedCall<'_>,
+    simulated: &SimulatedCall<'_>,
     behaviour: &Behaviour,
     call: InFlightCall,
 ) -> Result<Response<Body>, Abort> {
     if !behaviour.latency.is_zero() {
         tokio::time::sleep(behaviour.latency).await;
     }
-    match asked.respond(behaviour) {
-        Outcome::Response(answer) => Ok(play(answer, Some(call), shared.shutdown_signal())),
+    match simulated.respond(behaviour) {
+        Outcome::Response(response) => Ok(play(response, Some(call), shared.shutdown_signal())),
         Outcome::Hang => {
             shared.shutdown_signal().triggered().await;
             call.finish();

@@ -1,4 +1,4 @@
-//! What the handle and all connections share.
+//! State that the handle and all connections share.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -9,7 +9,7 @@ use tokio::sync::watch;
 use crate::behaviour::Behaviour;
 use crate::model_names::{self, UnknownName};
 use crate::script::Script;
-use crate::server::Settings;
+use crate::settings::Settings;
 use crate::traffic::TrafficRecorder;
 
 pub(crate) struct Shared {
@@ -24,14 +24,14 @@ pub(crate) struct Shared {
 struct RuntimeConfig {
     scripts: HashMap<String, Script>,
     default_script: Script,
-    /// What a model's name adds its wishes to.
+    /// What the options in a model's name are applied to.
     base_behaviour: Behaviour,
     api_key: Option<String>,
 }
 
 impl Shared {
     pub(crate) fn new(settings: Settings) -> Self {
-        let plan = RuntimeConfig {
+        let config = RuntimeConfig {
             scripts: HashMap::new(),
             base_behaviour: Behaviour { fault: None, ..settings.default_behaviour.clone() },
             default_script: settings.default_behaviour.into(),
@@ -40,7 +40,7 @@ impl Shared {
         Self {
             recorder: TrafficRecorder::default(),
             record_requests: settings.record_requests,
-            config: Mutex::new(plan),
+            config: Mutex::new(config),
             request_count: AtomicU64::new(0),
             shutdown: watch::Sender::new(false),
         }
@@ -58,17 +58,17 @@ impl Shared {
         self.config().api_key = api_key;
     }
 
-    /// The behaviour of the model's next call, which is then used up.
+    /// Takes the behaviour of the model's next call.
     pub(crate) fn next_behaviour(&self, model: &str) -> Result<Behaviour, UnknownName> {
-        let mut plan = self.config();
-        if let Some(script) = plan.scripts.get_mut(model) {
+        let mut config = self.config();
+        if let Some(script) = config.scripts.get_mut(model) {
             return Ok(script.next());
         }
-        let Some(mut script) = model_names::script(model, &plan.base_behaviour)? else {
-            return Ok(plan.default_script.next());
+        let Some(mut script) = model_names::script(model, &config.base_behaviour)? else {
+            return Ok(config.default_script.next());
         };
         let behaviour = script.next();
-        plan.scripts.insert(model.to_owned(), script);
+        config.scripts.insert(model.to_owned(), script);
         Ok(behaviour)
     }
 
@@ -96,17 +96,17 @@ impl Shared {
     }
 
     fn config(&self) -> MutexGuard<'_, RuntimeConfig> {
-        // A plan is whole after each statement, so a panic elsewhere spoils nothing.
+        // The configuration is consistent after each statement, so a poisoned lock does no harm.
         self.config.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Tells that something is to end.
+/// Signals that something must stop.
 pub(crate) struct ShutdownSignal(watch::Receiver<bool>);
 
 impl ShutdownSignal {
-    pub(crate) fn subscribe(stop: &watch::Sender<bool>) -> Self {
-        Self(stop.subscribe())
+    pub(crate) fn subscribe(shutdown: &watch::Sender<bool>) -> Self {
+        Self(shutdown.subscribe())
     }
 
     pub(crate) fn is_triggered(&self) -> bool {
@@ -114,7 +114,7 @@ impl ShutdownSignal {
     }
 
     pub(crate) async fn triggered(&mut self) {
-        // The sender gone is an end too.
-        let _ = self.0.wait_for(|stop| *stop).await;
+        // A dropped sender means a stop, too.
+        let _ = self.0.wait_for(|is_triggered| *is_triggered).await;
     }
 }

@@ -1,4 +1,4 @@
-//! What the simulator saw, for assertions.
+//! The traffic of a simulator, for assertions.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -9,7 +9,7 @@ use http::HeaderMap;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-/// Everything seen up to one moment.
+/// All traffic up to one moment.
 #[derive(Clone, Debug, Default)]
 pub struct TrafficSnapshot {
     calls: HashMap<String, usize>,
@@ -19,10 +19,10 @@ pub struct TrafficSnapshot {
     open_connections: usize,
 }
 
-/// One request as it came, whether it was then answered or not.
+/// One request as received, with or without a response.
 #[derive(Clone)]
 pub struct ReceivedRequest {
-    /// When its last byte had come.
+    /// When its last byte was received.
     pub at: Instant,
     /// The path, without the query.
     pub path: String,
@@ -30,13 +30,13 @@ pub struct ReceivedRequest {
     pub headers: HeaderMap,
     /// The raw body.
     pub body: Bytes,
-    /// The model called; none where the request names none.
+    /// The requested model, if the request names one.
     pub model: Option<String>,
 }
 
 impl fmt::Debug for ReceivedRequest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Received")
+        f.debug_struct("ReceivedRequest")
             .field("at", &self.at)
             .field("path", &self.path)
             .field("model", &self.model)
@@ -45,49 +45,49 @@ impl fmt::Debug for ReceivedRequest {
 }
 
 impl TrafficSnapshot {
-    /// How many calls named this model.
+    /// Calls to this model.
     #[must_use]
     pub fn calls(&self, model: &str) -> usize {
         self.calls.get(model).copied().unwrap_or(0)
     }
 
-    /// How many calls named any model.
+    /// Calls to any model.
     #[must_use]
     pub fn all_calls(&self) -> usize {
         self.calls.values().sum()
     }
 
-    /// All requests in the order they came; empty where recording is off.
+    /// All requests in the order of arrival; empty if recording is off.
     #[must_use]
     pub fn received(&self) -> &[Arc<ReceivedRequest>] {
         &self.received
     }
 
-    /// The requests that named this model, in the order they came; none where recording is off.
+    /// The requests for this model in the order of arrival; none if recording is off.
     pub fn received_for<'a>(&'a self, model: &'a str) -> impl Iterator<Item = &'a ReceivedRequest> {
         self.received.iter().map(Arc::as_ref).filter(move |received| received.model.as_deref() == Some(model))
     }
 
-    /// How many calls are being answered now.
+    /// Calls in flight.
     #[must_use]
     pub const fn in_flight(&self) -> usize {
         self.in_flight
     }
 
-    /// How many calls' clients went away before the end of the answer.
+    /// Calls whose client disconnected before the end of the response.
     #[must_use]
     pub const fn disconnected(&self) -> usize {
         self.disconnected
     }
 
-    /// How many connections are open now.
+    /// Open connections.
     #[must_use]
     pub const fn open_connections(&self) -> usize {
         self.open_connections
     }
 }
 
-/// Where everything that is seen is written down.
+/// Records the traffic.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct TrafficRecorder(Arc<watch::Sender<TrafficSnapshot>>);
 
@@ -97,21 +97,21 @@ impl TrafficRecorder {
     }
 
     pub(crate) async fn wait_until(&self, mut condition: impl FnMut(&TrafficSnapshot) -> bool) {
-        // The sender lives as long as this journal, so waiting cannot fail.
-        let _ = self.0.subscribe().wait_for(|seen| condition(seen)).await;
+        // The sender lives as long as this recorder, so waiting cannot fail.
+        let _ = self.0.subscribe().wait_for(|traffic| condition(traffic)).await;
     }
 
     pub(crate) fn record_request(&self, received: ReceivedRequest) {
-        self.0.send_modify(|seen| seen.received.push(Arc::new(received)));
+        self.0.send_modify(|traffic| traffic.received.push(Arc::new(received)));
     }
 
     pub(crate) fn start_call(&self, model: &str) -> InFlightCall {
-        self.0.send_modify(|seen| {
-            seen.in_flight += 1;
-            match seen.calls.get_mut(model) {
+        self.0.send_modify(|traffic| {
+            traffic.in_flight += 1;
+            match traffic.calls.get_mut(model) {
                 Some(calls) => *calls += 1,
                 None => {
-                    seen.calls.insert(model.to_owned(), 1);
+                    traffic.calls.insert(model.to_owned(), 1);
                 }
             }
         });
@@ -119,12 +119,12 @@ impl TrafficRecorder {
     }
 
     pub(crate) fn open_connection(&self) -> OpenConnection {
-        self.0.send_modify(|seen| seen.open_connections += 1);
+        self.0.send_modify(|traffic| traffic.open_connections += 1);
         OpenConnection(self.clone())
     }
 }
 
-/// A call in flight. Dropped without [`Call::finish`], its client has gone away.
+/// A call in flight. Dropped without [`InFlightCall::finish`], its client has disconnected.
 #[derive(Debug)]
 pub(crate) struct InFlightCall {
     recorder: TrafficRecorder,
@@ -139,9 +139,9 @@ impl InFlightCall {
 
 impl Drop for InFlightCall {
     fn drop(&mut self) {
-        self.recorder.0.send_modify(|seen| {
-            seen.in_flight -= 1;
-            seen.disconnected += usize::from(!self.finished);
+        self.recorder.0.send_modify(|traffic| {
+            traffic.in_flight -= 1;
+            traffic.disconnected += usize::from(!self.finished);
         });
     }
 }
@@ -152,7 +152,7 @@ pub(crate) struct OpenConnection(TrafficRecorder);
 
 impl Drop for OpenConnection {
     fn drop(&mut self) {
-        self.0.0.send_modify(|seen| seen.open_connections -= 1);
+        self.0.0.send_modify(|traffic| traffic.open_connections -= 1);
     }
 }
 
@@ -161,14 +161,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_call_that_ends_by_itself_is_not_abandoned() {
-        let journal = TrafficRecorder::default();
-        let call = journal.start_call("m");
-        assert_eq!(journal.snapshot().in_flight(), 1);
+    fn a_finished_call_is_not_disconnected() {
+        let recorder = TrafficRecorder::default();
+        let call = recorder.start_call("m");
+        assert_eq!(recorder.snapshot().in_flight(), 1);
         call.finish();
-        drop(journal.start_call("m"));
-        let seen = journal.snapshot();
-        assert_eq!((seen.calls("m"), seen.in_flight(), seen.disconnected()), (2, 0, 1));
+        drop(recorder.start_call("m"));
+        let traffic = recorder.snapshot();
+        assert_eq!((traffic.calls("m"), traffic.in_flight(), traffic.disconnected()), (2, 0, 1));
     }
 
     #[test]

@@ -2,22 +2,22 @@
 
 use std::path::Path;
 
-use crate::{RedisServer, port::free_port, wait_until};
+use crate::{port::free_port, redis_server::RedisServer, wait::wait_until};
 
 const SLOT_COUNT: usize = 16_384;
 
-/// How many masters it begins with, each with one replica.
+/// Masters at the start, each with one replica.
 const MASTER_COUNT: usize = 3;
 
 /// Three masters, each with a replica.
 #[derive(Debug)]
 pub struct ClusterDeployment {
-    /// First the masters of the start, then their replicas in the same order.
+    /// First the masters at the start, then their replicas in the same order.
     pub nodes: Vec<RedisServer>,
 }
 
 impl ClusterDeployment {
-    /// Starts all, and waits until they are one Cluster.
+    /// Starts all nodes, and waits until they form a Cluster.
     ///
     /// # Panics
     /// The program is not installed, or something does not start.
@@ -74,7 +74,7 @@ impl ClusterDeployment {
         cluster
     }
 
-    /// As `REDIS_URL` says it: two of the nodes, of which one alone must do.
+    /// The `REDIS_URL`: two of the nodes, since any one must be enough.
     #[must_use]
     pub fn url(&self) -> String {
         let hosts: Vec<_> =
@@ -82,21 +82,21 @@ impl ClusterDeployment {
         format!("redis-cluster://{}", hosts.join(","))
     }
 
-    /// The node that says of itself that it has this key's slot.
+    /// The node that reports this key's slot as its own.
     ///
     /// # Panics
     /// None does.
     pub async fn owner(&self, key: &str) -> usize {
         for (position, node) in self.nodes.iter().enumerate() {
-            // A foreign key's type is told by its owner alone; the others send on.
+            // Only the owner reports a key's type; the others redirect.
             if node.is_running() && !node.cli(&["TYPE", key]).await.starts_with("MOVED") {
                 return position;
             }
         }
-        panic!("nobody has the slot of {key}");
+        panic!("no node has the slot of {key}");
     }
 
-    /// Waits until the replica of a master of the start has everything that this has now.
+    /// Waits until the replica of a master has everything that the master has now. Masters are numbered as at the start.
     ///
     /// # Panics
     /// It takes too long.
@@ -104,7 +104,7 @@ impl ClusterDeployment {
         self.nodes[master].wait_for_replica(&self.nodes[master + MASTER_COUNT]).await;
     }
 
-    /// Runs a command at the owner of a key.
+    /// Runs a command on the owner of a key.
     ///
     /// # Panics
     /// There is none.
@@ -113,7 +113,7 @@ impl ClusterDeployment {
         self.nodes[owner].cli(arguments).await
     }
 
-    /// Begins to move a key's slot to another node: its keys are there, but the slot is not yet.
+    /// Begins to move a key's slot to another node: its keys have moved, the slot has not.
     ///
     /// # Panics
     /// A node refuses.
@@ -153,7 +153,7 @@ impl ClusterDeployment {
     async fn wait_for_info(&self, line: &str) {
         for node in &self.nodes {
             wait_until("the nodes know each other", async || {
-                node.cli(&["CLUSTER", "INFO"]).await.lines().any(|told| told.trim() == line)
+                node.cli(&["CLUSTER", "INFO"]).await.lines().any(|reported| reported.trim() == line)
             })
             .await;
         }
@@ -161,6 +161,6 @@ impl ClusterDeployment {
 }
 
 async fn run_expecting_ok(node: &RedisServer, command: &[&str]) {
-    let answer = node.cli(command).await;
-    assert_eq!(answer, "OK", "{command:?}");
+    let reply = node.cli(command).await;
+    assert_eq!(reply, "OK", "{command:?}");
 }

@@ -1,12 +1,21 @@
-//! What tests need around them: a real `redis-server` of their own, processes, and a network that can be broken.
+//! What tests need around them: a private `redis-server`, processes, and a network that can be broken.
 //!
-//! The rules that matter most (who wins a race, what survives a restart, who hears of a change) are kept by Redis
-//! itself, so they are tested against Redis and not against an imitation. Each [`RedisServer`] has a port and a
-//! directory of its own, listens on loopback only, writes nothing to disk unless asked to, and is gone with the
-//! value. It can be killed, restarted on the same port, and stopped in its tracks, which is how a store that is away
-//! or silent is had. Sentinels with their servers, and a Cluster, are had whole.
+//! The rules that matter most (who wins a race, what survives a restart, who is notified of a change) depend on Redis
+//! itself, so they are tested against Redis and not against an imitation. Each [`RedisServer`] has its own port and
+//! directory, listens on loopback only, writes nothing to disk by default, and is removed on drop. It can be killed,
+//! restarted on the same port, and paused, which makes a store unreachable or unresponsive. Sentinels with their servers,
+//! and a Cluster, can be started as a whole.
 //!
-//! This crate is for tests alone: whatever it cannot do ends the test with a panic that says why.
+//! This crate is for tests only: whatever fails ends the test with a panic that says why.
+//!
+//! A file uses only files to its right; `program`, `open_files` and `valkey` stand alone. A test of `switchboard`
+//! (`conventions`) checks that there are no circles.
+//!
+//! ```text
+//!   cluster ──┬─▶ redis_server ──┬─▶ wait
+//!   sentinel ─┘                  └─▶ port
+//!   proxy ─────────────────────────▶ port
+//! ```
 #![expect(clippy::panic, reason = "a test that has no server cannot go on")]
 
 mod cluster;
@@ -17,8 +26,7 @@ mod proxy;
 mod redis_server;
 mod sentinel;
 mod valkey;
-
-use std::time::Duration;
+mod wait;
 
 pub use cluster::ClusterDeployment;
 pub use open_files::raise_open_files;
@@ -27,20 +35,5 @@ pub use program::Program;
 pub use proxy::Proxy;
 pub use redis_server::RedisServer;
 pub use sentinel::SentinelDeployment;
-use tokio::time::{Instant, sleep};
 pub use valkey::valkey_program;
-
-/// What takes longer is taken to hang.
-const WAIT_TIMEOUT: Duration = Duration::from_secs(60);
-
-/// Waits for what nobody announces.
-///
-/// # Panics
-/// It does not come.
-pub async fn wait_until(what: &str, mut reached: impl AsyncFnMut() -> bool) {
-    let end = Instant::now() + WAIT_TIMEOUT;
-    while !reached().await {
-        assert!(Instant::now() < end, "waited in vain: {what}");
-        sleep(Duration::from_millis(20)).await;
-    }
-}
+pub use wait::wait_until;

@@ -1,14 +1,14 @@
-//! How many files and sockets a test may have open.
-#![expect(clippy::expect_used, reason = "a test that may not open what it needs cannot go on")]
+//! The limit on open files and sockets of a test.
+#![expect(clippy::expect_used, reason = "a test cannot continue without the files it needs")]
 
 use rustix::process::{Resource, getrlimit, setrlimit};
 
-/// Raises the limit as far as the system lets it.
+/// Raises the limit as far as the system allows.
 ///
 /// # Panics
-/// The system refuses what it has promised.
+/// The system refuses its own hard limit.
 pub fn raise_open_files() {
     let mut limit = getrlimit(Resource::Nofile);
     limit.current = limit.maximum;
-    setrlimit(Resource::Nofile, limit).expect("a soft limit may be raised to the hard one");
+    setrlimit(Resource::Nofile, limit).expect("the soft limit can be raised to the hard limit");
 }

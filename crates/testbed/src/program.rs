@@ -1,5 +1,5 @@
-//! A program of the project's as a process of its own.
-#![expect(clippy::expect_used, reason = "a test that has no program cannot go on")]
+//! A program of the workspace as a separate process.
+#![expect(clippy::expect_used, reason = "a test cannot continue without its program")]
 
 use std::{
     ffi::OsStr,
@@ -18,10 +18,10 @@ use tokio::{
     time::{Instant, timeout_at},
 };
 
-/// A program that has to say something for so long is taken to hang.
+/// A program that prints nothing expected for this long counts as hanging.
 const OUTPUT_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// A running program, killed on drop. What it writes to standard error is kept.
+/// A running program, killed on drop. Its standard error is captured.
 #[derive(Debug)]
 pub struct Program {
     child: Child,
@@ -31,13 +31,13 @@ pub struct Program {
 #[derive(Debug, Default)]
 struct CapturedOutput {
     lines: Mutex<Vec<String>>,
-    /// It has closed its standard error, so it says nothing more.
+    /// Standard error is closed, so no more lines come.
     is_closed: AtomicBool,
     line_added: Notify,
 }
 
 impl Program {
-    /// Starts it with these variables and no others, in an empty directory of its own so that it finds no `.env`.
+    /// Starts it with these variables and no others, in an empty directory, so that it finds no `.env`.
     ///
     /// # Panics
     /// It cannot be started.
@@ -59,56 +59,58 @@ impl Program {
             .stderr(Stdio::piped())
             .spawn()
             .expect("the program starts");
-        let said = Arc::new(CapturedOutput::default());
+        let output = Arc::new(CapturedOutput::default());
         let stderr = child.stderr.take().expect("standard error is piped");
-        let hearing = Arc::clone(&said);
+        let captured = Arc::clone(&output);
         std::thread::spawn(move || {
             for line in BufReader::new(stderr).lines().map_while(Result::ok) {
-                hearing.lines.lock().unwrap_or_else(PoisonError::into_inner).push(line);
-                hearing.line_added.notify_waiters();
+                captured.lines.lock().unwrap_or_else(PoisonError::into_inner).push(line);
+                captured.line_added.notify_waiters();
             }
-            hearing.is_closed.store(true, Ordering::SeqCst);
-            hearing.line_added.notify_waiters();
+            captured.is_closed.store(true, Ordering::SeqCst);
+            captured.line_added.notify_waiters();
         });
-        Self { child, output: said }
+        Self { child, output }
     }
 
-    /// The first line it has said, or says soon, that holds `text`.
+    /// The first line that contains `text`, already printed or to come.
     ///
     /// # Panics
-    /// It says no such thing.
+    /// No such line comes.
     pub async fn wait_for_line(&self, text: &str) -> String {
-        let said = self.wait_for_line_or_exit(text).await;
-        said.unwrap_or_else(|| panic!("it ended without {text:?}, but said:\n{}", self.lines().join("\n")))
+        let line = self.wait_for_line_or_exit(text).await;
+        line.unwrap_or_else(|| {
+            panic!("it exited without printing {text:?}; output:\n{}", self.lines().join("\n"))
+        })
     }
 
-    /// The same; none if it ends before.
+    /// The same; none if it exits first.
     ///
     /// # Panics
-    /// It goes on and says no such thing.
+    /// It keeps running and no such line comes.
     pub async fn wait_for_line_or_exit(&self, text: &str) -> Option<String> {
         let deadline = Instant::now() + OUTPUT_TIMEOUT;
         loop {
             let mut more = pin!(self.output.line_added.notified());
-            // From here on no bell is missed.
+            // From here on no notification is missed.
             more.as_mut().enable();
-            let silent = self.output.is_closed.load(Ordering::SeqCst);
+            let is_closed = self.output.is_closed.load(Ordering::SeqCst);
             let line = self.lines().into_iter().find(|line| line.contains(text));
-            if line.is_some() || silent {
+            if line.is_some() || is_closed {
                 return line;
             }
             let waited = timeout_at(deadline, more).await;
-            assert!(waited.is_ok(), "it did not say {text:?}, but:\n{}", self.lines().join("\n"));
+            assert!(waited.is_ok(), "it did not print {text:?}; output:\n{}", self.lines().join("\n"));
         }
     }
 
-    /// All that it has said so far.
+    /// All lines so far.
     #[must_use]
     pub fn lines(&self) -> Vec<String> {
         self.output.lines.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Its process, to send signals to.
+    /// Its process id.
     #[must_use]
     pub fn pid(&self) -> u32 {
         self.child.id()
@@ -117,23 +119,23 @@ impl Program {
     /// Sends it a signal, such as `TERM`.
     ///
     /// # Panics
-    /// It is gone.
+    /// It is not running.
     pub fn signal(&self, signal: &str) {
         let done = Command::new("kill").args([&format!("-{signal}"), &self.pid().to_string()]).status();
         assert!(done.is_ok_and(|status| status.success()), "kill -{signal} failed");
     }
 
-    /// Waits for its end; the exit code, if no signal ended it.
+    /// Waits for its exit; the exit code, unless a signal ended it.
     ///
     /// # Panics
-    /// It goes on.
+    /// It keeps running.
     pub async fn wait_for_exit(&mut self) -> Option<i32> {
         let deadline = Instant::now() + OUTPUT_TIMEOUT;
         loop {
             if let Ok(Some(status)) = self.child.try_wait() {
                 return status.code();
             }
-            assert!(Instant::now() < deadline, "it did not end, but said:\n{}", self.lines().join("\n"));
+            assert!(Instant::now() < deadline, "it did not exit; output:\n{}", self.lines().join("\n"));
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     }
@@ -150,16 +152,16 @@ impl Program {
         number.expect("the process is there, on Linux")
     }
 
-    /// How many files and sockets it has open.
+    /// Its open files and sockets.
     ///
     /// # Panics
-    /// It is gone.
+    /// It is not running.
     #[must_use]
     pub fn open_files(&self) -> usize {
         std::fs::read_dir(format!("/proc/{}/fd", self.pid())).expect("the process is there").count()
     }
 
-    /// Ends it as a crash would (SIGKILL).
+    /// Kills it, as a crash would (SIGKILL).
     pub fn kill(&mut self) {
         drop(self.child.kill());
         drop(self.child.wait());
@@ -177,11 +179,11 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn the_end_of_a_program_is_not_waited_for_in_vain() {
-        let began = Instant::now();
+    async fn waiting_for_a_line_ends_when_the_program_exits() {
+        let started = Instant::now();
         let program = Program::start("sh", &["-c", "echo one >&2"], []);
         assert_eq!(program.wait_for_line_or_exit("two").await, None);
         assert_eq!(program.wait_for_line_or_exit("on").await.as_deref(), Some("one"));
-        assert!(began.elapsed() < OUTPUT_TIMEOUT, "{:?}", began.elapsed());
+        assert!(started.elapsed() < OUTPUT_TIMEOUT, "{:?}", started.elapsed());
     }
 }

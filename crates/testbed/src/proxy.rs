@@ -1,4 +1,4 @@
-//! A network between two programs that can be broken in the ways networks break.
+//! A network between two programs that can fail as networks do.
 
 use std::{
     io,
@@ -23,16 +23,16 @@ use crate::port::free_port;
 /// Connections that wait to be accepted.
 const ACCEPT_BACKLOG: u32 = 1_024;
 
-/// So often its port is tried to be had, every 10 ms.
+/// Attempts to bind its port, one every 10 ms.
 const MAX_BIND_ATTEMPTS: u32 = 200;
 
-/// What passes. What does not is kept, as TCP would send it again, and arrives once it may or never.
+/// What passes. Anything else is kept, as TCP would retransmit it, and arrives once traffic passes again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum TrafficMode {
     Normal,
-    /// Each piece, in either direction, arrives so much later.
+    /// Data in either direction is delayed by this much.
     Delayed(Duration),
-    /// Requests arrive, answers do not.
+    /// Requests pass, responses do not.
     RequestsOnly,
     Blocked,
 }
@@ -40,13 +40,13 @@ enum TrafficMode {
 /// How connections end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum CloseMode {
-    /// In good order (FIN).
+    /// With FIN.
     Graceful,
-    /// With TCP's RST, as after a crash of the peer's machine.
+    /// With RST, as after a crash of the peer's machine.
     Reset,
 }
 
-/// A TCP proxy on a port of its own. It begins as a good network; dropped, it ends with all its connections.
+/// A TCP proxy on its own port. It begins as a working network; on drop it closes all its connections.
 #[derive(Debug)]
 pub struct Proxy {
     address: SocketAddr,
@@ -54,7 +54,7 @@ pub struct Proxy {
     listener: Mutex<Listener>,
 }
 
-/// What all connections share.
+/// State that all connections share.
 #[derive(Debug)]
 struct Link {
     target: SocketAddr,
@@ -65,24 +65,24 @@ struct Link {
 #[derive(Debug)]
 enum Listener {
     Accepting(JoinHandle<()>),
-    /// Bound, so that nobody else takes the port, but not listened on: connections are refused.
+    /// Bound, so that no other program takes the port, but not listening: connections are refused.
     Bound(TcpSocket),
     Unbound,
 }
 
 impl Proxy {
-    /// A proxy before a port of 127.0.0.1.
+    /// A proxy in front of a port of 127.0.0.1.
     ///
     /// # Panics
     /// No port is free.
     pub async fn to_port(port: u16) -> Self {
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, free_port()));
-        let wire = Arc::new(Link {
+        let link = Arc::new(Link {
             target: SocketAddr::from((Ipv4Addr::LOCALHOST, port)),
             traffic_mode: watch::Sender::new(TrafficMode::Normal),
             close_mode: watch::Sender::new(CloseMode::Graceful),
         });
-        let proxy = Self { address, link: wire, listener: Mutex::new(Listener::Unbound) };
+        let proxy = Self { address, link, listener: Mutex::new(Listener::Unbound) };
         proxy.start_accepting().await;
         proxy
     }
@@ -93,7 +93,7 @@ impl Proxy {
         self.address.port()
     }
 
-    /// All is well again: what was held back arrives, and connections are accepted.
+    /// Restores the network: delayed data arrives, and connections are accepted.
     ///
     /// # Panics
     /// The port cannot be listened on any more.
@@ -102,27 +102,27 @@ impl Proxy {
         self.start_accepting().await;
     }
 
-    /// Every piece that is sent, in either direction, arrives so much later.
+    /// Delays data in either direction.
     pub fn delay(&self, by: Duration) {
         self.link.traffic_mode.send_replace(TrafficMode::Delayed(by));
     }
 
-    /// Nothing passes any more, and nobody is told: connections look alive and are dead.
+    /// Drops all traffic silently: connections look alive and are dead.
     pub fn blackhole(&self) {
         self.link.traffic_mode.send_replace(TrafficMode::Blocked);
     }
 
-    /// What is asked arrives, what is answered does not.
+    /// Requests pass, responses do not.
     pub fn block_responses(&self) {
         self.link.traffic_mode.send_replace(TrafficMode::RequestsOnly);
     }
 
-    /// Closes all connections, in good order. New ones are as good as before.
+    /// Closes all connections with FIN. New ones work as before.
     pub fn close_connections(&self) {
         self.link.close_mode.send_replace(CloseMode::Graceful);
     }
 
-    /// Resets all connections. New ones are as good as before.
+    /// Resets all connections. New ones work as before.
     pub fn reset_connections(&self) {
         self.link.close_mode.send_replace(CloseMode::Reset);
     }
@@ -130,30 +130,30 @@ impl Proxy {
     /// Closes all connections and refuses new ones, as a machine without the server does.
     ///
     /// # Panics
-    /// Somebody else took the port in the same moment.
+    /// Another program took the port at the same moment.
     pub async fn refuse_connections(&self) {
-        let mut door = self.listener.lock().await;
-        if let Listener::Accepting(accepting) = &mut *door {
+        let mut listener = self.listener.lock().await;
+        if let Listener::Accepting(accepting) = &mut *listener {
             accepting.abort();
             // The listener is gone once its task has ended.
             drop(accepting.await);
-            *door = Listener::Bound(self.bind().await);
+            *listener = Listener::Bound(self.bind().await);
         }
         self.close_connections();
     }
 
     async fn start_accepting(&self) {
-        let mut door = self.listener.lock().await;
-        let socket = match std::mem::replace(&mut *door, Listener::Unbound) {
-            Listener::Accepting(accepting) => return *door = Listener::Accepting(accepting),
+        let mut listener = self.listener.lock().await;
+        let socket = match std::mem::replace(&mut *listener, Listener::Unbound) {
+            Listener::Accepting(accepting) => return *listener = Listener::Accepting(accepting),
             Listener::Bound(socket) => socket,
             Listener::Unbound => self.bind().await,
         };
-        let listener = or_panic(socket.listen(ACCEPT_BACKLOG));
-        *door = Listener::Accepting(tokio::spawn(accept_loop(listener, Arc::clone(&self.link))));
+        let socket = or_panic(socket.listen(ACCEPT_BACKLOG));
+        *listener = Listener::Accepting(tokio::spawn(accept_loop(socket, Arc::clone(&self.link))));
     }
 
-    /// Takes the port. A process that is being started holds a copy of a closed listener for a moment.
+    /// Binds the port. A process that is just being spawned holds a copy of a closed listener for a moment.
     async fn bind(&self) -> TcpSocket {
         let bind = || {
             let socket = TcpSocket::new_v4()?;
@@ -180,67 +180,67 @@ impl Drop for Proxy {
     }
 }
 
-#[expect(clippy::panic, reason = "a test that has no network cannot go on")]
+#[expect(clippy::panic, reason = "a test cannot continue without its network")]
 fn or_panic<T>(result: io::Result<T>) -> T {
     result.unwrap_or_else(|error| panic!("the proxy's port: {error}"))
 }
 
-async fn accept_loop(listener: TcpListener, wire: Arc<Link>) {
+async fn accept_loop(listener: TcpListener, link: Arc<Link>) {
     while let Ok((client, _)) = listener.accept().await {
-        // Told of ends from here on, so that no connection outlives a cut that comes while it is made.
-        let ends = wire.close_mode.subscribe();
-        tokio::spawn(proxy_connection(client, Arc::clone(&wire), ends));
+        // Subscribed from here on, so that no connection outlives a close that happens while it is established.
+        let close = link.close_mode.subscribe();
+        tokio::spawn(proxy_connection(client, Arc::clone(&link), close));
     }
 }
 
-/// Carries one connection until either side or the proxy ends it.
-async fn proxy_connection(mut client: TcpStream, wire: Arc<Link>, mut ends: watch::Receiver<CloseMode>) {
-    let Ok(mut server) = TcpStream::connect(wire.target).await else { return };
+/// Forwards one connection until either side or the proxy ends it.
+async fn proxy_connection(mut client: TcpStream, link: Arc<Link>, mut close: watch::Receiver<CloseMode>) {
+    let Ok(mut server) = TcpStream::connect(link.target).await else { return };
     for socket in [&client, &server] {
         drop(socket.set_nodelay(true));
     }
-    let end = {
+    let mode = {
         let ((from_client, to_client), (from_server, to_server)) = (client.split(), server.split());
-        let requests = copy_direction(from_client, to_server, wire.traffic_mode.subscribe(), |flow| {
-            flow != TrafficMode::Blocked
+        let requests = copy_direction(from_client, to_server, link.traffic_mode.subscribe(), |mode| {
+            mode != TrafficMode::Blocked
         });
-        let answers = copy_direction(from_server, to_client, wire.traffic_mode.subscribe(), |flow| {
-            !matches!(flow, TrafficMode::Blocked | TrafficMode::RequestsOnly)
+        let responses = copy_direction(from_server, to_client, link.traffic_mode.subscribe(), |mode| {
+            !matches!(mode, TrafficMode::Blocked | TrafficMode::RequestsOnly)
         });
         tokio::select! {
             _ = requests => CloseMode::Graceful,
-            _ = answers => CloseMode::Graceful,
-            _ = ends.changed() => *ends.borrow(),
+            _ = responses => CloseMode::Graceful,
+            _ = close.changed() => *close.borrow(),
         }
     };
-    if end == CloseMode::Reset {
+    if mode == CloseMode::Reset {
         for socket in [&client, &server] {
             drop(socket.set_zero_linger());
         }
     }
 }
 
-/// Carries one direction, as long as `passes` lets it.
+/// Forwards one direction while `passes` allows it.
 async fn copy_direction(
     mut from: ReadHalf<'_>,
     mut to: WriteHalf<'_>,
-    mut flow: watch::Receiver<TrafficMode>,
+    mut mode: watch::Receiver<TrafficMode>,
     passes: impl Fn(TrafficMode) -> bool,
 ) -> io::Result<()> {
-    let mut piece = vec![0; 64 * 1024];
+    let mut buffer = vec![0; 64 * 1024];
     loop {
-        let length = from.read(&mut piece).await?;
+        let length = from.read(&mut buffer).await?;
         let arrived = Instant::now();
         if length == 0 {
             return Ok(());
         }
-        let now = flow.wait_for(|flow| passes(*flow)).await.map(|flow| *flow);
-        match now {
+        let passing = mode.wait_for(|mode| passes(*mode)).await.map(|mode| *mode);
+        match passing {
             Ok(TrafficMode::Delayed(by)) => sleep_until(arrived + by).await,
             Ok(_) => {}
             Err(_) => return Ok(()),
         }
-        to.write_all(&piece[..length]).await?;
+        to.write_all(&buffer[..length]).await?;
     }
 }
 
@@ -253,7 +253,7 @@ mod tests {
     const SHORT_TIMEOUT: Duration = Duration::from_millis(100);
     const LONG_TIMEOUT: Duration = Duration::from_secs(5);
 
-    /// A server that says everything twice, behind a proxy.
+    /// A server that echoes each byte twice, behind a proxy.
     async fn start_echo_server() -> Proxy {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let port = listener.local_addr().unwrap().port();
@@ -275,8 +275,8 @@ mod tests {
     }
 
     async fn read_reply(connection: &mut TcpStream) -> io::Result<[u8; 2]> {
-        let mut answer = [0; 2];
-        connection.read_exact(&mut answer).await.map(|_| answer)
+        let mut reply = [0; 2];
+        connection.read_exact(&mut reply).await.map(|_| reply)
     }
 
     async fn send_and_read(connection: &mut TcpStream) -> io::Result<[u8; 2]> {
@@ -285,13 +285,13 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_held_back_arrives_later() {
+    async fn blocked_data_arrives_later() {
         let proxy = start_echo_server().await;
         let mut connection = connect(&proxy).await.unwrap();
         assert_eq!(&send_and_read(&mut connection).await.unwrap(), b"xx");
-        for silence in [Proxy::blackhole, Proxy::block_responses] {
-            silence(&proxy);
-            assert!(timeout(SHORT_TIMEOUT, send_and_read(&mut connection)).await.is_err(), "it was answered");
+        for block in [Proxy::blackhole, Proxy::block_responses] {
+            block(&proxy);
+            assert!(timeout(SHORT_TIMEOUT, send_and_read(&mut connection)).await.is_err(), "it got a reply");
             proxy.restore().await;
             assert_eq!(&timeout(LONG_TIMEOUT, read_reply(&mut connection)).await.unwrap().unwrap(), b"xx");
         }
@@ -302,9 +302,9 @@ mod tests {
         let proxy = start_echo_server().await;
         let mut connection = connect(&proxy).await.unwrap();
         proxy.delay(SHORT_TIMEOUT);
-        let asked = Instant::now();
+        let started = Instant::now();
         send_and_read(&mut connection).await.unwrap();
-        assert!(asked.elapsed() >= 2 * SHORT_TIMEOUT, "{:?}", asked.elapsed());
+        assert!(started.elapsed() >= 2 * SHORT_TIMEOUT, "{:?}", started.elapsed());
     }
 
     #[tokio::test]

@@ -1,4 +1,4 @@
-//! A `redis-server` process that belongs to one test.
+//! A `redis-server` process for one test.
 
 use std::{
     fs, io,
@@ -14,15 +14,15 @@ use tokio::{
     time::{Instant, sleep, timeout},
 };
 
-use crate::{port::free_port, wait_until};
+use crate::{port::free_port, wait::wait_until};
 
-/// A server that has not answered by then will not.
+/// A server that has not responded by then will not.
 const START_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Another program may take the port between its choice and the server's start.
 const MAX_START_ATTEMPTS: usize = 5;
 
-/// A `redis-server` on 127.0.0.1 with a port and a directory of its own, killed and removed on drop.
+/// A `redis-server` on 127.0.0.1 with its own port and directory, killed and removed on drop.
 #[derive(Debug)]
 pub struct RedisServer {
     port: u16,
@@ -32,17 +32,17 @@ pub struct RedisServer {
     process: Option<Child>,
 }
 
-/// What the program is to be.
+/// What the program runs as.
 #[derive(Debug, Clone)]
 enum Mode {
     /// A server with these options.
     Server(Vec<String>),
-    /// A Sentinel with these lines of configuration, which it rewrites.
+    /// A Sentinel with these lines of configuration, which Sentinel rewrites.
     Sentinel(Vec<String>),
 }
 
 impl RedisServer {
-    /// Starts a server that keeps nothing on disk, and waits until it answers.
+    /// Starts a server that keeps nothing on disk, and waits until it responds.
     ///
     /// # Panics
     /// `redis-server` is not installed or does not start.
@@ -50,7 +50,7 @@ impl RedisServer {
         Self::start_with(&[]).await
     }
 
-    /// Starts a server with further options, for instance `["--appendonly", "yes"]`, and waits until it answers.
+    /// Starts a server with further options, for instance `["--appendonly", "yes"]`, and waits until it responds.
     /// A later option wins over an earlier one.
     ///
     /// # Panics
@@ -59,7 +59,7 @@ impl RedisServer {
         Self::start_program("redis-server".as_ref(), options).await
     }
 
-    /// The same with another program than `redis-server` that takes the same options, for instance `valkey-server`.
+    /// The same with another program that takes the options of `redis-server`, for instance `valkey-server`.
     ///
     /// # Panics
     /// The program is not installed or does not start.
@@ -89,12 +89,12 @@ impl RedisServer {
             }
         }
         panic!(
-            "{} ended at its start {MAX_START_ATTEMPTS} times; try it by hand as {mode:?}",
+            "{} exited at start {MAX_START_ATTEMPTS} times; run it manually as {mode:?}",
             program.display()
         );
     }
 
-    /// Where it is, as `REDIS_URL` says it.
+    /// Its `REDIS_URL`.
     #[must_use]
     pub fn url(&self) -> String {
         format!("redis://127.0.0.1:{}", self.port)
@@ -106,16 +106,16 @@ impl RedisServer {
         self.port
     }
 
-    /// Ends it at once, as a crash would (SIGKILL).
+    /// Kills it, as a crash would (SIGKILL).
     pub fn kill(&mut self) {
         if let Some(mut process) = self.process.take() {
-            // It may have ended by itself; either way it is waited for, so that its port is free.
+            // It may have exited already; either way, waiting for it frees the port.
             let _ = process.kill();
             let _ = process.wait();
         }
     }
 
-    /// Ends it, and starts it on the same port and in the same directory.
+    /// Kills it, and starts it on the same port and in the same directory.
     ///
     /// # Panics
     /// It does not start again.
@@ -125,23 +125,23 @@ impl RedisServer {
         assert!(self.wait_until_ready().await, "redis-server did not start again on port {}", self.port);
     }
 
-    /// Stops it in its tracks (SIGSTOP): connections stay open, and nothing is answered.
+    /// Pauses it (SIGSTOP): connections stay open, and nothing gets a reply.
     ///
     /// # Panics
-    /// It does not run.
+    /// It is not running.
     pub fn pause(&self) {
         self.signal("-STOP");
     }
 
-    /// Lets it go on (SIGCONT).
+    /// Resumes it (SIGCONT).
     ///
     /// # Panics
-    /// It does not run.
+    /// It is not running.
     pub fn resume(&self) {
         self.signal("-CONT");
     }
 
-    /// What `redis-cli` prints for a command, without the last line end. Nothing for nil.
+    /// The output of `redis-cli` for a command, without the last line end. Empty for nil.
     ///
     /// # Panics
     /// `redis-cli` is not installed or cannot connect.
@@ -164,14 +164,14 @@ impl RedisServer {
     /// # Panics
     /// It takes too long.
     pub async fn wait_for_replica(&self, replica: &Self) {
-        let so_far = self.replication_offset("master_repl_offset").await;
-        wait_until("the replica has all", async || {
-            replica.replication_offset("slave_repl_offset").await >= so_far
+        let offset = self.replication_offset("master_repl_offset").await;
+        wait_until("the replica has caught up", async || {
+            replica.replication_offset("slave_repl_offset").await >= offset
         })
         .await;
     }
 
-    /// How much was replicated, in bytes.
+    /// A replication offset, in bytes.
     async fn replication_offset(&self, name: &str) -> u64 {
         let info = self.cli(&["INFO", "replication"]).await;
         let mut fields = info.lines().filter_map(|line| line.trim_end().split_once(':'));
@@ -189,7 +189,7 @@ impl RedisServer {
             Mode::Sentinel(lines) => {
                 let file = self.directory.join("sentinel.conf");
                 let text = format!("bind 127.0.0.1\nport {}\n{}\n", self.port, lines.join("\n"));
-                // One that was started before goes on with what it wrote.
+                // After a restart it continues with what it wrote.
                 if !file.exists()
                     && let Err(error) = fs::write(&file, text)
                 {
@@ -205,7 +205,7 @@ impl RedisServer {
         }
     }
 
-    /// Waits for its answer; false if it ended instead.
+    /// Waits for its first reply; false if it exited instead.
     async fn wait_until_ready(&mut self) -> bool {
         let end = Instant::now() + START_TIMEOUT;
         while Instant::now() < end {
@@ -217,7 +217,7 @@ impl RedisServer {
             }
             sleep(Duration::from_millis(5)).await;
         }
-        panic!("redis-server on port {} does not answer PING", self.port);
+        panic!("redis-server on port {} does not reply to PING", self.port);
     }
 
     /// Whether it was started and not killed.
@@ -231,7 +231,7 @@ impl RedisServer {
 
     fn signal(&self, signal: &str) {
         let Some(process) = &self.process else {
-            panic!("the redis-server on port {} does not run", self.port)
+            panic!("the redis-server on port {} is not running", self.port)
         };
         let done = Command::new("kill").args([signal, &process.id().to_string()]).status();
         assert!(done.is_ok_and(|status| status.success()), "kill {signal} of redis-server failed");
@@ -248,7 +248,7 @@ impl Drop for RedisServer {
 fn make_directory(port: u16) -> PathBuf {
     let directory = std::env::temp_dir().join(format!("testbed-redis-{}-{port}", std::process::id()));
     if let Err(error) = fs::create_dir_all(&directory) {
-        panic!("cannot make {}: {error}", directory.display());
+        panic!("cannot create {}: {error}", directory.display());
     }
     directory
 }
@@ -261,13 +261,13 @@ fn start_error(program: &str, error: &io::Error) -> String {
     }
 }
 
-/// Whether it answers. An error such as NOAUTH is an answer too, but one that says it is still loading is not.
+/// Whether it replies. An error such as NOAUTH is a reply, too, except LOADING.
 async fn ping(port: u16) -> io::Result<bool> {
     let mut connection = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await?;
     connection.write_all(b"PING\r\n").await?;
-    let mut answer = [0; 64];
-    let length = connection.read(&mut answer).await?;
-    Ok(length > 0 && !answer.starts_with(b"-LOADING"))
+    let mut reply = [0; 64];
+    let length = connection.read(&mut reply).await?;
+    Ok(length > 0 && !reply.starts_with(b"-LOADING"))
 }
 
 #[cfg(test)]
@@ -285,7 +285,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn keeps_its_data_over_a_restart_if_asked_to() {
+    async fn keeps_its_data_over_a_restart_with_appendonly() {
         let mut server = RedisServer::start_with(&["--appendonly", "yes", "--appendfsync", "always"]).await;
         server.cli(&["SET", "k", "v"]).await;
         server.restart().await;
@@ -293,12 +293,12 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn says_nothing_while_it_is_paused() {
+    async fn does_not_reply_while_it_is_paused() {
         let server = RedisServer::start().await;
         server.pause();
-        let silent = timeout(Duration::from_millis(100), ping(server.port())).await;
+        let reply = timeout(Duration::from_millis(100), ping(server.port())).await;
         server.resume();
-        assert!(silent.is_err(), "it answered: {silent:?}");
+        assert!(reply.is_err(), "it replied: {reply:?}");
         assert_eq!(server.cli(&["PING"]).await, "PONG");
     }
 

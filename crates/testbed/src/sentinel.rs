@@ -2,12 +2,12 @@
 
 use std::path::Path;
 
-use crate::{RedisServer, wait_until};
+use crate::{redis_server::RedisServer, wait::wait_until};
 
-/// One primary, two replicas and three Sentinels that put a replica in a lost primary's place.
+/// One primary, two replicas and three Sentinels that promote a replica when the primary is lost.
 #[derive(Debug)]
 pub struct SentinelDeployment {
-    /// The first was the primary at the start.
+    /// The first is the primary at the start.
     pub servers: Vec<RedisServer>,
     /// The Sentinels.
     pub sentinels: Vec<RedisServer>,
@@ -17,7 +17,7 @@ impl SentinelDeployment {
     /// The primary's name.
     pub const PRIMARY_NAME: &str = "main";
 
-    /// Starts all, and waits until they know each other.
+    /// Starts all servers, and waits until they know each other.
     ///
     /// # Panics
     /// The program is not installed, or something does not start.
@@ -54,17 +54,17 @@ impl SentinelDeployment {
         deployment
     }
 
-    /// As `REDIS_URL` says it.
+    /// The `REDIS_URL`.
     #[must_use]
     pub fn url(&self) -> String {
         let hosts: Vec<_> = self.sentinels.iter().map(|it| format!("127.0.0.1:{}", it.port())).collect();
         format!("redis-sentinel://{}/{}", hosts.join(","), Self::PRIMARY_NAME)
     }
 
-    /// The position of the primary, as the first Sentinel says.
+    /// The index of the primary, according to the first Sentinel.
     ///
     /// # Panics
-    /// It does not answer, or names somebody else.
+    /// It does not reply, or names an unknown server.
     pub async fn primary(&self) -> usize {
         let primary =
             self.sentinels[0].cli(&["SENTINEL", "GET-MASTER-ADDR-BY-NAME", Self::PRIMARY_NAME]).await;
@@ -73,7 +73,7 @@ impl SentinelDeployment {
         position.unwrap_or_else(|| panic!("the Sentinel names {primary}"))
     }
 
-    /// Waits until every replica has all that the primary of the start has.
+    /// Waits until every replica has caught up with the first server.
     ///
     /// # Panics
     /// It takes too long.

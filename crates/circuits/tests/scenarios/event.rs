@@ -88,14 +88,14 @@ impl Event {
             [count, "calls", ref ending @ ..] => {
                 Self::Calls { count: parse_number(count)?, ending: Ending::parse(ending)? }
             }
-            [verb @ ("ok" | "fail" | "rest" | "leave"), "all", name, ref how @ ..] => {
+            [verb @ ("ok" | "fail" | "cooldown" | "release"), "all", name, ref how @ ..] => {
                 Self::End { calls: CallSelector::All(name.to_owned()), ending: parse_ending(verb, how)? }
             }
-            [verb @ ("ok" | "fail" | "rest" | "leave"), name, ref how @ ..] => {
+            [verb @ ("ok" | "fail" | "cooldown" | "release"), name, ref how @ ..] => {
                 Self::End { calls: CallSelector::One(name.to_owned()), ending: parse_ending(verb, how)? }
             }
-            ["content", name] => Self::FirstToken(name.to_owned()),
-            ["no-such-model", name] => Self::UnknownModel(name.to_owned()),
+            ["first-token", name] => Self::FirstToken(name.to_owned()),
+            ["unknown-model", name] => Self::UnknownModel(name.to_owned()),
             ["crash"] => Self::Crash,
             ["skew", by] => Self::Skew(duration::parse_signed(by)?),
             ["set", ..] => Self::Set(text.trim_start_matches("set").trim().to_owned()),
@@ -125,7 +125,7 @@ impl Ending {
     fn parse(words: &[&str]) -> Result<Self, String> {
         match words {
             [verb, how @ ..] => parse_ending(verb, how),
-            [] => Err("how does the call end? ok, fail, rest or leave".to_owned()),
+            [] => Err("how does the call end? ok, fail, cooldown or release".to_owned()),
         }
     }
 }
@@ -133,9 +133,9 @@ impl Ending {
 fn parse_ending(verb: &str, how: &[&str]) -> Result<Ending, String> {
     let outcome = match (verb, how) {
         ("ok", []) => Outcome::Succeeded,
-        ("leave", []) => return Ok(Ending::Released),
+        ("release", []) => return Ok(Ending::Released),
         ("fail", [how]) => Outcome::Failed(parse_failure(how)?),
-        ("rest", ["quota"]) => {
+        ("cooldown", ["quota"]) => {
             let quota = Failure {
                 status: Some(429),
                 error_code: Some("insufficient_quota".to_owned()),
@@ -143,11 +143,11 @@ fn parse_ending(verb: &str, how: &[&str]) -> Result<Ending, String> {
             };
             Outcome::RateLimited { failure: quota, retry_after: None }
         }
-        ("rest", ["unknown_model"]) => {
+        ("cooldown", ["unknown_model"]) => {
             let unknown = Failure { status: Some(404), ..Failure::new(FailureKind::UnknownModel) };
             Outcome::RateLimited { failure: unknown, retry_after: None }
         }
-        ("rest", [wait]) => {
+        ("cooldown", [wait]) => {
             Outcome::RateLimited { failure: rate_limit(), retry_after: Some(duration::parse(wait)?) }
         }
         _ => return Err(format!("a call cannot end with {verb} {how:?}")),

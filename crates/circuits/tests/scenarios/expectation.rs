@@ -125,7 +125,7 @@ impl Check {
             ("ttl", Some(ttl)) => Self::Ttl(Some(duration::parse(ttl)?)),
             ("absent", None) => Self::Absent,
             ("probing", Some(names)) => Self::Names(|report| &report.probing, names.to_owned()),
-            ("cut_off", Some(names)) => Self::Names(|report| &report.blocked_instances, names.to_owned()),
+            ("blocked", Some(names)) => Self::Names(|report| &report.blocked_instances, names.to_owned()),
             ("fails", None) => Self::Failed,
             _ => return Err(format!("{text:?} cannot be expected; README.md names what can")),
         })

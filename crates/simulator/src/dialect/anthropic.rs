@@ -1,4 +1,4 @@
-//! Anthropic's messages.
+//! Anthropic's Messages.
 
 use std::time::Duration;
 
@@ -8,8 +8,8 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::{ResponseSpec, json as to_json, request_id, text, words};
 use crate::provider_error::Reason;
+use crate::response_spec::{ResponseSpec, request_id, to_json};
 
 /// `message_start`, `content_block_start`, `ping`.
 pub(super) const PREAMBLE: usize = 3;
@@ -30,21 +30,21 @@ struct Text<'a> {
 }
 
 fn message(
-    reply: &ResponseSpec<'_>,
+    spec: &ResponseSpec<'_>,
     content: &Value,
     stop_reason: Option<&str>,
     output_tokens: usize,
 ) -> Value {
     json!({
-        "id": format!("msg_simulated_{}", reply.number),
+        "id": format!("msg_simulated_{}", spec.number),
         "type": "message",
         "role": "assistant",
-        "model": reply.model,
+        "model": spec.model,
         "content": content,
         "stop_reason": stop_reason,
         "stop_sequence": null,
         "usage": {
-            "input_tokens": reply.prompt_tokens,
+            "input_tokens": spec.prompt_tokens,
             "cache_creation_input_tokens": 0,
             "cache_read_input_tokens": 0,
             "output_tokens": output_tokens,
@@ -52,24 +52,24 @@ fn message(
     })
 }
 
-pub(super) fn response_body(reply: &ResponseSpec<'_>) -> Bytes {
-    let content = json!([{"type": "text", "text": text(reply)}]);
-    message(reply, &content, Some("end_turn"), reply.words).to_string().into()
+pub(super) fn response_body(spec: &ResponseSpec<'_>) -> Bytes {
+    let content = json!([{"type": "text", "text": spec.text()}]);
+    message(spec, &content, Some("end_turn"), spec.words).to_string().into()
 }
 
-pub(super) fn events(reply: &ResponseSpec<'_>) -> Vec<Bytes> {
-    let start = json!({"type": "message_start", "message": message(reply, &json!([]), None, 1)});
+pub(super) fn events(spec: &ResponseSpec<'_>) -> Vec<Bytes> {
+    let start = json!({"type": "message_start", "message": message(spec, &json!([]), None, 1)});
     let block = r#"{"type":"content_block_start","index":0,"content_block":{"type":"text","text":""}}"#;
     let finish = json!({
         "type": "message_delta",
         "delta": {"stop_reason": "end_turn", "stop_sequence": null},
-        "usage": {"output_tokens": reply.words},
+        "usage": {"output_tokens": spec.words},
     });
-    let mut events = Vec::with_capacity(reply.words + 6);
+    let mut events = Vec::with_capacity(spec.words + 6);
     events.push(event("message_start", &start.to_string()));
     events.push(event("content_block_start", block));
     events.push(event("ping", r#"{"type":"ping"}"#));
-    events.extend(words(reply).map(|word| event("content_block_delta", &text_delta(&word))));
+    events.extend(spec.text_words().map(|word| event("content_block_delta", &text_delta(&word))));
     events.push(event("content_block_stop", r#"{"type":"content_block_stop","index":0}"#));
     events.push(event("message_delta", &finish.to_string()));
     events.push(event("message_stop", r#"{"type":"message_stop"}"#));

@@ -1,4 +1,4 @@
-//! OpenAI's chat completions.
+//! OpenAI's Chat Completions.
 
 use std::time::Duration;
 
@@ -7,8 +7,8 @@ use http::StatusCode;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::{ResponseSpec, json as to_json, text, words};
 use crate::provider_error::Reason;
+use crate::response_spec::{ResponseSpec, to_json};
 
 const MODELS: [&str; 2] = ["gpt-5", "gpt-5-mini"];
 
@@ -48,69 +48,69 @@ struct Usage {
     total_tokens: usize,
 }
 
-fn id(reply: &ResponseSpec<'_>) -> String {
-    format!("chatcmpl-simulated-{}", reply.number)
+fn id(spec: &ResponseSpec<'_>) -> String {
+    format!("chatcmpl-simulated-{}", spec.number)
 }
 
-fn usage(reply: &ResponseSpec<'_>) -> Usage {
-    let words_of_all = reply.words * usize::from(reply.choices);
+fn usage(spec: &ResponseSpec<'_>) -> Usage {
+    let words_of_all = spec.words * usize::from(spec.choices);
     Usage {
-        prompt_tokens: reply.prompt_tokens,
+        prompt_tokens: spec.prompt_tokens,
         completion_tokens: words_of_all,
-        total_tokens: reply.prompt_tokens + words_of_all,
+        total_tokens: spec.prompt_tokens + words_of_all,
     }
 }
 
-pub(super) fn response_body(reply: &ResponseSpec<'_>) -> Bytes {
-    let choices = (0..reply.choices).map(|index| {
+pub(super) fn response_body(spec: &ResponseSpec<'_>) -> Bytes {
+    let choices = (0..spec.choices).map(|index| {
         json!({
             "index": index,
-            "message": {"role": "assistant", "content": text(reply), "refusal": null, "annotations": []},
+            "message": {"role": "assistant", "content": spec.text(), "refusal": null, "annotations": []},
             "logprobs": null,
             "finish_reason": "stop",
         })
     });
     json!({
-        "id": id(reply),
+        "id": id(spec),
         "object": "chat.completion",
-        "created": reply.created,
-        "model": reply.model,
+        "created": spec.created,
+        "model": spec.model,
         "choices": choices.collect::<Vec<_>>(),
-        "usage": usage(reply),
+        "usage": usage(spec),
         "service_tier": "default",
     })
     .to_string()
     .into()
 }
 
-pub(super) fn events(reply: &ResponseSpec<'_>) -> Vec<Bytes> {
-    let id = id(reply);
+pub(super) fn events(spec: &ResponseSpec<'_>) -> Vec<Bytes> {
+    let id = id(spec);
     let chunk = |choices: &[Choice<'_>], usage: Option<Usage>| {
         let chunk = Chunk {
             id: &id,
             object: "chat.completion.chunk",
-            created: reply.created,
-            model: reply.model,
+            created: spec.created,
+            model: spec.model,
             choices,
-            usage: reply.include_usage.then_some(usage),
+            usage: spec.include_usage.then_some(usage),
         };
         Bytes::from(format!("data: {}\n\n", to_json(&chunk)))
     };
     let delta = |index: u8, delta: Delta<'_>, finish_reason: Option<&'static str>| {
         chunk(&[Choice { index, delta, logprobs: None, finish_reason }], None)
     };
-    let choices = 0..reply.choices;
-    let mut events = Vec::with_capacity((reply.words + 2) * choices.len() + 2);
+    let choices = 0..spec.choices;
+    let mut events = Vec::with_capacity((spec.words + 2) * choices.len() + 2);
     for index in choices.clone() {
         events.push(delta(index, Delta { role: Some("assistant"), content: Some("") }, None));
     }
-    for word in words(reply) {
+    for word in spec.text_words() {
         let word_of = |index| delta(index, Delta { role: None, content: Some(&word) }, None);
         events.extend(choices.clone().map(word_of));
     }
     events.extend(choices.map(|index| delta(index, Delta::default(), Some("stop"))));
-    if reply.include_usage {
-        events.push(chunk(&[], Some(usage(reply))));
+    if spec.include_usage {
+        events.push(chunk(&[], Some(usage(spec))));
     }
     events.push(Bytes::from_static(b"data: [DONE]\n\n"));
     events

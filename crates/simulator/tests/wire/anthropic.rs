@@ -9,13 +9,13 @@ async fn a_plain_answer_has_the_shape_of_a_message() {
     let simulator = Simulator::start().await.unwrap();
     let response = call(&simulator, Api::Anthropic, "claude-opus-4-5").await;
     assert!(response.headers().contains_key("request-id"));
-    let answer = json_of(response).await;
-    assert_eq!(answer["type"], "message");
-    assert_eq!(answer["role"], "assistant");
-    assert_eq!(answer["model"], "claude-opus-4-5");
-    assert_eq!(answer["content"], json!([{"type": "text", "text": "Hello from claude-opus-4-5."}]));
-    assert_eq!(answer["stop_reason"], "end_turn");
-    assert_eq!(answer["usage"]["output_tokens"], 3);
+    let response = json_of(response).await;
+    assert_eq!(response["type"], "message");
+    assert_eq!(response["role"], "assistant");
+    assert_eq!(response["model"], "claude-opus-4-5");
+    assert_eq!(response["content"], json!([{"type": "text", "text": "Hello from claude-opus-4-5."}]));
+    assert_eq!(response["stop_reason"], "end_turn");
+    assert_eq!(response["usage"]["output_tokens"], 3);
 }
 
 #[tokio::test]

@@ -110,7 +110,7 @@ async fn an_endless_stream_of_nothing_is_comments() {
     let events = read_events(&mut response, 20).await;
     assert!(events.iter().take(20).all(|event| event.starts_with(": ")), "{events:?}");
     simulator.stop().await;
-    assert!(!events_of(response).await.1, "an endless answer is broken off when the simulator ends");
+    assert!(!events_of(response).await.1, "an endless response is aborted when the simulator stops");
 }
 
 #[tokio::test]
@@ -134,7 +134,7 @@ async fn a_hanging_call_is_in_flight_until_its_client_leaves() {
     for (left, api) in ALL_APIS.into_iter().enumerate() {
         let call = try_call(&simulator, api, "m", true);
         tokio::select! {
-            answer = call => panic!("answered: {answer:?}"),
+            response = call => panic!("got a response: {response:?}"),
             () = simulator.wait_until(|seen| seen.in_flight() == 1) => {}
         }
         simulator.wait_until(|seen| seen.in_flight() == 0).await;
@@ -156,7 +156,7 @@ async fn a_cut_stream_breaks_after_exactly_so_many_events() {
     }
 }
 
-/// The time of an answer differs from call to call.
+/// The time of a response differs from call to call.
 fn without_time(events: &[String]) -> Vec<String> {
     events
         .iter()

@@ -5,7 +5,7 @@
 mod anthropic;
 mod client;
 mod connections;
-mod error_answers;
+mod error_responses;
 mod faults;
 mod latency;
 mod openai;

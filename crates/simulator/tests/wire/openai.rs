@@ -10,14 +10,14 @@ async fn a_plain_answer_has_the_shape_of_a_chat_completion() {
     let response = call(&simulator, Api::OpenAi, "gpt-5").await;
     assert_eq!(response.headers()["content-type"], "application/json");
     assert!(response.headers().contains_key("x-request-id"));
-    let answer = json_of(response).await;
-    assert_eq!(answer["object"], "chat.completion");
-    assert_eq!(answer["model"], "gpt-5");
-    assert!(answer["created"].as_u64().unwrap() > 1_700_000_000);
-    assert_eq!(answer["choices"][0]["message"]["role"], "assistant");
-    assert_eq!(answer["choices"][0]["message"]["content"], "Hello from gpt-5.");
-    assert_eq!(answer["choices"][0]["finish_reason"], "stop");
-    assert_eq!(answer["usage"]["completion_tokens"], 3);
+    let response = json_of(response).await;
+    assert_eq!(response["object"], "chat.completion");
+    assert_eq!(response["model"], "gpt-5");
+    assert!(response["created"].as_u64().unwrap() > 1_700_000_000);
+    assert_eq!(response["choices"][0]["message"]["role"], "assistant");
+    assert_eq!(response["choices"][0]["message"]["content"], "Hello from gpt-5.");
+    assert_eq!(response["choices"][0]["finish_reason"], "stop");
+    assert_eq!(response["usage"]["completion_tokens"], 3);
 }
 
 #[tokio::test]

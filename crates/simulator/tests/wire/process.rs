@@ -26,8 +26,8 @@ fn start(arguments: &[&str]) -> (Process, String) {
 async fn the_process_says_where_it_listens_and_answers_there() {
     let (_process, url) = start(&["--tokens", "5", "--gap", "1ms"]);
     let url = format!("{url}/v1/chat/completions");
-    let answer = json_of(http().post(&url).json(&body("m", false)).send().await.unwrap()).await;
-    assert_eq!(answer["choices"][0]["message"]["content"], "Hello from m. Hello from");
+    let response = json_of(http().post(&url).json(&body("m", false)).send().await.unwrap()).await;
+    assert_eq!(response["choices"][0]["message"]["content"], "Hello from m. Hello from");
     let failed = http().post(&url).json(&body("fault-503", false)).send().await.unwrap();
     assert_eq!(failed.status(), 503);
 }

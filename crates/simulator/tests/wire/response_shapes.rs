@@ -1,4 +1,4 @@
-//! Good answers of an unusual shape.
+//! Good responses of an unusual shape.
 
 use serde_json::{Value, json};
 use simulator::{Behaviour, Simulator};
@@ -33,24 +33,24 @@ async fn each_byte_is_sent_before_the_next() {
         body.len()
     );
     socket.write_all(request.as_bytes()).await.unwrap();
-    let (mut answer, mut reads, mut buffer) = (Vec::new(), 0, [0; 65_536]);
-    while !answer.ends_with(b"\r\n0\r\n\r\n") {
+    let (mut response, mut reads, mut buffer) = (Vec::new(), 0, [0; 65_536]);
+    while !response.ends_with(b"\r\n0\r\n\r\n") {
         let read = socket.read(&mut buffer).await.unwrap();
-        answer.extend_from_slice(&buffer[..read]);
+        response.extend_from_slice(&buffer[..read]);
         reads += 1;
     }
     // Were they collected first, there would be one read; this one may miss some of a thousand packets.
-    assert!(reads > 10, "{reads} reads of {} bytes", answer.len());
+    assert!(reads > 10, "{reads} reads of {} bytes", response.len());
 }
 
 #[tokio::test]
 async fn a_split_plain_answer_is_whole() {
     let simulator = Simulator::start().await.unwrap();
     simulator.script("m", Behaviour::ok().split());
-    let answer = json_of(call(&simulator, Api::OpenAi, "m").await).await;
-    assert_eq!(answer["choices"][0]["message"]["content"], "Hello from m.");
-    let answer = json_of(call(&simulator, Api::Anthropic, "m").await).await;
-    assert_eq!(answer["content"][0]["text"], "Hello from m.");
+    let response = json_of(call(&simulator, Api::OpenAi, "m").await).await;
+    assert_eq!(response["choices"][0]["message"]["content"], "Hello from m.");
+    let response = json_of(call(&simulator, Api::Anthropic, "m").await).await;
+    assert_eq!(response["content"][0]["text"], "Hello from m.");
 }
 
 #[tokio::test]
@@ -63,7 +63,7 @@ async fn lines_can_end_with_carriage_return_and_line_feed() {
     }
 }
 
-/// What choice `index` says, and why it ends.
+/// The text of choice `index`, and its finish reason.
 fn text_and_finish_reason(events: &[String], index: u64) -> (String, Option<String>) {
     let (mut text, mut finish) = (String::new(), None);
     for event in events.iter().filter(|event| event.contains("\"choices\":[{")) {

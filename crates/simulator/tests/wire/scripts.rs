@@ -91,6 +91,6 @@ async fn names_keep_the_usual_length_but_not_the_usual_fault() {
     let others = Behaviour::ok().words(5).with(Fault::Hang);
     let simulator =
         Simulator::start_with(Settings { default_behaviour: others, ..Settings::default() }).await.unwrap();
-    let answer = json_of(call(&simulator, Api::OpenAi, "ok").await).await;
-    assert_eq!(answer["choices"][0]["message"]["content"], "Hello from ok. Hello from");
+    let response = json_of(call(&simulator, Api::OpenAi, "ok").await).await;
+    assert_eq!(response["choices"][0]["message"]["content"], "Hello from ok. Hello from");
 }

@@ -13,7 +13,7 @@ use crate::{
     trial::{Trial, assert_is_consistent},
 };
 
-/// The lease of a probe, as the fleet has it, and what is waited beyond its end (DESIGN 3).
+/// The lease of a probe, as the fleet has it, and what is waited beyond its end (B2).
 const PROBE_LEASE: Duration = Duration::from_millis(1_200);
 
 /// Longer than anything takes on a busy machine.

@@ -72,8 +72,8 @@ async fn errors_that_a_status_does_not_tell_have_their_own_type_and_code() {
         (ProviderError::spend_limit(), 429, "billing_hard_limit_reached", "insufficient_quota"),
         (ProviderError::overloaded(), 503, "server_is_overloaded", "service_unavailable_error"),
     ];
-    for (told, status, code, kind) in openai {
-        assert_eq!(error(Api::OpenAi, told).await, (status, code.into(), kind.into()));
+    for (reason, status, code, kind) in openai {
+        assert_eq!(error(Api::OpenAi, reason).await, (status, code.into(), kind.into()));
     }
     let anthropic = [
         (ProviderError::context_too_long(), 400, Value::Null, invalid),
@@ -82,8 +82,8 @@ async fn errors_that_a_status_does_not_tell_have_their_own_type_and_code() {
         (ProviderError::spend_limit(), 429, "enforced_spend_limit_reached".into(), "rate_limit_error"),
         (ProviderError::overloaded(), 529, Value::Null, "overloaded_error"),
     ];
-    for (told, status, code, kind) in anthropic {
-        assert_eq!(error(Api::Anthropic, told).await, (status, code, kind.into()));
+    for (reason, status, code, kind) in anthropic {
+        assert_eq!(error(Api::Anthropic, reason).await, (status, code, kind.into()));
     }
 }
 
