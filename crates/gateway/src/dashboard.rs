@@ -66,13 +66,13 @@ static SCRIPTS: [Asset; 12] = scripts![
     "detail.js",
     "dom.js",
     "events.js",
+    "format.js",
     "instances.js",
     "main.js",
     "operate.js",
     "status.js",
     "table.js",
     "timeline.js",
-    "words.js",
 ];
 
 /// One tag for all files, because they only work together.
