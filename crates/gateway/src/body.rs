@@ -22,7 +22,7 @@ use crate::{
 /// The limit of a body in the circuits API, in bytes.
 const MAX_JSON_BODY_BYTES: usize = 16 * 1024;
 
-/// The limit between two chunks of a body: a stalled one holds a connection and the chunks before.
+/// The limit between two chunks of a body: a stalled body occupies a connection and memory.
 const BODY_IDLE_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The limit for a whole body, however steadily it arrives: the largest then needs 1 Mbit/s.

@@ -2,8 +2,7 @@
 //!
 //! Every request passes authentication (its host, its key, its id) and goes to a handler. A call is read once and given
 //! to the [`ModelManager`](manager::ModelManager), and the response is passed through as it arrives. The gateway's own
-//! errors have the shape that the SDK of the path raises as it raises a provider's; `x-switchboard-error` tells them
-//! apart.
+//! errors have the shape that the SDK of the path raises like a provider's; `x-switchboard-error` tells them apart.
 //!
 //! Arrows point down: a file uses only files on the lines below its own, and the one behind its arrow. So what handlers
 //! share stands apart from the table of paths, and there are no circles.

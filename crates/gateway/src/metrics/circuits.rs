@@ -60,9 +60,9 @@ impl MetricsWriter<'_> {
 
     fn write_totals(&mut self, circuits: &CountedCircuits) -> fmt::Result {
         let mut family = self.family("circuits", "Circuits by state", MetricType::Gauge)?;
-        for (state, word) in STATES {
+        for (state, label) in STATES {
             let count = circuits.iter().filter(|(report, _)| report.state == state).count();
-            family.gauge(&[("state", word)], i64::try_from(count).unwrap_or(i64::MAX))?;
+            family.gauge(&[("state", label)], i64::try_from(count).unwrap_or(i64::MAX))?;
         }
         Ok(())
     }
@@ -71,8 +71,8 @@ impl MetricsWriter<'_> {
         let help = "1 for the current state of a model's circuit, 0 for the others";
         let mut family = self.family("circuit_state", help, MetricType::Gauge)?;
         for (report, _) in circuits {
-            for (state, word) in STATES {
-                let labels = [("model", report.key.as_str()), ("state", word)];
+            for (state, label) in STATES {
+                let labels = [("model", report.key.as_str()), ("state", label)];
                 family.gauge(&labels, i64::from(report.state == state))?;
             }
         }
@@ -90,7 +90,7 @@ impl MetricsWriter<'_> {
         let mut family = self.family("circuit_transitions", help, MetricType::Counter)?;
         for (report, counts) in circuits {
             for (kind, count) in &counts.transitions {
-                let to = STATES.iter().find(|(state, _)| *state == kind.to).map_or("", |(_, word)| *word);
+                let to = STATES.iter().find(|(state, _)| *state == kind.to).map_or("", |(_, label)| *label);
                 let by = if kind.own { "self" } else { "other" };
                 let model = report.key.as_str();
                 family.counter(

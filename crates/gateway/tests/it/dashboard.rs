@@ -56,8 +56,8 @@ async fn every_file_has_the_policy_and_is_cached() {
 async fn the_time_to_first_token_is_reported_by_model() {
     let world = World::new().await;
     let poll_latency = async || {
-        let answer = world.get("/circuits").send().await.unwrap();
-        answer.json::<serde_json::Value>().await.unwrap()["latency"].clone()
+        let response = world.get("/circuits").send().await.unwrap();
+        response.json::<serde_json::Value>().await.unwrap()["latency"].clone()
     };
     assert_eq!(poll_latency().await, serde_json::json!({}));
     world.chat("chat", true).send().await.unwrap().bytes().await.unwrap();

@@ -31,9 +31,9 @@ async fn send_partial_request(world: &World, path: &str) -> TcpStream {
 
 /// The response, up to the end of the connection.
 async fn read_response(socket: &mut TcpStream) -> String {
-    let mut answer = String::new();
-    socket.read_to_string(&mut answer).await.unwrap();
-    answer
+    let mut response = String::new();
+    socket.read_to_string(&mut response).await.unwrap();
+    response
 }
 
 #[tokio::test]
@@ -46,13 +46,16 @@ async fn a_stalled_body_times_out() {
         let world = World::new().await;
         let mut socket = send_partial_request(&world, path).await;
         tokio::time::pause();
-        let answer =
-            timeout(LONGER_THAN_ANY_TIMEOUT, read_response(&mut socket)).await.expect("it is answered");
+        let response =
+            timeout(LONGER_THAN_ANY_TIMEOUT, read_response(&mut socket)).await.expect("it gets a response");
         tokio::time::resume();
-        assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
-        assert!(answer.contains("\r\nconnection: close\r\n"), "{answer}");
-        assert!(answer.contains("\r\nx-switchboard-error: request_timeout\r\n"), "{answer}");
-        assert!(answer.contains(kind) && answer.contains("timed out reading the request body"), "{answer}");
+        assert!(response.starts_with("HTTP/1.1 408 "), "{response}");
+        assert!(response.contains("\r\nconnection: close\r\n"), "{response}");
+        assert!(response.contains("\r\nx-switchboard-error: request_timeout\r\n"), "{response}");
+        assert!(
+            response.contains(kind) && response.contains("timed out reading the request body"),
+            "{response}"
+        );
         assert_eq!(world.first.traffic().all_calls(), 0);
         assert!(world.manager.circuits().reports().is_empty(), "it counts on no circuit");
     }
@@ -68,8 +71,8 @@ async fn a_stalled_body_does_not_delay_the_shutdown() {
     world.stop.send(ShutdownMode::Immediate).unwrap();
     timeout(TEST_TIMEOUT, world.server).await.expect("it ends long before the shutdown timeout").unwrap();
     for socket in [&mut call, &mut operation] {
-        let answer = read_response(socket).await;
-        assert!(answer.starts_with("HTTP/1.1 503 "), "{answer}");
-        assert!(answer.contains("\r\nx-switchboard-error: shutting_down\r\n"), "{answer}");
+        let response = read_response(socket).await;
+        assert!(response.starts_with("HTTP/1.1 503 "), "{response}");
+        assert!(response.contains("\r\nx-switchboard-error: shutting_down\r\n"), "{response}");
     }
 }

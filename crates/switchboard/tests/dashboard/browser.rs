@@ -101,7 +101,7 @@ impl Browser {
         let written = self.to_browser.lock().await.write_all(&bytes).await;
         written.expect("Chromium runs (Debian package chromium; ./test installs it)");
         let reply = timeout(BROWSER_TIMEOUT, reply).await;
-        let reply = reply.unwrap_or_else(|_| panic!("no answer to {method}"));
+        let reply = reply.unwrap_or_else(|_| panic!("no reply to {method}"));
         let mut reply = reply.expect("Chromium runs (Debian package chromium; ./test installs it)");
         assert!(reply.get("error").is_none(), "{method}: {reply}");
         reply["result"].take()
@@ -122,10 +122,10 @@ impl Browser {
 
     /// Evaluates a JavaScript expression in the page.
     pub(crate) async fn evaluate(&self, expression: &str) -> Value {
-        let ask = json!({"expression": expression, "returnByValue": true, "awaitPromise": true});
-        let mut answer = self.send_command("Runtime.evaluate", ask).await;
-        assert!(answer.get("exceptionDetails").is_none(), "{expression}: {answer}");
-        answer["result"]["value"].take()
+        let parameters = json!({"expression": expression, "returnByValue": true, "awaitPromise": true});
+        let mut reply = self.send_command("Runtime.evaluate", parameters).await;
+        assert!(reply.get("exceptionDetails").is_none(), "{expression}: {reply}");
+        reply["result"]["value"].take()
     }
 
     /// The visible text of an element; empty, if it is hidden.

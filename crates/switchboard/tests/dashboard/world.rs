@@ -81,9 +81,9 @@ impl World {
         if let Some(key) = self.key {
             request = request.bearer_auth(key);
         }
-        let answer = request.send().await.unwrap();
-        let status = answer.status().as_u16();
-        answer.bytes().await.unwrap();
+        let response = request.send().await.unwrap();
+        let status = response.status().as_u16();
+        response.bytes().await.unwrap();
         status
     }
 
