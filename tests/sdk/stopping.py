@@ -26,7 +26,7 @@ try:
     client.chat.completions.create(model="openai:gpt-5", messages=hello)
     raise SystemExit("a stopping gateway took a call")
 except openai.InternalServerError as error:
-    assert error.code == "stopping" and error.response.headers["retry-after"] == "1", error
+    assert error.code == "shutting_down" and error.response.headers["retry-after"] == "1", error
     print("without retries it raises", type(error).__name__, error.code)
 client.close()
 
@@ -35,6 +35,6 @@ try:
     client.messages.create(model="anthropic:claude-opus-4-5", max_tokens=64, messages=hello)
     raise SystemExit("a stopping gateway took a call")
 except anthropic.APIStatusError as error:
-    assert error.response.headers["x-switchboard-error"] == "stopping", error
+    assert error.response.headers["x-switchboard-error"] == "shutting_down", error
     print("without retries it raises", type(error).__name__, error.status_code)
 print("all well")

@@ -1,4 +1,4 @@
-//! What every request passes first: its id, the name it came under, its key.
+//! Authentication, which every request passes first: its id, the host that it names, its key.
 
 use std::sync::Arc;
 
@@ -11,31 +11,31 @@ use http::{HeaderMap, HeaderValue, StatusCode};
 use uuid::Uuid;
 
 use crate::{
-    app::App,
     dashboard,
     error::{Error, dialect_of},
     headers,
     keys::{AuthError, Role},
     loopback,
+    state::App,
 };
 
-/// The longest id that is taken over from a client, in bytes.
+/// The limit of a client's request id, in bytes.
 const MAX_REQUEST_ID_BYTES: usize = 128;
 
-/// Paths that need no key: what watches a process has none.
+/// Paths that need no key, because health checks and scrapers have none.
 const PUBLIC_PATHS: [&str; 6] =
     ["/livez", "/readyz", "/health", "/health/liveliness", "/health/readiness", "/metrics"];
 
-/// Who sent a request.
+/// The sender of a request.
 #[derive(Debug, Clone)]
 pub(crate) struct Caller {
     /// The request's id.
     pub(crate) request_id: HeaderValue,
-    /// What its key allows.
+    /// The permissions of its key.
     pub(crate) role: Role,
 }
 
-/// Lets a request through, or refuses it in the shape of its path. Every answer gets the request's id.
+/// Passes a request on, or rejects it in the API format of its path. Every response has the request's id.
 pub(crate) async fn authenticate(State(app): State<Arc<App>>, mut request: Request, next: Next) -> Response {
     let id = request_id(request.headers());
     let mut response = match authorize(&app, &request) {
@@ -54,8 +54,8 @@ fn authorize(app: &App, request: &Request) -> Result<Role, Error> {
         && let Some(header) = loopback::host_not_allowed(request.headers())
     {
         let message = format!(
-            "this gateway has no api_keys and answers to loopback names only, which the {header} header is not: \
-             call it as localhost, or set [server] api_keys"
+            "without api_keys this gateway accepts loopback names only, and the {header} header is not one: \
+             use localhost, or set [server] api_keys"
         );
         return Err(Error::new(StatusCode::FORBIDDEN, "host_not_allowed", message));
     }
@@ -66,17 +66,17 @@ fn authorize(app: &App, request: &Request) -> Result<Role, Error> {
     app.keys.role_of(request.headers()).map_err(|error| {
         let message = match error {
             AuthError::MissingKey => {
-                "this gateway needs a key: send one of its api_keys as your SDK's API key"
+                "API key required: send one of this gateway's api_keys as your SDK's API key"
             }
             AuthError::InvalidKey => {
-                "the key is none of this gateway's: send one of its api_keys as your SDK's API key"
+                "invalid API key: send one of this gateway's api_keys as your SDK's API key"
             }
         };
         Error::new(StatusCode::UNAUTHORIZED, "invalid_api_key", message.to_owned())
     })
 }
 
-/// The client's id, if it is one that a log can take; else a new one, which sorts by time.
+/// The client's id if it is safe to log, else a new one that sorts by time.
 fn request_id(headers: &HeaderMap) -> HeaderValue {
     let is_valid = |id: &&HeaderValue| {
         let id = id.as_bytes();
@@ -96,7 +96,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_clients_id_is_kept_if_a_log_can_take_it() {
+    fn a_clients_id_is_kept_if_it_is_safe_to_log() {
         let id_of = |text: &[u8]| {
             let mut headers = HeaderMap::new();
             headers.insert(headers::REQUEST_ID, HeaderValue::from_bytes(text).unwrap());

@@ -1,4 +1,4 @@
-//! Reading a request's body.
+//! Reads the body of a request.
 
 use std::{pin::pin, sync::Arc, time::Duration};
 
@@ -14,31 +14,31 @@ use serde_json::{Map, Value};
 use tokio::time::timeout;
 
 use crate::{
-    app::App,
     error::{ApiError, Error},
     shutdown::Lifecycle,
+    state::App,
 };
 
-/// The largest body that says something about a circuit, in bytes.
+/// The limit of a body in the circuits API, in bytes.
 const MAX_JSON_BODY_BYTES: usize = 16 * 1024;
 
-/// A body of which nothing comes for so long is given up: it holds a connection and what has come of it.
+/// The limit between two chunks of a body: a stalled body occupies a connection and memory.
 const BODY_IDLE_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// A body must be whole in so long, however steadily it drips: the largest then needs a line of 1 Mbit/s.
+/// The limit for a whole body, however steadily it arrives: the largest then needs 1 Mbit/s.
 const BODY_READ_TIMEOUT: Duration = Duration::from_secs(300);
 
-/// Reads all of it, up to so many bytes, while callers are waited for.
+/// Reads the whole body, up to `max_bytes`, until the grace period of a shutdown has elapsed.
 pub(crate) async fn read(body: Body, max_bytes: usize, lifecycle: &Arc<Lifecycle>) -> Result<Bytes, Error> {
     tokio::select! {
         biased;
         read = timeout(BODY_READ_TIMEOUT, collect(body, max_bytes)) => read.unwrap_or_else(|_| {
             let seconds = BODY_READ_TIMEOUT.as_secs();
-            Err(request_timeout(format!("the request body was not whole after {seconds} s: send the request again over a faster line, or a smaller one")))
+            Err(request_timeout(format!(
+                "timed out reading the request body (incomplete after {seconds} s); retry with a smaller request"
+            )))
         }),
-        () = Arc::clone(lifecycle).body_grace_elapsed() => Err(Error::shutting_down(
-            "the gateway is stopping and could not wait for the rest of the request: send the request again",
-        )),
+        () = Arc::clone(lifecycle).body_grace_elapsed() => Err(Error::shutting_down()),
     }
 }
 
@@ -49,8 +49,7 @@ async fn collect(body: Body, max_bytes: usize) -> Result<Bytes, Error> {
         let Ok(next) = timeout(BODY_IDLE_TIMEOUT, body.frame()).await else {
             let seconds = BODY_IDLE_TIMEOUT.as_secs();
             return Err(request_timeout(format!(
-                "nothing more of the request body came for {seconds} s: send the request again, \
-                 with as many bytes as its content-length says"
+                "timed out reading the request body ({seconds} s without data); retry the request"
             )));
         };
         match next {
@@ -60,7 +59,7 @@ async fn collect(body: Body, max_bytes: usize) -> Result<Bytes, Error> {
                 return Err(Error::new(StatusCode::PAYLOAD_TOO_LARGE, "request_too_large", message));
             }
             Some(Err(_)) => {
-                return Err(Error::invalid_request("the request body broke off before its end".to_owned()));
+                return Err(Error::invalid_request("the request body ended early".to_owned()));
             }
             None => break,
         }
@@ -71,12 +70,12 @@ async fn collect(body: Body, max_bytes: usize) -> Result<Bytes, Error> {
     })
 }
 
-/// The caller took too long. What it still sends is not read, so the connection ends.
+/// The client was too slow. The rest of the body is not read, so the connection closes.
 fn request_timeout(message: String) -> Error {
     Error::new(StatusCode::REQUEST_TIMEOUT, "request_timeout", message).with_connection_close()
 }
 
-/// A small JSON object. No body at all is an empty one.
+/// A small JSON object. An empty body is an empty object.
 pub(crate) struct JsonBody<T>(pub(crate) T);
 
 impl<T: DeserializeOwned> FromRequest<Arc<App>> for JsonBody<T> {
@@ -86,7 +85,7 @@ impl<T: DeserializeOwned> FromRequest<Arc<App>> for JsonBody<T> {
         let body = read(request.into_body(), MAX_JSON_BODY_BYTES, &app.lifecycle).await?;
         let body = if body.is_empty() { Bytes::from_static(b"{}") } else { body };
         let invalid = |error: serde_json::Error| Error::invalid_request(format!("the request body: {error}"));
-        // By way of an object, since a struct would be read out of an array, too.
+        // By way of an object, because serde reads a struct out of an array, too.
         let object: Map<String, Value> = serde_json::from_slice(&body).map_err(invalid)?;
         Ok(Self(serde_json::from_value(Value::Object(object)).map_err(invalid)?))
     }
@@ -110,7 +109,7 @@ mod tests {
         read_pieces_from(&Lifecycle::new(), distance, pieces).await
     }
 
-    /// Reads a body of pieces that come at this distance. What it comes to (200, or an error's status), and when.
+    /// Reads a body of pieces that arrive at this distance. Returns 200 or the error's status, the text and the time.
     async fn read_pieces_from(
         lifecycle: &Arc<Lifecycle>,
         distance: Duration,
@@ -133,7 +132,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_body_has_its_time_and_no_more() {
+    async fn a_body_must_arrive_in_time() {
         let second = Duration::from_secs(1);
         let almost = BODY_IDLE_TIMEOUT - second;
         assert_eq!(
@@ -151,7 +150,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_gateway_that_stops_waits_for_what_is_under_way_and_not_for_long() {
+    async fn during_shutdown_a_body_has_only_the_grace_period() {
         let second = Duration::from_secs(1);
         for (pieces, expected) in [(vec!["a"], (200, second)), (vec!["a", "b", "c"], (503, second * 2))] {
             let lifecycle = Lifecycle::new();

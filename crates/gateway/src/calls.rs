@@ -11,17 +11,16 @@ use http::{HeaderMap, StatusCode};
 use manager::{Call, FaultInjection};
 
 use crate::{
-    app::App,
     auth::Caller,
     body,
     error::Error,
     headers,
     keys::Role,
     response::{respond, respond_buffered},
-    shutdown::ABORTED_MESSAGE,
+    state::App,
 };
 
-/// OpenAI's.
+/// OpenAI Chat Completions.
 pub(crate) async fn chat_completions(
     State(app): State<Arc<App>>,
     Extension(caller): Extension<Caller>,
@@ -30,7 +29,7 @@ pub(crate) async fn chat_completions(
     handle(&app, Endpoint::ChatCompletions, &caller, request).await
 }
 
-/// Anthropic's.
+/// Anthropic Messages.
 pub(crate) async fn messages(
     State(app): State<Arc<App>>,
     Extension(caller): Extension<Caller>,
@@ -42,10 +41,7 @@ pub(crate) async fn messages(
 async fn handle(app: &App, endpoint: Endpoint, caller: &Caller, request: Request) -> Response {
     let dialect = endpoint.dialect();
     let Some(in_flight) = app.lifecycle.try_start_call() else {
-        return Error::shutting_down(
-            "the gateway is stopping and takes no new calls: send the request again",
-        )
-        .respond(dialect, &caller.request_id);
+        return Error::shutting_down().respond(dialect, &caller.request_id);
     };
     let result = async {
         let call = read_call(app, endpoint, caller, request).await?;
@@ -53,8 +49,8 @@ async fn handle(app: &App, endpoint: Endpoint, caller: &Caller, request: Request
     };
     let result = tokio::select! {
         biased;
-        reply = result => reply,
-        () = Arc::clone(&app.lifecycle).abort_started() => Err(Error::shutting_down(ABORTED_MESSAGE)),
+        result = result => result,
+        () = Arc::clone(&app.lifecycle).abort_started() => Err(Error::shutting_down()),
     };
     match result {
         Ok(manager::Response::Reply(reply)) => respond(dialect, reply, &caller.request_id, in_flight),
@@ -87,19 +83,19 @@ fn fallback_allowed(headers: &HeaderMap) -> Result<bool, Error> {
     match headers.get(headers::FALLBACK).map(|value| value.as_bytes().to_ascii_lowercase()).as_deref() {
         None | Some(b"on") => Ok(true),
         Some(b"off") => Ok(false),
-        Some(_) => Err(Error::invalid_request(format!("the header {} takes on or off", headers::FALLBACK))),
+        Some(_) => Err(Error::invalid_request(format!("header {}: expected on or off", headers::FALLBACK))),
     }
 }
 
-/// `x-switchboard-fault`: an administrator's drill.
+/// `x-switchboard-fault`: a fault that an administrator injects.
 fn fault_injection(headers: &HeaderMap, role: Role) -> Result<Option<FaultInjection>, Error> {
     let Some(value) = headers.get(headers::FAULT) else { return Ok(None) };
     if role < Role::Admin {
-        let message = format!("the header {} needs an admin key", headers::FAULT);
+        let message = format!("header {} needs an admin key", headers::FAULT);
         return Err(Error::new(StatusCode::FORBIDDEN, "admin_key_required", message));
     }
     let parsed = value.to_str().unwrap_or_default().parse();
     parsed.map(Some).map_err(|error: manager::FaultInjectionError| {
-        Error::invalid_request(format!("the header {}: {error}", headers::FAULT))
+        Error::invalid_request(format!("header {}: {error}", headers::FAULT))
     })
 }

@@ -1,8 +1,8 @@
-//! `GET /dashboard`: the page for the person who is woken at night.
+//! `GET /dashboard`: the page for on-call.
 //!
-//! Plain files in `dashboard/`, part of the binary. They hold no data, so they need no key; what they show comes from
-//! `/circuits`, which does. The page may run its own scripts and talk to its own gateway, and nothing else: what
-//! clients or Redis put into a model's name can be no more than text.
+//! Plain files in `dashboard/`, part of the binary. They contain no data, so they need no key; the page loads its data
+//! from `/circuits`, which does. The content security policy allows the page its own scripts and its own gateway, and
+//! nothing else: a model's name from a client or from Redis stays text.
 
 use std::{
     hash::{DefaultHasher, Hash as _, Hasher as _},
@@ -16,7 +16,7 @@ use axum::{
 };
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 
-/// Where the page is.
+/// The path of the page.
 const PATH: &str = "/dashboard";
 
 const SECURITY_HEADERS: [(HeaderName, &str); 5] = [
@@ -28,7 +28,7 @@ const SECURITY_HEADERS: [(HeaderName, &str); 5] = [
     (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
     (header::REFERRER_POLICY, "no-referrer"),
     (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
-    // Asked for each time, and answered by "not modified": after an update no old script meets a new page.
+    // Revalidated each time: after an update no old script runs on a new page.
     (header::CACHE_CONTROL, "no-cache"),
 ];
 
@@ -66,16 +66,16 @@ static SCRIPTS: [Asset; 12] = scripts![
     "detail.js",
     "dom.js",
     "events.js",
+    "format.js",
     "instances.js",
     "main.js",
     "operate.js",
     "status.js",
     "table.js",
     "timeline.js",
-    "words.js",
 ];
 
-/// One tag for all files: they belong together.
+/// One tag for all files, because they only work together.
 static ETAG: LazyLock<HeaderValue> = LazyLock::new(|| {
     let mut hasher = DefaultHasher::new();
     assets().for_each(|file| file.text.hash(&mut hasher));
@@ -87,16 +87,16 @@ fn assets() -> impl Iterator<Item = &'static Asset> {
     [&PAGE, &STYLE].into_iter().chain(&SCRIPTS)
 }
 
-/// The page's paths.
+/// The paths of the page.
 pub(crate) fn routes<S: Clone + Send + Sync + 'static>() -> Router<S> {
-    // Relative, so that it also holds behind a proxy that adds a prefix.
+    // Relative, so that it also works behind a proxy that adds a prefix.
     let slash = Router::new().route("/dashboard/", get(async || Redirect::permanent("../dashboard")));
     assets().fold(slash, |router, file| {
         router.route(file.path, get(async move |headers: HeaderMap| file.respond(&headers)))
     })
 }
 
-/// Whether a path is the page's: a browser that loads it has no key to show yet.
+/// Whether a path belongs to the page: a browser that loads it has no key yet.
 pub(crate) fn is_dashboard_path(path: &str) -> bool {
     path == PATH || path.strip_prefix(PATH).is_some_and(|rest| rest.starts_with('/'))
 }
@@ -123,8 +123,8 @@ impl Asset {
 mod tests {
     use super::*;
 
-    /// A model's name, or a reason, is never markup: no file can turn text into markup or script, even where the
-    /// browser's own guard (the policy) fails.
+    /// A model's name, or a reason, is never markup: no file can turn text into markup or script, even if the content
+    /// security policy fails.
     #[test]
     fn nothing_turns_text_into_markup() {
         let dangers = [
@@ -148,7 +148,7 @@ mod tests {
         }
     }
 
-    /// The policy would refuse it, and the page would lack it.
+    /// The content security policy would block it.
     #[test]
     fn nothing_is_inline_and_nothing_comes_from_elsewhere() {
         for inline in ["style=", "<style", "onclick", "onload", "onerror", "<script>"] {
@@ -161,7 +161,7 @@ mod tests {
         }
     }
 
-    /// A module that is not announced is fetched only when another one turns out to need it.
+    /// A module without a preload is fetched only once another one imports it.
     #[test]
     fn the_page_names_every_file() {
         for file in SCRIPTS.iter().chain([&STYLE]) {

@@ -1,4 +1,4 @@
-//! Durations as people write them: "500ms", "5s", "10m", "1h".
+//! Durations as settings and requests write them: "500ms", "5s", "10m", "1h".
 
 use std::{fmt, str::FromStr, time::Duration};
 
@@ -6,13 +6,13 @@ use std::{fmt, str::FromStr, time::Duration};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct DurationText(pub Duration);
 
-/// Why a text is no duration.
+/// Why a text is not a duration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum DurationError {
     /// It is not a whole number and a unit.
     #[error("expected a duration such as \"500ms\", \"5s\", \"10m\" or \"1h\"")]
     Syntax,
-    /// It is longer than [`DurationText::LONGEST`].
+    /// It is longer than [`DurationText::MAX`].
     #[error("expected a duration of at most a year (8760h)")]
     TooLong,
 }
@@ -21,7 +21,7 @@ pub enum DurationError {
 const UNITS: [(&str, u64); 4] = [("ms", 1), ("s", 1_000), ("m", 60_000), ("h", 3_600_000)];
 
 impl DurationText {
-    /// The longest that is accepted: a deadline that far away can still be reckoned with.
+    /// The longest duration that is accepted: adding it to a time does not overflow.
     pub const MAX: Duration = Duration::from_secs(365 * 24 * 3_600);
 }
 
@@ -84,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_what_is_none() {
+    fn rejects_text_that_is_not_a_duration() {
         for text in ["", "5", "s", "5 s", "-5s", "+5s", "1.5s", "5S", "5d", "1m30s", "٥s"] {
             assert_eq!(text.parse::<DurationText>(), Err(DurationError::Syntax), "{text:?}");
         }

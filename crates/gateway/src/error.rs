@@ -1,4 +1,4 @@
-//! Errors of the gateway's own, in the shape that the path's SDK raises.
+//! The gateway's own errors, in the shape that the SDK of the path raises.
 
 use std::time::Duration;
 
@@ -6,60 +6,70 @@ use axum::{
     body::Body,
     response::{IntoResponse, Response},
 };
+use breaker::ModelKey;
 use dialects::{Dialect, Endpoint, error::gateway_error};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use manager::CallError;
 
-use crate::{headers, shutdown::STOPPING_CODE};
+use crate::{
+    headers,
+    shutdown::{SHUTTING_DOWN_CODE, SHUTTING_DOWN_MESSAGE},
+};
 
-/// Anthropic's SDKs ignore a `retry-after` above this and come back on their own after seconds, OpenAI's at twice
-/// this: a longer one goes with `x-should-retry: false`.
+/// Anthropic's SDKs ignore a `retry-after` above this and retry after seconds, OpenAI's do so above twice this: a longer
+/// one goes with `x-should-retry: false`.
 const MAX_RETRY_AFTER: Duration = Duration::from_secs(60);
 
-/// An error of the gateway's own.
+/// One of the gateway's own errors.
 #[derive(Debug, Clone)]
 pub(crate) struct Error {
     status: StatusCode,
     code: &'static str,
     message: String,
     retry_after: Option<Duration>,
-    /// Whether the client's SDK is told to add no retries of its own.
+    /// Sends `x-should-retry: false`, so that the SDK adds no retries.
     sdk_must_not_retry: bool,
-    /// Whether the connection ends with it.
+    /// Closes the connection after the response.
     close_connection: bool,
 }
 
 impl Error {
-    /// An error that no retry mends.
+    /// An error that a retry does not fix.
     pub(crate) const fn new(status: StatusCode, code: &'static str, message: String) -> Self {
         Self { status, code, message, retry_after: None, sdk_must_not_retry: false, close_connection: false }
     }
 
-    /// The gateway is stopping; another one, or the next, will take the call, on a connection of its own.
-    pub(crate) fn shutting_down(message: &str) -> Self {
-        Self::new(StatusCode::SERVICE_UNAVAILABLE, STOPPING_CODE, message.to_owned())
+    /// The gateway is shutting down. The connection closes, so that the retry reaches another instance.
+    pub(crate) fn shutting_down() -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, SHUTTING_DOWN_CODE, SHUTTING_DOWN_MESSAGE.to_owned())
             .with_retry_after(Duration::from_secs(1))
             .with_connection_close()
     }
 
-    /// What the request says cannot be meant.
+    /// The request is malformed.
     pub(crate) const fn invalid_request(message: String) -> Self {
         Self::new(StatusCode::BAD_REQUEST, "invalid_request", message)
     }
 
-    /// The same, and when to come back.
+    /// No circuit has this key.
+    pub(crate) fn circuit_not_found(key: &ModelKey) -> Self {
+        let message = format!("no such circuit: {key}; GET /circuits lists all circuits");
+        Self::new(StatusCode::NOT_FOUND, "circuit_not_found", message)
+    }
+
+    /// The same error, with `retry-after`.
     pub(crate) const fn with_retry_after(mut self, wait: Duration) -> Self {
         self.retry_after = Some(wait);
         self
     }
 
-    /// The same, and the connection ends with it.
+    /// The same error, closing the connection.
     pub(crate) const fn with_connection_close(mut self) -> Self {
         self.close_connection = true;
         self
     }
 
-    /// The response, in the dialect's shape.
+    /// The response, in the shape of this API format.
     pub(crate) fn respond(&self, dialect: Dialect, request_id: &HeaderValue) -> Response {
         let id = request_id.to_str().unwrap_or_default();
         let body = gateway_error(dialect, self.status.as_u16(), self.code, &self.message, id);
@@ -81,7 +91,7 @@ impl Error {
     }
 }
 
-/// An error on a path that belongs to no SDK. Its shape is OpenAI's.
+/// An error on a path that no SDK calls. Its shape is OpenAI's.
 #[derive(Debug)]
 pub(crate) struct ApiError(Error);
 
@@ -114,12 +124,12 @@ impl From<CallError> for Error {
     }
 }
 
-/// Whole seconds, rounded up, at least 1: a client that comes back too early is refused again.
+/// Whole seconds, rounded up, at least 1: a client that retries too early is rejected again.
 fn ceil_seconds(wait: Duration) -> u64 {
     (wait.as_secs() + u64::from(wait.subsec_nanos() > 0)).max(1)
 }
 
-/// The dialect in which a path's SDK expects its errors.
+/// The API format in which the SDK of a path expects errors.
 pub(crate) fn dialect_of(path: &str, headers: &HeaderMap) -> Dialect {
     let anthropic = path
         .strip_prefix(Endpoint::Messages.path())
@@ -133,7 +143,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_wait_is_told_in_whole_seconds_rounded_up() {
+    fn retry_after_is_whole_seconds_rounded_up() {
         for (millis, seconds) in [(0, 1), (1, 1), (1_000, 1), (1_001, 2), (4_200, 5)] {
             assert_eq!(ceil_seconds(Duration::from_millis(millis)), seconds, "{millis} ms");
         }

@@ -1,8 +1,9 @@
-//! What becomes of the circuits, as frames for everyone who listens: written once, however many there are.
+//! The changes of circuits as frames for all subscribers: each is serialized once, for any number of them.
 //!
-//! A change of state has a number in this process, and the last of them are kept for a listener who comes back. A number
-//! means nothing to another process: who comes from there, or has missed more than is kept, misses changes of state, which
-//! the histories have. The overview that every listener begins with is right in any case.
+//! Transitions are numbered in this process, and the last of them are kept to be replayed to a subscriber that
+//! reconnects. The numbers mean nothing to another process: a subscriber that comes from one, or that lags behind the
+//! replay buffer, misses transitions, which the histories have. The snapshot at the start of every subscription is
+//! complete in any case.
 
 use std::{
     collections::{BTreeSet, VecDeque},
@@ -24,37 +25,35 @@ use tokio::{
 };
 use uuid::Uuid;
 
-use crate::{
-    health::{self, StoreReport},
-    inspect::Overview,
-};
+use crate::overview::{Overview, StoreReport};
 
-/// So many changes of state are kept for listeners who come back.
+/// The transitions that are kept for a replay.
 const REPLAY_CAPACITY: usize = 1_000;
 
-/// A listener may be so many frames behind. Further behind, it gets an overview in their place.
+/// The frames by which a subscriber may lag. Beyond it, a snapshot replaces them.
 const CHANNEL_CAPACITY: usize = 256;
 
-/// Counts that have changed are told at most so often.
+/// The shortest interval between two events of a circuit of which only counts have changed.
 const COUNTS_INTERVAL: Duration = Duration::from_millis(250);
 
-/// The feed of one process. Begins with its first listener.
+/// The feed of one process. It starts with the first subscriber.
 #[derive(Debug)]
 pub(crate) struct Feed {
     circuits: Circuits,
-    meter: Arc<CallMetrics>,
-    /// Tells this process's numbers from another's.
+    metrics: Arc<CallMetrics>,
+    /// Distinguishes the event ids of this process from those of another.
     process_id: String,
     started: AtomicBool,
     state: Mutex<FeedState>,
     frames: broadcast::Sender<Frame>,
 }
 
+/// What was published so far.
 #[derive(Debug, Default)]
 struct FeedState {
-    /// The number of the last change of state.
+    /// The number of the last transition.
     last_sequence: u64,
-    /// The last of them, by number.
+    /// The last transitions, by number.
     replay: VecDeque<(u64, Bytes)>,
     store: Option<StoreReport>,
 }
@@ -62,7 +61,7 @@ struct FeedState {
 #[derive(Debug, Clone)]
 enum Frame {
     Event(Bytes),
-    /// Something was missed.
+    /// Events were lost.
     Lagged,
 }
 
@@ -70,13 +69,13 @@ enum Frame {
 #[derive(Debug, Serialize)]
 struct CircuitUpdate<'a> {
     key: &'a str,
-    /// `None`: it is gone.
+    /// `None`: it was deleted.
     report: Option<&'a Report>,
-    /// `None`: only its counts have changed.
+    /// `None`: only counts have changed.
     transition: Option<&'a Transition>,
 }
 
-/// Who listens.
+/// A subscriber's place in the feed.
 #[derive(Debug)]
 pub(crate) struct Subscription {
     feed: Arc<Feed>,
@@ -85,10 +84,10 @@ pub(crate) struct Subscription {
 }
 
 impl Feed {
-    pub(crate) fn new(circuits: Circuits, meter: Arc<CallMetrics>) -> Arc<Self> {
+    pub(crate) fn new(circuits: Circuits, metrics: Arc<CallMetrics>) -> Arc<Self> {
         Arc::new(Self {
             circuits,
-            meter,
+            metrics,
             process_id: Uuid::new_v4().simple().to_string(),
             started: AtomicBool::new(false),
             state: Mutex::default(),
@@ -96,10 +95,10 @@ impl Feed {
         })
     }
 
-    /// Listens from now on, or from after the event with this id, if that can be served.
+    /// Subscribes from now on, or from after the event with this id, if it can be replayed.
     pub(crate) fn subscribe(self: &Arc<Self>, last_event_id: Option<&str>) -> Subscription {
         if !self.started.swap(true, Ordering::AcqRel) {
-            self.state().store = Some(health::store_status(&self.circuits));
+            self.state().store = Some(StoreReport::new(&self.circuits));
             tokio::spawn(forward_events(Arc::downgrade(self), self.circuits.watch()));
         }
         let state = self.state();
@@ -111,19 +110,19 @@ impl Feed {
         Subscription { feed: Arc::clone(self), pending, frames }
     }
 
-    /// The number in an id of this process.
+    /// The number in an event id of this process.
     fn parse_event_id(&self, id: &str) -> Option<u64> {
-        let (run, number) = id.split_once('-')?;
-        if run == self.process_id { number.parse().ok() } else { None }
+        let (process_id, number) = id.split_once('-')?;
+        if process_id == self.process_id { number.parse().ok() } else { None }
     }
 
     fn snapshot_frame(&self, state: &FeedState) -> Bytes {
         let id = format!("id: {}-{}\n", self.process_id, state.last_sequence);
-        sse_frame("snapshot", &id, &Overview::of(&self.circuits, &self.meter))
+        sse_frame("snapshot", &id, &Overview::new(&self.circuits, &self.metrics))
     }
 
     fn publish(&self, frame: Frame) {
-        // An error means that nobody listens.
+        // An error means that there is no subscriber.
         drop(self.frames.send(frame));
     }
 
@@ -154,7 +153,7 @@ impl Feed {
     }
 
     fn publish_store(&self) {
-        let store = health::store_status(&self.circuits);
+        let store = StoreReport::new(&self.circuits);
         let mut state = self.state();
         if state.store.as_ref() != Some(&store) {
             self.publish(Frame::Event(sse_frame("store", "", &store)));
@@ -165,7 +164,7 @@ impl Feed {
     fn publish_lagged(&self) {
         let mut state = self.state();
         state.replay.clear();
-        // Nobody can go on from before it.
+        // No subscriber can resume from before the gap.
         state.last_sequence += 1;
         self.publish(Frame::Lagged);
     }
@@ -176,7 +175,7 @@ impl Feed {
 }
 
 impl FeedState {
-    /// The changes of state after this one; none, if not all of them are kept.
+    /// The transitions after this one; none, if not all of them are kept.
     fn replay_after(&self, number: u64) -> VecDeque<Bytes> {
         let first = self.last_sequence + 1 - u64::try_from(self.replay.len()).unwrap_or(0);
         if number.saturating_add(1) < first {
@@ -187,7 +186,7 @@ impl FeedState {
 }
 
 impl Subscription {
-    /// Waits for the next frame; `None`: there are no more.
+    /// Waits for the next frame; `None`: the feed has ended.
     pub(crate) async fn next(&mut self) -> Option<Bytes> {
         if let Some(frame) = self.pending.pop_front() {
             return Some(frame);
@@ -209,7 +208,7 @@ async fn forward_events(feed: Weak<Feed>, mut watch: Watch) {
     let mut flush_at = Instant::now();
     loop {
         let event = tokio::select! {
-            news = watch.next() => Some(news),
+            event = watch.next() => Some(event),
             () = sleep_until(flush_at), if !changed.is_empty() => None,
         };
         let Some(feed) = feed.upgrade() else { return };
@@ -231,7 +230,7 @@ async fn forward_events(feed: Weak<Feed>, mut watch: Watch) {
     }
 }
 
-/// One event. JSON has no line breaks of its own.
+/// One server-sent event. Its JSON contains no line break.
 fn sse_frame(event: &str, id: &str, data: &impl Serialize) -> Bytes {
     let data = serde_json::to_string(data).unwrap_or_default();
     format!("event: {event}\n{id}data: {data}\n\n").into()
@@ -243,13 +242,13 @@ mod tests {
 
     use super::*;
 
-    async fn soon(listener: &mut Subscription) -> String {
-        let frame = tokio::time::timeout(Duration::from_secs(5), listener.next()).await.unwrap().unwrap();
+    async fn next_frame(subscription: &mut Subscription) -> String {
+        let frame = tokio::time::timeout(Duration::from_secs(5), subscription.next()).await.unwrap().unwrap();
         String::from_utf8(frame.to_vec()).unwrap()
     }
 
-    /// Opens and closes a circuit in turn, and waits until the last change was published.
-    async fn toggle(feed: &Feed, times: u64) {
+    /// Makes this many transitions of a circuit, and waits until the last is published.
+    async fn make_transitions(feed: &Feed, times: u64) {
         let key = "openai:gpt-5".parse().unwrap();
         let last = feed.state().last_sequence + times;
         for number in 0..times {
@@ -265,28 +264,28 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_slow_listener_gets_an_overview_in_place_of_what_it_missed() {
+    async fn a_slow_subscriber_gets_a_snapshot_in_place_of_what_it_missed() {
         let feed = Feed::new(Circuits::in_memory(Policies::default()), Arc::default());
         let mut slow = feed.subscribe(None);
-        assert!(soon(&mut slow).await.starts_with("event: snapshot\n"));
-        toggle(&feed, 2 * CHANNEL_CAPACITY as u64).await;
-        let overview = soon(&mut slow).await;
-        assert!(overview.starts_with("event: snapshot\n"), "{overview}");
+        assert!(next_frame(&mut slow).await.starts_with("event: snapshot\n"));
+        make_transitions(&feed, 2 * CHANNEL_CAPACITY as u64).await;
+        let snapshot = next_frame(&mut slow).await;
+        assert!(snapshot.starts_with("event: snapshot\n"), "{snapshot}");
         let newest = feed.state().last_sequence;
-        assert!(overview.contains(&format!("id: {}-{newest}\n", feed.process_id)), "{overview}");
-        toggle(&feed, 1).await;
-        let next = soon(&mut slow).await;
+        assert!(snapshot.contains(&format!("id: {}-{newest}\n", feed.process_id)), "{snapshot}");
+        make_transitions(&feed, 1).await;
+        let next = next_frame(&mut slow).await;
         assert!(
             next.contains(&format!("id: {}-{}\n", feed.process_id, newest + 1)),
-            "nothing old comes after it: {next}"
+            "nothing older follows the snapshot: {next}"
         );
     }
 
     #[tokio::test]
-    async fn who_has_missed_more_than_is_kept_is_told_none_of_it() {
+    async fn a_subscriber_that_missed_more_than_is_kept_gets_no_replay() {
         let feed = Feed::new(Circuits::in_memory(Policies::default()), Arc::default());
         feed.subscribe(None);
-        toggle(&feed, REPLAY_CAPACITY as u64 + 10).await;
+        make_transitions(&feed, REPLAY_CAPACITY as u64 + 10).await;
         assert_eq!(feed.state().replay.len(), REPLAY_CAPACITY);
         for (number, missed) in [
             (0, 0),
@@ -296,13 +295,13 @@ mod tests {
             (REPLAY_CAPACITY + 10, 0),
             (REPLAY_CAPACITY + 99, 0),
         ] {
-            let listener = feed.subscribe(Some(&format!("{}-{number}", feed.process_id)));
-            assert_eq!(listener.pending.len(), missed + 1, "after {number}");
+            let subscription = feed.subscribe(Some(&format!("{}-{number}", feed.process_id)));
+            assert_eq!(subscription.pending.len(), missed + 1, "after {number}");
         }
-        let listener = feed.subscribe(Some(&format!("{}-{}", feed.process_id, u64::MAX)));
-        assert_eq!(listener.pending.len(), 1, "no such event");
+        let subscription = feed.subscribe(Some(&format!("{}-{}", feed.process_id, u64::MAX)));
+        assert_eq!(subscription.pending.len(), 1, "no such event");
         feed.publish_lagged();
-        let listener = feed.subscribe(Some(&format!("{}-{}", feed.process_id, REPLAY_CAPACITY + 9)));
-        assert_eq!(listener.pending.len(), 1, "what was lost is not taken for told");
+        let subscription = feed.subscribe(Some(&format!("{}-{}", feed.process_id, REPLAY_CAPACITY + 9)));
+        assert_eq!(subscription.pending.len(), 1, "lost events are not replayed");
     }
 }

@@ -1,4 +1,4 @@
-//! Names of headers that are Switchboard's own or that only LLM APIs know.
+//! Names of headers that are Switchboard's own or specific to LLM APIs.
 
 use http::HeaderName;
 
@@ -7,24 +7,24 @@ pub(crate) const GOOGLE_API_KEY: HeaderName = HeaderName::from_static("x-goog-ap
 pub(crate) const ANTHROPIC_VERSION: HeaderName = HeaderName::from_static("anthropic-version");
 
 pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-/// Anthropic's name for it.
+/// Anthropic's name for the request id.
 pub(crate) const ANTHROPIC_REQUEST_ID: HeaderName = HeaderName::from_static("request-id");
-/// Which event of a stream a client has got last.
+/// The last event that a client received from a stream.
 pub(crate) const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 pub(crate) const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
 pub(crate) const ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
 
-/// Who answered.
+/// The model that responded.
 pub(crate) const MODEL: HeaderName = HeaderName::from_static("x-switchboard-model");
-/// How many calls to providers it took.
+/// The number of attempts.
 pub(crate) const ATTEMPTS: HeaderName = HeaderName::from_static("x-switchboard-attempts");
-/// The prompt's tokens as the provider counts them.
+/// The tokens of the prompt, as the provider counts them.
 pub(crate) const INPUT_TOKENS: HeaderName = HeaderName::from_static("x-switchboard-input-tokens");
-/// The answer's.
+/// The tokens of the response.
 pub(crate) const OUTPUT_TOKENS: HeaderName = HeaderName::from_static("x-switchboard-output-tokens");
-/// The code of an error of the gateway's own.
+/// The code of one of the gateway's own errors.
 pub(crate) const ERROR: HeaderName = HeaderName::from_static("x-switchboard-error");
-/// `off`: the first model only.
+/// `off`: only the first model of the chain is called.
 pub(crate) const FALLBACK: HeaderName = HeaderName::from_static("x-switchboard-fallback");
-/// A drill.
+/// The status with which the first model is assumed to have failed.
 pub(crate) const FAULT: HeaderName = HeaderName::from_static("x-switchboard-fault");

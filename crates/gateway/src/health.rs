@@ -1,90 +1,69 @@
-//! `/livez`, `/readyz` and `/health`. None of them calls a provider.
+//! `/livez`, `/readyz` and `/health`. None of them sends a request to a provider.
 
 use std::sync::Arc;
 
 use axum::{Json, extract::State};
 use breaker::State as CircuitState;
-use circuits::{Circuits, StoreStatus};
+use circuits::StoreStatus;
 use http::StatusCode;
 use serde::Serialize;
 
-use crate::app::App;
+use crate::{overview::StoreReport, state::App};
 
 /// The report of `/health`.
 #[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub(crate) struct HealthReport {
-    /// `degraded`: the store is away, and circuits are not shared. Calls go on (F3). `stopping`: new ones do not.
+    /// `degraded`: the store is unreachable and circuits are not shared, but calls are served (F3). `shutting_down`:
+    /// new calls are rejected.
     status: &'static str,
     version: &'static str,
-    /// This process, as the circuits' history names it.
+    /// This process, by the name that it has in the history of circuits.
     instance: String,
     store: StoreReport,
     circuits: StateCounts,
 }
 
-/// Where the circuits are kept, and how that stands.
-#[derive(Debug, PartialEq, Eq, Serialize)]
-pub(crate) struct StoreReport {
-    kind: &'static str,
-    state: &'static str,
-    /// Without user and password.
-    url: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    error: Option<String>,
-}
-
-/// How many circuits are in which state.
+/// The number of circuits in each state.
 #[derive(Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct StateCounts {
     closed: usize,
     open: usize,
     half_open: usize,
-    /// Those of the open ones that a person opened.
+    /// Those that an operator forced open.
     forced: usize,
 }
 
-/// The process answers.
+/// The process is alive.
 pub(crate) async fn livez() -> &'static str {
     "alive\n"
 }
 
-/// Calls are taken: the circuits were read, or their store was found to be away, which hinders no call (F3).
+/// Calls are accepted: the circuits were read, or their store is known to be unreachable, which fails no call (F3).
 pub(crate) async fn readyz(State(app): State<Arc<App>>) -> (StatusCode, &'static str) {
     match app.manager.circuits().store_status() {
-        _ if app.lifecycle.is_shutting_down() => (StatusCode::SERVICE_UNAVAILABLE, "stopping\n"),
+        _ if app.lifecycle.is_shutting_down() => (StatusCode::SERVICE_UNAVAILABLE, "shutting_down\n"),
         StoreStatus::Starting => (StatusCode::SERVICE_UNAVAILABLE, "starting\n"),
         _ => (StatusCode::OK, "ready\n"),
     }
 }
 
-/// How things stand. 200 also when degraded, since calls go on.
+/// The health of the process. 200 also when degraded, because calls are served.
 pub(crate) async fn health(State(app): State<Arc<App>>) -> Json<HealthReport> {
     let circuits = app.manager.circuits();
-    let store = store_status(circuits);
+    let store = StoreReport::new(circuits);
     Json(HealthReport {
-        status: match &store.error {
-            _ if app.lifecycle.is_shutting_down() => "stopping",
-            Some(_) => "degraded",
-            None => "ok",
+        status: match store.is_degraded() {
+            _ if app.lifecycle.is_shutting_down() => "shutting_down",
+            true => "degraded",
+            false => "ok",
         },
         version: env!("CARGO_PKG_VERSION"),
         instance: circuits.instance().to_string(),
         store,
         circuits: count_states(circuits.reports().iter().map(|report| (report.state, report.forced))),
     })
-}
-
-/// Where these circuits are kept.
-pub(crate) fn store_status(circuits: &Circuits) -> StoreReport {
-    let info = circuits.store_info();
-    let (state, error) = match circuits.store_status() {
-        StoreStatus::Connected => ("connected", None),
-        StoreStatus::Starting => ("degraded", Some("the store was not heard yet".to_owned())),
-        StoreStatus::Degraded { error, .. } => ("degraded", Some(error.to_string())),
-        StoreStatus::Embedded => ("embedded", None),
-    };
-    StoreReport { kind: info.kind, state, url: info.address, error }
 }
 
 fn count_states(circuits: impl Iterator<Item = (CircuitState, bool)>) -> StateCounts {

@@ -1,4 +1,4 @@
-//! Who may call: the keys of `[server]`.
+//! The keys of `[server]`, which decide who may call.
 
 use std::fmt;
 
@@ -8,34 +8,34 @@ use subtle::ConstantTimeEq;
 
 use crate::headers;
 
-/// The keys that clients show. With none at all, everyone is let in, and the listener must be on loopback.
+/// The keys that clients send. Without any, everyone is admitted, and the listener must be on loopback.
 #[derive(Clone, Default)]
 pub struct Keys {
     api: Vec<SecretString>,
     admin: Vec<SecretString>,
 }
 
-/// What a request's key allows.
+/// The permissions of a request's key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Role {
-    /// To call and to inspect.
+    /// May call and inspect.
     Caller,
-    /// To operate as well.
+    /// May also operate.
     Admin,
 }
 
-/// Why a request is not let in.
+/// Why a request is rejected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum AuthError {
-    /// It shows no key.
+    /// It has no key.
     MissingKey,
-    /// It shows none of ours.
+    /// It has only unknown keys.
     InvalidKey,
 }
 
 impl Keys {
-    /// Keys that allow calls and inspection, and keys that allow operating as well. Empty ones are left out: they
-    /// would let anybody in.
+    /// Keys that allow calls and inspection, and keys that also allow operating. Empty ones are ignored: they would
+    /// admit anyone.
     #[must_use]
     pub fn new(api: Vec<SecretString>, admin: Vec<SecretString>) -> Self {
         let usable = |keys: Vec<SecretString>| {
@@ -44,18 +44,18 @@ impl Keys {
         Self { api: usable(api), admin: usable(admin) }
     }
 
-    /// Whether there are none, so that everyone is let in.
+    /// Whether there are none, so that everyone is admitted.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.api.is_empty() && self.admin.is_empty()
     }
 
-    /// Whether some key allows calls but not operating.
+    /// Whether there is a key that allows calls but not operating.
     pub(crate) const fn has_api_keys(&self) -> bool {
         !self.api.is_empty()
     }
 
-    /// What a request is allowed by the keys it shows; the best one counts.
+    /// The role of a request by its keys; the highest counts.
     pub(crate) fn role_of(&self, headers: &HeaderMap) -> Result<Role, AuthError> {
         if self.is_empty() {
             return Ok(Role::Admin);
@@ -80,7 +80,7 @@ impl Keys {
     }
 }
 
-/// The keys that a request shows, wherever its SDK puts them.
+/// The keys of a request, in any header in which an SDK sends one.
 fn presented_keys(headers: &HeaderMap) -> impl Iterator<Item = &[u8]> {
     let bearer = headers.get(header::AUTHORIZATION).and_then(|value| {
         let (scheme, key) = value.as_bytes().split_at_checked(b"bearer ".len())?;
@@ -92,7 +92,7 @@ fn presented_keys(headers: &HeaderMap) -> impl Iterator<Item = &[u8]> {
         .chain(plain.into_iter().filter_map(|name| headers.get(name).map(|value| value.as_bytes())))
 }
 
-/// Compares with every key in full, so that the time taken says nothing about how much of a guess was right.
+/// Compares with every key in full, so that the time does not reveal how much of a guess is right.
 fn matches_any(keys: &[SecretString], presented: &[u8]) -> bool {
     keys.iter().fold(0, |found, key| found | key.expose_secret().as_bytes().ct_eq(presented).unwrap_u8()) == 1
 }
@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_is_taken_wherever_an_sdk_puts_it() {
+    fn a_key_is_accepted_in_any_header_of_an_sdk() {
         use crate::headers::{API_KEY, GOOGLE_API_KEY};
         use http::header::AUTHORIZATION;
         let table = [
@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn without_keys_everyone_is_let_in_and_an_empty_key_is_none() {
+    fn without_keys_everyone_is_admitted_and_an_empty_key_is_none() {
         assert_eq!(Keys::default().role_of(&HeaderMap::new()), Ok(Role::Admin));
         assert!(Keys::new(vec!["".into()], vec![]).is_empty());
         assert_eq!(

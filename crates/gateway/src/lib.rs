@@ -1,33 +1,55 @@
-//! The HTTP face of Switchboard: what a client's SDK talks to.
+//! The HTTP interface of Switchboard, which the SDKs of clients call.
 //!
-//! A request comes through the gate (is this a name we answer to, is there a key, which id does it have) and goes
-//! to one of a few handlers. A call is read once, handed to the [`ModelManager`](manager::ModelManager), and its
-//! reply is passed on as it comes. Errors of the gateway's own are written so that the SDK of the path raises them
-//! as it would raise a provider's, with `x-switchboard-error` to tell them apart.
+//! Every request passes authentication (its host, its key, its id) and goes to a handler. A call is read once and given
+//! to the [`ModelManager`](manager::ModelManager), and the response is passed through as it arrives. The gateway's own
+//! errors have the shape that the SDK of the path raises like a provider's; `x-switchboard-error` tells them apart.
+//!
+//! Arrows point down: a file uses only files on the lines below its own, and the one behind its arrow. So what handlers
+//! share stands apart from the table of paths, and there are no circles.
+//!
+//! ```text
+//! server                                                             the listener
+//!    ▼
+//! router                                                             the table of paths
+//!    ▼
+//! calls  models  health  scrape  inspect  events  operate  permits   the handlers
+//!    ▼
+//! path_params ─► auth    body    response                            what goes in and out
+//!    ▼
+//! state                                                              what all handlers share
+//!    ▼
+//! feed    metrics    permit_registry                                 the parts of the state
+//!    ▼
+//! overview    error    keys
+//!    ▼
+//! shutdown  headers  duration  loopback  openapi  dashboard          these use no other file
+//! ```
 //!
 //! | file | subject |
 //! | --- | --- |
 //! | `server` | the listener and the connections |
-//! | `stop` | the orderly end |
-//! | `gate` | what every request passes first |
-//! | `keys`, `loopback` | who may call, and under which names a listener without keys answers |
-//! | `calls`, `models`, `health`, `metrics` | the handlers |
-//! | `inspect`, `events`, `operate`, `permits` | the circuits' API |
-//! | `feed`, `lent` | what becomes of the circuits, for all who listen; permits that are out |
-//! | `openapi` | the description of all this |
-//! | `key`, `body`, `duration` | what requests are made of |
-//! | `dashboard` | the page |
-//! | `reply`, `error` | what goes back |
+//! | `router` | the table of paths |
+//! | `state` | what all handlers share |
+//! | `auth` | authentication of every request |
+//! | `keys`, `loopback` | the keys, and the hosts that a listener without keys accepts |
+//! | `calls`, `models`, `health`, `scrape` | handlers: calls, models, health checks, metrics |
+//! | `inspect`, `events`, `operate`, `permits` | handlers: the circuits API |
+//! | `openapi`, `dashboard` | handlers: the description of the API, and the page |
+//! | `overview` | all circuits and their store at a moment |
+//! | `feed`, `permit_registry` | the events of circuits for all subscribers, and the issued permits |
+//! | `metrics` | what Prometheus reads |
+//! | `path_params`, `body`, `duration`, `headers` | the parts of requests |
+//! | `response`, `error` | the parts of responses |
+//! | `shutdown` | graceful shutdown |
 //!
-//! What holds here:
+//! Invariants:
 //!
-//! - A listener without keys is on loopback and answers to loopback names only: no web page can reach it.
-//! - A good call costs one pass over its body and no re-serialising; a stream is handed on event by event.
-//! - A client that leaves stops its provider's call: nothing outlives the connection's task.
-//! - Nobody who listens or holds a permit makes the process grow: frames and permits have limits.
-//! - No prompt, answer or key is in an error or in the log (C5).
+//! - A listener without keys is on loopback and accepts loopback names only, so that no web page can reach it.
+//! - A successful call costs one pass over its body and no serialization; a stream is passed through event by event.
+//! - A client that disconnects cancels its attempt: nothing outlives the task of the connection.
+//! - No subscriber and no holder of a permit makes the process grow: frames and permits have limits.
+//! - No prompt, response or key is in an error or in the log (C5).
 
-mod app;
 mod auth;
 mod body;
 mod calls;
@@ -45,12 +67,16 @@ mod metrics;
 mod models;
 mod openapi;
 mod operate;
+mod overview;
 mod path_params;
 mod permit_registry;
 mod permits;
 mod response;
+mod router;
+mod scrape;
 mod server;
 mod shutdown;
+mod state;
 
 pub use keys::Keys;
 pub use server::{BindError, Gateway, Settings};

@@ -1,12 +1,12 @@
-//! The names under which a listener without keys answers. A web page can make a browser send requests to
-//! loopback under a name of its own (DNS rebinding), or from its own origin: both give themselves away here.
+//! The hosts that a listener without keys accepts. A web page can make a browser send requests to loopback under a
+//! name of its own (DNS rebinding) or from its own origin: `Host` and `Origin` show both.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use http::{HeaderMap, HeaderName, header};
 
-/// The header that names something else than this machine; `None`: all is well. A request without `Host` is
-/// not from a client that matters.
+/// The header that names another host than loopback, if there is one. A request without `Host` is rejected, too: every
+/// HTTP/1.1 client sends it.
 pub(crate) fn host_not_allowed(headers: &HeaderMap) -> Option<HeaderName> {
     let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
     if !host.is_some_and(is_loopback) {
@@ -18,10 +18,10 @@ pub(crate) fn host_not_allowed(headers: &HeaderMap) -> Option<HeaderName> {
     (!authority.is_some_and(is_loopback)).then_some(header::ORIGIN)
 }
 
-/// Whether `name` or `name:port` is this machine's loopback.
+/// Whether `name` or `name:port` is a loopback name or address.
 fn is_loopback(authority: &str) -> bool {
-    if let Some(rest) = authority.strip_prefix('[') {
-        let Some((address, port)) = rest.split_once(']') else { return false };
+    if let Some(bracketed) = authority.strip_prefix('[') {
+        let Some((address, port)) = bracketed.split_once(']') else { return false };
         let is_valid_port = port.is_empty() || port.strip_prefix(':').is_some_and(is_port);
         return is_valid_port && address.parse().is_ok_and(|address: Ipv6Addr| address.is_loopback());
     }
@@ -47,7 +47,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn loopback_names() {
+    fn loopback_names_are_recognized() {
         for good in [
             "localhost",
             "LocalHost:4100",

@@ -1,4 +1,4 @@
-//! `GET /v1/models`: the routes, and the models that stand in them.
+//! `GET /v1/models`: the routes and their models.
 
 use std::sync::Arc;
 
@@ -13,17 +13,17 @@ use http::{HeaderMap, StatusCode, header};
 use manager::Catalog;
 
 use crate::{
-    app::App,
     auth::Caller,
     error::{Error, dialect_of},
+    state::App,
 };
 
-/// All of them.
+/// All routes and models.
 pub(crate) async fn list(State(app): State<Arc<App>>, headers: HeaderMap) -> Response {
     json(models::list(dialect_of("", &headers), app.manager.catalog().model_names()))
 }
 
-/// One of them.
+/// One route or model.
 pub(crate) async fn show(
     State(app): State<Arc<App>>,
     Extension(caller): Extension<Caller>,
@@ -34,11 +34,11 @@ pub(crate) async fn show(
     if is_listed(&app.manager.catalog(), dialect, &name) {
         return json(models::one(dialect, &name));
     }
-    let message = format!("{name} is no route and in no route: see GET /v1/models for what is");
+    let message = format!("unknown model or route `{name}`; see GET /v1/models");
     Error::new(StatusCode::NOT_FOUND, "unknown_model", message).respond(dialect, &caller.request_id)
 }
 
-/// Whether the name is in the list, in any of the spellings that a call may use.
+/// Whether the list has this name, in any spelling that a call may use.
 fn is_listed(catalog: &Catalog, dialect: Dialect, name: &str) -> bool {
     let endpoint = match dialect {
         Dialect::OpenAiChat => Endpoint::ChatCompletions,

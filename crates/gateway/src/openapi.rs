@@ -1,4 +1,4 @@
-//! `GET /openapi.json`: what there is to ask, for people's tools. Kept by hand; tests drive the running gateway from it.
+//! `GET /openapi.json`: the description of the API. It is edited manually; tests drive the gateway from it.
 
 use axum::response::{IntoResponse, Response};
 use http::header;

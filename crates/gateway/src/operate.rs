@@ -1,4 +1,4 @@
-//! `POST /circuits/{key}/open`, `/close` and `/reset`: a person's hand on a circuit (B10).
+//! `POST /circuits/{key}/open`, `/close` and `/reset`: an operator's manual override (B10).
 
 use std::sync::Arc;
 
@@ -9,29 +9,30 @@ use http::StatusCode;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    app::App,
     body::JsonBody,
     duration::DurationText,
     error::{ApiError, Error},
-    inspect::circuit_not_found,
     path_params::{CircuitKey, RequireAdmin},
+    state::App,
 };
 
-/// The longest reason, in characters: everyone who asks why the circuit is open reads it.
+/// The limit of a reason, in characters: it is part of every report of the circuit.
 const MAX_REASON_LENGTH: usize = 500;
 
+/// The body of `open`.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct OpenRequest {
-    /// `None`: until it is closed by hand.
+    /// `None`: until it is closed manually.
     #[serde(rename = "for")]
     duration: Option<DurationText>,
     reason: Option<ReasonText>,
 }
 
+/// The body of `close` and `reset`.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct CloseOrReset {
+pub(crate) struct CloseOrResetRequest {
     reason: Option<ReasonText>,
 }
 
@@ -51,15 +52,15 @@ impl TryFrom<String> for ReasonText {
     }
 }
 
-/// A circuit after a person's word.
+/// A circuit after the change.
 #[derive(Debug, Serialize)]
 pub(crate) struct OperateResponse {
     key: String,
-    /// `None`: it is gone, until the model's next call.
+    /// `None`: it was deleted, until the next call to the model.
     report: Option<Report>,
 }
 
-/// Opens it, also one that has not been called yet.
+/// Forces a circuit open, also one of a model that was not called yet.
 pub(crate) async fn open(
     State(app): State<Arc<App>>,
     _: RequireAdmin,
@@ -70,22 +71,22 @@ pub(crate) async fn open(
     respond(&app, &key, app.manager.circuits().open(&key, duration, into_text(reason)).await)
 }
 
-/// Closes it.
+/// Closes a circuit.
 pub(crate) async fn close(
     State(app): State<Arc<App>>,
     _: RequireAdmin,
     CircuitKey(key): CircuitKey,
-    JsonBody(CloseOrReset { reason }): JsonBody<CloseOrReset>,
+    JsonBody(CloseOrResetRequest { reason }): JsonBody<CloseOrResetRequest>,
 ) -> Result<Json<OperateResponse>, ApiError> {
     respond(&app, &key, app.manager.circuits().close(&key, into_text(reason)).await)
 }
 
-/// Forgets it.
+/// Deletes a circuit.
 pub(crate) async fn reset(
     State(app): State<Arc<App>>,
     _: RequireAdmin,
     CircuitKey(key): CircuitKey,
-    JsonBody(CloseOrReset { reason }): JsonBody<CloseOrReset>,
+    JsonBody(CloseOrResetRequest { reason }): JsonBody<CloseOrResetRequest>,
 ) -> Result<Json<OperateResponse>, ApiError> {
     respond(&app, &key, app.manager.circuits().reset(&key, into_text(reason)).await)
 }
@@ -105,7 +106,7 @@ fn respond(
             let report = app.manager.circuits().report(key);
             Ok(Json(OperateResponse { key: key.to_string(), report }))
         }
-        Err(OperateError::NoCircuit(_)) => Err(circuit_not_found(key).into()),
+        Err(OperateError::NoCircuit(_)) => Err(Error::circuit_not_found(key).into()),
         Err(error @ OperateError::NotShared(_)) => {
             Err(to_api_error(StatusCode::SERVICE_UNAVAILABLE, "not_shared")(&error).into())
         }

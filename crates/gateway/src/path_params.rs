@@ -1,4 +1,4 @@
-//! What stands in the paths of the circuits' API, and who may operate.
+//! The path parameters of the circuits API, and the check for an admin key.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -8,19 +8,19 @@ use http::{StatusCode, request::Parts};
 use uuid::Uuid;
 
 use crate::{
-    app::App,
     auth::Caller,
     error::{ApiError, Error},
     keys::Role,
+    state::App,
 };
 
-/// `{key}`: a circuit, `provider:model`. What would end the segment is percent-encoded, a `/` above all.
+/// `{key}`: a circuit, `provider:model`. A `/` in it is percent-encoded.
 pub(crate) struct CircuitKey(pub(crate) ModelKey);
 
-/// `{permit}`: an id, if it is one.
+/// `{permit}`: an id; `None` if it is malformed.
 pub(crate) struct PermitId(pub(crate) Option<Uuid>);
 
-/// Somebody who may operate, on a listener without keys everybody.
+/// A caller that may operate: one with an admin key, or anyone on a listener without keys.
 pub(crate) struct RequireAdmin;
 
 impl FromRequestParts<Arc<App>> for CircuitKey {
@@ -46,7 +46,7 @@ impl FromRequestParts<Arc<App>> for RequireAdmin {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, ApiError> {
-        // The gate has put it there.
+        // `authenticate` has inserted it.
         let caller = Extension::<Caller>::from_request_parts(parts, app).await;
         if caller.is_ok_and(|Extension(caller)| caller.role >= Role::Admin) {
             return Ok(Self);
@@ -58,7 +58,7 @@ impl FromRequestParts<Arc<App>> for RequireAdmin {
 }
 
 async fn path_segment(parts: &mut Parts, app: &Arc<App>, name: &str) -> Result<String, Error> {
-    let invalid = || Error::invalid_request(format!("the path's {name} is not percent-encoded UTF-8"));
+    let invalid = || Error::invalid_request(format!("path parameter {name}: expected percent-encoded UTF-8"));
     let Path(mut segments) =
         Path::<HashMap<String, String>>::from_request_parts(parts, app).await.map_err(|_| invalid())?;
     segments.remove(name).ok_or_else(invalid)

@@ -1,4 +1,4 @@
-//! Permits that are lent to applications which call providers themselves.
+//! Permits that were issued to applications which call providers themselves.
 
 use std::{
     collections::HashMap,
@@ -11,10 +11,10 @@ use circuits::Permit;
 use tokio::task::AbortHandle;
 use uuid::Uuid;
 
-/// So many may be out at once.
+/// The limit of issued permits.
 const MAX_ISSUED: usize = 10_000;
 
-/// The permits that are out. One that is not answered in time ends by itself, and counts as nothing.
+/// The issued permits. One whose outcome is not reported in time expires, and is not counted.
 #[derive(Debug, Default)]
 pub(crate) struct PermitRegistry {
     permits: Mutex<HashMap<Uuid, IssuedPermit>>,
@@ -27,21 +27,21 @@ struct IssuedPermit {
 }
 
 impl PermitRegistry {
-    /// Whether no more can be lent.
+    /// Whether the limit is reached.
     pub(crate) fn is_full(&self) -> bool {
         self.permits().len() >= MAX_ISSUED
     }
 
-    /// Lends a permit for so long. Its id cannot be guessed.
+    /// Issues a permit for this long. Its id cannot be guessed.
     pub(crate) fn issue(self: &Arc<Self>, permit: Permit, lifetime: Duration) -> Uuid {
         let id = Uuid::new_v4();
         let registry = Arc::downgrade(self);
-        // Held until the permit is in its place, which it may not miss, however short its time is.
+        // Locked until the permit is inserted: even the shortest lifetime must not end before that.
         let mut permits = self.permits();
         let expiry = tokio::spawn(async move {
             tokio::time::sleep(lifetime).await;
-            if let Some(lent) = registry.upgrade() {
-                let expired = lent.permits().remove(&id);
+            if let Some(registry) = registry.upgrade() {
+                let expired = registry.permits().remove(&id);
                 drop(expired);
             }
         });
@@ -49,14 +49,14 @@ impl PermitRegistry {
         id
     }
 
-    /// Takes a permit of this circuit back; `None`: it has ended, or was never lent.
+    /// Takes a permit of this circuit back; `None`: it has expired, or was never issued.
     pub(crate) fn redeem(&self, key: &ModelKey, id: Uuid) -> Option<Permit> {
         let mut permits = self.permits();
         if permits.get(&id)?.permit.key() != key {
             return None;
         }
-        let IssuedPermit { permit, expiry: end } = permits.remove(&id)?;
-        end.abort();
+        let IssuedPermit { permit, expiry } = permits.remove(&id)?;
+        expiry.abort();
         Some(permit)
     }
 
@@ -72,24 +72,24 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn a_permit_ends_by_itself_or_is_taken_once() {
+    async fn a_permit_expires_or_is_redeemed_once() {
         let circuits = Circuits::in_memory(Policies::default());
         let key: ModelKey = "openai:gpt-5".parse().unwrap();
         let other: ModelKey = "openai:gpt-6".parse().unwrap();
-        let (registry, length) = (Arc::new(PermitRegistry::default()), Duration::from_secs(60));
-        let id = registry.issue(circuits.admit(&key).await.unwrap(), length);
+        let (registry, lifetime) = (Arc::new(PermitRegistry::default()), Duration::from_secs(60));
+        let id = registry.issue(circuits.admit(&key).await.unwrap(), lifetime);
         assert!(registry.redeem(&other, id).is_none(), "it is of another circuit");
         assert!(registry.redeem(&key, Uuid::new_v4()).is_none());
         assert!(registry.redeem(&key, id).is_some());
         assert!(registry.redeem(&key, id).is_none(), "twice");
-        let id = registry.issue(circuits.admit(&key).await.unwrap(), length);
-        tokio::time::sleep(length + Duration::from_millis(1)).await;
+        let id = registry.issue(circuits.admit(&key).await.unwrap(), lifetime);
+        tokio::time::sleep(lifetime + Duration::from_millis(1)).await;
         assert!(registry.redeem(&key, id).is_none(), "late");
         assert!(registry.permits().is_empty());
     }
 
     #[tokio::test]
-    async fn only_so_many_are_lent() {
+    async fn the_number_of_issued_permits_is_limited() {
         let circuits = Circuits::in_memory(Policies::default());
         let key: ModelKey = "openai:gpt-5".parse().unwrap();
         let registry = Arc::new(PermitRegistry::default());

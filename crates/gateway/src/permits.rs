@@ -1,7 +1,7 @@
-//! `POST /circuits/{key}/permits`: the breaker alone, for applications that call providers themselves. They ask, call, and
-//! tell.
+//! `POST /circuits/{key}/permits`: the breaker alone, for applications that call providers themselves. They acquire a
+//! permit, call, and report the outcome.
 //!
-//! A permit lives in the process that gave it: the answer goes to the same instance.
+//! A permit lives in the process that issued it: the outcome must be reported to the same instance.
 
 use std::{sync::Arc, time::Duration};
 
@@ -13,42 +13,44 @@ use providers::{ProviderError, ProviderErrorKind, TimeoutKind};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    app::App,
     body::JsonBody,
     duration::DurationText,
     error::{ApiError, Error},
     path_params::{CircuitKey, PermitId},
+    state::App,
 };
 
-/// How long a permit lasts that says nothing else.
+/// The lifetime of a permit without `for`.
 const DEFAULT_LIFETIME: Duration = Duration::from_secs(60);
 
-/// The longest that may be asked for: a probe whose application has died keeps its place for so long.
+/// The longest lifetime: a probe whose application crashed blocks others until then.
 const MAX_LIFETIME: Duration = Duration::from_secs(600);
 
+/// The body that acquires a permit.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct PermitRequest {
-    /// How long the call may take: a probe's lease.
+    /// The time that the call may take; the lease, if it is a probe.
     #[serde(rename = "for")]
     lifetime: Option<DurationText>,
 }
 
-/// Leave to make one call.
+/// A permit for one call.
 #[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub(crate) struct PermitResponse {
     permit: String,
     key: String,
     epoch: u64,
-    /// Whether the call decides if the circuit closes.
+    /// Whether the outcome decides if the circuit closes.
     probe: bool,
-    /// Until when it can be answered (Unix ms, by the store's clock).
+    /// When it expires (Unix ms, by the store's clock).
     until: Timestamp,
-    /// Who gave it, and must be told.
+    /// The instance that issued it and takes the outcome.
     instance: String,
 }
 
-/// How a call ended.
+/// The outcome of a call.
 #[derive(Debug, Deserialize)]
 #[serde(tag = "outcome", rename_all = "lowercase", deny_unknown_fields)]
 pub(crate) enum ReportedOutcome {
@@ -57,7 +59,7 @@ pub(crate) enum ReportedOutcome {
     None {},
 }
 
-/// What the provider said, or what was heard of it.
+/// A failure: the provider's error response, or how the call failed without one.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct ReportedFailure {
@@ -89,30 +91,31 @@ enum ReportedKind {
     Connection,
     Timeout,
     Invalid,
+    // The word that the circuit's reason has for it.
+    #[serde(rename = "cut")]
     Truncated,
 }
 
-/// May a call be made?
+/// Acquires a permit.
 pub(crate) async fn acquire(
     State(app): State<Arc<App>>,
     CircuitKey(key): CircuitKey,
     JsonBody(request): JsonBody<PermitRequest>,
 ) -> Result<Json<PermitResponse>, ApiError> {
-    let lifetime = request.lifetime.map_or(DEFAULT_LIFETIME, |DurationText(length)| length);
+    let lifetime = request.lifetime.map_or(DEFAULT_LIFETIME, |DurationText(lifetime)| lifetime);
     if lifetime.is_zero() || lifetime > MAX_LIFETIME {
         let longest = DurationText(MAX_LIFETIME);
         return Err(Error::invalid_request(format!(
-            "\"for\": expected more than nothing and at most {longest}"
+            "\"for\": expected a duration above 0 and at most {longest}"
         ))
         .into());
     }
     if app.lifecycle.is_shutting_down() {
-        return Err(
-            Error::shutting_down("the gateway is stopping and gives no more permits: ask again").into()
-        );
+        return Err(Error::shutting_down().into());
     }
     if app.permit_registry.is_full() {
-        let message = "too many permits are out: answer those that you have been given".to_owned();
+        let message =
+            "too many permits without an outcome: report the outcomes of those that you hold".to_owned();
         return Err(Error::new(StatusCode::SERVICE_UNAVAILABLE, "too_many_permits", message)
             .with_retry_after(Duration::from_secs(1))
             .into());
@@ -129,7 +132,7 @@ pub(crate) async fn acquire(
     Ok(Json(PermitResponse { permit: id.to_string(), key, epoch, probe, until, instance }))
 }
 
-/// How the call ended.
+/// Reports the outcome of a call.
 pub(crate) async fn report_outcome(
     State(app): State<Arc<App>>,
     CircuitKey(key): CircuitKey,
@@ -144,7 +147,7 @@ pub(crate) async fn report_outcome(
         id.and_then(|id| app.permit_registry.redeem(&key, id)).ok_or_else(|| permit_not_found(&key))?;
     match (outcome, error) {
         (ReportedOutcome::Success {}, _) => permit.succeeded(),
-        (_, Some(fault)) => app.manager.record_reported_outcome(permit, &fault),
+        (_, Some(error)) => app.manager.record_reported_outcome(permit, &error),
         (ReportedOutcome::None {} | ReportedOutcome::Failure(_), None) => drop(permit),
     }
     Ok(StatusCode::NO_CONTENT)
@@ -152,13 +155,13 @@ pub(crate) async fn report_outcome(
 
 fn permit_not_found(key: &ModelKey) -> Error {
     let message = format!(
-        "{key} has no such permit here: it was answered already, its time is over, or another instance gave it"
+        "no such permit for {key} on this instance: its outcome was reported, it expired, or another instance issued it"
     );
     Error::new(StatusCode::NOT_FOUND, "permit_not_found", message)
 }
 
 impl ReportedFailure {
-    /// Judged as if this process had made the call.
+    /// The error, classified as if this process had made the call.
     fn to_provider_error(&self) -> Result<ProviderError, Error> {
         match (self.status, self.kind) {
             (Some(Status(status)), None) => {
@@ -172,7 +175,7 @@ impl ReportedFailure {
             }
             (None, Some(kind)) => Ok(ProviderError::provider_failure(kind.into())),
             (None, None) | (Some(_), Some(_)) => Err(Error::invalid_request(
-                "a failure has either a \"status\" or, where none came, a \"kind\": \
+                "a failure needs a \"status\" or, without an HTTP response, a \"kind\": \
                  connection, timeout, invalid or cut"
                     .to_owned(),
             )),

@@ -1,4 +1,4 @@
-//! A model's reply on its way to the client.
+//! The response of a model on its way to the client.
 
 use std::convert::Infallible;
 
@@ -13,7 +13,7 @@ use crate::{
     shutdown::{DrainedStream, InFlightGuard, StreamStage},
 };
 
-/// The response to a call that a model answered: the provider's, with who it was.
+/// The provider's response, with the headers that name the model.
 pub(crate) fn respond(
     dialect: Dialect,
     reply: Reply,
@@ -21,11 +21,11 @@ pub(crate) fn respond(
     in_flight: InFlightGuard,
 ) -> Response {
     let mut response = match reply.body {
-        manager::Body::Complete(answer) => {
-            let mut response = Response::new(Body::from(answer.body));
-            *response.status_mut() = answer.status;
-            *response.headers_mut() = answer.headers;
-            insert_usage_headers(response.headers_mut(), answer.usage);
+        manager::Body::Complete(complete) => {
+            let mut response = Response::new(Body::from(complete.body));
+            *response.status_mut() = complete.status;
+            *response.headers_mut() = complete.headers;
+            insert_usage_headers(response.headers_mut(), complete.usage);
             response
         }
         manager::Body::Stream { headers, events } => event_stream_response(
@@ -42,7 +42,7 @@ pub(crate) fn respond(
     response
 }
 
-/// The response to a call whose stream is held: nobody has answered it yet.
+/// The response to a call whose stream is buffered: its head is sent before any model has responded.
 pub(crate) fn respond_buffered(
     dialect: Dialect,
     events: Events,
@@ -57,7 +57,7 @@ pub(crate) fn respond_buffered(
     response
 }
 
-/// What the provider says that the answer cost. A stream says so at its end, behind its head.
+/// The usage that the provider reports. A stream reports it at its end, when the head is sent.
 fn insert_usage_headers(headers: &mut HeaderMap, usage: Usage) {
     for (name, tokens) in [(headers::INPUT_TOKENS, usage.input), (headers::OUTPUT_TOKENS, usage.output)] {
         if let Some(tokens) = tokens {
@@ -75,12 +75,12 @@ fn event_stream_response(headers: HeaderMap, events: DrainedStream) -> Response 
 
 fn insert_anthropic_request_id(dialect: Dialect, headers: &mut HeaderMap, request_id: &HeaderValue) {
     if dialect == Dialect::Anthropic {
-        // The provider's own, where there is one: it is what its support asks for.
+        // The provider's own id wins, because the provider's support asks for it.
         headers.entry(headers::ANTHROPIC_REQUEST_ID).or_insert_with(|| request_id.clone());
     }
 }
 
-/// What keeps proxies on the way from holding events back.
+/// The headers that keep proxies from buffering events.
 pub(crate) fn set_event_stream_headers(headers: &mut HeaderMap) {
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));

@@ -1,4 +1,4 @@
-//! The listener and its connections, from the first to the last.
+//! The listener and its connections.
 
 use std::{future::pending, io, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
 
@@ -21,58 +21,59 @@ use tokio::{
 use tower::ServiceExt;
 
 use crate::{
-    Keys,
-    app::{App, router},
     feed::Feed,
+    keys::Keys,
     metrics::{GaugeGuard, Metrics},
+    router::router,
     shutdown::{Lifecycle, Phase, ShutdownMode},
+    state::App,
 };
 
-/// The largest request body, in bytes: Anthropic's limit, the largest of those that are spoken.
+/// The limit of a request's body, in bytes: Anthropic's, the largest of all API formats.
 const MAX_BODY_BYTES: usize = 32 * 1024 * 1024;
 
-/// A connection that sends no whole request head for so long is closed, also between requests.
+/// A connection that completes no request head in this time is closed, also between requests.
 const HEADER_READ_TIMEOUT: Duration = Duration::from_secs(75);
 
-/// What is broken off has so long to be told so.
+/// The time for aborted requests to receive their error.
 const ABORT_GRACE: Duration = Duration::from_secs(1);
 
-/// So often a stopping gateway looks whether its calls have ended.
+/// The interval at which a draining gateway checks whether its calls have ended.
 const DRAIN_POLL_INTERVAL: Duration = Duration::from_millis(20);
 
-/// The pause after `accept` failed, as it does when there are no file descriptors left.
+/// The delay after `accept` failed, as it does without free file descriptors.
 const ACCEPT_RETRY_DELAY: Duration = Duration::from_millis(50);
 
-/// What a gateway needs to know.
+/// The settings of a gateway.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// Where to listen. Port 0: a free one.
+    /// The address to listen on. Port 0: a free one.
     pub listen: SocketAddr,
-    /// Who may call.
+    /// The keys that are accepted.
     pub keys: Keys,
-    /// How long calls under way may take to end once the gateway is to stop.
+    /// The limit for draining requests in flight once the shutdown starts.
     pub shutdown_timeout: Duration,
 }
 
 /// Why a gateway cannot start.
 #[derive(Debug, thiserror::Error)]
 pub enum BindError {
-    /// Anyone on the network could call.
+    /// Without API keys, anyone on the network could call.
     #[error(
-        "listening on {0} needs api_keys, since others than this machine reach it: set [server] api_keys, or listen on 127.0.0.1"
+        "listening on {0} needs api_keys, because other machines can reach it: set [server] api_keys, or listen on 127.0.0.1"
     )]
     MissingApiKeys(SocketAddr),
-    /// The address cannot be had.
+    /// The address is not available.
     #[error("cannot listen on {address}: {source}; choose another with [server] listen or --listen")]
     Listen {
         /// The address.
         address: SocketAddr,
-        /// What the system says.
+        /// The error of the operating system.
         source: io::Error,
     },
 }
 
-/// A gateway that has its address and can be served.
+/// A gateway that is bound to its address.
 #[derive(Debug)]
 pub struct Gateway {
     listener: TcpListener,
@@ -84,7 +85,7 @@ pub struct Gateway {
 }
 
 impl Gateway {
-    /// Takes the address. Connections queue from here on, and are answered by [`serve`](Self::serve).
+    /// Binds the address. Connections queue from here on, until [`serve`](Self::serve) accepts them.
     ///
     /// # Errors
     /// See [`BindError`].
@@ -112,33 +113,37 @@ impl Gateway {
         Ok(Self { listener, address, connections, manager, lifecycle, shutdown_timeout })
     }
 
-    /// Where it listens.
+    /// The address that it listens on.
     #[must_use]
     pub const fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Answers until the first of `stops` comes; then refuses new calls and lets those under way end, for at most
-    /// [`Settings::drain`]. A second one cuts that short. What has not ended by then is broken off, and told so.
+    /// Serves until the first of `shutdown_requests`. Then it rejects new calls and drains those in flight, for at most
+    /// [`Settings::shutdown_timeout`]. A second request ends that early. What has not ended by then is aborted with an
+    /// error.
     pub async fn serve(self, shutdown_requests: impl Stream<Item = ShutdownMode>) {
         let Self { listener, mut connections, lifecycle, shutdown_timeout, manager, .. } = self;
         let mut shutdown_requests = pin!(shutdown_requests.chain(pending().into_stream()));
         let mode = loop {
             tokio::select! {
                 accepted = listener.accept() => connections.accept(accepted).await,
-                Some(stop) = shutdown_requests.next() => break stop,
+                Some(mode) = shutdown_requests.next() => break mode,
             }
         };
         let since = Instant::now();
         lifecycle.enter(Phase::Draining);
         tracing::info!(
-            "stopping: new calls are refused, those under way have {} s",
+            "shutting down: draining in-flight requests for up to {} s",
             shutdown_timeout.as_secs_f64()
         );
         let deadline = async {
             tokio::select! {
-                () = sleep(shutdown_timeout) => tracing::warn!("some calls had not ended after {} s (server.shutdown_timeout)", shutdown_timeout.as_secs_f64()),
-                _ = shutdown_requests.next() => tracing::warn!("told to stop again: calls under way are broken off"),
+                () = sleep(shutdown_timeout) => tracing::warn!(
+                    "shutdown timeout: aborting in-flight requests after {} s (server.shutdown_timeout)",
+                    shutdown_timeout.as_secs_f64()
+                ),
+                _ = shutdown_requests.next() => tracing::warn!("second signal: aborting in-flight requests"),
             }
         };
         let mut deadline = pin!(deadline);
@@ -164,14 +169,14 @@ impl Gateway {
         if !in_time {
             manager.mark_aborting();
             lifecycle.enter(Phase::Aborting);
-            // Who does not read by now never gets its last word.
+            // A client that does not read misses its error.
             let _ = timeout(ABORT_GRACE, connections.shutdown()).await;
         }
         connections.tasks.shutdown().await;
     }
 }
 
-/// The connections that are open, each in a task of its own.
+/// The open connections, each in a task of its own.
 #[derive(Debug)]
 struct Connections {
     router: Router,
@@ -190,17 +195,17 @@ impl Connections {
         match accepted {
             Ok((socket, _)) => self.serve(socket),
             Err(error) => {
-                tracing::warn!(%error, "a connection could not be accepted");
+                tracing::warn!(%error, "failed to accept a connection");
                 sleep(ACCEPT_RETRY_DELAY).await;
             }
         }
     }
 
-    /// Serves one connection, until the client leaves.
+    /// Serves one connection, until it closes.
     fn serve(&mut self, socket: TcpStream) {
-        // Without it three peers in a row stall a stream by 40 ms: Nagle's algorithm against delayed acknowledgements.
+        // Without it each hop can delay a stream by 40 ms: Nagle's algorithm waits for a delayed acknowledgement.
         if let Err(error) = socket.set_nodelay(true) {
-            tracing::debug!(%error, "TCP_NODELAY could not be set");
+            tracing::debug!(%error, "failed to set TCP_NODELAY");
         }
         let router = self.router.clone();
         let service =
@@ -214,12 +219,12 @@ impl Connections {
         self.tasks.spawn(async move {
             let _guard = guard;
             if let Err(error) = connection.await {
-                tracing::debug!(%error, "a connection ended early");
+                tracing::debug!(%error, "connection closed early");
             }
         });
     }
 
-    /// Closes connections as soon as they have nothing to answer.
+    /// Closes each connection as soon as it is idle.
     async fn shutdown(&mut self) {
         let graceful = std::mem::take(&mut self.graceful).shutdown();
         tokio::join!(graceful, async { while self.tasks.join_next().await.is_some() {} });

@@ -1,9 +1,9 @@
-//! The orderly end: calls under way go on, new ones are refused, and what has not ended in time is told so.
+//! Graceful shutdown: requests in flight drain, new ones are rejected, and what has not ended in time is aborted.
 //!
-//! 1. [`Stage::Serving`].
-//! 2. [`Stage::Stopping`]: readiness says no, new calls are refused with `stopping`, the others go on.
-//! 3. [`Stage::Over`]: time is up. Calls still under way are answered with an error, and streams end with an error
-//!    event and no end marker, so that nobody takes a part for the whole (C3).
+//! 1. [`Phase::Serving`].
+//! 2. [`Phase::Draining`]: readiness fails, new calls are rejected with `shutting_down`, those in flight continue.
+//! 3. [`Phase::Aborting`]: the timeout is over. Calls in flight get an error, and streams end with an error event and no
+//!    end marker, so that no client mistakes a part for the whole (C3).
 
 use std::{
     pin::Pin,
@@ -24,23 +24,23 @@ use tokio::{
     time::{Instant, sleep},
 };
 
-/// While calls still come, the listener stays open so long after the last one, for load balancers to notice that the
-/// gateway is not ready any more: a refused call can go elsewhere, a refused connection looks like a fault.
+/// While calls still arrive, the listener stays open this long after the last one, so that load balancers notice that
+/// the gateway is not ready: a rejected call can go to another instance, a refused connection looks like a fault.
 const LB_GRACE: Duration = Duration::from_secs(2);
 
-/// Where calls never cease, the listener stays open no longer than so long for their sake.
+/// The limit of this grace period where calls keep arriving.
 const MAX_LB_GRACE: Duration = Duration::from_secs(10);
 
-/// How a gateway is to end.
+/// When a gateway that shuts down closes its listener.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ShutdownMode {
-    /// Once calls under way have ended and no more come: for SIGTERM, behind a load balancer.
+    /// Once requests in flight have ended and no more arrive: for SIGTERM, behind a load balancer.
     WaitForLb,
-    /// Once calls under way have ended: for a person at the keyboard.
+    /// Once requests in flight have ended: for Ctrl-C in a terminal.
     Immediate,
 }
 
-/// How far the end has come.
+/// The phase of the process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Phase {
     Serving,
@@ -48,7 +48,7 @@ pub(crate) enum Phase {
     Aborting,
 }
 
-/// Where all connections see that the gateway ends, and where calls under way are counted.
+/// The phase, for all connections, and the count of calls in flight.
 #[derive(Debug)]
 pub(crate) struct Lifecycle {
     phase: watch::Sender<Phase>,
@@ -56,7 +56,7 @@ pub(crate) struct Lifecycle {
     last_call_at: Mutex<Option<Instant>>,
 }
 
-/// A call under way, from its head to its last event.
+/// A call in flight, from its head to its last event.
 #[derive(Debug)]
 pub(crate) struct InFlightGuard(Arc<Lifecycle>);
 
@@ -74,34 +74,34 @@ impl Lifecycle {
         *self.phase.borrow() > Phase::Serving
     }
 
-    /// Ends when it is told to stop.
+    /// Completes when the shutdown starts.
     pub(crate) async fn shutdown_started(self: Arc<Self>) {
-        let _ = self.phase.subscribe().wait_for(|stage| *stage > Phase::Serving).await;
+        let _ = self.phase.subscribe().wait_for(|phase| *phase > Phase::Serving).await;
     }
 
-    /// Ends when requests that are not whole by then are waited for no longer: their callers have had as much time as
-    /// load balancers have.
+    /// Completes when the bodies of requests are not waited for any longer: clients get the time that load balancers
+    /// get.
     pub(crate) async fn body_grace_elapsed(self: Arc<Self>) {
         self.shutdown_started().await;
         sleep(LB_GRACE).await;
     }
 
-    /// Ends when time is up.
+    /// Completes when calls in flight are aborted.
     pub(crate) async fn abort_started(self: Arc<Self>) {
         // The sender lives as long as this does.
-        let _ = self.phase.subscribe().wait_for(|stage| *stage == Phase::Aborting).await;
+        let _ = self.phase.subscribe().wait_for(|phase| *phase == Phase::Aborting).await;
     }
 
-    /// A call has come; `None`: it is to be refused.
+    /// Counts a new call; `None`: it must be rejected.
     pub(crate) fn try_start_call(self: &Arc<Self>) -> Option<InFlightGuard> {
         *self.last_call_at.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
-        // Counted first, so that whoever stops either sees the call or is seen by it.
+        // Counted first: then either the shutdown sees the call, or the call sees the shutdown.
         self.in_flight.fetch_add(1, Ordering::SeqCst);
         let guard = InFlightGuard(Arc::clone(self));
         (!self.is_shutting_down()).then_some(guard)
     }
 
-    /// Whether no call is under way, and none is likely to come; `since`: when it was told to stop.
+    /// Whether no call is in flight and none is likely to arrive; `since`: when the shutdown started.
     pub(crate) fn is_drained(&self, mode: ShutdownMode, since: Instant) -> bool {
         let last_call_at = *self.last_call_at.lock().unwrap_or_else(PoisonError::into_inner);
         let lb_grace_over = mode == ShutdownMode::Immediate
@@ -117,18 +117,18 @@ impl Drop for InFlightGuard {
     }
 }
 
-/// Whether a stream had begun to speak when its head was sent.
+/// Whether a stream had started when its head was sent, or is buffered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum StreamStage {
     Started,
     Buffered,
 }
 
-/// A call's events, until the gateway's time is up.
+/// The events of a call, until it ends or is aborted.
 pub(crate) struct DrainedStream {
     dialect: Dialect,
     stage: StreamStage,
-    /// `None` after the last event. Dropping them stops the provider's call.
+    /// `None` after the last event. Dropping them cancels the attempt.
     events: Option<Events>,
     abort: Pin<Box<dyn Future<Output = ()> + Send>>,
     _in_flight: InFlightGuard,
@@ -148,20 +148,21 @@ impl DrainedStream {
     fn abort_event(&self) -> Bytes {
         match self.stage {
             StreamStage::Started => {
-                let message = "the gateway is stopping and had to break the answer off; what came before is not all of it";
+                let message = "stream ended early (gateway is shutting down); the response is incomplete";
                 error_event(self.dialect, 500, "stream_interrupted", message)
             }
-            StreamStage::Buffered => error_event(self.dialect, 503, STOPPING_CODE, ABORTED_MESSAGE),
+            StreamStage::Buffered => {
+                error_event(self.dialect, 503, SHUTTING_DOWN_CODE, SHUTTING_DOWN_MESSAGE)
+            }
         }
     }
 }
 
-/// The `code` of calls that are refused or broken off because the gateway stops.
-pub(crate) const STOPPING_CODE: &str = "stopping";
+/// The `code` of requests that are rejected or aborted because the gateway shuts down.
+pub(crate) const SHUTTING_DOWN_CODE: &str = "shutting_down";
 
-/// What a caller is told that has got nothing yet when time is up.
-pub(crate) const ABORTED_MESSAGE: &str =
-    "the gateway is stopping and could not wait for the answer any longer: send the request again";
+/// The message of such an error, if no part of a response was sent.
+pub(crate) const SHUTTING_DOWN_MESSAGE: &str = "gateway is shutting down; retry the request";
 
 impl Stream for DrainedStream {
     type Item = Bytes;
@@ -188,26 +189,26 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn quiet_is_when_calls_have_ended_and_load_balancers_have_noticed() {
+    async fn it_is_drained_when_calls_have_ended_and_load_balancers_have_noticed() {
         let (lifecycle, since) = (Lifecycle::new(), Instant::now());
-        assert!(lifecycle.is_drained(ShutdownMode::WaitForLb, since), "nobody has ever called");
+        assert!(lifecycle.is_drained(ShutdownMode::WaitForLb, since), "no call yet");
         let call = lifecycle.try_start_call().unwrap();
         tokio::time::advance(LB_GRACE).await;
         assert!(
             !lifecycle.is_drained(ShutdownMode::WaitForLb, since)
                 && !lifecycle.is_drained(ShutdownMode::Immediate, since),
-            "it runs"
+            "one in flight"
         );
         lifecycle.enter(Phase::Draining);
         drop(call);
         assert!(lifecycle.is_drained(ShutdownMode::WaitForLb, since));
-        assert!(lifecycle.try_start_call().is_none(), "refused");
-        assert!(!lifecycle.is_drained(ShutdownMode::WaitForLb, since), "somebody still calls");
+        assert!(lifecycle.try_start_call().is_none(), "rejected");
+        assert!(!lifecycle.is_drained(ShutdownMode::WaitForLb, since), "calls still arrive");
         assert!(lifecycle.is_drained(ShutdownMode::Immediate, since));
         tokio::time::advance(MAX_LB_GRACE - LB_GRACE).await;
         assert!(
             lifecycle.try_start_call().is_none() && lifecycle.is_drained(ShutdownMode::WaitForLb, since),
-            "long enough"
+            "the grace period is limited"
         );
     }
 }

@@ -1,21 +1,22 @@
-// One circuit in full, with its history.
+// The details of one circuit, with its history.
 
 import { history } from "./api.js";
 import { Keyed, byId, element, setAttribute, setText, show } from "./dom.js";
-import { Acts } from "./operate.js";
-import { calls, nextTry, stateLabel } from "./table.js";
-import { clock, latency, length, reasonWords, stateSign, stateWord } from "./words.js";
+import { Actions } from "./operate.js";
+import { calls, nextProbe, stateLabel } from "./table.js";
+import { clock, latency, length, reasonText, stateName, stateSign } from "./format.js";
 
-const MOST = 200;
+// The entries of a history that are loaded and shown.
+const HISTORY_LIMIT = 200;
 
 export class Detail {
   // The model that is shown.
   key = null;
-  #changed;
+  #onChange;
   #opener = null;
-  // What became of asking for the history: "", or why there is none.
-  #asked = "";
-  #acts;
+  // The state of loading the history: "", or why it is not shown.
+  #loadStatus = "";
+  #actions;
   #facts = new Keyed(byId("detail-facts"), (name) => {
     const value = element("dd");
     return { node: element("div", {}, element("dt", {}, name), value), value };
@@ -26,86 +27,86 @@ export class Detail {
     return { node: element("tr", { role: "row" }, ...cells), cells };
   });
 
-  constructor(ask, changed) {
-    this.#acts = new Acts(byId("detail-acts"), ask);
-    this.#changed = changed;
-    byId("detail-shut").addEventListener("click", () => this.shut());
+  constructor(ask, onChange) {
+    this.#actions = new Actions(byId("detail-acts"), ask);
+    this.#onChange = onChange;
+    byId("detail-close").addEventListener("click", () => this.close());
     byId("detail").addEventListener("keydown", (event) => {
-      if (event.key === "Escape") this.shut();
+      if (event.key === "Escape") this.close();
     });
   }
 
-  async open(key, picture) {
+  async open(key, state) {
     this.#opener = document.activeElement;
     this.key = key;
-    this.#asked = "Asking for it";
-    this.#changed();
+    this.#loadStatus = "Asking for it";
+    this.#onChange();
     byId("detail-title").focus();
     byId("detail").scrollIntoView({ block: "nearest" });
-    await this.load(picture);
+    await this.load(state);
   }
 
-  async load(picture) {
+  async load(state) {
     const key = this.key;
     if (key === null) return;
     try {
-      picture.takeHistory(key, await history(key, MOST));
-      this.#asked = "";
+      state.addTransitions(key, await history(key, HISTORY_LIMIT));
+      this.#loadStatus = "";
     } catch (error) {
-      this.#asked = `It cannot be had now: ${error.message}`;
+      this.#loadStatus = `It cannot be had now: ${error.message}`;
     }
-    if (key === this.key) this.#changed();
+    if (key === this.key) this.#onChange();
   }
 
-  shut() {
+  close() {
     this.key = null;
-    this.#changed();
+    this.#onChange();
     if (this.#opener?.isConnected) this.#opener.focus();
   }
 
-  show(picture) {
+  show(state) {
     show(byId("detail"), this.key !== null);
     if (this.key === null) return;
-    const now = picture.now();
-    const report = picture.report(this.key);
+    const now = state.now();
+    const report = state.report(this.key);
     setText(byId("detail-title"), this.key);
     setAttribute(byId("detail"), "data-state", report ? report.state : "");
-    this.#acts.show(report);
-    const facts = report ? factsOf(report, picture.latency[this.key], now) : [];
+    this.#actions.show(report);
+    const facts = report ? factsOf(report, state.latency[this.key], now) : [];
     setText(byId("detail-words"), report
       ? `${stateLabel(report)}: ${report.explanation}.`
       : "This circuit is gone: reset, deleted, or not used for a day. Its history stands.");
     this.#facts.arrange(facts.map(([name]) => name)).forEach(({ value }, index) => setText(value, facts[index][1]));
-    this.#showHistory(picture.transitions(this.key), now);
+    this.#showHistory(state.transitions(this.key), now);
   }
 
   #showHistory(transitions, now) {
-    const none = transitions.length === 0 && this.#asked === "" ? "Nothing has happened yet." : this.#asked;
+    const none = transitions.length === 0 && this.#loadStatus === "" ? "Nothing has happened yet." : this.#loadStatus;
     setText(byId("detail-none"), none);
     show(byId("detail-table"), transitions.length > 0);
-    const shown = transitions.slice(0, MOST);
+    const shown = transitions.slice(0, HISTORY_LIMIT);
     this.#history.arrange(shown.map(({ epoch }) => epoch)).forEach(({ node, cells }, index) => {
       const { from, to, reason, instance, at } = shown[index];
       setAttribute(node, "data-state", to);
       setText(cells[0], clock(at, now));
-      setText(cells[1], `${stateWord(from)} → ${stateSign(to)} ${stateWord(to)}`);
-      setText(cells[2], reasonWords(reason));
+      setText(cells[1], `${stateName(from)} → ${stateSign(to)} ${stateName(to)}`);
+      setText(cells[2], reasonText(reason));
       setText(cells[3], instance);
     });
   }
 }
 
-function factsOf(report, firstToken, now) {
+function factsOf(report, ttft, now) {
   const never = report.lastFailureTime === 0;
   return [
     ["Since", `${clock(report.since, now)} (${length(now - report.since)})`],
-    ["Next try", nextTry(report, now)],
-    ["Failures in a row", String(report.failureCount)],
+    ["Next probe", nextProbe(report, now)],
+    ["Consecutive failures", String(report.failureCount)],
     ["Last failure", never ? "none known" : `${clock(report.lastFailureTime, now)} (${length(now - report.lastFailureTime)} ago)`],
     ["Failed of calls now", calls(report)],
-    ["Time to first content", firstToken === undefined ? "no stream yet" : latency(firstToken)],
-    ["Opened in a row", String(report.trips)],
-    ["Cannot connect to it", report.cutOff.join(", ") || "no instance"],
+    ["Time to first token", ttft === undefined ? "no stream yet" : latency(ttft)],
+    ["Consecutive trips", String(report.trips)],
+    ["Instances without connectivity", report.blockedInstances.join(", ") || "none"],
     ["Last written", `${clock(report.updatedAt, now)}${report.updatedBy ? ` by ${report.updatedBy}` : ""}`],
     ["Epoch", String(report.epoch)],
   ];

@@ -1,4 +1,4 @@
-// Building and changing the page. Text goes in as text and nothing else: names and reasons come from others.
+// Builds and changes the DOM. Text is inserted as text only: names and reasons are untrusted.
 
 export const byId = (id) => document.getElementById(id);
 
@@ -6,14 +6,14 @@ const SVG = "http://www.w3.org/2000/svg";
 
 // An element with attributes (an `on…` function is a listener) and children (text or elements).
 export function element(name, attributes = {}, ...children) {
-  return filled(document.createElement(name), attributes, children);
+  return fill(document.createElement(name), attributes, children);
 }
 
 export function drawing(name, attributes = {}, ...children) {
-  return filled(document.createElementNS(SVG, name), attributes, children);
+  return fill(document.createElementNS(SVG, name), attributes, children);
 }
 
-function filled(node, attributes, children) {
+function fill(node, attributes, children) {
   for (const [name, value] of Object.entries(attributes)) {
     if (typeof value === "function") node.addEventListener(name.slice(2), value);
     else if (value !== undefined && value !== false) node.setAttribute(name, value);
@@ -22,7 +22,7 @@ function filled(node, attributes, children) {
   return node;
 }
 
-// Changes only what differs, so that a screen reader, a selection and the focus are left in peace.
+// Changes only what differs, to keep the selection, the focus and the place of a screen reader.
 export function setText(node, text) {
   if (node.textContent !== text) node.textContent = text;
 }
@@ -35,28 +35,28 @@ export function show(node, shown) {
   if (node.hidden === shown) node.hidden = !shown;
 }
 
-// Puts the nodes into this order and removes all others. What has the focus keeps it.
+// Puts the nodes into this order and removes all others. The focus stays where it is.
 export function arrange(parent, nodes) {
   const focused = document.activeElement;
   const kept = new Set(nodes);
   for (const child of [...parent.children]) if (!kept.has(child)) child.remove();
-  let place = parent.firstElementChild;
+  let next = parent.firstElementChild;
   for (const node of nodes) {
-    if (node === place) place = place.nextElementSibling;
-    else parent.insertBefore(node, place);
+    if (node === next) next = next.nextElementSibling;
+    else parent.insertBefore(node, next);
   }
   if (focused && focused !== document.activeElement && parent.contains(focused)) {
     focused.focus({ preventScroll: true });
   }
 }
 
-// Children by key, made once and kept for as long as the key is there.
+// Children by key, created once and kept for as long as the key exists.
 export class Keyed {
   #parent;
   #make;
   #parts = new Map();
 
-  // `make(key)` gives an object with a `node`.
+  // `make(key)` returns an object with a `node`.
   constructor(parent, make) {
     this.#parent = parent;
     this.#make = make;

@@ -1,9 +1,9 @@
-// The API's event stream: read with fetch, since EventSource cannot show a key; taken up again where it broke off.
+// The event stream of the API: read with fetch, because EventSource cannot send a key; resumed after the last event.
 
-import { Refused, request } from "./api.js";
+import { ApiError, request } from "./api.js";
 
-// How long until the next try, by tries that failed in a row, in ms.
-const WAITS = [300, 1000, 2000, 4000, 5000];
+// The delay before a reconnect, by consecutive failures, in ms.
+const RETRY_DELAYS = [300, 1000, 2000, 4000, 5000];
 
 // Splits a stream of bytes into server-sent events.
 export async function* parse(body) {
@@ -35,82 +35,82 @@ export async function* parse(body) {
 }
 
 export class Feed {
-  #heard;
+  #onEvent;
   #lastId;
   #failures = 0;
   #abort = new AbortController();
   #wake = () => {};
-  // When the next try is, by this page's clock; 0: under way.
+  // When the next attempt starts, by this page's clock; 0: it is in progress.
   retryAt = 0;
   // "connecting", "live", "lost", "key".
   state = "connecting";
-  #changed;
+  #onStateChange;
 
-  // `heard(name, data)` for each event, `changed()` at each change of state.
-  constructor(heard, changed) {
-    this.#heard = heard;
-    this.#changed = changed;
+  // `onEvent(name, data)` for each event, `onStateChange(error)` at each change of state.
+  constructor(onEvent, onStateChange) {
+    this.#onEvent = onEvent;
+    this.#onStateChange = onStateChange;
   }
 
   async run() {
     for (;;) {
       this.retryAt = 0;
       try {
-        await this.#listen();
-        this.#become("lost");
+        await this.#subscribe();
+        this.#setState("lost");
       } catch (error) {
-        this.#become(error instanceof Refused && error.status === 401 ? "key" : "lost", error);
+        this.#setState(error instanceof ApiError && error.status === 401 ? "key" : "lost", error);
       }
-      await this.#pause();
+      await this.#waitForRetry();
     }
   }
 
-  async #listen() {
+  async #subscribe() {
     this.#abort = new AbortController();
     const headers = { accept: "text/event-stream" };
     if (this.#lastId) headers["last-event-id"] = this.#lastId;
     const response = await request("circuits/events", { headers, signal: this.#abort.signal });
-    // What was missed comes first, so from here on the page is right.
+    // Missed events come first, so from here on the page is up to date.
     this.#failures = 0;
-    this.#become("live");
+    this.#setState("live");
     for await (const { name, data, id } of parse(response.body)) {
-      this.#heard(name, JSON.parse(data));
+      this.#onEvent(name, JSON.parse(data));
       this.#lastId = id ?? this.#lastId;
     }
   }
 
-  #become(state, error) {
+  #setState(state, error) {
     this.state = state;
-    this.#changed(error);
+    this.#onStateChange(error);
   }
 
-  // Until the time has come or somebody wakes it; for a key, until somebody gives one.
-  #pause() {
-    const wait = WAITS[Math.min(this.#failures, WAITS.length - 1)];
+  // Until the delay is over or `retryNow` is called; without a key, until there is one.
+  #waitForRetry() {
+    const delay = RETRY_DELAYS[Math.min(this.#failures, RETRY_DELAYS.length - 1)];
     this.#failures += 1;
     return new Promise((resolve) => {
       this.#wake = resolve;
       if (this.state === "key") return;
-      this.retryAt = Date.now() + wait;
-      setTimeout(resolve, wait);
+      this.retryAt = Date.now() + delay;
+      setTimeout(resolve, delay);
     });
   }
 
-  // Tries now.
-  wake() {
+  // Reconnects without the delay.
+  retryNow() {
     this.#failures = 0;
     this.#wake();
   }
 
-  // The connection is dead, though nothing has said so.
-  breakOff() {
+  // Closes a connection that is dead without an error.
+  abort() {
     this.#abort.abort();
   }
 
-  // All over again, with another key.
-  startAgain() {
+  // Reconnects from the start, with another key.
+  restart() {
     this.#lastId = undefined;
-    this.breakOff();
-    this.wake();
+    this.abort();
+    this.retryNow();
   }
 }

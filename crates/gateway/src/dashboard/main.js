@@ -1,67 +1,66 @@
-// Puts the page together: what is heard goes into the picture, the picture goes onto the page.
+// The entry point: events update the state, the state is drawn on the page.
 
-import { Refused, circuits, history, key as savedKey } from "./api.js";
-import { Picture } from "./circuits.js";
+import { ApiError, circuits, history, key as savedKey } from "./api.js";
+import { CircuitState } from "./circuits.js";
 import { Detail } from "./detail.js";
 import { byId, setText, show } from "./dom.js";
 import { Feed } from "./events.js";
 import { showInstances } from "./instances.js";
-import { Question } from "./operate.js";
-import { announce, showBanners, showChips, showVerdict, transitionWords } from "./status.js";
+import { ConfirmDialog } from "./operate.js";
+import { announce, showBanners, showChips, showVerdict, transitionText } from "./status.js";
 import { Table } from "./table.js";
 import { showTimeline } from "./timeline.js";
-import { reasonWords } from "./words.js";
+import { reasonText } from "./format.js";
 
-// Countdowns go on so often.
-const TICK = 500;
+// The interval of countdowns, in ms.
+const TICK_INTERVAL = 500;
 
-// Figures that change without an event (calls now, latency) are asked for so often while somebody looks. An answer that
-// does not come also shows that a connection is dead.
-const FIGURES = 5000;
+// The interval at which a visible page loads figures that change without an event (calls, latency), in ms. A missing
+// response also shows that the connection is dead.
+const REFRESH_INTERVAL = 5000;
 
-// An answer that takes longer will not come.
-const PATIENCE = 4000;
+const REFRESH_TIMEOUT = 4000;
 
-// So many histories are asked for at a time.
-const SIDE_BY_SIDE = 4;
+// The histories that are loaded concurrently.
+const HISTORY_CONCURRENCY = 4;
 
-// A history is asked for so many entries.
-const ENTRIES = 200;
+// The entries of a history that are loaded.
+const HISTORY_LIMIT = 200;
 
-const picture = new Picture();
-const question = new Question();
-const ask = (act, key) => question.ask(act, key);
+const state = new CircuitState();
+const dialog = new ConfirmDialog();
+const ask = (action, key) => dialog.open(action, key);
 const detail = new Detail(ask, () => draw());
-const table = new Table((key) => (key === detail.key ? detail.shut() : detail.open(key, picture)), ask, () => draw());
-const feed = new Feed(hear, feedChanged);
+const table = new Table((key) => (key === detail.key ? detail.close() : detail.open(key, state)), ask, () => draw());
+const feed = new Feed(onEvent, onFeedStateChange);
 
-// When the page was last right, by its own clock; 0: never.
+// When the page was last up to date, by its own clock; 0: never.
 let asOf = 0;
 let lastError;
-// By model, the epoch as of which its history was asked for.
-const historiesAsked = new Map();
+// By model, the epoch as of which its history was requested.
+const requestedHistories = new Map();
 
-function hear(name, data) {
+function onEvent(name, data) {
   asOf = Date.now();
   if (name === "snapshot") {
-    picture.take(data);
-    learnHistories();
-    detail.load(picture);
+    state.applySnapshot(data);
+    loadHistories();
+    detail.load(state);
   } else if (name === "circuit") {
-    picture.takeCircuit(data);
-    if (data.transition) announce(transitionWords(data.key, data.transition, reasonWords(data.transition.reason)));
+    state.applyCircuit(data);
+    if (data.transition) announce(transitionText(data.key, data.transition, reasonText(data.transition.reason)));
   } else if (name === "store") {
-    picture.store = data;
-    // What could not be had while it was away.
+    state.store = data;
+    // Histories were unavailable while Redis was unreachable.
     if (data.state === "connected") {
-      learnHistories();
-      detail.load(picture);
+      loadHistories();
+      detail.load(state);
     }
   }
   draw();
 }
 
-function feedChanged(error) {
+function onFeedStateChange(error) {
   lastError = error;
   if (feed.state === "key") askForKey(error);
   if (feed.state === "live") {
@@ -70,22 +69,22 @@ function feedChanged(error) {
   draw();
 }
 
-// The last hour of all circuits that have changed in it.
-async function learnHistories() {
-  const unknown = picture.unknownHistories().filter(({ key, epoch }) => historiesAsked.get(key) !== epoch);
-  unknown.forEach(({ key, epoch }) => historiesAsked.set(key, epoch));
+// Loads the history of each circuit that has changed in the last hour.
+async function loadHistories() {
+  const missing = state.missingHistories().filter(({ key, epoch }) => requestedHistories.get(key) !== epoch);
+  missing.forEach(({ key, epoch }) => requestedHistories.set(key, epoch));
   const worker = async () => {
-    for (let next = unknown.pop(); next !== undefined; next = unknown.pop()) {
+    for (let next = missing.pop(); next !== undefined; next = missing.pop()) {
       try {
-        picture.takeHistory(next.key, await history(next.key, ENTRIES));
+        state.addTransitions(next.key, await history(next.key, HISTORY_LIMIT));
         draw();
       } catch {
-        // The next snapshot asks again.
-        historiesAsked.delete(next.key);
+        // The next snapshot retries.
+        requestedHistories.delete(next.key);
       }
     }
   };
-  await Promise.all(Array.from({ length: SIDE_BY_SIDE }, worker));
+  await Promise.all(Array.from({ length: HISTORY_CONCURRENCY }, worker));
 }
 
 let refreshing = false;
@@ -93,14 +92,14 @@ let refreshing = false;
 async function refreshFigures() {
   if (document.hidden || feed.state !== "live" || refreshing) return;
   refreshing = true;
-  const asked = Date.now();
+  const requestedAt = Date.now();
   try {
-    picture.take(await circuits(AbortSignal.timeout(PATIENCE)), asked);
+    state.applySnapshot(await circuits(AbortSignal.timeout(REFRESH_TIMEOUT)), requestedAt);
     asOf = Date.now();
-    learnHistories();
+    loadHistories();
     draw();
   } catch (error) {
-    if (!(error instanceof Refused)) feed.breakOff();
+    if (!(error instanceof ApiError)) feed.abort();
   } finally {
     refreshing = false;
   }
@@ -108,7 +107,7 @@ async function refreshFigures() {
 
 let drawing = false;
 
-// Once a frame, however much is heard.
+// Once a frame, for any number of events.
 function draw() {
   if (drawing) return;
   drawing = true;
@@ -116,28 +115,28 @@ function draw() {
     drawing = false;
     drawNow();
   };
-  if (document.hidden) setTimeout(now, TICK);
+  if (document.hidden) setTimeout(now, TICK_INTERVAL);
   else requestAnimationFrame(now);
 }
 
 function drawNow() {
-  const all = picture.circuits();
-  showChips(feed, picture);
-  showBanners(feed, picture, asOf, lastError);
+  const all = state.circuits();
+  showChips(feed, state);
+  showBanners(feed, state, asOf, lastError);
   show(byId("forget"), savedKey.get() !== "");
-  show(byId("data"), picture.store !== null && byId("key").hidden);
-  if (picture.store === null) return;
-  showVerdict(all, picture.now());
-  table.show(all, picture, detail.key);
-  detail.show(picture);
-  showTimeline(all, picture);
-  showInstances(all, picture, feed.state === "live");
+  show(byId("data"), state.store !== null && byId("key").hidden);
+  if (state.store === null) return;
+  showVerdict(all, state.now());
+  table.show(all, state, detail.key);
+  detail.show(state);
+  showTimeline(all, state);
+  showInstances(all, state, feed.state === "live");
 }
 
 function askForKey(error) {
-  const wrong = savedKey.get() !== "";
-  savedKey.forget();
-  setText(byId("key-error"), wrong ? error.message : "");
+  const wasRejected = savedKey.get() !== "";
+  savedKey.remove();
+  setText(byId("key-error"), wasRejected ? error.message : "");
   show(byId("key"), true);
   byId("key-field").focus();
 }
@@ -146,25 +145,25 @@ byId("key").querySelector("form").addEventListener("submit", (event) => {
   event.preventDefault();
   savedKey.set(byId("key-field").value.trim());
   byId("key-field").value = "";
-  feed.startAgain();
+  feed.restart();
 });
 
 byId("forget").addEventListener("click", () => {
-  savedKey.forget();
-  // What it showed goes with it.
+  savedKey.remove();
+  // A reload clears the data that the key gave access to.
   location.reload();
 });
 
-addEventListener("online", () => feed.wake());
+addEventListener("online", () => feed.retryNow());
 document.addEventListener("visibilitychange", () => {
   if (document.hidden) return;
-  if (feed.state !== "key") feed.wake();
+  if (feed.state !== "key") feed.retryNow();
   refreshFigures();
 });
-setInterval(refreshFigures, FIGURES);
+setInterval(refreshFigures, REFRESH_INTERVAL);
 setInterval(() => {
-  if (picture.isDue()) refreshFigures();
+  if (state.isProbeDue()) refreshFigures();
   draw();
-}, TICK);
+}, TICK_INTERVAL);
 draw();
 feed.run();

@@ -1,11 +1,11 @@
-// The top of the page: is it live, is Redis there, how bad is it; and what a screen reader is told.
+// The top of the page: connection, Redis, verdict; and the announcements for screen readers.
 
-import { isOut } from "./circuits.js";
+import { isUnavailable } from "./circuits.js";
 import { Keyed, byId, element, setAttribute, setText, show } from "./dom.js";
-import { clock, count, length, stateWord, until } from "./words.js";
+import { clock, count, length, stateName, until } from "./format.js";
 
-// More outages are told by the table alone.
-const MOST = 3;
+// The outages that the verdict lists; the table has all.
+const MAX_OUTAGES = 3;
 
 const LIVE = {
   connecting: ["Connecting", "neutral"],
@@ -16,27 +16,27 @@ const LIVE = {
 
 const STORES = {
   connected: ["✓ Redis connected", "good"],
-  degraded: ["✕ Redis away", "bad"],
+  degraded: ["✕ Redis unreachable", "bad"],
   embedded: ["Circuits in this process only", "neutral"],
 };
 
-export function showChips(feed, picture) {
+export function showChips(feed, state) {
   chip("live", ...LIVE[feed.state]);
-  show(byId("store"), picture.store !== null);
-  show(byId("instance"), picture.instance !== "");
-  if (picture.store === null) return;
-  const [words, tone] = STORES[picture.store.state] ?? [picture.store.state, "neutral"];
-  chip("store", picture.store.kind === "memory" ? words : `${words} (${picture.store.url})`, tone);
-  chip("instance", `Served by ${picture.instance}`, "neutral");
+  show(byId("store"), state.store !== null);
+  show(byId("instance"), state.instance !== "");
+  if (state.store === null) return;
+  const [text, tone] = STORES[state.store.state] ?? [state.store.state, "neutral"];
+  chip("store", state.store.kind === "memory" ? text : `${text} (${state.store.url})`, tone);
+  chip("instance", `Served by ${state.instance}`, "neutral");
 }
 
-function chip(id, words, tone) {
-  setText(byId(id), words);
+function chip(id, text, tone) {
+  setText(byId(id), text);
   setAttribute(byId(id), "data-tone", tone);
 }
 
-// What is wrong with the page itself, or with Redis. `asOf`: when the page was last right, by its own clock.
-export function showBanners(feed, picture, asOf, error) {
+// Problems of the page's connection and of Redis. `asOf`: when the page was last up to date, by its own clock.
+export function showBanners(feed, state, asOf, error) {
   const lost = byId("lost");
   const isLost = feed.state === "lost" && asOf > 0;
   const never = feed.state === "lost" && asOf === 0;
@@ -48,41 +48,41 @@ export function showBanners(feed, picture, asOf, error) {
     const wait = until(feed.retryAt, Date.now());
     setText(lost.lastElementChild, `${error ? `(${error.message}) ` : ""}Trying again ${wait}.`);
   }
-  const isAway = picture.store?.state === "degraded";
-  show(byId("away"), isAway);
-  if (isAway) {
+  const isUnreachable = state.store?.state === "degraded";
+  show(byId("away"), isUnreachable);
+  if (isUnreachable) {
     setText(byId("away").firstElementChild,
-      "Redis is away: circuits are not shared. Calls go on, and each instance breaks by what it sees itself; what " +
-      `you see is what ${picture.instance} knows. (${picture.store.error ?? "no particulars"})`);
+      "Redis unreachable – requests are still served. Each instance uses its own circuit state; showing " +
+      `instance ${state.instance}. (${state.store.error ?? "no details"})`);
   }
 }
 
 const outages = new Keyed(byId("outages"), () => {
   const name = element("strong");
-  const words = element("span");
-  return { node: element("li", {}, name, " ", words), name, words };
+  const text = element("span");
+  return { node: element("li", {}, name, " ", text), name, text };
 });
 
 export function showVerdict(circuits, now) {
-  const out = circuits.filter(isOut);
+  const out = circuits.filter(isUnavailable);
   show(byId("verdict"), circuits.length > 0);
   setAttribute(byId("verdict"), "data-tone", out.length > 0 ? "bad" : "good");
   const all = count(circuits.length, "model", "models");
   const verdict = out.length > 0 ? `✕ ${out.length} of ${all} out` : `✓ ${circuits.length === 1 ? "The one model is" : `All ${all} are`} in use`;
   setText(byId("verdict-title"), verdict);
   document.title = out.length > 0 ? `✕ ${out.length} out – Switchboard` : "✓ Switchboard";
-  const told = out.slice(0, MOST);
-  const parts = outages.arrange(told.map(({ key }) => key));
+  const listed = out.slice(0, MAX_OUTAGES);
+  const parts = outages.arrange(listed.map(({ key }) => key));
   parts.forEach((part, index) => {
-    setText(part.name, told[index].key);
-    setText(part.words, outage(told[index], now));
+    setText(part.name, listed[index].key);
+    setText(part.text, outage(listed[index], now));
   });
   show(byId("meanwhile"), out.length > 0);
-  const more = out.length > MOST ? `And ${out.length - MOST} more, see below. ` : "";
+  const more = out.length > MAX_OUTAGES ? `And ${out.length - MAX_OUTAGES} more, see below. ` : "";
   setText(byId("meanwhile"), `${more}${meanwhile(circuits, out)}`);
 }
 
-// What calls meet now. Routes are not known here, only models.
+// The effect on calls. The page knows models, not routes.
 function meanwhile(circuits, out) {
   if (out.length < circuits.length) {
     return "Meanwhile routes go on with their next model; one that has none left refuses its calls.";
@@ -91,31 +91,31 @@ function meanwhile(circuits, out) {
     "put another model on the routes.";
 }
 
-// What has happened, what is being done, what can be done.
+// The cause of an outage and the next step.
 function outage(report, now) {
   const since = `${clock(report.since, now)} (${length(now - report.since)})`;
-  return `is ${stateWord(report.state)} since ${since}: ${report.explanation}. ${done(report, now)}`;
+  return `is ${stateName(report.state)} since ${since}: ${report.explanation}. ${nextStep(report, now)}`;
 }
 
-function done(report, now) {
+function nextStep(report, now) {
   if (report.probing.length > 0) return "A probe is under way; if it succeeds, the circuit closes.";
   if (report.state === "HALF_OPEN") return "The next call to it will be the probe.";
   if (report.retryAt === undefined) return "It stays so until somebody closes it.";
   return `It is tried again ${until(report.retryAt, now)}.`;
 }
 
-// Changes of state in words, for those who hear the page. Several at once are told together.
-let waiting = [];
+// Announces transitions to screen readers; those that arrive together in one announcement.
+let pending = [];
 
-export function announce(words) {
-  waiting.push(words);
-  if (waiting.length > 1) return;
+export function announce(text) {
+  pending.push(text);
+  if (pending.length > 1) return;
   setTimeout(() => {
-    const told = waiting.length > 4 ? [...waiting.slice(0, 3), `and ${waiting.length - 3} more changes`] : waiting;
-    waiting = [];
-    byId("announcer").textContent = told.join(". ");
+    const announced = pending.length > 4 ? [...pending.slice(0, 3), `and ${pending.length - 3} more changes`] : pending;
+    pending = [];
+    byId("announcer").textContent = announced.join(". ");
   }, 300);
 }
 
-export const transitionWords = (key, { from, to }, reason) =>
-  `${key} went from ${stateWord(from)} to ${stateWord(to)}: ${reason}`;
+export const transitionText = (key, { from, to }, reason) =>
+  `${key} went from ${stateName(from)} to ${stateName(to)}: ${reason}`;

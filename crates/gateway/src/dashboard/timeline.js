@@ -1,41 +1,41 @@
-// The last hour: a lane for each circuit that was not simply closed, and the transitions in words.
+// The last hour: a lane for each circuit that was not closed all the time, and the list of transitions.
 
 import { HOUR } from "./circuits.js";
 import { Keyed, byId, drawing, element, setAttribute, setText, show } from "./dom.js";
-import { clock, reasonWords, stateSign, stateWord } from "./words.js";
+import { clock, reasonText, stateName, stateSign } from "./format.js";
 
-const LANES = 12;
-const LINES = 50;
+const MAX_LANES = 12;
+const MAX_TRANSITIONS = 50;
 
-// The height of each state's bar: colour is not the only sign.
+// The height of each state's bar, so that colour is not the only sign.
 const HEIGHTS = { CLOSED: 2, HALF_OPEN: 10, OPEN: 20 };
 const HEIGHT = 20;
 
 const lanes = new Keyed(byId("lanes"), (key) => new Lane(key));
 const lines = new Keyed(byId("transitions"), () => ({ node: element("li") }));
 
-export function showTimeline(circuits, picture) {
-  const now = picture.now();
-  const transitions = picture.lastHour();
-  const stirred = new Set(transitions.map(({ key }) => key));
-  const shown = circuits.filter(({ key, state }) => state !== "CLOSED" || stirred.has(key));
-  const calm = circuits.length - shown.length;
-  const hidden = Math.max(0, shown.length - LANES);
-  const words = [
+export function showTimeline(circuits, state) {
+  const now = state.now();
+  const transitions = state.lastHour();
+  const changed = new Set(transitions.map(({ key }) => key));
+  const shown = circuits.filter((report) => report.state !== "CLOSED" || changed.has(report.key));
+  const unchanged = circuits.length - shown.length;
+  const hidden = Math.max(0, shown.length - MAX_LANES);
+  const notes = [
     hidden > 0 ? `${hidden} more had transitions.` : "",
-    calm > 0 ? `${shown.length > 0 ? "The other" : "All"} ${calm === 1 ? "one was" : `${calm} were`} closed all the time.` : "",
+    unchanged > 0 ? `${shown.length > 0 ? "The other" : "All"} ${unchanged === 1 ? "one was" : `${unchanged} were`} closed all the time.` : "",
   ];
-  setText(byId("calm"), words.filter(Boolean).join(" "));
+  setText(byId("calm"), notes.filter(Boolean).join(" "));
   show(byId("legend"), shown.length > 0);
-  const some = shown.slice(0, LANES);
-  lanes.arrange(some.map(({ key }) => key)).forEach((lane, index) => lane.show(some[index], picture, now));
-  const newest = transitions.slice(0, LINES);
+  const listed = shown.slice(0, MAX_LANES);
+  lanes.arrange(listed.map(({ key }) => key)).forEach((lane, index) => lane.show(listed[index], state, now));
+  const newest = transitions.slice(0, MAX_TRANSITIONS);
   const parts = lines.arrange(newest.map(({ key, epoch }) => `${key} ${epoch}`));
   parts.forEach(({ node }, index) => setText(node, line(newest[index], now)));
 }
 
 function line({ key, from, to, reason, instance, at }, now) {
-  return `${clock(at, now)}  ${key}  ${stateWord(from)} → ${stateSign(to)} ${stateWord(to)}: ${reasonWords(reason)} (${instance})`;
+  return `${clock(at, now)}  ${key}  ${stateName(from)} → ${stateSign(to)} ${stateName(to)}: ${reasonText(reason)} (${instance})`;
 }
 
 class Lane {
@@ -48,23 +48,23 @@ class Lane {
       element("span", { class: "axis", "aria-hidden": "true" }, ...axis));
   }
 
-  show(report, picture, now) {
-    const parts = segments(report, picture.transitions(report.key), now);
-    const bars = parts.map(({ state, from, to }) => drawing("rect", {
-      class: state.toLowerCase(),
+  show(report, state, now) {
+    const parts = segments(report, state.transitions(report.key), now);
+    const bars = parts.map(({ state: name, from, to }) => drawing("rect", {
+      class: name.toLowerCase(),
       x: (from - now + HOUR) / 1000,
-      y: HEIGHT - HEIGHTS[state],
+      y: HEIGHT - HEIGHTS[name],
       width: Math.max(0, to - from) / 1000,
-      height: HEIGHTS[state],
+      height: HEIGHTS[name],
     }));
     this.#bar.replaceChildren(...bars);
-    const out = parts.filter(({ state }) => state !== "CLOSED");
-    const words = out.map(({ state, from, to }) => `${stateWord(state)} ${clock(from, now)} to ${clock(to, now)}`);
-    setAttribute(this.#bar, "aria-label", `${report.key}: ${words.join(", ") || "closed"}`);
+    const outages = parts.filter((part) => part.state !== "CLOSED");
+    const texts = outages.map((part) => `${stateName(part.state)} ${clock(part.from, now)} to ${clock(part.to, now)}`);
+    setAttribute(this.#bar, "aria-label", `${report.key}: ${texts.join(", ") || "closed"}`);
   }
 }
 
-// The hour in stretches of one state, oldest first.
+// The hour in segments of one state, oldest first.
 function segments(report, transitions, now) {
   const start = now - HOUR;
   const changes = transitions.filter(({ at }) => at > start && at <= now).reverse();
@@ -75,7 +75,7 @@ function segments(report, transitions, now) {
     parts.push({ state, from, to: change.at });
     [state, from] = [change.to, change.at];
   }
-  // What holds now is the report's word: a history may be shorter than its circuit.
+  // The report has the current state: the history may lack the last transition.
   const last = report.state;
   const began = Math.max(from, last === state ? from : report.since);
   if (last !== state) parts.push({ state, from, to: began });

@@ -1,7 +1,7 @@
-//! The circuits and their store, as they are at the scrape.
+//! The circuits and their store, read at the scrape.
 //!
-//! Labels are bounded: a model has a label once it has a circuit, and at most [`MOST`] do, those that are not closed
-//! first. `switchboard_circuits` counts all.
+//! Labels are bounded: a model has a label once it has a circuit, and at most [`MAX_LABELLED_CIRCUITS`] have one, those
+//! that are not closed first. `switchboard_circuits` counts all.
 
 use std::fmt;
 
@@ -13,13 +13,13 @@ use prometheus_client::{
     registry::Unit,
 };
 
-/// So many circuits have labels of their own.
+/// The limit of circuits with labels of their own.
 const MAX_LABELLED_CIRCUITS: usize = 200;
 
 const STATES: [(State, &str); 3] =
     [(State::Closed, "closed"), (State::Open, "open"), (State::HalfOpen, "half_open")];
 
-/// Reads the circuits whenever it is asked.
+/// Reads the circuits at each scrape.
 #[derive(Debug)]
 pub(super) struct Collector(Circuits);
 
@@ -34,7 +34,7 @@ impl prometheus_client::collector::Collector for Collector {
         let mut writer = MetricsWriter(encoder);
         let mut circuits = self.0.counts();
         writer.write_totals(&circuits)?;
-        // Kept in the order of their names within each half.
+        // A stable sort, so that each half stays in the order of names.
         circuits.sort_by_key(|(report, _)| report.state == State::Closed);
         circuits.truncate(MAX_LABELLED_CIRCUITS);
         writer.write_states(&circuits)?;
@@ -59,24 +59,24 @@ impl MetricsWriter<'_> {
     }
 
     fn write_totals(&mut self, circuits: &CountedCircuits) -> fmt::Result {
-        let mut family = self.family("circuits", "Circuits that there are, by state", MetricType::Gauge)?;
-        for (state, word) in STATES {
+        let mut family = self.family("circuits", "Circuits by state", MetricType::Gauge)?;
+        for (state, label) in STATES {
             let count = circuits.iter().filter(|(report, _)| report.state == state).count();
-            family.gauge(&[("state", word)], i64::try_from(count).unwrap_or(i64::MAX))?;
+            family.gauge(&[("state", label)], i64::try_from(count).unwrap_or(i64::MAX))?;
         }
         Ok(())
     }
 
     fn write_states(&mut self, circuits: &CountedCircuits) -> fmt::Result {
-        let help = "1 for the state that a model's circuit is in, 0 for the others";
+        let help = "1 for the current state of a model's circuit, 0 for the others";
         let mut family = self.family("circuit_state", help, MetricType::Gauge)?;
         for (report, _) in circuits {
-            for (state, word) in STATES {
-                let labels = [("model", report.key.as_str()), ("state", word)];
+            for (state, label) in STATES {
+                let labels = [("model", report.key.as_str()), ("state", label)];
                 family.gauge(&labels, i64::from(report.state == state))?;
             }
         }
-        let help = "1 for a circuit that a person has opened";
+        let help = "1 for a circuit that was forced open by an operator";
         let mut family = self.family("circuit_forced", help, MetricType::Gauge)?;
         for (report, _) in circuits {
             family.gauge(&[("model", report.key.as_str())], i64::from(report.forced))?;
@@ -85,11 +85,12 @@ impl MetricsWriter<'_> {
     }
 
     fn write_activity(&mut self, circuits: &CountedCircuits) -> fmt::Result {
-        let help = "Changes of state, by what led to them; by=self: made by this instance, other: seen by it";
+        let help =
+            "State transitions by cause; by=self: made by this instance, by=other: made by another one";
         let mut family = self.family("circuit_transitions", help, MetricType::Counter)?;
         for (report, counts) in circuits {
             for (kind, count) in &counts.transitions {
-                let to = STATES.iter().find(|(state, _)| *state == kind.to).map_or("", |(_, word)| *word);
+                let to = STATES.iter().find(|(state, _)| *state == kind.to).map_or("", |(_, label)| *label);
                 let by = if kind.own { "self" } else { "other" };
                 let model = report.key.as_str();
                 family.counter(
@@ -98,12 +99,12 @@ impl MetricsWriter<'_> {
                 )?;
             }
         }
-        let help = "Times that a circuit let a call pass by";
+        let help = "Requests rejected by open circuits";
         let mut family = self.family("circuit_refusals", help, MetricType::Counter)?;
         for (report, counts) in circuits {
             family.counter(&[("model", report.key.as_str())], counts.refusals)?;
         }
-        let help = "Probes of this instance that have ended";
+        let help = "Completed probes of this instance, by outcome";
         let mut family = self.family("circuit_probes", help, MetricType::Counter)?;
         for (report, CircuitCounts { probes, .. }) in circuits {
             let ends =
@@ -115,32 +116,31 @@ impl MetricsWriter<'_> {
         Ok(())
     }
 
-    fn write_store_state(&mut self, link: &StoreStatus, redis: bool) -> fmt::Result {
-        let current = match link {
+    fn write_store_state(&mut self, status: &StoreStatus, is_redis: bool) -> fmt::Result {
+        let current = match status {
             StoreStatus::Starting => "starting",
             StoreStatus::Connected => "connected",
             StoreStatus::Degraded { .. } => "degraded",
             StoreStatus::Embedded => "embedded",
         };
-        let help = "1 for how the circuits are kept: shared (connected), apart (degraded), in this process (embedded)";
+        let help = "Redis sharing: 1 for the current state; connected: shared, degraded: Redis unreachable, embedded: no Redis";
         let mut family = self.family("store_state", help, MetricType::Gauge)?;
         for state in ["starting", "connected", "degraded", "embedded"] {
             family.gauge(&[("state", state)], i64::from(state == current))?;
         }
         let help = "1 while the circuits are shared through Redis";
         let family = self.family("redis_up", help, MetricType::Gauge)?;
-        family.write_unlabelled(&ConstGauge::new(i64::from(redis && *link == StoreStatus::Connected)))
+        family.write_unlabelled(&ConstGauge::new(i64::from(is_redis && *status == StoreStatus::Connected)))
     }
 
     fn write_store_counters(&mut self, counts: &StoreCounts) -> fmt::Result {
         if let Some(age) = counts.since_last_response {
-            let help =
-                "How long ago the store last answered with circuits: as old may what this instance knows be";
+            let help = "Circuit state age: time since the store last responded with circuits";
             let name = ("circuit_state_age", &Unit::Seconds);
             let encoder = self.0.encode_descriptor(name.0, help, Some(name.1), MetricType::Gauge)?;
             Family(encoder).write_unlabelled(&ConstGauge::new(age.as_secs_f64()))?;
         }
-        let help = "Writes of circuits to the store; conflict: another instance wrote first, and the decision was made again";
+        let help = "Circuit writes (CAS) by result; conflict: another instance wrote first, and the write was retried";
         let mut family = self.family("store_writes", help, MetricType::Counter)?;
         let results = [
             ("written", counts.written),

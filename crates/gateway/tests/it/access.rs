@@ -1,4 +1,4 @@
-//! Who is let in: keys, and the names of a listener without keys.
+//! Authentication: keys, and the hosts that a listener without keys accepts.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ async fn calls_need_a_key_where_keys_are_set() {
     let world = World::with_keys().await;
     let (status, code, _, message) = openai_error(world.chat("chat", false).send().await.unwrap()).await;
     assert_eq!((status, code.as_str()), (401, "invalid_api_key"));
-    assert!(message.contains("needs a key"), "{message}");
+    assert!(message.contains("API key required"), "{message}");
     let wrong = world.messages("messages", false).header("x-api-key", "caller2");
     let (status, _, kind, message) = anthropic_error(wrong.send().await.unwrap()).await;
     assert_eq!((status, kind.as_str()), (401, "authentication_error"));
@@ -42,7 +42,7 @@ async fn the_callers_key_does_not_reach_the_provider() {
 }
 
 #[tokio::test]
-async fn watchers_need_no_key() {
+async fn health_checks_need_no_key() {
     let world = World::with_keys().await;
     for path in ["/livez", "/readyz", "/health", "/health/liveliness", "/health/readiness"] {
         assert_eq!(world.get(path).send().await.unwrap().status(), 200, "{path}");
@@ -51,19 +51,19 @@ async fn watchers_need_no_key() {
 }
 
 #[tokio::test]
-async fn a_drill_needs_an_admin_key() {
+async fn fault_injection_needs_an_admin_key() {
     let world = World::with_keys().await;
-    let drill = |key: &str| world.chat("chat", false).bearer_auth(key).header("x-switchboard-fault", "503");
-    let (status, code, ..) = openai_error(drill("caller").send().await.unwrap()).await;
+    let inject = |key: &str| world.chat("chat", false).bearer_auth(key).header("x-switchboard-fault", "503");
+    let (status, code, ..) = openai_error(inject("caller").send().await.unwrap()).await;
     assert_eq!((status, code.as_str()), (403, "admin_key_required"));
-    let response = drill("boss").send().await.unwrap();
+    let response = inject("boss").send().await.unwrap();
     assert_eq!(header(&response, "x-switchboard-model"), Some("backup:m"));
 
     let world = World::new().await;
-    let drill = |fault: &str| world.chat("chat", false).header("x-switchboard-fault", fault);
-    let response = drill("529").send().await.unwrap();
+    let inject = |fault: &str| world.chat("chat", false).header("x-switchboard-fault", fault);
+    let response = inject("529").send().await.unwrap();
     assert_eq!(header(&response, "x-switchboard-model"), Some("backup:m"), "on loopback without keys");
-    let (status, code, ..) = openai_error(drill("200").send().await.unwrap()).await;
+    let (status, code, ..) = openai_error(inject("200").send().await.unwrap()).await;
     assert_eq!((status, code.as_str()), (400, "invalid_request"));
 }
 
@@ -90,7 +90,7 @@ async fn without_keys_only_loopback_names_are_answered() {
     let world = World::with_keys().await;
     let response =
         world.chat("chat", false).bearer_auth("caller").header("host", "gw.example").send().await.unwrap();
-    assert_eq!(response.status(), 200, "with keys any name is answered");
+    assert_eq!(response.status(), 200, "with keys any host is accepted");
 }
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! Who answered, after how many calls, for how many tokens: in headers and in metrics.
+//! The model, the attempts and the tokens of a call, in headers and in metrics.
 
 use manager::StreamMode;
 use serde_json::Value;
@@ -7,9 +7,9 @@ use simulator::{Behaviour, Fault};
 use crate::support::{Setup, World, header, never_trips};
 
 #[tokio::test]
-async fn a_plain_answer_says_what_it_cost_and_a_failed_one_before_it_costs_nothing() {
+async fn a_response_reports_its_tokens_and_a_failed_attempt_has_none() {
     let world = World::new().await;
-    // A whole answer with its usage, but for its last half.
+    // A response with its usage, truncated in the middle.
     world.first.script("m", Fault::Cut { after: 0 });
     let response = world.chat("chat", false).send().await.unwrap();
     let counts = ["input", "output"].map(|direction| {
@@ -26,7 +26,7 @@ async fn a_plain_answer_says_what_it_cost_and_a_failed_one_before_it_costs_nothi
     };
     assert_eq!(tokens("backup:m", "input").await, Some(counts[0]));
     assert_eq!(tokens("backup:m", "output").await, Some(counts[1]));
-    assert_eq!(tokens("openai:m", "output").await, None, "a failed attempt is billed as an answer");
+    assert_eq!(tokens("openai:m", "output").await, None, "a failed attempt is billed as a response");
     for (series, expected) in [
         ("switchboard_calls_total{route=\"chat\",outcome=\"answered\"}", 1.0),
         ("switchboard_attempts_total{model=\"openai:m\",outcome=\"cut\"}", 1.0),
@@ -41,7 +41,7 @@ async fn a_plain_answer_says_what_it_cost_and_a_failed_one_before_it_costs_nothi
 }
 
 #[tokio::test]
-async fn streams_are_counted_when_they_are_whole() {
+async fn only_complete_streams_are_counted() {
     for mode in [StreamMode::PassThrough, StreamMode::Buffer] {
         let world = World::with(Setup { stream: mode, policy: never_trips(), ..Setup::default() }).await;
         let response = world.messages("messages", true).send().await.unwrap();
@@ -49,7 +49,7 @@ async fn streams_are_counted_when_they_are_whole() {
         assert!(response.text().await.unwrap().contains("message_stop"));
         world.wait_until_idle().await;
         let output = "switchboard_tokens_total{model=\"anthropic:m\",direction=\"output\"}";
-        let before = world.metric(output).await.expect("a whole stream is counted");
+        let before = world.metric(output).await.expect("a complete stream is counted");
         assert!(before > 0.0);
         let first_token = "switchboard_time_to_first_token_seconds_count{route=\"messages\"}";
         assert_eq!(world.metric(first_token).await, Some(1.0), "{mode:?}");
@@ -60,16 +60,16 @@ async fn streams_are_counted_when_they_are_whole() {
         }
         world.messages("messages", true).send().await.unwrap().text().await.unwrap();
         world.wait_until_idle().await;
-        assert_eq!(world.metric(output).await, Some(before), "{mode:?}: a cut stream is billed");
+        assert_eq!(world.metric(output).await, Some(before), "{mode:?}: a truncated stream is billed");
         let ended = |outcome| format!("switchboard_calls_total{{route=\"messages\",outcome=\"{outcome}\"}}");
         assert_eq!(world.metric(&ended("answered")).await, Some(1.0), "{mode:?}");
-        let cut = if mode == StreamMode::Buffer { "attempts_exhausted" } else { "stream_interrupted" };
-        assert_eq!(world.metric(&ended(cut)).await, Some(1.0), "{mode:?}");
+        let truncated = if mode == StreamMode::Buffer { "attempts_exhausted" } else { "stream_interrupted" };
+        assert_eq!(world.metric(&ended(truncated)).await, Some(1.0), "{mode:?}");
     }
 }
 
 #[tokio::test]
-async fn labels_are_bounded_whatever_clients_ask_for() {
+async fn labels_are_bounded_whatever_clients_request() {
     let world = World::with(Setup { policy: never_trips(), ..Setup::default() }).await;
     for number in 0..5 {
         world.first.script(format!("gone-{number}"), Behaviour::status(http::StatusCode::NOT_FOUND));
@@ -83,8 +83,8 @@ async fn labels_are_bounded_whatever_clients_ask_for() {
     for unknown in ["gone-", "bedrock"] {
         assert!(!text.contains(unknown), "{unknown}");
     }
-    let calls = |asked: &str| {
-        let begins = format!("switchboard_calls_total{{route=\"{asked}");
+    let calls = |route: &str| {
+        let begins = format!("switchboard_calls_total{{route=\"{route}");
         text.lines().filter(|line| line.starts_with(&begins)).count()
     };
     assert_eq!(calls("openai:tuned-"), 100);
@@ -92,7 +92,7 @@ async fn labels_are_bounded_whatever_clients_ask_for() {
 }
 
 #[tokio::test]
-async fn metrics_need_no_key_and_are_what_prometheus_reads() {
+async fn metrics_need_no_key_and_are_in_the_format_of_prometheus() {
     let world = World::with_keys().await;
     world.first.script("m", Fault::Reset);
     let call = world.messages("messages", true).bearer_auth("caller");

@@ -1,17 +1,17 @@
-//! Plain calls: answers, headers, errors.
+//! Calls without a stream: responses, headers, errors.
 
 use serde_json::Value;
 use simulator::{Behaviour, Fault, ProviderError};
 use uuid::Uuid;
 
-use crate::support::{World, anthropic_error, call_until_refused, header, openai_error};
+use crate::support::{World, anthropic_error, call_until_rejected, header, openai_error};
 
 fn status(code: u16) -> Behaviour {
     Behaviour::status(http::StatusCode::from_u16(code).unwrap())
 }
 
 #[tokio::test]
-async fn a_good_answer_comes_back_with_who_gave_it() {
+async fn a_response_names_the_model_that_gave_it() {
     let world = World::new().await;
     let response = world.chat("chat", false).send().await.unwrap();
     assert_eq!(response.status(), 200);
@@ -41,13 +41,13 @@ async fn a_failed_model_is_replaced_by_the_next() {
         assert_eq!(response.status(), 200);
         assert_eq!(header(&response, "x-switchboard-model"), Some("vertex:m"), "{times}");
         assert_eq!(header(&response, "x-switchboard-attempts"), Some(attempts), "{times}");
-        // The answer may be there before the circuit has taken in the failure.
+        // The response may arrive before the circuit has counted the failure.
         world.manager.circuits().flush().await;
     }
 }
 
 #[tokio::test]
-async fn a_providers_word_on_the_request_comes_back_as_it_is() {
+async fn a_providers_error_about_the_request_is_returned_unchanged() {
     let world = World::new().await;
     world.first.script("m", ProviderError::content_policy());
     let response = world.chat("chat", false).send().await.unwrap();
@@ -59,7 +59,7 @@ async fn a_providers_word_on_the_request_comes_back_as_it_is() {
 }
 
 #[tokio::test]
-async fn no_model_may_be_called() {
+async fn no_model_is_available() {
     let world = World::new().await;
     for sim in [&world.first, &world.second] {
         sim.script("m", Fault::Reset);
@@ -69,7 +69,7 @@ async fn no_model_may_be_called() {
     let (status, code, _, message) = openai_error(response).await;
     assert_eq!((status, code.as_str()), (502, "attempts_exhausted"), "{message}");
 
-    let response = call_until_refused(|| world.chat("chat", false)).await;
+    let response = call_until_rejected(|| world.chat("chat", false)).await;
     assert_eq!(header(&response, "x-should-retry"), None);
     let retry_after: u64 = header(&response, "retry-after").unwrap().parse().unwrap();
     assert!((20..=40).contains(&retry_after), "{retry_after}");
@@ -78,7 +78,7 @@ async fn no_model_may_be_called() {
     assert!(message.contains("openai:m: ") && message.contains("backup:m: "), "{message}");
     assert!(!message.contains("secret prompt"));
 
-    let response = call_until_refused(|| world.messages("messages", true)).await;
+    let response = call_until_rejected(|| world.messages("messages", true)).await;
     let (status, code, kind, message) = anthropic_error(response).await;
     assert_eq!((status, code.as_str(), kind.as_str()), (503, "circuit_open", "api_error"));
     assert!(message.contains("anthropic:m: ") && message.contains("vertex:m: "), "{message}");
@@ -94,7 +94,7 @@ async fn a_wrong_key_of_ours_is_reported() {
 }
 
 #[tokio::test]
-async fn requests_that_are_none_are_refused_in_the_paths_shape() {
+async fn malformed_requests_are_rejected_in_the_shape_of_the_path() {
     let world = World::new().await;
     for body in ["", "{", "[]", "{}", r#"{"model":7}"#] {
         let post = |path: &str| world.client.post(world.url(path)).body(body);
@@ -115,22 +115,27 @@ async fn requests_that_are_none_are_refused_in_the_paths_shape() {
 }
 
 #[tokio::test]
-async fn unknown_models_paths_and_methods_are_said_to_be_so() {
+async fn unknown_models_paths_and_methods_are_named() {
     let world = World::new().await;
     let (status, code, _, message) = openai_error(world.chat("bedrock/x", false).send().await.unwrap()).await;
     assert_eq!((status, code.as_str()), (404, "unknown_model"));
     assert!(message.contains("the routes are chat, messages"), "{message}");
 
-    let (status, code, ..) = openai_error(world.get("/v1/nothing").send().await.unwrap()).await;
+    let (status, code, _, message) = openai_error(world.get("/v1/nothing").send().await.unwrap()).await;
     assert_eq!((status, code.as_str()), (404, "not_found"));
+    let supported = "/v1/nothing is not supported. Supported: /v1/chat/completions, /v1/messages, /v1/models";
+    assert!(message.starts_with(supported), "{message}");
     let (status, code, kind, _) = anthropic_error(world.get("/v1/messages/x").send().await.unwrap()).await;
     assert_eq!((status, code.as_str(), kind.as_str()), (404, "not_found", "not_found_error"));
-    let (status, code, ..) = openai_error(world.get("/v1/chat/completions").send().await.unwrap()).await;
+    let response = world.get("/v1/chat/completions").send().await.unwrap();
+    assert_eq!(header(&response, "allow"), Some("POST"));
+    let (status, code, _, message) = openai_error(response).await;
     assert_eq!((status, code.as_str()), (405, "method_not_allowed"));
+    assert_eq!(message, "method not allowed; use POST");
 }
 
 #[tokio::test]
-async fn a_body_that_is_too_large_is_refused() {
+async fn a_body_that_is_too_large_is_rejected() {
     let world = World::new().await;
     let body = vec![b' '; 32 * 1024 * 1024 + 1];
     let response = world.client.post(world.url("/v1/messages")).body(body).send().await.unwrap();
@@ -140,7 +145,7 @@ async fn a_body_that_is_too_large_is_refused() {
 }
 
 #[tokio::test]
-async fn a_request_can_do_without_fallback() {
+async fn a_request_can_turn_fallback_off() {
     let world = World::new().await;
     world.first.script("m", Fault::Reset);
     let off = world.chat("chat", false).header("x-switchboard-fallback", "off");

@@ -1,4 +1,4 @@
-//! The circuits by HTTP: seeing and operating them.
+//! The circuits API: inspecting and operating.
 
 use reqwest::{RequestBuilder, Response};
 use serde_json::{Value, json};
@@ -6,7 +6,7 @@ use simulator::Fault;
 
 use crate::support::{Setup, World, header, never_trips, openai_error};
 
-/// Model names may have a `/`, which a path has percent-encoded.
+/// Names of models may contain a `/`, which is percent-encoded in a path.
 const ENCODED_KEY_PATH: &str = "/circuits/openai:meta-llama%2Fllama-4";
 
 pub(crate) async fn send_ok(request: RequestBuilder) -> Value {
@@ -17,7 +17,7 @@ pub(crate) async fn send_ok(request: RequestBuilder) -> Value {
     serde_json::from_str(&body).unwrap()
 }
 
-async fn send_refused(request: RequestBuilder) -> (u16, String) {
+async fn send_rejected(request: RequestBuilder) -> (u16, String) {
     let (status, code, ..) = openai_error(request.send().await.unwrap()).await;
     (status, code)
 }
@@ -27,7 +27,7 @@ fn error_of(status: u16, code: &str) -> (u16, String) {
 }
 
 #[tokio::test]
-async fn all_circuits_are_listed_the_worst_first() {
+async fn all_circuits_are_listed_most_severe_first() {
     let world = World::with(Setup { policy: never_trips(), ..Setup::default() }).await;
     world.first.script("failing", Fault::Reset);
     for model in ["openai:b", "openai:failing", "openai:a"] {
@@ -52,9 +52,9 @@ async fn all_circuits_are_listed_the_worst_first() {
 }
 
 #[tokio::test]
-async fn a_person_opens_closes_and_resets() {
+async fn an_operator_opens_closes_and_resets() {
     let world = World::new().await;
-    assert_eq!(send_refused(world.get(ENCODED_KEY_PATH)).await, error_of(404, "circuit_not_found"));
+    assert_eq!(send_rejected(world.get(ENCODED_KEY_PATH)).await, error_of(404, "circuit_not_found"));
     let act = |what: &str| world.post(&format!("{ENCODED_KEY_PATH}/{what}"));
     let done = send_ok(act("open").json(&json!({"for": "10m", "reason": "upgrade"}))).await;
     let (key, report) = (&done["key"], &done["report"]);
@@ -70,7 +70,7 @@ async fn a_person_opens_closes_and_resets() {
     send_ok(act("open")).await;
     let done = send_ok(act("reset")).await;
     assert_eq!((key, &done["report"]), (&done["key"], &Value::Null));
-    assert_eq!(send_refused(world.get(ENCODED_KEY_PATH)).await, error_of(404, "circuit_not_found"));
+    assert_eq!(send_rejected(world.get(ENCODED_KEY_PATH)).await, error_of(404, "circuit_not_found"));
 
     let body = send_ok(world.get(&format!("{ENCODED_KEY_PATH}/history"))).await;
     let history = body["history"].as_array().unwrap();
@@ -85,7 +85,7 @@ async fn a_person_opens_closes_and_resets() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_meant_is_refused() {
+async fn invalid_requests_are_rejected() {
     let world = World::new().await;
     let long = "x".repeat(501);
     for (path, body) in [
@@ -101,25 +101,28 @@ async fn what_cannot_be_meant_is_refused() {
         ("/circuits/openai:a/permits", json!({"for": "601s"})),
     ] {
         assert_eq!(
-            send_refused(world.post(path).json(&body)).await,
+            send_rejected(world.post(path).json(&body)).await,
             error_of(400, "invalid_request"),
             "{path} {body}"
         );
     }
-    for most in ["0", "1001", "-1", "many"] {
-        let path = format!("/circuits/openai:a/history?limit={most}");
-        assert_eq!(send_refused(world.get(&path)).await, error_of(400, "invalid_request"), "{most}");
+    for limit in ["0", "1001", "-1", "many"] {
+        let path = format!("/circuits/openai:a/history?limit={limit}");
+        assert_eq!(send_rejected(world.get(&path)).await, error_of(400, "invalid_request"), "{limit}");
     }
     for path in ["/circuits/openai:a", "/circuits/openai:a/history"] {
-        assert_eq!(send_refused(world.get(path)).await, error_of(404, "circuit_not_found"), "{path}");
+        assert_eq!(send_rejected(world.get(path)).await, error_of(404, "circuit_not_found"), "{path}");
     }
     for path in ["/circuits/openai:a/close", "/circuits/openai:a/reset"] {
-        assert_eq!(send_refused(world.post(path)).await, error_of(404, "circuit_not_found"), "{path}");
+        assert_eq!(send_rejected(world.post(path)).await, error_of(404, "circuit_not_found"), "{path}");
     }
-    assert_eq!(send_refused(world.get("/circuits/openai:a/open")).await, error_of(405, "method_not_allowed"));
-    assert_eq!(send_refused(world.get("/circuits/openai:meta/llama")).await, error_of(404, "not_found"));
+    assert_eq!(
+        send_rejected(world.get("/circuits/openai:a/open")).await,
+        error_of(405, "method_not_allowed")
+    );
+    assert_eq!(send_rejected(world.get("/circuits/openai:meta/llama")).await, error_of(404, "not_found"));
     let all = send_ok(world.get("/circuits")).await;
-    assert_eq!(all["circuits"], json!([]), "nothing of it has left a circuit");
+    assert_eq!(all["circuits"], json!([]), "none of it has created a circuit");
 }
 
 #[tokio::test]
@@ -128,12 +131,12 @@ async fn inspecting_needs_a_key_and_operating_an_admin_key() {
     let inspect = ["/circuits", "/circuits/openai:a", "/circuits/openai:a/history", "/circuits/events"];
     let operate = ["open", "close", "reset"].map(|act| format!("/circuits/openai:a/{act}"));
     for path in inspect.into_iter().chain(["/openapi.json"]) {
-        assert_eq!(send_refused(world.get(path)).await, error_of(401, "invalid_api_key"), "{path}");
+        assert_eq!(send_rejected(world.get(path)).await, error_of(401, "invalid_api_key"), "{path}");
     }
     for path in &operate {
-        assert_eq!(send_refused(world.post(path)).await, error_of(401, "invalid_api_key"), "{path}");
+        assert_eq!(send_rejected(world.post(path)).await, error_of(401, "invalid_api_key"), "{path}");
         let caller = world.post(path).bearer_auth("caller");
-        assert_eq!(send_refused(caller).await, error_of(403, "admin_key_required"), "{path}");
+        assert_eq!(send_rejected(caller).await, error_of(403, "admin_key_required"), "{path}");
         send_ok(world.post(path).bearer_auth("boss")).await;
         if path.ends_with("open") {
             let seen = send_ok(world.get(inspect[1]).bearer_auth("caller")).await;
@@ -141,14 +144,14 @@ async fn inspecting_needs_a_key_and_operating_an_admin_key() {
         }
     }
     assert_eq!(
-        send_refused(world.post("/circuits/openai:a/permits")).await,
+        send_rejected(world.post("/circuits/openai:a/permits")).await,
         error_of(401, "invalid_api_key")
     );
     send_ok(world.post("/circuits/openai:a/permits").bearer_auth("caller")).await;
 }
 
 #[tokio::test]
-async fn everything_that_is_described_is_there() {
+async fn every_described_path_exists() {
     let world = World::new().await;
     let description = send_ok(world.get("/openapi.json")).await;
     for (path, operations) in description["paths"].as_object().unwrap() {
@@ -161,14 +164,14 @@ async fn everything_that_is_described_is_there() {
             let foreign = if method == "get" { world.get(&path) } else { world.post(&path) };
             let foreign = foreign.header("origin", "https://evil.example").send().await.unwrap();
             let responses = &operations[method]["responses"];
-            let told = responses.get(foreign.status().as_str()).or_else(|| responses.get("default"));
-            assert!(told.is_some(), "{method} {path}: {} is not described", foreign.status());
+            let described = responses.get(foreign.status().as_str()).or_else(|| responses.get("default"));
+            assert!(described.is_some(), "{method} {path}: {} is not described", foreign.status());
         }
     }
 }
 
 #[tokio::test]
-async fn a_web_page_reaches_none_of_it() {
+async fn a_web_page_cannot_reach_the_api() {
     let world = World::new().await;
     let foreign = world.post("/circuits/openai:a/open").header("origin", "https://evil.example");
     let response: Response = foreign.send().await.unwrap();

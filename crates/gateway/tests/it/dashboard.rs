@@ -1,17 +1,17 @@
-//! How the page is served. What it does is tested in a browser, with the program.
+//! How the dashboard is served. The tests of `switchboard` open it in a browser.
 
 use http::header;
 
 use crate::support::World;
 
-/// Every file of the page, by what the page itself names.
+/// Every file that the page names.
 async fn page_files(world: &World) -> Vec<String> {
     let page = world.get("/dashboard").send().await.unwrap().text().await.unwrap();
     let named = page.split('"').filter(|part| part.starts_with("dashboard/"));
     ["/dashboard".to_owned()].into_iter().chain(named.map(|name| format!("/{name}"))).collect()
 }
 
-/// A browser that loads the page has no key to show; what the page then asks for needs one.
+/// A browser that loads the page has no key yet; the page's requests for data need one.
 #[tokio::test]
 async fn the_page_needs_no_key_and_its_data_does() {
     let world = World::with_keys().await;
@@ -27,7 +27,7 @@ async fn the_page_needs_no_key_and_its_data_does() {
 }
 
 #[tokio::test]
-async fn every_file_has_the_policy_and_is_sent_once() {
+async fn every_file_has_the_policy_and_is_cached() {
     let world = World::new().await;
     for file in page_files(&world).await {
         let response = world.get(&file).send().await.unwrap();
@@ -51,13 +51,13 @@ async fn every_file_has_the_policy_and_is_sent_once() {
     assert_eq!((slash.url().path(), slash.status().as_u16()), ("/dashboard", 200));
 }
 
-/// What a model's streams take is told with the circuits.
+/// The overview has the time to first token of each model.
 #[tokio::test]
-async fn the_time_to_first_content_is_told_by_model() {
+async fn the_time_to_first_token_is_reported_by_model() {
     let world = World::new().await;
     let poll_latency = async || {
-        let answer = world.get("/circuits").send().await.unwrap();
-        answer.json::<serde_json::Value>().await.unwrap()["latency"].clone()
+        let response = world.get("/circuits").send().await.unwrap();
+        response.json::<serde_json::Value>().await.unwrap()["latency"].clone()
     };
     assert_eq!(poll_latency().await, serde_json::json!({}));
     world.chat("chat", true).send().await.unwrap().bytes().await.unwrap();

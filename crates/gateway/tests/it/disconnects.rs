@@ -1,5 +1,5 @@
-//! A client that leaves stops its call, in whatever phase: the provider sees it at once, nothing more reaches any
-//! provider, and it counts as nothing (C1, C2).
+//! A client that disconnects cancels its call, in any phase: the provider sees it immediately, no provider gets another
+//! request, and it is not counted (C1, C2).
 
 use std::time::Duration;
 
@@ -11,10 +11,11 @@ use tokio::time::{sleep, timeout};
 
 use crate::support::{Setup, TEST_TIMEOUT, World, never_trips};
 
-/// A provider's call stops so soon after its client left. A few milliseconds as a rule; the machine may be busy.
+/// The limit for cancelling an attempt after the client has disconnected. It takes milliseconds; the machine may be
+/// busy.
 const CANCEL_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The waits in these tests, between two calls.
+/// The delays between two attempts in these tests.
 const PROVIDER_DELAY: Duration = Duration::from_secs(1);
 
 fn setup() -> Setup {
@@ -22,7 +23,7 @@ fn setup() -> Setup {
     Setup { retry, policy: never_trips(), ..Setup::default() }
 }
 
-/// Sends a request and leaves as soon as the providers have seen what `phase` tells.
+/// Sends a request and disconnects as soon as the providers' traffic is as `phase` expects.
 async fn disconnect_when(
     world: &World,
     request: RequestBuilder,
@@ -31,39 +32,38 @@ async fn disconnect_when(
     let client = tokio::spawn(async move {
         let mut response = request.send().await.unwrap();
         while let Ok(Some(_)) = response.chunk().await {}
-        panic!("the answer came to its end");
+        panic!("the response completed");
     });
     let reached = async {
         while !phase(&world.first.traffic(), &world.second.traffic()) {
             tokio::task::yield_now().await;
         }
     };
-    timeout(TEST_TIMEOUT, reached).await.expect("the call comes so far");
+    timeout(TEST_TIMEOUT, reached).await.expect("the call reaches the phase");
     client.abort();
     assert!(client.await.unwrap_err().is_cancelled());
 }
 
-/// What holds after a client has left: `calls` to each provider, and none of them goes on or counts.
+/// After a client has disconnected: `calls` to each provider, none of them in flight or counted.
 async fn assert_cancelled(world: &World, calls: (usize, usize), what: &str) {
     for provider in [&world.first, &world.second] {
-        let stopped = provider.wait_until(|seen| seen.in_flight() == 0);
-        timeout(CANCEL_TIMEOUT, stopped)
-            .await
-            .unwrap_or_else(|_| panic!("{what}: the provider's call goes on"));
+        let cancelled = provider.wait_until(|seen| seen.in_flight() == 0);
+        timeout(CANCEL_TIMEOUT, cancelled).await.unwrap_or_else(|_| panic!("{what}: the attempt continues"));
     }
     timeout(CANCEL_TIMEOUT, world.wait_until_idle())
         .await
-        .unwrap_or_else(|_| panic!("{what}: the gateway goes on"));
-    // Whatever was waited for would have come by then.
+        .unwrap_or_else(|_| panic!("{what}: the call continues"));
+    // Any delayed attempt would have been made by then.
     sleep(PROVIDER_DELAY * 3 / 2).await;
     let seen = (world.first.traffic().calls("m"), world.second.traffic().calls("m"));
-    assert_eq!(seen, calls, "{what}: a call was made for nobody");
+    assert_eq!(seen, calls, "{what}: an attempt was made after the disconnect");
     for outcome in ["answered", "attempts_exhausted", "deadline_exceeded"] {
         let series = format!("switchboard_calls_total{{route=\"chat\",outcome=\"{outcome}\"}}");
         assert_eq!(world.metric(&series).await, None, "{what}");
     }
-    let left = world.metric("switchboard_calls_total{route=\"chat\",outcome=\"client_disconnected\"}").await;
-    assert_eq!(left, Some(1.0), "{what}");
+    let disconnected =
+        world.metric("switchboard_calls_total{route=\"chat\",outcome=\"client_disconnected\"}").await;
+    assert_eq!(disconnected, Some(1.0), "{what}");
 }
 
 fn assert_not_counted(world: &World, what: &str) {
@@ -73,7 +73,7 @@ fn assert_not_counted(world: &World, what: &str) {
 }
 
 #[tokio::test]
-async fn before_the_answers_head() {
+async fn before_the_head_of_the_response() {
     for stream in [false, true] {
         let world = World::with(setup()).await;
         world.first.script("m", Fault::Hang);
@@ -84,7 +84,7 @@ async fn before_the_answers_head() {
 }
 
 #[tokio::test]
-async fn while_a_backoff_is_waited() {
+async fn during_a_backoff() {
     let world = World::with(setup()).await;
     world.first.script("m", Fault::Reset);
     disconnect_when(&world, world.chat("chat", true), |first, _| {
@@ -95,18 +95,18 @@ async fn while_a_backoff_is_waited() {
 }
 
 #[tokio::test]
-async fn while_a_rest_is_waited_out() {
+async fn during_a_cooldown() {
     let world = World::with(setup()).await;
     world.first.script("m", ProviderError::rate_limited().retry_after(PROVIDER_DELAY));
     disconnect_when(&world, world.chat("chat", false), |first, _| {
         first.calls("m") == 1 && first.in_flight() == 0
     })
     .await;
-    assert_cancelled(&world, (1, 0), "in a rest").await;
+    assert_cancelled(&world, (1, 0), "in a cooldown").await;
 }
 
 #[tokio::test]
-async fn in_the_stream() {
+async fn in_a_stream() {
     let world = World::with(setup()).await;
     world.first.script("m", Behaviour::ok().words(50).gap(Duration::from_millis(100)));
     let mut response = world.chat("chat", true).send().await.unwrap();
@@ -118,17 +118,17 @@ async fn in_the_stream() {
 }
 
 #[tokio::test]
-async fn in_a_held_stream() {
+async fn in_a_buffered_stream() {
     let world = World::with(Setup { stream: StreamMode::Buffer, ..setup() }).await;
     world.first.script("m", Behaviour::ok().words(9).with(Fault::Silence { after: 4 }));
     disconnect_when(&world, world.chat("chat", true), |first, _| first.in_flight() == 1).await;
-    assert_cancelled(&world, (1, 0), "in a held stream").await;
+    assert_cancelled(&world, (1, 0), "in a buffered stream").await;
     assert_eq!(world.first.traffic().disconnected(), 1);
-    assert_not_counted(&world, "in a held stream");
+    assert_not_counted(&world, "in a buffered stream");
 }
 
 #[tokio::test]
-async fn while_two_models_are_asked_side_by_side() {
+async fn during_a_hedged_call() {
     let world = World::with(Setup { hedge_after: Some(Duration::from_millis(20)), ..setup() }).await;
     for provider in [&world.first, &world.second] {
         provider.script("m", Fault::Hang);

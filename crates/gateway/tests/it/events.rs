@@ -1,4 +1,4 @@
-//! The circuits live.
+//! The live events of circuits.
 
 use reqwest::Response;
 use serde_json::{Value, json};
@@ -46,7 +46,7 @@ impl EventClient {
         }
     }
 
-    /// The next change of state.
+    /// The next transition.
     async fn transition(&mut self) -> (String, Value, Value) {
         loop {
             let (name, id, data) = self.next().await;
@@ -57,39 +57,39 @@ impl EventClient {
     }
 }
 
-async fn post_operation(world: &World, what: &str) {
-    send_ok(world.post(&format!("/circuits/openai:a/{what}"))).await;
+async fn post_operation(world: &World, operation: &str) {
+    send_ok(world.post(&format!("/circuits/openai:a/{operation}"))).await;
 }
 
 #[tokio::test]
-async fn changes_are_told_as_they_happen() {
+async fn changes_are_published_as_they_happen() {
     let world = World::new().await;
-    let mut listener = EventClient::new(&world, None).await;
-    let (name, id, overview) = listener.next().await;
+    let mut client = EventClient::new(&world, None).await;
+    let (name, id, snapshot) = client.next().await;
     assert_eq!((name.as_str(), id.is_some()), ("snapshot", true));
     let mut listed = send_ok(world.get("/circuits")).await;
-    listed["now"] = overview["now"].clone();
-    assert_eq!(overview, listed);
+    listed["now"] = snapshot["now"].clone();
+    assert_eq!(snapshot, listed);
 
     post_operation(&world, "open").await;
-    let (_, transition, event) = listener.transition().await;
+    let (_, transition, event) = client.transition().await;
     assert_eq!((&transition["from"], &transition["to"]), (&json!("CLOSED"), &json!("OPEN")));
     let (mut report, mut published) =
         (send_ok(world.get("/circuits/openai:a")).await, event["report"].clone());
     assert_eq!((&event["key"], &published["epoch"]), (&json!("openai:a"), &transition["epoch"]));
-    // An epoch that had to be ahead of time tells "since" a millisecond later, once that time has come.
+    // Where the epoch had to be ahead of the clock, `since` is a millisecond later in the second report.
     for report in [&mut report, &mut published] {
         report.as_object_mut().unwrap().remove("since");
     }
     assert_eq!(published, report);
 
     post_operation(&world, "reset").await;
-    let (_, transition, event) = listener.transition().await;
+    let (_, transition, event) = client.transition().await;
     assert_eq!((&transition["reason"]["kind"], &event["report"]), (&json!("reset"), &Value::Null));
     world.chat("openai:counted", false).send().await.unwrap();
-    // That one changes no state.
+    // This call changes no state.
     let (name, id, event) = loop {
-        let published = listener.next().await;
+        let published = client.next().await;
         if published.2["key"] == "openai:counted" {
             break published;
         }
@@ -99,12 +99,12 @@ async fn changes_are_told_as_they_happen() {
 }
 
 #[tokio::test]
-async fn who_comes_back_is_told_what_was_missed() {
+async fn missed_transitions_are_replayed_after_a_reconnect() {
     let world = World::new().await;
-    let mut listener = EventClient::new(&world, None).await;
+    let mut client = EventClient::new(&world, None).await;
     post_operation(&world, "open").await;
-    let (id, first, _) = listener.transition().await;
-    drop(listener);
+    let (id, first, _) = client.transition().await;
+    drop(client);
     post_operation(&world, "close").await;
     post_operation(&world, "open").await;
 
@@ -117,21 +117,21 @@ async fn who_comes_back_is_told_what_was_missed() {
     }
     assert_eq!(missed, ["CLOSED", "OPEN"]);
     assert_eq!(first["to"], "OPEN");
-    let (name, newest, overview) = back.next().await;
-    assert_eq!((name.as_str(), &overview["circuits"][0]["state"]), ("snapshot", &json!("OPEN")));
+    let (name, newest, snapshot) = back.next().await;
+    assert_eq!((name.as_str(), &snapshot["circuits"][0]["state"]), ("snapshot", &json!("OPEN")));
 
     for id in [newest.unwrap().as_str(), "another-7", "nonsense", "-"] {
         let mut back = EventClient::new(&world, Some(id)).await;
-        assert_eq!(back.next().await.0, "snapshot", "nothing was missed that {id} could tell of");
+        assert_eq!(back.next().await.0, "snapshot", "no transition after {id} is known");
     }
 }
 
 #[tokio::test]
-async fn a_listener_does_not_hold_up_the_end() {
+async fn a_subscriber_does_not_delay_the_shutdown() {
     let world = World::new().await;
-    let mut listener = EventClient::new(&world, None).await;
-    listener.next().await;
+    let mut client = EventClient::new(&world, None).await;
+    client.next().await;
     world.stop.send(gateway::ShutdownMode::Immediate).unwrap();
     tokio::time::timeout(TEST_TIMEOUT, world.server).await.expect("it ends").unwrap();
-    while let Ok(Some(_)) = listener.response.chunk().await {}
+    while let Ok(Some(_)) = client.response.chunk().await {}
 }

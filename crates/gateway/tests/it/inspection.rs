@@ -1,4 +1,4 @@
-//! What a client can ask without calling a model.
+//! The requests that call no model.
 
 use serde_json::{Value, json};
 use simulator::Fault;
@@ -6,7 +6,7 @@ use simulator::Fault;
 use crate::support::{World, anthropic_error, openai_error};
 
 #[tokio::test]
-async fn models_are_listed_in_the_shape_of_the_asking_sdk() {
+async fn models_are_listed_in_the_shape_of_the_sdk() {
     let world = World::new().await;
     let names = ["chat", "messages", "openai:m", "backup:m", "anthropic:m", "vertex:m"];
     let ids = |list: &Value| -> Vec<String> {
@@ -25,11 +25,11 @@ async fn models_are_listed_in_the_shape_of_the_asking_sdk() {
     let anthropic: Value = get.send().await.unwrap().json().await.unwrap();
     assert_eq!((&anthropic["has_more"], ids(&anthropic)), (&json!(false), names.map(str::to_owned).to_vec()));
     assert_eq!(anthropic["data"][0]["type"], "model");
-    assert_eq!(world.first.traffic().received().len(), 0, "no provider was asked");
+    assert_eq!(world.first.traffic().received().len(), 0, "no provider was called");
 }
 
 #[tokio::test]
-async fn one_model_is_found_by_any_of_its_names() {
+async fn a_model_is_found_by_any_of_its_names() {
     let world = World::new().await;
     for name in ["chat", "openai:m", "openai/m", "m"] {
         let model: Value =
@@ -44,7 +44,7 @@ async fn one_model_is_found_by_any_of_its_names() {
 }
 
 #[tokio::test]
-async fn health_is_told_without_calling_anyone() {
+async fn health_is_reported_without_a_call() {
     let world = World::new().await;
     let health = async || -> Value { world.get("/health").send().await.unwrap().json().await.unwrap() };
     let expected = json!({

@@ -1,4 +1,4 @@
-//! A provider that goes on without end costs bounded memory, counts as failed, and is replaced.
+//! A provider that sends without end costs bounded memory, counts as failed, and is replaced.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use crate::support::{Setup, World, header};
 
 const MAX_BYTES: usize = 256 * 1024;
 
-/// A provider that sends signs of life and never a word.
+/// A provider that sends keep-alives and never an event.
 async fn keepalive_only_provider() -> (String, JoinHandle<usize>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/v1", listener.local_addr().unwrap());
@@ -34,15 +34,15 @@ async fn keepalive_only_provider() -> (String, JoinHandle<usize>) {
 }
 
 #[tokio::test]
-async fn signs_of_life_without_end_are_no_answer() {
-    let (url, mumbling) = keepalive_only_provider().await;
+async fn endless_keepalives_are_no_response() {
+    let (url, provider) = keepalive_only_provider().await;
     let setup = Setup { first_url: Some(url), buffer_limit: BufferLimit(MAX_BYTES), ..Setup::default() };
     let world = World::with(setup).await;
     let response = world.chat("chat", true).send().await.unwrap();
     assert_eq!(header(&response, "x-switchboard-model"), Some("backup:m"));
     assert!(response.text().await.unwrap().ends_with("data: [DONE]\n\n"));
-    let sent = tokio::time::timeout(Duration::from_secs(30), mumbling).await.expect("it is cut off").unwrap();
-    assert!(sent < MAX_BYTES + 16 * 1024 * 1024, "what the sockets hold comes on top: {sent}");
+    let sent = tokio::time::timeout(Duration::from_secs(30), provider).await.expect("it is aborted").unwrap();
+    assert!(sent < MAX_BYTES + 16 * 1024 * 1024, "socket buffers add to the limit: {sent}");
     let too_large = "switchboard_attempts_total{model=\"openai:m\",outcome=\"too_large\"}";
     assert_eq!(world.metric(too_large).await, Some(1.0));
     world.manager.circuits().flush().await;

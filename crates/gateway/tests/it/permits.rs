@@ -1,4 +1,4 @@
-//! The breaker as a service: ask, call, tell.
+//! Permits: acquire one, call, report the outcome.
 
 use std::time::Duration;
 
@@ -16,8 +16,8 @@ async fn acquire_permit(world: &World) -> Value {
     send_ok(world.post(KEY).json(&json!({"for": "60s"}))).await
 }
 
-async fn report_outcome(world: &World, given: &Value, outcome: Value) -> u16 {
-    let path = format!("{KEY}/{}", given["permit"].as_str().unwrap());
+async fn report_outcome(world: &World, permit: &Value, outcome: Value) -> u16 {
+    let path = format!("{KEY}/{}", permit["permit"].as_str().unwrap());
     let status = world.post(&path).json(&outcome).send().await.unwrap().status().as_u16();
     world.manager.circuits().flush().await;
     status
@@ -27,7 +27,7 @@ async fn circuit_report(world: &World) -> Value {
     send_ok(world.get("/circuits/anthropic:m")).await
 }
 
-/// One failure trips, and the first probe is due at once.
+/// One failure trips, and the first probe is due immediately.
 fn probe_due_setup() -> Setup {
     let mut setup = Setup::default();
     setup.policy =
@@ -36,20 +36,20 @@ fn probe_due_setup() -> Setup {
 }
 
 #[tokio::test]
-async fn a_told_failure_opens_the_circuit_for_everybody() {
+async fn a_reported_failure_opens_the_circuit_for_all_callers() {
     let world = World::new().await;
-    let given = acquire_permit(&world).await;
+    let permit = acquire_permit(&world).await;
     assert_eq!(
-        (&given["key"], &given["probe"], &given["instance"]),
+        (&permit["key"], &permit["probe"], &permit["instance"]),
         (&json!("anthropic:m"), &json!(false), &json!("memory"))
     );
-    assert_eq!(given["epoch"], circuit_report(&world).await["epoch"]);
-    assert_eq!(report_outcome(&world, &given, json!({"outcome": "success"})).await, 204);
+    assert_eq!(permit["epoch"], circuit_report(&world).await["epoch"]);
+    assert_eq!(report_outcome(&world, &permit, json!({"outcome": "success"})).await, 204);
     assert_eq!(circuit_report(&world).await["state"], "CLOSED");
 
-    let given = acquire_permit(&world).await;
+    let permit = acquire_permit(&world).await;
     let overloaded = json!({"outcome": "failure", "status": 529, "type": "overloaded_error"});
-    assert_eq!(report_outcome(&world, &given, overloaded).await, 204);
+    assert_eq!(report_outcome(&world, &permit, overloaded).await, 204);
     let open = circuit_report(&world).await;
     assert_eq!(open["state"], "OPEN");
     assert_eq!(open["reason"]["type"], "overloaded_error");
@@ -61,11 +61,11 @@ async fn a_told_failure_opens_the_circuit_for_everybody() {
     assert_eq!((status, code.as_str()), (503, "circuit_open"));
     assert!(message.contains("anthropic:m"), "{message}");
     let response = world.messages("anthropic:m", false).send().await.unwrap();
-    assert_eq!(header(&response, "x-switchboard-error"), Some("circuit_open"), "calls are refused, too");
+    assert_eq!(header(&response, "x-switchboard-error"), Some("circuit_open"), "calls are rejected, too");
 }
 
 #[tokio::test]
-async fn an_outcome_is_judged_as_the_gateways_own_calls_are() {
+async fn an_outcome_is_classified_like_the_gateways_own_calls() {
     for (outcome, state, kind) in [
         (json!({"status": 503}), "OPEN", Some("status")),
         (json!({"status": 500.0}), "OPEN", Some("status")),
@@ -80,10 +80,10 @@ async fn an_outcome_is_judged_as_the_gateways_own_calls_are() {
         (json!({"status": 400, "code": "context_length_exceeded"}), "CLOSED", None),
     ] {
         let world = World::new().await;
-        let given = acquire_permit(&world).await;
+        let permit = acquire_permit(&world).await;
         let mut reported = outcome.clone();
         reported["outcome"] = "failure".into();
-        assert_eq!(report_outcome(&world, &given, reported).await, 204, "{outcome}");
+        assert_eq!(report_outcome(&world, &permit, reported).await, 204, "{outcome}");
         let report = circuit_report(&world).await;
         assert_eq!(
             (report["state"].as_str(), report["reason"]["kind"].as_str()),
@@ -92,16 +92,16 @@ async fn an_outcome_is_judged_as_the_gateways_own_calls_are() {
         );
         if outcome["retryAfter"].is_string() {
             let wait = report["retryInMs"].as_u64().unwrap();
-            assert!((15_000..=30_000).contains(&wait), "the rest that it asked for: {report}");
+            assert!((15_000..=30_000).contains(&wait), "the requested cooldown: {report}");
         }
     }
 }
 
 #[tokio::test]
-async fn a_typing_error_leaves_no_circuit() {
+async fn an_unknown_model_leaves_no_circuit() {
     let world = World::new().await;
-    let given = send_ok(world.post("/circuits/openai:gtp-5/permits")).await;
-    let path = format!("/circuits/openai:gtp-5/permits/{}", given["permit"].as_str().unwrap());
+    let permit = send_ok(world.post("/circuits/openai:gtp-5/permits")).await;
+    let path = format!("/circuits/openai:gtp-5/permits/{}", permit["permit"].as_str().unwrap());
     let gone = json!({"outcome": "failure", "status": 404, "code": "model_not_found"});
     world.post(&path).json(&gone).send().await.unwrap();
     world.manager.circuits().flush().await;
@@ -109,10 +109,10 @@ async fn a_typing_error_leaves_no_circuit() {
 }
 
 #[tokio::test]
-async fn a_permit_is_answered_once_and_on_its_circuit() {
+async fn an_outcome_is_reported_once_and_on_its_circuit() {
     let world = World::new().await;
-    let given = acquire_permit(&world).await;
-    let id = given["permit"].as_str().unwrap();
+    let permit = acquire_permit(&world).await;
+    let id = permit["permit"].as_str().unwrap();
     let success = json!({"outcome": "success"});
     for path in [
         format!("/circuits/openai:m/permits/{id}"),
@@ -131,24 +131,28 @@ async fn a_permit_is_answered_once_and_on_its_circuit() {
         json!({"outcome": "success", "status": 500}),
         json!({"outcome": "perhaps"}),
     ] {
-        assert_eq!(report_outcome(&world, &given, wrong.clone()).await, 400, "{wrong}");
+        assert_eq!(report_outcome(&world, &permit, wrong.clone()).await, 400, "{wrong}");
     }
-    assert_eq!(report_outcome(&world, &given, success.clone()).await, 204, "what was wrong has not cost it");
-    assert_eq!(report_outcome(&world, &given, success).await, 404);
+    assert_eq!(
+        report_outcome(&world, &permit, success.clone()).await,
+        204,
+        "an invalid outcome does not use the permit up"
+    );
+    assert_eq!(report_outcome(&world, &permit, success).await, 404);
 }
 
 #[tokio::test]
-async fn a_probe_decides_and_one_without_an_answer_frees_its_place() {
+async fn a_probe_decides_and_an_unreported_one_expires() {
     let world = World::with(probe_due_setup()).await;
-    let given = acquire_permit(&world).await;
-    report_outcome(&world, &given, json!({"outcome": "failure", "kind": "invalid"})).await;
+    let permit = acquire_permit(&world).await;
+    report_outcome(&world, &permit, json!({"outcome": "failure", "kind": "invalid"})).await;
 
     let probe = send_ok(world.post(KEY).json(&json!({"for": "2s"}))).await;
     assert_eq!(probe["probe"], true);
     assert_eq!(circuit_report(&world).await["probing"], json!(["memory"]));
     let response = world.post(KEY).send().await.unwrap();
     assert_eq!(response.status(), 503, "one probe at a time");
-    // It is never answered.
+    // Its outcome is never reported.
     let next = async {
         loop {
             let response = world.post(KEY).send().await.unwrap();
@@ -157,11 +161,11 @@ async fn a_probe_decides_and_one_without_an_answer_frees_its_place() {
             }
         }
     };
-    let next = tokio::time::timeout(TEST_TIMEOUT, next).await.expect("the place is free again");
+    let next = tokio::time::timeout(TEST_TIMEOUT, next).await.expect("the lease expires");
     assert_eq!(next["probe"], true);
     assert_eq!(report_outcome(&world, &probe, json!({"outcome": "success"})).await, 404, "too late");
     assert_eq!(report_outcome(&world, &next, json!({"outcome": "none"})).await, 204);
-    assert_eq!(circuit_report(&world).await["state"], "HALF_OPEN", "it counts as nothing");
+    assert_eq!(circuit_report(&world).await["state"], "HALF_OPEN", "it is not counted");
 
     let last = acquire_permit(&world).await;
     assert_eq!(report_outcome(&world, &last, json!({"outcome": "success"})).await, 204);
@@ -169,13 +173,13 @@ async fn a_probe_decides_and_one_without_an_answer_frees_its_place() {
 }
 
 #[tokio::test]
-async fn a_probes_lease_is_as_long_as_was_asked_for() {
+async fn a_probes_lease_is_as_long_as_requested() {
     let mut setup = probe_due_setup();
-    // Were it the policy's, the next one would have the place at once.
+    // With the policy's lease, the next probe would be admitted immediately.
     setup.policy.probe_lease = Duration::ZERO;
     let world = World::with(setup).await;
-    let given = acquire_permit(&world).await;
-    report_outcome(&world, &given, json!({"outcome": "failure", "kind": "invalid"})).await;
+    let permit = acquire_permit(&world).await;
+    report_outcome(&world, &permit, json!({"outcome": "failure", "kind": "invalid"})).await;
     assert_eq!(acquire_permit(&world).await["probe"], true);
     tokio::time::sleep(Duration::from_millis(300)).await;
     assert_eq!(world.post(KEY).send().await.unwrap().status(), 503);

@@ -1,4 +1,4 @@
-//! The orderly end, with a gateway in this process; the program's own is in `switchboard`'s fleet tests.
+//! Graceful shutdown, with a gateway in this process; the fleet tests of `switchboard` cover the program.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use tokio::time::timeout;
 use crate::support::{Setup, TEST_TIMEOUT, World, anthropic_error, header, openai_error, read_until};
 
 #[tokio::test]
-async fn calls_under_way_end_and_new_ones_are_refused() {
+async fn calls_in_flight_drain_and_new_ones_are_rejected() {
     let world = World::new().await;
     let slow = Behaviour::ok().words(12).gap(Duration::from_millis(400));
     world.first.script("m", slow.latency(Duration::from_millis(500)));
@@ -19,38 +19,38 @@ async fn calls_under_way_end_and_new_ones_are_refused() {
     let mut stream = world.messages("messages", true).send().await.unwrap();
     read_until(&mut stream, "Hello").await;
     assert_eq!(world.get("/readyz").send().await.unwrap().status(), 200);
-    // Behind a load balancer, so that the listener is there as long as this test still calls.
+    // As behind a load balancer, so that the listener stays open while this test still calls.
     world.stop.send(ShutdownMode::WaitForLb).unwrap();
 
     let ready = async { while world.get("/readyz").send().await.unwrap().status() == 200 {} };
-    timeout(TEST_TIMEOUT, ready).await.expect("readiness turns");
+    timeout(TEST_TIMEOUT, ready).await.expect("readiness fails");
     for path in ["/readyz", "/health/readiness"] {
         let response = world.get(path).send().await.unwrap();
-        assert_eq!((response.status().as_u16(), &*response.text().await.unwrap()), (503, "stopping\n"));
+        assert_eq!((response.status().as_u16(), &*response.text().await.unwrap()), (503, "shutting_down\n"));
     }
     assert_eq!(world.get("/livez").send().await.unwrap().status(), 200);
     let health: Value = world.get("/health").send().await.unwrap().json().await.unwrap();
-    assert_eq!(health["status"], "stopping");
+    assert_eq!(health["status"], "shutting_down");
 
-    let refused = world.chat("chat", false).send().await.unwrap();
-    assert_eq!(header(&refused, "retry-after"), Some("1"));
-    assert_eq!(header(&refused, "connection"), Some("close"));
-    assert_eq!(header(&refused, "x-should-retry"), None, "another instance may answer");
-    let (status, code, kind, _) = openai_error(refused).await;
-    assert_eq!((status, code.as_str(), kind.as_str()), (503, "stopping", "server_error"));
-    let refused = world.messages("messages", true).send().await.unwrap();
-    let (status, code, ..) = anthropic_error(refused).await;
-    assert_eq!((status, code.as_str()), (503, "stopping"));
+    let rejected = world.chat("chat", false).send().await.unwrap();
+    assert_eq!(header(&rejected, "retry-after"), Some("1"));
+    assert_eq!(header(&rejected, "connection"), Some("close"));
+    assert_eq!(header(&rejected, "x-should-retry"), None, "another instance may respond");
+    let (status, code, kind, _) = openai_error(rejected).await;
+    assert_eq!((status, code.as_str(), kind.as_str()), (503, "shutting_down", "server_error"));
+    let rejected = world.messages("messages", true).send().await.unwrap();
+    let (status, code, ..) = anthropic_error(rejected).await;
+    assert_eq!((status, code.as_str()), (503, "shutting_down"));
 
     read_until(&mut stream, "message_stop").await;
     assert_eq!(plain.await.unwrap().unwrap().status(), 200);
     timeout(TEST_TIMEOUT, world.server).await.expect("it ends soon").unwrap();
-    assert_eq!(world.first.traffic().all_calls(), 2, "no refused call reached a provider");
+    assert_eq!(world.first.traffic().all_calls(), 2, "no rejected call reached a provider");
     assert!(world.client.get(format!("http://{}/livez", world.address)).send().await.is_err());
 }
 
 #[tokio::test]
-async fn what_has_not_ended_in_time_is_visibly_broken_off() {
+async fn what_has_not_ended_in_time_is_aborted_with_an_error() {
     let world = World::with(Setup { shutdown_timeout: Duration::from_millis(300), ..Setup::default() }).await;
     world.first.script("m", Behaviour::ok().words(9).with(Fault::Silence { after: 4 }));
     let mut chat = world.chat("chat", true).send().await.unwrap();
@@ -61,22 +61,22 @@ async fn what_has_not_ended_in_time_is_visibly_broken_off() {
     world.first.wait_until(|seen| seen.in_flight() == 3).await;
     world.stop.send(ShutdownMode::Immediate).unwrap();
 
-    let rest = chat.text().await.expect("the body ends as HTTP wants it");
-    assert!(rest.contains("\"stream_interrupted\"") && rest.contains("is stopping"), "{rest}");
-    assert!(!rest.contains("[DONE]"), "{rest}");
-    let rest = messages.text().await.unwrap();
-    assert!(rest.contains("event: error\n") && !rest.contains("message_stop"), "{rest}");
+    let tail = chat.text().await.expect("the body ends as HTTP wants it");
+    assert!(tail.contains("\"stream_interrupted\"") && tail.contains("is shutting down"), "{tail}");
+    assert!(!tail.contains("[DONE]"), "{tail}");
+    let tail = messages.text().await.unwrap();
+    assert!(tail.contains("event: error\n") && !tail.contains("message_stop"), "{tail}");
     let (status, code, ..) = openai_error(plain.await.unwrap().unwrap()).await;
-    assert_eq!((status, code.as_str()), (503, "stopping"));
+    assert_eq!((status, code.as_str()), (503, "shutting_down"));
     timeout(TEST_TIMEOUT, world.server).await.expect("it ends").unwrap();
     timeout(TEST_TIMEOUT, world.first.wait_until(|seen| seen.in_flight() == 0))
         .await
-        .expect("the providers' calls are stopped");
+        .expect("the attempts are cancelled");
     assert_eq!(world.first.traffic().disconnected(), 3);
 }
 
 #[tokio::test]
-async fn a_held_stream_that_got_nothing_is_told_to_come_again() {
+async fn a_buffered_stream_without_a_response_gets_a_retryable_error() {
     let setup = Setup {
         shutdown_timeout: Duration::from_millis(100),
         stream: StreamMode::Buffer,
@@ -84,16 +84,19 @@ async fn a_held_stream_that_got_nothing_is_told_to_come_again() {
     };
     let world = World::with(setup).await;
     world.first.script("m", Behaviour::ok().words(9).with(Fault::Silence { after: 4 }));
-    let held = world.chat("chat", true).send().await.unwrap();
+    let buffered = world.chat("chat", true).send().await.unwrap();
     world.first.wait_until(|seen| seen.in_flight() == 1).await;
     world.stop.send(ShutdownMode::Immediate).unwrap();
-    let text = held.text().await.unwrap();
-    assert!(text.contains("\"stopping\"") && !text.contains("[DONE]") && !text.contains("Hello"), "{text}");
+    let text = buffered.text().await.unwrap();
+    assert!(
+        text.contains("\"shutting_down\"") && !text.contains("[DONE]") && !text.contains("Hello"),
+        "{text}"
+    );
     timeout(TEST_TIMEOUT, world.server).await.expect("it ends").unwrap();
 }
 
 #[tokio::test]
-async fn a_second_word_ends_it_at_once() {
+async fn a_second_request_aborts_immediately() {
     let world = World::new().await;
     world.first.script("m", Behaviour::ok().words(9).with(Fault::Silence { after: 4 }));
     let mut stream = world.chat("chat", true).send().await.unwrap();

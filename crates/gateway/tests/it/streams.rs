@@ -1,11 +1,11 @@
-//! Streamed answers through real HTTP.
+//! Streamed responses through real HTTP.
 
 use simulator::{Behaviour, Fault};
 
 use crate::support::{World, header, read_until};
 
 #[tokio::test]
-async fn a_stream_comes_whole_and_unbuffered() {
+async fn a_stream_arrives_complete_and_unbuffered() {
     let world = World::new().await;
     let response = world.chat("chat", true).send().await.unwrap();
     assert_eq!(response.status(), 200);
@@ -37,7 +37,7 @@ async fn an_event_arrives_before_the_next_is_sent() {
 }
 
 #[tokio::test]
-async fn a_stream_that_fails_says_so_and_the_connection_lives() {
+async fn a_failed_stream_ends_with_an_error_and_the_connection_stays_open() {
     let world = World::new().await;
     world.first.script("m", Behaviour::ok().words(9).with(Fault::Cut { after: 4 }));
     let response = world.chat("chat", true).send().await.unwrap();

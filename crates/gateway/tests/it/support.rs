@@ -16,7 +16,7 @@ use tokio::{
     task::JoinHandle,
 };
 
-/// So long a test waits for what must come.
+/// How long a test waits for an event that must happen.
 pub(crate) const TEST_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// A served gateway. The providers `openai` and `anthropic` are on `first`, `backup` and `vertex` on `second`; the
@@ -36,7 +36,7 @@ pub(crate) fn settings(keys: Keys) -> Settings {
     Settings { listen: "127.0.0.1:0".parse().unwrap(), keys, shutdown_timeout: TEST_TIMEOUT * 2 }
 }
 
-/// What a test may turn.
+/// The settings that a test may change.
 pub(crate) struct Setup {
     pub(crate) keys: Keys,
     pub(crate) shutdown_timeout: Duration,
@@ -145,9 +145,9 @@ impl World {
         let address = gateway.address();
         let (stop, stops) = unbounded_channel();
         let stops = stream::unfold(stops, async |mut stops| Some((stops.recv().await?, stops)));
-        let served = tokio::spawn(gateway.serve(Box::pin(stops)));
+        let server = tokio::spawn(gateway.serve(Box::pin(stops)));
         let client = Client::builder().no_proxy().timeout(TEST_TIMEOUT * 2).build().unwrap();
-        Self { first, second, client, address, manager, stop, server: served }
+        Self { first, second, client, address, manager, stop, server }
     }
 
     /// The value of a metric, by its name and labels as they are written.
@@ -156,7 +156,7 @@ impl World {
         text.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' ')?.parse().ok())
     }
 
-    /// Waits until no call is under way in the gateway.
+    /// Waits until no call is in flight in the gateway.
     pub(crate) async fn wait_until_idle(&self) {
         let idle = async { while self.metric("switchboard_calls_in_flight").await != Some(0.0) {} };
         tokio::time::timeout(TEST_TIMEOUT, idle).await.expect("the calls end");
@@ -190,9 +190,9 @@ impl World {
     }
 }
 
-/// The answer once the circuits have taken in what was found out: a call's own answer may be there before that.
-pub(crate) async fn call_until_refused(request: impl Fn() -> RequestBuilder) -> Response {
-    let refused = async {
+/// The response once the circuits have counted the failures: a call's own response may arrive before that.
+pub(crate) async fn call_until_rejected(request: impl Fn() -> RequestBuilder) -> Response {
+    let rejected = async {
         loop {
             let response = request().send().await.unwrap();
             if header(&response, "x-switchboard-error") == Some("circuit_open") {
@@ -200,10 +200,10 @@ pub(crate) async fn call_until_refused(request: impl Fn() -> RequestBuilder) -> 
             }
         }
     };
-    tokio::time::timeout(TEST_TIMEOUT, refused).await.expect("the circuits stay closed")
+    tokio::time::timeout(TEST_TIMEOUT, rejected).await.expect("the circuits stay closed")
 }
 
-/// Reads until `text` has come.
+/// Reads until `text` has arrived.
 pub(crate) async fn read_until(response: &mut Response, text: &str) -> String {
     let mut read = String::new();
     while !read.contains(text) {
@@ -219,7 +219,7 @@ pub(crate) fn header<'a>(response: &'a Response, name: &str) -> Option<&'a str> 
     response.headers().get(name).map(|value| value.to_str().unwrap())
 }
 
-/// The gateway's own error in OpenAI's shape: status, code, type and message.
+/// One of the gateway's own errors in OpenAI's shape: status, code, type and message.
 pub(crate) async fn openai_error(response: Response) -> (u16, String, String, String) {
     let status = response.status().as_u16();
     let code = header(&response, "x-switchboard-error").expect("an error of the gateway's own").to_owned();

@@ -1,5 +1,5 @@
-//! A real Chromium, told what to do over its DevTools protocol: one JSON message after the other through a pipe, so
-//! that there is no port, no driver and no library between.
+//! A real Chromium, controlled over its DevTools protocol: JSON messages through a pipe, so that it needs no port, no
+//! driver and no library.
 
 use std::{
     collections::HashMap,
@@ -20,7 +20,7 @@ use tokio::{
     time::{Instant, sleep, timeout},
 };
 
-/// What has not come by then will not; a browser that starts beside others on a busy machine takes its time.
+/// A browser that starts beside others on a busy machine is slow.
 const BROWSER_TIMEOUT: Duration = Duration::from_secs(90);
 
 const CHROMIUM_FLAGS: [&str; 12] = [
@@ -38,7 +38,7 @@ const CHROMIUM_FLAGS: [&str; 12] = [
     "--remote-debugging-pipe",
 ];
 
-/// A browser with one page, gone with the value.
+/// A browser with one page; it ends when the value is dropped.
 pub(crate) struct Browser {
     _process: Child,
     profile: PathBuf,
@@ -71,11 +71,11 @@ impl Browser {
             .kill_on_drop(true)
             .spawn()
             .expect("a shell");
-        let heard = Arc::new(Inbox::default());
-        tokio::spawn(read_messages(process.stdout.take().unwrap(), Arc::clone(&heard)));
+        let inbox = Arc::new(Inbox::default());
+        tokio::spawn(read_messages(process.stdout.take().unwrap(), Arc::clone(&inbox)));
         let to_browser = tokio::sync::Mutex::new(process.stdin.take().unwrap());
         let (session, ids) = (String::new(), AtomicU64::new(1));
-        let mut browser = Self { _process: process, profile, to_browser, inbox: heard, session, ids };
+        let mut browser = Self { _process: process, profile, to_browser, inbox, session, ids };
         let target = browser.send_command("Target.createTarget", json!({"url": "about:blank"})).await;
         let attach = json!({"targetId": target["targetId"], "flatten": true});
         let attached = browser.send_command("Target.attachToTarget", attach).await;
@@ -101,7 +101,7 @@ impl Browser {
         let written = self.to_browser.lock().await.write_all(&bytes).await;
         written.expect("Chromium runs (Debian package chromium; ./test installs it)");
         let reply = timeout(BROWSER_TIMEOUT, reply).await;
-        let reply = reply.unwrap_or_else(|_| panic!("no answer to {method}"));
+        let reply = reply.unwrap_or_else(|_| panic!("no reply to {method}"));
         let mut reply = reply.expect("Chromium runs (Debian package chromium; ./test installs it)");
         assert!(reply.get("error").is_none(), "{method}: {reply}");
         reply["result"].take()
@@ -112,7 +112,7 @@ impl Browser {
         self.wait_until("the page is there", "document.readyState === 'complete'").await;
     }
 
-    /// How wide the window is, in pixels, and which scheme the reader prefers: `light` or `dark`.
+    /// Sets the width of the window in pixels, and the preferred color scheme: `light` or `dark`.
     pub(crate) async fn set_viewport(&self, width: u32, scheme: &str) {
         let size = json!({"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": false});
         self.send_command("Emulation.setDeviceMetricsOverride", size).await;
@@ -120,15 +120,15 @@ impl Browser {
         self.send_command("Emulation.setEmulatedMedia", features).await;
     }
 
-    /// What a JavaScript expression comes to in the page.
+    /// Evaluates a JavaScript expression in the page.
     pub(crate) async fn evaluate(&self, expression: &str) -> Value {
-        let ask = json!({"expression": expression, "returnByValue": true, "awaitPromise": true});
-        let mut answer = self.send_command("Runtime.evaluate", ask).await;
-        assert!(answer.get("exceptionDetails").is_none(), "{expression}: {answer}");
-        answer["result"]["value"].take()
+        let parameters = json!({"expression": expression, "returnByValue": true, "awaitPromise": true});
+        let mut reply = self.send_command("Runtime.evaluate", parameters).await;
+        assert!(reply.get("exceptionDetails").is_none(), "{expression}: {reply}");
+        reply["result"]["value"].take()
     }
 
-    /// The text that a reader sees there; nothing, if the element is not shown.
+    /// The visible text of an element; empty, if it is hidden.
     pub(crate) async fn text(&self, selector: &str) -> String {
         self.evaluate(&visible_text_expression(selector)).await.as_str().unwrap_or_default().to_owned()
     }
@@ -139,16 +139,13 @@ impl Browser {
         while self.evaluate(expression).await != true {
             if Instant::now() > end {
                 let seen = self.text("body").await;
-                panic!(
-                    "waited in vain: {what} ({expression}); the page says:\n{seen}\n{:?}",
-                    self.page_errors()
-                );
+                panic!("timed out: {what} ({expression}); the page says:\n{seen}\n{:?}", self.page_errors());
             }
             sleep(Duration::from_millis(15)).await;
         }
     }
 
-    /// Waits until a reader sees this text there.
+    /// Waits until an element shows this text.
     pub(crate) async fn wait_for_text(&self, selector: &str, text: &str) {
         let expression = format!("{}.includes({})", visible_text_expression(selector), Value::from(text));
         self.wait_until(&format!("{text:?} in {selector}"), &expression).await;
@@ -159,8 +156,7 @@ impl Browser {
         let quoted = Value::from(selector);
         self.wait_until(&format!("{selector} is there"), &format!("!!document.querySelector({quoted})"))
             .await;
-        // Where it is once nothing moves it any more and nothing covers it: a row may be on its way to another place, a
-        // question that was answered may still be there.
+        // Only once it neither moves nor is covered: a row may be moving to another place, a dialog may be closing.
         let middle = format!(
             "(async () => {{ const e = document.querySelector({quoted}); e.scrollIntoView({{ block: 'center' }}); \
              const frame = () => new Promise((done) => requestAnimationFrame(done)); \
@@ -185,7 +181,7 @@ impl Browser {
             "Escape" => (27, ""),
             "ArrowUp" => (38, ""),
             "ArrowDown" => (40, ""),
-            _ => panic!("a key that no test has pressed: {key}"),
+            _ => panic!("unsupported key: {key}"),
         };
         let down = if text.is_empty() { "rawKeyDown" } else { "keyDown" };
         for kind in [down, "keyUp"] {
@@ -196,12 +192,12 @@ impl Browser {
         }
     }
 
-    /// Writes a text where the focus is.
+    /// Types a text into the focused element.
     pub(crate) async fn type_text(&self, text: &str) {
         self.send_command("Input.insertText", json!({"text": text})).await;
     }
 
-    /// Presses Tab until the focus is on such an element.
+    /// Presses Tab until an element that matches has the focus.
     pub(crate) async fn tab_to(&self, selector: &str) {
         let there = format!("!!document.activeElement?.matches({})", Value::from(selector));
         for _ in 0..60 {
@@ -214,11 +210,11 @@ impl Browser {
     }
 
     /// The whole page as a PNG, in base64.
-    pub(crate) async fn screenshot(&self, most_height: u64) -> String {
+    pub(crate) async fn screenshot(&self, max_height: u64) -> String {
         let size = self
             .evaluate("[document.documentElement.clientWidth, document.documentElement.scrollHeight]")
             .await;
-        let height = size[1].as_u64().unwrap().min(most_height);
+        let height = size[1].as_u64().unwrap().min(max_height);
         let clip = json!({"x": 0, "y": 0, "width": size[0], "height": height, "scale": 1});
         let picture = self
             .send_command("Page.captureScreenshot", json!({"captureBeyondViewport": true, "clip": clip}))
@@ -226,19 +222,19 @@ impl Browser {
         picture["data"].as_str().unwrap().to_owned()
     }
 
-    /// What the browser found wrong with the page: exceptions, and what its policy forbade. That a gateway which was
-    /// killed does not answer is no fault of the page.
+    /// The errors that the browser reported: exceptions and violations of the policy. Failed requests are excluded: a
+    /// killed gateway is no error of the page.
     pub(crate) fn page_errors(&self) -> Vec<String> {
         let events = self.inbox.events.lock().unwrap();
-        let wrong = events.iter().filter(|event| match event["method"].as_str() {
+        let errors = events.iter().filter(|event| match event["method"].as_str() {
             Some("Runtime.exceptionThrown") => true,
             Some("Log.entryAdded") => event["params"]["entry"]["source"] != "network",
             _ => false,
         });
-        wrong.map(Value::to_string).collect()
+        errors.map(Value::to_string).collect()
     }
 
-    /// The address of every request, and the bytes that came over the network for all that have ended.
+    /// The URL of every request, and the bytes received by those that have completed.
     pub(crate) fn requests(&self) -> (Vec<String>, u64) {
         let events = self.inbox.events.lock().unwrap();
         let is = |event: &&Value, method: &str| event["method"] == method;
@@ -251,7 +247,7 @@ impl Browser {
     }
 }
 
-/// What a reader sees of an element, its spaces all alike.
+/// The visible text of an element, with ordinary spaces.
 fn visible_text_expression(selector: &str) -> String {
     let quoted = Value::from(selector);
     format!(
@@ -266,23 +262,23 @@ fn to_u64(number: f64) -> u64 {
 
 impl Drop for Browser {
     fn drop(&mut self) {
-        // Chromium may still be writing to it: what is left goes with the build's temporary files.
+        // Chromium may still be writing to it: the rest is removed with the temporary files of the build.
         drop(std::fs::remove_dir_all(&self.profile));
     }
 }
 
-/// Reads what the browser says, to its end.
-async fn read_messages(from_browser: ChildStdout, heard: Arc<Inbox>) {
+/// Reads the messages of the browser until it ends.
+async fn read_messages(from_browser: ChildStdout, inbox: Arc<Inbox>) {
     let mut from_browser = BufReader::new(from_browser);
     let mut message = Vec::new();
     while from_browser.read_until(0, &mut message).await.is_ok_and(|read| read > 0) {
         message.pop();
         let value: Value = serde_json::from_slice(&message).unwrap_or_default();
         message.clear();
-        match value["id"].as_u64().and_then(|id| heard.replies.lock().unwrap().remove(&id)) {
+        match value["id"].as_u64().and_then(|id| inbox.replies.lock().unwrap().remove(&id)) {
             Some(waiting) => drop(waiting.send(value)),
-            None => heard.events.lock().unwrap().push(value),
+            None => inbox.events.lock().unwrap().push(value),
         }
     }
-    heard.replies.lock().unwrap().clear();
+    inbox.replies.lock().unwrap().clear();
 }

@@ -1,11 +1,11 @@
-//! The page of a gateway that wants keys.
+//! The page of a gateway with keys.
 
 use crate::world::{World, row_selector};
 
 const MODEL: &str = "openai:gpt-5";
 
-/// The page itself needs none; it asks for one, says so if it is wrong, and keeps it in the tab alone. A caller's key
-/// is enough to look, and operating asks for an admin's.
+/// The page itself needs no key; it asks for one, rejects a wrong one, and keeps it in the tab only. An API key is enough
+/// to inspect, and operating asks for an admin key.
 #[tokio::test]
 async fn the_page_asks_for_a_key() {
     let keys = "server.api_keys = ['caller-key']\nserver.admin_keys = ['admin-key']\n";
@@ -20,7 +20,7 @@ async fn the_page_asks_for_a_key() {
     browser.wait_until("the focus is in the field", "document.activeElement.id === 'key-field'").await;
     browser.type_text("wrong-key").await;
     browser.press_key("Enter").await;
-    browser.wait_for_text("#key-error", "the key is none of this gateway's").await;
+    browser.wait_for_text("#key-error", "invalid API key").await;
     browser.type_text("caller-key").await;
     browser.press_key("Enter").await;
     let row = row_selector(MODEL);
@@ -33,7 +33,7 @@ async fn the_page_asks_for_a_key() {
     browser.wait_until("the focus is in the field", "document.activeElement.id === 'admin-field'").await;
     browser.type_text("admin-key").await;
     browser.press_key("Enter").await;
-    browser.wait_for_text(&row, "✕ open, by hand").await;
+    browser.wait_for_text(&row, "✕ open, manual").await;
 
     let kept = "[localStorage.length, document.cookie, sessionStorage.length, location.href.includes('key')]";
     assert_eq!(browser.evaluate(kept).await, serde_json::json!([0, "", 1, false]));

@@ -1,4 +1,4 @@
-//! The page at `/dashboard`, in a real Chromium, before the real binary, a real Redis and simulated providers.
+//! The page at `/dashboard` in a real Chromium, with the real binary, a real Redis and simulated providers.
 #![expect(
     clippy::unwrap_used,
     clippy::expect_used,

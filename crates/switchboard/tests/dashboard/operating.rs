@@ -1,4 +1,4 @@
-//! A person's hand on a circuit, through the page.
+//! Manual overrides through the page.
 
 use serde_json::Value;
 
@@ -7,7 +7,7 @@ use crate::world::{World, row_selector};
 const MODEL: &str = "openai:gpt-5";
 const KEY: &str = "circuit_breaker:openai:gpt-5";
 
-/// By the keyboard alone: opened for a while with a reason, after a question that can be left; then closed.
+/// With the keyboard only: forced open for a while with a reason, after a dialog that can be cancelled; then closed.
 #[tokio::test]
 async fn a_circuit_is_opened_and_closed_by_keyboard() {
     let world = World::begin().await;
@@ -21,19 +21,19 @@ async fn a_circuit_is_opened_and_closed_by_keyboard() {
     browser.press_key("Enter").await;
     browser.wait_for_text("#question", "Open openai:gpt-5?").await;
     browser.press_key("Escape").await;
-    browser.wait_until("the question is gone", "!document.querySelector('#question').open").await;
+    browser.wait_until("the dialog is closed", "!document.querySelector('#question').open").await;
     browser
         .wait_until("the focus is back", r#"document.activeElement.matches('button[data-act="open"]')"#)
         .await;
-    assert_eq!(world.call(MODEL).await, 200, "a question alone does nothing");
+    assert_eq!(world.call(MODEL).await, 200, "a dialog alone changes nothing");
 
     browser.press_key("Enter").await;
-    browser.wait_until("the focus is in the question", "document.activeElement.id === 'for-field'").await;
+    browser.wait_until("the focus is in the dialog", "document.activeElement.id === 'for-field'").await;
     browser.press_key("ArrowUp").await;
     assert_eq!(browser.evaluate("document.activeElement.value").await, "5m");
     browser.tab_to("#reason-field").await;
     browser.type_text("the provider told us so").await;
-    // Behind the question nothing can be reached: the focus goes round in it, by way of the browser itself.
+    // The dialog is modal: the focus stays in it, or goes to the browser itself.
     for _ in 0..8 {
         browser.press_key("Tab").await;
         let inside =
@@ -42,7 +42,7 @@ async fn a_circuit_is_opened_and_closed_by_keyboard() {
     }
     browser.tab_to("#reason-field").await;
     browser.press_key("Enter").await;
-    browser.wait_for_text(&row, "✕ open, by hand").await;
+    browser.wait_for_text(&row, "✕ open, manual").await;
     browser.wait_for_text(&row, "by hand: the provider told us so").await;
     browser.wait_for_text(&row, "in 4 min").await;
     assert_eq!(world.call(MODEL).await, 503);
@@ -60,12 +60,12 @@ async fn a_circuit_is_opened_and_closed_by_keyboard() {
     browser.type_text("it is well again").await;
     browser.press_key("Enter").await;
     browser.wait_for_text(&row, "✓ closed").await;
-    browser.wait_for_text("#transitions", "by hand: it is well again").await;
+    browser.wait_for_text("#transitions", "manual: it is well again").await;
     assert_eq!(world.call(MODEL).await, 200);
     world.assert_page_healthy().await;
 }
 
-/// With the mouse: opened until somebody closes it, and reset.
+/// With the mouse: forced open until it is closed manually, and reset.
 #[tokio::test]
 async fn a_circuit_is_opened_for_good_and_reset() {
     let world = World::begin().await;

@@ -8,8 +8,8 @@ use crate::world::{World, row_selector};
 
 const MODEL: &str = "openai:gpt-5";
 
-/// Closed, open, half-open, closed, each seen without a reload, in the table, in the verdict, in the timeline and by
-/// those who hear the page; and the page is there in a few requests to its own gateway alone.
+/// Closed, open, half-open, closed, each shown without a reload in the table, the verdict, the timeline and the
+/// announcements for screen readers; and the page loads in a few requests to its own gateway only.
 #[tokio::test]
 async fn an_outage_is_seen_from_its_beginning_to_its_end() {
     let world = World::begin().await;
@@ -25,7 +25,7 @@ async fn an_outage_is_seen_from_its_beginning_to_its_end() {
     let row = row_selector(MODEL);
     browser.wait_for_text(&row, "closed").await;
     browser.wait_for_text("#verdict", "The one model is in use").await;
-    // A good call is written nowhere, and counted all the same.
+    // A success is not written to Redis, and is counted nevertheless.
     browser.wait_for_text(&row, "0 of 1 call (0 %)").await;
 
     world.fail_model("gpt-5");
@@ -42,10 +42,10 @@ async fn an_outage_is_seen_from_its_beginning_to_its_end() {
     browser.wait_for_text("#announcer", "openai:gpt-5 went from closed to open: HTTP 503").await;
     browser.wait_for_text("#transitions", "closed → ✕ open: HTTP 503").await;
     assert_eq!(browser.evaluate("document.title").await, "✕ 1 out – Switchboard");
-    // What holds for a reader who was there holds for one who comes now.
+    // The outage also shows on a page that is opened later.
     browser.wait_until("a bar for the outage", "!!document.querySelector('#lanes rect.open')").await;
 
-    // Its time over, nobody has called yet: half-open by time alone, without an event.
+    // The open period has ended without a call: half-open by time only, without an event.
     browser.wait_for_text(&row, "with the next call").await;
     world.recover_model_after("gpt-5", Duration::from_secs(4));
     let probe = tokio::join!(world.call(MODEL), browser.wait_for_text(&row, "probe under way"));
@@ -55,28 +55,28 @@ async fn an_outage_is_seen_from_its_beginning_to_its_end() {
     browser.wait_for_text("#transitions", "half-open → ✓ closed: a probe succeeded").await;
     browser.wait_for_text(&row, " s").await;
     let transitions = browser.text("#transitions").await;
-    // On a busy machine Redis may be taken for away for a moment, and what was learnt then is told as such.
+    // On a busy machine Redis may seem unreachable for a moment; transitions of that time are merged afterwards.
     let printed =
-        transitions.lines().filter(|line| line.contains('→') && !line.contains("while Redis was away"));
+        transitions.lines().filter(|line| line.contains('→') && !line.contains("after Redis outage"));
     assert_eq!(printed.count(), 3, "{transitions}");
 
-    // The same in its history, and how quick its streams are.
+    // The same in its history, and its time to first token.
     browser.click(&format!("{row} button.name")).await;
     browser.wait_for_text("#detail-history", "half-open → ✓ closed").await;
-    browser.wait_for_text("#detail-facts", "Time to first content").await;
+    browser.wait_for_text("#detail-facts", "Time to first token").await;
     browser
         .wait_until(
             "a figure for it",
-            "/Time to first content\\s+[\\d.]+.m?s/.test(document.querySelector('#detail-facts').innerText)",
+            "/Time to first token\\s+[\\d.]+.m?s/.test(document.querySelector('#detail-facts').innerText)",
         )
         .await;
     world.assert_page_healthy().await;
 }
 
-/// What a circuit is once its time has come is the gateway's word, also where a person gave it that time; and it is there
-/// at once, so that no countdown stands still at nothing.
+/// The gateway decides the state after an open period, also after a manual one; the page shows it immediately, so that no
+/// countdown stops at 0.
 #[tokio::test]
-async fn a_circuit_whose_time_has_come_is_what_the_gateway_says() {
+async fn after_an_open_period_the_page_shows_the_gateways_state() {
     let world = World::begin().await;
     let browser = &world.browser;
     assert_eq!(world.call(MODEL).await, 200);

@@ -1,19 +1,19 @@
-//! What the page says when Redis is away, or the gateway.
+//! The page while Redis or the gateway is unreachable.
 
 use crate::world::{World, row_selector};
 
 const MODEL: &str = "openai:gpt-5";
 const KEY: &str = "circuit_breaker:openai:gpt-5";
 
-/// Redis killed and back: said, and taken back.
+/// Redis killed and restarted: the page says so, and recovers.
 #[tokio::test]
-async fn redis_away_is_said() {
+async fn an_unreachable_redis_is_shown() {
     let mut world = World::begin().await;
     assert_eq!(world.call(MODEL).await, 200);
     world.redis.kill();
-    world.browser.wait_for_text("#store", "Redis away").await;
-    world.browser.wait_for_text("#away", "Redis is away: circuits are not shared").await;
-    // The circuits go on, as this instance sees them.
+    world.browser.wait_for_text("#store", "Redis unreachable").await;
+    world.browser.wait_for_text("#away", "Redis unreachable – requests are still served").await;
+    // The instance uses its local circuit state.
     world.fail_model("gpt-5");
     for _ in 0..3 {
         world.call(MODEL).await;
@@ -25,38 +25,38 @@ async fn redis_away_is_said() {
     world.browser.wait_for_text("#store", "Redis connected").await;
     world
         .browser
-        .wait_until("the history is had", "document.querySelector('#detail-none').textContent === ''")
+        .wait_until("the history is loaded", "document.querySelector('#detail-none').textContent === ''")
         .await;
     world.browser.wait_until("the banner is gone", "document.querySelector('#away').hidden").await;
     world.assert_page_healthy().await;
 }
 
-/// What a person does while Redis is away is done by one instance, and what nobody answered may have been done: neither
-/// is told as nothing.
+/// An override while Redis is unreachable applies to one instance, and one without a response may have been applied: the
+/// page calls neither a failure.
 #[tokio::test]
-async fn a_deed_that_was_not_shared_is_no_nothing() {
+async fn an_override_that_was_not_shared_is_no_failure() {
     let mut world = World::begin().await;
     assert_eq!(world.call(MODEL).await, 200);
     let row = row_selector(MODEL);
     world.browser.wait_for_text(&row, "✓ closed").await;
     world.redis.kill();
-    world.browser.wait_for_text("#store", "Redis away").await;
+    world.browser.wait_for_text("#store", "Redis unreachable").await;
     world.browser.click(&format!("{row} [data-act=open]")).await;
     world.browser.click("#question-yes").await;
     world
         .browser
         .wait_for_text("#question-error", "Done here; other instances hear of it when Redis is back")
         .await;
-    world.browser.wait_for_text(&row, "✕ open, by hand").await;
+    world.browser.wait_for_text(&row, "✕ open, manual").await;
     world.kill_gateway();
     world.browser.click("#question-yes").await;
     world.browser.wait_for_text("#question-error", "It may have been done, since no answer came").await;
 }
 
-/// The gateway killed and started again: said meanwhile, and the page is right as soon as it is back, also about what
-/// happened while nobody could tell it.
+/// The gateway killed and restarted: the page says so, and is up to date as soon as it is back, also about changes from
+/// that time.
 #[tokio::test]
-async fn a_gateway_started_again_is_found_again() {
+async fn the_page_reconnects_to_a_restarted_gateway() {
     let mut world = World::begin().await;
     assert_eq!(world.call(MODEL).await, 200);
     world.browser.wait_for_text(&row_selector(MODEL), "✓ closed").await;
@@ -66,7 +66,7 @@ async fn a_gateway_started_again_is_found_again() {
     world.redis.cli(&["SET", KEY, r#"{"state":"OPEN"}"#]).await;
     world.start_gateway().await;
     world.browser.wait_for_text("#live", "✓ Live").await;
-    world.browser.wait_for_text(&row_selector(MODEL), "✕ open, by hand").await;
+    world.browser.wait_for_text(&row_selector(MODEL), "✕ open, manual").await;
     world.browser.wait_until("the banner is gone", "document.querySelector('#lost').hidden").await;
     world.assert_page_healthy().await;
 }

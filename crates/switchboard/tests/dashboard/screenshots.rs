@@ -1,4 +1,4 @@
-//! How the page looks, wide and narrow, light and dark.
+//! The layout of the page, wide and narrow, light and dark.
 
 use std::{fs, process::Stdio, time::Duration};
 
@@ -6,8 +6,8 @@ use tokio::{io::AsyncWriteExt as _, process::Command};
 
 use crate::world::{World, row_selector};
 
-/// At every width in use, nothing has to be scrolled sideways: not in an outage, not with a long name, not in a circuit's
-/// history, not in the question.
+/// At every common width, nothing needs horizontal scrolling: not in an outage, with a long name, in a history or in the
+/// dialog.
 #[tokio::test]
 async fn nothing_is_wider_than_the_window() {
     let world = World::begin().await;
@@ -37,11 +37,11 @@ async fn overflow_of(world: &World) -> String {
     world.browser.evaluate(which).await.to_string()
 }
 
-/// Writes the pictures of the manual into `docs/images`.
+/// Writes the screenshots of the manual into `docs/images`.
 #[tokio::test]
 #[ignore = "writes the manual's pictures: cargo test -p switchboard --test dashboard -- --ignored pictures"]
 async fn pictures() {
-    // An open period that is still on when the picture is taken.
+    // An open period that lasts until the screenshots are taken.
     let world =
         World::begin_with("breaker.open_duration = '40s'\nbreaker.max_open_duration = '40s'\n", None).await;
     let browser = &world.browser;
@@ -71,7 +71,7 @@ async fn pictures() {
             assert_eq!(world.call(model).await, 200);
         }
     }
-    // Figures are asked for every 5 seconds.
+    // The page refreshes its figures every 5 seconds.
     tokio::time::sleep(Duration::from_secs(5)).await;
     for (width, scheme) in
         [(360, "dark"), (360, "light"), (768, "light"), (1280, "light"), (1920, "dark"), (1920, "light")]
@@ -85,7 +85,7 @@ async fn pictures() {
     write_png("dashboard-question.png", &browser.screenshot(900).await).await;
 }
 
-/// An hour of another outage, which two other instances saw.
+/// Earlier outages of the last hour, seen by two other instances.
 async fn write_past_outage(world: &World) {
     let now: u64 = world.redis.cli(&["TIME"]).await.lines().next().unwrap().trim().parse().unwrap();
     let status = r#"{"kind":"status","rule":"row","status":529,"type":"overloaded_error"}"#;

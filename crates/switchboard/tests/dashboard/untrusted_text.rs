@@ -1,16 +1,16 @@
-//! Names and reasons that would be markup or script, if the page let them.
+//! Names and reasons that would be markup or script, if the page did not treat them as text.
 
 use crate::world::World;
 
-/// Everything that a model key may hold, where it would do most harm; no blanks, as a key has none.
+/// Every dangerous character that a model key may contain; no blanks, because a key has none.
 const HOSTILE_MODEL_NAME: &str =
     "evil:<img/src=x/onerror=window.owned=1><script>window.owned=2</script>\"'`&lt;/?#%2e../..";
 
-/// What a person may give as a reason.
+/// A reason that an operator may give.
 const HOSTILE_REASON: &str =
     "</td><svg onload=window.owned=3><a href=javascript:window.owned=4>click</a> ${window.owned=5}";
 
-/// Written into Redis by whoever can, shown as text and nothing else; and its circuit can be looked at and operated.
+/// A key that anyone wrote into Redis is shown as text only, and its circuit can be inspected and operated.
 #[tokio::test]
 async fn a_name_or_a_reason_is_never_markup() {
     let world = World::begin().await;
@@ -43,9 +43,9 @@ async fn a_name_or_a_reason_is_never_markup() {
     world.assert_page_healthy().await;
 }
 
-/// The browser's own guard stands, should the page ever fail to keep its word.
+/// The content security policy protects the page even if text becomes markup.
 #[tokio::test]
-async fn the_policy_lets_nothing_in() {
+async fn the_policy_blocks_foreign_content() {
     let world = World::begin().await;
     let browser = &world.browser;
     let inject = "document.body.insertAdjacentHTML('beforeend', '<img src=\"http://127.0.0.1:9/x\" onerror=\"window.owned=1\">')";
@@ -55,9 +55,13 @@ async fn the_policy_lets_nothing_in() {
     assert_eq!(browser.evaluate("window.owned === undefined").await, true, "a handler in markup ran");
     let end = tokio::time::Instant::now() + std::time::Duration::from_secs(10);
     while browser.page_errors().len() < 2 {
-        assert!(tokio::time::Instant::now() < end, "the policy did not speak: {:?}", browser.page_errors());
+        assert!(
+            tokio::time::Instant::now() < end,
+            "the policy reported nothing: {:?}",
+            browser.page_errors()
+        );
         tokio::time::sleep(std::time::Duration::from_millis(20)).await;
     }
-    let said = browser.page_errors().join("\n");
-    assert!(said.contains("Content Security Policy"), "{said}");
+    let errors = browser.page_errors().join("\n");
+    assert!(errors.contains("Content Security Policy"), "{errors}");
 }

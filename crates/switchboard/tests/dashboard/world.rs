@@ -1,4 +1,4 @@
-//! A Redis, simulated providers, a gateway that can be started again, and a browser with its page open.
+//! A Redis, simulated providers, a gateway that can be restarted, and a browser with the page open.
 
 use std::time::Duration;
 
@@ -8,19 +8,18 @@ use testbed::{Program, RedisServer, free_port};
 
 use crate::{browser::Browser, support::ConfigFile};
 
-/// Three failures trip, nothing waits or tries again.
+/// Three failures trip; no waits, no retries.
 const BREAKER_CONFIG: &str =
     "breaker.min_failure_span = '0ms'\nretry.max_attempts = 1\nretry.max_retry_after = '0s'\n";
 
-/// An open period is short enough to be watched to its end, and long enough for a slow browser to see all of it. What
-/// is counted is not forgotten meanwhile.
+/// The open period is short enough for a test, and long enough for a slow browser. Counts outlive it.
 const SHORT_OPEN_CONFIG: &str =
     "breaker.open_duration = '10s'\nbreaker.max_open_duration = '10s'\nbreaker.window = '10m'\n";
 
-/// Another program may take the port between its choice and the gateway's start.
+/// Another program may take the port before the gateway binds it.
 const MAX_START_ATTEMPTS: usize = 5;
 
-/// All that a test of the page needs.
+/// Everything that a test of the page needs.
 pub(crate) struct World {
     pub(crate) redis: RedisServer,
     pub(crate) simulator: Simulator,
@@ -37,20 +36,20 @@ impl World {
     pub(crate) async fn begin() -> Self {
         let world = Self::begin_with(SHORT_OPEN_CONFIG, None).await;
         world.browser.navigate(&world.url("/dashboard")).await;
-        // Gone after a reload, so a test that ends well has had none.
+        // A reload would clear it: a test can assert that there was none.
         world.browser.evaluate("window.loadedOnce = true").await;
         world.browser.wait_for_text("#live", "Live").await;
         world
     }
 
-    /// With further lines of configuration and a key that callers show, the page not open yet.
+    /// With more lines of configuration and the callers' key; the page is not open yet.
     pub(crate) async fn begin_with(lines: &str, key: Option<&'static str>) -> Self {
         let (redis, simulator, browser) =
             tokio::join!(RedisServer::start(), Simulator::start(), Browser::open());
         let simulator = simulator.unwrap();
         let config = ConfigFile::new(&format!("{BREAKER_CONFIG}{lines}"));
         for _ in 0..MAX_START_ATTEMPTS {
-            // Not one of the system's own choice: a gateway that is started again must be found where it was.
+            // A fixed port: a restarted gateway must have the same address.
             let port = free_port();
             let gateway = try_start_gateway(&redis, &simulator, &config, port);
             if gateway.wait_for_line_or_exit("listening").await.is_some() {
@@ -58,7 +57,7 @@ impl World {
                 return Self { redis, simulator, browser, gateway, config, port, client, key };
             }
         }
-        panic!("the gateway ended at its start {MAX_START_ATTEMPTS} times");
+        panic!("the gateway failed to start {MAX_START_ATTEMPTS} times");
     }
 
     pub(crate) fn url(&self, path: &str) -> String {
@@ -74,7 +73,7 @@ impl World {
         self.gateway.wait_for_line("listening").await;
     }
 
-    /// A chat completion, streamed; its status.
+    /// Makes a streamed chat completion and returns its status.
     pub(crate) async fn call(&self, model: &str) -> u16 {
         let messages = [json!({"role": "user", "content": "Hello"})];
         let body = json!({"model": model, "stream": true, "messages": messages});
@@ -82,25 +81,25 @@ impl World {
         if let Some(key) = self.key {
             request = request.bearer_auth(key);
         }
-        let answer = request.send().await.unwrap();
-        let status = answer.status().as_u16();
-        answer.bytes().await.unwrap();
+        let response = request.send().await.unwrap();
+        let status = response.status().as_u16();
+        response.bytes().await.unwrap();
         status
     }
 
-    /// Makes a model fail until it is told otherwise.
+    /// Makes a model fail until the next script.
     pub(crate) fn fail_model(&self, model: &str) {
         self.simulator.script(model, Behaviour::status(http::StatusCode::SERVICE_UNAVAILABLE));
     }
 
-    /// Makes a model answer again, after so long.
+    /// Makes a model respond again, after a delay.
     pub(crate) fn recover_model_after(&self, model: &str, wait: Duration) {
         self.simulator.script(model, Behaviour::ok().latency(wait));
     }
 
-    /// The page was not loaded a second time, and the browser found nothing wrong with it.
+    /// Asserts that the page was not reloaded and that the browser reported no error.
     pub(crate) async fn assert_page_healthy(&self) {
-        assert_eq!(self.browser.evaluate("window.loadedOnce").await, true, "the page was loaded again");
+        assert_eq!(self.browser.evaluate("window.loadedOnce").await, true, "the page was reloaded");
         assert_eq!(self.browser.page_errors(), Vec::<String>::new());
     }
 }

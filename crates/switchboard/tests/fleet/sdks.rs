@@ -86,7 +86,7 @@ async fn a_stopping_instance_is_not_noticed_behind_a_load_balancer() {
     let script = async {
         simulator.wait_until(|seen| seen.in_flight() == 1).await;
         stopping.program.signal("TERM");
-        stopping.program.wait_for_line("stopping").await;
+        stopping.program.wait_for_line("shutting down").await;
         let address = |instance: &Instance| instance.url.trim_start_matches("http://").to_owned();
         let balancer = start_load_balancer([address(&stopping), address(&other)]).await;
         run_script_with("stopping.py", &[("GATEWAY", &balancer), ("STOPPING", &stopping.url)]).await;

@@ -32,11 +32,11 @@ async fn a_stream_under_way_ends_whole_and_new_calls_are_refused() {
     assert_eq!(instance.status("/readyz").await, 200);
 
     instance.program.signal("TERM");
-    instance.program.wait_for_line("stopping").await;
+    instance.program.wait_for_line("shutting down").await;
     assert_eq!(instance.status("/readyz").await, 503);
     assert_eq!(instance.status("/livez").await, 200);
     let (status, _, body) = instance.chat(MODEL).await;
-    assert_eq!((status, &body["error"]["code"]), (503, &json!("stopping")));
+    assert_eq!((status, &body["error"]["code"]), (503, &json!("shutting_down")));
     let text = stream.text().await.unwrap();
     assert!(text.ends_with("data: [DONE]\n\n") && !text.contains("\"error\""), "{text}");
     assert_eq!(instance.program.wait_for_exit().await, Some(0));

@@ -1,4 +1,4 @@
-//! What all handlers share, and the table of paths.
+//! The table of paths.
 
 use std::sync::Arc;
 
@@ -10,37 +10,17 @@ use axum::{
     routing::{get, post},
 };
 use dialects::Endpoint;
-use http::StatusCode;
-use manager::ModelManager;
+use http::{Method, StatusCode};
 
 use crate::{
-    Keys,
     auth::{Caller, authenticate},
     calls, dashboard,
     error::{Error, dialect_of},
-    events,
-    feed::Feed,
-    health, inspect,
-    metrics::{self, Metrics},
-    models, openapi, operate,
-    permit_registry::PermitRegistry,
-    permits,
-    shutdown::Lifecycle,
+    events, health, inspect, models, openapi, operate, permits, scrape,
+    state::App,
 };
 
-/// What all handlers share.
-pub(crate) struct App {
-    pub(crate) manager: Arc<ModelManager>,
-    pub(crate) keys: Keys,
-    /// The largest request body that is taken, in bytes.
-    pub(crate) max_body_bytes: usize,
-    pub(crate) lifecycle: Arc<Lifecycle>,
-    pub(crate) metrics: Metrics,
-    pub(crate) feed: Arc<Feed>,
-    pub(crate) permit_registry: Arc<PermitRegistry>,
-}
-
-/// The table of paths.
+/// All paths, behind authentication.
 pub(crate) fn router(app: Arc<App>) -> Router {
     Router::new()
         .route(Endpoint::ChatCompletions.path(), post(calls::chat_completions))
@@ -52,7 +32,7 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route("/readyz", get(health::readyz))
         .route("/health/readiness", get(health::readyz))
         .route("/health", get(health::health))
-        .route("/metrics", get(metrics::scrape))
+        .route("/metrics", get(scrape::metrics))
         .route("/circuits", get(inspect::list))
         .route("/circuits/events", get(events::subscribe))
         .route("/circuits/{key}", get(inspect::show))
@@ -71,13 +51,24 @@ pub(crate) fn router(app: Arc<App>) -> Router {
 }
 
 async fn not_found(Extension(caller): Extension<Caller>, request: Request) -> Response {
-    let message = format!("there is no {} here", request.uri().path());
+    let message = format!(
+        "{} is not supported. Supported: {}, {}, /v1/models; GET /openapi.json lists all paths",
+        request.uri().path(),
+        Endpoint::ChatCompletions.path(),
+        Endpoint::Messages.path()
+    );
     let dialect = dialect_of(request.uri().path(), request.headers());
     Error::new(StatusCode::NOT_FOUND, "not_found", message).respond(dialect, &caller.request_id)
 }
 
 async fn method_not_allowed(Extension(caller): Extension<Caller>, request: Request) -> Response {
-    let message = format!("{} does not take {}", request.uri().path(), request.method());
+    // Each path takes either GET or POST.
+    let supported = match *request.method() {
+        Method::GET | Method::HEAD => "POST",
+        Method::POST => "GET",
+        _ => "the method in the allow header",
+    };
+    let message = format!("method not allowed; use {supported}");
     let dialect = dialect_of(request.uri().path(), request.headers());
     Error::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", message)
         .respond(dialect, &caller.request_id)

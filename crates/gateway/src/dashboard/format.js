@@ -1,9 +1,9 @@
-// How things are said: times, lengths, states, reasons.
+// Formats times, durations, states and reasons.
 
 const time = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" });
 const date = new Intl.DateTimeFormat(undefined, { month: "short", day: "numeric" });
 
-// Between a number and its unit no line ends.
+// No line break between a number and its unit.
 const NO_BREAK = "\u00a0";
 
 // "14:03:22", with the day if it is not today.
@@ -18,17 +18,17 @@ export function length(ms) {
   if (seconds < 60) return `${seconds}${NO_BREAK}s`;
   const parts = [["day", 86400], ["h", 3600], ["min", 60], ["s", 1]];
   const first = parts.findIndex(([, size]) => seconds >= size);
-  let rest = seconds;
-  const words = parts.slice(first, first + 2).map(([unit, size]) => {
-    const count = Math.floor(rest / size);
-    rest %= size;
+  let remaining = seconds;
+  const texts = parts.slice(first, first + 2).map(([unit, size]) => {
+    const count = Math.floor(remaining / size);
+    remaining %= size;
     const name = unit === "day" && count !== 1 ? "days" : unit;
     return count > 0 ? `${count}${NO_BREAK}${name}` : "";
   });
-  return words.filter((word) => word !== "").join(NO_BREAK);
+  return texts.filter((text) => text !== "").join(NO_BREAK);
 }
 
-// "in 4 s", "now". A countdown rounds up: "in 0 s" would be a lie.
+// "in 4 s", "now". A countdown rounds up, so that it never says "in 0 s".
 export const until = (at, now) => (at > now ? `in ${length(Math.ceil((at - now) / 1000) * 1000)}` : "now");
 
 // "840 ms", "2.4 s".
@@ -41,37 +41,37 @@ export const percent = (part, whole) => `${Math.round((100 * part) / whole)}${NO
 export const count = (number, one, many) => `${number} ${number === 1 ? one : many}`;
 
 const STATES = {
-  CLOSED: { word: "closed", sign: "✓" },
-  HALF_OPEN: { word: "half-open", sign: "◐" },
-  OPEN: { word: "open", sign: "✕" },
+  CLOSED: { name: "closed", sign: "✓" },
+  HALF_OPEN: { name: "half-open", sign: "◐" },
+  OPEN: { name: "open", sign: "✕" },
 };
 
-export const stateWord = (state) => STATES[state]?.word ?? String(state);
+export const stateName = (state) => STATES[state]?.name ?? String(state);
 export const stateSign = (state) => STATES[state]?.sign ?? "?";
 
 const CAUSES = {
   connection: "no connection",
   timeout: "timeout",
   status: "",
-  invalid: "invalid answer",
-  cut: "answer cut off",
+  invalid: "invalid response",
+  cut: "response truncated",
   rate_limited: "rate limited",
-  quota: "quota or credit spent",
-  unknown_model: "the provider does not know the model",
-  probe: "its time came and a probe was let through",
+  quota: "quota exhausted",
+  unknown_model: "model not found",
+  probe: "open period ended, probing",
   recovered: "a probe succeeded",
-  manual: "by hand",
+  manual: "manual",
   reset: "reset",
   foreign: "written by Open SWE or redis-cli",
-  restored: "written back after Redis lost its data",
-  merged: "learnt while Redis was away",
+  restored: "restored after Redis data loss",
+  merged: "merged after Redis outage",
 };
 
-// The reason of a transition in a few words, as the program's own tables have it.
-export function reasonWords(reason) {
+// The reason of a transition as a short text, as the tables of the commands have it.
+export function reasonText(reason) {
   if (!reason) return "";
   const code = reason.code === reason.type ? undefined : reason.code;
-  const words = [CAUSES[reason.kind] ?? reason.kind, reason.status && `HTTP ${reason.status}`, reason.type, code];
-  const text = words.filter(Boolean).join(" ");
+  const parts = [CAUSES[reason.kind] ?? reason.kind, reason.status && `HTTP ${reason.status}`, reason.type, code];
+  const text = parts.filter(Boolean).join(" ");
   return reason.why ? `${text}: ${reason.why}` : text;
 }

@@ -1,0 +1,19 @@
+//! What all handlers share. The table of paths stands apart, in `router`: it knows the handlers, and they know only this.
+
+use std::sync::Arc;
+
+use manager::ModelManager;
+
+use crate::{feed::Feed, keys::Keys, metrics::Metrics, permit_registry::PermitRegistry, shutdown::Lifecycle};
+
+/// The state of the gateway, as every handler gets it.
+pub(crate) struct App {
+    pub(crate) manager: Arc<ModelManager>,
+    pub(crate) keys: Keys,
+    /// The limit of a request's body, in bytes.
+    pub(crate) max_body_bytes: usize,
+    pub(crate) lifecycle: Arc<Lifecycle>,
+    pub(crate) metrics: Metrics,
+    pub(crate) feed: Arc<Feed>,
+    pub(crate) permit_registry: Arc<PermitRegistry>,
+}
