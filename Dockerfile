@@ -1,4 +1,4 @@
-# Both stages are of the same Debian, so that the program finds the C library it was linked with.
+# Both stages use the same Debian, so that the C library matches.
 FROM rust:1.95-slim-bookworm AS builder
 WORKDIR /build
 COPY Cargo.toml Cargo.lock ./
@@ -11,9 +11,9 @@ RUN apt-get update \
     && rm -rf /var/lib/apt/lists/* \
     && useradd --system --uid 10001 --no-create-home --shell /usr/sbin/nologin switchboard
 COPY --from=builder /build/target/dist/switchboard /usr/local/bin/switchboard
-# switchboard.toml is looked for here.
+# The directory of switchboard.toml.
 WORKDIR /etc/switchboard
-# By number, so that Kubernetes can tell that it is not root.
+# Numeric, so that Kubernetes can verify that it is not root.
 USER 10001:10001
 EXPOSE 4100
 ENTRYPOINT ["switchboard"]

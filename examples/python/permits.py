@@ -1,9 +1,9 @@
-"""An application that calls its providers itself, and asks Switchboard's circuits for leave: ask, call, tell.
+"""An application that calls its providers itself and uses Switchboard's circuits: acquire a permit, call, report the outcome.
 
     SWITCHBOARD=http://127.0.0.1:4100 PROVIDER=https://api.openai.com/v1 MODELS=openai:gpt-5.4,openai:gpt-5.4-mini \
         python3 permits.py
 
-Needs nothing but Python 3.9.
+Needs only Python 3.9.
 """
 
 import http.client
@@ -18,12 +18,12 @@ PROVIDER = os.environ.get("PROVIDER", "https://api.openai.com/v1")
 MODELS = os.environ.get("MODELS", "openai:gpt-5.4,openai:gpt-5.4-mini").split(",")
 CALLS = int(os.environ.get("CALLS", "1"))
 
-# What keeps an answer from coming, or from being one.
-NO_ANSWER = (OSError, ValueError, http.client.HTTPException)
+# No response, or not a valid one.
+NO_RESPONSE = (OSError, ValueError, http.client.HTTPException)
 
 
 class CircuitOpen(Exception):
-    """The model may not be called now."""
+    """The circuit of the model is open."""
 
 
 def post(url, body, key, timeout):
@@ -36,52 +36,52 @@ def post(url, body, key, timeout):
     return json.loads(text) if text else None
 
 
-def permits(model):
+def permits_url(model):
     return f"{SWITCHBOARD}/circuits/{urllib.parse.quote(model, safe='')}/permits"
 
 
-def ask(model):
-    """Leave to call this model once. None: Switchboard cannot be asked, so nothing speaks against the call."""
+def acquire_permit(model):
+    """A permit for one call of this model. None: Switchboard is unreachable, so the call is made without a permit."""
     try:
-        return post(permits(model), {"for": "60s"}, os.environ.get("SWITCHBOARD_API_KEY"), 2)
+        return post(permits_url(model), {"for": "60s"}, os.environ.get("SWITCHBOARD_API_KEY"), 2)
     except urllib.error.HTTPError as error:
         if error.code == 503 and error.headers.get("x-switchboard-error") == "circuit_open":
             wait = error.headers.get("retry-after")
-            again = f"ask again in {wait} s" if wait else "until a person closes it"
-            raise CircuitOpen(f"its circuit is open, {again}") from None
+            until = f"retry in {wait} s" if wait else "until closed manually"
+            raise CircuitOpen(f"circuit open, {until}") from None
         return None
-    except NO_ANSWER:
+    except NO_RESPONSE:
         return None
 
 
-def tell(permit, outcome):
-    """How the call ended. That it cannot be told is no reason to fail: a permit without an answer ends by itself."""
+def report_outcome(permit, outcome):
+    """Reports how the call ended. A lost report is harmless: the permit expires."""
     if permit is None:
         return
     try:
-        post(f"{permits(permit['key'])}/{permit['permit']}", outcome, os.environ.get("SWITCHBOARD_API_KEY"), 2)
-    except NO_ANSWER:
+        post(f"{permits_url(permit['key'])}/{permit['permit']}", outcome, os.environ.get("SWITCHBOARD_API_KEY"), 2)
+    except NO_RESPONSE:
         pass
 
 
 def call(model, prompt):
     body = {"model": model.split(":", 1)[1], "messages": [{"role": "user", "content": prompt}]}
-    answer = post(f"{PROVIDER}/chat/completions", body, os.environ.get("OPENAI_API_KEY"), 50)
-    return answer["choices"][0]["message"]["content"]
+    response = post(f"{PROVIDER}/chat/completions", body, os.environ.get("OPENAI_API_KEY"), 50)
+    return response["choices"][0]["message"]["content"]
 
 
-def names_in(error):
-    """The provider's own names for what is wrong: Switchboard tells spent credit from a rate limit by them."""
+def error_fields(error):
+    """The provider's error type and code, by which Switchboard distinguishes an exhausted quota from a rate limit."""
     try:
-        named = json.loads(error.read())["error"]
-        return {name: named[name] for name in ("type", "code") if isinstance(named.get(name), str)}
-    except (*NO_ANSWER, LookupError, TypeError, AttributeError):
+        fields = json.loads(error.read())["error"]
+        return {name: fields[name] for name in ("type", "code") if isinstance(fields.get(name), str)}
+    except (*NO_RESPONSE, LookupError, TypeError, AttributeError):
         return {}
 
 
 def outcome_of(error):
     if isinstance(error, urllib.error.HTTPError):
-        outcome = {"outcome": "failure", "status": error.code, **names_in(error)}
+        outcome = {"outcome": "failure", "status": error.code, **error_fields(error)}
         wait = error.headers.get("retry-after", "")
         return {**outcome, "retryAfter": f"{wait}s"} if wait.isdecimal() else outcome
     if isinstance(error, TimeoutError) or isinstance(getattr(error, "reason", None), TimeoutError):
@@ -92,23 +92,23 @@ def outcome_of(error):
 
 
 def complete(prompt):
-    """The first model that may be called and answers."""
-    why = []
+    """Calls the models in order until one responds."""
+    skipped = []
     for model in MODELS:
         try:
-            permit = ask(model)
+            permit = acquire_permit(model)
         except CircuitOpen as error:
-            why.append(f"{model}: {error}")
+            skipped.append(f"{model}: {error}")
             continue
         try:
             text = call(model, prompt)
-        except (*NO_ANSWER, LookupError) as error:
-            tell(permit, outcome_of(error))
-            why.append(f"{model}: {error}")
+        except (*NO_RESPONSE, LookupError) as error:
+            report_outcome(permit, outcome_of(error))
+            skipped.append(f"{model}: {error}")
         else:
-            tell(permit, {"outcome": "success"})
+            report_outcome(permit, {"outcome": "success"})
             return model, text
-    raise RuntimeError(f"no model answered: {'; '.join(why)}")
+    raise RuntimeError(f"no model answered: {'; '.join(skipped)}")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,5 @@
-// An application that calls its providers itself, and asks Switchboard's circuits for leave: ask, call, tell.
+// An application that calls its providers itself and uses Switchboard's circuits: acquire a permit, call, report the
+// outcome.
 //
 //   SWITCHBOARD=http://127.0.0.1:4100 PROVIDER=https://api.openai.com/v1 MODELS=openai:gpt-5.4,openai:gpt-5.4-mini npm start
 
@@ -9,19 +10,19 @@ const calls = Number(process.env.CALLS ?? "1");
 
 type Permit = { permit: string; key: string; epoch: number; probe: boolean; until: number; instance: string };
 
-/** The provider's own names for what is wrong: Switchboard tells spent credit from a rate limit by them. */
-type Names = { type?: string; code?: string };
+/** The provider's error type and code, by which Switchboard distinguishes an exhausted quota from a rate limit. */
+type ErrorFields = { type?: string; code?: string };
 
 type Outcome =
   | { outcome: "success" }
   | { outcome: "none" }
-  | ({ outcome: "failure"; status: number; retryAfter?: string } & Names)
+  | ({ outcome: "failure"; status: number; retryAfter?: string } & ErrorFields)
   | { outcome: "failure"; kind: "connection" | "timeout" | "invalid" | "cut" };
 
-/** The provider answered with this status. */
+/** An HTTP error of the provider. */
 class ProviderError extends Error {
-  constructor(readonly status: number, readonly names: Names, readonly retryAfter: string | null) {
-    super(`the provider answered ${status}`);
+  constructor(readonly status: number, readonly fields: ErrorFields, readonly retryAfter: string | null) {
+    super(`HTTP ${status}`);
   }
 }
 
@@ -32,8 +33,8 @@ async function post(path: string, body: unknown): Promise<Response> {
   return fetch(switchboard + path, { method: "POST", headers, body: JSON.stringify(body), signal });
 }
 
-/** May this model be called? "open": no. "unknown": Switchboard cannot be asked, so nothing speaks against it. */
-async function ask(model: string): Promise<Permit | "open" | "unknown"> {
+/** A permit for one call of this model. "unknown": Switchboard is unreachable, so the call is made without a permit. */
+async function acquirePermit(model: string): Promise<Permit | "open" | "unknown"> {
   try {
     const response = await post(`/circuits/${encodeURIComponent(model)}/permits`, { for: "60s" });
     if (response.status === 503 && response.headers.get("x-switchboard-error") === "circuit_open") return "open";
@@ -43,14 +44,14 @@ async function ask(model: string): Promise<Permit | "open" | "unknown"> {
   }
 }
 
-/** How the call ended. That it cannot be told is no reason to fail: a permit without an answer ends by itself. */
-async function tell(permit: Permit | "unknown", outcome: Outcome): Promise<void> {
+/** Reports how the call ended. A lost report is harmless: the permit expires. */
+async function reportOutcome(permit: Permit | "unknown", outcome: Outcome): Promise<void> {
   if (permit === "unknown") return;
   const path = `/circuits/${encodeURIComponent(permit.key)}/permits/${permit.permit}`;
   await post(path, outcome).catch(() => undefined);
 }
 
-async function namesIn(response: Response): Promise<Names> {
+async function errorFields(response: Response): Promise<ErrorFields> {
   const body = (await response.json().catch(() => null)) as { error?: Record<string, unknown> } | null;
   const { type, code } = body?.error ?? {};
   return { ...(typeof type === "string" && { type }), ...(typeof code === "string" && { code }) };
@@ -67,42 +68,42 @@ async function call(model: string, prompt: string): Promise<string> {
     signal: AbortSignal.timeout(50_000),
   });
   if (!response.ok) {
-    throw new ProviderError(response.status, await namesIn(response), response.headers.get("retry-after"));
+    throw new ProviderError(response.status, await errorFields(response), response.headers.get("retry-after"));
   }
-  const answer = (await response.json()) as { choices: [{ message: { content: string } }] };
-  return answer.choices[0].message.content;
+  const body = (await response.json()) as { choices: [{ message: { content: string } }] };
+  return body.choices[0].message.content;
 }
 
 function outcomeOf(error: unknown): Outcome {
   if (error instanceof ProviderError) {
-    const { status, names, retryAfter } = error;
+    const { status, fields, retryAfter } = error;
     const wait = retryAfter !== null && /^\d+$/.test(retryAfter) ? { retryAfter: `${retryAfter}s` } : {};
-    return { outcome: "failure", status, ...names, ...wait };
+    return { outcome: "failure", status, ...fields, ...wait };
   }
   if (error instanceof DOMException && error.name === "TimeoutError") return { outcome: "failure", kind: "timeout" };
   if (error instanceof SyntaxError) return { outcome: "failure", kind: "invalid" };
   return { outcome: "failure", kind: "connection" };
 }
 
-/** The first model that may be called and answers. */
+/** Calls the models in order until one responds. */
 async function complete(prompt: string): Promise<{ model: string; text: string }> {
-  const why: string[] = [];
+  const skipped: string[] = [];
   for (const model of models) {
-    const permit = await ask(model);
+    const permit = await acquirePermit(model);
     if (permit === "open") {
-      why.push(`${model}: its circuit is open`);
+      skipped.push(`${model}: circuit open`);
       continue;
     }
     try {
       const text = await call(model, prompt);
-      await tell(permit, { outcome: "success" });
+      await reportOutcome(permit, { outcome: "success" });
       return { model, text };
     } catch (error) {
-      await tell(permit, outcomeOf(error));
-      why.push(`${model}: ${error instanceof Error ? error.message : String(error)}`);
+      await reportOutcome(permit, outcomeOf(error));
+      skipped.push(`${model}: ${error instanceof Error ? error.message : String(error)}`);
     }
   }
-  throw new Error(`no model answered: ${why.join("; ")}`);
+  throw new Error(`no model answered: ${skipped.join("; ")}`);
 }
 
 for (let number = 1; number <= calls; number += 1) {

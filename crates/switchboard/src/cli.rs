@@ -10,23 +10,23 @@ use crate::{
     logging::LogFormat,
 };
 
-/// Keeps applications running when LLM models fail: a gateway with circuit breakers shared through Redis.
+/// An LLM gateway that keeps applications running when models fail; its circuit breakers are shared through Redis
 #[derive(Debug, Parser)]
 #[command(name = "switchboard", version, arg_required_else_help = true, after_help = AFTER_HELP)]
 pub struct Cli {
-    /// What to do.
+    /// The command.
     #[command(subcommand)]
     pub command: Command,
     /// Configuration file [default: switchboard.toml, if there is one] [env: SWITCHBOARD_CONFIG]
     #[arg(long, value_name = "FILE", global = true)]
     pub config: Option<PathBuf>,
-    /// Log format [env: SWITCHBOARD_LOG_FORMAT]
-    #[arg(long, value_name = "FORMAT", global = true)]
+    /// Log format [possible values: text, json] [env: SWITCHBOARD_LOG_FORMAT]
+    #[arg(long, value_name = "FORMAT", global = true, hide_possible_values = true)]
     pub log_format: Option<LogFormat>,
 }
 
 const AFTER_HELP: &str = "\
-Results go to standard output, the log to standard error; SWITCHBOARD_LOG or RUST_LOG says what is logged.
+Results go to standard output, the log to standard error; SWITCHBOARD_LOG or RUST_LOG sets the log filter.
 Exit codes: 0 success, 1 failure, 2 usage error.";
 
 /// The commands.
@@ -56,7 +56,7 @@ pub struct ServeArguments {
 /// Arguments of `demo`.
 #[derive(Debug, Clone, Copy, Args)]
 pub struct DemoArguments {
-    /// Stop after this long; without it the demo runs until Ctrl-C
+    /// Stop after this long [default: run until Ctrl-C]
     #[arg(long = "for", value_name = "DURATION", value_parser = parse_duration)]
     pub duration: Option<Duration>,
 }
@@ -73,16 +73,16 @@ pub struct JsonArgument {
 #[derive(Debug, Args)]
 #[command(args_conflicts_with_subcommands = true)]
 pub struct CircuitsArguments {
-    /// What to do; without it: list.
+    /// The subcommand; `list` by default.
     #[command(subcommand)]
     pub command: Option<CircuitsCommand>,
-    /// For the list.
+    /// Output format of the list.
     #[command(flatten)]
     pub json: JsonArgument,
 }
 
 impl CircuitsArguments {
-    /// The command; `list` where none is named.
+    /// The subcommand, or `list` if there is none.
     #[must_use]
     pub fn into_command(self) -> CircuitsCommand {
         self.command.unwrap_or(CircuitsCommand::List(self.json))
@@ -92,11 +92,11 @@ impl CircuitsArguments {
 /// The commands of `circuits`.
 #[derive(Debug, Subcommand)]
 pub enum CircuitsCommand {
-    /// All circuits: model, state, failures, retry in, reason, since
+    /// List all circuits: model, state, failures, next probe, reason, since
     List(JsonArgument),
     /// Show one circuit in detail
     Show(CircuitArguments),
-    /// The transitions of one circuit
+    /// Show the state transitions of one circuit
     History(CircuitArguments),
     /// Live view of all circuits (q to quit); prints transitions when piped
     Watch(JsonArgument),
@@ -116,13 +116,13 @@ pub struct KeyArgument {
     pub key: ModelKey,
 }
 
-/// The key of a circuit, and how to show it.
+/// The key of a circuit, and the output format.
 #[derive(Debug, Args)]
 pub struct CircuitArguments {
-    /// Which.
+    /// The circuit.
     #[command(flatten)]
     pub key: KeyArgument,
-    /// How.
+    /// The output format.
     #[command(flatten)]
     pub json: JsonArgument,
 }
@@ -130,7 +130,7 @@ pub struct CircuitArguments {
 /// Arguments of `circuits open`.
 #[derive(Debug, Args)]
 pub struct OpenArguments {
-    /// Which.
+    /// The circuit.
     #[command(flatten)]
     pub key: KeyArgument,
     /// How long to keep it open [default: until closed manually]
@@ -144,7 +144,7 @@ pub struct OpenArguments {
 /// Arguments of `circuits close` and `circuits reset`.
 #[derive(Debug, Args)]
 pub struct OperateArguments {
-    /// Which.
+    /// The circuit.
     #[command(flatten)]
     pub key: KeyArgument,
     /// What the history records.
@@ -207,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn every_command_of_the_design_parses() {
+    fn every_documented_command_parses() {
         for line in [
             "serve --config f.toml --listen 127.0.0.1:1",
             "serve --listen localhost:4100",

@@ -1,15 +1,14 @@
-//! The configuration: a file, the environment over it, and defaults under both.
+//! The configuration: a file, the environment over it, and the defaults under both.
 //!
-//! [`Config::load`] is a pure function of its [`Sources`], so that a changed file is taken up by calling it again, and
-//! tests need neither files nor variables. It reads all tables in one pass that gathers every [`Problem`] with its
-//! line, and yields either the settings in the very types that the other crates take, or all problems; there is
-//! nothing half valid in between.
+//! [`Config::load`] is a pure function of its [`Sources`], so a reload is another call of it, and tests need neither
+//! files nor variables. It reads all tables in one pass that collects every [`Problem`] with its line, and returns
+//! either the settings in the types that the other crates take, or all problems; never a half valid configuration.
 //!
-//! What stands over what, the first winning:
+//! Precedence, the first wins:
 //! - the command line, the environment, `.env`, the file, the defaults;
-//! - a provider or route of the file over the one of the same name that the environment makes
-//!   (for routes see [`tasks`]): the file's keys win, and what it leaves out is taken from there;
-//! - `[models."provider:model".breaker]` over `[breaker]`, in each an explicit key over a `preset`.
+//! - a provider or route of the file over the one of the same name that the environment defines
+//!   (for routes see [`tasks`]), key by key;
+//! - `[models."provider:model".breaker]` over `[breaker]`, in each of them an explicit key over a `preset`.
 
 use std::{
     collections::BTreeMap,
@@ -21,10 +20,10 @@ use std::{
 use ::manager::Route;
 use ::providers::ProviderConfig;
 use circuits::Policies;
-use gateway::duration;
 
 mod breaker;
 mod calls;
+mod context;
 mod document;
 pub mod environment;
 mod interpolate;
@@ -39,35 +38,36 @@ pub mod tasks;
 mod value;
 
 pub use calls::CallSettings;
-pub use duration::{DurationError, DurationText};
 pub use environment::Environment;
+pub use gateway::duration::{DurationError, DurationText};
 pub use problem::{Location, Problem, Problems};
 pub use redis::{RedisConfig, RedisUrl};
 pub use server::{ServerConfig, parse_listen};
 
-use document::{ParseContext, Section, Tables};
+use context::ParseContext;
+use document::{Section, Tables};
 use providers::{missing_provider, read_providers};
 
-/// The file that is read when none is named.
+/// The file that is read by default, if it exists.
 pub const DEFAULT_FILE: &str = "switchboard.toml";
 
-/// All that a configuration is made from.
+/// Everything that a configuration is made from.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Sources {
-    /// The file; `None`: there is none.
+    /// The file, if there is one.
     pub file: Option<SourceFile>,
-    /// The environment, `.env` among it.
+    /// The environment, including `.env`.
     pub environment: Environment,
     /// The command line's `--listen`.
     pub listen: Option<SocketAddr>,
 }
 
-/// A file as it was read.
+/// A file and its text.
 #[derive(Clone, PartialEq, Eq)]
 pub struct SourceFile {
-    /// Its path, as it was named.
+    /// Its path, as given.
     pub path: PathBuf,
-    /// Its text, which may hold keys.
+    /// Its text, which may contain secrets.
     pub text: String,
 }
 
@@ -78,17 +78,17 @@ impl std::fmt::Debug for SourceFile {
 }
 
 impl Sources {
-    /// Reads the file that `named` or `SWITCHBOARD_CONFIG` names, or else [`DEFAULT_FILE`] if it is there.
+    /// Reads the file that `path` or `SWITCHBOARD_CONFIG` names, or else [`DEFAULT_FILE`] if it exists.
     ///
     /// # Errors
-    /// When a file that was named, or that is there, cannot be read.
+    /// When a file that is named, or that exists, cannot be read.
     pub fn read(
-        named: Option<&Path>,
+        path: Option<&Path>,
         environment: Environment,
         listen: Option<SocketAddr>,
     ) -> Result<Self, Problem> {
         let by_variable = || environment.get(environment::names::CONFIG).map(PathBuf::from);
-        let explicit_path = named.map(Path::to_owned).or_else(by_variable);
+        let explicit_path = path.map(Path::to_owned).or_else(by_variable);
         let path = explicit_path.clone().unwrap_or_else(|| PathBuf::from(DEFAULT_FILE));
         let file = match std::fs::read_to_string(&path) {
             Ok(text) => Some(SourceFile { path, text }),
@@ -103,16 +103,16 @@ impl Sources {
         Ok(Self { file, environment, listen })
     }
 
-    /// What to call the configuration when speaking of it.
+    /// The name of the configuration in messages.
     #[must_use]
     pub fn display_name(&self) -> String {
         match &self.file {
             Some(file) => file.path.display().to_string(),
-            None => format!("environment (there is no {DEFAULT_FILE})"),
+            None => format!("environment (no {DEFAULT_FILE})"),
         }
     }
 
-    /// Has `read` read the tables, and yields its result if it noted no problem.
+    /// Calls `read` with the tables; returns its result if it reported no problem.
     fn parse_with<T>(&self, read: impl FnOnce(Section<'_>) -> T) -> Result<T, Problems> {
         let (path, text) = match &self.file {
             Some(file) => (file.path.as_path(), file.text.as_str()),
@@ -126,37 +126,37 @@ impl Sources {
     }
 }
 
-/// The whole configuration, checked.
+/// The whole configuration, validated.
 #[derive(Debug, Clone)]
 pub struct Config {
     /// `[server]`.
     pub server: ServerConfig,
     /// `[redis]`.
     pub redis: RedisConfig,
-    /// `[breaker]` and what single models have instead.
+    /// `[breaker]`, and the policies of single models.
     pub policies: Policies,
-    /// The providers, in the order of their names.
+    /// The providers, sorted by name.
     pub providers: Vec<ProviderConfig>,
     /// The routes by name.
     pub routes: BTreeMap<String, Route>,
-    /// How calls are made that no route says otherwise of.
+    /// How requests are made, unless their route says otherwise.
     pub call_settings: CallSettings,
 }
 
-/// What is needed to look at the circuits without a gateway: no key needs to be set for that.
+/// The part that is needed to inspect circuits without a gateway; provider keys are not.
 #[derive(Debug, Clone)]
 pub struct CircuitsConfig {
     /// `[redis]`.
     pub redis: RedisConfig,
-    /// `[breaker]` and what single models have instead.
+    /// `[breaker]`, and the policies of single models.
     pub policies: Policies,
 }
 
 impl Config {
-    /// Makes the configuration from its sources.
+    /// Loads the configuration.
     ///
     /// # Errors
-    /// All that is wrong with them.
+    /// All problems of the sources.
     pub fn load(sources: &Sources) -> Result<Self, Problems> {
         sources.parse_with(|mut root| {
             let calls = CallSettings::default().with_overrides(&mut root);
@@ -177,7 +177,7 @@ impl Config {
         })
     }
 
-    /// What the manager needs of it.
+    /// The settings of the manager.
     #[must_use]
     pub fn manager_settings(&self) -> ::manager::Settings {
         ::manager::Settings {
@@ -190,10 +190,10 @@ impl Config {
         }
     }
 
-    /// Makes that part of the configuration that looking at circuits needs; problems of the rest are not told.
+    /// Loads the part that is needed to inspect circuits; problems of other tables are not reported.
     ///
     /// # Errors
-    /// All that is wrong with that part.
+    /// All problems of that part.
     pub fn load_circuits(sources: &Sources) -> Result<CircuitsConfig, Problems> {
         sources.parse_with(|mut root| {
             let redis = RedisConfig::read(root.section("redis"));

@@ -1,11 +1,18 @@
 //! The program around the gateway: its command line, its configuration, and what it prints.
 //!
-//! Everything that decides about calls and circuits is in other crates; this one turns what a person wrote into their
-//! types ([`config`]), starts what a command asks for ([`commands`]), and shows the result ([`output`]). Results go to
-//! standard output, logs and errors to standard error ([`logging`]), and the exit code is 0 when all is fine, 1 when
-//! the command failed, 2 when it was called wrongly.
+//! Other crates decide about requests and circuits; this one reads the configuration into their types ([`config`]),
+//! runs the commands ([`commands`]) and prints the results ([`output`]). Results go to standard output, logs and errors
+//! to standard error ([`logging`]). The exit code is 0 on success, 1 on failure and 2 on a usage error.
 //!
-//! It is a library with a few lines of `main` so that tests and documentation reach all of it.
+//! It is a library with a small `main`, so that tests and documentation reach all of it.
+//!
+//! Dependencies between its modules run one way:
+//!
+//! ```text
+//! main ─▶ commands ─▶ cli ─▶ logging ─▶ output, traces ─▶ config ─▶ the other crates
+//!            ├──────▶ reload ──────────────────────────────▶│
+//!            └──────▶ limits, screen
+//! ```
 
 pub mod cli;
 pub mod commands;

@@ -1,24 +1,23 @@
-//! How many files and sockets this process may have open.
+//! The limit of open files of this process.
 
 use rustix::process::{Resource, getrlimit, setrlimit};
 
-/// A stream takes two sockets, and a gateway should do for a few thousand.
+/// A stream needs two sockets, and a gateway should handle a few thousand streams.
 const RECOMMENDED_OPEN_FILES: u64 = 8_192;
 
-/// Raises the limit as far as the system lets it. Many shells give 1,024, which is 500 streams; beyond it, neither
-/// connections could be accepted nor providers be called.
+/// Raises the limit to the hard limit. Many shells set 1,024, which is 500 streams; beyond it, neither clients nor
+/// providers can be connected.
 pub fn raise_open_files() {
     let before = getrlimit(Resource::Nofile);
     let mut raised = before;
     raised.current = before.maximum;
     if let Err(error) = setrlimit(Resource::Nofile, raised) {
-        tracing::warn!(%error, "the limit of open files could not be raised");
+        tracing::warn!(%error, "could not raise the open-file limit");
     }
     match getrlimit(Resource::Nofile).current {
         Some(limit) if limit < RECOMMENDED_OPEN_FILES => tracing::warn!(
-            limit,
-            "few files may be open at once: a stream takes two, so raise the hard limit (ulimit -Hn, LimitNOFILE=)"
+            "low open-file limit ({limit}); each stream needs two, raise ulimit -n / LimitNOFILE"
         ),
-        limit => tracing::debug!(before = before.current, limit, "files that may be open at once"),
+        limit => tracing::debug!(before = before.current, limit, "open-file limit"),
     }
 }

@@ -1,4 +1,4 @@
-//! The log: on standard error, for people or for machines.
+//! The log, on standard error, as text or JSON.
 
 use std::io::{self, IsTerminal};
 
@@ -23,11 +23,11 @@ pub enum LogFormat {
     Json,
 }
 
-/// Begins to log, and to hand spans to `traces`. What is logged: `SWITCHBOARD_LOG`, else `RUST_LOG`, else `default_filter`, in the form of the
-/// crate `tracing-subscriber`, for instance `info,manager=debug`.
+/// Starts the log, and passes spans to `traces`. The filter is `SWITCHBOARD_LOG`, else `RUST_LOG`, else
+/// `default_filter`, in the syntax of `tracing-subscriber`, for instance `info,manager=debug`.
 ///
 /// # Errors
-/// When a variable is not in that form or names no format, or when there is a log already.
+/// When a variable is invalid, or the log is started already.
 pub fn init(
     format: Option<LogFormat>,
     environment: &Environment,
@@ -45,12 +45,12 @@ pub fn init(
         LogFormat::Text => log.with_ansi(colour).with_target(false).boxed(),
         LogFormat::Json => log.json().boxed(),
     };
-    // Where no traces are collected, the filter is the whole subscriber's: what it leaves out costs nothing at all.
+    // Without traces the filter applies to the whole subscriber, so that disabled events cost nothing.
     let started = match traces {
         None => registry().with(log).with(filter).try_init(),
         Some(traces) => registry().with(log.with_filter(filter)).with(traces.layer()).try_init(),
     };
-    started.map_err(|error| anyhow::anyhow!("the log cannot be started: {error}"))
+    started.map_err(|error| anyhow::anyhow!("cannot start the log: {error}"))
 }
 
 fn filter(environment: &Environment, default_filter: &str) -> anyhow::Result<EnvFilter> {
@@ -58,7 +58,7 @@ fn filter(environment: &Environment, default_filter: &str) -> anyhow::Result<Env
         if let Some(directives) = environment.get(name) {
             let expected = "expected a level or pairs such as \"info,manager=debug\"";
             return EnvFilter::try_new(directives)
-                .with_context(|| format!("{name} is no log filter, {expected}"));
+                .with_context(|| format!("{name} is not a valid log filter, {expected}"));
         }
     }
     Ok(EnvFilter::new(default_filter))
@@ -86,11 +86,11 @@ mod tests {
     }
 
     #[test]
-    fn bad_variables_are_named() {
+    fn invalid_variables_are_named() {
         let environment = Environment::from_pairs([("RUST_LOG", "manager=loud")]);
         assert!(
             format!("{:#}", filter(&environment, "info").unwrap_err())
-                .starts_with("RUST_LOG is no log filter")
+                .starts_with("RUST_LOG is not a valid log filter")
         );
         let environment = Environment::from_pairs([("SWITCHBOARD_LOG_FORMAT", "xml")]);
         let error = format_from_env(&environment).unwrap_err().to_string();

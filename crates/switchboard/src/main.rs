@@ -11,7 +11,7 @@ use switchboard::{
     traces::Traces,
 };
 
-/// A call makes many small, short-lived allocations, which this allocator serves soonest.
+/// A request makes many small, short-lived allocations, and this allocator is the fastest at them.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
@@ -20,7 +20,7 @@ async fn main() -> ExitCode {
     let cli = Cli::parse();
     match run(cli).await {
         Ok(code) => code,
-        // The reader of a pipe has seen enough; that is no failure.
+        // The reader closed the pipe, which is no failure.
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             output::print_error(&error);

@@ -1,4 +1,4 @@
-//! The one place that prints: results on standard output, errors on standard error.
+//! The only module that prints: results on standard output, errors on standard error.
 
 use std::{
     fmt::{self, Display},
@@ -9,24 +9,24 @@ use serde::Serialize;
 
 use crate::config::{Environment, environment::names};
 
-/// How results are shown.
+/// How results are printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Output {
     colour: bool,
 }
 
-/// What a colour says.
+/// The meaning of a colour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Style {
-    /// All is well.
+    /// Healthy.
     Good,
-    /// Worth a look.
+    /// Needs attention.
     Warning,
-    /// Something is wrong.
+    /// Failed.
     Bad,
-    /// Less important than what is around it.
+    /// Less important.
     Faint,
-    /// More important than what is around it.
+    /// More important.
     Strong,
 }
 
@@ -52,23 +52,23 @@ impl Output {
     /// Prints a line of the result.
     ///
     /// # Errors
-    /// When standard output takes no more.
+    /// When standard output cannot be written.
     pub fn print_line(self, text: impl Display) -> io::Result<()> {
         writeln!(io::stdout().lock(), "{text}")
     }
 
-    /// Says something beside the result, on standard error.
+    /// Prints a note that is not part of the result, on standard error.
     ///
     /// # Errors
-    /// When standard error takes no more.
+    /// When standard error cannot be written.
     pub fn print_note(self, text: impl Display) -> io::Result<()> {
         writeln!(io::stderr().lock(), "{text}")
     }
 
-    /// Prints a result for scripts: indented JSON and a line's end.
+    /// Prints a result for scripts: indented JSON.
     ///
     /// # Errors
-    /// When standard output takes no more.
+    /// When standard output cannot be written.
     pub fn print_json(self, value: &impl Serialize) -> io::Result<()> {
         self.print_line(serde_json::to_string_pretty(value)?)
     }
@@ -76,7 +76,7 @@ impl Output {
     /// Prints one of many results for scripts: JSON on one line.
     ///
     /// # Errors
-    /// When standard output takes no more.
+    /// When standard output cannot be written.
     pub fn print_json_line(self, value: &impl Serialize) -> io::Result<()> {
         self.print_line(serde_json::to_string(value)?)
     }
@@ -88,13 +88,13 @@ impl Output {
     }
 }
 
-/// Whether `NO_COLOR` (<https://no-color.org>) lets colour be.
+/// Whether `NO_COLOR` (<https://no-color.org>) is unset.
 #[must_use]
 pub fn is_colour_enabled(environment: &Environment) -> bool {
     environment.get(names::NO_COLOR).is_none()
 }
 
-/// A text with its colour. Pads by the text alone.
+/// A text with its colour. Padding counts only the text.
 #[derive(Debug, Clone, Copy)]
 pub struct Painted<T> {
     text: T,
@@ -117,15 +117,15 @@ impl<T: Display> Display for Painted<T> {
     }
 }
 
-/// The text without what a terminal would obey: servers, files and Redis have a say in what is shown.
+/// The text without control characters: parts of it come from servers, files and Redis.
 #[must_use]
 pub fn printable(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c }).collect()
 }
 
-/// Prints what made a command fail, with its causes.
+/// Prints the error of a command, with its causes.
 pub fn print_error(error: &anyhow::Error) {
-    // Nobody is left to tell when standard error is gone.
+    // There is nowhere to report that standard error is closed.
     _ = writeln!(io::stderr().lock(), "error: {error:#}");
 }
 
@@ -134,7 +134,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn colour_pads_by_the_text() {
+    fn padding_ignores_colour() {
         let coloured = Output { colour: true };
         assert_eq!(format!("[{:>6}]", coloured.paint(Style::Bad, "OPEN")), "[\u{1b}[31m  OPEN\u{1b}[0m]");
         assert_eq!(format!("[{:<6}]", Output::plain().paint(Style::Bad, "OPEN")), "[OPEN  ]");

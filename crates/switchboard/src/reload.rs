@@ -1,7 +1,7 @@
-//! Taking up a changed configuration without a restart; a wrong one is refused and the old one kept.
+//! Reloading a changed configuration without a restart; an invalid one is rejected and the current one kept.
 //!
-//! The file is read every second and compared, which notices every way in which it may change (an editor's rename, a
-//! mounted secret's new link) and costs next to nothing.
+//! The file is read and compared every second. That detects every kind of change (an editor's rename, the new symlink
+//! of a mounted secret) and costs almost nothing.
 
 use std::time::Duration;
 
@@ -9,11 +9,11 @@ use tokio::time::{MissedTickBehavior, interval};
 
 use crate::config::{Config, Problems, Sources};
 
-/// How often it is looked at.
+/// How often the sources are read.
 const POLL_INTERVAL: Duration = Duration::from_secs(1);
 
-/// Reads the sources every second, and hands each changed configuration to `apply` once it has stood unchanged for
-/// two readings, so that a half written file is never taken up. Ends only by being dropped.
+/// Reads the sources every second, and passes a changed configuration to `apply` once two reads in a row agree, so that
+/// a half written file is never applied. Runs until it is dropped.
 pub async fn watch(
     current: Sources,
     mut read: impl FnMut() -> Result<Sources, Problems>,
@@ -37,14 +37,14 @@ pub async fn watch(
 fn apply_sources(sources: &Result<Sources, Problems>, apply: &mut impl FnMut(Config) -> anyhow::Result<()>) {
     match sources.clone().and_then(|sources| Config::load(&sources)) {
         Ok(config) => match apply(config) {
-            Ok(()) => tracing::info!("changed configuration taken up"),
+            Ok(()) => tracing::info!("configuration reloaded"),
             Err(error) => {
-                tracing::error!("changed configuration refused, the old one stays in force: {error}");
+                tracing::error!("configuration reload failed; keeping the current one: {error}");
             }
         },
         Err(problems) => {
             for problem in problems.iter() {
-                tracing::error!("changed configuration refused, the old one stays in force: {problem}");
+                tracing::error!("configuration reload failed; keeping the current one: {problem}");
             }
         }
     }
@@ -62,13 +62,13 @@ mod tests {
         Sources { file, ..Sources::default() }
     }
 
-    /// The ports that were listened on, if the file has one of these texts in each second.
+    /// The ports of the applied configurations, if the file has these texts, one per second.
     async fn applied_ports(texts: &[&str]) -> Vec<u16> {
         let seen = Rc::new(RefCell::new(Vec::new()));
-        let mut readings = texts.iter();
+        let mut reads = texts.iter();
         let mut last = "";
         let read = || {
-            last = readings.next().copied().unwrap_or(last);
+            last = reads.next().copied().unwrap_or(last);
             Ok(sources(last))
         };
         let applied = Rc::clone(&seen);
@@ -85,18 +85,18 @@ mod tests {
     const TWO: &str = "server.listen = '127.0.0.1:2'";
 
     #[tokio::test(start_paused = true)]
-    async fn a_change_is_taken_up_once() {
+    async fn a_change_is_applied_once() {
         assert_eq!(applied_ports(&["", ONE, ONE, ONE, TWO, TWO, TWO]).await, [1, 2]);
         assert!(applied_ports(&["", "", ""]).await.is_empty());
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_stands_for_a_moment_only_is_not() {
+    async fn a_momentary_change_is_not_applied() {
         assert_eq!(applied_ports(&["", ONE, "", TWO, TWO]).await, [2]);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_wrong_one_is_refused() {
+    async fn an_invalid_configuration_is_rejected() {
         assert_eq!(applied_ports(&[ONE, ONE, "wrong", "wrong", "wrong", TWO]).await, [1, 2]);
     }
 }

@@ -1,4 +1,4 @@
-//! A page on the terminal that is drawn anew again and again, and the terminal as it was when it is done.
+//! A full-screen view on the terminal, which restores the terminal at its end.
 
 use std::{
     io::{self, IsTerminal, Read as _, Write as _},
@@ -12,19 +12,17 @@ use tokio::{
     time::sleep,
 };
 
-/// The other page of the terminal, without a cursor; and back.
+/// Switch to the alternate screen and hide the cursor; and back.
 const ENTER_ALTERNATE_SCREEN: &str = "\u{1b}[?1049h\u{1b}[?25l";
 const LEAVE_ALTERNATE_SCREEN: &str = "\u{1b}[?25h\u{1b}[?1049l";
 
-/// To the page's beginning.
 const CURSOR_HOME: &str = "\u{1b}[H";
-/// The rest of the line, and of the page, is cleared.
 const CLEAR_TO_END_OF_LINE: &str = "\u{1b}[K";
 const CLEAR_TO_END_OF_SCREEN: &str = "\u{1b}[J";
 
-/// The page. Gives the terminal back as it was when dropped.
+/// The view. Restores the terminal when dropped.
 pub(crate) struct Screen {
-    /// How the keyboard was before keys were read one by one; `None`: standard input is no terminal.
+    /// The terminal settings to restore; `None`: standard input is no terminal.
     saved_termios: Option<Termios>,
     keys: mpsc::UnboundedReceiver<u8>,
     interrupt: Signal,
@@ -32,20 +30,20 @@ pub(crate) struct Screen {
     resized: Signal,
 }
 
-/// Why it is time to draw anew, or to end.
+/// What the view should do next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ScreenEvent {
-    /// Time has passed, or the terminal has another size.
+    /// Redraw: the timeout has passed, or the terminal was resized.
     Redraw,
-    /// The person has seen enough: `q`, Ctrl-C, or the process is told to end.
+    /// Quit: `q`, Ctrl-C or SIGTERM.
     Quit,
 }
 
 impl Screen {
-    /// Takes the terminal.
+    /// Takes over the terminal.
     ///
     /// # Errors
-    /// When standard output takes nothing, or signals cannot be listened for.
+    /// When standard output cannot be written, or signals cannot be handled.
     pub(crate) fn enter() -> io::Result<Self> {
         let screen = Self {
             saved_termios: disable_line_buffering(),
@@ -58,23 +56,23 @@ impl Screen {
         Ok(screen)
     }
 
-    /// Draws these lines, as much of them as there is room for.
+    /// Draws as much of these lines as fits.
     ///
     /// # Errors
-    /// When standard output takes no more.
+    /// When standard output cannot be written.
     pub(crate) fn draw(&self, lines: &[String]) -> io::Result<()> {
         let (rows, columns) = terminal_size();
-        let mut page = CURSOR_HOME.to_owned();
+        let mut frame = CURSOR_HOME.to_owned();
         for (at, line) in lines.iter().take(rows).enumerate() {
-            page.push_str(if at == 0 { "" } else { "\r\n" });
-            page.push_str(&truncate_to_width(line, columns));
-            page.push_str(CLEAR_TO_END_OF_LINE);
+            frame.push_str(if at == 0 { "" } else { "\r\n" });
+            frame.push_str(&truncate_to_width(line, columns));
+            frame.push_str(CLEAR_TO_END_OF_LINE);
         }
-        page.push_str(CLEAR_TO_END_OF_SCREEN);
-        write(&page)
+        frame.push_str(CLEAR_TO_END_OF_SCREEN);
+        write(&frame)
     }
 
-    /// Waits until it is time to draw anew, `at_most` so long.
+    /// Waits for the next event, or a redraw after `timeout`.
     pub(crate) async fn next_event(&mut self, timeout: Duration) -> ScreenEvent {
         loop {
             return tokio::select! {
@@ -93,7 +91,7 @@ impl Screen {
 
 impl Drop for Screen {
     fn drop(&mut self) {
-        // The terminal may be gone, and then needs nothing.
+        // A terminal that is gone needs no restoring.
         drop(write(LEAVE_ALTERNATE_SCREEN));
         if let Some(before) = &self.saved_termios {
             _ = tcsetattr(io::stdin(), OptionalActions::Now, before);
@@ -107,7 +105,7 @@ fn write(text: &str) -> io::Result<()> {
     out.flush()
 }
 
-/// Keys come at once and are not shown; Ctrl-C stays a signal.
+/// Keys are read unbuffered and without echo; Ctrl-C stays a signal.
 fn disable_line_buffering() -> Option<Termios> {
     let before = tcgetattr(io::stdin()).ok()?;
     let mut unbuffered = before.clone();
@@ -116,8 +114,8 @@ fn disable_line_buffering() -> Option<Termios> {
     Some(before)
 }
 
-/// The keys that are pressed. Read by a thread that ends with the process, as nothing else can wait for a terminal's keys
-/// and be stopped.
+/// The pressed keys. Read by a thread that lives until the process ends, since a blocking read of the terminal cannot be
+/// cancelled.
 fn spawn_key_reader() -> mpsc::UnboundedReceiver<u8> {
     let (sender, keys) = mpsc::unbounded_channel();
     if io::stdin().is_terminal() {
@@ -132,7 +130,7 @@ fn spawn_key_reader() -> mpsc::UnboundedReceiver<u8> {
     keys
 }
 
-/// The rows that there are.
+/// The number of rows.
 pub(crate) fn rows() -> usize {
     terminal_size().0
 }
@@ -145,7 +143,7 @@ fn terminal_size() -> (usize, usize) {
     }
 }
 
-/// As much of a line as fits; its colours take no room, and end with it.
+/// Cuts a line to the width; colour codes have no width, and are reset at the cut.
 fn truncate_to_width(line: &str, columns: usize) -> String {
     let mut kept = String::with_capacity(line.len());
     let (mut room, mut coloured) = (columns, false);
@@ -178,7 +176,7 @@ mod tests {
     use super::truncate_to_width;
 
     #[test]
-    fn a_line_is_cut_to_the_width_and_its_colour_ends_with_it() {
+    fn a_line_is_truncated_and_its_colour_is_reset() {
         assert_eq!(truncate_to_width("abcdef", 4), "abcd");
         assert_eq!(truncate_to_width("abc", 4), "abc");
         assert_eq!(truncate_to_width("a\u{1b}[31mbcd\u{1b}[0me", 3), "a\u{1b}[31mbc\u{1b}[0m");

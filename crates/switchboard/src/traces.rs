@@ -1,7 +1,7 @@
-//! Traces: over OTLP to the collector that the standard variables name, and none where they name none.
+//! Traces over OTLP, if the standard variables name a collector.
 //!
-//! What OpenTelemetry's own variables say beside those in [`names`] (headers, timeouts, the sampler, the batches) is read
-//! by its SDK, from the process's environment and not from `.env`.
+//! OpenTelemetry's other variables (headers, timeouts, sampler, batches) are read by its SDK, from the process's
+//! environment and not from `.env`.
 
 use std::sync::Arc;
 
@@ -17,19 +17,19 @@ use tracing_subscriber::{Layer, filter::Targets, registry::LookupSpan};
 
 use crate::config::{Environment, environment::names};
 
-/// The name of this service in a trace, unless `OTEL_SERVICE_NAME` says otherwise.
+/// The service name, unless `OTEL_SERVICE_NAME` is set.
 const DEFAULT_SERVICE_NAME: &str = "switchboard";
 
-/// Where traces go.
+/// The trace exporter.
 #[derive(Debug, Clone)]
 pub struct Traces(SdkTracerProvider);
 
 impl Traces {
-    /// Begins to collect, if a collector is named. What is collected is sent from a thread of its own; a collector that
-    /// does not answer loses spans and delays no call.
+    /// Starts the exporter, if a collector is configured. It has its own thread: an unreachable collector loses spans and
+    /// delays no request.
     ///
     /// # Errors
-    /// When the collector's address is none.
+    /// When the address of the collector is invalid.
     pub fn start(environment: &Environment) -> anyhow::Result<Option<Self>> {
         let Some(endpoint) = traces_endpoint(environment) else { return Ok(None) };
         let exporter = SpanExporter::builder()
@@ -37,7 +37,7 @@ impl Traces {
             .with_protocol(Protocol::HttpBinary)
             .with_endpoint(&endpoint)
             .build()
-            .with_context(|| format!("no traces can be sent to {endpoint}"))?;
+            .with_context(|| format!("cannot send traces to {endpoint}"))?;
         let name = environment.get(names::OTEL_SERVICE_NAME).unwrap_or(DEFAULT_SERVICE_NAME).to_owned();
         let resource = Resource::builder().with_service_name(name).build();
         Ok(Some(Self(
@@ -45,7 +45,7 @@ impl Traces {
         )))
     }
 
-    /// What makes spans of [`circuits::TRACES`] spans of a trace, and circuits' changes events in them.
+    /// The layer that exports the spans of [`circuits::TRACE_TARGET`], and transitions of circuits as events in them.
     pub(crate) fn layer<S>(&self) -> impl Layer<S> + Send + Sync + use<S>
     where
         S: tracing::Subscriber + for<'a> LookupSpan<'a> + Send + Sync,
@@ -62,23 +62,23 @@ impl Traces {
         spans.with_filter(wanted)
     }
 
-    /// What takes a trace over from callers and hands it on to providers.
+    /// The propagator from callers to providers.
     pub(crate) fn propagator(&self) -> Arc<dyn manager::TracePropagator> {
         Arc::new(W3cPropagator(TraceContextPropagator::new()))
     }
 
-    /// Sends what is not sent yet.
+    /// Sends the remaining spans.
     pub async fn shutdown(self) {
         let sent = tokio::task::spawn_blocking(move || self.0.shutdown()).await;
         if !matches!(sent, Ok(Ok(()))) {
-            tracing::warn!("the last traces could not be sent");
+            tracing::warn!("could not send the last traces");
         }
     }
 }
 
-/// The whole address; `None`: nobody collects.
+/// The URL of the collector, if there is one.
 fn traces_endpoint(environment: &Environment) -> Option<String> {
-    if environment.get(names::OTEL_DISABLED).is_some_and(|word| word.eq_ignore_ascii_case("true")) {
+    if environment.get(names::OTEL_DISABLED).is_some_and(|value| value.eq_ignore_ascii_case("true")) {
         return None;
     }
     let whole = environment.get(names::OTEL_TRACES_ENDPOINT).map(str::to_owned);
@@ -88,13 +88,13 @@ fn traces_endpoint(environment: &Environment) -> Option<String> {
     })
 }
 
-/// W3C's `traceparent` and `tracestate`.
+/// W3C trace context: `traceparent` and `tracestate`.
 #[derive(Debug)]
 struct W3cPropagator(TraceContextPropagator);
 
 impl manager::TracePropagator for W3cPropagator {
     fn extract(&self, span: &Span, callers: &HeaderMap) {
-        // Fails for a span that is not collected, which needs no parent.
+        // Fails for a span that is not exported, which needs no parent.
         drop(span.set_parent(self.0.extract(&HeaderExtractor(callers))));
     }
 
@@ -110,7 +110,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_collector_is_named_by_the_standard_variables() {
+    fn the_standard_variables_configure_the_collector() {
         let base = ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://c:4318/");
         let whole = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "http://d/x");
         let off = ("OTEL_SDK_DISABLED", "true");

@@ -1,4 +1,4 @@
-//! `switchboard circuits` against a real Redis, as a shell sees it.
+//! `switchboard circuits` against a real Redis, run as a process.
 
 #![expect(
     clippy::expect_used,
@@ -28,14 +28,14 @@ async fn run_circuits(redis: &RedisServer, arguments: &[&str]) -> ProgramOutput 
     TempDir::new().run(&arguments, &[("REDIS_URL", &redis.url()), ("USER", "ann")]).await
 }
 
-/// Runs what must go well.
+/// Runs a command that must succeed.
 async fn run_circuits_ok(redis: &RedisServer, arguments: &[&str]) -> ProgramOutput {
     let ended = run_circuits(redis, arguments).await;
     assert_eq!(ended.code, Some(0), "{arguments:?}: {}{}", ended.stdout, ended.stderr);
     ended
 }
 
-/// The value as it stands in Redis.
+/// The value in Redis.
 async fn stored_value(redis: &RedisServer) -> Value {
     serde_json::from_str(&redis.cli(&["GET", REDIS_KEY]).await).unwrap_or(Value::Null)
 }
@@ -43,7 +43,7 @@ async fn stored_value(redis: &RedisServer) -> Value {
 #[tokio::test]
 async fn none_yet() {
     let redis = RedisServer::start().await;
-    assert!(run_circuits_ok(&redis, &[]).await.stdout.starts_with("There are no circuits yet"));
+    assert!(run_circuits_ok(&redis, &[]).await.stdout.starts_with("No circuits yet"));
     assert_eq!(run_circuits_ok(&redis, &["list", "--json"]).await.json(), json!([]));
 }
 
@@ -78,19 +78,18 @@ async fn the_worst_is_listed_first_and_nothing_is_written() {
     assert_eq!(keys, ["c:forced", "b:open", "d:due", "e:garbage", "f:list", "a:closed"]);
     assert_eq!((&list[0]["forced"], &list[1]["failureCount"]), (&json!(true), &json!(2)));
     assert!(list[1]["retryInMs"].as_u64().is_some_and(|left| left <= 5_000), "{list}");
-    assert_eq!(
-        redis.cli(&["GET", "circuit_breaker:c:forced"]).await,
-        r#"{"state":"OPEN"}"#,
-        "not taken over"
-    );
+    assert_eq!(redis.cli(&["GET", "circuit_breaker:c:forced"]).await, r#"{"state":"OPEN"}"#, "not adopted");
     assert!(!before && !redis.cli(&["KEYS", "*:events"]).await.contains("events"));
 }
 
 #[tokio::test]
-async fn opened_closed_and_reset_by_hand() {
+async fn opened_closed_and_reset_manually() {
     let redis = RedisServer::start().await;
     let opened = run_circuits_ok(&redis, &["open", KEY, "--reason", "upgrade"]).await.stdout;
-    assert!(opened.contains(KEY) && opened.contains("OPEN") && opened.contains("upgrade"), "{opened}");
+    assert!(
+        opened.contains(KEY) && opened.contains("Forced open by cli-ann") && opened.contains("upgrade"),
+        "{opened}"
+    );
     let value = stored_value(&redis).await;
     assert_eq!(
         (&value["state"], &value["forced"], &value["openedAt"]),
@@ -132,7 +131,7 @@ async fn opened_for_a_while() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_done_exits_with_1_and_says_why() {
+async fn a_failed_command_exits_with_1_and_says_why() {
     let mut redis = RedisServer::start().await;
     for command in ["show", "close", "reset"] {
         let ended = run_circuits(&redis, &[command, KEY]).await;
@@ -143,7 +142,7 @@ async fn what_cannot_be_done_exits_with_1_and_says_why() {
     for command in ["show", "open", "close"] {
         let ended = run_circuits(&redis, &[command, KEY]).await;
         assert_eq!(ended.code, Some(1), "{command}: {}", ended.stdout);
-        assert_eq!(redis.cli(&["LRANGE", REDIS_KEY, "0", "-1"]).await, "1", "left alone");
+        assert_eq!(redis.cli(&["LRANGE", REDIS_KEY, "0", "-1"]).await, "1", "unchanged");
     }
     redis.kill();
     for command in [&["list"][..], &["open", KEY], &["watch"]] {
@@ -162,7 +161,7 @@ async fn a_key_of_another_type_is_not_reset() {
 }
 
 #[tokio::test]
-async fn a_store_in_memory_cannot_be_seen() {
+async fn a_memory_store_cannot_be_read() {
     for command in [&["circuits"][..], &["circuits", "open", KEY]] {
         let directory = TempDir::new().with_file("switchboard.toml", "[redis]\nurl = \"memory:\"\n");
         let ended = directory.run(command, &[]).await;
@@ -172,7 +171,7 @@ async fn a_store_in_memory_cannot_be_seen() {
 }
 
 #[tokio::test]
-async fn transitions_are_told_as_they_happen() {
+async fn transitions_are_printed_as_they_happen() {
     let redis = RedisServer::start().await;
     run_circuits_ok(&redis, &["open", "openai:before", "--reason", "old"]).await;
     let directory = TempDir::new();
@@ -183,7 +182,7 @@ async fn transitions_are_told_as_they_happen() {
         .spawn()
         .unwrap();
     let mut lines = BufReader::new(watching.stdout.take().unwrap()).lines();
-    // When it is listening cannot be seen from outside, so there is news until the first of it is told.
+    // Its subscription is not visible from outside, so changes are made until the first one is printed.
     let first = loop {
         run_circuits_ok(&redis, &["open", KEY]).await;
         run_circuits_ok(&redis, &["close", KEY]).await;
@@ -196,7 +195,7 @@ async fn transitions_are_told_as_they_happen() {
     let reading = async {
         while last["reason"]["why"] != "the end" {
             let next: Value = serde_json::from_str(&lines.next_line().await.unwrap().unwrap()).unwrap();
-            assert_eq!(next["key"], KEY, "what was before is not told");
+            assert_eq!(next["key"], KEY, "earlier transitions are not printed");
             assert!(
                 next["epoch"].as_u64() > last["epoch"].as_u64(),
                 "each once and in order: {next} after {last}"
@@ -207,5 +206,5 @@ async fn transitions_are_told_as_they_happen() {
     timeout(Duration::from_secs(10), reading).await.unwrap();
     let process = watching.id().unwrap().to_string();
     tokio::process::Command::new("kill").args(["-INT", &process]).status().await.unwrap();
-    assert_eq!(watching.wait().await.unwrap().code(), Some(0), "Ctrl-C ends it well");
+    assert_eq!(watching.wait().await.unwrap().code(), Some(0), "Ctrl-C is a clean exit");
 }

@@ -36,7 +36,7 @@ fn assert_problems(table: &[(&str, &str)]) {
 }
 
 #[test]
-fn without_anything_there_are_defaults() {
+fn without_sources_there_are_defaults() {
     let config = Config::load(&Sources::default()).unwrap();
     assert_eq!(config.server.listen.to_string(), "127.0.0.1:4100");
     assert_eq!(config.redis.url.expose(), "redis://localhost:6379");
@@ -112,7 +112,7 @@ fn wrong_values_are_named_with_what_was_expected() {
             "s.toml:2: breaker.failure_rate is nan, expected a share above 0 and at most 1, or \"off\"",
         ),
         (
-            "[breaker]\nopen_for_growth = 0.5",
+            "[breaker]\nopen_backoff = 0.5",
             "s.toml:2: breaker.open_backoff is 0.5, expected a factor of at least 1",
         ),
         ("[breaker]\nwindow = 10", &format!("s.toml:2: breaker.window is 10, {duration}")),
@@ -124,7 +124,7 @@ fn wrong_values_are_named_with_what_was_expected() {
         ),
         (
             "[server]\nlisten = \"4100\"",
-            "s.toml:2: server.listen is no address, expected an IP address and a port such as \"127.0.0.1:4100\"",
+            "s.toml:2: server.listen is not an address, expected an IP address and a port such as \"127.0.0.1:4100\"",
         ),
         ("[server]\napi_keys = \"k\"", "s.toml:2: server.api_keys is a string, expected an array of strings"),
         ("[server]\napi_keys = [\n5]", "s.toml:3: server.api_keys[0] is an integer, expected a string"),
@@ -132,39 +132,39 @@ fn wrong_values_are_named_with_what_was_expected() {
 }
 
 #[test]
-fn settings_that_do_not_go_together_are_told() {
+fn contradicting_settings_are_reported() {
     assert_problems(&[
         (
             "[breaker]\nfailure_threshold = 20",
-            "s.toml:2: breaker.burst_threshold (10) is less than failure_threshold (20); raise the one or lower the other",
+            "s.toml:2: breaker.burst_threshold (10) is less than failure_threshold (20); raise the first or lower the second",
         ),
         (
-            "[breaker]\nopen_for = \"30s\"",
-            "s.toml:2: breaker.max_open_duration (15s) is less than open_duration (30s); raise the one or lower the other",
+            "[breaker]\nopen_duration = \"30s\"",
+            "s.toml:2: breaker.max_open_duration (15s) is less than open_duration (30s); raise the first or lower the second",
         ),
         (
             "[server]\nlisten = \"0.0.0.0:4100\"",
-            "s.toml:2: listening on 0.0.0.0:4100, which others can reach, needs api_keys; \
+            "s.toml:2: listening on 0.0.0.0:4100, which is not loopback, requires api_keys; \
              set SWITCHBOARD_API_KEY or [server] api_keys, or listen on 127.0.0.1",
         ),
         (
             "[routes.r]\nmodels = [\"opnai:gpt-5\"]",
-            "s.toml:2: routes.r.models[0] is opnai:gpt-5, but there is no provider \"opnai\"; \
+            "s.toml:2: routes.r.models[0] is opnai:gpt-5, but no such provider: \"opnai\"; \
              the nearest name is \"openai\"; add [providers.opnai]",
         ),
         (
             "[routes.r]\nmodels = [\n\"openai:a\",\n\"anthropic:b\"]",
-            "s.toml:4: routes.r.models[1] is anthropic:b, but there is no provider \"anthropic\"; \
+            "s.toml:4: routes.r.models[1] is anthropic:b, but no such provider: \"anthropic\"; \
              the nearest name is \"openai\"; set ANTHROPIC_API_KEY or add [providers.anthropic]",
         ),
         (
             "[routes.r]\nmodels = [\"gpt-5\"]",
-            "s.toml:2: routes.r.models[0] is no model: a model key is written provider:model, \
+            "s.toml:2: routes.r.models[0] is not a model key: a model key is written provider:model, \
              for instance openai:gpt-5; got \"gpt-5\"",
         ),
         (
             "[routes.r]\nmodels = [\"openai:a\", \"openai:a\"]",
-            "s.toml:2: routes.r.models[1] is openai:a a second time; for more attempts raise retry.max_attempts",
+            "s.toml:2: routes.r.models[1] is openai:a again; for more attempts raise retry.max_attempts",
         ),
         (
             "[routes.r]\nmodels = []",
@@ -173,23 +173,23 @@ fn settings_that_do_not_go_together_are_told() {
         ("[routes.r]", "s.toml:1: routes.r.models is missing, expected an array such as [\"openai:gpt-5\"]"),
         (
             "[routes.\"openai:x\"]\nmodels = [\"openai:a\"]",
-            "s.toml:1: [routes.\"openai:x\"] reads as a model of the provider \"openai\"; give the route another name",
+            "s.toml:1: [routes.\"openai:x\"] looks like a model of the provider \"openai\"; rename the route",
         ),
         (
-            "[models.gpt-5.breaker]\nopen_for = \"1s\"",
-            "s.toml:1: [models.gpt-5] is for no model: a model key is written provider:model, \
+            "[models.gpt-5.breaker]\nopen_duration = \"1s\"",
+            "s.toml:1: [models.gpt-5]: no such model: gpt-5; a model key is written provider:model, \
              for instance openai:gpt-5; got \"gpt-5\"",
         ),
         (
             "[models.\"opnai:a\".breaker]",
-            "s.toml:1: [models.\"opnai:a\"]: there is no provider \"opnai\"; \
+            "s.toml:1: [models.\"opnai:a\"]: no such provider: \"opnai\"; \
              the nearest name is \"openai\"; add [providers.opnai]",
         ),
     ]);
 }
 
 #[test]
-fn wrong_providers_are_told() {
+fn invalid_providers_are_reported() {
     assert_problems(&[
         (
             "[providers.local]\nbase_url = \"http://127.0.0.1:8000/v1\"",
@@ -203,42 +203,42 @@ fn wrong_providers_are_told() {
         ),
         (
             "[providers.\"a/b\"]\nkind = \"openai\"\napi_key = \"k\"",
-            "s.toml:1: [providers.\"a/b\"] \"a/b\" is no name for a provider, \
+            "s.toml:1: [providers.\"a/b\"] \"a/b\" is not a valid provider name, \
              expected one without blanks, braces, \":\" or \"/\"",
         ),
         (
             "[providers.openai]\nbase_url = \"localhost\"",
-            "s.toml:2: providers.openai.base_url is no URL (relative URL without a base), \
+            "s.toml:2: providers.openai.base_url is not a URL (relative URL without a base), \
              expected a URL such as \"https://api.openai.com/v1\"",
         ),
         (
             "[providers.openai]\nbase_url = \"ftp://host/v1\"",
-            "s.toml:2: providers.openai.base_url begins with neither http:// nor https://, \
+            "s.toml:2: providers.openai.base_url does not start with http:// or https://, \
              expected a URL such as \"https://api.openai.com/v1\"",
         ),
         (
             "[providers.anthropic]\napi_key = \"k\"\nbase_url = \"https://host/v1/\"",
-            "s.toml:3: providers.anthropic.base_url ends in /v1, which is added to it; leave it out",
+            "s.toml:3: providers.anthropic.base_url ends in /v1, which is added automatically; remove it",
         ),
         (
             "[providers.openai]\nbase_url = \"http://localhost:4100/v1\"",
-            "s.toml:2: providers.openai.base_url is the address that Switchboard itself listens on, \
+            "s.toml:2: providers.openai.base_url is the address that Switchboard listens on, \
              expected the provider's",
         ),
         (
             "[providers.openai]\nbase_url = \"https://u:hush@host/v1\"",
-            "s.toml:2: providers.openai.base_url has a user or password, which are no part of it; \
-             the key goes into api_key",
+            "s.toml:2: providers.openai.base_url contains a user or password; \
+             put the key into api_key",
         ),
         (
             "[providers.openai]\napi_key = \"\"",
-            "s.toml:2: providers.openai.api_key is empty, expected a key; give it one, or take this line out",
+            "s.toml:2: providers.openai.api_key is empty, expected a key; set it, or remove this line",
         ),
     ]);
 }
 
 #[test]
-fn a_wrong_provider_is_told_once_and_not_again_by_its_routes() {
+fn an_invalid_provider_is_reported_once_and_not_by_its_routes() {
     let text = "[providers.a]\nkind = \"x\"\n[routes.r]\nmodels = [\"a:b\"]\n[models.\"a:b\".breaker]";
     let expected = "expected \"openai\", \"anthropic\", \"google-genai\" or \"bedrock\"";
     assert_eq!(problems(text, &[]), [format!("s.toml:2: providers.a.kind is \"x\", {expected}")]);
@@ -251,16 +251,16 @@ fn unset_and_empty_variables_are_named() {
     assert_eq!(
         problems(text, &[("EMPTY", "")]),
         [
-            "s.toml:3: providers.a.api_key takes ${NO_SUCH} from the environment, where it is not set; \
-             set it, or take this line out",
-            "s.toml:5: server.admin_keys[0] takes ${EMPTY} from the environment, where it is empty; \
-             give it a value, or take this line out",
+            "s.toml:3: providers.a.api_key uses ${NO_SUCH}, which is not set; \
+             set it, or remove this line",
+            "s.toml:5: server.admin_keys[0] uses ${EMPTY}, which is empty; \
+             set it, or remove this line",
         ]
     );
 }
 
 #[test]
-fn all_problems_are_told_at_once_in_the_order_of_lines() {
+fn all_problems_are_reported_in_the_order_of_lines() {
     let text = "[timeouts]\nidle = 1\n[server]\nlisten = \"x\"\ncolour = 1\n[breaker]\nmode = \"x\"";
     let found = problems(text, &[("REDIS_URL", "http://h")]);
     let places: Vec<_> = found.iter().map(|problem| problem.split(": ").next().unwrap()).collect();
@@ -268,12 +268,12 @@ fn all_problems_are_told_at_once_in_the_order_of_lines() {
 }
 
 #[test]
-fn what_is_no_toml_is_told_by_line_and_not_quoted() {
+fn invalid_toml_is_located_and_not_quoted() {
     let found = problems("[server]\napi_keys = [\"hush\" \"hush\"]\n[redis\n", &[]);
-    assert!(found[0].starts_with("s.toml:2: not TOML: "), "{found:?}");
+    assert!(found[0].starts_with("s.toml:2: invalid TOML: "), "{found:?}");
     assert!(found.iter().any(|problem| problem.starts_with("s.toml:3: ")), "{found:?}");
     assert!(!found.concat().contains("hush"), "{found:?}");
-    assert_eq!(problems("[a]\n[a]", &[])[0], "s.toml:2: not TOML: duplicate key");
+    assert_eq!(problems("[a]\n[a]", &[])[0], "s.toml:2: invalid TOML: duplicate key");
 }
 
 #[test]
@@ -323,8 +323,8 @@ fn the_environment_wins_over_the_file() {
 }
 
 #[test]
-fn a_listener_that_others_reach_needs_keys_wherever_its_address_is_from() {
-    let needs = "which others can reach, needs api_keys";
+fn a_listener_beyond_loopback_requires_keys() {
+    let needs = "which is not loopback, requires api_keys";
     let found = problems("", &[("SWITCHBOARD_LISTEN", "[::]:4100")]);
     assert!(
         found[0].starts_with("environment variable SWITCHBOARD_LISTEN: listening on [::]:4100, "),
@@ -365,7 +365,7 @@ fn policies_are_layered() {
 }
 
 #[test]
-fn routes_have_their_own_and_the_common_settings() {
+fn routes_override_the_common_settings() {
     let text = r#"
         stream = "buffer"
         hedge_after = "8s"
@@ -396,7 +396,7 @@ fn routes_have_their_own_and_the_common_settings() {
 }
 
 #[test]
-fn providers_are_made_by_their_standard_variables() {
+fn standard_variables_define_providers() {
     let made = |variables: &[(&str, &str)]| -> Vec<String> {
         let show = |provider: &providers::ProviderConfig| {
             let key = provider.api_key.as_ref().map_or("-", |key| key.expose_secret());
@@ -428,13 +428,13 @@ fn providers_are_made_by_their_standard_variables() {
     assert!(made(&[("OPENAI_API_KEY", ""), ("OPENAI_BASE_URL", "http://h")]).is_empty());
     assert_eq!(
         problems("", &[("ANTHROPIC_API_KEY", "k"), ("ANTHROPIC_BASE_URL", "http://127.0.0.1:4100")]),
-        ["environment variable ANTHROPIC_BASE_URL: is the address that Switchboard itself listens on, \
+        ["environment variable ANTHROPIC_BASE_URL: is the address that Switchboard listens on, \
           expected the provider's"]
     );
 }
 
 #[test]
-fn a_provider_of_the_file_stands_over_the_environments() {
+fn a_provider_of_the_file_wins_over_the_environment() {
     let variables =
         [("OPENAI_API_KEY", "env"), ("OPENAI_BASE_URL", "http://env/v1"), ("ANTHROPIC_API_KEY", "env")];
     let text = "[providers.openai]\napi_key = \"file\"\n[providers.local]\nkind = \"openai\"\nbase_url = \"http://l/v1\"";
@@ -508,7 +508,7 @@ fn a_route_of_the_file_replaces_a_tasks_chain() {
 }
 
 #[test]
-fn what_is_printed_is_itself_a_configuration_with_the_same_meaning() {
+fn the_printed_configuration_has_the_same_meaning() {
     let text = r#"
         hedge_after = "8s"
         on_auth_error = "fallback"
@@ -532,8 +532,8 @@ fn what_is_printed_is_itself_a_configuration_with_the_same_meaning() {
 }
 
 #[test]
-fn circuits_can_be_looked_at_without_keys() {
-    let text = "[redis]\nurl = \"memory:\"\n[providers.x]\napi_key = \"${NO_SUCH}\"\n[models.\"x:a\".breaker]\nopen_for = \"1s\"";
+fn circuits_can_be_inspected_without_keys() {
+    let text = "[redis]\nurl = \"memory:\"\n[providers.x]\napi_key = \"${NO_SUCH}\"\n[models.\"x:a\".breaker]\nopen_duration = \"1s\"";
     let config = Config::load_circuits(&sources(text, &[])).unwrap();
     assert!(config.redis.url.is_memory());
     assert_eq!(config.policies.models.len(), 1);

@@ -1,4 +1,4 @@
-//! The demonstration as a person sees it: the real binary, from the first line to the exit code.
+//! The demo as a user sees it: the real binary, from the first line to the exit code.
 
 #![expect(clippy::panic, clippy::unwrap_used, reason = "helpers of tests fail tests")]
 
@@ -9,7 +9,7 @@ use std::{
     process::{Child, Command, Stdio},
 };
 
-/// Starts it where a configuration, a Redis and a proxy would be in its way, if it heeded any of them.
+/// Starts it next to a configuration, a Redis and a proxy that would break it if it used any of them.
 fn start_demo(test: &str, arguments: &[&str]) -> Child {
     let directory = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(test);
     fs::create_dir_all(&directory).unwrap();
@@ -37,7 +37,7 @@ fn printed_count(stdout: &str, name: &str) -> usize {
 }
 
 #[test]
-fn the_whole_story_is_told_in_order_and_no_call_is_lost() {
+fn the_whole_story_is_printed_in_order_and_no_request_fails() {
     let output = start_demo("demo-story", &["--for", "18s"]).wait_with_output().unwrap();
     let stdout = String::from_utf8(output.stdout).unwrap();
     let log = String::from_utf8(output.stderr).unwrap();
@@ -46,25 +46,27 @@ fn the_whole_story_is_told_in_order_and_no_call_is_lost() {
 
     let mut rest = stdout.as_str();
     for line in [
-        "page     http://127.0.0.1:",
+        "dashboard  http://127.0.0.1:",
         "/dashboard\n",
         "curl http://127.0.0.1:",
-        "all well   primary:gpt-5 answers",
-        "answered by primary:gpt-5, none lost",
+        "healthy    primary:gpt-5 answers",
+        "answered by primary:gpt-5, 0 failed",
         "outage     primary:gpt-5 fails",
+        "circuit open for ",
+        "; failing over to backup:gpt-5-mini (",
         " failures in a row, last HTTP 503",
-        "answered by backup:gpt-5-mini, none lost",
+        "answered by backup:gpt-5-mini, 0 failed",
+        "HALF_OPEN  sending one probe to primary:gpt-5",
+        "OPEN       probe failed",
+        "recovery   primary:gpt-5 is healthy again",
         "HALF_OPEN  ",
-        "OPEN       the probe failed",
-        "recovery   ",
-        "HALF_OPEN  ",
-        "CLOSED     the probe succeeded",
-        "answered by primary:gpt-5, none lost",
-        "in all",
-        "lost: 0",
+        "CLOSED     probe succeeded",
+        "answered by primary:gpt-5, 0 failed",
+        "Summary",
+        "failed requests: 0",
     ] {
         let (_, after) =
-            rest.split_once(line).unwrap_or_else(|| panic!("no {line:?} in its place in:\n{stdout}"));
+            rest.split_once(line).unwrap_or_else(|| panic!("no {line:?} in order in:\n{stdout}"));
         rest = after;
     }
     assert_eq!((printed_count(&stdout, "probes"), printed_count(&stdout, "transitions")), (2, 5), "{stdout}");
@@ -72,10 +74,10 @@ fn the_whole_story_is_told_in_order_and_no_call_is_lost() {
         printed_count(&stdout, "answered by primary:gpt-5"),
         printed_count(&stdout, "answered by backup:gpt-5-mini"),
     );
-    assert_eq!(primary + backup, printed_count(&stdout, "calls"), "{stdout}");
+    assert_eq!(primary + backup, printed_count(&stdout, "requests"), "{stdout}");
     assert!(primary > 0 && backup > 0, "{stdout}");
-    let reached = printed_count(&stdout, "calls that reached primary:gpt-5 while it was dead");
-    // Those that open it, a few that were under way by then, and one probe.
+    let reached = printed_count(&stdout, "requests sent to primary:gpt-5 during the outage");
+    // Those that open it, a few in flight at that time, and one probe.
     assert!((4..=8).contains(&reached), "{stdout}");
 }
 
@@ -84,13 +86,17 @@ fn interrupted_it_ends_with_the_counts_so_far() {
     let mut demo = start_demo("demo-interrupted", &[]);
     let mut lines = BufReader::new(demo.stdout.take().unwrap());
     let mut stdout = String::new();
-    while !stdout.contains("none lost") {
+    while !stdout.contains("0 failed") {
         assert_ne!(lines.read_line(&mut stdout).unwrap(), 0, "ended by itself:\n{stdout}");
     }
     let signalled = Command::new("kill").args(["-INT", &demo.id().to_string()]).status().unwrap();
     assert!(signalled.success());
     lines.read_to_string(&mut stdout).unwrap();
     assert_eq!(demo.wait().unwrap().code(), Some(0), "{stdout}");
-    assert!(printed_count(&stdout, "calls") > 0 && !stdout.contains("OPEN"), "{stdout}");
-    assert_eq!((printed_count(&stdout, "lost"), printed_count(&stdout, "transitions")), (0, 0), "{stdout}");
+    assert!(printed_count(&stdout, "requests") > 0 && !stdout.contains("OPEN"), "{stdout}");
+    assert_eq!(
+        (printed_count(&stdout, "failed requests"), printed_count(&stdout, "transitions")),
+        (0, 0),
+        "{stdout}"
+    );
 }

@@ -1,4 +1,4 @@
-//! `switchboard doctor` against real servers, well and unwell.
+//! `switchboard doctor` against real servers, healthy and broken.
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail tests")]
 #![expect(
@@ -47,7 +47,7 @@ fn finding(ended: &ProgramOutput, check: &str) -> Value {
         .clone()
 }
 
-/// How one check came out, and that it says what to do if that is not well.
+/// The verdict of one check; a problem must come with advice.
 fn check_status(ended: &ProgramOutput, check: &str) -> String {
     let finding = finding(ended, check);
     let verdict = finding["verdict"].as_str().unwrap();
@@ -61,15 +61,15 @@ fn assert_check_says(ended: &ProgramOutput, check: &str, part: &str, text: &str)
 }
 
 #[tokio::test]
-async fn all_is_well() {
+async fn all_checks_pass() {
     let redis = RedisServer::start_with(&["--appendonly", "yes"]).await;
     let ended = run_doctor(&redis.url()).await;
     assert_eq!(ended.code, Some(0), "{}", ended.stdout);
     let report = ended.json();
-    assert_eq!(report["fine"], true);
+    assert_eq!(report["ok"], true);
     for finding in report["checks"].as_array().unwrap() {
         if finding["check"] == "models" {
-            continue; // goes by the day on which the test runs
+            continue; // depends on the date of the test run
         }
         let expected = if finding["check"] == "tls" { "skipped" } else { "ok" };
         assert_eq!(finding["verdict"], expected, "{finding}");
@@ -81,15 +81,15 @@ async fn all_is_well() {
 }
 
 #[tokio::test]
-async fn people_read_one_line_a_check() {
+async fn text_has_one_line_per_check() {
     let redis = RedisServer::start().await;
     let ended = TempDir::new().run(&["doctor"], &[("REDIS_URL", &redis.url())]).await;
     assert_eq!(ended.code, Some(0), "a warning is no failure");
     let lines: Vec<_> = ended.stdout.lines().collect();
-    assert_eq!(lines[0], "ok       configuration   environment (there is no switchboard.toml): valid");
-    assert!(lines[1].starts_with("warning  providers       none is configured"), "{lines:?}");
+    assert_eq!(lines[0], "ok       configuration   environment (no switchboard.toml): valid");
+    assert!(lines[1].starts_with("warning  providers       none configured"), "{lines:?}");
     assert!(lines[13].ends_with("start it with --appendonly yes"), "{lines:?}");
-    assert_eq!((lines.len(), lines[18]), (19, "It works; worth a look: 2."));
+    assert_eq!((lines.len(), lines[18]), (19, "OK, 2 warnings."));
 }
 
 #[tokio::test]
@@ -102,7 +102,7 @@ async fn a_model_that_has_ended() {
         &ended,
         "models",
         "found",
-        "openai:gpt-4-32k ended on 2025-06-06, says OpenAI: route planner",
+        "openai:gpt-4-32k ended on 2025-06-06 according to OpenAI: route planner",
     );
     assert_check_says(&ended, "models", "advice", "DEFAULT_PLANNER_MODEL");
 
@@ -117,7 +117,7 @@ async fn a_port_that_is_closed() {
     redis.kill();
     let ended = run_doctor(&redis.url()).await;
     assert_eq!(ended.code, Some(1));
-    assert_eq!(ended.json()["fine"], false);
+    assert_eq!(ended.json()["ok"], false);
     assert_eq!(
         (check_status(&ended, "host"), check_status(&ended, "port")),
         ("ok".to_owned(), "failed".to_owned())
@@ -147,7 +147,7 @@ async fn a_password_that_is_missing_wrong_or_right() {
 }
 
 #[tokio::test]
-async fn a_user_who_may_not_do_what_is_needed() {
+async fn a_user_without_a_needed_permission() {
     let redis = RedisServer::start().await;
     for (right, check) in [
         ("-client", "tracking"),
@@ -176,7 +176,7 @@ async fn a_replica_cannot_be_written_to() {
 }
 
 #[tokio::test]
-async fn a_redis_that_may_throw_circuits_away() {
+async fn a_redis_that_may_evict_circuits() {
     let redis = RedisServer::start_with(&["--maxmemory", "64mb", "--maxmemory-policy", "allkeys-lru"]).await;
     let ended = run_doctor(&redis.url()).await;
     assert_eq!((ended.code, check_status(&ended, "memory")), (Some(0), "warning".to_owned()));
@@ -196,7 +196,7 @@ async fn something_else_answers() {
     let port = listener.local_addr().unwrap().port();
     let server = tokio::spawn(async move {
         while let Ok((mut connection, _)) = listener.accept().await {
-            // The first connection only looks whether the port is open, and says nothing.
+            // The first connection only checks that the port is open, and sends nothing.
             if connection.read(&mut [0; 512]).await.is_ok_and(|length| length > 0) {
                 drop(connection.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").await);
             }
@@ -210,7 +210,7 @@ async fn something_else_answers() {
         "{}",
         ended.stdout
     );
-    assert_check_says(&ended, "server", "found", "no Redis");
+    assert_check_says(&ended, "server", "found", "not a Redis server");
 }
 
 #[tokio::test]
@@ -221,11 +221,11 @@ async fn a_redis_that_hangs() {
     redis.resume();
     assert_eq!((ended.code, check_status(&ended, "port")), (Some(1), "ok".to_owned()));
     assert_eq!(check_status(&ended, "server"), "failed", "{}", ended.stdout);
-    assert_check_says(&ended, "server", "found", "nothing answers within 3 s");
+    assert_check_says(&ended, "server", "found", "there is no response within 3 s");
 }
 
 #[tokio::test]
-async fn what_stands_among_the_circuits() {
+async fn keys_among_the_circuits() {
     let redis = RedisServer::start().await;
     let now = redis.cli(&["TIME"]).await.lines().next().unwrap().to_owned() + "000";
     let open = format!(r#"{{"state":"OPEN","failureCount":2,"lastFailureTime":{now},"openedAt":{now}}}"#);
@@ -238,7 +238,7 @@ async fn what_stands_among_the_circuits() {
         &ended,
         "circuits",
         "found",
-        "2 OPEN (1 by hand), 0 HALF_OPEN, 1 CLOSED; 3 written by Open SWE",
+        "2 OPEN (1 forced), 0 HALF_OPEN, 1 CLOSED; 3 written by Open SWE",
     );
 
     redis.cli(&["SET", "circuit_breaker:openai:garbage", "hello"]).await;
@@ -246,10 +246,10 @@ async fn what_stands_among_the_circuits() {
     redis.cli(&["SET", "circuit_breaker:gpt 5", "x"]).await;
     let ended = run_doctor(&redis.url()).await;
     assert_eq!((ended.code, check_status(&ended, "circuits")), (Some(0), "warning".to_owned()));
-    let garbage = r#"2 no circuit: "circuit_breaker:openai:garbage", "circuit_breaker:openai:list""#;
+    let garbage = r#"2 not a circuit: "circuit_breaker:openai:garbage", "circuit_breaker:openai:list""#;
     assert_check_says(&ended, "circuits", "found", garbage);
     assert_check_says(&ended, "circuits", "found", r#"1 not named provider:model: "circuit_breaker:gpt 5""#);
-    assert_eq!(redis.cli(&["GET", "circuit_breaker:openai:open"]).await, open, "nothing is taken over");
+    assert_eq!(redis.cli(&["GET", "circuit_breaker:openai:open"]).await, open, "nothing is adopted");
 }
 
 #[tokio::test]
@@ -282,7 +282,7 @@ async fn a_broken_configuration_does_not_end_it() {
 }
 
 #[tokio::test]
-async fn a_file_that_is_not_there() {
+async fn a_missing_file() {
     let redis = RedisServer::start().await;
     let variables = [("REDIS_URL", redis.url()), ("SWITCHBOARD_CONFIG", "no.toml".to_owned())];
     let variables = variables.each_ref().map(|(name, value)| (*name, value.as_str()));
@@ -295,7 +295,7 @@ async fn a_file_that_is_not_there() {
 async fn addresses_that_lead_nowhere() {
     let ended = run_doctor("memory:").await;
     assert_eq!((ended.code, check_status(&ended, "redis_url")), (Some(0), "warning".to_owned()));
-    assert_check_says(&ended, "circuits", "found", "there is no Redis to look at");
+    assert_check_says(&ended, "circuits", "found", "no Redis configured");
     for url in [
         format!("localhost:{SECRET}"),
         format!("redis://:{SECRET}@localhost/seven"),

@@ -40,36 +40,36 @@ fn stderr(output: &Output) -> &str {
 }
 
 #[test]
-fn a_fine_configuration_exits_with_0() {
-    let directory = TempDir::new("fine");
+fn a_valid_configuration_exits_with_0() {
+    let directory = TempDir::new("valid");
     let output = directory.run(&["config", "check"], &[]);
-    assert_eq!(stdout(&output), "environment (there is no switchboard.toml): fine\n");
+    assert_eq!(stdout(&output), "environment (no switchboard.toml): OK\n");
     assert_eq!(output.status.code(), Some(0));
 
     let directory =
         directory.with_file("switchboard.toml", "[redis]\nurl = \"memory:\"\n").with_file("other.toml", "");
-    assert_eq!(stdout(&directory.run(&["config", "check"], &[])), "switchboard.toml: fine\n");
+    assert_eq!(stdout(&directory.run(&["config", "check"], &[])), "switchboard.toml: OK\n");
     let output = directory.run(&["config", "check", "--config", "other.toml"], &[]);
-    assert_eq!(stdout(&output), "other.toml: fine\n");
+    assert_eq!(stdout(&output), "other.toml: OK\n");
     let output = directory.run(&["config", "check"], &[("SWITCHBOARD_CONFIG", "other.toml")]);
-    assert_eq!(stdout(&output), "other.toml: fine\n");
+    assert_eq!(stdout(&output), "other.toml: OK\n");
 }
 
 #[test]
-fn a_wrong_configuration_lists_all_and_exits_with_1() {
-    let directory =
-        TempDir::new("wrong").with_file("switchboard.toml", "[redis]\nurl = \"x\"\n[retry]\nattempts = 0\n");
+fn an_invalid_configuration_lists_all_problems_and_exits_with_1() {
+    let directory = TempDir::new("invalid")
+        .with_file("switchboard.toml", "[redis]\nurl = \"x\"\n[retry]\nmax_attempts = 0\n");
     let output = directory.run(&["config", "check"], &[]);
     assert_eq!(output.status.code(), Some(1));
     let lines: Vec<_> = stdout(&output).lines().collect();
-    assert!(lines[0].starts_with("switchboard.toml:2: redis.url is no Redis URL"), "{lines:?}");
+    assert!(lines[0].starts_with("switchboard.toml:2: redis.url is an invalid Redis URL"), "{lines:?}");
     assert_eq!(lines[1], "switchboard.toml:4: retry.max_attempts is 0, expected a whole number, at least 1");
     assert_eq!(lines.len(), 2);
 
     let output = directory.run(&["config", "check", "--json"], &[]);
     assert_eq!(output.status.code(), Some(1));
-    let verdict: serde_json::Value = serde_json::from_str(stdout(&output)).unwrap();
-    assert_eq!((&verdict["fine"], &verdict["problems"][1]["line"]), (&false.into(), &4.into()));
+    let report: serde_json::Value = serde_json::from_str(stdout(&output)).unwrap();
+    assert_eq!((&report["valid"], &report["problems"][1]["line"]), (&false.into(), &4.into()));
 
     let output = directory.run(&["config", "print"], &[]);
     assert_eq!((output.status.code(), stdout(&output)), (Some(1), ""));
@@ -77,7 +77,7 @@ fn a_wrong_configuration_lists_all_and_exits_with_1() {
 }
 
 #[test]
-fn a_named_file_must_be_there() {
+fn a_named_file_must_exist() {
     let directory = TempDir::new("missing");
     let output = directory.run(&["config", "check", "--config", "no.toml"], &[]);
     assert_eq!(output.status.code(), Some(1));

@@ -11,10 +11,10 @@ use crate::{
     output::{Output, Style},
 };
 
-/// Checks or prints the configuration.
+/// Validates or prints the configuration.
 ///
 /// # Errors
-/// When the configuration is wrong (printing), or cannot be read, or standard output takes no more.
+/// When the configuration is invalid (`print`), or standard output cannot be written.
 pub fn run(session: &Session, command: ConfigCommand) -> anyhow::Result<ExitCode> {
     match command {
         ConfigCommand::Check(arguments) => check(session, arguments.json),
@@ -29,7 +29,7 @@ fn print(session: &Session, json: bool) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// What `check --json` prints.
+/// The output of `check --json`.
 #[derive(Serialize)]
 struct CheckReport<'a> {
     source: &'a str,
@@ -37,7 +37,7 @@ struct CheckReport<'a> {
     problems: Vec<ProblemRow<'a>>,
 }
 
-/// One problem; it is with a line of a file, with a variable, or with a file as a whole.
+/// One problem: of a line of a file, a variable, or a file as a whole.
 #[derive(Serialize)]
 struct ProblemRow<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -66,7 +66,8 @@ fn check(session: &Session, json: bool) -> anyhow::Result<ExitCode> {
     Ok(if checked.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// Reads the configuration, and tries what only its use shows, such as a key that no header can carry.
+/// Loads the configuration, and builds what it configures: that finds further problems, such as a key that is not
+/// valid in a header.
 fn load_and_validate(sources: &Sources) -> Result<(), Problems> {
     let config = Config::load(sources)?;
     manager::Catalog::new(config.manager_settings()).map(drop).map_err(|error| {
@@ -77,7 +78,7 @@ fn load_and_validate(sources: &Sources) -> Result<(), Problems> {
 
 fn print_problems(output: Output, name: &str, problems: &[&Problem]) -> std::io::Result<()> {
     if problems.is_empty() {
-        return output.print_line(format_args!("{name}: {}", output.paint(Style::Good, "fine")));
+        return output.print_line(format_args!("{name}: {}", output.paint(Style::Good, "OK")));
     }
     for problem in problems {
         let location = output.paint(Style::Strong, &problem.location);

@@ -1,17 +1,16 @@
-//! `switchboard demo`: an outage and what the circuit breaker makes of it, with nothing installed.
+//! `switchboard demo`: a provider outage, failover and recovery, with nothing installed.
 //!
-//! Only the providers are simulated. The gateway, its circuits, the HTTP between all of them and the callers are real,
-//! so what is told is what happened: transitions are read from the circuit's history, calls are counted by their
-//! callers, and the calls that reached the dead model by the provider itself. Neither `switchboard.toml` nor `.env`
-//! has a say in it.
+//! Only the providers are simulated. The gateway, its circuits, the HTTP between them and the callers are real, so the
+//! output is what happened: transitions come from the circuit's history, requests are counted by the callers, and
+//! requests sent to the failed model by the provider itself. `switchboard.toml` and `.env` are not read.
 //!
 //! | file | subject |
 //! | --- | --- |
-//! | `stage` | the two providers, the gateway between, and the model that can be made to fail |
-//! | `callers` | the traffic, and the callers' own count of it |
+//! | `stage` | the two providers, the gateway before them, and the model that can be made to fail |
+//! | `callers` | the traffic, and what the callers count |
 //! | `script` | when the model fails and when it recovers |
-//! | `story` | what is told while it happens |
-//! | `counts` | what is told at the end |
+//! | `story` | what is printed while it runs |
+//! | `counts` | the summary at the end |
 
 mod callers;
 mod counts;
@@ -28,15 +27,15 @@ use self::{callers::Callers, stage::Stage, story::Story};
 use super::Session;
 use crate::cli::DemoArguments;
 
-/// The story is looked after so often: its lines are late by no more than that.
+/// Lines are printed at most this late.
 const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
-/// Plays until `--for` or Ctrl-C.
+/// Runs until `--for` is over or Ctrl-C.
 ///
 /// # Errors
-/// When no port can be had, or standard output takes no more.
+/// When no port can be bound, or standard output cannot be written.
 pub async fn run(session: &Session, arguments: &DemoArguments) -> anyhow::Result<ExitCode> {
-    let stage = Stage::set().await?;
+    let stage = Stage::start().await?;
     let mut story = Story::begin(session.output, arguments.duration, &stage)?;
     let callers = Callers::start(stage.address())?;
     tokio::select! {
@@ -46,12 +45,12 @@ pub async fn run(session: &Session, arguments: &DemoArguments) -> anyhow::Result
     let tally = callers.stop().await;
     story.update(&stage, &tally).await?;
     let counts = story.counts(&stage, tally);
-    stage.clear().await;
+    stage.stop().await;
     counts.print(session.output)?;
-    Ok(if counts.lost() == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if counts.failed() == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// Tells on and on.
+/// Prints until it is cancelled.
 async fn run_story(story: &mut Story, stage: &Stage, callers: &Callers) -> anyhow::Result<Infallible> {
     let mut ticks = interval(POLL_INTERVAL);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -71,6 +70,6 @@ async fn wait_for_end(duration: Option<Duration>) -> anyhow::Result<()> {
     };
     tokio::select! {
         () = elapsed => Ok(()),
-        interrupted = tokio::signal::ctrl_c() => interrupted.context("cannot listen for Ctrl-C"),
+        interrupted = tokio::signal::ctrl_c() => interrupted.context("cannot handle Ctrl-C"),
     }
 }

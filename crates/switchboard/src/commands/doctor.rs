@@ -1,8 +1,8 @@
-//! `switchboard doctor`: what a manual's troubleshooting page would ask.
+//! `switchboard doctor`: diagnoses configuration, Redis and providers.
 //!
-//! Every check says what was found, and what to do if that is not well. They go from the outside in: a check that
-//! needs what an earlier one missed is skipped, so the first failure is the one to mend. Nothing is written to Redis,
-//! no provider is called, and no secret is shown.
+//! Every check says what was found and, on a problem, what to do. Checks go from the outside in: a check that depends
+//! on a failed one is skipped, so the first failure is the one to fix. Nothing is written to Redis, no provider is
+//! called, and no secret is shown.
 
 mod circuits;
 mod deployment;
@@ -26,10 +26,10 @@ use diagnosis::Diagnosis;
 use finding::{Check, Finding, Verdict};
 use settings::RedisSettings;
 
-/// Looks for what is wrong, and says what to do.
+/// Runs all checks.
 ///
 /// # Errors
-/// When standard output takes no more. What is wrong is no error, but exit code 1.
+/// When standard output cannot be written. A failed check is no error, but exit code 1.
 pub async fn run(session: &Session, arguments: &JsonArgument) -> anyhow::Result<ExitCode> {
     let mut diagnosis = Diagnosis::default();
     let redis = settings::check(session, &mut diagnosis);
@@ -91,10 +91,12 @@ fn print_findings(output: Output, findings: &[Finding]) -> std::io::Result<()> {
     let count = |verdict| findings.iter().filter(|finding| finding.verdict == verdict).count();
     output.print_line("")?;
     match (count(Verdict::Failed), count(Verdict::Warning)) {
-        (0, 0) => output.print_line("All is well."),
-        (0, warnings) => output.print_line(format_args!("It works; worth a look: {warnings}.")),
-        (failed, _) => {
-            output.print_line(format_args!("Failed: {failed}. Mend the first, then run this again."))
-        }
+        (0, 0) => output.print_line("All checks passed."),
+        (0, 1) => output.print_line("OK, 1 warning."),
+        (0, warnings) => output.print_line(format_args!("OK, {warnings} warnings.")),
+        (1, _) => output.print_line("1 check failed. Fix it and run `switchboard doctor` again."),
+        (failed, _) => output.print_line(format_args!(
+            "{failed} checks failed. Fix the first and run `switchboard doctor` again."
+        )),
     }
 }

@@ -18,16 +18,16 @@ use crate::{
     traces::Traces,
 };
 
-/// Redis has so long to be read before the first call is taken (F2); after that, calls go on without it (F3).
+/// How long the first request waits for the first read of Redis (F2); after that, requests go on without it (F3).
 const STARTUP_READ_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// The circuits have so long to write what they learnt last.
+/// How long the last circuit updates may take at shutdown.
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Serves until it is told to stop.
+/// Serves until a signal ends it.
 ///
 /// # Errors
-/// When the configuration is wrong or the address cannot be had.
+/// When the configuration is invalid, or the address cannot be bound.
 pub async fn run(session: &Session, arguments: &ServeArguments) -> anyhow::Result<ExitCode> {
     limits::raise_open_files();
     let sources = session.sources(arguments.listen)?;
@@ -42,11 +42,11 @@ pub async fn run(session: &Session, arguments: &ServeArguments) -> anyhow::Resul
     };
     let gateway = Gateway::bind(settings, Arc::clone(&manager)).await?;
     if tokio::time::timeout(STARTUP_READ_TIMEOUT, circuits.ready()).await.is_err() {
-        tracing::warn!("Redis has not answered yet; calls are taken without it until it does");
+        tracing::warn!("Redis has not responded yet; accepting requests without it");
     }
     if config.providers.is_empty() {
         tracing::warn!(
-            "no provider is configured: set OPENAI_API_KEY or ANTHROPIC_API_KEY, or name one in [providers]"
+            "no provider configured: set OPENAI_API_KEY or ANTHROPIC_API_KEY, or add one to [providers]"
         );
     }
     tracing::info!(
@@ -62,13 +62,13 @@ pub async fn run(session: &Session, arguments: &ServeArguments) -> anyhow::Resul
         () = watch_configuration(session, arguments, sources, &manager) => {}
     }
     if tokio::time::timeout(FLUSH_TIMEOUT, circuits.flush()).await.is_err() {
-        tracing::warn!("the circuits' last changes could not all be told");
+        tracing::warn!("some circuit updates could not be flushed to Redis");
     }
     tracing::info!("stopped");
     Ok(ExitCode::SUCCESS)
 }
 
-/// The circuits of this process, in the store that the configuration names.
+/// Starts the circuits of this process on the configured store.
 fn start_circuits(config: &Config) -> Circuits {
     let settings = Settings {
         policies: config.policies.clone(),
@@ -85,7 +85,7 @@ fn open_store(redis: &RedisConfig) -> Arc<dyn Store> {
     }
 }
 
-/// A name that tells this process from all others, short enough for a table.
+/// A unique name of this process, short enough for a table.
 fn new_instance_id() -> InstanceId {
     let id = uuid::Uuid::new_v4().simple().to_string();
     InstanceId::new(&id[..8])
@@ -95,7 +95,7 @@ fn keys(server: &ServerConfig) -> Keys {
     Keys::new(server.api_keys.clone(), server.admin_keys.clone())
 }
 
-/// Takes up a changed file: what a call needs at once, what the listener needs at the next start.
+/// Reloads a changed configuration: routes, providers and policies. `[server]` and `[redis]` need a restart.
 async fn watch_configuration(
     session: &Session,
     arguments: &ServeArguments,
@@ -115,10 +115,10 @@ async fn watch_configuration(
     .await;
 }
 
-/// An item for each SIGINT or SIGTERM that comes.
+/// An item per SIGINT or SIGTERM.
 fn shutdown_signals() -> anyhow::Result<impl Stream<Item = ShutdownMode>> {
-    let interrupt = signal(SignalKind::interrupt()).context("cannot listen for SIGINT")?;
-    let terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
+    let interrupt = signal(SignalKind::interrupt()).context("cannot handle SIGINT")?;
+    let terminate = signal(SignalKind::terminate()).context("cannot handle SIGTERM")?;
     Ok(stream::unfold((interrupt, terminate), async |(mut interrupt, mut terminate)| {
         let mode = tokio::select! {
             _ = interrupt.recv() => ShutdownMode::Immediate,

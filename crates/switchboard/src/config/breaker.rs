@@ -4,20 +4,21 @@ use std::fmt::Display;
 
 use breaker::{Mode, ModelKey, Policy};
 use circuits::Policies;
+use gateway::duration::DurationText;
 
-use super::{document::Section, duration::DurationText, value::Value};
+use super::{document::Section, value::Value};
 
-/// The words of `mode`.
+/// The values of `mode`.
 pub(super) const MODES: [(&str, Mode); 3] =
     [("enforce", Mode::Enforce), ("observe", Mode::Observe), ("off", Mode::Off)];
 
-/// The word of a `preset`, and what it stands for.
+/// The name of a `preset`, and its policy.
 type Preset = (&'static str, fn() -> Policy);
 
 const PRESETS: [Preset; 1] = [("open-swe", Policy::open_swe)];
 
-/// The default policy, and those of single models, which are layered over it. `provider_exists` notes a problem with
-/// a model whose provider does not.
+/// The default policy, and those of single models, which are layered over it. `check_provider` reports a model whose
+/// provider does not exist.
 pub(super) fn read_policies(
     breaker: Section<'_>,
     models: &Section<'_>,
@@ -34,7 +35,9 @@ pub(super) fn read_policies(
             }
             Err(error) => {
                 model.value("breaker");
-                model.context.report_line(model.line, format!("[{}] is for no model: {error}", model.name));
+                model
+                    .context
+                    .report_line(model.line, format!("[{}]: no such model: {name}; {error}", model.name));
             }
         }
         model.report_unknown_keys();
@@ -77,7 +80,7 @@ fn read_trip_settings(section: &mut Section<'_>, policy: &mut Policy) {
     section.read_into("window", &mut policy.window, Value::nonzero_duration);
 }
 
-/// How long it stays open.
+/// How long the circuit stays open.
 fn read_open_period(section: &mut Section<'_>, policy: &mut Policy) {
     section.read_into("max_cooldown", &mut policy.max_cooldown, Value::nonzero_duration);
     section.read_into("open_duration", &mut policy.open_duration, Value::nonzero_duration);
@@ -90,7 +93,7 @@ fn read_open_period(section: &mut Section<'_>, policy: &mut Policy) {
     });
 }
 
-/// The rules between two settings.
+/// The constraints between two settings.
 fn check_consistency(section: &Section<'_>, policy: &Policy) {
     if policy.burst_threshold < policy.failure_threshold {
         let values = [policy.burst_threshold, policy.failure_threshold];
@@ -102,13 +105,13 @@ fn check_consistency(section: &Section<'_>, policy: &Policy) {
     }
 }
 
-/// Notes that the first of two settings is less than the second. Only where the table has one of them, so that a
-/// fault of `[breaker]` is not told again for each model.
+/// Reports that the first of two settings is less than the second. Only if the table has one of them, so that a
+/// problem of `[breaker]` is not repeated for each model.
 fn report_too_small(section: &Section<'_>, keys: [&str; 2], values: [impl Display; 2]) {
     let Some(key) = keys.into_iter().find(|key| section.contains_key(key)) else { return };
     let ([greater, lesser], [greater_value, lesser_value]) = (keys, values);
     let message = format!(
-        "{}.{greater} ({greater_value}) is less than {lesser} ({lesser_value}); raise the one or lower the other",
+        "{}.{greater} ({greater_value}) is less than {lesser} ({lesser_value}); raise the first or lower the second",
         section.name
     );
     section.context.report(section.location(key), message);

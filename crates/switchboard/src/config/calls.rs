@@ -1,4 +1,4 @@
-//! `[retry]`, `[timeouts]` and how routes behave: for all calls, and over that for one route.
+//! `[retry]`, `[timeouts]`, `stream`, `hedge_after` and `on_auth_error`: for all requests, or for one route.
 
 use std::time::Duration;
 
@@ -7,31 +7,31 @@ use providers::Timeouts;
 
 use super::{document::Section, value::Value};
 
-/// The words of `stream`.
+/// The values of `stream`.
 pub(super) const STREAM_MODES: [(&str, StreamMode); 2] =
     [("passthrough", StreamMode::PassThrough), ("buffer", StreamMode::Buffer)];
 
-/// The words of `on_auth_error`.
+/// The values of `on_auth_error`.
 pub(super) const ON_AUTH_ERROR: [(&str, OnAuthError); 2] =
     [("report", OnAuthError::Report), ("fallback", OnAuthError::Fallback)];
 
-/// How calls are made: at the top of the file for all of them, in a route for that route.
+/// How requests are made: at the top of the file for all of them, in a route for that route.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct CallSettings {
-    /// Retries on one model.
+    /// Retries on the same model.
     pub retry: Retry,
-    /// The limits on a call.
+    /// The timeouts.
     pub timeouts: Timeouts,
-    /// Relay or hold.
+    /// Pass-through or buffer.
     pub stream: StreamMode,
-    /// No content by then: the next model is started too.
+    /// Without a first token by then, the next model is started too.
     pub hedge_after: Option<Duration>,
-    /// What a 401 or 403 of a provider leads to.
+    /// What follows a 401 or 403 of a provider.
     pub on_auth_error: OnAuthError,
 }
 
 impl CallSettings {
-    /// These settings with those of a table over them.
+    /// These settings, overridden by those of a table.
     pub(super) fn with_overrides(mut self, section: &mut Section<'_>) -> Self {
         section.read_into("stream", &mut self.stream, |value| value.choice(&STREAM_MODES));
         section.read_into("hedge_after", &mut self.hedge_after, Value::nonzero_duration_or_off);

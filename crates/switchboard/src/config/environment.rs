@@ -1,26 +1,26 @@
-//! The environment as the configuration sees it: the process's variables over those of `.env`.
+//! The environment of the configuration: the process's variables over those of `.env`.
 
 use std::{collections::BTreeMap, fmt, path::Path};
 
 use super::problem::{Location, Problem, Problems};
 
-/// The variables that Switchboard itself looks at, beside those of Open SWE's tasks ([`super::tasks`]).
+/// The variables that Switchboard reads, besides those of Open SWE's tasks ([`super::tasks`]).
 pub mod names {
     /// The configuration file; `--config` wins.
     pub const CONFIG: &str = "SWITCHBOARD_CONFIG";
     /// `[server] listen`; `--listen` wins.
     pub const LISTEN: &str = "SWITCHBOARD_LISTEN";
-    /// One more of `[server] api_keys`.
+    /// A key in addition to `[server] api_keys`.
     pub const API_KEY: &str = "SWITCHBOARD_API_KEY";
-    /// One more of `[server] admin_keys`.
+    /// A key in addition to `[server] admin_keys`.
     pub const ADMIN_KEY: &str = "SWITCHBOARD_ADMIN_KEY";
-    /// What is logged, in the form of `RUST_LOG`, over which it wins.
+    /// The log filter, in the syntax of `RUST_LOG`, over which it wins.
     pub const LOG: &str = "SWITCHBOARD_LOG";
-    /// What is logged.
+    /// The log filter.
     pub const RUST_LOG: &str = "RUST_LOG";
     /// `text` or `json`; `--log-format` wins.
     pub const LOG_FORMAT: &str = "SWITCHBOARD_LOG_FORMAT";
-    /// Any value but the empty one: no colour.
+    /// Any value but the empty one turns colour off.
     pub const NO_COLOR: &str = "NO_COLOR";
     /// `[redis] url`.
     pub const REDIS_URL: &str = "REDIS_URL";
@@ -34,17 +34,17 @@ pub mod names {
     pub const ANTHROPIC_BASE_URL: &str = "ANTHROPIC_BASE_URL";
     /// The key of the provider `google-genai`.
     pub const GOOGLE_API_KEY: &str = "GOOGLE_API_KEY";
-    /// The same, where `GOOGLE_API_KEY` is not set.
+    /// The same, if `GOOGLE_API_KEY` is not set.
     pub const GEMINI_API_KEY: &str = "GEMINI_API_KEY";
     /// The base URL of the provider `google-genai`.
     pub const GOOGLE_GEMINI_BASE_URL: &str = "GOOGLE_GEMINI_BASE_URL";
-    /// The key of the provider `bedrock`, instead of the AWS chain.
+    /// The key of the provider `bedrock`, instead of AWS credentials.
     pub const AWS_BEARER_TOKEN_BEDROCK: &str = "AWS_BEARER_TOKEN_BEDROCK";
     /// The region of the provider `bedrock`.
     pub const AWS_REGION: &str = "AWS_REGION";
-    /// The same, where `AWS_REGION` is not set.
+    /// The same, if `AWS_REGION` is not set.
     pub const AWS_DEFAULT_REGION: &str = "AWS_DEFAULT_REGION";
-    /// Of the AWS chain: any of these says that there is a provider `bedrock`.
+    /// AWS credentials: any of these configures the provider `bedrock`.
     pub const AWS_CREDENTIAL_VARIABLES: [&str; 5] = [
         "AWS_ACCESS_KEY_ID",
         "AWS_PROFILE",
@@ -52,15 +52,15 @@ pub mod names {
         "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
         "AWS_CONTAINER_CREDENTIALS_FULL_URI",
     ];
-    /// Where traces go, as OpenTelemetry has it: OTLP over HTTP, at its path `/v1/traces`.
+    /// The OTLP/HTTP endpoint; traces go to its path `/v1/traces`.
     pub const OTEL_ENDPOINT: &str = "OTEL_EXPORTER_OTLP_ENDPOINT";
-    /// The same with its path.
+    /// The endpoint of the traces, with its path.
     pub const OTEL_TRACES_ENDPOINT: &str = "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT";
-    /// `true`: no traces, whatever else is set.
+    /// `true` turns traces off.
     pub const OTEL_DISABLED: &str = "OTEL_SDK_DISABLED";
-    /// The name that traces call this service by.
+    /// The service name in traces.
     pub const OTEL_SERVICE_NAME: &str = "OTEL_SERVICE_NAME";
-    /// All of them but [`AWS_CHAIN`].
+    /// All of them but [`AWS_CREDENTIAL_VARIABLES`].
     pub const ALL: [&str; 23] = [
         CONFIG,
         LISTEN,
@@ -88,18 +88,18 @@ pub mod names {
     ];
 }
 
-/// Variables by name. Its `Debug` shows names only: values may be secrets.
+/// Variables by name. `Debug` shows only names: values may be secrets.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Environment(BTreeMap<String, String>);
 
 impl Environment {
-    /// An environment of just these variables.
+    /// An environment with these variables.
     pub fn from_pairs<N: Into<String>, V: Into<String>>(pairs: impl IntoIterator<Item = (N, V)>) -> Self {
         Self(pairs.into_iter().map(|(name, value)| (name.into(), value.into())).collect())
     }
 
     /// The process's variables over those of the `.env` in the working directory. The process's own environment is
-    /// not written to. A variable that is no Unicode is left out.
+    /// not changed. Variables that are not Unicode are left out.
     ///
     /// # Errors
     /// When `.env` cannot be read, or has a line that is not `NAME=value`.
@@ -118,7 +118,7 @@ impl Environment {
         }
     }
 
-    /// These variables, and those of the `.env` text that are not among them.
+    /// Adds the variables of a `.env` text that are not set yet.
     ///
     /// # Errors
     /// When a line is not `NAME=value`.
@@ -138,13 +138,13 @@ impl Environment {
         Ok(self)
     }
 
-    /// The variable's value; an empty one counts as not set, as compose files pass unset variables on.
+    /// The variable's value; an empty one counts as unset, since compose files pass unset variables on as empty.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&str> {
         self.get_even_if_empty(name).filter(|value| !value.trim().is_empty())
     }
 
-    /// The variable's value, however empty.
+    /// The variable's value, even if it is empty.
     pub(super) fn get_even_if_empty(&self, name: &str) -> Option<&str> {
         self.0.get(name).map(String::as_str)
     }
@@ -156,7 +156,7 @@ impl fmt::Debug for Environment {
     }
 }
 
-/// The error without the line's text, since that may be a secret.
+/// The error without the text of the line, which may contain a secret.
 fn dotenv_problem(path: &Path, text: &str, error: &dotenvy::Error) -> Problem {
     let dotenvy::Error::LineParse(bad, _) = error else {
         return Problem {
@@ -165,8 +165,8 @@ fn dotenv_problem(path: &Path, text: &str, error: &dotenvy::Error) -> Problem {
         };
     };
     let line = text.find(bad.as_str()).map_or(1, |offset| text[..offset].matches('\n').count() + 1);
-    let message = "expected NAME=value; a value with blanks or a # stands in quotes, \
-                   one with a $ or a \\ in single quotes"
+    let message = "expected NAME=value; put a value with blanks or # in quotes, \
+                   and one with $ or \\ in single quotes"
         .to_owned();
     Problem { location: Location::File { path: path.to_owned(), line }, message }
 }
@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bad_line_is_named_and_not_quoted() {
+    fn an_invalid_line_is_located_and_not_quoted() {
         let text = "A=1\nSECRET=hush hush\nB=2\n";
         let error =
             Environment::default().with_dotenv_defaults(Path::new(".env"), text).unwrap_err().to_string();

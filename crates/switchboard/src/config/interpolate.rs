@@ -1,20 +1,20 @@
-//! `${VAR}` in a string of the file.
+//! Interpolation of `${VAR}` in a string of the file.
 
 use super::environment::Environment;
 
-/// Why a string could not be filled in from the environment.
+/// Why a string could not be interpolated.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(super) enum InterpolationError {
-    #[error("takes ${{{0}}} from the environment, where it is not set; set it, or take this line out")]
+    #[error("uses ${{{0}}}, which is not set; set it, or remove this line")]
     Unset(String),
-    #[error("takes ${{{0}}} from the environment, where it is empty; give it a value, or take this line out")]
+    #[error("uses ${{{0}}}, which is empty; set it, or remove this line")]
     Empty(String),
-    #[error("has a ${{ that is not followed by a variable's name and a }}; a literal ${{ is written $${{")]
+    #[error("has a ${{ without a variable name and a closing }}; write a literal ${{ as $${{")]
     Malformed,
 }
 
-/// `text` with each `${VAR}` replaced by that variable's value. `$${` stands for a literal `${`; any other `$` for
-/// itself. What a variable holds is not looked at again.
+/// `text` with each `${VAR}` replaced by that variable's value. `$${` is a literal `${`; any other `$` is
+/// itself. Values are not interpolated again.
 pub(super) fn interpolate(text: &str, environment: &Environment) -> Result<String, InterpolationError> {
     let mut filled = String::with_capacity(text.len());
     let mut rest = text;
@@ -54,7 +54,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn fills_in_variables_and_nothing_else() {
+    fn replaces_variables_and_nothing_else() {
         let environment = Environment::from_pairs([("A", "one"), ("B_2", "${A}"), ("EMPTY", "")]);
         let filled = |text| interpolate(text, &environment).map_err(|error| error.to_string());
         for (text, expected) in [
@@ -69,11 +69,8 @@ mod tests {
             assert_eq!(filled(text).as_deref(), Ok(expected), "{text}");
         }
         for (text, expected) in [
-            ("${NO}", "takes ${NO} from the environment, where it is not set; set it, or take this line out"),
-            (
-                "${EMPTY}",
-                "takes ${EMPTY} from the environment, where it is empty; give it a value, or take this line out",
-            ),
+            ("${NO}", "uses ${NO}, which is not set; set it, or remove this line"),
+            ("${EMPTY}", "uses ${EMPTY}, which is empty; set it, or remove this line"),
         ] {
             assert_eq!(filled(text), Err(expected.to_owned()));
         }

@@ -1,50 +1,19 @@
-//! Which models end, and when, as far as their providers have said so.
+//! Announced end-of-life dates of models.
 //!
-//! The table is a copy of what the providers publish, and has a date of its own. Two things go by it: a built-in
-//! default must not end within [`NOTICE_DAYS`] of the table's date (a test, which the passing of time cannot break),
-//! and `switchboard doctor` compares the models in use with the day on which it runs.
+//! The table is a dated copy of what the providers publish. It has two uses: a test requires that no built-in default
+//! ends within [`NOTICE_DAYS`] of the date of the table (not of today, so that the test does not fail by itself), and
+//! `switchboard doctor` compares the models in use with the current date.
 
-use jiff::{ToSpan as _, civil::Date};
-
+mod model_end;
 mod table;
 
+pub use model_end::{Announcer, ModelEnd, NOTICE_DAYS};
 pub use table::AS_OF;
 
-/// So many days before its end a model is no longer to be relied on: a release and its roll-out take weeks.
-pub const NOTICE_DAYS: i32 = 90;
-
-/// A provider that announces the ends of its models.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Announcer {
-    /// Its name.
-    pub name: &'static str,
-    /// Its page of ends, which also names the models that follow.
-    pub page: &'static str,
-}
-
-/// The announced end of some models.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ModelEnd {
-    /// The first day on which the name answers no longer, or with another model.
-    pub date: Date,
-    /// Who has announced it.
-    pub by: Announcer,
-    /// The models, by the names that a request has.
-    pub models: &'static [&'static str],
-}
-
-impl ModelEnd {
-    /// Whether the end is past on that day, or at most [`NOTICE_DAYS`] away.
-    #[must_use]
-    pub fn is_near(&self, day: Date) -> bool {
-        self.date <= day.saturating_add(NOTICE_DAYS.days())
-    }
-}
-
-/// The end of a model, by the name that a request has; `None`: none is known.
+/// The announced end of a model, by its name in a request.
 ///
-/// Whoever serves it: a proxy, or another provider with the same name for it, passes the maker's end on. AWS gives
-/// its models other names and ends of its own, which the table does not have.
+/// The provider does not matter: a proxy, or another provider with the same model name, follows the maker. AWS has its
+/// own names and dates, which are not in the table.
 #[must_use]
 pub fn end_of(model: &str) -> Option<&'static ModelEnd> {
     table::ENDS.iter().find(|end| end.models.contains(&model))
@@ -99,7 +68,7 @@ mod tests {
     }
 
     #[test]
-    fn an_end_is_near_from_ninety_days_before_it() {
+    fn an_end_is_near_for_the_last_ninety_days() {
         let end = end_of("claude-sonnet-4-5-20250929").unwrap();
         assert_eq!((end.date, end.by.name), (date(2026, 11, 30), "Anthropic"));
         assert!(!end.is_near(date(2026, 8, 31)));

@@ -1,4 +1,4 @@
-//! The effective configuration as text that is itself a valid configuration, secrets hidden.
+//! The effective configuration as text, secrets hidden.
 
 use std::collections::BTreeMap;
 
@@ -14,10 +14,10 @@ use super::{
     providers::KINDS,
 };
 
-/// What stands for a secret.
+/// Replaces a secret.
 const REDACTED: &str = "***";
 
-/// The configuration in the form and order of the file.
+/// The configuration with the names and order of the file.
 #[derive(Serialize)]
 struct PrintedConfig {
     stream: &'static str,
@@ -121,18 +121,18 @@ enum RateOrOff {
 }
 
 impl Config {
-    /// The effective configuration as a file would have it.
+    /// The effective configuration as TOML.
     ///
     /// # Errors
-    /// When it cannot be written as TOML, which would be a fault of Switchboard.
+    /// When it cannot be serialized, which would be a bug.
     pub fn to_toml(&self) -> Result<String, toml::ser::Error> {
         toml::to_string(&self.to_printed())
     }
 
-    /// The same as JSON.
+    /// The effective configuration as JSON.
     ///
     /// # Errors
-    /// When it cannot be written as JSON, which would be a fault of Switchboard.
+    /// When it cannot be serialized, which would be a bug.
     pub fn to_json(&self) -> Result<String, serde_json::Error> {
         serde_json::to_string_pretty(&self.to_printed())
     }
@@ -160,9 +160,9 @@ impl Config {
     }
 }
 
-/// The word that the file has for a value.
+/// The name of a value in the file.
 fn keyword<T: PartialEq>(keywords: &[(&'static str, T)], value: &T) -> &'static str {
-    keywords.iter().find(|(_, meaning)| meaning == value).map_or("", |(word, _)| word)
+    keywords.iter().find(|(_, meaning)| meaning == value).map_or("", |(name, _)| name)
 }
 
 impl From<Option<std::time::Duration>> for DurationOrOff {

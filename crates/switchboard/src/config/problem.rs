@@ -1,13 +1,13 @@
-//! What is wrong with a configuration, and where.
+//! Problems of a configuration, and their locations.
 
 use std::{fmt, path::PathBuf};
 
-/// Where a setting stands.
+/// Where a setting comes from.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Location {
     /// A line of a file, counted from 1.
     File {
-        /// The file, as it was named.
+        /// The file, as given.
         path: PathBuf,
         /// The line, counted from 1.
         line: usize,
@@ -31,23 +31,23 @@ impl fmt::Display for Location {
     }
 }
 
-/// One thing that is wrong. The message never holds a secret.
+/// One problem. The message never contains a secret.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, thiserror::Error)]
 #[error("{location}: {message}")]
 pub struct Problem {
-    /// Where it stands.
+    /// Its location.
     pub location: Location,
     /// What is wrong, what was expected, what to do.
     pub message: String,
 }
 
-/// All that is wrong with a configuration, in the order of its lines; shown one a line. Never empty.
+/// All problems of a configuration, sorted by location; displayed one per line. Never empty.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{}", join_lines(.0))]
 pub struct Problems(Vec<Problem>);
 
 impl Problems {
-    /// `Err` with them all, in the order of their lines, if there are any.
+    /// `Err` with all problems, sorted by location, if there are any.
     ///
     /// # Errors
     /// When `problems` is not empty.
@@ -60,7 +60,7 @@ impl Problems {
         Err(Self(problems))
     }
 
-    /// Each of them.
+    /// Iterates over the problems.
     pub fn iter(&self) -> impl Iterator<Item = &Problem> {
         self.0.iter()
     }

@@ -1,4 +1,4 @@
-//! `[providers.NAME]`, over the providers that the environment makes.
+//! `[providers.NAME]`, over the providers that the environment defines.
 
 use std::{collections::BTreeMap, net::SocketAddr};
 
@@ -7,12 +7,13 @@ use secrecy::SecretString;
 use url::{Host, Url};
 
 use super::{
-    document::{ParseContext, Section, closest_match},
+    context::ParseContext,
+    document::{Section, closest_match},
     environment::{Environment, names},
     value::{parse_url, quoted_choices},
 };
 
-/// The kinds, each named as Open SWE names the provider.
+/// The kinds, with the names that Open SWE uses.
 pub(super) const KINDS: [(&str, ProviderKind); 4] = [
     ("openai", ProviderKind::OpenAi),
     ("anthropic", ProviderKind::Anthropic),
@@ -20,14 +21,13 @@ pub(super) const KINDS: [(&str, ProviderKind); 4] = [
     ("bedrock", ProviderKind::Bedrock),
 ];
 
-/// Providers by name; `None`: it is in the file, but wrong, which has been noted.
+/// Providers by name; `None`: invalid, and reported.
 pub(super) type Providers = BTreeMap<String, Option<ProviderConfig>>;
 
-/// The providers by name: those of the file, and those whose standard variables are set. What the file leaves out of
-/// a provider that is named as its kind is taken from that kind's variables; what it says stands, since it names
-/// the account.
+/// The providers of the file, and those whose standard variables are set. For a provider that is named after its kind,
+/// the variables of the kind supply what the file leaves out; the file wins, since it names the account.
 ///
-/// `listen` is the gateway's own address, which no provider may have: calls would go round in a circle.
+/// `listen` is the gateway's own address. No provider may have it: requests would loop.
 pub(super) fn read_providers(section: &Section<'_>, listen: SocketAddr) -> Providers {
     let context = section.context;
     let in_file = section.subsections().into_iter();
@@ -51,7 +51,7 @@ fn read_provider(name: &str, mut section: Section<'_>, listen: SocketAddr) -> Op
         section.context.report_line(section.line, format!("[{}] {problem}", section.name));
     }
     let Some(kind) = read_kind(name, &mut section) else {
-        // Read for their problems alone.
+        // Read only to report their problems.
         _ = section.value("base_url").map(|value| value.url());
         _ = section.value("api_key").map(|value| value.secret());
         section.report_unknown_keys();
@@ -72,7 +72,7 @@ fn read_kind(name: &str, section: &mut Section<'_>) -> Option<ProviderKind> {
     kind
 }
 
-/// `None` where it is wrong, which has been noted.
+/// `None`: invalid, and reported.
 fn read_base_url(
     name: &str,
     kind: ProviderKind,
@@ -93,8 +93,8 @@ fn read_base_url(
     }
 }
 
-/// `None` where it is wrong, which has been noted; `Some(None)` where none is needed: a server of one's own, which
-/// the table's `base_url` names, and Bedrock, which has the AWS chain.
+/// `None`: invalid, and reported. `Some(None)`: not needed, for a server with its own `base_url`, and for Bedrock, which
+/// has AWS credentials.
 fn read_api_key(name: &str, kind: ProviderKind, section: &mut Section<'_>) -> Option<Option<SecretString>> {
     if let Some(value) = section.value("api_key") {
         return value.secret().map(Some);
@@ -110,40 +110,40 @@ fn read_api_key(name: &str, kind: ProviderKind, section: &mut Section<'_>) -> Op
     Some(key)
 }
 
-/// Only a provider that is named as its kind is the account that the kind's variables are for.
+/// The variables of a kind belong to the provider that is named after the kind.
 fn is_named_after_kind(name: &str, kind: ProviderKind) -> bool {
     KINDS.contains(&(name, kind))
 }
 
-/// A provider's name stands before the colon of a model key, and before the slash of the other way to write one.
+/// A provider's name is the part of a model key before the colon, or before the slash in the other spelling.
 fn name_problem(name: &str) -> Option<String> {
     let keyed = breaker::ModelKey::new(name, "model");
     if name.contains([':', '/']) || keyed.is_err() {
         return Some(format!(
-            "{name:?} is no name for a provider, expected one without blanks, braces, \":\" or \"/\""
+            "{name:?} is not a valid provider name, expected one without blanks, braces, \":\" or \"/\""
         ));
     }
     None
 }
 
-/// The path that the kind's own calls begin with must not stand in the base URL as well; nor may it lead here.
+/// The base URL must not repeat the path prefix of its kind, nor be the gateway's own address.
 fn base_url_problem(kind: ProviderKind, url: &Url, listen: SocketAddr) -> Option<&'static str> {
     if is_own_address(url, listen) {
-        return Some("is the address that Switchboard itself listens on, expected the provider's");
+        return Some("is the address that Switchboard listens on, expected the provider's");
     }
     let path = url.path().trim_end_matches('/');
     match kind {
         ProviderKind::Anthropic if path.ends_with("/v1") => {
-            Some("ends in /v1, which is added to it; leave it out")
+            Some("ends in /v1, which is added automatically; remove it")
         }
         ProviderKind::GoogleGenAi if path.ends_with("/v1beta") => {
-            Some("ends in /v1beta, which is added to it; leave it out")
+            Some("ends in /v1beta, which is added automatically; remove it")
         }
         _ => None,
     }
 }
 
-/// Clients that are to use Switchboard have it as their base URL, in the same variables.
+/// The same variables point clients at Switchboard, so they may hold its own address.
 fn is_own_address(url: &Url, listen: SocketAddr) -> bool {
     let own_host = match url.host() {
         Some(Host::Domain(name)) => name == "localhost" && listen.ip().is_loopback(),
@@ -154,7 +154,7 @@ fn is_own_address(url: &Url, listen: SocketAddr) -> bool {
     own_host && url.port_or_known_default() == Some(listen.port())
 }
 
-/// The variables for the kind's key, the first that is set winning.
+/// The variables for the kind's key; the first that is set wins.
 fn key_variables(kind: ProviderKind) -> &'static [&'static str] {
     match kind {
         ProviderKind::OpenAi => &[names::OPENAI_API_KEY],
@@ -174,7 +174,7 @@ fn is_configured_by_env(kind: ProviderKind, environment: &Environment) -> bool {
     api_key_from_env(kind, environment).is_some() || (kind == ProviderKind::Bedrock && has_aws_credentials)
 }
 
-/// The kind's base URL, where its variable may have a say.
+/// The kind's base URL: its variable, or else the default.
 fn base_url_from_env(kind: ProviderKind, context: &ParseContext<'_>, listen: SocketAddr) -> Option<Url> {
     let variable = match kind {
         ProviderKind::OpenAi => names::OPENAI_BASE_URL,
@@ -202,14 +202,14 @@ fn default_base_url(kind: ProviderKind, environment: &Environment) -> Option<Url
     }
 }
 
-/// What to say of a provider that there is none of.
+/// The message for a provider that is not configured.
 pub(super) fn missing_provider(name: &str, providers: &Providers) -> String {
     let advice = match KINDS.iter().find(|(kind, _)| *kind == name) {
         Some((_, kind)) => format!("set {} or add [providers.{name}]", key_variables(*kind)[0]),
         None => format!("add [providers.{name}]"),
     };
     let closest = closest_match(name, providers.keys().map(String::as_str));
-    let known =
-        closest.map_or_else(|| "there are none".to_owned(), |known| format!("the nearest name is {known:?}"));
-    format!("there is no provider {name:?}; {known}; {advice}")
+    let known = closest
+        .map_or_else(|| "none is configured".to_owned(), |known| format!("the nearest name is {known:?}"));
+    format!("no such provider: {name:?}; {known}; {advice}")
 }

@@ -1,4 +1,4 @@
-//! `[redis]`: where the circuits are kept.
+//! `[redis]`: where the circuits are stored.
 
 use std::fmt;
 
@@ -6,16 +6,16 @@ use circuits::{RedisAddress, RedisAddressError};
 
 use super::{document::Section, environment::names};
 
-/// Where the circuits are kept.
+/// Where the circuits are stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RedisConfig {
     /// The store.
     pub url: RedisUrl,
-    /// Whether somebody asked for it; if not, it is the default address, where there may well be no Redis.
+    /// Whether it is configured; if not, it is the default address, which may have no Redis.
     pub explicit: bool,
 }
 
-/// Where circuits are kept, as it is written in one line. Shown without passwords.
+/// The address of the store. Displayed without passwords.
 #[derive(Clone, PartialEq, Eq)]
 pub enum RedisUrl {
     /// In this process only: `memory:`.
@@ -26,13 +26,13 @@ pub enum RedisUrl {
 
 impl RedisUrl {
     const MEMORY: &str = "memory:";
-    /// Where a Redis is looked for when nobody says otherwise.
+    /// The default address.
     pub const DEFAULT: &str = "redis://localhost:6379";
 
-    /// Reads a URL of Redis, Sentinels or a Cluster, or `memory:`.
+    /// Parses a URL of Redis, Sentinels or a Cluster, or `memory:`.
     ///
     /// # Errors
-    /// What was expected, without the text.
+    /// The expected form, without the text, which may contain a password.
     pub fn parse(text: &str) -> Result<Self, RedisAddressError> {
         match text.trim() {
             Self::MEMORY => Ok(Self::Memory),
@@ -46,7 +46,7 @@ impl RedisUrl {
         *self == Self::Memory
     }
 
-    /// The whole URL with its password, for connecting; never to be shown.
+    /// The whole URL with its password, for connecting; never display it.
     #[must_use]
     pub fn expose(&self) -> &str {
         match self {
@@ -77,12 +77,12 @@ impl RedisConfig {
         let mut url = None;
         section.read_into("url", &mut url, |value| match RedisUrl::parse(&value.text()?) {
             Ok(url) => Some(Some(url)),
-            Err(expected) => value.report(expected),
+            Err(error) => value.report(format_args!("is an {error}")),
         });
         if let Some(text) = section.context.environment.get(names::REDIS_URL) {
             match RedisUrl::parse(text) {
                 Ok(parsed) => url = Some(parsed),
-                Err(expected) => section.context.report_variable(names::REDIS_URL, expected.to_string()),
+                Err(error) => section.context.report_variable(names::REDIS_URL, error.to_string()),
             }
         }
         section.report_unknown_keys();
@@ -97,7 +97,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_meant() {
+    fn urls_are_parsed() {
         assert!(RedisUrl::parse(" memory: ").unwrap().is_memory());
         assert!(!RedisUrl::parse(RedisUrl::DEFAULT).unwrap().is_memory(), "the default is well formed");
         assert_eq!(RedisUrl::parse("redis://u:hush@h").unwrap().to_string(), "redis://u:***@h");

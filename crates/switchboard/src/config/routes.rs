@@ -1,4 +1,4 @@
-//! `[routes.NAME]`, over the routes of Open SWE's tasks.
+//! `[routes.NAME]`, over the built-in routes of Open SWE's tasks.
 
 use std::collections::BTreeMap;
 
@@ -13,7 +13,7 @@ use super::{
     value::Value,
 };
 
-/// The routes by name: the tasks', and the file's over them.
+/// The routes by name: the file's over those of the tasks.
 pub(super) fn read_routes(
     section: &Section<'_>,
     providers: &Providers,
@@ -34,7 +34,7 @@ pub(super) fn read_routes(
     routes
 }
 
-/// One route; a task's keeps its chain where the table names none.
+/// One route; without `models`, the route of a task keeps its chain.
 fn read_route(
     mut section: Section<'_>,
     providers: &Providers,
@@ -67,9 +67,9 @@ fn read_models(value: &Value<'_>, providers: &Providers) -> Option<Vec<ModelKey>
 
 fn read_model(item: &Value<'_>, providers: &Providers, before: &[ModelKey]) -> Option<ModelKey> {
     match item.text()?.parse::<ModelKey>() {
-        Err(error) => item.report(format_args!("is no model: {error}")),
+        Err(error) => item.report(format_args!("is not a model key: {error}")),
         Ok(key) if before.contains(&key) => {
-            item.report(format_args!("is {key} a second time; for more attempts raise retry.max_attempts"))
+            item.report(format_args!("is {key} again; for more attempts raise retry.max_attempts"))
         }
         Ok(key) if providers.contains_key(key.provider()) => Some(key),
         Ok(key) => item.report(format_args!("is {key}, but {}", missing_provider(key.provider(), providers))),
@@ -81,13 +81,13 @@ fn build_route(models: Vec<ModelKey>, call_settings: &CallSettings) -> Route {
     Route { models, retry, timeouts, stream, hedge_after, on_auth_error }
 }
 
-/// A route's name must not read as a model of a provider, and must be fit to stand in a request.
+/// A route's name must not look like a model key of a provider, and must be usable in a request.
 fn name_problem(name: &str, providers: &Providers) -> Option<String> {
     if name.is_empty() || name.chars().any(|c| c.is_whitespace() || c.is_control()) {
-        return Some(format!("{name:?} is no name for a route, expected one without blanks"));
+        return Some(format!("{name:?} is not a valid route name, expected one without blanks"));
     }
     let (provider, _) = name.split_once([':', '/'])?;
     providers
         .contains_key(provider)
-        .then(|| format!("reads as a model of the provider {provider:?}; give the route another name"))
+        .then(|| format!("looks like a model of the provider {provider:?}; rename the route"))
 }

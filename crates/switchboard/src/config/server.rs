@@ -1,4 +1,4 @@
-//! `[server]`: where it listens, and who may call.
+//! `[server]`: the address, the keys and the shutdown.
 
 use std::{
     net::{Ipv4Addr, SocketAddr},
@@ -12,13 +12,13 @@ use super::{document::Section, environment::names, problem::Location, value::Val
 /// The settings of `[server]`.
 #[derive(Debug, Clone)]
 pub struct ServerConfig {
-    /// Where it listens.
+    /// The address to listen on.
     pub listen: SocketAddr,
-    /// Keys of which callers need one; none: no key is asked for.
+    /// The keys of callers; empty: no key is required.
     pub api_keys: Vec<SecretString>,
-    /// Keys of which a person who operates circuits needs one.
+    /// The keys of operators, for manual overrides.
     pub admin_keys: Vec<SecretString>,
-    /// How long calls under way may take to end once the gateway is to stop.
+    /// How long a graceful shutdown waits for requests in flight.
     pub shutdown_timeout: Duration,
 }
 
@@ -28,22 +28,23 @@ impl Default for ServerConfig {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 4100)),
             api_keys: Vec::new(),
             admin_keys: Vec::new(),
-            // Kubernetes kills 30 s after it has told a program to stop.
+            // Kubernetes kills a process 30 s after SIGTERM.
             shutdown_timeout: Duration::from_secs(25),
         }
     }
 }
 
 impl ServerConfig {
-    /// Reads the table; the environment's address wins over it, and `listen`, the command line's, over both. The
-    /// environment's keys come beside the table's.
+    /// Reads the table; the address in the environment wins over it, and `listen` of the command line over both. The
+    /// keys in the environment are added to those of the table.
     pub(super) fn read(mut section: Section<'_>, listen: Option<SocketAddr>) -> Self {
         let (address, location) = read_listen(&mut section, listen);
         let api_keys = read_keys(&mut section, "api_keys", names::API_KEY);
         let admin_keys = read_keys(&mut section, "admin_keys", names::ADMIN_KEY);
         if !address.ip().is_loopback() && api_keys.as_ref().is_some_and(Vec::is_empty) {
             let advice = "set SWITCHBOARD_API_KEY or [server] api_keys, or listen on 127.0.0.1";
-            let message = format!("listening on {address}, which others can reach, needs api_keys; {advice}");
+            let message =
+                format!("listening on {address}, which is not loopback, requires api_keys; {advice}");
             section.context.report(location, message);
         }
         let mut shutdown_timeout = Self::default().shutdown_timeout;
@@ -58,7 +59,7 @@ impl ServerConfig {
     }
 }
 
-/// The address and the place that it is from.
+/// The address, and its location for problems.
 fn read_listen(section: &mut Section<'_>, option: Option<SocketAddr>) -> (SocketAddr, Location) {
     let mut listen = ServerConfig::default().listen;
     section.read_into("listen", &mut listen, |value| match parse_listen(&value.text()?) {
@@ -79,7 +80,7 @@ fn read_listen(section: &mut Section<'_>, option: Option<SocketAddr>) -> (Socket
     }
 }
 
-/// The table's keys and the environment's; `None` where the table's cannot be read, which has then been noted.
+/// The keys of the table and the environment; `None`: those of the table are invalid, and reported.
 fn read_keys(section: &mut Section<'_>, key: &'static str, variable: &str) -> Option<Vec<SecretString>> {
     let mut keys = match section.value(key) {
         Some(value) => value.array()?.iter().map(Value::secret).collect::<Option<Vec<_>>>()?,
@@ -93,7 +94,8 @@ fn read_keys(section: &mut Section<'_>, key: &'static str, variable: &str) -> Op
     Some(keys)
 }
 
-const LISTEN_EXPECTED: &str = "is no address, expected an IP address and a port such as \"127.0.0.1:4100\"";
+const LISTEN_EXPECTED: &str =
+    "is not an address, expected an IP address and a port such as \"127.0.0.1:4100\"";
 
 /// An IP address and a port; `localhost` stands for 127.0.0.1.
 #[must_use]

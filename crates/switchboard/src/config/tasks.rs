@@ -1,13 +1,13 @@
-//! Open SWE's five tasks, which are routes without a line of configuration.
+//! Open SWE's five tasks, which are built-in routes.
 
 use std::collections::BTreeMap;
 
 use breaker::ModelKey;
 
-use super::{document::ParseContext, environment::Environment, providers::Providers};
+use super::{context::ParseContext, environment::Environment, providers::Providers};
 
-/// A task of Open SWE, with the models that it has when no variable says otherwise. None ends soon, which a test of
-/// [`model_ends`](super::model_ends) holds them to; most of Open SWE's own defaults end in 2026.
+/// A task of Open SWE and its default models. A test of [`model_ends`](super::model_ends) requires that none ends soon;
+/// most of Open SWE's own defaults end in 2026.
 struct Task {
     name: &'static str,
     default: &'static str,
@@ -15,7 +15,7 @@ struct Task {
     fallbacks: [&'static str; 4],
 }
 
-/// The providers of the fallbacks in the order in which they are tried, and how variables spell them.
+/// The providers of the fallbacks in order, and their names in variables.
 const FALLBACK_ORDER: [(&str, &str); 4] = [
     ("openai", "OPENAI"),
     ("anthropic", "ANTHROPIC"),
@@ -23,11 +23,11 @@ const FALLBACK_ORDER: [(&str, &str); 4] = [
     ("bedrock", "BEDROCK"),
 ];
 
-// Open SWE's calls have tools, some of them forced, and reach OpenAI's models as chat completions. Hence Sonnet 5
-// (until 2027-06-30 at least): Sonnet 5.5 refuses a forced tool. And hence GPT-5.4: from GPT-5.6 on chat completions
-// take tools only without reasoning. Anthropic's names are in the `Model` of its SDK 2.14.0, OpenAI's in the
+// Open SWE's requests have tools, some of them forced, and reach OpenAI's models as chat completions. Hence Sonnet 5
+// (until 2027-06-30 at least): Sonnet 5.5 rejects a forced tool. And hence GPT-5.4: from GPT-5.6 on chat completions
+// accept tools only without reasoning. Anthropic's names are in the `Model` of its SDK 2.14.0, OpenAI's in the
 // `ChatModel` of its SDK 3.57.0, Google's in the `interactions.Model` of google-genai 3.6.1; Google names 3.8 Flash as
-// what follows 2.5 Pro, and 3.5 Flash-Lite as what follows 2.5 Flash. AWS gives notice of six months.
+// the successor of 2.5 Pro, and 3.5 Flash-Lite as that of 2.5 Flash. AWS announces an end six months ahead.
 const SONNET: &str = "claude-sonnet-5";
 const SONNET_KEY: &str = "anthropic:claude-sonnet-5";
 const HAIKU: &str = "claude-haiku-5-5";
@@ -47,11 +47,11 @@ const TASKS: [Task; 5] = [
     Task { name: "summarizer", default: SONNET_KEY, fallbacks: [GPT_MINI, SONNET, GEMINI, BEDROCK_SONNET] },
 ];
 
-/// Open SWE writes it before the name of a model that is to think. Here the request says so, and the circuit is the
-/// model's own.
+/// Open SWE's prefix for a model with extended thinking. Here the request turns thinking on, and the circuit is the
+/// model's.
 const THINKING_PREFIX: &str = "extended-thinking:";
 
-/// The chain of each task, without models whose provider is not configured; a task that has none is left out.
+/// The chain of each task, without models whose provider is not configured; a task without models is left out.
 pub(super) fn task_chains(
     context: &ParseContext<'_>,
     providers: &Providers,
@@ -61,7 +61,7 @@ pub(super) fn task_chains(
         let mut chain: Vec<ModelKey> = Vec::new();
         for key in candidates(task, context) {
             if !providers.contains_key(key.provider()) {
-                tracing::debug!(route = task.name, model = %key, "left out of the chain: no key for its provider");
+                tracing::debug!(route = task.name, model = %key, "skipped in the chain: its provider is not configured");
             } else if !chain.contains(&key) {
                 chain.push(key);
             }
@@ -73,15 +73,15 @@ pub(super) fn task_chains(
     chains
 }
 
-/// The variables that say which models the tasks have.
+/// The variables for the models of the tasks.
 pub fn task_variables() -> impl Iterator<Item = String> {
     TASKS.iter().flat_map(|task| {
-        let fallbacks = FALLBACK_ORDER.iter().map(|(_, spelt)| fallback_variable(spelt, task.name));
+        let fallbacks = FALLBACK_ORDER.iter().map(|(_, name)| fallback_variable(name, task.name));
         std::iter::once(default_variable(task.name)).chain(fallbacks)
     })
 }
 
-/// The task and name of each model that is built in.
+/// The task and name of each default model.
 #[cfg(test)]
 pub(super) fn default_models() -> impl Iterator<Item = (&'static str, &'static str)> {
     TASKS.iter().flat_map(|task| {
@@ -102,8 +102,8 @@ fn candidates(task: &Task, context: &ParseContext<'_>) -> Vec<ModelKey> {
     let default = default_variable(task.name);
     let first = variable_or_default(context.environment, &default, task.default);
     let mut keys = vec![parse_model_key(context, &default, &first.replacen(THINKING_PREFIX, "", 1))];
-    for ((provider, spelt), model) in FALLBACK_ORDER.iter().zip(task.fallbacks) {
-        let variable = fallback_variable(spelt, task.name);
+    for ((provider, name), model) in FALLBACK_ORDER.iter().zip(task.fallbacks) {
+        let variable = fallback_variable(name, task.name);
         let model = variable_or_default(context.environment, &variable, model);
         let model = model.strip_prefix(THINKING_PREFIX).unwrap_or(model);
         keys.push(parse_model_key(context, &variable, &format!("{provider}:{model}")));

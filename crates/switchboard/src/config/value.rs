@@ -1,19 +1,16 @@
-//! One value of the file, read as what a setting wants.
+//! One value of the file, parsed as the type of a setting.
 
 use std::time::Duration;
 
+use gateway::duration::{DurationError, DurationText};
 use secrecy::SecretString;
-use toml::de::DeValue;
+use toml::de::{DeTable, DeValue};
 use url::Url;
 
-use super::{
-    document::{ParseContext, Section},
-    duration::{DurationError, DurationText},
-    interpolate::interpolate,
-};
+use super::{context::ParseContext, interpolate::interpolate};
 
-/// A value of the file, with its full name and its line. Each reader notes a problem and yields `None` when the
-/// value is not what it expects.
+/// A value of the file, with its full name and line. Each reader reports a problem and returns `None` when the value is
+/// not what it expects.
 #[derive(Debug)]
 pub(super) struct Value<'a> {
     context: &'a ParseContext<'a>,
@@ -32,7 +29,7 @@ impl<'a> Value<'a> {
         Self { context, name, line, value }
     }
 
-    /// Notes a problem with this value. Never given the value of a secret.
+    /// Reports a problem of this value. The message must not contain a secret.
     pub(super) fn report<T>(&self, message: impl std::fmt::Display) -> Option<T> {
         self.context.report_line(self.line, format!("{} {message}", self.name));
         None
@@ -46,7 +43,7 @@ impl<'a> Value<'a> {
         self.report_mismatch(format_args!("expected {expected}"))
     }
 
-    /// The value as the file has it, before any `${VAR}` is filled in, so that no variable is shown.
+    /// The value as in the file, without interpolation, so that no variable is shown.
     fn as_in_file(&self) -> String {
         match self.value {
             DeValue::String(text) => format!("{text:?}"),
@@ -69,10 +66,15 @@ impl<'a> Value<'a> {
         }
     }
 
-    /// A table.
-    pub(super) fn section(self) -> Option<Section<'a>> {
+    /// The context of the parse.
+    pub(super) fn context(&self) -> &'a ParseContext<'a> {
+        self.context
+    }
+
+    /// A table, with its full name and line.
+    pub(super) fn into_table(self) -> Option<(String, usize, &'a DeTable<'a>)> {
         match self.value {
-            DeValue::Table(table) => Some(Section::new(self.context, self.name, self.line, table)),
+            DeValue::Table(table) => Some((self.name, self.line, table)),
             _ => self.report(format_args!("is {}, expected a table", self.type_name())),
         }
     }
@@ -89,7 +91,7 @@ impl<'a> Value<'a> {
         Some(items.iter().enumerate().map(item).collect())
     }
 
-    /// A string, its variables filled in; never shown in a problem, since it may be a secret.
+    /// A string, interpolated; not shown in a problem, since it may be a secret.
     pub(super) fn text(&self) -> Option<String> {
         let DeValue::String(text) = self.value else {
             return self.report(format_args!("is {}, expected a string", self.type_name()));
@@ -104,7 +106,7 @@ impl<'a> Value<'a> {
     pub(super) fn secret(&self) -> Option<SecretString> {
         let text = self.text()?;
         if text.trim().is_empty() {
-            return self.report("is empty, expected a key; give it one, or take this line out");
+            return self.report("is empty, expected a key; set it, or remove this line");
         }
         Some(text.into())
     }
@@ -117,7 +119,7 @@ impl<'a> Value<'a> {
         }
     }
 
-    /// A duration, zero among them.
+    /// A duration, which may be zero.
     pub(super) fn duration(&self) -> Option<Duration> {
         if !matches!(self.value, DeValue::String(_)) {
             return self.report_mismatch(DurationError::Syntax);
@@ -154,7 +156,7 @@ impl<'a> Value<'a> {
         counted.or_else(|| self.report_expected("a whole number, at least 1"))
     }
 
-    /// A number that passes `fits`, which `expected` puts in words.
+    /// A number that passes `fits`, which `expected` describes.
     pub(super) fn number(&self, expected: &str, fits: impl Fn(f64) -> bool) -> Option<f64> {
         let number = match self.value {
             DeValue::Float(number) => number.as_str().parse::<f64>().ok(),
@@ -165,40 +167,40 @@ impl<'a> Value<'a> {
         fitting.or_else(|| self.report_expected(expected))
     }
 
-    /// One of a few words.
-    pub(super) fn choice<T: Copy>(&self, words: &[(&str, T)]) -> Option<T> {
+    /// One of a few keywords.
+    pub(super) fn choice<T: Copy>(&self, choices: &[(&str, T)]) -> Option<T> {
         let written = match self.value {
             DeValue::String(_) => self.text()?,
             _ => String::new(),
         };
-        match words.iter().find(|(word, _)| *word == written) {
+        match choices.iter().find(|(keyword, _)| *keyword == written) {
             Some((_, meaning)) => Some(*meaning),
-            None => self.report_expected(quoted_choices(words)),
+            None => self.report_expected(quoted_choices(choices)),
         }
     }
 }
 
-/// The words of a choice: `"enforce", "observe" or "off"`.
-pub(super) fn quoted_choices<T>(words: &[(&str, T)]) -> String {
-    let quoted: Vec<_> = words.iter().map(|(word, _)| format!("{word:?}")).collect();
+/// The keywords of a choice: `"enforce", "observe" or "off"`.
+pub(super) fn quoted_choices<T>(choices: &[(&str, T)]) -> String {
+    let quoted: Vec<_> = choices.iter().map(|(keyword, _)| format!("{keyword:?}")).collect();
     match quoted.split_last() {
         Some((last, rest)) if !rest.is_empty() => format!("{} or {last}", rest.join(", ")),
         _ => quoted.concat(),
     }
 }
 
-/// Parses an `http` or `https` URL that may be shown. The error does not quote it: it may hold a password.
+/// Parses an `http` or `https` URL without credentials. The error does not quote it: it may contain a password.
 pub(super) fn parse_url(text: &str) -> Result<Url, String> {
     let expected = "expected a URL such as \"https://api.openai.com/v1\"";
-    let url: Url = text.trim().parse().map_err(|error| format!("is no URL ({error}), {expected}"))?;
+    let url: Url = text.trim().parse().map_err(|error| format!("is not a URL ({error}), {expected}"))?;
     if !url.username().is_empty() || url.password().is_some() {
-        return Err("has a user or password, which are no part of it; the key goes into api_key".to_owned());
+        return Err("contains a user or password; put the key into api_key".to_owned());
     }
     match url.scheme() {
         "http" | "https" if url.query().is_some() || url.fragment().is_some() => {
             Err(format!("has a query or fragment, {expected}"))
         }
         "http" | "https" => Ok(url),
-        _ => Err(format!("begins with neither http:// nor https://, {expected}")),
+        _ => Err(format!("does not start with http:// or https://, {expected}")),
     }
 }

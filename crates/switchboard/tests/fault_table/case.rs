@@ -73,7 +73,7 @@ impl Case {
         }
     }
 
-    /// What the SDK is to raise. An error that comes as an event of a held stream has no status of its own.
+    /// What the SDK must raise. An error event of a buffered stream has no status of its own.
     pub(crate) fn expected_exception(&self) -> ExpectedException {
         let error = match self.row.caller_receives {
             CallerReceives::ErrorResponse => self.expected_error(),

@@ -125,7 +125,7 @@ fn check_caller(case: &Case, name: &str, got: &CallResult, raised: &ExpectedExce
 fn check_headers(case: &Case, attempt: usize, got: &CallResult) -> Result<(), String> {
     if case.mode == Mode::Buffered {
         return ensure_that(!got.headers.contains_key("x-switchboard-model"), || {
-            "a held stream names a model before anyone has answered".to_owned()
+            "a buffered stream names a model before any has responded".to_owned()
         });
     }
     let Some(raised) = &got.raised else {
@@ -208,7 +208,7 @@ fn check_circuit(
             let retry_at = report.and_then(|report| report.retry_at).ok_or_else(message)?;
             ensure_that(state != State::Closed && failures == 0, message)?;
             let called = calls.last().map_or(Duration::ZERO, Instant::elapsed);
-            ensure_within("the rest", retry_at.since(world.circuits.now() - called), span)
+            ensure_within("the cooldown", retry_at.since(world.circuits.now() - called), span)
         }
     }
 }

@@ -15,7 +15,7 @@ pub(crate) const MAX_LATENESS: Duration = Duration::from_millis(600);
 /// A limit begins with the call, and the provider may see that so much later.
 pub(crate) const MAX_OBSERVATION_DELAY: Duration = Duration::from_millis(200);
 
-/// A held stream that is larger is relayed: some twenty events.
+/// A buffered stream that is larger is passed through: some twenty events.
 pub(crate) const BUFFER_LIMIT: BufferLimit = BufferLimit(8_192);
 
 pub(crate) const fn retry() -> Retry {

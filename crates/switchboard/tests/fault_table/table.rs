@@ -43,7 +43,7 @@ pub(crate) struct Row {
 pub(crate) enum Mode {
     Plain,
     Stream,
-    /// A stream on a route that holds it.
+    /// A stream on a route that buffers it.
     Buffered,
     /// Plain, and the model asked for by its own name, which is on no route.
     Direct,
@@ -59,7 +59,7 @@ pub(crate) enum CircuitEffect {
     Nothing,
     Failures(u32),
     Cooldown(DurationRange),
-    /// A rest that was waited out and ended well.
+    /// A cooldown that was waited out and ended with a success.
     CooldownExpired,
 }
 
@@ -75,7 +75,7 @@ pub(crate) enum CallerReceives {
 /// What an SDK raises where no model answers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum ExpectedException {
-    /// The call cannot be made in this dialect.
+    /// The call does not exist in this API format.
     NotApplicable,
     Nothing,
     Error {
@@ -90,7 +90,7 @@ impl fmt::Display for Mode {
         f.write_str(match self {
             Self::Plain => "plain",
             Self::Stream => "stream",
-            Self::Buffered => "held",
+            Self::Buffered => "buffered",
             Self::Direct => "direct",
         })
     }
@@ -166,9 +166,9 @@ fn parse_modes(call: &str) -> Result<Vec<Mode>, String> {
     let mode = |word: &str| match word {
         "plain" => Ok(Mode::Plain),
         "stream" => Ok(Mode::Stream),
-        "held" => Ok(Mode::Buffered),
+        "buffered" => Ok(Mode::Buffered),
         "direct" => Ok(Mode::Direct),
-        _ => Err(format!("a call is plain, stream, held or direct, not {word:?}")),
+        _ => Err(format!("a call is plain, stream, buffered or direct, not {word:?}")),
     };
     call.split(", ").map(mode).collect()
 }
@@ -185,14 +185,14 @@ fn parse_circuit_effect(text: &str) -> Result<CircuitEffect, String> {
     if text == "no" {
         return Ok(CircuitEffect::Nothing);
     }
-    if let Some(rest) = text.strip_prefix("rest of ") {
-        return match rest.strip_suffix(", over") {
+    if let Some(length) = text.strip_prefix("cooldown of ") {
+        return match length.strip_suffix(", over") {
             Some(_) => Ok(CircuitEffect::CooldownExpired),
-            None => parse_range(rest).map(CircuitEffect::Cooldown),
+            None => parse_range(length).map(CircuitEffect::Cooldown),
         };
     }
     let failures = text.split_once(" failure").and_then(|(number, _)| number.parse().ok());
-    failures.map(CircuitEffect::Failures).ok_or_else(|| format!("no, failures or a rest, not {text:?}"))
+    failures.map(CircuitEffect::Failures).ok_or_else(|| format!("no, failures or a cooldown, not {text:?}"))
 }
 
 fn parse_range(text: &str) -> Result<DurationRange, String> {

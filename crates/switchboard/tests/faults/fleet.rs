@@ -22,8 +22,8 @@ pub(crate) const FAILING_MODEL: &str = "openai:sick";
 const CANARY_MODEL: &str = "openai:canary";
 
 /// Three failures trip however fast they come, and open periods are short enough that probes come and go.
-const BREAKER_CONFIG: &str = "[breaker]\nfailure_span = '0ms'\nopen_for = '400ms'\nopen_for_max = '400ms'\nprobe_lease = '1s'\n\
-    [retry]\nattempts = 1\nmax_wait = '0s'\n\
+const BREAKER_CONFIG: &str = "[breaker]\nmin_failure_span = '0ms'\nopen_duration = '400ms'\nmax_open_duration = '400ms'\nprobe_lease = '1s'\n\
+    [retry]\nmax_attempts = 1\nmax_retry_after = '0s'\n\
     [providers.backup]\nkind = 'openai'\napi_key = 'backup-key'\nbase_url = '${BACKUP_URL}'\n\
     [routes.chain]\nmodels = ['openai:sick', 'backup:well']\n";
 

@@ -155,7 +155,7 @@ impl Gateway {
         };
         let route = "[routes.chat]\nmodels = [\"first:m\", \"second:m\"]\n";
         let breaker =
-            "[breaker]\nopen_for = \"300ms\"\nopen_for_max = \"600ms\"\n[retry]\nbackoff = \"50ms\"\n";
+            "[breaker]\nopen_duration = \"300ms\"\nmax_open_duration = \"600ms\"\n[retry]\ninitial_backoff = \"50ms\"\n";
         std::fs::write(
             &config,
             [&provider("first", first), &provider("second", second), route, breaker].concat(),

@@ -182,7 +182,7 @@ async fn every_query_of_the_dashboard_and_the_alerts_finds_what_it_asks_for() {
     for expression in shown {
         prometheus.wait_for_series(&expression, 1).await;
     }
-    let alerts = "count by (alertname) (ALERTS{alertname=~\"SwitchboardKeyRefused|SwitchboardCallsFail\"})";
+    let alerts = "count by (alertname) (ALERTS{alertname=~\"SwitchboardProviderAuthFailing|SwitchboardHighErrorRate\"})";
     prometheus.wait_for_series(alerts, 2).await;
 }
 

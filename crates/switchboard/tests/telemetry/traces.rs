@@ -16,7 +16,7 @@ const PROMPT: &str = "the secret prompt";
 fn config() -> ConfigFile {
     ConfigFile::new(&format!(
         "{TRIPS_AT_ONCE}[routes.planner]\nmodels = ['openai:bad', 'openai:good']\n\
-         [models.'openai:bad'.breaker]\nfailure_threshold = 1\nfailure_burst = 1\n"
+         [models.'openai:bad'.breaker]\nfailure_threshold = 1\nburst_threshold = 1\n"
     ))
 }
 

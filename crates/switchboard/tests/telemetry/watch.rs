@@ -1,4 +1,4 @@
-//! `circuits watch`: a live table on a terminal (tmux's), lines in a pipe, and a Redis that goes and comes.
+//! `circuits watch`: a live table on a terminal (tmux's), lines in a pipe, and a Redis that fails and recovers.
 
 use std::{
     process::{Command, Stdio},
@@ -70,7 +70,7 @@ async fn run_circuits(redis: &RedisServer, arguments: &[&str]) {
 }
 
 #[tokio::test]
-async fn on_a_terminal_it_is_a_table_that_lives() {
+async fn on_a_terminal_it_is_a_live_table() {
     let mut redis = RedisServer::start().await;
     run_circuits(&redis, &["open", "openai:gpt-5", "--reason", "old"]).await;
     let terminal = Terminal::run(&redis.url(), 120);
@@ -89,7 +89,7 @@ async fn on_a_terminal_it_is_a_table_that_lives() {
     let later = || seconds(&terminal.tmux(&["capture-pane", "-p"]));
     testbed::wait_until("it counts down", async || later() != first).await;
 
-    // Narrower: lines are cut, none is wrapped onto the next.
+    // Narrower: lines are truncated, not wrapped.
     terminal.tmux(&["resize-window", "-x", "30", "-y", "8"]);
     testbed::wait_until("the narrow page", async || {
         let page = terminal.tmux(&["capture-pane", "-p"]);
@@ -99,26 +99,26 @@ async fn on_a_terminal_it_is_a_table_that_lives() {
     terminal.tmux(&["resize-window", "-x", "120", "-y", "20"]);
 
     redis.kill();
-    terminal.wait_for_text("Redis is away").await;
+    terminal.wait_for_text("Redis unreachable").await;
     redis.restart().await;
     run_circuits(&redis, &["open", "openai:gpt-6", "--reason", "back"]).await;
     let page = terminal.wait_for_text("openai:gpt-6").await;
-    assert!(!page.contains("Redis is away"), "{page}");
+    assert!(!page.contains("Redis unreachable"), "{page}");
 
     terminal.tmux(&["send-keys", "q"]);
     let page = terminal.wait_for_text("ended: 0").await;
-    assert!(!page.contains("LAST TRANSITIONS"), "the page from before is back: {page}");
+    assert!(!page.contains("LAST TRANSITIONS"), "the screen is restored: {page}");
 }
 
 #[tokio::test]
-async fn ctrl_c_and_q_end_it_well() {
+async fn ctrl_c_and_q_quit_it() {
     let redis = RedisServer::start().await;
     for key in ["C-c", "Q"] {
         let terminal = Terminal::run(&redis.url(), 100);
-        terminal.wait_for_text("There are no circuits yet").await;
+        terminal.wait_for_text("No circuits yet").await;
         terminal.tmux(&["send-keys", key]);
         let page = terminal.wait_for_text("ended: 0").await;
-        assert!(!page.contains("There are no circuits yet"), "{key}: the page from before is back: {page}");
+        assert!(!page.contains("No circuits yet"), "{key}: the screen is restored: {page}");
     }
 }
 
@@ -135,7 +135,7 @@ async fn in_a_pipe_it_waits_for_redis_and_goes_on() {
         .unwrap();
     let mut lines = BufReader::new(watching.stdout.take().unwrap()).lines();
     let mut notes = BufReader::new(watching.stderr.take().unwrap()).lines();
-    // When it is listening cannot be seen from outside, so there is news until the first of it is told.
+    // Its subscription is not visible from outside, so changes are made until the first one is printed.
     loop {
         run_circuits(&redis, &["open", "openai:gpt-5"]).await;
         run_circuits(&redis, &["close", "openai:gpt-5"]).await;
@@ -144,9 +144,9 @@ async fn in_a_pipe_it_waits_for_redis_and_goes_on() {
         }
     }
     redis.kill();
-    assert!(notes.next_line().await.unwrap().unwrap().starts_with("Redis is away"));
+    assert!(notes.next_line().await.unwrap().unwrap().starts_with("Redis unreachable"));
     redis.restart().await;
-    assert_eq!(notes.next_line().await.unwrap().unwrap(), "Redis is back");
+    assert_eq!(notes.next_line().await.unwrap().unwrap(), "Redis reachable again");
     run_circuits(&redis, &["open", "openai:gpt-5", "--reason", "the end"]).await;
     let reading = async { while !lines.next_line().await.unwrap().unwrap().contains("the end") {} };
     timeout(Duration::from_secs(10), reading).await.unwrap();

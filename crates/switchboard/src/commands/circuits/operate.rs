@@ -1,4 +1,4 @@
-//! Operating: a person's hand on a circuit.
+//! Manual overrides: open, close, reset.
 
 use std::{sync::Arc, time::Duration};
 
@@ -6,16 +6,19 @@ use anyhow::bail;
 use breaker::{InstanceId, ModelKey};
 use circuits::{Circuits, Settings, Store as _, StoreStatus, Timing, Value};
 
-use super::{CircuitReader, format};
+use super::{
+    format,
+    reader::{CircuitReader, wrong_type},
+};
 use crate::{config::Environment, output::Output};
 
-/// Redis has so long to be read before anything is done.
+/// How long the first read of Redis may take.
 const READY_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// A person waits longer for Redis than a call does, which may be far away.
+/// Longer than for a request: an operator may be far from Redis.
 const STORE_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// What a person is about to do, and where.
+/// One manual override of one circuit.
 pub(super) struct OperatorSession<'a> {
     pub(super) output: Output,
     pub(super) environment: &'a Environment,
@@ -37,18 +40,14 @@ impl OperatorSession<'_> {
     pub(super) async fn reset(self, reason: Option<String>) -> anyhow::Result<()> {
         self.join_as_instance().await?.reset(self.key, reason).await?;
         let key = self.key;
-        Ok(self.output.print_line(format_args!(
-            "{key}: all is forgotten; it appears again with the model's next call."
-        ))?)
+        Ok(self.output.print_line(format_args!("{key}: reset. It reappears on the next request."))?)
     }
 
-    /// Becomes an instance for a moment, under the name of the person and the machine.
+    /// Joins the fleet as an instance, named after the user and the host.
     async fn join_as_instance(&self) -> anyhow::Result<Circuits> {
         let key = self.key;
         if let Value::WrongType(found) = self.reader.store.load(key).await?.value {
-            bail!(
-                "circuit_breaker:{key} is a {found} and no circuit, and is left alone; look at it with redis-cli TYPE"
-            );
+            bail!("circuit_breaker:{key}: {}, not changed", wrong_type(&found));
         }
         let user = self.environment.get("USER").unwrap_or("somebody");
         let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
@@ -60,18 +59,18 @@ impl OperatorSession<'_> {
         let circuits = Circuits::start(Arc::clone(&self.reader.store) as Arc<dyn circuits::Store>, settings);
         if tokio::time::timeout(READY_TIMEOUT, circuits.ready()).await.is_err() {
             bail!(
-                "Redis did not answer within 5 s, and nothing was done; `switchboard doctor` says what is wrong"
+                "not applied: Redis did not respond within 5 s; `switchboard doctor` diagnoses Redis problems"
             );
         }
         if let StoreStatus::Degraded { error, .. } = circuits.store_status() {
-            bail!("nothing was done: {error}; `switchboard doctor` says what is wrong");
+            bail!("not applied: {error}; `switchboard doctor` diagnoses Redis problems");
         }
         Ok(circuits)
     }
 
     async fn print_result(&self) -> anyhow::Result<()> {
-        let (report, now) = self.reader.load_report(self.key).await?;
-        let sentence = format::describe(&report, now);
+        let (report, _) = self.reader.load_report(self.key).await?;
+        let sentence = format::describe(&report);
         let key = self.key;
         Ok(self.output.print_line(format_args!(
             "{key}: {}",

@@ -1,4 +1,4 @@
-//! Looking: the list, one circuit, its history.
+//! Inspecting: the list, one circuit, its history.
 
 use std::time::Duration;
 
@@ -8,10 +8,13 @@ use circuits::{Report, Severity, Store as _};
 use comfy_table::{Cell, Color, Table, TableStyle};
 use serde::Serialize;
 
-use super::{CircuitReader, Entry, READ_ERROR, format};
+use super::{
+    format,
+    reader::{CircuitReader, Entry, READ_ERROR},
+};
 use crate::output::{Output, printable};
 
-/// So many entries of a history are shown.
+/// How many entries of a history are shown.
 const MAX_HISTORY_ENTRIES: usize = 1_000;
 
 /// An entry of the history, for scripts.
@@ -28,6 +31,9 @@ impl<'a> HistoryRow<'a> {
     }
 }
 
+/// What the list and the live view say while there are none.
+pub(super) const NO_CIRCUITS: &str = "No circuits yet: a circuit appears with the model's first request.";
+
 pub(super) async fn list(output: Output, reader: &CircuitReader, json: bool) -> anyhow::Result<()> {
     let mut entries = reader.entries().await?;
     entries.sort_by_key(severity_order);
@@ -35,14 +41,15 @@ pub(super) async fn list(output: Output, reader: &CircuitReader, json: bool) -> 
         return Ok(output.print_json(&entries)?);
     }
     if entries.is_empty() {
-        return Ok(
-            output.print_line("There are no circuits yet: a model's circuit appears with its first call.")?
-        );
+        return Ok(output.print_line(NO_CIRCUITS)?);
     }
     output.print_line(table(output, &entries).trim_fmt())?;
     for entry in &entries {
-        if let Entry::Unreadable(odd) = entry {
-            output.print_line(format_args!("circuit_breaker:{} is {}", odd.key, odd.unreadable))?;
+        if let Entry::Unreadable(skipped) = entry {
+            output.print_line(format_args!(
+                "skipped circuit_breaker:{}: {}",
+                skipped.key, skipped.unreadable
+            ))?;
         }
     }
     Ok(())
@@ -51,7 +58,7 @@ pub(super) async fn list(output: Output, reader: &CircuitReader, json: bool) -> 
 /// Worst first, then by name.
 pub(super) fn severity_order(entry: &Entry) -> (Severity, bool, String) {
     match entry {
-        Entry::Unreadable(odd) => (Severity::Failing, false, odd.key.clone()),
+        Entry::Unreadable(skipped) => (Severity::Failing, false, skipped.key.clone()),
         Entry::Circuit(report) => (report.severity(), true, report.key.to_string()),
     }
 }
@@ -59,17 +66,17 @@ pub(super) fn severity_order(entry: &Entry) -> (Severity, bool, String) {
 pub(super) fn table(output: Output, entries: &[Entry]) -> Table {
     let mut table = Table::new();
     table.load_style(TableStyle::new());
-    table.set_header(["MODEL", "STATE", "FAILURES", "RETRY IN", "REASON", "SINCE"]);
+    table.set_header(["MODEL", "STATE", "FAILURES", "NEXT PROBE", "REASON", "SINCE"]);
     for entry in entries {
         table.add_row(match entry {
             Entry::Circuit(report) => row(output, report),
-            Entry::Unreadable(odd) => [odd.key.as_str(), "?", "", "", "", ""].map(Cell::new),
+            Entry::Unreadable(skipped) => [skipped.key.as_str(), "?", "", "", "", ""].map(Cell::new),
         });
     }
     table
 }
 
-/// A person's word holds until its end; then the next call is a probe, as of any open circuit (B10).
+/// Once the time of a manual override is over, the circuit is half-open like any other.
 const fn state_label(report: &Report) -> &'static str {
     match report.state {
         State::Open if report.forced => "OPEN (forced)",
@@ -105,7 +112,7 @@ pub(super) async fn show(
     if json {
         return Ok(output.print_json(&report)?);
     }
-    let sentence = format::describe(&report, now);
+    let sentence = format::describe(&report);
     output
         .print_line(format_args!("{key}: {}", output.paint(format::state_style(report.state), sentence)))?;
     let mut table = Table::new();
@@ -117,19 +124,19 @@ pub(super) async fn show(
             "since",
             format!("{} ({})", format::datetime(report.since), format::duration(now.since(report.since))),
         ),
-        ("failures in a row", report.failure_count.to_string()),
+        ("consecutive failures", report.failure_count.to_string()),
         ("last failure", format::datetime(report.last_failure_time)),
-        ("in the window", format!("{failures} of {calls} calls failed")),
-        ("retry at", report.retry_at.map_or_else(|| "-".to_owned(), format::datetime)),
-        ("trips in a row", report.trips.to_string()),
-        ("forced", if report.forced { "yes, by hand" } else { "no" }.to_owned()),
-        ("probing", join_instances(&report.probing)),
-        ("cut off", join_instances(&report.blocked_instances)),
+        ("in the window", format!("{failures} of {calls} requests failed")),
+        ("next probe", report.retry_at.map_or_else(|| "-".to_owned(), format::datetime)),
+        ("consecutive trips", report.trips.to_string()),
+        ("forced", if report.forced { "yes, manually" } else { "no" }.to_owned()),
+        ("active probes", join_instances(&report.probing)),
+        ("isolated instances", join_instances(&report.blocked_instances)),
         ("reason", printable(&report.explanation)),
         ("epoch", report.epoch.to_string()),
-        ("written by", report.updated_by.as_ref().map_or_else(|| "-".to_owned(), ToString::to_string)),
-        ("written at", format::datetime(report.updated_at)),
-        ("in Redis", format!("circuit_breaker:{key}")),
+        ("updated by", report.updated_by.as_ref().map_or_else(|| "-".to_owned(), ToString::to_string)),
+        ("updated at", format::datetime(report.updated_at)),
+        ("Redis key", format!("circuit_breaker:{key}")),
     ];
     for (name, value) in rows {
         table.add_row([name.to_owned(), value]);
@@ -139,7 +146,7 @@ pub(super) async fn show(
 
 fn join_instances(instances: &[breaker::InstanceId]) -> String {
     if instances.is_empty() {
-        return "nobody".to_owned();
+        return "none".to_owned();
     }
     instances.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
@@ -157,11 +164,11 @@ pub(super) async fn history(
     }
     if entries.is_empty() {
         reader.load_report(key).await?;
-        return Ok(output.print_line(format_args!("{key} has no transitions in the last 7 days."))?);
+        return Ok(output.print_line(format_args!("{key}: no state changes in the last 7 days."))?);
     }
     let mut table = Table::new();
     table.load_style(TableStyle::new());
-    table.set_header(["AT", "FROM", "TO", "FOR", "REASON", "INSTANCE", "EPOCH"]);
+    table.set_header(["TIME", "FROM", "TO", "DURATION", "REASON", "INSTANCE", "EPOCH"]);
     let mut until: Option<Timestamp> = None;
     for entry in entries {
         let lasted: Option<Duration> = until.map(|until| until.since(entry.at));
@@ -169,7 +176,7 @@ pub(super) async fn history(
             format::datetime(entry.at),
             entry.from.to_string(),
             entry.to.to_string(),
-            lasted.map_or_else(|| "still".to_owned(), format::duration),
+            lasted.map_or_else(|| "(current)".to_owned(), format::duration),
             printable(&entry.reason.summary()),
             entry.instance.to_string(),
             entry.epoch.to_string(),
@@ -186,7 +193,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_person_opened_for_a_while_is_half_open_after_it() {
+    fn a_circuit_forced_open_for_a_while_is_half_open_afterwards() {
         let policy = Policy::default();
         let value = br#"{"state":"OPEN","forced":true,"retryAt":2000,"v":1,"epoch":1}"#;
         let (Document::Native(record, _) | Document::External(record, _)) = Document::parse(value, &policy)

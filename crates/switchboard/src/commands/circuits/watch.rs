@@ -1,7 +1,7 @@
-//! Watching: on a terminal the table of all circuits as it changes, and every transition as it happens; else the
-//! transitions alone, a line each.
+//! Watching: on a terminal a live table of all circuits and the last transitions; when piped, one line per
+//! transition.
 //!
-//! A loss of Redis is said and waited out: whoever watches wants to see what comes after it, too.
+//! A lost connection to Redis is reported, and the watch goes on once it is back.
 
 use std::{
     collections::HashMap,
@@ -15,7 +15,8 @@ use circuits::{ChangeNotification, Changes, Listing, Store as _, StoreError, Val
 use tokio::time::Instant;
 
 use super::{
-    CircuitReader, Entry, READ_ERROR, format,
+    format,
+    reader::{CircuitReader, Entry, READ_ERROR},
     view::{self, HistoryRow},
 };
 use crate::{
@@ -23,19 +24,19 @@ use crate::{
     screen::{self, Screen, ScreenEvent},
 };
 
-/// So many entries are looked at after a change; more do not come between two pushes.
+/// How many entries are read after a change; no more come between two notifications.
 const MAX_HISTORY_READ: usize = 20;
 
-/// So many transitions stand below the table.
+/// How many transitions are listed below the table.
 const MAX_RECENT_TRANSITIONS: usize = 10;
 
-/// So many of them stand there however many circuits there are.
+/// How many of them are listed however many circuits there are.
 const MIN_RECENT_TRANSITIONS: usize = 4;
 
-/// What counts down is drawn so often.
+/// Countdowns are redrawn this often.
 const REDRAW_INTERVAL: Duration = Duration::from_secs(1);
 
-/// What could not be read is read again so soon.
+/// How soon a failed read is retried.
 const READ_RETRY_DELAY: Duration = Duration::from_millis(500);
 
 /// Watches until Ctrl-C.
@@ -46,7 +47,7 @@ pub(super) async fn watch(output: Output, reader: &CircuitReader, json: bool) ->
     }
     loop {
         let event = tokio::select! {
-            word = watcher.next() => word,
+            event = watcher.next() => event,
             _ = tokio::signal::ctrl_c() => return Ok(()),
         };
         match event {
@@ -60,9 +61,9 @@ pub(super) async fn watch(output: Output, reader: &CircuitReader, json: bool) ->
                 }
             }
             WatchEvent::Disconnected(error) => {
-                output.print_note(format_args!("Redis is away: {error}; waiting for it"))?
+                output.print_note(format_args!("Redis unreachable: {error}; waiting for it"))?
             }
-            WatchEvent::Reconnected => output.print_note("Redis is back")?,
+            WatchEvent::Reconnected => output.print_note("Redis reachable again")?,
         }
     }
 }
@@ -74,7 +75,7 @@ fn transition_line(output: Output, key: &ModelKey, entry: &Transition) -> String
     format!("{at}  {key}  {from} -> {to}  {reason}  (instance {instance})")
 }
 
-/// The table, drawn anew at every change and every second.
+/// The table, redrawn at every change and every second.
 async fn run_table(output: Output, watcher: &mut CircuitWatcher<'_>) -> anyhow::Result<()> {
     let mut screen = Screen::enter()?;
     loop {
@@ -89,17 +90,19 @@ async fn run_table(output: Output, watcher: &mut CircuitWatcher<'_>) -> anyhow::
 fn render(output: Output, watcher: &CircuitWatcher<'_>, rows: usize) -> Vec<String> {
     let now = watcher.now();
     let store_info = watcher.reader.store.info();
-    let title = format!("Circuits in {}   {} UTC   q ends", store_info.address, format::time_of_day(now));
+    let title = format!("Circuits in {}   {} UTC   q: quit", store_info.address, format::time_of_day(now));
     let mut lines = vec![output.paint(Style::Strong, title).to_string()];
     if let Some((error, since)) = &watcher.outage {
-        let message =
-            format!("Redis is away for {}, so this may be old: {error}", format::duration(since.elapsed()));
+        let message = format!(
+            "Redis unreachable for {} – showing last known state: {error}",
+            format::duration(since.elapsed())
+        );
         lines.push(output.paint(Style::Bad, printable(&message)).to_string());
     }
     lines.push(String::new());
     let entries = watcher.entries(now);
     let table = if entries.is_empty() {
-        vec!["There are no circuits yet: a model's circuit appears with its first call.".to_owned()]
+        vec![view::NO_CIRCUITS.to_owned()]
     } else {
         view::table(output, &entries).trim_fmt().lines().map(str::to_owned).collect()
     };
@@ -112,7 +115,7 @@ fn render(output: Output, watcher: &CircuitWatcher<'_>, rows: usize) -> Vec<Stri
     lines
 }
 
-/// A table, its title first, in so many rows: the worst circuits stand first, and the rest is a number.
+/// The header and the first rows, the worst circuits, with a count of the others.
 fn fit_rows(mut table: Vec<String>, rows: usize) -> Vec<String> {
     let all = table.len();
     if all > rows {
@@ -122,30 +125,30 @@ fn fit_rows(mut table: Vec<String>, rows: usize) -> Vec<String> {
     table
 }
 
-/// What there is to tell.
+/// What the watch reports.
 enum WatchEvent {
-    /// Changes of state, in their order; none: something else changed.
+    /// State changes, in order; empty: something else changed.
     Transitions(Vec<(ModelKey, Transition)>),
-    /// Redis is lost.
+    /// The connection to Redis is lost.
     Disconnected(StoreError),
-    /// It is there again; what happened meanwhile follows.
+    /// It is back; the transitions in between follow.
     Reconnected,
 }
 
-/// The circuits as they stand in the store, and what has come since they were last looked at.
+/// The circuits in the store, and what has changed since the last look.
 struct CircuitWatcher<'a> {
     reader: &'a CircuitReader,
     changes: Changes,
     values: HashMap<ModelKey, Value>,
     /// The store's time, and when that was.
     time: (Timestamp, Instant),
-    /// The epoch up to which each circuit's history was told.
+    /// The last reported epoch of each circuit.
     reported_epochs: HashMap<ModelKey, u64>,
     /// The last transitions, oldest first.
     recent: Vec<(ModelKey, Transition)>,
-    /// Why and since when Redis is away.
+    /// Why and since when Redis is unreachable.
     outage: Option<(StoreError, Instant)>,
-    /// What is to be read, as soon as Redis is there.
+    /// What to read as soon as Redis is reachable.
     pending: Option<ChangeNotification>,
 }
 
@@ -164,7 +167,7 @@ impl<'a> CircuitWatcher<'a> {
             pending: None,
         };
         watcher.recent = watcher.read_all().await?;
-        // What is there at the beginning is no news.
+        // Transitions from before the start are not reported.
         watcher.mark_reported(&watcher.recent.clone());
         watcher.trim_recent();
         Ok(watcher)
@@ -175,7 +178,7 @@ impl<'a> CircuitWatcher<'a> {
         self.time.0 + self.time.1.elapsed()
     }
 
-    /// All circuits, as they are at a moment; worst first.
+    /// All circuits at a point in time, worst first.
     fn entries(&self, now: Timestamp) -> Vec<Entry> {
         let entries = self.values.iter().filter_map(|(key, value)| self.reader.parse_entry(key, value, now));
         let mut entries: Vec<Entry> = entries.collect();
@@ -183,7 +186,7 @@ impl<'a> CircuitWatcher<'a> {
         entries
     }
 
-    /// Waits for news. Can be dropped at any time: what was begun is begun again.
+    /// Waits for the next event. Cancel safe: an interrupted read is repeated.
     async fn next(&mut self) -> WatchEvent {
         loop {
             if self.pending.is_none() {
@@ -196,7 +199,7 @@ impl<'a> CircuitWatcher<'a> {
             };
             match read {
                 Ok(_) if self.outage.take().is_some() => {
-                    // Read once more, now to be told.
+                    // Read once more, to report the transitions.
                     self.pending = Some(ChangeNotification::Everything);
                     return WatchEvent::Reconnected;
                 }
@@ -238,7 +241,7 @@ impl<'a> CircuitWatcher<'a> {
         let Listing { values, time } = self.reader.store.load_all(&[], true).await?;
         self.time = (time, Instant::now());
         let mut transitions = Vec::new();
-        // One that is gone may have been reset.
+        // A circuit that is gone may have been reset.
         let known: Vec<ModelKey> = self.reported_epochs.keys().cloned().collect();
         self.values = values.into_iter().collect();
         for key in self.values.keys().chain(known.iter().filter(|key| !self.values.contains_key(*key))) {
@@ -257,7 +260,7 @@ impl<'a> CircuitWatcher<'a> {
     }
 }
 
-/// What has come to a circuit's history since it was told, oldest first.
+/// A circuit's transitions that are not reported yet, oldest first.
 async fn new_transitions(
     reader: &CircuitReader,
     key: &ModelKey,
@@ -278,7 +281,7 @@ mod tests {
     use super::fit_rows;
 
     #[test]
-    fn circuits_that_have_no_room_are_a_number() {
+    fn circuits_beyond_the_last_row_are_counted() {
         let table: Vec<String> = ["MODEL", "a", "b", "c"].map(str::to_owned).into();
         assert_eq!(fit_rows(table.clone(), 4), table);
         assert_eq!(fit_rows(table.clone(), 3), ["MODEL", "a", "and 2 more"]);

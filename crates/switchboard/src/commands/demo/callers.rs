@@ -1,4 +1,4 @@
-//! The traffic: callers that ask again and again, and count what they get.
+//! The traffic: callers that send requests and count the responses.
 
 use std::{
     collections::BTreeMap,
@@ -18,28 +18,28 @@ use tokio::{
 
 use super::stage::ROUTE;
 
-/// The pause between two calls' beginnings: about seven a second.
+/// From one request to the next: about seven a second.
 const CALL_INTERVAL: Duration = Duration::from_millis(150);
 
-/// A call without a whole answer after so long is lost.
+/// A request without a complete response after this long has failed.
 const CALL_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// What the callers have got so far.
+/// What the callers have counted so far.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Tally {
-    /// Calls begun.
+    /// Requests sent.
     pub(super) started: usize,
-    /// Whole answers, by the model that gave them.
+    /// Complete responses by model.
     pub(super) answered: BTreeMap<String, usize>,
-    /// Calls without a whole answer.
-    pub(super) lost: usize,
-    /// What became of the call that was lost last.
-    pub(super) last_loss: Option<String>,
-    /// The longest that a caller waited for its whole answer.
+    /// Requests without a complete response.
+    pub(super) failed: usize,
+    /// Why the last of them failed.
+    pub(super) last_error: Option<String>,
+    /// The longest time until a complete response.
     pub(super) slowest: Duration,
 }
 
-/// Callers at work.
+/// The running callers.
 #[derive(Debug)]
 pub(super) struct Callers {
     tally: Arc<Mutex<Tally>>,
@@ -47,30 +47,30 @@ pub(super) struct Callers {
     task: JoinHandle<()>,
 }
 
-/// How to ask.
+/// How the response is requested.
 #[derive(Debug, Clone, Copy)]
 enum Shape {
     Plain,
     Stream,
 }
 
-/// Why there was no whole answer.
+/// Why a request failed.
 #[derive(Debug, thiserror::Error)]
-enum Loss {
+enum CallError {
     #[error("HTTP {0}")]
     Status(StatusCode),
-    #[error("the answer was not whole")]
+    #[error("incomplete response")]
     Truncated,
-    #[error("the gateway did not say which model answered")]
+    #[error("no x-switchboard-model header")]
     MissingModelHeader,
     #[error(transparent)]
     Http(#[from] reqwest::Error),
 }
 
 impl Callers {
-    /// Begins to call the gateway at this address.
+    /// Starts to send requests to the gateway at this address.
     pub(super) fn start(gateway: SocketAddr) -> anyhow::Result<Self> {
-        // A proxy of the environment's cannot reach this machine's loopback.
+        // A proxy from the environment cannot reach loopback.
         let client = Client::builder().no_proxy().timeout(CALL_TIMEOUT).build().context("no HTTP client")?;
         let caller =
             Caller { client, url: format!("http://{gateway}/v1/chat/completions"), tally: Arc::default() };
@@ -79,14 +79,14 @@ impl Callers {
         Ok(Self { tally, stop, task: tokio::spawn(caller.run(stopped)) })
     }
 
-    /// What they have got so far.
+    /// The counts so far.
     pub(super) fn tally(&self) -> Tally {
         lock(&self.tally).clone()
     }
 
-    /// Begins no more calls, and waits for those under way.
+    /// Stops sending, and waits for the requests in flight.
     pub(super) async fn stop(self) -> Tally {
-        // An error of either means that they have stopped already.
+        // Either fails only if they have stopped already.
         _ = self.stop.send(());
         _ = self.task.await;
         lock(&self.tally).clone()
@@ -117,24 +117,24 @@ impl Caller {
 
     async fn call(self, shape: Shape) {
         lock(&self.tally).started += 1;
-        let began = Instant::now();
+        let start = Instant::now();
         let result = self.send(shape).await;
-        let took = began.elapsed();
+        let elapsed = start.elapsed();
         let mut tally = lock(&self.tally);
         match result {
             Ok(model) => {
                 *tally.answered.entry(model).or_default() += 1;
-                tally.slowest = tally.slowest.max(took);
+                tally.slowest = tally.slowest.max(elapsed);
             }
-            Err(loss) => {
-                tally.lost += 1;
-                tally.last_loss = Some(loss.to_string());
+            Err(error) => {
+                tally.failed += 1;
+                tally.last_error = Some(error.to_string());
             }
         }
     }
 
-    /// Gets a whole answer; who gave it.
-    async fn send(&self, shape: Shape) -> Result<String, Loss> {
+    /// Gets a complete response; returns the model that answered.
+    async fn send(&self, shape: Shape) -> Result<String, CallError> {
         let body = json!({
             "model": ROUTE,
             "stream": matches!(shape, Shape::Stream),
@@ -142,28 +142,28 @@ impl Caller {
         });
         let response = self.client.post(&self.url).json(&body).send().await?;
         if response.status() != StatusCode::OK {
-            return Err(Loss::Status(response.status()));
+            return Err(CallError::Status(response.status()));
         }
         let model = response.headers().get("x-switchboard-model").and_then(|model| model.to_str().ok());
-        let model = model.ok_or(Loss::MissingModelHeader)?.to_owned();
+        let model = model.ok_or(CallError::MissingModelHeader)?.to_owned();
         let text = response.text().await?;
-        if shape.is_complete(&text) { Ok(model) } else { Err(Loss::Truncated) }
+        if shape.is_complete(&text) { Ok(model) } else { Err(CallError::Truncated) }
     }
 }
 
 impl Shape {
-    /// Whether an answer says something and has its end.
+    /// Whether a response has content and its end.
     fn is_complete(self, text: &str) -> bool {
         match self {
             Self::Stream => text.trim_end().ends_with("data: [DONE]") && !text.contains("\"error\":"),
-            Self::Plain => serde_json::from_str::<Value>(text).is_ok_and(|answer| {
-                answer["choices"][0]["message"]["content"].as_str().is_some_and(|said| !said.is_empty())
+            Self::Plain => serde_json::from_str::<Value>(text).is_ok_and(|body| {
+                body["choices"][0]["message"]["content"].as_str().is_some_and(|content| !content.is_empty())
             }),
         }
     }
 }
 
-/// A tally is whole after each statement, so a panic elsewhere spoils nothing.
+/// A panic elsewhere leaves the tally consistent, so poisoning is ignored.
 fn lock(tally: &Mutex<Tally>) -> MutexGuard<'_, Tally> {
     tally.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -175,7 +175,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn half_an_answer_is_not_whole() {
+    fn a_truncated_response_is_incomplete() {
         assert!(Shape::Plain.is_complete(r#"{"choices":[{"message":{"content":"Yes."}}]}"#));
         assert!(!Shape::Plain.is_complete(r#"{"choices":[{"message":{"content":""}}]}"#));
         assert!(!Shape::Plain.is_complete(r#"{"choices":[{"mess"#));
@@ -184,9 +184,9 @@ mod tests {
         assert!(!Shape::Stream.is_complete("data: {\"error\":{}}\n\ndata: [DONE]\n\n"));
     }
 
-    /// A provider names no `x-switchboard-model`, so every good answer is a loss of its own kind here.
+    /// A provider sends no `x-switchboard-model`, so even its good responses fail here.
     #[tokio::test]
-    async fn what_is_no_answer_is_lost_and_said() {
+    async fn a_failed_request_is_counted_with_its_error() {
         let simulator = Simulator::start().await.unwrap();
         let script = Script::sequence([Fault::Empty.into(), Fault::Reset.into(), Behaviour::ok()]);
         simulator.script(ROUTE, script);
@@ -195,12 +195,12 @@ mod tests {
             url: format!("{}/chat/completions", simulator.openai_base_url()),
             tally: Arc::default(),
         };
-        for lost in 1..=3 {
+        for failed in 1..=3 {
             caller.clone().call(Shape::Plain).await;
             let tally = lock(&caller.tally).clone();
-            assert_eq!((tally.started, tally.lost, tally.answered.len()), (lost, lost, 0), "{tally:?}");
+            assert_eq!((tally.started, tally.failed, tally.answered.len()), (failed, failed, 0), "{tally:?}");
         }
-        let said = lock(&caller.tally).last_loss.clone();
-        assert_eq!(said.as_deref(), Some("the gateway did not say which model answered"));
+        let error = lock(&caller.tally).last_error.clone();
+        assert_eq!(error.as_deref(), Some("no x-switchboard-model header"));
     }
 }

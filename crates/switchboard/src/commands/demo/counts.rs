@@ -1,4 +1,4 @@
-//! What is told at the end.
+//! The summary at the end.
 
 use std::io;
 
@@ -7,22 +7,22 @@ use breaker::ModelKey;
 use super::callers::Tally;
 use crate::output::{Output, Style};
 
-/// Calls made and calls that reached the primary, while it was dead.
+/// Requests made, and requests sent to the primary, during outages.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Outages {
     reached_primary: usize,
     total: usize,
-    /// Of the outage that lasts: both counts at its beginning.
+    /// Both counts at the start of the current outage.
     counts_at_start: Option<(usize, usize)>,
 }
 
 impl Outages {
-    /// An outage begins; so many calls have reached the primary and been made until now.
+    /// An outage starts, with the counts so far.
     pub(super) const fn begin(&mut self, reached: usize, made: usize) {
         self.counts_at_start = Some((reached, made));
     }
 
-    /// The outage ends, if there is one.
+    /// The current outage ends, if there is one.
     pub(super) const fn end(&mut self, reached: usize, made: usize) {
         if let Some((reached_before, made_before)) = self.counts_at_start.take() {
             self.reached_primary += reached - reached_before;
@@ -31,37 +31,40 @@ impl Outages {
     }
 }
 
+/// The name of the count that has a colour.
+const FAILED: &str = "failed requests";
+
 /// The counts of a demo.
 #[derive(Debug)]
 pub(super) struct Counts {
     /// The model that fails.
     pub(super) primary: ModelKey,
-    /// The model that stands in for it.
+    /// Its fallback.
     pub(super) backup: ModelKey,
-    /// The callers' own.
+    /// Counted by the callers.
     pub(super) tally: Tally,
-    /// The provider's own.
+    /// Counted by the provider.
     pub(super) outages: Outages,
-    /// The circuit's, as is the next.
+    /// Probes of its circuit.
     pub(super) probes: usize,
-    /// Changes of state.
+    /// State changes of its circuit.
     pub(super) transitions: usize,
 }
 
 impl Counts {
-    /// Calls that got no whole answer.
-    pub(super) const fn lost(&self) -> usize {
-        self.tally.lost
+    /// Requests without a complete response.
+    pub(super) const fn failed(&self) -> usize {
+        self.tally.failed
     }
 
     /// Prints them.
     pub(super) fn print(&self, output: Output) -> io::Result<()> {
-        output.print_line(format_args!("\n{}", output.paint(Style::Strong, "in all")))?;
+        output.print_line(format_args!("\n{}", output.paint(Style::Strong, "Summary")))?;
         for (name, count) in self.lines() {
             let line = format!("  {name}: {count}");
-            let style = if self.lost() == 0 { Style::Good } else { Style::Bad };
+            let style = if self.failed() == 0 { Style::Good } else { Style::Bad };
             match name.as_str() {
-                "lost" => output.print_line(output.paint(style, line))?,
+                FAILED => output.print_line(output.paint(style, line))?,
                 _ => output.print_line(line)?,
             }
         }
@@ -75,17 +78,17 @@ impl Counts {
             (format!("answered by {model}"), calls.to_string())
         };
         vec![
-            ("calls".to_owned(), tally.started.to_string()),
+            ("requests".to_owned(), tally.started.to_string()),
             answered(primary),
             answered(&self.backup),
-            ("lost".to_owned(), tally.lost.to_string()),
+            (FAILED.to_owned(), tally.failed.to_string()),
             (
-                format!("calls that reached {primary} while it was dead"),
-                format!("{} of {} made in that time", outages.reached_primary, outages.total),
+                format!("requests sent to {primary} during the outage"),
+                format!("{} of {}", outages.reached_primary, outages.total),
             ),
             ("probes".to_owned(), self.probes.to_string()),
             ("transitions".to_owned(), self.transitions.to_string()),
-            ("slowest call".to_owned(), format!("{:.2} s", tally.slowest.as_secs_f64())),
+            ("slowest request".to_owned(), format!("{:.2} s", tally.slowest.as_secs_f64())),
         ]
     }
 }

@@ -1,42 +1,42 @@
-//! When the primary fails and when it recovers. Knows the time only by what it is told.
+//! When the primary fails and when it recovers. The time is an argument.
 
 use std::time::Duration;
 
 use breaker::{State, Transition};
 
-/// All is well for so long before the first outage.
+/// Healthy for this long before the first outage.
 const FIRST_OUTAGE_DELAY: Duration = Duration::from_secs(3);
 
-/// From one outage's beginning to the next one's.
+/// From the start of one outage to the start of the next.
 const OUTAGE_INTERVAL: Duration = Duration::from_secs(40);
 
-/// All is well for at least so long between two outages.
+/// Healthy for at least this long between two outages.
 const MIN_HEALTHY_DURATION: Duration = Duration::from_secs(5);
 
-/// From the failed probe to the recovery: the recovery is then not noticed until the next probe.
+/// From the failed probe to the recovery, which is then noticed only by the next probe.
 const RECOVERY_DELAY: Duration = Duration::from_secs(2);
 
-/// What is done to the primary.
+/// A change of the primary.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Cue {
-    /// It begins to fail.
+    /// It starts to fail.
     Fail,
     /// It answers again.
     Recover,
 }
 
-/// The script, and how far it is. Times count from the demo's beginning.
+/// The current scene. Times count from the start of the demo.
 #[derive(Debug)]
 pub(super) struct Script {
-    outage_began: Duration,
+    outage_start: Duration,
     scene: Scene,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Scene {
-    /// The primary answers; the next outage begins at this time.
-    Well { outage_at: Duration },
-    /// It fails, and no probe has found that out yet.
+    /// The primary answers; the next outage starts at this time.
+    Healthy { outage_at: Duration },
+    /// It fails; no probe has run yet.
     Down,
     /// A probe has failed; it recovers at this time.
     DownAndProbed { recovers_at: Duration },
@@ -45,16 +45,16 @@ enum Scene {
 }
 
 impl Script {
-    /// All is well at first.
+    /// Starts healthy.
     pub(super) const fn begin() -> Self {
-        Self { outage_began: Duration::ZERO, scene: Scene::Well { outage_at: FIRST_OUTAGE_DELAY } }
+        Self { outage_start: Duration::ZERO, scene: Scene::Healthy { outage_at: FIRST_OUTAGE_DELAY } }
     }
 
-    /// What is to be done now, given the transitions since the last time.
+    /// The change that is due now, given the transitions since the last call.
     pub(super) fn step(&mut self, now: Duration, transitions: &[Transition]) -> Option<Cue> {
         match self.scene {
-            Scene::Well { outage_at } if now >= outage_at => {
-                self.outage_began = now;
+            Scene::Healthy { outage_at } if now >= outage_at => {
+                self.outage_start = now;
                 self.scene = Scene::Down;
                 return Some(Cue::Fail);
             }
@@ -66,11 +66,11 @@ impl Script {
                 return Some(Cue::Recover);
             }
             Scene::Recovered if transitions.iter().any(|change| change.to == State::Closed) => {
-                self.scene = Scene::Well {
-                    outage_at: (self.outage_began + OUTAGE_INTERVAL).max(now + MIN_HEALTHY_DURATION),
+                self.scene = Scene::Healthy {
+                    outage_at: (self.outage_start + OUTAGE_INTERVAL).max(now + MIN_HEALTHY_DURATION),
                 };
             }
-            Scene::Well { .. } | Scene::Down | Scene::DownAndProbed { .. } | Scene::Recovered => {}
+            Scene::Healthy { .. } | Scene::Down | Scene::DownAndProbed { .. } | Scene::Recovered => {}
         }
         None
     }
@@ -92,13 +92,13 @@ mod tests {
     }
 
     #[test]
-    fn recovers_only_after_a_failed_probe_and_fails_again_only_after_it_closed() {
+    fn recovers_after_a_failed_probe_and_fails_again_after_closing() {
         let mut script = Script::begin();
         let opened = change(State::Closed, State::Open);
         let probing = change(State::Open, State::HalfOpen);
         let opened_again = change(State::HalfOpen, State::Open);
         let closed = change(State::HalfOpen, State::Closed);
-        for (now, news, expected) in [
+        for (now, transitions, expected) in [
             (at(2), &[][..], None),
             (at(3), &[], Some(Cue::Fail)),
             (at(4), &opened, None),
@@ -111,14 +111,14 @@ mod tests {
             (at(42), &[], None),
             (at(43), &[], Some(Cue::Fail)),
         ] {
-            assert_eq!(script.step(now, news), expected, "{now:?}");
+            assert_eq!(script.step(now, transitions), expected, "{now:?}");
         }
     }
 
     #[test]
-    fn a_long_outage_is_followed_by_a_respite() {
-        let mut script = Script { outage_began: at(3), scene: Scene::Recovered };
+    fn a_long_outage_is_followed_by_a_healthy_time() {
+        let mut script = Script { outage_start: at(3), scene: Scene::Recovered };
         script.step(at(60), &change(State::HalfOpen, State::Closed));
-        assert_eq!(script.scene, Scene::Well { outage_at: at(65) });
+        assert_eq!(script.scene, Scene::Healthy { outage_at: at(65) });
     }
 }

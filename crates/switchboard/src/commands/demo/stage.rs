@@ -1,4 +1,4 @@
-//! What the demo plays on: two simulated providers, and the real gateway before them.
+//! The setup of the demo: two simulated providers behind the real gateway.
 
 use std::{
     collections::BTreeMap,
@@ -17,19 +17,19 @@ use providers::{ProviderConfig, ProviderKind, Timeouts};
 use simulator::{Behaviour, ProviderError, Simulator};
 use tokio::{sync::oneshot, task::JoinHandle};
 
-/// The route that callers name as the model.
+/// The route that callers request.
 pub(super) const ROUTE: &str = "demo";
 
-/// The first open period; shorter than the default, so that the story need not be waited for.
+/// The first open period, shorter than the default to keep the demo short.
 pub(super) const OPEN_DURATION: Duration = Duration::from_secs(3);
 
-/// More transitions than can happen between two looks.
+/// More transitions than can happen between two polls.
 const MAX_RECENT_TRANSITIONS: usize = 50;
 
-/// At its end, calls under way have so long.
+/// How long requests in flight may take at the end.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// A provider takes so long until it speaks or refuses.
+/// The time until a provider responds.
 const PROVIDER_LATENCY: Duration = Duration::from_millis(40);
 
 /// Two simulated providers and a gateway with one route over both.
@@ -37,28 +37,31 @@ const PROVIDER_LATENCY: Duration = Duration::from_millis(40);
 pub(super) struct Stage {
     /// The model that fails.
     pub(super) primary: ModelKey,
-    /// The model that stands in for it.
+    /// Its fallback.
     pub(super) backup: ModelKey,
-    first: Simulator,
-    second: Simulator,
+    primary_provider: Simulator,
+    backup_provider: Simulator,
     circuits: Circuits,
     address: SocketAddr,
-    stop: oneshot::Sender<()>,
+    stop_gateway: oneshot::Sender<()>,
     gateway: JoinHandle<()>,
 }
 
 impl Stage {
-    /// Sets it up on free ports of 127.0.0.1.
-    pub(super) async fn set() -> anyhow::Result<Self> {
+    /// Starts everything on free ports of 127.0.0.1.
+    pub(super) async fn start() -> anyhow::Result<Self> {
         let primary = ModelKey::new("primary", "gpt-5")?;
         let backup = ModelKey::new("backup", "gpt-5-mini")?;
-        let first = start_provider().await?;
-        let second = start_provider().await?;
+        let primary_provider = start_provider().await?;
+        let backup_provider = start_provider().await?;
         let policy = Policy { open_duration: OPEN_DURATION, ..Policy::default() };
         let circuits = Circuits::in_memory(Policies { default: policy, ..Policies::default() });
         circuits.ready().await;
         let settings = manager::Settings {
-            providers: vec![provider_config(&primary, &first)?, provider_config(&backup, &second)?],
+            providers: vec![
+                provider_config(&primary, &primary_provider)?,
+                provider_config(&backup, &backup_provider)?,
+            ],
             routes: BTreeMap::from([(ROUTE.to_owned(), route(&primary, &backup))]),
             ..manager::Settings::default()
         };
@@ -69,11 +72,20 @@ impl Stage {
             Gateway::bind(gateway::Settings { listen, keys, shutdown_timeout: SHUTDOWN_TIMEOUT }, manager)
                 .await?;
         let address = gateway.address();
-        let (stop, stopped) = oneshot::channel();
-        // A sender that is gone is an end too.
+        let (stop_gateway, stopped) = oneshot::channel();
+        // A dropped sender ends it too.
         let stops = stream::once(stopped.map(|_| ShutdownMode::Immediate));
         let gateway = tokio::spawn(gateway.serve(stops));
-        Ok(Self { primary, backup, first, second, circuits, address, stop, gateway })
+        Ok(Self {
+            primary,
+            backup,
+            primary_provider,
+            backup_provider,
+            circuits,
+            address,
+            stop_gateway,
+            gateway,
+        })
     }
 
     /// Where the gateway listens.
@@ -81,20 +93,20 @@ impl Stage {
         self.address
     }
 
-    /// From now on the primary refuses every call.
+    /// From now on the primary answers every request with HTTP 503.
     pub(super) fn fail(&self) {
-        let refusal = Behaviour::from(ProviderError::overloaded()).latency(PROVIDER_LATENCY);
-        self.first.script(self.primary.model(), refusal);
+        let overloaded = Behaviour::from(ProviderError::overloaded()).latency(PROVIDER_LATENCY);
+        self.primary_provider.script(self.primary.model(), overloaded);
     }
 
-    /// From now on the primary answers every call.
+    /// From now on the primary answers every request.
     pub(super) fn recover(&self) {
-        self.first.script(self.primary.model(), healthy());
+        self.primary_provider.script(self.primary.model(), healthy());
     }
 
-    /// Calls that have reached the primary, by its own count.
+    /// Requests sent to the primary, counted by its provider.
     pub(super) fn primary_calls(&self) -> usize {
-        self.first.traffic().calls(self.primary.model())
+        self.primary_provider.traffic().calls(self.primary.model())
     }
 
     /// The primary's last transitions, oldest first.
@@ -104,23 +116,23 @@ impl Stage {
         Ok(transitions)
     }
 
-    /// The primary's circuit as it is now.
+    /// The current circuit of the primary.
     pub(super) fn circuit(&self) -> Option<Report> {
         self.circuits.reports().into_iter().find(|report| report.key == self.primary)
     }
 
-    /// Ends all of it.
-    pub(super) async fn clear(self) {
-        // An error of either means that the gateway has ended already.
-        _ = self.stop.send(());
+    /// Stops everything.
+    pub(super) async fn stop(self) {
+        // Either fails only if the gateway has stopped already.
+        _ = self.stop_gateway.send(());
         _ = self.gateway.await;
-        self.first.stop().await;
-        self.second.stop().await;
+        self.primary_provider.stop().await;
+        self.backup_provider.stop().await;
     }
 }
 
 async fn start_provider() -> anyhow::Result<Simulator> {
-    // Unrecorded, so that a demo left running does not grow.
+    // Recorded requests would let a long demo grow without bound.
     let settings = simulator::Settings {
         default_behaviour: healthy(),
         record_requests: false,

@@ -1,4 +1,4 @@
-//! What is told while it happens: a line for each thing that a person should see.
+//! What is printed while the demo runs: a line per event.
 
 use std::{fmt::Display, io, time::Duration};
 
@@ -17,33 +17,33 @@ use crate::{
     output::{Output, Style},
 };
 
-/// The callers are heard so often.
+/// How often the callers' counts are printed.
 const CALLERS_INTERVAL: Duration = Duration::from_secs(2);
 
-/// The teller.
+/// Prints the events.
 #[derive(Debug)]
 pub(super) struct Story {
     output: Output,
-    began: Instant,
+    start: Instant,
     script: Script,
     primary: ModelKey,
     backup: ModelKey,
-    /// The epoch of the last transition that was told.
+    /// The epoch of the last printed transition.
     last_epoch: u64,
     transitions: usize,
     probes: usize,
     outages: Outages,
-    /// What the callers had got when they were heard last, and when that was.
+    /// The last printed counts of the callers, and when.
     reported_tally: Tally,
     reported_at: Duration,
 }
 
 impl Story {
-    /// Says what there is to see.
+    /// Prints the introduction.
     pub(super) fn begin(output: Output, duration: Option<Duration>, stage: &Stage) -> io::Result<Self> {
         let story = Self {
             output,
-            began: Instant::now(),
+            start: Instant::now(),
             script: Script::begin(),
             primary: stage.primary.clone(),
             backup: stage.backup.clone(),
@@ -55,7 +55,7 @@ impl Story {
             reported_at: Duration::ZERO,
         };
         story.print_intro(duration, stage)?;
-        story.print_line("all well", Style::Good, format_args!("{} answers every call", story.primary))?;
+        story.print_line("healthy", Style::Good, format_args!("{} answers every request", story.primary))?;
         Ok(story)
     }
 
@@ -69,19 +69,19 @@ impl Story {
         let intro = format!(
             "Switchboard demo: an LLM provider fails, and nobody who calls it notices.\n\
              Two simulated providers, the real gateway, real HTTP, all on this machine; {ends}.\n\n\
-             gateway  http://{address}/v1, model \"{ROUTE}\": {primary} answers, or else {backup}\n\
-             page     http://{address}/dashboard\n\
-             callers  about 7 calls a second, every other one a stream\n\
-             breaker  opens after 3 failures in a row, for {} at first (usually 5s; shortened for the demo)\n\
-             try it   curl http://{address}/v1/chat/completions -H 'content-type: application/json' \\\n\
-             {:11}-d '{{\"model\":\"{ROUTE}\",\"messages\":[{{\"role\":\"user\",\"content\":\"Hello\"}}]}}'\n",
+             gateway    http://{address}/v1, model \"{ROUTE}\": {primary}, then {backup}\n\
+             dashboard  http://{address}/dashboard\n\
+             callers    about 7 requests per second, every other one a stream\n\
+             breaker    opens after 3 consecutive failures, for {} at first (default 5s)\n\
+             try it     curl http://{address}/v1/chat/completions -H 'content-type: application/json' \\\n\
+             {:13}-d '{{\"model\":\"{ROUTE}\",\"messages\":[{{\"role\":\"user\",\"content\":\"Hello\"}}]}}'\n",
             DurationText(OPEN_DURATION),
             ""
         );
         output.print_line(intro)
     }
 
-    /// Tells what has happened since the last look, and does what the script says.
+    /// Prints what has happened since the last call, and runs the script.
     pub(super) async fn update(&mut self, stage: &Stage, tally: &Tally) -> anyhow::Result<()> {
         let mut transitions = stage.transitions().await?;
         transitions.retain(|transition| transition.epoch > self.last_epoch);
@@ -89,17 +89,17 @@ impl Story {
             self.print_transition(transition, stage.circuit().as_ref())?;
         }
         self.print_callers(tally)?;
-        match self.script.step(self.began.elapsed(), &transitions) {
+        match self.script.step(self.start.elapsed(), &transitions) {
             Some(Cue::Fail) => {
                 self.outages.begin(stage.primary_calls(), tally.started);
                 stage.fail();
-                let text = format_args!("{} fails from now on: HTTP 503 to every call", self.primary);
+                let text = format_args!("{} fails: HTTP 503 for every request", self.primary);
                 self.print_line("outage", Style::Bad, text)?;
             }
             Some(Cue::Recover) => {
                 self.outages.end(stage.primary_calls(), tally.started);
                 stage.recover();
-                let text = format_args!("{} would answer again; the next probe will find out", self.primary);
+                let text = format_args!("{} is healthy again; waiting for the next probe", self.primary);
                 self.print_line("recovery", Style::Good, text)?;
             }
             None => {}
@@ -107,7 +107,7 @@ impl Story {
         Ok(())
     }
 
-    /// What there was in all.
+    /// The counts of the whole demo.
     pub(super) fn counts(&self, stage: &Stage, tally: Tally) -> Counts {
         let mut outages = self.outages;
         outages.end(stage.primary_calls(), tally.started);
@@ -125,7 +125,7 @@ impl Story {
         self.last_epoch = transition.epoch;
         self.transitions += 1;
         self.probes += usize::from(transition.to == State::HalfOpen);
-        // Of a state that is over already no more is known than its reason.
+        // The report of a later state does not describe this transition.
         let circuit = circuit.filter(|circuit| circuit.epoch == transition.epoch);
         let style = match transition.to {
             State::Closed => Style::Good,
@@ -135,11 +135,11 @@ impl Story {
         self.print_line(transition.to, style, describe(transition, circuit, &self.primary, &self.backup))
     }
 
-    /// Who has answered the callers lately, and whether any call was lost.
+    /// Prints which models have answered lately, and whether a request has failed.
     fn print_callers(&mut self, tally: &Tally) -> io::Result<()> {
-        let now = self.began.elapsed();
-        let lost = tally.lost - self.reported_tally.lost;
-        if lost == 0 && now < self.reported_at + CALLERS_INTERVAL {
+        let now = self.start.elapsed();
+        let failed = tally.failed - self.reported_tally.failed;
+        if failed == 0 && now < self.reported_at + CALLERS_INTERVAL {
             return Ok(());
         }
         let since = |model: &ModelKey| {
@@ -150,26 +150,26 @@ impl Story {
         let answered = answered.iter().filter(|(calls, _)| *calls > 0);
         let answered: Vec<_> =
             answered.map(|(calls, model)| format!("{calls} answered by {model}")).collect();
-        let (style, loss) = match &tally.last_loss {
-            Some(reason) if lost > 0 => (Style::Bad, format!("{lost} LOST: {reason}")),
-            _ => (Style::Faint, "none lost".to_owned()),
+        let (style, failures) = match &tally.last_error {
+            Some(error) if failed > 0 => (Style::Bad, format!("{failed} FAILED: {error}")),
+            _ => (Style::Faint, "0 failed".to_owned()),
         };
-        self.print_line("callers", style, format_args!("{}, {loss}", answered.join(", ")))?;
+        self.print_line("callers", style, format_args!("{}, {failures}", answered.join(", ")))?;
         self.reported_tally = tally.clone();
         self.reported_at = now;
         Ok(())
     }
 
     fn print_line(&self, label: impl Display, style: Style, text: impl Display) -> io::Result<()> {
-        let at = format!("{:>6.1} s", self.began.elapsed().as_secs_f64());
-        let at = self.output.paint(Style::Faint, at);
-        // Painted, a label pads by its text alone; only a text knows how to pad.
+        let time = format!("{:>6.1} s", self.start.elapsed().as_secs_f64());
+        let time = self.output.paint(Style::Faint, time);
+        // Only a string pads, and painted text pads by its visible part.
         let label = self.output.paint(style, label.to_string());
-        self.output.print_line(format_args!("{at}  {label:<9}  {text}"))
+        self.output.print_line(format_args!("{time}  {label:<9}  {text}"))
     }
 }
 
-/// A transition as a person understands it.
+/// A transition in words.
 fn describe(
     transition: &Transition,
     circuit: Option<&Report>,
@@ -177,21 +177,21 @@ fn describe(
     backup: &ModelKey,
 ) -> String {
     let reason = transition.reason.summary();
-    let length = circuit.and_then(|circuit| circuit.retry_in_ms);
-    let length = length
-        .map_or_else(String::new, |ms| format!(" for {:.1} s", Duration::from_millis(ms).as_secs_f64()));
+    let retry_in = circuit.and_then(|circuit| circuit.retry_in_ms).map(Duration::from_millis);
     match (transition.from, transition.to) {
         (State::HalfOpen, State::Open) => {
-            format!("the probe failed, {reason}: {primary} is left alone again{length}, longer than before")
+            let backoff =
+                retry_in.map_or_else(String::new, |wait| format!(" to {:.1} s", wait.as_secs_f64()));
+            format!("probe failed ({reason}); open again, backing off{backoff}")
         }
         (_, State::Open) => {
-            let why = circuit.map_or(reason, |circuit| circuit.explanation.clone());
-            format!("{why}: {primary} is called no more{length}, {backup} answers at once")
+            let length =
+                retry_in.map_or_else(String::new, |wait| format!(" for {:.1} s", wait.as_secs_f64()));
+            let cause = circuit.map_or(reason, |circuit| circuit.explanation.clone());
+            format!("circuit open{length}; failing over to {backup} ({cause})")
         }
-        (_, State::HalfOpen) => {
-            format!("the time is over: one call goes to {primary} as a probe, all others to {backup}")
-        }
-        (_, State::Closed) => format!("the probe succeeded: {primary} is well and answers again"),
+        (_, State::HalfOpen) => format!("sending one probe to {primary}, everything else to {backup}"),
+        (_, State::Closed) => format!("probe succeeded; {primary} is back in service"),
     }
 }
 
@@ -202,29 +202,29 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_transition_says_who_answers_now() {
+    fn every_transition_says_where_requests_go() {
         let (primary, backup) = ("a:x".parse().unwrap(), "b:y".parse().unwrap());
         let reason = Reason { status: Some(503), ..Reason::new(TransitionCause::Status) };
-        let told = |from, to| {
+        let line = |from, to| {
             let (instance, at) = (InstanceId::new("demo"), Timestamp::NEVER);
             let transition = Transition { from, to, epoch: 1, reason: reason.clone(), instance, at };
             describe(&transition, None, &primary, &backup)
         };
-        let told: Vec<_> = [
+        let lines: Vec<_> = [
             (State::Closed, State::Open),
             (State::Open, State::HalfOpen),
             (State::HalfOpen, State::Open),
             (State::HalfOpen, State::Closed),
         ]
-        .map(|(from, to)| told(from, to))
+        .map(|(from, to)| line(from, to))
         .into();
         assert_eq!(
-            told,
+            lines,
             [
-                "HTTP 503: a:x is called no more, b:y answers at once",
-                "the time is over: one call goes to a:x as a probe, all others to b:y",
-                "the probe failed, HTTP 503: a:x is left alone again, longer than before",
-                "the probe succeeded: a:x is well and answers again",
+                "circuit open; failing over to b:y (HTTP 503)",
+                "sending one probe to a:x, everything else to b:y",
+                "probe failed (HTTP 503); open again, backing off",
+                "probe succeeded; a:x is back in service",
             ]
         );
     }

@@ -1,4 +1,4 @@
-//! Checks of the circuits themselves: can they be read, is word of changes given, and is all among them one.
+//! Checks of the circuits: change notifications, readability, and keys that hold no circuit.
 
 use ::circuits::{Listing, RedisNode, RedisStore, Store as _, StoreError, Value};
 use breaker::{Document, ModelKey, State};
@@ -14,26 +14,26 @@ use super::{
 
 const KEY_PREFIX: &str = "circuit_breaker:";
 
-/// So many bad names are shown.
+/// How many invalid keys are shown.
 const MAX_NAMES_SHOWN: usize = 3;
 
-/// Looks whether one server tells of changes.
+/// Checks that a server sends change notifications.
 pub(super) async fn check_tracking(server: &RedisNode, diagnosis: &mut Diagnosis) {
     match timeout(CHECK_TIMEOUT, enable_tracking(server)).await {
         Ok(Ok(())) => diagnosis.ok(Check::Tracking, "RESP3 and CLIENT TRACKING allowed"),
         Ok(Err(error)) => {
-            let advice = "changes of others could not be heard; Redis 6.0 or later has it, and a user needs \
+            let advice = "needed to receive the changes of other instances; use Redis 6.0 or later, and allow \
                           ACL SETUSER name +hello +client|tracking";
             diagnosis.fail(Check::Tracking, error_text(&error), advice);
         }
         Err(_) => {
-            let found = format!("no answer within {} s", CHECK_TIMEOUT.as_secs());
-            diagnosis.fail(Check::Tracking, found, "look whether Redis is overloaded");
+            let found = format!("no response within {} s", CHECK_TIMEOUT.as_secs());
+            diagnosis.fail(Check::Tracking, found, "check whether Redis is overloaded");
         }
     }
 }
 
-/// Looks at the circuits of all servers.
+/// Checks the circuits of all servers.
 pub(super) async fn check(
     redis: &RedisSettings,
     connections: &mut [MultiplexedConnection],
@@ -43,8 +43,8 @@ pub(super) async fn check(
         timeout(CHECK_TIMEOUT, load_listing(redis)).await.unwrap_or(Err(StoreError::Timeout(CHECK_TIMEOUT)));
     let invalid_keys = timeout(CHECK_TIMEOUT, invalid_keys(connections)).await;
     match (listing, invalid_keys) {
-        (Ok(listing), Ok(Ok(bad_names))) => report_circuits(redis, &listing, &bad_names, diagnosis),
-        // First, as without SCAN nothing can be listed either.
+        (Ok(listing), Ok(Ok(invalid_keys))) => report_circuits(redis, &listing, &invalid_keys, diagnosis),
+        // Comes first: without SCAN the listing fails too.
         (_, Ok(Err(error))) => {
             diagnosis.fail(
                 Check::Circuits,
@@ -54,16 +54,16 @@ pub(super) async fn check(
         }
         (Err(error), _) => {
             let advice = format!("allow this user the keys ~{KEY_PREFIX}* and ~{{{KEY_PREFIX}*");
-            diagnosis.fail(Check::Circuits, format_args!("cannot be read: {error}"), advice);
+            diagnosis.fail(Check::Circuits, format_args!("cannot read the circuits: {error}"), advice);
         }
         (_, Err(_)) => {
-            let found = format!("listing them took more than {} s", CHECK_TIMEOUT.as_secs());
-            diagnosis.warn(Check::Circuits, found, "give circuits a Redis of their own, with fewer keys");
+            let found = format!("listing the circuits took more than {} s", CHECK_TIMEOUT.as_secs());
+            diagnosis.warn(Check::Circuits, found, "use a separate Redis with fewer keys for the circuits");
         }
     }
 }
 
-/// Asks for word of changes in the very way an instance does.
+/// Subscribes to change notifications in the same way as an instance.
 async fn enable_tracking(server: &RedisNode) -> Result<(), RedisError> {
     let config = AsyncConnectionConfig::new().set_response_timeout(Some(CHECK_TIMEOUT));
     let mut connection = server.client()?.get_multiplexed_async_connection_with_config(&config).await?;
@@ -78,7 +78,7 @@ async fn load_listing(redis: &RedisSettings) -> Result<Listing, StoreError> {
     store.load_all(&[], true).await
 }
 
-/// Keys that stand where circuits do, but name none.
+/// Keys under the prefix of the circuits that are no model keys.
 async fn invalid_keys(connections: &mut [MultiplexedConnection]) -> RedisResult<Vec<String>> {
     let mut names = Vec::new();
     for connection in connections {
@@ -104,7 +104,7 @@ fn is_circuit_key(name: &str) -> bool {
     name.strip_prefix(KEY_PREFIX).is_some_and(|key| key.parse::<ModelKey>().is_ok())
 }
 
-/// What there is, counted.
+/// Circuits by state, and what is wrong with the others.
 #[derive(Debug, Default)]
 struct Counts {
     open: usize,
@@ -122,21 +122,23 @@ fn report_circuits(
     diagnosis: &mut Diagnosis,
 ) {
     let counts = count(redis, listing);
-    let Counts { open, forced, half_open, closed, external: foreign, unreadable } = &counts;
+    let Counts { open, forced, half_open, closed, external, unreadable } = &counts;
     let mut found =
-        format!("{} OPEN ({forced} by hand), {half_open} HALF_OPEN, {closed} CLOSED", open + forced);
-    if *foreign > 0 {
-        found.push_str(&format!("; {foreign} written by Open SWE or redis-cli and not yet taken over"));
+        format!("{} OPEN ({forced} forced), {half_open} HALF_OPEN, {closed} CLOSED", open + forced);
+    if *external > 0 {
+        found.push_str(&format!("; {external} written by Open SWE or redis-cli and not adopted yet"));
     }
     if unreadable.is_empty() && invalid_keys.is_empty() {
         return diagnosis.ok(Check::Circuits, found);
     }
-    for (what, names) in [("no circuit", unreadable.as_slice()), ("not named provider:model", invalid_keys)] {
+    for (what, names) in
+        [("not a circuit", unreadable.as_slice()), ("not named provider:model", invalid_keys)]
+    {
         if !names.is_empty() {
             found.push_str(&format!("; {} {what}: {}", names.len(), quote_first(names)));
         }
     }
-    let advice = "look at these keys with redis-cli TYPE and GET, and delete those that nobody needs";
+    let advice = "inspect these keys with redis-cli TYPE and GET, and delete the unneeded ones";
     diagnosis.warn(Check::Circuits, found, advice);
 }
 

@@ -1,4 +1,4 @@
-//! How Redis is deployed: who has the circuits, by what Sentinels or the nodes of a Cluster say.
+//! How Redis is deployed: which servers hold the circuits, according to the Sentinels or the nodes of a Cluster.
 
 use std::time::{Duration, SystemTime};
 
@@ -11,14 +11,14 @@ use super::{
     network::{connect, error_text},
 };
 
-/// Fewer Sentinels cannot agree once one is lost.
+/// With fewer Sentinels there is no majority after the loss of one.
 const MIN_SENTINELS: usize = 3;
 
-/// The servers that have the circuits.
+/// The servers that hold the circuits.
 pub(super) async fn check(deployment: &RedisDeployment, diagnosis: &mut Diagnosis) -> Vec<RedisNode> {
     match deployment {
         RedisDeployment::Standalone(server) => {
-            diagnosis.ok(Check::Deployment, "one Redis");
+            diagnosis.ok(Check::Deployment, "single Redis");
             vec![server.clone()]
         }
         RedisDeployment::Sentinel { sentinels, name, login } => {
@@ -28,11 +28,11 @@ pub(super) async fn check(deployment: &RedisDeployment, diagnosis: &mut Diagnosi
     }
 }
 
-/// What one Sentinel says.
+/// The reply of one Sentinel.
 struct SentinelReply {
     primary: (String, u16),
     replicas: usize,
-    /// How many Sentinels there are, this one among them.
+    /// The number of Sentinels, this one included.
     sentinels: usize,
 }
 
@@ -47,8 +47,7 @@ async fn check_sentinels(
         match query_sentinel(sentinel, name).await {
             Ok(answer) => replies.push(answer),
             Err(error) => {
-                errors
-                    .push((format!("Sentinel {sentinel}: {}", self::error_text(&error)), advice_for(&error)));
+                errors.push((format!("Sentinel {sentinel}: {}", error_text(&error)), advice_for(&error)));
             }
         }
     }
@@ -62,7 +61,7 @@ async fn check_sentinels(
     let (host, port) = &answer.primary;
     let sentinel_count = answer.sentinels;
     let found = format!(
-        "{} of {} Sentinels answer; {sentinel_count} watch over {name:?}: primary {host}:{port}, {} replicas",
+        "{} of {} Sentinels respond; {sentinel_count} monitor {name:?}: primary {host}:{port}, {} replicas",
         replies.len(),
         sentinels.len(),
         answer.replicas
@@ -70,13 +69,13 @@ async fn check_sentinels(
     if let Some((wrong, advice)) = errors.into_iter().next() {
         diagnosis.warn(Check::Deployment, format_args!("{found}; {wrong}"), advice);
     } else if votes(answer) < replies.len() {
-        let advice = "wait for a failover to end, then run this again";
-        diagnosis.warn(Check::Deployment, format_args!("{found}; not all name this primary"), advice);
+        let advice = "wait until the failover is over, then run this again";
+        diagnosis.warn(Check::Deployment, format_args!("{found}; they disagree on the primary"), advice);
     } else if answer.replicas == 0 {
-        let advice = "add a replica: there is nobody to take the primary's place";
+        let advice = "add a replica: without one no failover is possible";
         diagnosis.warn(Check::Deployment, found, advice);
     } else if sentinel_count < MIN_SENTINELS {
-        let advice = "use three Sentinels or more: fewer cannot agree once one is lost";
+        let advice = "use at least three Sentinels: with fewer there is no majority after the loss of one";
         diagnosis.warn(Check::Deployment, found, advice);
     } else {
         diagnosis.ok(Check::Deployment, found);
@@ -102,13 +101,13 @@ async fn query_sentinel(sentinel: &RedisNode, name: &str) -> RedisResult<Sentine
 fn advice_for(error: &RedisError) -> &'static str {
     let text = error.to_string();
     if text.contains("No such master") {
-        "check the primary's name in REDIS_URL: it is that of `sentinel monitor` in sentinel.conf"
+        "check the primary's name in REDIS_URL: it must match `sentinel monitor` in sentinel.conf"
     } else if matches!(error.code(), Some("NOAUTH" | "WRONGPASS")) || text.contains("AUTH") {
-        "Sentinels have a password of their own: add ?sentinel_password= to REDIS_URL"
+        "the Sentinels need their own password: add ?sentinel_password= to REDIS_URL"
     } else if text.contains("unknown command") {
-        "this is no Sentinel (port 26379 mostly); for one Redis write redis://"
+        "not a Sentinel (usually port 26379); for a single Redis use redis://"
     } else {
-        "start it, or check its host and port in REDIS_URL and firewalls on the way"
+        "start it, or check its host and port in REDIS_URL and the firewalls"
     }
 }
 
@@ -118,37 +117,45 @@ async fn check_cluster(seeds: &[RedisNode], diagnosis: &mut Diagnosis) -> Vec<Re
         Err(error) => {
             let text = error.to_string();
             let advice = if text.contains("cluster support disabled") {
-                "this is no node of a Cluster: write redis:// for one Redis"
+                "not a Cluster node: use redis:// for a single Redis"
             } else if text.contains("no slots") {
-                "make the Cluster: redis-cli --cluster create"
+                "create the Cluster: redis-cli --cluster create"
             } else {
                 "start a node that REDIS_URL names, or check its host, port and password"
             };
-            diagnosis.fail(Check::Deployment, format_args!("no node tells who has what: {text}"), advice);
+            diagnosis.fail(Check::Deployment, format_args!("no node returned the slot map: {text}"), advice);
             return Vec::new();
         }
     };
-    let ClusterSurvey { masters, replicas, assigned_slots: covered } = survey;
+    let ClusterSurvey { masters, replicas, assigned_slots } = survey;
     let all = ClusterSurvey::SLOTS;
-    let found =
-        format!("{} masters with {covered} of {all} slots, {} replicas", masters.len(), replicas.len());
+    let found = format!(
+        "{} masters with {assigned_slots} of {all} slots, {} replicas",
+        masters.len(),
+        replicas.len()
+    );
     let clock_skew = max_clock_skew(&masters).await;
-    if covered < all {
-        let advice = "give every slot a master: redis-cli --cluster fix; until then circuits are not shared";
+    if assigned_slots < all {
+        let advice =
+            "assign every slot to a master: redis-cli --cluster fix; until then circuits are not shared";
         diagnosis.fail(Check::Deployment, found, advice);
     } else if replicas.len() < masters.len() {
-        let advice = "add replicas: while a master without one is away, circuits are not shared";
+        let advice = "add replicas: while a master without a replica is down, circuits are not shared";
         diagnosis.warn(Check::Deployment, found, advice);
     } else if clock_skew > CLOCK_TOLERANCE {
         let found = format!("{found}; their clocks are {} ms apart", clock_skew.as_millis());
-        diagnosis.warn(Check::Deployment, found, "set the clocks of all masters by NTP: circuits go by them");
+        diagnosis.warn(
+            Check::Deployment,
+            found,
+            "synchronize the clocks of all masters (NTP): circuits use them",
+        );
     } else {
         diagnosis.ok(Check::Deployment, found);
     }
     masters
 }
 
-/// How far the masters' clocks are apart. One that does not answer is told of elsewhere.
+/// The largest difference between the masters' clocks. Unreachable masters are reported by other checks.
 async fn max_clock_skew(masters: &[RedisNode]) -> Duration {
     let mut offsets = Vec::new();
     for master in masters {

@@ -1,4 +1,4 @@
-//! The findings as they come in, and what to say of checks that were never reached.
+//! Collects the findings, and marks the checks that were not reached as skipped.
 
 use std::fmt::Display;
 
@@ -9,7 +9,7 @@ use crate::output::printable;
 #[derive(Debug, Default)]
 pub(super) struct Diagnosis {
     findings: Vec<Finding>,
-    /// Why checks that have no finding at the end have none.
+    /// Why the checks without a finding were skipped.
     skipped_because: Option<String>,
 }
 
@@ -30,7 +30,7 @@ impl Diagnosis {
         self.add(check, Verdict::Skipped, found, None);
     }
 
-    /// Whether a check has its finding.
+    /// Whether a check has a finding.
     pub(super) fn contains(&self, check: Check) -> bool {
         self.findings.iter().any(|finding| finding.check == check)
     }
@@ -39,12 +39,12 @@ impl Diagnosis {
         self.findings.iter().any(|finding| finding.check == check && finding.verdict == Verdict::Failed)
     }
 
-    /// Nothing further can be looked at.
+    /// Marks all checks without a finding as skipped.
     pub(super) fn skip_remaining(&mut self, reason: impl Display) {
         self.skipped_because = Some(reason.to_string());
     }
 
-    /// Takes over what was found at several servers: of each check the worst, and where.
+    /// Adds the findings of several servers: per check the worst one, and its server.
     pub(super) fn merge_nodes(&mut self, servers: &[(String, Self)]) {
         let several = servers.len();
         for check in Check::ALL {
@@ -71,12 +71,12 @@ impl Diagnosis {
         }
     }
 
-    /// All findings in the order of [`Check::ALL`], one a check.
+    /// All findings in the order of [`Check::ALL`], one per check.
     pub(super) fn finish(mut self) -> Vec<Finding> {
         let failed = self.findings.iter().find(|finding| finding.verdict == Verdict::Failed);
         let skipped_because = self.skipped_because.take().unwrap_or_else(|| match failed {
             Some(finding) => format!("needs {}", finding.check.as_str()),
-            None => "was not reached".to_owned(),
+            None => "not reached".to_owned(),
         });
         for check in Check::ALL {
             if !self.contains(check) {
@@ -87,7 +87,7 @@ impl Diagnosis {
         self.findings
     }
 
-    /// Servers and files have a say in what was found: it must not reach the terminal as it is.
+    /// Findings contain text from servers and files, which must not control the terminal.
     fn add(&mut self, check: Check, verdict: Verdict, found: impl Display, advice: Option<String>) {
         let advice = advice.map(|advice| printable(&advice));
         self.findings.push(Finding { check, verdict, found: printable(&found.to_string()), advice });
@@ -99,7 +99,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_terminal_would_obey_is_taken_out() {
+    fn control_characters_are_replaced() {
         let mut diagnosis = Diagnosis::default();
         diagnosis.fail(Check::Server, "red \u{1b}[31m\nand on", "");
         let findings = diagnosis.finish();
@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn every_check_has_one_finding_in_its_place() {
+    fn every_check_has_one_finding_in_order() {
         let mut diagnosis = Diagnosis::default();
         diagnosis.fail(Check::Port, "closed", "start it");
         diagnosis.ok(Check::Host, "is there");
@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn of_several_servers_the_worst_is_told() {
+    fn the_worst_of_several_servers_is_reported() {
         let server = |name: &str, memory: Option<&str>| {
             let mut diagnosis = Diagnosis::default();
             diagnosis.ok(Check::Scripts, "allowed");

@@ -1,8 +1,8 @@
-//! What a check found.
+//! The result of a check.
 
 use serde::Serialize;
 
-/// What is checked, in the order in which one thing needs the other.
+/// The checks, in the order of their dependencies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Check {
@@ -69,15 +69,15 @@ impl Check {
     }
 }
 
-/// How a check came out; the greater, the worse.
+/// The verdict of a check; greater is worse.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Verdict {
-    /// There was nothing to check, or no way to.
+    /// Nothing to check, or no way to check it.
     Skipped,
-    /// As it should be.
+    /// No problem found.
     Ok,
-    /// It works, but may not always.
+    /// It works, but may fail later.
     Warning,
     /// It does not work.
     Failed,
@@ -94,7 +94,7 @@ impl Verdict {
     }
 }
 
-/// What a check found, and what to do about it.
+/// The result of a check, and what to do about it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(super) struct Finding {
     pub(super) check: Check,

@@ -1,4 +1,4 @@
-//! The check of the models in use: does one of them end soon, or has it ended?
+//! The check of the models in use: which of them have reached, or will soon reach, their end of life.
 
 use std::{collections::BTreeMap, fmt::Write as _};
 
@@ -11,15 +11,15 @@ use crate::config::{
     model_ends::{AS_OF, ModelEnd, end_of},
 };
 
-const ADVICE: &str = "name another: a route's in its models, a task's in DEFAULT_PLANNER_MODEL, \
-                      FALLBACK_OPENAI_PLANNER_MODEL and so on; what follows it is told at";
+const ADVICE: &str = "use another model: in the route's models, or for a task in DEFAULT_PLANNER_MODEL, \
+                      FALLBACK_OPENAI_PLANNER_MODEL and so on; successors are listed at";
 
-/// The day that it is, in UTC.
+/// The current date in UTC.
 pub(super) fn today() -> Date {
     Timestamp::now().to_zoned(TimeZone::UTC).date()
 }
 
-/// Compares the models that the configuration names with the known ends, as of `today`.
+/// Compares the configured models with the announced ends, as of `today`.
 pub(super) fn examine(config: &Config, today: Date, diagnosis: &mut Diagnosis) {
     let places = places(config);
     let count = places.len();
@@ -29,15 +29,17 @@ pub(super) fn examine(config: &Config, today: Date, diagnosis: &mut Diagnosis) {
         .filter(|(end, ..)| end.is_near(today))
         .collect();
     if ending.is_empty() {
-        return diagnosis
-            .ok(Check::Models, format_args!("{count} named; none is known to end soon, as of {AS_OF}"));
+        return diagnosis.ok(
+            Check::Models,
+            format_args!("{count} configured; no announced end within 90 days (as of {AS_OF})"),
+        );
     }
     ending.sort_by_key(|(end, key, _)| (end.date, *key));
     let found: Vec<_> = ending.iter().map(|(end, key, places)| describe(end, key, places, today)).collect();
     diagnosis.warn(Check::Models, found.join("; "), advice(ending.iter().map(|(end, ..)| *end)));
 }
 
-/// Where each model is named.
+/// Where each model is configured.
 fn places(config: &Config) -> BTreeMap<&ModelKey, Vec<String>> {
     let mut places = BTreeMap::<_, Vec<_>>::new();
     for (name, route) in &config.routes {
@@ -53,7 +55,7 @@ fn places(config: &Config) -> BTreeMap<&ModelKey, Vec<String>> {
 
 fn describe(end: &ModelEnd, key: &ModelKey, places: &[String], today: Date) -> String {
     let verb = if end.date <= today { "ended" } else { "ends" };
-    format!("{key} {verb} on {}, says {}: {}", end.date, end.by.name, places.join(", "))
+    format!("{key} {verb} on {} according to {}: {}", end.date, end.by.name, places.join(", "))
 }
 
 fn advice<'a>(ends: impl Iterator<Item = &'a ModelEnd>) -> String {
@@ -93,13 +95,13 @@ mod tests {
                           [models.'openai:gpt-5'.breaker]\nmode = 'observe'";
 
     #[test]
-    fn what_ends_when_is_told_with_where_it_is_used_and_what_to_do() {
+    fn an_end_is_reported_with_its_places_and_advice() {
         let Finding { verdict, found, advice, .. } = finding(ROUTES, date(2026, 12, 1));
         assert_eq!(verdict, Verdict::Warning);
         assert_eq!(
             found,
-            "anthropic:claude-sonnet-4-5 ended on 2026-11-30, says Anthropic: route a; \
-             openai:gpt-5 ends on 2026-12-11, says OpenAI: route a, route b, [models.\"openai:gpt-5\"]"
+            "anthropic:claude-sonnet-4-5 ended on 2026-11-30 according to Anthropic: route a; \
+             openai:gpt-5 ends on 2026-12-11 according to OpenAI: route a, route b, [models.\"openai:gpt-5\"]"
         );
         let advice = advice.unwrap();
         for part in ["DEFAULT_PLANNER_MODEL", "developers.openai.com", "platform.claude.com"] {
@@ -108,14 +110,14 @@ mod tests {
     }
 
     #[test]
-    fn it_goes_by_the_day() {
+    fn the_verdict_depends_on_the_date() {
         assert_eq!(finding(ROUTES, date(2026, 8, 31)).verdict, Verdict::Ok, "91 days before the first end");
         let found = finding(ROUTES, date(2026, 9, 1)).found;
         assert!(found.contains("sonnet-4-5 ends on 2026-11-30") && !found.contains("gpt-5"), "{found}");
     }
 
     #[test]
-    fn the_defaults_are_well() {
+    fn the_defaults_are_ok() {
         let Finding { verdict, found, advice, .. } = finding("", AS_OF);
         assert_eq!((verdict, advice), (Verdict::Ok, None), "{found}");
     }

@@ -1,4 +1,4 @@
-//! Checks on the way to Redis: the host, the port, TLS and the login.
+//! Checks of the connection to Redis: host, port, TLS and authentication.
 
 use std::{fmt::Display, time::Duration};
 
@@ -11,19 +11,19 @@ use tokio::{
 
 use super::{diagnosis::Diagnosis, finding::Check};
 
-/// Nothing is waited for longer than this.
+/// The longest wait of a check.
 pub(super) const CHECK_TIMEOUT: Duration = Duration::from_secs(3);
 
 const AUTH_ADVICE: &str = "check the user and password in REDIS_URL: redis://user:password@host:6379 \
                            (no user before Redis 6 or without ACLs: redis://:password@host:6379)";
 
-/// Goes all the way to a connection that the server has let in.
+/// Checks everything up to an authenticated connection.
 pub(super) async fn check(server: &RedisNode, diagnosis: &mut Diagnosis) -> Option<MultiplexedConnection> {
     match server.host_and_port() {
         Some((host, port)) => check_host_and_port(host, port, server.uses_tls(), diagnosis).await?,
         None => {
-            diagnosis.skip(Check::Host, "a socket file has none");
-            diagnosis.skip(Check::Port, "a socket file has none");
+            diagnosis.skip(Check::Host, "not needed for a socket file");
+            diagnosis.skip(Check::Port, "not needed for a socket file");
         }
     }
     let mut connection = match connect(server).await {
@@ -34,9 +34,9 @@ pub(super) async fn check(server: &RedisNode, diagnosis: &mut Diagnosis) -> Opti
         }
     };
     if server.uses_tls() {
-        diagnosis.ok(Check::Tls, "encrypted, and the certificate is trusted");
+        diagnosis.ok(Check::Tls, "encrypted, certificate trusted");
     } else {
-        diagnosis.skip(Check::Tls, "redis:// asks for none; rediss:// does");
+        diagnosis.skip(Check::Tls, "not used with redis://; use rediss:// for TLS");
     }
     authenticate(&mut connection, diagnosis).await.then_some(connection)
 }
@@ -45,34 +45,35 @@ async fn check_host_and_port(host: &str, port: u16, tls: bool, diagnosis: &mut D
     let addresses: Vec<_> = match timeout(CHECK_TIMEOUT, lookup_host((host, port))).await {
         Ok(Ok(addresses)) => addresses.collect(),
         Ok(Err(error)) => {
-            let advice = "check the host in REDIS_URL; in Docker it is the service's name, not localhost";
-            diagnosis.fail(Check::Host, format_args!("{host} is not known: {error}"), advice);
+            let advice =
+                "check the host in REDIS_URL; in Docker it is the name of the service, not localhost";
+            diagnosis.fail(Check::Host, format_args!("cannot resolve {host}: {error}"), advice);
             return None;
         }
         Err(_) => {
             let found =
-                format!("{host}: no answer from the name server within {} s", CHECK_TIMEOUT.as_secs());
-            diagnosis.fail(Check::Host, found, "check this machine's DNS");
+                format!("{host}: no response from the DNS server within {} s", CHECK_TIMEOUT.as_secs());
+            diagnosis.fail(Check::Host, found, "check the DNS settings of this machine");
             return None;
         }
     };
     let list: Vec<_> = addresses.iter().map(|address| address.ip().to_string()).collect();
     diagnosis.ok(Check::Host, format_args!("{host} is {}", list.join(", ")));
     let advice = if tls {
-        "check the port in REDIS_URL, and firewalls on the way"
+        "check the port in REDIS_URL and the firewalls"
     } else {
-        "start it (docker-compose up -d redis, or redis-server), or check the port in REDIS_URL and firewalls on the way"
+        "start it (docker-compose up -d redis, or redis-server), or check the port in REDIS_URL and the firewalls"
     };
     match timeout(CHECK_TIMEOUT, TcpStream::connect(&addresses[..])).await {
         Ok(Ok(_)) => diagnosis.ok(Check::Port, format_args!("{port} is open")),
         Ok(Err(error)) => {
-            diagnosis.fail(Check::Port, format_args!("nothing listens on {port}: {error}"), advice);
+            diagnosis.fail(Check::Port, format_args!("cannot connect to port {port}: {error}"), advice);
             return None;
         }
         Err(_) => {
             diagnosis.fail(
                 Check::Port,
-                format_args!("{port}: no answer within {} s", CHECK_TIMEOUT.as_secs()),
+                format_args!("{port}: no response within {} s", CHECK_TIMEOUT.as_secs()),
                 advice,
             );
             return None;
@@ -81,7 +82,7 @@ async fn check_host_and_port(host: &str, port: u16, tls: bool, diagnosis: &mut D
     Some(())
 }
 
-/// Connects by RESP2, so that a Redis too old for RESP3 can still tell its version.
+/// Connects with RESP2, so that a Redis too old for RESP3 still reports its version.
 pub(super) async fn connect(server: &RedisNode) -> Result<MultiplexedConnection, RedisError> {
     let config = AsyncConnectionConfig::new()
         .set_connection_timeout(Some(CHECK_TIMEOUT))
@@ -89,40 +90,41 @@ pub(super) async fn connect(server: &RedisNode) -> Result<MultiplexedConnection,
     server.plain_client()?.get_multiplexed_async_connection_with_config(&config).await
 }
 
-/// Whose fault it is that there is no connection although the port is open.
+/// Why there is no connection although the port is open.
 fn report_connect_error(error: &RedisError, tls: bool, diagnosis: &mut Diagnosis) {
     if error.kind() == ErrorKind::AuthenticationFailed || is_auth_error(error) {
         if tls {
-            diagnosis.ok(Check::Tls, "encrypted, and the certificate is trusted");
+            diagnosis.ok(Check::Tls, "encrypted, certificate trusted");
         }
         return diagnosis.fail(Check::Authentication, error_text(error), AUTH_ADVICE);
     }
     if let ErrorKind::Server(_) | ErrorKind::Extension = error.kind() {
-        let advice = "check the database number at the end of REDIS_URL, and what this user may do";
+        let advice = "check the database number at the end of REDIS_URL and the permissions of this user";
         return diagnosis.fail(Check::Authentication, error_text(error), advice);
     }
     if tls {
-        let advice = "check that this port speaks TLS (if not: redis://), and that its certificate is of a public \
+        let advice = "check that this port uses TLS (if not: redis://), and that its certificate is from a public \
                       authority and names this host";
         return diagnosis.fail(Check::Tls, error, advice);
     }
-    let advice = "check that the port in REDIS_URL is that of Redis; if it speaks TLS, write rediss://";
+    let advice = "check that the port in REDIS_URL belongs to Redis; if it uses TLS, write rediss://";
     if error.is_timeout() {
-        let found = format!("the port is open, but nothing answers within {} s", CHECK_TIMEOUT.as_secs());
+        let found =
+            format!("the port is open, but there is no response within {} s", CHECK_TIMEOUT.as_secs());
         return diagnosis.fail(
             Check::Server,
             found,
-            "look whether Redis hangs; if the port speaks TLS, write rediss://",
+            "check whether Redis hangs; if the port uses TLS, write rediss://",
         );
     }
-    diagnosis.fail(Check::Server, format_args!("what answers is no Redis: {error}"), advice);
+    diagnosis.fail(Check::Server, format_args!("not a Redis server: {error}"), advice);
 }
 
-/// A first command shows whether Redis lets this user in.
+/// Only a first command shows whether the login is accepted.
 async fn authenticate(connection: &mut MultiplexedConnection, diagnosis: &mut Diagnosis) -> bool {
     match redis::cmd("PING").query_async::<String>(connection).await {
         Ok(_) => {
-            diagnosis.ok(Check::Authentication, "let in");
+            diagnosis.ok(Check::Authentication, "authenticated");
             true
         }
         Err(error) if is_auth_error(&error) || error.code() == Some("NOPERM") => {
@@ -130,7 +132,7 @@ async fn authenticate(connection: &mut MultiplexedConnection, diagnosis: &mut Di
             false
         }
         Err(error) if error.code() == Some("LOADING") => {
-            diagnosis.fail(Check::Server, "Redis is still loading its data", "wait, then run this again");
+            diagnosis.fail(Check::Server, "Redis is still loading its data", "wait and run this again");
             false
         }
         Err(error) => {
@@ -145,7 +147,7 @@ fn is_auth_error(error: &RedisError) -> bool {
         || error.detail().is_some_and(|text| text.contains("AUTH"))
 }
 
-/// Redis' own words.
+/// The error as Redis wrote it.
 pub(super) fn error_text(error: &RedisError) -> impl Display {
     match (error.code(), error.detail()) {
         (Some(code), Some(detail)) => format!("{code} {detail}"),

@@ -1,4 +1,4 @@
-//! Checks of the server: what it is, and whether it lets circuits be kept and shared.
+//! Checks of the server: its version and role, and whether it can store and share circuits.
 
 use std::{
     collections::HashMap,
@@ -12,16 +12,16 @@ use tokio::time::Instant;
 
 use super::{diagnosis::Diagnosis, finding::Check, network::error_text};
 
-/// RESP3 and the tracking of keys came with this version.
+/// The first version with RESP3 and client tracking.
 const MIN_VERSION: (u32, u32) = (6, 0);
 
-/// The speed is that of the best of so many commands.
+/// The latency is the best of this many commands.
 const PING_ATTEMPTS: usize = 3;
 
-/// A difference of clocks that is worth a word.
+/// A larger clock skew is reported.
 const MAX_CLOCK_SKEW_SECONDS: f64 = 1.0;
 
-/// Looks at everything that Redis tells of itself.
+/// Checks what Redis reports about itself.
 pub(super) async fn check(
     deployment: &RedisDeployment,
     connection: &mut MultiplexedConnection,
@@ -37,12 +37,8 @@ pub(super) async fn check(
             check_memory(&info, diagnosis);
         }
         Err(error) => {
-            let advice = "allow this user INFO (ACL SETUSER name +info) to have more checked";
-            diagnosis.warn(
-                Check::Server,
-                format_args!("it tells nothing of itself: {}", error_text(&error)),
-                advice,
-            );
+            let advice = "allow this user INFO (ACL SETUSER name +info) for more checks";
+            diagnosis.warn(Check::Server, format_args!("INFO failed: {}", error_text(&error)), advice);
             for check in [Check::Role, Check::Persistence, Check::Memory] {
                 diagnosis.skip(check, "needs INFO");
             }
@@ -52,7 +48,7 @@ pub(super) async fn check(
     check_clock(connection, diagnosis).await;
 }
 
-/// What `INFO` says, by name.
+/// The fields of `INFO`, by name.
 pub(super) struct ServerInfo(HashMap<String, String>);
 
 impl ServerInfo {
@@ -75,14 +71,14 @@ async fn info(connection: &mut MultiplexedConnection) -> RedisResult<ServerInfo>
     Ok(ServerInfo::parse(&text))
 }
 
-/// A setting of the server; managed ones do not tell it.
+/// A setting of the server; managed services hide it.
 async fn config_get(connection: &mut MultiplexedConnection, name: &str) -> Option<String> {
     let answer: RedisResult<Vec<String>> =
         redis::cmd("CONFIG").arg("GET").arg(name).query_async(connection).await;
     answer.ok()?.into_iter().nth(1)
 }
 
-/// How long a command takes at best.
+/// The best latency of a few commands.
 async fn best_ping_latency(connection: &mut MultiplexedConnection) -> Duration {
     let mut best = Duration::MAX;
     for _ in 0..PING_ATTEMPTS {
@@ -98,29 +94,29 @@ fn check_server(info: &ServerInfo, clustered: bool, latency: Duration, diagnosis
     let version = info.get("redis_version");
     let name = match (info.get("valkey_version"), info.get("dragonfly_version")) {
         ("", "") => format!("Redis {version}"),
-        (valkey, "") => format!("Valkey {valkey}, like Redis {version}"),
-        (_, dragonfly) => format!("Dragonfly {dragonfly}, like Redis {version}"),
+        (valkey, "") => format!("Valkey {valkey}, compatible with Redis {version}"),
+        (_, dragonfly) => format!("Dragonfly {dragonfly}, compatible with Redis {version}"),
     };
     if parse_version(version) < MIN_VERSION {
-        let advice = "use Redis 6.0 or later, or Valkey: older ones have no RESP3";
+        let advice = "use Redis 6.0 or later, or Valkey: older versions have no RESP3";
         return diagnosis.fail(Check::Server, name, advice);
     }
     match info.get("redis_mode") {
         "sentinel" => {
-            let advice = "write redis-sentinel://host:26379/ and the primary's name";
+            let advice = "use redis-sentinel://host:26379/ and the name of the primary";
             diagnosis.fail(Check::Server, format_args!("{name}, a Sentinel"), advice);
         }
         "cluster" if !clustered => {
-            let advice = "write redis-cluster://, so that the other nodes are found";
+            let advice = "use redis-cluster://, which discovers the other nodes";
             diagnosis.fail(Check::Server, format_args!("{name}, a node of a Cluster"), advice);
         }
         _ if latency > Timing::default().store_timeout => {
             let found = format!(
-                "{name}, but its answers take {} ms, and instances wait for {} ms",
+                "{name}, but responses take {} ms; instances wait {} ms at most",
                 latency.as_millis(),
                 Timing::default().store_timeout.as_millis()
             );
-            let advice = "look for what keeps it busy (redis-cli SLOWLOG GET), or use a Redis that is nearer";
+            let advice = "find out what keeps it busy (redis-cli SLOWLOG GET), or use a closer Redis";
             diagnosis.fail(Check::Server, found, advice);
         }
         _ => diagnosis.ok(Check::Server, name),
@@ -137,10 +133,10 @@ fn check_role(info: &ServerInfo, diagnosis: &mut Diagnosis) {
     match info.get("role") {
         "slave" => {
             let primary = format!("{}:{}", info.get("master_host"), info.get("master_port"));
-            let advice = format!("give the address of its primary, {primary}");
-            diagnosis.fail(Check::Role, "a replica: it cannot be written to", advice);
+            let advice = format!("use the address of its primary, {primary}");
+            diagnosis.fail(Check::Role, "a replica, read-only", advice);
         }
-        _ => diagnosis.ok(Check::Role, "a primary: it can be written to"),
+        _ => diagnosis.ok(Check::Role, "a primary, writable"),
     }
 }
 
@@ -148,15 +144,15 @@ fn check_persistence(info: &ServerInfo, saves: Option<&str>, diagnosis: &mut Dia
     let failed = |name: &str| !matches!(info.get(name), "ok" | "");
     let appends = info.get("aof_enabled") == "1";
     if failed("rdb_last_bgsave_status") || appends && failed("aof_last_write_status") {
-        let advice = "look at its log and its disk: until it can save, it may refuse all writes";
-        return diagnosis.fail(Check::Persistence, "Redis could not save its data the last time", advice);
+        let advice = "check its log and its disk: until it can save, it may refuse all writes";
+        return diagnosis.fail(Check::Persistence, "the last save to disk failed", advice);
     }
     let advice = "start it with --appendonly yes";
     match (appends, saves) {
         (true, _) => diagnosis.ok(Check::Persistence, "append-only file: circuits survive a restart"),
         (false, Some("")) => {
             let found =
-                "none: after a restart of Redis running gateways write back open circuits, nobody else does";
+                "off: circuits are lost when Redis restarts, except those that running gateways restore";
             diagnosis.warn(Check::Persistence, found, advice);
         }
         (false, Some(_)) => {
@@ -164,8 +160,8 @@ fn check_persistence(info: &ServerInfo, saves: Option<&str>, diagnosis: &mut Dia
             diagnosis.warn(Check::Persistence, found, advice);
         }
         (false, None) => {
-            let found = "no append-only file; whether it saves snapshots it does not tell";
-            diagnosis.warn(Check::Persistence, found, "look at your provider's settings for persistence");
+            let found = "no append-only file; snapshots unknown (CONFIG GET not allowed)";
+            diagnosis.warn(Check::Persistence, found, "check the persistence settings of the service");
         }
     }
 }
@@ -179,17 +175,17 @@ fn check_memory(info: &ServerInfo, diagnosis: &mut Diagnosis) {
     let found = format!("{} of {} used, {policy}", megabytes(used), megabytes(limit));
     if policy == "noeviction" {
         if used >= limit {
-            let advice = "raise maxmemory or delete other data: no circuit can be written";
+            let advice = "raise maxmemory or delete other data: circuits cannot be written";
             return diagnosis.fail(Check::Memory, found, advice);
         }
         return diagnosis.ok(Check::Memory, found);
     }
     let what = if policy.starts_with("volatile-") {
-        "a full Redis throws away keys that expire, circuits among them (a forced one stays)"
+        "a full Redis evicts keys that expire, circuits included (but no forced ones)"
     } else {
-        "a full Redis throws away any key, circuits among them"
+        "a full Redis evicts any key, circuits included"
     };
-    let advice = format!("{what}: set maxmemory-policy noeviction, or give circuits a Redis of their own");
+    let advice = format!("{what}: set maxmemory-policy noeviction, or use a separate Redis for the circuits");
     diagnosis.warn(Check::Memory, found, advice);
 }
 
@@ -197,7 +193,7 @@ fn megabytes(bytes: u64) -> String {
     format!("{} MB", bytes.div_ceil(1024 * 1024))
 }
 
-/// Tries a script that does nothing, in the way circuits are written.
+/// Runs a script that does nothing, in the same way as circuits are written.
 async fn check_scripts(connection: &mut MultiplexedConnection, diagnosis: &mut Diagnosis) {
     match run_script(connection).await {
         Ok(()) => diagnosis.ok(Check::Scripts, "allowed"),
@@ -213,21 +209,21 @@ async fn run_script(connection: &mut MultiplexedConnection) -> Result<(), RedisE
     redis::cmd("EVALSHA").arg(digest).arg(0).query_async(connection).await
 }
 
-/// A note only: instances go by Redis' clock (B7).
+/// Never a failure by itself: instances use Redis' clock (B7).
 async fn check_clock(connection: &mut MultiplexedConnection, diagnosis: &mut Diagnosis) {
     let time: RedisResult<(f64, f64)> = redis::cmd("TIME").query_async(connection).await;
     let here = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
     let (Ok((seconds, micros)), Ok(here)) = (time, here) else {
         let advice = "allow this user TIME (ACL SETUSER name +time)";
-        return diagnosis.fail(Check::Clock, "Redis does not tell its time, which circuits go by", advice);
+        return diagnosis.fail(Check::Clock, "TIME failed, and circuits use the clock of Redis", advice);
     };
     let ahead = here.as_secs_f64() - (seconds + micros / 1e6);
     if ahead.abs() < MAX_CLOCK_SKEW_SECONDS {
-        diagnosis.ok(Check::Clock, "this machine's and Redis' agree");
+        diagnosis.ok(Check::Clock, "in sync with Redis");
     } else {
         let direction = if ahead > 0.0 { "ahead of" } else { "behind" };
         let found = format!(
-            "this machine's is {:.1} s {direction} Redis'; circuits go by Redis', so this does no harm",
+            "this machine is {:.1} s {direction} Redis; harmless, circuits use the clock of Redis",
             ahead.abs()
         );
         diagnosis.ok(Check::Clock, found);
@@ -238,7 +234,7 @@ async fn check_clock(connection: &mut MultiplexedConnection, diagnosis: &mut Dia
 mod tests {
     use super::{super::finding::Verdict, *};
 
-    /// How a check of these facts comes out.
+    /// The verdict of a check for these fields.
     fn verdict(check: Check, text: &str) -> Verdict {
         let info = ServerInfo::parse(text);
         let mut diagnosis = Diagnosis::default();
@@ -252,7 +248,7 @@ mod tests {
     }
 
     #[test]
-    fn facts_are_judged() {
+    fn verdicts() {
         for (check, text, expected) in [
             (Check::Server, "redis_version:5.0.14\r\n", Verdict::Failed),
             (Check::Server, "redis_version:6.0.0\r\nredis_mode:standalone\r\n", Verdict::Ok),

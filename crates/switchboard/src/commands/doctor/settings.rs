@@ -1,4 +1,4 @@
-//! Checks of the configuration: is it valid, who are the providers, where is Redis.
+//! Checks of the configuration: whether it is valid, the providers, and the address of Redis.
 
 use ::circuits::{Policies, RedisAddress};
 use providers::{ProviderConfig, ProviderKind};
@@ -12,20 +12,20 @@ use crate::{
     },
 };
 
-/// Where Redis is, and how its circuits are read.
+/// The address of Redis, and the policies of its circuits.
 pub(super) struct RedisSettings {
     pub(super) address: RedisAddress,
     pub(super) policies: Policies,
 }
 
-/// Checks the configuration; gives back where Redis is, if that can be told.
+/// Checks the configuration; returns the settings of Redis, if they can be read.
 pub(super) fn check(session: &Session, diagnosis: &mut Diagnosis) -> Option<RedisSettings> {
     let sources = match session.sources(None) {
         Ok(sources) => sources,
         Err(problem) => {
-            diagnosis.fail(Check::Configuration, problem, "mend the file, or name another with --config");
-            skip_the_rest(diagnosis);
-            // The environment alone may still tell where Redis is.
+            diagnosis.fail(Check::Configuration, problem, "fix the file, or pass another with --config");
+            skip_dependent_checks(diagnosis);
+            // The environment may still have the address of Redis.
             Sources { environment: session.environment.clone(), ..Sources::default() }
         }
     };
@@ -33,7 +33,7 @@ pub(super) fn check(session: &Session, diagnosis: &mut Diagnosis) -> Option<Redi
     let config = match circuits_config(&sources) {
         Ok(config) => config,
         Err(problems) => {
-            diagnosis.fail(Check::RedisUrl, join_lines(&problems), "mend the configuration");
+            diagnosis.fail(Check::RedisUrl, join_lines(&problems), "fix the configuration");
             return None;
         }
     };
@@ -51,15 +51,15 @@ fn check_configuration(sources: &Sources, diagnosis: &mut Diagnosis) {
             models::examine(&config, models::today(), diagnosis);
         }
         Err(problems) => {
-            let advice = "mend it; `switchboard config check` lists one problem a line";
+            let advice = "fix it; `switchboard config check` lists one problem per line";
             diagnosis.fail(Check::Configuration, join_lines(&problems), advice);
-            skip_the_rest(diagnosis);
+            skip_dependent_checks(diagnosis);
         }
     }
 }
 
-/// What else the whole configuration would have told.
-fn skip_the_rest(diagnosis: &mut Diagnosis) {
+/// These need the whole configuration.
+fn skip_dependent_checks(diagnosis: &mut Diagnosis) {
     for check in [Check::Providers, Check::Models] {
         diagnosis.skip(check, "needs a valid configuration");
     }
@@ -67,14 +67,14 @@ fn skip_the_rest(diagnosis: &mut Diagnosis) {
 
 fn check_providers(providers: &[ProviderConfig], environment: &Environment, diagnosis: &mut Diagnosis) {
     if providers.is_empty() {
-        let advice = "set OPENAI_API_KEY or ANTHROPIC_API_KEY, or name one in [providers]";
-        return diagnosis.warn(Check::Providers, "none is configured: no call can be made", advice);
+        let advice = "set OPENAI_API_KEY or ANTHROPIC_API_KEY, or add one to [providers]";
+        return diagnosis.warn(Check::Providers, "none configured: every request fails", advice);
     }
     let list: Vec<_> = providers.iter().map(|provider| describe_provider(provider, environment)).collect();
     diagnosis.ok(Check::Providers, list.join(", "));
 }
 
-/// The provider's name, and whether it has a key, never which.
+/// The provider's name, and whether it has a key; never the key.
 fn describe_provider(provider: &ProviderConfig, environment: &Environment) -> String {
     let key = match (&provider.api_key, provider.kind) {
         (Some(_), _) => "key present",
@@ -83,20 +83,20 @@ fn describe_provider(provider: &ProviderConfig, environment: &Environment) -> St
         {
             "AWS credentials in the environment"
         }
-        (None, ProviderKind::Bedrock) => "AWS credentials are looked for at the first call",
+        (None, ProviderKind::Bedrock) => "AWS credentials are looked up at the first request",
         (None, _) => "no key",
     };
     format!("{} ({key})", provider.name)
 }
 
-/// The part that is about Redis; where another part is broken, that alone is read.
+/// The settings of Redis; if another table is broken, `[redis]` is read alone.
 fn circuits_config(sources: &Sources) -> Result<CircuitsConfig, Problems> {
     Config::load_circuits(sources).or_else(|problems| {
         let file = sources.file.as_ref().map(redis_table_only).transpose();
         let by_variable = sources.environment.get(names::REDIS_URL).is_some();
         let file = match file {
             Ok(file) => file,
-            // No TOML at all: what it wanted to say of Redis is unknown, but the variable would win anyway.
+            // Invalid TOML: its `[redis]` is unknown, but the variable wins anyway.
             Err(_) if by_variable => None,
             Err(_) => return Err(problems),
         };
@@ -111,17 +111,17 @@ fn redis_table_only(file: &SourceFile) -> Result<SourceFile, toml::de::Error> {
 }
 
 fn redis_settings(config: CircuitsConfig, diagnosis: &mut Diagnosis) -> Option<RedisSettings> {
-    let CircuitsConfig { redis: RedisConfig { url, explicit: asked_for }, policies } = config;
+    let CircuitsConfig { redis: RedisConfig { url, explicit }, policies } = config;
     let RedisUrl::Redis(address) = url else {
         diagnosis.warn(
             Check::RedisUrl,
-            "memory: each gateway keeps its circuits to itself and forgets them when it ends",
-            "name a Redis to share and keep them",
+            "memory: each gateway has its own circuits and loses them when it stops",
+            "use a Redis to share and keep them",
         );
-        diagnosis.skip_remaining("there is no Redis to look at");
+        diagnosis.skip_remaining("no Redis configured");
         return None;
     };
-    let default = if asked_for { "" } else { " (the default: REDIS_URL is not set)" };
+    let default = if explicit { "" } else { " (default, REDIS_URL is not set)" };
     diagnosis.ok(Check::RedisUrl, format_args!("{address}{default}"));
     Some(RedisSettings { address, policies })
 }
@@ -149,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn redis_is_found_in_a_broken_file() {
+    fn redis_is_read_from_a_broken_file() {
         let broken = "[breaker]\nfailure_threshold = 0\n[redis]\nurl = \"redis://${HOST}:1\"\n";
         assert_eq!(url(&sources(broken, &[("HOST", "there")])).as_deref(), Some("redis://there:1"));
         assert_eq!(url(&sources(broken, &[])), None, "an unset variable");

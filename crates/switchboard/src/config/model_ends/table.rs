@@ -1,18 +1,18 @@
-//! The ends that providers have announced, and the day on which this was last compared with what they publish.
+//! The announced ends of life, and the day on which the table was last compared with its sources.
 //!
-//! Where the rows come from:
-//! - Anthropic: `DEPRECATED_MODELS` of its Python SDK `anthropic` 2.14.0; ends before mid 2026, which that no longer
-//!   has, from 1.10.0. Opus 4.1 from Anthropic's page of deprecations.
-//! - Google: the Gemini API's page of deprecations and its changelog.
-//! - OpenAI: what `ChatModel` of its Python SDK `openai` 3.57.0 says of deprecated values; the models that only the
-//!   Responses API has, from OpenAI's page of deprecations.
+//! Sources:
+//! - Anthropic: `DEPRECATED_MODELS` of its Python SDK `anthropic` 2.14.0; ends before mid 2026, which are no longer
+//!   in it, from 1.10.0. Opus 4.1 from Anthropic's deprecations page.
+//! - Google: the deprecations page of the Gemini API and its changelog.
+//! - OpenAI: the deprecated values of `ChatModel` in its Python SDK `openai` 3.57.0; models that only the Responses API
+//!   has, from OpenAI's deprecations page.
 //!
-//! Bringing it up to date: compare with the newest of these, change [`AS_OF`], run `cargo test -p switchboard
-//! model_ends`. If a default now ends too soon, `config/tasks.rs` says where its models are found.
+//! To update it: compare with the newest sources, change [`AS_OF`], run `cargo test -p switchboard model_ends`. If a
+//! default now ends too soon, `config/tasks.rs` names the sources of its models.
 
 use jiff::civil::{Date, date};
 
-use super::{Announcer, ModelEnd};
+use super::model_end::{Announcer, ModelEnd};
 
 /// When the table was last compared with its sources.
 pub const AS_OF: Date = date(2026, 11, 27);

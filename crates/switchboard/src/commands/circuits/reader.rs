@@ -1,0 +1,109 @@
+//! Reads the circuits from Redis and writes nothing.
+
+use std::{sync::Arc, time::Duration};
+
+use anyhow::{Context as _, bail};
+use breaker::{ModelKey, Timestamp};
+use circuits::{Policies, RedisStore, Report, Store, Value};
+
+use crate::config::{CircuitsConfig, RedisConfig, RedisUrl};
+
+/// How long connecting to Redis may take.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// Reads the circuits from the store.
+pub(super) struct CircuitReader {
+    pub(super) store: Arc<RedisStore>,
+    pub(super) policies: Policies,
+}
+
+/// One key and its value.
+#[derive(serde::Serialize)]
+#[serde(untagged)]
+pub(super) enum Entry {
+    Circuit(Box<Report>),
+    Unreadable(UnreadableKey),
+}
+
+/// A key whose value is not a circuit.
+#[derive(serde::Serialize)]
+pub(super) struct UnreadableKey {
+    pub(super) key: String,
+    /// Why it is skipped.
+    pub(super) unreadable: String,
+}
+
+impl CircuitReader {
+    /// Connects to the configured Redis.
+    ///
+    /// # Errors
+    /// When the circuits are not in Redis, or it cannot be reached.
+    pub(super) async fn connect(config: CircuitsConfig) -> anyhow::Result<Self> {
+        Ok(Self { store: connect(&config.redis).await?, policies: config.policies })
+    }
+
+    /// All circuits, and the keys that hold none.
+    pub(super) async fn entries(&self) -> anyhow::Result<Vec<Entry>> {
+        let listing = self.store.load_all(&[], true).await.context(READ_ERROR)?;
+        let entries = listing.values.iter();
+        Ok(entries.filter_map(|(key, value)| self.parse_entry(key, value, listing.time)).collect())
+    }
+
+    /// One circuit, and the time of the store.
+    pub(super) async fn load_report(&self, key: &ModelKey) -> anyhow::Result<(Report, Timestamp)> {
+        let loaded = self.store.load(key).await.context(READ_ERROR)?;
+        match self.parse_entry(key, &loaded.value, loaded.time) {
+            Some(Entry::Circuit(report)) => Ok((*report, loaded.time)),
+            Some(Entry::Unreadable(skipped)) => bail!("circuit_breaker:{key}: {}", skipped.unreadable),
+            None => bail!("there is no circuit {key}; `switchboard circuits` lists all circuits"),
+        }
+    }
+
+    /// The circuit in a value; `None` if the key is absent.
+    pub(super) fn parse_entry(&self, key: &ModelKey, value: &Value, now: Timestamp) -> Option<Entry> {
+        let policy = self.policies.models.get(key).unwrap_or(&self.policies.default);
+        let unreadable =
+            |unreadable| Some(Entry::Unreadable(UnreadableKey { key: key.to_string(), unreadable }));
+        let text = match value {
+            Value::Absent => return None,
+            Value::Oversized { .. } => return unreadable("value is too large for a circuit".to_owned()),
+            Value::WrongType(found) => return unreadable(wrong_type(found)),
+            Value::Text(text) => text,
+        };
+        match breaker::Document::parse(text, policy) {
+            breaker::Document::Native(record, _) | breaker::Document::External(record, _) => {
+                Some(Entry::Circuit(Box::new(Report::new(key, &record, policy, now))))
+            }
+            breaker::Document::Invalid => {
+                unreadable("not a circuit's JSON; counts as closed until the next change".to_owned())
+            }
+        }
+    }
+}
+
+/// What `TYPE` says of a key that holds no string.
+pub(super) fn wrong_type(found: &str) -> String {
+    format!("expected a string, found a {found}")
+}
+
+pub(super) const READ_ERROR: &str = "cannot read the circuits; `switchboard doctor` diagnoses Redis problems";
+
+async fn connect(redis: &RedisConfig) -> anyhow::Result<Arc<RedisStore>> {
+    let RedisUrl::Redis(address) = &redis.url else {
+        bail!(
+            "circuits are not shared: with redis.url = \"memory:\" each gateway keeps them in its own memory, which this command cannot read"
+        );
+    };
+    let store = RedisStore::start(address.clone());
+    let connected = tokio::time::timeout(CONNECT_TIMEOUT, store.wait_connected()).await;
+    let url = &redis.url;
+    match connected {
+        Ok(Ok(())) => Ok(Arc::new(store)),
+        Ok(Err(error)) => {
+            bail!("cannot reach Redis at {url} ({error}); `switchboard doctor` diagnoses Redis problems")
+        }
+        Err(_) => {
+            bail!("Redis at {url} did not respond within 3 s; `switchboard doctor` diagnoses Redis problems")
+        }
+    }
+}

@@ -1,0 +1,58 @@
+//! The context of a parse: the file, the environment, and the problems so far.
+
+use std::{cell::RefCell, path::Path};
+
+use super::{
+    environment::Environment,
+    problem::{Location, Problem},
+};
+
+/// The context of one parse: the file, the environment, and the problems so far.
+#[derive(Debug)]
+pub(super) struct ParseContext<'a> {
+    pub(super) environment: &'a Environment,
+    path: &'a Path,
+    text: &'a str,
+    problems: RefCell<Vec<Problem>>,
+}
+
+impl<'a> ParseContext<'a> {
+    pub(super) fn new(path: &'a Path, text: &'a str, environment: &'a Environment) -> Self {
+        Self { environment, path, text, problems: RefCell::default() }
+    }
+
+    /// Reports a problem of a line of the file.
+    pub(super) fn report_line(&self, line: usize, message: String) {
+        self.report(self.location(line), message);
+    }
+
+    /// The location of a line of the file.
+    pub(super) fn location(&self, line: usize) -> Location {
+        Location::File { path: self.path.to_owned(), line }
+    }
+
+    /// Reports a problem of an environment variable.
+    pub(super) fn report_variable(&self, name: &str, message: impl Into<String>) {
+        self.report(Location::Variable(name.to_owned()), message.into());
+    }
+
+    /// Reports a problem.
+    pub(super) fn report(&self, location: Location, message: String) {
+        self.problems.borrow_mut().push(Problem { location, message });
+    }
+
+    /// The line, counted from 1, of a byte offset in the file.
+    pub(super) fn line_of(&self, offset: usize) -> usize {
+        line_of(self.text, offset)
+    }
+
+    pub(super) fn into_problems(self) -> Vec<Problem> {
+        self.problems.into_inner()
+    }
+}
+
+/// The line, counted from 1, of a byte offset in the text.
+pub(super) fn line_of(text: &str, offset: usize) -> usize {
+    let before = text.as_bytes().get(..offset).unwrap_or(text.as_bytes());
+    before.iter().filter(|byte| **byte == b'\n').count() + 1
+}
