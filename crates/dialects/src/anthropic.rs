@@ -16,6 +16,10 @@ use crate::usage::Usage;
 pub(crate) struct Anthropic;
 
 impl ApiFormat for Anthropic {
+    fn name(&self) -> &'static str {
+        "Anthropic Messages"
+    }
+
     fn read_event(&self, data: &[u8], meta: &mut ResponseMeta) -> Parsed<Progress> {
         event::read(data, meta)
     }

@@ -1,5 +1,7 @@
 //! The API formats by name, and the table that leads from a name to its format.
 
+use std::fmt;
+
 use crate::anthropic::Anthropic;
 use crate::format::ApiFormat;
 use crate::openai_chat::OpenAiChat;
@@ -19,5 +21,12 @@ impl Dialect {
             Self::OpenAiChat => &OpenAiChat,
             Self::Anthropic => &Anthropic,
         }
+    }
+}
+
+/// The name for users.
+impl fmt::Display for Dialect {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.format().name())
     }
 }

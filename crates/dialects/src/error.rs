@@ -7,7 +7,7 @@ use crate::dialect::Dialect;
 pub use crate::error_body::{ErrorBody, ErrorCategory};
 use crate::format::GatewayError;
 
-/// The code of a provider's error that has to be told in the gateway's own words.
+/// The code of a rejection by a provider whose body is no error of the caller's API format.
 pub const REJECTED_BY_PROVIDER: &str = "rejected_by_provider";
 
 /// The body of an error of the gateway's own. The SDKs choose the exception by the HTTP status, so the response must

@@ -8,6 +8,9 @@ use crate::usage::Usage;
 
 /// One API format. Each has a folder of its own, with an empty type that implements this.
 pub(crate) trait ApiFormat: Sync {
+    /// Its name for users.
+    fn name(&self) -> &'static str;
+
     /// Reads the data of one event. What it says about the response goes into `meta`.
     fn read_event(&self, data: &[u8], meta: &mut ResponseMeta) -> Parsed<Progress>;
 

@@ -16,6 +16,10 @@ use crate::usage::Usage;
 pub(crate) struct OpenAiChat;
 
 impl ApiFormat for OpenAiChat {
+    fn name(&self) -> &'static str {
+        "OpenAI Chat Completions"
+    }
+
     fn read_event(&self, data: &[u8], meta: &mut ResponseMeta) -> Parsed<Progress> {
         event::read(data, meta)
     }

@@ -109,7 +109,7 @@ impl ProviderError {
         let words: Vec<&str> =
             [&status, &self.error_type].into_iter().flatten().chain(error_code).map(String::as_str).collect();
         match self.kind {
-            // The status says it all.
+            // "HTTP 503" needs no introduction.
             ProviderErrorKind::Status if !words.is_empty() => words.join(" "),
             kind if words.is_empty() => kind.to_string(),
             kind => format!("{kind} ({})", words.join(" ")),

@@ -131,6 +131,12 @@ impl Provider {
         self.kind.dialect()
     }
 
+    /// The endpoint that it serves; `None`: its API format is not supported yet.
+    #[must_use]
+    pub fn endpoint(&self) -> Option<Endpoint> {
+        self.target.as_ref().map(|(endpoint, _)| *endpoint)
+    }
+
     /// Its host and port; `None`: its kind is not supported yet.
     #[must_use]
     pub fn address(&self) -> Option<(&str, Option<u16>)> {

@@ -84,7 +84,7 @@ fn a_frame_beyond_the_limit_is_rejected_whole_or_in_chunks() {
     let too_large = Some(Err(FrameTooLarge { limit: 10 }));
     let mut whole = Decoder::new(10);
     whole.push(Bytes::from_static(b"data: 12\n\ndata: 123\n\n"));
-    assert!(whole.next_frame().is_some_and(|frame| frame.is_ok()), "10 bytes are within it");
+    assert!(whole.next_frame().is_some_and(|frame| frame.is_ok()), "10 bytes are within the limit");
     assert_eq!(whole.next_frame(), too_large);
 
     let mut pieces = Decoder::new(10);
@@ -93,7 +93,7 @@ fn a_frame_beyond_the_limit_is_rejected_whole_or_in_chunks() {
     pieces.push(Bytes::from_static(b"2345"));
     assert_eq!(pieces.next_frame(), too_large);
     pieces.push(Bytes::from_static(b"\n\ndata: 1\n\n"));
-    assert_eq!(pieces.next_frame(), too_large, "what follows cannot be told apart");
+    assert_eq!(pieces.next_frame(), too_large, "an error is final");
 }
 
 /// Streams of the tokens of the grammar, in any order.

@@ -34,8 +34,8 @@ async fn a_response_has_until_response() {
 #[tokio::test]
 async fn a_stream_has_until_first_byte_for_its_first_event() {
     for kind in KINDS {
-        for silence in [Fault::Hang, Fault::Silence { after: 0 }] {
-            let (simulator, provider) = simulated(kind, silence).await;
+        for stall in [Fault::Hang, Fault::Silence { after: 0 }] {
+            let (simulator, provider) = simulated(kind, stall).await;
             let call = tokio::spawn(async move {
                 match open(&provider).await {
                     Ok(mut stream) => read_all(&mut stream).await.1.unwrap_err(),
