@@ -1,67 +1,67 @@
-//! The wire formats of the LLM APIs.
+//! The API formats of LLM providers.
 //!
-//! A gateway that passes calls through untouched still has to read a little of them: which model is asked for,
-//! whether the answer is to be streamed, whether the stream has said something yet, whether it came to its end,
-//! and what an error means. This crate knows those things for each [`Dialect`], and how to write the few messages
-//! of the gateway's own (an error, a list of models) so that the official SDKs understand them.
+//! A gateway that passes calls through unchanged still reads a little of them: the requested model, whether the
+//! response is streamed, whether the stream has produced a token, whether it is complete, and what an error means.
+//! This crate knows that for each [`Dialect`]. It also writes the gateway's own messages (an error, a list of models)
+//! in the form that the official SDKs expect.
 //!
-//! What holds here:
+//! # Files
+//!
+//! An arrow means "uses". A new format is a folder beside `openai_chat`, a variant of [`Dialect`] and one of
+//! [`Endpoint`]; nothing else in this crate matches on the dialect.
+//!
+//! ```text
+//! events   response   error   models        request     for callers: what all formats have in common
+//!    └────────┴──────────┴───────┘              │
+//!                 ▼                             ▼
+//!              dialect ◀──────────────────── endpoint   the names; the table of formats
+//!                 │
+//!         ┌───────┴───────┐
+//!         ▼               ▼
+//!    openai_chat      anthropic                         a folder for each format
+//!         └───────┬───────┘
+//!                 ▼
+//!               format                                  what each format provides (a trait)
+//!                 ▼
+//!    progress   usage   response_meta   has_content     parts that know no format
+//!    error_body   sse
+//! ```
+//!
+//! # Errors
+//!
+//! This crate is the first step of the scheme for failures: [`error::ErrorBody`] holds what the provider's words mean
+//! ([`error::ErrorCategory`]). The crate `providers` decides from it who is responsible.
+//!
+//! # Invariants
 //!
 //! - No I/O, no clock, no other crate of the workspace: bytes in, facts out.
 //! - Bytes that are passed on are never re-serialised. [`Request::with_model`] replaces the model's name and nothing
 //!   else; [`sse::Frame::raw`] is what came over the wire.
-//! - One pass, no document tree: every event of every stream comes through [`classify`].
-//! - Nothing that may quote a prompt leaves this crate by way of an error: messages of providers are looked at and
+//! - One pass, no document tree: every event of every stream goes through [`classify_event`].
+//! - Nothing that may quote a prompt leaves this crate in an error: the text of a provider's message is matched and
 //!   dropped, parse errors give a position and no content (C5).
 
+mod anthropic;
+mod dialect;
+mod endpoint;
 pub mod error;
+mod error_body;
 pub mod events;
+mod format;
+mod has_content;
 pub mod models;
+mod openai_chat;
+mod progress;
 mod request;
 pub mod response;
 mod response_meta;
 pub mod sse;
 mod usage;
 
-pub use events::{Choices, EventClass, Progress, classify_event};
+pub use dialect::Dialect;
+pub use endpoint::Endpoint;
+pub use events::{EventClass, classify_event};
+pub use progress::{Choices, Progress};
 pub use request::{Request, RequestError};
 pub use response_meta::ResponseMeta;
 pub use usage::Usage;
-
-/// A wire format: how requests, answers, streams and errors look.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Dialect {
-    /// OpenAI's chat completions, which many others speak as well.
-    OpenAiChat,
-    /// Anthropic's messages.
-    Anthropic,
-}
-
-/// What a caller asks for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Endpoint {
-    /// `POST /v1/chat/completions`.
-    ChatCompletions,
-    /// `POST /v1/messages`.
-    Messages,
-}
-
-impl Endpoint {
-    /// Where the gateway serves it.
-    #[must_use]
-    pub const fn path(self) -> &'static str {
-        match self {
-            Self::ChatCompletions => "/v1/chat/completions",
-            Self::Messages => "/v1/messages",
-        }
-    }
-
-    /// The dialect that is spoken there.
-    #[must_use]
-    pub const fn dialect(self) -> Dialect {
-        match self {
-            Self::ChatCompletions => Dialect::OpenAiChat,
-            Self::Messages => Dialect::Anthropic,
-        }
-    }
-}

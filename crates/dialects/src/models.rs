@@ -1,40 +1,22 @@
-//! `GET /v1/models`: one path, two shapes.
+//! `GET /v1/models`: one path, a shape for each format.
 
 use bytes::Bytes;
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use crate::Dialect;
+use crate::dialect::Dialect;
 
-/// The list of models, in the dialect's shape. Dates are the epoch: a name in a gateway has none.
+/// The list of models. Dates are the epoch: a name in a gateway has none.
 #[must_use]
 pub fn list<'a>(dialect: Dialect, names: impl IntoIterator<Item = &'a str>) -> Bytes {
-    let data: Vec<Value> = names.into_iter().map(|name| model(dialect, name)).collect();
-    let list = match dialect {
-        Dialect::OpenAiChat => json!({"object": "list", "data": data}),
-        Dialect::Anthropic => {
-            let id = |model: Option<&Value>| model.map_or(Value::Null, |model| model["id"].clone());
-            let (first, last) = (id(data.first()), id(data.last()));
-            json!({"data": data, "has_more": false, "first_id": first, "last_id": last})
-        }
-    };
-    list.to_string().into()
+    let format = dialect.format();
+    let models: Vec<Value> = names.into_iter().map(|name| format.model(name)).collect();
+    format.model_list(&models).to_string().into()
 }
 
-/// One model, in the dialect's shape, for `GET /v1/models/{name}`.
+/// One model, for `GET /v1/models/{name}`.
 #[must_use]
 pub fn one(dialect: Dialect, name: &str) -> Bytes {
-    model(dialect, name).to_string().into()
-}
-
-fn model(dialect: Dialect, name: &str) -> Value {
-    match dialect {
-        Dialect::OpenAiChat => {
-            json!({"id": name, "object": "model", "created": 0, "owned_by": "switchboard"})
-        }
-        Dialect::Anthropic => {
-            json!({"type": "model", "id": name, "display_name": name, "created_at": "1970-01-01T00:00:00Z"})
-        }
-    }
+    dialect.format().model(name).to_string().into()
 }
 
 #[cfg(test)]
@@ -42,7 +24,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::{list, one};
-    use crate::Dialect;
+    use crate::dialect::Dialect;
 
     #[test]
     fn openais_shape() {

@@ -1,4 +1,4 @@
-//! What a gateway must know of a request: the model, and whether to stream.
+//! What a gateway reads of a request: the model, and whether to stream.
 
 use std::fmt;
 use std::ops::Range;
@@ -9,20 +9,20 @@ use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::error::Category;
 use serde_json::value::RawValue;
 
-use crate::Endpoint;
+use crate::endpoint::Endpoint;
 
-/// A caller's request: its body untouched, and what was found in it.
+/// A caller's request: its unchanged body, and the fields that were read from it.
 #[derive(Clone)]
 pub struct Request {
     endpoint: Endpoint,
     body: Bytes,
     model: String,
-    /// Where the model's JSON string stands in the body, quotes included.
+    /// The range of the model's JSON string in the body, quotes included.
     model_range: Range<usize>,
     stream: bool,
 }
 
-/// Why a body is no request. Each is the caller's fault.
+/// Why a body is no request. The caller has to change it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RequestError {
     /// Not JSON.
@@ -30,23 +30,23 @@ pub enum RequestError {
     NotJson {
         /// Counted from 1.
         line: usize,
-        /// Counted from 1; 0 is the line's beginning.
+        /// Counted from 1; 0 is the beginning of the line.
         column: usize,
     },
-    /// JSON, but no object.
+    /// JSON, but not an object.
     #[error("the request body must be a JSON object")]
     NotAnObject,
     /// No `model`.
-    #[error("the request names no model: add the field `model`")]
+    #[error("the request has no field `model`: add it")]
     MissingModel,
-    /// A `model` that is no string, or an empty one.
-    #[error("the field `model` must be a string that is not empty")]
+    /// A `model` that is not a string, or is empty.
+    #[error("the field `model` must be a non-empty string")]
     ModelNotAString,
     /// A `stream` that is neither true, false nor null.
     #[error("the field `stream` must be true or false")]
     StreamNotABoolean,
-    /// A key given twice. Parsers differ in which one they take, so the provider might act on another than we did.
-    #[error("the field `{0}` is given twice: leave one out")]
+    /// A duplicate key. Parsers differ in which one they use, so the provider might use another than the gateway.
+    #[error("the field `{0}` occurs twice: remove one")]
     DuplicateField(&'static str),
 }
 
@@ -54,7 +54,7 @@ impl Request {
     /// Reads a body, in one pass and without a document tree.
     ///
     /// # Errors
-    /// When it is not a JSON object with one `model`.
+    /// When it is not a JSON object with exactly one `model`.
     pub fn parse(endpoint: Endpoint, body: Bytes) -> Result<Self, RequestError> {
         let fields: ScannedFields<'_> = serde_json::from_slice(&body).map_err(|error| parse_error(&error))?;
         if let Some(key) = fields.duplicate {
@@ -75,32 +75,32 @@ impl Request {
         Ok(Self { endpoint, body, model, model_range, stream })
     }
 
-    /// What is asked for.
+    /// The requested endpoint.
     #[must_use]
     pub const fn endpoint(&self) -> Endpoint {
         self.endpoint
     }
 
-    /// The model as the caller named it.
+    /// The requested model or route.
     #[must_use]
     pub fn model(&self) -> &str {
         &self.model
     }
 
-    /// Whether the answer is to be streamed.
+    /// Whether the response is to be streamed.
     #[must_use]
     pub const fn stream(&self) -> bool {
         self.stream
     }
 
-    /// The body as it came.
+    /// The unchanged body.
     #[must_use]
     pub const fn body(&self) -> &Bytes {
         &self.body
     }
 
-    /// The body with another model's name, and every other byte as it came. Where the name is the same, it is the
-    /// same body, not copied.
+    /// The body with another model's name; every other byte is unchanged. With the same name it is the same body, not
+    /// a copy.
     #[must_use]
     pub fn with_model(&self, model: &str) -> Bytes {
         if model == self.model {
@@ -115,7 +115,7 @@ impl Request {
     }
 }
 
-/// Without the body, since it holds the prompt.
+/// Without the body: it holds the prompt.
 impl fmt::Debug for Request {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Request")
@@ -127,7 +127,7 @@ impl fmt::Debug for Request {
     }
 }
 
-/// The top level of a body, as far as it matters. Reading it fails for syntax only; what was found is judged after.
+/// The fields of the body's top level that matter. Reading fails on syntax only; the values are checked afterwards.
 #[derive(Default)]
 struct ScannedFields<'a> {
     model: Option<&'a RawValue>,
@@ -180,7 +180,7 @@ impl<'de> Visitor<'de> for ScannedFieldsVisitor {
 
 fn parse_error(error: &serde_json::Error) -> RequestError {
     match error.classify() {
-        // `Found` rejects no value but one that is no object.
+        // `ScannedFields` rejects no value except one that is not an object.
         Category::Data => RequestError::NotAnObject,
         Category::Syntax | Category::Eof | Category::Io => {
             RequestError::NotJson { line: error.line(), column: error.column() }

@@ -1,99 +1,38 @@
-//! Plain answers.
+//! Responses that are not streamed.
 
-use std::borrow::Cow;
+use crate::dialect::Dialect;
+use crate::error_body::ErrorBody;
+use crate::format::UnexpectedShape;
+use crate::response_meta::ResponseMeta;
+use crate::usage::Usage;
 
-use serde::Deserialize;
-use serde::de::IgnoredAny;
-
-use crate::error::ErrorBody;
-use crate::response_meta::LenientStr;
-use crate::usage::{AnthropicUsage, OpenAiUsage};
-use crate::{Dialect, ResponseMeta, Usage};
-
-/// Why a 200 is no answer.
+/// Why the body of a 200 is no response.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum InvalidBody {
-    /// It holds an error, as OpenRouter does it when the model failed after the head was sent.
+    /// It is an error object. OpenRouter sends one when the model fails after the head was sent.
     ErrorObject(ErrorBody),
-    /// It is not the object that the dialect promises.
+    /// It does not have the shape of the format.
     UnexpectedShape,
 }
 
-/// Whether a body is the answer that the dialect promises, the tokens that it reports, and where it comes from.
+/// Checks that a body is a response of this format. Returns the tokens that it reports, and its id and model.
 ///
 /// # Errors
 /// When it is not: an empty body, a page of HTML, an object without choices or content, an error.
 pub fn check(dialect: Dialect, body: &[u8]) -> Result<(Usage, ResponseMeta), InvalidBody> {
-    let (shape, usage, meta) = match dialect {
-        Dialect::OpenAiChat => openai(body),
-        Dialect::Anthropic => anthropic(body),
+    match dialect.format().read_response(body) {
+        Ok(Some(response)) => Ok(response),
+        Ok(None) => Err(InvalidBody::ErrorObject(ErrorBody::from_ok_body(body))),
+        Err(UnexpectedShape) => Err(InvalidBody::UnexpectedShape),
     }
-    .map_err(|_| InvalidBody::UnexpectedShape)?;
-    match shape {
-        BodyShape::Expected => Ok((usage, meta)),
-        BodyShape::Error => Err(InvalidBody::ErrorObject(ErrorBody::from_ok_body(body))),
-        BodyShape::Unexpected => Err(InvalidBody::UnexpectedShape),
-    }
-}
-
-enum BodyShape {
-    Expected,
-    Error,
-    Unexpected,
-}
-
-fn openai(body: &[u8]) -> serde_json::Result<(BodyShape, Usage, ResponseMeta)> {
-    #[derive(Deserialize)]
-    struct Completion<'a> {
-        #[serde(default, borrow)]
-        id: LenientStr<'a>,
-        #[serde(default, borrow)]
-        model: LenientStr<'a>,
-        error: Option<IgnoredAny>,
-        choices: Option<Vec<IgnoredAny>>,
-        usage: Option<OpenAiUsage>,
-    }
-
-    let completion: Completion<'_> = serde_json::from_slice(body)?;
-    let mut meta = ResponseMeta::default();
-    meta.fill_missing(completion.id, completion.model);
-    let shape = match completion {
-        Completion { error: Some(_), .. } => BodyShape::Error,
-        Completion { choices: Some(choices), .. } if !choices.is_empty() => BodyShape::Expected,
-        _ => BodyShape::Unexpected,
-    };
-    Ok((shape, completion.usage.map(Into::into).unwrap_or_default(), meta))
-}
-
-fn anthropic(body: &[u8]) -> serde_json::Result<(BodyShape, Usage, ResponseMeta)> {
-    #[derive(Deserialize)]
-    struct Message<'a> {
-        #[serde(rename = "type", borrow)]
-        kind: Cow<'a, str>,
-        #[serde(default, borrow)]
-        id: LenientStr<'a>,
-        #[serde(default, borrow)]
-        model: LenientStr<'a>,
-        content: Option<Vec<IgnoredAny>>,
-        usage: Option<AnthropicUsage>,
-    }
-
-    let message: Message<'_> = serde_json::from_slice(body)?;
-    let mut meta = ResponseMeta::default();
-    meta.fill_missing(message.id, message.model);
-    // An empty content is an answer: the model may end its turn without a word.
-    let shape = match (&*message.kind, message.content) {
-        ("message", Some(_)) => BodyShape::Expected,
-        ("error", _) => BodyShape::Error,
-        _ => BodyShape::Unexpected,
-    };
-    Ok((shape, message.usage.map(Into::into).unwrap_or_default(), meta))
 }
 
 #[cfg(test)]
 mod tests {
     use super::{InvalidBody, check};
-    use crate::{Dialect, ResponseMeta, Usage};
+    use crate::dialect::Dialect;
+    use crate::response_meta::ResponseMeta;
+    use crate::usage::Usage;
 
     #[test]
     fn responses_with_usage_and_meta() {

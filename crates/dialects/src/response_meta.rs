@@ -1,28 +1,28 @@
-//! What an answer says of itself.
+//! The id and the model of a response.
 
 use std::{borrow::Cow, fmt};
 
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-/// The longest name that is taken, in bytes: whatever is longer is none.
+/// The longest name that is kept, in bytes. A longer one is ignored.
 const MAX_BYTES: usize = 256;
 
-/// The id of an answer and the model that gave it, as the provider calls them; `None`: not told.
+/// The id and the model of a response, in the provider's words; `None`: not reported.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ResponseMeta {
     /// For instance `chatcmpl-…`, `msg_…`.
     pub id: Option<Box<str>>,
-    /// Often more exact than the name that was asked for: `gpt-5-2025-08-07`.
+    /// Often more exact than the requested name: `gpt-5-2025-08-07`.
     pub model: Option<Box<str>>,
 }
 
 impl ResponseMeta {
-    /// Whether nothing more can be learnt.
+    /// Whether both are known.
     pub(crate) const fn is_complete(&self) -> bool {
         self.id.is_some() && self.model.is_some()
     }
 
-    /// Takes what is not known yet.
+    /// Fills in what is not known yet.
     pub(crate) fn fill_missing(&mut self, id: LenientStr<'_>, model: LenientStr<'_>) {
         for (field, LenientStr(value)) in [(&mut self.id, id), (&mut self.model, model)] {
             if field.is_none() {
@@ -32,8 +32,8 @@ impl ResponseMeta {
     }
 }
 
-/// A name, copied only where it is written with escapes. What is none (a number, an empty text) is not worth failing a
-/// good answer for.
+/// A name, copied only where it is written with escapes. Any other value (a number, an empty string) is ignored: it must
+/// not fail a good response.
 #[derive(Default)]
 pub(crate) struct LenientStr<'a>(Option<Cow<'a, str>>);
 

@@ -1,8 +1,8 @@
 //! Server-sent events, byte for byte.
 //!
-//! The format is that of the WHATWG HTML standard, section 9.2. A browser's decoder gives the events and forgets the
-//! bytes; a gateway passes the bytes on, so here a stream is cut into [`Frame`]s that together are the stream again,
-//! comments, odd line ends and unknown fields included. How the bytes were split on their way makes no difference.
+//! The format is that of the WHATWG HTML standard, section 9.2. A browser's decoder returns the events and drops the
+//! bytes. A gateway passes the bytes on, so here a stream is split into [`Frame`]s that together are the stream again,
+//! including comments, odd line ends and unknown fields. The chunks in which the bytes arrive make no difference.
 
 mod frame;
 
@@ -11,7 +11,7 @@ use memchr::memchr2;
 
 pub use frame::Frame;
 
-/// The largest frame that [`Decoder::default`] takes: 16 MiB.
+/// The largest frame that [`Decoder::default`] accepts: 16 MiB.
 pub const MAX_FRAME_BYTES: usize = 16 * 1024 * 1024;
 
 /// A frame larger than the decoder's limit.
@@ -22,21 +22,21 @@ pub struct FrameTooLarge {
     pub limit: usize,
 }
 
-/// Cuts a stream into frames. A frame that came in one piece is not copied.
+/// Splits a stream into frames. A frame that arrived in one chunk is not copied.
 #[derive(Debug)]
 pub struct Decoder {
     limit: usize,
-    /// The beginning of a frame whose end has not come yet; already looked at.
+    /// The beginning of a frame whose end has not arrived yet; already scanned.
     partial: BytesMut,
-    /// What came and was not looked at yet.
+    /// Bytes that were not scanned yet.
     pending: Bytes,
     state: ParseState,
     at_start: bool,
     failed: bool,
 }
 
-/// Where in the grammar the next byte stands. A carriage return is a line's end by itself, but a line feed right after
-/// it belongs to it, so a frame that ends in one is complete only with the byte that follows.
+/// The position of the next byte in the grammar. A carriage return ends a line, but a line feed right after it belongs
+/// to it, so a frame that ends in a carriage return is complete only with the next byte.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum ParseState {
     LineStart,
@@ -52,7 +52,7 @@ impl Default for Decoder {
 }
 
 impl Decoder {
-    /// A decoder that takes frames of up to `limit` bytes.
+    /// A decoder that accepts frames of up to `limit` bytes.
     #[must_use]
     pub fn new(limit: usize) -> Self {
         Self {
@@ -65,7 +65,7 @@ impl Decoder {
         }
     }
 
-    /// Takes what came. Cheapest when [`Decoder::next_frame`] has given `None` before.
+    /// Adds a chunk. Cheapest when [`Decoder::next_frame`] has returned `None` before.
     pub fn push(&mut self, chunk: Bytes) {
         if self.pending.is_empty() {
             self.pending = chunk;
@@ -74,9 +74,9 @@ impl Decoder {
         }
     }
 
-    /// The next whole frame; `None`: more bytes are needed.
+    /// The next complete frame; `None`: more bytes are needed.
     ///
-    /// An error is final: what follows cannot be told apart any more, so the same error is given from then on.
+    /// An error is final: the bytes that follow cannot be split any more, so every further call returns the same error.
     pub fn next_frame(&mut self) -> Option<Result<Frame, FrameTooLarge>> {
         let end = self.find_end();
         let size = self.partial.len() + end.unwrap_or(self.pending.len());
@@ -94,7 +94,7 @@ impl Decoder {
     }
 
     /// The last frame, once the stream has ended, with the blank line that it may lack. Browsers drop a frame without
-    /// one, but there are servers that forget it; whether such a frame can be trusted is seen from what it says.
+    /// one, but some servers omit it; whether such a frame can be trusted depends on its data.
     pub fn finish(&mut self) -> Option<Frame> {
         if self.partial.is_empty() || self.failed {
             return None;
@@ -102,31 +102,31 @@ impl Decoder {
         let missing: &'static [u8] = match self.state {
             ParseState::AfterEmptyLineCr => b"",
             ParseState::LineStart => b"\n",
-            // The first one after a carriage return would belong to that.
+            // The first line feed after a carriage return would belong to it.
             ParseState::InLine | ParseState::AfterLineCr => b"\n\n",
         };
         Some(self.complete(Bytes::from_static(missing)))
     }
 
-    /// Where in `ahead` the frame ends, if it does.
+    /// The end of the frame in `pending`, if it is there.
     fn find_end(&mut self) -> Option<usize> {
-        let mut at = 0;
-        while at < self.pending.len() {
-            let byte = self.pending[at];
+        let mut pos = 0;
+        while pos < self.pending.len() {
+            let byte = self.pending[pos];
             match (self.state, byte) {
                 (ParseState::AfterEmptyLineCr, b'\n') | (ParseState::LineStart, b'\n') => {
-                    return Some(at + 1);
+                    return Some(pos + 1);
                 }
-                (ParseState::AfterEmptyLineCr, _) => return Some(at),
-                (ParseState::AfterLineCr, b'\n') => (self.state, at) = (ParseState::LineStart, at + 1),
+                (ParseState::AfterEmptyLineCr, _) => return Some(pos),
+                (ParseState::AfterLineCr, b'\n') => (self.state, pos) = (ParseState::LineStart, pos + 1),
                 (ParseState::AfterLineCr, _) => self.state = ParseState::LineStart,
-                (ParseState::LineStart, b'\r') => (self.state, at) = (ParseState::AfterEmptyLineCr, at + 1),
+                (ParseState::LineStart, b'\r') => (self.state, pos) = (ParseState::AfterEmptyLineCr, pos + 1),
                 (ParseState::LineStart, _) => self.state = ParseState::InLine,
                 (ParseState::InLine, _) => {
-                    let line_end = at + memchr2(b'\n', b'\r', &self.pending[at..])?;
+                    let line_end = pos + memchr2(b'\n', b'\r', &self.pending[pos..])?;
                     let is_return = self.pending[line_end] == b'\r';
                     self.state = if is_return { ParseState::AfterLineCr } else { ParseState::LineStart };
-                    at = line_end + 1;
+                    pos = line_end + 1;
                 }
             }
         }

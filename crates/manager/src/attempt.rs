@@ -1,7 +1,7 @@
-//! One call to one model, from its circuit's leave to what came of it.
+//! One call to one model, from the permit of its circuit to its outcome.
 //!
-//! A stream is opened as far as its first content, so that until then another model can take its place unseen (C3);
-//! a held one is then read to its end.
+//! A stream is read to its first token, so that until then another model can replace it without the caller's notice (C3).
+//! A buffered stream is then read to its end.
 
 use std::{
     sync::{
@@ -20,10 +20,11 @@ use tracing::Span;
 use crate::{
     BufferLimit, Call, CallMetrics, Chain, TracePropagator,
     attempt_guard::{AttemptGuard, TotalDeadline},
+    call_log::whole_millis,
     spans, wait,
 };
 
-/// What an attempt needs to know of its call. Many may be made for one call, side by side.
+/// What an attempt needs of its call. A call may have several attempts at the same time.
 #[derive(Clone, Copy)]
 pub(crate) struct CallContext<'a> {
     pub(crate) circuits: &'a Circuits,
@@ -39,44 +40,44 @@ pub(crate) struct CallContext<'a> {
     pub(crate) propagator: Option<&'a dyn TracePropagator>,
 }
 
-/// Waiting before the same model is called again.
+/// The delay before the same model is called again.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct RetryDelay {
     pub(crate) duration: Duration,
-    /// The provider asked for it, and its circuit keeps others away meanwhile.
+    /// The provider requested it, and its circuit rejects other calls meanwhile.
     pub(crate) is_cooldown: bool,
 }
 
-/// An attempt that has come to its end.
+/// An attempt that has ended.
 pub(crate) struct CompletedAttempt {
-    /// The model's place in the chain.
+    /// The model's index in the chain.
     pub(crate) index: usize,
     pub(crate) outcome: AttemptOutcome,
 }
 
-/// What came of an attempt.
+/// The outcome of an attempt.
 pub(crate) enum AttemptOutcome {
-    /// The circuit gave no leave; nothing was called.
+    /// The circuit gave no permit; nothing was called.
     NotPermitted(Refusal),
-    /// An answer in one piece.
+    /// A response in one piece.
     Response(CompleteResponse),
-    /// A stream that has spoken, or ended well without a word.
+    /// A stream with its first token, or a complete one without any.
     StreamStarted(StartedStream),
-    /// A held stream, whole.
+    /// A buffered stream, complete.
     Buffered(StartedStream),
-    /// A stream that has grown too large to be held.
+    /// A stream that exceeds the buffer limit.
     BufferLimitExceeded(StartedStream),
-    /// No good answer. The circuit knows.
+    /// An error. The circuit knows.
     Failed(ProviderError),
-    /// `timeouts.total` ran out.
+    /// `timeouts.total` expired.
     DeadlineExceeded,
 }
 
-/// A stream that has spoken.
+/// A stream that has started.
 pub(crate) struct StartedStream {
-    /// What has come and was not handed on.
+    /// Events that were received and not yet passed on.
     pub(crate) buffered: Vec<Bytes>,
-    /// The rest. Boxed, since it is handed on at every event.
+    /// The rest. Boxed, since it is moved at every event.
     pub(crate) stream: Box<EventStream>,
     pub(crate) guard: AttemptGuard,
 }
@@ -87,13 +88,13 @@ enum StartedResponse {
 }
 
 impl CallContext<'_> {
-    /// Asks the circuit for leave and calls the model once, after a pause if there is one.
+    /// Acquires a permit and calls the model once, after the delay if there is one.
     pub(crate) async fn attempt(self, index: usize, delay: Option<RetryDelay>) -> CompletedAttempt {
         let outcome = match self.acquire_permit(index, delay).await {
             Ok(permit) => self.call_once(index, permit).await,
             Err(refusal) => {
                 let key = &self.chain.entries[index].key;
-                tracing::debug!(request = self.call.id, model = %key, why = %refusal, "passed by");
+                tracing::debug!(request = self.call.id, model = %key, reason = %refusal, "model skipped");
                 AttemptOutcome::NotPermitted(refusal)
             }
         };
@@ -117,7 +118,7 @@ impl CallContext<'_> {
         }
     }
 
-    /// Calls one model once. Its circuit learns how that went; a stream's, as far as it went.
+    /// Calls one model once, and reports the outcome to its circuit; a stream's outcome so far.
     async fn call_once(self, index: usize, permit: Permit) -> AttemptOutcome {
         let Self { chain, call, .. } = self;
         let entry = &chain.entries[index];
@@ -134,19 +135,19 @@ impl CallContext<'_> {
         let result =
             timeout_at(self.deadline, open(&entry.provider, to_provider, &mut guard, chain.buffer_limit))
                 .await;
-        let log_result = |what: &str| {
-            let ms = started_at.elapsed().as_secs_f64() * 1000.0;
-            tracing::debug!(request = call.id, model = %entry.key, ms, "attempt: {what}");
+        let log_result = |result: &str| {
+            let duration_ms = whole_millis(started_at.elapsed());
+            tracing::debug!(request = call.id, model = %entry.key, duration_ms, "attempt: {result}");
         };
         match result {
             Ok(Ok(StartedResponse::Complete(response))) => {
-                log_result("answered");
+                log_result("complete response");
                 guard.record_response_meta(&response.meta);
                 guard.succeeded(response.usage);
                 AttemptOutcome::Response(response)
             }
             Ok(Ok(StartedResponse::Streaming { buffered, stream })) => {
-                log_result("speaks");
+                log_result("stream started");
                 guard.record_response_meta(stream.meta());
                 AttemptOutcome::StreamStarted(StartedStream { buffered, stream, guard })
             }
@@ -156,18 +157,18 @@ impl CallContext<'_> {
                 AttemptOutcome::Failed(error)
             }
             Err(_) => {
-                // Whose fault that is, the trial says when it is dropped.
-                log_result("timeouts.total ran out");
+                // The guard decides whether that counts, when it is dropped.
+                log_result("timeouts.total expired");
                 AttemptOutcome::DeadlineExceeded
             }
         }
     }
 
-    /// Reads a stream that has spoken to its end, so that nobody sees it fail. The caller still has nothing of it, so
-    /// `timeouts.total` goes on.
+    /// Reads a started stream to its end, so that the caller never sees it fail. The caller has nothing of it yet, so
+    /// `timeouts.total` still applies.
     pub(crate) async fn buffer(self, index: usize, started: StartedStream) -> CompletedAttempt {
         let outcome = timeout_at(self.deadline, self.read_to_end(index, started)).await.unwrap_or_else(|_| {
-            tracing::debug!(request = self.call.id, model = %self.chain.entries[index].key, "attempt: timeouts.total ran out while held");
+            tracing::debug!(request = self.call.id, model = %self.chain.entries[index].key, "attempt: timeouts.total expired while buffering");
             AttemptOutcome::DeadlineExceeded
         });
         CompletedAttempt { index, outcome }
@@ -182,13 +183,13 @@ impl CallContext<'_> {
                     started.buffered.push(event.bytes);
                     if size > self.chain.buffer_limit.0 {
                         let (id, key) = (&self.call.id, &self.chain.entries[index].key);
-                        tracing::warn!(request = id, model = %key, "the answer is too large to be held: relayed from here on");
+                        tracing::warn!(request = id, model = %key, "response exceeds the buffer limit; switching to pass-through");
                         break AttemptOutcome::BufferLimitExceeded(started);
                     }
                 }
                 Ok(None) => break AttemptOutcome::Buffered(started),
                 Err(error) => {
-                    tracing::debug!(request = self.call.id, model = %self.chain.entries[index].key, %error, "attempt: failed while held");
+                    tracing::debug!(request = self.call.id, model = %self.chain.entries[index].key, %error, "attempt: failed while buffering");
                     started.guard.failed(&error, self.chain);
                     break AttemptOutcome::Failed(error);
                 }
@@ -197,8 +198,8 @@ impl CallContext<'_> {
     }
 }
 
-/// Calls the provider, and waits for its whole answer or for the stream's first content. What comes before that is kept,
-/// so a provider that goes on without ever saying something has failed.
+/// Calls the provider, and waits for its complete response or for the stream's first token. The events before that are
+/// kept, so a provider that sends too much without a token has failed.
 async fn open(
     provider: &Provider,
     call: providers::ProviderRequest<'_>,

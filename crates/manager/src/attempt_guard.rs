@@ -1,8 +1,7 @@
-//! The permit of a call under way.
+//! The permit of an attempt in flight.
 
 use std::time::Duration;
 
-use breaker::{Failure, FailureKind};
 use circuits::Permit;
 use dialects::{ResponseMeta, Usage};
 use providers::ProviderError;
@@ -12,15 +11,15 @@ use tracing::Span;
 use crate::{
     Chain,
     metrics::AttemptMetrics,
-    outcome::{ANSWERED, metric_label, record_outcome},
+    outcome::{ANSWERED, TIMEOUT, metric_label, record_outcome, record_timeout},
     spans,
 };
 
-/// A stream that is given up after so long without one byte of answer counts as a failure (C1): a provider that
-/// hangs is noticed even when callers are less patient than `timeouts.first_byte`.
+/// A stream that is cancelled after this time without one byte of response counts as a failure (C1), so that a provider
+/// that hangs is noticed even if callers wait less than `timeouts.first_byte`.
 pub const STALL_TIMEOUT: Duration = Duration::from_secs(15);
 
-/// The end of `timeouts.total`, as one attempt meets it.
+/// The end of `timeouts.total`, for one attempt.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct TotalDeadline {
     at: Instant,
@@ -28,27 +27,27 @@ pub(crate) struct TotalDeadline {
 }
 
 impl TotalDeadline {
-    /// For an attempt that begins now. One that gets only what others have left of `total` is not to blame for its end.
+    /// For an attempt that starts now. If earlier attempts used most of `total`, its end is not this attempt's failure.
     pub(crate) fn new(at: Instant, total: Duration) -> Self {
         Self { at, had_fair_share: at.saturating_duration_since(Instant::now()) >= total / 2 }
     }
 }
 
-/// A permit in use. Dropped, it is given back without an outcome, but for [`SILENCE`] and the end of `timeouts.total`:
-/// whatever ends a call that is silent then, other attempts that are silent beside it are judged alike.
+/// A permit in use. Dropping it returns the permit without an outcome, except after [`STALL_TIMEOUT`] and at the end of
+/// `timeouts.total`: then all attempts that have stalled count, whichever of them ended the call.
 #[derive(Debug)]
 pub(crate) struct AttemptGuard {
     permit: Option<Permit>,
-    /// By when there must be something for the caller.
+    /// Applies until the caller has a part of the response.
     total_deadline: Option<TotalDeadline>,
-    /// Since when a stream has been awaited of which nothing has come.
+    /// Since when the first byte of a stream is awaited.
     waiting_since: Option<Instant>,
     metrics: AttemptMetrics,
     span: Span,
 }
 
 impl AttemptGuard {
-    /// Begins with a call's permit; `stream`: whether a stream was asked for.
+    /// Starts with a permit; `stream`: whether a stream was requested.
     pub(crate) fn start(
         permit: Permit,
         stream: bool,
@@ -60,12 +59,12 @@ impl AttemptGuard {
         Self { permit: Some(permit), total_deadline: Some(total_deadline), waiting_since, metrics, span }
     }
 
-    /// Something of the stream has come.
+    /// The first byte of the stream was received.
     pub(crate) const fn on_first_byte(&mut self) {
         self.waiting_since = None;
     }
 
-    /// The stream said its first content.
+    /// The first token of the stream was received.
     pub(crate) fn on_first_token(&mut self) {
         self.metrics.on_first_token();
         if let Some(permit) = &mut self.permit {
@@ -73,23 +72,23 @@ impl AttemptGuard {
         }
     }
 
-    /// The answer has said where it comes from.
+    /// The response has reported its id or model.
     pub(crate) fn record_response_meta(&self, meta: &ResponseMeta) {
         spans::record_response_meta(&self.span, meta);
     }
 
-    /// The stream is the caller's from here on, and takes the time it takes.
+    /// The caller has the stream from here on: `timeouts.total` applies no longer.
     pub(crate) const fn on_handoff(&mut self) {
         self.total_deadline = None;
     }
 
-    /// The call brought a good, whole answer.
+    /// The response was good and complete.
     pub(crate) fn succeeded(self, usage: Usage) {
         spans::record_usage(&self.span, usage);
         self.finish(ANSWERED, Permit::succeeded);
     }
 
-    /// The call failed.
+    /// The attempt failed.
     pub(crate) fn failed(self, error: &ProviderError, chain: &Chain) {
         spans::record_error_status(&self.span, error);
         self.finish(metric_label(error), |permit| record_outcome(permit, error, chain));
@@ -107,12 +106,12 @@ impl Drop for AttemptGuard {
     fn drop(&mut self) {
         if let Some(permit) = self.permit.take() {
             let stalled = self.waiting_since.is_some_and(|since| since.elapsed() >= STALL_TIMEOUT);
-            let expired = self.total_deadline.filter(|due| Instant::now() >= due.at);
+            let expired = self.total_deadline.filter(|deadline| Instant::now() >= deadline.at);
             if stalled || expired.is_some() {
-                self.metrics.outcome = "timeout";
+                self.metrics.outcome = TIMEOUT;
             }
-            if stalled || expired.is_some_and(|due| due.had_fair_share) {
-                permit.failed(Failure::new(FailureKind::Timeout));
+            if stalled || expired.is_some_and(|deadline| deadline.had_fair_share) {
+                record_timeout(permit);
             }
         }
         spans::record_outcome(&self.span, self.metrics.outcome);
@@ -131,8 +130,8 @@ mod tests {
 
     const TOTAL: Duration = Duration::from_secs(600);
 
-    /// Whether a call that is given up after so long leaves its circuit open, where one failure trips. `left`: what
-    /// there is of [`TOTAL`] when it begins.
+    /// Whether an attempt that is cancelled after this time opens its circuit, where one failure trips. `left`: what
+    /// remains of [`TOTAL`] when it starts.
     async fn opens(stream: bool, got_first_byte: bool, left: Duration, after: Duration) -> bool {
         let policy = Policy {
             failure_threshold: 1,
@@ -161,7 +160,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn only_a_stream_given_up_after_long_silence_is_a_failure() {
+    async fn only_a_cancelled_stream_that_has_stalled_is_a_failure() {
         let almost = STALL_TIMEOUT - Duration::from_millis(1);
         let table = [
             (true, false, STALL_TIMEOUT, true),
@@ -173,13 +172,13 @@ mod tests {
             assert_eq!(
                 opens(stream, got_first_byte, TOTAL, after).await,
                 expected,
-                "stream {stream}, heard {got_first_byte}, {after:?}"
+                "stream {stream}, first byte {got_first_byte}, {after:?}"
             );
         }
     }
 
     #[tokio::test(start_paused = true)]
-    async fn the_end_of_total_is_a_failure_of_those_who_had_most_of_it_or_hung() {
+    async fn the_end_of_total_is_a_failure_of_attempts_that_had_half_of_it_or_stalled() {
         let (half, less, moment) = (TOTAL / 2, TOTAL / 2 - Duration::from_millis(1), STALL_TIMEOUT / 2);
         let table = [
             (true, true, half, true),
@@ -193,7 +192,7 @@ mod tests {
             assert_eq!(
                 opens(stream, got_first_byte, left, left).await,
                 expected,
-                "stream {stream}, heard {got_first_byte}, {left:?}"
+                "stream {stream}, first byte {got_first_byte}, {left:?}"
             );
         }
     }

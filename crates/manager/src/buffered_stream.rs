@@ -1,7 +1,7 @@
-//! A held stream: kept back until it is whole, so that the caller never sees one break off (`stream = "buffer"`).
+//! A buffered stream: kept until it is complete, so that the caller never sees it end early (`stream = "buffer"`).
 //!
-//! Its head goes to the caller at once, before anyone has answered, and signs of life keep the connection open. So
-//! whatever goes wrong is told as an event.
+//! Its head goes to the caller immediately, before any model has responded, and keep-alive events keep the connection open.
+//! So errors are sent as events.
 
 use std::{future::Future, pin::Pin, time::Duration};
 
@@ -14,15 +14,15 @@ use dialects::{
 use futures_util::{StreamExt as _, stream};
 use tokio::time::{Instant, timeout_at};
 
-use crate::{Body, CallError, Reply, relay::Events};
+use crate::{Body, CallError, Events, Reply};
 
-/// A caller hears something at least so often. Proxies and clients commonly give up after 30 s or more of silence.
+/// The longest time without an event. Proxies and clients commonly close a connection after 30 s or more without one.
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(5);
 
-/// The way to a reply, while the caller is kept waiting.
+/// The reply, which the caller waits for.
 pub(crate) type ReplyFuture = Pin<Box<dyn Future<Output = Result<Reply, CallError>> + Send>>;
 
-/// The events that a caller gets: signs of life until there is a reply, then all of it.
+/// The events that the caller gets: keep-alive events until there is a reply, then the reply.
 pub(crate) fn buffer(dialect: Dialect, pending_reply: ReplyFuture) -> Events {
     let initial =
         BufferedStream::Waiting { pending_reply, next_keepalive: Instant::now() + KEEPALIVE_INTERVAL };

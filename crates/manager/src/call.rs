@@ -1,4 +1,4 @@
-//! What goes in and what comes out: a caller's call, and the reply to it.
+//! A caller's call, and the reply to it.
 
 use std::{fmt, str::FromStr};
 
@@ -14,18 +14,18 @@ use crate::Events;
 pub struct Call {
     /// The request's id, for the log.
     pub id: String,
-    /// What is asked for.
+    /// The request.
     pub request: Request,
-    /// The caller's headers; the provider's client picks those that go on.
+    /// The caller's headers; the provider's client selects those that are forwarded.
     pub headers: HeaderMap,
-    /// Whether other models than the first of the chain may answer.
+    /// Whether models after the first of the chain may be called.
     pub fallback: bool,
-    /// A failure to be assumed.
+    /// A failure of the first model to simulate.
     pub injected_fault: Option<FaultInjection>,
 }
 
 impl Call {
-    /// The same for a provider, with `model` and `body` as it wants them, and the headers that may go on.
+    /// The request to a provider, with that provider's `model` and `body`, and the headers to forward.
     pub(crate) fn to_provider<'a>(
         &'a self,
         model: &'a str,
@@ -44,24 +44,26 @@ impl Call {
     }
 }
 
-/// Without the headers: the caller's key is among them.
+/// Without the headers: they hold the caller's key.
 impl fmt::Debug for Call {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Call").field("id", &self.id).field("request", &self.request).finish_non_exhaustive()
     }
 }
 
-/// A drill: the first model is taken to have failed with this status. It counts as nothing.
+/// A simulated failure of the first model with this status. No circuit counts it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FaultInjection(u16);
 
-/// A text that is no drill. The caller's fault.
+/// A text that is not a [`FaultInjection`]. The caller has to change it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a drill takes an HTTP status that counts as a failure: 408, 409, 424, 425, 429 or 500 to 599")]
+#[error(
+    "an injected fault must be an HTTP status that counts as a failure: 408, 409, 424, 425, 429 or 500 to 599"
+)]
 pub struct FaultInjectionError;
 
 impl FaultInjection {
-    /// The status to be assumed.
+    /// The simulated status.
     #[must_use]
     pub const fn status(self) -> u16 {
         self.0
@@ -79,37 +81,37 @@ impl FromStr for FaultInjection {
     }
 }
 
-/// What a call comes to.
+/// The result of a call.
 #[derive(Debug)]
 #[expect(clippy::large_enum_variant, reason = "it is moved once a call; a box would be one more allocation")]
 pub enum Response {
-    /// A model has answered.
+    /// The reply of a model.
     Reply(Reply),
-    /// A held stream: its head may go to the caller, before anyone has answered. What goes wrong is told in it.
+    /// A buffered stream: its head may go to the caller before any model has responded. Errors are sent as events.
     Buffered(Events),
 }
 
-/// The answer to a call.
+/// The reply to a call.
 #[derive(Debug)]
 pub struct Reply {
-    /// The model that answered.
+    /// The model that responded.
     pub answered_by: ModelKey,
-    /// How many calls to providers it took; at least 1.
+    /// The number of requests to providers; at least 1.
     pub attempts: u32,
-    /// What it said.
+    /// The response.
     pub body: Body,
 }
 
-/// What a model said.
+/// A model's response.
 #[derive(Debug)]
 pub enum Body {
-    /// All at once: a good answer, or the provider's word that the request is wrong.
+    /// In one piece: a good response, or the provider's rejection of the request.
     Complete(CompleteResponse),
-    /// Event by event. Dropping it stops the provider's call.
+    /// Event by event. Dropping it cancels the provider's call.
     Stream {
         /// The provider's headers.
         headers: HeaderMap,
-        /// Each item is one event, as it came.
+        /// Each item is one unchanged event.
         events: Events,
     },
 }

@@ -1,4 +1,4 @@
-//! What is kept of each call: one line in the log, and its part in the metrics.
+//! The record of each call: one line in the log, and its part of the metrics.
 
 use std::{
     sync::{
@@ -15,33 +15,33 @@ use tracing::Span;
 
 use crate::{Call, CallMetrics, Chain, TracePropagator, metrics::CallSummary, outcome::ANSWERED, spans};
 
-/// The longest name of a model that is told, in characters: a client may write anything there.
+/// The longest name of a model in the log, in characters: a client may send any name.
 const MAX_NAME_CHARS: usize = ModelKey::MAX_CHARS;
 
-/// What is known of a call so far. Told when it ends; dropped without an end, the client has left.
+/// The record of a call so far. It is logged when it is dropped; without an outcome, the client has disconnected.
 pub(crate) struct CallLog {
     id: String,
     endpoint: Endpoint,
     stream: bool,
-    /// What the caller named as the model.
+    /// The requested route or model.
     requested: Arc<str>,
-    /// `None`: there is no such model.
+    /// `None`: unknown route or model.
     chain: Option<Arc<Chain>>,
     metrics: Arc<CallMetrics>,
     started_at: Instant,
     first_token: Option<Duration>,
     outcome: Option<&'static str>,
-    /// Who answered.
+    /// The model that responded.
     pub(crate) answered_by: Option<ModelKey>,
-    /// Calls to providers.
+    /// Requests to providers.
     attempts: Arc<AtomicU32>,
-    /// Tokens of a whole answer, as far as reported.
+    /// The tokens that a complete response reports.
     usage: Usage,
     span: Span,
 }
 
 impl CallLog {
-    /// A call begins.
+    /// A call starts.
     pub(crate) fn start(
         call: &Call,
         chain: Option<&Arc<Chain>>,
@@ -69,7 +69,7 @@ impl CallLog {
         }
     }
 
-    /// When the call began.
+    /// When the call started.
     pub(crate) const fn started_at(&self) -> Instant {
         self.started_at
     }
@@ -79,29 +79,29 @@ impl CallLog {
         &self.span
     }
 
-    /// Where calls to providers are counted.
+    /// The counter of requests to providers.
     pub(crate) const fn attempts(&self) -> &Arc<AtomicU32> {
         &self.attempts
     }
 
-    /// A model has answered, or begun to.
+    /// A model has responded, or its stream has started.
     pub(crate) fn set_answered_by(&mut self, key: ModelKey, meta: &ResponseMeta) {
         self.answered_by = Some(key);
         spans::record_response_meta(&self.span, meta);
     }
 
-    /// Of a stream, the first content can be given to the caller.
+    /// The first token of a stream is ready for the caller.
     pub(crate) fn on_first_token(&mut self) {
         self.first_token = Some(self.started_at.elapsed());
     }
 
-    /// The call has got a good, whole answer.
+    /// The call got a good, complete response.
     pub(crate) fn finish_success(mut self, usage: Usage) {
         self.usage = usage;
         self.outcome = Some(ANSWERED);
     }
 
-    /// The call has ended without one.
+    /// The call got no good, complete response.
     pub(crate) fn finish(mut self, outcome: &'static str) {
         self.outcome = Some(outcome);
     }
@@ -119,8 +119,8 @@ impl CallLog {
         if let Some(key) = &self.answered_by {
             span.record("switchboard.answered_by", key.as_str());
         }
-        if let Some(wait) = self.first_token {
-            span.record("gen_ai.response.time_to_first_chunk", wait.as_secs_f64());
+        if let Some(first_token) = self.first_token {
+            span.record("gen_ai.response.time_to_first_chunk", first_token.as_secs_f64());
         }
     }
 }
@@ -146,8 +146,8 @@ impl Drop for CallLog {
             model = &*self.requested,
             answered_by = self.answered_by.as_ref().map(ModelKey::as_str),
             attempts = self.attempts.load(Ordering::Relaxed),
-            duration_ms = duration.as_secs_f64() * 1000.0,
-            first_token_ms = self.first_token.map(|wait| wait.as_secs_f64() * 1000.0),
+            duration_ms = whole_millis(duration),
+            first_token_ms = self.first_token.map(whole_millis),
             tokens_in = self.usage.input,
             tokens_out = self.usage.output,
             outcome,
@@ -156,7 +156,12 @@ impl Drop for CallLog {
     }
 }
 
-/// A client's word, if it is not too long to be kept.
+/// The duration in the log: in whole ms, rounded up.
+pub(crate) fn whole_millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros().div_ceil(1000)).unwrap_or(u64::MAX)
+}
+
+/// A client's name for a model, of limited length.
 fn truncate_name(name: &str) -> Arc<str> {
     name.chars().take(MAX_NAME_CHARS).collect::<String>().into()
 }

@@ -1,29 +1,29 @@
-//! What became of each model of a chain on one call's way.
+//! The models of a chain, during one call.
 
 use circuits::Refusal;
 use providers::ProviderError;
 
 use crate::SkipReason;
 
-/// One model of the chain, as far as this call is concerned.
+/// One model of the chain, for one call.
 #[derive(Default)]
 pub(crate) struct Candidate {
-    /// Calls to it that failed.
+    /// Failed attempts.
     pub(crate) failures: u32,
-    /// Why it did not answer, as far as is known.
+    /// Why it gave no response so far.
     pub(crate) skip_reason: Option<SkipReason>,
     state: CandidateState,
 }
 
-/// Whether it is a model's turn.
+/// Whether a model may be called.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 enum CandidateState {
-    /// It was not asked yet in this round.
+    /// It was not called yet in this round.
     #[default]
     Pending,
-    /// It is being called, or about to be called again.
+    /// It is called, or will be called again after a delay.
     InFlight,
-    /// Its circuit refused; the next round asks again.
+    /// Its circuit gave no permit; the next round tries again.
     NotPermitted,
     /// It is not called again for this call.
     Exhausted,
@@ -35,17 +35,17 @@ impl Candidate {
         self.state == CandidateState::Pending
     }
 
-    /// Whether it is being called, or about to be called again.
+    /// Whether it is called, or will be called again after a delay.
     pub(crate) fn is_in_flight(&self) -> bool {
         self.state == CandidateState::InFlight
     }
 
-    /// It is called now.
+    /// It is called.
     pub(crate) fn start(&mut self) {
         self.state = CandidateState::InFlight;
     }
 
-    /// Its circuit refused.
+    /// Its circuit gave no permit.
     pub(crate) fn mark_not_permitted(&mut self, refusal: Refusal) {
         self.skip_reason = Some(SkipReason::CircuitOpen(refusal));
         self.state = CandidateState::NotPermitted;
@@ -57,14 +57,14 @@ impl Candidate {
         self.state = CandidateState::Exhausted;
     }
 
-    /// Another model was sooner: should that one fail after all, it is this one's turn again.
+    /// Another model was faster. Should that one fail, this one may be called again.
     pub(crate) fn cancel(&mut self) {
         if self.state == CandidateState::InFlight {
             self.state = CandidateState::Pending;
         }
     }
 
-    /// A new round begins: a circuit that refused is asked again.
+    /// A new round starts: a circuit that gave no permit is tried again.
     pub(crate) fn reset_for_retry(&mut self) {
         if self.state != CandidateState::Exhausted {
             self.state = CandidateState::Pending;

@@ -1,4 +1,4 @@
-//! Names to chains: which models stand behind the name that a caller gives as the model.
+//! Resolves the `model` of a request to a chain of models.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -12,41 +12,41 @@ use providers::{Provider, ProviderConfig, ProviderConfigError, Timeouts};
 
 use crate::{BufferLimit, OnAuthError, Retry, Route, StreamMode};
 
-/// Providers that a name may mean even where they are not configured: then that is the error, and the name is not
-/// taken for a model with a colon or slash of its own.
+/// Providers that a name may refer to although they are not configured. Then that is the error, and the name is not
+/// resolved as a model whose own name has a colon or slash.
 const KNOWN_PROVIDERS: [&str; 4] = ["openai", "anthropic", "google-genai", "bedrock"];
 
-/// What the configuration says.
+/// The configuration.
 #[derive(Debug, Clone, Default)]
 pub struct Settings {
     /// The providers.
     pub providers: Vec<ProviderConfig>,
     /// The routes by name.
     pub routes: BTreeMap<String, Route>,
-    /// Retries of a model that is called directly.
+    /// Retries of a model without a route.
     pub retry: Retry,
-    /// The limits on a call to a model that is called directly. `connect` holds for all.
+    /// The timeouts of a model without a route. `connect` applies to all.
     pub timeouts: Timeouts,
-    /// How the streams of a model that is called directly reach the caller.
+    /// The stream mode of a model without a route.
     pub stream: StreamMode,
-    /// How much of a held stream is kept.
+    /// The limit of a buffered stream.
     pub buffer_limit: BufferLimit,
 }
 
-/// Why settings do not fit together.
+/// Why settings are inconsistent.
 #[derive(Debug, thiserror::Error)]
 pub enum CatalogError {
     /// A provider cannot be called.
     #[error(transparent)]
     Provider(#[from] ProviderConfigError),
-    /// Two providers of one name.
-    #[error("the provider {0} is given twice: give one of them another name and a kind")]
+    /// Two providers with the same name.
+    #[error("duplicate provider {0}: rename one of them and set its kind")]
     DuplicateProvider(String),
     /// A route without models.
-    #[error("the route {0} has no models: name at least one as provider:model")]
+    #[error("route {0} has no models: add at least one as provider:model")]
     EmptyRoute(String),
-    /// A route names a provider that is not there.
-    #[error("the route {route} names {model}, but there is no provider {}: add [providers.{}]", model.provider(), model.provider())]
+    /// A route uses a provider that is not configured.
+    #[error("route {route} uses {model}, but provider {} is not configured: add [providers.{}]", model.provider(), model.provider())]
     UnknownProvider {
         /// The route.
         route: String,
@@ -55,23 +55,23 @@ pub enum CatalogError {
     },
 }
 
-/// No chain stands behind a name. The caller's fault, or the configuration's.
+/// A name that is neither a route nor a model. The caller or the configuration has to change.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum UnknownModel {
     /// The provider is not configured.
     #[error(
-        "{model} is no route, and its provider {provider} is not configured here; {}",
+        "unknown model or route `{requested}`: provider {provider} is not configured, and {}. See GET /v1/models",
         list_routes(routes)
     )]
     ProviderNotConfigured {
-        /// The model as it would be called there.
-        model: String,
+        /// The requested name.
+        requested: String,
         /// The provider that is missing.
         provider: String,
-        /// The routes there are.
+        /// The routes.
         routes: Vec<String>,
     },
-    /// The name cannot be a model's.
+    /// The name cannot be the name of a model.
     #[error(transparent)]
     InvalidName(#[from] ModelKeyError),
 }
@@ -83,7 +83,7 @@ fn list_routes(routes: &[String]) -> String {
     }
 }
 
-/// Routes and providers, ready for use.
+/// Routes and providers, checked and ready.
 #[derive(Debug)]
 pub struct Catalog {
     providers: HashMap<String, Arc<Provider>>,
@@ -94,7 +94,7 @@ pub struct Catalog {
     buffer_limit: BufferLimit,
 }
 
-/// The models that may answer a call, in the order in which they are tried.
+/// The models for a call, in the order in which they are tried.
 #[derive(Debug)]
 pub struct Chain {
     /// The route's name, or the model's key.
@@ -104,11 +104,11 @@ pub struct Chain {
     pub(crate) timeouts: Timeouts,
     pub(crate) stream: StreamMode,
     pub(crate) buffer_limit: BufferLimit,
-    /// A model that has not spoken by then gets the next one beside it.
+    /// Without a first token after this time, the next model is called as well.
     pub(crate) hedge_after: Option<Duration>,
     pub(crate) on_auth_error: OnAuthError,
     kind: ChainKind,
-    /// Whether some route names the model that was asked for directly: its circuit is then no typing error's.
+    /// Whether a route has the model, also if it was requested without a route: then its name is no typing error.
     pub(crate) is_routed_model: bool,
 }
 
@@ -123,7 +123,7 @@ enum ChainKind {
 pub struct ChainEntry {
     /// The model.
     pub key: ModelKey,
-    /// Who is called for it.
+    /// Its provider.
     pub(crate) provider: Arc<Provider>,
 }
 
@@ -134,12 +134,12 @@ impl Chain {
         &self.name
     }
 
-    /// The models in their order.
+    /// The models, in order.
     pub fn models(&self) -> impl Iterator<Item = &ModelKey> {
         self.entries.iter().map(|entry| &entry.key)
     }
 
-    /// Whether a route was named, and not a model.
+    /// Whether a route was requested, and not a model.
     #[must_use]
     pub fn is_route(&self) -> bool {
         self.kind == ChainKind::Route
@@ -147,10 +147,10 @@ impl Chain {
 }
 
 impl Catalog {
-    /// Checks settings and makes them ready.
+    /// Checks settings and prepares providers and routes.
     ///
     /// # Errors
-    /// When they do not fit together.
+    /// When the settings are inconsistent.
     pub fn new(settings: Settings) -> Result<Self, CatalogError> {
         let mut providers = HashMap::new();
         for config in settings.providers {
@@ -174,11 +174,11 @@ impl Catalog {
         })
     }
 
-    /// The chain behind a name: a route's, a model key's (`provider:model`, also `provider/model`), or a bare
-    /// model's of the provider that it belongs to.
+    /// The chain of a name: a route, a model key (`provider:model` or `provider/model`), or the bare name of a model, which
+    /// implies a provider.
     ///
     /// # Errors
-    /// When nothing stands behind it.
+    /// When it is none of these.
     pub fn resolve(&self, endpoint: Endpoint, name: &str) -> Result<Arc<Chain>, UnknownModel> {
         if let Some(chain) = self.routes.get(name) {
             return Ok(Arc::clone(chain));
@@ -189,14 +189,14 @@ impl Catalog {
             .unwrap_or_else(|| (default_provider(endpoint, name), name));
         let key = ModelKey::new(provider, model)?;
         let provider = self.providers.get(provider).ok_or_else(|| UnknownModel::ProviderNotConfigured {
-            model: key.to_string(),
+            requested: name.to_owned(),
             provider: provider.to_owned(),
             routes: self.routes.keys().cloned().collect(),
         })?;
         Ok(Arc::new(self.direct_chain(ChainEntry { key, provider: Arc::clone(provider) })))
     }
 
-    /// The names that callers can use: the routes, then the models that stand in them, each once.
+    /// The names that callers can use: the routes, then their models, each once.
     #[must_use]
     pub fn model_names(&self) -> Vec<&str> {
         let mut names: Vec<&str> = self.routes.keys().map(String::as_str).collect();
@@ -208,14 +208,14 @@ impl Catalog {
         names
     }
 
-    /// Takes `name` apart, if what stands before the first `separator` is a provider.
+    /// Splits `name` at the first `separator`, if the part before it is a provider.
     fn split_provider<'a>(&self, name: &'a str, separator: char) -> Option<(&'a str, &'a str)> {
         name.split_once(separator).filter(|(provider, _)| {
             self.providers.contains_key(*provider) || KNOWN_PROVIDERS.contains(provider)
         })
     }
 
-    /// Whether some route names this model.
+    /// Whether a route has this model.
     pub(crate) fn is_routed(&self, model: &ModelKey) -> bool {
         self.routes.values().any(|chain| chain.models().any(|key| key == model))
     }
@@ -263,7 +263,7 @@ fn route_chain(
     })
 }
 
-/// Whose a bare model name is.
+/// The provider of a bare model name.
 fn default_provider(endpoint: Endpoint, model: &str) -> &'static str {
     match endpoint {
         _ if model.starts_with("claude-") => "anthropic",

@@ -1,39 +1,44 @@
-//! Calls that no model answered, and whose fault that is.
+//! Calls without a response, and who is responsible.
 
 use std::{fmt, sync::Arc, time::Duration};
 
 use breaker::ModelKey;
 use circuits::Refusal;
 use dialects::Endpoint;
-use providers::{FailureClass, ProviderError, ProviderErrorKind};
+use providers::{ProviderError, ProviderErrorKind};
 
-use crate::UnknownModel;
+use crate::{UnknownModel, outcome::requested_cooldown};
 
-/// Why a call got no answer. What a provider said of the request itself is no error but a [`Reply`](crate::Reply).
+/// Why a call got no response. A provider's rejection of the request is no error but a reply.
 #[derive(Debug, thiserror::Error)]
 pub enum CallError {
-    /// The name means no model here. The caller's fault.
+    /// The name is neither a route nor a model. The caller is responsible.
     #[error(transparent)]
     UnknownModel(#[from] UnknownModel),
-    /// All models of the chain speak another dialect than the path. The caller's fault.
-    #[error("no model of {requested} speaks the dialect of {}, and calls are not translated yet: use its own path", path.path())]
+    /// No model of the chain has the API format of the path. The caller is responsible.
+    #[error(
+        "{requested} does not support {} (POST {}){}. Translation between API formats is not supported yet.",
+        path.dialect(), path.path(), advice(*supported)
+    )]
     UnsupportedApi {
         /// The route or model.
         requested: Arc<str>,
-        /// Where it was asked for.
+        /// The endpoint of the call.
         path: Endpoint,
+        /// An endpoint that a model of the chain has, if any.
+        supported: Option<Endpoint>,
     },
-    /// Circuits are open, and none of the models that are left may be called.
-    #[error("{requested} may not be called now: {}", list_skipped(skipped))]
+    /// Circuits are open, and no model is left to call.
+    #[error("no model available for {requested}{} ({})", retry_hint(skipped), list_skipped(skipped))]
     CircuitOpen {
         /// The route or model.
         requested: Arc<str>,
-        /// Each model and why.
+        /// Each model and the reason.
         skipped: Vec<SkippedModel>,
     },
-    /// A provider refused the gateway's key. The operator's fault.
+    /// A provider rejected the gateway's API key. The operator is responsible.
     #[error(
-        "the provider {} refused this gateway's key (HTTP {status}): check api_key of [providers.{}], and that it may use {}",
+        "provider {} rejected the gateway's API key (HTTP {status}): check api_key of [providers.{}], and that it may use {}",
         key.provider(), key.provider(), key.model()
     )]
     ProviderAuth {
@@ -42,51 +47,51 @@ pub enum CallError {
         /// 401 or 403.
         status: u16,
     },
-    /// Every model that could be called failed.
-    #[error("no model of {requested} gave an answer: {}", list_skipped(skipped))]
+    /// All models that could be called failed.
+    #[error("no model of {requested} returned a response ({})", list_skipped(skipped))]
     AttemptsExhausted {
         /// The route or model.
         requested: Arc<str>,
-        /// Each model and why.
+        /// Each model and the reason.
         skipped: Vec<SkippedModel>,
     },
-    /// `timeouts.total` ran out.
-    #[error("{requested} gave no answer within {} s (timeouts.total){}", limit.as_secs_f64(), so_far(skipped))]
+    /// `timeouts.total` expired.
+    #[error("no response from {requested} within {} s (timeouts.total{})", limit.as_secs_f64(), so_far(skipped))]
     DeadlineExceeded {
         /// The route or model.
         requested: Arc<str>,
         /// `timeouts.total`.
         limit: Duration,
-        /// Models that were passed by before, and why.
+        /// The models that were skipped before, and the reasons.
         skipped: Vec<SkippedModel>,
     },
 }
 
-/// A model that did not answer.
+/// A model that gave no response.
 #[derive(Debug, Clone)]
 pub struct SkippedModel {
     /// The model.
     pub key: ModelKey,
-    /// Why it did not.
+    /// The reason.
     pub reason: SkipReason,
 }
 
-/// Why a model did not answer.
+/// Why a model gave no response.
 #[derive(Debug, Clone)]
 pub enum SkipReason {
-    /// It speaks another dialect than the path.
+    /// It does not have the API format of the path.
     UnsupportedApi,
     /// Its circuit is open.
     CircuitOpen(Refusal),
     /// It was called and failed.
     Failed(Box<ProviderError>),
-    /// It was taken to have failed with this status.
+    /// A failure with this status was simulated.
     Injected(u16),
 }
 
 impl CallError {
-    /// The HTTP status for the caller. For failed models it is the last one's, so that the caller's SDK raises what
-    /// it would have raised without a gateway.
+    /// The HTTP status for the caller. If models failed, it is that of the last one, so that the caller's SDK raises the
+    /// same exception as without a gateway.
     #[must_use]
     pub fn status(&self) -> u16 {
         match self {
@@ -101,7 +106,7 @@ impl CallError {
         }
     }
 
-    /// The word by which programs tell the gateway's errors apart.
+    /// The code by which programs distinguish the gateway's errors.
     #[must_use]
     pub const fn code(&self) -> &'static str {
         match self {
@@ -114,18 +119,16 @@ impl CallError {
         }
     }
 
-    /// How long until a model may be called again, where that is known.
+    /// The time until a model may be called again, if it is known.
     #[must_use]
     pub fn retry_in(&self) -> Option<Duration> {
         match self {
-            Self::CircuitOpen { skipped, .. } | Self::AttemptsExhausted { skipped, .. } => {
-                skipped.iter().filter_map(|model| model.reason.retry_in()).min()
-            }
+            Self::CircuitOpen { skipped, .. } | Self::AttemptsExhausted { skipped, .. } => retry_in(skipped),
             _ => None,
         }
     }
 
-    /// Whether the gateway has spent the retries that this call is worth, so that the caller's SDK should add none.
+    /// Whether the gateway has used the retries of this call, so that the caller's SDK should add none.
     #[must_use]
     pub const fn retries_exhausted(&self) -> bool {
         matches!(
@@ -136,7 +139,7 @@ impl CallError {
 }
 
 impl SkipReason {
-    /// The HTTP status that stands for it; `None`: it was not called.
+    /// The HTTP status for the caller; `None`: the model was not called.
     fn status(&self) -> Option<u16> {
         match self {
             Self::UnsupportedApi | Self::CircuitOpen(_) => None,
@@ -153,10 +156,7 @@ impl SkipReason {
         match self {
             Self::CircuitOpen(refusal) if refusal.probing => Some(refusal.retry_in.unwrap_or_default()),
             Self::CircuitOpen(refusal) => refusal.retry_in,
-            Self::Failed(error) => match error.class {
-                FailureClass::RateLimited { retry_after } => Some(retry_after),
-                _ => None,
-            },
+            Self::Failed(error) => requested_cooldown(error),
             Self::UnsupportedApi | Self::Injected(_) => None,
         }
     }
@@ -166,10 +166,10 @@ impl fmt::Display for SkippedModel {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: ", self.key)?;
         match &self.reason {
-            SkipReason::UnsupportedApi => f.write_str("speaks another dialect than this path"),
+            SkipReason::UnsupportedApi => f.write_str("different API format"),
             SkipReason::CircuitOpen(refusal) => refusal.fmt(f),
             SkipReason::Failed(error) => error.fmt(f),
-            SkipReason::Injected(status) => write!(f, "taken to have failed with HTTP {status} (a drill)"),
+            SkipReason::Injected(status) => write!(f, "HTTP {status} (injected fault)"),
         }
     }
 }
@@ -179,5 +179,63 @@ fn list_skipped(skipped: &[SkippedModel]) -> String {
 }
 
 fn so_far(skipped: &[SkippedModel]) -> String {
-    if skipped.is_empty() { String::new() } else { format!("; before that, {}", list_skipped(skipped)) }
+    if skipped.is_empty() { String::new() } else { format!("; before: {}", list_skipped(skipped)) }
+}
+
+fn retry_in(skipped: &[SkippedModel]) -> Option<Duration> {
+    skipped.iter().filter_map(|model| model.reason.retry_in()).min()
+}
+
+fn retry_hint(skipped: &[SkippedModel]) -> String {
+    retry_in(skipped)
+        .map_or_else(String::new, |delay| format!("; retry in {:.0} s", delay.as_secs_f64().ceil()))
+}
+
+fn advice(supported: Option<Endpoint>) -> String {
+    supported.map_or_else(String::new, |endpoint| {
+        format!("; call it with {} (POST {})", endpoint.dialect(), endpoint.path())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_unsupported_api_format_comes_with_the_supported_one() {
+        let error = |supported| CallError::UnsupportedApi {
+            requested: "planner".into(),
+            path: Endpoint::ChatCompletions,
+            supported,
+        };
+        assert_eq!(
+            error(Some(Endpoint::Messages)).to_string(),
+            "planner does not support OpenAI Chat Completions (POST /v1/chat/completions); call it with \
+             Anthropic Messages (POST /v1/messages). Translation between API formats is not supported yet."
+        );
+        assert_eq!(
+            error(None).to_string(),
+            "planner does not support OpenAI Chat Completions (POST /v1/chat/completions). Translation between \
+             API formats is not supported yet."
+        );
+    }
+
+    #[test]
+    fn an_open_circuit_comes_with_the_time_of_the_next_retry() {
+        let refusal = |retry_in| {
+            let record = Arc::new(breaker::Record::closed(1));
+            Refusal::new(record, retry_in, false)
+        };
+        let error = |retry_in| {
+            let skipped = SkippedModel {
+                key: "openai:gpt-5".parse().unwrap(),
+                reason: SkipReason::CircuitOpen(refusal(retry_in)),
+            };
+            CallError::CircuitOpen { requested: "planner".into(), skipped: vec![skipped] }.to_string()
+        };
+        let text = error(Some(Duration::from_millis(4_100)));
+        assert!(text.starts_with("no model available for planner; retry in 5 s (openai:gpt-5: "), "{text}");
+        let text = error(None);
+        assert!(text.starts_with("no model available for planner (openai:gpt-5: "), "{text}");
+    }
 }

@@ -1,12 +1,11 @@
 //! The loop over the chain (C1 to C4).
 //!
-//! The models are called in their order; each one that is passed by (another dialect, an open circuit) or that fails
-//! makes room for the next. What a fault leads to (the same model again, the next one, or back to the caller) is said in
-//! `blame`. With `hedge_after`, a model that stays silent so long gets the next one beside it, and the first to speak
-//! wins. At the chain's end, the walk waits for a circuit that is about to let calls through again, if that is soon,
-//! and begins anew.
+//! The models are called in order. When one is skipped (another API format, an open circuit) or fails, the next one is
+//! called. `outcome` decides what follows from an error: the same model again, the next one, or back to the caller. With
+//! `hedge_after`, a model without a first token after that time is joined by the next one, and the first token wins. At the
+//! end of the chain, the loop waits for a circuit that admits calls again soon, and starts over.
 //!
-//! Attempts only call and tell what came; everything is decided here, in one place.
+//! Attempts only call and return the result; all decisions are made here, in one place.
 
 use std::{
     future::Future,
@@ -18,54 +17,54 @@ use std::{
 
 use dialects::ResponseMeta;
 use futures_util::{StreamExt as _, stream::FuturesUnordered};
-use providers::{CompleteResponse, FailureClass, ProviderError};
+use providers::{CompleteResponse, ProviderError};
 use tokio::time::{Instant, sleep_until};
 
 use crate::{
-    Body, CallError, Reply, SkipReason, SkippedModel, StreamMode,
+    Body, CallError, Events, Reply, SkipReason, SkippedModel, StreamMode,
     attempt::{AttemptOutcome, CallContext, CompletedAttempt, RetryDelay, StartedStream},
     backoff::backoff,
     call_log::CallLog,
     candidate::Candidate,
-    outcome::{RetryDecision, classify_retry},
-    relay::{self, Relay},
+    outcome::{REJECTED_BY_PROVIDER, RetryDecision, classify_retry, is_auth_error, is_returned_as_last},
+    relay::Relay,
     wait::WaitBudget,
 };
 
-/// One call's way along its chain.
+/// The loop over the chain of one call.
 pub(crate) struct FailoverLoop<'a> {
     context: CallContext<'a>,
     log: CallLog,
-    /// What became of each model that may be tried, in the chain's order.
+    /// The models that may be called, in the chain's order.
     candidates: Vec<Candidate>,
     /// The model that failed last.
     last_failed: Option<usize>,
-    /// Calls under way: one, unless models are hedged.
+    /// Attempts in flight: one, unless models are hedged.
     in_flight: FuturesUnordered<AttemptFuture<'a>>,
-    /// When the next model is started beside those that are silent.
+    /// When the next model is called as well.
     hedge_at: Option<Instant>,
-    /// The model that was started last.
+    /// The model that was called last.
     last_started: Option<usize>,
 }
 
 type AttemptFuture<'a> = Pin<Box<dyn Future<Output = CompletedAttempt> + Send + 'a>>;
 
-/// How the walk ends.
+/// The result of the loop.
 enum CallOutcome {
-    /// A model's answer, in one piece.
+    /// A model's response, in one piece.
     Response { index: usize, response: CompleteResponse },
-    /// A provider's word that the request is wrong.
+    /// A provider's rejection of the request.
     Rejected { index: usize, response: CompleteResponse },
-    /// A model's stream, which has begun to speak.
+    /// A model's stream, which has started.
     Stream { index: usize, started: StartedStream },
-    /// A held stream, whole.
+    /// A buffered stream, complete.
     Buffered { index: usize, started: StartedStream },
-    /// No answer.
+    /// No response.
     Error(CallError),
 }
 
 impl<'a> FailoverLoop<'a> {
-    /// Stands before the first model.
+    /// Starts before the first model.
     pub(crate) fn new(context: CallContext<'a>, log: CallLog) -> Self {
         let models = if context.call.fallback { context.chain.entries.len() } else { 1 };
         Self {
@@ -79,21 +78,21 @@ impl<'a> FailoverLoop<'a> {
         }
     }
 
-    /// Walks until there is an answer, or nothing left to try.
+    /// Runs until there is a response, or no model is left.
     pub(crate) async fn run(mut self) -> Result<Reply, CallError> {
         self.skip_ineligible();
         let outcome = self.try_candidates().await;
         self.finish(outcome)
     }
 
-    /// Passes by models of another dialect, and the one that a drill takes to have failed.
+    /// Skips models with another API format, and the one with an injected fault.
     fn skip_ineligible(&mut self) {
         let CallContext { chain, call, .. } = self.context;
         let mut fault = call.injected_fault;
         let dialect = call.request.endpoint().dialect();
         for (entry, candidate) in chain.entries.iter().zip(&mut self.candidates) {
             if entry.provider.dialect() != Some(dialect) {
-                tracing::debug!(request = call.id, model = %entry.key, "passed by: speaks another dialect");
+                tracing::debug!(request = call.id, model = %entry.key, "model skipped: different API format");
                 candidate.exhaust(SkipReason::UnsupportedApi);
             } else if let Some(fault) = fault.take() {
                 candidate.exhaust(SkipReason::Injected(fault.status()));
@@ -129,7 +128,7 @@ impl<'a> FailoverLoop<'a> {
         }
     }
 
-    /// Starts the next model of the chain whose turn has not come yet, if there is one and time is left.
+    /// Calls the next pending model of the chain, if there is one and time is left.
     fn start_next(&mut self) {
         self.hedge_at = None;
         let next = self.candidates.iter().position(Candidate::is_pending);
@@ -142,16 +141,16 @@ impl<'a> FailoverLoop<'a> {
 
     fn run_attempt(&mut self, index: usize, delay: Option<RetryDelay>) {
         if self.hedge_at.is_none() {
-            let starts_at = Instant::now() + delay.map_or(Duration::ZERO, |pause| pause.duration);
+            let starts_at = Instant::now() + delay.map_or(Duration::ZERO, |delay| delay.duration);
             self.hedge_at = self.context.chain.hedge_after.map(|hedge_after| starts_at + hedge_after);
         }
         self.in_flight.push(Box::pin(self.context.attempt(index, delay)));
     }
 
-    /// What happens next; `None`: nothing is under way.
+    /// The next event; `None`: nothing is in flight.
     async fn next_event(&mut self) -> Option<LoopEvent> {
         let hedge_at = self.hedge_at.filter(|_| !self.in_flight.is_empty());
-        let silence = async {
+        let hedge_timer = async {
             match hedge_at {
                 Some(hedge_at) => sleep_until(hedge_at).await,
                 None => std::future::pending().await,
@@ -159,19 +158,19 @@ impl<'a> FailoverLoop<'a> {
         };
         tokio::select! {
             biased;
-            tried = self.in_flight.next() => tried.map(LoopEvent::AttemptDone),
-            () = silence => Some(LoopEvent::HedgeTimer),
+            attempt = self.in_flight.next() => attempt.map(LoopEvent::AttemptDone),
+            () = hedge_timer => Some(LoopEvent::HedgeTimer),
         }
     }
 
-    /// Takes up what came of an attempt; the walk's ending, if that was it.
+    /// Handles the end of an attempt; returns the result of the loop, if that ends it.
     fn on_attempt_done(&mut self, attempt: CompletedAttempt) -> Option<CallOutcome> {
         let CompletedAttempt { index, outcome } = attempt;
         match outcome {
             AttemptOutcome::NotPermitted(refusal) => self.candidates[index].mark_not_permitted(refusal),
             AttemptOutcome::Response(response) => return Some(CallOutcome::Response { index, response }),
             AttemptOutcome::StreamStarted(started) if self.context.chain.stream == StreamMode::Buffer => {
-                self.buffer(index, started)
+                self.buffer(index, started);
             }
             AttemptOutcome::StreamStarted(started) | AttemptOutcome::BufferLimitExceeded(started) => {
                 return Some(CallOutcome::Stream { index, started });
@@ -184,7 +183,7 @@ impl<'a> FailoverLoop<'a> {
                 NextAction::Return(outcome) => return Some(*outcome),
             },
         }
-        // A hedge that is under way is the next model already, unless it is the hedge that did not answer.
+        // A hedge in flight already is the next model, unless it is the hedge that failed.
         let failed = !self.candidates[index].is_in_flight();
         if self.in_flight.is_empty() || failed && self.last_started == Some(index) {
             self.start_next();
@@ -192,7 +191,7 @@ impl<'a> FailoverLoop<'a> {
         None
     }
 
-    /// Reads a stream to its end, out of the caller's sight. It spoke first, so the others are stopped.
+    /// Reads a stream to its end before the caller gets any of it. It was first, so the others are cancelled.
     fn buffer(&mut self, index: usize, started: StartedStream) {
         self.in_flight.clear();
         self.hedge_at = None;
@@ -204,7 +203,7 @@ impl<'a> FailoverLoop<'a> {
         self.in_flight.push(Box::pin(self.context.buffer(index, started)));
     }
 
-    /// What follows from a fault.
+    /// What to do after an error.
     fn on_failure(&mut self, index: usize, error: ProviderError) -> NextAction {
         let retry = &self.context.chain.retry;
         self.last_failed = Some(index);
@@ -237,34 +236,36 @@ impl<'a> FailoverLoop<'a> {
         }
     }
 
-    /// A fault that no other model is to hide.
+    /// An error that the caller gets although other models may be left.
     fn return_to_caller(&mut self, index: usize, error: ProviderError) -> CallOutcome {
-        match (error.class, error.response) {
-            (FailureClass::Auth, _) => CallOutcome::Error(CallError::ProviderAuth {
+        if is_auth_error(&error) {
+            return CallOutcome::Error(CallError::ProviderAuth {
                 key: self.context.chain.entries[index].key.clone(),
                 status: error.status.unwrap_or(401),
-            }),
-            (_, Some(response)) => CallOutcome::Rejected { index, response: *response },
-            (_, None) => {
-                self.candidates[index]
-                    .exhaust(SkipReason::Failed(Box::new(ProviderError { response: None, ..error })));
+            });
+        }
+        match error.response {
+            Some(response) => CallOutcome::Rejected { index, response: *response },
+            None => {
+                self.candidates[index].exhaust(SkipReason::Failed(Box::new(error)));
                 CallOutcome::Error(self.attempts_exhausted())
             }
         }
     }
 
-    /// Nothing is left to try.
+    /// No model is left to call.
     fn no_candidate_left(&mut self) -> CallOutcome {
         let last = self.last_failed.and_then(|index| Some((index, self.candidates[index].error()?.clone())));
         if let Some((index, error)) = last
-            && matches!(error.class, FailureClass::Auth | FailureClass::ContextTooLong)
+            && is_returned_as_last(&error)
         {
             return self.return_to_caller(index, error);
         }
         let requested = Arc::clone(&self.context.chain.name);
         let reasons = || self.candidates.iter().filter_map(|candidate| candidate.skip_reason.as_ref());
         CallOutcome::Error(if reasons().all(|reason| matches!(reason, SkipReason::UnsupportedApi)) {
-            CallError::UnsupportedApi { requested, path: self.context.call.request.endpoint() }
+            let supported = self.context.chain.entries.iter().find_map(|entry| entry.provider.endpoint());
+            CallError::UnsupportedApi { requested, path: self.context.call.request.endpoint(), supported }
         } else if reasons().any(|reason| matches!(reason, SkipReason::Failed(_) | SkipReason::Injected(_))) {
             self.attempts_exhausted()
         } else {
@@ -296,7 +297,7 @@ impl<'a> FailoverLoop<'a> {
             .collect()
     }
 
-    /// Makes the reply, and sees to the log's line. Calls that are still under way are stopped by their drop.
+    /// Builds the reply and logs the call. Dropping the attempts in flight cancels them.
     fn finish(self, outcome: CallOutcome) -> Result<Reply, CallError> {
         let Self { context: CallContext { chain, call, attempts, .. }, mut log, .. } = self;
         let attempts = attempts.load(Ordering::Relaxed);
@@ -317,7 +318,7 @@ impl<'a> FailoverLoop<'a> {
             }
             CallOutcome::Rejected { index, response } => {
                 let answered_by = answered_by(index, &response.meta);
-                log.finish("refused_by_provider");
+                log.finish(REJECTED_BY_PROVIDER);
                 Ok(Reply { answered_by, attempts, body: Body::Complete(response) })
             }
             CallOutcome::Buffered { index, started: StartedStream { buffered, stream, guard } } => {
@@ -325,7 +326,7 @@ impl<'a> FailoverLoop<'a> {
                 guard.succeeded(stream.usage());
                 log.on_first_token();
                 log.finish_success(stream.usage());
-                let events = relay::buffered_events(buffered);
+                let events = Events::buffered(buffered);
                 Ok(Reply {
                     answered_by,
                     attempts,
@@ -356,21 +357,21 @@ impl<'a> FailoverLoop<'a> {
     }
 }
 
-/// What happens on the way.
+/// An event of the loop.
 #[expect(
     clippy::large_enum_variant,
     reason = "it is moved once an attempt; a box would be one more allocation"
 )]
 enum LoopEvent {
-    /// An attempt came to its end.
+    /// An attempt has ended.
     AttemptDone(CompletedAttempt),
-    /// Nobody has spoken for `hedge_after`.
+    /// No model had a first token within `hedge_after`.
     HedgeTimer,
 }
 
-/// What follows from an attempt that brought no answer.
+/// What to do after an attempt without a response.
 enum NextAction {
-    /// The same model again, after a pause.
+    /// Call the same model again, after a delay.
     RetrySame(RetryDelay),
     TryNext,
     Return(Box<CallOutcome>),

@@ -1,4 +1,4 @@
-//! How long each model takes at the moment until a stream's first content.
+//! The recent time to first token of each model.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -9,13 +9,13 @@ use std::{
 use breaker::ModelKey;
 use tokio::time::Instant;
 
-/// A new stream weighs so much against all before it: the last ten or so make the figure.
+/// The weight of a new stream: the average follows about the last ten.
 const EWMA_ALPHA: f64 = 0.2;
 
-/// An older figure says nothing about now.
+/// An older average is ignored.
 const EWMA_TTL: Duration = Duration::from_secs(300);
 
-/// What streams have taken lately, by model.
+/// The recent time to first token, by model.
 #[derive(Debug, Default)]
 pub(crate) struct Latencies(RwLock<HashMap<ModelKey, Mutex<Ewma>>>);
 
@@ -26,9 +26,9 @@ struct Ewma {
 }
 
 impl Latencies {
-    /// A stream of this model took so long. Whose models are kept is for the caller to bound.
-    pub(crate) fn record(&self, key: &ModelKey, took: Duration) {
-        let new = Ewma { seconds: took.as_secs_f64(), updated_at: Instant::now() };
+    /// Adds a stream of this model. The caller bounds the number of models.
+    pub(crate) fn record(&self, key: &ModelKey, first_token: Duration) {
+        let new = Ewma { seconds: first_token.as_secs_f64(), updated_at: Instant::now() };
         if let Some(ewma) = self.0.read().unwrap_or_else(PoisonError::into_inner).get(key) {
             let mut ewma = ewma.lock().unwrap_or_else(PoisonError::into_inner);
             *ewma = ewma.updated_with(new);
@@ -37,13 +37,13 @@ impl Latencies {
         self.0.write().unwrap_or_else(PoisonError::into_inner).insert(key.clone(), Mutex::new(new));
     }
 
-    /// Models that had a stream lately, each with what its streams take.
+    /// The models with a recent stream, and their averages.
     pub(crate) fn snapshot(&self) -> BTreeMap<ModelKey, Duration> {
         let all = self.0.read().unwrap_or_else(PoisonError::into_inner);
         let recent = all.iter().filter_map(|(key, ewma)| {
             let ewma = *ewma.lock().unwrap_or_else(PoisonError::into_inner);
-            let took = Duration::try_from_secs_f64(ewma.seconds).ok()?;
-            (ewma.updated_at.elapsed() < EWMA_TTL).then(|| (key.clone(), took))
+            let average = Duration::try_from_secs_f64(ewma.seconds).ok()?;
+            (ewma.updated_at.elapsed() < EWMA_TTL).then(|| (key.clone(), average))
         });
         recent.collect()
     }

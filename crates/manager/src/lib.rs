@@ -1,38 +1,67 @@
-//! The ModelManager: gets an answer to a call from the first model of a chain that gives one.
+//! The ModelManager: gets the response to a call from the first available model of a chain.
 //!
-//! A caller names a model. [`Catalog`] turns the name into a [`Chain`]: a route's models in their order, or the one
-//! model that was asked for directly. [`ModelManager::call`] walks the chain: it asks the model's circuit for leave,
-//! calls the provider, and lets what came back decide (same model again, next model, or back to the caller).
-//! The circuit learns the outcome of every call that was made, and of nothing else.
+//! A caller names a model. [`Catalog`] resolves the name to a [`Chain`]: the models of a route in order, or the one model
+//! that was requested. [`ModelManager::call`] runs the failover loop over the chain: it acquires a permit from the model's
+//! circuit, calls the provider, and decides by the outcome (same model again, next model, or back to the caller). The
+//! circuit learns the outcome of every call that was made, and of nothing else.
 //!
-//! | file | subject |
-//! | --- | --- |
-//! | `walk` | the loop over the chain, in one piece |
-//! | `station` | what became of each model on the way |
-//! | `attempt` | one call to one model, for a stream until its first content |
-//! | `blame` | what a fault means for the circuit and for the walk |
-//! | `relay` | a stream on its way to the caller, once it has said something |
-//! | `hold` | a stream that is kept back until it is whole |
-//! | `patience` | waiting for circuits |
-//! | `record`, `meter` | what is kept of each call, in the log and in the metrics |
-//! | `spans` | the same as spans of a trace, where traces are collected |
-//! | `latency` | what each model's streams take at the moment until their first content |
-//! | `trial` | the permit of a call under way, and what dropping it means |
+//! # Files
 //!
-//! What holds here:
+//! A file uses only files of the rows below its own.
 //!
-//! - The chain's order is kept. A model whose circuit is open costs no time (C4).
-//! - Until a stream has said something nothing of it reaches the caller, so the next model can take the call up
-//!   unseen; afterwards a failure is told in the stream, never hidden by an end marker (C3).
-//! - Everything until there is something for the caller keeps within `timeouts.total`, waits and retries included: until a
-//!   stream's first content, and of a held stream until all of it is here (C4).
-//! - Dropping a call or its reply stops the provider's call and gives the permit back without an outcome, except
-//!   that a stream given up after [`SILENCE`] without a byte of answer counts as a failure (C1), and so does a model that had
-//!   at least half of `timeouts.total` when that ran out.
+//! ```text
+//! manager                       settings that can be replaced, and circuits that stay
+//!    ▼
+//! failover, buffered_stream     the loop over the chain; a stream that is kept until it is complete
+//!    ▼
+//! attempt, relay                one call to one model; a stream that is passed through
+//!    ▼
+//! attempt_guard, call_log       the permit of an attempt; the record of a call
+//!    ▼
+//! metrics, spans, candidate     the same record for metrics and traces; a model of the chain, for one call
+//!    ▼
+//! error, call, latency          a call without a response; a call and its reply; recent times to first token
+//!    ▼
+//! outcome, events               what an error means; the events of a stream
+//!    ▼
+//! catalog                       names and chains
+//!    ▼
+//! backoff, wait, yield_now      delays between attempts; waiting for circuits; yielding to other tasks
+//!    ▼
+//! route                         the settings of a route
+//! ```
+//!
+//! # Errors
+//!
+//! One scheme for failures, from the wire to the operator; each step is made once:
+//!
+//! ```text
+//! dialects   ErrorCategory                    what the provider's words mean
+//!    ▼       providers::classify
+//! providers  ProviderError { kind, class }    what happened; who is responsible
+//!    ▼       outcome
+//! manager    RetryDecision                    what to do next
+//!            breaker::Failure                 what the circuit counts
+//!            label of the metrics             how the attempt is counted
+//!            SkipReason in a CallError        why the model gave no response (status, code, text for the caller)
+//!    ▼       breaker::apply
+//! breaker    Reason                           why the circuit has its state (text for the operator)
+//! ```
+//!
+//! # Invariants
+//!
+//! - The order of the chain is kept. A model with an open circuit costs no time (C4).
+//! - Until the first token of a stream nothing of it reaches the caller, so the next model can take over without the
+//!   caller's notice. After that, a failure is sent in the stream, and never hidden by an end marker (C3).
+//! - Everything until the caller has a part of the response keeps within `timeouts.total`, including waits and retries:
+//!   until a stream's first token, and until a buffered stream is complete (C4).
+//! - Dropping a call or its reply cancels the provider's call and returns the permit without an outcome. Two cases count as
+//!   a failure: a stream that is cancelled after [`STALL_TIMEOUT`] without a byte of response (C1), and a model that had at
+//!   least half of `timeouts.total` when that expired.
 //! - A stream needs no task, no channel and no copy of its events.
-//! - Each call that names a model leaves one line in the log and counts once in the metrics, however it ends; only a
-//!   whole, good answer is counted as answered, and only its tokens.
-//! - Bodies are passed on untouched but for the model's name, and appear in no log and no error (C5).
+//! - Each call that names a model has one line in the log and counts once in the metrics, however it ends. Only a good,
+//!   complete response counts as answered, and only its tokens count.
+//! - Bodies are passed on unchanged except for the model's name, and appear in no log and no error (C5).
 
 mod attempt;
 mod attempt_guard;
@@ -43,6 +72,7 @@ mod call_log;
 mod candidate;
 mod catalog;
 mod error;
+mod events;
 mod failover;
 mod latency;
 mod manager;
@@ -58,8 +88,8 @@ pub use attempt_guard::STALL_TIMEOUT;
 pub use call::{Body, Call, FaultInjection, FaultInjectionError, Reply, Response};
 pub use catalog::{Catalog, CatalogError, Chain, ChainEntry, Settings, UnknownModel};
 pub use error::{CallError, SkipReason, SkippedModel};
+pub use events::Events;
 pub use manager::ModelManager;
 pub use metrics::CallMetrics;
-pub use relay::Events;
 pub use route::{BufferLimit, OnAuthError, Retry, Route, StreamMode};
 pub use spans::TracePropagator;

@@ -1,4 +1,4 @@
-//! The ModelManager itself: settings that can be replaced, circuits that stay.
+//! The ModelManager: settings that can be replaced, and circuits that stay.
 
 use std::{fmt, sync::Arc};
 
@@ -12,7 +12,7 @@ use crate::{
     failover::FailoverLoop, outcome::record_reported_outcome,
 };
 
-/// Answers calls from the first model of a chain that can. Shared by all connections.
+/// Responds to calls by the first available model of a chain. Shared by all connections.
 pub struct ModelManager {
     catalog: ArcSwap<Catalog>,
     circuits: Circuits,
@@ -21,10 +21,10 @@ pub struct ModelManager {
 }
 
 impl ModelManager {
-    /// A manager over these circuits.
+    /// A manager with these circuits.
     ///
     /// # Errors
-    /// When the settings do not fit together; see [`CatalogError`].
+    /// When the settings are inconsistent; see [`CatalogError`].
     pub fn new(settings: Settings, circuits: Circuits) -> Result<Self, CatalogError> {
         Ok(Self {
             catalog: ArcSwap::from_pointee(Catalog::new(settings)?),
@@ -34,54 +34,54 @@ impl ModelManager {
         })
     }
 
-    /// Lets its calls be part of their callers' traces.
+    /// Makes its calls part of their callers' traces.
     #[must_use]
     pub fn with_propagator(self, propagator: Option<Arc<dyn TracePropagator>>) -> Self {
         Self { propagator, ..self }
     }
 
-    /// Takes up other settings. Calls under way end by the old ones; no circuit forgets anything.
+    /// Applies other settings. Calls in flight keep the old ones; circuits keep their state.
     ///
     /// # Errors
-    /// When they do not fit together; the old ones then stay.
+    /// When they are inconsistent; the old ones are kept.
     pub fn replace(&self, settings: Settings) -> Result<(), CatalogError> {
         self.catalog.store(Arc::new(Catalog::new(settings)?));
         Ok(())
     }
 
-    /// The routes and providers in force.
+    /// The current routes and providers.
     #[must_use]
     pub fn catalog(&self) -> Arc<Catalog> {
         self.catalog.load_full()
     }
 
-    /// The circuits that decide.
+    /// The circuits.
     #[must_use]
     pub const fn circuits(&self) -> &Circuits {
         &self.circuits
     }
 
-    /// What is counted of calls.
+    /// The metrics of calls.
     #[must_use]
     pub const fn metrics(&self) -> &Arc<CallMetrics> {
         &self.metrics
     }
 
-    /// From now on a call that is dropped was broken off by this process, and not left by its client.
+    /// From now on, a call that is dropped was aborted by this process, not by a client that disconnected.
     pub fn mark_aborting(&self) {
         self.metrics.mark_aborting();
     }
 
-    /// Tells the circuit how a call ended, badly, that an application made itself with this permit.
+    /// Reports to the circuit how an application's own request with this permit failed.
     pub fn record_reported_outcome(&self, permit: Permit, error: &ProviderError) {
         let is_routed = self.catalog.load().is_routed(permit.key());
         record_reported_outcome(permit, error, is_routed);
     }
 
-    /// Gets an answer. For a stream this returns at its first content, for a held one at once.
+    /// Gets a response. For a stream this returns at its first token, for a buffered one immediately.
     ///
     /// # Errors
-    /// When no model gave an answer; see [`CallError`]. A provider's own "this request is wrong" is an answer.
+    /// When no model returned a response; see [`CallError`]. A provider's rejection of the request is a response.
     pub async fn call(&self, call: Call) -> Result<Response, CallError> {
         let resolved = self.catalog.load().resolve(call.request.endpoint(), call.request.model());
         let log = CallLog::start(&call, resolved.as_ref().ok(), &self.metrics, self.propagator.as_deref());
@@ -104,7 +104,7 @@ impl ModelManager {
     }
 }
 
-/// Walks the chain for one call.
+/// Runs the loop over the chain for one call.
 async fn run_call(
     (circuits, metrics, propagator): (Circuits, Arc<CallMetrics>, Option<Arc<dyn TracePropagator>>),
     chain: Arc<Chain>,

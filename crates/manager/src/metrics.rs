@@ -1,7 +1,7 @@
-//! What is counted of calls, for whoever scrapes it.
+//! Metrics of calls.
 //!
-//! Labels are bounded, whatever clients ask for: routes and their models are the configuration's; another model gets
-//! a label of its own once it has answered, and at most [`OTHERS`] do.
+//! Labels are bounded, whatever clients request: routes and their models come from the configuration. Any other model
+//! gets a label of its own once it has responded, and at most [`MAX_UNROUTED_LABELS`] do.
 
 use std::{
     collections::{BTreeMap, HashSet},
@@ -27,12 +27,16 @@ use prometheus_client::{
 };
 use tokio::time::Instant;
 
-use crate::{Chain, latency::Latencies};
+use crate::{
+    Chain,
+    latency::Latencies,
+    outcome::{ABORTED, ANSWERED, CANCELLED, CLIENT_DISCONNECTED},
+};
 
-/// So many models that stand on no route have a label of their own.
+/// The most models without a route that have a label of their own.
 const MAX_UNROUTED_LABELS: usize = 100;
 
-/// Counts calls.
+/// Metrics of calls.
 pub struct CallMetrics {
     calls: Family<CallLabels, Counter>,
     attempts: Family<AttemptLabels, Counter>,
@@ -43,15 +47,15 @@ pub struct CallMetrics {
     in_flight: Gauge,
     streams: Gauge,
     latencies: Latencies,
-    /// Models off all routes that have answered.
+    /// Models without a route that have responded.
     unrouted: RwLock<HashSet<ModelKey>>,
-    /// From now on a call that is dropped was broken off by this process.
+    /// Whether a call that is dropped was aborted by this process.
     aborting: AtomicBool,
 }
 
 type NewHistogram = fn() -> Histogram;
 
-/// A name that a label may have.
+/// The value of a label for a route or model.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) enum ModelLabel {
     Route(Arc<str>),
@@ -72,7 +76,7 @@ impl EncodeLabelValue for ModelLabel {
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct CallLabels {
-    /// The route, or the model that was asked for directly.
+    /// The route, or the model that was requested without a route.
     route: ModelLabel,
     outcome: &'static str,
 }
@@ -94,14 +98,14 @@ struct TokenLabels {
     direction: &'static str,
 }
 
-/// What a call came to.
+/// The result of a call.
 pub(crate) struct CallSummary<'a> {
-    /// `None`: behind the name that was asked for is no model.
+    /// `None`: unknown route or model.
     pub(crate) chain: Option<&'a Chain>,
     pub(crate) outcome: &'static str,
-    /// The model that gave a good, whole answer.
+    /// The model that returned a good, complete response.
     pub(crate) answered_by: Option<&'a ModelKey>,
-    /// What that answer cost.
+    /// The tokens of that response.
     pub(crate) usage: Usage,
     pub(crate) duration: Duration,
     pub(crate) first_token: Option<Duration>,
@@ -125,52 +129,59 @@ impl Default for CallMetrics {
     }
 }
 
-/// From a hundredth of a second, doubling, to five and a half minutes.
+/// Buckets from 10 ms, doubling, to 5.5 minutes.
 fn latency_histogram() -> Histogram {
     Histogram::new(exponential_buckets(0.01, 2.0, 16))
 }
 
 impl CallMetrics {
-    /// Shows the counts in a registry.
+    /// Registers all metrics.
     pub fn register(&self, registry: &mut Registry) {
-        registry.register("calls", "Calls that have ended, by requested route or model", self.calls.clone());
-        registry.register("attempts", "Calls made to providers that have ended", self.attempts.clone());
-        let help = "Calls answered by another model than the first of the chain";
+        registry.register(
+            "calls",
+            "Calls that have ended, by requested route or model and outcome",
+            self.calls.clone(),
+        );
+        registry.register(
+            "attempts",
+            "Attempts at models that have ended, by outcome",
+            self.attempts.clone(),
+        );
+        let help = "Calls answered by a fallback, not by the first model of the chain";
         registry.register("fallbacks", help, self.fallbacks.clone());
-        let help = "From a call's arrival to the end of its response";
+        let help = "Time from a call's arrival to the end of its response";
         registry.register_with_unit("call_duration", help, Unit::Seconds, self.duration.clone());
-        let help = "From a streaming call's arrival to its first token";
+        let help = "Time from a streaming call's arrival to its first token";
         registry.register_with_unit("time_to_first_token", help, Unit::Seconds, self.first_token.clone());
-        let help = "Tokens of complete responses, as counted by the providers";
+        let help = "Tokens of complete responses, as reported by the providers";
         registry.register("tokens", help, self.tokens.clone());
         registry.register("calls_in_flight", "Calls in flight", self.in_flight.clone());
         registry.register("streams_open", "Streaming calls in flight", self.streams.clone());
     }
 
-    /// How long each model's streams have taken lately until their first content, as this process saw it; only
-    /// models that had a stream in the last minutes.
+    /// The recent time to first token of each model in this process; only models with a stream in the last minutes.
     #[must_use]
     pub fn ttft_by_model(&self) -> BTreeMap<ModelKey, Duration> {
         self.latencies.snapshot()
     }
 
-    /// From now on a call that is dropped was broken off by this process, and not left by its client.
+    /// From now on, a call that is dropped was aborted by this process, not by a client that disconnected.
     pub(crate) fn mark_aborting(&self) {
         self.aborting.store(true, Ordering::Relaxed);
     }
 
-    /// What a call came to that was dropped.
+    /// The outcome of a call that was dropped.
     pub(crate) fn dropped_call_outcome(&self) -> &'static str {
-        if self.aborting.load(Ordering::Relaxed) { "aborted" } else { "client_disconnected" }
+        if self.aborting.load(Ordering::Relaxed) { ABORTED } else { CLIENT_DISCONNECTED }
     }
 
-    /// A call begins.
+    /// A call starts.
     pub(crate) fn call_started(&self, stream: bool) {
         self.in_flight.inc();
         self.streams.inc_by(i64::from(stream));
     }
 
-    /// A call that began has ended.
+    /// A call has ended.
     pub(crate) fn call_ended(&self, stream: bool, summary: &CallSummary<'_>) {
         self.in_flight.dec();
         self.streams.dec_by(i64::from(stream));
@@ -197,14 +208,14 @@ impl CallMetrics {
         }
     }
 
-    /// A call to a model begins; `on_a_route`: whether some route names it.
+    /// An attempt at a model starts; `is_routed`: whether a route has the model.
     pub(crate) fn start_attempt(self: &Arc<Self>, key: &ModelKey, is_routed: bool) -> AttemptMetrics {
         AttemptMetrics {
             metrics: Arc::clone(self),
             key: key.clone(),
             is_routed,
             started_at: Instant::now(),
-            outcome: "stopped",
+            outcome: CANCELLED,
         }
     }
 
@@ -233,18 +244,18 @@ impl CallMetrics {
     }
 }
 
-/// A call to a provider. Counted when it is dropped.
+/// The metrics of one attempt, which is counted when this is dropped.
 pub(crate) struct AttemptMetrics {
     metrics: Arc<CallMetrics>,
     key: ModelKey,
     is_routed: bool,
     started_at: Instant,
-    /// What it came to; as long as nothing else is said, it was stopped: its client left, or another was sooner.
+    /// [`CANCELLED`] unless it is set.
     pub(crate) outcome: &'static str,
 }
 
 impl AttemptMetrics {
-    /// The stream said its first content.
+    /// The first token of the stream was received.
     pub(crate) fn on_first_token(&self) {
         if let ModelLabel::Model(key) = self.metrics.model_label(&self.key, self.is_routed, true) {
             self.metrics.latencies.record(&key, self.started_at.elapsed());
@@ -254,7 +265,7 @@ impl AttemptMetrics {
 
 impl Drop for AttemptMetrics {
     fn drop(&mut self) {
-        let answered = self.outcome == crate::outcome::ANSWERED;
+        let answered = self.outcome == ANSWERED;
         let model = self.metrics.model_label(&self.key, self.is_routed, answered);
         self.metrics.attempts.get_or_create(&AttemptLabels { model, outcome: self.outcome }).inc();
     }
@@ -262,7 +273,7 @@ impl Drop for AttemptMetrics {
 
 impl fmt::Debug for AttemptMetrics {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Attempt")
+        f.debug_struct("AttemptMetrics")
             .field("key", &self.key)
             .field("outcome", &self.outcome)
             .finish_non_exhaustive()
@@ -271,6 +282,6 @@ impl fmt::Debug for AttemptMetrics {
 
 impl fmt::Debug for CallMetrics {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Meter").field("in_flight", &self.in_flight.get()).finish_non_exhaustive()
+        f.debug_struct("CallMetrics").field("in_flight", &self.in_flight.get()).finish_non_exhaustive()
     }
 }

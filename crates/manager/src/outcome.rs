@@ -1,4 +1,7 @@
-//! What a fault means: for the circuit, and for the walk over the chain (C1, C2, B9).
+//! What an error means: for the call, for the circuit, and for the metrics (C1, C2, B9).
+//!
+//! This is the third step of the scheme for failures (see the crate's documentation). No other file decides by an
+//! error's class.
 
 use std::time::Duration;
 
@@ -8,24 +11,45 @@ use providers::{FailureClass, ProviderError, ProviderErrorKind};
 
 use crate::{Chain, OnAuthError};
 
-/// What a walk does after a fault.
+/// Outcome of a call or an attempt: a good, complete response.
+pub(crate) const ANSWERED: &str = "answered";
+
+/// Outcome of a call: a provider rejected the request, and the caller got the provider's response.
+pub(crate) const REJECTED_BY_PROVIDER: &str = dialects::error::REJECTED_BY_PROVIDER;
+
+/// Outcome of a call, and `code` of its last event: the stream failed after its first token.
+pub(crate) const STREAM_INTERRUPTED: &str = "stream_interrupted";
+
+/// Outcome of a call: its client disconnected.
+pub(crate) const CLIENT_DISCONNECTED: &str = "client_disconnected";
+
+/// Outcome of a call: this process is shutting down and aborted it.
+pub(crate) const ABORTED: &str = "aborted";
+
+/// Outcome of an attempt: its client disconnected, or another model was faster.
+pub(crate) const CANCELLED: &str = "cancelled";
+
+/// Outcome of an attempt: a timeout.
+pub(crate) const TIMEOUT: &str = "timeout";
+
+/// What to do after an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum RetryDecision {
-    /// The same model again after a backoff, while it has calls left; not sooner than it asks for, if that is short
-    /// enough.
+    /// Call the same model again after a backoff, while it has attempts left; not before the delay that it requested, if
+    /// that is short enough.
     RetrySame(Duration),
-    /// The same model again after the rest it asked for, if that is short enough.
+    /// Call the same model again after the cooldown that it requested, if that is short enough.
     RetryAfterCooldown(Duration),
-    /// The next model.
+    /// Call the next model.
     TryNext,
-    /// Back to the caller.
+    /// Return the error to the caller.
     ReturnToCaller,
 }
 
-/// What follows from a fault of a model of this chain.
+/// What to do after this error of a model of this chain.
 pub(crate) fn classify_retry(error: &ProviderError, chain: &Chain) -> RetryDecision {
     match error.class {
-        // C4: who was silent once is not asked again by the same request.
+        // C4: the same call does not try a model again that has timed out.
         FailureClass::Provider if matches!(error.kind, ProviderErrorKind::Timeout(_)) => {
             RetryDecision::TryNext
         }
@@ -43,7 +67,30 @@ pub(crate) fn classify_retry(error: &ProviderError, chain: &Chain) -> RetryDecis
     }
 }
 
-/// Tells the circuit how the call ended.
+/// Whether the caller gets this error itself when no model is left to try.
+pub(crate) fn is_returned_as_last(error: &ProviderError) -> bool {
+    matches!(error.class, FailureClass::Auth | FailureClass::ContextTooLong)
+}
+
+/// Whether the provider rejected the gateway's API key.
+pub(crate) fn is_auth_error(error: &ProviderError) -> bool {
+    error.class == FailureClass::Auth
+}
+
+/// Whether the error concerns the caller's request, so that the caller gets the provider's own words (C2).
+pub(crate) fn is_request_error(error: &ProviderError) -> bool {
+    matches!(error.class, FailureClass::InvalidRequest | FailureClass::ContextTooLong)
+}
+
+/// When the model may be called again, if the provider said so.
+pub(crate) fn requested_cooldown(error: &ProviderError) -> Option<Duration> {
+    match error.class {
+        FailureClass::RateLimited { retry_after } => Some(retry_after),
+        _ => None,
+    }
+}
+
+/// Reports to the circuit how an attempt failed.
 pub(crate) fn record_outcome(permit: Permit, error: &ProviderError, chain: &Chain) {
     match error.class {
         FailureClass::UnknownModel if !chain.is_routed_model => permit.unknown_model(),
@@ -52,8 +99,8 @@ pub(crate) fn record_outcome(permit: Permit, error: &ProviderError, chain: &Chai
     }
 }
 
-/// Tells the circuit how a call ended that an application made itself. It has other models to go to, as a route has, so
-/// what a little waiting does not mend is a rest; `known`: whether some route names the model.
+/// Reports to the circuit how an application's own request failed. The application can use other models, as a route can,
+/// so an error that a short wait does not fix is a cooldown; `is_routed`: whether a route has the model.
 pub(crate) fn record_reported_outcome(permit: Permit, error: &ProviderError, is_routed: bool) {
     match error.class {
         FailureClass::UnknownModel if !is_routed => permit.unknown_model(),
@@ -65,40 +112,21 @@ fn record_on_route(permit: Permit, error: &ProviderError) {
     match error.class {
         FailureClass::Provider => permit.failed(to_circuit_failure(error)),
         FailureClass::RateLimited { retry_after } => {
-            permit.rate_limited(to_circuit_failure(error), Some(retry_after))
+            permit.rate_limited(to_circuit_failure(error), Some(retry_after));
         }
         FailureClass::QuotaExhausted | FailureClass::UnknownModel => {
-            permit.rate_limited(to_circuit_failure(error), None)
+            permit.rate_limited(to_circuit_failure(error), None);
         }
         FailureClass::Auth | FailureClass::ContextTooLong | FailureClass::InvalidRequest => drop(permit),
     }
 }
 
-/// What an attempt or a call came to that brought a good answer.
-pub(crate) const ANSWERED: &str = "answered";
-
-/// What an attempt came to that failed so, in a word for the metrics.
-pub(crate) fn metric_label(error: &ProviderError) -> &'static str {
-    match error.class {
-        FailureClass::RateLimited { .. } => "rate_limited",
-        FailureClass::QuotaExhausted => "quota_exhausted",
-        FailureClass::UnknownModel => "unknown_model",
-        FailureClass::Auth => "auth",
-        FailureClass::ContextTooLong => "context_too_long",
-        FailureClass::InvalidRequest => "refused",
-        FailureClass::Provider => match error.kind {
-            ProviderErrorKind::Connection => "connection",
-            ProviderErrorKind::Timeout(_) => "timeout",
-            ProviderErrorKind::Status => "status",
-            ProviderErrorKind::ErrorInBody => "reported",
-            ProviderErrorKind::Truncated => "cut",
-            ProviderErrorKind::TooLarge(_) => "too_large",
-            ProviderErrorKind::Invalid | ProviderErrorKind::UnsupportedEndpoint => "invalid",
-        },
-    }
+/// Reports to the circuit that an attempt was dropped because its time was over.
+pub(crate) fn record_timeout(permit: Permit) {
+    permit.failed(Failure::new(FailureKind::Timeout));
 }
 
-/// The fault as the circuit records it.
+/// The error as the circuit records it.
 fn to_circuit_failure(error: &ProviderError) -> Failure {
     let kind = match (error.class, error.kind) {
         (FailureClass::QuotaExhausted, _) => FailureKind::Quota,
@@ -123,5 +151,51 @@ fn to_circuit_failure(error: &ProviderError) -> Failure {
         status: error.status,
         error_type: error.error_type.clone(),
         error_code: error.error_code.clone(),
+    }
+}
+
+/// The outcome of a failed attempt, as a label of the metrics.
+pub(crate) fn metric_label(error: &ProviderError) -> &'static str {
+    match error.class {
+        FailureClass::RateLimited { .. } => "rate_limited",
+        FailureClass::QuotaExhausted => "quota_exhausted",
+        FailureClass::UnknownModel => "unknown_model",
+        FailureClass::Auth => "auth",
+        FailureClass::ContextTooLong => "context_too_long",
+        FailureClass::InvalidRequest => "invalid_request",
+        FailureClass::Provider => match error.kind {
+            ProviderErrorKind::Connection => "connection",
+            ProviderErrorKind::Timeout(_) => TIMEOUT,
+            ProviderErrorKind::Status => "status",
+            ProviderErrorKind::ErrorInBody => "error_in_body",
+            ProviderErrorKind::Truncated => "cut",
+            ProviderErrorKind::TooLarge(_) => "too_large",
+            ProviderErrorKind::Invalid | ProviderErrorKind::UnsupportedEndpoint => "invalid",
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn labels_of_failed_attempts() {
+        use ProviderErrorKind::{Connection, ErrorInBody, Invalid, Status, TooLarge, Truncated};
+        let provider_failure = |kind| (FailureClass::Provider, kind);
+        for ((class, kind), label) in [
+            (provider_failure(Connection), "connection"),
+            (provider_failure(Status), "status"),
+            (provider_failure(ErrorInBody), "error_in_body"),
+            (provider_failure(Truncated), "cut"),
+            (provider_failure(TooLarge(1)), "too_large"),
+            (provider_failure(Invalid), "invalid"),
+            ((FailureClass::InvalidRequest, Status), "invalid_request"),
+            ((FailureClass::InvalidRequest, ErrorInBody), "invalid_request"),
+            ((FailureClass::Auth, Status), "auth"),
+        ] {
+            let error = ProviderError { class, ..ProviderError::provider_failure(kind) };
+            assert_eq!(metric_label(&error), label, "{error:?}");
+        }
     }
 }

@@ -1,35 +1,35 @@
-//! Routes: a name that clients use as the model, and the chain of models behind it.
+//! Routes: names that clients use as the model, each for a chain of models.
 
 use std::time::Duration;
 
 use breaker::ModelKey;
 use providers::Timeouts;
 
-/// A name that clients use as the model, and the chain behind it, in the order in which models are tried.
+/// A route: the chain of models, in the order in which they are tried, and its settings.
 #[derive(Debug, Clone)]
 pub struct Route {
     /// The chain; never empty.
     pub models: Vec<ModelKey>,
     /// Retries on one model.
     pub retry: Retry,
-    /// The limits on a call.
+    /// The timeouts of a call.
     pub timeouts: Timeouts,
-    /// Relay or hold.
+    /// Whether streams are passed through or buffered.
     pub stream: StreamMode,
-    /// No content by then: the next model is started too.
+    /// Without a first token after this time, the next model is called as well.
     pub hedge_after: Option<Duration>,
-    /// What a 401 or 403 of a provider leads to.
+    /// What follows from a 401 or 403 of a provider.
     pub on_auth_error: OnAuthError,
 }
 
 /// `[retry]`: on the same model, before the next one is tried.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Retry {
-    /// Calls to one model per request; at least 1.
+    /// Attempts at one model per call; at least 1.
     pub max_attempts: u32,
-    /// The first wait between two of them; doubles, jittered.
+    /// The first delay between two of them; it doubles, with jitter.
     pub initial_backoff: Duration,
-    /// A retry-after up to this is waited for; a longer one means the next model.
+    /// The longest `retry-after` that a call waits for; after a longer one it calls the next model.
     pub max_retry_after: Duration,
 }
 
@@ -46,16 +46,16 @@ impl Default for Retry {
 /// `stream` of a route.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum StreamMode {
-    /// Events are passed on as they come.
+    /// Each event is passed on immediately.
     #[default]
     PassThrough,
-    /// The stream is kept back until it is whole.
+    /// The stream is kept until it is complete.
     Buffer,
 }
 
-/// The most of a stream that is held back, in bytes, so that memory stays bounded. A held answer that is larger is relayed
-/// from there on: nothing of it is lost, but a cut behind that point is seen. A stream that has said nothing by then has
-/// failed.
+/// The most of a stream that is buffered, in bytes, so that memory stays bounded. A larger buffered stream is passed through
+/// from there on: nothing of it is lost, but the caller sees it if it ends early after that point. A stream without a first
+/// token by then has failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BufferLimit(pub usize);
 
@@ -69,9 +69,9 @@ impl Default for BufferLimit {
 /// `on_auth_error` of a route.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum OnAuthError {
-    /// The caller is told which provider's key is wrong.
+    /// The caller gets an error that names the provider.
     #[default]
     Report,
-    /// The next model is tried.
+    /// The next model is called.
     Fallback,
 }

@@ -1,8 +1,8 @@
-//! Spans of a trace: one for a call, and under it one for each attempt, by the names of OpenTelemetry's conventions for
-//! generative AI.
+//! Spans of a trace: one for a call, with a child for each attempt, named by OpenTelemetry's conventions for generative
+//! AI.
 //!
-//! They are spans of `tracing` under a target and a level that no log asks for: where nobody collects traces they cost a
-//! look at one number. What makes them spans of OpenTelemetry is the program's business; it hands in [`Traces`].
+//! They are spans of `tracing` with a target and a level that no log enables: without a collector of traces they cost one
+//! load. The program turns them into spans of OpenTelemetry and provides a [`TracePropagator`].
 
 use std::fmt;
 
@@ -13,21 +13,24 @@ use http::HeaderMap;
 use providers::{Provider, ProviderError, ProviderKind};
 use tracing::{Span, field::Empty, trace_span};
 
-use crate::{Call, outcome::ANSWERED};
+use crate::{
+    Call,
+    outcome::{ANSWERED, CANCELLED, CLIENT_DISCONNECTED},
+};
 
-/// What this service does, in the conventions' word.
+/// The operation of this service, by the conventions.
 const OPERATION: &str = "chat";
 
-/// Carries a trace over from a caller, and on to a provider.
+/// Propagates a trace from a caller to a provider.
 pub trait TracePropagator: fmt::Debug + Send + Sync + 'static {
-    /// Makes the span a child of the caller's, as its headers tell.
-    fn extract(&self, span: &Span, callers: &HeaderMap);
+    /// Makes the span a child of the caller's span in these headers.
+    fn extract(&self, span: &Span, caller_headers: &HeaderMap);
 
     /// The caller's headers, with this span in place of the caller's.
-    fn inject(&self, span: &Span, callers: &HeaderMap) -> HeaderMap;
+    fn inject(&self, span: &Span, caller_headers: &HeaderMap) -> HeaderMap;
 }
 
-/// A span with the fields that a call and an attempt share, and those of its own. Until it ends most are empty.
+/// A span with the fields that calls and attempts share, and its own. Most are empty until it ends.
 macro_rules! span {
     ($name:literal, parent: $parent:expr, kind: $kind:literal, model: $model:expr, $($own:tt)*) => {{
         let span = trace_span!(
@@ -54,7 +57,7 @@ macro_rules! span {
     }};
 }
 
-/// A call begins.
+/// A call starts.
 pub(crate) fn call(call: &Call, requested: &str, propagator: Option<&dyn TracePropagator>) -> Span {
     let span = span!(
         "call",
@@ -74,7 +77,7 @@ pub(crate) fn call(call: &Call, requested: &str, propagator: Option<&dyn TracePr
     span
 }
 
-/// An attempt of a call begins.
+/// An attempt of a call starts.
 pub(crate) fn attempt(parent: &Span, key: &ModelKey, provider: &Provider, probe: bool) -> Span {
     let span = span!(
         "attempt",
@@ -95,19 +98,19 @@ pub(crate) fn attempt(parent: &Span, key: &ModelKey, provider: &Provider, probe:
     span
 }
 
-/// What a call or an attempt came to. What was refused or failed is an error; a caller who leaves is none.
+/// Records the outcome of a call or an attempt. Rejections and failures are errors; a client that disconnects is none.
 pub(crate) fn record_outcome(span: &Span, outcome: &'static str) {
     if span.is_disabled() {
         return;
     }
     span.record("switchboard.outcome", outcome);
-    if !matches!(outcome, ANSWERED | "client_disconnected" | "stopped") {
+    if !matches!(outcome, ANSWERED | CLIENT_DISCONNECTED | CANCELLED) {
         span.record("otel.status_code", "ERROR");
         span.record("error.type", outcome);
     }
 }
 
-/// Where an answer says that it comes from.
+/// Records the id and model that a response reports.
 pub(crate) fn record_response_meta(span: &Span, meta: &ResponseMeta) {
     if let Some(id) = &meta.id {
         span.record("gen_ai.response.id", &**id);
@@ -117,7 +120,7 @@ pub(crate) fn record_response_meta(span: &Span, meta: &ResponseMeta) {
     }
 }
 
-/// The tokens of a whole answer.
+/// Records the tokens of a complete response.
 pub(crate) fn record_usage(span: &Span, usage: Usage) {
     if let Some(tokens) = usage.input {
         span.record("gen_ai.usage.input_tokens", tokens);
@@ -127,7 +130,7 @@ pub(crate) fn record_usage(span: &Span, usage: Usage) {
     }
 }
 
-/// What an attempt's provider said instead of an answer: never its message.
+/// Records the status of an attempt's error, never its message.
 pub(crate) fn record_error_status(span: &Span, error: &ProviderError) {
     if let Some(status) = error.status {
         span.record("http.response.status_code", status);

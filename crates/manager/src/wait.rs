@@ -1,4 +1,4 @@
-//! Waiting for circuits: the rest that a call waits out itself, and the circuit that is about to open its gate.
+//! Waiting for circuits: for the end of a cooldown that a call waits out, and for a circuit that admits calls soon.
 
 use std::time::Duration;
 
@@ -7,29 +7,28 @@ use circuits::{Circuits, Refusal};
 use futures_util::future::select_all;
 use tokio::time::{Instant, timeout_at};
 
-/// By how much a circuit may let calls through later than was said: its times are another clock's, in whole
-/// milliseconds.
+/// How much later than announced a circuit may admit calls: its times are another clock's, in whole milliseconds.
 const CLOCK_SLACK: Duration = Duration::from_millis(250);
 
-/// The shortest wait, so that nothing is asked twice in one instant.
+/// The shortest wait, so that no circuit is tried twice at the same instant.
 const MIN_WAIT: Duration = Duration::from_millis(1);
 
-/// A probe's verdict is looked for so often, besides being told of it: one that falls between a refusal and the
-/// waiting is not told.
+/// How often to check for a probe's outcome. A change is notified as well, but not one between the refusal and the start
+/// of the wait.
 const PROBE_RECHECK_INTERVAL: Duration = Duration::from_millis(250);
 
-/// What is left of a rest that a call has waited out by its own clock, where the circuit's clock is a little behind.
+/// The rest of a cooldown that a call has waited out by its own clock, if the circuit's clock is a little behind.
 pub(crate) fn remaining_cooldown(refusal: &Refusal, cooldown_end: Option<Instant>) -> Option<Duration> {
     let wait = refusal.retry_in?.max(MIN_WAIT);
     let near = !refusal.probing && Instant::now() + wait <= cooldown_end? + CLOCK_SLACK;
     near.then_some(wait)
 }
 
-/// How long a call waits for circuits: at most `max_retry_after` from the first time on, and within its deadline.
+/// The time that a call may wait for circuits: `max_retry_after` from the first wait on, and not beyond its deadline.
 pub(crate) struct WaitBudget {
     max_retry_after: Duration,
     deadline: Instant,
-    /// Set when the waiting begins.
+    /// Set at the first wait.
     expires_at: Option<Instant>,
 }
 
@@ -38,8 +37,8 @@ impl WaitBudget {
         Self { max_retry_after, deadline, expires_at: None }
     }
 
-    /// Waits until one of the refusing circuits may let calls through: its retry is due, or it has changed (a probe
-    /// had its verdict). `false`, at once: that is too far off.
+    /// Waits until one of these circuits may admit calls: its retry is due, or it has changed (a probe had its outcome).
+    /// Returns `false` without a wait if that is too far off.
     pub(crate) async fn wait_for_any<'a>(
         &mut self,
         refusals: impl Iterator<Item = (&'a ModelKey, &'a Refusal)>,
@@ -51,13 +50,13 @@ impl WaitBudget {
         let until = refusals.iter().filter_map(|(_, refusal)| next_check(refusal, now, expires_at)).min();
         let Some(until) = until.filter(|until| *until < self.deadline) else { return false };
         let changes = refusals.iter().map(|(key, _)| Box::pin(circuits.changed(key)));
-        // Which of the two it was, the next walk finds out.
+        // The next round finds out which of the two it was.
         let _ = timeout_at(until, select_all(changes)).await;
         true
     }
 }
 
-/// When a circuit is worth asking again; `None`: not before patience `ends`.
+/// When to try a circuit again; `None`: not before `expires_at`.
 fn next_check(refusal: &Refusal, now: Instant, expires_at: Instant) -> Option<Instant> {
     if refusal.probing {
         return (now < expires_at).then(|| expires_at.min(now + PROBE_RECHECK_INTERVAL));
@@ -79,7 +78,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn only_what_is_near_is_waited_for() {
+    async fn only_a_near_retry_is_waited_for() {
         let (now, second) = (Instant::now(), Duration::from_secs(1));
         let table = [
             (refusal(Some(900), false), Some(900)),
@@ -97,7 +96,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_probes_verdict_is_not_awaited_without_end() {
+    async fn the_wait_for_a_probe_is_bounded() {
         let (now, brief) = (Instant::now(), Duration::from_millis(40));
         assert_eq!(next_check(&refusal(Some(5), true), now, now + brief), Some(now + brief));
         assert_eq!(next_check(&refusal(Some(5), true), now, now), None);
@@ -113,9 +112,9 @@ mod tests {
         assert_eq!(
             remaining_cooldown(&refusal(Some(5_000), false), Some(ends)),
             None,
-            "a longer rest has come since"
+            "a longer cooldown since"
         );
-        assert_eq!(remaining_cooldown(&refusal(Some(40), true), Some(ends)), None, "another call is probing");
-        assert_eq!(remaining_cooldown(&refusal(Some(40), false), None), None, "no rest of this call's");
+        assert_eq!(remaining_cooldown(&refusal(Some(40), true), Some(ends)), None, "another call probes");
+        assert_eq!(remaining_cooldown(&refusal(Some(40), false), None), None, "not a cooldown of this call");
     }
 }

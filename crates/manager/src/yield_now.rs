@@ -1,4 +1,4 @@
-//! Letting every other task have its turn.
+//! Yielding to all other tasks.
 
 use std::{
     future::poll_fn,
@@ -13,10 +13,10 @@ use std::{
 use futures_util::task::AtomicWaker;
 use tokio::task::yield_now;
 
-/// Ends once the runtime has let every task that could run do so.
+/// Ends once the runtime has run every task that was ready.
 ///
 /// [`yield_now`] alone ends as soon as it is polled again, and hyper polls a body again right after it was pending.
-/// So the runtime is given a waker of our own, and only that one's call ends the turn.
+/// So the runtime gets a waker of its own, and only that one ends the yield.
 pub(crate) async fn yield_to_runtime() {
     let mut state: Option<Arc<YieldNow>> = None;
     poll_fn(|context| {
@@ -37,7 +37,7 @@ impl YieldNow {
     fn start() -> Arc<Self> {
         let yielded = Arc::new(Self::default());
         let waker = Waker::from(Arc::clone(&yielded));
-        // Pending at its first poll, with the waker left to the runtime.
+        // It is pending at its first poll, and the runtime keeps the waker.
         let _ = pin!(yield_now()).poll(&mut Context::from_waker(&waker));
         yielded
     }

@@ -1,14 +1,15 @@
-//! Whose fault an error is (C1, C2, B9).
+//! Who is responsible for an error (C1, C2, B9).
 
 use std::time::Duration;
 
 use dialects::error::{ErrorBody, ErrorCategory};
 use http::{HeaderMap, StatusCode};
 
+use crate::error::{FailureClass, ProviderError, ProviderErrorKind};
+use crate::response::CompleteResponse;
 use crate::retry_after;
-use crate::{CompleteResponse, FailureClass, ProviderError, ProviderErrorKind};
 
-/// An answer with a status that is no success, of a provider that was asked for `model`.
+/// A response to a request for `model` with a status other than 2xx.
 pub(crate) fn from_response(response: CompleteResponse, model: &str) -> ProviderError {
     let status = response.status.as_u16();
     let error = ErrorBody::from_body(status, model, &response.body);
@@ -17,7 +18,7 @@ pub(crate) fn from_response(response: CompleteResponse, model: &str) -> Provider
     ProviderError { retry_after, ..build_error(ProviderErrorKind::Status, class, error, Some(response)) }
 }
 
-/// A status that is no success, and a body that did not come.
+/// A status other than 2xx, of a response whose body was not received.
 pub(crate) fn from_status(status: u16, headers: &HeaderMap) -> ProviderError {
     let error = ErrorBody::from_codes(status, None, None);
     let class = class_of_status(status, error.category, || retry_after::retry_delay(headers));
@@ -27,7 +28,7 @@ pub(crate) fn from_status(status: u16, headers: &HeaderMap) -> ProviderError {
     }
 }
 
-/// An error inside a 200. `answer` is what the caller may be given of it, under the status that the error stands for.
+/// An error inside a 200. The caller may get `response`, with the status that the error names or implies.
 pub(crate) fn from_error_in_body(error: ErrorBody, mut response: CompleteResponse) -> ProviderError {
     let implied_status = error.status.and_then(|status| StatusCode::from_u16(status).ok());
     response.status = implied_status.unwrap_or(StatusCode::BAD_GATEWAY);
@@ -35,22 +36,27 @@ pub(crate) fn from_error_in_body(error: ErrorBody, mut response: CompleteRespons
         (ErrorCategory::ContextTooLong, _) => FailureClass::ContextTooLong,
         (ErrorCategory::QuotaExhausted, _) => FailureClass::QuotaExhausted,
         (ErrorCategory::ContentPolicy, _) | (_, Some(400 | 413 | 422)) => FailureClass::InvalidRequest,
-        // Key and model were accepted with the 200: whatever else it names, it happened at the provider.
+        // The 200 accepted key and model, so whatever else the error names happened at the provider.
         (ErrorCategory::UnknownModel | ErrorCategory::Other, _) => FailureClass::Provider,
     };
     build_error(ProviderErrorKind::ErrorInBody, class, error, Some(response))
 }
 
-/// A status that is no success, in the words of somebody else who has called the provider.
-pub(crate) fn from_reported(
-    status: u16,
-    error_type: Option<&str>,
-    error_code: Option<&str>,
-    retry_after: Option<Duration>,
-) -> ProviderError {
-    let error = ErrorBody::from_codes(status, error_type, error_code);
-    let class = class_of_status(status, error.category, || retry_after);
-    ProviderError { retry_after, ..build_error(ProviderErrorKind::Status, class, error, None) }
+impl ProviderError {
+    /// A request that another process made and that got a status other than 2xx. Classified like a request of this
+    /// process (C1, C2, B9).
+    #[must_use]
+    pub fn from_reported(
+        status: u16,
+        error_type: Option<&str>,
+        error_code: Option<&str>,
+        retry_after: Option<Duration>,
+    ) -> Self {
+        let retry_after = retry_after.filter(|delay| !delay.is_zero());
+        let error = ErrorBody::from_codes(status, error_type, error_code);
+        let class = class_of_status(status, error.category, || retry_after);
+        Self { retry_after, ..build_error(ProviderErrorKind::Status, class, error, None) }
+    }
 }
 
 fn build_error(
@@ -70,7 +76,7 @@ fn build_error(
     }
 }
 
-/// `wait`: how long a 429 says to wait.
+/// `retry_after`: the cooldown that a 429 requests.
 fn class_of_status(
     status: u16,
     category: ErrorCategory,
@@ -86,7 +92,7 @@ fn class_of_status(
         (ErrorCategory::Other, 401 | 403) => FailureClass::Auth,
         (ErrorCategory::Other, 408 | 409 | 424 | 425) => FailureClass::Provider,
         (ErrorCategory::Other, 429) => retry_after()
-            .map_or(FailureClass::Provider, |wait| FailureClass::RateLimited { retry_after: wait }),
+            .map_or(FailureClass::Provider, |retry_after| FailureClass::RateLimited { retry_after }),
         (ErrorCategory::ContentPolicy | ErrorCategory::Other, _) => FailureClass::InvalidRequest,
     }
 }
@@ -98,9 +104,9 @@ mod tests {
     use http::{HeaderMap, HeaderValue, StatusCode};
     use serde_json::json;
 
-    use super::{Duration, from_error_in_body, from_reported, from_response};
-    use crate::{CompleteResponse, FailureClass, ProviderError};
-    use dialects::error::ErrorBody;
+    use super::{
+        CompleteResponse, Duration, ErrorBody, FailureClass, ProviderError, from_error_in_body, from_response,
+    };
 
     fn class_of(code: u16, error_code: &str, retry_after: Option<&'static str>) -> FailureClass {
         error_of(code, error_code, retry_after).class
@@ -108,7 +114,7 @@ mod tests {
 
     fn error_of(code: u16, error_code: &str, retry_after: Option<&'static str>) -> ProviderError {
         let mut headers = HeaderMap::new();
-        headers.extend(retry_after.map(|wait| (http::header::RETRY_AFTER, HeaderValue::from_static(wait))));
+        headers.extend(retry_after.map(|delay| (http::header::RETRY_AFTER, HeaderValue::from_static(delay))));
         let body = json!({"error": {"message": "m", "type": "t", "code": error_code}}).to_string().into();
         let status_code = StatusCode::from_u16(code).unwrap();
         from_response(
@@ -146,16 +152,16 @@ mod tests {
             }
         }
         assert_eq!(class_of(429, "rate_limit_exceeded", Some("1")), second);
-        assert_eq!(class_of(503, "x", Some("1")), FailureClass::Provider, "only a 429 is a rest");
+        assert_eq!(class_of(503, "x", Some("1")), FailureClass::Provider, "only a 429 is a rate limit");
     }
 
     #[test]
     fn a_reported_outcome_is_classified_alike() {
-        let wait = Some(Duration::from_secs(1));
+        let retry_after = Some(Duration::from_secs(1));
         for status in [302, 400, 401, 402, 404, 408, 413, 422, 429, 500, 503, 529] {
             for code in ["x", "insufficient_quota", "model_not_found", "context_length_exceeded"] {
                 assert_eq!(
-                    from_reported(status, Some("t"), Some(code), wait).class,
+                    ProviderError::from_reported(status, Some("t"), Some(code), retry_after).class,
                     class_of(status, code, Some("1")),
                     "{status} {code}"
                 );
@@ -164,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn codes_that_say_more_than_the_status() {
+    fn codes_that_outrank_the_status() {
         for (status, code, class) in [
             (400, "context_length_exceeded", FailureClass::ContextTooLong),
             (404, "model_not_found", FailureClass::UnknownModel),

@@ -5,15 +5,15 @@ use std::time::Duration;
 use reqwest::{Certificate, Client, redirect, retry};
 use url::{Host, Url};
 
-/// How long an unused connection is kept. Providers close theirs after 60 s to some minutes.
+/// How long an idle connection is kept. Providers close theirs after 60 s to some minutes.
 const POOL_IDLE_TIMEOUT: Duration = Duration::from_secs(90);
 
-/// A client that does what it is told and nothing else: it follows no redirect, retries nothing, decodes nothing.
+/// A client that sends exactly one request: it follows no redirect, retries nothing, decodes nothing.
 ///
-/// HTTP/1.1 only: reqwest keeps a single HTTP/2 connection to a host, and providers take about 100 streams on one, so
-/// call 101 would wait; and a loss on that one connection would stop all streams at once.
+/// HTTP/1.1 only: reqwest keeps a single HTTP/2 connection to a host, and providers accept about 100 streams on one, so
+/// call 101 would wait. The loss of that connection would end all streams together.
 ///
-/// The system's root certificates and Mozilla's are both trusted: the former know a company's own, the latter are there
+/// The system's root certificates and Mozilla's are both trusted: the former include a company's own, the latter exist
 /// in an image without any.
 pub(crate) fn build(base_url: &Url, connect: Duration) -> reqwest::Result<Client> {
     let builder = Client::builder()
@@ -27,7 +27,7 @@ pub(crate) fn build(base_url: &Url, connect: Duration) -> reqwest::Result<Client
         .user_agent(concat!("switchboard/", env!("CARGO_PKG_VERSION")));
     // A proxy cannot reach what listens on this machine only.
     let builder = if is_loopback(base_url) { builder.no_proxy() } else { builder };
-    // Neither the provider nor a proxy will ever show a certificate, and to read some hundred takes long.
+    // No certificate is ever checked here, and loading some hundred takes long.
     if is_loopback(base_url) && base_url.scheme() == "http" {
         return builder.tls_certs_only([]).build();
     }

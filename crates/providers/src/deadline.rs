@@ -1,13 +1,13 @@
-//! The end of a wait, and the limit that sets it.
+//! The end of a wait, and the timeout that sets it.
 
 use std::future::Future;
 use std::time::Duration;
 
 use tokio::time::{Instant, timeout_at};
 
-use crate::{ProviderError, ProviderErrorKind, TimeoutKind};
+use crate::error::{ProviderError, ProviderErrorKind, TimeoutKind};
 
-/// The end of a wait, and the limit that sets it.
+/// The end of a wait, and the timeout that sets it.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Deadline {
     at: Instant,
@@ -15,7 +15,7 @@ pub(crate) struct Deadline {
 }
 
 impl Deadline {
-    /// `length` after `start`. A length beyond what the clock can express is as good as a year.
+    /// `duration` after `start`. A duration beyond the clock's range counts as a year.
     pub(crate) fn new(start: Instant, duration: Duration, kind: TimeoutKind) -> Self {
         const YEAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
         let at = start.checked_add(duration).unwrap_or_else(|| start + YEAR);

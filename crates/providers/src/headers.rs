@@ -1,11 +1,11 @@
-//! Which headers go on, in both directions.
+//! Which headers are forwarded, in both directions.
 
 use http::header::{self, HeaderMap, HeaderName};
 
-/// The caller's headers that a provider gets. A list of what may go rather than of what may not: the caller's key, its
-/// cookies and the addresses it came through are none of the provider's business, and neither are
-/// `openai-organization` and `openai-project`, which belong to an account, and the account here is the provider's.
-/// `x-stainless-*`, by which the official SDKs tell what they are, go on too.
+/// The caller's headers that a provider gets. This is a list of allowed headers: the caller's key, its cookies and the
+/// addresses of its proxies are not for the provider. Neither are `openai-organization` and `openai-project`: they belong
+/// to an account, and the account here is the gateway's. `x-stainless-*`, by which the official SDKs identify themselves,
+/// are forwarded, too.
 const FORWARDED_REQUEST_HEADERS: [&str; 9] = [
     "accept",
     "anthropic-beta",
@@ -18,9 +18,9 @@ const FORWARDED_REQUEST_HEADERS: [&str; 9] = [
     "x-client-request-id",
 ];
 
-/// The provider's headers that the caller does not get. The first ones are about one connection (RFC 9110, section
-/// 7.6.1), `content-length` is the server's own to set, and the others are between the provider's host and its client,
-/// which we are.
+/// The provider's headers that the caller does not get. The first ones are hop-by-hop (RFC 9110, section 7.6.1),
+/// `content-length` is set by the gateway's server, and the others concern the provider's host and its client, which is
+/// the gateway.
 const STRIPPED_RESPONSE_HEADERS: [HeaderName; 14] = [
     header::CONNECTION,
     HeaderName::from_static("keep-alive"),
@@ -38,7 +38,7 @@ const STRIPPED_RESPONSE_HEADERS: [HeaderName; 14] = [
     header::WWW_AUTHENTICATE,
 ];
 
-/// Those of the caller's headers that a provider gets.
+/// The caller's headers that a provider gets.
 pub(crate) fn forwarded_request_headers(caller_headers: &HeaderMap) -> HeaderMap {
     let mut headers = HeaderMap::new();
     for (name, value) in caller_headers {
@@ -50,7 +50,7 @@ pub(crate) fn forwarded_request_headers(caller_headers: &HeaderMap) -> HeaderMap
     headers
 }
 
-/// The provider's headers that the caller gets. `content-encoding` is among them, since bodies are not decoded.
+/// The provider's headers that the caller gets. `content-encoding` is one of them: bodies are not decoded.
 pub(crate) fn forwarded_response_headers(mut headers: HeaderMap) -> HeaderMap {
     let named_by_connection: Vec<HeaderName> = headers
         .get_all(header::CONNECTION)
@@ -79,15 +79,15 @@ mod tests {
     }
 
     #[test]
-    fn a_provider_gets_what_is_meant_for_it() {
-        let meant = [
+    fn a_provider_gets_only_allowed_headers() {
+        let forwarded = [
             ("anthropic-version", "2023-06-01"),
             ("anthropic-beta", "a,b"),
             ("traceparent", "00-1-2-01"),
             ("x-stainless-lang", "python"),
             ("user-agent", "OpenAI/Python"),
         ];
-        let not_meant = [
+        let stripped = [
             ("authorization", "Bearer callers"),
             ("x-api-key", "callers"),
             ("x-goog-api-key", "callers"),
@@ -100,14 +100,17 @@ mod tests {
             ("openai-organization", "callers"),
             ("x-switchboard-fallback", "off"),
         ];
-        assert_eq!(forwarded_request_headers(&map(&[&meant[..], &not_meant[..]].concat())), map(&meant));
+        assert_eq!(
+            forwarded_request_headers(&map(&[&forwarded[..], &stripped[..]].concat())),
+            map(&forwarded)
+        );
     }
 
     #[test]
-    fn the_caller_gets_what_is_not_about_the_connection() {
-        let meant =
+    fn the_caller_gets_no_header_of_the_connection() {
+        let forwarded =
             [("request-id", "req_1"), ("x-ratelimit-remaining-requests", "3"), ("content-encoding", "gzip")];
-        let not_meant = [
+        let stripped = [
             ("connection", "keep-alive, X-Hop"),
             ("x-hop", "1"),
             ("transfer-encoding", "chunked"),
@@ -115,6 +118,9 @@ mod tests {
             ("set-cookie", "__cf_bm=1"),
             ("alt-svc", "h3=\":443\""),
         ];
-        assert_eq!(forwarded_response_headers(map(&[&meant[..], &not_meant[..]].concat())), map(&meant));
+        assert_eq!(
+            forwarded_response_headers(map(&[&forwarded[..], &stripped[..]].concat())),
+            map(&forwarded)
+        );
     }
 }

@@ -1,36 +1,61 @@
-//! Calling a provider's API, and judging what came back.
+//! Calling a provider's API, and classifying the result.
 //!
-//! Breakers, retries and fallbacks are only as good as the answer to one question: was this call a failure, and
-//! whose? An HTTP status does not tell it. A 429 may mean "in two seconds" or "when you have paid", a 404 a wrong path or
-//! a model that is gone, and a 200 may hold an error, stop in the middle of a sentence or never say a word. This crate
-//! makes one call and gives either an [`Answer`] that is what the provider promises, or a [`Fault`] with its [`Blame`].
-//! It decides nothing further: what a fault leads to is its caller's business.
+//! Breakers, retries and fallbacks depend on one question: did this request fail, and who is responsible? The HTTP
+//! status does not answer it. A 429 may mean "in two seconds" or "when you have paid", a 404 a wrong path or a missing
+//! model, and a 200 may hold an error, end in the middle of a sentence or never produce a token. This crate makes one
+//! request and returns either a [`ProviderResponse`] that is what the provider's API promises, or a [`ProviderError`]
+//! with its [`FailureClass`]. It decides nothing else: what follows from an error is the caller's decision.
 //!
-//! What holds here:
+//! # Files
+//!
+//! An arrow means "uses".
+//!
+//! ```text
+//! provider ──▶ stream ──▶ classify ──▶ retry_after
+//!    │           │           │
+//!    │           ├──▶ deadline ──┤
+//!    │           ├──▶ body ──────┤
+//!    │           │     │         ▼
+//!    │           │     │       error ──▶ response
+//!    │           ▼     ▼
+//!    ├──▶ client    headers
+//!    └──▶ config ──▶ kind
+//! ```
+//!
+//! # Errors
+//!
+//! This crate is the second step of the scheme for failures. `dialects` says what the provider's words mean
+//! ([`dialects::error::ErrorCategory`]). [`ProviderError`] says what happened ([`ProviderErrorKind`]) and who is
+//! responsible ([`FailureClass`]); the class is decided in one place, `classify.rs`. The crate `manager` decides what
+//! follows for the call and for the circuit.
+//!
+//! # Invariants
 //!
 //! - One call is one request: nothing is retried, redirected or decoded. (hyper sends a request again only if a pooled
-//!   connection turned out closed before a byte of it was written.)
-//! - Bodies and events are passed on as the bytes that came.
-//! - A stream ends with `None` only if it was whole (C3). After a fault its connection is closed, and so it is when a
-//!   call or a stream is dropped: the provider stops working for nobody.
+//!   connection was closed before a byte of it was written.)
+//! - Bodies and events are passed on as the bytes that were received.
+//! - A stream ends with `None` only if it is complete (C3). After an error its connection is closed. Dropping a call or a
+//!   stream closes it, too, so that the provider stops generating.
 //! - Every wait has a limit of [`Timeouts`], every body and event a largest size.
-//! - The caller's own key never reaches a provider, and a provider's key, prompts, answers and messages never reach a
-//!   log, an error or `Debug` output (C5).
-//! - [`Blame`] is decided in one place, `judge.rs`.
+//! - The caller's own key never reaches a provider. A provider's key, prompts, responses and messages never reach a log,
+//!   an error or `Debug` output (C5).
 
+mod body;
 mod classify;
 mod client;
 mod config;
 mod deadline;
 mod error;
 mod headers;
+mod kind;
 mod provider;
 mod response;
 mod retry_after;
 mod stream;
 
-pub use config::{ProviderConfig, ProviderKind, Timeouts};
+pub use config::{ProviderConfig, Timeouts};
 pub use error::{FailureClass, ProviderError, ProviderErrorKind, TimeoutKind};
-pub use provider::{Provider, ProviderConfigError, ProviderRequest};
-pub use response::{CompleteResponse, ProviderResponse};
+pub use kind::ProviderKind;
+pub use provider::{Provider, ProviderConfigError, ProviderRequest, ProviderResponse};
+pub use response::CompleteResponse;
 pub use stream::{EventStream, StreamEvent};

@@ -1,11 +1,11 @@
-//! How long a 429 says to wait (B9).
+//! The cooldown that a provider requests (B9).
 
 use std::time::{Duration, SystemTime};
 
 use http::HeaderMap;
 use http::header::{DATE, RETRY_AFTER};
 
-/// Headers in pairs: what remains, and when it is full again.
+/// Pairs of headers: what remains of a limit, and when it resets.
 const RATE_LIMIT_HEADERS: [(&str, &str); 6] = [
     ("x-ratelimit-remaining-requests", "x-ratelimit-reset-requests"),
     ("x-ratelimit-remaining-tokens", "x-ratelimit-reset-tokens"),
@@ -15,20 +15,20 @@ const RATE_LIMIT_HEADERS: [(&str, &str); 6] = [
     ("anthropic-ratelimit-output-tokens-remaining", "anthropic-ratelimit-output-tokens-reset"),
 ];
 
-/// How long an answer's headers say to wait: `retry-after-ms`, else `retry-after`, else the longest of the reset headers
-/// whose limit is used up. `None`: they do not say, or say a time that is no more than now.
+/// The delay that the headers of a 429 request: `retry-after-ms`, else `retry-after`, else the longest of the reset
+/// headers whose limit is used up. `None`: they have none, or one that is over.
 ///
-/// Points in time are measured against the answer's own `date`, so a clock that is off here changes nothing.
+/// Points in time are compared with the response's own `date`, so this machine's clock does not matter.
 pub(crate) fn retry_delay(headers: &HeaderMap) -> Option<Duration> {
     let now = response_date(headers);
     parse_retry_after(headers, now)
         .or_else(|| RATE_LIMIT_HEADERS.iter().filter_map(|limit| until_reset(headers, *limit, now)).max())
-        .filter(|wait| !wait.is_zero())
+        .filter(|delay| !delay.is_zero())
 }
 
-/// The same of `retry-after-ms` and `retry-after` alone, which any status may come with.
+/// The same for `retry-after-ms` and `retry-after` alone, which any status may have.
 pub(crate) fn requested_delay(headers: &HeaderMap) -> Option<Duration> {
-    parse_retry_after(headers, response_date(headers)).filter(|wait| !wait.is_zero())
+    parse_retry_after(headers, response_date(headers)).filter(|delay| !delay.is_zero())
 }
 
 fn response_date(headers: &HeaderMap) -> SystemTime {
@@ -104,12 +104,12 @@ mod tests {
 
     const DATE: (&str, &str) = ("date", "Tue, 01 Jul 2025 12:00:00 GMT");
 
-    fn wait_ms(headers: &[(&'static str, &'static str)]) -> Option<u128> {
+    fn delay_ms(headers: &[(&'static str, &'static str)]) -> Option<u128> {
         let mut map = HeaderMap::new();
         for (name, value) in headers {
             map.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
         }
-        retry_delay(&map).map(|wait| wait.as_millis())
+        retry_delay(&map).map(|delay| delay.as_millis())
     }
 
     #[test]
@@ -128,14 +128,14 @@ mod tests {
             ("soon", None),
             ("", None),
         ] {
-            assert_eq!(wait_ms(&[DATE, ("retry-after", value)]), expected, "{value}");
+            assert_eq!(delay_ms(&[DATE, ("retry-after", value)]), expected, "{value}");
         }
     }
 
     #[test]
     fn the_more_exact_header_comes_first() {
-        assert_eq!(wait_ms(&[("retry-after", "2"), ("retry-after-ms", "1500.5")]), Some(1_500));
-        assert_eq!(wait_ms(&[("retry-after", "2"), ("retry-after-ms", "?")]), Some(2_000));
+        assert_eq!(delay_ms(&[("retry-after", "2"), ("retry-after-ms", "1500.5")]), Some(1_500));
+        assert_eq!(delay_ms(&[("retry-after", "2"), ("retry-after-ms", "?")]), Some(2_000));
     }
 
     #[test]
@@ -152,12 +152,12 @@ mod tests {
             ("0s", None),
         ] {
             let headers = [("x-ratelimit-remaining-tokens", "0"), ("x-ratelimit-reset-tokens", reset)];
-            assert_eq!(wait_ms(&headers), expected, "{reset}");
+            assert_eq!(delay_ms(&headers), expected, "{reset}");
         }
     }
 
     #[test]
-    fn only_limits_that_are_used_up_count_and_of_them_the_longest() {
+    fn of_the_limits_that_are_used_up_the_longest_counts() {
         let headers = [
             DATE,
             ("anthropic-ratelimit-requests-remaining", "7"),
@@ -167,10 +167,10 @@ mod tests {
             ("anthropic-ratelimit-output-tokens-remaining", "0"),
             ("anthropic-ratelimit-output-tokens-reset", "2025-07-01T14:00:40+02:00"),
         ];
-        assert_eq!(wait_ms(&headers), Some(40_000));
-        assert_eq!(wait_ms(&headers[..3]), None);
+        assert_eq!(delay_ms(&headers), Some(40_000));
+        assert_eq!(delay_ms(&headers[..3]), None);
         assert_eq!(
-            wait_ms(&[("x-ratelimit-remaining-tokens", "-1"), ("x-ratelimit-reset-tokens", "1s")]),
+            delay_ms(&[("x-ratelimit-remaining-tokens", "-1"), ("x-ratelimit-reset-tokens", "1s")]),
             None
         );
     }
@@ -179,11 +179,11 @@ mod tests {
     fn retry_after_outranks_the_reset_headers() {
         let headers =
             [("retry-after", "3"), ("x-ratelimit-remaining-tokens", "0"), ("x-ratelimit-reset-tokens", "9s")];
-        assert_eq!(wait_ms(&headers), Some(3_000));
+        assert_eq!(delay_ms(&headers), Some(3_000));
     }
 
     #[test]
-    fn no_header_says_nothing() {
-        assert_eq!(wait_ms(&[]), None);
+    fn without_headers_there_is_no_delay() {
+        assert_eq!(delay_ms(&[]), None);
     }
 }

@@ -1,4 +1,4 @@
-//! A streamed answer, event by event.
+//! A streamed response, event by event.
 
 use std::fmt;
 use std::time::Duration;
@@ -13,44 +13,47 @@ use http::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
 use reqwest::Response;
 use tokio::time::{Instant, timeout};
 
+use crate::body::next_chunk;
+use crate::classify;
+use crate::config::Timeouts;
 use crate::deadline::Deadline;
+use crate::error::{ProviderError, ProviderErrorKind, TimeoutKind};
 use crate::headers::forwarded_response_headers;
-use crate::response::next_chunk;
-use crate::{CompleteResponse, ProviderError, ProviderErrorKind, TimeoutKind, Timeouts, classify};
+use crate::response::CompleteResponse;
 
-/// How long the end of the body is waited for behind the end marker, so that the connection can be used again.
+/// How long to wait for the end of the body after the end marker, so that the connection can be reused.
 const DRAIN_TIMEOUT: Duration = Duration::from_millis(50);
 
 /// One event of a stream.
 #[derive(Clone)]
 pub struct StreamEvent {
-    /// As it came, with the blank line that ends it.
+    /// Its unchanged bytes, with the blank line that ends it.
     pub bytes: Bytes,
     /// What it brings.
     pub progress: Progress,
 }
 
-/// Without the bytes, since they hold what the model says.
+/// Without the bytes: they hold the model's output.
 impl fmt::Debug for StreamEvent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Event").field("class", &self.progress).finish_non_exhaustive()
+        f.debug_struct("StreamEvent").field("progress", &self.progress).finish_non_exhaustive()
     }
 }
 
-/// A streamed answer. Dropping it before its end closes the connection, and so stops the provider's work.
+/// A streamed response. Dropping it before its end closes the connection, so that the provider stops generating.
 pub struct EventStream {
     dialect: Dialect,
     headers: HeaderMap,
-    /// `None` once it has ended.
+    /// `None`: it has ended.
     body: Option<Response>,
-    /// How it failed, if it did.
+    /// The error that ended it.
     error: Option<ProviderError>,
     decoder: Decoder,
     progress: StreamProgress,
     deadlines: StreamDeadlines,
 }
 
-/// What the events so far have brought.
+/// The sum of the events so far.
 #[derive(Default)]
 struct StreamProgress {
     content: bool,
@@ -62,7 +65,7 @@ struct StreamProgress {
 }
 
 impl EventStream {
-    /// `start` is when the call began.
+    /// `start`: when the request was sent.
     pub(crate) fn new(mut response: Response, dialect: Dialect, start: Instant, timeouts: Timeouts) -> Self {
         Self {
             dialect,
@@ -92,17 +95,17 @@ impl EventStream {
         self.progress.usage
     }
 
-    /// Where it says that it comes from, as far as it has said so.
+    /// The id and model reported so far.
     #[must_use]
     pub const fn meta(&self) -> &ResponseMeta {
         &self.progress.meta
     }
 
-    /// The next event; `None` once the stream was whole. The future may be dropped and this be called again: no event
-    /// is lost, and no limit starts anew.
+    /// The next event; `None`: the stream is complete. The future may be dropped and this called again: no event is lost,
+    /// and no timeout restarts.
     ///
     /// # Errors
-    /// When the stream fails. Its connection is then closed, and every further call gives the same fault.
+    /// When the stream fails. Its connection is then closed, and every further call returns the same error.
     pub async fn next(&mut self) -> Result<Option<StreamEvent>, ProviderError> {
         if let Some(error) = &self.error {
             return Err(error.clone());
@@ -138,7 +141,7 @@ impl EventStream {
         match classify_event(self.dialect, &frame, &mut self.progress.meta) {
             EventClass::Progress(progress) => {
                 self.progress.update(progress);
-                // Passed on, an end marker without a finish would make a cut look whole (C3).
+                // With an end marker but no finish reason, a truncated stream would look complete (C3).
                 if progress.done && !self.progress.any_finished() {
                     return Err(ProviderError::provider_failure(ProviderErrorKind::Truncated));
                 }
@@ -167,7 +170,7 @@ impl EventStream {
         Ok(StreamEvent { bytes: end_marker(self.dialect), progress })
     }
 
-    /// An error event, which the caller can be given: as an answer before its stream has begun, later as an event.
+    /// An error event, which the caller can get: as a response before its stream has started, as an event later.
     fn error_in_stream(&self, error: ErrorBody, frame: &Frame) -> ProviderError {
         let mut headers = self.headers.clone();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
@@ -182,17 +185,17 @@ impl EventStream {
         classify::from_error_in_body(error, response)
     }
 
-    /// Reads a whole stream's body to its end. Whatever else comes is of no interest.
+    /// Reads the rest of the body of a complete stream, and drops it.
     async fn drain_body(&mut self) {
         if let Some(mut response) = self.body.take() {
             let drain = async { while let Ok(Some(_)) = response.chunk().await {} };
-            // If it takes longer, the connection is closed instead of kept.
+            // If it takes longer, the connection is closed.
             let _ = timeout(DRAIN_TIMEOUT, drain).await;
         }
     }
 }
 
-/// Without the buffered bytes, since they hold what the model says.
+/// Without the buffered bytes: they hold the model's output.
 impl fmt::Debug for EventStream {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("EventStream")
@@ -212,24 +215,24 @@ impl StreamProgress {
         self.usage = self.usage.updated_by(progress.usage);
     }
 
-    /// Enough for an end marker to be believed.
+    /// Enough for an end marker to be valid.
     const fn any_finished(&self) -> bool {
         !self.finished.is_empty()
     }
 
-    /// Enough to do without an end marker.
+    /// Enough for the stream to be complete without an end marker.
     const fn all_finished(&self) -> bool {
         self.any_finished() && self.finished.contains_all(self.choices)
     }
 }
 
-/// Which limit a stream is under.
+/// The timeouts that apply to a stream.
 struct StreamDeadlines {
     timeouts: Timeouts,
     start: Instant,
     phase: StreamPhase,
-    /// Since when the next event is waited for. It is asked for late where the caller reads slowly, and that must not
-    /// look like a provider that is silent.
+    /// Since when the next event is awaited. A caller that reads slowly requests it late, and that must not look like a
+    /// stalled provider.
     waiting_since: Option<Instant>,
 }
 
@@ -244,7 +247,7 @@ impl StreamDeadlines {
         let waiting_since = *self.waiting_since.get_or_insert_with(Instant::now);
         let Timeouts { first_byte, first_token, idle, .. } = self.timeouts;
         let first_byte = || Deadline::new(self.start, first_byte, TimeoutKind::FirstByte);
-        let first_token = || Deadline::new(self.start, first_token, TimeoutKind::FirstContent);
+        let first_token = || Deadline::new(self.start, first_token, TimeoutKind::FirstToken);
         let idle = || Deadline::new(waiting_since, idle, TimeoutKind::Idle);
         match self.phase {
             StreamPhase::BeforeFirstEvent => first_byte().earlier(first_token()),

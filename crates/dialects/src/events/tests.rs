@@ -1,8 +1,10 @@
 use bytes::Bytes;
 
-use super::{Choices, EventClass, Progress, classify_event, end_marker};
+use super::{EventClass, classify_event, end_marker};
+use crate::dialect::Dialect;
+use crate::progress::Progress;
+use crate::response_meta::ResponseMeta;
 use crate::sse::Decoder;
-use crate::{Dialect, ResponseMeta, Usage};
 
 fn classify_text(dialect: Dialect, text: &str) -> EventClass {
     let mut decoder = Decoder::default();
@@ -20,53 +22,10 @@ fn anthropic(data: &str) -> EventClass {
     classify_text(Dialect::Anthropic, &format!("event: x\ndata: {data}\n\n"))
 }
 
-/// What an event brings, told shortly: `c`ontent, `f`inish, `d`one.
+/// What an event brings, in letters.
 fn flags_of(class: &EventClass) -> String {
     let EventClass::Progress(progress) = class else { panic!("{class:?}") };
-    let flags = [(progress.content, 'c'), (progress.has_finish_reason(), 'f'), (progress.done, 'd')];
-    flags.into_iter().filter(|(set, _)| *set).map(|(_, name)| name).collect()
-}
-
-#[test]
-fn openais_chunks() {
-    let choice = |delta: &str, reason: &str| {
-        format!(
-            r#"{{"object":"chat.completion.chunk","choices":[{{"index":0,"delta":{delta},"finish_reason":{reason}}}]}}"#
-        )
-    };
-    for (delta, reason, expected) in [
-        (r#"{"role":"assistant","content":"","refusal":null}"#, "null", ""),
-        (r#"{"role":"assistant","content":null,"tool_calls":[]}"#, "null", ""),
-        ("{}", "null", ""),
-        ("null", "null", ""),
-        (r#"{"role":"assistant","content":"Hi"}"#, "null", "c"),
-        (r#"{"content":"é\u0000"}"#, "null", "c"),
-        (r#"{"refusal":"I cannot"}"#, "null", "c"),
-        (r#"{"reasoning_content":"hm"}"#, "null", "c"),
-        (r#"{"reasoning":"hm","content":""}"#, "null", "c"),
-        (r#"{"tool_calls":[{"index":0,"function":{"arguments":""}}]}"#, "null", "c"),
-        (r#"{"function_call":{"name":"f"}}"#, "null", "c"),
-        (r#"{"audio":{"data":"x"}}"#, "null", "c"),
-        (r#"{"content":"last"}"#, r#""length""#, "cf"),
-        ("{}", r#""stop""#, "f"),
-        (r#"{"content":"x"}"#, r#""""#, "c"),
-        (r#"{"content":"","index":7,"final":false}"#, "null", ""),
-    ] {
-        assert_eq!(flags_of(&openai(&choice(delta, reason))), expected, "{delta} {reason}");
-    }
-}
-
-#[test]
-fn openais_other_events() {
-    assert_eq!(flags_of(&openai("[DONE]")), "d");
-    assert_eq!(flags_of(&openai(r#"{"choices":[],"prompt_filter_results":[]}"#)), "");
-    for usage in [
-        r#"{"choices":[],"usage":{"prompt_tokens":5,"completion_tokens":2}}"#,
-        r#"{"usage":{"prompt_tokens":5,"completion_tokens":2}}"#,
-    ] {
-        let expected = Progress { usage: Usage { input: Some(5), output: Some(2) }, ..Progress::default() };
-        assert_eq!(openai(usage), EventClass::Progress(expected));
-    }
+    progress.flags()
 }
 
 #[test]
@@ -74,72 +33,6 @@ fn end_markers_are_done_and_nothing_else() {
     for dialect in [Dialect::OpenAiChat, Dialect::Anthropic] {
         let marker = String::from_utf8(end_marker(dialect).to_vec()).unwrap();
         assert_eq!(flags_of(&classify_text(dialect, &marker)), "d");
-    }
-}
-
-#[test]
-fn choices_are_distinguished() {
-    let EventClass::Progress(progress) = openai(
-        r#"{"choices":[{"index":0,"delta":{"content":"a"}},{"index":2,"delta":{},"finish_reason":"stop"}]}"#,
-    ) else {
-        panic!("no progress")
-    };
-    assert_eq!(progress.choices, Choices::single(0).merge(Choices::single(2)));
-    assert_eq!(progress.finished, Choices::single(2));
-    assert!(!progress.finished.contains_all(progress.choices));
-    assert_eq!(Choices::single(64), Choices::single(u32::MAX));
-}
-
-#[test]
-fn anthropics_events() {
-    for (data, expected) in [
-        (r#"{"type":"message_start","message":{"content":[],"stop_reason":null}}"#, ""),
-        (r#"{"type":"ping"}"#, ""),
-        (r#"{"type":"content_block_start","index":0,"content_block":{"type":"text","text":""}}"#, ""),
-        (
-            r#"{"type":"content_block_start","index":0,"content_block":{"type":"thinking","thinking":"","signature":""}}"#,
-            "",
-        ),
-        (
-            r#"{"type":"content_block_start","index":0,"content_block":{"type":"tool_use","id":"t","name":"f","input":{}}}"#,
-            "c",
-        ),
-        (
-            r#"{"type":"content_block_start","index":0,"content_block":{"type":"redacted_thinking","data":"x"}}"#,
-            "c",
-        ),
-        (r#"{"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"Hi"}}"#, "c"),
-        (
-            r#"{"type":"content_block_delta","index":0,"delta":{"type":"thinking_delta","thinking":"hm"}}"#,
-            "c",
-        ),
-        (
-            r#"{"type":"content_block_delta","index":0,"delta":{"type":"input_json_delta","partial_json":"{"}}"#,
-            "c",
-        ),
-        (r#"{"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":""}}"#, ""),
-        (r#"{"type":"content_block_stop","index":0}"#, ""),
-        (r#"{"type":"message_delta","delta":{"stop_reason":null}}"#, ""),
-        (r#"{"type":"message_delta","delta":{"stop_reason":"end_turn"},"usage":{"output_tokens":3}}"#, "f"),
-        (r#"{"type":"message_stop"}"#, "d"),
-        (r#"{"type":"something_new","delta":7}"#, ""),
-    ] {
-        assert_eq!(flags_of(&anthropic(data)), expected, "{data}");
-    }
-}
-
-#[test]
-fn anthropics_usage() {
-    for (data, input, output) in [
-        (
-            r#"{"type":"message_start","message":{"usage":{"input_tokens":9,"output_tokens":1}}}"#,
-            Some(9),
-            Some(1),
-        ),
-        (r#"{"type":"message_delta","delta":{},"usage":{"output_tokens":30}}"#, None, Some(30)),
-    ] {
-        let EventClass::Progress(progress) = anthropic(data) else { panic!("{data}") };
-        assert_eq!(progress.usage, Usage { input, output });
     }
 }
 

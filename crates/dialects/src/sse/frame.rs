@@ -8,12 +8,12 @@ use memchr::memchr2;
 
 const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 
-/// One event as it came over the wire: its lines and the blank line that ends it. Also a lone comment, and a blank line
-/// too many, which are events to nobody.
+/// One event as it came over the wire: its lines and the blank line that ends it. A lone comment and a superfluous blank
+/// line are frames, too, although they are no events.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Frame {
     raw: Bytes,
-    /// Where the first line begins: behind the byte order mark that a stream may start with.
+    /// Where the first line begins: after the byte order mark that a stream may start with.
     start: usize,
 }
 
@@ -35,13 +35,13 @@ impl Frame {
         self.raw
     }
 
-    /// The event's name: the last `event:`; empty where there is none.
+    /// The event's name: the last `event:`; empty if there is none.
     #[must_use]
     pub fn event(&self) -> &[u8] {
         self.values(b"event").last().unwrap_or_default()
     }
 
-    /// The event's data: all `data:`, joined by line feeds; `None` where there is none, which makes it no event.
+    /// The event's data: all `data:`, joined by line feeds; `None`: it has none, so it is no event.
     #[must_use]
     pub fn data(&self) -> Option<Cow<'_, [u8]>> {
         let mut values = self.values(b"data");
@@ -65,14 +65,14 @@ impl Frame {
     }
 }
 
-/// Without the bytes, since they hold what the model says.
+/// Without the bytes: they hold the model's output.
 impl fmt::Debug for Frame {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Frame").field("bytes", &self.raw.len()).finish_non_exhaustive()
     }
 }
 
-/// The lines, without their ends. A line feed behind a carriage return shows as one more empty line, which says nothing.
+/// The lines, without their ends. A line feed after a carriage return shows as one more empty line, which has no effect.
 struct Lines<'a> {
     rest: &'a [u8],
 }

@@ -26,7 +26,7 @@ fn name_and_data(frame: &Frame) -> (String, Option<String>) {
 }
 
 #[test]
-fn what_frames_say() {
+fn names_and_data_of_frames() {
     for (stream, event, data) in [
         ("data: {}\n\n", "", Some("{}")),
         ("data:{}\n\n", "", Some("{}")),
@@ -49,7 +49,7 @@ fn what_frames_say() {
 }
 
 #[test]
-fn a_byte_order_mark_is_one_only_at_the_beginning() {
+fn a_byte_order_mark_counts_only_at_the_beginning() {
     let frames = decode(["data: a\n\n\u{feff}data: b\n\n".as_bytes()]);
     assert_eq!(frames[1].data(), None);
 }
@@ -69,7 +69,7 @@ fn the_last_frame_gets_the_blank_line_that_it_lacks() {
 }
 
 #[test]
-fn a_frame_that_came_in_one_piece_is_not_copied() {
+fn a_frame_in_one_chunk_is_not_copied() {
     let chunk = Bytes::from_static(b"data: a\n\ndata: b\n\n");
     let mut decoder = Decoder::default();
     decoder.push(chunk.clone());
@@ -80,11 +80,11 @@ fn a_frame_that_came_in_one_piece_is_not_copied() {
 }
 
 #[test]
-fn a_frame_beyond_the_limit_is_refused_whole_or_in_pieces() {
+fn a_frame_beyond_the_limit_is_rejected_whole_or_in_chunks() {
     let too_large = Some(Err(FrameTooLarge { limit: 10 }));
     let mut whole = Decoder::new(10);
     whole.push(Bytes::from_static(b"data: 12\n\ndata: 123\n\n"));
-    assert!(whole.next_frame().is_some_and(|frame| frame.is_ok()), "10 bytes are within it");
+    assert!(whole.next_frame().is_some_and(|frame| frame.is_ok()), "10 bytes are within the limit");
     assert_eq!(whole.next_frame(), too_large);
 
     let mut pieces = Decoder::new(10);
@@ -93,10 +93,10 @@ fn a_frame_beyond_the_limit_is_refused_whole_or_in_pieces() {
     pieces.push(Bytes::from_static(b"2345"));
     assert_eq!(pieces.next_frame(), too_large);
     pieces.push(Bytes::from_static(b"\n\ndata: 1\n\n"));
-    assert_eq!(pieces.next_frame(), too_large, "what follows cannot be told apart");
+    assert_eq!(pieces.next_frame(), too_large, "an error is final");
 }
 
-/// Streams made of the pieces that matter, in any order.
+/// Streams of the tokens of the grammar, in any order.
 fn streams() -> impl Strategy<Value = Vec<u8>> {
     let piece = prop_oneof![
         Just("\n".as_bytes().to_vec()),
@@ -113,7 +113,7 @@ fn streams() -> impl Strategy<Value = Vec<u8>> {
     vec(piece, 0..60).prop_map(|pieces| pieces.concat())
 }
 
-/// As `sse-stream` decodes it: names and data of the events.
+/// The names and data of the events as `sse-stream` decodes them.
 fn oracle(stream: &[u8]) -> Option<Vec<(String, Option<String>)>> {
     let body = stream::iter([Ok::<_, Infallible>(Bytes::copy_from_slice(stream))]);
     let events = sse_stream::SseByteStream::new(body).collect::<Vec<_>>().now_or_never()?;
@@ -145,7 +145,7 @@ proptest! {
 
     #[test]
     fn another_decoder_finds_the_same_events(text in "(data: ?|data\n|event: ?|: ?|x|é|\\{\\}|\n|\n|\r\n|\n\n){0,60}") {
-        // The other one drops a last frame without its blank line.
+        // `sse-stream` drops a last frame without its blank line.
         let text = text + "\n\n";
         let ours = decode([text.as_bytes()]).iter().filter(|frame| frame.data().is_some()).map(name_and_data).collect::<Vec<_>>();
         let Some(theirs) = oracle(text.as_bytes()) else { return Ok(()) };

@@ -68,16 +68,17 @@ fn names_resolve_as_documented() {
 }
 
 #[test]
-fn a_missing_provider_is_named_with_the_routes_there_are() {
+fn a_missing_provider_is_named_with_all_routes() {
     let error = catalog().resolve(Endpoint::ChatCompletions, "bedrock/nova").unwrap_err();
     assert_eq!(
         error.to_string(),
-        "bedrock:nova is no route, and its provider bedrock is not configured here; the routes are planner"
+        "unknown model or route `bedrock/nova`: provider bedrock is not configured, and the routes are planner. \
+         See GET /v1/models"
     );
 }
 
 #[test]
-fn a_name_that_no_circuit_can_have_is_refused() {
+fn an_invalid_name_is_rejected() {
     for bad in ["gpt 5", "{gpt}", "openai:", "gpt\n5"] {
         let error = catalog().resolve(Endpoint::ChatCompletions, bad).unwrap_err();
         assert!(matches!(error, UnknownModel::InvalidName(_)), "{bad:?}: {error}");
@@ -85,19 +86,19 @@ fn a_name_that_no_circuit_can_have_is_refused() {
 }
 
 #[test]
-fn settings_that_do_not_fit_together_are_refused() {
+fn inconsistent_settings_are_rejected() {
     let table: [(Settings, &str); 3] = [
         (
             settings(&[("openai", ProviderKind::OpenAi)], &[("planner", &["acme:x"])]),
-            "the route planner names acme:x, but there is no provider acme: add [providers.acme]",
+            "route planner uses acme:x, but provider acme is not configured: add [providers.acme]",
         ),
         (
             settings(&[], &[("planner", &[])]),
-            "the route planner has no models: name at least one as provider:model",
+            "route planner has no models: add at least one as provider:model",
         ),
         (
             settings(&[("openai", ProviderKind::OpenAi), ("openai", ProviderKind::OpenAi)], &[]),
-            "the provider openai is given twice: give one of them another name and a kind",
+            "duplicate provider openai: rename one of them and set its kind",
         ),
     ];
     for (settings, expected) in table {
@@ -106,7 +107,7 @@ fn settings_that_do_not_fit_together_are_refused() {
 }
 
 #[test]
-fn lists_routes_and_then_their_models_once() {
+fn model_names_are_the_routes_and_then_their_models_once() {
     let routes: [(&str, &[&str]); 2] = [("b", &["openai:gpt-5", "local:x"]), ("a", &["openai:gpt-5"])];
     let catalog =
         Catalog::new(settings(&[("openai", ProviderKind::OpenAi), ("local", ProviderKind::OpenAi)], &routes))

@@ -1,4 +1,5 @@
-//! Held streams: a cut or a stall after the first content is mended by the next model, unseen (`stream = "buffer"`).
+//! Buffered streams: after a truncation or a stall, the next model takes over without the caller's notice
+//! (`stream = "buffer"`).
 
 use std::time::Duration;
 
@@ -16,7 +17,7 @@ fn config() -> TestConfig {
     TestConfig { stream: StreamMode::Buffer, ..TestConfig::default() }
 }
 
-/// What a fault in the middle of a stream looks like.
+/// Faults in the middle of a stream.
 fn faults() -> [Fault; 5] {
     [
         Fault::Cut { after: 4 },
@@ -69,7 +70,7 @@ async fn nothing_is_sent_before_the_stream_is_complete() {
     world.first.wait_until(|seen| seen.in_flight() == 1).await;
     first.abort();
     world.first.wait_until(|seen| seen.disconnected() == 1 && seen.in_flight() == 0).await;
-    assert!(world.until_admission_known("openai:m").await, "a client that leaves is no failure");
+    assert!(world.until_admission_known("openai:m").await, "a client that disconnects is no failure");
 }
 
 #[tokio::test]
@@ -95,10 +96,10 @@ async fn a_final_failure_is_sent_as_an_error_event() {
 }
 
 #[tokio::test]
-async fn the_caller_gets_keepalives_meanwhile() {
+async fn the_caller_gets_keep_alive_events_meanwhile() {
     let timeouts = Timeouts { total: TEST_TIMEOUT * 2, ..Timeouts::default() };
     let world = Fixture::with(TestConfig { timeouts, ..config() }).await;
-    // Longer than one sign of life, and no more.
+    // One keep-alive event, not two.
     world.first.script("m", Behaviour::ok().latency(Duration::from_millis(5_300)));
     let (openai, anthropic) =
         tokio::join!(async { collect_events(world.buffered(chat("chat", true)).await).await }, async {
@@ -119,17 +120,17 @@ async fn a_trickling_stream_ends_with_total() {
     let events = tokio::spawn(world.buffered(chat("chat", true)).await.collect::<Vec<_>>());
     world.first.wait_until(|seen| seen.in_flight() == 1).await;
     tokio::time::pause();
-    let began = Instant::now();
+    let started = Instant::now();
     let events = tokio::time::timeout(timeouts.total * 2, events).await.expect("it ends with total").unwrap();
-    assert!(began.elapsed() <= timeouts.total, "{:?}", began.elapsed());
+    assert!(started.elapsed() <= timeouts.total, "{:?}", started.elapsed());
     tokio::time::resume();
-    let (last, signs) = events.split_last().unwrap();
+    let (last, keepalives) = events.split_last().unwrap();
     let last = std::str::from_utf8(last).unwrap();
     assert!(last.starts_with("data: {\"error\":") && last.contains("deadline_exceeded"), "{last}");
     assert!(last.contains("timeouts.total"), "{last}");
-    assert!(signs.iter().all(|event| event.starts_with(b": ")), "nobody sees a part of it");
+    assert!(keepalives.iter().all(|event| event.starts_with(b": ")), "the caller gets no part of it");
     assert_eq!(world.calls(), (1, 0));
-    assert!(!world.until_admission_known("openai:m").await, "it had all the time there was");
+    assert!(!world.until_admission_known("openai:m").await, "it had all of total");
 }
 
 #[tokio::test]
@@ -138,7 +139,7 @@ async fn a_response_beyond_the_buffer_limit_is_passed_through() {
     world.first.script("m", Behaviour::ok().words(99).with(Fault::Silence { after: 50 }));
     let mut events = world.buffered(chat("chat", true)).await;
     for _ in 0..50 {
-        tokio::time::timeout(TEST_TIMEOUT, events.next()).await.expect("relayed as it comes").unwrap();
+        tokio::time::timeout(TEST_TIMEOUT, events.next()).await.expect("passed through").unwrap();
     }
     drop(events);
     world.first.wait_until(|seen| seen.disconnected() == 1 && seen.in_flight() == 0).await;
@@ -147,11 +148,11 @@ async fn a_response_beyond_the_buffer_limit_is_passed_through() {
 #[tokio::test]
 async fn an_error_in_a_buffered_stream_returns_the_providers_error() {
     let world = Fixture::with(config()).await;
-    let refused = Fault::ErrorEvent { after: 3, error: ProviderError::content_policy() };
-    world.first.script("m", refused);
+    let rejected = Fault::ErrorEvent { after: 3, error: ProviderError::content_policy() };
+    world.first.script("m", rejected);
     let events = collect_events(world.buffered(chat("chat", true)).await).await;
-    assert_eq!(events.len(), 1, "nobody sees what came before: {events:?}");
+    assert_eq!(events.len(), 1, "the caller gets no earlier event: {events:?}");
     assert!(events[0].contains("\"content_filter\""), "{events:?}");
     assert_eq!(world.calls(), (1, 0));
-    assert!(world.until_admission_known("openai:m").await, "a request that is refused is no failure");
+    assert!(world.until_admission_known("openai:m").await, "a rejected request is no failure");
 }

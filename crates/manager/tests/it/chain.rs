@@ -1,12 +1,13 @@
-//! Which model is called, in which order, with what.
+//! Which models are called, in which order, with what request.
 
+use dialects::Endpoint;
 use manager::CallError;
 use simulator::{Behaviour, Fault};
 
 use crate::support::{Fixture, TestConfig, chat, complete, messages, never_trips, text_of};
 
 #[tokio::test]
-async fn the_first_model_answers_and_its_circuit_stays_closed() {
+async fn the_first_model_responds_and_its_circuit_stays_closed() {
     let world = Fixture::new().await;
     let reply = world.call(chat("chat", false)).await.unwrap();
     assert_eq!((reply.answered_by.as_str(), reply.attempts), ("openai:m", 1));
@@ -16,7 +17,7 @@ async fn the_first_model_answers_and_its_circuit_stays_closed() {
 }
 
 #[tokio::test]
-async fn the_body_goes_on_untouched_but_for_the_models_name() {
+async fn the_body_is_unchanged_except_for_the_models_name() {
     let world = Fixture::new().await;
     world.call(chat("openai/m", false)).await.unwrap();
     let seen = world.first.traffic();
@@ -59,7 +60,10 @@ async fn a_model_of_another_api_format_is_skipped() {
     assert_eq!(reply.answered_by.as_str(), "vertex:m");
 
     let error = world.call(chat("messages", false)).await.unwrap_err();
-    assert!(matches!(error, CallError::UnsupportedApi { .. }), "{error:?}");
+    assert!(
+        matches!(error, CallError::UnsupportedApi { supported: Some(Endpoint::Messages), .. }),
+        "{error:?}"
+    );
     assert_eq!((error.status(), error.code()), (400, "unsupported_api"));
 }
 
@@ -90,7 +94,7 @@ async fn an_injected_fault_fails_the_first_model_and_is_not_counted() {
 }
 
 #[tokio::test]
-async fn all_failed_says_each_model_and_why_and_nothing_of_the_prompt() {
+async fn when_all_fail_the_error_has_each_reason_and_nothing_of_the_prompt() {
     let world = Fixture::with(TestConfig { policy: never_trips(), ..TestConfig::default() }).await;
     world.first.script("m", Behaviour::status(http::StatusCode::INTERNAL_SERVER_ERROR));
     world.second.script("m", Behaviour::status(http::StatusCode::SERVICE_UNAVAILABLE));
@@ -98,14 +102,14 @@ async fn all_failed_says_each_model_and_why_and_nothing_of_the_prompt() {
     assert_eq!((error.code(), error.status(), world.calls()), ("attempts_exhausted", 503, (2, 2)));
     assert!(error.retries_exhausted());
     let text = error.to_string();
-    for part in ["no model of chat gave an answer", "openai:m: ", "500", "backup:m: ", "503"] {
+    for part in ["no model of chat returned a response", "openai:m: ", "500", "backup:m: ", "503"] {
         assert!(text.contains(part), "{part:?} is not in {text:?}");
     }
     assert!(!format!("{text} {error:?}").contains("secret prompt"));
 }
 
 #[tokio::test]
-async fn all_open_says_when_to_come_back() {
+async fn when_all_are_open_the_error_has_the_time_of_the_next_retry() {
     let world = Fixture::new().await;
     for sim in [&world.first, &world.second] {
         sim.script("m", Fault::Reset);

@@ -1,4 +1,4 @@
-//! What each fault of a provider leads to: for the circuit, and for the call (C1, C2, B9).
+//! What follows from each fault of a provider: for the circuit, and for the call (C1, C2, B9).
 
 use std::time::Duration;
 
@@ -9,12 +9,12 @@ use simulator::{Behaviour, Fault, ProviderError};
 
 use crate::support::{Fixture, TestConfig, chat, complete, messages, never_trips};
 
-/// Whose answer the caller gets.
+/// Whose response the caller gets.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum ResponseFrom {
-    /// The second model's good answer.
+    /// The second model's good response.
     NextModel,
-    /// The first model's refusal, as it is.
+    /// The first model's error, unchanged.
     FirstModel,
 }
 
@@ -29,7 +29,7 @@ fn status(code: u16) -> Behaviour {
     Behaviour::status(StatusCode::from_u16(code).unwrap())
 }
 
-/// A provider's fault, and what must follow on a route, in both dialects, plain and streaming.
+/// A provider's fault, and what must follow on a route, in both API formats, streamed or not.
 fn fault_table() -> Vec<(&'static str, Behaviour, ResponseFrom, ExpectedCircuit)> {
     use ExpectedCircuit::{Open, StaysClosed};
     use ResponseFrom::{FirstModel, NextModel};
@@ -47,12 +47,12 @@ fn fault_table() -> Vec<(&'static str, Behaviour, ResponseFrom, ExpectedCircuit)
         ("429 without a wait", rate_limit().into(), NextModel, Open),
         ("429 with a long wait", rate_limit().retry_after(Duration::from_secs(90)).into(), NextModel, Open),
         ("429 with a reset", rate_limit().resets_in(Duration::from_secs(90)).into(), NextModel, Open),
-        ("spent quota", ProviderError::insufficient_quota().into(), NextModel, Open),
+        ("quota exhausted", ProviderError::insufficient_quota().into(), NextModel, Open),
         ("spend limit", ProviderError::spend_limit().into(), NextModel, Open),
         ("402", status(402), NextModel, Open),
         ("unknown model", status(404), NextModel, Open),
         ("reset", Fault::Reset.into(), NextModel, Open),
-        ("empty answer", Fault::Empty.into(), NextModel, Open),
+        ("empty response", Fault::Empty.into(), NextModel, Open),
         ("not JSON", Fault::NotJson.into(), NextModel, Open),
         ("context too long", ProviderError::context_too_long().into(), NextModel, StaysClosed),
         ("400", status(400), FirstModel, StaysClosed),
@@ -89,7 +89,7 @@ async fn each_fault_has_its_consequence_on_a_route() {
             match circuit {
                 ExpectedCircuit::Open => drop(world.refusal(key).await),
                 ExpectedCircuit::StaysClosed => {
-                    assert!(world.until_admission_known(key).await, "{case}: the circuit is open")
+                    assert!(world.until_admission_known(key).await, "{case}: the circuit is open");
                 }
             }
             assert_eq!(world.first.traffic().calls("m"), 1, "{case}: calls to the first model");
@@ -107,20 +107,20 @@ async fn no_connection_is_a_failure() {
 }
 
 #[tokio::test]
-async fn a_wrong_key_of_ours_is_reported_with_whose_it_is() {
+async fn a_rejected_api_key_is_reported_with_its_provider() {
     for (status, stream) in [(401, false), (401, true), (403, false), (403, true)] {
         let world = Fixture::new().await;
         world.first.script("m", self::status(status));
         let error = world.call(chat("chat", stream)).await.unwrap_err();
         assert!(matches!(error, CallError::ProviderAuth { .. }), "{error:?}");
         assert_eq!((error.code(), error.status(), world.calls()), ("provider_auth", status, (1, 0)));
-        assert!(error.to_string().contains("the provider openai refused this gateway's key"), "{error}");
+        assert!(error.to_string().contains("provider openai rejected the gateway's API key"), "{error}");
         assert!(world.until_admission_known("openai:m").await);
     }
 }
 
 #[tokio::test]
-async fn a_wrong_key_of_ours_is_hidden_where_the_route_says_so() {
+async fn a_rejected_api_key_means_the_next_model_if_the_route_says_so() {
     let world =
         Fixture::with(TestConfig { on_auth_error: OnAuthError::Fallback, ..TestConfig::default() }).await;
     world.first.script("m", status(401));
@@ -133,7 +133,7 @@ async fn a_wrong_key_of_ours_is_hidden_where_the_route_says_so() {
 }
 
 #[tokio::test]
-async fn a_model_called_directly_gets_its_own_refusals() {
+async fn the_errors_of_a_model_without_a_route_are_returned() {
     for behaviour in [status(404), ProviderError::insufficient_quota().into(), status(402)] {
         let world = Fixture::new().await;
         world.first.script("typo", behaviour.clone());
@@ -153,7 +153,7 @@ async fn a_misspelt_model_leaves_no_circuit_behind() {
         world.circuits.wait_idle(&model.parse().unwrap()).await;
     }
     let known: Vec<_> = world.circuits.reports().iter().map(|report| report.key.to_string()).collect();
-    assert_eq!(known, ["openai:m"], "a route names this one");
+    assert_eq!(known, ["openai:m"], "a route has this one");
 }
 
 #[tokio::test]
@@ -171,7 +171,7 @@ async fn too_long_for_every_model_returns_the_providers_error() {
 
 #[tokio::test]
 async fn a_provider_that_timed_out_is_not_retried_by_the_same_call() {
-    // The other model answers within it on a busy machine, too.
+    // The other model responds within it on a busy machine, too.
     let brief = Duration::from_millis(500);
     for stream in [false, true] {
         let timeouts = Timeouts { first_byte: brief, response: brief, ..TestConfig::default().timeouts };
@@ -185,7 +185,7 @@ async fn a_provider_that_timed_out_is_not_retried_by_the_same_call() {
 
 #[tokio::test]
 async fn a_timeout_counts_and_stops_the_providers_call() {
-    // The other model answers within it on a busy machine, too.
+    // The other model responds within it on a busy machine, too.
     let brief = Duration::from_millis(500);
     let timeouts = Timeouts { response: brief, ..TestConfig::default().timeouts };
     let world = Fixture::with(TestConfig { timeouts, ..TestConfig::default() }).await;

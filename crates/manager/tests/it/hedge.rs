@@ -1,4 +1,4 @@
-//! Hedging: a model that stays silent gets the next one beside it, and the first to speak wins (`hedge_after`).
+//! Hedging: a model without a first token is joined by the next one, and the first token wins (`hedge_after`).
 
 use std::time::Duration;
 
@@ -19,19 +19,18 @@ fn config() -> TestConfig {
 
 #[tokio::test]
 async fn a_slow_model_is_hedged_and_not_counted_as_failed() {
-    for (stream, silence) in [(true, Fault::Hang), (true, Fault::Silence { after: 1 }), (false, Fault::Hang)]
-    {
+    for (stream, stall) in [(true, Fault::Hang), (true, Fault::Silence { after: 1 }), (false, Fault::Hang)] {
         let world = Fixture::with(config()).await;
-        world.first.script("m", silence.clone());
+        world.first.script("m", stall.clone());
         let reply = world.call(chat("chat", stream)).await.unwrap();
-        assert_eq!((reply.answered_by.as_str(), reply.attempts), ("backup:m", 2), "{silence:?}");
+        assert_eq!((reply.answered_by.as_str(), reply.attempts), ("backup:m", 2), "{stall:?}");
         if stream {
             assert_eq!(text_of(&stream_events(reply).await), "Hello from m.");
         } else {
             assert_eq!(complete(reply).0, 200);
         }
         world.first.wait_until(|seen| seen.disconnected() == 1 && seen.in_flight() == 0).await;
-        assert!(world.until_admission_known("openai:m").await, "{silence:?}: the slower one was blamed");
+        assert!(world.until_admission_known("openai:m").await, "{stall:?}: the slower one was counted");
     }
 }
 
@@ -59,7 +58,7 @@ async fn a_model_that_streams_in_time_is_not_hedged() {
 }
 
 #[tokio::test]
-async fn when_the_hedge_fails_the_first_one_is_still_waited_for() {
+async fn when_the_hedge_fails_the_first_model_may_still_win() {
     let world = Fixture::with(config()).await;
     world.first.script("m", Behaviour::ok().latency(HEDGE_DELAY * 4));
     world.second.script("m", Fault::Reset);
@@ -70,7 +69,7 @@ async fn when_the_hedge_fails_the_first_one_is_still_waited_for() {
 
 /// C4: neither an open circuit nor a failure of the hedge costs another `hedge_after`.
 #[tokio::test]
-async fn when_the_hedge_does_not_answer_the_next_one_is_started_at_once() {
+async fn when_the_hedge_fails_the_next_model_is_called_immediately() {
     let wait = Duration::from_secs(2);
     for is_open in [true, false] {
         let world = Fixture::with(TestConfig { hedge_after: Some(wait), ..TestConfig::default() }).await;
@@ -80,10 +79,10 @@ async fn when_the_hedge_does_not_answer_the_next_one_is_started_at_once() {
             let key = "backup:m".parse().unwrap();
             world.circuits.open(&key, None, None).await.unwrap();
         }
-        let began = Instant::now();
+        let started = Instant::now();
         let reply = world.call(chat("three", true)).await.unwrap();
         assert_eq!(reply.answered_by.as_str(), "backup:last");
-        assert!(began.elapsed() < wait * 19 / 10, "open: {is_open}, {:?}", began.elapsed());
+        assert!(started.elapsed() < wait * 19 / 10, "open: {is_open}, {:?}", started.elapsed());
     }
 }
 
@@ -94,10 +93,10 @@ async fn when_all_stall_total_ends_the_call_and_all_are_counted() {
     for sim in [&world.first, &world.second] {
         sim.script("m", Fault::Hang);
     }
-    let began = Instant::now();
+    let started = Instant::now();
     let error = world.call(chat("chat", true)).await.unwrap_err();
     assert_eq!((error.code(), error.status(), world.calls()), ("deadline_exceeded", 504, (1, 1)));
-    assert!(began.elapsed() < TEST_TIMEOUT, "{:?}", began.elapsed());
+    assert!(started.elapsed() < TEST_TIMEOUT, "{:?}", started.elapsed());
     for key in CHAT {
         world.refusal(key).await;
     }
@@ -107,12 +106,12 @@ async fn when_all_stall_total_ends_the_call_and_all_are_counted() {
 async fn a_buffered_stream_is_hedged_until_its_first_token() {
     let world = Fixture::with(TestConfig { stream: StreamMode::Buffer, ..config() }).await;
     world.first.script("m", Fault::Hang);
-    // Its first content stops the other; the cut behind that is mended by the one that was stopped.
-    // The cut comes late enough for the first to have got well before it is asked again.
+    // Its first token cancels the other; after the truncation, the cancelled one takes over.
+    // The truncation is late enough for the first model to recover before it is called again.
     let cut = Behaviour::ok().words(9).gap(Duration::from_millis(300)).with(Fault::Cut { after: 4 });
     world.second.script("m", simulator::Script::first(9, cut));
-    let held = tokio::spawn(collect_events(world.buffered(chat("chat", true)).await));
+    let buffered = tokio::spawn(collect_events(world.buffered(chat("chat", true)).await));
     world.first.wait_until(|seen| seen.disconnected() == 1).await;
     world.first.script("m", Behaviour::ok());
-    assert_eq!(text_of(&held.await.unwrap()), "Hello from m.");
+    assert_eq!(text_of(&buffered.await.unwrap()), "Hello from m.");
 }

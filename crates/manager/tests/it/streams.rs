@@ -1,4 +1,4 @@
-//! Streams: until their first content, after it, and to their end (C1, C3).
+//! Streams: before their first token, after it, and to their end (C1, C3).
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use simulator::{Behaviour, Fault, ProviderError};
 use crate::support::{Fixture, TEST_TIMEOUT, TestConfig, chat, messages, stream_events, text_of};
 
 #[tokio::test]
-async fn a_good_stream_is_passed_on_whole() {
+async fn a_good_stream_is_passed_on_completely() {
     let world = Fixture::new().await;
     let events = stream_events(world.call(chat("chat", true)).await.unwrap()).await;
     assert_eq!(text_of(&events), "Hello from m.");
@@ -54,15 +54,15 @@ async fn before_the_first_token_failover_is_invisible() {
         let reply = world.call(call).await.unwrap();
         assert_ne!(reply.answered_by.as_str(), key, "{fault:?} {dialect}");
         let all = stream_events(reply).await.concat();
-        let begins = all.matches(if dialect == "chat" { "\"role\"" } else { "event: message_start" }).count();
-        assert_eq!(begins, 1, "{fault:?} {dialect}: {all}");
+        let starts = all.matches(if dialect == "chat" { "\"role\"" } else { "event: message_start" }).count();
+        assert_eq!(starts, 1, "{fault:?} {dialect}: {all}");
         assert!(!all.contains("\"error\""), "{fault:?} {dialect}: {all}");
         world.refusal(key).await;
     }
 }
 
 #[tokio::test]
-async fn after_the_first_token_a_failure_is_reported_and_counted() {
+async fn after_the_first_token_a_failure_is_sent_and_counted() {
     let timeouts = Timeouts { idle: Duration::from_millis(500), ..TestConfig::default().timeouts };
     for fault in [
         Fault::Cut { after: 3 },
@@ -120,7 +120,7 @@ async fn a_missing_end_marker_is_added() {
 }
 
 #[tokio::test]
-async fn events_are_passed_on_as_they_come() {
+async fn events_are_passed_on_immediately() {
     let world = Fixture::new().await;
     world.first.script("m", Behaviour::ok().words(9).with(Fault::Silence { after: 3 }));
     let reply = world.call(chat("chat", true)).await.unwrap();
@@ -132,7 +132,7 @@ async fn events_are_passed_on_as_they_come() {
     }
     drop(events);
     world.first.wait_until(|seen| seen.disconnected() == 1 && seen.in_flight() == 0).await;
-    assert!(world.until_admission_known("openai:m").await, "a client that leaves is no failure");
+    assert!(world.until_admission_known("openai:m").await, "a client that disconnects is no failure");
 }
 
 #[tokio::test]
@@ -145,7 +145,7 @@ async fn a_client_that_disconnects_cancels_the_providers_call() {
         world.first.wait_until(|seen| seen.in_flight() == 1).await;
         call.abort();
         world.first.wait_until(|seen| seen.disconnected() == 1 && seen.in_flight() == 0).await;
-        assert!(world.until_admission_known("openai:m").await, "a client that leaves is no failure");
+        assert!(world.until_admission_known("openai:m").await, "a client that disconnects is no failure");
     }
 }
 
@@ -161,7 +161,7 @@ async fn a_probe_succeeds_at_the_first_token_and_a_later_truncation_counts() {
     let (go, wait) = (Behaviour::ok().words(9), Duration::from_millis(500));
     world.first.script("m", go.gap(wait).with(Fault::Cut { after: 4 }));
     let reply = world.call(chat("openai:m", true)).await.unwrap();
-    assert!(world.until_admission_known("openai:m").await, "the first content closed it");
+    assert!(world.until_admission_known("openai:m").await, "the first token closed it");
     assert!(stream_events(reply).await.concat().contains("stream_interrupted"));
     world.circuits.wait_idle(&key).await;
     let report = &world.circuits.reports()[0];
@@ -173,8 +173,8 @@ async fn a_started_stream_may_outlast_total() {
     let timeouts = Timeouts { total: Duration::from_secs(1), ..Timeouts::default() };
     let world = Fixture::with(TestConfig { timeouts, ..TestConfig::default() }).await;
     world.first.script("m", Behaviour::ok().words(6).gap(Duration::from_millis(250)));
-    let began = tokio::time::Instant::now();
+    let started = tokio::time::Instant::now();
     let events = stream_events(world.call(chat("chat", true)).await.unwrap()).await;
     assert_eq!(events.last().unwrap(), "data: [DONE]\n\n");
-    assert!(began.elapsed() > timeouts.total, "{:?}", began.elapsed());
+    assert!(started.elapsed() > timeouts.total, "{:?}", started.elapsed());
 }

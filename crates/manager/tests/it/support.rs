@@ -15,7 +15,7 @@ use manager::{
 use providers::{ProviderConfig, ProviderKind, Timeouts};
 use simulator::Simulator;
 
-/// So long a test waits for what must come.
+/// The longest wait of a test.
 pub(crate) const TEST_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// Two OpenAI providers (`openai`, `backup`) and two of Anthropic's (`anthropic`, `vertex`), on two simulators: the
@@ -27,7 +27,7 @@ pub(crate) struct Fixture {
     pub(crate) circuits: Circuits,
 }
 
-/// What a test may turn.
+/// The settings of a test.
 pub(crate) struct TestConfig {
     pub(crate) retry: Retry,
     pub(crate) timeouts: Timeouts,
@@ -39,7 +39,7 @@ pub(crate) struct TestConfig {
 }
 
 impl Default for TestConfig {
-    /// Two attempts without a pause to speak of; one failure trips, for a minute.
+    /// Two attempts with hardly a delay; one failure trips, for a minute.
     fn default() -> Self {
         let minute = Duration::from_secs(60);
         Self {
@@ -65,14 +65,14 @@ impl Default for TestConfig {
     }
 }
 
-/// A policy that trips on nothing, for tests about retries.
+/// A policy that never trips, for tests of retries.
 pub(crate) fn never_trips() -> Policy {
     Policy { failure_threshold: 1_000, burst_threshold: 1_000, failure_rate: None, ..Policy::default() }
 }
 
 /// The model keys of a route to `chat`: the first model on `first`, the second on `second`.
 pub(crate) const CHAT: [&str; 2] = ["openai:m", "backup:m"];
-/// The same for Anthropic's dialect.
+/// The same for Anthropic's API format.
 pub(crate) const MESSAGES: [&str; 2] = ["anthropic:m", "vertex:m"];
 
 impl Fixture {
@@ -124,19 +124,19 @@ impl Fixture {
     pub(crate) async fn call(&self, call: Call) -> Result<Reply, CallError> {
         let response = tokio::time::timeout(TEST_TIMEOUT * 2, self.manager.call(call))
             .await
-            .expect("the manager kept its own limits");
+            .expect("the manager keeps its own timeouts");
         response.map(reply_of)
     }
 
-    /// A call whose stream is held.
+    /// A call with a buffered stream.
     pub(crate) async fn buffered(&self, call: Call) -> Events {
         match self.manager.call(call).await {
             Ok(Response::Buffered(events)) => events,
-            other => panic!("not held: {other:?}"),
+            other => panic!("not buffered: {other:?}"),
         }
     }
 
-    /// The circuit's refusal, once it refuses.
+    /// The circuit's refusal, once it is open.
     pub(crate) async fn refusal(&self, key: &str) -> Refusal {
         let key: ModelKey = key.parse().unwrap();
         let refused = async {
@@ -153,14 +153,14 @@ impl Fixture {
             .unwrap_or_else(|_| panic!("the circuit of {key} stays closed"))
     }
 
-    /// Whether the circuit lets calls through, once it has taken in what it was told.
+    /// Whether the circuit admits calls, once it has processed all outcomes.
     pub(crate) async fn until_admission_known(&self, key: &str) -> bool {
         let key = key.parse().unwrap();
         self.circuits.wait_idle(&key).await;
         self.circuits.admit(&key).await.is_ok()
     }
 
-    /// Calls that the first model of `chat` and `messages`, and the second, have received.
+    /// The calls that the first and the second model of `chat` and `messages` have received.
     pub(crate) fn calls(&self) -> (usize, usize) {
         (self.first.traffic().calls("m"), self.second.traffic().calls("m"))
     }
@@ -196,14 +196,14 @@ fn call(endpoint: Endpoint, body: String) -> Call {
 pub(crate) fn reply_of(response: Response) -> Reply {
     match response {
         Response::Reply(reply) => reply,
-        Response::Buffered(_) => panic!("a held stream"),
+        Response::Buffered(_) => panic!("a buffered stream"),
     }
 }
 
-/// All of a whole answer.
+/// Status and body of a complete response.
 pub(crate) fn complete(reply: Reply) -> (u16, Bytes) {
     match reply.body {
-        Body::Complete(answer) => (answer.status.as_u16(), answer.body),
+        Body::Complete(response) => (response.status.as_u16(), response.body),
         Body::Stream { .. } => panic!("a stream"),
     }
 }
@@ -212,7 +212,7 @@ pub(crate) fn complete(reply: Reply) -> (u16, Bytes) {
 pub(crate) async fn stream_events(reply: Reply) -> Vec<String> {
     match reply.body {
         Body::Stream { events, .. } => collect_events(events).await,
-        Body::Complete(answer) => panic!("no stream but {answer:?}"),
+        Body::Complete(response) => panic!("no stream but {response:?}"),
     }
 }
 
@@ -222,7 +222,7 @@ pub(crate) async fn collect_events(events: Events) -> Vec<String> {
     tokio::time::timeout(TEST_TIMEOUT * 2, all).await.expect("the stream ends")
 }
 
-/// The text that an OpenAI stream says.
+/// The text of an OpenAI stream.
 pub(crate) fn text_of(events: &[String]) -> String {
     events
         .iter()

@@ -1,4 +1,4 @@
-//! Waits: rests that a call waits out, circuits that are about to let calls through, and `timeouts.total`.
+//! Waits: for cooldowns, for circuits that admit calls soon, and within `timeouts.total`.
 
 use std::time::Duration;
 
@@ -22,7 +22,7 @@ fn with_open_duration(period: Duration) -> TestConfig {
     TestConfig { policy, ..TestConfig::default() }
 }
 
-/// Waits so far, and no further.
+/// Waits at most this long.
 fn with_max_retry_after(max_retry_after: Duration) -> TestConfig {
     let retry = Retry { max_retry_after, ..TestConfig::default().retry };
     TestConfig { retry, ..TestConfig::default() }
@@ -32,12 +32,12 @@ fn with_max_retry_after(max_retry_after: Duration) -> TestConfig {
 async fn a_short_cooldown_is_waited_out_by_the_call_that_got_it() {
     let world = Fixture::new().await;
     world.first.script("m", Script::first(1, ProviderError::rate_limited().retry_after_ms(100 * ONE_MS)));
-    let began = Instant::now();
+    let started = Instant::now();
     let reply = world.call(chat("chat", false)).await.unwrap();
     assert_eq!((reply.answered_by.as_str(), reply.attempts, world.calls()), ("openai:m", 2, (2, 0)));
     let times: Vec<_> = world.first.traffic().received().iter().map(|received| received.at).collect();
     assert!(times[1] - times[0] >= 100 * ONE_MS, "{:?}", times[1] - times[0]);
-    assert!(began.elapsed() < 5_000 * ONE_MS, "{:?}", began.elapsed());
+    assert!(started.elapsed() < 5_000 * ONE_MS, "{:?}", started.elapsed());
     assert!(world.until_admission_known("openai:m").await, "the probe closed it");
 }
 
@@ -48,10 +48,10 @@ async fn other_calls_skip_a_model_in_cooldown() {
     let manager = std::sync::Arc::clone(&world.manager);
     let waiting = tokio::spawn(async move { manager.call(chat("chat", false)).await });
     world.refusal("openai:m").await;
-    let began = Instant::now();
+    let started = Instant::now();
     let reply = world.call(chat("chat", false)).await.unwrap();
     assert_eq!(reply.answered_by.as_str(), "backup:m");
-    assert!(began.elapsed() < 2_000 * ONE_MS, "{:?}", began.elapsed());
+    assert!(started.elapsed() < 2_000 * ONE_MS, "{:?}", started.elapsed());
     assert_eq!(reply_of(waiting.await.unwrap().unwrap()).answered_by.as_str(), "openai:m");
 }
 
@@ -59,10 +59,10 @@ async fn other_calls_skip_a_model_in_cooldown() {
 async fn a_cooldown_longer_than_max_retry_after_means_the_next_model() {
     let world = Fixture::with(with_max_retry_after(3_999 * ONE_MS)).await;
     world.first.script("m", ProviderError::rate_limited().retry_after_ms(4_000 * ONE_MS));
-    let began = Instant::now();
+    let started = Instant::now();
     let reply = world.call(chat("chat", false)).await.unwrap();
     assert_eq!((reply.answered_by.as_str(), world.calls()), ("backup:m", (1, 1)));
-    assert!(began.elapsed() < 3_000 * ONE_MS, "{:?}", began.elapsed());
+    assert!(started.elapsed() < 3_000 * ONE_MS, "{:?}", started.elapsed());
 }
 
 #[tokio::test]
@@ -75,11 +75,11 @@ async fn a_failure_with_retry_after_is_retried_then_and_counted() {
     let times: Vec<_> = world.first.traffic().received().iter().map(|received| received.at).collect();
     assert!(times[1] - times[0] >= 100 * ONE_MS, "{:?}", times[1] - times[0]);
     world.first.script("m", ProviderError::overloaded().retry_after_ms(4_000 * ONE_MS));
-    let began = Instant::now();
+    let started = Instant::now();
     let reply = world.call(chat("chat", false)).await.unwrap();
     assert_eq!((reply.answered_by.as_str(), world.calls()), ("backup:m", (3, 1)));
-    assert!(began.elapsed() < 3_000 * ONE_MS, "{:?}", began.elapsed());
-    assert!(world.until_admission_known("openai:m").await, "only a 429 is a rest");
+    assert!(started.elapsed() < 3_000 * ONE_MS, "{:?}", started.elapsed());
+    assert!(world.until_admission_known("openai:m").await, "only a 429 is a cooldown");
 }
 
 #[tokio::test]
@@ -94,7 +94,7 @@ async fn a_cooldown_too_long_to_wait_out_is_reported_with_its_end() {
 }
 
 #[tokio::test]
-async fn a_circuit_that_lets_calls_through_soon_is_waited_for() {
+async fn a_circuit_that_admits_calls_soon_is_waited_for() {
     let world = Fixture::with(TestConfig {
         retry: with_max_retry_after(5_000 * ONE_MS).retry,
         ..with_open_duration(1_000 * ONE_MS)
@@ -108,7 +108,7 @@ async fn a_circuit_that_lets_calls_through_soon_is_waited_for() {
 }
 
 #[tokio::test]
-async fn a_probes_verdict_is_waited_for() {
+async fn a_probes_outcome_is_waited_for() {
     let world = Fixture::with(TestConfig {
         retry: with_max_retry_after(5_000 * ONE_MS).retry,
         ..with_open_duration(ONE_MS)
@@ -129,17 +129,17 @@ async fn a_probes_verdict_is_waited_for() {
 }
 
 #[tokio::test]
-async fn a_probe_without_a_verdict_is_not_waited_for_without_end() {
+async fn the_wait_for_a_probes_outcome_is_bounded() {
     let world = Fixture::with(with_open_duration(ONE_MS)).await;
     let key = "openai:m".parse().unwrap();
     world.circuits.admit(&key).await.unwrap().failed(Failure::status(503));
     world.circuits.wait_idle(&key).await;
     tokio::time::sleep(10 * ONE_MS).await;
     let probe = world.circuits.admit(&key).await.unwrap();
-    let began = Instant::now();
+    let started = Instant::now();
     let error = world.call(chat("openai:m", false)).await.unwrap_err();
     assert_eq!(error.code(), "circuit_open");
-    assert!((400 * ONE_MS..5_000 * ONE_MS).contains(&began.elapsed()), "{:?}", began.elapsed());
+    assert!((400 * ONE_MS..5_000 * ONE_MS).contains(&started.elapsed()), "{:?}", started.elapsed());
     drop(probe);
 }
 
@@ -149,10 +149,10 @@ async fn everything_keeps_within_total() {
     for stream in [false, true] {
         let world = Fixture::with(TestConfig { timeouts, ..TestConfig::default() }).await;
         world.first.script("m", Fault::Hang);
-        let began = Instant::now();
+        let started = Instant::now();
         let error = world.call(chat("chat", stream)).await.unwrap_err();
         assert_eq!((error.code(), error.status()), ("deadline_exceeded", 504));
-        assert!((200 * ONE_MS..5_000 * ONE_MS).contains(&began.elapsed()), "{:?}", began.elapsed());
+        assert!((200 * ONE_MS..5_000 * ONE_MS).contains(&started.elapsed()), "{:?}", started.elapsed());
         world.refusal("openai:m").await;
     }
 }
@@ -171,7 +171,7 @@ async fn a_model_with_less_than_its_share_of_total_is_not_counted() {
 }
 
 #[tokio::test]
-async fn a_backoff_that_does_not_fit_into_total_is_not_begun() {
+async fn a_backoff_that_exceeds_total_is_not_started() {
     let retry = Retry { max_attempts: 2, initial_backoff: Duration::from_secs(60), max_retry_after: ONE_MS };
     let world = Fixture::with(TestConfig { retry, policy: never_trips(), ..TestConfig::default() }).await;
     world.first.script("m", Fault::Reset);

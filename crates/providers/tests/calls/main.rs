@@ -1,4 +1,4 @@
-//! Calls as they go over the wire: to the simulated provider, and, for bytes that it does not send, to a bare socket.
+//! Calls over the wire: to the simulated provider, and, for bytes that it does not send, to a bare socket.
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test's helpers may fail the test")]
 

@@ -1,4 +1,4 @@
-//! Plain answers.
+//! Responses that are not streamed.
 
 use std::time::Duration;
 
@@ -9,21 +9,21 @@ use providers::{
     ProviderRequest, Timeouts,
 };
 use serde_json::Value;
-use simulator::{Behaviour, Fault, ProviderError as Refusal};
+use simulator::{Behaviour, Fault, ProviderError as InjectedError};
 
 use crate::setup::{KEY, KINDS, MODEL, body, call, endpoint, plain, provider, simulated};
 
 #[tokio::test]
-async fn an_answer_comes_back_as_it_is() {
+async fn a_response_is_returned_unchanged() {
     for kind in KINDS {
         let (_simulator, provider) = simulated(kind, Behaviour::ok()).await;
-        let answer = plain(&provider).await.unwrap();
-        assert_eq!(answer.status, StatusCode::OK);
-        let parsed: Value = serde_json::from_slice(&answer.body).unwrap();
+        let response = plain(&provider).await.unwrap();
+        assert_eq!(response.status, StatusCode::OK);
+        let parsed: Value = serde_json::from_slice(&response.body).unwrap();
         assert_eq!(parsed["model"], MODEL);
-        assert!(matches!(answer.usage, Usage { input: Some(_), output: Some(3) }), "{:?}", answer.usage);
-        assert_eq!(answer.headers["content-type"], "application/json");
-        assert!(!answer.headers.contains_key("content-length"), "{:?}", answer.headers);
+        assert!(matches!(response.usage, Usage { input: Some(_), output: Some(3) }), "{:?}", response.usage);
+        assert_eq!(response.headers["content-type"], "application/json");
+        assert!(!response.headers.contains_key("content-length"), "{:?}", response.headers);
     }
 }
 
@@ -94,28 +94,35 @@ async fn one_connection_serves_call_after_call() {
 
 #[tokio::test]
 async fn an_error_response_is_classified_and_kept() {
-    let wait = Duration::from_secs(2);
-    for (refusal, class) in [
-        (Refusal::status(StatusCode::INTERNAL_SERVER_ERROR), FailureClass::Provider),
-        (Refusal::overloaded(), FailureClass::Provider),
-        (Refusal::rate_limited(), FailureClass::Provider),
-        (Refusal::rate_limited().retry_after(wait), FailureClass::RateLimited { retry_after: wait }),
-        (Refusal::rate_limited().retry_after_ms(wait), FailureClass::RateLimited { retry_after: wait }),
-        (Refusal::status(StatusCode::UNAUTHORIZED), FailureClass::Auth),
-        (Refusal::status(StatusCode::NOT_FOUND), FailureClass::UnknownModel),
-        (Refusal::status(StatusCode::UNPROCESSABLE_ENTITY), FailureClass::InvalidRequest),
-        (Refusal::insufficient_quota(), FailureClass::QuotaExhausted),
-        (Refusal::spend_limit(), FailureClass::QuotaExhausted),
-        (Refusal::context_too_long(), FailureClass::ContextTooLong),
-        (Refusal::content_policy(), FailureClass::InvalidRequest),
+    let retry_after = Duration::from_secs(2);
+    for (injected, class) in [
+        (InjectedError::status(StatusCode::INTERNAL_SERVER_ERROR), FailureClass::Provider),
+        (InjectedError::overloaded(), FailureClass::Provider),
+        (InjectedError::rate_limited(), FailureClass::Provider),
+        (InjectedError::rate_limited().retry_after(retry_after), FailureClass::RateLimited { retry_after }),
+        (
+            InjectedError::rate_limited().retry_after_ms(retry_after),
+            FailureClass::RateLimited { retry_after },
+        ),
+        (InjectedError::status(StatusCode::UNAUTHORIZED), FailureClass::Auth),
+        (InjectedError::status(StatusCode::NOT_FOUND), FailureClass::UnknownModel),
+        (InjectedError::status(StatusCode::UNPROCESSABLE_ENTITY), FailureClass::InvalidRequest),
+        (InjectedError::insufficient_quota(), FailureClass::QuotaExhausted),
+        (InjectedError::spend_limit(), FailureClass::QuotaExhausted),
+        (InjectedError::context_too_long(), FailureClass::ContextTooLong),
+        (InjectedError::content_policy(), FailureClass::InvalidRequest),
     ] {
         for kind in KINDS {
-            let (_simulator, provider) = simulated(kind, refusal.clone()).await;
+            let (_simulator, provider) = simulated(kind, injected.clone()).await;
             let error = plain(&provider).await.unwrap_err();
-            assert_eq!((error.kind, error.class), (ProviderErrorKind::Status, class), "{kind:?} {refusal:?}");
-            let answer = error.response.unwrap();
-            assert_eq!(Some(answer.status.as_u16()), error.status);
-            let parsed: Value = serde_json::from_slice(&answer.body).unwrap();
+            assert_eq!(
+                (error.kind, error.class),
+                (ProviderErrorKind::Status, class),
+                "{kind:?} {injected:?}"
+            );
+            let response = error.response.unwrap();
+            assert_eq!(Some(response.status.as_u16()), error.status);
+            let parsed: Value = serde_json::from_slice(&response.body).unwrap();
             assert_eq!(parsed["error"]["type"].as_str(), error.error_type.as_deref());
         }
     }
@@ -124,20 +131,19 @@ async fn an_error_response_is_classified_and_kept() {
 #[tokio::test]
 async fn reset_headers_are_a_retry_delay_too() {
     for kind in KINDS {
-        let refusal = Refusal::rate_limited().resets_in(Duration::from_secs(30));
-        let (_simulator, provider) = simulated(kind, refusal).await;
-        let FailureClass::RateLimited { retry_after: wait } = plain(&provider).await.unwrap_err().class
-        else {
-            panic!("no rest: {kind:?}")
+        let injected = InjectedError::rate_limited().resets_in(Duration::from_secs(30));
+        let (_simulator, provider) = simulated(kind, injected).await;
+        let FailureClass::RateLimited { retry_after } = plain(&provider).await.unwrap_err().class else {
+            panic!("no rate limit: {kind:?}")
         };
-        // Anthropic's are points in time, and dates are whole seconds.
-        assert!((28..=31).contains(&wait.as_secs()), "{kind:?} {wait:?}");
+        // Anthropic sends points in time, and dates are whole seconds.
+        assert!((28..=31).contains(&retry_after.as_secs()), "{kind:?} {retry_after:?}");
     }
 }
 
 #[tokio::test]
-async fn what_is_no_answer_is_a_failure() {
-    let error = Refusal::overloaded();
+async fn an_invalid_response_is_a_failure() {
+    let error = InjectedError::overloaded();
     for (fault, expected_kind) in [
         (Fault::Reset, ProviderErrorKind::Truncated),
         (Fault::Cut { after: 0 }, ProviderErrorKind::Truncated),
@@ -171,10 +177,10 @@ async fn no_connection_is_distinguished_from_a_broken_one() {
 }
 
 #[tokio::test]
-async fn a_dropped_call_stops_the_providers() {
+async fn dropping_a_call_cancels_the_providers() {
     let (simulator, provider) = simulated(ProviderKind::OpenAi, Fault::Hang).await;
     tokio::select! {
-        answer = plain(&provider) => panic!("{answer:?}"),
+        response = plain(&provider) => panic!("{response:?}"),
         () = simulator.wait_until(|seen| seen.in_flight() == 1) => {}
     }
     simulator.wait_until(|seen| seen.disconnected() == 1).await;
@@ -193,7 +199,7 @@ async fn another_api_format_is_unsupported() {
 
 #[tokio::test]
 async fn nothing_shows_a_key_or_a_prompt() {
-    let (_simulator, provider) = simulated(ProviderKind::OpenAi, Refusal::overloaded()).await;
+    let (_simulator, provider) = simulated(ProviderKind::OpenAi, InjectedError::overloaded()).await;
     let (headers, timeouts) = (HeaderMap::new(), Timeouts::default());
     let body = body(false);
     let call = ProviderRequest {

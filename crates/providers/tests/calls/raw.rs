@@ -1,4 +1,4 @@
-//! Bytes that no well-made server sends.
+//! Bytes that no correct server sends.
 
 use std::net::SocketAddr;
 
@@ -16,16 +16,16 @@ const STREAM_HEAD: &str =
 const CONTENT_CHUNK: &str = "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"Hi, é\"}}]}";
 const FINISH_CHUNK: &str = "data: {\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]}";
 
-/// A server that reads one request, writes these pieces, each in a packet of its own, and closes.
-async fn serve_pieces(pieces: Vec<Vec<u8>>) -> (Provider, JoinHandle<()>) {
+/// A server that reads one request, writes these chunks, each in a packet of its own, and closes.
+async fn serve_chunks(chunks: Vec<Vec<u8>>) -> (Provider, JoinHandle<()>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address: SocketAddr = listener.local_addr().unwrap();
     let server = tokio::spawn(async move {
         let (mut socket, _) = listener.accept().await.unwrap();
         socket.set_nodelay(true).unwrap();
         read_request(&mut socket).await;
-        for piece in pieces {
-            socket.write_all(&piece).await.unwrap();
+        for chunk in chunks {
+            socket.write_all(&chunk).await.unwrap();
             tokio::task::yield_now().await;
         }
     });
@@ -40,25 +40,25 @@ async fn read_request(socket: &mut TcpStream) {
 }
 
 async fn read_stream_of(body: &str) -> (String, Result<(), ProviderError>) {
-    let (provider, server) = serve_pieces(vec![STREAM_HEAD.into(), body.into()]).await;
+    let (provider, server) = serve_chunks(vec![STREAM_HEAD.into(), body.into()]).await;
     let (events, end) = read_all(&mut open(&provider).await.unwrap()).await;
     server.await.unwrap();
     (text(&events), end)
 }
 
-async fn plain_error_of(answer: &str) -> ProviderError {
-    let (provider, server) = serve_pieces(vec![answer.into()]).await;
+async fn plain_error_of(response: &str) -> ProviderError {
+    let (provider, server) = serve_chunks(vec![response.into()]).await;
     let error = plain(&provider).await.unwrap_err();
     server.await.unwrap();
     error
 }
 
 #[tokio::test]
-async fn a_stream_in_single_bytes_with_odd_line_ends_is_passed_on_exactly() {
+async fn a_stream_in_single_bytes_with_odd_line_ends_is_passed_on_unchanged() {
     let body = format!("\u{feff}: hello\n\n{CONTENT_CHUNK}\r\n\r\n\n{FINISH_CHUNK}\n\ndata: [DONE]\n\n");
-    let mut pieces = vec![STREAM_HEAD.as_bytes().to_vec()];
-    pieces.extend(body.bytes().map(|byte| vec![byte]));
-    let (provider, server) = serve_pieces(pieces).await;
+    let mut chunks = vec![STREAM_HEAD.as_bytes().to_vec()];
+    chunks.extend(body.bytes().map(|byte| vec![byte]));
+    let (provider, server) = serve_chunks(chunks).await;
     let (events, end) = read_all(&mut open(&provider).await.unwrap()).await;
     end.unwrap();
     assert_eq!(text(&events), body);
@@ -100,55 +100,55 @@ async fn all_choices_must_finish_where_the_end_marker_is_missing() {
 }
 
 #[tokio::test]
-async fn a_plain_answer_to_a_streaming_request_is_invalid() {
+async fn a_complete_response_to_a_streaming_request_is_invalid() {
     let body = r#"{"choices":[{"message":{"content":"Hi"}}]}"#;
-    let answer = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}", body.len());
-    let (provider, server) = serve_pieces(vec![answer.into()]).await;
+    let response = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}", body.len());
+    let (provider, server) = serve_chunks(vec![response.into()]).await;
     assert_eq!(open(&provider).await.unwrap_err().kind, ProviderErrorKind::Invalid);
     server.await.unwrap();
 }
 
 #[tokio::test]
-async fn an_error_object_with_a_200_to_a_streaming_request_is_reported() {
+async fn an_error_object_with_a_200_to_a_streaming_request_is_an_error() {
     let body = r#"{"error":{"code":400,"message":"no"}}"#;
-    let answer = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}", body.len());
-    let (provider, server) = serve_pieces(vec![answer.into()]).await;
-    let fault = open(&provider).await.unwrap_err();
+    let response = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}", body.len());
+    let (provider, server) = serve_chunks(vec![response.into()]).await;
+    let error = open(&provider).await.unwrap_err();
     assert_eq!(
-        (fault.kind, fault.class, fault.status),
+        (error.kind, error.class, error.status),
         (ProviderErrorKind::ErrorInBody, FailureClass::InvalidRequest, Some(400))
     );
-    let answer = fault.response.unwrap();
-    assert_eq!((answer.status.as_u16(), &answer.body[..]), (400, body.as_bytes()));
+    let response = error.response.unwrap();
+    assert_eq!((response.status.as_u16(), &response.body[..]), (400, body.as_bytes()));
     server.await.unwrap();
 }
 
 #[tokio::test]
 async fn a_redirect_is_not_followed() {
-    let fault =
+    let error =
         plain_error_of("HTTP/1.1 302 Found\r\nlocation: http://127.0.0.1:1/\r\ncontent-length: 0\r\n\r\n")
             .await;
     assert_eq!(
-        (fault.kind, fault.class, fault.status),
+        (error.kind, error.class, error.status),
         (ProviderErrorKind::Status, FailureClass::Provider, Some(302))
     );
 }
 
 #[tokio::test]
 async fn an_error_response_with_a_truncated_body_keeps_its_status() {
-    let fault =
+    let error =
         plain_error_of("HTTP/1.1 429 Too Many\r\nretry-after: 7\r\ncontent-length: 50\r\n\r\n{\"err").await;
-    assert_eq!((fault.kind, fault.status), (ProviderErrorKind::Status, Some(429)));
+    assert_eq!((error.kind, error.status), (ProviderErrorKind::Status, Some(429)));
     assert!(
-        matches!(fault.class, FailureClass::RateLimited { retry_after } if retry_after.as_secs() == 7),
+        matches!(error.class, FailureClass::RateLimited { retry_after } if retry_after.as_secs() == 7),
         "{:?}",
-        fault.class
+        error.class
     );
-    assert!(fault.response.is_none());
+    assert!(error.response.is_none());
 }
 
 #[tokio::test]
-async fn what_is_no_http_is_a_truncation() {
+async fn bytes_that_are_not_http_are_a_truncation() {
     assert_eq!(plain_error_of("SSH-2.0-OpenSSH_9.2\r\n").await.kind, ProviderErrorKind::Truncated);
     assert_eq!(plain_error_of("").await.kind, ProviderErrorKind::Truncated);
 }
@@ -156,7 +156,7 @@ async fn what_is_no_http_is_a_truncation() {
 #[tokio::test]
 async fn a_pooled_connection_that_was_closed_meanwhile_costs_no_call() {
     let body = r#"{"choices":[{"message":{"content":"Hi"}}]}"#;
-    let answer = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}", body.len());
+    let response = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}", body.len());
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let provider = provider(ProviderKind::OpenAi, &format!("http://{}/v1", listener.local_addr().unwrap()));
     let (closed, first_is_closed) = oneshot::channel();
@@ -165,14 +165,14 @@ async fn a_pooled_connection_that_was_closed_meanwhile_costs_no_call() {
         for _ in 0..2 {
             let (mut socket, _) = listener.accept().await.unwrap();
             read_request(&mut socket).await;
-            socket.write_all(answer.as_bytes()).await.unwrap();
+            socket.write_all(response.as_bytes()).await.unwrap();
             drop(socket);
             closed.take().map(|closed| closed.send(()));
         }
     });
     plain(&provider).await.unwrap();
     first_is_closed.await.unwrap();
-    // Each lets the runtime look at its sockets once: the client sees the end there, and then acts on it.
+    // Each lets the runtime poll its sockets once: the client reads the end there, and then acts on it.
     for _ in 0..5 {
         tokio::task::yield_now().await;
     }
@@ -180,8 +180,8 @@ async fn a_pooled_connection_that_was_closed_meanwhile_costs_no_call() {
     server.await.unwrap();
 }
 
-/// A server that never ends what it has begun.
-async fn serve_endless(head: &'static str, piece: Vec<u8>) -> (Provider, JoinHandle<usize>) {
+/// A server that never ends its response.
+async fn serve_endless(head: &'static str, chunk: Vec<u8>) -> (Provider, JoinHandle<usize>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address: SocketAddr = listener.local_addr().unwrap();
     let server = tokio::spawn(async move {
@@ -189,8 +189,8 @@ async fn serve_endless(head: &'static str, piece: Vec<u8>) -> (Provider, JoinHan
         read_request(&mut socket).await;
         socket.write_all(head.as_bytes()).await.unwrap();
         let mut sent = 0;
-        while socket.write_all(&piece).await.is_ok() {
-            sent += piece.len();
+        while socket.write_all(&chunk).await.is_ok() {
+            sent += chunk.len();
         }
         sent
     });
@@ -203,20 +203,20 @@ const MIB: usize = 1024 * 1024;
 async fn an_endless_response_is_aborted() {
     let head = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nconnection: close\r\n\r\n{\"x\":\"";
     let (provider, server) = serve_endless(head, vec![b'x'; MIB]).await;
-    let fault = plain(&provider).await.unwrap_err();
-    assert_eq!((fault.kind, fault.class), (ProviderErrorKind::TooLarge(64 * MIB), FailureClass::Provider));
-    assert_eq!(fault.to_string(), "the provider sent more than 67108864 bytes in one piece");
+    let error = plain(&provider).await.unwrap_err();
+    assert_eq!((error.kind, error.class), (ProviderErrorKind::TooLarge(64 * MIB), FailureClass::Provider));
+    assert_eq!(error.to_string(), "the provider sent more than 67108864 bytes in one piece");
     let sent = server.await.unwrap();
-    assert!(sent < 80 * MIB, "it went on for {sent} bytes");
+    assert!(sent < 80 * MIB, "it sent {sent} bytes");
 }
 
 #[tokio::test]
 async fn an_endless_event_is_aborted() {
     let (provider, server) = serve_endless(STREAM_HEAD, vec![b'x'; MIB]).await;
     let (events, end) = read_all(&mut open(&provider).await.unwrap()).await;
-    let fault = end.unwrap_err();
+    let error = end.unwrap_err();
     assert!(events.is_empty());
-    assert_eq!((fault.kind, fault.class), (ProviderErrorKind::TooLarge(16 * MIB), FailureClass::Provider));
+    assert_eq!((error.kind, error.class), (ProviderErrorKind::TooLarge(16 * MIB), FailureClass::Provider));
     let sent = server.await.unwrap();
-    assert!(sent < 32 * MIB, "it went on for {sent} bytes");
+    assert!(sent < 32 * MIB, "it sent {sent} bytes");
 }

@@ -1,4 +1,4 @@
-//! What all tests here need.
+//! Helpers of all tests here.
 
 use std::time::Duration;
 
@@ -52,7 +52,7 @@ pub(crate) fn body(stream: bool) -> Bytes {
     body.to_string().into()
 }
 
-/// Makes a call without any headers of the caller's.
+/// Makes a call without headers of the caller.
 pub(crate) async fn call(
     provider: &Provider,
     stream: bool,
@@ -74,8 +74,8 @@ pub(crate) async fn call(
 
 pub(crate) async fn plain(provider: &Provider) -> Result<CompleteResponse, ProviderError> {
     match call(provider, false, &Timeouts::default()).await? {
-        ProviderResponse::Complete(answer) => Ok(answer),
-        ProviderResponse::Streaming(_) => panic!("a stream was not asked for"),
+        ProviderResponse::Complete(response) => Ok(response),
+        ProviderResponse::Streaming(_) => panic!("an unexpected stream"),
     }
 }
 
@@ -89,11 +89,11 @@ pub(crate) async fn open_with_timeouts(
 ) -> Result<EventStream, ProviderError> {
     match call(provider, true, timeouts).await? {
         ProviderResponse::Streaming(stream) => Ok(stream),
-        ProviderResponse::Complete(_) => panic!("a stream was asked for"),
+        ProviderResponse::Complete(_) => panic!("no stream"),
     }
 }
 
-/// All events up to the end, and how that was.
+/// All events, and how the stream ended.
 pub(crate) async fn read_all(stream: &mut EventStream) -> (Vec<StreamEvent>, Result<(), ProviderError>) {
     let mut events = Vec::new();
     loop {

@@ -1,15 +1,15 @@
-//! Streams: what is whole, and what only looks like it.
+//! Streams: which are complete, and which only look so.
 
 use std::time::Duration;
 
 use dialects::events::end_marker;
 use http::StatusCode;
 use providers::{FailureClass, ProviderErrorKind, ProviderKind};
-use simulator::{Behaviour, Fault, ProviderError as Refusal};
+use simulator::{Behaviour, Fault, ProviderError as InjectedError};
 
 use crate::setup::{KINDS, open, read_all, simulated, text};
 
-/// How many events come before the first content, as the simulator streams.
+/// The number of events before the first token in the simulator's streams.
 fn preamble(kind: ProviderKind) -> usize {
     match kind {
         ProviderKind::OpenAi => 1,
@@ -18,7 +18,7 @@ fn preamble(kind: ProviderKind) -> usize {
 }
 
 #[tokio::test]
-async fn a_whole_stream() {
+async fn a_complete_stream() {
     for kind in KINDS {
         let (_simulator, provider) = simulated(kind, Behaviour::ok()).await;
         let mut stream = open(&provider).await.unwrap();
@@ -33,7 +33,7 @@ async fn a_whole_stream() {
         assert!(events.iter().any(|event| event.progress.has_finish_reason()));
         let (last, others) = events.split_last().unwrap();
         assert!(last.progress.done && others.iter().all(|event| !event.progress.done), "{kind:?}");
-        assert!(stream.next().await.unwrap().is_none(), "its end stays its end");
+        assert!(stream.next().await.unwrap().is_none(), "the end is final");
         if kind == ProviderKind::Anthropic {
             assert_eq!(stream.usage().output, Some(3));
         }
@@ -41,7 +41,7 @@ async fn a_whole_stream() {
 }
 
 #[tokio::test]
-async fn a_whole_stream_leaves_its_connection_to_the_next() {
+async fn a_complete_stream_leaves_its_connection_to_the_next() {
     for kind in KINDS {
         let (simulator, provider) = simulated(kind, Behaviour::ok()).await;
         for _ in 0..3 {
@@ -55,11 +55,11 @@ async fn a_whole_stream_leaves_its_connection_to_the_next() {
 async fn a_missing_end_marker_is_added() {
     for kind in KINDS {
         let (_simulator, provider) = simulated(kind, Behaviour::ok()).await;
-        let (whole, _) = read_all(&mut open(&provider).await.unwrap()).await;
+        let (complete, _) = read_all(&mut open(&provider).await.unwrap()).await;
         let (_simulator, provider) = simulated(kind, Fault::NoDone).await;
         let (repaired, end) = read_all(&mut open(&provider).await.unwrap()).await;
         end.unwrap();
-        assert_eq!(repaired.len(), whole.len());
+        assert_eq!(repaired.len(), complete.len());
         let last = repaired.last().unwrap();
         assert!(last.progress.done);
         assert_eq!(last.bytes, end_marker(provider.dialect().unwrap()));
@@ -84,9 +84,9 @@ async fn a_stream_that_stops_before_its_finish_is_truncated() {
                     (expected_kind, FailureClass::Provider),
                     "{kind:?} {fault:?}"
                 );
-                assert_eq!(events.len(), after, "what came before was given: {kind:?} {fault:?}");
+                assert_eq!(events.len(), after, "events before the fault: {kind:?} {fault:?}");
                 assert!(!text(&events).contains("[DONE]") && !text(&events).contains("message_stop"));
-                assert_eq!(stream.next().await.unwrap_err().kind, expected_kind, "a fault is final");
+                assert_eq!(stream.next().await.unwrap_err().kind, expected_kind, "an error is final");
             }
         }
     }
@@ -109,10 +109,10 @@ async fn an_empty_stream_is_truncated_and_a_page_of_html_is_invalid() {
 }
 
 #[tokio::test]
-async fn an_error_event_is_reported_before_and_after_content() {
+async fn an_error_event_is_an_error_before_and_after_the_first_token() {
     for kind in KINDS {
         for after in [preamble(kind), preamble(kind) + 1] {
-            let error = Refusal::overloaded();
+            let error = InjectedError::overloaded();
             let (_simulator, provider) = simulated(kind, Fault::ErrorEvent { after, error }).await;
             let (events, end) = read_all(&mut open(&provider).await.unwrap()).await;
             assert_eq!(events.len(), after);
@@ -130,9 +130,9 @@ async fn an_error_event_is_reported_before_and_after_content() {
 }
 
 #[tokio::test]
-async fn an_error_event_may_be_the_callers_own() {
+async fn an_error_event_may_concern_the_request() {
     for kind in KINDS {
-        let fault = Fault::ErrorEvent { after: 1, error: Refusal::context_too_long() };
+        let fault = Fault::ErrorEvent { after: 1, error: InjectedError::context_too_long() };
         let (_simulator, provider) = simulated(kind, fault).await;
         let actual = read_all(&mut open(&provider).await.unwrap()).await.1.unwrap_err();
         assert_eq!(actual.class, FailureClass::ContextTooLong, "{kind:?}");
@@ -143,7 +143,7 @@ async fn an_error_event_may_be_the_callers_own() {
 #[tokio::test]
 async fn a_rejected_stream_is_classified_like_any_call() {
     for kind in KINDS {
-        let (_simulator, provider) = simulated(kind, Refusal::insufficient_quota()).await;
+        let (_simulator, provider) = simulated(kind, InjectedError::insufficient_quota()).await;
         let actual = open(&provider).await.unwrap_err();
         assert_eq!(
             (actual.kind, actual.class),
@@ -155,7 +155,7 @@ async fn a_rejected_stream_is_classified_like_any_call() {
 }
 
 #[tokio::test]
-async fn a_dropped_stream_stops_the_providers_call() {
+async fn dropping_a_stream_cancels_the_providers_call() {
     let (simulator, provider) = simulated(ProviderKind::OpenAi, Fault::Silence { after: 2 }).await;
     let mut stream = open(&provider).await.unwrap();
     stream.next().await.unwrap();
@@ -164,8 +164,8 @@ async fn a_dropped_stream_stops_the_providers_call() {
 }
 
 #[tokio::test]
-async fn a_failed_streams_connection_is_closed_at_once() {
-    // The simulator itself would keep it for an hour.
+async fn a_failed_streams_connection_is_closed_immediately() {
+    // The simulator would keep it for an hour.
     let slow = Behaviour::ok().gap(Duration::from_secs(3600)).with(Fault::Garbage { after: 0 });
     let (simulator, provider) = simulated(ProviderKind::OpenAi, slow).await;
     let mut stream = open(&provider).await.unwrap();

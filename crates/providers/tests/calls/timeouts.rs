@@ -1,5 +1,5 @@
-//! The limits. The clock is stopped once the simulator has done what it will do, so that a minute takes no time: a
-//! stopped clock jumps to the next deadline when nothing else is left to do.
+//! The timeouts. The clock is paused once the simulator has nothing more to do, so that a minute takes no time: a paused
+//! clock jumps to the next deadline when all tasks are idle.
 
 use std::net::TcpStream;
 use std::time::Duration;
@@ -14,7 +14,7 @@ use crate::setup::{KINDS, MODEL, open, open_with_timeouts, plain, provider, read
 const SECOND: Duration = Duration::from_secs(1);
 
 #[tokio::test]
-async fn a_plain_answer_has_until_answer() {
+async fn a_response_has_until_response() {
     for after in [None, Some(Fault::Silence { after: 0 })] {
         let (simulator, provider) = simulated(ProviderKind::OpenAi, after.unwrap_or(Fault::Hang)).await;
         let call = tokio::spawn(async move { plain(&provider).await });
@@ -32,10 +32,10 @@ async fn a_plain_answer_has_until_answer() {
 }
 
 #[tokio::test]
-async fn a_stream_has_until_first_byte_to_show_itself() {
+async fn a_stream_has_until_first_byte_for_its_first_event() {
     for kind in KINDS {
-        for silence in [Fault::Hang, Fault::Silence { after: 0 }] {
-            let (simulator, provider) = simulated(kind, silence).await;
+        for stall in [Fault::Hang, Fault::Silence { after: 0 }] {
+            let (simulator, provider) = simulated(kind, stall).await;
             let call = tokio::spawn(async move {
                 match open(&provider).await {
                     Ok(mut stream) => read_all(&mut stream).await.1.unwrap_err(),
@@ -55,7 +55,7 @@ async fn a_stream_has_until_first_byte_to_show_itself() {
 }
 
 #[tokio::test]
-async fn a_stream_has_until_first_content_to_say_something() {
+async fn a_stream_has_until_first_token_for_its_first_token() {
     for kind in KINDS {
         let (_simulator, provider) = simulated(kind, Fault::Silence { after: 1 }).await;
         let timeouts = Timeouts { first_token: 30 * SECOND, ..Timeouts::default() };
@@ -65,7 +65,7 @@ async fn a_stream_has_until_first_content_to_say_something() {
         let error = stream.next().await.unwrap_err();
         assert_eq!(
             (error.kind, error.class),
-            (ProviderErrorKind::Timeout(TimeoutKind::FirstContent), FailureClass::Provider)
+            (ProviderErrorKind::Timeout(TimeoutKind::FirstToken), FailureClass::Provider)
         );
         tokio::time::resume();
     }
@@ -89,7 +89,7 @@ async fn a_stream_has_until_idle_for_its_next_event() {
 }
 
 #[tokio::test]
-async fn giving_up_a_wait_does_not_start_its_limit_anew() {
+async fn dropping_a_wait_does_not_restart_its_timeout() {
     let (_simulator, provider) = simulated(ProviderKind::OpenAi, Fault::Silence { after: 2 }).await;
     let mut stream = open(&provider).await.unwrap();
     stream.next().await.unwrap();
@@ -116,12 +116,12 @@ async fn a_slow_reader_does_not_trip_the_idle_timeout() {
 }
 
 #[tokio::test]
-async fn a_connection_that_is_not_made_in_time_is_none() {
+async fn the_connect_timeout_is_a_connection_failure() {
     let socket = TcpSocket::new_v4().unwrap();
     socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let listener = socket.listen(0).unwrap();
     let address = listener.local_addr().unwrap();
-    // Nobody accepts, so a queue of one is full with this.
+    // Nothing accepts, so this fills the queue of one.
     let _first = TcpStream::connect(address).unwrap();
     let provider = provider(ProviderKind::OpenAi, &format!("http://{address}/v1"));
     pause();

@@ -1,13 +1,13 @@
-//! Whether a delta says anything, whatever it calls it.
+//! Whether a delta has content, under whatever name.
 
 use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-/// Whether any field of an object, but for those that name its role or type, says something: a string, list or object
-/// that is not empty. Numbers and booleans are positions and marks, no speech.
+/// Whether any field of an object except its role and type is a string, list or object that is not empty. Numbers and
+/// booleans are indexes and flags, not content.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct HasContent(pub(super) bool);
+pub(crate) struct HasContent(pub(crate) bool);
 
 impl<'de> Deserialize<'de> for HasContent {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -34,7 +34,7 @@ impl<'de> Visitor<'de> for DeltaVisitor {
     }
 }
 
-/// Whether a key is one of those that say nothing.
+/// Whether a key is one of those whose values are never content.
 struct IsLabel(bool);
 
 impl<'de> Deserialize<'de> for IsLabel {

@@ -1,60 +1,60 @@
-//! What a provider's error says.
+//! What a provider's error means.
 //!
-//! Everything here is off the path of a good call, and what stands before a provider (a proxy, a server that merely
-//! speaks its API) sends errors of many shapes, so this reads a document tree and takes what it finds.
+//! This is shared by all formats. Proxies, and servers that implement another provider's API, send errors of many
+//! shapes, so this reads a document tree and uses the fields that it finds. No successful call comes through here.
 
 use serde_json::{Value, json};
 
-/// What a provider's error says, without its message, which may quote a prompt (C5).
+/// A provider's error without its message, which may quote a prompt (C5).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ErrorBody {
     /// For instance `overloaded_error`.
     pub error_type: Option<String>,
     /// For instance `insufficient_quota`.
     pub error_code: Option<String>,
-    /// The HTTP status it came with or, inside a 200, the one that it names or stands for.
+    /// The HTTP status of the response or, inside a 200, the status that the error names or implies.
     pub status: Option<u16>,
-    /// What it comes to.
+    /// What its words mean.
     pub category: ErrorCategory,
 }
 
-/// What an error comes to, where C2 and B9 make a difference that the status alone does not tell.
+/// What an error's words mean, where C2 and B9 distinguish more than the status does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ErrorCategory {
-    /// The prompt does not fit this model; another may take it.
+    /// The prompt does not fit this model; it may fit another.
     ContextTooLong,
-    /// The provider has no such model, or not for this key.
+    /// The provider has no such model, or this key may not use it.
     UnknownModel,
-    /// Quota or credit is spent, or a spend limit reached: waiting a little does not help.
+    /// Quota or credit is exhausted, or a spend limit is reached: a short wait does not help.
     QuotaExhausted,
-    /// Refused by the provider's content policy.
+    /// Rejected by the provider's content policy.
     ContentPolicy,
     /// None of these: the status decides.
     Other,
 }
 
 impl ErrorBody {
-    /// Reads the body of an answer that came with `status` from a provider that was asked for `model`. Whatever the
-    /// body is, this succeeds; of an HTML page it has nothing to tell but the status.
+    /// Reads the body of a response with `status` to a request for `model`. This succeeds with any body; of a page of
+    /// HTML only the status remains.
     #[must_use]
     pub fn from_body(status: u16, model: &str, body: &[u8]) -> Self {
         Self::from_json(Some(status), Some(model), &serde_json::from_slice(body).unwrap_or_default())
     }
 
-    /// Reads an error inside a 200, likewise.
+    /// Reads an error inside a 200, in the same way.
     #[must_use]
     pub fn from_ok_body(body: &[u8]) -> Self {
         Self::from_json(None, None, &serde_json::from_slice(body).unwrap_or_default())
     }
 
-    /// An error that came with `status` and of which only the names are known.
+    /// An error with `status` of which only type and code are known.
     #[must_use]
     pub fn from_codes(status: u16, error_type: Option<&str>, error_code: Option<&str>) -> Self {
         Self::from_json(Some(status), None, &json!({ "type": error_type, "code": error_code }))
     }
 
     fn from_json(status: Option<u16>, model: Option<&str>, body: &Value) -> Self {
-        // vLLM and others put at the top what OpenAI puts into `error`.
+        // vLLM and others put at the top level what OpenAI puts into `error`.
         let error = body.get("error").filter(|error| error.is_object()).unwrap_or(body);
         let error_type = identifier(&error["type"]);
         let error_code = identifier(&error["code"]).or_else(|| identifier(&error["details"]["error_code"]));
@@ -71,7 +71,7 @@ impl ErrorBody {
     }
 }
 
-/// Types and codes are short names. Anything else in their place may be prose, and is dropped.
+/// Types and codes are short names. Anything else in their place may be prose and is dropped.
 fn identifier(value: &Value) -> Option<String> {
     const MAX_IDENTIFIER_LEN: usize = 64;
     let name = match value {
@@ -90,7 +90,7 @@ fn message(body: &Value) -> &str {
         .unwrap_or("")
 }
 
-/// The status that an error inside a 200 names (OpenRouter: a number as its code) or stands for.
+/// The status that an error inside a 200 names (OpenRouter: a number as its code) or implies.
 fn implied_status(error_type: Option<&str>, code: Option<&str>) -> Option<u16> {
     let status_of = |name: &str| match name {
         "invalid_request_error" | "context_length_exceeded" => Some(400),
@@ -109,12 +109,12 @@ fn implied_status(error_type: Option<&str>, code: Option<&str>) -> Option<u16> {
     code.and_then(status_of).or_else(|| error_type.and_then(status_of))
 }
 
-/// An error's words, the message among them: they are looked at here and go no further.
+/// An error's words, including the message. They are matched here and dropped.
 struct ErrorText<'a> {
     status: Option<u16>,
     identifiers: [Option<&'a str>; 2],
     message: String,
-    /// What was asked for; `None`: unknown.
+    /// The requested model; `None`: unknown.
     model: Option<String>,
     flagged: bool,
 }
@@ -142,7 +142,7 @@ impl ErrorText<'_> {
         phrases.iter().any(|phrase| self.message.contains(phrase))
     }
 
-    /// Anthropic, vLLM and others have no code for it, only a message.
+    /// Anthropic, vLLM and others have no code for this, only a message.
     fn is_context_too_long(&self) -> bool {
         self.has_identifier(&["context_length_exceeded"])
             || matches!(self.status, Some(400 | 413 | 422))
@@ -153,9 +153,9 @@ impl ErrorText<'_> {
                 ])
     }
 
-    /// Where there is no code for it (Anthropic, vLLM, Ollama), the message must begin with it and name the model that
-    /// was asked for: a request may also name files, tools and other models that are not found, and such a mistake of
-    /// one caller must not rest the model for all.
+    /// Anthropic, vLLM and Ollama have no code for this: their message must begin with it and name the requested model. A
+    /// request may also name files, tools and other models that are not found, and such a mistake of one caller must not
+    /// put the model on cooldown for all.
     fn is_unknown_model(&self) -> bool {
         self.has_identifier(&["model_not_found"])
             || self.status == Some(404)
@@ -168,8 +168,8 @@ impl ErrorText<'_> {
     fn mentions_model(&self) -> bool {
         let Some(model) = &self.model else { return false };
         let is_name_char = |letter: char| letter.is_ascii_alphanumeric() || "-_".contains(letter);
-        self.message.match_indices(model).any(|(at, _)| {
-            let (before, after) = (&self.message[..at], &self.message[at + model.len()..]);
+        self.message.match_indices(model).any(|(start, _)| {
+            let (before, after) = (&self.message[..start], &self.message[start + model.len()..]);
             !before.ends_with(is_name_char) && !after.starts_with(is_name_char)
         })
     }
@@ -269,7 +269,7 @@ mod tests {
     }
 
     #[test]
-    fn a_model_is_unknown_if_it_is_the_one_that_was_asked_for() {
+    fn only_the_requested_model_is_unknown() {
         let vllm =
             |message: &str| json!({"error": {"message": message, "type": "NotFoundError", "code": 404}});
         for body in [
@@ -293,11 +293,11 @@ mod tests {
             assert_eq!(read(404, &body).category, ErrorCategory::Other, "{body}");
         }
         let error = ErrorBody::from_codes(404, Some("not_found_error"), None);
-        assert_eq!(error.category, ErrorCategory::Other, "it may be anything that was not found");
+        assert_eq!(error.category, ErrorCategory::Other, "anything may be not found");
     }
 
     #[test]
-    fn an_error_inside_a_200_names_its_status_or_stands_for_one() {
+    fn an_error_inside_a_200_names_or_implies_its_status() {
         for (body, status) in [
             (json!({"error": {"code": 502, "message": "x"}}), Some(502)),
             (json!({"error": {"code": "429", "message": "x"}}), Some(429)),
@@ -309,7 +309,7 @@ mod tests {
         ] {
             assert_eq!(read(None, &body).status, status, "{body}");
         }
-        assert_eq!(read(503, &anthropic("overloaded_error", "x")).status, Some(503), "the real one stands");
+        assert_eq!(read(503, &anthropic("overloaded_error", "x")).status, Some(503), "the real one counts");
     }
 
     #[test]

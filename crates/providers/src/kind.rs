@@ -1,0 +1,73 @@
+//! What differs between the kinds of providers.
+
+use dialects::{Dialect, Endpoint};
+use http::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue, InvalidHeaderValue};
+
+/// The version of Anthropic's API that is requested where the caller names none.
+const ANTHROPIC_VERSION: (HeaderName, HeaderValue) =
+    (HeaderName::from_static("anthropic-version"), HeaderValue::from_static("2023-06-01"));
+
+/// Whose API a provider has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ProviderKind {
+    /// OpenAI's, or a compatible one.
+    OpenAi,
+    /// Anthropic's.
+    Anthropic,
+    /// Google's Gemini API. Its format is not supported yet: a chain skips its models.
+    GoogleGenAi,
+    /// AWS Bedrock. Its format is not supported yet: a chain skips its models.
+    Bedrock,
+}
+
+impl ProviderKind {
+    /// The API format of its requests; `None`: not supported yet.
+    #[must_use]
+    pub const fn dialect(self) -> Option<Dialect> {
+        match self {
+            Self::OpenAi => Some(Dialect::OpenAiChat),
+            Self::Anthropic => Some(Dialect::Anthropic),
+            Self::GoogleGenAi | Self::Bedrock => None,
+        }
+    }
+
+    /// The base URL unless the configuration has another; `None`: it depends on the account (Bedrock's region).
+    #[must_use]
+    pub const fn default_base_url(self) -> Option<&'static str> {
+        match self {
+            Self::OpenAi => Some("https://api.openai.com/v1"),
+            Self::Anthropic => Some("https://api.anthropic.com"),
+            Self::GoogleGenAi => Some("https://generativelanguage.googleapis.com"),
+            Self::Bedrock => None,
+        }
+    }
+
+    /// The endpoint that it serves, and the path after the base URL.
+    pub(crate) const fn endpoint(self) -> Option<(Endpoint, &'static [&'static str])> {
+        match self {
+            Self::OpenAi => Some((Endpoint::ChatCompletions, &["chat", "completions"])),
+            Self::Anthropic => Some((Endpoint::Messages, &["v1", "messages"])),
+            Self::GoogleGenAi | Self::Bedrock => None,
+        }
+    }
+
+    /// The header with the API key.
+    pub(crate) fn key_header(self, key: &str) -> Result<(HeaderName, HeaderValue), InvalidHeaderValue> {
+        let (name, value) = match self {
+            Self::OpenAi | Self::Bedrock => (AUTHORIZATION, HeaderValue::try_from(format!("Bearer {key}"))),
+            Self::Anthropic => (HeaderName::from_static("x-api-key"), HeaderValue::try_from(key)),
+            Self::GoogleGenAi => (HeaderName::from_static("x-goog-api-key"), HeaderValue::try_from(key)),
+        };
+        let mut value = value?;
+        value.set_sensitive(true);
+        Ok((name, value))
+    }
+
+    /// Adds the headers that it requires and the caller did not send.
+    pub(crate) fn add_required_headers(self, headers: &mut HeaderMap) {
+        if self == Self::Anthropic {
+            let (name, version) = ANTHROPIC_VERSION;
+            headers.entry(name).or_insert(version);
+        }
+    }
+}
