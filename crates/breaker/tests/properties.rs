@@ -84,13 +84,13 @@ impl Fleet {
         Self { policy, now: NOW, record: Record::fresh(0, &first, NOW), calls: Vec::new() }
     }
 
-    fn perform(&mut self, happening: Action) -> Result<(), TestCaseError> {
+    fn perform(&mut self, action: Action) -> Result<(), TestCaseError> {
         let operator = InstanceId::new("i0");
         let picked = |call: usize| {
             let count = self.calls.len().max(1);
             self.calls.get(call % count).cloned()
         };
-        let (instance, event) = match happening {
+        let (instance, event) = match action {
             Action::Wait(millis) => {
                 self.now = self.now + Duration::from_millis(millis);
                 return Ok(());
@@ -349,10 +349,10 @@ proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn any_sequence_of_events_keeps_the_rules(policy in policies(), story in vec(actions(), 1..120)) {
+    fn any_sequence_of_events_keeps_the_rules(policy in policies(), actions in vec(actions(), 1..120)) {
         let mut fleet = Fleet::new(policy);
-        for happening in story {
-            fleet.perform(happening)?;
+        for action in actions {
+            fleet.perform(action)?;
         }
     }
 
@@ -363,13 +363,13 @@ proptest! {
         [here, there] in [vec(actions(), 0..30), vec(actions(), 0..30)],
     ) {
         let mut fleet = Fleet::new(policy);
-        for happening in together {
-            fleet.perform(happening)?;
+        for action in together {
+            fleet.perform(action)?;
         }
         let mut parts = [fleet.clone(), fleet];
-        for (part, story) in parts.iter_mut().zip([here, there]) {
-            for happening in story {
-                part.perform(happening)?;
+        for (part, actions) in parts.iter_mut().zip([here, there]) {
+            for action in actions {
+                part.perform(action)?;
             }
         }
         let [local, remote] = parts;

@@ -1,4 +1,4 @@
-//! What admission costs in time, next to what anything costs on the same machine in the same run.
+//! The time that admission takes, next to a baseline on the same machine in the same run.
 //!
 //! `cargo bench -p circuits --bench admission`. On a noisy machine read the ratios to the group `baseline`.
 
@@ -38,10 +38,10 @@ fn rules(criterion: &mut Criterion) {
     let stamp = AdmissionToken { epoch: 7, lease_id: None };
     let ended = |outcome| Event::CallCompleted { token: stamp.clone(), outcome, at: now };
     let failed = ended(Outcome::Failed(Failure::status(529)));
-    let rest =
+    let rate_limited =
         Outcome::RateLimited { failure: Failure::status(429), retry_after: Some(Duration::from_secs(600)) };
     let closed = Record::closed(7);
-    let open = apply(&closed, &ended(rest), context).record;
+    let open = apply(&closed, &ended(rate_limited), context).record;
     for (name, record) in [("admit closed", &closed), ("admit open", &open)] {
         group.bench_function(name, |bench| {
             bench.iter(|| admit(black_box(record), &policy, &instance, now));
@@ -74,7 +74,7 @@ fn circuits(criterion: &mut Criterion) {
     }
 }
 
-/// How long two threads take for so many calls each.
+/// How long two threads take for this many calls each.
 fn on_two_threads(calls: u64, call: impl Fn() + Sync) -> Duration {
     let start = Barrier::new(2);
     let one = || {

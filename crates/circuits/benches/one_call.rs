@@ -1,6 +1,5 @@
-//! What one call costs in instructions and, on a processor that nobody else uses, in time: the program that
-//! `bench/admission` runs, once by itself and once under callgrind, which counts what `measured` and all that it calls
-//! execute.
+//! What one call costs in instructions and, on an idle processor, in time. `bench/admission` runs this program twice: by
+//! itself, and under callgrind, which counts the instructions of `measured` and all that it calls.
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a bench that cannot be set up ends")]
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "its result, and how to use it")]
@@ -20,13 +19,13 @@ use subject::{Subject, no_rate};
 /// Calls in a batch; short enough that most batches are not interrupted.
 const CALLS: u32 = 1_000;
 
-/// Callgrind is told to count inside of this function alone.
+/// Callgrind counts inside this function only.
 #[inline(never)]
 fn measured(call: &impl Fn()) {
     (0..CALLS).for_each(|_| call());
 }
 
-/// The best of so many batches is the one that nobody interrupted.
+/// The best batch is one that was not interrupted.
 fn best(batches: usize, call: impl Fn()) {
     let batch = || {
         let began = Instant::now();

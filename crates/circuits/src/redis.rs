@@ -55,7 +55,7 @@ use crate::store::{
 /// About this many entries of a history are kept.
 const MAX_HISTORY_ENTRIES: usize = 1_000;
 
-/// A history lives this long after its last entry: longer than its circuit, which is how a DEL is told from a loss of
+/// A history lives this long after its last entry: longer than its circuit, which distinguishes a DEL from a loss of
 /// data (F5).
 const HISTORY_TTL: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 

@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 use breaker::{ModelKey, Transition};
 use tokio::sync::broadcast::{Receiver, Sender, channel};
 
-/// Events that a slow watcher may have pending before it loses some and is told that it lags.
+/// Events that a slow watcher may have pending before it loses some and learns that it lags.
 const EVENT_CHANNEL_CAPACITY: usize = 1_024;
 
 /// An event before the history was read for it.

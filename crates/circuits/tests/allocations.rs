@@ -1,4 +1,4 @@
-//! A call's leave and its good end allocate nothing, and neither does a refusal.
+//! Admitting a call and reporting its success allocate nothing, and neither does a refusal.
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "helpers of tests")]
 
 use std::time::Duration;
@@ -8,21 +8,21 @@ use breaker::{Failure, ModelKey};
 use circuits::{Circuits, Permit, Policies, Refusal};
 use futures_util::FutureExt as _;
 
-/// More than the unwritten successes' buckets could hide.
+/// More than the buckets of unwritten successes could hide.
 const CALL_COUNT: u32 = 1_000;
 
-/// Asks for leave, which must come without waiting.
+/// Acquires a permit, which must not wait.
 fn admit_without_waiting(circuits: &Circuits, key: &ModelKey) -> Result<Permit, Refusal> {
-    circuits.admit(key).now_or_never().expect("an answer without waiting")
+    circuits.admit(key).now_or_never().expect("admission without waiting")
 }
 
-/// Allocations of this thread in so many calls, after one that they are not counted of.
+/// Allocations of this thread in a number of calls, after one call that is not counted.
 fn count_allocations(call: impl Fn()) -> u64 {
     call();
     measure(|| (0..CALL_COUNT).for_each(|_| call())).count_total
 }
 
-/// A circuit that has admitted a call and has nothing left to write.
+/// A circuit that has admitted a call and has nothing to write.
 async fn closed_circuit() -> (Circuits, ModelKey) {
     let (circuits, key) = (Circuits::in_memory(Policies::default()), "openai:gpt-5".parse().unwrap());
     circuits.ready().await;
@@ -32,7 +32,7 @@ async fn closed_circuit() -> (Circuits, ModelKey) {
 }
 
 #[tokio::test]
-async fn a_good_call_allocates_nothing() {
+async fn a_successful_call_allocates_nothing() {
     let (circuits, key) = closed_circuit().await;
     assert_eq!(count_allocations(|| admit_without_waiting(&circuits, &key).unwrap().succeeded()), 0);
 }

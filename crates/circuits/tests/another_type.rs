@@ -1,4 +1,4 @@
-//! A key of another type in a circuit's place: a person is told that their word went no further.
+//! A key of another type under a circuit's name: the operator learns that the override is not shared.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use circuits::{Circuits, OperateError, RedisStore, Settings};
 use testbed::RedisServer;
 
 #[tokio::test]
-async fn a_persons_word_is_not_shared_through_it() {
+async fn a_manual_override_is_not_shared_through_it() {
     let redis = RedisServer::start().await;
     redis.cli(&["LPUSH", "circuit_breaker:openai:m", "x"]).await;
     let store = RedisStore::start(redis.url().parse().unwrap());

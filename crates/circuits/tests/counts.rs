@@ -26,7 +26,7 @@ fn counts(circuits: &Circuits) -> CircuitCounts {
 }
 
 #[tokio::test(start_paused = true)]
-async fn own_changes_and_others_are_told_apart() {
+async fn own_changes_and_others_are_distinguished() {
     let store = Arc::new(MemoryStore::default());
     let (a, b) = (instance("a", &store), instance("b", &store));
     a.ready().await;
@@ -43,7 +43,7 @@ async fn own_changes_and_others_are_told_apart() {
     for circuits in [&a, &b, &b] {
         circuits.admit(&key).await.unwrap_err();
     }
-    // A probe that is given up, one that fails, one that succeeds.
+    // A probe that is released, one that fails, one that succeeds.
     tokio::time::sleep(Duration::from_secs(6)).await;
     drop(b.admit(&key).await.unwrap());
     everywhere().await;
@@ -66,5 +66,5 @@ async fn own_changes_and_others_are_told_apart() {
     }
     let store = b.store_counts();
     assert!(store.written >= 5 && store.failed == 0, "{store:?}");
-    assert!(store.since_last_response.is_some_and(|heard| heard < Duration::from_secs(20)), "{store:?}");
+    assert!(store.since_last_response.is_some_and(|since| since < Duration::from_secs(20)), "{store:?}");
 }

@@ -1,4 +1,4 @@
-//! What a person is told of a circuit.
+//! Reports of a circuit.
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
@@ -27,9 +27,9 @@ fn reported_counts(circuits: &Circuits) -> (u32, u32) {
     (report.calls, report.failures)
 }
 
-/// Steady success writes nothing (B6), but whoever looks at a model in use must not be told that nobody calls it.
+/// Steady success writes nothing (B6), but the report of a model in use must show its calls.
 #[tokio::test(start_paused = true)]
-async fn calls_that_were_not_worth_a_write_are_counted() {
+async fn unwritten_successes_are_counted() {
     let policies =
         Policies { default: Policy { minimum_calls: 1000, ..Policy::default() }, ..Policies::default() };
     let circuits = Circuits::in_memory(policies);

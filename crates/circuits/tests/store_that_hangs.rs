@@ -1,4 +1,4 @@
-//! What a call waits for a Redis that hangs: nothing, or a probe's 100 ms (F3).
+//! How long a call waits for a Redis that hangs: not at all, or 100 ms for a probe (F3).
 
 use std::{sync::Arc, time::Duration};
 
@@ -8,7 +8,7 @@ use futures_util::FutureExt as _;
 use testbed::RedisServer;
 use tokio::time::{Instant, sleep};
 
-/// What the machine may add.
+/// Delay that the machine may add.
 const SLACK: Duration = Duration::from_millis(250);
 
 #[tokio::test]
@@ -27,22 +27,22 @@ async fn a_closed_circuits_call_waits_for_nothing_and_a_probe_100_ms() {
     let store = RedisStore::start(redis.url().parse().unwrap());
     let circuits = Circuits::start(Arc::new(store), settings);
     circuits.ready().await;
-    let (well, sick) = ("openai:well".parse().unwrap(), "openai:sick".parse().unwrap());
-    circuits.admit(&well).await.unwrap().succeeded();
-    circuits.admit(&sick).await.unwrap().failed(Failure::new(FailureKind::Truncated));
-    circuits.wait_idle(&sick).await;
-    assert!(circuits.admit(&sick).await.is_err(), "it is open");
+    let (healthy, failing) = ("openai:healthy".parse().unwrap(), "openai:failing".parse().unwrap());
+    circuits.admit(&healthy).await.unwrap().succeeded();
+    circuits.admit(&failing).await.unwrap().failed(Failure::new(FailureKind::Truncated));
+    circuits.wait_idle(&failing).await;
+    assert!(circuits.admit(&failing).await.is_err(), "it is open");
 
     redis.pause();
     sleep(Duration::from_millis(200)).await;
-    // At the first poll, so without any waiting at all.
-    circuits.admit(&well).now_or_never().expect("it waited").unwrap().succeeded();
+    // At the first poll, so without waiting at all.
+    circuits.admit(&healthy).now_or_never().expect("it waited").unwrap().succeeded();
     let asked = Instant::now();
-    let probe = circuits.admit(&sick).await;
+    let probe = circuits.admit(&failing).await;
     assert!(asked.elapsed() < Duration::from_millis(100) + SLACK, "a probe waited for {:?}", asked.elapsed());
     assert!(probe.is_ok_and(|permit| permit.is_probe()), "it probes on its own (S1)");
     circuits
-        .admit(&well)
+        .admit(&healthy)
         .now_or_never()
         .expect("it waited")
         .unwrap()

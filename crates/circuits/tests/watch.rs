@@ -1,4 +1,4 @@
-//! What a watcher of the circuits is told.
+//! The events that a watcher gets.
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests fail as tests do")]
 
@@ -31,10 +31,10 @@ fn key() -> ModelKey {
 async fn next_event(watch: &mut Watch) -> CircuitEvent {
     tokio::time::timeout(Duration::from_secs(5), watch.next())
         .await
-        .unwrap_or_else(|_| panic!("nothing comes"))
+        .unwrap_or_else(|_| panic!("no event came"))
 }
 
-/// The next changes of state.
+/// The next transitions.
 async fn next_transitions(watch: &mut Watch, count: usize) -> Vec<Transition> {
     let mut received = Vec::new();
     while received.len() < count {
@@ -51,7 +51,7 @@ async fn fail_call(circuits: &Circuits) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn another_instances_transitions_are_told_with_its_reasons() {
+async fn another_instances_transitions_come_with_their_reasons() {
     let store = MemoryStore::default();
     let (one, other) = (instance("one", &store).await, instance("other", &store).await);
     fail_call(&one).await;
@@ -79,7 +79,7 @@ async fn another_instances_transitions_are_told_with_its_reasons() {
 }
 
 #[tokio::test]
-async fn a_store_that_goes_and_comes_is_told_and_so_is_what_happens_meanwhile() {
+async fn an_outage_of_the_store_is_reported_and_so_is_what_happens_meanwhile() {
     let store = MemoryStore::default();
     let circuits = instance("one", &store).await;
     let mut watch = circuits.watch();
@@ -94,7 +94,7 @@ async fn a_store_that_goes_and_comes_is_told_and_so_is_what_happens_meanwhile() 
 }
 
 #[tokio::test]
-async fn a_watcher_that_never_looks_costs_no_memory_and_is_told_that_it_has_missed_something() {
+async fn a_watcher_that_never_reads_costs_no_memory_and_learns_that_it_lags() {
     let store = MemoryStore::default();
     let circuits = instance("one", &store).await;
     let mut watch = circuits.watch();
@@ -120,7 +120,7 @@ impl WallClock for SkewedClock {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_clock_that_is_off_until_the_store_is_heard_hides_nothing_and_brings_nothing_back() {
+async fn a_clock_that_is_off_until_it_is_synchronized_hides_and_repeats_nothing() {
     for ahead in [true, false] {
         let store = MemoryStore::default();
         let other = instance("other", &store).await;
@@ -138,7 +138,8 @@ async fn a_clock_that_is_off_until_the_store_is_heard_hides_nothing_and_brings_n
         }
         other.close(&key(), Some("new".to_owned())).await.unwrap();
         let received = next_transitions(&mut watch, 1).await;
-        let reasons: Vec<_> = received.iter().map(|told| told.reason.operator_reason.as_deref()).collect();
+        let reasons: Vec<_> =
+            received.iter().map(|transition| transition.reason.operator_reason.as_deref()).collect();
         assert_eq!(reasons, [Some("new")], "ahead: {ahead}");
     }
 }

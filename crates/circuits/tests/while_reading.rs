@@ -1,4 +1,4 @@
-//! What comes while everything is read: word of changes, the store's time, what somebody brought back.
+//! What comes during a full read: change notifications, the store's time, an old value that is written back.
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail tests")]
 
 use std::{sync::Arc, time::Duration};
@@ -14,7 +14,7 @@ use tokio::time::{Instant, sleep};
 
 const HOUR_MS: i64 = 3_600_000;
 
-/// A store of which everything is read only after so long.
+/// A store whose full read takes this long.
 #[derive(Debug)]
 struct SlowFullRead(MemoryStore, Duration);
 
@@ -109,15 +109,15 @@ async fn fail_call(circuits: &Circuits, key: &ModelKey) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_change_is_acted_on_while_everything_is_read() {
-    let house = Fixture::new();
-    let a = house.instance("a", 0, Duration::ZERO);
-    let b = house.instance("b", 0, Duration::from_secs(3));
+async fn a_change_is_handled_during_a_full_read() {
+    let fixture = Fixture::new();
+    let a = fixture.instance("a", 0, Duration::ZERO);
+    let b = fixture.instance("b", 0, Duration::from_secs(3));
     a.ready().await;
     a.admit(&key("openai:m")).await.unwrap().succeeded();
     b.ready().await;
     b.admit(&key("openai:m")).await.unwrap().succeeded();
-    // The slow read of `b` begins within 19 s, and takes 3 s of each 20.
+    // The slow read of `b` begins within 19 s, and takes 3 s of every 20 s.
     for _ in 0..30 {
         sleep(Duration::from_secs(1)).await;
         let asked = Instant::now();
@@ -130,20 +130,20 @@ async fn a_change_is_acted_on_while_everything_is_read() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_was_learnt_by_a_wrong_clock_moves_whichever_answer_tells_the_time_first() {
+async fn local_changes_by_a_wrong_clock_shift_whichever_response_has_the_time_first() {
     for skew in [-HOUR_MS, HOUR_MS] {
-        let house = Fixture::new();
-        house.store.inject_error(unreachable_error());
-        let a = house.instance("a", skew, Duration::from_millis(50));
+        let fixture = Fixture::new();
+        fixture.store.inject_error(unreachable_error());
+        let a = fixture.instance("a", skew, Duration::from_millis(50));
         sleep(Duration::from_millis(500)).await;
         fail_call(&a, &key("openai:m")).await;
-        house.store.inject_error(None);
+        fixture.store.inject_error(None);
         sleep(Duration::from_millis(10)).await;
-        house.store.set(&key("openai:other"), Some(r#"{"state":"CLOSED"}"#));
+        fixture.store.set(&key("openai:other"), Some(r#"{"state":"CLOSED"}"#));
         sleep(Duration::from_secs(1)).await;
-        let now = house.clock.skewed(0);
+        let now = fixture.clock.skewed(0);
         let now = circuits::WallClock::now(&now);
-        let epoch = house.history(&key("openai:m")).await.last().unwrap().epoch;
+        let epoch = fixture.history(&key("openai:m")).await.last().unwrap().epoch;
         assert!(epoch <= now.as_millis(), "{skew}: epoch {epoch} at {now}");
         let refusal = a.admit(&key("openai:m")).await.expect_err("it is open");
         let left = refusal.retry_in.unwrap();
@@ -152,33 +152,33 @@ async fn what_was_learnt_by_a_wrong_clock_moves_whichever_answer_tells_the_time_
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_was_pushed_while_everything_was_read_is_adopted_with_it() {
-    let house = Fixture::new();
-    house.store.inject_error(unreachable_error());
-    let a = house.instance("a", 0, Duration::from_millis(50));
+async fn a_change_during_a_full_read_is_adopted_with_it() {
+    let fixture = Fixture::new();
+    fixture.store.inject_error(unreachable_error());
+    let a = fixture.instance("a", 0, Duration::from_millis(50));
     sleep(Duration::from_millis(500)).await;
-    house.store.inject_error(None);
+    fixture.store.inject_error(None);
     sleep(Duration::from_millis(10)).await;
-    house.store.set(&key("openai:m"), Some(r#"{"state":"OPEN"}"#));
+    fixture.store.set(&key("openai:m"), Some(r#"{"state":"OPEN"}"#));
     sleep(Duration::from_millis(500)).await;
-    assert_eq!(house.history(&key("openai:m")).await.len(), 1, "{:?}", a.store_status());
+    assert_eq!(fixture.history(&key("openai:m")).await.len(), 1, "{:?}", a.store_status());
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_was_brought_back_is_adopted_also_where_everything_is_read() {
-    let house = Fixture::new();
+async fn an_old_value_is_adopted_by_a_full_read_too() {
+    let fixture = Fixture::new();
     let m = key("openai:m");
-    let a = house.instance("a", 0, Duration::from_millis(50));
+    let a = fixture.instance("a", 0, Duration::from_millis(50));
     a.ready().await;
     fail_call(&a, &m).await;
-    let open = String::from_utf8(house.store.get(&m).unwrap().to_vec()).unwrap();
+    let open = String::from_utf8(fixture.store.get(&m).unwrap().to_vec()).unwrap();
     a.close(&m, None).await.unwrap();
-    house.store.inject_error(unreachable_error());
+    fixture.store.inject_error(unreachable_error());
     sleep(Duration::from_secs(1)).await;
-    house.store.set(&m, Some(&open));
-    house.store.inject_error(None);
+    fixture.store.set(&m, Some(&open));
+    fixture.store.inject_error(None);
     sleep(Duration::from_secs(2)).await;
-    let history = house.history(&m).await;
+    let history = fixture.history(&m).await;
     let last = history.last().unwrap();
     assert_eq!(
         (last.from, last.to, last.reason.cause),
@@ -187,23 +187,23 @@ async fn what_was_brought_back_is_adopted_also_where_everything_is_read() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_persons_newer_word_stands_whoever_comes_back_first_to_a_store_that_lost_its_data() {
+async fn the_newer_override_wins_whoever_reconnects_first_to_a_store_that_lost_its_data() {
     for (slow_a, slow_b) in [(50, 500), (500, 50)] {
-        let house = Fixture::new();
+        let fixture = Fixture::new();
         let m = key("openai:m");
-        let a = house.instance("a", 0, Duration::from_millis(slow_a));
-        let b = house.instance("b", 0, Duration::from_millis(slow_b));
+        let a = fixture.instance("a", 0, Duration::from_millis(slow_a));
+        let b = fixture.instance("b", 0, Duration::from_millis(slow_b));
         a.ready().await;
         b.ready().await;
         a.open(&m, None, None).await.unwrap();
         sleep(Duration::from_secs(1)).await;
-        house.store.inject_error(unreachable_error());
+        fixture.store.inject_error(unreachable_error());
         sleep(Duration::from_secs(1)).await;
         b.close(&m, None).await.unwrap_err();
-        house.store.flush();
-        house.store.inject_error(None);
+        fixture.store.flush();
+        fixture.store.inject_error(None);
         sleep(Duration::from_secs(40)).await;
-        let history = house.history(&m).await;
+        let history = fixture.history(&m).await;
         a.admit(&m).await.unwrap_or_else(|refusal| panic!("{slow_a}: {refusal}: {history:#?}"));
         b.admit(&m).await.unwrap_or_else(|refusal| panic!("{slow_a}: {refusal}: {history:#?}"));
     }

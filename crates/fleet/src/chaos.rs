@@ -1,4 +1,4 @@
-//! A run of chance: a small fleet, everything that can befall it, and what must hold in each step and at the end.
+//! A random run: a small fleet, injected faults, and what must hold in each step and at the end.
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
@@ -10,26 +10,26 @@ use crate::{
     costs::TrafficCounters,
     fault_injection::{Fleet, wait_for},
     instance::{World, disagreements},
-    network::{Server, stored_value},
+    network::{Server, WriteObserver, stored_value},
     provider::Providers,
     rng::{SeededRng, VirtualClock, in_virtual_time},
     trace::Trace,
 };
 
-/// What a run is made of.
+/// The configuration of a run.
 #[derive(Debug, Clone)]
 pub struct ChaosConfig {
-    /// All chance comes from it.
+    /// All randomness comes from it.
     pub seed: u64,
-    /// How many instances; `None`: 3 to 8, by chance.
+    /// How many instances; `None`: 3 to 8 at random.
     pub instances: Option<usize>,
-    /// How many models; `None`: 1 to 3, by chance.
+    /// How many models; `None`: 1 to 3 at random.
     pub models: Option<usize>,
-    /// For so long things befall the fleet.
+    /// For how long faults are injected.
     pub fault_period: Duration,
-    /// On average so often.
+    /// The mean time between two faults.
     pub mean_fault_interval: Duration,
-    /// Lines of the story that are kept.
+    /// Lines of the trace that are kept.
     pub max_trace_lines: usize,
 }
 
@@ -48,44 +48,44 @@ impl ChaosConfig {
     }
 }
 
-/// What came of a run.
+/// The result of a run.
 #[derive(Debug)]
 pub struct ChaosReport {
-    /// Of the whole story: the same seed has the same.
+    /// The hash of the whole trace: the same seed has the same.
     pub trace_hash: u64,
     /// Rules that were broken.
     pub violations: Vec<String>,
-    /// The end of the story.
+    /// The end of the trace.
     pub trace: Vec<String>,
-    /// What it cost.
+    /// Its traffic.
     pub costs: TrafficCounters,
     /// Calls that were made.
     pub calls: u64,
-    /// Most probes at once.
+    /// The most concurrent probes.
     pub max_concurrent_probes: usize,
 }
 
-/// After the last disturbance a circuit has so long to close: a lease that nobody gives back, an open period, a rest.
+/// After the last fault a circuit has this long to close: an abandoned lease, an open period, a cooldown.
 const RECOVERY_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// After the last call an instance has so long to know what the store holds: a slow read, and a little.
+/// After the last call an instance has this long to know what the store holds: a slow read, and a little.
 const CONVERGENCE_TIMEOUT: Duration = Duration::from_secs(25);
 
-/// Runs the plan, in virtual time. The same plan gives the same outcome.
+/// Runs the configuration, in virtual time. The same configuration gives the same result.
 ///
 /// # Errors
-/// The machine gives no runtime.
-pub fn run(plan: &ChaosConfig) -> std::io::Result<ChaosReport> {
-    in_virtual_time(simulate(plan))
+/// The runtime could not be built.
+pub fn run(config: &ChaosConfig) -> std::io::Result<ChaosReport> {
+    in_virtual_time(simulate(config))
 }
 
-async fn simulate(plan: &ChaosConfig) -> ChaosReport {
-    let dice = SeededRng::from_seed(plan.seed);
-    let trace = Trace::begin(Some(plan.max_trace_lines));
-    let world = build_world(plan, &dice, &trace);
-    let count = plan.instances.unwrap_or_else(|| 3 + dice.index(6));
-    let mut fleet = Fleet::start(&world, &dice, count);
-    fleet.inject_faults(plan.fault_period, plan.mean_fault_interval).await;
+async fn simulate(config: &ChaosConfig) -> ChaosReport {
+    let rng = SeededRng::from_seed(config.seed);
+    let trace = Trace::begin(Some(config.max_trace_lines));
+    let world = build_world(config, &rng, &trace);
+    let count = config.instances.unwrap_or_else(|| 3 + rng.index(6));
+    let mut fleet = Fleet::start(&world, &rng, count);
+    fleet.inject_faults(config.fault_period, config.mean_fault_interval).await;
     check_recovery(&world, &mut fleet).await;
     ChaosReport {
         trace_hash: trace.hash(),
@@ -97,7 +97,7 @@ async fn simulate(plan: &ChaosConfig) -> ChaosReport {
     }
 }
 
-fn build_world(plan: &ChaosConfig, rng: &SeededRng, trace: &Trace) -> Arc<World> {
+fn build_world(config: &ChaosConfig, rng: &SeededRng, trace: &Trace) -> Arc<World> {
     let clock = VirtualClock::start();
     let policy = Policy {
         half_open_probes: if rng.chance(0.2) { 2 } else { 1 },
@@ -106,12 +106,12 @@ fn build_world(plan: &ChaosConfig, rng: &SeededRng, trace: &Trace) -> Arc<World>
         probe_lease: rng.millis(1_000..=15_000),
         ..Policy::default()
     };
-    let models = plan.models.unwrap_or_else(|| 1 + rng.index(3));
+    let models = config.models.unwrap_or_else(|| 1 + rng.index(3));
     let models = (0..models).filter_map(|number| ModelKey::new("sim", &format!("model-{number}")).ok());
     let checks = Arc::new(Checks::new(trace, &clock, &policy));
-    let watch: Arc<dyn crate::network::WriteObserver> = Arc::clone(&checks) as _;
+    let observer: Arc<dyn WriteObserver> = Arc::clone(&checks) as _;
     Arc::new(World {
-        server: Server::start(&clock, rng, Some(watch)),
+        server: Server::start(&clock, rng, Some(observer)),
         clock,
         models: models.collect(),
         providers: Providers::new((20, 2_000)),
@@ -123,7 +123,7 @@ fn build_world(plan: &ChaosConfig, rng: &SeededRng, trace: &Trace) -> Arc<World>
     })
 }
 
-/// All is well: every circuit closes, and everybody knows it.
+/// Without faults every circuit closes, and every instance knows it.
 async fn check_recovery(world: &Arc<World>, fleet: &mut Fleet) {
     let values = || -> BTreeMap<ModelKey, Value> {
         world.models.iter().map(|key| (key.clone(), stored_value(&world.server, key))).collect()

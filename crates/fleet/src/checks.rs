@@ -1,5 +1,5 @@
-//! The rules that are looked at in every step. They know what the store holds and what callers were told, and nothing
-//! of how the circuits came to it.
+//! The rules that are checked in every step. They know what the store holds and what callers got, and nothing of how the
+//! circuits decided it.
 
 use std::{
     collections::BTreeMap,
@@ -15,7 +15,8 @@ use tokio::time::Instant;
 
 use crate::{network::WriteObserver, rng::VirtualClock, trace::Trace};
 
-/// A transition is acted on so soon (F1), and so soon a caller has its answer (F3); time moves in whole ms.
+/// A transition takes effect within this time (F1), and a caller is admitted or refused within it (F3). Time advances in
+/// whole ms.
 pub const MAX_REACTION_TIME: Duration = Duration::from_millis(101);
 
 /// Watches one run.
@@ -31,7 +32,7 @@ pub struct Checks {
 #[derive(Debug)]
 struct Model {
     record: Option<Record>,
-    /// What stood there before an instance last changed the state.
+    /// The value before an instance last changed the state.
     previous_value: Option<String>,
     /// When its state changed last.
     changed_at: Instant,
@@ -40,17 +41,17 @@ struct Model {
     last_history_state: Option<State>,
     probes: Vec<Probe>,
     max_concurrent_probes: usize,
-    /// When a person spoke last, to whichever instance.
+    /// The time of the last manual override, through any instance.
     operator_command_at: Option<Instant>,
     /// Transitions so far, with their epochs.
     transitions: Vec<(Instant, u64)>,
 }
 
-/// A probe's call that is under way at the provider.
+/// A probe's call in flight.
 #[derive(Debug)]
 struct Probe {
     id: u64,
-    /// The epoch of its lease, which is void in any other, though its call may go on: after a change of state, a merge.
+    /// The epoch of its lease. In any other epoch the lease is void, though the call may go on.
     epoch: u64,
     leased_until: Instant,
     is_shared: bool,
@@ -63,7 +64,7 @@ impl Checks {
         Self { trace: trace.clone(), clock: clock.clone(), policy: policy.clone(), models: Mutex::default() }
     }
 
-    /// Somebody who is no instance has written the key, or emptied the store.
+    /// The key was written externally, or the store was emptied.
     pub fn on_external_write(&self, key: &ModelKey, value: &Value, history_stands: bool) {
         let mut models = self.models();
         let model = models.entry(key.clone()).or_insert_with(Model::new);
@@ -74,19 +75,19 @@ impl Checks {
         }
     }
 
-    /// What stood there before an instance last changed the state.
+    /// The value before an instance last changed the state.
     #[must_use]
     pub fn previous_value(&self, key: &ModelKey) -> Option<String> {
         self.models().get(key)?.previous_value.clone()
     }
 
-    /// A person has spoken to an instance.
+    /// An operator has sent a command to an instance.
     pub fn on_operator_command(&self, key: &ModelKey) {
         self.models().entry(key.clone()).or_insert_with(Model::new).operator_command_at =
             Some(Instant::now());
     }
 
-    /// How long the circuit has stood open, with its deadline still so far ahead, and for all.
+    /// How long the circuit has been open for all, with its deadline still this far ahead.
     #[must_use]
     pub fn open_duration(&self, key: &ModelKey, ahead: Duration) -> Option<Duration> {
         let models = self.models();
@@ -99,7 +100,7 @@ impl Checks {
         (self.clock.now() + ahead < until).then(|| model.changed_at.elapsed())
     }
 
-    /// How long the circuit has stood closed for all.
+    /// How long the circuit has been closed for all.
     #[must_use]
     pub fn closed_duration(&self, key: &ModelKey) -> Option<Duration> {
         let models = self.models();
@@ -114,19 +115,19 @@ impl Checks {
         self.models().get(key)?.transitions.iter().find(|(at, _)| *at > moment).copied()
     }
 
-    /// How many changes of state there were.
+    /// The number of changes of state.
     #[must_use]
     pub fn transition_count(&self, key: &ModelKey) -> usize {
         self.models().get(key).map_or(0, |model| model.transitions.len())
     }
 
-    /// Most probes that were at a provider at once.
+    /// The most concurrent probes at a provider.
     #[must_use]
     pub fn max_concurrent_probes(&self) -> usize {
         self.models().values().map(|model| model.max_concurrent_probes).max().unwrap_or(0)
     }
 
-    /// A probe's call sets out. `is_shared`: its lease is the store's, not an instance's own while that is away (B2).
+    /// A probe's call starts. `is_shared`: its lease is in the store, not an instance's own during an outage (B2).
     pub fn on_probe_start(&self, key: &ModelKey, id: u64, epoch: u64, is_shared: bool) {
         let now = Instant::now();
         let mut models = self.models();
@@ -136,17 +137,17 @@ impl Checks {
             .iter()
             .filter(|probe| probe.is_shared && model.is_half_open_in(probe.epoch) && now < probe.leased_until)
             .count();
-        let places = usize::try_from(self.policy.half_open_probes).unwrap_or(usize::MAX);
-        if is_shared && model.is_half_open_in(epoch) && rivals >= places {
+        let slots = usize::try_from(self.policy.half_open_probes).unwrap_or(usize::MAX);
+        if is_shared && model.is_half_open_in(epoch) && rivals >= slots {
             self.trace
-                .log_violation("B2", format_args!("{key}: {rivals} probes are under way, and another began"));
+                .log_violation("B2", format_args!("{key}: {rivals} probes are in flight, and another began"));
         }
         let leased_until = now + self.policy.probe_lease + LEASE_GRACE - Duration::from_millis(100);
         model.probes.push(Probe { id, epoch, leased_until, is_shared });
         model.max_concurrent_probes = model.max_concurrent_probes.max(model.probes.len());
     }
 
-    /// It is over, or has its verdict.
+    /// It has ended, or has its verdict.
     pub fn on_probe_end(&self, key: &ModelKey, id: u64) {
         if let Some(model) = self.models().get_mut(key) {
             model.probes.retain(|probe| probe.id != id);
@@ -169,7 +170,7 @@ impl Checks {
         matches!(value, Value::Text(text) if matches!(Document::parse(text, &self.policy), Document::External(..)))
     }
 
-    /// One entry a transition, epochs that grow, each going on where the last ended (B11).
+    /// One entry per transition, growing epochs, each continuing where the last ended (B11).
     fn check_history(
         &self,
         key: &ModelKey,
@@ -179,13 +180,13 @@ impl Checks {
         after: Option<&Record>,
     ) {
         let mut epoch = model.last_epoch;
-        // Without a history, an entry goes on from what stands there; a foreign value took a closed circuit's place.
-        let stood = if self.is_external(&write.expected) {
+        // Without a history, an entry continues from the stored state; an external value replaced a closed circuit.
+        let stored_before = if self.is_external(&write.expected) {
             Some(State::Closed)
         } else {
             before.map(Record::stored_state)
         };
-        let mut state = model.last_history_state.or(stood);
+        let mut state = model.last_history_state.or(stored_before);
         for entry in &write.entries {
             if entry.epoch <= epoch {
                 self.trace.log_violation("B11", format_args!("{key}: epoch {} follows {epoch}", entry.epoch));
@@ -193,7 +194,7 @@ impl Checks {
             if state.is_some_and(|state| state != entry.from) {
                 self.trace.log_violation(
                     "B11",
-                    format_args!("{key}: an entry goes on from {}, not {state:?}", entry.from),
+                    format_args!("{key}: an entry continues from {}, not {state:?}", entry.from),
                 );
             }
             (epoch, state) = (entry.epoch, Some(entry.to));
@@ -204,7 +205,7 @@ impl Checks {
             let now = after.stored_state();
             self.trace.log_violation(
                 "B11",
-                format_args!("{key}: {now} is written, but the history tells of {state}"),
+                format_args!("{key}: {now} is written, but the history ends in {state}"),
             );
         }
         match (write.entries.last(), after) {
@@ -215,39 +216,41 @@ impl Checks {
                 );
             }
             (None, Some(after)) if before.is_some_and(|before| before.epoch != after.epoch) => {
-                self.trace.log_violation("B11", format_args!("{key}: epoch {} is told nowhere", after.epoch));
+                self.trace.log_violation("B11", format_args!("{key}: epoch {} has no entry", after.epoch));
             }
             _ => {}
         }
     }
 
-    /// No more leases live than there are places (B2).
+    /// There are no more active leases than slots (B2).
     fn check_leases(&self, key: &ModelKey, after: &Record) {
         let Phase::HalfOpen { leases, .. } = &after.phase else { return };
-        let living = leases.iter().filter(|lease| lease.is_active(self.clock.now())).count();
-        if u32::try_from(living).is_ok_and(|living| living > self.policy.half_open_probes) {
-            self.trace.log_violation("B2", format_args!("{key}: {living} leases live"));
+        let active = leases.iter().filter(|lease| lease.is_active(self.clock.now())).count();
+        if u32::try_from(active).is_ok_and(|active| active > self.policy.half_open_probes) {
+            self.trace.log_violation("B2", format_args!("{key}: {active} leases are active"));
         }
     }
 
-    /// A later deadline is never shortened (B8), and what a person forced is not ended (B10), by no person's word.
+    /// Only a manual override shortens a deadline (B8) or ends a forced open state (B10).
     fn check_deadlines(
         &self,
         key: &ModelKey,
-        spoken: Option<Instant>,
+        operator_command_at: Option<Instant>,
         entries: &[Transition],
         before: &Record,
         after: Option<&Record>,
     ) {
         let now = self.clock.now();
-        // What a person said to an instance that was alone is told as merged.
-        let persons = |entry: &Transition| match entry.reason.cause {
+        // An override through a disconnected instance is written as a merge.
+        let is_manual = |entry: &Transition| match entry.reason.cause {
             TransitionCause::Manual | TransitionCause::Reset | TransitionCause::External => true,
-            TransitionCause::Merged => spoken.is_some_and(|at| at.elapsed() < Duration::from_secs(60)),
+            TransitionCause::Merged => {
+                operator_command_at.is_some_and(|at| at.elapsed() < Duration::from_secs(60))
+            }
             _ => false,
         };
         let Some(after) = after else { return };
-        if entries.iter().any(persons) {
+        if entries.iter().any(is_manual) {
             return;
         }
         match (&before.phase, &after.phase) {
@@ -275,10 +278,11 @@ impl WriteObserver for Checks {
             write.new_value.clone().and_then(|text| self.parse_record(&Value::Text(text))),
         );
         let state = after.as_ref().map_or("absent", |record| record.stored_state().as_str());
-        let (epoch, row) =
+        let (epoch, failures) =
             after.as_ref().map_or((0, 0), |record| (record.epoch, record.consecutive_failures.count));
         let causes: Vec<_> = write.entries.iter().map(|entry| entry.reason.summary()).collect();
-        self.trace.log(format_args!("{by:>4} writes {key} {state} row={row} epoch={epoch} {causes:?}"));
+        self.trace
+            .log(format_args!("{by:>4} writes {key} {state} failures={failures} epoch={epoch} {causes:?}"));
         let mut models = self.models();
         let model = models.entry(key.clone()).or_insert_with(Model::new);
         self.check_history(key, model, write, before.as_ref(), after.as_ref());
@@ -292,7 +296,7 @@ impl WriteObserver for Checks {
             let retry = after.as_ref().and_then(Record::retry_at).unwrap_or(Timestamp::NEVER);
             self.clock.now() + lifetime < retry
         }) {
-            self.trace.log_violation("B8", format_args!("{key}: the key dies before its deadline"));
+            self.trace.log_violation("B8", format_args!("{key}: the key expires before its deadline"));
         }
         if let (Value::Text(text), false) = (&write.expected, write.entries.is_empty()) {
             model.previous_value = std::str::from_utf8(text).ok().map(str::to_owned);
@@ -308,13 +312,13 @@ impl WriteObserver for Checks {
         if !write.entries.is_empty() || before.is_none() || after.is_none() {
             model.changed_at = Instant::now();
         }
-        // Whoever cannot connect is held back without a change of state.
-        let held = |record: &Option<Record>| {
+        // An instance that cannot connect is blocked without a change of state.
+        let blocks = |record: &Option<Record>| {
             record
                 .as_ref()
-                .map(|record| record.blocked_instances.iter().map(|held| held.until).collect::<Vec<_>>())
+                .map(|record| record.blocked_instances.iter().map(|block| block.until).collect::<Vec<_>>())
         };
-        if held(&model.record) != held(&after) {
+        if blocks(&model.record) != blocks(&after) {
             model.changed_at = Instant::now();
         }
         model.record = after;
@@ -325,11 +329,11 @@ impl WriteObserver for Checks {
 #[must_use]
 pub fn is_closed(record: &Record, now: Timestamp) -> bool {
     matches!(record.phase, Phase::Closed)
-        && record.blocked_instances.iter().all(|held| held.until + CLOCK_TOLERANCE <= now)
+        && record.blocked_instances.iter().all(|block| block.until + CLOCK_TOLERANCE <= now)
 }
 
 impl Model {
-    /// Whether the store holds a half-open circuit of this epoch, so that its leases live.
+    /// Whether the store holds a half-open circuit of this epoch, so that its leases are valid.
     fn is_half_open_in(&self, epoch: u64) -> bool {
         self.record
             .as_ref()

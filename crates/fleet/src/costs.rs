@@ -5,23 +5,23 @@ use std::ops::Sub;
 use breaker::Transition;
 use circuits::{Loaded, Swap, Value, Write};
 
-/// Commands, pushes and bytes. A script is one command. The sign of life that each of an instance's two connections is
-/// asked for once a second is left out.
+/// Commands, pushes and bytes. A script is one command. The PING of each of an instance's two connections once a second is
+/// left out.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct TrafficCounters {
-    /// One circuit read.
+    /// Reads of one circuit.
     pub loads: u64,
-    /// Tries to write a circuit.
+    /// Attempts to write a circuit.
     pub writes: u64,
-    /// Of these, the ones that somebody else had overtaken.
+    /// Of these, those that conflicted with another write.
     pub conflicts: u64,
-    /// Of these, the ones that were decided by a clock too far off.
+    /// Of these, those that were rejected for clock skew.
     pub clock_skews: u64,
-    /// SCAN, MGET and TIME of reading everything.
+    /// Commands of full reads: SCAN, pipelines of GETRANGE, TIME.
     pub full_reads: u64,
-    /// Words of a change, one an instance and change.
+    /// Change notifications, one per instance and change.
     pub pushes: u64,
-    /// Bytes of commands, answers and pushes, about.
+    /// Approximate bytes of commands, responses and pushes.
     pub bytes: u64,
 }
 
@@ -29,7 +29,7 @@ pub struct TrafficCounters {
 const SCRIPT_OVERHEAD_BYTES: usize = 200;
 
 impl TrafficCounters {
-    /// Commands of all kinds; pushes are none.
+    /// Commands of all kinds, without pushes.
     #[must_use]
     pub const fn commands(&self) -> u64 {
         self.loads + self.writes + self.full_reads

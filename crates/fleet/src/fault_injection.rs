@@ -1,4 +1,4 @@
-//! What befalls a fleet in a run of chance.
+//! The faults of a random run.
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
@@ -13,7 +13,7 @@ use crate::{
     rng::SeededRng,
 };
 
-/// The living instances by their numbers. A dead one's number is not given again.
+/// The running instances by number. A crashed instance's number is not used again.
 #[derive(Debug)]
 pub struct Fleet {
     world: Arc<World>,
@@ -23,7 +23,7 @@ pub struct Fleet {
 }
 
 impl Fleet {
-    /// So many instances, born within the first while.
+    /// Starts this many instances.
     #[must_use]
     pub fn start(world: &Arc<World>, rng: &SeededRng, instances: usize) -> Self {
         let mut fleet =
@@ -42,22 +42,22 @@ impl Fleet {
             _ => 0,
         };
         let instance = Instance::start(&self.world, self.next_number, skew, &self.rng);
-        self.world.trace.log(format_args!("{:>4} is born, its clock {skew} ms off", self.next_number));
+        self.world.trace.log(format_args!("{:>4} starts, its clock {skew} ms off", self.next_number));
         self.instances.insert(self.next_number, instance);
         self.next_number += 1;
     }
 
-    /// The living instances.
+    /// The running instances.
     pub fn instances(&self) -> impl Iterator<Item = &Instance> {
         self.instances.values()
     }
 
-    /// Nobody calls any more.
+    /// Stops all callers.
     pub fn stop_traffic(&mut self) {
         self.instances.values_mut().for_each(Instance::stop_traffic);
     }
 
-    /// Lets things befall the fleet for so long, each for its time; then all is well again.
+    /// Injects faults for this long, each for a limited time; then reverts all.
     pub async fn inject_faults(&mut self, length: Duration, mean_gap: Duration) {
         let end = Instant::now() + length;
         let mut ends: Vec<(Instant, Revert)> = Vec::new();
@@ -68,30 +68,30 @@ impl Fleet {
             }
             ends.sort_by_key(|(at, _)| *at);
             while ends.first().is_some_and(|(at, _)| *at <= next) {
-                let (at, undo) = ends.remove(0);
+                let (at, revert) = ends.remove(0);
                 sleep_until(at).await;
-                self.revert(&undo);
+                self.revert(&revert);
             }
             sleep_until(next).await;
-            if let Some(undo) = self.inject().await {
-                let lasts = match &undo {
+            if let Some(revert) = self.inject().await {
+                let duration = match &revert {
                     Revert::Server | Revert::Connection(_) => self.rng.millis(50..=8_000),
                     Revert::Conditions => self.rng.millis(500..=10_000),
                     Revert::Health(_) | Revert::SpawnInstance => self.rng.millis(500..=20_000),
                 };
-                ends.push((Instant::now() + lasts, undo));
+                ends.push((Instant::now() + duration, revert));
             }
         }
         sleep_until(end).await;
-        for (_, undo) in ends {
-            self.revert(&undo);
+        for (_, revert) in ends {
+            self.revert(&revert);
         }
-        self.world.trace.log(format_args!("all is well again"));
+        self.world.trace.log(format_args!("no faults any more"));
     }
 
-    fn revert(&mut self, undo: &Revert) {
-        self.world.trace.log(format_args!("undo {undo:?}"));
-        match undo {
+    fn revert(&mut self, revert: &Revert) {
+        self.world.trace.log(format_args!("revert {revert:?}"));
+        match revert {
             Revert::Server => self.world.server.set_fault(None),
             Revert::Connection(number) => {
                 if let Some(instance) = self.instances.get(number) {
@@ -112,18 +112,18 @@ impl Fleet {
         let trace = self.world.trace.clone();
         match kind {
             0..=3 => {
-                trace.log(format_args!("{key} dies"));
+                trace.log(format_args!("{key} is down"));
                 self.world.providers.set(&key, Health::Down);
                 Some(Revert::Health(key))
             }
             4 | 5 => {
-                let failing = 0.05 * f64::from(u32::try_from(self.rng.number(1..=14)).unwrap_or(1));
-                trace.log(format_args!("{key} fails in {failing}"));
-                self.world.providers.set(&key, Health::Healthy { failure_rate: failing });
+                let failure_rate = 0.05 * f64::from(u32::try_from(self.rng.number(1..=14)).unwrap_or(1));
+                trace.log(format_args!("{key} fails in {failure_rate}"));
+                self.world.providers.set(&key, Health::Healthy { failure_rate });
                 Some(Revert::Health(key))
             }
             6 => {
-                trace.log(format_args!("{key} limits its callers"));
+                trace.log(format_args!("{key} is rate limited"));
                 self.world.providers.set(&key, Health::RateLimited);
                 Some(Revert::Health(key))
             }
@@ -133,14 +133,14 @@ impl Fleet {
                 Some(Revert::Health(key))
             }
             8 => {
-                trace.log(format_args!("{number:?} dies"));
+                trace.log(format_args!("{number:?} crashes"));
                 self.instances.remove(&number?)?.kill();
                 Some(Revert::SpawnInstance)
             }
             9 => {
                 let how =
                     [StoreFault::Refusing, StoreFault::Unresponsive, StoreFault::ReadOnly][self.rng.index(3)];
-                trace.log(format_args!("the store is away: {how:?}"));
+                trace.log(format_args!("the store fails: {how:?}"));
                 self.world.server.set_fault(Some(how));
                 Some(Revert::Server)
             }
@@ -152,9 +152,9 @@ impl Fleet {
                 Some(Revert::Connection(number))
             }
             11 | 12 => {
-                let weather = self.random_conditions();
-                trace.log(format_args!("{weather:?}"));
-                self.world.server.set_conditions(weather);
+                let conditions = self.random_conditions();
+                trace.log(format_args!("{conditions:?}"));
+                self.world.server.set_conditions(conditions);
                 Some(Revert::Conditions)
             }
             13 => self.write_externally(&key),
@@ -166,7 +166,8 @@ impl Fleet {
     }
 
     fn random_conditions(&self) -> NetworkConditions {
-        let share = |most: u64| f64::from(u32::try_from(self.rng.number(0..=most)).unwrap_or(0)) / 100.0;
+        let share =
+            |percent: u64| f64::from(u32::try_from(self.rng.number(0..=percent)).unwrap_or(0)) / 100.0;
         NetworkConditions {
             delay: 0..=self.rng.number(1..=60),
             lost_requests: share(10),
@@ -175,7 +176,7 @@ impl Fleet {
         }
     }
 
-    /// What people do with `redis-cli`.
+    /// What an operator may do with `redis-cli`.
     fn write_externally(&self, key: &ModelKey) -> Option<Revert> {
         let World { server, checks, trace, models, clock, .. } = &*self.world;
         let now = circuits::WallClock::now(clock).as_millis();
@@ -210,14 +211,14 @@ impl Fleet {
         None
     }
 
-    /// A person's hand, through an instance.
+    /// A manual override through an instance.
     async fn send_operator_command(&self, key: &ModelKey, number: usize) {
         let Some(instance) = self.instances.get(&number) else { return };
         let circuits = instance.circuits();
-        let length = self.rng.millis(100..=10_000);
+        let duration = self.rng.millis(100..=10_000);
         self.world.checks.on_operator_command(key);
         let done = match self.rng.number(0..=3) {
-            0 | 1 => circuits.open(key, Some(length), Some("drill".to_owned())).await,
+            0 | 1 => circuits.open(key, Some(duration), Some("drill".to_owned())).await,
             2 => circuits.close(key, None).await,
             _ => circuits.reset(key, None).await,
         };
@@ -225,7 +226,7 @@ impl Fleet {
     }
 }
 
-/// What puts an end to a disturbance.
+/// How a fault is reverted.
 #[derive(Debug)]
 enum Revert {
     Server,
@@ -235,14 +236,14 @@ enum Revert {
     SpawnInstance,
 }
 
-/// Lets the fleet be, in steps, for so long or until it is as it should be.
-pub async fn wait_for(length: Duration, mut is_so: impl FnMut() -> bool) -> bool {
+/// Waits for this long, or until the condition holds.
+pub async fn wait_for(length: Duration, mut condition: impl FnMut() -> bool) -> bool {
     let end = Instant::now() + length;
     while Instant::now() < end {
-        if is_so() {
+        if condition() {
             return true;
         }
         sleep(Duration::from_millis(100)).await;
     }
-    is_so()
+    condition()
 }

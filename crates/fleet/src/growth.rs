@@ -1,4 +1,4 @@
-//! What a fleet of a size costs and how soon it knows: one model's outage, phase by phase.
+//! What a fleet costs by its size, and how soon it knows: one model's outage, phase by phase.
 
 use std::{
     collections::BTreeMap,
@@ -22,52 +22,52 @@ use crate::{
 /// A fleet to measure.
 #[derive(Debug, Clone)]
 pub struct MeasurementConfig {
-    /// All chance comes from it.
+    /// All randomness comes from it.
     pub seed: u64,
     /// How many instances.
     pub instances: usize,
     /// How many models, of which one has the outage.
     pub models: usize,
-    /// Each instance calls each model so often, on average.
+    /// The mean time between two calls of an instance to a model.
     pub call_interval: Duration,
 }
 
-/// A part of the outage's story.
+/// A phase of the outage.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Phase {
-    /// All is well.
+    /// No failures.
     Baseline,
     /// One call in twenty fails, which trips nothing.
     Flaky,
-    /// From the model's death until a second after the trip.
+    /// From the start of the outage until a second after the trip.
     Trip,
     /// The rest of the outage: probes that fail.
     Outage,
-    /// From its return until every instance knows that the circuit is closed.
+    /// From its recovery until every instance knows that the circuit is closed.
     Recovery,
 }
 
 impl Phase {
-    /// All, in their order.
+    /// All, in order.
     pub const ALL: [Self; 5] = [Self::Baseline, Self::Flaky, Self::Trip, Self::Outage, Self::Recovery];
 }
 
 /// What was measured.
 #[derive(Debug, Clone)]
 pub struct Measured {
-    /// What it was measured of.
+    /// The configuration.
     pub config: MeasurementConfig,
     /// How long each phase was, and what it cost.
     pub phases: BTreeMap<Phase, (Duration, TrafficCounters)>,
-    /// From the model's death to the trip's write.
+    /// From the start of the outage to the write of the trip.
     pub time_to_trip: Duration,
-    /// From the trip's write until each instance refused, shortest first.
+    /// From the write of the trip until each instance refused, shortest first.
     pub refusal_delays: Vec<Duration>,
-    /// Calls that reached the dead model before the trip was written, in the second after it, and later: probes.
+    /// Calls that reached the unavailable model before the trip was written, in the second after it, and later: probes.
     pub calls_to_dead_model: (usize, usize, usize),
     /// Changes of state while the model was flaky: there should be none.
     pub false_trips: usize,
-    /// Most probes at once.
+    /// The most concurrent probes.
     pub max_concurrent_probes: usize,
     /// Calls in all.
     pub calls: u64,
@@ -83,7 +83,7 @@ impl Measured {
         self.refusal_delays.get(index).copied().unwrap_or_default()
     }
 
-    /// Commands of the whole outage: from the model's death to everybody's knowing that it is back.
+    /// Commands of the whole outage, from its start until every instance knows that it is over.
     #[must_use]
     pub fn outage_commands(&self) -> u64 {
         let outage = [Phase::Trip, Phase::Outage, Phase::Recovery];
@@ -96,32 +96,32 @@ const PHASE_DURATION: Duration = Duration::from_secs(20);
 /// Measures one fleet, in virtual time.
 ///
 /// # Errors
-/// The machine gives no runtime.
-pub fn measure(size: &MeasurementConfig, say: impl FnMut(Phase)) -> std::io::Result<Measured> {
-    in_virtual_time(simulate(size, say))
+/// The runtime could not be built.
+pub fn measure(size: &MeasurementConfig, on_phase: impl FnMut(Phase)) -> std::io::Result<Measured> {
+    in_virtual_time(simulate(size, on_phase))
 }
 
-async fn simulate(size: &MeasurementConfig, mut say: impl FnMut(Phase)) -> Measured {
-    let dice = SeededRng::from_seed(size.seed);
-    let world = build_world(size, &dice);
+async fn simulate(size: &MeasurementConfig, mut on_phase: impl FnMut(Phase)) -> Measured {
+    let rng = SeededRng::from_seed(size.seed);
+    let world = build_world(size, &rng);
     let instances: Vec<Instance> =
-        (0..size.instances).map(|number| Instance::start(&world, number, 0, &dice)).collect();
+        (0..size.instances).map(|number| Instance::start(&world, number, 0, &rng)).collect();
     let model = world.models[0].clone();
     let observer = StateObserver::start(&instances, &model);
-    // Everybody has called everything.
+    // Every instance has called every model.
     sleep(size.call_interval * 6 + Duration::from_secs(2)).await;
 
     let mut phases = PhaseRecorder { world: Arc::clone(&world), done: BTreeMap::new() };
-    say(Phase::Baseline);
+    on_phase(Phase::Baseline);
     phases.record(Phase::Baseline, sleep(PHASE_DURATION)).await;
-    say(Phase::Flaky);
+    on_phase(Phase::Flaky);
     world.providers.set(&model, Health::Healthy { failure_rate: 0.05 });
     phases.record(Phase::Flaky, sleep(PHASE_DURATION)).await;
     world.providers.set(&model, Health::Healthy { failure_rate: 0.0 });
     let flaky_transitions = world.checks.transition_count(&model);
     sleep(PHASE_DURATION).await;
 
-    say(Phase::Trip);
+    on_phase(Phase::Trip);
     let died = Instant::now();
     world.providers.set(&model, Health::Down);
     let tripped = async {
@@ -132,9 +132,9 @@ async fn simulate(size: &MeasurementConfig, mut say: impl FnMut(Phase)) -> Measu
     };
     phases.record(Phase::Trip, tripped).await;
     let trip = world.checks.transition_after(&model, died);
-    say(Phase::Outage);
+    on_phase(Phase::Outage);
     phases.record(Phase::Outage, sleep(PHASE_DURATION)).await;
-    say(Phase::Recovery);
+    on_phase(Phase::Recovery);
     world.providers.recover_all();
     phases.record(Phase::Recovery, observer.wait_until_all_closed()).await;
 
@@ -160,12 +160,12 @@ fn build_world(size: &MeasurementConfig, rng: &SeededRng) -> Arc<World> {
     let policy = Policy::default();
     let trace = Trace::begin(None);
     let checks = Arc::new(Checks::new(&trace, &clock, &policy));
-    let watch: Arc<dyn WriteObserver> = Arc::clone(&checks) as _;
+    let observer: Arc<dyn WriteObserver> = Arc::clone(&checks) as _;
     let models = (0..size.models).filter_map(|number| ModelKey::new("sim", &format!("model-{number}")).ok());
     let models: Vec<_> = models.collect();
     let gap = size.call_interval / u32::try_from(models.len().max(1)).unwrap_or(1);
     Arc::new(World {
-        server: Server::start(&clock, rng, Some(watch)),
+        server: Server::start(&clock, rng, Some(observer)),
         clock,
         models,
         providers: Providers::new((200, 1_000)),
@@ -183,20 +183,20 @@ struct PhaseRecorder {
 }
 
 impl PhaseRecorder {
-    async fn record(&mut self, phase: Phase, what: impl Future<Output = ()>) {
+    async fn record(&mut self, phase: Phase, work: impl Future<Output = ()>) {
         let (began, before) = (Instant::now(), self.world.server.costs());
-        what.await;
+        work.await;
         self.done.insert(phase, (began.elapsed(), self.world.server.costs() - before));
     }
 }
 
-/// Sees when each instance has taken up what.
+/// Observes when each instance applies which epoch.
 struct StateObserver {
-    /// Of each instance, in their order.
+    /// Per instance, in their order.
     observations: Arc<Mutex<Vec<Vec<Observation>>>>,
 }
 
-/// An instance has taken up an epoch.
+/// An instance has applied an epoch.
 #[derive(Debug, Clone, Copy)]
 struct Observation {
     at: Instant,
@@ -228,8 +228,8 @@ impl StateObserver {
     fn propagation_delays(&self, epoch: u64, since: Instant) -> Vec<Duration> {
         let seen = self.observations.lock().unwrap_or_else(PoisonError::into_inner);
         let first = |seen: &Vec<Observation>| {
-            let knew = seen.iter().find(|sight| sight.epoch >= epoch);
-            knew.map(|sight| sight.at.saturating_duration_since(since))
+            let knew = seen.iter().find(|observation| observation.epoch >= epoch);
+            knew.map(|observation| observation.at.saturating_duration_since(since))
         };
         let mut times: Vec<Duration> = seen.iter().map(|seen| first(seen).unwrap_or(Duration::MAX)).collect();
         times.sort_unstable();

@@ -17,24 +17,24 @@ use crate::{
     trace::Trace,
 };
 
-/// What all instances have in common.
+/// What all instances share.
 #[derive(Debug)]
 pub struct World {
     /// The one Redis.
     pub server: Arc<Server>,
-    /// The right time.
+    /// The correct time.
     pub clock: VirtualClock,
     /// The models.
     pub models: Vec<ModelKey>,
     /// Their providers.
     pub providers: Providers,
-    /// What must hold.
+    /// The rules.
     pub checks: Arc<Checks>,
-    /// What happens.
+    /// The trace of the run.
     pub trace: Trace,
-    /// The rules of the circuits.
+    /// The policy of the circuits.
     pub policy: Policy,
-    /// A caller of an instance calls so often, on average.
+    /// The mean time between two calls of an instance.
     pub call_interval: Duration,
     /// Calls so far.
     pub calls: std::sync::atomic::AtomicU64,
@@ -50,9 +50,9 @@ pub struct Instance {
 }
 
 impl Instance {
-    /// Starts one, whose own clock is so many ms off.
+    /// Starts one, whose clock is this many ms off.
     pub fn start(world: &Arc<World>, number: usize, skew: i64, rng: &SeededRng) -> Self {
-        let line = InstanceConnection::open(&world.server, number);
+        let connection = InstanceConnection::open(&world.server, number);
         let settings = Settings {
             policies: Policies { default: world.policy.clone(), ..Policies::default() },
             timing: Timing::default(),
@@ -60,9 +60,9 @@ impl Instance {
             rng: rng.fork(),
             ..Settings::new(InstanceId::new(&format!("i{number}")))
         };
-        let store: Arc<dyn Store> = Arc::clone(&line) as _;
+        let store: Arc<dyn Store> = Arc::clone(&connection) as _;
         let circuits = Circuits::start(store, settings);
-        let mut instance = Self { number, connection: line, circuits, callers: None };
+        let mut instance = Self { number, connection, circuits, callers: None };
         instance.start_traffic(world, rng);
         instance
     }
@@ -78,14 +78,14 @@ impl Instance {
         self.callers = Some(tokio::spawn(caller.run()).abort_handle());
     }
 
-    /// Nobody calls any more; calls under way are given up.
+    /// Stops its callers; calls in flight are cancelled.
     pub fn stop_traffic(&mut self) {
         if let Some(callers) = self.callers.take() {
             callers.abort();
         }
     }
 
-    /// Dies, with its calls.
+    /// Crashes, with its calls.
     pub fn kill(mut self) {
         self.connection.kill();
         self.stop_traffic();
@@ -97,7 +97,7 @@ impl Instance {
         self.number
     }
 
-    /// Its way to the store.
+    /// Its connection to the store.
     #[must_use]
     pub const fn connection(&self) -> &Arc<InstanceConnection> {
         &self.connection
@@ -110,7 +110,7 @@ impl Instance {
     }
 }
 
-/// Those who call through one instance.
+/// The callers of one instance.
 #[derive(Clone)]
 struct Caller {
     world: Arc<World>,
@@ -134,42 +134,42 @@ impl Caller {
     }
 
     async fn call(&self, key: &ModelKey, id: u64) {
-        let asked = Instant::now();
+        let requested_at = Instant::now();
         let was_closed = self.sees_closed(key);
         let was_connected = self.is_connected();
-        let answer = self.circuits.admit(key).await;
-        self.check_admission(key, asked.elapsed(), was_closed, &answer);
-        let Ok(permit) = answer else { return };
+        let admission = self.circuits.admit(key).await;
+        self.check_admission(key, requested_at.elapsed(), was_closed, &admission);
+        let Ok(permit) = admission else { return };
         self.world.calls.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-        let course = self.world.providers.plan_call(key, self.number, &self.rng);
+        let plan = self.world.providers.plan_call(key, self.number, &self.rng);
         if !permit.is_probe() {
-            return run_call(permit, course, || {}).await;
+            return run_call(permit, plan, || {}).await;
         }
         let id = (id << 16) | u64::try_from(self.number).unwrap_or(0);
         let is_shared = was_connected && self.is_connected();
         self.world.checks.on_probe_start(key, id, permit.epoch(), is_shared);
-        let place = ProbeSlot { checks: Arc::clone(&self.world.checks), key: key.clone(), id };
-        run_call(permit, course, || place.release()).await;
+        let slot = ProbeSlot { checks: Arc::clone(&self.world.checks), key: key.clone(), id };
+        run_call(permit, plan, || slot.release()).await;
     }
 
-    /// Looks at what a caller was told.
+    /// Checks what a caller got.
     fn check_admission(
         &self,
         key: &ModelKey,
         waited: Duration,
         was_closed: bool,
-        answer: &Result<Permit, Refusal>,
+        admission: &Result<Permit, Refusal>,
     ) {
         let World { checks, trace, .. } = &*self.world;
         let number = self.number;
-        let decision = match answer {
+        let decision = match admission {
             Ok(permit) if permit.is_probe() => "probe",
             Ok(_) => "admitted",
             Err(_) => "refused",
         };
         trace.log(format_args!(
             "{number:>4} {decision} {key} epoch={}",
-            answer.as_ref().map_or(0, Permit::epoch)
+            admission.as_ref().map_or(0, Permit::epoch)
         ));
         if waited > MAX_REACTION_TIME || (was_closed && !waited.is_zero()) {
             trace.log_violation(
@@ -177,18 +177,20 @@ impl Caller {
                 format_args!("{number} waited {waited:?} for {key}, known closed: {was_closed}"),
             );
         }
-        let knows = MAX_REACTION_TIME + waited;
-        if !self.connection.is_stable_for(knows) {
+        let known_for = MAX_REACTION_TIME + waited;
+        if !self.connection.is_stable_for(known_for) {
             return;
         }
         let ahead = Duration::from_millis(200);
-        match answer {
-            Ok(_) if checks.open_duration(key, ahead).is_some_and(|length| length > knows) => {
+        match admission {
+            Ok(_) if checks.open_duration(key, ahead).is_some_and(|duration| duration > known_for) => {
                 trace.log_violation("F1", format_args!("{number} was admitted to {key}, which is open"));
             }
-            Err(refusal) if checks.closed_duration(key).is_some_and(|length| length > knows) => {
-                let why = refusal;
-                trace.log_violation("F1", format_args!("{number} was refused {key}, which is closed: {why}"));
+            Err(refusal) if checks.closed_duration(key).is_some_and(|duration| duration > known_for) => {
+                trace.log_violation(
+                    "F1",
+                    format_args!("{number} was refused {key}, which is closed: {refusal}"),
+                );
             }
             _ => {}
         }
@@ -204,7 +206,7 @@ impl Caller {
     }
 }
 
-/// A probe's place at the provider, free again when its call ends in any way.
+/// A probe's slot at the provider, free again when its call ends in any way.
 struct ProbeSlot {
     checks: Arc<Checks>,
     key: ModelKey,
@@ -223,26 +225,26 @@ impl Drop for ProbeSlot {
     }
 }
 
-/// Makes the call, and says how it ended.
-async fn run_call(mut permit: Permit, course: CallPlan, at_verdict: impl Fn()) {
-    let CallPlan { first_token_after: content_after, duration: length, outcome } = course;
-    if let Some(after) = content_after {
+/// Makes the call, and reports how it ended.
+async fn run_call(mut permit: Permit, plan: CallPlan, at_verdict: impl Fn()) {
+    let CallPlan { first_token_after, duration, outcome } = plan;
+    if let Some(after) = first_token_after {
         sleep(after).await;
         permit.first_token();
         at_verdict();
-        sleep(length.saturating_sub(after)).await;
+        sleep(duration.saturating_sub(after)).await;
     } else {
-        sleep(length).await;
+        sleep(duration).await;
     }
     match outcome {
         None => drop(permit),
         Some(Outcome::Succeeded) => permit.succeeded(),
         Some(Outcome::Failed(failure)) => permit.failed(failure),
-        Some(Outcome::RateLimited { failure, retry_after: wait }) => permit.rate_limited(failure, wait),
+        Some(Outcome::RateLimited { failure, retry_after }) => permit.rate_limited(failure, retry_after),
     }
 }
 
-/// Whether the instance agrees with what the store holds, for every model.
+/// Where the instance disagrees with what the store holds.
 #[must_use]
 pub fn disagreements(instance: &Instance, values: &BTreeMap<ModelKey, circuits::Value>) -> Vec<String> {
     let mut found = Vec::new();
@@ -252,8 +254,10 @@ pub fn disagreements(instance: &Instance, values: &BTreeMap<ModelKey, circuits::
     for (key, value) in values {
         let believed = instance.circuits.mirrored_value(key);
         if instance.circuits.report(key).is_some() && believed != *value {
-            found
-                .push(format!("i{} believes {believed:?} of {key}, where {value:?} stands", instance.number));
+            found.push(format!(
+                "i{} believes {believed:?} of {key}, the store holds {value:?}",
+                instance.number
+            ));
         }
     }
     found

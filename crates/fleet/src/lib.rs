@@ -1,21 +1,31 @@
-//! A fleet in virtual time: real [`circuits`] over a simulated network, by one seed.
+//! A fleet in virtual time: real [`circuits`] over a simulated network, from one seed.
 //!
-//! What decides is the code that runs in production; simulated are the store's clock and the machines' ([`dice`]), the
-//! network between an instance and the one Redis ([`network`]), the providers ([`provider`]) and the callers
-//! ([`instance`]). [`chaos`] lets everything befall small fleets and looks at what must hold ([`checks`]); [`growth`]
+//! The decisions are made by the code that runs in production. Simulated are the store's clock and the machines' clocks
+//! ([`rng`]), the network between an instance and the one Redis ([`network`]), the providers ([`provider`]) and the callers
+//! ([`instance`]). [`chaos`] injects random faults into small fleets and checks what must hold ([`checks`]). [`growth`]
 //! measures what fleets of growing size cost.
 //!
 //! ```text
-//!   callers ──▶ Circuits (real) ──▶ Line: delay, loss ──▶ Server: MemoryStore (real), costs ──▶ Checks
-//!                    ▲                                                 │
-//!                    └───────────────── pushes: delay, loss ◀──────────┘
+//!   callers ──▶ Circuits (real) ──▶ InstanceConnection: ──▶ Server: MemoryStore (real), costs ──▶ Checks
+//!                    ▲                 delay, loss                      │
+//!                    └──────────────── pushes: delay, loss ◀────────────┘
 //! ```
 //!
+//! Each file uses only files to its right; most use `rng`, and `trace` is used by `checks`, `instance` and above:
+//!
+//! ```text
+//!   main ──▶ chaos ──▶ fault_injection ──▶ instance ──▶ checks ──▶ network ──▶ costs
+//!      └───▶ growth ──────────────────────▶   └──────▶ provider
+//!   network: connection ──▶ server ──▶ conditions
+//! ```
+//!
+//! The server pushes to its connections by a trait, so that it does not know them.
+//!
 //! Invariants:
-//! - the same plan gives the same story, to the last step: all chance comes from the seed, everything runs on one thread,
-//!   and time moves only when nobody has anything left to do, in whole milliseconds;
+//! - the same configuration gives the same run, to the last step: all randomness comes from the seed, everything runs on
+//!   one thread, and time advances only when all tasks wait, in whole milliseconds;
 //! - nothing here decides about a circuit;
-//! - no program of Switchboard's depends on this crate.
+//! - no program of Switchboard depends on this crate.
 
 pub mod chaos;
 pub mod checks;

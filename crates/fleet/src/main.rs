@@ -25,7 +25,7 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Lets everything befall small fleets, a seed each, and looks at what must hold.
+    /// Injects random faults into small fleets, one per seed, and checks what must hold.
     Chaos(Chaos),
     /// Measures what fleets of growing size cost, and how soon they know.
     Growth(Growth),
@@ -39,26 +39,26 @@ struct Chaos {
     /// How many seeds, each a fleet of its own.
     #[arg(long, default_value_t = 1)]
     seeds: u64,
-    /// Instances in each fleet; without it, 3 to 8 by chance.
+    /// Instances in each fleet [default: 3 to 8 at random].
     #[arg(long)]
     instances: Option<usize>,
-    /// Models; without it, 1 to 3 by chance.
+    /// Models [default: 1 to 3 at random].
     #[arg(long)]
     models: Option<usize>,
-    /// Seconds of virtual time in which things befall the fleet.
+    /// Seconds of virtual time with faults.
     #[arg(long, default_value_t = 45)]
     disturbed: u64,
-    /// Milliseconds between two of them, on average.
+    /// Mean milliseconds between two faults.
     #[arg(long, default_value_t = 2_500)]
     gap: u64,
-    /// Tells the last so many steps of a fleet in which a rule was broken, and of one that is run alone.
+    /// Lines of trace to print for a fleet that broke a rule, and for a single seed.
     #[arg(long, default_value_t = 0)]
     story: usize,
 }
 
 #[derive(Debug, Args)]
 struct Growth {
-    /// The seed of all chance.
+    /// The seed.
     #[arg(long, default_value_t = 7)]
     seed: u64,
     /// Fleet sizes.
@@ -67,7 +67,7 @@ struct Growth {
     /// Models, of which one has the outage.
     #[arg(long, default_value_t = 4)]
     models: usize,
-    /// Milliseconds between two calls of an instance to a model, on average.
+    /// Mean milliseconds between two calls of an instance to a model.
     #[arg(long, default_value_t = 500)]
     gap: u64,
 }
@@ -105,7 +105,7 @@ impl Growth {
     }
 }
 
-/// The measurements as a Markdown table, a column a fleet.
+/// The measurements as a Markdown table, one column per fleet.
 fn markdown_table(all: &[Measured]) -> String {
     let mut table = String::new();
     let mut row = |name: &str, cell: &dyn Fn(&Measured) -> String| {
@@ -114,14 +114,16 @@ fn markdown_table(all: &[Measured]) -> String {
     };
     row("instances", &|m| m.config.instances.to_string());
     row("---", &|_| "---:".to_owned());
-    row("the model dies, until the trip is written", &|m| format_ms(m.time_to_trip));
+    row("outage begins, until the trip is written", &|m| format_ms(m.time_to_trip));
     row("the trip is written, until half of the instances refuse", &|m| format_ms(m.converged_by(50)));
     row("… 99 % of them", &|m| format_ms(m.converged_by(99)));
     row("… all of them", &|m| format_ms(m.converged_by(100)));
-    row("calls that reached the dead model: before the trip", &|m| m.calls_to_dead_model.0.to_string());
+    row("calls that reached the unavailable model: before the trip", &|m| {
+        m.calls_to_dead_model.0.to_string()
+    });
     row("… in the second after it", &|m| m.calls_to_dead_model.1.to_string());
     row("… later (probes)", &|m| m.calls_to_dead_model.2.to_string());
-    row("probes at once, at most", &|m| m.max_concurrent_probes.to_string());
+    row("concurrent probes, at most", &|m| m.max_concurrent_probes.to_string());
     row("changes of state while one call in 20 failed", &|m| m.false_trips.to_string());
     for phase in Phase::ALL {
         let costs = |m: &Measured| m.phases.get(&phase).copied().unwrap_or_default();
@@ -162,7 +164,7 @@ impl Chaos {
     #[expect(clippy::print_stdout, clippy::print_stderr, reason = "a command talks to whoever runs it")]
     fn run(&self) -> ExitCode {
         let (next, failed) = (AtomicU64::new(0), AtomicU64::new(0));
-        let said = Mutex::new(Instant::now());
+        let reported_at = Mutex::new(Instant::now());
         let began = Instant::now();
         let work = || loop {
             let done = next.fetch_add(1, Ordering::Relaxed);
@@ -180,9 +182,9 @@ impl Chaos {
                 }
                 Err(error) => eprintln!("{error}"),
             }
-            let mut said = said.lock().unwrap_or_else(PoisonError::into_inner);
-            if said.elapsed() > Duration::from_secs(2) {
-                *said = Instant::now();
+            let mut reported_at = reported_at.lock().unwrap_or_else(PoisonError::into_inner);
+            if reported_at.elapsed() > Duration::from_secs(2) {
+                *reported_at = Instant::now();
                 let failed = failed.load(Ordering::Relaxed);
                 eprintln!("{done} of {} seeds, {failed} with a broken rule", self.seeds);
             }
@@ -202,12 +204,12 @@ impl Chaos {
         for violation in &outcome.violations {
             report.push_str(&format!("\nseed {seed}: {violation}"));
         }
-        let ChaosReport { calls, max_concurrent_probes: most_probes, costs, trace_hash: hash, .. } = outcome;
+        let ChaosReport { calls, max_concurrent_probes, costs, trace_hash: hash, .. } = outcome;
         report.push_str(&format!(
-            "\nseed {seed}: {calls} calls, {most_probes} probes at once at most, {costs:?}, story {hash:016x}"
+            "\nseed {seed}: {calls} calls, at most {max_concurrent_probes} concurrent probes, {costs:?}, trace {hash:016x}"
         ));
         report.push_str(&format!(
-            "\n  again: cargo run --release -p fleet -- chaos --seed {seed} --disturbed {} --gap {} --story 100000\n",
+            "\n  repeat: cargo run --release -p fleet -- chaos --seed {seed} --disturbed {} --gap {} --story 100000\n",
             self.disturbed, self.gap
         ));
         report

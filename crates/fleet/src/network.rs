@@ -1,7 +1,7 @@
-//! One Redis, and each instance's way to it.
+//! One Redis, and each instance's connection to it.
 //!
-//! What the store does is [`circuits::MemoryStore`]'s; here is what lies in between. A message takes its time or is lost;
-//! a lost reply leaves the write done. Commands and their answers keep their order, as they do on one connection.
+//! The store itself is a [`circuits::MemoryStore`]; this is the network in between. A message is delayed or lost; a lost
+//! response leaves the write done. Commands and their responses keep their order, as on one connection.
 
 mod conditions;
 mod connection;

@@ -1,4 +1,4 @@
-//! Chance and time of a run. All chance comes from one seed, so a run can be run again.
+//! Randomness and time of a run. All randomness comes from one seed, so a run can be repeated.
 
 use std::{
     ops::RangeInclusive,
@@ -13,18 +13,18 @@ use tokio::time::Instant;
 /// When virtual time begins (Unix ms).
 pub const START_TIME: Timestamp = Timestamp::from_millis(1_800_000_000_000);
 
-/// A seeded source of chance.
+/// A seeded source of randomness.
 #[derive(Debug)]
 pub struct SeededRng(Mutex<fastrand::Rng>);
 
 impl SeededRng {
-    /// The dice of a seed.
+    /// The random numbers of a seed.
     #[must_use]
     pub fn from_seed(seed: u64) -> Self {
         Self(Mutex::new(fastrand::Rng::with_seed(seed)))
     }
 
-    /// Other dice, which roll on their own from here on.
+    /// An independent source, seeded from this one.
     #[must_use]
     pub fn fork(&self) -> Arc<Self> {
         Arc::new(Self::from_seed(self.with_rng(|rng| rng.u64(..))))
@@ -35,12 +35,12 @@ impl SeededRng {
         self.with_rng(|rng| rng.u64(range))
     }
 
-    /// An index of something that has so many parts.
+    /// A random index into this many parts.
     pub fn index(&self, parts: usize) -> usize {
         self.with_rng(|rng| rng.usize(..parts.max(1)))
     }
 
-    /// True in this share of all cases.
+    /// True with this probability.
     pub fn chance(&self, share: f64) -> bool {
         share > 0.0 && self.with_rng(fastrand::Rng::f64) < share
     }
@@ -50,14 +50,14 @@ impl SeededRng {
         Duration::from_millis(self.number(range))
     }
 
-    /// The time to the next of events that come by chance, on average so often.
+    /// The time to the next random event, with this mean.
     pub fn exponential_delay(&self, mean: Duration) -> Duration {
         let share = 1.0 - self.with_rng(fastrand::Rng::f64);
         Duration::from_millis(millis(mean.mul_f64(-share.ln())))
     }
 
-    fn with_rng<T>(&self, roll: impl FnOnce(&mut fastrand::Rng) -> T) -> T {
-        roll(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    fn with_rng<T>(&self, draw: impl FnOnce(&mut fastrand::Rng) -> T) -> T {
+        draw(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
@@ -67,7 +67,7 @@ impl Rng for SeededRng {
     }
 }
 
-/// A clock that goes with virtual time, and is so many ms off.
+/// A clock in virtual time, this many ms off.
 #[derive(Debug, Clone)]
 pub struct VirtualClock {
     began: Instant,
@@ -75,7 +75,7 @@ pub struct VirtualClock {
 }
 
 impl VirtualClock {
-    /// The right time, which is [`BEGINNING`] now.
+    /// The correct time, which is [`START_TIME`] now.
     #[must_use]
     pub fn start() -> Self {
         Self { began: Instant::now(), skew: 0 }
@@ -90,16 +90,16 @@ impl VirtualClock {
 
 impl WallClock for VirtualClock {
     fn now(&self) -> Timestamp {
-        let right = START_TIME + self.began.elapsed();
-        Timestamp::from_millis(right.as_millis().saturating_add_signed(self.skew))
+        let correct = START_TIME + self.began.elapsed();
+        Timestamp::from_millis(correct.as_millis().saturating_add_signed(self.skew))
     }
 }
 
-/// Runs something on one thread, in time that moves when nobody has anything left to do.
+/// Runs a future on one thread, in time that advances when all tasks wait.
 ///
 /// # Errors
-/// The machine gives no runtime.
-pub fn in_virtual_time<T>(what: impl Future<Output = T>) -> std::io::Result<T> {
+/// The runtime could not be built.
+pub fn in_virtual_time<T>(future: impl Future<Output = T>) -> std::io::Result<T> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build()?;
-    Ok(runtime.block_on(what))
+    Ok(runtime.block_on(future))
 }

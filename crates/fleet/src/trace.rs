@@ -1,4 +1,4 @@
-//! What happened, and what must not have: a hash of every step, the steps as text if they are asked for, violations.
+//! What happened in a run: a hash of every step, the last steps as text if requested, and violations.
 
 use std::{
     collections::VecDeque,
@@ -9,14 +9,14 @@ use std::{
 
 use tokio::time::Instant;
 
-/// The story of one run.
+/// The trace of one run.
 #[derive(Debug, Clone)]
 pub struct Trace(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
     began: Instant,
-    /// Nothing is told: for runs that only measure.
+    /// Steps are not recorded: for runs that only measure.
     is_muted: bool,
     state: Mutex<TraceState>,
 }
@@ -30,14 +30,14 @@ struct TraceState {
 }
 
 impl Trace {
-    /// Begins a story of which the last so many lines are kept. `None`: none is told, only violations.
+    /// Begins a trace that keeps this many lines. `None`: it records violations only.
     #[must_use]
     pub fn begin(keep: Option<usize>) -> Self {
         let state = TraceState { max_lines: keep.unwrap_or(0), ..TraceState::default() };
         Self(Arc::new(Inner { began: Instant::now(), is_muted: keep.is_none(), state: Mutex::new(state) }))
     }
 
-    /// Tells of one step.
+    /// Records one step.
     pub fn log(&self, step: fmt::Arguments<'_>) {
         if self.0.is_muted {
             return;
@@ -53,20 +53,20 @@ impl Trace {
         }
     }
 
-    /// Tells that a rule was broken.
+    /// Records that a rule was broken.
     pub fn log_violation(&self, rule: &str, what: fmt::Arguments<'_>) {
         self.log(format_args!("!! {rule}: {what}"));
         let line = format!("{:.3} s: {rule}: {what}", self.0.began.elapsed().as_secs_f64());
         self.state().violations.push(line);
     }
 
-    /// The same story has the same hash.
+    /// The hash of all steps.
     #[must_use]
     pub fn hash(&self) -> u64 {
         self.state().hash.finish()
     }
 
-    /// What was kept of the story.
+    /// The last lines.
     #[must_use]
     pub fn lines(&self) -> Vec<String> {
         self.state().lines.iter().cloned().collect()

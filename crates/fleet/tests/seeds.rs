@@ -1,4 +1,4 @@
-//! Small fleets, a seed each, and everything that can befall them.
+//! Small fleets, one per seed, with random faults.
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail tests")]
 
@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use fleet::chaos::{ChaosConfig, ChaosReport, run};
 
-/// What is run each time. `cargo run --release -p fleet -- chaos --seeds 100000` runs as many as one likes.
+/// Seeds per run of the tests. `cargo run --release -p fleet -- chaos --seeds 100000` runs any number.
 const SEED_COUNT: u64 = 1_500;
 
 #[test]
@@ -20,14 +20,14 @@ fn no_rule_is_broken() {
     assert!(broken.is_empty(), "{}", broken.join("\n"));
 }
 
-/// Once broke a rule, each in its own way.
+/// Seeds that once broke a rule, each in its own way.
 const REGRESSION_SEEDS: [u64; 12] = [
     204_359, 216_315, 221_514, 204_397, 220_293, 224_759, 211_071, 227_604, 240_673, 206_168, 104_609,
     236_945,
 ];
 
 #[test]
-fn what_broke_a_rule_once_does_so_no_more() {
+fn former_violations_stay_fixed() {
     for seed in REGRESSION_SEEDS {
         let ChaosReport { violations, .. } = run(&ChaosConfig::small(seed)).unwrap();
         assert!(violations.is_empty(), "seed {seed}: {}", violations.join("\n  "));
@@ -45,7 +45,7 @@ fn run_from(next: &AtomicU64) -> Vec<String> {
         assert!(calls > 0, "seed {seed} made no calls");
         if !violations.is_empty() {
             broken.push(format!(
-                "seed {seed}: {}\n  its story: cargo run --release -p fleet -- chaos --story 100000 --seed {seed}",
+                "seed {seed}: {}\n  its trace: cargo run --release -p fleet -- chaos --story 100000 --seed {seed}",
                 violations.join("\n  ")
             ));
         }
@@ -53,7 +53,7 @@ fn run_from(next: &AtomicU64) -> Vec<String> {
 }
 
 #[test]
-fn a_seed_tells_the_same_story_again() {
+fn a_seed_gives_the_same_run_again() {
     for seed in 0..20 {
         let first = run(&ChaosConfig::small(seed)).unwrap();
         let second = run(&ChaosConfig::small(seed)).unwrap();
@@ -65,5 +65,5 @@ fn a_seed_tells_the_same_story_again() {
     }
     let hashes: std::collections::BTreeSet<u64> =
         (0..20).map(|seed| run(&ChaosConfig::small(seed)).unwrap().trace_hash).collect();
-    assert_eq!(hashes.len(), 20, "other seeds tell other stories");
+    assert_eq!(hashes.len(), 20, "different seeds give different runs");
 }

@@ -7,7 +7,7 @@ use circuits::{Circuits, Permit, Policies, Refusal};
 use futures_util::FutureExt as _;
 use tokio::runtime::Runtime;
 
-/// The circuits of one instance, and the runtime that they live in.
+/// The circuits of one instance, and their runtime.
 pub(crate) struct Subject {
     runtime: Runtime,
     circuits: Circuits,
@@ -15,7 +15,7 @@ pub(crate) struct Subject {
 }
 
 impl Subject {
-    /// So many closed circuits, under these rules; calls go to the last.
+    /// A number of closed circuits with this policy; calls go to the last.
     pub(crate) fn closed(count: usize, policy: Policy) -> Self {
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
@@ -45,14 +45,14 @@ impl Subject {
         subject
     }
 
-    /// Asks for leave, which must come without waiting.
+    /// Acquires a permit, which must not wait.
     #[inline]
     pub(crate) fn admit(&self) -> Result<Permit, Refusal> {
-        self.circuits.admit(&self.key).now_or_never().expect("an answer without waiting")
+        self.circuits.admit(&self.key).now_or_never().expect("admission without waiting")
     }
 }
 
-/// Rules without a failure rate.
+/// A policy without a failure rate.
 pub(crate) fn no_rate() -> Policy {
     Policy { failure_rate: None, ..Policy::default() }
 }

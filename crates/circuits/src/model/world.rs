@@ -144,9 +144,9 @@ impl Model {
             .get(index)
             .copied()
             .unwrap_or_else(|| moments[moments.len() - 1] + TICK_MS * (index - moments.len() + 1) as u64);
-        let apart =
+        let epoch_gaps =
             EPOCH_GAP_MS * u64::from(world.used_disturbances.flushes + world.observed.epochs_without_history);
-        Timestamp::from_millis(START_TIME + since + apart)
+        Timestamp::from_millis(START_TIME + since + epoch_gaps)
     }
 
     pub(super) fn local_time(&self, world: &World, node: usize) -> Timestamp {

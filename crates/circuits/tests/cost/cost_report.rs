@@ -1,18 +1,18 @@
-//! What Redis did between two countings.
+//! What Redis did between two snapshots.
 
 use std::collections::BTreeMap;
 
-/// Calls of each command since the server's start, by `INFO commandstats`, which counts what a script runs as well.
+/// Calls of each command since the server's start, by `INFO commandstats`, which includes commands in scripts.
 pub(crate) type CommandCounts = BTreeMap<String, u64>;
 
-/// Commands that keep the connections alive or are the counting itself.
+/// Commands that keep the connections alive or take the snapshots.
 const IGNORED_COMMANDS: [&str; 4] = ["ping", "info", "hello", "client"];
 
 /// Commands that only the scripts run.
 const SCRIPT_ONLY_COMMANDS: [&str; 9] =
     ["type", "strlen", "get", "set", "del", "xadd", "xrevrange", "pexpire", "persist"];
 
-/// What something cost.
+/// The cost of one step.
 #[derive(Debug, Default)]
 pub(crate) struct CostReport {
     label: String,
@@ -20,7 +20,7 @@ pub(crate) struct CostReport {
     pub(crate) sent: u64,
     /// Writes that were done.
     pub(crate) writes: u64,
-    /// Commands that Redis ran inside of scripts.
+    /// Commands that Redis ran inside scripts.
     in_scripts: u64,
     /// Pushes to all instances.
     pushes: u64,
@@ -44,7 +44,7 @@ impl CostReport {
     pub(crate) fn new(what: String, before: &CommandCounts, after: &CommandCounts, pushes: u64) -> Self {
         let spent = |name: &str| after.get(name).unwrap_or(&0) - before.get(name).unwrap_or(&0);
         let all: u64 = after.keys().map(|name| spent(name)).sum();
-        // Each script looks at the clock once; other looks at it are an instance's own.
+        // Each script reads the clock once; the other reads are an instance's own.
         let inside = SCRIPT_ONLY_COMMANDS.iter().map(|name| spent(name)).sum::<u64>() + spent("evalsha");
         Self {
             label: what,
@@ -55,8 +55,8 @@ impl CostReport {
         }
     }
 
-    pub(crate) fn sum(what: &str, bills: &[Self]) -> Self {
-        bills.iter().fold(Self { label: what.to_owned(), ..Self::default() }, |sum, bill| Self {
+    pub(crate) fn sum(what: &str, reports: &[Self]) -> Self {
+        reports.iter().fold(Self { label: what.to_owned(), ..Self::default() }, |sum, bill| Self {
             sent: sum.sent + bill.sent,
             writes: sum.writes + bill.writes,
             in_scripts: sum.in_scripts + bill.in_scripts,
@@ -65,9 +65,9 @@ impl CostReport {
         })
     }
 
-    pub(crate) fn table<'a>(bills: impl Iterator<Item = &'a Self>) -> String {
+    pub(crate) fn table<'a>(reports: impl Iterator<Item = &'a Self>) -> String {
         let head = "| | commands sent | writes among them | run inside of scripts | pushes |\n| --- | --- | --- | --- | --- |\n";
-        let rows = bills.map(|Self { label: what, sent, writes, in_scripts: inside, pushes }| {
+        let rows = reports.map(|Self { label: what, sent, writes, in_scripts: inside, pushes }| {
             format!("| {what} | {sent} | {writes} | {inside} | {pushes} |\n")
         });
         head.chars().chain(rows.collect::<String>().chars()).collect()

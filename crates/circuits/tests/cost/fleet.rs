@@ -1,4 +1,4 @@
-//! Four instances on one Redis, with callers, and an account of what they ask of it.
+//! Four instances on one Redis, with callers, and what they cost it.
 
 use std::{
     sync::{
@@ -22,14 +22,14 @@ pub(crate) const INSTANCE_COUNT: usize = 4;
 /// In flight at once, in each instance.
 pub(crate) const CALLS_PER_INSTANCE: usize = 64;
 
-/// Nothing follows from a change after so long: reads are 20 ms apart, counts 100 ms.
+/// After this long a change causes nothing more: reads are 20 ms apart, counts 100 ms.
 const SETTLE_DELAY: Duration = Duration::from_millis(150);
 
 pub(crate) struct Fleet {
     key: ModelKey,
     instances: Vec<Circuits>,
     stats_connection: MultiplexedConnection,
-    /// Heard by one listener; each instance hears as many.
+    /// Received by one subscriber; each instance receives as many.
     pushes: Arc<AtomicU64>,
     last_counts: Mutex<(CommandCounts, u64)>,
     _server: RedisServer,
@@ -55,7 +55,7 @@ impl Fleet {
         }
     }
 
-    /// What was spent since the last bill, once nothing more follows.
+    /// The cost since the last report, once nothing more follows.
     pub(crate) async fn cost_of(&self, what: String) -> CostReport {
         let mut counts = self.counts().await;
         loop {
@@ -89,7 +89,7 @@ impl Fleet {
         self.wait_until(State::Open).await;
     }
 
-    /// All calls are admitted, and then they end at once.
+    /// All calls are admitted, and then all end.
     async fn end_all(&self, end: impl Fn(Permit) + Clone + Send + 'static) {
         let all_in_flight = Arc::new(Barrier::new(INSTANCE_COUNT * CALLS_PER_INSTANCE));
         let calls = self.callers().map(|circuits| {
@@ -104,7 +104,7 @@ impl Fleet {
         join_all(calls).await.into_iter().for_each(Result::unwrap);
     }
 
-    /// The open period is over, and every caller of every instance asks at once: one may.
+    /// The open period has ended, and every caller of every instance asks: one is admitted.
     pub(crate) async fn admit_one_probe(&self) -> Permit {
         self.wait_until(State::HalfOpen).await;
         let asking = self.callers().map(|circuits| {
@@ -131,7 +131,7 @@ impl Fleet {
         self.instances.iter().flat_map(|circuits| std::iter::repeat_n(circuits, CALLS_PER_INSTANCE))
     }
 
-    /// Waits until every instance sees the circuit so; an open one may be due already.
+    /// Waits until every instance sees this state; an open circuit may be due already.
     async fn wait_until(&self, state: State) {
         for circuits in &self.instances {
             loop {
@@ -153,7 +153,7 @@ async fn instance(n: usize, address: &RedisAddress) -> Circuits {
     let policy = Policy { open_duration, max_open_duration: open_duration, ..Policy::default() };
     let settings = Settings {
         policies: Policies { default: policy, ..Policies::default() },
-        // What it costs is counted, not how long it takes on a busy machine.
+        // Commands are counted, not the time they take on a busy machine.
         timing: Timing { store_timeout: Duration::from_secs(5), ..Timing::default() },
         ..Settings::new(InstanceId::new(&format!("instance-{n}")))
     };
@@ -162,22 +162,22 @@ async fn instance(n: usize, address: &RedisAddress) -> Circuits {
     circuits
 }
 
-/// A connection that hears what every instance hears.
+/// A connection that gets the same pushes as every instance.
 async fn count_pushes(address: &RedisAddress) -> (MultiplexedConnection, Arc<AtomicU64>) {
-    let (sender, mut heard) = tokio::sync::mpsc::unbounded_channel();
+    let (sender, mut received) = tokio::sync::mpsc::unbounded_channel();
     let config = AsyncConnectionConfig::new().set_push_sender(sender);
     let RedisDeployment::Standalone(server) = address.deployment() else {
         panic!("{address} is not one Redis")
     };
     let client = server.client().unwrap();
     let mut connection = client.get_multiplexed_async_connection_with_config(&config).await.unwrap();
-    let mut arm = cmd("CLIENT");
-    arm.arg("TRACKING").arg("ON").arg("BCAST").arg("PREFIX").arg("circuit_breaker:");
-    arm.query_async::<()>(&mut connection).await.unwrap();
+    let mut subscribe = cmd("CLIENT");
+    subscribe.arg("TRACKING").arg("ON").arg("BCAST").arg("PREFIX").arg("circuit_breaker:");
+    subscribe.query_async::<()>(&mut connection).await.unwrap();
     let pushes = Arc::new(AtomicU64::new(0));
     let count = Arc::clone(&pushes);
     tokio::spawn(async move {
-        while let Some(push) = heard.recv().await {
+        while let Some(push) = received.recv().await {
             count.fetch_add(u64::from(push.kind == PushKind::Invalidate), Ordering::SeqCst);
         }
     });

@@ -1,4 +1,4 @@
-//! Failovers and moved slots of a Redis Cluster.
+//! Failovers and migrated slots of a Redis Cluster.
 
 use std::{path::PathBuf, time::Duration};
 
@@ -11,10 +11,10 @@ use crate::{
     load::Load,
 };
 
-/// Everything is read by itself so seldom that a fault would show.
+/// Full reads are so rare that a missed change would show.
 const LESS_THAN_RESYNC_INTERVAL: Duration = Duration::from_secs(8);
 
-/// A model at each master that it begins with.
+/// A model at each initial master.
 async fn one_key_per_master(cluster: &ClusterDeployment, name: &str) -> Vec<ModelKey> {
     let mut found: Vec<Option<ModelKey>> = vec![None; 3];
     for number in 0.. {
@@ -40,7 +40,7 @@ async fn assert_all_changes_arrive(fleet: &InstancePair, cluster: &ClusterDeploy
 
 /// Waits until a node is a master.
 async fn wait_for_master(cluster: &ClusterDeployment, node: usize) {
-    wait_until("the replica is made a master", async || {
+    wait_until("the replica becomes a master", async || {
         cluster.nodes[node].cli(&["ROLE"]).await.starts_with("master")
     })
     .await;
@@ -50,10 +50,10 @@ pub(crate) async fn a_master_is_killed(program: PathBuf) {
     let mut cluster = ClusterDeployment::start(&program).await;
     let fleet = InstancePair::start(&cluster.url()).await;
     let load = Load::start(&fleet.instances, &one_key_per_master(&cluster, "good").await);
-    let strangers = one_key_per_master(&cluster, "stranger").await;
+    let external_keys = one_key_per_master(&cluster, "external").await;
     let before = one_key_per_master(&cluster, "before").await;
     let meanwhile = one_key_per_master(&cluster, "meanwhile").await;
-    assert_all_changes_arrive(&fleet, &cluster, &strangers).await;
+    assert_all_changes_arrive(&fleet, &cluster, &external_keys).await;
     for (number, key) in before.iter().enumerate() {
         fleet.trip(number % 2, key).await;
         fleet.assert_open_for_all(key).await;
@@ -70,46 +70,48 @@ pub(crate) async fn a_master_is_killed(program: PathBuf) {
     fleet.wait_until_connected().await;
     println!("a master killed: shared again after {:?}", killed.elapsed());
 
-    assert_all_changes_arrive(&fleet, &cluster, &strangers).await;
+    assert_all_changes_arrive(&fleet, &cluster, &external_keys).await;
     for key in before.iter().chain(&meanwhile) {
         fleet.assert_open_for_all(key).await;
     }
     load.stop().await;
 }
 
-/// The old master lives on as a replica, and sends callers on.
+/// The old master stays as a replica, and redirects callers.
 pub(crate) async fn a_master_is_demoted(program: PathBuf) {
     let cluster = ClusterDeployment::start(&program).await;
     let fleet = InstancePair::start(&cluster.url()).await;
     let load = Load::start(&fleet.instances, &one_key_per_master(&cluster, "good").await);
-    let strangers = one_key_per_master(&cluster, "stranger").await;
+    let external_keys = one_key_per_master(&cluster, "external").await;
     let before = one_key_per_master(&cluster, "before").await;
     for key in &before {
         fleet.trip(1, key).await;
         fleet.assert_open_for_all(key).await;
     }
-    let unheard = &one_key_per_master(&cluster, "unheard").await[1];
-    fleet.wait_until_admitted(0, unheard, true).await;
-    fleet.wait_until_admitted(1, unheard, true).await;
+    let late_key = &one_key_per_master(&cluster, "late_key").await[1];
+    fleet.wait_until_admitted(0, late_key, true).await;
+    fleet.wait_until_admitted(1, late_key, true).await;
     let began = Instant::now();
     assert_eq!(cluster.nodes[4].cli(&["CLUSTER", "FAILOVER"]).await, "OK");
     wait_for_master(&cluster, 4).await;
-    // Written when perhaps nobody listens there yet.
-    cluster.nodes[4].cli(&["SET", &redis_key(unheard), r#"{"state":"OPEN"}"#]).await;
+    // Written when perhaps no instance is subscribed there yet.
+    cluster.nodes[4].cli(&["SET", &redis_key(late_key), r#"{"state":"OPEN"}"#]).await;
     let written = Instant::now();
-    wait_until("all have ears at the new master", async || subscriber_count(&cluster, 4).await == 2).await;
+    wait_until("all are subscribed to the new master", async || subscriber_count(&cluster, 4).await == 2)
+        .await;
     fleet.wait_until_connected().await;
     for instance in [0, 1] {
-        fleet.wait_until_admitted(instance, unheard, false).await;
+        fleet.wait_until_admitted(instance, late_key, false).await;
     }
     assert!(written.elapsed() < LESS_THAN_RESYNC_INTERVAL, "{:?}", written.elapsed());
-    println!("a master demoted: heard of the new one after {:?}", began.elapsed());
+    println!("a master demoted: subscribed to the new one after {:?}", began.elapsed());
 
-    assert_all_changes_arrive(&fleet, &cluster, &strangers).await;
+    assert_all_changes_arrive(&fleet, &cluster, &external_keys).await;
     for key in &before {
         fleet.assert_open_for_all(key).await;
     }
-    wait_until("nobody listens to the old one", async || subscriber_count(&cluster, 1).await == 0).await;
+    wait_until("no instance is subscribed to the old one", async || subscriber_count(&cluster, 1).await == 0)
+        .await;
     load.stop().await;
 }
 
@@ -132,7 +134,7 @@ pub(crate) async fn slots_move(program: PathBuf) {
     for key in [&moved, &open, &good[0]] {
         cluster.begin_slot_migration(&redis_key(key), 2).await;
         if *key == open {
-            // Where it is now only who asks nicely gets it, and both its keys are there.
+            // Only a command with ASKING gets it at the new node, and both its keys are there.
             fleet.instances[0].close(key, None).await.unwrap();
             fleet.wait_until_admitted(1, key, true).await;
             fleet.trip(1, key).await;

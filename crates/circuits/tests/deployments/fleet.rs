@@ -7,10 +7,10 @@ use circuits::{Circuits, Policies, RedisAddress, RedisStore, Settings, StoreStat
 use testbed::wait_until;
 use tokio::time::{Instant, sleep};
 
-/// A change is acted on within so long (F1).
+/// A change is handled within this time (F1).
 const MAX_PROPAGATION_DELAY: Duration = Duration::from_millis(100);
 
-/// Tries that a bound of time has on a busy machine. The first that keeps it is the last.
+/// Attempts at a time limit on a busy machine. The first success is enough.
 const MAX_ATTEMPTS: usize = 20;
 
 /// Two instances.
@@ -44,9 +44,9 @@ impl InstancePair {
         .await;
     }
 
-    /// Waits until an instance has found out; the circuits go on without Redis meanwhile.
+    /// Waits until the instances notice; their circuits continue without Redis.
     pub(crate) async fn wait_until_unreachable(&self) {
-        wait_until("Redis is found to be away", async || {
+        wait_until("Redis is found to be unreachable", async || {
             self.instances
                 .iter()
                 .any(|instance| matches!(instance.store_status(), StoreStatus::Degraded { .. }))
@@ -62,7 +62,7 @@ impl InstancePair {
         }
     }
 
-    /// Waits until an instance lets calls through, or until it does no longer.
+    /// Waits until an instance admits calls, or until it refuses them.
     pub(crate) async fn wait_until_admitted(&self, instance: usize, key: &ModelKey, admitted: bool) {
         let began = Instant::now();
         while self.instances[instance].admit(key).await.is_ok() != admitted {
@@ -71,8 +71,8 @@ impl InstancePair {
         }
     }
 
-    /// What a stranger writes to a key is acted on by both in time: so they hear of the very server that has the key.
-    /// A bound of time is given several tries, as other tests run at the same time.
+    /// Both handle an external write of a key in time, so both are subscribed to the server that has the key. The time limit
+    /// has several attempts, as other tests run at the same time.
     pub(crate) async fn assert_change_arrives(
         &self,
         key: &ModelKey,
@@ -84,7 +84,7 @@ impl InstancePair {
             self.wait_until_admitted(0, key, true).await;
             self.wait_until_admitted(1, key, true).await;
             redis(&["SET", &name, r#"{"state":"OPEN"}"#]).await;
-            // How long the writing program takes to start and to be found out about is not the instances' doing.
+            // The time that the writing program takes to start does not count.
             let began = Instant::now();
             self.wait_until_admitted(0, key, false).await;
             self.wait_until_admitted(1, key, false).await;
@@ -94,10 +94,10 @@ impl InstancePair {
                 return;
             }
         }
-        panic!("{key}: a foreign write was acted on only after {shortest:?}");
+        panic!("{key}: an external write was handled only after {shortest:?}");
     }
 
-    /// The circuit is open for both, and its opening was announced once.
+    /// The circuit is open for both, and its history has that once.
     pub(crate) async fn assert_open_for_all(&self, key: &ModelKey) {
         self.wait_until_admitted(0, key, false).await;
         self.wait_until_admitted(1, key, false).await;

@@ -1,4 +1,4 @@
-//! Calls that go on whatever happens to Redis, and how long they waited for their leave.
+//! Calls that continue whatever happens to Redis, and how long their admission took.
 
 use std::{
     sync::{
@@ -15,10 +15,10 @@ use tokio::{
     time::{Instant, sleep},
 };
 
-/// No call waits longer for its leave (F3).
+/// No call waits longer for its admission (F3).
 const MAX_ADMISSION_WAIT: Duration = Duration::from_millis(100);
 
-/// Good calls of several models through several instances.
+/// Successful calls of several models through several instances.
 pub(crate) struct Load {
     stop: Arc<AtomicBool>,
     callers: Vec<JoinHandle<usize>>,
@@ -29,7 +29,7 @@ pub(crate) struct Load {
 struct LongestWaits {
     /// The longest that a call waited.
     admission: Duration,
-    /// The longest that this machine kept a task from running: so much of the above is no fault of the circuits.
+    /// The longest that this machine delayed a task: that much of the above is not the circuits' fault.
     scheduling_delay: Duration,
 }
 
@@ -44,7 +44,7 @@ impl Load {
         Self { stop, callers, times }
     }
 
-    /// Ends it. Every call was admitted, none waited.
+    /// Ends it. Every call was admitted without waiting.
     pub(crate) async fn stop(self) {
         self.stop.store(true, Ordering::SeqCst);
         let mut calls = 0;
@@ -52,9 +52,9 @@ impl Load {
             calls += caller.await.unwrap();
         }
         let times = self.times.lock().unwrap();
-        println!("{calls} good calls, the longest admission took {:?}", times.admission);
+        println!("{calls} successful calls, the longest admission took {:?}", times.admission);
         assert!(times.admission < MAX_ADMISSION_WAIT + times.scheduling_delay, "{times:?}");
-        assert!(calls > 100, "{calls} calls are no load");
+        assert!(calls > 100, "{calls} calls are too few");
     }
 }
 

@@ -1,8 +1,8 @@
-//! Circuits on Redis Sentinel and Redis Cluster, under load, through failovers and moves of slots (F6).
+//! Circuits on Redis Sentinel and Redis Cluster, under load, through failovers and slot migrations (F6).
 //!
 //! Each test runs on Redis, and on Valkey where `valkey-server` is installed; where it is not, it is listed as ignored.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests fail tests")]
-#![expect(clippy::print_stdout, reason = "measured times are told")]
+#![expect(clippy::print_stdout, reason = "measured times are printed")]
 
 mod cluster;
 mod fleet;

@@ -10,7 +10,7 @@ use crate::{
     load::Load,
 };
 
-/// Sentinels wait for longer before they tell an old primary that it is one no longer, and close its connections.
+/// Sentinels wait longer than this before they demote an old primary and close its connections.
 const BEFORE_DEMOTION_NOTICE: Duration = Duration::from_secs(7);
 
 pub(crate) async fn the_primary_is_killed(program: PathBuf) {
@@ -19,7 +19,7 @@ pub(crate) async fn the_primary_is_killed(program: PathBuf) {
     let load = Load::start(&fleet.instances, &[key("good"), key("fine")]);
     let old = redis.primary().await;
     fleet
-        .assert_change_arrives(&key("stranger"), async |command| redis.servers[old].cli(command).await)
+        .assert_change_arrives(&key("external"), async |command| redis.servers[old].cli(command).await)
         .await;
     fleet.trip(0, &key("before")).await;
     fleet.assert_open_for_all(&key("before")).await;
@@ -28,31 +28,31 @@ pub(crate) async fn the_primary_is_killed(program: PathBuf) {
     let killed = Instant::now();
     redis.servers[old].kill();
     fleet.wait_until_unreachable().await;
-    // Each instance breaks on what it sees; what it saw is told when there is a primary again.
+    // Each instance uses its local circuit state, which is written when there is a primary again.
     fleet.trip(0, &key("meanwhile")).await;
     fleet.wait_until_admitted(0, &key("before"), false).await;
     fleet.wait_until_connected().await;
     println!("a primary killed: shared again after {:?}", killed.elapsed());
 
-    // The Sentinel that is asked here may hear of it later than those that the instances asked.
+    // This Sentinel may learn of it later than those that the instances queried.
     wait_until("the Sentinels name another", async || redis.primary().await != old).await;
     let new = redis.primary().await;
     fleet
-        .assert_change_arrives(&key("stranger"), async |command| redis.servers[new].cli(command).await)
+        .assert_change_arrives(&key("external"), async |command| redis.servers[new].cli(command).await)
         .await;
     fleet.assert_open_for_all(&key("before")).await;
     fleet.assert_open_for_all(&key("meanwhile")).await;
 
-    // The old primary comes back as it was, and takes itself for a primary still. Nobody listens to it.
+    // The old primary comes back, still in the role of a primary. No instance uses it.
     redis.servers[old].restart().await;
     fleet
-        .assert_change_arrives(&key("stranger"), async |command| redis.servers[new].cli(command).await)
+        .assert_change_arrives(&key("external"), async |command| redis.servers[new].cli(command).await)
         .await;
     fleet.assert_open_for_all(&key("before")).await;
     load.stop().await;
 }
 
-/// The old primary lives on, for some seconds even as a primary: Sentinels take their time to tell it.
+/// The old primary stays up, for some seconds even as a primary: Sentinels demote it late.
 pub(crate) async fn the_primary_is_demoted(program: PathBuf) {
     let redis = SentinelDeployment::start(&program).await;
     let fleet = InstancePair::start(&redis.url()).await;
@@ -69,7 +69,7 @@ pub(crate) async fn the_primary_is_demoted(program: PathBuf) {
     );
     wait_until("the Sentinels name another", async || redis.primary().await != old).await;
     let named = Instant::now();
-    wait_until("all have ears at the new primary and nowhere else", async || {
+    wait_until("all are subscribed to the new primary and nowhere else", async || {
         let primary = redis.primary().await;
         let mut right = primary != old;
         for (position, server) in redis.servers.iter().enumerate() {
@@ -87,7 +87,7 @@ pub(crate) async fn the_primary_is_demoted(program: PathBuf) {
     let new = redis.primary().await;
     assert_ne!(new, old);
     fleet
-        .assert_change_arrives(&key("stranger"), async |command| redis.servers[new].cli(command).await)
+        .assert_change_arrives(&key("external"), async |command| redis.servers[new].cli(command).await)
         .await;
     fleet.assert_open_for_all(&key("before")).await;
     fleet.trip(0, &key("after")).await;

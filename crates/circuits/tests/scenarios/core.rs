@@ -1,4 +1,4 @@
-//! The bare core: one value, one clock, and the breaker's pure functions.
+//! The core alone: one value, one clock, and the breaker's pure functions.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -19,7 +19,7 @@ use crate::{
 
 const START_TIME: Timestamp = Timestamp::from_millis(1_800_000_000_000);
 
-/// The bare core.
+/// The core alone.
 pub(crate) struct CoreWorld {
     key: ModelKey,
     policy: Policy,
@@ -60,7 +60,7 @@ impl CoreWorld {
         Context { instance, policy: &self.policy, now: self.now }
     }
 
-    /// What stands there; a foreign value is taken over by who sees it first.
+    /// The current value; an external one is adopted by the instance that sees it first.
     fn load_current(&mut self, instance: &InstanceId) -> Option<(Record, Extras)> {
         let text = self.stored.as_ref()?.bytes.clone();
         match Document::parse(&text, &self.policy) {
@@ -74,7 +74,7 @@ impl CoreWorld {
         }
     }
 
-    /// A text that is no circuit counts as closed, in an epoch of its own.
+    /// An invalid text counts as closed, in an epoch of its own.
     fn record_for_invalid(&self) -> Record {
         Record::closed(self.last.epoch + 1)
     }
@@ -117,7 +117,7 @@ impl CoreWorld {
                 fresh
             }
         };
-        let stamp = match admit(&record, &self.policy, &instance, self.now) {
+        let token = match admit(&record, &self.policy, &instance, self.now) {
             Admission::Admitted => AdmissionToken { epoch: record.epoch, lease_id: None },
             Admission::Refused { retry_at, .. } => {
                 return Ok(AdmitResult::Refused(retry_at.map(|at| at.since(self.now))));
@@ -133,26 +133,26 @@ impl CoreWorld {
                 }
             }
         };
-        let leave = if stamp.lease_id.is_some() { AdmitResult::Probe } else { AdmitResult::Admitted };
-        self.permits.insert(call.clone(), stamp);
-        Ok(leave)
+        let admission = if token.lease_id.is_some() { AdmitResult::Probe } else { AdmitResult::Admitted };
+        self.permits.insert(call.clone(), token);
+        Ok(admission)
     }
 
-    /// Steady success is not written, but rides along with the next write.
-    fn coalesces_success(&mut self, call: &CallId, stamp: &AdmissionToken) -> bool {
+    /// Steady success is not written alone, but with the next write.
+    fn coalesces_success(&mut self, call: &CallId, token: &AdmissionToken) -> bool {
         let instance = InstanceId::new(&call.who);
         let Some((record, _)) = self.load_current(&instance) else { return true };
         let closed = matches!(record.phase, breaker::Phase::Closed);
-        if stamp.epoch != record.epoch || !closed || record.success_changes_state(&instance) {
+        if token.epoch != record.epoch || !closed || record.success_changes_state(&instance) {
             return false;
         }
         let at = bucket_start(&self.policy, self.now);
-        let untold = Event::Successes { epoch: stamp.epoch, at, calls: 1 };
+        let untold = Event::Successes { epoch: token.epoch, at, calls: 1 };
         self.instances.entry(call.who.clone()).or_default().push(untold);
         true
     }
 
-    fn stamp(&self, call: &CallId) -> Result<AdmissionToken, String> {
+    fn token(&self, call: &CallId) -> Result<AdmissionToken, String> {
         self.permits.get(call).cloned().ok_or_else(|| format!("{call:?} was not admitted"))
     }
 
@@ -187,16 +187,16 @@ impl World for CoreWorld {
     }
 
     fn end(&mut self, call: &CallId, ending: &Ending) -> Result<(), String> {
-        let stamp = self.stamp(call)?;
+        let token = self.token(call)?;
         self.permits.remove(call);
         match ending {
             Ending::Released => {
-                self.apply(&call.who, &Event::PermitReleased { token: stamp });
+                self.apply(&call.who, &Event::PermitReleased { token });
             }
             Ending::Outcome(breaker::Outcome::Succeeded)
-                if stamp.lease_id.is_none() && self.coalesces_success(call, &stamp) => {}
+                if token.lease_id.is_none() && self.coalesces_success(call, &token) => {}
             Ending::Outcome(outcome) => {
-                let ended = Event::CallCompleted { token: stamp, outcome: outcome.clone(), at: self.now };
+                let ended = Event::CallCompleted { token, outcome: outcome.clone(), at: self.now };
                 self.apply(&call.who, &ended);
             }
         }
@@ -204,15 +204,15 @@ impl World for CoreWorld {
     }
 
     fn first_token(&mut self, call: &CallId) -> Result<(), String> {
-        let stamp = self.stamp(call)?;
-        if let EventResult::Reissued { epoch } = self.apply(&call.who, &Event::FirstToken { token: stamp }) {
+        let token = self.token(call)?;
+        if let EventResult::Reissued { epoch } = self.apply(&call.who, &Event::FirstToken { token }) {
             self.permits.insert(call.clone(), AdmissionToken { epoch, lease_id: None });
         }
         Ok(())
     }
 
     fn unknown_model(&mut self, call: &CallId) -> Result<(), String> {
-        self.stamp(call)?;
+        self.token(call)?;
         self.stored = None;
         Ok(())
     }
@@ -228,9 +228,9 @@ impl World for CoreWorld {
                 let until = length.map(|length| self.now + length);
                 Event::ForceOpen { until, reason: why.clone() }
             }
-            Operation::Close if self.stored.is_none() => return Err("there is no circuit".to_owned()),
+            Operation::Close if self.stored.is_none() => return Err("no circuit".to_owned()),
             Operation::Close => Event::ForceClose { reason: None },
-            Operation::Reset => return Err("the core knows no reset: it is a matter of the store".to_owned()),
+            Operation::Reset => return Err("the core has no reset: the store has".to_owned()),
         };
         self.apply(who, &event);
         Ok(())
@@ -241,7 +241,7 @@ impl World for CoreWorld {
         self.permits.retain(|call, _| call.who != who);
     }
 
-    /// The core's time is the store's; it knows no other.
+    /// The core's time is the store's; it has no other.
     fn skew(&mut self, _who: &str, _millis: i64) {}
 
     fn set_policy_for_all(&mut self, policy: &Policy) {
@@ -263,7 +263,7 @@ impl World for CoreWorld {
     }
 
     async fn set_store_available(&mut self, _who: &str, _up: bool) -> Result<(), String> {
-        Err("the core has no store that could be away: say `runs on: stores`".to_owned())
+        Err("the core has no store that could be unreachable: say `runs on: stores`".to_owned())
     }
 
     async fn wait_until_settled(&mut self) -> Result<(), String> {

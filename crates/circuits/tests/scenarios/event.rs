@@ -1,4 +1,4 @@
-//! What happens in a row.
+//! The event of a row.
 
 use std::time::Duration;
 
@@ -6,10 +6,10 @@ use breaker::{Failure, FailureKind, Outcome};
 
 use crate::duration;
 
-/// What happens in a row.
+/// The event of a row.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Event {
-    /// Asks for leave, once or several times at once, and keeps it.
+    /// Acquires one permit or several, and keeps them.
     Admit {
         name: String,
         calls: usize,
@@ -19,41 +19,41 @@ pub(crate) enum Event {
         calls: CallSelector,
         ending: Ending,
     },
-    /// Whole calls: admitted all at once, then ended all at once.
+    /// Whole calls: all are admitted, then all end.
     Calls {
         count: usize,
         ending: Ending,
     },
-    /// A stream says its first content.
+    /// A stream produces its first token.
     FirstToken(String),
-    /// The provider says there is no such model.
+    /// The provider does not know the model.
     UnknownModel(String),
-    /// The instance dies; it is born again when it is next named.
+    /// The instance crashes; it restarts when it is next named.
     Crash,
-    /// The instance's own clock is off by so many ms, from its birth.
+    /// The instance's own clock is off by this many ms, from its start.
     Skew(i64),
-    /// Somebody writes the key with `redis-cli SET`.
+    /// The key is written with `redis-cli SET`.
     Set(String),
-    /// Somebody makes the key a list.
+    /// The key becomes a list.
     Rpush(String),
     History(String),
-    /// Somebody deletes the key.
+    /// The key is deleted.
     Del,
     /// Redis loses everything.
     Flush,
-    /// Redis is away, for everybody or for one instance.
+    /// Redis is unreachable, for all or for one instance.
     StoreDown,
-    /// Redis is back.
+    /// Redis is reachable again.
     StoreUp,
-    /// A person opens, closes or resets the circuit.
+    /// An operator opens, closes or resets the circuit.
     Operate(Operation),
     /// The settings change while it runs.
     Policy(String),
-    /// Nothing; the row only looks.
+    /// Nothing; the row only checks.
     Look,
 }
 
-/// A person's hand on the circuit.
+/// A manual override.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Operation {
     Open { duration: Option<Duration>, reason: Option<String> },
@@ -72,7 +72,7 @@ pub(crate) enum CallSelector {
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Ending {
     Outcome(Outcome),
-    /// Without a word: the client has left.
+    /// Without an outcome: the client has disconnected.
     Released,
 }
 

@@ -1,4 +1,4 @@
-//! What a row expects to be seen.
+//! What a row expects.
 
 use std::{fmt, time::Duration};
 
@@ -15,10 +15,10 @@ use crate::{
 /// Rows before this one may have been late, too.
 const TOLERANCE: Duration = Duration::from_millis(150);
 
-/// A key lives a little longer than what it holds.
+/// A key lives a little longer than its open period or probe.
 const TTL_TOLERANCE: Duration = Duration::from_secs(1);
 
-/// What a row expects to be seen.
+/// What a row expects.
 #[derive(Debug, Clone)]
 pub(crate) struct Expectation {
     text: String,
@@ -27,7 +27,7 @@ pub(crate) struct Expectation {
 
 #[derive(Debug, Clone)]
 enum Check {
-    /// So many of the row's calls were told this; without a number, all.
+    /// This many of the row's calls got this admission; without a number, all.
     Admission(&'static str, Option<usize>),
     State(State),
     Forced(bool),
@@ -45,25 +45,25 @@ enum Check {
     Failed,
 }
 
-/// Everything that a row can look at.
+/// Everything that a row can check.
 #[derive(Debug)]
 pub(crate) struct Observed<'a> {
     pub(crate) now: Timestamp,
-    /// How much later that is than the row says: real Redis and a busy machine take their time.
+    /// How much later that is than the row says: real Redis and a busy machine are slow.
     pub(crate) lateness: Duration,
-    /// What the row's calls were told.
+    /// The admissions of the row's calls.
     pub(crate) admissions: &'a [AdmitResult],
-    /// A person's word was not carried out.
+    /// A manual override was not applied.
     pub(crate) failure: Option<&'a str>,
-    /// The circuit as the row's instance sees it; of a row without one, as it stands in the store.
+    /// The circuit as the row's instance sees it; for a row without one, as it is stored.
     pub(crate) report: &'a Report,
     pub(crate) snapshot: &'a Snapshot,
-    /// The row's instance cannot reach the store, so what it sees is its own.
+    /// The row's instance cannot reach the store, so it sees its local state.
     pub(crate) is_disconnected: bool,
     pub(crate) value: Option<&'a Value>,
     /// The epoch at the end of the row before.
     pub(crate) epoch_before: u64,
-    /// The highest epoch that was ever seen before.
+    /// The highest epoch so far.
     pub(crate) highest_epoch: u64,
     /// Writes to the store in this row.
     pub(crate) write_count: u64,
@@ -74,13 +74,13 @@ impl Expectation {
         Ok(Self { text: text.to_owned(), check: Check::parse(text)? })
     }
 
-    /// What was seen instead, if it was not what is expected.
+    /// What was seen instead, if it was not as expected.
     pub(crate) fn compare(&self, seen: &Observed<'_>) -> Result<(), String> {
         let found = self.check.compare(seen);
         found.map_err(|found| format!("expected {}, seen {found}", self.text))
     }
 
-    /// Whether a person's word is expected not to be carried out.
+    /// Whether a manual override is expected to fail.
     pub(crate) fn expects_failure(&self) -> bool {
         matches!(self.check, Check::Failed)
     }
@@ -134,7 +134,8 @@ impl Check {
     fn compare(&self, seen: &Observed<'_>) -> Result<(), String> {
         match self {
             Self::Admission(word, count) => {
-                let matching = seen.admissions.iter().filter(|leave| dsl_word(leave) == *word).count();
+                let matching =
+                    seen.admissions.iter().filter(|admission| dsl_word(admission) == *word).count();
                 let wanted = count.unwrap_or(seen.admissions.len());
                 ensure(matching == wanted && !seen.admissions.is_empty(), || {
                     seen.admissions.iter().map(dsl_word).collect::<Vec<_>>().join(" ")
@@ -163,7 +164,7 @@ impl Check {
                 let names = if names.is_empty() { "none".to_owned() } else { names.join("+") };
                 ensure(names == *wanted, || names.clone())
             }
-            Self::Failed => ensure(seen.failure.is_some(), || "that it was carried out"),
+            Self::Failed => ensure(seen.failure.is_some(), || "that it was applied"),
         }
     }
 }
@@ -172,8 +173,8 @@ fn ensure<T: fmt::Display>(holds: bool, seen: impl FnOnce() -> T) -> Result<(), 
     if holds { Ok(()) } else { Err(seen().to_string()) }
 }
 
-fn dsl_word(leave: &AdmitResult) -> &'static str {
-    match leave {
+fn dsl_word(admission: &AdmitResult) -> &'static str {
+    match admission {
         AdmitResult::Admitted => "admitted",
         AdmitResult::Probe => "probe",
         AdmitResult::Refused(_) => "refused",
@@ -184,7 +185,7 @@ const fn forced_dsl_word(forced: bool) -> &'static str {
     if forced { "forced" } else { "not forced" }
 }
 
-/// The row's instance sees the state, and so does everybody else, if they can reach the store (F1).
+/// The row's instance sees the state, and so do all others that can reach the store (F1).
 fn check_state_everywhere(state: State, seen: &Observed<'_>) -> Result<(), String> {
     ensure(seen.report.state == state, || seen.report.state)?;
     if seen.is_disconnected {
@@ -197,9 +198,9 @@ fn check_state_everywhere(state: State, seen: &Observed<'_>) -> Result<(), Strin
     Ok(())
 }
 
-/// A refused caller is told when to come back; otherwise it is when the open period ends.
+/// A refused caller learns when to retry; without one it is when the open period ends.
 fn check_retry(wanted: Option<Duration>, seen: &Observed<'_>) -> Result<(), String> {
-    let refused = seen.admissions.iter().find_map(|leave| match leave {
+    let refused = seen.admissions.iter().find_map(|admission| match admission {
         AdmitResult::Refused(retry) => Some(*retry),
         AdmitResult::Admitted | AdmitResult::Probe => None,
     });

@@ -1,4 +1,4 @@
-//! An instance's way to its store: it can be cut, and it counts what passes.
+//! An instance's connection to its store: it can be interrupted, and it counts writes.
 
 use std::sync::{
     Arc,
@@ -9,12 +9,12 @@ use breaker::{ModelKey, Transition};
 use circuits::{ChangeNotification, Changes, Listing, Loaded, Store, StoreError, StoreInfo, Swap, Write};
 use futures_util::future::{BoxFuture, FutureExt as _, pending, ready};
 
-/// One instance's way to the store.
+/// One instance's connection to the store.
 #[derive(Debug)]
 pub(crate) struct FaultyStore {
     store: Arc<dyn Store>,
     changes: Changes,
-    /// The instance is dead: nothing of it reaches the store any more.
+    /// The instance has crashed: nothing of it reaches the store any more.
     is_killed: AtomicBool,
     /// The instance's own network is broken.
     is_unreachable: AtomicBool,
@@ -22,7 +22,7 @@ pub(crate) struct FaultyStore {
 }
 
 impl FaultyStore {
-    /// A way to this store, counting writes.
+    /// A connection to this store, counting writes.
     pub(crate) fn new(store: Arc<dyn Store>, written: Arc<AtomicUsize>) -> Arc<Self> {
         let changes = store.changes();
         let gate = Arc::new(Self {
@@ -53,7 +53,7 @@ impl FaultyStore {
         self.changes.publish(ChangeNotification::Everything);
     }
 
-    pub(crate) fn is_away(&self) -> bool {
+    pub(crate) fn is_unreachable(&self) -> bool {
         self.is_unreachable.load(Ordering::SeqCst)
     }
 
@@ -64,7 +64,7 @@ impl FaultyStore {
     async fn forward_changes(self: Arc<Self>, changes: Changes) {
         while !self.is_killed.load(Ordering::SeqCst) {
             let change = changes.next().await;
-            if !self.is_away() {
+            if !self.is_unreachable() {
                 self.changes.publish(change);
             }
         }
@@ -76,7 +76,7 @@ impl FaultyStore {
     ) -> BoxFuture<'a, Result<T, StoreError>> {
         if self.is_killed.load(Ordering::SeqCst) {
             pending().boxed()
-        } else if self.is_away() {
+        } else if self.is_unreachable() {
             ready(Err(Self::unreachable_error())).boxed()
         } else {
             answer
@@ -102,8 +102,8 @@ impl Store for FaultyStore {
         key: &'a ModelKey,
         write: &'a Write,
     ) -> BoxFuture<'a, Result<Swap, StoreError>> {
-        // Not even begun where it cannot pass: the store in memory writes as soon as it is asked.
-        if self.is_killed.load(Ordering::SeqCst) || self.is_away() {
+        // Not even started if it cannot pass: the store in memory writes when it is called, not when it is polled.
+        if self.is_killed.load(Ordering::SeqCst) || self.is_unreachable() {
             return self.if_reachable(ready(Err(Self::unreachable_error())).boxed());
         }
         async move {

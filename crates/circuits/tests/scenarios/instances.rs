@@ -23,33 +23,33 @@ use crate::{
     world::{AdmitResult, CallId, ExternalWrite, Snapshot, View, World},
 };
 
-/// What is not done by then is not going to be.
+/// What is not done by then will not be done.
 const SETTLE_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// A store that several instances share, whose time a test lets pass.
+/// A store that several instances share, with a clock that a test advances.
 pub(crate) trait Backend {
-    /// A new instance's own way to the store.
+    /// A new instance's connection to the store.
     async fn connect(&mut self) -> Result<Arc<dyn Store>, String>;
 
-    /// The clock of a machine that is so many ms off.
+    /// The clock of a machine that is this many ms off.
     fn clock(&self, skew: i64) -> Arc<dyn WallClock>;
 
     /// The store's time.
     fn now(&self) -> Timestamp;
 
-    /// Lets time pass, and keys expire.
+    /// Advances time, so that keys expire.
     async fn advance(&mut self, length: Duration) -> Result<(), String>;
 
-    /// Somebody else writes.
+    /// Writes externally.
     async fn external_write(&mut self, does: ExternalWrite<'_>) -> Result<(), String>;
 
-    /// Goes away or comes back.
+    /// Makes it unreachable or reachable.
     async fn set_available(&mut self, up: bool) -> Result<(), String>;
 
-    /// What stands in the store; `None` while it is away.
+    /// The value in the store; `None` while it is unreachable.
     async fn value(&mut self) -> Result<Option<Value>, String>;
 
-    /// The history, newest first; nothing while the store is away.
+    /// The history, newest first; empty while the store is unreachable.
     async fn history(&mut self) -> Result<Vec<Transition>, String>;
 
     /// How long the key will live.
@@ -100,7 +100,7 @@ impl<B: Backend> InstanceFleet<B> {
     }
 
     fn circuits(&self, who: &str) -> Result<&Circuits, String> {
-        let instance = self.instances.get(who).ok_or_else(|| format!("{who} does not live"))?;
+        let instance = self.instances.get(who).ok_or_else(|| format!("{who} does not run"))?;
         Ok(&instance.circuits)
     }
 
@@ -108,7 +108,7 @@ impl<B: Backend> InstanceFleet<B> {
         self.permits.remove(call).ok_or_else(|| format!("{call:?} was not admitted"))
     }
 
-    /// Whether every instance has done all that it had to do, and knows what stands in the store.
+    /// Whether every instance is idle and knows what the store holds.
     async fn is_settled(&mut self) -> Result<bool, String> {
         for instance in self.instances.values() {
             instance.circuits.wait_idle(&self.key).await;
@@ -118,14 +118,14 @@ impl<B: Backend> InstanceFleet<B> {
             return Ok(false);
         }
         Ok(self.instances.values().all(|instance| {
-            let reachable = self.is_store_available && !instance.store.is_away();
+            let reachable = self.is_store_available && !instance.store.is_unreachable();
             let agrees =
                 value.as_ref().is_none_or(|value| instance.circuits.mirrored_value(&self.key) == *value);
             instance.is_connected() == reachable && (!reachable || agrees)
         }))
     }
 
-    /// An answer that was under way while time was moved tells the time of before, so whoever believed it reads again.
+    /// A response in flight while time was advanced has the old time, so an instance that got it reads again.
     async fn sync_clocks(&mut self) -> Result<(), String> {
         let end = Instant::now() + SETTLE_TIMEOUT;
         while Instant::now() < end {
@@ -143,11 +143,11 @@ impl<B: Backend> InstanceFleet<B> {
             }
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
-        Err("not everybody knows what time it is".to_owned())
+        Err("not all clocks are synchronized".to_owned())
     }
 
     fn report(&self, circuits: &Circuits) -> Report {
-        // The tables are about what is written.
+        // The tables describe what is written.
         let known = circuits.stored_report(&self.key);
         known.unwrap_or_else(|| Report::new(&self.key, &Record::closed(0), &self.policy, self.backend.now()))
     }
@@ -176,7 +176,7 @@ impl<B: Backend> World for InstanceFleet<B> {
         let gate = FaultyStore::new(self.backend.connect().await?, Arc::clone(&self.write_count));
         let settings = Settings {
             policies: self.policies(),
-            // Nothing is put off, so that no row has to wait for it, and a slow machine fails no row.
+            // Nothing is delayed, so that no row must wait, and a slow machine fails no row.
             timing: Timing {
                 count_write_interval: Duration::ZERO,
                 min_read_interval: Duration::ZERO,
@@ -201,9 +201,10 @@ impl<B: Backend> World for InstanceFleet<B> {
         for (call, answer) in calls.iter().zip(answers) {
             admissions.push(match answer {
                 Ok(permit) => {
-                    let leave = if permit.is_probe() { AdmitResult::Probe } else { AdmitResult::Admitted };
+                    let admission =
+                        if permit.is_probe() { AdmitResult::Probe } else { AdmitResult::Admitted };
                     self.permits.insert(call.clone(), permit);
-                    leave
+                    admission
                 }
                 Err(refusal) => AdmitResult::Refused(refusal.retry_in),
             });
@@ -218,7 +219,7 @@ impl<B: Backend> World for InstanceFleet<B> {
             Ending::Outcome(breaker::Outcome::Succeeded) => permit.succeeded(),
             Ending::Outcome(breaker::Outcome::Failed(failure)) => permit.failed(failure),
             Ending::Outcome(breaker::Outcome::RateLimited { failure, retry_after: wait }) => {
-                permit.rate_limited(failure, wait)
+                permit.rate_limited(failure, wait);
             }
         }
         Ok(())

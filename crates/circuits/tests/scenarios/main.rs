@@ -2,7 +2,7 @@
 //! fleet and a real Redis.
 //!
 //! Each scenario of the Markdown files beside this one is a test of its own per runner, named
-//! `runner::file::scenario`. `README.md` tells how to read and write them.
+//! `runner::file::scenario`. `README.md` says how to read and write them.
 
 mod core;
 mod duration;
@@ -52,12 +52,12 @@ fn main() -> ExitCode {
     if !arguments.list {
         println!("{tables} scenario tables\n");
     }
-    // The server is gone before this process is.
+    // The server must end before this process does.
     drop(server);
     if conclusion.has_failed() { ExitCode::FAILURE } else { ExitCode::SUCCESS }
 }
 
-/// The simulated fleet runs each table so often, each time with other delays.
+/// The simulated fleet runs each table this many times, each time with other delays.
 const SEED_COUNT: u64 = 5;
 
 fn trials(number: usize, scenario: &Scenario, server: &Arc<SharedServer>) -> Vec<Trial> {
@@ -102,7 +102,7 @@ fn trials(number: usize, scenario: &Scenario, server: &Arc<SharedServer>) -> Vec
     trials
 }
 
-/// Each scenario has a runtime of its own on one thread: while a row is looked at, nothing else goes on.
+/// Each scenario has a runtime of its own on one thread: while a row is checked, nothing else runs.
 fn block_on(scenario: impl Future<Output = Result<(), String>>) -> Result<(), Failed> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(scenario).map_err(Failed::from)

@@ -1,4 +1,4 @@
-//! The fleet's store in memory, by a clock that stands still until it is moved.
+//! The fleet's store in memory, with a clock that stands still until a test advances it.
 
 use std::{
     sync::{
@@ -13,7 +13,7 @@ use circuits::{MemoryStore, Store, StoreError, Value, WallClock};
 
 use crate::{instances::Backend, world::ExternalWrite};
 
-/// A clock that stands still until it is moved; so many ms off.
+/// A clock that stands still until a test advances it; this many ms off.
 #[derive(Debug, Clone)]
 struct StoppedClock {
     time: Arc<AtomicU64>,
@@ -72,8 +72,8 @@ impl Backend for MemoryBackend {
     }
 
     async fn set_available(&mut self, up: bool) -> Result<(), String> {
-        let away = StoreError::Unreachable("it was taken away by the scenario".to_owned());
-        self.store.inject_error((!up).then_some(away));
+        let error = StoreError::Unreachable("made unreachable by the scenario".to_owned());
+        self.store.inject_error((!up).then_some(error));
         Ok(())
     }
 

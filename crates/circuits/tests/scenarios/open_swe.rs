@@ -3,12 +3,11 @@
 use breaker::Timestamp;
 use serde_json::{Map, Value, json};
 
-/// After so many failures, and for so many ms, it takes a model out of use.
+/// After this many failures, and for this many ms, it stops using a model.
 const FAILURE_THRESHOLD: u64 = 2;
 const OPEN_DURATION_MS: u64 = 180_000;
 
-/// A circuit as an Open SWE instance reads it: what is missing or no JSON is a closed one. Fields that it does not
-/// know stay.
+/// A circuit as an Open SWE instance reads it: a missing or invalid value is a closed one. Unknown fields are kept.
 pub(crate) struct OpenSwe(Map<String, Value>);
 
 impl OpenSwe {
@@ -23,7 +22,7 @@ impl OpenSwe {
         }
     }
 
-    /// May it call? An open circuit whose time is over is closed on the way: it has no half-open.
+    /// Whether it may call. An open circuit whose period has ended is closed by that: it has no half-open.
     pub(crate) fn allows_call(&mut self, now: Timestamp) -> bool {
         if self.0.get("state") != Some(&json!("OPEN")) {
             return self.0.get("state") == Some(&json!("CLOSED"));
@@ -36,14 +35,14 @@ impl OpenSwe {
         true
     }
 
-    /// A call succeeded, whenever it was begun.
+    /// A call succeeded, whenever it began.
     pub(crate) fn record_success(&mut self) {
         self.0.insert("state".to_owned(), json!("CLOSED"));
         self.0.insert("failureCount".to_owned(), json!(0));
         self.0.remove("openedAt");
     }
 
-    /// A call failed, whenever it was begun.
+    /// A call failed, whenever it began.
     pub(crate) fn record_failure(&mut self, now: Timestamp) {
         let failures = self.number_field("failureCount") + 1;
         self.0.insert("failureCount".to_owned(), json!(failures));

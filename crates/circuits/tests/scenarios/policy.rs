@@ -1,4 +1,4 @@
-//! The policy of a scenario: the defaults without chance, and what its `policy:` line changes.
+//! The policy of a scenario: the defaults without jitter, and what its `policy:` line changes.
 
 use breaker::{Mode, Policy};
 
@@ -41,7 +41,7 @@ fn apply_setting(policy: &mut Policy, name: &str, value: &str) -> Result<(), Str
         ("half_open_probes", _) => policy.half_open_probes = parse_number(value)?,
         ("success_threshold", _) => policy.success_threshold = parse_number(value)?,
         ("probe_lease", _) => policy.probe_lease = duration::parse(value)?,
-        _ => return Err(format!("there is no setting {name}={value}")),
+        _ => return Err(format!("no such setting: {name}={value}")),
     }
     Ok(())
 }

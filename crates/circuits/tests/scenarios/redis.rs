@@ -1,4 +1,4 @@
-//! The fleet's store in a real Redis, on whose clock a test lets time pass.
+//! The fleet's store in a real Redis, whose clock a test advances.
 
 use std::{sync::Arc, time::Duration};
 
@@ -10,7 +10,7 @@ use tokio::sync::OnceCell;
 
 use crate::{instances::Backend, world::ExternalWrite};
 
-/// The machine's clock, moved on as Redis' is, and so many ms off.
+/// The machine's clock, advanced with Redis', and this many ms off.
 #[derive(Debug)]
 struct ShiftedClock {
     system: Arc<SystemClock>,
@@ -25,7 +25,7 @@ impl WallClock for ShiftedClock {
     }
 }
 
-/// The one server of a whole run; each scenario has a database of its own in it.
+/// The one server of a whole run; each scenario has a database of its own.
 #[derive(Debug, Default)]
 pub(crate) struct SharedServer(OnceCell<RedisServer>);
 
@@ -39,7 +39,7 @@ impl SharedServer {
 pub(crate) struct RedisBackend {
     key: ModelKey,
     url: String,
-    /// A scenario whose Redis goes away has a server for itself.
+    /// A scenario with an outage of Redis has a server of its own.
     own: Option<RedisServer>,
     system: Arc<SystemClock>,
     shift: TimeShift,
@@ -140,7 +140,7 @@ impl Backend for RedisBackend {
     }
 
     async fn set_available(&mut self, up: bool) -> Result<(), String> {
-        let server = self.own.as_mut().ok_or("only a server of its own can be taken away")?;
+        let server = self.own.as_mut().ok_or("only a server of its own can be stopped")?;
         if up {
             server.restart().await;
         } else {

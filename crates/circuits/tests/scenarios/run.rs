@@ -15,13 +15,13 @@ use crate::{
     world::{AdmitResult, CallId, ExternalWrite, Snapshot, World},
 };
 
-/// The name that stands for nobody in particular: a person at `redis-cli`, the network, the world.
+/// The name for everything outside the instances: `redis-cli`, the network, the store.
 const NO_INSTANCE: &str = "-";
 
 /// The name of an Open SWE instance.
 const OPEN_SWE: &str = "open-swe";
 
-/// Runs a scenario; what went wrong, if something did.
+/// Runs a scenario; an error says what went wrong.
 pub(crate) async fn run(scenario: &Scenario, world: impl World, key: &ModelKey) -> Result<(), String> {
     let mut run = Runner {
         start_time: world.now(),
@@ -48,7 +48,7 @@ struct Runner<W> {
     start_time: Timestamp,
     key: ModelKey,
     policy: Policy,
-    /// Calls that are under way.
+    /// Calls in flight.
     in_flight: Vec<CallId>,
     /// Names calls that have none.
     calls: usize,
@@ -57,7 +57,7 @@ struct Runner<W> {
     write_count: usize,
 }
 
-/// What came of a row's event.
+/// The result of a row's event.
 #[derive(Default)]
 struct RowResult {
     admissions: Vec<AdmitResult>,
@@ -67,7 +67,7 @@ struct RowResult {
 impl<W: World> Runner<W> {
     async fn run_row(&mut self, row: &Row) -> Result<(), String> {
         self.world.wait_until(row.time).await?;
-        // A skewed instance is born after its clock is set.
+        // A skewed instance starts after its clock is set.
         if !matches!(row.event, Event::Skew(_) | Event::Crash) {
             for who in row.who.iter().filter(|who| *who != NO_INSTANCE && *who != OPEN_SWE) {
                 self.world.start_instance(who).await?;
@@ -113,7 +113,7 @@ impl<W: World> Runner<W> {
         Ok(())
     }
 
-    /// The circuit as it stands in the store.
+    /// The circuit as it is stored.
     fn stored_report(&self, look: &Snapshot, now: Timestamp) -> Report {
         let record = match &look.raw {
             Some(raw) => Document::parse(raw, &self.policy).into_parts().0,
@@ -177,15 +177,17 @@ impl<W: World> Runner<W> {
             Event::Flush => self.world.external_write(ExternalWrite::Flush).await?,
             Event::StoreDown => self.world.set_store_available(who, false).await?,
             Event::StoreUp => self.world.set_store_available(who, true).await?,
-            _ => return Err(format!("{event:?} cannot befall {who}")),
+            _ => return Err(format!("{event:?} cannot happen to {who}")),
         }
         Ok(())
     }
 
     async fn admit(&mut self, calls: Vec<CallId>) -> Result<Vec<AdmitResult>, String> {
         let admissions = self.world.admit(&calls).await?;
-        let admitted =
-            calls.into_iter().zip(&admissions).filter(|(_, leave)| !matches!(leave, AdmitResult::Refused(_)));
+        let admitted = calls
+            .into_iter()
+            .zip(&admissions)
+            .filter(|(_, admission)| !matches!(admission, AdmitResult::Refused(_)));
         self.in_flight.extend(admitted.map(|(call, _)| call));
         Ok(admissions)
     }
@@ -215,7 +217,7 @@ impl<W: World> Runner<W> {
         let (ended, going_on): (Vec<_>, Vec<_>) = self.in_flight.drain(..).partition(is_meant);
         self.in_flight = going_on;
         if ended.is_empty() && matches!(calls, CallSelector::One(_)) {
-            return Err(format!("{calls:?} of {who:?} is not under way"));
+            return Err(format!("{calls:?} of {who:?} is not in flight"));
         }
         ended.iter().try_for_each(|call| self.world.end(call, ending))
     }
@@ -271,7 +273,7 @@ fn expand_times(text: &str, now: Timestamp) -> Result<String, String> {
     Ok(whole)
 }
 
-/// What a person needs to see to understand a failed row.
+/// What helps to understand a failed row.
 fn summary(seen: &Observed<'_>) -> String {
     let report = seen.report;
     let retry = report.retry_at.map(|at| at.since(seen.now));
@@ -280,7 +282,7 @@ fn summary(seen: &Observed<'_>) -> String {
             format!("{}>{} {} by {}", entry.from, entry.to, entry.reason.summary(), entry.instance)
         });
     format!(
-        "seen: {} forced={} count={} trips={} epoch={} retry={} calls={}/{} told={:?} history={} last={} written={} value={}",
+        "seen: {} forced={} count={} trips={} epoch={} retry={} calls={}/{} admissions={:?} history={} last={} written={} value={}",
         report.state,
         report.forced,
         report.failure_count,

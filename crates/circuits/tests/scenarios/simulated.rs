@@ -1,4 +1,4 @@
-//! The fleet's store behind a simulated network, in virtual time: every message takes a few milliseconds, by chance.
+//! The fleet's store behind a simulated network, in virtual time: every message takes a random few milliseconds.
 
 use std::{sync::Arc, time::Duration};
 
@@ -21,7 +21,7 @@ pub(crate) struct SimulatedBackend {
 }
 
 impl SimulatedBackend {
-    /// With all its chance from this seed.
+    /// With all randomness from this seed.
     pub(crate) fn new(key: &ModelKey, seed: u64) -> Self {
         let clock = VirtualClock::start();
         let server = Server::start(&clock, &SeededRng::from_seed(seed), None);

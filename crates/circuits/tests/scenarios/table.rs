@@ -16,10 +16,10 @@ pub(crate) struct Scenario {
     pub(crate) rows: Vec<Row>,
 }
 
-/// What a scenario is about: a bare circuit, or also what keeps it.
+/// What a scenario runs on: the core alone, or also a store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum RunsOn {
-    /// Everything.
+    /// All of them.
     All,
     /// The circuits over a store.
     Stores,
@@ -32,7 +32,7 @@ pub(crate) enum RunsOn {
 pub(crate) struct Row {
     pub(crate) line: usize,
     pub(crate) text: String,
-    /// Since the scenario's beginning.
+    /// Since the scenario's start.
     pub(crate) time: Duration,
     pub(crate) who: Vec<String>,
     pub(crate) event: Event,

@@ -1,4 +1,4 @@
-//! What a scenario happens in: the bare core, or circuits over a store.
+//! What a scenario runs in: the core alone, or circuits over a store.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -8,51 +8,51 @@ use circuits::Report;
 
 use crate::event::{Ending, Operation};
 
-/// A place where scenarios happen. Instances are born when they are first named.
+/// What scenarios run in. Instances start when they are first named.
 pub(crate) trait World {
     /// The store's time.
     fn now(&self) -> Timestamp;
 
-    /// Lets time pass until it is so late since the scenario's beginning.
+    /// Advances time to this long after the scenario's start.
     async fn wait_until(&mut self, since_beginning: Duration) -> Result<(), String>;
 
-    /// Starts an instance, unless it lives.
+    /// Starts an instance, unless it runs.
     async fn start_instance(&mut self, who: &str) -> Result<(), String>;
 
-    /// The calls ask for leave, all at once.
+    /// The calls ask for permits, all together.
     async fn admit(&mut self, calls: &[CallId]) -> Result<Vec<AdmitResult>, String>;
 
     /// An admitted call ends.
     fn end(&mut self, call: &CallId, ending: &Ending) -> Result<(), String>;
 
-    /// An admitted stream says its first content.
+    /// An admitted stream produces its first token.
     fn first_token(&mut self, call: &CallId) -> Result<(), String>;
 
-    /// The provider says to an admitted call that there is no such model.
+    /// The provider of an admitted call does not know the model.
     fn unknown_model(&mut self, call: &CallId) -> Result<(), String>;
 
-    /// A person's hand on the circuit, through an instance; why it was not carried out.
+    /// A manual override through an instance; an error says why it was not applied.
     async fn operate(&mut self, who: &str, operation: &Operation) -> Result<(), String>;
 
-    /// An instance dies without a word.
+    /// An instance crashes.
     fn crash(&mut self, who: &str);
 
-    /// An instance that is not born yet will have a clock so many ms off.
+    /// An instance that has not started yet will have a clock this many ms off.
     fn skew(&mut self, who: &str, millis: i64);
 
-    /// New settings for everybody.
+    /// New settings for all instances.
     fn set_policy_for_all(&mut self, policy: &Policy);
 
-    /// The store is written by a stranger.
+    /// The store is written externally.
     async fn external_write(&mut self, does: ExternalWrite<'_>) -> Result<(), String>;
 
-    /// The store goes away or comes back, for everybody (`-`) or for one instance.
+    /// The store becomes unreachable or reachable, for all (`-`) or for one instance.
     async fn set_store_available(&mut self, who: &str, up: bool) -> Result<(), String>;
 
-    /// Waits until everything that was begun is done and known everywhere.
+    /// Waits until everything is done and known everywhere.
     async fn wait_until_settled(&mut self) -> Result<(), String>;
 
-    /// What is to be seen.
+    /// What can be seen.
     async fn snapshot(&mut self) -> Result<Snapshot, String>;
 }
 
@@ -63,16 +63,16 @@ pub(crate) struct CallId {
     pub(crate) name: String,
 }
 
-/// What a caller was told.
+/// What a caller got.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum AdmitResult {
     Admitted,
     Probe,
-    /// When it may be tried again, if that is known.
+    /// When to retry, if that is known.
     Refused(Option<Duration>),
 }
 
-/// What a stranger does to the key.
+/// An external write of the key.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum ExternalWrite<'a> {
     Set(&'a str),
@@ -83,18 +83,18 @@ pub(crate) enum ExternalWrite<'a> {
     Flush,
 }
 
-/// What is to be seen of the circuit.
+/// What can be seen of the circuit.
 #[derive(Debug)]
 pub(crate) struct Snapshot {
     /// The value in the store, if there is one and the store can be read.
     pub(crate) raw: Option<Bytes>,
-    /// How long the key will live; `None`: for ever, or there is none.
+    /// How long the key will live; `None`: it does not expire, or does not exist.
     pub(crate) ttl: Option<Duration>,
     /// Newest first.
     pub(crate) history: Vec<Transition>,
-    /// What each living instance sees.
+    /// What each running instance sees.
     pub(crate) views: BTreeMap<String, View>,
-    /// Writes to the store since the beginning.
+    /// Writes to the store since the start.
     pub(crate) write_count: usize,
 }
 

@@ -1,15 +1,15 @@
-//! What messages meet with, and how Redis fails.
+//! The conditions of the network, and how Redis fails.
 
 use std::{ops::RangeInclusive, time::Duration};
 
-/// What messages meet with. Times are ms.
+/// The conditions for all messages. Times are ms.
 #[derive(Debug, Clone, PartialEq)]
 pub struct NetworkConditions {
-    /// How long a command, its answer or a push is under way.
+    /// How long a command, its response or a push is in flight.
     pub delay: RangeInclusive<u64>,
     /// This share of commands never arrives.
     pub lost_requests: f64,
-    /// This share of answers never arrives: what was asked for is done.
+    /// This share of responses never arrives: the command is executed.
     pub lost_replies: f64,
     /// This share of pushes never arrives.
     pub lost_pushes: f64,
@@ -27,20 +27,20 @@ impl NetworkConditions {
     }
 }
 
-/// How Redis, or the way to it, is away.
+/// How Redis, or the connection to it, fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StoreFault {
     /// Connections are closed and refused.
     Refusing,
-    /// Nothing is answered; it is found out by a sign of life that does not come.
+    /// There is no response; a PING without response reveals it.
     Unresponsive,
-    /// It is there, and refuses writes: it is full, or a replica.
+    /// It rejects writes: it is full, or a replica.
     ReadOnly,
 }
 
-/// What a lost message, or one that was late, may cost: the store is found away, tried again and told all. A full read
-/// without an answer is given up after 5 s, and tried again.
+/// How long a lost or late message may matter: the store is found unreachable, tried again and reconciled. A full read
+/// without a response times out after 5 s, and is repeated.
 pub(super) const RECOVERY_BOUND: Duration = Duration::from_millis(5_500);
 
-/// What a missed push may cost: one slow read and a little.
+/// How long a lost push may matter: until the next full read, and a little.
 pub(super) const SLOW_RECOVERY_BOUND: Duration = Duration::from_secs(20);

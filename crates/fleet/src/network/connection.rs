@@ -1,4 +1,4 @@
-//! One instance's way to the store, and what befalls it.
+//! One instance's connection to the store, and its faults.
 
 use std::{
     fmt,
@@ -16,7 +16,7 @@ use super::{
     server::{Peer, Server},
 };
 
-/// One instance's way to the store.
+/// One instance's connection to the store.
 pub struct InstanceConnection {
     number: usize,
     server: Arc<Server>,
@@ -27,15 +27,15 @@ pub struct InstanceConnection {
 struct ConnectionState {
     is_dead: bool,
     fault: Option<StoreFault>,
-    /// Counts what befell the connection, so that a connection that was made in vain is told.
+    /// Counts faults and recoveries, so that a scheduled one that is out of date is dropped.
     generation: u64,
     last_request: Instant,
     last_reply: Instant,
-    /// From when on this instance must know what the store holds.
+    /// From then on this instance must know what the store holds.
     stable_since: Instant,
 }
 
-/// What becomes of one command.
+/// The fate of one command.
 struct InFlightMessage {
     arrives_at: Instant,
     is_lost: bool,
@@ -65,64 +65,68 @@ impl InstanceConnection {
         connection
     }
 
-    /// The instance dies: nothing of it arrives any more.
+    /// The instance crashes: nothing of it arrives any more.
     pub fn kill(self: &Arc<Self>) {
         self.state().is_dead = true;
         self.server.detach(Arc::as_ptr(self).cast());
     }
 
-    /// The connection is lost, or stops answering.
-    pub fn inject_fault(self: &Arc<Self>, how: StoreFault) {
-        let fate = {
+    /// The connection is lost, or stops responding.
+    pub fn inject_fault(self: &Arc<Self>, fault: StoreFault) {
+        let generation = {
             let mut state = self.state();
-            state.fault = Some(how);
+            state.fault = Some(fault);
             state.generation += 1;
             state.stable_since = Instant::now() + RECOVERY_BOUND;
             state.generation
         };
-        let found = match how {
+        let detected_after = match fault {
             StoreFault::Unresponsive => self.server.rng.millis(1_000..=2_000),
             _ => self.server.rng.millis(0..=2),
         };
-        self.schedule(fate, found, |line| {
-            line.changes.publish(ChangeNotification::Lost(unreachable_error()))
+        self.schedule(generation, detected_after, |connection| {
+            connection.changes.publish(ChangeNotification::Lost(unreachable_error()));
         });
     }
 
-    /// A connection can be made again; it takes a moment until it is tried.
+    /// A connection can be made again; the next attempt comes after a moment.
     pub fn reconnect(self: &Arc<Self>) {
-        let fate = {
+        let generation = {
             let mut state = self.state();
             state.generation += 1;
             state.generation
         };
-        self.schedule(fate, self.server.rng.millis(100..=2_000), |line| {
-            let mut state = line.state();
+        self.schedule(generation, self.server.rng.millis(100..=2_000), |connection| {
+            let mut state = connection.state();
             state.fault = None;
             state.stable_since = Instant::now() + RECOVERY_BOUND;
             drop(state);
-            line.changes.publish(ChangeNotification::Everything);
+            connection.changes.publish(ChangeNotification::Everything);
         });
     }
 
-    fn schedule(self: &Arc<Self>, fate: u64, delay: Duration, act: impl FnOnce(&Self) + Send + 'static) {
-        let line = Arc::clone(self);
+    fn schedule(
+        self: &Arc<Self>,
+        generation: u64,
+        delay: Duration,
+        act: impl FnOnce(&Self) + Send + 'static,
+    ) {
+        let connection = Arc::clone(self);
         tokio::spawn(async move {
             sleep(delay).await;
-            if line.state().generation == fate {
-                act(&line);
+            if connection.state().generation == generation {
+                act(&connection);
             }
         });
     }
 
-    /// Whether this way is broken.
+    /// Whether the connection is broken.
     #[must_use]
     pub fn is_unreachable(&self) -> bool {
         self.state().fault.is_some()
     }
 
-    /// Whether nothing has happened to its messages that could keep the instance from knowing what the store holds,
-    /// for so long.
+    /// Whether for this long nothing has happened that could keep the instance from knowing what the store holds.
     #[must_use]
     pub fn is_stable_for(&self, length: Duration) -> bool {
         let from = {
@@ -142,19 +146,19 @@ impl InstanceConnection {
     fn schedule_message(&self) -> InFlightMessage {
         let NetworkConditions { delay, lost_requests, lost_replies, .. } =
             self.server.state().conditions.clone();
-        let dice = &self.server.rng;
+        let rng = &self.server.rng;
         let mut state = self.state();
-        let arrives = state.last_request.max(Instant::now() + dice.millis(delay.clone()));
-        state.last_request = arrives;
+        let arrives_at = state.last_request.max(Instant::now() + rng.millis(delay.clone()));
+        state.last_request = arrives_at;
         InFlightMessage {
-            arrives_at: arrives,
-            is_lost: dice.chance(lost_requests),
-            reply_is_lost: dice.chance(lost_replies),
-            reply_delay: dice.millis(delay),
+            arrives_at,
+            is_lost: rng.chance(lost_requests),
+            reply_is_lost: rng.chance(lost_replies),
+            reply_delay: rng.millis(delay),
         }
     }
 
-    /// Waits for ever, or fails, where the way is broken or the instance is dead.
+    /// Waits forever, or fails, if the connection is broken or the instance has crashed.
     async fn check_reachable(&self) -> Result<(), StoreError> {
         let obstacle = {
             let state = self.state();
@@ -172,27 +176,27 @@ impl InstanceConnection {
         work: impl FnOnce(&'a Self) -> BoxFuture<'a, Result<T, StoreError>>,
     ) -> Result<T, StoreError> {
         self.check_reachable().await?;
-        let passage = self.schedule_message();
-        wait_for_arrival(passage.arrives_at).await;
+        let message = self.schedule_message();
+        wait_for_arrival(message.arrives_at).await;
         self.check_reachable().await?;
-        if passage.is_lost {
+        if message.is_lost {
             self.mark_unstable(RECOVERY_BOUND);
             return pending().await;
         }
-        let answer = work(self).await;
-        if passage.reply_is_lost {
+        let response = work(self).await;
+        if message.reply_is_lost {
             self.mark_unstable(RECOVERY_BOUND);
             return pending().await;
         }
-        let arrives = {
+        let arrives_at = {
             let mut state = self.state();
-            let arrives = state.last_reply.max(Instant::now() + passage.reply_delay);
-            state.last_reply = arrives;
-            arrives
+            let arrives_at = state.last_reply.max(Instant::now() + message.reply_delay);
+            state.last_reply = arrives_at;
+            arrives_at
         };
-        wait_for_arrival(arrives).await;
+        wait_for_arrival(arrives_at).await;
         self.check_reachable().await?;
-        answer
+        response
     }
 
     async fn execute_swap(&self, key: &ModelKey, write: &Write) -> Result<Swap, StoreError> {
@@ -233,10 +237,10 @@ impl Peer for InstanceConnection {
     }
 }
 
-/// A message that takes no time lets nothing else go first.
-async fn wait_for_arrival(arrives: Instant) {
-    if arrives > Instant::now() {
-        sleep_until(arrives).await;
+/// A message without delay does not yield to other tasks.
+async fn wait_for_arrival(arrives_at: Instant) {
+    if arrives_at > Instant::now() {
+        sleep_until(arrives_at).await;
     }
 }
 
@@ -246,10 +250,10 @@ fn unreachable_error() -> StoreError {
 
 impl Store for InstanceConnection {
     fn load<'a>(&'a self, key: &'a ModelKey) -> BoxFuture<'a, Result<Loaded, StoreError>> {
-        self.round_trip(move |line| {
+        self.round_trip(move |connection| {
             async move {
-                let loaded = line.server.store.load(key).await?;
-                line.server.state().costs.count_load(&loaded);
+                let loaded = connection.server.store.load(key).await?;
+                connection.server.state().costs.count_load(&loaded);
                 Ok(loaded)
             }
             .boxed()
@@ -262,10 +266,10 @@ impl Store for InstanceConnection {
         known: &'a [ModelKey],
         discover: bool,
     ) -> BoxFuture<'a, Result<Listing, StoreError>> {
-        self.round_trip(move |line| {
+        self.round_trip(move |connection| {
             async move {
-                let listing = line.server.store.load_all(known, discover).await?;
-                line.server.state().costs.count_full_read(&listing.values, discover);
+                let listing = connection.server.store.load_all(known, discover).await?;
+                connection.server.state().costs.count_full_read(&listing.values, discover);
                 Ok(listing)
             }
             .boxed()
@@ -278,7 +282,7 @@ impl Store for InstanceConnection {
         key: &'a ModelKey,
         write: &'a Write,
     ) -> BoxFuture<'a, Result<Swap, StoreError>> {
-        self.round_trip(move |line| line.execute_swap(key, write).boxed()).boxed()
+        self.round_trip(move |connection| connection.execute_swap(key, write).boxed()).boxed()
     }
 
     fn history<'a>(
@@ -286,7 +290,7 @@ impl Store for InstanceConnection {
         key: &'a ModelKey,
         most: usize,
     ) -> BoxFuture<'a, Result<Vec<Transition>, StoreError>> {
-        self.round_trip(move |line| line.server.store.history(key, most)).boxed()
+        self.round_trip(move |connection| connection.server.store.history(key, most)).boxed()
     }
 
     fn changes(&self) -> Changes {
@@ -294,12 +298,12 @@ impl Store for InstanceConnection {
     }
 
     fn info(&self) -> StoreInfo {
-        StoreInfo { kind: "simulated", address: format!("line {}", self.number) }
+        StoreInfo { kind: "simulated", address: format!("connection {}", self.number) }
     }
 }
 
 impl fmt::Debug for InstanceConnection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Line").field("number", &self.number).finish_non_exhaustive()
+        f.debug_struct("InstanceConnection").field("number", &self.number).finish_non_exhaustive()
     }
 }

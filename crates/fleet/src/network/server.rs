@@ -16,7 +16,7 @@ use crate::{
     rng::{SeededRng, VirtualClock},
 };
 
-/// Sees every write that was done, in the step that does it.
+/// Sees every write, in the step that does it.
 pub trait WriteObserver: Send + Sync {
     /// This instance's write was done.
     fn on_write(&self, by: usize, key: &ModelKey, write: &Write);
@@ -50,9 +50,9 @@ pub(super) struct ServerState {
     pub(super) conditions: NetworkConditions,
     pub(super) fault: Option<StoreFault>,
     pub(super) costs: TrafficCounters,
-    /// Of the living instances.
+    /// Of the running instances.
     connections: Vec<Weak<dyn Peer>>,
-    /// Since when messages have met with nothing that could keep an instance from knowing.
+    /// Since when no condition or fault could keep an instance from being up to date.
     stable_since: Instant,
 }
 
@@ -81,7 +81,7 @@ impl Server {
         server
     }
 
-    /// Adds a connection. What is wrong with the store at this moment meets the connection, too.
+    /// Adds a connection. The present fault of the store applies to it, too.
     pub(super) fn attach(&self, peer: Arc<dyn Peer>) {
         let mut state = self.state();
         state.connections.push(Arc::downgrade(&peer));
@@ -93,48 +93,48 @@ impl Server {
         }
     }
 
-    /// Removes the connection of an instance that has died.
+    /// Removes the connection of a crashed instance.
     pub(super) fn detach(&self, connection: *const ()) {
         self.state().connections.retain(|peer| !std::ptr::addr_eq(peer.as_ptr(), connection));
     }
 
-    /// The store itself, for who looks at it or writes to it without a network in between.
+    /// The store itself, without a network in between.
     #[must_use]
     pub fn store(&self) -> &MemoryStore {
         &self.store
     }
 
-    /// Changes what messages meet with.
+    /// Changes the conditions for all messages.
     pub fn set_conditions(&self, conditions: NetworkConditions) {
         let mut state = self.state();
         state.conditions = conditions;
         state.stable_since = Instant::now() + RECOVERY_BOUND;
     }
 
-    /// Goes away for all, or comes back (`None`).
-    pub fn set_fault(&self, away: Option<StoreFault>) {
+    /// Fails for all connections, or recovers (`None`).
+    pub fn set_fault(&self, fault: Option<StoreFault>) {
         let peers = {
             let mut state = self.state();
             state.stable_since = Instant::now() + RECOVERY_BOUND;
-            state.fault = away;
+            state.fault = fault;
             state.connections.clone()
         };
         for peer in peers.iter().filter_map(Weak::upgrade) {
-            match away {
+            match fault {
                 Some(StoreFault::ReadOnly) => {}
-                Some(how) => peer.inject_fault(how),
+                Some(fault) => peer.inject_fault(fault),
                 None => peer.reconnect(),
             }
         }
     }
 
-    /// Whether the store answers, and writes.
+    /// Whether the store responds and accepts writes.
     #[must_use]
     pub fn is_up(&self) -> bool {
         self.state().fault.is_none()
     }
 
-    /// Since when messages have met with nothing that could keep an instance from knowing.
+    /// Since when no condition or fault could keep an instance from being up to date.
     #[must_use]
     pub fn stable_since(&self) -> Instant {
         let state = self.state();
@@ -144,7 +144,7 @@ impl Server {
         state.stable_since
     }
 
-    /// What it has cost so far.
+    /// The traffic so far.
     #[must_use]
     pub fn costs(&self) -> TrafficCounters {
         self.state().costs
@@ -161,7 +161,7 @@ impl Server {
         }
     }
 
-    /// Sends word of a change on all peers. Those that arrive in the same millisecond are sent together.
+    /// Sends a change notification to all peers. Those that arrive in the same millisecond are sent together.
     fn publish(&self, change: &ChangeNotification) {
         let mut arrivals: Vec<(u64, Vec<Arc<dyn Peer>>)> = Vec::new();
         {
@@ -198,7 +198,7 @@ impl fmt::Debug for Server {
     }
 }
 
-/// The text under a key, as it stands in the store.
+/// The value under a key.
 #[must_use]
 pub fn stored_value(server: &Server, key: &ModelKey) -> Value {
     server.store.get(key).map_or(Value::Absent, Value::Text)
