@@ -4,7 +4,7 @@ use std::{fmt, str::FromStr, sync::Arc};
 
 /// The key of one circuit, `provider:model`, as in `anthropic:claude-sonnet-4-5-20250929`.
 ///
-/// One to 256 printable characters without blanks or braces (braces would make a hash tag of the
+/// One to 256 printable characters without blanks or braces (DESIGN 1.1: braces would make a hash tag of the
 /// Redis key). Everything after the first colon is the model's name, which may have colons of its own.
 /// Cloning is cheap.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -20,7 +20,7 @@
 //! - [`Document`] and [`encode`] read and write the record as it stands in Redis; [`adopt`] takes over a foreign value.
 //! - [`merge`] and [`restore`] bring together what was learnt apart.
 //!
-//! Invariants (docs/guarantees.md defines the names):
+//! Invariants (the names are those of DESIGN.md, section 2):
 //! - every change of state has an epoch of its own, and an outcome counts only in the epoch it was admitted in (B4);
 //! - no more living leases than [`Policy::half_open_probes`] (B2), and an ended one frees its place (B3);
 //! - an automatic write never shortens a deadline, and never ends what a person has forced (B8, B10);

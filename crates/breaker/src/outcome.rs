@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 /// What went wrong with a call: the provider's fault, or a rest it asked for. Holds no message, since a message
-/// may quote a prompt (C5).
+/// may quote a prompt (DESIGN 1.1, C5).
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Failure {
     /// The sort of failure.

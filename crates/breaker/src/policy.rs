@@ -1,4 +1,4 @@
-//! What a circuit is to do: the `[breaker]` settings.
+//! What a circuit is to do: the `[breaker]` settings (DESIGN 1.3).
 
 use std::time::Duration;
 

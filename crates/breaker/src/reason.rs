@@ -38,7 +38,7 @@ impl fmt::Debug for InstanceId {
     }
 }
 
-/// What a person sees a circuit as. In Redis, half-open is written as OPEN (O3).
+/// What a person sees a circuit as. In Redis, half-open is written as OPEN (DESIGN 1.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum State {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::{InstanceId, Policy, Reason, State, Timestamp, window::Window};
 
-/// How long a key lives after its last change, as Open SWE has it.
+/// How long a key lives after its last change, as Open SWE has it (DESIGN 1.1).
 const RECORD_TTL: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// A lease is taken over only so long after its end, so that two clocks that differ by what the store tolerates
@@ -185,7 +185,7 @@ impl Record {
         self.origin_epoch.unwrap_or(self.epoch)
     }
 
-    /// The state as people see it: an open circuit whose time has come is half-open (O3).
+    /// The state as people see it: an open circuit whose time has come is half-open (DESIGN 1.1).
     #[must_use]
     pub fn state(&self, now: Timestamp) -> State {
         match &self.phase {
@@ -223,7 +223,7 @@ impl Record {
         matches!(self.phase, Phase::ForcedOpen { .. })
     }
 
-    /// How long its key is to live from `now` on; `None`: for ever (B8).
+    /// How long its key is to live from `now` on; `None`: for ever (B8, DESIGN 1.1).
     #[must_use]
     pub fn ttl(&self, now: Timestamp) -> Option<Duration> {
         let deadline = match &self.phase {
@@ -328,7 +328,7 @@ impl Record {
 }
 
 /// An epoch that never was: later than the last, and not before the store's time, so that none comes twice even
-/// after a DEL (B4).
+/// after a DEL (DESIGN 1.1).
 #[must_use]
 pub fn next_epoch(last: u64, now: Timestamp) -> u64 {
     last.saturating_add(1).max(now.as_millis())

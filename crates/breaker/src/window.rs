@@ -96,7 +96,7 @@ impl Window {
         }
     }
 
-    /// Leaves out what has fallen out of the window (K3: old failures never trip).
+    /// Leaves out what has fallen out of the window (K3 of the reference: old failures never trip).
     pub(crate) fn prune(&mut self, policy: &Policy, now: Timestamp) {
         let edge = bucket_start(policy, now - policy.window);
         self.buckets.retain(|bucket| bucket.start > edge);

@@ -1,4 +1,4 @@
-//! The record as it stands in Redis: one JSON object, a superset of what Open SWE writes (docs/redis.md).
+//! The record as it stands in Redis: one JSON object, a superset of what Open SWE writes (DESIGN 1.1).
 //!
 //! An Open SWE instance keeps the fields it does not know when it rewrites a value. So ours carry a `seal`, a copy
 //! of the fields that it does know; where seal and fields differ, somebody else has written, and only those fields

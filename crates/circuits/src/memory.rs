@@ -18,7 +18,7 @@ use crate::{
     },
 };
 
-/// The last entries of a history that are kept, as in Redis.
+/// The last entries of a history that are kept, as in Redis (DESIGN 1.1).
 const MAX_HISTORY_ENTRIES: usize = 1_000;
 
 /// A store in memory. Clones share what they hold.

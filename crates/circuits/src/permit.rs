@@ -90,7 +90,7 @@ impl Permit {
     }
 
     /// The provider says there is no such model, and no route names it: its circuit is taken away again, so that
-    /// clients' typing errors fill nothing (B9).
+    /// clients' typing errors fill nothing (DESIGN 1.1).
     pub fn unknown_model(mut self) {
         self.release();
         self.enqueue(QueuedRequest::new(Request::RemoveUnknownModel));

@@ -42,7 +42,7 @@ use crate::store::{
     StoreError, StoreInfo, Swap, Value, Write,
 };
 
-/// What every circuit's key begins with (docs/redis.md).
+/// What every circuit's key begins with (DESIGN 1.1).
 const KEY_PREFIX: &str = "circuit_breaker:";
 
 /// About so many entries of a history are kept, for so long after the last: longer than its circuit lives, which is
@@ -213,7 +213,7 @@ fn redis_key(key: &ModelKey) -> String {
     format!("{KEY_PREFIX}{key}")
 }
 
-/// The braces put the history into the key's slot of a Redis Cluster.
+/// The braces put the history into the key's slot of a Redis Cluster (DESIGN 1.1).
 fn history_key(key: &ModelKey) -> String {
     format!("{{{KEY_PREFIX}{key}}}:events")
 }

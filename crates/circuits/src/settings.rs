@@ -18,7 +18,7 @@ pub struct Policies {
     pub models: HashMap<ModelKey, Policy>,
 }
 
-/// How often and how long. The defaults are what production uses; tests shorten them.
+/// How often and how long. The defaults are those of DESIGN 3; tests shorten them.
 #[derive(Debug, Clone)]
 pub struct Timing {
     /// Counts that cannot trip are written at most so often.

@@ -248,8 +248,8 @@ mod tests {
         String::from_utf8(frame.to_vec()).unwrap()
     }
 
-    /// Opens and closes a circuit in turn, and waits until the last change was published.
-    async fn toggle(feed: &Feed, times: u64) {
+    /// Turns a circuit so often, and waits until the last of it was told.
+    async fn turn(feed: &Feed, times: u64) {
         let key = "openai:gpt-5".parse().unwrap();
         let last = feed.state().last_sequence + times;
         for number in 0..times {
@@ -269,12 +269,12 @@ mod tests {
         let feed = Feed::new(Circuits::in_memory(Policies::default()), Arc::default());
         let mut slow = feed.subscribe(None);
         assert!(soon(&mut slow).await.starts_with("event: snapshot\n"));
-        toggle(&feed, 2 * CHANNEL_CAPACITY as u64).await;
+        turn(&feed, 2 * CHANNEL_CAPACITY as u64).await;
         let overview = soon(&mut slow).await;
         assert!(overview.starts_with("event: snapshot\n"), "{overview}");
         let newest = feed.state().last_sequence;
         assert!(overview.contains(&format!("id: {}-{newest}\n", feed.process_id)), "{overview}");
-        toggle(&feed, 1).await;
+        turn(&feed, 1).await;
         let next = soon(&mut slow).await;
         assert!(
             next.contains(&format!("id: {}-{}\n", feed.process_id, newest + 1)),
@@ -286,7 +286,7 @@ mod tests {
     async fn who_has_missed_more_than_is_kept_is_told_none_of_it() {
         let feed = Feed::new(Circuits::in_memory(Policies::default()), Arc::default());
         feed.subscribe(None);
-        toggle(&feed, REPLAY_CAPACITY as u64 + 10).await;
+        turn(&feed, REPLAY_CAPACITY as u64 + 10).await;
         assert_eq!(feed.state().replay.len(), REPLAY_CAPACITY);
         for (number, missed) in [
             (0, 0),

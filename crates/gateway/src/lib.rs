@@ -1,4 +1,4 @@
-//! The HTTP face of Switchboard: what a client's SDK talks to.
+//! The HTTP face of Switchboard: what a client's SDK talks to (DESIGN 1.4).
 //!
 //! A request comes through the gate (is this a name we answer to, is there a key, which id does it have) and goes
 //! to one of a few handlers. A call is read once, handed to the [`ModelManager`](manager::ModelManager), and its

@@ -1,4 +1,4 @@
-//! A held stream: kept back until it is whole, so that the caller never sees one break off (`stream = "buffer"`).
+//! A held stream: kept back until it is whole, so that the caller never sees one break off (DESIGN 1.3, `stream`).
 //!
 //! Its head goes to the caller at once, before anyone has answered, and signs of life keep the connection open. So
 //! whatever goes wrong is told as an event.

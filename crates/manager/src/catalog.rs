@@ -1,4 +1,4 @@
-//! Names to chains: which models stand behind the name that a caller gives as the model.
+//! Names to chains: which models stand behind the name that a caller gives as the model (DESIGN 1.4).
 
 use std::{
     collections::{BTreeMap, HashMap},

@@ -1,4 +1,4 @@
-//! Routes: a name that clients use as the model, and the chain of models behind it.
+//! Routes: a name that clients use as the model, and the chain of models behind it (DESIGN 1.3).
 
 use std::time::Duration;
 

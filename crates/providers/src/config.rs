@@ -1,4 +1,4 @@
-//! What a provider is, and the limits on a call to it.
+//! What a provider is, and the limits on a call to it (DESIGN 1.3).
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! The configuration: a file, the environment over it, and defaults under both.
+//! The configuration: a file, the environment over it, and defaults under both (DESIGN 1.3).
 //!
 //! [`Config::load`] is a pure function of its [`Sources`], so that a changed file is taken up by calling it again, and
 //! tests need neither files nor variables. It reads all tables in one pass that gathers every [`Problem`] with its

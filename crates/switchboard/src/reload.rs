@@ -1,4 +1,4 @@
-//! Taking up a changed configuration without a restart; a wrong one is refused and the old one kept.
+//! Taking up a changed configuration without a restart; a wrong one is refused and the old one kept (DESIGN 1.3).
 //!
 //! The file is read every second and compared, which notices every way in which it may change (an editor's rename, a
 //! mounted secret's new link) and costs next to nothing.

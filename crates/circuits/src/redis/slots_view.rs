@@ -166,7 +166,7 @@ mod tests {
         RedisNode::parse(&format!("redis://:hush@asked:{port}")).unwrap()
     }
 
-    fn slot_map(ranges: &[(usize, usize, &str, u16)], epochs: &[(&str, u64)]) -> NodeSlots {
+    fn answer(ranges: &[(usize, usize, &str, u16)], epochs: &[(&str, u64)]) -> NodeSlots {
         let ranges = ranges.iter().map(|(first, last, host, port)| SlotRange {
             first: *first,
             last: *last,
@@ -178,8 +178,8 @@ mod tests {
 
     #[test]
     fn the_greater_epoch_owns_a_slot() {
-        let old = slot_map(&[(0, 8_191, "a", 1), (8_192, 16_383, "b", 2)], &[("1", 1), ("2", 2)]);
-        let new = slot_map(&[(0, 8_191, "c", 3), (8_192, 16_383, "b", 2)], &[("3", 3), ("2", 2)]);
+        let old = answer(&[(0, 8_191, "a", 1), (8_192, 16_383, "b", 2)], &[("1", 1), ("2", 2)]);
+        let new = answer(&[(0, 8_191, "c", 3), (8_192, 16_383, "b", 2)], &[("3", 3), ("2", 2)]);
         for order in [[&old, &new], [&new, &old]] {
             let mut view = SlotsView::default();
             order.iter().for_each(|answer| view.add(&node(9), answer));
@@ -193,7 +193,7 @@ mod tests {
     #[test]
     fn a_node_without_an_address_is_where_it_was_asked() {
         let mut view = SlotsView::default();
-        view.add(&node(7), &slot_map(&[(0, 9, "", 7)], &[]));
+        view.add(&node(7), &answer(&[(0, 9, "", 7)], &[]));
         assert_eq!((view.masters[0].to_string(), view.assigned_slots()), ("asked:7".into(), 10));
     }
 
@@ -201,7 +201,7 @@ mod tests {
     fn views_are_compared_by_who_owns_what() {
         let view = |ranges: &[(usize, usize, &str, u16)]| {
             let mut view = SlotsView::default();
-            view.add(&node(9), &slot_map(ranges, &[]));
+            view.add(&node(9), &answer(ranges, &[]));
             view.finish()
         };
         let one = view(&[(0, 9, "a", 1), (10, 19, "b", 2)]);

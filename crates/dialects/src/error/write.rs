@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::Dialect;
 
 /// The body of an error of the gateway's own. The SDKs pick the exception by the HTTP status, so the answer must have
-/// `status` too; `code` is what tells the gateway's errors from a provider's.
+/// `status` too; `code` is what tells the gateway's errors from a provider's (DESIGN 1.4).
 #[must_use]
 pub fn gateway_error(dialect: Dialect, status: u16, code: &str, message: &str, request_id: &str) -> Bytes {
     let mut body = error_object(dialect, status, code, message);

@@ -69,7 +69,7 @@ pub(super) fn table(output: Output, entries: &[Entry]) -> Table {
     table
 }
 
-/// A person's word holds until its end; then the next call is a probe, as of any open circuit (B10).
+/// A person's word holds until its end; then the next call is a probe, as of any open circuit (DESIGN 1.1).
 const fn state_label(report: &Report) -> &'static str {
     match report.state {
         State::Open if report.forced => "OPEN (forced)",
