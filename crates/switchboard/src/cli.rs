@@ -1,4 +1,4 @@
-//! The command line.
+//! The command line (DESIGN 1.2).
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
