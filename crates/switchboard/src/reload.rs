@@ -12,7 +12,7 @@ use crate::config::{Config, Problems, Sources};
 /// How often the sources are read.
 const POLL_INTERVAL: Duration = Duration::from_secs(1);
 
-/// Reads the sources every second, and passes a changed configuration to `apply` once two reads in a row agree, so that
+/// Reads the sources every second, and passes a changed configuration to `apply` once two consecutive reads agree, so that
 /// a half written file is never applied. Runs until it is dropped.
 pub async fn watch(
     current: Sources,

@@ -246,7 +246,8 @@ async fn keys_among_the_circuits() {
     redis.cli(&["SET", "circuit_breaker:gpt 5", "x"]).await;
     let ended = run_doctor(&redis.url()).await;
     assert_eq!((ended.code, check_status(&ended, "circuits")), (Some(0), "warning".to_owned()));
-    let garbage = r#"2 not a circuit: "circuit_breaker:openai:garbage", "circuit_breaker:openai:list""#;
+    let garbage =
+        r#"2 with an invalid value: "circuit_breaker:openai:garbage", "circuit_breaker:openai:list""#;
     assert_check_says(&ended, "circuits", "found", garbage);
     assert_check_says(&ended, "circuits", "found", r#"1 not named provider:model: "circuit_breaker:gpt 5""#);
     assert_eq!(redis.cli(&["GET", "circuit_breaker:openai:open"]).await, open, "nothing is adopted");

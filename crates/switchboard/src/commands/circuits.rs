@@ -39,10 +39,10 @@ pub async fn run(session: &Session, command: CircuitsCommand) -> anyhow::Result<
                 .await?;
         }
         CircuitsCommand::Close(arguments) => {
-            operator_session(session, reader, &arguments.key.key).close(arguments.reason.reason).await?
+            operator_session(session, reader, &arguments.key.key).close(arguments.reason.reason).await?;
         }
         CircuitsCommand::Reset(arguments) => {
-            operator_session(session, reader, &arguments.key.key).reset(arguments.reason.reason).await?
+            operator_session(session, reader, &arguments.key.key).reset(arguments.reason.reason).await?;
         }
     }
     Ok(ExitCode::SUCCESS)

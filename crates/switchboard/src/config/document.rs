@@ -145,12 +145,12 @@ impl<'a> Section<'a> {
     }
 }
 
-/// The one of `known` that is most similar to `word`.
-pub(super) fn closest_match<'n>(word: &str, known: impl IntoIterator<Item = &'n str>) -> Option<&'n str> {
-    let word = word.to_lowercase();
-    // A part of a name ("key" of "api_key") is closer than any other word with some of the same letters.
-    let is_part = |known: &str| known.contains(&word) || word.contains(known);
+/// The one of `known` that is most similar to `name`.
+pub(super) fn closest_match<'n>(name: &str, known: impl IntoIterator<Item = &'n str>) -> Option<&'n str> {
+    let name = name.to_lowercase();
+    // A part of a name ("key" of "api_key") is closer than any other name with some of the same letters.
+    let is_part = |known: &str| known.contains(&name) || name.contains(known);
     let similarity =
-        |known: &str| strsim::jaro_winkler(&word, known) + if is_part(known) { 1.0 } else { 0.0 };
+        |known: &str| strsim::jaro_winkler(&name, known) + if is_part(known) { 1.0 } else { 0.0 };
     known.into_iter().max_by(|a, b| similarity(a).total_cmp(&similarity(b)))
 }

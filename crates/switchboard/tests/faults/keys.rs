@@ -27,7 +27,7 @@ async fn another_type() {
     let replace = "redis.call('DEL', KEYS[1]) redis.call('LPUSH', KEYS[1], 'x')";
     trial.fleet.redis.cli(&["EVAL", replace, "1", KEY]).await;
     trial.wait_until_each_has_opened().await;
-    trial.assert_doctor_finds("circuits", "1 no circuit: \"circuit_breaker:openai:sick\"").await;
+    trial.assert_doctor_finds("circuits", "1 with an invalid value: \"circuit_breaker:openai:sick\"").await;
     sleep(Duration::from_secs(1)).await;
     assert_eq!(trial.fleet.redis.cli(&["TYPE", KEY]).await, "list", "it is left alone");
     trial.fleet.redis.cli(&["DEL", KEY]).await;
@@ -46,7 +46,7 @@ async fn five_megabytes() {
     trial.begin_fault();
     // The sick model's is overwritten at its next change, the other one is left alone.
     trial.fleet.wait_until_open(1).await;
-    trial.assert_doctor_finds("circuits", "1 no circuit: \"circuit_breaker:openai:large\"").await;
+    trial.assert_doctor_finds("circuits", "1 with an invalid value: \"circuit_breaker:openai:large\"").await;
     let listed = trial.fleet.circuits().await;
     assert!(listed.iter().any(|entry| entry["unreadable"].is_string()), "{listed:#?}");
     // Who starts now reads everything.
@@ -74,7 +74,7 @@ async fn ten_thousand_of_each() {
     run_for_each_key(&trial.fleet.redis, odd).await;
     let health = trial.check_among_many_keys("odd keys", 10_000).await;
     assert!(health["circuits"]["closed"].as_u64().unwrap() < 1_000, "they are kept: {health}");
-    trial.assert_doctor_finds("circuits", "10000 no circuit").await;
+    trial.assert_doctor_finds("circuits", "10000 with an invalid value").await;
     run_for_each_key(&trial.fleet.redis, "redis.call('DEL', KEYS[1] .. 'odd ' .. i, KEYS[1] .. 'odd:' .. i)")
         .await;
 

@@ -22,7 +22,7 @@ async fn half_open() {
     wire.blackhole();
     trial.wait_until_degraded("the store did not answer").await;
     trial.wait_until_each_has_opened().await;
-    trial.assert_doctor_finds("server", "nothing answers within 3 s").await;
+    trial.assert_doctor_finds("server", "there is no response within 3 s").await;
     // What was sent into the silence never arrives: the other end has gone.
     wire.reset_connections();
     wire.restore().await;
@@ -37,7 +37,7 @@ async fn refused() {
     wire.refuse_connections().await;
     trial.wait_until_degraded("no connection to the store").await;
     trial.wait_until_each_has_opened().await;
-    trial.assert_doctor_finds("port", "nothing listens").await;
+    trial.assert_doctor_finds("port", "cannot connect to port").await;
     sleep(Duration::from_secs(1)).await;
     wire.restore().await;
     trial.end_fault();
@@ -71,7 +71,7 @@ async fn slow() {
     wire.delay(Duration::from_millis(60));
     trial.wait_until_degraded("the store did not answer within 80 ms").await;
     trial.wait_until_each_has_opened().await;
-    trial.assert_doctor_finds("server", "but its answers take").await;
+    trial.assert_doctor_finds("server", "but responses take").await;
     sleep(Duration::from_secs(1)).await;
     wire.restore().await;
     trial.end_fault();

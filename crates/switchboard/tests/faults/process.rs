@@ -16,7 +16,7 @@ async fn kill_and_restart(fault: &'static str, redis: RedisServer) {
     trial.fleet.redis.kill();
     trial.wait_until_degraded("no connection to the store").await;
     trial.wait_until_each_has_opened().await;
-    trial.assert_doctor_finds("port", "nothing listens").await;
+    trial.assert_doctor_finds("port", "cannot connect to port").await;
     sleep(OUTAGE_DURATION).await;
     trial.fleet.redis.restart().await;
     trial.end_fault();
@@ -45,7 +45,7 @@ async fn stands_still() {
     let found = async {
         trial.wait_until_degraded("the store did not answer").await;
         trial.wait_until_each_has_opened().await;
-        trial.assert_doctor_finds("server", "nothing answers within 3 s").await;
+        trial.assert_doctor_finds("server", "there is no response within 3 s").await;
     };
     tokio::join!(sleep(length), found);
     trial.fleet.redis.resume();

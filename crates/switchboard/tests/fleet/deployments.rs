@@ -67,7 +67,7 @@ async fn sentinel() {
     assert_eq!(verdict, "ok", "{found}");
     let port = redis.servers[0].port();
     let expected =
-        format!("3 of 3 Sentinels answer; 3 watch over \"main\": primary 127.0.0.1:{port}, 2 replicas");
+        format!("3 of 3 Sentinels respond; 3 monitor \"main\": primary 127.0.0.1:{port}, 2 replicas");
     assert_eq!(found, expected);
 
     let (instance, _config) = serve(&url, &simulator).await;
@@ -213,10 +213,14 @@ async fn doctor_says_what_is_wrong() {
     let redis = testbed::RedisServer::start().await;
     let port = redis.port();
     for (url, found, advice) in [
-        (format!("redis-sentinel://127.0.0.1:{port}/main"), "Sentinel 127.0.0.1", "this is no Sentinel"),
-        (format!("redis-cluster://127.0.0.1:{port}"), "no node tells who has what", "write redis://"),
+        (format!("redis-sentinel://127.0.0.1:{port}/main"), "Sentinel 127.0.0.1", "not a Sentinel"),
+        (format!("redis-cluster://127.0.0.1:{port}"), "no node returned the slot map", "use redis://"),
         ("redis-sentinel://127.0.0.1:1/main".to_owned(), "Sentinel 127.0.0.1:1", "start it, or check"),
-        ("redis://127.0.0.1:1,127.0.0.1:2".to_owned(), "no node tells", "start a node that REDIS_URL names"),
+        (
+            "redis://127.0.0.1:1,127.0.0.1:2".to_owned(),
+            "no node returned",
+            "start a node that REDIS_URL names",
+        ),
     ] {
         let ended = run(&url, &["doctor", "--json"]).await;
         assert_eq!(ended.code, Some(1));

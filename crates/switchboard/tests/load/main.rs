@@ -154,8 +154,7 @@ impl Gateway {
             )
         };
         let route = "[routes.chat]\nmodels = [\"first:m\", \"second:m\"]\n";
-        let breaker =
-            "[breaker]\nopen_duration = \"300ms\"\nmax_open_duration = \"600ms\"\n[retry]\ninitial_backoff = \"50ms\"\n";
+        let breaker = "[breaker]\nopen_duration = \"300ms\"\nmax_open_duration = \"600ms\"\n[retry]\ninitial_backoff = \"50ms\"\n";
         std::fs::write(
             &config,
             [&provider("first", first), &provider("second", second), route, breaker].concat(),

@@ -97,7 +97,7 @@ fn describe_forced(report: &Report) -> String {
     format!("Forced open{by} {until}. Reason: {}.", printable(reason.unwrap_or("none given")))
 }
 
-/// When the last failure was and which instance saw it, as far as the record tells.
+/// When the last failure was and which instance saw it, as far as the record shows.
 fn last_failure(report: &Report) -> String {
     // The last writer saw the failure, unless it wrote for another reason, such as a probe.
     let failed = report.state == State::Closed || report.reason.as_ref().is_some_and(|r| r.rule.is_some());

@@ -49,7 +49,7 @@ impl OperatorSession<'_> {
         if let Value::WrongType(found) = self.reader.store.load(key).await?.value {
             bail!("circuit_breaker:{key}: {}, not changed", wrong_type(&found));
         }
-        let user = self.environment.get("USER").unwrap_or("somebody");
+        let user = self.environment.get("USER").unwrap_or("unknown");
         let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
         let settings = Settings {
             policies: self.reader.policies.clone(),

@@ -61,7 +61,7 @@ pub(super) async fn watch(output: Output, reader: &CircuitReader, json: bool) ->
                 }
             }
             WatchEvent::Disconnected(error) => {
-                output.print_note(format_args!("Redis unreachable: {error}; waiting for it"))?
+                output.print_note(format_args!("Redis unreachable: {error}; waiting for it"))?;
             }
             WatchEvent::Reconnected => output.print_note("Redis reachable again")?,
         }

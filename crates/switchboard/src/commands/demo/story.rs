@@ -169,7 +169,7 @@ impl Story {
     }
 }
 
-/// A transition in words.
+/// A transition as text.
 fn describe(
     transition: &Transition,
     circuit: Option<&Report>,

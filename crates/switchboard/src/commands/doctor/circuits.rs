@@ -132,7 +132,7 @@ fn report_circuits(
         return diagnosis.ok(Check::Circuits, found);
     }
     for (what, names) in
-        [("not a circuit", unreadable.as_slice()), ("not named provider:model", invalid_keys)]
+        [("with an invalid value", unreadable.as_slice()), ("not named provider:model", invalid_keys)]
     {
         if !names.is_empty() {
             found.push_str(&format!("; {} {what}: {}", names.len(), quote_first(names)));
