@@ -1,4 +1,4 @@
-//! The command line (DESIGN 1.2).
+//! The command line.
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 

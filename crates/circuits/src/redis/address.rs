@@ -41,17 +41,17 @@ pub enum RedisDeployment {
 pub enum RedisAddressError {
     /// The scheme is not one of Redis'.
     #[error(
-        "is no Redis URL, expected one such as redis://user:password@host:6379/0, rediss://host:6380, {SENTINEL_FORM} or {CLUSTER_FORM}"
+        "invalid Redis URL; expected one such as redis://user:password@host:6379/0, rediss://host:6380, {SENTINEL_FORM} or {CLUSTER_FORM}"
     )]
     Scheme,
     /// An invalid URL of one Redis.
-    #[error("is no Redis URL ({0}), expected redis://[user:password@]host[:port][/database]")]
+    #[error("invalid Redis URL ({0}); expected redis://[user:password@]host[:port][/database]")]
     Standalone(String),
     /// An invalid URL of Sentinels.
-    #[error("is no URL of Sentinels ({0}), expected {SENTINEL_FORM}")]
+    #[error("invalid Sentinel URL ({0}); expected {SENTINEL_FORM}")]
     Sentinel(String),
     /// An invalid URL of a Cluster.
-    #[error("is no URL of a Redis Cluster ({0}), expected {CLUSTER_FORM}")]
+    #[error("invalid Redis Cluster URL ({0}); expected {CLUSTER_FORM}")]
     Cluster(String),
 }
 

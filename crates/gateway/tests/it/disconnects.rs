@@ -139,7 +139,7 @@ async fn during_a_hedged_call() {
     assert_cancelled(&world, (1, 1), "in a hedge").await;
     assert_not_counted(&world, "in a hedge");
     for model in ["openai:m", "backup:m"] {
-        let series = format!("switchboard_attempts_total{{model=\"{model}\",outcome=\"stopped\"}}");
+        let series = format!("switchboard_attempts_total{{model=\"{model}\",outcome=\"cancelled\"}}");
         assert_eq!(world.metric(&series).await, Some(1.0), "{model}");
     }
 }

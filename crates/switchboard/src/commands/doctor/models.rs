@@ -35,7 +35,7 @@ pub(super) fn examine(config: &Config, today: Date, diagnosis: &mut Diagnosis) {
         );
     }
     ending.sort_by_key(|(end, key, _)| (end.date, *key));
-    let found: Vec<_> = ending.iter().map(|(end, key, places)| told(end, key, places, today)).collect();
+    let found: Vec<_> = ending.iter().map(|(end, key, places)| describe(end, key, places, today)).collect();
     diagnosis.warn(Check::Models, found.join("; "), advice(ending.iter().map(|(end, ..)| *end)));
 }
 
@@ -53,7 +53,7 @@ fn places(config: &Config) -> BTreeMap<&ModelKey, Vec<String>> {
     places
 }
 
-fn told(end: &ModelEnd, key: &ModelKey, places: &[String], today: Date) -> String {
+fn describe(end: &ModelEnd, key: &ModelKey, places: &[String], today: Date) -> String {
     let verb = if end.date <= today { "ended" } else { "ends" };
     format!("{key} {verb} on {} according to {}: {}", end.date, end.by.name, places.join(", "))
 }
