@@ -7,17 +7,35 @@ use crate::dialect::Dialect;
 pub enum Endpoint {
     /// `POST /v1/chat/completions`.
     ChatCompletions,
+    /// `POST /v1/responses`.
+    Responses,
+    /// `POST /v1/responses/input_tokens`: counts the tokens of a request.
+    ResponsesInputTokens,
+    /// `POST /v1/responses/compact`: shortens a conversation.
+    ResponsesCompact,
     /// `POST /v1/messages`.
     Messages,
+    /// `POST /v1/messages/count_tokens`: counts the tokens of a request.
+    CountTokens,
+    /// `POST /v1beta/models/{model}:generateContent`, and its streamed form `:streamGenerateContent`.
+    GenerateContent,
+    /// `POST /v1beta/models/{model}:countTokens`: counts the tokens of a request.
+    GeminiCountTokens,
 }
 
 impl Endpoint {
-    /// The path at which the gateway serves it.
+    /// The path at which the gateway serves it. Where the path names the model, it is a template with `{model}`.
     #[must_use]
     pub const fn path(self) -> &'static str {
         match self {
             Self::ChatCompletions => "/v1/chat/completions",
+            Self::Responses => "/v1/responses",
+            Self::ResponsesInputTokens => "/v1/responses/input_tokens",
+            Self::ResponsesCompact => "/v1/responses/compact",
             Self::Messages => "/v1/messages",
+            Self::CountTokens => "/v1/messages/count_tokens",
+            Self::GenerateContent => "/v1beta/models/{model}:generateContent",
+            Self::GeminiCountTokens => "/v1beta/models/{model}:countTokens",
         }
     }
 
@@ -26,7 +44,15 @@ impl Endpoint {
     pub const fn dialect(self) -> Dialect {
         match self {
             Self::ChatCompletions => Dialect::OpenAiChat,
-            Self::Messages => Dialect::Anthropic,
+            Self::Responses | Self::ResponsesInputTokens | Self::ResponsesCompact => Dialect::OpenAiResponses,
+            Self::Messages | Self::CountTokens => Dialect::Anthropic,
+            Self::GenerateContent | Self::GeminiCountTokens => Dialect::Gemini,
         }
+    }
+
+    /// Whether it counts the tokens of a request instead of answering it.
+    #[must_use]
+    pub const fn is_count(self) -> bool {
+        matches!(self, Self::ResponsesInputTokens | Self::CountTokens | Self::GeminiCountTokens)
     }
 }

@@ -42,7 +42,9 @@ pub(crate) async fn show(
 fn is_listed(catalog: &Catalog, dialect: Dialect, name: &str) -> bool {
     let endpoint = match dialect {
         Dialect::OpenAiChat => Endpoint::ChatCompletions,
+        Dialect::OpenAiResponses => Endpoint::Responses,
         Dialect::Anthropic => Endpoint::Messages,
+        Dialect::Gemini => Endpoint::GenerateContent,
     };
     catalog.resolve(endpoint, name).is_ok_and(|chain| catalog.model_names().contains(&chain.name()))
 }

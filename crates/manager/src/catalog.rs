@@ -7,7 +7,7 @@ use std::{
 };
 
 use breaker::{ModelKey, ModelKeyError};
-use dialects::Endpoint;
+use dialects::{Dialect, Endpoint};
 use providers::{Provider, ProviderConfig, ProviderConfigError, Timeouts};
 
 use crate::{BufferLimit, OnAuthError, Retry, Route, StreamMode};
@@ -268,8 +268,11 @@ fn default_provider(endpoint: Endpoint, model: &str) -> &'static str {
     match endpoint {
         _ if model.starts_with("claude-") => "anthropic",
         _ if model.starts_with("gemini-") => "google-genai",
-        Endpoint::ChatCompletions => "openai",
-        Endpoint::Messages => "anthropic",
+        _ => match endpoint.dialect() {
+            Dialect::OpenAiChat | Dialect::OpenAiResponses => "openai",
+            Dialect::Anthropic => "anthropic",
+            Dialect::Gemini => "google-genai",
+        },
     }
 }
 

@@ -1,0 +1,54 @@
+//! OpenAI Responses.
+
+mod error;
+mod event;
+mod models;
+mod response;
+mod usage;
+
+use serde_json::Value;
+
+use crate::format::{ApiFormat, GatewayError, Parsed};
+use crate::progress::Progress;
+use crate::response_meta::ResponseMeta;
+use crate::usage::Usage;
+
+pub(crate) struct OpenAiResponses;
+
+impl ApiFormat for OpenAiResponses {
+    fn name(&self) -> &'static str {
+        "OpenAI Responses"
+    }
+
+    fn read_event(&self, data: &[u8], meta: &mut ResponseMeta) -> Parsed<Progress> {
+        event::read(data, meta)
+    }
+
+    fn read_response(&self, body: &[u8]) -> Parsed<(Usage, ResponseMeta)> {
+        response::read(body)
+    }
+
+    fn end_marker(&self) -> &'static str {
+        "data: [DONE]\n\n"
+    }
+
+    fn keep_alive(&self) -> &'static str {
+        ": waiting\n\n"
+    }
+
+    fn error_object(&self, error: &GatewayError<'_>) -> Value {
+        error::object(error)
+    }
+
+    fn error_event(&self, body: &Value) -> String {
+        format!("data: {body}\n\n")
+    }
+
+    fn model(&self, name: &str) -> Value {
+        models::model(name)
+    }
+
+    fn model_list(&self, models: &[Value]) -> Value {
+        models::list(models)
+    }
+}
