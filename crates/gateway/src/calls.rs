@@ -1,13 +1,14 @@
-//! `POST /v1/chat/completions` and `POST /v1/messages`.
+//! The endpoints that models are called by.
 
 use std::sync::Arc;
 
 use axum::{
     extract::{Extension, Request, State},
     response::Response,
+    routing::{MethodRouter, post},
 };
 use dialects::Endpoint;
-use http::{HeaderMap, StatusCode};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
 use manager::{Call, FaultInjection};
 
 use crate::{
@@ -20,31 +21,37 @@ use crate::{
     state::App,
 };
 
-/// OpenAI Chat Completions.
-pub(crate) async fn chat_completions(
-    State(app): State<Arc<App>>,
-    Extension(caller): Extension<Caller>,
-    request: Request,
-) -> Response {
-    handle(&app, Endpoint::ChatCompletions, &caller, request).await
+/// The handler of an endpoint whose body names the model.
+pub(crate) fn endpoint(endpoint: Endpoint) -> MethodRouter<Arc<App>> {
+    post(move |State(app): State<Arc<App>>, Extension(caller): Extension<Caller>, request: Request| async move {
+        handle(&app, endpoint, &caller, request, None).await
+    })
 }
 
-/// Anthropic Messages.
-pub(crate) async fn messages(
-    State(app): State<Arc<App>>,
-    Extension(caller): Extension<Caller>,
-    request: Request,
-) -> Response {
-    handle(&app, Endpoint::Messages, &caller, request).await
+/// What Gemini says in the path.
+#[derive(Debug)]
+pub(crate) struct PathModel {
+    pub(crate) model: String,
+    pub(crate) stream: bool,
+    /// The stream is wanted as a JSON array.
+    pub(crate) json_array: bool,
 }
 
-async fn handle(app: &App, endpoint: Endpoint, caller: &Caller, request: Request) -> Response {
+/// Answers a call.
+pub(crate) async fn handle(
+    app: &App,
+    endpoint: Endpoint,
+    caller: &Caller,
+    request: Request,
+    path_model: Option<PathModel>,
+) -> Response {
     let dialect = endpoint.dialect();
     let Some(in_flight) = app.lifecycle.try_start_call() else {
         return Error::shutting_down().respond(dialect, &caller.request_id);
     };
+    let json_array = path_model.as_ref().is_some_and(|path| path.json_array);
     let result = async {
-        let call = read_call(app, endpoint, caller, request).await?;
+        let call = read_call(app, endpoint, caller, request, path_model).await?;
         app.manager.call(call).await.map_err(Error::from)
     };
     let result = tokio::select! {
@@ -52,21 +59,38 @@ async fn handle(app: &App, endpoint: Endpoint, caller: &Caller, request: Request
         result = result => result,
         () = Arc::clone(&app.lifecycle).abort_started() => Err(Error::shutting_down()),
     };
-    match result {
+    let mut response = match result {
         Ok(manager::Response::Reply(reply)) => respond(dialect, reply, &caller.request_id, in_flight),
         Ok(manager::Response::Buffered(events)) => {
             respond_buffered(dialect, events, &caller.request_id, in_flight)
         }
-        Err(error) => error.respond(dialect, &caller.request_id),
+        Err(error) => return error.respond(dialect, &caller.request_id),
+    };
+    if json_array {
+        let json = HeaderValue::from_static("application/json");
+        response.headers_mut().insert(header::CONTENT_TYPE, json);
     }
+    response
 }
 
-async fn read_call(app: &App, endpoint: Endpoint, caller: &Caller, request: Request) -> Result<Call, Error> {
+async fn read_call(
+    app: &App,
+    endpoint: Endpoint,
+    caller: &Caller,
+    request: Request,
+    path_model: Option<PathModel>,
+) -> Result<Call, Error> {
     let (parts, body) = request.into_parts();
     let fallback_allowed = fallback_allowed(&parts.headers)?;
     let fault_injection = fault_injection(&parts.headers, caller.role)?;
     let body = body::read(body, app.max_body_bytes, &app.lifecycle).await?;
-    let request = dialects::Request::parse(endpoint, body)
+    let request = match path_model {
+        Some(PathModel { model, stream, json_array }) => {
+            dialects::Request::with_path_model(endpoint, body, model, stream, json_array)
+        }
+        None => dialects::Request::parse(endpoint, body),
+    };
+    let request = request
         .map_err(|error| Error::invalid_request(error.to_string()))?;
     let id = caller.request_id.to_str().unwrap_or_default().to_owned();
     Ok(Call {

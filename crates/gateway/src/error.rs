@@ -9,7 +9,7 @@ use axum::{
 use breaker::ModelKey;
 use dialects::{Dialect, Endpoint, error::gateway_error};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
-use manager::CallError;
+use manager::{CallError, StoredResponseError};
 
 use crate::{
     headers,
@@ -107,6 +107,16 @@ impl IntoResponse for ApiError {
     }
 }
 
+impl From<StoredResponseError> for Error {
+    fn from(error: StoredResponseError) -> Self {
+        let (status, code) = match &error {
+            StoredResponseError::NotFound => (StatusCode::NOT_FOUND, "response_not_found"),
+            StoredResponseError::Provider { .. } => (StatusCode::BAD_GATEWAY, "attempts_exhausted"),
+        };
+        Self::new(status, code, error.to_string())
+    }
+}
+
 impl From<CallError> for Error {
     fn from(error: CallError) -> Self {
         let retry_after = error.retry_in();
@@ -131,11 +141,19 @@ fn ceil_seconds(wait: Duration) -> u64 {
 
 /// The API format in which the SDK of a path expects errors.
 pub(crate) fn dialect_of(path: &str, headers: &HeaderMap) -> Dialect {
-    let anthropic = path
-        .strip_prefix(Endpoint::Messages.path())
-        .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-        || headers.contains_key(headers::ANTHROPIC_VERSION);
-    if anthropic { Dialect::Anthropic } else { Dialect::OpenAiChat }
+    let is_at = |endpoint: Endpoint| {
+        let rest = path.strip_prefix(endpoint.path());
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    };
+    if is_at(Endpoint::Messages) || headers.contains_key(headers::ANTHROPIC_VERSION) {
+        Dialect::Anthropic
+    } else if path.starts_with("/v1beta/") || headers.contains_key(headers::GOOGLE_API_KEY) {
+        Dialect::Gemini
+    } else if is_at(Endpoint::Responses) {
+        Dialect::OpenAiResponses
+    } else {
+        Dialect::OpenAiChat
+    }
 }
 
 #[cfg(test)]
@@ -153,12 +171,17 @@ mod tests {
     fn errors_take_the_shape_of_the_path() {
         let mut anthropic = HeaderMap::new();
         anthropic.insert(headers::ANTHROPIC_VERSION, HeaderValue::from_static("2023-06-01"));
+        let mut google = HeaderMap::new();
+        google.insert(headers::GOOGLE_API_KEY, HeaderValue::from_static("k"));
         let table = [
             ("/v1/messages", HeaderMap::new(), Dialect::Anthropic),
             ("/v1/messages/count_tokens", HeaderMap::new(), Dialect::Anthropic),
             ("/v1/messagesx", HeaderMap::new(), Dialect::OpenAiChat),
             ("/v1/models", anthropic, Dialect::Anthropic),
             ("/v1/models", HeaderMap::new(), Dialect::OpenAiChat),
+            ("/v1/responses/resp_1", HeaderMap::new(), Dialect::OpenAiResponses),
+            ("/v1beta/models", HeaderMap::new(), Dialect::Gemini),
+            ("/v1/models", google, Dialect::Gemini),
             ("/nowhere", HeaderMap::new(), Dialect::OpenAiChat),
         ];
         for (path, headers, expected) in table {

@@ -18,6 +18,10 @@ pub(crate) const ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-
 pub(crate) const MODEL: HeaderName = HeaderName::from_static("x-switchboard-model");
 /// The number of attempts.
 pub(crate) const ATTEMPTS: HeaderName = HeaderName::from_static("x-switchboard-attempts");
+/// The API formats of caller and provider, where they differ.
+pub(crate) const TRANSLATED: HeaderName = HeaderName::from_static("x-switchboard-translated");
+/// Fields of the request that the model was not given, where that does no harm.
+pub(crate) const DROPPED: HeaderName = HeaderName::from_static("x-switchboard-dropped");
 /// The tokens of the prompt, as the provider counts them.
 pub(crate) const INPUT_TOKENS: HeaderName = HeaderName::from_static("x-switchboard-input-tokens");
 /// The tokens of the response.

@@ -12,6 +12,8 @@
 //!    ▼
 //! router                                                             the table of paths
 //!    ▼
+//! gemini  stored_responses                                           handlers of paths that name more
+//!    ▼
 //! calls  models  health  scrape  inspect  events  operate  permits   the handlers
 //!    ▼
 //! path_params ─► auth    body    response                            what goes in and out
@@ -33,6 +35,7 @@
 //! | `auth` | authentication of every request |
 //! | `keys`, `loopback` | the keys, and the hosts that a listener without keys accepts |
 //! | `calls`, `models`, `health`, `scrape` | handlers: calls, models, health checks, metrics |
+//! | `gemini`, `stored_responses` | handlers: Gemini's paths, and responses that a provider has stored |
 //! | `inspect`, `events`, `operate`, `permits` | handlers: the circuits API |
 //! | `openapi`, `dashboard` | handlers: the description of the API, and the page |
 //! | `overview` | all circuits and their store at a moment |
@@ -58,6 +61,7 @@ pub mod duration;
 mod error;
 mod events;
 mod feed;
+mod gemini;
 mod headers;
 mod health;
 mod inspect;
@@ -77,6 +81,7 @@ mod scrape;
 mod server;
 mod shutdown;
 mod state;
+mod stored_responses;
 
 pub use keys::Keys;
 pub use server::{BindError, Gateway, Settings};

@@ -9,7 +9,7 @@ use axum::{
 };
 use bytes::Bytes;
 use dialects::{Dialect, Endpoint, models};
-use http::{HeaderMap, StatusCode, header};
+use http::{HeaderMap, StatusCode, Uri, header};
 use manager::Catalog;
 
 use crate::{
@@ -19,8 +19,8 @@ use crate::{
 };
 
 /// All routes and models.
-pub(crate) async fn list(State(app): State<Arc<App>>, headers: HeaderMap) -> Response {
-    json(models::list(dialect_of("", &headers), app.manager.catalog().model_names()))
+pub(crate) async fn list(State(app): State<Arc<App>>, uri: Uri, headers: HeaderMap) -> Response {
+    json(models::list(dialect_of(uri.path(), &headers), app.manager.catalog().model_names()))
 }
 
 /// One route or model.
@@ -28,9 +28,10 @@ pub(crate) async fn show(
     State(app): State<Arc<App>>,
     Extension(caller): Extension<Caller>,
     Path(name): Path<String>,
+    uri: Uri,
     headers: HeaderMap,
 ) -> Response {
-    let dialect = dialect_of("", &headers);
+    let dialect = dialect_of(uri.path(), &headers);
     if is_listed(&app.manager.catalog(), dialect, &name) {
         return json(models::one(dialect, &name));
     }
@@ -40,12 +41,7 @@ pub(crate) async fn show(
 
 /// Whether the list has this name, in any spelling that a call may use.
 fn is_listed(catalog: &Catalog, dialect: Dialect, name: &str) -> bool {
-    let endpoint = match dialect {
-        Dialect::OpenAiChat => Endpoint::ChatCompletions,
-        Dialect::OpenAiResponses => Endpoint::Responses,
-        Dialect::Anthropic => Endpoint::Messages,
-        Dialect::Gemini => Endpoint::GenerateContent,
-    };
+    let endpoint = Endpoint::generation(dialect);
     catalog.resolve(endpoint, name).is_ok_and(|chain| catalog.model_names().contains(&chain.name()))
 }
 

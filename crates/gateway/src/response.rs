@@ -6,7 +6,7 @@ use axum::{body::Body, response::Response};
 use dialects::{Dialect, Usage};
 use futures_util::StreamExt;
 use http::{HeaderMap, HeaderValue, header};
-use manager::{Events, Reply};
+use manager::{Events, Reply, Translated};
 
 use crate::{
     headers,
@@ -38,6 +38,9 @@ pub(crate) fn respond(
         headers.insert(headers::MODEL, model);
     }
     headers.insert(headers::ATTEMPTS, HeaderValue::from(reply.attempts));
+    if let Some(translated) = reply.translated {
+        insert_translation_headers(headers, &translated);
+    }
     insert_anthropic_request_id(dialect, headers, request_id);
     response
 }
@@ -58,6 +61,16 @@ pub(crate) fn respond_buffered(
 }
 
 /// The usage that the provider reports. A stream reports it at its end, when the head is sent.
+fn insert_translation_headers(headers: &mut HeaderMap, translated: &Translated) {
+    let texts = [(headers::TRANSLATED, Some(translated.to_string())), (headers::DROPPED, translated.dropped_list())];
+    for (name, text) in texts {
+        // The caller's names of fields: what cannot stand in a header is no field of an API format.
+        if let Some(value) = text.and_then(|text| HeaderValue::try_from(text).ok()) {
+            headers.insert(name, value);
+        }
+    }
+}
+
 fn insert_usage_headers(headers: &mut HeaderMap, usage: Usage) {
     for (name, tokens) in [(headers::INPUT_TOKENS, usage.input), (headers::OUTPUT_TOKENS, usage.output)] {
         if let Some(tokens) = tokens {

@@ -16,17 +16,25 @@ use crate::{
     auth::{Caller, authenticate},
     calls, dashboard,
     error::{Error, dialect_of},
-    events, health, inspect, models, openapi, operate, permits, scrape,
+    events, gemini, health, inspect, models, openapi, operate, permits, scrape,
     state::App,
+    stored_responses,
 };
 
 /// All paths, behind authentication.
 pub(crate) fn router(app: Arc<App>) -> Router {
     Router::new()
-        .route(Endpoint::ChatCompletions.path(), post(calls::chat_completions))
-        .route(Endpoint::Messages.path(), post(calls::messages))
+        .merge(model_routes())
         .route("/v1/models", get(models::list))
-        .route("/v1/models/{*name}", get(models::show))
+        .route("/v1/models/{*name}", get(models::show).post(gemini::call))
+        .route("/v1beta/models", get(models::list))
+        .route("/v1beta/models/{*name}", get(models::show).post(gemini::call))
+        .route(
+            "/v1/responses/{*path}",
+            get(stored_responses::forward)
+                .delete(stored_responses::forward)
+                .post(stored_responses::forward),
+        )
         .route("/livez", get(health::livez))
         .route("/health/liveliness", get(health::livez))
         .route("/readyz", get(health::readyz))
@@ -50,12 +58,30 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .with_state(app)
 }
 
+/// The endpoints whose body names the model.
+const MODEL_ENDPOINTS: [Endpoint; 6] = [
+    Endpoint::ChatCompletions,
+    Endpoint::Responses,
+    Endpoint::ResponsesInputTokens,
+    Endpoint::ResponsesCompact,
+    Endpoint::Messages,
+    Endpoint::CountTokens,
+];
+
+fn model_routes() -> Router<Arc<App>> {
+    MODEL_ENDPOINTS
+        .into_iter()
+        .fold(Router::new(), |router, endpoint| router.route(endpoint.path(), calls::endpoint(endpoint)))
+}
+
 async fn not_found(Extension(caller): Extension<Caller>, request: Request) -> Response {
     let message = format!(
-        "{} is not supported. Supported: {}, {}, /v1/models; GET /openapi.json lists all paths",
+        "{} is not supported. Supported: {}, {}, {}, {}, /v1/models; GET /openapi.json lists all paths",
         request.uri().path(),
         Endpoint::ChatCompletions.path(),
-        Endpoint::Messages.path()
+        Endpoint::Responses.path(),
+        Endpoint::Messages.path(),
+        Endpoint::GenerateContent.path(),
     );
     let dialect = dialect_of(request.uri().path(), request.headers());
     Error::new(StatusCode::NOT_FOUND, "not_found", message).respond(dialect, &caller.request_id)

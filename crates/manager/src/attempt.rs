@@ -18,10 +18,13 @@ use tokio::time::{Instant, sleep, timeout_at};
 use tracing::Span;
 
 use crate::{
-    BufferLimit, Call, CallMetrics, Chain, TracePropagator,
+    BufferLimit, Call, CallMetrics, Chain, SkipReason, TracePropagator, Translated,
     attempt_guard::{AttemptGuard, TotalDeadline},
     call_log::whole_millis,
-    spans, wait,
+    prepare::{PreparedRequest, SharedRequest, prepare},
+    spans,
+    stored::StoredResponses,
+    wait,
 };
 
 /// What an attempt needs of its call. A call may have several attempts at the same time.
@@ -38,6 +41,9 @@ pub(crate) struct CallContext<'a> {
     /// The call's span.
     pub(crate) span: &'a Span,
     pub(crate) propagator: Option<&'a dyn TracePropagator>,
+    /// The request in the common form, for models of other API formats.
+    pub(crate) shared_request: &'a SharedRequest,
+    pub(crate) stored: &'a StoredResponses,
 }
 
 /// The delay before the same model is called again.
@@ -59,8 +65,10 @@ pub(crate) struct CompletedAttempt {
 pub(crate) enum AttemptOutcome {
     /// The circuit gave no permit; nothing was called.
     NotPermitted(Refusal),
+    /// The model cannot answer this request; nothing was called.
+    Ineligible(SkipReason),
     /// A response in one piece.
-    Response(CompleteResponse),
+    Response(CompleteResponse, Option<Translated>),
     /// A stream with its first token, or a complete one without any.
     StreamStarted(StartedStream),
     /// A buffered stream, complete.
@@ -80,6 +88,7 @@ pub(crate) struct StartedStream {
     /// The rest. Boxed, since it is moved at every event.
     pub(crate) stream: Box<EventStream>,
     pub(crate) guard: AttemptGuard,
+    pub(crate) translated: Option<Translated>,
 }
 
 enum StartedResponse {
@@ -90,8 +99,16 @@ enum StartedResponse {
 impl CallContext<'_> {
     /// Acquires a permit and calls the model once, after the delay if there is one.
     pub(crate) async fn attempt(self, index: usize, delay: Option<RetryDelay>) -> CompletedAttempt {
+        let prepared = match prepare(self.call, self.shared_request, &self.chain.entries[index]) {
+            Ok(prepared) => prepared,
+            Err(reason) => {
+                let key = &self.chain.entries[index].key;
+                tracing::debug!(request = self.call.id, model = %key, %reason, "model skipped");
+                return CompletedAttempt { index, outcome: AttemptOutcome::Ineligible(reason) };
+            }
+        };
         let outcome = match self.acquire_permit(index, delay).await {
-            Ok(permit) => self.call_once(index, permit).await,
+            Ok(permit) => self.call_once(index, permit, &prepared).await,
             Err(refusal) => {
                 let key = &self.chain.entries[index].key;
                 tracing::debug!(request = self.call.id, model = %key, reason = %refusal, "model skipped");
@@ -119,7 +136,7 @@ impl CallContext<'_> {
     }
 
     /// Calls one model once, and reports the outcome to its circuit; a stream's outcome so far.
-    async fn call_once(self, index: usize, permit: Permit) -> AttemptOutcome {
+    async fn call_once(self, index: usize, permit: Permit, prepared: &PreparedRequest) -> AttemptOutcome {
         let Self { chain, call, .. } = self;
         let entry = &chain.entries[index];
         let started_at = Instant::now();
@@ -129,9 +146,16 @@ impl CallContext<'_> {
         let headers_with_trace = self.propagator.map(|propagator| propagator.inject(&span, &call.headers));
         let total_deadline = TotalDeadline::new(self.deadline, chain.timeouts.total);
         let mut guard = AttemptGuard::start(permit, call.request.stream(), total_deadline, metrics, span);
-        let body = call.request.with_model(entry.key.model());
-        let headers = headers_with_trace.as_ref().unwrap_or(&call.headers);
-        let to_provider = call.to_provider(entry.key.model(), &body, headers, &chain.timeouts);
+        let to_provider = providers::ProviderRequest {
+            endpoint: prepared.endpoint,
+            model: entry.key.model(),
+            body: &prepared.body,
+            translation: prepared.translation.as_ref(),
+            stream: call.request.stream(),
+            json_array: call.request.json_array(),
+            headers: headers_with_trace.as_ref().unwrap_or(&call.headers),
+            timeouts: &chain.timeouts,
+        };
         let result =
             timeout_at(self.deadline, open(&entry.provider, to_provider, &mut guard, chain.buffer_limit))
                 .await;
@@ -144,12 +168,13 @@ impl CallContext<'_> {
                 log_result("complete response");
                 guard.record_response_meta(&response.meta);
                 guard.succeeded(response.usage);
-                AttemptOutcome::Response(response)
+                AttemptOutcome::Response(response, prepared.translated())
             }
             Ok(Ok(StartedResponse::Streaming { buffered, stream })) => {
                 log_result("stream started");
                 guard.record_response_meta(stream.meta());
-                AttemptOutcome::StreamStarted(StartedStream { buffered, stream, guard })
+                let translated = prepared.translated();
+                AttemptOutcome::StreamStarted(StartedStream { buffered, stream, guard, translated })
             }
             Ok(Err(error)) => {
                 log_result(&error.to_string());
@@ -180,7 +205,9 @@ impl CallContext<'_> {
             match started.stream.next().await {
                 Ok(Some(event)) => {
                     size += event.bytes.len();
-                    started.buffered.push(event.bytes);
+                    if !event.bytes.is_empty() {
+                        started.buffered.push(event.bytes);
+                    }
                     if size > self.chain.buffer_limit.0 {
                         let (id, key) = (&self.call.id, &self.chain.entries[index].key);
                         tracing::warn!(request = id, model = %key, "response exceeds the buffer limit; switching to pass-through");
@@ -214,7 +241,10 @@ async fn open(
     while let Some(event) = stream.next().await? {
         guard.on_first_byte();
         size += event.bytes.len();
-        buffered.push(event.bytes);
+        // Of a translated event nothing may be left.
+        if !event.bytes.is_empty() {
+            buffered.push(event.bytes);
+        }
         if event.progress.content {
             guard.on_first_token();
             break;

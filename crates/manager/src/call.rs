@@ -3,12 +3,11 @@
 use std::{fmt, str::FromStr};
 
 use breaker::ModelKey;
-use bytes::Bytes;
 use dialects::Request;
 use http::HeaderMap;
-use providers::{CompleteResponse, Timeouts};
+use providers::CompleteResponse;
 
-use crate::Events;
+use crate::{Events, prepare::Translated};
 
 /// A caller's call.
 pub struct Call {
@@ -22,26 +21,6 @@ pub struct Call {
     pub fallback: bool,
     /// A failure of the first model to simulate.
     pub injected_fault: Option<FaultInjection>,
-}
-
-impl Call {
-    /// The request to a provider, with that provider's `model` and `body`, and the headers to forward.
-    pub(crate) fn to_provider<'a>(
-        &'a self,
-        model: &'a str,
-        body: &'a Bytes,
-        headers: &'a HeaderMap,
-        timeouts: &'a Timeouts,
-    ) -> providers::ProviderRequest<'a> {
-        providers::ProviderRequest {
-            endpoint: self.request.endpoint(),
-            model,
-            body,
-            stream: self.request.stream(),
-            headers,
-            timeouts,
-        }
-    }
 }
 
 /// Without the headers: they hold the caller's key.
@@ -98,6 +77,8 @@ pub struct Reply {
     pub answered_by: ModelKey,
     /// The number of requests to providers; at least 1.
     pub attempts: u32,
+    /// What became of the request where the model has another API format than the caller.
+    pub translated: Option<Translated>,
     /// The response.
     pub body: Body,
 }

@@ -13,7 +13,7 @@ use dialects::{Endpoint, ResponseMeta, Usage};
 use tokio::time::Instant;
 use tracing::Span;
 
-use crate::{Call, CallMetrics, Chain, TracePropagator, metrics::CallSummary, outcome::ANSWERED, spans};
+use crate::{Call, CallMetrics, Chain, TracePropagator, metrics::CallSummary, outcome::ANSWERED, prepare::Translated, spans};
 
 /// The longest name of a model in the log, in characters: a client may send any name.
 const MAX_NAME_CHARS: usize = ModelKey::MAX_CHARS;
@@ -33,6 +33,8 @@ pub(crate) struct CallLog {
     outcome: Option<&'static str>,
     /// The model that responded.
     pub(crate) answered_by: Option<ModelKey>,
+    /// What became of the request, if that model has another API format.
+    translated: Option<Translated>,
     /// Requests to providers.
     attempts: Arc<AtomicU32>,
     /// The tokens that a complete response reports.
@@ -64,6 +66,7 @@ impl CallLog {
             first_token: None,
             outcome: None,
             answered_by: None,
+            translated: None,
             attempts: Arc::default(),
             usage: Usage::default(),
         }
@@ -88,6 +91,14 @@ impl CallLog {
     pub(crate) fn set_answered_by(&mut self, key: ModelKey, meta: &ResponseMeta) {
         self.answered_by = Some(key);
         spans::record_response_meta(&self.span, meta);
+    }
+
+    /// The model that responded has another API format.
+    pub(crate) fn set_translated(&mut self, translated: Option<&Translated>) {
+        self.translated = translated.cloned();
+        if let Some(translated) = translated {
+            self.metrics.call_translated(translated);
+        }
     }
 
     /// The first token of a stream is ready for the caller.
@@ -116,6 +127,10 @@ impl CallLog {
         spans::record_outcome(span, outcome);
         spans::record_usage(span, self.usage);
         span.record("switchboard.attempts", self.attempts.load(Ordering::Relaxed));
+        if let Some(translated) = &self.translated {
+            span.record("switchboard.translated", tracing::field::display(translated));
+            span.record("switchboard.dropped", translated.dropped_list());
+        }
         if let Some(key) = &self.answered_by {
             span.record("switchboard.answered_by", key.as_str());
         }
@@ -146,6 +161,8 @@ impl Drop for CallLog {
             model = &*self.requested,
             answered_by = self.answered_by.as_ref().map(ModelKey::as_str),
             attempts = self.attempts.load(Ordering::Relaxed),
+            translated = self.translated.as_ref().map(tracing::field::display),
+            dropped = self.translated.as_ref().and_then(Translated::dropped_list),
             duration_ms = whole_millis(duration),
             first_token_ms = self.first_token.map(whole_millis),
             tokens_in = self.usage.input,

@@ -196,6 +196,16 @@ impl Catalog {
         Ok(Arc::new(self.direct_chain(ChainEntry { key, provider: Arc::clone(provider) })))
     }
 
+    /// A provider by its name.
+    pub(crate) fn provider(&self, name: &str) -> Option<&Arc<Provider>> {
+        self.providers.get(name)
+    }
+
+    /// The limits on a request to a model that is called directly.
+    pub(crate) const fn timeouts(&self) -> &Timeouts {
+        &self.timeouts
+    }
+
     /// The names that callers can use: the routes, then their models, each once.
     #[must_use]
     pub fn model_names(&self) -> Vec<&str> {

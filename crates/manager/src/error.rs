@@ -6,6 +6,7 @@ use breaker::ModelKey;
 use circuits::Refusal;
 use dialects::Endpoint;
 use providers::{ProviderError, ProviderErrorKind};
+use translate::{CannotCarry, RequestError};
 
 use crate::{UnknownModel, outcome::requested_cooldown};
 
@@ -15,18 +16,30 @@ pub enum CallError {
     /// The name is neither a route nor a model. The caller is responsible.
     #[error(transparent)]
     UnknownModel(#[from] UnknownModel),
-    /// No model of the chain has the API format of the path. The caller is responsible.
-    #[error(
-        "{requested} does not support {} (POST {}){}. Translation between API formats is not supported yet.",
-        path.dialect(), path.path(), advice(*supported)
-    )]
+    /// No model of the chain has this endpoint, and it has no counterpart in other API formats. The caller is responsible.
+    #[error("no model of {requested} supports POST {}", path.path())]
     UnsupportedApi {
         /// The route or model.
         requested: Arc<str>,
         /// The endpoint of the call.
         path: Endpoint,
-        /// An endpoint that a model of the chain has, if any.
-        supported: Option<Endpoint>,
+    },
+    /// The body is no request of the path's API format. The caller is responsible.
+    #[error(transparent)]
+    InvalidRequest(RequestError),
+    /// The request has something that no model of the chain can be given (T3). The caller is responsible.
+    #[error("no model of {requested} can answer this request ({})", list_skipped(skipped))]
+    CannotCarry {
+        /// The route or model.
+        requested: Arc<str>,
+        /// Each model and the reason.
+        skipped: Vec<SkippedModel>,
+    },
+    /// The request refers to a stored response, and no provider of the chain stores any (T8). The caller is responsible.
+    #[error("no provider of {requested} has stored the response that this request refers to: send the whole conversation")]
+    PreviousResponseNotFound {
+        /// The route or model.
+        requested: Arc<str>,
     },
     /// Circuits are open, and no model is left to call.
     #[error("no model available for {requested}{} ({})", retry_hint(skipped), list_skipped(skipped))]
@@ -79,8 +92,14 @@ pub struct SkippedModel {
 /// Why a model gave no response.
 #[derive(Debug, Clone)]
 pub enum SkipReason {
-    /// It does not have the API format of the path.
+    /// It does not have the endpoint, and nothing like it.
     UnsupportedApi,
+    /// It has another API format, in which the request cannot be written (T3).
+    CannotCarry(Vec<CannotCarry>),
+    /// It has another API format, and the request is invalid in its own.
+    UnreadableRequest(RequestError),
+    /// The request refers to a response that another account has stored (T8).
+    NotOwner,
     /// Its circuit is open.
     CircuitOpen(Refusal),
     /// It was called and failed.
@@ -96,7 +115,11 @@ impl CallError {
     pub fn status(&self) -> u16 {
         match self {
             Self::UnknownModel(_) => 404,
-            Self::UnsupportedApi { .. } => 400,
+            Self::UnsupportedApi { path, .. } if path.is_count() => 404,
+            Self::UnsupportedApi { .. }
+            | Self::InvalidRequest(_)
+            | Self::CannotCarry { .. }
+            | Self::PreviousResponseNotFound { .. } => 400,
             Self::CircuitOpen { .. } => 503,
             Self::ProviderAuth { status, .. } => *status,
             Self::AttemptsExhausted { skipped, .. } => {
@@ -112,6 +135,9 @@ impl CallError {
         match self {
             Self::UnknownModel(_) => "unknown_model",
             Self::UnsupportedApi { .. } => "unsupported_api",
+            Self::InvalidRequest(_) => "invalid_request",
+            Self::CannotCarry { .. } => "cannot_translate",
+            Self::PreviousResponseNotFound { .. } => "previous_response_not_found",
             Self::CircuitOpen { .. } => "circuit_open",
             Self::ProviderAuth { .. } => "provider_auth",
             Self::AttemptsExhausted { .. } => "attempts_exhausted",
@@ -139,10 +165,22 @@ impl CallError {
 }
 
 impl SkipReason {
+    /// Whether it is the request that this model cannot answer; it may well be able to answer others.
+    pub(crate) const fn is_ineligible(&self) -> bool {
+        matches!(
+            self,
+            Self::UnsupportedApi | Self::CannotCarry(_) | Self::UnreadableRequest(_) | Self::NotOwner
+        )
+    }
+
     /// The HTTP status for the caller; `None`: the model was not called.
     fn status(&self) -> Option<u16> {
         match self {
-            Self::UnsupportedApi | Self::CircuitOpen(_) => None,
+            Self::CircuitOpen(_)
+            | Self::UnsupportedApi
+            | Self::CannotCarry(_)
+            | Self::UnreadableRequest(_)
+            | Self::NotOwner => None,
             Self::Failed(error) => match (error.status, error.kind) {
                 (Some(status @ 400..=599), _) => Some(status),
                 (_, ProviderErrorKind::Timeout(_)) => Some(504),
@@ -157,19 +195,34 @@ impl SkipReason {
             Self::CircuitOpen(refusal) if refusal.probing => Some(refusal.retry_in.unwrap_or_default()),
             Self::CircuitOpen(refusal) => refusal.retry_in,
             Self::Failed(error) => requested_cooldown(error),
-            Self::UnsupportedApi | Self::Injected(_) => None,
+            Self::UnsupportedApi
+            | Self::CannotCarry(_)
+            | Self::UnreadableRequest(_)
+            | Self::NotOwner
+            | Self::Injected(_) => None,
         }
     }
 }
 
 impl fmt::Display for SkippedModel {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: ", self.key)?;
-        match &self.reason {
-            SkipReason::UnsupportedApi => f.write_str("different API format"),
-            SkipReason::CircuitOpen(refusal) => refusal.fmt(f),
-            SkipReason::Failed(error) => error.fmt(f),
-            SkipReason::Injected(status) => write!(f, "HTTP {status} (injected fault)"),
+        write!(f, "{}: {}", self.key, self.reason)
+    }
+}
+
+impl fmt::Display for SkipReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::UnsupportedApi => f.write_str("does not have this endpoint"),
+            Self::CannotCarry(reasons) => {
+                let reasons: Vec<_> = reasons.iter().map(ToString::to_string).collect();
+                f.write_str(&reasons.join(", "))
+            }
+            Self::UnreadableRequest(error) => error.fmt(f),
+            Self::NotOwner => f.write_str("did not store the response that the request refers to"),
+            Self::CircuitOpen(refusal) => refusal.fmt(f),
+            Self::Failed(error) => error.fmt(f),
+            Self::Injected(status) => write!(f, "HTTP {status} (injected fault)"),
         }
     }
 }
@@ -191,34 +244,9 @@ fn retry_hint(skipped: &[SkippedModel]) -> String {
         .map_or_else(String::new, |delay| format!("; retry in {:.0} s", delay.as_secs_f64().ceil()))
 }
 
-fn advice(supported: Option<Endpoint>) -> String {
-    supported.map_or_else(String::new, |endpoint| {
-        format!("; call it with {} (POST {})", endpoint.dialect(), endpoint.path())
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn an_unsupported_api_format_comes_with_the_supported_one() {
-        let error = |supported| CallError::UnsupportedApi {
-            requested: "planner".into(),
-            path: Endpoint::ChatCompletions,
-            supported,
-        };
-        assert_eq!(
-            error(Some(Endpoint::Messages)).to_string(),
-            "planner does not support OpenAI Chat Completions (POST /v1/chat/completions); call it with \
-             Anthropic Messages (POST /v1/messages). Translation between API formats is not supported yet."
-        );
-        assert_eq!(
-            error(None).to_string(),
-            "planner does not support OpenAI Chat Completions (POST /v1/chat/completions). Translation between \
-             API formats is not supported yet."
-        );
-    }
 
     #[test]
     fn an_open_circuit_comes_with_the_time_of_the_next_retry() {

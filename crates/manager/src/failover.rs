@@ -15,13 +15,13 @@ use std::{
     time::Duration,
 };
 
-use dialects::ResponseMeta;
+use dialects::{Dialect, ResponseMeta};
 use futures_util::{StreamExt as _, stream::FuturesUnordered};
 use providers::{CompleteResponse, ProviderError};
 use tokio::time::{Instant, sleep_until};
 
 use crate::{
-    Body, CallError, Events, Reply, SkipReason, SkippedModel, StreamMode,
+    Body, CallError, ChainEntry, Events, Reply, SkipReason, SkippedModel, StreamMode, Translated,
     attempt::{AttemptOutcome, CallContext, CompletedAttempt, RetryDelay, StartedStream},
     backoff::backoff,
     call_log::CallLog,
@@ -52,7 +52,7 @@ type AttemptFuture<'a> = Pin<Box<dyn Future<Output = CompletedAttempt> + Send + 
 /// The result of the loop.
 enum CallOutcome {
     /// A model's response, in one piece.
-    Response { index: usize, response: CompleteResponse },
+    Response { index: usize, response: CompleteResponse, translated: Option<Translated> },
     /// A provider's rejection of the request.
     Rejected { index: usize, response: CompleteResponse },
     /// A model's stream, which has started.
@@ -89,15 +89,29 @@ impl<'a> FailoverLoop<'a> {
     fn skip_ineligible(&mut self) {
         let CallContext { chain, call, .. } = self.context;
         let mut fault = call.injected_fault;
-        let dialect = call.request.endpoint().dialect();
+        let owner = self.owner_of_stored();
         for (entry, candidate) in chain.entries.iter().zip(&mut self.candidates) {
-            if entry.provider.dialect() != Some(dialect) {
-                tracing::debug!(request = call.id, model = %entry.key, "model skipped: different API format");
-                candidate.exhaust(SkipReason::UnsupportedApi);
+            if let Some(owner) = &owner
+                && owner.as_deref() != Some(entry.key.provider())
+            {
+                tracing::debug!(request = call.id, model = %entry.key, "model skipped: another account stored the response");
+                candidate.exhaust(SkipReason::NotOwner);
             } else if let Some(fault) = fault.take() {
                 candidate.exhaust(SkipReason::Injected(fault.status()));
             }
         }
+    }
+
+    /// The provider that has stored what the request refers to: the one that gave the id, or the route's first one that
+    /// stores responses at all (T8). `None`: the request refers to nothing; `Some(None)`: no provider stores responses.
+    fn owner_of_stored(&self) -> Option<Option<Box<str>>> {
+        let CallContext { chain, call, stored, .. } = self.context;
+        let reference = call.request.stored_reference()?;
+        let known = reference.id().and_then(|id| stored.owner(id));
+        Some(known.or_else(|| {
+            let storing = |entry: &&ChainEntry| entry.provider.dialects().contains(&Dialect::OpenAiResponses);
+            chain.entries.iter().find(storing).map(|entry| entry.key.provider().into())
+        }))
     }
 
     async fn try_candidates(&mut self) -> CallOutcome {
@@ -168,7 +182,10 @@ impl<'a> FailoverLoop<'a> {
         let CompletedAttempt { index, outcome } = attempt;
         match outcome {
             AttemptOutcome::NotPermitted(refusal) => self.candidates[index].mark_not_permitted(refusal),
-            AttemptOutcome::Response(response) => return Some(CallOutcome::Response { index, response }),
+            AttemptOutcome::Ineligible(reason) => self.candidates[index].exhaust(reason),
+            AttemptOutcome::Response(response, translated) => {
+                return Some(CallOutcome::Response { index, response, translated });
+            }
             AttemptOutcome::StreamStarted(started) if self.context.chain.stream == StreamMode::Buffer => {
                 self.buffer(index, started);
             }
@@ -263,9 +280,18 @@ impl<'a> FailoverLoop<'a> {
         }
         let requested = Arc::clone(&self.context.chain.name);
         let reasons = || self.candidates.iter().filter_map(|candidate| candidate.skip_reason.as_ref());
-        CallOutcome::Error(if reasons().all(|reason| matches!(reason, SkipReason::UnsupportedApi)) {
-            let supported = self.context.chain.entries.iter().find_map(|entry| entry.provider.endpoint());
-            CallError::UnsupportedApi { requested, path: self.context.call.request.endpoint(), supported }
+        let unreadable = reasons().find_map(|reason| match reason {
+            SkipReason::UnreadableRequest(error) => Some(error.clone()),
+            _ => None,
+        });
+        CallOutcome::Error(if let Some(error) = unreadable {
+            CallError::InvalidRequest(error)
+        } else if reasons().all(|reason| matches!(reason, SkipReason::NotOwner)) {
+            CallError::PreviousResponseNotFound { requested }
+        } else if reasons().all(|reason| matches!(reason, SkipReason::UnsupportedApi)) {
+            CallError::UnsupportedApi { requested, path: self.context.call.request.endpoint() }
+        } else if reasons().all(SkipReason::is_ineligible) {
+            CallError::CannotCarry { requested, skipped: self.skipped() }
         } else if reasons().any(|reason| matches!(reason, SkipReason::Failed(_) | SkipReason::Injected(_))) {
             self.attempts_exhausted()
         } else {
@@ -299,11 +325,16 @@ impl<'a> FailoverLoop<'a> {
 
     /// Builds the reply and logs the call. Dropping the attempts in flight cancels them.
     fn finish(self, outcome: CallOutcome) -> Result<Reply, CallError> {
-        let Self { context: CallContext { chain, call, attempts, .. }, mut log, .. } = self;
+        let Self { context: CallContext { chain, call, attempts, stored, .. }, mut log, .. } = self;
         let attempts = attempts.load(Ordering::Relaxed);
-        let mut answered_by = |index: usize, meta: &ResponseMeta| {
+        let dialect = call.request.endpoint().dialect();
+        let mut answered_by = |index: usize, meta: &ResponseMeta, translated: Option<&Translated>| {
             let key = chain.entries[index].key.clone();
             log.set_answered_by(key.clone(), meta);
+            log.set_translated(translated);
+            if let (Dialect::OpenAiResponses, None, Some(id)) = (dialect, translated, &meta.id) {
+                stored.remember(id, key.provider());
+            }
             key
         };
         match outcome {
@@ -311,18 +342,18 @@ impl<'a> FailoverLoop<'a> {
                 log.finish(error.code());
                 Err(error)
             }
-            CallOutcome::Response { index, response } => {
-                let answered_by = answered_by(index, &response.meta);
+            CallOutcome::Response { index, response, translated } => {
+                let answered_by = answered_by(index, &response.meta, translated.as_ref());
                 log.finish_success(response.usage);
-                Ok(Reply { answered_by, attempts, body: Body::Complete(response) })
+                Ok(Reply { answered_by, attempts, translated, body: Body::Complete(response) })
             }
             CallOutcome::Rejected { index, response } => {
-                let answered_by = answered_by(index, &response.meta);
+                let answered_by = answered_by(index, &response.meta, None);
                 log.finish(REJECTED_BY_PROVIDER);
-                Ok(Reply { answered_by, attempts, body: Body::Complete(response) })
+                Ok(Reply { answered_by, attempts, translated: None, body: Body::Complete(response) })
             }
-            CallOutcome::Buffered { index, started: StartedStream { buffered, stream, guard } } => {
-                let answered_by = answered_by(index, stream.meta());
+            CallOutcome::Buffered { index, started: StartedStream { buffered, stream, guard, translated } } => {
+                let answered_by = answered_by(index, stream.meta(), translated.as_ref());
                 guard.succeeded(stream.usage());
                 log.on_first_token();
                 log.finish_success(stream.usage());
@@ -330,11 +361,12 @@ impl<'a> FailoverLoop<'a> {
                 Ok(Reply {
                     answered_by,
                     attempts,
+                    translated,
                     body: Body::Stream { headers: stream.headers().clone(), events },
                 })
             }
-            CallOutcome::Stream { index, started: StartedStream { buffered, stream, mut guard } } => {
-                let answered_by = answered_by(index, stream.meta());
+            CallOutcome::Stream { index, started: StartedStream { buffered, stream, mut guard, translated } } => {
+                let answered_by = answered_by(index, stream.meta(), translated.as_ref());
                 guard.on_handoff();
                 log.on_first_token();
                 let headers = stream.headers().clone();
@@ -342,7 +374,7 @@ impl<'a> FailoverLoop<'a> {
                     buffered: buffered.into(),
                     lookahead: None,
                     stream,
-                    dialect: call.request.endpoint().dialect(),
+                    dialect,
                     chain: Arc::clone(chain),
                     guard,
                     log,
@@ -350,6 +382,7 @@ impl<'a> FailoverLoop<'a> {
                 Ok(Reply {
                     answered_by,
                     attempts,
+                    translated,
                     body: Body::Stream { headers, events: relay.into_events() },
                 })
             }

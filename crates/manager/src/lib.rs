@@ -18,6 +18,8 @@
 //!    ▼
 //! attempt_guard, call_log       the permit of an attempt; the record of a call
 //!    ▼
+//! prepare                       a request as a model of the chain gets it, translated where need be
+//!    ▼
 //! metrics, spans, candidate     the same record for metrics and traces; a model of the chain, for one call
 //!    ▼
 //! error, call, latency          a call without a response; a call and its reply; recent times to first token
@@ -28,7 +30,7 @@
 //!    ▼
 //! backoff, wait, yield_now      delays between attempts; waiting for circuits; yielding to other tasks
 //!    ▼
-//! route                         the settings of a route
+//! route, stored                 the settings of a route; who has stored a response
 //! ```
 //!
 //! # Errors
@@ -78,9 +80,11 @@ mod latency;
 mod manager;
 mod metrics;
 mod outcome;
+mod prepare;
 mod relay;
 mod route;
 mod spans;
+mod stored;
 mod wait;
 mod yield_now;
 
@@ -91,5 +95,7 @@ pub use error::{CallError, SkipReason, SkippedModel};
 pub use events::Events;
 pub use manager::ModelManager;
 pub use metrics::CallMetrics;
+pub use prepare::Translated;
 pub use route::{BufferLimit, OnAuthError, Retry, Route, StreamMode};
 pub use spans::TracePropagator;
+pub use stored::StoredResponseError;

@@ -3,13 +3,16 @@
 use std::{fmt, sync::Arc};
 
 use arc_swap::ArcSwap;
+use bytes::Bytes;
 use circuits::{Circuits, Permit};
-use providers::ProviderError;
+use http::{HeaderMap, Method};
+use providers::{CompleteResponse, ProviderError};
 
 use crate::{
     Call, CallError, CallMetrics, Catalog, CatalogError, Chain, Reply, Response, Settings, StreamMode,
-    TracePropagator, attempt::CallContext, buffered_stream::buffer, call_log::CallLog,
-    failover::FailoverLoop, outcome::record_reported_outcome,
+    StoredResponseError, TracePropagator, attempt::CallContext, buffered_stream::buffer, call_log::CallLog,
+    failover::FailoverLoop, outcome::record_reported_outcome, prepare::SharedRequest,
+    stored::StoredResponses,
 };
 
 /// Responds to calls by the first available model of a chain. Shared by all connections.
@@ -18,6 +21,7 @@ pub struct ModelManager {
     circuits: Circuits,
     metrics: Arc<CallMetrics>,
     propagator: Option<Arc<dyn TracePropagator>>,
+    stored: Arc<StoredResponses>,
 }
 
 impl ModelManager {
@@ -31,6 +35,7 @@ impl ModelManager {
             circuits,
             metrics: Arc::default(),
             propagator: None,
+            stored: Arc::default(),
         })
     }
 
@@ -78,6 +83,28 @@ impl ModelManager {
         record_reported_outcome(permit, error, is_routed);
     }
 
+    /// Asks for what a provider has stored under the id that `path` begins with (T8): the provider that gave the id, else
+    /// the one named `openai`. It touches no circuit: no model answers.
+    ///
+    /// # Errors
+    /// When there is no such provider, or it did not answer.
+    pub async fn stored_response(
+        &self,
+        method: Method,
+        path: &[&str],
+        query: Option<&str>,
+        headers: &HeaderMap,
+        body: Bytes,
+    ) -> Result<CompleteResponse, StoredResponseError> {
+        let id = path.first().copied().unwrap_or_default();
+        let owner = self.stored.owner(id);
+        let owner = owner.as_deref().unwrap_or("openai");
+        let catalog = self.catalog.load_full();
+        let provider = catalog.provider(owner).ok_or(StoredResponseError::NotFound)?;
+        let stored = provider.stored_response(method, path, query, headers, body, catalog.timeouts()).await;
+        stored.map_err(|error| StoredResponseError::Provider { provider: owner.to_owned(), error })
+    }
+
     /// Gets a response. For a stream this returns at its first token, for a buffered one immediately.
     ///
     /// # Errors
@@ -95,7 +122,12 @@ impl ModelManager {
         };
         let dialect = call.request.endpoint().dialect();
         let buffered = call.request.stream() && chain.stream == StreamMode::Buffer;
-        let shared = (self.circuits.clone(), Arc::clone(&self.metrics), self.propagator.clone());
+        let shared = Shared {
+            circuits: self.circuits.clone(),
+            metrics: Arc::clone(&self.metrics),
+            propagator: self.propagator.clone(),
+            stored: Arc::clone(&self.stored),
+        };
         let pending_reply = run_call(shared, chain, call, log);
         if buffered {
             return Ok(Response::Buffered(buffer(dialect, Box::pin(pending_reply))));
@@ -104,24 +136,32 @@ impl ModelManager {
     }
 }
 
+/// What the calls of one manager share.
+struct Shared {
+    circuits: Circuits,
+    metrics: Arc<CallMetrics>,
+    propagator: Option<Arc<dyn TracePropagator>>,
+    stored: Arc<StoredResponses>,
+}
+
 /// Runs the loop over the chain for one call.
-async fn run_call(
-    (circuits, metrics, propagator): (Circuits, Arc<CallMetrics>, Option<Arc<dyn TracePropagator>>),
-    chain: Arc<Chain>,
-    call: Call,
-    log: CallLog,
-) -> Result<Reply, CallError> {
+async fn run_call(shared: Shared, chain: Arc<Chain>, call: Call, log: CallLog) -> Result<Reply, CallError> {
     let attempts = Arc::clone(log.attempts());
-    let deadline = log.started_at() + chain.timeouts.total;
+    let shared_request = SharedRequest::default();
     let span = log.span().clone();
-    let (circuits, chain, call, attempts, metrics) = (&circuits, &chain, &call, &*attempts, &metrics);
-    let (span, propagator) = (&span, propagator.as_deref());
-    FailoverLoop::new(
-        CallContext { circuits, chain, call, deadline, attempts, metrics, span, propagator },
-        log,
-    )
-    .run()
-    .await
+    let context = CallContext {
+        circuits: &shared.circuits,
+        chain: &chain,
+        call: &call,
+        deadline: log.started_at() + chain.timeouts.total,
+        attempts: &attempts,
+        metrics: &shared.metrics,
+        span: &span,
+        propagator: shared.propagator.as_deref(),
+        shared_request: &shared_request,
+        stored: &shared.stored,
+    };
+    FailoverLoop::new(context, log).run().await
 }
 
 impl fmt::Debug for ModelManager {

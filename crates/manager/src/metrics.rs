@@ -30,6 +30,7 @@ use tokio::time::Instant;
 use crate::{
     Chain,
     latency::Latencies,
+    prepare::Translated,
     outcome::{ABORTED, ANSWERED, CANCELLED, CLIENT_DISCONNECTED},
 };
 
@@ -44,6 +45,7 @@ pub struct CallMetrics {
     duration: Family<RouteLabels, Histogram, NewHistogram>,
     first_token: Family<RouteLabels, Histogram, NewHistogram>,
     tokens: Family<TokenLabels, Counter>,
+    translations: Family<TranslationLabels, Counter>,
     in_flight: Gauge,
     streams: Gauge,
     latencies: Latencies,
@@ -98,6 +100,12 @@ struct TokenLabels {
     direction: &'static str,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct TranslationLabels {
+    from: &'static str,
+    to: &'static str,
+}
+
 /// The result of a call.
 pub(crate) struct CallSummary<'a> {
     /// `None`: unknown route or model.
@@ -120,6 +128,7 @@ impl Default for CallMetrics {
             duration: Family::new_with_constructor(latency_histogram),
             first_token: Family::new_with_constructor(latency_histogram),
             tokens: Family::default(),
+            translations: Family::default(),
             in_flight: Gauge::default(),
             streams: Gauge::default(),
             latencies: Latencies::default(),
@@ -135,6 +144,12 @@ fn latency_histogram() -> Histogram {
 }
 
 impl CallMetrics {
+    /// A model of another API format than the caller's has responded.
+    pub(crate) fn call_translated(&self, translated: &Translated) {
+        let labels = TranslationLabels { from: translated.from.label(), to: translated.to.label() };
+        self.translations.get_or_create(&labels).inc();
+    }
+
     /// Registers all metrics.
     pub fn register(&self, registry: &mut Registry) {
         registry.register(
@@ -147,6 +162,8 @@ impl CallMetrics {
             "Attempts at models that have ended, by outcome",
             self.attempts.clone(),
         );
+        let help = "Calls answered by a model of another API format than the caller's";
+        registry.register("translations", help, self.translations.clone());
         let help = "Calls answered by a fallback, not by the first model of the chain";
         registry.register("fallbacks", help, self.fallbacks.clone());
         let help = "Time from a call's arrival to the end of its response";

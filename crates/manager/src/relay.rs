@@ -43,23 +43,27 @@ impl Relay {
 
     /// The next event, and the relay if another may follow.
     async fn step(mut self) -> Option<(Bytes, Option<Self>)> {
-        if let Some(bytes) = self.buffered.pop_front() {
-            return Some((bytes, Some(self)));
-        }
-        let next = match self.lookahead.take() {
-            Some(next) => next,
-            None => self.stream.next().await,
-        };
-        match next {
-            Ok(Some(event)) => {
-                self.coalesce_ready().await;
-                Some((event.bytes, Some(self)))
+        loop {
+            if let Some(bytes) = self.buffered.pop_front() {
+                return Some((bytes, Some(self)));
             }
-            Ok(None) => {
-                self.finish();
-                None
+            let next = match self.lookahead.take() {
+                Some(next) => next,
+                None => self.stream.next().await,
+            };
+            match next {
+                // Of a translated event nothing may be left.
+                Ok(Some(event)) if event.bytes.is_empty() => {}
+                Ok(Some(event)) => {
+                    self.coalesce_ready().await;
+                    return Some((event.bytes, Some(self)));
+                }
+                Ok(None) => {
+                    self.finish();
+                    return None;
+                }
+                Err(error) => return Some((self.fail(&error), None)),
             }
-            Err(error) => Some((self.fail(&error), None)),
         }
     }
 
@@ -69,6 +73,7 @@ impl Relay {
         while self.buffered.len() < MAX_BATCH {
             yield_to_runtime().await;
             match self.stream.next().now_or_never() {
+                Some(Ok(Some(event))) if event.bytes.is_empty() => {}
                 Some(Ok(Some(event))) => self.buffered.push_back(event.bytes),
                 lookahead => {
                     self.lookahead = lookahead;

@@ -70,6 +70,8 @@ pub(crate) fn call(call: &Call, requested: &str, propagator: Option<&dyn TracePr
         switchboard.request = call.id,
         switchboard.answered_by = Empty,
         switchboard.attempts = Empty,
+        switchboard.translated = Empty,
+        switchboard.dropped = Empty,
     );
     if let Some(propagator) = propagator.filter(|_| !span.is_disabled()) {
         propagator.extract(&span, &call.headers);

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use dialects::Dialect;
 use secrecy::SecretString;
 use url::Url;
 
@@ -18,6 +19,26 @@ pub struct ProviderConfig {
     pub base_url: Url,
     /// The API key; `None`: none is sent (a local server).
     pub api_key: Option<SecretString>,
+    /// The API formats that it has, the preferred first (T2); `None`: those that its kind usually has.
+    pub speaks: Option<Vec<Dialect>>,
+}
+
+impl ProviderConfig {
+    /// Whether the base URL is the maker's own, and not that of a compatible server.
+    #[must_use]
+    pub fn is_official(&self) -> bool {
+        let official = self.kind.default_base_url().and_then(|url| Url::parse(url).ok());
+        official.is_some_and(|official| official.host() == self.base_url.host())
+    }
+
+    /// The API formats that it has, the preferred first (T2).
+    #[must_use]
+    pub fn dialects(&self) -> Vec<Dialect> {
+        match &self.speaks {
+            Some(dialects) => dialects.clone(),
+            None => self.kind.default_dialects(self.is_official()).to_vec(),
+        }
+    }
 }
 
 /// The limits of `[timeouts]`.

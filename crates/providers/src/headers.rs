@@ -1,6 +1,6 @@
 //! Which headers are forwarded, in both directions.
 
-use http::header::{self, HeaderMap, HeaderName};
+use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 
 /// The caller's headers that a provider gets. This is a list of allowed headers: the caller's key, its cookies and the
 /// addresses of its proxies are not for the provider. Neither are `openai-organization` and `openai-project`: they belong
@@ -47,6 +47,32 @@ pub(crate) fn forwarded_request_headers(caller_headers: &HeaderMap) -> HeaderMap
             headers.append(name, value.clone());
         }
     }
+    headers
+}
+
+/// Of these, the ones that a provider of another API format gets: the others mean something in the caller's format only.
+const FORWARDED_TRANSLATED: [&str; 4] = ["traceparent", "tracestate", "user-agent", "x-client-request-id"];
+
+/// The caller's headers that a provider of another API format gets.
+pub(crate) fn translated_request_headers(caller_headers: &HeaderMap) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    for name in FORWARDED_TRANSLATED {
+        if let Some(value) = caller_headers.get(name) {
+            headers.insert(HeaderName::from_static(name), value.clone());
+        }
+    }
+    headers
+}
+
+/// The headers of a response that was translated: the provider's others describe its own format.
+pub(crate) fn translated_response_headers(provider_headers: &HeaderMap) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    for name in ["retry-after", "retry-after-ms"] {
+        if let Some(value) = provider_headers.get(name) {
+            headers.insert(HeaderName::from_static(name), value.clone());
+        }
+    }
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     headers
 }
 

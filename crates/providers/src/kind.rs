@@ -1,6 +1,6 @@
 //! What differs between the kinds of providers.
 
-use dialects::{Dialect, Endpoint};
+use dialects::Dialect;
 use http::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue, InvalidHeaderValue};
 
 /// The version of Anthropic's API that is requested where the caller names none.
@@ -14,20 +14,31 @@ pub enum ProviderKind {
     OpenAi,
     /// Anthropic's.
     Anthropic,
-    /// Google's Gemini API. Its format is not supported yet: a chain skips its models.
+    /// Google's Gemini API.
     GoogleGenAi,
-    /// AWS Bedrock. Its format is not supported yet: a chain skips its models.
+    /// AWS Bedrock. Its format is not supported yet: it cannot be called.
     Bedrock,
 }
 
 impl ProviderKind {
-    /// The API format of its requests; `None`: not supported yet.
+    /// The API formats that its providers may have.
     #[must_use]
-    pub const fn dialect(self) -> Option<Dialect> {
+    pub const fn dialects(self) -> &'static [Dialect] {
         match self {
-            Self::OpenAi => Some(Dialect::OpenAiChat),
-            Self::Anthropic => Some(Dialect::Anthropic),
-            Self::GoogleGenAi | Self::Bedrock => None,
+            Self::OpenAi => &[Dialect::OpenAiResponses, Dialect::OpenAiChat],
+            Self::Anthropic => &[Dialect::Anthropic],
+            Self::GoogleGenAi => &[Dialect::Gemini],
+            Self::Bedrock => &[],
+        }
+    }
+
+    /// The API formats of a provider whose configuration names none, the preferred first (T2). Compatible servers have
+    /// OpenAI's chat completions; few have its responses.
+    #[must_use]
+    pub const fn default_dialects(self, is_official: bool) -> &'static [Dialect] {
+        match self {
+            Self::OpenAi if !is_official => &[Dialect::OpenAiChat],
+            _ => self.dialects(),
         }
     }
 
@@ -39,15 +50,6 @@ impl ProviderKind {
             Self::Anthropic => Some("https://api.anthropic.com"),
             Self::GoogleGenAi => Some("https://generativelanguage.googleapis.com"),
             Self::Bedrock => None,
-        }
-    }
-
-    /// The endpoint that it serves, and the path after the base URL.
-    pub(crate) const fn endpoint(self) -> Option<(Endpoint, &'static [&'static str])> {
-        match self {
-            Self::OpenAi => Some((Endpoint::ChatCompletions, &["chat", "completions"])),
-            Self::Anthropic => Some((Endpoint::Messages, &["v1", "messages"])),
-            Self::GoogleGenAi | Self::Bedrock => None,
         }
     }
 

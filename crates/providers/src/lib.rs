@@ -52,6 +52,8 @@ mod provider;
 mod response;
 mod retry_after;
 mod stream;
+mod translated;
+mod urls;
 
 pub use config::{ProviderConfig, Timeouts};
 pub use error::{FailureClass, ProviderError, ProviderErrorKind, TimeoutKind};

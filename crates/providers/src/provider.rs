@@ -6,21 +6,23 @@ use std::time::Duration;
 use bytes::Bytes;
 use dialects::response::{self, InvalidBody};
 use dialects::{Dialect, Endpoint};
+use http::Method;
 use http::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Client, Response};
 use secrecy::ExposeSecret;
 use tokio::time::Instant;
-use url::Url;
+use translate::{Target, Translation};
 
 use crate::body::read_complete;
 use crate::config::{ProviderConfig, Timeouts};
 use crate::deadline::Deadline;
 use crate::error::{FailureClass, ProviderError, ProviderErrorKind, TimeoutKind};
-use crate::headers::forwarded_request_headers;
+use crate::headers::{forwarded_request_headers, translated_request_headers};
 use crate::kind::ProviderKind;
 use crate::response::CompleteResponse;
-use crate::stream::EventStream;
-use crate::{classify, client};
+use crate::stream::{EventStream, Framing};
+use crate::urls::Urls;
+use crate::{classify, client, translated};
 
 /// One account with a provider, with its connections. Create one and share it.
 #[derive(Debug)]
@@ -28,8 +30,10 @@ pub struct Provider {
     name: String,
     kind: ProviderKind,
     client: Client,
-    /// What it serves, and where; `None`: its API format is not supported yet.
-    target: Option<(Endpoint, Url)>,
+    /// The API formats that it has, the preferred first.
+    dialects: Vec<Dialect>,
+    is_official: bool,
+    urls: Urls,
     key: Option<(HeaderName, HeaderValue)>,
 }
 
@@ -69,8 +73,12 @@ pub struct ProviderRequest<'a> {
     pub model: &'a str,
     /// The body to send, with this provider's name of the model.
     pub body: &'a Bytes,
+    /// The way back to the caller's API format, where that is another one.
+    pub translation: Option<&'a Translation>,
     /// Whether the body requests a stream.
     pub stream: bool,
+    /// Whether the caller wants it as a JSON array (Gemini without `alt=sse`).
+    pub json_array: bool,
     /// The caller's headers; only those for a provider are forwarded.
     pub headers: &'a HeaderMap,
     /// The timeouts. Two of them do not apply here: `connect` was given to [`Provider::new`], and `total` limits all of a
@@ -106,11 +114,13 @@ impl Provider {
     /// # Errors
     /// When no request is possible with this configuration.
     pub fn new(config: ProviderConfig, connect: Duration) -> Result<Self, ProviderConfigError> {
-        let target = target(&config)?;
+        let dialects = config.dialects();
+        let urls = urls(&config, &dialects)?;
         let key = key_header(&config)?;
+        let is_official = config.is_official();
         let client = client::build(&config.base_url, connect)
             .map_err(|source| ProviderConfigError::Client { provider: config.name.clone(), source })?;
-        Ok(Self { name: config.name, kind: config.kind, client, target, key })
+        Ok(Self { name: config.name, kind: config.kind, client, dialects, is_official, urls, key })
     }
 
     /// The part of a model key before the colon.
@@ -125,23 +135,22 @@ impl Provider {
         self.kind
     }
 
-    /// Its API format; `None`: not supported yet.
+    /// The API formats that it has, the preferred first (T2).
     #[must_use]
-    pub const fn dialect(&self) -> Option<Dialect> {
-        self.kind.dialect()
+    pub fn dialects(&self) -> &[Dialect] {
+        &self.dialects
     }
 
-    /// The endpoint that it serves; `None`: its API format is not supported yet.
+    /// One of its models as the target of a translation.
     #[must_use]
-    pub fn endpoint(&self) -> Option<Endpoint> {
-        self.target.as_ref().map(|(endpoint, _)| *endpoint)
+    pub fn target<'a>(&'a self, dialect: Dialect, model: &'a str) -> Target<'a> {
+        Target { dialect, provider: &self.name, model, is_official: self.is_official }
     }
 
-    /// Its host and port; `None`: its kind is not supported yet.
+    /// Its host and port.
     #[must_use]
     pub fn address(&self) -> Option<(&str, Option<u16>)> {
-        let (_, url) = self.target.as_ref()?;
-        Some((url.host_str()?, url.port_or_known_default()))
+        self.urls.address()
     }
 
     /// Makes one request. Dropping the future cancels it.
@@ -159,22 +168,30 @@ impl Provider {
         };
         let response = deadline.timeout(self.send(call)).await??;
         if !response.status().is_success() {
-            return Err(read_error_response(response, call.model, deadline).await);
+            let error = read_error_response(response, call.model, deadline).await;
+            return Err(translated::error(error, call.translation));
         }
+        let dialect = call.endpoint.dialect();
         if call.stream && is_event_stream(response.headers()) {
-            return Ok(ProviderResponse::Streaming(EventStream::new(
-                response,
-                call.endpoint.dialect(),
-                start,
-                *timeouts,
-            )));
+            let framing = if call.json_array { Framing::JsonArray { is_first: true } } else { Framing::Sse };
+            let stream = EventStream::new(response, dialect, start, *timeouts, call.translation, framing);
+            return Ok(ProviderResponse::Streaming(stream));
         }
         let mut response = deadline.timeout(read_complete(response)).await??;
-        match response::check(call.endpoint.dialect(), &response.body) {
-            Err(InvalidBody::ErrorObject(error)) => Err(classify::from_error_in_body(error, response)),
+        // A count of tokens is an object of its own, in which nothing is looked for.
+        let checked = if call.endpoint.is_generation() {
+            response::check(dialect, &response.body)
+        } else {
+            Ok(Default::default())
+        };
+        match checked {
+            Err(InvalidBody::ErrorObject(error)) => {
+                let error = classify::from_error_in_body(error, response);
+                Err(translated::error(error, call.translation))
+            }
             Ok((usage, meta)) if !call.stream => {
                 (response.usage, response.meta) = (usage, meta);
-                Ok(ProviderResponse::Complete(response))
+                translated::response(response, call.translation).map(ProviderResponse::Complete)
             }
             // A caller that requested a stream cannot read anything else.
             Ok(_) | Err(InvalidBody::UnexpectedShape) => {
@@ -183,27 +200,49 @@ impl Provider {
         }
     }
 
-    /// Sends the request and waits for the head of the response.
-    async fn send(&self, call: ProviderRequest<'_>) -> Result<Response, ProviderError> {
-        let url = match &self.target {
-            Some((endpoint, url)) if *endpoint == call.endpoint => url.clone(),
-            _ => {
-                return Err(ProviderError {
-                    class: FailureClass::InvalidRequest,
-                    ..ProviderError::provider_failure(ProviderErrorKind::UnsupportedEndpoint)
-                });
-            }
-        };
-        let sent = self.client.post(url).headers(self.headers(call.headers)).body(call.body.clone()).send();
-        sent.await.map_err(|error| {
-            let kind =
-                if error.is_connect() { ProviderErrorKind::Connection } else { ProviderErrorKind::Truncated };
-            ProviderError::provider_failure(kind)
-        })
+    /// Asks for what OpenAI's responses API has stored: `path` begins with the response's id. Whatever status comes is
+    /// the answer.
+    ///
+    /// # Errors
+    /// When none comes.
+    pub async fn stored_response(
+        &self,
+        method: Method,
+        path: &[&str],
+        query: Option<&str>,
+        headers: &HeaderMap,
+        body: Bytes,
+        timeouts: &Timeouts,
+    ) -> Result<CompleteResponse, ProviderError> {
+        let unsupported = || ProviderError::provider_failure(ProviderErrorKind::UnsupportedEndpoint);
+        if !self.dialects.contains(&Dialect::OpenAiResponses) {
+            return Err(unsupported());
+        }
+        let url = self.urls.stored_response(path, query).ok_or_else(unsupported)?;
+        let headers = self.headers(forwarded_request_headers(headers));
+        let deadline = Deadline::new(Instant::now(), timeouts.response, TimeoutKind::Response);
+        let sent = self.client.request(method, url).headers(headers).body(body).send();
+        let response = deadline.timeout(async { sent.await.map_err(|error| send_error(&error)) }).await??;
+        deadline.timeout(read_complete(response)).await?
     }
 
-    fn headers(&self, caller_headers: &HeaderMap) -> HeaderMap {
-        let mut headers = forwarded_request_headers(caller_headers);
+    /// Sends the request and waits for the head of the response.
+    async fn send(&self, call: ProviderRequest<'_>) -> Result<Response, ProviderError> {
+        let Some(url) = self.urls.endpoint(call.endpoint, call.model, call.stream) else {
+            return Err(ProviderError {
+                class: FailureClass::InvalidRequest,
+                ..ProviderError::provider_failure(ProviderErrorKind::UnsupportedEndpoint)
+            });
+        };
+        let headers = match call.translation {
+            Some(_) => self.headers(translated_request_headers(call.headers)),
+            None => self.headers(forwarded_request_headers(call.headers)),
+        };
+        let sent = self.client.post(url).headers(headers).body(call.body.clone()).send();
+        sent.await.map_err(|error| send_error(&error))
+    }
+
+    fn headers(&self, mut headers: HeaderMap) -> HeaderMap {
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         self.kind.add_required_headers(&mut headers);
         if let Some((name, value)) = &self.key {
@@ -211,6 +250,12 @@ impl Provider {
         }
         headers
     }
+}
+
+/// A request that got no response.
+fn send_error(error: &reqwest::Error) -> ProviderError {
+    let kind = if error.is_connect() { ProviderErrorKind::Connection } else { ProviderErrorKind::Truncated };
+    ProviderError::provider_failure(kind)
 }
 
 /// A response with a status other than 2xx, with its body if that arrives in time.
@@ -229,16 +274,11 @@ fn is_event_stream(headers: &HeaderMap) -> bool {
     media_type.get(..EVENT_STREAM.len()).is_some_and(|start| start.eq_ignore_ascii_case(EVENT_STREAM))
 }
 
-/// What a provider serves, and where; `None`: its API format is not supported yet.
-fn target(config: &ProviderConfig) -> Result<Option<(Endpoint, Url)>, ProviderConfigError> {
-    let invalid = || ProviderConfigError::BaseUrl { provider: config.name.clone() };
-    if !matches!(config.base_url.scheme(), "http" | "https") {
-        return Err(invalid());
-    }
-    let Some((endpoint, path)) = config.kind.endpoint() else { return Ok(None) };
-    let mut url = config.base_url.clone();
-    url.path_segments_mut().map_err(|()| invalid())?.pop_if_empty().extend(path);
-    Ok(Some((endpoint, url)))
+fn urls(config: &ProviderConfig, dialects: &[Dialect]) -> Result<Urls, ProviderConfigError> {
+    let urls = matches!(config.base_url.scheme(), "http" | "https")
+        .then(|| Urls::new(&config.base_url, dialects))
+        .flatten();
+    urls.ok_or_else(|| ProviderConfigError::BaseUrl { provider: config.name.clone() })
 }
 
 /// The header with the API key, if there is one.

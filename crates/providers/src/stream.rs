@@ -12,13 +12,14 @@ use http::StatusCode;
 use http::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
 use reqwest::Response;
 use tokio::time::{Instant, timeout};
+use translate::{Bridge, Translation};
 
 use crate::body::next_chunk;
 use crate::classify;
 use crate::config::Timeouts;
 use crate::deadline::Deadline;
 use crate::error::{ProviderError, ProviderErrorKind, TimeoutKind};
-use crate::headers::forwarded_response_headers;
+use crate::headers::{forwarded_response_headers, translated_response_headers};
 use crate::response::CompleteResponse;
 
 /// How long to wait for the end of the body after the end marker, so that the connection can be reused.
@@ -27,7 +28,8 @@ const DRAIN_TIMEOUT: Duration = Duration::from_millis(50);
 /// One event of a stream.
 #[derive(Clone)]
 pub struct StreamEvent {
-    /// Its unchanged bytes, with the blank line that ends it.
+    /// Its unchanged bytes, with the blank line that ends it; of a translated stream, what became of it, which may be
+    /// nothing.
     pub bytes: Bytes,
     /// What it brings.
     pub progress: Progress,
@@ -51,6 +53,56 @@ pub struct EventStream {
     decoder: Decoder,
     progress: StreamProgress,
     deadlines: StreamDeadlines,
+    /// To the caller's API format, where that is another one. Boxed: most streams have none.
+    translation: Option<Box<StreamTranslation>>,
+    framing: Framing,
+}
+
+/// How the caller wants the events of a stream that is not translated.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Framing {
+    /// As they are.
+    Sse,
+    /// Their data as the items of a JSON array.
+    JsonArray { is_first: bool },
+}
+
+impl Framing {
+    fn frame(&mut self, frame: Frame) -> Bytes {
+        let Self::JsonArray { is_first } = self else { return frame.into_raw() };
+        let Some(data) = frame.data() else { return Bytes::new() };
+        let before = if std::mem::take(is_first) { "[" } else { ",\n" };
+        [before.as_bytes(), &data].concat().into()
+    }
+
+    /// What ends a stream that has no end marker of its own.
+    fn end(self, dialect: Dialect) -> Bytes {
+        match self {
+            Self::Sse => end_marker(dialect),
+            Self::JsonArray { is_first: true } => Bytes::from_static(b"[]"),
+            Self::JsonArray { is_first: false } => Bytes::from_static(b"]"),
+        }
+    }
+}
+
+struct StreamTranslation {
+    bridge: Bridge,
+    from: Dialect,
+    to: Dialect,
+}
+
+impl StreamTranslation {
+    fn new(translation: &Translation) -> Self {
+        Self { bridge: translation.bridge(), from: translation.provider(), to: translation.caller() }
+    }
+
+    /// The caller's events for one of the provider's; often none, or several.
+    fn translate(&mut self, frame: &Frame, is_last: bool) -> Bytes {
+        let Some(data) = frame.data() else { return Bytes::new() };
+        let name = std::str::from_utf8(frame.event()).ok().filter(|name| !name.is_empty());
+        let bytes = self.bridge.push(name, &data);
+        if is_last { [bytes, self.bridge.finish()].concat().into() } else { bytes }
+    }
 }
 
 /// The sum of the events so far.
@@ -66,10 +118,24 @@ struct StreamProgress {
 
 impl EventStream {
     /// `start`: when the request was sent.
-    pub(crate) fn new(mut response: Response, dialect: Dialect, start: Instant, timeouts: Timeouts) -> Self {
+    pub(crate) fn new(
+        mut response: Response,
+        dialect: Dialect,
+        start: Instant,
+        timeouts: Timeouts,
+        translation: Option<&Translation>,
+        framing: Framing,
+    ) -> Self {
+        let headers = std::mem::take(response.headers_mut());
+        let headers = match translation {
+            Some(_) => translated_response_headers(&headers),
+            None => forwarded_response_headers(headers),
+        };
         Self {
             dialect,
-            headers: forwarded_response_headers(std::mem::take(response.headers_mut())),
+            headers,
+            translation: translation.map(StreamTranslation::new).map(Box::new),
+            framing,
             body: Some(response),
             error: None,
             decoder: Decoder::default(),
@@ -141,12 +207,17 @@ impl EventStream {
         match classify_event(self.dialect, &frame, &mut self.progress.meta) {
             EventClass::Progress(progress) => {
                 self.progress.update(progress);
-                // With an end marker but no finish reason, a truncated stream would look complete (C3).
-                if progress.done && !self.progress.any_finished() {
+                // An end marker without a finish reason and without content would make a truncated stream look complete.
+                // Some vendors give `[DONE]` and never a finish reason: behind content that is enough (C3).
+                if progress.done && !self.progress.any_finished() && !self.progress.content {
                     return Err(ProviderError::provider_failure(ProviderErrorKind::Truncated));
                 }
                 self.deadlines.on_event(self.progress.content);
-                Ok(StreamEvent { bytes: frame.into_raw(), progress })
+                let bytes = match &mut self.translation {
+                    Some(translation) => translation.translate(&frame, progress.done),
+                    None => self.framing.frame(frame),
+                };
+                Ok(StreamEvent { bytes, progress })
             }
             EventClass::Error(error) => Err(self.error_in_stream(error, &frame)),
             EventClass::Invalid => Err(ProviderError::provider_failure(ProviderErrorKind::Invalid)),
@@ -167,7 +238,11 @@ impl EventStream {
         }
         let progress = Progress { done: true, ..Progress::default() };
         self.progress.update(progress);
-        Ok(StreamEvent { bytes: end_marker(self.dialect), progress })
+        let bytes = match &mut self.translation {
+            Some(translation) => translation.bridge.finish(),
+            None => self.framing.end(self.dialect),
+        };
+        Ok(StreamEvent { bytes, progress })
     }
 
     /// An error event, which the caller can get: as a response before its stream has started, as an event later.
@@ -182,7 +257,13 @@ impl EventStream {
             usage: self.progress.usage,
             meta: ResponseMeta::default(),
         };
-        classify::from_error_in_body(error, response)
+        let mut error = classify::from_error_in_body(error, response);
+        if let (Some(translation), Some(response)) = (&self.translation, &mut error.response) {
+            let (from, to) = (translation.from, translation.to);
+            let status = response.status.as_u16();
+            response.body = dialects::error::translate(from, to, status, &response.body, None);
+        }
+        error
     }
 
     /// Reads the rest of the body of a complete stream, and drops it.

@@ -88,6 +88,7 @@ impl Fixture {
             kind,
             base_url: url.parse().unwrap(),
             api_key: Some("key-of-ours".into()),
+            speaks: None,
         };
         let route = |models: &[&str]| Route {
             models: models.iter().map(|key| key.parse().unwrap()).collect(),

@@ -224,6 +224,7 @@ fn configurations_that_could_never_work() {
             kind: ProviderKind::OpenAi,
             base_url: base_url.parse().unwrap(),
             api_key: Some(key.to_owned().into()),
+            speaks: None,
         };
         Provider::new(config, Duration::from_secs(1)).map(drop)
     };

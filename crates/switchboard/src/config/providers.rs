@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, net::SocketAddr};
 
+use dialects::Dialect;
 use providers::{ProviderConfig, ProviderKind};
 use secrecy::SecretString;
 use url::{Host, Url};
@@ -34,12 +35,14 @@ pub(super) fn read_providers(section: &Section<'_>, listen: SocketAddr) -> Provi
     let mut providers: Providers =
         in_file.map(|(name, section)| (name.to_owned(), read_provider(name, section, listen))).collect();
     for (name, kind) in KINDS {
-        if providers.contains_key(name) || !is_configured_by_env(kind, context.environment) {
+        // AWS credentials are often there for other purposes: what cannot be called yet is not configured by them.
+        let is_callable = !kind.dialects().is_empty();
+        if providers.contains_key(name) || !is_callable || !is_configured_by_env(kind, context.environment) {
             continue;
         }
         let provider = base_url_from_env(kind, context, listen).map(|base_url| {
             let api_key = api_key_from_env(kind, context.environment);
-            ProviderConfig { name: name.to_owned(), kind, base_url, api_key }
+            ProviderConfig { name: name.to_owned(), kind, base_url, api_key, speaks: None }
         });
         providers.insert(name.to_owned(), provider);
     }
@@ -59,8 +62,36 @@ fn read_provider(name: &str, mut section: Section<'_>, listen: SocketAddr) -> Op
     };
     let base_url = read_base_url(name, kind, &mut section, listen);
     let api_key = read_api_key(name, kind, &mut section);
+    let speaks = read_speaks(kind, &mut section);
+    if kind.dialects().is_empty() {
+        let message = format!("[{}] is of a kind that cannot be called yet: remove it", section.name);
+        section.context.report_line(section.line, message);
+        section.report_unknown_keys();
+        return None;
+    }
     section.report_unknown_keys();
-    Some(ProviderConfig { name: name.to_owned(), kind, base_url: base_url?, api_key: api_key? })
+    Some(ProviderConfig { name: name.to_owned(), kind, base_url: base_url?, api_key: api_key?, speaks: speaks? })
+}
+
+/// The API formats, by the names that `speaks` has for them.
+pub(super) const DIALECTS: [(&str, Dialect); 4] = [
+    ("chat", Dialect::OpenAiChat),
+    ("responses", Dialect::OpenAiResponses),
+    ("anthropic", Dialect::Anthropic),
+    ("gemini", Dialect::Gemini),
+];
+
+/// `None`: invalid, and reported. `Some(None)`: those that the kind usually has.
+fn read_speaks(kind: ProviderKind, section: &mut Section<'_>) -> Option<Option<Vec<Dialect>>> {
+    let Some(value) = section.value("speaks") else { return Some(None) };
+    let choices: Vec<_> =
+        DIALECTS.into_iter().filter(|(_, dialect)| kind.dialects().contains(dialect)).collect();
+    let items = value.array()?;
+    if items.is_empty() {
+        return value.report(format_args!("is empty, expected {}", quoted_choices(&choices)));
+    }
+    let dialects: Option<Vec<_>> = items.iter().map(|item| item.choice(&choices)).collect();
+    dialects.map(Some)
 }
 
 fn read_kind(name: &str, section: &mut Section<'_>) -> Option<ProviderKind> {

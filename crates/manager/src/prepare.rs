@@ -1,0 +1,126 @@
+//! How a model of the chain is called for a caller's request: as it came where the provider has the caller's API format
+//! (T2), else translated (T1), if the request can be carried (T3).
+
+use std::fmt;
+use std::sync::OnceLock;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use bytes::Bytes;
+use dialects::{Dialect, Endpoint};
+use translate::{CallerOptions, CallerRequest, RequestError, Translation, restore_envelopes};
+
+use crate::{Call, ChainEntry, SkipReason};
+
+/// A caller's request in the common form: read when the first model needs it, and once.
+#[derive(Debug, Default)]
+pub(crate) struct SharedRequest(OnceLock<Result<CallerRequest, RequestError>>);
+
+/// A request as a provider gets it.
+#[derive(Debug)]
+pub(crate) struct PreparedRequest {
+    pub(crate) endpoint: Endpoint,
+    pub(crate) body: Bytes,
+    /// The way back to the caller's API format, where that is another one.
+    pub(crate) translation: Option<Translation>,
+}
+
+/// What the caller is told of a translation (T3, T9).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Translated {
+    /// The caller's API format.
+    pub from: Dialect,
+    /// The provider's API format.
+    pub to: Dialect,
+    /// Fields that were left out or changed without harm, by the caller's names.
+    pub dropped: Vec<String>,
+}
+
+impl Translated {
+    /// The dropped fields as one text, for a header or the log; `None`: none was dropped.
+    #[must_use]
+    pub fn dropped_list(&self) -> Option<String> {
+        (!self.dropped.is_empty()).then(|| self.dropped.join(", "))
+    }
+}
+
+/// `anthropic>openai-responses`: the caller's API format, then the provider's (T9).
+impl fmt::Display for Translated {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}>{}", self.from.label(), self.to.label())
+    }
+}
+
+impl PreparedRequest {
+    pub(crate) fn translated(&self) -> Option<Translated> {
+        let translation = self.translation.as_ref()?;
+        Some(Translated {
+            from: translation.caller(),
+            to: translation.provider(),
+            dropped: translation.dropped.clone(),
+        })
+    }
+}
+
+/// The request for a model; the reason if the model cannot answer it.
+pub(crate) fn prepare(
+    call: &Call,
+    shared: &SharedRequest,
+    entry: &ChainEntry,
+) -> Result<PreparedRequest, SkipReason> {
+    let endpoint = call.request.endpoint();
+    let (dialect, model) = (endpoint.dialect(), entry.key.model());
+    if entry.provider.dialects().contains(&dialect) {
+        let body = call.request.with_model(model);
+        let target = entry.provider.target(dialect, model);
+        let body = restore_envelopes(dialect, &body, &target).unwrap_or(body);
+        return Ok(PreparedRequest { endpoint, body, translation: None });
+    }
+    let read = shared.0.get_or_init(|| CallerRequest::read(dialect, call.request.body()));
+    let request = read.as_ref().map_err(|error| SkipReason::UnreadableRequest(error.clone()))?;
+    translate(call, request, entry)
+}
+
+/// For the first of the provider's formats that can carry the request.
+fn translate(
+    call: &Call,
+    request: &CallerRequest,
+    entry: &ChainEntry,
+) -> Result<PreparedRequest, SkipReason> {
+    let mut refused = None;
+    for &dialect in entry.provider.dialects() {
+        let Some(endpoint) = counterpart(call.request.endpoint(), dialect) else { continue };
+        let target = entry.provider.target(dialect, entry.key.model());
+        let translated = if endpoint.is_count() {
+            request.translate_count(&target)
+        } else {
+            request.translate(&target, options(call))
+        };
+        match translated {
+            Ok(translation) => {
+                let body = translation.body.clone();
+                return Ok(PreparedRequest { endpoint, body, translation: Some(translation) });
+            }
+            Err(reasons) => refused = refused.or(Some(reasons)),
+        }
+    }
+    Err(refused.map_or(SkipReason::UnsupportedApi, SkipReason::CannotCarry))
+}
+
+/// The endpoint that does the same in another API format.
+fn counterpart(endpoint: Endpoint, dialect: Dialect) -> Option<Endpoint> {
+    match endpoint {
+        _ if endpoint.is_generation() => Some(Endpoint::generation(dialect)),
+        _ if endpoint.is_count() => Endpoint::count(dialect),
+        _ => None,
+    }
+}
+
+fn options(call: &Call) -> CallerOptions {
+    let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    CallerOptions {
+        stream: call.request.stream(),
+        json_array: call.request.json_array(),
+        request_id: call.id.clone(),
+        created: since_1970.as_secs(),
+    }
+}

@@ -1,0 +1,98 @@
+//! Where a provider serves what.
+
+use dialects::{Dialect, Endpoint};
+use url::Url;
+
+/// The URLs of one provider. Those without a model in them are made once.
+#[derive(Debug)]
+pub(crate) struct Urls {
+    base: Url,
+    fixed: Vec<(Endpoint, Url)>,
+}
+
+/// The endpoints whose URL names no model, and their paths after the base URL.
+const FIXED: [(Endpoint, &[&str]); 6] = [
+    (Endpoint::ChatCompletions, &["chat", "completions"]),
+    (Endpoint::Responses, &["responses"]),
+    (Endpoint::ResponsesInputTokens, &["responses", "input_tokens"]),
+    (Endpoint::ResponsesCompact, &["responses", "compact"]),
+    (Endpoint::Messages, &["v1", "messages"]),
+    (Endpoint::CountTokens, &["v1", "messages", "count_tokens"]),
+];
+
+impl Urls {
+    /// `None`: nothing can be appended to this URL.
+    pub(crate) fn new(base: &Url, dialects: &[Dialect]) -> Option<Self> {
+        let fixed = FIXED.iter().filter(|(endpoint, _)| dialects.contains(&endpoint.dialect()));
+        let fixed = fixed.map(|(endpoint, path)| Some((*endpoint, append(base, path)?)));
+        Some(Self { fixed: fixed.collect::<Option<_>>()?, base: base.clone() })
+    }
+
+    /// The host and port.
+    pub(crate) fn address(&self) -> Option<(&str, Option<u16>)> {
+        Some((self.base.host_str()?, self.base.port_or_known_default()))
+    }
+
+    /// Where an endpoint is for a model; `None`: the provider does not have it.
+    pub(crate) fn endpoint(&self, endpoint: Endpoint, model: &str, stream: bool) -> Option<Url> {
+        let method = match endpoint {
+            Endpoint::GenerateContent if stream => "streamGenerateContent",
+            Endpoint::GenerateContent => "generateContent",
+            Endpoint::GeminiCountTokens => "countTokens",
+            _ => {
+                let (_, url) = self.fixed.iter().find(|(known, _)| *known == endpoint)?;
+                return Some(url.clone());
+            }
+        };
+        let model = model.strip_prefix("models/").unwrap_or(model);
+        let mut url = append(&self.base, &["v1beta", "models", &format!("{model}:{method}")])?;
+        if stream {
+            url.set_query(Some("alt=sse"));
+        }
+        Some(url)
+    }
+
+    /// A response that OpenAI's responses API has stored, or what belongs to it: `path` begins with its id.
+    pub(crate) fn stored_response(&self, path: &[&str], query: Option<&str>) -> Option<Url> {
+        let path: Vec<_> = std::iter::once("responses").chain(path.iter().copied()).collect();
+        let mut url = append(&self.base, &path)?;
+        url.set_query(query);
+        Some(url)
+    }
+}
+
+/// The base with a path after it. A base that ends with the path's version has it already.
+fn append(base: &Url, path: &[&str]) -> Option<Url> {
+    let mut url = base.clone();
+    let last = base.path_segments().and_then(|segments| segments.rev().find(|segment| !segment.is_empty()));
+    let has_version = path.len() > 1 && path[0].starts_with('v') && last == Some(path[0]);
+    url.path_segments_mut().ok()?.pop_if_empty().extend(&path[usize::from(has_version)..]);
+    Some(url)
+}
+
+#[cfg(test)]
+mod tests {
+    use dialects::{Dialect, Endpoint};
+
+    use super::Urls;
+
+    #[test]
+    fn every_endpoint_has_its_place() {
+        use Dialect::{Anthropic, Gemini, OpenAiChat, OpenAiResponses};
+        let url = |base: &str, dialect, endpoint, stream| {
+            let urls = Urls::new(&base.parse().unwrap(), &[dialect]).unwrap();
+            urls.endpoint(endpoint, "m/1", stream).map(String::from)
+        };
+        let chat = url("http://a/v1/", OpenAiChat, Endpoint::ChatCompletions, true);
+        assert_eq!(chat.as_deref(), Some("http://a/v1/chat/completions"));
+        let responses = url("http://a/v1", OpenAiResponses, Endpoint::ResponsesInputTokens, false);
+        assert_eq!(responses.as_deref(), Some("http://a/v1/responses/input_tokens"));
+        for base in ["http://a", "http://a/v1/"] {
+            let messages = url(base, Anthropic, Endpoint::CountTokens, false);
+            assert_eq!(messages.as_deref(), Some("http://a/v1/messages/count_tokens"));
+        }
+        let gemini = url("http://a/", Gemini, Endpoint::GenerateContent, true);
+        assert_eq!(gemini.as_deref(), Some("http://a/v1beta/models/m%2F1:streamGenerateContent?alt=sse"));
+        assert_eq!(url("http://a/v1", OpenAiChat, Endpoint::Responses, false), None);
+    }
+}

@@ -1,0 +1,310 @@
+//! A reader joined to a writer.
+
+use bytes::Bytes;
+use dialects::Dialect;
+
+use crate::form::{Event, Request};
+use crate::json::Object;
+use crate::restore::Restore;
+use crate::target::{AnswerContext, CannotCarry, Target};
+use crate::{chat, count, gemini, messages, responses};
+
+/// A caller's request, read once and written for any number of targets.
+#[derive(Debug)]
+pub struct CallerRequest {
+    dialect: Dialect,
+    request: Request,
+    echo: String,
+}
+
+/// What the caller said outside of the body, and what dates the answer.
+#[derive(Debug, Clone, Default)]
+pub struct CallerOptions {
+    /// A stream is asked for; Gemini says so in the path.
+    pub stream: bool,
+    /// Gemini's stream without `alt=sse`: one JSON array.
+    pub json_array: bool,
+    /// The id of the caller's request: ids that the provider does not give are derived from it.
+    pub request_id: String,
+    /// Unix seconds.
+    pub created: u64,
+}
+
+/// Why a caller's body is no request of its API format. The caller's fault.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RequestError {
+    /// No JSON object.
+    #[error("the request body must be a JSON object")]
+    NotAnObject,
+    /// A field that is missing, or not what it must be.
+    #[error("`{field}` {reason}")]
+    Field {
+        /// The field, as a path such as `messages[2].content`.
+        field: String,
+        /// What is wrong, as the end of a sentence: `must be an array`.
+        reason: String,
+    },
+}
+
+impl RequestError {
+    pub(crate) fn field(field: impl Into<String>, reason: impl Into<String>) -> Self {
+        Self::Field { field: field.into(), reason: reason.into() }
+    }
+}
+
+impl CallerRequest {
+    /// Reads a request.
+    ///
+    /// # Errors
+    /// When it is not what its API format asks for.
+    pub fn read(dialect: Dialect, body: &[u8]) -> Result<Self, RequestError> {
+        let object = Object::parse(body).ok_or(RequestError::NotAnObject)?;
+        let (request, echo) = match dialect {
+            Dialect::OpenAiChat => (chat::read_request(&object)?, String::new()),
+            Dialect::OpenAiResponses => (responses::read_request(&object)?, responses::echo(&object)),
+            Dialect::Anthropic => (messages::read_request(&object)?, String::new()),
+            Dialect::Gemini => (gemini::read_request(&object)?, String::new()),
+        };
+        Ok(Self { dialect, request, echo })
+    }
+
+    /// Writes it for a target.
+    ///
+    /// # Errors
+    /// What the target cannot carry (T3).
+    pub fn translate(
+        &self,
+        target: &Target<'_>,
+        options: CallerOptions,
+    ) -> Result<Translation, Vec<CannotCarry>> {
+        let mut request = self.request.clone();
+        request.stream = options.stream;
+        let written = match target.dialect {
+            Dialect::OpenAiChat => chat::write_request(&request, target),
+            Dialect::OpenAiResponses => responses::write_request(&request, target),
+            Dialect::Anthropic => messages::write_request(&request, target),
+            Dialect::Gemini => gemini::write_request(&request, target),
+        }?;
+        let context = AnswerContext {
+            owner: target.owner(),
+            names: written.names,
+            include_usage: request.include_usage,
+            show_reasoning: request.reasoning.show.unwrap_or(false),
+            json_array: options.json_array,
+            created: options.created,
+            request_id: options.request_id,
+            echo: self.echo.clone(),
+        };
+        Ok(Translation {
+            body: written.body.into(),
+            dropped: written.dropped,
+            caller: self.dialect,
+            provider: target.dialect,
+            is_count: false,
+            context,
+        })
+    }
+}
+
+impl CallerRequest {
+    /// Writes the question for the number of its tokens.
+    ///
+    /// # Errors
+    /// What the target cannot carry (T3).
+    pub fn translate_count(&self, target: &Target<'_>) -> Result<Translation, Vec<CannotCarry>> {
+        let mut translation = self.translate(target, CallerOptions::default())?;
+        let body = String::from_utf8_lossy(&translation.body);
+        translation.body = count::request(target.dialect, target.model, &body).into();
+        translation.is_count = true;
+        Ok(translation)
+    }
+}
+
+/// A request as a target wants it, and the way back for its answer.
+#[derive(Debug)]
+pub struct Translation {
+    /// The body for the provider.
+    pub body: Bytes,
+    /// Fields of the caller's that were left out or changed without harm, by name (T3).
+    pub dropped: Vec<String>,
+    caller: Dialect,
+    provider: Dialect,
+    /// It asks for the number of tokens only.
+    is_count: bool,
+    context: AnswerContext,
+}
+
+impl Translation {
+    /// The caller's API format.
+    #[must_use]
+    pub const fn caller(&self) -> Dialect {
+        self.caller
+    }
+
+    /// The provider's API format.
+    #[must_use]
+    pub const fn provider(&self) -> Dialect {
+        self.provider
+    }
+
+    /// A plain response as the caller wants it; `None`: the body is no response of the provider's API format.
+    #[must_use]
+    pub fn response(&self, body: &[u8]) -> Option<Bytes> {
+        if self.is_count {
+            return count::response(self.provider, self.caller, body).map(Into::into);
+        }
+        let events = read_response(self.provider, body, &self.context)?;
+        let mut restore = Restore::new(self.context.names.clone());
+        let mut restored = Vec::with_capacity(events.len());
+        for event in events {
+            restore.push(event, &mut restored);
+        }
+        Some(write_response(self.caller, &restored, &self.context).into())
+    }
+
+    /// The way back for a stream.
+    #[must_use]
+    pub fn bridge(&self) -> Bridge {
+        Bridge {
+            reader: StreamReader::new(self.provider, &self.context),
+            restore: Restore::new(self.context.names.clone()),
+            writer: StreamWriter::new(self.caller, self.context.clone()),
+            read: Vec::new(),
+            restored: Vec::new(),
+        }
+    }
+}
+
+/// A stream on its way from a provider's API format to the caller's.
+#[derive(Debug)]
+pub struct Bridge {
+    reader: StreamReader,
+    restore: Restore,
+    writer: StreamWriter,
+    read: Vec<Event>,
+    restored: Vec<Event>,
+}
+
+impl Bridge {
+    /// Takes an event of the provider's, its name and data, and gives the caller's events that are ready by now, if
+    /// any. An event that is none of the format's is passed over (C6).
+    pub fn push(&mut self, name: Option<&str>, data: &[u8]) -> Bytes {
+        self.reader.push(name, data, &mut self.read);
+        self.write()
+    }
+
+    /// The stream ended as it should: what is left of it, with the end marker.
+    pub fn finish(&mut self) -> Bytes {
+        self.reader.finish(&mut self.read);
+        let mut out = self.write_events();
+        self.writer.finish(&mut out);
+        out.into()
+    }
+
+    fn write(&mut self) -> Bytes {
+        self.write_events().into()
+    }
+
+    fn write_events(&mut self) -> Vec<u8> {
+        let mut out = Vec::new();
+        for event in self.read.drain(..) {
+            self.restore.push(event, &mut self.restored);
+        }
+        for event in self.restored.drain(..) {
+            self.writer.push(&event, &mut out);
+        }
+        out
+    }
+}
+
+fn read_response(dialect: Dialect, body: &[u8], context: &AnswerContext) -> Option<Vec<Event>> {
+    match dialect {
+        Dialect::OpenAiChat => chat::read_response(body, context),
+        Dialect::OpenAiResponses => responses::read_response(body, context),
+        Dialect::Anthropic => messages::read_response(body, context),
+        Dialect::Gemini => gemini::read_response(body, context),
+    }
+}
+
+fn write_response(dialect: Dialect, events: &[Event], context: &AnswerContext) -> String {
+    match dialect {
+        Dialect::OpenAiChat => chat::write_response(events, context),
+        Dialect::OpenAiResponses => responses::write_response(events, context),
+        Dialect::Anthropic => messages::write_response(events, context),
+        Dialect::Gemini => gemini::write_response(events, context),
+    }
+}
+
+#[derive(Debug)]
+enum StreamReader {
+    Chat(Box<chat::StreamReader>),
+    Responses(Box<responses::StreamReader>),
+    Messages(Box<messages::StreamReader>),
+    Gemini(Box<gemini::StreamReader>),
+}
+
+impl StreamReader {
+    fn new(dialect: Dialect, context: &AnswerContext) -> Self {
+        match dialect {
+            Dialect::OpenAiChat => Self::Chat(Box::new(chat::StreamReader::new(context))),
+            Dialect::OpenAiResponses => Self::Responses(Box::new(responses::StreamReader::new(context))),
+            Dialect::Anthropic => Self::Messages(Box::new(messages::StreamReader::new(context))),
+            Dialect::Gemini => Self::Gemini(Box::new(gemini::StreamReader::new(context))),
+        }
+    }
+
+    fn push(&mut self, name: Option<&str>, data: &[u8], out: &mut Vec<Event>) {
+        match self {
+            Self::Chat(reader) => reader.push(name, data, out),
+            Self::Responses(reader) => reader.push(name, data, out),
+            Self::Messages(reader) => reader.push(name, data, out),
+            Self::Gemini(reader) => reader.push(name, data, out),
+        }
+    }
+
+    fn finish(&mut self, out: &mut Vec<Event>) {
+        match self {
+            Self::Chat(reader) => reader.finish(out),
+            Self::Responses(reader) => reader.finish(out),
+            Self::Messages(reader) => reader.finish(out),
+            Self::Gemini(reader) => reader.finish(out),
+        }
+    }
+}
+
+#[derive(Debug)]
+enum StreamWriter {
+    Chat(Box<chat::StreamWriter>),
+    Responses(Box<responses::StreamWriter>),
+    Messages(Box<messages::StreamWriter>),
+    Gemini(Box<gemini::StreamWriter>),
+}
+
+impl StreamWriter {
+    fn new(dialect: Dialect, context: AnswerContext) -> Self {
+        match dialect {
+            Dialect::OpenAiChat => Self::Chat(Box::new(chat::StreamWriter::new(context))),
+            Dialect::OpenAiResponses => Self::Responses(Box::new(responses::StreamWriter::new(context))),
+            Dialect::Anthropic => Self::Messages(Box::new(messages::StreamWriter::new(context))),
+            Dialect::Gemini => Self::Gemini(Box::new(gemini::StreamWriter::new(context))),
+        }
+    }
+
+    fn push(&mut self, event: &Event, out: &mut Vec<u8>) {
+        match self {
+            Self::Chat(writer) => writer.push(event, out),
+            Self::Responses(writer) => writer.push(event, out),
+            Self::Messages(writer) => writer.push(event, out),
+            Self::Gemini(writer) => writer.push(event, out),
+        }
+    }
+
+    fn finish(&mut self, out: &mut Vec<u8>) {
+        match self {
+            Self::Chat(writer) => writer.finish(out),
+            Self::Responses(writer) => writer.finish(out),
+            Self::Messages(writer) => writer.finish(out),
+            Self::Gemini(writer) => writer.finish(out),
+        }
+    }
+}

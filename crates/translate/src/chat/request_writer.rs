@@ -1,0 +1,170 @@
+//! Writes a request.
+
+use super::content::Style;
+use super::{message_writer, tools};
+use crate::abilities::Thinking;
+use crate::form::{Effort, Format, Request};
+use crate::json::{ArrayWriter, ObjectWriter};
+use crate::names::{self, OPENAI_TOOL_NAME, ToolNames};
+use crate::target::{CannotCarry, Losses, Target, Written};
+
+/// OpenAI takes no more stop sequences.
+const MOST_STOPS: usize = 4;
+/// OpenAI takes no longer ids of users.
+const LONGEST_USER: usize = 64;
+
+pub(crate) fn write(request: &Request, target: &Target<'_>) -> Result<Written, Vec<CannotCarry>> {
+    let mut losses = Losses::default();
+    let mut names = ToolNames::default();
+    let mut body = ObjectWriter::new().str("model", target.model);
+    body = body.array("messages", message_writer::write(request, target, &mut names, &mut losses));
+    body = tools::write(body, request, target, &mut names, &mut losses);
+    body = write_limits(body, request, target, &mut losses);
+    body = write_sampling(body, request, target, &mut losses);
+    body = write_format(body, request);
+    body = write_reasoning(body, request, target, &mut losses);
+    body = write_account(body, request, target, &mut losses);
+    if request.stream {
+        body = body.bool("stream", true);
+        body = body.object("stream_options", ObjectWriter::new().bool("include_usage", true));
+    }
+    for unmapped in &request.unmapped {
+        if unmapped.required {
+            losses.refuse(unmapped.field.as_str(), "has no counterpart in OpenAI Chat Completions");
+        } else {
+            losses.drop(unmapped.field.as_str());
+        }
+    }
+    losses.finish(body.finish(), names)
+}
+
+fn write_limits(
+    body: ObjectWriter,
+    request: &Request,
+    target: &Target<'_>,
+    losses: &mut Losses,
+) -> ObjectWriter {
+    // Reasoning models of OpenAI's refuse `max_tokens`; most compatible servers know nothing else.
+    let field = if target.is_official { "max_completion_tokens" } else { "max_tokens" };
+    let body = body.maybe(request.max_tokens, |body, most| body.u64(field, most));
+    if request.stop.is_empty() {
+        return body;
+    }
+    if !target.abilities().stop {
+        losses.refuse("stop", "is not taken by this model");
+    } else if target.is_official && request.stop.len() > MOST_STOPS {
+        losses.refuse(
+            "stop",
+            format!("has more than the {MOST_STOPS} sequences that OpenAI Chat Completions takes"),
+        );
+    }
+    let mut stops = ArrayWriter::new();
+    request.stop.iter().for_each(|stop| stops.push_str(stop));
+    body.array("stop", stops)
+}
+
+fn write_sampling(
+    mut body: ObjectWriter,
+    request: &Request,
+    target: &Target<'_>,
+    losses: &mut Losses,
+) -> ObjectWriter {
+    let sampling = &request.sampling;
+    if request.logprobs.is_some() {
+        losses.refuse("logprobs", "cannot be translated from OpenAI Chat Completions");
+    }
+    losses.drop_if(sampling.top_k.is_some(), "top_k");
+    let clamped = sampling.temperature.map(|temperature| temperature.clamp(0.0, 2.0));
+    losses.drop_if(clamped != sampling.temperature, "temperature");
+    let values = [
+        ("temperature", clamped),
+        ("top_p", sampling.top_p),
+        ("frequency_penalty", sampling.frequency_penalty),
+        ("presence_penalty", sampling.presence_penalty),
+    ];
+    for (field, value) in values {
+        if target.abilities().sampling {
+            body = body.maybe(value, |body, value| body.f64(field, value));
+        } else {
+            losses.drop_if(value.is_some(), field);
+        }
+    }
+    body.maybe(sampling.seed, |body, seed| body.json("seed", &seed.to_string()))
+}
+
+fn write_format(body: ObjectWriter, request: &Request) -> ObjectWriter {
+    let format = match &request.format {
+        None => return body,
+        Some(Format::JsonObject) => ObjectWriter::of_type("json_object"),
+        Some(Format::JsonSchema { name, description, schema, strict }) => {
+            let name = name.as_deref().filter(|name| !name.is_empty()).unwrap_or("response");
+            let inner = ObjectWriter::new()
+                .str("name", &names::fit(name, OPENAI_TOOL_NAME))
+                .maybe(description.as_deref(), |inner, text| inner.str("description", text))
+                .raw("schema", schema)
+                .maybe(*strict, |inner, strict| inner.bool("strict", strict));
+            ObjectWriter::of_type("json_schema").object("json_schema", inner)
+        }
+    };
+    body.object("response_format", format)
+}
+
+/// Nothing is written where nothing was said: the model's own default is right.
+fn write_reasoning(
+    body: ObjectWriter,
+    request: &Request,
+    target: &Target<'_>,
+    losses: &mut Losses,
+) -> ObjectWriter {
+    let wish = &request.reasoning;
+    let off = (wish.enabled == Some(false)).then_some(Effort::None);
+    let asked = off.or(wish.effort).or_else(|| wish.budget.map(Effort::of_budget));
+    let Some(asked) = asked else { return body };
+    match target.abilities().thinking {
+        Thinking::No => {
+            losses.drop_if(asked != Effort::None, "reasoning_effort");
+            body
+        }
+        Thinking::Effort { least, greatest } => {
+            let effort = asked.clamp(least, greatest.max(least));
+            losses.drop_if(effort != asked, "reasoning_effort");
+            body.str("reasoning_effort", effort.as_str())
+        }
+        _ => body.str("reasoning_effort", asked.as_str()),
+    }
+}
+
+/// What concerns the account: caches, users, tiers. Compatible servers refuse what they do not know.
+fn write_account(
+    mut body: ObjectWriter,
+    request: &Request,
+    target: &Target<'_>,
+    losses: &mut Losses,
+) -> ObjectWriter {
+    // OpenAI takes metadata with what it stores, and a translated answer stores nothing.
+    losses.drop_if(request.metadata.is_some(), "metadata");
+    // OpenAI caches without being asked.
+    losses.drop_if(request.cache.is_some() && !Style::of(target).breakpoints, "cache_control");
+    let tier = |tier: &&String| matches!(tier.as_str(), "auto" | "default" | "flex" | "scale" | "priority");
+    let verbosity = |word: &&String| matches!(word.as_str(), "low" | "medium" | "high");
+    let fields = [
+        ("prompt_cache_key", request.cache_key.as_ref()),
+        ("service_tier", request.service_tier.as_ref().filter(tier)),
+        ("verbosity", request.verbosity.as_ref().filter(verbosity)),
+    ];
+    let said = [request.cache_key.is_some(), request.service_tier.is_some(), request.verbosity.is_some()];
+    for ((field, value), said) in fields.into_iter().zip(said) {
+        match value {
+            Some(value) if target.is_official => body = body.str(field, value),
+            _ => losses.drop_if(said, field),
+        }
+    }
+    match &request.user {
+        Some(user) if user.len() <= LONGEST_USER => body.str("user", user),
+        Some(_) => {
+            losses.drop("user");
+            body
+        }
+        None => body,
+    }
+}

@@ -1,0 +1,46 @@
+//! From one API format to another: requests, responses, streams, errors.
+//!
+//! A chain crosses makers, so a caller's request may have to be answered by a model of another API format. Used only
+//! then: where both sides speak the same format, bytes pass through untouched.
+//!
+//! ```text
+//!  caller's request ──reader──▶ form::Request ──writer──▶ provider's request
+//!  provider's answer ─reader──▶ form::Event…  ──writer──▶ caller's answer       (plain or streamed)
+//! ```
+//!
+//! A format is a folder ([`chat`], [`responses`], [`messages`], [`gemini`]) with a reader and a writer each of
+//! requests, responses and streams. None knows another; they meet in [`form`]. [`Bridge`] joins a stream's reader and
+//! writer. A plain response is read into the same events as a stream, so the two cannot differ.
+//!
+//! What holds here:
+//!
+//! - No I/O, no clock, no chance, no order of a hash map: the same request and target give the same bytes (T4).
+//! - Readers accept, writers refuse: a reader takes whatever a client or provider sends; a writer says what its target
+//!   cannot carry ([`CannotCarry`]) and what it left out without harm (T3).
+//! - Tool inputs, schemas, ids and text stay byte for byte.
+//! - Opaque reasoning leaves only in an [`envelope`] and comes back only to its maker (T5).
+//! - Nothing panics, whatever comes; what is kept is bounded by what came.
+//!
+//! ```text
+//! lib ─▶ bridge ─▶ restore ─▶ names        chat, responses, messages, gemini ─▶ target ─▶ abilities, names
+//!            └───▶ chat, responses, …                                       └─▶ envelope, form, json
+//! ```
+
+mod abilities;
+mod bridge;
+mod chat;
+mod count;
+mod envelope;
+mod form;
+mod gemini;
+mod json;
+mod messages;
+mod names;
+mod own_format;
+mod responses;
+mod restore;
+mod target;
+
+pub use bridge::{Bridge, CallerOptions, CallerRequest, RequestError, Translation};
+pub use own_format::{restore_envelopes, strip_reasoning};
+pub use target::{CannotCarry, Target};

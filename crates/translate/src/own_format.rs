@@ -1,0 +1,202 @@
+//! Bodies that pass in their own API format, but for reasoning (T5).
+//!
+//! Where caller and provider speak the same format, a body is not translated. Yet it may have envelopes in it, from
+//! turns that a model of another format answered: [`restore_envelopes`] gives their owner its own values back, and
+//! takes them out for anyone else. And a provider may refuse a signature that it did not make, which has no envelope:
+//! then [`strip_reasoning`] takes out all reasoning for one more try. Everything else stays byte for byte.
+
+mod chat;
+mod edits;
+mod gemini;
+mod messages;
+mod responses;
+
+use bytes::Bytes;
+use dialects::Dialect;
+
+use crate::abilities::Thinking;
+use crate::envelope;
+use crate::form::{Opaque, OpaqueKind};
+use crate::json::Object;
+use crate::target::Target;
+use edits::Edits;
+
+/// Restores our envelopes of the target's own reasoning, and takes out those of others, with the reasoning that they
+/// belong to. `None`: there are none, so the body stays as it is.
+#[must_use]
+pub fn restore_envelopes(dialect: Dialect, body: &[u8], target: &Target<'_>) -> Option<Bytes> {
+    if !envelope::may_contain(body) {
+        return None;
+    }
+    edit(dialect, body, Rule::Restore(target))
+}
+
+/// Takes out all reasoning. `None`: there is none.
+#[must_use]
+pub fn strip_reasoning(dialect: Dialect, body: &[u8]) -> Option<Bytes> {
+    edit(dialect, body, Rule::Strip)
+}
+
+fn edit(dialect: Dialect, body: &[u8], rule: Rule<'_>) -> Option<Bytes> {
+    let root = Object::parse(body)?;
+    let mut edits = Edits::new(body);
+    match dialect {
+        Dialect::OpenAiChat => chat::edit(&root, rule, &mut edits),
+        Dialect::OpenAiResponses => responses::edit(&root, rule, &mut edits),
+        Dialect::Anthropic => messages::edit(&root, rule, &mut edits),
+        Dialect::Gemini => gemini::edit(&root, rule, &mut edits),
+    }
+    edits.finish()
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Rule<'a> {
+    Restore(&'a Target<'a>),
+    Strip,
+}
+
+/// What becomes of an opaque value.
+#[derive(Debug)]
+enum Fate {
+    /// It is not ours.
+    Stays,
+    /// The target made it.
+    Returns(Opaque),
+    Goes,
+}
+
+impl Rule<'_> {
+    fn fate(self, value: Option<&str>) -> Fate {
+        match (self, value) {
+            (Self::Strip, _) => Fate::Goes,
+            (Self::Restore(target), Some(value)) if envelope::is_envelope(value) => {
+                let opaque = envelope::open(value, OpaqueKind::Plain);
+                if target.owns(&opaque) { Fate::Returns(opaque) } else { Fate::Goes }
+            }
+            (Self::Restore(_), _) => Fate::Stays,
+        }
+    }
+
+    /// Whether a Gemini call needs a signature, if not its own.
+    fn needs_call_signature(self) -> bool {
+        match self {
+            Self::Restore(target) => target.abilities().thinking == Thinking::GeminiLevel,
+            // Which model refused is not known here; those that need none take this one too.
+            Self::Strip => true,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use dialects::Dialect;
+
+    use super::{restore_envelopes, strip_reasoning};
+    use crate::envelope::seal;
+    use crate::form::{Opaque, OpaqueKind, Owner};
+    use crate::target::Target;
+
+    const OWN: &str = "own-model";
+
+    /// An envelope of a kind, by `OWN` or another model.
+    fn sealed(kind: OpaqueKind, data: &str, id: Option<&str>, model: &str) -> String {
+        let owner = Owner { provider: "p".to_owned(), model: model.to_owned() };
+        seal(&Opaque { kind, data: data.to_owned(), id: id.map(ToOwned::to_owned), owner: None }, &owner)
+    }
+
+    /// `{own}` and `{foreign}` in the body stand for envelopes.
+    fn restored(
+        dialect: Dialect,
+        body: &str,
+        kind: OpaqueKind,
+        data: &str,
+        id: Option<&str>,
+        model: &str,
+    ) -> Option<String> {
+        let body = body
+            .replace("{own}", &sealed(kind, data, id, model))
+            .replace("{foreign}", &sealed(kind, data, id, "other"));
+        let target = Target { dialect, provider: "p", model, is_official: true };
+        let bytes = restore_envelopes(dialect, body.as_bytes(), &target)?;
+        assert!(serde_json::from_slice::<serde_json::Value>(&bytes).is_ok());
+        Some(String::from_utf8(bytes.to_vec()).unwrap())
+    }
+
+    fn stripped(dialect: Dialect, body: &str) -> Option<String> {
+        strip_reasoning(dialect, body.as_bytes()).map(|bytes| String::from_utf8(bytes.to_vec()).unwrap())
+    }
+
+    #[test]
+    fn a_body_without_envelopes_stays() {
+        let target = Target { dialect: Dialect::Anthropic, provider: "p", model: OWN, is_official: true };
+        let body = br#"{"messages":[{"role":"assistant","content":[{"type":"thinking","thinking":"","signature":"Eq"}]}]}"#;
+        assert_eq!(restore_envelopes(Dialect::Anthropic, body, &target), None);
+        let mentioned = br#"{"messages":[{"role":"user","content":"c3dpdGNoYm9hcmQ6djE6"}]}"#;
+        assert_eq!(restore_envelopes(Dialect::Anthropic, mentioned, &target), None);
+        assert_eq!(strip_reasoning(Dialect::Anthropic, mentioned), None);
+    }
+
+    #[test]
+    fn messages_blocks() {
+        let body = r#" {"messages": [ {"role":"user","content":"a"}, {"role":"assistant","content":[ {"type":"thinking","thinking":"h","signature":"{foreign}"} , {"type":"thinking","thinking":"m","signature":"{own}"}, {"type":"text","text":"x"} ]}, {"role":"assistant","content":[{"type":"redacted_thinking","data":"{foreign}"}]} ], "max_tokens":1.0 }"#;
+        let expected = r#" {"messages": [ {"role":"user","content":"a"}, {"role":"assistant","content":[ {"type":"thinking","thinking":"m","signature":"Eq\"=="}, {"type":"text","text":"x"} ]} ], "max_tokens":1.0 }"#;
+        assert_eq!(
+            restored(Dialect::Anthropic, body, OpaqueKind::Signature, "Eq\"==", None, OWN).unwrap(),
+            expected
+        );
+        let expected = r#" {"messages": [ {"role":"user","content":"a"}, {"role":"assistant","content":[ {"type":"text","text":"x"} ]} ], "max_tokens":1.0 }"#;
+        assert_eq!(stripped(Dialect::Anthropic, body).unwrap(), expected);
+        let body =
+            r#"{"messages":[{"role":"assistant","content":[{"type":"redacted_thinking","data":"{own}"}]}]}"#;
+        let expected = r#"{"messages":[{"role":"assistant","content":[{"type":"thinking","thinking":"","signature":"Eq"}]}]}"#;
+        assert_eq!(
+            restored(Dialect::Anthropic, body, OpaqueKind::Signature, "Eq", None, OWN).unwrap(),
+            expected
+        );
+    }
+
+    #[test]
+    fn responses_items() {
+        let body = r#"{"input":[{"type":"reasoning","id":"rs_x","summary":[],"encrypted_content":"{own}"},{"type":"reasoning","id":"rs_y","summary":[],"encrypted_content":"{foreign}"},{"type":"function_call","id":"fc_1","call_id":"c"}]}"#;
+        let expected = r#"{"input":[{"type":"reasoning","id":"rs_1","summary":[],"encrypted_content":"gA=="},{"type":"function_call","id":"fc_1","call_id":"c"}]}"#;
+        let got = restored(Dialect::OpenAiResponses, body, OpaqueKind::Encrypted, "gA==", Some("rs_1"), OWN);
+        assert_eq!(got.unwrap(), expected);
+        let expected = r#"{"input":[{"type":"reasoning","summary":[],"encrypted_content":"gA=="},{"type":"function_call","id":"fc_1","call_id":"c"}]}"#;
+        let got = restored(Dialect::OpenAiResponses, body, OpaqueKind::Encrypted, "gA==", None, OWN);
+        assert_eq!(got.unwrap(), expected);
+        let expected = r#"{"input":[{"type":"function_call","call_id":"c"}]}"#;
+        assert_eq!(stripped(Dialect::OpenAiResponses, body).unwrap(), expected);
+    }
+
+    #[test]
+    fn chat_details() {
+        let body = r#"{"messages":[{"role":"assistant","content":"a","reasoning_content":"hm","reasoning_details":[{"type":"reasoning.encrypted","data":"{own}"}]},{"role":"assistant","content":"b","reasoning_content":"hm","reasoning_details":[{"data":"{foreign}"}]},{"role":"assistant","content":null,"reasoning_details":[{"data":"{foreign}"}],"reasoning_content":"x"}]}"#;
+        let expected = r#"{"messages":[{"role":"assistant","content":"a","reasoning_content":"hm"},{"role":"assistant","content":"b"}]}"#;
+        assert_eq!(restored(Dialect::OpenAiChat, body, OpaqueKind::Plain, "", None, OWN).unwrap(), expected);
+        let expected =
+            r#"{"messages":[{"role":"assistant","content":"a"},{"role":"assistant","content":"b"}]}"#;
+        assert_eq!(stripped(Dialect::OpenAiChat, body).unwrap(), expected);
+        let call = r#"{"messages":[{"role":"assistant","tool_calls":[{"id":"c","extra_content":{"google":{"thought_signature":"Cg"}}}]}]}"#;
+        assert_eq!(
+            stripped(Dialect::OpenAiChat, call).unwrap(),
+            call.replace("Cg", "skip_thought_signature_validator")
+        );
+    }
+
+    #[test]
+    fn gemini_parts() {
+        let body = r#"{"contents":[{"role":"model","parts":[{"text":"hm","thought":true},{"text":"a","thoughtSignature":"{foreign}"},{"functionCall":{"name":"f"},"thought_signature":"{foreign}"},{"text":"","thoughtSignature":"{foreign}"}]},{"role":"model","parts":[{"text":"","thoughtSignature":"{foreign}"}]},{"role":"model","parts":[{"functionCall":{"name":"f"},"thoughtSignature":"{own}"}]}]}"#;
+        let expected = r#"{"contents":[{"role":"model","parts":[{"text":"a"},{"functionCall":{"name":"f"},"thought_signature":"skip_thought_signature_validator"}]},{"role":"model","parts":[{"functionCall":{"name":"f"},"thoughtSignature":"Cg=="}]}]}"#;
+        let kind = OpaqueKind::ThoughtSignature;
+        assert_eq!(
+            restored(Dialect::Gemini, body, kind, "call c Cg==", None, "gemini-3-pro").unwrap(),
+            expected
+        );
+        let got = restored(Dialect::Gemini, body, kind, "Cg==", None, "gemini-2.5-pro").unwrap();
+        assert_eq!(got, expected.replace(r#","thought_signature":"skip_thought_signature_validator""#, ""));
+        assert_eq!(
+            stripped(Dialect::Gemini, &body.replace("{own}", "Cg==")).unwrap().matches("skip").count(),
+            2
+        );
+    }
+}

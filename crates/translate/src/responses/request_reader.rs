@@ -1,0 +1,404 @@
+//! Reads a request.
+//!
+//! Items of `input` become parts of turns. Items that follow each other and are the model's belong to one turn, since
+//! one answer of this API consists of many items.
+
+use super::tools;
+use crate::RequestError;
+use crate::envelope;
+use crate::form::{
+    Effort, Format, Media, MediaKind, MediaSource, OpaqueKind, Part, PartKind, Request, Role, Sampling,
+    ToolCall, ToolInput, ToolResult, Turn, Unmapped,
+};
+use crate::json::{self, Object};
+use serde_json::value::RawValue;
+
+/// Fields that are read below, or mean nothing for the answer.
+const READ: [&str; 32] = [
+    "background",
+    "conversation",
+    "frequency_penalty",
+    "include",
+    "input",
+    "instructions",
+    "logit_bias",
+    "max_output_tokens",
+    "metadata",
+    "model",
+    "n",
+    "parallel_tool_calls",
+    "presence_penalty",
+    "previous_response_id",
+    "prompt",
+    "prompt_cache_key",
+    "reasoning",
+    "safety_identifier",
+    "seed",
+    "service_tier",
+    "stop",
+    "store",
+    "stream",
+    "stream_options",
+    "temperature",
+    "text",
+    "tool_choice",
+    "tools",
+    "top_k",
+    "top_logprobs",
+    "top_p",
+    "user",
+];
+
+/// What was read, together with what has no place in it.
+#[derive(Default)]
+pub(super) struct Draft {
+    pub(super) request: Request,
+}
+
+impl Draft {
+    /// Notes a field that the common form lacks.
+    pub(super) fn unmapped(&mut self, field: &str, required: bool) {
+        if !self.request.unmapped.iter().any(|known| known.field == field) {
+            self.request.unmapped.push(Unmapped { field: field.to_owned(), required });
+        }
+    }
+
+    /// Adds to the last turn if it has this role and is made of the same kind of parts, else begins a turn.
+    fn push(&mut self, role: Role, part: Part) {
+        let joins = |turn: &Turn| {
+            let results = matches!(part.kind, PartKind::ToolResult(_))
+                && turn.parts.iter().all(|part| matches!(part.kind, PartKind::ToolResult(_)));
+            turn.role == role && (role == Role::Assistant || results)
+        };
+        match self.request.turns.last_mut() {
+            Some(turn) if joins(turn) => turn.parts.push(part),
+            _ => self.request.turns.push(Turn { role, parts: vec![part] }),
+        }
+    }
+}
+
+pub(crate) fn read(body: &Object<'_>) -> Result<Request, RequestError> {
+    let mut draft = Draft::default();
+    if let Some(text) = body.string("instructions").filter(|text| !text.is_empty()) {
+        draft.request.system.push(Part::text(text));
+    }
+    read_input(body, &mut draft)?;
+    read_settings(body, &mut draft);
+    tools::read(body, &mut draft);
+    read_text(body, &mut draft);
+    read_reasoning(body, &mut draft);
+    read_unmapped(body, &mut draft);
+    Ok(draft.request)
+}
+
+fn read_settings(body: &Object<'_>, draft: &mut Draft) {
+    let request = &mut draft.request;
+    request.parallel_tool_calls = body.bool("parallel_tool_calls");
+    request.max_tokens = body.u64("max_output_tokens");
+    request.sampling = Sampling {
+        temperature: body.f64("temperature"),
+        top_p: body.f64("top_p"),
+        top_k: body.u64("top_k"),
+        seed: body.raw("seed").and_then(|seed| seed.get().parse().ok()),
+        frequency_penalty: body.f64("frequency_penalty"),
+        presence_penalty: body.f64("presence_penalty"),
+    };
+    // Not of this API, but of servers that speak it; they must not get lost.
+    request.stop = match body.string("stop") {
+        Some(stop) => vec![stop],
+        None => body.array("stop").into_iter().filter_map(json::as_str).map(Into::into).collect(),
+    };
+    request.cache_key = body.string("prompt_cache_key");
+    request.user = body.string("user").or_else(|| body.string("safety_identifier"));
+    request.metadata = body.raw("metadata").filter(|pairs| pairs.get() != "{}").map(json::own);
+    request.service_tier = body.string("service_tier");
+    request.stream = body.bool("stream").unwrap_or(false);
+    request.include_usage = true;
+    let includes: Vec<_> = body.array("include").into_iter().filter_map(json::as_str).collect();
+    let likely = body.u64("top_logprobs").filter(|count| *count > 0);
+    let asked = includes.iter().any(|include| include == "message.output_text.logprobs");
+    request.logprobs = likely.or(asked.then_some(0));
+}
+
+fn read_text(body: &Object<'_>, draft: &mut Draft) {
+    let Some(text) = body.object("text") else { return };
+    draft.request.verbosity = text.string("verbosity");
+    let Some(format) = text.object("format") else { return };
+    match format.str("type").as_deref() {
+        Some("json_object") => draft.request.format = Some(Format::JsonObject),
+        Some("json_schema") => {
+            // Some clients nest it, as in the chat format.
+            let format = format.object("json_schema").unwrap_or(format);
+            draft.request.format = format.raw("schema").map(|schema| Format::JsonSchema {
+                name: format.string("name"),
+                description: format.string("description"),
+                schema: json::own(schema),
+                strict: format.bool("strict"),
+            });
+        }
+        Some("text") | None => {}
+        Some(_) => draft.unmapped("text.format", true),
+    }
+}
+
+fn read_reasoning(body: &Object<'_>, draft: &mut Draft) {
+    let Some(reasoning) = body.object("reasoning") else { return };
+    let effort = reasoning.str("effort");
+    draft.request.reasoning.effort = effort.as_deref().and_then(Effort::parse);
+    if effort.is_some() && draft.request.reasoning.effort.is_none() {
+        draft.unmapped("reasoning.effort", false);
+    }
+    let summary = reasoning.str("summary").or_else(|| reasoning.str("generate_summary"));
+    draft.request.reasoning.show = summary.map(|summary| summary != "none");
+    for field in ["context", "mode"] {
+        if reasoning.raw(field).is_some() {
+            draft.unmapped(&format!("reasoning.{field}"), false);
+        }
+    }
+}
+
+/// Fields without a counterpart in the common form. What refers to something that a provider keeps cannot be left out.
+fn read_unmapped(body: &Object<'_>, draft: &mut Draft) {
+    for field in ["conversation", "logit_bias", "previous_response_id", "prompt"] {
+        if body.raw(field).is_some() {
+            draft.unmapped(field, true);
+        }
+    }
+    if body.bool("background") == Some(true) {
+        draft.unmapped("background", true);
+    }
+    if body.u64("n").is_some_and(|n| n > 1) {
+        draft.unmapped("n", true);
+    }
+    if body.bool("store") == Some(true) {
+        draft.unmapped("store", false);
+    }
+    if body.has("user") && body.raw("safety_identifier").is_some() {
+        draft.unmapped("safety_identifier", false);
+    }
+    let carried = ["message.output_text.logprobs", "reasoning.encrypted_content"];
+    let includes = body.array("include");
+    if includes.into_iter().filter_map(json::as_str).any(|include| !carried.contains(&include.as_ref())) {
+        draft.unmapped("include", false);
+    }
+    let default = |field: &str, value: &RawValue| field == "truncation" && value.get() == "\"disabled\"";
+    for (field, value) in body.iter() {
+        if !READ.contains(&field) && value.get() != "null" && !default(field, value) {
+            draft.unmapped(field, matches!(field, "moderation" | "response_format"));
+        }
+    }
+}
+
+fn read_input(body: &Object<'_>, draft: &mut Draft) -> Result<(), RequestError> {
+    let Some(input) = body.raw("input") else {
+        let stored = ["prompt", "conversation", "previous_response_id"];
+        let known = stored.iter().any(|field| body.raw(field).is_some());
+        return if known { Ok(()) } else { Err(RequestError::field("input", "is missing")) };
+    };
+    if let Some(text) = json::as_str(input) {
+        draft.push(Role::User, Part::text(text));
+        return Ok(());
+    }
+    let items =
+        json::items(input).ok_or_else(|| RequestError::field("input", "must be a string or an array"))?;
+    for (index, raw) in items.into_iter().enumerate() {
+        if let Some(text) = json::as_str(raw) {
+            draft.push(Role::User, Part::text(text));
+            continue;
+        }
+        let item = Object::of(raw)
+            .ok_or_else(|| RequestError::field(format!("input[{index}]"), "must be an object"))?;
+        read_item(&item, draft);
+    }
+    Ok(())
+}
+
+fn read_item(item: &Object<'_>, draft: &mut Draft) {
+    let kind = item.str("type");
+    match kind.as_deref().unwrap_or("message") {
+        "message" => read_message(item, draft),
+        "function_call" => {
+            let arguments = item.raw("arguments").map(text_of).unwrap_or_default();
+            read_call(item, ToolInput::Json(arguments), draft);
+        }
+        "custom_tool_call" => {
+            read_call(item, ToolInput::Text(item.string("input").unwrap_or_default()), draft);
+        }
+        "function_call_output" => read_result(item, false, draft),
+        "custom_tool_call_output" => read_result(item, true, draft),
+        "reasoning" => draft.push(Role::Assistant, reasoning(item)),
+        // Only its maker can read it, and the conversation so far is in it.
+        kind @ ("compaction" | "compaction_summary" | "compaction_trigger" | "item_reference") => {
+            draft.unmapped(kind, true);
+        }
+        _ if item.raw("role").is_some() && item.raw("content").is_some() => {
+            read_message(item, draft);
+        }
+        kind => {
+            // Tools that a search found, or that came later, are declared like any.
+            tools::add(&item.objects("tools"), None, draft);
+            if kind != "additional_tools" {
+                let role = if kind.ends_with("_output") { Role::User } else { Role::Assistant };
+                draft.push(role, Part::new(PartKind::Foreign(kind.to_owned())));
+            }
+        }
+    }
+}
+
+fn read_message(item: &Object<'_>, draft: &mut Draft) {
+    let parts = content(item.raw("content"));
+    match item.str("role").as_deref() {
+        Some("assistant") => {
+            for part in parts {
+                draft.push(Role::Assistant, part);
+            }
+        }
+        Some("system" | "developer") => {
+            let (text, others): (Vec<_>, Vec<_>) =
+                parts.into_iter().partition(|part| matches!(part.kind, PartKind::Text(_)));
+            let turns = &mut draft.request.turns;
+            if turns.is_empty() {
+                draft.request.system.extend(text);
+            } else if !text.is_empty() {
+                turns.push(Turn { role: Role::System, parts: text });
+            }
+            if !others.is_empty() {
+                draft.request.turns.push(Turn { role: Role::User, parts: others });
+            }
+        }
+        _ if parts.is_empty() => {}
+        _ => draft.request.turns.push(Turn { role: Role::User, parts }),
+    }
+}
+
+fn read_call(item: &Object<'_>, input: ToolInput, draft: &mut Draft) {
+    let call = ToolCall {
+        id: item.string("call_id").or_else(|| item.string("id")).unwrap_or_default(),
+        name: item.string("name").unwrap_or_default(),
+        namespace: item.string("namespace"),
+        input,
+    };
+    draft.push(Role::Assistant, Part::new(PartKind::ToolCall(call)));
+}
+
+fn read_result(item: &Object<'_>, is_custom: bool, draft: &mut Draft) {
+    let result = ToolResult {
+        id: item.string("call_id").or_else(|| item.string("id")).unwrap_or_default(),
+        name: item.string("name"),
+        is_error: false,
+        is_custom,
+        content: content(item.raw("output")),
+        json: None,
+    };
+    draft.push(Role::User, Part::new(PartKind::ToolResult(result)));
+}
+
+fn reasoning(item: &Object<'_>) -> Part {
+    let opaque = item.str("encrypted_content").filter(|value| !value.is_empty()).map(|value| {
+        let mut opaque = envelope::open(&value, OpaqueKind::Encrypted);
+        if opaque.owner.is_none() {
+            opaque.id = item.string("id");
+        }
+        opaque
+    });
+    Part::new(PartKind::Reasoning { text: super::reasoning_text(item), opaque })
+}
+
+/// The text of a JSON string, else the JSON itself.
+fn text_of(raw: &RawValue) -> String {
+    json::as_str(raw).map_or_else(|| raw.get().to_owned(), Into::into)
+}
+
+/// Content, be it text or parts.
+fn content(raw: Option<&RawValue>) -> Vec<Part> {
+    let Some(raw) = raw else { return Vec::new() };
+    match json::items(raw) {
+        Some(parts) => parts.into_iter().map(part).collect(),
+        None => vec![Part::text(text_of(raw))],
+    }
+}
+
+fn part(raw: &RawValue) -> Part {
+    let Some(object) = Object::of(raw) else { return Part::text(text_of(raw)) };
+    let kind = object.str("type");
+    let kind = match kind.as_deref().unwrap_or("text") {
+        "input_text" | "output_text" | "text" => PartKind::Text(object.string("text").unwrap_or_default()),
+        "refusal" => PartKind::Refusal(object.string("refusal").unwrap_or_default()),
+        "input_image" | "image_url" => image(&object).map_or_else(|| foreign("input_image"), PartKind::Media),
+        "input_file" => file(&object).map_or_else(|| foreign("input_file"), PartKind::Media),
+        "input_audio" => audio(&object).map_or_else(|| foreign("input_audio"), PartKind::Media),
+        other => foreign(other),
+    };
+    Part { kind, cache: tools::cache(&object) }
+}
+
+fn foreign(kind: &str) -> PartKind {
+    PartKind::Foreign(kind.to_owned())
+}
+
+fn image(part: &Object<'_>) -> Option<Media> {
+    let nested = part.object("image_url");
+    let url = part.str("image_url").or_else(|| nested.as_ref()?.str("url"));
+    let detail = part.string("detail").or_else(|| nested.as_ref()?.string("detail"));
+    let source = match url {
+        Some(url) => source_of(&url, "image/png"),
+        None => MediaSource::FileId(part.string("file_id")?),
+    };
+    Some(Media { kind: MediaKind::Image, source, name: None, detail })
+}
+
+fn file(part: &Object<'_>) -> Option<Media> {
+    let name = part.string("filename");
+    let is_pdf = |name: &str| name.to_ascii_lowercase().ends_with(".pdf");
+    let named_pdf = name.as_deref().is_some_and(is_pdf);
+    let source = if let Some(data) = part.str("file_data") {
+        // Bare base64 is taken too; then the name alone tells what it is.
+        let media_type =
+            if named_pdf || name.is_none() { "application/pdf" } else { "application/octet-stream" };
+        match data.starts_with("data:") {
+            true => source_of(&data, media_type),
+            false => MediaSource::Base64 { media_type: media_type.to_owned(), data: data.into() },
+        }
+    } else if let Some(url) = part.str("file_url") {
+        source_of(&url, "application/pdf")
+    } else {
+        MediaSource::FileId(part.string("file_id")?)
+    };
+    let kind = match &source {
+        MediaSource::Base64 { media_type, .. } => kind_of(media_type),
+        MediaSource::Url(url) if is_pdf(url.split(['?', '#']).next().unwrap_or_default()) => MediaKind::Pdf,
+        _ if named_pdf => MediaKind::Pdf,
+        _ => MediaKind::File,
+    };
+    Some(Media { kind, source, name, detail: None })
+}
+
+fn audio(part: &Object<'_>) -> Option<Media> {
+    let audio = part.object("input_audio")?;
+    let format = audio.str("format").unwrap_or("wav".into());
+    let source = MediaSource::Base64 { media_type: format!("audio/{format}"), data: audio.string("data")? };
+    Some(Media { kind: MediaKind::Audio, source, name: None, detail: None })
+}
+
+fn kind_of(media_type: &str) -> MediaKind {
+    match media_type {
+        "application/pdf" => MediaKind::Pdf,
+        other if other.starts_with("image/") => MediaKind::Image,
+        other if other.starts_with("text/") => MediaKind::Text,
+        other if other.starts_with("audio/") => MediaKind::Audio,
+        other if other.starts_with("video/") => MediaKind::Video,
+        _ => MediaKind::File,
+    }
+}
+
+/// What a URL stands for: base64 data of its own, or an address.
+fn source_of(url: &str, media_type: &str) -> MediaSource {
+    let data = url.strip_prefix("data:").and_then(|rest| rest.split_once(','));
+    match data.and_then(|(head, data)| Some((head.strip_suffix(";base64")?, data))) {
+        Some((head, data)) => {
+            let named = head.split(';').next().filter(|named| !named.is_empty());
+            MediaSource::Base64 { media_type: named.unwrap_or(media_type).to_owned(), data: data.to_owned() }
+        }
+        None => MediaSource::Url(url.to_owned()),
+    }
+}
