@@ -8,7 +8,7 @@ mod usage;
 
 use serde_json::Value;
 
-use crate::format::{ApiFormat, GatewayError, Parsed};
+use crate::format::{ApiFormat, GatewayError, Parsed, TranslatedError};
 use crate::progress::Progress;
 use crate::response_meta::ResponseMeta;
 use crate::usage::Usage;
@@ -38,6 +38,10 @@ impl ApiFormat for Anthropic {
 
     fn error_object(&self, error: &GatewayError<'_>) -> Value {
         error::object(error)
+    }
+
+    fn translated_error(&self, error: &TranslatedError<'_>) -> Value {
+        error::translated(error)
     }
 
     fn error_event(&self, body: &Value) -> String {

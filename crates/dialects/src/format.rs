@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use crate::error_body::ErrorCategory;
 use crate::progress::Progress;
 use crate::response_meta::ResponseMeta;
 use crate::usage::Usage;
@@ -25,6 +26,15 @@ pub(crate) trait ApiFormat: Sync {
 
     /// The body of an error of the gateway's own.
     fn error_object(&self, error: &GatewayError<'_>) -> Value;
+
+    /// The body of a provider's error of another format.
+    fn translated_error(&self, error: &TranslatedError<'_>) -> Value;
+
+    /// The body of a response that says what an error of this format says; `None`: it is no error. `error` may be the data
+    /// of an event.
+    fn error_body(&self, error: Value) -> Option<Value> {
+        error.get("error").is_some().then_some(error)
+    }
 
     /// The event that carries the body of an error in a stream.
     fn error_event(&self, body: &Value) -> String;
@@ -57,4 +67,24 @@ pub(crate) struct GatewayError<'a> {
     pub(crate) message: &'a str,
     /// `None` inside a stream: the head had it.
     pub(crate) request_id: Option<&'a str>,
+}
+
+/// A provider's error, for a caller of another format.
+pub(crate) struct TranslatedError<'a> {
+    pub(crate) status: u16,
+    pub(crate) category: ErrorCategory,
+    /// The provider's words.
+    pub(crate) message: &'a str,
+    /// Its type, code and parameter, if it speaks a format of OpenAI's.
+    pub(crate) openai_names: OpenAiNames<'a>,
+    /// `None` inside a stream.
+    pub(crate) request_id: Option<&'a str>,
+}
+
+/// What only OpenAI's formats have.
+#[derive(Default)]
+pub(crate) struct OpenAiNames<'a> {
+    pub(crate) error_type: Option<&'a str>,
+    pub(crate) code: Option<&'a str>,
+    pub(crate) param: Option<&'a str>,
 }

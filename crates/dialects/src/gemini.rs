@@ -1,14 +1,13 @@
-//! Gemini.
+//! Gemini: Google's `generateContent` and `streamGenerateContent`.
 
+mod chunk;
 mod error;
-mod event;
 mod models;
-mod response;
 mod usage;
 
 use serde_json::Value;
 
-use crate::format::{ApiFormat, GatewayError, Parsed};
+use crate::format::{ApiFormat, GatewayError, Parsed, TranslatedError};
 use crate::progress::Progress;
 use crate::response_meta::ResponseMeta;
 use crate::usage::Usage;
@@ -21,27 +20,37 @@ impl ApiFormat for Gemini {
     }
 
     fn read_event(&self, data: &[u8], meta: &mut ResponseMeta) -> Parsed<Progress> {
-        event::read(data, meta)
+        chunk::read_event(data, meta)
     }
 
     fn read_response(&self, body: &[u8]) -> Parsed<(Usage, ResponseMeta)> {
-        response::read(body)
+        chunk::read_response(body)
     }
 
+    /// A stream ends with its connection.
     fn end_marker(&self) -> &'static str {
-        "data: [DONE]\n\n"
+        ""
     }
 
+    /// Google's SDK fails on comments, and there is no event without meaning.
     fn keep_alive(&self) -> &'static str {
-        ": waiting\n\n"
+        ""
     }
 
     fn error_object(&self, error: &GatewayError<'_>) -> Value {
         error::object(error)
     }
 
+    fn error_body(&self, error: Value) -> Option<Value> {
+        error::body(error)
+    }
+
     fn error_event(&self, body: &Value) -> String {
-        format!("data: {body}\n\n")
+        error::event(body)
+    }
+
+    fn translated_error(&self, error: &TranslatedError<'_>) -> Value {
+        error::translated(error)
     }
 
     fn model(&self, name: &str) -> Value {

@@ -1,33 +1,38 @@
 //! The API formats of LLM providers.
 //!
 //! A gateway that passes calls through unchanged still reads a little of them: the requested model, whether the
-//! response is streamed, whether the stream has produced a token, whether it is complete, and what an error means.
-//! This crate knows that for each [`Dialect`]. It also writes the gateway's own messages (an error, a list of models)
-//! in the form that the official SDKs expect.
+//! response is streamed, what the request refers to, whether the stream has produced a token, whether it is complete,
+//! and what an error means. This crate knows that for each [`Dialect`]. It also writes the gateway's own messages (an
+//! error, a list of models) in the form that the official SDKs expect.
 //!
 //! # Files
 //!
-//! An arrow means "uses". A new format is a folder beside `openai_chat`, a variant of [`Dialect`] and one of
-//! [`Endpoint`]; nothing else in this crate matches on the dialect.
+//! An arrow means "uses". A new format is a folder beside `openai_chat`, a variant of [`Dialect`] and one or more of
+//! [`Endpoint`]; else only `request` (the fields that a format has) and `error` match on the dialect.
 //!
 //! ```text
-//! events   response   error   models        request     for callers: what all formats have in common
+//! events   response   error   models        request        for callers: what all formats have in common
 //!    └────────┴──────────┴───────┘              │
 //!                 ▼                             ▼
-//!              dialect ◀──────────────────── endpoint   the names; the table of formats
+//!              dialect ◀──────────────────── endpoint      the names; the table of formats
 //!                 │
-//!         ┌───────┴───────┐
-//!         ▼               ▼
-//!    openai_chat      anthropic                         a folder for each format
-//!         └───────┬───────┘
+//!       ┌─────────┴────┬──────────────┐
+//!       ▼              ▼              ▼
+//! openai_responses   anthropic     gemini                  a folder for each format
+//!       │              │              │
+//!       ▼              │              │
+//!  openai_chat         │              │
+//!       └─────────┬────┴──────────────┘
 //!                 ▼
-//!               format                                  what each format provides (a trait)
+//!          lenient, format                                 odd values; what each format provides (a trait)
 //!                 ▼
-//!    progress   usage   response_meta   has_content     parts that know no format
+//!    progress   usage   response_meta   has_content        parts that know no format
 //!    error_body   sse
 //! ```
 //!
 //! # Errors
+//!
+//! A provider's error for a caller of another format is rewritten by [`error::translate`].
 //!
 //! This crate is the first step of the scheme for failures: [`error::ErrorBody`] holds what the provider's words mean
 //! ([`error::ErrorCategory`]). The crate `providers` decides from it who is responsible.
@@ -39,7 +44,7 @@
 //!   else; [`sse::Frame::raw`] is what came over the wire.
 //! - One pass, no document tree: every event of every stream goes through [`classify_event`].
 //! - Nothing that may quote a prompt leaves this crate in an error: the text of a provider's message is matched and
-//!   dropped, parse errors give a position and no content (C5).
+//!   dropped, parse errors give a position and no content (C5). Only the caller gets it, by [`error::translate`].
 
 mod anthropic;
 mod dialect;
@@ -50,6 +55,7 @@ pub mod events;
 mod format;
 mod gemini;
 mod has_content;
+mod lenient;
 pub mod models;
 mod openai_chat;
 mod openai_responses;
@@ -64,6 +70,6 @@ pub use dialect::Dialect;
 pub use endpoint::Endpoint;
 pub use events::{EventClass, classify_event};
 pub use progress::{Choices, Progress};
-pub use request::{Request, RequestError};
+pub use request::{Request, RequestError, StoredReference};
 pub use response_meta::ResponseMeta;
 pub use usage::Usage;

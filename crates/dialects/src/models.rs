@@ -50,4 +50,19 @@ mod tests {
         let list: Value = serde_json::from_slice(&list(Dialect::Anthropic, [])).unwrap();
         assert_eq!(list, json!({"data": [], "has_more": false, "first_id": null, "last_id": null}));
     }
+
+    #[test]
+    fn googles_shape() {
+        let list: Value = serde_json::from_slice(&list(Dialect::Gemini, ["planner"])).unwrap();
+        let one: Value = serde_json::from_slice(&one(Dialect::Gemini, "planner")).unwrap();
+        assert_eq!(list, json!({ "models": [one] }));
+        let expected = json!({"name": "models/planner", "displayName": "planner",
+            "supportedGenerationMethods": ["generateContent", "countTokens"]});
+        assert_eq!(one, expected);
+    }
+
+    #[test]
+    fn openais_two_formats_have_one_list() {
+        assert_eq!(list(Dialect::OpenAiResponses, ["a"]), list(Dialect::OpenAiChat, ["a"]));
+    }
 }

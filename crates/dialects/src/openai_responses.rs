@@ -1,14 +1,14 @@
-//! OpenAI Responses.
+//! OpenAI Responses. Its errors outside streams and its list of models are those of Chat Completions.
 
 mod error;
 mod event;
-mod models;
 mod response;
 mod usage;
 
 use serde_json::Value;
 
-use crate::format::{ApiFormat, GatewayError, Parsed};
+use crate::format::{ApiFormat, GatewayError, Parsed, TranslatedError};
+use crate::openai_chat::OpenAiChat;
 use crate::progress::Progress;
 use crate::response_meta::ResponseMeta;
 use crate::usage::Usage;
@@ -28,27 +28,36 @@ impl ApiFormat for OpenAiResponses {
         response::read(body)
     }
 
+    /// The event with the finish is also the last one, so no stream lacks just a marker.
     fn end_marker(&self) -> &'static str {
-        "data: [DONE]\n\n"
+        ""
     }
 
     fn keep_alive(&self) -> &'static str {
-        ": waiting\n\n"
+        OpenAiChat.keep_alive()
     }
 
     fn error_object(&self, error: &GatewayError<'_>) -> Value {
-        error::object(error)
+        OpenAiChat.error_object(error)
+    }
+
+    fn error_body(&self, error: Value) -> Option<Value> {
+        error::body(error)
     }
 
     fn error_event(&self, body: &Value) -> String {
-        format!("data: {body}\n\n")
+        error::event(body)
+    }
+
+    fn translated_error(&self, error: &TranslatedError<'_>) -> Value {
+        OpenAiChat.translated_error(error)
     }
 
     fn model(&self, name: &str) -> Value {
-        models::model(name)
+        OpenAiChat.model(name)
     }
 
     fn model_list(&self, models: &[Value]) -> Value {
-        models::list(models)
+        OpenAiChat.model_list(models)
     }
 }

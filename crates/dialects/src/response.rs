@@ -1,8 +1,12 @@
 //! Responses that are not streamed.
 
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+
 use crate::dialect::Dialect;
 use crate::error_body::ErrorBody;
 use crate::format::UnexpectedShape;
+use crate::lenient::{Count, Lenient, Object, read_json};
 use crate::response_meta::ResponseMeta;
 use crate::usage::Usage;
 
@@ -27,9 +31,38 @@ pub fn check(dialect: Dialect, body: &[u8]) -> Result<(Usage, ResponseMeta), Inv
     }
 }
 
+/// Checks that a body is the answer of an endpoint that counts ([`crate::Endpoint::is_count`]), of whatever format.
+/// Returns the count of tokens.
+///
+/// # Errors
+/// When it is not: it has no count, or it is an error.
+pub fn check_count(body: &[u8]) -> Result<u64, InvalidBody> {
+    let read = |body: &[u8]| serde_json::from_slice::<Object<TokenCount>>(body).map(Object::get);
+    match read_json(body, read) {
+        Ok(Some(TokenCount { error: Some(_), .. })) => {
+            Err(InvalidBody::ErrorObject(ErrorBody::from_ok_body(body)))
+        }
+        Ok(Some(TokenCount { input_tokens, total_tokens, error: None })) => {
+            input_tokens.0.0.or(total_tokens.0.0).ok_or(InvalidBody::UnexpectedShape)
+        }
+        Ok(None) | Err(UnexpectedShape) => Err(InvalidBody::UnexpectedShape),
+    }
+}
+
+#[derive(Deserialize)]
+struct TokenCount {
+    /// OpenAI's and Anthropic's.
+    #[serde(default)]
+    input_tokens: Lenient<Count>,
+    /// Google's.
+    #[serde(default, rename = "totalTokens")]
+    total_tokens: Lenient<Count>,
+    error: Option<IgnoredAny>,
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{InvalidBody, check};
+    use super::{InvalidBody, check, check_count};
     use crate::dialect::Dialect;
     use crate::response_meta::ResponseMeta;
     use crate::usage::Usage;
@@ -45,6 +78,26 @@ mod tests {
             "usage":{"input_tokens":3,"output_tokens":4}}"#;
         let meta = ResponseMeta { id: Some("msg_1".into()), model: Some("claude-9".into()) };
         assert_eq!(check(Dialect::Anthropic, message), Ok((usage, meta)));
+        let response = br#"{"id":"resp_1","object":"response","model":"gpt-5","output":[{"type":"message"}],
+            "error":null,"status":"completed","usage":{"input_tokens":3,"output_tokens":4}}"#;
+        let meta = ResponseMeta { id: Some("resp_1".into()), model: Some("gpt-5".into()) };
+        assert_eq!(check(Dialect::OpenAiResponses, response), Ok((usage, meta)));
+    }
+
+    #[test]
+    fn counts() {
+        for (body, expected) in [
+            (r#"{"input_tokens":3}"#, Ok(3)),
+            (r#"{"object":"response.input_tokens","input_tokens":0}"#, Ok(0)),
+            (r#"{"totalTokens":7,"promptTokensDetails":[]}"#, Ok(7)),
+            (r#"{"input_tokens":"3"}"#, Err(InvalidBody::UnexpectedShape)),
+            ("{}", Err(InvalidBody::UnexpectedShape)),
+            ("<html>", Err(InvalidBody::UnexpectedShape)),
+        ] {
+            assert_eq!(check_count(body.as_bytes()), expected, "{body}");
+        }
+        let error = check_count(br#"{"error":{"code":503}}"#);
+        assert!(matches!(error, Err(InvalidBody::ErrorObject(error)) if error.status == Some(503)));
     }
 
     #[test]
@@ -69,6 +122,11 @@ mod tests {
             (Dialect::Anthropic, "null"),
             (Dialect::Anthropic, r#"{"type":"message"}"#),
             (Dialect::Anthropic, r#"{"choices":[{}]}"#),
+            (Dialect::OpenAiResponses, "null"),
+            (Dialect::OpenAiResponses, r#"{"object":"response","output":null}"#),
+            (Dialect::OpenAiResponses, r#"{"choices":[{}]}"#),
+            (Dialect::Gemini, r#"{"candidates":[]}"#),
+            (Dialect::Gemini, "<html>"),
         ] {
             assert_eq!(check(dialect, body.as_bytes()), Err(InvalidBody::UnexpectedShape), "{body}");
         }
@@ -83,6 +141,12 @@ mod tests {
                 r#"{"type":"error","error":{"type":"overloaded_error","message":"x"}}"#,
                 529,
             ),
+            (
+                Dialect::OpenAiResponses,
+                r#"{"object":"response","status":"failed","error":{"code":"server_error","message":"x"},"output":[]}"#,
+                500,
+            ),
+            (Dialect::Gemini, r#"{"error":{"code":503,"message":"x","status":"UNAVAILABLE"}}"#, 503),
         ] {
             let Err(InvalidBody::ErrorObject(error)) = check(dialect, body.as_bytes()) else {
                 panic!("{body}")

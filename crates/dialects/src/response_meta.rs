@@ -37,6 +37,12 @@ impl ResponseMeta {
 #[derive(Default)]
 pub(crate) struct LenientStr<'a>(Option<Cow<'a, str>>);
 
+impl LenientStr<'_> {
+    pub(crate) fn as_str(&self) -> Option<&str> {
+        self.0.as_deref()
+    }
+}
+
 impl<'de: 'a, 'a> Deserialize<'de> for LenientStr<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_any(LenientStrVisitor)

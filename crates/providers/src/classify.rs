@@ -35,6 +35,7 @@ pub(crate) fn from_error_in_body(error: ErrorBody, mut response: CompleteRespons
     let class = match (error.category, error.status) {
         (ErrorCategory::ContextTooLong, _) => FailureClass::ContextTooLong,
         (ErrorCategory::QuotaExhausted, _) => FailureClass::QuotaExhausted,
+        (ErrorCategory::InvalidKey, _) => FailureClass::Auth,
         (ErrorCategory::ContentPolicy, _) | (_, Some(400 | 413 | 422)) => FailureClass::InvalidRequest,
         // The 200 accepted key and model, so whatever else the error names happened at the provider.
         (ErrorCategory::UnknownModel | ErrorCategory::Other, _) => FailureClass::Provider,
@@ -89,7 +90,7 @@ fn class_of_status(
         (ErrorCategory::ContextTooLong, _) => FailureClass::ContextTooLong,
         (ErrorCategory::UnknownModel, _) => FailureClass::UnknownModel,
         (ErrorCategory::QuotaExhausted, _) => FailureClass::QuotaExhausted,
-        (ErrorCategory::Other, 401 | 403) => FailureClass::Auth,
+        (ErrorCategory::InvalidKey, _) | (ErrorCategory::Other, 401 | 403) => FailureClass::Auth,
         (ErrorCategory::Other, 408 | 409 | 424 | 425) => FailureClass::Provider,
         (ErrorCategory::Other, 429) => retry_after()
             .map_or(FailureClass::Provider, |retry_after| FailureClass::RateLimited { retry_after }),
@@ -136,6 +137,11 @@ mod tests {
             assert_eq!(error_of(status, "x", Some("1")).retry_after, second, "{status}");
             assert_eq!(error_of(status, "x", Some("0")).retry_after, None, "{status}");
         }
+    }
+
+    #[test]
+    fn googles_400_for_a_key() {
+        assert_eq!(class_of(400, "API_KEY_INVALID", None), FailureClass::Auth);
     }
 
     #[test]

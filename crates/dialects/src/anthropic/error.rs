@@ -2,13 +2,38 @@
 
 use serde_json::{Value, json};
 
-use crate::format::GatewayError;
+use crate::error_body::ErrorCategory;
+use crate::format::{GatewayError, TranslatedError};
+
+/// How Anthropic's message begins where the prompt does not fit. Claude Code shortens its conversation on these words.
+const PROMPT_TOO_LONG: &str = "prompt is too long";
 
 pub(super) fn object(error: &GatewayError<'_>) -> Value {
     let mut body = json!({
         "type": "error",
         "error": {"type": type_of(error.status), "message": error.message, "code": error.code},
     });
+    if let Some(request_id) = error.request_id {
+        body["request_id"] = request_id.into();
+    }
+    body
+}
+
+pub(super) fn translated(error: &TranslatedError<'_>) -> Value {
+    let too_long = error.category == ErrorCategory::ContextTooLong;
+    let message = if too_long && !error.message.starts_with(PROMPT_TOO_LONG) {
+        format!("{PROMPT_TOO_LONG}: {}", error.message)
+    } else {
+        error.message.to_owned()
+    };
+    let error_type = match (error.category, error.status) {
+        (ErrorCategory::QuotaExhausted, _) => "billing_error",
+        (ErrorCategory::InvalidKey, _) => "authentication_error",
+        // Its clients wait for this one and try again.
+        (_, 503 | 529) => "overloaded_error",
+        (_, status) => type_of(status),
+    };
+    let mut body = json!({"type": "error", "error": {"type": error_type, "message": message}});
     if let Some(request_id) = error.request_id {
         body["request_id"] = request_id.into();
     }

@@ -1,6 +1,9 @@
 use bytes::Bytes;
+use proptest::prelude::{Just, Strategy, any, prop_assert_ne, prop_oneof, proptest};
+use proptest::sample::select;
+use serde_json::Value;
 
-use super::{EventClass, classify_event, end_marker};
+use super::{EventClass, classify_event, end_marker, keep_alive};
 use crate::dialect::Dialect;
 use crate::progress::Progress;
 use crate::response_meta::ResponseMeta;
@@ -34,6 +37,18 @@ fn end_markers_are_done_and_nothing_else() {
         let marker = String::from_utf8(end_marker(dialect).to_vec()).unwrap();
         assert_eq!(flags_of(&classify_text(dialect, &marker)), "d");
     }
+    for dialect in [Dialect::OpenAiResponses, Dialect::Gemini] {
+        assert!(end_marker(dialect).is_empty(), "the finish, or the end of the connection");
+    }
+}
+
+#[test]
+fn keep_alives_have_no_meaning() {
+    for dialect in [Dialect::OpenAiChat, Dialect::OpenAiResponses, Dialect::Anthropic] {
+        let event = String::from_utf8(keep_alive(dialect).to_vec()).unwrap();
+        assert_eq!(flags_of(&classify_text(dialect, &event)), "", "{event}");
+    }
+    assert!(keep_alive(Dialect::Gemini).is_empty());
 }
 
 #[test]
@@ -55,7 +70,7 @@ fn errors_in_a_stream() {
 #[test]
 fn comments_and_blank_lines_are_preambles() {
     for frame in [": keep-alive\n\n", "\n", "event: ping\n\n"] {
-        for dialect in [Dialect::OpenAiChat, Dialect::Anthropic] {
+        for dialect in Dialect::ALL {
             assert_eq!(classify_text(dialect, frame), EventClass::Progress(Progress::default()));
         }
     }
@@ -115,4 +130,52 @@ fn response_meta_is_read_once() {
         r#"{"type":"message_start","message":{"id":"msg_1","model":"m","content":[]}}"#,
     ];
     assert_eq!(meta_of(Dialect::Anthropic, &anthropic), "msg_1 m");
+}
+
+/// Any JSON, made of the names that matter.
+fn odd_json() -> impl Strategy<Value = Value> {
+    const NAMES: [&str; 14] = [
+        "type",
+        "delta",
+        "item",
+        "response",
+        "output",
+        "usage",
+        "input_tokens",
+        "text",
+        "candidates",
+        "content",
+        "parts",
+        "finishReason",
+        "index",
+        "usageMetadata",
+    ];
+    const TEXTS: [&str; 5] = ["", "response.completed", "response.output_item.done", "a.delta", "STOP"];
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        any::<f64>().prop_map(Value::from),
+        select(&TEXTS[..]).prop_map(Value::from),
+        any::<String>().prop_map(Value::from),
+    ];
+    leaf.prop_recursive(5, 40, 4, |inner| {
+        let key = select(&NAMES[..]).prop_map(str::to_owned);
+        prop_oneof![
+            proptest::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+            proptest::collection::hash_map(key, inner, 0..4)
+                .prop_map(|fields| Value::Object(fields.into_iter().collect())),
+        ]
+    })
+}
+
+proptest! {
+    #[test]
+    fn no_json_is_invalid(json in odd_json()) {
+        let data = json.to_string();
+        for dialect in [Dialect::OpenAiResponses, Dialect::Gemini] {
+            let class = classify_text(dialect, &format!("data: {data}\n\n"));
+            prop_assert_ne!(class, EventClass::Invalid, "{} {}", dialect, data);
+        }
+    }
 }

@@ -1,26 +1,65 @@
-//! The shape of OpenAI's errors.
+//! The shape of Google's errors.
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
-use crate::format::GatewayError;
+use crate::error_body::ErrorCategory;
+use crate::format::{GatewayError, TranslatedError};
 
 pub(super) fn object(error: &GatewayError<'_>) -> Value {
     json!({
         "error": {
+            "code": error.status,
             "message": error.message,
-            "type": type_of(error.status),
-            "param": null,
-            "code": error.code,
+            "status": word_of(error.status),
+            "details": [{
+                "@type": "type.googleapis.com/google.rpc.ErrorInfo",
+                "reason": error.code,
+                "domain": "switchboard",
+            }],
         },
     })
 }
 
-const fn type_of(status: u16) -> &'static str {
+pub(super) fn translated(error: &TranslatedError<'_>) -> Value {
+    let word = match error.category {
+        ErrorCategory::QuotaExhausted => "RESOURCE_EXHAUSTED",
+        _ => word_of(error.status),
+    };
+    json!({"error": {"code": error.status, "message": error.message, "status": word}})
+}
+
+/// Without the list that a stream which is no SSE puts around it.
+pub(super) fn body(error: Value) -> Option<Value> {
+    let body = match error {
+        Value::Array(items) => items.into_iter().next()?,
+        object => object,
+    };
+    body.get("error").is_some().then_some(body)
+}
+
+/// A chunk. Google's SDK raises only if `error` is its first key.
+pub(super) fn event(body: &Value) -> String {
+    let mut chunk = Map::new();
+    chunk.insert("error".to_owned(), body["error"].clone());
+    for (key, value) in body.as_object().into_iter().flatten().filter(|(key, _)| *key != "error") {
+        chunk.insert(key.clone(), value.clone());
+    }
+    format!("data: {}\n\n", Value::Object(chunk))
+}
+
+/// The status words of Google's APIs.
+const fn word_of(status: u16) -> &'static str {
     match status {
-        401 => "authentication_error",
-        403 => "permission_error",
-        429 => "rate_limit_error",
-        500.. => "server_error",
-        _ => "invalid_request_error",
+        401 => "UNAUTHENTICATED",
+        403 => "PERMISSION_DENIED",
+        404 => "NOT_FOUND",
+        409 => "ABORTED",
+        429 => "RESOURCE_EXHAUSTED",
+        499 => "CANCELLED",
+        501 => "UNIMPLEMENTED",
+        408 | 504 => "DEADLINE_EXCEEDED",
+        502 | 503 | 529 => "UNAVAILABLE",
+        500.. => "INTERNAL",
+        _ => "INVALID_ARGUMENT",
     }
 }

@@ -1,11 +1,15 @@
-//! OpenAI's list of models.
+//! Gemini's list of models, as its only page.
 
 use serde_json::{Value, json};
 
 pub(super) fn model(name: &str) -> Value {
-    json!({"id": name, "object": "model", "created": 0, "owned_by": "switchboard"})
+    json!({
+        "name": format!("models/{name}"),
+        "displayName": name,
+        "supportedGenerationMethods": ["generateContent", "countTokens"],
+    })
 }
 
 pub(super) fn list(models: &[Value]) -> Value {
-    json!({"object": "list", "data": models})
+    json!({ "models": models })
 }

@@ -1,31 +1,30 @@
-//! OpenAI's count of tokens.
+//! Gemini's count of tokens.
 
 use serde::Deserialize;
-use serde_json::Number;
 
-use crate::usage::{Usage, count};
+use crate::lenient::{Count, Lenient, sum};
+use crate::usage::Usage;
 
-/// `prompt_tokens` includes cached tokens.
+/// The prompt's count includes cached tokens and excludes the results of tools that the provider ran; the candidates'
+/// excludes thoughts.
 #[derive(Deserialize)]
-pub(super) struct OpenAiUsage {
-    prompt_tokens: Option<Number>,
-    completion_tokens: Option<Number>,
+#[serde(rename_all = "camelCase")]
+pub(super) struct GeminiUsage {
+    #[serde(default)]
+    prompt_token_count: Lenient<Count>,
+    #[serde(default)]
+    tool_use_prompt_token_count: Lenient<Count>,
+    #[serde(default)]
+    candidates_token_count: Lenient<Count>,
+    #[serde(default)]
+    thoughts_token_count: Lenient<Count>,
 }
 
-impl From<OpenAiUsage> for Usage {
-    fn from(usage: OpenAiUsage) -> Self {
-        Self { input: count(usage.prompt_tokens), output: count(usage.completion_tokens) }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{OpenAiUsage, Usage};
-
-    #[test]
-    fn a_number_that_is_no_count_is_not_reported() {
-        let usage: OpenAiUsage =
-            serde_json::from_str(r#"{"prompt_tokens":-1,"completion_tokens":5}"#).unwrap();
-        assert_eq!(Usage::from(usage), Usage { input: None, output: Some(5) });
+impl From<GeminiUsage> for Usage {
+    fn from(usage: GeminiUsage) -> Self {
+        Self {
+            input: sum([usage.prompt_token_count, usage.tool_use_prompt_token_count]),
+            output: sum([usage.candidates_token_count, usage.thoughts_token_count]),
+        }
     }
 }

@@ -1,26 +1,40 @@
-//! The shape of OpenAI's errors.
+//! How an error ends a stream of OpenAI Responses.
 
 use serde_json::{Value, json};
 
-use crate::format::GatewayError;
-
-pub(super) fn object(error: &GatewayError<'_>) -> Value {
-    json!({
-        "error": {
-            "message": error.message,
-            "type": type_of(error.status),
-            "param": null,
-            "code": error.code,
-        },
-    })
+/// What an event says, in the shape of a response.
+pub(super) fn body(error: Value) -> Option<Value> {
+    if error.get("error").is_some_and(|error| !error.is_null()) {
+        return Some(error);
+    }
+    let inner = match error["type"].as_str()? {
+        "error" => &error,
+        "response.failed" => &error["response"]["error"],
+        _ => return None,
+    };
+    let (message, code, param) = (&inner["message"], &inner["code"], &inner["param"]);
+    Some(json!({"error": {"message": message, "type": "server_error", "param": param, "code": code}}))
 }
 
-const fn type_of(status: u16) -> &'static str {
-    match status {
-        401 => "authentication_error",
-        403 => "permission_error",
-        429 => "rate_limit_error",
-        500.. => "server_error",
-        _ => "invalid_request_error",
-    }
+/// Two events, as OpenAI itself sends them.
+///
+/// `error` has its fields twice: at the top as OpenAI's specification has them, which typed clients need, and in an
+/// object `error` as OpenAI's servers send them: that makes both official SDKs raise (Python's passes on an event
+/// without it). `response.failed` is the only one that Codex acts on. Their numbers are those of a stream without events
+/// before, since nobody counts here; no SDK checks them.
+pub(super) fn event(body: &Value) -> String {
+    let error = &body["error"];
+    let (code, message, param) = (&error["code"], &error["message"], &error["param"]);
+    let told = json!({
+        "type": "error", "sequence_number": 0, "code": code, "message": message, "param": param, "error": error,
+    });
+    let code = if code.is_string() { code.clone() } else { "server_error".into() };
+    let failed = json!({
+        "type": "response.failed",
+        "sequence_number": 1,
+        "response": {
+            "object": "response", "status": "failed", "error": {"code": code, "message": message}, "output": [],
+        },
+    });
+    format!("event: error\ndata: {told}\n\nevent: response.failed\ndata: {failed}\n\n")
 }

@@ -1,131 +1,203 @@
-//! OpenAI's `chat.completion.chunk`.
-
-use std::mem;
+//! The events of OpenAI Responses.
 
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
-use super::usage::OpenAiUsage;
-use crate::format::{Parsed, UnexpectedShape};
-use crate::has_content::HasContent;
+use super::response::ResponseObject;
+use crate::format::Parsed;
+use crate::lenient::{Filled, Lenient, Object, read_json};
 use crate::progress::{Choices, Progress};
 use crate::response_meta::{LenientStr, ResponseMeta};
+use crate::usage::Usage;
 
+/// The fields of all types of event. What holds the output depends on the type: `delta` in a delta, another in the event
+/// that repeats the whole. Some servers send only the latter.
 #[derive(Deserialize)]
-struct Chunk<N> {
+struct Event<'a> {
+    #[serde(rename = "type", default, borrow)]
+    kind: LenientStr<'a>,
     #[serde(default)]
-    id: N,
+    delta: Lenient<Filled>,
     #[serde(default)]
-    model: N,
+    text: Lenient<Filled>,
+    #[serde(default)]
+    refusal: Lenient<Filled>,
+    #[serde(default)]
+    arguments: Lenient<Filled>,
+    #[serde(default)]
+    input: Lenient<Filled>,
+    #[serde(default)]
+    partial_image_b64: Lenient<Filled>,
+    #[serde(default, borrow)]
+    item: Object<Item<'a>>,
+    #[serde(default, borrow)]
+    response: Object<ResponseObject<'a>>,
     error: Option<IgnoredAny>,
-    choices: Option<Vec<Choice>>,
-    usage: Option<OpenAiUsage>,
 }
 
+/// A complete item of the output.
 #[derive(Deserialize)]
-struct Choice {
-    index: Option<u32>,
-    delta: Option<HasContent>,
-    /// Some servers send an empty string until there is a reason.
-    finish_reason: Option<String>,
+struct Item<'a> {
+    #[serde(rename = "type", default, borrow)]
+    kind: LenientStr<'a>,
+    #[serde(default)]
+    content: Lenient<Filled>,
+    #[serde(default)]
+    summary: Lenient<Filled>,
+    #[serde(default)]
+    encrypted_content: Lenient<Filled>,
+}
+
+impl Item<'_> {
+    fn has_content(&self) -> bool {
+        let Self { kind, content, summary, encrypted_content } = self;
+        match kind.as_str() {
+            None => false,
+            Some("message" | "reasoning") => content.0.0 || summary.0.0 || encrypted_content.0.0,
+            // Every other item is a call, or what came of one.
+            Some(_) => true,
+        }
+    }
+}
+
+/// The only choice there is.
+fn single_choice() -> Choices {
+    Choices::single(0)
 }
 
 pub(super) fn read(data: &[u8], meta: &mut ResponseMeta) -> Parsed<Progress> {
+    // The format has no such marker, but compatible servers have.
     if data.trim_ascii() == b"[DONE]" {
         return Ok(Some(Progress { done: true, ..Progress::default() }));
     }
-    // Every chunk repeats the names: those of the first one are enough.
-    if meta.is_complete() {
-        return progress_of(serde_json::from_slice::<Chunk<IgnoredAny>>(data)?);
-    }
-    let mut chunk: Chunk<LenientStr<'_>> = serde_json::from_slice(data)?;
-    meta.fill_missing(mem::take(&mut chunk.id), mem::take(&mut chunk.model));
-    progress_of(chunk)
+    read_json(data, |data| {
+        let event = serde_json::from_slice::<Object<Event<'_>>>(data)?.get();
+        Ok(event.map_or_else(|| Some(Progress::default()), |event| progress_of(event, meta)))
+    })
 }
 
-fn progress_of<N>(chunk: Chunk<N>) -> Parsed<Progress> {
-    if chunk.error.is_some() {
-        return Ok(None);
+fn progress_of(event: Event<'_>, meta: &mut ResponseMeta) -> Option<Progress> {
+    let is_error = match event.kind.as_str() {
+        Some("error" | "response.failed") => true,
+        // Proxies write Chat Completions' shape.
+        None => event.error.is_some(),
+        Some(_) => false,
+    };
+    if is_error {
+        return None;
     }
-    // The usage chunk of some servers has no `choices`, instead of an empty list.
-    if chunk.choices.is_none() && chunk.usage.is_none() {
-        return Err(UnexpectedShape);
-    }
-    let mut progress =
-        Progress { usage: chunk.usage.map(Into::into).unwrap_or_default(), ..Progress::default() };
-    for choice in chunk.choices.unwrap_or_default() {
-        let this_choice = Choices::single(choice.index.unwrap_or_default());
-        progress.choices = progress.choices.merge(this_choice);
-        progress.content |= choice.delta.is_some_and(|delta| delta.0);
-        if choice.finish_reason.is_some_and(|reason| !reason.is_empty()) {
-            progress.finished = progress.finished.merge(this_choice);
+    let mut progress = Progress { choices: single_choice(), ..Progress::default() };
+    let kind = event.kind.as_str().unwrap_or_default();
+    let is_last = matches!(kind, "response.completed" | "response.incomplete");
+    progress.content = match kind {
+        "response.output_item.done" => event.item.get().is_some_and(|item| item.has_content()),
+        _ if kind.ends_with(".delta") => event.delta.0.0,
+        _ if kind.ends_with(".partial_image") => event.partial_image_b64.0.0,
+        _ if kind.ends_with(".done") => {
+            event.text.0.0 || event.refusal.0.0 || event.arguments.0.0 || event.input.0.0
         }
+        _ => false,
+    };
+    if let Some(response) = event.response.get() {
+        meta.fill_missing(response.id, response.model);
+        progress.usage = response.usage.get().map(Usage::from).unwrap_or_default();
+        progress.content |= is_last && response.output.0.0.is_some_and(|items| items > 0);
     }
-    Ok(Some(progress))
+    if is_last {
+        progress.finished = single_choice();
+        progress.done = true;
+    }
+    Some(progress)
 }
 
 #[cfg(test)]
 mod tests {
     use super::read;
-    use crate::progress::{Choices, Progress};
+    use crate::progress::Progress;
     use crate::response_meta::ResponseMeta;
     use crate::usage::Usage;
 
-    fn parse(data: &str) -> Progress {
-        read(data.as_bytes(), &mut ResponseMeta::default()).unwrap().unwrap()
+    fn parse(data: &str) -> Option<Progress> {
+        read(data.as_bytes(), &mut ResponseMeta::default()).unwrap()
     }
 
     #[test]
-    fn chunks() {
-        let choice = |delta: &str, reason: &str| {
-            format!(
-                r#"{{"object":"chat.completion.chunk","choices":[{{"index":0,"delta":{delta},"finish_reason":{reason}}}]}}"#
-            )
-        };
-        for (delta, reason, expected) in [
-            (r#"{"role":"assistant","content":"","refusal":null}"#, "null", ""),
-            (r#"{"role":"assistant","content":null,"tool_calls":[]}"#, "null", ""),
-            ("{}", "null", ""),
-            ("null", "null", ""),
-            (r#"{"role":"assistant","content":"Hi"}"#, "null", "c"),
-            (r#"{"content":"é\u0000"}"#, "null", "c"),
-            (r#"{"refusal":"I cannot"}"#, "null", "c"),
-            (r#"{"reasoning_content":"hm"}"#, "null", "c"),
-            (r#"{"reasoning":"hm","content":""}"#, "null", "c"),
-            (r#"{"tool_calls":[{"index":0,"function":{"arguments":""}}]}"#, "null", "c"),
-            (r#"{"function_call":{"name":"f"}}"#, "null", "c"),
-            (r#"{"audio":{"data":"x"}}"#, "null", "c"),
-            (r#"{"content":"last"}"#, r#""length""#, "cf"),
-            ("{}", r#""stop""#, "f"),
-            (r#"{"content":"x"}"#, r#""""#, "c"),
-            (r#"{"content":"","index":7,"final":false}"#, "null", ""),
+    fn events() {
+        for (data, expected) in [
+            (
+                r#"{"type":"response.created","response":{"id":"resp_1","status":"in_progress","output":[]}}"#,
+                "",
+            ),
+            (r#"{"type":"response.in_progress","response":{"output":[],"error":null,"usage":null}}"#, ""),
+            (
+                r#"{"type":"response.output_item.added","output_index":0,"item":{"id":"msg_1","type":"message","content":[]}}"#,
+                "",
+            ),
+            (r#"{"type":"response.content_part.added","part":{"type":"output_text","text":""}}"#, ""),
+            (r#"{"type":"response.output_text.delta","delta":"Hi","logprobs":[]}"#, "c"),
+            (r#"{"type":"response.output_text.delta","delta":"","logprobs":[]}"#, ""),
+            (r#"{"delta":"Hi","type":"response.refusal.delta"}"#, "c"),
+            (r#"{"type":"response.reasoning_text.delta","delta":"hm"}"#, "c"),
+            (r#"{"type":"response.reasoning_summary_text.delta","delta":"hm"}"#, "c"),
+            (r#"{"type":"response.function_call_arguments.delta","delta":"{"}"#, "c"),
+            (r#"{"type":"response.custom_tool_call_input.delta","delta":"*** Begin"}"#, "c"),
+            (r#"{"type":"response.mcp_call_arguments.delta","delta":{"a":1}}"#, "c"),
+            (r#"{"type":"response.something_new.delta","delta":7}"#, ""),
+            (r#"{"type":"response.image_generation_call.partial_image","partial_image_b64":"iVBO"}"#, "c"),
+            (r#"{"type":"response.output_text.done","text":"Hi"}"#, "c"),
+            (r#"{"type":"response.function_call_arguments.done","arguments":""}"#, ""),
+            (
+                r#"{"type":"response.output_item.done","item":{"type":"reasoning","id":"rs_1","summary":[]}}"#,
+                "",
+            ),
+            (
+                r#"{"type":"response.output_item.done","item":{"type":"reasoning","encrypted_content":"gAAA"}}"#,
+                "c",
+            ),
+            (r#"{"type":"response.output_item.done","item":{"type":"message","content":[]}}"#, ""),
+            (r#"{"type":"response.output_item.done","item":{"type":"message","content":[{}]}}"#, "c"),
+            (
+                r#"{"type":"response.output_item.done","item":{"type":"function_call","name":"f","arguments":""}}"#,
+                "c",
+            ),
+            (r#"{"type":"response.web_search_call.searching","item_id":"ws_1"}"#, ""),
+            (r#"{"type":"response.completed","response":{"output":[]}}"#, "fd"),
+            (r#"{"type":"response.completed","response":{"output":[{}]}}"#, "cfd"),
+            (r#"{"type":"response.completed","type":"response.incomplete","response":null}"#, "fd"),
+            (r#"{"type":"response.incomplete","response":"odd"}"#, "fd"),
+            ("[DONE]", "d"),
+            ("null", ""),
+            ("{}", ""),
+            (r#"{"type":7,"delta":"x"}"#, ""),
+            (r#"{"type":"keepalive","sequence_number":3}"#, ""),
         ] {
-            assert_eq!(parse(&choice(delta, reason)).flags(), expected, "{delta} {reason}");
+            assert_eq!(parse(data).unwrap().flags(), expected, "{data}");
         }
     }
 
     #[test]
-    fn other_events() {
-        assert_eq!(parse("[DONE]").flags(), "d");
-        assert_eq!(parse(r#"{"choices":[],"prompt_filter_results":[]}"#).flags(), "");
-        for usage in [
-            r#"{"choices":[],"usage":{"prompt_tokens":5,"completion_tokens":2}}"#,
-            r#"{"usage":{"prompt_tokens":5,"completion_tokens":2}}"#,
+    fn errors() {
+        for data in [
+            r#"{"type":"error","code":"server_error","message":"x","param":null,"sequence_number":2}"#,
+            r#"{"type":"error","sequence_number":2,"error":{"type":"insufficient_quota","message":"x"}}"#,
+            r#"{"type":"response.failed","response":{"status":"failed","error":{"code":"server_error"}}}"#,
+            r#"{"error":{"message":"x"}}"#,
         ] {
-            let expected =
-                Progress { usage: Usage { input: Some(5), output: Some(2) }, ..Progress::default() };
-            assert_eq!(parse(usage), expected);
+            assert_eq!(parse(data), None, "{data}");
         }
     }
 
     #[test]
-    fn choices_are_distinguished() {
-        let progress = parse(
-            r#"{"choices":[{"index":0,"delta":{"content":"a"}},{"index":2,"delta":{},"finish_reason":"stop"}]}"#,
-        );
-        assert_eq!(progress.choices, Choices::single(0).merge(Choices::single(2)));
-        assert_eq!(progress.finished, Choices::single(2));
-        assert!(!progress.finished.contains_all(progress.choices));
-        assert_eq!(Choices::single(64), Choices::single(u32::MAX));
+    fn usage_and_meta() {
+        let mut meta = ResponseMeta::default();
+        let data =
+            br#"{"type":"response.created","response":{"id":"resp_1","model":"gpt-5-nano","usage":null}}"#;
+        assert!(read(data, &mut meta).is_ok());
+        let data = br#"{"type":"response.incomplete","response":{"id":"other","output":[],
+            "usage":{"input_tokens":5,"input_tokens_details":{},"output_tokens":"odd"}}}"#;
+        let progress = read(data, &mut meta).unwrap().unwrap();
+        assert_eq!(progress.usage, Usage { input: Some(5), output: None });
+        let expected = ResponseMeta { id: Some("resp_1".into()), model: Some("gpt-5-nano".into()) };
+        assert_eq!(meta, expected);
     }
 }

@@ -1,31 +1,21 @@
-//! OpenAI's count of tokens.
+//! The count of tokens of OpenAI Responses.
 
 use serde::Deserialize;
-use serde_json::Number;
 
-use crate::usage::{Usage, count};
+use crate::lenient::{Count, Lenient};
+use crate::usage::Usage;
 
-/// `prompt_tokens` includes cached tokens.
+/// `input_tokens` includes cached tokens, `output_tokens` includes reasoning.
 #[derive(Deserialize)]
-pub(super) struct OpenAiUsage {
-    prompt_tokens: Option<Number>,
-    completion_tokens: Option<Number>,
+pub(super) struct ResponsesUsage {
+    #[serde(default)]
+    input_tokens: Lenient<Count>,
+    #[serde(default)]
+    output_tokens: Lenient<Count>,
 }
 
-impl From<OpenAiUsage> for Usage {
-    fn from(usage: OpenAiUsage) -> Self {
-        Self { input: count(usage.prompt_tokens), output: count(usage.completion_tokens) }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{OpenAiUsage, Usage};
-
-    #[test]
-    fn a_number_that_is_no_count_is_not_reported() {
-        let usage: OpenAiUsage =
-            serde_json::from_str(r#"{"prompt_tokens":-1,"completion_tokens":5}"#).unwrap();
-        assert_eq!(Usage::from(usage), Usage { input: None, output: Some(5) });
+impl From<ResponsesUsage> for Usage {
+    fn from(usage: ResponsesUsage) -> Self {
+        Self { input: usage.input_tokens.0.0, output: usage.output_tokens.0.0 }
     }
 }

@@ -1,0 +1,255 @@
+//! Gemini's answer. Every event of a stream is one, with what is new.
+
+use std::ops::BitOrAssign;
+
+use serde::Deserialize;
+use serde::de::{IgnoredAny, SeqAccess};
+
+use super::usage::GeminiUsage;
+use crate::format::{Parsed, UnexpectedShape};
+use crate::has_content::HasContent;
+use crate::lenient::{Count, FromAny, Lenient, Object, read_json};
+use crate::progress::{Choices, Progress};
+use crate::response_meta::{LenientStr, ResponseMeta};
+use crate::usage::Usage;
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Chunk<'a> {
+    error: Option<IgnoredAny>,
+    #[serde(default)]
+    candidates: Lenient<Candidates>,
+    #[serde(default, borrow)]
+    prompt_feedback: Object<PromptFeedback<'a>>,
+    #[serde(default)]
+    usage_metadata: Object<GeminiUsage>,
+    #[serde(default, borrow)]
+    response_id: LenientStr<'a>,
+    #[serde(default, borrow)]
+    model_version: LenientStr<'a>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct PromptFeedback<'a> {
+    #[serde(default, borrow)]
+    block_reason: LenientStr<'a>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Candidate<'a> {
+    #[serde(default)]
+    index: Lenient<Count>,
+    #[serde(default)]
+    content: Object<Content>,
+    #[serde(default, borrow)]
+    finish_reason: LenientStr<'a>,
+}
+
+#[derive(Deserialize)]
+struct Content {
+    #[serde(default)]
+    parts: Lenient<Parts>,
+}
+
+/// Whether a part has content: text, a thought, a call, a file.
+#[derive(Default)]
+struct Parts(bool);
+
+impl<'de> FromAny<'de> for Parts {
+    fn from_seq<A: SeqAccess<'de>>(mut parts: A) -> Result<Self, A::Error> {
+        let mut has_content = false;
+        while let Some(part) = parts.next_element::<Object<HasContent>>()? {
+            has_content |= part.get().is_some_and(|part| part.0);
+        }
+        Ok(Self(has_content))
+    }
+}
+
+/// What the candidates bring together.
+#[derive(Default)]
+struct Candidates {
+    content: bool,
+    choices: Choices,
+    finished: Choices,
+}
+
+impl<'de> FromAny<'de> for Candidates {
+    fn from_seq<A: SeqAccess<'de>>(mut candidates: A) -> Result<Self, A::Error> {
+        let mut all = Self::default();
+        while let Some(candidate) = candidates.next_element::<Object<Candidate<'de>>>()? {
+            if let Some(candidate) = candidate.get() {
+                all |= candidate;
+            }
+        }
+        Ok(all)
+    }
+}
+
+impl BitOrAssign<Candidate<'_>> for Candidates {
+    fn bitor_assign(&mut self, candidate: Candidate<'_>) {
+        let index = candidate.index.0.0.and_then(|index| u32::try_from(index).ok()).unwrap_or_default();
+        let choice = Choices::single(index);
+        self.choices = self.choices.merge(choice);
+        self.content |= candidate.content.get().is_some_and(|content| content.parts.0.0);
+        if !matches!(candidate.finish_reason.as_str(), None | Some("FINISH_REASON_UNSPECIFIED")) {
+            self.finished = self.finished.merge(choice);
+        }
+    }
+}
+
+pub(super) fn read_event(data: &[u8], meta: &mut ResponseMeta) -> Parsed<Progress> {
+    read_json(data, |data| {
+        let chunk = serde_json::from_slice::<Object<Chunk<'_>>>(data)?.get();
+        Ok(chunk.map_or_else(|| Some(Progress::default()), |chunk| progress_of(chunk, meta)))
+    })
+}
+
+pub(super) fn read_response(body: &[u8]) -> Parsed<(Usage, ResponseMeta)> {
+    let mut meta = ResponseMeta::default();
+    let whole = match body.trim_ascii_start() {
+        // A stream that is no SSE.
+        [b'[', ..] => read_list(body, &mut meta)?,
+        _ => read_event(body, &mut meta)?,
+    };
+    match whole {
+        None => Ok(None),
+        // An answer without candidates is one if it says that the prompt was blocked.
+        Some(progress) if progress.choices.is_empty() => Err(UnexpectedShape),
+        Some(progress) => Ok(Some((progress.usage, meta))),
+    }
+}
+
+fn read_list(body: &[u8], meta: &mut ResponseMeta) -> Parsed<Progress> {
+    let chunks = read_json(body, |body| {
+        let chunks: Vec<Object<Chunk<'_>>> = serde_json::from_slice(body)?;
+        Ok(chunks.into_iter().filter_map(Object::get).map(|chunk| progress_of(chunk, meta)).collect())
+    })?;
+    let chunks: Option<Vec<Progress>> = chunks;
+    Ok(chunks.map(|chunks| {
+        chunks.into_iter().fold(Progress::default(), |whole, chunk| Progress {
+            choices: whole.choices.merge(chunk.choices),
+            usage: whole.usage.updated_by(chunk.usage),
+            ..whole
+        })
+    }))
+}
+
+fn progress_of(chunk: Chunk<'_>, meta: &mut ResponseMeta) -> Option<Progress> {
+    if chunk.error.is_some() {
+        return None;
+    }
+    meta.fill_missing(chunk.response_id, chunk.model_version);
+    let Candidates { content, mut choices, mut finished } = chunk.candidates.0;
+    if chunk.prompt_feedback.get().is_some_and(|feedback| feedback.block_reason.as_str().is_some()) {
+        choices = choices.merge(Choices::single(0));
+        finished = finished.merge(choices);
+    }
+    let usage = chunk.usage_metadata.get().map(Usage::from).unwrap_or_default();
+    Some(Progress { content, choices, finished, done: false, usage })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{read_event, read_response};
+    use crate::format::UnexpectedShape;
+    use crate::progress::{Choices, Progress};
+    use crate::response_meta::ResponseMeta;
+    use crate::usage::Usage;
+
+    fn parse(data: &str) -> Option<Progress> {
+        read_event(data.as_bytes(), &mut ResponseMeta::default()).unwrap()
+    }
+
+    #[test]
+    fn parts() {
+        for (part, expected) in [
+            (r#"{"text":"Hi"}"#, "c"),
+            (r#"{"text":"hm","thought":true}"#, "c"),
+            (r#"{"text":""}"#, ""),
+            (r#"{"text":"","thoughtSignature":"CiQB"}"#, "c"),
+            (r#"{"functionCall":{"name":"f","args":{}}}"#, "c"),
+            (r#"{"inlineData":{"mimeType":"image/png","data":"iVBO"}}"#, "c"),
+            (r#"{"executableCode":{"language":"PYTHON","code":"1"}}"#, "c"),
+            ("{}", ""),
+            ("null", ""),
+            ("7", ""),
+        ] {
+            let chunk =
+                format!(r#"{{"candidates":[{{"content":{{"role":"model","parts":[{part}]}},"index":0}}]}}"#);
+            assert_eq!(parse(&chunk).unwrap().flags(), expected, "{part}");
+        }
+    }
+
+    #[test]
+    fn chunks() {
+        for (data, expected) in [
+            (r#"{"candidates":[{"content":{"parts":[{"text":"a"}]},"finishReason":"MAX_TOKENS"}]}"#, "cf"),
+            (r#"{"candidates":[{"finishReason":"SAFETY","safetyRatings":[{"blocked":true}]}]}"#, "f"),
+            (r#"{"candidates":[{"content":{},"finishReason":"FINISH_REASON_UNSPECIFIED"}]}"#, ""),
+            (r#"{"candidates":[{"content":{"parts":null},"finishReason":null}]}"#, ""),
+            (r#"{"candidates":[],"promptFeedback":{"blockReason":"PROHIBITED_CONTENT"}}"#, "f"),
+            (
+                r#"{"promptFeedback":{"safetyRatings":[]},"candidates":[{"content":{"parts":[{"text":"a"}]}}]}"#,
+                "c",
+            ),
+            (r#"{"usageMetadata":{"promptTokenCount":3},"error":null}"#, ""),
+            (r#"{"candidates":"odd","usageMetadata":7}"#, ""),
+            (r#"{"candidates":[7,{"finishReason":"STOP","finishReason":"STOP","index":"odd"}]}"#, "f"),
+            ("{}", ""),
+            ("null", ""),
+        ] {
+            assert_eq!(parse(data).unwrap().flags(), expected, "{data}");
+        }
+        assert_eq!(parse(r#"{"error":{"code":503,"message":"x","status":"UNAVAILABLE"}}"#), None);
+        for data in ["", "oops", "{", "[DONE]"] {
+            assert_eq!(
+                read_event(data.as_bytes(), &mut ResponseMeta::default()),
+                Err(UnexpectedShape),
+                "{data}"
+            );
+        }
+    }
+
+    #[test]
+    fn candidates_are_choices() {
+        let progress = parse(r#"{"candidates":[{"index":1,"finishReason":"STOP"},{"index":0}]}"#).unwrap();
+        assert_eq!(progress.choices, Choices::single(0).merge(Choices::single(1)));
+        assert_eq!(progress.finished, Choices::single(1));
+    }
+
+    #[test]
+    fn usage_of_chunks() {
+        for (metadata, input, output) in [
+            (
+                r#"{"promptTokenCount":152,"candidatesTokenCount":18,"thoughtsTokenCount":609}"#,
+                Some(152),
+                Some(627),
+            ),
+            (r#"{"promptTokenCount":5,"toolUsePromptTokenCount":70,"totalTokenCount":75}"#, Some(75), None),
+            (r#"{"promptTokenCount":"5","candidatesTokenCount":-1}"#, None, None),
+        ] {
+            let progress = parse(&format!(r#"{{"usageMetadata":{metadata}}}"#)).unwrap();
+            assert_eq!(progress.usage, Usage { input, output }, "{metadata}");
+        }
+    }
+
+    #[test]
+    fn whole_answers() {
+        let answer = br#"{"candidates":[{"content":{"parts":[{"text":"a"}]},"finishReason":"STOP"}],
+            "modelVersion":"gemini-3-flash","responseId":"r1","usageMetadata":{"promptTokenCount":1}}"#;
+        let meta = ResponseMeta { id: Some("r1".into()), model: Some("gemini-3-flash".into()) };
+        assert_eq!(read_response(answer), Ok(Some((Usage { input: Some(1), output: None }, meta))));
+        let blocked = br#"{"promptFeedback":{"blockReason":"OTHER"}}"#;
+        assert_eq!(read_response(blocked), Ok(Some(Default::default())));
+        let list = br#" [{"candidates":[{}],"usageMetadata":{"promptTokenCount":1}},
+            {"usageMetadata":{"candidatesTokenCount":2}}]"#;
+        let usage = Usage { input: Some(1), output: Some(2) };
+        assert_eq!(read_response(list), Ok(Some((usage, ResponseMeta::default()))));
+        assert_eq!(read_response(br#"[{"error":{"code":503}}]"#), Ok(None));
+        for body in ["", "null", "{}", "[]", "[7]", r#"{"candidates":[]}"#, r#"{"choices":[{}]}"#] {
+            assert_eq!(read_response(body.as_bytes()), Err(UnexpectedShape), "{body}");
+        }
+    }
+}

@@ -1,0 +1,170 @@
+use proptest::prelude::{any, prop_assert_eq, proptest};
+use serde_json::json;
+
+use super::{Bytes, Endpoint, Request, RequestError, StoredReference};
+
+fn parse(body: &'static str) -> Result<Request, RequestError> {
+    Request::parse(Endpoint::ChatCompletions, Bytes::from_static(body.as_bytes()))
+}
+
+#[test]
+fn model_and_stream_are_found_wherever_they_stand() {
+    let request = parse(r#"{"messages":[{"model":"not this"}],"stream":true, "model" : "gpt-5" }"#).unwrap();
+    assert_eq!((request.model(), request.stream()), ("gpt-5", true));
+    let request = parse(r#"{"mod\u0065l":"a\u0062c","stream":null}"#).unwrap();
+    assert_eq!((request.model(), request.stream()), ("abc", false));
+}
+
+#[test]
+fn bodies_that_are_no_request() {
+    for (body, expected) in [
+        ("", RequestError::NotJson { line: 1, column: 0 }),
+        ("{\n\"model\": oops}", RequestError::NotJson { line: 2, column: 10 }),
+        (r#"{"model":"a"} trailing"#, RequestError::NotJson { line: 1, column: 15 }),
+        (r#"{"model":"a""#, RequestError::NotJson { line: 1, column: 12 }),
+        (r#"["model","a"]"#, RequestError::NotAnObject),
+        ("null", RequestError::NotAnObject),
+        ("{}", RequestError::MissingModel),
+        (r#"{"model":null}"#, RequestError::ModelNotAString),
+        (r#"{"model":7}"#, RequestError::ModelNotAString),
+        (r#"{"model":""}"#, RequestError::ModelNotAString),
+        (r#"{"model":"a","model":"b"}"#, RequestError::DuplicateField("model")),
+        (r#"{"model":"a","mod\u0065l":"b"}"#, RequestError::DuplicateField("model")),
+        (r#"{"model":"a","stream":true,"stream":false}"#, RequestError::DuplicateField("stream")),
+        (r#"{"model":"a","stream":"yes"}"#, RequestError::StreamNotABoolean),
+    ] {
+        assert_eq!(parse(body).unwrap_err(), expected, "{body}");
+    }
+}
+
+#[test]
+fn an_error_and_debug_quote_nothing_of_the_prompt() {
+    let error = parse(r#"{"model":"a","messages":"my secret" oops"#).unwrap_err();
+    assert!(!error.to_string().contains("secret"));
+    let request = parse(r#"{"model":"a","messages":"my secret"}"#).unwrap();
+    assert!(!format!("{request:?}").contains("secret"));
+}
+
+#[test]
+fn only_the_models_bytes_change() {
+    let request = parse("{ \"x\":1.0e0 ,\"model\":\t\"a\", \"z\":\"\\u00e9\", \"z\":2}").unwrap();
+    assert_eq!(
+        request.with_model("openai/\"b\""),
+        "{ \"x\":1.0e0 ,\"model\":\t\"openai/\\\"b\\\"\", \"z\":\"\\u00e9\", \"z\":2}"
+    );
+}
+
+#[test]
+fn the_same_name_copies_nothing() {
+    let request = parse(r#"{"model":"a"}"#).unwrap();
+    assert_eq!(request.with_model("a").as_ptr(), request.body().as_ptr());
+}
+
+fn stored(endpoint: Endpoint, fields: &str) -> Option<StoredReference> {
+    let body = format!(r#"{{"model":"a",{fields}}}"#);
+    Request::parse(endpoint, body.into()).unwrap().stored_reference().cloned()
+}
+
+#[test]
+fn what_only_its_owner_can_answer() {
+    let (message, output) =
+        (r#""type":"message","role":"user""#, r#""type":"function_call_output","call_id":"c""#);
+    for (fields, expected) in [
+        (
+            r#""previous_response_id":"resp_1","conversation":"conv_1""#.to_owned(),
+            "previous_response_id resp_1",
+        ),
+        (r#""previous_response_id":null,"conversation":{"id":"conv_1"}"#.to_owned(), "conversation conv_1"),
+        (r#""input":[{"type":"item_reference","id":"msg_1"}],"background":true"#.to_owned(), "input msg_1"),
+        (r#""input":["x",7,{"id":"msg_1"}]"#.to_owned(), "input msg_1"),
+        (r#""input":[{"id":"msg_2","type":null},{"id":"msg_1"}]"#.to_owned(), "input msg_2"),
+        (r#""prompt":{"id":"pmpt_1","variables":{}}"#.to_owned(), "prompt pmpt_1"),
+        (r#""background":true"#.to_owned(), "background -"),
+        (
+            format!(r#""input":[{{{message},"content":[{{"type":"input_file","file_id":"file-1"}}]}}]"#),
+            "file_id file-1",
+        ),
+        (
+            format!(r#""input":[{{{output},"output":[{{"type":"input_image","file_id":"file-1"}}]}}]"#),
+            "file_id file-1",
+        ),
+        (format!(r#""input":[{{{message},"content":"file_id","id":"msg_1"}}],"background":false"#), "-"),
+        (format!(r#""input":[{{{message},"content":[{{"type":"input_image","file_id":null}}]}}]"#), "-"),
+        (r#""input":[{"role":"user","content":"x","id":"msg_1"}]"#.to_owned(), "-"),
+        (r#""input":[{"type":"reasoning","id":"rs_1","summary":[]}]"#.to_owned(), "-"),
+        (
+            r#""input":"item_reference","prompt":"x","conversation":"","previous_response_id":7"#.to_owned(),
+            "-",
+        ),
+    ] {
+        for endpoint in [Endpoint::Responses, Endpoint::ResponsesInputTokens, Endpoint::ResponsesCompact] {
+            let seen = stored(endpoint, &fields);
+            let seen = seen.map_or_else(
+                || "-".to_owned(),
+                |reference| format!("{} {}", reference.field(), reference.id().unwrap_or("-")),
+            );
+            assert_eq!(seen, expected, "{fields}");
+        }
+        assert_eq!(stored(Endpoint::ChatCompletions, &fields), None, "{fields}");
+        assert_eq!(stored(Endpoint::Messages, &fields), None, "{fields}");
+    }
+}
+
+#[test]
+fn a_doubled_reference_is_ambiguous() {
+    let body = r#"{"model":"a","previous_response_id":"a","previous_response_id":"b"}"#;
+    let error = Request::parse(Endpoint::Responses, Bytes::from_static(body.as_bytes())).unwrap_err();
+    assert_eq!(error, RequestError::DuplicateField("previous_response_id"));
+    assert!(Request::parse(Endpoint::ChatCompletions, Bytes::from_static(body.as_bytes())).is_ok());
+    let body = r#"{"model":"a","input":[{"id":"x","id":{}}] oops"#;
+    let error = Request::parse(Endpoint::Responses, Bytes::from_static(body.as_bytes())).unwrap_err();
+    assert_eq!(error, RequestError::NotJson { line: 1, column: 43 });
+}
+
+#[test]
+fn whether_usage_is_asked_for() {
+    for (options, expected) in [
+        ("null", None),
+        ("{}", None),
+        (r#"{"include_usage":null,"include_obfuscation":false}"#, None),
+        (r#"{"include_usage":true}"#, Some(true)),
+        (r#"{"include_usage":false}"#, Some(false)),
+        (r#"{"include_usage":"odd"}"#, None),
+        ("7", None),
+    ] {
+        let body = format!(r#"{{"stream_options":{options},"model":"a"}}"#);
+        let request = Request::parse(Endpoint::ChatCompletions, body.into()).unwrap();
+        assert_eq!(request.include_usage(), expected, "{options}");
+    }
+    assert_eq!(parse(r#"{"model":"a"}"#).unwrap().include_usage(), None);
+}
+
+#[test]
+fn the_path_names_the_model() {
+    let parse = |body: &'static str, model: &str| {
+        let body = Bytes::from_static(body.as_bytes());
+        Request::with_path_model(Endpoint::GenerateContent, body, model.to_owned(), true, true)
+    };
+    let request =
+        parse(r#"{"model":7,"stream":"x","contents":[],"cachedContent":"cachedContents/1"}"#, "m").unwrap();
+    assert_eq!((request.model(), request.stream(), request.json_array()), ("m", true, true));
+    assert_eq!(request.with_model("other").as_ptr(), request.body().as_ptr());
+    assert_eq!(request.stored_reference(), Some(&StoredReference::CachedContent("cachedContents/1".into())));
+    assert_eq!(parse("{}", "").unwrap_err(), RequestError::MissingPathModel);
+    assert_eq!(parse("[]", "m").unwrap_err(), RequestError::NotAnObject);
+    assert_eq!(parse("{", "m").unwrap_err(), RequestError::NotJson { line: 1, column: 1 });
+}
+
+proptest! {
+    #[test]
+    fn any_names_survive(old in ".+", new in ".+", prompt in any::<String>(), first in any::<bool>()) {
+        let body = |model: &str| if first {
+            json!({"model": model, "prompt": prompt}).to_string()
+        } else {
+            json!({"prompt": prompt, "model": model}).to_string()
+        };
+        let request = Request::parse(Endpoint::Messages, Bytes::from(body(&old))).unwrap();
+        prop_assert_eq!(request.model(), &old);
+        prop_assert_eq!(request.with_model(&new), body(&new));
+    }
+}
