@@ -37,11 +37,11 @@ pub(crate) enum Dialect {
 }
 
 impl Dialect {
-    /// Anthropic's clients always name their API's version, Gemini's have their own paths; no other client does so.
+    /// Anthropic's clients always name their API's version, Gemini's have their own paths or header; no other client does so.
     pub(crate) fn of_other_request(path: &str, headers: &HeaderMap) -> Self {
         if headers.contains_key("anthropic-version") {
             Self::Anthropic
-        } else if path.starts_with("/v1beta/") {
+        } else if path.starts_with("/v1beta/") || headers.contains_key("x-goog-api-key") {
             Self::Gemini
         } else {
             Self::Chat

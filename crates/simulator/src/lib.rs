@@ -52,6 +52,8 @@
 //! GET  /v1/models, /v1beta/models
 //! ```
 //!
+//! Gemini's calls have the prefix `/v1`, too: Google's Python client has it by default.
+//!
 //! A count of tokens is a call of the model like any other: it takes the model's next behaviour and shows its faults.
 //!
 //! # Invariants
@@ -70,19 +72,21 @@
 //! A file uses only files to its right. A test of `switchboard` (`conventions`) checks that there are no circles.
 //!
 //! ```text
-//!   server ─▶ port ─▶ connection ─▶ service ─┬─▶ playback ─▶ shared ─┬─▶ model_names ─▶ script ─┬─▶ behaviour ─┐
-//!                                            │      │               ├─▶ settings ──────────────┘              │
-//!                                            │      │               ├─▶ stored_responses                      │
-//!                                            │      │               └─▶ traffic                               │
-//!                                            ├──────┼─▶ route ─┐                                              │
-//!                                            ├──────┴──────────┴─▶ response ─┬────────────────────────────────┤
-//!                                            └─▶ history_check ──────────────┴─▶ dialect ─▶ dialect/...       │
-//!                                                                                              │              ▼
-//!                      response_spec ─▶ signature ─▶ content  ◀────────────────────────────────┴──▶ provider_error
+//!   server ─▶ port ─▶ connection ─▶ service ─┬─▶ playback ─┬─▶ shared ─┬─▶ model_names ─▶ script ─┬─▶ behaviour ─▶ (1)
+//!                                            │             │           ├─▶ settings ──────────────┘
+//!                                            │             │           ├─▶ stored_responses
+//!                                            │             │           └─▶ traffic
+//!                                            ├─▶ route ────┴─▶ response ─┬─▶ dialect ─┬─▶ dialect/...        ─▶ (2)
+//!                                            └─▶ history_check ──────────┘            └─▶ dialect/..._error  ─▶ (3)
+//!
+//!   (1) content, provider_error
+//!   (2) event_list and response_spec ─▶ signature ─▶ content
+//!   (3) error_spec ─▶ provider_error
 //! ```
 //!
-//! `dialect` uses the files below `dialect/`: one for the responses of each API (two for the Responses API, whose stream is
-//! as long as the rest) and one for the errors of each provider. These use `event_list`, `error_spec`, and the last line.
+//! Below `dialect` there is a file for the responses of each API, of which the Responses API's stream has one of its own
+//! (`responses_stream` ─▶ `responses`), and one for the errors of each provider. `history_check` uses `dialect`, not
+//! `response`.
 
 mod behaviour;
 mod connection;

@@ -57,7 +57,7 @@ pub(crate) enum Outcome {
 /// The form of a good response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Form {
-    Plain,
+    Complete,
     /// Server-sent events.
     EventStream,
     /// A JSON array that grows by an element for each event, which only Gemini has.
@@ -85,7 +85,7 @@ impl SimulatedCall<'_> {
             }
             fault => match self.form {
                 Form::EventStream | Form::JsonArray => self.stream_response(behaviour, fault.as_ref()),
-                Form::Plain => {
+                Form::Complete => {
                     let body = self.dialect.response_body(&self.response);
                     self.plain_response(body, behaviour, fault.as_ref())
                 }

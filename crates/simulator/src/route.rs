@@ -51,11 +51,14 @@ pub(crate) fn find<'a>(method: &Method, uri: &'a Uri, headers: &HeaderMap) -> Ro
     }
 }
 
-/// `/v1beta/models/MODEL:METHOD`; a model's name may have a colon, too.
+/// `/v1beta/models/MODEL:METHOD`, or the same of version 1; a model's name may have a colon, too.
 fn gemini_call<'a>(path: &'a str, query: &str) -> Option<CallRoute<'a>> {
-    let (model, method) = path.strip_prefix("/v1beta/models/")?.rsplit_once(':')?;
+    let (model, method) = ["/v1beta/models/", "/v1/models/"]
+        .iter()
+        .find_map(|base| path.strip_prefix(base))?
+        .rsplit_once(':')?;
     let form = match method {
-        "generateContent" => Form::Plain,
+        "generateContent" => Form::Complete,
         "countTokens" => Form::TokenCount,
         "streamGenerateContent" if query_value(query, "alt").as_deref() == Some("sse") => Form::EventStream,
         "streamGenerateContent" => Form::JsonArray,
@@ -110,14 +113,15 @@ mod tests {
     fn geminis_paths_name_the_model_and_the_form() {
         let call = |form, model: &str| Some((Dialect::Gemini, Some(form), Some(model.to_owned())));
         let base = "/v1beta/models/a:generateContent";
-        assert_eq!(find_post(base), call(Form::Plain, "a"));
+        assert_eq!(find_post(base), call(Form::Complete, "a"));
         assert_eq!(find_post("/v1beta/models/a:b:countTokens"), call(Form::TokenCount, "a:b"));
         let stream = "/v1beta/models/a%20%22b:streamGenerateContent";
         assert_eq!(find_post(stream), call(Form::JsonArray, "a \"b"));
         let sse = "/v1beta/models/100%25:streamGenerateContent?key=1&alt=sse";
         assert_eq!(find_post(sse), call(Form::EventStream, "100%"));
         assert_eq!(find_post("/v1beta/models/a:embedContent"), None);
-        assert_eq!(find_post("/v1/models/a:generateContent"), None);
+        assert_eq!(find_post("/v1/models/a:generateContent"), call(Form::Complete, "a"));
+        assert_eq!(find_post("/v2/models/a:generateContent"), None);
     }
 
     #[test]

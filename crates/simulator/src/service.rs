@@ -149,7 +149,7 @@ fn build_call<'a>(
         store: fields.store.unwrap_or(true),
         previous_response_id: fields.previous_response_id.as_deref(),
     };
-    let in_body = if fields.stream == Some(true) { Form::EventStream } else { Form::Plain };
+    let in_body = if fields.stream == Some(true) { Form::EventStream } else { Form::Complete };
     SimulatedCall { dialect: route.dialect, form: route.form.unwrap_or(in_body), response }
 }
 

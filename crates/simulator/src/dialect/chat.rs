@@ -165,15 +165,16 @@ pub(super) fn events(spec: &ResponseSpec<'_>) -> EventList {
     let choices = 0..spec.choices;
     let events = EventList::with_capacity((spec.words + 2) * choices.len() + 2);
     let mut writer = ChunkWriter { spec, id: id(spec), events };
+    let refuses = spec.content.finish == Finish::Refusal;
+    let content = (spec.has_text() && !refuses).then_some("");
     for index in choices.clone() {
-        let begin = Delta { role: Some("assistant"), content: Some(""), ..Delta::default() };
+        let begin = Delta { role: Some("assistant"), content, ..Delta::default() };
         let event = writer.delta(index, begin, None);
         writer.events.push(event);
     }
     for word in spec.content.thinking.iter().flat_map(|thinking| thinking.words()) {
         writer.push_output(&Delta { reasoning_content: Some(word), ..Delta::default() });
     }
-    let refuses = spec.content.finish == Finish::Refusal;
     for word in spec.text_words() {
         let word = Some(word.as_str());
         let (content, refusal) = if refuses { (None, word) } else { (word, None) };

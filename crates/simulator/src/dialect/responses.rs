@@ -22,7 +22,7 @@ pub(super) fn response_id(spec: &ResponseSpec<'_>) -> String {
 pub(super) enum Status {
     InProgress,
     /// It ended as the model wanted, or at the maximum of tokens.
-    Ended,
+    Finished,
     Failed,
 }
 
@@ -30,8 +30,8 @@ impl Status {
     const fn name(self, finish: Finish) -> &'static str {
         match (self, finish) {
             (Self::InProgress, _) => "in_progress",
-            (Self::Ended, Finish::Length) => "incomplete",
-            (Self::Ended, _) => "completed",
+            (Self::Finished, Finish::Length) => "incomplete",
+            (Self::Finished, _) => "completed",
             (Self::Failed, _) => "failed",
         }
     }
@@ -39,7 +39,7 @@ impl Status {
 
 /// The response object with these items.
 pub(super) fn response(spec: &ResponseSpec<'_>, status: Status, output: &[Value], error: &Value) -> Value {
-    let is_incomplete = status == Status::Ended && spec.content.finish == Finish::Length;
+    let is_incomplete = status == Status::Finished && spec.content.finish == Finish::Length;
     json!({
         "id": response_id(spec),
         "object": "response",
@@ -63,7 +63,7 @@ pub(super) fn response(spec: &ResponseSpec<'_>, status: Status, output: &[Value]
         "tools": [],
         "top_p": 1.0,
         "truncation": "disabled",
-        "usage": (status == Status::Ended).then(|| usage(spec)),
+        "usage": (status == Status::Finished).then(|| usage(spec)),
         "metadata": {},
     })
 }
@@ -134,7 +134,7 @@ pub(super) fn text_part(spec: &ResponseSpec<'_>, text: &str) -> Value {
 
 /// The response as it is stored.
 pub(super) fn stored_response(spec: &ResponseSpec<'_>) -> Value {
-    response(spec, Status::Ended, &items(spec), &Value::Null)
+    response(spec, Status::Finished, &items(spec), &Value::Null)
 }
 
 pub(super) fn response_body(spec: &ResponseSpec<'_>) -> Bytes {

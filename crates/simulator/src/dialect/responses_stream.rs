@@ -124,7 +124,7 @@ pub(super) fn events(spec: &ResponseSpec<'_>) -> EventList {
     for (output_index, item) in items.iter().enumerate() {
         writer.push_item(output_index, item);
     }
-    let ended = response(spec, Status::Ended, &items, &Value::Null);
+    let ended = response(spec, Status::Finished, &items, &Value::Null);
     let name =
         if spec.content.finish == Finish::Length { "response.incomplete" } else { "response.completed" };
     writer.push(name, json!({"response": ended}));

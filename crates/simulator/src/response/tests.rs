@@ -21,7 +21,7 @@ fn test_call(dialect: Dialect, stream: bool) -> SimulatedCall<'static> {
         store: false,
         previous_response_id: None,
     };
-    let form = if stream { Form::EventStream } else { Form::Plain };
+    let form = if stream { Form::EventStream } else { Form::Complete };
     SimulatedCall { dialect, form, response }
 }
 

@@ -175,4 +175,7 @@ async fn what_is_no_request_and_another_method_are_refused() {
     assert_eq!(error["error"]["status"], "NOT_FOUND");
     let list = http().get(format!("{}/models", simulator.gemini_base_url())).send().await.unwrap();
     assert!(json_of(list).await["models"][0]["name"].as_str().unwrap().starts_with("models/gemini-"));
+    let list = http().get(format!("{}/models", simulator.openai_base_url()));
+    let list = list.header("x-goog-api-key", "any").send().await.unwrap();
+    assert!(json_of(list).await["models"].is_array());
 }
