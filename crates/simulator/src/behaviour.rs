@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use http::StatusCode;
 
+use crate::content::{Content, Finish, Thinking, ToolCall, Usage};
 use crate::provider_error::ProviderError;
 
 /// How one call is served: successfully, unless it has a fault.
@@ -13,6 +14,7 @@ pub struct Behaviour {
     pub(crate) first_token: Duration,
     pub(crate) gap: Duration,
     pub(crate) words: usize,
+    pub(crate) content: Content,
     pub(crate) crlf: bool,
     pub(crate) split: bool,
     pub(crate) fault: Option<Fault>,
@@ -27,6 +29,7 @@ impl Behaviour {
             first_token: Duration::ZERO,
             gap: Duration::ZERO,
             words: 3,
+            content: Content::new(),
             crlf: false,
             split: false,
             fault: None,
@@ -67,6 +70,38 @@ impl Behaviour {
         self
     }
 
+    /// Adds a tool call after the text; with [`Behaviour::words`] 0 there is no text. The arguments are JSON and are sent
+    /// byte for byte, in several pieces by a stream of an API that does so.
+    #[must_use]
+    pub fn tool_call(mut self, name: impl Into<String>, arguments: impl Into<String>) -> Self {
+        self.content.tool_calls.push(ToolCall { name: name.into(), arguments: arguments.into() });
+        self
+    }
+
+    /// Sets the thinking before the text. The simulator signs it in the way of the API format, with `opaque` inside, and
+    /// refuses what it did not sign: Anthropic's `signature`, the Responses API's `encrypted_content`, Gemini's
+    /// `thoughtSignature` (on the first tool call if there is one, or else in the last text part). Chat completions
+    /// have `reasoning_content` and no signature.
+    #[must_use]
+    pub fn thinking(mut self, text: impl Into<String>, opaque: impl Into<String>) -> Self {
+        self.content.thinking = Some(Thinking { text: text.into(), opaque: opaque.into() });
+        self
+    }
+
+    /// Sets the token counts. Without, the prompt has a token for every four bytes and the response one for every word.
+    #[must_use]
+    pub const fn usage(mut self, usage: Usage) -> Self {
+        self.content.usage = Some(usage);
+        self
+    }
+
+    /// Sets how the response ends.
+    #[must_use]
+    pub const fn finish(mut self, finish: Finish) -> Self {
+        self.content.finish = finish;
+        self
+    }
+
     /// Ends the lines of a stream with carriage return and line feed, as servers on some platforms do.
     #[must_use]
     pub const fn crlf(mut self) -> Self {
@@ -103,9 +138,12 @@ impl<F: Into<Fault>> From<F> for Behaviour {
 
 /// A way to fail.
 ///
-/// `after` counts the events of a stream, of any kind, that come before the fault. With OpenAI's API the first is the
-/// role, the second the first word; with Anthropic's come `message_start`, `content_block_start` and `ping`, then the first
-/// word. A plain response has no events: there, 0 is nothing of its body, and any other number the first half of it.
+/// `after` counts the events of a stream, of any kind, that come before the fault. With OpenAI's chat completions the first
+/// is the role, the second the first word; with its Responses API come `response.created`, `response.in_progress`,
+/// `response.output_item.added` and `response.content_part.added`, then the first word; with Anthropic's come
+/// `message_start`, `content_block_start` and `ping`, then the first word; with Gemini's the first is the first word. An
+/// element of Gemini's JSON array (a stream without `alt=sse`) counts as an event. A plain response has no events:
+/// there, 0 is nothing of its body, and any other number the first half of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fault {
     /// The provider's own error, in the API format of the request.
@@ -124,7 +162,7 @@ pub enum Fault {
         /// Events before the fault.
         after: usize,
     },
-    /// The response ends too early, but cleanly: no finish reason, no end marker.
+    /// The response ends too early, but cleanly: no finish reason, no end marker. Gemini's JSON array is closed.
     End {
         /// Events before the fault.
         after: usize,
@@ -141,8 +179,8 @@ pub enum Fault {
         /// The length of the pause.
         length: Duration,
     },
-    /// The response never ends: its last event before the fault (with `after: 0` a comment) is repeated, a plain
-    /// response's first half likewise. Without a gap, as fast as its client reads.
+    /// The response never ends: its last event before the fault (with `after: 0` a comment, or for Gemini, which has none, an
+    /// empty object) is repeated, a plain response's first half likewise. Without a gap, as fast as its client reads.
     Endless {
         /// Events before the fault.
         after: usize,
@@ -152,14 +190,18 @@ pub enum Fault {
         /// Events before the fault.
         after: usize,
     },
-    /// The provider's error as a stream's last event, or as a plain response's body, under a 200.
+    /// The provider's error as a stream's last event, or as a plain response's body, under a 200. With the Responses API a
+    /// stream that has begun ends with `response.failed`, one with `after: 0` is an `error` event, and a plain response has
+    /// the status `failed`.
     ErrorEvent {
         /// Events before the fault.
         after: usize,
         /// The error.
         error: ProviderError,
     },
-    /// A whole stream without its end marker: OpenAI's `data: [DONE]`, Anthropic's `message_stop`. A plain response is good.
+    /// A whole stream without its end marker: `data: [DONE]` of chat completions, the Responses API's `response.completed`,
+    /// Anthropic's `message_stop`. Gemini has none: its last event is missing, which has the finish reason. A plain
+    /// response is good.
     NoDone,
     /// A 200 with an empty body.
     Empty,

@@ -1,7 +1,13 @@
 //! The API formats of the simulator, and what they have in common.
 
 mod anthropic;
-mod openai;
+mod anthropic_error;
+mod chat;
+mod gemini;
+mod gemini_error;
+mod openai_error;
+mod responses;
+mod responses_stream;
 
 use std::time::Duration;
 
@@ -10,99 +16,156 @@ use http::header::RETRY_AFTER;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use jiff::fmt::rfc2822::DateTimePrinter;
 use jiff::{RoundMode, Timestamp, TimestampRound, Unit};
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use crate::provider_error::{Hint, ProviderError, Reason};
+use crate::error_spec::ErrorSpec;
+use crate::event_list::EventList;
+use crate::provider_error::{Hint, ProviderError};
 use crate::response_spec::{ResponseSpec, request_id};
 
 /// The API format of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Dialect {
-    OpenAi,
+    /// OpenAI's Chat Completions.
+    Chat,
+    /// OpenAI's Responses.
+    Responses,
+    /// Anthropic's Messages.
     Anthropic,
+    /// Gemini's `generateContent`.
+    Gemini,
 }
 
 impl Dialect {
-    /// Anthropic's clients always name their API's version; no other client knows that header.
-    pub(crate) fn from_headers(headers: &HeaderMap) -> Self {
-        if headers.contains_key("anthropic-version") { Self::Anthropic } else { Self::OpenAi }
+    /// Anthropic's clients always name their API's version, Gemini's have their own paths or header; no other client does so.
+    pub(crate) fn of_other_request(path: &str, headers: &HeaderMap) -> Self {
+        if headers.contains_key("anthropic-version") {
+            Self::Anthropic
+        } else if path.starts_with("/v1beta/") || headers.contains_key("x-goog-api-key") {
+            Self::Gemini
+        } else {
+            Self::Chat
+        }
     }
 
     /// The body of a plain response.
     pub(crate) fn response_body(self, spec: &ResponseSpec<'_>) -> Bytes {
         match self {
-            Self::OpenAi => openai::response_body(spec),
+            Self::Chat => chat::response_body(spec),
+            Self::Responses => responses::response_body(spec),
             Self::Anthropic => anthropic::response_body(spec),
+            Self::Gemini => gemini::response_body(spec),
         }
     }
 
-    /// How many events of a stream come before its first word.
-    pub(crate) fn preamble(self, spec: &ResponseSpec<'_>) -> usize {
-        match self {
-            Self::OpenAi => spec.choices.into(),
-            Self::Anthropic => anthropic::PREAMBLE,
-        }
+    /// The body of a count of the prompt's tokens. Chat completions have no such count.
+    pub(crate) fn token_count_body(self, spec: &ResponseSpec<'_>) -> Bytes {
+        let tokens = spec.usage().input;
+        let body = match self {
+            Self::Chat | Self::Anthropic => json!({"input_tokens": tokens}),
+            Self::Responses => json!({"object": "response.input_tokens", "input_tokens": tokens}),
+            Self::Gemini => {
+                let details = json!([{"modality": "TEXT", "tokenCount": tokens}]);
+                json!({"totalTokens": tokens, "promptTokensDetails": details})
+            }
+        };
+        body.to_string().into()
     }
 
-    /// The events of a stream, the end marker last, each with its blank line.
-    pub(crate) fn events(self, spec: &ResponseSpec<'_>) -> Vec<Bytes> {
+    /// The events of a stream.
+    pub(crate) fn events(self, spec: &ResponseSpec<'_>) -> EventList {
         match self {
-            Self::OpenAi => openai::events(spec),
+            Self::Chat => chat::events(spec),
+            Self::Responses => responses_stream::events(spec),
             Self::Anthropic => anthropic::events(spec),
+            Self::Gemini => gemini::events(spec),
         }
     }
 
-    /// The status and the body of an error. `custom_message` replaces the provider's own.
-    pub(crate) fn error(
-        self,
-        reason: Reason,
-        model: &str,
-        number: u64,
-        custom_message: Option<String>,
-    ) -> (StatusCode, Value) {
+    /// The id and the body of a response that is stored.
+    pub(crate) fn stored_response(self, spec: &ResponseSpec<'_>) -> Option<(String, Value)> {
+        let is_stored = self == Self::Responses && spec.store;
+        is_stored.then(|| (responses::response_id(spec), responses::stored_response(spec)))
+    }
+
+    /// The status and the body of an error.
+    pub(crate) fn error(self, spec: ErrorSpec<'_>) -> (StatusCode, Value) {
         match self {
-            Self::OpenAi => openai::error(reason, model, custom_message),
-            Self::Anthropic => anthropic::error(reason, model, number, custom_message),
+            Self::Chat => openai_error::error(spec, "messages"),
+            Self::Responses => openai_error::error(spec, "input"),
+            Self::Anthropic => anthropic_error::error(spec),
+            Self::Gemini => gemini_error::error(spec),
         }
     }
 
-    /// An error as an event of a stream.
-    pub(crate) fn error_event(self, body: &Value) -> Bytes {
+    /// An error as the body of a plain response under a 200.
+    pub(crate) fn error_in_success(self, spec: &ResponseSpec<'_>, error_body: Value) -> Value {
         match self {
-            Self::OpenAi => format!("data: {body}\n\n"),
-            Self::Anthropic => format!("event: error\ndata: {body}\n\n"),
+            Self::Responses => responses::failed_response(spec, &error_body),
+            Self::Chat | Self::Anthropic | Self::Gemini => error_body,
         }
-        .into()
+    }
+
+    /// An error as the last event of a stream, after so many others.
+    pub(crate) fn error_event(self, spec: &ResponseSpec<'_>, body: &Value, after: usize) -> Bytes {
+        match self {
+            Self::Chat | Self::Gemini => format!("data: {body}\n\n").into(),
+            Self::Responses => responses_stream::error_event(spec, body, after),
+            Self::Anthropic => format!("event: error\ndata: {body}\n\n").into(),
+        }
     }
 
     /// An event whose data is truncated JSON.
     pub(crate) const fn garbage_event(self) -> Bytes {
         Bytes::from_static(match self {
-            Self::OpenAi => b"data: {\"id\":\"chatcmpl-\n\n",
+            Self::Chat => b"data: {\"id\":\"chatcmpl-\n\n",
+            Self::Responses => b"event: response.output_text.delta\ndata: {\"type\":\"response.outp\n\n",
             Self::Anthropic => b"event: content_block_delta\ndata: {\"type\":\"content_bl\n\n",
+            Self::Gemini => b"data: {\"candidates\":[{\"cont\n\n",
         })
+    }
+
+    /// What keeps a stream open and says nothing. Gemini's clients take no comments.
+    pub(crate) const fn idle_event(self) -> Bytes {
+        Bytes::from_static(match self {
+            Self::Gemini => b"data: {}\n\n",
+            Self::Chat | Self::Responses | Self::Anthropic => b": still here\n\n",
+        })
+    }
+
+    /// The events of a stream as a JSON array instead, which only Gemini has.
+    pub(crate) fn to_array_elements(self, events: Vec<Bytes>, is_closed: bool) -> Vec<Bytes> {
+        gemini::to_array_elements(events, is_closed)
     }
 
     /// The list of models.
     pub(crate) fn models(self, scripted: Vec<String>) -> Value {
         match self {
-            Self::OpenAi => openai::models(scripted),
-            Self::Anthropic => anthropic::models(scripted),
+            Self::Chat | Self::Responses => openai_error::models(scripted),
+            Self::Anthropic => anthropic_error::models(scripted),
+            Self::Gemini => gemini_error::models(scripted),
         }
     }
 
-    pub(crate) fn request_id(self, number: u64) -> (HeaderName, HeaderValue) {
+    /// The header with the request's id, if the API has one.
+    pub(crate) fn request_id(self, number: u64) -> Option<(HeaderName, HeaderValue)> {
         let name = match self {
-            Self::OpenAi => "x-request-id",
+            Self::Chat | Self::Responses => "x-request-id",
             Self::Anthropic => "request-id",
+            Self::Gemini => return None,
         };
-        (HeaderName::from_static(name), header_value(request_id(number)))
+        Some((HeaderName::from_static(name), header_value(request_id(number))))
     }
 
     pub(crate) fn error_headers(self, error: &ProviderError) -> HeaderMap {
         let mut headers = HeaderMap::new();
         for hint in &error.hints {
             match hint {
+                Hint::Header(name, value) => {
+                    headers.insert(name, value.clone());
+                }
+                // Its body says how long to wait.
+                _ if self == Self::Gemini => {}
                 Hint::RetryAfter(wait) => {
                     let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
                     headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
@@ -114,9 +177,6 @@ impl Dialect {
                     headers.insert(RETRY_AFTER, header_value(http_date(*wait)));
                 }
                 Hint::ResetsIn(wait) => headers.extend(self.rate_limit(*wait)),
-                Hint::Header(name, value) => {
-                    headers.insert(name, value.clone());
-                }
             }
         }
         headers
@@ -124,8 +184,9 @@ impl Dialect {
 
     fn rate_limit(self, wait: Duration) -> impl Iterator<Item = (HeaderName, HeaderValue)> {
         let headers = match self {
-            Self::OpenAi => openai::rate_limit(wait),
-            Self::Anthropic => anthropic::rate_limit(wait),
+            Self::Chat | Self::Responses => openai_error::rate_limit(wait),
+            Self::Anthropic => anthropic_error::rate_limit(wait),
+            Self::Gemini => Vec::new(),
         };
         headers.into_iter().map(|(name, value)| (HeaderName::from_static(name), header_value(value)))
     }
@@ -147,6 +208,9 @@ fn header_value(text: String) -> HeaderValue {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::content::Content;
+
+    static TEXT_ONLY: Content = Content::new();
 
     fn spec(words: usize) -> ResponseSpec<'static> {
         ResponseSpec {
@@ -154,9 +218,13 @@ mod tests {
             created: 0,
             model: "gpt-5",
             words,
+            content: &TEXT_ONLY,
             prompt_tokens: 4,
             include_usage: false,
             choices: 1,
+            simulator: "simulator",
+            store: false,
+            previous_response_id: None,
         }
     }
 
@@ -170,9 +238,9 @@ mod tests {
     #[test]
     fn retry_after_is_in_whole_seconds_rounded_up_or_in_milliseconds() {
         let wait = Duration::from_millis(1_200);
-        let seconds = Dialect::OpenAi.error_headers(&ProviderError::rate_limited().retry_after(wait));
+        let seconds = Dialect::Chat.error_headers(&ProviderError::rate_limited().retry_after(wait));
         assert_eq!(seconds["retry-after"], "2");
-        let exact = Dialect::OpenAi.error_headers(&ProviderError::rate_limited().retry_after_ms(wait));
+        let exact = Dialect::Chat.error_headers(&ProviderError::rate_limited().retry_after_ms(wait));
         assert_eq!(exact["retry-after-ms"], "1200");
     }
 
@@ -180,7 +248,7 @@ mod tests {
     fn a_retry_after_date_is_never_too_soon() {
         let requested_at = Timestamp::now();
         let error = ProviderError::rate_limited().retry_after_date(Duration::from_secs(60));
-        let headers = Dialect::OpenAi.error_headers(&error);
+        let headers = Dialect::Chat.error_headers(&error);
         let retry_after = headers["retry-after"].to_str().unwrap();
         assert!(retry_after.ends_with(" GMT"), "{retry_after}");
         let then = jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(retry_after).unwrap();
@@ -191,7 +259,7 @@ mod tests {
     #[test]
     fn only_the_limit_that_was_hit_has_nothing_remaining() {
         let error = ProviderError::rate_limited().resets_in(Duration::from_secs(2));
-        let openai = Dialect::OpenAi.error_headers(&error);
+        let openai = Dialect::Chat.error_headers(&error);
         assert_eq!(openai["x-ratelimit-remaining-requests"], "0");
         assert_eq!(openai["x-ratelimit-reset-requests"], "2s");
         assert_ne!(openai["x-ratelimit-remaining-tokens"], "0");

@@ -1,5 +1,5 @@
-//! A simulated LLM provider: a real HTTP/1.1 server on loopback with OpenAI's Chat Completions and Anthropic's Messages,
-//! plain and streaming, that shows any fault on demand.
+//! A simulated LLM provider: a real HTTP/1.1 server on loopback with OpenAI's Chat Completions and Responses, Anthropic's
+//! Messages and Gemini's generateContent, plain and streaming, that shows any fault on demand.
 //!
 //! Real providers fail rarely, at a price, and never when a test needs it. `switchboard demo`, the tests and the
 //! benchmarks therefore call this one. A mock library would not do: what breaks gateways is streams that pause, stop or
@@ -34,6 +34,28 @@
 //! model that flaps. Everything has a name, too ([`model_names`]): as a model's name, or parsed into a script. Connections are
 //! refused by [`Simulator::refuse_connections`], for all models at once, since a port is either closed or not.
 //!
+//! A good response is a text, with thinking before it and tool calls after it if the script says so, and with any token
+//! counts. The simulator refuses what a real provider refuses: thinking that it did not sign itself, in the name of its
+//! [`Settings::name`], and ids of what it did not store. Two simulators of different names are two accounts.
+//!
+//! # What it answers
+//!
+//! ```text
+//! POST /v1/chat/completions
+//! POST /v1/responses                                         GET, DELETE /v1/responses/ID of what it stored
+//! POST /v1/responses/input_tokens
+//! POST /v1/messages                                          with anthropic-version
+//! POST /v1/messages/count_tokens
+//! POST /v1beta/models/MODEL:generateContent                  key in x-goog-api-key or ?key=
+//! POST /v1beta/models/MODEL:streamGenerateContent?alt=sse    without alt=sse, a JSON array
+//! POST /v1beta/models/MODEL:countTokens
+//! GET  /v1/models, /v1beta/models
+//! ```
+//!
+//! Gemini's calls have the prefix `/v1`, too: Google's Python client has it by default.
+//!
+//! A count of tokens is a call of the model like any other: it takes the model's next behaviour and shows its faults.
+//!
 //! # Invariants
 //!
 //! - The same request and behaviour give the same response, except for its number and its time.
@@ -50,32 +72,47 @@
 //! A file uses only files to its right. A test of `switchboard` (`conventions`) checks that there are no circles.
 //!
 //! ```text
-//!   server ─▶ port ─▶ connection ─▶ service ─▶ playback ─┬─▶ shared ─┬─▶ model_names ─▶ script ─┐
-//!                                                        │           ├─▶ settings ──────────────┴─▶ behaviour ─┐
-//!                                                        │           └─▶ traffic                               │
-//!                                                        └─▶ response ─▶ dialect ─▶ dialect/openai     ────────┤
-//!                                                                                   dialect/anthropic          │
-//!                                                                                    ─▶ response_spec          ▼
-//!                                                                                                  provider_error
+//!   server ─▶ port ─▶ connection ─▶ service ─┬─▶ playback ─┬─▶ shared ─┬─▶ model_names ─▶ script ─┬─▶ behaviour ─▶ (1)
+//!                                            │             │           ├─▶ settings ──────────────┘
+//!                                            │             │           ├─▶ stored_responses
+//!                                            │             │           └─▶ traffic
+//!                                            ├─▶ route ────┴─▶ response ─┬─▶ dialect ─┬─▶ dialect/...        ─▶ (2)
+//!                                            └─▶ history_check ──────────┘            └─▶ dialect/..._error  ─▶ (3)
+//!
+//!   (1) content, provider_error
+//!   (2) event_list and response_spec ─▶ signature ─▶ content
+//!   (3) error_spec ─▶ provider_error
 //! ```
+//!
+//! Below `dialect` there is a file for the responses of each API, of which the Responses API's stream has one of its own
+//! (`responses_stream` ─▶ `responses`), and one for the errors of each provider. `history_check` uses `dialect`, not
+//! `response`.
 
 mod behaviour;
 mod connection;
+mod content;
 mod dialect;
+mod error_spec;
+mod event_list;
+mod history_check;
 pub mod model_names;
 mod playback;
 mod port;
 mod provider_error;
 mod response;
 mod response_spec;
+mod route;
 mod script;
 mod server;
 mod service;
 mod settings;
 mod shared;
+mod signature;
+mod stored_responses;
 mod traffic;
 
 pub use behaviour::{Behaviour, Fault};
+pub use content::{Finish, Usage};
 pub use provider_error::ProviderError;
 pub use script::Script;
 pub use server::Simulator;

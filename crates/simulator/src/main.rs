@@ -10,8 +10,8 @@ use std::time::Duration;
 use clap::Parser;
 use simulator::{Behaviour, Settings, Simulator, model_names};
 
-/// A simulated LLM provider (OpenAI's chat completions, Anthropic's messages) that shows faults by model name,
-/// such as fault-503 or fault-cut-after-3.
+/// A simulated LLM provider (OpenAI's chat completions and responses, Anthropic's messages, Gemini) that shows faults by
+/// model name, such as fault-503 or fault-cut-after-3.
 #[derive(Debug, Parser)]
 struct Arguments {
     /// Address to listen on; port 0 means any free one
@@ -23,6 +23,9 @@ struct Arguments {
     /// Words of a response; a stream has one event for each
     #[arg(long, default_value_t = 3)]
     tokens: usize,
+    /// Name in the signatures and ids that no simulator of another name accepts
+    #[arg(long, default_value = "simulator")]
+    name: String,
 }
 
 #[tokio::main]
@@ -43,6 +46,7 @@ async fn run(arguments: Arguments) -> io::Result<()> {
     let settings = Settings {
         listen: arguments.listen,
         default_behaviour: Behaviour::ok().gap(arguments.gap).words(arguments.tokens),
+        name: arguments.name,
         record_requests: false,
         api_key: None,
     };

@@ -1,9 +1,12 @@
 //! Scripts in model names: the way to script a simulator that runs as a separate process.
 //!
-//! A name that begins with `fault-` or `ok` is parsed as below; every other name is an ordinary model's.
+//! A name that begins with `fault-`, `ok`, `tool-call` or `thinking` is parsed as below; every other name is an ordinary
+//! model's.
 //!
 //! ```text
 //! ok[OPTIONS]                    a good response
+//! tool-call[OPTIONS]             one with a tool call after its text: ok-tool-call
+//! thinking[OPTIONS]              one with thinking before its text: ok-thinking
 //! fault-FAULT[OPTIONS]           one with a fault
 //!
 //! FAULT
@@ -33,6 +36,10 @@
 //!   -first-content-2s            delay before the first word, after the events before it
 //!   -gap-20ms                    delay between two events
 //!   -words-50                    words of the response, one event each
+//!   -tool-call                   after the text a call of get_weather with {"city":"Paris"}; again for a second one
+//!   -thinking                    before the text thinking, with the API format's signature
+//!   -usage-100-40-9-50-20        tokens: 100 in, of these 40 read from the cache and 9 written; 50 out, of these 20 of thinking
+//!   -length  -refusal            ends at the maximum of tokens; is a refusal
 //!   -crlf                        lines end with carriage return and line feed
 //!   -split                       each byte of the body is a separate packet
 //!   -times-2                     the first 2 calls have the fault, later ones succeed
@@ -50,6 +57,7 @@ use std::time::Duration;
 use http::StatusCode;
 
 use crate::behaviour::{Behaviour, Fault};
+use crate::content::{Finish, Usage};
 use crate::provider_error::ProviderError;
 use crate::script::Script;
 
@@ -115,6 +123,9 @@ const COUNTED_FAULTS: [(&str, CountedFaultFn); 7] = [
     ("error-after", |after| Fault::ErrorEvent { after, error: ProviderError::overloaded() }),
 ];
 
+/// Options that are names by themselves, too.
+const CONTENT_NAMES: [&str; 2] = ["tool-call", "thinking"];
+
 /// The faults that have a name, each without its numbers; statuses are not included.
 pub fn faults() -> impl Iterator<Item = &'static str> {
     let counted = COUNTED_FAULTS.iter().map(|(name, _)| *name);
@@ -124,7 +135,7 @@ pub fn faults() -> impl Iterator<Item = &'static str> {
 /// The script in a name, if any; what the name does not mention is as in `base`.
 pub(crate) fn script(model: &str, base: &Behaviour) -> Result<Option<Script>, UnknownName> {
     let mut rest = NameCursor(model);
-    let fault = if rest.consume("ok") {
+    let fault = if rest.consume("ok") || CONTENT_NAMES.iter().any(|name| rest.clone().consume(name)) {
         None
     } else if rest.consume("fault") {
         Some(parse_fault(&mut rest).ok_or_else(|| rest.unknown_name())?)
@@ -159,6 +170,16 @@ fn parse_options(mut behaviour: Behaviour, rest: &mut NameCursor<'_>) -> Option<
             behaviour.crlf = true;
         } else if rest.consume("split") {
             behaviour.split = true;
+        } else if rest.consume("tool-call") {
+            behaviour = behaviour.tool_call("get_weather", r#"{"city":"Paris"}"#);
+        } else if rest.consume("thinking") {
+            behaviour = behaviour.thinking("Let me think about that.", "simulated thought");
+        } else if rest.consume("usage") {
+            behaviour = behaviour.usage(parse_usage(rest)?);
+        } else if rest.consume("length") {
+            behaviour = behaviour.finish(Finish::Length);
+        } else if rest.consume("refusal") {
+            behaviour = behaviour.finish(Finish::Refusal);
         } else if rest.consume("times") {
             schedule = Some(Schedule::First(rest.next_number()?));
         } else if rest.consume("flap") {
@@ -167,12 +188,22 @@ fn parse_options(mut behaviour: Behaviour, rest: &mut NameCursor<'_>) -> Option<
             return None;
         }
     }
-    let good = Behaviour { fault: None, ..behaviour };
+    let good = Behaviour { fault: None, ..behaviour.clone() };
     Some(match schedule {
         None => Script::always(behaviour),
         Some(Schedule::First(calls)) => Script::first(calls, behaviour).then(good),
         Some(Schedule::ByCalls(good, bad)) => Script::flapping_by_calls(good, bad, behaviour),
         Some(Schedule::ByTime(good, bad)) => Script::flapping(good, bad, behaviour),
+    })
+}
+
+fn parse_usage(rest: &mut NameCursor<'_>) -> Option<Usage> {
+    Some(Usage {
+        input: rest.next_number()?,
+        cache_read: rest.next_number()?,
+        cache_write: rest.next_number()?,
+        output: rest.next_number()?,
+        reasoning: rest.next_number()?,
     })
 }
 
@@ -237,6 +268,7 @@ fn parse_error_status(rest: &mut NameCursor<'_>) -> Option<ProviderError> {
 }
 
 /// The unparsed part of a name; its words are separated by `-`.
+#[derive(Clone)]
 struct NameCursor<'a>(&'a str);
 
 impl<'a> NameCursor<'a> {

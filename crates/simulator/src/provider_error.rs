@@ -15,11 +15,18 @@ pub struct ProviderError {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Reason {
     Status(StatusCode),
+    WrongKey,
     ContextTooLong,
     ContentPolicy,
     InsufficientQuota,
     SpendLimit,
     Overloaded,
+    /// The request carries a signature that this provider did not make.
+    ForeignReasoning,
+    /// `previous_response_id` names nothing that was stored.
+    UnknownPreviousResponse,
+    /// Another id names nothing that was stored.
+    NotStored,
 }
 
 /// What the error's headers add.
@@ -33,7 +40,7 @@ pub(crate) enum Hint {
 }
 
 impl ProviderError {
-    const fn from_reason(reason: Reason) -> Self {
+    pub(crate) const fn from_reason(reason: Reason) -> Self {
         Self { reason, hints: Vec::new() }
     }
 
@@ -51,10 +58,10 @@ impl ProviderError {
         Self::status(StatusCode::TOO_MANY_REQUESTS)
     }
 
-    /// The key is invalid: 401.
+    /// The key is invalid: 401; Gemini's 400 with the reason `API_KEY_INVALID`.
     #[must_use]
     pub const fn wrong_key() -> Self {
-        Self::status(StatusCode::UNAUTHORIZED)
+        Self::from_reason(Reason::WrongKey)
     }
 
     /// The provider does not know the model, or not for this key: 404.
@@ -63,7 +70,7 @@ impl ProviderError {
         Self::status(StatusCode::NOT_FOUND)
     }
 
-    /// The provider is overloaded: Anthropic's 529, OpenAI's 503.
+    /// The provider is overloaded: Anthropic's 529, OpenAI's and Gemini's 503.
     #[must_use]
     pub const fn overloaded() -> Self {
         Self::from_reason(Reason::Overloaded)
@@ -81,7 +88,8 @@ impl ProviderError {
         Self::from_reason(Reason::ContentPolicy)
     }
 
-    /// The account's credit is exhausted: OpenAI's 429 `insufficient_quota`, Anthropic's 402 `billing_error`.
+    /// The account's credit is exhausted: OpenAI's 429 `insufficient_quota`, Anthropic's 402 `billing_error`, Gemini's 429
+    /// with a `QuotaFailure` of the day.
     #[must_use]
     pub const fn insufficient_quota() -> Self {
         Self::from_reason(Reason::InsufficientQuota)
@@ -94,7 +102,7 @@ impl ProviderError {
         Self::from_reason(Reason::SpendLimit)
     }
 
-    /// Adds `retry-after` in whole seconds, rounded up.
+    /// Adds `retry-after` in whole seconds, rounded up. Gemini tells every wait in the body's `RetryInfo` instead.
     #[must_use]
     pub fn retry_after(self, wait: Duration) -> Self {
         self.with_hint(Hint::RetryAfter(wait))

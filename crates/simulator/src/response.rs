@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use crate::behaviour::{Behaviour, Fault};
 use crate::dialect::Dialect;
+use crate::error_spec::ErrorSpec;
 use crate::provider_error::{ProviderError, Reason};
 use crate::response_spec::ResponseSpec;
 
@@ -53,11 +54,23 @@ pub(crate) enum Outcome {
     Reset,
 }
 
+/// The form of a good response.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Form {
+    Complete,
+    /// Server-sent events.
+    EventStream,
+    /// A JSON array that grows by an element for each event, which only Gemini has.
+    JsonArray,
+    /// A count of the prompt's tokens instead of an answer.
+    TokenCount,
+}
+
 /// The call that needs a response.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct SimulatedCall<'a> {
     pub(crate) dialect: Dialect,
-    pub(crate) stream: bool,
+    pub(crate) form: Form,
     pub(crate) response: ResponseSpec<'a>,
 }
 
@@ -70,15 +83,29 @@ impl SimulatedCall<'_> {
             Some(Fault::NotJson) => {
                 ScriptedResponse::with_content_length("text/html", Bytes::from_static(HTML_BODY))
             }
-            fault if self.stream => self.stream_response(behaviour, fault.as_ref()),
-            fault => self.plain_response(behaviour, fault.as_ref()),
+            fault => match self.form {
+                Form::EventStream | Form::JsonArray => self.stream_response(behaviour, fault.as_ref()),
+                Form::Complete => {
+                    let body = self.dialect.response_body(&self.response);
+                    self.plain_response(body, behaviour, fault.as_ref())
+                }
+                Form::TokenCount => {
+                    let body = self.dialect.token_count_body(&self.response);
+                    self.plain_response(body, behaviour, fault.as_ref())
+                }
+            },
         };
         if behaviour.split {
             response.split_into_bytes();
         }
-        let (name, value) = self.dialect.request_id(self.response.number);
-        response.headers.insert(name, value);
+        response.headers.extend(self.dialect.request_id(self.response.number));
         Outcome::Response(response)
+    }
+
+    /// What is stored of the response, unless it fails.
+    pub(crate) fn stored_response(&self, behaviour: &Behaviour) -> Option<(String, Value)> {
+        let answers = self.form != Form::TokenCount && behaviour.fault.is_none();
+        answers.then(|| self.dialect.stored_response(&self.response))?
     }
 
     fn error_response(&self, error: &ProviderError) -> ScriptedResponse {
@@ -89,17 +116,30 @@ impl SimulatedCall<'_> {
     }
 
     fn error_body(&self, error: &ProviderError) -> (StatusCode, Value) {
-        self.dialect.error(error.reason, self.response.model, self.response.number, None)
+        self.dialect.error(ErrorSpec {
+            reason: error.reason,
+            hints: &error.hints,
+            model: self.response.model,
+            number: self.response.number,
+            custom_message: None,
+        })
     }
 
     fn stream_response(&self, behaviour: &Behaviour, fault: Option<&Fault>) -> ScriptedResponse {
-        let mut events = self.dialect.events(&self.response);
-        let ending = self.apply_fault(&mut events, fault, behaviour.gap);
-        let mut response =
-            ScriptedResponse::chunked("text/event-stream; charset=utf-8", events, behaviour.gap);
+        let events = self.dialect.events(&self.response);
+        let preamble = events.preamble();
+        let mut events = events.into_events();
+        let mut ending = self.apply_fault(&mut events, fault, behaviour.gap);
+        let content_type = if self.form == Form::JsonArray {
+            events = self.frame_as_array(events, &mut ending);
+            JSON_CONTENT_TYPE
+        } else {
+            "text/event-stream; charset=utf-8"
+        };
+        let mut response = ScriptedResponse::chunked(content_type, events, behaviour.gap);
         response.headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
         response.ending = ending;
-        response.delay_chunk(self.dialect.preamble(&self.response), behaviour.first_token);
+        response.delay_chunk(preamble, behaviour.first_token);
         if let Some(Fault::Stall { after, length }) = fault {
             response.delay_chunk((*after).min(response.chunks.len() - 1), *length);
         }
@@ -126,7 +166,7 @@ impl SimulatedCall<'_> {
             }
             Some(Fault::Endless { after }) => {
                 events.truncate(*after);
-                let repeated = events.last().cloned().unwrap_or(Bytes::from_static(b": still here\n\n"));
+                let repeated = events.last().cloned().unwrap_or(self.dialect.idle_event());
                 return Ending::Endless(Chunk { delay: gap, bytes: repeated });
             }
             Some(Fault::End { after }) => events.truncate(*after),
@@ -135,7 +175,8 @@ impl SimulatedCall<'_> {
             }
             Some(Fault::ErrorEvent { after, error }) => {
                 events.truncate(*after);
-                events.push(self.dialect.error_event(&self.error_body(error).1));
+                let body = self.error_body(error).1;
+                events.push(self.dialect.error_event(&self.response, &body, events.len()));
             }
             Some(Fault::NoDone) => {
                 events.pop();
@@ -147,8 +188,20 @@ impl SimulatedCall<'_> {
         Ending::Clean
     }
 
-    fn plain_response(&self, behaviour: &Behaviour, fault: Option<&Fault>) -> ScriptedResponse {
-        let body = self.dialect.response_body(&self.response);
+    /// The same events as an array, which is closed if it ends as a response should.
+    fn frame_as_array(&self, events: Vec<Bytes>, ending: &mut Ending) -> Vec<Bytes> {
+        if let Ending::Endless(Chunk { bytes, .. }) = ending {
+            // The second of two, so that it has the comma before it.
+            let twice = vec![bytes.clone(), mem::take(bytes)];
+            *bytes = self.dialect.to_array_elements(twice, false).pop().unwrap_or_default();
+            if events.is_empty() {
+                return vec![Bytes::from_static(b"[{}")];
+            }
+        }
+        self.dialect.to_array_elements(events, *ending == Ending::Clean)
+    }
+
+    fn plain_response(&self, body: Bytes, behaviour: &Behaviour, fault: Option<&Fault>) -> ScriptedResponse {
         let (half, other_half) = (body.slice(..body.len() / 2), body.slice(body.len() / 2..));
         let sent_part = |after: &usize| if *after == 0 { Bytes::new() } else { half.clone() };
         let mut response = match fault {
@@ -176,7 +229,10 @@ impl SimulatedCall<'_> {
                 ScriptedResponse::with_content_length(JSON_CONTENT_TYPE, sent_part(after))
             }
             Some(Fault::Garbage { .. }) => ScriptedResponse::with_content_length(JSON_CONTENT_TYPE, half),
-            Some(Fault::ErrorEvent { error, .. }) => ScriptedResponse::from_json(&self.error_body(error).1),
+            Some(Fault::ErrorEvent { error, .. }) => {
+                let body = self.error_body(error).1;
+                ScriptedResponse::from_json(&self.dialect.error_in_success(&self.response, body))
+            }
             Some(Fault::Empty) => ScriptedResponse::with_content_length(JSON_CONTENT_TYPE, Bytes::new()),
             None | Some(Fault::NoDone | Fault::Error(_) | Fault::Hang | Fault::Reset | Fault::NotJson) => {
                 ScriptedResponse::with_content_length(JSON_CONTENT_TYPE, body)
@@ -221,14 +277,15 @@ impl ScriptedResponse {
     /// An error about the request itself, whatever the model's behaviour is.
     pub(crate) fn invalid_request(
         dialect: Dialect,
-        status: StatusCode,
+        reason: Reason,
         number: u64,
         custom_message: String,
     ) -> Self {
-        let (status, body) = dialect.error(Reason::Status(status), "", number, Some(custom_message));
+        let custom_message = Some(custom_message);
+        let (status, body) =
+            dialect.error(ErrorSpec { reason, hints: &[], model: "", number, custom_message });
         let mut response = Self { status, ..Self::from_json(&body) };
-        let (name, value) = dialect.request_id(number);
-        response.headers.insert(name, value);
+        response.headers.extend(dialect.request_id(number));
         response
     }
 
@@ -263,106 +320,4 @@ impl Chunk {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn test_call(dialect: Dialect, stream: bool) -> SimulatedCall<'static> {
-        let response = ResponseSpec {
-            number: 1,
-            created: 0,
-            model: "m",
-            words: 3,
-            prompt_tokens: 4,
-            include_usage: true,
-            choices: 1,
-        };
-        SimulatedCall { dialect, stream, response }
-    }
-
-    fn respond_to(call: &SimulatedCall<'_>, behaviour: impl Into<Behaviour>) -> ScriptedResponse {
-        match call.respond(&behaviour.into()) {
-            Outcome::Response(response) => response,
-            other => panic!("no response: {other:?}"),
-        }
-    }
-
-    fn pieces(response: &ScriptedResponse) -> Vec<Bytes> {
-        response.chunks.iter().map(|chunk| chunk.bytes.clone()).collect()
-    }
-
-    /// The delays before the chunks, in milliseconds.
-    fn delays_ms(response: &ScriptedResponse) -> Vec<u128> {
-        response.chunks.iter().map(|chunk| chunk.delay.as_millis()).collect()
-    }
-
-    const SECOND: Duration = Duration::from_secs(1);
-
-    #[test]
-    fn delays_add_up() {
-        let slow = Behaviour::ok().gap(Duration::from_millis(20)).first_token(SECOND);
-        let stalling = slow.clone().with(Fault::Stall { after: 1, length: SECOND });
-        let openai = test_call(Dialect::OpenAi, true);
-        assert_eq!(delays_ms(&respond_to(&openai, slow.clone())), [0, 1_020, 20, 20, 20, 20, 20]);
-        assert_eq!(delays_ms(&respond_to(&openai, stalling.clone()))[..3], [0, 2_020, 20]);
-        let anthropic = test_call(Dialect::Anthropic, true);
-        assert_eq!(delays_ms(&respond_to(&anthropic, slow.clone()))[..5], [0, 20, 20, 1_020, 20]);
-        let plain = test_call(Dialect::OpenAi, false);
-        assert_eq!(delays_ms(&respond_to(&plain, slow)), [1_000]);
-        assert_eq!(delays_ms(&respond_to(&plain, stalling)), [1_000, 1_000]);
-    }
-
-    #[test]
-    fn a_stall_is_before_the_last_event_at_the_latest() {
-        let stall = respond_to(&test_call(Dialect::OpenAi, true), Fault::Stall { after: 99, length: SECOND });
-        assert_eq!(delays_ms(&stall).last(), Some(&1_000));
-    }
-
-    #[test]
-    fn split_and_other_line_ends_change_no_other_byte() {
-        for dialect in [Dialect::OpenAi, Dialect::Anthropic] {
-            let call = test_call(dialect, true);
-            let whole = dialect.events(&call.response).concat();
-            let split = respond_to(&call, Behaviour::ok().split());
-            assert!(split.chunks.iter().all(|chunk| chunk.bytes.len() == 1));
-            assert_eq!(pieces(&split).concat(), whole);
-            let crlf =
-                String::from_utf8(pieces(&respond_to(&call, Behaviour::ok().crlf())).concat()).unwrap();
-            assert_eq!(crlf.matches("\r\n").count(), crlf.matches('\n').count());
-            assert_eq!(crlf.replace("\r\n", "\n").as_bytes(), whole);
-        }
-    }
-
-    #[test]
-    fn a_fault_beyond_the_last_event_comes_after_the_whole_stream() {
-        for dialect in [Dialect::OpenAi, Dialect::Anthropic] {
-            let call = test_call(dialect, true);
-            let all = dialect.events(&call.response);
-            let cut = respond_to(&call, Fault::Cut { after: 99 });
-            assert_eq!((pieces(&cut), cut.ending), (all.clone(), Ending::Cut));
-            let garbage = respond_to(&call, Fault::Garbage { after: 99 });
-            assert_eq!(garbage.chunks.len(), all.len() + 1);
-        }
-    }
-
-    #[test]
-    fn without_its_end_marker_a_stream_is_the_same_but_for_the_last_event() {
-        for dialect in [Dialect::OpenAi, Dialect::Anthropic] {
-            let call = test_call(dialect, true);
-            let mut all = dialect.events(&call.response);
-            all.pop();
-            assert_eq!(pieces(&respond_to(&call, Fault::NoDone)), all);
-        }
-    }
-
-    #[test]
-    fn a_truncated_plain_response_has_its_whole_content_length() {
-        let call = test_call(Dialect::OpenAi, false);
-        let whole = call.dialect.response_body(&call.response);
-        let cut = respond_to(&call, Fault::Cut { after: 1 });
-        assert_eq!(cut.headers[CONTENT_LENGTH], whole.len().to_string());
-        assert_eq!(pieces(&cut), [whole.slice(..whole.len() / 2)]);
-        let immediate = respond_to(&call, Fault::Cut { after: 0 });
-        assert_eq!(immediate.headers[CONTENT_LENGTH], whole.len().to_string());
-        assert_eq!(immediate.chunks, []);
-    }
-}
+mod tests;

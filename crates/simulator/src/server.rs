@@ -60,6 +60,12 @@ impl Simulator {
         format!("http://{}/v1", self.address)
     }
 
+    /// `http://ADDRESS/v1beta`, what Gemini's clients take as their base URL with its version.
+    #[must_use]
+    pub fn gemini_base_url(&self) -> String {
+        format!("http://{}/v1beta", self.address)
+    }
+
     /// `http://ADDRESS`, what Anthropic's clients take as their base URL.
     #[must_use]
     pub fn anthropic_base_url(&self) -> String {

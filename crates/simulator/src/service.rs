@@ -5,30 +5,38 @@ use std::borrow::Cow;
 use bytes::Bytes;
 use http::header::AUTHORIZATION;
 use http::request::Parts;
-use http::{HeaderMap, Method, Request, Response, StatusCode};
+use http::{Request, Response, StatusCode};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use jiff::Timestamp;
 use serde::Deserialize;
+use serde_json::json;
 use tokio::time::Instant;
 
 use crate::behaviour::Behaviour;
 use crate::dialect::Dialect;
+use crate::history_check::{HistoryCheck, Refusal};
 use crate::playback::{Abort, Body, play};
-use crate::response::{Outcome, ScriptedResponse, SimulatedCall};
+use crate::provider_error::Reason;
+use crate::response::{Form, Outcome, ScriptedResponse, SimulatedCall};
 use crate::response_spec::ResponseSpec;
+use crate::route::{self, CallRoute, Route, query_value};
 use crate::shared::Shared;
 use crate::traffic::{InFlightCall, ReceivedRequest};
 
-/// The fields of a request's body that matter here; both API formats use the same names.
+/// The fields of a request's body that matter here; all API formats but Gemini's use the same names.
 #[derive(Deserialize)]
 struct RequestFields<'a> {
     #[serde(borrow)]
-    model: Cow<'a, str>,
+    model: Option<Cow<'a, str>>,
     stream: Option<bool>,
-    /// Only in OpenAI's format.
+    /// Only in chat completions.
     n: Option<u8>,
     stream_options: Option<StreamOptions>,
+    /// Only in the Responses API.
+    store: Option<bool>,
+    #[serde(borrow)]
+    previous_response_id: Option<Cow<'a, str>>,
 }
 
 #[derive(Deserialize)]
@@ -36,100 +44,113 @@ struct StreamOptions {
     include_usage: Option<bool>,
 }
 
+/// A request that was read.
+struct Received {
+    head: Parts,
+    body: Bytes,
+    number: u64,
+}
+
 /// Serves one request, or fails if the connection must end without a response.
 pub(crate) async fn serve(shared: &Shared, request: Request<Incoming>) -> Result<Response<Body>, Abort> {
     let (head, body) = request.into_parts();
     let body = body.collect().await.map_err(|_| Abort::Close)?.to_bytes();
-    let number = shared.next_number();
-    let dialect = match (&head.method, head.uri.path()) {
-        (&Method::POST, "/v1/chat/completions") => Dialect::OpenAi,
-        (&Method::POST, "/v1/messages") => Dialect::Anthropic,
-        (&Method::GET, "/v1/models") => return Ok(list_models(shared, head, body, number)),
-        (method, path) => {
-            let message = format!("the simulator has no {method} {path}");
-            let rejection = ScriptedResponse::invalid_request(
-                Dialect::from_headers(&head.headers),
-                StatusCode::NOT_FOUND,
-                number,
-                message,
-            );
-            record_request(shared, head, body, None);
-            return Ok(play(rejection, None, shared.shutdown_signal()));
+    let received = Received { head, body, number: shared.next_number() };
+    let head = &received.head;
+    let (dialect, answer) = match route::find(&head.method, &head.uri, &head.headers) {
+        Route::Call(call) => return handle_call(shared, call, &received).await,
+        Route::ListModels(dialect) => (dialect, Ok(dialect.models(shared.scripted_models()))),
+        Route::GetResponse(id) => {
+            (Dialect::Responses, shared.stored().get(id).cloned().ok_or_else(|| not_stored(id)))
+        }
+        Route::DeleteResponse(id) => {
+            let deleted = json!({"id": id, "object": "response", "deleted": true});
+            (Dialect::Responses, shared.stored().remove(id).then_some(deleted).ok_or_else(|| not_stored(id)))
+        }
+        Route::Unknown(dialect) => {
+            let message = format!("the simulator has no {} {}", head.method, head.uri.path());
+            (dialect, Err(Refusal { reason: Reason::Status(StatusCode::NOT_FOUND), message }))
         }
     };
-    handle_call(shared, dialect, head, body, number).await
+    let response = match check_key(shared, dialect, head).and(answer) {
+        Ok(body) => ScriptedResponse::from_json(&body),
+        Err(refusal) => refused(dialect, refusal, received.number),
+    };
+    record_request(shared, &received, None);
+    Ok(play(response, None, shared.shutdown_signal()))
 }
 
-fn list_models(shared: &Shared, head: Parts, body: Bytes, number: u64) -> Response<Body> {
-    let dialect = Dialect::from_headers(&head.headers);
-    let response = match check_key(shared, dialect, &head.headers) {
-        Ok(()) => ScriptedResponse::from_json(&dialect.models(shared.scripted_models())),
-        Err(message) => ScriptedResponse::invalid_request(dialect, StatusCode::UNAUTHORIZED, number, message),
-    };
-    record_request(shared, head, body, None);
-    play(response, None, shared.shutdown_signal())
+fn not_stored(id: &str) -> Refusal {
+    Refusal { reason: Reason::NotStored, message: format!("Response with id '{id}' not found.") }
+}
+
+fn refused(dialect: Dialect, refusal: Refusal, number: u64) -> ScriptedResponse {
+    ScriptedResponse::invalid_request(dialect, refusal.reason, number, refusal.message)
 }
 
 async fn handle_call(
     shared: &Shared,
-    dialect: Dialect,
-    head: Parts,
-    body: Bytes,
-    number: u64,
+    route: CallRoute<'_>,
+    received: &Received,
 ) -> Result<Response<Body>, Abort> {
-    let fields = serde_json::from_slice::<RequestFields<'_>>(&body);
-    let Ok(fields) = fields else {
+    let fields = serde_json::from_slice::<RequestFields<'_>>(&received.body).ok();
+    let model =
+        |fields: &RequestFields<'_>| route.model.clone().or(fields.model.clone()).map(Cow::into_owned);
+    let Some((model, fields)) = fields.and_then(|fields| Some((model(&fields)?, fields))) else {
         // serde's message may quote the prompt.
         let message =
             "the request's body must be JSON with a model, and right types for stream, n and stream_options";
-        let rejection =
-            ScriptedResponse::invalid_request(dialect, StatusCode::BAD_REQUEST, number, message.into());
-        record_request(shared, head, body.clone(), None);
-        return Ok(play(rejection, None, shared.shutdown_signal()));
+        let reason = Reason::Status(StatusCode::BAD_REQUEST);
+        let refusal = Refusal { reason, message: message.to_owned() };
+        record_request(shared, received, None);
+        let response = refused(route.dialect, refusal, received.number);
+        return Ok(play(response, None, shared.shutdown_signal()));
     };
-    let checked = check_head(shared, dialect, &head.headers);
-    record_request(shared, head, body.clone(), Some(&fields.model));
-    let call = shared.recorder.start_call(&fields.model);
-    let behaviour = checked.and_then(|()| {
-        let script = shared.next_behaviour(&fields.model);
-        script.map_err(|unknown| (StatusCode::NOT_FOUND, unknown.to_string()))
+    record_request(shared, received, Some(&model));
+    let call = shared.recorder.start_call(&model);
+    let behaviour = check_request(shared, route.dialect, &model, &fields, received).and_then(|()| {
+        shared.next_behaviour(&model).map_err(|unknown| Refusal {
+            reason: Reason::Status(StatusCode::NOT_FOUND),
+            message: unknown.to_string(),
+        })
     });
     match behaviour {
         Ok(behaviour) => {
-            run_behaviour(
-                shared,
-                &build_call(dialect, &fields, number, body.len(), &behaviour),
-                &behaviour,
-                call,
-            )
-            .await
+            let simulated = build_call(shared, &route, &model, &fields, received, &behaviour);
+            run_behaviour(shared, &simulated, &behaviour, call).await
         }
-        Err((status, message)) => {
-            let rejection = ScriptedResponse::invalid_request(dialect, status, number, message);
-            Ok(play(rejection, Some(call), shared.shutdown_signal()))
+        Err(refusal) => {
+            let response = refused(route.dialect, refusal, received.number);
+            Ok(play(response, Some(call), shared.shutdown_signal()))
         }
     }
 }
 
 fn build_call<'a>(
-    dialect: Dialect,
+    shared: &'a Shared,
+    route: &CallRoute<'_>,
+    model: &'a str,
     fields: &'a RequestFields<'_>,
-    number: u64,
-    body_length: usize,
-    behaviour: &Behaviour,
+    received: &Received,
+    behaviour: &'a Behaviour,
 ) -> SimulatedCall<'a> {
     let include_usage = fields.stream_options.as_ref().and_then(|options| options.include_usage);
     let response = ResponseSpec {
-        number,
+        number: received.number,
         created: Timestamp::now().as_second(),
-        model: &fields.model,
+        model,
         words: behaviour.words,
+        content: &behaviour.content,
         // About four bytes a token.
-        prompt_tokens: body_length / 4,
+        prompt_tokens: received.body.len() / 4,
         include_usage: include_usage.unwrap_or(false),
         choices: fields.n.unwrap_or(1).max(1),
+        simulator: &shared.name,
+        store: fields.store.unwrap_or(true),
+        previous_response_id: fields.previous_response_id.as_deref(),
     };
-    SimulatedCall { dialect, stream: fields.stream.unwrap_or(false), response }
+    let in_body = if fields.stream == Some(true) { Form::EventStream } else { Form::Complete };
+    SimulatedCall { dialect: route.dialect, form: route.form.unwrap_or(in_body), response }
 }
 
 async fn run_behaviour(
@@ -140,6 +161,9 @@ async fn run_behaviour(
 ) -> Result<Response<Body>, Abort> {
     if !behaviour.latency.is_zero() {
         tokio::time::sleep(behaviour.latency).await;
+    }
+    if let Some((id, response)) = simulated.stored_response(behaviour) {
+        shared.stored().insert(id, response);
     }
     match simulated.respond(behaviour) {
         Outcome::Response(response) => Ok(play(response, Some(call), shared.shutdown_signal())),
@@ -155,32 +179,51 @@ async fn run_behaviour(
     }
 }
 
-fn record_request(shared: &Shared, head: Parts, body: Bytes, model: Option<&str>) {
+fn record_request(shared: &Shared, received: &Received, model: Option<&str>) {
     if shared.record_requests {
         shared.recorder.record_request(ReceivedRequest {
             at: Instant::now(),
-            path: head.uri.path().to_owned(),
-            headers: head.headers,
-            body,
+            path: received.head.uri.path().to_owned(),
+            headers: received.head.headers.clone(),
+            body: received.body.clone(),
             model: model.map(str::to_owned),
         });
     }
 }
 
-fn check_head(shared: &Shared, dialect: Dialect, headers: &HeaderMap) -> Result<(), (StatusCode, String)> {
-    check_key(shared, dialect, headers).map_err(|message| (StatusCode::UNAUTHORIZED, message))?;
-    if dialect == Dialect::Anthropic && !headers.contains_key("anthropic-version") {
-        return Err((StatusCode::BAD_REQUEST, "anthropic-version: header is required".to_owned()));
+/// What a provider checks before its model sees the request.
+fn check_request(
+    shared: &Shared,
+    dialect: Dialect,
+    model: &str,
+    fields: &RequestFields<'_>,
+    received: &Received,
+) -> Result<(), Refusal> {
+    check_key(shared, dialect, &received.head)?;
+    if dialect == Dialect::Anthropic && !received.head.headers.contains_key("anthropic-version") {
+        let reason = Reason::Status(StatusCode::BAD_REQUEST);
+        return Err(Refusal { reason, message: "anthropic-version: header is required".to_owned() });
     }
-    Ok(())
+    let previous = fields.previous_response_id.as_deref().filter(|_| dialect == Dialect::Responses);
+    if let Some(id) = previous.filter(|id| shared.stored().get(id).is_none()) {
+        let message = format!("Previous response with id '{id}' not found.");
+        return Err(Refusal { reason: Reason::UnknownPreviousResponse, message });
+    }
+    let is_stored = |id: &str| shared.stored().contains_item(id);
+    HistoryCheck { simulator: &shared.name, model, is_stored }.check(dialect, &received.body)
 }
 
-fn check_key(shared: &Shared, dialect: Dialect, headers: &HeaderMap) -> Result<(), String> {
-    let bearer = headers.get(AUTHORIZATION).and_then(|value| value.as_bytes().strip_prefix(b"Bearer "));
-    let api_key = headers.get("x-api-key").map(http::HeaderValue::as_bytes);
+fn check_key(shared: &Shared, dialect: Dialect, head: &Parts) -> Result<(), Refusal> {
+    let header = |name: &str| head.headers.get(name).map(http::HeaderValue::as_bytes);
+    let bearer = || header(AUTHORIZATION.as_str()).and_then(|value| value.strip_prefix(b"Bearer "));
+    let in_query = query_value(head.uri.query().unwrap_or_default(), "key");
     let sent = match dialect {
-        Dialect::OpenAi => bearer,
-        Dialect::Anthropic => api_key.or(bearer),
+        Dialect::Chat | Dialect::Responses => bearer(),
+        Dialect::Anthropic => header("x-api-key").or_else(bearer),
+        Dialect::Gemini => header("x-goog-api-key").or(in_query.as_deref().map(str::as_bytes)),
     };
-    if shared.accepts_key(sent) { Ok(()) } else { Err("the API key is missing or not right".to_owned()) }
+    if shared.accepts_key(sent) {
+        return Ok(());
+    }
+    Err(Refusal { reason: Reason::WrongKey, message: "the API key is missing or not right".to_owned() })
 }

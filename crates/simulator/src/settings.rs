@@ -12,6 +12,9 @@ pub struct Settings {
     pub listen: SocketAddr,
     /// The behaviour of models without a script. Its latency, gap and words also apply to models scripted by name.
     pub default_behaviour: Behaviour,
+    /// What distinguishes this provider from another one: in the signatures of its thinking and in the ids of what it stores,
+    /// which no simulator of another name accepts.
+    pub name: String,
     /// Whether requests are kept for assertions. If not, only the counts are.
     pub record_requests: bool,
     /// The only key accepted; without one, any or none.
@@ -24,6 +27,7 @@ impl Default for Settings {
         Self {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
             default_behaviour: Behaviour::ok(),
+            name: "simulator".to_owned(),
             record_requests: true,
             api_key: None,
         }
@@ -35,6 +39,7 @@ impl fmt::Debug for Settings {
         f.debug_struct("Settings")
             .field("listen", &self.listen)
             .field("default_behaviour", &self.default_behaviour)
+            .field("name", &self.name)
             .field("record_requests", &self.record_requests)
             .field("api_key", &self.api_key.as_ref().map(|_| "hidden"))
             .finish()

@@ -10,11 +10,15 @@ use crate::behaviour::Behaviour;
 use crate::model_names::{self, UnknownName};
 use crate::script::Script;
 use crate::settings::Settings;
+use crate::stored_responses::StoredResponses;
 use crate::traffic::TrafficRecorder;
 
 pub(crate) struct Shared {
     pub(crate) recorder: TrafficRecorder,
     pub(crate) record_requests: bool,
+    /// Distinguishes this provider from others.
+    pub(crate) name: String,
+    stored: Mutex<StoredResponses>,
     config: Mutex<RuntimeConfig>,
     request_count: AtomicU64,
     shutdown: watch::Sender<bool>,
@@ -40,6 +44,8 @@ impl Shared {
         Self {
             recorder: TrafficRecorder::default(),
             record_requests: settings.record_requests,
+            name: settings.name,
+            stored: Mutex::default(),
             config: Mutex::new(config),
             request_count: AtomicU64::new(0),
             shutdown: watch::Sender::new(false),
@@ -93,6 +99,10 @@ impl Shared {
 
     pub(crate) fn shutdown_signal(&self) -> ShutdownSignal {
         ShutdownSignal::subscribe(&self.shutdown)
+    }
+
+    pub(crate) fn stored(&self) -> MutexGuard<'_, StoredResponses> {
+        self.stored.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn config(&self) -> MutexGuard<'_, RuntimeConfig> {

@@ -19,7 +19,7 @@ fn every_documented_fault_is_read() {
         ("quota", ProviderError::insufficient_quota().into()),
         ("spend-limit", ProviderError::spend_limit().into()),
         ("overloaded", ProviderError::overloaded().into()),
-        ("wrong-key", status(401).into()),
+        ("wrong-key", ProviderError::wrong_key().into()),
         ("unknown-model", status(404).into()),
         ("context", ProviderError::context_too_long().into()),
         ("policy", ProviderError::content_policy().into()),
@@ -61,6 +61,21 @@ fn options_come_in_any_order_and_after_any_fault() {
 }
 
 #[test]
+fn content_is_an_option_and_a_name_of_its_own() {
+    let tool_call = || Behaviour::ok().tool_call("get_weather", r#"{"city":"Paris"}"#);
+    assert_eq!(read("tool-call"), Script::always(tool_call()));
+    assert_eq!(read("tool-call"), read("ok-tool-call"));
+    assert_eq!(read("thinking-tool-call"), read("ok-tool-call-thinking"));
+    assert_ne!(read("tool-call-tool-call"), read("tool-call"));
+    assert_eq!(
+        read("fault-cut-after-2-tool-call-words-0-length"),
+        Script::always(tool_call().words(0).finish(Finish::Length).with(Fault::Cut { after: 2 }))
+    );
+    let usage = Usage { input: 100, cache_read: 40, cache_write: 9, output: 50, reasoning: 20 };
+    assert_eq!(read("ok-usage-100-40-9-50-20"), Script::always(Behaviour::ok().usage(usage)));
+}
+
+#[test]
 fn times_ends_the_fault() {
     assert_eq!(read("fault-hang-times-2"), Script::first(2, Fault::Hang));
 }
@@ -86,7 +101,7 @@ fn what_the_name_does_not_say_is_as_usual() {
 
 #[test]
 fn other_models_names_are_not_read() {
-    for name in ["gpt-5", "okra-1", "faulty", "claude-fault-503"] {
+    for name in ["gpt-5", "okra-1", "faulty", "claude-fault-503", "tool-caller", "thinkings"] {
         assert_eq!(script(name, &Behaviour::ok()), Ok(None), "{name}");
     }
 }
@@ -105,6 +120,8 @@ fn a_misspelt_fault_is_an_error_that_says_where() {
         ("fault-stall-after-3-for-x", "``"),
         ("fault-503-flap-3-2s", "``"),
         ("ok-splits", "`splits`"),
+        ("thinking-hard", "`hard`"),
+        ("ok-usage-1-2", "``"),
     ] {
         let unknown = script(name, &Behaviour::ok()).unwrap_err().to_string();
         assert!(unknown.contains(at), "{name}: {unknown}");

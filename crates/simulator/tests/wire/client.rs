@@ -7,17 +7,21 @@ use simulator::Simulator;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Api {
     OpenAi,
+    Responses,
     Anthropic,
+    Gemini,
 }
 
-pub(crate) const ALL_APIS: [Api; 2] = [Api::OpenAi, Api::Anthropic];
+pub(crate) const ALL_APIS: [Api; 4] = [Api::OpenAi, Api::Responses, Api::Anthropic, Api::Gemini];
 
 impl Api {
     /// The events before the first word.
     pub(crate) fn preamble(self) -> usize {
         match self {
             Self::OpenAi => 1,
+            Self::Responses => 4,
             Self::Anthropic => 3,
+            Self::Gemini => 0,
         }
     }
 
@@ -25,7 +29,9 @@ impl Api {
     pub(crate) fn stream_length(self) -> usize {
         match self {
             Self::OpenAi => 6,
+            Self::Responses => 11,
             Self::Anthropic => 9,
+            Self::Gemini => 4,
         }
     }
 }
@@ -35,14 +41,34 @@ pub(crate) fn http() -> Client {
     Client::builder().no_proxy().tls_certs_only([]).build().unwrap()
 }
 
+/// The same request in the API's own format; what it does not know stays as it is.
 pub(crate) fn request(client: &Client, simulator: &Simulator, api: Api, body: &Value) -> RequestBuilder {
-    let request = match api {
+    let mut body = body.clone();
+    match api {
         Api::OpenAi => client.post(format!("{}/chat/completions", simulator.openai_base_url())),
+        Api::Responses => {
+            let input = body.as_object_mut().unwrap().remove("messages");
+            body["input"] = body.get("input").cloned().or(input).unwrap();
+            client.post(format!("{}/responses", simulator.openai_base_url()))
+        }
         Api::Anthropic => client
             .post(format!("{}/v1/messages", simulator.anthropic_base_url()))
             .header("anthropic-version", "2023-06-01"),
-    };
-    request.json(body)
+        Api::Gemini => {
+            let method =
+                if body["stream"] == true { "streamGenerateContent?alt=sse" } else { "generateContent" };
+            let url = gemini_url(simulator, body["model"].as_str().unwrap(), method);
+            let user = json!([{"role": "user", "parts": [{"text": "Hello?"}]}]);
+            body = json!({"contents": body.get("contents").cloned().unwrap_or(user)});
+            client.post(url)
+        }
+    }
+    .json(&body)
+}
+
+pub(crate) fn gemini_url(simulator: &Simulator, model: &str, method: &str) -> String {
+    let model = model.replace('%', "%25").replace('?', "%3F");
+    format!("{}/models/{model}:{method}", simulator.gemini_base_url())
 }
 
 pub(crate) fn body(model: &str, stream: bool) -> Value {

@@ -2,14 +2,19 @@
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test's helpers may fail the test")]
 
-mod anthropic;
+mod chat;
 mod client;
 mod connections;
+mod content;
 mod error_responses;
 mod faults;
+mod gemini;
+mod histories;
 mod latency;
-mod openai;
+mod messages;
 mod process;
 mod response_shapes;
+mod responses;
 mod scripts;
+mod token_counts;
 mod traffic;

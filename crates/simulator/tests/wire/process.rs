@@ -32,6 +32,18 @@ async fn the_process_says_where_it_listens_and_answers_there() {
     assert_eq!(failed.status(), 503);
 }
 
+#[tokio::test]
+async fn the_name_is_in_what_only_this_process_accepts() {
+    let (_process, url) = start(&["--name", "maker"]);
+    let mut request = body("thinking", false);
+    request["input"] = "Hello?".into();
+    let ask = http().post(format!("{url}/v1/responses")).json(&request).send();
+    let response = json_of(ask.await.unwrap()).await;
+    assert!(response["id"].as_str().unwrap().contains("maker"));
+    let encrypted = response["output"][0]["encrypted_content"].as_str().unwrap();
+    assert!(encrypted.starts_with("simulated/openai/maker/"), "{encrypted}");
+}
+
 #[test]
 fn an_address_in_use_is_a_failure_and_a_wrong_argument_a_usage_error() {
     let (_process, url) = start(&[]);

@@ -51,6 +51,10 @@ async fn a_split_plain_answer_is_whole() {
     assert_eq!(response["choices"][0]["message"]["content"], "Hello from m.");
     let response = json_of(call(&simulator, Api::Anthropic, "m").await).await;
     assert_eq!(response["content"][0]["text"], "Hello from m.");
+    let response = json_of(call(&simulator, Api::Responses, "m").await).await;
+    assert_eq!(response["output"][0]["content"][0]["text"], "Hello from m.");
+    let response = json_of(call(&simulator, Api::Gemini, "m").await).await;
+    assert_eq!(response["candidates"][0]["content"]["parts"][0]["text"], "Hello from m.");
 }
 
 #[tokio::test]

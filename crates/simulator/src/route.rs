@@ -1,0 +1,135 @@
+//! What a request asks for, by its method and its path.
+
+use std::borrow::Cow;
+
+use http::{HeaderMap, Method, Uri};
+
+use crate::dialect::Dialect;
+use crate::response::Form;
+
+/// What a request asks for.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Route<'a> {
+    Call(CallRoute<'a>),
+    ListModels(Dialect),
+    GetResponse(&'a str),
+    DeleteResponse(&'a str),
+    Unknown(Dialect),
+}
+
+/// A call of a model.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct CallRoute<'a> {
+    pub(crate) dialect: Dialect,
+    /// The form of the response, unless the request's body tells whether it is a stream.
+    pub(crate) form: Option<Form>,
+    /// The model, unless the request's body names it.
+    pub(crate) model: Option<Cow<'a, str>>,
+}
+
+/// Finds out what a request asks for.
+pub(crate) fn find<'a>(method: &Method, uri: &'a Uri, headers: &HeaderMap) -> Route<'a> {
+    let path = uri.path();
+    let call = |dialect, form| Route::Call(CallRoute { dialect, form, model: None });
+    let counted = Some(Form::TokenCount);
+    match (method.as_str(), path) {
+        ("POST", "/v1/chat/completions") => call(Dialect::Chat, None),
+        ("POST", "/v1/messages") => call(Dialect::Anthropic, None),
+        ("POST", "/v1/messages/count_tokens") => call(Dialect::Anthropic, counted),
+        ("POST", "/v1/responses") => call(Dialect::Responses, None),
+        ("POST", "/v1/responses/input_tokens") => call(Dialect::Responses, counted),
+        ("GET", "/v1/models" | "/v1beta/models") => {
+            Route::ListModels(Dialect::of_other_request(path, headers))
+        }
+        ("POST", path) => gemini_call(path, uri.query().unwrap_or_default())
+            .map_or(Route::Unknown(Dialect::of_other_request(path, headers)), Route::Call),
+        (method, path) => match (method, path.strip_prefix("/v1/responses/")) {
+            ("GET", Some(id)) => Route::GetResponse(id),
+            ("DELETE", Some(id)) => Route::DeleteResponse(id),
+            _ => Route::Unknown(Dialect::of_other_request(path, headers)),
+        },
+    }
+}
+
+/// `/v1beta/models/MODEL:METHOD`, or the same of version 1; a model's name may have a colon, too.
+fn gemini_call<'a>(path: &'a str, query: &str) -> Option<CallRoute<'a>> {
+    let (model, method) = ["/v1beta/models/", "/v1/models/"]
+        .iter()
+        .find_map(|base| path.strip_prefix(base))?
+        .rsplit_once(':')?;
+    let form = match method {
+        "generateContent" => Form::Complete,
+        "countTokens" => Form::TokenCount,
+        "streamGenerateContent" if query_value(query, "alt").as_deref() == Some("sse") => Form::EventStream,
+        "streamGenerateContent" => Form::JsonArray,
+        _ => return None,
+    };
+    Some(CallRoute { dialect: Dialect::Gemini, form: Some(form), model: Some(percent_decode(model)) })
+}
+
+/// The value of a query's parameter.
+pub(crate) fn query_value<'a>(query: &'a str, name: &str) -> Option<Cow<'a, str>> {
+    let mut parameters = query.split('&').filter_map(|parameter| parameter.split_once('='));
+    parameters.find(|(key, _)| *key == name).map(|(_, value)| percent_decode(value))
+}
+
+fn percent_decode(text: &str) -> Cow<'_, str> {
+    if !text.contains('%') {
+        return text.into();
+    }
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((first, others)) = rest.split_first() {
+        match others.get(..2).filter(|_| *first == b'%').and_then(hex_byte) {
+            Some(byte) => {
+                bytes.push(byte);
+                rest = &others[2..];
+            }
+            None => {
+                bytes.push(*first);
+                rest = others;
+            }
+        }
+    }
+    String::from_utf8_lossy(&bytes).into_owned().into()
+}
+
+fn hex_byte(digits: &[u8]) -> Option<u8> {
+    u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn find_post(uri: &'static str) -> Option<(Dialect, Option<Form>, Option<String>)> {
+        match find(&Method::POST, &Uri::from_static(uri), &HeaderMap::new()) {
+            Route::Call(call) => Some((call.dialect, call.form, call.model.map(Cow::into_owned))),
+            _ => None,
+        }
+    }
+
+    #[test]
+    fn geminis_paths_name_the_model_and_the_form() {
+        let call = |form, model: &str| Some((Dialect::Gemini, Some(form), Some(model.to_owned())));
+        let base = "/v1beta/models/a:generateContent";
+        assert_eq!(find_post(base), call(Form::Complete, "a"));
+        assert_eq!(find_post("/v1beta/models/a:b:countTokens"), call(Form::TokenCount, "a:b"));
+        let stream = "/v1beta/models/a%20%22b:streamGenerateContent";
+        assert_eq!(find_post(stream), call(Form::JsonArray, "a \"b"));
+        let sse = "/v1beta/models/100%25:streamGenerateContent?key=1&alt=sse";
+        assert_eq!(find_post(sse), call(Form::EventStream, "100%"));
+        assert_eq!(find_post("/v1beta/models/a:embedContent"), None);
+        assert_eq!(find_post("/v1/models/a:generateContent"), call(Form::Complete, "a"));
+        assert_eq!(find_post("/v2/models/a:generateContent"), None);
+    }
+
+    #[test]
+    fn stored_responses_are_got_and_deleted() {
+        let uri = Uri::from_static("/v1/responses/resp_1");
+        let headers = HeaderMap::new();
+        assert_eq!(find(&Method::GET, &uri, &headers), Route::GetResponse("resp_1"));
+        assert_eq!(find(&Method::DELETE, &uri, &headers), Route::DeleteResponse("resp_1"));
+        assert_eq!(find(&Method::PUT, &uri, &headers), Route::Unknown(Dialect::Chat));
+    }
+}
