@@ -62,7 +62,7 @@ async fn nobody_asked_for_one() {
     let (state, line) = if redis_is_here {
         ("connected", "circuits are shared through redis")
     } else {
-        ("embedded", "circuits are kept in this process until Redis appears")
+        ("embedded", "Redis not found; circuits are not shared")
     };
     instance.wait_until_store_is(state).await;
     instance.program.wait_for_line(line).await;
