@@ -34,7 +34,7 @@ async fn killed_and_back() {
     instance.wait_until_store_is("connected").await;
     let value = redis.cli(&["GET", "circuit_breaker:openai:gpt-5"]).await;
     assert!(value.contains("\"OPEN\""), "what was learnt meanwhile is told: {value}");
-    let away = instance.program.lines().into_iter().filter(|line| line.contains("is away")).count();
+    let away = instance.program.lines().into_iter().filter(|line| line.contains("Redis unreachable")).count();
     assert_eq!(away, 1, "said once, not per call");
 }
 

@@ -215,7 +215,7 @@ async fn the_log_for_machines_has_a_line_a_call_and_a_line_a_transition() {
             (&json!("answered"), &json!(2))
         );
         assert_eq!(
-            (&log_line("circuit opened")["circuit"], &log_line("circuit changed")["to"]),
+            (&log_line("circuit opened")["circuit"], &log_line("circuit opened")["to"]),
             (&json!("openai:bad"), &json!("OPEN"))
         );
     }
