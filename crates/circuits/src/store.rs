@@ -133,7 +133,7 @@ impl HistoryTail {
 /// A circuit as it was read.
 #[derive(Debug, Clone)]
 pub struct Loaded {
-    /// What stands under the key.
+    /// The value under the key.
     pub value: Value,
     /// Where its history ends. That distinguishes a DEL from a loss of data (F5), and an old value that somebody has written
     /// back from one that was there all the time.

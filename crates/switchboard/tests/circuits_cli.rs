@@ -136,7 +136,7 @@ async fn a_failed_command_exits_with_1_and_says_why() {
     for command in ["show", "close", "reset"] {
         let ended = run_circuits(&redis, &[command, KEY]).await;
         assert_eq!((ended.code, ended.stdout.as_str()), (Some(1), ""), "{command}");
-        assert!(ended.stderr.contains("there is no circuit openai:gpt-5"), "{}", ended.stderr);
+        assert!(ended.stderr.contains("no circuit openai:gpt-5"), "{}", ended.stderr);
     }
     redis.cli(&["LPUSH", REDIS_KEY, "1"]).await;
     for command in ["show", "open", "close"] {

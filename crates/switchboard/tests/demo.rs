@@ -54,7 +54,7 @@ fn the_whole_story_is_printed_in_order_and_no_request_fails() {
         "outage     primary:gpt-5 fails",
         "circuit open for ",
         "; failing over to backup:gpt-5-mini (",
-        " failures in a row, last HTTP 503",
+        " consecutive failures, last HTTP 503",
         "answered by backup:gpt-5-mini, 0 failed",
         "HALF_OPEN  sending one probe to primary:gpt-5",
         "OPEN       probe failed",

@@ -62,7 +62,7 @@ impl Servers {
         }
     }
 
-    /// Runs a command for one circuit where that circuit is.
+    /// Runs a command at the server that has the circuit.
     pub(super) async fn execute<T: FromRedisValue>(
         &self,
         key: &ModelKey,
@@ -77,13 +77,13 @@ impl Servers {
         }
     }
 
-    /// All circuits that there are.
+    /// The keys of all circuits.
     pub(super) async fn scan_keys(&self) -> Result<Vec<ModelKey>, StoreError> {
         let found = try_join_all(self.all_masters()?.into_iter().map(scan)).await;
         Ok(found.map_err(|error| to_store_error(&error))?.concat())
     }
 
-    /// What stands under these keys; `None` for what is not there, is no text, or is too large, of which only the
+    /// The texts under these keys; `None` for a key that is absent, of another type, or too large. Of a large value only the
     /// beginning is fetched.
     pub(super) async fn get_texts(&self, keys: &[ModelKey]) -> Result<Vec<Option<Bytes>>, StoreError> {
         let is_whole = |text: &Bytes| (1..=MAX_VALUE_BYTES).contains(&text.len());

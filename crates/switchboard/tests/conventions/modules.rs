@@ -126,7 +126,7 @@ fn skip_item(rest: &mut std::iter::Peekable<proc_macro2::token_stream::IntoIter>
             TokenTree::Ident(word) => match word.to_string().as_str() {
                 "use" | "static" | "type" | "let" if !is_item => (ends_with_braces, is_item) = (false, true),
                 "fn" | "impl" | "mod" | "struct" | "enum" | "trait" => {
-                    (ends_with_braces, is_item) = (true, true)
+                    (ends_with_braces, is_item) = (true, true);
                 }
                 "const" if !is_item => ends_with_braces = false,
                 _ => {}

@@ -43,7 +43,7 @@ async fn a_circuit_is_opened_and_closed_by_keyboard() {
     browser.tab_to("#reason-field").await;
     browser.press_key("Enter").await;
     browser.wait_for_text(&row, "✕ open, manual").await;
-    browser.wait_for_text(&row, "by hand: the provider told us so").await;
+    browser.wait_for_text(&row, "manual: the provider told us so").await;
     browser.wait_for_text(&row, "in 4 min").await;
     assert_eq!(world.call(MODEL).await, 503);
     let value: Value = serde_json::from_str(&world.redis.cli(&["GET", KEY]).await).unwrap();

@@ -34,7 +34,7 @@ async fn an_outage_is_seen_from_its_beginning_to_its_end() {
     }
     browser.wait_for_text(&row, "✕ open").await;
     let seen = browser.text(&row).await;
-    for part in ["in ", "3 failures in a row, last HTTP 503", "Close…", "Keep open…"] {
+    for part in ["in ", "3 consecutive failures, last HTTP 503", "Close…", "Keep open…"] {
         assert!(seen.contains(part), "{part:?} expected: {seen}");
     }
     browser.wait_for_text("#verdict", "1 of 1 model out").await;

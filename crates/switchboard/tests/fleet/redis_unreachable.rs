@@ -34,7 +34,7 @@ async fn killed_and_back() {
     instance.wait_until_store_is("connected").await;
     let value = redis.cli(&["GET", "circuit_breaker:openai:gpt-5"]).await;
     assert!(value.contains("\"OPEN\""), "what was learnt meanwhile is told: {value}");
-    let away = instance.program.lines().into_iter().filter(|line| line.contains("is away")).count();
+    let away = instance.program.lines().into_iter().filter(|line| line.contains("Redis unreachable")).count();
     assert_eq!(away, 1, "said once, not per call");
 }
 
@@ -62,7 +62,7 @@ async fn nobody_asked_for_one() {
     let (state, line) = if redis_is_here {
         ("connected", "circuits are shared through redis")
     } else {
-        ("embedded", "circuits are kept in this process until Redis appears")
+        ("embedded", "Redis not found; circuits are not shared")
     };
     instance.wait_until_store_is(state).await;
     instance.program.wait_for_line(line).await;

@@ -142,7 +142,7 @@ async fn a_call_and_its_attempts_are_spans_of_the_callers_trace() {
         ],
     );
     let event = &opened.events[0];
-    assert_eq!(event.name, "circuit changed");
+    assert_eq!(event.name, "circuit opened");
     assert!(
         attribute_text(&event.attributes, "reason").is_some_and(|reason| reason.contains("503")),
         "{event:?}"
@@ -197,7 +197,7 @@ async fn the_log_for_machines_has_a_line_a_call_and_a_line_a_transition() {
         }
         let instance = Instance::start_with_json_log(&simulator, &variables).await;
         assert_eq!(send_chat(&instance, "planner", false).await.status(), 200);
-        instance.program.wait_for_line("\"circuit changed\"").await;
+        instance.program.wait_for_line("\"circuit opened\"").await;
         instance.program.wait_for_line("\"call\"").await;
         let lines = instance.program.lines();
         assert!(!lines.concat().contains(PROMPT));
@@ -215,7 +215,7 @@ async fn the_log_for_machines_has_a_line_a_call_and_a_line_a_transition() {
             (&json!("answered"), &json!(2))
         );
         assert_eq!(
-            (&log_line("circuit changed")["circuit"], &log_line("circuit changed")["to"]),
+            (&log_line("circuit opened")["circuit"], &log_line("circuit opened")["to"]),
             (&json!("openai:bad"), &json!("OPEN"))
         );
     }

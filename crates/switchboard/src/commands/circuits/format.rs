@@ -211,15 +211,15 @@ mod tests {
             [
                 "CLOSED. 1 consecutive failure so far (instance a3f, 11:40:00).",
                 "CLOSED. 2 consecutive failures so far (instance a3f, 11:40:00).",
-                "OPEN. Next probe in 5 s (11:40:05). Cause: 3 failures in a row, last HTTP 529 overloaded_error \
+                "OPEN. Next probe in 5 s (11:40:05). Cause: 3 consecutive failures, last HTTP 529 overloaded_error \
                  (instance a3f, 11:40:00).",
-                "HALF_OPEN. The next request is the probe. Cause: 3 failures in a row, last HTTP 529 \
+                "HALF_OPEN. The next request is the probe. Cause: 3 consecutive failures, last HTTP 529 \
                  overloaded_error (instance a3f, 11:40:00).",
-                "HALF_OPEN. Probing from instance b71. Cause: 3 failures in a row, last HTTP 529 overloaded_error \
+                "HALF_OPEN. Probing from instance b71. Cause: 3 consecutive failures, last HTTP 529 overloaded_error \
                  (11:40:00).",
                 "CLOSED since 11:40:05.",
-                "OPEN. Next probe in 1 min 30 s (11:41:35). Cause: the provider asks for a rest: rate limited HTTP \
-                 429 (instance a3f, 11:40:05).",
+                "OPEN. Next probe in 1 min 30 s (11:41:35). Cause: rate limited by the provider (HTTP 429), \
+                 cooling down (instance a3f, 11:40:05).",
                 "Forced open by b71 until 11:50:05, then one probe. Reason: upgrade.",
                 "Forced open by b71 until closed manually. Reason: none given.",
             ]

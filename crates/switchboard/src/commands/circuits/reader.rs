@@ -55,7 +55,7 @@ impl CircuitReader {
         match self.parse_entry(key, &loaded.value, loaded.time) {
             Some(Entry::Circuit(report)) => Ok((*report, loaded.time)),
             Some(Entry::Unreadable(skipped)) => bail!("circuit_breaker:{key}: {}", skipped.unreadable),
-            None => bail!("there is no circuit {key}; `switchboard circuits` lists all circuits"),
+            None => bail!("no circuit {key}; `switchboard circuits` lists all circuits"),
         }
     }
 
