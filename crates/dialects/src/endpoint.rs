@@ -50,6 +50,34 @@ impl Endpoint {
         }
     }
 
+    /// Whether a model answers there: neither a count of tokens nor the compaction of a conversation.
+    #[must_use]
+    pub const fn is_generation(self) -> bool {
+        matches!(self, Self::ChatCompletions | Self::Responses | Self::Messages | Self::GenerateContent)
+    }
+
+    /// The endpoint of an API format where a model answers.
+    #[must_use]
+    pub const fn generation(dialect: Dialect) -> Self {
+        match dialect {
+            Dialect::OpenAiChat => Self::ChatCompletions,
+            Dialect::OpenAiResponses => Self::Responses,
+            Dialect::Anthropic => Self::Messages,
+            Dialect::Gemini => Self::GenerateContent,
+        }
+    }
+
+    /// The endpoint of an API format that counts the tokens of a request; `None`: it has none.
+    #[must_use]
+    pub const fn count(dialect: Dialect) -> Option<Self> {
+        match dialect {
+            Dialect::OpenAiChat => None,
+            Dialect::OpenAiResponses => Some(Self::ResponsesInputTokens),
+            Dialect::Anthropic => Some(Self::CountTokens),
+            Dialect::Gemini => Some(Self::GeminiCountTokens),
+        }
+    }
+
     /// Whether it counts the tokens of a request instead of answering it.
     #[must_use]
     pub const fn is_count(self) -> bool {
