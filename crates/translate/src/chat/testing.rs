@@ -9,6 +9,7 @@ pub(super) fn context() -> AnswerContext {
     AnswerContext {
         owner: Owner { provider: "p".to_owned(), model: "m".to_owned() },
         names: ToolNames::default(),
+        has_namespaces: false,
         include_usage: true,
         show_reasoning: false,
         json_array: false,
