@@ -289,6 +289,7 @@ impl<'a> FailoverLoop<'a> {
             SkipReason::UnreadableRequest(error) => Some(error.clone()),
             _ => None,
         });
+        let unreadable = unreadable.filter(|_| reasons().all(SkipReason::is_ineligible));
         CallOutcome::Error(if let Some(error) = unreadable {
             CallError::InvalidRequest(error)
         } else if reasons().all(|reason| matches!(reason, SkipReason::NotOwner)) {

@@ -75,6 +75,10 @@ pub(crate) fn prepare(
         let body = restore_envelopes(dialect, &body, &target).unwrap_or(body);
         return Ok(PreparedRequest { endpoint, body, translation: None });
     }
+    // What no model here can be asked is not read: it may well be right for the API that has this endpoint.
+    if !entry.provider.dialects().iter().any(|dialect| counterpart(endpoint, *dialect).is_some()) {
+        return Err(SkipReason::UnsupportedApi);
+    }
     let read = shared.0.get_or_init(|| CallerRequest::read(dialect, call.request.body()));
     let request = read.as_ref().map_err(|error| SkipReason::UnreadableRequest(error.clone()))?;
     translate(call, request, entry)

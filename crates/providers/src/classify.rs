@@ -15,9 +15,8 @@ pub(crate) fn from_response(response: CompleteResponse, model: &str) -> Provider
     let error = ErrorBody::from_body(status, model, &response.body);
     // Gemini has no header that says how long: its body does.
     let in_body = error.retry_after.filter(|delay| !delay.is_zero());
-    let class = class_of_status(status, error.category, || {
-        retry_after::retry_delay(&response.headers).or(in_body)
-    });
+    let class =
+        class_of_status(status, error.category, || retry_after::retry_delay(&response.headers).or(in_body));
     let retry_after = retry_after::requested_delay(&response.headers).or(in_body);
     ProviderError { retry_after, ..build_error(ProviderErrorKind::Status, class, error, Some(response)) }
 }

@@ -68,10 +68,7 @@ async fn an_endpoint_without_a_counterpart_is_unsupported() {
     let mut call = chat("messages", false);
     call.request = Request::parse(Endpoint::ResponsesCompact, call.request.body().clone()).unwrap();
     let error = world.call(call).await.unwrap_err();
-    assert!(
-        matches!(error, CallError::UnsupportedApi { path: Endpoint::ResponsesCompact, .. }),
-        "{error:?}"
-    );
+    assert!(matches!(error, CallError::UnsupportedApi { path: Endpoint::ResponsesCompact, .. }), "{error:?}");
     assert_eq!((error.status(), error.code()), (400, "unsupported_api"));
     assert_eq!(world.first.traffic().all_calls(), 0);
 }

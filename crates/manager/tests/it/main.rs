@@ -9,8 +9,11 @@
 
 mod buffering;
 mod chain;
+mod conversations;
 mod faults;
+mod formats;
 mod hedge;
 mod streams;
 mod support;
+mod translate;
 mod wait_budget;
