@@ -389,6 +389,7 @@ impl<'a> FailoverLoop<'a> {
                     lookahead: None,
                     stream,
                     dialect,
+                    json_array: call.request.json_array(),
                     chain: Arc::clone(chain),
                     guard,
                     log,

@@ -1,6 +1,6 @@
 //! What the words of an error mean.
 
-use super::ErrorCategory;
+use super::category::ErrorCategory;
 
 /// An error's words, including the message. They are matched here and dropped.
 pub(super) struct ErrorText<'a> {
