@@ -145,6 +145,18 @@ impl CallError {
         }
     }
 
+    /// The models that gave no response, and why.
+    #[must_use]
+    pub fn skipped(&self) -> &[SkippedModel] {
+        match self {
+            Self::CannotCarry { skipped, .. }
+            | Self::CircuitOpen { skipped, .. }
+            | Self::AttemptsExhausted { skipped, .. }
+            | Self::DeadlineExceeded { skipped, .. } => skipped,
+            _ => &[],
+        }
+    }
+
     /// The time until a model may be called again, if it is known.
     #[must_use]
     pub fn retry_in(&self) -> Option<Duration> {

@@ -325,6 +325,7 @@ impl<'a> FailoverLoop<'a> {
 
     /// Builds the reply and logs the call. Dropping the attempts in flight cancels them.
     fn finish(self, outcome: CallOutcome) -> Result<Reply, CallError> {
+        let skipped = self.skipped();
         let Self { context: CallContext { chain, call, attempts, stored, .. }, mut log, .. } = self;
         let attempts = attempts.load(Ordering::Relaxed);
         let dialect = call.request.endpoint().dialect();
@@ -345,14 +346,17 @@ impl<'a> FailoverLoop<'a> {
             CallOutcome::Response { index, response, translated } => {
                 let answered_by = answered_by(index, &response.meta, translated.as_ref());
                 log.finish_success(response.usage);
-                Ok(Reply { answered_by, attempts, translated, body: Body::Complete(response) })
+                Ok(Reply { answered_by, attempts, translated, skipped, body: Body::Complete(response) })
             }
             CallOutcome::Rejected { index, response } => {
                 let answered_by = answered_by(index, &response.meta, None);
                 log.finish(REJECTED_BY_PROVIDER);
-                Ok(Reply { answered_by, attempts, translated: None, body: Body::Complete(response) })
+                Ok(Reply { answered_by, attempts, translated: None, skipped, body: Body::Complete(response) })
             }
-            CallOutcome::Buffered { index, started: StartedStream { buffered, stream, guard, translated } } => {
+            CallOutcome::Buffered {
+                index,
+                started: StartedStream { buffered, stream, guard, translated },
+            } => {
                 let answered_by = answered_by(index, stream.meta(), translated.as_ref());
                 guard.succeeded(stream.usage());
                 log.on_first_token();
@@ -362,10 +366,14 @@ impl<'a> FailoverLoop<'a> {
                     answered_by,
                     attempts,
                     translated,
+                    skipped,
                     body: Body::Stream { headers: stream.headers().clone(), events },
                 })
             }
-            CallOutcome::Stream { index, started: StartedStream { buffered, stream, mut guard, translated } } => {
+            CallOutcome::Stream {
+                index,
+                started: StartedStream { buffered, stream, mut guard, translated },
+            } => {
                 let answered_by = answered_by(index, stream.meta(), translated.as_ref());
                 guard.on_handoff();
                 log.on_first_token();
@@ -383,6 +391,7 @@ impl<'a> FailoverLoop<'a> {
                     answered_by,
                     attempts,
                     translated,
+                    skipped,
                     body: Body::Stream { headers, events: relay.into_events() },
                 })
             }
