@@ -7,7 +7,7 @@ use dialects::Request;
 use http::HeaderMap;
 use providers::CompleteResponse;
 
-use crate::{Events, SkippedModel, prepare::Translated};
+use crate::{Events, SkippedModel, Translated};
 
 /// A caller's call.
 pub struct Call {

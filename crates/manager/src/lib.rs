@@ -30,7 +30,7 @@
 //!    ▼
 //! backoff, wait, yield_now      delays between attempts; waiting for circuits; yielding to other tasks
 //!    ▼
-//! route, stored                 the settings of a route; who has stored a response
+//! route, stored, translated     the settings of a route; who has stored a response; what a translation left out
 //! ```
 //!
 //! # Errors
@@ -85,6 +85,7 @@ mod relay;
 mod route;
 mod spans;
 mod stored;
+mod translated;
 mod wait;
 mod yield_now;
 
@@ -95,7 +96,7 @@ pub use error::{CallError, SkipReason, SkippedModel};
 pub use events::Events;
 pub use manager::ModelManager;
 pub use metrics::CallMetrics;
-pub use prepare::Translated;
 pub use route::{BufferLimit, OnAuthError, Retry, Route, StreamMode};
 pub use spans::TracePropagator;
 pub use stored::StoredResponseError;
+pub use translated::Translated;

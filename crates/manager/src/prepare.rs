@@ -1,7 +1,6 @@
 //! How a model of the chain is called for a caller's request: as it came where the provider has the caller's API format
 //! (T2), else translated (T1), if the request can be carried (T3).
 
-use std::fmt;
 use std::sync::OnceLock;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -9,7 +8,7 @@ use bytes::Bytes;
 use dialects::{Dialect, Endpoint};
 use translate::{CallerOptions, CallerRequest, RequestError, Translation, restore_envelopes};
 
-use crate::{Call, ChainEntry, SkipReason};
+use crate::{Call, ChainEntry, SkipReason, Translated};
 
 /// A caller's request in the common form: read when the first model needs it, and once.
 #[derive(Debug, Default)]
@@ -22,32 +21,6 @@ pub(crate) struct PreparedRequest {
     pub(crate) body: Bytes,
     /// The way back to the caller's API format, where that is another one.
     pub(crate) translation: Option<Translation>,
-}
-
-/// What the caller is told of a translation (T3, T9).
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Translated {
-    /// The caller's API format.
-    pub from: Dialect,
-    /// The provider's API format.
-    pub to: Dialect,
-    /// Fields that were left out or changed without harm, by the caller's names.
-    pub dropped: Vec<String>,
-}
-
-impl Translated {
-    /// The dropped fields as one text, for a header or the log; `None`: none was dropped.
-    #[must_use]
-    pub fn dropped_list(&self) -> Option<String> {
-        (!self.dropped.is_empty()).then(|| self.dropped.join(", "))
-    }
-}
-
-/// `anthropic>openai-responses`: the caller's API format, then the provider's (T9).
-impl fmt::Display for Translated {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}>{}", self.from.label(), self.to.label())
-    }
 }
 
 impl PreparedRequest {

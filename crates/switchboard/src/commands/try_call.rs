@@ -6,12 +6,12 @@
 //! | file | subject |
 //! | --- | --- |
 //! | `request` | the request in each API format |
-//! | `answer` | text, tokens and errors of an answer in each API format |
+//! | `response` | text, tokens and errors of an answer in each API format |
 //! | `report` | what is told, as text while it happens, or as JSON at the end |
 
-mod answer;
 mod report;
 mod request;
+mod response;
 
 use std::{process::ExitCode, sync::Arc, time::Instant};
 
@@ -24,8 +24,8 @@ use manager::{Body, Call, CallError, Chain, Events, ModelManager, Reply, Respons
 use providers::CompleteResponse;
 
 use self::{
-    answer::StreamReader,
     report::{Failure, Teller},
+    response::StreamReader,
 };
 use super::{Session, local_circuits};
 use crate::{cli::TryArguments, config::Config};
@@ -139,10 +139,10 @@ async fn tell_reply(
 
 fn tell_response(dialect: Dialect, response: &CompleteResponse, teller: &mut Teller) -> anyhow::Result<()> {
     if response.status.is_success() {
-        teller.text(&answer::text(dialect, &response.body))?;
+        teller.text(&response::text(dialect, &response.body))?;
         teller.usage(response.usage);
     } else {
-        let message = answer::error_message(&response.body);
+        let message = response::error_message(&response.body);
         let message = format!("HTTP {}: {message}", response.status.as_u16());
         teller.failed(Failure::new("rejected_by_provider", &message));
     }
