@@ -130,6 +130,21 @@ async fn without_a_format_nothing_is_translated() {
     }
 }
 
+/// The error event is one of the caller's format, though the provider has another (T6).
+#[tokio::test]
+async fn a_translated_stream_that_is_cut_is_no_answer() {
+    let world = World::start().await;
+    world.simulator.script("cut", Fault::Cut { after: 6 });
+    for format in ["chat", "anthropic", "gemini"] {
+        let output = world.run(&["responses:cut", "--stream", "--json", "--dialect", format]).await;
+        let report = output.json();
+        assert_eq!(output.code, Some(1), "{format}: {report}");
+        assert_eq!(report["error"]["code"], "stream_interrupted", "{format}: {report}");
+        assert_eq!(report["answered_by"], "responses:cut", "{format}: {report}");
+        assert!(report["text"].as_str().is_some_and(|text| text.starts_with("Hello")), "{format}: {report}");
+    }
+}
+
 #[tokio::test]
 async fn no_answer_exits_with_1() {
     let world = World::start().await;
