@@ -31,6 +31,7 @@ use crate::{
     Chain, Translated,
     latency::Latencies,
     outcome::{ABORTED, ANSWERED, CANCELLED, CLIENT_DISCONNECTED},
+    prepare::Translated,
 };
 
 /// The most models without a route that have a label of their own.

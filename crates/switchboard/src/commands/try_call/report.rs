@@ -69,7 +69,7 @@ impl Failure {
     }
 
     pub(super) fn of(error: &CallError) -> Self {
-        Self::new(error.code(), &error.to_string())
+        Self::new(error.code(), &error.caller_message())
     }
 }
 
