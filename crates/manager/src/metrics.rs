@@ -31,7 +31,6 @@ use crate::{
     Chain, Translated,
     latency::Latencies,
     outcome::{ABORTED, ANSWERED, CANCELLED, CLIENT_DISCONNECTED},
-    prepare::Translated,
 };
 
 /// The most models without a route that have a label of their own.

@@ -235,22 +235,42 @@ fn invalid_providers_are_reported() {
             "s.toml:2: providers.openai.api_key is empty, expected a key; set it, or remove this line",
         ),
         (
-            "[providers.openai]\nspeaks = [\"anthropic\"]",
-            "s.toml:2: providers.openai.speaks[0] is \"anthropic\", expected \"chat\" or \"responses\"",
+            "[providers.aws]\nkind = \"bedrock\"\napi_key = \"k\"",
+            "s.toml:1: [providers.aws] is of a kind that cannot be called yet: remove it",
         ),
         (
-            "[providers.bedrock]\napi_key = \"k\"",
+            "[providers.bedrock]",
             "s.toml:1: [providers.bedrock] is of a kind that cannot be called yet: remove it",
         ),
         (
-            "[providers.openai]\nspeaks = []",
-            "s.toml:2: providers.openai.speaks is empty, expected \"chat\" or \"responses\"",
+            "[providers.openai]\napi_key = \"k\"\nspeaks = [\"anthropic\"]",
+            "s.toml:3: providers.openai.speaks[0] is \"anthropic\", expected \"chat\" or \"responses\"",
         ),
         (
-            "[providers.openai]\nspeaks = \"chat\"",
-            "s.toml:2: providers.openai.speaks is a string, expected an array of strings",
+            "[providers.openai]\napi_key = \"k\"\nspeaks = []",
+            "s.toml:3: providers.openai.speaks is empty, expected \"chat\" or \"responses\"",
         ),
     ]);
+}
+
+#[test]
+fn a_provider_speaks_what_its_file_says_or_what_its_kind_usually_has() {
+    use dialects::Dialect::{Anthropic, Gemini, OpenAiChat, OpenAiResponses};
+    let text = "[providers.openai]\napi_key = \"k\"\n\
+                [providers.local]\nkind = \"openai\"\nbase_url = \"http://l/v1\"\n\
+                [providers.local-too]\nkind = \"openai\"\nbase_url = \"http://l/v1\"\nspeaks = [\"chat\", \"responses\"]\n\
+                [providers.anthropic]\napi_key = \"k\"\n[providers.google-genai]\napi_key = \"k\"";
+    let providers = load(text, &[]).providers;
+    let spoken: Vec<_> =
+        providers.iter().map(|provider| (provider.name.as_str(), provider.dialects())).collect();
+    let expected = [
+        ("anthropic", vec![Anthropic]),
+        ("google-genai", vec![Gemini]),
+        ("local", vec![OpenAiChat]),
+        ("local-too", vec![OpenAiChat, OpenAiResponses]),
+        ("openai", vec![OpenAiResponses, OpenAiChat]),
+    ];
+    assert_eq!(spoken, expected);
 }
 
 #[test]
@@ -437,8 +457,8 @@ fn standard_variables_define_providers() {
         made(&[("GEMINI_API_KEY", "k")]),
         ["google-genai https://generativelanguage.googleapis.com/ k"]
     );
-    // What cannot be called yet is not configured.
-    assert!(made(&[("AWS_PROFILE", "p"), ("AWS_REGION", "eu-west-1")]).is_empty());
+    let aws = [("AWS_PROFILE", "p"), ("AWS_REGION", "eu-west-1"), ("AWS_BEARER_TOKEN_BEDROCK", "k")];
+    assert!(made(&aws).is_empty(), "Bedrock cannot be called yet");
     assert!(made(&[("OPENAI_API_KEY", ""), ("OPENAI_BASE_URL", "http://h")]).is_empty());
     assert_eq!(
         problems("", &[("ANTHROPIC_API_KEY", "k"), ("ANTHROPIC_BASE_URL", "http://127.0.0.1:4100")]),
@@ -475,7 +495,8 @@ fn the_tasks_of_open_swe_are_routes() {
     assert!(config.routes.keys().eq(["planner", "programmer", "reviewer", "router", "summarizer"]));
     assert_eq!(
         chain(&config, "planner"),
-        ["anthropic:claude-sonnet-5", "openai:gpt-5.4", "google-genai:gemini-3.8-flash",]
+        ["anthropic:claude-sonnet-5", "openai:gpt-5.4", "google-genai:gemini-3.8-flash",],
+        "AWS credentials alone configure nothing"
     );
     let config = load("", &all[..1]);
     assert_eq!(chain(&config, "router"), ["openai:gpt-5.4-mini"], "only models whose provider has a key");

@@ -13,6 +13,7 @@ mod program;
 use http::StatusCode;
 use program::{ProgramOutput, TempDir};
 use simulator::{Behaviour, Fault, Simulator};
+use testbed::RedisServer;
 
 /// Providers of all kinds on one simulator, and routes over them.
 struct World {
@@ -128,6 +129,37 @@ async fn without_a_format_nothing_is_translated() {
         assert_eq!((&report["format"], &report["translated"]), (&format.into(), &serde_json::Value::Null));
         assert_eq!((&report["answered"], &report["text"]), (&true.into(), &"Hello from up.".into()));
     }
+}
+
+/// A try is a call like any other: the fleet's circuits decide it, and learn from it.
+#[tokio::test]
+async fn shared_circuits_decide_and_count() {
+    let world = World::start().await;
+    let redis = RedisServer::start().await;
+    let variables = [("REDIS_URL", &*redis.url())];
+    let run = async |arguments: &[&str]| world.directory.run(arguments, &variables).await;
+    let failed = run(&["try", "planner", "--json"]).await.json();
+    assert!(failed["skipped"][0]["reason"].as_str().is_some_and(|reason| reason.contains("503")), "{failed}");
+    let circuit = run(&["circuits", "show", "claude:down", "--json"]).await.json();
+    assert_eq!(circuit["failureCount"], 1, "{circuit}");
+
+    run(&["circuits", "open", "claude:down", "--reason", "upgrade"]).await;
+    let calls = world.simulator.traffic().calls("down");
+    let output = run(&["try", "planner"]).await;
+    assert_eq!(output.code, Some(0), "{}{}", output.stdout, output.stderr);
+    let skipped = output.stdout.lines().find(|line| line.starts_with("Skipped")).unwrap_or_default();
+    assert!(skipped.contains("claude:down: ") && skipped.contains("upgrade"), "{}", output.stdout);
+    assert_eq!(world.simulator.traffic().calls("down"), calls, "an open circuit is not called");
+}
+
+#[tokio::test]
+async fn an_unreachable_redis_is_told_and_stops_nothing() {
+    let world = World::start().await;
+    let port = testbed::free_port();
+    let url = format!("redis://127.0.0.1:{port}");
+    let output = world.directory.run(&["try", "chat:up"], &[("REDIS_URL", &url)]).await;
+    assert_eq!(output.code, Some(0), "{}{}", output.stdout, output.stderr);
+    assert!(output.stdout.starts_with("Circuits    not shared: Redis is unreachable"), "{}", output.stdout);
 }
 
 /// The error event is one of the caller's format, though the provider has another (T6).
