@@ -63,7 +63,8 @@
 //! - A stream needs no task, no channel and no copy of its events.
 //! - Each call that names a model has one line in the log and counts once in the metrics, however it ends. Only a good,
 //!   complete response counts as answered, and only its tokens count.
-//! - Bodies are passed on unchanged except for the model's name, and appear in no log and no error (C5).
+//! - Where caller and provider have the same API format, bodies are passed on unchanged except for the model's name and the
+//!   envelopes of reasoning (T5); elsewhere they are translated. They appear in no log and no error (C5).
 
 mod attempt;
 mod attempt_guard;

@@ -39,7 +39,8 @@ struct Report {
     tokens_in: Option<u64>,
     tokens_out: Option<u64>,
     first_token_ms: Option<u128>,
-    duration_ms: u128,
+    /// `None`: no call was made, or it was interrupted.
+    duration_ms: Option<u128>,
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<Failure>,
 }
@@ -163,7 +164,7 @@ impl Teller {
     }
 
     pub(super) const fn took(&mut self, time: Duration) {
-        self.report.duration_ms = time.as_millis();
+        self.report.duration_ms = Some(time.as_millis());
     }
 
     pub(super) fn failed(&mut self, failure: Failure) {
@@ -192,7 +193,9 @@ impl Teller {
             self.line("Text", Style::Warning, "none: the model answered without any")?;
         }
         let first_token = first_token_ms.map(|ms| format!(", first token after {ms} ms")).unwrap_or_default();
-        self.line("Time", Style::Strong, format_args!("{duration_ms} ms{first_token}"))?;
+        if let Some(duration_ms) = duration_ms {
+            self.line("Time", Style::Strong, format_args!("{duration_ms} ms{first_token}"))?;
+        }
         if let (Some(input), Some(output)) = (tokens_in, tokens_out) {
             self.line("Tokens", Style::Strong, format_args!("{input} in, {output} out"))?;
         }
