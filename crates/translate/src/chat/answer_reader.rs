@@ -63,13 +63,14 @@ fn read_message(message: &Object<'_>, whole: bool, assembler: &mut Assembler, ou
     if let Some(content) = message.raw("content") {
         read_content(content, assembler, out);
     }
-    if let Some(refusal) = message.str("refusal") {
-        assembler.refusal(&refusal, out);
-    }
+    // Before anything else begins: they are of the text.
     for annotation in message.objects("annotations") {
         if let Some(citation) = read_annotation(&annotation) {
             assembler.citation(citation);
         }
+    }
+    if let Some(refusal) = message.str("refusal") {
+        assembler.refusal(&refusal, out);
     }
     for call in message.objects("tool_calls") {
         let piece = read_call(&call);
