@@ -101,8 +101,12 @@ fn read_reasoning(message: &Object<'_>, assembler: &mut Assembler, out: &mut Vec
     let text = |name| message.string(name).filter(|text| !text.is_empty());
     let named = text("reasoning_content").map(|text| (text, Form::Content));
     let named = named.or_else(|| text("reasoning").map(|text| (text, Form::Reasoning)));
-    let (text, form) = named
-        .unwrap_or_else(|| (details.iter().filter_map(reasoning::detail_text).collect(), Form::Reasoning));
+    let (text, form) = named.unwrap_or_else(|| {
+        // Details that come behind the text, as this gateway's own do, say it once more.
+        let is_said = assembler.is_in_reasoning_content();
+        let texts = details.iter().filter(|_| !is_said).filter_map(reasoning::detail_text);
+        (texts.collect(), Form::Reasoning)
+    });
     assembler.reasoning(&text, &form, &details, out);
 }
 
