@@ -8,17 +8,17 @@
 
 mod answer_losses;
 mod answers;
-// mod anything;
-// mod bodies;
+mod anything;
+mod bodies;
 mod formats;
-// mod losses;
-// mod opaque;
-// mod order;
+mod losses;
+mod opaque;
+mod order;
 mod request_losses;
 mod requests;
 mod round_trips;
-// mod same_bytes;
-// mod streams;
+mod same_bytes;
+mod streams;
 
 use std::fmt::Debug;
 

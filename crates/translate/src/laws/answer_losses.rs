@@ -215,7 +215,7 @@ fn joined(blocks: Vec<SaidBlock>) -> Vec<SaidBlock> {
 
 /// A message has one reasoning, one text, one refusal, its calls and its images, in this order. A text that went on after
 /// something else is a paragraph of its own. Sources count from the text's beginning.
-fn in_order_of_chat(blocks: Vec<SaidBlock>) -> Vec<SaidBlock> {
+pub(super) fn in_order_of_chat(blocks: Vec<SaidBlock>) -> Vec<SaidBlock> {
     let mut whole: Vec<SaidBlock> = Vec::new();
     for kind in [Block::Reasoning, Block::Text, Block::Refusal] {
         let mut one = SaidBlock { block: kind, text: String::new(), citations: Vec::new(), opaque: Vec::new() };
@@ -234,6 +234,7 @@ fn in_order_of_chat(blocks: Vec<SaidBlock>) -> Vec<SaidBlock> {
                 ..citation
             });
             one.citations.extend(moved);
+            one.opaque.extend(block.opaque.iter().cloned());
             one.text.push_str(&block.text);
         }
         whole.push(one);
