@@ -20,7 +20,7 @@ pub(crate) struct PreparedRequest {
     pub(crate) endpoint: Endpoint,
     pub(crate) body: Bytes,
     /// The way back to the caller's API format, where that is another one.
-    pub(crate) translation: Option<Translation>,
+    pub(crate) translation: Option<Box<Translation>>,
 }
 
 impl PreparedRequest {
@@ -34,23 +34,30 @@ impl PreparedRequest {
     }
 }
 
-/// The request for a model; the reason if the model cannot answer it.
-pub(crate) fn prepare(
+/// The request for a model that has the caller's API format.
+pub(crate) fn unchanged(call: &Call, entry: &ChainEntry) -> PreparedRequest {
+    let endpoint = call.request.endpoint();
+    let (dialect, model) = (endpoint.dialect(), entry.key.model());
+    let body = call.request.with_model(model);
+    let target = entry.provider.target(dialect, model);
+    let body = restore_envelopes(dialect, &body, &target).unwrap_or(body);
+    PreparedRequest { endpoint, body, translation: None }
+}
+
+/// The request for a model of another API format; the reason if the model cannot answer it. `None`: the model has the
+/// caller's format, and nothing stands against it. That costs nothing, so that an open circuit is skipped for nothing.
+pub(crate) fn translated(
     call: &Call,
     shared: &SharedRequest,
     entry: &ChainEntry,
-) -> Result<PreparedRequest, SkipReason> {
-    let endpoint = call.request.endpoint();
-    let (dialect, model) = (endpoint.dialect(), entry.key.model());
+) -> Result<Option<PreparedRequest>, SkipReason> {
+    let dialect = call.request.endpoint().dialect();
     if entry.provider.dialects().contains(&dialect) {
-        let body = call.request.with_model(model);
-        let target = entry.provider.target(dialect, model);
-        let body = restore_envelopes(dialect, &body, &target).unwrap_or(body);
-        return Ok(PreparedRequest { endpoint, body, translation: None });
+        return Ok(None);
     }
     let read = shared.0.get_or_init(|| CallerRequest::read(dialect, call.request.body()));
     let request = read.as_ref().map_err(|error| SkipReason::UnreadableRequest(error.clone()))?;
-    translate(call, request, entry)
+    translate(call, request, entry).map(Some)
 }
 
 /// For the first of the provider's formats that can carry the request.
@@ -71,7 +78,7 @@ fn translate(
         match translated {
             Ok(translation) => {
                 let body = translation.body.clone();
-                return Ok(PreparedRequest { endpoint, body, translation: Some(translation) });
+                return Ok(PreparedRequest { endpoint, body, translation: Some(Box::new(translation)) });
             }
             Err(reasons) => refused = refused.or(Some(reasons)),
         }
