@@ -561,6 +561,35 @@ fn the_printed_configuration_has_the_same_meaning() {
     assert_eq!(load(&printed, &[]).to_toml().unwrap(), printed);
 }
 
+/// Servers that are compatible with OpenAI's have chat completions; few have responses.
+#[test]
+fn the_api_formats_of_a_provider_are_printed() {
+    let keys = [("OPENAI_API_KEY", "k"), ("ANTHROPIC_API_KEY", "k"), ("GOOGLE_API_KEY", "k")];
+    let text = r#"
+        [providers.local]
+        kind = "openai"
+        base_url = "http://127.0.0.1:8000/v1"
+        [providers.other]
+        kind = "openai"
+        base_url = "http://127.0.0.1:8001/v1"
+        speaks = ["chat", "responses"]
+    "#;
+    let printed: toml::Table = load(text, &keys).to_toml().unwrap().parse().unwrap();
+    for (name, expected) in [
+        ("openai", &["responses", "chat"][..]),
+        ("anthropic", &["anthropic"]),
+        ("google-genai", &["gemini"]),
+        ("local", &["chat"]),
+        ("other", &["chat", "responses"]),
+    ] {
+        let speaks = printed["providers"][name]["speaks"].as_array().unwrap();
+        assert!(
+            speaks.iter().filter_map(toml::Value::as_str).eq(expected.iter().copied()),
+            "{name}: {speaks:?}"
+        );
+    }
+}
+
 #[test]
 fn circuits_can_be_inspected_without_keys() {
     let text = "[redis]\nurl = \"memory:\"\n[providers.x]\napi_key = \"${NO_SUCH}\"\n[models.\"x:a\".breaker]\nopen_duration = \"1s\"";
