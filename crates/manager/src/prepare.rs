@@ -51,7 +51,8 @@ pub(crate) fn translated(
     shared: &SharedRequest,
     entry: &ChainEntry,
 ) -> Result<Option<PreparedRequest>, SkipReason> {
-    let dialect = call.request.endpoint().dialect();
+    let endpoint = call.request.endpoint();
+    let dialect = endpoint.dialect();
     if entry.provider.dialects().contains(&dialect) {
         return Ok(None);
     }
