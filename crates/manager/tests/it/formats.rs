@@ -179,8 +179,8 @@ pub(crate) fn is_whole(dialect: Dialect, events: &[String]) -> bool {
     let last = events.last().map(String::as_str).unwrap_or_default();
     match dialect {
         Dialect::OpenAiChat => events.concat().contains("[DONE]"),
-        Dialect::OpenAiResponses => events.concat().contains("event: response.completed\n"),
-        Dialect::Anthropic => events.concat().contains("event: message_stop\n"),
+        Dialect::OpenAiResponses => events.concat().contains("event: response.completed"),
+        Dialect::Anthropic => events.concat().contains("event: message_stop"),
         Dialect::Gemini => last.contains("finishReason"),
     }
 }

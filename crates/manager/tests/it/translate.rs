@@ -231,6 +231,13 @@ async fn a_refused_request_is_returned_in_the_callers_format() {
             }
             let reply = world.call(call(dialect, model, false, json!({}))).await.unwrap();
             assert_eq!(reply.answered_by.as_str(), model);
+            let is_own = match dialect {
+                Dialect::OpenAiChat => model == GPT || model == LOCAL,
+                Dialect::OpenAiResponses => model == GPT,
+                Dialect::Anthropic => model == CLAUDE,
+                Dialect::Gemini => model == GEMINI,
+            };
+            assert_eq!(reply.translated.is_none(), is_own, "{dialect:?} {model}");
             let body = answer(reply).await;
             let error = &body["error"];
             assert!(error["message"].as_str().is_some_and(|message| !message.is_empty()), "{body}");
@@ -242,6 +249,58 @@ async fn a_refused_request_is_returned_in_the_callers_format() {
                 Dialect::Gemini => assert!(error["status"].is_string(), "{body}"),
             }
             assert_ne!(world.circuit(model).await.as_deref(), Some("Open"), "{dialect:?} {model}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn streams_of_odd_servers_are_translated_whole() {
+    for model in [CLAUDE, GPT, GEMINI, LOCAL] {
+        for behaviour in [Behaviour::ok().crlf(), Behaviour::ok().split()] {
+            let world = Formats::new().await;
+            for sim in [&world.anthropic, &world.openai, &world.google, &world.local] {
+                sim.script_default(behaviour.clone());
+            }
+            for dialect in PATHS {
+                let reply = world.call(call(dialect, model, true, json!({}))).await.unwrap();
+                let events = events(reply).await;
+                let expected = format!("Hello from {}.", name(model));
+                assert_eq!(streamed_text(dialect, &events), expected, "{dialect:?} {model} {events:?}");
+                assert!(is_whole(dialect, &events), "{dialect:?} {model} {events:?}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_missing_end_marker_is_mended_for_every_caller() {
+    for model in [CLAUDE, LOCAL] {
+        for dialect in PATHS {
+            let world = Formats::new().await;
+            world.anthropic.script_default(Fault::NoDone);
+            world.local.script_default(Fault::NoDone);
+            let reply = world.call(call(dialect, model, true, json!({}))).await.unwrap();
+            let events = events(reply).await;
+            assert!(is_whole(dialect, &events), "{dialect:?} {model} {events:?}");
+            assert!(!ends_with_error(dialect, &events), "{dialect:?} {model} {events:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn geminis_own_wait_is_waited_for_and_rests_its_model() {
+    let wait = std::time::Duration::from_millis(200);
+    for (busy_for, attempts, answered_by) in [(wait, 2, GEMINI), (wait * 100, 1, "")] {
+        let world = Formats::new().await;
+        let busy = ProviderError::rate_limited().retry_after(busy_for);
+        world.google.script_default(simulator::Script::first(1, busy));
+        match world.call(call(Dialect::Anthropic, GEMINI, false, json!({}))).await {
+            Ok(reply) => assert_eq!((reply.answered_by.as_str(), reply.attempts), (answered_by, attempts)),
+            Err(error) => {
+                assert_eq!((error.status(), answered_by), (429, ""), "{error}");
+                let retry_in = error.retry_in().unwrap();
+                assert!(retry_in > wait * 90, "{retry_in:?}");
+            }
         }
     }
 }
