@@ -217,7 +217,8 @@ async fn an_unknown_id_goes_to_the_first_provider_with_responses() {
 #[tokio::test]
 async fn a_translated_answer_is_stored_by_nobody() {
     let world = Formats::new().await;
-    let first = answer(world.call(responses("planner", json!({}))).await.unwrap()).await;
+    let first = answer(world.call(responses("planner", json!({"store": true}))).await.unwrap()).await;
+    assert_eq!(first["store"], false, "{first}");
     let id = first["id"].as_str().unwrap();
     let reply = world.call(responses("planner", json!({"previous_response_id": id}))).await.unwrap();
     let body = answer(reply).await;

@@ -73,7 +73,7 @@ async fn what_does_no_harm_is_dropped_and_named() {
     let reply = world.call(call(Dialect::OpenAiChat, CLAUDE, false, fields)).await.unwrap();
     let translated = reply.translated.unwrap();
     assert_eq!(translated.to_string(), "openai-chat>anthropic");
-    let mut dropped = translated.dropped.clone();
+    let mut dropped = translated.dropped;
     dropped.sort();
     assert!(dropped.contains(&"seed".to_owned()), "{dropped:?}");
     let traffic = world.anthropic.traffic();
@@ -243,7 +243,7 @@ async fn a_refused_request_is_returned_in_the_callers_format() {
             assert!(error["message"].as_str().is_some_and(|message| !message.is_empty()), "{body}");
             match dialect {
                 Dialect::OpenAiChat | Dialect::OpenAiResponses => {
-                    assert!(error["type"].is_string(), "{body}")
+                    assert!(error["type"].is_string(), "{body}");
                 }
                 Dialect::Anthropic => assert_eq!(body["type"], "error", "{body}"),
                 Dialect::Gemini => assert!(error["status"].is_string(), "{body}"),
