@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use dialects::Dialect;
 
+use crate::field_names::in_words_of;
 use crate::form::{Event, Request};
 use crate::json::Object;
 use crate::restore::Restore;
@@ -75,7 +76,21 @@ impl CallerRequest {
     ) -> Result<Translation, Vec<CannotCarry>> {
         let mut request = self.request.clone();
         request.stream = options.stream;
-        let written = write_request(&request, target)?;
+        let written = write_request(&request, target).map_err(|refused| {
+            let named = |refused: CannotCarry| CannotCarry {
+                field: in_words_of(self.dialect, refused.field),
+                ..refused
+            };
+            refused.into_iter().map(named).collect::<Vec<_>>()
+        })?;
+        let mut dropped = Vec::with_capacity(written.dropped.len());
+        for field in written.dropped {
+            let field = in_words_of(self.dialect, field);
+            // Two fields of the common form may be one of the caller's.
+            if !dropped.contains(&field) {
+                dropped.push(field);
+            }
+        }
         let context = AnswerContext {
             owner: target.owner(),
             names: written.names,
@@ -89,7 +104,7 @@ impl CallerRequest {
         };
         Ok(Translation {
             body: written.body.into(),
-            dropped: written.dropped,
+            dropped,
             caller: self.dialect,
             provider: target.dialect,
             is_count: false,

@@ -33,6 +33,7 @@ mod bridge;
 mod chat;
 mod count;
 mod envelope;
+mod field_names;
 mod form;
 mod gemini;
 mod json;

@@ -133,6 +133,27 @@ async fn stop_sequences_reach_openai_by_chat() {
 }
 
 #[tokio::test]
+async fn fields_are_named_in_the_callers_words() {
+    // A model that reasons takes no stop sequences, and Claude no more than a temperature of 1.
+    for (dialect, fields, field) in [
+        (Dialect::Anthropic, json!({"stop_sequences": ["END"]}), "`stop_sequences`"),
+        (
+            Dialect::Gemini,
+            json!({"generationConfig": {"stopSequences": ["END"]}}),
+            "`generationConfig.stopSequences`",
+        ),
+    ] {
+        let world = Formats::new().await;
+        let error = world.call(call(dialect, GPT, false, fields)).await.unwrap_err();
+        assert!(error.to_string().contains(field), "{error}");
+    }
+    let world = Formats::new().await;
+    let fields = json!({"generationConfig": {"seed": 7}});
+    let reply = world.call(call(Dialect::Gemini, CLAUDE, false, fields)).await.unwrap();
+    assert_eq!(reply.translated.unwrap().dropped, ["generationConfig.seed"]);
+}
+
+#[tokio::test]
 async fn an_invalid_request_is_reported_only_if_no_model_was_asked() {
     let world = Formats::with(TestConfig { policy: never_trips(), ..TestConfig::default() }).await;
     let invalid = || call(Dialect::OpenAiChat, CLAUDE, false, json!({"messages": 7}));
