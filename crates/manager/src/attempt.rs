@@ -13,14 +13,17 @@ use std::{
 
 use bytes::Bytes;
 use circuits::{Circuits, Permit, Refusal};
+use dialects::error::is_foreign_reasoning;
 use providers::{CompleteResponse, EventStream, Provider, ProviderError, ProviderResponse};
 use tokio::time::{Instant, sleep, timeout_at};
 use tracing::Span;
+use translate::strip_reasoning;
 
 use crate::{
     BufferLimit, Call, CallMetrics, Chain, SkipReason, TracePropagator, Translated,
     attempt_guard::{AttemptGuard, TotalDeadline},
     call_log::whole_millis,
+    outcome::is_request_error,
     prepare::{PreparedRequest, SharedRequest, prepare},
     spans,
     stored::StoredResponses,
@@ -156,9 +159,9 @@ impl CallContext<'_> {
             headers: headers_with_trace.as_ref().unwrap_or(&call.headers),
             timeouts: &chain.timeouts,
         };
-        let result =
-            timeout_at(self.deadline, open(&entry.provider, to_provider, &mut guard, chain.buffer_limit))
-                .await;
+        let opened =
+            open_without_foreign_reasoning(&entry.provider, to_provider, &mut guard, chain.buffer_limit);
+        let result = timeout_at(self.deadline, opened).await;
         let log_result = |result: &str| {
             let duration_ms = whole_millis(started_at.elapsed());
             tracing::debug!(request = call.id, model = %entry.key, duration_ms, "attempt: {result}");
@@ -222,6 +225,25 @@ impl CallContext<'_> {
                 }
             }
         }
+    }
+}
+
+/// Calls the provider. If it refuses reasoning that another made, all reasoning is taken out and the request sent once
+/// more: that is the client's mistake and no failure of the model, so it does not count (T5).
+async fn open_without_foreign_reasoning(
+    provider: &Provider,
+    call: providers::ProviderRequest<'_>,
+    guard: &mut AttemptGuard,
+    limit: BufferLimit,
+) -> Result<StartedResponse, ProviderError> {
+    let result = open(provider, call, guard, limit).await;
+    let Err(error) = &result else { return result };
+    let is_foreign = is_request_error(error)
+        && error.response.as_ref().is_some_and(|response| is_foreign_reasoning(&response.body));
+    let stripped = is_foreign.then(|| strip_reasoning(call.endpoint.dialect(), call.body)).flatten();
+    match stripped {
+        Some(body) => open(provider, providers::ProviderRequest { body: &body, ..call }, guard, limit).await,
+        None => result,
     }
 }
 

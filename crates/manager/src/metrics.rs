@@ -30,8 +30,8 @@ use tokio::time::Instant;
 use crate::{
     Chain,
     latency::Latencies,
-    prepare::Translated,
     outcome::{ABORTED, ANSWERED, CANCELLED, CLIENT_DISCONNECTED},
+    prepare::Translated,
 };
 
 /// The most models without a route that have a label of their own.
