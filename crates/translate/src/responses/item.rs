@@ -1,7 +1,7 @@
 //! An item of an answer's output, as JSON.
 
 use crate::envelope;
-use crate::form::{Citation, Opaque, Owner};
+use crate::form::{Citation, Opaque, OpaqueKind, Owner};
 use crate::json::{ArrayWriter, ObjectWriter};
 use crate::names::derived_id;
 
@@ -77,7 +77,10 @@ impl Item {
                 let summary =
                     if text.is_empty() { ArrayWriter::new() } else { [summary(text)].into_iter().collect() };
                 let item = item.str("type", "reasoning").array("summary", summary);
-                item.maybe(opaque.as_ref(), |item, opaque| {
+                // Text alone gets an envelope too: without one it would be taken for OpenAI's own, and be sent there.
+                let plain = Opaque { kind: OpaqueKind::Plain, data: String::new(), id: None, owner: None };
+                let opaque = opaque.as_ref().or((!text.is_empty()).then_some(&plain));
+                item.maybe(opaque, |item, opaque| {
                     item.str("encrypted_content", &envelope::seal(opaque, owner))
                 })
             }
