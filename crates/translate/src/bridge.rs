@@ -7,7 +7,7 @@ use crate::form::{Event, Request};
 use crate::json::Object;
 use crate::restore::Restore;
 use crate::target::{AnswerContext, CannotCarry, Target};
-use crate::{chat, count, gemini, messages, responses};
+use crate::{caller_fields, chat, count, gemini, messages, responses};
 
 /// A caller's request, read once and written for any number of targets.
 #[derive(Debug)]
@@ -84,7 +84,8 @@ impl CallerRequest {
             Dialect::OpenAiResponses => responses::write_request(&request, target),
             Dialect::Anthropic => messages::write_request(&request, target),
             Dialect::Gemini => gemini::write_request(&request, target),
-        }?;
+        };
+        let written = written.map_err(|reasons| self.in_the_callers_words(reasons))?;
         let context = AnswerContext {
             owner: target.owner(),
             names: written.names,
@@ -98,7 +99,7 @@ impl CallerRequest {
         };
         Ok(Translation {
             body: written.body.into(),
-            dropped: written.dropped,
+            dropped: caller_fields::names_of(self.dialect, &written.dropped),
             caller: self.dialect,
             provider: target.dialect,
             is_count: false,
@@ -108,6 +109,14 @@ impl CallerRequest {
 }
 
 impl CallerRequest {
+    fn in_the_callers_words(&self, reasons: Vec<CannotCarry>) -> Vec<CannotCarry> {
+        let renamed = reasons.into_iter().map(|reason| CannotCarry {
+            field: caller_fields::name_of(self.dialect, &reason.field).to_owned(),
+            ..reason
+        });
+        renamed.collect()
+    }
+
     /// Writes the question for the number of its tokens.
     ///
     /// # Errors
