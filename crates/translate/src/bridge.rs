@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use dialects::Dialect;
 
-use crate::form::{Event, Request};
+use crate::form::{Event, FinishReason, Request};
 use crate::json::Object;
 use crate::restore::Restore;
 use crate::target::{AnswerContext, CannotCarry, Target};
@@ -157,13 +157,21 @@ impl Translation {
         self.provider
     }
 
-    /// A plain response as the caller wants it; `None`: the body is no response of the provider's API format.
+    /// A plain response as the caller wants it; `None`: the body is no response of the provider's API format, or the model
+    /// failed (`MALFORMED_FUNCTION_CALL`).
     #[must_use]
     pub fn response(&self, body: &[u8]) -> Option<Bytes> {
         if self.is_count {
             return count::response(self.provider, self.caller, body).map(Into::into);
         }
         let events = read_response(self.provider, body, &self.context)?;
+        // What the model got wrong is no answer, and another model may get it right.
+        if events
+            .iter()
+            .any(|event| matches!(event, Event::Finish(end) if end.reason == FinishReason::Malformed))
+        {
+            return None;
+        }
         let mut restore = Restore::new(self.context.names.clone(), self.context.has_namespaces);
         let mut restored = Vec::with_capacity(events.len());
         for event in events {
@@ -316,5 +324,29 @@ impl StreamWriter {
             Self::Messages(writer) => writer.finish(out),
             Self::Gemini(writer) => writer.finish(out),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use dialects::Dialect;
+
+    use super::{CallerOptions, CallerRequest};
+    use crate::target::Target;
+
+    #[test]
+    fn a_call_that_the_model_got_wrong_is_no_answer() {
+        let request =
+            CallerRequest::read(Dialect::Anthropic, br#"{"messages":[{"role":"user","content":"x"}]}"#);
+        let target =
+            Target { dialect: Dialect::Gemini, provider: "p", model: "gemini-3-pro", is_official: true };
+        let translation = request.unwrap().translate(&target, CallerOptions::default()).unwrap();
+        let body = |reason: &str| {
+            format!(
+                r#"{{"candidates":[{{"content":{{"parts":[{{"text":"x"}}]}},"finishReason":"{reason}"}}]}}"#
+            )
+        };
+        assert!(translation.response(body("STOP").as_bytes()).is_some());
+        assert!(translation.response(body("MALFORMED_FUNCTION_CALL").as_bytes()).is_none());
     }
 }
