@@ -56,8 +56,14 @@ GEMINI_PARTS = {
 }
 # The types ask for these, and the APIs do not: their documentation leaves them away.
 OPTIONAL = {"strict", "detail", "annotations", "status", "logprobs"}
-# Servers of OpenAI's format that reason want it back under this name, which is not OpenAI's.
-COMMON = {"chat": {"reasoning_content"}}
+# What a response has that never came about.
+FAILED = {
+    "id": "", "created_at": 0, "model": "", "object": "response", "output": [], "parallel_tool_calls": True,
+    "tool_choice": "auto", "tools": [],
+}
+# Servers of OpenAI's format that reason want it back under a name that is not OpenAI's. The newest version of Anthropic's
+# API takes no sampling; translated calls are made in the version before, whose models do.
+COMMON = {"chat": {"reasoning_content"}, "messages": {"temperature", "top_p", "top_k"}}
 
 
 def bare(kind):
@@ -80,6 +86,10 @@ def fields(kind):
     return {name: bare(hint) for name, hint in typing_extensions.get_type_hints(kind, include_extras=True).items()}
 
 
+def is_optional(name, kind):
+    return name in OPTIONAL or name == "id" and kind.__name__ == "ResponseOutputMessageParam"
+
+
 def object_faults(value, kind, at, known):
     if not isinstance(value, dict):
         return [f"{at} is no object"]
@@ -88,7 +98,7 @@ def object_faults(value, kind, at, known):
     for name, (hint, required) in hints.items():
         if name in value:
             faults += typed_faults(value[name], hint, f"{at}.{name}", known)
-        elif (required or required is None and name in kind.__required_keys__) and name not in OPTIONAL:
+        elif (required or required is None and name in kind.__required_keys__) and not is_optional(name, kind):
             faults.append(f"{at}.{name} is missing")
     return faults
 
@@ -194,6 +204,9 @@ def event_faults(event, format):
         return []
     if format == "messages" and event == {"type": "ping"}:
         return []
+    if format == "responses" and isinstance(event, dict) and event.get("type") == "response.failed":
+        # The gateway's own end of a cut stream: it repeats nothing of the response, and has codes of its own.
+        event = {**event, "response": {**FAILED, **event["response"], "error": None}}
     is_error = isinstance(event, dict) and (event.get("type") == "error" if format == "messages" else "error" in event)
     if is_error and format != "responses":
         return error_faults(event, format)

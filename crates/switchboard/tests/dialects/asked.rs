@@ -4,6 +4,7 @@
 use serde_json::{Map, Value, json};
 
 use crate::format::Format;
+use crate::turns::Turns;
 
 /// The request's matters, each under its own name; what is not said is `null`.
 pub(crate) fn read(format: Format, body: &Value) -> Value {
@@ -13,7 +14,8 @@ pub(crate) fn read(format: Format, body: &Value) -> Value {
         Format::Messages => messages(body),
         Format::Gemini => gemini(body),
     };
-    let parts: Vec<Value> = list(&asked["turns"]).iter().flat_map(|turn| list(&turn["parts"]).to_vec()).collect();
+    let parts: Vec<Value> =
+        list(&asked["turns"]).iter().flat_map(|turn| list(&turn["parts"]).to_vec()).collect();
     let mut texts: Vec<Value> = list(&asked["system"]).to_vec();
     let mut media = Vec::new();
     let mut results = Vec::new();
@@ -48,41 +50,6 @@ fn list(value: &Value) -> &[Value] {
     value.as_array().map_or(&[], Vec::as_slice)
 }
 
-/// Turns of one role after another, with neighbours of the same role and neighbouring texts joined.
-#[derive(Default)]
-struct Turns(Vec<(String, Vec<Value>)>);
-
-impl Turns {
-    fn push(&mut self, role: &str, parts: Vec<Value>) {
-        if parts.is_empty() {
-            return;
-        }
-        match self.0.last_mut() {
-            Some((last, all)) if last == role => all.extend(parts),
-            _ => self.0.push((role.to_owned(), parts)),
-        }
-    }
-
-    /// The name of the call with this id.
-    fn call_name(&self, id: &Value) -> Value {
-        let calls = self.0.iter().flat_map(|(_, parts)| parts).filter_map(|part| part.get("call"));
-        calls.filter(|call| call["id"] == *id).last().map_or(Value::Null, |call| call["name"].clone())
-    }
-
-    fn finish(self) -> Value {
-        let without_id = |mut part: Value| {
-            if let Some(call) = part.get_mut("call").and_then(Value::as_object_mut) {
-                call.remove("id");
-            }
-            part
-        };
-        let turns = self.0.into_iter().map(|(role, parts)| {
-            json!({"role": role, "parts": parts.into_iter().map(without_id).collect::<Vec<_>>()})
-        });
-        turns.collect()
-    }
-}
-
 fn text(text: &Value) -> Value {
     json!({"text": text})
 }
@@ -101,11 +68,11 @@ fn tool(name: &Value, description: &Value, schema: &Value) -> Value {
     json!({"name": name, "description": description, "schema": schema})
 }
 
-fn call(id: &Value, name: &Value, input: Value) -> Value {
+fn call(id: &Value, name: &Value, input: &Value) -> Value {
     json!({"call": {"id": id, "name": name, "input": input}})
 }
 
-fn result(of: Value, error: bool, parts: Vec<Value>) -> Value {
+fn result(of: &Value, error: bool, parts: &[Value]) -> Value {
     json!({"result": {"of": of, "error": error, "parts": parts}})
 }
 
@@ -124,7 +91,9 @@ fn openai_parts(content: &Value) -> Vec<Value> {
         "image_url" => Some(media(&part["image_url"]["url"])),
         "input_image" => Some(media(&part["image_url"])),
         "file" => Some(media(&part["file"]["file_data"])),
-        "input_file" => Some(media(if part["file_data"].is_null() { &part["file_url"] } else { &part["file_data"] })),
+        "input_file" => {
+            Some(media(if part["file_data"].is_null() { &part["file_url"] } else { &part["file_data"] }))
+        }
         _ => None,
     });
     parts.collect()
@@ -151,18 +120,18 @@ fn chat(body: &Value) -> Value {
     for message in list(&body["messages"]) {
         let parts = openai_parts(&message["content"]);
         match message["role"].as_str().unwrap_or_default() {
-            "system" | "developer" if turns.0.is_empty() => {
+            "system" | "developer" if turns.is_empty() => {
                 system.extend(parts.into_iter().map(|part| part["text"].clone()));
             }
             "system" | "developer" => turns.push("system", parts),
             "tool" => {
                 let of = turns.call_name(&message["tool_call_id"]);
-                turns.push("user", vec![result(of, false, parts)]);
+                turns.push("user", vec![result(&of, false, &parts)]);
             }
             role => {
                 turns.push(role, parts);
                 let calls = list(&message["tool_calls"]).iter().map(|made| {
-                    call(&made["id"], &made["function"]["name"], parsed(&made["function"]["arguments"]))
+                    call(&made["id"], &made["function"]["name"], &parsed(&made["function"]["arguments"]))
                 });
                 turns.push(role, calls.collect());
             }
@@ -215,7 +184,7 @@ fn responses(body: &Value) -> Value {
             "message" => {
                 let parts = openai_parts(&item["content"]);
                 match item["role"].as_str().unwrap_or_default() {
-                    "system" | "developer" if turns.0.is_empty() => {
+                    "system" | "developer" if turns.is_empty() => {
                         system.extend(parts.into_iter().map(|part| part["text"].clone()));
                     }
                     "system" | "developer" => turns.push("system", parts),
@@ -223,18 +192,22 @@ fn responses(body: &Value) -> Value {
                 }
             }
             "function_call" => {
-                turns.push("assistant", vec![call(&item["call_id"], &item["name"], parsed(&item["arguments"]))]);
+                turns.push(
+                    "assistant",
+                    vec![call(&item["call_id"], &item["name"], &parsed(&item["arguments"]))],
+                );
             }
             "function_call_output" => {
                 let of = turns.call_name(&item["call_id"]);
-                turns.push("user", vec![result(of, false, openai_parts(&item["output"]))]);
+                turns.push("user", vec![result(&of, false, &openai_parts(&item["output"]))]);
             }
             _ => {}
         }
     }
     let all_tools = list(&body["tools"]);
     let functions = all_tools.iter().filter(|tool| tool["type"] == "function");
-    let functions = functions.map(|function| tool(&function["name"], &function["description"], &function["parameters"]));
+    let functions =
+        functions.map(|function| tool(&function["name"], &function["description"], &function["parameters"]));
     let others = all_tools.iter().filter(|tool| tool["type"] != "function").map(|tool| &tool["type"]);
     let format = &body["text"]["format"];
     json!({
@@ -271,10 +244,10 @@ fn message_parts(content: &Value, turns: &Turns) -> Vec<Value> {
     let parts = list(content).iter().filter_map(|block| match block["type"].as_str()? {
         "text" => Some(text(&block["text"])),
         "image" | "document" => Some(source(block)),
-        "tool_use" => Some(call(&block["id"], &block["name"], block["input"].clone())),
+        "tool_use" => Some(call(&block["id"], &block["name"], &block["input"])),
         "tool_result" => {
             let of = turns.call_name(&block["tool_use_id"]);
-            Some(result(of, block["is_error"] == true, message_parts(&block["content"], turns)))
+            Some(result(&of, block["is_error"] == true, &message_parts(&block["content"], turns)))
         }
         _ => None,
     });
@@ -292,7 +265,8 @@ fn messages(body: &Value) -> Value {
         list(&body["tools"]).iter().partition(|tool| tool["input_schema"].is_object());
     let choice = &body["tool_choice"];
     let thinking = &body["thinking"];
-    let effort = if thinking["type"] == "disabled" { &json!("none") } else { &body["output_config"]["effort"] };
+    let effort =
+        if thinking["type"] == "disabled" { &json!("none") } else { &body["output_config"]["effort"] };
     json!({
         "system": system.iter().map(|part| part["text"].clone()).collect::<Vec<_>>(),
         "turns": turns.finish(),
@@ -313,6 +287,7 @@ fn messages(body: &Value) -> Value {
         "schema": body["output_config"]["format"]["schema"],
         "effort": effort,
         "cache_marks": body.to_string().contains("cache_control"),
+        "cache_key": if body["cache_control"].is_null() { Value::Null } else { json!("automatic") },
         "user": body["metadata"]["user_id"],
         "service_tier": body["service_tier"],
     })
@@ -325,7 +300,7 @@ fn gemini_parts(parts: &Value) -> Vec<Value> {
             "text" => Some(text(value)),
             "inlineData" => Some(json!({"media": value["data"]})),
             "fileData" => Some(json!({"media": value["fileUri"]})),
-            "functionCall" => Some(call(&value["id"], &value["name"], value["args"].clone())),
+            "functionCall" => Some(call(&value["id"], &value["name"], &value["args"])),
             "functionResponse" => Some(gemini_result(value)),
             _ => None,
         }
@@ -340,7 +315,7 @@ fn gemini_result(response: &Value) -> Value {
     let output = if output.is_string() { output.clone() } else { json!(output.to_string()) };
     let mut parts = vec![text(&output)];
     parts.extend(gemini_parts(&response["parts"]));
-    result(response["name"].clone(), error.is_some(), parts)
+    result(&response["name"], error.is_some(), &parts)
 }
 
 fn gemini(body: &Value) -> Value {
@@ -372,7 +347,13 @@ fn gemini(body: &Value) -> Value {
     let said: Map<String, Value> = Map::new();
     let mut asked = Value::Object(said);
     for (name, value) in [
-        ("system", gemini_parts(&body["systemInstruction"]["parts"]).iter().map(|part| part["text"].clone()).collect()),
+        (
+            "system",
+            gemini_parts(&body["systemInstruction"]["parts"])
+                .iter()
+                .map(|part| part["text"].clone())
+                .collect(),
+        ),
         ("turns", turns.finish()),
         ("tools", functions.collect()),
         ("hosted", hosted(others)),

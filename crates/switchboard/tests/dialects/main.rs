@@ -1,17 +1,25 @@
 //! The tables of `docs/dialects.md`, cell by cell: a caller of each API format calls a model of each, plain and
 //! streamed, and what the provider received and what the caller got are compared with the cell, with each other and with
 //! the types of the official SDKs.
-#![expect(clippy::unwrap_used, clippy::panic, clippy::expect_used, clippy::print_stdout, reason = "helpers of tests")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::expect_used,
+    clippy::print_stdout,
+    reason = "helpers of tests"
+)]
 
 mod asked;
 mod bodies;
 mod carried;
 mod check;
+mod folded;
 mod format;
 mod matters;
 mod page;
 mod recorded;
 mod said;
+mod turns;
 mod types;
 mod world;
 
@@ -62,8 +70,11 @@ const OWN_WORDS: [&str; 3] = ["hosted", "service_tier", "max_tokens"];
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_cell_holds() {
     let only = std::env::var("DIALECTS").unwrap_or_default();
-    let cases: Vec<Case> =
-        page::read(&page()).into_iter().flat_map(cases_of).filter(|case| case.name().contains(&only)).collect();
+    let cases: Vec<Case> = page::read(&page())
+        .into_iter()
+        .flat_map(cases_of)
+        .filter(|case| case.name().contains(&only))
+        .collect();
     assert!(!cases.is_empty(), "no case has {only} in its name");
     let world = Arc::new(World::new().await);
     let places = Arc::new(Semaphore::new(CONCURRENCY));
@@ -91,7 +102,8 @@ async fn every_cell_holds() {
 
 /// A row's cells, each plain and streamed. What befalls a stream befalls no plain answer.
 fn cases_of(row: Row) -> Vec<Case> {
-    let matter = matter(&row.name).unwrap_or_else(|| panic!("line {}: no row is about {}", row.line, row.name));
+    let matter =
+        matter(&row.name).unwrap_or_else(|| panic!("line {}: no row is about {}", row.line, row.name));
     let modes: &[bool] = match matter.outcome {
         Outcome::Interrupted => &[true],
         _ => &[false, true],

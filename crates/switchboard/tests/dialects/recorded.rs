@@ -46,7 +46,8 @@ async fn answer(State(received): State<Received>, uri: Uri, body: Bytes) -> impl
         "/v1/messages" => Format::Messages,
         _ => Format::Gemini,
     };
-    let model = in_path.map_or_else(|| body["model"].as_str().unwrap().to_owned(), |(model, _)| model.to_owned());
+    let model =
+        in_path.map_or_else(|| body["model"].as_str().unwrap().to_owned(), |(model, _)| model.to_owned());
     let is_stream = body["stream"] == true || uri.path().ends_with("streamGenerateContent");
     let matter = model.split_once("-m-").unwrap().1.rsplitn(3, '-').last().unwrap();
     let plain = bodies::answer(format, matter).expect("a model of a recorded row");
@@ -83,7 +84,8 @@ fn chat(plain: &Value) -> String {
         format!("data: {chunk}\n\n")
     };
     let null = &Value::Null;
-    let content = json!({"content": choice["message"]["content"], "annotations": choice["message"]["annotations"]});
+    let content =
+        json!({"content": choice["message"]["content"], "annotations": choice["message"]["annotations"]});
     [
         chunk(json!({"role": "assistant", "content": ""}), null, null),
         chunk(content, null, null),
@@ -95,8 +97,11 @@ fn chat(plain: &Value) -> String {
 }
 
 fn responses(plain: &Value) -> String {
-    let mut events = vec![json!({"type": "response.created", "response": {"id": plain["id"], "object": "response",
-        "created_at": plain["created_at"], "model": plain["model"], "status": "in_progress", "output": []}})];
+    let mut begun = plain.clone();
+    begun["status"] = json!("in_progress");
+    begun["output"] = json!([]);
+    begun["usage"] = Value::Null;
+    let mut events = vec![json!({"type": "response.created", "response": begun})];
     for (at, item) in plain["output"].as_array().unwrap().iter().enumerate() {
         let id = &item["id"];
         let mut begun = item.clone();
@@ -105,7 +110,8 @@ fn responses(plain: &Value) -> String {
         events.push(json!({"type": "response.output_item.added", "output_index": at, "item": begun}));
         for (index, part) in item["content"].as_array().unwrap().iter().enumerate() {
             let place = |kind: &str, more: Value| {
-                let mut event = json!({"type": kind, "output_index": at, "content_index": index, "item_id": id});
+                let mut event =
+                    json!({"type": kind, "output_index": at, "content_index": index, "item_id": id});
                 event.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
                 event
             };
@@ -144,7 +150,9 @@ fn messages(plain: &Value) -> String {
             begun["citations"] = Value::Null;
         }
         events.push(json!({"type": "content_block_start", "index": index, "content_block": begun}));
-        let mut delta = |delta: Value| events.push(json!({"type": "content_block_delta", "index": index, "delta": delta}));
+        let mut delta = |delta: Value| {
+            events.push(json!({"type": "content_block_delta", "index": index, "delta": delta}));
+        };
         if is_text {
             delta(json!({"type": "text_delta", "text": block["text"]}));
             for citation in block["citations"].as_array().into_iter().flatten() {
@@ -156,5 +164,8 @@ fn messages(plain: &Value) -> String {
     let delta = json!({"stop_reason": plain["stop_reason"], "stop_sequence": plain["stop_sequence"]});
     events.push(json!({"type": "message_delta", "delta": delta, "usage": plain["usage"]}));
     events.push(json!({"type": "message_stop"}));
-    events.iter().map(|event| format!("event: {}\ndata: {event}\n\n", event["type"].as_str().unwrap())).collect()
+    events
+        .iter()
+        .map(|event| format!("event: {}\ndata: {event}\n\n", event["type"].as_str().unwrap()))
+        .collect()
 }

@@ -48,7 +48,7 @@ impl Said {
         })
     }
 
-    fn error(&mut self, status: Value, kind: &Value, code: &Value, message: &Value) {
+    fn error(&mut self, status: &Value, kind: &Value, code: &Value, message: &Value) {
         self.error = json!({"status": status, "type": kind, "code": code, "message": message});
     }
 }
@@ -73,7 +73,12 @@ pub(crate) fn read(format: Format, status: u16, body: &str, is_stream: bool) -> 
     let plain: Value = serde_json::from_str(body).unwrap_or_default();
     if events.is_empty() {
         if let Some(error) = plain.get("error").filter(|error| !error.is_null()) {
-            said.error(json!(status), if error["type"].is_null() { &error["status"] } else { &error["type"] }, &error["code"], &error["message"]);
+            said.error(
+                &json!(status),
+                if error["type"].is_null() { &error["status"] } else { &error["type"] },
+                &error["code"],
+                &error["message"],
+            );
             return said.finish();
         }
         match format {
@@ -117,16 +122,20 @@ fn chat_usage(said: &mut Said, answer: &Value) {
     if counts.is_object() {
         let cached = &counts["prompt_tokens_details"]["cached_tokens"];
         let reasoning = &counts["completion_tokens_details"]["reasoning_tokens"];
-        said.usage = usage(number(&counts["prompt_tokens"]), cached, number(&counts["completion_tokens"]), reasoning);
+        said.usage =
+            usage(number(&counts["prompt_tokens"]), cached, number(&counts["completion_tokens"]), reasoning);
     }
 }
 
 fn chat_finish(said: &mut Said, reason: &Value) {
-    said.finish = reason.as_str().map(|reason| match reason {
-        "tool_calls" => "tool".to_owned(),
-        "content_filter" => "filtered".to_owned(),
-        other => other.to_owned(),
-    }).or(said.finish.take());
+    said.finish = reason
+        .as_str()
+        .map(|reason| match reason {
+            "tool_calls" => "tool".to_owned(),
+            "content_filter" => "filtered".to_owned(),
+            other => other.to_owned(),
+        })
+        .or(said.finish.take());
 }
 
 fn chat(said: &mut Said, answer: &Value) {
@@ -139,7 +148,8 @@ fn chat(said: &mut Said, answer: &Value) {
         let function = &call["function"];
         said.calls.push((str_of(&function["name"]).to_owned(), str_of(&function["arguments"]).to_owned()));
     }
-    said.sources = list(&message["annotations"]).iter().map(|source| source["url_citation"]["url"].clone()).collect();
+    said.sources =
+        list(&message["annotations"]).iter().map(|source| source["url_citation"]["url"].clone()).collect();
     chat_finish(said, &choice["finish_reason"]);
     chat_usage(said, answer);
 }
@@ -150,7 +160,7 @@ fn chat_event(said: &mut Said, event: &Value) {
         return;
     }
     if let Some(error) = event.get("error") {
-        said.error(Value::Null, &error["type"], &error["code"], &error["message"]);
+        said.error(&Value::Null, &error["type"], &error["code"], &error["message"]);
     }
     let choice = &event["choices"][0];
     let delta = &choice["delta"];
@@ -165,7 +175,8 @@ fn chat_event(said: &mut Said, event: &Value) {
         said.calls[index].0 += str_of(&call["function"]["name"]);
         said.calls[index].1 += str_of(&call["function"]["arguments"]);
     }
-    said.sources.extend(list(&delta["annotations"]).iter().map(|source| source["url_citation"]["url"].clone()));
+    said.sources
+        .extend(list(&delta["annotations"]).iter().map(|source| source["url_citation"]["url"].clone()));
     chat_finish(said, &choice["finish_reason"]);
     chat_usage(said, event);
 }
@@ -177,7 +188,8 @@ fn response(said: &mut Said, answer: &Value) {
                 for part in list(&item["content"]) {
                     said.text += str_of(&part["text"]);
                     said.refusal += str_of(&part["refusal"]);
-                    said.sources.extend(list(&part["annotations"]).iter().map(|source| source["url"].clone()));
+                    said.sources
+                        .extend(list(&part["annotations"]).iter().map(|source| source["url"].clone()));
                 }
             }
             "reasoning" => {
@@ -200,43 +212,51 @@ fn response(said: &mut Said, answer: &Value) {
     said.finish = finish.map(str::to_owned);
     if answer["error"].is_object() {
         let error = &answer["error"];
-        said.error(Value::Null, &Value::Null, &error["code"], &error["message"]);
+        said.error(&Value::Null, &Value::Null, &error["code"], &error["message"]);
     }
     let counts = &answer["usage"];
     if counts.is_object() {
         let cached = &counts["input_tokens_details"]["cached_tokens"];
         let reasoning = &counts["output_tokens_details"]["reasoning_tokens"];
-        said.usage = usage(number(&counts["input_tokens"]), cached, number(&counts["output_tokens"]), reasoning);
+        said.usage =
+            usage(number(&counts["input_tokens"]), cached, number(&counts["output_tokens"]), reasoning);
     }
 }
 
 fn response_event(said: &mut Said, event: &Value) {
     match str_of(&event["type"]) {
         "response.output_text.delta" => said.text += str_of(&event["delta"]),
-        "error" => said.error(Value::Null, &Value::Null, &event["code"], &event["message"]),
+        "error" => said.error(&Value::Null, &Value::Null, &event["code"], &event["message"]),
         "response.completed" | "response.incomplete" | "response.failed" => {
             let streamed = std::mem::take(&mut said.text);
-            response(said, &event["response"]);
-            // What came in pieces is what the end repeats.
-            let whole = &said.text;
-            assert!(*whole == streamed || event["type"] == "response.failed", "streamed {streamed:?}, then {whole:?}");
-            said.is_ended = event["type"] != "response.failed";
+            let is_whole = event["type"] != "response.failed";
+            if is_whole {
+                response(said, &event["response"]);
+                // What came in pieces is what the end repeats.
+                assert_eq!(said.text, streamed, "the text of the last event, and of those before");
+            } else {
+                let error = &event["response"]["error"];
+                said.error(&Value::Null, &Value::Null, &error["code"], &error["message"]);
+                said.text = streamed;
+            }
+            said.is_ended = is_whole;
         }
         _ => {}
     }
 }
 
 fn message_finish(said: &mut Said, reason: &Value) {
-    said.finish = reason.as_str().map(|reason| match reason {
-        "end_turn" => "stop".to_owned(),
-        "tool_use" => "tool".to_owned(),
-        "max_tokens" => "length".to_owned(),
-        "refusal" => "filtered".to_owned(),
-        // Others have no finish of their own for these two.
-        "stop_sequence" => "stop".to_owned(),
-        "model_context_window_exceeded" => "length".to_owned(),
-        other => other.to_owned(),
-    }).or(said.finish.take());
+    said.finish = reason
+        .as_str()
+        .map(|reason| match reason {
+            // Others have no finish of their own for the second of these.
+            "end_turn" | "stop_sequence" => "stop".to_owned(),
+            "tool_use" => "tool".to_owned(),
+            "max_tokens" | "model_context_window_exceeded" => "length".to_owned(),
+            "refusal" => "filtered".to_owned(),
+            other => other.to_owned(),
+        })
+        .or(said.finish.take());
 }
 
 fn message_usage(said: &mut Said, counts: &Value) {
@@ -296,7 +316,7 @@ fn message_event(said: &mut Said, event: &Value) {
         "message_stop" => said.is_ended = true,
         "error" => {
             let error = &event["error"];
-            said.error(Value::Null, &error["type"], &error["code"], &error["message"]);
+            said.error(&Value::Null, &error["type"], &error["code"], &error["message"]);
         }
         _ => {}
     }
@@ -304,12 +324,16 @@ fn message_event(said: &mut Said, event: &Value) {
 
 fn candidate(said: &mut Said, answer: &Value) {
     if let Some(error) = answer.get("error") {
-        said.error(Value::Null, &error["status"], &error["code"], &error["message"]);
+        said.error(&Value::Null, &error["status"], &error["code"], &error["message"]);
     }
     let candidate = &answer["candidates"][0];
     for part in list(&candidate["content"]["parts"]) {
         let text = str_of(&part["text"]);
-        if part["thought"] == true { said.reasoning += text } else { said.text += text }
+        if part["thought"] == true {
+            said.reasoning += text;
+        } else {
+            said.text += text;
+        }
         if let Some(call) = part.get("functionCall") {
             said.calls.push((str_of(&call["name"]).to_owned(), call["args"].to_string()));
         }
@@ -317,16 +341,19 @@ fn candidate(said: &mut Said, answer: &Value) {
     let sources = list(&candidate["groundingMetadata"]["groundingChunks"]);
     said.sources.extend(sources.iter().map(|source| source["web"]["uri"].clone()));
     let reason = candidate["finishReason"].as_str().or(answer["promptFeedback"]["blockReason"].as_str());
-    said.finish = reason.map(|reason| match reason {
-        "STOP" => "stop".to_owned(),
-        "MAX_TOKENS" => "length".to_owned(),
-        "SAFETY" | "RECITATION" | "PROHIBITED_CONTENT" | "BLOCKLIST" | "SPII" => "filtered".to_owned(),
-        other => other.to_owned(),
-    }).or(said.finish.take());
+    said.finish = reason
+        .map(|reason| match reason {
+            "STOP" => "stop".to_owned(),
+            "MAX_TOKENS" => "length".to_owned(),
+            "SAFETY" | "RECITATION" | "PROHIBITED_CONTENT" | "BLOCKLIST" | "SPII" => "filtered".to_owned(),
+            other => other.to_owned(),
+        })
+        .or(said.finish.take());
     let counts = &answer["usageMetadata"];
     if counts["candidatesTokenCount"].is_u64() || counts["thoughtsTokenCount"].is_u64() {
         let thoughts = &counts["thoughtsTokenCount"];
         let output = number(&counts["candidatesTokenCount"]) + number(thoughts);
-        said.usage = usage(number(&counts["promptTokenCount"]), &counts["cachedContentTokenCount"], output, thoughts);
+        said.usage =
+            usage(number(&counts["promptTokenCount"]), &counts["cachedContentTokenCount"], output, thoughts);
     }
 }

@@ -58,7 +58,8 @@ pub(crate) fn check(samples: &[Sample]) -> Vec<String> {
         .spawn()
         .unwrap();
     let mut stdin = process.stdin.take().unwrap();
-    let lines: Vec<String> = samples.iter().map(|sample| serde_json::to_string(sample).unwrap() + "\n").collect();
+    let lines: Vec<String> =
+        samples.iter().map(|sample| serde_json::to_string(sample).unwrap() + "\n").collect();
     let writer = std::thread::spawn(move || {
         for line in lines {
             stdin.write_all(line.as_bytes()).unwrap();
@@ -68,6 +69,8 @@ pub(crate) fn check(samples: &[Sample]) -> Vec<String> {
     writer.join().unwrap();
     assert!(output.status.success(), "the process of the SDKs' types failed");
     let unfit: Vec<Unfit> = serde_json::from_slice(&output.stdout).unwrap();
-    let told = unfit.into_iter().map(|unfit| format!("{}: {} is none of the SDK's: {}", unfit.name, unfit.kind, unfit.faults.join("; ")));
+    let told = unfit.into_iter().map(|unfit| {
+        format!("{}: {} is none of the SDK's: {}", unfit.name, unfit.kind, unfit.faults.join("; "))
+    });
     told.collect()
 }

@@ -39,7 +39,8 @@ impl Answer {
     }
 
     async fn of(response: reqwest::Response) -> Self {
-        let header = |name: &str| response.headers().get(name).map(|value| value.to_str().unwrap().to_owned());
+        let header =
+            |name: &str| response.headers().get(name).map(|value| value.to_str().unwrap().to_owned());
         let dropped = header("x-switchboard-dropped").unwrap_or_default();
         Self {
             status: response.status().as_u16(),
@@ -82,9 +83,9 @@ impl World {
             for matter in MATTERS {
                 let Provider::Simulated(behaviour) = &matter.provider else { continue };
                 for caller in Format::ALL {
-                    for mode in ["plain", "stream", "back"] {
-                        let behaviour = if mode == "back" { simulator::Behaviour::ok() } else { behaviour(provider) };
-                        simulator.script(model_name(provider, matter.name, caller, mode), behaviour);
+                    for mode in ["plain", "stream"] {
+                        simulator
+                            .script(model_name(provider, matter.name, caller, mode), behaviour(provider));
                     }
                 }
             }
@@ -136,12 +137,20 @@ impl World {
     }
 
     /// What the provider received for this model.
-    pub(crate) fn received(&self, is_recorded: bool, model: &str) -> Vec<Value> {
+    pub(crate) async fn received(&self, is_recorded: bool, model: &str) -> Vec<Value> {
         if is_recorded {
             return self.recorded.received_for(model);
         }
-        let traffic = self.simulator.traffic();
-        traffic.received_for(model).map(|request| serde_json::from_slice(&request.body).unwrap()).collect()
+        let mut received = Vec::new();
+        // Without a copy of all the traffic, of which there is much.
+        let look = self.simulator.wait_until(|traffic| {
+            let bodies =
+                traffic.received_for(model).map(|request| serde_json::from_slice(&request.body).unwrap());
+            received = bodies.collect();
+            true
+        });
+        look.await;
+        received
     }
 }
 
