@@ -3,12 +3,11 @@
 use bytes::Bytes;
 use dialects::Dialect;
 
-use crate::field_names::in_words_of;
-use crate::form::{Event, Request};
+use crate::form::{Event, FinishReason, Request};
 use crate::json::Object;
 use crate::restore::Restore;
-use crate::target::{AnswerContext, CannotCarry, Target, Written};
-use crate::{chat, count, gemini, messages, responses};
+use crate::target::{AnswerContext, CannotCarry, Target};
+use crate::{caller_fields, chat, count, gemini, messages, responses};
 
 /// A caller's request, read once and written for any number of targets.
 #[derive(Debug)]
@@ -76,21 +75,13 @@ impl CallerRequest {
     ) -> Result<Translation, Vec<CannotCarry>> {
         let mut request = self.request.clone();
         request.stream = options.stream;
-        let written = write_request(&request, target).map_err(|refused| {
-            let named = |refused: CannotCarry| CannotCarry {
-                field: in_words_of(self.dialect, refused.field),
-                ..refused
-            };
-            refused.into_iter().map(named).collect::<Vec<_>>()
-        })?;
-        let mut dropped = Vec::with_capacity(written.dropped.len());
-        for field in written.dropped {
-            let field = in_words_of(self.dialect, field);
-            // Two fields of the common form may be one of the caller's.
-            if !dropped.contains(&field) {
-                dropped.push(field);
-            }
-        }
+        let written = match target.dialect {
+            Dialect::OpenAiChat => chat::write_request(&request, target),
+            Dialect::OpenAiResponses => responses::write_request(&request, target),
+            Dialect::Anthropic => messages::write_request(&request, target),
+            Dialect::Gemini => gemini::write_request(&request, target),
+        };
+        let written = written.map_err(|reasons| self.in_the_callers_words(reasons))?;
         let context = AnswerContext {
             owner: target.owner(),
             names: written.names,
@@ -104,7 +95,7 @@ impl CallerRequest {
         };
         Ok(Translation {
             body: written.body.into(),
-            dropped,
+            dropped: caller_fields::names_of(self.dialect, &written.dropped),
             caller: self.dialect,
             provider: target.dialect,
             is_count: false,
@@ -114,6 +105,14 @@ impl CallerRequest {
 }
 
 impl CallerRequest {
+    fn in_the_callers_words(&self, reasons: Vec<CannotCarry>) -> Vec<CannotCarry> {
+        let renamed = reasons.into_iter().map(|reason| CannotCarry {
+            field: caller_fields::name_of(self.dialect, &reason.field).to_owned(),
+            ..reason
+        });
+        renamed.collect()
+    }
+
     /// Writes the question for the number of its tokens.
     ///
     /// # Errors
@@ -154,13 +153,21 @@ impl Translation {
         self.provider
     }
 
-    /// A plain response as the caller wants it; `None`: the body is no response of the provider's API format.
+    /// A plain response as the caller wants it; `None`: the body is no response of the provider's API format, or the model
+    /// failed (`MALFORMED_FUNCTION_CALL`).
     #[must_use]
     pub fn response(&self, body: &[u8]) -> Option<Bytes> {
         if self.is_count {
             return count::response(self.provider, self.caller, body).map(Into::into);
         }
         let events = read_response(self.provider, body, &self.context)?;
+        // What the model got wrong is no answer, and another model may get it right.
+        if events
+            .iter()
+            .any(|event| matches!(event, Event::Finish(end) if end.reason == FinishReason::Malformed))
+        {
+            return None;
+        }
         let mut restore = Restore::new(self.context.names.clone(), self.context.has_namespaces);
         let mut restored = Vec::with_capacity(events.len());
         for event in events {
@@ -331,5 +338,29 @@ impl StreamWriter {
             Self::Messages(writer) => writer.finish(out),
             Self::Gemini(writer) => writer.finish(out),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use dialects::Dialect;
+
+    use super::{CallerOptions, CallerRequest};
+    use crate::target::Target;
+
+    #[test]
+    fn a_call_that_the_model_got_wrong_is_no_answer() {
+        let request =
+            CallerRequest::read(Dialect::Anthropic, br#"{"messages":[{"role":"user","content":"x"}]}"#);
+        let target =
+            Target { dialect: Dialect::Gemini, provider: "p", model: "gemini-3-pro", is_official: true };
+        let translation = request.unwrap().translate(&target, CallerOptions::default()).unwrap();
+        let body = |reason: &str| {
+            format!(
+                r#"{{"candidates":[{{"content":{{"parts":[{{"text":"x"}}]}},"finishReason":"{reason}"}}]}}"#
+            )
+        };
+        assert!(translation.response(body("STOP").as_bytes()).is_some());
+        assert!(translation.response(body("MALFORMED_FUNCTION_CALL").as_bytes()).is_none());
     }
 }

@@ -25,15 +25,15 @@
 //! ```text
 //! lib ─▶ own_format ─▶ envelope, json
 //! lib ─▶ bridge ─▶ restore ─▶ names        chat, responses, messages, gemini ─▶ target ─▶ abilities, names
-//!            └───▶ chat, responses, …                                       └─▶ envelope, form, json
+//!            └───▶ caller_fields, chat, …                                     └─▶ envelope, form, json
 //! ```
 
 mod abilities;
 mod bridge;
+mod caller_fields;
 mod chat;
 mod count;
 mod envelope;
-mod field_names;
 mod form;
 mod gemini;
 mod json;

@@ -78,6 +78,13 @@ fn read_block(block: &Object<'_>, unmapped: &mut Vec<Unmapped>) -> Vec<Part> {
             text: String::new(),
             opaque: block.str("data").map(|data| envelope::open(&data, OpaqueKind::Redacted)),
         },
+        // A file for hosted tools to work on.
+        Some("container_upload") => PartKind::Media(Media {
+            kind: MediaKind::File,
+            source: MediaSource::FileId(text("file_id")),
+            name: None,
+            detail: None,
+        }),
         other => PartKind::Foreign(other.unwrap_or("block").to_owned()),
     };
     marked(vec![Part::new(kind)], block)

@@ -77,9 +77,9 @@ impl Item {
                 let summary =
                     if text.is_empty() { ArrayWriter::new() } else { [summary(text)].into_iter().collect() };
                 let item = item.str("type", "reasoning").array("summary", summary);
-                // Text alone gets an envelope too: OpenAI would look for an item without in its store, and refuse it.
+                // Text alone gets an envelope too: without one it would be taken for OpenAI's own, and be sent there.
                 let plain = Opaque { kind: OpaqueKind::Plain, data: String::new(), id: None, owner: None };
-                let opaque = opaque.as_ref().or_else(|| (!text.is_empty()).then_some(&plain));
+                let opaque = opaque.as_ref().or((!text.is_empty()).then_some(&plain));
                 item.maybe(opaque, |item, opaque| {
                     item.str("encrypted_content", &envelope::seal(opaque, owner))
                 })

@@ -160,9 +160,9 @@ fn what_cannot_be_carried_is_refused_or_named() {
     let stored = r#"{"input":[{"type":"item_reference","id":"msg_1"}],"previous_response_id":"resp_1","background":true}"#;
     assert_eq!(refused(stored, "gpt-4o").len(), 3);
     let hosted = r#"{"input":"x","tools":[{"type":"web_search"}]}"#;
-    assert_eq!(refused(hosted, "gpt-4o"), ["`tools.web_search` has no counterpart in OpenAI Responses"]);
+    assert_eq!(refused(hosted, "gpt-4o"), ["`web_search` has no counterpart in OpenAI Responses"]);
     let beside = r#"{"input":"x","seed":3,"temperature":0.2,"truncation":"auto","max_output_tokens":1,"tools":[{"type":"web_search"},{"type":"function","name":"f"}]}"#;
-    let named = ["truncation", "tools.web_search", "max_tokens", "temperature", "seed"];
+    let named = ["truncation", "web_search", "max_tokens", "temperature", "seed"];
     assert_eq!(written(beside, "o3").dropped, named);
     let blind = r#"{"input":[{"role":"user","content":[{"type":"input_image","image_url":"https://x"}]}]}"#;
     assert_eq!(refused(blind, "o3-mini"), ["`image` cannot be seen by o3-mini"]);

@@ -157,9 +157,9 @@ fn write_tools<'a>(
         let (namespace, written) = match &tool.kind {
             ToolKind::Hosted { name } => {
                 if can_spare(name) {
-                    losses.drop(format!("tools.{name}"));
+                    losses.drop(name);
                 } else {
-                    losses.refuse(format!("tools.{name}"), "has no counterpart in OpenAI Responses");
+                    losses.refuse(name, "has no counterpart in OpenAI Responses");
                 }
                 continue;
             }
