@@ -39,7 +39,8 @@ fn same<T: Debug>(read: &T, expected: &T, formats: &[Dialect]) -> Result<(), Tes
     let lines = |text: &str| text.lines().map(str::to_owned).collect::<Vec<_>>();
     let (read, expected) = (lines(&read), lines(&expected));
     let first = read.iter().zip(&expected).take_while(|(a, b)| a == b).count();
-    let around = |lines: &[String]| lines.iter().skip(first.saturating_sub(6)).take(14).cloned().collect::<Vec<_>>();
+    let around =
+        |lines: &[String]| lines.iter().skip(first.saturating_sub(6)).take(14).cloned().collect::<Vec<_>>();
     let (read, expected) = (around(&read).join("\n"), around(&expected).join("\n"));
     Err(TestCaseError::fail(format!("{formats:?}\nis\n{read}\nbut not\n{expected}\n")))
 }

@@ -44,7 +44,10 @@ pub(super) fn coalesced(events: Vec<Event>) -> Said {
             }
         }
     }
-    assert!(!is_open || matches!(said.ends.as_slice(), [Event::Error(_)] | []), "the last block is open at the finish");
+    assert!(
+        !is_open || matches!(said.ends.as_slice(), [Event::Error(_)] | []),
+        "the last block is open at the finish"
+    );
     said
 }
 
@@ -52,7 +55,12 @@ fn fold(event: Event, is_open: &mut bool, said: &mut Said) {
     match event {
         Event::Open(block) => {
             assert!(!std::mem::replace(is_open, true), "{block:?} opens within another");
-            said.blocks.push(SaidBlock { block, text: String::new(), citations: Vec::new(), opaque: Vec::new() });
+            said.blocks.push(SaidBlock {
+                block,
+                text: String::new(),
+                citations: Vec::new(),
+                opaque: Vec::new(),
+            });
         }
         Event::Finish(_) => {
             assert!(!*is_open, "a block is open at the finish");
@@ -203,7 +211,9 @@ fn joined(blocks: Vec<SaidBlock>) -> Vec<SaidBlock> {
     let mut joined: Vec<SaidBlock> = Vec::new();
     for block in blocks {
         match joined.last_mut() {
-            Some(last) if last.block == block.block && matches!(block.block, Block::Text | Block::Reasoning) => {
+            Some(last)
+                if last.block == block.block && matches!(block.block, Block::Text | Block::Reasoning) =>
+            {
                 last.text.push_str(&block.text);
                 last.citations.extend(block.citations);
             }
@@ -218,7 +228,8 @@ fn joined(blocks: Vec<SaidBlock>) -> Vec<SaidBlock> {
 pub(super) fn in_order_of_chat(blocks: Vec<SaidBlock>) -> Vec<SaidBlock> {
     let mut whole: Vec<SaidBlock> = Vec::new();
     for kind in [Block::Reasoning, Block::Text, Block::Refusal] {
-        let mut one = SaidBlock { block: kind, text: String::new(), citations: Vec::new(), opaque: Vec::new() };
+        let mut one =
+            SaidBlock { block: kind, text: String::new(), citations: Vec::new(), opaque: Vec::new() };
         let mut before_it: Option<&Block> = None;
         for block in &blocks {
             let follows = before_it.replace(&block.block);
@@ -240,10 +251,12 @@ pub(super) fn in_order_of_chat(blocks: Vec<SaidBlock>) -> Vec<SaidBlock> {
         whole.push(one);
     }
     whole.retain(|block| !block.text.is_empty());
-    let is = |calls: bool| move |block: &&SaidBlock| match block.block {
-        Block::ToolCall { .. } => calls,
-        Block::Media { .. } => !calls,
-        _ => false,
+    let is = |calls: bool| {
+        move |block: &&SaidBlock| match block.block {
+            Block::ToolCall { .. } => calls,
+            Block::Media { .. } => !calls,
+            _ => false,
+        }
     };
     whole.extend(blocks.iter().filter(is(true)).cloned());
     whole.extend(blocks.iter().filter(is(false)).cloned());

@@ -14,7 +14,9 @@ fn block() -> impl Strategy<Value = Vec<Event>> {
     let text_block = (text(), vec(any::<Index>(), 0..3), source).prop_map(|(text, cuts, source)| {
         let mut events = vec![Event::Open(Block::Text)];
         events.extend(pieces(&text, &cuts));
-        events.extend(source.map(|(host, title, from, to)| Event::Citation(citation(&text, &host, title, from, to))));
+        events.extend(
+            source.map(|(host, title, from, to)| Event::Citation(citation(&text, &host, title, from, to))),
+        );
         events
     });
     let opaque = select(&[OpaqueKind::Signature, OpaqueKind::Encrypted, OpaqueKind::ThoughtSignature][..]);
@@ -47,18 +49,18 @@ fn block() -> impl Strategy<Value = Vec<Event>> {
         Event::Open(Block::Media { media_type: "image/png".to_owned() }),
         Event::Delta("iVBORw0K".to_owned()),
     ]);
-    prop_oneof![4 => text_block, 3 => reasoning, 1 => refusal, 4 => function, 1 => custom, 1 => image].prop_map(
-        |mut events| {
+    prop_oneof![4 => text_block, 3 => reasoning, 1 => refusal, 4 => function, 1 => custom, 1 => image]
+        .prop_map(|mut events| {
             events.push(Event::Close);
             events
-        },
-    )
+        })
 }
 
 /// A text cut anywhere between characters.
 pub(super) fn pieces(text: &str, cuts: &[Index]) -> Vec<Event> {
     let borders: Vec<usize> = text.char_indices().map(|(at, _)| at).collect();
-    let mut cuts: Vec<usize> = cuts.iter().filter(|_| !borders.is_empty()).map(|cut| *cut.get(&borders)).collect();
+    let mut cuts: Vec<usize> =
+        cuts.iter().filter(|_| !borders.is_empty()).map(|cut| *cut.get(&borders)).collect();
     cuts.extend([0, text.len()]);
     cuts.sort_unstable();
     cuts.dedup();
@@ -91,7 +93,9 @@ fn usage() -> impl Strategy<Value = TokenUsage> {
 
 /// The reason fits what was said.
 fn finish(events: &[Event], reason: FinishReason) -> Finish {
-    let has = |test: fn(&Block) -> bool| events.iter().any(|event| matches!(event, Event::Open(block) if test(block)));
+    let has = |test: fn(&Block) -> bool| {
+        events.iter().any(|event| matches!(event, Event::Open(block) if test(block)))
+    };
     let called = has(|block| matches!(block, Block::ToolCall { .. }));
     let refused = has(|block| *block == Block::Refusal);
     Finish::new(match reason {
@@ -102,7 +106,8 @@ fn finish(events: &[Event], reason: FinishReason) -> Finish {
 }
 
 pub(super) fn answer() -> impl Strategy<Value = Vec<Event>> {
-    let reason = select(&[FinishReason::Stop, FinishReason::Stop, FinishReason::Length, FinishReason::Filtered][..]);
+    let reason =
+        select(&[FinishReason::Stop, FinishReason::Stop, FinishReason::Length, FinishReason::Filtered][..]);
     (vec(block(), 0..6), usage(), reason, any::<bool>()).prop_map(|(blocks, usage, reason, early)| {
         let mut events = vec![Event::Start {
             id: Some("resp_0a1b".to_owned()),

@@ -74,21 +74,89 @@ fn read_all(body: &[u8]) -> Result<(), TestCaseError> {
     Ok(())
 }
 
+/// Gemini names its sources by number, so that a long one could be told any number of times.
+#[test]
+fn a_source_that_is_named_often() {
+    let numbers = vec!["0"; 20_000].join(",");
+    let grounding = format!(
+        r#"{{"groundingChunks":[{{"web":{{"uri":"{}"}}}}],"groundingSupports":[{{"groundingChunkIndices":[{numbers}]}}]}}"#,
+        "u".repeat(20_000)
+    );
+    let body = format!(
+        r#"{{"candidates":[{{"content":{{"parts":[{{"text":"a"}}]}},"groundingMetadata":{grounding}}}]}}"#
+    );
+    read_all(body.as_bytes()).unwrap();
+}
+
 /// Fields of any of the formats with anything in them.
 fn known_fields() -> impl Strategy<Value = String> {
     const FIELDS: [&str; 40] = [
-        "type", "messages", "content", "role", "choices", "delta", "message", "tool_calls", "function", "arguments",
-        "index", "id", "input", "output", "item", "item_id", "output_index", "content_index", "response", "part",
-        "text", "thinking", "signature", "candidates", "parts", "contents", "functionCall", "functionResponse",
-        "args", "thoughtSignature", "thought", "name", "usage", "usageMetadata", "error", "finish_reason",
-        "stop_reason", "reasoning_details", "encrypted_content", "tools",
+        "type",
+        "messages",
+        "content",
+        "role",
+        "choices",
+        "delta",
+        "message",
+        "tool_calls",
+        "function",
+        "arguments",
+        "index",
+        "id",
+        "input",
+        "output",
+        "item",
+        "item_id",
+        "output_index",
+        "content_index",
+        "response",
+        "part",
+        "text",
+        "thinking",
+        "signature",
+        "candidates",
+        "parts",
+        "contents",
+        "functionCall",
+        "functionResponse",
+        "args",
+        "thoughtSignature",
+        "thought",
+        "name",
+        "usage",
+        "usageMetadata",
+        "error",
+        "finish_reason",
+        "stop_reason",
+        "reasoning_details",
+        "encrypted_content",
+        "tools",
     ];
     const WORDS: [&str; 24] = [
-        "text", "message", "function_call", "tool_use", "tool_result", "thinking", "reasoning", "user", "assistant",
-        "content_block_start", "content_block_delta", "content_block_stop", "message_delta", "input_json_delta",
-        "response.output_item.added", "response.output_item.done", "response.output_text.delta",
-        "response.function_call_arguments.delta", "response.completed", "refusal", "function", "custom",
-        "image_url", "error",
+        "text",
+        "message",
+        "function_call",
+        "tool_use",
+        "tool_result",
+        "thinking",
+        "reasoning",
+        "user",
+        "assistant",
+        "content_block_start",
+        "content_block_delta",
+        "content_block_stop",
+        "message_delta",
+        "input_json_delta",
+        "response.output_item.added",
+        "response.output_item.done",
+        "response.output_text.delta",
+        "response.function_call_arguments.delta",
+        "response.completed",
+        "refusal",
+        "function",
+        "custom",
+        "image_url",
+        "error",
     ];
     let word = proptest::sample::select(&WORDS[..]).prop_map(|word| format!("\"{word}\""));
     let leaf = prop_oneof![word, json_value()];

@@ -16,7 +16,9 @@ use crate::{CallerOptions, CallerRequest};
 /// Fields of each format that nothing else knows, and that nobody needs for the answer.
 const fn harmless(dialect: Dialect) -> &'static [&'static str] {
     match dialect {
-        OpenAiChat => &["min_p", "repetition_penalty", "prediction", "prompt_cache_retention", "provider", "store"],
+        OpenAiChat => {
+            &["min_p", "repetition_penalty", "prediction", "prompt_cache_retention", "provider", "store"]
+        }
         OpenAiResponses => &["truncation", "max_tool_calls", "prompt_cache_retention", "store", "include"],
         Anthropic => &["context_management", "safeguards", "speed"],
         Gemini => &["safetySettings", "labels"],

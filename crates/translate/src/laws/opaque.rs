@@ -23,7 +23,9 @@ fn reasoning(maker: Dialect) -> impl Strategy<Value = (String, Opaque)> {
             OpenAiResponses => (text, opaque(OpaqueKind::Encrypted, data, id.map(|id| format!("rs_{id}")))),
             Anthropic if text.is_empty() => (text, opaque(OpaqueKind::Redacted, data, None)),
             Anthropic => (text, opaque(OpaqueKind::Signature, data, None)),
-            Gemini => (String::new(), opaque(OpaqueKind::ThoughtSignature, format!("call call_1 {data}"), None)),
+            Gemini => {
+                (String::new(), opaque(OpaqueKind::ThoughtSignature, format!("call call_1 {data}"), None))
+            }
         }
     })
 }

@@ -191,11 +191,20 @@ fn failed(format: Dialect, events: &[(Option<String>, Value)]) {
     match format {
         OpenAiChat => {
             assert!(last["error"]["message"].is_string());
-            assert_eq!(says(&|event| event["choices"][0]["finish_reason"].is_string() || *event == "[DONE]"), 0);
+            assert_eq!(
+                says(&|event| event["choices"][0]["finish_reason"].is_string() || *event == "[DONE]"),
+                0
+            );
         }
         OpenAiResponses => {
-            assert_eq!((&last["type"], &last["response"]["status"]), (&"response.failed".into(), &"failed".into()));
-            assert_eq!(says(&|event| event["type"] == "response.completed" || event["type"] == "response.incomplete"), 0);
+            assert_eq!(
+                (&last["type"], &last["response"]["status"]),
+                (&"response.failed".into(), &"failed".into())
+            );
+            assert_eq!(
+                says(&|event| event["type"] == "response.completed" || event["type"] == "response.incomplete"),
+                0
+            );
         }
         Anthropic => {
             assert_eq!(last["type"], "error");

@@ -3,8 +3,8 @@
 use dialects::Dialect::{self, Anthropic, Gemini, OpenAiChat, OpenAiResponses};
 
 use crate::form::{
-    CacheTtl, Format, Media, MediaKind, MediaSource, Part, PartKind, Reasoning, Request, Role, Sampling, ToolChoice,
-    ToolKind, ToolResult, Turn,
+    CacheTtl, Format, Media, MediaKind, MediaSource, Part, PartKind, Reasoning, Request, Role, Sampling,
+    ToolChoice, ToolKind, ToolResult, Turn,
 };
 use crate::json::raw_of;
 
@@ -21,7 +21,8 @@ pub(super) fn without_refused(dialect: Dialect, request: &mut Request) {
         }
         Anthropic => {
             // A JSON mode becomes a sentence of the system prompt.
-            request.format = request.format.take().filter(|format| matches!(format, Format::JsonSchema { .. }));
+            request.format =
+                request.format.take().filter(|format| matches!(format, Format::JsonSchema { .. }));
             // Thinking excludes sampling and forced tools.
             request.reasoning = Reasoning::default();
             retain_media(request, |media| media.kind != MediaKind::Audio);
@@ -106,7 +107,10 @@ fn responses(request: &mut Request) {
         .collect();
     request.system.extend((!system.is_empty()).then(|| Part::text(system.join("\n\n"))));
     each_result(request, |result| {
-        let texts = result.content.iter().filter(|part| matches!(&part.kind, PartKind::Text(text) if begins_with_error(text)));
+        let texts = result
+            .content
+            .iter()
+            .filter(|part| matches!(&part.kind, PartKind::Text(text) if begins_with_error(text)));
         if texts.count() > 0 {
             result.is_error = false;
         } else if result.content.len() > 1 && std::mem::take(&mut result.is_error) {
@@ -160,8 +164,9 @@ fn messages(request: &mut Request) {
     request.metadata = None;
     request.verbosity = None;
     request.service_tier = request.service_tier.take().filter(|tier| tier == "auto");
-    request.parallel_tool_calls =
-        request.parallel_tool_calls.filter(|parallel| !parallel && request.tool_choice != Some(ToolChoice::None));
+    request.parallel_tool_calls = request
+        .parallel_tool_calls
+        .filter(|parallel| !parallel && request.tool_choice != Some(ToolChoice::None));
     if request.parallel_tool_calls == Some(false) {
         request.tool_choice.get_or_insert(ToolChoice::Auto);
     }

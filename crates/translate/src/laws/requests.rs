@@ -16,8 +16,20 @@ use crate::json::raw_of;
 /// Text with all that must be escaped, or that looks like something else. Never blank: formats leave that out.
 pub(super) fn text() -> impl Strategy<Value = String> {
     const ODD: [&str; 14] = [
-        "\"", "\\", "\n", "\r\n", "\t", "\u{0}", "\u{1f600}", "e\u{301}", "\u{2028}", "data: ", "{\"a\":", "[DONE]",
-        " ", "Error: ",
+        "\"",
+        "\\",
+        "\n",
+        "\r\n",
+        "\t",
+        "\u{0}",
+        "\u{1f600}",
+        "e\u{301}",
+        "\u{2028}",
+        "data: ",
+        "{\"a\":",
+        "[DONE]",
+        " ",
+        "Error: ",
     ];
     let piece = prop_oneof![select(&ODD[..]).prop_map(str::to_owned), any::<char>().prop_map(String::from)];
     (vec(piece, 0..5), "[a-z]{1,8}", any::<bool>()).prop_map(|(odd, plain, first)| {
@@ -77,8 +89,16 @@ fn cache() -> impl Strategy<Value = Option<CacheTtl>> {
 }
 
 fn media() -> impl Strategy<Value = Media> {
-    let data = |media_type: &str| MediaSource::Base64 { media_type: media_type.to_owned(), data: "iVBORw0K".to_owned() };
-    let of = |kind, source, name: Option<&str>| Media { kind, source, name: name.map(str::to_owned), detail: None };
+    let data = |media_type: &str| MediaSource::Base64 {
+        media_type: media_type.to_owned(),
+        data: "iVBORw0K".to_owned(),
+    };
+    let of = |kind, source, name: Option<&str>| Media {
+        kind,
+        source,
+        name: name.map(str::to_owned),
+        detail: None,
+    };
     let png = of(MediaKind::Image, data("image/png"), None);
     let detailed = Media { detail: Some("high".to_owned()), ..png.clone() };
     let text = text().prop_map(move |text| of(MediaKind::Text, MediaSource::Text(text), Some("notes")));
@@ -141,11 +161,18 @@ fn exchange() -> impl Strategy<Value = Exchange> {
 }
 
 fn tools() -> impl Strategy<Value = Vec<Tool>> {
-    let tool = (name(), option::of(text()), option::weighted(0.8, schema()), option::of(any::<bool>()), cache());
+    let tool =
+        (name(), option::of(text()), option::weighted(0.8, schema()), option::of(any::<bool>()), cache());
     vec(tool, 1..3).prop_map(|tools| {
         let numbered = |(at, (name, description, parameters, strict, cache))| Tool {
             // Its number makes each name the only one.
-            kind: ToolKind::Function { name: format!("{name}{at}"), namespace: None, description, parameters, strict },
+            kind: ToolKind::Function {
+                name: format!("{name}{at}"),
+                namespace: None,
+                description,
+                parameters,
+                strict,
+            },
             cache,
         };
         tools.into_iter().enumerate().map(numbered).collect()
@@ -154,7 +181,9 @@ fn tools() -> impl Strategy<Value = Vec<Tool>> {
 
 fn name_of(tool: &Tool) -> String {
     match &tool.kind {
-        ToolKind::Function { name, .. } | ToolKind::Custom { name, .. } | ToolKind::Hosted { name } => name.clone(),
+        ToolKind::Function { name, .. } | ToolKind::Custom { name, .. } | ToolKind::Hosted { name } => {
+            name.clone()
+        }
     }
 }
 
@@ -176,7 +205,12 @@ fn turns(exchanges: Vec<Exchange>, tools: &[Tool], ends_with_user: bool) -> Vec<
             let id = format!("call_{count}");
             let name = name_of(call.tool.get(tools));
             let input = ToolInput::Json(call.arguments);
-            parts.push(Part::new(PartKind::ToolCall(ToolCall { id: id.clone(), name, namespace: None, input })));
+            parts.push(Part::new(PartKind::ToolCall(ToolCall {
+                id: id.clone(),
+                name,
+                namespace: None,
+                input,
+            })));
             results.push(Part::new(PartKind::ToolResult(ToolResult {
                 id,
                 name: None,
@@ -243,31 +277,33 @@ fn settings() -> impl Strategy<Value = Request> {
         option::of(choice()),
         option::weighted(0.3, effort),
     )
-        .prop_map(|(max_tokens, sampling, stop, format, words, parallel_tool_calls, tool_choice, effort)| {
-            let (cache_key, user, service_tier, verbosity, stream, pair) = words;
-            Request {
-                max_tokens,
-                sampling,
-                stop,
-                format,
-                parallel_tool_calls,
-                tool_choice,
-                cache_key,
-                user,
-                service_tier: service_tier.map(str::to_owned),
-                verbosity: verbosity.map(str::to_owned),
-                stream,
-                metadata: pair.and_then(|text| raw_of(&serde_json::json!({ "k": text }).to_string())),
-                reasoning: Reasoning { effort, ..Reasoning::default() },
-                ..Request::default()
-            }
-        })
+        .prop_map(
+            |(max_tokens, sampling, stop, format, words, parallel_tool_calls, tool_choice, effort)| {
+                let (cache_key, user, service_tier, verbosity, stream, pair) = words;
+                Request {
+                    max_tokens,
+                    sampling,
+                    stop,
+                    format,
+                    parallel_tool_calls,
+                    tool_choice,
+                    cache_key,
+                    user,
+                    service_tier: service_tier.map(str::to_owned),
+                    verbosity: verbosity.map(str::to_owned),
+                    stream,
+                    metadata: pair.and_then(|text| raw_of(&serde_json::json!({ "k": text }).to_string())),
+                    reasoning: Reasoning { effort, ..Reasoning::default() },
+                    ..Request::default()
+                }
+            },
+        )
 }
 
 pub(super) fn request() -> impl Strategy<Value = Request> {
     let system = vec((text(), cache()).prop_map(|(text, cache)| Part { cache, ..Part::text(text) }), 0..3);
-    (settings(), system, vec(exchange(), 1..4), tools(), any::<bool>(), any::<proptest::sample::Index>()).prop_map(
-        |(settings, system, exchanges, tools, ends_with_user, chosen)| {
+    (settings(), system, vec(exchange(), 1..4), tools(), any::<bool>(), any::<proptest::sample::Index>())
+        .prop_map(|(settings, system, exchanges, tools, ends_with_user, chosen)| {
             let tool_choice = settings.tool_choice.clone().map(|choice| match choice {
                 ToolChoice::Named(_) => ToolChoice::Named(name_of(chosen.get(&tools))),
                 choice => choice,
@@ -279,6 +315,5 @@ pub(super) fn request() -> impl Strategy<Value = Request> {
                 tool_choice,
                 ..settings
             }
-        },
-    )
+        })
 }

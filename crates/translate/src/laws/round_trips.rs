@@ -5,10 +5,10 @@ use proptest::prelude::proptest;
 
 use super::answer_losses::{self, Said, coalesced, events, without_opaque};
 use super::answers::answer;
-use super::{cases, same};
 use super::formats::{ALL, read_answer, through, write_answer};
 use super::request_losses::{as_said_in, canonical, without_refused};
 use super::requests::request;
+use super::{cases, same};
 
 proptest! {
     #![proptest_config(cases(96))]
