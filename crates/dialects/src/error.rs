@@ -1,5 +1,6 @@
 //! Errors: what a provider's means, and how the gateway's own are written.
 
+mod reasoning;
 mod translate;
 
 use bytes::Bytes;
@@ -8,10 +9,19 @@ use serde_json::{Value, json};
 use crate::dialect::Dialect;
 pub use crate::error_body::{ErrorBody, ErrorCategory};
 use crate::format::GatewayError;
+pub use reasoning::is_foreign_reasoning;
 pub use translate::{translate, translate_event};
 
 /// The code of a rejection by a provider whose body is no error of the caller's API format.
 pub const REJECTED_BY_PROVIDER: &str = "rejected_by_provider";
+
+/// The provider's own words in the body of an error, whatever its format. They may quote the prompt: they are for the
+/// caller, and for no log (C5).
+#[must_use]
+pub fn provider_message(body: &[u8]) -> Option<String> {
+    let body: Value = serde_json::from_slice(body).ok()?;
+    crate::error_body::message(&body).map(std::borrow::Cow::into_owned)
+}
 
 /// The body of an error of the gateway's own. The SDKs choose the exception by the HTTP status, so the response must
 /// have `status` too; `code` distinguishes the gateway's errors from a provider's.

@@ -23,9 +23,11 @@ use crate::{
 
 /// The handler of an endpoint whose body names the model.
 pub(crate) fn endpoint(endpoint: Endpoint) -> MethodRouter<Arc<App>> {
-    post(move |State(app): State<Arc<App>>, Extension(caller): Extension<Caller>, request: Request| async move {
-        handle(&app, endpoint, &caller, request, None).await
-    })
+    post(
+        move |State(app): State<Arc<App>>, Extension(caller): Extension<Caller>, request: Request| async move {
+            handle(&app, endpoint, &caller, request, None).await
+        },
+    )
 }
 
 /// What Gemini says in the path.
@@ -90,8 +92,7 @@ async fn read_call(
         }
         None => dialects::Request::parse(endpoint, body),
     };
-    let request = request
-        .map_err(|error| Error::invalid_request(error.to_string()))?;
+    let request = request.map_err(|error| Error::invalid_request(error.to_string()))?;
     let id = caller.request_id.to_str().unwrap_or_default().to_owned();
     Ok(Call {
         id,

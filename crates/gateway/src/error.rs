@@ -124,7 +124,7 @@ impl From<CallError> for Error {
         Self {
             status: StatusCode::from_u16(error.status()).unwrap_or(StatusCode::BAD_GATEWAY),
             code: error.code(),
-            message: error.to_string(),
+            message: error.caller_message(),
             retry_after,
             sdk_must_not_retry: error.retries_exhausted()
                 || until_closed_manually

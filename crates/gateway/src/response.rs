@@ -62,7 +62,8 @@ pub(crate) fn respond_buffered(
 
 /// The usage that the provider reports. A stream reports it at its end, when the head is sent.
 fn insert_translation_headers(headers: &mut HeaderMap, translated: &Translated) {
-    let texts = [(headers::TRANSLATED, Some(translated.to_string())), (headers::DROPPED, translated.dropped_list())];
+    let texts =
+        [(headers::TRANSLATED, Some(translated.to_string())), (headers::DROPPED, translated.dropped_list())];
     for (name, text) in texts {
         // The caller's names of fields: what cannot stand in a header is no field of an API format.
         if let Some(value) = text.and_then(|text| HeaderValue::try_from(text).ok()) {

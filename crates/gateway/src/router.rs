@@ -31,9 +31,7 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route("/v1beta/models/{*name}", get(models::show).post(gemini::call))
         .route(
             "/v1/responses/{*path}",
-            get(stored_responses::forward)
-                .delete(stored_responses::forward)
-                .post(stored_responses::forward),
+            get(stored_responses::forward).delete(stored_responses::forward).post(stored_responses::forward),
         )
         .route("/livez", get(health::livez))
         .route("/health/liveliness", get(health::livez))

@@ -13,15 +13,18 @@ use std::{
 
 use bytes::Bytes;
 use circuits::{Circuits, Permit, Refusal};
+use dialects::error::is_foreign_reasoning;
 use providers::{CompleteResponse, EventStream, Provider, ProviderError, ProviderResponse};
 use tokio::time::{Instant, sleep, timeout_at};
 use tracing::Span;
+use translate::strip_reasoning;
 
 use crate::{
     BufferLimit, Call, CallMetrics, Chain, SkipReason, TracePropagator, Translated,
     attempt_guard::{AttemptGuard, TotalDeadline},
     call_log::whole_millis,
-    prepare::{PreparedRequest, SharedRequest, prepare},
+    outcome::is_request_error,
+    prepare::{self, PreparedRequest, SharedRequest},
     spans,
     stored::StoredResponses,
     wait,
@@ -99,19 +102,21 @@ enum StartedResponse {
 impl CallContext<'_> {
     /// Acquires a permit and calls the model once, after the delay if there is one.
     pub(crate) async fn attempt(self, index: usize, delay: Option<RetryDelay>) -> CompletedAttempt {
-        let prepared = match prepare(self.call, self.shared_request, &self.chain.entries[index]) {
-            Ok(prepared) => prepared,
+        let entry = &self.chain.entries[index];
+        let translated = match prepare::translated(self.call, self.shared_request, entry) {
+            Ok(translated) => translated,
             Err(reason) => {
-                let key = &self.chain.entries[index].key;
-                tracing::debug!(request = self.call.id, model = %key, %reason, "model skipped");
+                tracing::debug!(request = self.call.id, model = %entry.key, %reason, "model skipped");
                 return CompletedAttempt { index, outcome: AttemptOutcome::Ineligible(reason) };
             }
         };
         let outcome = match self.acquire_permit(index, delay).await {
-            Ok(permit) => self.call_once(index, permit, &prepared).await,
+            Ok(permit) => {
+                let prepared = translated.unwrap_or_else(|| prepare::unchanged(self.call, entry));
+                self.call_once(index, permit, &prepared).await
+            }
             Err(refusal) => {
-                let key = &self.chain.entries[index].key;
-                tracing::debug!(request = self.call.id, model = %key, reason = %refusal, "model skipped");
+                tracing::debug!(request = self.call.id, model = %entry.key, reason = %refusal, "model skipped");
                 AttemptOutcome::NotPermitted(refusal)
             }
         };
@@ -150,15 +155,15 @@ impl CallContext<'_> {
             endpoint: prepared.endpoint,
             model: entry.key.model(),
             body: &prepared.body,
-            translation: prepared.translation.as_ref(),
+            translation: prepared.translation.as_deref(),
             stream: call.request.stream(),
             json_array: call.request.json_array(),
             headers: headers_with_trace.as_ref().unwrap_or(&call.headers),
             timeouts: &chain.timeouts,
         };
-        let result =
-            timeout_at(self.deadline, open(&entry.provider, to_provider, &mut guard, chain.buffer_limit))
-                .await;
+        let opened =
+            open_without_foreign_reasoning(&entry.provider, to_provider, &mut guard, chain.buffer_limit);
+        let result = timeout_at(self.deadline, opened).await;
         let log_result = |result: &str| {
             let duration_ms = whole_millis(started_at.elapsed());
             tracing::debug!(request = call.id, model = %entry.key, duration_ms, "attempt: {result}");
@@ -222,6 +227,25 @@ impl CallContext<'_> {
                 }
             }
         }
+    }
+}
+
+/// Calls the provider. If it refuses reasoning that another made, all reasoning is taken out and the request sent once
+/// more: that is the client's mistake and no failure of the model, so it does not count (T5).
+async fn open_without_foreign_reasoning(
+    provider: &Provider,
+    call: providers::ProviderRequest<'_>,
+    guard: &mut AttemptGuard,
+    limit: BufferLimit,
+) -> Result<StartedResponse, ProviderError> {
+    let result = open(provider, call, guard, limit).await;
+    let Err(error) = &result else { return result };
+    let is_foreign = is_request_error(error)
+        && error.response.as_ref().is_some_and(|response| is_foreign_reasoning(&response.body));
+    let stripped = is_foreign.then(|| strip_reasoning(call.endpoint.dialect(), call.body)).flatten();
+    match stripped {
+        Some(body) => open(provider, providers::ProviderRequest { body: &body, ..call }, guard, limit).await,
+        None => result,
     }
 }
 

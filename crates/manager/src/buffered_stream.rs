@@ -54,7 +54,8 @@ impl BufferedStream {
                         Some((event, Self::Done))
                     }
                     Err(error) => {
-                        let event = error_event(dialect, error.status(), error.code(), &error.to_string());
+                        let event =
+                            error_event(dialect, error.status(), error.code(), &error.caller_message());
                         Some((event, Self::Done))
                     }
                 }

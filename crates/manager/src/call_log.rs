@@ -13,7 +13,9 @@ use dialects::{Endpoint, ResponseMeta, Usage};
 use tokio::time::Instant;
 use tracing::Span;
 
-use crate::{Call, CallMetrics, Chain, TracePropagator, metrics::CallSummary, outcome::ANSWERED, prepare::Translated, spans};
+use crate::{
+    Call, CallMetrics, Chain, TracePropagator, Translated, metrics::CallSummary, outcome::ANSWERED, spans,
+};
 
 /// The longest name of a model in the log, in characters: a client may send any name.
 const MAX_NAME_CHARS: usize = ModelKey::MAX_CHARS;

@@ -36,7 +36,9 @@ pub enum CallError {
         skipped: Vec<SkippedModel>,
     },
     /// The request refers to a stored response, and no provider of the chain stores any (T8). The caller is responsible.
-    #[error("no provider of {requested} has stored the response that this request refers to: send the whole conversation")]
+    #[error(
+        "no provider of {requested} has stored the response that this request refers to: send the whole conversation"
+    )]
     PreviousResponseNotFound {
         /// The route or model.
         requested: Arc<str>,
@@ -57,8 +59,10 @@ pub enum CallError {
     ProviderAuth {
         /// The model that was called.
         key: ModelKey,
-        /// 401 or 403.
+        /// 401 or 403; some providers say it with a 400.
         status: u16,
+        /// The provider's own words.
+        provider_message: Option<String>,
     },
     /// All models that could be called failed.
     #[error("no model of {requested} returned a response ({})", list_skipped(skipped))]
@@ -67,6 +71,8 @@ pub enum CallError {
         requested: Arc<str>,
         /// Each model and the reason.
         skipped: Vec<SkippedModel>,
+        /// The own words of the provider that failed last.
+        provider_message: Option<String>,
     },
     /// `timeouts.total` expired.
     #[error("no response from {requested} within {} s (timeouts.total{})", limit.as_secs_f64(), so_far(skipped))]
@@ -142,6 +148,31 @@ impl CallError {
             Self::ProviderAuth { .. } => "provider_auth",
             Self::AttemptsExhausted { .. } => "attempts_exhausted",
             Self::DeadlineExceeded { .. } => "deadline_exceeded",
+        }
+    }
+
+    /// The models that gave no response, and why.
+    #[must_use]
+    pub fn skipped(&self) -> &[SkippedModel] {
+        match self {
+            Self::CannotCarry { skipped, .. }
+            | Self::CircuitOpen { skipped, .. }
+            | Self::AttemptsExhausted { skipped, .. }
+            | Self::DeadlineExceeded { skipped, .. } => skipped,
+            _ => &[],
+        }
+    }
+
+    /// The error as its caller gets it: with the provider's own words (T7). They may quote the prompt, so they are for the
+    /// caller alone (C5).
+    #[must_use]
+    pub fn caller_message(&self) -> String {
+        match self {
+            Self::ProviderAuth { provider_message: Some(message), .. }
+            | Self::AttemptsExhausted { provider_message: Some(message), .. } => {
+                format!("{self}. The provider says: {message}")
+            }
+            _ => self.to_string(),
         }
     }
 

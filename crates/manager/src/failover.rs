@@ -15,7 +15,7 @@ use std::{
     time::Duration,
 };
 
-use dialects::{Dialect, ResponseMeta};
+use dialects::{Dialect, ResponseMeta, StoredReference};
 use futures_util::{StreamExt as _, stream::FuturesUnordered};
 use providers::{CompleteResponse, ProviderError};
 use tokio::time::{Instant, sleep_until};
@@ -107,11 +107,15 @@ impl<'a> FailoverLoop<'a> {
     fn owner_of_stored(&self) -> Option<Option<Box<str>>> {
         let CallContext { chain, call, stored, .. } = self.context;
         let reference = call.request.stored_reference()?;
+        let dialect = call.request.endpoint().dialect();
         let known = reference.id().and_then(|id| stored.owner(id));
-        Some(known.or_else(|| {
-            let storing = |entry: &&ChainEntry| entry.provider.dialects().contains(&Dialect::OpenAiResponses);
-            chain.entries.iter().find(storing).map(|entry| entry.key.provider().into())
-        }))
+        let storing = |entry: &&ChainEntry| entry.provider.dialects().contains(&dialect);
+        let first = || chain.entries.iter().find(storing).map(|entry| entry.key.provider().into());
+        match known.or_else(first) {
+            // A translation refuses a file by its name, which says more.
+            None if matches!(reference, StoredReference::File(_) | StoredReference::CachedContent(_)) => None,
+            owner => Some(owner),
+        }
     }
 
     async fn try_candidates(&mut self) -> CallOutcome {
@@ -259,6 +263,7 @@ impl<'a> FailoverLoop<'a> {
             return CallOutcome::Error(CallError::ProviderAuth {
                 key: self.context.chain.entries[index].key.clone(),
                 status: error.status.unwrap_or(401),
+                provider_message: error.provider_message(),
             });
         }
         match error.response {
@@ -300,9 +305,11 @@ impl<'a> FailoverLoop<'a> {
     }
 
     fn attempts_exhausted(&self) -> CallError {
+        let last_failed = self.last_failed.and_then(|index| self.candidates[index].error());
         CallError::AttemptsExhausted {
             requested: Arc::clone(&self.context.chain.name),
             skipped: self.skipped(),
+            provider_message: last_failed.and_then(ProviderError::provider_message),
         }
     }
 
@@ -325,6 +332,7 @@ impl<'a> FailoverLoop<'a> {
 
     /// Builds the reply and logs the call. Dropping the attempts in flight cancels them.
     fn finish(self, outcome: CallOutcome) -> Result<Reply, CallError> {
+        let skipped = self.skipped();
         let Self { context: CallContext { chain, call, attempts, stored, .. }, mut log, .. } = self;
         let attempts = attempts.load(Ordering::Relaxed);
         let dialect = call.request.endpoint().dialect();
@@ -345,14 +353,17 @@ impl<'a> FailoverLoop<'a> {
             CallOutcome::Response { index, response, translated } => {
                 let answered_by = answered_by(index, &response.meta, translated.as_ref());
                 log.finish_success(response.usage);
-                Ok(Reply { answered_by, attempts, translated, body: Body::Complete(response) })
+                Ok(Reply { answered_by, attempts, translated, skipped, body: Body::Complete(response) })
             }
             CallOutcome::Rejected { index, response } => {
                 let answered_by = answered_by(index, &response.meta, None);
                 log.finish(REJECTED_BY_PROVIDER);
-                Ok(Reply { answered_by, attempts, translated: None, body: Body::Complete(response) })
+                Ok(Reply { answered_by, attempts, translated: None, skipped, body: Body::Complete(response) })
             }
-            CallOutcome::Buffered { index, started: StartedStream { buffered, stream, guard, translated } } => {
+            CallOutcome::Buffered {
+                index,
+                started: StartedStream { buffered, stream, guard, translated },
+            } => {
                 let answered_by = answered_by(index, stream.meta(), translated.as_ref());
                 guard.succeeded(stream.usage());
                 log.on_first_token();
@@ -362,10 +373,14 @@ impl<'a> FailoverLoop<'a> {
                     answered_by,
                     attempts,
                     translated,
+                    skipped,
                     body: Body::Stream { headers: stream.headers().clone(), events },
                 })
             }
-            CallOutcome::Stream { index, started: StartedStream { buffered, stream, mut guard, translated } } => {
+            CallOutcome::Stream {
+                index,
+                started: StartedStream { buffered, stream, mut guard, translated },
+            } => {
                 let answered_by = answered_by(index, stream.meta(), translated.as_ref());
                 guard.on_handoff();
                 log.on_first_token();
@@ -383,6 +398,7 @@ impl<'a> FailoverLoop<'a> {
                     answered_by,
                     attempts,
                     translated,
+                    skipped,
                     body: Body::Stream { headers, events: relay.into_events() },
                 })
             }

@@ -9,9 +9,9 @@ use http::{HeaderMap, Method};
 use providers::{CompleteResponse, ProviderError};
 
 use crate::{
-    Call, CallError, CallMetrics, Catalog, CatalogError, Chain, Reply, Response, Settings, StreamMode,
-    StoredResponseError, TracePropagator, attempt::CallContext, buffered_stream::buffer, call_log::CallLog,
-    failover::FailoverLoop, outcome::record_reported_outcome, prepare::SharedRequest,
+    Call, CallError, CallMetrics, Catalog, CatalogError, Chain, Reply, Response, Settings,
+    StoredResponseError, StreamMode, TracePropagator, attempt::CallContext, buffered_stream::buffer,
+    call_log::CallLog, failover::FailoverLoop, outcome::record_reported_outcome, prepare::SharedRequest,
     stored::StoredResponses,
 };
 

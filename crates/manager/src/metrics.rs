@@ -28,9 +28,8 @@ use prometheus_client::{
 use tokio::time::Instant;
 
 use crate::{
-    Chain,
+    Chain, Translated,
     latency::Latencies,
-    prepare::Translated,
     outcome::{ABORTED, ANSWERED, CANCELLED, CLIENT_DISCONNECTED},
 };
 

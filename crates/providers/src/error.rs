@@ -83,6 +83,12 @@ pub enum FailureClass {
 }
 
 impl ProviderError {
+    /// The provider's own words. They may quote the prompt: for the caller alone, and for no log (C5).
+    #[must_use]
+    pub fn provider_message(&self) -> Option<String> {
+        dialects::error::provider_message(&self.response.as_ref()?.body)
+    }
+
     /// The provider sent more than the `limit`, in bytes.
     #[must_use]
     pub const fn too_large(limit: usize) -> Self {

@@ -8,6 +8,7 @@ use dialects::response::{self, InvalidBody};
 use dialects::{Dialect, Endpoint};
 use http::Method;
 use http::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use memchr::memmem;
 use reqwest::{Client, Response};
 use secrecy::ExposeSecret;
 use tokio::time::Instant;
@@ -168,7 +169,7 @@ impl Provider {
         };
         let response = deadline.timeout(self.send(call)).await??;
         if !response.status().is_success() {
-            let error = read_error_response(response, call.model, deadline).await;
+            let error = self.without_key(read_error_response(response, call.model, deadline).await);
             return Err(translated::error(error, call.translation));
         }
         let dialect = call.endpoint.dialect();
@@ -186,7 +187,7 @@ impl Provider {
         };
         match checked {
             Err(InvalidBody::ErrorObject(error)) => {
-                let error = classify::from_error_in_body(error, response);
+                let error = self.without_key(classify::from_error_in_body(error, response));
                 Err(translated::error(error, call.translation))
             }
             Ok((usage, meta)) if !call.stream => {
@@ -240,6 +241,18 @@ impl Provider {
         };
         let sent = self.client.post(url).headers(headers).body(call.body.clone()).send();
         sent.await.map_err(|error| send_error(&error))
+    }
+
+    /// Some providers quote the key that they reject. The caller gets their words, but not the gateway's key (C5).
+    fn without_key(&self, mut error: ProviderError) -> ProviderError {
+        let key = self.key.as_ref().and_then(|(_, value)| value.to_str().ok());
+        let key = key.map(|key| key.strip_prefix("Bearer ").unwrap_or(key)).filter(|key| key.len() >= 8);
+        if let (Some(key), Some(response)) = (key, &mut error.response)
+            && memmem::find(&response.body, key.as_bytes()).is_some()
+        {
+            response.body = String::from_utf8_lossy(&response.body).replace(key, "***").into();
+        }
+        error
     }
 
     fn headers(&self, mut headers: HeaderMap) -> HeaderMap {

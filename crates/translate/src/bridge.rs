@@ -79,6 +79,7 @@ impl CallerRequest {
         let context = AnswerContext {
             owner: target.owner(),
             names: written.names,
+            has_namespaces: request.has_namespaces(),
             include_usage: request.include_usage,
             show_reasoning: request.reasoning.show.unwrap_or(false),
             json_array: options.json_array,
@@ -145,7 +146,7 @@ impl Translation {
             return count::response(self.provider, self.caller, body).map(Into::into);
         }
         let events = read_response(self.provider, body, &self.context)?;
-        let mut restore = Restore::new(self.context.names.clone());
+        let mut restore = Restore::new(self.context.names.clone(), self.context.has_namespaces);
         let mut restored = Vec::with_capacity(events.len());
         for event in events {
             restore.push(event, &mut restored);
@@ -158,7 +159,7 @@ impl Translation {
     pub fn bridge(&self) -> Bridge {
         Bridge {
             reader: StreamReader::new(self.provider, &self.context),
-            restore: Restore::new(self.context.names.clone()),
+            restore: Restore::new(self.context.names.clone(), self.context.has_namespaces),
             writer: StreamWriter::new(self.caller, self.context.clone()),
             read: Vec::new(),
             restored: Vec::new(),

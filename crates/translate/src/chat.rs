@@ -1,19 +1,18 @@
 //! OpenAI Chat Completions, and what the many servers with that API make of it.
 //!
 //! ```text
-//! request_reader ─▶ message_reader ─▶ content, reasoning      response_reader ┬▶ answer_reader ─▶ assembler
-//! request_writer ─▶ message_writer ─▶ content, reasoning      stream_reader   ┘
-//!                └▶ tools                                     response_writer ┬▶ pieces
-//!                                                             stream_writer   ┘
+//! request_reader ─▶ message_reader, tools ─▶ content, reasoning
+//! request_writer ─▶ message_writer, tools ─▶ content, reasoning, results
+//! response_reader, stream_reader ─▶ answer_reader ─▶ assembler ─▶ calls ─▶ usage, finish, failure
+//! response_writer, stream_writer ─▶ pieces ─▶ usage, finish, failure
 //! ```
 //!
 //! Plain and streamed answers share the code that makes events of a provider's pieces ([`assembler`]) and pieces of
 //! events ([`pieces`]), so that the two cannot differ.
 
-#[cfg(test)]
-mod adhoc;
 mod answer_reader;
 mod assembler;
+mod calls;
 mod content;
 mod failure;
 mod finish;
@@ -25,8 +24,11 @@ mod request_reader;
 mod request_writer;
 mod response_reader;
 mod response_writer;
+mod results;
 mod stream_reader;
 mod stream_writer;
+#[cfg(test)]
+mod testing;
 mod tools;
 mod usage;
 

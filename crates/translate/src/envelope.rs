@@ -1,10 +1,16 @@
 //! The envelope in which opaque reasoning travels through a client of another API format (T5).
 //!
 //! It goes into the slot that the client's SDK echoes, and names kind, provider and model, so that it is restored for
-//! just those. It is standard base64, since Google's SDK takes nothing else for a thought signature. Its first bytes
-//! are always the same, so one search through a body tells whether there is any.
+//! just those. It is standard base64, since Google's SDK takes nothing else for a thought signature; its Python SDK
+//! sends the URL-safe alphabet back, so both are read. Its first bytes are always the same in both, so one search
+//! through a body tells whether there is any.
 
-use base64::{Engine as _, engine::general_purpose::STANDARD};
+use std::sync::LazyLock;
+
+use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, STANDARD};
+use base64::engine::{DecodePaddingMode, Engine as _};
+
+use memchr::memmem::Finder;
 
 use crate::form::{Opaque, OpaqueKind, Owner};
 
@@ -27,7 +33,8 @@ const KINDS: [(&str, OpaqueKind); 5] = [
 
 /// Whether a body may have an envelope in it.
 pub(crate) fn may_contain(body: &[u8]) -> bool {
-    memchr::memmem::find(body, PREFIX.as_bytes()).is_some()
+    static FINDER: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(PREFIX));
+    FINDER.find(body).is_some()
 }
 
 /// Whether a value is an envelope.
@@ -50,8 +57,15 @@ pub(crate) fn open(value: &str, kind: OpaqueKind) -> Opaque {
     unseal(value).unwrap_or_else(|| Opaque { kind, data: value.to_owned(), id: None, owner: None })
 }
 
+/// Reads base64 with or without padding.
+const ANY_PADDING: GeneralPurpose = GeneralPurpose::new(
+    &base64::alphabet::STANDARD,
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
+
 fn unseal(value: &str) -> Option<Opaque> {
-    let clear = STANDARD.decode(value).ok()?;
+    let standard = value.replace('-', "+").replace('_', "/");
+    let clear = ANY_PADDING.decode(standard).ok()?;
     let text = std::str::from_utf8(clear.strip_prefix(MAGIC)?).ok()?;
     let mut fields = text.splitn(5, SEPARATOR);
     let kind = fields.next()?;
@@ -75,6 +89,18 @@ mod tests {
             assert!(sealed.starts_with(PREFIX) && is_envelope(&sealed) && may_contain(sealed.as_bytes()));
             assert_eq!(open(&sealed, OpaqueKind::Redacted), Opaque { owner: Some(owner.clone()), ..opaque });
         }
+    }
+
+    #[test]
+    fn the_url_safe_alphabet_is_read_too() {
+        let owner = Owner { provider: "p".to_owned(), model: "m".to_owned() };
+        let data = "\u{7fff}\u{3ffff}~~~???>>>".repeat(3);
+        let opaque = Opaque { kind: OpaqueKind::Plain, data, id: None, owner: Some(owner.clone()) };
+        let sealed = seal(&opaque, &owner);
+        let echoed = sealed.replace('+', "-").replace('/', "_");
+        assert!(echoed != sealed && echoed.starts_with(PREFIX));
+        assert_eq!(open(&echoed, OpaqueKind::Redacted), opaque);
+        assert_eq!(open(echoed.trim_end_matches('='), OpaqueKind::Redacted), opaque);
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! From one API format to another: requests, responses, streams, errors.
 //!
 //! A chain crosses makers, so a caller's request may have to be answered by a model of another API format. Used only
-//! then: where both sides speak the same format, bytes pass through untouched.
+//! then: where both sides speak the same format, bytes pass through untouched, but for envelopes
+//! ([`restore_envelopes`]).
 //!
 //! ```text
 //!  caller's request ──reader──▶ form::Request ──writer──▶ provider's request
@@ -22,6 +23,7 @@
 //! - Nothing panics, whatever comes; what is kept is bounded by what came.
 //!
 //! ```text
+//! lib ─▶ own_format ─▶ envelope, json
 //! lib ─▶ bridge ─▶ restore ─▶ names        chat, responses, messages, gemini ─▶ target ─▶ abilities, names
 //!            └───▶ chat, responses, …                                       └─▶ envelope, form, json
 //! ```

@@ -90,9 +90,10 @@ impl Rule<'_> {
 #[cfg(test)]
 mod tests {
     use dialects::Dialect;
+    use proptest::prelude::{any, prop_assert, prop_assert_eq, proptest};
 
     use super::{restore_envelopes, strip_reasoning};
-    use crate::envelope::seal;
+    use crate::envelope::{PREFIX, may_contain, seal};
     use crate::form::{Opaque, OpaqueKind, Owner};
     use crate::target::Target;
 
@@ -185,7 +186,7 @@ mod tests {
 
     #[test]
     fn gemini_parts() {
-        let body = r#"{"contents":[{"role":"model","parts":[{"text":"hm","thought":true},{"text":"a","thoughtSignature":"{foreign}"},{"functionCall":{"name":"f"},"thought_signature":"{foreign}"},{"text":"","thoughtSignature":"{foreign}"}]},{"role":"model","parts":[{"text":"","thoughtSignature":"{foreign}"}]},{"role":"model","parts":[{"functionCall":{"name":"f"},"thoughtSignature":"{own}"}]}]}"#;
+        let body = r#"{"contents":[{"role":"model","parts":[{"text":"h","thought":true}]},{"role":"model","parts":[{"text":"m","thought":true},{"text":"a","thoughtSignature":"{foreign}"},{"functionCall":{"name":"f"},"thought_signature":"{foreign}"},{"text":"","thoughtSignature":"{foreign}"}]},{"role":"model","parts":[{"text":"","thoughtSignature":"{foreign}"}]},{"role":"model","parts":[{"functionCall":{"name":"f"},"thoughtSignature":"{own}"}]}]}"#;
         let expected = r#"{"contents":[{"role":"model","parts":[{"text":"a"},{"functionCall":{"name":"f"},"thought_signature":"skip_thought_signature_validator"}]},{"role":"model","parts":[{"functionCall":{"name":"f"},"thoughtSignature":"Cg=="}]}]}"#;
         let kind = OpaqueKind::ThoughtSignature;
         assert_eq!(
@@ -198,5 +199,84 @@ mod tests {
             stripped(Dialect::Gemini, &body.replace("{own}", "Cg==")).unwrap().matches("skip").count(),
             2
         );
+    }
+
+    /// Bodies of a format around a list of blocks, items, messages or parts.
+    const SHAPES: [(Dialect, &str, &[&str]); 4] = [
+        (
+            Dialect::Anthropic,
+            r#"{"messages":[{"role":"assistant","content":[{list}]},{"role":"user","content":"x"}]}"#,
+            &[
+                r#"{"type":"thinking","thinking":"h","signature":"{env}"}"#,
+                r#" {"type":"redacted_thinking", "data":"{env}"} "#,
+                r#"{"type":"thinking","thinking":"h","signature":"Eq"}"#,
+                r#"{"type":"text","text":"x"}"#,
+                "7",
+            ],
+        ),
+        (
+            Dialect::OpenAiResponses,
+            r#"{"input":[{list}]}"#,
+            &[
+                r#"{"type":"reasoning","encrypted_content":"{env}","id":"rs_1"}"#,
+                r#"{ "id" : "rs_1" , "encrypted_content" : "{env}" , "type" : "reasoning" }"#,
+                r#"{"id":"m","type":"message","content":"x"}"#,
+                "null",
+            ],
+        ),
+        (
+            Dialect::OpenAiChat,
+            r#"{"messages":[{list}]}"#,
+            &[
+                r#"{"role":"assistant","reasoning_details":[{"data":"{env}"},{"data":"x"}],"content":"x"}"#,
+                r#"{"reasoning":"h","role":"assistant","reasoning_details":[{"signature":"{env}"}]}"#,
+                r#"{"role":"assistant","content":"","reasoning_content":"h"}"#,
+                r#"{"role":"user","content":"x"}"#,
+                "[]",
+            ],
+        ),
+        (
+            Dialect::Gemini,
+            r#"{"contents":[{"role":"model","parts":[{list}]},{"parts":[{"text":"x"}]}]}"#,
+            &[
+                r#"{"thoughtSignature":"{env}","text":"x"}"#,
+                r#"{"text":"","thought_signature":"{env}"}"#,
+                r#"{"functionCall":{"name":"f"},"thoughtSignature":"{env}"}"#,
+                r#"{"text":"h","thought":true}"#,
+                r#"{"text":"x"}"#,
+                r#""x""#,
+            ],
+        ),
+    ];
+
+    proptest! {
+        #[test]
+        fn no_envelope_reaches_another(
+            shape in 0_usize..4,
+            picks in proptest::collection::vec(0_usize..8, 0..7),
+            is_own in any::<bool>(),
+        ) {
+            let (dialect, around, kinds) = SHAPES[shape];
+            let list: Vec<&str> = picks.iter().map(|pick| kinds[pick % kinds.len()]).collect();
+            let envelope = sealed(OpaqueKind::Signature, "Eq", None, if is_own { OWN } else { "other" });
+            let body = around.replace("{list}", &list.join(" ,\n")).replace("{env}", &envelope);
+            let target = Target { dialect, provider: "p", model: OWN, is_official: true };
+            let passed = restore_envelopes(dialect, body.as_bytes(), &target);
+            prop_assert_eq!(passed.is_some(), body.contains(PREFIX));
+            let passed = passed.unwrap_or_else(|| body.clone().into());
+            prop_assert!(serde_json::from_slice::<serde_json::Value>(&passed).is_ok());
+            prop_assert!(!may_contain(&passed));
+            if let Some(stripped) = strip_reasoning(dialect, &passed) {
+                prop_assert!(serde_json::from_slice::<serde_json::Value>(&stripped).is_ok());
+                prop_assert!(stripped.len() <= passed.len() + 40 * picks.len());
+            }
+        }
+
+        #[test]
+        fn anything_is_survived(body in any::<Vec<u8>>()) {
+            for (dialect, ..) in SHAPES {
+                prop_assert_eq!(strip_reasoning(dialect, &body), None);
+            }
+        }
     }
 }

@@ -1,12 +1,13 @@
 //! The format of OpenAI's Responses API.
 //!
 //! ```text
-//! request_reader ─▶ tools          request_writer ─▶ input, tools ─▶ schema
-//! response_reader, stream_reader ─▶ item_reader        what comes is read item by item
-//! response_writer, stream_writer ─▶ answer ─▶ item     a plain response is what a stream ends with
+//! request_reader ─▶ content, tools     request_writer ─▶ input, tools ─▶ schema
+//! response_reader, stream_reader ─▶ item_reader     what comes is read item by item
+//! response_writer, stream_writer ─▶ answer ─▶ item, snapshot     a plain response is what a stream ends with
 //! ```
 
 mod answer;
+mod content;
 mod echo;
 mod input;
 mod item;
@@ -16,6 +17,7 @@ mod request_writer;
 mod response_reader;
 mod response_writer;
 mod schema;
+mod snapshot;
 mod stream_reader;
 mod stream_writer;
 mod terminal;

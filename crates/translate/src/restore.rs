@@ -8,13 +8,15 @@ use crate::names::ToolNames;
 #[derive(Debug)]
 pub(crate) struct Restore {
     names: ToolNames,
+    /// The client knows namespaces: it named some.
+    has_namespaces: bool,
     /// The arguments so far of a freeform tool's call that came as a function's. Its text is known when all is there.
     wrapped: Option<String>,
 }
 
 impl Restore {
-    pub(crate) const fn new(names: ToolNames) -> Self {
-        Self { names, wrapped: None }
+    pub(crate) const fn new(names: ToolNames, has_namespaces: bool) -> Self {
+        Self { names, has_namespaces, wrapped: None }
     }
 
     /// Takes an event, and adds what comes of it.
@@ -28,7 +30,7 @@ impl Restore {
                 out.push(Event::Open(Block::ToolCall {
                     id,
                     name: client.name,
-                    namespace: namespace.or(client.namespace),
+                    namespace: namespace.filter(|_| self.has_namespaces).or(client.namespace),
                     custom: custom || client.custom,
                 }));
             }
@@ -70,7 +72,7 @@ mod tests {
             "apply_patch",
             ClientName { name: "apply_patch".to_owned(), namespace: None, custom: true },
         );
-        let mut restore = Restore::new(names);
+        let mut restore = Restore::new(names, true);
         let mut out = Vec::new();
         let pieces = [r#"{"input":"*** Beg"#, r#"in\n"}"#].map(|piece| Event::Delta(piece.to_owned()));
         let [first, second] = pieces;

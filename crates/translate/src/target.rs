@@ -57,6 +57,9 @@ pub(crate) struct Written {
     pub(crate) names: ToolNames,
 }
 
+/// Nobody reads more of them, and each is compared with all others.
+const MAX_LOSSES: usize = 100;
+
 /// Collects what a writer leaves out, and what it cannot carry.
 #[derive(Debug, Default)]
 pub(crate) struct Losses {
@@ -68,7 +71,7 @@ impl Losses {
     /// Left out or changed, and named to the caller.
     pub(crate) fn drop(&mut self, field: impl Into<String>) {
         let field = field.into();
-        if !self.dropped.contains(&field) {
+        if self.dropped.len() < MAX_LOSSES && !self.dropped.contains(&field) {
             self.dropped.push(field);
         }
     }
@@ -82,7 +85,10 @@ impl Losses {
 
     /// Cannot be left out: the model cannot answer this request.
     pub(crate) fn refuse(&mut self, field: impl Into<String>, reason: impl Into<String>) {
-        self.refused.push(CannotCarry { field: field.into(), reason: reason.into() });
+        let refused = CannotCarry { field: field.into(), reason: reason.into() };
+        if self.refused.len() < MAX_LOSSES && !self.refused.contains(&refused) {
+            self.refused.push(refused);
+        }
     }
 
     /// The body, unless something could not be carried.
@@ -102,6 +108,8 @@ pub(crate) struct AnswerContext {
     pub(crate) owner: Owner,
     /// Names that were changed in the request.
     pub(crate) names: ToolNames,
+    /// The client's tools are in namespaces, at least some. To others a provider's own namespaces mean nothing.
+    pub(crate) has_namespaces: bool,
     /// A chat stream's client wants a chunk with the usage.
     pub(crate) include_usage: bool,
     /// The client wants to see reasoning (Gemini shows none unless asked).
@@ -123,6 +131,7 @@ impl AnswerContext {
         Self {
             owner: Owner { provider: "p".to_owned(), model: "m".to_owned() },
             names: ToolNames::default(),
+            has_namespaces: false,
             include_usage: false,
             show_reasoning: false,
             json_array: false,

@@ -9,7 +9,7 @@ fn provider(name: &str, kind: ProviderKind) -> ProviderConfig {
         kind,
         base_url: Url::parse("http://127.0.0.1:1/v1").unwrap(),
         api_key: None,
-            speaks: None,
+        speaks: None,
     }
 }
 

@@ -34,7 +34,7 @@ pub(crate) fn provider(kind: ProviderKind, base_url: &str) -> Provider {
         kind,
         base_url: base_url.parse().unwrap(),
         api_key: Some(KEY.to_owned().into()),
-            speaks: None,
+        speaks: None,
     };
     Provider::new(config, Duration::from_secs(5)).unwrap()
 }

@@ -70,7 +70,13 @@ fn read_provider(name: &str, mut section: Section<'_>, listen: SocketAddr) -> Op
         return None;
     }
     section.report_unknown_keys();
-    Some(ProviderConfig { name: name.to_owned(), kind, base_url: base_url?, api_key: api_key?, speaks: speaks? })
+    Some(ProviderConfig {
+        name: name.to_owned(),
+        kind,
+        base_url: base_url?,
+        api_key: api_key?,
+        speaks: speaks?,
+    })
 }
 
 /// The API formats, by the names that `speaks` has for them.

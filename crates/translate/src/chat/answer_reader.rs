@@ -2,7 +2,8 @@
 
 use serde_json::value::RawValue;
 
-use super::assembler::{Assembler, CallPiece};
+use super::assembler::Assembler;
+use super::calls::CallPiece;
 use super::reasoning::{self, Form};
 use super::{content, failure, usage};
 use crate::form::{Citation, Event, MediaSource};

@@ -4,8 +4,9 @@
 //! piece goes to its block. The blocks wait in a queue, of which the first is open and the others are replayed when
 //! it is done: a call when its arguments are a whole JSON object, anything else when another block begins.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 
+use super::calls::{Call, CallPiece, Calls};
 use super::finish;
 use super::reasoning::{Details, Form};
 use crate::form::{Block, Citation, Event, Opaque, OpaqueKind, StreamError, TokenUsage};
@@ -25,12 +26,12 @@ pub(super) struct Assembler {
     first: usize,
     /// Nothing more comes to any block.
     ending: bool,
-    calls: Vec<Call>,
-    by_index: HashMap<u64, usize>,
-    by_id: HashMap<String, usize>,
+    calls: Calls,
     /// Characters of text so far: annotations count from the beginning.
     text_chars: u64,
     annotated: bool,
+    /// Sources that came ahead of the text.
+    early: Vec<Citation>,
     finish_reason: Option<String>,
     stop_sequence: Option<String>,
     usage: TokenUsage,
@@ -72,58 +73,6 @@ enum Kind {
     },
 }
 
-#[derive(Debug, Default)]
-struct Call {
-    id: String,
-    name: String,
-    custom: bool,
-    /// There are arguments, so the name is whole.
-    begun: bool,
-    json: Balance,
-    /// The number of its block.
-    block: usize,
-}
-
-/// A piece of a call.
-#[derive(Debug, Default)]
-pub(super) struct CallPiece {
-    pub(super) index: Option<u64>,
-    pub(super) id: String,
-    pub(super) name: String,
-    pub(super) arguments: String,
-    pub(super) custom: bool,
-    /// A Gemini thought signature.
-    pub(super) signature: Option<String>,
-}
-
-/// Tells when a JSON object that comes in pieces is whole.
-#[derive(Debug, Default)]
-struct Balance {
-    depth: usize,
-    in_string: bool,
-    escaped: bool,
-    whole: bool,
-}
-
-impl Balance {
-    fn push(&mut self, text: &str) {
-        for byte in text.bytes() {
-            match byte {
-                _ if self.escaped => self.escaped = false,
-                b'\\' if self.in_string => self.escaped = true,
-                b'"' => self.in_string = !self.in_string,
-                _ if self.in_string => {}
-                b'{' | b'[' => self.depth += 1,
-                b'}' | b']' => {
-                    self.depth = self.depth.saturating_sub(1);
-                    self.whole |= self.depth == 0;
-                }
-                _ => {}
-            }
-        }
-    }
-}
-
 impl Assembler {
     pub(super) fn new(context: &AnswerContext) -> Self {
         Self {
@@ -134,11 +83,10 @@ impl Assembler {
             queue: VecDeque::new(),
             first: 0,
             ending: false,
-            calls: Vec::new(),
-            by_index: HashMap::new(),
-            by_id: HashMap::new(),
+            calls: Calls::default(),
             text_chars: 0,
             annotated: false,
+            early: Vec::new(),
             finish_reason: None,
             stop_sequence: None,
             usage: TokenUsage::default(),
@@ -181,6 +129,9 @@ impl Assembler {
         if !matches!(self.queue.back(), Some(Pending { kind: Kind::Text { .. }, .. })) {
             let start = self.text_chars;
             self.begin(Kind::Text { start });
+            for citation in std::mem::take(&mut self.early) {
+                self.citation(citation);
+            }
         }
         self.append(text);
         self.text_chars += text.chars().count() as u64;
@@ -230,7 +181,7 @@ impl Assembler {
         self.tell(out);
     }
 
-    /// A source of the last text. One that no text takes is left out.
+    /// A source of the last text, or of the first if none came yet. One that no text takes is left out.
     pub(super) fn citation(&mut self, mut citation: Citation) {
         self.annotated = true;
         let last_text = self.queue.iter_mut().rev().find(|block| matches!(block.kind, Kind::Text { .. }));
@@ -238,6 +189,8 @@ impl Assembler {
             let within = |(from, to): (u64, u64)| Some((from.checked_sub(*start)?, to.checked_sub(*start)?));
             citation.span = citation.span.and_then(within);
             citations.push(citation);
+        } else {
+            self.early.push(citation);
         }
     }
 
@@ -256,56 +209,25 @@ impl Assembler {
 
     /// A piece of a call.
     pub(super) fn call(&mut self, piece: CallPiece, out: &mut Vec<Event>) {
-        let known = match piece.index {
-            Some(index) => self.by_index.get(&index).copied(),
-            None if piece.id.is_empty() => self.calls.len().checked_sub(1),
-            None => self.by_id.get(&piece.id).copied(),
-        };
-        let number = match known {
-            Some(number) if !self.begins_another(number, &piece) => number,
-            _ => self.new_call(&piece),
-        };
-        if let Some(index) = piece.index {
-            self.by_index.insert(index, number);
-        }
+        let number = self.calls.find(&piece).unwrap_or_else(|| self.new_call(&piece));
         self.call_piece(number, piece, out);
-    }
-
-    /// Whether a piece that seems to go on with a call is another: some servers give all calls the same index, or none.
-    fn begins_another(&self, number: usize, piece: &CallPiece) -> bool {
-        let Some(call) = self.calls.get(number) else { return true };
-        let other_id = !piece.id.is_empty() && piece.id != call.id;
-        let no_id = piece.id.is_empty() && piece.index.is_none() && !piece.arguments.is_empty();
-        !piece.name.is_empty() && call.json.whole && (other_id || no_id)
     }
 
     fn new_call(&mut self, piece: &CallPiece) -> usize {
         if let Some(signature) = &piece.signature {
             self.begin(Kind::Signature(signature.clone()));
         }
-        let number = self.calls.len();
+        let number = self.calls.next();
         let block = self.begin(Kind::Call(number));
-        self.calls.push(Call { custom: piece.custom, block, ..Call::default() });
+        self.calls.begin(piece.custom, block);
         number
     }
 
-    fn call_piece(&mut self, number: usize, piece: CallPiece, out: &mut Vec<Event>) {
-        let Some(call) = self.calls.get_mut(number) else { return };
-        if call.id.is_empty() && !piece.id.is_empty() && !self.by_id.contains_key(&piece.id) {
-            self.by_id.insert(piece.id.clone(), number);
-            call.id = piece.id;
-        }
-        if !call.begun {
-            add_name(&mut call.name, piece.name);
-        }
-        if !piece.arguments.is_empty() {
-            call.begun = true;
-            call.json.push(&piece.arguments);
-            let at = call.block.checked_sub(self.first);
-            // A call that was done takes no more: blanks, or its arguments once again.
-            if let Some(block) = at.and_then(|at| self.queue.get_mut(at)) {
-                block.text.push_str(&piece.arguments);
-            }
+    fn call_piece(&mut self, number: usize, mut piece: CallPiece, out: &mut Vec<Event>) {
+        let at = self.calls.add(number, &mut piece).and_then(|block| block.checked_sub(self.first));
+        // A call that was done takes no more: blanks, or its arguments once again.
+        if let Some(block) = at.and_then(|at| self.queue.get_mut(at)) {
+            block.text.push_str(&piece.arguments);
         }
         self.tell(out);
     }
@@ -394,9 +316,7 @@ impl Assembler {
     /// Whether nothing more comes to the block, given that another one began.
     fn is_done(&self, kind: &Kind) -> bool {
         match kind {
-            Kind::Call(number) => {
-                self.ending || self.calls.get(*number).is_none_or(|call| call.custom || call.json.whole)
-            }
+            Kind::Call(number) => self.ending || self.calls.get(*number).is_none_or(Call::is_whole),
             _ => true,
         }
     }
@@ -408,10 +328,10 @@ impl Assembler {
             Kind::Reasoning { .. } | Kind::Signature(_) => Block::Reasoning,
             Kind::Media { media_type } => Block::Media { media_type: media_type.clone() },
             Kind::Call(number) => {
-                let (mut id, mut name, mut custom) = (String::new(), String::new(), false);
-                if let Some(call) = self.calls.get(*number) {
-                    (id, name, custom) = (call.id.clone(), call.name.clone(), call.custom);
-                }
+                let call = self.calls.get(*number);
+                let mut id = call.map(|call| call.id.clone()).unwrap_or_default();
+                let name = call.map(|call| call.name.clone()).unwrap_or_default();
+                let custom = call.is_some_and(|call| call.custom);
                 if id.is_empty() {
                     let answer = self.head.id.as_deref().unwrap_or(&self.request_id);
                     id = derived_id("call_", &[answer, &number.to_string()]);
@@ -440,13 +360,4 @@ fn close(block: Pending, out: &mut Vec<Event>) {
         Kind::Refusal | Kind::Call(_) | Kind::Media { .. } => {}
     }
     out.push(Event::Close);
-}
-
-/// A name comes whole, in pieces, again and again, or ever longer.
-fn add_name(name: &mut String, piece: String) {
-    if piece.starts_with(name.as_str()) {
-        *name = piece;
-    } else {
-        name.push_str(&piece);
-    }
 }

@@ -239,7 +239,8 @@ fn write_file(media: &Media, media_type: &str, data: &str) -> ObjectWriter {
     {
         return text_part(&text);
     }
-    let name = media.name.as_deref().filter(|name| !name.is_empty()).unwrap_or("document.pdf");
+    let neutral = if media_type == "application/pdf" { "document.pdf" } else { "document" };
+    let name = media.name.as_deref().filter(|name| !name.is_empty()).unwrap_or(neutral);
     let file = ObjectWriter::new().str("filename", name).str("file_data", &data_url(media_type, data));
     ObjectWriter::of_type("file").object("file", file)
 }

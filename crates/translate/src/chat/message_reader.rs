@@ -185,3 +185,87 @@ fn with_reasoning(
     all.extend(waiting.map(|(_, kind)| Part::new(kind)));
     all
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::chat::testing::context;
+    use crate::chat::{read_request, write_response};
+    use crate::form::{Block, Event, Finish, FinishReason, Opaque, OpaqueKind, PartKind, Request};
+    use crate::json::Object;
+
+    fn request(messages: &str) -> Request {
+        let body = format!(r#"{{"messages":[{messages}]}}"#);
+        read_request(&Object::parse(body.as_bytes()).unwrap()).unwrap()
+    }
+
+    /// A client that sends a message back as it came brings every piece of reasoning back to its place.
+    #[test]
+    fn reasoning_survives_the_client() {
+        let opaque = |kind, data: &str| Opaque { kind, data: data.to_owned(), id: None, owner: None };
+        let block = |block, text: &str, opaque: Option<Opaque>| {
+            let mut events = vec![Event::Open(block)];
+            if !text.is_empty() {
+                events.push(Event::Delta(text.to_owned()));
+            }
+            events.extend(opaque.map(Event::Opaque));
+            events.push(Event::Close);
+            events
+        };
+        let call = |id: &str| Block::ToolCall {
+            id: id.to_owned(),
+            name: "f".to_owned(),
+            namespace: None,
+            custom: false,
+        };
+        let events: Vec<Event> = [
+            vec![Event::Start { id: None, model: None, created: None }],
+            block(Block::Reasoning, "one", Some(opaque(OpaqueKind::Signature, "S1"))),
+            block(Block::Reasoning, "", Some(opaque(OpaqueKind::Redacted, "R"))),
+            block(Block::Text, "text", None),
+            block(Block::Reasoning, "two", Some(opaque(OpaqueKind::Signature, "S2"))),
+            block(call("a"), "{}", None),
+            block(Block::Reasoning, "", Some(opaque(OpaqueKind::ThoughtSignature, "T"))),
+            block(call("b"), "{}", None),
+            vec![Event::Finish(Finish::new(FinishReason::ToolCalls))],
+        ]
+        .concat();
+        let answer = write_response(&events, &context());
+        let answer = Object::parse(answer.as_bytes()).unwrap();
+        let message = answer.objects("choices")[0].raw("message").unwrap();
+        let request = request(message.get());
+        let told = request.turns[0].parts.iter().map(|part| match &part.kind {
+            PartKind::Text(text) => text.clone(),
+            PartKind::ToolCall(call) => call.id.clone(),
+            PartKind::Reasoning { text, opaque: Some(opaque) } => {
+                assert_eq!(opaque.owner, Some(context().owner));
+                format!("{text}/{:?}/{}", opaque.kind, opaque.data)
+            }
+            other => panic!("{other:?}"),
+        });
+        assert_eq!(
+            told.collect::<Vec<_>>(),
+            ["one/Signature/S1", "/Redacted/R", "text", "two/Signature/S2", "a", "/ThoughtSignature/T", "b"]
+        );
+    }
+
+    #[test]
+    fn old_calls_are_paired_by_name() {
+        let request = request(
+            r#"{"role":"assistant","content":null,"function_call":{"name":"f","arguments":"{}"}},
+            {"role":"function","name":"f","content":"r"}"#,
+        );
+        let PartKind::ToolCall(call) = &request.turns[0].parts[0].kind else { panic!() };
+        let PartKind::ToolResult(result) = &request.turns[1].parts[0].kind else { panic!() };
+        assert_eq!(call.id, result.id);
+    }
+
+    #[test]
+    fn marks_on_messages_are_marks_on_their_last_parts() {
+        let request = request(
+            r#"{"role":"user","name":"bob","content":"a","cache_control":{"type":"ephemeral","ttl":"1h"}},
+            {"role":"tool","tool_call_id":"c","content":"r","cache_control":{"type":"ephemeral"}}"#,
+        );
+        assert!(request.turns[0].parts[0].cache.is_some() && request.turns[1].parts[0].cache.is_some());
+        assert_eq!((request.unmapped.len(), request.unmapped[0].field.as_str()), (1, "name"));
+    }
+}

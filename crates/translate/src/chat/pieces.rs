@@ -6,18 +6,18 @@ use crate::form::{Block, Citation, Event, Opaque, Owner};
 use crate::json::ObjectWriter;
 use crate::names::flat_name;
 
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub(super) enum Piece {
     Text(String),
     Refusal(String),
     /// Text of `reasoning_content`.
     Reasoning(String),
-    /// An item of `reasoning_details`, as JSON.
-    Detail(String),
-    /// An item of `annotations`, as JSON.
-    Annotation(String),
-    /// A generated image: an item of `images`, as JSON.
-    Image(String),
+    /// An item of `reasoning_details`.
+    Detail(ObjectWriter),
+    /// An item of `annotations`.
+    Annotation(ObjectWriter),
+    /// A generated image: an item of `images`.
+    Image(ObjectWriter),
     Call {
         id: String,
         name: String,
@@ -40,6 +40,8 @@ pub(super) struct Pieces {
     start: u64,
     /// There is text, and something else came after it.
     interrupted: bool,
+    /// The text so far ends with white space.
+    ends_blank: bool,
     texts: usize,
     calls: usize,
     reasonings: usize,
@@ -59,6 +61,7 @@ impl Pieces {
             chars: 0,
             start: 0,
             interrupted: false,
+            ends_blank: false,
             texts: 0,
             calls: 0,
             reasonings: 0,
@@ -126,15 +129,17 @@ impl Pieces {
         const BETWEEN: &str = "\n\n";
         if !self.said {
             // All text of an answer is one string here. What a call or reasoning parted must not run together.
-            if self.interrupted {
+            let blank = self.ends_blank || text.starts_with(char::is_whitespace);
+            if self.interrupted && !blank {
                 out.push(Piece::Text(BETWEEN.to_owned()));
                 self.chars += BETWEEN.len() as u64;
-                self.interrupted = false;
             }
+            self.interrupted = false;
             self.start = self.chars;
             self.texts += 1;
         }
         self.chars += text.chars().count() as u64;
+        self.ends_blank = text.ends_with(char::is_whitespace);
         out.push(Piece::Text(text.to_owned()));
     }
 
@@ -151,7 +156,7 @@ impl Pieces {
                 let url = format!("data:{media_type};base64,{}", self.text);
                 let image = ObjectWriter::of_type("image_url")
                     .object("image_url", ObjectWriter::new().str("url", &url));
-                out.push(Piece::Image(image.finish()));
+                out.push(Piece::Image(image));
             }
             _ => {}
         }
@@ -164,7 +169,7 @@ impl Pieces {
             // A text belongs to the first value alone.
             let text = if nth == 0 { self.text.as_str() } else { "" };
             let index = self.reasonings + usize::from(self.texts > 0) + self.calls;
-            out.push(Piece::Detail(reasoning::detail_for_client(text, &envelope, index).finish()));
+            out.push(Piece::Detail(reasoning::detail_for_client(text, &envelope, index)));
             self.reasonings += 1;
         }
     }
@@ -180,6 +185,6 @@ impl Pieces {
             .u64("end_index", to)
             .str("title", citation.title.as_deref().unwrap_or_default())
             .str("url", &citation.url);
-        Piece::Annotation(ObjectWriter::of_type("url_citation").object("url_citation", inner).finish())
+        Piece::Annotation(ObjectWriter::of_type("url_citation").object("url_citation", inner))
     }
 }

@@ -11,6 +11,9 @@ use crate::envelope;
 use crate::form::{Opaque, OpaqueKind};
 use crate::json::{ArrayWriter, Object, ObjectWriter, as_str, items, push_str};
 
+/// Where an item that we made has its text.
+const CLIENT_TEXT: &str = "content";
+
 /// The form in which a provider gave its reasoning, and wants it back.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Form {
@@ -174,11 +177,13 @@ pub(super) fn read_returned(message: &Object<'_>) -> Vec<Returned> {
         let ours = opaque.as_ref().is_some_and(|opaque| opaque.owner.is_some());
         let index = detail.u64("index").filter(|_| ours).and_then(|index| usize::try_from(index).ok());
         let before = index.map(|index| index.saturating_sub(returned.len()));
-        returned.push(Returned { text: detail_text(&detail).unwrap_or_default(), opaque, before });
+        let text = if ours { detail.string(CLIENT_TEXT) } else { None };
+        let text = text.or_else(|| detail_text(&detail)).unwrap_or_default();
+        returned.push(Returned { text, opaque, before });
     }
     match (returned.as_mut_slice(), text) {
         ([], Some(text)) => returned.push(Returned { text, opaque: None, before: None }),
-        // A client that keeps the envelope alone has the text beside it.
+        // A client that keeps no more than it knows of an item has the text beside it.
         ([only], Some(text)) if only.text.is_empty() => only.text = text,
         _ => {}
     }
@@ -192,14 +197,11 @@ pub(super) fn thought_signature(object: &Object<'_>) -> Option<String> {
     signature.or_else(|| object.string("thought_signature")).filter(|signature| !signature.is_empty())
 }
 
-/// An item of `reasoning_details` for a client. With a text it is one of the kind that has a signature, so that the
-/// envelope and its text stay together in clients that know this form.
+/// An item of `reasoning_details` for a client. Its text is told in `reasoning_content` too, but there it is one string
+/// for all blocks, and some SDKs keep the last piece alone; under a name of its own nobody shows it twice.
 pub(super) fn detail_for_client(text: &str, envelope: &str, index: usize) -> ObjectWriter {
-    let detail = if text.is_empty() {
-        ObjectWriter::of_type("reasoning.encrypted").str("data", envelope)
-    } else {
-        ObjectWriter::of_type("reasoning.text").str("text", text).str("signature", envelope)
-    };
+    let detail = ObjectWriter::of_type("reasoning.encrypted").str("data", envelope);
+    let detail = if text.is_empty() { detail } else { detail.str(CLIENT_TEXT, text) };
     detail.json("index", &index.to_string())
 }
 

@@ -71,7 +71,8 @@ fn write_sampling(
 ) -> ObjectWriter {
     let sampling = &request.sampling;
     if request.logprobs.is_some() {
-        losses.refuse("logprobs", "cannot be translated from OpenAI Chat Completions");
+        // A translated answer has no place for them.
+        losses.refuse("logprobs", "are not translated from OpenAI Chat Completions");
     }
     losses.drop_if(sampling.top_k.is_some(), "top_k");
     let clamped = sampling.temperature.map(|temperature| temperature.clamp(0.0, 2.0));
@@ -166,5 +167,128 @@ fn write_account(
             body
         }
         None => body,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use dialects::Dialect;
+
+    use super::write;
+    use crate::chat::read_request;
+    use crate::form::{CacheTtl, Effort, Part, PartKind, Request, Role, Turn};
+    use crate::json::Object;
+    use crate::target::{CannotCarry, Target, Written};
+
+    fn target(is_official: bool) -> Target<'static> {
+        Target { dialect: Dialect::OpenAiChat, provider: "p", model: "m", is_official }
+    }
+
+    fn rewritten(json: &str, is_official: bool) -> Result<Written, Vec<CannotCarry>> {
+        let request = read_request(&Object::parse(json.as_bytes()).unwrap()).unwrap();
+        write(&request, &target(is_official))
+    }
+
+    fn body(json: &str, is_official: bool) -> String {
+        rewritten(json, is_official).unwrap().body
+    }
+
+    #[test]
+    fn each_server_gets_what_it_knows() {
+        let json = r#"{"messages":[{"role":"system","content":"s"},{"role":"user","content":"u"}],"max_tokens":5,
+            "prompt_cache_key":"k","service_tier":"flex","verbosity":"low","top_k":3,"stream":true,"user":"id",
+            "metadata":{"a":"b"},"reasoning_effort":"high"}"#;
+        assert_eq!(
+            body(json, true),
+            r#"{"model":"m","messages":[{"role":"developer","content":"s"},{"role":"user","content":"u"}],"max_completion_tokens":5,"reasoning_effort":"high","prompt_cache_key":"k","service_tier":"flex","verbosity":"low","user":"id","stream":true,"stream_options":{"include_usage":true}}"#
+        );
+        let compatible = rewritten(json, false).unwrap();
+        assert_eq!(
+            compatible.body,
+            r#"{"model":"m","messages":[{"role":"system","content":"s"},{"role":"user","content":"u"}],"max_tokens":5,"reasoning_effort":"high","user":"id","stream":true,"stream_options":{"include_usage":true}}"#
+        );
+        let dropped = ["top_k", "metadata", "prompt_cache_key", "service_tier", "verbosity"];
+        assert_eq!(compatible.dropped, dropped);
+    }
+
+    #[test]
+    fn what_changes_the_answer_is_refused() {
+        let message = r#""messages":[{"role":"user","content":"u"}]"#;
+        let table = [
+            (r#""n":2"#, "n"),
+            (r#""logprobs":true"#, "logprobs"),
+            (r#""logit_bias":{"1":1}"#, "logit_bias"),
+            (r#""tools":[{"type":"web_search"}]"#, "web_search"),
+            (r#""stop":["a","b","c","d","e"]"#, "stop"),
+        ];
+        for (field, name) in table {
+            let refused = rewritten(&format!("{{{message},{field}}}"), true).unwrap_err();
+            assert_eq!(refused[0].field, name);
+        }
+        let beside = r#""tools":[{"type":"web_search"},{"type":"function","function":{"name":"f"}}]"#;
+        assert_eq!(rewritten(&format!("{{{message},{beside}}}"), true).unwrap().dropped, ["web_search"]);
+        let prefill = r#"{"messages":[{"role":"user","content":"u"},{"role":"assistant","content":"{"}]}"#;
+        assert!(rewritten(prefill, true).is_err() && rewritten(prefill, false).is_ok());
+    }
+
+    #[test]
+    fn reasoning_is_asked_for_only_where_it_was() {
+        let message = r#""messages":[{"role":"user","content":"u"}]"#;
+        let effort = |field: &str| {
+            let body = body(&format!("{{{message}{field}}}"), false);
+            Object::parse(body.as_bytes()).unwrap().string("reasoning_effort")
+        };
+        assert_eq!(effort(""), None);
+        assert_eq!(effort(r#","thinking":{"type":"enabled"}"#), None);
+        assert_eq!(effort(r#","thinking":{"type":"disabled"}"#).as_deref(), Some("none"));
+        assert_eq!(effort(r#","reasoning":{"max_tokens":4000}"#).as_deref(), Some(Effort::Medium.as_str()));
+    }
+
+    #[test]
+    fn formats_and_choices_keep_their_json() {
+        let fields = concat!(
+            r#""tools":[{"type":"function","function":{"name":"f","description":"d","parameters":{"b": 1,"a":2},"strict":true}}],"#,
+            r#""tool_choice":{"type":"function","function":{"name":"f"}},"parallel_tool_calls":false,"#,
+            r#""temperature":0.5,"stop":["x"],"seed":7,"#,
+            r#""response_format":{"type":"json_schema","json_schema":{"name":"n","description":"d","schema":{"z": [1, 2]},"strict":false}}"#
+        );
+        let body = body(&format!(r#"{{"messages":[{{"role":"user","content":"u"}}],{fields}}}"#), true);
+        for field in [
+            r#""parameters":{"b": 1,"a":2}"#,
+            r#""tool_choice":{"type":"function","function":{"name":"f"}},"parallel_tool_calls":false"#,
+            r#""json_schema":{"name":"n","description":"d","schema":{"z": [1, 2]},"strict":false}"#,
+            r#""stop":["x"],"temperature":0.5,"seed":7"#,
+        ] {
+            assert!(body.contains(field), "{field} in {body}");
+        }
+    }
+
+    #[test]
+    fn allowed_tools_and_freeform_tools_are_carried() {
+        let json = r#"{"messages":[{"role":"user","content":"u"}],"tools":[{"type":"function","function":{"name":"f"}},
+            {"type":"custom","custom":{"name":"g","format":{"type":"grammar","grammar":{"syntax":"lark","definition":"start: x"}}}}],
+            "tool_choice":{"type":"allowed_tools","allowed_tools":{"mode":"required","tools":[{"type":"custom","custom":{"name":"g"}}]}}}"#;
+        let compatible = rewritten(json, false).unwrap();
+        assert_eq!(compatible.dropped, ["format"]);
+        assert!(
+            !compatible.body.contains(r#""name":"f""#)
+                && compatible.body.contains(r#""tool_choice":"required""#)
+        );
+        assert!(compatible.body.contains("grammar (lark):\\nstart: x"), "{}", compatible.body);
+        assert!(compatible.names.restore("g").custom);
+        assert!(body(json, true).contains(r#""allowed_tools":{"mode":"required","tools":["#));
+    }
+
+    #[test]
+    fn cache_marks_go_where_they_are_known() {
+        let part = Part { cache: Some(CacheTtl::Hour1), ..Part::text("u") };
+        let turns = vec![Turn { role: Role::User, parts: vec![part] }];
+        let request = Request { turns, ..Request::default() };
+        let known = Target { model: "gpt-5.6", ..target(true) };
+        let mark = r#"{"type":"text","text":"u","prompt_cache_breakpoint":{"mode":"explicit","ttl":"30m"}}"#;
+        assert!(write(&request, &known).unwrap().body.contains(mark));
+        let other = write(&request, &target(false)).unwrap();
+        assert_eq!((other.dropped.len(), other.body.contains("breakpoint")), (1, false));
+        assert!(matches!(request.turns[0].parts[0].kind, PartKind::Text(_)));
     }
 }

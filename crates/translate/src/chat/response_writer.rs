@@ -3,7 +3,7 @@
 use super::pieces::{Piece, Pieces};
 use super::{failure, finish, usage};
 use crate::form::{Event, FinishReason, TokenUsage};
-use crate::json::{ArrayWriter, ObjectWriter};
+use crate::json::ObjectWriter;
 use crate::names::derived_id;
 use crate::target::AnswerContext;
 
@@ -16,7 +16,7 @@ pub(crate) fn write(events: &[Event], context: &AnswerContext) -> String {
     for event in events {
         match event {
             Event::Start { id, model, created } => {
-                head = Head::of(id.as_deref(), model.as_deref(), *created, context)
+                head = Head::of(id.as_deref(), model.as_deref(), *created, context);
             }
             Event::Finish(finish) => reason = finish.reason,
             Event::Usage(told) => tokens = tokens.updated_by(*told),
@@ -72,9 +72,9 @@ struct Message {
     text: String,
     refusal: String,
     reasoning: String,
-    details: Vec<String>,
-    annotations: Vec<String>,
-    images: Vec<String>,
+    details: Vec<ObjectWriter>,
+    annotations: Vec<ObjectWriter>,
+    images: Vec<ObjectWriter>,
     calls: Vec<Call>,
 }
 
@@ -92,9 +92,9 @@ impl Message {
             Piece::Text(text) => self.text.push_str(&text),
             Piece::Refusal(text) => self.refusal.push_str(&text),
             Piece::Reasoning(text) => self.reasoning.push_str(&text),
-            Piece::Detail(json) => self.details.push(json),
-            Piece::Annotation(json) => self.annotations.push(json),
-            Piece::Image(json) => self.images.push(json),
+            Piece::Detail(item) => self.details.push(item),
+            Piece::Annotation(item) => self.annotations.push(item),
+            Piece::Image(item) => self.images.push(item),
             Piece::Call { id, name, custom } => {
                 self.calls.push(Call { id, name, custom, arguments: String::new() });
             }
@@ -121,7 +121,7 @@ impl Message {
             [("reasoning_details", self.details), ("annotations", self.annotations), ("images", self.images)];
         for (field, list) in lists {
             if !list.is_empty() {
-                message = message.array(field, array_of(&list));
+                message = message.array(field, list.into_iter().collect());
             }
         }
         if !self.calls.is_empty() {
@@ -141,10 +141,4 @@ impl Call {
             call.str("type", "function").object("function", inner.str("arguments", &self.arguments))
         }
     }
-}
-
-fn array_of(items: &[String]) -> ArrayWriter {
-    let mut array = ArrayWriter::new();
-    items.iter().for_each(|item| array.push_json(item));
-    array
 }

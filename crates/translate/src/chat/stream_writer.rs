@@ -15,6 +15,9 @@ pub(crate) struct StreamWriter {
     pieces: Pieces,
     ready: Vec<Piece>,
     usage: TokenUsage,
+    /// How many there are so far.
+    annotations: usize,
+    images: usize,
     failed: bool,
 }
 
@@ -26,6 +29,8 @@ impl StreamWriter {
             head: None,
             ready: Vec::new(),
             usage: TokenUsage::default(),
+            annotations: 0,
+            images: 0,
             failed: false,
         }
     }
@@ -77,24 +82,32 @@ impl StreamWriter {
             Piece::Text(text) => ObjectWriter::new().str("content", &text),
             Piece::Refusal(text) => ObjectWriter::new().str("refusal", &text),
             Piece::Reasoning(text) => ObjectWriter::new().str("reasoning_content", &text),
-            Piece::Detail(json) => list("reasoning_details", &json),
-            Piece::Annotation(json) => list("annotations", &json),
-            Piece::Image(json) => list("images", &json),
+            Piece::Detail(item) => list("reasoning_details", item),
+            Piece::Annotation(item) => self.numbered("annotations", item),
+            Piece::Image(item) => self.numbered("images", item),
             Piece::Call { id, name, custom } => {
                 let (kind, input) = if custom { ("custom", "input") } else { ("function", "arguments") };
                 let call =
                     ObjectWriter::new().json("index", &index.to_string()).str("id", &id).str("type", kind);
                 let call = call.object(kind, ObjectWriter::new().str("name", &name).str(input, ""));
-                list("tool_calls", &call.finish())
+                list("tool_calls", call)
             }
             // Id, type and name are not said again: the SDKs would join them, or complain.
             Piece::Arguments { text, custom } => {
                 let (kind, input) = if custom { ("custom", "input") } else { ("function", "arguments") };
                 let call = ObjectWriter::new().json("index", &index.to_string());
-                list("tool_calls", &call.object(kind, ObjectWriter::new().str(input, &text)).finish())
+                list("tool_calls", call.object(kind, ObjectWriter::new().str(input, &text)))
             }
         };
         self.delta(delta, out);
+    }
+
+    /// An item of a list that comes one by one. OpenAI's helper puts such lists together by index.
+    fn numbered(&mut self, field: &'static str, item: ObjectWriter) -> ObjectWriter {
+        let count = if field == "images" { &mut self.images } else { &mut self.annotations };
+        let item = item.json("index", &count.to_string());
+        *count += 1;
+        list(field, item)
     }
 
     fn end(&mut self, finish: &Finish, out: &mut Vec<u8>) {
@@ -136,14 +149,155 @@ impl StreamWriter {
     }
 }
 
-fn list(field: &str, item: &str) -> ObjectWriter {
-    let mut list = ArrayWriter::new();
-    list.push_json(item);
-    ObjectWriter::new().array(field, list)
+fn list(field: &str, item: ObjectWriter) -> ObjectWriter {
+    ObjectWriter::new().array(field, [item].into_iter().collect())
 }
 
 fn write_data(json: &str, out: &mut Vec<u8>) {
     out.extend_from_slice(b"data: ");
     out.extend_from_slice(json.as_bytes());
     out.extend_from_slice(b"\n\n");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::StreamWriter;
+    use crate::chat::testing::context;
+    use crate::chat::write_response;
+    use crate::form::{
+        Block, Citation, Event, Finish, FinishReason, Opaque, OpaqueKind, StreamError, TokenUsage,
+    };
+
+    fn start() -> Event {
+        Event::Start { id: Some("a".to_owned()), model: Some("x".to_owned()), created: Some(7) }
+    }
+
+    fn delta(text: &str) -> Event {
+        Event::Delta(text.to_owned())
+    }
+
+    fn call(id: &str, custom: bool) -> Event {
+        Event::Open(Block::ToolCall { id: id.to_owned(), name: "f".to_owned(), namespace: None, custom })
+    }
+
+    fn finish(reason: FinishReason) -> Event {
+        Event::Finish(Finish::new(reason))
+    }
+
+    /// The lines without what heads each chunk.
+    fn written(events: &[Event], include_usage: bool) -> String {
+        let mut writer = StreamWriter::new(crate::target::AnswerContext { include_usage, ..context() });
+        let mut out = Vec::new();
+        events.iter().for_each(|event| writer.push(event, &mut out));
+        writer.finish(&mut out);
+        let head = r#"data: {"id":"a","object":"chat.completion.chunk","created":7,"model":"x","#;
+        String::from_utf8(out)
+            .unwrap()
+            .replace(head, "")
+            .replace(r#""logprobs":null,"#, "")
+            .replace("\n\n", "\n")
+    }
+
+    fn choice(delta: &str) -> String {
+        format!(r#""choices":[{{"index":0,"delta":{delta},"finish_reason":null}}]}}"#)
+    }
+
+    #[test]
+    fn a_stream_stands_in_order() {
+        let events = [
+            start(),
+            Event::Open(Block::Text),
+            delta("hi"),
+            Event::Close,
+            call("c0", false),
+            delta("{"),
+            delta("}"),
+            Event::Close,
+            call("c1", false),
+            Event::Close,
+            Event::Usage(TokenUsage { input: Some(1), output: Some(2), ..TokenUsage::default() }),
+            finish(FinishReason::ToolCalls),
+        ];
+        let expected = [
+            choice(r#"{"role":"assistant","content":""}"#),
+            choice(r#"{"content":"hi"}"#),
+            choice(
+                r#"{"tool_calls":[{"index":0,"id":"c0","type":"function","function":{"name":"f","arguments":""}}]}"#,
+            ),
+            choice(r#"{"tool_calls":[{"index":0,"function":{"arguments":"{"}}]}"#),
+            choice(r#"{"tool_calls":[{"index":0,"function":{"arguments":"}"}}]}"#),
+            choice(
+                r#"{"tool_calls":[{"index":1,"id":"c1","type":"function","function":{"name":"f","arguments":""}}]}"#,
+            ),
+            choice(r#"{"tool_calls":[{"index":1,"function":{"arguments":"{}"}}]}"#),
+            r#""choices":[{"index":0,"delta":{},"finish_reason":"tool_calls"}]}"#.to_owned(),
+            "data: [DONE]\n".to_owned(),
+        ];
+        assert_eq!(written(&events, false), expected.join("\n"));
+        let usage = r#""choices":[],"usage":{"prompt_tokens":1,"completion_tokens":2,"total_tokens":3"#;
+        let with_usage = written(&events, true);
+        let tail = with_usage.rsplit(r#""finish_reason":"tool_calls"}],"usage":null}"#).next().unwrap();
+        assert!(tail.trim_start().starts_with(usage) && tail.ends_with("data: [DONE]\n"), "{tail}");
+    }
+
+    #[test]
+    fn nothing_follows_an_error() {
+        let error = StreamError { status: 503, error_type: None, code: None, message: "boom".to_owned() };
+        let events = [start(), Event::Error(error), Event::Open(Block::Text), delta("x")];
+        let line = r#"data: {"error":{"message":"boom","type":"server_error","param":null,"code":null}}"#;
+        assert!(written(&events, true).ends_with(&format!("{line}\n")));
+        assert!(!written(&[start(), finish(FinishReason::Malformed)], true).contains("[DONE]"));
+    }
+
+    #[test]
+    fn reasoning_text_and_sources_have_their_places() {
+        let opaque = Opaque { kind: OpaqueKind::Signature, data: "S".to_owned(), id: None, owner: None };
+        let citation = Citation { url: "u".to_owned(), title: None, cited_text: None, span: Some((1, 2)) };
+        let events = [
+            start(),
+            Event::Open(Block::Reasoning),
+            delta("r"),
+            Event::Opaque(opaque.clone()),
+            Event::Close,
+            Event::Open(Block::Text),
+            delta("ab"),
+            Event::Close,
+            Event::Open(Block::Reasoning),
+            Event::Opaque(opaque),
+            Event::Close,
+            Event::Open(Block::Text),
+            delta("cd"),
+            Event::Citation(citation),
+            Event::Close,
+            call("c0", true),
+            delta("raw"),
+            Event::Close,
+            finish(FinishReason::ToolCalls),
+        ];
+        let streamed = written(&events, false);
+        let sealed = "c3dpdGNoYm9hcmQ6djE6c2lnbmF0dXJlCnAKbQoKUw==";
+        let plain = write_response(&events, &context());
+        for whole in [
+            format!(r#"{{"type":"reasoning.encrypted","data":"{sealed}","content":"r","index":0}}"#),
+            format!(r#"{{"type":"reasoning.encrypted","data":"{sealed}","index":2}}"#),
+        ] {
+            assert!(streamed.contains(&whole) && plain.contains(&whole), "{whole} in {plain} {streamed}");
+        }
+        // Two texts with something between them do not run together, and annotations count over both.
+        assert!(plain.contains(r#""content":"ab\n\ncd","refusal":null,"reasoning_content":"r""#), "{plain}");
+        assert!(plain.contains(r#""start_index":5,"end_index":6"#), "{plain}");
+        assert!(
+            plain.contains(r#"{"id":"c0","type":"custom","custom":{"name":"f","input":"raw"}}"#),
+            "{plain}"
+        );
+    }
+
+    #[test]
+    fn what_is_not_said_is_derived() {
+        let events = [Event::Start { id: None, model: None, created: None }, finish(FinishReason::Stop)];
+        let first = write_response(&events, &context());
+        assert_eq!(first, write_response(&events, &context()));
+        assert!(first.starts_with(r#"{"id":"chatcmpl-"#), "{first}");
+        assert!(first.contains(r#""created":1,"model":"m","choices":[{"index":0,"message":{"role":"assistant","content":"","refusal":null}"#), "{first}");
+    }
 }

@@ -41,6 +41,18 @@ pub(crate) struct Request {
     pub(crate) unmapped: Vec<Unmapped>,
 }
 
+impl Request {
+    /// Whether any tool or call is in a namespace.
+    pub(crate) fn has_namespaces(&self) -> bool {
+        self.tools.iter().any(|tool| {
+            matches!(
+                &tool.kind,
+                ToolKind::Function { namespace: Some(_), .. } | ToolKind::Custom { namespace: Some(_), .. }
+            )
+        })
+    }
+}
+
 /// A field that the common form has no place for, by the name that the caller gave it (`logit_bias`,
 /// `context_management`).
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -5,9 +5,8 @@
 
 use super::grounding::Sources;
 use super::{finish, signature, tools_writer, usage};
-use crate::form::{Block, Event, FinishReason, Opaque, StreamError, TokenUsage};
+use crate::form::{Block, Event, FinishReason, Opaque, OpaqueKind, StreamError, TokenUsage};
 use crate::json::{ArrayWriter, ObjectWriter};
-use crate::names::flat_name;
 use crate::target::AnswerContext;
 
 /// A part of an answer.
@@ -50,6 +49,7 @@ pub(super) struct AnswerWriter {
     text_before: usize,
     sources: Sources,
     is_refused: bool,
+    has_called: bool,
     finish: Option<FinishReason>,
     detail: Option<String>,
     usage: TokenUsage,
@@ -68,6 +68,7 @@ impl AnswerWriter {
             text_before: 0,
             sources: Sources::default(),
             is_refused: false,
+            has_called: false,
             finish: None,
             detail: None,
             usage: TokenUsage::default(),
@@ -130,14 +131,15 @@ impl AnswerWriter {
                     self.envelope = Some(signature::seal(&opaque, &self.content, &self.context.owner));
                 }
             }
-            Some(Block::ToolCall { id, name, namespace, custom }) => {
-                let name = flat_name(namespace.as_deref(), &name);
+            // A client of Gemini's has no namespaces, so it knows the tool by its name alone.
+            Some(Block::ToolCall { id, name, custom, .. }) => {
                 let args = if custom {
                     ObjectWriter::new().str("input", &self.content).finish()
                 } else {
                     tools_writer::arguments(&self.content)
                 };
                 let call = ObjectWriter::new().str("id", &id).str("name", &name).json("args", &args);
+                self.sign_first_call();
                 self.whole(ObjectWriter::new().object("functionCall", call), out);
             }
             Some(Block::Media { media_type }) => {
@@ -146,6 +148,17 @@ impl AnswerWriter {
             }
             None => {}
         }
+    }
+
+    /// Gemini 3 refuses a turn whose first call has no signature, should the conversation go on there. An envelope with
+    /// nothing in it says that the call is another's, and becomes there what Google has for that
+    /// ([`signature::SKIP_VALIDATOR`]).
+    fn sign_first_call(&mut self) {
+        if !self.has_called && self.envelope.is_none() {
+            let nothing = Opaque { kind: OpaqueKind::Plain, data: String::new(), id: None, owner: None };
+            self.envelope = Some(signature::seal(&nothing, "", &self.context.owner));
+        }
+        self.has_called = true;
     }
 
     fn whole(&mut self, part: ObjectWriter, out: &mut Vec<AnswerPart>) {

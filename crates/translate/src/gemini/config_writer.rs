@@ -111,7 +111,10 @@ fn thinking(reasoning: &Reasoning, target: &Target<'_>, losses: &mut Losses) -> 
             return None;
         }
     };
-    let config = if reasoning.show == Some(true) { config.bool("includeThoughts", true) } else { config };
+    // Where there are no thoughts, asking for them is an error.
+    let is_off = asked_effort(reasoning) == Some(Effort::None);
+    let config =
+        if reasoning.show == Some(true) && !is_off { config.bool("includeThoughts", true) } else { config };
     (!config.is_empty()).then_some(config)
 }
 

@@ -20,25 +20,30 @@ pub(super) fn read_system(raw: &RawValue) -> Vec<Part> {
 /// The turns. A content may also be a text, or a part without a content around it.
 pub(super) fn read(raw: &RawValue) -> Vec<Turn> {
     let mut calls = Calls::default();
-    let turns = list(raw).into_iter().enumerate().map(|(at, content)| {
+    let mut turns: Vec<(Role, Parts)> = Vec::new();
+    for (at, content) in list(raw).into_iter().enumerate() {
         let role = match Fields::of(content).and_then(|content| content.str("role")).as_deref() {
             Some("model" | "assistant") => Role::Assistant,
             Some("system" | "developer") => Role::System,
             _ => Role::User,
         };
-        if role == Role::Assistant {
-            calls.begin_group();
+        // Google's SDKs keep a content of each chunk of a stream: together they are what the model said.
+        if role != Role::Assistant || turns.last().is_none_or(|(last, _)| *last != Role::Assistant) {
+            if role == Role::Assistant {
+                calls.begin_group();
+            }
+            turns.push((role, Parts::default()));
         }
-        let mut parts = Parts::default();
+        let Some((_, parts)) = turns.last_mut() else { continue };
+        parts.goes_on = true;
         for (index, part) in parts_of(content).into_iter().enumerate() {
             match as_str(part) {
-                Some(text) => parts.read.push(Part::text(text)),
+                Some(text) => parts.push(PartKind::Text(text.into_owned())),
                 None => parts.read(part, (at, index), &mut calls),
             }
         }
-        Turn { role, parts: parts.finish() }
-    });
-    turns.collect()
+    }
+    turns.into_iter().map(|(role, parts)| Turn { role, parts: parts.finish() }).collect()
 }
 
 /// The parts of a content; what is no content is a part or a list of parts itself.
@@ -53,10 +58,12 @@ fn parts_of(content: &RawValue) -> Vec<&RawValue> {
     }
 }
 
-/// The parts of one content.
+/// The parts of one turn.
 #[derive(Default)]
 struct Parts {
     read: Vec<Part>,
+    /// A text at the beginning of a content goes on with the text at the end of the content before.
+    goes_on: bool,
     /// Thoughts that no signature has come for yet. They come in pieces.
     thought: String,
 }
@@ -85,6 +92,18 @@ impl Parts {
                 None => return,
             },
         };
+        self.push(kind);
+    }
+
+    fn push(&mut self, kind: PartKind) {
+        let goes_on = std::mem::take(&mut self.goes_on);
+        if let (PartKind::Text(text), Some(Part { kind: PartKind::Text(before), .. })) =
+            (&kind, self.read.last_mut())
+            && goes_on
+        {
+            before.push_str(text);
+            return;
+        }
         self.read.push(Part::new(kind));
     }
 
@@ -95,13 +114,17 @@ impl Parts {
         }
         let shown = std::mem::take(&mut self.thought);
         let text = hidden.unwrap_or(shown);
-        self.read.push(Part::new(PartKind::Reasoning { text, opaque: Some(opaque) }));
+        self.push(PartKind::Reasoning { text, opaque: Some(opaque) });
     }
 
     /// A signature beside a part that is no thought: Gemini's own for this part, or an envelope of the reasoning before
     /// it, whose text is in it, be it shown or not.
     fn signature(&mut self, value: &str, call: Option<&ToolCall>) {
         let (mut opaque, hidden) = signature::open(value);
+        if opaque.data.is_empty() && hidden.as_deref() == Some("") {
+            // It only says that the call is no Gemini's.
+            return self.end_thought();
+        }
         if hidden.as_ref() == Some(&self.thought) {
             self.thought.clear();
         }
@@ -110,13 +133,13 @@ impl Parts {
             opaque.data = signature::at_call(&call.id, &opaque.data);
         }
         let text = hidden.unwrap_or_default();
-        self.read.push(Part::new(PartKind::Reasoning { text, opaque: Some(opaque) }));
+        self.push(PartKind::Reasoning { text, opaque: Some(opaque) });
     }
 
     fn end_thought(&mut self) {
         if !self.thought.is_empty() {
             let text = std::mem::take(&mut self.thought);
-            self.read.push(Part::new(PartKind::Reasoning { text, opaque: None }));
+            self.push(PartKind::Reasoning { text, opaque: None });
         }
     }
 
@@ -300,6 +323,19 @@ mod tests {
         assert_ne!(calls[0], calls[1]);
         assert_eq!(said(&turns[0])[0], r#"call a {"x":1.0}"#);
         assert_eq!(said(&turns[1])[0], r#"result Some("b") true"#);
+    }
+
+    #[test]
+    fn chunks_of_a_stream_are_one_turn() {
+        let turns = turns(
+            r#"[{"role":"user","parts":[{"text":"go"}]},
+                {"role":"model","parts":[{"text":"h","thought":true}]},{"role":"model","parts":[{"text":"m","thought":true}]},
+                {"role":"model","parts":[{"text":"I "}]},{"role":"model","parts":[{"text":"will"}]},{"role":"model","parts":[{"text":"."},{"text":"a"}]},
+                {"role":"model","parts":[{"functionCall":{"name":"f"}}]},{"role":"model","parts":[{"text":""}]},
+                {"role":"user","parts":[{"functionResponse":{"name":"f","response":{}}}]}]"#,
+        );
+        assert_eq!((turns.len(), turns[2].role), (3, Role::User));
+        assert_eq!(said(&turns[1]), ["reasoning hm -", "text I will.", "text a", "call f {}"]);
     }
 
     #[test]

@@ -7,7 +7,9 @@ use super::media;
 use super::signature::{self, Place, SKIP_VALIDATOR};
 use super::tools_writer::{arguments, is_object, name_for};
 use crate::abilities::Thinking;
-use crate::form::{MediaKind, Opaque, OpaqueKind, PartKind, Role, ToolCall, ToolInput, ToolResult, Turn};
+use crate::form::{
+    Media, MediaKind, MediaSource, Opaque, OpaqueKind, PartKind, Role, ToolCall, ToolInput, ToolResult, Turn,
+};
 use crate::json::{ArrayWriter, ObjectWriter};
 use crate::names::{ClientName, ToolNames};
 use crate::target::{Losses, Target};
@@ -68,7 +70,11 @@ impl<'a> Conversation<'a> {
     fn turn(&mut self, turn: &Turn) {
         for part in &turn.parts {
             self.losses.drop_if(part.cache.is_some(), "cache_control");
-            let is_model = turn.role == Role::Assistant;
+            let is_model = match &part.kind {
+                PartKind::ToolCall(_) => true,
+                PartKind::ToolResult(_) => false,
+                _ => turn.role == Role::Assistant,
+            };
             let written = match &part.kind {
                 // There is no system text but at the beginning, and moving it there would change all that follows.
                 PartKind::Text(text) if turn.role == Role::System && !text.is_empty() => {
@@ -150,7 +156,9 @@ impl<'a> Conversation<'a> {
         let mut media = Vec::new();
         for part in &result.content {
             match &part.kind {
-                PartKind::Text(text) => texts.push(text.as_str()),
+                PartKind::Text(text) | PartKind::Media(Media { source: MediaSource::Text(text), .. }) => {
+                    texts.push(text.as_str());
+                }
                 kind @ PartKind::Media(_) => {
                     if let Some(Written::Plain(part)) = self.part(kind) {
                         media.push(part);
@@ -194,8 +202,10 @@ impl<'a> Conversation<'a> {
             self.losses
                 .refuse("messages", "ends with the model's own turn, which Gemini does not go on with");
         }
+        // A call must follow a user's turn, which a history that was cut may lack.
         if self.contents.first().is_some_and(|first| first.is_model && has_calls(first)) {
-            self.losses.refuse("messages", "begins with a tool call, which Gemini does not take");
+            let blank = Written::Plain(ObjectWriter::new().str("text", " "));
+            self.contents.insert(0, Content { parts: vec![blank], ..Content::default() });
         }
     }
 
@@ -332,3 +342,6 @@ fn unanswered(calls: &[(String, String)], losses: &mut Losses) {
         losses.refuse("messages", format!("has a call of `{name}` with the id `{id}`, but no result of it"));
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -17,6 +17,8 @@ pub(super) fn read(reason: &str, has_calls: bool) -> FinishReason {
         | "IMAGE_PROHIBITED_CONTENT"
         | "IMAGE_RECITATION"
         | "IMAGE_OTHER" => FinishReason::Filtered,
+        // The calls came whole, and clients can say themselves that they do not know a tool.
+        "UNEXPECTED_TOOL_CALL" | "TOO_MANY_TOOL_CALLS" if has_calls => FinishReason::ToolCalls,
         "MALFORMED_FUNCTION_CALL"
         | "UNEXPECTED_TOOL_CALL"
         | "TOO_MANY_TOOL_CALLS"

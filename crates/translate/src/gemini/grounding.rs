@@ -2,6 +2,8 @@
 //!
 //! Gemini counts bytes of the text, the common form characters.
 
+use std::collections::HashMap;
+
 use super::fields::Fields;
 use crate::form::Citation;
 use crate::json::{ArrayWriter, ObjectWriter, as_u64, items};
@@ -103,14 +105,14 @@ impl Sources {
         }
         let mut chunks = ArrayWriter::new();
         let mut supports = ArrayWriter::new();
-        let mut known: Vec<&str> = Vec::new();
+        let mut known: HashMap<&str, usize> = HashMap::new();
         for source in &self.0 {
-            let index = known.iter().position(|url| *url == source.url).unwrap_or_else(|| {
-                known.push(&source.url);
+            let next = known.len();
+            let index = *known.entry(&source.url).or_insert_with(|| {
                 let web = ObjectWriter::new().str("uri", &source.url);
                 let web = web.maybe(source.title.as_deref(), |out, title| out.str("title", title));
                 chunks.push(ObjectWriter::new().object("web", web));
-                known.len() - 1
+                next
             });
             if let Some((start, end)) = source.span {
                 let segment = ObjectWriter::new()

@@ -3,6 +3,8 @@
 //! Only the end of the stream ends the answer: the reason may come ahead of the last parts, behind them, or with every
 //! chunk.
 
+use std::collections::HashSet;
+
 use super::fields::{Fields, list};
 use super::{finish, grounding, signature, usage};
 use crate::form::{
@@ -11,6 +13,9 @@ use crate::form::{
 use crate::json::items;
 use crate::names::derived_id;
 use crate::target::AnswerContext;
+
+/// Parts of tools that the provider runs.
+const HOSTED: [&str; 4] = ["executableCode", "codeExecutionResult", "toolCall", "toolResponse"];
 
 #[derive(Debug)]
 pub(crate) struct StreamReader {
@@ -21,8 +26,9 @@ pub(crate) struct StreamReader {
     open: Open,
     /// The open block of text so far, which sources point into.
     text: String,
-    /// Sources for that block, so far.
+    /// Sources for that block, so far, and which they are: later chunks repeat what earlier ones said.
     sources: Vec<Citation>,
+    known_sources: HashSet<(String, Option<(u64, u64)>)>,
     /// A signature on an empty text. It is told when the text before it is over.
     signature: Option<String>,
     calls: usize,
@@ -50,6 +56,7 @@ impl StreamReader {
             open: Open::Nothing,
             text: String::new(),
             sources: Vec::new(),
+            known_sources: HashSet::new(),
             signature: None,
             calls: 0,
             usage: TokenUsage::default(),
@@ -146,8 +153,7 @@ impl StreamReader {
         }
         if self.open == Open::Text {
             for source in grounding::read(candidate, &self.text) {
-                // Later chunks repeat what earlier ones said.
-                if !self.sources.contains(&source) {
+                if self.known_sources.insert((source.url.clone(), source.span)) {
                     self.sources.push(source);
                 }
             }
@@ -163,6 +169,10 @@ impl StreamReader {
     }
 
     fn part(&mut self, part: &Fields<'_>, out: &mut Vec<Event>) {
+        // What Gemini's own tools did is no call of the client's.
+        if HOSTED.iter().any(|key| part.raw(key).is_some()) {
+            return;
+        }
         let value = part.filled("thoughtSignature");
         let text = part.str("text").unwrap_or_default();
         if let Some(call) = part.object("functionCall") {
@@ -179,21 +189,32 @@ impl StreamReader {
                 self.end_block(out);
             }
         } else if !text.is_empty() {
-            if let Some(value) = value {
-                self.end_block(out);
-                self.tell_signature(out);
-                self.signature = Some(value);
-                self.tell_signature(out);
+            // Of a text that has begun it is told behind it, so that the text stays in one piece.
+            match value {
+                Some(value) if self.open == Open::Text => {
+                    self.delta(Open::Text, &text, out);
+                    self.wait(value, out);
+                }
+                Some(value) => {
+                    self.end_block(out);
+                    self.tell_signature(out);
+                    signed(value, out);
+                    self.delta(Open::Text, &text, out);
+                }
+                None => self.delta(Open::Text, &text, out),
             }
-            self.delta(Open::Text, &text, out);
         } else if let Some(value) = value {
-            // Its text goes on, or its sources come, in a later chunk.
-            if self.signature.is_some() || self.open == Open::Reasoning {
-                self.end_block(out);
-                self.tell_signature(out);
-            }
-            self.signature = Some(value);
+            self.wait(value, out);
         }
+    }
+
+    /// Keeps a signature until its text is over: more of it, or its sources, may come in a later chunk.
+    fn wait(&mut self, value: String, out: &mut Vec<Event>) {
+        if self.signature.is_some() || self.open == Open::Reasoning {
+            self.end_block(out);
+            self.tell_signature(out);
+        }
+        self.signature = Some(value);
     }
 
     fn call(&mut self, call: &Fields<'_>, signature: Option<&str>, out: &mut Vec<Event>) {
@@ -226,9 +247,6 @@ impl StreamReader {
     }
 
     fn delta(&mut self, kind: Open, text: &str, out: &mut Vec<Event>) {
-        if self.signature.is_some() && kind != self.open {
-            self.end_block(out);
-        }
         self.switch(kind, out);
         if kind == Open::Text {
             self.text.push_str(text);
@@ -252,6 +270,7 @@ impl StreamReader {
             return;
         }
         out.extend(self.sources.drain(..).map(Event::Citation));
+        self.known_sources.clear();
         self.text.clear();
         self.open = Open::Nothing;
         out.push(Event::Close);
@@ -285,3 +304,6 @@ fn read_error(error: &Fields<'_>) -> StreamError {
         message: error.string("message").unwrap_or_default(),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -34,6 +34,8 @@ struct Pending {
     /// A call's whole input, should no piece of it come.
     whole_input: Option<String>,
     signature: String,
+    has_text: bool,
+    is_redacted: bool,
 }
 
 impl AnswerReader {
@@ -86,7 +88,7 @@ impl AnswerReader {
                 }
             }
             Some("thinking") => self.text(index, text("thinking")),
-            Some("redacted_thinking") => self.opaque(index, OpaqueKind::Redacted, text("data")),
+            Some("redacted_thinking") => self.redacted(index, text("data")),
             _ => {}
         }
         self.tell(out);
@@ -140,9 +142,12 @@ impl AnswerReader {
         if let Some(input) = block.whole_input.take() {
             block.events.push(Event::Delta(input));
         }
-        let signature = std::mem::take(&mut block.signature);
-        if !signature.is_empty() && block.block == Some(Block::Reasoning) {
-            self.opaque(index, OpaqueKind::Signature, signature);
+        let data = std::mem::take(&mut block.signature);
+        // Servers that do not sign want the text itself back.
+        let kind = if data.is_empty() { OpaqueKind::Plain } else { OpaqueKind::Signature };
+        if block.block == Some(Block::Reasoning) && !block.is_redacted && (block.has_text || !data.is_empty())
+        {
+            block.events.push(Event::Opaque(Opaque { kind, data, id: None, owner: None }));
         }
         if let Some(block) = self.find(index) {
             block.is_done = true;
@@ -214,6 +219,8 @@ impl AnswerReader {
             events: Vec::new(),
             whole_input: None,
             signature: String::new(),
+            has_text: false,
+            is_redacted: false,
         });
     }
 
@@ -224,13 +231,16 @@ impl AnswerReader {
 
     fn text(&mut self, index: u64, text: String) {
         if let Some(block) = self.find(index).filter(|_| !text.is_empty()) {
+            block.has_text = true;
             block.events.push(Event::Delta(text));
         }
     }
 
-    fn opaque(&mut self, index: u64, kind: OpaqueKind, data: String) {
-        if let Some(block) = self.find(index).filter(|_| !data.is_empty()) {
-            block.events.push(Event::Opaque(Opaque { kind, data, id: None, owner: None }));
+    fn redacted(&mut self, index: u64, data: String) {
+        if let Some(block) = self.find(index) {
+            block.is_redacted = true;
+            let opaque = Opaque { kind: OpaqueKind::Redacted, data, id: None, owner: None };
+            block.events.push(Event::Opaque(opaque));
         }
     }
 

@@ -1,9 +1,22 @@
 //! What plain and streamed answers have in common when they are written.
 
-use crate::form::{Finish, FinishReason, StreamError, TokenUsage};
+use crate::envelope;
+use crate::form::{Finish, FinishReason, Opaque, OpaqueKind, StreamError, TokenUsage};
 use crate::json::{Object, ObjectWriter};
 use crate::names::derived_id;
 use crate::target::AnswerContext;
+
+/// Reasoning's opaque value in its envelope. Text alone gets one too: a thinking block without would be taken for
+/// Anthropic's own and refused there.
+pub(super) fn sealed(opaque: Option<&Opaque>, has_text: bool, context: &AnswerContext) -> Option<String> {
+    let plain = Opaque { kind: OpaqueKind::Plain, data: String::new(), id: None, owner: None };
+    let opaque = match opaque {
+        Some(opaque) if has_text || opaque.kind != OpaqueKind::Plain => opaque,
+        _ if has_text => &plain,
+        _ => return None,
+    };
+    Some(envelope::seal(opaque, &context.owner))
+}
 
 /// What an answer has had so far that its `stop_reason` depends on.
 #[derive(Debug, Default, Clone, Copy)]

@@ -19,7 +19,7 @@ pub(super) fn read(content: &RawValue, unmapped: &mut Vec<Unmapped>) -> Option<V
         match as_str(block) {
             Some(text) => parts.push(Part::text(text)),
             None => {
-                parts.extend(Object::of(block).map(|block| read_block(&block, unmapped)).unwrap_or_default())
+                parts.extend(Object::of(block).map(|block| read_block(&block, unmapped)).unwrap_or_default());
             }
         }
     }

@@ -67,6 +67,10 @@ pub(super) fn reasoning(text: &str, opaque: &Opaque) -> Option<ObjectWriter> {
         OpaqueKind::Signature => {
             Some(ObjectWriter::of_type("thinking").str("thinking", text).str("signature", &opaque.data))
         }
+        // Of a server that does not sign its thinking.
+        OpaqueKind::Plain if !text.is_empty() => {
+            Some(ObjectWriter::of_type("thinking").str("thinking", text).str("signature", ""))
+        }
         OpaqueKind::Redacted => Some(ObjectWriter::of_type("redacted_thinking").str("data", &opaque.data)),
         OpaqueKind::Encrypted | OpaqueKind::ThoughtSignature | OpaqueKind::Plain => None,
     }
@@ -173,5 +177,60 @@ fn address(source: &MediaSource) -> Result<ObjectWriter, String> {
         }
         MediaSource::FileId(_) => Err("holds the id of a file that another provider stores".to_owned()),
         _ => Err(format!("holds a file's address that {FORMAT} does not take")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::user_block;
+    use crate::abilities::Abilities;
+    use crate::form::{Media, MediaKind, MediaSource, Part, PartKind};
+    use crate::target::Losses;
+
+    fn written(kind: MediaKind, source: MediaSource) -> Result<String, String> {
+        let media = Media { kind, source, name: None, detail: Some("high".to_owned()) };
+        let mut losses = Losses::default();
+        let block =
+            user_block(&Part::new(PartKind::Media(media)), Abilities::of("claude-opus-5"), &mut losses);
+        let body = block.map(|block| block.json.finish()).unwrap_or_default();
+        let written = losses.finish(body, crate::names::ToolNames::default());
+        written.map(|written| written.body).map_err(|refused| refused[0].reason.clone())
+    }
+
+    fn base64(media_type: &str) -> MediaSource {
+        MediaSource::Base64 { media_type: media_type.to_owned(), data: "aGk=".to_owned() }
+    }
+
+    #[test]
+    fn media_have_their_own_kinds_of_block() {
+        for (kind, source, expected) in [
+            (
+                MediaKind::Image,
+                base64("image/jpg"),
+                r#"{"type":"image","source":{"type":"base64","media_type":"image/jpeg","data":"aGk="}}"#,
+            ),
+            (
+                MediaKind::File,
+                base64("application/json"),
+                r#"{"type":"document","source":{"type":"text","media_type":"text/plain","data":"hi"}}"#,
+            ),
+            (
+                MediaKind::Pdf,
+                MediaSource::Url("https://a.example/a.pdf".to_owned()),
+                r#"{"type":"document","source":{"type":"url","url":"https://a.example/a.pdf"}}"#,
+            ),
+        ] {
+            assert_eq!(written(kind, source).unwrap(), expected);
+        }
+        for (kind, source) in [
+            (MediaKind::Image, base64("image/tiff")),
+            (MediaKind::Image, MediaSource::Url("gs://bucket/i.png".to_owned())),
+            (MediaKind::File, base64("application/zip")),
+            (MediaKind::File, MediaSource::FileId("file-1".to_owned())),
+            (MediaKind::Audio, base64("audio/wav")),
+            (MediaKind::Video, base64("video/mp4")),
+        ] {
+            assert!(written(kind, source.clone()).is_err(), "{source:?}");
+        }
     }
 }

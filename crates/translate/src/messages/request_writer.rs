@@ -198,3 +198,127 @@ fn limit_cache_marks(
         losses.drop("cache_control");
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use dialects::Dialect;
+
+    use super::write;
+    use crate::form::{Format, Request};
+    use crate::json::{Object, raw_of};
+    use crate::messages::read_request;
+    use crate::target::{Target, Written};
+
+    const CLAUDE: &str = "claude-sonnet-4-5";
+
+    fn request(body: &str) -> Request {
+        read_request(&Object::parse(body.as_bytes()).unwrap()).unwrap()
+    }
+
+    fn written(request: &Request, model: &str) -> Result<Written, Vec<String>> {
+        let target = Target { dialect: Dialect::Anthropic, provider: "p", model, is_official: true };
+        write(request, &target).map_err(|refused| refused.iter().map(ToString::to_string).collect())
+    }
+
+    #[test]
+    fn what_the_format_says_comes_out_as_it_went_in() {
+        let body = r#"{"model":"claude-sonnet-4-5","max_tokens":64,"system":[{"type":"text","text":"S","cache_control":{"type":"ephemeral","ttl":"1h"}}],"messages":[{"role":"user","content":[{"type":"text","text":" a "},{"type":"image","source":{"type":"url","url":"https://a.example/i.png"}},{"type":"document","source":{"type":"base64","media_type":"application/pdf","data":"QQ=="},"title":"T"}]},{"role":"assistant","content":[{"type":"text","text":"b"},{"type":"tool_use","id":"t1","name":"f","input":{"z": 1.0}}]},{"role":"user","content":[{"type":"tool_result","tool_use_id":"t1","content":"r","is_error":true,"cache_control":{"type":"ephemeral"}},{"type":"text","text":"c"}]}],"tools":[{"name":"f","description":"d","input_schema":{"type":"object"}}],"tool_choice":{"type":"auto","disable_parallel_tool_use":true},"output_config":{"format":{"type":"json_schema","schema":{"type":"string"}}},"temperature":0.5,"top_k":3,"stop_sequences":["x"],"metadata":{"user_id":"u"},"service_tier":"auto","cache_control":{"type":"ephemeral"},"stream":true}"#;
+        let written = written(&request(body), CLAUDE).unwrap();
+        assert_eq!((written.body.as_str(), written.dropped.is_empty()), (body, true));
+    }
+
+    #[test]
+    fn sampling_is_clamped_or_left_out() {
+        for (sampling, model, sent, dropped) in [
+            (r#""temperature":1.5"#, CLAUDE, r#""temperature":1.0"#, "temperature"),
+            (r#""temperature":0.2,"top_p":0.9"#, CLAUDE, r#""temperature":0.2"#, "top_p"),
+            (r#""temperature":0.2,"top_p":0.9"#, "claude-sonnet-4-0", r#""temperature":0.2,"top_p":0.9"#, ""),
+            (r#""temperature":0.2,"top_k":1"#, "claude-opus-5", "", "temperature,top_k"),
+            (r#""temperature":1"#, "claude-opus-5", "", ""),
+        ] {
+            let body =
+                format!(r#"{{"max_tokens":9,"messages":[{{"role":"user","content":"x"}}],{sampling}}}"#);
+            let written = written(&request(&body), model).unwrap();
+            let (_, end) = written.body.split_once(r#""x"}]}]"#).unwrap();
+            assert_eq!(end.trim_start_matches(',').trim_end_matches('}'), sent, "{sampling} {model}");
+            assert_eq!(written.dropped.join(","), dropped, "{sampling} {model}");
+        }
+    }
+
+    #[test]
+    fn a_limit_is_always_said_and_never_above_the_models_own() {
+        for (limit, model, sent) in [
+            ("", CLAUDE, 64_000),
+            (r#","max_tokens":70000"#, CLAUDE, 64_000),
+            (r#","max_tokens":70000"#, "other", 70_000),
+            ("", "claude-opus-4-8", 128_000),
+        ] {
+            let body = format!(r#"{{"messages":[{{"role":"user","content":"x"}}]{limit}}}"#);
+            let written = written(&request(&body), model).unwrap();
+            assert!(written.body.contains(&format!(r#""max_tokens":{sent},"#)), "{}", written.body);
+        }
+    }
+
+    #[test]
+    fn no_more_than_four_marks_are_kept() {
+        let mark = r#""cache_control":{"type":"ephemeral"}"#;
+        let texts: Vec<String> =
+            (0..5).map(|index| format!(r#"{{"type":"text","text":"{index}",{mark}}}"#)).collect();
+        let body = format!(
+            r#"{{"max_tokens":9,"system":[{{"type":"text","text":"s",{mark}}}],"messages":[{{"role":"user","content":[{}]}}],
+            "tools":[{{"name":"f","input_schema":{{"type":"object"}},{mark}}}]}}"#,
+            texts.join(",")
+        );
+        let written = written(&request(&body), CLAUDE).unwrap();
+        assert_eq!(
+            (written.body.matches(mark).count(), written.dropped),
+            (4, vec!["cache_control".to_owned()])
+        );
+        assert!(written.body.contains(&texts[4]) && !written.body.contains(&texts[2]), "{}", written.body);
+    }
+
+    #[test]
+    fn what_cannot_be_left_out_is_refused() {
+        let user = r#""messages":[{"role":"user","content":"x"}]"#;
+        for (body, model, refused) in [
+            (
+                format!(r#"{{{user},"mcp_servers":[{{}}]}}"#),
+                CLAUDE,
+                "`mcp_servers` has no counterpart in Anthropic Messages",
+            ),
+            (
+                format!(r#"{{{user},"stop_sequences":["\n"]}}"#),
+                CLAUDE,
+                "`stop` is blank in part, which Anthropic Messages does not take",
+            ),
+            (
+                format!(
+                    r#"{{{user},"output_config":{{"format":{{"type":"json_schema","schema":{{"type":"object"}}}}}}}}"#
+                ),
+                CLAUDE,
+                "`response_format` has an object of any properties, which Anthropic Messages cannot keep",
+            ),
+            (
+                format!(
+                    r#"{{{user},"output_config":{{"format":{{"type":"json_schema","schema":{{"type":"string"}}}}}}}}"#
+                ),
+                "claude-3-haiku-20240307",
+                "`response_format` needs structured outputs, which the model does not have",
+            ),
+        ] {
+            assert_eq!(written(&request(&body), model).unwrap_err(), [refused]);
+        }
+    }
+
+    #[test]
+    fn a_json_mode_becomes_a_sentence() {
+        let mut request = request(r#"{"max_tokens":9,"messages":[{"role":"user","content":"x"}]}"#);
+        request.format = Some(Format::JsonObject);
+        request.cache_key = Some("k".to_owned());
+        request.metadata = raw_of(r#"{"a":"b"}"#);
+        let written = written(&request, CLAUDE).unwrap();
+        assert_eq!(written.dropped, ["response_format", "metadata"]);
+        assert!(written.body.contains(r#""system":[{"type":"text","text":"Answer with one JSON object"#));
+        assert!(written.body.ends_with(r#","cache_control":{"type":"ephemeral"}}"#));
+    }
+}

@@ -48,6 +48,19 @@ mod tests {
     }
 
     #[test]
+    fn thinking_that_is_not_signed_goes_back_as_text() {
+        let thinking = |signature: &str| {
+            let block = format!(r#"{{"type":"thinking","thinking":"t","signature":"{signature}"}}"#);
+            let body = format!(r#"{{"content":[{block}]}}"#);
+            match &read(body.as_bytes(), &AnswerContext::for_test()).unwrap()[3] {
+                Event::Opaque(opaque) => opaque.kind,
+                other => panic!("{other:?}"),
+            }
+        };
+        assert_eq!([thinking("Eq"), thinking("")], [OpaqueKind::Signature, OpaqueKind::Plain]);
+    }
+
+    #[test]
     fn anything_else_is_no_response() {
         for body in ["{}", "[]", "null", r#"{"content":null}"#] {
             assert_eq!(read(body.as_bytes(), &AnswerContext::for_test()), None);

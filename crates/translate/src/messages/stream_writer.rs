@@ -1,8 +1,7 @@
 //! Writes a stream's events as SSE.
 
 use super::answer_writer::{self, Seen};
-use crate::envelope;
-use crate::form::{Block, Event, Finish, FinishReason, OpaqueKind, StreamError, TokenUsage};
+use crate::form::{Block, Event, Finish, FinishReason, Opaque, StreamError, TokenUsage};
 use crate::json::ObjectWriter;
 use crate::target::AnswerContext;
 
@@ -29,7 +28,7 @@ enum Open {
     },
     Thinking {
         is_begun: bool,
-        sealed: Option<String>,
+        opaque: Option<Opaque>,
     },
     Call(Input),
     /// Nothing that this format has.
@@ -70,18 +69,15 @@ impl StreamWriter {
             Event::Open(block) => self.open(block, out),
             Event::Delta(text) => self.delta(text, out),
             Event::Opaque(opaque) => {
-                if let Some(Open::Thinking { sealed, is_begun }) = &mut self.open {
-                    // Text that its maker wants back is nothing without the text.
-                    if *is_begun || opaque.kind != OpaqueKind::Plain {
-                        *sealed = Some(envelope::seal(opaque, &self.context.owner));
-                    }
+                if let Some(Open::Thinking { opaque: known, .. }) = &mut self.open {
+                    *known = Some(opaque.clone());
                 }
             }
             // The format's own citations of the web hold a value that only Anthropic can make.
             Event::Citation(_) => {}
             Event::Close => self.close(out),
             Event::Finish(finish) if finish.reason == FinishReason::Malformed => {
-                self.fail(&malformed(finish), out)
+                self.fail(&malformed(finish), out);
             }
             Event::Finish(finish) => {
                 self.close(out);
@@ -132,7 +128,7 @@ impl StreamWriter {
                 self.seen.refusal = true;
                 Open::Text { is_begun: false }
             }
-            Block::Reasoning => Open::Thinking { is_begun: false, sealed: None },
+            Block::Reasoning => Open::Thinking { is_begun: false, opaque: None },
             Block::ToolCall { id, name, custom, .. } => {
                 self.seen.calls = true;
                 let call =
@@ -159,7 +155,7 @@ impl StreamWriter {
                 self.piece("text_delta", "text", text, out);
                 self.open = Some(Open::Text { is_begun: true });
             }
-            Some(Open::Thinking { is_begun, sealed }) => {
+            Some(Open::Thinking { is_begun, opaque }) => {
                 if !is_begun {
                     self.begin(
                         ObjectWriter::of_type("thinking").str("thinking", "").str("signature", ""),
@@ -167,7 +163,7 @@ impl StreamWriter {
                     );
                 }
                 self.piece("thinking_delta", "thinking", text, out);
-                self.open = Some(Open::Thinking { is_begun: true, sealed });
+                self.open = Some(Open::Thinking { is_begun: true, opaque });
             }
             Some(Open::Call(input)) => self.open = Some(Open::Call(self.arguments(input, text, out))),
             left => self.open = left,
@@ -194,13 +190,14 @@ impl StreamWriter {
     fn close(&mut self, out: &mut Vec<u8>) {
         match self.open.take() {
             Some(Open::Text { is_begun: true }) => {}
-            Some(Open::Thinking { is_begun: true, sealed }) => {
-                if let Some(sealed) = sealed {
-                    self.piece("signature_delta", "signature", &sealed, out);
+            Some(Open::Thinking { is_begun, opaque }) => {
+                match answer_writer::sealed(opaque.as_ref(), is_begun, &self.context) {
+                    Some(sealed) if is_begun => self.piece("signature_delta", "signature", &sealed, out),
+                    Some(sealed) => {
+                        self.begin(ObjectWriter::of_type("redacted_thinking").str("data", &sealed), out);
+                    }
+                    None => return,
                 }
-            }
-            Some(Open::Thinking { is_begun: false, sealed: Some(sealed) }) => {
-                self.begin(ObjectWriter::of_type("redacted_thinking").str("data", &sealed), out);
             }
             Some(Open::Call(input)) => {
                 if let Input::Wrapped { text, is_freeform } = input {
@@ -250,4 +247,134 @@ fn write(name: &str, event: ObjectWriter, out: &mut Vec<u8>) {
     out.extend_from_slice(b"\ndata: ");
     out.extend_from_slice(event.finish().as_bytes());
     out.extend_from_slice(b"\n\n");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::StreamWriter;
+    use crate::form::{Block, Event, Finish, FinishReason, Opaque, OpaqueKind, StreamError, TokenUsage};
+    use crate::messages::write_response;
+    use crate::target::AnswerContext;
+
+    fn stream(events: &[Event]) -> String {
+        let mut writer = StreamWriter::new(AnswerContext::for_test());
+        let mut out = Vec::new();
+        for event in events {
+            writer.push(event, &mut out);
+        }
+        writer.finish(&mut out);
+        String::from_utf8(out).unwrap()
+    }
+
+    fn delta(text: &str) -> Event {
+        Event::Delta(text.to_owned())
+    }
+
+    fn opaque() -> Event {
+        Event::Opaque(Opaque { kind: OpaqueKind::Encrypted, data: "x".to_owned(), id: None, owner: None })
+    }
+
+    fn call(custom: bool) -> Event {
+        Event::Open(Block::ToolCall { id: "c".to_owned(), name: "f".to_owned(), namespace: None, custom })
+    }
+
+    fn finish(reason: FinishReason) -> Event {
+        Event::Finish(Finish::new(reason))
+    }
+
+    const START: Event = Event::Start { id: None, model: None, created: None };
+
+    #[test]
+    fn every_event_stands_in_its_place() {
+        let events = [
+            START,
+            Event::Open(Block::Reasoning),
+            delta("hm"),
+            opaque(),
+            Event::Close,
+            Event::Open(Block::Text),
+            delta(""),
+            Event::Close,
+            Event::Open(Block::Reasoning),
+            opaque(),
+            Event::Close,
+            call(false),
+            delta(r#"{"a""#),
+            delta(":1}"),
+            Event::Close,
+            finish(FinishReason::Stop),
+            Event::Usage(TokenUsage {
+                input: Some(9),
+                cache_read: Some(4),
+                cache_write: Some(1),
+                output: Some(5),
+                reasoning: Some(2),
+            }),
+        ];
+        let sealed = "c3dpdGNoYm9hcmQ6djE6ZW5jcnlwdGVkCnAKbQoKeA==";
+        let expected = [
+            r#"{"type":"message_start","message":{"id":"msg_4f1a116a70d9811d","type":"message","role":"assistant","model":"m","content":[],"stop_reason":null,"stop_sequence":null,"usage":{"input_tokens":0,"cache_creation_input_tokens":0,"cache_read_input_tokens":0,"output_tokens":0}}}"#.to_owned(),
+            r#"{"type":"content_block_start","index":0,"content_block":{"type":"thinking","thinking":"","signature":""}}"#.to_owned(),
+            r#"{"type":"content_block_delta","index":0,"delta":{"type":"thinking_delta","thinking":"hm"}}"#.to_owned(),
+            format!(r#"{{"type":"content_block_delta","index":0,"delta":{{"type":"signature_delta","signature":"{sealed}"}}}}"#),
+            r#"{"type":"content_block_stop","index":0}"#.to_owned(),
+            format!(r#"{{"type":"content_block_start","index":1,"content_block":{{"type":"redacted_thinking","data":"{sealed}"}}}}"#),
+            r#"{"type":"content_block_stop","index":1}"#.to_owned(),
+            r#"{"type":"content_block_start","index":2,"content_block":{"type":"tool_use","id":"c","name":"f","input":{}}}"#.to_owned(),
+            r#"{"type":"content_block_delta","index":2,"delta":{"type":"input_json_delta","partial_json":"{\"a\""}}"#.to_owned(),
+            r#"{"type":"content_block_delta","index":2,"delta":{"type":"input_json_delta","partial_json":":1}"}}"#.to_owned(),
+            r#"{"type":"content_block_stop","index":2}"#.to_owned(),
+            r#"{"type":"message_delta","delta":{"stop_reason":"tool_use","stop_sequence":null},"usage":{"input_tokens":4,"cache_creation_input_tokens":1,"cache_read_input_tokens":4,"output_tokens":5,"output_tokens_details":{"thinking_tokens":2}}}"#.to_owned(),
+            r#"{"type":"message_stop"}"#.to_owned(),
+        ];
+        let written = stream(&events);
+        let data: Vec<&str> = written.lines().filter_map(|line| line.strip_prefix("data: ")).collect();
+        assert_eq!(data, expected);
+        let named = |data: &str| format!("event: {}\n", data.split('"').nth(3).unwrap());
+        assert!(data.iter().all(|data| written.contains(&named(data))));
+    }
+
+    #[test]
+    fn inputs_that_are_no_objects_are_wrapped() {
+        for (events, input) in [
+            (vec![call(true), delta("*** "), delta("\"x\"")], r#""{\"input\":\"*** \\\"x\\\"\"}""#),
+            (vec![call(false), delta("nu"), delta("ll")], r#""{}""#),
+            (vec![call(false), delta("[1]")], r#""{\"_raw\":\"[1]\"}""#),
+        ] {
+            let written =
+                stream(&[vec![START], events, vec![Event::Close, finish(FinishReason::Stop)]].concat());
+            assert!(written.contains(&format!(r#""partial_json":{input}}}"#)), "{written}");
+        }
+    }
+
+    #[test]
+    fn nothing_follows_an_error() {
+        let error =
+            StreamError { status: 429, error_type: None, code: None, message: "slow down".to_owned() };
+        let written = stream(&[START, Event::Error(error), Event::Open(Block::Text), delta("x")]);
+        let (_, end) = written.split_once("\n\n").unwrap();
+        assert_eq!(
+            end,
+            "event: error\ndata: {\"type\":\"error\",\"error\":{\"type\":\"rate_limit_error\",\"message\":\"slow down\"}}\n\n"
+        );
+        assert!(stream(&[START, finish(FinishReason::Malformed)]).contains("api_error"));
+    }
+
+    #[test]
+    fn reasons_to_stop_keep_their_class() {
+        for (open, reason, expected) in [
+            (Event::Open(Block::Text), FinishReason::Stop, "end_turn"),
+            (Event::Open(Block::Refusal), FinishReason::Stop, "refusal"),
+            (Event::Open(Block::Text), FinishReason::Filtered, "refusal"),
+            (call(false), FinishReason::Stop, "tool_use"),
+            (call(false), FinishReason::Length, "max_tokens"),
+            (Event::Open(Block::Text), FinishReason::ContextFull, "model_context_window_exceeded"),
+            (Event::Open(Block::Text), FinishReason::Paused, "pause_turn"),
+        ] {
+            let events = [START, open, delta("{}"), Event::Close, finish(reason)];
+            let expected = format!(r#""stop_reason":"{expected}""#);
+            assert!(stream(&events).contains(&expected), "{reason:?}");
+            assert!(write_response(&events, &AnswerContext::for_test()).contains(&expected), "{reason:?}");
+        }
+    }
 }

@@ -6,8 +6,10 @@ use crate::form::{Request, Tool, ToolChoice, ToolKind, Unmapped};
 use crate::json::{Object, items, own};
 
 pub(super) fn read(body: &Object<'_>, request: &mut Request) -> Result<(), RequestError> {
-    let Some(raw) = body.raw("tools") else { return Ok(read_choice(body, &[], request)) };
-    let tools = items(raw).ok_or_else(|| RequestError::field("tools", "must be an array"))?;
+    let tools = match body.raw("tools") {
+        Some(raw) => items(raw).ok_or_else(|| RequestError::field("tools", "must be an array"))?,
+        None => Vec::new(),
+    };
     let mut hosted = Vec::new();
     for (index, raw) in tools.into_iter().enumerate() {
         let tool = Object::of(raw)

@@ -94,8 +94,7 @@ fn write_tool(tool: &Tool, target: &Target<'_>, names: &mut ToolNames, losses: &
                 .json("input_schema", &parameters.map_or_else(no_parameters, |raw| object_schema(raw.get())));
             match strict {
                 Some(true)
-                    if target.abilities().schema
-                        && parameters.is_some_and(|raw| schema::is_kept_as_it_is(raw)) =>
+                    if target.abilities().schema && parameters.is_some_and(schema::is_kept_as_it_is) =>
                 {
                     json.bool("strict", true)
                 }
@@ -194,4 +193,115 @@ fn of_history(request: &Request) -> Tools {
         Block::new(ObjectWriter::new().str("name", name).json("input_schema", &no_parameters()), None)
     };
     Tools { tools: names.iter().map(tool).collect(), choice, is_forced: false }
+}
+
+#[cfg(test)]
+mod tests {
+    use dialects::Dialect;
+
+    use super::write;
+    use crate::form::{Request, Tool, ToolChoice, ToolKind};
+    use crate::json::{Object, raw_of};
+    use crate::messages::block_writer::array;
+    use crate::messages::read_request;
+    use crate::names::ToolNames;
+    use crate::target::{Losses, Target};
+
+    fn function(name: &str, namespace: Option<&str>, parameters: &str) -> Tool {
+        let kind = ToolKind::Function {
+            name: name.to_owned(),
+            namespace: namespace.map(ToOwned::to_owned),
+            description: None,
+            parameters: raw_of(parameters),
+            strict: Some(true),
+        };
+        Tool { kind, cache: None }
+    }
+
+    fn hosted() -> Tool {
+        Tool { kind: ToolKind::Hosted { name: "web_search".to_owned() }, cache: None }
+    }
+
+    /// Tools and choice, and what was left out; or the field that is refused.
+    fn written(tools: Vec<Tool>, choice: Option<ToolChoice>) -> Result<(String, String), String> {
+        let request = Request { tools, tool_choice: choice, ..Request::default() };
+        let target = Target {
+            dialect: Dialect::Anthropic,
+            provider: "p",
+            model: "claude-sonnet-4-5",
+            is_official: true,
+        };
+        let (mut names, mut losses) = (ToolNames::default(), Losses::default());
+        let tools = write(&request, &target, &mut names, &mut losses);
+        let choice = tools.choice.map(crate::json::ObjectWriter::finish).unwrap_or_default();
+        let body = array(tools.tools).finish() + &choice;
+        let written = losses.finish(body, names).map_err(|refused| refused[0].field.clone())?;
+        Ok((written.body, written.dropped.join(",")))
+    }
+
+    #[test]
+    fn a_schema_says_that_it_is_an_object() {
+        let closed = r#"{"type":"object","properties":{},"additionalProperties":false}"#;
+        for (parameters, schema, dropped) in [
+            ("null", r#"{"type":"object","properties":{}}}"#, "strict"),
+            (r#"{"properties":{"a": {}}}"#, r#"{"type":"object","properties":{"a": {}}}}"#, "strict"),
+            (closed, &*format!(r#"{closed},"strict":true}}"#), ""),
+        ] {
+            let expected = format!(r#"[{{"name":"n__f","input_schema":{schema}]"#);
+            let written = written(vec![function("f", Some("n"), parameters)], None);
+            assert_eq!(written, Ok((expected, dropped.to_owned())));
+        }
+    }
+
+    #[test]
+    fn the_makers_own_tools_are_left_out_unless_they_are_all() {
+        let f = || function("f", None, r#"{"type":"object"}"#);
+        assert_eq!(written(vec![f(), hosted()], None).unwrap().1, "strict,web_search");
+        assert_eq!(written(vec![hosted()], None), Err("tools".to_owned()));
+        let forced = Some(ToolChoice::Hosted("web_search".to_owned()));
+        assert_eq!(written(vec![f(), hosted()], forced), Err("tools".to_owned()));
+    }
+
+    #[test]
+    fn a_subset_is_sent_alone() {
+        let tools = ["f", "g"].map(|name| function(name, None, r#"{"type":"object"}"#)).to_vec();
+        let choice = ToolChoice::Allowed { names: vec!["g".to_owned()], required: true };
+        let (body, _) = written(tools.clone(), Some(choice)).unwrap();
+        assert_eq!(body, r#"[{"name":"g","input_schema":{"type":"object"}}]{"type":"any"}"#);
+        let (body, _) = written(tools, Some(ToolChoice::Named("f".to_owned()))).unwrap();
+        assert!(body.ends_with(r#"]{"type":"tool","name":"f"}"#));
+    }
+
+    #[test]
+    fn a_freeform_tool_becomes_a_function_of_one_text() {
+        let kind = ToolKind::Custom {
+            name: "apply_patch".to_owned(),
+            namespace: None,
+            description: Some("d".to_owned()),
+            format: raw_of(r#"{"type":"grammar","syntax":"lark"}"#),
+        };
+        let (body, dropped) = written(vec![Tool { kind, cache: None }], None).unwrap();
+        assert!(
+            body.contains(
+                r#""input":{"type":"string","description":"Text of this form: {\"type\":\"grammar\"#
+            )
+        );
+        assert_eq!(dropped, "format");
+    }
+
+    #[test]
+    fn calls_without_tools_get_tools_that_may_not_be_called() {
+        let body = r#"{"messages":[{"role":"assistant","content":[{"type":"tool_use","id":"c","name":"f","input":{}}]}]}"#;
+        let request = read_request(&Object::parse(body.as_bytes()).unwrap()).unwrap();
+        let target = Target { dialect: Dialect::Anthropic, provider: "p", model: "m", is_official: true };
+        let tools = write(&request, &target, &mut ToolNames::default(), &mut Losses::default());
+        assert_eq!(
+            array(tools.tools).finish(),
+            r#"[{"name":"f","input_schema":{"type":"object","properties":{}}}]"#
+        );
+        assert_eq!(
+            tools.choice.map(crate::json::ObjectWriter::finish).as_deref(),
+            Some(r#"{"type":"none"}"#)
+        );
+    }
 }

@@ -230,3 +230,122 @@ fn check(request: &Request, target: &Target<'_>, messages: &[Message], losses: &
         _ => {}
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use dialects::Dialect;
+
+    use super::{array, write};
+    use crate::envelope;
+    use crate::form::{Opaque, OpaqueKind, Owner, Request};
+    use crate::json::Object;
+    use crate::messages::read_request;
+    use crate::target::{Losses, Target};
+
+    /// The messages, or what is refused.
+    fn messages(json: &str, model: &str) -> Result<String, String> {
+        let body = format!(r#"{{"messages":{json}}}"#);
+        let request: Request = read_request(&Object::parse(body.as_bytes()).unwrap()).unwrap();
+        let target = Target { dialect: Dialect::Anthropic, provider: "p", model, is_official: true };
+        let mut losses = Losses::default();
+        let written = array(write(&request, &target, &mut losses).messages).finish();
+        let refused = losses.finish(String::new(), crate::names::ToolNames::default()).err();
+        refused.map_or(Ok(written), |refused| Err(refused[0].reason.clone()))
+    }
+
+    fn text(role: &str, texts: &[&str]) -> String {
+        let blocks: Vec<String> =
+            texts.iter().map(|text| format!(r#"{{"type":"text","text":"{text}"}}"#)).collect();
+        format!(r#"{{"role":"{role}","content":[{}]}}"#, blocks.join(","))
+    }
+
+    #[test]
+    fn system_text_in_the_middle_stays_where_it_is() {
+        let [user, system, answer] =
+            [text("user", &["a"]), text("system", &["s"]), text("assistant", &["b"])];
+        let told = r"<system-reminder>\ns\n</system-reminder>";
+        for (json, model, expected) in [
+            (format!("[{user},{system}]"), "claude-opus-4-8", format!("[{user},{system}]")),
+            (format!("[{user},{system}]"), "claude-opus-4-7", format!("[{}]", text("user", &["a", told]))),
+            (
+                format!("[{user},{system},{user}]"),
+                "claude-opus-4-8",
+                format!("[{}]", text("user", &["a", told, "a"])),
+            ),
+            (
+                format!("[{user},{answer},{system},{user}]"),
+                "claude-opus-4-8",
+                format!("[{user},{answer},{}]", text("user", &[told, "a"])),
+            ),
+        ] {
+            assert_eq!(messages(&json, model).unwrap(), expected, "{model}");
+        }
+    }
+
+    #[test]
+    fn results_stand_first_behind_their_calls() {
+        let call = r#"{"role":"assistant","content":[{"type":"tool_use","id":"c","name":"f","input":{}}]}"#;
+        let result = r#"{"type":"tool_result","tool_use_id":"c","content":"r"}"#;
+        let user = format!(r#"{{"role":"user","content":[{result}]}}"#);
+        let json = format!("[{},{call},{},{user}]", text("user", &["a"]), text("user", &["b", ""]));
+        let expected = format!(
+            r#"[{},{call},{{"role":"user","content":[{result},{{"type":"text","text":"b"}}]}}]"#,
+            text("user", &["a"])
+        );
+        assert_eq!(messages(&json, "m").unwrap(), expected);
+        for (json, refused) in [
+            (
+                format!("[{call},{}]", text("user", &["b"])),
+                "holds the call `c`, but no result right behind it",
+            ),
+            (format!("[{call}]"), "holds the call `c`, but no result right behind it"),
+            (format!("[{user}]"), "holds a result for `c`, but no call right before it"),
+            ("[]".to_owned(), "has nothing in it"),
+            (format!("[{}]", text("user", &[""])), "has nothing in it"),
+        ] {
+            assert_eq!(messages(&json, "m").unwrap_err(), refused, "{json}");
+        }
+    }
+
+    #[test]
+    fn an_answer_is_only_gone_on_with_where_the_model_can() {
+        let json = format!("[{},{}]", text("user", &["a"]), text("assistant", &["{"]));
+        assert_eq!(messages(&json, "claude-sonnet-4-5").unwrap(), json);
+        assert_eq!(
+            messages(&json, "claude-opus-5").unwrap_err(),
+            "ends in an answer, which the model does not go on with"
+        );
+    }
+
+    #[test]
+    fn a_hosted_tools_blocks_are_left_out_of_answers_only() {
+        let block = |role: &str| format!(r#"{{"role":"{role}","content":[{{"type":"web_search_call"}}]}}"#);
+        let json = format!("[{},{}]", block("assistant"), text("user", &["a"]));
+        assert_eq!(messages(&json, "m").unwrap(), format!("[{}]", text("user", &["a"])));
+        let refused = messages(&format!("[{}]", block("user")), "m").unwrap_err();
+        assert_eq!(refused, "holds `web_search_call`, which has no counterpart in Anthropic Messages");
+    }
+
+    #[test]
+    fn instructions_alone_are_asked_in_the_users_name() {
+        let json = format!("[{}]", text("system", &["s"]));
+        assert_eq!(messages(&json, "m").unwrap(), format!("[{}]", text("user", &["s"])));
+    }
+
+    #[test]
+    fn thinking_goes_back_to_its_maker_only() {
+        let opaque = Opaque { kind: OpaqueKind::Signature, data: "Eq".to_owned(), id: None, owner: None };
+        let sealed = envelope::seal(&opaque, &Owner { provider: "p".to_owned(), model: "m".to_owned() });
+        let answer = |signature: &str| {
+            format!(
+                r#"{{"role":"assistant","content":[{{"type":"thinking","thinking":"t","signature":"{signature}"}},{{"type":"text","text":"b"}}]}}"#
+            )
+        };
+        let [before, after] = [text("user", &["a"]), text("user", &["c"])];
+        let json = format!("[{before},{},{after}]", answer(&sealed));
+        assert_eq!(messages(&json, "m").unwrap(), format!("[{before},{},{after}]", answer("Eq")));
+        let without = format!("[{before},{},{after}]", text("assistant", &["b"]));
+        assert_eq!(messages(&json, "n").unwrap(), without);
+        assert_eq!(messages(&format!("[{before},{},{after}]", answer("Eq")), "m").unwrap(), without);
+    }
+}

@@ -11,26 +11,43 @@ use crate::json::{Object, as_str, items};
 const SLOTS: [&str; 2] = ["thoughtSignature", "thought_signature"];
 
 pub(super) fn edit<'a>(root: &Object<'a>, rule: Rule<'_>, edits: &mut Edits<'a>) {
-    let contents = root.array("contents");
-    let is_gone: Vec<bool> = contents.iter().map(|content| edit_content(content, rule, edits)).collect();
-    edits.take_items(&contents, &is_gone);
+    let items = root.array("contents");
+    let contents: Vec<Content<'a>> = items.iter().map(|content| Content::read(content, rule)).collect();
+    let mut is_gone = Vec::with_capacity(items.len());
+    // Google's SDKs keep a content of each chunk of a stream: neighbours are one turn.
+    for turn in contents.chunk_by(|one, next| one.is_model && next.is_model) {
+        // The thoughts of another model's stand ahead of the part with their envelope.
+        let no_thoughts =
+            turn.iter().any(|content| content.fates.iter().any(|fate| matches!(fate, Fate::Goes)));
+        is_gone.extend(turn.iter().map(|content| content.edit(no_thoughts, rule, edits)));
+    }
+    edits.take_items(&items, &is_gone);
 }
 
-/// Whether nothing is left of it: Gemini refuses a content without parts.
-fn edit_content<'a>(content: &'a RawValue, rule: Rule<'_>, edits: &mut Edits<'a>) -> bool {
-    let parts =
-        Object::of(content).and_then(|content| content.raw("parts")).and_then(items).unwrap_or_default();
-    let fates: Vec<Fate> =
-        parts.iter().map(|part| rule.fate(signature_of(part).and_then(as_str).as_deref())).collect();
-    // The thoughts of another model's stand ahead of the part with their envelope.
-    let no_thoughts = fates.iter().any(|fate| matches!(fate, Fate::Goes));
-    let is_gone: Vec<bool> = parts
-        .iter()
-        .zip(&fates)
-        .map(|(part, fate)| edit_part(part, fate, no_thoughts, rule, edits))
-        .collect();
-    edits.take_items(&parts, &is_gone);
-    !is_gone.is_empty() && is_gone.iter().all(|gone| *gone)
+struct Content<'a> {
+    is_model: bool,
+    parts: Vec<&'a RawValue>,
+    /// What becomes of each part's signature.
+    fates: Vec<Fate>,
+}
+
+impl<'a> Content<'a> {
+    fn read(content: &'a RawValue, rule: Rule<'_>) -> Self {
+        let fields = Object::of(content).unwrap_or_default();
+        let parts = fields.raw("parts").and_then(items).unwrap_or_default();
+        let fate = |part: &&RawValue| rule.fate(signature_of(part).and_then(as_str).as_deref());
+        let fates = parts.iter().map(fate).collect();
+        Self { is_model: fields.str("role").as_deref() == Some("model"), parts, fates }
+    }
+
+    /// Whether nothing is left of it: Gemini refuses a content without parts.
+    fn edit(&self, no_thoughts: bool, rule: Rule<'_>, edits: &mut Edits<'a>) -> bool {
+        let parts = self.parts.iter().zip(&self.fates);
+        let is_gone: Vec<bool> =
+            parts.map(|(part, fate)| edit_part(part, fate, no_thoughts, rule, edits)).collect();
+        edits.take_items(&self.parts, &is_gone);
+        !is_gone.is_empty() && is_gone.iter().all(|gone| *gone)
+    }
 }
 
 fn signature_of(part: &RawValue) -> Option<&RawValue> {

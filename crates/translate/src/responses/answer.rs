@@ -5,12 +5,12 @@
 //! An item stays open until something else begins: texts that follow each other are parts of one message, and only the
 //! end tells whether the last item was cut.
 
-use super::echo;
 use super::item::{Call, ContentPart, Item, Status, summary};
-use super::terminal::{self, End};
+use super::snapshot::{Head, Snapshot};
+use super::terminal::End;
 use crate::form::{Block, Event, Finish, FinishReason, StreamError, TokenUsage};
-use crate::json::{ArrayWriter, Object, ObjectWriter};
-use crate::names::{RESPONSES_CALL_ID, derived_id, fit};
+use crate::json::{ArrayWriter, ObjectWriter};
+use crate::names::{RESPONSES_CALL_ID, fit};
 use crate::target::AnswerContext;
 
 /// Takes the events of a stream.
@@ -22,9 +22,7 @@ pub(super) trait Sink {
 #[derive(Debug)]
 pub(super) struct Answer {
     context: AnswerContext,
-    id: String,
-    model: String,
-    created: u64,
+    head: Head,
     started: bool,
     /// The items that are done.
     output: ArrayWriter,
@@ -61,11 +59,8 @@ impl Open {
 
 impl Answer {
     pub(super) fn new(context: AnswerContext) -> Self {
-        let id = derived_id("resp_", &[&context.request_id]);
         Self {
-            id,
-            model: context.owner.model.clone(),
-            created: context.created,
+            head: Head::new(&context),
             context,
             started: false,
             output: ArrayWriter::new(),
@@ -86,13 +81,13 @@ impl Answer {
         match event {
             Event::Start { id, model, created } => {
                 if !self.started {
-                    self.name(id.as_deref(), model.as_deref(), *created);
+                    self.head.update(id.as_deref(), model.as_deref(), *created);
                 }
                 self.start(sink);
             }
             Event::Usage(usage) => self.usage = Some(self.usage.unwrap_or_default().updated_by(*usage)),
             Event::Open(Block::Reasoning) => {
-                self.open_item(Item::Reasoning { text: String::new(), opaque: None }, sink)
+                self.open_item(Item::Reasoning { text: String::new(), opaque: None }, sink);
             }
             Event::Open(Block::Text) => self.awaited = Some(false),
             Event::Open(Block::Refusal) => self.awaited = Some(true),
@@ -149,7 +144,7 @@ impl Answer {
             }
             // Never a made-up end.
             None if self.started => {
-                self.fail(failure("the stream ended before the answer was complete"), sink)
+                self.fail(failure("the stream ended before the answer was complete"), sink);
             }
             None => {}
         }
@@ -157,7 +152,13 @@ impl Answer {
 
     /// The response as it stands at the end.
     pub(super) fn response(&self) -> String {
-        self.render(self.how().status())
+        let snapshot = Snapshot {
+            end: Some(self.how()),
+            output: Some(&self.output),
+            usage: self.usage,
+            error: self.error.as_ref(),
+        };
+        self.head.render(&snapshot, &self.context.echo)
     }
 
     fn how(&self) -> End {
@@ -168,19 +169,9 @@ impl Answer {
         }
     }
 
-    fn name(&mut self, id: Option<&str>, model: Option<&str>, created: Option<u64>) {
-        if let Some(id) = id.filter(|id| !id.is_empty()) {
-            self.id = response_id(id);
-        }
-        if let Some(model) = model.filter(|model| !model.is_empty()) {
-            self.model = model.to_owned();
-        }
-        self.created = created.unwrap_or(self.created);
-    }
-
     fn start(&mut self, sink: &mut impl Sink) {
         if !std::mem::replace(&mut self.started, true) {
-            let response = self.render("in_progress");
+            let response = self.head.render(&Snapshot::default(), &self.context.echo);
             sink.event("response.created", |event| event.json("response", &response));
             sink.event("response.in_progress", |event| event.json("response", &response));
         }
@@ -190,7 +181,7 @@ impl Answer {
         self.start(sink);
         self.close_item(Status::Completed, sink);
         let index = self.count;
-        let open = Open { id: item.id(&self.id, index), item, index, part: None };
+        let open = Open { id: item.id(&self.head.id, index), item, index, part: None };
         // Nothing is said of reasoning until there is some.
         let silent = matches!(open.item, Item::Reasoning { .. });
         self.open = Some(open);
@@ -354,44 +345,7 @@ impl Answer {
         self.error = Some(error);
         sink.event("response.failed", |event| event.json("response", &self.response()));
     }
-
-    fn render(&self, status: &str) -> String {
-        let over = status != "in_progress";
-        let object = ObjectWriter::new()
-            .str("id", &self.id)
-            .str("object", "response")
-            .u64("created_at", self.created)
-            .str("status", status)
-            .bool("background", false);
-        let object = match &self.error {
-            Some(error) => object.object("error", terminal::error(error)),
-            None => object.null("error"),
-        };
-        let object = match self.how() {
-            End::Incomplete(reason) if over => {
-                object.object("incomplete_details", ObjectWriter::new().str("reason", reason))
-            }
-            _ => object.null("incomplete_details"),
-        };
-        let object = object
-            .str("model", &self.model)
-            .array("output", self.output.clone())
-            .null("previous_response_id");
-        let object = match self.usage.filter(|_| over) {
-            Some(usage) => object.object("usage", terminal::usage(usage)),
-            None => object.null("usage"),
-        };
-        let mut text = object.bool("store", false).finish();
-        text.pop();
-        text.push(',');
-        text.push_str(if self.context.echo.is_empty() { &*DEFAULT_ECHO } else { &self.context.echo });
-        text.push('}');
-        text
-    }
 }
-
-static DEFAULT_ECHO: std::sync::LazyLock<String> =
-    std::sync::LazyLock::new(|| echo::echo(&Object::default()));
 
 fn close_summary(open: &Open, text: &str, sink: &mut impl Sink) {
     if !text.is_empty() {
@@ -407,13 +361,4 @@ const fn call_event(custom: bool) -> &'static str {
 
 fn failure(message: &str) -> StreamError {
     StreamError { status: 500, error_type: None, code: None, message: message.to_owned() }
-}
-
-/// The provider's id, made to look like one of this API.
-fn response_id(id: &str) -> String {
-    if id.starts_with("resp_") {
-        return id.to_owned();
-    }
-    let plain = id.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-'));
-    if plain && id.len() <= 128 { format!("resp_{id}") } else { derived_id("resp_", &[id]) }
 }

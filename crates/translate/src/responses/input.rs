@@ -4,12 +4,18 @@ use std::collections::HashSet;
 
 use super::request_writer::NO_COUNTERPART;
 use crate::form::{
-    Media, MediaKind, MediaSource, Opaque, OpaqueKind, Part, PartKind, Request, Role, ToolCall, ToolInput,
-    ToolResult, Turn,
+    Format, Media, MediaKind, MediaSource, Opaque, OpaqueKind, Part, PartKind, Request, Role, ToolCall,
+    ToolInput, ToolResult, Turn,
 };
 use crate::json::{ArrayWriter, ObjectWriter};
 use crate::names::{OPENAI_TOOL_NAME, RESPONSES_CALL_ID, fit};
 use crate::target::{Losses, Target};
+
+/// Whether the system prompt stands in the input and not in `instructions`: as the only message, or since JSON must be
+/// asked for in a message, where `instructions` do not count.
+pub(super) fn takes_system(request: &Request) -> bool {
+    request.turns.is_empty() || matches!(request.format, Some(Format::JsonObject))
+}
 
 pub(super) fn write(request: &Request, target: &Target<'_>, losses: &mut Losses) -> ArrayWriter {
     let parts = request.turns.iter().flat_map(|turn| &turn.parts);
@@ -19,8 +25,15 @@ pub(super) fn write(request: &Request, target: &Target<'_>, losses: &mut Losses)
     });
     let mut writer =
         Writer { target, losses, customs: customs.collect(), items: ArrayWriter::new(), message: Vec::new() };
-    for turn in &request.turns {
-        writer.turn(turn);
+    if takes_system(request) {
+        for part in &request.system {
+            writer.part(part, Role::System);
+        }
+        writer.close(Role::System);
+    }
+    for (place, turn) in request.turns.iter().enumerate() {
+        let goes_on = request.turns.get(place + 1).is_some_and(|next| next.role == turn.role);
+        writer.turn(turn, goes_on);
     }
     writer.items
 }
@@ -41,9 +54,18 @@ enum Content<'a> {
 }
 
 impl<'a> Writer<'a, '_> {
-    fn turn(&mut self, turn: &'a Turn) {
-        for part in &turn.parts {
-            self.part(part, turn.role);
+    /// `goes_on`: the next turn is of the same role.
+    fn turn(&mut self, turn: &'a Turn, goes_on: bool) {
+        let led = |part: &Part| {
+            matches!(part.kind, PartKind::Text(_) | PartKind::Refusal(_) | PartKind::ToolCall(_))
+        };
+        let last = turn.parts.iter().rposition(led);
+        for (place, part) in turn.parts.iter().enumerate() {
+            let is_reasoning = matches!(part.kind, PartKind::Reasoning { .. });
+            // Reasoning without what it led to is refused.
+            if !is_reasoning || goes_on || last.is_some_and(|last| place < last) {
+                self.part(part, turn.role);
+            }
         }
         self.close(turn.role);
     }

@@ -19,6 +19,8 @@ pub(super) struct ItemReader {
     open: bool,
     /// No more is to be expected.
     pub(super) done: bool,
+    /// Another item has begun to speak, so nobody needs to wait for this one.
+    pub(super) paused: bool,
 }
 
 #[derive(Debug)]
@@ -82,12 +84,16 @@ impl ItemReader {
             "image_generation_call" => Kind::Image,
             _ => Kind::Other,
         };
-        Self { kind, fallback_id, events: Vec::new(), open: false, done: false }
+        Self { kind, fallback_id, events: Vec::new(), open: false, done: false, paused: false }
     }
 
     /// Hands over what has been read.
     pub(super) fn take(&mut self, out: &mut Vec<Event>) {
         out.append(&mut self.events);
+    }
+
+    pub(super) const fn has_news(&self) -> bool {
+        !self.events.is_empty()
     }
 
     /// Whether nothing will ever come of it.
@@ -109,6 +115,25 @@ impl ItemReader {
         if matches!(self.kind, Kind::Call { .. }) {
             self.open_call(item);
         }
+    }
+
+    /// Ends what is open of a text; should it go on, it is a new block.
+    pub(super) fn pause(&mut self, id: Option<&str>) {
+        if self.done || !matches!(self.kind, Kind::Message { .. } | Kind::Reasoning { .. }) {
+            return;
+        }
+        self.paused = true;
+        if self.open && matches!(self.kind, Kind::Reasoning { .. }) {
+            self.plain(id);
+        }
+        self.close();
+    }
+
+    /// Reasoning that is no secret may be wanted back all the same.
+    fn plain(&mut self, id: Option<&str>) {
+        let id = id.map(ToOwned::to_owned);
+        let opaque = Opaque { kind: OpaqueKind::Plain, data: String::new(), id, owner: None };
+        self.events.push(Event::Opaque(opaque));
     }
 
     /// A piece of text, or of a refusal.
@@ -146,11 +171,15 @@ impl ItemReader {
         if piece.is_empty() || *source.get_or_insert(from) != from {
             return;
         }
+        let is_other = *sent > 0 && index != *part;
+        if is_other {
+            *sent += PARAGRAPH.len();
+        }
         if !self.open {
             self.open = true;
+            self.paused = false;
             self.events.push(Event::Open(Block::Reasoning));
-        } else if index != *part {
-            *sent += PARAGRAPH.len();
+        } else if is_other {
             self.events.push(Event::Delta(PARAGRAPH.to_owned()));
         }
         *part = index;
@@ -204,7 +233,11 @@ impl ItemReader {
         let by_place =
             told.iter().all(|index| usize::try_from(*index).is_ok_and(|index| index < content.len()));
         for (place, part) in content.iter().enumerate() {
-            let index = if by_place { place as u64 } else { told.get(place).copied().unwrap_or(u64::MAX) };
+            let index = if by_place {
+                place as u64
+            } else {
+                told.get(place).copied().unwrap_or(u64::MAX - place as u64)
+            };
             self.finish_part(index, part);
         }
     }
@@ -232,18 +265,18 @@ impl ItemReader {
         } else if let (Some(rest), true) = (rest(&text, sent), self.is_summary(item)) {
             self.reasoning(Source::Summary, part, rest);
         }
-        let id = item.string("id");
         let encrypted = item.string("encrypted_content").filter(|data| !data.is_empty());
-        let (kind, data) = match encrypted {
-            Some(data) => (OpaqueKind::Encrypted, data),
-            // What is not secret may be wanted back all the same.
-            None if self.open => (OpaqueKind::Plain, String::new()),
-            None => return,
+        let id = item.string("id");
+        let Some(data) = encrypted else {
+            if self.open {
+                self.plain(id.as_deref());
+            }
+            return;
         };
         if !std::mem::replace(&mut self.open, true) {
             self.events.push(Event::Open(Block::Reasoning));
         }
-        self.events.push(Event::Opaque(Opaque { kind, data, id, owner: None }));
+        self.events.push(Event::Opaque(Opaque { kind: OpaqueKind::Encrypted, data, id, owner: None }));
     }
 
     /// Whether the pieces so far were of what the whole text is made of.
@@ -292,6 +325,7 @@ impl ItemReader {
             *current = Some(index);
             self.close();
             self.open = true;
+            self.paused = false;
             self.events.push(Event::Open(if is_refusal { Block::Refusal } else { Block::Text }));
         }
     }

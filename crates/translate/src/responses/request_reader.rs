@@ -3,15 +3,19 @@
 //! Items of `input` become parts of turns. Items that follow each other and are the model's belong to one turn, since
 //! one answer of this API consists of many items.
 
+use std::collections::HashSet;
+
+use serde_json::value::RawValue;
+
+use super::content::{content, text_of};
 use super::tools;
 use crate::RequestError;
 use crate::envelope;
 use crate::form::{
-    Effort, Format, Media, MediaKind, MediaSource, OpaqueKind, Part, PartKind, Request, Role, Sampling,
-    ToolCall, ToolInput, ToolResult, Turn, Unmapped,
+    Effort, Format, OpaqueKind, Part, PartKind, Request, Role, Sampling, ToolCall, ToolInput, ToolResult,
+    Turn, Unmapped,
 };
 use crate::json::{self, Object};
-use serde_json::value::RawValue;
 
 /// Fields that are read below, or mean nothing for the answer.
 const READ: [&str; 32] = [
@@ -49,16 +53,22 @@ const READ: [&str; 32] = [
     "user",
 ];
 
+const MOST_UNMAPPED: usize = 100;
+
 /// What was read, together with what has no place in it.
 #[derive(Default)]
 pub(super) struct Draft {
     pub(super) request: Request,
+    /// The tools that are declared: kind, namespace and name.
+    pub(super) declared: HashSet<(u8, Option<String>, String)>,
 }
 
 impl Draft {
     /// Notes a field that the common form lacks.
     pub(super) fn unmapped(&mut self, field: &str, required: bool) {
-        if !self.request.unmapped.iter().any(|known| known.field == field) {
+        let known = &self.request.unmapped;
+        // Nobody reads more names, and looking for each among all the others would take long.
+        if known.len() < MOST_UNMAPPED && !known.iter().any(|known| known.field == field) {
             self.request.unmapped.push(Unmapped { field: field.to_owned(), required });
         }
     }
@@ -79,6 +89,7 @@ impl Draft {
 
 pub(crate) fn read(body: &Object<'_>) -> Result<Request, RequestError> {
     let mut draft = Draft::default();
+    read_required(body, &mut draft);
     if let Some(text) = body.string("instructions").filter(|text| !text.is_empty()) {
         draft.request.system.push(Part::text(text));
     }
@@ -157,8 +168,8 @@ fn read_reasoning(body: &Object<'_>, draft: &mut Draft) {
     }
 }
 
-/// Fields without a counterpart in the common form. What refers to something that a provider keeps cannot be left out.
-fn read_unmapped(body: &Object<'_>, draft: &mut Draft) {
+/// Fields that cannot be left out: among them what refers to something that a provider keeps.
+fn read_required(body: &Object<'_>, draft: &mut Draft) {
     for field in ["conversation", "logit_bias", "previous_response_id", "prompt"] {
         if body.raw(field).is_some() {
             draft.unmapped(field, true);
@@ -170,6 +181,15 @@ fn read_unmapped(body: &Object<'_>, draft: &mut Draft) {
     if body.u64("n").is_some_and(|n| n > 1) {
         draft.unmapped("n", true);
     }
+    for field in ["moderation", "response_format"] {
+        if body.raw(field).is_some() {
+            draft.unmapped(field, true);
+        }
+    }
+}
+
+/// Fields without a counterpart in the common form.
+fn read_unmapped(body: &Object<'_>, draft: &mut Draft) {
     if body.bool("store") == Some(true) {
         draft.unmapped("store", false);
     }
@@ -184,7 +204,7 @@ fn read_unmapped(body: &Object<'_>, draft: &mut Draft) {
     let default = |field: &str, value: &RawValue| field == "truncation" && value.get() == "\"disabled\"";
     for (field, value) in body.iter() {
         if !READ.contains(&field) && value.get() != "null" && !default(field, value) {
-            draft.unmapped(field, matches!(field, "moderation" | "response_format"));
+            draft.unmapped(field, false);
         }
     }
 }
@@ -302,103 +322,4 @@ fn reasoning(item: &Object<'_>) -> Part {
         opaque
     });
     Part::new(PartKind::Reasoning { text: super::reasoning_text(item), opaque })
-}
-
-/// The text of a JSON string, else the JSON itself.
-fn text_of(raw: &RawValue) -> String {
-    json::as_str(raw).map_or_else(|| raw.get().to_owned(), Into::into)
-}
-
-/// Content, be it text or parts.
-fn content(raw: Option<&RawValue>) -> Vec<Part> {
-    let Some(raw) = raw else { return Vec::new() };
-    match json::items(raw) {
-        Some(parts) => parts.into_iter().map(part).collect(),
-        None => vec![Part::text(text_of(raw))],
-    }
-}
-
-fn part(raw: &RawValue) -> Part {
-    let Some(object) = Object::of(raw) else { return Part::text(text_of(raw)) };
-    let kind = object.str("type");
-    let kind = match kind.as_deref().unwrap_or("text") {
-        "input_text" | "output_text" | "text" => PartKind::Text(object.string("text").unwrap_or_default()),
-        "refusal" => PartKind::Refusal(object.string("refusal").unwrap_or_default()),
-        "input_image" | "image_url" => image(&object).map_or_else(|| foreign("input_image"), PartKind::Media),
-        "input_file" => file(&object).map_or_else(|| foreign("input_file"), PartKind::Media),
-        "input_audio" => audio(&object).map_or_else(|| foreign("input_audio"), PartKind::Media),
-        other => foreign(other),
-    };
-    Part { kind, cache: tools::cache(&object) }
-}
-
-fn foreign(kind: &str) -> PartKind {
-    PartKind::Foreign(kind.to_owned())
-}
-
-fn image(part: &Object<'_>) -> Option<Media> {
-    let nested = part.object("image_url");
-    let url = part.str("image_url").or_else(|| nested.as_ref()?.str("url"));
-    let detail = part.string("detail").or_else(|| nested.as_ref()?.string("detail"));
-    let source = match url {
-        Some(url) => source_of(&url, "image/png"),
-        None => MediaSource::FileId(part.string("file_id")?),
-    };
-    Some(Media { kind: MediaKind::Image, source, name: None, detail })
-}
-
-fn file(part: &Object<'_>) -> Option<Media> {
-    let name = part.string("filename");
-    let is_pdf = |name: &str| name.to_ascii_lowercase().ends_with(".pdf");
-    let named_pdf = name.as_deref().is_some_and(is_pdf);
-    let source = if let Some(data) = part.str("file_data") {
-        // Bare base64 is taken too; then the name alone tells what it is.
-        let media_type =
-            if named_pdf || name.is_none() { "application/pdf" } else { "application/octet-stream" };
-        match data.starts_with("data:") {
-            true => source_of(&data, media_type),
-            false => MediaSource::Base64 { media_type: media_type.to_owned(), data: data.into() },
-        }
-    } else if let Some(url) = part.str("file_url") {
-        source_of(&url, "application/pdf")
-    } else {
-        MediaSource::FileId(part.string("file_id")?)
-    };
-    let kind = match &source {
-        MediaSource::Base64 { media_type, .. } => kind_of(media_type),
-        MediaSource::Url(url) if is_pdf(url.split(['?', '#']).next().unwrap_or_default()) => MediaKind::Pdf,
-        _ if named_pdf => MediaKind::Pdf,
-        _ => MediaKind::File,
-    };
-    Some(Media { kind, source, name, detail: None })
-}
-
-fn audio(part: &Object<'_>) -> Option<Media> {
-    let audio = part.object("input_audio")?;
-    let format = audio.str("format").unwrap_or("wav".into());
-    let source = MediaSource::Base64 { media_type: format!("audio/{format}"), data: audio.string("data")? };
-    Some(Media { kind: MediaKind::Audio, source, name: None, detail: None })
-}
-
-fn kind_of(media_type: &str) -> MediaKind {
-    match media_type {
-        "application/pdf" => MediaKind::Pdf,
-        other if other.starts_with("image/") => MediaKind::Image,
-        other if other.starts_with("text/") => MediaKind::Text,
-        other if other.starts_with("audio/") => MediaKind::Audio,
-        other if other.starts_with("video/") => MediaKind::Video,
-        _ => MediaKind::File,
-    }
-}
-
-/// What a URL stands for: base64 data of its own, or an address.
-fn source_of(url: &str, media_type: &str) -> MediaSource {
-    let data = url.strip_prefix("data:").and_then(|rest| rest.split_once(','));
-    match data.and_then(|(head, data)| Some((head.strip_suffix(";base64")?, data))) {
-        Some((head, data)) => {
-            let named = head.split(';').next().filter(|named| !named.is_empty());
-            MediaSource::Base64 { media_type: named.unwrap_or(media_type).to_owned(), data: data.to_owned() }
-        }
-        None => MediaSource::Url(url.to_owned()),
-    }
 }

@@ -31,16 +31,21 @@ pub(crate) fn write(request: &Request, target: &Target<'_>) -> Result<Written, V
     let items = input::write(request, target, &mut losses);
     refuse_prefill(request, target, &mut losses);
     let mut body = ObjectWriter::new().str("model", target.model);
-    if let Some(instructions) = instructions(request) {
+    if !input::takes_system(request)
+        && let Some(instructions) = instructions(request)
+    {
         body = body.str("instructions", &instructions);
     }
     body = body.array("input", items);
     body = tools::write(body, request, target, &mut names, &mut losses);
     body = sampling(body, request, target, &mut losses);
     let mut include = ArrayWriter::new();
-    body = logprobs(body, request, target, &mut include, &mut losses);
+    if request.logprobs.is_some() {
+        // The events of an answer have no place for them.
+        losses.refuse("logprobs", "has no counterpart in OpenAI Responses");
+    }
     body = reasoning(body, &request.reasoning, target, &mut include, &mut losses);
-    body = text(body, request, &mut losses);
+    body = text(body, request, target, &mut losses);
     if !include.is_empty() {
         body = body.array("include", include);
     }
@@ -86,8 +91,12 @@ fn sampling(
     losses: &mut Losses,
 ) -> ObjectWriter {
     if let Some(tokens) = request.max_tokens {
-        losses.drop_if(tokens < LEAST_TOKENS, "max_tokens");
-        body = body.u64("max_output_tokens", tokens.max(LEAST_TOKENS));
+        let abilities = target.abilities();
+        // Of a model that nobody knows, nobody knows the most either.
+        let most = if abilities.thinking == Thinking::Unknown { u64::MAX } else { abilities.max_output };
+        let fitted = tokens.clamp(LEAST_TOKENS, most);
+        losses.drop_if(fitted != tokens, "max_tokens");
+        body = body.u64("max_output_tokens", fitted);
     }
     let sampling = &request.sampling;
     if target.abilities().sampling {
@@ -108,22 +117,6 @@ fn sampling(
         losses.refuse("stop", NO_COUNTERPART);
     }
     body
-}
-
-fn logprobs(
-    body: ObjectWriter,
-    request: &Request,
-    target: &Target<'_>,
-    include: &mut ArrayWriter,
-    losses: &mut Losses,
-) -> ObjectWriter {
-    let Some(likely) = request.logprobs else { return body };
-    if !target.abilities().sampling {
-        losses.refuse("logprobs", format!("are not told by {}", target.model));
-        return body;
-    }
-    include.push_str("message.output_text.logprobs");
-    if likely > 0 { body.u64("top_logprobs", likely) } else { body }
 }
 
 fn reasoning(
@@ -170,7 +163,7 @@ fn fit_effort(asked: Effort, least: Effort, greatest: Effort) -> Effort {
     asked.clamp(least, greatest)
 }
 
-fn text(body: ObjectWriter, request: &Request, losses: &mut Losses) -> ObjectWriter {
+fn text(body: ObjectWriter, request: &Request, target: &Target<'_>, losses: &mut Losses) -> ObjectWriter {
     let format = request.format.as_ref().map(|format| match format {
         Format::JsonObject => ObjectWriter::of_type("json_object"),
         Format::JsonSchema { name, description, schema, strict } => {
@@ -184,7 +177,9 @@ fn text(body: ObjectWriter, request: &Request, losses: &mut Losses) -> ObjectWri
         }
     });
     let verbosity = request.verbosity.as_deref();
-    let known = verbosity.filter(|word| matches!(*word, "low" | "medium" | "high"));
+    // Models that do not reason know `medium` alone.
+    let any = target.abilities().thinking != Thinking::No;
+    let known = verbosity.filter(|word| *word == "medium" || any && matches!(*word, "low" | "high"));
     losses.drop_if(verbosity.is_some() && known.is_none(), "verbosity");
     let fields = ObjectWriter::new()
         .maybe(format, |object, format| object.object("format", format))

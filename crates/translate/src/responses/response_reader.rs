@@ -8,7 +8,7 @@ use crate::target::AnswerContext;
 
 pub(crate) fn read(body: &[u8], context: &AnswerContext) -> Option<Vec<Event>> {
     let response = Object::parse(body)?;
-    let failed = response.raw("error").is_some() || response.str("status").as_deref() == Some("failed");
+    let failed = response.raw("error").is_some() || has_failed(&response);
     if !failed && response.raw("output").is_none() && response.str("object").as_deref() != Some("response") {
         return None;
     }
@@ -28,6 +28,11 @@ pub(crate) fn read(body: &[u8], context: &AnswerContext) -> Option<Vec<Event>> {
     }
     end(&response, "completed", seen, &mut events);
     Some(events)
+}
+
+/// Whether it came to nothing.
+pub(super) fn has_failed(response: &Object<'_>) -> bool {
+    matches!(response.str("status").as_deref(), Some("failed" | "cancelled"))
 }
 
 /// What a response says of itself at its beginning.

@@ -1,7 +1,8 @@
 //! Reads a stream's events.
 //!
 //! Items may come interleaved. The common form has one block open at a time, so the first unfinished item is passed on
-//! piece by piece, and the others wait until it is done.
+//! piece by piece. Calls after it wait until it is done, since their arguments cannot be cut in two. Texts do not wait:
+//! some servers (llama.cpp) tell of no item that it is done before the very end.
 
 use super::item_reader::{ItemReader, Seen, Source};
 use super::response_reader::{end, start};
@@ -62,11 +63,11 @@ impl StreamReader {
                     self.start(&response, out);
                 }
             }
-            "response.completed" | "response.incomplete" | "response.cancelled" | "response.done" => {
+            "response.completed" | "response.incomplete" | "response.done" => {
                 let response = event.object("response").unwrap_or_default();
                 self.end(&response, kind.trim_start_matches("response."), out);
             }
-            "response.failed" => {
+            "response.failed" | "response.cancelled" => {
                 let response = event.object("response").unwrap_or_else(|| event.clone());
                 self.start(&response, out);
                 self.fail(&response, out);
@@ -97,7 +98,10 @@ impl StreamReader {
         for (index, item) in (0..).zip(&items) {
             let id = item.str("id");
             match self.find(Some(index), id.as_deref(), false) {
-                Some(at) => self.items[at].item.finish(Some(item)),
+                Some(at) => {
+                    let at = self.resume(at);
+                    self.items[at].item.finish(Some(item));
+                }
                 // Never told of before. Where the places differ, there are no more items here than there were.
                 None if self.items.len() < items.len() => {
                     let at = self.begin(
@@ -128,6 +132,7 @@ impl StreamReader {
             if let Some(item) = &whole {
                 let at = self.begin(index, id, item.str("type").as_deref().unwrap_or("message"));
                 self.items[at].item.begin(item);
+                self.pause_before(at);
             }
             return;
         }
@@ -141,12 +146,34 @@ impl StreamReader {
             },
         };
         let at = match self.find(index, id, true) {
-            Some(at) => at,
+            Some(at) => self.resume(at),
             // Reasoning has such parts too, so it does not tell what begins.
             None if kind.starts_with("response.content_part.") => return,
             None => self.begin(index, id, &item_kind),
         };
         read_piece(&mut self.items[at].item, kind, event, whole.as_ref());
+        self.pause_before(at);
+    }
+
+    /// What stands before an item that has something to say has spoken.
+    fn pause_before(&mut self, at: usize) {
+        if !self.items[at].item.has_news() {
+            return;
+        }
+        for slot in self.items.get_mut(self.passed..at).unwrap_or_default() {
+            slot.item.pause(slot.id.as_deref());
+        }
+    }
+
+    /// An item that goes on although it was passed by takes its place behind the others.
+    fn resume(&mut self, at: usize) -> usize {
+        if at >= self.passed || self.items[at].item.done || self.items[at].item.is_silent() {
+            return at;
+        }
+        let slot = self.items.remove(at);
+        self.passed -= 1;
+        self.items.push(slot);
+        self.items.len() - 1
     }
 
     /// The item that an event is about; only one that is not done yet, if `open`.
@@ -172,17 +199,22 @@ impl StreamReader {
 
     /// Passes on what is ready, in the order of the items.
     fn pass(&mut self, out: &mut Vec<Event>) {
-        let from = out.len();
+        let mut ready = Vec::new();
         while let Some(slot) = self.items.get_mut(self.passed) {
-            slot.item.take(out);
-            if !slot.item.done && !slot.item.is_silent() {
+            slot.item.take(&mut ready);
+            if !slot.item.done && !slot.item.is_silent() && !slot.item.paused {
                 break;
             }
             self.passed += 1;
         }
-        for event in &out[from..] {
+        if !ready.is_empty() {
+            // Not every server says that it begins.
+            self.start(&Object::default(), out);
+        }
+        for event in &ready {
             self.seen.note(event);
         }
+        out.append(&mut ready);
     }
 }
 

@@ -1,6 +1,6 @@
 //! Tools and the choice among them: reads and writes.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 
 use serde_json::value::RawValue;
 
@@ -17,6 +17,7 @@ const NO_PARAMETERS: &str = r#"{"type":"object","properties":{},"additionalPrope
 pub(super) fn read(body: &Object<'_>, draft: &mut Draft) {
     // Before those that came in the course of the conversation, as they stand before it.
     let found = std::mem::take(&mut draft.request.tools);
+    draft.declared.clear();
     add(&body.objects("tools"), None, draft);
     for tool in found {
         add_once(tool, draft);
@@ -69,17 +70,13 @@ pub(super) fn add(tools: &[Object<'_>], namespace: Option<&str>, draft: &mut Dra
 
 /// A search may find a tool that is declared already.
 fn add_once(tool: Tool, draft: &mut Draft) {
-    let same = |other: &Tool| identity(&other.kind) == identity(&tool.kind);
-    if !draft.request.tools.iter().any(same) {
+    let (kind, namespace, name) = match &tool.kind {
+        ToolKind::Function { name, namespace, .. } => (0, namespace, name),
+        ToolKind::Custom { name, namespace, .. } => (1, namespace, name),
+        ToolKind::Hosted { name } => (2, &None, name),
+    };
+    if draft.declared.insert((kind, namespace.clone(), name.clone())) {
         draft.request.tools.push(tool);
-    }
-}
-
-fn identity(kind: &ToolKind) -> (u8, Option<&str>, &str) {
-    match kind {
-        ToolKind::Function { name, namespace, .. } => (0, namespace.as_deref(), name),
-        ToolKind::Custom { name, namespace, .. } => (1, namespace.as_deref(), name),
-        ToolKind::Hosted { name } => (2, None, name),
     }
 }
 
@@ -127,25 +124,25 @@ pub(super) fn write(
     names: &mut ToolNames,
     losses: &mut Losses,
 ) -> ObjectWriter {
-    let (tools, customs) = write_tools(request, names, losses);
+    let (tools, declared) = write_tools(request, names, losses);
     if tools.is_empty() {
         // A choice without tools is refused by the API, and there is nothing to choose.
         return object;
     }
     let choice =
-        request.tool_choice.as_ref().and_then(|choice| write_choice(choice, &customs, target, losses));
+        request.tool_choice.as_ref().and_then(|choice| write_choice(choice, &declared, target, losses));
     object
         .array("tools", tools)
         .maybe(choice, |object, choice| object.json("tool_choice", &choice))
         .maybe(request.parallel_tool_calls, |object, parallel| object.bool("parallel_tool_calls", parallel))
 }
 
-/// The tools, and the names of those that take free text.
+/// The tools, and of each by its name whether it takes free text.
 fn write_tools<'a>(
     request: &'a Request,
     names: &mut ToolNames,
     losses: &mut Losses,
-) -> (ArrayWriter, HashSet<&'a str>) {
+) -> (ArrayWriter, HashMap<&'a str, bool>) {
     let own = |tool: &Tool| !matches!(tool.kind, ToolKind::Hosted { .. });
     let others = request.tools.iter().any(own) || request.tool_choice == Some(ToolChoice::None);
     let can_spare = |name: &String| match &request.tool_choice {
@@ -153,7 +150,7 @@ fn write_tools<'a>(
         Some(ToolChoice::Allowed { names, required: true }) => !names.contains(name),
         _ => others,
     };
-    let mut customs = HashSet::new();
+    let mut declared = HashMap::new();
     let mut out = ArrayWriter::new();
     let mut group: Option<(&str, ArrayWriter)> = None;
     for tool in &request.tools {
@@ -168,11 +165,12 @@ fn write_tools<'a>(
             }
             ToolKind::Function { name, namespace, description, parameters, strict } => {
                 let written = function(name, description.as_deref(), parameters.as_deref(), *strict, losses);
+                declared.insert(name.as_str(), false);
                 note(name, names);
                 (namespace.as_deref(), written)
             }
             ToolKind::Custom { name, namespace, description, format } => {
-                customs.insert(name.as_str());
+                declared.insert(name.as_str(), true);
                 note(name, names);
                 (namespace.as_deref(), custom(name, description.as_deref(), format.as_deref()))
             }
@@ -186,7 +184,7 @@ fn write_tools<'a>(
         }
     }
     close(group, &mut out);
-    (out, customs)
+    (out, declared)
 }
 
 fn note(name: &str, names: &mut ToolNames) {
@@ -241,12 +239,12 @@ fn custom(name: &str, description: Option<&str>, format: Option<&RawValue>) -> O
 
 fn write_choice(
     choice: &ToolChoice,
-    customs: &HashSet<&str>,
+    declared: &HashMap<&str, bool>,
     target: &Target<'_>,
     losses: &mut Losses,
 ) -> Option<String> {
     let one = |name: &str| {
-        let kind = if customs.contains(name) { "custom" } else { "function" };
+        let kind = if declared.get(name) == Some(&true) { "custom" } else { "function" };
         ObjectWriter::of_type(kind).str("name", &fit(name, OPENAI_TOOL_NAME))
     };
     let forced = matches!(choice, ToolChoice::Required | ToolChoice::Named(_))
@@ -261,14 +259,13 @@ fn write_choice(
         ToolChoice::Required => Some(r#""required""#.to_owned()),
         ToolChoice::Named(name) => Some(one(name).finish()),
         ToolChoice::Allowed { names, required } => {
-            let object = ObjectWriter::of_type("allowed_tools");
+            let kept: Vec<_> = names.iter().filter(|name| declared.contains_key(name.as_str())).collect();
+            if kept.is_empty() {
+                return Some(r#""none""#.to_owned());
+            }
             let mode = if *required { "required" } else { "auto" };
-            Some(
-                object
-                    .str("mode", mode)
-                    .array("tools", names.iter().map(|name| one(name)).collect())
-                    .finish(),
-            )
+            let tools = kept.into_iter().map(|name| one(name)).collect();
+            Some(ObjectWriter::of_type("allowed_tools").str("mode", mode).array("tools", tools).finish())
         }
         ToolChoice::Hosted(_) => {
             losses.refuse("tool_choice", "has no counterpart in OpenAI Responses");

@@ -151,7 +151,7 @@ fn provider_config(model: &ModelKey, simulator: &Simulator) -> anyhow::Result<Pr
         kind: ProviderKind::OpenAi,
         base_url: simulator.openai_base_url().parse()?,
         api_key: None,
-            speaks: None,
+        speaks: None,
     })
 }
 
