@@ -93,6 +93,7 @@ fn providers(first: &Simulator, second: &Simulator, refusing: &Simulator) -> Vec
                 kind,
                 base_url: url.parse().unwrap(),
                 api_key: Some("key-of-ours".into()),
+                speaks: None,
             });
         }
     }
