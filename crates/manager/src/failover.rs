@@ -258,7 +258,8 @@ impl<'a> FailoverLoop<'a> {
         if is_auth_error(&error) {
             return CallOutcome::Error(CallError::ProviderAuth {
                 key: self.context.chain.entries[index].key.clone(),
-                status: error.status.unwrap_or(401),
+                // Google and xAI say it with a 400, which no SDK takes for a matter of keys.
+                status: error.status.filter(|status| matches!(status, 401 | 403)).unwrap_or(401),
             });
         }
         match error.response {

@@ -13,8 +13,12 @@ use crate::retry_after;
 pub(crate) fn from_response(response: CompleteResponse, model: &str) -> ProviderError {
     let status = response.status.as_u16();
     let error = ErrorBody::from_body(status, model, &response.body);
-    let class = class_of_status(status, error.category, || retry_after::retry_delay(&response.headers));
-    let retry_after = retry_after::requested_delay(&response.headers);
+    // Google says it in the body.
+    let in_body = error.retry_after;
+    let class = class_of_status(status, error.category, || {
+        retry_after::retry_delay(&response.headers).or(in_body)
+    });
+    let retry_after = retry_after::requested_delay(&response.headers).or(in_body);
     ProviderError { retry_after, ..build_error(ProviderErrorKind::Status, class, error, Some(response)) }
 }
 

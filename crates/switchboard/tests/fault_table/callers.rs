@@ -18,7 +18,8 @@ use tokio::{
 #[derive(Debug, Serialize)]
 pub(crate) struct CallSpec {
     pub(crate) id: String,
-    pub(crate) sdk: &'static str,
+    /// The API format, by its word in the table.
+    pub(crate) format: &'static str,
     pub(crate) model: String,
     pub(crate) stream: bool,
     pub(crate) choices: usize,
