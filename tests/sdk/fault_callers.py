@@ -2,7 +2,7 @@
 
 A line is a JSON object: id, format (chat, responses, anthropic or gemini), model, stream, choices (the chat format's n),
 leave_after (words after which the caller leaves, if it does). A line of standard output tells what the caller got: text, or
-what was raised after which text, and when.
+what was raised after which text, and when. The arguments are the formats; no SDK is imported for others.
 """
 
 import json
@@ -12,20 +12,18 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 
-import anthropic
-import openai
-from google import genai
-
 GATEWAY = os.environ["GATEWAY"]
-OPENAI = openai.OpenAI(base_url=GATEWAY + "/v1", api_key="unused", max_retries=0, timeout=30)
-ANTHROPIC = anthropic.Anthropic(base_url=GATEWAY, api_key="unused", max_retries=0, timeout=30)
-GOOGLE = genai.Client(api_key="unused", http_options={"base_url": GATEWAY, "timeout": 30_000})
 HELLO = [{"role": "user", "content": "Hello"}]
 
 
 class Chat:
+    def __init__(self):
+        import openai
+
+        self.client = openai.OpenAI(base_url=GATEWAY + "/v1", api_key="unused", max_retries=0, timeout=30)
+
     def create(self, job):
-        call = OPENAI.chat.completions.with_raw_response.create
+        call = self.client.chat.completions.with_raw_response.create
         raw = call(model=job["model"], messages=HELLO, stream=job["stream"], n=job["choices"])
         return raw.headers, raw.parse()
 
@@ -37,8 +35,13 @@ class Chat:
 
 
 class Responses:
+    def __init__(self):
+        import openai
+
+        self.client = openai.OpenAI(base_url=GATEWAY + "/v1", api_key="unused", max_retries=0, timeout=30)
+
     def create(self, job):
-        call = OPENAI.responses.with_raw_response.create
+        call = self.client.responses.with_raw_response.create
         raw = call(model=job["model"], input="Hello", stream=job["stream"])
         return raw.headers, raw.parse()
 
@@ -50,8 +53,13 @@ class Responses:
 
 
 class Anthropic:
+    def __init__(self):
+        import anthropic
+
+        self.client = anthropic.Anthropic(base_url=GATEWAY, api_key="unused", max_retries=0, timeout=30)
+
     def create(self, job):
-        call = ANTHROPIC.messages.with_raw_response.create
+        call = self.client.messages.with_raw_response.create
         raw = call(model=job["model"], messages=HELLO, stream=job["stream"], max_tokens=64)
         return raw.headers, raw.parse()
 
@@ -63,12 +71,17 @@ class Anthropic:
 
 
 class Gemini:
+    def __init__(self):
+        from google import genai
+
+        self.client = genai.Client(api_key="unused", http_options={"base_url": GATEWAY, "timeout": 30_000})
+
     def create(self, job):
         request = {"model": job["model"], "contents": "Hello"}
         if job["stream"]:
             # Its headers come with each chunk.
-            return {}, GOOGLE.models.generate_content_stream(**request)
-        answer = GOOGLE.models.generate_content(**request)
+            return {}, self.client.models.generate_content_stream(**request)
+        answer = self.client.models.generate_content(**request)
         return answer.sdk_http_response.headers, answer
 
     def text(self, answer):
@@ -78,7 +91,8 @@ class Gemini:
         return [(0, chunk.text)] if chunk.text else []
 
 
-FORMATS = {"chat": Chat(), "responses": Responses(), "anthropic": Anthropic(), "gemini": Gemini()}
+KINDS = {"chat": Chat, "responses": Responses, "anthropic": Anthropic, "gemini": Gemini}
+FORMATS = {name: KINDS[name]() for name in sys.argv[1:]}
 
 
 def listen(job, stream, told):
@@ -95,9 +109,13 @@ def listen(job, stream, told):
                 return
 
 
+def is_of_google(error):
+    return type(error).__module__ == "google.genai.errors"
+
+
 def code(error):
     """What programs know an error by: its code or, where it has none, its type; of Google's errors the reason or the status."""
-    if isinstance(error, genai.errors.APIError):
+    if is_of_google(error):
         details = error.details.get("error", {}).get("details", []) if isinstance(error.details, dict) else []
         reasons = [detail["reason"] for detail in details if "reason" in detail]
         return reasons[0] if reasons else error.status
@@ -109,11 +127,13 @@ def code(error):
 
 
 def raised(error):
+    if type(error).__module__.split(".")[0] not in ("openai", "anthropic", "google"):
+        # What is no SDK's own must not end the process, and is a finding.
+        return {"class": repr(error), "status": None, "code": "", "headers": {}}
     response = getattr(error, "response", None)
-    of_google = isinstance(error, genai.errors.APIError)
     return {
         "class": type(error).__name__,
-        "status": error.code if of_google else getattr(error, "status_code", None),
+        "status": error.code if is_of_google(error) else getattr(error, "status_code", None),
         "code": str(code(error) or ""),
         "headers": dict(response.headers) if response is not None else {},
     }
@@ -129,10 +149,8 @@ def call(job):
             listen(job, answer, told)
         else:
             told["text"] = FORMATS[job["format"]].text(answer)
-    except (openai.OpenAIError, anthropic.AnthropicError, genai.errors.APIError) as error:
+    except Exception as error:
         told["raised"] = raised(error)
-    except Exception as error:  # What is no SDK's own must not end the process, and is a finding.
-        told["raised"] = {"class": repr(error), "status": None, "code": "", "headers": {}}
     told["ms"] = (time.perf_counter() - began) * 1000
     return told
 

@@ -15,9 +15,8 @@ pub(crate) fn from_response(response: CompleteResponse, model: &str) -> Provider
     let error = ErrorBody::from_body(status, model, &response.body);
     // Google says it in the body.
     let in_body = error.retry_after;
-    let class = class_of_status(status, error.category, || {
-        retry_after::retry_delay(&response.headers).or(in_body)
-    });
+    let class =
+        class_of_status(status, error.category, || retry_after::retry_delay(&response.headers).or(in_body));
     let retry_after = retry_after::requested_delay(&response.headers).or(in_body);
     ProviderError { retry_after, ..build_error(ProviderErrorKind::Status, class, error, Some(response)) }
 }
@@ -141,6 +140,22 @@ mod tests {
             assert_eq!(error_of(status, "x", Some("1")).retry_after, second, "{status}");
             assert_eq!(error_of(status, "x", Some("0")).retry_after, None, "{status}");
         }
+    }
+
+    #[test]
+    fn googles_wait_stands_in_the_body() {
+        let body = json!({"error": {"code": 429, "status": "RESOURCE_EXHAUSTED", "details": [{"retryDelay": "1s"}]}});
+        let response = CompleteResponse {
+            status: StatusCode::TOO_MANY_REQUESTS,
+            headers: HeaderMap::new(),
+            body: body.to_string().into(),
+            usage: Usage::default(),
+            meta: ResponseMeta::default(),
+        };
+        let error = from_response(response, "m");
+        let retry_after = Duration::from_secs(1);
+        assert_eq!(error.class, FailureClass::RateLimited { retry_after });
+        assert_eq!(error.retry_after, Some(retry_after));
     }
 
     #[test]

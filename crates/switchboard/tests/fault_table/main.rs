@@ -26,7 +26,7 @@ use world::World;
 const BUSY_CONCURRENCY: u32 = 8;
 
 /// Calls at a time that mostly wait for a limit to run out.
-const WAITING_CONCURRENCY: usize = 48;
+const WAITING_CONCURRENCY: usize = 80;
 
 /// On a machine that is busy with something else, or with the other cases, a call may be late. It is made again with
 /// nothing beside it; one that is late so many times in a row is wrong.

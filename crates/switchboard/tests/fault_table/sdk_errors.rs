@@ -107,7 +107,9 @@ impl SdkErrors {
                 return Err(format!("a row has four cells, not {}", cells.len()));
             };
             for error in errors.split(", ") {
-                for (sdk, class) in [(Sdk::OpenAi, openai), (Sdk::Anthropic, anthropic), (Sdk::Google, google)] {
+                for (sdk, class) in
+                    [(Sdk::OpenAi, openai), (Sdk::Anthropic, anthropic), (Sdk::Google, google)]
+                {
                     classes.insert((error.to_owned(), sdk), (*class).to_owned());
                 }
             }
@@ -116,7 +118,12 @@ impl SdkErrors {
     }
 
     /// What the format's SDK makes of an error. Inside a stream, only Google's looks at the status that an error names.
-    pub(crate) fn exception(&self, format: Dialect, error: &GivenError, in_stream: bool) -> ExpectedException {
+    pub(crate) fn exception(
+        &self,
+        format: Dialect,
+        error: &GivenError,
+        in_stream: bool,
+    ) -> ExpectedException {
         let sdk = Sdk::of(format);
         let (name, status) = match (sdk, in_stream) {
             (Sdk::OpenAi, true) => (IN_STREAM.to_owned(), None),

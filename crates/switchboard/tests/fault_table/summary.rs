@@ -4,12 +4,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use dialects::Dialect;
 
-use crate::{
-    case::Case,
-    check::Measurement,
-    sdk_errors::ExpectedException,
-    table::Mode,
-};
+use crate::{case::Case, check::Measurement, sdk_errors::ExpectedException, table::Mode};
 
 type Group<'a> = BTreeMap<(usize, Mode), Vec<(&'a Case, &'a Measurement)>>;
 

@@ -94,8 +94,10 @@ impl fmt::Display for Mode {
 pub(crate) fn read(page: &Path) -> Page {
     let text = std::fs::read_to_string(page).unwrap();
     let lines: Vec<_> = text.lines().collect();
-    let place = |heading: &str| lines.iter().position(|line| *line == heading).unwrap_or_else(|| panic!("{heading}"));
-    let (table, across, sdks) = (place("## The table"), place("## Across formats"), place("## What the SDKs raise"));
+    let place =
+        |heading: &str| lines.iter().position(|line| *line == heading).unwrap_or_else(|| panic!("{heading}"));
+    let (table, across, sdks) =
+        (place("## The table"), place("## Across formats"), place("## What the SDKs raise"));
     assert!(table < across && across < sdks, "the order of the page");
     let fail = |line: usize, error: String| panic!("{}:{line}: {error}", page.display());
     let mut rows = Vec::new();

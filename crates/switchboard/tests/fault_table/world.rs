@@ -11,7 +11,7 @@ use providers::{ProviderConfig, ProviderKind};
 use simulator::{Script, Simulator};
 
 use crate::{
-    callers::SdkProcess,
+    callers::SdkProcesses,
     case::{Case, REFUSED_FAULT},
     limits,
     sdk_errors::SdkErrors,
@@ -24,7 +24,7 @@ pub(crate) struct World {
     /// Nobody listens on its port.
     _refusing: Simulator,
     pub(crate) circuits: Circuits,
-    pub(crate) callers: SdkProcess,
+    pub(crate) callers: SdkProcesses,
     pub(crate) sdk_errors: SdkErrors,
 }
 
@@ -63,7 +63,7 @@ impl World {
             shutdown_timeout: Duration::from_secs(1),
         };
         let gateway = Gateway::bind(listen, manager).await.unwrap();
-        let callers = SdkProcess::start(&format!("http://{}", gateway.address()));
+        let callers = SdkProcesses::start(&format!("http://{}", gateway.address()));
         tokio::spawn(gateway.serve(futures_util::stream::pending()));
         Self { first, second, _refusing: refusing, circuits, callers, sdk_errors }
     }

@@ -66,14 +66,16 @@ async fn stream_helpers_across_formats() {
     let responses = format!(
         "[providers.responses]\nkind = 'openai'\nspeaks = ['responses']\nbase_url = '{openai}'\napi_key = 'key'\n"
     );
-    let (config, gemini) = (ConfigFile::new(&responses), simulator.gemini_base_url());
+    // As Anthropic's, it has no version in it.
+    let (config, google) = (ConfigFile::new(&responses), simulator.anthropic_base_url());
     let variables = [
         ("SWITCHBOARD_CONFIG", config.path()),
         ("GOOGLE_API_KEY", "google-key"),
-        ("GOOGLE_GEMINI_BASE_URL", &gemini),
+        ("GOOGLE_GEMINI_BASE_URL", &google),
     ];
     let instance = Instance::start_with(None, &simulator, &variables).await;
-    let models = ["openai", "responses", "anthropic", "google-genai"].map(|name| format!("{name}:thinking-tool-call"));
+    let models =
+        ["openai", "responses", "anthropic", "google-genai"].map(|name| format!("{name}:thinking-tool-call"));
     let variables = [("GATEWAY", instance.url.as_str()), ("MODELS", &models.join(" "))];
     run_script_with("translated_calls.py", &variables).await;
 }
