@@ -135,6 +135,8 @@ fn implied_status(name: &str) -> Option<u16> {
         "invalid_request_error"
         | "context_length_exceeded"
         | "invalid_prompt"
+        | "content_filter"
+        | "content_policy_violation"
         | "INVALID_ARGUMENT"
         | "FAILED_PRECONDITION" => Some(400),
         "authentication_error" | "invalid_api_key" | "UNAUTHENTICATED" => Some(401),
