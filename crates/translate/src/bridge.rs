@@ -6,7 +6,7 @@ use dialects::Dialect;
 use crate::form::{Event, FinishReason, Request};
 use crate::json::Object;
 use crate::restore::Restore;
-use crate::target::{AnswerContext, CannotCarry, Target};
+use crate::target::{AnswerContext, CannotCarry, Target, Written};
 use crate::{caller_fields, chat, count, gemini, messages, responses};
 
 /// A caller's request, read once and written for any number of targets.
@@ -75,12 +75,7 @@ impl CallerRequest {
     ) -> Result<Translation, Vec<CannotCarry>> {
         let mut request = self.request.clone();
         request.stream = options.stream;
-        let written = match target.dialect {
-            Dialect::OpenAiChat => chat::write_request(&request, target),
-            Dialect::OpenAiResponses => responses::write_request(&request, target),
-            Dialect::Anthropic => messages::write_request(&request, target),
-            Dialect::Gemini => gemini::write_request(&request, target),
-        };
+        let written = write_request(&request, target);
         let written = written.map_err(|reasons| self.in_the_callers_words(reasons))?;
         let context = AnswerContext {
             owner: target.owner(),
