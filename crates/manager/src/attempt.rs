@@ -24,7 +24,7 @@ use crate::{
     attempt_guard::{AttemptGuard, TotalDeadline},
     call_log::whole_millis,
     outcome::is_request_error,
-    prepare::{PreparedRequest, SharedRequest, prepare},
+    prepare::{self, PreparedRequest, SharedRequest},
     spans,
     stored::StoredResponses,
     wait,
@@ -102,19 +102,21 @@ enum StartedResponse {
 impl CallContext<'_> {
     /// Acquires a permit and calls the model once, after the delay if there is one.
     pub(crate) async fn attempt(self, index: usize, delay: Option<RetryDelay>) -> CompletedAttempt {
-        let prepared = match prepare(self.call, self.shared_request, &self.chain.entries[index]) {
-            Ok(prepared) => prepared,
+        let entry = &self.chain.entries[index];
+        let translated = match prepare::translated(self.call, self.shared_request, entry) {
+            Ok(translated) => translated,
             Err(reason) => {
-                let key = &self.chain.entries[index].key;
-                tracing::debug!(request = self.call.id, model = %key, %reason, "model skipped");
+                tracing::debug!(request = self.call.id, model = %entry.key, %reason, "model skipped");
                 return CompletedAttempt { index, outcome: AttemptOutcome::Ineligible(reason) };
             }
         };
         let outcome = match self.acquire_permit(index, delay).await {
-            Ok(permit) => self.call_once(index, permit, &prepared).await,
+            Ok(permit) => {
+                let prepared = translated.unwrap_or_else(|| prepare::unchanged(self.call, entry));
+                self.call_once(index, permit, &prepared).await
+            }
             Err(refusal) => {
-                let key = &self.chain.entries[index].key;
-                tracing::debug!(request = self.call.id, model = %key, reason = %refusal, "model skipped");
+                tracing::debug!(request = self.call.id, model = %entry.key, reason = %refusal, "model skipped");
                 AttemptOutcome::NotPermitted(refusal)
             }
         };
@@ -153,7 +155,7 @@ impl CallContext<'_> {
             endpoint: prepared.endpoint,
             model: entry.key.model(),
             body: &prepared.body,
-            translation: prepared.translation.as_ref(),
+            translation: prepared.translation.as_deref(),
             stream: call.request.stream(),
             json_array: call.request.json_array(),
             headers: headers_with_trace.as_ref().unwrap_or(&call.headers),

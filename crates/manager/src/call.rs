@@ -7,7 +7,7 @@ use dialects::Request;
 use http::HeaderMap;
 use providers::CompleteResponse;
 
-use crate::{Events, prepare::Translated};
+use crate::{Events, SkippedModel, Translated};
 
 /// A caller's call.
 pub struct Call {
@@ -79,6 +79,8 @@ pub struct Reply {
     pub attempts: u32,
     /// What became of the request where the model has another API format than the caller.
     pub translated: Option<Translated>,
+    /// The models that were skipped or failed before, and why; also the one that responded, if it failed first.
+    pub skipped: Vec<SkippedModel>,
     /// The response.
     pub body: Body,
 }

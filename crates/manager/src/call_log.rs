@@ -14,8 +14,7 @@ use tokio::time::Instant;
 use tracing::Span;
 
 use crate::{
-    Call, CallMetrics, Chain, TracePropagator, metrics::CallSummary, outcome::ANSWERED, prepare::Translated,
-    spans,
+    Call, CallMetrics, Chain, TracePropagator, Translated, metrics::CallSummary, outcome::ANSWERED, spans,
 };
 
 /// The longest name of a model in the log, in characters: a client may send any name.

@@ -127,7 +127,21 @@ pub struct ChainEntry {
     pub(crate) provider: Arc<Provider>,
 }
 
+impl ChainEntry {
+    /// The API formats that its provider has, the preferred first.
+    #[must_use]
+    pub fn dialects(&self) -> &[Dialect] {
+        self.provider.dialects()
+    }
+}
+
 impl Chain {
+    /// The models with what is known of them, in order.
+    #[must_use]
+    pub fn entries(&self) -> &[ChainEntry] {
+        &self.entries
+    }
+
     /// The route's name, or the model's key.
     #[must_use]
     pub fn name(&self) -> &str {

@@ -151,6 +151,18 @@ impl CallError {
         }
     }
 
+    /// The models that gave no response, and why.
+    #[must_use]
+    pub fn skipped(&self) -> &[SkippedModel] {
+        match self {
+            Self::CannotCarry { skipped, .. }
+            | Self::CircuitOpen { skipped, .. }
+            | Self::AttemptsExhausted { skipped, .. }
+            | Self::DeadlineExceeded { skipped, .. } => skipped,
+            _ => &[],
+        }
+    }
+
     /// The error as its caller gets it: with the provider's own words (T7). They may quote the prompt, so they are for the
     /// caller alone (C5).
     #[must_use]

@@ -332,6 +332,7 @@ impl<'a> FailoverLoop<'a> {
 
     /// Builds the reply and logs the call. Dropping the attempts in flight cancels them.
     fn finish(self, outcome: CallOutcome) -> Result<Reply, CallError> {
+        let skipped = self.skipped();
         let Self { context: CallContext { chain, call, attempts, stored, .. }, mut log, .. } = self;
         let attempts = attempts.load(Ordering::Relaxed);
         let dialect = call.request.endpoint().dialect();
@@ -352,12 +353,12 @@ impl<'a> FailoverLoop<'a> {
             CallOutcome::Response { index, response, translated } => {
                 let answered_by = answered_by(index, &response.meta, translated.as_ref());
                 log.finish_success(response.usage);
-                Ok(Reply { answered_by, attempts, translated, body: Body::Complete(response) })
+                Ok(Reply { answered_by, attempts, translated, skipped, body: Body::Complete(response) })
             }
             CallOutcome::Rejected { index, response } => {
                 let answered_by = answered_by(index, &response.meta, None);
                 log.finish(REJECTED_BY_PROVIDER);
-                Ok(Reply { answered_by, attempts, translated: None, body: Body::Complete(response) })
+                Ok(Reply { answered_by, attempts, translated: None, skipped, body: Body::Complete(response) })
             }
             CallOutcome::Buffered {
                 index,
@@ -372,6 +373,7 @@ impl<'a> FailoverLoop<'a> {
                     answered_by,
                     attempts,
                     translated,
+                    skipped,
                     body: Body::Stream { headers: stream.headers().clone(), events },
                 })
             }
@@ -396,6 +398,7 @@ impl<'a> FailoverLoop<'a> {
                     answered_by,
                     attempts,
                     translated,
+                    skipped,
                     body: Body::Stream { headers, events: relay.into_events() },
                 })
             }

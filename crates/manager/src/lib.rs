@@ -30,7 +30,7 @@
 //!    ▼
 //! backoff, wait, yield_now      delays between attempts; waiting for circuits; yielding to other tasks
 //!    ▼
-//! route, stored                 the settings of a route; who has stored a response
+//! route, stored, translated     the settings of a route; who has stored a response; what a translation left out
 //! ```
 //!
 //! # Errors
@@ -63,7 +63,8 @@
 //! - A stream needs no task, no channel and no copy of its events.
 //! - Each call that names a model has one line in the log and counts once in the metrics, however it ends. Only a good,
 //!   complete response counts as answered, and only its tokens count.
-//! - Bodies are passed on unchanged except for the model's name, and appear in no log and no error (C5).
+//! - Where caller and provider have the same API format, bodies are passed on unchanged except for the model's name and the
+//!   envelopes of reasoning (T5); elsewhere they are translated. They appear in no log and no error (C5).
 
 mod attempt;
 mod attempt_guard;
@@ -85,6 +86,7 @@ mod relay;
 mod route;
 mod spans;
 mod stored;
+mod translated;
 mod wait;
 mod yield_now;
 
@@ -95,7 +97,7 @@ pub use error::{CallError, SkipReason, SkippedModel};
 pub use events::Events;
 pub use manager::ModelManager;
 pub use metrics::CallMetrics;
-pub use prepare::Translated;
 pub use route::{BufferLimit, OnAuthError, Retry, Route, StreamMode};
 pub use spans::TracePropagator;
 pub use stored::StoredResponseError;
+pub use translated::Translated;

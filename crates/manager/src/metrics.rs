@@ -28,10 +28,9 @@ use prometheus_client::{
 use tokio::time::Instant;
 
 use crate::{
-    Chain,
+    Chain, Translated,
     latency::Latencies,
     outcome::{ABORTED, ANSWERED, CANCELLED, CLIENT_DISCONNECTED},
-    prepare::Translated,
 };
 
 /// The most models without a route that have a label of their own.

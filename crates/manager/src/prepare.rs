@@ -1,7 +1,6 @@
 //! How a model of the chain is called for a caller's request: as it came where the provider has the caller's API format
 //! (T2), else translated (T1), if the request can be carried (T3).
 
-use std::fmt;
 use std::sync::OnceLock;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -9,7 +8,7 @@ use bytes::Bytes;
 use dialects::{Dialect, Endpoint};
 use translate::{CallerOptions, CallerRequest, RequestError, Translation, restore_envelopes};
 
-use crate::{Call, ChainEntry, SkipReason};
+use crate::{Call, ChainEntry, SkipReason, Translated};
 
 /// A caller's request in the common form: read when the first model needs it, and once.
 #[derive(Debug, Default)]
@@ -21,33 +20,7 @@ pub(crate) struct PreparedRequest {
     pub(crate) endpoint: Endpoint,
     pub(crate) body: Bytes,
     /// The way back to the caller's API format, where that is another one.
-    pub(crate) translation: Option<Translation>,
-}
-
-/// What the caller is told of a translation (T3, T9).
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Translated {
-    /// The caller's API format.
-    pub from: Dialect,
-    /// The provider's API format.
-    pub to: Dialect,
-    /// Fields that were left out or changed without harm, by the caller's names.
-    pub dropped: Vec<String>,
-}
-
-impl Translated {
-    /// The dropped fields as one text, for a header or the log; `None`: none was dropped.
-    #[must_use]
-    pub fn dropped_list(&self) -> Option<String> {
-        (!self.dropped.is_empty()).then(|| self.dropped.join(", "))
-    }
-}
-
-/// `anthropic>openai-responses`: the caller's API format, then the provider's (T9).
-impl fmt::Display for Translated {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}>{}", self.from.label(), self.to.label())
-    }
+    pub(crate) translation: Option<Box<Translation>>,
 }
 
 impl PreparedRequest {
@@ -61,23 +34,30 @@ impl PreparedRequest {
     }
 }
 
-/// The request for a model; the reason if the model cannot answer it.
-pub(crate) fn prepare(
+/// The request for a model that has the caller's API format.
+pub(crate) fn unchanged(call: &Call, entry: &ChainEntry) -> PreparedRequest {
+    let endpoint = call.request.endpoint();
+    let (dialect, model) = (endpoint.dialect(), entry.key.model());
+    let body = call.request.with_model(model);
+    let target = entry.provider.target(dialect, model);
+    let body = restore_envelopes(dialect, &body, &target).unwrap_or(body);
+    PreparedRequest { endpoint, body, translation: None }
+}
+
+/// The request for a model of another API format; the reason if the model cannot answer it. `None`: the model has the
+/// caller's format, and nothing stands against it. That costs nothing, so that an open circuit is skipped for nothing.
+pub(crate) fn translated(
     call: &Call,
     shared: &SharedRequest,
     entry: &ChainEntry,
-) -> Result<PreparedRequest, SkipReason> {
-    let endpoint = call.request.endpoint();
-    let (dialect, model) = (endpoint.dialect(), entry.key.model());
+) -> Result<Option<PreparedRequest>, SkipReason> {
+    let dialect = call.request.endpoint().dialect();
     if entry.provider.dialects().contains(&dialect) {
-        let body = call.request.with_model(model);
-        let target = entry.provider.target(dialect, model);
-        let body = restore_envelopes(dialect, &body, &target).unwrap_or(body);
-        return Ok(PreparedRequest { endpoint, body, translation: None });
+        return Ok(None);
     }
     let read = shared.0.get_or_init(|| CallerRequest::read(dialect, call.request.body()));
     let request = read.as_ref().map_err(|error| SkipReason::UnreadableRequest(error.clone()))?;
-    translate(call, request, entry)
+    translate(call, request, entry).map(Some)
 }
 
 /// For the first of the provider's formats that can carry the request.
@@ -98,7 +78,7 @@ fn translate(
         match translated {
             Ok(translation) => {
                 let body = translation.body.clone();
-                return Ok(PreparedRequest { endpoint, body, translation: Some(translation) });
+                return Ok(PreparedRequest { endpoint, body, translation: Some(Box::new(translation)) });
             }
             Err(reasons) => refused = refused.or(Some(reasons)),
         }

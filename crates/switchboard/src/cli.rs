@@ -4,6 +4,7 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use breaker::ModelKey;
 use clap::{Args, Parser, Subcommand};
+use dialects::Dialect;
 
 use crate::{
     config::{DurationError, DurationText, parse_listen},
@@ -38,6 +39,8 @@ pub enum Command {
     Demo(DemoArguments),
     /// Inspect and control circuit breakers (reads Redis directly)
     Circuits(CircuitsArguments),
+    /// Call a model or route once and show each step: the chain, who was skipped and why, who answered
+    Try(TryArguments),
     /// Diagnose configuration, Redis and provider problems
     Doctor(JsonArgument),
     /// Check or print the configuration
@@ -59,6 +62,25 @@ pub struct DemoArguments {
     /// Stop after this long [default: run until Ctrl-C]
     #[arg(long = "for", value_name = "DURATION", value_parser = parse_duration)]
     pub duration: Option<Duration>,
+}
+
+/// Arguments of `try`.
+#[derive(Debug, Args)]
+pub struct TryArguments {
+    /// A route, provider:model, or the bare name of a model
+    pub model: String,
+    /// What to ask
+    #[arg(default_value = "Say hello in one short sentence.")]
+    pub prompt: String,
+    /// API format to ask in: chat, responses, anthropic or gemini [default: that of the first model]
+    #[arg(long, value_name = "FORMAT", value_parser = parse_dialect)]
+    pub dialect: Option<Dialect>,
+    /// Ask for a stream
+    #[arg(long)]
+    pub stream: bool,
+    /// The output format.
+    #[command(flatten)]
+    pub json: JsonArgument,
 }
 
 /// `--json`.
@@ -173,6 +195,10 @@ fn parse_duration(text: &str) -> Result<Duration, DurationError> {
     text.parse().map(|DurationText(duration)| duration)
 }
 
+fn parse_dialect(text: &str) -> Result<Dialect, &'static str> {
+    Dialect::from_word(text).ok_or("expected chat, responses, anthropic or gemini")
+}
+
 fn parse_listen_address(text: &str) -> Result<SocketAddr, &'static str> {
     parse_listen(text).ok_or("expected an IP address and a port such as 127.0.0.1:4100")
 }
@@ -218,6 +244,8 @@ mod tests {
             "circuits open openai:gpt-5 --for 10m --reason upgrade",
             "circuits close openai:gpt-5 --reason done",
             "circuits reset openai:gpt-5 --reason renamed --config f.toml",
+            "try planner",
+            "try openai:gpt-5 hello --dialect gemini --stream --json",
             "doctor",
             "config check --log-format json",
             "config print --json",
@@ -228,9 +256,16 @@ mod tests {
 
     #[test]
     fn wrong_usage_exits_with_2() {
-        for line in
-            ["", "serve --listen here", "demo --for 5", "circuits show gpt-5", "circuits open", "frobnicate"]
-        {
+        for line in [
+            "",
+            "serve --listen here",
+            "demo --for 5",
+            "circuits show gpt-5",
+            "circuits open",
+            "try",
+            "try m --dialect x",
+            "frobnicate",
+        ] {
             let error = parse(&format!("switchboard {line}")).unwrap_err();
             assert_eq!(error.exit_code(), 2, "{line}");
         }

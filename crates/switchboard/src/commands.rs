@@ -4,8 +4,10 @@ pub mod circuits;
 pub mod config;
 pub mod demo;
 pub mod doctor;
+mod local_circuits;
 pub mod serve;
 mod session;
+pub mod try_call;
 
 use std::process::ExitCode;
 
@@ -29,6 +31,7 @@ pub async fn run(cli: Cli, environment: Environment, traces: Option<Traces>) -> 
         Command::Demo(arguments) => demo::run(&session, &arguments).await,
         Command::Circuits(arguments) => circuits::run(&session, arguments.into_command()).await,
         Command::Doctor(arguments) => doctor::run(&session, &arguments).await,
+        Command::Try(arguments) => try_call::run(&session, &arguments).await,
         Command::Config(command) => config::run(&session, command),
     }
 }

@@ -57,6 +57,16 @@ impl Output {
         writeln!(io::stdout().lock(), "{text}")
     }
 
+    /// Prints a part of a line at once.
+    ///
+    /// # Errors
+    /// When standard output cannot be written.
+    pub fn print_text(self, text: impl Display) -> io::Result<()> {
+        let mut stdout = io::stdout().lock();
+        write!(stdout, "{text}")?;
+        stdout.flush()
+    }
+
     /// Prints a note that is not part of the result, on standard error.
     ///
     /// # Errors
@@ -121,6 +131,13 @@ impl<T: Display> Display for Painted<T> {
 #[must_use]
 pub fn printable(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c }).collect()
+}
+
+/// The text without control characters but line breaks and tabs: it comes from a model.
+#[must_use]
+pub fn printable_lines(text: &str) -> String {
+    let is_kept = |c: char| !c.is_control() || matches!(c, '\n' | '\t');
+    text.chars().map(|c| if is_kept(c) { c } else { char::REPLACEMENT_CHARACTER }).collect()
 }
 
 /// Prints the error of a command, with its causes.

@@ -234,7 +234,43 @@ fn invalid_providers_are_reported() {
             "[providers.openai]\napi_key = \"\"",
             "s.toml:2: providers.openai.api_key is empty, expected a key; set it, or remove this line",
         ),
+        (
+            "[providers.aws]\nkind = \"bedrock\"\napi_key = \"k\"",
+            "s.toml:1: [providers.aws] is of a kind that cannot be called yet: remove it",
+        ),
+        (
+            "[providers.bedrock]",
+            "s.toml:1: [providers.bedrock] is of a kind that cannot be called yet: remove it",
+        ),
+        (
+            "[providers.openai]\napi_key = \"k\"\nspeaks = [\"anthropic\"]",
+            "s.toml:3: providers.openai.speaks[0] is \"anthropic\", expected \"chat\" or \"responses\"",
+        ),
+        (
+            "[providers.openai]\napi_key = \"k\"\nspeaks = []",
+            "s.toml:3: providers.openai.speaks is empty, expected \"chat\" or \"responses\"",
+        ),
     ]);
+}
+
+#[test]
+fn a_provider_speaks_what_its_file_says_or_what_its_kind_usually_has() {
+    use dialects::Dialect::{Anthropic, Gemini, OpenAiChat, OpenAiResponses};
+    let text = "[providers.openai]\napi_key = \"k\"\n\
+                [providers.local]\nkind = \"openai\"\nbase_url = \"http://l/v1\"\n\
+                [providers.local-too]\nkind = \"openai\"\nbase_url = \"http://l/v1\"\nspeaks = [\"chat\", \"responses\"]\n\
+                [providers.anthropic]\napi_key = \"k\"\n[providers.google-genai]\napi_key = \"k\"";
+    let providers = load(text, &[]).providers;
+    let spoken: Vec<_> =
+        providers.iter().map(|provider| (provider.name.as_str(), provider.dialects())).collect();
+    let expected = [
+        ("anthropic", vec![Anthropic]),
+        ("google-genai", vec![Gemini]),
+        ("local", vec![OpenAiChat]),
+        ("local-too", vec![OpenAiChat, OpenAiResponses]),
+        ("openai", vec![OpenAiResponses, OpenAiChat]),
+    ];
+    assert_eq!(spoken, expected);
 }
 
 #[test]
@@ -421,10 +457,8 @@ fn standard_variables_define_providers() {
         made(&[("GEMINI_API_KEY", "k")]),
         ["google-genai https://generativelanguage.googleapis.com/ k"]
     );
-    assert_eq!(
-        made(&[("AWS_PROFILE", "p"), ("AWS_REGION", "eu-west-1")]),
-        ["bedrock https://bedrock-runtime.eu-west-1.amazonaws.com/ -"]
-    );
+    let aws = [("AWS_PROFILE", "p"), ("AWS_REGION", "eu-west-1"), ("AWS_BEARER_TOKEN_BEDROCK", "k")];
+    assert!(made(&aws).is_empty(), "Bedrock cannot be called yet");
     assert!(made(&[("OPENAI_API_KEY", ""), ("OPENAI_BASE_URL", "http://h")]).is_empty());
     assert_eq!(
         problems("", &[("ANTHROPIC_API_KEY", "k"), ("ANTHROPIC_BASE_URL", "http://127.0.0.1:4100")]),
@@ -461,12 +495,8 @@ fn the_tasks_of_open_swe_are_routes() {
     assert!(config.routes.keys().eq(["planner", "programmer", "reviewer", "router", "summarizer"]));
     assert_eq!(
         chain(&config, "planner"),
-        [
-            "anthropic:claude-sonnet-5",
-            "openai:gpt-5.4",
-            "google-genai:gemini-3.8-flash",
-            "bedrock:us.anthropic.claude-sonnet-5",
-        ]
+        ["anthropic:claude-sonnet-5", "openai:gpt-5.4", "google-genai:gemini-3.8-flash",],
+        "AWS credentials alone configure nothing"
     );
     let config = load("", &all[..1]);
     assert_eq!(chain(&config, "router"), ["openai:gpt-5.4-mini"], "only models whose provider has a key");
@@ -529,6 +559,35 @@ fn the_printed_configuration_has_the_same_meaning() {
     let printed = load(text, &[("ANTHROPIC_API_KEY", "hush")]).to_toml().unwrap();
     assert!(!printed.contains("hush"), "{printed}");
     assert_eq!(load(&printed, &[]).to_toml().unwrap(), printed);
+}
+
+/// Servers that are compatible with OpenAI's have chat completions; few have responses.
+#[test]
+fn the_api_formats_of_a_provider_are_printed() {
+    let keys = [("OPENAI_API_KEY", "k"), ("ANTHROPIC_API_KEY", "k"), ("GOOGLE_API_KEY", "k")];
+    let text = r#"
+        [providers.local]
+        kind = "openai"
+        base_url = "http://127.0.0.1:8000/v1"
+        [providers.other]
+        kind = "openai"
+        base_url = "http://127.0.0.1:8001/v1"
+        speaks = ["chat", "responses"]
+    "#;
+    let printed: toml::Table = load(text, &keys).to_toml().unwrap().parse().unwrap();
+    for (name, expected) in [
+        ("openai", &["responses", "chat"][..]),
+        ("anthropic", &["anthropic"]),
+        ("google-genai", &["gemini"]),
+        ("local", &["chat"]),
+        ("other", &["chat", "responses"]),
+    ] {
+        let speaks = printed["providers"][name]["speaks"].as_array().unwrap();
+        assert!(
+            speaks.iter().filter_map(toml::Value::as_str).eq(expected.iter().copied()),
+            "{name}: {speaks:?}"
+        );
+    }
 }
 
 #[test]

@@ -6,7 +6,7 @@ use dialects::Dialect;
 use crate::form::{Event, FinishReason, Request};
 use crate::json::Object;
 use crate::restore::Restore;
-use crate::target::{AnswerContext, CannotCarry, Target};
+use crate::target::{AnswerContext, CannotCarry, Target, Written};
 use crate::{caller_fields, chat, count, gemini, messages, responses};
 
 /// A caller's request, read once and written for any number of targets.
@@ -59,12 +59,8 @@ impl CallerRequest {
     /// When it is not what its API format asks for.
     pub fn read(dialect: Dialect, body: &[u8]) -> Result<Self, RequestError> {
         let object = Object::parse(body).ok_or(RequestError::NotAnObject)?;
-        let (request, echo) = match dialect {
-            Dialect::OpenAiChat => (chat::read_request(&object)?, String::new()),
-            Dialect::OpenAiResponses => (responses::read_request(&object)?, responses::echo(&object)),
-            Dialect::Anthropic => (messages::read_request(&object)?, String::new()),
-            Dialect::Gemini => (gemini::read_request(&object)?, String::new()),
-        };
+        let request = read_request(dialect, &object)?;
+        let echo = if dialect == Dialect::OpenAiResponses { responses::echo(&object) } else { String::new() };
         Ok(Self { dialect, request, echo })
     }
 
@@ -79,12 +75,7 @@ impl CallerRequest {
     ) -> Result<Translation, Vec<CannotCarry>> {
         let mut request = self.request.clone();
         request.stream = options.stream;
-        let written = match target.dialect {
-            Dialect::OpenAiChat => chat::write_request(&request, target),
-            Dialect::OpenAiResponses => responses::write_request(&request, target),
-            Dialect::Anthropic => messages::write_request(&request, target),
-            Dialect::Gemini => gemini::write_request(&request, target),
-        };
+        let written = write_request(&request, target);
         let written = written.map_err(|reasons| self.in_the_callers_words(reasons))?;
         let context = AnswerContext {
             owner: target.owner(),
@@ -235,7 +226,25 @@ impl Bridge {
     }
 }
 
-fn read_response(dialect: Dialect, body: &[u8], context: &AnswerContext) -> Option<Vec<Event>> {
+pub(crate) fn read_request(dialect: Dialect, body: &Object<'_>) -> Result<Request, RequestError> {
+    match dialect {
+        Dialect::OpenAiChat => chat::read_request(body),
+        Dialect::OpenAiResponses => responses::read_request(body),
+        Dialect::Anthropic => messages::read_request(body),
+        Dialect::Gemini => gemini::read_request(body),
+    }
+}
+
+pub(crate) fn write_request(request: &Request, target: &Target<'_>) -> Result<Written, Vec<CannotCarry>> {
+    match target.dialect {
+        Dialect::OpenAiChat => chat::write_request(request, target),
+        Dialect::OpenAiResponses => responses::write_request(request, target),
+        Dialect::Anthropic => messages::write_request(request, target),
+        Dialect::Gemini => gemini::write_request(request, target),
+    }
+}
+
+pub(crate) fn read_response(dialect: Dialect, body: &[u8], context: &AnswerContext) -> Option<Vec<Event>> {
     match dialect {
         Dialect::OpenAiChat => chat::read_response(body, context),
         Dialect::OpenAiResponses => responses::read_response(body, context),
@@ -244,7 +253,7 @@ fn read_response(dialect: Dialect, body: &[u8], context: &AnswerContext) -> Opti
     }
 }
 
-fn write_response(dialect: Dialect, events: &[Event], context: &AnswerContext) -> String {
+pub(crate) fn write_response(dialect: Dialect, events: &[Event], context: &AnswerContext) -> String {
     match dialect {
         Dialect::OpenAiChat => chat::write_response(events, context),
         Dialect::OpenAiResponses => responses::write_response(events, context),
@@ -254,7 +263,7 @@ fn write_response(dialect: Dialect, events: &[Event], context: &AnswerContext) -
 }
 
 #[derive(Debug)]
-enum StreamReader {
+pub(crate) enum StreamReader {
     Chat(Box<chat::StreamReader>),
     Responses(Box<responses::StreamReader>),
     Messages(Box<messages::StreamReader>),
@@ -262,7 +271,7 @@ enum StreamReader {
 }
 
 impl StreamReader {
-    fn new(dialect: Dialect, context: &AnswerContext) -> Self {
+    pub(crate) fn new(dialect: Dialect, context: &AnswerContext) -> Self {
         match dialect {
             Dialect::OpenAiChat => Self::Chat(Box::new(chat::StreamReader::new(context))),
             Dialect::OpenAiResponses => Self::Responses(Box::new(responses::StreamReader::new(context))),
@@ -271,7 +280,7 @@ impl StreamReader {
         }
     }
 
-    fn push(&mut self, name: Option<&str>, data: &[u8], out: &mut Vec<Event>) {
+    pub(crate) fn push(&mut self, name: Option<&str>, data: &[u8], out: &mut Vec<Event>) {
         match self {
             Self::Chat(reader) => reader.push(name, data, out),
             Self::Responses(reader) => reader.push(name, data, out),
@@ -280,7 +289,7 @@ impl StreamReader {
         }
     }
 
-    fn finish(&mut self, out: &mut Vec<Event>) {
+    pub(crate) fn finish(&mut self, out: &mut Vec<Event>) {
         match self {
             Self::Chat(reader) => reader.finish(out),
             Self::Responses(reader) => reader.finish(out),
@@ -291,7 +300,7 @@ impl StreamReader {
 }
 
 #[derive(Debug)]
-enum StreamWriter {
+pub(crate) enum StreamWriter {
     Chat(Box<chat::StreamWriter>),
     Responses(Box<responses::StreamWriter>),
     Messages(Box<messages::StreamWriter>),
@@ -299,7 +308,7 @@ enum StreamWriter {
 }
 
 impl StreamWriter {
-    fn new(dialect: Dialect, context: AnswerContext) -> Self {
+    pub(crate) fn new(dialect: Dialect, context: AnswerContext) -> Self {
         match dialect {
             Dialect::OpenAiChat => Self::Chat(Box::new(chat::StreamWriter::new(context))),
             Dialect::OpenAiResponses => Self::Responses(Box::new(responses::StreamWriter::new(context))),
@@ -308,7 +317,7 @@ impl StreamWriter {
         }
     }
 
-    fn push(&mut self, event: &Event, out: &mut Vec<u8>) {
+    pub(crate) fn push(&mut self, event: &Event, out: &mut Vec<u8>) {
         match self {
             Self::Chat(writer) => writer.push(event, out),
             Self::Responses(writer) => writer.push(event, out),
@@ -317,7 +326,7 @@ impl StreamWriter {
         }
     }
 
-    fn finish(&mut self, out: &mut Vec<u8>) {
+    pub(crate) fn finish(&mut self, out: &mut Vec<u8>) {
         match self {
             Self::Chat(writer) => writer.finish(out),
             Self::Responses(writer) => writer.finish(out),

@@ -5,8 +5,12 @@
 //! sends the URL-safe alphabet back, so both are read. Its first bytes are always the same in both, so one search
 //! through a body tells whether there is any.
 
+use std::sync::LazyLock;
+
 use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, STANDARD};
 use base64::engine::{DecodePaddingMode, Engine as _};
+
+use memchr::memmem::Finder;
 
 use crate::form::{Opaque, OpaqueKind, Owner};
 
@@ -29,7 +33,8 @@ const KINDS: [(&str, OpaqueKind); 5] = [
 
 /// Whether a body may have an envelope in it.
 pub(crate) fn may_contain(body: &[u8]) -> bool {
-    memchr::memmem::find(body, PREFIX.as_bytes()).is_some()
+    static FINDER: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(PREFIX));
+    FINDER.find(body).is_some()
 }
 
 /// Whether a value is an envelope.

@@ -37,6 +37,8 @@ mod envelope;
 mod form;
 mod gemini;
 mod json;
+#[cfg(test)]
+mod laws;
 mod messages;
 mod names;
 mod own_format;

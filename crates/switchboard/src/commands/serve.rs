@@ -1,28 +1,20 @@
 //! `switchboard serve`: the gateway.
 
-use std::{process::ExitCode, sync::Arc, time::Duration};
+use std::{process::ExitCode, sync::Arc};
 
 use anyhow::Context as _;
-use breaker::InstanceId;
-use circuits::{Circuits, MemoryStore, RedisStore, Settings, Store};
 use futures_util::{Stream, stream};
 use gateway::{Gateway, Keys, ShutdownMode};
 use manager::ModelManager;
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::Session;
+use super::{Session, local_circuits};
 use crate::{
     cli::ServeArguments,
-    config::{Config, RedisConfig, RedisUrl, ServerConfig, Sources},
+    config::{Config, ServerConfig, Sources},
     limits, reload,
     traces::Traces,
 };
-
-/// How long the first request waits for the first read of Redis (F2); after that, requests go on without it (F3).
-const STARTUP_READ_TIMEOUT: Duration = Duration::from_secs(2);
-
-/// How long the last circuit updates may take at shutdown.
-const FLUSH_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Serves until a signal ends it.
 ///
@@ -32,7 +24,7 @@ pub async fn run(session: &Session, arguments: &ServeArguments) -> anyhow::Resul
     limits::raise_open_files();
     let sources = session.sources(arguments.listen)?;
     let config = Config::load(&sources)?;
-    let circuits = start_circuits(&config);
+    let circuits = local_circuits::start(&config);
     let manager = ModelManager::new(config.manager_settings(), circuits.clone())?;
     let manager = Arc::new(manager.with_propagator(session.traces.as_ref().map(Traces::propagator)));
     let settings = gateway::Settings {
@@ -41,7 +33,7 @@ pub async fn run(session: &Session, arguments: &ServeArguments) -> anyhow::Resul
         shutdown_timeout: config.server.shutdown_timeout,
     };
     let gateway = Gateway::bind(settings, Arc::clone(&manager)).await?;
-    if tokio::time::timeout(STARTUP_READ_TIMEOUT, circuits.ready()).await.is_err() {
+    if !local_circuits::wait_for_first_read(&circuits).await {
         tracing::warn!("Redis has not responded yet; accepting requests without it");
     }
     if config.providers.is_empty() {
@@ -61,34 +53,9 @@ pub async fn run(session: &Session, arguments: &ServeArguments) -> anyhow::Resul
         () = gateway.serve(shutdown_requests) => {}
         () = watch_configuration(session, arguments, sources, &manager) => {}
     }
-    if tokio::time::timeout(FLUSH_TIMEOUT, circuits.flush()).await.is_err() {
-        tracing::warn!("some circuit updates could not be flushed to Redis");
-    }
+    local_circuits::flush(&circuits).await;
     tracing::info!("stopped");
     Ok(ExitCode::SUCCESS)
-}
-
-/// Starts the circuits of this process on the configured store.
-fn start_circuits(config: &Config) -> Circuits {
-    let settings = Settings {
-        policies: config.policies.clone(),
-        store_optional: !config.redis.explicit,
-        ..Settings::new(new_instance_id())
-    };
-    Circuits::start(open_store(&config.redis), settings)
-}
-
-fn open_store(redis: &RedisConfig) -> Arc<dyn Store> {
-    match &redis.url {
-        RedisUrl::Memory => Arc::new(MemoryStore::default()),
-        RedisUrl::Redis(address) => Arc::new(RedisStore::start(address.clone())),
-    }
-}
-
-/// A unique name of this process, short enough for a table.
-fn new_instance_id() -> InstanceId {
-    let id = uuid::Uuid::new_v4().simple().to_string();
-    InstanceId::new(&id[..8])
 }
 
 fn keys(server: &ServerConfig) -> Keys {

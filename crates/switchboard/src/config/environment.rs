@@ -44,7 +44,7 @@ pub mod names {
     pub const AWS_REGION: &str = "AWS_REGION";
     /// The same, if `AWS_REGION` is not set.
     pub const AWS_DEFAULT_REGION: &str = "AWS_DEFAULT_REGION";
-    /// AWS credentials: any of these configures the provider `bedrock`.
+    /// AWS credentials: any of these will configure the provider `bedrock` once it can be called.
     pub const AWS_CREDENTIAL_VARIABLES: [&str; 5] = [
         "AWS_ACCESS_KEY_ID",
         "AWS_PROFILE",

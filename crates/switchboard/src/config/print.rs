@@ -11,7 +11,7 @@ use super::{
     CallSettings, Config, DurationText, ServerConfig,
     breaker::MODES,
     calls::{ON_AUTH_ERROR, STREAM_MODES},
-    providers::KINDS,
+    providers::{DIALECTS, KINDS},
 };
 
 /// Replaces a secret.
@@ -94,6 +94,7 @@ struct PrintedProvider {
     base_url: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     api_key: Option<&'static str>,
+    speaks: Vec<&'static str>,
 }
 
 #[derive(Serialize)]
@@ -234,6 +235,7 @@ impl From<&ProviderConfig> for PrintedProvider {
             kind: keyword(&KINDS, &provider.kind),
             base_url: provider.base_url.to_string(),
             api_key: provider.api_key.as_ref().map(|_| REDACTED),
+            speaks: provider.dialects().iter().map(|dialect| keyword(&DIALECTS, dialect)).collect(),
         }
     }
 }

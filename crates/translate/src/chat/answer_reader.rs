@@ -64,13 +64,14 @@ fn read_message(message: &Object<'_>, whole: bool, assembler: &mut Assembler, ou
     if let Some(content) = message.raw("content") {
         read_content(content, assembler, out);
     }
-    if let Some(refusal) = message.str("refusal") {
-        assembler.refusal(&refusal, out);
-    }
+    // Before anything else begins: they are of the text.
     for annotation in message.objects("annotations") {
         if let Some(citation) = read_annotation(&annotation) {
             assembler.citation(citation);
         }
+    }
+    if let Some(refusal) = message.str("refusal") {
+        assembler.refusal(&refusal, out);
     }
     for call in message.objects("tool_calls") {
         let piece = read_call(&call);
@@ -101,8 +102,12 @@ fn read_reasoning(message: &Object<'_>, assembler: &mut Assembler, out: &mut Vec
     let text = |name| message.string(name).filter(|text| !text.is_empty());
     let named = text("reasoning_content").map(|text| (text, Form::Content));
     let named = named.or_else(|| text("reasoning").map(|text| (text, Form::Reasoning)));
-    let (text, form) = named
-        .unwrap_or_else(|| (details.iter().filter_map(reasoning::detail_text).collect(), Form::Reasoning));
+    let (text, form) = named.unwrap_or_else(|| {
+        // Details that come behind the text, as this gateway's own do, say it once more.
+        let is_said = assembler.is_in_reasoning_content();
+        let texts = details.iter().filter(|_| !is_said).filter_map(reasoning::detail_text);
+        (texts.collect(), Form::Reasoning)
+    });
     assembler.reasoning(&text, &form, &details, out);
 }
 

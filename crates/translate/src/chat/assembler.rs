@@ -149,6 +149,11 @@ impl Assembler {
         self.tell(out);
     }
 
+    /// Whether the last block is reasoning whose text came as `reasoning_content`.
+    pub(super) fn is_in_reasoning_content(&self) -> bool {
+        matches!(self.queue.back(), Some(Pending { kind: Kind::Reasoning { form: Form::Content, .. }, .. }))
+    }
+
     /// `details` are those that came with it.
     pub(super) fn reasoning(&mut self, text: &str, form: &Form, items: &[Object<'_>], out: &mut Vec<Event>) {
         if text.is_empty() && items.is_empty() {
