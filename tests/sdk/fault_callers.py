@@ -1,8 +1,8 @@
 """The official SDKs as callers of a gateway, their own retries off: one call for each line of standard input, many at once.
 
-A line is a JSON object: id, sdk (openai or anthropic), model, stream, choices (OpenAI's n), leave_after (words after which
-the caller leaves, if it does). A line of standard output tells what the caller got: text, or what was raised after which
-text, and when.
+A line is a JSON object: id, format (chat, responses, anthropic or gemini), model, stream, choices (the chat format's n),
+leave_after (words after which the caller leaves, if it does). A line of standard output tells what the caller got: text, or
+what was raised after which text, and when. The arguments are the formats; no SDK is imported for others.
 """
 
 import json
@@ -12,77 +12,145 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 
-import anthropic
-import openai
-
 GATEWAY = os.environ["GATEWAY"]
-OPENAI = openai.OpenAI(base_url=GATEWAY + "/v1", api_key="unused", max_retries=0, timeout=30)
-ANTHROPIC = anthropic.Anthropic(base_url=GATEWAY, api_key="unused", max_retries=0, timeout=30)
 HELLO = [{"role": "user", "content": "Hello"}]
 
 
-def create(job):
-    request = {"model": job["model"], "messages": HELLO, "stream": job["stream"]}
-    if job["sdk"] == "anthropic":
-        return ANTHROPIC.messages.with_raw_response.create(max_tokens=64, **request)
-    return OPENAI.chat.completions.with_raw_response.create(n=job["choices"], **request)
+class Chat:
+    def __init__(self):
+        import openai
+
+        self.client = openai.OpenAI(base_url=GATEWAY + "/v1", api_key="unused", max_retries=0, timeout=30)
+
+    def create(self, job):
+        call = self.client.chat.completions.with_raw_response.create
+        raw = call(model=job["model"], messages=HELLO, stream=job["stream"], n=job["choices"])
+        return raw.headers, raw.parse()
+
+    def text(self, answer):
+        return [choice.message.content for choice in answer.choices]
+
+    def words(self, chunk):
+        return [(choice.index, choice.delta.content) for choice in chunk.choices if choice.delta.content]
 
 
-def plain_text(job, answer):
-    if job["sdk"] == "anthropic":
+class Responses:
+    def __init__(self):
+        import openai
+
+        self.client = openai.OpenAI(base_url=GATEWAY + "/v1", api_key="unused", max_retries=0, timeout=30)
+
+    def create(self, job):
+        call = self.client.responses.with_raw_response.create
+        raw = call(model=job["model"], input="Hello", stream=job["stream"])
+        return raw.headers, raw.parse()
+
+    def text(self, answer):
+        return [answer.output_text]
+
+    def words(self, event):
+        return [(0, event.delta)] if event.type == "response.output_text.delta" else []
+
+
+class Anthropic:
+    def __init__(self):
+        import anthropic
+
+        self.client = anthropic.Anthropic(base_url=GATEWAY, api_key="unused", max_retries=0, timeout=30)
+
+    def create(self, job):
+        call = self.client.messages.with_raw_response.create
+        raw = call(model=job["model"], messages=HELLO, stream=job["stream"], max_tokens=64)
+        return raw.headers, raw.parse()
+
+    def text(self, answer):
         return [answer.content[0].text]
-    return [choice.message.content for choice in answer.choices]
+
+    def words(self, event):
+        return [(0, event.delta.text)] if event.type == "content_block_delta" else []
 
 
-def words(job, events):
-    """The words of a stream, each with its choice."""
-    for event in events:
-        if job["sdk"] == "anthropic":
-            if event.type == "content_block_delta":
-                yield 0, event.delta.text
-        else:
-            for choice in event.choices:
-                if choice.delta.content:
-                    yield choice.index, choice.delta.content
+class Gemini:
+    def __init__(self):
+        from google import genai
+
+        self.client = genai.Client(api_key="unused", http_options={"base_url": GATEWAY, "timeout": 30_000})
+
+    def create(self, job):
+        request = {"model": job["model"], "contents": "Hello"}
+        if job["stream"]:
+            # Its headers come with each chunk.
+            return {}, self.client.models.generate_content_stream(**request)
+        answer = self.client.models.generate_content(**request)
+        return answer.sdk_http_response.headers, answer
+
+    def text(self, answer):
+        return [answer.text]
+
+    def words(self, chunk):
+        return [(0, chunk.text)] if chunk.text else []
 
 
-def listen(job, stream, text):
+KINDS = {"chat": Chat, "responses": Responses, "anthropic": Anthropic, "gemini": Gemini}
+FORMATS = {name: KINDS[name]() for name in sys.argv[1:]}
+
+
+def listen(job, stream, told):
+    """Adds the words of a stream to its choices, until the caller leaves."""
     heard = 0
-    for choice, word in words(job, stream):
-        text[choice] += word
-        heard += 1
-        if heard == job["leave_after"]:
-            stream.close()
-            return
+    for event in stream:
+        if job["format"] == "gemini":
+            told["headers"] = dict(event.sdk_http_response.headers)
+        for choice, word in FORMATS[job["format"]].words(event):
+            told["text"][choice] += word
+            heard += 1
+            if heard == job["leave_after"]:
+                stream.close()
+                return
+
+
+def is_of_google(error):
+    return type(error).__module__ == "google.genai.errors"
+
+
+def code(error):
+    """What programs know an error by: its code or, where it has none, its type; of Google's errors the reason or the status."""
+    if is_of_google(error):
+        details = error.details.get("error", {}).get("details", []) if isinstance(error.details, dict) else []
+        reasons = [detail["reason"] for detail in details if "reason" in detail]
+        return reasons[0] if reasons else error.status
+    body = getattr(error, "body", None)
+    told = body.get("error", body) if isinstance(body, dict) else {}
+    details = told.get("details")
+    of_details = details.get("error_code") if isinstance(details, dict) else None
+    return of_details or told.get("code") or told.get("type")
 
 
 def raised(error):
-    body = getattr(error, "body", None)
-    told = body.get("error", body) if isinstance(body, dict) else {}
+    if type(error).__module__.split(".")[0] not in ("openai", "anthropic", "google"):
+        # What is no SDK's own must not end the process, and is a finding.
+        return {"class": repr(error), "status": None, "code": "", "headers": {}}
     response = getattr(error, "response", None)
     return {
         "class": type(error).__name__,
-        "status": getattr(error, "status_code", None),
-        "code": str(told.get("code") or told.get("type") or ""),
+        "status": error.code if is_of_google(error) else getattr(error, "status_code", None),
+        "code": str(code(error) or ""),
         "headers": dict(response.headers) if response is not None else {},
     }
 
 
 def call(job):
-    text = [""] * job["choices"]
-    told = {"id": job["id"], "text": text, "headers": {}, "raised": None}
+    told = {"id": job["id"], "text": [""] * job["choices"], "headers": {}, "raised": None}
     began = time.perf_counter()
     try:
-        raw = create(job)
-        told["headers"] = dict(raw.headers)
+        headers, answer = FORMATS[job["format"]].create(job)
+        told["headers"] = dict(headers)
         if job["stream"]:
-            listen(job, raw.parse(), text)
+            listen(job, answer, told)
         else:
-            told["text"] = plain_text(job, raw.parse())
-    except (openai.OpenAIError, anthropic.AnthropicError) as error:
+            told["text"] = FORMATS[job["format"]].text(answer)
+    except Exception as error:
         told["raised"] = raised(error)
-    except Exception as error:  # What is no SDK's own must not end the process, and is a finding.
-        told["raised"] = {"class": repr(error), "status": None, "code": "", "headers": {}}
     told["ms"] = (time.perf_counter() - began) * 1000
     return told
 

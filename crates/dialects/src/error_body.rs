@@ -3,6 +3,7 @@
 //! This is shared by all formats. Proxies, and servers that implement another provider's API, send errors of many
 //! shapes, so this reads a document tree and uses the fields that it finds. No successful call comes through here.
 
+mod category;
 mod text;
 
 use std::borrow::Cow;
@@ -10,6 +11,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+pub use category::ErrorCategory;
 use text::ErrorText;
 
 /// A provider's error without its message, which may quote a prompt (C5).
@@ -25,23 +27,6 @@ pub struct ErrorBody {
     pub category: ErrorCategory,
     /// How long to wait, where the body says it: Google's `RetryInfo`. Others say it in headers.
     pub retry_after: Option<Duration>,
-}
-
-/// What an error's words mean, where C2 and B9 distinguish more than the status does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum ErrorCategory {
-    /// The prompt does not fit this model; it may fit another.
-    ContextTooLong,
-    /// The provider has no such model, or this key may not use it.
-    UnknownModel,
-    /// Quota or credit is exhausted, or a spend limit is reached: a short wait does not help.
-    QuotaExhausted,
-    /// Rejected by the provider's content policy.
-    ContentPolicy,
-    /// The provider does not accept the key, but its status says something else. With 401 and 403 it is `Other`.
-    InvalidKey,
-    /// None of these: the status decides.
-    Other,
 }
 
 impl ErrorBody {
@@ -150,6 +135,8 @@ fn implied_status(name: &str) -> Option<u16> {
         "invalid_request_error"
         | "context_length_exceeded"
         | "invalid_prompt"
+        | "content_filter"
+        | "content_policy_violation"
         | "INVALID_ARGUMENT"
         | "FAILED_PRECONDITION" => Some(400),
         "authentication_error" | "invalid_api_key" | "UNAUTHENTICATED" => Some(401),

@@ -36,6 +36,15 @@ pub fn keep_alive(dialect: Dialect) -> Bytes {
     Bytes::from_static(dialect.format().keep_alive().as_bytes())
 }
 
+/// The last event of a stream that its caller gets as a JSON array (Gemini without `alt=sse`): an item, and the array's
+/// end. `is_first`: nothing of the array was sent yet.
+#[must_use]
+pub fn last_array_item(event: &[u8], is_first: bool) -> Bytes {
+    let data = event.strip_prefix(b"data: ").unwrap_or(event).trim_ascii();
+    let before: &[u8] = if is_first { b"[" } else { b",\n" };
+    [before, data, b"]"].concat().into()
+}
+
 /// Classifies a frame. What it says about the response goes into `meta`.
 pub fn classify_event(dialect: Dialect, frame: &Frame, meta: &mut ResponseMeta) -> EventClass {
     // Without data it is no event: a comment, a blank line, a lone name.

@@ -62,9 +62,11 @@ pub(crate) async fn handle(
         () = Arc::clone(&app.lifecycle).abort_started() => Err(Error::shutting_down()),
     };
     let mut response = match result {
-        Ok(manager::Response::Reply(reply)) => respond(dialect, reply, &caller.request_id, in_flight),
+        Ok(manager::Response::Reply(reply)) => {
+            respond(dialect, json_array, reply, &caller.request_id, in_flight)
+        }
         Ok(manager::Response::Buffered(events)) => {
-            respond_buffered(dialect, events, &caller.request_id, in_flight)
+            respond_buffered(dialect, json_array, events, &caller.request_id, in_flight)
         }
         Err(error) => return error.respond(dialect, &caller.request_id),
     };

@@ -16,6 +16,7 @@ use crate::{
 /// The provider's response, with the headers that name the model.
 pub(crate) fn respond(
     dialect: Dialect,
+    json_array: bool,
     reply: Reply,
     request_id: &HeaderValue,
     in_flight: InFlightGuard,
@@ -30,7 +31,7 @@ pub(crate) fn respond(
         }
         manager::Body::Stream { headers, events } => event_stream_response(
             headers,
-            DrainedStream::new(dialect, StreamStage::Started, events, in_flight),
+            DrainedStream::new(dialect, StreamStage::Started, json_array, events, in_flight),
         ),
     };
     let headers = response.headers_mut();
@@ -48,19 +49,20 @@ pub(crate) fn respond(
 /// The response to a call whose stream is buffered: its head is sent before any model has responded.
 pub(crate) fn respond_buffered(
     dialect: Dialect,
+    json_array: bool,
     events: Events,
     request_id: &HeaderValue,
     in_flight: InFlightGuard,
 ) -> Response {
     let mut response = event_stream_response(
         HeaderMap::new(),
-        DrainedStream::new(dialect, StreamStage::Buffered, events, in_flight),
+        DrainedStream::new(dialect, StreamStage::Buffered, json_array, events, in_flight),
     );
     insert_anthropic_request_id(dialect, response.headers_mut(), request_id);
     response
 }
 
-/// The usage that the provider reports. A stream reports it at its end, when the head is sent.
+/// What became of the request, where the model has another API format (T3, T9).
 fn insert_translation_headers(headers: &mut HeaderMap, translated: &Translated) {
     let texts =
         [(headers::TRANSLATED, Some(translated.to_string())), (headers::DROPPED, translated.dropped_list())];
@@ -72,6 +74,7 @@ fn insert_translation_headers(headers: &mut HeaderMap, translated: &Translated) 
     }
 }
 
+/// The usage that the provider reports. A stream reports it at its end, when the head is sent.
 fn insert_usage_headers(headers: &mut HeaderMap, usage: Usage) {
     for (name, tokens) in [(headers::INPUT_TOKENS, usage.input), (headers::OUTPUT_TOKENS, usage.output)] {
         if let Some(tokens) = tokens {

@@ -16,7 +16,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use dialects::{Dialect, error::error_event};
+use dialects::{Dialect, error::error_event, events::last_array_item};
 use futures_util::{Stream, StreamExt as _};
 use manager::Events;
 use tokio::{
@@ -128,6 +128,10 @@ pub(crate) enum StreamStage {
 pub(crate) struct DrainedStream {
     dialect: Dialect,
     stage: StreamStage,
+    /// The caller gets the events as the items of a JSON array.
+    json_array: bool,
+    /// Whether the caller got any of them.
+    has_begun: bool,
     /// `None` after the last event. Dropping them cancels the attempt.
     events: Option<Events>,
     abort: Pin<Box<dyn Future<Output = ()> + Send>>,
@@ -138,15 +142,17 @@ impl DrainedStream {
     pub(crate) fn new(
         dialect: Dialect,
         stage: StreamStage,
+        json_array: bool,
         events: Events,
         in_flight: InFlightGuard,
     ) -> Self {
         let abort = Box::pin(Arc::clone(&in_flight.0).abort_started());
-        Self { dialect, stage, events: Some(events), abort, _in_flight: in_flight }
+        let events = Some(events);
+        Self { dialect, stage, json_array, has_begun: false, events, abort, _in_flight: in_flight }
     }
 
     fn abort_event(&self) -> Bytes {
-        match self.stage {
+        let event = match self.stage {
             StreamStage::Started => {
                 let message = "stream ended early (gateway is shutting down); the response is incomplete";
                 error_event(self.dialect, 500, "stream_interrupted", message)
@@ -154,7 +160,8 @@ impl DrainedStream {
             StreamStage::Buffered => {
                 error_event(self.dialect, 503, SHUTTING_DOWN_CODE, SHUTTING_DOWN_MESSAGE)
             }
-        }
+        };
+        if self.json_array { last_array_item(&event, !self.has_begun) } else { event }
     }
 }
 
@@ -170,7 +177,10 @@ impl Stream for DrainedStream {
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Bytes>> {
         let Some(events) = &mut self.events else { return Poll::Ready(None) };
         match events.poll_next_unpin(context) {
-            Poll::Ready(Some(event)) => Poll::Ready(Some(event)),
+            Poll::Ready(Some(event)) => {
+                self.has_begun |= !event.is_empty();
+                Poll::Ready(Some(event))
+            }
             Poll::Ready(None) => {
                 self.events = None;
                 Poll::Ready(None)

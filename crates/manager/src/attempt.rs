@@ -79,7 +79,7 @@ pub(crate) enum AttemptOutcome {
     /// A stream that exceeds the buffer limit.
     BufferLimitExceeded(StartedStream),
     /// An error. The circuit knows.
-    Failed(ProviderError),
+    Failed(ProviderError, Option<Translated>),
     /// `timeouts.total` expired.
     DeadlineExceeded,
 }
@@ -184,7 +184,7 @@ impl CallContext<'_> {
             Ok(Err(error)) => {
                 log_result(&error.to_string());
                 guard.failed(&error, chain);
-                AttemptOutcome::Failed(error)
+                AttemptOutcome::Failed(error, prepared.translated())
             }
             Err(_) => {
                 // The guard decides whether that counts, when it is dropped.
@@ -223,7 +223,7 @@ impl CallContext<'_> {
                 Err(error) => {
                     tracing::debug!(request = self.call.id, model = %self.chain.entries[index].key, %error, "attempt: failed while buffering");
                     started.guard.failed(&error, self.chain);
-                    break AttemptOutcome::Failed(error);
+                    break AttemptOutcome::Failed(error, started.translated);
                 }
             }
         }

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use dialects::{
     Dialect,
     error::{error_event, provider_error_event},
-    events::keep_alive,
+    events::{keep_alive, last_array_item},
 };
 use futures_util::{StreamExt as _, stream};
 use tokio::time::{Instant, timeout_at};
@@ -23,10 +23,11 @@ const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(5);
 pub(crate) type ReplyFuture = Pin<Box<dyn Future<Output = Result<Reply, CallError>> + Send>>;
 
 /// The events that the caller gets: keep-alive events until there is a reply, then the reply.
-pub(crate) fn buffer(dialect: Dialect, pending_reply: ReplyFuture) -> Events {
+/// With `json_array`, an error is the only item of a JSON array.
+pub(crate) fn buffer(dialect: Dialect, json_array: bool, pending_reply: ReplyFuture) -> Events {
     let initial =
         BufferedStream::Waiting { pending_reply, next_keepalive: Instant::now() + KEEPALIVE_INTERVAL };
-    Events::new(stream::unfold(initial, move |state| state.step(dialect)))
+    Events::new(stream::unfold(initial, move |state| state.step(dialect, json_array)))
 }
 
 enum BufferedStream {
@@ -36,7 +37,8 @@ enum BufferedStream {
 }
 
 impl BufferedStream {
-    async fn step(self, dialect: Dialect) -> Option<(Bytes, Self)> {
+    async fn step(self, dialect: Dialect, json_array: bool) -> Option<(Bytes, Self)> {
+        let frame = |event: Bytes| if json_array { last_array_item(&event, true) } else { event };
         match self {
             Self::Done => None,
             Self::Flushing(mut events) => Some((events.next().await?, Self::Flushing(events))),
@@ -51,12 +53,12 @@ impl BufferedStream {
                     }
                     Ok(Reply { body: Body::Complete(response), .. }) => {
                         let event = provider_error_event(dialect, response.status.as_u16(), &response.body);
-                        Some((event, Self::Done))
+                        Some((frame(event), Self::Done))
                     }
                     Err(error) => {
                         let event =
                             error_event(dialect, error.status(), error.code(), &error.caller_message());
-                        Some((event, Self::Done))
+                        Some((frame(event), Self::Done))
                     }
                 }
             }

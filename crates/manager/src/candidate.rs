@@ -3,7 +3,7 @@
 use circuits::Refusal;
 use providers::ProviderError;
 
-use crate::SkipReason;
+use crate::{SkipReason, Translated};
 
 /// One model of the chain, for one call.
 #[derive(Default)]
@@ -12,6 +12,8 @@ pub(crate) struct Candidate {
     pub(crate) failures: u32,
     /// Why it gave no response so far.
     pub(crate) skip_reason: Option<SkipReason>,
+    /// What became of the request that failed last.
+    pub(crate) translated: Option<Translated>,
     state: CandidateState,
 }
 

@@ -54,7 +54,7 @@ enum CallOutcome {
     /// A model's response, in one piece.
     Response { index: usize, response: CompleteResponse, translated: Option<Translated> },
     /// A provider's rejection of the request.
-    Rejected { index: usize, response: CompleteResponse },
+    Rejected { index: usize, response: CompleteResponse, translated: Option<Translated> },
     /// A model's stream, which has started.
     Stream { index: usize, started: StartedStream },
     /// A buffered stream, complete.
@@ -198,11 +198,14 @@ impl<'a> FailoverLoop<'a> {
             }
             AttemptOutcome::Buffered(started) => return Some(CallOutcome::Buffered { index, started }),
             AttemptOutcome::DeadlineExceeded => return Some(CallOutcome::Error(self.deadline_exceeded())),
-            AttemptOutcome::Failed(error) => match self.on_failure(index, error) {
-                NextAction::RetrySame(delay) => self.run_attempt(index, Some(delay)),
-                NextAction::TryNext => {}
-                NextAction::Return(outcome) => return Some(*outcome),
-            },
+            AttemptOutcome::Failed(error, translated) => {
+                self.candidates[index].translated = translated;
+                match self.on_failure(index, error) {
+                    NextAction::RetrySame(delay) => self.run_attempt(index, Some(delay)),
+                    NextAction::TryNext => {}
+                    NextAction::Return(outcome) => return Some(*outcome),
+                }
+            }
         }
         // A hedge in flight already is the next model, unless it is the hedge that failed.
         let failed = !self.candidates[index].is_in_flight();
@@ -267,7 +270,10 @@ impl<'a> FailoverLoop<'a> {
             });
         }
         match error.response {
-            Some(response) => CallOutcome::Rejected { index, response: *response },
+            Some(response) => {
+                let translated = self.candidates[index].translated.take();
+                CallOutcome::Rejected { index, response: *response, translated }
+            }
             None => {
                 self.candidates[index].exhaust(SkipReason::Failed(Box::new(error)));
                 CallOutcome::Error(self.attempts_exhausted())
@@ -289,6 +295,7 @@ impl<'a> FailoverLoop<'a> {
             SkipReason::UnreadableRequest(error) => Some(error.clone()),
             _ => None,
         });
+        let unreadable = unreadable.filter(|_| reasons().all(SkipReason::is_ineligible));
         CallOutcome::Error(if let Some(error) = unreadable {
             CallError::InvalidRequest(error)
         } else if reasons().all(|reason| matches!(reason, SkipReason::NotOwner)) {
@@ -355,10 +362,10 @@ impl<'a> FailoverLoop<'a> {
                 log.finish_success(response.usage);
                 Ok(Reply { answered_by, attempts, translated, skipped, body: Body::Complete(response) })
             }
-            CallOutcome::Rejected { index, response } => {
-                let answered_by = answered_by(index, &response.meta, None);
+            CallOutcome::Rejected { index, response, translated } => {
+                let answered_by = answered_by(index, &response.meta, translated.as_ref());
                 log.finish(REJECTED_BY_PROVIDER);
-                Ok(Reply { answered_by, attempts, translated: None, skipped, body: Body::Complete(response) })
+                Ok(Reply { answered_by, attempts, translated, skipped, body: Body::Complete(response) })
             }
             CallOutcome::Buffered {
                 index,
@@ -390,6 +397,7 @@ impl<'a> FailoverLoop<'a> {
                     lookahead: None,
                     stream,
                     dialect,
+                    json_array: call.request.json_array(),
                     chain: Arc::clone(chain),
                     guard,
                     log,

@@ -5,6 +5,7 @@ use std::{fmt, sync::Arc};
 use arc_swap::ArcSwap;
 use bytes::Bytes;
 use circuits::{Circuits, Permit};
+use dialects::Dialect;
 use http::{HeaderMap, Method};
 use providers::{CompleteResponse, ProviderError};
 
@@ -100,7 +101,9 @@ impl ModelManager {
         let owner = self.stored.owner(id);
         let owner = owner.as_deref().unwrap_or("openai");
         let catalog = self.catalog.load_full();
-        let provider = catalog.provider(owner).ok_or(StoredResponseError::NotFound)?;
+        let provider = catalog.provider(owner);
+        let provider = provider.filter(|provider| provider.dialects().contains(&Dialect::OpenAiResponses));
+        let provider = provider.ok_or(StoredResponseError::NotFound)?;
         let stored = provider.stored_response(method, path, query, headers, body, catalog.timeouts()).await;
         stored.map_err(|error| StoredResponseError::Provider { provider: owner.to_owned(), error })
     }
@@ -121,6 +124,7 @@ impl ModelManager {
             }
         };
         let dialect = call.request.endpoint().dialect();
+        let json_array = call.request.json_array();
         let buffered = call.request.stream() && chain.stream == StreamMode::Buffer;
         let shared = Shared {
             circuits: self.circuits.clone(),
@@ -130,7 +134,7 @@ impl ModelManager {
         };
         let pending_reply = run_call(shared, chain, call, log);
         if buffered {
-            return Ok(Response::Buffered(buffer(dialect, Box::pin(pending_reply))));
+            return Ok(Response::Buffered(buffer(dialect, json_array, Box::pin(pending_reply))));
         }
         pending_reply.await.map(Response::Reply)
     }

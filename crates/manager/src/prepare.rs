@@ -51,9 +51,14 @@ pub(crate) fn translated(
     shared: &SharedRequest,
     entry: &ChainEntry,
 ) -> Result<Option<PreparedRequest>, SkipReason> {
-    let dialect = call.request.endpoint().dialect();
+    let endpoint = call.request.endpoint();
+    let dialect = endpoint.dialect();
     if entry.provider.dialects().contains(&dialect) {
         return Ok(None);
+    }
+    // What no model here can be asked is not read: it may well be right for the API that has this endpoint.
+    if !entry.provider.dialects().iter().any(|dialect| counterpart(endpoint, *dialect).is_some()) {
+        return Err(SkipReason::UnsupportedApi);
     }
     let read = shared.0.get_or_init(|| CallerRequest::read(dialect, call.request.body()));
     let request = read.as_ref().map_err(|error| SkipReason::UnreadableRequest(error.clone()))?;

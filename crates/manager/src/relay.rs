@@ -7,6 +7,7 @@ use bytes::Bytes;
 use dialects::{
     Dialect,
     error::{error_event, provider_error_event},
+    events::last_array_item,
 };
 use futures_util::{FutureExt as _, stream};
 use providers::{EventStream, ProviderError, StreamEvent};
@@ -30,6 +31,8 @@ pub(crate) struct Relay {
     pub(crate) lookahead: Option<Result<Option<StreamEvent>, ProviderError>>,
     pub(crate) stream: Box<EventStream>,
     pub(crate) dialect: Dialect,
+    /// The caller gets the events as the items of a JSON array.
+    pub(crate) json_array: bool,
     pub(crate) chain: Arc<Chain>,
     pub(crate) guard: AttemptGuard,
     pub(crate) log: CallLog,
@@ -98,7 +101,8 @@ impl Relay {
         });
         self.guard.failed(error, &self.chain);
         self.log.finish(STREAM_INTERRUPTED);
-        event
+        // A stream is handed over with its first token, so the array has begun.
+        if self.json_array { last_array_item(&event, false) } else { event }
     }
 }
 

@@ -13,8 +13,11 @@ use crate::retry_after;
 pub(crate) fn from_response(response: CompleteResponse, model: &str) -> ProviderError {
     let status = response.status.as_u16();
     let error = ErrorBody::from_body(status, model, &response.body);
-    let class = class_of_status(status, error.category, || retry_after::retry_delay(&response.headers));
-    let retry_after = retry_after::requested_delay(&response.headers);
+    // Gemini has no header that says how long: its body does.
+    let in_body = error.retry_after.filter(|delay| !delay.is_zero());
+    let class =
+        class_of_status(status, error.category, || retry_after::retry_delay(&response.headers).or(in_body));
+    let retry_after = retry_after::requested_delay(&response.headers).or(in_body);
     ProviderError { retry_after, ..build_error(ProviderErrorKind::Status, class, error, Some(response)) }
 }
 
@@ -137,6 +140,31 @@ mod tests {
             assert_eq!(error_of(status, "x", Some("1")).retry_after, second, "{status}");
             assert_eq!(error_of(status, "x", Some("0")).retry_after, None, "{status}");
         }
+    }
+
+    #[test]
+    fn geminis_body_says_how_long_where_no_header_does() {
+        let error = |status: u16, delay: &str, header: Option<&'static str>| {
+            let info = json!({"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": delay});
+            let body = json!({"error": {"code": status, "status": "RESOURCE_EXHAUSTED", "details": [info]}});
+            let mut headers = HeaderMap::new();
+            headers.extend(header.map(|delay| (http::header::RETRY_AFTER, HeaderValue::from_static(delay))));
+            let response = CompleteResponse {
+                status: StatusCode::from_u16(status).unwrap(),
+                headers,
+                body: body.to_string().into(),
+                usage: Usage::default(),
+                meta: ResponseMeta::default(),
+            };
+            from_response(response, "m")
+        };
+        let seconds = |number| Duration::from_secs(number);
+        let limited = |number| FailureClass::RateLimited { retry_after: seconds(number) };
+        assert_eq!(error(429, "30s", None).class, limited(30));
+        assert_eq!(error(429, "30s", Some("2")).class, limited(2), "a header outranks it");
+        assert_eq!(error(429, "0s", None).class, FailureClass::Provider, "no wait is no rest");
+        let unavailable = error(503, "3s", None);
+        assert_eq!((unavailable.class, unavailable.retry_after), (FailureClass::Provider, Some(seconds(3))));
     }
 
     #[test]

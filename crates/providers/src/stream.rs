@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use bytes::Bytes;
-use dialects::error::ErrorBody;
+use dialects::error::{ErrorBody, body_of_event};
 use dialects::events::end_marker;
 use dialects::sse::{Decoder, Frame};
 use dialects::{Choices, Dialect, EventClass, Progress, ResponseMeta, Usage, classify_event};
@@ -258,10 +258,16 @@ impl EventStream {
             meta: ResponseMeta::default(),
         };
         let mut error = classify::from_error_in_body(error, response);
-        if let (Some(translation), Some(response)) = (&self.translation, &mut error.response) {
-            let (from, to) = (translation.from, translation.to);
+        if let Some(response) = &mut error.response {
             let status = response.status.as_u16();
-            response.body = dialects::error::translate(from, to, status, &response.body, None);
+            response.body = match &self.translation {
+                Some(translation) => {
+                    let (from, to) = (translation.from, translation.to);
+                    dialects::error::translate(from, to, status, &response.body, None)
+                }
+                // The caller may get it before the stream has started, as a response.
+                None => body_of_event(self.dialect, std::mem::take(&mut response.body)),
+            };
         }
         error
     }

@@ -103,8 +103,10 @@ impl<F: Fn(&str) -> bool> HistoryCheck<'_, F> {
         for (at, content) in elements(contents) {
             let signatures = elements(&content["parts"]).filter_map(|(_, part)| signature(part));
             let is_own = |signature: &str| {
+                // Google's SDKs decode it, and encode it in the alphabet for URLs.
+                let standard = signature.replace('-', "+").replace('_', "/");
                 SIGNATURE_SENTINELS.contains(&signature)
-                    || SignatureKind::Gemini.is_own(self.simulator, signature)
+                    || SignatureKind::Gemini.is_own(self.simulator, &standard)
             };
             if !signatures.into_iter().all(is_own) {
                 return Err(Refusal::foreign("Corrupted thought signature.".to_owned()));

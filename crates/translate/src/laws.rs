@@ -1,9 +1,9 @@
 //! Laws that hold between readers and writers, whatever is read and written.
 //!
 //! ```text
-//! requests, answers   what there may be                 (strategies)
-//! request_losses, answer_losses   what each format cannot say (the only exceptions)
-//! own_format, there_and_back, same_bytes, streams, anything, order, losses, opaque   the laws
+//! what there may be          requests, answers, bodies
+//! what a format cannot say   request_losses, answer_losses: the only exceptions to round trips
+//! what holds                 round_trips, same_bytes, streams, anything, order, losses, opaque
 //! ```
 
 mod answer_losses;

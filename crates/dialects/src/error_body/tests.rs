@@ -65,6 +65,16 @@ fn categories_of_errors() {
             ErrorCategory::QuotaExhausted,
         ),
         (400, openai("invalid_request_error", "content_policy_violation", "x"), ErrorCategory::ContentPolicy),
+        (
+            400,
+            anthropic("invalid_request_error", "Output blocked by content filtering policy"),
+            ErrorCategory::ContentPolicy,
+        ),
+        (
+            429,
+            json!({"error": {"message": "The project's spending cap is reached."}}),
+            ErrorCategory::QuotaExhausted,
+        ),
         (400, openai("", "content_filter", "x"), ErrorCategory::ContentPolicy),
         (403, moderated, ErrorCategory::ContentPolicy),
         (500, openai("server_error", "", "the prompt is too long"), ErrorCategory::Other),

@@ -1,6 +1,6 @@
 //! What the words of an error mean.
 
-use super::ErrorCategory;
+use super::category::ErrorCategory;
 
 /// An error's words, including the message. They are matched here and dropped.
 pub(super) struct ErrorText<'a> {
@@ -72,7 +72,7 @@ impl ErrorText<'_> {
     }
 
     fn mentions_model(&self) -> bool {
-        let Some(model) = &self.model else { return false };
+        let Some(model) = &self.model else { return true };
         let is_name_char = |letter: char| letter.is_ascii_alphanumeric() || "-_".contains(letter);
         self.message.match_indices(model).any(|(start, _)| {
             let (before, after) = (&self.message[..start], &self.message[start + model.len()..]);
@@ -94,12 +94,16 @@ impl ErrorText<'_> {
             || self.has_identifier(&QUOTA_IDENTIFIERS)
             || self.daily_quota
             || self.status == Some(400) && self.message_contains(&["credit balance is too low"])
+            // Google has no code for it.
+            || self.status == Some(429) && self.message_contains(&["spending cap"])
     }
 
     fn is_content_policy(&self) -> bool {
         self.flagged
             || self.has_identifier(&["content_filter", "content_policy_violation"])
             || self.has_identifier(&["invalid_prompt"]) && self.message_contains(&["usage policy"])
+            // Anthropic has no code for it.
+            || self.status == Some(400) && self.message_contains(&["blocked by content filtering policy"])
     }
 
     /// Where the status does not tell: Google and xAI answer 400.

@@ -3,7 +3,7 @@ use proptest::prelude::{Just, Strategy, any, prop_assert_ne, prop_oneof, proptes
 use proptest::sample::select;
 use serde_json::Value;
 
-use super::{EventClass, classify_event, end_marker, keep_alive};
+use super::{EventClass, classify_event, end_marker, keep_alive, last_array_item};
 use crate::dialect::Dialect;
 use crate::progress::Progress;
 use crate::response_meta::ResponseMeta;
@@ -15,6 +15,13 @@ fn classify_text(dialect: Dialect, text: &str) -> EventClass {
     let frame = decoder.next_frame().unwrap().unwrap();
     assert!(decoder.next_frame().is_none());
     classify_event(dialect, &frame, &mut ResponseMeta::default())
+}
+
+#[test]
+fn the_last_item_of_an_array_closes_it() {
+    let event = b"data: {\"error\":{}}\n\n";
+    assert_eq!(last_array_item(event, true), "[{\"error\":{}}]");
+    assert_eq!(last_array_item(event, false), ",\n{\"error\":{}}]");
 }
 
 fn openai(data: &str) -> EventClass {

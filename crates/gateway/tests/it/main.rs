@@ -14,6 +14,7 @@ mod circuits_api;
 mod dashboard;
 mod disconnects;
 mod events;
+mod formats;
 mod inspection;
 mod limits;
 mod permits;

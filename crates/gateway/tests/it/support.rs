@@ -140,6 +140,16 @@ impl World {
     pub(crate) async fn with(setup: Setup) -> Self {
         let (first, second) = (Simulator::start().await.unwrap(), Simulator::start().await.unwrap());
         let manager = manager(&first, &second, &setup);
+        Self::serve(first, second, manager, setup).await
+    }
+
+    /// A gateway with this manager over the simulators.
+    pub(crate) async fn serve(
+        first: Simulator,
+        second: Simulator,
+        manager: Arc<ModelManager>,
+        setup: Setup,
+    ) -> Self {
         manager.circuits().ready().await;
         let settings = Settings { shutdown_timeout: setup.shutdown_timeout, ..settings(setup.keys) };
         let gateway = Gateway::bind(settings, Arc::clone(&manager)).await.unwrap();

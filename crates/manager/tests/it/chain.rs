@@ -1,6 +1,6 @@
 //! Which models are called, in which order, with what request.
 
-use dialects::Endpoint;
+use dialects::{Endpoint, Request};
 use manager::CallError;
 use simulator::{Behaviour, Fault};
 
@@ -51,20 +51,26 @@ async fn retries_on_the_same_model_come_before_the_next_one() {
 }
 
 #[tokio::test]
-async fn a_model_of_another_api_format_is_skipped() {
+async fn a_model_of_another_api_format_is_called_in_its_turn() {
     let world = Fixture::new().await;
     let reply = world.call(chat("mixed", false)).await.unwrap();
-    assert_eq!((reply.answered_by.as_str(), reply.attempts), ("openai:m", 1));
+    assert_eq!((reply.answered_by.as_str(), reply.attempts), ("anthropic:m", 1));
+    assert_eq!(reply.translated.unwrap().to_string(), "openai-chat>anthropic");
     world.first.script("m", Fault::Reset);
     let reply = world.call(messages("mixed", true)).await.unwrap();
-    assert_eq!(reply.answered_by.as_str(), "vertex:m");
+    assert_eq!(reply.answered_by.as_str(), "vertex:m", "no translation: it has the caller's API format");
+    assert_eq!(reply.translated, None);
+}
 
-    let error = world.call(chat("messages", false)).await.unwrap_err();
-    assert!(
-        matches!(error, CallError::UnsupportedApi { supported: Some(Endpoint::Messages), .. }),
-        "{error:?}"
-    );
+#[tokio::test]
+async fn an_endpoint_without_a_counterpart_is_unsupported() {
+    let world = Fixture::new().await;
+    let mut call = chat("messages", false);
+    call.request = Request::parse(Endpoint::ResponsesCompact, call.request.body().clone()).unwrap();
+    let error = world.call(call).await.unwrap_err();
+    assert!(matches!(error, CallError::UnsupportedApi { path: Endpoint::ResponsesCompact, .. }), "{error:?}");
     assert_eq!((error.status(), error.code()), (400, "unsupported_api"));
+    assert_eq!(world.first.traffic().all_calls(), 0);
 }
 
 #[tokio::test]
@@ -80,7 +86,7 @@ async fn without_fallback_only_the_first_model_is_called() {
 #[tokio::test]
 async fn an_injected_fault_fails_the_first_model_and_is_not_counted() {
     let world = Fixture::new().await;
-    let mut call = chat("mixed", true);
+    let mut call = chat("chat", true);
     call.injected_fault = Some("503".parse().unwrap());
     let reply = world.call(call).await.unwrap();
     assert_eq!((reply.answered_by.as_str(), reply.attempts, world.calls()), ("backup:m", 1, (0, 1)));

@@ -9,8 +9,12 @@
 
 mod buffering;
 mod chain;
+mod conversations;
 mod faults;
+mod formats;
 mod hedge;
+mod reasoning;
 mod streams;
 mod support;
+mod translate;
 mod wait_budget;

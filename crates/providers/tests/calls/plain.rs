@@ -44,7 +44,9 @@ async fn a_provider_gets_its_own_key_and_not_the_callers() {
             endpoint: endpoint(kind),
             model: MODEL,
             body: &body(false),
+            translation: None,
             stream: false,
+            json_array: false,
             headers: &headers,
             timeouts: &timeouts,
         };
@@ -72,7 +74,9 @@ async fn anthropics_version_is_the_callers_or_the_standard_one() {
         endpoint: Endpoint::Messages,
         model: MODEL,
         body: &body(false),
+        translation: None,
         stream: false,
+        json_array: false,
         headers: &headers,
         timeouts: &timeouts,
     };
@@ -189,7 +193,7 @@ async fn dropping_a_call_cancels_the_providers() {
 #[tokio::test]
 async fn another_api_format_is_unsupported() {
     let provider = provider(ProviderKind::Bedrock, "http://127.0.0.1:1");
-    assert_eq!(provider.dialect(), None);
+    assert_eq!(provider.dialects(), []);
     let error = call(&provider, false, &Timeouts::default()).await.unwrap_err();
     assert_eq!(
         (error.kind, error.class),
@@ -206,7 +210,9 @@ async fn nothing_shows_a_key_or_a_prompt() {
         endpoint: Endpoint::ChatCompletions,
         model: MODEL,
         body: &body,
+        translation: None,
         stream: false,
+        json_array: false,
         headers: &headers,
         timeouts: &timeouts,
     };

@@ -76,10 +76,18 @@ async fn a_missing_last_blank_line_is_added() {
 }
 
 #[tokio::test]
-async fn an_end_marker_without_a_finish_is_withheld() {
-    let (text, end) = read_stream_of(&format!("{CONTENT_CHUNK}\n\ndata: [DONE]\n\n")).await;
-    assert_eq!(end.unwrap_err().kind, ProviderErrorKind::Truncated);
-    assert_eq!(text, format!("{CONTENT_CHUNK}\n\n"));
+async fn an_end_marker_without_a_finish_is_enough_only_behind_content() {
+    let whole = format!("{CONTENT_CHUNK}\n\ndata: [DONE]\n\n");
+    let (text, end) = read_stream_of(&whole).await;
+    end.unwrap();
+    assert_eq!(text, whole, "some vendors never send a finish reason");
+
+    let role = "data: {\"choices\":[{\"index\":0,\"delta\":{\"role\":\"assistant\"}}]}\n\n";
+    for before in ["", role] {
+        let (text, end) = read_stream_of(&format!("{before}data: [DONE]\n\n")).await;
+        assert_eq!(end.unwrap_err().kind, ProviderErrorKind::Truncated, "{before}");
+        assert_eq!(text, before, "the end marker is withheld");
+    }
 }
 
 #[tokio::test]

@@ -66,7 +66,9 @@ pub(crate) async fn call(
             endpoint,
             model: MODEL,
             body: &body(stream),
+            translation: None,
             stream,
+            json_array: false,
             headers: &headers,
             timeouts,
         })

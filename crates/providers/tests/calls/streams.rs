@@ -62,7 +62,7 @@ async fn a_missing_end_marker_is_added() {
         assert_eq!(repaired.len(), complete.len());
         let last = repaired.last().unwrap();
         assert!(last.progress.done);
-        assert_eq!(last.bytes, end_marker(provider.dialect().unwrap()));
+        assert_eq!(last.bytes, end_marker(provider.dialects()[0]));
     }
 }
 

@@ -1,4 +1,5 @@
-//! The official Python SDKs as callers: one process for all calls, since its start takes longer than a hundred of them.
+//! The official Python SDKs as callers: two processes for all calls, since a start takes longer than a hundred of them, and
+//! one process uses one core.
 
 use std::{
     collections::HashMap,
@@ -18,7 +19,8 @@ use tokio::{
 #[derive(Debug, Serialize)]
 pub(crate) struct CallSpec {
     pub(crate) id: String,
-    pub(crate) sdk: &'static str,
+    /// The API format, by its word in the table.
+    pub(crate) format: &'static str,
     pub(crate) model: String,
     pub(crate) stream: bool,
     pub(crate) choices: usize,
@@ -48,21 +50,39 @@ pub(crate) struct Raised {
 
 type PendingCalls = Arc<Mutex<HashMap<String, oneshot::Sender<CallResult>>>>;
 
-/// The running process.
-pub(crate) struct SdkProcess {
+/// The running processes.
+pub(crate) struct SdkProcesses([SdkProcess; 2]);
+
+/// Which process calls in which formats. The SDK of OpenAI's two formats takes longest to start.
+const FORMATS: [&[&str]; 2] = [&["chat", "responses"], &["anthropic", "gemini"]];
+
+impl SdkProcesses {
+    /// Starts them against the gateway at this URL.
+    pub(crate) fn start(gateway: &str) -> Self {
+        Self(FORMATS.map(|formats| SdkProcess::start(gateway, formats)))
+    }
+
+    /// Makes a call.
+    pub(crate) async fn call(&self, job: &CallSpec) -> CallResult {
+        let place = FORMATS.iter().position(|formats| formats.contains(&job.format));
+        self.0[place.unwrap()].call(job).await
+    }
+}
+
+struct SdkProcess {
     _process: Child,
     stdin: AsyncMutex<ChildStdin>,
     pending: PendingCalls,
 }
 
 impl SdkProcess {
-    /// Starts it against the gateway at this URL.
-    pub(crate) fn start(gateway: &str) -> Self {
+    fn start(gateway: &str, formats: &[&str]) -> Self {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
         let python = root.join(".venv/bin/python");
         assert!(python.exists(), "the official SDKs are not installed: run ./test, which installs them");
         let mut process = Command::new(python)
             .arg(root.join("tests/sdk/fault_callers.py"))
+            .args(formats)
             .env_clear()
             .env("GATEWAY", gateway)
             .stdin(Stdio::piped())
@@ -77,8 +97,7 @@ impl SdkProcess {
         Self { _process: process, stdin, pending: waiting }
     }
 
-    /// Makes a call.
-    pub(crate) async fn call(&self, job: &CallSpec) -> CallResult {
+    async fn call(&self, job: &CallSpec) -> CallResult {
         let (sender, receiver) = oneshot::channel();
         lock(&self.pending).insert(job.id.clone(), sender);
         let line = serde_json::to_string(job).unwrap() + "\n";

@@ -2,27 +2,18 @@
 
 use std::time::Duration;
 
-use crate::table::{CallerReceives, ExpectedException, Mode, Row};
+use dialects::Dialect;
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(crate) enum Sdk {
-    OpenAi,
-    Anthropic,
-}
-
-impl Sdk {
-    pub(crate) const fn name(self) -> &'static str {
-        match self {
-            Self::OpenAi => "openai",
-            Self::Anthropic => "anthropic",
-        }
-    }
-}
+use crate::sdk_errors::GivenError;
+use crate::table::{CallerReceives, Mode, Row};
 
 #[derive(Debug, Clone)]
 pub(crate) struct Case {
     pub(crate) row: Row,
-    pub(crate) sdk: Sdk,
+    /// The caller's API format.
+    pub(crate) caller: Dialect,
+    /// The API format of the provider with the fault.
+    pub(crate) provider: Dialect,
     pub(crate) mode: Mode,
     /// Whether a healthy model follows in the chain.
     pub(crate) has_fallback: bool,
@@ -32,64 +23,84 @@ impl Case {
     /// All cases of a row.
     pub(crate) fn all_of(row: &Row) -> Vec<Self> {
         let mut cases = Vec::new();
-        for sdk in [Sdk::OpenAi, Sdk::Anthropic] {
-            for mode in row.modes.iter().copied() {
-                // Where nobody else is to answer, it is all one whether somebody could.
-                let chains = match (row.caller_receives, mode) {
-                    (_, Mode::Direct) => &[false][..],
-                    (CallerReceives::NextModelResponse, _) => &[true, false],
-                    _ => &[true],
-                };
-                for followed in chains.iter().copied() {
-                    cases.push(Self { row: row.clone(), sdk, mode, has_fallback: followed });
+        for caller in row.callers.iter().copied() {
+            for provider in row.providers.iter().copied() {
+                if row.across_formats == (caller == provider) {
+                    continue;
+                }
+                for mode in row.modes.iter().copied() {
+                    for has_fallback in chains(row, mode, caller, provider).iter().copied() {
+                        cases.push(Self { row: row.clone(), caller, provider, mode, has_fallback });
+                    }
                 }
             }
         }
-        cases.retain(|case| *case.expected_error() != ExpectedException::NotApplicable);
         cases
     }
 
     /// The model's and the route's name, which no other case has.
     pub(crate) fn name(&self, attempt: usize) -> String {
         let chain = if self.has_fallback { "followed" } else { "alone" };
-        format!("line-{}-{}-{}-{chain}-{attempt}", self.row.line, self.sdk.name(), self.mode)
+        let (caller, provider) = (self.caller.label(), self.provider.label());
+        format!("line-{}-{caller}-to-{provider}-{}-{chain}-{attempt}", self.row.line, self.mode)
+    }
+
+    /// What the simulator shows. The table counts the events of a stream as chat completions and Anthropic have them: one
+    /// of each is before the first word, and four are behind it. OpenAI's Responses begin with four, Gemini with none.
+    pub(crate) fn simulated_fault(&self) -> String {
+        let is_stream = matches!(self.mode, Mode::Stream | Mode::Buffered);
+        let mut words: Vec<&str> = self.row.fault.split('-').collect();
+        for place in 1..words.len() {
+            if words[place - 1] == "after" {
+                words[place] = match (self.provider, words[place]) {
+                    (Dialect::OpenAiResponses, "4") => "6",
+                    (Dialect::Gemini, "4") => "2",
+                    (Dialect::Gemini, "1") if is_stream => "0",
+                    (_, same) => same,
+                };
+            }
+        }
+        words.join("-")
     }
 
     /// The model with the fault. One that cannot be connected to is a provider of its own.
     pub(crate) fn first(&self, attempt: usize) -> String {
         let refused = if self.row.fault == REFUSED_FAULT { "-refused" } else { "" };
-        format!("{}{refused}:{}", self.sdk.name(), self.name(attempt))
+        format!("{}{refused}:{}", self.provider.label(), self.name(attempt))
     }
 
     /// The healthy model.
     pub(crate) fn second(&self, attempt: usize) -> String {
-        format!("{}-backup:{}", self.sdk.name(), self.name(attempt))
+        format!("{}-backup:{}", self.second_format().label(), self.name(attempt))
     }
 
-    fn expected_error(&self) -> &ExpectedException {
-        match self.sdk {
-            Sdk::OpenAi => &self.row.openai,
-            Sdk::Anthropic => &self.row.anthropic,
+    /// Across formats, a fallback leads to yet another format, which may be the caller's.
+    fn second_format(&self) -> Dialect {
+        if !self.row.across_formats {
+            return self.provider;
+        }
+        let place = Dialect::ALL.iter().position(|format| *format == self.provider).unwrap_or_default();
+        Dialect::ALL[(place + 1) % Dialect::ALL.len()]
+    }
+
+    /// What `x-switchboard-translated` says of an answer.
+    pub(crate) fn translated(&self) -> Option<String> {
+        let by = if self.calls_to_second() > 0 { self.second_format() } else { self.provider };
+        (by != self.caller).then(|| format!("{}>{}", self.caller.label(), by.label()))
+    }
+
+    /// The error that the caller must get.
+    pub(crate) fn expected_error(&self) -> Option<&GivenError> {
+        match self.row.caller_receives {
+            CallerReceives::ErrorResponse => self.row.error.of(self.caller),
+            CallerReceives::NextModelResponse if !self.has_fallback => self.row.error.of(self.caller),
+            _ => None,
         }
     }
 
-    /// What the SDK must raise. An error event of a buffered stream has no status of its own.
-    pub(crate) fn expected_exception(&self) -> ExpectedException {
-        let error = match self.row.caller_receives {
-            CallerReceives::ErrorResponse => self.expected_error(),
-            CallerReceives::NextModelResponse if !self.has_fallback => self.expected_error(),
-            _ => &ExpectedException::Nothing,
-        };
-        match (error.clone(), self.mode) {
-            (ExpectedException::Error { code, .. }, Mode::Buffered) => {
-                let (class, status) = match self.sdk {
-                    Sdk::OpenAi => ("APIError", None),
-                    Sdk::Anthropic => ("APIStatusError", Some(200)),
-                };
-                ExpectedException::Error { class: class.to_owned(), status, code }
-            }
-            (error, _) => error,
-        }
+    /// Whether an error comes inside a stream, whose status is a 200.
+    pub(crate) fn errs_in_stream(&self) -> bool {
+        self.mode == Mode::Buffered || self.mode == Mode::Stream && self.row.after_first_token
     }
 
     /// Whether it mostly waits for time to pass.
@@ -104,6 +115,17 @@ impl Case {
 
     pub(crate) fn calls_to_second(&self) -> usize {
         usize::from(self.row.has_fallback && self.has_fallback)
+    }
+}
+
+/// With a next model and without: of two formats, the half of their pairs has one each. Where nobody else is to answer, it
+/// is all one whether somebody could.
+const fn chains(row: &Row, mode: Mode, caller: Dialect, provider: Dialect) -> &'static [bool] {
+    match (row.caller_receives, mode) {
+        (_, Mode::Direct) => &[false],
+        (CallerReceives::NextModelResponse, _) if !row.across_formats => &[true, false],
+        (CallerReceives::NextModelResponse, _) if (caller as usize) < provider as usize => &[false],
+        _ => &[true],
     }
 }
 

@@ -11,7 +11,8 @@ use crate::{
     callers::{CallResult, CallSpec},
     case::{Case, REFUSED_FAULT},
     limits::{MAX_LATENESS, MAX_OBSERVATION_DELAY, policy},
-    table::{CallerReceives, CircuitEffect, DurationRange, ExpectedException, Mode},
+    sdk_errors::ExpectedException,
+    table::{CallerReceives, CircuitEffect, DurationRange, Mode, word_of},
     world::World,
 };
 
@@ -38,7 +39,7 @@ pub(crate) async fn check(world: &World, case: &Case, attempt: usize) -> Result<
     let name = case.name(attempt);
     let job = CallSpec {
         id: name.clone(),
-        sdk: case.sdk.name(),
+        format: word_of(case.caller),
         model: if case.mode == Mode::Direct { case.first(attempt) } else { name.clone() },
         stream: matches!(case.mode, Mode::Stream | Mode::Buffered),
         choices: case.row.choices,
@@ -51,7 +52,7 @@ pub(crate) async fn check(world: &World, case: &Case, attempt: usize) -> Result<
     let report = world.circuits.reports().into_iter().find(|report| report.key == key);
     let measured = measure(&got, &calls);
     let checks = [
-        check_caller(case, &name, &got, &measured.raised),
+        check_caller(case, world, &got, &measured.raised, &name),
         check_headers(case, attempt, &got),
         check_calls(case, &measured),
         check_circuit(case, report.as_ref(), world, &calls[0]),
@@ -99,8 +100,16 @@ fn ensure_within(
     })
 }
 
-fn check_caller(case: &Case, name: &str, got: &CallResult, raised: &ExpectedException) -> Result<(), String> {
-    let expected = case.expected_exception();
+fn check_caller(
+    case: &Case,
+    world: &World,
+    got: &CallResult,
+    raised: &ExpectedException,
+    name: &str,
+) -> Result<(), String> {
+    let expected = case.expected_error().map_or(ExpectedException::Nothing, |error| {
+        world.sdk_errors.exception(case.caller, error, case.errs_in_stream())
+    });
     ensure_that(*raised == expected, || format!("raised {raised}, expected {expected}"))?;
     let whole = format!("Hello from {name}.");
     let text = &got.text[0];
@@ -135,7 +144,13 @@ fn check_headers(case: &Case, attempt: usize, got: &CallResult) -> Result<(), St
         return ensure_that(
             header("x-switchboard-model") == Some(&by) && header("x-switchboard-attempts") == Some(&calls),
             || format!("expected {by} after {calls} calls: {:?}", got.headers),
-        );
+        )
+        .and_then(|()| {
+            let expected = case.translated();
+            ensure_that(header("x-switchboard-translated") == expected.as_deref(), || {
+                format!("translated: expected {expected:?}: {:?}", got.headers)
+            })
+        });
     };
     let header = |name: &str| raised.headers.get(name).map(String::as_str);
     let ours = matches!(raised.code.as_str(), "attempts_exhausted" | "provider_auth");

@@ -1,4 +1,4 @@
-//! The table of `docs/faults.md`, row by row: the official SDKs call a gateway whose providers show the fault, and both
+//! The tables of `docs/faults.md`, row by row: the official SDKs call a gateway whose providers show the fault, and both
 //! sides are compared with the row.
 #![expect(clippy::unwrap_used, clippy::panic, clippy::print_stdout, reason = "helpers of tests")]
 
@@ -6,6 +6,7 @@ mod callers;
 mod case;
 mod check;
 mod limits;
+mod sdk_errors;
 mod summary;
 mod table;
 mod world;
@@ -25,15 +26,18 @@ use world::World;
 const BUSY_CONCURRENCY: u32 = 8;
 
 /// Calls at a time that mostly wait for a limit to run out.
-const WAITING_CONCURRENCY: usize = 48;
+const WAITING_CONCURRENCY: usize = 80;
 
 /// On a machine that is busy with something else, or with the other cases, a call may be late. It is made again with
 /// nothing beside it; one that is late so many times in a row is wrong.
 const MAX_ATTEMPTS: usize = 5;
 
+/// So many calls may be late at first.
+const MAX_LATE: usize = 40;
+
 #[test]
 fn every_fault_that_the_simulator_can_show_has_a_row() {
-    let shown = table::read(&faults_page());
+    let shown = table::read(&faults_page()).rows;
     for fault in simulator::model_names::faults() {
         let has_row = shown.iter().any(|row| row.fault.starts_with(&format!("fault-{fault}")));
         assert!(has_row, "{fault}");
@@ -43,11 +47,11 @@ fn every_fault_that_the_simulator_can_show_has_a_row() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_row_holds_on_both_sides() {
     let only = std::env::var("FAULT").unwrap_or_default();
-    let rows: Vec<_> =
-        table::read(&faults_page()).into_iter().filter(|row| row.fault.contains(&only)).collect();
+    let page = table::read(&faults_page());
+    let rows: Vec<_> = page.rows.into_iter().filter(|row| row.fault.contains(&only)).collect();
     assert!(!rows.is_empty(), "no row's fault has {only} in its name");
     let cases: Vec<Case> = rows.iter().flat_map(Case::all_of).collect();
-    let world = Arc::new(World::new(&cases, MAX_ATTEMPTS).await);
+    let world = Arc::new(World::new(&cases, MAX_ATTEMPTS, page.sdk_errors).await);
     let busy = Arc::new(Semaphore::new(BUSY_CONCURRENCY as usize));
     let waiting = Arc::new(Semaphore::new(WAITING_CONCURRENCY));
     let mut running = JoinSet::new();
@@ -65,7 +69,9 @@ async fn every_row_holds_on_both_sides() {
         });
     }
     let mut results = running.join_all().await;
-    for (result, case) in &mut results {
+    // What is wrong so often is not late.
+    let is_late = results.iter().filter(|(result, _)| result.is_err()).count() <= MAX_LATE;
+    for (result, case) in results.iter_mut().filter(|_| is_late) {
         for attempt in 1..MAX_ATTEMPTS {
             let Err(wrong) = result else { break };
             println!("attempt {} at {}: {wrong}", attempt - 1, case.name(attempt - 1));

@@ -2,11 +2,9 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use crate::{
-    case::{Case, Sdk},
-    check::Measurement,
-    table::{ExpectedException, Mode},
-};
+use dialects::Dialect;
+
+use crate::{case::Case, check::Measurement, sdk_errors::ExpectedException, table::Mode};
 
 type Group<'a> = BTreeMap<(usize, Mode), Vec<(&'a Case, &'a Measurement)>>;
 
@@ -20,23 +18,23 @@ pub(crate) fn print_summary(results: &[(Result<Measurement, String>, Case)]) {
         }
     }
     println!(
-        "| fault | call | calls | pause ms | next after ms | caller ms | alone ms | OpenAI raised | Anthropic raised |"
+        "| fault | call | calls | pause ms | next after ms | caller ms | alone ms | chat | responses | anthropic | gemini |"
     );
-    println!("| --- | --- | --- | --- | --- | --- | --- | --- | --- |");
+    println!("| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |");
     for ((_, mode), group) in groups {
         let times = |time: &dyn Fn(&Case, &Measurement) -> Option<Duration>| {
             format_range(group.iter().filter_map(|(case, measured)| time(case, measured)))
         };
-        let raised = |sdk: Sdk| {
-            let of_sdk = group.iter().filter(|(case, _)| case.sdk == sdk);
-            let errors = of_sdk.map(|(_, measured)| &measured.raised);
+        let raised = |format: Dialect| {
+            let of_format = group.iter().filter(|(case, _)| case.caller == format);
+            let errors = of_format.map(|(_, measured)| &measured.raised);
             errors
                 .max_by_key(|raised| matches!(raised, ExpectedException::Error { .. }))
                 .map_or("n/a".to_owned(), ExpectedException::to_string)
         };
         let (case, measured) = group.iter().max_by_key(|(_, measured)| measured.calls.1).unwrap();
         println!(
-            "| `{}` | {mode} | {}+{} | {} | {} | {} | {} | {} | {} |",
+            "| `{}` | {mode} | {}+{} | {} | {} | {} | {} | {} |",
             case.row.fault,
             measured.calls.0,
             measured.calls.1,
@@ -44,8 +42,7 @@ pub(crate) fn print_summary(results: &[(Result<Measurement, String>, Case)]) {
             times(&|_, measured| measured.detection_time),
             times(&|case, measured| case.has_fallback.then_some(measured.caller)),
             times(&|case, measured| (!case.has_fallback).then_some(measured.caller)),
-            raised(Sdk::OpenAi),
-            raised(Sdk::Anthropic),
+            Dialect::ALL.map(raised).join(" | "),
         );
     }
 

@@ -1,20 +1,17 @@
 //! Reading the table out of `docs/faults.md`.
 
-use std::{fmt, path::Path, time::Duration};
+use std::{fmt, ops::Range, path::Path, time::Duration};
 
-use crate::limits;
+use dialects::Dialect;
 
-const COLUMNS: [&str; 9] = [
-    "fault",
-    "call",
-    "same model again",
-    "next model",
-    "counts",
-    "known",
-    "the caller gets",
-    "OpenAI's SDK raises",
-    "Anthropic's SDK raises",
-];
+use crate::{
+    limits,
+    sdk_errors::{ErrorCell, SdkErrors},
+};
+
+/// The head of a table of faults.
+const COLUMNS: [&str; 8] =
+    ["fault", "call", "same model again", "next model", "counts", "known", "the caller gets", "the error"];
 
 /// One row: what a fault comes to.
 #[derive(Debug, Clone)]
@@ -34,8 +31,18 @@ pub(crate) struct Row {
     /// How long the last call to the model takes to fail or to answer.
     pub(crate) detection_time: Duration,
     pub(crate) caller_receives: CallerReceives,
-    pub(crate) openai: ExpectedException,
-    pub(crate) anthropic: ExpectedException,
+    /// The API formats of the callers, and of the providers with the fault, for which it holds.
+    pub(crate) callers: Vec<Dialect>,
+    pub(crate) providers: Vec<Dialect>,
+    pub(crate) error: ErrorCell,
+    /// Whether the provider has another API format than the caller.
+    pub(crate) across_formats: bool,
+}
+
+/// What the page says.
+pub(crate) struct Page {
+    pub(crate) rows: Vec<Row>,
+    pub(crate) sdk_errors: SdkErrors,
 }
 
 /// How a call is made.
@@ -72,19 +79,6 @@ pub(crate) enum CallerReceives {
     EndlessStream,
 }
 
-/// What an SDK raises where no model answers.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum ExpectedException {
-    /// The call does not exist in this API format.
-    NotApplicable,
-    Nothing,
-    Error {
-        class: String,
-        status: Option<u16>,
-        code: String,
-    },
-}
-
 impl fmt::Display for Mode {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -96,47 +90,55 @@ impl fmt::Display for Mode {
     }
 }
 
-impl fmt::Display for ExpectedException {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::NotApplicable => f.write_str("n/a"),
-            Self::Nothing => f.write_str("–"),
-            Self::Error { class, status: Some(status), code } => write!(f, "{class} {status} {code}"),
-            Self::Error { class, status: None, code } => write!(f, "{class} {code}"),
-        }
+/// The page's tables: of faults in one format, of faults across formats, and of what the SDKs raise.
+pub(crate) fn read(page: &Path) -> Page {
+    let text = std::fs::read_to_string(page).unwrap();
+    let lines: Vec<_> = text.lines().collect();
+    let place =
+        |heading: &str| lines.iter().position(|line| *line == heading).unwrap_or_else(|| panic!("{heading}"));
+    let (table, across, sdks) =
+        (place("## The table"), place("## Across formats"), place("## What the SDKs raise"));
+    assert!(table < across && across < sdks, "the order of the page");
+    let fail = |line: usize, error: String| panic!("{}:{line}: {error}", page.display());
+    let mut rows = Vec::new();
+    for (range, across_formats) in [(table..across, false), (across..sdks, true)] {
+        let found = table_rows(&lines, range, &COLUMNS);
+        rows.extend(found.iter().map(|(line, cells)| {
+            parse_row(*line, cells, across_formats).unwrap_or_else(|error| fail(*line, error))
+        }));
     }
+    let of_sdks = table_rows(&lines, sdks..lines.len(), &SdkErrors::COLUMNS);
+    let sdk_errors = SdkErrors::parse(of_sdks.iter().map(|(_, cells)| &cells[..]))
+        .unwrap_or_else(|error| panic!("{}: {error}", page.display()));
+    Page { rows, sdk_errors }
 }
 
-/// The rows of the page's only table.
-pub(crate) fn read(page: &Path) -> Vec<Row> {
-    let text = std::fs::read_to_string(page).unwrap();
-    let lines = (1..).zip(text.lines()).filter(|(_, line)| line.starts_with('|'));
-    let mut lines = lines.map(|(number, line)| (number, split_cells(line)));
-    assert_eq!(lines.next().unwrap().1, COLUMNS, "the table's head");
-    let rows = lines.skip(1);
-    rows.map(|(line, cells)| {
-        parse_row(line, &cells).unwrap_or_else(|error| panic!("{}:{line}: {error}", page.display()))
-    })
-    .collect()
+/// The cells of the table in these lines, each row with its line's number.
+fn table_rows<'a>(lines: &[&'a str], range: Range<usize>, columns: &[&str]) -> Vec<(usize, Vec<&'a str>)> {
+    let numbered = (range.start + 1..).zip(&lines[range]).filter(|(_, line)| line.starts_with('|'));
+    let mut rows = numbered.map(|(number, line)| (number, split_cells(line)));
+    assert_eq!(rows.next().unwrap().1, columns, "the table's head");
+    rows.skip(1).collect()
 }
 
 fn split_cells(line: &str) -> Vec<&str> {
     line.trim().trim_matches('|').split('|').map(str::trim).collect()
 }
 
-fn parse_row(line: usize, cells: &[&str]) -> Result<Row, String> {
-    let [fault, call, again, next, counts, known, gets, openai, anthropic] = cells else {
+fn parse_row(line: usize, cells: &[&str], across_formats: bool) -> Result<Row, String> {
+    let [fault, call, again, next, counts, known, gets, error] = cells else {
         return Err(format!("a row has {} cells, this one has {}", COLUMNS.len(), cells.len()));
     };
     let fault = fault.split('`').nth(1).ok_or("the fault's name is to stand in backticks")?;
+    let (call, callers, providers) = parse_call(call)?;
     let (call, choices) = match call.split_once(" n=") {
         Some((call, choices)) => (call, choices.parse().map_err(|_| "n= takes a number")?),
-        None => (*call, 1),
+        None => (call, 1),
     };
     Ok(Row {
         line,
         fault: fault.to_owned(),
-        after_first_token: ["-after-4", "-after-9"].iter().any(|place| fault.contains(place)),
+        after_first_token: ["-after-4", "-after-9", "-no-done"].iter().any(|place| fault.contains(place)),
         modes: parse_modes(call)?,
         choices,
         retry_after: parse_retry_after(again)?,
@@ -154,9 +156,49 @@ fn parse_row(line: usize, cells: &[&str]) -> Result<Row, String> {
             "words until it leaves" => CallerReceives::EndlessStream,
             _ => return Err(format!("nobody gets {gets:?}")),
         },
-        openai: parse_exception(openai)?,
-        anthropic: parse_exception(anthropic)?,
+        callers,
+        providers,
+        error: error.parse()?,
+        across_formats,
     })
+}
+
+/// A call, and in parentheses behind it the formats of its callers and, after `from`, of the providers.
+fn parse_call(cell: &str) -> Result<(&str, Vec<Dialect>, Vec<Dialect>), String> {
+    let (mut callers, mut providers) = (Vec::from(Dialect::ALL), Vec::from(Dialect::ALL));
+    let Some((call, formats)) = cell.split_once(" (") else { return Ok((cell, callers, providers)) };
+    for formats in formats.strip_suffix(')').ok_or("a parenthesis is open")?.split("; ") {
+        match formats.strip_prefix("from ") {
+            Some(formats) => providers = parse_formats(formats)?,
+            None => callers = parse_formats(formats)?,
+        }
+    }
+    Ok((call, callers, providers))
+}
+
+/// `chat, responses`, or `not gemini`.
+fn parse_formats(formats: &str) -> Result<Vec<Dialect>, String> {
+    let (formats, are_meant) = match formats.strip_prefix("not ") {
+        Some(others) => (others, false),
+        None => (formats, true),
+    };
+    let listed = formats.split(", ").map(parse_format).collect::<Result<Vec<_>, _>>()?;
+    Ok(Dialect::ALL.into_iter().filter(|format| listed.contains(format) == are_meant).collect())
+}
+
+/// A format by its word in the configuration.
+pub(crate) fn parse_format(word: &str) -> Result<Dialect, String> {
+    Dialect::from_word(word).ok_or_else(|| format!("{word:?} is no API format"))
+}
+
+/// The word of a format in the configuration.
+pub(crate) const fn word_of(format: Dialect) -> &'static str {
+    match format {
+        Dialect::OpenAiChat => "chat",
+        Dialect::OpenAiResponses => "responses",
+        Dialect::Anthropic => "anthropic",
+        Dialect::Gemini => "gemini",
+    }
 }
 
 fn parse_modes(call: &str) -> Result<Vec<Mode>, String> {
@@ -210,20 +252,5 @@ fn parse_duration(text: &str) -> Result<Duration, String> {
         "idle" => Ok(timeouts.idle),
         "max_cooldown" => Ok(limits::policy().max_cooldown),
         _ => simulator::model_names::duration(text).map_err(|error| format!("{text:?}: {error}")),
-    }
-}
-
-fn parse_exception(text: &str) -> Result<ExpectedException, String> {
-    match *text.split(' ').collect::<Vec<_>>() {
-        ["n/a"] => Ok(ExpectedException::NotApplicable),
-        ["–"] => Ok(ExpectedException::Nothing),
-        [class, code] => {
-            Ok(ExpectedException::Error { class: class.to_owned(), status: None, code: code.to_owned() })
-        }
-        [class, status, code] => {
-            let status = Some(status.parse().map_err(|_| format!("{status:?} is no status"))?);
-            Ok(ExpectedException::Error { class: class.to_owned(), status, code: code.to_owned() })
-        }
-        _ => Err(format!("class, status and code, not {text:?}")),
     }
 }

@@ -4,15 +4,17 @@ use std::time::Duration;
 use std::{collections::HashMap, sync::Arc};
 
 use circuits::{Circuits, Policies};
+use dialects::Dialect;
 use gateway::{Gateway, Keys};
 use manager::{ModelManager, OnAuthError, Route, StreamMode};
 use providers::{ProviderConfig, ProviderKind};
 use simulator::{Script, Simulator};
 
 use crate::{
-    callers::SdkProcess,
+    callers::SdkProcesses,
     case::{Case, REFUSED_FAULT},
     limits,
+    sdk_errors::SdkErrors,
     table::Mode,
 };
 
@@ -22,12 +24,13 @@ pub(crate) struct World {
     /// Nobody listens on its port.
     _refusing: Simulator,
     pub(crate) circuits: Circuits,
-    pub(crate) callers: SdkProcess,
+    pub(crate) callers: SdkProcesses,
+    pub(crate) sdk_errors: SdkErrors,
 }
 
 impl World {
     /// With a route for each attempt at each case.
-    pub(crate) async fn new(cases: &[Case], attempts: usize) -> Self {
+    pub(crate) async fn new(cases: &[Case], attempts: usize, sdk_errors: SdkErrors) -> Self {
         let (first, second) = (Simulator::start().await.unwrap(), Simulator::start().await.unwrap());
         let refusing = Simulator::start().await.unwrap();
         refusing.refuse_connections().await.unwrap();
@@ -36,7 +39,7 @@ impl World {
             for attempt in 0..attempts {
                 let name = case.name(attempt);
                 if case.row.fault != REFUSED_FAULT {
-                    let script: Script = case.row.fault.parse().unwrap();
+                    let script: Script = case.simulated_fault().parse().unwrap();
                     first.script(name.clone(), script);
                 }
                 if case.mode != Mode::Direct {
@@ -60,9 +63,9 @@ impl World {
             shutdown_timeout: Duration::from_secs(1),
         };
         let gateway = Gateway::bind(listen, manager).await.unwrap();
-        let callers = SdkProcess::start(&format!("http://{}", gateway.address()));
+        let callers = SdkProcesses::start(&format!("http://{}", gateway.address()));
         tokio::spawn(gateway.serve(futures_util::stream::pending()));
-        Self { first, second, _refusing: refusing, circuits, callers }
+        Self { first, second, _refusing: refusing, circuits, callers, sdk_errors }
     }
 }
 
@@ -81,18 +84,24 @@ fn route(case: &Case, attempt: usize) -> Route {
     }
 }
 
+/// One for each API format and each simulator.
 fn providers(first: &Simulator, second: &Simulator, refusing: &Simulator) -> Vec<ProviderConfig> {
     let mut providers = Vec::new();
     for (suffix, simulator) in [("", first), ("-backup", second), ("-refused", refusing)] {
-        for (name, kind, url) in [
-            ("openai", ProviderKind::OpenAi, simulator.openai_base_url()),
-            ("anthropic", ProviderKind::Anthropic, simulator.anthropic_base_url()),
-        ] {
+        for format in Dialect::ALL {
+            let (kind, url) = match format {
+                Dialect::OpenAiChat | Dialect::OpenAiResponses => {
+                    (ProviderKind::OpenAi, simulator.openai_base_url())
+                }
+                Dialect::Anthropic => (ProviderKind::Anthropic, simulator.anthropic_base_url()),
+                Dialect::Gemini => (ProviderKind::GoogleGenAi, simulator.gemini_base_url()),
+            };
             providers.push(ProviderConfig {
-                name: format!("{name}{suffix}"),
+                name: format!("{}{suffix}", format.label()),
                 kind,
                 base_url: url.parse().unwrap(),
                 api_key: Some("key-of-ours".into()),
+                speaks: Some(vec![format]),
             });
         }
     }

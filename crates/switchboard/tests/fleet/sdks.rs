@@ -58,6 +58,28 @@ async fn anthropic() {
     run_script("anthropic_calls.py", &instance(&simulator, &redis).await).await;
 }
 
+/// Models of all four API formats, each called in all four.
+#[tokio::test]
+async fn stream_helpers_across_formats() {
+    let simulator = Simulator::start().await.unwrap();
+    let openai = simulator.openai_base_url();
+    let responses = format!(
+        "[providers.responses]\nkind = 'openai'\nspeaks = ['responses']\nbase_url = '{openai}'\napi_key = 'key'\n"
+    );
+    // As Anthropic's, it has no version in it.
+    let (config, google) = (ConfigFile::new(&responses), simulator.anthropic_base_url());
+    let variables = [
+        ("SWITCHBOARD_CONFIG", config.path()),
+        ("GOOGLE_API_KEY", "google-key"),
+        ("GOOGLE_GEMINI_BASE_URL", &google),
+    ];
+    let instance = Instance::start_with(None, &simulator, &variables).await;
+    let models =
+        ["openai", "responses", "anthropic", "google-genai"].map(|name| format!("{name}:thinking-tool-call"));
+    let variables = [("GATEWAY", instance.url.as_str()), ("MODELS", &models.join(" "))];
+    run_script_with("translated_calls.py", &variables).await;
+}
+
 /// One connection to the first address, the next to the second, and so on.
 async fn start_load_balancer(addresses: [String; 2]) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

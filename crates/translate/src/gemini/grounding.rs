@@ -8,11 +8,17 @@ use super::fields::Fields;
 use crate::form::Citation;
 use crate::json::{ArrayWriter, ObjectWriter, as_u64, items};
 
+/// A source is named by its number, and told in full each time. Together they take no more than so many times the bytes
+/// that came: real answers take three or four.
+const MOST: usize = 16;
+
 /// The sources that a candidate names for the text so far.
 pub(super) fn read(candidate: &Fields<'_>, text: &str) -> Vec<Citation> {
     let mut citations = Vec::new();
-    if let Some(grounding) = candidate.object("groundingMetadata") {
-        grounded(&grounding, text, &mut citations);
+    if let (Some(grounding), Some(raw)) =
+        (candidate.object("groundingMetadata"), candidate.raw("groundingMetadata"))
+    {
+        grounded(&grounding, raw.get().len().saturating_mul(MOST), text, &mut citations);
     }
     if let Some(cited) = candidate.object("citationMetadata") {
         for source in cited.objects("citationSources").into_iter().chain(cited.objects("citations")) {
@@ -28,7 +34,8 @@ pub(super) fn read(candidate: &Fields<'_>, text: &str) -> Vec<Citation> {
     citations
 }
 
-fn grounded(grounding: &Fields<'_>, text: &str, citations: &mut Vec<Citation>) {
+/// `room`: for how many bytes of sources.
+fn grounded(grounding: &Fields<'_>, mut room: usize, text: &str, citations: &mut Vec<Citation>) {
     let chunks = grounding.objects("groundingChunks");
     let source = |index: usize| {
         let chunk = chunks.get(index)?;
@@ -42,6 +49,9 @@ fn grounded(grounding: &Fields<'_>, text: &str, citations: &mut Vec<Citation>) {
         for index in indices.into_iter().filter_map(as_u64).filter_map(|index| usize::try_from(index).ok()) {
             if let Some((url, title)) = source(index) {
                 is_used[index] = true;
+                let size = url.len() + title.as_ref().map_or(0, String::len);
+                let Some(left) = room.checked_sub(size) else { return };
+                room = left;
                 citations.push(Citation { url, title, cited_text: None, span });
             }
         }

@@ -120,7 +120,7 @@ pub(super) fn as_said_in(dialect: Dialect, mut said: Said) -> Said {
     let called = has(&said, |block| matches!(block, Block::ToolCall { .. }));
     match dialect {
         OpenAiChat => {
-            said.blocks = in_order_of_chat(said.blocks);
+            said.blocks = in_order_of_chat(&said.blocks);
             dated(&mut said);
         }
         OpenAiResponses => {
@@ -224,19 +224,22 @@ fn joined(blocks: Vec<SaidBlock>) -> Vec<SaidBlock> {
 }
 
 /// A message has one reasoning, one text, one refusal, its calls and its images, in this order. A text that went on after
-/// something else is a paragraph of its own. Sources count from the text's beginning.
-pub(super) fn in_order_of_chat(blocks: Vec<SaidBlock>) -> Vec<SaidBlock> {
+/// something else is a paragraph of its own, unless there is a blank. Sources count from the text's beginning.
+pub(super) fn in_order_of_chat(blocks: &[SaidBlock]) -> Vec<SaidBlock> {
     let mut whole: Vec<SaidBlock> = Vec::new();
     for kind in [Block::Reasoning, Block::Text, Block::Refusal] {
         let mut one =
             SaidBlock { block: kind, text: String::new(), citations: Vec::new(), opaque: Vec::new() };
         let mut before_it: Option<&Block> = None;
-        for block in &blocks {
+        for block in blocks {
             let follows = before_it.replace(&block.block);
             if block.block != one.block {
                 continue;
             }
-            if one.block == Block::Text && !one.text.is_empty() && follows != Some(&Block::Text) {
+            let blank =
+                one.text.ends_with(char::is_whitespace) || block.text.starts_with(char::is_whitespace);
+            let goes_on = one.text.is_empty() || follows == Some(&Block::Text);
+            if one.block == Block::Text && !goes_on && !blank {
                 one.text.push_str("\n\n");
             }
             let before = one.text.chars().count() as u64;

@@ -74,6 +74,20 @@ fn read_all(body: &[u8]) -> Result<(), TestCaseError> {
     Ok(())
 }
 
+/// Gemini names its sources by number, so that a long one could be told any number of times.
+#[test]
+fn a_source_that_is_named_often() {
+    let numbers = vec!["0"; 20_000].join(",");
+    let grounding = format!(
+        r#"{{"groundingChunks":[{{"web":{{"uri":"{}"}}}}],"groundingSupports":[{{"groundingChunkIndices":[{numbers}]}}]}}"#,
+        "u".repeat(20_000)
+    );
+    let body = format!(
+        r#"{{"candidates":[{{"content":{{"parts":[{{"text":"a"}}]}},"groundingMetadata":{grounding}}}]}}"#
+    );
+    read_all(body.as_bytes()).unwrap();
+}
+
 /// Fields of any of the formats with anything in them.
 fn known_fields() -> impl Strategy<Value = String> {
     const FIELDS: [&str; 40] = [

@@ -97,15 +97,13 @@ fn chat(request: &mut Request) {
 }
 
 fn responses(request: &mut Request) {
-    let system: Vec<String> = request
-        .system
-        .drain(..)
-        .map(|part| match part.kind {
-            PartKind::Text(text) => text,
-            other => panic!("{other:?}"),
-        })
-        .collect();
-    request.system.extend((!system.is_empty()).then(|| Part::text(system.join("\n\n"))));
+    // `instructions` is one text. They do not count where JSON is asked for, so there they stand in a message.
+    if !matches!(request.format, Some(Format::JsonObject)) {
+        let text =
+            |part: &Part| if let PartKind::Text(text) = &part.kind { text.clone() } else { String::new() };
+        let system: Vec<String> = request.system.iter().map(text).collect();
+        request.system = (!system.is_empty()).then(|| Part::text(system.join("\n\n"))).into_iter().collect();
+    }
     each_result(request, |result| {
         let texts = result
             .content

@@ -21,7 +21,7 @@ proptest! {
             let mut in_pieces = answer.clone();
             if format == OpenAiChat {
                 // A plain message has no order among its parts, so only answers that are in its own can be the same.
-                said.blocks = in_order_of_chat(said.blocks);
+                said.blocks = in_order_of_chat(&said.blocks);
                 in_pieces = events(&said);
             } else if said.blocks.iter().all(|block| block.citations.is_empty()) {
                 in_pieces.retain(|event| !matches!(event, crate::form::Event::Citation(_)));

@@ -158,6 +158,7 @@ impl AnswerReader {
     /// Token counts; each may be told again with a later total.
     pub(super) fn usage(&mut self, usage: &Object<'_>, out: &mut Vec<Event>) {
         if self.counts.update(usage) {
+            self.start(None, out);
             out.push(Event::Usage(self.counts.total()));
         }
     }
