@@ -1,4 +1,4 @@
-//! The official Python SDKs as clients, with only their base URL changed.
+//! The official Python and Node SDKs as clients, with only their base URL changed.
 
 use std::path::Path;
 
@@ -12,16 +12,19 @@ use tokio::{
 
 use crate::support::{ConfigFile, Instance};
 
-/// Runs one of the scripts in `tests/sdk` with the project's own Python environment.
+/// Runs one of the scripts in `tests/sdk` with the project's own Python environment, or with Node.
 async fn run_script(script: &str, instance: &Instance) {
     run_script_with(script, &[("GATEWAY", &instance.url)]).await;
 }
 
 async fn run_script_with(script: &str, variables: &[(&str, &str)]) {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-    let python = root.join(".venv/bin/python");
-    assert!(python.exists(), "the official SDKs are not installed: run ./test, which installs them");
-    let output = Command::new(python)
+    let (interpreter, installed) = match script.ends_with(".mjs") {
+        true => ("node".into(), root.join("tests/sdk/node_modules")),
+        false => (root.join(".venv/bin/python"), root.join(".venv")),
+    };
+    assert!(installed.exists(), "the official SDKs are not installed: run ./test, which installs them");
+    let output = Command::new(interpreter)
         .arg(root.join("tests/sdk").join(script))
         .env_clear()
         .envs(variables.iter().copied())
@@ -78,6 +81,7 @@ async fn stream_helpers_across_formats() {
         ["openai", "responses", "anthropic", "google-genai"].map(|name| format!("{name}:thinking-tool-call"));
     let variables = [("GATEWAY", instance.url.as_str()), ("MODELS", &models.join(" "))];
     run_script_with("translated_calls.py", &variables).await;
+    run_script_with("translated_calls.mjs", &variables).await;
 }
 
 /// One connection to the first address, the next to the second, and so on.
