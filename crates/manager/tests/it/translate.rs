@@ -140,7 +140,7 @@ async fn fields_are_named_in_the_callers_words() {
         (
             Dialect::Gemini,
             json!({"generationConfig": {"stopSequences": ["END"]}}),
-            "`generationConfig.stopSequences`",
+            "`stopSequences`",
         ),
     ] {
         let world = Formats::new().await;
