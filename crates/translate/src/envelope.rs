@@ -28,7 +28,7 @@ const KINDS: [(&str, OpaqueKind); 5] = [
     ("redacted", OpaqueKind::Redacted),
     ("encrypted", OpaqueKind::Encrypted),
     ("thought-signature", OpaqueKind::ThoughtSignature),
-    ("plain", OpaqueKind::Plain),
+    ("plain", OpaqueKind::PlainText),
 ];
 
 /// Whether a body may have an envelope in it.
@@ -95,7 +95,7 @@ mod tests {
     fn the_url_safe_alphabet_is_read_too() {
         let owner = Owner { provider: "p".to_owned(), model: "m".to_owned() };
         let data = "\u{7fff}\u{3ffff}~~~???>>>".repeat(3);
-        let opaque = Opaque { kind: OpaqueKind::Plain, data, id: None, owner: Some(owner.clone()) };
+        let opaque = Opaque { kind: OpaqueKind::PlainText, data, id: None, owner: Some(owner.clone()) };
         let sealed = seal(&opaque, &owner);
         let echoed = sealed.replace('+', "-").replace('/', "_");
         assert!(echoed != sealed && echoed.starts_with(PREFIX));

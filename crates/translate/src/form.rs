@@ -4,13 +4,13 @@
 //! must survive byte for byte stays a `RawValue`. Opaque reasoning names its owner, so that a writer can tell its own
 //! from another maker's (T5).
 
-mod answer;
+mod events;
 mod opaque;
 mod request;
 
-pub(crate) use answer::{Block, Citation, Event, Finish, FinishReason, StreamError, TokenUsage};
+pub(crate) use events::{Block, Citation, Event, Finish, FinishReason, StreamError, TokenUsage};
 pub(crate) use opaque::{Opaque, OpaqueKind, Owner};
 pub(crate) use request::{
-    CacheTtl, Effort, Format, Media, MediaKind, MediaSource, Part, PartKind, Reasoning, Request, Role,
-    Sampling, Tool, ToolCall, ToolChoice, ToolInput, ToolKind, ToolResult, Turn, Unmapped,
+    CacheTtl, Effort, Format, Media, MediaKind, MediaSource, Message, Part, PartKind, Reasoning, Request,
+    Role, Sampling, Tool, ToolCall, ToolChoice, ToolInput, ToolKind, ToolResult, Unmapped,
 };

@@ -42,10 +42,12 @@ mod laws;
 mod messages;
 mod names;
 mod own_format;
+mod request_error;
 mod responses;
 mod restore;
 mod target;
 
-pub use bridge::{Bridge, CallerOptions, CallerRequest, RequestError, Translation};
+pub use bridge::{Bridge, CallerOptions, CallerRequest, Translation};
 pub use own_format::{restore_envelopes, strip_reasoning};
+pub use request_error::RequestError;
 pub use target::{CannotCarry, Target};

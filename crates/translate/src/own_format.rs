@@ -10,16 +10,16 @@ mod edits;
 mod gemini;
 mod messages;
 mod responses;
+mod rule;
 
 use bytes::Bytes;
 use dialects::Dialect;
 
-use crate::abilities::Thinking;
 use crate::envelope;
-use crate::form::{Opaque, OpaqueKind};
 use crate::json::Object;
 use crate::target::Target;
 use edits::Edits;
+use rule::EditRule;
 
 /// Restores our envelopes of the target's own reasoning, and takes out those of others, with the reasoning that they
 /// belong to. `None`: there are none, so the body stays as it is.
@@ -28,16 +28,16 @@ pub fn restore_envelopes(dialect: Dialect, body: &[u8], target: &Target<'_>) -> 
     if !envelope::may_contain(body) {
         return None;
     }
-    edit(dialect, body, Rule::Restore(target))
+    edit(dialect, body, EditRule::Restore(target))
 }
 
 /// Takes out all reasoning. `None`: there is none.
 #[must_use]
 pub fn strip_reasoning(dialect: Dialect, body: &[u8]) -> Option<Bytes> {
-    edit(dialect, body, Rule::Strip)
+    edit(dialect, body, EditRule::Strip)
 }
 
-fn edit(dialect: Dialect, body: &[u8], rule: Rule<'_>) -> Option<Bytes> {
+fn edit(dialect: Dialect, body: &[u8], rule: EditRule<'_>) -> Option<Bytes> {
     let root = Object::parse(body)?;
     let mut edits = Edits::new(body);
     match dialect {
@@ -47,44 +47,6 @@ fn edit(dialect: Dialect, body: &[u8], rule: Rule<'_>) -> Option<Bytes> {
         Dialect::Gemini => gemini::edit(&root, rule, &mut edits),
     }
     edits.finish()
-}
-
-#[derive(Debug, Clone, Copy)]
-enum Rule<'a> {
-    Restore(&'a Target<'a>),
-    Strip,
-}
-
-/// What becomes of an opaque value.
-#[derive(Debug)]
-enum Fate {
-    /// It is not ours.
-    Stays,
-    /// The target made it.
-    Returns(Opaque),
-    Goes,
-}
-
-impl Rule<'_> {
-    fn fate(self, value: Option<&str>) -> Fate {
-        match (self, value) {
-            (Self::Strip, _) => Fate::Goes,
-            (Self::Restore(target), Some(value)) if envelope::is_envelope(value) => {
-                let opaque = envelope::open(value, OpaqueKind::Plain);
-                if target.owns(&opaque) { Fate::Returns(opaque) } else { Fate::Goes }
-            }
-            (Self::Restore(_), _) => Fate::Stays,
-        }
-    }
-
-    /// Whether a Gemini call needs a signature, if not its own.
-    fn needs_call_signature(self) -> bool {
-        match self {
-            Self::Restore(target) => target.abilities().thinking == Thinking::GeminiLevel,
-            // Which model refused is not known here; those that need none take this one too.
-            Self::Strip => true,
-        }
-    }
 }
 
 #[cfg(test)]
@@ -173,7 +135,10 @@ mod tests {
     fn chat_details() {
         let body = r#"{"messages":[{"role":"assistant","content":"a","reasoning_content":"hm","reasoning_details":[{"type":"reasoning.encrypted","data":"{own}"}]},{"role":"assistant","content":"b","reasoning_content":"hm","reasoning_details":[{"data":"{foreign}"}]},{"role":"assistant","content":null,"reasoning_details":[{"data":"{foreign}"}],"reasoning_content":"x"}]}"#;
         let expected = r#"{"messages":[{"role":"assistant","content":"a","reasoning_content":"hm"},{"role":"assistant","content":"b"}]}"#;
-        assert_eq!(restored(Dialect::OpenAiChat, body, OpaqueKind::Plain, "", None, OWN).unwrap(), expected);
+        assert_eq!(
+            restored(Dialect::OpenAiChat, body, OpaqueKind::PlainText, "", None, OWN).unwrap(),
+            expected
+        );
         let expected =
             r#"{"messages":[{"role":"assistant","content":"a"},{"role":"assistant","content":"b"}]}"#;
         assert_eq!(stripped(Dialect::OpenAiChat, body).unwrap(), expected);

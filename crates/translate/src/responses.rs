@@ -3,15 +3,17 @@
 //! ```text
 //! request_reader ─▶ content, tools     request_writer ─▶ input, tools ─▶ schema
 //! response_reader, stream_reader ─▶ item_reader     what comes is read item by item
-//! response_writer, stream_writer ─▶ answer ─▶ item, snapshot     a plain response is what a stream ends with
+//! response_writer, stream_writer ─▶ answer_fold ─▶ item, snapshot     a plain response is what a stream ends with
 //! ```
 
-mod answer;
+mod answer_fold;
 mod content;
+mod draft;
 mod echo;
 mod input;
 mod item;
 mod item_reader;
+mod losses;
 mod request_reader;
 mod request_writer;
 mod response_reader;

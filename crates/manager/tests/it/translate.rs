@@ -137,11 +137,7 @@ async fn fields_are_named_in_the_callers_words() {
     // A model that reasons takes no stop sequences, and Claude no more than a temperature of 1.
     for (dialect, fields, field) in [
         (Dialect::Anthropic, json!({"stop_sequences": ["END"]}), "`stop_sequences`"),
-        (
-            Dialect::Gemini,
-            json!({"generationConfig": {"stopSequences": ["END"]}}),
-            "`stopSequences`",
-        ),
+        (Dialect::Gemini, json!({"generationConfig": {"stopSequences": ["END"]}}), "`stopSequences`"),
     ] {
         let world = Formats::new().await;
         let error = world.call(call(dialect, GPT, false, fields)).await.unwrap_err();

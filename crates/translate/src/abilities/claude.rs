@@ -5,7 +5,7 @@
 //! middle: Opus 4.8 and later, the 5.5s, Fable, Mythos; contradictory for Sonnet 5, so not); Effect-TS/effect#7129
 //! (128,000 tokens from 4.6 on).
 
-use super::{ANYTHING, Abilities, Row, Thinking};
+use super::model::{ANYTHING, Abilities, ModelRow, Thinking};
 
 /// Claude 4.6: the first that is asked for an effort, and that takes no prefill.
 const CLAUDE_4_6: Abilities = Abilities {
@@ -35,7 +35,7 @@ const CLAUDE_3_5: Abilities = Abilities { thinking: Thinking::No, max_output: 8_
 const CLAUDE_3: Abilities = Abilities { max_output: 4_096, ..CLAUDE_3_5 };
 const CLAUDE_2: Abilities = Abilities { images: false, ..CLAUDE_3 };
 
-pub(super) const ROWS: &[Row] = &[
+pub(super) const ROWS: &[ModelRow] = &[
     ("claude-2", CLAUDE_2),
     ("claude-3-5-", CLAUDE_3_5),
     ("claude-3-7-", Abilities { max_output: 64_000, ..CLAUDE_4 }),

@@ -2,7 +2,7 @@
 //!
 //! Sources: ai.google.dev, "Gemini models", "Gemini thinking" and "Gemini 3 developer guide".
 
-use super::{ANYTHING, Abilities, Row, Thinking};
+use super::model::{ANYTHING, Abilities, ModelRow, Thinking};
 
 /// Gemini 3 and later.
 const GEMINI: Abilities = Abilities {
@@ -13,7 +13,7 @@ const GEMINI: Abilities = Abilities {
     ..ANYTHING
 };
 
-pub(super) const ROWS: &[Row] = &[
+pub(super) const ROWS: &[ModelRow] = &[
     ("gemini-1", Abilities { thinking: Thinking::No, max_output: 8_192, ..GEMINI }),
     ("gemini-2.0", Abilities { thinking: Thinking::No, max_output: 8_192, ..GEMINI }),
     ("gemini-2.5-flash-image", Abilities { thinking: Thinking::No, max_output: 32_768, ..GEMINI }),

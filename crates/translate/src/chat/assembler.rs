@@ -135,7 +135,7 @@ impl Assembler {
         }
         self.append(text);
         self.text_chars += text.chars().count() as u64;
-        self.tell(out);
+        self.emit_ready(out);
     }
 
     pub(super) fn refusal(&mut self, text: &str, out: &mut Vec<Event>) {
@@ -146,7 +146,7 @@ impl Assembler {
             self.begin(Kind::Refusal);
         }
         self.append(text);
-        self.tell(out);
+        self.emit_ready(out);
     }
 
     /// Whether the last block is reasoning whose text came as `reasoning_content`.
@@ -166,19 +166,19 @@ impl Assembler {
             items.iter().for_each(|item| details.push(item));
         }
         self.append(text);
-        self.tell(out);
+        self.emit_ready(out);
     }
 
     /// A Gemini thought signature, which belongs to what follows.
     pub(super) fn signature(&mut self, signature: String, out: &mut Vec<Event>) {
         self.begin(Kind::Signature(signature));
-        self.tell(out);
+        self.emit_ready(out);
     }
 
     pub(super) fn media(&mut self, media_type: &str, data: &str, out: &mut Vec<Event>) {
         self.begin(Kind::Media { media_type: media_type.to_owned() });
         self.append(data);
-        self.tell(out);
+        self.emit_ready(out);
     }
 
     /// A source of the last text, or of the first if none came yet. One that no text takes is left out.
@@ -229,7 +229,7 @@ impl Assembler {
         if let Some(block) = at.and_then(|at| self.queue.get_mut(at)) {
             block.text.push_str(&piece.arguments);
         }
-        self.tell(out);
+        self.emit_ready(out);
     }
 
     pub(super) fn error(&mut self, error: StreamError, out: &mut Vec<Event>) {
@@ -242,7 +242,7 @@ impl Assembler {
     /// The content is all there.
     pub(super) fn close(&mut self, out: &mut Vec<Event>) {
         self.ending = true;
-        self.tell(out);
+        self.emit_ready(out);
         self.ending = false;
     }
 
@@ -281,7 +281,7 @@ impl Assembler {
     }
 
     /// Tells what can be told by now.
-    fn tell(&mut self, out: &mut Vec<Event>) {
+    fn emit_ready(&mut self, out: &mut Vec<Event>) {
         while let Some(mut block) = self.queue.pop_front() {
             let last = self.queue.is_empty() && !self.ending;
             if !block.open {

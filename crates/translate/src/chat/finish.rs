@@ -25,7 +25,7 @@ pub(super) fn read(reason: Option<&str>, stop_sequence: Option<String>, called: 
 }
 
 /// The word for it. A model's failure has none in this format: it must not look like a good end.
-pub(super) const fn word(reason: FinishReason) -> &'static str {
+pub(super) const fn as_str(reason: FinishReason) -> &'static str {
     match reason {
         FinishReason::Stop | FinishReason::StopSequence | FinishReason::Paused => "stop",
         FinishReason::ToolCalls => "tool_calls",
@@ -36,7 +36,7 @@ pub(super) const fn word(reason: FinishReason) -> &'static str {
 
 #[cfg(test)]
 mod tests {
-    use super::{read, word};
+    use super::{as_str, read};
     use crate::form::FinishReason;
 
     #[test]
@@ -55,6 +55,6 @@ mod tests {
             assert_eq!(read(reason, None, called).reason, expected, "{reason:?}");
         }
         assert_eq!(read(Some("stop"), Some("END".to_owned()), false).reason, FinishReason::StopSequence);
-        assert_eq!(word(FinishReason::ContextFull), "length");
+        assert_eq!(as_str(FinishReason::ContextFull), "length");
     }
 }

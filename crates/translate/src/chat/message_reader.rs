@@ -8,7 +8,7 @@ use super::{content, reasoning};
 use crate::RequestError;
 use crate::envelope;
 use crate::form::{
-    OpaqueKind, Part, PartKind, Request, Role, ToolCall, ToolInput, ToolResult, Turn, Unmapped,
+    Message, OpaqueKind, Part, PartKind, Request, Role, ToolCall, ToolInput, ToolResult, Unmapped,
 };
 use crate::json::{Object, as_str, items};
 
@@ -44,23 +44,23 @@ impl Reader<'_> {
                 if self.request.turns.is_empty() {
                     self.request.system.extend(parts);
                 } else {
-                    self.turn(Role::System, parts);
+                    self.push_turn(Role::System, parts);
                 }
             }
             "assistant" | "model" => {
                 let parts = self.assistant(message);
-                self.turn(Role::Assistant, parts);
+                self.push_turn(Role::Assistant, parts);
             }
             "tool" | "function" => self.result(message),
             _ => {
                 let parts = content_of(message);
-                self.turn(Role::User, parts);
+                self.push_turn(Role::User, parts);
             }
         }
     }
 
-    fn turn(&mut self, role: Role, parts: Vec<Part>) {
-        self.request.turns.push(Turn { role, parts });
+    fn push_turn(&mut self, role: Role, parts: Vec<Part>) {
+        self.request.turns.push(Message { role, parts });
     }
 
     fn unmapped(&mut self, field: &str) {
@@ -138,7 +138,7 @@ impl Reader<'_> {
             {
                 turn.parts.push(part);
             }
-            _ => self.turn(Role::User, vec![part]),
+            _ => self.push_turn(Role::User, vec![part]),
         }
     }
 }

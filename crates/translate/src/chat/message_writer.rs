@@ -8,7 +8,8 @@ use super::reasoning::{self, Form, Restored};
 use super::results::{Results, call_id, mark_error};
 use super::tools;
 use crate::form::{
-    CacheTtl, MediaSource, OpaqueKind, Part, PartKind, Request, Role, ToolCall, ToolInput, ToolResult, Turn,
+    CacheTtl, MediaSource, Message, OpaqueKind, Part, PartKind, Request, Role, ToolCall, ToolInput,
+    ToolResult,
 };
 use crate::json::{ArrayWriter, ObjectWriter};
 use crate::names::ToolNames;
@@ -36,7 +37,7 @@ pub(super) fn write(
     let mut place = 0;
     while let Some(turn) = rest.first() {
         // Neighbours make one message: their calls are answered together.
-        let alike = |other: &&Turn| turn.role == Role::Assistant && other.role == Role::Assistant;
+        let alike = |other: &&Message| turn.role == Role::Assistant && other.role == Role::Assistant;
         let count = rest.iter().take_while(alike).count().max(1);
         let (turns, after) = rest.split_at(count);
         match turn.role {
@@ -94,7 +95,7 @@ impl Writer<'_> {
         (!texts.is_empty()).then(|| quoted(&lines.join("\n")))
     }
 
-    fn user(&mut self, turn: &Turn, place: usize) {
+    fn user(&mut self, turn: &Message, place: usize) {
         let mut parts = Vec::new();
         for part in &turn.parts {
             match &part.kind {
@@ -158,7 +159,7 @@ impl Writer<'_> {
     }
 
     /// `after`: the place of the turn that follows.
-    fn assistant(&mut self, turns: &[Turn], after: usize) {
+    fn assistant(&mut self, turns: &[Message], after: usize) {
         let mut message = Assistant::default();
         for turn in turns {
             message.begin_turn();
@@ -177,7 +178,7 @@ impl Writer<'_> {
             PartKind::Refusal(text) => message.refusal.push_str(text),
             PartKind::Reasoning { text, opaque: Some(opaque) } if self.target.owns(opaque) => {
                 match opaque.kind {
-                    OpaqueKind::Plain => message.reasoning.push(text, &Form::of_data(&opaque.data)),
+                    OpaqueKind::PlainText => message.reasoning.push(text, &Form::of_data(&opaque.data)),
                     OpaqueKind::ThoughtSignature => message.signature = Some(&opaque.data),
                     // No field of this format takes them.
                     OpaqueKind::Signature | OpaqueKind::Redacted | OpaqueKind::Encrypted => {}
@@ -272,7 +273,7 @@ impl Writer<'_> {
         for (call, _) in calls {
             if let Some((part, result)) = self.results.take(&call.id, after) {
                 self.losses.drop_if(part.cache.is_some() && !self.style.breakpoints, "cache_control");
-                self.answer(call, result, &mut aside);
+                self.push_result(call, result, &mut aside);
             }
         }
         if !aside.is_empty() {
@@ -280,7 +281,7 @@ impl Writer<'_> {
         }
     }
 
-    fn answer(&mut self, call: &ToolCall, result: &ToolResult, aside: &mut ArrayWriter) {
+    fn push_result(&mut self, call: &ToolCall, result: &ToolResult, aside: &mut ArrayWriter) {
         let id = call_id(&call.id, self.target);
         let mut texts = Vec::new();
         let mut media = 0;
@@ -363,8 +364,8 @@ mod tests {
     use super::write;
     use crate::chat::read_request;
     use crate::form::{
-        Media, MediaKind, MediaSource, Opaque, OpaqueKind, Owner, Part, PartKind, Request, Role, ToolCall,
-        ToolInput, ToolResult, Turn,
+        Media, MediaKind, MediaSource, Message, Opaque, OpaqueKind, Owner, Part, PartKind, Request, Role,
+        ToolCall, ToolInput, ToolResult,
     };
     use crate::json::Object;
     use crate::names::ToolNames;
@@ -373,15 +374,15 @@ mod tests {
     const COMPATIBLE: Target<'static> =
         Target { dialect: Dialect::OpenAiChat, provider: "p", model: "m", is_official: false };
 
-    fn messages(turns: Vec<Turn>, target: &Target<'_>) -> Result<String, String> {
+    fn messages(turns: Vec<Message>, target: &Target<'_>) -> Result<String, String> {
         let request = Request { turns, ..Request::default() };
         let (mut names, mut losses) = (ToolNames::default(), Losses::default());
         let written = write(&request, target, &mut names, &mut losses).finish();
         losses.finish(written, names).map(|written| written.body).map_err(|refused| refused[0].to_string())
     }
 
-    fn turn(role: Role, kinds: Vec<PartKind>) -> Turn {
-        Turn { role, parts: kinds.into_iter().map(Part::new).collect() }
+    fn turn_of(role: Role, kinds: Vec<PartKind>) -> Message {
+        Message { role, parts: kinds.into_iter().map(Part::new).collect() }
     }
 
     fn text(text: &str) -> PartKind {
@@ -422,11 +423,11 @@ mod tests {
     #[test]
     fn results_follow_their_calls_in_order() {
         let turns = vec![
-            turn(Role::User, vec![text("u")]),
-            turn(Role::Assistant, vec![text("a")]),
-            turn(Role::Assistant, vec![call("c0"), call("c1")]),
-            turn(Role::System, vec![text("s")]),
-            turn(
+            turn_of(Role::User, vec![text("u")]),
+            turn_of(Role::Assistant, vec![text("a")]),
+            turn_of(Role::Assistant, vec![call("c0"), call("c1")]),
+            turn_of(Role::System, vec![text("s")]),
+            turn_of(
                 Role::User,
                 vec![text("b"), result("c1", true, vec![text("bad")]), result("c0", false, vec![image()])],
             ),
@@ -451,14 +452,14 @@ mod tests {
     fn ids_that_come_again_are_paired_in_turn() {
         let round = |answer: &str| {
             [
-                turn(Role::Assistant, vec![call("0")]),
-                turn(Role::User, vec![result("0", false, vec![text(answer)])]),
+                turn_of(Role::Assistant, vec![call("0")]),
+                turn_of(Role::User, vec![result("0", false, vec![text(answer)])]),
             ]
         };
-        let turns: Vec<Turn> = round("one").into_iter().chain(round("two")).collect();
+        let turns: Vec<Message> = round("one").into_iter().chain(round("two")).collect();
         let written = messages(turns, &COMPATIBLE).unwrap();
         assert!(written.find("one").unwrap() < written.find("two").unwrap(), "{written}");
-        let orphan = vec![turn(Role::User, vec![result("x", false, vec![text("y")])])];
+        let orphan = vec![turn_of(Role::User, vec![result("x", false, vec![text("y")])])];
         assert_eq!(messages(orphan, &COMPATIBLE).unwrap_err(), "`tool_call_id` x answers no call before it");
     }
 
@@ -466,8 +467,8 @@ mod tests {
     fn ids_fit_the_provider() {
         let of = |model| {
             let turns = vec![
-                turn(Role::Assistant, vec![call("functions.f:0")]),
-                turn(Role::User, vec![result("functions.f:0", false, vec![text("y")])]),
+                turn_of(Role::Assistant, vec![call("functions.f:0")]),
+                turn_of(Role::User, vec![result("functions.f:0", false, vec![text("y")])]),
             ];
             messages(turns, &Target { model, ..COMPATIBLE }).unwrap()
         };
@@ -480,11 +481,11 @@ mod tests {
     #[test]
     fn reasoning_goes_back_to_its_owner_alone() {
         let table = [
-            (OpaqueKind::Plain, "", r#""content":"a","reasoning_content":"r""#),
-            (OpaqueKind::Plain, "reasoning", r#""content":"a","reasoning":"r""#),
-            (OpaqueKind::Plain, r#"[{"x":1}]"#, r#""content":"a","reasoning_details":[{"x":1}]"#),
+            (OpaqueKind::PlainText, "", r#""content":"a","reasoning_content":"r""#),
+            (OpaqueKind::PlainText, "reasoning", r#""content":"a","reasoning":"r""#),
+            (OpaqueKind::PlainText, r#"[{"x":1}]"#, r#""content":"a","reasoning_details":[{"x":1}]"#),
             (
-                OpaqueKind::Plain,
+                OpaqueKind::PlainText,
                 "thinking",
                 r#""content":[{"type":"thinking","thinking":[{"type":"text","text":"r"}]},{"type":"text","text":"a"}]"#,
             ),
@@ -494,7 +495,7 @@ mod tests {
             let written = |owner| {
                 let opaque = Some(Opaque { kind, data: data.to_owned(), id: None, owner });
                 let reasoning = PartKind::Reasoning { text: "r".to_owned(), opaque };
-                messages(vec![turn(Role::Assistant, vec![reasoning, text("a")])], &COMPATIBLE).unwrap()
+                messages(vec![turn_of(Role::Assistant, vec![reasoning, text("a")])], &COMPATIBLE).unwrap()
             };
             let owner = |model: &str| Some(Owner { provider: "p".to_owned(), model: model.to_owned() });
             assert_eq!(written(owner("m")), format!(r#"[{{"role":"assistant",{expected}}}]"#));
@@ -511,7 +512,7 @@ mod tests {
             Some(Opaque { kind: OpaqueKind::ThoughtSignature, data: "S".to_owned(), id: None, owner });
         let reasoning = PartKind::Reasoning { text: String::new(), opaque };
         let written =
-            messages(vec![turn(Role::Assistant, vec![call("a"), reasoning, call("b")])], &COMPATIBLE)
+            messages(vec![turn_of(Role::Assistant, vec![call("a"), reasoning, call("b")])], &COMPATIBLE)
                 .unwrap();
         let extra = r#","extra_content":{"google":{"thought_signature":"S"}}}]"#;
         assert!(written.contains(extra) && written.matches("extra_content").count() == 1, "{written}");
@@ -519,7 +520,7 @@ mod tests {
 
     #[test]
     fn texts_are_parts_or_one_string() {
-        let user = || vec![turn(Role::User, vec![text("a"), text(""), text("b")])];
+        let user = || vec![turn_of(Role::User, vec![text("a"), text(""), text("b")])];
         assert_eq!(messages(user(), &COMPATIBLE).unwrap(), r#"[{"role":"user","content":"a\nb"}]"#);
         let official = Target { is_official: true, ..COMPATIBLE };
         assert_eq!(

@@ -46,7 +46,7 @@ pub(super) struct Pieces {
     calls: usize,
     reasonings: usize,
     /// The open block had a delta.
-    said: bool,
+    has_delta: bool,
     /// The open block's text, where it is needed once more.
     text: String,
     opaque: Vec<Opaque>,
@@ -65,7 +65,7 @@ impl Pieces {
             texts: 0,
             calls: 0,
             reasonings: 0,
-            said: false,
+            has_delta: false,
             text: String::new(),
             opaque: Vec::new(),
             citations: Vec::new(),
@@ -90,7 +90,7 @@ impl Pieces {
     }
 
     fn open(&mut self, block: Block, out: &mut Vec<Piece>) {
-        self.said = false;
+        self.has_delta = false;
         self.text.clear();
         match &block {
             Block::Text => self.start = self.chars,
@@ -122,12 +122,12 @@ impl Pieces {
             Some(Block::Media { .. }) => self.text.push_str(text),
             None => {}
         }
-        self.said = true;
+        self.has_delta = true;
     }
 
     fn text_delta(&mut self, text: &str, out: &mut Vec<Piece>) {
         const BETWEEN: &str = "\n\n";
-        if !self.said {
+        if !self.has_delta {
             // All text of an answer is one string here. What a call or reasoning parted must not run together.
             let blank = self.ends_blank || text.starts_with(char::is_whitespace);
             if self.interrupted && !blank {
@@ -149,7 +149,7 @@ impl Pieces {
             Some(Block::Text) => out.extend(citations.iter().map(|citation| self.annotation(citation))),
             Some(Block::Reasoning) => self.close_reasoning(&opaque, out),
             // The SDKs parse the arguments; an empty text would break them.
-            Some(Block::ToolCall { custom: false, .. }) if !self.said => {
+            Some(Block::ToolCall { custom: false, .. }) if !self.has_delta => {
                 out.push(Piece::Arguments { text: "{}".to_owned(), custom: false });
             }
             Some(Block::Media { media_type }) if media_type.starts_with("image/") => {

@@ -36,7 +36,7 @@ impl Form {
             Self::Parts => "thinking".to_owned(),
             Self::Details(details) => details,
         };
-        Opaque { kind: OpaqueKind::Plain, data, id: None, owner: None }
+        Opaque { kind: OpaqueKind::PlainText, data, id: None, owner: None }
     }
 
     pub(super) fn of_data(data: &str) -> Self {

@@ -176,7 +176,7 @@ mod tests {
 
     use super::write;
     use crate::chat::read_request;
-    use crate::form::{CacheTtl, Effort, Part, PartKind, Request, Role, Turn};
+    use crate::form::{CacheTtl, Effort, Message, Part, PartKind, Request, Role};
     use crate::json::Object;
     use crate::target::{CannotCarry, Target, Written};
 
@@ -282,7 +282,7 @@ mod tests {
     #[test]
     fn cache_marks_go_where_they_are_known() {
         let part = Part { cache: Some(CacheTtl::Hour1), ..Part::text("u") };
-        let turns = vec![Turn { role: Role::User, parts: vec![part] }];
+        let turns = vec![Message { role: Role::User, parts: vec![part] }];
         let request = Request { turns, ..Request::default() };
         let known = Target { model: "gpt-5.6", ..target(true) };
         let mark = r#"{"type":"text","text":"u","prompt_cache_breakpoint":{"mode":"explicit","ttl":"30m"}}"#;

@@ -32,7 +32,7 @@ pub(crate) fn write(events: &[Event], context: &AnswerContext) -> String {
         .u64("index", 0)
         .object("message", message.finish())
         .null("logprobs")
-        .str("finish_reason", finish::word(reason));
+        .str("finish_reason", finish::as_str(reason));
     let body = head.write("chat.completion").array("choices", [choice].into_iter().collect());
     body.maybe(usage::write(tokens), |body, tokens| body.object("usage", tokens)).finish()
 }

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use crate::form::{Part, PartKind, ToolResult, Turn};
+use crate::form::{Message, Part, PartKind, ToolResult};
 use crate::names::{self, CHAT_CALL_ID, Charset, derived_id};
 use crate::target::Target;
 
@@ -16,7 +16,7 @@ pub(super) struct Results<'a> {
 }
 
 impl<'a> Results<'a> {
-    pub(super) fn of(turns: &'a [Turn]) -> Self {
+    pub(super) fn of(turns: &'a [Message]) -> Self {
         let mut results = Self::default();
         for (place, turn) in turns.iter().enumerate() {
             for part in &turn.parts {

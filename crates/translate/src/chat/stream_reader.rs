@@ -68,7 +68,7 @@ mod tests {
     }
 
     /// Blocks with their text, and how it ended: `text(ab) call(c1 f {}) Stop`.
-    fn told(events: &[Event]) -> String {
+    fn summarize(events: &[Event]) -> String {
         let mut told = String::new();
         for event in events {
             match event {
@@ -79,7 +79,7 @@ mod tests {
                 Event::Open(Block::ToolCall { id, name, .. }) => told.push_str(&format!("call({id} {name} ")),
                 Event::Open(Block::Media { media_type }) => told.push_str(&format!("media({media_type} ")),
                 Event::Delta(text) => told.push_str(text),
-                Event::Opaque(opaque) if opaque.kind == OpaqueKind::Plain => {
+                Event::Opaque(opaque) if opaque.kind == OpaqueKind::PlainText => {
                     told.push_str(&format!("|{}", opaque.data));
                 }
                 Event::Opaque(opaque) => told.push_str(&format!("!{}", opaque.data)),
@@ -98,7 +98,7 @@ mod tests {
 
     fn told_of(deltas: &[&str]) -> String {
         let chunks: Vec<String> = deltas.iter().map(|json| delta(json)).collect();
-        told(&read(&chunks.iter().map(String::as_str).collect::<Vec<_>>()))
+        summarize(&read(&chunks.iter().map(String::as_str).collect::<Vec<_>>()))
     }
 
     #[test]
@@ -115,7 +115,7 @@ mod tests {
             r#"{"choices":[{"index":0,"delta":{},"finish_reason":"stop"}],"usage":{"prompt_tokens":1,"completion_tokens":2}}"#,
         ];
         let events = read(&chunks);
-        assert_eq!(told(&events), "text(ab) Stop");
+        assert_eq!(summarize(&events), "text(ab) Stop");
         let start = Event::Start { id: Some("c".to_owned()), model: Some("x".to_owned()), created: Some(7) };
         assert_eq!(events[0], start);
         assert!(matches!(events[events.len() - 2], Event::Usage(usage) if usage.output == Some(2)));
@@ -252,28 +252,28 @@ mod tests {
         ]);
         assert_eq!(early, "text(x^u None) Stop");
         let listed = r#"{"search_results":[{"url":"u","title":"t"}],"choices":[{"delta":{"content":"x"},"finish_reason":"stop"}]}"#;
-        assert_eq!(told(&read(&[listed])), "text(x^u None) Stop");
+        assert_eq!(summarize(&read(&[listed])), "text(x^u None) Stop");
     }
 
     #[test]
     fn an_error_ends_it() {
         let text = delta(r#"{"content":"x"}"#);
         let error = r#"{"error":{"message":"boom","status_code":503}}"#;
-        assert_eq!(told(&read(&[&text, error, &text])), "text(xerror 503 boom");
+        assert_eq!(summarize(&read(&[&text, error, &text])), "text(xerror 503 boom");
         let inside =
             r#"{"choices":[{"delta":{},"finish_reason":"error","error":{"message":"boom","code":429}}]}"#;
-        assert_eq!(told(&read(&[inside])), "error 429 boom");
+        assert_eq!(summarize(&read(&[inside])), "error 429 boom");
         let mut reader = StreamReader::new(&context());
         let mut events = Vec::new();
         reader.push(Some("error"), br#"{"message":"boom","type":"overloaded_error"}"#, &mut events);
-        assert_eq!(told(&events), "error 503 boom");
+        assert_eq!(summarize(&events), "error 503 boom");
     }
 
     #[test]
     fn a_plain_answer_in_a_stream_is_read() {
         let chunk = r#"{"choices":[{"index":0,"message":{"role":"assistant","content":"x"},"finish_reason":"stop"}]}"#;
         // What repeats all that was said says nothing new.
-        assert_eq!(told(&read(&[chunk, chunk])), "text(x) Stop");
+        assert_eq!(summarize(&read(&[chunk, chunk])), "text(x) Stop");
     }
 
     /// The order that writers rely on.

@@ -119,7 +119,7 @@ impl StreamWriter {
             self.fail(&StreamError { status: 502, error_type: None, code: None, message }, out);
             return;
         }
-        self.choice(ObjectWriter::new(), Some(finish::word(finish.reason)), out);
+        self.choice(ObjectWriter::new(), Some(finish::as_str(finish.reason)), out);
     }
 
     /// An error is the last that is written: no end marker may follow.

@@ -21,7 +21,7 @@ pub(crate) enum OpaqueKind {
     ThoughtSignature,
     /// No secret: the text itself, which some models of the chat format want back from whoever they gave it to
     /// (`reasoning_content`). `data` is empty, or says in which form (`chat::reasoning::Form`).
-    Plain,
+    PlainText,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -10,7 +10,7 @@ pub(crate) struct Request {
     /// The system prompt: what stands before the first turn. Text parts only.
     pub(crate) system: Vec<Part>,
     /// The conversation. Neighbours may have the same role.
-    pub(crate) turns: Vec<Turn>,
+    pub(crate) turns: Vec<Message>,
     pub(crate) tools: Vec<Tool>,
     pub(crate) tool_choice: Option<ToolChoice>,
     /// `Some(false)`: at most one call per answer.
@@ -82,7 +82,7 @@ pub(crate) enum Role {
 }
 
 #[derive(Debug, Clone)]
-pub(crate) struct Turn {
+pub(crate) struct Message {
     pub(crate) role: Role,
     pub(crate) parts: Vec<Part>,
 }

@@ -155,7 +155,7 @@ impl AnswerWriter {
     /// ([`signature::SKIP_VALIDATOR`]).
     fn sign_first_call(&mut self) {
         if !self.has_called && self.envelope.is_none() {
-            let nothing = Opaque { kind: OpaqueKind::Plain, data: String::new(), id: None, owner: None };
+            let nothing = Opaque { kind: OpaqueKind::PlainText, data: String::new(), id: None, owner: None };
             self.envelope = Some(signature::seal(&nothing, "", &self.context.owner));
         }
         self.has_called = true;

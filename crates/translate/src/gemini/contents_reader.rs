@@ -4,7 +4,7 @@ use serde_json::value::RawValue;
 
 use super::fields::{Fields, list};
 use super::{media, signature};
-use crate::form::{Part, PartKind, Role, ToolCall, ToolInput, ToolResult, Turn};
+use crate::form::{Message, Part, PartKind, Role, ToolCall, ToolInput, ToolResult};
 use crate::json::{Object, as_str, own};
 use crate::names::derived_id;
 
@@ -18,7 +18,7 @@ pub(super) fn read_system(raw: &RawValue) -> Vec<Part> {
 }
 
 /// The turns. A content may also be a text, or a part without a content around it.
-pub(super) fn read(raw: &RawValue) -> Vec<Turn> {
+pub(super) fn read(raw: &RawValue) -> Vec<Message> {
     let mut calls = Calls::default();
     let mut turns: Vec<(Role, Parts)> = Vec::new();
     for (at, content) in list(raw).into_iter().enumerate() {
@@ -43,7 +43,7 @@ pub(super) fn read(raw: &RawValue) -> Vec<Turn> {
             }
         }
     }
-    turns.into_iter().map(|(role, parts)| Turn { role, parts: parts.finish() }).collect()
+    turns.into_iter().map(|(role, parts)| Message { role, parts: parts.finish() }).collect()
 }
 
 /// The parts of a content; what is no content is a part or a list of parts itself.
@@ -260,15 +260,15 @@ impl Calls {
 mod tests {
     use super::{read, read_system};
     use crate::envelope::seal;
-    use crate::form::{Opaque, OpaqueKind, Owner, PartKind, Role, ToolInput, Turn};
+    use crate::form::{Message, Opaque, OpaqueKind, Owner, PartKind, Role, ToolInput};
     use crate::json::raw_of;
 
-    fn turns(json: &str) -> Vec<Turn> {
+    fn turns(json: &str) -> Vec<Message> {
         read(&raw_of(json).unwrap())
     }
 
     /// A turn in short.
-    fn said(turn: &Turn) -> Vec<String> {
+    fn summarize(turn: &Message) -> Vec<String> {
         let part = |kind: &PartKind| match kind {
             PartKind::Text(text) => format!("text {text}"),
             PartKind::Reasoning { text, opaque } => {
@@ -292,7 +292,7 @@ mod tests {
         {
             let turns = turns(contents);
             assert_eq!(
-                (turns.len(), turns[0].role, said(&turns[0])),
+                (turns.len(), turns[0].role, summarize(&turns[0])),
                 (1, Role::User, vec!["text hi".to_owned()])
             );
         }
@@ -308,7 +308,7 @@ mod tests {
             r#"[{"role":"model","parts":[{"functionCall":{"name":"a","args":{"x":1.0}}},{"functionCall":{"name":"b"}},{"function_call":{"name":"a","id":"z"}}]},
                 {"role":"user","parts":[{"functionResponse":{"name":"b","response":{"error":"no"}}},{"functionResponse":{"name":"a","id":"z","response":{"output":"yes"}}},{"functionResponse":{"name":"a","response":{"x":1}}}]}]"#,
         );
-        let ids = |turn: &Turn| -> Vec<String> {
+        let ids = |turn: &Message| -> Vec<String> {
             turn.parts
                 .iter()
                 .map(|part| match &part.kind {
@@ -321,8 +321,8 @@ mod tests {
         let (calls, results) = (ids(&turns[0]), ids(&turns[1]));
         assert_eq!(results, [calls[1].clone(), "z".to_owned(), calls[0].clone()]);
         assert_ne!(calls[0], calls[1]);
-        assert_eq!(said(&turns[0])[0], r#"call a {"x":1.0}"#);
-        assert_eq!(said(&turns[1])[0], r#"result Some("b") true"#);
+        assert_eq!(summarize(&turns[0])[0], r#"call a {"x":1.0}"#);
+        assert_eq!(summarize(&turns[1])[0], r#"result Some("b") true"#);
     }
 
     #[test]
@@ -335,7 +335,7 @@ mod tests {
                 {"role":"user","parts":[{"functionResponse":{"name":"f","response":{}}}]}]"#,
         );
         assert_eq!((turns.len(), turns[2].role), (3, Role::User));
-        assert_eq!(said(&turns[1]), ["reasoning hm -", "text I will.", "text a", "call f {}"]);
+        assert_eq!(summarize(&turns[1]), ["reasoning hm -", "text I will.", "text a", "call f {}"]);
     }
 
     #[test]
@@ -351,7 +351,7 @@ mod tests {
             "foreign executableCode",
             "call b {}",
         ];
-        assert_eq!(said(&turns[0]), expected);
+        assert_eq!(summarize(&turns[0]), expected);
     }
 
     #[test]
@@ -364,7 +364,7 @@ mod tests {
             let json = format!(
                 r#"[{{"role":"model","parts":[{shown}{{"text":"yes","thoughtSignature":"{envelope}"}}]}}]"#
             );
-            assert_eq!(said(&turns(&json)[0]), ["reasoning hmm Eq", "text yes"]);
+            assert_eq!(summarize(&turns(&json)[0]), ["reasoning hmm Eq", "text yes"]);
         }
     }
 }

@@ -4,11 +4,12 @@
 //! behind it and as many as they; a signature stands on its own part. Reasoning without an owned signature stays out.
 
 use super::media;
-use super::signature::{self, Place, SKIP_VALIDATOR};
+use super::signature::{self, SKIP_VALIDATOR, SignaturePlace};
 use super::tools_writer::{arguments, is_object, name_for};
 use crate::abilities::Thinking;
 use crate::form::{
-    Media, MediaKind, MediaSource, Opaque, OpaqueKind, PartKind, Role, ToolCall, ToolInput, ToolResult, Turn,
+    Media, MediaKind, MediaSource, Message, Opaque, OpaqueKind, PartKind, Role, ToolCall, ToolInput,
+    ToolResult,
 };
 use crate::json::{ArrayWriter, ObjectWriter};
 use crate::names::{ClientName, ToolNames};
@@ -32,7 +33,7 @@ struct Content {
 }
 
 enum Written {
-    Plain(ObjectWriter),
+    Part(ObjectWriter),
     Call { id: String, name: String, part: ObjectWriter, signature: Option<String> },
     Result { id: String, name: Option<String>, response: String, media: Vec<ObjectWriter> },
 }
@@ -46,9 +47,9 @@ impl<'a> Conversation<'a> {
         Self { target, names, losses, contents: Vec::new() }
     }
 
-    pub(super) fn write(mut self, turns: &[Turn]) -> ArrayWriter {
+    pub(super) fn write(mut self, turns: &[Message]) -> ArrayWriter {
         for turn in turns {
-            self.turn(turn);
+            self.push_turn(turn);
         }
         for content in &mut self.contents {
             content.flush_signature();
@@ -67,7 +68,7 @@ impl<'a> Conversation<'a> {
         self.contents.last_mut()
     }
 
-    fn turn(&mut self, turn: &Turn) {
+    fn push_turn(&mut self, turn: &Message) {
         for part in &turn.parts {
             self.losses.drop_if(part.cache.is_some(), "cache_control");
             let is_model = match &part.kind {
@@ -79,7 +80,7 @@ impl<'a> Conversation<'a> {
                 // There is no system text but at the beginning, and moving it there would change all that follows.
                 PartKind::Text(text) if turn.role == Role::System && !text.is_empty() => {
                     let text = format!("<system-reminder>\n{text}\n</system-reminder>");
-                    Some(Written::Plain(ObjectWriter::new().str("text", &text)))
+                    Some(Written::Part(ObjectWriter::new().str("text", &text)))
                 }
                 PartKind::Reasoning { text, opaque } => {
                     self.reasoning(text, opaque.as_ref());
@@ -96,14 +97,14 @@ impl<'a> Conversation<'a> {
     fn part(&mut self, kind: &PartKind) -> Option<Written> {
         match kind {
             PartKind::Text(text) | PartKind::Refusal(text) => {
-                (!text.is_empty()).then(|| Written::Plain(ObjectWriter::new().str("text", text)))
+                (!text.is_empty()).then(|| Written::Part(ObjectWriter::new().str("text", text)))
             }
             PartKind::Media(media) => {
                 if media.kind == MediaKind::Image && !self.target.abilities().images {
                     self.losses.refuse("image", "cannot be seen by this model");
                     return None;
                 }
-                media::write(media, self.losses).map(Written::Plain)
+                media::write(media, self.losses).map(Written::Part)
             }
             PartKind::ToolCall(call) => Some(self.call(call)),
             PartKind::ToolResult(result) => Some(self.result(result)),
@@ -121,15 +122,17 @@ impl<'a> Conversation<'a> {
         let Some(opaque) = owned else { return };
         let Some(content) = self.content(true) else { return };
         match signature::split(&opaque.data) {
-            (Place::Call(id), value) => content.call_signatures.push((id.to_owned(), value.to_owned())),
-            (Place::Thought, value) => {
+            (SignaturePlace::Call(id), value) => {
+                content.call_signatures.push((id.to_owned(), value.to_owned()));
+            }
+            (SignaturePlace::Thought, value) => {
                 let part = ObjectWriter::new()
                     .str("text", text)
                     .bool("thought", true)
                     .str("thoughtSignature", value);
-                content.push(Written::Plain(part));
+                content.push(Written::Part(part));
             }
-            (Place::Next, value) => {
+            (SignaturePlace::Next, value) => {
                 content.flush_signature();
                 content.next_signature = Some(value.to_owned());
             }
@@ -160,7 +163,7 @@ impl<'a> Conversation<'a> {
                     texts.push(text.as_str());
                 }
                 kind @ PartKind::Media(_) => {
-                    if let Some(Written::Plain(part)) = self.part(kind) {
+                    if let Some(Written::Part(part)) = self.part(kind) {
                         media.push(part);
                     }
                 }
@@ -204,7 +207,7 @@ impl<'a> Conversation<'a> {
         }
         // A call must follow a user's turn, which a history that was cut may lack.
         if self.contents.first().is_some_and(|first| first.is_model && has_calls(first)) {
-            let blank = Written::Plain(ObjectWriter::new().str("text", " "));
+            let blank = Written::Part(ObjectWriter::new().str("text", " "));
             self.contents.insert(0, Content { parts: vec![blank], ..Content::default() });
         }
     }
@@ -234,7 +237,7 @@ impl<'a> Conversation<'a> {
 impl Content {
     fn push(&mut self, mut written: Written) {
         match &mut written {
-            Written::Plain(part) => {
+            Written::Part(part) => {
                 if let Some(value) = self.next_signature.take() {
                     *part = part.clone().str("thoughtSignature", &value);
                 }
@@ -254,7 +257,7 @@ impl Content {
     fn flush_signature(&mut self) {
         if let Some(value) = self.next_signature.take() {
             let part = ObjectWriter::new().str("text", "").str("thoughtSignature", &value);
-            self.parts.push(Written::Plain(part));
+            self.parts.push(Written::Part(part));
         }
     }
 
@@ -263,7 +266,7 @@ impl Content {
         let mut calls = Vec::new();
         for part in self.parts {
             match part {
-                Written::Plain(part) => out.push(part),
+                Written::Part(part) => out.push(part),
                 Written::Call { id, name, part, signature } => {
                     // The first call of a turn must have one. So must only those since the user's last words, but what
                     // has been said stays the same on every turn (T4).
@@ -322,7 +325,7 @@ impl Content {
             out.push(part);
         }
         for other in others {
-            if let Written::Plain(part) = other {
+            if let Written::Part(part) = other {
                 out.push(part);
             }
         }

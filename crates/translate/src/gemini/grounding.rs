@@ -10,7 +10,7 @@ use crate::json::{ArrayWriter, ObjectWriter, as_u64, items};
 
 /// A source is named by its number, and told in full each time. Together they take no more than so many times the bytes
 /// that came: real answers take three or four.
-const MOST: usize = 16;
+const MAX_SOURCES: usize = 16;
 
 /// The sources that a candidate names for the text so far.
 pub(super) fn read(candidate: &Fields<'_>, text: &str) -> Vec<Citation> {
@@ -18,7 +18,7 @@ pub(super) fn read(candidate: &Fields<'_>, text: &str) -> Vec<Citation> {
     if let (Some(grounding), Some(raw)) =
         (candidate.object("groundingMetadata"), candidate.raw("groundingMetadata"))
     {
-        grounded(&grounding, raw.get().len().saturating_mul(MOST), text, &mut citations);
+        grounded(&grounding, raw.get().len().saturating_mul(MAX_SOURCES), text, &mut citations);
     }
     if let Some(cited) = candidate.object("citationMetadata") {
         for source in cited.objects("citationSources").into_iter().chain(cited.objects("citations")) {

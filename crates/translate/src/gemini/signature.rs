@@ -18,7 +18,7 @@ pub(crate) const SKIP_VALIDATOR: &str = "skip_thought_signature_validator";
 
 /// The part that a signature belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Place<'a> {
+pub(crate) enum SignaturePlace<'a> {
     Call(&'a str),
     Thought,
     Next,
@@ -33,16 +33,16 @@ pub(crate) fn at_thought(signature: &str) -> String {
 }
 
 /// The place and the signature as Gemini gave it.
-pub(crate) fn split(data: &str) -> (Place<'_>, &str) {
+pub(crate) fn split(data: &str) -> (SignaturePlace<'_>, &str) {
     if let Some((place, signature)) = data.rsplit_once(' ') {
         if let Some(id) = place.strip_prefix("call ") {
-            return (Place::Call(id), signature);
+            return (SignaturePlace::Call(id), signature);
         }
         if place == "thought" {
-            return (Place::Thought, signature);
+            return (SignaturePlace::Thought, signature);
         }
     }
-    (Place::Next, data)
+    (SignaturePlace::Next, data)
 }
 
 /// An envelope for a `thoughtSignature`, which has the reasoning's text too.
@@ -68,12 +68,12 @@ pub(super) fn open(value: &str) -> (Opaque, Option<String>) {
 
 #[cfg(test)]
 mod tests {
-    use super::{Place, at_call, at_thought, split};
+    use super::{SignaturePlace, at_call, at_thought, split};
 
     #[test]
     fn the_place_survives() {
-        assert_eq!(split(&at_call("call_1 b", "Cg==")), (Place::Call("call_1 b"), "Cg=="));
-        assert_eq!(split(&at_thought("Cg==")), (Place::Thought, "Cg=="));
-        assert_eq!(split("Cg=="), (Place::Next, "Cg=="));
+        assert_eq!(split(&at_call("call_1 b", "Cg==")), (SignaturePlace::Call("call_1 b"), "Cg=="));
+        assert_eq!(split(&at_thought("Cg==")), (SignaturePlace::Thought, "Cg=="));
+        assert_eq!(split("Cg=="), (SignaturePlace::Next, "Cg=="));
     }
 }

@@ -6,7 +6,7 @@ use crate::target::AnswerContext;
 
 #[derive(Debug)]
 pub(crate) struct StreamWriter {
-    answer: AnswerWriter,
+    writer: AnswerWriter,
     json_array: bool,
     has_begun: bool,
     has_ended: bool,
@@ -16,7 +16,7 @@ impl StreamWriter {
     pub(crate) fn new(context: AnswerContext) -> Self {
         Self {
             json_array: context.json_array,
-            answer: AnswerWriter::new(context),
+            writer: AnswerWriter::new(context),
             has_begun: false,
             has_ended: false,
         }
@@ -32,9 +32,9 @@ impl StreamWriter {
             return;
         }
         let mut parts = Vec::new();
-        self.answer.push(event, &mut parts);
+        self.writer.push(event, &mut parts);
         if !parts.is_empty() {
-            let chunk = self.answer.chunk(&parts, false);
+            let chunk = self.writer.chunk(&parts, false);
             self.chunk(&chunk, out);
         }
     }
@@ -44,8 +44,8 @@ impl StreamWriter {
         if self.has_ended {
             return;
         }
-        if self.answer.is_finished() {
-            let chunk = self.answer.chunk(&[], true);
+        if self.writer.is_finished() {
+            let chunk = self.writer.chunk(&[], true);
             self.chunk(&chunk, out);
         }
         self.end(out);
@@ -109,7 +109,7 @@ mod tests {
         })
     }
 
-    fn answer() -> Vec<Event> {
+    fn answer_events() -> Vec<Event> {
         let citation =
             Citation { url: "https://a".to_owned(), title: None, cited_text: None, span: Some((0, 1)) };
         let opaque = Opaque { kind: OpaqueKind::Signature, data: "Eq".to_owned(), id: None, owner: None };
@@ -170,7 +170,7 @@ mod tests {
 
     #[test]
     fn a_stream_and_a_plain_answer_say_the_same() {
-        let chunks = chunks(&streamed(&answer(), context(true, false)));
+        let chunks = chunks(&streamed(&answer_events(), context(true, false)));
         assert_eq!(parts(&chunks), ["thought hm", "ä signed", "b", "call {\"x\":1.0} signed", "call {}", ""]);
         let last = chunks.last().unwrap();
         let candidate = &last["candidates"][0];
@@ -187,7 +187,8 @@ mod tests {
                 .all(|chunk| chunk["candidates"][0].get("finishReason").is_none())
         );
 
-        let plain = serde_json::from_str(&response_writer::write(&answer(), &context(false, false))).unwrap();
+        let plain =
+            serde_json::from_str(&response_writer::write(&answer_events(), &context(false, false))).unwrap();
         assert_eq!(parts(std::slice::from_ref(&plain)), ["äb signed", "call {\"x\":1.0} signed", "call {}"]);
         assert_eq!(plain["usageMetadata"], last["usageMetadata"]);
     }
@@ -195,7 +196,7 @@ mod tests {
     #[test]
     fn an_array_is_whole_json() {
         let array: Vec<serde_json::Value> =
-            serde_json::from_str(&streamed(&answer(), context(false, true))).unwrap();
+            serde_json::from_str(&streamed(&answer_events(), context(false, true))).unwrap();
         assert_eq!(parts(&array).len(), 5);
         let error = StreamError {
             status: 529,
@@ -203,7 +204,7 @@ mod tests {
             code: None,
             message: "busy".to_owned(),
         };
-        let mut events = answer();
+        let mut events = answer_events();
         events.truncate(7);
         events.push(Event::Error(error));
         events.push(text("lost"));
@@ -228,7 +229,7 @@ mod tests {
 
     #[test]
     fn without_an_end_there_is_none() {
-        let sse = streamed(&answer()[..8], context(false, false));
+        let sse = streamed(&answer_events()[..8], context(false, false));
         assert!(!sse.contains("finishReason") && sse.ends_with("\r\n\r\n"));
     }
 }

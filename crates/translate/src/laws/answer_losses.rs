@@ -8,7 +8,7 @@ use crate::json::ObjectWriter;
 
 /// An answer, folded up.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub(super) struct Said {
+pub(super) struct AnswerFacts {
     pub(super) start: Option<Event>,
     pub(super) blocks: Vec<SaidBlock>,
     pub(super) usage: Option<TokenUsage>,
@@ -25,11 +25,11 @@ pub(super) struct SaidBlock {
 }
 
 /// Folds events up, and checks their order on the way.
-pub(super) fn coalesced(events: Vec<Event>) -> Said {
-    let mut said = Said::default();
+pub(super) fn coalesced(events: Vec<Event>) -> AnswerFacts {
+    let mut said = AnswerFacts::default();
     let mut is_open = false;
     for (at, event) in events.into_iter().enumerate() {
-        let is_over = |said: &Said| said.ends.is_empty();
+        let is_over = |said: &AnswerFacts| said.ends.is_empty();
         match event {
             Event::Usage(usage) => said.usage = Some(said.usage.unwrap_or_default().updated_by(usage)),
             _ if !is_over(&said) => panic!("{event:?} behind the end"),
@@ -51,7 +51,7 @@ pub(super) fn coalesced(events: Vec<Event>) -> Said {
     said
 }
 
-fn fold(event: Event, is_open: &mut bool, said: &mut Said) {
+fn fold(event: Event, is_open: &mut bool, said: &mut AnswerFacts) {
     match event {
         Event::Open(block) => {
             assert!(!std::mem::replace(is_open, true), "{block:?} opens within another");
@@ -83,7 +83,7 @@ fn fold(event: Event, is_open: &mut bool, said: &mut Said) {
 }
 
 /// Leaves opaque reasoning out, and blocks that are empty then.
-pub(super) fn without_opaque(mut said: Said) -> Said {
+pub(super) fn without_opaque(mut said: AnswerFacts) -> AnswerFacts {
     for block in &mut said.blocks {
         block.opaque.clear();
     }
@@ -92,14 +92,14 @@ pub(super) fn without_opaque(mut said: Said) -> Said {
 }
 
 /// Gemini names the sources of the last text, counted from the beginning of all.
-pub(super) fn without_refused(dialect: Dialect, said: &mut Said) {
+pub(super) fn without_refused(dialect: Dialect, said: &mut AnswerFacts) {
     if dialect == Gemini && said.blocks.len() != 1 {
         said.blocks.iter_mut().for_each(|block| block.citations.clear());
     }
 }
 
 /// The events again.
-pub(super) fn events(said: &Said) -> Vec<Event> {
+pub(super) fn events(said: &AnswerFacts) -> Vec<Event> {
     let mut events: Vec<Event> = said.start.iter().cloned().collect();
     for block in &said.blocks {
         events.push(Event::Open(block.block.clone()));
@@ -114,17 +114,18 @@ pub(super) fn events(said: &Said) -> Vec<Event> {
 }
 
 /// The answer as a format says it.
-pub(super) fn as_said_in(dialect: Dialect, mut said: Said) -> Said {
-    let has = |said: &Said, test: fn(&Block) -> bool| said.blocks.iter().any(|block| test(&block.block));
+pub(super) fn as_said_in(dialect: Dialect, mut said: AnswerFacts) -> AnswerFacts {
+    let has =
+        |said: &AnswerFacts, test: fn(&Block) -> bool| said.blocks.iter().any(|block| test(&block.block));
     let refused = has(&said, |block| *block == Block::Refusal);
     let called = has(&said, |block| matches!(block, Block::ToolCall { .. }));
     match dialect {
         OpenAiChat => {
             said.blocks = in_order_of_chat(&said.blocks);
-            dated(&mut said);
+            set_created(&mut said);
         }
         OpenAiResponses => {
-            dated(&mut said);
+            set_created(&mut said);
             usage(&mut said, |usage| usage.cache_write = usage.cache_write.or(Some(0)));
             // A refusal in words is a complete answer here, and calls are the end of one.
             if refused && called {
@@ -166,11 +167,11 @@ pub(super) fn as_said_in(dialect: Dialect, mut said: Said) -> Said {
     said
 }
 
-fn usage(said: &mut Said, change: impl Fn(&mut TokenUsage)) {
+fn usage(said: &mut AnswerFacts, change: impl Fn(&mut TokenUsage)) {
     said.usage.iter_mut().for_each(change);
 }
 
-fn reason(said: &mut Said, change: impl Fn(FinishReason) -> FinishReason) {
+fn reason(said: &mut AnswerFacts, change: impl Fn(FinishReason) -> FinishReason) {
     for end in &mut said.ends {
         if let Event::Finish(finish) = end {
             finish.reason = change(finish.reason);
@@ -179,14 +180,14 @@ fn reason(said: &mut Said, change: impl Fn(FinishReason) -> FinishReason) {
 }
 
 /// What nobody dated is dated by the gateway.
-fn dated(said: &mut Said) {
+fn set_created(said: &mut AnswerFacts) {
     if let Some(Event::Start { created, .. }) = &mut said.start {
         created.get_or_insert(context(OpenAiChat).created);
     }
 }
 
 /// The format does not date answers.
-fn undated(said: &mut Said) {
+fn undated(said: &mut AnswerFacts) {
     if let Some(Event::Start { created, .. }) = &mut said.start {
         *created = None;
     }

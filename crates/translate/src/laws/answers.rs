@@ -105,7 +105,7 @@ fn finish(events: &[Event], reason: FinishReason) -> Finish {
     })
 }
 
-pub(super) fn answer() -> impl Strategy<Value = Vec<Event>> {
+pub(super) fn any_answer() -> impl Strategy<Value = Vec<Event>> {
     let reason =
         select(&[FinishReason::Stop, FinishReason::Stop, FinishReason::Length, FinishReason::Filtered][..]);
     (vec(block(), 0..6), usage(), reason, any::<bool>()).prop_map(|(blocks, usage, reason, early)| {

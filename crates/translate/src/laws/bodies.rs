@@ -11,7 +11,7 @@ use crate::json::{Object, items, push_str};
 
 /// What happens to one value of a body.
 #[derive(Debug, Clone)]
-pub(super) struct Change {
+pub(super) struct BodyMutation {
     at: Index,
     how: How,
 }
@@ -24,13 +24,13 @@ enum How {
     Replace(Value),
 }
 
-pub(super) fn changes() -> impl Strategy<Value = Vec<Change>> {
+pub(super) fn changes() -> impl Strategy<Value = Vec<BodyMutation>> {
     let replaced = json_value().prop_map(|json| How::Replace(serde_json::from_str(&json).unwrap()));
     let how = proptest::prop_oneof![select(vec![How::Drop, How::Double]), replaced];
-    vec((any::<Index>(), how).prop_map(|(at, how)| Change { at, how }), 1..5)
+    vec((any::<Index>(), how).prop_map(|(at, how)| BodyMutation { at, how }), 1..5)
 }
 
-pub(super) fn changed(body: &str, changes: &[Change]) -> String {
+pub(super) fn changed(body: &str, changes: &[BodyMutation]) -> String {
     let Ok(mut value) = serde_json::from_str::<Value>(body) else { return body.to_owned() };
     for change in changes {
         let count = count(&value);

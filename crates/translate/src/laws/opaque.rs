@@ -19,7 +19,7 @@ fn reasoning(maker: Dialect) -> impl Strategy<Value = (String, Opaque)> {
         let data = format!("secret{data}");
         let text = text.map(|text| format!("musing{text}")).unwrap_or_default();
         match maker {
-            OpenAiChat => (format!("musing{text}"), opaque(OpaqueKind::Plain, String::new(), None)),
+            OpenAiChat => (format!("musing{text}"), opaque(OpaqueKind::PlainText, String::new(), None)),
             OpenAiResponses => (text, opaque(OpaqueKind::Encrypted, data, id.map(|id| format!("rs_{id}")))),
             Anthropic if text.is_empty() => (text, opaque(OpaqueKind::Redacted, data, None)),
             Anthropic => (text, opaque(OpaqueKind::Signature, data, None)),
@@ -30,7 +30,7 @@ fn reasoning(maker: Dialect) -> impl Strategy<Value = (String, Opaque)> {
     })
 }
 
-fn answer(text: &str, opaque: &Opaque, tool: &str, arguments: &str) -> Vec<Event> {
+fn answer_events(text: &str, opaque: &Opaque, tool: &str, arguments: &str) -> Vec<Event> {
     let call =
         Block::ToolCall { id: "call_1".to_owned(), name: tool.to_owned(), namespace: None, custom: false };
     let mut events = vec![
@@ -91,7 +91,7 @@ fn comes_back(
     (text, opaque): &(String, Opaque),
     (tool, arguments): (&str, &str),
 ) -> Result<(), proptest::test_runner::TestCaseError> {
-    let answered = write_response(client, &answer(text, opaque, tool, arguments), &context(maker));
+    let answered = write_response(client, &answer_events(text, opaque, tool, arguments), &context(maker));
     let shown: Value = serde_json::from_str(&answered).unwrap();
     prop_assert!(opaque.data.is_empty() || !answered.contains(&opaque.data), "{answered}");
     let returned = read(client, &next_request(client, &shown, tool).to_string());

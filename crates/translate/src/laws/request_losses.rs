@@ -3,8 +3,8 @@
 use dialects::Dialect::{self, Anthropic, Gemini, OpenAiChat, OpenAiResponses};
 
 use crate::form::{
-    CacheTtl, Format, Media, MediaKind, MediaSource, Part, PartKind, Reasoning, Request, Role, Sampling,
-    ToolChoice, ToolKind, ToolResult, Turn,
+    CacheTtl, Format, Media, MediaKind, MediaSource, Message, Part, PartKind, Reasoning, Request, Role,
+    Sampling, ToolChoice, ToolKind, ToolResult,
 };
 use crate::json::raw_of;
 
@@ -62,7 +62,7 @@ pub(super) fn canonical(mut request: Request) -> Request {
             opaque.owner = None;
         }
     });
-    let mut joined: Vec<Turn> = Vec::new();
+    let mut joined: Vec<Message> = Vec::new();
     for turn in request.turns.drain(..).filter(|turn| !turn.parts.is_empty()) {
         match joined.last_mut() {
             Some(last) if last.role == turn.role => last.parts.extend(turn.parts),

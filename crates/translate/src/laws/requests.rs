@@ -8,8 +8,8 @@ use proptest::sample::select;
 use serde_json::value::RawValue;
 
 use crate::form::{
-    CacheTtl, Effort, Format, Media, MediaKind, MediaSource, Part, PartKind, Reasoning, Request, Role,
-    Sampling, Tool, ToolCall, ToolChoice, ToolInput, ToolKind, ToolResult, Turn,
+    CacheTtl, Effort, Format, Media, MediaKind, MediaSource, Message, Part, PartKind, Reasoning, Request,
+    Role, Sampling, Tool, ToolCall, ToolChoice, ToolInput, ToolKind, ToolResult,
 };
 use crate::json::raw_of;
 
@@ -145,7 +145,7 @@ fn call() -> impl Strategy<Value = Call> {
 struct Exchange {
     user: Vec<Part>,
     system: Option<String>,
-    answer: Vec<Part>,
+    assistant_parts: Vec<Part>,
     calls: Vec<Call>,
 }
 
@@ -157,7 +157,12 @@ fn exchange() -> impl Strategy<Value = Exchange> {
         vec(said.prop_map(Part::new), 1..3),
         vec(call(), 0..3),
     )
-        .prop_map(|(user, system, answer, calls)| Exchange { user, system, answer, calls })
+        .prop_map(|(user, system, answer, calls)| Exchange {
+            user,
+            system,
+            assistant_parts: answer,
+            calls,
+        })
 }
 
 fn tools() -> impl Strategy<Value = Vec<Tool>> {
@@ -187,10 +192,10 @@ fn name_of(tool: &Tool) -> String {
     }
 }
 
-fn turns(exchanges: Vec<Exchange>, tools: &[Tool], ends_with_user: bool) -> Vec<Turn> {
+fn turns(exchanges: Vec<Exchange>, tools: &[Tool], ends_with_user: bool) -> Vec<Message> {
     let mut turns = Vec::new();
     let mut count = 0;
-    let turn = |role, parts| Turn { role, parts };
+    let turn = |role, parts| Message { role, parts };
     let last = exchanges.len() - 1;
     for (at, exchange) in exchanges.into_iter().enumerate() {
         turns.push(turn(Role::User, exchange.user));
@@ -198,7 +203,7 @@ fn turns(exchanges: Vec<Exchange>, tools: &[Tool], ends_with_user: bool) -> Vec<
             break;
         }
         turns.extend(exchange.system.map(|text| turn(Role::System, vec![Part::text(text)])));
-        let mut parts = exchange.answer;
+        let mut parts = exchange.assistant_parts;
         let mut results = Vec::new();
         for call in exchange.calls {
             count += 1;

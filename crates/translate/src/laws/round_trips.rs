@@ -3,8 +3,8 @@
 use dialects::Dialect;
 use proptest::prelude::proptest;
 
-use super::answer_losses::{self, Said, coalesced, events, without_opaque};
-use super::answers::answer;
+use super::answer_losses::{self, AnswerFacts, coalesced, events, without_opaque};
+use super::answers::any_answer;
 use super::formats::{ALL, read_answer, through, write_answer};
 use super::request_losses::{as_said_in, canonical, without_refused};
 use super::requests::request;
@@ -40,7 +40,7 @@ proptest! {
     }
 
     #[test]
-    fn an_answer_is_written_and_read_again(events in answer()) {
+    fn an_answer_is_written_and_read_again(events in any_answer()) {
         let said = without_opaque(coalesced(events));
         for format in ALL {
             let mut said = said.clone();
@@ -51,7 +51,7 @@ proptest! {
     }
 
     #[test]
-    fn an_answer_goes_to_another_format_and_back(events in answer()) {
+    fn an_answer_goes_to_another_format_and_back(events in any_answer()) {
         let said = without_opaque(coalesced(events));
         for there in ALL {
             for back in ALL.into_iter().filter(|back| *back != there) {
@@ -68,6 +68,6 @@ proptest! {
     }
 }
 
-fn answer_through(format: Dialect, said: &Said) -> Said {
+fn answer_through(format: Dialect, said: &AnswerFacts) -> AnswerFacts {
     without_opaque(coalesced(read_answer(format, &write_answer(format, &events(said)))))
 }

@@ -91,7 +91,7 @@ impl AnswerReader {
             Some("redacted_thinking") => self.redacted(index, text("data")),
             _ => {}
         }
-        self.tell(out);
+        self.emit_ready(out);
     }
 
     /// More of a block.
@@ -133,7 +133,7 @@ impl AnswerReader {
             }
             _ => {}
         }
-        self.tell(out);
+        self.emit_ready(out);
     }
 
     /// A block ends.
@@ -144,7 +144,7 @@ impl AnswerReader {
         }
         let data = std::mem::take(&mut block.signature);
         // Servers that do not sign want the text itself back.
-        let kind = if data.is_empty() { OpaqueKind::Plain } else { OpaqueKind::Signature };
+        let kind = if data.is_empty() { OpaqueKind::PlainText } else { OpaqueKind::Signature };
         if block.block == Some(Block::Reasoning) && !block.is_redacted && (block.has_text || !data.is_empty())
         {
             block.events.push(Event::Opaque(Opaque { kind, data, id: None, owner: None }));
@@ -152,7 +152,7 @@ impl AnswerReader {
         if let Some(block) = self.find(index) {
             block.is_done = true;
         }
-        self.tell(out);
+        self.emit_ready(out);
     }
 
     /// Token counts; each may be told again with a later total.
@@ -259,7 +259,7 @@ impl AnswerReader {
     }
 
     /// Tells what can be told by now: the first block's news, and the blocks behind it once it is done.
-    fn tell(&mut self, out: &mut Vec<Event>) {
+    fn emit_ready(&mut self, out: &mut Vec<Event>) {
         while let Some(block) = self.blocks.front_mut() {
             if let Some(kind) = &block.block {
                 // An empty text is none.

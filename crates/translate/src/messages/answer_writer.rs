@@ -9,9 +9,9 @@ use crate::target::AnswerContext;
 /// Reasoning's opaque value in its envelope. Text alone gets one too: a thinking block without would be taken for
 /// Anthropic's own and refused there.
 pub(super) fn sealed(opaque: Option<&Opaque>, has_text: bool, context: &AnswerContext) -> Option<String> {
-    let plain = Opaque { kind: OpaqueKind::Plain, data: String::new(), id: None, owner: None };
+    let plain = Opaque { kind: OpaqueKind::PlainText, data: String::new(), id: None, owner: None };
     let opaque = match opaque {
-        Some(opaque) if has_text || opaque.kind != OpaqueKind::Plain => opaque,
+        Some(opaque) if has_text || opaque.kind != OpaqueKind::PlainText => opaque,
         _ if has_text => &plain,
         _ => return None,
     };
@@ -20,13 +20,13 @@ pub(super) fn sealed(opaque: Option<&Opaque>, has_text: bool, context: &AnswerCo
 
 /// What an answer has had so far that its `stop_reason` depends on.
 #[derive(Debug, Default, Clone, Copy)]
-pub(super) struct Seen {
+pub(super) struct AnswerParts {
     pub(super) calls: bool,
     pub(super) refusal: bool,
 }
 
 /// `stop_reason`, `stop_sequence` and, for a refusal, `stop_details`.
-pub(super) fn stop(writer: ObjectWriter, finish: &Finish, seen: Seen) -> ObjectWriter {
+pub(super) fn stop(writer: ObjectWriter, finish: &Finish, seen: AnswerParts) -> ObjectWriter {
     let reason = match finish.reason {
         FinishReason::Stop | FinishReason::ToolCalls | FinishReason::StopSequence if seen.refusal => {
             "refusal"

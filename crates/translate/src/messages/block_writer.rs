@@ -68,11 +68,11 @@ pub(super) fn reasoning(text: &str, opaque: &Opaque) -> Option<ObjectWriter> {
             Some(ObjectWriter::of_type("thinking").str("thinking", text).str("signature", &opaque.data))
         }
         // Of a server that does not sign its thinking.
-        OpaqueKind::Plain if !text.is_empty() => {
+        OpaqueKind::PlainText if !text.is_empty() => {
             Some(ObjectWriter::of_type("thinking").str("thinking", text).str("signature", ""))
         }
         OpaqueKind::Redacted => Some(ObjectWriter::of_type("redacted_thinking").str("data", &opaque.data)),
-        OpaqueKind::Encrypted | OpaqueKind::ThoughtSignature | OpaqueKind::Plain => None,
+        OpaqueKind::Encrypted | OpaqueKind::ThoughtSignature | OpaqueKind::PlainText => None,
     }
 }
 

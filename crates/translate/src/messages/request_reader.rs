@@ -4,7 +4,7 @@ use serde_json::value::RawValue;
 
 use super::{block_reader, tool_reader};
 use crate::RequestError;
-use crate::form::{Effort, Format, Part, PartKind, Reasoning, Request, Role, Sampling, Turn, Unmapped};
+use crate::form::{Effort, Format, Message, Part, PartKind, Reasoning, Request, Role, Sampling, Unmapped};
 use crate::json::{Object, as_str, items, own};
 
 /// Claude Code's first block of the system prompt: for Anthropic's accounts, not for a model. It changes with every
@@ -69,7 +69,7 @@ fn read_turns(body: &Object<'_>, request: &mut Request) -> Result<(), RequestErr
         if role == Role::System && request.turns.is_empty() {
             add_system(request, parts);
         } else {
-            request.turns.push(Turn { role, parts });
+            request.turns.push(Message { role, parts });
         }
     }
     Ok(())

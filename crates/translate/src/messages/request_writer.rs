@@ -187,7 +187,7 @@ fn limit_cache_marks(
     let fixed: Vec<_> = fixed.collect();
     let free = MOST_CACHE_MARKS - top;
     let kept = fixed.len().min(free);
-    let turns = conversation.messages.iter_mut().flat_map(turn_writer::Message::blocks_mut);
+    let turns = conversation.messages.iter_mut().flat_map(turn_writer::WireMessage::blocks_mut);
     let turns: Vec<_> = turns.filter(|block| block.cache.is_some()).collect();
     let surplus = [(fixed, kept), (turns, free - kept)].into_iter().flat_map(|(blocks, kept)| {
         let surplus = blocks.len().saturating_sub(kept);

@@ -57,7 +57,7 @@ mod tests {
                 other => panic!("{other:?}"),
             }
         };
-        assert_eq!([thinking("Eq"), thinking("")], [OpaqueKind::Signature, OpaqueKind::Plain]);
+        assert_eq!([thinking("Eq"), thinking("")], [OpaqueKind::Signature, OpaqueKind::PlainText]);
     }
 
     #[test]

@@ -1,12 +1,12 @@
 //! Writes a plain response.
 
-use super::answer_writer::{self, Seen};
+use super::answer_writer::{self, AnswerParts};
 use crate::form::{Block, Event, Finish, FinishReason, Opaque, TokenUsage};
 use crate::json::{ArrayWriter, ObjectWriter};
 use crate::target::AnswerContext;
 
 pub(crate) fn write(events: &[Event], context: &AnswerContext) -> String {
-    let mut answer = Answer::default();
+    let mut answer = AnswerFold::default();
     for event in events {
         if let Event::Error(error) = event {
             return answer_writer::error(error).finish();
@@ -21,23 +21,23 @@ pub(crate) fn write(events: &[Event], context: &AnswerContext) -> String {
         .str("role", "assistant")
         .str("model", answer.model.as_deref().unwrap_or(&context.owner.model))
         .array("content", answer.content);
-    answer_writer::stop(writer, &finish, answer.seen)
+    answer_writer::stop(writer, &finish, answer.parts)
         .object("usage", answer_writer::usage(answer.usage))
         .finish()
 }
 
-struct Answer {
+struct AnswerFold {
     id: Option<String>,
     model: Option<String>,
     content: ArrayWriter,
     open: Option<(Block, String)>,
     opaque: Option<Opaque>,
-    seen: Seen,
+    parts: AnswerParts,
     finish: Option<Finish>,
     usage: TokenUsage,
 }
 
-impl Default for Answer {
+impl Default for AnswerFold {
     fn default() -> Self {
         Self {
             id: None,
@@ -45,14 +45,14 @@ impl Default for Answer {
             content: ArrayWriter::new(),
             open: None,
             opaque: None,
-            seen: Seen::default(),
+            parts: AnswerParts::default(),
             finish: None,
             usage: TokenUsage::default(),
         }
     }
 }
 
-impl Answer {
+impl AnswerFold {
     fn push(&mut self, event: &Event, context: &AnswerContext) {
         match event {
             Event::Start { id, model, .. } => {
@@ -79,7 +79,7 @@ impl Answer {
     fn close(&mut self, context: &AnswerContext) {
         let opaque = self.opaque.take();
         let Some((block, text)) = self.open.take() else { return };
-        self.seen.refusal |= block == Block::Refusal;
+        self.parts.refusal |= block == Block::Refusal;
         match block {
             Block::Text | Block::Refusal if text.is_empty() => {}
             Block::Text | Block::Refusal => {
@@ -96,7 +96,7 @@ impl Answer {
                 None => {}
             },
             Block::ToolCall { id, name, custom, .. } => {
-                self.seen.calls = true;
+                self.parts.calls = true;
                 let input = if custom {
                     answer_writer::freeform_input(&text)
                 } else {
@@ -127,7 +127,7 @@ mod tests {
         let events = [
             Event::Start { id: Some("x".to_owned()), model: Some("n".to_owned()), created: None },
             Event::Open(Block::Reasoning),
-            plain(OpaqueKind::Plain),
+            plain(OpaqueKind::PlainText),
             Event::Close,
             Event::Open(Block::Reasoning),
             delta("hm"),

@@ -78,13 +78,13 @@ fn fit_keyword(
         ("minItems", Value::Number(least)) if matches!(least.as_u64(), Some(0 | 1)) => (key, value.clone()),
         // These only describe.
         ("default" | "examples" | "example" | "deprecated" | "readOnly" | "writeOnly" | "format", _) => {
-            moved.push(format!("{key}: {}", told(value)));
+            moved.push(format!("{key}: {}", describe(value)));
             return Ok(());
         }
         ("patternProperties" | "unevaluatedProperties", _) => return Err(format!("has `{key}`")),
         _ if strict => return Err(format!("has `{key}`")),
         _ => {
-            moved.push(format!("{key}: {}", told(value)));
+            moved.push(format!("{key}: {}", describe(value)));
             return Ok(());
         }
     };
@@ -92,7 +92,7 @@ fn fit_keyword(
     Ok(())
 }
 
-fn told(value: &Value) -> String {
+fn describe(value: &Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), ToOwned::to_owned)
 }
 

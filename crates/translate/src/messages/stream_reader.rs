@@ -7,12 +7,12 @@ use crate::target::AnswerContext;
 
 #[derive(Debug)]
 pub(crate) struct StreamReader {
-    answer: AnswerReader,
+    reader: AnswerReader,
 }
 
 impl StreamReader {
     pub(crate) fn new(_context: &AnswerContext) -> Self {
-        Self { answer: AnswerReader::default() }
+        Self { reader: AnswerReader::default() }
     }
 
     /// Takes one event: its SSE name, if it has one, and its data.
@@ -21,38 +21,38 @@ impl StreamReader {
         let kind = event.str("type");
         let index = event.u64("index").unwrap_or(0);
         match kind.as_deref().or(name) {
-            Some("message_start") => self.answer.start(event.object("message").as_ref(), out),
+            Some("message_start") => self.reader.start(event.object("message").as_ref(), out),
             Some("content_block_start") => {
                 if let Some(block) = event.object("content_block") {
-                    self.answer.open(index, &block, out);
+                    self.reader.open(index, &block, out);
                 }
             }
             Some("content_block_delta") => {
                 if let Some(delta) = event.object("delta") {
-                    self.answer.delta(index, &delta, out);
+                    self.reader.delta(index, &delta, out);
                 }
             }
-            Some("content_block_stop") => self.answer.close(index, out),
+            Some("content_block_stop") => self.reader.close(index, out),
             Some("message_delta") => {
                 if let Some(usage) = event.object("usage") {
-                    self.answer.usage(&usage, out);
+                    self.reader.usage(&usage, out);
                 }
                 if let Some(delta) = event.object("delta").filter(|delta| delta.raw("stop_reason").is_some())
                 {
-                    self.answer.finish(Some(&delta), out);
+                    self.reader.finish(Some(&delta), out);
                 }
             }
             Some("message_stop") => self.finish(out),
-            Some("error") => self.answer.error(&event, out),
-            None if event.object("error").is_some() => self.answer.error(&event, out),
+            Some("error") => self.reader.error(&event, out),
+            None if event.object("error").is_some() => self.reader.error(&event, out),
             _ => {}
         }
     }
 
     /// The stream ended as it should.
     pub(crate) fn finish(&mut self, out: &mut Vec<Event>) {
-        if self.answer.is_started() {
-            self.answer.finish(None, out);
+        if self.reader.is_started() {
+            self.reader.finish(None, out);
         }
     }
 }

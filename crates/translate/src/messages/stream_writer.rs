@@ -1,6 +1,6 @@
 //! Writes a stream's events as SSE.
 
-use super::answer_writer::{self, Seen};
+use super::answer_writer::{self, AnswerParts};
 use crate::form::{Block, Event, Finish, FinishReason, Opaque, StreamError, TokenUsage};
 use crate::json::ObjectWriter;
 use crate::target::AnswerContext;
@@ -14,7 +14,7 @@ pub(crate) struct StreamWriter {
     /// The index of the next block.
     index: u64,
     open: Option<Open>,
-    seen: Seen,
+    parts: AnswerParts,
     finish: Option<Finish>,
     usage: TokenUsage,
 }
@@ -32,7 +32,7 @@ enum Open {
     },
     Call(Input),
     /// Nothing that this format has.
-    Left,
+    Skipped,
 }
 
 /// A call's arguments.
@@ -54,7 +54,7 @@ impl StreamWriter {
             is_over: false,
             index: 0,
             open: None,
-            seen: Seen::default(),
+            parts: AnswerParts::default(),
             finish: None,
             usage: TokenUsage::default(),
         }
@@ -93,7 +93,7 @@ impl StreamWriter {
         let Some(finish) = self.finish.take().filter(|_| !self.is_over) else { return };
         self.is_over = true;
         self.start(None, None, out);
-        let delta = answer_writer::stop(ObjectWriter::new(), &finish, self.seen);
+        let delta = answer_writer::stop(ObjectWriter::new(), &finish, self.parts);
         let event = ObjectWriter::of_type("message_delta")
             .object("delta", delta)
             .object("usage", answer_writer::usage(self.usage));
@@ -125,12 +125,12 @@ impl StreamWriter {
         self.open = Some(match block {
             Block::Text => Open::Text { is_begun: false },
             Block::Refusal => {
-                self.seen.refusal = true;
+                self.parts.refusal = true;
                 Open::Text { is_begun: false }
             }
             Block::Reasoning => Open::Thinking { is_begun: false, opaque: None },
             Block::ToolCall { id, name, custom, .. } => {
-                self.seen.calls = true;
+                self.parts.calls = true;
                 let call =
                     ObjectWriter::of_type("tool_use").str("id", id).str("name", name).json("input", "{}");
                 self.begin(call, out);
@@ -139,7 +139,7 @@ impl StreamWriter {
                     false => Input::Nothing,
                 })
             }
-            Block::Media { .. } => Open::Left,
+            Block::Media { .. } => Open::Skipped,
         });
     }
 

@@ -3,7 +3,7 @@
 use super::FORMAT;
 use super::block_writer::{self, Block};
 use crate::abilities::Abilities;
-use crate::form::{Part, PartKind, Request, Role, Turn};
+use crate::form::{Message, Part, PartKind, Request, Role};
 use crate::json::{ArrayWriter, ObjectWriter};
 use crate::target::{Losses, Target};
 
@@ -11,12 +11,12 @@ use crate::target::{Losses, Target};
 #[derive(Debug)]
 pub(super) struct Conversation {
     pub(super) system: Vec<Block>,
-    pub(super) messages: Vec<Message>,
+    pub(super) messages: Vec<WireMessage>,
 }
 
 /// One turn. Neighbours of one role are joined, as Anthropic itself does.
 #[derive(Debug)]
-pub(super) struct Message {
+pub(super) struct WireMessage {
     role: Role,
     /// Stand before everything else.
     results: Vec<Block>,
@@ -28,7 +28,7 @@ pub(super) struct Message {
     begins_with_thinking: bool,
 }
 
-impl Message {
+impl WireMessage {
     const fn new(role: Role) -> Self {
         Self {
             role,
@@ -59,8 +59,8 @@ impl Conversation {
     }
 }
 
-pub(super) fn array(messages: Vec<Message>) -> ArrayWriter {
-    let write = |message: Message| {
+pub(super) fn array(messages: Vec<WireMessage>) -> ArrayWriter {
+    let write = |message: WireMessage| {
         let role = match message.role {
             Role::System => "system",
             Role::User => "user",
@@ -77,13 +77,13 @@ pub(super) fn write(request: &Request, target: &Target<'_>, losses: &mut Losses)
     let system = request.system.iter().filter_map(|part| writer.text(part)).collect();
     for (index, turn) in request.turns.iter().enumerate() {
         let next = request.turns[index + 1..].iter().map(|turn| turn.role).find(|role| *role != Role::System);
-        writer.turn(turn, next);
+        writer.push_turn(turn, next);
     }
     let mut conversation = Conversation { system, messages: writer.messages };
     if request.turns.is_empty() && !conversation.system.is_empty() {
         // Somebody must speak: who gives instructions alone wants them answered.
         let message =
-            Message { blocks: std::mem::take(&mut conversation.system), ..Message::new(Role::User) };
+            WireMessage { blocks: std::mem::take(&mut conversation.system), ..WireMessage::new(Role::User) };
         conversation.messages.push(message);
     }
     check(request, target, &conversation.messages, losses);
@@ -94,12 +94,12 @@ struct Writer<'a> {
     target: &'a Target<'a>,
     abilities: Abilities,
     losses: &'a mut Losses,
-    messages: Vec<Message>,
+    messages: Vec<WireMessage>,
 }
 
 impl Writer<'_> {
     /// `next`: whose turn comes after it and after all system text that follows.
-    fn turn(&mut self, turn: &Turn, next: Option<Role>) {
+    fn push_turn(&mut self, turn: &Message, next: Option<Role>) {
         match turn.role {
             Role::User => turn.parts.iter().for_each(|part| self.user_part(part)),
             Role::Assistant => turn.parts.iter().for_each(|part| self.assistant_part(part)),
@@ -189,10 +189,10 @@ impl Writer<'_> {
     }
 
     /// The turn in work, if it is of that role, or else a new one.
-    fn message(&mut self, role: Role) -> &mut Message {
+    fn message(&mut self, role: Role) -> &mut WireMessage {
         let is_new = self.messages.last().is_none_or(|last| last.role != role);
         if is_new {
-            self.messages.push(Message::new(role));
+            self.messages.push(WireMessage::new(role));
         }
         let last = self.messages.len() - 1;
         &mut self.messages[last]
@@ -200,7 +200,7 @@ impl Writer<'_> {
 }
 
 /// Every call has its result in the turn right behind it, and every result its call.
-fn check(request: &Request, target: &Target<'_>, messages: &[Message], losses: &mut Losses) {
+fn check(request: &Request, target: &Target<'_>, messages: &[WireMessage], losses: &mut Losses) {
     let mut open: Vec<&str> = Vec::new();
     for message in messages {
         for id in &message.answered {

@@ -3,7 +3,7 @@
 use serde_json::value::RawValue;
 
 use super::edits::Edits;
-use super::{Fate, Rule};
+use super::rule::{EditRule, Fate};
 use crate::form::OpaqueKind;
 use crate::gemini::signature::{self, SKIP_VALIDATOR};
 use crate::json::{Object, items};
@@ -12,14 +12,14 @@ const DETAILS: &str = "reasoning_details";
 /// The readable reasoning.
 const TEXTS: [&str; 2] = ["reasoning_content", "reasoning"];
 
-pub(super) fn edit<'a>(root: &Object<'a>, rule: Rule<'_>, edits: &mut Edits<'a>) {
+pub(super) fn edit<'a>(root: &Object<'a>, rule: EditRule<'_>, edits: &mut Edits<'a>) {
     let messages = root.array("messages");
     let is_gone: Vec<bool> = messages.iter().map(|message| edit_message(message, rule, edits)).collect();
     edits.take_items(&messages, &is_gone);
 }
 
 /// Whether nothing is left of it.
-fn edit_message<'a>(message: &'a RawValue, rule: Rule<'_>, edits: &mut Edits<'a>) -> bool {
+fn edit_message<'a>(message: &'a RawValue, rule: EditRule<'_>, edits: &mut Edits<'a>) -> bool {
     let Some(fields) =
         Object::of(message).filter(|fields| fields.str("role").as_deref() == Some("assistant"))
     else {
@@ -34,10 +34,10 @@ fn edit_message<'a>(message: &'a RawValue, rule: Rule<'_>, edits: &mut Edits<'a>
     // The text of reasoning without a secret goes back to its maker.
     let keeps_text = |fate: &Fate| {
         matches!(fate, Fate::Stays)
-            || matches!(fate, Fate::Returns(opaque) if opaque.kind == OpaqueKind::Plain)
+            || matches!(fate, Fate::Returns(opaque) if opaque.kind == OpaqueKind::PlainText)
     };
-    let no_text = matches!(rule, Rule::Strip) || !fates.iter().all(keeps_text);
-    let no_details = matches!(rule, Rule::Strip) || (!goes.is_empty() && goes.iter().all(|gone| *gone));
+    let no_text = matches!(rule, EditRule::Strip) || !fates.iter().all(keeps_text);
+    let no_details = matches!(rule, EditRule::Strip) || (!goes.is_empty() && goes.iter().all(|gone| *gone));
     let members = edits.members(message);
     let is_gone: Vec<bool> = members
         .iter()
@@ -53,17 +53,17 @@ fn edit_message<'a>(message: &'a RawValue, rule: Rule<'_>, edits: &mut Edits<'a>
 }
 
 /// An entry's envelope may be in any of its fields: data of encrypted reasoning, or the signature of a text.
-fn fate_of(entry: &RawValue, rule: Rule<'_>) -> Fate {
+fn fate_of(entry: &RawValue, rule: EditRule<'_>) -> Fate {
     let Some(fields) = Object::of(entry) else { return Fate::Stays };
-    let fates = ["data", "signature"].into_iter().map(|key| rule.fate(fields.str(key).as_deref()));
+    let fates = ["data", "signature"].into_iter().map(|key| rule.decide(fields.str(key).as_deref()));
     fates.into_iter().find(|fate| !matches!(fate, Fate::Stays)).unwrap_or(Fate::Stays)
 }
 
 /// Google's chat format has Gemini's signatures beside the calls, and Gemini 3 wants one.
-fn edit_call<'a>(call: &Object<'a>, rule: Rule<'_>, edits: &mut Edits<'a>) {
+fn edit_call<'a>(call: &Object<'a>, rule: EditRule<'_>, edits: &mut Edits<'a>) {
     let google = call.object("extra_content").and_then(|extra| extra.object("google"));
     let Some(value) = google.and_then(|google| google.raw("thought_signature")) else { return };
-    match rule.fate(crate::json::as_str(value).as_deref()) {
+    match rule.decide(crate::json::as_str(value).as_deref()) {
         Fate::Stays => {}
         Fate::Returns(opaque) if opaque.kind == OpaqueKind::ThoughtSignature => {
             edits.set_str(value, signature::split(&opaque.data).1);

@@ -3,14 +3,14 @@
 use serde_json::value::RawValue;
 
 use super::edits::Edits;
-use super::{Fate, Rule};
+use super::rule::{EditRule, Fate};
 use crate::form::OpaqueKind;
 use crate::gemini::signature::{self, SKIP_VALIDATOR};
 use crate::json::{Object, as_str, items};
 
 const SLOTS: [&str; 2] = ["thoughtSignature", "thought_signature"];
 
-pub(super) fn edit<'a>(root: &Object<'a>, rule: Rule<'_>, edits: &mut Edits<'a>) {
+pub(super) fn edit<'a>(root: &Object<'a>, rule: EditRule<'_>, edits: &mut Edits<'a>) {
     let items = root.array("contents");
     let contents: Vec<Content<'a>> = items.iter().map(|content| Content::read(content, rule)).collect();
     let mut is_gone = Vec::with_capacity(items.len());
@@ -32,16 +32,16 @@ struct Content<'a> {
 }
 
 impl<'a> Content<'a> {
-    fn read(content: &'a RawValue, rule: Rule<'_>) -> Self {
+    fn read(content: &'a RawValue, rule: EditRule<'_>) -> Self {
         let fields = Object::of(content).unwrap_or_default();
         let parts = fields.raw("parts").and_then(items).unwrap_or_default();
-        let fate = |part: &&RawValue| rule.fate(signature_of(part).and_then(as_str).as_deref());
+        let fate = |part: &&RawValue| rule.decide(signature_of(part).and_then(as_str).as_deref());
         let fates = parts.iter().map(fate).collect();
         Self { is_model: fields.str("role").as_deref() == Some("model"), parts, fates }
     }
 
     /// Whether nothing is left of it: Gemini refuses a content without parts.
-    fn edit(&self, no_thoughts: bool, rule: Rule<'_>, edits: &mut Edits<'a>) -> bool {
+    fn edit(&self, no_thoughts: bool, rule: EditRule<'_>, edits: &mut Edits<'a>) -> bool {
         let parts = self.parts.iter().zip(&self.fates);
         let is_gone: Vec<bool> =
             parts.map(|(part, fate)| edit_part(part, fate, no_thoughts, rule, edits)).collect();
@@ -60,7 +60,7 @@ fn edit_part<'a>(
     part: &'a RawValue,
     fate: &Fate,
     no_thoughts: bool,
-    rule: Rule<'_>,
+    rule: EditRule<'_>,
     edits: &mut Edits<'a>,
 ) -> bool {
     let Some(fields) = Object::of(part) else { return false };

@@ -3,18 +3,18 @@
 use serde_json::value::RawValue;
 
 use super::edits::Edits;
-use super::{Fate, Rule};
+use super::rule::{EditRule, Fate};
 use crate::form::OpaqueKind;
 use crate::json::{Object, ObjectWriter, items};
 
-pub(super) fn edit<'a>(root: &Object<'a>, rule: Rule<'_>, edits: &mut Edits<'a>) {
+pub(super) fn edit<'a>(root: &Object<'a>, rule: EditRule<'_>, edits: &mut Edits<'a>) {
     let messages = root.array("messages");
     let is_gone: Vec<bool> = messages.iter().map(|message| edit_message(message, rule, edits)).collect();
     edits.take_items(&messages, &is_gone);
 }
 
 /// Whether nothing is left of it: the API refuses a message without content, and joins its neighbours.
-fn edit_message<'a>(message: &'a RawValue, rule: Rule<'_>, edits: &mut Edits<'a>) -> bool {
+fn edit_message<'a>(message: &'a RawValue, rule: EditRule<'_>, edits: &mut Edits<'a>) -> bool {
     let content =
         Object::of(message).and_then(|message| message.raw("content")).and_then(items).unwrap_or_default();
     let is_gone: Vec<bool> = content.iter().map(|block| edit_block(block, rule, edits)).collect();
@@ -22,14 +22,14 @@ fn edit_message<'a>(message: &'a RawValue, rule: Rule<'_>, edits: &mut Edits<'a>
     !is_gone.is_empty() && is_gone.iter().all(|gone| *gone)
 }
 
-fn edit_block<'a>(block: &'a RawValue, rule: Rule<'_>, edits: &mut Edits<'a>) -> bool {
+fn edit_block<'a>(block: &'a RawValue, rule: EditRule<'_>, edits: &mut Edits<'a>) -> bool {
     let Some(fields) = Object::of(block) else { return false };
     let slot = match fields.str("type").as_deref() {
         Some("thinking") => "signature",
         Some("redacted_thinking") => "data",
         _ => return false,
     };
-    let opaque = match rule.fate(fields.str(slot).as_deref()) {
+    let opaque = match rule.decide(fields.str(slot).as_deref()) {
         Fate::Stays => return false,
         Fate::Goes => return true,
         Fate::Returns(opaque) => opaque,

@@ -3,15 +3,15 @@
 use serde_json::value::RawValue;
 
 use super::edits::Edits;
-use super::{Fate, Rule};
+use super::rule::{EditRule, Fate};
 use crate::form::OpaqueKind;
 use crate::json::Object;
 
-pub(super) fn edit<'a>(root: &Object<'a>, rule: Rule<'_>, edits: &mut Edits<'a>) {
+pub(super) fn edit<'a>(root: &Object<'a>, rule: EditRule<'_>, edits: &mut Edits<'a>) {
     let input = root.array("input");
     let is_gone: Vec<bool> = input.iter().map(|item| edit_item(item, rule, edits)).collect();
     edits.take_items(&input, &is_gone);
-    if matches!(rule, Rule::Strip) && is_gone.contains(&true) {
+    if matches!(rule, EditRule::Strip) && is_gone.contains(&true) {
         for (item, _) in input.iter().zip(&is_gone).filter(|(_, gone)| !**gone) {
             forget_id(item, edits);
         }
@@ -19,12 +19,12 @@ pub(super) fn edit<'a>(root: &Object<'a>, rule: Rule<'_>, edits: &mut Edits<'a>)
 }
 
 /// Whether the item goes.
-fn edit_item<'a>(item: &'a RawValue, rule: Rule<'_>, edits: &mut Edits<'a>) -> bool {
+fn edit_item<'a>(item: &'a RawValue, rule: EditRule<'_>, edits: &mut Edits<'a>) -> bool {
     let Some(fields) = Object::of(item).filter(|fields| fields.str("type").as_deref() == Some("reasoning"))
     else {
         return false;
     };
-    let opaque = match rule.fate(fields.str("encrypted_content").as_deref()) {
+    let opaque = match rule.decide(fields.str("encrypted_content").as_deref()) {
         Fate::Stays => return false,
         Fate::Returns(opaque) if opaque.kind == OpaqueKind::Encrypted => opaque,
         Fate::Returns(_) | Fate::Goes => return true,

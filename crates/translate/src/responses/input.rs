@@ -2,10 +2,10 @@
 
 use std::collections::HashSet;
 
-use super::request_writer::NO_COUNTERPART;
+use super::losses::NO_COUNTERPART;
 use crate::form::{
-    Format, Media, MediaKind, MediaSource, Opaque, OpaqueKind, Part, PartKind, Request, Role, ToolCall,
-    ToolInput, ToolResult, Turn,
+    Format, Media, MediaKind, MediaSource, Message, Opaque, OpaqueKind, Part, PartKind, Request, Role,
+    ToolCall, ToolInput, ToolResult,
 };
 use crate::json::{ArrayWriter, ObjectWriter};
 use crate::names::{OPENAI_TOOL_NAME, RESPONSES_CALL_ID, fit};
@@ -33,7 +33,7 @@ pub(super) fn write(request: &Request, target: &Target<'_>, losses: &mut Losses)
     }
     for (place, turn) in request.turns.iter().enumerate() {
         let goes_on = request.turns.get(place + 1).is_some_and(|next| next.role == turn.role);
-        writer.turn(turn, goes_on);
+        writer.push_turn(turn, goes_on);
     }
     writer.items
 }
@@ -55,7 +55,7 @@ enum Content<'a> {
 
 impl<'a> Writer<'a, '_> {
     /// `goes_on`: the next turn is of the same role.
-    fn turn(&mut self, turn: &'a Turn, goes_on: bool) {
+    fn push_turn(&mut self, turn: &'a Message, goes_on: bool) {
         let led = |part: &Part| {
             matches!(part.kind, PartKind::Text(_) | PartKind::Refusal(_) | PartKind::ToolCall(_))
         };
@@ -253,8 +253,8 @@ fn reasoning(text: &str, opaque: &Opaque, is_official: bool) -> Option<ObjectWri
     match opaque.kind {
         OpaqueKind::Encrypted => Some(item.array("summary", summary).str("encrypted_content", &opaque.data)),
         // OpenAI would look for it in its store, where it is not.
-        OpaqueKind::Plain if is_official => None,
-        OpaqueKind::Plain => Some(item.json("summary", "[]").array("content", one("reasoning_text"))),
+        OpaqueKind::PlainText if is_official => None,
+        OpaqueKind::PlainText => Some(item.json("summary", "[]").array("content", one("reasoning_text"))),
         _ => None,
     }
 }

@@ -78,7 +78,8 @@ impl Item {
                     if text.is_empty() { ArrayWriter::new() } else { [summary(text)].into_iter().collect() };
                 let item = item.str("type", "reasoning").array("summary", summary);
                 // Text alone gets an envelope too: without one it would be taken for OpenAI's own, and be sent there.
-                let plain = Opaque { kind: OpaqueKind::Plain, data: String::new(), id: None, owner: None };
+                let plain =
+                    Opaque { kind: OpaqueKind::PlainText, data: String::new(), id: None, owner: None };
                 let opaque = opaque.as_ref().or((!text.is_empty()).then_some(&plain));
                 item.maybe(opaque, |item, opaque| {
                     item.str("encrypted_content", &envelope::seal(opaque, owner))

@@ -61,12 +61,12 @@ struct Part {
 
 /// What stands for which client's call, refusal or text.
 #[derive(Debug, Default, Clone, Copy)]
-pub(super) struct Seen {
+pub(super) struct AnswerParts {
     pub(super) called: bool,
     pub(super) refused: bool,
 }
 
-impl Seen {
+impl AnswerParts {
     pub(super) fn note(&mut self, event: &Event) {
         self.called |= matches!(event, Event::Open(Block::ToolCall { .. }));
         self.refused |= matches!(event, Event::Open(Block::Refusal));
@@ -132,7 +132,7 @@ impl ItemReader {
     /// Reasoning that is no secret may be wanted back all the same.
     fn plain(&mut self, id: Option<&str>) {
         let id = id.map(ToOwned::to_owned);
-        let opaque = Opaque { kind: OpaqueKind::Plain, data: String::new(), id, owner: None };
+        let opaque = Opaque { kind: OpaqueKind::PlainText, data: String::new(), id, owner: None };
         self.events.push(Event::Opaque(opaque));
     }
 
@@ -150,7 +150,7 @@ impl ItemReader {
     /// All of a text, or of a refusal.
     pub(super) fn whole_text(&mut self, index: u64, is_refusal: bool, text: &str) {
         let Some(sent) = self.part(index).map(|part| part.sent) else { return };
-        if let Some(rest) = rest(text, sent) {
+        if let Some(rest) = remainder(text, sent) {
             self.text(index, is_refusal, rest);
         }
     }
@@ -199,7 +199,7 @@ impl ItemReader {
     /// All of a call's input.
     pub(super) fn whole_input(&mut self, text: &str) {
         let Kind::Call { sent, .. } = self.kind else { return };
-        if let Some(rest) = rest(text, sent) {
+        if let Some(rest) = remainder(text, sent) {
             self.input(rest);
         }
     }
@@ -262,7 +262,7 @@ impl ItemReader {
         let Kind::Reasoning { part, sent, .. } = self.kind else { return };
         if sent == 0 && !text.is_empty() {
             self.reasoning(Source::Summary, part, &text);
-        } else if let (Some(rest), true) = (rest(&text, sent), self.is_summary(item)) {
+        } else if let (Some(rest), true) = (remainder(&text, sent), self.is_summary(item)) {
             self.reasoning(Source::Summary, part, rest);
         }
         let encrypted = item.string("encrypted_content").filter(|data| !data.is_empty());
@@ -342,7 +342,7 @@ impl ItemReader {
 }
 
 /// What is left of a text after its first bytes.
-fn rest(text: &str, sent: usize) -> Option<&str> {
+fn remainder(text: &str, sent: usize) -> Option<&str> {
     text.get(sent..).filter(|rest| !rest.is_empty())
 }
 

@@ -3,17 +3,16 @@
 //! Items of `input` become parts of turns. Items that follow each other and are the model's belong to one turn, since
 //! one answer of this API consists of many items.
 
-use std::collections::HashSet;
-
 use serde_json::value::RawValue;
 
 use super::content::{content, text_of};
+use super::draft::Draft;
 use super::tools;
 use crate::RequestError;
 use crate::envelope;
 use crate::form::{
-    Effort, Format, OpaqueKind, Part, PartKind, Request, Role, Sampling, ToolCall, ToolInput, ToolResult,
-    Turn, Unmapped,
+    Effort, Format, Message, OpaqueKind, Part, PartKind, Request, Role, Sampling, ToolCall, ToolInput,
+    ToolResult,
 };
 use crate::json::{self, Object};
 
@@ -52,40 +51,6 @@ const READ: [&str; 32] = [
     "top_p",
     "user",
 ];
-
-const MOST_UNMAPPED: usize = 100;
-
-/// What was read, together with what has no place in it.
-#[derive(Default)]
-pub(super) struct Draft {
-    pub(super) request: Request,
-    /// The tools that are declared: kind, namespace and name.
-    pub(super) declared: HashSet<(u8, Option<String>, String)>,
-}
-
-impl Draft {
-    /// Notes a field that the common form lacks.
-    pub(super) fn unmapped(&mut self, field: &str, required: bool) {
-        let known = &self.request.unmapped;
-        // Nobody reads more names, and looking for each among all the others would take long.
-        if known.len() < MOST_UNMAPPED && !known.iter().any(|known| known.field == field) {
-            self.request.unmapped.push(Unmapped { field: field.to_owned(), required });
-        }
-    }
-
-    /// Adds to the last turn if it has this role and is made of the same kind of parts, else begins a turn.
-    fn push(&mut self, role: Role, part: Part) {
-        let joins = |turn: &Turn| {
-            let results = matches!(part.kind, PartKind::ToolResult(_))
-                && turn.parts.iter().all(|part| matches!(part.kind, PartKind::ToolResult(_)));
-            turn.role == role && (role == Role::Assistant || results)
-        };
-        match self.request.turns.last_mut() {
-            Some(turn) if joins(turn) => turn.parts.push(part),
-            _ => self.request.turns.push(Turn { role, parts: vec![part] }),
-        }
-    }
-}
 
 pub(crate) fn read(body: &Object<'_>) -> Result<Request, RequestError> {
     let mut draft = Draft::default();
@@ -280,14 +245,14 @@ fn read_message(item: &Object<'_>, draft: &mut Draft) {
             if turns.is_empty() {
                 draft.request.system.extend(text);
             } else if !text.is_empty() {
-                turns.push(Turn { role: Role::System, parts: text });
+                turns.push(Message { role: Role::System, parts: text });
             }
             if !others.is_empty() {
-                draft.request.turns.push(Turn { role: Role::User, parts: others });
+                draft.request.turns.push(Message { role: Role::User, parts: others });
             }
         }
         _ if parts.is_empty() => {}
-        _ => draft.request.turns.push(Turn { role: Role::User, parts }),
+        _ => draft.request.turns.push(Message { role: Role::User, parts }),
     }
 }
 

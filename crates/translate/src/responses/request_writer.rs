@@ -2,6 +2,7 @@
 //!
 //! Always without storage: what this API keeps could not be found again through another format.
 
+use super::losses::NO_COUNTERPART;
 use super::{input, schema, tools};
 use crate::abilities::Thinking;
 use crate::form::{Effort, Format, PartKind, Reasoning, Request, Role};
@@ -14,9 +15,6 @@ const LEAST_TOKENS: u64 = 16;
 
 /// Longer keys and ids of users are refused.
 const LONGEST_KEY: usize = 64;
-
-/// Said of what this API lacks.
-pub(super) const NO_COUNTERPART: &str = "has no counterpart in OpenAI Responses";
 
 pub(crate) fn write(request: &Request, target: &Target<'_>) -> Result<Written, Vec<CannotCarry>> {
     let mut losses = Losses::default();

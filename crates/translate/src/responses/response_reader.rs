@@ -1,6 +1,6 @@
 //! Reads a plain response.
 
-use super::item_reader::{ItemReader, Seen};
+use super::item_reader::{AnswerParts, ItemReader};
 use super::terminal;
 use crate::form::Event;
 use crate::json::Object;
@@ -22,7 +22,7 @@ pub(crate) fn read(body: &[u8], context: &AnswerContext) -> Option<Vec<Event>> {
     for (index, item) in response.objects("output").iter().enumerate() {
         events.extend(ItemReader::whole(item, index, id));
     }
-    let mut seen = Seen::default();
+    let mut seen = AnswerParts::default();
     for event in &events {
         seen.note(event);
     }
@@ -51,7 +51,7 @@ fn whole_seconds(response: &Object<'_>) -> Option<u64> {
 }
 
 /// How a response ended, and what it took.
-pub(super) fn end(response: &Object<'_>, default_status: &str, seen: Seen, out: &mut Vec<Event>) {
+pub(super) fn end(response: &Object<'_>, default_status: &str, seen: AnswerParts, out: &mut Vec<Event>) {
     out.extend(terminal::read_usage(response).map(Event::Usage));
     let status = response.str("status");
     let status = status.as_deref().unwrap_or(default_status);

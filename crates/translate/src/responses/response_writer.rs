@@ -1,12 +1,12 @@
 //! Writes a plain response: what the stream of the same events ends with.
 
-use super::answer::{Answer, Sink};
+use super::answer_fold::{AnswerFold, Sink};
 use crate::form::Event;
 use crate::json::ObjectWriter;
 use crate::target::AnswerContext;
 
 pub(crate) fn write(events: &[Event], context: &AnswerContext) -> String {
-    let mut answer = Answer::new(context.clone());
+    let mut answer = AnswerFold::new(context.clone());
     for event in events {
         answer.push(event, &mut Unheard);
     }

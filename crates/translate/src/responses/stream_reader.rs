@@ -4,7 +4,7 @@
 //! piece by piece. Calls after it wait until it is done, since their arguments cannot be cut in two. Texts do not wait:
 //! some servers (llama.cpp) tell of no item that it is done before the very end.
 
-use super::item_reader::{ItemReader, Seen, Source};
+use super::item_reader::{AnswerParts, ItemReader, Source};
 use super::response_reader::{end, start};
 use super::terminal;
 use crate::form::Event;
@@ -19,8 +19,8 @@ pub(crate) struct StreamReader {
     started: bool,
     items: Vec<Slot>,
     /// How many of the items are passed on completely.
-    passed: usize,
-    seen: Seen,
+    completed: usize,
+    parts: AnswerParts,
     over: bool,
 }
 
@@ -39,8 +39,8 @@ impl StreamReader {
             response_id: None,
             started: false,
             items: Vec::new(),
-            passed: 0,
-            seen: Seen::default(),
+            completed: 0,
+            parts: AnswerParts::default(),
             over: false,
         }
     }
@@ -118,7 +118,7 @@ impl StreamReader {
             slot.item.finish(None);
         }
         self.pass(out);
-        end(response, status, self.seen, out);
+        end(response, status, self.parts, out);
         self.over = true;
     }
 
@@ -160,18 +160,18 @@ impl StreamReader {
         if !self.items[at].item.has_news() {
             return;
         }
-        for slot in self.items.get_mut(self.passed..at).unwrap_or_default() {
+        for slot in self.items.get_mut(self.completed..at).unwrap_or_default() {
             slot.item.pause(slot.id.as_deref());
         }
     }
 
     /// An item that goes on although it was passed by takes its place behind the others.
     fn resume(&mut self, at: usize) -> usize {
-        if at >= self.passed || self.items[at].item.done || self.items[at].item.is_silent() {
+        if at >= self.completed || self.items[at].item.done || self.items[at].item.is_silent() {
             return at;
         }
         let slot = self.items.remove(at);
-        self.passed -= 1;
+        self.completed -= 1;
         self.items.push(slot);
         self.items.len() - 1
     }
@@ -200,19 +200,19 @@ impl StreamReader {
     /// Passes on what is ready, in the order of the items.
     fn pass(&mut self, out: &mut Vec<Event>) {
         let mut ready = Vec::new();
-        while let Some(slot) = self.items.get_mut(self.passed) {
+        while let Some(slot) = self.items.get_mut(self.completed) {
             slot.item.take(&mut ready);
             if !slot.item.done && !slot.item.is_silent() && !slot.item.paused {
                 break;
             }
-            self.passed += 1;
+            self.completed += 1;
         }
         if !ready.is_empty() {
             // Not every server says that it begins.
             self.start(&Object::default(), out);
         }
         for event in &ready {
-            self.seen.note(event);
+            self.parts.note(event);
         }
         out.append(&mut ready);
     }

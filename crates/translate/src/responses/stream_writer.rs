@@ -1,29 +1,29 @@
 //! Writes a stream's events as SSE.
 
-use super::answer::{Answer, Sink};
+use super::answer_fold::{AnswerFold, Sink};
 use crate::form::Event;
 use crate::json::ObjectWriter;
 use crate::target::AnswerContext;
 
 #[derive(Debug)]
 pub(crate) struct StreamWriter {
-    answer: Answer,
+    fold: AnswerFold,
     /// The number of the next event.
     sequence: u64,
 }
 
 impl StreamWriter {
     pub(crate) fn new(context: AnswerContext) -> Self {
-        Self { answer: Answer::new(context), sequence: 0 }
+        Self { fold: AnswerFold::new(context), sequence: 0 }
     }
 
     pub(crate) fn push(&mut self, event: &Event, out: &mut Vec<u8>) {
-        self.answer.push(event, &mut Sse { out, sequence: &mut self.sequence });
+        self.fold.push(event, &mut Sse { out, sequence: &mut self.sequence });
     }
 
     /// The stream ended as it should: the end marker, if the format has one.
     pub(crate) fn finish(&mut self, out: &mut Vec<u8>) {
-        self.answer.finish(&mut Sse { out, sequence: &mut self.sequence });
+        self.fold.finish(&mut Sse { out, sequence: &mut self.sequence });
     }
 }
 

@@ -6,8 +6,8 @@ use dialects::Dialect;
 
 use super::{read_request, write_request, write_response};
 use crate::form::{
-    Block, Effort, Event, Finish, FinishReason, Opaque, OpaqueKind, Owner, Part, PartKind, Reasoning,
-    Request, Role, ToolKind, ToolResult, Turn,
+    Block, Effort, Event, Finish, FinishReason, Message, Opaque, OpaqueKind, Owner, Part, PartKind,
+    Reasoning, Request, Role, ToolKind, ToolResult,
 };
 use crate::json::Object;
 use crate::names::ToolNames;
@@ -210,7 +210,7 @@ fn a_failed_result_says_so() {
         let content = vec![Part::text(text)];
         let result =
             ToolResult { id: "c".to_owned(), name: None, is_error, is_custom: false, content, json: None };
-        let turn = Turn { role: Role::User, parts: vec![Part::new(PartKind::ToolResult(result))] };
+        let turn = Message { role: Role::User, parts: vec![Part::new(PartKind::ToolResult(result))] };
         let request = Request { turns: vec![turn], ..Request::default() };
         let body: serde_json::Value =
             serde_json::from_str(&write_request(&request, &target("gpt-4o")).unwrap().body).unwrap();

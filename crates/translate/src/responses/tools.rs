@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use serde_json::value::RawValue;
 
-use super::request_reader::Draft;
+use super::draft::Draft;
 use super::schema;
 use crate::form::{CacheTtl, Request, Tool, ToolChoice, ToolKind};
 use crate::json::{self, ArrayWriter, Object, ObjectWriter};

@@ -4,8 +4,8 @@ use dialects::Dialect;
 
 use super::Conversation;
 use crate::form::{
-    Media, MediaKind, MediaSource, Opaque, OpaqueKind, Owner, Part, PartKind, Role, ToolCall, ToolInput,
-    ToolResult, Turn,
+    Media, MediaKind, MediaSource, Message, Opaque, OpaqueKind, Owner, Part, PartKind, Role, ToolCall,
+    ToolInput, ToolResult,
 };
 use crate::names::ToolNames;
 use crate::target::Losses;
@@ -15,7 +15,7 @@ fn target(model: &str) -> crate::target::Target<'_> {
 }
 
 /// The contents, or the reasons against them.
-fn written(turns: &[Turn], model: &str) -> Result<String, String> {
+fn written(turns: &[Message], model: &str) -> Result<String, String> {
     let (mut names, mut losses) = (ToolNames::default(), Losses::default());
     let contents = Conversation::new(&target(model), &mut names, &mut losses).write(turns).finish();
     let refused =
@@ -23,8 +23,8 @@ fn written(turns: &[Turn], model: &str) -> Result<String, String> {
     losses.finish(contents, names).map(|written| written.body).map_err(refused)
 }
 
-fn turn(role: Role, kinds: Vec<PartKind>) -> Turn {
-    Turn { role, parts: kinds.into_iter().map(Part::new).collect() }
+fn turn_of(role: Role, kinds: Vec<PartKind>) -> Message {
+    Message { role, parts: kinds.into_iter().map(Part::new).collect() }
 }
 
 fn text(text: &str) -> PartKind {
@@ -66,12 +66,12 @@ fn signed(data: &str, model: &str, said: &str) -> PartKind {
 #[test]
 fn results_stand_together_in_the_order_of_the_calls() {
     let turns = [
-        turn(Role::User, vec![text("go")]),
-        turn(Role::Assistant, vec![text(""), call("1", "a", "")]),
-        turn(Role::Assistant, vec![call("2", "b", "{\"x\" : 1}"), call("3", "c", "{\"x")]),
-        turn(Role::User, vec![result("3", "no", true, false)]),
-        turn(Role::System, vec![text("be quick")]),
-        turn(Role::User, vec![result("1", "{\"y\":1.0}", false, true), result("2", "two", false, false)]),
+        turn_of(Role::User, vec![text("go")]),
+        turn_of(Role::Assistant, vec![text(""), call("1", "a", "")]),
+        turn_of(Role::Assistant, vec![call("2", "b", "{\"x\" : 1}"), call("3", "c", "{\"x")]),
+        turn_of(Role::User, vec![result("3", "no", true, false)]),
+        turn_of(Role::System, vec![text("be quick")]),
+        turn_of(Role::User, vec![result("1", "{\"y\":1.0}", false, true), result("2", "two", false, false)]),
     ];
     let head = r#"[{"role":"user","parts":[{"text":"go"}]},{"role":"model","parts":[{"functionCall":{"id":"1","name":"a","args":{}}"#;
     let calls = r#"},{"functionCall":{"id":"2","name":"b","args":{"x" : 1}}},{"functionCall":{"id":"3","name":"c","args":{"_raw":"{\"x"}}}]},{"role":"user","parts":[{"functionResponse":{"id":"1","name":"a","response":{"y":1.0}"#;
@@ -96,9 +96,9 @@ fn signatures_go_back_to_their_parts_and_their_maker() {
     let results = vec![result("1", "", false, false), result("2", "", false, false)];
     let turns = |reasoning: Vec<PartKind>| {
         [
-            turn(Role::User, vec![text("go")]),
-            turn(Role::Assistant, reasoning.into_iter().chain(said()).collect()),
-            turn(Role::User, results.clone()),
+            turn_of(Role::User, vec![text("go")]),
+            turn_of(Role::Assistant, reasoning.into_iter().chain(said()).collect()),
+            turn_of(Role::User, results.clone()),
         ]
     };
     let got = written(&turns(reasoning()), model).unwrap();
@@ -108,9 +108,9 @@ fn signatures_go_back_to_their_parts_and_their_maker() {
     assert!(!other.contains("thought") && !other.contains("hm"), "{other}");
     // A signature of nothing that follows stands on an empty text.
     let turns = [
-        turn(Role::User, vec![text("go")]),
-        turn(Role::Assistant, vec![text("x"), signed("Cg==", model, "")]),
-        turn(Role::User, vec![text("on")]),
+        turn_of(Role::User, vec![text("go")]),
+        turn_of(Role::Assistant, vec![text("x"), signed("Cg==", model, "")]),
+        turn_of(Role::User, vec![text("on")]),
     ];
     let expected = r#"{"role":"model","parts":[{"text":"x"},{"text":"","thoughtSignature":"Cg=="}]}"#;
     assert!(written(&turns, model).unwrap().contains(expected));
@@ -118,13 +118,16 @@ fn signatures_go_back_to_their_parts_and_their_maker() {
 
 #[test]
 fn what_gemini_would_refuse() {
-    let user = || turn(Role::User, vec![text("go")]);
+    let user = || turn_of(Role::User, vec![text("go")]);
     let cases = [
         (vec![], "nothing that Gemini could answer"),
-        (vec![user(), turn(Role::Assistant, vec![text("I")])], "own turn"),
-        (vec![user(), turn(Role::Assistant, vec![call("1", "a", "{}")])], "`1`, but no result"),
-        (vec![user(), turn(Role::Assistant, vec![call("1", "a", "{}")]), user()], "`1`, but no result"),
-        (vec![user(), turn(Role::User, vec![result("9", "x", false, false)])], "`9`, which answers no call"),
+        (vec![user(), turn_of(Role::Assistant, vec![text("I")])], "own turn"),
+        (vec![user(), turn_of(Role::Assistant, vec![call("1", "a", "{}")])], "`1`, but no result"),
+        (vec![user(), turn_of(Role::Assistant, vec![call("1", "a", "{}")]), user()], "`1`, but no result"),
+        (
+            vec![user(), turn_of(Role::User, vec![result("9", "x", false, false)])],
+            "`9`, which answers no call",
+        ),
     ];
     for (turns, expected) in cases {
         let reason = written(&turns, "gemini-2.5-pro").unwrap_err();
@@ -135,8 +138,8 @@ fn what_gemini_would_refuse() {
 #[test]
 fn a_history_may_begin_with_a_call() {
     let turns = [
-        turn(Role::Assistant, vec![call("1", "a", "{}")]),
-        turn(Role::User, vec![result("1", "x", false, false)]),
+        turn_of(Role::Assistant, vec![call("1", "a", "{}")]),
+        turn_of(Role::User, vec![result("1", "x", false, false)]),
     ];
     let contents = written(&turns, "gemini-2.5-pro").unwrap();
     assert!(contents.starts_with(r#"[{"role":"user","parts":[{"text":" "}]},{"role":"model""#), "{contents}");

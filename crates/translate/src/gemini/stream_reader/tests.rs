@@ -35,7 +35,7 @@ fn read(parts: &[&str], end: &str) -> Vec<Event> {
     out
 }
 
-fn told(events: &[Event]) -> Vec<String> {
+fn summarize(events: &[Event]) -> Vec<String> {
     let told = events.iter().filter_map(|event| match event {
         Event::Open(Block::ToolCall { name, .. }) => Some(format!("call {name}")),
         Event::Open(block) => Some(format!("{block:?}")),
@@ -63,7 +63,7 @@ fn text_goes_on_until_another_kind_comes() {
     let end = r#"{"candidates":[{"finishReason":"STOP","groundingMetadata":{"groundingChunks":[{"web":{"uri":"u"}}]}}]}"#;
     let expected =
         ["Reasoning", "h", "m", "/", "Text", "a", "b", "c", "<u>", "/", "Reasoning", "(Cg==)", "/", "Stop"];
-    assert_eq!(told(&read(&parts, end)), expected);
+    assert_eq!(summarize(&read(&parts, end)), expected);
 }
 
 #[test]
@@ -76,7 +76,7 @@ fn calls_come_whole_and_decide_the_end() {
     let events = read(&parts, end);
     let expected =
         ["Reasoning", "(Cg==)", "/", "call f", "{\"x\": 1.0}", "/", "call f", "{}", "/", "ToolCalls"];
-    assert_eq!(told(&events), expected);
+    assert_eq!(summarize(&events), expected);
     let ids: Vec<_> = events
         .iter()
         .filter_map(|event| match event {
@@ -114,7 +114,7 @@ fn ends() {
 fn an_error_ends_it() {
     let events =
         read(&[r#"{"text":"a"}"#], r#"{"error":{"code":503,"message":"overloaded","status":"UNAVAILABLE"}}"#);
-    assert_eq!(told(&events), ["Text", "a", "503 overloaded"]);
+    assert_eq!(summarize(&events), ["Text", "a", "503 overloaded"]);
 }
 
 #[test]
@@ -122,5 +122,5 @@ fn what_is_no_response_is_none() {
     assert_eq!(response_reader::read(br#"{"choices":[]}"#, &context()), None);
     assert_eq!(response_reader::read(b"[]", &context()), None);
     let list = br#"[{"candidates":[{"content":{"parts":[{"text":"a"}]}}]},{"candidates":[{"finishReason":"STOP"}]}]"#;
-    assert_eq!(told(&response_reader::read(list, &context()).unwrap()), ["Text", "a", "/", "Stop"]);
+    assert_eq!(summarize(&response_reader::read(list, &context()).unwrap()), ["Text", "a", "/", "Stop"]);
 }

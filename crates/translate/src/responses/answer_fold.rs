@@ -20,7 +20,7 @@ pub(super) trait Sink {
 }
 
 #[derive(Debug)]
-pub(super) struct Answer {
+pub(super) struct AnswerFold {
     context: AnswerContext,
     head: Head,
     started: bool,
@@ -57,7 +57,7 @@ impl Open {
     }
 }
 
-impl Answer {
+impl AnswerFold {
     pub(super) fn new(context: AnswerContext) -> Self {
         Self {
             head: Head::new(&context),
