@@ -146,7 +146,7 @@ async fn fields_are_named_in_the_callers_words() {
     let world = Formats::new().await;
     let fields = json!({"generationConfig": {"seed": 7}});
     let reply = world.call(call(Dialect::Gemini, CLAUDE, false, fields)).await.unwrap();
-    assert_eq!(reply.translated.unwrap().dropped, ["generationConfig.seed"]);
+    assert_eq!(reply.translated.unwrap().dropped, ["seed"]);
 }
 
 #[tokio::test]
