@@ -44,6 +44,8 @@ async fn instance(simulator: &Simulator, redis: &RedisServer) -> Instance {
         ("DEFAULT_PLANNER_MODEL", "openai:dead"),
         ("FALLBACK_OPENAI_PLANNER_MODEL", "gpt-5"),
         ("DEFAULT_REVIEWER_MODEL", "anthropic:dead"),
+        // Another maker's model would answer before Anthropic's second one.
+        ("FALLBACK_OPENAI_REVIEWER_MODEL", "dead"),
         ("FALLBACK_ANTHROPIC_REVIEWER_MODEL", "claude-opus-4-5"),
     ];
     Instance::start_with(Some(&redis.url()), simulator, &variables).await

@@ -115,6 +115,11 @@ async fn generate_traffic(instance: &Instance, simulator: &Simulator) {
         let url = format!("{}/v1/chat/completions", instance.url);
         instance.client.post(url).json(&stream).send().await.unwrap().text().await.unwrap();
     }
+    // A model of another API format than the caller's.
+    let translated = json!({"model": "openai:gpt-5", "messages": messages, "max_tokens": 9});
+    let url = format!("{}/v1/messages", instance.url);
+    let status = instance.client.post(url).json(&translated).send().await.unwrap().status();
+    assert_eq!(status, http::StatusCode::OK);
 }
 
 /// All expressions of the dashboard and of the alerts.
