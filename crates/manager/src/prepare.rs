@@ -10,9 +10,10 @@ use translate::{CallerOptions, CallerRequest, RequestError, Translation, restore
 
 use crate::{Call, ChainEntry, SkipReason, Translated};
 
-/// A caller's request in the common form: read when the first model needs it, and once.
+/// A caller's request in the common form: read when the first model needs it, and once. Boxed: it stands in the future of
+/// every call, and most calls need none.
 #[derive(Debug, Default)]
-pub(crate) struct SharedRequest(OnceLock<Result<CallerRequest, RequestError>>);
+pub(crate) struct SharedRequest(OnceLock<Result<Box<CallerRequest>, RequestError>>);
 
 /// A request as a provider gets it.
 #[derive(Debug)]
@@ -60,7 +61,7 @@ pub(crate) fn translated(
     if !entry.provider.dialects().iter().any(|dialect| counterpart(endpoint, *dialect).is_some()) {
         return Err(SkipReason::UnsupportedApi);
     }
-    let read = shared.0.get_or_init(|| CallerRequest::read(dialect, call.request.body()));
+    let read = shared.0.get_or_init(|| CallerRequest::read(dialect, call.request.body()).map(Box::new));
     let request = read.as_ref().map_err(|error| SkipReason::UnreadableRequest(error.clone()))?;
     translate(call, request, entry).map(Some)
 }
