@@ -9,8 +9,8 @@
 //!  provider's answer ─reader──▶ form::Event…  ──writer──▶ caller's answer       (plain or streamed)
 //! ```
 //!
-//! A format is a folder ([`chat`], [`responses`], [`messages`], [`gemini`]) with a reader and a writer each of
-//! requests, responses and streams. None knows another; they meet in [`form`]. [`Bridge`] joins a stream's reader and
+//! A format is a folder (`chat`, `responses`, `messages`, `gemini`) with a reader and a writer each of
+//! requests, responses and streams. None knows another; they meet in `form`. [`Bridge`] joins a stream's reader and
 //! writer. A plain response is read into the same events as a stream, so the two cannot differ.
 //!
 //! What holds here:
@@ -19,7 +19,7 @@
 //! - Readers accept, writers refuse: a reader takes whatever a client or provider sends; a writer says what its target
 //!   cannot carry ([`CannotCarry`]) and what it left out without harm (T3).
 //! - Tool inputs, schemas, ids and text stay byte for byte.
-//! - Opaque reasoning leaves only in an [`envelope`] and comes back only to its maker (T5).
+//! - Opaque reasoning leaves only in an `envelope` and comes back only to its maker (T5).
 //! - Nothing panics, whatever comes; what is kept is bounded by what came.
 //!
 //! ```text
