@@ -20,6 +20,7 @@ use crate::config::Timeouts;
 use crate::deadline::Deadline;
 use crate::error::{ProviderError, ProviderErrorKind, TimeoutKind};
 use crate::headers::{forwarded_response_headers, translated_response_headers};
+use crate::redact::without_key;
 use crate::response::CompleteResponse;
 
 /// How long to wait for the end of the body after the end marker, so that the connection can be reused.
@@ -56,6 +57,8 @@ pub struct EventStream {
     /// To the caller's API format, where that is another one. Boxed: most streams have none.
     translation: Option<Box<StreamTranslation>>,
     framing: Framing,
+    /// The header value of the gateway's key, which no error may quote.
+    key: Option<HeaderValue>,
 }
 
 /// How the caller wants the events of a stream that is not translated.
@@ -125,6 +128,7 @@ impl EventStream {
         timeouts: Timeouts,
         translation: Option<&Translation>,
         framing: Framing,
+        key: Option<HeaderValue>,
     ) -> Self {
         let headers = std::mem::take(response.headers_mut());
         let headers = match translation {
@@ -136,6 +140,7 @@ impl EventStream {
             headers,
             translation: translation.map(StreamTranslation::new).map(Box::new),
             framing,
+            key,
             body: Some(response),
             error: None,
             decoder: Decoder::default(),
@@ -249,7 +254,7 @@ impl EventStream {
     fn error_in_stream(&self, error: ErrorBody, frame: &Frame) -> ProviderError {
         let mut headers = self.headers.clone();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        let body = frame.data().unwrap_or_default().into_owned().into();
+        let body = without_key(frame.data().unwrap_or_default().into_owned().into(), self.key.as_ref());
         let response = CompleteResponse {
             status: StatusCode::OK,
             headers,
