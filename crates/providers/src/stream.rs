@@ -100,11 +100,25 @@ impl StreamTranslation {
     }
 
     /// The caller's events for one of the provider's; often none, or several.
-    fn translate(&mut self, frame: &Frame, is_last: bool) -> Bytes {
-        let Some(data) = frame.data() else { return Bytes::new() };
+    /// What the model got wrong is no answer, as in a plain response.
+    fn translate(&mut self, frame: &Frame, is_last: bool) -> Result<Bytes, ProviderError> {
+        let Some(data) = frame.data() else { return Ok(Bytes::new()) };
         let name = std::str::from_utf8(frame.event()).ok().filter(|name| !name.is_empty());
         let bytes = self.bridge.push(name, &data);
-        if is_last { [bytes, self.bridge.finish()].concat().into() } else { bytes }
+        let bytes = if is_last { [bytes, self.bridge.finish()].concat().into() } else { bytes };
+        self.checked(bytes)
+    }
+
+    fn finish(&mut self) -> Result<Bytes, ProviderError> {
+        let bytes = self.bridge.finish();
+        self.checked(bytes)
+    }
+
+    fn checked(&self, bytes: Bytes) -> Result<Bytes, ProviderError> {
+        if self.bridge.is_malformed() {
+            return Err(ProviderError::provider_failure(ProviderErrorKind::Invalid));
+        }
+        Ok(bytes)
     }
 }
 
@@ -219,7 +233,7 @@ impl EventStream {
                 }
                 self.deadlines.on_event(self.progress.content);
                 let bytes = match &mut self.translation {
-                    Some(translation) => translation.translate(&frame, progress.done),
+                    Some(translation) => translation.translate(&frame, progress.done)?,
                     None => self.framing.frame(frame),
                 };
                 Ok(StreamEvent { bytes, progress })
@@ -244,7 +258,7 @@ impl EventStream {
         let progress = Progress { done: true, ..Progress::default() };
         self.progress.update(progress);
         let bytes = match &mut self.translation {
-            Some(translation) => translation.bridge.finish(),
+            Some(translation) => translation.finish()?,
             None => self.framing.end(self.dialect),
         };
         Ok(StreamEvent { bytes, progress })
