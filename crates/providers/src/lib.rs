@@ -49,6 +49,7 @@ mod error;
 mod headers;
 mod kind;
 mod provider;
+mod redact;
 mod response;
 mod retry_after;
 mod stream;

@@ -8,7 +8,6 @@ use dialects::response::{self, InvalidBody};
 use dialects::{Dialect, Endpoint};
 use http::Method;
 use http::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
-use memchr::memmem;
 use reqwest::{Client, Response};
 use secrecy::ExposeSecret;
 use tokio::time::Instant;
@@ -23,7 +22,7 @@ use crate::kind::ProviderKind;
 use crate::response::CompleteResponse;
 use crate::stream::{EventStream, Framing};
 use crate::urls::Urls;
-use crate::{classify, client, translated};
+use crate::{classify, client, redact, translated};
 
 /// One account with a provider, with its connections. Create one and share it.
 #[derive(Debug)]
@@ -175,7 +174,9 @@ impl Provider {
         let dialect = call.endpoint.dialect();
         if call.stream && is_event_stream(response.headers()) {
             let framing = if call.json_array { Framing::JsonArray { is_first: true } } else { Framing::Sse };
-            let stream = EventStream::new(response, dialect, start, *timeouts, call.translation, framing);
+            let key = self.key_value().cloned();
+            let stream =
+                EventStream::new(response, dialect, start, *timeouts, call.translation, framing, key);
             return Ok(ProviderResponse::Streaming(stream));
         }
         let mut response = deadline.timeout(read_complete(response)).await??;
@@ -224,7 +225,11 @@ impl Provider {
         let deadline = Deadline::new(Instant::now(), timeouts.response, TimeoutKind::Response);
         let sent = self.client.request(method, url).headers(headers).body(body).send();
         let response = deadline.timeout(async { sent.await.map_err(|error| send_error(&error)) }).await??;
-        deadline.timeout(read_complete(response)).await?
+        let mut response = deadline.timeout(read_complete(response)).await??;
+        if !response.status.is_success() {
+            response.body = redact::without_key(response.body, self.key_value());
+        }
+        Ok(response)
     }
 
     /// Sends the request and waits for the head of the response.
@@ -243,16 +248,15 @@ impl Provider {
         sent.await.map_err(|error| send_error(&error))
     }
 
-    /// Some providers quote the key that they reject. The caller gets their words, but not the gateway's key (C5).
     fn without_key(&self, mut error: ProviderError) -> ProviderError {
-        let key = self.key.as_ref().and_then(|(_, value)| value.to_str().ok());
-        let key = key.map(|key| key.strip_prefix("Bearer ").unwrap_or(key)).filter(|key| key.len() >= 8);
-        if let (Some(key), Some(response)) = (key, &mut error.response)
-            && memmem::find(&response.body, key.as_bytes()).is_some()
-        {
-            response.body = String::from_utf8_lossy(&response.body).replace(key, "***").into();
+        if let Some(response) = &mut error.response {
+            response.body = redact::without_key(std::mem::take(&mut response.body), self.key_value());
         }
         error
+    }
+
+    fn key_value(&self) -> Option<&HeaderValue> {
+        self.key.as_ref().map(|(_, value)| value)
     }
 
     fn headers(&self, mut headers: HeaderMap) -> HeaderMap {

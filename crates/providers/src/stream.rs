@@ -20,6 +20,7 @@ use crate::config::Timeouts;
 use crate::deadline::Deadline;
 use crate::error::{ProviderError, ProviderErrorKind, TimeoutKind};
 use crate::headers::{forwarded_response_headers, translated_response_headers};
+use crate::redact::without_key;
 use crate::response::CompleteResponse;
 
 /// How long to wait for the end of the body after the end marker, so that the connection can be reused.
@@ -56,6 +57,8 @@ pub struct EventStream {
     /// To the caller's API format, where that is another one. Boxed: most streams have none.
     translation: Option<Box<StreamTranslation>>,
     framing: Framing,
+    /// The header value of the gateway's key, which no error may quote.
+    key: Option<HeaderValue>,
 }
 
 /// How the caller wants the events of a stream that is not translated.
@@ -97,11 +100,25 @@ impl StreamTranslation {
     }
 
     /// The caller's events for one of the provider's; often none, or several.
-    fn translate(&mut self, frame: &Frame, is_last: bool) -> Bytes {
-        let Some(data) = frame.data() else { return Bytes::new() };
+    /// What the model got wrong is no answer, as in a plain response.
+    fn translate(&mut self, frame: &Frame, is_last: bool) -> Result<Bytes, ProviderError> {
+        let Some(data) = frame.data() else { return Ok(Bytes::new()) };
         let name = std::str::from_utf8(frame.event()).ok().filter(|name| !name.is_empty());
         let bytes = self.bridge.push(name, &data);
-        if is_last { [bytes, self.bridge.finish()].concat().into() } else { bytes }
+        let bytes = if is_last { [bytes, self.bridge.finish()].concat().into() } else { bytes };
+        self.checked(bytes)
+    }
+
+    fn finish(&mut self) -> Result<Bytes, ProviderError> {
+        let bytes = self.bridge.finish();
+        self.checked(bytes)
+    }
+
+    fn checked(&self, bytes: Bytes) -> Result<Bytes, ProviderError> {
+        if self.bridge.is_malformed() {
+            return Err(ProviderError::provider_failure(ProviderErrorKind::Invalid));
+        }
+        Ok(bytes)
     }
 }
 
@@ -125,6 +142,7 @@ impl EventStream {
         timeouts: Timeouts,
         translation: Option<&Translation>,
         framing: Framing,
+        key: Option<HeaderValue>,
     ) -> Self {
         let headers = std::mem::take(response.headers_mut());
         let headers = match translation {
@@ -136,6 +154,7 @@ impl EventStream {
             headers,
             translation: translation.map(StreamTranslation::new).map(Box::new),
             framing,
+            key,
             body: Some(response),
             error: None,
             decoder: Decoder::default(),
@@ -214,7 +233,7 @@ impl EventStream {
                 }
                 self.deadlines.on_event(self.progress.content);
                 let bytes = match &mut self.translation {
-                    Some(translation) => translation.translate(&frame, progress.done),
+                    Some(translation) => translation.translate(&frame, progress.done)?,
                     None => self.framing.frame(frame),
                 };
                 Ok(StreamEvent { bytes, progress })
@@ -239,7 +258,7 @@ impl EventStream {
         let progress = Progress { done: true, ..Progress::default() };
         self.progress.update(progress);
         let bytes = match &mut self.translation {
-            Some(translation) => translation.bridge.finish(),
+            Some(translation) => translation.finish()?,
             None => self.framing.end(self.dialect),
         };
         Ok(StreamEvent { bytes, progress })
@@ -249,7 +268,7 @@ impl EventStream {
     fn error_in_stream(&self, error: ErrorBody, frame: &Frame) -> ProviderError {
         let mut headers = self.headers.clone();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        let body = frame.data().unwrap_or_default().into_owned().into();
+        let body = without_key(frame.data().unwrap_or_default().into_owned().into(), self.key.as_ref());
         let response = CompleteResponse {
             status: StatusCode::OK,
             headers,

@@ -136,10 +136,7 @@ impl Translation {
         }
         let events = read_response(self.provider, body, &self.context)?;
         // What the model got wrong is no answer, and another model may get it right.
-        if events
-            .iter()
-            .any(|event| matches!(event, Event::Finish(end) if end.reason == FinishReason::Malformed))
-        {
+        if events.iter().any(is_malformed) {
             return None;
         }
         let mut restore = Restore::new(self.context.names.clone(), self.context.has_namespaces);
@@ -159,6 +156,7 @@ impl Translation {
             writer: StreamWriter::new(self.caller, self.context.clone()),
             read: Vec::new(),
             restored: Vec::new(),
+            is_malformed: false,
         }
     }
 }
@@ -171,6 +169,7 @@ pub struct Bridge {
     writer: StreamWriter,
     read: Vec<Event>,
     restored: Vec<Event>,
+    is_malformed: bool,
 }
 
 impl Bridge {
@@ -189,6 +188,12 @@ impl Bridge {
         out.into()
     }
 
+    /// Whether the model got its answer wrong (`MALFORMED_FUNCTION_CALL`): it is none, as in [`Translation::response`].
+    #[must_use]
+    pub const fn is_malformed(&self) -> bool {
+        self.is_malformed
+    }
+
     fn write(&mut self) -> Bytes {
         self.write_events().into()
     }
@@ -196,6 +201,7 @@ impl Bridge {
     fn write_events(&mut self) -> Vec<u8> {
         let mut out = Vec::new();
         for event in self.read.drain(..) {
+            self.is_malformed |= is_malformed(&event);
             self.restore.push(event, &mut self.restored);
         }
         for event in self.restored.drain(..) {
@@ -203,6 +209,10 @@ impl Bridge {
         }
         out
     }
+}
+
+fn is_malformed(event: &Event) -> bool {
+    matches!(event, Event::Finish(end) if end.reason == FinishReason::Malformed)
 }
 
 pub(crate) fn read_request(dialect: Dialect, body: &Object<'_>) -> Result<Request, RequestError> {
@@ -323,6 +333,18 @@ mod tests {
     use crate::target::Target;
 
     #[test]
+    fn what_a_user_sends_and_nobody_knows_is_refused_by_every_format() {
+        let body =
+            br#"{"messages":[{"role":"user","content":[{"type":"text","text":"x"},{"type":"hologram"}]}]}"#;
+        let request = CallerRequest::read(Dialect::OpenAiChat, body).unwrap();
+        for dialect in [Dialect::OpenAiChat, Dialect::OpenAiResponses, Dialect::Anthropic, Dialect::Gemini] {
+            let target = Target { dialect, provider: "p", model: "m", is_official: true };
+            let refused = request.translate(&target, CallerOptions::default()).unwrap_err();
+            assert!(refused.iter().any(|reason| reason.to_string().contains("hologram")), "{refused:?}");
+        }
+    }
+
+    #[test]
     fn a_call_that_the_model_got_wrong_is_no_answer() {
         let request =
             CallerRequest::read(Dialect::Anthropic, br#"{"messages":[{"role":"user","content":"x"}]}"#);
@@ -336,5 +358,11 @@ mod tests {
         };
         assert!(translation.response(body("STOP").as_bytes()).is_some());
         assert!(translation.response(body("MALFORMED_FUNCTION_CALL").as_bytes()).is_none());
+        for (reason, is_malformed) in [("STOP", false), ("MALFORMED_FUNCTION_CALL", true)] {
+            let mut bridge = translation.bridge();
+            bridge.push(None, body(reason).as_bytes());
+            bridge.finish();
+            assert_eq!(bridge.is_malformed(), is_malformed, "{reason}");
+        }
     }
 }

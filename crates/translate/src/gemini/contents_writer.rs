@@ -86,6 +86,10 @@ impl<'a> Conversation<'a> {
                     self.reasoning(text, opaque.as_ref());
                     None
                 }
+                PartKind::Foreign(name) if turn.role == Role::User => {
+                    self.refuse_foreign(name);
+                    None
+                }
                 kind => self.part(kind),
             };
             if let (Some(written), Some(content)) = (written, self.content(is_model)) {
@@ -108,12 +112,17 @@ impl<'a> Conversation<'a> {
             }
             PartKind::ToolCall(call) => Some(self.call(call)),
             PartKind::ToolResult(result) => Some(self.result(result)),
+            // What a provider's own tool did: the answer that it led to stays.
             PartKind::Foreign(name) => {
                 self.losses.drop(name);
                 None
             }
             PartKind::Reasoning { .. } => None,
         }
+    }
+
+    fn refuse_foreign(&mut self, name: &str) {
+        self.losses.refuse(name, "has no counterpart in Gemini");
     }
 
     fn reasoning(&mut self, text: &str, opaque: Option<&Opaque>) {
@@ -167,7 +176,7 @@ impl<'a> Conversation<'a> {
                         media.push(part);
                     }
                 }
-                PartKind::Foreign(name) => self.losses.drop(name),
+                PartKind::Foreign(name) => self.refuse_foreign(name),
                 _ => {}
             }
         }

@@ -108,8 +108,14 @@ impl<'a> Writer<'a, '_> {
                 self.close(role);
                 self.result(result);
             }
+            PartKind::Foreign(kind) if role == Role::User => self.refuse_foreign(kind),
+            // What a provider's own tool did: the answer that it led to stays.
             PartKind::Foreign(kind) => self.losses.drop(kind),
         }
+    }
+
+    fn refuse_foreign(&mut self, kind: &str) {
+        self.losses.refuse(kind, "has no counterpart in OpenAI Responses");
     }
 
     /// Ends the message.
@@ -148,7 +154,7 @@ impl<'a> Writer<'a, '_> {
             match &part.kind {
                 PartKind::Text(text) | PartKind::Refusal(text) => parts.push(Content::Text(text)),
                 PartKind::Media(media) => parts.extend(self.media(media)),
-                PartKind::Foreign(kind) => self.losses.drop(kind),
+                PartKind::Foreign(kind) => self.refuse_foreign(kind),
                 PartKind::Reasoning { .. } | PartKind::ToolCall(_) | PartKind::ToolResult(_) => {}
             }
         }
