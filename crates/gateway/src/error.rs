@@ -111,6 +111,9 @@ impl From<StoredResponseError> for Error {
     fn from(error: StoredResponseError) -> Self {
         let (status, code) = match &error {
             StoredResponseError::NotFound => (StatusCode::NOT_FOUND, "response_not_found"),
+            StoredResponseError::ProviderAuth { status, .. } => {
+                (StatusCode::from_u16(*status).unwrap_or(StatusCode::UNAUTHORIZED), "provider_auth")
+            }
             StoredResponseError::Provider { .. } => (StatusCode::BAD_GATEWAY, "attempts_exhausted"),
         };
         Self::new(status, code, error.to_string())

@@ -112,8 +112,8 @@ impl<'a> FailoverLoop<'a> {
         let storing = |entry: &&ChainEntry| entry.provider.dialects().contains(&dialect);
         let first = || chain.entries.iter().find(storing).map(|entry| entry.key.provider().into());
         match known.or_else(first) {
-            // A translation refuses a file by its name, which says more.
-            None if matches!(reference, StoredReference::File(_) | StoredReference::CachedContent(_)) => None,
+            // Nobody was asked for a response by its id: a translation refuses the field by its name, which says more.
+            None if !is_response(reference) => None,
             owner => Some(owner),
         }
     }
@@ -412,6 +412,14 @@ impl<'a> FailoverLoop<'a> {
             }
         }
     }
+}
+
+/// Whether a request goes on from a response, or from what belongs to one.
+const fn is_response(reference: &StoredReference) -> bool {
+    matches!(
+        reference,
+        StoredReference::Response(_) | StoredReference::Conversation(_) | StoredReference::Item(_)
+    )
 }
 
 /// An event of the loop.

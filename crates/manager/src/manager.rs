@@ -98,6 +98,10 @@ impl ModelManager {
         body: Bytes,
     ) -> Result<CompleteResponse, StoredResponseError> {
         let id = path.first().copied().unwrap_or_default();
+        // No id: as a segment of a URL they would lead to another path.
+        if path.iter().any(|segment| matches!(*segment, "." | "..")) {
+            return Err(StoredResponseError::NotFound);
+        }
         let owner = self.stored.owner(id);
         let owner = owner.as_deref().unwrap_or("openai");
         let catalog = self.catalog.load_full();
@@ -105,7 +109,14 @@ impl ModelManager {
         let provider = provider.filter(|provider| provider.dialects().contains(&Dialect::OpenAiResponses));
         let provider = provider.ok_or(StoredResponseError::NotFound)?;
         let stored = provider.stored_response(method, path, query, headers, body, catalog.timeouts()).await;
-        stored.map_err(|error| StoredResponseError::Provider { provider: owner.to_owned(), error })
+        let provider = owner.to_owned();
+        match stored {
+            Ok(response) if matches!(response.status.as_u16(), 401 | 403) => {
+                Err(StoredResponseError::ProviderAuth { provider, status: response.status.as_u16() })
+            }
+            Ok(response) => Ok(response),
+            Err(error) => Err(StoredResponseError::Provider { provider, error }),
+        }
     }
 
     /// Gets a response. For a stream this returns at its first token, for a buffered one immediately.

@@ -48,6 +48,16 @@ pub enum StoredResponseError {
     /// Nobody here has stored it. The caller is responsible.
     #[error("no provider here has stored this response")]
     NotFound,
+    /// The provider rejected the gateway's API key. The operator is responsible.
+    #[error(
+        "provider {provider} rejected the gateway's API key (HTTP {status}): check api_key of [providers.{provider}]"
+    )]
+    ProviderAuth {
+        /// The provider's name.
+        provider: String,
+        /// 401 or 403.
+        status: u16,
+    },
     /// The provider did not answer.
     #[error("provider {provider} did not return the stored response: {error}")]
     Provider {

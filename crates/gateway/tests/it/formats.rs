@@ -293,6 +293,13 @@ async fn without_a_provider_that_stores_a_previous_response_is_not_found() {
         assert_eq!(response.status(), 400, "{model}");
         assert_eq!(body_of(response).await["error"]["code"], "previous_response_not_found", "{model}");
     }
+    // No id is named here: the field itself is what cannot be translated.
+    let more = json!({"background": true});
+    let response = request(&world, Dialect::OpenAiResponses, CLAUDE, false, more).send().await.unwrap();
+    assert_eq!(response.status(), 400);
+    let body = body_of(response).await;
+    assert_eq!(body["error"]["code"], "cannot_translate", "{body}");
+    assert!(body["error"]["message"].as_str().unwrap().contains("background"), "{body}");
     assert_eq!(world.first.traffic().all_calls() + world.second.traffic().all_calls(), 0);
 
     // Here the provider named `openai` has chat completions alone.

@@ -244,6 +244,22 @@ async fn stored_responses_are_had_of_their_owner() {
     assert_eq!((status, &body["deleted"]), (200, &json!(true)), "{body}");
     assert_eq!(ask(Method::GET, id).await.0, 404);
     assert_eq!(ask(Method::GET, "resp_unknown").await.0, 404);
+    for segment in [".", ".."] {
+        let path = [segment];
+        let error = world
+            .manager
+            .stored_response(Method::GET, &path, None, &HeaderMap::new(), bytes::Bytes::new())
+            .await
+            .unwrap_err();
+        assert!(matches!(error, StoredResponseError::NotFound), "{segment}: {error}");
+    }
+    world.openai.require_key(Some("another key".to_owned()));
+    let rejected = world
+        .manager
+        .stored_response(Method::GET, &[id], None, &HeaderMap::new(), bytes::Bytes::new())
+        .await
+        .unwrap_err();
+    assert!(matches!(rejected, StoredResponseError::ProviderAuth { status: 401, .. }), "{rejected}");
     world.openai.refuse_connections().await.unwrap();
     let gone = world
         .manager
