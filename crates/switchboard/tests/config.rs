@@ -250,6 +250,10 @@ fn invalid_providers_are_reported() {
             "[providers.openai]\napi_key = \"k\"\nspeaks = []",
             "s.toml:3: providers.openai.speaks is empty, expected \"chat\" or \"responses\"",
         ),
+        (
+            "[providers.openai]\napi_key = \"k\"\nspeaks = [\"chat\", \"chat\"]",
+            "s.toml:3: providers.openai.speaks[1] stands twice",
+        ),
     ]);
 }
 
@@ -261,7 +265,7 @@ fn a_provider_speaks_what_its_file_says_or_what_its_kind_usually_has() {
                 [providers.local-too]\nkind = \"openai\"\nbase_url = \"http://l/v1\"\nspeaks = [\"chat\", \"responses\"]\n\
                 [providers.anthropic]\napi_key = \"k\"\n[providers.google-genai]\napi_key = \"k\"";
     let providers = load(text, &[]).providers;
-    let spoken: Vec<_> =
+    let speaks: Vec<_> =
         providers.iter().map(|provider| (provider.name.as_str(), provider.dialects())).collect();
     let expected = [
         ("anthropic", vec![Anthropic]),
@@ -270,7 +274,7 @@ fn a_provider_speaks_what_its_file_says_or_what_its_kind_usually_has() {
         ("local-too", vec![OpenAiChat, OpenAiResponses]),
         ("openai", vec![OpenAiResponses, OpenAiChat]),
     ];
-    assert_eq!(spoken, expected);
+    assert_eq!(speaks, expected);
 }
 
 #[test]

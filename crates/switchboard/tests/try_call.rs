@@ -54,7 +54,7 @@ impl World {
 }
 
 #[tokio::test]
-async fn each_step_is_told() {
+async fn each_step_is_reported() {
     let world = World::start().await;
     let output = world.run(&["planner", "How are you?", "--stream"]).await;
     assert_eq!(output.code, Some(0), "{}{}", output.stdout, output.stderr);

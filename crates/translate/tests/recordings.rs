@@ -92,8 +92,8 @@ fn events(bytes: &[u8]) -> Vec<Value> {
     data.filter_map(|data| serde_json::from_slice(&data).ok()).collect()
 }
 
-/// What the recorded answer says, and what the caller of another format is told.
-fn told(recording: &Recording, caller: Dialect) -> (Said, Said) {
+/// What the recorded answer says, and what the caller of another format gets.
+fn translated(recording: &Recording, caller: Dialect) -> (Said, Said) {
     let translation = translation(caller, recording);
     if recording.is_stream {
         let sse = recording.response["sse"].as_str().unwrap().as_bytes();
@@ -119,14 +119,14 @@ fn recorded_answers_say_the_same_in_every_format() {
     let mut wrong = Vec::new();
     for recording in recordings() {
         for caller in ALL.into_iter().filter(|caller| *caller != recording.dialect) {
-            let (mut expected, told) = told(&recording, caller);
+            let (mut expected, translated) = translated(&recording, caller);
             if expected.tokens.is_none() {
                 // Two formats must tell some number.
-                expected.tokens = told.tokens.filter(|tokens| *tokens == (0, 0));
+                expected.tokens = translated.tokens.filter(|tokens| *tokens == (0, 0));
             }
-            if told != expected {
+            if translated != expected {
                 wrong.push(format!(
-                    "{} to {caller:?}: told\n  {told:?}\nand not\n  {expected:?}",
+                    "{} to {caller:?}: translated\n  {translated:?}\nand not\n  {expected:?}",
                     recording.id
                 ));
             }

@@ -25,7 +25,7 @@ pub(super) fn body(error: Value) -> Option<Value> {
 pub(super) fn event(body: &Value) -> String {
     let error = &body["error"];
     let (code, message, param) = (&error["code"], &error["message"], &error["param"]);
-    let told = json!({
+    let error = json!({
         "type": "error", "sequence_number": 0, "code": code, "message": message, "param": param, "error": error,
     });
     let code = if code.is_string() { code.clone() } else { "server_error".into() };
@@ -36,5 +36,5 @@ pub(super) fn event(body: &Value) -> String {
             "object": "response", "status": "failed", "error": {"code": code, "message": message}, "output": [],
         },
     });
-    format!("event: error\ndata: {told}\n\nevent: response.failed\ndata: {failed}\n\n")
+    format!("event: error\ndata: {error}\n\nevent: response.failed\ndata: {failed}\n\n")
 }

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use circuits::{Circuits, Policies};
 use dialects::{Dialect, Endpoint, Request};
 use http::HeaderMap;
-use manager::{Body, Call, CallError, ModelManager, Reply, Response, Route, Settings, StreamMode};
+use manager::{Body, Call, CallError, ModelManager, Reply, Response, Settings, StreamMode};
 use providers::{ProviderConfig, ProviderKind};
 use serde_json::{Value, json};
 use simulator::Simulator;
@@ -55,14 +55,7 @@ impl Formats {
             provider("google-genai", ProviderKind::GoogleGenAi, google.anthropic_base_url(), None),
             provider("local", ProviderKind::OpenAi, local.openai_base_url(), None),
         ];
-        let route = |models: &[&str]| Route {
-            models: models.iter().map(|key| key.parse().unwrap()).collect(),
-            retry: config.retry,
-            timeouts: config.timeouts,
-            stream: config.stream,
-            hedge_after: config.hedge_after,
-            on_auth_error: config.on_auth_error,
-        };
+        let route = |models: &[&str]| config.route(models);
         let settings = Settings {
             providers,
             routes: [

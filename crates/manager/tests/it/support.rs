@@ -38,6 +38,20 @@ pub(crate) struct TestConfig {
     pub(crate) buffer_limit: BufferLimit,
 }
 
+impl TestConfig {
+    /// A route over these models with this configuration.
+    pub(crate) fn route(&self, models: &[&str]) -> Route {
+        Route {
+            models: models.iter().map(|key| key.parse().unwrap()).collect(),
+            retry: self.retry,
+            timeouts: self.timeouts,
+            stream: self.stream,
+            hedge_after: self.hedge_after,
+            on_auth_error: self.on_auth_error,
+        }
+    }
+}
+
 impl Default for TestConfig {
     /// Two attempts with hardly a delay; one failure trips, for a minute.
     fn default() -> Self {
@@ -90,14 +104,7 @@ impl Fixture {
             api_key: Some("key-of-ours".into()),
             speaks: None,
         };
-        let route = |models: &[&str]| Route {
-            models: models.iter().map(|key| key.parse().unwrap()).collect(),
-            retry: config.retry,
-            timeouts: config.timeouts,
-            stream: config.stream,
-            hedge_after: config.hedge_after,
-            on_auth_error: config.on_auth_error,
-        };
+        let route = |models: &[&str]| config.route(models);
         let settings = Settings {
             providers: vec![
                 provider("openai", ProviderKind::OpenAi, first.openai_base_url()),

@@ -96,8 +96,15 @@ fn read_speaks(kind: ProviderKind, section: &mut Section<'_>) -> Option<Option<V
     if items.is_empty() {
         return value.report(format_args!("is empty, expected {}", quoted_choices(&choices)));
     }
-    let dialects: Option<Vec<_>> = items.iter().map(|item| item.choice(&choices)).collect();
-    dialects.map(Some)
+    let mut dialects = Vec::with_capacity(items.len());
+    for item in &items {
+        let dialect = item.choice(&choices)?;
+        if dialects.contains(&dialect) {
+            return item.report("stands twice");
+        }
+        dialects.push(dialect);
+    }
+    Some(Some(dialects))
 }
 
 fn read_kind(name: &str, section: &mut Section<'_>) -> Option<ProviderKind> {

@@ -116,10 +116,10 @@ fn check_headers(case: &Case, answer: &Answer, checked: &mut Checked) {
         Cell::Dropped(fields) => fields.clone(),
         _ => Vec::new(),
     };
-    let mut told = answer.dropped.clone();
+    let mut named = answer.dropped.clone();
     dropped.sort();
-    told.sort();
-    checked.expect(told == dropped, || format!("x-switchboard-dropped: {told:?}, not {dropped:?}"));
+    named.sort();
+    checked.expect(named == dropped, || format!("x-switchboard-dropped: {named:?}, not {dropped:?}"));
     let is_own = case.caller == case.provider;
     checked.expect(is_own == (case.cell == Cell::Kept), || "only a format of one's own is kept".to_owned());
 }
@@ -183,8 +183,9 @@ fn check_outcome(case: &Case, answer: &Answer, direct: &Answer, checked: &mut Ch
             check_error_event(&got, answer, checked);
         }
         Outcome::FaultOfTheModel => {
-            let told = answer.error_code.as_deref();
-            checked.expect(told == Some("attempts_exhausted"), || format!("{told:?} {}", answer.body));
+            let code_seen = answer.error_code.as_deref();
+            checked
+                .expect(code_seen == Some("attempts_exhausted"), || format!("{code_seen:?} {}", answer.body));
         }
         Outcome::CarriedBack => {
             for key in ["reasoning", "calls", "text"] {
@@ -202,8 +203,8 @@ fn check_outcome(case: &Case, answer: &Answer, direct: &Answer, checked: &mut Ch
             check_kind(case, got, checked);
         }
         Outcome::GatewayError(code) => {
-            let told = answer.error_code.as_deref();
-            checked.expect(told == Some(code), || format!("{told:?} {}, not {code}", answer.body));
+            let code_seen = answer.error_code.as_deref();
+            checked.expect(code_seen == Some(code), || format!("{code_seen:?} {}, not {code}", answer.body));
             checked.expect(answer.status >= 400 && !got["error"].is_null(), || {
                 format!("no error: {}", answer.body)
             });

@@ -69,8 +69,8 @@ pub(crate) fn check(samples: &[Sample]) -> Vec<String> {
     writer.join().unwrap();
     assert!(output.status.success(), "the process of the SDKs' types failed");
     let unfit: Vec<Unfit> = serde_json::from_slice(&output.stdout).unwrap();
-    let told = unfit.into_iter().map(|unfit| {
+    let messages = unfit.into_iter().map(|unfit| {
         format!("{}: {} is none of the SDK's: {}", unfit.name, unfit.kind, unfit.faults.join("; "))
     });
-    told.collect()
+    messages.collect()
 }

@@ -233,7 +233,7 @@ mod tests {
         let answer = Object::parse(answer.as_bytes()).unwrap();
         let message = answer.objects("choices")[0].raw("message").unwrap();
         let request = request(message.get());
-        let told = request.turns[0].parts.iter().map(|part| match &part.kind {
+        let texts = request.turns[0].parts.iter().map(|part| match &part.kind {
             PartKind::Text(text) => text.clone(),
             PartKind::ToolCall(call) => call.id.clone(),
             PartKind::Reasoning { text, opaque: Some(opaque) } => {
@@ -243,7 +243,7 @@ mod tests {
             other => panic!("{other:?}"),
         });
         assert_eq!(
-            told.collect::<Vec<_>>(),
+            texts.collect::<Vec<_>>(),
             ["one/Signature/S1", "/Redacted/R", "text", "two/Signature/S2", "a", "/ThoughtSignature/T", "b"]
         );
     }

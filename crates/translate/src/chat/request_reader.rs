@@ -197,15 +197,15 @@ mod tests {
     }
 
     #[test]
-    fn fields_without_a_place_are_told() {
+    fn fields_without_a_place_are_reported() {
         let request = request(
             r#"{"messages":[],"n":2,"logit_bias":{"1":2},"min_p":0.1,"echo":null,"store":false,
             "modalities":["text"],"prediction":{"type":"content","content":"x"},"reasoning":{"effort":"low"},
             "tool_choice":"any","top_k":5,"logprobs":true,"top_logprobs":2,"stop":"END"}"#,
         );
-        let told: Vec<_> =
+        let losses: Vec<_> =
             request.unmapped.iter().map(|field| (field.field.as_str(), field.required)).collect();
-        assert_eq!(told, [("n", true), ("logit_bias", true), ("min_p", false), ("prediction", false)]);
+        assert_eq!(losses, [("n", true), ("logit_bias", true), ("min_p", false), ("prediction", false)]);
         assert_eq!(request.reasoning.effort, Some(Effort::Low));
         assert_eq!(request.tool_choice, Some(ToolChoice::Required));
         assert_eq!((request.logprobs, request.stop.as_slice()), (Some(2), ["END".to_owned()].as_slice()));

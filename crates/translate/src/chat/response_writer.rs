@@ -19,7 +19,7 @@ pub(crate) fn write(events: &[Event], context: &AnswerContext) -> String {
                 head = Head::of(id.as_deref(), model.as_deref(), *created, context);
             }
             Event::Finish(finish) => reason = finish.reason,
-            Event::Usage(told) => tokens = tokens.updated_by(*told),
+            Event::Usage(update) => tokens = tokens.updated_by(*update),
             Event::Error(error) => return failure::write(error),
             other => pieces.push(other, &mut out),
         }
@@ -107,9 +107,9 @@ impl Message {
     }
 
     fn finish(self) -> ObjectWriter {
-        let silent = self.text.is_empty() && (!self.calls.is_empty() || !self.refusal.is_empty());
+        let no_content = self.text.is_empty() && (!self.calls.is_empty() || !self.refusal.is_empty());
         let message = ObjectWriter::new().str("role", "assistant");
-        let message = if silent { message.null("content") } else { message.str("content", &self.text) };
+        let message = if no_content { message.null("content") } else { message.str("content", &self.text) };
         let mut message = match self.refusal.as_str() {
             "" => message.null("refusal"),
             refusal => message.str("refusal", refusal),

@@ -69,34 +69,38 @@ mod tests {
 
     /// Blocks with their text, and how it ended: `text(ab) call(c1 f {}) Stop`.
     fn summarize(events: &[Event]) -> String {
-        let mut told = String::new();
+        let mut summary = String::new();
         for event in events {
             match event {
                 Event::Start { .. } | Event::Usage(_) => {}
-                Event::Open(Block::Text) => told.push_str("text("),
-                Event::Open(Block::Refusal) => told.push_str("refusal("),
-                Event::Open(Block::Reasoning) => told.push_str("reasoning("),
-                Event::Open(Block::ToolCall { id, name, .. }) => told.push_str(&format!("call({id} {name} ")),
-                Event::Open(Block::Media { media_type }) => told.push_str(&format!("media({media_type} ")),
-                Event::Delta(text) => told.push_str(text),
-                Event::Opaque(opaque) if opaque.kind == OpaqueKind::PlainText => {
-                    told.push_str(&format!("|{}", opaque.data));
+                Event::Open(Block::Text) => summary.push_str("text("),
+                Event::Open(Block::Refusal) => summary.push_str("refusal("),
+                Event::Open(Block::Reasoning) => summary.push_str("reasoning("),
+                Event::Open(Block::ToolCall { id, name, .. }) => {
+                    summary.push_str(&format!("call({id} {name} "));
                 }
-                Event::Opaque(opaque) => told.push_str(&format!("!{}", opaque.data)),
-                Event::Citation(citation) => told.push_str(&format!("^{} {:?}", citation.url, citation.span)),
-                Event::Close => told.push_str(") "),
-                Event::Finish(finish) => told.push_str(&format!("{:?}", finish.reason)),
-                Event::Error(error) => told.push_str(&format!("error {} {}", error.status, error.message)),
+                Event::Open(Block::Media { media_type }) => summary.push_str(&format!("media({media_type} ")),
+                Event::Delta(text) => summary.push_str(text),
+                Event::Opaque(opaque) if opaque.kind == OpaqueKind::PlainText => {
+                    summary.push_str(&format!("|{}", opaque.data));
+                }
+                Event::Opaque(opaque) => summary.push_str(&format!("!{}", opaque.data)),
+                Event::Citation(citation) => {
+                    summary.push_str(&format!("^{} {:?}", citation.url, citation.span));
+                }
+                Event::Close => summary.push_str(") "),
+                Event::Finish(finish) => summary.push_str(&format!("{:?}", finish.reason)),
+                Event::Error(error) => summary.push_str(&format!("error {} {}", error.status, error.message)),
             }
         }
-        told
+        summary
     }
 
     fn delta(json: &str) -> String {
         format!(r#"{{"id":"a","model":"x","choices":[{{"index":0,"delta":{json}}}]}}"#)
     }
 
-    fn told_of(deltas: &[&str]) -> String {
+    fn summary_of(deltas: &[&str]) -> String {
         let chunks: Vec<String> = deltas.iter().map(|json| delta(json)).collect();
         summarize(&read(&chunks.iter().map(String::as_str).collect::<Vec<_>>()))
     }
@@ -189,7 +193,7 @@ mod tests {
         ];
         for (deltas, expected) in tables {
             let deltas: Vec<&str> = deltas.iter().map(String::as_str).collect();
-            assert_eq!(told_of(&deltas), expected);
+            assert_eq!(summary_of(&deltas), expected);
         }
     }
 
@@ -197,10 +201,10 @@ mod tests {
     fn several_calls_in_one_chunk_are_several() {
         let both = r#"{"tool_calls":[{"index":0,"id":"c0","function":{"name":"f","arguments":"{}"}},
             {"index":1,"id":"c0","function":{"name":"f","arguments":"{}"}}]}"#;
-        let told = told_of(&[both]);
+        let summary = summary_of(&[both]);
         // Two calls of one id would be one to the client.
-        assert!(told.starts_with("call(c0 f {}) call(call_"), "{told}");
-        let old = told_of(&[
+        assert!(summary.starts_with("call(c0 f {}) call(call_"), "{summary}");
+        let old = summary_of(&[
             r#"{"function_call":{"name":"f","arguments":""}}"#,
             r#"{"function_call":{"arguments":"{}"}}"#,
         ]);
@@ -240,13 +244,13 @@ mod tests {
             ),
         ];
         for (deltas, expected) in table {
-            assert_eq!(told_of(&deltas), expected);
+            assert_eq!(summary_of(&deltas), expected);
         }
     }
 
     #[test]
     fn sources_belong_to_the_text() {
-        let early = told_of(&[
+        let early = summary_of(&[
             r#"{"annotations":[{"type":"url_citation","url_citation":{"url":"u","start_index":0,"end_index":0}}]}"#,
             r#"{"content":"x"}"#,
         ]);

@@ -83,7 +83,7 @@ mod tests {
         let body = br#"{"tools":[{"functionDeclarations":[{"name":"a","parameters":{"type":"OBJECT"}},{"name":"b","parameters_json_schema":{"type": "object"}},{"name":"c","response":{}}]},{"google_search":{}}]}"#;
         let mut unmapped = Vec::new();
         let tools = read_tools(&Fields::parse(body).unwrap(), &mut unmapped);
-        let told: Vec<String> = tools
+        let tools_read: Vec<String> = tools
             .iter()
             .map(|tool| match &tool.kind {
                 ToolKind::Function { name, parameters, .. } => {
@@ -93,7 +93,7 @@ mod tests {
                 ToolKind::Custom { .. } => String::new(),
             })
             .collect();
-        assert_eq!(told, [r#"a {"type":"object"}"#, r#"b {"type": "object"}"#, "c -", "googleSearch"]);
+        assert_eq!(tools_read, [r#"a {"type":"object"}"#, r#"b {"type": "object"}"#, "c -", "googleSearch"]);
         assert_eq!(unmapped[0].field, "tools.functionDeclarations.response");
     }
 

@@ -15,7 +15,7 @@ pub(super) struct AnswerReader {
     is_started: bool,
     /// Finished or failed: nothing more counts but usage.
     is_over: bool,
-    /// Blocks that have begun and not been told to the end. Only the first one is told as it comes; should a provider
+    /// Blocks that have begun and not been passed on to the end. Only the first one is passed on as it comes; should a provider
     /// interleave, the others wait for it.
     blocks: VecDeque<Pending>,
     has_calls: bool,
@@ -155,7 +155,7 @@ impl AnswerReader {
         self.emit_ready(out);
     }
 
-    /// Token counts; each may be told again with a later total.
+    /// Token counts; each may be sent again with a later total.
     pub(super) fn usage(&mut self, usage: &Object<'_>, out: &mut Vec<Event>) {
         if self.counts.update(usage) {
             self.start(None, out);
@@ -163,7 +163,7 @@ impl AnswerReader {
         }
     }
 
-    /// The end of the answer. `None`: the reason is not told.
+    /// The end of the answer. `None`: the reason is not given.
     pub(super) fn finish(&mut self, message: Option<&Object<'_>>, out: &mut Vec<Event>) {
         if self.is_over {
             return;
@@ -258,7 +258,7 @@ impl AnswerReader {
         }));
     }
 
-    /// Tells what can be told by now: the first block's news, and the blocks behind it once it is done.
+    /// Passes on what can be passed on by now: the first block's news, and the blocks behind it once it is done.
     fn emit_ready(&mut self, out: &mut Vec<Event>) {
         while let Some(block) = self.blocks.front_mut() {
             if let Some(kind) = &block.block {
@@ -293,22 +293,22 @@ struct Counts {
 }
 
 impl Counts {
-    /// Whether anything was told.
+    /// Whether any count was given.
     fn update(&mut self, usage: &Object<'_>) -> bool {
         let details = usage.object("output_tokens_details");
-        let told = [
+        let counts = [
             (&mut self.input, usage.u64("input_tokens")),
             (&mut self.cache_read, usage.u64("cache_read_input_tokens")),
             (&mut self.cache_write, usage.u64("cache_creation_input_tokens")),
             (&mut self.output, usage.u64("output_tokens")),
             (&mut self.thinking, details.and_then(|details| details.u64("thinking_tokens"))),
         ];
-        let mut is_told = false;
-        for (count, told) in told {
-            is_told |= told.is_some();
-            *count = told.or(*count);
+        let mut is_given = false;
+        for (count, given) in counts {
+            is_given |= given.is_some();
+            *count = given.or(*count);
         }
-        is_told
+        is_given
     }
 
     fn total(&self) -> TokenUsage {

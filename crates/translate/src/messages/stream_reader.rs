@@ -134,8 +134,9 @@ mod tests {
         let events = [start(0), start(1), piece(0, "a"), piece(1, "x"), piece(0, "b"), stop(1), stop(0)];
         let events = read(&events.iter().map(String::as_str).collect::<Vec<_>>());
         let [open, close] = [Event::Open(Block::Text), Event::Close];
-        let told = [&open, &delta("a"), &delta("b"), &close, &open, &delta("x"), &close].map(Clone::clone);
-        assert_eq!(events[1..8], told);
+        let expected =
+            [&open, &delta("a"), &delta("b"), &close, &open, &delta("x"), &close].map(Clone::clone);
+        assert_eq!(events[1..8], expected);
     }
 
     #[test]

@@ -148,7 +148,7 @@ impl Writer<'_> {
         message.blocks.push(Block::new(json, part.cache.filter(|_| !is_thinking)));
     }
 
-    /// Where the model takes it, system text follows a user's turn and precedes an answer. Everywhere else it is told
+    /// Where the model takes it, system text follows a user's turn and precedes an answer. Everywhere else it is written
     /// in the user's name at the same place: moved to the front, it would change what caches and thinking depend on.
     fn system_turn(&mut self, parts: &[Part], next: Option<Role>) {
         let last = self.messages.last().map(|message| message.role);
@@ -263,19 +263,23 @@ mod tests {
     fn system_text_in_the_middle_stays_where_it_is() {
         let [user, system, answer] =
             [text("user", &["a"]), text("system", &["s"]), text("assistant", &["b"])];
-        let told = r"<system-reminder>\ns\n</system-reminder>";
+        let reminder = r"<system-reminder>\ns\n</system-reminder>";
         for (json, model, expected) in [
             (format!("[{user},{system}]"), "claude-opus-4-8", format!("[{user},{system}]")),
-            (format!("[{user},{system}]"), "claude-opus-4-7", format!("[{}]", text("user", &["a", told]))),
+            (
+                format!("[{user},{system}]"),
+                "claude-opus-4-7",
+                format!("[{}]", text("user", &["a", reminder])),
+            ),
             (
                 format!("[{user},{system},{user}]"),
                 "claude-opus-4-8",
-                format!("[{}]", text("user", &["a", told, "a"])),
+                format!("[{}]", text("user", &["a", reminder, "a"])),
             ),
             (
                 format!("[{user},{answer},{system},{user}]"),
                 "claude-opus-4-8",
-                format!("[{user},{answer},{}]", text("user", &[told, "a"])),
+                format!("[{user},{answer},{}]", text("user", &[reminder, "a"])),
             ),
         ] {
             assert_eq!(messages(&json, model).unwrap(), expected, "{model}");

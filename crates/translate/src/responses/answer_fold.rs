@@ -183,9 +183,9 @@ impl AnswerFold {
         let index = self.count;
         let open = Open { id: item.id(&self.head.id, index), item, index, part: None };
         // Nothing is said of reasoning until there is some.
-        let silent = matches!(open.item, Item::Reasoning { .. });
+        let is_reasoning = matches!(open.item, Item::Reasoning { .. });
         self.open = Some(open);
-        if !silent {
+        if !is_reasoning {
             self.add_item(sink);
         }
     }

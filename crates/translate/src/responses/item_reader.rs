@@ -97,7 +97,7 @@ impl ItemReader {
     }
 
     /// Whether nothing will ever come of it.
-    pub(super) const fn is_silent(&self) -> bool {
+    pub(super) const fn is_ignored(&self) -> bool {
         matches!(self.kind, Kind::Other)
     }
 
@@ -228,15 +228,15 @@ impl ItemReader {
     fn finish_message(&mut self, item: &Object<'_>) {
         let content = item.objects("content");
         let Kind::Message { parts, .. } = &self.kind else { return };
-        let told: Vec<u64> = parts.iter().map(|part| part.index).collect();
+        let indices: Vec<u64> = parts.iter().map(|part| part.index).collect();
         // Some servers count the parts otherwise in their events; then their order tells which is which.
         let by_place =
-            told.iter().all(|index| usize::try_from(*index).is_ok_and(|index| index < content.len()));
+            indices.iter().all(|index| usize::try_from(*index).is_ok_and(|index| index < content.len()));
         for (place, part) in content.iter().enumerate() {
             let index = if by_place {
                 place as u64
             } else {
-                told.get(place).copied().unwrap_or(u64::MAX - place as u64)
+                indices.get(place).copied().unwrap_or(u64::MAX - place as u64)
             };
             self.finish_part(index, part);
         }

@@ -155,7 +155,7 @@ impl StreamReader {
         self.pause_before(at);
     }
 
-    /// What stands before an item that has something to say has spoken.
+    /// Pauses the items before one that has events: a writer sends one item at a time.
     fn pause_before(&mut self, at: usize) {
         if !self.items[at].item.has_news() {
             return;
@@ -167,7 +167,7 @@ impl StreamReader {
 
     /// An item that goes on although it was passed by takes its place behind the others.
     fn resume(&mut self, at: usize) -> usize {
-        if at >= self.completed || self.items[at].item.done || self.items[at].item.is_silent() {
+        if at >= self.completed || self.items[at].item.done || self.items[at].item.is_ignored() {
             return at;
         }
         let slot = self.items.remove(at);
@@ -202,7 +202,7 @@ impl StreamReader {
         let mut ready = Vec::new();
         while let Some(slot) = self.items.get_mut(self.completed) {
             slot.item.take(&mut ready);
-            if !slot.item.done && !slot.item.is_silent() && !slot.item.paused {
+            if !slot.item.done && !slot.item.is_ignored() && !slot.item.paused {
                 break;
             }
             self.completed += 1;

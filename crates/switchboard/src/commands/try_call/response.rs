@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn errors_in_streams_are_told() {
+    fn errors_in_streams_are_reported() {
         for dialect in Dialect::ALL {
             let mut reader = StreamReader::new(dialect);
             reader.push(dialects::error::error_event(dialect, 502, "stream_interrupted", "cut off"));

@@ -36,7 +36,7 @@ fn read(parts: &[&str], end: &str) -> Vec<Event> {
 }
 
 fn summarize(events: &[Event]) -> Vec<String> {
-    let told = events.iter().filter_map(|event| match event {
+    let summaries = events.iter().filter_map(|event| match event {
         Event::Open(Block::ToolCall { name, .. }) => Some(format!("call {name}")),
         Event::Open(block) => Some(format!("{block:?}")),
         Event::Delta(text) => Some(text.clone()),
@@ -47,7 +47,7 @@ fn summarize(events: &[Event]) -> Vec<String> {
         Event::Error(error) => Some(format!("{} {}", error.status, error.message)),
         Event::Start { .. } | Event::Usage(_) => None,
     });
-    told.collect()
+    summaries.collect()
 }
 
 #[test]
