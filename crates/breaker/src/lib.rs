@@ -25,7 +25,7 @@
 //! ```text
 //!   merge, wire ──▶ apply ──▶ admit ──▶ record ──▶ window ──▶ reason ──▶ outcome
 //!   explain ─────────────────────────▶ record
-//!   policy and time are used by most files; key by none
+//!   policy, time and caller are used by most files; key by none
 //! ```
 //!
 //! `apply` is one state machine in five files: `apply/closed`, `open`, `probes` and `instance_block` each add methods to
@@ -39,6 +39,7 @@
 
 mod admit;
 mod apply;
+mod caller;
 mod explain;
 mod key;
 mod merge;
@@ -52,6 +53,7 @@ mod wire;
 
 pub use admit::{Admission, admit};
 pub use apply::{AdmissionToken, Applied, Context, Event, EventResult, apply};
+pub use caller::{CallerName, CallerNameError};
 pub use explain::describe;
 pub use key::{ModelKey, ModelKeyError};
 pub use merge::{merge, restore};

@@ -7,6 +7,7 @@ use axum::{
     middleware::Next,
     response::Response,
 };
+use breaker::CallerName;
 use http::{HeaderMap, HeaderValue, StatusCode};
 use uuid::Uuid;
 
@@ -33,6 +34,8 @@ pub(crate) struct Caller {
     pub(crate) request_id: HeaderValue,
     /// The permissions of its key.
     pub(crate) role: Role,
+    /// The name of its key; `None`: this gateway has no keys.
+    pub(crate) name: Option<CallerName>,
 }
 
 /// Passes a request on, or rejects it in the API format of its path. Every response has the request's id.
@@ -40,7 +43,7 @@ pub(crate) async fn authenticate(State(app): State<Arc<App>>, mut request: Reque
     let id = request_id(request.headers());
     let mut response = match authorize(&app, &request) {
         Ok(role) => {
-            request.extensions_mut().insert(Caller { request_id: id.clone(), role });
+            request.extensions_mut().insert(Caller { request_id: id.clone(), role, name: None });
             next.run(request).await
         }
         Err(error) => error.respond(dialect_of(request.uri().path(), request.headers()), &id),

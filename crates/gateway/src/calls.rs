@@ -98,6 +98,7 @@ async fn read_call(
     let id = caller.request_id.to_str().unwrap_or_default().to_owned();
     Ok(Call {
         id,
+        caller: caller.name.clone(),
         request,
         headers: parts.headers,
         fallback: fallback_allowed,

@@ -2,7 +2,7 @@
 
 use std::{fmt, str::FromStr};
 
-use breaker::ModelKey;
+use breaker::{CallerName, ModelKey};
 use dialects::Request;
 use http::HeaderMap;
 use providers::CompleteResponse;
@@ -13,6 +13,8 @@ use crate::{Events, SkippedModel, Translated};
 pub struct Call {
     /// The request's id, for the log.
     pub id: String,
+    /// The name of the caller's key; `None`: this gateway has no keys, so all are one caller.
+    pub caller: Option<CallerName>,
     /// The request.
     pub request: Request,
     /// The caller's headers; the provider's client selects those that are forwarded.

@@ -124,7 +124,14 @@ pub(crate) fn call(dialect: Dialect, model: &str, stream: bool, fields: Value) -
 }
 
 pub(crate) fn with_request(request: Request) -> Call {
-    Call { id: "id-1".to_owned(), request, headers: HeaderMap::new(), fallback: true, injected_fault: None }
+    Call {
+        id: "id-1".to_owned(),
+        caller: None,
+        request,
+        headers: HeaderMap::new(),
+        fallback: true,
+        injected_fault: None,
+    }
 }
 
 /// What a caller of this format reads as the answer's text.

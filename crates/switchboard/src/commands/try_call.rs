@@ -86,6 +86,7 @@ async fn try_model(
     let dialect = dialect.unwrap_or_else(|| preferred_dialect(&chain));
     teller.chain(&chain, dialect)?;
     let call = Call {
+        caller: None,
         id: uuid::Uuid::new_v4().to_string(),
         request: request::build(dialect, model, prompt, *stream)?,
         headers: HeaderMap::new(),
