@@ -77,6 +77,12 @@ impl Simulator {
         self.shared.script(model.into(), script.into());
     }
 
+    /// Sets the script of all requests whose body contains this text, whichever model they name: a request that no
+    /// model can answer.
+    pub fn script_requests(&self, text: impl Into<String>, script: impl Into<Script>) {
+        self.shared.script_requests(text.into(), script.into());
+    }
+
     /// Sets the script of all models that have none of their own.
     pub fn script_default(&self, script: impl Into<Script>) {
         self.shared.script_default(script.into());

@@ -109,7 +109,7 @@ async fn handle_call(
     record_request(shared, received, Some(&model));
     let call = shared.recorder.start_call(&model);
     let behaviour = check_request(shared, route.dialect, &model, &fields, received).and_then(|()| {
-        shared.next_behaviour(&model).map_err(|unknown| Refusal {
+        shared.next_behaviour(&model, &received.body).map_err(|unknown| Refusal {
             reason: Reason::Status(StatusCode::NOT_FOUND),
             message: unknown.to_string(),
         })

@@ -27,6 +27,8 @@ pub(crate) struct Shared {
 /// What the handle may change at any time.
 struct RuntimeConfig {
     scripts: HashMap<String, Script>,
+    /// A text, and the script of all requests whose body contains it.
+    request_scripts: Vec<(String, Script)>,
     default_script: Script,
     /// What the options in a model's name are applied to.
     base_behaviour: Behaviour,
@@ -37,6 +39,7 @@ impl Shared {
     pub(crate) fn new(settings: Settings) -> Self {
         let config = RuntimeConfig {
             scripts: HashMap::new(),
+            request_scripts: Vec::new(),
             base_behaviour: Behaviour { fault: None, ..settings.default_behaviour.clone() },
             default_script: settings.default_behaviour.into(),
             api_key: settings.api_key,
@@ -56,6 +59,12 @@ impl Shared {
         self.config().scripts.insert(model, script);
     }
 
+    pub(crate) fn script_requests(&self, text: String, script: Script) {
+        let mut config = self.config();
+        config.request_scripts.retain(|(known, _)| *known != text);
+        config.request_scripts.push((text, script));
+    }
+
     pub(crate) fn script_default(&self, script: Script) {
         self.config().default_script = script;
     }
@@ -64,9 +73,13 @@ impl Shared {
         self.config().api_key = api_key;
     }
 
-    /// Takes the behaviour of the model's next call.
-    pub(crate) fn next_behaviour(&self, model: &str) -> Result<Behaviour, UnknownName> {
+    /// Takes the behaviour of the next call of this model with this body.
+    pub(crate) fn next_behaviour(&self, model: &str, body: &[u8]) -> Result<Behaviour, UnknownName> {
         let mut config = self.config();
+        let contains = |text: &str| memchr::memmem::find(body, text.as_bytes()).is_some();
+        if let Some((_, script)) = config.request_scripts.iter_mut().find(|(text, _)| contains(text)) {
+            return Ok(script.next());
+        }
         if let Some(script) = config.scripts.get_mut(model) {
             return Ok(script.next());
         }

@@ -14,6 +14,7 @@ mod api;
 mod deployments;
 mod good_calls;
 mod limits;
+mod poison;
 #[path = "../support/program.rs"]
 mod program;
 mod redis_unreachable;
