@@ -219,7 +219,7 @@ impl Fleet {
         self.world.checks.on_operator_command(key);
         let done = match self.rng.number(0..=3) {
             0 | 1 => circuits.open(key, Some(duration), Some("drill".to_owned()), None).await,
-            2 => circuits.close(key, None).await,
+            2 => circuits.close(key, None, None).await,
             _ => circuits.reset(key, None, None).await,
         };
         self.world.trace.log(format_args!("{number:>4} operates {key}: {done:?}"));
