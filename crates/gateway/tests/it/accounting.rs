@@ -61,7 +61,9 @@ async fn only_complete_streams_are_counted() {
         world.messages("messages", true).send().await.unwrap().text().await.unwrap();
         world.wait_until_idle().await;
         assert_eq!(world.metric(output).await, Some(before), "{mode:?}: a truncated stream is billed");
-        let ended = |outcome| format!("switchboard_calls_total{{route=\"messages\",outcome=\"{outcome}\",caller=\"\"}}");
+        let ended = |outcome| {
+            format!("switchboard_calls_total{{route=\"messages\",outcome=\"{outcome}\",caller=\"\"}}")
+        };
         assert_eq!(world.metric(&ended("answered")).await, Some(1.0), "{mode:?}");
         let truncated = if mode == StreamMode::Buffer { "attempts_exhausted" } else { "stream_interrupted" };
         assert_eq!(world.metric(&ended(truncated)).await, Some(1.0), "{mode:?}");

@@ -61,8 +61,9 @@ async fn assert_cancelled(world: &World, calls: (usize, usize), what: &str) {
         let series = format!("switchboard_calls_total{{route=\"chat\",outcome=\"{outcome}\",caller=\"\"}}");
         assert_eq!(world.metric(&series).await, None, "{what}");
     }
-    let disconnected =
-        world.metric("switchboard_calls_total{route=\"chat\",outcome=\"client_disconnected\",caller=\"\"}").await;
+    let disconnected = world
+        .metric("switchboard_calls_total{route=\"chat\",outcome=\"client_disconnected\",caller=\"\"}")
+        .await;
     assert_eq!(disconnected, Some(1.0), "{what}");
 }
 
