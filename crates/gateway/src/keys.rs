@@ -80,6 +80,12 @@ impl Key {
         &self.name
     }
 
+    /// The key's digest.
+    #[must_use]
+    pub const fn digest(&self) -> &KeyDigest {
+        &self.digest
+    }
+
     /// What it may ask for; `None`: everything.
     #[must_use]
     pub const fn allowed_models(&self) -> Option<&Arc<AllowedModels>> {

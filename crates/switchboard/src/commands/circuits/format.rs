@@ -206,8 +206,11 @@ mod tests {
             Outcome::RateLimited { failure: rate_limit, retry_after: Some(Duration::from_secs(90)) };
         let event = completed(&record, rate_limited, now);
         descriptions.push(step(&mut record, event, &instance, now));
-        let force_open =
-            Event::ForceOpen { until: Some(now + Duration::from_secs(600)), reason: Some("upgrade".into()), by: None };
+        let force_open = Event::ForceOpen {
+            until: Some(now + Duration::from_secs(600)),
+            reason: Some("upgrade".into()),
+            by: None,
+        };
         descriptions.push(step(&mut record, force_open, &other, now));
         let without_end = Event::ForceOpen { until: None, reason: None, by: None };
         descriptions.push(step(&mut record, without_end, &other, now));
