@@ -21,7 +21,7 @@ const MAX_ISSUED_BY_CALLER: usize = MAX_ISSUED / 2;
 #[derive(Debug, Default)]
 pub(crate) struct PermitRegistry {
     permits: Mutex<HashMap<Uuid, IssuedPermit>>,
-    places: Arc<Mutex<PlaceCounts>>,
+    slots: Arc<Mutex<SlotCounts>>,
 }
 
 #[derive(Debug)]
@@ -29,12 +29,12 @@ struct IssuedPermit {
     permit: Permit,
     expiry: AbortHandle,
     expires_at: Instant,
-    _place: Place,
+    _slot: PermitSlot,
 }
 
 /// How many permits are issued, or about to be.
 #[derive(Debug, Default)]
-struct PlaceCounts {
+struct SlotCounts {
     all: usize,
     /// Callers without a permit are not in it.
     by_caller: HashMap<CallerName, usize>,
@@ -55,21 +55,21 @@ pub(crate) enum TooManyPermits {
 
 /// The room for one permit of a caller, given back when it is dropped.
 #[derive(Debug)]
-pub(crate) struct Place {
-    places: Arc<Mutex<PlaceCounts>>,
+pub(crate) struct PermitSlot {
+    slots: Arc<Mutex<SlotCounts>>,
     caller: Option<CallerName>,
 }
 
-impl Drop for Place {
+impl Drop for PermitSlot {
     fn drop(&mut self) {
-        let mut places = lock(&self.places);
-        places.all = places.all.saturating_sub(1);
+        let mut slots = lock(&self.slots);
+        slots.all = slots.all.saturating_sub(1);
         if let Some(caller) = &self.caller
-            && let Some(count) = places.by_caller.get_mut(caller)
+            && let Some(count) = slots.by_caller.get_mut(caller)
         {
             *count = count.saturating_sub(1);
             if *count == 0 {
-                places.by_caller.remove(caller);
+                slots.by_caller.remove(caller);
             }
         }
     }
@@ -77,25 +77,25 @@ impl Drop for Place {
 
 impl PermitRegistry {
     /// Takes the room for one permit, before the circuit is asked for it.
-    pub(crate) fn reserve(&self, caller: Option<CallerName>) -> Result<Place, TooManyPermits> {
-        let mut places = lock(&self.places);
-        if places.all >= MAX_ISSUED {
+    pub(crate) fn reserve(&self, caller: Option<CallerName>) -> Result<PermitSlot, TooManyPermits> {
+        let mut slots = lock(&self.slots);
+        if slots.all >= MAX_ISSUED {
             return Err(TooManyPermits::OfAllCallers);
         }
         if let Some(caller) = &caller {
-            let count = places.by_caller.entry(caller.clone()).or_default();
+            let count = slots.by_caller.entry(caller.clone()).or_default();
             if *count >= MAX_ISSUED_BY_CALLER {
                 return Err(TooManyPermits::OfThisCaller);
             }
             *count += 1;
         }
-        places.all += 1;
-        drop(places);
-        Ok(Place { places: Arc::clone(&self.places), caller })
+        slots.all += 1;
+        drop(slots);
+        Ok(PermitSlot { slots: Arc::clone(&self.slots), caller })
     }
 
     /// Issues a permit for this long. Its id cannot be guessed.
-    pub(crate) fn issue(self: &Arc<Self>, place: Place, permit: Permit, lifetime: Duration) -> Uuid {
+    pub(crate) fn issue(self: &Arc<Self>, slot: PermitSlot, permit: Permit, lifetime: Duration) -> Uuid {
         let id = Uuid::new_v4();
         let registry = Arc::downgrade(self);
         // Locked until the permit is inserted: even the shortest lifetime must not end before that.
@@ -108,7 +108,7 @@ impl PermitRegistry {
             }
         });
         let (expiry, expires_at) = (expiry.abort_handle(), Instant::now() + lifetime);
-        permits.insert(id, IssuedPermit { permit, expiry, expires_at, _place: place });
+        permits.insert(id, IssuedPermit { permit, expiry, expires_at, _slot: slot });
         id
     }
 
@@ -182,8 +182,8 @@ mod tests {
 
     async fn issue(registry: &Arc<PermitRegistry>, circuits: &Circuits, caller: Option<&str>) -> Uuid {
         let key: ModelKey = "openai:gpt-5".parse().unwrap();
-        let place = registry.reserve(caller.map(|name| name.parse().unwrap())).unwrap();
-        registry.issue(place, circuits.admit(&key).await.unwrap(), Duration::from_secs(60))
+        let slot = registry.reserve(caller.map(|name| name.parse().unwrap())).unwrap();
+        registry.issue(slot, circuits.admit(&key).await.unwrap(), Duration::from_secs(60))
     }
 
     #[tokio::test]
@@ -203,12 +203,12 @@ mod tests {
         }
         assert_eq!(reserve("other"), Err(TooManyPermits::OfAllCallers));
         assert!(registry.redeem(&key, held[0]).is_some());
-        assert_eq!((reserve("ci"), reserve("other")), (Ok(()), Ok(())), "its place is free again");
+        assert_eq!((reserve("ci"), reserve("other")), (Ok(()), Ok(())), "its slot is free again");
         assert_eq!(reserve("web"), Err(TooManyPermits::OfThisCaller));
         for id in held {
             registry.redeem(&key, id);
         }
-        let places = lock(&registry.places);
-        assert!(places.all == 0 && places.by_caller.is_empty(), "{places:?}");
+        let slots = lock(&registry.slots);
+        assert!(slots.all == 0 && slots.by_caller.is_empty(), "{slots:?}");
     }
 }

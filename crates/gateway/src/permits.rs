@@ -130,7 +130,7 @@ pub(crate) async fn acquire(
         return Err(Error::shutting_down().into());
     }
     check_model(&app, &caller, &key)?;
-    let place = app.permit_registry.reserve(caller.name()).map_err(|error| {
+    let slot = app.permit_registry.reserve(caller.name()).map_err(|error| {
         let message = format!("too many permits: {error}; report the outcomes of those that you hold");
         Error::new(StatusCode::SERVICE_UNAVAILABLE, "too_many_permits", message)
             .with_retry_after(Duration::from_secs(1))
@@ -147,7 +147,7 @@ pub(crate) async fn acquire(
         _ => lifetime,
     };
     let until = circuits.now() + if probe { lease } else { lifetime };
-    let id = app.permit_registry.issue(place, permit, lifetime);
+    let id = app.permit_registry.issue(slot, permit, lifetime);
     let (key, instance) = (key.to_string(), circuits.instance().to_string());
     Ok(Json(PermitResponse { permit: id.to_string(), key, epoch, probe, until, instance }))
 }

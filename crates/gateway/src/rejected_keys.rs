@@ -1,4 +1,4 @@
-//! Requests with a wrong key: counted, and told in the log at most once a minute, so that guessing neither goes unseen
+//! Requests with a wrong key: counted, and logged at most once a minute, so that guessing neither goes unseen
 //! nor fills the log.
 
 use std::{
@@ -21,12 +21,12 @@ pub(crate) struct RemoteAddress(pub(crate) SocketAddr);
 pub(crate) struct RejectedKeys {
     /// All of them.
     pub(crate) counter: Counter,
-    untold: Mutex<Untold>,
+    unreported: Mutex<Unreported>,
 }
 
-/// What the log has not been told.
+/// What the log has not said yet.
 #[derive(Debug, Default)]
-struct Untold {
+struct Unreported {
     count: u64,
     last_address: Option<SocketAddr>,
     /// A line was logged in the last minute, and the next one is due at its end.
@@ -34,40 +34,40 @@ struct Untold {
 }
 
 impl RejectedKeys {
-    /// A request from this address had a wrong key. The first is told at once.
+    /// A request from this address had a wrong key. The first is logged at once.
     pub(crate) fn record(self: &Arc<Self>, address: Option<RemoteAddress>) {
         self.counter.inc();
-        let mut untold = self.untold();
-        untold.count += 1;
-        untold.last_address = address.map(|RemoteAddress(address)| address);
-        if untold.waiting {
+        let mut unreported = self.unreported();
+        unreported.count += 1;
+        unreported.last_address = address.map(|RemoteAddress(address)| address);
+        if unreported.waiting {
             return;
         }
-        untold.waiting = true;
-        untold.tell();
-        drop(untold);
+        unreported.waiting = true;
+        unreported.log();
+        drop(unreported);
         let this = Arc::downgrade(self);
         tokio::spawn(async move {
             loop {
                 tokio::time::sleep(LOG_INTERVAL).await;
                 let Some(this) = this.upgrade() else { return };
-                let mut untold = this.untold();
-                if untold.count == 0 {
-                    untold.waiting = false;
+                let mut unreported = this.unreported();
+                if unreported.count == 0 {
+                    unreported.waiting = false;
                     return;
                 }
-                untold.tell();
+                unreported.log();
             }
         });
     }
 
-    fn untold(&self) -> MutexGuard<'_, Untold> {
-        self.untold.lock().unwrap_or_else(PoisonError::into_inner)
+    fn unreported(&self) -> MutexGuard<'_, Unreported> {
+        self.unreported.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Untold {
-    fn tell(&mut self) {
+impl Unreported {
+    fn log(&mut self) {
         let address = self.last_address.map(tracing::field::display);
         tracing::warn!(count = self.count, last_address = address, "requests with an unknown API key");
         self.count = 0;
@@ -79,19 +79,19 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn they_are_counted_and_told_once_a_minute() {
+    async fn they_are_counted_and_logged_once_a_minute() {
         let rejected = Arc::new(RejectedKeys::default());
         let address = Some(RemoteAddress("192.0.2.1:5".parse().unwrap()));
         rejected.record(address);
-        assert_eq!(rejected.untold().count, 0, "the first is told at once");
+        assert_eq!(rejected.unreported().count, 0, "the first is logged at once");
         for _ in 0..5 {
             rejected.record(address);
         }
-        assert_eq!((rejected.untold().count, rejected.counter.get()), (5, 6));
+        assert_eq!((rejected.unreported().count, rejected.counter.get()), (5, 6));
         tokio::time::sleep(LOG_INTERVAL + Duration::from_millis(1)).await;
-        assert_eq!(rejected.untold().count, 0, "the others at the end of the minute");
-        assert!(rejected.untold().waiting);
+        assert_eq!(rejected.unreported().count, 0, "the others at the end of the minute");
+        assert!(rejected.unreported().waiting);
         tokio::time::sleep(LOG_INTERVAL).await;
-        assert!(!rejected.untold().waiting, "a quiet minute ends it");
+        assert!(!rejected.unreported().waiting, "a quiet minute ends it");
     }
 }
