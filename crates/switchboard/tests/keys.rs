@@ -1,6 +1,6 @@
 //! Keys that are added and revoked while the program runs (Q5): a changed file, SIGHUP, and what the log says of it.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests fail as tests do")]
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
 use std::{path::PathBuf, time::Duration};
 
