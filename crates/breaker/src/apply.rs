@@ -6,7 +6,8 @@ mod open;
 mod probes;
 
 use crate::{
-    InstanceId, Lease, Mode, Outcome, Phase, Policy, Reason, Record, State, Timestamp, Transition, next_epoch,
+    CallerName, InstanceId, Lease, Mode, Outcome, Phase, Policy, Reason, Record, State, Timestamp,
+    Transition, next_epoch,
 };
 
 /// What a permit was admitted with. Its outcome counts only while this still holds (B4).
@@ -49,6 +50,13 @@ pub enum Event {
         /// How many.
         calls: u32,
     },
+    /// The holder of a probe's lease is still at work and asks for it to last longer. It only ever prolongs it.
+    LeaseRenewed {
+        /// What the call was admitted with.
+        token: AdmissionToken,
+        /// When it is to end.
+        until: Timestamp,
+    },
     /// A caller asks for a probe's slot.
     ProbeRequested {
         /// The lease it would get.
@@ -60,11 +68,15 @@ pub enum Event {
         until: Option<Timestamp>,
         /// The operator's reason.
         reason: Option<String>,
+        /// The operator's name.
+        by: Option<CallerName>,
     },
     /// An operator closes it.
     ForceClose {
         /// The operator's reason.
         reason: Option<String>,
+        /// The operator's name.
+        by: Option<CallerName>,
     },
     /// It is in use, so its key must not expire.
     RefreshTtl,
@@ -153,11 +165,13 @@ impl RecordUpdate<'_> {
                 self.record_successes(*epoch, self.clamp_to_now(*at), *calls)
             }
             Event::ProbeRequested { lease } => self.request_probe(lease),
-            Event::ForceOpen { until, reason } => {
-                self.transition_to(Phase::ForcedOpen { until: *until }, Reason::manual(reason.clone()));
+            Event::LeaseRenewed { token, until } => self.renew_lease(token, *until),
+            Event::ForceOpen { until, reason, by } => {
+                let reason = Reason::manual(reason.clone(), by.clone());
+                self.transition_to(Phase::ForcedOpen { until: *until }, reason);
                 EventResult::Recorded
             }
-            Event::ForceClose { reason } => self.force_close(reason),
+            Event::ForceClose { reason, by } => self.force_close(Reason::manual(reason.clone(), by.clone())),
             Event::RefreshTtl => {
                 self.record.updated_at = self.context.now;
                 EventResult::Recorded

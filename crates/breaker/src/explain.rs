@@ -43,11 +43,17 @@ fn cooldown(reason: &Reason) -> String {
     // The type of a rate limit says only what is counted ("requests"); the code says what happened.
     let code = reason.error_code.clone().or_else(|| reason.error_type.clone());
     let response = status.into_iter().chain(code).collect::<Vec<_>>().join(" ");
+    let by = reported_by(reason);
     if response.is_empty() {
-        format!("{cause}, cooling down")
+        format!("{cause}, cooling down{by}")
     } else {
-        format!("{cause} ({response}), cooling down")
+        format!("{cause} ({response}), cooling down{by}")
     }
+}
+
+/// Whose word it is, where that is not this fleet's own.
+fn reported_by(reason: &Reason) -> String {
+    reason.by.as_ref().map_or_else(String::new, |name| format!(", reported by {name}"))
 }
 
 fn cause_text(cause: TransitionCause) -> &'static str {
@@ -77,9 +83,11 @@ fn details(reason: &Reason) -> String {
     words.extend(reason.error_type.clone());
     words.extend(reason.error_code.clone().filter(|code| Some(code) != reason.error_type.as_ref()));
     let text = words.into_iter().filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ");
-    match &reason.operator_reason {
-        Some(why) => format!("{text}: {why}"),
-        None => text,
+    match (&reason.operator_reason, &reason.by) {
+        (Some(why), Some(name)) => format!("{text} by {name}: {why}"),
+        (Some(why), None) => format!("{text}: {why}"),
+        (None, Some(name)) if reason.rule.is_none() => format!("{text} by {name}"),
+        (None, _) => text + &reported_by(reason),
     }
 }
 
@@ -103,6 +111,25 @@ mod tests {
         ] {
             failure.kind = kind;
             record.reason = Some(Reason::failure(&failure, TripRule::Cooldown));
+            assert_eq!(describe(&record), expected);
+        }
+    }
+
+    #[test]
+    fn it_says_whose_word_it_is() {
+        let by = || Some("ci".parse().unwrap());
+        let failure = Failure { reported_by: by(), ..Failure::status(402) };
+        let cooldown =
+            Reason::failure(&Failure { kind: FailureKind::Quota, ..failure.clone() }, TripRule::Cooldown);
+        let mut record = Record::fresh(0, &InstanceId::new("a3f"), Timestamp::NEVER);
+        for (reason, expected) in [
+            (cooldown, "quota exhausted (HTTP 402), cooling down, reported by ci"),
+            (Reason::failure(&failure, TripRule::Probe), "probe failed: HTTP 402, reported by ci"),
+            (Reason::manual(Some("upgrade".into()), by()), "manual by ci: upgrade"),
+            (Reason::manual(None, by()), "manual by ci"),
+            (Reason::manual(None, None), "manual"),
+        ] {
+            record.reason = Some(reason);
             assert_eq!(describe(&record), expected);
         }
     }

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::CallerName;
+
 /// What went wrong with a call: the provider's fault, or a rate limit. Holds no message, since a message may quote a
 /// prompt (C5).
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -14,19 +16,27 @@ pub struct Failure {
     pub error_type: Option<String>,
     /// The provider's error code, for instance `insufficient_quota`.
     pub error_code: Option<String>,
+    /// The caller who reported it by a permit; `None`: this process saw it itself.
+    pub reported_by: Option<CallerName>,
 }
 
 impl Failure {
     /// A failure without details.
     #[must_use]
     pub const fn new(kind: FailureKind) -> Self {
-        Self { kind, status: None, error_type: None, error_code: None }
+        Self { kind, status: None, error_type: None, error_code: None, reported_by: None }
     }
 
     /// An HTTP status that counts as a failure.
     #[must_use]
     pub const fn status(status: u16) -> Self {
-        Self { kind: FailureKind::Status, status: Some(status), error_type: None, error_code: None }
+        Self {
+            kind: FailureKind::Status,
+            status: Some(status),
+            error_type: None,
+            error_code: None,
+            reported_by: None,
+        }
     }
 }
 

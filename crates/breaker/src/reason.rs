@@ -2,9 +2,9 @@
 
 use std::{fmt, sync::Arc};
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
-use crate::{Failure, FailureKind, Timestamp};
+use crate::{CallerName, Failure, FailureKind, Timestamp};
 
 /// The name of one Switchboard process, as others see it in Redis: 1 to 64 printable characters.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -192,13 +192,31 @@ pub struct Reason {
     /// The operator's reason.
     #[serde(default, rename = "why", skip_serializing_if = "Option::is_none")]
     pub operator_reason: Option<String>,
+    /// Whose word it is: the name of the key by which an operator changed the circuit, or an application reported the
+    /// failure by a permit. `None`: an instance saw it itself, or keys are not in use.
+    #[serde(default, deserialize_with = "valid_name", skip_serializing_if = "Option::is_none")]
+    pub by: Option<CallerName>,
+}
+
+/// A name that is none, as somebody may write with `redis-cli`, does not void the rest of the reason.
+fn valid_name<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<CallerName>, D::Error> {
+    let text = serde_json::Value::deserialize(deserializer)?;
+    Ok(text.as_str().and_then(|text| text.parse().ok()))
 }
 
 impl Reason {
     /// A reason without details.
     #[must_use]
     pub const fn new(cause: TransitionCause) -> Self {
-        Self { cause, rule: None, status: None, error_type: None, error_code: None, operator_reason: None }
+        Self {
+            cause,
+            rule: None,
+            status: None,
+            error_type: None,
+            error_code: None,
+            operator_reason: None,
+            by: None,
+        }
     }
 
     /// A call's failure, under a rule.
@@ -211,13 +229,14 @@ impl Reason {
             error_type: failure.error_type.clone(),
             error_code: failure.error_code.clone(),
             operator_reason: None,
+            by: failure.reported_by.clone(),
         }
     }
 
-    /// A manual override, with the operator's reason.
+    /// A manual override, with the operator's reason and name.
     #[must_use]
-    pub fn manual(reason: Option<String>) -> Self {
-        Self { operator_reason: reason, ..Self::new(TransitionCause::Manual) }
+    pub fn manual(reason: Option<String>, by: Option<CallerName>) -> Self {
+        Self { operator_reason: reason, by, ..Self::new(TransitionCause::Manual) }
     }
 }
 

@@ -98,9 +98,9 @@ impl Fleet {
             Action::Call { instance } => return self.call(&InstanceId::new(&format!("i{instance}"))),
             Action::Open { seconds } => {
                 let until = seconds.map(|seconds| self.now + Duration::from_secs(seconds));
-                (operator, Event::ForceOpen { until, reason: None })
+                (operator, Event::ForceOpen { until, reason: None, by: None })
             }
-            Action::Close => (operator, Event::ForceClose { reason: None }),
+            Action::Close => (operator, Event::ForceClose { reason: None, by: None }),
             Action::CallCompleted { call, outcome } => {
                 let Some((instance, stamp)) = picked(call) else { return Ok(()) };
                 (instance, Event::CallCompleted { token: stamp, outcome, at: self.now })
@@ -260,6 +260,7 @@ const fn epoch_of(event: &Event) -> Option<u64> {
     match event {
         Event::CallCompleted { token: stamp, .. }
         | Event::FirstToken { token: stamp }
+        | Event::LeaseRenewed { token: stamp, .. }
         | Event::PermitReleased { token: stamp } => Some(stamp.epoch),
         Event::Successes { epoch, .. } => Some(*epoch),
         Event::ProbeRequested { .. }

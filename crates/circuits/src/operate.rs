@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use breaker::{Event, EventResult, ModelKey};
+use breaker::{CallerName, Event, EventResult, ModelKey};
 use tokio::{sync::oneshot, time::timeout};
 
 use crate::{
@@ -33,7 +33,7 @@ pub enum OperateError {
 const OPERATOR_TIMEOUT: Duration = Duration::from_secs(2);
 
 impl Circuits {
-    /// Forces a circuit open, for a while or until it is closed manually (B10).
+    /// Forces a circuit open, for a while or until it is closed manually (B10). `by` names the operator in the history.
     ///
     /// # Errors
     /// It could not be applied or shared.
@@ -42,24 +42,35 @@ impl Circuits {
         key: &ModelKey,
         duration: Option<Duration>,
         reason: Option<String>,
+        by: Option<CallerName>,
     ) -> Result<(), OperateError> {
-        self.operate(key, Request::ForceOpen { duration, reason }).await
+        self.operate(key, Request::ForceOpen { duration, reason, by }).await
     }
 
     /// Closes a circuit manually.
     ///
     /// # Errors
     /// It could not be applied or shared, or there is no such circuit.
-    pub async fn close(&self, key: &ModelKey, reason: Option<String>) -> Result<(), OperateError> {
-        self.operate(key, Request::Event(Event::ForceClose { reason }, None)).await
+    pub async fn close(
+        &self,
+        key: &ModelKey,
+        reason: Option<String>,
+        by: Option<CallerName>,
+    ) -> Result<(), OperateError> {
+        self.operate(key, Request::Event(Event::ForceClose { reason, by }, None)).await
     }
 
     /// Resets a circuit, as a DEL does; its history is kept.
     ///
     /// # Errors
     /// It could not be applied or shared, or there is no such circuit.
-    pub async fn reset(&self, key: &ModelKey, reason: Option<String>) -> Result<(), OperateError> {
-        self.operate(key, Request::Reset(reason)).await
+    pub async fn reset(
+        &self,
+        key: &ModelKey,
+        reason: Option<String>,
+        by: Option<CallerName>,
+    ) -> Result<(), OperateError> {
+        self.operate(key, Request::Reset { reason, by }).await
     }
 
     async fn operate(&self, key: &ModelKey, request: Request) -> Result<(), OperateError> {

@@ -6,13 +6,13 @@ use std::{
     time::Duration,
 };
 
-use breaker::{AdmissionToken, Event, Failure, ModelKey, Outcome};
+use breaker::{AdmissionToken, Event, EventResult, Failure, ModelKey, Outcome};
 use tokio::sync::oneshot;
 
 use crate::{
     circuit::{Circuit, ProbeResponder, QueuedRequest, Responder},
     counts::ProbeOutcome,
-    plan::{ContinuationEpoch, Request},
+    plan::{ContinuationEpoch, Request, RequestResult},
 };
 
 /// The permission to make one call.
@@ -81,6 +81,28 @@ impl Permit {
             let token = AdmissionToken { epoch: self.epoch, lease_id: Some(probe.lease_id.clone()) };
             let continuation = Arc::clone(&probe.continuation_epoch);
             self.circuit.submit(QueuedRequest::event(Event::FirstToken { token }, Some(continuation)));
+        }
+    }
+
+    /// Prolongs a probe's lease, which ends this long from now, or after [`Policy::probe_lease`](breaker::Policy) if that
+    /// is sooner. The future does not borrow the permit. Its output: whether the lease is still held; always so for a permit
+    /// that is no probe's, or whose probe has had its verdict.
+    pub fn renew(&self, lease: Duration) -> impl Future<Output = bool> + Send + use<> {
+        let probe = self.probe.as_ref().filter(|probe| !probe.decided);
+        let result = probe.map(|probe| {
+            let token = AdmissionToken { epoch: self.epoch, lease_id: Some(probe.lease_id.clone()) };
+            let (sender, result) = oneshot::channel();
+            let request = Request::RenewLease { token, lease };
+            self.circuit.submit(QueuedRequest { request, responder: Responder::Result(sender) });
+            result
+        });
+        async move {
+            match result {
+                Some(result) => {
+                    matches!(result.await, Ok(RequestResult::Applied(EventResult::Recorded)))
+                }
+                None => true,
+            }
         }
     }
 

@@ -9,8 +9,8 @@ use std::{
 };
 
 use breaker::{
-    AdmissionToken, Context, Event, EventResult, InstanceId, Lease, Phase, Reason, Record, State, Timestamp,
-    Transition, TransitionCause, apply, encode, next_epoch,
+    AdmissionToken, CallerName, Context, Event, EventResult, InstanceId, Lease, Phase, Reason, Record, State,
+    Timestamp, Transition, TransitionCause, apply, encode, next_epoch,
 };
 use bytes::Bytes;
 
@@ -25,15 +25,17 @@ pub(crate) enum Request {
     /// It happened; its permit may have been reissued since (see [`ContinuationEpoch`]).
     Event(Event, Option<ContinuationEpoch>),
     /// An operator opens it for this long. Until when depends on the store's time, which may not be known yet.
-    ForceOpen { duration: Option<Duration>, reason: Option<String> },
+    ForceOpen { duration: Option<Duration>, reason: Option<String>, by: Option<CallerName> },
     /// A caller asks for a probe's slot, under this lease id, for this long; `None`: as the policy says.
     Probe { id: String, lease: Option<Duration> },
+    /// The holder of a probe's lease asks for it to last this much longer; at most as the policy says.
+    RenewLease { token: AdmissionToken, lease: Duration },
     /// The circuit must exist (F2).
     EnsureExists,
     /// The provider does not know the model.
     RemoveUnknownModel,
     /// An operator resets it.
-    Reset(Option<String>),
+    Reset { reason: Option<String>, by: Option<CallerName> },
     /// What was diverged, adopted or restored is to be written.
     Reconcile,
 }
@@ -126,9 +128,9 @@ impl PlanBuilder<'_> {
     fn apply_request(&mut self, request: &Request) -> RequestResult {
         match request {
             Request::Event(event, continuation) => self.apply_event(event, continuation.as_ref()),
-            Request::ForceOpen { duration, reason } => {
+            Request::ForceOpen { duration, reason, by } => {
                 let until = duration.map(|duration| self.context.now + duration);
-                self.apply_event(&Event::ForceOpen { until, reason: reason.clone() }, None)
+                self.apply_event(&Event::ForceOpen { until, reason: reason.clone(), by: by.clone() }, None)
             }
             Request::Probe { id, lease } => {
                 let Context { instance, policy, now } = self.context;
@@ -141,7 +143,15 @@ impl PlanBuilder<'_> {
                 RequestResult::Applied(EventResult::Recorded)
             }
             Request::RemoveUnknownModel => self.remove_unknown_model(),
-            Request::Reset(reason) => self.reset(reason.clone()),
+            Request::RenewLease { token, lease } => {
+                let until = self.context.now + (*lease).min(self.context.policy.probe_lease);
+                self.apply_event(&Event::LeaseRenewed { token: token.clone(), until }, None)
+            }
+            Request::Reset { reason, by } => self.reset(Reason {
+                operator_reason: reason.clone(),
+                by: by.clone(),
+                ..Reason::new(TransitionCause::Reset)
+            }),
             Request::Reconcile => RequestResult::Applied(EventResult::Recorded),
         }
     }
@@ -196,7 +206,8 @@ impl PlanBuilder<'_> {
         let record = Record::fresh(last, instance, now);
         let end = self.transitions.last().map(|entry| entry.to).or(self.mirror.history_tail.state());
         if let Some(state) = end.filter(|state| *state != State::Closed) {
-            self.transitions.push(reset_transition(state, record.epoch, None, instance, now));
+            let reason = Reason::new(TransitionCause::Reset);
+            self.transitions.push(reset_transition(state, record.epoch, reason, instance, now));
         }
         self.record = Some(record);
     }
@@ -238,11 +249,11 @@ impl PlanBuilder<'_> {
         }
     }
 
-    fn reset(&mut self, operator_reason: Option<String>) -> RequestResult {
+    fn reset(&mut self, reason: Reason) -> RequestResult {
         let Some(record) = self.record.take() else { return RequestResult::NoCircuit };
         let Context { instance, now, .. } = self.context;
         let epoch = next_epoch(record.epoch, now);
-        self.transitions.push(reset_transition(record.stored_state(), epoch, operator_reason, instance, now));
+        self.transitions.push(reset_transition(record.stored_state(), epoch, reason, instance, now));
         self.deleted_epoch = Some(epoch);
         RequestResult::Applied(EventResult::Recorded)
     }
@@ -251,10 +262,9 @@ impl PlanBuilder<'_> {
 fn reset_transition(
     from: State,
     epoch: u64,
-    operator_reason: Option<String>,
+    reason: Reason,
     instance: &InstanceId,
     at: Timestamp,
 ) -> Transition {
-    let reason = Reason { operator_reason, ..Reason::new(TransitionCause::Reset) };
     Transition { from, to: State::Closed, epoch, reason, instance: instance.clone(), at }
 }

@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// Which policy each circuit has.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Policies {
     /// For every circuit without a policy of its own.
     pub default: Policy,

@@ -15,7 +15,7 @@ async fn a_manual_override_is_not_shared_through_it() {
     circuits.ready().await;
     let key = "openai:m".parse().unwrap();
     circuits.admit(&key).await.unwrap().succeeded();
-    let result = circuits.open(&key, None, None).await;
+    let result = circuits.open(&key, None, None, None).await;
     assert!(matches!(&result, Err(OperateError::NotShared(why)) if why.contains("list")), "{result:?}");
     circuits.admit(&key).await.expect_err("this instance obeys");
     assert_eq!(redis.cli(&["TYPE", "circuit_breaker:openai:m"]).await, "list");

@@ -55,13 +55,13 @@ async fn another_instances_transitions_come_with_their_reasons() {
     let store = MemoryStore::default();
     let (one, other) = (instance("one", &store).await, instance("other", &store).await);
     fail_call(&one).await;
-    one.close(&key(), None).await.unwrap();
+    one.close(&key(), None, None).await.unwrap();
     tokio::time::sleep(circuits::CLOCK_TOLERANCE * 2).await;
 
     let mut watches = [one.watch(), other.watch()];
     fail_call(&one).await;
-    one.close(&key(), Some("done".to_owned())).await.unwrap();
-    other.reset(&key(), None).await.unwrap();
+    one.close(&key(), Some("done".to_owned()), None).await.unwrap();
+    other.reset(&key(), None, None).await.unwrap();
     let history = one.history(&key(), 3).await.unwrap();
     for watch in &mut watches {
         let received = next_transitions(watch, 3).await;
@@ -99,8 +99,8 @@ async fn a_watcher_that_never_reads_costs_no_memory_and_learns_that_it_lags() {
     let circuits = instance("one", &store).await;
     let mut watch = circuits.watch();
     for _ in 0..600 {
-        circuits.open(&key(), None, None).await.unwrap();
-        circuits.close(&key(), None).await.unwrap();
+        circuits.open(&key(), None, None, None).await.unwrap();
+        circuits.close(&key(), None, None).await.unwrap();
     }
     assert_eq!(next_event(&mut watch).await, CircuitEvent::Lagged);
 }
@@ -124,7 +124,7 @@ async fn a_clock_that_is_off_until_it_is_synchronized_hides_and_repeats_nothing(
     for ahead in [true, false] {
         let store = MemoryStore::default();
         let other = instance("other", &store).await;
-        other.open(&key(), None, Some("old".to_owned())).await.unwrap();
+        other.open(&key(), None, Some("old".to_owned()), None).await.unwrap();
         tokio::time::sleep(circuits::CLOCK_TOLERANCE * 2).await;
 
         store.inject_error(Some(StoreError::Unreachable("gone".to_owned())));
@@ -136,7 +136,7 @@ async fn a_clock_that_is_off_until_it_is_synchronized_hides_and_repeats_nothing(
         while other.store_status() != StoreStatus::Embedded {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
-        other.close(&key(), Some("new".to_owned())).await.unwrap();
+        other.close(&key(), Some("new".to_owned()), None).await.unwrap();
         let received = next_transitions(&mut watch, 1).await;
         let reasons: Vec<_> =
             received.iter().map(|transition| transition.reason.operator_reason.as_deref()).collect();

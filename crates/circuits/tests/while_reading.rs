@@ -121,9 +121,9 @@ async fn a_change_is_handled_during_a_full_read() {
     for _ in 0..30 {
         sleep(Duration::from_secs(1)).await;
         let asked = Instant::now();
-        a.open(&key("openai:m"), None, None).await.unwrap();
+        a.open(&key("openai:m"), None, None, None).await.unwrap();
         testbed::wait_until("the other refuses", async || b.admit(&key("openai:m")).await.is_err()).await;
-        a.close(&key("openai:m"), None).await.unwrap();
+        a.close(&key("openai:m"), None, None).await.unwrap();
         testbed::wait_until("the other admits", async || b.admit(&key("openai:m")).await.is_ok()).await;
         assert!(asked.elapsed() < Duration::from_millis(200), "{:?}", asked.elapsed());
     }
@@ -172,7 +172,7 @@ async fn an_old_value_is_adopted_by_a_full_read_too() {
     a.ready().await;
     fail_call(&a, &m).await;
     let open = String::from_utf8(fixture.store.get(&m).unwrap().to_vec()).unwrap();
-    a.close(&m, None).await.unwrap();
+    a.close(&m, None, None).await.unwrap();
     fixture.store.inject_error(unreachable_error());
     sleep(Duration::from_secs(1)).await;
     fixture.store.set(&m, Some(&open));
@@ -195,11 +195,11 @@ async fn the_newer_override_wins_whoever_reconnects_first_to_a_store_that_lost_i
         let b = fixture.instance("b", 0, Duration::from_millis(slow_b));
         a.ready().await;
         b.ready().await;
-        a.open(&m, None, None).await.unwrap();
+        a.open(&m, None, None, None).await.unwrap();
         sleep(Duration::from_secs(1)).await;
         fixture.store.inject_error(unreachable_error());
         sleep(Duration::from_secs(1)).await;
-        b.close(&m, None).await.unwrap_err();
+        b.close(&m, None, None).await.unwrap_err();
         fixture.store.flush();
         fixture.store.inject_error(None);
         sleep(Duration::from_secs(40)).await;

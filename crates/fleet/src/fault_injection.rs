@@ -218,9 +218,9 @@ impl Fleet {
         let duration = self.rng.millis(100..=10_000);
         self.world.checks.on_operator_command(key);
         let done = match self.rng.number(0..=3) {
-            0 | 1 => circuits.open(key, Some(duration), Some("drill".to_owned())).await,
-            2 => circuits.close(key, None).await,
-            _ => circuits.reset(key, None).await,
+            0 | 1 => circuits.open(key, Some(duration), Some("drill".to_owned()), None).await,
+            2 => circuits.close(key, None, None).await,
+            _ => circuits.reset(key, None, None).await,
         };
         self.world.trace.log(format_args!("{number:>4} operates {key}: {done:?}"));
     }

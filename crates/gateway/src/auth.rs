@@ -9,14 +9,16 @@ use axum::{
 };
 use breaker::CallerName;
 use http::{HeaderMap, HeaderValue, StatusCode};
+use manager::AllowedModels;
 use uuid::Uuid;
 
 use crate::{
     dashboard,
     error::{Error, dialect_of},
     headers,
-    keys::{AuthError, Role},
+    keys::{AuthError, Key, Role},
     loopback,
+    rejected_keys::RemoteAddress,
     state::App,
 };
 
@@ -34,16 +36,34 @@ pub(crate) struct Caller {
     pub(crate) request_id: HeaderValue,
     /// The permissions of its key.
     pub(crate) role: Role,
+    /// Its key; `None`: this gateway has no keys, or the path needs none.
+    pub(crate) key: Option<Arc<Key>>,
+}
+
+impl Caller {
     /// The name of its key; `None`: this gateway has no keys.
-    pub(crate) name: Option<CallerName>,
+    pub(crate) fn name(&self) -> Option<CallerName> {
+        self.key.as_ref().map(|key| key.name().clone())
+    }
+
+    /// What it may ask for; `None`: everything.
+    pub(crate) fn allowed_models(&self) -> Option<&Arc<AllowedModels>> {
+        self.key.as_ref().and_then(|key| key.allowed_models())
+    }
+
+    /// Whether its reports of cooldowns and spent credit are taken as a provider's would be (Q6). Without keys there is
+    /// nobody to protect from anybody.
+    pub(crate) fn may_set_cooldowns(&self) -> bool {
+        self.key.as_ref().is_none_or(|key| key.may_set_cooldowns())
+    }
 }
 
 /// Passes a request on, or rejects it in the API format of its path. Every response has the request's id.
 pub(crate) async fn authenticate(State(app): State<Arc<App>>, mut request: Request, next: Next) -> Response {
     let id = request_id(request.headers());
     let mut response = match authorize(&app, &request) {
-        Ok(role) => {
-            request.extensions_mut().insert(Caller { request_id: id.clone(), role, name: None });
+        Ok((role, key)) => {
+            request.extensions_mut().insert(Caller { request_id: id.clone(), role, key });
             next.run(request).await
         }
         Err(error) => error.respond(dialect_of(request.uri().path(), request.headers()), &id),
@@ -52,27 +72,30 @@ pub(crate) async fn authenticate(State(app): State<Arc<App>>, mut request: Reque
     response
 }
 
-fn authorize(app: &App, request: &Request) -> Result<Role, Error> {
-    if app.keys.is_empty()
+fn authorize(app: &App, request: &Request) -> Result<(Role, Option<Arc<Key>>), Error> {
+    let keys = app.keys.load();
+    if keys.is_empty()
         && let Some(header) = loopback::host_not_allowed(request.headers())
     {
         let message = format!(
-            "without api_keys this gateway accepts loopback names only, and the {header} header is not one: \
-             use localhost, or set [server] api_keys"
+            "without keys this gateway accepts loopback names only, and the {header} header is not one: \
+             use localhost, or add [keys.NAME] or [server] api_keys"
         );
         return Err(Error::new(StatusCode::FORBIDDEN, "host_not_allowed", message));
     }
     let path = request.uri().path();
     if PUBLIC_PATHS.contains(&path) || dashboard::is_dashboard_path(path) {
-        return Ok(Role::Caller);
+        return Ok((Role::Caller, None));
     }
-    app.keys.role_of(request.headers()).map_err(|error| {
+    let identified = keys.identify(request.headers());
+    identified.map(|key| (key.as_ref().map_or(Role::Admin, |key| key.role()), key)).map_err(|error| {
         let message = match error {
             AuthError::MissingKey => {
-                "API key required: send one of this gateway's api_keys as your SDK's API key"
+                "API key required: send one of this gateway's keys as your SDK's API key"
             }
             AuthError::InvalidKey => {
-                "invalid API key: send one of this gateway's api_keys as your SDK's API key"
+                app.rejected_keys.record(request.extensions().get::<RemoteAddress>().copied());
+                "invalid API key: send one of this gateway's keys as your SDK's API key"
             }
         };
         Error::new(StatusCode::UNAUTHORIZED, "invalid_api_key", message.to_owned())

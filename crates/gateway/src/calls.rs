@@ -98,7 +98,8 @@ async fn read_call(
     let id = caller.request_id.to_str().unwrap_or_default().to_owned();
     Ok(Call {
         id,
-        caller: caller.name.clone(),
+        caller: caller.name(),
+        allowed_models: caller.allowed_models().cloned(),
         request,
         headers: parts.headers,
         fallback: fallback_allowed,

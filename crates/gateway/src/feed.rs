@@ -253,9 +253,9 @@ mod tests {
         let last = feed.state().last_sequence + times;
         for number in 0..times {
             if number % 2 == 0 {
-                feed.circuits.open(&key, None, None).await.unwrap();
+                feed.circuits.open(&key, None, None, None).await.unwrap();
             } else {
-                feed.circuits.close(&key, None).await.unwrap();
+                feed.circuits.close(&key, None, None).await.unwrap();
             }
         }
         while feed.state().last_sequence < last {

@@ -22,9 +22,9 @@
 //!    ▼
 //! feed    metrics    permit_registry                                 the parts of the state
 //!    ▼
-//! overview    error    keys
+//! overview    error    active_keys ─► keys ─► key_digest
 //!    ▼
-//! shutdown  headers  duration  loopback  openapi  dashboard          these use no other file
+//! shutdown  headers  duration  loopback  openapi  dashboard  rejected_keys   these use no other file
 //! ```
 //!
 //! | file | subject |
@@ -33,7 +33,9 @@
 //! | `router` | the table of paths |
 //! | `state` | what all handlers share |
 //! | `auth` | authentication of every request |
-//! | `keys`, `loopback` | the keys, and the hosts that a listener without keys accepts |
+//! | `keys`, `key_digest` | the keys with their names and permissions, and how they are compared |
+//! | `active_keys`, `rejected_keys` | the keys in force, which can be replaced; requests with a wrong key |
+//! | `loopback` | the hosts that a listener without keys accepts |
 //! | `calls`, `models`, `health`, `scrape` | handlers: calls, models, health checks, metrics |
 //! | `gemini`, `stored_responses` | handlers: Gemini's paths, and responses that a provider has stored |
 //! | `inspect`, `events`, `operate`, `permits` | handlers: the circuits API |
@@ -48,11 +50,14 @@
 //! Invariants:
 //!
 //! - A listener without keys is on loopback and accepts loopback names only, so that no web page can reach it.
+//! - A key that was taken out of the configuration admits no further request, on whatever connection (Q5).
 //! - A successful call costs one pass over its body and no serialization; a stream is passed through event by event.
 //! - A client that disconnects cancels its attempt: nothing outlives the task of the connection.
-//! - No subscriber and no holder of a permit makes the process grow: frames and permits have limits.
+//! - No subscriber and no holder of a permit makes the process grow: frames and permits have limits. No caller holds more
+//!   than half of the permits, and what one reports is a vote (Q6).
 //! - No prompt, response or key is in an error or in the log (C5).
 
+mod active_keys;
 mod auth;
 mod body;
 mod calls;
@@ -65,6 +70,7 @@ mod gemini;
 mod headers;
 mod health;
 mod inspect;
+mod key_digest;
 mod keys;
 mod loopback;
 mod metrics;
@@ -75,6 +81,7 @@ mod overview;
 mod path_params;
 mod permit_registry;
 mod permits;
+mod rejected_keys;
 mod response;
 mod router;
 mod scrape;
@@ -83,6 +90,8 @@ mod shutdown;
 mod state;
 mod stored_responses;
 
-pub use keys::Keys;
+pub use active_keys::{ActiveKeys, MissingApiKeys};
+pub use key_digest::{KeyDigest, KeyDigestError};
+pub use keys::{DuplicateKey, Key, Keys, Role};
 pub use server::{BindError, Gateway, Settings};
 pub use shutdown::ShutdownMode;

@@ -11,6 +11,8 @@ use manager::ModelManager;
 use prometheus_client::{encoding::text::encode, metrics::gauge::Gauge, registry::Registry};
 use tokio::runtime::Handle;
 
+use crate::rejected_keys::RejectedKeys;
+
 /// The prefix of every name.
 const PREFIX: &str = "switchboard";
 
@@ -23,12 +25,14 @@ pub(crate) struct Metrics {
 }
 
 impl Metrics {
-    pub(crate) fn new(manager: &ModelManager) -> Self {
+    pub(crate) fn new(manager: &ModelManager, rejected_keys: &RejectedKeys) -> Self {
         let mut registry = Registry::with_prefix(PREFIX);
         manager.metrics().register(&mut registry);
         registry.register_collector(Box::new(circuits::Collector::new(manager.circuits().clone())));
         let (connections, tasks) = (Gauge::default(), Gauge::default());
         registry.register("connections", "Open client connections", connections.clone());
+        let help = "Requests with an unknown API key";
+        registry.register("rejected_keys", help, rejected_keys.counter.clone());
         registry.register("tasks", "Tokio tasks", tasks.clone());
         Self { registry, connections, tasks }
     }

@@ -18,9 +18,24 @@ use crate::{
     state::App,
 };
 
-/// All routes and models.
-pub(crate) async fn list(State(app): State<Arc<App>>, uri: Uri, headers: HeaderMap) -> Response {
-    json(models::list(dialect_of(uri.path(), &headers), app.manager.catalog().model_names()))
+/// All routes and models that the caller may ask for.
+pub(crate) async fn list(
+    State(app): State<Arc<App>>,
+    Extension(caller): Extension<Caller>,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Response {
+    let catalog = app.manager.catalog();
+    json(models::list(dialect_of(uri.path(), &headers), allowed_names(&catalog, &caller)))
+}
+
+/// The names that this caller may ask for.
+fn allowed_names<'a>(catalog: &'a Catalog, caller: &Caller) -> Vec<&'a str> {
+    let mut names = catalog.model_names();
+    if let Some(allowed) = caller.allowed_models() {
+        names.retain(|name| allowed.allows(name));
+    }
+    names
 }
 
 /// One route or model.
@@ -32,7 +47,7 @@ pub(crate) async fn show(
     headers: HeaderMap,
 ) -> Response {
     let dialect = dialect_of(uri.path(), &headers);
-    if is_listed(&app.manager.catalog(), dialect, &name) {
+    if is_listed(&app.manager.catalog(), &caller, dialect, &name) {
         return json(models::one(dialect, &name));
     }
     let message = format!("unknown model or route `{name}`; see GET /v1/models");
@@ -40,9 +55,10 @@ pub(crate) async fn show(
 }
 
 /// Whether the list has this name, in any spelling that a call may use.
-fn is_listed(catalog: &Catalog, dialect: Dialect, name: &str) -> bool {
+fn is_listed(catalog: &Catalog, caller: &Caller, dialect: Dialect, name: &str) -> bool {
     let endpoint = Endpoint::generation(dialect);
-    catalog.resolve(endpoint, name).is_ok_and(|chain| catalog.model_names().contains(&chain.name()))
+    let names = allowed_names(catalog, caller);
+    catalog.resolve(endpoint, name).is_ok_and(|chain| names.contains(&chain.name()))
 }
 
 fn json(body: Bytes) -> Response {

@@ -63,32 +63,32 @@ pub(crate) struct OperateResponse {
 /// Forces a circuit open, also one of a model that was not called yet.
 pub(crate) async fn open(
     State(app): State<Arc<App>>,
-    _: RequireAdmin,
+    RequireAdmin(by): RequireAdmin,
     CircuitKey(key): CircuitKey,
     JsonBody(OpenRequest { duration, reason }): JsonBody<OpenRequest>,
 ) -> Result<Json<OperateResponse>, ApiError> {
     let duration = duration.map(|DurationText(duration)| duration);
-    respond(&app, &key, app.manager.circuits().open(&key, duration, into_text(reason)).await)
+    respond(&app, &key, app.manager.circuits().open(&key, duration, into_text(reason), by).await)
 }
 
 /// Closes a circuit.
 pub(crate) async fn close(
     State(app): State<Arc<App>>,
-    _: RequireAdmin,
+    RequireAdmin(by): RequireAdmin,
     CircuitKey(key): CircuitKey,
     JsonBody(CloseOrResetRequest { reason }): JsonBody<CloseOrResetRequest>,
 ) -> Result<Json<OperateResponse>, ApiError> {
-    respond(&app, &key, app.manager.circuits().close(&key, into_text(reason)).await)
+    respond(&app, &key, app.manager.circuits().close(&key, into_text(reason), by).await)
 }
 
 /// Deletes a circuit.
 pub(crate) async fn reset(
     State(app): State<Arc<App>>,
-    _: RequireAdmin,
+    RequireAdmin(by): RequireAdmin,
     CircuitKey(key): CircuitKey,
     JsonBody(CloseOrResetRequest { reason }): JsonBody<CloseOrResetRequest>,
 ) -> Result<Json<OperateResponse>, ApiError> {
-    respond(&app, &key, app.manager.circuits().reset(&key, into_text(reason)).await)
+    respond(&app, &key, app.manager.circuits().reset(&key, into_text(reason), by).await)
 }
 
 fn into_text(reason: Option<ReasonText>) -> Option<String> {

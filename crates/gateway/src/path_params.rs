@@ -3,7 +3,7 @@
 use std::{collections::HashMap, sync::Arc};
 
 use axum::extract::{Extension, FromRequestParts, Path};
-use breaker::ModelKey;
+use breaker::{CallerName, ModelKey};
 use http::{StatusCode, request::Parts};
 use uuid::Uuid;
 
@@ -20,8 +20,8 @@ pub(crate) struct CircuitKey(pub(crate) ModelKey);
 /// `{permit}`: an id; `None` if it is malformed.
 pub(crate) struct PermitId(pub(crate) Option<Uuid>);
 
-/// A caller that may operate: one with an admin key, or anyone on a listener without keys.
-pub(crate) struct RequireAdmin;
+/// A caller that may operate: one with an admin key, by its name, or anyone on a listener without keys.
+pub(crate) struct RequireAdmin(pub(crate) Option<CallerName>);
 
 impl FromRequestParts<Arc<App>> for CircuitKey {
     type Rejection = ApiError;
@@ -48,8 +48,10 @@ impl FromRequestParts<Arc<App>> for RequireAdmin {
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, ApiError> {
         // `authenticate` has inserted it.
         let caller = Extension::<Caller>::from_request_parts(parts, app).await;
-        if caller.is_ok_and(|Extension(caller)| caller.role >= Role::Admin) {
-            return Ok(Self);
+        if let Ok(Extension(caller)) = caller
+            && caller.role >= Role::Admin
+        {
+            return Ok(Self(caller.name()));
         }
         let message =
             "operating a circuit needs an admin key: send one of this gateway's admin_keys".to_owned();

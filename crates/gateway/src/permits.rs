@@ -1,18 +1,26 @@
 //! `POST /circuits/{key}/permits`: the breaker alone, for applications that call providers themselves. They acquire a
 //! permit, call, and report the outcome.
 //!
+//! What an application reports is its own word, and all other callers feel it. So a report is a vote (Q6): a failure counts
+//! like any, but only a key that may say so rests a model for longer than its own failures would.
+//!
 //! A permit lives in the process that issued it: the outcome must be reported to the same instance.
 
 use std::{sync::Arc, time::Duration};
 
-use axum::{Json, extract::State};
-use breaker::{ModelKey, Timestamp};
+use axum::{
+    Json,
+    extract::{Extension, State},
+};
+use breaker::{CallerName, ModelKey, Timestamp};
 use http::StatusCode;
-use manager::{CallError, SkipReason, SkippedModel};
+use manager::{CallError, Reporter, SkipReason, SkippedModel};
 use providers::{ProviderError, ProviderErrorKind, TimeoutKind};
 use serde::{Deserialize, Serialize};
+use tokio::time::timeout;
 
 use crate::{
+    auth::Caller,
     body::JsonBody,
     duration::DurationText,
     error::{ApiError, Error},
@@ -23,14 +31,21 @@ use crate::{
 /// The lifetime of a permit without `for`.
 const DEFAULT_LIFETIME: Duration = Duration::from_secs(60);
 
-/// The longest lifetime: a probe whose application crashed blocks others until then.
+/// The longest lifetime.
 const MAX_LIFETIME: Duration = Duration::from_secs(600);
+
+/// The longest lifetime of a probe's permit, however often its lease is renewed: meanwhile nobody else may call the model.
+/// A key whose reports of cooldowns are taken at its word may hold it for [`MAX_LIFETIME`].
+const MAX_PROBE_LIFETIME: Duration = Duration::from_secs(60);
+
+/// The limit for renewing a lease in the store.
+const RENEWAL_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The body that acquires a permit.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct PermitRequest {
-    /// The time that the call may take; the lease, if it is a probe.
+    /// The time that the call may take.
     #[serde(rename = "for")]
     lifetime: Option<DurationText>,
 }
@@ -44,7 +59,7 @@ pub(crate) struct PermitResponse {
     epoch: u64,
     /// Whether the outcome decides if the circuit closes.
     probe: bool,
-    /// When it expires (Unix ms, by the store's clock).
+    /// When it expires; a probe's: when its lease ends, unless it is renewed (Unix ms, by the store's clock).
     until: Timestamp,
     /// The instance that issued it and takes the outcome.
     instance: String,
@@ -99,6 +114,7 @@ enum ReportedKind {
 /// Acquires a permit.
 pub(crate) async fn acquire(
     State(app): State<Arc<App>>,
+    Extension(caller): Extension<Caller>,
     CircuitKey(key): CircuitKey,
     JsonBody(request): JsonBody<PermitRequest>,
 ) -> Result<Json<PermitResponse>, ApiError> {
@@ -113,28 +129,87 @@ pub(crate) async fn acquire(
     if app.lifecycle.is_shutting_down() {
         return Err(Error::shutting_down().into());
     }
-    if app.permit_registry.is_full() {
-        let message =
-            "too many permits without an outcome: report the outcomes of those that you hold".to_owned();
-        return Err(Error::new(StatusCode::SERVICE_UNAVAILABLE, "too_many_permits", message)
+    check_model(&app, &caller, &key)?;
+    let slot = app.permit_registry.reserve(caller.name()).map_err(|error| {
+        let message = format!("too many permits: {error}; report the outcomes of those that you hold");
+        Error::new(StatusCode::SERVICE_UNAVAILABLE, "too_many_permits", message)
             .with_retry_after(Duration::from_secs(1))
-            .into());
-    }
+    })?;
     let circuits = app.manager.circuits();
-    let permit = circuits.admit_for(&key, lifetime).await.map_err(|refusal| {
+    let lease = lifetime.min(circuits.policy(&key).probe_lease);
+    let permit = circuits.admit_for(&key, lease).await.map_err(|refusal| {
         let skipped = vec![SkippedModel { key: key.clone(), reason: SkipReason::CircuitOpen(refusal) }];
         Error::from(CallError::CircuitOpen { requested: key.as_str().into(), skipped })
     })?;
     let (epoch, probe) = (permit.epoch(), permit.is_probe());
-    let until = circuits.now() + lifetime;
-    let id = app.permit_registry.issue(permit, lifetime);
+    let lifetime = match probe {
+        true if !caller.may_set_cooldowns() => lifetime.min(MAX_PROBE_LIFETIME),
+        _ => lifetime,
+    };
+    let until = circuits.now() + if probe { lease } else { lifetime };
+    let id = app.permit_registry.issue(slot, permit, lifetime);
     let (key, instance) = (key.to_string(), circuits.instance().to_string());
     Ok(Json(PermitResponse { permit: id.to_string(), key, epoch, probe, until, instance }))
+}
+
+/// A permit is for a model that this gateway knows: otherwise every typing error would be a circuit. And for one that the
+/// caller may use.
+fn check_model(app: &App, caller: &Caller, key: &ModelKey) -> Result<(), Error> {
+    if let Some(allowed) = caller.allowed_models().filter(|allowed| !allowed.allows(key.as_str())) {
+        let (requested, allowed) = (key.to_string(), Arc::clone(allowed));
+        return Err(CallError::ModelNotAllowed { requested, allowed }.into());
+    }
+    let catalog = app.manager.catalog();
+    let providers = catalog.provider_names();
+    if providers.contains(&key.provider()) || app.manager.circuits().report(key).is_some() {
+        return Ok(());
+    }
+    let known = match providers[..] {
+        [] => "there are no providers".to_owned(),
+        _ => format!("the providers are {}", providers.join(", ")),
+    };
+    let provider = key.provider();
+    let message = format!("no circuit for {key}: provider {provider} is not configured, and {known}");
+    Err(Error::new(StatusCode::NOT_FOUND, "unknown_model", message))
+}
+
+/// Prolongs a probe's lease by [`Policy::probe_lease`](breaker::Policy) from now, within the lifetime of its permit. Any
+/// other permit stays as it is.
+pub(crate) async fn renew(
+    State(app): State<Arc<App>>,
+    CircuitKey(key): CircuitKey,
+    PermitId(id): PermitId,
+) -> Result<Json<PermitResponse>, ApiError> {
+    let renewal = id.and_then(|id| Some((id, app.permit_registry.renew(&key, id)?)));
+    let (id, (permit, renewed)) = renewal.ok_or_else(|| permit_not_found(&key))?;
+    match timeout(RENEWAL_TIMEOUT, renewed).await {
+        Ok(true) => {}
+        Ok(false) => {
+            let message = format!("the lease of this probe of {key} has ended and was not renewed in time");
+            return Err(Error::new(StatusCode::CONFLICT, "lease_lost", message).into());
+        }
+        Err(_) => {
+            let message = "the store did not respond: the lease may or may not have been renewed".to_owned();
+            return Err(Error::new(StatusCode::GATEWAY_TIMEOUT, "outcome_unknown", message).into());
+        }
+    }
+    let circuits = app.manager.circuits();
+    let longest = if permit.probe { circuits.policy(&key).probe_lease } else { permit.remaining };
+    let until = circuits.now() + permit.remaining.min(longest);
+    Ok(Json(PermitResponse {
+        permit: id.to_string(),
+        key: key.to_string(),
+        epoch: permit.epoch,
+        probe: permit.probe,
+        until,
+        instance: circuits.instance().to_string(),
+    }))
 }
 
 /// Reports the outcome of a call.
 pub(crate) async fn report_outcome(
     State(app): State<Arc<App>>,
+    Extension(caller): Extension<Caller>,
     CircuitKey(key): CircuitKey,
     PermitId(id): PermitId,
     JsonBody(outcome): JsonBody<ReportedOutcome>,
@@ -147,7 +222,12 @@ pub(crate) async fn report_outcome(
         id.and_then(|id| app.permit_registry.redeem(&key, id)).ok_or_else(|| permit_not_found(&key))?;
     match (outcome, error) {
         (ReportedOutcome::Success {}, _) => permit.succeeded(),
-        (_, Some(error)) => app.manager.record_reported_outcome(permit, &error),
+        (_, Some(error)) => {
+            let reporter = Reporter { name: caller.name(), may_set_cooldowns: caller.may_set_cooldowns() };
+            let name = reporter.name.as_ref().map(CallerName::as_str);
+            tracing::info!(circuit = %key, caller = name, %error, "failure reported by an application");
+            app.manager.record_reported_outcome(permit, &error, &reporter);
+        }
         (ReportedOutcome::None {} | ReportedOutcome::Failure(_), None) => drop(permit),
     }
     Ok(StatusCode::NO_CONTENT)

@@ -48,6 +48,7 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route("/circuits/{key}/reset", post(operate::reset))
         .route("/circuits/{key}/permits", post(permits::acquire))
         .route("/circuits/{key}/permits/{permit}", post(permits::report_outcome))
+        .route("/circuits/{key}/permits/{permit}/renew", post(permits::renew))
         .route("/openapi.json", get(openapi::document))
         .merge(dashboard::routes())
         .fallback(not_found)

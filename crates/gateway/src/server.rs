@@ -21,9 +21,11 @@ use tokio::{
 use tower::ServiceExt;
 
 use crate::{
+    active_keys::{ActiveKeys, MissingApiKeys},
     feed::Feed,
     keys::Keys,
     metrics::{GaugeGuard, Metrics},
+    rejected_keys::{RejectedKeys, RemoteAddress},
     router::router,
     shutdown::{Lifecycle, Phase, ShutdownMode},
     state::App,
@@ -59,10 +61,8 @@ pub struct Settings {
 #[derive(Debug, thiserror::Error)]
 pub enum BindError {
     /// Without API keys, anyone on the network could call.
-    #[error(
-        "listening on {0} needs api_keys, because other machines can reach it: set [server] api_keys, or listen on 127.0.0.1"
-    )]
-    MissingApiKeys(SocketAddr),
+    #[error(transparent)]
+    MissingApiKeys(#[from] MissingApiKeys),
     /// The address is not available.
     #[error("cannot listen on {address}: {source}; choose another with [server] listen or --listen")]
     Listen {
@@ -78,6 +78,7 @@ pub enum BindError {
 pub struct Gateway {
     listener: TcpListener,
     address: SocketAddr,
+    keys: Arc<ActiveKeys>,
     connections: Connections,
     manager: Arc<ModelManager>,
     lifecycle: Arc<Lifecycle>,
@@ -91,18 +92,18 @@ impl Gateway {
     /// See [`BindError`].
     pub async fn bind(settings: Settings, manager: Arc<ModelManager>) -> Result<Self, BindError> {
         let Settings { listen, keys, shutdown_timeout } = settings;
-        if !listen.ip().is_loopback() && !keys.has_api_keys() {
-            return Err(BindError::MissingApiKeys(listen));
-        }
+        let keys = Arc::new(ActiveKeys::new(keys, listen)?);
         let to_bind_error = |source| BindError::Listen { address: listen, source };
         let listener = TcpListener::bind(listen).await.map_err(to_bind_error)?;
         let address = listener.local_addr().map_err(to_bind_error)?;
         let lifecycle = Lifecycle::new();
-        let metrics = Metrics::new(&manager);
+        let rejected_keys = Arc::new(RejectedKeys::default());
+        let metrics = Metrics::new(&manager, &rejected_keys);
         let open_connections = metrics.connections.clone();
         let app = App {
             manager: Arc::clone(&manager),
-            keys,
+            keys: Arc::clone(&keys),
+            rejected_keys,
             max_body_bytes: MAX_BODY_BYTES,
             lifecycle: Arc::clone(&lifecycle),
             metrics,
@@ -110,13 +111,19 @@ impl Gateway {
             permit_registry: Arc::default(),
         };
         let connections = Connections::new(router(Arc::new(app)), open_connections);
-        Ok(Self { listener, address, connections, manager, lifecycle, shutdown_timeout })
+        Ok(Self { listener, address, keys, connections, manager, lifecycle, shutdown_timeout })
     }
 
     /// The address that it listens on.
     #[must_use]
     pub const fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// The keys in force, which a changed configuration replaces.
+    #[must_use]
+    pub const fn keys(&self) -> &Arc<ActiveKeys> {
+        &self.keys
     }
 
     /// Serves until the first of `shutdown_requests`. Then it rejects new calls and drains those in flight, for at most
@@ -193,7 +200,7 @@ impl Connections {
     async fn accept(&mut self, accepted: io::Result<(TcpStream, SocketAddr)>) {
         while self.tasks.try_join_next().is_some() {}
         match accepted {
-            Ok((socket, _)) => self.serve(socket),
+            Ok((socket, address)) => self.serve(socket, RemoteAddress(address)),
             Err(error) => {
                 tracing::warn!(%error, "failed to accept a connection");
                 sleep(ACCEPT_RETRY_DELAY).await;
@@ -202,14 +209,16 @@ impl Connections {
     }
 
     /// Serves one connection, until it closes.
-    fn serve(&mut self, socket: TcpStream) {
+    fn serve(&mut self, socket: TcpStream, address: RemoteAddress) {
         // Without it each hop can delay a stream by 40 ms: Nagle's algorithm waits for a delayed acknowledgement.
         if let Err(error) = socket.set_nodelay(true) {
             tracing::debug!(%error, "failed to set TCP_NODELAY");
         }
         let router = self.router.clone();
-        let service =
-            TowerToHyperService::new(router.map_request(|request: Request<Incoming>| request.map(Body::new)));
+        let service = TowerToHyperService::new(router.map_request(move |mut request: Request<Incoming>| {
+            request.extensions_mut().insert(address);
+            request.map(Body::new)
+        }));
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(HEADER_READ_TIMEOUT)

@@ -4,12 +4,16 @@ use std::sync::Arc;
 
 use manager::ModelManager;
 
-use crate::{feed::Feed, keys::Keys, metrics::Metrics, permit_registry::PermitRegistry, shutdown::Lifecycle};
+use crate::{
+    active_keys::ActiveKeys, feed::Feed, metrics::Metrics, permit_registry::PermitRegistry,
+    rejected_keys::RejectedKeys, shutdown::Lifecycle,
+};
 
 /// The state of the gateway, as every handler gets it.
 pub(crate) struct App {
     pub(crate) manager: Arc<ModelManager>,
-    pub(crate) keys: Keys,
+    pub(crate) keys: Arc<ActiveKeys>,
+    pub(crate) rejected_keys: Arc<RejectedKeys>,
     /// The limit of a request's body, in bytes.
     pub(crate) max_body_bytes: usize,
     pub(crate) lifecycle: Arc<Lifecycle>,

@@ -1,13 +1,13 @@
 //! A caller's call, and the reply to it.
 
-use std::{fmt, str::FromStr};
+use std::{fmt, str::FromStr, sync::Arc};
 
 use breaker::{CallerName, ModelKey};
 use dialects::Request;
 use http::HeaderMap;
 use providers::CompleteResponse;
 
-use crate::{Events, SkippedModel, Translated};
+use crate::{AllowedModels, Events, SkippedModel, Translated};
 
 /// A caller's call.
 pub struct Call {
@@ -15,6 +15,8 @@ pub struct Call {
     pub id: String,
     /// The name of the caller's key; `None`: this gateway has no keys, so all are one caller.
     pub caller: Option<CallerName>,
+    /// What the caller may ask for; `None`: everything.
+    pub allowed_models: Option<Arc<AllowedModels>>,
     /// The request.
     pub request: Request,
     /// The caller's headers; the provider's client selects those that are forwarded.

@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use breaker::ModelKey;
+use breaker::{CallerName, ModelKey};
 use dialects::{Endpoint, ResponseMeta, Usage};
 use tokio::time::Instant;
 use tracing::Span;
@@ -23,6 +23,8 @@ const MAX_NAME_CHARS: usize = ModelKey::MAX_CHARS;
 /// The record of a call so far. It is logged when it is dropped; without an outcome, the client has disconnected.
 pub(crate) struct CallLog {
     id: String,
+    /// The name of the caller's key.
+    caller: Option<CallerName>,
     endpoint: Endpoint,
     stream: bool,
     /// The requested route or model.
@@ -60,6 +62,7 @@ impl CallLog {
             span: spans::call(call, &requested, propagator),
             requested,
             id: call.id.clone(),
+            caller: call.caller.clone(),
             endpoint: call.request.endpoint(),
             stream,
             chain: chain.cloned(),
@@ -147,6 +150,7 @@ impl Drop for CallLog {
         let outcome = self.outcome.unwrap_or_else(|| self.metrics.dropped_call_outcome());
         let duration = self.started_at.elapsed();
         let summary = CallSummary {
+            caller: self.caller.as_ref(),
             chain: self.chain.as_deref(),
             outcome,
             answered_by: self.answered_by.as_ref().filter(|_| outcome == ANSWERED),
@@ -158,6 +162,7 @@ impl Drop for CallLog {
         self.record_span(outcome);
         tracing::info!(
             request = self.id,
+            caller = self.caller.as_ref().map(CallerName::as_str),
             path = self.endpoint.path(),
             stream = self.stream,
             model = &*self.requested,

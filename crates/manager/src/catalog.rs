@@ -210,6 +210,14 @@ impl Catalog {
         Ok(Arc::new(self.direct_chain(ChainEntry { key, provider: Arc::clone(provider) })))
     }
 
+    /// The names of the providers, sorted.
+    #[must_use]
+    pub fn provider_names(&self) -> Vec<&str> {
+        let mut names: Vec<_> = self.providers.keys().map(String::as_str).collect();
+        names.sort_unstable();
+        names
+    }
+
     /// A provider by its name.
     pub(crate) fn provider(&self, name: &str) -> Option<&Arc<Provider>> {
         self.providers.get(name)

@@ -8,7 +8,7 @@ use dialects::Endpoint;
 use providers::{ProviderError, ProviderErrorKind};
 use translate::{CannotCarry, RequestError};
 
-use crate::{UnknownModel, outcome::requested_cooldown};
+use crate::{AllowedModels, UnknownModel, outcome::requested_cooldown};
 
 /// Why a call got no response. A provider's rejection of the request is no error but a reply.
 #[derive(Debug, thiserror::Error)]
@@ -16,6 +16,14 @@ pub enum CallError {
     /// The name is neither a route nor a model. The caller is responsible.
     #[error(transparent)]
     UnknownModel(#[from] UnknownModel),
+    /// The caller's key does not cover the model. The caller is responsible.
+    #[error("this key may not use {requested}; it may use {allowed}. See GET /v1/models")]
+    ModelNotAllowed {
+        /// The route or model.
+        requested: String,
+        /// What the key covers.
+        allowed: Arc<AllowedModels>,
+    },
     /// No model of the chain has this endpoint, and it has no counterpart in other API formats. The caller is responsible.
     #[error("no model of {requested} supports POST {}", path.path())]
     UnsupportedApi {
@@ -121,6 +129,7 @@ impl CallError {
     pub fn status(&self) -> u16 {
         match self {
             Self::UnknownModel(_) => 404,
+            Self::ModelNotAllowed { .. } => 403,
             Self::UnsupportedApi { path, .. } if path.is_count() => 404,
             Self::UnsupportedApi { .. }
             | Self::InvalidRequest(_)
@@ -140,6 +149,7 @@ impl CallError {
     pub const fn code(&self) -> &'static str {
         match self {
             Self::UnknownModel(_) => "unknown_model",
+            Self::ModelNotAllowed { .. } => "model_not_allowed",
             Self::UnsupportedApi { .. } => "unsupported_api",
             Self::InvalidRequest(_) => "invalid_request",
             Self::CannotCarry { .. } => "cannot_translate",

@@ -31,6 +31,7 @@
 //! backoff, wait, yield_now      delays between attempts; waiting for circuits; yielding to other tasks
 //!    ▼
 //! route, stored, translated     the settings of a route; who has stored a response; what a translation left out
+//! allowed_models                what a caller may ask for
 //! ```
 //!
 //! # Errors
@@ -66,6 +67,7 @@
 //! - Where caller and provider have the same API format, bodies are passed on unchanged except for the model's name and the
 //!   envelopes of reasoning (T5); elsewhere they are translated. They appear in no log and no error (C5).
 
+mod allowed_models;
 mod attempt;
 mod attempt_guard;
 mod backoff;
@@ -90,6 +92,7 @@ mod translated;
 mod wait;
 mod yield_now;
 
+pub use allowed_models::{AllowedModels, ModelPattern, ModelPatternError};
 pub use attempt_guard::STALL_TIMEOUT;
 pub use call::{Body, Call, FaultInjection, FaultInjectionError, Reply, Response};
 pub use catalog::{Catalog, CatalogError, Chain, ChainEntry, Settings, UnknownModel};
@@ -97,6 +100,7 @@ pub use error::{CallError, SkipReason, SkippedModel};
 pub use events::Events;
 pub use manager::ModelManager;
 pub use metrics::CallMetrics;
+pub use outcome::Reporter;
 pub use route::{BufferLimit, OnAuthError, Retry, Route, StreamMode};
 pub use spans::TracePropagator;
 pub use stored::StoredResponseError;

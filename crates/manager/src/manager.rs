@@ -3,6 +3,7 @@
 use std::{fmt, sync::Arc};
 
 use arc_swap::ArcSwap;
+use breaker::ModelKey;
 use bytes::Bytes;
 use circuits::{Circuits, Permit};
 use dialects::Dialect;
@@ -11,8 +12,13 @@ use providers::{CompleteResponse, ProviderError};
 
 use crate::{
     Call, CallError, CallMetrics, Catalog, CatalogError, Chain, Reply, Response, Settings,
-    StoredResponseError, StreamMode, TracePropagator, attempt::CallContext, buffered_stream::buffer,
-    call_log::CallLog, failover::FailoverLoop, outcome::record_reported_outcome, prepare::SharedRequest,
+    StoredResponseError, StreamMode, TracePropagator, UnknownModel,
+    attempt::CallContext,
+    buffered_stream::buffer,
+    call_log::CallLog,
+    failover::FailoverLoop,
+    outcome::{Reporter, record_reported_outcome},
+    prepare::SharedRequest,
     stored::StoredResponses,
 };
 
@@ -78,10 +84,13 @@ impl ModelManager {
         self.metrics.mark_aborting();
     }
 
-    /// Reports to the circuit how an application's own request with this permit failed.
-    pub fn record_reported_outcome(&self, permit: Permit, error: &ProviderError) {
+    /// Reports to the circuit how an application's own request with this permit failed. It is a vote: unless the reporter may
+    /// more, the circuit is open for no longer than [`Policy::max_open_duration`](breaker::Policy) (Q6).
+    pub fn record_reported_outcome(&self, permit: Permit, error: &ProviderError, reporter: &Reporter) {
         let is_routed = self.catalog.load().is_routed(permit.key());
-        record_reported_outcome(permit, error, is_routed);
+        let longest_cooldown =
+            (!reporter.may_set_cooldowns).then(|| self.circuits.policy(permit.key()).max_open_duration);
+        record_reported_outcome(permit, error, is_routed, reporter.name.clone(), longest_cooldown);
     }
 
     /// Asks for what a provider has stored under the id that `path` begins with (T8): the provider that gave the id, else
@@ -126,10 +135,9 @@ impl ModelManager {
     pub async fn call(&self, call: Call) -> Result<Response, CallError> {
         let resolved = self.catalog.load().resolve(call.request.endpoint(), call.request.model());
         let log = CallLog::start(&call, resolved.as_ref().ok(), &self.metrics, self.propagator.as_deref());
-        let chain = match resolved {
+        let chain = match allowed_chain(&call, resolved) {
             Ok(chain) => chain,
-            Err(unknown_model) => {
-                let error = CallError::from(unknown_model);
+            Err(error) => {
                 log.finish(error.code());
                 return Err(error);
             }
@@ -148,6 +156,18 @@ impl ModelManager {
             return Ok(Response::Buffered(buffer(dialect, json_array, Box::pin(pending_reply))));
         }
         pending_reply.await.map(Response::Reply)
+    }
+}
+
+/// The chain, if the caller may use it. One that may not use everything learns no names but its own.
+fn allowed_chain(call: &Call, resolved: Result<Arc<Chain>, UnknownModel>) -> Result<Arc<Chain>, CallError> {
+    let name = resolved.as_ref().map_or(call.request.model(), |chain| chain.name());
+    match &call.allowed_models {
+        Some(allowed) if !allowed.allows(name) => Err(CallError::ModelNotAllowed {
+            requested: name.chars().take(ModelKey::MAX_CHARS).collect(),
+            allowed: Arc::clone(allowed),
+        }),
+        _ => Ok(resolved?),
     }
 }
 

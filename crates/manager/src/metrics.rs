@@ -1,7 +1,8 @@
 //! Metrics of calls.
 //!
 //! Labels are bounded, whatever clients request: routes and their models come from the configuration. Any other model
-//! gets a label of its own once it has responded, and at most [`MAX_UNROUTED_LABELS`] do.
+//! gets a label of its own once it has responded, and at most [`MAX_UNROUTED_LABELS`] do. Callers are named by the
+//! configuration, too.
 
 use std::{
     collections::{BTreeMap, HashSet},
@@ -13,7 +14,7 @@ use std::{
     time::Duration,
 };
 
-use breaker::ModelKey;
+use breaker::{CallerName, ModelKey};
 use dialects::Usage;
 use prometheus_client::{
     encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder},
@@ -75,11 +76,23 @@ impl EncodeLabelValue for ModelLabel {
     }
 }
 
+/// The value of a label for a caller; empty, which is no label to Prometheus, where the gateway has no keys.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct CallerLabel(Option<CallerName>);
+
+impl EncodeLabelValue for CallerLabel {
+    fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> fmt::Result {
+        let text = self.0.as_ref().map_or("", CallerName::as_str);
+        EncodeLabelValue::encode(&text, encoder)
+    }
+}
+
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct CallLabels {
     /// The route, or the model that was requested without a route.
     route: ModelLabel,
     outcome: &'static str,
+    caller: CallerLabel,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -107,6 +120,8 @@ struct TranslationLabels {
 
 /// The result of a call.
 pub(crate) struct CallSummary<'a> {
+    /// The name of the caller's key.
+    pub(crate) caller: Option<&'a CallerName>,
     /// `None`: unknown route or model.
     pub(crate) chain: Option<&'a Chain>,
     pub(crate) outcome: &'static str,
@@ -153,7 +168,7 @@ impl CallMetrics {
     pub fn register(&self, registry: &mut Registry) {
         registry.register(
             "calls",
-            "Calls that have ended, by requested route or model and outcome",
+            "Calls that have ended, by requested route or model, outcome and the name of the caller's key",
             self.calls.clone(),
         );
         registry.register(
@@ -204,7 +219,8 @@ impl CallMetrics {
         let route = summary
             .chain
             .map_or(ModelLabel::Other, |chain| self.route_label(chain, summary.answered_by.is_some()));
-        let labels = CallLabels { route: route.clone(), outcome: summary.outcome };
+        let caller = CallerLabel(summary.caller.cloned());
+        let labels = CallLabels { route: route.clone(), outcome: summary.outcome, caller };
         self.calls.get_or_create(&labels).inc();
         let Some(chain) = summary.chain else { return };
         let route = RouteLabels { route };

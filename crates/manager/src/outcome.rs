@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use breaker::{Failure, FailureKind};
+use breaker::{CallerName, Failure, FailureKind};
 use circuits::Permit;
 use providers::{FailureClass, ProviderError, ProviderErrorKind};
 
@@ -95,27 +95,51 @@ pub(crate) fn record_outcome(permit: Permit, error: &ProviderError, chain: &Chai
     match error.class {
         FailureClass::UnknownModel if !chain.is_routed_model => permit.unknown_model(),
         FailureClass::QuotaExhausted | FailureClass::UnknownModel if !chain.is_route() => drop(permit),
-        _ => record_on_route(permit, error),
+        _ => record_on_route(permit, error.class, to_circuit_failure(error), None),
     }
+}
+
+/// Who reports the outcome of a request that this process has not made.
+#[derive(Debug, Clone)]
+pub struct Reporter {
+    /// The name of the caller's key; `None`: this gateway has no keys.
+    pub name: Option<CallerName>,
+    /// Whether the caller's word about a cooldown or spent credit is taken as a provider's would be.
+    pub may_set_cooldowns: bool,
 }
 
 /// Reports to the circuit how an application's own request failed. The application can use other models, as a route can,
-/// so an error that a short wait does not fix is a cooldown; `is_routed`: whether a route has the model.
-pub(crate) fn record_reported_outcome(permit: Permit, error: &ProviderError, is_routed: bool) {
+/// so an error that a short wait does not fix is a cooldown, of this length at most; `is_routed`: whether a route has the
+/// model.
+pub(crate) fn record_reported_outcome(
+    permit: Permit,
+    error: &ProviderError,
+    is_routed: bool,
+    reported_by: Option<CallerName>,
+    longest_cooldown: Option<Duration>,
+) {
+    let failure = Failure { reported_by, ..to_circuit_failure(error) };
     match error.class {
         FailureClass::UnknownModel if !is_routed => permit.unknown_model(),
-        _ => record_on_route(permit, error),
+        class => record_on_route(permit, class, failure, longest_cooldown),
     }
 }
 
-fn record_on_route(permit: Permit, error: &ProviderError) {
-    match error.class {
-        FailureClass::Provider => permit.failed(to_circuit_failure(error)),
+/// `longest_cooldown`: where it is `None`, the policy's own limit holds alone.
+fn record_on_route(
+    permit: Permit,
+    class: FailureClass,
+    failure: Failure,
+    longest_cooldown: Option<Duration>,
+) {
+    match class {
+        FailureClass::Provider => permit.failed(failure),
         FailureClass::RateLimited { retry_after } => {
-            permit.rate_limited(to_circuit_failure(error), Some(retry_after));
+            let cooldown = longest_cooldown.map_or(retry_after, |longest| retry_after.min(longest));
+            permit.rate_limited(failure, Some(cooldown));
         }
         FailureClass::QuotaExhausted | FailureClass::UnknownModel => {
-            permit.rate_limited(to_circuit_failure(error), None);
+            permit.rate_limited(failure, longest_cooldown);
         }
         FailureClass::Auth | FailureClass::ContextTooLong | FailureClass::InvalidRequest => drop(permit),
     }
@@ -151,6 +175,7 @@ fn to_circuit_failure(error: &ProviderError) -> Failure {
         status: error.status,
         error_type: error.error_type.clone(),
         error_code: error.error_code.clone(),
+        reported_by: None,
     }
 }
 

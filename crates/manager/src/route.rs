@@ -6,7 +6,7 @@ use breaker::ModelKey;
 use providers::Timeouts;
 
 /// A route: the chain of models, in the order in which they are tried, and its settings.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Route {
     /// The chain; never empty.
     pub models: Vec<ModelKey>,

@@ -6,7 +6,7 @@
 
 use std::fmt;
 
-use breaker::ModelKey;
+use breaker::{CallerName, ModelKey};
 use circuits::TRACE_TARGET;
 use dialects::{ResponseMeta, Usage};
 use http::HeaderMap;
@@ -68,6 +68,7 @@ pub(crate) fn call(call: &Call, requested: &str, propagator: Option<&dyn TracePr
         gen_ai.response.time_to_first_chunk = Empty,
         http.route = call.request.endpoint().path(),
         switchboard.request = call.id,
+        switchboard.caller = call.caller.as_ref().map(CallerName::as_str),
         switchboard.answered_by = Empty,
         switchboard.attempts = Empty,
         switchboard.translated = Empty,

@@ -23,10 +23,12 @@ use circuits::Policies;
 
 mod breaker;
 mod calls;
+mod changes;
 mod context;
 mod document;
 pub mod environment;
 mod interpolate;
+mod keys;
 pub mod model_ends;
 mod print;
 mod problem;
@@ -38,8 +40,10 @@ pub mod tasks;
 mod value;
 
 pub use calls::CallSettings;
+pub use changes::Changes;
 pub use environment::Environment;
 pub use gateway::duration::{DurationError, DurationText};
+pub use keys::KeysConfig;
 pub use problem::{Location, Problem, Problems};
 pub use redis::{RedisConfig, RedisUrl};
 pub use server::{ServerConfig, parse_listen};
@@ -131,6 +135,8 @@ impl Sources {
 pub struct Config {
     /// `[server]`.
     pub server: ServerConfig,
+    /// `[keys]`, and the keys of `[server]` and of the environment.
+    pub keys: KeysConfig,
     /// `[redis]`.
     pub redis: RedisConfig,
     /// `[breaker]`, and the policies of single models.
@@ -160,10 +166,13 @@ impl Config {
     pub fn load(sources: &Sources) -> Result<Self, Problems> {
         sources.parse_with(|mut root| {
             let calls = CallSettings::default().with_overrides(&mut root);
-            let server = ServerConfig::read(root.section("server"), sources.listen);
+            let (server, listen_location, server_keys) =
+                ServerConfig::read(root.section("server"), sources.listen);
             let redis = RedisConfig::read(root.section("redis"));
             let providers = read_providers(&root.section("providers"), server.listen);
             let routes = routes::read_routes(&root.section("routes"), &providers, &calls);
+            let reachable = (!server.listen.ip().is_loopback()).then_some((server.listen, listen_location));
+            let keys = KeysConfig::read(&root.section("keys"), server_keys, &routes, &providers, reachable);
             let breaker = root.section("breaker");
             let policies = breaker::read_policies(breaker, &root.section("models"), |model, key| {
                 if !providers.contains_key(key.provider()) {
@@ -173,7 +182,7 @@ impl Config {
             });
             root.report_unknown_keys();
             let providers = providers.into_values().flatten().collect();
-            Self { server, redis, policies, providers, routes, call_settings: calls }
+            Self { server, keys, redis, policies, providers, routes, call_settings: calls }
         })
     }
 

@@ -1,10 +1,11 @@
 //! Reloading a changed configuration without a restart; an invalid one is rejected and the current one kept.
 //!
 //! The file is read and compared every second. That detects every kind of change (an editor's rename, the new symlink
-//! of a mounted secret) and costs almost nothing.
+//! of a mounted secret) and costs almost nothing. SIGHUP has it read at once.
 
-use std::time::Duration;
+use std::{fmt::Display, pin::pin, time::Duration};
 
+use futures_util::{FutureExt as _, Stream, StreamExt as _};
 use tokio::time::{MissedTickBehavior, interval};
 
 use crate::config::{Config, Problems, Sources};
@@ -13,20 +14,26 @@ use crate::config::{Config, Problems, Sources};
 const POLL_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Reads the sources every second, and passes a changed configuration to `apply` once two consecutive reads agree, so that
-/// a half written file is never applied. Runs until it is dropped.
-pub async fn watch(
+/// a half written file is never applied. An item of `requests` applies what is there at once. `apply` returns what it has
+/// changed, for the log. Runs until it is dropped.
+pub async fn watch<Changes: Display>(
     current: Sources,
+    requests: impl Stream<Item = ()>,
     mut read: impl FnMut() -> Result<Sources, Problems>,
-    mut apply: impl FnMut(Config) -> anyhow::Result<()>,
+    mut apply: impl FnMut(Config) -> anyhow::Result<Changes>,
 ) {
+    let mut requests = pin!(requests.chain(std::future::pending().into_stream()));
     let mut active = Ok(current);
     let mut previous = active.clone();
     let mut ticks = interval(POLL_INTERVAL);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
-        ticks.tick().await;
+        let requested = tokio::select! {
+            request = requests.next() => request.is_some(),
+            _ = ticks.tick() => false,
+        };
         let now = read();
-        if now == previous && now != active {
+        if requested || (now == previous && now != active) {
             apply_sources(&now, &mut apply);
             active = now.clone();
         }
@@ -34,10 +41,13 @@ pub async fn watch(
     }
 }
 
-fn apply_sources(sources: &Result<Sources, Problems>, apply: &mut impl FnMut(Config) -> anyhow::Result<()>) {
+fn apply_sources<Changes: Display>(
+    sources: &Result<Sources, Problems>,
+    apply: &mut impl FnMut(Config) -> anyhow::Result<Changes>,
+) {
     match sources.clone().and_then(|sources| Config::load(&sources)) {
         Ok(config) => match apply(config) {
-            Ok(()) => tracing::info!("configuration reloaded"),
+            Ok(changes) => tracing::info!("configuration reloaded: {changes}"),
             Err(error) => {
                 tracing::error!("configuration reload failed; keeping the current one: {error}");
             }
@@ -72,9 +82,9 @@ mod tests {
             Ok(sources(last))
         };
         let applied = Rc::clone(&seen);
-        let watching = watch(sources(""), read, |config| {
+        let watching = watch(sources(""), futures_util::stream::empty(), read, |config| {
             applied.borrow_mut().push(config.server.listen.port());
-            Ok(())
+            Ok("")
         });
         let long_enough = POLL_INTERVAL * u32::try_from(texts.len() + 3).unwrap();
         assert!(tokio::time::timeout(long_enough, watching).await.is_err());
@@ -93,6 +103,36 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_momentary_change_is_not_applied() {
         assert_eq!(applied_ports(&["", ONE, "", TWO, TWO]).await, [2]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_request_applies_it_at_once_even_if_it_is_the_same() {
+        let applied = RefCell::new(Vec::new());
+        let (sender, requests) = tokio::sync::mpsc::unbounded_channel();
+        let requests = futures_util::stream::unfold(requests, async |mut requests| {
+            Some((requests.recv().await?, requests))
+        });
+        let watching = watch(
+            sources(ONE),
+            requests,
+            || Ok(sources(ONE)),
+            |config| {
+                applied.borrow_mut().push(config.server.listen.port());
+                Ok("")
+            },
+        );
+        let asking = async {
+            tokio::time::sleep(POLL_INTERVAL / 10).await;
+            sender.send(()).unwrap();
+            tokio::time::sleep(Duration::from_millis(1)).await;
+            assert_eq!(*applied.borrow(), [1]);
+            tokio::time::sleep(POLL_INTERVAL * 3).await;
+            assert_eq!(*applied.borrow(), [1], "once");
+        };
+        tokio::select! {
+            () = watching => {}
+            () = asking => {}
+        }
     }
 
     #[tokio::test(start_paused = true)]

@@ -95,6 +95,7 @@ async fn opened_closed_and_reset_manually() {
         (&value["state"], &value["forced"], &value["openedAt"]),
         (&json!("OPEN"), &json!(true), &Value::Null)
     );
+    assert_eq!(value["reason"]["by"], "cli-ann", "{value}");
     assert!(value["updatedBy"].as_str().unwrap().starts_with("cli-ann"), "{value}");
     assert_eq!(redis.cli(&["PTTL", REDIS_KEY]).await, "-1", "a forced one does not expire");
 

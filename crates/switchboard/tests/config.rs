@@ -5,6 +5,7 @@
 use std::time::Duration;
 
 use breaker::{Mode, Policy};
+use gateway::KeyDigest;
 use manager::{OnAuthError, StreamMode};
 use secrecy::ExposeSecret as _;
 use switchboard::config::{Config, Environment, SourceFile, Sources};
@@ -145,7 +146,7 @@ fn contradicting_settings_are_reported() {
         (
             "[server]\nlisten = \"0.0.0.0:4100\"",
             "s.toml:2: listening on 0.0.0.0:4100, which is not loopback, requires api_keys; \
-             set SWITCHBOARD_API_KEY or [server] api_keys, or listen on 127.0.0.1",
+             add [keys.NAME], set SWITCHBOARD_API_KEY or [server] api_keys, or listen on 127.0.0.1",
         ),
         (
             "[routes.r]\nmodels = [\"opnai:gpt-5\"]",
@@ -353,8 +354,9 @@ fn the_environment_wins_over_the_file() {
     assert_eq!(config.redis.url.expose(), "redis://environment");
     assert!(config.redis.explicit);
     assert_eq!(config.server.listen.port(), 2);
-    let keys: Vec<_> = config.server.api_keys.iter().map(|key| key.expose_secret()).collect();
-    assert_eq!(keys, ["file", "more"]);
+    assert_eq!(key_names(&config), ["key-1", "key-2"]);
+    let keys: Vec<_> = config.keys.accepted.iter().map(|key| *key.digest()).collect();
+    assert_eq!(keys, [KeyDigest::of(b"file"), KeyDigest::of(b"more")]);
 
     let listen = Some("127.0.0.1:3".parse().unwrap());
     let config = Config::load(&Sources { listen, ..sources(text, &variables) }).unwrap();
@@ -376,6 +378,98 @@ fn a_listener_beyond_loopback_requires_keys() {
     let listen = Some("10.0.0.1:4100".parse().unwrap());
     let error = Config::load(&Sources { listen, ..Sources::default() }).unwrap_err().to_string();
     assert!(error.starts_with("command line, --listen: ") && error.contains(needs), "{error}");
+}
+
+fn key_names(config: &Config) -> Vec<&str> {
+    config.keys.accepted.iter().map(|key| key.name().as_str()).collect()
+}
+
+#[test]
+fn keys_have_names() {
+    let text = "[server]\napi_keys = [\"a\", \"b\"]\nadmin_keys = [\"c\"]\n\
+                [keys.ci]\nkey = \"${CI_KEY}\"\nmodels = [\"planner\", \"openai:*\"]\n\
+                [keys.billing]\nhash = \"sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad\"\n\
+                report = true\n[routes.planner]\nmodels = [\"openai:m\"]\n[providers.openai]\napi_key = \"k\"";
+    let config =
+        load(text, &[("CI_KEY", "hush"), ("SWITCHBOARD_API_KEY", "d"), ("SWITCHBOARD_ADMIN_KEY", "e")]);
+    let mut names = key_names(&config);
+    names.sort_unstable();
+    assert_eq!(names, ["admin-1", "admin-2", "billing", "ci", "key-1", "key-2", "key-3"]);
+    let key = |name: &str| config.keys.accepted.iter().find(|key| key.name().as_str() == name).unwrap();
+    assert_eq!(*key("ci").digest(), KeyDigest::of(b"hush"));
+    assert_eq!(*key("billing").digest(), KeyDigest::of(b"abc"));
+    assert_eq!(*key("key-3").digest(), KeyDigest::of(b"d"));
+    assert_eq!(key("ci").allowed_models().unwrap().to_string(), "planner, openai:*");
+    assert!(key("billing").allowed_models().is_none());
+    assert!(key("billing").may_set_cooldowns() && key("admin-1").may_set_cooldowns());
+    assert!(!key("ci").may_set_cooldowns());
+    assert!(!format!("{config:?}").contains("hush"));
+    let named = load("[keys.web]\nkey = \"${SWITCHBOARD_API_KEY}\"", &[("SWITCHBOARD_API_KEY", "d")]);
+    assert_eq!(key_names(&named), ["web"], "the environment's key has a name of its own");
+    let reachable = "[server]\nlisten = \"0.0.0.0:1\"\n[keys.ci]\nkey = \"k\"";
+    assert_eq!(key_names(&load(reachable, &[])), ["ci"]);
+}
+
+#[test]
+fn problems_of_keys_are_reported() {
+    let hash = "expected \"sha256:\" and 64 hexadecimal digits, as printed by: printf %s KEY | sha256sum";
+    assert_problems(&[
+        (
+            "[keys.ci]",
+            "s.toml:1: [keys.ci] needs either key, such as \"${CI_KEY}\", or hash, such as \"sha256:...\"",
+        ),
+        (
+            "[keys.ci]\nkey = \"a\"\nhash = \"sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad\"",
+            "s.toml:1: [keys.ci] needs either key, such as \"${CI_KEY}\", or hash, such as \"sha256:...\"",
+        ),
+        (
+            "[keys.ci]\nkey = \"${CI_KEY}\"",
+            "s.toml:2: keys.ci.key uses ${CI_KEY}, which is not set; set it, or remove this line",
+        ),
+        (
+            "[keys.ci]\nkey = \"\"",
+            "s.toml:2: keys.ci.key is empty, expected a key; set it, or remove this line",
+        ),
+        ("[keys.ci]\nhash = \"hush\"", &format!("s.toml:2: keys.ci.hash {hash}")),
+        (
+            "[keys.\"two words\"]\nkey = \"a\"",
+            "s.toml:1: [keys.\"two words\"] is not a valid name of a key: \
+             expected 1 to 64 ASCII letters, digits, \"-\", \"_\" or \".\"",
+        ),
+        (
+            "[keys.ci]\nkey = \"a\"\nmodels = []",
+            "s.toml:3: keys.ci.models is empty, expected at least one route or model; without models it may use all",
+        ),
+        (
+            "[keys.ci]\nkey = \"a\"\nmodels = [\"planer\"]",
+            "s.toml:3: keys.ci.models[0] is \"planer\", which is neither a route nor a model of a known provider",
+        ),
+        ("[keys.ci]\nkey = \"a\"\nreport = 1", "s.toml:3: keys.ci.report is 1, expected true or false"),
+        (
+            "[keys.ci]\nkey = \"a\"\nrequests = \"600/1m\"",
+            "s.toml:3: keys.ci.requests is not supported yet; remove it",
+        ),
+        ("[keys.ci]\nkey = \"a\"\nat_once = 20", "s.toml:3: keys.ci.at_once is not supported yet; remove it"),
+        (
+            "[keys.ci]\nkey = \"hush\"\n[keys.web]\nkey = \"hush\"",
+            "s.toml:3: ci and web are the same key: give each caller a key of its own, or remove one of them",
+        ),
+        (
+            "[server]\napi_keys = [\"hush\",\n\"hush\"]",
+            "s.toml:3: key-1 and key-2 are the same key: give each caller a key of its own, or remove one of them",
+        ),
+        (
+            "[server]\napi_keys = [\"a\"]\n[keys.key-1]\nkey = \"b\"",
+            "s.toml:2: two keys are named key-1: rename one of them; those of [server] are named key-1, admin-1 and so on",
+        ),
+    ]);
+    let both = [("SWITCHBOARD_API_KEY", "hush"), ("SWITCHBOARD_ADMIN_KEY", "hush")];
+    let found = problems("", &both);
+    assert_eq!(
+        found,
+        ["environment variable SWITCHBOARD_ADMIN_KEY: key-1 and admin-1 are the same key: \
+          give each caller a key of its own, or remove one of them"]
+    );
 }
 
 #[test]
@@ -549,6 +643,13 @@ fn the_printed_configuration_has_the_same_meaning() {
         [server]
         listen = "0.0.0.0:80"
         api_keys = ["a", "b"]
+        admin_keys = ["c"]
+        [keys.ci]
+        key = "hush"
+        models = ["name/with.dot", "openai:*"]
+        [keys.web]
+        hash = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+        report = true
         [redis]
         url = "redis://u:hush$${x}@h/1"
         [breaker]
@@ -561,7 +662,8 @@ fn the_printed_configuration_has_the_same_meaning() {
         models = ["openai:b"]
     "#;
     let printed = load(text, &[("ANTHROPIC_API_KEY", "hush")]).to_toml().unwrap();
-    assert!(!printed.contains("hush"), "{printed}");
+    assert!(!printed.contains("hush") && !printed.contains("e3b0"), "{printed}");
+    assert!(printed.contains("[keys.ci]\nkey = \"*** (ci)\""), "{printed}");
     assert_eq!(load(&printed, &[]).to_toml().unwrap(), printed);
 }
 

@@ -49,7 +49,7 @@ impl RecordUpdate<'_> {
         }
     }
 
-    pub(super) fn force_close(&mut self, reason: &Option<String>) -> EventResult {
+    pub(super) fn force_close(&mut self, reason: Reason) -> EventResult {
         let last = self.record.consecutive_failures.last;
         let was_closed = matches!(self.record.phase, Phase::Closed);
         let nothing_to_reset = was_closed
@@ -64,7 +64,7 @@ impl RecordUpdate<'_> {
             consecutive_failures: ConsecutiveFailures { last, ..ConsecutiveFailures::default() },
             ..Record::closed(self.record.epoch)
         };
-        self.transition_from(from, Phase::Closed, Reason::manual(reason.clone()));
+        self.transition_from(from, Phase::Closed, reason);
         EventResult::Recorded
     }
 }

@@ -64,6 +64,19 @@ impl RecordUpdate<'_> {
         EventResult::Reissued { epoch: self.record.epoch }
     }
 
+    /// A lease that ended is renewed as long as nobody else has taken its slot, as its outcome counts that long, too (B4).
+    pub(super) fn renew_lease(&mut self, token: &AdmissionToken, until: Timestamp) -> EventResult {
+        let Phase::HalfOpen { leases, .. } = &mut self.record.phase else { return EventResult::Stale };
+        let lease = leases.iter_mut().find(|lease| Some(&lease.id) == token.lease_id.as_ref());
+        match lease.filter(|_| token.epoch == self.record.epoch) {
+            Some(lease) => {
+                lease.until = lease.until.max(until);
+                EventResult::Recorded
+            }
+            None => EventResult::Stale,
+        }
+    }
+
     pub(super) fn permit_released(&mut self, token: &AdmissionToken) -> EventResult {
         if token.epoch != self.record.epoch {
             return EventResult::Stale;

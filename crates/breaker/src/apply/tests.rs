@@ -147,6 +147,31 @@ fn a_replaced_lease_makes_room_for_one() {
 }
 
 #[test]
+fn a_lease_is_renewed_by_its_holder_only_and_never_shortened() {
+    let mut circuit = Circuit::new(Policy::open_swe());
+    circuit.fail(NOW);
+    circuit.fail(NOW);
+    let due = circuit.record.retry_at().unwrap();
+    let EventResult::ProbeGranted { epoch } = circuit.probe("1", due) else { panic!("a probe is due") };
+    let renew = |id: &str, epoch, until| Event::LeaseRenewed {
+        token: AdmissionToken { epoch, lease_id: Some(id.to_owned()) },
+        until,
+    };
+    let ended = due + circuit.policy.probe_lease + crate::LEASE_GRACE;
+    for other in [renew("2", epoch, ended), renew("1", epoch + 1, ended)] {
+        assert_eq!(circuit.apply(&other, due).result, EventResult::Stale);
+    }
+    let later = ended + circuit.policy.probe_lease;
+    let renewed = circuit.apply(&renew("1", epoch, later), due);
+    assert_eq!((renewed.result, renewed.transition), (EventResult::Recorded, None));
+    assert_eq!(circuit.probe("3", ended), EventResult::ProbeDenied, "the slot is held");
+    circuit.apply(&renew("1", epoch, due), ended);
+    assert_eq!(circuit.probe("3", ended), EventResult::ProbeDenied, "not shortened");
+    assert!(matches!(circuit.probe("3", later + crate::LEASE_GRACE), EventResult::ProbeGranted { .. }));
+    assert_eq!(circuit.apply(&renew("1", epoch, later), later).result, EventResult::Stale, "taken over");
+}
+
+#[test]
 fn a_ttl_refresh_is_no_transition() {
     let mut circuit = Circuit::new(Policy::default());
     let step = circuit.apply(&Event::RefreshTtl, after(1_000));
@@ -157,7 +182,7 @@ fn a_ttl_refresh_is_no_transition() {
 fn off_obeys_manual_overrides_only() {
     let mut circuit = Circuit::new(Policy { mode: Mode::Off, ..Policy::open_swe() });
     assert_eq!(circuit.fail(NOW).result, EventResult::Stale);
-    let opened = circuit.apply(&Event::ForceOpen { until: None, reason: None }, NOW);
+    let opened = circuit.apply(&Event::ForceOpen { until: None, reason: None, by: None }, NOW);
     assert_eq!(opened.result, EventResult::Recorded);
     assert!(opened.record.is_forced());
 }
@@ -171,7 +196,7 @@ fn a_key_outlives_its_open_period_and_lease() {
     circuit.fail(NOW);
     circuit.fail(NOW);
     assert_eq!(circuit.record.ttl(NOW), Some(2 * day + crate::LEASE_GRACE));
-    circuit.apply(&Event::ForceOpen { until: None, reason: None }, NOW);
+    circuit.apply(&Event::ForceOpen { until: None, reason: None, by: None }, NOW);
     assert_eq!(circuit.record.ttl(NOW), None);
 }
 

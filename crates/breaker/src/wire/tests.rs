@@ -146,3 +146,19 @@ fn a_reason_of_a_later_version_is_read() {
     };
     assert_eq!(read.reason, Some(Reason::new(TransitionCause::Other)));
 }
+
+#[test]
+fn a_reason_says_whose_word_it_is() {
+    let policy = Policy::default();
+    let by = Some("ci".parse().unwrap());
+    let reason = Reason { by, ..Reason::new(crate::TransitionCause::Manual) };
+    let record = Record { reason: Some(reason), ..Record::closed(7) };
+    let text = String::from_utf8(encode(&record, &Extras::default())).unwrap();
+    assert!(text.contains(r#""by":"ci""#), "{text}");
+    assert_eq!(Document::parse(text.as_bytes(), &policy).into_parts().0.reason, record.reason);
+    for wrong in [r#""two words""#, "5", "null", r#"{"a":1}"#] {
+        let text = text.replace(r#""ci""#, wrong);
+        let read = Document::parse(text.as_bytes(), &policy).into_parts().0.reason;
+        assert_eq!(read, Some(Reason::new(crate::TransitionCause::Manual)), "{wrong}");
+    }
+}

@@ -300,12 +300,12 @@ impl Interner {
             PendingRequest::Probe { call } => Request::Probe { id: call.to_string(), lease: None },
             PendingRequest::Operator(OperatorCommand::Open(length), at) => {
                 let until = length.map(|length| at + Duration::from_millis(length));
-                Request::Event(Event::ForceOpen { until, reason: None }, None)
+                Request::Event(Event::ForceOpen { until, reason: None, by: None }, None)
             }
             PendingRequest::Operator(OperatorCommand::Close, _) => {
-                Request::Event(Event::ForceClose { reason: None }, None)
+                Request::Event(Event::ForceClose { reason: None, by: None }, None)
             }
-            PendingRequest::Operator(OperatorCommand::Reset, _) => Request::Reset(None),
+            PendingRequest::Operator(OperatorCommand::Reset, _) => Request::Reset { reason: None, by: None },
             PendingRequest::End { call, epoch, leased, end, at, .. } => {
                 let token = self.forge_token(
                     AdmissionToken { epoch, lease_id: leased.then(|| call.to_string()) },

@@ -135,7 +135,7 @@ pub(crate) async fn slots_move(program: PathBuf) {
         cluster.begin_slot_migration(&redis_key(key), 2).await;
         if *key == open {
             // Only a command with ASKING gets it at the new node, and both its keys are there.
-            fleet.instances[0].close(key, None).await.unwrap();
+            fleet.instances[0].close(key, None, None).await.unwrap();
             fleet.wait_until_admitted(1, key, true).await;
             fleet.trip(1, key).await;
             fleet.wait_until_admitted(0, key, false).await;

@@ -226,10 +226,10 @@ impl World for CoreWorld {
                     self.write(fresh, &Extras::default(), None);
                 }
                 let until = length.map(|length| self.now + length);
-                Event::ForceOpen { until, reason: why.clone() }
+                Event::ForceOpen { until, reason: why.clone(), by: None }
             }
             Operation::Close if self.stored.is_none() => return Err("no circuit".to_owned()),
-            Operation::Close => Event::ForceClose { reason: None },
+            Operation::Close => Event::ForceClose { reason: None, by: None },
             Operation::Reset => return Err("the core has no reset: the store has".to_owned()),
         };
         self.apply(who, &event);

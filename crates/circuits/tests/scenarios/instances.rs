@@ -239,9 +239,11 @@ impl<B: Backend> World for InstanceFleet<B> {
     async fn operate(&mut self, who: &str, operation: &Operation) -> Result<(), String> {
         let circuits = self.circuits(who)?;
         let done = match operation.clone() {
-            Operation::Open { duration: length, reason: why } => circuits.open(&self.key, length, why).await,
-            Operation::Close => circuits.close(&self.key, None).await,
-            Operation::Reset => circuits.reset(&self.key, None).await,
+            Operation::Open { duration: length, reason: why } => {
+                circuits.open(&self.key, length, why, None).await
+            }
+            Operation::Close => circuits.close(&self.key, None, None).await,
+            Operation::Reset => circuits.reset(&self.key, None, None).await,
         };
         done.map_err(|error| error.to_string())
     }

@@ -73,5 +73,8 @@ export function reasonText(reason) {
   const code = reason.code === reason.type ? undefined : reason.code;
   const parts = [CAUSES[reason.kind] ?? reason.kind, reason.status && `HTTP ${reason.status}`, reason.type, code];
   const text = parts.filter(Boolean).join(" ");
-  return reason.why ? `${text}: ${reason.why}` : text;
+  const { why, by, rule } = reason;
+  if (why) return by ? `${text} by ${by}: ${why}` : `${text}: ${why}`;
+  if (!by) return text;
+  return rule ? `${text}, reported by ${by}` : `${text} by ${by}`;
 }

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use gateway::{BindError, Gateway, Keys, Settings};
+use gateway::{BindError, Gateway, Keys, Role, Settings};
 use simulator::Simulator;
 
-use crate::support::{Setup, World, anthropic_error, header, manager, openai_error, settings};
+use crate::support::{Setup, World, anthropic_error, header, key, manager, openai_error, settings};
 
 #[tokio::test]
 async fn calls_need_a_key_where_keys_are_set() {
@@ -100,7 +100,7 @@ async fn beyond_loopback_a_listener_needs_keys() {
         let settings = Settings { listen: "0.0.0.0:0".parse().unwrap(), ..settings(keys) };
         Gateway::bind(settings, manager(&first, &second, &Setup::default())).await
     };
-    for keys in [Keys::default(), Keys::new(vec!["".into()], vec!["boss".into()])] {
+    for keys in [Keys::default(), Keys::new(vec![key("boss", Role::Admin)]).unwrap()] {
         let error = bind(keys).await.unwrap_err();
         assert!(matches!(error, BindError::MissingApiKeys(_)), "{error}");
     }

@@ -28,7 +28,7 @@ async fn a_response_reports_its_tokens_and_a_failed_attempt_has_none() {
     assert_eq!(tokens("backup:m", "output").await, Some(counts[1]));
     assert_eq!(tokens("openai:m", "output").await, None, "a failed attempt is billed as a response");
     for (series, expected) in [
-        ("switchboard_calls_total{route=\"chat\",outcome=\"answered\"}", 1.0),
+        ("switchboard_calls_total{route=\"chat\",outcome=\"answered\",caller=\"\"}", 1.0),
         ("switchboard_attempts_total{model=\"openai:m\",outcome=\"cut\"}", 1.0),
         ("switchboard_attempts_total{model=\"backup:m\",outcome=\"answered\"}", 1.0),
         ("switchboard_fallbacks_total{route=\"chat\"}", 1.0),
@@ -61,7 +61,9 @@ async fn only_complete_streams_are_counted() {
         world.messages("messages", true).send().await.unwrap().text().await.unwrap();
         world.wait_until_idle().await;
         assert_eq!(world.metric(output).await, Some(before), "{mode:?}: a truncated stream is billed");
-        let ended = |outcome| format!("switchboard_calls_total{{route=\"messages\",outcome=\"{outcome}\"}}");
+        let ended = |outcome| {
+            format!("switchboard_calls_total{{route=\"messages\",outcome=\"{outcome}\",caller=\"\"}}")
+        };
         assert_eq!(world.metric(&ended("answered")).await, Some(1.0), "{mode:?}");
         let truncated = if mode == StreamMode::Buffer { "attempts_exhausted" } else { "stream_interrupted" };
         assert_eq!(world.metric(&ended(truncated)).await, Some(1.0), "{mode:?}");

@@ -58,11 +58,12 @@ async fn assert_cancelled(world: &World, calls: (usize, usize), what: &str) {
     let seen = (world.first.traffic().calls("m"), world.second.traffic().calls("m"));
     assert_eq!(seen, calls, "{what}: an attempt was made after the disconnect");
     for outcome in ["answered", "attempts_exhausted", "deadline_exceeded"] {
-        let series = format!("switchboard_calls_total{{route=\"chat\",outcome=\"{outcome}\"}}");
+        let series = format!("switchboard_calls_total{{route=\"chat\",outcome=\"{outcome}\",caller=\"\"}}");
         assert_eq!(world.metric(&series).await, None, "{what}");
     }
-    let disconnected =
-        world.metric("switchboard_calls_total{route=\"chat\",outcome=\"client_disconnected\"}").await;
+    let disconnected = world
+        .metric("switchboard_calls_total{route=\"chat\",outcome=\"client_disconnected\",caller=\"\"}")
+        .await;
     assert_eq!(disconnected, Some(1.0), "{what}");
 }
 

@@ -173,14 +173,50 @@ async fn a_probe_decides_and_an_unreported_one_expires() {
 }
 
 #[tokio::test]
-async fn a_probes_lease_is_as_long_as_requested() {
+async fn a_probes_lease_is_the_policys_whatever_is_requested() {
     let mut setup = probe_due_setup();
-    // With the policy's lease, the next probe would be admitted immediately.
-    setup.policy.probe_lease = Duration::ZERO;
+    setup.policy.probe_lease = Duration::from_millis(300);
     let world = World::with(setup).await;
     let permit = acquire_permit(&world).await;
     report_outcome(&world, &permit, json!({"outcome": "failure", "kind": "invalid"})).await;
-    assert_eq!(acquire_permit(&world).await["probe"], true);
-    tokio::time::sleep(Duration::from_millis(300)).await;
-    assert_eq!(world.post(KEY).send().await.unwrap().status(), 503);
+    let probe = send_ok(world.post(KEY).json(&json!({"for": "10m"}))).await;
+    assert_eq!(probe["probe"], true);
+    let refused = world.post(KEY).send().await.unwrap();
+    assert_eq!(refused.status(), 503, "one probe at a time");
+    let next = async { while acquire(&world).await.is_none() {} };
+    tokio::time::timeout(Duration::from_secs(5), next)
+        .await
+        .expect("the model is not kept out for 10 minutes");
+}
+
+/// A permit, unless the circuit refuses it.
+async fn acquire(world: &World) -> Option<Value> {
+    let response = world.post(KEY).send().await.unwrap();
+    if response.status() == 200 { Some(response.json().await.unwrap()) } else { None }
+}
+
+#[tokio::test]
+async fn a_probes_lease_is_renewed_by_asking() {
+    let mut setup = probe_due_setup();
+    setup.policy.probe_lease = Duration::from_millis(600);
+    let world = World::with(setup).await;
+    let permit = acquire_permit(&world).await;
+    let renewal = |permit: &Value| world.post(&format!("{KEY}/{}/renew", permit["permit"].as_str().unwrap()));
+    assert_eq!(send_ok(renewal(&permit)).await["probe"], false, "it is no probe's and stays as it is");
+    report_outcome(&world, &permit, json!({"outcome": "failure", "kind": "invalid"})).await;
+
+    let probe = acquire_permit(&world).await;
+    for _ in 0..4 {
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        let renewed = send_ok(renewal(&probe)).await;
+        assert_eq!((&renewed["permit"], &renewed["epoch"]), (&probe["permit"], &probe["epoch"]));
+        assert!(renewed["until"].as_u64() > probe["until"].as_u64(), "{renewed}");
+        assert!(acquire(&world).await.is_none(), "its holder is still at work");
+    }
+    let next = async { while acquire(&world).await.is_none() {} };
+    tokio::time::timeout(TEST_TIMEOUT, next).await.expect("the lease ends");
+    let (status, code, ..) = openai_error(renewal(&probe).send().await.unwrap()).await;
+    assert_eq!((status, code.as_str()), (409, "lease_lost"));
+    let (status, code, ..) = openai_error(renewal(&permit).send().await.unwrap()).await;
+    assert_eq!((status, code.as_str()), (404, "permit_not_found"));
 }

@@ -5,8 +5,8 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 use breaker::Policy;
 use circuits::{Circuits, Policies};
 use futures_util::stream;
-use gateway::{Gateway, Keys, Settings, ShutdownMode};
-use manager::{BufferLimit, ModelManager, OnAuthError, Retry, Route, StreamMode};
+use gateway::{ActiveKeys, Gateway, Key, KeyDigest, Keys, Role, Settings, ShutdownMode};
+use manager::{AllowedModels, BufferLimit, ModelManager, OnAuthError, Retry, Route, StreamMode};
 use providers::{ProviderConfig, ProviderKind, Timeouts};
 use reqwest::{Client, RequestBuilder, Response};
 use serde_json::{Value, json};
@@ -27,6 +27,7 @@ pub(crate) struct World {
     pub(crate) client: Client,
     pub(crate) address: SocketAddr,
     pub(crate) manager: Arc<ModelManager>,
+    pub(crate) keys: Arc<ActiveKeys>,
     pub(crate) stop: UnboundedSender<ShutdownMode>,
     pub(crate) server: JoinHandle<()>,
 }
@@ -34,6 +35,22 @@ pub(crate) struct World {
 /// Settings of a gateway on a free port of loopback.
 pub(crate) fn settings(keys: Keys) -> Settings {
     Settings { listen: "127.0.0.1:0".parse().unwrap(), keys, shutdown_timeout: TEST_TIMEOUT * 2 }
+}
+
+/// A key whose text is its name.
+pub(crate) fn key(name: &str, role: Role) -> Key {
+    Key::new(name.parse().unwrap(), KeyDigest::of(name.as_bytes()), role)
+}
+
+/// Keys of callers, whose texts are their names, and the admin key `boss`.
+pub(crate) fn keys(callers: &[&str]) -> Keys {
+    let callers = callers.iter().map(|name| key(name, Role::Caller));
+    Keys::new(callers.chain([key("boss", Role::Admin)]).collect()).unwrap()
+}
+
+/// What these patterns cover.
+pub(crate) fn allowed_models(patterns: &[&str]) -> AllowedModels {
+    AllowedModels::new(patterns.iter().map(|pattern| pattern.parse().unwrap()).collect())
 }
 
 /// The settings that a test may change.
@@ -133,8 +150,7 @@ impl World {
 
     /// With the API key `caller` and the admin key `boss`.
     pub(crate) async fn with_keys() -> Self {
-        let keys = Keys::new(vec!["caller".into()], vec!["boss".into()]);
-        Self::with(Setup { keys, ..Setup::default() }).await
+        Self::with(Setup { keys: keys(&["caller"]), ..Setup::default() }).await
     }
 
     pub(crate) async fn with(setup: Setup) -> Self {
@@ -153,12 +169,12 @@ impl World {
         manager.circuits().ready().await;
         let settings = Settings { shutdown_timeout: setup.shutdown_timeout, ..settings(setup.keys) };
         let gateway = Gateway::bind(settings, Arc::clone(&manager)).await.unwrap();
-        let address = gateway.address();
+        let (address, keys) = (gateway.address(), Arc::clone(gateway.keys()));
         let (stop, stops) = unbounded_channel();
         let stops = stream::unfold(stops, async |mut stops| Some((stops.recv().await?, stops)));
         let server = tokio::spawn(gateway.serve(Box::pin(stops)));
         let client = Client::builder().no_proxy().timeout(TEST_TIMEOUT * 2).build().unwrap();
-        Self { first, second, client, address, manager, stop, server }
+        Self { first, second, client, address, manager, keys, stop, server }
     }
 
     /// The value of a metric, by its name and labels as they are written.

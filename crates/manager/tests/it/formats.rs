@@ -127,6 +127,7 @@ pub(crate) fn with_request(request: Request) -> Call {
     Call {
         id: "id-1".to_owned(),
         caller: None,
+        allowed_models: None,
         request,
         headers: HeaderMap::new(),
         fallback: true,

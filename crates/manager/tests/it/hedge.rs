@@ -77,7 +77,7 @@ async fn when_the_hedge_fails_the_next_model_is_called_immediately() {
         world.second.script("m", Fault::Reset);
         if is_open {
             let key = "backup:m".parse().unwrap();
-            world.circuits.open(&key, None, None).await.unwrap();
+            world.circuits.open(&key, None, None, None).await.unwrap();
         }
         let started = Instant::now();
         let reply = world.call(chat("three", true)).await.unwrap();

@@ -193,6 +193,7 @@ pub(crate) fn messages(model: &str, stream: bool) -> Call {
 fn call(endpoint: Endpoint, body: String) -> Call {
     Call {
         caller: None,
+        allowed_models: None,
         id: "id-1".to_owned(),
         request: Request::parse(endpoint, body.into()).unwrap(),
         headers: HeaderMap::new(),

@@ -4,14 +4,14 @@ use std::{process::ExitCode, sync::Arc};
 
 use anyhow::Context as _;
 use futures_util::{Stream, stream};
-use gateway::{Gateway, Keys, ShutdownMode};
+use gateway::{ActiveKeys, Gateway, ShutdownMode};
 use manager::ModelManager;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::{Session, local_circuits};
 use crate::{
     cli::ServeArguments,
-    config::{Config, ServerConfig, Sources},
+    config::{Changes, Config, Sources},
     limits, reload,
     traces::Traces,
 };
@@ -29,7 +29,7 @@ pub async fn run(session: &Session, arguments: &ServeArguments) -> anyhow::Resul
     let manager = Arc::new(manager.with_propagator(session.traces.as_ref().map(Traces::propagator)));
     let settings = gateway::Settings {
         listen: config.server.listen,
-        keys: keys(&config.server),
+        keys: config.keys.accepted.clone(),
         shutdown_timeout: config.server.shutdown_timeout,
     };
     let gateway = Gateway::bind(settings, Arc::clone(&manager)).await?;
@@ -49,37 +49,64 @@ pub async fn run(session: &Session, arguments: &ServeArguments) -> anyhow::Resul
         "listening"
     );
     let shutdown_requests = shutdown_signals()?;
+    let reload_requests = reload_signals()?;
+    let keys = Arc::clone(gateway.keys());
+    let running = Running { manager: &manager, keys: &keys };
     tokio::select! {
         () = gateway.serve(shutdown_requests) => {}
-        () = watch_configuration(session, arguments, sources, &manager) => {}
+        () = watch_configuration(session, arguments, sources, config, reload_requests, running) => {}
     }
     local_circuits::flush(&circuits).await;
     tracing::info!("stopped");
     Ok(ExitCode::SUCCESS)
 }
 
-fn keys(server: &ServerConfig) -> Keys {
-    Keys::new(server.api_keys.clone(), server.admin_keys.clone())
+/// What a changed configuration changes.
+struct Running<'a> {
+    manager: &'a ModelManager,
+    keys: &'a ActiveKeys,
 }
 
-/// Reloads a changed configuration: routes, providers and policies. `[server]` and `[redis]` need a restart.
+impl Running<'_> {
+    /// Takes up providers, routes, policies and keys (Q5); all of them or, if one cannot be, none.
+    fn apply(&self, config: &Config) -> anyhow::Result<()> {
+        self.keys.check(&config.keys.accepted)?;
+        self.manager.replace(config.manager_settings())?;
+        self.manager.circuits().set_policies(config.policies.clone());
+        self.keys.replace(config.keys.accepted.clone())?;
+        Ok(())
+    }
+}
+
+/// Reloads a changed configuration. The address and `[redis]` need a restart.
 async fn watch_configuration(
     session: &Session,
     arguments: &ServeArguments,
     sources: Sources,
-    manager: &ModelManager,
+    started: Config,
+    requests: impl Stream<Item = ()>,
+    running: Running<'_>,
 ) {
     let listen = arguments.listen;
+    let mut active = started.clone();
     reload::watch(
         sources,
+        requests,
         || session.reread_sources(listen),
         |config| {
-            manager.replace(config.manager_settings())?;
-            manager.circuits().set_policies(config.policies);
-            Ok(())
+            running.apply(&config)?;
+            let changes = Changes::new(&started, &active, &config);
+            active = config;
+            Ok(changes)
         },
     )
     .await;
+}
+
+/// An item per SIGHUP.
+fn reload_signals() -> anyhow::Result<impl Stream<Item = ()>> {
+    let hangup = signal(SignalKind::hangup()).context("cannot handle SIGHUP")?;
+    Ok(stream::unfold(hangup, async |mut hangup| Some((hangup.recv().await?, hangup))))
 }
 
 /// An item per SIGINT or SIGTERM.

@@ -87,6 +87,7 @@ async fn try_model(
     teller.chain(&chain, dialect)?;
     let call = Call {
         caller: None,
+        allowed_models: None,
         id: uuid::Uuid::new_v4().to_string(),
         request: request::build(dialect, model, prompt, *stream)?,
         headers: HeaderMap::new(),

@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 
 use ::breaker::{Mode, Policy};
+use gateway::{Key, Role};
 use manager::{Retry, Route};
 use providers::{ProviderConfig, Timeouts};
 use serde::Serialize;
 
 use super::{
-    CallSettings, Config, DurationText, ServerConfig,
+    CallSettings, Config, DurationText,
     breaker::MODES,
     calls::{ON_AUTH_ERROR, STREAM_MODES},
     providers::{DIALECTS, KINDS},
@@ -24,6 +25,7 @@ struct PrintedConfig {
     hedge_after: DurationOrOff,
     on_auth_error: &'static str,
     server: PrintedServer,
+    keys: BTreeMap<String, PrintedKey>,
     redis: PrintedRedis,
     breaker: PrintedPolicy,
     retry: PrintedRetry,
@@ -36,9 +38,17 @@ struct PrintedConfig {
 #[derive(Serialize)]
 struct PrintedServer {
     listen: String,
-    api_keys: Vec<&'static str>,
-    admin_keys: Vec<&'static str>,
+    api_keys: Vec<String>,
+    admin_keys: Vec<String>,
     shutdown_timeout: DurationText,
+}
+
+#[derive(Serialize)]
+struct PrintedKey {
+    key: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    models: Option<Vec<String>>,
+    report: bool,
 }
 
 #[derive(Serialize)]
@@ -147,7 +157,8 @@ impl Config {
             stream: keyword(&STREAM_MODES, &stream),
             hedge_after: hedge_after.into(),
             on_auth_error: keyword(&ON_AUTH_ERROR, &on_auth_error),
-            server: (&self.server).into(),
+            server: self.to_printed_server(),
+            keys: self.named_keys().map(|key| (key.name().to_string(), key.into())).collect(),
             redis: PrintedRedis { url: self.redis.url.to_string().replace("${", "$${") },
             breaker: (&self.policies.default).into(),
             retry: (&retry).into(),
@@ -161,6 +172,34 @@ impl Config {
     }
 }
 
+impl Config {
+    fn to_printed_server(&self) -> PrintedServer {
+        let keys = |role| {
+            let keys = self.keys.accepted.iter().filter(move |key| key.role() == role && !self.is_named(key));
+            keys.map(redacted).collect()
+        };
+        PrintedServer {
+            listen: self.server.listen.to_string(),
+            api_keys: keys(Role::Caller),
+            admin_keys: keys(Role::Admin),
+            shutdown_timeout: DurationText(self.server.shutdown_timeout),
+        }
+    }
+
+    fn named_keys(&self) -> impl Iterator<Item = &Key> {
+        self.keys.accepted.iter().filter(|key| self.is_named(key))
+    }
+
+    fn is_named(&self, key: &Key) -> bool {
+        self.keys.named.contains(key.name())
+    }
+}
+
+/// In place of a caller's key. No two are the same, as no two keys may be.
+fn redacted(key: &Key) -> String {
+    format!("{REDACTED} ({})", key.name())
+}
+
 /// The name of a value in the file.
 fn keyword<T: PartialEq>(keywords: &[(&'static str, T)], value: &T) -> &'static str {
     keywords.iter().find(|(_, meaning)| meaning == value).map_or("", |(name, _)| name)
@@ -172,13 +211,12 @@ impl From<Option<std::time::Duration>> for DurationOrOff {
     }
 }
 
-impl From<&ServerConfig> for PrintedServer {
-    fn from(server: &ServerConfig) -> Self {
+impl From<&Key> for PrintedKey {
+    fn from(key: &Key) -> Self {
         Self {
-            listen: server.listen.to_string(),
-            api_keys: vec![REDACTED; server.api_keys.len()],
-            admin_keys: vec![REDACTED; server.admin_keys.len()],
-            shutdown_timeout: DurationText(server.shutdown_timeout),
+            key: redacted(key),
+            models: key.allowed_models().map(|allowed| allowed.patterns().map(ToString::to_string).collect()),
+            report: key.may_set_cooldowns(),
         }
     }
 }

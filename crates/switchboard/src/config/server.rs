@@ -1,23 +1,17 @@
-//! `[server]`: the address, the keys and the shutdown.
+//! `[server]`: the address and the shutdown. Its keys are read with those of `[keys]`.
 
 use std::{
     net::{Ipv4Addr, SocketAddr},
     time::Duration,
 };
 
-use secrecy::{ExposeSecret, SecretString};
-
-use super::{document::Section, environment::names, problem::Location, value::Value};
+use super::{document::Section, environment::names, keys::ServerKeys, problem::Location, value::Value};
 
 /// The settings of `[server]`.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ServerConfig {
     /// The address to listen on.
     pub listen: SocketAddr,
-    /// The keys of callers; empty: no key is required.
-    pub api_keys: Vec<SecretString>,
-    /// The keys of operators, for manual overrides.
-    pub admin_keys: Vec<SecretString>,
     /// How long a graceful shutdown waits for requests in flight.
     pub shutdown_timeout: Duration,
 }
@@ -26,8 +20,6 @@ impl Default for ServerConfig {
     fn default() -> Self {
         Self {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 4100)),
-            api_keys: Vec::new(),
-            admin_keys: Vec::new(),
             // Kubernetes kills a process 30 s after SIGTERM.
             shutdown_timeout: Duration::from_secs(25),
         }
@@ -35,27 +27,15 @@ impl Default for ServerConfig {
 }
 
 impl ServerConfig {
-    /// Reads the table; the address in the environment wins over it, and `listen` of the command line over both. The
-    /// keys in the environment are added to those of the table.
-    pub(super) fn read(mut section: Section<'_>, listen: Option<SocketAddr>) -> Self {
+    /// Reads the table; the address in the environment wins over it, and `listen` of the command line over both. Returns
+    /// where the address comes from, and the keys, too.
+    pub(super) fn read(mut section: Section<'_>, listen: Option<SocketAddr>) -> (Self, Location, ServerKeys) {
         let (address, location) = read_listen(&mut section, listen);
-        let api_keys = read_keys(&mut section, "api_keys", names::API_KEY);
-        let admin_keys = read_keys(&mut section, "admin_keys", names::ADMIN_KEY);
-        if !address.ip().is_loopback() && api_keys.as_ref().is_some_and(Vec::is_empty) {
-            let advice = "set SWITCHBOARD_API_KEY or [server] api_keys, or listen on 127.0.0.1";
-            let message =
-                format!("listening on {address}, which is not loopback, requires api_keys; {advice}");
-            section.context.report(location, message);
-        }
+        let keys = ServerKeys::read(&mut section);
         let mut shutdown_timeout = Self::default().shutdown_timeout;
         section.read_into("shutdown_timeout", &mut shutdown_timeout, Value::duration);
         section.report_unknown_keys();
-        Self {
-            listen: address,
-            api_keys: api_keys.unwrap_or_default(),
-            admin_keys: admin_keys.unwrap_or_default(),
-            shutdown_timeout,
-        }
+        (Self { listen: address, shutdown_timeout }, location, keys)
     }
 }
 
@@ -78,20 +58,6 @@ fn read_listen(section: &mut Section<'_>, option: Option<SocketAddr>) -> (Socket
         Some(address) => (address, Location::CommandLine("--listen")),
         None => (listen, location),
     }
-}
-
-/// The keys of the table and the environment; `None`: those of the table are invalid, and reported.
-fn read_keys(section: &mut Section<'_>, key: &'static str, variable: &str) -> Option<Vec<SecretString>> {
-    let mut keys = match section.value(key) {
-        Some(value) => value.array()?.iter().map(Value::secret).collect::<Option<Vec<_>>>()?,
-        None => Vec::new(),
-    };
-    if let Some(key) = section.context.environment.get(variable)
-        && keys.iter().all(|known| known.expose_secret() != key)
-    {
-        keys.push(key.into());
-    }
-    Some(keys)
 }
 
 const LISTEN_EXPECTED: &str =

@@ -7,7 +7,7 @@ use secrecy::SecretString;
 use toml::de::{DeTable, DeValue};
 use url::Url;
 
-use super::{context::ParseContext, interpolate::interpolate};
+use super::{context::ParseContext, interpolate::interpolate, problem::Location};
 
 /// A value of the file, with its full name and line. Each reader reports a problem and returns `None` when the value is
 /// not what it expects.
@@ -64,6 +64,11 @@ impl<'a> Value<'a> {
             DeValue::Array(_) => "an array",
             DeValue::Table(_) => "a table",
         }
+    }
+
+    /// Where it stands.
+    pub(super) fn location(&self) -> Location {
+        self.context.location(self.line)
     }
 
     /// The context of the parse.
@@ -165,6 +170,14 @@ impl<'a> Value<'a> {
         };
         let fitting = number.filter(|number| number.is_finite() && fits(*number));
         fitting.or_else(|| self.report_expected(expected))
+    }
+
+    /// `true` or `false`.
+    pub(super) fn boolean(&self) -> Option<bool> {
+        match self.value {
+            DeValue::Boolean(value) => Some(*value),
+            _ => self.report_expected("true or false"),
+        }
     }
 
     /// One of a few keywords.

@@ -64,7 +64,7 @@ async fn the_description_is_true() {
     )
     .await;
     drop(std::fs::remove_dir_all(directory));
-    assert!(stdout.contains("Operations:       15 selected"), "what is looked at has changed: {stdout}");
+    assert!(stdout.contains("Operations:       16 selected"), "what is looked at has changed: {stdout}");
 }
 
 /// Reads a stream of events until one has come with a text in it.

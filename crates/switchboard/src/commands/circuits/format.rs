@@ -85,7 +85,12 @@ pub(super) fn describe(report: &Report) -> String {
 }
 
 fn describe_forced(report: &Report) -> String {
-    let by = report.updated_by.as_ref().map_or_else(String::new, |by| format!(" by {by}"));
+    let operator = report.reason.as_ref().and_then(|reason| reason.by.as_ref());
+    let by = match (operator, &report.updated_by) {
+        (Some(operator), _) => format!(" by {operator}"),
+        (None, Some(instance)) => format!(" by {instance}"),
+        (None, None) => String::new(),
+    };
     let until = match report.retry_at {
         Some(until) => format!("until {}, then one probe", time_of_day(until)),
         None => "until closed manually".to_owned(),
@@ -201,10 +206,13 @@ mod tests {
             Outcome::RateLimited { failure: rate_limit, retry_after: Some(Duration::from_secs(90)) };
         let event = completed(&record, rate_limited, now);
         descriptions.push(step(&mut record, event, &instance, now));
-        let force_open =
-            Event::ForceOpen { until: Some(now + Duration::from_secs(600)), reason: Some("upgrade".into()) };
+        let force_open = Event::ForceOpen {
+            until: Some(now + Duration::from_secs(600)),
+            reason: Some("upgrade".into()),
+            by: None,
+        };
         descriptions.push(step(&mut record, force_open, &other, now));
-        let without_end = Event::ForceOpen { until: None, reason: None };
+        let without_end = Event::ForceOpen { until: None, reason: None, by: None };
         descriptions.push(step(&mut record, without_end, &other, now));
         assert_eq!(
             descriptions,

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use anyhow::bail;
-use breaker::{InstanceId, ModelKey};
+use breaker::{CallerName, InstanceId, ModelKey};
 use circuits::{Circuits, Settings, Store as _, StoreStatus, Timing, Value};
 
 use super::{
@@ -18,6 +18,9 @@ const READY_TIMEOUT: Duration = Duration::from_secs(5);
 /// Longer than for a request: an operator may be far from Redis.
 const STORE_TIMEOUT: Duration = Duration::from_secs(1);
 
+/// The characters of a user's name that are shown; the whole must be a valid name of a caller.
+const MAX_USER_LENGTH: usize = 32;
+
 /// One manual override of one circuit.
 pub(super) struct OperatorSession<'a> {
     pub(super) output: Output,
@@ -28,19 +31,32 @@ pub(super) struct OperatorSession<'a> {
 
 impl OperatorSession<'_> {
     pub(super) async fn open(self, duration: Option<Duration>, reason: Option<String>) -> anyhow::Result<()> {
-        self.join_as_instance().await?.open(self.key, duration, reason).await?;
+        self.join_as_instance().await?.open(self.key, duration, reason, self.operator()).await?;
         self.print_result().await
     }
 
     pub(super) async fn close(self, reason: Option<String>) -> anyhow::Result<()> {
-        self.join_as_instance().await?.close(self.key, reason).await?;
+        self.join_as_instance().await?.close(self.key, reason, self.operator()).await?;
         self.print_result().await
     }
 
     pub(super) async fn reset(self, reason: Option<String>) -> anyhow::Result<()> {
-        self.join_as_instance().await?.reset(self.key, reason).await?;
+        self.join_as_instance().await?.reset(self.key, reason, self.operator()).await?;
         let key = self.key;
         Ok(self.output.print_line(format_args!("{key}: reset. It reappears on the next request."))?)
+    }
+
+    /// The user's name.
+    fn user(&self) -> &str {
+        let named = ["USER", "LOGNAME"].into_iter().find_map(|variable| self.environment.get(variable));
+        named.unwrap_or("unknown")
+    }
+
+    /// Who operates, for the history: `cli-` and the user's name, so that no key's name is mistaken for it.
+    fn operator(&self) -> Option<CallerName> {
+        let is_allowed = |letter: &char| letter.is_ascii_alphanumeric() || "-_.".contains(*letter);
+        let user: String = self.user().chars().filter(is_allowed).take(MAX_USER_LENGTH).collect();
+        format!("cli-{user}").parse().ok()
     }
 
     /// Joins the fleet as an instance, named after the user and the host.
@@ -49,12 +65,11 @@ impl OperatorSession<'_> {
         if let Value::WrongType(found) = self.reader.store.load(key).await?.value {
             bail!("circuit_breaker:{key}: {}, not changed", wrong_type(&found));
         }
-        let user = self.environment.get("USER").unwrap_or("unknown");
         let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
         let settings = Settings {
             policies: self.reader.policies.clone(),
             timing: Timing { store_timeout: STORE_TIMEOUT, ..Timing::default() },
-            ..Settings::new(InstanceId::new(&format!("cli-{user}@{}", host.trim())))
+            ..Settings::new(InstanceId::new(&format!("cli-{}@{}", self.user(), host.trim())))
         };
         let circuits = Circuits::start(Arc::clone(&self.reader.store) as Arc<dyn circuits::Store>, settings);
         if tokio::time::timeout(READY_TIMEOUT, circuits.ready()).await.is_err() {

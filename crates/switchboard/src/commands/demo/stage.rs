@@ -67,7 +67,7 @@ impl Stage {
         };
         let manager = Arc::new(ModelManager::new(settings, circuits.clone())?);
         let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-        let keys = Keys::new(Vec::new(), Vec::new());
+        let keys = Keys::default();
         let gateway =
             Gateway::bind(gateway::Settings { listen, keys, shutdown_timeout: SHUTDOWN_TIMEOUT }, manager)
                 .await?;

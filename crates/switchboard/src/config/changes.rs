@@ -1,0 +1,119 @@
+//! What a changed configuration changes: what a running gateway takes up, and what needs a new start.
+
+use std::fmt;
+
+use providers::ProviderConfig;
+use secrecy::{ExposeSecret as _, SecretString};
+
+use super::Config;
+
+/// The settings that differ. Displayed as the end of a line of the log: `keys, routes; needs a restart: listen`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Changes {
+    /// In force from now on.
+    pub applied: Vec<&'static str>,
+    /// Not in force before a new start.
+    pub needs_restart: Vec<&'static str>,
+}
+
+impl Changes {
+    /// From the configuration in force to the next one. `started` is the one that this process was started with: what
+    /// differs from it and cannot be taken up is named each time.
+    #[must_use]
+    pub fn new(started: &Config, active: &Config, next: &Config) -> Self {
+        let same_routes = active.routes == next.routes && active.call_settings == next.call_settings;
+        let applied = [
+            ("providers", same_providers(&active.providers, &next.providers)),
+            ("routes", same_routes),
+            ("policies", active.policies == next.policies),
+            ("keys", active.keys.accepted == next.keys.accepted),
+        ];
+        let needs_restart = [
+            ("listen", started.server.listen == next.server.listen),
+            ("shutdown_timeout", started.server.shutdown_timeout == next.server.shutdown_timeout),
+            ("[redis]", started.redis == next.redis),
+        ];
+        let changed = |settings: &[(&'static str, bool)]| {
+            settings.iter().filter(|(_, same)| !same).map(|(name, _)| *name).collect()
+        };
+        Self { applied: changed(&applied), needs_restart: changed(&needs_restart) }
+    }
+}
+
+impl fmt::Display for Changes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.applied[..] {
+            [] => f.write_str("nothing changed")?,
+            _ => f.write_str(&self.applied.join(", "))?,
+        }
+        if !self.needs_restart.is_empty() {
+            write!(f, "; needs a restart: {}", self.needs_restart.join(", "))?;
+        }
+        Ok(())
+    }
+}
+
+fn same_providers(a: &[ProviderConfig], b: &[ProviderConfig]) -> bool {
+    a.len() == b.len() && a.iter().zip(b).all(|(a, b)| same_provider(a, b))
+}
+
+/// Taken apart in full, so that a new setting cannot be forgotten here.
+fn same_provider(a: &ProviderConfig, b: &ProviderConfig) -> bool {
+    let ProviderConfig { name, kind, base_url, api_key, speaks } = a;
+    let text = |key: &Option<SecretString>| key.as_ref().map(|key| key.expose_secret().to_owned());
+    *name == b.name
+        && *kind == b.kind
+        && *base_url == b.base_url
+        && text(api_key) == text(&b.api_key)
+        && *speaks == b.speaks
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{SourceFile, Sources};
+
+    fn config(text: &str) -> Config {
+        let file = Some(SourceFile { path: "s.toml".into(), text: text.to_owned() });
+        Config::load(&Sources { file, ..Sources::default() }).unwrap()
+    }
+
+    #[test]
+    fn what_changed_is_named_and_nothing_else() {
+        let base = "[providers.openai]\napi_key = 'a'\n";
+        for (text, expected) in [
+            ("", "nothing changed"),
+            ("# a comment", "nothing changed"),
+            ("[keys.ci]\nkey = 'k'", "keys"),
+            (
+                "[keys.ci]\nkey = 'k'\nmodels = ['openai:*']\n[routes.r]\nmodels = ['openai:m']",
+                "routes, keys",
+            ),
+            ("[providers.other]\nkind = 'openai'\nbase_url = 'http://h/v1'", "providers"),
+            ("[timeouts]\ntotal = '9s'", "routes"),
+            ("[breaker]\nfailure_threshold = 2", "policies"),
+            ("[server]\nlisten = '127.0.0.1:9'", "nothing changed; needs a restart: listen"),
+            (
+                "[redis]\nurl = 'memory:'\n[server]\nshutdown_timeout = '1s'\napi_keys = ['k']",
+                "keys; needs a restart: shutdown_timeout, [redis]",
+            ),
+        ] {
+            let (started, next) = (config(base), config(&format!("{base}{text}")));
+            assert_eq!(Changes::new(&started, &started, &next).to_string(), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_rotated_key_of_a_provider_is_a_change() {
+        let key = |key: &str| config(&format!("[providers.openai]\napi_key = '{key}'"));
+        assert_eq!(Changes::new(&key("a"), &key("a"), &key("b")).applied, ["providers"]);
+    }
+
+    #[test]
+    fn what_needs_a_restart_is_named_until_it_is_taken_back() {
+        let (started, moved) = (config(""), config("[server]\nlisten = '127.0.0.1:9'"));
+        let later = config("[server]\nlisten = '127.0.0.1:9'\napi_keys = ['k']");
+        assert_eq!(Changes::new(&started, &moved, &later).to_string(), "keys; needs a restart: listen");
+        assert_eq!(Changes::new(&started, &later, &started).to_string(), "keys");
+    }
+}
