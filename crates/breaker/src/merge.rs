@@ -17,7 +17,8 @@ pub fn merge(local: &Record, remote: &Record, context: Context<'_>) -> Applied {
         return merge_counts(local, remote, context);
     }
     let chosen = pick_winner(local, remote);
-    let chosen = if chosen.bound_to().is_some() { open_for_all(local, remote).unwrap_or(chosen) } else { chosen };
+    let chosen =
+        if chosen.bound_to().is_some() { open_for_all(local, remote).unwrap_or(chosen) } else { chosen };
     let deadline = later(local.retry_at(), remote.retry_at());
     let phase = match (&local.phase, &remote.phase) {
         (Phase::Closed | Phase::ForcedOpen { .. }, _) | (_, Phase::Closed | Phase::ForcedOpen { .. }) => {

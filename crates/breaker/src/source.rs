@@ -16,8 +16,9 @@ const MAX_SOURCES: usize = 4;
 pub struct Source {
     /// The name of the caller's key; `None`: its gateway has no named keys, so all its calls are one caller's.
     pub caller: Option<CallerName>,
-    /// The tag of the request: the same request of the same caller has the same.
-    pub tag: u8,
+    /// The tag of the request: the same request of the same caller has the same. `None`: nothing is known of the request,
+    /// so it may have been any of its caller.
+    pub tag: Option<u8>,
 }
 
 /// Who asks for a permit. A trait, because the tag costs a hash of the request, which hardly any call needs.
@@ -61,7 +62,7 @@ impl SourceScope {
     #[must_use]
     pub fn includes(&self, requester: &dyn Requester) -> bool {
         requester.is_from(self.caller.as_ref())
-            && self.tag.is_none_or(|tag| requester.source().is_some_and(|source| source.tag == tag))
+            && self.tag.is_none_or(|tag| requester.source().is_some_and(|source| source.tag == Some(tag)))
     }
 
     /// Whether all requests of another scope are among them.
@@ -145,9 +146,10 @@ impl SourceCounts {
 
     /// Counts one failure.
     pub(crate) fn add(&mut self, source: &Source) {
-        let scope = SourceScope { caller: source.caller.clone(), tag: Some(source.tag) };
+        let scope = SourceScope { caller: source.caller.clone(), tag: source.tag };
         let newcomer = SourceCount::new(&scope, 1);
-        if let Some(entry) = self.0.iter_mut().find(|entry| (&entry.0, entry.1) == (&newcomer.0, newcomer.1)) {
+        if let Some(entry) = self.0.iter_mut().find(|entry| (&entry.0, entry.1) == (&newcomer.0, newcomer.1))
+        {
             entry.2 = entry.2.saturating_add(1);
         } else if self.0.len() < MAX_SOURCES || self.merge_single_failures() {
             self.0.push(newcomer);

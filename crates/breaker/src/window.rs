@@ -136,7 +136,11 @@ impl Window {
             }),
         };
         let FailureSources::Single(instance) = &sum.sources else {
-            return if exceeds_rate(failures, calls) { trip(failures, calls) } else { RateVerdict::WithinLimit };
+            return if exceeds_rate(failures, calls) {
+                trip(failures, calls)
+            } else {
+                RateVerdict::WithinLimit
+            };
         };
         let [other_failures, other_calls] =
             [failures, calls].map(|count| count.saturating_sub(sum.connection_failures));

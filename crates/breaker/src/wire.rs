@@ -345,7 +345,14 @@ impl From<&Bucket> for WireBucket {
             FailureSources::Single(instance) => instance.as_str().to_owned(),
             FailureSources::Multiple => "*".to_owned(),
         };
-        Self(bucket.start, bucket.calls, bucket.failures, bucket.connection_failures, sources, bucket.by.clone())
+        Self(
+            bucket.start,
+            bucket.calls,
+            bucket.failures,
+            bucket.connection_failures,
+            sources,
+            bucket.by.clone(),
+        )
     }
 }
 

@@ -54,7 +54,10 @@ fn an_outcome_from_a_clock_ahead_of_time_is_dated_now() {
     let an_hour_ahead = after(3_600_000);
     for _ in 0..2 {
         let outcome = Outcome::Failed(Failure::status(529));
-        circuit.apply(&Event::CallCompleted { token: stamp.clone(), outcome, source: None, at: an_hour_ahead }, after(5));
+        circuit.apply(
+            &Event::CallCompleted { token: stamp.clone(), outcome, source: None, at: an_hour_ahead },
+            after(5),
+        );
     }
     assert_eq!(circuit.record.retry_at(), Some(after(180_005)));
     assert_eq!(circuit.record.consecutive_failures.last, after(5));
@@ -205,7 +208,8 @@ fn a_late_failure_counts_but_does_not_trip() {
 fn a_success_before_the_first_failure_resets_nothing() {
     let mut circuit = Circuit::new(Policy::default());
     let stamp = AdmissionToken { epoch: circuit.record.epoch, lease_id: None };
-    let success = |at| Event::CallCompleted { token: stamp.clone(), outcome: Outcome::Succeeded, source: None, at };
+    let success =
+        |at| Event::CallCompleted { token: stamp.clone(), outcome: Outcome::Succeeded, source: None, at };
     circuit.fail(after(10));
     circuit.apply(&success(after(9)), after(11));
     assert_eq!(circuit.record.consecutive_failures.count, 1);

@@ -109,8 +109,7 @@ fn without_a_change_of_state_the_larger_count_wins() {
 #[test]
 fn connection_failures_of_one_instance_are_not_merged() {
     let alone = Some(InstanceId::new("me"));
-    let local =
-        in_phase(9, Phase::Open(OpenState { sole_reporter: alone, ..OpenState::new(NOW, after(9)) }));
+    let local = in_phase(9, Phase::Open(OpenState { sole_reporter: alone, ..OpenState::new(NOW, after(9)) }));
     assert_eq!(merged(&local, &Record::closed(5)).record, Record::closed(5));
 }
 
@@ -152,9 +151,14 @@ fn a_restored_record_is_no_newer_for_being_restored() {
 fn a_bound_outage_yields_to_one_for_all() {
     let scope = crate::SourceScope::of_caller("ci".parse().ok());
     let bound = |epoch, retry_at| {
-        in_phase(epoch, Phase::Open(OpenState { bound_to: Some(scope.clone()), ..OpenState::new(NOW, retry_at) }))
+        in_phase(
+            epoch,
+            Phase::Open(OpenState { bound_to: Some(scope.clone()), ..OpenState::new(NOW, retry_at) }),
+        )
     };
-    for (local, remote) in [(bound(9, after(9)), open(5, after(20))), (open(5, after(20)), bound(9, after(9)))] {
+    for (local, remote) in
+        [(bound(9, after(9)), open(5, after(20))), (open(5, after(20)), bound(9, after(9)))]
+    {
         let record = merged(&local, &remote).record;
         assert_eq!((record.bound_to(), record.retry_at()), (None, Some(after(20))));
     }
@@ -165,7 +169,7 @@ fn a_bound_outage_yields_to_one_for_all() {
 /// B12: the larger row wins, with its sources.
 #[test]
 fn the_larger_count_keeps_its_sources() {
-    let source = crate::Source { caller: "ci".parse().ok(), tag: 1 };
+    let source = crate::Source { caller: "ci".parse().ok(), tag: Some(1) };
     let mut local = Record::closed(5);
     local.consecutive_failures.count = 2;
     local.consecutive_failures.by.add(&source);

@@ -42,13 +42,27 @@ fn the_rate_is_reached_and_needs_the_least_number_of_calls() {
     for _ in 0..4 {
         window.add_failure(&policy, NOW, None, None);
     }
-    assert_eq!(window.evaluate_rate(&policy, [].iter(), NOW), RateVerdict::WithinLimit, "8 calls are too few");
+    assert_eq!(
+        window.evaluate_rate(&policy, [].iter(), NOW),
+        RateVerdict::WithinLimit,
+        "8 calls are too few"
+    );
     window.add_calls(&policy, NOW, 2);
-    assert_eq!(window.evaluate_rate(&policy, [].iter(), NOW), RateVerdict::WithinLimit, "4 of 10 are too few");
+    assert_eq!(
+        window.evaluate_rate(&policy, [].iter(), NOW),
+        RateVerdict::WithinLimit,
+        "4 of 10 are too few"
+    );
     window.add_failure(&policy, NOW, None, None);
     window.add_failure(&policy, NOW, None, None);
-    assert_eq!(window.evaluate_rate(&policy, [].iter(), NOW), RateVerdict::Trip { sole_reporter: None, bound_to: None });
-    assert_eq!(window.evaluate_rate(&Policy { failure_rate: None, ..policy }, [].iter(), NOW), RateVerdict::WithinLimit);
+    assert_eq!(
+        window.evaluate_rate(&policy, [].iter(), NOW),
+        RateVerdict::Trip { sole_reporter: None, bound_to: None }
+    );
+    assert_eq!(
+        window.evaluate_rate(&Policy { failure_rate: None, ..policy }, [].iter(), NOW),
+        RateVerdict::WithinLimit
+    );
 }
 
 #[test]
@@ -67,7 +81,10 @@ fn one_instances_connection_failures_trip_for_that_instance() {
     for _ in 0..10 {
         window.add_failure(&policy, NOW, Some(&a), None);
     }
-    assert_eq!(window.evaluate_rate(&policy, [].iter(), NOW), RateVerdict::Trip { sole_reporter: Some(a), bound_to: None });
+    assert_eq!(
+        window.evaluate_rate(&policy, [].iter(), NOW),
+        RateVerdict::Trip { sole_reporter: Some(a), bound_to: None }
+    );
     window.add_failure(&policy, NOW, Some(&b), None);
     assert_eq!(
         window.evaluate_rate(&policy, [].iter(), NOW),
@@ -105,7 +122,7 @@ fn tripped_for(sources: &[(&str, u8, u32)], others: u32, blocked: &[SourceScope]
     let mut window = Window::default();
     let mut calls = 100;
     for (caller, tag, failures) in sources {
-        let source = Source { caller: caller.parse().ok(), tag: *tag };
+        let source = Source { caller: caller.parse().ok(), tag: Some(*tag) };
         for _ in 0..*failures {
             window.add_failure(&policy, NOW, None, Some(&source));
             calls -= 1;

@@ -139,11 +139,11 @@ fn an_external_value_is_adopted_in_a_new_epoch() {
 /// Two failures of one request: bound to it, and the failure of an instance that names nobody besides.
 fn bound() -> Record {
     let mut record = opened();
-    let source = crate::Source { caller: "ci".parse().ok(), tag: 161 };
+    let source = crate::Source { caller: "ci".parse().ok(), tag: Some(161) };
     record.consecutive_failures.count = 3;
     record.consecutive_failures.by.add(&source);
     record.consecutive_failures.by.add(&source);
-    let scope = SourceScope { caller: source.caller, tag: Some(source.tag) };
+    let scope = SourceScope { caller: source.caller, tag: source.tag };
     if let Phase::Open(outage) = &mut record.phase {
         outage.bound_to = Some(scope.clone());
         outage.waiting = Some(SourceBlock { scope: SourceScope::of_caller(None), until: NOW });
