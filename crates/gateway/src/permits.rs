@@ -5,14 +5,19 @@
 
 use std::{sync::Arc, time::Duration};
 
-use axum::{Json, extract::State};
+use axum::{
+    Json,
+    extract::{Extension, State},
+};
 use breaker::{ModelKey, Timestamp};
+use circuits::CallSource;
 use http::StatusCode;
 use manager::{CallError, SkipReason, SkippedModel};
 use providers::{ProviderError, ProviderErrorKind, TimeoutKind};
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    auth::Caller,
     body::JsonBody,
     duration::DurationText,
     error::{ApiError, Error},
@@ -99,6 +104,7 @@ enum ReportedKind {
 /// Acquires a permit.
 pub(crate) async fn acquire(
     State(app): State<Arc<App>>,
+    Extension(caller): Extension<Caller>,
     CircuitKey(key): CircuitKey,
     JsonBody(request): JsonBody<PermitRequest>,
 ) -> Result<Json<PermitResponse>, ApiError> {
@@ -121,7 +127,9 @@ pub(crate) async fn acquire(
             .into());
     }
     let circuits = app.manager.circuits();
-    let permit = circuits.admit_for(&key, lifetime).await.map_err(|refusal| {
+    // What the application will ask for is not known, so what fails is its caller's (B12).
+    let source = CallSource::of_caller(caller.name);
+    let permit = circuits.admit_as(&key, &source, Some(lifetime)).await.map_err(|refusal| {
         let skipped = vec![SkippedModel { key: key.clone(), reason: SkipReason::CircuitOpen(refusal) }];
         Error::from(CallError::CircuitOpen { requested: key.as_str().into(), skipped })
     })?;
