@@ -67,6 +67,13 @@ impl TagKey {
         self.0.store(secret.into());
     }
 
+    /// The tag of a call. For simulations, which tell chance collisions from the rest.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn tag_of(&self, source: &CallSource) -> Option<u8> {
+        self.tag(source.caller.as_ref(), source.body.as_ref()?)
+    }
+
     fn tag(&self, caller: Option<&CallerName>, body: &[u8]) -> Option<u8> {
         let key = hmac::Key::new(hmac::HMAC_SHA256, &self.0.load());
         let mut context = hmac::Context::with_key(&key);
