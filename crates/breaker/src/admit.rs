@@ -1,6 +1,6 @@
 //! Whether a call may be made now. Nothing else decides that (B1).
 
-use crate::{InstanceId, Mode, Phase, Policy, Record, Timestamp};
+use crate::{InstanceId, Mode, Phase, Policy, Record, Requester, Timestamp};
 
 /// What a caller gets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,23 +18,43 @@ pub enum Admission {
     },
 }
 
-/// Whether `instance` may make a call now. Changes nothing (L1: a refused caller leaves no trace).
+/// Whether `instance` may make a call for `requester` now. Changes nothing (L1: a refused caller leaves no trace).
 #[must_use]
-pub fn admit(record: &Record, policy: &Policy, instance: &InstanceId, now: Timestamp) -> Admission {
+pub fn admit(
+    record: &Record,
+    policy: &Policy,
+    instance: &InstanceId,
+    requester: &dyn Requester,
+    now: Timestamp,
+) -> Admission {
     if policy.mode == Mode::Off {
         return Admission::Admitted;
     }
-    match enforce(record, policy, instance, now) {
+    match enforce(record, policy, instance, requester, now) {
         Admission::Refused { .. } if policy.mode == Mode::Observe => Admission::Admitted,
         admission => admission,
     }
 }
 
-fn enforce(record: &Record, policy: &Policy, instance: &InstanceId, now: Timestamp) -> Admission {
+fn enforce(
+    record: &Record,
+    policy: &Policy,
+    instance: &InstanceId,
+    requester: &dyn Requester,
+    now: Timestamp,
+) -> Admission {
     if let Some(until) = record.blocked_until(instance, now)
         && !record.is_forced()
     {
         return Admission::Refused { retry_at: Some(until), probing: false };
+    }
+    if let Some(until) = record.source_blocked_until(requester, now)
+        && !record.is_forced()
+    {
+        return Admission::Refused { retry_at: Some(until), probing: false };
+    }
+    if record.bound_to().is_some_and(|scope| !scope.includes(requester)) {
+        return Admission::Admitted;
     }
     match &record.phase {
         Phase::Closed => Admission::Admitted,

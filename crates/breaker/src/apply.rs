@@ -1,12 +1,13 @@
 //! What an event makes of a record: the circuit breaker's state machine.
 
+mod bound;
 mod closed;
 mod instance_block;
 mod open;
 mod probes;
 
 use crate::{
-    CallerName, InstanceId, Lease, Mode, Outcome, Phase, Policy, Reason, Record, State, Timestamp,
+    CallerName, InstanceId, Lease, Mode, Outcome, Phase, Policy, Reason, Record, Source, State, Timestamp,
     Transition, next_epoch,
 };
 
@@ -28,6 +29,8 @@ pub enum Event {
         token: AdmissionToken,
         /// How it ended.
         outcome: Outcome,
+        /// Whose it was; `None`: it names nobody. Of a success on a closed circuit it does not matter.
+        source: Option<Source>,
         /// When.
         at: Timestamp,
     },
@@ -61,6 +64,8 @@ pub enum Event {
     ProbeRequested {
         /// The lease it would get.
         lease: Lease,
+        /// Whose call it would be.
+        source: Option<Source>,
     },
     /// An operator forces it open, until a time or without an end (B10).
     ForceOpen {
@@ -135,6 +140,7 @@ pub fn apply(record: &Record, event: &Event, context: Context<'_>) -> Applied {
         next.record.blocked_instances.retain(|block| {
             context.now < block.until || context.now.since(block.last) < context.policy.failures_ttl
         });
+        next.record.blocked_sources.retain(|block| context.now < block.until);
         next.record.updated_by = Some(context.instance.clone());
         next.record.updated_at = context.now;
     }
@@ -156,15 +162,15 @@ impl RecordUpdate<'_> {
             return EventResult::Stale;
         }
         match event {
-            Event::CallCompleted { token, outcome, at } => {
-                self.call_completed(token, outcome, self.clamp_to_now(*at))
+            Event::CallCompleted { token, outcome, source, at } => {
+                self.call_completed(token, outcome, source.as_ref(), self.clamp_to_now(*at))
             }
             Event::FirstToken { token } => self.first_token(token),
             Event::PermitReleased { token } => self.permit_released(token),
             Event::Successes { epoch, at, calls } => {
                 self.record_successes(*epoch, self.clamp_to_now(*at), *calls)
             }
-            Event::ProbeRequested { lease } => self.request_probe(lease),
+            Event::ProbeRequested { lease, source } => self.request_probe(lease, source),
             Event::LeaseRenewed { token, until } => self.renew_lease(token, *until),
             Event::ForceOpen { until, reason, by } => {
                 let reason = Reason::manual(reason.clone(), by.clone());
@@ -179,15 +185,22 @@ impl RecordUpdate<'_> {
         }
     }
 
-    fn call_completed(&mut self, token: &AdmissionToken, outcome: &Outcome, at: Timestamp) -> EventResult {
+    fn call_completed(
+        &mut self,
+        token: &AdmissionToken,
+        outcome: &Outcome,
+        source: Option<&Source>,
+        at: Timestamp,
+    ) -> EventResult {
         if token.epoch != self.record.epoch {
             return EventResult::Stale;
         }
         match (&self.record.phase, &token.lease_id) {
-            (Phase::Closed, None) => self.completed_while_closed(outcome, at),
+            (Phase::Closed, None) => self.completed_while_closed(outcome, source, at),
             (Phase::HalfOpen { leases, .. }, Some(id)) if leases.iter().any(|lease| lease.id == *id) => {
-                self.probe_completed(id, outcome, at);
+                self.probe_completed(id, outcome, source, at);
             }
+            (_, None) if self.is_bound_to_others(source) => self.completed_by_others(outcome, source, at),
             _ => return EventResult::Stale,
         }
         EventResult::Recorded

@@ -15,6 +15,10 @@
 //!                                      └───────── a probe fails ─────────▶ OPEN, for longer
 //! ```
 //!
+//! An open circuit may be bound to the source of the failures: one caller, or one request of it (B12). Then all others are
+//! admitted as if it were closed. A success of theirs closes it for all but the source; two failures of theirs open it for
+//! more.
+//!
 //! - [`admit`] answers whether a call may be made; it changes nothing.
 //! - [`apply`] makes the next record of an [`Event`], and returns the [`Transition`] if there is one.
 //! - [`Document`] and [`encode`] read and write the record as it is stored in Redis; [`adopt`] takes over an external value.
@@ -23,12 +27,12 @@
 //! Each file uses only files to its right:
 //!
 //! ```text
-//!   merge, wire ──▶ apply ──▶ admit ──▶ record ──▶ window ──▶ reason ──▶ outcome
+//!   merge, wire ──▶ apply ──▶ admit ──▶ record ──▶ window ──▶ source, reason ──▶ outcome
 //!   explain ─────────────────────────▶ record
 //!   policy, time and caller are used by most files; key by none
 //! ```
 //!
-//! `apply` is one state machine in five files: `apply/closed`, `open`, `probes` and `instance_block` each add methods to
+//! `apply` is one state machine in six files: `apply/closed`, `bound`, `open`, `probes` and `instance_block` each add methods to
 //! its `RecordUpdate`, and those methods call each other. That circle is the state diagram above.
 //!
 //! Invariants (`docs/guarantees.md` defines the names):
@@ -47,6 +51,7 @@ mod outcome;
 mod policy;
 mod reason;
 mod record;
+mod source;
 mod time;
 mod window;
 mod wire;
@@ -63,6 +68,7 @@ pub use reason::{InstanceId, Reason, State, Transition, TransitionCause, TripRul
 pub use record::{
     ConsecutiveFailures, InstanceBlock, LEASE_GRACE, Lease, OpenState, Phase, Record, next_epoch,
 };
+pub use source::{Requester, Source, SourceBlock, SourceCounts, SourceScope};
 pub use time::{Timestamp, millis};
 pub use window::{Bucket, FailureSources, Window, bucket_start};
 pub use wire::{Document, Extras, adopt, encode};

@@ -17,6 +17,8 @@ pub fn merge(local: &Record, remote: &Record, context: Context<'_>) -> Applied {
         return merge_counts(local, remote, context);
     }
     let chosen = pick_winner(local, remote);
+    let chosen =
+        if chosen.bound_to().is_some() { open_for_all(local, remote).unwrap_or(chosen) } else { chosen };
     let deadline = later(local.retry_at(), remote.retry_at());
     let phase = match (&local.phase, &remote.phase) {
         (Phase::Closed | Phase::ForcedOpen { .. }, _) | (_, Phase::Closed | Phase::ForcedOpen { .. }) => {
@@ -82,6 +84,7 @@ fn is_local_only(local: &Record, context: Context<'_>) -> bool {
 fn same_state(local: &Record, remote: &Record) -> bool {
     local.epoch == remote.epoch
         && local.stored_state() == remote.stored_state()
+        && local.bound_to() == remote.bound_to()
         && local.is_forced() == remote.is_forced()
         && local.retry_at() == remote.retry_at()
 }
@@ -91,6 +94,11 @@ fn pick_winner<'a>(local: &'a Record, remote: &'a Record) -> &'a Record {
     let rank = |record: &Record| (record.recency(), !matches!(record.phase, Phase::Closed));
     let (newer, older) = if rank(local) > rank(remote) { (local, remote) } else { (remote, local) };
     if older.is_forced() && !newer.is_forced() && !is_manual_override(newer) { older } else { newer }
+}
+
+/// The one of them that is open for all: a trip that is bound to a source yields to it (B12).
+fn open_for_all<'a>(local: &'a Record, remote: &'a Record) -> Option<&'a Record> {
+    [local, remote].into_iter().find(|record| record.outage().is_some() && record.bound_to().is_none())
 }
 
 /// A half-open circuit keeps the reason of its outage, but the probe itself is no manual override.
@@ -105,7 +113,8 @@ fn is_manual_override(record: &Record) -> bool {
 /// No state changed on either side since they diverged: the larger counts win.
 fn merge_counts(local: &Record, remote: &Record, context: Context<'_>) -> Applied {
     let mut record = remote.clone();
-    if matches!((&local.phase, &remote.phase), (Phase::Closed, Phase::Closed)) {
+    let both_count = |record: &Record| matches!(record.phase, Phase::Closed) || record.bound_to().is_some();
+    if both_count(local) && both_count(remote) {
         if local.consecutive_failures.count > remote.consecutive_failures.count {
             record.consecutive_failures = local.consecutive_failures.clone();
         }

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use crate::{InstanceId, Policy, Reason, State, Timestamp, window::Window};
+use crate::{
+    InstanceId, Policy, Reason, Requester, SourceBlock, SourceCounts, SourceScope, State, Timestamp,
+    window::Window,
+};
 
 /// How long a key lives after its last change: the same as in Open SWE.
 const RECORD_TTL: Duration = Duration::from_secs(24 * 60 * 60);
@@ -30,6 +33,8 @@ pub struct Record {
     pub window: Window,
     /// Instances that cannot connect to the provider while others may (F7).
     pub blocked_instances: Vec<InstanceBlock>,
+    /// Sources whose calls are refused while others' are admitted (B12).
+    pub blocked_sources: Vec<SourceBlock>,
     /// Who wrote it last.
     pub updated_by: Option<InstanceId>,
     /// When it was written last.
@@ -68,6 +73,10 @@ pub struct OpenState {
     pub retry_at: Timestamp,
     /// Only this one instance reported failures, and only connection failures: the others may probe immediately (F7).
     pub sole_reporter: Option<InstanceId>,
+    /// Only these requests are refused, and probe; all others are admitted as if it were closed (B12).
+    pub bound_to: Option<SourceScope>,
+    /// The caller whose probe failed, while it waits for longer than the others, so that another one probes next (B12).
+    pub waiting: Option<SourceBlock>,
 }
 
 /// A permission to probe for a limited time.
@@ -103,6 +112,8 @@ pub struct ConsecutiveFailures {
     pub last: Timestamp,
     /// All of them are connection failures of this one instance (F7).
     pub sole_reporter: Option<InstanceId>,
+    /// Whose they are (B12).
+    pub by: SourceCounts,
 }
 
 impl ConsecutiveFailures {
@@ -164,6 +175,7 @@ impl Record {
             reason: None,
             window: Window::default(),
             blocked_instances: Vec::new(),
+            blocked_sources: Vec::new(),
             updated_by: None,
             updated_at: Timestamp::NEVER,
         }
@@ -234,7 +246,10 @@ impl Record {
                 leases.iter().map(|lease| lease.until).max().unwrap_or(now).max(outage.retry_at)
             }
         };
-        let latest_block_end = self.blocked_instances.iter().map(|block| block.until).max().unwrap_or(now);
+        let waiting = self.outage().and_then(|outage| outage.waiting.as_ref());
+        let sources = self.blocked_sources.iter().chain(waiting).map(|block| block.until);
+        let instances = self.blocked_instances.iter().map(|block| block.until);
+        let latest_block_end = instances.chain(sources).max().unwrap_or(now);
         Some(RECORD_TTL.max(deadline.max(latest_block_end).since(now) + LEASE_GRACE))
     }
 
@@ -246,6 +261,22 @@ impl Record {
             && self.consecutive_failures.count == 0
             && self.trips == 0
             && self.blocked_instances.is_empty()
+            && self.blocked_sources.is_empty()
+    }
+
+    /// The outage of a circuit that is open or half-open.
+    #[must_use]
+    pub const fn outage(&self) -> Option<&OpenState> {
+        match &self.phase {
+            Phase::Open(outage) | Phase::HalfOpen { outage, .. } => Some(outage),
+            Phase::Closed | Phase::ForcedOpen { .. } => None,
+        }
+    }
+
+    /// What an open circuit is bound to; `None`: it is closed, or open for all (B12).
+    #[must_use]
+    pub fn bound_to(&self) -> Option<&SourceScope> {
+        self.outage()?.bound_to.as_ref()
     }
 
     /// The same record by a clock that is this many ms ahead of the one it was made by: what an instance learnt before its
@@ -278,15 +309,20 @@ impl Record {
             block.last = block.last.shifted_by(millis);
             block.until = block.until.shifted_by(millis);
         }
+        for block in &mut record.blocked_sources {
+            block.until = block.until.shifted_by(millis);
+        }
         record
     }
 
-    /// Whether a success of `instance` would change anything: steady success writes nothing (B6).
+    /// Whether a success of `instance` would change anything: steady success writes nothing (B6). What no longer blocks a
+    /// source is taken away by one success, so that the circuit is pristine again.
     #[must_use]
-    pub fn success_changes_state(&self, instance: &InstanceId) -> bool {
+    pub fn success_changes_state(&self, instance: &InstanceId, now: Timestamp) -> bool {
         self.consecutive_failures.count > 0
             || self.trips > 0
             || self.blocked_instances.iter().any(|block| block.instance == *instance)
+            || self.blocked_sources.iter().any(|block| block.until <= now)
     }
 
     /// The record as if it had been written now, if a clock that was not synchronized yet wrote it ahead of time (B7). Two
@@ -303,7 +339,13 @@ impl Record {
             Phase::Open(outage) | Phase::HalfOpen { outage, .. } => {
                 outage.opened_at = outage.opened_at - ahead;
                 outage.retry_at = outage.retry_at - ahead;
+                if let Some(block) = &mut outage.waiting {
+                    block.until = block.until - ahead;
+                }
             }
+        }
+        for block in &mut record.blocked_sources {
+            block.until = block.until - ahead;
         }
         for block in &mut record.blocked_instances {
             block.until = block.until - ahead;
@@ -324,6 +366,15 @@ impl Record {
             .find(|block| block.instance == *instance && now < block.until)
             .map(|block| block.until)
     }
+
+    /// Until when calls of this requester are refused because it failed where others did not, or waits for another's
+    /// probe (B12).
+    #[must_use]
+    pub fn source_blocked_until(&self, requester: &dyn Requester, now: Timestamp) -> Option<Timestamp> {
+        let waiting = self.outage().and_then(|outage| outage.waiting.as_ref());
+        let blocks = self.blocked_sources.iter().chain(waiting).filter(|block| now < block.until);
+        blocks.filter(|block| block.scope.includes(requester)).map(|block| block.until).max()
+    }
 }
 
 /// A new epoch: later than the last, and not before the store's time, so that none comes twice even after a DEL.
@@ -336,6 +387,15 @@ impl OpenState {
     fn shift(&mut self, millis: i64) {
         self.opened_at = self.opened_at.shifted_by(millis);
         self.retry_at = self.retry_at.shifted_by(millis);
+        if let Some(block) = &mut self.waiting {
+            block.until = block.until.shifted_by(millis);
+        }
+    }
+
+    /// An outage for all.
+    #[must_use]
+    pub const fn new(opened_at: Timestamp, retry_at: Timestamp) -> Self {
+        Self { opened_at, retry_at, sole_reporter: None, bound_to: None, waiting: None }
     }
 
     /// Whether only another instance reported failures, so that `instance` may probe before the open period ends (F7).

@@ -1,6 +1,6 @@
 //! Recent calls and failures, in buckets of time: what the failure rate is computed from.
 
-use crate::{InstanceId, Policy, Timestamp, millis};
+use crate::{InstanceId, Policy, Source, SourceCounts, SourceScope, Timestamp, millis};
 
 /// Buckets of a window. Its edge moves by one of them, a tenth.
 const BUCKET_COUNT: u64 = 10;
@@ -24,6 +24,8 @@ pub struct Bucket {
     pub connection_failures: u32,
     /// Whose connection failures they are.
     pub sources: FailureSources,
+    /// Whose failures they are (B12).
+    pub by: SourceCounts,
 }
 
 /// Whose connection failures were counted.
@@ -52,7 +54,7 @@ impl FailureSources {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum RateVerdict {
     WithinLimit,
-    Trip { sole_reporter: Option<InstanceId> },
+    Trip { sole_reporter: Option<InstanceId>, bound_to: Option<SourceScope> },
 }
 
 /// The beginning of the bucket that `at` falls into.
@@ -86,6 +88,7 @@ impl Window {
         policy: &Policy,
         at: Timestamp,
         unreachable_from: Option<&InstanceId>,
+        source: Option<&Source>,
     ) {
         let bucket = self.bucket(policy, at);
         bucket.calls = bucket.calls.saturating_add(1);
@@ -93,6 +96,9 @@ impl Window {
         if let Some(instance) = unreachable_from {
             bucket.connection_failures = bucket.connection_failures.saturating_add(1);
             bucket.sources = bucket.sources.union(&FailureSources::Single(instance.clone()));
+        }
+        if let Some(source) = source {
+            bucket.by.add(source);
         }
     }
 
@@ -107,28 +113,41 @@ impl Window {
         self.buckets.retain(|bucket| bucket.start <= now);
     }
 
-    /// One instance's connection failures must not open the circuit for the others, so they are evaluated apart (F7).
-    pub(crate) fn evaluate_rate(&self, policy: &Policy, now: Timestamp) -> RateVerdict {
+    /// One instance's connection failures must not open the circuit for the others, so they are evaluated apart (F7). What
+    /// is of `blocked` sources is left out: their calls are refused already (B12).
+    pub(crate) fn evaluate_rate<'a>(
+        &self,
+        policy: &Policy,
+        blocked: impl Iterator<Item = &'a SourceScope> + Clone,
+        now: Timestamp,
+    ) -> RateVerdict {
         let Some(rate) = policy.failure_rate else { return RateVerdict::WithinLimit };
         let exceeds_rate = |failures: u32, calls: u32| {
-            calls >= policy.minimum_calls && f64::from(failures) >= rate * f64::from(calls)
+            failures > 0 && calls >= policy.minimum_calls && f64::from(failures) >= rate * f64::from(calls)
         };
         let sum = self.sum(policy, now);
-        let all_exceed = sum.failures > 0 && exceeds_rate(sum.failures, sum.calls);
+        let by = sum.by.without(blocked);
+        let left_out = sum.by.total().saturating_sub(by.total());
+        let (failures, calls) = (sum.failures.saturating_sub(left_out), sum.calls.saturating_sub(left_out));
+        let trip = |failures: u32, calls: u32| RateVerdict::Trip {
+            sole_reporter: None,
+            bound_to: most_failing(&by, failures, |count| {
+                exceeds_rate(failures.saturating_sub(count), calls.saturating_sub(count))
+            }),
+        };
         let FailureSources::Single(instance) = &sum.sources else {
-            return if all_exceed {
-                RateVerdict::Trip { sole_reporter: None }
+            return if exceeds_rate(failures, calls) {
+                trip(failures, calls)
             } else {
                 RateVerdict::WithinLimit
             };
         };
-        let other_failures = sum.failures.saturating_sub(sum.connection_failures);
-        if other_failures > 0
-            && exceeds_rate(other_failures, sum.calls.saturating_sub(sum.connection_failures))
-        {
-            RateVerdict::Trip { sole_reporter: None }
-        } else if all_exceed {
-            RateVerdict::Trip { sole_reporter: Some(instance.clone()) }
+        let [other_failures, other_calls] =
+            [failures, calls].map(|count| count.saturating_sub(sum.connection_failures));
+        if exceeds_rate(other_failures, other_calls) {
+            trip(other_failures, other_calls)
+        } else if exceeds_rate(failures, calls) {
+            RateVerdict::Trip { sole_reporter: Some(instance.clone()), bound_to: None }
         } else {
             RateVerdict::WithinLimit
         }
@@ -156,13 +175,18 @@ impl Window {
             failures: 0,
             connection_failures: 0,
             sources: FailureSources::Empty,
+            by: SourceCounts::default(),
         };
-        self.buckets.iter().filter(|bucket| bucket.start > edge).fold(empty, |sum, bucket| Bucket {
-            start: sum.start,
-            calls: sum.calls.saturating_add(bucket.calls),
-            failures: sum.failures.saturating_add(bucket.failures),
-            connection_failures: sum.connection_failures.saturating_add(bucket.connection_failures),
-            sources: sum.sources.union(&bucket.sources),
+        self.buckets.iter().filter(|bucket| bucket.start > edge).fold(empty, |mut sum, bucket| {
+            sum.by.extend(&bucket.by);
+            Bucket {
+                start: sum.start,
+                calls: sum.calls.saturating_add(bucket.calls),
+                failures: sum.failures.saturating_add(bucket.failures),
+                connection_failures: sum.connection_failures.saturating_add(bucket.connection_failures),
+                sources: sum.sources.union(&bucket.sources),
+                by: sum.by,
+            }
         })
     }
 
@@ -177,6 +201,7 @@ impl Window {
                     failures: 0,
                     connection_failures: 0,
                     sources: FailureSources::Empty,
+                    by: SourceCounts::default(),
                 };
                 self.buckets.insert(index, empty);
                 index
@@ -184,6 +209,18 @@ impl Window {
         };
         &mut self.buckets[index]
     }
+}
+
+/// What a rate trips for: the narrowest scope without whose failures the rate would not trip, and that has more than half
+/// of them; `None`: all (B12).
+fn most_failing(
+    by: &SourceCounts,
+    failures: u32,
+    trips_without: impl Fn(u32) -> bool,
+) -> Option<SourceScope> {
+    by.candidates().find_map(|(scope, count)| {
+        (count > failures.saturating_sub(count) && !trips_without(count)).then_some(scope)
+    })
 }
 
 #[cfg(test)]

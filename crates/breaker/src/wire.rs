@@ -8,19 +8,20 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use crate::{
-    Context, InstanceId, Phase, Policy, Reason, Record, Timestamp, Transition,
+    Context, InstanceId, Phase, Policy, Reason, Record, SourceBlock, SourceCounts, Timestamp, Transition,
     record::{ConsecutiveFailures, InstanceBlock, OpenState, next_epoch},
     window::{Bucket, FailureSources, Window},
 };
 
 /// The fields that have a meaning here; others are kept unchanged.
-const KNOWN_FIELDS: [&str; 13] = [
+const KNOWN_FIELDS: [&str; 14] = [
     "state",
     "failureCount",
     "lastFailureTime",
     "openedAt",
     "epoch",
     "retryAt",
+    "alone",
     "trips",
     "forced",
     "probe",
@@ -127,6 +128,9 @@ pub fn encode(record: &Record, extras: &Extras) -> Vec<u8> {
     if let Some(retry_at) = record.retry_at() {
         fields.insert("retryAt".into(), json!(retry_at));
     }
+    if let Some(scope) = record.bound_to() {
+        fields.insert("alone".into(), json!(scope));
+    }
     fields.insert("trips".into(), json!(record.trips));
     if record.is_forced() {
         fields.insert("forced".into(), json!(true));
@@ -177,11 +181,11 @@ fn read_external(fields: &Map<String, Value>, open: bool, policy: &Policy) -> Re
     } else if opened_at == Timestamp::NEVER {
         Phase::ForcedOpen { until: None }
     } else {
-        Phase::Open(OpenState { opened_at, retry_at: opened_at + policy.open_duration, sole_reporter: None })
+        Phase::Open(OpenState::new(opened_at, opened_at + policy.open_duration))
     };
     Record {
         phase,
-        consecutive_failures: read_consecutive_failures(fields, None, None, 0),
+        consecutive_failures: read_consecutive_failures(fields, &WireWindow::default()),
         reason: Some(Reason::new(crate::TransitionCause::External)),
         ..Record::closed(read_number(fields, "epoch").min(MAX_EXTERNAL_EPOCH))
     }
@@ -193,7 +197,9 @@ fn read_native(fields: &Map<String, Value>, open: bool) -> Record {
     let outage = OpenState {
         opened_at,
         retry_at: read_timestamp(fields, "retryAt"),
-        sole_reporter: counts.open_sole_reporter,
+        sole_reporter: counts.open_sole_reporter.clone(),
+        bound_to: read_field(fields, "alone"),
+        waiting: counts.waiting.clone(),
     };
     let phase = if !open {
         Phase::Closed
@@ -209,37 +215,29 @@ fn read_native(fields: &Map<String, Value>, open: bool) -> Record {
         epoch: read_number(fields, "epoch"),
         origin_epoch: counts.origin_epoch,
         phase,
-        consecutive_failures: read_consecutive_failures(
-            fields,
-            counts.failures_since,
-            counts.failures_sole_reporter,
-            counts.failures_late_count,
-        ),
+        consecutive_failures: read_consecutive_failures(fields, &counts),
         trips: read_count(fields, "trips"),
         reason: read_field(fields, "reason"),
         window: Window { buckets: counts.buckets.into_iter().map(Bucket::from).collect() },
         blocked_instances: counts.blocked_instances,
+        blocked_sources: counts.blocked_sources,
         updated_by: read_field(fields, "updatedBy"),
         updated_at: read_timestamp(fields, "updatedAt"),
     }
 }
 
 /// Without failures there is no first one.
-fn read_consecutive_failures(
-    fields: &Map<String, Value>,
-    since: Option<Timestamp>,
-    sole_reporter: Option<InstanceId>,
-    late_count: u32,
-) -> ConsecutiveFailures {
+fn read_consecutive_failures(fields: &Map<String, Value>, counts: &WireWindow) -> ConsecutiveFailures {
     let (failures, last) = (read_count(fields, "failureCount"), read_timestamp(fields, "lastFailureTime"));
     match failures {
         0 => ConsecutiveFailures { last, ..ConsecutiveFailures::default() },
         _ => ConsecutiveFailures {
             count: failures,
-            late_count: late_count.min(failures),
-            since: since.unwrap_or(last),
+            late_count: counts.failures_late_count.min(failures),
+            since: counts.failures_since.unwrap_or(last),
             last,
-            sole_reporter,
+            sole_reporter: counts.failures_sole_reporter.clone(),
+            by: counts.failures_by.clone().bounded(),
         },
     }
 }
@@ -279,16 +277,22 @@ struct WireWindow {
     origin_epoch: Option<u64>,
     #[serde(rename = "rowSince", skip_serializing_if = "Option::is_none")]
     failures_since: Option<Timestamp>,
-    #[serde(rename = "rowAlone", skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "rowInstance", skip_serializing_if = "Option::is_none")]
     failures_sole_reporter: Option<InstanceId>,
     #[serde(rename = "rowLate", skip_serializing_if = "is_zero")]
     failures_late_count: u32,
-    #[serde(rename = "alone", skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "by", skip_serializing_if = "SourceCounts::is_empty")]
+    failures_by: SourceCounts,
+    #[serde(rename = "openInstance", skip_serializing_if = "Option::is_none")]
     open_sole_reporter: Option<InstanceId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    waiting: Option<SourceBlock>,
     #[serde(skip_serializing_if = "is_zero")]
     probe_successes: u32,
     #[serde(rename = "cutOff", skip_serializing_if = "Vec::is_empty")]
     blocked_instances: Vec<InstanceBlock>,
+    #[serde(rename = "refused", skip_serializing_if = "Vec::is_empty")]
+    blocked_sources: Vec<SourceBlock>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     buckets: Vec<WireBucket>,
 }
@@ -311,17 +315,28 @@ impl WireWindow {
                 .then_some(record.consecutive_failures.since),
             failures_sole_reporter: record.consecutive_failures.sole_reporter.clone(),
             failures_late_count: record.consecutive_failures.late_count,
+            failures_by: record.consecutive_failures.by.clone(),
             open_sole_reporter,
+            waiting: record.outage().and_then(|outage| outage.waiting.clone()),
             probe_successes,
             blocked_instances: record.blocked_instances.clone(),
+            blocked_sources: record.blocked_sources.clone(),
             buckets: record.window.buckets.iter().map(WireBucket::from).collect(),
         }
     }
 }
 
-/// A bucket: its start, calls, failures, connection failures, and the one instance they are of (`*`: several).
+/// A bucket: its start, calls, failures, connection failures, the one instance they are of (`*`: several), and the failures
+/// by source.
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
-struct WireBucket(Timestamp, u32, u32, u32, String);
+struct WireBucket(
+    Timestamp,
+    u32,
+    u32,
+    u32,
+    String,
+    #[serde(default, skip_serializing_if = "SourceCounts::is_empty")] SourceCounts,
+);
 
 impl From<&Bucket> for WireBucket {
     fn from(bucket: &Bucket) -> Self {
@@ -330,18 +345,26 @@ impl From<&Bucket> for WireBucket {
             FailureSources::Single(instance) => instance.as_str().to_owned(),
             FailureSources::Multiple => "*".to_owned(),
         };
-        Self(bucket.start, bucket.calls, bucket.failures, bucket.connection_failures, sources)
+        Self(
+            bucket.start,
+            bucket.calls,
+            bucket.failures,
+            bucket.connection_failures,
+            sources,
+            bucket.by.clone(),
+        )
     }
 }
 
 impl From<WireBucket> for Bucket {
-    fn from(WireBucket(start, calls, failures, connection_failures, sources_text): WireBucket) -> Self {
+    fn from(bucket: WireBucket) -> Self {
+        let WireBucket(start, calls, failures, connection_failures, sources_text, by) = bucket;
         let sources = match sources_text.as_str() {
             "" => FailureSources::Empty,
             "*" => FailureSources::Multiple,
             name => FailureSources::Single(InstanceId::new(name)),
         };
-        Self { start, calls, failures, connection_failures, sources }
+        Self { start, calls, failures, connection_failures, sources, by: by.bounded() }
     }
 }
 

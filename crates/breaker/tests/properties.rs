@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use breaker::{
     Admission, AdmissionToken, Applied, Context, Document, Event, EventResult, Extras, Failure, FailureKind,
-    InstanceId, Lease, Outcome, Phase, Policy, Record, Timestamp, admit, adopt, apply, encode, merge,
+    InstanceId, Lease, Outcome, Phase, Policy, Record, Source, Timestamp, admit, adopt, apply, encode, merge,
 };
 use proptest::{collection::vec, option, prelude::*};
 use serde_json::{Value, json};
@@ -15,7 +15,7 @@ const NOW: Timestamp = Timestamp::from_millis(1_800_000_000_000);
 #[derive(Debug, Clone)]
 enum Action {
     Wait(u64),
-    Call { instance: usize },
+    Call { instance: usize, source: Option<Source> },
     CallCompleted { call: usize, outcome: Outcome },
     FirstToken { call: usize },
     PermitReleased { call: usize },
@@ -41,10 +41,19 @@ fn outcomes() -> impl Strategy<Value = Outcome> {
     ]
 }
 
+/// A few callers, one of them without a name, with a few requests each; and calls that name nobody.
+fn sources() -> impl Strategy<Value = Option<Source>> {
+    let callers = prop_oneof![Just(None), Just("ci".parse().ok()), Just("web".parse().ok())];
+    option::weighted(
+        0.8,
+        (callers, option::weighted(0.9, 0..3u8)).prop_map(|(caller, tag)| Source { caller, tag }),
+    )
+}
+
 fn actions() -> impl Strategy<Value = Action> {
     prop_oneof![
         4 => (0..8_000u64).prop_map(Action::Wait),
-        6 => (0..3usize).prop_map(|instance| Action::Call { instance }),
+        6 => (0..3usize, sources()).prop_map(|(instance, source)| Action::Call { instance, source }),
         8 => (0..200usize, outcomes()).prop_map(|(call, outcome)| Action::CallCompleted { call, outcome }),
         1 => (0..200usize).prop_map(|call| Action::FirstToken { call }),
         1 => (0..200usize).prop_map(|call| Action::PermitReleased { call }),
@@ -75,7 +84,7 @@ struct Fleet {
     policy: Policy,
     now: Timestamp,
     record: Record,
-    calls: Vec<(InstanceId, AdmissionToken)>,
+    calls: Vec<(InstanceId, AdmissionToken, Option<Source>)>,
 }
 
 impl Fleet {
@@ -95,45 +104,47 @@ impl Fleet {
                 self.now = self.now + Duration::from_millis(millis);
                 return Ok(());
             }
-            Action::Call { instance } => return self.call(&InstanceId::new(&format!("i{instance}"))),
+            Action::Call { instance, source } => {
+                return self.call(&InstanceId::new(&format!("i{instance}")), source);
+            }
             Action::Open { seconds } => {
                 let until = seconds.map(|seconds| self.now + Duration::from_secs(seconds));
                 (operator, Event::ForceOpen { until, reason: None, by: None })
             }
             Action::Close => (operator, Event::ForceClose { reason: None, by: None }),
             Action::CallCompleted { call, outcome } => {
-                let Some((instance, stamp)) = picked(call) else { return Ok(()) };
-                (instance, Event::CallCompleted { token: stamp, outcome, at: self.now })
+                let Some((instance, stamp, source)) = picked(call) else { return Ok(()) };
+                (instance, Event::CallCompleted { token: stamp, outcome, source, at: self.now })
             }
             Action::FirstToken { call } => {
-                let Some((instance, stamp)) = picked(call) else { return Ok(()) };
+                let Some((instance, stamp, _)) = picked(call) else { return Ok(()) };
                 (instance, Event::FirstToken { token: stamp })
             }
             Action::PermitReleased { call } => {
-                let Some((instance, stamp)) = picked(call) else { return Ok(()) };
+                let Some((instance, stamp, _)) = picked(call) else { return Ok(()) };
                 (instance, Event::PermitReleased { token: stamp })
             }
             Action::MergedSuccesses { call } => {
-                let Some((instance, stamp)) = picked(call) else { return Ok(()) };
+                let Some((instance, stamp, _)) = picked(call) else { return Ok(()) };
                 (instance, Event::Successes { epoch: stamp.epoch, at: self.now, calls: 3 })
             }
         };
         self.apply(&instance, &event).map(|_| ())
     }
 
-    fn call(&mut self, instance: &InstanceId) -> Result<(), TestCaseError> {
-        let admission = admit(&self.record, &self.policy, instance, self.now);
+    fn call(&mut self, instance: &InstanceId, source: Option<Source>) -> Result<(), TestCaseError> {
+        let admission = admit(&self.record, &self.policy, instance, &source, self.now);
         let id = format!("{}", self.calls.len());
         let until = self.now + self.policy.probe_lease;
         let lease = Lease { id: id.clone(), instance: instance.clone(), until };
-        let step = self.apply(instance, &Event::ProbeRequested { lease })?;
+        let step = self.apply(instance, &Event::ProbeRequested { lease, source: source.clone() })?;
         match (admission, step.result) {
             (Admission::ProbeDue, EventResult::ProbeGranted { epoch }) => {
-                self.calls.push((instance.clone(), AdmissionToken { epoch, lease_id: Some(id) }));
+                self.calls.push((instance.clone(), AdmissionToken { epoch, lease_id: Some(id) }, source));
             }
             (Admission::Admitted, EventResult::ProbeDenied) => {
-                self.calls
-                    .push((instance.clone(), AdmissionToken { epoch: self.record.epoch, lease_id: None }));
+                let token = AdmissionToken { epoch: self.record.epoch, lease_id: None };
+                self.calls.push((instance.clone(), token, source));
             }
             (Admission::Refused { .. }, EventResult::ProbeDenied) => {}
             other => prop_assert!(false, "admission and lease disagree: {other:?}"),
@@ -174,8 +185,8 @@ impl Fleet {
     /// What a pristine circuit promises to the fast path.
     fn check_fast_path(&self, record: &Record) -> Result<(), TestCaseError> {
         let instance = InstanceId::new("i1");
-        prop_assert_eq!(admit(record, &self.policy, &instance, self.now), Admission::Admitted);
-        prop_assert!(!record.success_changes_state(&instance));
+        prop_assert_eq!(admit(record, &self.policy, &instance, &None, self.now), Admission::Admitted);
+        prop_assert!(!record.success_changes_state(&instance, self.now));
         Ok(())
     }
 
@@ -334,7 +345,7 @@ fn check_external_value(bytes: &[u8]) -> Result<(), TestCaseError> {
     let document = Document::parse(bytes, &policy);
     let foreign = matches!(document, Document::External(..));
     let (mut record, extras) = document.into_parts();
-    let _ = admit(&record, &policy, &instance, NOW);
+    let _ = admit(&record, &policy, &instance, &None, NOW);
     if foreign {
         let context = Context { instance: &instance, policy: &policy, now: NOW };
         (record, _) = adopt(&record, None, context);
@@ -385,12 +396,34 @@ proptest! {
         let count = reporters.len();
         for (instance, wait) in reporters {
             fleet.perform(Action::Wait(wait))?;
-            fleet.perform(Action::Call { instance })?;
+            fleet.perform(Action::Call { instance, source: None })?;
             let outcome = Outcome::Failed(Failure::status(529));
             let call = fleet.calls.len() - 1;
             fleet.perform(Action::CallCompleted { call, outcome })?;
         }
         prop_assert_eq!(fleet.record.consecutive_failures.count as usize, count);
+    }
+
+    /// B12: however one caller's calls fail, no other caller's call is refused, if theirs succeed.
+    #[test]
+    fn one_callers_failures_refuse_no_other(
+        policy in policies(),
+        steps in vec((0..3usize, 0..4u8, any::<bool>(), 0..3_000u64), 1..150),
+    ) {
+        let mut fleet = Fleet::new(policy);
+        for (instance, tag, is_good, wait) in steps {
+            fleet.perform(Action::Wait(wait))?;
+            let caller = if is_good { "web" } else { "ci" };
+            let source = Some(Source { caller: caller.parse().ok(), tag: Some(tag) });
+            let admitted = fleet.calls.len();
+            fleet.perform(Action::Call { instance, source })?;
+            prop_assert!(!is_good || fleet.calls.len() > admitted, "refused: {:?}", fleet.record);
+            let failed = Outcome::Failed(Failure::status(529));
+            let outcome = if is_good { Outcome::Succeeded } else { failed };
+            if fleet.calls.len() > admitted {
+                fleet.perform(Action::CallCompleted { call: admitted, outcome })?;
+            }
+        }
     }
 
     #[test]

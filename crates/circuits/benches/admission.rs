@@ -36,7 +36,7 @@ fn rules(criterion: &mut Criterion) {
         (Policy::default(), InstanceId::new("bench"), Timestamp::from_millis(1_000_000));
     let context = Context { instance: &instance, policy: &policy, now };
     let stamp = AdmissionToken { epoch: 7, lease_id: None };
-    let ended = |outcome| Event::CallCompleted { token: stamp.clone(), outcome, at: now };
+    let ended = |outcome| Event::CallCompleted { token: stamp.clone(), outcome, source: None, at: now };
     let failed = ended(Outcome::Failed(Failure::status(529)));
     let rate_limited =
         Outcome::RateLimited { failure: Failure::status(429), retry_after: Some(Duration::from_secs(600)) };
@@ -44,7 +44,7 @@ fn rules(criterion: &mut Criterion) {
     let open = apply(&closed, &ended(rate_limited), context).record;
     for (name, record) in [("admit closed", &closed), ("admit open", &open)] {
         group.bench_function(name, |bench| {
-            bench.iter(|| admit(black_box(record), &policy, &instance, now));
+            bench.iter(|| admit(black_box(record), &policy, &instance, &None, now));
         });
     }
     for (name, event) in [("apply success", ended(Outcome::Succeeded)), ("apply failure", failed)] {

@@ -22,6 +22,7 @@ use crate::{
     mirror::{Mirror, StoredValue, Target},
     plan::{ContinuationEpoch, Plan, Request, RequestResult},
     report::Report,
+    source::{CallSource, TagKey, TaggedSource},
     watchers::Watchers,
     write_throttle::WriteThrottle,
 };
@@ -42,6 +43,7 @@ pub(crate) struct Circuit {
     writer: Weak<dyn Writer>,
     instance: InstanceId,
     clock: Arc<StoreClock>,
+    tag_key: Arc<TagKey>,
     pub(crate) view: ArcSwap<View>,
     /// The view in one number, for nearly every call: the epoch of a circuit that is known and pristine; 0: load the view.
     fast_path: AtomicU64,
@@ -126,6 +128,7 @@ impl Circuit {
         writer: Weak<dyn Writer>,
         instance: InstanceId,
         clock: Arc<StoreClock>,
+        tag_key: Arc<TagKey>,
         watchers: Watchers,
     ) -> Self {
         let mirror = Mirror::not_loaded();
@@ -134,6 +137,7 @@ impl Circuit {
             writer,
             instance,
             clock,
+            tag_key,
             view: ArcSwap::from_pointee(View::new(&mirror, &policy)),
             fast_path: AtomicU64::new(0),
             inner: Mutex::new(Inner {
@@ -167,6 +171,11 @@ impl Circuit {
         if let Some(writer) = self.writer.upgrade() {
             writer.submit(self, queued);
         }
+    }
+
+    /// A call's source, whose tag is computed if it is needed.
+    pub(crate) fn tagged<'a>(&'a self, source: Option<&'a CallSource>) -> TaggedSource<'a> {
+        TaggedSource { source, key: &self.tag_key }
     }
 
     /// The store's time, as its instance knows it.
@@ -209,7 +218,7 @@ impl Circuit {
         if view.record.epoch != epoch || !matches!(view.record.phase, Phase::Closed) {
             return false;
         }
-        if !is_busy && view.record.success_changes_state(&self.instance) {
+        if !is_busy && view.record.success_changes_state(&self.instance, self.now()) {
             return false;
         }
         if !is_busy && view.policy.failure_rate.is_none() {
@@ -265,12 +274,12 @@ impl Inner {
     }
 
     /// If only successes are queued, and another instance has meanwhile reported one, they need no write.
-    pub(crate) fn coalesce_queued_successes(&mut self, instance: &InstanceId) {
+    pub(crate) fn coalesce_queued_successes(&mut self, instance: &InstanceId, now: Timestamp) {
         let record = &self.mirror.record;
         let epoch = record.epoch;
         let must_write = self.mirror.stored != StoredValue::Native(record.clone())
             || !matches!(record.phase, Phase::Closed)
-            || record.success_changes_state(instance);
+            || record.success_changes_state(instance, now);
         if must_write || self.queue.iter().any(|queued| queued.plain_success(epoch).is_none()) {
             return;
         }
@@ -323,6 +332,7 @@ impl QueuedRequest {
                     token: AdmissionToken { epoch, lease_id: None },
                     outcome: Outcome::Succeeded,
                     at,
+                    ..
                 } if *epoch == wanted_epoch => Some((*at, 1)),
                 Event::Successes { epoch, at, calls } if *epoch == wanted_epoch => Some((*at, *calls)),
                 _ => None,

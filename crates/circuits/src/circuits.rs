@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use breaker::{Admission, InstanceId, Mode, ModelKey, Policy, Timestamp, Transition, admit};
+use breaker::{Admission, InstanceId, Mode, ModelKey, Policy, Requester as _, Timestamp, Transition, admit};
 use tokio::{
     sync::oneshot,
     time::{Instant, timeout_at},
@@ -21,6 +21,7 @@ use crate::{
     report::{Refusal, Report},
     settings::{Policies, Settings},
     shared::Shared,
+    source::CallSource,
     store::{Store, StoreError, StoreInfo},
     store_health::StoreStatus,
     watch::Watch,
@@ -63,10 +64,26 @@ impl Circuits {
     /// Admits a call, or refuses it. A closed circuit needs no I/O. A probe, and a circuit that this instance does not know
     /// yet, wait for the store, but never much longer than [`Timing::store_timeout`](crate::Timing::store_timeout) (F2, F3).
     ///
+    /// The call names nobody, so its failure concerns everyone; see [`admit_as`](Self::admit_as).
+    ///
     /// # Errors
     /// The circuit is open.
     pub async fn admit(&self, key: &ModelKey) -> Result<Permit, Refusal> {
-        self.admit_with(key, None).await
+        self.admit_with(key, None, None).await
+    }
+
+    /// The same for a call of this source: what fails only for it is refused only to it (B12). A probe's lease lasts for
+    /// `lease`; `None`: for [`Policy::probe_lease`].
+    ///
+    /// # Errors
+    /// The circuit is open, for all or for this source.
+    pub async fn admit_as(
+        &self,
+        key: &ModelKey,
+        source: &CallSource,
+        lease: Option<Duration>,
+    ) -> Result<Permit, Refusal> {
+        self.admit_with(key, Some(source), lease).await
     }
 
     /// The same, but a probe's lease lasts for `lease` in place of [`Policy::probe_lease`].
@@ -74,11 +91,16 @@ impl Circuits {
     /// # Errors
     /// The circuit is open.
     pub async fn admit_for(&self, key: &ModelKey, lease: Duration) -> Result<Permit, Refusal> {
-        self.admit_with(key, Some(lease)).await
+        self.admit_with(key, None, Some(lease)).await
     }
 
-    async fn admit_with(&self, key: &ModelKey, lease: Option<Duration>) -> Result<Permit, Refusal> {
-        if let Some(admission) = self.try_admit(key) {
+    async fn admit_with(
+        &self,
+        key: &ModelKey,
+        source: Option<&CallSource>,
+        lease: Option<Duration>,
+    ) -> Result<Permit, Refusal> {
+        if let Some(admission) = self.try_admit(key, source) {
             return admission;
         }
         let circuit = self.0.circuit(key);
@@ -86,30 +108,38 @@ impl Circuits {
         if circuit.view.load().needs_load() {
             self.ensure_exists(&circuit, *deadline.insert(self.wait_deadline())).await;
         }
-        let answer = self.decide(&circuit, &circuit.view.load());
+        let answer = self.decide(&circuit, &circuit.view.load(), source);
         match answer {
             Some(answer) => answer,
-            None => self.probe(&circuit, lease, deadline.unwrap_or_else(|| self.wait_deadline())).await,
+            None => {
+                let deadline = deadline.unwrap_or_else(|| self.wait_deadline());
+                self.probe(&circuit, source, lease, deadline).await
+            }
         }
     }
 
     /// The fast path of nearly every call: no waiting, no allocation, no lock. `None`: the store is needed.
-    fn try_admit(&self, key: &ModelKey) -> Option<Result<Permit, Refusal>> {
+    fn try_admit(&self, key: &ModelKey, source: Option<&CallSource>) -> Option<Result<Permit, Refusal>> {
         let circuits = self.0.circuits.load();
         let circuit = circuits.get(key)?;
         circuit.mark_used();
         if let Some(epoch) = circuit.fast_path_epoch() {
-            return Some(Ok(Permit::new(circuit, epoch)));
+            return Some(Ok(Permit::new(circuit, epoch, source)));
         }
         let view = circuit.view.load();
-        if view.needs_load() { None } else { self.decide(circuit, &view) }
+        if view.needs_load() { None } else { self.decide(circuit, &view, source) }
     }
 
     /// `None`: a probe is due.
-    fn decide(&self, circuit: &Arc<Circuit>, view: &View) -> Option<Result<Permit, Refusal>> {
+    fn decide(
+        &self,
+        circuit: &Arc<Circuit>,
+        view: &View,
+        source: Option<&CallSource>,
+    ) -> Option<Result<Permit, Refusal>> {
         let now = self.0.clock.now();
-        match admit(&view.record, &view.policy, &self.0.instance, now) {
-            Admission::Admitted => Some(Ok(Permit::new(circuit, view.record.epoch))),
+        match admit(&view.record, &view.policy, &self.0.instance, &circuit.tagged(source), now) {
+            Admission::Admitted => Some(Ok(Permit::new(circuit, view.record.epoch, source))),
             Admission::Refused { retry_at, probing } => {
                 circuit.counter.count_refusal();
                 Some(Err(refusal(view, retry_at.map(|at| at.since(now)), probing)))
@@ -128,20 +158,25 @@ impl Circuits {
     async fn probe(
         &self,
         circuit: &Arc<Circuit>,
+        source: Option<&CallSource>,
         lease: Option<Duration>,
         deadline: Instant,
     ) -> Result<Permit, Refusal> {
-        let (responder, granted) = Permit::probe_responder();
+        let (responder, granted) = Permit::probe_responder(source.cloned());
+        let named = circuit.tagged(source).source();
         let id = format!("{:032x}", self.0.rng.next_u128());
-        self.0.enqueue(circuit, QueuedRequest { request: Request::Probe { id, lease }, responder });
+        self.0.enqueue(
+            circuit,
+            QueuedRequest { request: Request::Probe { id, lease, source: named }, responder },
+        );
         if let Ok(Ok(Some(permit))) = timeout_at(deadline, granted).await {
             return Ok(permit);
         }
         // Another caller has the slot, or the circuit has closed meanwhile.
         let view = circuit.view.load();
-        match self.decide(circuit, &view) {
+        match self.decide(circuit, &view, source) {
             Some(answer) => answer,
-            None if view.policy.mode == Mode::Observe => Ok(Permit::new(circuit, view.record.epoch)),
+            None if view.policy.mode == Mode::Observe => Ok(Permit::new(circuit, view.record.epoch, source)),
             None => {
                 circuit.counter.count_refusal();
                 Err(refusal(&view, Some(Duration::ZERO), true))

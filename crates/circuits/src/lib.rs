@@ -22,6 +22,7 @@
 //!   circuit  store_health                    one circuit; whether the store can be reached
 //!   plan  report  counts  watchers  write_throttle
 //!   mirror   memory   redis   settings       one circuit as it is known; the two stores
+//!   source                                   whose call it is
 //!   store    clock    rng                    what others implement
 //! ```
 //!
@@ -51,6 +52,7 @@ mod report;
 mod rng;
 mod settings;
 mod shared;
+mod source;
 mod store;
 mod store_health;
 mod watch;
@@ -73,6 +75,7 @@ pub use redis::{
 pub use report::{Refusal, Report, Severity};
 pub use rng::{Rng, SystemRng};
 pub use settings::{Policies, Settings, Timing};
+pub use source::{CallSource, TagKey};
 pub use store::{
     CLOCK_TOLERANCE, ChangeNotification, Changes, HistoryTail, Listing, Loaded, MAX_VALUE_BYTES, Store,
     StoreError, StoreInfo, Swap, Value, Write,

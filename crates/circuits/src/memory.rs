@@ -34,6 +34,7 @@ struct Inner {
     histories: HashMap<ModelKey, Vec<Transition>>,
     subscriptions: Vec<Changes>,
     injected_error: Option<StoreError>,
+    secret: Option<Bytes>,
 }
 
 #[derive(Debug)]
@@ -75,6 +76,7 @@ impl MemoryStore {
         let mut inner = self.lock();
         inner.entries.clear();
         inner.histories.clear();
+        inner.secret = None;
         inner.publish(&ChangeNotification::Everything);
     }
 
@@ -221,6 +223,11 @@ impl Store for MemoryStore {
         limit: usize,
     ) -> BoxFuture<'a, Result<Vec<Transition>, StoreError>> {
         ready(self.history_now(key, limit)).boxed()
+    }
+
+    fn share_secret(&self, secret: Bytes) -> BoxFuture<'_, Result<Bytes, StoreError>> {
+        let shared = self.check_available().map(|mut inner| inner.secret.get_or_insert(secret).clone());
+        ready(shared).boxed()
     }
 
     fn changes(&self) -> Changes {

@@ -6,13 +6,14 @@ use std::{
     time::Duration,
 };
 
-use breaker::{AdmissionToken, Event, EventResult, Failure, ModelKey, Outcome};
+use breaker::{AdmissionToken, Event, EventResult, Failure, ModelKey, Outcome, Requester as _};
 use tokio::sync::oneshot;
 
 use crate::{
     circuit::{Circuit, ProbeResponder, QueuedRequest, Responder},
     counts::ProbeOutcome,
     plan::{ContinuationEpoch, Request, RequestResult},
+    source::CallSource,
 };
 
 /// The permission to make one call.
@@ -23,6 +24,8 @@ pub struct Permit {
     circuit: Arc<Circuit>,
     epoch: u64,
     probe: Option<Box<Probe>>,
+    /// Whose call it is; `None`: it names nobody.
+    source: Option<CallSource>,
 }
 
 /// What only a probe's permit has.
@@ -34,24 +37,26 @@ struct Probe {
 }
 
 impl Permit {
-    pub(crate) fn new(circuit: &Arc<Circuit>, epoch: u64) -> Self {
-        Self { circuit: Arc::clone(circuit), epoch, probe: None }
+    pub(crate) fn new(circuit: &Arc<Circuit>, epoch: u64, source: Option<&CallSource>) -> Self {
+        Self { circuit: Arc::clone(circuit), epoch, probe: None, source: source.cloned() }
     }
 
     /// A responder that makes a permit of a granted lease, and the receiver of that permit. The permit itself is sent:
     /// if the caller has disconnected by then, the permit is dropped and gives the lease back.
-    pub(crate) fn probe_responder() -> (Responder, oneshot::Receiver<Option<Self>>) {
+    pub(crate) fn probe_responder(
+        source: Option<CallSource>,
+    ) -> (Responder, oneshot::Receiver<Option<Self>>) {
         let (sender, permit) = oneshot::channel();
         let respond: ProbeResponder = Box::new(move |circuit, lease| {
-            let permit = lease.map(|(lease_id, epoch)| Self::for_probe(circuit, epoch, lease_id));
+            let permit = lease.map(|(lease_id, epoch)| Self::for_probe(circuit, epoch, lease_id, source));
             drop(sender.send(permit));
         });
         (Responder::Probe(respond), permit)
     }
 
-    fn for_probe(circuit: &Arc<Circuit>, epoch: u64, lease_id: String) -> Self {
+    fn for_probe(circuit: &Arc<Circuit>, epoch: u64, lease_id: String, source: Option<CallSource>) -> Self {
         let probe = Probe { lease_id, continuation_epoch: Arc::new(AtomicU64::new(0)), decided: false };
-        Self { circuit: Arc::clone(circuit), epoch, probe: Some(Box::new(probe)) }
+        Self { circuit: Arc::clone(circuit), epoch, probe: Some(Box::new(probe)), source }
     }
 
     /// The key of its circuit.
@@ -64,6 +69,14 @@ impl Permit {
     #[must_use]
     pub const fn is_probe(&self) -> bool {
         self.probe.is_some()
+    }
+
+    /// From now on keeps no request body that is larger than this: the call may go on for long. If it fails, that is its
+    /// caller's failure, whatever the request was.
+    pub fn release_body_over(&mut self, max_bytes: usize) {
+        if let Some(source) = &mut self.source {
+            source.release_body_over(max_bytes);
+        }
     }
 
     /// The epoch it was admitted in.
@@ -147,8 +160,12 @@ impl Permit {
         let (lease_id, continuation) =
             self.probe.take().map(|probe| (probe.lease_id, probe.continuation_epoch)).unzip();
         let token = AdmissionToken { epoch: self.epoch, lease_id };
+        // Of a success it does not matter, so hardly any call is hashed.
+        let is_failure = matches!(outcome, Outcome::Failed(_));
+        let source = self.source.as_ref().filter(|_| is_failure);
+        let source = self.circuit.tagged(source).source();
         self.circuit.submit(QueuedRequest::event(
-            Event::CallCompleted { token, outcome, at: self.circuit.now() },
+            Event::CallCompleted { token, outcome, source, at: self.circuit.now() },
             continuation,
         ));
     }

@@ -9,8 +9,8 @@ use std::{
 };
 
 use breaker::{
-    AdmissionToken, CallerName, Context, Event, EventResult, InstanceId, Lease, Phase, Reason, Record, State,
-    Timestamp, Transition, TransitionCause, apply, encode, next_epoch,
+    AdmissionToken, CallerName, Context, Event, EventResult, InstanceId, Lease, Phase, Reason, Record,
+    Source, State, Timestamp, Transition, TransitionCause, apply, encode, next_epoch,
 };
 use bytes::Bytes;
 
@@ -27,7 +27,7 @@ pub(crate) enum Request {
     /// An operator opens it for this long. Until when depends on the store's time, which may not be known yet.
     ForceOpen { duration: Option<Duration>, reason: Option<String>, by: Option<CallerName> },
     /// A caller asks for a probe's slot, under this lease id, for this long; `None`: as the policy says.
-    Probe { id: String, lease: Option<Duration> },
+    Probe { id: String, lease: Option<Duration>, source: Option<Source> },
     /// The holder of a probe's lease asks for it to last this much longer; at most as the policy says.
     RenewLease { token: AdmissionToken, lease: Duration },
     /// The circuit must exist (F2).
@@ -132,11 +132,11 @@ impl PlanBuilder<'_> {
                 let until = duration.map(|duration| self.context.now + duration);
                 self.apply_event(&Event::ForceOpen { until, reason: reason.clone(), by: by.clone() }, None)
             }
-            Request::Probe { id, lease } => {
+            Request::Probe { id, lease, source } => {
                 let Context { instance, policy, now } = self.context;
                 let until = now + lease.unwrap_or(policy.probe_lease);
                 let lease = Lease { id: id.clone(), instance: instance.clone(), until };
-                self.apply_event(&Event::ProbeRequested { lease }, None)
+                self.apply_event(&Event::ProbeRequested { lease, source: source.clone() }, None)
             }
             Request::EnsureExists => {
                 self.ensure_record();
@@ -181,9 +181,10 @@ impl PlanBuilder<'_> {
             .map(|(_, epoch)| *epoch);
         let epoch = reissued_epoch.unwrap_or_else(|| continuation.load(Ordering::Acquire));
         match event {
-            Event::CallCompleted { outcome, at, .. } if epoch != 0 => Event::CallCompleted {
+            Event::CallCompleted { outcome, source, at, .. } if epoch != 0 => Event::CallCompleted {
                 token: AdmissionToken { epoch, lease_id: None },
                 outcome: outcome.clone(),
+                source: source.clone(),
                 at: *at,
             },
             _ => event.clone(),

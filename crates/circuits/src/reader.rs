@@ -240,9 +240,21 @@ impl Shared {
             }
             Err(error) => Err(error),
         };
+        if discover && result.is_ok() {
+            self.share_tag_key().await;
+        }
         match result {
             Ok(()) => self.store_health.mark_connected(),
             Err(error) => self.store_health.mark_unreachable(&error, self.clock.now()),
+        }
+    }
+
+    /// Takes the fleet's secret, or gives it one (B12). Failing that, requests are tagged under a secret of this instance's
+    /// own: a request that two instances see then counts as two.
+    async fn share_tag_key(&self) {
+        let shared = timeout(self.timing.store_timeout, self.store.share_secret(self.tag_key.secret())).await;
+        if let Ok(Ok(secret)) = shared {
+            self.tag_key.replace(secret);
         }
     }
 

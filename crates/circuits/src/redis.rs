@@ -42,7 +42,7 @@ use futures_util::{
 pub use address::{RedisAddress, RedisAddressError, RedisDeployment};
 pub use cluster::ClusterSurvey;
 use connection::CommandCounters;
-use keys::history_key;
+use keys::{SECRET_KEY, history_key};
 pub use node::RedisNode;
 use script::{CircuitCommand, Script};
 use servers::Servers;
@@ -210,6 +210,17 @@ impl RedisStore {
         }
     }
 
+    /// Two commands: before Redis 7 none does both.
+    async fn exchange_secret(&self, secret: &Bytes) -> Result<Bytes, StoreError> {
+        let mut set = ::redis::cmd("SET");
+        set.arg(SECRET_KEY).arg(&secret[..]).arg("NX");
+        let _: Option<String> = self.servers.execute_at(SECRET_KEY, &CircuitCommand::plain(set)).await?;
+        let mut get = ::redis::cmd("GET");
+        get.arg(SECRET_KEY);
+        let shared: Option<Bytes> = self.servers.execute_at(SECRET_KEY, &CircuitCommand::plain(get)).await?;
+        Ok(shared.unwrap_or_else(|| secret.clone()))
+    }
+
     async fn read_entries(&self, key: &ModelKey, limit: usize) -> Result<Vec<Transition>, StoreError> {
         let mut read = ::redis::cmd("XREVRANGE");
         read.arg(history_key(key)).arg("+").arg("-").arg("COUNT").arg(limit);
@@ -281,6 +292,10 @@ impl Store for RedisStore {
         limit: usize,
     ) -> BoxFuture<'a, Result<Vec<Transition>, StoreError>> {
         self.read_entries(key, limit).boxed()
+    }
+
+    fn share_secret(&self, secret: Bytes) -> BoxFuture<'_, Result<Bytes, StoreError>> {
+        async move { self.exchange_secret(&secret).await }.boxed()
     }
 
     fn changes(&self) -> Changes {

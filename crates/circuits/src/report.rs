@@ -2,7 +2,7 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use breaker::{InstanceId, ModelKey, Phase, Policy, Reason, Record, State, Timestamp, describe};
+use breaker::{InstanceId, ModelKey, Phase, Policy, Reason, Record, SourceScope, State, Timestamp, describe};
 use serde::Serialize;
 
 /// The circuit is open: why, and when to ask again. The sentence is made only when it is displayed: most refusals just
@@ -56,6 +56,12 @@ pub struct Report {
     /// How long until then, in ms.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub retry_in_ms: Option<u64>,
+    /// Whose calls alone an open circuit refuses; absent: everyone's (B12).
+    #[serde(rename = "alone", skip_serializing_if = "Option::is_none")]
+    pub bound_to: Option<SourceScope>,
+    /// Whose calls are refused while all others are admitted.
+    #[serde(rename = "refused", skip_serializing_if = "Vec::is_empty")]
+    pub blocked_sources: Vec<SourceScope>,
     /// Consecutive trips.
     pub trips: u32,
     /// Grows at every change of state.
@@ -131,6 +137,13 @@ impl Report {
             failure_count: current.count,
             last_failure_time: record.consecutive_failures.last,
             retry_at,
+            bound_to: record.bound_to().cloned(),
+            blocked_sources: record
+                .blocked_sources
+                .iter()
+                .filter(|block| now < block.until)
+                .map(|block| block.scope.clone())
+                .collect(),
             retry_in_ms: retry_at.map(|at| breaker::millis(at.since(now))),
             trips: record.trips,
             epoch: record.epoch,

@@ -7,6 +7,7 @@ use breaker::{InstanceId, ModelKey, Policy};
 use crate::{
     clock::{SystemClock, WallClock},
     rng::{Rng, SystemRng},
+    source::TagKey,
 };
 
 /// Which policy each circuit has.
@@ -43,7 +44,7 @@ impl Default for Timing {
 }
 
 /// How an instance takes part.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Settings {
     /// Its name in Redis.
     pub instance: InstanceId,
@@ -55,6 +56,8 @@ pub struct Settings {
     pub clock: Arc<dyn WallClock>,
     /// Its source of randomness.
     pub rng: Arc<dyn Rng>,
+    /// The secret for the tags of requests, until the store has one (B12).
+    pub tag_key: TagKey,
     /// The store is not configured, so it is no fault if there is none.
     pub store_optional: bool,
 }
@@ -69,6 +72,7 @@ impl Settings {
             timing: Timing::default(),
             clock: Arc::new(SystemClock::default()),
             rng: Arc::new(SystemRng),
+            tag_key: TagKey::random(&SystemRng),
             store_optional: false,
         }
     }

@@ -17,6 +17,7 @@ use crate::{
     counts::WriteCounter,
     rng::Rng,
     settings::{Policies, Settings, Timing},
+    source::TagKey,
     store::Store,
     store_health::StoreHealth,
     watchers::Watchers,
@@ -27,6 +28,7 @@ pub(crate) struct Shared {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) clock: Arc<StoreClock>,
     pub(crate) rng: Arc<dyn Rng>,
+    pub(crate) tag_key: Arc<TagKey>,
     pub(crate) timing: Timing,
     pub(crate) store_health: StoreHealth,
     pub(crate) runtime: Handle,
@@ -49,6 +51,7 @@ impl Shared {
             instance: settings.instance,
             clock: Arc::new(StoreClock::new(settings.clock)),
             rng: settings.rng,
+            tag_key: Arc::new(settings.tag_key),
             timing: settings.timing,
             store_health: StoreHealth::new(store.info(), settings.store_optional, watchers.clone()),
             runtime: Handle::current(),
@@ -90,6 +93,7 @@ impl Shared {
             writer,
             self.instance.clone(),
             Arc::clone(&self.clock),
+            Arc::clone(&self.tag_key),
             self.watchers.clone(),
         ))
     }

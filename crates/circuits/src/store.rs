@@ -51,6 +51,11 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
         limit: usize,
     ) -> BoxFuture<'a, Result<Vec<Transition>, StoreError>>;
 
+    /// The secret that all instances of the store share (B12): this one, if there was none. A store without others keeps it.
+    fn share_secret(&self, secret: Bytes) -> BoxFuture<'_, Result<Bytes, StoreError>> {
+        Box::pin(std::future::ready(Ok(secret)))
+    }
+
     /// Subscribes to changes. Every call returns a subscription of its own.
     fn changes(&self) -> Changes;
 

@@ -63,7 +63,7 @@ impl Shared {
         loop {
             let delay = {
                 let mut inner = circuit.inner();
-                inner.coalesce_queued_successes(&self.instance);
+                inner.coalesce_queued_successes(&self.instance, self.clock.now());
                 if inner.queue.is_empty() {
                     inner.writer_running = false;
                     circuit.has_pending_writes.store(false, Ordering::Release);

@@ -3,7 +3,8 @@
 //! The decisions are made by the code that runs in production. Simulated are the store's clock and the machines' clocks
 //! ([`rng`]), the network between an instance and the one Redis ([`network`]), the providers ([`provider`]) and the callers
 //! ([`instance`]). [`chaos`] injects random faults into small fleets and checks what must hold ([`checks`]). [`growth`]
-//! measures what fleets of growing size cost.
+//! measures what fleets of growing size cost. [`poison`] sends requests that fail everywhere beside good ones, and measures
+//! who loses what; [`poison_tables`] are its tables.
 //!
 //! ```text
 //!   callers ──▶ Circuits (real) ──▶ InstanceConnection: ──▶ Server: MemoryStore (real), costs ──▶ Checks
@@ -16,6 +17,7 @@
 //! ```text
 //!   main ──▶ chaos ──▶ fault_injection ──▶ instance ──▶ checks ──▶ network ──▶ costs
 //!      └───▶ growth ──────────────────────▶   └──────▶ provider
+//!      └───▶ poison_tables ──▶ poison ─────────────────────────▶ network
 //!   network: connection ──▶ server ──▶ conditions
 //! ```
 //!
@@ -34,6 +36,8 @@ pub mod fault_injection;
 pub mod growth;
 pub mod instance;
 pub mod network;
+pub mod poison;
+pub mod poison_tables;
 pub mod provider;
 pub mod rng;
 pub mod trace;

@@ -13,6 +13,7 @@ use clap::{Args, Parser, Subcommand};
 use fleet::{
     chaos::{ChaosConfig, ChaosReport, run},
     growth::{Measured, MeasurementConfig, Phase, measure},
+    poison_tables::{TableConfig, false_trip_table, outage_table, poison_table},
 };
 
 /// Fleets in virtual time, running the real circuits.
@@ -29,6 +30,8 @@ enum Command {
     Chaos(Chaos),
     /// Measures what fleets of growing size cost, and how soon they know.
     Growth(Growth),
+    /// Requests that fail everywhere, and models that are down: who loses what, with the rule off and on (B12).
+    Poison(Poison),
 }
 
 #[derive(Debug, Args)]
@@ -72,10 +75,57 @@ struct Growth {
     gap: u64,
 }
 
+#[derive(Debug, Args)]
+struct Poison {
+    /// The first seed.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Seeds per figure of a poison.
+    #[arg(long, default_value_t = 2)]
+    seeds: u64,
+    /// Seeds per figure of an outage.
+    #[arg(long, default_value_t = 20)]
+    outage_seeds: u64,
+    /// The share of their length that experiments last, for a quick look.
+    #[arg(long, default_value_t = 1.0)]
+    length: f64,
+    /// Only rows of poisons and outages that have this text in their names.
+    #[arg(long, default_value = "")]
+    only: String,
+    /// Fleet sizes for trips by random errors.
+    #[arg(long, value_delimiter = ',', default_value = "1,16,1000", num_args = 0..)]
+    instances: Vec<usize>,
+}
+
 fn main() -> ExitCode {
     match Cli::parse().command {
         Command::Chaos(chaos) => chaos.run(),
         Command::Growth(growth) => growth.run(),
+        Command::Poison(poison) => poison.run(),
+    }
+}
+
+impl Poison {
+    #[expect(clippy::print_stdout, clippy::print_stderr, reason = "a command talks to whoever runs it")]
+    fn run(&self) -> ExitCode {
+        let Self { seed, seeds, outage_seeds, length, .. } = *self;
+        let config = TableConfig { seed, seeds, outage_seeds, length };
+        let tables: [&(dyn Fn() -> std::io::Result<String> + Sync); 3] =
+            [&|| poison_table(&self.only, &config), &|| outage_table(&self.only, &config), &|| {
+                false_trip_table(&self.instances, &config)
+            }];
+        let results = std::thread::scope(|scope| {
+            let running: Vec<_> = tables.iter().map(|table| scope.spawn(|| table())).collect();
+            running.into_iter().map(|table| table.join()).collect::<Vec<_>>()
+        });
+        for table in results {
+            match table {
+                Ok(Ok(table)) => println!("{table}"),
+                Ok(Err(error)) => eprintln!("{error}"),
+                Err(_) => return ExitCode::FAILURE,
+            }
+        }
+        ExitCode::SUCCESS
     }
 }
 

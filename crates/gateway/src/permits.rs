@@ -13,6 +13,7 @@ use axum::{
     extract::{Extension, State},
 };
 use breaker::{CallerName, ModelKey, Timestamp};
+use circuits::CallSource;
 use http::StatusCode;
 use manager::{CallError, Reporter, SkipReason, SkippedModel};
 use providers::{ProviderError, ProviderErrorKind, TimeoutKind};
@@ -137,7 +138,9 @@ pub(crate) async fn acquire(
     })?;
     let circuits = app.manager.circuits();
     let lease = lifetime.min(circuits.policy(&key).probe_lease);
-    let permit = circuits.admit_for(&key, lease).await.map_err(|refusal| {
+    // What the application will ask for is not known, so what fails is its caller's (B12).
+    let source = CallSource::of_caller(caller.name());
+    let permit = circuits.admit_as(&key, &source, Some(lease)).await.map_err(|refusal| {
         let skipped = vec![SkippedModel { key: key.clone(), reason: SkipReason::CircuitOpen(refusal) }];
         Error::from(CallError::CircuitOpen { requested: key.as_str().into(), skipped })
     })?;

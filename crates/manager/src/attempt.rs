@@ -12,7 +12,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use circuits::{Circuits, Permit, Refusal};
+use circuits::{CallSource, Circuits, Permit, Refusal};
 use dialects::error::is_foreign_reasoning;
 use providers::{CompleteResponse, EventStream, Provider, ProviderError, ProviderResponse};
 use tokio::time::{Instant, sleep, timeout_at};
@@ -36,6 +36,8 @@ pub(crate) struct CallContext<'a> {
     pub(crate) circuits: &'a Circuits,
     pub(crate) chain: &'a Arc<Chain>,
     pub(crate) call: &'a Call,
+    /// Whose call it is, for the circuits (B12).
+    pub(crate) source: &'a CallSource,
     /// The end of `timeouts.total`.
     pub(crate) deadline: Instant,
     /// Calls made to providers.
@@ -130,7 +132,7 @@ impl CallContext<'_> {
             sleep(duration).await;
         }
         loop {
-            match self.circuits.admit(&self.chain.entries[index].key).await {
+            match self.circuits.admit_as(&self.chain.entries[index].key, self.source, None).await {
                 Ok(permit) => return Ok(permit),
                 Err(refusal) => match wait::remaining_cooldown(&refusal, cooldown_end) {
                     Some(remaining) => sleep(remaining).await,

@@ -19,6 +19,10 @@ use crate::{
 /// that hangs is noticed even if callers wait less than `timeouts.first_byte`.
 pub const STALL_TIMEOUT: Duration = Duration::from_secs(15);
 
+/// A stream that the caller already has keeps no larger request body for its circuit: many long streams would hold much
+/// memory for little. If it is cut, that is its caller's failure, whatever the request was (B12).
+const MAX_BODY_IN_STREAM: usize = 16 * 1024;
+
 /// The end of `timeouts.total`, for one attempt.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct TotalDeadline {
@@ -78,8 +82,11 @@ impl AttemptGuard {
     }
 
     /// The caller has the stream from here on: `timeouts.total` applies no longer.
-    pub(crate) const fn on_handoff(&mut self) {
+    pub(crate) fn on_handoff(&mut self) {
         self.total_deadline = None;
+        if let Some(permit) = &mut self.permit {
+            permit.release_body_over(MAX_BODY_IN_STREAM);
+        }
     }
 
     /// The response was good and complete.

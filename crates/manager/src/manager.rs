@@ -5,7 +5,7 @@ use std::{fmt, sync::Arc};
 use arc_swap::ArcSwap;
 use breaker::ModelKey;
 use bytes::Bytes;
-use circuits::{Circuits, Permit};
+use circuits::{CallSource, Circuits, Permit};
 use dialects::Dialect;
 use http::{HeaderMap, Method};
 use providers::{CompleteResponse, ProviderError};
@@ -184,10 +184,12 @@ async fn run_call(shared: Shared, chain: Arc<Chain>, call: Call, log: CallLog) -
     let attempts = Arc::clone(log.attempts());
     let shared_request = SharedRequest::default();
     let span = log.span().clone();
+    let source = CallSource::new(call.caller.clone(), call.request.body().clone());
     let context = CallContext {
         circuits: &shared.circuits,
         chain: &chain,
         call: &call,
+        source: &source,
         deadline: log.started_at() + chain.timeouts.total,
         attempts: &attempts,
         metrics: &shared.metrics,

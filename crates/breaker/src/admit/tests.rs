@@ -10,11 +10,11 @@ fn in_phase(phase: Phase) -> Record {
 }
 
 fn outage(retry_at: Timestamp, sole_reporter: Option<&str>) -> OpenState {
-    OpenState { opened_at: NOW, retry_at, sole_reporter: sole_reporter.map(InstanceId::new) }
+    OpenState { sole_reporter: sole_reporter.map(InstanceId::new), ..OpenState::new(NOW, retry_at) }
 }
 
 fn ask(phase: Phase, now: Timestamp) -> Admission {
-    admit(&in_phase(phase), &Policy::default(), &InstanceId::new("me"), now)
+    admit(&in_phase(phase), &Policy::default(), &InstanceId::new("me"), &None, now)
 }
 
 #[test]
@@ -58,6 +58,6 @@ fn observe_and_off_refuse_nobody() {
     let record = in_phase(Phase::ForcedOpen { until: None });
     for mode in [Mode::Observe, Mode::Off] {
         let policy = Policy { mode, ..Policy::default() };
-        assert_eq!(admit(&record, &policy, &InstanceId::new("me"), NOW), Admission::Admitted);
+        assert_eq!(admit(&record, &policy, &InstanceId::new("me"), &None, NOW), Admission::Admitted);
     }
 }

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use super::RecordUpdate;
+use super::{RecordUpdate, open::TripBreadth};
 use crate::{
-    Context, EventResult, Failure, FailureKind, Outcome, Phase, Timestamp, TripRule,
+    Context, EventResult, Failure, FailureKind, Outcome, Phase, Source, Timestamp, TripRule,
     record::ConsecutiveFailures, window::RateVerdict,
 };
 
@@ -13,7 +13,12 @@ use crate::{
 const LATE_REPORT_THRESHOLD: Duration = Duration::from_millis(250);
 
 impl RecordUpdate<'_> {
-    pub(super) fn completed_while_closed(&mut self, outcome: &Outcome, at: Timestamp) {
+    pub(super) fn completed_while_closed(
+        &mut self,
+        outcome: &Outcome,
+        source: Option<&Source>,
+        at: Timestamp,
+    ) {
         match outcome {
             Outcome::Succeeded => {
                 // A call that ended before the first of the failures does not reset them, whenever it is reported.
@@ -24,7 +29,7 @@ impl RecordUpdate<'_> {
                 self.clear_instance_block();
                 self.record.window.add_calls(self.context.policy, at, 1);
             }
-            Outcome::Failed(failure) => self.record_failure(failure, at),
+            Outcome::Failed(failure) => self.record_failure(failure, source, at),
             Outcome::RateLimited { failure, retry_after } => {
                 self.clear_instance_block();
                 self.start_cooldown(failure, *retry_after, at);
@@ -40,40 +45,71 @@ impl RecordUpdate<'_> {
         EventResult::Recorded
     }
 
-    fn record_failure(&mut self, failure: &Failure, at: Timestamp) {
-        let Context { instance, policy, now } = self.context;
+    fn record_failure(&mut self, failure: &Failure, source: Option<&Source>, at: Timestamp) {
+        let Context { policy, now, .. } = self.context;
+        self.count_failure_and_rate(failure, source, at);
+
+        let consecutive = &self.record.consecutive_failures;
+        if consecutive.reaches_threshold(policy) {
+            let breadth = match &consecutive.sole_reporter {
+                Some(reporter) => TripBreadth::Instance(reporter.clone()),
+                None => TripBreadth::of_sources(consecutive.by.narrowest(consecutive.count)),
+            };
+            return self.trip(failure, TripRule::ConsecutiveFailures, breadth, at);
+        }
+        let blocked = self.record.blocked_sources.iter().filter(|block| now < block.until);
+        let blocked = blocked.map(|block| &block.scope);
+        match self.record.window.evaluate_rate(policy, blocked, now) {
+            RateVerdict::WithinLimit => {}
+            RateVerdict::Trip { sole_reporter: Some(reporter), .. } => {
+                return self.trip(failure, TripRule::FailureRate, TripBreadth::Instance(reporter), at);
+            }
+            RateVerdict::Trip { sole_reporter: None, bound_to } => {
+                return self.trip(failure, TripRule::FailureRate, TripBreadth::of_sources(bound_to), at);
+            }
+        }
+        self.block_unreachable_instance(failure, at);
+    }
+
+    /// Counts a failure of an ordinary call, in the consecutive failures and in the window.
+    pub(super) fn count_failure_and_rate(
+        &mut self,
+        failure: &Failure,
+        source: Option<&Source>,
+        at: Timestamp,
+    ) {
+        let Context { instance, policy, .. } = self.context;
         let is_connection_failure = failure.kind == FailureKind::Connection;
-        self.count_failure(is_connection_failure, at);
-        self.record.window.add_failure(policy, at, is_connection_failure.then_some(instance));
+        let source = attributable(failure, source);
+        self.count_failure(is_connection_failure, source, at);
+        self.record.window.add_failure(policy, at, is_connection_failure.then_some(instance), source);
         if is_connection_failure {
             self.count_connection_failure(at);
         } else {
             self.clear_instance_block();
         }
+    }
 
-        if self.record.consecutive_failures.reaches_threshold(policy) {
-            return self.trip(
-                failure,
-                TripRule::ConsecutiveFailures,
-                self.record.consecutive_failures.sole_reporter.clone(),
-                at,
-            );
-        }
-        if let RateVerdict::Trip { sole_reporter } = self.record.window.evaluate_rate(policy, now) {
-            return self.trip(failure, TripRule::FailureRate, sole_reporter, at);
-        }
+    /// Blocks this instance if its own connection failures are enough for it (F7).
+    pub(super) fn block_unreachable_instance(&mut self, failure: &Failure, at: Timestamp) {
+        let Context { instance, policy, .. } = self.context;
         // Others' successes reset the consecutive failures, but not what this instance knows of its own network.
         let tripped = self
             .record
             .blocked_instances
             .iter()
             .any(|block| block.instance == *instance && block.reaches_threshold(policy));
-        if is_connection_failure && tripped {
+        if failure.kind == FailureKind::Connection && tripped {
             self.block_instance(instance, at);
         }
     }
 
-    pub(super) fn count_failure(&mut self, is_connection_failure: bool, at: Timestamp) {
+    pub(super) fn count_failure(
+        &mut self,
+        is_connection_failure: bool,
+        source: Option<&Source>,
+        at: Timestamp,
+    ) {
         let reporter = is_connection_failure.then(|| self.context.instance.clone());
         let now = self.context.now;
         let previous = self.record.consecutive_failures.without_expired(self.context.policy, at);
@@ -85,7 +121,12 @@ impl RecordUpdate<'_> {
             (false, 0) => at,
             (false, _) => previous.since.min(at),
         };
+        let mut by = previous.by;
+        if let Some(source) = source {
+            by.add(source);
+        }
         self.record.consecutive_failures = ConsecutiveFailures {
+            by,
             count: previous.count.saturating_add(1),
             late_count: previous.late_count.saturating_add(u32::from(is_late)),
             since,
@@ -104,4 +145,9 @@ impl RecordUpdate<'_> {
             ..ConsecutiveFailures::default()
         };
     }
+}
+
+/// A request that was never sent is not at fault, nor is its caller: a failure to connect names nobody.
+pub(super) fn attributable<'a>(failure: &Failure, source: Option<&'a Source>) -> Option<&'a Source> {
+    source.filter(|_| failure.kind != FailureKind::Connection)
 }

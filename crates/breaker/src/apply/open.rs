@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{EventResult, RecordUpdate};
 use crate::{
-    Failure, InstanceId, Phase, Policy, Reason, Record, Timestamp, TripRule, millis,
+    Failure, InstanceId, Phase, Policy, Reason, Record, SourceScope, Timestamp, TripRule, millis,
     record::{ConsecutiveFailures, OpenState},
 };
 
@@ -12,32 +12,56 @@ use crate::{
 /// resumes at the same time (B9).
 const OPEN_SWE_OPEN_DURATION: Duration = Duration::from_secs(180);
 
+/// Whom a trip concerns.
+pub(super) enum TripBreadth {
+    /// All.
+    All,
+    /// One instance that cannot connect (F7).
+    Instance(InstanceId),
+    /// One caller, or one request of it (B12).
+    Source(SourceScope),
+}
+
+impl TripBreadth {
+    pub(super) fn of_sources(scope: Option<SourceScope>) -> Self {
+        scope.map_or(Self::All, Self::Source)
+    }
+}
+
 impl RecordUpdate<'_> {
-    pub(super) fn trip(
-        &mut self,
-        failure: &Failure,
-        rule: TripRule,
-        sole_reporter: Option<InstanceId>,
-        at: Timestamp,
-    ) {
+    pub(super) fn trip(&mut self, failure: &Failure, rule: TripRule, breadth: TripBreadth, at: Timestamp) {
         self.record.trips = self.record.trips.saturating_add(1);
-        let period = open_period(self.context.policy, self.record.trips, self.record.epoch);
-        let retry_at = self.deadline().max(at + period);
-        if let Some(reporter) = &sole_reporter
-            && let Some(block) =
-                self.record.blocked_instances.iter_mut().find(|block| block.instance == *reporter)
-        {
-            block.until = retry_at;
+        self.open(failure, rule, breadth, at);
+    }
+
+    /// Opens it, or keeps it open for other requests than before.
+    pub(super) fn open(&mut self, failure: &Failure, rule: TripRule, breadth: TripBreadth, at: Timestamp) {
+        let retry_at = self.deadline().max(at + self.current_period());
+        let mut outage = OpenState::new(at, retry_at);
+        match breadth {
+            TripBreadth::All => {}
+            TripBreadth::Source(scope) => outage.bound_to = Some(scope),
+            TripBreadth::Instance(reporter) => {
+                if let Some(block) =
+                    self.record.blocked_instances.iter_mut().find(|block| block.instance == reporter)
+                {
+                    block.until = retry_at;
+                }
+                outage.sole_reporter = Some(reporter);
+            }
         }
-        let outage = OpenState { opened_at: at, retry_at, sole_reporter };
         self.transition_to(Phase::Open(outage), Reason::failure(failure, rule));
+    }
+
+    /// The open period after the present number of trips.
+    pub(super) fn current_period(&self) -> Duration {
+        open_period(self.context.policy, self.record.trips, self.record.epoch)
     }
 
     pub(super) fn start_cooldown(&mut self, failure: &Failure, retry_after: Option<Duration>, at: Timestamp) {
         let longest = self.context.policy.max_cooldown;
         let retry_at = self.deadline().max(at + retry_after.unwrap_or(longest).min(longest));
-        let outage =
-            OpenState { opened_at: retry_at - OPEN_SWE_OPEN_DURATION, retry_at, sole_reporter: None };
+        let outage = OpenState::new(retry_at - OPEN_SWE_OPEN_DURATION, retry_at);
         self.transition_to(Phase::Open(outage), Reason::failure(failure, TripRule::Cooldown));
     }
 
@@ -51,12 +75,7 @@ impl RecordUpdate<'_> {
 
     pub(super) fn force_close(&mut self, reason: Reason) -> EventResult {
         let last = self.record.consecutive_failures.last;
-        let was_closed = matches!(self.record.phase, Phase::Closed);
-        let nothing_to_reset = was_closed
-            && self.record.consecutive_failures.count == 0
-            && self.record.trips == 0
-            && self.record.blocked_instances.is_empty();
-        if nothing_to_reset {
+        if self.record.is_pristine() {
             return EventResult::Stale;
         }
         let from = self.record.stored_state();

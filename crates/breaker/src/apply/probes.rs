@@ -1,17 +1,18 @@
 //! Probes: who gets a slot, and what their outcomes decide.
 
-use super::{AdmissionToken, EventResult, RecordUpdate};
+use super::{AdmissionToken, EventResult, RecordUpdate, closed::attributable, open::TripBreadth};
 use crate::{
-    Context, Failure, FailureKind, Lease, Outcome, Phase, Policy, Reason, Timestamp, TripRule,
+    Context, Failure, FailureKind, Lease, Outcome, Phase, Policy, Reason, Source, SourceBlock, SourceScope,
+    Timestamp, TripRule,
     admit::{Admission, admit},
     record::OpenState,
     window::Window,
 };
 
 impl RecordUpdate<'_> {
-    pub(super) fn request_probe(&mut self, lease: &Lease) -> EventResult {
+    pub(super) fn request_probe(&mut self, lease: &Lease, source: &Option<Source>) -> EventResult {
         let Context { instance, policy, now } = self.context;
-        if admit(&self.record, policy, instance, now) != Admission::ProbeDue {
+        if admit(&self.record, policy, instance, source, now) != Admission::ProbeDue {
             return EventResult::ProbeDenied;
         }
         let outage = match &mut self.record.phase {
@@ -24,7 +25,7 @@ impl RecordUpdate<'_> {
             Phase::Open(outage) => outage.clone(),
             Phase::ForcedOpen { until } => {
                 let end = until.unwrap_or(now);
-                OpenState { opened_at: end, retry_at: end, sole_reporter: None }
+                OpenState::new(end, end)
             }
         };
         let previous_reason = self.record.reason.clone();
@@ -37,7 +38,13 @@ impl RecordUpdate<'_> {
         EventResult::ProbeGranted { epoch: self.record.epoch }
     }
 
-    pub(super) fn probe_completed(&mut self, id: &str, outcome: &Outcome, at: Timestamp) {
+    pub(super) fn probe_completed(
+        &mut self,
+        id: &str,
+        outcome: &Outcome,
+        source: Option<&Source>,
+        at: Timestamp,
+    ) {
         match outcome {
             Outcome::Succeeded => {
                 self.probe_succeeded(id);
@@ -45,7 +52,7 @@ impl RecordUpdate<'_> {
                     self.record.trips = 0;
                 }
             }
-            Outcome::Failed(failure) => self.probe_failed(failure, at),
+            Outcome::Failed(failure) => self.probe_failed(failure, source, at),
             Outcome::RateLimited { failure, retry_after } => {
                 self.clear_instance_block();
                 self.start_cooldown(failure, *retry_after, at);
@@ -105,23 +112,43 @@ impl RecordUpdate<'_> {
         }
     }
 
-    fn probe_failed(&mut self, failure: &Failure, at: Timestamp) {
+    fn probe_failed(&mut self, failure: &Failure, source: Option<&Source>, at: Timestamp) {
         let is_connection_failure = failure.kind == FailureKind::Connection;
-        let sole_reporter = match &self.record.phase {
-            Phase::HalfOpen { outage, .. }
-                if is_connection_failure && outage.sole_reporter.as_ref() == Some(self.context.instance) =>
+        let breadth = match self.record.outage() {
+            Some(OpenState { sole_reporter: Some(reporter), .. })
+                if is_connection_failure && reporter == self.context.instance =>
             {
-                outage.sole_reporter.clone()
+                TripBreadth::Instance(reporter.clone())
             }
-            _ => None,
+            Some(outage) => TripBreadth::of_sources(outage.bound_to.clone()),
+            None => TripBreadth::All,
         };
-        self.count_failure(is_connection_failure, at);
+        self.count_failure(is_connection_failure, attributable(failure, source), at);
         if is_connection_failure {
             self.count_connection_failure(at);
         } else {
             self.clear_instance_block();
         }
-        self.trip(failure, TripRule::Probe, sole_reporter, at);
+        let is_for_all = matches!(breadth, TripBreadth::All);
+        self.trip(failure, TripRule::Probe, breadth, at);
+        if let Some(source) = source.filter(|_| is_for_all && self.several_callers_failed()) {
+            self.let_others_probe_next(source);
+        }
+    }
+
+    fn several_callers_failed(&self) -> bool {
+        let failures = &self.record.consecutive_failures;
+        failures.by.caller_count() + usize::from(failures.by.total() < failures.count) > 1
+    }
+
+    /// The prober's caller waits for one period more than the others: if its requests are at fault, they must not keep the
+    /// model from everyone (B12).
+    fn let_others_probe_next(&mut self, source: &Source) {
+        let period = self.current_period();
+        if let Phase::Open(outage) = &mut self.record.phase {
+            let scope = SourceScope::of_caller(source.caller.clone());
+            outage.waiting = Some(SourceBlock { scope, until: outage.retry_at + period });
+        }
     }
 }
 

@@ -33,7 +33,7 @@ impl Circuit {
 
     fn end(&mut self, outcome: Outcome, at: Timestamp) -> Applied {
         let stamp = AdmissionToken { epoch: self.record.epoch, lease_id: None };
-        self.apply(&Event::CallCompleted { token: stamp, outcome, at }, at)
+        self.apply(&Event::CallCompleted { token: stamp, outcome, source: None, at }, at)
     }
 
     fn fail(&mut self, at: Timestamp) -> Applied {
@@ -43,7 +43,7 @@ impl Circuit {
     fn probe(&mut self, id: &str, now: Timestamp) -> EventResult {
         let until = now + self.policy.probe_lease;
         let lease = Lease { id: id.to_owned(), instance: self.instance.clone(), until };
-        self.apply(&Event::ProbeRequested { lease }, now).result
+        self.apply(&Event::ProbeRequested { lease, source: None }, now).result
     }
 }
 
@@ -54,7 +54,10 @@ fn an_outcome_from_a_clock_ahead_of_time_is_dated_now() {
     let an_hour_ahead = after(3_600_000);
     for _ in 0..2 {
         let outcome = Outcome::Failed(Failure::status(529));
-        circuit.apply(&Event::CallCompleted { token: stamp.clone(), outcome, at: an_hour_ahead }, after(5));
+        circuit.apply(
+            &Event::CallCompleted { token: stamp.clone(), outcome, source: None, at: an_hour_ahead },
+            after(5),
+        );
     }
     assert_eq!(circuit.record.retry_at(), Some(after(180_005)));
     assert_eq!(circuit.record.consecutive_failures.last, after(5));
@@ -126,7 +129,7 @@ fn a_cooldown_does_not_shorten_the_deadline_of_an_early_probe() {
     let stamp = AdmissionToken { epoch, lease_id: Some("1".to_owned()) };
     let outcome =
         Outcome::RateLimited { failure: Failure::status(429), retry_after: Some(Duration::from_secs(1)) };
-    circuit.apply(&Event::CallCompleted { token: stamp, outcome, at: after(3) }, after(3));
+    circuit.apply(&Event::CallCompleted { token: stamp, outcome, source: None, at: after(3) }, after(3));
     assert_eq!(circuit.record.retry_at(), Some(deadline));
 }
 
@@ -207,6 +210,7 @@ fn a_late_failure_counts_but_does_not_trip() {
     let late = |at| Event::CallCompleted {
         token: stamp.clone(),
         outcome: Outcome::Failed(Failure::status(529)),
+        source: None,
         at,
     };
     let counts = |circuit: &Circuit| {
@@ -229,7 +233,8 @@ fn a_late_failure_counts_but_does_not_trip() {
 fn a_success_before_the_first_failure_resets_nothing() {
     let mut circuit = Circuit::new(Policy::default());
     let stamp = AdmissionToken { epoch: circuit.record.epoch, lease_id: None };
-    let success = |at| Event::CallCompleted { token: stamp.clone(), outcome: Outcome::Succeeded, at };
+    let success =
+        |at| Event::CallCompleted { token: stamp.clone(), outcome: Outcome::Succeeded, source: None, at };
     circuit.fail(after(10));
     circuit.apply(&success(after(9)), after(11));
     assert_eq!(circuit.record.consecutive_failures.count, 1);

@@ -14,7 +14,7 @@ fn in_phase(epoch: u64, phase: Phase) -> Record {
 }
 
 fn open(epoch: u64, retry_at: Timestamp) -> Record {
-    in_phase(epoch, Phase::Open(OpenState { opened_at: NOW, retry_at, sole_reporter: None }))
+    in_phase(epoch, Phase::Open(OpenState::new(NOW, retry_at)))
 }
 
 fn forced(epoch: u64) -> Record {
@@ -109,14 +109,13 @@ fn without_a_change_of_state_the_larger_count_wins() {
 #[test]
 fn connection_failures_of_one_instance_are_not_merged() {
     let alone = Some(InstanceId::new("me"));
-    let local =
-        in_phase(9, Phase::Open(OpenState { opened_at: NOW, retry_at: after(9), sole_reporter: alone }));
+    let local = in_phase(9, Phase::Open(OpenState { sole_reporter: alone, ..OpenState::new(NOW, after(9)) }));
     assert_eq!(merged(&local, &Record::closed(5)).record, Record::closed(5));
 }
 
 #[test]
 fn a_merged_probe_leaves_no_lease_behind() {
-    let outage = OpenState { opened_at: NOW, retry_at: NOW, sole_reporter: None };
+    let outage = OpenState::new(NOW, NOW);
     let lease = Lease { id: "1".to_owned(), instance: InstanceId::new("me"), until: after(15) };
     let local = in_phase(9, Phase::HalfOpen { outage, leases: vec![lease], successes: 1 });
     assert!(matches!(merged(&local, &Record::closed(5)).record.phase, Phase::Open(_)));
@@ -145,4 +144,37 @@ fn a_restored_record_is_no_newer_for_being_restored() {
     let begun = Record { epoch: 99, origin_epoch: Some(7), ..by_hand };
     assert_eq!(with_context(|context| restore(&forced(5), Some(&begun), context)), None);
     assert!(with_context(|context| restore(&forced(9), Some(&begun), context)).is_some());
+}
+
+/// B12: what is known to concern all is not narrowed by what another saw of one source.
+#[test]
+fn a_bound_outage_yields_to_one_for_all() {
+    let scope = crate::SourceScope::of_caller("ci".parse().ok());
+    let bound = |epoch, retry_at| {
+        in_phase(
+            epoch,
+            Phase::Open(OpenState { bound_to: Some(scope.clone()), ..OpenState::new(NOW, retry_at) }),
+        )
+    };
+    for (local, remote) in
+        [(bound(9, after(9)), open(5, after(20))), (open(5, after(20)), bound(9, after(9)))]
+    {
+        let record = merged(&local, &remote).record;
+        assert_eq!((record.bound_to(), record.retry_at()), (None, Some(after(20))));
+    }
+    let record = merged(&bound(9, after(9)), &bound(5, after(20))).record;
+    assert_eq!((record.bound_to(), record.retry_at()), (Some(&scope), Some(after(20))));
+}
+
+/// B12: the larger row wins, with its sources.
+#[test]
+fn the_larger_count_keeps_its_sources() {
+    let source = crate::Source { caller: "ci".parse().ok(), tag: Some(1) };
+    let mut local = Record::closed(5);
+    local.consecutive_failures.count = 2;
+    local.consecutive_failures.by.add(&source);
+    let mut remote = Record::closed(5);
+    remote.consecutive_failures.count = 1;
+    assert_eq!(merged(&local, &remote).record.consecutive_failures, local.consecutive_failures);
+    assert_eq!(merged(&remote, &local).record.consecutive_failures, local.consecutive_failures);
 }

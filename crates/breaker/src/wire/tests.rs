@@ -1,5 +1,5 @@
 use super::*;
-use crate::{AdmissionToken, Event, Failure, Outcome, TransitionCause, apply};
+use crate::{AdmissionToken, Event, Failure, Outcome, SourceScope, TransitionCause, apply};
 
 const NOW: Timestamp = Timestamp::from_millis(1_800_000_000_000);
 
@@ -22,7 +22,7 @@ fn opened() -> Record {
     let failure = Failure { error_type: Some("overloaded_error".to_owned()), ..Failure::status(529) };
     apply(
         &closed,
-        &Event::CallCompleted { token: stamp, outcome: Outcome::Failed(failure), at: NOW },
+        &Event::CallCompleted { token: stamp, outcome: Outcome::Failed(failure), source: None, at: NOW },
         context,
     )
     .record
@@ -134,6 +134,52 @@ fn an_external_value_is_adopted_in_a_new_epoch() {
         Document::parse(&encode(&record, &Extras::default()), &policy),
         Document::Native(read, _) if read == record
     ));
+}
+
+/// Two failures of one request: bound to it, and the failure of an instance that names nobody besides.
+fn bound() -> Record {
+    let mut record = opened();
+    let source = crate::Source { caller: "ci".parse().ok(), tag: Some(161) };
+    record.consecutive_failures.count = 3;
+    record.consecutive_failures.by.add(&source);
+    record.consecutive_failures.by.add(&source);
+    let scope = SourceScope { caller: source.caller, tag: source.tag };
+    if let Phase::Open(outage) = &mut record.phase {
+        outage.bound_to = Some(scope.clone());
+        outage.waiting = Some(SourceBlock { scope: SourceScope::of_caller(None), until: NOW });
+    }
+    record.blocked_sources = vec![SourceBlock { scope, until: NOW }];
+    record
+}
+
+#[test]
+fn a_bound_circuit_is_written_as_documented() {
+    let record = bound();
+    let bytes = encode(&record, &Extras::default());
+    let value: Value = serde_json::from_slice(&bytes).unwrap();
+    assert_eq!(value["state"], "OPEN", "an Open SWE instance refuses all");
+    assert_eq!(value["alone"], json!({"caller": "ci", "tag": 161}));
+    assert_eq!(value["window"]["by"], json!([["ci", 161, 2]]));
+    assert_eq!(value["window"]["refused"], json!([{"caller": "ci", "tag": 161, "until": NOW}]));
+    assert_eq!(value["window"]["waiting"], json!({"until": NOW}));
+    let read = Document::parse(&bytes, &Policy::default());
+    assert_eq!(read, Document::Native(record, Extras::default()));
+}
+
+#[test]
+fn an_external_open_is_for_all() {
+    let text = String::from_utf8(encode(&bound(), &Extras::default())).unwrap();
+    let record = external(&text.replacen(r#""failureCount":3"#, r#""failureCount":4"#, 1));
+    assert_eq!((record.bound_to(), record.blocked_sources.len()), (None, 0));
+    assert_eq!(record.consecutive_failures.by.total(), 0, "all are others' failures");
+}
+
+#[test]
+fn a_value_without_sources_is_read() {
+    let text = String::from_utf8(encode(&opened(), &Extras::default())).unwrap();
+    assert!(!text.contains("alone") && !text.contains(r#""by""#), "{text}");
+    let Document::Native(record, _) = parse(&text) else { panic!("{text}") };
+    assert_eq!((record.bound_to(), record.window.buckets.len()), (None, 1));
 }
 
 #[test]

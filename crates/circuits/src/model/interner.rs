@@ -297,7 +297,9 @@ impl Interner {
     ) -> Request {
         match request {
             PendingRequest::EnsureExists => Request::EnsureExists,
-            PendingRequest::Probe { call } => Request::Probe { id: call.to_string(), lease: None },
+            PendingRequest::Probe { call } => {
+                Request::Probe { id: call.to_string(), lease: None, source: None }
+            }
             PendingRequest::Operator(OperatorCommand::Open(length), at) => {
                 let until = length.map(|length| at + Duration::from_millis(length));
                 Request::Event(Event::ForceOpen { until, reason: None, by: None }, None)
@@ -324,7 +326,7 @@ impl Interner {
                         Outcome::RateLimited { failure, retry_after: Some(Duration::from_millis(wait)) }
                     }
                 };
-                Request::Event(Event::CallCompleted { token, outcome, at }, continuation)
+                Request::Event(Event::CallCompleted { token, outcome, source: None, at }, continuation)
             }
         }
     }

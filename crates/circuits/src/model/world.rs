@@ -187,7 +187,8 @@ impl Model {
             return !requests.contains(&PendingRequest::EnsureExists);
         }
         let now = self.local_time(world, index);
-        let admission = admit(&mirror.record, &self.interner.policy, &self.interner.instances[index], now);
+        let admission =
+            admit(&mirror.record, &self.interner.policy, &self.interner.instances[index], &None, now);
         world.calls_started < self.bounds.calls && !matches!(admission, Admission::Refused { .. })
     }
 
@@ -210,7 +211,7 @@ impl Model {
         let changes_nothing = call.lease.is_none()
             && end == CallEnd::Succeeds
             && matches!(record.phase, Phase::Closed)
-            && !record.success_changes_state(&self.interner.instances[index]);
+            && !record.success_changes_state(&self.interner.instances[index], self.time(world));
         !node.requests.is_empty() || !(is_stale || changes_nothing)
     }
 

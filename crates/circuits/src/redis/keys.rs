@@ -6,6 +6,9 @@ use breaker::ModelKey;
 /// The prefix of every circuit's key.
 pub(super) const KEY_PREFIX: &str = "circuit_breaker:";
 
+/// The secret for the tags of requests. Not under the prefix, so that `KEYS circuit_breaker:*` lists circuits only.
+pub(super) const SECRET_KEY: &str = "switchboard:tag_key";
+
 pub(super) fn redis_key(key: &ModelKey) -> String {
     format!("{KEY_PREFIX}{key}")
 }

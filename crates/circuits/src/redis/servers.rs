@@ -68,12 +68,21 @@ impl Servers {
         key: &ModelKey,
         call: &CircuitCommand,
     ) -> Result<T, StoreError> {
+        self.execute_at(&redis_key(key), call).await
+    }
+
+    /// Runs a command at the server that has this key.
+    pub(super) async fn execute_at<T: FromRedisValue>(
+        &self,
+        name: &str,
+        call: &CircuitCommand,
+    ) -> Result<T, StoreError> {
         match self {
             Self::Standalone { connection, .. } => call
                 .send(&mut connection.node.commands()?, false)
                 .await
                 .map_err(|error| to_store_error(&error)),
-            Self::Cluster { cluster, .. } => cluster.execute(slot(&redis_key(key)), call).await,
+            Self::Cluster { cluster, .. } => cluster.execute(slot(name), call).await,
         }
     }
 

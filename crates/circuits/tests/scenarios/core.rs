@@ -7,13 +7,13 @@ use std::{
 
 use breaker::{
     Admission, AdmissionToken, Applied, Context, Document, Event, EventResult, Extras, InstanceId, Lease,
-    Mode, ModelKey, Policy, Record, Timestamp, Transition, admit, adopt, apply, bucket_start, encode,
+    Mode, ModelKey, Policy, Record, Source, Timestamp, Transition, admit, adopt, apply, bucket_start, encode,
 };
 use bytes::Bytes;
 use circuits::Report;
 
 use crate::{
-    event::{Ending, Operation},
+    event::{By, Ending, Operation},
     world::{AdmitResult, CallId, ExternalWrite, Snapshot, View, World},
 };
 
@@ -30,7 +30,7 @@ pub(crate) struct CoreWorld {
     last: Record,
     /// The instances, and the successes that each has not written yet.
     instances: BTreeMap<String, Vec<Event>>,
-    permits: HashMap<CallId, AdmissionToken>,
+    permits: HashMap<CallId, (AdmissionToken, Option<Source>)>,
     leases: usize,
     write_count: usize,
 }
@@ -106,7 +106,7 @@ impl CoreWorld {
         effect
     }
 
-    fn admit_one(&mut self, call: &CallId) -> Result<AdmitResult, String> {
+    fn admit_one(&mut self, call: &CallId, source: &Option<Source>) -> Result<AdmitResult, String> {
         let instance = InstanceId::new(&call.who);
         let record = match self.load_current(&instance) {
             Some((record, _)) => record,
@@ -117,7 +117,7 @@ impl CoreWorld {
                 fresh
             }
         };
-        let token = match admit(&record, &self.policy, &instance, self.now) {
+        let token = match admit(&record, &self.policy, &instance, source, self.now) {
             Admission::Admitted => AdmissionToken { epoch: record.epoch, lease_id: None },
             Admission::Refused { retry_at, .. } => {
                 return Ok(AdmitResult::Refused(retry_at.map(|at| at.since(self.now))));
@@ -127,14 +127,15 @@ impl CoreWorld {
                 let id = format!("lease-{}", self.leases);
                 let until = self.now + self.policy.probe_lease;
                 let lease = Lease { id: id.clone(), instance, until };
-                match self.apply(&call.who, &Event::ProbeRequested { lease }) {
+                let requested = Event::ProbeRequested { lease, source: source.clone() };
+                match self.apply(&call.who, &requested) {
                     EventResult::ProbeGranted { epoch } => AdmissionToken { epoch, lease_id: Some(id) },
                     _ => return Err("a probe was due, but its lease was denied".to_owned()),
                 }
             }
         };
         let admission = if token.lease_id.is_some() { AdmitResult::Probe } else { AdmitResult::Admitted };
-        self.permits.insert(call.clone(), token);
+        self.permits.insert(call.clone(), (token, source.clone()));
         Ok(admission)
     }
 
@@ -143,7 +144,7 @@ impl CoreWorld {
         let instance = InstanceId::new(&call.who);
         let Some((record, _)) = self.load_current(&instance) else { return true };
         let closed = matches!(record.phase, breaker::Phase::Closed);
-        if token.epoch != record.epoch || !closed || record.success_changes_state(&instance) {
+        if token.epoch != record.epoch || !closed || record.success_changes_state(&instance, self.now) {
             return false;
         }
         let at = bucket_start(&self.policy, self.now);
@@ -152,7 +153,7 @@ impl CoreWorld {
         true
     }
 
-    fn token(&self, call: &CallId) -> Result<AdmissionToken, String> {
+    fn token(&self, call: &CallId) -> Result<(AdmissionToken, Option<Source>), String> {
         self.permits.get(call).cloned().ok_or_else(|| format!("{call:?} was not admitted"))
     }
 
@@ -182,12 +183,20 @@ impl World for CoreWorld {
         Ok(())
     }
 
-    async fn admit(&mut self, calls: &[CallId]) -> Result<Vec<AdmitResult>, String> {
-        calls.iter().map(|call| self.admit_one(call)).collect()
+    async fn admit(&mut self, calls: &[CallId], by: Option<&By>) -> Result<Vec<AdmitResult>, String> {
+        let source = by.map(|by| Source {
+            caller: by.caller.clone(),
+            // Any function of the request will do that tells those of the tables apart.
+            tag: by
+                .request
+                .as_ref()
+                .map(|request| request.bytes().fold(0, |tag: u8, byte| tag.wrapping_mul(31) ^ byte)),
+        });
+        calls.iter().map(|call| self.admit_one(call, &source)).collect()
     }
 
     fn end(&mut self, call: &CallId, ending: &Ending) -> Result<(), String> {
-        let token = self.token(call)?;
+        let (token, source) = self.token(call)?;
         self.permits.remove(call);
         match ending {
             Ending::Released => {
@@ -196,7 +205,7 @@ impl World for CoreWorld {
             Ending::Outcome(breaker::Outcome::Succeeded)
                 if token.lease_id.is_none() && self.coalesces_success(call, &token) => {}
             Ending::Outcome(outcome) => {
-                let ended = Event::CallCompleted { token, outcome: outcome.clone(), at: self.now };
+                let ended = Event::CallCompleted { token, outcome: outcome.clone(), source, at: self.now };
                 self.apply(&call.who, &ended);
             }
         }
@@ -204,9 +213,9 @@ impl World for CoreWorld {
     }
 
     fn first_token(&mut self, call: &CallId) -> Result<(), String> {
-        let token = self.token(call)?;
+        let (token, source) = self.token(call)?;
         if let EventResult::Reissued { epoch } = self.apply(&call.who, &Event::FirstToken { token }) {
-            self.permits.insert(call.clone(), AdmissionToken { epoch, lease_id: None });
+            self.permits.insert(call.clone(), (AdmissionToken { epoch, lease_id: None }, source));
         }
         Ok(())
     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use breaker::{Failure, FailureKind, Outcome};
+use breaker::{CallerName, Failure, FailureKind, Outcome};
 
 use crate::duration;
 
@@ -13,6 +13,7 @@ pub(crate) enum Event {
     Admit {
         name: String,
         calls: usize,
+        by: Option<By>,
     },
     /// Calls that were admitted end.
     End {
@@ -23,6 +24,7 @@ pub(crate) enum Event {
     Calls {
         count: usize,
         ending: Ending,
+        by: Option<By>,
     },
     /// A stream produces its first token.
     FirstToken(String),
@@ -53,6 +55,28 @@ pub(crate) enum Event {
     Look,
 }
 
+/// Whose calls.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct By {
+    /// `None`: the one caller of a gateway without named keys.
+    pub(crate) caller: Option<CallerName>,
+    /// `None`: nothing is known of the request.
+    pub(crate) request: Option<String>,
+}
+
+impl By {
+    /// `ci/a1`: caller and request; `ci`: a caller's call without a known request; `-/a1`: without a named key.
+    fn parse(text: &str) -> Result<Self, String> {
+        let (caller, request) =
+            text.split_once('/').map_or((text, None), |(caller, request)| (caller, Some(request)));
+        let caller = match caller {
+            "-" => None,
+            name => Some(name.parse().map_err(|error| format!("{name:?}: {error}"))?),
+        };
+        Ok(Self { caller, request: request.map(str::to_owned) })
+    }
+}
+
 /// A manual override.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Operation {
@@ -78,15 +102,30 @@ pub(crate) enum Ending {
 
 impl Event {
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
-        let words: Vec<&str> = text.split_whitespace().collect();
+        let mut words: Vec<&str> = text.split_whitespace().collect();
+        let mut by = None;
+        if let [.., "by", source] = words[..] {
+            by = Some(By::parse(source)?);
+            words.truncate(words.len() - 2);
+        }
+        let event = Self::parse_words(text, &words)?;
+        match (event, by) {
+            (Self::Admit { name, calls, .. }, by) => Ok(Self::Admit { name, calls, by }),
+            (Self::Calls { count, ending, .. }, by) => Ok(Self::Calls { count, ending, by }),
+            (event, None) => Ok(event),
+            (_, Some(_)) => Err(format!("{text:?}: only calls are by somebody")),
+        }
+    }
+
+    fn parse_words(text: &str, words: &[&str]) -> Result<Self, String> {
         Ok(match words[..] {
             ["admit", count, "calls", name] => {
-                Self::Admit { name: name.to_owned(), calls: parse_number(count)? }
+                Self::Admit { name: name.to_owned(), calls: parse_number(count)?, by: None }
             }
-            ["admit", name] => Self::Admit { name: name.to_owned(), calls: 1 },
-            ["call", ref ending @ ..] => Self::Calls { count: 1, ending: Ending::parse(ending)? },
+            ["admit", name] => Self::Admit { name: name.to_owned(), calls: 1, by: None },
+            ["call", ref ending @ ..] => Self::Calls { count: 1, ending: Ending::parse(ending)?, by: None },
             [count, "calls", ref ending @ ..] => {
-                Self::Calls { count: parse_number(count)?, ending: Ending::parse(ending)? }
+                Self::Calls { count: parse_number(count)?, ending: Ending::parse(ending)?, by: None }
             }
             [verb @ ("ok" | "fail" | "cooldown" | "release"), "all", name, ref how @ ..] => {
                 Self::End { calls: CallSelector::All(name.to_owned()), ending: parse_ending(verb, how)? }

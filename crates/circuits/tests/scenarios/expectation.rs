@@ -2,7 +2,7 @@
 
 use std::{fmt, time::Duration};
 
-use breaker::{InstanceId, State, Timestamp, Transition, TransitionCause, TripRule};
+use breaker::{InstanceId, SourceScope, State, Timestamp, Transition, TransitionCause, TripRule};
 use circuits::Report;
 use serde::Serialize;
 use serde_json::Value;
@@ -42,6 +42,8 @@ enum Check {
     Raw(Vec<String>, String),
     /// Names of instances, joined by `+`.
     Names(fn(&Report) -> &[InstanceId], String),
+    /// Scopes of sources, joined by `+`.
+    Scopes(fn(&Report) -> Vec<&SourceScope>, String),
     Failed,
 }
 
@@ -126,6 +128,12 @@ impl Check {
             ("absent", None) => Self::Absent,
             ("probing", Some(names)) => Self::Names(|report| &report.probing, names.to_owned()),
             ("blocked", Some(names)) => Self::Names(|report| &report.blocked_instances, names.to_owned()),
+            ("alone", Some(scope)) => {
+                Self::Scopes(|report| report.bound_to.iter().collect(), scope.to_owned())
+            }
+            ("refuses", Some(scopes)) => {
+                Self::Scopes(|report| report.blocked_sources.iter().collect(), scopes.to_owned())
+            }
             ("fails", None) => Self::Failed,
             _ => return Err(format!("{text:?} cannot be expected; README.md names what can")),
         })
@@ -164,6 +172,11 @@ impl Check {
                 let names = if names.is_empty() { "none".to_owned() } else { names.join("+") };
                 ensure(names == *wanted, || names.clone())
             }
+            Self::Scopes(of, wanted) => {
+                let scopes: Vec<String> = of(seen.report).into_iter().map(scope_dsl).collect();
+                let scopes = if scopes.is_empty() { "none".to_owned() } else { scopes.join("+") };
+                ensure(scopes == *wanted, || scopes.clone())
+            }
             Self::Failed => ensure(seen.failure.is_some(), || "that it was applied"),
         }
     }
@@ -171,6 +184,12 @@ impl Check {
 
 fn ensure<T: fmt::Display>(holds: bool, seen: impl FnOnce() -> T) -> Result<(), String> {
     if holds { Ok(()) } else { Err(seen().to_string()) }
+}
+
+/// `ci`: all of a caller; `ci/*`: one request of it.
+fn scope_dsl(scope: &SourceScope) -> String {
+    let caller = scope.caller.as_ref().map_or("-", |name| name.as_str());
+    if scope.tag.is_some() { format!("{caller}/*") } else { caller.to_owned() }
 }
 
 fn dsl_word(admission: &AdmitResult) -> &'static str {

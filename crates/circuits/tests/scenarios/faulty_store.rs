@@ -124,6 +124,10 @@ impl Store for FaultyStore {
         self.if_reachable(self.store.history(key, most))
     }
 
+    fn share_secret(&self, secret: bytes::Bytes) -> BoxFuture<'_, Result<bytes::Bytes, StoreError>> {
+        self.if_reachable(self.store.share_secret(secret))
+    }
+
     fn changes(&self) -> Changes {
         self.changes.clone()
     }

@@ -12,13 +12,13 @@ use std::{
 use breaker::{InstanceId, ModelKey, Policy, Record, Timestamp, Transition};
 use bytes::Bytes;
 use circuits::{
-    CLOCK_TOLERANCE, Circuits, Permit, Policies, Report, Settings, Store, StoreStatus, Timing, Value,
-    WallClock,
+    CLOCK_TOLERANCE, CallSource, Circuits, Permit, Policies, Report, Settings, Store, StoreStatus, TagKey,
+    Timing, Value, WallClock,
 };
 use futures_util::future::join_all;
 
 use crate::{
-    event::{Ending, Operation},
+    event::{By, Ending, Operation},
     faulty_store::FaultyStore,
     world::{AdmitResult, CallId, ExternalWrite, Snapshot, View, World},
 };
@@ -183,6 +183,7 @@ impl<B: Backend> World for InstanceFleet<B> {
                 resync_interval: Duration::from_secs(3_600),
                 store_timeout: Duration::from_secs(2),
             },
+            tag_key: TagKey::new(Bytes::from_static(b"the same in each run")),
             clock: self.backend.clock(self.skews.get(who).copied().unwrap_or(0)),
             ..Settings::new(InstanceId::new(who))
         };
@@ -193,10 +194,18 @@ impl<B: Backend> World for InstanceFleet<B> {
         Ok(())
     }
 
-    async fn admit(&mut self, calls: &[CallId]) -> Result<Vec<AdmitResult>, String> {
+    async fn admit(&mut self, calls: &[CallId], by: Option<&By>) -> Result<Vec<AdmitResult>, String> {
         let asked: Vec<&Circuits> =
             calls.iter().map(|call| self.circuits(&call.who)).collect::<Result<_, _>>()?;
-        let answers = join_all(asked.iter().map(|circuits| circuits.admit(&self.key))).await;
+        let source = by.map(|by| match &by.request {
+            Some(request) => CallSource::new(by.caller.clone(), Bytes::copy_from_slice(request.as_bytes())),
+            None => CallSource::of_caller(by.caller.clone()),
+        });
+        let answers = join_all(asked.iter().map(async |circuits| match &source {
+            Some(source) => circuits.admit_as(&self.key, source, None).await,
+            None => circuits.admit(&self.key).await,
+        }))
+        .await;
         let mut admissions = Vec::new();
         for (call, answer) in calls.iter().zip(answers) {
             admissions.push(match answer {

@@ -7,7 +7,7 @@ use circuits::Report;
 
 use crate::{
     duration,
-    event::{CallSelector, Ending, Event},
+    event::{By, CallSelector, Ending, Event},
     expectation::Observed,
     open_swe::OpenSwe,
     policy,
@@ -128,16 +128,16 @@ impl<W: World> Runner<W> {
         }
         let mut came = RowResult::default();
         match &row.event {
-            Event::Admit { name, calls } => {
+            Event::Admit { name, calls, by } => {
                 let names = (1..=*calls).map(|number| match calls {
                     1 => name.clone(),
                     _ => format!("{name}{number}"),
                 });
                 let calls = row.who.iter().flat_map(|who| names.clone().map(|name| call(who, name)));
-                came.admissions = self.admit(calls.collect()).await?;
+                came.admissions = self.admit(calls.collect(), by.as_ref()).await?;
             }
-            Event::Calls { count, ending } => {
-                came.admissions = self.whole_calls(&row.who, *count, ending).await?;
+            Event::Calls { count, ending, by } => {
+                came.admissions = self.whole_calls(&row.who, *count, ending, by.as_ref()).await?;
             }
             Event::End { calls, ending } => self.end(&row.who, calls, ending)?,
             Event::FirstToken(name) => self.world.first_token(&call(&row.who[0], name.clone()))?,
@@ -182,8 +182,8 @@ impl<W: World> Runner<W> {
         Ok(())
     }
 
-    async fn admit(&mut self, calls: Vec<CallId>) -> Result<Vec<AdmitResult>, String> {
-        let admissions = self.world.admit(&calls).await?;
+    async fn admit(&mut self, calls: Vec<CallId>, by: Option<&By>) -> Result<Vec<AdmitResult>, String> {
+        let admissions = self.world.admit(&calls, by).await?;
         let admitted = calls
             .into_iter()
             .zip(&admissions)
@@ -197,11 +197,12 @@ impl<W: World> Runner<W> {
         who: &[String],
         count: usize,
         ending: &Ending,
+        by: Option<&By>,
     ) -> Result<Vec<AdmitResult>, String> {
         self.calls += 1;
         let name = format!("call {}.", self.calls);
         let calls = who.iter().flat_map(|who| (1..=count).map(|number| call(who, format!("{name}{number}"))));
-        let admissions = self.admit(calls.collect()).await?;
+        let admissions = self.admit(calls.collect(), by).await?;
         self.end(who, &CallSelector::All(name), ending)?;
         Ok(admissions)
     }
@@ -235,7 +236,7 @@ impl<W: World> Runner<W> {
                     AdmitResult::Refused(None)
                 });
             }
-            Event::Calls { count: 1, ending } | Event::End { ending, .. } => match ending {
+            Event::Calls { count: 1, ending, .. } | Event::End { ending, .. } => match ending {
                 Ending::Outcome(Outcome::Succeeded) => circuit.record_success(),
                 Ending::Outcome(_) => circuit.record_failure(now),
                 Ending::Released => {}

@@ -6,7 +6,7 @@ use breaker::{Policy, Timestamp, Transition};
 use bytes::Bytes;
 use circuits::Report;
 
-use crate::event::{Ending, Operation};
+use crate::event::{By, Ending, Operation};
 
 /// What scenarios run in. Instances start when they are first named.
 pub(crate) trait World {
@@ -20,7 +20,7 @@ pub(crate) trait World {
     async fn start_instance(&mut self, who: &str) -> Result<(), String>;
 
     /// The calls ask for permits, all together.
-    async fn admit(&mut self, calls: &[CallId]) -> Result<Vec<AdmitResult>, String>;
+    async fn admit(&mut self, calls: &[CallId], by: Option<&By>) -> Result<Vec<AdmitResult>, String>;
 
     /// An admitted call ends.
     fn end(&mut self, call: &CallId, ending: &Ending) -> Result<(), String>;

@@ -1,10 +1,13 @@
 //! A manager between a test and its simulated providers.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use breaker::{ModelKey, Policy};
 use bytes::Bytes;
-use circuits::{Circuits, Policies, Refusal};
+use circuits::{CallSource, Circuits, Permit, Policies, Refusal};
 use dialects::{Endpoint, Request};
 use futures_util::StreamExt;
 use http::HeaderMap;
@@ -25,6 +28,8 @@ pub(crate) struct Fixture {
     pub(crate) second: Simulator,
     pub(crate) manager: Arc<ModelManager>,
     pub(crate) circuits: Circuits,
+    /// Whose the last call was: a circuit may refuse it alone (B12).
+    last_source: Mutex<Option<CallSource>>,
 }
 
 /// The settings of a test.
@@ -126,10 +131,25 @@ impl Fixture {
         };
         let circuits = Circuits::in_memory(Policies { default: config.policy, ..Policies::default() });
         let manager = Arc::new(ModelManager::new(settings, circuits.clone()).unwrap());
-        Self { first, second, manager, circuits }
+        Self { first, second, manager, circuits, last_source: Mutex::default() }
+    }
+
+    fn remember(&self, call: &Call) {
+        let source = CallSource::new(call.caller.clone(), call.request.body().clone());
+        *self.last_source.lock().unwrap() = Some(source);
+    }
+
+    /// Asks for a permit for the last call, once more.
+    async fn admit_again(&self, key: &ModelKey) -> Result<Permit, Refusal> {
+        let source = self.last_source.lock().unwrap().clone();
+        match source {
+            Some(source) => self.circuits.admit_as(key, &source, None).await,
+            None => self.circuits.admit(key).await,
+        }
     }
 
     pub(crate) async fn call(&self, call: Call) -> Result<Reply, CallError> {
+        self.remember(&call);
         let response = tokio::time::timeout(TEST_TIMEOUT * 2, self.manager.call(call))
             .await
             .expect("the manager keeps its own timeouts");
@@ -138,6 +158,7 @@ impl Fixture {
 
     /// A call with a buffered stream.
     pub(crate) async fn buffered(&self, call: Call) -> Events {
+        self.remember(&call);
         match self.manager.call(call).await {
             Ok(Response::Buffered(events)) => events,
             other => panic!("not buffered: {other:?}"),
@@ -149,7 +170,7 @@ impl Fixture {
         let key: ModelKey = key.parse().unwrap();
         let refused = async {
             loop {
-                match self.circuits.admit(&key).await {
+                match self.admit_again(&key).await {
                     Err(refusal) => return refusal,
                     Ok(permit) => drop(permit),
                 }
@@ -165,7 +186,7 @@ impl Fixture {
     pub(crate) async fn until_admission_known(&self, key: &str) -> bool {
         let key = key.parse().unwrap();
         self.circuits.wait_idle(&key).await;
-        self.circuits.admit(&key).await.is_ok()
+        self.admit_again(&key).await.is_ok()
     }
 
     /// The calls that the first and the second model of `chat` and `messages` have received.
