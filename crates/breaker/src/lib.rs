@@ -71,4 +71,4 @@ pub use record::{
 pub use source::{Requester, Source, SourceBlock, SourceCounts, SourceScope};
 pub use time::{Timestamp, millis};
 pub use window::{Bucket, FailureSources, Window, bucket_start};
-pub use wire::{Document, Extras, adopt, encode};
+pub use wire::{Document, Extras, MAX_EPOCH, adopt, clamp_external, encode};

@@ -31,8 +31,12 @@ const KNOWN_FIELDS: [&str; 14] = [
     "updatedAt",
 ];
 
-/// The largest integer that JavaScript represents exactly. Epochs continue from an external one, so it must leave room.
-const MAX_EXTERNAL_EPOCH: u64 = (1 << 53) - 1;
+/// The largest integer that JavaScript represents exactly. An epoch is the time at which it began, or little more: a larger
+/// one makes no sense, and might not grow any more. A value with such an epoch is not ours, whatever its seal says.
+pub const MAX_EPOCH: u64 = (1 << 53) - 1;
+
+/// The largest epoch that is taken over from an external value. Ours continue from it, so it must leave room for them.
+const MAX_EXTERNAL_EPOCH: u64 = 1 << 52;
 
 /// Fields of a value that this version does not know; they survive every write.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -70,7 +74,8 @@ impl Document {
     ) -> Self {
         let Ok(Value::Object(mut fields)) = serde_json::from_slice(bytes) else { return Self::Invalid };
         let Some(open) = read_state(&fields) else { return Self::Invalid };
-        let is_native = fields.remove("seal").is_some_and(|seal| is_valid_seal(&fields, seal));
+        let has_seal = fields.remove("seal").is_some_and(|seal| is_valid_seal(&fields, seal));
+        let is_native = has_seal && read_number(&fields, "epoch") <= MAX_EPOCH;
         let record =
             if is_native { read_native(&fields, open) } else { read_external(&fields, open, policy) };
         fields.retain(|name, _| !KNOWN_FIELDS.contains(&name.as_str()));
@@ -88,11 +93,27 @@ impl Document {
     }
 }
 
+/// An external value as it counts at this time of the store's: what is dated later happened now. A clock that is ahead, or a
+/// time in another unit, must not keep a circuit open.
+#[must_use]
+pub fn clamp_external(external: &Record, policy: &Policy, now: Timestamp) -> Record {
+    let mut record = external.clone();
+    let failures = &mut record.consecutive_failures;
+    (failures.since, failures.last) = (failures.since.min(now), failures.last.min(now));
+    if let Phase::Open(outage) = &mut record.phase
+        && outage.opened_at > now
+    {
+        *outage = OpenState::new(now, now + policy.open_duration);
+    }
+    record
+}
+
 /// Takes over an external value, in an epoch of its own, so that earlier permits are stale. `before` is what the instance
 /// knew of the circuit.
 #[must_use]
 pub fn adopt(external: &Record, before: Option<&Record>, context: Context<'_>) -> (Record, Transition) {
-    let Context { instance, now, .. } = context;
+    let Context { instance, policy, now } = context;
+    let external = &clamp_external(external, policy, now);
     let last = external.epoch.max(before.map_or(0, |record| record.epoch));
     let record = Record {
         epoch: next_epoch(last, now),
@@ -187,7 +208,9 @@ fn read_external(fields: &Map<String, Value>, open: bool, policy: &Policy) -> Re
         phase,
         consecutive_failures: read_consecutive_failures(fields, &WireWindow::default()),
         reason: Some(Reason::new(crate::TransitionCause::External)),
-        ..Record::closed(read_number(fields, "epoch").min(MAX_EXTERNAL_EPOCH))
+        ..Record::closed(
+            Some(read_number(fields, "epoch")).filter(|epoch| *epoch <= MAX_EXTERNAL_EPOCH).unwrap_or(0),
+        )
     }
 }
 

@@ -1,7 +1,8 @@
 //! What one instance knows of one circuit: what the store holds, and the record to decide by.
 
 use breaker::{
-    Context, Document, Extras, Phase, Policy, Record, State, Transition, adopt, merge, next_epoch, restore,
+    Context, Document, Extras, Phase, Policy, Record, State, Transition, adopt, clamp_external, merge,
+    next_epoch, restore,
 };
 
 use crate::store::{HistoryTail, Loaded, Value, Write};
@@ -155,7 +156,9 @@ impl Mirror {
                 self.last_record = record.clone();
             }
             // Obeyed immediately, adopted as soon as possible; outcomes in between belong to no epoch.
-            StoredValue::External(record) => self.record = Record { epoch: 0, ..record.clone() },
+            StoredValue::External(record) => {
+                self.record = Record { epoch: 0, ..clamp_external(record, policy, loaded.time) };
+            }
             // In an epoch of its own, so that earlier outcomes are stale (B4).
             StoredValue::Invalid => {
                 self.record = Record::closed(self.known_epoch().saturating_add(1));

@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use breaker::{ModelKey, State, Timestamp, Transition};
+use breaker::{MAX_EPOCH, ModelKey, State, Timestamp, Transition};
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use tokio::sync::Notify;
@@ -125,12 +125,12 @@ impl HistoryTail {
         }
     }
 
-    /// The epoch that it is known to end in; 0: none.
+    /// The epoch that it is known to end in; 0: none, or one that makes no sense, which no other could follow.
     #[must_use]
     pub const fn epoch(self) -> u64 {
         match self {
-            Self::At { epoch, .. } => epoch,
-            Self::NotLoaded | Self::Absent => 0,
+            Self::At { epoch, .. } if epoch <= MAX_EPOCH => epoch,
+            Self::At { .. } | Self::NotLoaded | Self::Absent => 0,
         }
     }
 }

@@ -167,7 +167,7 @@ impl Interner {
         {
             *epoch = 0;
         }
-        mirror.apply_loaded(&Loaded { value, history_tail: history, time: Timestamp::NEVER }, &self.policy);
+        mirror.apply_loaded(&Loaded { value, history_tail: history, time: Timestamp::MAX }, &self.policy);
         if self.mutation == Some(Mutation::NoStaleValueCheck) {
             mirror.history_tail = content.history;
         }
