@@ -87,7 +87,7 @@ macro_rules! explorations {
     ($($name:ident)*) => { $( #[test] fn $name() { expect_verified(explorations::$name()); } )* };
 }
 
-explorations!(birth outage counts crashes two_slots streams clocks disconnects disconnects_in_an_outage external_writes repeated_external_writes restored_old_value loss operator_commands slow_reads);
+explorations!(birth outage counts crashes two_slots streams clocks disconnects disconnects_in_an_outage external_writes repeated_external_writes restored_old_value loss operator_commands slow_reads poison callers);
 
 macro_rules! mutations {
     ($($name:ident: $mutation:ident in $bounds:ident breaks $rule:literal)*) => {
@@ -113,6 +113,8 @@ mutations! {
     no_reconnect: NoReconnect in disconnects breaks "L4"
     no_history_entry: NoHistoryEntry in outage breaks "B11"
     endless_lease: EndlessLease in crashes breaks "B3"
+    no_sources: NoSources in poison breaks "B12"
+    no_source_check: NoSourceCheck in callers breaks "B12"
 }
 
 /// Deeper than the suite has time for.

@@ -21,6 +21,8 @@ pub(super) struct Bounds {
     pub(super) calls: u8,
     /// How calls may end.
     pub(super) call_ends: &'static [CallEnd],
+    /// Whose calls they are.
+    pub(super) callers: Callers,
     /// How often each disturbance may happen.
     pub(super) max_disturbances: Disturbances,
     /// What may be written externally.
@@ -46,6 +48,17 @@ pub(super) enum Start {
     Open,
     /// The same, with two calls in flight that were admitted before, each of another instance.
     OpenWithCallsInFlight,
+}
+
+/// Whose calls they are (B12).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Callers {
+    /// They name nobody.
+    Nobody,
+    /// Each instance has a caller of its own.
+    OnePerInstance,
+    /// The same; the first one's calls always fail, the others' never.
+    FirstFails,
 }
 
 /// How a call ends.
@@ -135,6 +148,10 @@ pub(super) enum Mutation {
     NoHistoryEntry,
     /// A lease ends beyond all moments.
     EndlessLease,
+    /// No failure says whose it is.
+    NoSources,
+    /// Admission does not ask whose call it is.
+    NoSourceCheck,
 }
 
 impl Bounds {
@@ -148,12 +165,22 @@ impl Bounds {
             start: Start::Closed,
             calls: 2,
             call_ends: &[CallEnd::Succeeds, CallEnd::Fails],
+            callers: Callers::Nobody,
             max_disturbances: Disturbances::default(),
             external_writes: &[],
             operator_commands: &[],
             all_failures_count: false,
             one_probe: false,
             mutation: None,
+        }
+    }
+
+    /// Whether a call of this instance may end like this.
+    pub(super) fn may_end(&self, node: u8, end: CallEnd) -> bool {
+        match end {
+            CallEnd::Succeeds => self.callers != Callers::FirstFails || node != 0,
+            CallEnd::Fails => self.callers != Callers::FirstFails || node == 0,
+            _ => true,
         }
     }
 

@@ -2,7 +2,9 @@
 
 use breaker::Policy;
 
-use super::bounds::{Bounds, CallEnd, Disturbances, ExternalWrite, OperatorCommand, Start, model_policy};
+use super::bounds::{
+    Bounds, CallEnd, Callers, Disturbances, ExternalWrite, OperatorCommand, Start, model_policy,
+};
 
 const NO_DISTURBANCES: Disturbances = Disturbances {
     crashes: 0,
@@ -188,6 +190,27 @@ pub(super) fn slow_reads() -> Bounds {
     }
 }
 
+/// One caller's calls fail, the others' succeed; also while an instance is disconnected.
+pub(super) fn poison() -> Bounds {
+    Bounds {
+        calls: 4,
+        callers: Callers::FirstFails,
+        moments: &[0, 600],
+        max_disturbances: Disturbances { disconnects: 1, ..NO_DISTURBANCES },
+        ..Bounds::new("one caller's failures")
+    }
+}
+
+/// Each instance has a caller of its own, and calls of all fail and succeed.
+pub(super) fn callers() -> Bounds {
+    Bounds {
+        calls: 4,
+        callers: Callers::OnePerInstance,
+        moments: &[0, 600],
+        ..Bounds::new("several callers")
+    }
+}
+
 /// All of them, deeper.
 pub(super) fn all_deeper() -> Vec<Bounds> {
     let deeper = |bounds: Bounds, calls: u8, max_disturbances: Disturbances, moments: &'static [u64]| {
@@ -227,5 +250,7 @@ pub(super) fn all_deeper() -> Vec<Bounds> {
         deeper(slow_reads(), 2, Disturbances { slow_reads: 2, ..NO_DISTURBANCES }, &[0, 600, 1_200]),
         Bounds { call_ends: PROBE_ENDS, ..deeper(two_slots(), 3, NO_DISTURBANCES, &[0, 600, 1_200]) },
         deeper(outage(), 5, NO_DISTURBANCES, &[0, 600, 1_200]),
+        deeper(callers(), 5, NO_DISTURBANCES, &[0, 600]),
+        deeper(poison(), 5, Disturbances { disconnects: 1, ..NO_DISTURBANCES }, &[0, 600, 1_200]),
     ]
 }

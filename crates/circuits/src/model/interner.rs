@@ -12,11 +12,11 @@ use std::{
 
 use breaker::{
     AdmissionToken, Context, Document, Event, EventResult, Failure, InstanceId, Outcome, Phase, Policy,
-    Record, Timestamp, Transition,
+    Record, Source, Timestamp, Transition,
 };
 use bytes::Bytes;
 
-use super::bounds::{Bounds, CallEnd, INSTANCES, Mutation, OperatorCommand};
+use super::bounds::{Bounds, CallEnd, Callers, INSTANCES, Mutation, OperatorCommand};
 use crate::{
     mirror::{Mirror, StoredValue, Target},
     plan::{ContinuationEpoch, Plan, Request, RequestResult, plan},
@@ -91,6 +91,7 @@ pub(super) struct Interner {
     pub(super) policy: Policy,
     pub(super) instances: [InstanceId; INSTANCES],
     mutation: Option<Mutation>,
+    callers: Callers,
     mirrors: Vec<Rc<Mirror>>,
     mirror_ids: HashMap<String, MirrorId>,
     values: Vec<(Bytes, Document)>,
@@ -106,6 +107,7 @@ impl Interner {
             policy: bounds.policy.clone(),
             instances: ["a", "b", "c"].map(InstanceId::new),
             mutation: bounds.mutation,
+            callers: bounds.callers,
             mirrors: Vec::new(),
             mirror_ids: HashMap::new(),
             values: Vec::new(),
@@ -114,6 +116,17 @@ impl Interner {
             decisions: Vec::new(),
             decision_ids: HashMap::new(),
         }
+    }
+
+    /// Whose an instance's calls are.
+    pub(super) fn source_of(&self, instance: usize) -> Option<Source> {
+        let caller = self.instances[instance].as_str().parse().ok();
+        (self.callers != Callers::Nobody).then_some(Source { caller, tag: Some(0) })
+    }
+
+    /// Whose they are for an admission.
+    pub(super) fn requester_of(&self, instance: usize) -> Option<Source> {
+        self.source_of(instance).filter(|_| self.mutation != Some(Mutation::NoSourceCheck))
     }
 
     pub(super) fn unloaded_mirror(&mut self) -> MirrorId {
@@ -216,7 +229,7 @@ impl Interner {
         let requests: Vec<Request> = if pending.is_empty() {
             vec![Request::Reconcile]
         } else {
-            pending.iter().map(|request| self.to_request(*request, &mirror, &streams)).collect()
+            pending.iter().map(|request| self.to_request(*request, instance, &mirror, &streams)).collect()
         };
         let planned = plan(&mirror, &requests, context, online);
         let broken = pending.iter().enumerate().find_map(|(i, request)| {
@@ -224,7 +237,13 @@ impl Interner {
                 let part = plan(&mirror, &requests[..end], context, online);
                 planned_record(&part, &mirror, context, online)
             });
-            check_late_outcome(*request, &pending[..i], before.as_ref(), after.as_ref())
+            check_late_outcome(
+                *request,
+                &self.source_of(instance),
+                &pending[..i],
+                before.as_ref(),
+                after.as_ref(),
+            )
         });
         let [mut done, mut synced, mut diverged] = [(); 3].map(|()| mirror.clone());
         synced.mark_synced();
@@ -292,13 +311,14 @@ impl Interner {
     fn to_request(
         &self,
         request: PendingRequest,
+        instance: usize,
         mirror: &Mirror,
         streams: &HashMap<u8, ContinuationEpoch>,
     ) -> Request {
         match request {
             PendingRequest::EnsureExists => Request::EnsureExists,
             PendingRequest::Probe { call } => {
-                Request::Probe { id: call.to_string(), lease: None, source: None }
+                Request::Probe { id: call.to_string(), lease: None, source: self.requester_of(instance) }
             }
             PendingRequest::Operator(OperatorCommand::Open(length), at) => {
                 let until = length.map(|length| at + Duration::from_millis(length));
@@ -315,6 +335,7 @@ impl Interner {
                 );
                 let continuation = streams.get(&call).filter(|_| leased).map(Arc::clone);
                 let failure = Failure::status(529);
+                let source = self.source_of(instance).filter(|_| self.mutation != Some(Mutation::NoSources));
                 let outcome = match end {
                     CallEnd::Disconnects => {
                         return Request::Event(Event::PermitReleased { token }, continuation);
@@ -326,7 +347,7 @@ impl Interner {
                         Outcome::RateLimited { failure, retry_after: Some(Duration::from_millis(wait)) }
                     }
                 };
-                Request::Event(Event::CallCompleted { token, outcome, source: None, at }, continuation)
+                Request::Event(Event::CallCompleted { token, outcome, source, at }, continuation)
             }
         }
     }
@@ -381,6 +402,7 @@ fn planned_record(plan: &Plan, mirror: &Mirror, context: Context<'_>, online: bo
 /// B4: an outcome counts only with the epoch, and for a probe the lease, that it was admitted with.
 fn check_late_outcome(
     request: PendingRequest,
+    source: &Option<Source>,
     earlier: &[PendingRequest],
     before: Option<&Record>,
     after: Option<&Record>,
@@ -401,7 +423,8 @@ fn check_late_outcome(
             }
             Phase::Open(_) | Phase::ForcedOpen { .. } => false,
         };
-        record.epoch == epoch && lease
+        let is_bound_to_another = record.bound_to().is_some_and(|scope| !scope.includes(source));
+        record.epoch == epoch && (lease || !leased && is_bound_to_another)
     });
     (!counts && before != after)
         .then(|| format!("B4: the late outcome of {} changed the circuit", describe_call(call)))

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use breaker::{Phase, Record, State, Timestamp, Transition, TransitionCause};
+use breaker::{Admission, Phase, Record, State, Timestamp, Transition, TransitionCause, admit};
 
 use super::{
-    bounds::OperatorCommand,
+    bounds::{Callers, OperatorCommand},
     interner::{DecisionResult, InternedWrite, PendingRequest},
     world::{Model, Violation, World, is_native},
 };
@@ -33,6 +33,38 @@ impl Model {
             };
             if active > slots {
                 return Err("B2: more leases are active than there are slots".to_owned());
+            }
+        }
+        self.check_sources(world)
+    }
+
+    /// B12: nobody is refused for another's failures alone, and the source of a bound circuit only probes.
+    fn check_sources(&self, world: &World) -> Result<(), Violation> {
+        if let Some((record, scope)) = self
+            .interner
+            .parse_record(world.store.value)
+            .and_then(|record| Some((record, record.bound_to()?)))
+        {
+            let is_source = |node: u8| scope.includes(&self.interner.source_of(usize::from(node)));
+            let mut current = world.calls.iter().filter(|call| call.epoch == record.epoch);
+            if current.any(|call| call.lease.is_none() && is_source(call.node)) {
+                return Err("B12: the source of a bound circuit was admitted without a lease".to_owned());
+            }
+            let failures = &record.consecutive_failures;
+            if failures.count.saturating_sub(failures.by.of(scope)) >= 2 {
+                return Err("B12: it is bound to a source, and others failed twice".to_owned());
+            }
+        }
+        if self.bounds.callers != Callers::FirstFails {
+            return Ok(());
+        }
+        for (index, node) in world.nodes.iter().enumerate().skip(1) {
+            let mirror = self.interner.mirror(node.mirror);
+            let (instance, source) = (&self.interner.instances[index], self.interner.source_of(index));
+            let now = self.local_time(world, index);
+            let admission = admit(&mirror.record, &self.interner.policy, instance, &source, now);
+            if mirror.is_loaded() && admission != Admission::Admitted {
+                return Err("B12: a caller whose calls succeed is refused for another's failures".to_owned());
             }
         }
         Ok(())

@@ -88,7 +88,13 @@ impl Model {
             return;
         }
         let call = world.calls_started;
-        match admit(&mirror.record, &self.interner.policy, &self.interner.instances[index], &None, now) {
+        match admit(
+            &mirror.record,
+            &self.interner.policy,
+            &self.interner.instances[index],
+            &self.interner.requester_of(index),
+            now,
+        ) {
             Admission::Refused { .. } => return,
             Admission::ProbeDue => world.nodes[index].requests.push(PendingRequest::Probe { call }),
             Admission::Admitted => {

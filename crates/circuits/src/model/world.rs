@@ -166,7 +166,8 @@ impl Model {
                 .bounds
                 .call_ends
                 .iter()
-                .filter(|end| !again && self.end_changes_state(world, call, **end));
+                .filter(|end| !again && self.bounds.may_end(call.node, **end))
+                .filter(|end| self.end_changes_state(world, call, **end));
             actions.extend(ends.map(|end| Action::End(to_u8(place), *end)));
         }
         for node in (0..INSTANCES).map(to_u8) {
@@ -187,8 +188,13 @@ impl Model {
             return !requests.contains(&PendingRequest::EnsureExists);
         }
         let now = self.local_time(world, index);
-        let admission =
-            admit(&mirror.record, &self.interner.policy, &self.interner.instances[index], &None, now);
+        let admission = admit(
+            &mirror.record,
+            &self.interner.policy,
+            &self.interner.instances[index],
+            &self.interner.requester_of(index),
+            now,
+        );
         world.calls_started < self.bounds.calls && !matches!(admission, Admission::Refused { .. })
     }
 
