@@ -10,7 +10,8 @@
 //!
 //! ```text
 //! main ─▶ commands ─▶ cli ─▶ logging ─▶ output, traces ─▶ config ─▶ the other crates
-//!            ├──────▶ reload ──────────────────────────────▶│
+//!            │                  └─▶ log_queue ─▶ printable ◀─ output, screen
+//!            ├──────▶ reload ──────────────────────────────▶ config
 //!            └──────▶ limits, screen
 //! ```
 
@@ -18,8 +19,10 @@ pub mod cli;
 pub mod commands;
 pub mod config;
 pub mod limits;
+pub mod log_queue;
 pub mod logging;
 pub mod output;
+pub mod printable;
 pub mod reload;
 mod screen;
 pub mod traces;

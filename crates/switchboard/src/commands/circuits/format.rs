@@ -78,14 +78,16 @@ pub(super) fn describe(report: &Report) -> String {
             format!("HALF_OPEN. The next request is the probe. {}", cause())
         }
         State::HalfOpen => {
-            let probing = report.probing.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+            let probing =
+                report.probing.iter().map(|by| printable(by.as_str())).collect::<Vec<_>>().join(", ");
             format!("HALF_OPEN. Probing from instance {probing}. {}", cause())
         }
     }
 }
 
 fn describe_forced(report: &Report) -> String {
-    let by = report.updated_by.as_ref().map_or_else(String::new, |by| format!(" by {by}"));
+    let by =
+        report.updated_by.as_ref().map_or_else(String::new, |by| format!(" by {}", printable(by.as_str())));
     let until = match report.retry_at {
         Some(until) => format!("until {}, then one probe", time_of_day(until)),
         None => "until closed manually".to_owned(),
@@ -102,7 +104,7 @@ fn last_failure(report: &Report) -> String {
     // The last writer saw the failure, unless it wrote for another reason, such as a probe.
     let failed = report.state == State::Closed || report.reason.as_ref().is_some_and(|r| r.rule.is_some());
     let by = report.updated_by.as_ref().filter(|_| failed && report.probing.is_empty());
-    let by = by.map_or_else(String::new, |by| format!("instance {by}, "));
+    let by = by.map_or_else(String::new, |by| format!("instance {}, ", printable(by.as_str())));
     // A cooldown is no failure: its only time is when it began.
     let cooling_down = report.reason.as_ref().is_some_and(|reason| reason.rule == Some(TripRule::Cooldown));
     match time_of_day(if cooling_down { report.since } else { report.last_failure_time }) {
