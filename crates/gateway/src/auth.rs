@@ -52,6 +52,11 @@ pub(crate) async fn authenticate(State(app): State<Arc<App>>, mut request: Reque
     response
 }
 
+/// Whether a path needs no key.
+pub(crate) fn is_public(path: &str) -> bool {
+    PUBLIC_PATHS.contains(&path) || dashboard::is_dashboard_path(path)
+}
+
 fn authorize(app: &App, request: &Request) -> Result<Role, Error> {
     if app.keys.is_empty()
         && let Some(header) = loopback::host_not_allowed(request.headers())
@@ -63,7 +68,7 @@ fn authorize(app: &App, request: &Request) -> Result<Role, Error> {
         return Err(Error::new(StatusCode::FORBIDDEN, "host_not_allowed", message));
     }
     let path = request.uri().path();
-    if PUBLIC_PATHS.contains(&path) || dashboard::is_dashboard_path(path) {
+    if is_public(path) {
         return Ok(Role::Caller);
     }
     app.keys.role_of(request.headers()).map_err(|error| {
@@ -80,7 +85,7 @@ fn authorize(app: &App, request: &Request) -> Result<Role, Error> {
 }
 
 /// The client's id if it is safe to log, else a new one that sorts by time.
-fn request_id(headers: &HeaderMap) -> HeaderValue {
+pub(crate) fn request_id(headers: &HeaderMap) -> HeaderValue {
     let is_valid = |id: &&HeaderValue| {
         let id = id.as_bytes();
         (1..=MAX_REQUEST_ID_BYTES).contains(&id.len())

@@ -10,6 +10,10 @@
 //! ```text
 //! server                                                             the listener
 //!    ▼
+//! connections                                                        each in a task of its own
+//!    ▼
+//! connection_pool  client_socket  tracked_body ─▶ connection_state   the parts of a connection
+//!    ▼
 //! router                                                             the table of paths
 //!    ▼
 //! gemini  stored_responses                                           handlers of paths that name more
@@ -24,12 +28,17 @@
 //!    ▼
 //! overview    error    keys
 //!    ▼
-//! shutdown  headers  duration  loopback  openapi  dashboard          these use no other file
+//! shutdown  headers  duration  loopback  openapi  dashboard           these use no other file
+//! request_rules  resources
 //! ```
 //!
 //! | file | subject |
 //! | --- | --- |
-//! | `server` | the listener and the connections |
+//! | `server` | the listener, from bind to shutdown |
+//! | `connections`, `connection_pool` | the open connections; who has to leave for a new one |
+//! | `connection_state`, `client_socket`, `tracked_body` | what a connection is doing; its timeouts; the end of its requests |
+//! | `request_rules` | requests that can be read in two ways |
+//! | `resources` | what the process has, and callers share |
 //! | `router` | the table of paths |
 //! | `state` | what all handlers share |
 //! | `auth` | authentication of every request |
@@ -50,12 +59,18 @@
 //! - A listener without keys is on loopback and accepts loopback names only, so that no web page can reach it.
 //! - A successful call costs one pass over its body and no serialization; a stream is passed through event by event.
 //! - A client that disconnects cancels its attempt: nothing outlives the task of the connection.
+//! - Connections are limited and have timeouts, and those without a key leave first, so that descriptors are left for
+//!   providers and Redis (Q6).
 //! - No subscriber and no holder of a permit makes the process grow: frames and permits have limits.
 //! - No prompt, response or key is in an error or in the log (C5).
 
 mod auth;
 mod body;
 mod calls;
+mod client_socket;
+mod connection_pool;
+mod connection_state;
+mod connections;
 mod dashboard;
 pub mod duration;
 mod error;
@@ -75,6 +90,8 @@ mod overview;
 mod path_params;
 mod permit_registry;
 mod permits;
+mod request_rules;
+mod resources;
 mod response;
 mod router;
 mod scrape;
@@ -82,7 +99,9 @@ mod server;
 mod shutdown;
 mod state;
 mod stored_responses;
+mod tracked_body;
 
 pub use keys::Keys;
+pub use resources::Resources;
 pub use server::{BindError, Gateway, Settings};
 pub use shutdown::ShutdownMode;

@@ -5,7 +5,7 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 use breaker::Policy;
 use circuits::{Circuits, Policies};
 use futures_util::stream;
-use gateway::{Gateway, Keys, Settings, ShutdownMode};
+use gateway::{Gateway, Keys, Resources, Settings, ShutdownMode};
 use manager::{BufferLimit, ModelManager, OnAuthError, Retry, Route, StreamMode};
 use providers::{ProviderConfig, ProviderKind, Timeouts};
 use reqwest::{Client, RequestBuilder, Response};
@@ -33,7 +33,12 @@ pub(crate) struct World {
 
 /// Settings of a gateway on a free port of loopback.
 pub(crate) fn settings(keys: Keys) -> Settings {
-    Settings { listen: "127.0.0.1:0".parse().unwrap(), keys, shutdown_timeout: TEST_TIMEOUT * 2 }
+    Settings {
+        listen: "127.0.0.1:0".parse().unwrap(),
+        keys,
+        shutdown_timeout: TEST_TIMEOUT * 2,
+        resources: Resources::default(),
+    }
 }
 
 /// The settings that a test may change.

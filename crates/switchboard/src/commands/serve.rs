@@ -4,7 +4,7 @@ use std::{process::ExitCode, sync::Arc};
 
 use anyhow::Context as _;
 use futures_util::{Stream, stream};
-use gateway::{Gateway, Keys, ShutdownMode};
+use gateway::{Gateway, Keys, Resources, ShutdownMode};
 use manager::ModelManager;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -21,7 +21,7 @@ use crate::{
 /// # Errors
 /// When the configuration is invalid, or the address cannot be bound.
 pub async fn run(session: &Session, arguments: &ServeArguments) -> anyhow::Result<ExitCode> {
-    limits::raise_open_files();
+    let open_files = limits::raise_open_files();
     let sources = session.sources(arguments.listen)?;
     let config = Config::load(&sources)?;
     let circuits = local_circuits::start(&config);
@@ -31,6 +31,10 @@ pub async fn run(session: &Session, arguments: &ServeArguments) -> anyhow::Resul
         listen: config.server.listen,
         keys: keys(&config.server),
         shutdown_timeout: config.server.shutdown_timeout,
+        resources: Resources {
+            max_connections: limits::max_connections(open_files),
+            dropped_log_lines: session.log.dropped_lines(),
+        },
     };
     let gateway = Gateway::bind(settings, Arc::clone(&manager)).await?;
     if !local_circuits::wait_for_first_read(&circuits).await {
