@@ -61,7 +61,7 @@ impl Metrics {
         registry.register("connections", "Open client connections", connections.open.clone());
         let help = "Client connections closed by the gateway: timeouts, and for want of room";
         registry.register("connections_closed", help, connections.closed.clone());
-        registry.register_collector(Box::new(process::Collector::new(resources)));
+        registry.register_collector(Box::new(process::Collector::new(resources, manager.memory_budget())));
         registry.register("tasks", "Tokio tasks", tasks.clone());
         Self { registry, connections, tasks }
     }

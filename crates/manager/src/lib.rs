@@ -32,6 +32,7 @@
 //! backoff, wait, yield_now      delays between attempts; waiting for circuits; yielding to other tasks
 //!    ▼
 //! route, stored, translated     the settings of a route; who has stored a response; what a translation left out
+//! memory_budget                 the memory that callers share
 //! ```
 //!
 //! # Errors
@@ -61,6 +62,7 @@
 //! - Dropping a call or its reply cancels the provider's call and returns the permit without an outcome. Two cases count as
 //!   a failure: a stream that is cancelled without a byte of response after [`STALL_TIMEOUT`] and twice its model's usual time
 //!   (C1), and a model that had at least half of `timeouts.total` when that expired.
+//! - What callers can make the process keep (bodies, buffered streams) comes out of one [`MemoryBudget`] (Q6).
 //! - A stream needs no task, no channel and no copy of its events.
 //! - Each call that names a model has one line in the log and counts once in the metrics, however it ends. Only a good,
 //!   complete response counts as answered, and only its tokens count.
@@ -81,6 +83,7 @@ mod failover;
 mod first_bytes;
 mod latency;
 mod manager;
+mod memory_budget;
 mod metrics;
 mod outcome;
 mod prepare;
@@ -98,6 +101,7 @@ pub use catalog::{Catalog, CatalogError, Chain, ChainEntry, Settings, UnknownMod
 pub use error::{CallError, SkipReason, SkippedModel};
 pub use events::Events;
 pub use manager::ModelManager;
+pub use memory_budget::{MemoryBudget, MemoryExhausted, MemoryShare};
 pub use metrics::CallMetrics;
 pub use route::{BufferLimit, OnAuthError, Retry, Route, StreamMode};
 pub use spans::TracePropagator;

@@ -12,7 +12,7 @@
 //! main ─▶ commands ─▶ cli ─▶ logging ─▶ output, traces ─▶ config ─▶ the other crates
 //!            │                  └─▶ log_queue ─▶ printable ◀─ output, screen
 //!            ├──────▶ reload ──────────────────────────────▶ config
-//!            └──────▶ limits, screen
+//!            └──────▶ limits, memory, screen
 //! ```
 
 pub mod cli;
@@ -21,6 +21,7 @@ pub mod config;
 pub mod limits;
 pub mod log_queue;
 pub mod logging;
+pub mod memory;
 pub mod output;
 pub mod printable;
 pub mod reload;

@@ -6,7 +6,7 @@ use breaker::Policy;
 use circuits::{Circuits, Policies};
 use futures_util::stream;
 use gateway::{Gateway, Keys, Resources, Settings, ShutdownMode};
-use manager::{BufferLimit, ModelManager, OnAuthError, Retry, Route, StreamMode};
+use manager::{BufferLimit, MemoryBudget, ModelManager, OnAuthError, Retry, Route, StreamMode};
 use providers::{ProviderConfig, ProviderKind, Timeouts};
 use reqwest::{Client, RequestBuilder, Response};
 use serde_json::{Value, json};
@@ -53,6 +53,10 @@ pub(crate) struct Setup {
     pub(crate) buffer_limit: BufferLimit,
     /// Another OpenAI provider in place of the first simulator.
     pub(crate) first_url: Option<String>,
+    /// Another limit of connections.
+    pub(crate) max_connections: Option<usize>,
+    /// Another limit of what bodies and buffered streams take, in bytes.
+    pub(crate) memory_budget: Option<usize>,
 }
 
 impl Default for Setup {
@@ -81,6 +85,8 @@ impl Default for Setup {
             policy,
             buffer_limit: BufferLimit::default(),
             first_url: None,
+            max_connections: None,
+            memory_budget: None,
         }
     }
 }
@@ -127,7 +133,8 @@ pub(crate) fn manager(first: &Simulator, second: &Simulator, setup: &Setup) -> A
         buffer_limit: setup.buffer_limit,
     };
     let circuits = Circuits::in_memory(Policies { default: setup.policy.clone(), ..Policies::default() });
-    Arc::new(ModelManager::new(settings, circuits).unwrap())
+    let memory = setup.memory_budget.map(MemoryBudget::new).unwrap_or_default();
+    Arc::new(ModelManager::new(settings, circuits).unwrap().with_memory_budget(memory))
 }
 
 impl World {
@@ -156,7 +163,10 @@ impl World {
         setup: Setup,
     ) -> Self {
         manager.circuits().ready().await;
-        let settings = Settings { shutdown_timeout: setup.shutdown_timeout, ..settings(setup.keys) };
+        let mut settings = Settings { shutdown_timeout: setup.shutdown_timeout, ..settings(setup.keys) };
+        if let Some(max_connections) = setup.max_connections {
+            settings.resources.max_connections = max_connections;
+        }
         let gateway = Gateway::bind(settings, Arc::clone(&manager)).await.unwrap();
         let address = gateway.address();
         let (stop, stops) = unbounded_channel();

@@ -5,14 +5,14 @@ use std::{process::ExitCode, sync::Arc};
 use anyhow::Context as _;
 use futures_util::{Stream, stream};
 use gateway::{Gateway, Keys, Resources, ShutdownMode};
-use manager::ModelManager;
+use manager::{MemoryBudget, ModelManager};
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::{Session, local_circuits};
 use crate::{
     cli::ServeArguments,
     config::{Config, ServerConfig, Sources},
-    limits, reload,
+    limits, memory, reload,
     traces::Traces,
 };
 
@@ -26,6 +26,7 @@ pub async fn run(session: &Session, arguments: &ServeArguments) -> anyhow::Resul
     let config = Config::load(&sources)?;
     let circuits = local_circuits::start(&config);
     let manager = ModelManager::new(config.manager_settings(), circuits.clone())?;
+    let manager = manager.with_memory_budget(MemoryBudget::new(memory::budget()));
     let manager = Arc::new(manager.with_propagator(session.traces.as_ref().map(Traces::propagator)));
     let settings = gateway::Settings {
         listen: config.server.listen,
