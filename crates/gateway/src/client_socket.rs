@@ -90,8 +90,14 @@ impl<S: AsyncRead + Unpin> AsyncRead for ClientSocket<S> {
     ) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
         let result = Pin::new(&mut self.socket).poll_read(context, buffer);
-        if buffer.filled().len() > before && self.state.phase() == ConnectionPhase::Idle {
-            self.state.enter(ConnectionPhase::ReadingHead);
+        match self.state.phase() {
+            ConnectionPhase::Idle | ConnectionPhase::New if buffer.filled().len() > before => {
+                self.state.enter(ConnectionPhase::ReadingHead);
+            }
+            ConnectionPhase::New => {
+                self.state.enter(ConnectionPhase::Idle);
+            }
+            _ => {}
         }
         // Most heads arrive at once: they need no timer.
         if result.is_pending()

@@ -19,6 +19,8 @@ pub(crate) enum ConnectionPhase {
     InRequest,
     /// It has to close, to make room for another.
     Closing,
+    /// Nobody has looked yet whether a request has come with it.
+    New,
 }
 
 /// The state of one connection.
@@ -37,7 +39,7 @@ impl ConnectionState {
     pub(crate) fn new() -> Self {
         Self {
             opened_at: Instant::now(),
-            phase: AtomicU8::new(ConnectionPhase::Idle as u8),
+            phase: AtomicU8::new(ConnectionPhase::New as u8),
             phase_since_ms: AtomicU64::new(0),
             is_known: AtomicBool::new(false),
             close_requested: Notify::new(),
@@ -49,7 +51,8 @@ impl ConnectionState {
             0 => ConnectionPhase::Idle,
             1 => ConnectionPhase::ReadingHead,
             2 => ConnectionPhase::InRequest,
-            _ => ConnectionPhase::Closing,
+            3 => ConnectionPhase::Closing,
+            _ => ConnectionPhase::New,
         }
     }
 
@@ -80,7 +83,7 @@ impl ConnectionState {
         let may_close = |phase: ConnectionPhase| match phase {
             ConnectionPhase::Idle => true,
             ConnectionPhase::ReadingHead => !self.is_known(),
-            ConnectionPhase::InRequest | ConnectionPhase::Closing => false,
+            ConnectionPhase::InRequest | ConnectionPhase::Closing | ConnectionPhase::New => false,
         };
         let phase = self.phase();
         let closing = ConnectionPhase::Closing as u8;
@@ -111,6 +114,7 @@ mod tests {
             (ReadingHead, true, false),
             (InRequest, false, false),
             (InRequest, true, false),
+            (New, false, false),
         ] {
             let state = ConnectionState::new();
             if is_known {

@@ -37,6 +37,9 @@ const MAX_HEAD_BYTES: usize = 64 * 1024;
 /// The delay after `accept` failed, as it does without free file descriptors.
 const ACCEPT_RETRY_DELAY: Duration = Duration::from_millis(50);
 
+/// The delay before a new connection is admitted, where others have just come.
+const ADMISSION_RETRY_DELAY: Duration = Duration::from_millis(5);
+
 /// The same trouble is logged once in this time.
 const LOG_INTERVAL: Duration = Duration::from_secs(60);
 
@@ -75,16 +78,23 @@ impl Connections {
                 return sleep(ACCEPT_RETRY_DELAY).await;
             }
         };
-        match self.pool.admit() {
-            Admission::Served(entry, closed) => {
-                self.metrics.closed("evicted", closed);
+        let admission = loop {
+            match self.pool.admit() {
+                Admission::Wait => sleep(ADMISSION_RETRY_DELAY).await,
+                admission => break admission,
+            }
+        };
+        match admission {
+            Admission::Served(entry, evicted) => {
+                self.metrics.closed("stranger", evicted.strangers);
+                self.metrics.closed("idle", evicted.idle);
                 self.serve(socket, entry, false);
             }
             Admission::Overloaded(entry) => {
                 self.report_overload();
                 self.serve(socket, entry, true);
             }
-            Admission::Rejected => self.report_overload(),
+            Admission::Rejected | Admission::Wait => self.report_overload(),
         }
     }
 
