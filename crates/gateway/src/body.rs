@@ -63,7 +63,7 @@ async fn collect(body: Body, max_bytes: usize, memory: &MemoryBudget) -> Result<
     // A body in one piece is a part of what the connection has read, and needs no memory of its own.
     let Some(second) = next_chunk(&mut body).await? else { return check_size(first, max_bytes) };
     let announced = usize::try_from(announced).unwrap_or(max_bytes);
-    let mut joined = JoinedBody { bytes: Vec::new(), memory: memory.share() };
+    let mut joined = JoinedBody { bytes: Vec::new(), memory: memory.reservation() };
     joined.push(&first, max_bytes, announced)?;
     drop(first);
     joined.push(&second, max_bytes, announced)?;

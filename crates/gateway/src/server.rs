@@ -83,6 +83,7 @@ impl Gateway {
     ///
     /// # Errors
     /// See [`BindError`].
+    #[expect(clippy::unused_async, reason = "its callers need not change when it waits for something")]
     pub async fn bind(settings: Settings, manager: Arc<ModelManager>) -> Result<Self, BindError> {
         let Settings { listen, keys, shutdown_timeout, resources } = settings;
         if !listen.ip().is_loopback() && !keys.has_api_keys() {

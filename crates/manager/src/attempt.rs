@@ -183,7 +183,7 @@ impl CallContext<'_> {
                 log_result("stream started");
                 guard.record_response_meta(stream.meta());
                 let translated = prepared.translated();
-                let memory = self.memory.share();
+                let memory = self.memory.reservation();
                 AttemptOutcome::StreamStarted(StartedStream { buffered, memory, stream, guard, translated })
             }
             Ok(Err(error)) => {

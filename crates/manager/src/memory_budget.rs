@@ -37,7 +37,7 @@ impl MemoryBudget {
 
     /// A share without anything in it.
     #[must_use]
-    pub fn share(&self) -> MemoryShare {
+    pub fn reservation(&self) -> MemoryShare {
         MemoryShare { budget: self.clone(), permit: None }
     }
 
@@ -89,7 +89,7 @@ mod tests {
     #[test]
     fn shares_grow_until_nothing_is_left() {
         let budget = MemoryBudget::new(10 * UNIT + 1);
-        let (mut first, mut second) = (budget.share(), budget.share());
+        let (mut first, mut second) = (budget.reservation(), budget.reservation());
         assert_eq!(first.grow_to(1), Ok(()));
         assert_eq!((first.grow_to(UNIT), budget.used()), (Ok(()), UNIT));
         assert_eq!((first.grow_to(6 * UNIT), budget.used()), (Ok(()), 6 * UNIT));

@@ -138,6 +138,7 @@ impl Shared {
 }
 
 /// Writes a line. There is nowhere to report that it cannot be written.
+#[expect(clippy::disallowed_methods, reason = "the log's own thread may sleep")]
 fn write_line(output: &mut impl Write, mut line: &[u8]) {
     while !line.is_empty() {
         match output.write(line) {

@@ -3,7 +3,7 @@
 
 use std::{borrow::Cow, iter::Peekable, str::CharIndices};
 
-/// Whether this character does something else than being seen: the control characters (C0 and C1), the separators of
+/// Whether this character does something else than being seen: the control characters, of seven and eight bits, the separators of
 /// lines, and the marks of writing direction.
 fn is_unprintable(c: char) -> bool {
     c.is_control()
@@ -81,7 +81,7 @@ fn colour_code(text: &str) -> Option<&str> {
 mod tests {
     use super::*;
 
-    /// Clears the screen; names a window by C1; forges a line; reverses what follows.
+    /// Clears the screen; colours by a sequence of eight bits; forges a line; reverses what follows.
     const HOSTILE: &str = "a\u{1b}[2Jb\u{9b}31mc\nd\u{202e}e\rf\u{7}";
 
     #[test]

@@ -24,7 +24,7 @@ fn read(name: &str) -> String {
     fs::read_to_string(root().join(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
 }
 
-const PAGES: [&str; 9] = [
+const PAGES: [&str; 10] = [
     "README.md",
     "ARCHITECTURE.md",
     "CONTRIBUTING.md",
@@ -33,6 +33,7 @@ const PAGES: [&str; 9] = [
     "docs/calls.md",
     "docs/operating.md",
     "docs/redis.md",
+    "docs/security.md",
     "docs/es/redis.md",
 ];
 
