@@ -28,8 +28,8 @@
 //!    ▼
 //! overview    error    keys
 //!    ▼
-//! shutdown  headers  duration  loopback  openapi  dashboard           these use no other file
-//! request_rules  resources
+//! shutdown ─▶ fair_share  headers  duration  loopback  openapi        these use no other file
+//! dashboard  request_rules  resources
 //! ```
 //!
 //! | file | subject |
@@ -38,7 +38,7 @@
 //! | `connections`, `connection_pool` | the open connections; who has to leave for a new one |
 //! | `connection_state`, `client_socket`, `tracked_body` | what a connection is doing; its timeouts; the end of its requests |
 //! | `request_rules` | requests that can be read in two ways |
-//! | `resources` | what the process has, and callers share |
+//! | `resources`, `fair_share` | what the process has, and callers share; half of the calls in flight for one of them |
 //! | `router` | the table of paths |
 //! | `state` | what all handlers share |
 //! | `auth` | authentication of every request |
@@ -75,6 +75,7 @@ mod dashboard;
 pub mod duration;
 mod error;
 mod events;
+mod fair_share;
 mod feed;
 mod gemini;
 mod headers;

@@ -11,6 +11,7 @@ use tokio::{
 
 use crate::{
     connections::Connections,
+    fair_share::FairShare,
     feed::Feed,
     keys::Keys,
     metrics::Metrics,
@@ -103,6 +104,7 @@ impl Gateway {
             metrics,
             feed: Feed::new(manager.circuits().clone(), Arc::clone(manager.metrics())),
             permit_registry: Arc::default(),
+            fair_share: FairShare::new(resources.max_connections),
         };
         let connections =
             Connections::new(router(Arc::new(app)), resources.max_connections, connection_metrics);

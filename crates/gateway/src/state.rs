@@ -4,7 +4,10 @@ use std::sync::Arc;
 
 use manager::ModelManager;
 
-use crate::{feed::Feed, keys::Keys, metrics::Metrics, permit_registry::PermitRegistry, shutdown::Lifecycle};
+use crate::{
+    fair_share::FairShare, feed::Feed, keys::Keys, metrics::Metrics, permit_registry::PermitRegistry,
+    shutdown::Lifecycle,
+};
 
 /// The state of the gateway, as every handler gets it.
 pub(crate) struct App {
@@ -16,4 +19,5 @@ pub(crate) struct App {
     pub(crate) metrics: Metrics,
     pub(crate) feed: Arc<Feed>,
     pub(crate) permit_registry: Arc<PermitRegistry>,
+    pub(crate) fair_share: Arc<FairShare>,
 }

@@ -159,9 +159,7 @@ async fn a_client_that_takes_nothing_of_its_stream_has_left() {
 
 #[tokio::test]
 async fn beyond_the_budget_a_body_has_to_wait() {
-    let mut setup = Setup::default();
-    setup.memory_budget = Some(300 * 1024);
-    let world = World::with(setup).await;
+    let world = World::with(Setup { memory_budget: Some(300 * 1024), ..Setup::default() }).await;
     let mut socket = TcpStream::connect(world.address).await.unwrap();
     let head = "POST /v1/chat/completions HTTP/1.1\r\nhost: localhost\r\ncontent-length: 260000\r\n\r\n";
     socket.write_all(head.as_bytes()).await.unwrap();
@@ -187,10 +185,8 @@ async fn beyond_the_budget_a_body_has_to_wait() {
 
 #[tokio::test]
 async fn when_all_are_busy_a_new_connection_is_told_so() {
-    let mut setup = Setup::default();
-    setup.max_connections = Some(2);
-    setup.keys = gateway::Keys::new(vec!["caller".into()], vec![]);
-    let world = World::with(setup).await;
+    let keys = gateway::Keys::new(vec!["caller".into()], vec![]);
+    let world = World::with(Setup { keys, max_connections: Some(2), ..Setup::default() }).await;
     let connect = async || {
         let mut socket = TcpStream::connect(world.address).await.unwrap();
         socket.write_all(b"POST /v1/chat/completions HTTP/1.1\r\nhost: localhost\r\n").await.unwrap();
