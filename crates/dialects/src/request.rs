@@ -1,5 +1,6 @@
 //! What a gateway reads of a request: the model, whether to stream, and what it refers to.
 
+mod depth;
 mod scan;
 mod stored;
 
@@ -32,6 +33,15 @@ pub struct Request {
 /// Why a body is no request. The caller has to change it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RequestError {
+    /// Not UTF-8, which JSON is.
+    #[error("the request body is not valid UTF-8: see byte {position}")]
+    NotUtf8 {
+        /// The first byte that is wrong, counted from 0.
+        position: usize,
+    },
+    /// More levels of arrays and objects than parsers bear.
+    #[error("the request body is nested too deeply: arrays and objects may have {} levels", depth::MAX_DEPTH)]
+    TooDeep,
     /// Not JSON.
     #[error("the request body is not valid JSON: see line {line}, column {column}")]
     NotJson {
@@ -61,7 +71,7 @@ pub enum RequestError {
 }
 
 impl Request {
-    /// Reads a body, in one pass and without a document tree.
+    /// Reads a body, without a document tree.
     ///
     /// # Errors
     /// When it is not a JSON object with exactly one `model`.
@@ -174,7 +184,13 @@ impl fmt::Debug for Request {
     }
 }
 
+/// A body that no parser can read is refused here: a provider that chokes on it answers like one that is down.
 fn scan(endpoint: Endpoint, body: &[u8]) -> Result<ScannedFields<'_>, RequestError> {
+    let body =
+        std::str::from_utf8(body).map_err(|error| RequestError::NotUtf8 { position: error.valid_up_to() })?;
+    if depth::is_too_deep(body) {
+        return Err(RequestError::TooDeep);
+    }
     let fields = scan::scan(endpoint.dialect(), body).map_err(|error| parse_error(&error))?;
     fields.duplicate.map_or(Ok(fields), |key| Err(RequestError::DuplicateField(key)))
 }

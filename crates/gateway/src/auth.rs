@@ -72,6 +72,11 @@ pub(crate) async fn authenticate(State(app): State<Arc<App>>, mut request: Reque
     response
 }
 
+/// Whether a path needs no key.
+pub(crate) fn is_public(path: &str) -> bool {
+    PUBLIC_PATHS.contains(&path) || dashboard::is_dashboard_path(path)
+}
+
 fn authorize(app: &App, request: &Request) -> Result<(Role, Option<Arc<Key>>), Error> {
     let keys = app.keys.load();
     if keys.is_empty()
@@ -84,7 +89,7 @@ fn authorize(app: &App, request: &Request) -> Result<(Role, Option<Arc<Key>>), E
         return Err(Error::new(StatusCode::FORBIDDEN, "host_not_allowed", message));
     }
     let path = request.uri().path();
-    if PUBLIC_PATHS.contains(&path) || dashboard::is_dashboard_path(path) {
+    if is_public(path) {
         return Ok((Role::Caller, None));
     }
     let identified = keys.identify(request.headers());
@@ -103,7 +108,7 @@ fn authorize(app: &App, request: &Request) -> Result<(Role, Option<Arc<Key>>), E
 }
 
 /// The client's id if it is safe to log, else a new one that sorts by time.
-fn request_id(headers: &HeaderMap) -> HeaderValue {
+pub(crate) fn request_id(headers: &HeaderMap) -> HeaderValue {
     let is_valid = |id: &&HeaderValue| {
         let id = id.as_bytes();
         (1..=MAX_REQUEST_ID_BYTES).contains(&id.len())

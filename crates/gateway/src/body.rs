@@ -1,14 +1,19 @@
 //! Reads the body of a request.
 
-use std::{pin::pin, sync::Arc, time::Duration};
+use std::{
+    pin::{Pin, pin},
+    sync::Arc,
+    time::Duration,
+};
 
 use axum::{
-    body::Body,
+    body::{Body, HttpBody as _},
     extract::{FromRequest, Request},
 };
 use bytes::Bytes;
 use http::StatusCode;
-use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use http_body_util::BodyExt as _;
+use manager::{MemoryBudget, MemoryExhausted, MemoryShare};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 use tokio::time::timeout;
@@ -29,10 +34,15 @@ const BODY_IDLE_TIMEOUT: Duration = Duration::from_secs(30);
 const BODY_READ_TIMEOUT: Duration = Duration::from_secs(300);
 
 /// Reads the whole body, up to `max_bytes`, until the grace period of a shutdown has elapsed.
-pub(crate) async fn read(body: Body, max_bytes: usize, lifecycle: &Arc<Lifecycle>) -> Result<Bytes, Error> {
+pub(crate) async fn read(
+    body: Body,
+    max_bytes: usize,
+    memory: &MemoryBudget,
+    lifecycle: &Arc<Lifecycle>,
+) -> Result<Bytes, Error> {
     tokio::select! {
         biased;
-        read = timeout(BODY_READ_TIMEOUT, collect(body, max_bytes)) => read.unwrap_or_else(|_| {
+        read = timeout(BODY_READ_TIMEOUT, collect(body, max_bytes, memory)) => read.unwrap_or_else(|_| {
             let seconds = BODY_READ_TIMEOUT.as_secs();
             Err(request_timeout(format!(
                 "timed out reading the request body (incomplete after {seconds} s); retry with a smaller request"
@@ -42,9 +52,64 @@ pub(crate) async fn read(body: Body, max_bytes: usize, lifecycle: &Arc<Lifecycle
     }
 }
 
-async fn collect(body: Body, max_bytes: usize) -> Result<Bytes, Error> {
-    let mut body = pin!(Limited::new(body, max_bytes));
-    let mut chunks: Vec<Bytes> = Vec::new();
+async fn collect(body: Body, max_bytes: usize, memory: &MemoryBudget) -> Result<Bytes, Error> {
+    let announced = body.size_hint().lower();
+    if announced > u64::try_from(max_bytes).unwrap_or(u64::MAX) {
+        // Nothing of it is read, so no client is told to continue.
+        return Err(too_large(max_bytes).with_connection_close());
+    }
+    let mut body = pin!(body);
+    let Some(first) = next_chunk(&mut body).await? else { return Ok(Bytes::new()) };
+    // A body in one piece is a part of what the connection has read, and needs no memory of its own.
+    let Some(second) = next_chunk(&mut body).await? else { return check_size(first, max_bytes) };
+    let announced = usize::try_from(announced).unwrap_or(max_bytes);
+    let mut joined = JoinedBody { bytes: Vec::new(), memory: memory.reservation() };
+    joined.push(&first, max_bytes, announced)?;
+    drop(first);
+    joined.push(&second, max_bytes, announced)?;
+    drop(second);
+    while let Some(chunk) = next_chunk(&mut body).await? {
+        joined.push(&chunk, max_bytes, announced)?;
+    }
+    Ok(Bytes::from_owner(joined))
+}
+
+/// A body that arrives in pieces. They are joined at once: a piece of a byte would take a hundred.
+struct JoinedBody {
+    bytes: Vec<u8>,
+    /// Given back when nobody needs the bytes any more.
+    memory: MemoryShare,
+}
+
+impl JoinedBody {
+    fn push(&mut self, chunk: &[u8], max_bytes: usize, announced: usize) -> Result<(), Error> {
+        let size = self.bytes.len() + chunk.len();
+        if size > max_bytes {
+            return Err(too_large(max_bytes));
+        }
+        if size > self.bytes.capacity() {
+            // Doubled, so that each byte is moved about once; not by what is only announced.
+            let doubled = (size * 2).min(max_bytes);
+            let capacity = if (size..=doubled).contains(&announced) { announced } else { doubled };
+            self.memory.grow_to(capacity).map_err(|MemoryExhausted| {
+                let message = "the gateway's memory for requests is in use; retry the request";
+                Error::overloaded(message.to_owned())
+            })?;
+            self.bytes.reserve_exact(capacity - self.bytes.len());
+        }
+        self.bytes.extend_from_slice(chunk);
+        Ok(())
+    }
+}
+
+impl AsRef<[u8]> for JoinedBody {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+/// The next piece with anything in it.
+async fn next_chunk(body: &mut Pin<&mut Body>) -> Result<Option<Bytes>, Error> {
     loop {
         let Ok(next) = timeout(BODY_IDLE_TIMEOUT, body.frame()).await else {
             let seconds = BODY_IDLE_TIMEOUT.as_secs();
@@ -53,21 +118,23 @@ async fn collect(body: Body, max_bytes: usize) -> Result<Bytes, Error> {
             )));
         };
         match next {
-            Some(Ok(frame)) => chunks.extend(frame.into_data().ok()),
-            Some(Err(error)) if error.is::<LengthLimitError>() => {
-                let message = format!("the request body is larger than {max_bytes} bytes");
-                return Err(Error::new(StatusCode::PAYLOAD_TOO_LARGE, "request_too_large", message));
-            }
-            Some(Err(_)) => {
-                return Err(Error::invalid_request("the request body ended early".to_owned()));
-            }
-            None => break,
+            Some(Ok(frame)) => match frame.into_data() {
+                Ok(chunk) if !chunk.is_empty() => return Ok(Some(chunk)),
+                _ => {}
+            },
+            Some(Err(_)) => return Err(Error::invalid_request("the request body ended early".to_owned())),
+            None => return Ok(None),
         }
     }
-    Ok(match chunks.as_mut_slice() {
-        [only] => std::mem::take(only),
-        pieces => pieces.concat().into(),
-    })
+}
+
+fn check_size(body: Bytes, max_bytes: usize) -> Result<Bytes, Error> {
+    if body.len() > max_bytes { Err(too_large(max_bytes)) } else { Ok(body) }
+}
+
+fn too_large(max_bytes: usize) -> Error {
+    let message = format!("the request body is larger than {max_bytes} bytes");
+    Error::new(StatusCode::PAYLOAD_TOO_LARGE, "request_too_large", message)
 }
 
 /// The client was too slow. The rest of the body is not read, so the connection closes.
@@ -82,7 +149,9 @@ impl<T: DeserializeOwned> FromRequest<Arc<App>> for JsonBody<T> {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, app: &Arc<App>) -> Result<Self, ApiError> {
-        let body = read(request.into_body(), MAX_JSON_BODY_BYTES, &app.lifecycle).await?;
+        let body =
+            read(request.into_body(), MAX_JSON_BODY_BYTES, app.manager.memory_budget(), &app.lifecycle)
+                .await?;
         let body = if body.is_empty() { Bytes::from_static(b"{}") } else { body };
         let invalid = |error: serde_json::Error| Error::invalid_request(format!("the request body: {error}"));
         // By way of an object, because serde reads a struct out of an array, too.
@@ -120,7 +189,8 @@ mod tests {
             sleep(distance).await;
             Ok::<_, Infallible>(piece)
         });
-        let read = read(Body::from_stream(pieces), 1_000, lifecycle).await;
+        let memory = MemoryBudget::default();
+        let read = read(Body::from_stream(pieces), 1_000, &memory, lifecycle).await;
         let (status, text) = match read {
             Ok(bytes) => (200, String::from_utf8(bytes.to_vec()).unwrap()),
             Err(error) => {
@@ -147,6 +217,29 @@ mod tests {
         assert_eq!((status, after), (408, BODY_READ_TIMEOUT), "{text}");
         let (status, text, _) = read_pieces(Duration::ZERO, iter::repeat("a")).await;
         assert_eq!(status, 413, "{text}");
+    }
+
+    #[tokio::test]
+    async fn what_bodies_take_is_bounded_and_given_back() {
+        const KIB: usize = 1024;
+        let (memory, lifecycle) = (MemoryBudget::new(100 * KIB), Lifecycle::new());
+        let body = |size: usize| {
+            let pieces = stream::iter(vec![b'x'; size]).map(|byte| Ok::<_, Infallible>(vec![byte]));
+            Body::from_stream(pieces)
+        };
+        let read = async |size| read(body(size), 80 * KIB, &memory, &lifecycle).await;
+        let first = read(40 * KIB).await.unwrap();
+        assert_eq!(first.len(), 40 * KIB);
+        assert!((40 * KIB..=80 * KIB).contains(&memory.used()), "{}", memory.used());
+        let error = format!("{:?}", read(79 * KIB).await.unwrap_err());
+        assert!(error.contains("overloaded"), "{error}");
+        let part = first.slice(5..6);
+        drop(first);
+        assert!(memory.used() > 0, "a part of it is in use");
+        drop(part);
+        assert_eq!(memory.used(), 0);
+        assert_eq!(read(79 * KIB).await.unwrap().len(), 79 * KIB);
+        assert!(format!("{:?}", read(81 * KIB).await.unwrap_err()).contains("request_too_large"));
     }
 
     #[tokio::test(start_paused = true)]

@@ -51,6 +51,12 @@ pub(crate) async fn handle(
     let Some(in_flight) = app.lifecycle.try_start_call() else {
         return Error::shutting_down().respond(dialect, &caller.request_id);
     };
+    let counted = caller.name().map(|name| app.fair_share.try_start(&name));
+    if let Some(None) = counted {
+        let message = "half of the calls in flight are this key's; retry the request";
+        return Error::overloaded(message.to_owned()).respond(dialect, &caller.request_id);
+    }
+    let in_flight = in_flight.with_counted(counted.flatten());
     let json_array = path_model.as_ref().is_some_and(|path| path.json_array);
     let result = async {
         let call = read_call(app, endpoint, caller, request, path_model).await?;
@@ -87,7 +93,7 @@ async fn read_call(
     let (parts, body) = request.into_parts();
     let fallback_allowed = fallback_allowed(&parts.headers)?;
     let fault_injection = fault_injection(&parts.headers, caller.role)?;
-    let body = body::read(body, app.max_body_bytes, &app.lifecycle).await?;
+    let body = body::read(body, app.max_body_bytes, app.manager.memory_budget(), &app.lifecycle).await?;
     let request = match path_model {
         Some(PathModel { model, stream, json_array }) => {
             dialects::Request::with_path_model(endpoint, body, model, stream, json_array)

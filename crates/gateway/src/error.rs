@@ -46,6 +46,13 @@ impl Error {
             .with_connection_close()
     }
 
+    /// This process lacks what the request needs, for the moment (C8).
+    pub(crate) fn overloaded(message: String) -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "overloaded", message)
+            .with_retry_after(Duration::from_secs(1))
+            .with_connection_close()
+    }
+
     /// The request is malformed.
     pub(crate) const fn invalid_request(message: String) -> Self {
         Self::new(StatusCode::BAD_REQUEST, "invalid_request", message)

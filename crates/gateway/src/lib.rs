@@ -10,6 +10,10 @@
 //! ```text
 //! server                                                             the listener
 //!    ▼
+//! connections                                                        each in a task of its own
+//!    ▼
+//! connection_pool  client_socket  tracked_body ─▶ connection_state   the parts of a connection
+//!    ▼
 //! router                                                             the table of paths
 //!    ▼
 //! gemini  stored_responses                                           handlers of paths that name more
@@ -24,12 +28,17 @@
 //!    ▼
 //! overview    error    active_keys ─► keys ─► key_digest
 //!    ▼
-//! shutdown  headers  duration  loopback  openapi  dashboard  rejected_keys   these use no other file
+//! shutdown ─▶ fair_share  headers  duration  loopback  openapi        these use no other file
+//! dashboard  request_rules  resources  rejected_keys
 //! ```
 //!
 //! | file | subject |
 //! | --- | --- |
-//! | `server` | the listener and the connections |
+//! | `server` | the listener, from bind to shutdown |
+//! | `connections`, `connection_pool` | the open connections; who has to leave for a new one |
+//! | `connection_state`, `client_socket`, `tracked_body` | what a connection is doing; its timeouts; the end of its requests |
+//! | `request_rules` | requests that can be read in two ways |
+//! | `resources`, `fair_share` | what the process has, and callers share; half of the calls in flight for one of them |
 //! | `router` | the table of paths |
 //! | `state` | what all handlers share |
 //! | `auth` | authentication of every request |
@@ -53,6 +62,8 @@
 //! - A key that was taken out of the configuration admits no further request, on whatever connection (Q5).
 //! - A successful call costs one pass over its body and no serialization; a stream is passed through event by event.
 //! - A client that disconnects cancels its attempt: nothing outlives the task of the connection.
+//! - Connections are limited and have timeouts, and those without a key leave first, so that descriptors are left for
+//!   providers and Redis (Q6).
 //! - No subscriber and no holder of a permit makes the process grow: frames and permits have limits. No caller holds more
 //!   than half of the permits, and what one reports is a vote (Q6).
 //! - No prompt, response or key is in an error or in the log (C5).
@@ -61,10 +72,15 @@ mod active_keys;
 mod auth;
 mod body;
 mod calls;
+mod client_socket;
+mod connection_pool;
+mod connection_state;
+mod connections;
 mod dashboard;
 pub mod duration;
 mod error;
 mod events;
+mod fair_share;
 mod feed;
 mod gemini;
 mod headers;
@@ -82,6 +98,8 @@ mod path_params;
 mod permit_registry;
 mod permits;
 mod rejected_keys;
+mod request_rules;
+mod resources;
 mod response;
 mod router;
 mod scrape;
@@ -89,9 +107,11 @@ mod server;
 mod shutdown;
 mod state;
 mod stored_responses;
+mod tracked_body;
 
 pub use active_keys::{ActiveKeys, MissingApiKeys};
 pub use key_digest::{KeyDigest, KeyDigestError};
 pub use keys::{DuplicateKey, Key, Keys, Role};
+pub use resources::Resources;
 pub use server::{BindError, Gateway, Settings};
 pub use shutdown::ShutdownMode;

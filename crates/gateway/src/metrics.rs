@@ -4,14 +4,20 @@
 //! metrics of its own; its counters are read at each scrape (`metrics/circuits.rs`).
 
 mod circuits;
+mod process;
 
 use std::fmt;
 
 use manager::ModelManager;
-use prometheus_client::{encoding::text::encode, metrics::gauge::Gauge, registry::Registry};
+use prometheus_client::{
+    encoding::{EncodeLabelSet, text::encode},
+    metrics::{counter::Counter, family::Family, gauge::Gauge},
+    registry::Registry,
+};
 use tokio::runtime::Handle;
 
 use crate::rejected_keys::RejectedKeys;
+use crate::resources::Resources;
 
 /// The prefix of every name.
 const PREFIX: &str = "switchboard";
@@ -19,18 +25,44 @@ const PREFIX: &str = "switchboard";
 /// All metrics of this process.
 pub(crate) struct Metrics {
     registry: Registry,
-    /// Open connections of clients.
-    pub(crate) connections: Gauge,
+    /// Connections of clients.
+    pub(crate) connections: ConnectionMetrics,
     tasks: Gauge,
 }
 
+/// The metrics of connections.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct ConnectionMetrics {
+    pub(crate) open: Gauge,
+    closed: Family<CloseLabels, Counter>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct CloseLabels {
+    reason: &'static str,
+}
+
+impl ConnectionMetrics {
+    /// So many connections were closed by this process, for this reason.
+    pub(crate) fn closed(&self, reason: &'static str, count: usize) {
+        if count > 0 {
+            self.closed
+                .get_or_create(&CloseLabels { reason })
+                .inc_by(u64::try_from(count).unwrap_or(u64::MAX));
+        }
+    }
+}
+
 impl Metrics {
-    pub(crate) fn new(manager: &ModelManager, rejected_keys: &RejectedKeys) -> Self {
+    pub(crate) fn new(manager: &ModelManager, resources: &Resources, rejected_keys: &RejectedKeys) -> Self {
         let mut registry = Registry::with_prefix(PREFIX);
         manager.metrics().register(&mut registry);
         registry.register_collector(Box::new(circuits::Collector::new(manager.circuits().clone())));
-        let (connections, tasks) = (Gauge::default(), Gauge::default());
-        registry.register("connections", "Open client connections", connections.clone());
+        let (connections, tasks) = (ConnectionMetrics::default(), Gauge::default());
+        registry.register("connections", "Open client connections", connections.open.clone());
+        let help = "Client connections closed by the gateway: timeouts, and for want of room";
+        registry.register("connections_closed", help, connections.closed.clone());
+        registry.register_collector(Box::new(process::Collector::new(resources, manager.memory_budget())));
         let help = "Requests with an unknown API key";
         registry.register("rejected_keys", help, rejected_keys.counter.clone());
         registry.register("tasks", "Tokio tasks", tasks.clone());

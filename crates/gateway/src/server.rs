@@ -1,31 +1,23 @@
-//! The listener and its connections.
+//! The listener, and the process's life from bind to shutdown.
 
 use std::{future::pending, io, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
 
-use axum::{Router, body::Body};
 use futures_util::{FutureExt as _, Stream, StreamExt as _};
-use http::Request;
-use hyper::{body::Incoming, server::conn::http1};
-use hyper_util::{
-    rt::{TokioIo, TokioTimer},
-    server::graceful::GracefulShutdown,
-    service::TowerToHyperService,
-};
 use manager::ModelManager;
-use prometheus_client::metrics::gauge::Gauge;
 use tokio::{
-    net::{TcpListener, TcpStream},
-    task::JoinSet,
+    net::{TcpListener, TcpSocket},
     time::{Instant, sleep, timeout},
 };
-use tower::ServiceExt;
 
 use crate::{
     active_keys::{ActiveKeys, MissingApiKeys},
+    connections::Connections,
+    fair_share::FairShare,
     feed::Feed,
     keys::Keys,
-    metrics::{GaugeGuard, Metrics},
-    rejected_keys::{RejectedKeys, RemoteAddress},
+    metrics::Metrics,
+    rejected_keys::RejectedKeys,
+    resources::Resources,
     router::router,
     shutdown::{Lifecycle, Phase, ShutdownMode},
     state::App,
@@ -34,17 +26,18 @@ use crate::{
 /// The limit of a request's body, in bytes: Anthropic's, the largest of all API formats.
 const MAX_BODY_BYTES: usize = 32 * 1024 * 1024;
 
-/// A connection that completes no request head in this time is closed, also between requests.
-const HEADER_READ_TIMEOUT: Duration = Duration::from_secs(75);
-
 /// The time for aborted requests to receive their error.
 const ABORT_GRACE: Duration = Duration::from_secs(1);
 
 /// The interval at which a draining gateway checks whether its calls have ended.
 const DRAIN_POLL_INTERVAL: Duration = Duration::from_millis(20);
 
-/// The delay after `accept` failed, as it does without free file descriptors.
-const ACCEPT_RETRY_DELAY: Duration = Duration::from_millis(50);
+/// The kernel's buffer for what a client has not taken yet, in bytes; it doubles it. Left to itself, the kernel keeps up to
+/// 4 MiB of a stream that nobody reads.
+const SEND_BUFFER_BYTES: u32 = 256 * 1024;
+
+/// Connections that wait to be accepted.
+const BACKLOG: u32 = 1_024;
 
 /// The settings of a gateway.
 #[derive(Debug, Clone)]
@@ -55,6 +48,8 @@ pub struct Settings {
     pub keys: Keys,
     /// The limit for draining requests in flight once the shutdown starts.
     pub shutdown_timeout: Duration,
+    /// What the process has, and callers share.
+    pub resources: Resources,
 }
 
 /// Why a gateway cannot start.
@@ -90,16 +85,17 @@ impl Gateway {
     ///
     /// # Errors
     /// See [`BindError`].
+    #[expect(clippy::unused_async, reason = "its callers need not change when it waits for something")]
     pub async fn bind(settings: Settings, manager: Arc<ModelManager>) -> Result<Self, BindError> {
-        let Settings { listen, keys, shutdown_timeout } = settings;
+        let Settings { listen, keys, shutdown_timeout, resources } = settings;
         let keys = Arc::new(ActiveKeys::new(keys, listen)?);
         let to_bind_error = |source| BindError::Listen { address: listen, source };
-        let listener = TcpListener::bind(listen).await.map_err(to_bind_error)?;
+        let listener = bind(listen).map_err(to_bind_error)?;
         let address = listener.local_addr().map_err(to_bind_error)?;
         let lifecycle = Lifecycle::new();
         let rejected_keys = Arc::new(RejectedKeys::default());
-        let metrics = Metrics::new(&manager, &rejected_keys);
-        let open_connections = metrics.connections.clone();
+        let metrics = Metrics::new(&manager, &resources, &rejected_keys);
+        let connection_metrics = metrics.connections.clone();
         let app = App {
             manager: Arc::clone(&manager),
             keys: Arc::clone(&keys),
@@ -109,8 +105,10 @@ impl Gateway {
             metrics,
             feed: Feed::new(manager.circuits().clone(), Arc::clone(manager.metrics())),
             permit_registry: Arc::default(),
+            fair_share: FairShare::new(resources.max_connections),
         };
-        let connections = Connections::new(router(Arc::new(app)), open_connections);
+        let connections =
+            Connections::new(router(Arc::new(app)), resources.max_connections, connection_metrics);
         Ok(Self { listener, address, keys, connections, manager, lifecycle, shutdown_timeout })
     }
 
@@ -179,63 +177,15 @@ impl Gateway {
             // A client that does not read misses its error.
             let _ = timeout(ABORT_GRACE, connections.shutdown()).await;
         }
-        connections.tasks.shutdown().await;
+        connections.abort().await;
     }
 }
 
-/// The open connections, each in a task of its own.
-#[derive(Debug)]
-struct Connections {
-    router: Router,
-    gauge: Gauge,
-    graceful: GracefulShutdown,
-    tasks: JoinSet<()>,
-}
-
-impl Connections {
-    fn new(router: Router, gauge: Gauge) -> Self {
-        Self { router, gauge, graceful: GracefulShutdown::new(), tasks: JoinSet::new() }
-    }
-
-    async fn accept(&mut self, accepted: io::Result<(TcpStream, SocketAddr)>) {
-        while self.tasks.try_join_next().is_some() {}
-        match accepted {
-            Ok((socket, address)) => self.serve(socket, RemoteAddress(address)),
-            Err(error) => {
-                tracing::warn!(%error, "failed to accept a connection");
-                sleep(ACCEPT_RETRY_DELAY).await;
-            }
-        }
-    }
-
-    /// Serves one connection, until it closes.
-    fn serve(&mut self, socket: TcpStream, address: RemoteAddress) {
-        // Without it each hop can delay a stream by 40 ms: Nagle's algorithm waits for a delayed acknowledgement.
-        if let Err(error) = socket.set_nodelay(true) {
-            tracing::debug!(%error, "failed to set TCP_NODELAY");
-        }
-        let router = self.router.clone();
-        let service = TowerToHyperService::new(router.map_request(move |mut request: Request<Incoming>| {
-            request.extensions_mut().insert(address);
-            request.map(Body::new)
-        }));
-        let connection = http1::Builder::new()
-            .timer(TokioTimer::new())
-            .header_read_timeout(HEADER_READ_TIMEOUT)
-            .serve_connection(TokioIo::new(socket), service);
-        let connection = self.graceful.watch(connection);
-        let guard = GaugeGuard::new(&self.gauge);
-        self.tasks.spawn(async move {
-            let _guard = guard;
-            if let Err(error) = connection.await {
-                tracing::debug!(%error, "connection closed early");
-            }
-        });
-    }
-
-    /// Closes each connection as soon as it is idle.
-    async fn shutdown(&mut self) {
-        let graceful = std::mem::take(&mut self.graceful).shutdown();
-        tokio::join!(graceful, async { while self.tasks.join_next().await.is_some() {} });
-    }
+fn bind(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    socket.set_reuseaddr(true)?;
+    // Accepted sockets inherit it.
+    socket.set_send_buffer_size(SEND_BUFFER_BYTES)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
 }

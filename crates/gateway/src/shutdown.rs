@@ -24,6 +24,8 @@ use tokio::{
     time::{Instant, sleep},
 };
 
+use crate::fair_share::CountedCall;
+
 /// While calls still arrive, the listener stays open this long after the last one, so that load balancers notice that
 /// the gateway is not ready: a rejected call can go to another instance, a refused connection looks like a fault.
 const LB_GRACE: Duration = Duration::from_secs(2);
@@ -58,7 +60,15 @@ pub(crate) struct Lifecycle {
 
 /// A call in flight, from its head to its last event.
 #[derive(Debug)]
-pub(crate) struct InFlightGuard(Arc<Lifecycle>);
+pub(crate) struct InFlightGuard(Arc<Lifecycle>, Option<CountedCall>);
+
+impl InFlightGuard {
+    /// The same call, counted for its caller, too.
+    pub(crate) fn with_counted(mut self, counted: Option<CountedCall>) -> Self {
+        self.1 = counted;
+        self
+    }
+}
 
 impl Lifecycle {
     pub(crate) fn new() -> Arc<Self> {
@@ -97,7 +107,7 @@ impl Lifecycle {
         *self.last_call_at.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
         // Counted first: then either the shutdown sees the call, or the call sees the shutdown.
         self.in_flight.fetch_add(1, Ordering::SeqCst);
-        let guard = InFlightGuard(Arc::clone(self));
+        let guard = InFlightGuard(Arc::clone(self), None);
         (!self.is_shutting_down()).then_some(guard)
     }
 

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use manager::ModelManager;
 
 use crate::{
-    active_keys::ActiveKeys, feed::Feed, metrics::Metrics, permit_registry::PermitRegistry,
-    rejected_keys::RejectedKeys, shutdown::Lifecycle,
+    active_keys::ActiveKeys, fair_share::FairShare, feed::Feed, metrics::Metrics,
+    permit_registry::PermitRegistry, rejected_keys::RejectedKeys, shutdown::Lifecycle,
 };
 
 /// The state of the gateway, as every handler gets it.
@@ -20,4 +20,5 @@ pub(crate) struct App {
     pub(crate) metrics: Metrics,
     pub(crate) feed: Arc<Feed>,
     pub(crate) permit_registry: Arc<PermitRegistry>,
+    pub(crate) fair_share: Arc<FairShare>,
 }

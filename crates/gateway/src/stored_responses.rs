@@ -26,7 +26,8 @@ pub(crate) async fn forward(
 
 async fn try_forward(app: &App, path: &str, request: Request) -> Result<Response, Error> {
     let (parts, request_body) = request.into_parts();
-    let request_body = body::read(request_body, app.max_body_bytes, &app.lifecycle).await?;
+    let request_body =
+        body::read(request_body, app.max_body_bytes, app.manager.memory_budget(), &app.lifecycle).await?;
     let path: Vec<_> = path.split('/').filter(|segment| !segment.is_empty()).collect();
     let stored = app
         .manager

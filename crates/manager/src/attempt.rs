@@ -20,7 +20,8 @@ use tracing::Span;
 use translate::strip_reasoning;
 
 use crate::{
-    BufferLimit, Call, CallMetrics, Chain, SkipReason, TracePropagator, Translated,
+    BufferLimit, Call, CallMetrics, Chain, MemoryBudget, MemoryShare, SkipReason, TracePropagator,
+    Translated,
     attempt_guard::{AttemptGuard, TotalDeadline},
     call_log::whole_millis,
     outcome::is_request_error,
@@ -49,6 +50,7 @@ pub(crate) struct CallContext<'a> {
     /// The request in the common form, for models of other API formats.
     pub(crate) shared_request: &'a SharedRequest,
     pub(crate) stored: &'a StoredResponses,
+    pub(crate) memory: &'a MemoryBudget,
 }
 
 /// The delay before the same model is called again.
@@ -78,7 +80,7 @@ pub(crate) enum AttemptOutcome {
     StreamStarted(StartedStream),
     /// A buffered stream, complete.
     Buffered(StartedStream),
-    /// A stream that exceeds the buffer limit.
+    /// A stream that exceeds the buffer limit, or the memory that is left.
     BufferLimitExceeded(StartedStream),
     /// An error. The circuit knows.
     Failed(ProviderError, Option<Translated>),
@@ -90,6 +92,8 @@ pub(crate) enum AttemptOutcome {
 pub(crate) struct StartedStream {
     /// Events that were received and not yet passed on.
     pub(crate) buffered: Vec<Bytes>,
+    /// The memory that those take, of a stream that is being buffered.
+    pub(crate) memory: MemoryShare,
     /// The rest. Boxed, since it is moved at every event.
     pub(crate) stream: Box<EventStream>,
     pub(crate) guard: AttemptGuard,
@@ -181,7 +185,8 @@ impl CallContext<'_> {
                 log_result("stream started");
                 guard.record_response_meta(stream.meta());
                 let translated = prepared.translated();
-                AttemptOutcome::StreamStarted(StartedStream { buffered, stream, guard, translated })
+                let memory = self.memory.reservation();
+                AttemptOutcome::StreamStarted(StartedStream { buffered, memory, stream, guard, translated })
             }
             Ok(Err(error)) => {
                 log_result(&error.to_string());
@@ -215,9 +220,11 @@ impl CallContext<'_> {
                     if !event.bytes.is_empty() {
                         started.buffered.push(event.bytes);
                     }
-                    if size > self.chain.buffer_limit.0 {
+                    let has_memory = started.memory.grow_to(size).is_ok();
+                    if !has_memory || size > self.chain.buffer_limit.0 {
                         let (id, key) = (&self.call.id, &self.chain.entries[index].key);
-                        tracing::warn!(request = id, model = %key, "response exceeds the buffer limit; switching to pass-through");
+                        let limit = if has_memory { "the buffer limit" } else { "the memory that is left" };
+                        tracing::warn!(request = id, model = %key, "response exceeds {limit}; switching to pass-through");
                         break AttemptOutcome::BufferLimitExceeded(started);
                     }
                 }

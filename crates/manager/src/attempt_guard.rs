@@ -16,8 +16,12 @@ use crate::{
 };
 
 /// A stream that is cancelled after this time without one byte of response counts as a failure (C1), so that a provider
-/// that hangs is noticed even if callers wait less than `timeouts.first_byte`.
+/// that hangs is noticed even if callers wait less than `timeouts.first_byte`. Of a model that usually takes long, twice
+/// its usual time is waited for ([`USUAL_TIME_FACTOR`]): else impatient callers would open its circuit.
 pub const STALL_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// How much longer than usual (the 95th percentile of the model's last good streams) a silence must last to be unusual.
+const USUAL_TIME_FACTOR: u32 = 2;
 
 /// A stream that the caller already has keeps no larger request body for its circuit: many long streams would hold much
 /// memory for little. If it is cut, that is its caller's failure, whatever the request was (B12).
@@ -37,8 +41,8 @@ impl TotalDeadline {
     }
 }
 
-/// A permit in use. Dropping it returns the permit without an outcome, except after [`STALL_TIMEOUT`] and at the end of
-/// `timeouts.total`: then all attempts that have stalled count, whichever of them ended the call.
+/// A permit in use. Dropping it returns the permit without an outcome, except after an unusual silence
+/// (from [`STALL_TIMEOUT`] on) and at the end of `timeouts.total`: then all attempts that have stalled count, whichever of them ended the call.
 #[derive(Debug)]
 pub(crate) struct AttemptGuard {
     permit: Option<Permit>,
@@ -46,6 +50,8 @@ pub(crate) struct AttemptGuard {
     total_deadline: Option<TotalDeadline>,
     /// Since when the first byte of a stream is awaited.
     waiting_since: Option<Instant>,
+    /// What the first byte of a stream took.
+    first_byte_after: Option<Duration>,
     metrics: AttemptMetrics,
     span: Span,
 }
@@ -60,12 +66,15 @@ impl AttemptGuard {
         span: Span,
     ) -> Self {
         let waiting_since = stream.then(Instant::now);
-        Self { permit: Some(permit), total_deadline: Some(total_deadline), waiting_since, metrics, span }
+        let (permit, total_deadline) = (Some(permit), Some(total_deadline));
+        Self { permit, total_deadline, waiting_since, first_byte_after: None, metrics, span }
     }
 
     /// The first byte of the stream was received.
-    pub(crate) const fn on_first_byte(&mut self) {
-        self.waiting_since = None;
+    pub(crate) fn on_first_byte(&mut self) {
+        if let Some(since) = self.waiting_since.take() {
+            self.first_byte_after = Some(since.elapsed());
+        }
     }
 
     /// The first token of the stream was received.
@@ -92,6 +101,9 @@ impl AttemptGuard {
     /// The response was good and complete.
     pub(crate) fn succeeded(self, usage: Usage) {
         spans::record_usage(&self.span, usage);
+        if let Some(after) = self.first_byte_after {
+            self.metrics.record_first_byte(after);
+        }
         self.finish(ANSWERED, Permit::succeeded);
     }
 
@@ -107,12 +119,18 @@ impl AttemptGuard {
             report(permit);
         }
     }
+
+    /// The silence that is unusual for this model.
+    fn stall_timeout(&self) -> Duration {
+        let usual = self.metrics.usual_first_byte().unwrap_or_default();
+        STALL_TIMEOUT.max(usual * USUAL_TIME_FACTOR)
+    }
 }
 
 impl Drop for AttemptGuard {
     fn drop(&mut self) {
         if let Some(permit) = self.permit.take() {
-            let stalled = self.waiting_since.is_some_and(|since| since.elapsed() >= STALL_TIMEOUT);
+            let stalled = self.waiting_since.is_some_and(|since| since.elapsed() >= self.stall_timeout());
             let expired = self.total_deadline.filter(|deadline| Instant::now() >= deadline.at);
             if stalled || expired.is_some() {
                 self.metrics.outcome = TIMEOUT;
@@ -137,16 +155,19 @@ mod tests {
 
     const TOTAL: Duration = Duration::from_secs(600);
 
-    /// Whether an attempt that is cancelled after this time opens its circuit, where one failure trips. `left`: what
-    /// remains of [`TOTAL`] when it starts.
-    async fn opens(stream: bool, got_first_byte: bool, left: Duration, after: Duration) -> bool {
-        let policy = Policy {
+    fn one_failure() -> Policy {
+        Policy {
             failure_threshold: 1,
             min_failure_span: Duration::ZERO,
             burst_threshold: 1,
             ..Policy::default()
-        };
-        let circuits = Circuits::in_memory(Policies { default: policy, ..Policies::default() });
+        }
+    }
+
+    /// Whether an attempt that is cancelled after this time opens its circuit, where one failure trips. `left`: what
+    /// remains of [`TOTAL`] when it starts.
+    async fn opens(stream: bool, got_first_byte: bool, left: Duration, after: Duration) -> bool {
+        let circuits = Circuits::in_memory(Policies { default: one_failure(), ..Policies::default() });
         let key = "openai:gpt-5".parse().unwrap();
         let metrics = Arc::new(CallMetrics::default()).start_attempt(&key, false);
         let permit = circuits.admit(&key).await.unwrap();
@@ -181,6 +202,38 @@ mod tests {
                 expected,
                 "stream {stream}, first byte {got_first_byte}, {after:?}"
             );
+        }
+    }
+
+    /// A model that thinks for 20 s: its callers give up after 16 s, 39 s or 40 s.
+    #[tokio::test(start_paused = true)]
+    async fn what_is_silent_for_long_depends_on_the_model() {
+        let second = Duration::from_secs(1);
+        for (usual, after, expected) in [
+            (None, second * 16, true),
+            (Some(second), second * 16, true),
+            (Some(second * 20), second * 16, false),
+            (Some(second * 20), second * 39, false),
+            (Some(second * 20), second * 40, true),
+        ] {
+            let circuits = Circuits::in_memory(Policies { default: one_failure(), ..Policies::default() });
+            let (key, metrics) = ("openai:gpt-5".parse().unwrap(), Arc::new(CallMetrics::default()));
+            let start = async || {
+                let permit = circuits.admit(&key).await.unwrap();
+                let deadline = TotalDeadline::new(Instant::now() + TOTAL, TOTAL);
+                AttemptGuard::start(permit, true, deadline, metrics.start_attempt(&key, true), Span::none())
+            };
+            if let Some(usual) = usual {
+                let mut good = start().await;
+                tokio::time::advance(usual).await;
+                good.on_first_byte();
+                good.succeeded(Usage::default());
+            }
+            let cancelled = start().await;
+            tokio::time::advance(after).await;
+            drop(cancelled);
+            circuits.wait_idle(&key).await;
+            assert_eq!(circuits.admit(&key).await.is_err(), expected, "usual {usual:?}, {after:?}");
         }
     }
 

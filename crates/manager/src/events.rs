@@ -7,7 +7,9 @@ use std::{
 };
 
 use bytes::Bytes;
-use futures_util::{Stream, stream};
+use futures_util::{Stream, StreamExt as _, stream};
+
+use crate::MemoryShare;
 
 /// The events of a streamed response, each unchanged from the provider. A stream that fails ends with the API format's
 /// error event and without an end marker (C3). Dropping it cancels the provider's call.
@@ -18,9 +20,9 @@ impl Events {
         Self(Box::pin(events))
     }
 
-    /// Events that have all been received.
-    pub(crate) fn buffered(events: Vec<Bytes>) -> Self {
-        Self::new(stream::iter(events))
+    /// Events that have all been received, and the memory that they take.
+    pub(crate) fn buffered(events: Vec<Bytes>, memory: MemoryShare) -> Self {
+        Self::new(stream::iter(events).inspect(move |_| _ = &memory))
     }
 }
 

@@ -369,13 +369,13 @@ impl<'a> FailoverLoop<'a> {
             }
             CallOutcome::Buffered {
                 index,
-                started: StartedStream { buffered, stream, guard, translated },
+                started: StartedStream { buffered, memory, stream, guard, translated },
             } => {
                 let answered_by = answered_by(index, stream.meta(), translated.as_ref());
                 guard.succeeded(stream.usage());
                 log.on_first_token();
                 log.finish_success(stream.usage());
-                let events = Events::buffered(buffered);
+                let events = Events::buffered(buffered, memory);
                 Ok(Reply {
                     answered_by,
                     attempts,
@@ -386,7 +386,7 @@ impl<'a> FailoverLoop<'a> {
             }
             CallOutcome::Stream {
                 index,
-                started: StartedStream { buffered, stream, mut guard, translated },
+                started: StartedStream { buffered, memory, stream, mut guard, translated },
             } => {
                 let answered_by = answered_by(index, stream.meta(), translated.as_ref());
                 guard.on_handoff();
@@ -394,6 +394,7 @@ impl<'a> FailoverLoop<'a> {
                 let headers = stream.headers().clone();
                 let relay = Relay {
                     buffered: buffered.into(),
+                    memory,
                     lookahead: None,
                     stream,
                     dialect,

@@ -23,6 +23,7 @@
 //! metrics, spans, candidate     the same record for metrics and traces; a model of the chain, for one call
 //!    ▼
 //! error, call, latency          a call without a response; a call and its reply; recent times to first token
+//! first_bytes                   what the first bytes of streams take
 //!    ▼
 //! outcome, events               what an error means; the events of a stream
 //!    ▼
@@ -31,7 +32,7 @@
 //! backoff, wait, yield_now      delays between attempts; waiting for circuits; yielding to other tasks
 //!    ▼
 //! route, stored, translated     the settings of a route; who has stored a response; what a translation left out
-//! allowed_models                what a caller may ask for
+//! allowed_models, memory_budget what a caller may ask for; the memory that callers share
 //! ```
 //!
 //! # Errors
@@ -59,8 +60,9 @@
 //! - Everything until the caller has a part of the response keeps within `timeouts.total`, including waits and retries:
 //!   until a stream's first token, and until a buffered stream is complete (C4).
 //! - Dropping a call or its reply cancels the provider's call and returns the permit without an outcome. Two cases count as
-//!   a failure: a stream that is cancelled after [`STALL_TIMEOUT`] without a byte of response (C1), and a model that had at
-//!   least half of `timeouts.total` when that expired.
+//!   a failure: a stream that is cancelled without a byte of response after [`STALL_TIMEOUT`] and twice its model's usual time
+//!   (C1), and a model that had at least half of `timeouts.total` when that expired.
+//! - What callers can make the process keep (bodies, buffered streams) comes out of one [`MemoryBudget`] (Q6).
 //! - A stream needs no task, no channel and no copy of its events.
 //! - Each call that names a model has one line in the log and counts once in the metrics, however it ends. Only a good,
 //!   complete response counts as answered, and only its tokens count.
@@ -79,8 +81,10 @@ mod catalog;
 mod error;
 mod events;
 mod failover;
+mod first_bytes;
 mod latency;
 mod manager;
+mod memory_budget;
 mod metrics;
 mod outcome;
 mod prepare;
@@ -99,6 +103,7 @@ pub use catalog::{Catalog, CatalogError, Chain, ChainEntry, Settings, UnknownMod
 pub use error::{CallError, SkipReason, SkippedModel};
 pub use events::Events;
 pub use manager::ModelManager;
+pub use memory_budget::{MemoryBudget, MemoryExhausted, MemoryShare};
 pub use metrics::CallMetrics;
 pub use outcome::Reporter;
 pub use route::{BufferLimit, OnAuthError, Retry, Route, StreamMode};

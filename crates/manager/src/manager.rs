@@ -11,7 +11,7 @@ use http::{HeaderMap, Method};
 use providers::{CompleteResponse, ProviderError};
 
 use crate::{
-    Call, CallError, CallMetrics, Catalog, CatalogError, Chain, Reply, Response, Settings,
+    Call, CallError, CallMetrics, Catalog, CatalogError, Chain, MemoryBudget, Reply, Response, Settings,
     StoredResponseError, StreamMode, TracePropagator, UnknownModel,
     attempt::CallContext,
     buffered_stream::buffer,
@@ -29,6 +29,7 @@ pub struct ModelManager {
     metrics: Arc<CallMetrics>,
     propagator: Option<Arc<dyn TracePropagator>>,
     stored: Arc<StoredResponses>,
+    memory: MemoryBudget,
 }
 
 impl ModelManager {
@@ -43,6 +44,7 @@ impl ModelManager {
             metrics: Arc::default(),
             propagator: None,
             stored: Arc::default(),
+            memory: MemoryBudget::default(),
         })
     }
 
@@ -50,6 +52,18 @@ impl ModelManager {
     #[must_use]
     pub fn with_propagator(self, propagator: Option<Arc<dyn TracePropagator>>) -> Self {
         Self { propagator, ..self }
+    }
+
+    /// Gives its callers this much memory for bodies and buffered streams.
+    #[must_use]
+    pub fn with_memory_budget(self, memory: MemoryBudget) -> Self {
+        Self { memory, ..self }
+    }
+
+    /// The memory that its callers share.
+    #[must_use]
+    pub const fn memory_budget(&self) -> &MemoryBudget {
+        &self.memory
     }
 
     /// Applies other settings. Calls in flight keep the old ones; circuits keep their state.
@@ -150,6 +164,7 @@ impl ModelManager {
             metrics: Arc::clone(&self.metrics),
             propagator: self.propagator.clone(),
             stored: Arc::clone(&self.stored),
+            memory: self.memory.clone(),
         };
         let pending_reply = run_call(shared, chain, call, log);
         if buffered {
@@ -177,6 +192,7 @@ struct Shared {
     metrics: Arc<CallMetrics>,
     propagator: Option<Arc<dyn TracePropagator>>,
     stored: Arc<StoredResponses>,
+    memory: MemoryBudget,
 }
 
 /// Runs the loop over the chain for one call.
@@ -197,6 +213,7 @@ async fn run_call(shared: Shared, chain: Arc<Chain>, call: Call, log: CallLog) -
         propagator: shared.propagator.as_deref(),
         shared_request: &shared_request,
         stored: &shared.stored,
+        memory: &shared.memory,
     };
     FailoverLoop::new(context, log).run().await
 }

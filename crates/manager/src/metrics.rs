@@ -30,6 +30,7 @@ use tokio::time::Instant;
 
 use crate::{
     Chain, Translated,
+    first_bytes::FirstBytes,
     latency::Latencies,
     outcome::{ABORTED, ANSWERED, CANCELLED, CLIENT_DISCONNECTED},
 };
@@ -49,6 +50,7 @@ pub struct CallMetrics {
     in_flight: Gauge,
     streams: Gauge,
     latencies: Latencies,
+    first_bytes: FirstBytes,
     /// Models without a route that have responded.
     unrouted: RwLock<HashSet<ModelKey>>,
     /// Whether a call that is dropped was aborted by this process.
@@ -146,6 +148,7 @@ impl Default for CallMetrics {
             in_flight: Gauge::default(),
             streams: Gauge::default(),
             latencies: Latencies::default(),
+            first_bytes: FirstBytes::default(),
             unrouted: RwLock::default(),
             aborting: AtomicBool::new(false),
         }
@@ -292,6 +295,18 @@ impl AttemptMetrics {
         if let ModelLabel::Model(key) = self.metrics.model_label(&self.key, self.is_routed, true) {
             self.metrics.latencies.record(&key, self.started_at.elapsed());
         }
+    }
+
+    /// A good stream of this model had its first byte after this time.
+    pub(crate) fn record_first_byte(&self, after: Duration) {
+        if let ModelLabel::Model(key) = self.metrics.model_label(&self.key, self.is_routed, true) {
+            self.metrics.first_bytes.record(&key, after);
+        }
+    }
+
+    /// The 95th percentile of the first bytes of this model's last good streams.
+    pub(crate) fn usual_first_byte(&self) -> Option<Duration> {
+        self.metrics.first_bytes.percentile_95(&self.key)
     }
 }
 

@@ -13,7 +13,7 @@ use futures_util::{FutureExt as _, stream};
 use providers::{EventStream, ProviderError, StreamEvent};
 
 use crate::{
-    Chain, Events,
+    Chain, Events, MemoryShare,
     attempt_guard::AttemptGuard,
     call_log::CallLog,
     outcome::{STREAM_INTERRUPTED, is_request_error},
@@ -27,6 +27,8 @@ const MAX_BATCH: usize = 32;
 pub(crate) struct Relay {
     /// Events that were received and not yet passed on.
     pub(crate) buffered: VecDeque<Bytes>,
+    /// The memory that those take.
+    pub(crate) memory: MemoryShare,
     /// The result after those, if it is known.
     pub(crate) lookahead: Option<Result<Option<StreamEvent>, ProviderError>>,
     pub(crate) stream: Box<EventStream>,
@@ -50,6 +52,7 @@ impl Relay {
             if let Some(bytes) = self.buffered.pop_front() {
                 return Some((bytes, Some(self)));
             }
+            self.memory.release();
             let next = match self.lookahead.take() {
                 Some(next) => next,
                 None => self.stream.next().await,

@@ -14,6 +14,7 @@ use std::process::ExitCode;
 use crate::{
     cli::{Cli, Command},
     config::Environment,
+    log_queue::LogQueue,
     output::Output,
     traces::Traces,
 };
@@ -24,8 +25,13 @@ pub use session::Session;
 ///
 /// # Errors
 /// When the command fails, for exit code 1.
-pub async fn run(cli: Cli, environment: Environment, traces: Option<Traces>) -> anyhow::Result<ExitCode> {
-    let session = Session { config: cli.config, output: Output::new(&environment), environment, traces };
+pub async fn run(
+    cli: Cli,
+    environment: Environment,
+    traces: Option<Traces>,
+    log: LogQueue,
+) -> anyhow::Result<ExitCode> {
+    let session = Session { config: cli.config, output: Output::new(&environment), environment, traces, log };
     match cli.command {
         Command::Serve(arguments) => serve::run(&session, &arguments).await,
         Command::Demo(arguments) => demo::run(&session, &arguments).await,

@@ -10,16 +10,20 @@
 //!
 //! ```text
 //! main ─▶ commands ─▶ cli ─▶ logging ─▶ output, traces ─▶ config ─▶ the other crates
-//!            ├──────▶ reload ──────────────────────────────▶│
-//!            └──────▶ limits, screen
+//!            │                  └─▶ log_queue ─▶ printable ◀─ output, screen
+//!            ├──────▶ reload ──────────────────────────────▶ config
+//!            └──────▶ limits, memory, screen
 //! ```
 
 pub mod cli;
 pub mod commands;
 pub mod config;
 pub mod limits;
+pub mod log_queue;
 pub mod logging;
+pub mod memory;
 pub mod output;
+pub mod printable;
 pub mod reload;
 mod screen;
 pub mod traces;

@@ -9,6 +9,7 @@ use tracing_subscriber::{
 
 use crate::{
     config::{Environment, environment::names},
+    log_queue::LogQueue,
     output::is_colour_enabled,
     traces::Traces,
 };
@@ -24,7 +25,8 @@ pub enum LogFormat {
 }
 
 /// Starts the log, and passes spans to `traces`. The filter is `SWITCHBOARD_LOG`, else `RUST_LOG`, else
-/// `default_filter`, in the syntax of `tracing-subscriber`, for instance `info,manager=debug`.
+/// `default_filter`, in the syntax of `tracing-subscriber`, for instance `info,manager=debug`. Returns the queue of lines,
+/// which is to be flushed at the end.
 ///
 /// # Errors
 /// When a variable is invalid, or the log is started already.
@@ -33,14 +35,15 @@ pub fn init(
     environment: &Environment,
     default_filter: &str,
     traces: Option<&Traces>,
-) -> anyhow::Result<()> {
+) -> anyhow::Result<LogQueue> {
     let filter = filter(environment, default_filter)?;
     let format = match format {
         Some(format) => format,
         None => format_from_env(environment)?,
     };
     let colour = io::stderr().is_terminal() && is_colour_enabled(environment);
-    let log = fmt::layer().with_writer(io::stderr);
+    let queue = LogQueue::to_stderr(colour).context("cannot start the log")?;
+    let log = fmt::layer().with_writer(queue.clone());
     let log = match format {
         LogFormat::Text => log.with_ansi(colour).with_target(false).boxed(),
         LogFormat::Json => log.json().boxed(),
@@ -50,7 +53,8 @@ pub fn init(
         None => registry().with(log).with(filter).try_init(),
         Some(traces) => registry().with(log.with_filter(filter)).with(traces.layer()).try_init(),
     };
-    started.map_err(|error| anyhow::anyhow!("cannot start the log: {error}"))
+    started.map_err(|error| anyhow::anyhow!("cannot start the log: {error}"))?;
+    Ok(queue)
 }
 
 fn filter(environment: &Environment, default_filter: &str) -> anyhow::Result<EnvFilter> {

@@ -1,6 +1,6 @@
 //! The program `switchboard`; see the library of the same name.
 
-use std::{io, process::ExitCode};
+use std::{io, process::ExitCode, time::Duration};
 
 use clap::Parser as _;
 use switchboard::{
@@ -14,6 +14,9 @@ use switchboard::{
 /// A request makes many small, short-lived allocations, and this allocator is the fastest at them.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// The time that the log has at the end: whoever does not read it must not keep the process.
+const LOG_FLUSH_TIMEOUT: Duration = Duration::from_secs(1);
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -36,11 +39,12 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Serve(_) => Traces::start(&environment)?,
         _ => None,
     };
-    logging::init(cli.log_format, &environment, default_filter, traces.as_ref())?;
-    let result = commands::run(cli, environment, traces.clone()).await;
+    let log = logging::init(cli.log_format, &environment, default_filter, traces.as_ref())?;
+    let result = commands::run(cli, environment, traces.clone(), log.clone()).await;
     if let Some(traces) = traces {
         traces.shutdown().await;
     }
+    log.flush(LOG_FLUSH_TIMEOUT);
     result
 }
 

@@ -1,4 +1,5 @@
-//! The only module that prints: results on standard output, errors on standard error.
+//! The only module that prints: results on standard output, errors on standard error. Whatever it prints is without
+//! control characters of others ([`printable`](crate::printable)); `screen` draws by the same rule.
 
 use std::{
     fmt::{self, Display},
@@ -7,7 +8,12 @@ use std::{
 
 use serde::Serialize;
 
-use crate::config::{Environment, environment::names};
+use crate::{
+    config::{Environment, environment::names},
+    printable::{for_json, for_terminal},
+};
+
+pub use crate::printable::{printable, printable_lines};
 
 /// How results are printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,7 +60,8 @@ impl Output {
     /// # Errors
     /// When standard output cannot be written.
     pub fn print_line(self, text: impl Display) -> io::Result<()> {
-        writeln!(io::stdout().lock(), "{text}")
+        let text = text.to_string();
+        writeln!(io::stdout().lock(), "{}", for_terminal(&text, self.colour))
     }
 
     /// Prints a part of a line at once.
@@ -62,8 +69,9 @@ impl Output {
     /// # Errors
     /// When standard output cannot be written.
     pub fn print_text(self, text: impl Display) -> io::Result<()> {
+        let text = text.to_string();
         let mut stdout = io::stdout().lock();
-        write!(stdout, "{text}")?;
+        write!(stdout, "{}", for_terminal(&text, self.colour))?;
         stdout.flush()
     }
 
@@ -72,7 +80,7 @@ impl Output {
     /// # Errors
     /// When standard error cannot be written.
     pub fn print_note(self, text: impl Display) -> io::Result<()> {
-        writeln!(io::stderr().lock(), "{text}")
+        writeln!(io::stderr().lock(), "{}", for_terminal(&text.to_string(), false))
     }
 
     /// Prints a result for scripts: indented JSON.
@@ -80,7 +88,8 @@ impl Output {
     /// # Errors
     /// When standard output cannot be written.
     pub fn print_json(self, value: &impl Serialize) -> io::Result<()> {
-        self.print_line(serde_json::to_string_pretty(value)?)
+        let json = serde_json::to_string_pretty(value)?;
+        self.print_line(for_json(&json))
     }
 
     /// Prints one of many results for scripts: JSON on one line.
@@ -88,7 +97,8 @@ impl Output {
     /// # Errors
     /// When standard output cannot be written.
     pub fn print_json_line(self, value: &impl Serialize) -> io::Result<()> {
-        self.print_line(serde_json::to_string(value)?)
+        let json = serde_json::to_string(value)?;
+        self.print_line(for_json(&json))
     }
 
     /// The text, coloured if results are.
@@ -127,23 +137,11 @@ impl<T: Display> Display for Painted<T> {
     }
 }
 
-/// The text without control characters: parts of it come from servers, files and Redis.
-#[must_use]
-pub fn printable(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c }).collect()
-}
-
-/// The text without control characters but line breaks and tabs: it comes from a model.
-#[must_use]
-pub fn printable_lines(text: &str) -> String {
-    let is_kept = |c: char| !c.is_control() || matches!(c, '\n' | '\t');
-    text.chars().map(|c| if is_kept(c) { c } else { char::REPLACEMENT_CHARACTER }).collect()
-}
-
 /// Prints the error of a command, with its causes.
 pub fn print_error(error: &anyhow::Error) {
     // There is nowhere to report that standard error is closed.
-    _ = writeln!(io::stderr().lock(), "error: {error:#}");
+    let text = format!("error: {error:#}");
+    _ = writeln!(io::stderr().lock(), "{}", for_terminal(&text, false));
 }
 
 #[cfg(test)]

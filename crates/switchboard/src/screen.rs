@@ -12,6 +12,8 @@ use tokio::{
     time::sleep,
 };
 
+use crate::printable::for_terminal;
+
 /// Switch to the alternate screen and hide the cursor; and back.
 const ENTER_ALTERNATE_SCREEN: &str = "\u{1b}[?1049h\u{1b}[?25l";
 const LEAVE_ALTERNATE_SCREEN: &str = "\u{1b}[?25h\u{1b}[?1049l";
@@ -65,7 +67,7 @@ impl Screen {
         let mut frame = CURSOR_HOME.to_owned();
         for (at, line) in lines.iter().take(rows).enumerate() {
             frame.push_str(if at == 0 { "" } else { "\r\n" });
-            frame.push_str(&truncate_to_width(line, columns));
+            frame.push_str(&truncate_to_width(&for_terminal(line, true).replace(['\n', '\t'], " "), columns));
             frame.push_str(CLEAR_TO_END_OF_LINE);
         }
         frame.push_str(CLEAR_TO_END_OF_SCREEN);

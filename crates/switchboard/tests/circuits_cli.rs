@@ -209,3 +209,36 @@ async fn transitions_are_printed_as_they_happen() {
     tokio::process::Command::new("kill").args(["-INT", &process]).status().await.unwrap();
     assert_eq!(watching.wait().await.unwrap().code(), Some(0), "Ctrl-C is a clean exit");
 }
+
+/// Whoever may write to Redis may not write to the operator's terminal.
+#[tokio::test]
+async fn nothing_hostile_in_redis_reaches_the_terminal() {
+    let redis = RedisServer::start().await;
+    let now = redis.cli(&["TIME"]).await.lines().next().unwrap().to_owned() + "000";
+    let hostile = r"x\u001b[2J\u001b]0;owned\u0007\u009b31m\u202e\nb:forged CLOSED";
+    let value = format!(
+        r#"{{"state":"OPEN","failureCount":3,"lastFailureTime":{now},"openedAt":{now},"retryAt":9999999999999,
+        "v":1,"epoch":5,"updatedBy":"{hostile}","updatedAt":{now},
+        "probe":[{{"id":"{hostile}","instance":"{hostile}","until":9999999999999}}],
+        "reason":{{"kind":"status","rule":"row","status":529,"type":"{hostile}","code":"{hostile}","why":"{hostile}"}}}}"#
+    );
+    redis.cli(&["SET", REDIS_KEY, &value]).await;
+    redis.cli(&["SET", "circuit_breaker:b:bad\u{1b}[2J", "hello"]).await;
+    for arguments in
+        [&["list"][..], &["show", KEY], &["history", KEY], &["list", "--json"], &["show", KEY, "--json"]]
+    {
+        let printed = run_circuits_ok(&redis, arguments).await;
+        for text in [&printed.stdout, &printed.stderr] {
+            let is_hostile = |c: char| (c.is_control() && c != '\n') || c == '\u{202e}';
+            assert!(!text.contains(is_hostile), "{arguments:?}: {text:?}");
+            assert!(!text.lines().any(|line| line.starts_with("b:forged")), "{arguments:?}: {text}");
+        }
+    }
+    // What an operator says goes the same way, to the history and back.
+    let said = "maintenance\u{1b}[2J\nb:forged CLOSED";
+    run_circuits_ok(&redis, &["open", KEY, "--reason", said]).await;
+    for arguments in [&["show", KEY][..], &["history", KEY], &["list"]] {
+        let text = run_circuits_ok(&redis, arguments).await.stdout;
+        assert!(!text.contains('\u{1b}') && !text.contains("\nb:forged"), "{arguments:?}: {text}");
+    }
+}

@@ -24,7 +24,7 @@ fn read(name: &str) -> String {
     fs::read_to_string(root().join(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
 }
 
-const PAGES: [&str; 9] = [
+const PAGES: [&str; 10] = [
     "README.md",
     "ARCHITECTURE.md",
     "CONTRIBUTING.md",
@@ -33,6 +33,7 @@ const PAGES: [&str; 9] = [
     "docs/calls.md",
     "docs/operating.md",
     "docs/redis.md",
+    "docs/security.md",
     "docs/es/redis.md",
 ];
 
@@ -42,7 +43,7 @@ fn compose_has_the_redis_that_its_users_know() {
     let compose: Value = serde_saphyr::from_str(&read("docker-compose.yml")).unwrap();
     let redis = &compose["services"]["redis"];
     assert_eq!(redis["container_name"], "open-swe-redis");
-    assert_eq!(redis["ports"], serde_json::json!(["6379:6379"]));
+    assert_eq!(redis["ports"], serde_json::json!(["127.0.0.1:6379:6379"]), "it has no password");
     let words = |value: &Value| match value {
         Value::Array(words) => words.iter().map(|word| word.as_str().unwrap()).collect::<Vec<_>>().join(" "),
         text => text.as_str().unwrap().to_owned(),

@@ -20,8 +20,8 @@ pub(super) struct ScannedFields<'a> {
     pub(super) duplicate: Option<&'static str>,
 }
 
-pub(super) fn scan(dialect: Dialect, body: &[u8]) -> serde_json::Result<ScannedFields<'_>> {
-    let mut deserializer = serde_json::Deserializer::from_slice(body);
+pub(super) fn scan(dialect: Dialect, body: &str) -> serde_json::Result<ScannedFields<'_>> {
+    let mut deserializer = serde_json::Deserializer::from_str(body);
     let fields = ScannedFieldsSeed(dialect).deserialize(&mut deserializer)?;
     deserializer.end()?;
     Ok(fields)

@@ -1,6 +1,7 @@
 use proptest::prelude::{any, prop_assert_eq, proptest};
 use serde_json::json;
 
+use super::depth::MAX_DEPTH;
 use super::{Bytes, Endpoint, Request, RequestError, StoredReference};
 
 fn parse(body: &'static str) -> Result<Request, RequestError> {
@@ -167,4 +168,34 @@ proptest! {
         prop_assert_eq!(request.model(), &old);
         prop_assert_eq!(request.with_model(&new), body(&new));
     }
+}
+
+fn nested(levels: usize) -> Bytes {
+    let (open, close) = ("[".repeat(levels - 1), "]".repeat(levels - 1));
+    format!(r#"{{"model":"a","x":{open}{close}}}"#).into()
+}
+
+#[test]
+fn what_no_provider_can_read_is_refused() {
+    for endpoint in [Endpoint::ChatCompletions, Endpoint::Responses, Endpoint::Messages] {
+        assert!(Request::parse(endpoint, nested(MAX_DEPTH)).is_ok());
+        for levels in [MAX_DEPTH + 1, 100_000] {
+            assert_eq!(Request::parse(endpoint, nested(levels)).unwrap_err(), RequestError::TooDeep);
+        }
+        let body = b"{\"model\":\"a\",\"x\":\"\xff\"}";
+        let error = Request::parse(endpoint, Bytes::from_static(body)).unwrap_err();
+        assert_eq!(error, RequestError::NotUtf8 { position: 18 });
+    }
+    let parse = |body| {
+        Request::with_path_model(Endpoint::GenerateContent, body, "m".to_owned(), false, false).unwrap_err()
+    };
+    assert_eq!(parse(nested(100_000)), RequestError::TooDeep);
+    assert_eq!(parse(Bytes::from_static(b"{\"x\":\"\xc3\"}")), RequestError::NotUtf8 { position: 6 });
+}
+
+#[test]
+fn brackets_in_strings_are_text() {
+    let text = r#"[{\"[{\\"#.repeat(MAX_DEPTH);
+    let body = format!(r#"{{"model":"a","x":"{text}","y":[1,"]"]}}"#);
+    assert!(Request::parse(Endpoint::Messages, body.into()).is_ok());
 }

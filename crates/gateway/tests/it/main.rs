@@ -15,6 +15,7 @@ mod dashboard;
 mod disconnects;
 mod events;
 mod formats;
+mod hostile_clients;
 mod inspection;
 mod keys;
 mod limits;

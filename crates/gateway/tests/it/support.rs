@@ -5,8 +5,10 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 use breaker::Policy;
 use circuits::{Circuits, Policies};
 use futures_util::stream;
-use gateway::{ActiveKeys, Gateway, Key, KeyDigest, Keys, Role, Settings, ShutdownMode};
-use manager::{AllowedModels, BufferLimit, ModelManager, OnAuthError, Retry, Route, StreamMode};
+use gateway::{ActiveKeys, Gateway, Key, KeyDigest, Keys, Resources, Role, Settings, ShutdownMode};
+use manager::{
+    AllowedModels, BufferLimit, MemoryBudget, ModelManager, OnAuthError, Retry, Route, StreamMode,
+};
 use providers::{ProviderConfig, ProviderKind, Timeouts};
 use reqwest::{Client, RequestBuilder, Response};
 use serde_json::{Value, json};
@@ -34,7 +36,12 @@ pub(crate) struct World {
 
 /// Settings of a gateway on a free port of loopback.
 pub(crate) fn settings(keys: Keys) -> Settings {
-    Settings { listen: "127.0.0.1:0".parse().unwrap(), keys, shutdown_timeout: TEST_TIMEOUT * 2 }
+    Settings {
+        listen: "127.0.0.1:0".parse().unwrap(),
+        keys,
+        shutdown_timeout: TEST_TIMEOUT * 2,
+        resources: Resources::default(),
+    }
 }
 
 /// A key whose text is its name.
@@ -65,6 +72,10 @@ pub(crate) struct Setup {
     pub(crate) buffer_limit: BufferLimit,
     /// Another OpenAI provider in place of the first simulator.
     pub(crate) first_url: Option<String>,
+    /// Another limit of connections.
+    pub(crate) max_connections: Option<usize>,
+    /// Another limit of what bodies and buffered streams take, in bytes.
+    pub(crate) memory_budget: Option<usize>,
 }
 
 impl Default for Setup {
@@ -93,6 +104,8 @@ impl Default for Setup {
             policy,
             buffer_limit: BufferLimit::default(),
             first_url: None,
+            max_connections: None,
+            memory_budget: None,
         }
     }
 }
@@ -139,7 +152,8 @@ pub(crate) fn manager(first: &Simulator, second: &Simulator, setup: &Setup) -> A
         buffer_limit: setup.buffer_limit,
     };
     let circuits = Circuits::in_memory(Policies { default: setup.policy.clone(), ..Policies::default() });
-    Arc::new(ModelManager::new(settings, circuits).unwrap())
+    let memory = setup.memory_budget.map(MemoryBudget::new).unwrap_or_default();
+    Arc::new(ModelManager::new(settings, circuits).unwrap().with_memory_budget(memory))
 }
 
 impl World {
@@ -167,7 +181,10 @@ impl World {
         setup: Setup,
     ) -> Self {
         manager.circuits().ready().await;
-        let settings = Settings { shutdown_timeout: setup.shutdown_timeout, ..settings(setup.keys) };
+        let mut settings = Settings { shutdown_timeout: setup.shutdown_timeout, ..settings(setup.keys) };
+        if let Some(max_connections) = setup.max_connections {
+            settings.resources.max_connections = max_connections;
+        }
         let gateway = Gateway::bind(settings, Arc::clone(&manager)).await.unwrap();
         let (address, keys) = (gateway.address(), Arc::clone(gateway.keys()));
         let (stop, stops) = unbounded_channel();

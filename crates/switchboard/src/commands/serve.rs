@@ -4,15 +4,15 @@ use std::{process::ExitCode, sync::Arc};
 
 use anyhow::Context as _;
 use futures_util::{Stream, stream};
-use gateway::{ActiveKeys, Gateway, ShutdownMode};
-use manager::ModelManager;
+use gateway::{ActiveKeys, Gateway, Resources, ShutdownMode};
+use manager::{MemoryBudget, ModelManager};
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::{Session, local_circuits};
 use crate::{
     cli::ServeArguments,
     config::{Changes, Config, Sources},
-    limits, reload,
+    limits, memory, reload,
     traces::Traces,
 };
 
@@ -21,16 +21,21 @@ use crate::{
 /// # Errors
 /// When the configuration is invalid, or the address cannot be bound.
 pub async fn run(session: &Session, arguments: &ServeArguments) -> anyhow::Result<ExitCode> {
-    limits::raise_open_files();
+    let open_files = limits::raise_open_files();
     let sources = session.sources(arguments.listen)?;
     let config = Config::load(&sources)?;
     let circuits = local_circuits::start(&config);
     let manager = ModelManager::new(config.manager_settings(), circuits.clone())?;
+    let manager = manager.with_memory_budget(MemoryBudget::new(memory::budget()));
     let manager = Arc::new(manager.with_propagator(session.traces.as_ref().map(Traces::propagator)));
     let settings = gateway::Settings {
         listen: config.server.listen,
         keys: config.keys.accepted.clone(),
         shutdown_timeout: config.server.shutdown_timeout,
+        resources: Resources {
+            max_connections: limits::max_connections(open_files),
+            dropped_log_lines: session.log.dropped_lines(),
+        },
     };
     let gateway = Gateway::bind(settings, Arc::clone(&manager)).await?;
     if !local_circuits::wait_for_first_read(&circuits).await {

@@ -4,6 +4,7 @@ use std::{net::SocketAddr, path::PathBuf};
 
 use crate::{
     config::{Environment, Problem, Problems, Sources},
+    log_queue::LogQueue,
     output::Output,
     traces::Traces,
 };
@@ -19,6 +20,8 @@ pub struct Session {
     pub output: Output,
     /// The trace exporter, if tracing is on.
     pub traces: Option<Traces>,
+    /// Where the log is written.
+    pub log: LogQueue,
 }
 
 impl Session {

@@ -61,6 +61,7 @@ impl World {
             listen: "127.0.0.1:0".parse().unwrap(),
             keys: Keys::default(),
             shutdown_timeout: Duration::from_secs(1),
+            resources: gateway::Resources::default(),
         };
         let gateway = Gateway::bind(listen, manager).await.unwrap();
         let callers = SdkProcesses::start(&format!("http://{}", gateway.address()));

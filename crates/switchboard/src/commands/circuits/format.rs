@@ -78,7 +78,8 @@ pub(super) fn describe(report: &Report) -> String {
             format!("HALF_OPEN. The next request is the probe. {}", cause())
         }
         State::HalfOpen => {
-            let probing = report.probing.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+            let probing =
+                report.probing.iter().map(|by| printable(by.as_str())).collect::<Vec<_>>().join(", ");
             format!("HALF_OPEN. Probing from instance {probing}. {}", cause())
         }
     }
@@ -87,8 +88,8 @@ pub(super) fn describe(report: &Report) -> String {
 fn describe_forced(report: &Report) -> String {
     let operator = report.reason.as_ref().and_then(|reason| reason.by.as_ref());
     let by = match (operator, &report.updated_by) {
-        (Some(operator), _) => format!(" by {operator}"),
-        (None, Some(instance)) => format!(" by {instance}"),
+        (Some(operator), _) => format!(" by {}", printable(operator.as_str())),
+        (None, Some(instance)) => format!(" by {}", printable(instance.as_str())),
         (None, None) => String::new(),
     };
     let until = match report.retry_at {
@@ -107,7 +108,7 @@ fn last_failure(report: &Report) -> String {
     // The last writer saw the failure, unless it wrote for another reason, such as a probe.
     let failed = report.state == State::Closed || report.reason.as_ref().is_some_and(|r| r.rule.is_some());
     let by = report.updated_by.as_ref().filter(|_| failed && report.probing.is_empty());
-    let by = by.map_or_else(String::new, |by| format!("instance {by}, "));
+    let by = by.map_or_else(String::new, |by| format!("instance {}, ", printable(by.as_str())));
     // A cooldown is no failure: its only time is when it began.
     let cooling_down = report.reason.as_ref().is_some_and(|reason| reason.rule == Some(TripRule::Cooldown));
     match time_of_day(if cooling_down { report.since } else { report.last_failure_time }) {

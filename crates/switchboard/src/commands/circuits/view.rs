@@ -48,7 +48,8 @@ pub(super) async fn list(output: Output, reader: &CircuitReader, json: bool) -> 
         if let Entry::Unreadable(skipped) = entry {
             output.print_line(format_args!(
                 "skipped circuit_breaker:{}: {}",
-                skipped.key, skipped.unreadable
+                printable(&skipped.key),
+                skipped.unreadable
             ))?;
         }
     }
@@ -70,7 +71,9 @@ pub(super) fn table(output: Output, entries: &[Entry]) -> Table {
     for entry in entries {
         table.add_row(match entry {
             Entry::Circuit(report) => row(output, report),
-            Entry::Unreadable(skipped) => [skipped.key.as_str(), "?", "", "", "", ""].map(Cell::new),
+            Entry::Unreadable(skipped) => {
+                [printable(&skipped.key).as_str(), "?", "", "", "", ""].map(Cell::new)
+            }
         });
     }
     table
@@ -134,7 +137,10 @@ pub(super) async fn show(
         ("isolated instances", join_instances(&report.blocked_instances)),
         ("reason", printable(&report.explanation)),
         ("epoch", report.epoch.to_string()),
-        ("updated by", report.updated_by.as_ref().map_or_else(|| "-".to_owned(), ToString::to_string)),
+        (
+            "updated by",
+            report.updated_by.as_ref().map_or_else(|| "-".to_owned(), |by| printable(by.as_str())),
+        ),
         ("updated at", format::datetime(report.updated_at)),
         ("Redis key", format!("circuit_breaker:{key}")),
     ];
@@ -148,7 +154,7 @@ fn join_instances(instances: &[breaker::InstanceId]) -> String {
     if instances.is_empty() {
         return "none".to_owned();
     }
-    instances.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+    instances.iter().map(|instance| printable(instance.as_str())).collect::<Vec<_>>().join(", ")
 }
 
 pub(super) async fn history(
@@ -178,7 +184,7 @@ pub(super) async fn history(
             entry.to.to_string(),
             lasted.map_or_else(|| "(current)".to_owned(), format::duration),
             printable(&entry.reason.summary()),
-            entry.instance.to_string(),
+            printable(entry.instance.as_str()),
             entry.epoch.to_string(),
         ]);
         until = Some(entry.at);

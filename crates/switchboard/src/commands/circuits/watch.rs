@@ -71,7 +71,7 @@ pub(super) async fn watch(output: Output, reader: &CircuitReader, json: bool) ->
 fn transition_line(output: Output, key: &ModelKey, entry: &Transition) -> String {
     let to = output.paint(format::state_style(entry.to), entry.to);
     let (at, from) = (format::time_of_day(entry.at), entry.from);
-    let (reason, instance) = (printable(&entry.reason.summary()), &entry.instance);
+    let (reason, instance) = (printable(&entry.reason.summary()), printable(entry.instance.as_str()));
     format!("{at}  {key}  {from} -> {to}  {reason}  (instance {instance})")
 }
 

@@ -11,7 +11,7 @@ use anyhow::Context as _;
 use breaker::{ModelKey, Policy, Transition};
 use circuits::{Circuits, Policies, Report};
 use futures_util::{FutureExt as _, stream};
-use gateway::{Gateway, Keys, ShutdownMode};
+use gateway::{Gateway, Keys, Resources, ShutdownMode};
 use manager::{ModelManager, OnAuthError, Retry, Route, StreamMode};
 use providers::{ProviderConfig, ProviderKind, Timeouts};
 use simulator::{Behaviour, ProviderError, Simulator};
@@ -68,9 +68,16 @@ impl Stage {
         let manager = Arc::new(ModelManager::new(settings, circuits.clone())?);
         let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         let keys = Keys::default();
-        let gateway =
-            Gateway::bind(gateway::Settings { listen, keys, shutdown_timeout: SHUTDOWN_TIMEOUT }, manager)
-                .await?;
+        let gateway = Gateway::bind(
+            gateway::Settings {
+                listen,
+                keys,
+                shutdown_timeout: SHUTDOWN_TIMEOUT,
+                resources: Resources::default(),
+            },
+            manager,
+        )
+        .await?;
         let address = gateway.address();
         let (stop_gateway, stopped) = oneshot::channel();
         // A dropped sender ends it too.

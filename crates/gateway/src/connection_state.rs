@@ -1,0 +1,129 @@
+//! What a connection is doing, as the accept loop, its socket and its requests see it.
+
+use std::{
+    sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering},
+    time::Duration,
+};
+
+use tokio::{sync::Notify, time::Instant};
+
+/// What a connection is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum ConnectionPhase {
+    /// It waits for the first byte of a request.
+    Idle,
+    /// A part of a request's head has arrived.
+    ReadingHead,
+    /// A request is in flight, until its response is sent.
+    InRequest,
+    /// It has to close, to make room for another.
+    Closing,
+    /// Nobody has looked yet whether a request has come with it.
+    New,
+}
+
+/// The state of one connection.
+#[derive(Debug)]
+pub(crate) struct ConnectionState {
+    opened_at: Instant,
+    phase: AtomicU8,
+    /// When the phase began, in milliseconds after `opened_at`.
+    phase_since_ms: AtomicU64,
+    /// Whether it has made a request that needs a key, and had it.
+    is_known: AtomicBool,
+    close_requested: Notify,
+}
+
+impl ConnectionState {
+    pub(crate) fn new() -> Self {
+        Self {
+            opened_at: Instant::now(),
+            phase: AtomicU8::new(ConnectionPhase::New as u8),
+            phase_since_ms: AtomicU64::new(0),
+            is_known: AtomicBool::new(false),
+            close_requested: Notify::new(),
+        }
+    }
+
+    pub(crate) fn phase(&self) -> ConnectionPhase {
+        match self.phase.load(Ordering::Acquire) {
+            0 => ConnectionPhase::Idle,
+            1 => ConnectionPhase::ReadingHead,
+            2 => ConnectionPhase::InRequest,
+            3 => ConnectionPhase::Closing,
+            _ => ConnectionPhase::New,
+        }
+    }
+
+    /// Enters a phase, unless it has to close: then nothing else follows. Whether it could.
+    pub(crate) fn enter(&self, phase: ConnectionPhase) -> bool {
+        let elapsed = u64::try_from(self.opened_at.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.phase_since_ms.store(elapsed, Ordering::Relaxed);
+        let is_open = |old: u8| (old != ConnectionPhase::Closing as u8).then_some(phase as u8);
+        self.phase.fetch_update(Ordering::AcqRel, Ordering::Acquire, is_open).is_ok()
+    }
+
+    /// When its phase began.
+    pub(crate) fn phase_since(&self) -> Instant {
+        self.opened_at + Duration::from_millis(self.phase_since_ms.load(Ordering::Relaxed))
+    }
+
+    /// Whether its client has shown a key.
+    pub(crate) fn is_known(&self) -> bool {
+        self.is_known.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn mark_known(&self) {
+        self.is_known.store(true, Ordering::Relaxed);
+    }
+
+    /// Closes it unless a request is in flight, or, if its client is known, has begun. Whether it will close.
+    pub(crate) fn request_close(&self) -> bool {
+        let may_close = |phase: ConnectionPhase| match phase {
+            ConnectionPhase::Idle => true,
+            ConnectionPhase::ReadingHead => !self.is_known(),
+            ConnectionPhase::InRequest | ConnectionPhase::Closing | ConnectionPhase::New => false,
+        };
+        let phase = self.phase();
+        let closing = ConnectionPhase::Closing as u8;
+        let can_close = may_close(phase)
+            && self.phase.compare_exchange(phase as u8, closing, Ordering::AcqRel, Ordering::Acquire).is_ok();
+        if can_close {
+            self.close_requested.notify_one();
+        }
+        can_close
+    }
+
+    /// Completes when it has to close.
+    pub(crate) async fn close_requested(&self) {
+        self.close_requested.notified().await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{ConnectionPhase::*, *};
+
+    #[test]
+    fn only_who_waits_for_nothing_has_to_close() {
+        for (phase, is_known, expected) in [
+            (Idle, false, true),
+            (Idle, true, true),
+            (ReadingHead, false, true),
+            (ReadingHead, true, false),
+            (InRequest, false, false),
+            (InRequest, true, false),
+            (New, false, false),
+        ] {
+            let state = ConnectionState::new();
+            if is_known {
+                state.mark_known();
+            }
+            assert!(state.enter(phase));
+            assert_eq!(state.request_close(), expected, "{phase:?}, known: {is_known}");
+            assert_eq!(state.enter(InRequest), !expected, "what has to close begins no request");
+            assert!(!state.request_close(), "it closes once");
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! How long each model's streams take until their first byte: what is unusually silent depends on the model (C1).
+
+use std::{
+    collections::HashMap,
+    sync::{Mutex, PoisonError, RwLock},
+    time::Duration,
+};
+
+use breaker::ModelKey;
+
+/// The streams of a model that are remembered.
+const CAPACITY: usize = 100;
+
+/// The times of the last good streams, by model.
+#[derive(Debug, Default)]
+pub(crate) struct FirstBytes(RwLock<HashMap<ModelKey, Mutex<RecentTimes>>>);
+
+impl FirstBytes {
+    /// Adds a good stream of this model. The caller bounds the number of models.
+    pub(crate) fn record(&self, key: &ModelKey, time: Duration) {
+        if let Some(times) = self.0.read().unwrap_or_else(PoisonError::into_inner).get(key) {
+            times.lock().unwrap_or_else(PoisonError::into_inner).push(time);
+            return;
+        }
+        let mut all = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        all.entry(key.clone()).or_default().get_mut().unwrap_or_else(PoisonError::into_inner).push(time);
+    }
+
+    /// The 95th percentile of this model's times; `None`: it has had no good stream.
+    pub(crate) fn percentile_95(&self, key: &ModelKey) -> Option<Duration> {
+        let all = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        all.get(key)?.lock().unwrap_or_else(PoisonError::into_inner).percentile_95()
+    }
+}
+
+/// The last [`CAPACITY`] times, in whole milliseconds.
+#[derive(Debug, Default)]
+struct RecentTimes {
+    millis: Vec<u32>,
+    /// The oldest, once it is full.
+    oldest: usize,
+}
+
+impl RecentTimes {
+    fn push(&mut self, time: Duration) {
+        let millis = u32::try_from(time.as_millis()).unwrap_or(u32::MAX);
+        if self.millis.len() < CAPACITY {
+            self.millis.push(millis);
+        } else if let Some(oldest) = self.millis.get_mut(self.oldest) {
+            *oldest = millis;
+            self.oldest = (self.oldest + 1) % CAPACITY;
+        }
+    }
+
+    /// The least time that at least 95 % of the times do not exceed.
+    fn percentile_95(&self) -> Option<Duration> {
+        let rank = (self.millis.len() * 95).div_ceil(100).checked_sub(1)?;
+        let mut millis = self.millis.clone();
+        let (_, at_rank, _) = millis.select_nth_unstable(rank);
+        Some(Duration::from_millis(u64::from(*at_rank)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn percentile(seconds: impl IntoIterator<Item = u64>) -> Option<u64> {
+        let mut times = RecentTimes::default();
+        seconds.into_iter().for_each(|seconds| times.push(Duration::from_secs(seconds)));
+        assert!(times.millis.len() <= CAPACITY);
+        times.percentile_95().map(|time| time.as_secs())
+    }
+
+    #[test]
+    fn the_percentile_is_of_the_last_hundred() {
+        assert_eq!(percentile([]), None);
+        assert_eq!(percentile([7]), Some(7));
+        assert_eq!(percentile([1, 2]), Some(2));
+        assert_eq!(percentile(1..=20), Some(19));
+        assert_eq!(percentile((1..=100).rev()), Some(95));
+        assert_eq!(percentile((0..100).map(|_| 60).chain(1..=100)), Some(95), "older ones are forgotten");
+        assert_eq!(percentile((0..96).map(|_| 1).chain([90; 4])), Some(1), "few slow ones do not count");
+    }
+
+    #[test]
+    fn each_model_has_its_own() {
+        let (times, second) = (FirstBytes::default(), Duration::from_secs(1));
+        let key = |text: &str| text.parse::<ModelKey>().unwrap();
+        times.record(&key("openai:a"), second);
+        times.record(&key("openai:a"), second * 3);
+        assert_eq!(times.percentile_95(&key("openai:a")), Some(second * 3));
+        assert_eq!(times.percentile_95(&key("openai:b")), None);
+        times.record(&key("openai:b"), Duration::from_secs(u64::MAX));
+        assert_eq!(times.percentile_95(&key("openai:b")), Some(Duration::from_millis(u32::MAX.into())));
+    }
+}
