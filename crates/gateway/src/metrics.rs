@@ -31,7 +31,7 @@ pub(crate) struct Metrics {
 }
 
 /// The metrics of connections.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub(crate) struct ConnectionMetrics {
     pub(crate) open: Gauge,
     closed: Family<CloseLabels, Counter>,
@@ -42,7 +42,19 @@ struct CloseLabels {
     reason: &'static str,
 }
 
+/// Why this process closes a connection.
+const CLOSE_REASONS: [&str; 5] = ["stranger", "idle", "overloaded", "head_timeout", "write_timeout"];
+
 impl ConnectionMetrics {
+    fn new() -> Self {
+        let closed = Family::<CloseLabels, Counter>::default();
+        for reason in CLOSE_REASONS {
+            // A rate needs the 0 before the first.
+            closed.get_or_create(&CloseLabels { reason }).inc_by(0);
+        }
+        Self { open: Gauge::default(), closed }
+    }
+
     /// So many connections were closed by this process, for this reason.
     pub(crate) fn closed(&self, reason: &'static str, count: usize) {
         if count > 0 {
@@ -58,7 +70,7 @@ impl Metrics {
         let mut registry = Registry::with_prefix(PREFIX);
         manager.metrics().register(&mut registry);
         registry.register_collector(Box::new(circuits::Collector::new(manager.circuits().clone())));
-        let (connections, tasks) = (ConnectionMetrics::default(), Gauge::default());
+        let (connections, tasks) = (ConnectionMetrics::new(), Gauge::default());
         registry.register("connections", "Open client connections", connections.open.clone());
         let help = "Client connections closed by the gateway: timeouts, and for want of room";
         registry.register("connections_closed", help, connections.closed.clone());
