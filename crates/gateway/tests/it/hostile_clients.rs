@@ -152,7 +152,7 @@ async fn a_client_that_takes_nothing_of_its_stream_has_left() {
     assert!(sent < 32 * 1024 * 1024, "the kernel's buffers are full by then: {sent}");
     let closed = "switchboard_connections_closed_total{reason=\"write_timeout\"}";
     assert_eq!(world.metric(closed).await, Some(1.0));
-    let outcome = "switchboard_calls_total{route=\"chat\",outcome=\"client_disconnected\"}";
+    let outcome = "switchboard_calls_total{route=\"chat\",outcome=\"client_disconnected\",caller=\"\"}";
     assert_eq!(world.metric(outcome).await, Some(1.0));
     drop(socket);
 }
