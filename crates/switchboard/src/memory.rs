@@ -20,12 +20,8 @@ pub fn budget() -> usize {
 
 /// The machine's memory, or what this process's group may use, if that is less; 1 GiB where nothing says it.
 fn limit(system: &Path) -> u64 {
-    let limits = [machine(system), group(system), first_line(&system.join(GROUP_V1))];
-    limits.into_iter().flatten().min().unwrap_or(1024 * 1024 * 1024)
+    machine(system).into_iter().chain(group(system)).min().unwrap_or(1024 * 1024 * 1024)
 }
-
-/// The limit of the older kind of groups, as containers see it.
-const GROUP_V1: &str = "sys/fs/cgroup/memory/memory.limit_in_bytes";
 
 fn machine(system: &Path) -> Option<u64> {
     let text = fs::read_to_string(system.join("proc/meminfo")).ok()?;
@@ -34,13 +30,25 @@ fn machine(system: &Path) -> Option<u64> {
     Some(kib * 1024)
 }
 
-/// The least of the limits of the process's group and of those around it.
+/// The least of the limits of the process's group and of those around it, of both versions of groups.
 fn group(system: &Path) -> Option<u64> {
     let text = fs::read_to_string(system.join("proc/self/cgroup")).ok()?;
-    let path = text.lines().find_map(|line| line.strip_prefix("0::/"))?;
-    let root = system.join("sys/fs/cgroup");
-    let groups = Path::new(path).ancestors().map(|group| root.join(group).join("memory.max"));
-    groups.filter_map(|file| first_line(&file)).min()
+    let limits = text.lines().filter_map(|line| {
+        // The number of a hierarchy, its controllers, and the group's path in it.
+        let mut parts = line.splitn(3, ':');
+        let (_, controllers, path) = (parts.next()?, parts.next()?, parts.next()?);
+        let (root, file) = match controllers {
+            "" => ("sys/fs/cgroup", "memory.max"),
+            _ if controllers.split(',').any(|name| name == "memory") => {
+                ("sys/fs/cgroup/memory", "memory.limit_in_bytes")
+            }
+            _ => return None,
+        };
+        let root = system.join(root);
+        let groups = Path::new(path.trim_start_matches('/')).ancestors();
+        groups.filter_map(|group| first_line(&root.join(group).join(file))).min()
+    });
+    limits.min()
 }
 
 /// `None` also where it says `max`.
@@ -68,7 +76,9 @@ mod tests {
         assert_eq!(limit(&system), 2048 * 1024);
         write("sys/fs/cgroup/app/memory.max", "1000000\n");
         assert_eq!(limit(&system), 1_000_000);
-        write(GROUP_V1, "500000\n");
+        write("proc/self/cgroup", "5:cpu:/app\n4:memory:/app/inner\n0::/\n");
+        write("sys/fs/cgroup/memory/app/memory.limit_in_bytes", "500000\n");
+        write("sys/fs/cgroup/memory/memory.limit_in_bytes", "9223372036854771712\n");
         assert_eq!(limit(&system), 500_000);
         fs::remove_dir_all(&system).unwrap();
     }
