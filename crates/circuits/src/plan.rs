@@ -28,6 +28,8 @@ pub(crate) enum Request {
     ForceOpen { duration: Option<Duration>, reason: Option<String> },
     /// A caller asks for a probe's slot, under this lease id, for this long; `None`: as the policy says.
     Probe { id: String, lease: Option<Duration>, source: Option<Source> },
+    /// The first answer or failure of a model that the configuration does not name begins its circuit.
+    Begin(Event),
     /// The circuit must exist (F2).
     EnsureExists,
     /// The provider does not know the model.
@@ -126,6 +128,7 @@ impl PlanBuilder<'_> {
     fn apply_request(&mut self, request: &Request) -> RequestResult {
         match request {
             Request::Event(event, continuation) => self.apply_event(event, continuation.as_ref()),
+            Request::Begin(event) => self.begin(event),
             Request::ForceOpen { duration, reason } => {
                 let until = duration.map(|duration| self.context.now + duration);
                 self.apply_event(&Event::ForceOpen { until, reason: reason.clone() }, None)
@@ -159,6 +162,20 @@ impl PlanBuilder<'_> {
         self.transitions.extend(applied.transition);
         self.record = Some(applied.record);
         RequestResult::Applied(applied.result)
+    }
+
+    /// The call was admitted in no epoch, as there was no circuit. It counts in the first one.
+    fn begin(&mut self, event: &Event) -> RequestResult {
+        self.ensure_record();
+        let first = self.record.as_ref().filter(|record| record.reason.is_none()).map(|record| record.epoch);
+        match (event, first) {
+            (Event::CallCompleted { outcome, source, at, .. }, Some(epoch)) => {
+                let token = AdmissionToken { epoch, lease_id: None };
+                let (outcome, source) = (outcome.clone(), source.clone());
+                self.apply_event(&Event::CallCompleted { token, outcome, source, at: *at }, None)
+            }
+            _ => RequestResult::Applied(EventResult::Stale),
+        }
     }
 
     /// The event with the token that its permit has by now.

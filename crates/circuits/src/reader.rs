@@ -75,7 +75,11 @@ impl Shared {
                     self.refresh_ttls();
                 }
                 change = changes.next() => match change {
-                    ChangeNotification::Key(key) => self.schedule_read(&self.circuit(&key)),
+                    ChangeNotification::Key(key) => {
+                        if let Some(circuit) = self.circuit_with_place(&key) {
+                            self.schedule_read(&circuit);
+                        }
+                    }
                     ChangeNotification::Everything if reading.is_some() => read_again = true,
                     ChangeNotification::Everything => reading = Some(self.start_full_read(true)),
                     ChangeNotification::Lost(error) => {
@@ -289,6 +293,7 @@ impl Shared {
                 yield_now().await;
             }
         }
+        self.retain_with_place(&mut circuits);
         self.ensure_circuits(circuits.iter().map(|(key, _)| key));
         iter(circuits.into_iter().enumerate().map(Ok))
             .try_for_each_concurrent(RECONCILE_CONCURRENCY, |(at, (key, value))| async move {

@@ -165,12 +165,14 @@ impl Config {
             let providers = read_providers(&root.section("providers"), server.listen);
             let routes = routes::read_routes(&root.section("routes"), &providers, &calls);
             let breaker = root.section("breaker");
-            let policies = breaker::read_policies(breaker, &root.section("models"), |model, key| {
+            let mut policies = breaker::read_policies(breaker, &root.section("models"), |model, key| {
                 if !providers.contains_key(key.provider()) {
                     let missing = missing_provider(key.provider(), &providers);
                     model.context.report_line(model.line, format!("[{}]: {missing}", model.name));
                 }
             });
+            let routed = routes.values().flat_map(|route| &route.models);
+            policies.named = Some(routed.chain(policies.models.keys()).cloned().collect());
             root.report_unknown_keys();
             let providers = providers.into_values().flatten().collect();
             Self { server, redis, policies, providers, routes, call_settings: calls }
