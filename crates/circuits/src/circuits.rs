@@ -164,10 +164,8 @@ impl Circuits {
         if !circuit.view.load().needs_load() || !self.0.store_health.is_writable() {
             return circuit;
         }
-        match timeout_at(deadline, self.0.read_now(&circuit)).await {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => self.0.store_health.mark_unreachable(&error, self.0.clock.now()),
-            Err(_) => {}
+        if let Ok(Err(error)) = timeout_at(deadline, self.0.read_now(&circuit)).await {
+            self.0.store_health.mark_unreachable(&error, self.0.clock.now());
         }
         if circuit.view.load().needs_load() {
             return circuit;
