@@ -180,6 +180,7 @@ mod tests {
         let completed = |record: &Record, outcome: Outcome, at: Timestamp| Event::CallCompleted {
             token: AdmissionToken { epoch: record.epoch, lease_id: None },
             outcome,
+            source: None,
             at,
         };
         let failure = Failure { error_type: Some("overloaded_error".into()), ..Failure::status(529) };
@@ -191,10 +192,10 @@ mod tests {
         descriptions.push(describe(&Report::new(&"openai:gpt-5".parse().unwrap(), &record, &policy, now)));
         let lease =
             Lease { id: "lease".into(), instance: other.clone(), until: now + Duration::from_secs(15) };
-        let probe = Event::ProbeRequested { lease };
+        let probe = Event::ProbeRequested { lease, source: None };
         descriptions.push(step(&mut record, probe, &other, now));
         let token = AdmissionToken { epoch: record.epoch, lease_id: Some("lease".into()) };
-        let good = Event::CallCompleted { token, outcome: Outcome::Succeeded, at: now };
+        let good = Event::CallCompleted { token, outcome: Outcome::Succeeded, source: None, at: now };
         descriptions.push(step(&mut record, good, &other, now));
         let rate_limit = Failure { kind: breaker::FailureKind::RateLimited, ..Failure::status(429) };
         let rate_limited =
