@@ -1,12 +1,14 @@
 //! A reason as a sentence.
 
-use crate::{Phase, Reason, Record, TransitionCause, TripRule};
+use crate::{Phase, Reason, Record, SourceScope, TransitionCause, TripRule};
 
 /// Why a circuit is as it is, as the end of a sentence: "3 consecutive failures, last HTTP 529 overloaded_error"; and whom
 /// alone it refuses, if not everyone.
 #[must_use]
 pub fn describe(record: &Record) -> String {
-    match record.bound_to() {
+    // Without named keys, "all that have none" is everyone.
+    let is_everyone = |scope: &&SourceScope| scope.caller.is_none() && scope.tag.is_none();
+    match record.bound_to().filter(|scope| !is_everyone(scope)) {
         Some(scope) => format!("{}; only {scope} is refused", describe_reason(record)),
         None => describe_reason(record),
     }
