@@ -7,9 +7,9 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
-use breaker::{InstanceId, ModelKey, Policy};
+use breaker::{Document, InstanceId, ModelKey, Policy};
 use foldhash::fast::RandomState;
-use tokio::{runtime::Handle, sync::Notify};
+use tokio::{runtime::Handle, sync::Notify, time::timeout};
 
 use crate::{
     circuit::Circuit,
@@ -18,7 +18,7 @@ use crate::{
     rng::Rng,
     settings::{Policies, Settings, Timing},
     source::TagKey,
-    store::Store,
+    store::{Store, Value},
     store_health::StoreHealth,
     watchers::Watchers,
 };
@@ -91,6 +91,23 @@ impl Shared {
             self.insert(std::slice::from_ref(circuit));
         }
         self.circuits.load().get(&circuit.key).map_or_else(|| Arc::clone(circuit), Arc::clone)
+    }
+
+    /// Takes the fleet's secret, or gives it one (B12). Failing that, requests are tagged under a secret of this instance's
+    /// own: a request that two instances see then counts as two.
+    pub(crate) async fn share_tag_key(&self) {
+        let shared = timeout(self.timing.store_timeout, self.store.share_secret(self.tag_key.secret())).await;
+        if let Ok(Ok(secret)) = shared {
+            self.tag_key.replace(secret);
+        }
+    }
+
+    /// Whether a value that was found under this key is a circuit.
+    pub(crate) fn is_circuit(&self, key: &ModelKey, value: &Value) -> bool {
+        match value {
+            Value::Text(text) => Document::parse(text, &self.policy(key)) != Document::Invalid,
+            Value::Absent | Value::Oversized { .. } | Value::WrongType(_) => false,
+        }
     }
 
     fn has_place(&self, key: &ModelKey) -> bool {

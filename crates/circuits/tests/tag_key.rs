@@ -1,5 +1,4 @@
 //! The instances of a store share the secret under which requests are tagged (B12).
-#![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
 use bytes::Bytes;
 use circuits::{RedisStore, Store as _};
