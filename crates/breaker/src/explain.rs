@@ -1,10 +1,20 @@
 //! A reason as a sentence.
 
-use crate::{Phase, Reason, Record, TransitionCause, TripRule};
+use crate::{Phase, Reason, Record, SourceScope, TransitionCause, TripRule};
 
-/// Why a circuit is as it is, as the end of a sentence: "3 consecutive failures, last HTTP 529 overloaded_error".
+/// Why a circuit is as it is, as the end of a sentence: "3 consecutive failures, last HTTP 529 overloaded_error"; and whom
+/// alone it refuses, if not everyone.
 #[must_use]
 pub fn describe(record: &Record) -> String {
+    // Without named keys, "all that have none" is everyone.
+    let is_everyone = |scope: &&SourceScope| scope.caller.is_none() && scope.tag.is_none();
+    match record.bound_to().filter(|scope| !is_everyone(scope)) {
+        Some(scope) => format!("{}; only {scope} is refused", describe_reason(record)),
+        None => describe_reason(record),
+    }
+}
+
+fn describe_reason(record: &Record) -> String {
     let Some(reason) = &record.reason else {
         let counted = record.phase == Phase::Closed && record.consecutive_failures.count > 0;
         let words = if counted { "too few failures to open" } else { "no recent failures" };
@@ -130,6 +140,27 @@ mod tests {
             (Reason::manual(None, None), "manual"),
         ] {
             record.reason = Some(reason);
+            assert_eq!(describe(&record), expected);
+        }
+    }
+
+    #[test]
+    fn a_bound_circuit_says_whom_it_refuses() {
+        let mut record = Record::fresh(0, &InstanceId::new("a3f"), Timestamp::NEVER);
+        record.reason = Some(Reason::failure(&Failure::status(500), TripRule::ConsecutiveFailures));
+        record.consecutive_failures.count = 3;
+        let mut outage = crate::OpenState::new(Timestamp::NEVER, Timestamp::NEVER);
+        for (caller, tag, expected) in [
+            (
+                "ci",
+                Some(1),
+                "3 consecutive failures, last HTTP 500; only one request of caller ci is refused",
+            ),
+            ("ci", None, "3 consecutive failures, last HTTP 500; only caller ci is refused"),
+            ("", Some(1), "3 consecutive failures, last HTTP 500; only one request is refused"),
+        ] {
+            outage.bound_to = Some(crate::SourceScope { caller: caller.parse().ok(), tag });
+            record.phase = Phase::Open(outage.clone());
             assert_eq!(describe(&record), expected);
         }
     }

@@ -196,8 +196,8 @@ impl SourceCounts {
     }
 
     /// Without what is of these scopes.
-    pub(crate) fn without<'a>(&self, scopes: impl Iterator<Item = &'a SourceScope> + Clone) -> Self {
-        let is_left_out = |entry: &SourceCount| scopes.clone().any(|scope| scope.contains(&entry.scope()));
+    pub(crate) fn without(&self, scopes: &[&SourceScope]) -> Self {
+        let is_left_out = |entry: &SourceCount| scopes.iter().any(|scope| scope.contains(&entry.scope()));
         Self(self.0.iter().filter(|entry| !is_left_out(entry)).cloned().collect())
     }
 

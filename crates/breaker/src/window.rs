@@ -115,10 +115,10 @@ impl Window {
 
     /// One instance's connection failures must not open the circuit for the others, so they are evaluated apart (F7). What
     /// is of `blocked` sources is left out: their calls are refused already (B12).
-    pub(crate) fn evaluate_rate<'a>(
+    pub(crate) fn evaluate_rate(
         &self,
         policy: &Policy,
-        blocked: impl Iterator<Item = &'a SourceScope> + Clone,
+        blocked: &[&SourceScope],
         now: Timestamp,
     ) -> RateVerdict {
         let Some(rate) = policy.failure_rate else { return RateVerdict::WithinLimit };

@@ -103,11 +103,20 @@ impl Circuits {
         if let Some(admission) = self.try_admit(key, source) {
             return admission;
         }
-        let circuit = self.0.circuit(key);
         let mut deadline = None;
-        if circuit.view.load().needs_load() {
-            self.ensure_exists(&circuit, *deadline.insert(self.wait_deadline())).await;
-        }
+        let circuit = if self.0.is_named(key) {
+            let circuit = self.0.circuit(key);
+            if circuit.view.load().needs_load() {
+                self.ensure_exists(&circuit, *deadline.insert(self.wait_deadline())).await;
+            }
+            circuit
+        } else {
+            let circuit = self.find(key, *deadline.insert(self.wait_deadline())).await;
+            if circuit.view.load().needs_load() {
+                return Ok(Permit::without_circuit(&circuit, source));
+            }
+            circuit
+        };
         let answer = self.decide(&circuit, &circuit.view.load(), source);
         match answer {
             Some(answer) => answer,
@@ -146,6 +155,25 @@ impl Circuits {
             }
             Admission::ProbeDue => None,
         }
+    }
+
+    /// The circuit of a model that the configuration does not name. Clients invent names: unless the store has such a
+    /// circuit, nothing is kept of it and nothing is written before its first answer or failure. It needs a read (F2).
+    async fn find(&self, key: &ModelKey, deadline: Instant) -> Arc<Circuit> {
+        let circuit = self.0.unplaced_circuit(key);
+        if !circuit.view.load().needs_load() || !self.0.store_health.is_writable() {
+            return circuit;
+        }
+        if let Ok(Err(error)) = timeout_at(deadline, self.0.read_now(&circuit)).await {
+            self.0.store_health.mark_unreachable(&error, self.0.clock.now());
+        }
+        if circuit.view.load().needs_load() {
+            return circuit;
+        }
+        let placed = self.0.place(&circuit);
+        // What changed after it was read was reported to nobody.
+        self.0.schedule_read(&placed);
+        circuit
     }
 
     async fn ensure_exists(&self, circuit: &Arc<Circuit>, deadline: Instant) {

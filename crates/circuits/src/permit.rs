@@ -26,6 +26,8 @@ pub struct Permit {
     probe: Option<Box<Probe>>,
     /// Whose call it is; `None`: it names nobody.
     source: Option<CallSource>,
+    /// There was no circuit when it was admitted: its outcome begins it.
+    begins_circuit: bool,
 }
 
 /// What only a probe's permit has.
@@ -38,7 +40,20 @@ struct Probe {
 
 impl Permit {
     pub(crate) fn new(circuit: &Arc<Circuit>, epoch: u64, source: Option<&CallSource>) -> Self {
-        Self { circuit: Arc::clone(circuit), epoch, probe: None, source: source.cloned() }
+        Self {
+            circuit: Arc::clone(circuit),
+            epoch,
+            probe: None,
+            source: source.cloned(),
+            begins_circuit: false,
+        }
+    }
+
+    /// A permit whose outcome begins the circuit.
+    pub(crate) fn without_circuit(circuit: &Arc<Circuit>, source: Option<&CallSource>) -> Self {
+        let mut permit = Self::new(circuit, 0, source);
+        permit.begins_circuit = true;
+        permit
     }
 
     /// A responder that makes a permit of a granted lease, and the receiver of that permit. The permit itself is sent:
@@ -56,7 +71,13 @@ impl Permit {
 
     fn for_probe(circuit: &Arc<Circuit>, epoch: u64, lease_id: String, source: Option<CallSource>) -> Self {
         let probe = Probe { lease_id, continuation_epoch: Arc::new(AtomicU64::new(0)), decided: false };
-        Self { circuit: Arc::clone(circuit), epoch, probe: Some(Box::new(probe)), source }
+        Self {
+            circuit: Arc::clone(circuit),
+            epoch,
+            probe: Some(Box::new(probe)),
+            source,
+            begins_circuit: false,
+        }
     }
 
     /// The key of its circuit.
@@ -121,7 +142,8 @@ impl Permit {
 
     /// A complete, valid response, or a stream's clean end.
     pub fn succeeded(self) {
-        if self.is_probe() || !self.circuit.try_coalesce_success(self.epoch) {
+        let must_report = self.is_probe() || self.begins_circuit;
+        if must_report || !self.circuit.try_coalesce_success(self.epoch) {
             self.complete(Outcome::Succeeded);
         }
     }
@@ -145,7 +167,8 @@ impl Permit {
 
     fn complete(mut self, outcome: Outcome) {
         // A stale success changes nothing, whatever has happened since: it needs no write.
-        let late = !self.is_probe() && self.epoch != self.circuit.view.load().record.epoch;
+        let late =
+            !self.is_probe() && !self.begins_circuit && self.epoch != self.circuit.view.load().record.epoch;
         if late && !self.circuit.has_pending_writes.load(std::sync::atomic::Ordering::Acquire) {
             return;
         }
@@ -164,10 +187,12 @@ impl Permit {
         let is_failure = matches!(outcome, Outcome::Failed(_));
         let source = self.source.as_ref().filter(|_| is_failure);
         let source = self.circuit.tagged(source).source();
-        self.circuit.submit(QueuedRequest::event(
-            Event::CallCompleted { token, outcome, source, at: self.circuit.now() },
-            continuation,
-        ));
+        let event = Event::CallCompleted { token, outcome, source, at: self.circuit.now() };
+        self.circuit.submit(if self.begins_circuit {
+            QueuedRequest::new(Request::Begin(event))
+        } else {
+            QueuedRequest::event(event, continuation)
+        });
     }
 
     /// A probe that ends without a report frees its slot, unless it has had its verdict.

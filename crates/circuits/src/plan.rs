@@ -30,6 +30,8 @@ pub(crate) enum Request {
     Probe { id: String, lease: Option<Duration>, source: Option<Source> },
     /// The holder of a probe's lease asks for it to last this much longer; at most as the policy says.
     RenewLease { token: AdmissionToken, lease: Duration },
+    /// The first answer or failure of a model that the configuration does not name begins its circuit.
+    Begin(Event),
     /// The circuit must exist (F2).
     EnsureExists,
     /// The provider does not know the model.
@@ -128,6 +130,7 @@ impl PlanBuilder<'_> {
     fn apply_request(&mut self, request: &Request) -> RequestResult {
         match request {
             Request::Event(event, continuation) => self.apply_event(event, continuation.as_ref()),
+            Request::Begin(event) => self.begin(event),
             Request::ForceOpen { duration, reason, by } => {
                 let until = duration.map(|duration| self.context.now + duration);
                 self.apply_event(&Event::ForceOpen { until, reason: reason.clone(), by: by.clone() }, None)
@@ -169,6 +172,20 @@ impl PlanBuilder<'_> {
         self.transitions.extend(applied.transition);
         self.record = Some(applied.record);
         RequestResult::Applied(applied.result)
+    }
+
+    /// The call was admitted in no epoch, as there was no circuit. It counts in the first one.
+    fn begin(&mut self, event: &Event) -> RequestResult {
+        self.ensure_record();
+        let first = self.record.as_ref().filter(|record| record.reason.is_none()).map(|record| record.epoch);
+        match (event, first) {
+            (Event::CallCompleted { outcome, source, at, .. }, Some(epoch)) => {
+                let token = AdmissionToken { epoch, lease_id: None };
+                let (outcome, source) = (outcome.clone(), source.clone());
+                self.apply_event(&Event::CallCompleted { token, outcome, source, at: *at }, None)
+            }
+            _ => RequestResult::Applied(EventResult::Stale),
+        }
     }
 
     /// The event with the token that its permit has by now.

@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use breaker::{Document, Event, ModelKey, Timestamp, millis};
+use breaker::{Event, ModelKey, Timestamp, millis};
 use futures_util::{
     future::{BoxFuture, FutureExt as _},
     stream::{TryStreamExt as _, iter},
@@ -75,7 +75,11 @@ impl Shared {
                     self.refresh_ttls();
                 }
                 change = changes.next() => match change {
-                    ChangeNotification::Key(key) => self.schedule_read(&self.circuit(&key)),
+                    ChangeNotification::Key(key) => {
+                        if let Some(circuit) = self.circuit_with_place(&key) {
+                            self.schedule_read(&circuit);
+                        }
+                    }
                     ChangeNotification::Everything if reading.is_some() => read_again = true,
                     ChangeNotification::Everything => reading = Some(self.start_full_read(true)),
                     ChangeNotification::Lost(error) => {
@@ -249,15 +253,6 @@ impl Shared {
         }
     }
 
-    /// Takes the fleet's secret, or gives it one (B12). Failing that, requests are tagged under a secret of this instance's
-    /// own: a request that two instances see then counts as two.
-    async fn share_tag_key(&self) {
-        let shared = timeout(self.timing.store_timeout, self.store.share_secret(self.tag_key.secret())).await;
-        if let Ok(Ok(secret)) = shared {
-            self.tag_key.replace(secret);
-        }
-    }
-
     /// Synchronizes the clock by a response that took this long. Local changes are dated by this machine's clock, and are
     /// shifted with it (B7).
     pub(crate) fn sync_clock(&self, time: Timestamp, elapsed: Duration) {
@@ -289,6 +284,7 @@ impl Shared {
                 yield_now().await;
             }
         }
+        self.retain_with_place(&mut circuits);
         self.ensure_circuits(circuits.iter().map(|(key, _)| key));
         iter(circuits.into_iter().enumerate().map(Ok))
             .try_for_each_concurrent(RECONCILE_CONCURRENCY, |(at, (key, value))| async move {
@@ -329,13 +325,6 @@ impl Shared {
         }
         self.wait_reconciled(circuit).await;
         Ok(())
-    }
-
-    fn is_circuit(&self, key: &ModelKey, value: &Value) -> bool {
-        match value {
-            Value::Text(text) => Document::parse(text, &self.policy(key)) != Document::Invalid,
-            Value::Absent | Value::Oversized { .. } | Value::WrongType(_) => false,
-        }
     }
 
     /// Waits until a circuit is written, but not forever: what could not be written is written after the next read.

@@ -26,6 +26,12 @@ impl Refusal {
 
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let (Phase::Closed, Some(wait), false) =
+            (&self.record.phase, self.retry_in, self.record.blocked_sources.is_empty())
+        {
+            let seconds = wait.as_secs_f64();
+            return write!(f, "refused for {seconds:.1} s more: it failed while calls of others succeeded");
+        }
         match self.retry_in {
             None => f.write_str("open until closed manually")?,
             Some(_) if self.probing => f.write_str("open while a probe is in flight")?,

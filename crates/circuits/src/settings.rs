@@ -1,6 +1,10 @@
 //! How an instance takes part: its name, its policies, its timing.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use breaker::{InstanceId, ModelKey, Policy};
 
@@ -17,6 +21,16 @@ pub struct Policies {
     pub default: Policy,
     /// For these circuits.
     pub models: HashMap<ModelKey, Policy>,
+    /// The models that the configuration names; `None`: all. The circuit of any other begins with its first answer or
+    /// failure, so that names that clients invent leave nothing behind.
+    pub named: Option<HashSet<ModelKey>>,
+}
+
+impl Policies {
+    /// Whether the configuration names this model.
+    pub(crate) fn names(&self, key: &ModelKey) -> bool {
+        self.named.as_ref().is_none_or(|named| named.contains(key))
+    }
 }
 
 /// Intervals and timeouts. Tests shorten them.

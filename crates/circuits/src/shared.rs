@@ -1,15 +1,15 @@
 //! What the circuits of one instance share: the store, its clock, the policies, and the map of circuits.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     fmt,
     sync::{Arc, Weak, atomic::AtomicBool},
 };
 
 use arc_swap::ArcSwap;
-use breaker::{InstanceId, ModelKey, Policy};
+use breaker::{Document, InstanceId, ModelKey, Policy};
 use foldhash::fast::RandomState;
-use tokio::{runtime::Handle, sync::Notify};
+use tokio::{runtime::Handle, sync::Notify, time::timeout};
 
 use crate::{
     circuit::Circuit,
@@ -18,7 +18,7 @@ use crate::{
     rng::Rng,
     settings::{Policies, Settings, Timing},
     source::TagKey,
-    store::Store,
+    store::{Store, Value},
     store_health::StoreHealth,
     watchers::Watchers,
 };
@@ -40,6 +40,10 @@ pub(crate) struct Shared {
     policies: ArcSwap<Policies>,
     pub(crate) watchers: Watchers,
 }
+
+/// Circuits of models that the configuration does not name are kept up to this number. The circuit of one more is read from
+/// the store at each call.
+const MAX_UNNAMED_CIRCUITS: usize = 1_000;
 
 /// Looked up by every call, so it has a fast hash, with a random seed.
 pub(crate) type CircuitMap = HashMap<ModelKey, Arc<Circuit>, RandomState>;
@@ -63,6 +67,70 @@ impl Shared {
             watchers,
             store,
         }
+    }
+
+    /// Whether a circuit of this model is to exist before its first call.
+    pub(crate) fn is_named(&self, key: &ModelKey) -> bool {
+        self.policies.load().names(key)
+    }
+
+    /// The circuit of a key, if it is in the map or has a place there.
+    pub(crate) fn circuit_with_place(self: &Arc<Self>, key: &ModelKey) -> Option<Arc<Circuit>> {
+        let is_known = self.circuits.load().contains_key(key);
+        (is_known || self.has_place(key)).then(|| self.circuit(key))
+    }
+
+    /// A circuit outside of the map: of a model of which nothing is known but a name that a client gave.
+    pub(crate) fn unplaced_circuit(self: &Arc<Self>, key: &ModelKey) -> Arc<Circuit> {
+        self.circuits.load().get(key).map_or_else(|| self.new_circuit(key), Arc::clone)
+    }
+
+    /// The circuit that is in the map under this one's key: this one, unless another came first or there is no place.
+    pub(crate) fn place(&self, circuit: &Arc<Circuit>) -> Arc<Circuit> {
+        if self.has_place(&circuit.key) {
+            self.insert(std::slice::from_ref(circuit));
+        }
+        self.circuits.load().get(&circuit.key).map_or_else(|| Arc::clone(circuit), Arc::clone)
+    }
+
+    /// Takes the fleet's secret, or gives it one (B12). Failing that, requests are tagged under a secret of this instance's
+    /// own: a request that two instances see then counts as two.
+    pub(crate) async fn share_tag_key(&self) {
+        let shared = timeout(self.timing.store_timeout, self.store.share_secret(self.tag_key.secret())).await;
+        if let Ok(Ok(secret)) = shared {
+            self.tag_key.replace(secret);
+        }
+    }
+
+    /// Whether a value that was found under this key is a circuit.
+    pub(crate) fn is_circuit(&self, key: &ModelKey, value: &Value) -> bool {
+        match value {
+            Value::Text(text) => Document::parse(text, &self.policy(key)) != Document::Invalid,
+            Value::Absent | Value::Oversized { .. } | Value::WrongType(_) => false,
+        }
+    }
+
+    fn has_place(&self, key: &ModelKey) -> bool {
+        self.is_named(key) || self.places_left() > 0
+    }
+
+    /// How many more circuits of unnamed models are kept.
+    fn places_left(&self) -> usize {
+        let named = self.policies.load().named.as_ref().map_or(usize::MAX, HashSet::len);
+        named.saturating_add(MAX_UNNAMED_CIRCUITS).saturating_sub(self.circuits.load().len())
+    }
+
+    /// Leaves out the keys that have no place in the map.
+    pub(crate) fn retain_with_place<T>(&self, keys: &mut Vec<(ModelKey, T)>) {
+        let (known, mut places) = (self.circuits.load(), self.places_left());
+        keys.retain(|(key, _)| {
+            if known.contains_key(key) || self.is_named(key) {
+                return true;
+            }
+            let has_place = places > 0;
+            places = places.saturating_sub(1);
+            has_place
+        });
     }
 
     /// The circuit of a key; one that is not known yet is created here, and read before its first call.

@@ -25,7 +25,10 @@ pub const TRACE_TARGET: &str = "switchboard::traces";
 
 impl Writer for Shared {
     fn submit(self: Arc<Self>, circuit: &Arc<Circuit>, queued: QueuedRequest) {
-        self.enqueue(circuit, queued);
+        match &queued.request {
+            Request::Begin(_) => self.enqueue(&self.place(circuit), queued),
+            _ => self.enqueue(circuit, queued),
+        }
     }
 }
 

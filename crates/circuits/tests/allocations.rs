@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use allocation_counter::measure;
 use breaker::{Failure, ModelKey};
-use circuits::{Circuits, Permit, Policies, Refusal};
+use circuits::{CallSource, Circuits, Permit, Policies, Refusal};
 use futures_util::FutureExt as _;
 
 /// More than the buckets of unwritten successes could hide.
@@ -35,6 +35,15 @@ async fn closed_circuit() -> (Circuits, ModelKey) {
 async fn a_successful_call_allocates_nothing() {
     let (circuits, key) = closed_circuit().await;
     assert_eq!(count_allocations(|| admit_without_waiting(&circuits, &key).unwrap().succeeded()), 0);
+}
+
+/// Nor is it hashed: that would allocate.
+#[tokio::test]
+async fn a_successful_call_that_names_its_source_allocates_nothing() {
+    let (circuits, key) = closed_circuit().await;
+    let source = CallSource::new("ci".parse().ok(), vec![b'x'; 100_000].into());
+    let call = || circuits.admit_as(&key, &source, None).now_or_never().unwrap().unwrap().succeeded();
+    assert_eq!(count_allocations(call), 0);
 }
 
 #[tokio::test]

@@ -115,7 +115,7 @@ impl Poison {
                 false_trip_table(&self.instances, &config)
             }];
         let results = std::thread::scope(|scope| {
-            let running: Vec<_> = tables.iter().map(|table| scope.spawn(|| table())).collect();
+            let running: Vec<_> = tables.iter().map(|table| scope.spawn(table)).collect();
             running.into_iter().map(|table| table.join()).collect::<Vec<_>>()
         });
         for table in results {

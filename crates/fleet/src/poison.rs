@@ -72,11 +72,11 @@ pub enum Senders {
 
 /// Models that fail: the first ones of the route.
 #[derive(Debug, Clone, Copy)]
-pub struct Outage {
+pub struct ModelOutage {
     /// How many.
     pub models: usize,
     /// The share of their calls that fails.
-    pub share: f64,
+    pub failure_rate: f64,
     /// They fail by a timeout; else by a status at once.
     pub is_timeout: bool,
 }
@@ -101,7 +101,7 @@ pub struct Experiment {
     /// The share of all calls that fails for no reason.
     pub errors: f64,
     /// Models that are down all the time.
-    pub outage: Option<Outage>,
+    pub outage: Option<ModelOutage>,
 }
 
 /// What happened.
@@ -322,7 +322,7 @@ impl World {
         match outage {
             _ if !self.fails() => None,
             _ if is_poison || self.rng.chance(*errors) => Some(FailureKind::Status),
-            Some(outage) if model < outage.models && self.rng.chance(outage.share) => {
+            Some(outage) if model < outage.models && self.rng.chance(outage.failure_rate) => {
                 Some(if outage.is_timeout { FailureKind::Timeout } else { FailureKind::Status })
             }
             _ => None,

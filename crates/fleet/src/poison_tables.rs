@@ -2,7 +2,7 @@
 
 use std::{fmt::Write as _, time::Duration};
 
-use crate::poison::{Arrivals, Experiment, Figures, Outage, Senders, run};
+use crate::poison::{Arrivals, Experiment, Figures, ModelOutage, Senders, run};
 
 /// Good calls a second, the four numbers of a cell.
 const GOOD_RATES: [f64; 4] = [0.1, 1.0, 10.0, 100.0];
@@ -118,10 +118,10 @@ pub fn lost_percent(poison: &Poison, rule: bool, config: &TableConfig) -> std::i
 }
 
 /// A model that is down: a name, instances, calls a second, who calls, models of the route, the outage.
-type Down = (&'static str, usize, f64, Senders, usize, Outage);
+type Down = (&'static str, usize, f64, Senders, usize, ModelOutage);
 
-const fn down(models: usize, share: f64, is_timeout: bool) -> Outage {
-    Outage { models, share, is_timeout }
+const fn down(models: usize, failure_rate: f64, is_timeout: bool) -> ModelOutage {
+    ModelOutage { models, failure_rate, is_timeout }
 }
 
 const TEN_KEYS: Senders = Senders::Keys { first: 0, count: 10 };

@@ -1,8 +1,6 @@
 //! One caller's requests that fail everywhere take no model from the others, and a model that is down is found all the
 //! same (B12). The tables that these are cells of: `cargo run --release -p fleet -- poison`.
 
-#![expect(clippy::unwrap_used, reason = "helpers of tests fail tests")]
-
 use fleet::poison_tables::{OUTAGES, POISONS, TableConfig, false_trips, lost_percent, outage_cost};
 
 const SHORT: TableConfig = TableConfig { seed: 1, seeds: 1, outage_seeds: 20, length: 0.3 };

@@ -174,12 +174,14 @@ impl Config {
             let reachable = (!server.listen.ip().is_loopback()).then_some((server.listen, listen_location));
             let keys = KeysConfig::read(&root.section("keys"), server_keys, &routes, &providers, reachable);
             let breaker = root.section("breaker");
-            let policies = breaker::read_policies(breaker, &root.section("models"), |model, key| {
+            let mut policies = breaker::read_policies(breaker, &root.section("models"), |model, key| {
                 if !providers.contains_key(key.provider()) {
                     let missing = missing_provider(key.provider(), &providers);
                     model.context.report_line(model.line, format!("[{}]: {missing}", model.name));
                 }
             });
+            let routed = routes.values().flat_map(|route| &route.models);
+            policies.named = Some(routed.chain(policies.models.keys()).cloned().collect());
             root.report_unknown_keys();
             let providers = providers.into_values().flatten().collect();
             Self { server, keys, redis, policies, providers, routes, call_settings: calls }

@@ -69,7 +69,9 @@ fn the_whole_story_is_printed_in_order_and_no_request_fails() {
             rest.split_once(line).unwrap_or_else(|| panic!("no {line:?} in order in:\n{stdout}"));
         rest = after;
     }
-    assert_eq!((printed_count(&stdout, "probes"), printed_count(&stdout, "transitions")), (2, 5), "{stdout}");
+    assert_eq!(printed_count(&stdout, "probes"), 2, "{stdout}");
+    // The first failures may all be of one request: then it opens for that one first (B12).
+    assert!((5..=7).contains(&printed_count(&stdout, "transitions")), "{stdout}");
     let (primary, backup) = (
         printed_count(&stdout, "answered by primary:gpt-5"),
         printed_count(&stdout, "answered by backup:gpt-5-mini"),

@@ -58,8 +58,8 @@ impl RecordUpdate<'_> {
             return self.trip(failure, TripRule::ConsecutiveFailures, breadth, at);
         }
         let blocked = self.record.blocked_sources.iter().filter(|block| now < block.until);
-        let blocked = blocked.map(|block| &block.scope);
-        match self.record.window.evaluate_rate(policy, blocked, now) {
+        let blocked: Vec<_> = blocked.map(|block| &block.scope).collect();
+        match self.record.window.evaluate_rate(policy, &blocked, now) {
             RateVerdict::WithinLimit => {}
             RateVerdict::Trip { sole_reporter: Some(reporter), .. } => {
                 return self.trip(failure, TripRule::FailureRate, TripBreadth::Instance(reporter), at);

@@ -42,25 +42,17 @@ fn the_rate_is_reached_and_needs_the_least_number_of_calls() {
     for _ in 0..4 {
         window.add_failure(&policy, NOW, None, None);
     }
-    assert_eq!(
-        window.evaluate_rate(&policy, [].iter(), NOW),
-        RateVerdict::WithinLimit,
-        "8 calls are too few"
-    );
+    assert_eq!(window.evaluate_rate(&policy, &[], NOW), RateVerdict::WithinLimit, "8 calls are too few");
     window.add_calls(&policy, NOW, 2);
-    assert_eq!(
-        window.evaluate_rate(&policy, [].iter(), NOW),
-        RateVerdict::WithinLimit,
-        "4 of 10 are too few"
-    );
+    assert_eq!(window.evaluate_rate(&policy, &[], NOW), RateVerdict::WithinLimit, "4 of 10 are too few");
     window.add_failure(&policy, NOW, None, None);
     window.add_failure(&policy, NOW, None, None);
     assert_eq!(
-        window.evaluate_rate(&policy, [].iter(), NOW),
+        window.evaluate_rate(&policy, &[], NOW),
         RateVerdict::Trip { sole_reporter: None, bound_to: None }
     );
     assert_eq!(
-        window.evaluate_rate(&Policy { failure_rate: None, ..policy }, [].iter(), NOW),
+        window.evaluate_rate(&Policy { failure_rate: None, ..policy }, &[], NOW),
         RateVerdict::WithinLimit
     );
 }
@@ -70,7 +62,7 @@ fn successes_alone_never_trip() {
     let policy = Policy { failure_rate: Some(f64::MIN_POSITIVE), minimum_calls: 1, ..Policy::default() };
     let mut window = Window::default();
     window.add_calls(&policy, NOW, 1_000);
-    assert_eq!(window.evaluate_rate(&policy, [].iter(), NOW), RateVerdict::WithinLimit);
+    assert_eq!(window.evaluate_rate(&policy, &[], NOW), RateVerdict::WithinLimit);
 }
 
 #[test]
@@ -82,12 +74,12 @@ fn one_instances_connection_failures_trip_for_that_instance() {
         window.add_failure(&policy, NOW, Some(&a), None);
     }
     assert_eq!(
-        window.evaluate_rate(&policy, [].iter(), NOW),
+        window.evaluate_rate(&policy, &[], NOW),
         RateVerdict::Trip { sole_reporter: Some(a), bound_to: None }
     );
     window.add_failure(&policy, NOW, Some(&b), None);
     assert_eq!(
-        window.evaluate_rate(&policy, [].iter(), NOW),
+        window.evaluate_rate(&policy, &[], NOW),
         RateVerdict::Trip { sole_reporter: None, bound_to: None },
         "two instances"
     );
@@ -133,7 +125,7 @@ fn tripped_for(sources: &[(&str, u8, u32)], others: u32, blocked: &[SourceScope]
         calls -= 1;
     }
     window.add_calls(&policy, NOW, calls);
-    match window.evaluate_rate(&policy, blocked.iter(), NOW) {
+    match window.evaluate_rate(&policy, &blocked.iter().collect::<Vec<_>>(), NOW) {
         RateVerdict::WithinLimit => None,
         RateVerdict::Trip { bound_to, .. } => {
             Some(bound_to.map_or("all".to_owned(), |scope| scope.to_string()))

@@ -96,7 +96,7 @@ impl<B: Backend> InstanceFleet<B> {
     }
 
     fn policies(&self) -> Policies {
-        Policies { default: self.policy.clone(), models: HashMap::new() }
+        Policies { default: self.policy.clone(), ..Policies::default() }
     }
 
     fn circuits(&self, who: &str) -> Result<&Circuits, String> {
