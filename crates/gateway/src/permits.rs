@@ -9,7 +9,7 @@ use axum::{Json, extract::State};
 use breaker::{ModelKey, Timestamp};
 use http::StatusCode;
 use manager::{CallError, SkipReason, SkippedModel};
-use providers::{ProviderError, ProviderErrorKind, TimeoutKind};
+use providers::{ConnectCause, ProviderError, ProviderErrorKind, TimeoutKind};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -186,7 +186,7 @@ impl ReportedFailure {
 impl From<ReportedKind> for ProviderErrorKind {
     fn from(kind: ReportedKind) -> Self {
         match kind {
-            ReportedKind::Connection => Self::Connection,
+            ReportedKind::Connection => Self::Connection(ConnectCause::Unreachable),
             ReportedKind::Timeout => Self::Timeout(TimeoutKind::Response),
             ReportedKind::Invalid => Self::Invalid,
             ReportedKind::Truncated => Self::Truncated,

@@ -304,6 +304,8 @@ impl<'a> FailoverLoop<'a> {
             CallError::UnsupportedApi { requested, path: self.context.call.request.endpoint() }
         } else if reasons().all(SkipReason::is_ineligible) {
             CallError::CannotCarry { requested, skipped: self.skipped() }
+        } else if let Some(resource) = reasons().find_map(SkipReason::missing_resource) {
+            CallError::Overloaded { requested, resource, skipped: self.skipped() }
         } else if reasons().any(|reason| matches!(reason, SkipReason::Failed(_) | SkipReason::Injected(_))) {
             self.attempts_exhausted()
         } else {

@@ -41,6 +41,7 @@
 //!   an error or `Debug` output (C5).
 
 mod body;
+mod cause;
 mod classify;
 mod client;
 mod config;
@@ -56,8 +57,10 @@ mod stream;
 mod translated;
 mod urls;
 
+pub use cause::{ConnectCause, LocalResource};
+pub use client::{ConnectorError, ProxyError, TlsConfigError};
 pub use config::{ProviderConfig, Timeouts};
-pub use error::{FailureClass, ProviderError, ProviderErrorKind, TimeoutKind};
+pub use error::{ConnectDetail, FailureClass, ProviderError, ProviderErrorKind, TimeoutKind};
 pub use kind::ProviderKind;
 pub use provider::{Provider, ProviderConfigError, ProviderRequest, ProviderResponse};
 pub use response::CompleteResponse;

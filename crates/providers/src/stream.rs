@@ -10,12 +10,12 @@ use dialects::sse::{Decoder, Frame};
 use dialects::{Choices, Dialect, EventClass, Progress, ResponseMeta, Usage, classify_event};
 use http::StatusCode;
 use http::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
-use reqwest::Response;
 use tokio::time::{Instant, timeout};
 use translate::{Bridge, Translation};
 
 use crate::body::next_chunk;
 use crate::classify;
+use crate::client::{ClientResponse, ResponseBody};
 use crate::config::Timeouts;
 use crate::deadline::Deadline;
 use crate::error::{ProviderError, ProviderErrorKind, TimeoutKind};
@@ -48,7 +48,7 @@ pub struct EventStream {
     dialect: Dialect,
     headers: HeaderMap,
     /// `None`: it has ended.
-    body: Option<Response>,
+    body: Option<ResponseBody>,
     /// The error that ended it.
     error: Option<ProviderError>,
     decoder: Decoder,
@@ -136,7 +136,7 @@ struct StreamProgress {
 impl EventStream {
     /// `start`: when the request was sent.
     pub(crate) fn new(
-        mut response: Response,
+        response: ClientResponse,
         dialect: Dialect,
         start: Instant,
         timeouts: Timeouts,
@@ -144,10 +144,9 @@ impl EventStream {
         framing: Framing,
         key: Option<HeaderValue>,
     ) -> Self {
-        let headers = std::mem::take(response.headers_mut());
         let headers = match translation {
-            Some(_) => translated_response_headers(&headers),
-            None => forwarded_response_headers(headers),
+            Some(_) => translated_response_headers(&response.headers),
+            None => forwarded_response_headers(response.headers),
         };
         Self {
             dialect,
@@ -155,7 +154,7 @@ impl EventStream {
             translation: translation.map(StreamTranslation::new).map(Box::new),
             framing,
             key,
-            body: Some(response),
+            body: Some(response.body),
             error: None,
             decoder: Decoder::default(),
             progress: StreamProgress::default(),
@@ -213,8 +212,8 @@ impl EventStream {
                 let frame = frame.map_err(|too_large| ProviderError::too_large(too_large.limit))?;
                 return self.on_frame(frame).map(Some);
             }
-            let Some(response) = &mut self.body else { return self.on_body_end().map(Some) };
-            match self.deadlines.deadline().timeout(next_chunk(response)).await?? {
+            let Some(body) = &mut self.body else { return self.on_body_end().map(Some) };
+            match self.deadlines.deadline().timeout(next_chunk(body)).await?? {
                 Some(chunk) => self.decoder.push(chunk),
                 None => self.body = None,
             }
@@ -293,8 +292,8 @@ impl EventStream {
 
     /// Reads the rest of the body of a complete stream, and drops it.
     async fn drain_body(&mut self) {
-        if let Some(mut response) = self.body.take() {
-            let drain = async { while let Ok(Some(_)) = response.chunk().await {} };
+        if let Some(mut body) = self.body.take() {
+            let drain = async { while let Ok(Some(_)) = body.chunk().await {} };
             // If it takes longer, the connection is closed.
             let _ = timeout(DRAIN_TIMEOUT, drain).await;
         }
