@@ -23,9 +23,9 @@ use crate::{
     BufferLimit, Call, CallMetrics, Chain, SkipReason, TracePropagator, Translated,
     attempt_guard::{AttemptGuard, TotalDeadline},
     call_log::whole_millis,
-    outcome::is_request_error,
+    outcome::{is_request_error, missing_resource},
     prepare::{self, PreparedRequest, SharedRequest},
-    spans,
+    shortage, spans,
     stored::StoredResponses,
     wait,
 };
@@ -183,6 +183,9 @@ impl CallContext<'_> {
             }
             Ok(Err(error)) => {
                 log_result(&error.to_string());
+                if let Some(resource) = missing_resource(&error) {
+                    shortage::log(resource);
+                }
                 guard.failed(&error, chain);
                 AttemptOutcome::Failed(error, prepared.translated())
             }

@@ -29,6 +29,7 @@
 //! catalog                       names and chains
 //!    ▼
 //! backoff, wait, yield_now      delays between attempts; waiting for circuits; yielding to other tasks
+//! shortage                      what this machine lacks, in the log
 //!    ▼
 //! route, stored, translated     the settings of a route; who has stored a response; what a translation left out
 //! ```
@@ -84,6 +85,7 @@ mod outcome;
 mod prepare;
 mod relay;
 mod route;
+mod shortage;
 mod spans;
 mod stored;
 mod translated;

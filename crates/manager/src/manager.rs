@@ -11,8 +11,14 @@ use providers::{CompleteResponse, ProviderError};
 
 use crate::{
     Call, CallError, CallMetrics, Catalog, CatalogError, Chain, Reply, Response, Settings,
-    StoredResponseError, StreamMode, TracePropagator, attempt::CallContext, buffered_stream::buffer,
-    call_log::CallLog, failover::FailoverLoop, outcome::record_reported_outcome, prepare::SharedRequest,
+    StoredResponseError, StreamMode, TracePropagator,
+    attempt::CallContext,
+    buffered_stream::buffer,
+    call_log::CallLog,
+    failover::FailoverLoop,
+    outcome::{missing_resource, record_reported_outcome},
+    prepare::SharedRequest,
+    shortage,
     stored::StoredResponses,
 };
 
@@ -115,7 +121,13 @@ impl ModelManager {
                 Err(StoredResponseError::ProviderAuth { provider, status: response.status.as_u16() })
             }
             Ok(response) => Ok(response),
-            Err(error) => Err(StoredResponseError::Provider { provider, error }),
+            Err(error) => match missing_resource(&error) {
+                Some(resource) => {
+                    shortage::log(resource);
+                    Err(StoredResponseError::Overloaded(resource))
+                }
+                None => Err(StoredResponseError::Provider { provider, error }),
+            },
         }
     }
 

@@ -51,6 +51,7 @@ use connector::Connector;
 pub use connector::ConnectorError;
 pub(crate) use error::ClientError;
 use pool::Pool;
+use proxy::Proxy;
 pub use proxy::ProxyError;
 use resolver::Resolver;
 pub use tls::TlsConfigError;
@@ -80,16 +81,18 @@ impl Client {
         ca_file: Option<&Path>,
         connect_timeout: Duration,
     ) -> Result<Self, ConnectorError> {
-        Self::with_resolver(base_url, ca_file, connect_timeout, Resolver::system())
+        let proxy = Proxy::find(base_url, |name| std::env::var(name).ok())?;
+        Self::with(base_url, ca_file, connect_timeout, Resolver::system(), proxy)
     }
 
-    fn with_resolver(
+    fn with(
         base_url: &Url,
         ca_file: Option<&Path>,
         connect_timeout: Duration,
         resolver: Resolver,
+        proxy: Option<Proxy>,
     ) -> Result<Self, ConnectorError> {
-        let connector = Connector::new(base_url, ca_file, connect_timeout, resolver)?;
+        let connector = Connector::new(base_url, ca_file, connect_timeout, resolver, proxy)?;
         let authority = match (base_url.host_str().ok_or(ConnectorError::NoHost)?, base_url.port()) {
             (host, Some(port)) => format!("{host}:{port}"),
             (host, None) => host.to_owned(),
@@ -145,3 +148,6 @@ impl Client {
         ClientResponse { status: head.status, headers: head.headers, body }
     }
 }
+
+#[cfg(test)]
+mod tests;

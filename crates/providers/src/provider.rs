@@ -124,7 +124,7 @@ impl Provider {
         if !matches!(config.base_url.scheme(), "http" | "https") || config.base_url.host().is_none() {
             return Err(ProviderConfigError::BaseUrl { provider: config.name });
         }
-        let client = Client::new(&config.base_url, None, connect)
+        let client = Client::new(&config.base_url, config.ca_file.as_deref(), connect)
             .map_err(|source| ProviderConfigError::Client { provider: config.name.clone(), source })?;
         let form = if client.needs_absolute_uri() { UriForm::Absolute } else { UriForm::Path };
         let urls = Urls::new(&config.base_url, &dialects, form)

@@ -88,8 +88,8 @@ impl Connector {
         ca_file: Option<&Path>,
         timeout: Duration,
         resolver: Resolver,
+        proxy: Option<Proxy>,
     ) -> Result<Self, ConnectorError> {
-        let proxy = Proxy::find(base_url, |name| std::env::var(name).ok())?;
         // No certificate is ever checked otherwise, and reading some hundred takes long.
         let tls = (base_url.scheme() == "https").then(|| Tls::new(ca_file)).transpose()?;
         let needs_tls = proxy.as_ref().is_some_and(|proxy| proxy.kind == ProxyKind::Http { tls: true });

@@ -8,7 +8,7 @@ use rustls::client::WebPkiServerVerifier;
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, ServerName};
-use rustls::{ClientConfig, RootCertStore};
+use rustls::{CertificateError, ClientConfig, RootCertStore};
 use tokio_rustls::TlsConnector;
 
 use super::error::ClientError;
@@ -91,6 +91,8 @@ fn explain(error: &rustls::Error) -> String {
         rustls::Error::InvalidMessage(_) => {
             "the port does not speak TLS; is the base URL http://?".to_owned()
         }
+        // Its own text is that of Debug.
+        rustls::Error::InvalidCertificate(CertificateError::Other(inner)) => inner.0.to_string(),
         _ => error.to_string(),
     }
 }

@@ -235,6 +235,7 @@ fn configurations_that_could_never_work() {
             base_url: base_url.parse().unwrap(),
             api_key: Some(key.to_owned().into()),
             speaks: None,
+            ca_file: None,
         };
         Provider::new(config, Duration::from_secs(1)).map(drop)
     };
