@@ -11,7 +11,6 @@ use std::{
     time::Duration,
 };
 
-use bytes::Bytes;
 use circuits::{Circuits, Permit, Refusal};
 use dialects::error::is_foreign_reasoning;
 use providers::{CompleteResponse, EventStream, Provider, ProviderError, ProviderResponse};
@@ -24,6 +23,7 @@ use crate::{
     attempt_guard::{AttemptGuard, TotalDeadline},
     call_log::whole_millis,
     outcome::{is_request_error, missing_resource},
+    pieces::Pieces,
     prepare::{self, PreparedRequest, SharedRequest},
     shortage, spans,
     stored::StoredResponses,
@@ -87,7 +87,7 @@ pub(crate) enum AttemptOutcome {
 /// A stream that has started.
 pub(crate) struct StartedStream {
     /// Events that were received and not yet passed on.
-    pub(crate) buffered: Vec<Bytes>,
+    pub(crate) buffered: Pieces,
     /// The rest. Boxed, since it is moved at every event.
     pub(crate) stream: Box<EventStream>,
     pub(crate) guard: AttemptGuard,
@@ -96,7 +96,7 @@ pub(crate) struct StartedStream {
 
 enum StartedResponse {
     Complete(CompleteResponse),
-    Streaming { buffered: Vec<Bytes>, stream: Box<EventStream> },
+    Streaming { buffered: Pieces, stream: Box<EventStream> },
 }
 
 impl CallContext<'_> {
@@ -208,15 +208,13 @@ impl CallContext<'_> {
     }
 
     async fn read_to_end(self, index: usize, mut started: StartedStream) -> AttemptOutcome {
-        let mut size: usize = started.buffered.iter().map(Bytes::len).sum();
         loop {
             match started.stream.next().await {
                 Ok(Some(event)) => {
-                    size += event.bytes.len();
                     if !event.bytes.is_empty() {
                         started.buffered.push(event.bytes);
                     }
-                    if size > self.chain.buffer_limit.0 {
+                    if started.buffered.size() > self.chain.buffer_limit.0 {
                         let (id, key) = (&self.call.id, &self.chain.entries[index].key);
                         tracing::warn!(request = id, model = %key, "response exceeds the buffer limit; switching to pass-through");
                         break AttemptOutcome::BufferLimitExceeded(started);
@@ -264,10 +262,9 @@ async fn open(
         ProviderResponse::Complete(response) => return Ok(StartedResponse::Complete(response)),
         ProviderResponse::Streaming(stream) => stream,
     };
-    let (mut buffered, mut size) = (Vec::new(), 0);
+    let mut buffered = Pieces::default();
     while let Some(event) = stream.next().await? {
         guard.on_first_byte();
-        size += event.bytes.len();
         // Of a translated event nothing may be left.
         if !event.bytes.is_empty() {
             buffered.push(event.bytes);
@@ -276,7 +273,7 @@ async fn open(
             guard.on_first_token();
             break;
         }
-        if size > max_bytes {
+        if buffered.size() > max_bytes {
             return Err(ProviderError::too_large(max_bytes));
         }
     }

@@ -377,7 +377,7 @@ impl<'a> FailoverLoop<'a> {
                 guard.succeeded(stream.usage());
                 log.on_first_token();
                 log.finish_success(stream.usage());
-                let events = Events::buffered(buffered);
+                let events = Events::buffered(buffered.into_vec());
                 Ok(Reply {
                     answered_by,
                     attempts,
@@ -395,7 +395,7 @@ impl<'a> FailoverLoop<'a> {
                 log.on_first_token();
                 let headers = stream.headers().clone();
                 let relay = Relay {
-                    buffered: buffered.into(),
+                    buffered: buffered.into_vec().into(),
                     lookahead: None,
                     stream,
                     dialect,

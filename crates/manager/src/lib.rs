@@ -29,7 +29,7 @@
 //! catalog                       names and chains
 //!    ▼
 //! backoff, wait, yield_now      delays between attempts; waiting for circuits; yielding to other tasks
-//! shortage                      what this machine lacks, in the log
+//! pieces, shortage              the pieces of a stream that are kept back; what this machine lacks, in the log
 //!    ▼
 //! route, stored, translated     the settings of a route; who has stored a response; what a translation left out
 //! ```
@@ -82,6 +82,7 @@ mod latency;
 mod manager;
 mod metrics;
 mod outcome;
+mod pieces;
 mod prepare;
 mod relay;
 mod route;
