@@ -396,7 +396,7 @@ impl<'a> FailoverLoop<'a> {
                 let headers = stream.headers().clone();
                 let relay = Relay {
                     buffered: buffered.into_vec().into(),
-                    lookahead: None,
+                    failure: None,
                     stream,
                     dialect,
                     json_array: call.request.json_array(),

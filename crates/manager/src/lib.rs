@@ -28,7 +28,7 @@
 //!    ▼
 //! catalog                       names and chains
 //!    ▼
-//! backoff, wait, yield_now      delays between attempts; waiting for circuits; yielding to other tasks
+//! backoff, wait                 delays between attempts; waiting for circuits
 //! pieces, shortage              the pieces of a stream that are kept back; what this machine lacks, in the log
 //!    ▼
 //! route, stored, translated     the settings of a route; who has stored a response; what a translation left out
@@ -91,7 +91,6 @@ mod spans;
 mod stored;
 mod translated;
 mod wait;
-mod yield_now;
 
 pub use attempt_guard::STALL_TIMEOUT;
 pub use call::{Body, Call, FaultInjection, FaultInjectionError, Reply, Response};

@@ -8,6 +8,7 @@ use dialects::error::{ErrorBody, body_of_event};
 use dialects::events::end_marker;
 use dialects::sse::{Decoder, Frame};
 use dialects::{Choices, Dialect, EventClass, Progress, ResponseMeta, Usage, classify_event};
+use futures_util::FutureExt as _;
 use http::StatusCode;
 use http::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
 use tokio::time::{Instant, timeout};
@@ -200,6 +201,35 @@ impl EventStream {
             self.error = Some(error.clone());
         }
         next
+    }
+
+    /// The next event, if it has been received; `None`: it must be waited for with [`EventStream::next`], or there is none.
+    /// It waits for nothing, and starts no timeout.
+    pub fn next_if_ready(&mut self) -> Option<Result<StreamEvent, ProviderError>> {
+        if self.error.is_some() || self.progress.done {
+            return None;
+        }
+        let event = self.advance_if_ready()?;
+        if let Err(error) = &event {
+            self.body = None;
+            self.error = Some(error.clone());
+        }
+        Some(event)
+    }
+
+    fn advance_if_ready(&mut self) -> Option<Result<StreamEvent, ProviderError>> {
+        loop {
+            match self.decoder.next_frame() {
+                Some(Ok(frame)) => return Some(self.on_frame(frame)),
+                Some(Err(too_large)) => return Some(Err(ProviderError::too_large(too_large.limit))),
+                None => {}
+            }
+            match next_chunk(self.body.as_mut()?).now_or_never()? {
+                Ok(Some(chunk)) => self.decoder.push(chunk),
+                Ok(None) => self.body = None,
+                Err(error) => return Some(Err(error)),
+            }
+        }
     }
 
     async fn advance(&mut self) -> Result<Option<StreamEvent>, ProviderError> {
