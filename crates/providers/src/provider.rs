@@ -8,8 +8,8 @@ use base64::prelude::BASE64_STANDARD as BASE64;
 use bytes::Bytes;
 use dialects::response::{self, InvalidBody};
 use dialects::{Dialect, Endpoint};
-use http::Method;
 use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use http::{Method, StatusCode};
 use percent_encoding::percent_decode_str;
 use secrecy::ExposeSecret;
 use tokio::time::Instant;
@@ -209,6 +209,21 @@ impl Provider {
                 Err(ProviderError::provider_failure(ProviderErrorKind::Invalid))
             }
         }
+    }
+
+    /// Makes a request that costs no tokens: for the list of the models. Returns its status, with which a provider that has no
+    /// such list shows at least that it is there.
+    ///
+    /// # Errors
+    /// When no response comes within `limit`; the error says why.
+    pub async fn check_access(&self, limit: Duration) -> Result<StatusCode, ProviderError> {
+        let unsupported = || ProviderError::provider_failure(ProviderErrorKind::UnsupportedEndpoint);
+        let uri = self.urls.models(self.kind).ok_or_else(unsupported)?;
+        let deadline = Deadline::new(Instant::now(), limit, TimeoutKind::Response);
+        let headers = || self.headers(HeaderMap::new());
+        let response =
+            deadline.timeout(self.client.send(&Method::GET, &uri, headers, &Bytes::new())).await??;
+        Ok(response.status)
     }
 
     /// Asks for what OpenAI's responses API has stored: `path` begins with the response's id. Whatever status comes is

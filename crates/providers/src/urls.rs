@@ -4,6 +4,8 @@ use dialects::{Dialect, Endpoint};
 use http::Uri;
 use url::{Position, Url};
 
+use crate::kind::ProviderKind;
+
 /// The URLs of one provider. Those without a model in them are made once.
 #[derive(Debug)]
 pub(crate) struct Urls {
@@ -61,6 +63,16 @@ impl Urls {
             url.set_query(Some("alt=sse"));
         }
         self.form.uri(&url)
+    }
+
+    /// The list of the models, which costs no tokens.
+    pub(crate) fn models(&self, kind: ProviderKind) -> Option<Uri> {
+        let path: &[&str] = match kind {
+            ProviderKind::OpenAi | ProviderKind::Bedrock => &["models"],
+            ProviderKind::Anthropic => &["v1", "models"],
+            ProviderKind::GoogleGenAi => &["v1beta", "models"],
+        };
+        self.form.uri(&append(&self.base, path)?)
     }
 
     /// A response that OpenAI's responses API has stored, or what belongs to it: `path` begins with its id.
