@@ -59,15 +59,14 @@ async fn blank_lines_before_the_first_token_take_a_factor_of_their_size() {
         fallback: true,
         injected_fault: None,
     };
+    let peak_memory = || {
+        let status = fs::read_to_string("/proc/self/status").unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+        line.trim().trim_end_matches(" kB").parse::<usize>().unwrap() * 1024
+    };
     let before = peak_memory();
     let response = manager.call(call).await.unwrap();
     assert!(matches!(response, Response::Reply(_)), "{response:?}");
     let grown = peak_memory() - before;
     assert!(grown < 20 * MIB, "2 MiB of blank lines took {} MiB", grown / MIB);
-}
-
-fn peak_memory() -> usize {
-    let status = fs::read_to_string("/proc/self/status").unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
-    line.trim().trim_end_matches(" kB").parse::<usize>().unwrap() * 1024
 }
