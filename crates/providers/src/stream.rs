@@ -18,7 +18,7 @@ use crate::body::next_chunk;
 use crate::classify;
 use crate::client::{ClientResponse, ResponseBody};
 use crate::config::Timeouts;
-use crate::deadline::Deadline;
+use crate::deadline::{Deadline, Timer};
 use crate::error::{ProviderError, ProviderErrorKind, TimeoutKind};
 use crate::headers::{forwarded_response_headers, translated_response_headers};
 use crate::redact::without_key;
@@ -55,6 +55,7 @@ pub struct EventStream {
     decoder: Decoder,
     progress: StreamProgress,
     deadlines: StreamDeadlines,
+    timer: Timer,
     /// To the caller's API format, where that is another one. Boxed: most streams have none.
     translation: Option<Box<StreamTranslation>>,
     framing: Framing,
@@ -159,6 +160,7 @@ impl EventStream {
             error: None,
             decoder: Decoder::default(),
             progress: StreamProgress::default(),
+            timer: Timer::default(),
             deadlines: StreamDeadlines {
                 timeouts,
                 start,
@@ -243,7 +245,7 @@ impl EventStream {
                 return self.on_frame(frame).map(Some);
             }
             let Some(body) = &mut self.body else { return self.on_body_end().map(Some) };
-            match self.deadlines.deadline().timeout(next_chunk(body)).await?? {
+            match self.timer.timeout(self.deadlines.deadline(), next_chunk(body)).await?? {
                 Some(chunk) => self.decoder.push(chunk),
                 None => self.body = None,
             }
