@@ -117,17 +117,25 @@ impl Client {
         body: &Bytes,
     ) -> Result<ClientResponse, ClientError> {
         let request = || self.request(method.clone(), uri.clone(), headers(), body.clone());
-        if let Some(mut connection) = self.pool.take() {
+        let mut kept = self.pool.take();
+        loop {
+            let is_kept = kept.is_some();
+            let mut connection = match kept.take() {
+                Some(connection) => connection,
+                // Boxed: most calls need no new one, and each call would be moved with the room for making it.
+                None => Box::pin(self.connect()).await?,
+            };
             match connection.send(request()).await {
                 Ok(response) => return Ok(self.response(response, connection)),
                 // The provider had closed it: nobody has failed.
-                Err(_) if connection.received_nothing() => {}
+                Err(_) if is_kept && connection.received_nothing() => {}
                 Err(error) => return Err(error),
             }
         }
-        let mut connection = Box::new(Connection::new(self.connector.connect().await?).await?);
-        let response = connection.send(request()).await?;
-        Ok(self.response(response, connection))
+    }
+
+    async fn connect(&self) -> Result<Box<Connection>, ClientError> {
+        Ok(Box::new(Connection::new(self.connector.connect().await?).await?))
     }
 
     fn request(&self, method: Method, uri: Uri, headers: HeaderMap, body: Bytes) -> Request<Full<Bytes>> {
