@@ -121,9 +121,12 @@ impl From<StoredResponseError> for Error {
             StoredResponseError::ProviderAuth { status, .. } => {
                 (StatusCode::from_u16(*status).unwrap_or(StatusCode::UNAUTHORIZED), "provider_auth")
             }
+            StoredResponseError::Overloaded(_) => (StatusCode::SERVICE_UNAVAILABLE, "overloaded"),
             StoredResponseError::Provider { .. } => (StatusCode::BAD_GATEWAY, "attempts_exhausted"),
         };
-        Self::new(status, code, error.to_string())
+        let retry_after =
+            matches!(error, StoredResponseError::Overloaded(_)).then_some(Duration::from_secs(1));
+        Self { retry_after, ..Self::new(status, code, error.to_string()) }
     }
 }
 

@@ -16,7 +16,7 @@ use breaker::{CallerName, ModelKey, Timestamp};
 use circuits::CallSource;
 use http::StatusCode;
 use manager::{CallError, Reporter, SkipReason, SkippedModel};
-use providers::{ProviderError, ProviderErrorKind, TimeoutKind};
+use providers::{ConnectCause, ProviderError, ProviderErrorKind, TimeoutKind};
 use serde::{Deserialize, Serialize};
 use tokio::time::timeout;
 
@@ -269,7 +269,7 @@ impl ReportedFailure {
 impl From<ReportedKind> for ProviderErrorKind {
     fn from(kind: ReportedKind) -> Self {
         match kind {
-            ReportedKind::Connection => Self::Connection,
+            ReportedKind::Connection => Self::Connection(ConnectCause::Unreachable),
             ReportedKind::Timeout => Self::Timeout(TimeoutKind::Response),
             ReportedKind::Invalid => Self::Invalid,
             ReportedKind::Truncated => Self::Truncated,

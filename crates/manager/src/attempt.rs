@@ -11,7 +11,6 @@ use std::{
     time::Duration,
 };
 
-use bytes::Bytes;
 use circuits::{CallSource, Circuits, Permit, Refusal};
 use dialects::error::is_foreign_reasoning;
 use providers::{CompleteResponse, EventStream, Provider, ProviderError, ProviderResponse};
@@ -24,9 +23,10 @@ use crate::{
     Translated,
     attempt_guard::{AttemptGuard, TotalDeadline},
     call_log::whole_millis,
-    outcome::is_request_error,
+    outcome::{is_request_error, missing_resource},
+    pieces::Pieces,
     prepare::{self, PreparedRequest, SharedRequest},
-    spans,
+    shortage, spans,
     stored::StoredResponses,
     wait,
 };
@@ -91,7 +91,7 @@ pub(crate) enum AttemptOutcome {
 /// A stream that has started.
 pub(crate) struct StartedStream {
     /// Events that were received and not yet passed on.
-    pub(crate) buffered: Vec<Bytes>,
+    pub(crate) buffered: Pieces,
     /// The memory that those take, of a stream that is being buffered.
     pub(crate) memory: MemoryShare,
     /// The rest. Boxed, since it is moved at every event.
@@ -102,7 +102,7 @@ pub(crate) struct StartedStream {
 
 enum StartedResponse {
     Complete(CompleteResponse),
-    Streaming { buffered: Vec<Bytes>, stream: Box<EventStream> },
+    Streaming { buffered: Pieces, stream: Box<EventStream> },
 }
 
 impl CallContext<'_> {
@@ -190,6 +190,9 @@ impl CallContext<'_> {
             }
             Ok(Err(error)) => {
                 log_result(&error.to_string());
+                if let Some(resource) = missing_resource(&error) {
+                    shortage::log(resource);
+                }
                 guard.failed(&error, chain);
                 AttemptOutcome::Failed(error, prepared.translated())
             }
@@ -212,14 +215,13 @@ impl CallContext<'_> {
     }
 
     async fn read_to_end(self, index: usize, mut started: StartedStream) -> AttemptOutcome {
-        let mut size: usize = started.buffered.iter().map(Bytes::len).sum();
         loop {
             match started.stream.next().await {
                 Ok(Some(event)) => {
-                    size += event.bytes.len();
                     if !event.bytes.is_empty() {
                         started.buffered.push(event.bytes);
                     }
+                    let size = started.buffered.size();
                     let has_memory = started.memory.grow_to(size).is_ok();
                     if !has_memory || size > self.chain.buffer_limit.0 {
                         let (id, key) = (&self.call.id, &self.chain.entries[index].key);
@@ -270,10 +272,9 @@ async fn open(
         ProviderResponse::Complete(response) => return Ok(StartedResponse::Complete(response)),
         ProviderResponse::Streaming(stream) => stream,
     };
-    let (mut buffered, mut size) = (Vec::new(), 0);
+    let mut buffered = Pieces::default();
     while let Some(event) = stream.next().await? {
         guard.on_first_byte();
-        size += event.bytes.len();
         // Of a translated event nothing may be left.
         if !event.bytes.is_empty() {
             buffered.push(event.bytes);
@@ -282,7 +283,7 @@ async fn open(
             guard.on_first_token();
             break;
         }
-        if size > max_bytes {
+        if buffered.size() > max_bytes {
             return Err(ProviderError::too_large(max_bytes));
         }
     }

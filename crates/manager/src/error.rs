@@ -5,10 +5,16 @@ use std::{fmt, sync::Arc, time::Duration};
 use breaker::ModelKey;
 use circuits::Refusal;
 use dialects::Endpoint;
-use providers::{ProviderError, ProviderErrorKind};
+use providers::{LocalResource, ProviderError, ProviderErrorKind};
 use translate::{CannotCarry, RequestError};
 
-use crate::{AllowedModels, UnknownModel, outcome::requested_cooldown};
+use crate::{
+    AllowedModels, UnknownModel,
+    outcome::{OVERLOADED, missing_resource, requested_cooldown},
+};
+
+/// What this machine lacks comes back as soon as other calls end.
+const OVERLOADED_RETRY_AFTER: Duration = Duration::from_secs(1);
 
 /// Why a call got no response. A provider's rejection of the request is no error but a reply.
 #[derive(Debug, thiserror::Error)]
@@ -82,6 +88,16 @@ pub enum CallError {
         /// The own words of the provider that failed last.
         provider_message: Option<String>,
     },
+    /// This machine lacks what calls need, and no model returned a response (C8). Nobody else is responsible.
+    #[error("this gateway is out of {resource}; try again in a second ({})", list_skipped(skipped))]
+    Overloaded {
+        /// The route or model.
+        requested: Arc<str>,
+        /// What it lacks.
+        resource: LocalResource,
+        /// Each model and the reason.
+        skipped: Vec<SkippedModel>,
+    },
     /// `timeouts.total` expired.
     #[error("no response from {requested} within {} s (timeouts.total{})", limit.as_secs_f64(), so_far(skipped))]
     DeadlineExceeded {
@@ -135,7 +151,7 @@ impl CallError {
             | Self::InvalidRequest(_)
             | Self::CannotCarry { .. }
             | Self::PreviousResponseNotFound { .. } => 400,
-            Self::CircuitOpen { .. } => 503,
+            Self::CircuitOpen { .. } | Self::Overloaded { .. } => 503,
             Self::ProviderAuth { status, .. } => *status,
             Self::AttemptsExhausted { skipped, .. } => {
                 skipped.iter().rev().find_map(|model| model.reason.status()).unwrap_or(502)
@@ -157,6 +173,7 @@ impl CallError {
             Self::CircuitOpen { .. } => "circuit_open",
             Self::ProviderAuth { .. } => "provider_auth",
             Self::AttemptsExhausted { .. } => "attempts_exhausted",
+            Self::Overloaded { .. } => OVERLOADED,
             Self::DeadlineExceeded { .. } => "deadline_exceeded",
         }
     }
@@ -168,6 +185,7 @@ impl CallError {
             Self::CannotCarry { skipped, .. }
             | Self::CircuitOpen { skipped, .. }
             | Self::AttemptsExhausted { skipped, .. }
+            | Self::Overloaded { skipped, .. }
             | Self::DeadlineExceeded { skipped, .. } => skipped,
             _ => &[],
         }
@@ -191,6 +209,7 @@ impl CallError {
     pub fn retry_in(&self) -> Option<Duration> {
         match self {
             Self::CircuitOpen { skipped, .. } | Self::AttemptsExhausted { skipped, .. } => retry_in(skipped),
+            Self::Overloaded { .. } => Some(OVERLOADED_RETRY_AFTER),
             _ => None,
         }
     }
@@ -212,6 +231,14 @@ impl SkipReason {
             self,
             Self::UnsupportedApi | Self::CannotCarry(_) | Self::UnreadableRequest(_) | Self::NotOwner
         )
+    }
+
+    /// What this machine lacked for it (C8).
+    pub(crate) fn missing_resource(&self) -> Option<LocalResource> {
+        match self {
+            Self::Failed(error) => missing_resource(error),
+            _ => None,
+        }
     }
 
     /// The HTTP status for the caller; `None`: the model was not called.

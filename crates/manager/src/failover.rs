@@ -304,6 +304,8 @@ impl<'a> FailoverLoop<'a> {
             CallError::UnsupportedApi { requested, path: self.context.call.request.endpoint() }
         } else if reasons().all(SkipReason::is_ineligible) {
             CallError::CannotCarry { requested, skipped: self.skipped() }
+        } else if let Some(resource) = reasons().find_map(SkipReason::missing_resource) {
+            CallError::Overloaded { requested, resource, skipped: self.skipped() }
         } else if reasons().any(|reason| matches!(reason, SkipReason::Failed(_) | SkipReason::Injected(_))) {
             self.attempts_exhausted()
         } else {
@@ -375,7 +377,7 @@ impl<'a> FailoverLoop<'a> {
                 guard.succeeded(stream.usage());
                 log.on_first_token();
                 log.finish_success(stream.usage());
-                let events = Events::buffered(buffered, memory);
+                let events = Events::buffered(buffered.into_vec(), memory);
                 Ok(Reply {
                     answered_by,
                     attempts,
@@ -393,9 +395,9 @@ impl<'a> FailoverLoop<'a> {
                 log.on_first_token();
                 let headers = stream.headers().clone();
                 let relay = Relay {
-                    buffered: buffered.into(),
+                    buffered: buffered.into_vec().into(),
                     memory,
-                    lookahead: None,
+                    failure: None,
                     stream,
                     dialect,
                     json_array: call.request.json_array(),

@@ -29,7 +29,8 @@
 //!    ▼
 //! catalog                       names and chains
 //!    ▼
-//! backoff, wait, yield_now      delays between attempts; waiting for circuits; yielding to other tasks
+//! backoff, wait                 delays between attempts; waiting for circuits
+//! pieces, shortage              the pieces of a stream that are kept back; what this machine lacks, in the log
 //!    ▼
 //! route, stored, translated     the settings of a route; who has stored a response; what a translation left out
 //! allowed_models, memory_budget what a caller may ask for; the memory that callers share
@@ -87,14 +88,15 @@ mod manager;
 mod memory_budget;
 mod metrics;
 mod outcome;
+mod pieces;
 mod prepare;
 mod relay;
 mod route;
+mod shortage;
 mod spans;
 mod stored;
 mod translated;
 mod wait;
-mod yield_now;
 
 pub use allowed_models::{AllowedModels, ModelPattern, ModelPatternError};
 pub use attempt_guard::STALL_TIMEOUT;

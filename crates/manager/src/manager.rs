@@ -17,8 +17,9 @@ use crate::{
     buffered_stream::buffer,
     call_log::CallLog,
     failover::FailoverLoop,
-    outcome::{Reporter, record_reported_outcome},
+    outcome::{Reporter, missing_resource, record_reported_outcome},
     prepare::SharedRequest,
+    shortage,
     stored::StoredResponses,
 };
 
@@ -138,7 +139,13 @@ impl ModelManager {
                 Err(StoredResponseError::ProviderAuth { provider, status: response.status.as_u16() })
             }
             Ok(response) => Ok(response),
-            Err(error) => Err(StoredResponseError::Provider { provider, error }),
+            Err(error) => match missing_resource(&error) {
+                Some(resource) => {
+                    shortage::log(resource);
+                    Err(StoredResponseError::Overloaded(resource))
+                }
+                None => Err(StoredResponseError::Provider { provider, error }),
+            },
         }
     }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use breaker::{CallerName, Failure, FailureKind};
 use circuits::Permit;
-use providers::{FailureClass, ProviderError, ProviderErrorKind};
+use providers::{FailureClass, LocalResource, ProviderError, ProviderErrorKind};
 
 use crate::{Chain, OnAuthError};
 
@@ -28,6 +28,9 @@ pub(crate) const ABORTED: &str = "aborted";
 
 /// Outcome of an attempt: its client disconnected, or another model was faster.
 pub(crate) const CANCELLED: &str = "cancelled";
+
+/// Outcome of an attempt, and `code` of a call: this machine lacks what the call needs (C8).
+pub(crate) const OVERLOADED: &str = "overloaded";
 
 /// Outcome of an attempt: a timeout.
 pub(crate) const TIMEOUT: &str = "timeout";
@@ -62,7 +65,9 @@ pub(crate) fn classify_retry(error: &ProviderError, chain: &Chain) -> RetryDecis
         FailureClass::QuotaExhausted
         | FailureClass::UnknownModel
         | FailureClass::Auth
-        | FailureClass::ContextTooLong => RetryDecision::TryNext,
+        | FailureClass::ContextTooLong
+        // C8: another model may have an idle connection, or need another port; it is not counted if it has not.
+        | FailureClass::LocalResource => RetryDecision::TryNext,
         FailureClass::InvalidRequest => RetryDecision::ReturnToCaller,
     }
 }
@@ -80,6 +85,14 @@ pub(crate) fn is_auth_error(error: &ProviderError) -> bool {
 /// Whether the error concerns the caller's request, so that the caller gets the provider's own words (C2).
 pub(crate) fn is_request_error(error: &ProviderError) -> bool {
     matches!(error.class, FailureClass::InvalidRequest | FailureClass::ContextTooLong)
+}
+
+/// What this machine lacked, if that is why the attempt failed (C8).
+pub(crate) fn missing_resource(error: &ProviderError) -> Option<LocalResource> {
+    match (error.class, error.kind) {
+        (FailureClass::LocalResource, ProviderErrorKind::LocalResource(resource)) => Some(resource),
+        _ => None,
+    }
 }
 
 /// When the model may be called again, if the provider said so.
@@ -141,7 +154,10 @@ fn record_on_route(
         FailureClass::QuotaExhausted | FailureClass::UnknownModel => {
             permit.rate_limited(failure, longest_cooldown);
         }
-        FailureClass::Auth | FailureClass::ContextTooLong | FailureClass::InvalidRequest => drop(permit),
+        FailureClass::Auth
+        | FailureClass::ContextTooLong
+        | FailureClass::InvalidRequest
+        | FailureClass::LocalResource => drop(permit),
     }
 }
 
@@ -160,7 +176,9 @@ fn to_circuit_failure(error: &ProviderError) -> Failure {
             FailureKind::RateLimited
         }
         (_, ProviderErrorKind::Status | ProviderErrorKind::ErrorInBody) => FailureKind::Status,
-        (_, ProviderErrorKind::Connection) => FailureKind::Connection,
+        (_, ProviderErrorKind::Connection(_) | ProviderErrorKind::LocalResource(_)) => {
+            FailureKind::Connection
+        }
         (_, ProviderErrorKind::Timeout(_)) => FailureKind::Timeout,
         (_, ProviderErrorKind::Truncated) => FailureKind::Truncated,
         (
@@ -188,8 +206,9 @@ pub(crate) fn metric_label(error: &ProviderError) -> &'static str {
         FailureClass::Auth => "auth",
         FailureClass::ContextTooLong => "context_too_long",
         FailureClass::InvalidRequest => "invalid_request",
+        FailureClass::LocalResource => OVERLOADED,
         FailureClass::Provider => match error.kind {
-            ProviderErrorKind::Connection => "connection",
+            ProviderErrorKind::Connection(_) | ProviderErrorKind::LocalResource(_) => "connection",
             ProviderErrorKind::Timeout(_) => TIMEOUT,
             ProviderErrorKind::Status => "status",
             ProviderErrorKind::ErrorInBody => "error_in_body",
@@ -206,10 +225,14 @@ mod tests {
 
     #[test]
     fn labels_of_failed_attempts() {
-        use ProviderErrorKind::{Connection, ErrorInBody, Invalid, Status, TooLarge, Truncated};
+        use ProviderErrorKind::{
+            Connection, ErrorInBody, Invalid, LocalResource, Status, TooLarge, Truncated,
+        };
+        use providers::{ConnectCause, LocalResource::Ports};
         let provider_failure = |kind| (FailureClass::Provider, kind);
         for ((class, kind), label) in [
-            (provider_failure(Connection), "connection"),
+            (provider_failure(Connection(ConnectCause::Tls)), "connection"),
+            ((FailureClass::LocalResource, LocalResource(Ports)), "overloaded"),
             (provider_failure(Status), "status"),
             (provider_failure(ErrorInBody), "error_in_body"),
             (provider_failure(Truncated), "cut"),

@@ -9,15 +9,14 @@ use dialects::{
     error::{error_event, provider_error_event},
     events::last_array_item,
 };
-use futures_util::{FutureExt as _, stream};
-use providers::{EventStream, ProviderError, StreamEvent};
+use futures_util::stream;
+use providers::{EventStream, ProviderError};
 
 use crate::{
     Chain, Events, MemoryShare,
     attempt_guard::AttemptGuard,
     call_log::CallLog,
     outcome::{STREAM_INTERRUPTED, is_request_error},
-    yield_now::yield_to_runtime,
 };
 
 /// The most events that are passed on in one batch.
@@ -29,8 +28,8 @@ pub(crate) struct Relay {
     pub(crate) buffered: VecDeque<Bytes>,
     /// The memory that those take.
     pub(crate) memory: MemoryShare,
-    /// The result after those, if it is known.
-    pub(crate) lookahead: Option<Result<Option<StreamEvent>, ProviderError>>,
+    /// How it failed after those, if it has.
+    pub(crate) failure: Option<ProviderError>,
     pub(crate) stream: Box<EventStream>,
     pub(crate) dialect: Dialect,
     /// The caller gets the events as the items of a JSON array.
@@ -53,15 +52,15 @@ impl Relay {
                 return Some((bytes, Some(self)));
             }
             self.memory.release();
-            let next = match self.lookahead.take() {
-                Some(next) => next,
+            let next = match self.failure.take() {
+                Some(error) => Err(error),
                 None => self.stream.next().await,
             };
             match next {
                 // Of a translated event nothing may be left.
                 Ok(Some(event)) if event.bytes.is_empty() => {}
                 Ok(Some(event)) => {
-                    self.coalesce_ready().await;
+                    self.coalesce_ready();
                     return Some((event.bytes, Some(self)));
                 }
                 Ok(None) => {
@@ -74,17 +73,17 @@ impl Relay {
     }
 
     /// Adds the events that are ready, so that a burst of events costs one write to the caller's socket and not one each.
-    /// It waits for nothing except the task that reads the provider's socket.
-    async fn coalesce_ready(&mut self) {
+    /// It waits for nothing.
+    fn coalesce_ready(&mut self) {
         while self.buffered.len() < MAX_BATCH {
-            yield_to_runtime().await;
-            match self.stream.next().now_or_never() {
-                Some(Ok(Some(event))) if event.bytes.is_empty() => {}
-                Some(Ok(Some(event))) => self.buffered.push_back(event.bytes),
-                lookahead => {
-                    self.lookahead = lookahead;
+            match self.stream.next_if_ready() {
+                Some(Ok(event)) if event.bytes.is_empty() => {}
+                Some(Ok(event)) => self.buffered.push_back(event.bytes),
+                Some(Err(error)) => {
+                    self.failure = Some(error);
                     return;
                 }
+                None => return,
             }
         }
     }

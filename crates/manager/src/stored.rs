@@ -5,7 +5,7 @@ use std::collections::{HashMap, VecDeque};
 use std::fmt;
 use std::sync::{Mutex, PoisonError};
 
-use providers::ProviderError;
+use providers::{LocalResource, ProviderError};
 
 /// How many responses an instance remembers the owner of.
 const MAX_REMEMBERED: usize = 10_000;
@@ -48,6 +48,9 @@ pub enum StoredResponseError {
     /// Nobody here has stored it. The caller is responsible.
     #[error("no provider here has stored this response")]
     NotFound,
+    /// This machine lacks what the request needs (C8). Nobody else is responsible.
+    #[error("this gateway is out of {0}; try again in a second")]
+    Overloaded(LocalResource),
     /// The provider rejected the gateway's API key. The operator is responsible.
     #[error(
         "provider {provider} rejected the gateway's API key (HTTP {status}): check api_key of [providers.{provider}]"

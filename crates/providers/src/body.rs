@@ -2,28 +2,37 @@
 
 use bytes::{Bytes, BytesMut};
 use dialects::{ResponseMeta, Usage};
-use reqwest::Response;
 
-use crate::error::{ProviderError, ProviderErrorKind};
+use crate::client::{ClientResponse, ResponseBody};
+use crate::error::ProviderError;
 use crate::headers::forwarded_response_headers;
 use crate::response::CompleteResponse;
 
 /// The largest body of a response that is not streamed: 64 MiB, enough for generated images and audio.
 const MAX_BODY_BYTES: usize = 64 * 1024 * 1024;
 
+/// How much memory an announced length is given before the bytes are there.
+const MAX_RESERVED_BYTES: usize = 256 * 1024;
+
 /// Reads a response to its end.
-pub(crate) async fn read_complete(mut response: Response) -> Result<CompleteResponse, ProviderError> {
-    let body = read_body(&mut response).await?;
-    let status = response.status();
-    let headers = forwarded_response_headers(std::mem::take(response.headers_mut()));
+pub(crate) async fn read_complete(response: ClientResponse) -> Result<CompleteResponse, ProviderError> {
+    let ClientResponse { status, headers, mut body } = response;
+    let body = read_body(&mut body).await?;
+    let headers = forwarded_response_headers(headers);
     Ok(CompleteResponse { status, headers, body, usage: Usage::default(), meta: ResponseMeta::default() })
 }
 
 /// The complete body; not copied if it arrived in one chunk.
-async fn read_body(response: &mut Response) -> Result<Bytes, ProviderError> {
+async fn read_body(response: &mut ResponseBody) -> Result<Bytes, ProviderError> {
+    let expected = response.remaining().and_then(|bytes| usize::try_from(bytes).ok()).unwrap_or_default();
+    if expected > MAX_BODY_BYTES {
+        return Err(ProviderError::too_large(MAX_BODY_BYTES));
+    }
     let first = next_chunk(response).await?.unwrap_or_default();
     let Some(second) = next_chunk(response).await? else { return Ok(first) };
-    let mut body = BytesMut::from(first);
+    // Without trust in the announced length: whoever sends nothing gets no memory.
+    let mut body = BytesMut::with_capacity(expected.min(MAX_RESERVED_BYTES).max(first.len() + second.len()));
+    body.extend_from_slice(&first);
     let mut next = Some(second);
     while let Some(chunk) = next {
         if body.len() + chunk.len() > MAX_BODY_BYTES {
@@ -36,6 +45,6 @@ async fn read_body(response: &mut Response) -> Result<Bytes, ProviderError> {
 }
 
 /// The next chunk of a body. The connection was made and the head received before, so any error here truncates the body.
-pub(crate) async fn next_chunk(response: &mut Response) -> Result<Option<Bytes>, ProviderError> {
-    response.chunk().await.map_err(|_| ProviderError::provider_failure(ProviderErrorKind::Truncated))
+pub(crate) async fn next_chunk(response: &mut ResponseBody) -> Result<Option<Bytes>, ProviderError> {
+    response.chunk().await.map_err(ProviderError::from)
 }

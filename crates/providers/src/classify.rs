@@ -76,6 +76,7 @@ fn build_error(
         error_type: error.error_type,
         error_code: error.error_code,
         retry_after: None,
+        detail: None,
         response: response.map(Box::new),
     }
 }

@@ -1,5 +1,6 @@
 //! The configuration of a provider, and the limits on a request to it.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use dialects::Dialect;
@@ -21,6 +22,8 @@ pub struct ProviderConfig {
     pub api_key: Option<SecretString>,
     /// The API formats that it has, the preferred first (T2); `None`: those that its kind usually has.
     pub speaks: Option<Vec<Dialect>>,
+    /// Certificates in PEM format of authorities that it is trusted by, besides the system's.
+    pub ca_file: Option<PathBuf>,
 }
 
 impl ProviderConfig {

@@ -1,9 +1,11 @@
 //! The end of a wait, and the timeout that sets it.
 
-use std::future::Future;
+use std::future::{Future, poll_fn};
+use std::pin::{Pin, pin};
+use std::task::Poll;
 use std::time::Duration;
 
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, Sleep, sleep_until, timeout_at};
 
 use crate::error::{ProviderError, ProviderErrorKind, TimeoutKind};
 
@@ -32,5 +34,64 @@ impl Deadline {
         timeout_at(self.at, future)
             .await
             .map_err(|_| ProviderError::provider_failure(ProviderErrorKind::Timeout(self.kind)))
+    }
+}
+
+/// The timer of many waits, one after another. To set a timer costs more than an event does, so it is set anew only for a wait
+/// that ends earlier, and where it has rung too early.
+#[derive(Debug, Default)]
+pub(crate) struct Timer(Option<Pin<Box<Sleep>>>);
+
+impl Timer {
+    /// Waits for `future` until then.
+    pub(crate) async fn timeout<F: Future>(
+        &mut self,
+        deadline: Deadline,
+        future: F,
+    ) -> Result<F::Output, ProviderError> {
+        let mut future = pin!(future);
+        poll_fn(|cx| {
+            if let Poll::Ready(output) = future.as_mut().poll(cx) {
+                return Poll::Ready(Ok(output));
+            }
+            let sleep = self.0.get_or_insert_with(|| Box::pin(sleep_until(deadline.at)));
+            if deadline.at < sleep.deadline() {
+                sleep.as_mut().reset(deadline.at);
+            }
+            while sleep.as_mut().poll(cx).is_ready() {
+                if Instant::now() >= deadline.at {
+                    let kind = ProviderErrorKind::Timeout(deadline.kind);
+                    return Poll::Ready(Err(ProviderError::provider_failure(kind)));
+                }
+                sleep.as_mut().reset(deadline.at);
+            }
+            Poll::Pending
+        })
+        .await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_timer_serves_later_and_earlier_deadlines() {
+        let mut timer = Timer::default();
+        let start = Instant::now();
+        for (seconds, kind) in [
+            (5, TimeoutKind::Idle),
+            (9, TimeoutKind::FirstToken),
+            (10, TimeoutKind::Idle),
+            (10, TimeoutKind::Idle),
+        ] {
+            // Another wait is over before its deadline, which is far.
+            let far = Deadline::new(start, Duration::from_secs(600), TimeoutKind::FirstByte);
+            timer.timeout(far, tokio::time::sleep(Duration::from_millis(10))).await.unwrap();
+            let deadline = Deadline::new(start, Duration::from_secs(seconds), kind);
+            let error = timer.timeout(deadline, std::future::pending::<()>()).await.unwrap_err();
+            assert_eq!(error.kind, ProviderErrorKind::Timeout(kind));
+            assert!(start.elapsed() < Duration::from_secs(seconds) + Duration::from_millis(50), "{seconds}");
+        }
     }
 }

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::time::Duration;
 
+use crate::cause::{ConnectCause, LocalResource};
+use crate::client::ClientError;
 use crate::response::CompleteResponse;
 
 /// A request that failed. It has no message of the provider's, which may quote a prompt (C5); only
@@ -22,6 +24,8 @@ pub struct ProviderError {
     pub error_code: Option<String>,
     /// The provider's `retry-after` or `retry-after-ms`, whatever the status.
     pub retry_after: Option<Duration>,
+    /// Why no connection could be made, in our own words: the host, the certificate, the system's error.
+    pub detail: Option<Box<ConnectDetail>>,
     /// The provider's own response, to be returned unchanged; `None`: it was not received, or not completely.
     pub response: Option<Box<CompleteResponse>>,
 }
@@ -29,8 +33,10 @@ pub struct ProviderError {
 /// What happened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ProviderErrorKind {
-    /// No connection could be made: refused, no such host, TLS, the connect timeout (F7).
-    Connection,
+    /// No connection could be made (F7).
+    Connection(ConnectCause),
+    /// This machine lacks what a connection needs; nothing was sent (C8).
+    LocalResource(LocalResource),
     /// One of `[timeouts]` expired.
     Timeout(TimeoutKind),
     /// A status other than 2xx.
@@ -45,6 +51,16 @@ pub enum ProviderErrorKind {
     Truncated,
     /// The provider does not have the endpoint's API format. Nothing was sent; see `Provider::dialect`.
     UnsupportedEndpoint,
+}
+
+/// Why no connection could be made, in our own words. Boxed as a whole where it is kept, since few errors have it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConnectDetail(String);
+
+impl fmt::Display for ConnectDetail {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
 }
 
 /// Which of `[timeouts]` expired.
@@ -80,6 +96,8 @@ pub enum FailureClass {
     ContextTooLong,
     /// The caller, who gets the provider's own response (C2). Content rejected by policy is included.
     InvalidRequest,
+    /// This machine, which lacks what the call needs: no provider and no caller (C8).
+    LocalResource,
 }
 
 impl ProviderError {
@@ -105,6 +123,7 @@ impl ProviderError {
             error_type: None,
             error_code: None,
             retry_after: None,
+            detail: None,
             response: None,
         }
     }
@@ -115,6 +134,10 @@ impl ProviderError {
         let words: Vec<&str> =
             [&status, &self.error_type].into_iter().flatten().chain(error_code).map(String::as_str).collect();
         match self.kind {
+            ProviderErrorKind::Connection(cause) => match &self.detail {
+                Some(detail) => format!("could not connect to the provider ({cause}: {detail})"),
+                None => format!("could not connect to the provider ({cause})"),
+            },
             // "HTTP 503" needs no introduction.
             ProviderErrorKind::Status if !words.is_empty() => words.join(" "),
             kind if words.is_empty() => kind.to_string(),
@@ -123,10 +146,28 @@ impl ProviderError {
     }
 }
 
+impl From<ClientError> for ProviderError {
+    fn from(error: ClientError) -> Self {
+        match error {
+            ClientError::NotConnected { cause, detail } => Self {
+                error_code: Some(cause.code().to_owned()),
+                detail: Some(Box::new(ConnectDetail(detail))),
+                ..Self::provider_failure(ProviderErrorKind::Connection(cause))
+            },
+            ClientError::Local(resource) => Self {
+                class: FailureClass::LocalResource,
+                ..Self::provider_failure(ProviderErrorKind::LocalResource(resource))
+            },
+            ClientError::Interrupted => Self::provider_failure(ProviderErrorKind::Truncated),
+        }
+    }
+}
+
 impl fmt::Display for ProviderErrorKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Connection => f.write_str("could not connect to the provider"),
+            Self::Connection(cause) => write!(f, "could not connect to the provider ({cause})"),
+            Self::LocalResource(resource) => write!(f, "this machine is out of {resource}"),
             Self::Timeout(timeout) => write!(f, "the provider took longer than timeouts.{timeout}"),
             Self::Status => f.write_str("the provider returned an error"),
             Self::ErrorInBody => f.write_str("the provider returned an error inside a 200"),

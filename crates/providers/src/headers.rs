@@ -6,11 +6,13 @@ use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 /// addresses of its proxies are not for the provider. Neither are `openai-organization` and `openai-project`: they belong
 /// to an account, and the account here is the gateway's. `x-stainless-*`, by which the official SDKs identify themselves,
 /// are forwarded, too.
-const FORWARDED_REQUEST_HEADERS: [&str; 9] = [
+///
+/// Nor is `idempotency-key`: two callers that choose the same one would get each other's answer from the account that they
+/// share here, and a call that goes to another model is another request.
+const FORWARDED_REQUEST_HEADERS: [&str; 8] = [
     "accept",
     "anthropic-beta",
     "anthropic-version",
-    "idempotency-key",
     "openai-beta",
     "traceparent",
     "tracestate",
@@ -18,24 +20,40 @@ const FORWARDED_REQUEST_HEADERS: [&str; 9] = [
     "x-client-request-id",
 ];
 
-/// The provider's headers that the caller does not get. The first ones are hop-by-hop (RFC 9110, section 7.6.1),
-/// `content-length` is set by the gateway's server, and the others concern the provider's host and its client, which is
-/// the gateway.
-const STRIPPED_RESPONSE_HEADERS: [HeaderName; 14] = [
-    header::CONNECTION,
-    HeaderName::from_static("keep-alive"),
-    HeaderName::from_static("proxy-connection"),
-    header::PROXY_AUTHENTICATE,
-    header::TE,
-    header::TRAILER,
-    header::TRANSFER_ENCODING,
-    header::UPGRADE,
-    header::CONTENT_LENGTH,
-    header::ALT_SVC,
-    header::SERVER,
-    header::SET_COOKIE,
-    header::STRICT_TRANSPORT_SECURITY,
-    header::WWW_AUTHENTICATE,
+/// The provider's headers that the caller gets: what the body is, when to come again, and what identifies the request or
+/// counts against a limit. This is a list of allowed headers. Any other is about the provider's host or its connection, or
+/// tells a browser what it may do at the gateway's address, or pretends to be the gateway's own.
+const FORWARDED_RESPONSE_HEADERS: [&str; 12] = [
+    "cf-ray",
+    "content-disposition",
+    "content-encoding",
+    "content-language",
+    "content-type",
+    "request-id",
+    "retry-after",
+    "retry-after-ms",
+    "warning",
+    "x-request-id",
+    "x-served-model",
+    "x-should-retry",
+];
+
+/// What the names of other forwarded headers begin with: limits, and what makers say of their own requests.
+const FORWARDED_RESPONSE_PREFIXES: [&str; 14] = [
+    "anthropic-",
+    "apim-",
+    "azureml-",
+    "deepseek-",
+    "fireworks-",
+    "groq-",
+    "mistral-",
+    "openai-",
+    "ratelimit-",
+    "x-amzn-",
+    "x-groq-",
+    "x-ms-",
+    "x-openrouter-",
+    "x-ratelimit-",
 ];
 
 /// The caller's headers that a provider gets.
@@ -77,18 +95,26 @@ pub(crate) fn translated_response_headers(provider_headers: &HeaderMap) -> Heade
 }
 
 /// The provider's headers that the caller gets. `content-encoding` is one of them: bodies are not decoded.
-pub(crate) fn forwarded_response_headers(mut headers: HeaderMap) -> HeaderMap {
-    let named_by_connection: Vec<HeaderName> = headers
-        .get_all(header::CONNECTION)
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|names| names.split(','))
-        .filter_map(|name| name.trim().parse().ok())
-        .collect();
-    for name in STRIPPED_RESPONSE_HEADERS.iter().chain(&named_by_connection) {
-        headers.remove(name);
+pub(crate) fn forwarded_response_headers(provider_headers: HeaderMap) -> HeaderMap {
+    let mut headers = HeaderMap::with_capacity(provider_headers.len());
+    let mut is_forwarded = false;
+    let mut last = None;
+    // The name of a header that is there several times comes once.
+    for (name, value) in provider_headers {
+        if let Some(name) = name {
+            is_forwarded = is_forwarded_response_header(name.as_str());
+            last = Some(name);
+        }
+        if let (true, Some(name)) = (is_forwarded, &last) {
+            headers.append(name.clone(), value);
+        }
     }
     headers
+}
+
+fn is_forwarded_response_header(name: &str) -> bool {
+    FORWARDED_RESPONSE_HEADERS.binary_search(&name).is_ok()
+        || FORWARDED_RESPONSE_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
 }
 
 #[cfg(test)]
@@ -125,6 +151,7 @@ mod tests {
             ("x-forwarded-for", "10.0.0.1"),
             ("openai-organization", "callers"),
             ("x-switchboard-fallback", "off"),
+            ("idempotency-key", "the-same-for-two-callers"),
         ];
         assert_eq!(
             forwarded_request_headers(&map(&[&forwarded[..], &stripped[..]].concat())),
@@ -133,9 +160,23 @@ mod tests {
     }
 
     #[test]
-    fn the_caller_gets_no_header_of_the_connection() {
-        let forwarded =
-            [("request-id", "req_1"), ("x-ratelimit-remaining-requests", "3"), ("content-encoding", "gzip")];
+    fn the_names_are_sorted() {
+        assert!(super::FORWARDED_RESPONSE_HEADERS.is_sorted());
+    }
+
+    #[test]
+    fn the_caller_gets_only_allowed_headers() {
+        let forwarded = [
+            ("request-id", "req_1"),
+            ("x-ratelimit-remaining-requests", "3"),
+            ("content-encoding", "gzip"),
+            ("content-type", "application/json"),
+            ("openai-processing-ms", "7"),
+            ("anthropic-organization-id", "o"),
+            ("retry-after", "2"),
+            ("warning", "one"),
+            ("warning", "two"),
+        ];
         let stripped = [
             ("connection", "keep-alive, X-Hop"),
             ("x-hop", "1"),
@@ -143,6 +184,17 @@ mod tests {
             ("content-length", "7"),
             ("set-cookie", "__cf_bm=1"),
             ("alt-svc", "h3=\":443\""),
+            ("x-switchboard-model", "openai:another"),
+            ("access-control-allow-origin", "*"),
+            ("strict-transport-security", "max-age=1"),
+            ("content-security-policy", "default-src *"),
+            ("clear-site-data", "*"),
+            ("refresh", "0; url=http://elsewhere"),
+            ("location", "http://elsewhere"),
+            ("link", "<http://elsewhere>; rel=preload"),
+            ("server-timing", "a"),
+            ("report-to", "{}"),
+            ("www-authenticate", "Basic"),
         ];
         assert_eq!(
             forwarded_response_headers(map(&[&forwarded[..], &stripped[..]].concat())),

@@ -17,10 +17,14 @@
 //!    │           ├──▶ body ──────┤
 //!    │           │     │         ▼
 //!    │           │     │       error ──▶ response
-//!    │           ▼     ▼
-//!    ├──▶ client    headers
-//!    └──▶ config ──▶ kind
+//!    │           ▼     ▼         │
+//!    │         headers │         │
+//!    ├─────────────────┴──▶ client ──▶ cause
+//!    └──▶ config, urls ──▶ kind
 //! ```
+//!
+//! `client` is an HTTP/1.1 client of its own, with a drawing of its files in `client.rs`: connections without a task, a pool,
+//! a resolver, proxies, TLS, and a cause for each connection that cannot be made.
 //!
 //! # Errors
 //!
@@ -31,8 +35,10 @@
 //!
 //! # Invariants
 //!
-//! - One call is one request: nothing is retried, redirected or decoded. (hyper sends a request again only if a pooled
-//!   connection was closed before a byte of it was written.)
+//! - One call is one request: nothing is retried, redirected or decoded. (A kept connection that fails before a byte of the
+//!   response has come was closed by the provider: the request is sent once more, on a new one.)
+//! - What this machine lacks is never a provider's failure ([`FailureClass::LocalResource`], C8). Lookups run on threads of
+//!   their own, one per name.
 //! - Bodies and events are passed on as the bytes that were received.
 //! - A stream ends with `None` only if it is complete (C3). After an error its connection is closed. Dropping a call or a
 //!   stream closes it, too, so that the provider stops generating.
@@ -41,6 +47,7 @@
 //!   an error or `Debug` output (C5).
 
 mod body;
+mod cause;
 mod classify;
 mod client;
 mod config;
@@ -56,8 +63,10 @@ mod stream;
 mod translated;
 mod urls;
 
+pub use cause::{ConnectCause, LocalResource};
+pub use client::{ConnectorError, ProxyError, TlsConfigError};
 pub use config::{ProviderConfig, Timeouts};
-pub use error::{FailureClass, ProviderError, ProviderErrorKind, TimeoutKind};
+pub use error::{ConnectDetail, FailureClass, ProviderError, ProviderErrorKind, TimeoutKind};
 pub use kind::ProviderKind;
 pub use provider::{Provider, ProviderConfigError, ProviderRequest, ProviderResponse};
 pub use response::CompleteResponse;

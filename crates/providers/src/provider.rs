@@ -3,17 +3,21 @@
 use std::fmt;
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD as BASE64;
 use bytes::Bytes;
 use dialects::response::{self, InvalidBody};
 use dialects::{Dialect, Endpoint};
-use http::Method;
-use http::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
-use reqwest::{Client, Response};
+use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use http::{Method, StatusCode};
+use percent_encoding::percent_decode_str;
 use secrecy::ExposeSecret;
 use tokio::time::Instant;
 use translate::{Target, Translation};
+use url::Url;
 
 use crate::body::read_complete;
+use crate::client::{Client, ClientResponse, ConnectorError};
 use crate::config::{ProviderConfig, Timeouts};
 use crate::deadline::Deadline;
 use crate::error::{FailureClass, ProviderError, ProviderErrorKind, TimeoutKind};
@@ -21,8 +25,8 @@ use crate::headers::{forwarded_request_headers, translated_request_headers};
 use crate::kind::ProviderKind;
 use crate::response::CompleteResponse;
 use crate::stream::{EventStream, Framing};
-use crate::urls::Urls;
-use crate::{classify, client, redact, translated};
+use crate::urls::{UriForm, Urls};
+use crate::{classify, redact, translated};
 
 /// One account with a provider, with its connections. Create one and share it.
 #[derive(Debug)]
@@ -54,13 +58,13 @@ pub enum ProviderConfigError {
         /// The provider's name.
         provider: String,
     },
-    /// The HTTP client cannot be created: no TLS, an invalid proxy variable.
-    #[error("no HTTP client for provider {provider}: check HTTPS_PROXY, ALL_PROXY and SSL_CERT_FILE")]
+    /// No connection can be made: a proxy variable that cannot be obeyed, authorities that cannot be read.
+    #[error("provider {provider} cannot be called: {source}")]
     Client {
         /// The provider's name.
         provider: String,
-        /// The error of reqwest.
-        source: reqwest::Error,
+        /// What is wrong.
+        source: ConnectorError,
     },
 }
 
@@ -115,11 +119,16 @@ impl Provider {
     /// When no request is possible with this configuration.
     pub fn new(config: ProviderConfig, connect: Duration) -> Result<Self, ProviderConfigError> {
         let dialects = config.dialects();
-        let urls = urls(&config, &dialects)?;
         let key = key_header(&config)?;
         let is_official = config.is_official();
-        let client = client::build(&config.base_url, connect)
+        if !matches!(config.base_url.scheme(), "http" | "https") || config.base_url.host().is_none() {
+            return Err(ProviderConfigError::BaseUrl { provider: config.name });
+        }
+        let client = Client::new(&config.base_url, config.ca_file.as_deref(), connect)
             .map_err(|source| ProviderConfigError::Client { provider: config.name.clone(), source })?;
+        let form = if client.needs_absolute_uri() { UriForm::Absolute } else { UriForm::Path };
+        let urls = Urls::new(&config.base_url, &dialects, form)
+            .ok_or_else(|| ProviderConfigError::BaseUrl { provider: config.name.clone() })?;
         Ok(Self { name: config.name, kind: config.kind, client, dialects, is_official, urls, key })
     }
 
@@ -167,12 +176,12 @@ impl Provider {
             Deadline::new(start, timeouts.response, TimeoutKind::Response)
         };
         let response = deadline.timeout(self.send(call)).await??;
-        if !response.status().is_success() {
+        if !response.status.is_success() {
             let error = self.without_key(read_error_response(response, call.model, deadline).await);
             return Err(translated::error(error, call.translation));
         }
         let dialect = call.endpoint.dialect();
-        if call.stream && is_event_stream(response.headers()) {
+        if call.stream && is_event_stream(&response.headers) {
             let framing = if call.json_array { Framing::JsonArray { is_first: true } } else { Framing::Sse };
             let key = self.key_value().cloned();
             let stream =
@@ -202,6 +211,21 @@ impl Provider {
         }
     }
 
+    /// Makes a request that costs no tokens: for the list of the models. Returns its status, with which a provider that has no
+    /// such list shows at least that it is there.
+    ///
+    /// # Errors
+    /// When no response comes within `limit`; the error says why.
+    pub async fn check_access(&self, limit: Duration) -> Result<StatusCode, ProviderError> {
+        let unsupported = || ProviderError::provider_failure(ProviderErrorKind::UnsupportedEndpoint);
+        let uri = self.urls.models(self.kind).ok_or_else(unsupported)?;
+        let deadline = Deadline::new(Instant::now(), limit, TimeoutKind::Response);
+        let headers = || self.headers(HeaderMap::new());
+        let response =
+            deadline.timeout(self.client.send(&Method::GET, &uri, headers, &Bytes::new())).await??;
+        Ok(response.status)
+    }
+
     /// Asks for what OpenAI's responses API has stored: `path` begins with the response's id. Whatever status comes is
     /// the answer.
     ///
@@ -220,11 +244,11 @@ impl Provider {
         if !self.dialects.contains(&Dialect::OpenAiResponses) {
             return Err(unsupported());
         }
-        let url = self.urls.stored_response(path, query).ok_or_else(unsupported)?;
-        let headers = self.headers(forwarded_request_headers(headers));
+        let uri = self.urls.stored_response(path, query).ok_or_else(unsupported)?;
+        let headers = || self.headers(forwarded_request_headers(headers));
         let deadline = Deadline::new(Instant::now(), timeouts.response, TimeoutKind::Response);
-        let sent = self.client.request(method, url).headers(headers).body(body).send();
-        let response = deadline.timeout(async { sent.await.map_err(|error| send_error(&error)) }).await??;
+        let sent = self.client.send(&method, &uri, headers, &body);
+        let response = deadline.timeout(sent).await?.map_err(ProviderError::from)?;
         let mut response = deadline.timeout(read_complete(response)).await??;
         if !response.status.is_success() {
             response.body = redact::without_key(response.body, self.key_value());
@@ -233,19 +257,18 @@ impl Provider {
     }
 
     /// Sends the request and waits for the head of the response.
-    async fn send(&self, call: ProviderRequest<'_>) -> Result<Response, ProviderError> {
-        let Some(url) = self.urls.endpoint(call.endpoint, call.model, call.stream) else {
+    async fn send(&self, call: ProviderRequest<'_>) -> Result<ClientResponse, ProviderError> {
+        let Some(uri) = self.urls.endpoint(call.endpoint, call.model, call.stream) else {
             return Err(ProviderError {
                 class: FailureClass::InvalidRequest,
                 ..ProviderError::provider_failure(ProviderErrorKind::UnsupportedEndpoint)
             });
         };
-        let headers = match call.translation {
+        let headers = || match call.translation {
             Some(_) => self.headers(translated_request_headers(call.headers)),
             None => self.headers(forwarded_request_headers(call.headers)),
         };
-        let sent = self.client.post(url).headers(headers).body(call.body.clone()).send();
-        sent.await.map_err(|error| send_error(&error))
+        Ok(self.client.send(&Method::POST, &uri, headers, call.body).await?)
     }
 
     fn without_key(&self, mut error: ProviderError) -> ProviderError {
@@ -269,16 +292,10 @@ impl Provider {
     }
 }
 
-/// A request that got no response.
-fn send_error(error: &reqwest::Error) -> ProviderError {
-    let kind = if error.is_connect() { ProviderErrorKind::Connection } else { ProviderErrorKind::Truncated };
-    ProviderError::provider_failure(kind)
-}
-
 /// A response with a status other than 2xx, with its body if that arrives in time.
-async fn read_error_response(response: Response, model: &str, deadline: Deadline) -> ProviderError {
-    let status = response.status().as_u16();
-    let headers = response.headers().clone();
+async fn read_error_response(response: ClientResponse, model: &str, deadline: Deadline) -> ProviderError {
+    let status = response.status.as_u16();
+    let headers = response.headers.clone();
     match deadline.timeout(read_complete(response)).await {
         Ok(Ok(response)) => classify::from_response(response, model),
         Ok(Err(_)) | Err(_) => classify::from_status(status, &headers),
@@ -291,16 +308,21 @@ fn is_event_stream(headers: &HeaderMap) -> bool {
     media_type.get(..EVENT_STREAM.len()).is_some_and(|start| start.eq_ignore_ascii_case(EVENT_STREAM))
 }
 
-fn urls(config: &ProviderConfig, dialects: &[Dialect]) -> Result<Urls, ProviderConfigError> {
-    let urls = matches!(config.base_url.scheme(), "http" | "https")
-        .then(|| Urls::new(&config.base_url, dialects))
-        .flatten();
-    urls.ok_or_else(|| ProviderConfigError::BaseUrl { provider: config.name.clone() })
-}
-
-/// The header with the API key, if there is one.
+/// The header with the API key, if there is one; else the user and password of the base URL.
 fn key_header(config: &ProviderConfig) -> Result<Option<(HeaderName, HeaderValue)>, ProviderConfigError> {
-    let Some(key) = &config.api_key else { return Ok(None) };
+    let Some(key) = &config.api_key else { return Ok(basic_authorization(&config.base_url)) };
     let header = config.kind.key_header(key.expose_secret());
     Ok(Some(header.map_err(|_| ProviderConfigError::Key { provider: config.name.clone() })?))
+}
+
+fn basic_authorization(url: &Url) -> Option<(HeaderName, HeaderValue)> {
+    let decode = |text: &str| percent_decode_str(text).decode_utf8_lossy().into_owned();
+    let (user, password) = (decode(url.username()), decode(url.password().unwrap_or_default()));
+    if user.is_empty() && password.is_empty() {
+        return None;
+    }
+    let mut value =
+        HeaderValue::try_from(format!("Basic {}", BASE64.encode(format!("{user}:{password}")))).ok()?;
+    value.set_sensitive(true);
+    Some((AUTHORIZATION, value))
 }

@@ -12,11 +12,17 @@ pub(crate) fn without_key(body: Bytes, key: Option<&HeaderValue>) -> Bytes {
     let key = key.and_then(|value| value.to_str().ok());
     let key = key.map(|key| key.strip_prefix("Bearer ").unwrap_or(key));
     match key.filter(|key| key.len() >= MIN_KEY_BYTES) {
-        Some(key) if memmem::find(&body, key.as_bytes()).is_some() => {
-            String::from_utf8_lossy(&body).replace(key, "***").into()
-        }
-        _ => body,
+        Some(key) => without_text(without_text(body, key), &key.replace('/', "\\/")),
+        None => body,
     }
+}
+
+/// Some servers write a slash in JSON as `\/`.
+fn without_text(body: Bytes, text: &str) -> Bytes {
+    if memmem::find(&body, text.as_bytes()).is_none() {
+        return body;
+    }
+    String::from_utf8_lossy(&body).replace(text, "***").into()
 }
 
 #[cfg(test)]
@@ -36,5 +42,8 @@ mod tests {
         assert_eq!(redact("Bearer sk-12345"), "wrong key ***");
         assert_eq!(redact("sk-12345"), "wrong key ***");
         assert_eq!(redact("sk-1234"), "wrong key sk-12345");
+        let body = Bytes::from_static(br#"{"error":"key a\/b12345 is wrong"}"#);
+        let body = without_key(body, Some(&HeaderValue::from_static("Bearer a/b12345")));
+        assert_eq!(body, r#"{"error":"key *** is wrong"}"#);
     }
 }

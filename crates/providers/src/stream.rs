@@ -8,16 +8,17 @@ use dialects::error::{ErrorBody, body_of_event};
 use dialects::events::end_marker;
 use dialects::sse::{Decoder, Frame};
 use dialects::{Choices, Dialect, EventClass, Progress, ResponseMeta, Usage, classify_event};
+use futures_util::FutureExt as _;
 use http::StatusCode;
 use http::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
-use reqwest::Response;
 use tokio::time::{Instant, timeout};
 use translate::{Bridge, Translation};
 
 use crate::body::next_chunk;
 use crate::classify;
+use crate::client::{ClientResponse, ResponseBody};
 use crate::config::Timeouts;
-use crate::deadline::Deadline;
+use crate::deadline::{Deadline, Timer};
 use crate::error::{ProviderError, ProviderErrorKind, TimeoutKind};
 use crate::headers::{forwarded_response_headers, translated_response_headers};
 use crate::redact::without_key;
@@ -48,12 +49,13 @@ pub struct EventStream {
     dialect: Dialect,
     headers: HeaderMap,
     /// `None`: it has ended.
-    body: Option<Response>,
+    body: Option<ResponseBody>,
     /// The error that ended it.
     error: Option<ProviderError>,
     decoder: Decoder,
     progress: StreamProgress,
     deadlines: StreamDeadlines,
+    timer: Timer,
     /// To the caller's API format, where that is another one. Boxed: most streams have none.
     translation: Option<Box<StreamTranslation>>,
     framing: Framing,
@@ -136,7 +138,7 @@ struct StreamProgress {
 impl EventStream {
     /// `start`: when the request was sent.
     pub(crate) fn new(
-        mut response: Response,
+        response: ClientResponse,
         dialect: Dialect,
         start: Instant,
         timeouts: Timeouts,
@@ -144,10 +146,9 @@ impl EventStream {
         framing: Framing,
         key: Option<HeaderValue>,
     ) -> Self {
-        let headers = std::mem::take(response.headers_mut());
         let headers = match translation {
-            Some(_) => translated_response_headers(&headers),
-            None => forwarded_response_headers(headers),
+            Some(_) => translated_response_headers(&response.headers),
+            None => forwarded_response_headers(response.headers),
         };
         Self {
             dialect,
@@ -155,10 +156,11 @@ impl EventStream {
             translation: translation.map(StreamTranslation::new).map(Box::new),
             framing,
             key,
-            body: Some(response),
+            body: Some(response.body),
             error: None,
             decoder: Decoder::default(),
             progress: StreamProgress::default(),
+            timer: Timer::default(),
             deadlines: StreamDeadlines {
                 timeouts,
                 start,
@@ -203,6 +205,35 @@ impl EventStream {
         next
     }
 
+    /// The next event, if it has been received; `None`: it must be waited for with [`EventStream::next`], or there is none.
+    /// It waits for nothing, and starts no timeout.
+    pub fn next_if_ready(&mut self) -> Option<Result<StreamEvent, ProviderError>> {
+        if self.error.is_some() || self.progress.done {
+            return None;
+        }
+        let event = self.advance_if_ready()?;
+        if let Err(error) = &event {
+            self.body = None;
+            self.error = Some(error.clone());
+        }
+        Some(event)
+    }
+
+    fn advance_if_ready(&mut self) -> Option<Result<StreamEvent, ProviderError>> {
+        loop {
+            match self.decoder.next_frame() {
+                Some(Ok(frame)) => return Some(self.on_frame(frame)),
+                Some(Err(too_large)) => return Some(Err(ProviderError::too_large(too_large.limit))),
+                None => {}
+            }
+            match next_chunk(self.body.as_mut()?).now_or_never()? {
+                Ok(Some(chunk)) => self.decoder.push(chunk),
+                Ok(None) => self.body = None,
+                Err(error) => return Some(Err(error)),
+            }
+        }
+    }
+
     async fn advance(&mut self) -> Result<Option<StreamEvent>, ProviderError> {
         loop {
             if self.progress.done {
@@ -213,8 +244,8 @@ impl EventStream {
                 let frame = frame.map_err(|too_large| ProviderError::too_large(too_large.limit))?;
                 return self.on_frame(frame).map(Some);
             }
-            let Some(response) = &mut self.body else { return self.on_body_end().map(Some) };
-            match self.deadlines.deadline().timeout(next_chunk(response)).await?? {
+            let Some(body) = &mut self.body else { return self.on_body_end().map(Some) };
+            match self.timer.timeout(self.deadlines.deadline(), next_chunk(body)).await?? {
                 Some(chunk) => self.decoder.push(chunk),
                 None => self.body = None,
             }
@@ -293,8 +324,8 @@ impl EventStream {
 
     /// Reads the rest of the body of a complete stream, and drops it.
     async fn drain_body(&mut self) {
-        if let Some(mut response) = self.body.take() {
-            let drain = async { while let Ok(Some(_)) = response.chunk().await {} };
+        if let Some(mut body) = self.body.take() {
+            let drain = async { while let Ok(Some(_)) = body.chunk().await {} };
             // If it takes longer, the connection is closed.
             let _ = timeout(DRAIN_TIMEOUT, drain).await;
         }

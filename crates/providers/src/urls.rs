@@ -1,13 +1,26 @@
 //! Where a provider serves what.
 
 use dialects::{Dialect, Endpoint};
-use url::Url;
+use http::Uri;
+use url::{Position, Url};
+
+use crate::kind::ProviderKind;
 
 /// The URLs of one provider. Those without a model in them are made once.
 #[derive(Debug)]
 pub(crate) struct Urls {
     base: Url,
-    fixed: Vec<(Endpoint, Url)>,
+    form: UriForm,
+    fixed: Vec<(Endpoint, Uri)>,
+}
+
+/// How a request names its URL.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum UriForm {
+    /// By path and query.
+    Path,
+    /// As a whole, for a proxy that passes requests on.
+    Absolute,
 }
 
 /// The endpoints whose URL names no model, and their paths after the base URL.
@@ -22,10 +35,10 @@ const FIXED: [(Endpoint, &[&str]); 6] = [
 
 impl Urls {
     /// `None`: nothing can be appended to this URL.
-    pub(crate) fn new(base: &Url, dialects: &[Dialect]) -> Option<Self> {
+    pub(crate) fn new(base: &Url, dialects: &[Dialect], form: UriForm) -> Option<Self> {
         let fixed = FIXED.iter().filter(|(endpoint, _)| dialects.contains(&endpoint.dialect()));
-        let fixed = fixed.map(|(endpoint, path)| Some((*endpoint, append(base, path)?)));
-        Some(Self { fixed: fixed.collect::<Option<_>>()?, base: base.clone() })
+        let fixed = fixed.map(|(endpoint, path)| Some((*endpoint, form.uri(&append(base, path)?)?)));
+        Some(Self { fixed: fixed.collect::<Option<_>>()?, base: base.clone(), form })
     }
 
     /// The host and port.
@@ -34,14 +47,14 @@ impl Urls {
     }
 
     /// Where an endpoint is for a model; `None`: the provider does not have it.
-    pub(crate) fn endpoint(&self, endpoint: Endpoint, model: &str, stream: bool) -> Option<Url> {
+    pub(crate) fn endpoint(&self, endpoint: Endpoint, model: &str, stream: bool) -> Option<Uri> {
         let method = match endpoint {
             Endpoint::GenerateContent if stream => "streamGenerateContent",
             Endpoint::GenerateContent => "generateContent",
             Endpoint::GeminiCountTokens => "countTokens",
             _ => {
-                let (_, url) = self.fixed.iter().find(|(known, _)| *known == endpoint)?;
-                return Some(url.clone());
+                let (_, uri) = self.fixed.iter().find(|(known, _)| *known == endpoint)?;
+                return Some(uri.clone());
             }
         };
         let model = model.strip_prefix("models/").unwrap_or(model);
@@ -49,16 +62,42 @@ impl Urls {
         if stream {
             url.set_query(Some("alt=sse"));
         }
-        Some(url)
+        self.form.uri(&url)
+    }
+
+    /// The list of the models, which costs no tokens.
+    pub(crate) fn models(&self, kind: ProviderKind) -> Option<Uri> {
+        let path: &[&str] = match kind {
+            ProviderKind::OpenAi | ProviderKind::Bedrock => &["models"],
+            ProviderKind::Anthropic => &["v1", "models"],
+            ProviderKind::GoogleGenAi => &["v1beta", "models"],
+        };
+        self.form.uri(&append(&self.base, path)?)
     }
 
     /// A response that OpenAI's responses API has stored, or what belongs to it: `path` begins with its id.
-    pub(crate) fn stored_response(&self, path: &[&str], query: Option<&str>) -> Option<Url> {
+    pub(crate) fn stored_response(&self, path: &[&str], query: Option<&str>) -> Option<Uri> {
         let path: Vec<_> = std::iter::once("responses").chain(path.iter().copied()).collect();
         let mut url = append(&self.base, &path)?;
         url.set_query(query);
-        Some(url)
+        self.form.uri(&url)
     }
+}
+
+impl UriForm {
+    fn uri(self, url: &Url) -> Option<Uri> {
+        let text = match self {
+            Self::Path => &url[Position::BeforePath..Position::AfterQuery],
+            Self::Absolute => return absolute(url),
+        };
+        text.parse().ok()
+    }
+}
+
+/// Without user and password, which go into a header.
+fn absolute(url: &Url) -> Option<Uri> {
+    let text = [url.scheme(), "://", &url[Position::BeforeHost..Position::AfterQuery]].concat();
+    text.parse().ok()
 }
 
 /// The base with a path after it. A base that ends with the path's version has it already.
@@ -74,14 +113,14 @@ fn append(base: &Url, path: &[&str]) -> Option<Url> {
 mod tests {
     use dialects::{Dialect, Endpoint};
 
-    use super::Urls;
+    use super::{UriForm, Urls};
 
     #[test]
     fn every_endpoint_has_its_place() {
         use Dialect::{Anthropic, Gemini, OpenAiChat, OpenAiResponses};
         let url = |base: &str, dialect, endpoint, stream| {
-            let urls = Urls::new(&base.parse().unwrap(), &[dialect]).unwrap();
-            urls.endpoint(endpoint, "m/1", stream).map(String::from)
+            let urls = Urls::new(&base.parse().unwrap(), &[dialect], UriForm::Absolute).unwrap();
+            urls.endpoint(endpoint, "m/1", stream).map(|uri| uri.to_string())
         };
         let chat = url("http://a/v1/", OpenAiChat, Endpoint::ChatCompletions, true);
         assert_eq!(chat.as_deref(), Some("http://a/v1/chat/completions"));
@@ -94,5 +133,17 @@ mod tests {
         let gemini = url("http://a/", Gemini, Endpoint::GenerateContent, true);
         assert_eq!(gemini.as_deref(), Some("http://a/v1beta/models/m%2F1:streamGenerateContent?alt=sse"));
         assert_eq!(url("http://a/v1", OpenAiChat, Endpoint::Responses, false), None);
+    }
+    #[test]
+    fn only_a_proxy_is_given_the_whole_url() {
+        for (form, expected) in [
+            (UriForm::Path, "/v1/responses/resp_1/cancel?a=b"),
+            (UriForm::Absolute, "http://a:1/v1/responses/resp_1/cancel?a=b"),
+        ] {
+            let base = "http://user:password@a:1/v1".parse().unwrap();
+            let urls = Urls::new(&base, &[Dialect::OpenAiResponses], form).unwrap();
+            let uri = urls.stored_response(&["resp_1", "cancel"], Some("a=b")).unwrap();
+            assert_eq!(uri.to_string(), expected);
+        }
     }
 }

@@ -259,6 +259,13 @@ fn invalid_providers_are_reported() {
 }
 
 #[test]
+fn a_provider_may_have_authorities_of_its_own() {
+    let text = "[providers.local]\nkind = \"openai\"\nbase_url = \"https://l/v1\"\nca_file = \"company.pem\"";
+    let providers = load(text, &[]).providers;
+    assert_eq!(providers[0].ca_file.as_deref(), Some(std::path::Path::new("company.pem")));
+}
+
+#[test]
 fn a_provider_speaks_what_its_file_says_or_what_its_kind_usually_has() {
     use dialects::Dialect::{Anthropic, Gemini, OpenAiChat, OpenAiResponses};
     let text = "[providers.openai]\napi_key = \"k\"\n\

@@ -32,8 +32,12 @@ async fn doctor(directory: &TempDir, variables: &[(&str, &str)]) -> ProgramOutpu
     ended
 }
 
+/// Nothing listens there, so no test asks a real provider.
+const CLOSED_PROVIDER: &str = "http://127.0.0.1:1/v1";
+
 async fn run_doctor(url: &str) -> ProgramOutput {
-    doctor(&TempDir::new(), &[("REDIS_URL", url), ("OPENAI_API_KEY", SECRET)]).await
+    let provider = ("OPENAI_BASE_URL", CLOSED_PROVIDER);
+    doctor(&TempDir::new(), &[("REDIS_URL", url), ("OPENAI_API_KEY", SECRET), provider]).await
 }
 
 /// The finding of one check.
@@ -63,8 +67,12 @@ fn assert_check_says(ended: &ProgramOutput, check: &str, part: &str, text: &str)
 #[tokio::test]
 async fn all_checks_pass() {
     let redis = RedisServer::start_with(&["--appendonly", "yes"]).await;
-    let ended = run_doctor(&redis.url()).await;
+    let simulator = simulator::Simulator::start().await.unwrap();
+    let (url, base_url) = (redis.url(), simulator.openai_base_url());
+    let variables = [("REDIS_URL", &*url), ("OPENAI_API_KEY", SECRET), ("OPENAI_BASE_URL", &*base_url)];
+    let ended = doctor(&TempDir::new(), &variables).await;
     assert_eq!(ended.code, Some(0), "{}", ended.stdout);
+    assert_check_says(&ended, "provider_access", "found", "openai: reached (HTTP ");
     let report = ended.json();
     assert_eq!(report["ok"], true);
     for finding in report["checks"].as_array().unwrap() {
@@ -88,14 +96,36 @@ async fn text_has_one_line_per_check() {
     let lines: Vec<_> = ended.stdout.lines().collect();
     assert_eq!(lines[0], "ok       configuration   environment (no switchboard.toml): valid");
     assert!(lines[1].starts_with("warning  providers       none configured"), "{lines:?}");
-    assert!(lines[13].ends_with("start it with --appendonly yes"), "{lines:?}");
-    assert_eq!((lines.len(), lines[18]), (19, "OK, 2 warnings."));
+    assert!(lines[14].ends_with("start it with --appendonly yes"), "{lines:?}");
+    assert_eq!((lines.len(), lines[19]), (20, "OK, 2 warnings."));
+}
+
+#[tokio::test]
+async fn a_provider_that_is_not_reached_is_told_with_the_cause() {
+    for (base_url, found, advice) in [
+        (
+            CLOSED_PROVIDER,
+            "openai: could not connect to the provider (connection refused: 127.0.0.1:1: ",
+            "the port",
+        ),
+        ("http://no-such-host.invalid/v1", "(host unknown: no-such-host.invalid: ", "name servers"),
+    ] {
+        let variables = [("REDIS_URL", "memory:"), ("OPENAI_API_KEY", SECRET), ("OPENAI_BASE_URL", base_url)];
+        let ended = doctor(&TempDir::new(), &variables).await;
+        assert_eq!((ended.code, check_status(&ended, "provider_access")), (Some(0), "warning".to_owned()));
+        assert_check_says(&ended, "provider_access", "found", found);
+        assert_check_says(&ended, "provider_access", "advice", advice);
+    }
 }
 
 #[tokio::test]
 async fn a_model_that_has_ended() {
-    let variables =
-        [("REDIS_URL", "memory:"), ("OPENAI_API_KEY", SECRET), ("DEFAULT_PLANNER_MODEL", "openai:gpt-4-32k")];
+    let variables = [
+        ("REDIS_URL", "memory:"),
+        ("OPENAI_API_KEY", SECRET),
+        ("OPENAI_BASE_URL", CLOSED_PROVIDER),
+        ("DEFAULT_PLANNER_MODEL", "openai:gpt-4-32k"),
+    ];
     let ended = doctor(&TempDir::new(), &variables).await;
     assert_eq!((ended.code, check_status(&ended, "models")), (Some(0), "warning".to_owned()));
     assert_check_says(

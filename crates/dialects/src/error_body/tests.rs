@@ -41,6 +41,36 @@ fn categories_of_errors() {
         (400, openai("exceed_context_size_error", "", "x"), ErrorCategory::ContextTooLong),
         (400, openai("too_many_prompt_tokens", "", "x"), ErrorCategory::ContextTooLong),
         (
+            429,
+            openai(
+                "tokens",
+                "rate_limit_exceeded",
+                "Request too large for gpt-4o in organization org-1 on tokens per min (TPM): Limit 30000, \
+                 Requested 44021. The input or output tokens must be reduced in order to run successfully.",
+            ),
+            ErrorCategory::ContextTooLong,
+        ),
+        (
+            413,
+            openai(
+                "tokens",
+                "rate_limit_exceeded",
+                "Request too large for model `m` in organization `org_1` service tier `on_demand` on tokens per \
+                 minute (TPM): Limit 6000, Requested 7102, please reduce your message size and try again.",
+            ),
+            ErrorCategory::ContextTooLong,
+        ),
+        (
+            429,
+            openai(
+                "tokens",
+                "rate_limit_exceeded",
+                "Rate limit reached for gpt-4o in organization org-1 on tokens per min (TPM): Limit 30000, \
+                 Used 29000, Requested 2000. Please try again in 2s.",
+            ),
+            ErrorCategory::Other,
+        ),
+        (
             400,
             json!({"code": "invalid-argument", "error": "Incorrect API key provided."}),
             ErrorCategory::InvalidKey,

@@ -44,7 +44,12 @@ impl ErrorText<'_> {
     fn is_context_too_long(&self) -> bool {
         const LENGTH_IDENTIFIERS: [&str; 3] =
             ["context_length_exceeded", "exceed_context_size_error", "too_many_prompt_tokens"];
+        // OpenAI and Groq: more tokens than the account's limit for a minute, so that waiting does not help.
+        let is_over_limit = matches!(self.status, Some(413 | 429))
+            && self.message.starts_with("request too large for")
+            && self.message_contains(&["requested"]);
         self.has_identifier(&LENGTH_IDENTIFIERS)
+            || is_over_limit
             || matches!(self.status, Some(400 | 413 | 422))
                 && self.message_contains(&[
                     "prompt is too long",

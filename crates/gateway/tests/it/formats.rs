@@ -28,6 +28,7 @@ async fn world(setup: Setup) -> World {
         base_url: url.parse().unwrap(),
         api_key: Some("key-of-ours".into()),
         speaks,
+        ca_file: None,
     };
     let both = Some(vec![Dialect::OpenAiResponses, Dialect::OpenAiChat]);
     let route = |models: &[&str]| Route {

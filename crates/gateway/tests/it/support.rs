@@ -123,6 +123,7 @@ pub(crate) fn manager(first: &Simulator, second: &Simulator, setup: &Setup) -> A
         base_url: url.parse().unwrap(),
         api_key: Some("key-of-ours".into()),
         speaks: None,
+        ca_file: None,
     };
     let Setup { retry, timeouts, .. } = *setup;
     let first_url = setup.first_url.clone().unwrap_or_else(|| first.openai_base_url());

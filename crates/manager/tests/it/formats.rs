@@ -47,6 +47,7 @@ impl Formats {
             base_url: url.parse().unwrap(),
             api_key: Some("key-of-ours".into()),
             speaks,
+            ca_file: None,
         };
         let both = Some(vec![Dialect::OpenAiResponses, Dialect::OpenAiChat]);
         let providers = vec![

@@ -108,6 +108,7 @@ impl Fixture {
             base_url: url.parse().unwrap(),
             api_key: Some("key-of-ours".into()),
             speaks: None,
+            ca_file: None,
         };
         let route = |models: &[&str]| config.route(models);
         let settings = Settings {

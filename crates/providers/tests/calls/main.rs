@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test's helpers may fail the test")]
 
+mod connect_causes;
+mod kept_connections;
 mod plain;
 mod raw;
 mod setup;

@@ -5,8 +5,8 @@ use std::time::Duration;
 use dialects::{Endpoint, Usage};
 use http::{HeaderMap, HeaderValue, StatusCode};
 use providers::{
-    FailureClass, Provider, ProviderConfig, ProviderConfigError, ProviderErrorKind, ProviderKind,
-    ProviderRequest, Timeouts,
+    ConnectCause, FailureClass, Provider, ProviderConfig, ProviderConfigError, ProviderErrorKind,
+    ProviderKind, ProviderRequest, Timeouts,
 };
 use serde_json::Value;
 use simulator::{Behaviour, Fault, ProviderError as InjectedError};
@@ -175,7 +175,11 @@ async fn no_connection_is_distinguished_from_a_broken_one() {
     let (simulator, provider) = simulated(ProviderKind::OpenAi, Behaviour::ok()).await;
     plain(&provider).await.unwrap();
     simulator.refuse_connections().await.unwrap();
-    assert_eq!(plain(&provider).await.unwrap_err().kind, ProviderErrorKind::Connection);
+    let error = plain(&provider).await.unwrap_err();
+    assert_eq!(error.kind, ProviderErrorKind::Connection(ConnectCause::Refused));
+    assert_eq!(error.error_code.as_deref(), Some("connection_refused"));
+    let text = error.to_string();
+    assert!(text.starts_with("could not connect to the provider (connection refused: 127.0.0.1:"), "{text}");
     simulator.accept_connections().await.unwrap();
     plain(&provider).await.unwrap();
 }
@@ -231,6 +235,7 @@ fn configurations_that_could_never_work() {
             base_url: base_url.parse().unwrap(),
             api_key: Some(key.to_owned().into()),
             speaks: None,
+            ca_file: None,
         };
         Provider::new(config, Duration::from_secs(1)).map(drop)
     };

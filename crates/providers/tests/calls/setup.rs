@@ -35,6 +35,7 @@ pub(crate) fn provider(kind: ProviderKind, base_url: &str) -> Provider {
         base_url: base_url.parse().unwrap(),
         api_key: Some(KEY.to_owned().into()),
         speaks: None,
+        ca_file: None,
     };
     Provider::new(config, Duration::from_secs(5)).unwrap()
 }

@@ -4,7 +4,7 @@
 use std::net::TcpStream;
 use std::time::Duration;
 
-use providers::{FailureClass, ProviderErrorKind, ProviderKind, TimeoutKind, Timeouts};
+use providers::{ConnectCause, FailureClass, ProviderErrorKind, ProviderKind, TimeoutKind, Timeouts};
 use simulator::{Behaviour, Fault};
 use tokio::net::TcpSocket;
 use tokio::time::{Instant, advance, pause};
@@ -127,6 +127,9 @@ async fn the_connect_timeout_is_a_connection_failure() {
     pause();
     let start = Instant::now();
     let error = plain(&provider).await.unwrap_err();
-    assert_eq!((error.kind, error.class), (ProviderErrorKind::Connection, FailureClass::Provider));
+    assert_eq!(
+        (error.kind, error.class),
+        (ProviderErrorKind::Connection(ConnectCause::Timeout), FailureClass::Provider)
+    );
     assert_eq!(start.elapsed().as_secs(), 5);
 }

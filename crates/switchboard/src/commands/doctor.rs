@@ -1,9 +1,10 @@
 //! `switchboard doctor`: diagnoses configuration, Redis and providers.
 //!
 //! Every check says what was found and, on a problem, what to do. Checks go from the outside in: a check that depends
-//! on a failed one is skipped, so the first failure is the one to fix. Nothing is written to Redis, no provider is
-//! called, and no secret is shown.
+//! on a failed one is skipped, so the first failure is the one to fix. Nothing is written to Redis, providers
+//! get a request that costs no tokens, and no secret is shown.
 
+mod access;
 mod circuits;
 mod deployment;
 mod diagnosis;
@@ -36,6 +37,7 @@ pub async fn run(session: &Session, arguments: &JsonArgument) -> anyhow::Result<
     if let Some(redis) = redis {
         check_redis(&redis, &mut diagnosis).await;
     }
+    access::check(session, &mut diagnosis).await;
     let findings = diagnosis.finish();
     let ok = findings.iter().all(|finding| finding.verdict != Verdict::Failed);
     if arguments.json {

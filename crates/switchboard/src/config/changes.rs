@@ -59,13 +59,14 @@ fn same_providers(a: &[ProviderConfig], b: &[ProviderConfig]) -> bool {
 
 /// Taken apart in full, so that a new setting cannot be forgotten here.
 fn same_provider(a: &ProviderConfig, b: &ProviderConfig) -> bool {
-    let ProviderConfig { name, kind, base_url, api_key, speaks } = a;
+    let ProviderConfig { name, kind, base_url, api_key, speaks, ca_file } = a;
     let text = |key: &Option<SecretString>| key.as_ref().map(|key| key.expose_secret().to_owned());
     *name == b.name
         && *kind == b.kind
         && *base_url == b.base_url
         && text(api_key) == text(&b.api_key)
         && *speaks == b.speaks
+        && *ca_file == b.ca_file
 }
 
 #[cfg(test)]

@@ -105,6 +105,8 @@ struct PrintedProvider {
     #[serde(skip_serializing_if = "Option::is_none")]
     api_key: Option<&'static str>,
     speaks: Vec<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ca_file: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -274,6 +276,7 @@ impl From<&ProviderConfig> for PrintedProvider {
             base_url: provider.base_url.to_string(),
             api_key: provider.api_key.as_ref().map(|_| REDACTED),
             speaks: provider.dialects().iter().map(|dialect| keyword(&DIALECTS, dialect)).collect(),
+            ca_file: provider.ca_file.as_ref().map(|path| path.display().to_string()),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! `[providers.NAME]`, over the providers that the environment defines.
 
-use std::{collections::BTreeMap, net::SocketAddr};
+use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf};
 
 use dialects::Dialect;
 use providers::{ProviderConfig, ProviderKind};
@@ -42,7 +42,7 @@ pub(super) fn read_providers(section: &Section<'_>, listen: SocketAddr) -> Provi
         }
         let provider = base_url_from_env(kind, context, listen).map(|base_url| {
             let api_key = api_key_from_env(kind, context.environment);
-            ProviderConfig { name: name.to_owned(), kind, base_url, api_key, speaks: None }
+            ProviderConfig { name: name.to_owned(), kind, base_url, api_key, speaks: None, ca_file: None }
         });
         providers.insert(name.to_owned(), provider);
     }
@@ -57,12 +57,14 @@ fn read_provider(name: &str, mut section: Section<'_>, listen: SocketAddr) -> Op
         // Read only to report their problems.
         _ = section.value("base_url").map(|value| value.url());
         _ = section.value("api_key").map(|value| value.secret());
+        _ = section.value("ca_file").map(|value| value.text());
         section.report_unknown_keys();
         return None;
     };
     let base_url = read_base_url(name, kind, &mut section, listen);
     let api_key = read_api_key(name, kind, &mut section);
     let speaks = read_speaks(kind, &mut section);
+    let ca_file = section.value("ca_file").and_then(|value| value.text()).map(PathBuf::from);
     if kind.dialects().is_empty() {
         let message = format!("[{}] is of a kind that cannot be called yet: remove it", section.name);
         section.context.report_line(section.line, message);
@@ -76,6 +78,7 @@ fn read_provider(name: &str, mut section: Section<'_>, listen: SocketAddr) -> Op
         base_url: base_url?,
         api_key: api_key?,
         speaks: speaks?,
+        ca_file,
     })
 }
 

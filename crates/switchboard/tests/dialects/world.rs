@@ -170,6 +170,7 @@ fn providers(simulator: &Simulator, recorded: &RecordedProvider) -> Vec<Provider
                 base_url: format!("{base}{version}").parse().unwrap(),
                 api_key: Some("key-of-ours".into()),
                 speaks: Some(vec![format.dialect()]),
+                ca_file: None,
             });
         }
     }

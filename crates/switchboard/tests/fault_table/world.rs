@@ -103,6 +103,7 @@ fn providers(first: &Simulator, second: &Simulator, refusing: &Simulator) -> Vec
                 base_url: url.parse().unwrap(),
                 api_key: Some("key-of-ours".into()),
                 speaks: Some(vec![format]),
+                ca_file: None,
             });
         }
     }

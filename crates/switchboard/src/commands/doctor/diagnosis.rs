@@ -115,8 +115,8 @@ mod tests {
         diagnosis.skip_remaining("needs the port");
         let findings = diagnosis.finish();
         assert_eq!(findings.iter().map(|finding| finding.check).collect::<Vec<_>>(), Check::ALL);
-        assert_eq!((findings[6].verdict, findings[6].found.as_str()), (Verdict::Failed, "closed"));
-        assert_eq!((findings[7].verdict, findings[7].found.as_str()), (Verdict::Skipped, "needs the port"));
+        assert_eq!((findings[7].verdict, findings[7].found.as_str()), (Verdict::Failed, "closed"));
+        assert_eq!((findings[8].verdict, findings[8].found.as_str()), (Verdict::Skipped, "needs the port"));
     }
 
     #[test]

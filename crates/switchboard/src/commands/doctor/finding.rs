@@ -8,6 +8,7 @@ use serde::Serialize;
 pub(super) enum Check {
     Configuration,
     Providers,
+    ProviderAccess,
     Models,
     RedisUrl,
     Deployment,
@@ -26,9 +27,10 @@ pub(super) enum Check {
 }
 
 impl Check {
-    pub(super) const ALL: [Self; 17] = [
+    pub(super) const ALL: [Self; 18] = [
         Self::Configuration,
         Self::Providers,
+        Self::ProviderAccess,
         Self::Models,
         Self::RedisUrl,
         Self::Deployment,
@@ -50,6 +52,7 @@ impl Check {
         match self {
             Self::Configuration => "configuration",
             Self::Providers => "providers",
+            Self::ProviderAccess => "provider access",
             Self::Models => "models",
             Self::RedisUrl => "REDIS_URL",
             Self::Deployment => "deployment",

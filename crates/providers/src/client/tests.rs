@@ -1,0 +1,142 @@
+//! A name server that hangs beside one that does not (C8), and the ways through proxies.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::{Arc, Mutex, mpsc};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderMap, Method, Uri};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+
+use super::{Client, ClientError, Proxy, Resolver};
+use crate::cause::ConnectCause;
+
+const CONNECT_TIMEOUT: Duration = Duration::from_millis(500);
+
+async fn get(client: &Client) -> Result<u16, ClientError> {
+    let uri = Uri::from_static("/");
+    let response = client.send(&Method::GET, &uri, HeaderMap::new, &Bytes::new()).await?;
+    Ok(response.status.as_u16())
+}
+
+async fn serve(listener: TcpListener) {
+    loop {
+        let (mut socket, _) = listener.accept().await.unwrap();
+        let mut request = Vec::new();
+        while !request.ends_with(b"\r\n\r\n") {
+            socket.read_buf(&mut request).await.unwrap();
+        }
+        socket.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").await.unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_name_server_that_hangs_fails_no_call_to_another_provider() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    tokio::spawn(serve(listener));
+    let (release, released) = mpsc::channel::<()>();
+    let released = Mutex::new(released);
+    let resolver = Resolver::new(move |host| {
+        if host == "hangs.example" {
+            _ = released.lock().unwrap().recv();
+        }
+        Ok(vec![IpAddr::V4(Ipv4Addr::LOCALHOST)])
+    });
+    let client = |host: &str| {
+        let url = format!("http://{host}:{port}/").parse().unwrap();
+        Arc::new(Client::with(&url, None, CONNECT_TIMEOUT, resolver.clone(), None).unwrap())
+    };
+    let hanging = client("hangs.example");
+    let mut calls = JoinSet::new();
+    for _ in 0..600 {
+        let hanging = Arc::clone(&hanging);
+        calls.spawn(async move { get(&hanging).await });
+    }
+    let start = Instant::now();
+    for number in 0..12 {
+        assert_eq!(get(&client(&format!("good-{number}.example"))).await.unwrap(), 204);
+    }
+    assert!(start.elapsed() < CONNECT_TIMEOUT, "{:?}", start.elapsed());
+    while let Some(result) = calls.join_next().await {
+        let error = result.unwrap().unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "no name server answered for hangs.example within 0.5 s (timeouts.connect)"
+        );
+        assert!(matches!(error, ClientError::NotConnected { cause: ConnectCause::Timeout, .. }));
+    }
+    drop(release);
+}
+
+/// Calls `http://provider.example:81` through a proxy that sends these replies, one after each piece that it gets; the
+/// result, and the pieces.
+async fn through(scheme: &str, replies: &[&[u8]]) -> (Result<u16, ClientError>, Vec<Vec<u8>>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let replies: Vec<_> = replies.iter().map(|reply| reply.to_vec()).collect();
+    let proxy = tokio::spawn(async move {
+        let (mut socket, _) = listener.accept().await.unwrap();
+        let mut pieces = Vec::new();
+        for reply in replies {
+            let mut piece = Vec::with_capacity(4096);
+            socket.read_buf(&mut piece).await.unwrap();
+            pieces.push(piece);
+            socket.write_all(&reply).await.unwrap();
+        }
+        pieces
+    });
+    let url = "http://provider.example:81/".parse().unwrap();
+    let variable = |name: &str| (name == "ALL_PROXY").then(|| format!("{scheme}://u:p@127.0.0.1:{port}"));
+    let resolver = Resolver::new(|_| Ok(vec![IpAddr::V4(Ipv4Addr::new(10, 1, 2, 3))]));
+    let found = Proxy::find(&url, variable).unwrap();
+    let client = Client::with(&url, None, Duration::from_secs(5), resolver, found).unwrap();
+    let result = get(&client).await;
+    (result, proxy.await.unwrap())
+}
+
+#[tokio::test]
+async fn socks_connects_by_address_or_by_name() {
+    let reply: &[u8] = b"\x05\x00\x00\x01\x00\x00\x00\x00\x00\x00";
+    let replies = [b"\x05\x02", b"\x01\x00", reply, b"HTTP/1.1 204 No Content\r\n\r\n"];
+    for (scheme, request) in [
+        ("socks5", b"\x05\x01\x00\x01\x0a\x01\x02\x03\x00\x51".as_slice()),
+        ("socks5h", b"\x05\x01\x00\x03\x10provider.example\x00\x51"),
+    ] {
+        let (result, pieces) = through(scheme, &replies).await;
+        assert_eq!(result.unwrap(), 204);
+        assert_eq!(pieces[..3], [b"\x05\x01\x02".as_slice(), b"\x01\x01u\x01p", request]);
+        assert!(pieces[3].starts_with(b"GET / HTTP/1.1\r\n"), "{:?}", pieces[3]);
+    }
+}
+
+#[tokio::test]
+async fn what_a_proxy_refuses_is_the_proxys_failure() {
+    let cases: [(&[&[u8]], &str); 3] = [
+        (&[b"\x05\xff"], "it does not accept this way to log in"),
+        (&[b"\x05\x02", b"\x01\x01"], "it does not accept the user and password"),
+        (
+            &[b"\x05\x02", b"\x01\x00", b"\x05\x02\x00\x01\x00\x00\x00\x00\x00\x00"],
+            "it refuses the connection (its rules do not allow it)",
+        ),
+    ];
+    for (replies, words) in cases {
+        let (result, _) = through("socks5", replies).await;
+        let error = result.unwrap_err();
+        assert!(matches!(error, ClientError::NotConnected { cause: ConnectCause::Proxy, .. }), "{error:?}");
+        let text = error.to_string();
+        assert!(text.starts_with("proxy 127.0.0.1:") && text.ends_with(words), "{text}");
+    }
+}
+
+#[tokio::test]
+async fn a_request_without_tls_is_passed_on_by_an_http_proxy() {
+    let (result, pieces) = through("http", &[b"HTTP/1.1 204 No Content\r\n\r\n"]).await;
+    assert_eq!(result.unwrap(), 204);
+    let request = String::from_utf8(pieces[0].clone()).unwrap().to_ascii_lowercase();
+    assert!(request.contains("host: provider.example:81\r\n"), "{request}");
+    assert!(request.contains("proxy-authorization: basic dtpw\r\n"), "{request}");
+}

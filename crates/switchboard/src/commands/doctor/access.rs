@@ -1,0 +1,99 @@
+//! The check of the way to each provider: host, port, proxy, TLS, and whether it accepts the key.
+
+use futures_util::future::join_all;
+use providers::{ConnectCause, Provider, ProviderConfig, ProviderErrorKind};
+
+use super::{
+    diagnosis::Diagnosis,
+    finding::{Check, Verdict},
+    network::CHECK_TIMEOUT,
+};
+use crate::{commands::Session, config::Config};
+
+/// What was found about one provider.
+struct ProviderFinding {
+    verdict: Verdict,
+    found: String,
+    advice: Option<String>,
+}
+
+/// Asks every provider for the list of its models, which costs no tokens.
+pub(super) async fn check(session: &Session, diagnosis: &mut Diagnosis) {
+    let Ok(sources) = session.sources(None) else {
+        return diagnosis.skip(Check::ProviderAccess, "needs a valid configuration");
+    };
+    let Ok(config) = Config::load(&sources) else {
+        return diagnosis.skip(Check::ProviderAccess, "needs a valid configuration");
+    };
+    if config.providers.is_empty() {
+        return diagnosis.skip(Check::ProviderAccess, "no provider is configured");
+    }
+    let findings = join_all(config.providers.into_iter().map(check_provider)).await;
+    let found: Vec<_> = findings.iter().map(|finding| finding.found.as_str()).collect();
+    let advice: Vec<_> = findings.iter().filter_map(|finding| finding.advice.as_deref()).collect();
+    let (found, advice) = (found.join("; "), advice.join("; "));
+    match findings.iter().map(|finding| finding.verdict).max() {
+        Some(Verdict::Failed) => diagnosis.fail(Check::ProviderAccess, found, advice),
+        Some(Verdict::Warning) => diagnosis.warn(Check::ProviderAccess, found, advice),
+        _ => diagnosis.ok(Check::ProviderAccess, found),
+    }
+}
+
+async fn check_provider(config: ProviderConfig) -> ProviderFinding {
+    let (name, has_key) = (config.name.clone(), config.api_key.is_some());
+    let failed = |found: String, advice: String| ProviderFinding {
+        verdict: Verdict::Failed,
+        found: format!("{name}: {found}"),
+        advice: Some(advice),
+    };
+    let provider = match Provider::new(config, CHECK_TIMEOUT) {
+        Ok(provider) => provider,
+        Err(error) => {
+            return failed(error.to_string(), "fix it; a provider like this stops `serve`".to_owned());
+        }
+    };
+    match provider.check_access(2 * CHECK_TIMEOUT).await {
+        Ok(status) if matches!(status.as_u16(), 401 | 403) => failed(
+            format!("it rejects the key (HTTP {})", status.as_u16()),
+            format!("check api_key of [providers.{name}]"),
+        ),
+        Ok(status) => {
+            let key = match (status.is_success(), has_key) {
+                (true, true) => ", key accepted",
+                (true, false) => "",
+                (false, _) => ", but it lists no models",
+            };
+            let found = format!("{name}: reached (HTTP {}{key})", status.as_u16());
+            ProviderFinding { verdict: Verdict::Ok, found, advice: None }
+        }
+        // Its models are passed over, and calls may have others.
+        Err(error) => ProviderFinding {
+            verdict: Verdict::Warning,
+            found: format!("{name}: {error}"),
+            advice: Some(advice(error.kind, &name)),
+        },
+    }
+}
+
+fn advice(kind: ProviderErrorKind, name: &str) -> String {
+    let ProviderErrorKind::Connection(cause) = kind else {
+        return format!("check that base_url of [providers.{name}] is the API of a provider");
+    };
+    match cause {
+        ConnectCause::HostUnknown => {
+            format!("check base_url of [providers.{name}], and this machine's name servers")
+        }
+        ConnectCause::Refused => {
+            format!("check the port in base_url of [providers.{name}], and that it runs")
+        }
+        ConnectCause::Unreachable | ConnectCause::Timeout => {
+            "check this machine's network and firewalls; behind a proxy set HTTPS_PROXY".to_owned()
+        }
+        ConnectCause::Tls => {
+            format!(
+                "trust the authority by ca_file of [providers.{name}] or SSL_CERT_FILE, or correct base_url"
+            )
+        }
+        ConnectCause::Proxy => "check HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY".to_owned(),
+    }
+}
