@@ -19,6 +19,7 @@ async fn a_process_out_of_descriptors_blames_no_model() {
     let call = || {
         let body = r#"{"model":"route","messages":[{"role":"user","content":"Hi"}]}"#;
         Call {
+            allowed_models: None,
             caller: None,
             id: "id-1".to_owned(),
             request: Request::parse(Endpoint::ChatCompletions, body.into()).unwrap(),

@@ -52,6 +52,7 @@ async fn blank_lines_before_the_first_token_take_a_factor_of_their_size() {
     let manager = Arc::new(ModelManager::new(settings, Circuits::in_memory(Policies::default())).unwrap());
     let body = r#"{"model":"openai:m","stream":true,"messages":[{"role":"user","content":"Hi"}]}"#;
     let call = Call {
+        allowed_models: None,
         caller: None,
         id: "id-1".to_owned(),
         request: Request::parse(Endpoint::ChatCompletions, body.into()).unwrap(),
