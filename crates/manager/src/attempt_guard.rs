@@ -17,7 +17,7 @@ use crate::{
 
 /// A stream that is cancelled after this time without one byte of response counts as a failure (C1), so that a provider
 /// that hangs is noticed even if callers wait less than `timeouts.first_byte`. Of a model that usually takes long, twice
-/// its usual time is waited for ([`USUAL_TIME_FACTOR`]): else impatient callers would open its circuit.
+/// its usual time is waited for: else impatient callers would open its circuit.
 pub const STALL_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// How much longer than usual (the 95th percentile of the model's last good streams) a silence must last to be unusual.
