@@ -7,7 +7,7 @@ use tokio::task::JoinSet;
 
 use crate::process::{ALONE, Gateway, read_until};
 
-/// Calls whose lines fill the pipe and the queue.
+/// Calls at a time; some thousands fill the pipe and the queue.
 const CALLS: usize = 2_000;
 
 const AT_ONCE: usize = 20;
@@ -38,9 +38,12 @@ async fn a_log_that_nobody_reads_holds_up_nothing() {
     let mut gateway = Gateway::start(&simulator, 1_024, &[("SWITCHBOARD_LOG", "trace")]);
     let mut stderr = gateway.stderr.take().unwrap();
     let gateway = Arc::new(gateway);
-    fill(&gateway).await;
-    let dropped = gateway.metric(DROPPED).await;
-    assert!(dropped > Some(0.0), "{dropped:?}: more than the queue holds");
+    let mut filled = 0;
+    while gateway.metric(DROPPED).await == Some(0.0) {
+        fill(&gateway).await;
+        filled += 1;
+        assert!(filled < 10, "the queue has no end");
+    }
 
     let reading = tokio::task::spawn_blocking(move || (read_until(&mut stderr, "were dropped"), stderr));
     let (line, stderr) = tokio::time::timeout(Duration::from_secs(30), reading).await.unwrap().unwrap();
