@@ -74,9 +74,9 @@ pub enum FailureClass {
     QuotaExhausted,
     /// The configuration, or the caller of a model without a route: the provider has no such model (B9).
     UnknownModel,
-    /// The provider's API key: 401, 403 (C2).
+    /// The provider's API key: 401, and what says so with another status (C2).
     Auth,
-    /// The model: the prompt does not fit it, but may fit another (C2).
+    /// The model: the prompt does not fit it, or its account's limits, but may fit another's (C2).
     ContextTooLong,
     /// The caller, who gets the provider's own response (C2). Content rejected by policy is included.
     InvalidRequest,
