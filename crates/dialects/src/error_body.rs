@@ -60,7 +60,6 @@ impl ErrorBody {
         let reason = detail(error, "reason").and_then(identifier);
         let inner = identifier(&error["innererror"]["code"]);
         let error_code = reason
-            .clone()
             .or_else(|| number.clone())
             .or_else(|| identifier(&error["details"]["error_code"]))
             .or_else(|| identifier(&body["code"]));
@@ -120,11 +119,18 @@ pub(crate) fn is_error(body: &Value) -> bool {
         Value::Number(code) => !matches!(code.as_i64(), Some(0 | 200)),
         _ => false,
     };
+    let status = body["status"].as_u64().is_some_and(|status| status >= 400);
+    let alone = body.as_object().is_some_and(|fields| fields.len() == 1);
     says_something(&body["error"])
         || labelled
         || base_response(body).is_some()
-        || text("detail")
-        || text("message") && (code || text("type") && body["type"] != "ping")
+        || text("detail") && (alone || status)
+        || text("message") && (code || status || names_an_error(&body["type"]))
+}
+
+/// A type that is an error's, and not that of some event.
+fn names_an_error(error_type: &Value) -> bool {
+    error_type.as_str().is_some_and(|name| name.to_ascii_lowercase().contains("error"))
 }
 
 /// Whether an `error` field is an error. Beside good answers stand `null`, `false`, `{}`, and objects whose fields are empty.

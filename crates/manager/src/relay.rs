@@ -109,5 +109,8 @@ impl Relay {
 /// The provider's own error event, if it concerns the caller's request (C2).
 fn request_error_event(dialect: Dialect, error: &ProviderError) -> Option<Bytes> {
     let response = error.response.as_ref().filter(|_| is_request_error(error))?;
-    Some(provider_error_event(dialect, response.status.as_u16(), &response.body))
+    Some(match &error.event {
+        Some(event) => event.0.clone(),
+        None => provider_error_event(dialect, response.status.as_u16(), &response.body),
+    })
 }

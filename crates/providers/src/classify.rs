@@ -86,6 +86,7 @@ fn build_error(
         error_code: error.error_code,
         retry_after: None,
         response: response.map(Box::new),
+        event: None,
     }
 }
 

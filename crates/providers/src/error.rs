@@ -3,6 +3,8 @@
 use std::fmt;
 use std::time::Duration;
 
+use bytes::Bytes;
+
 use crate::response::CompleteResponse;
 
 /// A request that failed. It has no message of the provider's, which may quote a prompt (C5); only
@@ -24,6 +26,20 @@ pub struct ProviderError {
     pub retry_after: Option<Duration>,
     /// The provider's own response, to be returned unchanged; `None`: it was not received, or not completely.
     pub response: Option<Box<CompleteResponse>>,
+    /// The event of a stream of chat completions that was the error, as it came: some vendors name it, which the format does
+    /// not.
+    pub event: Option<ErrorEvent>,
+}
+
+/// An event that is an error, to be passed on unchanged.
+#[derive(Clone)]
+pub struct ErrorEvent(pub Bytes);
+
+/// Without the bytes: they may quote the prompt.
+impl fmt::Debug for ErrorEvent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ErrorEvent({} bytes)", self.0.len())
+    }
 }
 
 /// What happened.
@@ -106,6 +122,7 @@ impl ProviderError {
             error_code: None,
             retry_after: None,
             response: None,
+            event: None,
         }
     }
 

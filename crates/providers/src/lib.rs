@@ -57,7 +57,7 @@ mod translated;
 mod urls;
 
 pub use config::{ProviderConfig, Timeouts};
-pub use error::{FailureClass, ProviderError, ProviderErrorKind, TimeoutKind};
+pub use error::{ErrorEvent, FailureClass, ProviderError, ProviderErrorKind, TimeoutKind};
 pub use kind::ProviderKind;
 pub use provider::{Provider, ProviderConfigError, ProviderRequest, ProviderResponse};
 pub use response::CompleteResponse;

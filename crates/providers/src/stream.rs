@@ -18,13 +18,16 @@ use crate::body::next_chunk;
 use crate::classify;
 use crate::config::Timeouts;
 use crate::deadline::Deadline;
-use crate::error::{ProviderError, ProviderErrorKind, TimeoutKind};
+use crate::error::{ErrorEvent, ProviderError, ProviderErrorKind, TimeoutKind};
 use crate::headers::{forwarded_response_headers, translated_response_headers};
 use crate::redact::without_key;
 use crate::response::CompleteResponse;
 
 /// How long to wait for the end of the body after the end marker, so that the connection can be reused.
 const DRAIN_TIMEOUT: Duration = Duration::from_millis(50);
+
+/// How much of what comes after the end marker is looked at.
+const MAX_TRAILING_BYTES: usize = 4 * 1024;
 
 /// One event of a stream.
 #[derive(Clone)]
@@ -73,7 +76,9 @@ pub(crate) enum Framing {
 impl Framing {
     fn frame(&mut self, frame: Frame) -> Bytes {
         let Self::JsonArray { is_first } = self else { return frame.into_raw() };
-        let Some(data) = frame.data() else { return Bytes::new() };
+        let Some(data) = frame.data().filter(|data| !data.trim_ascii().is_empty()) else {
+            return Bytes::new();
+        };
         let before = if std::mem::take(is_first) { "[" } else { ",\n" };
         [before.as_bytes(), &data].concat().into()
     }
@@ -206,8 +211,7 @@ impl EventStream {
     async fn advance(&mut self) -> Result<Option<StreamEvent>, ProviderError> {
         loop {
             if self.progress.done {
-                self.drain_body().await;
-                return Ok(None);
+                return Ok(self.trailing_event().await);
             }
             if let Some(frame) = self.decoder.next_frame() {
                 let frame = frame.map_err(|too_large| ProviderError::too_large(too_large.limit))?;
@@ -234,6 +238,10 @@ impl EventStream {
                 self.deadlines.on_event(self.progress.content);
                 let bytes = match &mut self.translation {
                     Some(translation) => translation.translate(&frame, progress.done)?,
+                    // Google's SDK takes every event for JSON, and this format has no marker.
+                    None if progress.done && self.dialect == Dialect::Gemini => {
+                        self.framing.end(self.dialect)
+                    }
                     None => self.framing.frame(frame),
                 };
                 Ok(StreamEvent { bytes, progress })
@@ -277,6 +285,9 @@ impl EventStream {
             meta: ResponseMeta::default(),
         };
         let mut error = classify::from_error_in_body(error, response);
+        if self.translation.is_none() && self.dialect == Dialect::OpenAiChat {
+            error.event = Some(ErrorEvent(without_key(frame.raw().clone(), self.key.as_ref())));
+        }
         if let Some(response) = &mut error.response {
             let status = response.status.as_u16();
             response.body = match &self.translation {
@@ -291,10 +302,33 @@ impl EventStream {
         error
     }
 
-    /// Reads the rest of the body of a complete stream, and drops it.
+    /// What follows the end of a stream, and is passed on as it came: compatible servers put `[DONE]` behind Responses' last
+    /// event. Anything else is dropped.
+    async fn trailing_event(&mut self) -> Option<StreamEvent> {
+        self.drain_body().await;
+        while let Some(Ok(frame)) = self.decoder.next_frame() {
+            let is_marker = frame.data().is_some_and(|data| data.trim_ascii() == b"[DONE]");
+            if is_marker && self.translation.is_none() && self.dialect == Dialect::OpenAiResponses {
+                return Some(StreamEvent { bytes: frame.into_raw(), progress: Progress::default() });
+            }
+        }
+        None
+    }
+
+    /// Reads the rest of the body of a complete stream.
     async fn drain_body(&mut self) {
         if let Some(mut response) = self.body.take() {
-            let drain = async { while let Ok(Some(_)) = response.chunk().await {} };
+            let decoder = &mut self.decoder;
+            let drain = async {
+                // One marker at most is of interest; a provider that goes on and on is not listened to.
+                let mut rest = MAX_TRAILING_BYTES;
+                while let Ok(Some(chunk)) = next_chunk(&mut response).await {
+                    if chunk.len() <= rest {
+                        rest -= chunk.len();
+                        decoder.push(chunk);
+                    }
+                }
+            };
             // If it takes longer, the connection is closed.
             let _ = timeout(DRAIN_TIMEOUT, drain).await;
         }
