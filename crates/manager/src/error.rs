@@ -8,7 +8,10 @@ use dialects::Endpoint;
 use providers::{ProviderError, ProviderErrorKind};
 use translate::{CannotCarry, RequestError};
 
-use crate::{UnknownModel, outcome::requested_cooldown};
+use crate::{
+    UnknownModel,
+    outcome::{requested_cooldown, retry_rank, retry_rank_of_status},
+};
 
 /// Why a call got no response. A provider's rejection of the request is no error but a reply.
 #[derive(Debug, thiserror::Error)]
@@ -71,7 +74,7 @@ pub enum CallError {
         requested: Arc<str>,
         /// Each model and the reason.
         skipped: Vec<SkippedModel>,
-        /// The own words of the provider that failed last.
+        /// The own words of the provider whose error has the status.
         provider_message: Option<String>,
     },
     /// `timeouts.total` expired.
@@ -115,8 +118,8 @@ pub enum SkipReason {
 }
 
 impl CallError {
-    /// The HTTP status for the caller. If models failed, it is that of the last one, so that the caller's SDK raises the
-    /// same exception as without a gateway.
+    /// The HTTP status for the caller. If models failed, it is that of the one whose error says best that it makes sense to
+    /// come back, so that the caller's SDK raises the same exception as without a gateway.
     #[must_use]
     pub fn status(&self) -> u16 {
         match self {
@@ -129,7 +132,8 @@ impl CallError {
             Self::CircuitOpen { .. } => 503,
             Self::ProviderAuth { status, .. } => *status,
             Self::AttemptsExhausted { skipped, .. } => {
-                skipped.iter().rev().find_map(|model| model.reason.status()).unwrap_or(502)
+                let ends = skipped.iter().filter_map(|model| model.reason.end());
+                ends.max().map_or(502, |(_, status)| status)
             }
             Self::DeadlineExceeded { .. } => 504,
         }
@@ -219,6 +223,16 @@ impl SkipReason {
             },
             Self::Injected(status) => Some(*status),
         }
+    }
+
+    /// How the model's turn ended, if it was called: how well that says to come back (see `outcome`), and the status.
+    pub(crate) fn end(&self) -> Option<(u8, u16)> {
+        let rank = match self {
+            Self::Failed(error) => retry_rank(error.class),
+            Self::Injected(status) => retry_rank_of_status(*status),
+            _ => return None,
+        };
+        Some((rank, self.status()?))
     }
 
     fn retry_in(&self) -> Option<Duration> {
