@@ -196,6 +196,29 @@ impl<'de> FromAny<'de> for Filled {
     }
 }
 
+/// Whether a finish reason is one, of whatever type. Until there is one, some servers send an empty string, "null", or the
+/// enumeration's value 0.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct IsFinish(pub(crate) bool);
+
+impl<'de> FromAny<'de> for IsFinish {
+    fn from_str(reason: &str) -> Self {
+        Self(!matches!(reason, "" | "null" | "FINISH_REASON_UNSPECIFIED"))
+    }
+
+    fn from_u64(number: u64) -> Self {
+        Self(number != 0)
+    }
+
+    fn from_bool(is_finished: bool) -> Self {
+        Self(is_finished)
+    }
+
+    fn from_map<A: MapAccess<'de>>(map: A) -> Result<Self, A::Error> {
+        IsError::from_map(map).map(|said| Self(said.0))
+    }
+}
+
 /// Whether an `error` field is one. Beside good answers stand `null`, `false`, `{}`, and objects whose fields are all empty.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct IsError(pub(crate) bool);

@@ -10,7 +10,7 @@ use super::usage::GeminiUsage;
 use crate::error_body::is_error;
 use crate::format::{Parsed, UnexpectedShape};
 use crate::has_content::HasContent;
-use crate::lenient::{Count, FromAny, IsError, Lenient, Object, read_json};
+use crate::lenient::{Count, FromAny, IsError, IsFinish, Lenient, Object, read_json};
 use crate::progress::{Choices, Progress};
 use crate::response_meta::{LenientStr, ResponseMeta};
 use crate::usage::Usage;
@@ -41,13 +41,13 @@ struct PromptFeedback<'a> {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Candidate<'a> {
+struct Candidate {
     #[serde(default)]
     index: Lenient<Count>,
     #[serde(default)]
     content: Object<Content>,
-    #[serde(default, borrow)]
-    finish_reason: LenientStr<'a>,
+    #[serde(default)]
+    finish_reason: Lenient<IsFinish>,
 }
 
 #[derive(Deserialize)]
@@ -81,7 +81,7 @@ struct Candidates {
 impl<'de> FromAny<'de> for Candidates {
     fn from_seq<A: SeqAccess<'de>>(mut candidates: A) -> Result<Self, A::Error> {
         let mut all = Self::default();
-        while let Some(candidate) = candidates.next_element::<Object<Candidate<'de>>>()? {
+        while let Some(candidate) = candidates.next_element::<Object<Candidate>>()? {
             if let Some(candidate) = candidate.get() {
                 all |= candidate;
             }
@@ -90,13 +90,13 @@ impl<'de> FromAny<'de> for Candidates {
     }
 }
 
-impl BitOrAssign<Candidate<'_>> for Candidates {
-    fn bitor_assign(&mut self, candidate: Candidate<'_>) {
+impl BitOrAssign<Candidate> for Candidates {
+    fn bitor_assign(&mut self, candidate: Candidate) {
         let index = candidate.index.0.0.and_then(|index| u32::try_from(index).ok()).unwrap_or_default();
         let choice = Choices::single(index);
         self.choices = self.choices.merge(choice);
         self.content |= candidate.content.get().is_some_and(|content| content.parts.0.0);
-        if !matches!(candidate.finish_reason.as_str(), None | Some("FINISH_REASON_UNSPECIFIED")) {
+        if candidate.finish_reason.0.0 {
             self.finished = self.finished.merge(choice);
         }
     }

@@ -7,7 +7,7 @@ use super::usage::OpenAiUsage;
 use crate::error_body::is_error;
 use crate::format::Parsed;
 use crate::has_content::HasContent;
-use crate::lenient::{Count, FromAny, IsError, Lenient, Object, Objects, read_json};
+use crate::lenient::{Count, IsError, IsFinish, Lenient, Object, Objects, read_json};
 use crate::progress::{Choices, Progress};
 use crate::response_meta::{LenientStr, ResponseMeta};
 
@@ -32,29 +32,7 @@ struct Choice {
     #[serde(default)]
     delta: Object<HasContent>,
     #[serde(default)]
-    finish_reason: Lenient<Finish>,
-}
-
-/// Whether there is a finish reason, of whatever type. Some servers send an empty string or "null" until there is one.
-#[derive(Default)]
-struct Finish(bool);
-
-impl<'de> FromAny<'de> for Finish {
-    fn from_str(reason: &str) -> Self {
-        Self(!matches!(reason, "" | "null"))
-    }
-
-    fn from_u64(_: u64) -> Self {
-        Self(true)
-    }
-
-    fn from_bool(is_finished: bool) -> Self {
-        Self(is_finished)
-    }
-
-    fn from_map<A: serde::de::MapAccess<'de>>(map: A) -> Result<Self, A::Error> {
-        IsError::from_map(map).map(|said| Self(said.0))
-    }
+    finish_reason: Lenient<IsFinish>,
 }
 
 /// What was made of a chunk.
