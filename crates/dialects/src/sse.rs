@@ -22,6 +22,16 @@ pub struct FrameTooLarge {
     pub limit: usize,
 }
 
+/// Whether these bytes, the first ones of a body, are the beginning of a stream of events and of nothing else.
+#[must_use]
+pub fn begins_events(start: &[u8]) -> bool {
+    const FIELDS: [&[u8]; 5] = [b"data:", b"event:", b"id:", b"retry:", b":"];
+    let start = start.strip_prefix(b"\xef\xbb\xbf").unwrap_or(start).trim_ascii_start();
+    let line = start.get(..b"retry:".len()).unwrap_or(start);
+    // No JSON begins like a part of a name, if that is all that is there yet.
+    !line.is_empty() && FIELDS.iter().any(|field| line.starts_with(field) || field.starts_with(line))
+}
+
 /// Splits a stream into frames. A frame that arrived in one chunk is not copied.
 #[derive(Debug)]
 pub struct Decoder {

@@ -173,6 +173,16 @@ impl EventStream {
         }
     }
 
+    /// With the first chunk of the body, if that is read already. The caller is told that it is a stream, even if the provider
+    /// did not say so.
+    pub(crate) fn beginning_with(mut self, first: Option<Bytes>) -> Self {
+        if let Some(first) = first {
+            self.headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
+            self.decoder.push(first);
+        }
+        self
+    }
+
     /// The headers that the caller gets.
     #[must_use]
     pub const fn headers(&self) -> &HeaderMap {

@@ -17,6 +17,7 @@ pub struct Behaviour {
     pub(crate) content: Content,
     pub(crate) crlf: bool,
     pub(crate) split: bool,
+    pub(crate) text_plain: bool,
     pub(crate) fault: Option<Fault>,
 }
 
@@ -32,6 +33,7 @@ impl Behaviour {
             content: Content::new(),
             crlf: false,
             split: false,
+            text_plain: false,
             fault: None,
         }
     }
@@ -113,6 +115,13 @@ impl Behaviour {
     #[must_use]
     pub const fn split(mut self) -> Self {
         self.split = true;
+        self
+    }
+
+    /// Says that a stream is plain text, as some compatible servers do.
+    #[must_use]
+    pub const fn text_plain(mut self) -> Self {
+        self.text_plain = true;
         self
     }
 

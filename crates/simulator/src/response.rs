@@ -133,6 +133,8 @@ impl SimulatedCall<'_> {
         let content_type = if self.form == Form::JsonArray {
             events = self.frame_as_array(events, &mut ending);
             JSON_CONTENT_TYPE
+        } else if behaviour.text_plain {
+            "text/plain; charset=utf-8"
         } else {
             "text/event-stream; charset=utf-8"
         };

@@ -117,6 +117,26 @@ async fn a_complete_response_to_a_streaming_request_is_invalid() {
 }
 
 #[tokio::test]
+async fn a_stream_is_known_by_its_first_bytes_where_its_type_does_not_say_so() {
+    let events = format!("{CONTENT_CHUNK}\n\n{FINISH_CHUNK}\n\ndata: [DONE]\n\n");
+    for content_type in ["", "content-type: text/plain\r\n", "content-type: application/json\r\n"] {
+        for before in ["", "\n", ": hello\n\n", "\u{feff}", "event: message\n"] {
+            let head = format!("HTTP/1.1 200 OK\r\n{content_type}connection: close\r\n\r\n");
+            let body = format!("{before}{events}");
+            let mut chunks = vec![head.into_bytes()];
+            chunks.extend(body.bytes().map(|byte| vec![byte]));
+            let (provider, server) = serve_chunks(chunks).await;
+            let mut stream = open(&provider).await.unwrap();
+            assert_eq!(stream.headers()["content-type"], "text/event-stream", "{content_type}");
+            let (got, end) = read_all(&mut stream).await;
+            end.unwrap();
+            assert_eq!(text(&got), body, "{content_type}");
+            server.await.unwrap();
+        }
+    }
+}
+
+#[tokio::test]
 async fn an_error_object_with_a_200_to_a_streaming_request_is_an_error() {
     let body = r#"{"error":{"code":400,"message":"no"}}"#;
     let response = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}", body.len());
