@@ -4,6 +4,7 @@ use bytes::{Bytes, BytesMut};
 use dialects::{ResponseMeta, Usage};
 use reqwest::Response;
 
+use crate::decode::BodyDecoder;
 use crate::error::{ProviderError, ProviderErrorKind};
 use crate::headers::forwarded_response_headers;
 use crate::response::CompleteResponse;
@@ -24,7 +25,11 @@ pub(crate) async fn read_rest(
     first: Option<Bytes>,
     mut response: Response,
 ) -> Result<CompleteResponse, ProviderError> {
-    let body = read_body(first, &mut response).await?;
+    let decoder = BodyDecoder::take_from(response.headers_mut());
+    let mut body = read_body(first, &mut response).await?;
+    if let Some(mut decoder) = decoder {
+        body = [decoder.push(&body)?, decoder.finish()?].concat().into();
+    }
     let status = response.status();
     let headers = forwarded_response_headers(std::mem::take(response.headers_mut()));
     Ok(CompleteResponse { status, headers, body, usage: Usage::default(), meta: ResponseMeta::default() })

@@ -45,6 +45,7 @@ mod classify;
 mod client;
 mod config;
 mod deadline;
+mod decode;
 mod error;
 mod headers;
 mod kind;

@@ -18,6 +18,7 @@ use crate::body::next_chunk;
 use crate::classify;
 use crate::config::Timeouts;
 use crate::deadline::Deadline;
+use crate::decode::BodyDecoder;
 use crate::error::{ErrorEvent, ProviderError, ProviderErrorKind, TimeoutKind};
 use crate::headers::{forwarded_response_headers, translated_response_headers};
 use crate::redact::without_key;
@@ -52,6 +53,8 @@ pub struct EventStream {
     headers: HeaderMap,
     /// `None`: it has ended.
     body: Option<Response>,
+    /// Where the body is compressed.
+    decompressor: Option<Box<BodyDecoder>>,
     /// The error that ended it.
     error: Option<ProviderError>,
     decoder: Decoder,
@@ -149,7 +152,8 @@ impl EventStream {
         framing: Framing,
         key: Option<HeaderValue>,
     ) -> Self {
-        let headers = std::mem::take(response.headers_mut());
+        let mut headers = std::mem::take(response.headers_mut());
+        let decompressor = BodyDecoder::take_from(&mut headers).map(Box::new);
         let headers = match translation {
             Some(_) => translated_response_headers(&headers),
             None => forwarded_response_headers(headers),
@@ -161,6 +165,7 @@ impl EventStream {
             framing,
             key,
             body: Some(response),
+            decompressor,
             error: None,
             decoder: Decoder::default(),
             progress: StreamProgress::default(),
@@ -229,8 +234,16 @@ impl EventStream {
             }
             let Some(response) = &mut self.body else { return self.on_body_end().map(Some) };
             match self.deadlines.deadline().timeout(next_chunk(response)).await?? {
-                Some(chunk) => self.decoder.push(chunk),
-                None => self.body = None,
+                Some(chunk) => match &mut self.decompressor {
+                    Some(decompressor) => self.decoder.push(decompressor.push(&chunk)?),
+                    None => self.decoder.push(chunk),
+                },
+                None => {
+                    self.body = None;
+                    if let Some(decompressor) = &mut self.decompressor {
+                        self.decoder.push(decompressor.finish()?);
+                    }
+                }
             }
         }
     }
