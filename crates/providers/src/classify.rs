@@ -55,6 +55,18 @@ pub(crate) fn from_error_in_body(error: ErrorBody, mut response: CompleteRespons
     ProviderError { retry_after, ..build_error(ProviderErrorKind::ErrorInBody, class, error, Some(response)) }
 }
 
+impl CompleteResponse {
+    /// Whether the provider rejects the gateway's key: a 401, or another status whose words say so.
+    #[must_use]
+    pub fn rejects_key(&self) -> bool {
+        let status = self.status.as_u16();
+        self.status.is_client_error() && {
+            let category = ErrorBody::from_body(status, "", &self.body).category;
+            class_of_status(status, category, || None) == FailureClass::Auth
+        }
+    }
+}
+
 impl ProviderError {
     /// A request that another process made and that got a status other than 2xx. Classified like a request of this
     /// process (C1, C2, B9).
