@@ -4,6 +4,7 @@
 //! shapes, so this reads a document tree and uses the fields that it finds. No successful call comes through here.
 
 mod category;
+mod rule;
 mod text;
 mod vendors;
 mod waits;
@@ -76,12 +77,12 @@ impl ErrorBody {
             flagged: error["metadata"].get("flagged_input").is_some(),
             daily_quota: has_daily_quota(error),
         };
-        let category = match text.category() {
+        let category = match vendors::category_of(&text) {
             ErrorCategory::Other => upstream_category(error, status).unwrap_or(ErrorCategory::Other),
             category => category,
         };
         let told = retry_delay(error)
-            .or_else(|| (status == Some(429)).then(|| waits::in_words(&text.message)).flatten());
+            .or_else(|| (status == Some(429)).then(|| waits::delay_in_words(&text.message)).flatten());
         Self {
             retry_after: told,
             resets_at_ms: waits::reset_in_headers(&error["metadata"]["headers"]),

@@ -1,6 +1,6 @@
 //! `docs/vendors.md` lists the table of vendors' words. `WRITE=1 cargo test -p dialects --test vendors_page` brings it up to
 //! date.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests")]
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
 use std::fmt::Write as _;
 use std::fs;

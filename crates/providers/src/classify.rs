@@ -115,10 +115,9 @@ fn class_of_status(
         (ErrorCategory::InvalidKey, _) | (ErrorCategory::Other, 401) => FailureClass::Auth,
         (ErrorCategory::Other, 429) => retry_after()
             .map_or(FailureClass::Provider, |retry_after| FailureClass::RateLimited { retry_after }),
-        // A 403 says much: what the caller may not do, where it may not be. Of the key only if its words do.
-        (ErrorCategory::ContentPolicy, _) => FailureClass::InvalidRequest,
         (ErrorCategory::Other, 408 | 409 | 424 | 425) => FailureClass::Provider,
-        (ErrorCategory::Other, 400..500) => FailureClass::InvalidRequest,
+        // A 403 says much: what the caller may not do, where it may not be. Of the key only if its words do.
+        (ErrorCategory::ContentPolicy, _) | (ErrorCategory::Other, 400..500) => FailureClass::InvalidRequest,
         (ErrorCategory::Other, _) => FailureClass::Provider,
     }
 }

@@ -58,12 +58,12 @@ impl BodyDecoder {
 
     /// What the next piece becomes. Nothing, if more has to come.
     pub(crate) fn push(&mut self, piece: &[u8]) -> Result<Bytes, ProviderError> {
-        self.0.decode(piece, false).map(Bytes::from).map_err(failure)
+        self.0.decode(piece, false).map(Bytes::from).map_err(|error| failure(&error))
     }
 
     /// The rest, at the end of the body.
     pub(crate) fn finish(&mut self) -> Result<Bytes, ProviderError> {
-        self.0.decode(&[], true).map(Bytes::from).map_err(failure)
+        self.0.decode(&[], true).map(Bytes::from).map_err(|error| failure(&error))
     }
 }
 
@@ -124,7 +124,7 @@ fn write<W: Write>(
 
 /// RFC 1950's header. RFC 9110 asks for it, and some servers leave it out.
 fn is_zlib(first: u8, second: u8) -> bool {
-    first & 0x0f == 8 && u16::from_be_bytes([first, second]) % 31 == 0
+    first & 0x0f == 8 && u16::from_be_bytes([first, second]).is_multiple_of(31)
 }
 
 impl Write for Output {
@@ -142,7 +142,7 @@ impl Write for Output {
     }
 }
 
-fn failure(error: io::Error) -> ProviderError {
+fn failure(error: &io::Error) -> ProviderError {
     match error.kind() {
         io::ErrorKind::FileTooLarge => ProviderError::too_large(MAX_DECODED_BYTES),
         io::ErrorKind::UnexpectedEof => ProviderError::provider_failure(ProviderErrorKind::Truncated),

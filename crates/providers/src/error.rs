@@ -28,7 +28,7 @@ pub struct ProviderError {
     pub response: Option<Box<CompleteResponse>>,
     /// The event of a stream of chat completions that was the error, as it came: some vendors name it, which the format does
     /// not.
-    pub event: Option<ErrorEvent>,
+    pub event: Option<Box<ErrorEvent>>,
 }
 
 /// An event that is an error, to be passed on unchanged.

@@ -309,7 +309,7 @@ impl EventStream {
         };
         let mut error = classify::from_error_in_body(error, response);
         if self.translation.is_none() && self.dialect == Dialect::OpenAiChat {
-            error.event = Some(ErrorEvent(without_key(frame.raw().clone(), self.key.as_ref())));
+            error.event = Some(Box::new(ErrorEvent(without_key(frame.raw().clone(), self.key.as_ref()))));
         }
         if let Some(response) = &mut error.response {
             let status = response.status.as_u16();

@@ -1,7 +1,4 @@
-//! What the words of an error mean.
-
-use super::category::ErrorCategory;
-use super::vendors;
+//! The words of an error.
 
 /// An error's words, including the message. They are matched here and dropped.
 pub(super) struct ErrorText<'a> {
@@ -33,16 +30,6 @@ pub(super) fn words_of(message: &str) -> String {
     let words = message[..end].to_lowercase();
     let quoted = QUOTES.iter().filter_map(|quote| words.find(quote)).min();
     words[..quoted.unwrap_or(words.len())].to_owned()
-}
-
-impl ErrorText<'_> {
-    pub(super) fn category(&self) -> ErrorCategory {
-        if self.flagged {
-            return ErrorCategory::ContentPolicy;
-        }
-        let told = vendors::meaning(self);
-        told.or(self.daily_quota.then_some(ErrorCategory::QuotaExhausted)).unwrap_or(ErrorCategory::Other)
-    }
 }
 
 #[cfg(test)]

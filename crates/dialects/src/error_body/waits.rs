@@ -16,7 +16,7 @@ const BEFORE: [&str; 6] =
     ["try again in ", "try again after ", "retry after ", "retry in ", "will reset after ", "please wait "];
 
 /// The wait that the message of a 429 names, in lower case.
-pub(super) fn in_words(message: &str) -> Option<Duration> {
+pub(super) fn delay_in_words(message: &str) -> Option<Duration> {
     BEFORE
         .iter()
         .filter_map(|before| message.split_once(before))
@@ -69,7 +69,7 @@ pub(super) fn reset_in_headers(headers: &Value) -> Option<u64> {
 mod tests {
     use serde_json::json;
 
-    use super::{in_words, reset_in_headers};
+    use super::{delay_in_words, reset_in_headers};
 
     #[test]
     fn waits_in_words() {
@@ -91,7 +91,7 @@ mod tests {
             ("try again in 1e300s", None),
             ("limit 20s", None),
         ] {
-            assert_eq!(in_words(message).map(|wait| wait.as_millis()), ms, "{message}");
+            assert_eq!(delay_in_words(message).map(|wait| wait.as_millis()), ms, "{message}");
         }
     }
 

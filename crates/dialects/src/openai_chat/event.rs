@@ -40,7 +40,7 @@ enum Read {
     Progress(Progress),
     Error,
     /// It has nothing of an answer: a ping, trace data, an error that is not in `error`.
-    NoAnswer,
+    Unrelated,
 }
 
 pub(super) fn read(data: &[u8], meta: &mut ResponseMeta) -> Parsed<Progress> {
@@ -49,12 +49,12 @@ pub(super) fn read(data: &[u8], meta: &mut ResponseMeta) -> Parsed<Progress> {
     }
     let read = read_json(data, |data| {
         let chunk = serde_json::from_slice::<Object<Chunk<'_>>>(data)?.get();
-        Ok(chunk.map_or(Read::NoAnswer, |chunk| progress_of(chunk, meta)))
+        Ok(chunk.map_or(Read::Unrelated, |chunk| progress_of(chunk, meta)))
     })?;
     match read {
         Read::Progress(progress) => Ok(Some(progress)),
         Read::Error => Ok(None),
-        Read::NoAnswer => {
+        Read::Unrelated => {
             let data: Value = serde_json::from_slice(data)?;
             Ok((!is_error(&data)).then(Progress::default))
         }
@@ -70,7 +70,7 @@ fn progress_of(chunk: Chunk<'_>, meta: &mut ResponseMeta) -> Read {
     let usage = chunk.usage.get();
     // The usage chunk of some servers has no `choices`, instead of an empty list.
     if chunk.choices.0.0.is_none() && usage.is_none() {
-        return Read::NoAnswer;
+        return Read::Unrelated;
     }
     let mut progress = Progress { usage: usage.map(Into::into).unwrap_or_default(), ..Progress::default() };
     for choice in chunk.choices.0.0.unwrap_or_default() {

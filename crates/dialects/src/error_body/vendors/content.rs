@@ -1,9 +1,9 @@
 //! Rejected by a content policy.
 
-use super::Row;
+use crate::error_body::rule::ErrorRule;
 
-pub(super) const CONTENT_POLICY: &[Row] = &[
-    Row {
+pub(super) const CONTENT_POLICY: &[ErrorRule] = &[
+    ErrorRule {
         vendor: "OpenAI",
         statuses: &[],
         names: &["content_policy_violation"],
@@ -14,7 +14,7 @@ pub(super) const CONTENT_POLICY: &[Row] = &[
         ),
         source: "github.com/BerriAI/litellm: litellm_core_utils/exception_mapping_utils.py",
     },
-    Row {
+    ErrorRule {
         vendor: "OpenAI",
         statuses: &[],
         names: &["invalid_prompt"],
@@ -25,7 +25,7 @@ pub(super) const CONTENT_POLICY: &[Row] = &[
         ),
         source: "github.com/BerriAI/litellm: litellm_core_utils/exception_mapping_utils.py",
     },
-    Row {
+    ErrorRule {
         vendor: "Azure",
         statuses: &[],
         names: &["content_filter"],
@@ -36,7 +36,7 @@ pub(super) const CONTENT_POLICY: &[Row] = &[
         ),
         source: "github.com/compl-ai/compl-ai/issues/20",
     },
-    Row {
+    ErrorRule {
         vendor: "Azure",
         statuses: &[],
         names: &["ResponsibleAIPolicyViolation"],
@@ -47,7 +47,7 @@ pub(super) const CONTENT_POLICY: &[Row] = &[
         ),
         source: "github.com/BerriAI/litellm: litellm_core_utils/exception_mapping_utils.py",
     },
-    Row {
+    ErrorRule {
         vendor: "Anthropic",
         statuses: &[400],
         names: &[],
@@ -58,7 +58,7 @@ pub(super) const CONTENT_POLICY: &[Row] = &[
         ),
         source: "github.com/anthropics/claude-code/issues/58367",
     },
-    Row {
+    ErrorRule {
         vendor: "Google",
         statuses: &[400],
         names: &[],
@@ -69,7 +69,7 @@ pub(super) const CONTENT_POLICY: &[Row] = &[
         ),
         source: "cloud.google.com/vertex-ai/generative-ai/docs/image/responsible-ai-imagen",
     },
-    Row {
+    ErrorRule {
         vendor: "Qwen",
         statuses: &[],
         names: &["data_inspection_failed", "DataInspectionFailed"],
@@ -80,7 +80,7 @@ pub(super) const CONTENT_POLICY: &[Row] = &[
         ),
         source: "help.aliyun.com/zh/model-studio/error-code",
     },
-    Row {
+    ErrorRule {
         vendor: "Qwen",
         statuses: &[],
         names: &["data_inspection_failed", "DataInspectionFailed"],
@@ -91,7 +91,7 @@ pub(super) const CONTENT_POLICY: &[Row] = &[
         ),
         source: "github.com/666ghj/BettaFish/issues/572",
     },
-    Row {
+    ErrorRule {
         vendor: "Qwen",
         statuses: &[400],
         names: &[],
@@ -102,7 +102,7 @@ pub(super) const CONTENT_POLICY: &[Row] = &[
         ),
         source: "github.com/QwenLM/qwen-code/issues/3145",
     },
-    Row {
+    ErrorRule {
         vendor: "Qwen",
         statuses: &[],
         names: &[],
@@ -113,7 +113,7 @@ pub(super) const CONTENT_POLICY: &[Row] = &[
         ),
         source: "github.com/666ghj/BettaFish/issues/570",
     },
-    Row {
+    ErrorRule {
         vendor: "DeepSeek",
         statuses: &[400],
         names: &[],
@@ -124,7 +124,7 @@ pub(super) const CONTENT_POLICY: &[Row] = &[
         ),
         source: "github.com/666ghj/BettaFish/issues/691",
     },
-    Row {
+    ErrorRule {
         vendor: "Kimi",
         statuses: &[],
         names: &["content_filter"],
@@ -135,7 +135,7 @@ pub(super) const CONTENT_POLICY: &[Row] = &[
         ),
         source: "github.com/MoonshotAI/kimi-cli/issues/1002",
     },
-    Row {
+    ErrorRule {
         vendor: "GLM",
         statuses: &[400],
         names: &["1301"],
@@ -146,7 +146,7 @@ pub(super) const CONTENT_POLICY: &[Row] = &[
         ),
         source: "github.com/langchain4j/langchain4j/issues/1079",
     },
-    Row {
+    ErrorRule {
         vendor: "GLM",
         statuses: &[400],
         names: &["1301"],
@@ -157,7 +157,7 @@ pub(super) const CONTENT_POLICY: &[Row] = &[
         ),
         source: "docs.z.ai/api-reference/api-code",
     },
-    Row {
+    ErrorRule {
         vendor: "xAI",
         statuses: &[400, 403],
         names: &[],
@@ -168,7 +168,7 @@ pub(super) const CONTENT_POLICY: &[Row] = &[
         ),
         source: "github.com/UKGovernmentBEIS/inspect_ai/pull/2267",
     },
-    Row {
+    ErrorRule {
         vendor: "OpenRouter",
         statuses: &[403],
         names: &[],
@@ -179,7 +179,7 @@ pub(super) const CONTENT_POLICY: &[Row] = &[
         ),
         source: "openrouter.ai/docs/api-reference/errors",
     },
-    Row {
+    ErrorRule {
         vendor: "Doubao",
         statuses: &[],
         names: &[
@@ -194,7 +194,7 @@ pub(super) const CONTENT_POLICY: &[Row] = &[
         ),
         source: "www.volcengine.com/docs/82379/1299023",
     },
-    Row {
+    ErrorRule {
         vendor: "MiniMax",
         statuses: &[400, 422],
         names: &[],

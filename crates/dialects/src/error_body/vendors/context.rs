@@ -1,9 +1,9 @@
 //! The prompt does not fit this model.
 
-use super::Row;
+use crate::error_body::rule::ErrorRule;
 
-pub(super) const CONTEXT_TOO_LONG: &[Row] = &[
-    Row {
+pub(super) const CONTEXT_TOO_LONG: &[ErrorRule] = &[
+    ErrorRule {
         vendor: "OpenAI",
         statuses: &[],
         names: &["context_length_exceeded"],
@@ -14,7 +14,7 @@ pub(super) const CONTEXT_TOO_LONG: &[Row] = &[
         ),
         source: "github.com/microsoft/kernel-memory/issues/516",
     },
-    Row {
+    ErrorRule {
         vendor: "OpenAI",
         statuses: &[400, 413, 422],
         names: &[],
@@ -25,7 +25,7 @@ pub(super) const CONTEXT_TOO_LONG: &[Row] = &[
         ),
         source: "github.com/earendil-works/pi: packages/ai/src/utils/overflow.ts",
     },
-    Row {
+    ErrorRule {
         vendor: "OpenAI",
         statuses: &[400, 413, 422],
         names: &[],
@@ -36,7 +36,7 @@ pub(super) const CONTEXT_TOO_LONG: &[Row] = &[
         ),
         source: "github.com/cline/cline/issues/5474",
     },
-    Row {
+    ErrorRule {
         vendor: "Azure",
         statuses: &[],
         names: &["context_length_exceeded"],
@@ -47,7 +47,7 @@ pub(super) const CONTEXT_TOO_LONG: &[Row] = &[
         ),
         source: "github.com/Azure/azure-sdk-for-net/issues/41892",
     },
-    Row {
+    ErrorRule {
         vendor: "Anthropic",
         statuses: &[400, 413, 422],
         names: &[],
@@ -58,7 +58,7 @@ pub(super) const CONTEXT_TOO_LONG: &[Row] = &[
         ),
         source: "github.com/earendil-works/pi/issues/102",
     },
-    Row {
+    ErrorRule {
         vendor: "Anthropic",
         statuses: &[400, 413, 422],
         names: &[],
@@ -69,7 +69,7 @@ pub(super) const CONTEXT_TOO_LONG: &[Row] = &[
         ),
         source: "github.com/docker/docker-agent/issues/569",
     },
-    Row {
+    ErrorRule {
         vendor: "Google",
         statuses: &[400, 413, 422],
         names: &[],
@@ -80,7 +80,7 @@ pub(super) const CONTEXT_TOO_LONG: &[Row] = &[
         ),
         source: "github.com/BerriAI/litellm: litellm_core_utils/exception_mapping_utils.py",
     },
-    Row {
+    ErrorRule {
         vendor: "Google",
         statuses: &[400, 413, 422],
         names: &[],
@@ -91,7 +91,7 @@ pub(super) const CONTEXT_TOO_LONG: &[Row] = &[
         ),
         source: "public test fixtures with these words",
     },
-    Row {
+    ErrorRule {
         vendor: "Bedrock",
         statuses: &[400, 413, 422],
         names: &[],
@@ -99,7 +99,7 @@ pub(super) const CONTEXT_TOO_LONG: &[Row] = &[
         sample: (400, r#"{"message": "Input is too long for requested model."}"#),
         source: "github.com/earendil-works/pi: packages/ai/src/utils/overflow.ts",
     },
-    Row {
+    ErrorRule {
         vendor: "Bedrock",
         statuses: &[400, 413, 422],
         names: &[],
@@ -110,7 +110,7 @@ pub(super) const CONTEXT_TOO_LONG: &[Row] = &[
         ),
         source: "recorded: pydantic/pydantic-ai, Amazon Nova",
     },
-    Row {
+    ErrorRule {
         vendor: "vLLM",
         statuses: &[400, 413, 422],
         names: &[],
@@ -121,7 +121,7 @@ pub(super) const CONTEXT_TOO_LONG: &[Row] = &[
         ),
         source: "github.com/vllm-project/vllm/issues/20409",
     },
-    Row {
+    ErrorRule {
         vendor: "vLLM",
         statuses: &[400, 413, 422],
         names: &[],
@@ -132,7 +132,7 @@ pub(super) const CONTEXT_TOO_LONG: &[Row] = &[
         ),
         source: "public test fixtures with these words",
     },
-    Row {
+    ErrorRule {
         vendor: "vLLM",
         statuses: &[400, 413, 422],
         names: &[],
@@ -143,7 +143,7 @@ pub(super) const CONTEXT_TOO_LONG: &[Row] = &[
         ),
         source: "public test fixtures with these words",
     },
-    Row {
+    ErrorRule {
         vendor: "SGLang",
         statuses: &[400, 413, 422],
         names: &[],
@@ -154,7 +154,7 @@ pub(super) const CONTEXT_TOO_LONG: &[Row] = &[
         ),
         source: "github.com/BerriAI/litellm/issues/10793",
     },
-    Row {
+    ErrorRule {
         vendor: "SGLang",
         statuses: &[400, 413, 422],
         names: &[],
@@ -165,7 +165,7 @@ pub(super) const CONTEXT_TOO_LONG: &[Row] = &[
         ),
         source: "github.com/earendil-works/pi: packages/ai/src/utils/overflow.ts",
     },
-    Row {
+    ErrorRule {
         vendor: "Together",
         statuses: &[400, 413, 422],
         names: &[],
@@ -176,7 +176,7 @@ pub(super) const CONTEXT_TOO_LONG: &[Row] = &[
         ),
         source: "github.com/earendil-works/pi: packages/ai/src/utils/overflow.ts",
     },
-    Row {
+    ErrorRule {
         vendor: "Text Generation Inference",
         statuses: &[400, 413, 422],
         names: &[],
@@ -187,7 +187,7 @@ pub(super) const CONTEXT_TOO_LONG: &[Row] = &[
         ),
         source: "github.com/huggingface/huggingface_hub/issues/2763",
     },
-    Row {
+    ErrorRule {
         vendor: "Text Generation Inference",
         statuses: &[400, 413, 422],
         names: &[],
@@ -198,7 +198,7 @@ pub(super) const CONTEXT_TOO_LONG: &[Row] = &[
         ),
         source: "github.com/huggingface/text-generation-inference/issues/695",
     },
-    Row {
+    ErrorRule {
         vendor: "llama.cpp",
         statuses: &[],
         names: &["exceed_context_size_error"],
@@ -209,7 +209,7 @@ pub(super) const CONTEXT_TOO_LONG: &[Row] = &[
         ),
         source: "recorded: llama.cpp server",
     },
-    Row {
+    ErrorRule {
         vendor: "llama.cpp",
         statuses: &[400, 413, 422],
         names: &[],
@@ -220,7 +220,7 @@ pub(super) const CONTEXT_TOO_LONG: &[Row] = &[
         ),
         source: "github.com/earendil-works/pi: packages/ai/src/utils/overflow.ts",
     },
-    Row {
+    ErrorRule {
         vendor: "LM Studio",
         statuses: &[400, 413, 422],
         names: &[],
@@ -231,7 +231,7 @@ pub(super) const CONTEXT_TOO_LONG: &[Row] = &[
         ),
         source: "github.com/logancyang/obsidian-copilot/issues/962",
     },
-    Row {
+    ErrorRule {
         vendor: "LM Studio",
         statuses: &[400, 413, 422],
         names: &[],
@@ -242,7 +242,7 @@ pub(super) const CONTEXT_TOO_LONG: &[Row] = &[
         ),
         source: "github.com/lmstudio-ai/lmstudio-bug-tracker/issues/546",
     },
-    Row {
+    ErrorRule {
         vendor: "Ollama",
         statuses: &[400, 413, 422],
         names: &[],
@@ -253,7 +253,7 @@ pub(super) const CONTEXT_TOO_LONG: &[Row] = &[
         ),
         source: "github.com/dyad-sh/dyad/issues/3498",
     },
-    Row {
+    ErrorRule {
         vendor: "Ollama",
         statuses: &[400, 413, 422],
         names: &[],
@@ -261,7 +261,7 @@ pub(super) const CONTEXT_TOO_LONG: &[Row] = &[
         sample: (400, r#"{"error": "the input length exceeds the context length"}"#),
         source: "github.com/ollama/ollama",
     },
-    Row {
+    ErrorRule {
         vendor: "oMLX",
         statuses: &[400, 413, 422],
         names: &[],
@@ -272,7 +272,7 @@ pub(super) const CONTEXT_TOO_LONG: &[Row] = &[
         ),
         source: "github.com/ValueCell-ai/ClawX/issues/658",
     },
-    Row {
+    ErrorRule {
         vendor: "mlx-serve",
         statuses: &[400, 413, 422],
         names: &[],
@@ -283,7 +283,7 @@ pub(super) const CONTEXT_TOO_LONG: &[Row] = &[
         ),
         source: "github.com/ddalcu/mlx-serve/issues/66",
     },
-    Row {
+    ErrorRule {
         vendor: "xAI",
         statuses: &[400, 413, 422],
         names: &[],
@@ -294,7 +294,7 @@ pub(super) const CONTEXT_TOO_LONG: &[Row] = &[
         ),
         source: "github.com/earendil-works/pi: packages/ai/src/utils/overflow.ts",
     },
-    Row {
+    ErrorRule {
         vendor: "Groq",
         statuses: &[400, 413, 422],
         names: &[],
@@ -305,7 +305,7 @@ pub(super) const CONTEXT_TOO_LONG: &[Row] = &[
         ),
         source: "github.com/earendil-works/pi: packages/ai/src/utils/overflow.ts",
     },
-    Row {
+    ErrorRule {
         vendor: "Cerebras",
         statuses: &[400, 413, 422],
         names: &[],
@@ -316,7 +316,7 @@ pub(super) const CONTEXT_TOO_LONG: &[Row] = &[
         ),
         source: "github.com/BerriAI/litellm: litellm_core_utils/exception_mapping_utils.py",
     },
-    Row {
+    ErrorRule {
         vendor: "Mistral",
         statuses: &[400, 413, 422],
         names: &[],
@@ -327,7 +327,7 @@ pub(super) const CONTEXT_TOO_LONG: &[Row] = &[
         ),
         source: "github.com/earendil-works/pi: packages/ai/src/utils/overflow.ts",
     },
-    Row {
+    ErrorRule {
         vendor: "DeepSeek",
         statuses: &[400, 413, 422],
         names: &[],
@@ -338,7 +338,7 @@ pub(super) const CONTEXT_TOO_LONG: &[Row] = &[
         ),
         source: "github.com/evalstate/fast-agent/issues/621",
     },
-    Row {
+    ErrorRule {
         vendor: "OpenRouter",
         statuses: &[400, 413, 422],
         names: &[],
@@ -349,7 +349,7 @@ pub(super) const CONTEXT_TOO_LONG: &[Row] = &[
         ),
         source: "github.com/earendil-works/pi: packages/ai/src/utils/overflow.ts",
     },
-    Row {
+    ErrorRule {
         vendor: "OpenRouter",
         statuses: &[400, 413, 422],
         names: &[],
@@ -360,7 +360,7 @@ pub(super) const CONTEXT_TOO_LONG: &[Row] = &[
         ),
         source: "github.com/earendil-works/pi: packages/ai/src/utils/overflow.ts",
     },
-    Row {
+    ErrorRule {
         vendor: "OpenRouter",
         statuses: &[400, 413, 422],
         names: &[],
@@ -371,7 +371,7 @@ pub(super) const CONTEXT_TOO_LONG: &[Row] = &[
         ),
         source: "github.com/tailcallhq/forgecode/issues/1146",
     },
-    Row {
+    ErrorRule {
         vendor: "Kimi",
         statuses: &[400, 413, 422],
         names: &[],
@@ -382,7 +382,7 @@ pub(super) const CONTEXT_TOO_LONG: &[Row] = &[
         ),
         source: "github.com/earendil-works/pi: packages/ai/src/utils/overflow.ts",
     },
-    Row {
+    ErrorRule {
         vendor: "GLM",
         statuses: &[400, 413, 422],
         names: &[],
@@ -390,7 +390,7 @@ pub(super) const CONTEXT_TOO_LONG: &[Row] = &[
         sample: (400, r#"{"error": {"code": "1261", "message": "Prompt exceeds max length"}}"#),
         source: "github.com/tashfeenahmed/freellmapi/issues/873",
     },
-    Row {
+    ErrorRule {
         vendor: "Qwen",
         statuses: &[400, 413, 422],
         names: &[],
@@ -401,7 +401,7 @@ pub(super) const CONTEXT_TOO_LONG: &[Row] = &[
         ),
         source: "github.com/agentscope-ai/QwenPaw/issues/6255",
     },
-    Row {
+    ErrorRule {
         vendor: "MiniMax",
         statuses: &[400, 413, 422],
         names: &[],
@@ -412,7 +412,7 @@ pub(super) const CONTEXT_TOO_LONG: &[Row] = &[
         ),
         source: "github.com/MiniMax-AI/MiniMax-M2/issues/119",
     },
-    Row {
+    ErrorRule {
         vendor: "GitHub Copilot",
         statuses: &[],
         names: &["model_max_prompt_tokens_exceeded"],
@@ -423,7 +423,7 @@ pub(super) const CONTEXT_TOO_LONG: &[Row] = &[
         ),
         source: "github.com/microsoft/vscode/issues/289219",
     },
-    Row {
+    ErrorRule {
         vendor: "GitHub Copilot",
         statuses: &[400, 413, 422],
         names: &[],
@@ -434,7 +434,7 @@ pub(super) const CONTEXT_TOO_LONG: &[Row] = &[
         ),
         source: "github.com/microsoft/vscode-copilot-release/issues/6700",
     },
-    Row {
+    ErrorRule {
         vendor: "GitHub Models",
         statuses: &[],
         names: &["tokens_limit_reached"],
@@ -445,7 +445,7 @@ pub(super) const CONTEXT_TOO_LONG: &[Row] = &[
         ),
         source: "github.com/eslint/tsc-meetings/pull/593",
     },
-    Row {
+    ErrorRule {
         vendor: "Perplexity",
         statuses: &[],
         names: &["too_many_prompt_tokens"],
@@ -456,7 +456,7 @@ pub(super) const CONTEXT_TOO_LONG: &[Row] = &[
         ),
         source: "recorded: Perplexity",
     },
-    Row {
+    ErrorRule {
         vendor: "Cohere",
         statuses: &[400, 413, 422],
         names: &[],
@@ -467,7 +467,7 @@ pub(super) const CONTEXT_TOO_LONG: &[Row] = &[
         ),
         source: "github.com/cohere-ai/sandbox-topically/issues/4",
     },
-    Row {
+    ErrorRule {
         vendor: "Fireworks",
         statuses: &[400, 413, 422],
         names: &[],

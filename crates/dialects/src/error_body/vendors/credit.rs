@@ -2,10 +2,10 @@
 //!
 //! A rest follows for everybody, so the words must begin the message, or a type or code goes with them.
 
-use super::Row;
+use crate::error_body::rule::ErrorRule;
 
-pub(super) const QUOTA_EXHAUSTED: &[Row] = &[
-    Row {
+pub(super) const QUOTA_EXHAUSTED: &[ErrorRule] = &[
+    ErrorRule {
         vendor: "OpenAI",
         statuses: &[],
         names: &["insufficient_quota"],
@@ -16,7 +16,7 @@ pub(super) const QUOTA_EXHAUSTED: &[Row] = &[
         ),
         source: "platform.openai.com/docs/guides/error-codes",
     },
-    Row {
+    ErrorRule {
         vendor: "OpenAI",
         statuses: &[],
         names: &["credit_balance_exhausted"],
@@ -27,7 +27,7 @@ pub(super) const QUOTA_EXHAUSTED: &[Row] = &[
         ),
         source: "platform.openai.com/docs/guides/error-codes",
     },
-    Row {
+    ErrorRule {
         vendor: "OpenAI",
         statuses: &[],
         names: &["billing_hard_limit_reached"],
@@ -38,7 +38,7 @@ pub(super) const QUOTA_EXHAUSTED: &[Row] = &[
         ),
         source: "platform.openai.com/docs/guides/error-codes",
     },
-    Row {
+    ErrorRule {
         vendor: "OpenAI",
         statuses: &[],
         names: &["billing_not_active"],
@@ -49,7 +49,7 @@ pub(super) const QUOTA_EXHAUSTED: &[Row] = &[
         ),
         source: "platform.openai.com/docs/guides/error-codes",
     },
-    Row {
+    ErrorRule {
         vendor: "Anthropic",
         statuses: &[],
         names: &["billing_error"],
@@ -60,7 +60,7 @@ pub(super) const QUOTA_EXHAUSTED: &[Row] = &[
         ),
         source: "platform.claude.com/docs/en/api/errors",
     },
-    Row {
+    ErrorRule {
         vendor: "Anthropic",
         statuses: &[400],
         names: &[],
@@ -71,7 +71,7 @@ pub(super) const QUOTA_EXHAUSTED: &[Row] = &[
         ),
         source: "github.com/BerriAI/litellm/issues/16092",
     },
-    Row {
+    ErrorRule {
         vendor: "Anthropic",
         statuses: &[400],
         names: &[],
@@ -82,7 +82,7 @@ pub(super) const QUOTA_EXHAUSTED: &[Row] = &[
         ),
         source: "github.com/anthropics/claude-code/issues/38035",
     },
-    Row {
+    ErrorRule {
         vendor: "Anthropic",
         statuses: &[],
         names: &["enforced_spend_limit_reached"],
@@ -93,7 +93,7 @@ pub(super) const QUOTA_EXHAUSTED: &[Row] = &[
         ),
         source: "platform.claude.com/docs/en/api/errors",
     },
-    Row {
+    ErrorRule {
         vendor: "Google",
         statuses: &[],
         names: &["BILLING_DISABLED"],
@@ -104,7 +104,7 @@ pub(super) const QUOTA_EXHAUSTED: &[Row] = &[
         ),
         source: "cloud.google.com/apis/design/errors",
     },
-    Row {
+    ErrorRule {
         vendor: "Google",
         statuses: &[429],
         names: &[],
@@ -115,7 +115,7 @@ pub(super) const QUOTA_EXHAUSTED: &[Row] = &[
         ),
         source: "ai.google.dev/gemini-api/docs/billing",
     },
-    Row {
+    ErrorRule {
         vendor: "Google",
         statuses: &[429],
         names: &[],
@@ -126,7 +126,7 @@ pub(super) const QUOTA_EXHAUSTED: &[Row] = &[
         ),
         source: "github.com/JeffOtano/roni/pull/125",
     },
-    Row {
+    ErrorRule {
         vendor: "DeepSeek",
         statuses: &[400, 402],
         names: &[],
@@ -137,7 +137,7 @@ pub(super) const QUOTA_EXHAUSTED: &[Row] = &[
         ),
         source: "github.com/Aider-AI/aider/issues/4851",
     },
-    Row {
+    ErrorRule {
         vendor: "Kimi",
         statuses: &[],
         names: &["exceeded_current_quota_error"],
@@ -148,7 +148,7 @@ pub(super) const QUOTA_EXHAUSTED: &[Row] = &[
         ),
         source: "github.com/MoonshotAI/kimi-code/pull/1857",
     },
-    Row {
+    ErrorRule {
         vendor: "Kimi",
         statuses: &[],
         names: &["exceeded_current_quota_error"],
@@ -159,7 +159,7 @@ pub(super) const QUOTA_EXHAUSTED: &[Row] = &[
         ),
         source: "github.com/MoonshotAI/Kimi-K2/issues/5",
     },
-    Row {
+    ErrorRule {
         vendor: "GLM",
         statuses: &[400, 429],
         names: &["1113"],
@@ -167,7 +167,7 @@ pub(super) const QUOTA_EXHAUSTED: &[Row] = &[
         sample: (429, r#"{"error": {"code": "1113", "message": "余额不足或无可用资源包,请充值。"}}"#),
         source: "github.com/zhayujie/CowAgent/issues/2910",
     },
-    Row {
+    ErrorRule {
         vendor: "GLM",
         statuses: &[400, 429],
         names: &[],
@@ -178,7 +178,7 @@ pub(super) const QUOTA_EXHAUSTED: &[Row] = &[
         ),
         source: "github.com/zai-org/GLM-5/issues/148",
     },
-    Row {
+    ErrorRule {
         vendor: "GLM",
         statuses: &[429],
         names: &[],
@@ -186,7 +186,7 @@ pub(super) const QUOTA_EXHAUSTED: &[Row] = &[
         sample: (429, r#"{"error": {"message": "余额不足或无可用资源包,请充值。"}}"#),
         source: "github.com/continuedev/continue/issues/11823",
     },
-    Row {
+    ErrorRule {
         vendor: "Qwen",
         statuses: &[],
         names: &["Arrearage"],
@@ -197,7 +197,7 @@ pub(super) const QUOTA_EXHAUSTED: &[Row] = &[
         ),
         source: "github.com/hsliuping/TradingAgents-CN/issues/170",
     },
-    Row {
+    ErrorRule {
         vendor: "Qwen",
         statuses: &[],
         names: &["AllocationQuota.FreeTierOnly"],
@@ -208,7 +208,7 @@ pub(super) const QUOTA_EXHAUSTED: &[Row] = &[
         ),
         source: "github.com/666ghj/BettaFish/issues/609",
     },
-    Row {
+    ErrorRule {
         vendor: "Qwen",
         statuses: &[429],
         names: &[],
@@ -219,7 +219,7 @@ pub(super) const QUOTA_EXHAUSTED: &[Row] = &[
         ),
         source: "github.com/QwenLM/qwen-code/issues/1742",
     },
-    Row {
+    ErrorRule {
         vendor: "Qwen",
         statuses: &[400],
         names: &[],
@@ -230,7 +230,7 @@ pub(super) const QUOTA_EXHAUSTED: &[Row] = &[
         ),
         source: "github.com/anomalyco/opencode/issues/22994",
     },
-    Row {
+    ErrorRule {
         vendor: "MiniMax",
         statuses: &[400, 402, 429, 500],
         names: &[],
@@ -241,7 +241,7 @@ pub(super) const QUOTA_EXHAUSTED: &[Row] = &[
         ),
         source: "github.com/MiniMax-AI/MiniMax-M2/issues/62",
     },
-    Row {
+    ErrorRule {
         vendor: "MiniMax",
         statuses: &[],
         names: &["insufficient_balance_error"],
@@ -252,7 +252,7 @@ pub(super) const QUOTA_EXHAUSTED: &[Row] = &[
         ),
         source: "github.com/modelscope/modelscope/issues/1691",
     },
-    Row {
+    ErrorRule {
         vendor: "Doubao",
         statuses: &[],
         names: &["AccountOverdueError"],
@@ -263,7 +263,7 @@ pub(super) const QUOTA_EXHAUSTED: &[Row] = &[
         ),
         source: "www.volcengine.com/docs/82379/1299023",
     },
-    Row {
+    ErrorRule {
         vendor: "SiliconFlow",
         statuses: &[402, 403],
         names: &["30001"],
@@ -274,7 +274,7 @@ pub(super) const QUOTA_EXHAUSTED: &[Row] = &[
         ),
         source: "docs.siliconflow.cn/cn/faqs/error-code",
     },
-    Row {
+    ErrorRule {
         vendor: "SiliconFlow",
         statuses: &[402, 403],
         names: &["30011"],
@@ -285,7 +285,7 @@ pub(super) const QUOTA_EXHAUSTED: &[Row] = &[
         ),
         source: "github.com/FoundationAgents/OpenManus/issues/438",
     },
-    Row {
+    ErrorRule {
         vendor: "xAI",
         statuses: &[403, 429],
         names: &[],
@@ -296,7 +296,7 @@ pub(super) const QUOTA_EXHAUSTED: &[Row] = &[
         ),
         source: "github.com/continuedev/continue/issues/10373",
     },
-    Row {
+    ErrorRule {
         vendor: "xAI",
         statuses: &[403],
         names: &[],
@@ -307,7 +307,7 @@ pub(super) const QUOTA_EXHAUSTED: &[Row] = &[
         ),
         source: "github.com/continuedev/continue/issues/12670",
     },
-    Row {
+    ErrorRule {
         vendor: "xAI",
         statuses: &[403],
         names: &[],
@@ -318,7 +318,7 @@ pub(super) const QUOTA_EXHAUSTED: &[Row] = &[
         ),
         source: "github.com/luxus/pi-xai/issues/10",
     },
-    Row {
+    ErrorRule {
         vendor: "OpenRouter",
         statuses: &[402],
         names: &[],
@@ -329,7 +329,7 @@ pub(super) const QUOTA_EXHAUSTED: &[Row] = &[
         ),
         source: "github.com/hackclub/ai/issues/128",
     },
-    Row {
+    ErrorRule {
         vendor: "OpenRouter",
         statuses: &[403],
         names: &[],
@@ -340,7 +340,7 @@ pub(super) const QUOTA_EXHAUSTED: &[Row] = &[
         ),
         source: "github.com/RooCodeInc/Roo-Code/issues/515",
     },
-    Row {
+    ErrorRule {
         vendor: "OpenRouter",
         statuses: &[429],
         names: &[],
@@ -351,7 +351,7 @@ pub(super) const QUOTA_EXHAUSTED: &[Row] = &[
         ),
         source: "github.com/Gitlawb/openclaude/issues/936",
     },
-    Row {
+    ErrorRule {
         vendor: "Fireworks",
         statuses: &[412],
         names: &[],
@@ -362,7 +362,7 @@ pub(super) const QUOTA_EXHAUSTED: &[Row] = &[
         ),
         source: "github.com/pollinations/pollinations/issues/12136",
     },
-    Row {
+    ErrorRule {
         vendor: "Hugging Face",
         statuses: &[402],
         names: &[],
@@ -373,7 +373,7 @@ pub(super) const QUOTA_EXHAUSTED: &[Row] = &[
         ),
         source: "github.com/huggingface/agents-course/issues/386",
     },
-    Row {
+    ErrorRule {
         vendor: "Venice",
         statuses: &[],
         names: &["INSUFFICIENT_BALANCE"],
@@ -384,7 +384,7 @@ pub(super) const QUOTA_EXHAUSTED: &[Row] = &[
         ),
         source: "github.com/veniceai/api-docs/pull/149",
     },
-    Row {
+    ErrorRule {
         vendor: "OpenCode Zen",
         statuses: &[],
         names: &["CreditsError"],
@@ -395,7 +395,7 @@ pub(super) const QUOTA_EXHAUSTED: &[Row] = &[
         ),
         source: "github.com/TiaraBasori/OpenCode2API/issues/5",
     },
-    Row {
+    ErrorRule {
         vendor: "new-api",
         statuses: &[403],
         names: &[],

@@ -2,10 +2,10 @@
 //!
 //! A 403 has many meanings. It is about the key only by one of these rows.
 
-use super::Row;
+use crate::error_body::rule::ErrorRule;
 
-pub(super) const INVALID_KEY: &[Row] = &[
-    Row {
+pub(super) const INVALID_KEY: &[ErrorRule] = &[
+    ErrorRule {
         vendor: "Google",
         statuses: &[],
         names: &["API_KEY_INVALID"],
@@ -16,7 +16,7 @@ pub(super) const INVALID_KEY: &[Row] = &[
         ),
         source: "recorded: Gemini API",
     },
-    Row {
+    ErrorRule {
         vendor: "Google",
         statuses: &[400],
         names: &[],
@@ -27,7 +27,7 @@ pub(super) const INVALID_KEY: &[Row] = &[
         ),
         source: "ai.google.dev/gemini-api/docs/openai",
     },
-    Row {
+    ErrorRule {
         vendor: "Google",
         statuses: &[400],
         names: &[],
@@ -38,7 +38,7 @@ pub(super) const INVALID_KEY: &[Row] = &[
         ),
         source: "ai.google.dev/gemini-api/docs/troubleshooting",
     },
-    Row {
+    ErrorRule {
         vendor: "Google",
         statuses: &[],
         names: &["API_KEY_SERVICE_BLOCKED", "API_KEY_HTTP_REFERRER_BLOCKED", "API_KEY_IP_ADDRESS_BLOCKED"],
@@ -49,7 +49,7 @@ pub(super) const INVALID_KEY: &[Row] = &[
         ),
         source: "github.com/continuedev/continue/issues/12781",
     },
-    Row {
+    ErrorRule {
         vendor: "Google",
         statuses: &[],
         names: &[
@@ -66,7 +66,7 @@ pub(super) const INVALID_KEY: &[Row] = &[
         ),
         source: "cloud.google.com/apis/design/errors",
     },
-    Row {
+    ErrorRule {
         vendor: "Google",
         statuses: &[403],
         names: &[],
@@ -77,7 +77,7 @@ pub(super) const INVALID_KEY: &[Row] = &[
         ),
         source: "github.com/googleapis/python-genai/issues/1764",
     },
-    Row {
+    ErrorRule {
         vendor: "Google",
         statuses: &[403],
         names: &[],
@@ -88,7 +88,7 @@ pub(super) const INVALID_KEY: &[Row] = &[
         ),
         source: "github.com/google-gemini/deprecated-generative-ai-python/issues/463",
     },
-    Row {
+    ErrorRule {
         vendor: "Google",
         statuses: &[403],
         names: &[],
@@ -99,7 +99,7 @@ pub(super) const INVALID_KEY: &[Row] = &[
         ),
         source: "github.com/poenl/gemini-api/issues/8",
     },
-    Row {
+    ErrorRule {
         vendor: "Google",
         statuses: &[403],
         names: &[],
@@ -110,7 +110,7 @@ pub(super) const INVALID_KEY: &[Row] = &[
         ),
         source: "cloud.google.com/vertex-ai/generative-ai/docs/model-reference/api-errors",
     },
-    Row {
+    ErrorRule {
         vendor: "xAI",
         statuses: &[400],
         names: &[],
@@ -121,7 +121,7 @@ pub(super) const INVALID_KEY: &[Row] = &[
         ),
         source: "recorded: xAI",
     },
-    Row {
+    ErrorRule {
         vendor: "Anthropic",
         statuses: &[403],
         names: &["permission_error"],
@@ -132,7 +132,7 @@ pub(super) const INVALID_KEY: &[Row] = &[
         ),
         source: "platform.claude.com/docs/en/api/errors",
     },
-    Row {
+    ErrorRule {
         vendor: "Anthropic",
         statuses: &[400],
         names: &[],
@@ -143,7 +143,7 @@ pub(super) const INVALID_KEY: &[Row] = &[
         ),
         source: "github.com/anthropics/claude-code/issues/19028",
     },
-    Row {
+    ErrorRule {
         vendor: "Groq",
         statuses: &[400],
         names: &["organization_restricted"],
@@ -154,7 +154,7 @@ pub(super) const INVALID_KEY: &[Row] = &[
         ),
         source: "public test fixtures with these words",
     },
-    Row {
+    ErrorRule {
         vendor: "Kimi",
         statuses: &[403],
         names: &["access_terminated_error"],
@@ -165,7 +165,7 @@ pub(super) const INVALID_KEY: &[Row] = &[
         ),
         source: "github.com/clacky-ai/openclacky/issues/192",
     },
-    Row {
+    ErrorRule {
         vendor: "NVIDIA",
         statuses: &[403],
         names: &[],
@@ -173,7 +173,7 @@ pub(super) const INVALID_KEY: &[Row] = &[
         sample: (403, r#"{"status": 403, "title": "Forbidden", "detail": "Authorization failed"}"#),
         source: "github.com/dmMaze/BallonsTranslator/issues/1233",
     },
-    Row {
+    ErrorRule {
         vendor: "Bedrock",
         statuses: &[400, 403],
         names: &[],
@@ -181,7 +181,7 @@ pub(super) const INVALID_KEY: &[Row] = &[
         sample: (403, r#"{"message": "The security token included in the request is invalid."}"#),
         source: "recorded: Bedrock",
     },
-    Row {
+    ErrorRule {
         vendor: "Bedrock",
         statuses: &[403],
         names: &[],
@@ -192,7 +192,7 @@ pub(super) const INVALID_KEY: &[Row] = &[
         ),
         source: "docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-troubleshooting",
     },
-    Row {
+    ErrorRule {
         vendor: "MiniMax",
         statuses: &[],
         names: &["1004"],
@@ -203,7 +203,7 @@ pub(super) const INVALID_KEY: &[Row] = &[
         ),
         source: "platform.minimaxi.com/document/error-code",
     },
-    Row {
+    ErrorRule {
         vendor: "any vendor",
         statuses: &[403],
         names: &[
@@ -219,7 +219,7 @@ pub(super) const INVALID_KEY: &[Row] = &[
         ),
         source: "the type of OpenAI's and Anthropic's own 401",
     },
-    Row {
+    ErrorRule {
         vendor: "any vendor",
         statuses: &[403],
         names: &[],
@@ -227,7 +227,7 @@ pub(super) const INVALID_KEY: &[Row] = &[
         sample: (403, r#"{"detail": "This API key is not allowed to use the endpoint"}"#),
         source: "a 403 that speaks of the key",
     },
-    Row {
+    ErrorRule {
         vendor: "any vendor",
         statuses: &[403],
         names: &[],
@@ -235,7 +235,7 @@ pub(super) const INVALID_KEY: &[Row] = &[
         sample: (403, r#"{"message": "The credentials are not valid for this project"}"#),
         source: "a 403 that speaks of the credentials",
     },
-    Row {
+    ErrorRule {
         vendor: "any vendor",
         statuses: &[403],
         names: &[],

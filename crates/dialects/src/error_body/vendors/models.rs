@@ -3,10 +3,10 @@
 //! A rest follows for everybody, so the words must be about the requested model and nothing else: they begin the message, and
 //! where they could be about something else they name it.
 
-use super::Row;
+use crate::error_body::rule::ErrorRule;
 
-pub(super) const UNKNOWN_MODEL: &[Row] = &[
-    Row {
+pub(super) const UNKNOWN_MODEL: &[ErrorRule] = &[
+    ErrorRule {
         vendor: "OpenAI",
         statuses: &[],
         names: &["model_not_found"],
@@ -17,7 +17,7 @@ pub(super) const UNKNOWN_MODEL: &[Row] = &[
         ),
         source: "recorded: OpenAI",
     },
-    Row {
+    ErrorRule {
         vendor: "OpenAI",
         statuses: &[403],
         names: &["model_not_found"],
@@ -28,7 +28,7 @@ pub(super) const UNKNOWN_MODEL: &[Row] = &[
         ),
         source: "github.com/cursor/cursor/issues/2953",
     },
-    Row {
+    ErrorRule {
         vendor: "Anthropic",
         statuses: &[404],
         names: &["not_found_error"],
@@ -39,7 +39,7 @@ pub(super) const UNKNOWN_MODEL: &[Row] = &[
         ),
         source: "platform.claude.com/docs/en/api/errors",
     },
-    Row {
+    ErrorRule {
         vendor: "Google",
         statuses: &[404],
         names: &[],
@@ -50,7 +50,7 @@ pub(super) const UNKNOWN_MODEL: &[Row] = &[
         ),
         source: "recorded: Gemini API",
     },
-    Row {
+    ErrorRule {
         vendor: "Google",
         statuses: &[404],
         names: &[],
@@ -61,7 +61,7 @@ pub(super) const UNKNOWN_MODEL: &[Row] = &[
         ),
         source: "recorded: Vertex AI",
     },
-    Row {
+    ErrorRule {
         vendor: "vLLM",
         statuses: &[404],
         names: &[],
@@ -72,7 +72,7 @@ pub(super) const UNKNOWN_MODEL: &[Row] = &[
         ),
         source: "github.com/QwenLM/Qwen3/issues/20",
     },
-    Row {
+    ErrorRule {
         vendor: "Ollama",
         statuses: &[404],
         names: &[],
@@ -80,7 +80,7 @@ pub(super) const UNKNOWN_MODEL: &[Row] = &[
         sample: (404, r#"{"error": "model \"{model}\" not found, try pulling it first"}"#),
         source: "github.com/ollama/ollama",
     },
-    Row {
+    ErrorRule {
         vendor: "Ollama",
         statuses: &[404],
         names: &[],
@@ -91,7 +91,7 @@ pub(super) const UNKNOWN_MODEL: &[Row] = &[
         ),
         source: "github.com/ollama/ollama",
     },
-    Row {
+    ErrorRule {
         vendor: "LM Studio",
         statuses: &[400, 404],
         names: &[],
@@ -102,7 +102,7 @@ pub(super) const UNKNOWN_MODEL: &[Row] = &[
         ),
         source: "github.com/assafelovic/gpt-researcher/issues/1556",
     },
-    Row {
+    ErrorRule {
         vendor: "OpenRouter",
         statuses: &[400, 404],
         names: &[],
@@ -113,7 +113,7 @@ pub(super) const UNKNOWN_MODEL: &[Row] = &[
         ),
         source: "recorded: OpenRouter",
     },
-    Row {
+    ErrorRule {
         vendor: "OpenRouter",
         statuses: &[404],
         names: &[],
@@ -121,7 +121,7 @@ pub(super) const UNKNOWN_MODEL: &[Row] = &[
         sample: (404, r#"{"error": {"message": "No endpoints found for {model}.", "code": 404}}"#),
         source: "github.com/Alishahryar1/free-claude-code/issues/166",
     },
-    Row {
+    ErrorRule {
         vendor: "Mistral",
         statuses: &[400, 404],
         names: &["invalid_model"],
@@ -132,7 +132,7 @@ pub(super) const UNKNOWN_MODEL: &[Row] = &[
         ),
         source: "github.com/mistralai/mistral-vibe/issues/617",
     },
-    Row {
+    ErrorRule {
         vendor: "Perplexity",
         statuses: &[400, 404],
         names: &["invalid_model"],
@@ -143,7 +143,7 @@ pub(super) const UNKNOWN_MODEL: &[Row] = &[
         ),
         source: "github.com/FerroxLabs/wayland/issues/603",
     },
-    Row {
+    ErrorRule {
         vendor: "DeepSeek",
         statuses: &[400, 404],
         names: &[],
@@ -154,7 +154,7 @@ pub(super) const UNKNOWN_MODEL: &[Row] = &[
         ),
         source: "github.com/ConardLi/easy-dataset/issues/9",
     },
-    Row {
+    ErrorRule {
         vendor: "DeepSeek",
         statuses: &[400, 404],
         names: &[],
@@ -165,7 +165,7 @@ pub(super) const UNKNOWN_MODEL: &[Row] = &[
         ),
         source: "public test fixtures with these words",
     },
-    Row {
+    ErrorRule {
         vendor: "Azure",
         statuses: &[],
         names: &["DeploymentNotFound"],
@@ -176,7 +176,7 @@ pub(super) const UNKNOWN_MODEL: &[Row] = &[
         ),
         source: "github.com/chatboxai/chatbox/issues/646",
     },
-    Row {
+    ErrorRule {
         vendor: "Azure",
         statuses: &[400, 404],
         names: &["unknown_model"],
@@ -187,7 +187,7 @@ pub(super) const UNKNOWN_MODEL: &[Row] = &[
         ),
         source: "github.com/microsoft/Generative-AI-for-beginners-dotnet/issues/302",
     },
-    Row {
+    ErrorRule {
         vendor: "GitHub Models",
         statuses: &[400, 404],
         names: &["unknown_model"],
@@ -198,7 +198,7 @@ pub(super) const UNKNOWN_MODEL: &[Row] = &[
         ),
         source: "github.com/microsoft/Generative-AI-for-beginners-dotnet/issues/302",
     },
-    Row {
+    ErrorRule {
         vendor: "GitHub Copilot",
         statuses: &[400],
         names: &["model_not_supported"],
@@ -209,7 +209,7 @@ pub(super) const UNKNOWN_MODEL: &[Row] = &[
         ),
         source: "github.com/microsoft/vscode/issues/282890",
     },
-    Row {
+    ErrorRule {
         vendor: "Groq",
         statuses: &[],
         names: &["model_not_found"],
@@ -220,7 +220,7 @@ pub(super) const UNKNOWN_MODEL: &[Row] = &[
         ),
         source: "recorded: Groq",
     },
-    Row {
+    ErrorRule {
         vendor: "Groq",
         statuses: &[],
         names: &["model_decommissioned"],
@@ -231,7 +231,7 @@ pub(super) const UNKNOWN_MODEL: &[Row] = &[
         ),
         source: "github.com/ItzCrazyKns/Vane/issues/771",
     },
-    Row {
+    ErrorRule {
         vendor: "Together",
         statuses: &[400, 404],
         names: &["model_not_available"],
@@ -242,7 +242,7 @@ pub(super) const UNKNOWN_MODEL: &[Row] = &[
         ),
         source: "github.com/evo-design/evo/issues/95",
     },
-    Row {
+    ErrorRule {
         vendor: "Together",
         statuses: &[400, 404],
         names: &["dedicated_endpoint_not_running"],
@@ -253,7 +253,7 @@ pub(super) const UNKNOWN_MODEL: &[Row] = &[
         ),
         source: "github.com/HeyPuter/puter/issues/3168",
     },
-    Row {
+    ErrorRule {
         vendor: "Fireworks",
         statuses: &[404],
         names: &[],
@@ -264,7 +264,7 @@ pub(super) const UNKNOWN_MODEL: &[Row] = &[
         ),
         source: "github.com/warpdotdev/warp/issues/15107",
     },
-    Row {
+    ErrorRule {
         vendor: "xAI",
         statuses: &[404],
         names: &[],
@@ -275,7 +275,7 @@ pub(super) const UNKNOWN_MODEL: &[Row] = &[
         ),
         source: "github.com/yihong0618/bilingual_book_maker/issues/464",
     },
-    Row {
+    ErrorRule {
         vendor: "Cerebras",
         statuses: &[],
         names: &["model_not_found"],
@@ -286,7 +286,7 @@ pub(super) const UNKNOWN_MODEL: &[Row] = &[
         ),
         source: "github.com/decolua/9router/issues/1106",
     },
-    Row {
+    ErrorRule {
         vendor: "Cohere",
         statuses: &[404],
         names: &[],
@@ -297,7 +297,7 @@ pub(super) const UNKNOWN_MODEL: &[Row] = &[
         ),
         source: "github.com/BerriAI/litellm/issues/2515",
     },
-    Row {
+    ErrorRule {
         vendor: "Kimi",
         statuses: &[404],
         names: &["resource_not_found_error"],
@@ -308,7 +308,7 @@ pub(super) const UNKNOWN_MODEL: &[Row] = &[
         ),
         source: "github.com/langgenius/dify/issues/39778",
     },
-    Row {
+    ErrorRule {
         vendor: "GLM",
         statuses: &[400, 404],
         names: &["1211"],
@@ -319,7 +319,7 @@ pub(super) const UNKNOWN_MODEL: &[Row] = &[
         ),
         source: "github.com/Kohaku-Lab/KohakuTerrarium/issues/73",
     },
-    Row {
+    ErrorRule {
         vendor: "GLM",
         statuses: &[400, 404],
         names: &["1211"],
@@ -330,7 +330,7 @@ pub(super) const UNKNOWN_MODEL: &[Row] = &[
         ),
         source: "github.com/cline/cline/issues/6099",
     },
-    Row {
+    ErrorRule {
         vendor: "Qwen",
         statuses: &[],
         names: &["model_not_found"],
@@ -341,7 +341,7 @@ pub(super) const UNKNOWN_MODEL: &[Row] = &[
         ),
         source: "github.com/AIDotNet/OpenDeepWiki/issues/308",
     },
-    Row {
+    ErrorRule {
         vendor: "Qwen",
         statuses: &[403],
         names: &["Model.AccessDenied", "AccessDenied.Unpurchased"],
@@ -352,7 +352,7 @@ pub(super) const UNKNOWN_MODEL: &[Row] = &[
         ),
         source: "help.aliyun.com/zh/model-studio/error-code",
     },
-    Row {
+    ErrorRule {
         vendor: "Doubao",
         statuses: &[404],
         names: &["InvalidEndpointOrModel.NotFound"],
@@ -363,7 +363,7 @@ pub(super) const UNKNOWN_MODEL: &[Row] = &[
         ),
         source: "github.com/cloudwego/eino/issues/107",
     },
-    Row {
+    ErrorRule {
         vendor: "Doubao",
         statuses: &[404],
         names: &["ModelNotOpen"],
@@ -374,7 +374,7 @@ pub(super) const UNKNOWN_MODEL: &[Row] = &[
         ),
         source: "www.volcengine.com/docs/82379/1299023",
     },
-    Row {
+    ErrorRule {
         vendor: "SiliconFlow",
         statuses: &[400, 404],
         names: &["20012"],
@@ -385,7 +385,7 @@ pub(super) const UNKNOWN_MODEL: &[Row] = &[
         ),
         source: "docs.siliconflow.cn/cn/faqs/error-code",
     },
-    Row {
+    ErrorRule {
         vendor: "NVIDIA",
         statuses: &[404],
         names: &[],
@@ -396,7 +396,7 @@ pub(super) const UNKNOWN_MODEL: &[Row] = &[
         ),
         source: "github.com/Alishahryar1/free-claude-code/issues/956",
     },
-    Row {
+    ErrorRule {
         vendor: "Bedrock",
         statuses: &[400],
         names: &[],
@@ -404,7 +404,7 @@ pub(super) const UNKNOWN_MODEL: &[Row] = &[
         sample: (400, r#"{"message": "The provided model identifier is invalid."}"#),
         source: "github.com/strands-agents/harness-sdk/issues/38",
     },
-    Row {
+    ErrorRule {
         vendor: "Bedrock",
         statuses: &[400],
         names: &[],
@@ -415,7 +415,7 @@ pub(super) const UNKNOWN_MODEL: &[Row] = &[
         ),
         source: "github.com/terricain/aioboto3/issues/352",
     },
-    Row {
+    ErrorRule {
         vendor: "Bedrock",
         statuses: &[403],
         names: &[],
@@ -423,7 +423,7 @@ pub(super) const UNKNOWN_MODEL: &[Row] = &[
         sample: (403, r#"{"message": "You don't have access to the model with the specified model ID."}"#),
         source: "recorded: Bedrock",
     },
-    Row {
+    ErrorRule {
         vendor: "Bedrock",
         statuses: &[404],
         names: &[],
@@ -434,7 +434,7 @@ pub(super) const UNKNOWN_MODEL: &[Row] = &[
         ),
         source: "recorded: Bedrock",
     },
-    Row {
+    ErrorRule {
         vendor: "Venice",
         statuses: &[404],
         names: &[],
@@ -445,7 +445,7 @@ pub(super) const UNKNOWN_MODEL: &[Row] = &[
         ),
         source: "recorded: Venice",
     },
-    Row {
+    ErrorRule {
         vendor: "Hugging Face",
         statuses: &[400],
         names: &["model_not_supported"],

@@ -1,9 +1,9 @@
 //! The request is more than the account may ask for at once, however long it waits.
 
-use super::Row;
+use crate::error_body::rule::ErrorRule;
 
-pub(super) const REQUEST_TOO_LARGE: &[Row] = &[
-    Row {
+pub(super) const REQUEST_TOO_LARGE: &[ErrorRule] = &[
+    ErrorRule {
         vendor: "OpenAI",
         statuses: &[413, 429],
         names: &[],
@@ -14,7 +14,7 @@ pub(super) const REQUEST_TOO_LARGE: &[Row] = &[
         ),
         source: "github.com/DrShushen/climb/issues/13",
     },
-    Row {
+    ErrorRule {
         vendor: "Groq",
         statuses: &[413, 429],
         names: &[],
@@ -25,7 +25,7 @@ pub(super) const REQUEST_TOO_LARGE: &[Row] = &[
         ),
         source: "github.com/HunorLaczko/ha-groq-cloud-api/issues/27",
     },
-    Row {
+    ErrorRule {
         vendor: "Azure",
         statuses: &[429],
         names: &[],
@@ -36,7 +36,7 @@ pub(super) const REQUEST_TOO_LARGE: &[Row] = &[
         ),
         source: "github.com/pollinations/pollinations/issues/6260",
     },
-    Row {
+    ErrorRule {
         vendor: "Anthropic",
         statuses: &[429],
         names: &[],
@@ -47,7 +47,7 @@ pub(super) const REQUEST_TOO_LARGE: &[Row] = &[
         ),
         source: "github.com/anthropics/claude-code/issues/29584",
     },
-    Row {
+    ErrorRule {
         vendor: "OpenRouter",
         statuses: &[402],
         names: &[],
@@ -58,7 +58,7 @@ pub(super) const REQUEST_TOO_LARGE: &[Row] = &[
         ),
         source: "github.com/can1357/oh-my-pi/issues/9569",
     },
-    Row {
+    ErrorRule {
         vendor: "OpenRouter",
         statuses: &[402],
         names: &[],
