@@ -241,7 +241,8 @@ impl EventStream {
                 None => {
                     self.body = None;
                     if let Some(decompressor) = &mut self.decompressor {
-                        self.decoder.push(decompressor.finish()?);
+                        // What is missing of it, the events tell.
+                        self.decoder.push(decompressor.finish().unwrap_or_default());
                     }
                 }
             }
@@ -341,14 +342,15 @@ impl EventStream {
     /// Reads the rest of the body of a complete stream.
     async fn drain_body(&mut self) {
         if let Some(mut response) = self.body.take() {
-            let decoder = &mut self.decoder;
+            let (decoder, decompressor) = (&mut self.decoder, &mut self.decompressor);
             let drain = async {
                 // One marker at most is of interest; a provider that goes on and on is not listened to.
                 let mut rest = MAX_TRAILING_BYTES;
                 while let Ok(Some(chunk)) = next_chunk(&mut response).await {
                     if chunk.len() <= rest {
                         rest -= chunk.len();
-                        decoder.push(chunk);
+                        let plain = decompressor.as_mut().map(|it| it.push(&chunk).unwrap_or_default());
+                        decoder.push(plain.unwrap_or(chunk));
                     }
                 }
             };

@@ -1,6 +1,6 @@
 //! Quota or credit is exhausted.
 //!
-//! A rest follows for everybody, so the words must begin the message, or a type or code goes with them.
+//! A cooldown follows for everybody, so the words must begin the message, or a type or code goes with them.
 
 use crate::error_body::rule::ErrorRule;
 

@@ -1,6 +1,6 @@
 //! The provider has no such model, or not for this key.
 //!
-//! A rest follows for everybody, so the words must be about the requested model and nothing else: they begin the message, and
+//! A cooldown follows for everybody, so the words must be about the requested model and nothing else: they begin the message, and
 //! where they could be about something else they name it.
 
 use crate::error_body::rule::ErrorRule;
