@@ -18,6 +18,7 @@ pub struct Behaviour {
     pub(crate) crlf: bool,
     pub(crate) split: bool,
     pub(crate) text_plain: bool,
+    pub(crate) foreign_events: bool,
     pub(crate) fault: Option<Fault>,
 }
 
@@ -34,6 +35,7 @@ impl Behaviour {
             crlf: false,
             split: false,
             text_plain: false,
+            foreign_events: false,
             fault: None,
         }
     }
@@ -122,6 +124,13 @@ impl Behaviour {
     #[must_use]
     pub const fn text_plain(mut self) -> Self {
         self.text_plain = true;
+        self
+    }
+
+    /// Sends events that are no part of the answer before each one that is.
+    #[must_use]
+    pub const fn foreign_events(mut self) -> Self {
+        self.foreign_events = true;
         self
     }
 

@@ -44,6 +44,7 @@
 //!   -length  -refusal            ends at the maximum of tokens; is a refusal
 //!   -crlf                        lines end with carriage return and line feed
 //!   -split                       each byte of the body is a separate packet
+//!   -foreign-events              before each event of a stream one that is no part of the answer
 //!   -text-plain                  a stream's content type is text/plain
 //!   -times-2                     the first 2 calls have the fault, later ones succeed
 //!   -flap-3-2  -flap-3s-2s       3 calls (3 s from the first call on) succeed, 2 (2 s) have the fault, and again
@@ -175,6 +176,8 @@ fn parse_options(mut behaviour: Behaviour, rest: &mut NameCursor<'_>) -> Option<
             behaviour.crlf = true;
         } else if rest.consume("split") {
             behaviour.split = true;
+        } else if rest.consume("foreign-events") {
+            behaviour.foreign_events = true;
         } else if rest.consume("text-plain") {
             behaviour.text_plain = true;
         } else if rest.consume("tool-call") {

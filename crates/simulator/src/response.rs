@@ -130,6 +130,9 @@ impl SimulatedCall<'_> {
         let preamble = events.preamble();
         let mut events = events.into_events();
         let mut ending = self.apply_fault(&mut events, fault, behaviour.gap);
+        if behaviour.foreign_events {
+            events = events.into_iter().flat_map(|event| [self.dialect.foreign_event(), event]).collect();
+        }
         let content_type = if self.form == Form::JsonArray {
             events = self.frame_as_array(events, &mut ending);
             JSON_CONTENT_TYPE
