@@ -48,7 +48,7 @@ fn categories_of_errors() {
                 "Request too large for gpt-4o in organization org-1 on tokens per min (TPM): Limit 30000, \
                  Requested 44021. The input or output tokens must be reduced in order to run successfully.",
             ),
-            ErrorCategory::ContextTooLong,
+            ErrorCategory::RequestTooLarge,
         ),
         (
             413,
@@ -58,7 +58,7 @@ fn categories_of_errors() {
                 "Request too large for model `m` in organization `org_1` service tier `on_demand` on tokens per \
                  minute (TPM): Limit 6000, Requested 7102, please reduce your message size and try again.",
             ),
-            ErrorCategory::ContextTooLong,
+            ErrorCategory::RequestTooLarge,
         ),
         (
             429,
