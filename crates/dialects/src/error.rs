@@ -7,7 +7,7 @@ use bytes::Bytes;
 use serde_json::{Value, json};
 
 use crate::dialect::Dialect;
-pub use crate::error_body::{ErrorBody, ErrorCategory};
+pub use crate::error_body::{ErrorBody, ErrorCategory, Wording, wordings};
 use crate::format::GatewayError;
 pub use reasoning::is_foreign_reasoning;
 pub use translate::{translate, translate_event};

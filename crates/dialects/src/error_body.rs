@@ -4,7 +4,10 @@
 //! shapes, so this reads a document tree and uses the fields that it finds. No successful call comes through here.
 
 mod category;
+mod rule;
 mod text;
+mod vendors;
+mod waits;
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -12,7 +15,8 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 pub use category::ErrorCategory;
-use text::ErrorText;
+use text::{ErrorText, words_of};
+pub use vendors::{Wording, wordings};
 
 /// A provider's error without its message, which may quote a prompt (C5).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,8 +29,10 @@ pub struct ErrorBody {
     pub status: Option<u16>,
     /// What its words mean.
     pub category: ErrorCategory,
-    /// How long to wait, where the body says it: Google's `RetryInfo`. Others say it in headers.
+    /// How long to wait, where the body says it: Google's `RetryInfo`, or the words of a 429.
     pub retry_after: Option<Duration>,
+    /// Until when to wait, in Unix milliseconds, where the body says that: OpenRouter's copy of its headers.
+    pub resets_at_ms: Option<u64>,
 }
 
 impl ErrorBody {
@@ -51,39 +57,121 @@ impl ErrorBody {
 
     pub(crate) fn from_json(status: Option<u16>, model: Option<&str>, body: &Value) -> Self {
         let error = error_object(body);
-        let number = identifier(&error["code"]);
+        let number = identifier(&error["code"]).or_else(|| identifier(&error["status_code"]));
         let reason = detail(error, "reason").and_then(identifier);
-        let error_code =
-            reason.or_else(|| number.clone()).or_else(|| identifier(&error["details"]["error_code"]));
+        let inner = identifier(&error["innererror"]["code"]);
+        let error_code = reason
+            .or_else(|| number.clone())
+            .or_else(|| identifier(&error["details"]["error_code"]))
+            .or_else(|| identifier(&body["code"]));
         let error_type = error_type(error);
-        let implied = || {
-            [&number, &error_code, &error_type].into_iter().flatten().find_map(|name| implied_status(name))
-        };
+        let names = [&number, &error_code, &error_type];
+        let implied = || names.into_iter().flatten().find_map(|name| implied_status(name));
         let status = status.or_else(implied);
+        let message = message(body).unwrap_or_default();
         let text = ErrorText {
             status,
-            identifiers: [error_type.as_deref(), error_code.as_deref()],
-            message: message(body).unwrap_or_default().to_ascii_lowercase(),
-            model: model.map(str::to_ascii_lowercase),
+            identifiers: names.into_iter().chain([&inner]).flatten().map(String::as_str).collect(),
+            message: words_of(&words_alone(body).unwrap_or(message)),
+            model: model.map(str::to_lowercase),
             flagged: error["metadata"].get("flagged_input").is_some(),
             daily_quota: has_daily_quota(error),
         };
-        let category = text.category();
-        Self { error_type, error_code, status, category, retry_after: retry_delay(error) }
+        let category = match vendors::category_of(&text) {
+            ErrorCategory::Other => upstream_category(error, status).unwrap_or(ErrorCategory::Other),
+            category => category,
+        };
+        let told = retry_delay(error)
+            .or_else(|| (status == Some(429)).then(|| waits::delay_in_words(&text.message)).flatten());
+        Self {
+            retry_after: told,
+            resets_at_ms: waits::reset_in_headers(&error["metadata"]["headers"]),
+            status: status.or(category.implied_status()),
+            category,
+            error_type,
+            error_code,
+        }
     }
+}
+
+/// What is wrong with a request, without what it is about: FastAPI's list of errors quotes the request.
+fn words_alone(body: &Value) -> Option<Cow<'_, str>> {
+    let errors = body["detail"].as_array()?;
+    let words: Vec<_> = errors.iter().filter_map(|error| error["msg"].as_str()).collect();
+    Some(words.join("; ").into())
+}
+
+/// What a router's upstream said, where the router only says that something was returned. Of its words only those about the
+/// request count: the upstream's keys and credit are not those that the router was called with.
+fn upstream_category(error: &Value, status: Option<u16>) -> Option<ErrorCategory> {
+    let raw = error["metadata"]["raw"].as_str()?;
+    let upstream: Value = serde_json::from_str(raw).ok()?;
+    let said = ErrorBody::from_json(status, None, &upstream).category;
+    said.is_about_request().then_some(said)
+}
+
+/// Whether an object without an answer is an error. Each vendor has its own way to say it.
+pub(crate) fn is_error(body: &Value) -> bool {
+    let body = body.get(0).unwrap_or(body);
+    let text = |field: &str| body[field].as_str().is_some_and(|text| !text.is_empty());
+    let labelled = ["object", "type"].iter().any(|field| body[*field] == "error");
+    let code = match &body["code"] {
+        Value::String(code) => !matches!(&*code.to_ascii_lowercase(), "" | "0" | "200" | "ok" | "success"),
+        Value::Number(code) => !matches!(code.as_i64(), Some(0 | 200)),
+        _ => false,
+    };
+    let status = body["status"].as_u64().is_some_and(|status| status >= 400);
+    let alone = body.as_object().is_some_and(|fields| fields.len() == 1);
+    says_something(&body["error"])
+        || labelled
+        || base_response(body).is_some()
+        || text("detail") && (alone || status)
+        || text("message") && (code || status || names_an_error(&body["type"]))
+}
+
+/// A type that is an error's, and not that of some event.
+fn names_an_error(error_type: &Value) -> bool {
+    error_type.as_str().is_some_and(|name| name.to_ascii_lowercase().contains("error"))
+}
+
+/// Whether an `error` field is an error. Beside good answers stand `null`, `false`, `{}`, and objects whose fields are empty.
+pub(crate) fn says_something(error: &Value) -> bool {
+    match error {
+        Value::Null => false,
+        Value::Bool(is_error) => *is_error,
+        Value::Number(code) => code.as_f64() != Some(0.0),
+        Value::String(text) => !text.is_empty(),
+        Value::Array(items) => items.iter().any(says_something),
+        Value::Object(fields) => fields.values().any(says_something),
+    }
+}
+
+/// MiniMax's own way to say an error, in every answer: a code of 0 is none.
+fn base_response(body: &Value) -> Option<&Value> {
+    let base = &body["base_resp"];
+    base["status_code"].as_i64().is_some_and(|code| code != 0).then_some(base)
 }
 
 /// The object with type, code and message. vLLM and others put at the top level what OpenAI puts into `error`; a stream of
 /// OpenAI Responses may have it in a `response`; Google's compatible endpoints put all of it into a list.
 pub(crate) fn error_object(body: &Value) -> &Value {
     let body = body.get(0).unwrap_or(body);
-    [&body["error"], &body["response"]["error"]].into_iter().find(|error| error.is_object()).unwrap_or(body)
+    let objects = [&body["error"], &body["response"]["error"], &body["detail"]];
+    let found = objects.into_iter().find(|error| error.is_object() && says_something(error));
+    found.or_else(|| base_response(body)).unwrap_or(body)
 }
 
 /// The provider's words.
 pub(crate) fn message(body: &Value) -> Option<Cow<'_, str>> {
     let error = error_object(body);
-    let words = [&error["message"], &body["message"], &body["error"], &body["detail"]];
+    let words = [
+        &error["message"],
+        &error["status_msg"],
+        &error["error"],
+        &body["message"],
+        &body["error"],
+        &body["detail"],
+    ];
     let text = words.into_iter().filter_map(Value::as_str).find(|words| !words.is_empty()).map(Cow::Borrowed);
     // FastAPI: a list of what is wrong with the request.
     text.or_else(|| body["detail"].is_array().then(|| body["detail"].to_string().into()))

@@ -2,7 +2,8 @@
 //!
 //! Every event of every stream is read here, so it is read once, into borrowed structures that hold only what counts.
 //! What a provider may add later (a new kind of delta, a new field) must not break a stream: a delta with a value under
-//! any name is content, and an event of an unknown type is passed on, as Anthropic's versioning rules require.
+//! any name is content, and an event of an unknown type is passed on, as Anthropic's versioning rules require. So are pings,
+//! `null` and trace data in formats that have none.
 
 use bytes::Bytes;
 
@@ -46,10 +47,18 @@ pub fn last_array_item(event: &[u8], is_first: bool) -> Bytes {
 }
 
 /// Classifies a frame. What it says about the response goes into `meta`.
+///
+/// Only data that cannot be read is invalid (C6): JSON that is no piece of an answer brings nothing and is passed on.
 pub fn classify_event(dialect: Dialect, frame: &Frame, meta: &mut ResponseMeta) -> EventClass {
     // Without data it is no event: a comment, a blank line, a lone name.
-    let Some(data) = frame.data() else { return EventClass::Progress(Progress::default()) };
+    let Some(data) = frame.data().filter(|data| !data.trim_ascii().is_empty()) else {
+        return EventClass::Progress(Progress::default());
+    };
     match dialect.format().read_event(&data, meta) {
+        // Its name says it, whatever its data looks like.
+        Ok(Some(progress)) if frame.event() == b"error" && progress.brings_nothing() => {
+            EventClass::Error(ErrorBody::from_ok_body(&data))
+        }
         Ok(Some(progress)) => EventClass::Progress(progress),
         Ok(None) => EventClass::Error(ErrorBody::from_ok_body(&data)),
         Err(UnexpectedShape) => EventClass::Invalid,

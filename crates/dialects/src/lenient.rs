@@ -47,6 +47,11 @@ pub(crate) trait FromAny<'de>: Default {
         Self::default()
     }
 
+    /// A negative number, or one with a fraction.
+    fn from_other_number() -> Self {
+        Self::default()
+    }
+
     fn from_map<A: MapAccess<'de>>(mut map: A) -> Result<Self, A::Error> {
         while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
         Ok(Self::default())
@@ -106,11 +111,11 @@ impl<'de, T: FromAny<'de>> Visitor<'de> for AnyVisitor<T> {
     }
 
     fn visit_i64<E>(self, _: i64) -> Result<T, E> {
-        Ok(T::default())
+        Ok(T::from_other_number())
     }
 
     fn visit_f64<E>(self, _: f64) -> Result<T, E> {
-        Ok(T::default())
+        Ok(T::from_other_number())
     }
 }
 
@@ -151,11 +156,15 @@ impl<'de: 'a, 'a> FromAny<'de> for Text<'a> {
     }
 }
 
-/// A count of tokens; `None`: anything else.
+/// A count of tokens, which may be written as a text; `None`: anything else.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Count(pub(crate) Option<u64>);
 
 impl FromAny<'_> for Count {
+    fn from_str(text: &str) -> Self {
+        Self(text.parse().ok())
+    }
+
     fn from_u64(count: u64) -> Self {
         Self(Some(count))
     }
@@ -187,6 +196,86 @@ impl<'de> FromAny<'de> for Filled {
     }
 }
 
+/// Whether a finish reason is one, of whatever type. Until there is one, some servers send an empty string, "null", or the
+/// enumeration's value 0.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct IsFinish(pub(crate) bool);
+
+impl<'de> FromAny<'de> for IsFinish {
+    fn from_str(reason: &str) -> Self {
+        Self(!matches!(reason, "" | "null" | "FINISH_REASON_UNSPECIFIED"))
+    }
+
+    fn from_u64(number: u64) -> Self {
+        Self(number != 0)
+    }
+
+    fn from_bool(is_finished: bool) -> Self {
+        Self(is_finished)
+    }
+
+    fn from_map<A: MapAccess<'de>>(map: A) -> Result<Self, A::Error> {
+        IsError::from_map(map).map(|said| Self(said.0))
+    }
+}
+
+/// Whether an `error` field is one. Beside good answers stand `null`, `false`, `{}`, and objects whose fields are all empty.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct IsError(pub(crate) bool);
+
+impl<'de> FromAny<'de> for IsError {
+    fn from_str(text: &str) -> Self {
+        Self(!text.is_empty())
+    }
+
+    fn from_u64(number: u64) -> Self {
+        Self(number != 0)
+    }
+
+    fn from_bool(is_error: bool) -> Self {
+        Self(is_error)
+    }
+
+    fn from_other_number() -> Self {
+        Self(true)
+    }
+
+    fn from_map<A: MapAccess<'de>>(mut map: A) -> Result<Self, A::Error> {
+        let mut is_error = false;
+        while let Some((_, Lenient(Self(said)))) = map.next_entry::<IgnoredAny, Lenient<Self>>()? {
+            is_error |= said;
+        }
+        Ok(Self(is_error))
+    }
+
+    fn from_seq<A: SeqAccess<'de>>(mut values: A) -> Result<Self, A::Error> {
+        let mut is_error = false;
+        while let Some(Lenient(Self(said))) = values.next_element()? {
+            is_error |= said;
+        }
+        Ok(Self(is_error))
+    }
+}
+
+/// A list, of which only the objects count; `None`: no list.
+pub(crate) struct Objects<T>(pub(crate) Option<Vec<T>>);
+
+impl<T> Default for Objects<T> {
+    fn default() -> Self {
+        Self(None)
+    }
+}
+
+impl<'de, T: Deserialize<'de>> FromAny<'de> for Objects<T> {
+    fn from_seq<A: SeqAccess<'de>>(mut values: A) -> Result<Self, A::Error> {
+        let mut objects = Vec::new();
+        while let Some(value) = values.next_element::<Object<T>>()? {
+            objects.extend(value.get());
+        }
+        Ok(Self(Some(objects)))
+    }
+}
+
 /// The sum of those that are there; `None`: none is.
 pub(crate) fn sum(counts: [Lenient<Count>; 2]) -> Option<u64> {
     counts.into_iter().filter_map(|count| count.0.0).reduce(u64::saturating_add)
@@ -196,7 +285,7 @@ pub(crate) fn sum(counts: [Lenient<Count>; 2]) -> Option<u64> {
 mod tests {
     use serde::Deserialize;
 
-    use super::{Count, Filled, Lenient, Object, read_json};
+    use super::{Count, Filled, IsError, Lenient, Object, read_json};
     use crate::format::UnexpectedShape;
 
     #[derive(Deserialize)]
@@ -216,7 +305,8 @@ mod tests {
     fn odd_types_are_absent() {
         for (json, expected) in [
             (r#"{"count":3,"filled":"x"}"#, Some((Some(3), true))),
-            (r#"{"count":"3","filled":""}"#, Some((None, false))),
+            (r#"{"count":"3","filled":""}"#, Some((Some(3), false))),
+            (r#"{"count":"many","filled":""}"#, Some((None, false))),
             (r#"{"count":-3,"filled":[]}"#, Some((None, false))),
             (r#"{"count":2.5,"filled":[0]}"#, Some((None, true))),
             (r#"{"count":null,"filled":{}}"#, Some((None, false))),
@@ -231,6 +321,27 @@ mod tests {
         }
         for json in ["", "{", r#"{"count":1} x"#, r#"{"count":1,"count":2"#] {
             assert_eq!(read(json), Err(UnexpectedShape), "{json}");
+        }
+    }
+
+    #[test]
+    fn an_error_that_says_nothing_is_none() {
+        for (json, expected) in [
+            ("null", false),
+            ("false", false),
+            ("{}", false),
+            ("[]", false),
+            ("0", false),
+            (r#""""#, false),
+            (r#"{"message":"","type":"","param":null,"code":null}"#, false),
+            (r#"{"code":0,"details":[{}]}"#, false),
+            ("true", true),
+            (r#""down""#, true),
+            (r#"{"code":502}"#, true),
+            (r#"{"code":-1}"#, true),
+            (r#"[{"message":"x"}]"#, true),
+        ] {
+            assert_eq!(serde_json::from_str::<Lenient<IsError>>(json).unwrap().0.0, expected, "{json}");
         }
     }
 }

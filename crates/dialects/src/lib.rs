@@ -42,7 +42,8 @@
 //! - No I/O, no clock, no other crate of the workspace: bytes in, facts out.
 //! - Bytes that are passed on are never re-serialised. [`Request::with_model`] replaces the model's name and nothing
 //!   else; [`sse::Frame::raw`] is what came over the wire.
-//! - One pass, no document tree: every event of every stream goes through [`classify_event`].
+//! - One pass, no document tree: every event of every stream goes through [`classify_event`]. Only one that has nothing of
+//!   an answer is read a second time, as it may be an error without the usual field.
 //! - Nothing that may quote a prompt leaves this crate in an error: the text of a provider's message is matched and
 //!   dropped, parse errors give a position and no content (C5). Only the caller gets it, by [`error::translate`].
 

@@ -25,6 +25,11 @@ impl Progress {
         !self.finished.is_empty()
     }
 
+    /// Whether it is no part of an answer.
+    pub(crate) fn brings_nothing(&self) -> bool {
+        !self.content && !self.done && !self.has_finish_reason() && self.usage == Usage::default()
+    }
+
     /// What it brings, in letters for the tables of tests: `c`ontent, `f`inish, `d`one.
     #[cfg(test)]
     pub(crate) fn flags(&self) -> String {

@@ -1,12 +1,11 @@
 //! Responses that are not streamed.
 
 use serde::Deserialize;
-use serde::de::IgnoredAny;
 
 use crate::dialect::Dialect;
-use crate::error_body::ErrorBody;
+use crate::error_body::{ErrorBody, is_error};
 use crate::format::UnexpectedShape;
-use crate::lenient::{Count, Lenient, Object, read_json};
+use crate::lenient::{Count, IsError, Lenient, Object, read_json};
 use crate::response_meta::ResponseMeta;
 use crate::usage::Usage;
 
@@ -27,6 +26,10 @@ pub fn check(dialect: Dialect, body: &[u8]) -> Result<(Usage, ResponseMeta), Inv
     match dialect.format().read_response(body) {
         Ok(Some(response)) => Ok(response),
         Ok(None) => Err(InvalidBody::ErrorObject(ErrorBody::from_ok_body(body))),
+        // Each vendor has its own way to say an error.
+        Err(UnexpectedShape) if serde_json::from_slice(body).is_ok_and(|body| is_error(&body)) => {
+            Err(InvalidBody::ErrorObject(ErrorBody::from_ok_body(body)))
+        }
         Err(UnexpectedShape) => Err(InvalidBody::UnexpectedShape),
     }
 }
@@ -39,10 +42,10 @@ pub fn check(dialect: Dialect, body: &[u8]) -> Result<(Usage, ResponseMeta), Inv
 pub fn check_count(body: &[u8]) -> Result<u64, InvalidBody> {
     let read = |body: &[u8]| serde_json::from_slice::<Object<TokenCount>>(body).map(Object::get);
     match read_json(body, read) {
-        Ok(Some(TokenCount { error: Some(_), .. })) => {
+        Ok(Some(TokenCount { error: Lenient(IsError(true)), .. })) => {
             Err(InvalidBody::ErrorObject(ErrorBody::from_ok_body(body)))
         }
-        Ok(Some(TokenCount { input_tokens, total_tokens, error: None })) => {
+        Ok(Some(TokenCount { input_tokens, total_tokens, .. })) => {
             input_tokens.0.0.or(total_tokens.0.0).ok_or(InvalidBody::UnexpectedShape)
         }
         Ok(None) | Err(UnexpectedShape) => Err(InvalidBody::UnexpectedShape),
@@ -57,7 +60,8 @@ struct TokenCount {
     /// Google's.
     #[serde(default, rename = "totalTokens")]
     total_tokens: Lenient<Count>,
-    error: Option<IgnoredAny>,
+    #[serde(default)]
+    error: Lenient<IsError>,
 }
 
 #[cfg(test)]
@@ -85,12 +89,35 @@ mod tests {
     }
 
     #[test]
+    fn odd_fields_of_a_good_answer_are_no_fault() {
+        for beside in [
+            r#""error":false"#,
+            r#""error":{}"#,
+            r#""error":{"message":"","code":null}"#,
+            r#""model":1,"model":2"#,
+            r#""usage":{"prompt_tokens":"3","input_tokens":[]}"#,
+            r#""usage":[]"#,
+        ] {
+            for (dialect, answer) in [
+                (Dialect::OpenAiChat, r#""choices":[{"index":"0","finish_reason":7}]"#),
+                (Dialect::Anthropic, r#""type":"message","content":[]"#),
+                (Dialect::OpenAiResponses, r#""output":[]"#),
+                (Dialect::Gemini, r#""candidates":[{}]"#),
+            ] {
+                let body = format!("{{{answer},{beside}}}");
+                assert!(check(dialect, body.as_bytes()).is_ok(), "{body}");
+            }
+        }
+    }
+
+    #[test]
     fn counts() {
         for (body, expected) in [
             (r#"{"input_tokens":3}"#, Ok(3)),
             (r#"{"object":"response.input_tokens","input_tokens":0}"#, Ok(0)),
             (r#"{"totalTokens":7,"promptTokensDetails":[]}"#, Ok(7)),
-            (r#"{"input_tokens":"3"}"#, Err(InvalidBody::UnexpectedShape)),
+            (r#"{"input_tokens":"3","error":{}}"#, Ok(3)),
+            (r#"{"input_tokens":"many"}"#, Err(InvalidBody::UnexpectedShape)),
             ("{}", Err(InvalidBody::UnexpectedShape)),
             ("<html>", Err(InvalidBody::UnexpectedShape)),
         ] {
@@ -147,6 +174,15 @@ mod tests {
                 500,
             ),
             (Dialect::Gemini, r#"{"error":{"code":503,"message":"x","status":"UNAVAILABLE"}}"#, 503),
+            (
+                Dialect::OpenAiChat,
+                r#"{"choices":null,"base_resp":{"status_code":1004,"status_msg":"login fail: x"}}"#,
+                401,
+            ),
+            (Dialect::OpenAiChat, r#"{"object":"error","message":"x","code":400}"#, 400),
+            (Dialect::Anthropic, r#"{"error":{"code":503,"message":"x"}}"#, 503),
+            (Dialect::OpenAiResponses, r#"{"object":"error","message":"x","code":400}"#, 400),
+            (Dialect::Gemini, r#"{"object":"error","message":"x","code":400}"#, 400),
         ] {
             let Err(InvalidBody::ErrorObject(error)) = check(dialect, body.as_bytes()) else {
                 panic!("{body}")

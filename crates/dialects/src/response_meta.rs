@@ -17,11 +17,6 @@ pub struct ResponseMeta {
 }
 
 impl ResponseMeta {
-    /// Whether both are known.
-    pub(crate) const fn is_complete(&self) -> bool {
-        self.id.is_some() && self.model.is_some()
-    }
-
     /// Fills in what is not known yet.
     pub(crate) fn fill_missing(&mut self, id: LenientStr<'_>, model: LenientStr<'_>) {
         for (field, LenientStr(value)) in [(&mut self.id, id), (&mut self.model, model)] {

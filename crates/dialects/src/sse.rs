@@ -22,6 +22,18 @@ pub struct FrameTooLarge {
     pub limit: usize,
 }
 
+/// Whether these bytes, the first ones of a body, are the beginning of a stream of events and of nothing else.
+#[must_use]
+pub fn begins_events(start: &[u8]) -> bool {
+    const FIELDS: [&[u8]; 6] = [b"data:", b"event:", b"id:", b"retry:", b":", BYTE_ORDER_MARK];
+    const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+    let rest = start.strip_prefix(BYTE_ORDER_MARK).filter(|rest| !rest.is_empty()).unwrap_or(start);
+    let rest = rest.trim_ascii_start();
+    let line = rest.get(..b"retry:".len()).unwrap_or(rest);
+    // Maybe a part of the name is all that is there yet. No JSON begins like it.
+    !line.is_empty() && FIELDS.iter().any(|field| line.starts_with(field) || field.starts_with(line))
+}
+
 /// Splits a stream into frames. A frame that arrived in one chunk is not copied.
 #[derive(Debug)]
 pub struct Decoder {

@@ -1,7 +1,5 @@
 //! Tokens used.
 
-use serde_json::Number;
-
 /// The tokens that a response, or one event of it, reports; `None`: not reported (there).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Usage {
@@ -17,11 +15,6 @@ impl Usage {
     pub fn updated_by(self, later: Self) -> Self {
         Self { input: later.input.or(self.input), output: later.output.or(self.output) }
     }
-}
-
-/// A count as a provider writes it. A number that is no count (−1, 2.5) must not fail a good response.
-pub(crate) fn count(number: Option<Number>) -> Option<u64> {
-    number?.as_u64()
 }
 
 #[cfg(test)]

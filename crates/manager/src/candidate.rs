@@ -80,6 +80,10 @@ impl Candidate {
         }
     }
 
+    pub(crate) fn has_simulated_failure(&self) -> bool {
+        matches!(self.skip_reason, Some(SkipReason::Injected(_)))
+    }
+
     pub(crate) fn refusal(&self) -> Option<&Refusal> {
         match &self.skip_reason {
             Some(SkipReason::CircuitOpen(refusal)) => Some(refusal),

@@ -10,7 +10,7 @@ use translate::{CannotCarry, RequestError};
 
 use crate::{
     AllowedModels, UnknownModel,
-    outcome::{OVERLOADED, missing_resource, requested_cooldown},
+    outcome::{OVERLOADED, missing_resource, requested_cooldown, retry_rank, retry_rank_of_status},
 };
 
 /// What this machine lacks comes back as soon as other calls end.
@@ -85,7 +85,7 @@ pub enum CallError {
         requested: Arc<str>,
         /// Each model and the reason.
         skipped: Vec<SkippedModel>,
-        /// The own words of the provider that failed last.
+        /// The own words of the provider whose error has the status.
         provider_message: Option<String>,
     },
     /// This machine lacks what calls need, and no model returned a response (C8). Nobody else is responsible.
@@ -139,8 +139,8 @@ pub enum SkipReason {
 }
 
 impl CallError {
-    /// The HTTP status for the caller. If models failed, it is that of the last one, so that the caller's SDK raises the
-    /// same exception as without a gateway.
+    /// The HTTP status for the caller. If models failed, it is that of the one whose error says best that it makes sense to
+    /// come back, so that the caller's SDK raises the same exception as without a gateway.
     #[must_use]
     pub fn status(&self) -> u16 {
         match self {
@@ -154,7 +154,8 @@ impl CallError {
             Self::CircuitOpen { .. } | Self::Overloaded { .. } => 503,
             Self::ProviderAuth { status, .. } => *status,
             Self::AttemptsExhausted { skipped, .. } => {
-                skipped.iter().rev().find_map(|model| model.reason.status()).unwrap_or(502)
+                let ends = skipped.iter().filter_map(|model| model.reason.end());
+                ends.max().map_or(502, |(_, status)| status)
             }
             Self::DeadlineExceeded { .. } => 504,
         }
@@ -256,6 +257,16 @@ impl SkipReason {
             },
             Self::Injected(status) => Some(*status),
         }
+    }
+
+    /// How the model's turn ended, if it was called: how well that says to come back (see `outcome`), and the status.
+    pub(crate) fn end(&self) -> Option<(u8, u16)> {
+        let rank = match self {
+            Self::Failed(error) => retry_rank(error.class),
+            Self::Injected(status) => retry_rank_of_status(*status),
+            _ => return None,
+        };
+        Some((rank, self.status()?))
     }
 
     fn retry_in(&self) -> Option<Duration> {

@@ -26,7 +26,7 @@ use crate::{
     backoff::backoff,
     call_log::CallLog,
     candidate::Candidate,
-    outcome::{REJECTED_BY_PROVIDER, RetryDecision, classify_retry, is_auth_error, is_returned_as_last},
+    outcome::{REJECTED_BY_PROVIDER, RetryDecision, classify_retry, is_auth_error, is_request_error},
     relay::Relay,
     wait::WaitBudget,
 };
@@ -37,8 +37,6 @@ pub(crate) struct FailoverLoop<'a> {
     log: CallLog,
     /// The models that may be called, in the chain's order.
     candidates: Vec<Candidate>,
-    /// The model that failed last.
-    last_failed: Option<usize>,
     /// Attempts in flight: one, unless models are hedged.
     in_flight: FuturesUnordered<AttemptFuture<'a>>,
     /// When the next model is called as well.
@@ -71,7 +69,6 @@ impl<'a> FailoverLoop<'a> {
             context,
             log,
             candidates: iter::repeat_with(Candidate::default).take(models).collect(),
-            last_failed: None,
             in_flight: FuturesUnordered::new(),
             hedge_at: None,
             last_started: None,
@@ -230,7 +227,6 @@ impl<'a> FailoverLoop<'a> {
     /// What to do after an error.
     fn on_failure(&mut self, index: usize, error: ProviderError) -> NextAction {
         let retry = &self.context.chain.retry;
-        self.last_failed = Some(index);
         let candidate = &mut self.candidates[index];
         candidate.failures += 1;
         let delay = match classify_retry(&error, self.context.chain) {
@@ -263,31 +259,50 @@ impl<'a> FailoverLoop<'a> {
     /// An error that the caller gets although other models may be left.
     fn return_to_caller(&mut self, index: usize, error: ProviderError) -> CallOutcome {
         if is_auth_error(&error) {
-            return CallOutcome::Error(CallError::ProviderAuth {
-                key: self.context.chain.entries[index].key.clone(),
-                status: error.status.unwrap_or(401),
-                provider_message: error.provider_message(),
-            });
+            return self.rejected_key(index, &error);
         }
+        // A mistake of the caller's own only if every model that was asked says so (C4): this one may well see it because it is
+        // only a fallback, and the one before may be back soon.
+        let all_see_it = self.errors().all(|(other, error)| other == index || is_request_error(error));
+        let simulated = self.candidates.iter().any(Candidate::has_simulated_failure);
         match error.response {
-            Some(response) => {
+            Some(response) if all_see_it && !simulated => {
                 let translated = self.candidates[index].translated.take();
                 CallOutcome::Rejected { index, response: *response, translated }
             }
-            None => {
+            _ => {
                 self.candidates[index].exhaust(SkipReason::Failed(Box::new(error)));
                 CallOutcome::Error(self.attempts_exhausted())
             }
         }
     }
 
-    /// No model is left to call.
+    fn rejected_key(&self, index: usize, error: &ProviderError) -> CallOutcome {
+        CallOutcome::Error(CallError::ProviderAuth {
+            key: self.context.chain.entries[index].key.clone(),
+            status: error.status.unwrap_or(401),
+            provider_message: error.provider_message(),
+        })
+    }
+
+    /// The errors of the models that were called.
+    fn errors(&self) -> impl Iterator<Item = (usize, &ProviderError)> {
+        let candidates = self.candidates.iter().enumerate();
+        candidates.filter_map(|(index, candidate)| Some((index, candidate.error()?)))
+    }
+
+    /// No model is left to call. What the caller is told does not depend on the order of the models (C4).
     fn no_candidate_left(&mut self) -> CallOutcome {
-        let last = self.last_failed.and_then(|index| Some((index, self.candidates[index].error()?.clone())));
-        if let Some((index, error)) = last
-            && is_returned_as_last(&error)
-        {
-            return self.return_to_caller(index, error);
+        // A simulated failure is none of the caller's, and no key's.
+        if !self.candidates.iter().any(Candidate::has_simulated_failure) {
+            if let Some((index, error)) = self.mistake_of_caller() {
+                return self.return_to_caller(index, error);
+            }
+            if let Some((index, error)) = self.errors().last()
+                && self.errors().all(|(_, error)| is_auth_error(error))
+            {
+                return self.rejected_key(index, error);
+            }
         }
         let requested = Arc::clone(&self.context.chain.name);
         let reasons = || self.candidates.iter().filter_map(|candidate| candidate.skip_reason.as_ref());
@@ -313,12 +328,23 @@ impl<'a> FailoverLoop<'a> {
         })
     }
 
+    /// The caller's own mistake, if every model that was called sees one: of several the one with the lowest status.
+    fn mistake_of_caller(&self) -> Option<(usize, ProviderError)> {
+        if !self.errors().all(|(_, error)| is_request_error(error)) {
+            return None;
+        }
+        let (index, error) = self.errors().max_by_key(|(_, error)| std::cmp::Reverse(error.status))?;
+        Some((index, error.clone()))
+    }
+
     fn attempts_exhausted(&self) -> CallError {
-        let last_failed = self.last_failed.and_then(|index| self.candidates[index].error());
+        let told = self
+            .errors()
+            .max_by_key(|(index, _)| self.candidates[*index].skip_reason.as_ref().and_then(SkipReason::end));
         CallError::AttemptsExhausted {
             requested: Arc::clone(&self.context.chain.name),
             skipped: self.skipped(),
-            provider_message: last_failed.and_then(ProviderError::provider_message),
+            provider_message: told.and_then(|(_, error)| error.provider_message()),
         }
     }
 

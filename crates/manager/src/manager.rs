@@ -135,7 +135,7 @@ impl ModelManager {
         let stored = provider.stored_response(method, path, query, headers, body, catalog.timeouts()).await;
         let provider = owner.to_owned();
         match stored {
-            Ok(response) if matches!(response.status.as_u16(), 401 | 403) => {
+            Ok(response) if response.rejects_key() => {
                 Err(StoredResponseError::ProviderAuth { provider, status: response.status.as_u16() })
             }
             Ok(response) => Ok(response),

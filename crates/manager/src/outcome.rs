@@ -72,9 +72,30 @@ pub(crate) fn classify_retry(error: &ProviderError, chain: &Chain) -> RetryDecis
     }
 }
 
-/// Whether the caller gets this error itself when no model is left to try.
-pub(crate) fn is_returned_as_last(error: &ProviderError) -> bool {
-    matches!(error.class, FailureClass::Auth | FailureClass::ContextTooLong)
+/// How well an error says that it makes sense to come back: of several models' errors the caller is told the one that says it
+/// best, in whatever order they came (C4). A mistake of the caller's own comes last, since another model may not see one.
+pub(crate) const fn retry_rank(class: FailureClass) -> u8 {
+    match class {
+        // It says nothing of a model, and passes in a moment.
+        FailureClass::LocalResource => 6,
+        FailureClass::Provider => 5,
+        FailureClass::RateLimited { .. } => 4,
+        FailureClass::QuotaExhausted => 3,
+        FailureClass::UnknownModel => 2,
+        FailureClass::Auth => 1,
+        FailureClass::ContextTooLong | FailureClass::InvalidRequest => 0,
+    }
+}
+
+/// The same of a simulated failure.
+pub(crate) const fn retry_rank_of_status(status: u16) -> u8 {
+    retry_rank(match status {
+        401 | 403 => FailureClass::Auth,
+        402 => FailureClass::QuotaExhausted,
+        429 => FailureClass::RateLimited { retry_after: Duration::ZERO },
+        404 => FailureClass::UnknownModel,
+        _ => FailureClass::Provider,
+    })
 }
 
 /// Whether the provider rejected the gateway's API key.

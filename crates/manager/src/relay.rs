@@ -10,7 +10,7 @@ use dialects::{
     events::last_array_item,
 };
 use futures_util::stream;
-use providers::{EventStream, ProviderError};
+use providers::{ErrorDetail, EventStream, ProviderError};
 
 use crate::{
     Chain, Events, MemoryShare,
@@ -111,5 +111,8 @@ impl Relay {
 /// The provider's own error event, if it concerns the caller's request (C2).
 fn request_error_event(dialect: Dialect, error: &ProviderError) -> Option<Bytes> {
     let response = error.response.as_ref().filter(|_| is_request_error(error))?;
-    Some(provider_error_event(dialect, response.status.as_u16(), &response.body))
+    Some(match error.detail.as_deref() {
+        Some(ErrorDetail::Event(event)) => event.0.clone(),
+        _ => provider_error_event(dialect, response.status.as_u16(), &response.body),
+    })
 }

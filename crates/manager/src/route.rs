@@ -18,7 +18,7 @@ pub struct Route {
     pub stream: StreamMode,
     /// Without a first token after this time, the next model is called as well.
     pub hedge_after: Option<Duration>,
-    /// What follows from a 401 or 403 of a provider.
+    /// What follows from a provider's 401, and from a 400 or 403 that is about the key.
     pub on_auth_error: OnAuthError,
 }
 

@@ -58,7 +58,7 @@ pub enum StoredResponseError {
     ProviderAuth {
         /// The provider's name.
         provider: String,
-        /// 401 or 403.
+        /// 401; of some providers 400 or 403.
         status: u16,
     },
     /// The provider did not answer.

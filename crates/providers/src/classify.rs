@@ -13,12 +13,18 @@ use crate::retry_after;
 pub(crate) fn from_response(response: CompleteResponse, model: &str) -> ProviderError {
     let status = response.status.as_u16();
     let error = ErrorBody::from_body(status, model, &response.body);
-    // Gemini has no header that says how long: its body does.
-    let in_body = error.retry_after.filter(|delay| !delay.is_zero());
+    // What no header says, the body may: Gemini's, and the words of others.
+    let in_body = delay_in_body(&error, &response.headers);
     let class =
         class_of_status(status, error.category, || retry_after::retry_delay(&response.headers).or(in_body));
     let retry_after = retry_after::requested_delay(&response.headers).or(in_body);
     ProviderError { retry_after, ..build_error(ProviderErrorKind::Status, class, error, Some(response)) }
+}
+
+/// The wait that a body names.
+fn delay_in_body(error: &ErrorBody, headers: &HeaderMap) -> Option<Duration> {
+    let until = || retry_after::delay_until(error.resets_at_ms?, headers);
+    error.retry_after.or_else(until).filter(|delay| !delay.is_zero())
 }
 
 /// A status other than 2xx, of a response whose body was not received.
@@ -35,15 +41,30 @@ pub(crate) fn from_status(status: u16, headers: &HeaderMap) -> ProviderError {
 pub(crate) fn from_error_in_body(error: ErrorBody, mut response: CompleteResponse) -> ProviderError {
     let implied_status = error.status.and_then(|status| StatusCode::from_u16(status).ok());
     response.status = implied_status.unwrap_or(StatusCode::BAD_GATEWAY);
+    let retry_after = delay_in_body(&error, &response.headers);
     let class = match (error.category, error.status) {
-        (ErrorCategory::ContextTooLong, _) => FailureClass::ContextTooLong,
+        (ErrorCategory::ContextTooLong | ErrorCategory::RequestTooLarge, _) => FailureClass::ContextTooLong,
         (ErrorCategory::QuotaExhausted, _) => FailureClass::QuotaExhausted,
         (ErrorCategory::InvalidKey, _) => FailureClass::Auth,
         (ErrorCategory::ContentPolicy, _) | (_, Some(400 | 413 | 422)) => FailureClass::InvalidRequest,
+        (ErrorCategory::Other, Some(429)) => retry_after
+            .map_or(FailureClass::Provider, |retry_after| FailureClass::RateLimited { retry_after }),
         // The 200 accepted key and model, so whatever else the error names happened at the provider.
         (ErrorCategory::UnknownModel | ErrorCategory::Other, _) => FailureClass::Provider,
     };
-    build_error(ProviderErrorKind::ErrorInBody, class, error, Some(response))
+    ProviderError { retry_after, ..build_error(ProviderErrorKind::ErrorInBody, class, error, Some(response)) }
+}
+
+impl CompleteResponse {
+    /// Whether the provider rejects the gateway's key: a 401, or another status whose words say so.
+    #[must_use]
+    pub fn rejects_key(&self) -> bool {
+        let status = self.status.as_u16();
+        self.status.is_client_error() && {
+            let category = ErrorBody::from_body(status, "", &self.body).category;
+            class_of_status(status, category, || None) == FailureClass::Auth
+        }
+    }
 }
 
 impl ProviderError {
@@ -87,18 +108,17 @@ fn class_of_status(
     category: ErrorCategory,
     retry_after: impl FnOnce() -> Option<Duration>,
 ) -> FailureClass {
-    if !(400..500).contains(&status) {
-        return FailureClass::Provider;
-    }
     match (category, status) {
-        (ErrorCategory::ContextTooLong, _) => FailureClass::ContextTooLong,
+        (ErrorCategory::ContextTooLong | ErrorCategory::RequestTooLarge, _) => FailureClass::ContextTooLong,
         (ErrorCategory::UnknownModel, _) => FailureClass::UnknownModel,
         (ErrorCategory::QuotaExhausted, _) => FailureClass::QuotaExhausted,
-        (ErrorCategory::InvalidKey, _) | (ErrorCategory::Other, 401 | 403) => FailureClass::Auth,
-        (ErrorCategory::Other, 408 | 409 | 424 | 425) => FailureClass::Provider,
+        (ErrorCategory::InvalidKey, _) | (ErrorCategory::Other, 401) => FailureClass::Auth,
         (ErrorCategory::Other, 429) => retry_after()
             .map_or(FailureClass::Provider, |retry_after| FailureClass::RateLimited { retry_after }),
-        (ErrorCategory::ContentPolicy | ErrorCategory::Other, _) => FailureClass::InvalidRequest,
+        (ErrorCategory::Other, 408 | 409 | 424 | 425) => FailureClass::Provider,
+        // A 403 says much: what the caller may not do, where it may not be. Of the key only if its words do.
+        (ErrorCategory::ContentPolicy, _) | (ErrorCategory::Other, 400..500) => FailureClass::InvalidRequest,
+        (ErrorCategory::Other, _) => FailureClass::Provider,
     }
 }
 
@@ -110,7 +130,8 @@ mod tests {
     use serde_json::json;
 
     use super::{
-        CompleteResponse, Duration, ErrorBody, FailureClass, ProviderError, from_error_in_body, from_response,
+        CompleteResponse, Duration, ErrorBody, ErrorCategory, FailureClass, ProviderError,
+        from_error_in_body, from_response,
     };
 
     fn class_of(code: u16, error_code: &str, retry_after: Option<&'static str>) -> FailureClass {
@@ -173,14 +194,67 @@ mod tests {
         assert_eq!(class_of(400, "API_KEY_INVALID", None), FailureClass::Auth);
     }
 
+    fn response_of(status: u16, body: &str) -> CompleteResponse {
+        CompleteResponse {
+            status: StatusCode::from_u16(status).unwrap(),
+            headers: HeaderMap::new(),
+            body: body.to_owned().into(),
+            usage: Usage::default(),
+            meta: ResponseMeta::default(),
+        }
+    }
+
+    #[test]
+    fn every_vendors_words_lead_to_the_same() {
+        for wording in dialects::error::wordings() {
+            let (status, body) = wording.sample("org/model-1");
+            let response = response_of(status, &body);
+            let error = match status {
+                200 => from_error_in_body(ErrorBody::from_ok_body(body.as_bytes()), response),
+                _ => from_response(response, "org/model-1"),
+            };
+            let expected = match wording.meaning {
+                ErrorCategory::ContextTooLong | ErrorCategory::RequestTooLarge => {
+                    FailureClass::ContextTooLong
+                }
+                ErrorCategory::UnknownModel => FailureClass::UnknownModel,
+                ErrorCategory::QuotaExhausted => FailureClass::QuotaExhausted,
+                ErrorCategory::ContentPolicy => FailureClass::InvalidRequest,
+                ErrorCategory::InvalidKey => FailureClass::Auth,
+                ErrorCategory::Other => panic!("{wording:?}"),
+            };
+            assert_eq!(error.class, expected, "{}: {body}", wording.vendor);
+            let returned = error.response.unwrap().status;
+            assert!(returned.is_client_error() || status == 500, "{returned}: {body}");
+        }
+    }
+
+    #[test]
+    fn a_wait_in_words_or_in_a_copy_of_headers_is_a_wait() {
+        let limited = |ms| FailureClass::RateLimited { retry_after: Duration::from_millis(ms) };
+        let words = json!({"error": {"message": "Rate limit reached. Please try again in 6ms.", "code": "rate_limit_exceeded"}});
+        assert_eq!(from_response(response_of(429, &words.to_string()), "m").class, limited(6));
+        let inside = json!({"error": {"message": "Please try again in 2s.", "code": 429}}).to_string();
+        let error = from_error_in_body(ErrorBody::from_ok_body(inside.as_bytes()), response_of(200, &inside));
+        assert_eq!(error.class, limited(2_000));
+        let mut copied = response_of(
+            429,
+            &json!({"error": {"message": "Rate limit exceeded", "code": 429, "metadata": {"headers":
+                {"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": "1751371230000"}}}})
+            .to_string(),
+        );
+        copied.headers.insert(http::header::DATE, HeaderValue::from_static("Tue, 01 Jul 2025 12:00:00 GMT"));
+        assert_eq!(from_response(copied, "m").class, limited(30_000));
+    }
+
     #[test]
     fn statuses() {
         let second = FailureClass::RateLimited { retry_after: Duration::from_secs(1) };
         for (class, statuses) in [
             (FailureClass::Provider, &[302, 408, 409, 424, 425, 429, 500, 502, 503, 504, 529, 599][..]),
-            (FailureClass::Auth, &[401, 403]),
+            (FailureClass::Auth, &[401]),
             (FailureClass::QuotaExhausted, &[402]),
-            (FailureClass::InvalidRequest, &[400, 404, 405, 413, 415, 422]),
+            (FailureClass::InvalidRequest, &[400, 403, 404, 405, 413, 415, 422]),
         ] {
             for status in statuses {
                 assert_eq!(class_of(*status, "x", None), class, "{status}");

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::time::Duration;
 
+use bytes::Bytes;
+
 use crate::cause::{ConnectCause, LocalResource};
 use crate::client::ClientError;
 use crate::response::CompleteResponse;
@@ -24,10 +26,31 @@ pub struct ProviderError {
     pub error_code: Option<String>,
     /// The provider's `retry-after` or `retry-after-ms`, whatever the status.
     pub retry_after: Option<Duration>,
-    /// Why no connection could be made, in our own words: the host, the certificate, the system's error.
-    pub detail: Option<Box<ConnectDetail>>,
+    /// What few errors have: why there was no connection, or the event that was the error.
+    pub detail: Option<Box<ErrorDetail>>,
     /// The provider's own response, to be returned unchanged; `None`: it was not received, or not completely.
     pub response: Option<Box<CompleteResponse>>,
+}
+
+/// What few errors have.
+#[derive(Debug, Clone)]
+pub enum ErrorDetail {
+    /// Why no connection could be made, in our own words: the host, the certificate, the system's error.
+    Connect(ConnectDetail),
+    /// The event of a stream of chat completions that was the error, as it came: some vendors name it, which the format does
+    /// not.
+    Event(ErrorEvent),
+}
+
+/// An event that is an error, to be passed on unchanged.
+#[derive(Clone)]
+pub struct ErrorEvent(pub Bytes);
+
+/// Without the bytes: they may quote the prompt.
+impl fmt::Debug for ErrorEvent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ErrorEvent({} bytes)", self.0.len())
+    }
 }
 
 /// What happened.
@@ -53,7 +76,7 @@ pub enum ProviderErrorKind {
     UnsupportedEndpoint,
 }
 
-/// Why no connection could be made, in our own words. Boxed as a whole where it is kept, since few errors have it.
+/// Why no connection could be made, in our own words.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConnectDetail(String);
 
@@ -90,9 +113,9 @@ pub enum FailureClass {
     QuotaExhausted,
     /// The configuration, or the caller of a model without a route: the provider has no such model (B9).
     UnknownModel,
-    /// The provider's API key: 401, 403 (C2).
+    /// The provider's API key: 401, and what says so with another status (C2).
     Auth,
-    /// The model: the prompt does not fit it, but may fit another (C2).
+    /// The model: the prompt does not fit it, or its account's limits, but may fit another's (C2).
     ContextTooLong,
     /// The caller, who gets the provider's own response (C2). Content rejected by policy is included.
     InvalidRequest,
@@ -134,9 +157,11 @@ impl ProviderError {
         let words: Vec<&str> =
             [&status, &self.error_type].into_iter().flatten().chain(error_code).map(String::as_str).collect();
         match self.kind {
-            ProviderErrorKind::Connection(cause) => match &self.detail {
-                Some(detail) => format!("could not connect to the provider ({cause}: {detail})"),
-                None => format!("could not connect to the provider ({cause})"),
+            ProviderErrorKind::Connection(cause) => match self.detail.as_deref() {
+                Some(ErrorDetail::Connect(detail)) => {
+                    format!("could not connect to the provider ({cause}: {detail})")
+                }
+                _ => format!("could not connect to the provider ({cause})"),
             },
             // "HTTP 503" needs no introduction.
             ProviderErrorKind::Status if !words.is_empty() => words.join(" "),
@@ -151,7 +176,7 @@ impl From<ClientError> for ProviderError {
         match error {
             ClientError::NotConnected { cause, detail } => Self {
                 error_code: Some(cause.code().to_owned()),
-                detail: Some(Box::new(ConnectDetail(detail))),
+                detail: Some(Box::new(ErrorDetail::Connect(ConnectDetail(detail)))),
                 ..Self::provider_failure(ProviderErrorKind::Connection(cause))
             },
             ClientError::Local(resource) => Self {

@@ -52,6 +52,7 @@ mod classify;
 mod client;
 mod config;
 mod deadline;
+mod decode;
 mod error;
 mod headers;
 mod kind;
@@ -66,7 +67,9 @@ mod urls;
 pub use cause::{ConnectCause, LocalResource};
 pub use client::{ConnectorError, ProxyError, TlsConfigError};
 pub use config::{ProviderConfig, Timeouts};
-pub use error::{ConnectDetail, FailureClass, ProviderError, ProviderErrorKind, TimeoutKind};
+pub use error::{
+    ConnectDetail, ErrorDetail, ErrorEvent, FailureClass, ProviderError, ProviderErrorKind, TimeoutKind,
+};
 pub use kind::ProviderKind;
 pub use provider::{Provider, ProviderConfigError, ProviderRequest, ProviderResponse};
 pub use response::CompleteResponse;

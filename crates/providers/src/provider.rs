@@ -7,6 +7,7 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD as BASE64;
 use bytes::Bytes;
 use dialects::response::{self, InvalidBody};
+use dialects::sse::begins_events;
 use dialects::{Dialect, Endpoint};
 use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use http::{Method, StatusCode};
@@ -16,7 +17,7 @@ use tokio::time::Instant;
 use translate::{Target, Translation};
 use url::Url;
 
-use crate::body::read_complete;
+use crate::body::{read_complete, read_first, read_rest};
 use crate::client::{Client, ClientResponse, ConnectorError};
 use crate::config::{ProviderConfig, Timeouts};
 use crate::deadline::Deadline;
@@ -175,20 +176,26 @@ impl Provider {
         } else {
             Deadline::new(start, timeouts.response, TimeoutKind::Response)
         };
-        let response = deadline.timeout(self.send(call)).await??;
+        let mut response = deadline.timeout(self.send(call)).await??;
         if !response.status.is_success() {
             let error = self.without_key(read_error_response(response, call.model, deadline).await);
             return Err(translated::error(error, call.translation));
         }
         let dialect = call.endpoint.dialect();
-        if call.stream && is_event_stream(&response.headers) {
+        let mut first = None;
+        // Some servers name no type for a stream, or that of a plain answer: its first bytes tell.
+        if call.stream && !is_event_stream(&response.headers) {
+            first = deadline.timeout(read_first(&mut response.body)).await??;
+        }
+        if call.stream && (is_event_stream(&response.headers) || first.as_deref().is_some_and(begins_events))
+        {
             let framing = if call.json_array { Framing::JsonArray { is_first: true } } else { Framing::Sse };
             let key = self.key_value().cloned();
             let stream =
                 EventStream::new(response, dialect, start, *timeouts, call.translation, framing, key);
-            return Ok(ProviderResponse::Streaming(stream));
+            return Ok(ProviderResponse::Streaming(stream.beginning_with(first)));
         }
-        let mut response = deadline.timeout(read_complete(response)).await??;
+        let mut response = deadline.timeout(read_rest(first, response)).await??;
         // A count of tokens is an object of its own, in which nothing is looked for.
         let checked = if call.endpoint.is_generation() {
             response::check(dialect, &response.body)

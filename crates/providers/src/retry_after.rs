@@ -6,14 +6,27 @@ use http::HeaderMap;
 use http::header::{DATE, RETRY_AFTER};
 
 /// Pairs of headers: what remains of a limit, and when it resets.
-const RATE_LIMIT_HEADERS: [(&str, &str); 6] = [
+///
+/// Sources: OpenAI's and Anthropic's pages on rate limits, inference-docs.cerebras.ai/support/rate-limits (its four),
+/// openrouter.ai/docs/api-reference/limits and docs.together.ai/docs/rate-limits (without a name behind), and
+/// datatracker.ietf.org/doc/draft-ietf-httpapi-ratelimit-headers of 2021.
+const RATE_LIMIT_HEADERS: [(&str, &str); 12] = [
     ("x-ratelimit-remaining-requests", "x-ratelimit-reset-requests"),
     ("x-ratelimit-remaining-tokens", "x-ratelimit-reset-tokens"),
     ("anthropic-ratelimit-requests-remaining", "anthropic-ratelimit-requests-reset"),
     ("anthropic-ratelimit-tokens-remaining", "anthropic-ratelimit-tokens-reset"),
     ("anthropic-ratelimit-input-tokens-remaining", "anthropic-ratelimit-input-tokens-reset"),
     ("anthropic-ratelimit-output-tokens-remaining", "anthropic-ratelimit-output-tokens-reset"),
+    ("x-ratelimit-remaining-requests-minute", "x-ratelimit-reset-requests-minute"),
+    ("x-ratelimit-remaining-requests-day", "x-ratelimit-reset-requests-day"),
+    ("x-ratelimit-remaining-tokens-minute", "x-ratelimit-reset-tokens-minute"),
+    ("x-ratelimit-remaining-tokens-day", "x-ratelimit-reset-tokens-day"),
+    ("x-ratelimit-remaining", "x-ratelimit-reset"),
+    ("ratelimit-remaining", "ratelimit-reset"),
 ];
+
+/// Headers with a wait in milliseconds; the second is of Azure's API Management.
+const MILLISECOND_HEADERS: [&str; 2] = ["retry-after-ms", "x-ms-retry-after-ms"];
 
 /// The delay that the headers of a 429 request: `retry-after-ms`, else `retry-after`, else the longest of the reset
 /// headers whose limit is used up. `None`: they have none, or one that is over.
@@ -37,8 +50,19 @@ fn response_date(headers: &HeaderMap) -> SystemTime {
         .unwrap_or_else(SystemTime::now)
 }
 
+/// The wait until a point in Unix milliseconds; `None`: it is over.
+pub(crate) fn delay_until(unix_ms: u64, headers: &HeaderMap) -> Option<Duration> {
+    let then = SystemTime::UNIX_EPOCH.checked_add(Duration::from_millis(unix_ms))?;
+    duration_between(response_date(headers), then).filter(|delay| !delay.is_zero())
+}
+
+/// Azure sends `retry-after-ms: 0` beside `retry-after: 1`: a wait of nothing is none.
 fn parse_retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
-    header_text(headers, "retry-after-ms").and_then(|ms| parse_seconds(ms, 1e-3)).or_else(|| {
+    let in_ms = || {
+        let values = MILLISECOND_HEADERS.iter().filter_map(|name| header_text(headers, name));
+        values.filter_map(|ms| parse_seconds(ms, 1e-3)).find(|delay| !delay.is_zero())
+    };
+    in_ms().or_else(|| {
         header_text(headers, RETRY_AFTER.as_str()).and_then(|value| parse_retry_after_value(value, now))
     })
 }
@@ -57,7 +81,23 @@ fn until_reset(headers: &HeaderMap, (remaining, reset): (&str, &str), now: Syste
         return None;
     }
     let reset = header_text(headers, reset)?;
-    parse_go_duration(reset).or_else(|| duration_between(now, reset.parse::<jiff::Timestamp>().ok()?.into()))
+    parse_go_duration(reset)
+        .or_else(|| parse_number(reset, now))
+        .or_else(|| duration_between(now, reset.parse::<jiff::Timestamp>().ok()?.into()))
+}
+
+/// A number without a unit: Azure, Together and Cerebras mean seconds, others a point in time, in Unix seconds or milliseconds.
+/// Nobody waits for thirty years, so its size tells.
+fn parse_number(number: &str, now: SystemTime) -> Option<Duration> {
+    const UNIX_SECONDS: f64 = 1e9;
+    const UNIX_MILLISECONDS: f64 = 1e12;
+    let value: f64 = number.parse().ok()?;
+    let scale = if value >= UNIX_MILLISECONDS { 1e-3 } else { 1.0 };
+    let duration = parse_seconds(number, scale)?;
+    if value < UNIX_SECONDS {
+        return Some(duration);
+    }
+    duration_between(now, SystemTime::UNIX_EPOCH.checked_add(duration)?)
 }
 
 fn duration_between(now: SystemTime, then: SystemTime) -> Option<Duration> {
@@ -136,6 +176,9 @@ mod tests {
     fn the_more_exact_header_comes_first() {
         assert_eq!(delay_ms(&[("retry-after", "2"), ("retry-after-ms", "1500.5")]), Some(1_500));
         assert_eq!(delay_ms(&[("retry-after", "2"), ("retry-after-ms", "?")]), Some(2_000));
+        assert_eq!(delay_ms(&[("retry-after", "1"), ("retry-after-ms", "0")]), Some(1_000));
+        assert_eq!(delay_ms(&[("retry-after-ms", "0"), ("x-ms-retry-after-ms", "7")]), Some(7));
+        assert_eq!(delay_ms(&[("retry-after-ms", "0")]), None);
     }
 
     #[test]
@@ -146,12 +189,17 @@ mod tests {
             ("1s", Some(1_000)),
             ("1h2m3.5s", Some(3_723_500)),
             ("2d", Some(172_800_000)),
-            ("1.5", None),
+            ("1.5", Some(1_500)),
+            ("27", Some(27_000)),
+            ("1751371230", Some(30_000)),
+            ("1751371230000", Some(30_000)),
+            ("1751371200", None),
+            ("-3", None),
             ("5 minutes", None),
             ("m", None),
             ("0s", None),
         ] {
-            let headers = [("x-ratelimit-remaining-tokens", "0"), ("x-ratelimit-reset-tokens", reset)];
+            let headers = [DATE, ("x-ratelimit-remaining-tokens", "0"), ("x-ratelimit-reset-tokens", reset)];
             assert_eq!(delay_ms(&headers), expected, "{reset}");
         }
     }
@@ -173,6 +221,15 @@ mod tests {
             delay_ms(&[("x-ratelimit-remaining-tokens", "-1"), ("x-ratelimit-reset-tokens", "1s")]),
             None
         );
+    }
+
+    #[test]
+    fn other_vendors_headers() {
+        let openrouter = [DATE, ("x-ratelimit-remaining", "0"), ("x-ratelimit-reset", "1751371230000")];
+        assert_eq!(delay_ms(&openrouter), Some(30_000));
+        let cerebras =
+            [("x-ratelimit-remaining-tokens-minute", "0"), ("x-ratelimit-reset-tokens-minute", "33.5")];
+        assert_eq!(delay_ms(&cerebras), Some(33_500));
     }
 
     #[test]

@@ -19,13 +19,17 @@ use crate::classify;
 use crate::client::{ClientResponse, ResponseBody};
 use crate::config::Timeouts;
 use crate::deadline::{Deadline, Timer};
-use crate::error::{ProviderError, ProviderErrorKind, TimeoutKind};
+use crate::decode::BodyDecoder;
+use crate::error::{ErrorDetail, ErrorEvent, ProviderError, ProviderErrorKind, TimeoutKind};
 use crate::headers::{forwarded_response_headers, translated_response_headers};
 use crate::redact::without_key;
 use crate::response::CompleteResponse;
 
 /// How long to wait for the end of the body after the end marker, so that the connection can be reused.
 const DRAIN_TIMEOUT: Duration = Duration::from_millis(50);
+
+/// How much of what comes after the end marker is looked at.
+const MAX_TRAILING_BYTES: usize = 4 * 1024;
 
 /// One event of a stream.
 #[derive(Clone)]
@@ -50,6 +54,8 @@ pub struct EventStream {
     headers: HeaderMap,
     /// `None`: it has ended.
     body: Option<ResponseBody>,
+    /// Where the body is compressed.
+    decompressor: Option<Box<BodyDecoder>>,
     /// The error that ended it.
     error: Option<ProviderError>,
     decoder: Decoder,
@@ -75,7 +81,9 @@ pub(crate) enum Framing {
 impl Framing {
     fn frame(&mut self, frame: Frame) -> Bytes {
         let Self::JsonArray { is_first } = self else { return frame.into_raw() };
-        let Some(data) = frame.data() else { return Bytes::new() };
+        let Some(data) = frame.data().filter(|data| !data.trim_ascii().is_empty()) else {
+            return Bytes::new();
+        };
         let before = if std::mem::take(is_first) { "[" } else { ",\n" };
         [before.as_bytes(), &data].concat().into()
     }
@@ -138,7 +146,7 @@ struct StreamProgress {
 impl EventStream {
     /// `start`: when the request was sent.
     pub(crate) fn new(
-        response: ClientResponse,
+        mut response: ClientResponse,
         dialect: Dialect,
         start: Instant,
         timeouts: Timeouts,
@@ -146,6 +154,7 @@ impl EventStream {
         framing: Framing,
         key: Option<HeaderValue>,
     ) -> Self {
+        let decompressor = BodyDecoder::take_from(&mut response.headers).map(Box::new);
         let headers = match translation {
             Some(_) => translated_response_headers(&response.headers),
             None => forwarded_response_headers(response.headers),
@@ -157,6 +166,7 @@ impl EventStream {
             framing,
             key,
             body: Some(response.body),
+            decompressor,
             error: None,
             decoder: Decoder::default(),
             progress: StreamProgress::default(),
@@ -168,6 +178,16 @@ impl EventStream {
                 waiting_since: None,
             },
         }
+    }
+
+    /// With the first chunk of the body, if that is read already. The caller is told that it is a stream, even if the provider
+    /// did not say so.
+    pub(crate) fn beginning_with(mut self, first: Option<Bytes>) -> Self {
+        if let Some(first) = first {
+            self.headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
+            self.decoder.push(first);
+        }
+        self
     }
 
     /// The headers that the caller gets.
@@ -237,8 +257,7 @@ impl EventStream {
     async fn advance(&mut self) -> Result<Option<StreamEvent>, ProviderError> {
         loop {
             if self.progress.done {
-                self.drain_body().await;
-                return Ok(None);
+                return Ok(self.trailing_event().await);
             }
             if let Some(frame) = self.decoder.next_frame() {
                 let frame = frame.map_err(|too_large| ProviderError::too_large(too_large.limit))?;
@@ -246,8 +265,17 @@ impl EventStream {
             }
             let Some(body) = &mut self.body else { return self.on_body_end().map(Some) };
             match self.timer.timeout(self.deadlines.deadline(), next_chunk(body)).await?? {
-                Some(chunk) => self.decoder.push(chunk),
-                None => self.body = None,
+                Some(chunk) => match &mut self.decompressor {
+                    Some(decompressor) => self.decoder.push(decompressor.push(&chunk)?),
+                    None => self.decoder.push(chunk),
+                },
+                None => {
+                    self.body = None;
+                    if let Some(decompressor) = &mut self.decompressor {
+                        // What is missing of it, the events tell.
+                        self.decoder.push(decompressor.finish().unwrap_or_default());
+                    }
+                }
             }
         }
     }
@@ -265,6 +293,10 @@ impl EventStream {
                 self.deadlines.on_event(self.progress.content);
                 let bytes = match &mut self.translation {
                     Some(translation) => translation.translate(&frame, progress.done)?,
+                    // Google's SDK takes every event for JSON, and this format has no marker.
+                    None if progress.done && self.dialect == Dialect::Gemini => {
+                        self.framing.end(self.dialect)
+                    }
                     None => self.framing.frame(frame),
                 };
                 Ok(StreamEvent { bytes, progress })
@@ -308,6 +340,10 @@ impl EventStream {
             meta: ResponseMeta::default(),
         };
         let mut error = classify::from_error_in_body(error, response);
+        if self.translation.is_none() && self.dialect == Dialect::OpenAiChat {
+            let event = ErrorEvent(without_key(frame.raw().clone(), self.key.as_ref()));
+            error.detail = Some(Box::new(ErrorDetail::Event(event)));
+        }
         if let Some(response) = &mut error.response {
             let status = response.status.as_u16();
             response.body = match &self.translation {
@@ -322,10 +358,34 @@ impl EventStream {
         error
     }
 
-    /// Reads the rest of the body of a complete stream, and drops it.
+    /// What follows the end of a stream, and is passed on as it came: compatible servers put `[DONE]` behind Responses' last
+    /// event. Anything else is dropped.
+    async fn trailing_event(&mut self) -> Option<StreamEvent> {
+        self.drain_body().await;
+        while let Some(Ok(frame)) = self.decoder.next_frame() {
+            let is_marker = frame.data().is_some_and(|data| data.trim_ascii() == b"[DONE]");
+            if is_marker && self.translation.is_none() && self.dialect == Dialect::OpenAiResponses {
+                return Some(StreamEvent { bytes: frame.into_raw(), progress: Progress::default() });
+            }
+        }
+        None
+    }
+
+    /// Reads the rest of the body of a complete stream.
     async fn drain_body(&mut self) {
         if let Some(mut body) = self.body.take() {
-            let drain = async { while let Ok(Some(_)) = body.chunk().await {} };
+            let (decoder, decompressor) = (&mut self.decoder, &mut self.decompressor);
+            let drain = async {
+                // One marker at most is of interest; a provider that goes on and on is not listened to.
+                let mut rest = MAX_TRAILING_BYTES;
+                while let Ok(Some(chunk)) = next_chunk(&mut body).await {
+                    if chunk.len() <= rest {
+                        rest -= chunk.len();
+                        let plain = decompressor.as_mut().map(|it| it.push(&chunk).unwrap_or_default());
+                        decoder.push(plain.unwrap_or(chunk));
+                    }
+                }
+            };
             // If it takes longer, the connection is closed.
             let _ = timeout(DRAIN_TIMEOUT, drain).await;
         }

@@ -17,6 +17,8 @@ pub struct Behaviour {
     pub(crate) content: Content,
     pub(crate) crlf: bool,
     pub(crate) split: bool,
+    pub(crate) text_plain: bool,
+    pub(crate) foreign_events: bool,
     pub(crate) fault: Option<Fault>,
 }
 
@@ -32,6 +34,8 @@ impl Behaviour {
             content: Content::new(),
             crlf: false,
             split: false,
+            text_plain: false,
+            foreign_events: false,
             fault: None,
         }
     }
@@ -113,6 +117,20 @@ impl Behaviour {
     #[must_use]
     pub const fn split(mut self) -> Self {
         self.split = true;
+        self
+    }
+
+    /// Says that a stream is plain text, as some compatible servers do.
+    #[must_use]
+    pub const fn text_plain(mut self) -> Self {
+        self.text_plain = true;
+        self
+    }
+
+    /// Sends events that are no part of the answer before each one that is.
+    #[must_use]
+    pub const fn foreign_events(mut self) -> Self {
+        self.foreign_events = true;
         self
     }
 

@@ -133,6 +133,16 @@ impl Dialect {
         })
     }
 
+    /// What compatible servers put between the events of an answer, as far as the official SDKs do not mind it.
+    pub(crate) const fn foreign_event(self) -> Bytes {
+        Bytes::from_static(match self {
+            Self::Chat => b"data: {\"object\":\"trace\",\"choices\":[],\"error\":{}}\n\n",
+            Self::Responses => b"event: ping\ndata: {\"type\":\"ping\",\"error\":{}}\n\n",
+            Self::Anthropic => b"event: ping\ndata: {}\n\ndata: [DONE]\n\n",
+            Self::Gemini => b"data: {\"candidates\":[],\"error\":null}\n\n",
+        })
+    }
+
     /// The events of a stream as a JSON array instead, which only Gemini has.
     pub(crate) fn to_array_elements(self, events: Vec<Bytes>, is_closed: bool) -> Vec<Bytes> {
         gemini::to_array_elements(events, is_closed)

@@ -17,7 +17,9 @@
 //!   quota  spend-limit           429 or 402 that waiting does not help
 //!   overloaded                   529 (Anthropic), 503 (OpenAI)
 //!   wrong-key  unknown-model     401; 404
+//!   key-forbidden                403 that speaks of the key, as 403 does not
 //!   context  policy              400: the prompt is too long; the content is refused
+//!   too-large                    429: the request is more than the account may ever ask for at once
 //!   hang                         never a response
 //!   reset  reset-after-3         the connection is reset before the response's head; after 3 events
 //!   cut-after-3                  the connection is closed after 3 events
@@ -42,6 +44,8 @@
 //!   -length  -refusal            ends at the maximum of tokens; is a refusal
 //!   -crlf                        lines end with carriage return and line feed
 //!   -split                       each byte of the body is a separate packet
+//!   -foreign-events              before each event of a stream one that is no part of the answer
+//!   -text-plain                  a stream's content type is text/plain
 //!   -times-2                     the first 2 calls have the fault, later ones succeed
 //!   -flap-3-2  -flap-3s-2s       3 calls (3 s from the first call on) succeed, 2 (2 s) have the fault, and again
 //! ```
@@ -98,11 +102,13 @@ pub struct InvalidDuration;
 type FaultFn = fn() -> Fault;
 type CountedFaultFn = fn(usize) -> Fault;
 
-const FAULTS: [(&str, FaultFn); 12] = [
+const FAULTS: [(&str, FaultFn); 14] = [
     ("quota", || ProviderError::insufficient_quota().into()),
     ("spend-limit", || ProviderError::spend_limit().into()),
     ("overloaded", || ProviderError::overloaded().into()),
     ("wrong-key", || ProviderError::wrong_key().into()),
+    ("key-forbidden", || ProviderError::key_forbidden().into()),
+    ("too-large", || ProviderError::request_too_large().into()),
     ("unknown-model", || ProviderError::unknown_model().into()),
     ("context", || ProviderError::context_too_long().into()),
     ("policy", || ProviderError::content_policy().into()),
@@ -170,6 +176,10 @@ fn parse_options(mut behaviour: Behaviour, rest: &mut NameCursor<'_>) -> Option<
             behaviour.crlf = true;
         } else if rest.consume("split") {
             behaviour.split = true;
+        } else if rest.consume("foreign-events") {
+            behaviour.foreign_events = true;
+        } else if rest.consume("text-plain") {
+            behaviour.text_plain = true;
         } else if rest.consume("tool-call") {
             behaviour = behaviour.tool_call("get_weather", r#"{"city":"Paris"}"#);
         } else if rest.consume("thinking") {

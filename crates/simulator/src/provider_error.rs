@@ -16,6 +16,8 @@ pub struct ProviderError {
 pub(crate) enum Reason {
     Status(StatusCode),
     WrongKey,
+    KeyForbidden,
+    RequestTooLarge,
     ContextTooLong,
     ContentPolicy,
     InsufficientQuota,
@@ -62,6 +64,18 @@ impl ProviderError {
     #[must_use]
     pub const fn wrong_key() -> Self {
         Self::from_reason(Reason::WrongKey)
+    }
+
+    /// The key may not do this: a 403 that says so.
+    #[must_use]
+    pub const fn key_forbidden() -> Self {
+        Self::from_reason(Reason::KeyForbidden)
+    }
+
+    /// The request alone is more than the account's limit of tokens per minute: a 429 that waiting does not help.
+    #[must_use]
+    pub const fn request_too_large() -> Self {
+        Self::from_reason(Reason::RequestTooLarge)
     }
 
     /// The provider does not know the model, or not for this key: 404.

@@ -130,9 +130,14 @@ impl SimulatedCall<'_> {
         let preamble = events.preamble();
         let mut events = events.into_events();
         let mut ending = self.apply_fault(&mut events, fault, behaviour.gap);
+        if behaviour.foreign_events {
+            events = events.into_iter().flat_map(|event| [self.dialect.foreign_event(), event]).collect();
+        }
         let content_type = if self.form == Form::JsonArray {
             events = self.frame_as_array(events, &mut ending);
             JSON_CONTENT_TYPE
+        } else if behaviour.text_plain {
+            "text/plain; charset=utf-8"
         } else {
             "text/event-stream; charset=utf-8"
         };

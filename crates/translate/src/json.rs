@@ -56,6 +56,20 @@ impl<'a> Object<'a> {
         as_u64(self.raw(key)?)
     }
 
+    /// A whole number of at least 0, which some vendors write as text.
+    pub(crate) fn count(&self, key: &str) -> Option<u64> {
+        let raw = self.raw(key)?;
+        as_u64(raw).or_else(|| as_str(raw)?.trim().parse().ok())
+    }
+
+    /// The error in an answer or event. Some vendors put a `false`, a 0 or something empty beside what is none.
+    pub(crate) fn error(&self) -> Option<&'a RawValue> {
+        let raw = self.raw("error")?;
+        let is_empty = matches!(raw.get(), "false" | "0" | "\"\"")
+            || Self::of(raw).is_some_and(|object| object.fields.is_empty());
+        (!is_empty && items(raw).is_none_or(|items| !items.is_empty())).then_some(raw)
+    }
+
     /// Any number.
     pub(crate) fn f64(&self, key: &str) -> Option<f64> {
         self.raw(key)?.get().parse().ok()

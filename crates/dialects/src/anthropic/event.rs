@@ -1,28 +1,30 @@
 //! Anthropic's events.
 
-use std::borrow::Cow;
-
 use serde::Deserialize;
-use serde_json::value::RawValue;
+use serde_json::Value;
 
 use super::usage::AnthropicUsage;
-use crate::format::{Parsed, UnexpectedShape};
+use crate::error_body::is_error;
+use crate::format::Parsed;
 use crate::has_content::HasContent;
+use crate::lenient::{Filled, FromAny, Lenient, Object, read_json};
 use crate::progress::{Choices, Progress};
 use crate::response_meta::{LenientStr, ResponseMeta};
 use crate::usage::Usage;
 
-/// The fields of all types of event. The shape of `delta` depends on the type.
+/// The fields of all types of event.
 #[derive(Deserialize)]
 struct Event<'a> {
-    #[serde(rename = "type", borrow)]
-    kind: Cow<'a, str>,
-    #[serde(borrow)]
-    message: Option<Message<'a>>,
-    content_block: Option<HasContent>,
-    #[serde(borrow)]
-    delta: Option<&'a RawValue>,
-    usage: Option<AnthropicUsage>,
+    #[serde(rename = "type", default, borrow)]
+    kind: LenientStr<'a>,
+    #[serde(default, borrow)]
+    message: Object<Message<'a>>,
+    #[serde(default)]
+    content_block: Object<HasContent>,
+    #[serde(default)]
+    delta: Lenient<Delta>,
+    #[serde(default)]
+    usage: Object<AnthropicUsage>,
 }
 
 /// The message of `message_start`, still empty.
@@ -32,13 +34,30 @@ struct Message<'a> {
     id: LenientStr<'a>,
     #[serde(default, borrow)]
     model: LenientStr<'a>,
-    usage: Option<AnthropicUsage>,
+    #[serde(default)]
+    usage: Object<AnthropicUsage>,
 }
 
-/// The delta of a `message_delta`.
-#[derive(Deserialize)]
-struct MessageDelta {
-    stop_reason: Option<String>,
+/// The delta of a block, or of the message.
+#[derive(Default)]
+struct Delta {
+    content: bool,
+    stop_reason: bool,
+}
+
+impl<'de> FromAny<'de> for Delta {
+    fn from_map<A: serde::de::MapAccess<'de>>(mut map: A) -> Result<Self, A::Error> {
+        let mut delta = Self::default();
+        while let Some(key) = map.next_key::<LenientStr<'_>>()? {
+            let Lenient(Filled(filled)) = map.next_value()?;
+            match key.as_str() {
+                Some("type" | "role") => {}
+                Some("stop_reason") => delta.stop_reason |= filled,
+                _ => delta.content |= filled,
+            }
+        }
+        Ok(delta)
+    }
 }
 
 /// The only choice there is.
@@ -47,24 +66,38 @@ fn single_choice() -> Choices {
 }
 
 pub(super) fn read(data: &[u8], meta: &mut ResponseMeta) -> Parsed<Progress> {
-    let event: Event<'_> = serde_json::from_slice(data)?;
+    // OpenAI's marker, from compatible servers. This format has its own, which follows or is mended.
+    if data.trim_ascii() == b"[DONE]" {
+        return Ok(Some(Progress::default()));
+    }
+    let read = read_json(data, |data| {
+        let event = serde_json::from_slice::<Object<Event<'_>>>(data)?.get();
+        Ok(event.and_then(|event| progress_of(event, meta)))
+    })?;
+    if read.is_some() {
+        return Ok(read);
+    }
+    // Neither an event nor, perhaps, an error.
+    let data: Value = serde_json::from_slice(data)?;
+    Ok((!is_error(&data)).then(Progress::default))
+}
+
+/// `None`: it has no type, or that of an error.
+fn progress_of(event: Event<'_>, meta: &mut ResponseMeta) -> Option<Progress> {
     let mut progress = Progress { choices: single_choice(), ..Progress::default() };
-    match &*event.kind {
-        "error" => return Ok(None),
+    match event.kind.as_str()? {
+        "error" => return None,
         "message_start" => {
-            let message = event.message.ok_or(UnexpectedShape)?;
-            meta.fill_missing(message.id, message.model);
-            progress.usage = usage(message.usage);
+            if let Some(message) = event.message.get() {
+                meta.fill_missing(message.id, message.model);
+                progress.usage = usage(message.usage);
+            }
         }
         // A text or thinking block starts empty; a tool call starts with its name.
-        "content_block_start" => progress.content = event.content_block.ok_or(UnexpectedShape)?.0,
-        "content_block_delta" => {
-            let HasContent(has_content) = serde_json::from_str(event.delta.ok_or(UnexpectedShape)?.get())?;
-            progress.content = has_content;
-        }
+        "content_block_start" => progress.content = event.content_block.get().is_some_and(|block| block.0),
+        "content_block_delta" => progress.content = event.delta.0.content,
         "message_delta" => {
-            let delta: MessageDelta = serde_json::from_str(event.delta.ok_or(UnexpectedShape)?.get())?;
-            if delta.stop_reason.is_some() {
+            if event.delta.0.stop_reason {
                 progress.finished = single_choice();
             }
             progress.usage = usage(event.usage);
@@ -72,11 +105,11 @@ pub(super) fn read(data: &[u8], meta: &mut ResponseMeta) -> Parsed<Progress> {
         "message_stop" => progress.done = true,
         _ => {}
     }
-    Ok(Some(progress))
+    Some(progress)
 }
 
-fn usage(reported: Option<AnthropicUsage>) -> Usage {
-    reported.map(Into::into).unwrap_or_default()
+fn usage(reported: Object<AnthropicUsage>) -> Usage {
+    reported.get().map(Into::into).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -126,6 +159,15 @@ mod tests {
             ),
             (r#"{"type":"message_stop"}"#, "d"),
             (r#"{"type":"something_new","delta":7}"#, ""),
+            ("{}", ""),
+            ("null", ""),
+            ("[DONE]", ""),
+            (r#"{"choices":[]}"#, ""),
+            (r#"{"type":"message_start"}"#, ""),
+            (r#"{"type":"content_block_delta","delta":"x"}"#, ""),
+            (r#"{"type":"content_block_delta","delta":{"text":"a","text":"b"}}"#, "c"),
+            (r#"{"type":"message_delta","type":"message_delta","delta":{"stop_reason":"end_turn"}}"#, "f"),
+            (r#"{"type":"message_delta"}"#, ""),
         ] {
             assert_eq!(parse(data).flags(), expected, "{data}");
         }
@@ -140,6 +182,11 @@ mod tests {
                 Some(1),
             ),
             (r#"{"type":"message_delta","delta":{},"usage":{"output_tokens":30}}"#, None, Some(30)),
+            (
+                r#"{"type":"message_delta","delta":{},"usage":{"output_tokens":"30","input_tokens":[]}}"#,
+                None,
+                Some(30),
+            ),
         ] {
             assert_eq!(parse(data).usage, Usage { input, output });
         }

@@ -1,26 +1,30 @@
 //! Anthropic's count of tokens.
 
 use serde::Deserialize;
-use serde_json::Number;
 
-use crate::usage::{Usage, count};
+use crate::lenient::{Count, Lenient, sum};
+use crate::usage::Usage;
 
 /// `input_tokens` does not include cached tokens.
 #[derive(Deserialize)]
 pub(super) struct AnthropicUsage {
-    input_tokens: Option<Number>,
-    cache_creation_input_tokens: Option<Number>,
-    cache_read_input_tokens: Option<Number>,
-    output_tokens: Option<Number>,
+    #[serde(default)]
+    input_tokens: Lenient<Count>,
+    #[serde(default)]
+    cache_creation_input_tokens: Lenient<Count>,
+    #[serde(default)]
+    cache_read_input_tokens: Lenient<Count>,
+    #[serde(default)]
+    output_tokens: Lenient<Count>,
 }
 
 impl From<AnthropicUsage> for Usage {
     fn from(usage: AnthropicUsage) -> Self {
-        let cached = [usage.cache_creation_input_tokens, usage.cache_read_input_tokens];
-        let cached = cached.into_iter().filter_map(count).fold(0, u64::saturating_add);
+        let cached =
+            sum([usage.cache_creation_input_tokens, usage.cache_read_input_tokens]).unwrap_or_default();
         Self {
-            input: count(usage.input_tokens).map(|uncached| uncached.saturating_add(cached)),
-            output: count(usage.output_tokens),
+            input: usage.input_tokens.0.0.map(|uncached| uncached.saturating_add(cached)),
+            output: usage.output_tokens.0.0,
         }
     }
 }

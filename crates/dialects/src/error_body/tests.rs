@@ -48,7 +48,7 @@ fn categories_of_errors() {
                 "Request too large for gpt-4o in organization org-1 on tokens per min (TPM): Limit 30000, \
                  Requested 44021. The input or output tokens must be reduced in order to run successfully.",
             ),
-            ErrorCategory::ContextTooLong,
+            ErrorCategory::RequestTooLarge,
         ),
         (
             413,
@@ -58,7 +58,7 @@ fn categories_of_errors() {
                 "Request too large for model `m` in organization `org_1` service tier `on_demand` on tokens per \
                  minute (TPM): Limit 6000, Requested 7102, please reduce your message size and try again.",
             ),
-            ErrorCategory::ContextTooLong,
+            ErrorCategory::RequestTooLarge,
         ),
         (
             429,
@@ -111,6 +111,100 @@ fn categories_of_errors() {
     ] {
         assert_eq!(read(status, &body).category, category, "{status} {body}");
     }
+}
+
+#[test]
+fn every_wording_means_what_its_row_says() {
+    let model = "Org/a-1";
+    for wording in super::wordings() {
+        let (status, body) = wording.sample(model);
+        serde_json::from_str::<Value>(&body).unwrap_or_else(|error| panic!("{body}: {error}"));
+        let error = match status {
+            200 => ErrorBody::from_ok_body(body.as_bytes()),
+            status => ErrorBody::from_body(status, model, body.as_bytes()),
+        };
+        assert_eq!(error.category, wording.meaning, "{} {status} {body}", wording.vendor);
+        assert!(error.status.is_some(), "{body}");
+        assert!(!wording.source.is_empty() && !wording.vendor.is_empty());
+        assert_eq!(wording.words.to_lowercase(), wording.words, "words are compared in lower case");
+        assert!(
+            !(wording.names.is_empty() && wording.words.is_empty()) || wording.statuses == [402],
+            "{} has nothing to go by",
+            wording.vendor
+        );
+    }
+}
+
+/// A rest of a model is for everybody, so words that a caller could bring about must not lead to one.
+#[test]
+fn the_words_of_a_rest_begin_the_message_or_come_with_a_code() {
+    for wording in super::wordings() {
+        let rests = matches!(wording.meaning, ErrorCategory::UnknownModel | ErrorCategory::QuotaExhausted);
+        let anywhere = wording.words.starts_with('…') && wording.names.is_empty();
+        assert!(!rests || !anywhere || wording.statuses == [429], "{}: {}", wording.vendor, wording.words);
+    }
+}
+
+#[test]
+fn what_a_prompt_says_means_nothing() {
+    let quoted = json!({"detail": [{"type": "extra_forbidden", "loc": ["body", "x"], "msg": "Extra inputs are not permitted",
+        "input": "Insufficient balance; the prompt is too long; content exists risk; api key not valid"}]});
+    let validator = openai(
+        "BadRequestError",
+        "",
+        "[{'type': 'missing', 'msg': 'Field required', 'input': {'content': 'the prompt is too long'}}]",
+    );
+    let file = openai("invalid_request_error", "", "File 'insufficient balance.pdf' not found");
+    for (status, body) in [(422, &quoted), (400, &validator), (400, &file), (404, &file)] {
+        assert_eq!(read(status, body).category, ErrorCategory::Other, "{body}");
+    }
+}
+
+#[test]
+fn a_403_is_about_the_key_only_if_it_says_so() {
+    for body in [
+        google(
+            403,
+            "PERMISSION_DENIED",
+            "You do not have permission to access the File x or it may not exist.",
+            &json!([]),
+        ),
+        openai(
+            "request_forbidden",
+            "unsupported_country_region_territory",
+            "Country, region, or territory not supported",
+        ),
+        json!({"error": {"code": "forbidden", "message": "Forbidden", "type": "invalid_request_error"}}),
+        json!({"error": {"code": "AccessDenied", "message": "Access denied due to Virtual Network/Firewall rules."}}),
+        json!(null),
+    ] {
+        assert_eq!(read(403, &body).category, ErrorCategory::Other, "{body}");
+    }
+}
+
+#[test]
+fn a_routers_upstream_is_asked_about_the_request_alone() {
+    let routed = |raw: &Value| json!({"error": {"message": "Provider returned error", "code": 429, "metadata": {"raw": raw.to_string()}}});
+    let spent = json!({"error": {"message": "suspended", "type": "exceeded_current_quota_error"}});
+    assert_eq!(read(429, &routed(&spent)).category, ErrorCategory::Other);
+    let refused = openai("", "content_filter", "x");
+    assert_eq!(read(400, &routed(&refused)).category, ErrorCategory::ContentPolicy);
+    assert_eq!(read(400, &routed(&json!("upstream is down"))).category, ErrorCategory::Other);
+}
+
+#[test]
+fn waits_in_bodies() {
+    let seconds = |number| Some(Duration::from_secs(number));
+    let words =
+        openai("requests", "rate_limit_exceeded", "Rate limit reached for m. Please try again in 20s.");
+    assert_eq!(read(429, &words).retry_after, seconds(20));
+    assert_eq!(read(400, &words).retry_after, None, "only a 429 says when to come again");
+    let in_a_list = json!([google(429, "RESOURCE_EXHAUSTED", "x", &json!([{"retryDelay": "21s"}]))]);
+    assert_eq!(read(429, &in_a_list).retry_after, seconds(21));
+    assert_eq!(read(None, &in_a_list).retry_after, seconds(21));
+    let copied = json!({"error": {"message": "Rate limit exceeded", "code": 429, "metadata": {"headers":
+        {"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": "1741305600000"}}}});
+    assert_eq!(read(429, &copied).resets_at_ms, Some(1_741_305_600_000));
 }
 
 #[test]
@@ -172,6 +266,7 @@ fn a_page_of_html_is_an_error_too() {
         status: Some(502),
         category: ErrorCategory::Other,
         retry_after: None,
+        resets_at_ms: None,
     };
     assert_eq!(error, expected);
 }

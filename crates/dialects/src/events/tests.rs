@@ -84,31 +84,37 @@ fn comments_and_blank_lines_are_preambles() {
 }
 
 #[test]
-fn events_of_an_unexpected_shape() {
-    for data in [
-        "",
-        "oops",
-        "{",
-        "null",
-        "7",
-        "{}",
-        r#"{"choices":"x"}"#,
-        r#"{"choices":[{"delta":"x"}]}"#,
-        r#"{"type":"ping"}"#,
-    ] {
-        assert_eq!(openai(data), EventClass::Invalid, "{data}");
+fn what_is_no_json_is_invalid() {
+    for data in ["oops", "{", r#"{"choices":[]"#, "<html>"] {
+        for dialect in Dialect::ALL {
+            let class = classify_text(dialect, &format!("data: {data}\n\n"));
+            assert_eq!(class, EventClass::Invalid, "{dialect} {data}");
+        }
     }
-    for data in [
-        "",
-        "oops",
-        "[DONE]",
-        "{}",
-        r#"{"choices":[]}"#,
-        r#"{"type":"message_start"}"#,
-        r#"{"type":"content_block_delta","delta":"x"}"#,
-        r#"{"type":"message_delta"}"#,
-    ] {
-        assert_eq!(anthropic(data), EventClass::Invalid, "{data}");
+}
+
+#[test]
+fn what_is_no_part_of_an_answer_brings_nothing() {
+    for data in ["", " ", "null", "7", "{}", r#"{"type":"ping"}"#, r#"{"trace":{"id":"x"}}"#] {
+        for dialect in Dialect::ALL {
+            assert_eq!(
+                flags_of(&classify_text(dialect, &format!("data: {data}\n\n"))),
+                "",
+                "{dialect} {data}"
+            );
+        }
+    }
+    assert_eq!(flags_of(&classify_text(Dialect::Anthropic, "event: ping\ndata: {}\n\n")), "");
+    assert_eq!(flags_of(&classify_text(Dialect::OpenAiChat, "event: ping\ndata: {}\n\n")), "");
+}
+
+#[test]
+fn an_event_named_error_is_one() {
+    for dialect in Dialect::ALL {
+        for data in [r#"{"message":"down"}"#, r#""down""#, r#"{"error":{"message":"down"}}"#] {
+            let class = classify_text(dialect, &format!("event: error\ndata: {data}\n\n"));
+            assert!(matches!(class, EventClass::Error(_)), "{dialect} {data}");
+        }
     }
 }
 
@@ -180,7 +186,7 @@ proptest! {
     #[test]
     fn no_json_is_invalid(json in odd_json()) {
         let data = json.to_string();
-        for dialect in [Dialect::OpenAiResponses, Dialect::Gemini] {
+        for dialect in Dialect::ALL {
             let class = classify_text(dialect, &format!("data: {data}\n\n"));
             prop_assert_ne!(class, EventClass::Invalid, "{} {}", dialect, data);
         }

@@ -3,12 +3,14 @@
 use std::ops::BitOrAssign;
 
 use serde::Deserialize;
-use serde::de::{IgnoredAny, SeqAccess};
+use serde::de::SeqAccess;
+use serde_json::Value;
 
 use super::usage::GeminiUsage;
+use crate::error_body::is_error;
 use crate::format::{Parsed, UnexpectedShape};
 use crate::has_content::HasContent;
-use crate::lenient::{Count, FromAny, Lenient, Object, read_json};
+use crate::lenient::{Count, FromAny, IsError, IsFinish, Lenient, Object, read_json};
 use crate::progress::{Choices, Progress};
 use crate::response_meta::{LenientStr, ResponseMeta};
 use crate::usage::Usage;
@@ -16,7 +18,8 @@ use crate::usage::Usage;
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Chunk<'a> {
-    error: Option<IgnoredAny>,
+    #[serde(default)]
+    error: Lenient<IsError>,
     #[serde(default)]
     candidates: Lenient<Candidates>,
     #[serde(default, borrow)]
@@ -38,13 +41,13 @@ struct PromptFeedback<'a> {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Candidate<'a> {
+struct Candidate {
     #[serde(default)]
     index: Lenient<Count>,
     #[serde(default)]
     content: Object<Content>,
-    #[serde(default, borrow)]
-    finish_reason: LenientStr<'a>,
+    #[serde(default)]
+    finish_reason: Lenient<IsFinish>,
 }
 
 #[derive(Deserialize)]
@@ -78,7 +81,7 @@ struct Candidates {
 impl<'de> FromAny<'de> for Candidates {
     fn from_seq<A: SeqAccess<'de>>(mut candidates: A) -> Result<Self, A::Error> {
         let mut all = Self::default();
-        while let Some(candidate) = candidates.next_element::<Object<Candidate<'de>>>()? {
+        while let Some(candidate) = candidates.next_element::<Object<Candidate>>()? {
             if let Some(candidate) = candidate.get() {
                 all |= candidate;
             }
@@ -87,23 +90,33 @@ impl<'de> FromAny<'de> for Candidates {
     }
 }
 
-impl BitOrAssign<Candidate<'_>> for Candidates {
-    fn bitor_assign(&mut self, candidate: Candidate<'_>) {
+impl BitOrAssign<Candidate> for Candidates {
+    fn bitor_assign(&mut self, candidate: Candidate) {
         let index = candidate.index.0.0.and_then(|index| u32::try_from(index).ok()).unwrap_or_default();
         let choice = Choices::single(index);
         self.choices = self.choices.merge(choice);
         self.content |= candidate.content.get().is_some_and(|content| content.parts.0.0);
-        if !matches!(candidate.finish_reason.as_str(), None | Some("FINISH_REASON_UNSPECIFIED")) {
+        if candidate.finish_reason.0.0 {
             self.finished = self.finished.merge(choice);
         }
     }
 }
 
 pub(super) fn read_event(data: &[u8], meta: &mut ResponseMeta) -> Parsed<Progress> {
-    read_json(data, |data| {
+    // The format has no such marker, but compatible servers have.
+    if data.trim_ascii() == b"[DONE]" {
+        return Ok(Some(Progress { done: true, ..Progress::default() }));
+    }
+    let read = read_json(data, |data| {
         let chunk = serde_json::from_slice::<Object<Chunk<'_>>>(data)?.get();
         Ok(chunk.map_or_else(|| Some(Progress::default()), |chunk| progress_of(chunk, meta)))
-    })
+    })?;
+    if read == Some(Progress::default()) {
+        // Neither an answer nor, perhaps, an error.
+        let data: Value = serde_json::from_slice(data)?;
+        return Ok((!is_error(&data)).then(Progress::default));
+    }
+    Ok(read)
 }
 
 pub(super) fn read_response(body: &[u8]) -> Parsed<(Usage, ResponseMeta)> {
@@ -137,7 +150,7 @@ fn read_list(body: &[u8], meta: &mut ResponseMeta) -> Parsed<Progress> {
 }
 
 fn progress_of(chunk: Chunk<'_>, meta: &mut ResponseMeta) -> Option<Progress> {
-    if chunk.error.is_some() {
+    if chunk.error.0.0 {
         return None;
     }
     meta.fill_missing(chunk.response_id, chunk.model_version);
@@ -203,7 +216,9 @@ mod tests {
             assert_eq!(parse(data).unwrap().flags(), expected, "{data}");
         }
         assert_eq!(parse(r#"{"error":{"code":503,"message":"x","status":"UNAVAILABLE"}}"#), None);
-        for data in ["", "oops", "{", "[DONE]"] {
+        assert_eq!(parse("[DONE]").unwrap().flags(), "d");
+        assert_eq!(parse(r#"[{"error":{"code":503,"message":"x"}}]"#), None);
+        for data in ["", "oops", "{"] {
             assert_eq!(
                 read_event(data.as_bytes(), &mut ResponseMeta::default()),
                 Err(UnexpectedShape),
@@ -228,7 +243,7 @@ mod tests {
                 Some(627),
             ),
             (r#"{"promptTokenCount":5,"toolUsePromptTokenCount":70,"totalTokenCount":75}"#, Some(75), None),
-            (r#"{"promptTokenCount":"5","candidatesTokenCount":-1}"#, None, None),
+            (r#"{"promptTokenCount":"5","candidatesTokenCount":-1}"#, Some(5), None),
         ] {
             let progress = parse(&format!(r#"{{"usageMetadata":{metadata}}}"#)).unwrap();
             assert_eq!(progress.usage, Usage { input, output }, "{metadata}");

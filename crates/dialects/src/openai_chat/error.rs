@@ -46,7 +46,7 @@ fn code_of<'a>(error: &TranslatedError<'a>) -> Option<&'a str> {
         ErrorCategory::Other if matches!(error.status, 429 | 503 | 529) => {
             own.filter(|own| WAITING_CODES.contains(own)).or_else(|| code_of_status(error.status))
         }
-        ErrorCategory::Other => own.or_else(|| code_of_status(error.status)),
+        ErrorCategory::RequestTooLarge | ErrorCategory::Other => own.or_else(|| code_of_status(error.status)),
     }
 }
 

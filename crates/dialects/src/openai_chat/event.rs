@@ -1,67 +1,88 @@
 //! OpenAI's `chat.completion.chunk`.
 
-use std::mem;
-
 use serde::Deserialize;
-use serde::de::IgnoredAny;
+use serde_json::Value;
 
 use super::usage::OpenAiUsage;
-use crate::format::{Parsed, UnexpectedShape};
+use crate::error_body::is_error;
+use crate::format::Parsed;
 use crate::has_content::HasContent;
+use crate::lenient::{Count, IsError, IsFinish, Lenient, Object, Objects, read_json};
 use crate::progress::{Choices, Progress};
 use crate::response_meta::{LenientStr, ResponseMeta};
 
 #[derive(Deserialize)]
-struct Chunk<N> {
+struct Chunk<'a> {
+    #[serde(default, borrow)]
+    id: LenientStr<'a>,
+    #[serde(default, borrow)]
+    model: LenientStr<'a>,
     #[serde(default)]
-    id: N,
+    error: Lenient<IsError>,
     #[serde(default)]
-    model: N,
-    error: Option<IgnoredAny>,
-    choices: Option<Vec<Choice>>,
-    usage: Option<OpenAiUsage>,
+    choices: Lenient<Objects<Choice>>,
+    #[serde(default)]
+    usage: Object<OpenAiUsage>,
 }
 
 #[derive(Deserialize)]
 struct Choice {
-    index: Option<u32>,
-    delta: Option<HasContent>,
-    /// Some servers send an empty string until there is a reason.
-    finish_reason: Option<String>,
+    #[serde(default)]
+    index: Lenient<Count>,
+    #[serde(default)]
+    delta: Object<HasContent>,
+    #[serde(default)]
+    finish_reason: Lenient<IsFinish>,
+}
+
+/// What was made of a chunk.
+enum Read {
+    Progress(Progress),
+    Error,
+    /// It has nothing of an answer: a ping, trace data, an error that is not in `error`.
+    Unrelated,
 }
 
 pub(super) fn read(data: &[u8], meta: &mut ResponseMeta) -> Parsed<Progress> {
     if data.trim_ascii() == b"[DONE]" {
         return Ok(Some(Progress { done: true, ..Progress::default() }));
     }
-    // Every chunk repeats the names: those of the first one are enough.
-    if meta.is_complete() {
-        return progress_of(serde_json::from_slice::<Chunk<IgnoredAny>>(data)?);
+    let read = read_json(data, |data| {
+        let chunk = serde_json::from_slice::<Object<Chunk<'_>>>(data)?.get();
+        Ok(chunk.map_or(Read::Unrelated, |chunk| progress_of(chunk, meta)))
+    })?;
+    match read {
+        Read::Progress(progress) => Ok(Some(progress)),
+        Read::Error => Ok(None),
+        Read::Unrelated => {
+            let data: Value = serde_json::from_slice(data)?;
+            Ok((!is_error(&data)).then(Progress::default))
+        }
     }
-    let mut chunk: Chunk<LenientStr<'_>> = serde_json::from_slice(data)?;
-    meta.fill_missing(mem::take(&mut chunk.id), mem::take(&mut chunk.model));
-    progress_of(chunk)
 }
 
-fn progress_of<N>(chunk: Chunk<N>) -> Parsed<Progress> {
-    if chunk.error.is_some() {
-        return Ok(None);
+fn progress_of(chunk: Chunk<'_>, meta: &mut ResponseMeta) -> Read {
+    if chunk.error.0.0 {
+        return Read::Error;
     }
+    // Every chunk repeats the names: those of the first one are enough.
+    meta.fill_missing(chunk.id, chunk.model);
+    let usage = chunk.usage.get();
     // The usage chunk of some servers has no `choices`, instead of an empty list.
-    if chunk.choices.is_none() && chunk.usage.is_none() {
-        return Err(UnexpectedShape);
+    if chunk.choices.0.0.is_none() && usage.is_none() {
+        return Read::Unrelated;
     }
-    let mut progress =
-        Progress { usage: chunk.usage.map(Into::into).unwrap_or_default(), ..Progress::default() };
-    for choice in chunk.choices.unwrap_or_default() {
-        let this_choice = Choices::single(choice.index.unwrap_or_default());
+    let mut progress = Progress { usage: usage.map(Into::into).unwrap_or_default(), ..Progress::default() };
+    for choice in chunk.choices.0.0.unwrap_or_default() {
+        let index = choice.index.0.0.and_then(|index| u32::try_from(index).ok()).unwrap_or_default();
+        let this_choice = Choices::single(index);
         progress.choices = progress.choices.merge(this_choice);
-        progress.content |= choice.delta.is_some_and(|delta| delta.0);
-        if choice.finish_reason.is_some_and(|reason| !reason.is_empty()) {
+        progress.content |= choice.delta.get().is_some_and(|delta| delta.0);
+        if choice.finish_reason.0.0 {
             progress.finished = progress.finished.merge(this_choice);
         }
     }
-    Ok(Some(progress))
+    Read::Progress(progress)
 }
 
 #[cfg(test)]
@@ -99,8 +120,61 @@ mod tests {
             ("{}", r#""stop""#, "f"),
             (r#"{"content":"x"}"#, r#""""#, "c"),
             (r#"{"content":"","index":7,"final":false}"#, "null", ""),
+            (r#""x""#, "null", ""),
+            (r#"{"content":"a","content":"b"}"#, "null", "c"),
+            ("{}", "1", "f"),
+            ("{}", "true", "f"),
+            ("{}", r#"{"type":"stop"}"#, "f"),
+            ("{}", "{}", ""),
+            ("{}", "false", ""),
+            ("{}", r#""null""#, ""),
         ] {
             assert_eq!(parse(&choice(delta, reason)).flags(), expected, "{delta} {reason}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_part_of_an_answer_is_no_fault() {
+        for data in [
+            "null",
+            "7",
+            "{}",
+            "[]",
+            r#"{"type":"ping"}"#,
+            r#"{"type": "ping", "message": "still here"}"#,
+            r#"{"choices":null}"#,
+            r#"{"choices":"x"}"#,
+            r#"{"choices":[null,7]}"#,
+            r#"{"id":"x","object":"trace","trace":{"spans":[]}}"#,
+            r#"{"code":200,"message":"success"}"#,
+            r#"{"error":null,"choices":[]}"#,
+        ] {
+            assert_eq!(parse(data).flags(), "", "{data}");
+        }
+        for beside in
+            [r#""error":false"#, r#""error":{}"#, r#""error":{"message":"","code":null}"#, r#""id":1,"id":2"#]
+        {
+            let data =
+                format!(r#"{{{beside},"choices":[{{"delta":{{"content":"a"}},"finish_reason":"stop"}}]}}"#);
+            assert_eq!(parse(&data).flags(), "cf", "{data}");
+        }
+        for (usage, input) in [(r#""5""#, Some(5)), ("[]", None), ("-1", None), ("{}", None)] {
+            let progress = parse(&format!(r#"{{"choices":[],"usage":{{"prompt_tokens":{usage}}}}}"#));
+            assert_eq!(progress.usage.input, input, "{usage}");
+        }
+    }
+
+    #[test]
+    fn errors_that_are_not_in_a_field_of_that_name() {
+        for data in [
+            r#"{"object":"error","message":"x","type":"BadRequestError","code":400}"#,
+            r#"{"type":"error","message":"x"}"#,
+            r#"[{"error":{"code":429,"message":"x"}}]"#,
+            r#"{"code":"DataInspectionFailed","message":"x","request_id":"1"}"#,
+            r#"{"detail":"x"}"#,
+            r#"{"base_resp":{"status_code":1008,"status_msg":"insufficient balance"},"choices":null}"#,
+        ] {
+            assert_eq!(read(data.as_bytes(), &mut ResponseMeta::default()), Ok(None), "{data}");
         }
     }
 

@@ -5,6 +5,7 @@ use serde::de::IgnoredAny;
 
 use super::usage::OpenAiUsage;
 use crate::format::{Parsed, UnexpectedShape};
+use crate::lenient::{IsError, Lenient, Object, Objects, read_json};
 use crate::response_meta::{LenientStr, ResponseMeta};
 use crate::usage::Usage;
 
@@ -14,20 +15,36 @@ struct Completion<'a> {
     id: LenientStr<'a>,
     #[serde(default, borrow)]
     model: LenientStr<'a>,
-    error: Option<IgnoredAny>,
-    choices: Option<Vec<IgnoredAny>>,
-    usage: Option<OpenAiUsage>,
+    #[serde(default)]
+    error: Lenient<IsError>,
+    #[serde(default)]
+    choices: Lenient<Objects<Fields>>,
+    #[serde(default)]
+    usage: Object<OpenAiUsage>,
+}
+
+/// An object with any fields.
+#[derive(Deserialize)]
+struct Fields {
+    #[serde(rename = "index")]
+    _index: Option<IgnoredAny>,
 }
 
 pub(super) fn read(body: &[u8]) -> Parsed<(Usage, ResponseMeta)> {
-    let completion: Completion<'_> = serde_json::from_slice(body)?;
-    if completion.error.is_some() {
+    read_json(body, |body| {
+        let completion = serde_json::from_slice::<Object<Completion<'_>>>(body)?.get();
+        Ok(completion.map_or(Err(UnexpectedShape), check))
+    })?
+}
+
+fn check(completion: Completion<'_>) -> Parsed<(Usage, ResponseMeta)> {
+    if completion.error.0.0 {
         return Ok(None);
     }
-    if completion.choices.is_none_or(|choices| choices.is_empty()) {
+    if completion.choices.0.0.is_none_or(|choices| choices.is_empty()) {
         return Err(UnexpectedShape);
     }
     let mut meta = ResponseMeta::default();
     meta.fill_missing(completion.id, completion.model);
-    Ok(Some((completion.usage.map(Into::into).unwrap_or_default(), meta)))
+    Ok(Some((completion.usage.get().map(Into::into).unwrap_or_default(), meta)))
 }

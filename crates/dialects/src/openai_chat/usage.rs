@@ -1,20 +1,22 @@
 //! OpenAI's count of tokens.
 
 use serde::Deserialize;
-use serde_json::Number;
 
-use crate::usage::{Usage, count};
+use crate::lenient::{Count, Lenient};
+use crate::usage::Usage;
 
 /// `prompt_tokens` includes cached tokens.
 #[derive(Deserialize)]
 pub(super) struct OpenAiUsage {
-    prompt_tokens: Option<Number>,
-    completion_tokens: Option<Number>,
+    #[serde(default)]
+    prompt_tokens: Lenient<Count>,
+    #[serde(default)]
+    completion_tokens: Lenient<Count>,
 }
 
 impl From<OpenAiUsage> for Usage {
     fn from(usage: OpenAiUsage) -> Self {
-        Self { input: count(usage.prompt_tokens), output: count(usage.completion_tokens) }
+        Self { input: usage.prompt_tokens.0.0, output: usage.completion_tokens.0.0 }
     }
 }
 

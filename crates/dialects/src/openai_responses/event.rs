@@ -1,9 +1,10 @@
 //! The events of OpenAI Responses.
 
 use serde::Deserialize;
-use serde::de::IgnoredAny;
+use serde_json::Value;
 
 use super::response::ResponseObject;
+use crate::error_body::is_error;
 use crate::format::Parsed;
 use crate::lenient::{Filled, Lenient, Object, read_json};
 use crate::progress::{Choices, Progress};
@@ -32,7 +33,6 @@ struct Event<'a> {
     item: Object<Item<'a>>,
     #[serde(default, borrow)]
     response: Object<ResponseObject<'a>>,
-    error: Option<IgnoredAny>,
 }
 
 /// A complete item of the output.
@@ -70,24 +70,24 @@ pub(super) fn read(data: &[u8], meta: &mut ResponseMeta) -> Parsed<Progress> {
     if data.trim_ascii() == b"[DONE]" {
         return Ok(Some(Progress { done: true, ..Progress::default() }));
     }
-    read_json(data, |data| {
+    let read = read_json(data, |data| {
         let event = serde_json::from_slice::<Object<Event<'_>>>(data)?.get();
         Ok(event.map_or_else(|| Some(Progress::default()), |event| progress_of(event, meta)))
-    })
+    })?;
+    if read == Some(Progress::default()) {
+        // No event of this format, and perhaps an error in another's shape.
+        let data: Value = serde_json::from_slice(data)?;
+        return Ok((!is_error(&data)).then(Progress::default));
+    }
+    Ok(read)
 }
 
 fn progress_of(event: Event<'_>, meta: &mut ResponseMeta) -> Option<Progress> {
-    let is_error = match event.kind.as_str() {
-        Some("error" | "response.failed") => true,
-        // Proxies write Chat Completions' shape.
-        None => event.error.is_some(),
-        Some(_) => false,
-    };
-    if is_error {
+    let Some(kind) = event.kind.as_str() else { return Some(Progress::default()) };
+    if matches!(kind, "error" | "response.failed") {
         return None;
     }
     let mut progress = Progress { choices: single_choice(), ..Progress::default() };
-    let kind = event.kind.as_str().unwrap_or_default();
     let is_last = matches!(kind, "response.completed" | "response.incomplete");
     progress.content = match kind {
         "response.output_item.done" => event.item.get().is_some_and(|item| item.has_content()),
@@ -182,6 +182,8 @@ mod tests {
             r#"{"type":"error","sequence_number":2,"error":{"type":"insufficient_quota","message":"x"}}"#,
             r#"{"type":"response.failed","response":{"status":"failed","error":{"code":"server_error"}}}"#,
             r#"{"error":{"message":"x"}}"#,
+            r#"{"object":"error","message":"x"}"#,
+            r#"{"detail":"x"}"#,
         ] {
             assert_eq!(parse(data), None, "{data}");
         }

@@ -5,7 +5,7 @@ use serde::de::{IgnoredAny, SeqAccess};
 
 use super::usage::ResponsesUsage;
 use crate::format::{Parsed, UnexpectedShape};
-use crate::lenient::{FromAny, Lenient, Object, read_json};
+use crate::lenient::{FromAny, IsError, Lenient, Object, read_json};
 use crate::response_meta::{LenientStr, ResponseMeta};
 use crate::usage::Usage;
 
@@ -17,7 +17,8 @@ pub(super) struct ResponseObject<'a> {
     #[serde(default, borrow)]
     pub(super) model: LenientStr<'a>,
     /// Null in a good one.
-    error: Option<IgnoredAny>,
+    #[serde(default)]
+    error: Lenient<IsError>,
     #[serde(default)]
     pub(super) output: Lenient<Output>,
     #[serde(default)]
@@ -47,7 +48,7 @@ pub(super) fn read(body: &[u8]) -> Parsed<(Usage, ResponseMeta)> {
 
 fn check(response: ResponseObject<'_>) -> Parsed<(Usage, ResponseMeta)> {
     // A failed response is an answer of status 200, too.
-    if response.error.is_some() {
+    if response.error.0.0 {
         return Ok(None);
     }
     // Empty output is valid: all tokens may have gone into reasoning, or it is made in the background.

@@ -108,7 +108,7 @@ async fn no_connection_is_a_failure() {
 
 #[tokio::test]
 async fn a_rejected_api_key_is_reported_with_its_provider() {
-    for (status, stream) in [(401, false), (401, true), (403, false), (403, true)] {
+    for (status, stream) in [(401, false), (401, true)] {
         let world = Fixture::new().await;
         world.first.script("m", self::status(status));
         let error = world.call(chat("chat", stream)).await.unwrap_err();
@@ -120,15 +120,44 @@ async fn a_rejected_api_key_is_reported_with_its_provider() {
 }
 
 #[tokio::test]
+async fn a_403_is_about_the_key_only_if_it_says_so() {
+    for on_auth_error in [OnAuthError::Report, OnAuthError::Fallback] {
+        let world = Fixture::with(TestConfig { on_auth_error, ..TestConfig::default() }).await;
+        world.first.script("m", status(403));
+        let (status, body) = complete(world.call(chat("chat", false)).await.unwrap());
+        assert_eq!((status, world.calls()), (403, (1, 0)), "{body:?}");
+        world.first.script("m", ProviderError::key_forbidden());
+        match world.call(chat("chat", false)).await {
+            Ok(reply) => assert_eq!(reply.answered_by.as_str(), "backup:m"),
+            Err(error) => assert_eq!((error.code(), error.status()), ("provider_auth", 403)),
+        }
+        assert_eq!(world.calls().1, usize::from(on_auth_error == OnAuthError::Fallback));
+        assert!(world.until_admission_known("openai:m").await);
+    }
+}
+
+#[tokio::test]
+async fn a_request_that_never_fits_goes_to_the_next_model_and_is_not_counted() {
+    let world = Fixture::new().await;
+    world.first.script("m", ProviderError::request_too_large());
+    let reply = world.call(chat("chat", false)).await.unwrap();
+    assert_eq!((reply.answered_by.as_str(), world.calls()), ("backup:m", (1, 1)));
+    assert!(world.until_admission_known("openai:m").await);
+    world.second.script("m", ProviderError::request_too_large());
+    let (status, body) = complete(world.call(chat("chat", false)).await.unwrap());
+    assert_eq!(status, 429, "{body:?}");
+}
+
+#[tokio::test]
 async fn a_rejected_api_key_means_the_next_model_if_the_route_says_so() {
     let world =
         Fixture::with(TestConfig { on_auth_error: OnAuthError::Fallback, ..TestConfig::default() }).await;
     world.first.script("m", status(401));
     let reply = world.call(chat("chat", false)).await.unwrap();
     assert_eq!((reply.answered_by.as_str(), world.calls()), ("backup:m", (1, 1)));
-    world.second.script("m", status(403));
+    world.second.script("m", status(401));
     let error = world.call(chat("chat", false)).await.unwrap_err();
-    assert_eq!((error.code(), error.status()), ("provider_auth", 403));
+    assert_eq!((error.code(), error.status()), ("provider_auth", 401));
     assert!(error.to_string().contains("provider backup"), "{error}");
 }
 

@@ -13,6 +13,7 @@ mod conversations;
 mod faults;
 mod formats;
 mod hedge;
+mod order;
 mod reasoning;
 mod streams;
 mod support;

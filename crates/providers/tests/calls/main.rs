@@ -4,6 +4,7 @@
 
 mod connect_causes;
 mod kept_connections;
+mod odd;
 mod plain;
 mod raw;
 mod setup;

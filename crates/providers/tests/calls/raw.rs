@@ -117,6 +117,60 @@ async fn a_complete_response_to_a_streaming_request_is_invalid() {
 }
 
 #[tokio::test]
+async fn a_stream_is_known_by_its_first_bytes_where_its_type_does_not_say_so() {
+    let events = format!("{CONTENT_CHUNK}\n\n{FINISH_CHUNK}\n\ndata: [DONE]\n\n");
+    for content_type in ["", "content-type: text/plain\r\n", "content-type: application/json\r\n"] {
+        for before in ["", "\n", ": hello\n\n", "\u{feff}", "event: message\n"] {
+            let head = format!("HTTP/1.1 200 OK\r\n{content_type}connection: close\r\n\r\n");
+            let body = format!("{before}{events}");
+            let mut chunks = vec![head.into_bytes()];
+            chunks.extend(body.bytes().map(|byte| vec![byte]));
+            let (provider, server) = serve_chunks(chunks).await;
+            let mut stream = open(&provider).await.unwrap();
+            assert_eq!(stream.headers()["content-type"], "text/event-stream", "{content_type}");
+            let (got, end) = read_all(&mut stream).await;
+            end.unwrap();
+            assert_eq!(text(&got), body, "{content_type}");
+            server.await.unwrap();
+        }
+    }
+}
+
+fn compressed(text: &str) -> Vec<u8> {
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    std::io::Write::write_all(&mut gzip, text.as_bytes()).unwrap();
+    gzip.finish().unwrap()
+}
+
+#[tokio::test]
+async fn a_compressed_answer_that_nobody_asked_for_is_read() {
+    let events = format!("{CONTENT_CHUNK}\n\n{FINISH_CHUNK}\n\ndata: [DONE]\n\n");
+    let head = STREAM_HEAD.trim_end().to_owned() + "\r\ncontent-encoding: gzip\r\n\r\n";
+    let (provider, server) = serve_chunks(vec![head.into_bytes(), compressed(&events)]).await;
+    let mut stream = open(&provider).await.unwrap();
+    assert!(!stream.headers().contains_key("content-encoding"));
+    let (got, end) = read_all(&mut stream).await;
+    end.unwrap();
+    assert_eq!(text(&got), events);
+    server.await.unwrap();
+
+    let answer = r#"{"choices":[{"message":{"content":"Hi"}}]}"#;
+    let error = r#"{"error":{"message":"Request too large for m on tokens: Limit 5, Requested 6","code":"rate_limit_exceeded"}}"#;
+    for (status, body) in [("200 OK", answer), ("429 Too Many", error)] {
+        let head = format!("HTTP/1.1 {status}\r\ncontent-encoding: gzip\r\nconnection: close\r\n\r\n");
+        let (provider, server) = serve_chunks(vec![head.into_bytes(), compressed(body)]).await;
+        match plain(&provider).await {
+            Ok(response) => {
+                assert_eq!(response.body, answer);
+                assert!(!response.headers.contains_key("content-encoding"));
+            }
+            Err(error) => assert_eq!(error.class, FailureClass::ContextTooLong),
+        }
+        server.await.unwrap();
+    }
+}
+
+#[tokio::test]
 async fn an_error_object_with_a_200_to_a_streaming_request_is_an_error() {
     let body = r#"{"error":{"code":400,"message":"no"}}"#;
     let response = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}", body.len());

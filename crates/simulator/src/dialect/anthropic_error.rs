@@ -41,6 +41,16 @@ fn describe(reason: Reason, model: &str) -> (StatusCode, &'static str, String) {
             (status, "overloaded_error", "Overloaded".into())
         }
         Reason::WrongKey => (StatusCode::UNAUTHORIZED, "authentication_error", "invalid x-api-key".into()),
+        Reason::KeyForbidden => (
+            StatusCode::FORBIDDEN,
+            "permission_error",
+            "This API key is not allowed to use the model.".into(),
+        ),
+        Reason::RequestTooLarge => (
+            StatusCode::TOO_MANY_REQUESTS,
+            "rate_limit_error",
+            format!("Request too large for {model} on tokens per min (TPM): Limit 30000, Requested 30601."),
+        ),
         Reason::ForeignReasoning => {
             (StatusCode::BAD_REQUEST, INVALID, "Invalid `signature` in `thinking` block".into())
         }

@@ -46,6 +46,16 @@ fn describe(reason: Reason, model: &str) -> (StatusCode, &'static str, String) {
         Reason::Overloaded => {
             (StatusCode::SERVICE_UNAVAILABLE, "UNAVAILABLE", "The model is overloaded.".into())
         }
+        Reason::KeyForbidden => (
+            StatusCode::FORBIDDEN,
+            "PERMISSION_DENIED",
+            "This API key is not allowed to use the model.".into(),
+        ),
+        Reason::RequestTooLarge => (
+            StatusCode::TOO_MANY_REQUESTS,
+            EXHAUSTED,
+            format!("Request too large for {model} on tokens per min (TPM): Limit 30000, Requested 30601."),
+        ),
         Reason::ForeignReasoning => (StatusCode::BAD_REQUEST, INVALID, "Corrupted thought signature.".into()),
         // Nothing is stored behind this API.
         Reason::UnknownPreviousResponse | Reason::NotStored => {

@@ -38,6 +38,8 @@ fn kind_and_code(reason: Reason) -> (StatusCode, &'static str, Option<&'static s
             (StatusCode::SERVICE_UNAVAILABLE, "service_unavailable_error", Some("server_is_overloaded"))
         }
         Reason::WrongKey => (StatusCode::UNAUTHORIZED, INVALID, Some("invalid_api_key")),
+        Reason::KeyForbidden => (StatusCode::FORBIDDEN, INVALID, None),
+        Reason::RequestTooLarge => (StatusCode::TOO_MANY_REQUESTS, "tokens", Some("rate_limit_exceeded")),
         Reason::ForeignReasoning => (StatusCode::BAD_REQUEST, INVALID, Some("invalid_encrypted_content")),
         Reason::UnknownPreviousResponse => {
             (StatusCode::BAD_REQUEST, INVALID, Some("previous_response_not_found"))
@@ -62,6 +64,10 @@ fn message(reason: Reason, model: &str) -> String {
         Reason::Overloaded => "The server has too much to do.".into(),
         Reason::ForeignReasoning => "The encrypted content could not be verified.".into(),
         Reason::UnknownPreviousResponse => "The previous response was not found.".into(),
+        Reason::KeyForbidden => "This API key is not allowed to use the model.".into(),
+        Reason::RequestTooLarge => {
+            format!("Request too large for {model} on tokens per min (TPM): Limit 30000, Requested 30601.")
+        }
         Reason::NotStored => "The item was not found.".into(),
         Reason::WrongKey | Reason::Status(StatusCode::UNAUTHORIZED) => "The API key is not right.".into(),
         Reason::Status(StatusCode::NOT_FOUND) => format!("The model `{model}` does not exist."),

@@ -9,7 +9,7 @@ use crate::json::{Object, ObjectWriter, as_str, as_u64};
 
 /// Reads the error in a chunk or answer; `None`: there is none.
 pub(super) fn read(body: &Object<'_>) -> Option<StreamError> {
-    let raw = body.raw("error").filter(|raw| !matches!(raw.get(), "false" | "\"\"" | "{}" | "0"))?;
+    let raw = body.error()?;
     match Object::of(raw) {
         Some(error) => Some(of_object(&error, body)),
         None => Some(of_text(text_of(raw), body)),

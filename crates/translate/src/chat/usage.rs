@@ -7,20 +7,21 @@ use crate::json::{Object, ObjectWriter};
 pub(super) fn read(usage: &Object<'_>) -> TokenUsage {
     let prompt = usage.object("prompt_tokens_details").unwrap_or_default();
     let completion = usage.object("completion_tokens_details").unwrap_or_default();
-    let reasoning = completion.u64("reasoning_tokens").or_else(|| usage.u64("reasoning_tokens"));
-    let cache_read = prompt.u64("cached_tokens").or_else(|| {
+    let reasoning = completion.count("reasoning_tokens").or_else(|| usage.count("reasoning_tokens"));
+    let cache_read = prompt.count("cached_tokens").or_else(|| {
         let names = ["prompt_cache_hit_tokens", "cached_tokens", "cache_read_input_tokens"];
         names.iter().find_map(|name| usage.u64(name))
     });
-    let cache_write = prompt.u64("cache_write_tokens").or_else(|| usage.u64("cache_creation_input_tokens"));
-    let input = usage.u64("prompt_tokens");
-    let output = usage.u64("completion_tokens").map(|output| whole_output(output, input, reasoning, usage));
+    let cache_write =
+        prompt.count("cache_write_tokens").or_else(|| usage.count("cache_creation_input_tokens"));
+    let input = usage.count("prompt_tokens");
+    let output = usage.count("completion_tokens").map(|output| whole_output(output, input, reasoning, usage));
     TokenUsage { input, cache_read, cache_write, output, reasoning }
 }
 
 /// Some servers (xAI, Google) leave reasoning out of `completion_tokens`. Their total gives it away.
 fn whole_output(output: u64, input: Option<u64>, reasoning: Option<u64>, usage: &Object<'_>) -> u64 {
-    let (Some(input), Some(total)) = (input, usage.u64("total_tokens")) else { return output };
+    let (Some(input), Some(total)) = (input, usage.count("total_tokens")) else { return output };
     let missing = total.saturating_sub(input.saturating_add(output));
     let explained = match reasoning {
         Some(reasoning) if reasoning > 0 => missing == reasoning,

@@ -47,6 +47,11 @@ impl<'a> Fields<'a> {
         as_u64(raw).or_else(|| as_str(raw)?.parse().ok())
     }
 
+    /// The error in a chunk, if it says anything.
+    pub(super) fn error(&self) -> Option<Self> {
+        self.0.error().and_then(Self::of)
+    }
+
     pub(super) fn i64(&self, key: &str) -> Option<i64> {
         let raw = self.raw(key)?;
         let text = as_str(raw).unwrap_or(Cow::Borrowed(raw.get()));

@@ -101,7 +101,7 @@ impl StreamReader {
         if self.has_ended {
             return;
         }
-        if let Some(error) = chunk.object("error") {
+        if let Some(error) = chunk.error() {
             self.has_ended = true;
             out.push(Event::Error(read_error(&error)));
             return;
@@ -128,9 +128,10 @@ impl StreamReader {
     }
 
     fn start(&mut self, chunk: &Fields<'_>, out: &mut Vec<Event>) {
-        const TOLD: [&str; 5] =
-            ["candidates", "promptFeedback", "usageMetadata", "responseId", "modelVersion"];
-        if self.has_started || !TOLD.iter().any(|key| chunk.raw(key).is_some()) {
+        const TOLD: [&str; 4] = ["promptFeedback", "usageMetadata", "responseId", "modelVersion"];
+        let tells =
+            || TOLD.iter().any(|key| chunk.raw(key).is_some()) || !chunk.objects("candidates").is_empty();
+        if self.has_started || !tells() {
             return;
         }
         self.has_started = true;

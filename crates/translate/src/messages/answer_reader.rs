@@ -297,11 +297,11 @@ impl Counts {
     fn update(&mut self, usage: &Object<'_>) -> bool {
         let details = usage.object("output_tokens_details");
         let counts = [
-            (&mut self.input, usage.u64("input_tokens")),
-            (&mut self.cache_read, usage.u64("cache_read_input_tokens")),
-            (&mut self.cache_write, usage.u64("cache_creation_input_tokens")),
-            (&mut self.output, usage.u64("output_tokens")),
-            (&mut self.thinking, details.and_then(|details| details.u64("thinking_tokens"))),
+            (&mut self.input, usage.count("input_tokens")),
+            (&mut self.cache_read, usage.count("cache_read_input_tokens")),
+            (&mut self.cache_write, usage.count("cache_creation_input_tokens")),
+            (&mut self.output, usage.count("output_tokens")),
+            (&mut self.thinking, details.and_then(|details| details.count("thinking_tokens"))),
         ];
         let mut is_given = false;
         for (count, given) in counts {

@@ -9,7 +9,7 @@ pub(crate) fn read(body: &[u8], _context: &AnswerContext) -> Option<Vec<Event>> 
     let message = Object::parse(body)?;
     let mut answer = AnswerReader::default();
     let mut out = Vec::new();
-    if message.str("type").as_deref() == Some("error") || message.object("error").is_some() {
+    if message.str("type").as_deref() == Some("error") || message.error().is_some() {
         answer.error(&message, &mut out);
         return Some(out);
     }

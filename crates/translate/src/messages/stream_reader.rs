@@ -44,7 +44,7 @@ impl StreamReader {
             }
             Some("message_stop") => self.finish(out),
             Some("error") => self.reader.error(&event, out),
-            None if event.object("error").is_some() => self.reader.error(&event, out),
+            None if event.error().is_some() => self.reader.error(&event, out),
             _ => {}
         }
     }

@@ -8,7 +8,7 @@ use crate::target::AnswerContext;
 
 pub(crate) fn read(body: &[u8], context: &AnswerContext) -> Option<Vec<Event>> {
     let response = Object::parse(body)?;
-    let failed = response.raw("error").is_some() || has_failed(&response);
+    let failed = response.error().is_some() || has_failed(&response);
     if !failed && response.raw("output").is_none() && response.str("object").as_deref() != Some("response") {
         return None;
     }

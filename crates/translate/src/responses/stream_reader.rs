@@ -55,7 +55,7 @@ impl StreamReader {
         let kind = kind.as_deref().or(name).unwrap_or_default();
         match kind {
             "error" => return self.fail(&event, out),
-            _ if event.raw("error").is_some() && !kind.starts_with("response.") => {
+            _ if event.error().is_some() && !kind.starts_with("response.") => {
                 return self.fail(&event, out);
             }
             "response.created" | "response.queued" | "response.in_progress" => {

@@ -68,11 +68,11 @@ pub(super) fn read_usage(response: &Object<'_>) -> Option<TokenUsage> {
     let input = usage.object("input_tokens_details");
     let output = usage.object("output_tokens_details");
     let read = TokenUsage {
-        input: usage.u64("input_tokens"),
-        cache_read: input.as_ref().and_then(|details| details.u64("cached_tokens")),
-        cache_write: input.as_ref().and_then(|details| details.u64("cache_write_tokens")),
-        output: usage.u64("output_tokens"),
-        reasoning: output.as_ref().and_then(|details| details.u64("reasoning_tokens")),
+        input: usage.count("input_tokens"),
+        cache_read: input.as_ref().and_then(|details| details.count("cached_tokens")),
+        cache_write: input.as_ref().and_then(|details| details.count("cache_write_tokens")),
+        output: usage.count("output_tokens"),
+        reasoning: output.as_ref().and_then(|details| details.count("reasoning_tokens")),
     };
     (read != TokenUsage::default()).then_some(read)
 }
