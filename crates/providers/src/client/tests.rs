@@ -7,11 +7,12 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{HeaderMap, Method, Uri};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
-use super::{Client, ClientError, Proxy, Resolver};
+use super::transport::Transport;
+use super::{Client, ClientError, Proxy, Resolver, tunnel};
 use crate::cause::ConnectCause;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_millis(500);
@@ -130,6 +131,30 @@ async fn what_a_proxy_refuses_is_the_proxys_failure() {
         let text = error.to_string();
         assert!(text.starts_with("proxy 127.0.0.1:") && text.ends_with(words), "{text}");
     }
+}
+
+/// Proxies send a page with their refusal, in one piece with its head, and keep the connection.
+#[tokio::test]
+async fn a_proxy_that_refuses_with_a_page_is_understood_at_once() {
+    for (status, words) in [
+        ("407 Proxy Authentication Required", "it requires a user and password (HTTP 407)"),
+        ("403 Forbidden", "it refuses the connection (HTTP 403)"),
+    ] {
+        let (ours, mut proxy) = connected().await;
+        let reply = format!("HTTP/1.1 {status}\r\nContent-Length: 6\r\n\r\n<html>");
+        proxy.write_all(reply.as_bytes()).await.unwrap();
+        let mut transport = Transport::Tcp(ours);
+        let connecting = tunnel::connect_http(&mut transport, "provider.example:443", None);
+        let error =
+            timeout(Duration::from_secs(5), connecting).await.expect("it waits for nothing").unwrap_err();
+        assert_eq!(error.to_string(), words);
+    }
+}
+
+async fn connected() -> (TcpStream, TcpStream) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let ours = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+    (ours, listener.accept().await.unwrap().0)
 }
 
 #[tokio::test]
