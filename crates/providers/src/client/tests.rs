@@ -73,6 +73,31 @@ async fn a_name_server_that_hangs_fails_no_call_to_another_provider() {
     drop(release);
 }
 
+/// A request that is too large may be refused before all of it is sent. That is the caller's mistake, and no failure.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_response_to_half_a_request_is_read_though_the_rest_cannot_be_sent() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/", listener.local_addr().unwrap()).parse().unwrap();
+    tokio::spawn(async move {
+        loop {
+            let (mut socket, _) = listener.accept().await.unwrap();
+            socket.read_exact(&mut [0; 16]).await.unwrap();
+            let head = "HTTP/1.1 413 Content Too Large\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}";
+            socket.write_all(head.as_bytes()).await.unwrap();
+            // Closed with unread bytes, so that the kernel resets the connection.
+        }
+    });
+    let client = Client::with(&url, None, CONNECT_TIMEOUT, Resolver::system(), None).unwrap();
+    let body = Bytes::from(vec![b'x'; 4 * 1024 * 1024]);
+    for _ in 0..50 {
+        let mut response =
+            client.send(&Method::POST, &Uri::from_static("/"), HeaderMap::new, &body).await.unwrap();
+        assert_eq!(response.status, 413);
+        assert_eq!(response.body.chunk().await.unwrap().unwrap(), "{}");
+        assert_eq!(response.body.chunk().await.unwrap(), None);
+    }
+}
+
 /// Calls `http://provider.example:81` through a proxy that sends these replies, one after each piece that it gets; the
 /// result, and the pieces.
 async fn through(scheme: &str, replies: &[&[u8]]) -> (Result<u16, ClientError>, Vec<Vec<u8>>) {
