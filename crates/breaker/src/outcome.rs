@@ -38,6 +38,12 @@ impl Failure {
             reported_by: None,
         }
     }
+
+    /// Whether this instance itself could not connect, which may be its own network's fault (F7). What an application
+    /// reports by a permit is about the application's network, and counts as any failure of its caller (B12).
+    pub(crate) fn is_own_connection_failure(&self) -> bool {
+        self.kind == FailureKind::Connection && self.reported_by.is_none()
+    }
 }
 
 /// The sorts of failure (C1, C2, B9).

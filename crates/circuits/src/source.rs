@@ -29,6 +29,12 @@ impl CallSource {
         Self { caller, body: None }
     }
 
+    /// The name of the caller's key; `None`: there are no keys.
+    #[must_use]
+    pub const fn caller(&self) -> Option<&CallerName> {
+        self.caller.as_ref()
+    }
+
     /// No longer keeps a body that is larger than this. From then on its failures are its caller's.
     pub fn release_body_over(&mut self, max_bytes: usize) {
         self.body.take_if(|body| body.len() > max_bytes);

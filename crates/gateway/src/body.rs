@@ -13,12 +13,13 @@ use axum::{
 use bytes::Bytes;
 use http::StatusCode;
 use http_body_util::BodyExt as _;
-use manager::{MemoryBudget, MemoryExhausted, MemoryShare};
+use manager::{MemoryExhausted, MemoryShare};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 use tokio::time::timeout;
 
 use crate::{
+    auth::Caller,
     error::{ApiError, Error},
     shutdown::Lifecycle,
     state::App,
@@ -37,7 +38,7 @@ const BODY_READ_TIMEOUT: Duration = Duration::from_secs(300);
 pub(crate) async fn read(
     body: Body,
     max_bytes: usize,
-    memory: &MemoryBudget,
+    memory: MemoryShare,
     lifecycle: &Arc<Lifecycle>,
 ) -> Result<Bytes, Error> {
     tokio::select! {
@@ -52,7 +53,7 @@ pub(crate) async fn read(
     }
 }
 
-async fn collect(body: Body, max_bytes: usize, memory: &MemoryBudget) -> Result<Bytes, Error> {
+async fn collect(body: Body, max_bytes: usize, memory: MemoryShare) -> Result<Bytes, Error> {
     let announced = body.size_hint().lower();
     if announced > u64::try_from(max_bytes).unwrap_or(u64::MAX) {
         // Nothing of it is read, so no client is told to continue.
@@ -63,7 +64,7 @@ async fn collect(body: Body, max_bytes: usize, memory: &MemoryBudget) -> Result<
     // A body in one piece is a part of what the connection has read, and needs no memory of its own.
     let Some(second) = next_chunk(&mut body).await? else { return check_size(first, max_bytes) };
     let announced = usize::try_from(announced).unwrap_or(max_bytes);
-    let mut joined = JoinedBody { bytes: Vec::new(), memory: memory.reservation() };
+    let mut joined = JoinedBody { bytes: Vec::new(), memory };
     joined.push(&first, max_bytes, announced)?;
     drop(first);
     joined.push(&second, max_bytes, announced)?;
@@ -149,9 +150,9 @@ impl<T: DeserializeOwned> FromRequest<Arc<App>> for JsonBody<T> {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, app: &Arc<App>) -> Result<Self, ApiError> {
-        let body =
-            read(request.into_body(), MAX_JSON_BODY_BYTES, app.manager.memory_budget(), &app.lifecycle)
-                .await?;
+        let caller = request.extensions().get::<Caller>().and_then(Caller::name);
+        let memory = app.manager.memory_budget().reservation(caller);
+        let body = read(request.into_body(), MAX_JSON_BODY_BYTES, memory, &app.lifecycle).await?;
         let body = if body.is_empty() { Bytes::from_static(b"{}") } else { body };
         let invalid = |error: serde_json::Error| Error::invalid_request(format!("the request body: {error}"));
         // By way of an object, because serde reads a struct out of an array, too.
@@ -166,6 +167,7 @@ mod tests {
 
     use futures_util::{StreamExt as _, stream};
     use http::HeaderValue;
+    use manager::MemoryBudget;
     use tokio::time::{Instant, sleep};
 
     use super::*;
@@ -189,8 +191,8 @@ mod tests {
             sleep(distance).await;
             Ok::<_, Infallible>(piece)
         });
-        let memory = MemoryBudget::default();
-        let read = read(Body::from_stream(pieces), 1_000, &memory, lifecycle).await;
+        let memory = MemoryBudget::default().reservation(None);
+        let read = read(Body::from_stream(pieces), 1_000, memory, lifecycle).await;
         let (status, text) = match read {
             Ok(bytes) => (200, String::from_utf8(bytes.to_vec()).unwrap()),
             Err(error) => {
@@ -227,7 +229,7 @@ mod tests {
             let pieces = stream::iter(vec![b'x'; size]).map(|byte| Ok::<_, Infallible>(vec![byte]));
             Body::from_stream(pieces)
         };
-        let read = async |size| read(body(size), 80 * KIB, &memory, &lifecycle).await;
+        let read = async |size| read(body(size), 80 * KIB, memory.reservation(None), &lifecycle).await;
         let first = read(40 * KIB).await.unwrap();
         assert_eq!(first.len(), 40 * KIB);
         assert!((40 * KIB..=80 * KIB).contains(&memory.used()), "{}", memory.used());

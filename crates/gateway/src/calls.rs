@@ -93,7 +93,8 @@ async fn read_call(
     let (parts, body) = request.into_parts();
     let fallback_allowed = fallback_allowed(&parts.headers)?;
     let fault_injection = fault_injection(&parts.headers, caller.role)?;
-    let body = body::read(body, app.max_body_bytes, app.manager.memory_budget(), &app.lifecycle).await?;
+    let memory = app.manager.memory_budget().reservation(caller.name());
+    let body = body::read(body, app.max_body_bytes, memory, &app.lifecycle).await?;
     let request = match path_model {
         Some(PathModel { model, stream, json_array }) => {
             dialects::Request::with_path_model(endpoint, body, model, stream, json_array)

@@ -18,16 +18,16 @@ pub(crate) async fn forward(
     Path(path): Path<String>,
     request: Request,
 ) -> Response {
-    match try_forward(&app, &path, request).await {
+    match try_forward(&app, &caller, &path, request).await {
         Ok(response) => response,
         Err(error) => error.respond(Dialect::OpenAiResponses, &caller.request_id),
     }
 }
 
-async fn try_forward(app: &App, path: &str, request: Request) -> Result<Response, Error> {
+async fn try_forward(app: &App, caller: &Caller, path: &str, request: Request) -> Result<Response, Error> {
     let (parts, request_body) = request.into_parts();
-    let request_body =
-        body::read(request_body, app.max_body_bytes, app.manager.memory_budget(), &app.lifecycle).await?;
+    let memory = app.manager.memory_budget().reservation(caller.name());
+    let request_body = body::read(request_body, app.max_body_bytes, memory, &app.lifecycle).await?;
     let path: Vec<_> = path.split('/').filter(|segment| !segment.is_empty()).collect();
     let stored = app
         .manager

@@ -185,7 +185,7 @@ impl CallContext<'_> {
                 log_result("stream started");
                 guard.record_response_meta(stream.meta());
                 let translated = prepared.translated();
-                let memory = self.memory.reservation();
+                let memory = self.memory.reservation(self.source.caller().cloned());
                 AttemptOutcome::StreamStarted(StartedStream { buffered, memory, stream, guard, translated })
             }
             Ok(Err(error)) => {

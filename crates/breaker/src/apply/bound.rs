@@ -1,9 +1,7 @@
 //! An open circuit that is bound to one source: what others' calls decide (B12).
 
 use super::{RecordUpdate, open::TripBreadth};
-use crate::{
-    Failure, FailureKind, Outcome, Phase, Reason, Source, SourceBlock, Timestamp, TransitionCause, TripRule,
-};
+use crate::{Failure, Outcome, Phase, Reason, Source, SourceBlock, Timestamp, TransitionCause, TripRule};
 
 /// The most sources that are blocked at once. Of more, those whose time ends first are admitted again.
 const MAX_BLOCKED_SOURCES: usize = 16;
@@ -57,7 +55,7 @@ impl RecordUpdate<'_> {
     fn widen(&mut self, failure: &Failure, at: Timestamp) {
         // One instance that cannot connect says nothing of the model: it blocks itself (F7).
         let unreachable = self.record.blocked_instances.iter().filter(|block| block.failures > 0).count();
-        if failure.kind == FailureKind::Connection && unreachable < 2 {
+        if failure.is_own_connection_failure() && unreachable < 2 {
             return self.block_unreachable_instance(failure, at);
         }
         let failures = &self.record.consecutive_failures;

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use super::{RecordUpdate, open::TripBreadth};
 use crate::{
-    Context, EventResult, Failure, FailureKind, Outcome, Phase, Source, Timestamp, TripRule,
-    record::ConsecutiveFailures, window::RateVerdict,
+    Context, EventResult, Failure, Outcome, Phase, Source, Timestamp, TripRule, record::ConsecutiveFailures,
+    window::RateVerdict,
 };
 
 /// A failure that is reported this late, and is older than the consecutive failures, does not trip with them. Calls may
@@ -79,7 +79,7 @@ impl RecordUpdate<'_> {
         at: Timestamp,
     ) {
         let Context { instance, policy, .. } = self.context;
-        let is_connection_failure = failure.kind == FailureKind::Connection;
+        let is_connection_failure = failure.is_own_connection_failure();
         let source = attributable(failure, source);
         self.count_failure(is_connection_failure, source, at);
         self.record.window.add_failure(policy, at, is_connection_failure.then_some(instance), source);
@@ -99,7 +99,7 @@ impl RecordUpdate<'_> {
             .blocked_instances
             .iter()
             .any(|block| block.instance == *instance && block.reaches_threshold(policy));
-        if failure.kind == FailureKind::Connection && tripped {
+        if failure.is_own_connection_failure() && tripped {
             self.block_instance(instance, at);
         }
     }
@@ -149,5 +149,5 @@ impl RecordUpdate<'_> {
 
 /// A request that was never sent is not at fault, nor is its caller: a failure to connect names nobody.
 pub(super) fn attributable<'a>(failure: &Failure, source: Option<&'a Source>) -> Option<&'a Source> {
-    source.filter(|_| failure.kind != FailureKind::Connection)
+    source.filter(|_| !failure.is_own_connection_failure())
 }

@@ -2,8 +2,8 @@
 
 use super::{AdmissionToken, EventResult, RecordUpdate, closed::attributable, open::TripBreadth};
 use crate::{
-    Context, Failure, FailureKind, Lease, Outcome, Phase, Policy, Reason, Source, SourceBlock, SourceScope,
-    Timestamp, TripRule,
+    Context, Failure, Lease, Outcome, Phase, Policy, Reason, Source, SourceBlock, SourceScope, Timestamp,
+    TripRule,
     admit::{Admission, admit},
     record::OpenState,
     window::Window,
@@ -113,7 +113,7 @@ impl RecordUpdate<'_> {
     }
 
     fn probe_failed(&mut self, failure: &Failure, source: Option<&Source>, at: Timestamp) {
-        let is_connection_failure = failure.kind == FailureKind::Connection;
+        let is_connection_failure = failure.is_own_connection_failure();
         let breadth = match self.record.outage() {
             Some(OpenState { sole_reporter: Some(reporter), .. })
                 if is_connection_failure && reporter == self.context.instance =>

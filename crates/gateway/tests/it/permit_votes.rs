@@ -77,6 +77,17 @@ async fn a_failure_counts_like_any() {
     assert_eq!(report["reason"]["type"], "overloaded_error");
 }
 
+/// The application's network is not this instance's: what it cannot reach is refused to it alone, as with any failure (B12).
+#[tokio::test]
+async fn a_reported_connection_failure_takes_no_model_from_others() {
+    let world = world().await;
+    let report = report_failure(&world, "ci", json!({"kind": "connection"})).await;
+    assert_eq!((&report["state"], &report["reason"]["by"]), (&json!("OPEN"), &json!("ci")), "{report}");
+    let acquire = async |by: &str| world.post(KEY).bearer_auth(by).send().await.unwrap().status();
+    assert_eq!(acquire("ci").await, StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(acquire("web").await, StatusCode::OK, "{report}");
+}
+
 #[tokio::test]
 async fn one_key_holds_at_most_half_of_the_permits() {
     let world = world().await;

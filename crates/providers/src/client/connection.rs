@@ -27,7 +27,7 @@ const MAX_HEAD_BYTES: usize = 64 * 1024;
 #[derive(Debug)]
 pub(crate) struct Connection {
     sender: SendRequest<Full<Bytes>>,
-    driver: http1::Connection<TokioIo<CountedTransport>, Full<Bytes>>,
+    driver: http1::Connection<TokioIo<WatchedTransport>, Full<Bytes>>,
     signal: Arc<Signal>,
     /// The waker of `signal`.
     waker: Waker,
@@ -39,7 +39,8 @@ pub(crate) struct Connection {
 impl Connection {
     pub(crate) async fn new(transport: Transport) -> Result<Self, ClientError> {
         let received = Arc::<AtomicBool>::default();
-        let io = TokioIo::new(CountedTransport { transport, received: Arc::clone(&received) });
+        let io =
+            TokioIo::new(WatchedTransport { transport, received: Arc::clone(&received), is_cut_off: false });
         let handshake = http1::Builder::new().max_header_size(MAX_HEAD_BYTES).handshake(io);
         let (sender, driver) = handshake.await.map_err(|_| ClientError::Interrupted)?;
         let signal = Arc::<Signal>::default();
@@ -120,14 +121,33 @@ impl Connection {
     }
 }
 
-/// A transport that notes whether anything was received.
+/// A transport that notes whether anything was received, and still reads where nothing can be sent any more: a provider may
+/// have refused a request before all of it came, and its response is there to be read (RFC 9112, section 9.5).
 #[derive(Debug)]
-struct CountedTransport {
+struct WatchedTransport {
     transport: Transport,
     received: Arc<AtomicBool>,
+    /// The provider takes nothing more. What is written goes nowhere, and reading tells how it ended.
+    is_cut_off: bool,
 }
 
-impl AsyncRead for CountedTransport {
+impl WatchedTransport {
+    /// The result of a write of so many bytes.
+    fn written(&mut self, result: Poll<io::Result<usize>>, length: usize) -> Poll<io::Result<usize>> {
+        use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset};
+        match result {
+            Poll::Ready(Err(error))
+                if matches!(error.kind(), BrokenPipe | ConnectionAborted | ConnectionReset) =>
+            {
+                self.is_cut_off = true;
+                Poll::Ready(Ok(length))
+            }
+            result => result,
+        }
+    }
+}
+
+impl AsyncRead for WatchedTransport {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -142,9 +162,13 @@ impl AsyncRead for CountedTransport {
     }
 }
 
-impl AsyncWrite for CountedTransport {
+impl AsyncWrite for WatchedTransport {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.transport).poll_write(cx, bytes)
+        if self.is_cut_off {
+            return Poll::Ready(Ok(bytes.len()));
+        }
+        let result = Pin::new(&mut self.transport).poll_write(cx, bytes);
+        self.written(result, bytes.len())
     }
 
     fn poll_write_vectored(
@@ -152,7 +176,12 @@ impl AsyncWrite for CountedTransport {
         cx: &mut Context<'_>,
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.transport).poll_write_vectored(cx, slices)
+        let length = slices.iter().map(|slice| slice.len()).sum();
+        if self.is_cut_off {
+            return Poll::Ready(Ok(length));
+        }
+        let result = Pin::new(&mut self.transport).poll_write_vectored(cx, slices);
+        self.written(result, length)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -160,6 +189,9 @@ impl AsyncWrite for CountedTransport {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.is_cut_off {
+            return Poll::Ready(Ok(()));
+        }
         Pin::new(&mut self.transport).poll_flush(cx)
     }
 

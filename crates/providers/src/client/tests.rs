@@ -7,11 +7,12 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{HeaderMap, Method, Uri};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
-use super::{Client, ClientError, Proxy, Resolver};
+use super::transport::Transport;
+use super::{Client, ClientError, Proxy, Resolver, tunnel};
 use crate::cause::ConnectCause;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_millis(500);
@@ -72,6 +73,31 @@ async fn a_name_server_that_hangs_fails_no_call_to_another_provider() {
     drop(release);
 }
 
+/// A request that is too large may be refused before all of it is sent. That is the caller's mistake, and no failure.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_response_to_half_a_request_is_read_though_the_rest_cannot_be_sent() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/", listener.local_addr().unwrap()).parse().unwrap();
+    tokio::spawn(async move {
+        loop {
+            let (mut socket, _) = listener.accept().await.unwrap();
+            socket.read_exact(&mut [0; 16]).await.unwrap();
+            let head = "HTTP/1.1 413 Content Too Large\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}";
+            socket.write_all(head.as_bytes()).await.unwrap();
+            // Closed with unread bytes, so that the kernel resets the connection.
+        }
+    });
+    let client = Client::with(&url, None, CONNECT_TIMEOUT, Resolver::system(), None).unwrap();
+    let body = Bytes::from(vec![b'x'; 4 * 1024 * 1024]);
+    for _ in 0..50 {
+        let mut response =
+            client.send(&Method::POST, &Uri::from_static("/"), HeaderMap::new, &body).await.unwrap();
+        assert_eq!(response.status, 413);
+        assert_eq!(response.body.chunk().await.unwrap().unwrap(), "{}");
+        assert_eq!(response.body.chunk().await.unwrap(), None);
+    }
+}
+
 /// Calls `http://provider.example:81` through a proxy that sends these replies, one after each piece that it gets; the
 /// result, and the pieces.
 async fn through(scheme: &str, replies: &[&[u8]]) -> (Result<u16, ClientError>, Vec<Vec<u8>>) {
@@ -130,6 +156,30 @@ async fn what_a_proxy_refuses_is_the_proxys_failure() {
         let text = error.to_string();
         assert!(text.starts_with("proxy 127.0.0.1:") && text.ends_with(words), "{text}");
     }
+}
+
+/// Proxies send a page with their refusal, in one piece with its head, and keep the connection.
+#[tokio::test]
+async fn a_proxy_that_refuses_with_a_page_is_understood_at_once() {
+    for (status, words) in [
+        ("407 Proxy Authentication Required", "it requires a user and password (HTTP 407)"),
+        ("403 Forbidden", "it refuses the connection (HTTP 403)"),
+    ] {
+        let (ours, mut proxy) = connected().await;
+        let reply = format!("HTTP/1.1 {status}\r\nContent-Length: 6\r\n\r\n<html>");
+        proxy.write_all(reply.as_bytes()).await.unwrap();
+        let mut transport = Transport::Tcp(ours);
+        let connecting = tunnel::connect_http(&mut transport, "provider.example:443", None);
+        let error =
+            timeout(Duration::from_secs(5), connecting).await.expect("it waits for nothing").unwrap_err();
+        assert_eq!(error.to_string(), words);
+    }
+}
+
+async fn connected() -> (TcpStream, TcpStream) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let ours = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+    (ours, listener.accept().await.unwrap().0)
 }
 
 #[tokio::test]

@@ -34,14 +34,18 @@ pub(crate) async fn connect_http(
     transport.write_all(&request).await.map_err(interrupted)?;
     transport.flush().await.map_err(interrupted)?;
     let mut head = Vec::with_capacity(256);
-    // What follows the head belongs to the tunnel, in which the provider waits for us to speak first.
-    while !head.ends_with(b"\r\n\r\n") {
+    let end = loop {
+        if let Some(at) = head.windows(4).position(|bytes| bytes == b"\r\n\r\n") {
+            break at + 4;
+        }
         if head.len() > MAX_HEAD_BYTES || transport.read_buf(&mut head).await.map_err(interrupted)? == 0 {
             return Err(failed("it gave no HTTP response to CONNECT"));
         }
-    }
+    };
     let status = head.strip_prefix(b"HTTP/1.").and_then(|rest| rest.get(2..5)).unwrap_or_default();
     match status {
+        // What follows belongs to the tunnel, in which the provider waits for us to speak first. A refusal may have a page.
+        [b'2', ..] if head.len() > end => Err(failed("it sent more than its response to CONNECT")),
         [b'2', ..] => Ok(()),
         b"407" => Err(failed("it requires a user and password (HTTP 407)")),
         status if status.iter().all(u8::is_ascii_digit) && !status.is_empty() => {
