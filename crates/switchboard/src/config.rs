@@ -26,6 +26,7 @@ mod calls;
 mod changes;
 mod context;
 mod document;
+mod dotenv;
 pub mod environment;
 mod interpolate;
 mod keys;

@@ -100,6 +100,30 @@ fn dotenv_is_read_and_the_process_wins_over_it() {
 }
 
 #[test]
+fn a_dotenv_of_others_stops_no_command() {
+    let text =
+        "\u{feff}APP_NAME=Open SWE agent\nPEM=\"never closed\nexport OPENAI_API_KEY='k'\nDSN=${NOT_SET}\n";
+    let directory = TempDir::new("foreign").with_file(".env", text);
+    let output = directory.run(&["config", "print"], &[]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    assert!(stdout(&output).contains("[providers.openai]"), "{}", stdout(&output));
+    // Unless the configuration uses what it has no value for.
+    let directory = directory.with_file("switchboard.toml", "server.api_keys = [\"${DSN}\"]\n");
+    let output = directory.run(&["config", "check"], &[]);
+    let expected =
+        "server.api_keys[0] uses ${DSN}, which has no value: .env:4: DSN uses ${NOT_SET}, which is not set";
+    assert!(stdout(&output).contains(expected), "{}", stdout(&output));
+}
+
+#[test]
+fn a_directory_named_dotenv_is_none() {
+    let directory = TempDir::new("venv").with_file("switchboard.toml", "");
+    std::fs::create_dir_all(directory.0.join(".env")).unwrap();
+    let output = directory.run(&["config", "check"], &[]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+}
+
+#[test]
 fn json_is_printed_for_scripts() {
     let output = TempDir::new("json").run(&["config", "print", "--json"], &[]);
     let config: serde_json::Value = serde_json::from_str(stdout(&output)).unwrap();

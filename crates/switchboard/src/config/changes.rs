@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use circuits::Policies;
 use providers::ProviderConfig;
 use secrecy::{ExposeSecret as _, SecretString};
 
@@ -25,7 +26,7 @@ impl Changes {
         let applied = [
             ("providers", same_providers(&active.providers, &next.providers)),
             ("routes", same_routes),
-            ("policies", active.policies == next.policies),
+            ("policies", same_policies(&active.policies, &next.policies)),
             ("keys", active.keys.accepted == next.keys.accepted),
         ];
         let needs_restart = [
@@ -51,6 +52,12 @@ impl fmt::Display for Changes {
         }
         Ok(())
     }
+}
+
+/// The names in use follow from the routes, and are no setting of their own.
+fn same_policies(a: &Policies, b: &Policies) -> bool {
+    let Policies { default, models, named: _ } = a;
+    *default == b.default && *models == b.models
 }
 
 fn same_providers(a: &[ProviderConfig], b: &[ProviderConfig]) -> bool {
