@@ -77,6 +77,24 @@ fn an_invalid_configuration_lists_all_problems_and_exits_with_1() {
 }
 
 #[test]
+fn a_warning_is_no_failure() {
+    let text = "[routes.gpt-5]\nmodels = [\"openai:gpt-5\"]\n";
+    let directory = TempDir::new("warning").with_file("switchboard.toml", text);
+    let key = &[("OPENAI_API_KEY", "k")];
+    let output = directory.run(&["config", "check"], key);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let lines: Vec<_> = stdout(&output).lines().collect();
+    assert!(
+        lines[0].starts_with("switchboard.toml:1: warning: [routes.gpt-5] is named like the model"),
+        "{lines:?}"
+    );
+    assert_eq!(lines[1..], ["switchboard.toml: OK, 1 warning"]);
+    let output = directory.run(&["config", "check", "--json"], key);
+    let report: serde_json::Value = serde_json::from_str(stdout(&output)).unwrap();
+    assert_eq!((&report["valid"], &report["warnings"][0]["line"]), (&true.into(), &1.into()));
+}
+
+#[test]
 fn a_named_file_must_exist() {
     let directory = TempDir::new("missing");
     let output = directory.run(&["config", "check", "--config", "no.toml"], &[]);

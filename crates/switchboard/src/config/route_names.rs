@@ -15,7 +15,7 @@ use super::{
 /// A warning for each route of the file whose name also names a model.
 pub(super) fn warnings<'m>(
     section: &Section<'_>,
-    routes: &BTreeMap<String, Route>,
+    routes: &'m BTreeMap<String, Route>,
     models: impl IntoIterator<Item = &'m ModelKey>,
     providers: &Providers,
 ) -> Vec<Problem> {
