@@ -20,7 +20,7 @@
 //!    │           ▼     ▼         │
 //!    │         headers │         │
 //!    ├─────────────────┴──▶ client ──▶ cause
-//!    └──▶ config, urls ──▶ kind
+//!    └──▶ config, urls ──▶ kind, forward
 //! ```
 //!
 //! `client` is an HTTP/1.1 client of its own, with a drawing of its files in `client.rs`: connections without a task, a pool,
@@ -53,6 +53,7 @@ mod client;
 mod config;
 mod deadline;
 mod error;
+mod forward;
 mod headers;
 mod kind;
 mod provider;
@@ -67,6 +68,8 @@ pub use cause::{ConnectCause, LocalResource};
 pub use client::{ConnectorError, ProxyError, TlsConfigError};
 pub use config::{ProviderConfig, Timeouts};
 pub use error::{ConnectDetail, FailureClass, ProviderError, ProviderErrorKind, TimeoutKind};
+pub use forward::{ForwardError, ForwardedHeader};
+pub use headers::UPSTREAM_REQUEST_ID;
 pub use kind::ProviderKind;
 pub use provider::{Provider, ProviderConfigError, ProviderRequest, ProviderResponse};
 pub use response::CompleteResponse;

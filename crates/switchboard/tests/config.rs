@@ -737,3 +737,35 @@ fn a_route_named_like_a_model_is_a_warning() {
         assert_eq!(load(&text, &[("OPENAI_API_KEY", "k")]).warnings, [], "{name}");
     }
 }
+
+#[test]
+fn callers_headers_can_be_forwarded_but_for_some() {
+    let provider = |forward: &str| format!("[providers.openai]\nforward = {forward}");
+    let config = load(&provider("['HTTP-Referer', 'x-title']"), &[("OPENAI_API_KEY", "k")]);
+    let names: Vec<_> = config.providers[0].forward.iter().map(ToString::to_string).collect();
+    assert_eq!(names, ["http-referer", "x-title"]);
+    let never = "and is never forwarded";
+    for (forward, expected) in [
+        ("'x-title'", "is a string, expected an array of strings".to_owned()),
+        ("['x title']", "is not the name of a header, expected one such as \"http-referer\"".to_owned()),
+        ("['x-title', 'X-Title']", "stands twice".to_owned()),
+        (
+            "['Authorization']",
+            format!(
+                "is \"Authorization\", which holds what only the gateway may see of its callers, {never}"
+            ),
+        ),
+        (
+            "['cookie']",
+            format!("is \"cookie\", which holds what only the gateway may see of its callers, {never}"),
+        ),
+        ("['te']", format!("is \"te\", which concerns the connection between two hosts, {never}")),
+        ("['host']", format!("is \"host\", which is written anew for each provider, {never}")),
+        ("['x-switchboard-fault']", format!("is \"x-switchboard-fault\", which is for the gateway, {never}")),
+    ] {
+        let problems = problems(&provider(forward), &[("OPENAI_API_KEY", "k")]);
+        let [problem] = &problems[..] else { panic!("{forward}: {problems:?}") };
+        assert!(problem.starts_with("s.toml:2: providers.openai.forward"), "{problem}");
+        assert!(problem.ends_with(&expected), "{problem}");
+    }
+}

@@ -92,7 +92,7 @@ enum RawValue<'a> {
     /// Nothing is replaced but `\'`.
     SingleQuoted(&'a str),
     DoubleQuoted(&'a str),
-    Plain(&'a str),
+    Unquoted(&'a str),
 }
 
 /// The value at the beginning of the text, and where it ends; `line` is what its own line has of it.
@@ -108,7 +108,7 @@ fn read_value<'a>(
         let value = line[..comment.map_or(line.len(), |(at, _)| at)].trim();
         return match value.contains(char::REPLACEMENT_CHARACTER) {
             true => Err(LineError::NotUtf8),
-            false => Ok((RawValue::Plain(value), line.len())),
+            false => Ok((RawValue::Unquoted(value), line.len())),
         };
     };
     let quoted = &text[blanks + 1..];
@@ -142,7 +142,7 @@ impl RawValue<'_> {
         match self {
             Self::SingleQuoted(text) => filled.push_str(&text.replace("\\'", "'")),
             Self::DoubleQuoted(text) => fill(text, true, lookup, MAX_NESTED_DEFAULTS, &mut filled)?,
-            Self::Plain(text) => fill(text, false, lookup, MAX_NESTED_DEFAULTS, &mut filled)?,
+            Self::Unquoted(text) => fill(text, false, lookup, MAX_NESTED_DEFAULTS, &mut filled)?,
         }
         Ok(filled)
     }
