@@ -8,7 +8,7 @@ use axum::{
     response::Response,
 };
 use breaker::CallerName;
-use http::{HeaderMap, HeaderValue, StatusCode};
+use http::{HeaderMap, HeaderValue, StatusCode, Version};
 use manager::AllowedModels;
 use uuid::Uuid;
 
@@ -26,8 +26,16 @@ use crate::{
 const MAX_REQUEST_ID_BYTES: usize = 128;
 
 /// Paths that need no key, because health checks and scrapers have none.
-const PUBLIC_PATHS: [&str; 6] =
-    ["/livez", "/readyz", "/health", "/health/liveliness", "/health/readiness", "/metrics"];
+const PUBLIC_PATHS: [&str; 8] = [
+    "/",
+    "/api/hello",
+    "/livez",
+    "/readyz",
+    "/health",
+    "/health/liveliness",
+    "/health/readiness",
+    "/metrics",
+];
 
 /// The sender of a request.
 #[derive(Debug, Clone)]
@@ -79,8 +87,11 @@ pub(crate) fn is_public(path: &str) -> bool {
 
 fn authorize(app: &App, request: &Request) -> Result<(Role, Option<Arc<Key>>), Error> {
     let keys = app.keys.load();
+    let path = request.uri().path();
+    // HTTP/1.0 has no Host, and no browser speaks it; health checks of load balancers do.
+    let needs_host = request.version() > Version::HTTP_10 || !is_public(path);
     if keys.is_empty()
-        && let Some(header) = loopback::host_not_allowed(request.headers())
+        && let Some(header) = loopback::host_not_allowed(request.headers(), needs_host)
     {
         let message = format!(
             "without keys this gateway accepts loopback names only, and the {header} header is not one: \
@@ -88,7 +99,6 @@ fn authorize(app: &App, request: &Request) -> Result<(Role, Option<Arc<Key>>), E
         );
         return Err(Error::new(StatusCode::FORBIDDEN, "host_not_allowed", message));
     }
-    let path = request.uri().path();
     if is_public(path) {
         return Ok((Role::Caller, None));
     }

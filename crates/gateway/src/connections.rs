@@ -25,7 +25,7 @@ use crate::{
     headers,
     metrics::{ConnectionMetrics, GaugeGuard},
     rejected_keys::RemoteAddress,
-    request_rules,
+    request_path, request_rules,
     tracked_body::TrackedBody,
 };
 
@@ -187,7 +187,7 @@ fn report_end(error: &hyper::Error, metrics: &ConnectionMetrics) {
 async fn respond(
     router: Router,
     state: Arc<ConnectionState>,
-    request: Request<Incoming>,
+    mut request: Request<Incoming>,
     overloaded: bool,
 ) -> Response<TrackedBody> {
     if !state.enter(ConnectionPhase::InRequest) {
@@ -204,6 +204,10 @@ async fn respond(
     let response = match rejection {
         Some(error) => reject(&error, request.uri(), request.headers()),
         None => {
+            // Before anything looks at it: what needs a key is decided by the path that is then served.
+            if let Some(uri) = request_path::usual(request.uri()) {
+                *request.uri_mut() = uri;
+            }
             let shows_key = !state.is_known() && !auth::is_public(request.uri().path());
             let response = match router.oneshot(request.map(Body::new)).await {
                 Ok(response) => response,

@@ -19,6 +19,7 @@
 //! gemini  stored_responses                                           handlers of paths that name more
 //!    ▼
 //! calls  models  health  scrape  inspect  events  operate  permits   the handlers
+//! front_door
 //!    ▼
 //! path_params ─► auth    body    response                            what goes in and out
 //!    ▼
@@ -29,7 +30,7 @@
 //! overview    error    active_keys ─► keys ─► key_digest
 //!    ▼
 //! shutdown ─▶ fair_share  headers  duration  loopback  openapi        these use no other file
-//! dashboard  request_rules  resources  rejected_keys
+//! dashboard  request_rules  request_path  resources  rejected_keys
 //! ```
 //!
 //! | file | subject |
@@ -38,6 +39,7 @@
 //! | `connections`, `connection_pool` | the open connections; who has to leave for a new one |
 //! | `connection_state`, `client_socket`, `tracked_body` | what a connection is doing; its timeouts; the end of its requests |
 //! | `request_rules` | requests that can be read in two ways |
+//! | `request_path` | the usual path of a request, however its base URL was written |
 //! | `resources`, `fair_share` | what the process has, and callers share; half of the calls in flight for one of them |
 //! | `router` | the table of paths |
 //! | `state` | what all handlers share |
@@ -47,6 +49,7 @@
 //! | `loopback` | the hosts that a listener without keys accepts |
 //! | `calls`, `models`, `health`, `scrape` | handlers: calls, models, health checks, metrics |
 //! | `gemini`, `stored_responses` | handlers: Gemini's paths, and responses that a provider has stored |
+//! | `front_door` | handlers: `/` and `/api/hello` |
 //! | `inspect`, `events`, `operate`, `permits` | handlers: the circuits API |
 //! | `openapi`, `dashboard` | handlers: the description of the API, and the page |
 //! | `overview` | all circuits and their store at a moment |
@@ -82,6 +85,7 @@ mod error;
 mod events;
 mod fair_share;
 mod feed;
+mod front_door;
 mod gemini;
 mod headers;
 mod health;
@@ -98,6 +102,7 @@ mod path_params;
 mod permit_registry;
 mod permits;
 mod rejected_keys;
+mod request_path;
 mod request_rules;
 mod resources;
 mod response;

@@ -5,11 +5,14 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 
 use http::{HeaderMap, HeaderName, header};
 
-/// The header that names another host than loopback, if there is one. A request without `Host` is rejected, too: every
-/// HTTP/1.1 client sends it.
-pub(crate) fn host_not_allowed(headers: &HeaderMap) -> Option<HeaderName> {
-    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
-    if !host.is_some_and(is_loopback) {
+/// The header that names another host than loopback, if there is one. A request without `Host` is rejected, too, where one
+/// is needed: every HTTP/1.1 client sends it.
+pub(crate) fn host_not_allowed(headers: &HeaderMap, needs_host: bool) -> Option<HeaderName> {
+    let is_allowed = match headers.get(header::HOST) {
+        Some(host) => host.to_str().is_ok_and(is_loopback),
+        None => !needs_host,
+    };
+    if !is_allowed {
         return Some(header::HOST);
     }
     let origin = headers.get(header::ORIGIN)?;
@@ -96,7 +99,9 @@ mod tests {
                     headers.insert(name, HeaderValue::from_static(value));
                 }
             }
-            assert_eq!(host_not_allowed(&headers), expected, "{host:?} {origin:?}");
+            assert_eq!(host_not_allowed(&headers, true), expected, "{host:?} {origin:?}");
+            let without = (host.is_some() || origin.is_some()).then_some(expected).flatten();
+            assert_eq!(host_not_allowed(&headers, false), without, "{host:?} {origin:?}, none needed");
         }
     }
 }

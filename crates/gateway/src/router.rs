@@ -16,7 +16,7 @@ use crate::{
     auth::{Caller, authenticate},
     calls, dashboard,
     error::{Error, dialect_of},
-    events, gemini, health, inspect, models, openapi, operate, permits, scrape,
+    events, front_door, gemini, health, inspect, models, openapi, operate, permits, scrape,
     state::App,
     stored_responses,
 };
@@ -33,6 +33,8 @@ pub(crate) fn router(app: Arc<App>) -> Router {
             "/v1/responses/{*path}",
             get(stored_responses::forward).delete(stored_responses::forward).post(stored_responses::forward),
         )
+        .route("/", get(front_door::root).options(front_door::root))
+        .route("/api/hello", get(front_door::hello))
         .route("/livez", get(health::livez))
         .route("/health/liveliness", get(health::livez))
         .route("/readyz", get(health::readyz))

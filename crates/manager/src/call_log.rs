@@ -10,6 +10,8 @@ use std::{
 
 use breaker::{CallerName, ModelKey};
 use dialects::{Endpoint, ResponseMeta, Usage};
+use http::HeaderMap;
+use providers::UPSTREAM_REQUEST_ID;
 use tokio::time::Instant;
 use tracing::Span;
 
@@ -19,6 +21,9 @@ use crate::{
 
 /// The longest name of a model in the log, in characters: a client may send any name.
 const MAX_NAME_CHARS: usize = ModelKey::MAX_CHARS;
+
+/// The longest id in the log that a provider gives to a request, in characters.
+const MAX_REQUEST_ID_CHARS: usize = 128;
 
 /// The record of a call so far. It is logged when it is dropped; without an outcome, the client has disconnected.
 pub(crate) struct CallLog {
@@ -39,6 +44,8 @@ pub(crate) struct CallLog {
     pub(crate) answered_by: Option<ModelKey>,
     /// What became of the request, if that model has another API format.
     translated: Option<Translated>,
+    /// What that model's provider calls the request.
+    upstream_request: Option<Box<str>>,
     /// Requests to providers.
     attempts: Arc<AtomicU32>,
     /// The tokens that a complete response reports.
@@ -72,6 +79,7 @@ impl CallLog {
             outcome: None,
             answered_by: None,
             translated: None,
+            upstream_request: None,
             attempts: Arc::default(),
             usage: Usage::default(),
         }
@@ -96,6 +104,12 @@ impl CallLog {
     pub(crate) fn set_answered_by(&mut self, key: ModelKey, meta: &ResponseMeta) {
         self.answered_by = Some(key);
         spans::record_response_meta(&self.span, meta);
+    }
+
+    /// The provider's own id of the request, from the headers that the caller gets.
+    pub(crate) fn set_upstream_request(&mut self, headers: &HeaderMap) {
+        let id = headers.get(UPSTREAM_REQUEST_ID).and_then(|id| id.to_str().ok());
+        self.upstream_request = id.map(|id| id.chars().take(MAX_REQUEST_ID_CHARS).collect());
     }
 
     /// The model that responded has another API format.
@@ -167,6 +181,7 @@ impl Drop for CallLog {
             stream = self.stream,
             model = &*self.requested,
             answered_by = self.answered_by.as_ref().map(ModelKey::as_str),
+            upstream_request = self.upstream_request.as_deref(),
             attempts = self.attempts.load(Ordering::Relaxed),
             translated = self.translated.as_ref().map(tracing::field::display),
             dropped = self.translated.as_ref().and_then(Translated::dropped_list),

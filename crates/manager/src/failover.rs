@@ -17,6 +17,7 @@ use std::{
 
 use dialects::{Dialect, ResponseMeta, StoredReference};
 use futures_util::{StreamExt as _, stream::FuturesUnordered};
+use http::HeaderMap;
 use providers::{CompleteResponse, ProviderError};
 use tokio::time::{Instant, sleep_until};
 
@@ -371,27 +372,29 @@ impl<'a> FailoverLoop<'a> {
         let Self { context: CallContext { chain, call, attempts, stored, .. }, mut log, .. } = self;
         let attempts = attempts.load(Ordering::Relaxed);
         let dialect = call.request.endpoint().dialect();
-        let mut answered_by = |index: usize, meta: &ResponseMeta, translated: Option<&Translated>| {
-            let key = chain.entries[index].key.clone();
-            log.set_answered_by(key.clone(), meta);
-            log.set_translated(translated);
-            if let (Dialect::OpenAiResponses, None, Some(id)) = (dialect, translated, &meta.id) {
-                stored.remember(id, key.provider());
-            }
-            key
-        };
+        let mut answered_by =
+            |index: usize, meta: &ResponseMeta, headers: &HeaderMap, translated: Option<&Translated>| {
+                let key = chain.entries[index].key.clone();
+                log.set_answered_by(key.clone(), meta);
+                log.set_upstream_request(headers);
+                log.set_translated(translated);
+                if let (Dialect::OpenAiResponses, None, Some(id)) = (dialect, translated, &meta.id) {
+                    stored.remember(id, key.provider());
+                }
+                key
+            };
         match outcome {
             CallOutcome::Error(error) => {
                 log.finish(error.code());
                 Err(error)
             }
             CallOutcome::Response { index, response, translated } => {
-                let answered_by = answered_by(index, &response.meta, translated.as_ref());
+                let answered_by = answered_by(index, &response.meta, &response.headers, translated.as_ref());
                 log.finish_success(response.usage);
                 Ok(Reply { answered_by, attempts, translated, skipped, body: Body::Complete(response) })
             }
             CallOutcome::Rejected { index, response, translated } => {
-                let answered_by = answered_by(index, &response.meta, translated.as_ref());
+                let answered_by = answered_by(index, &response.meta, &response.headers, translated.as_ref());
                 log.finish(REJECTED_BY_PROVIDER);
                 Ok(Reply { answered_by, attempts, translated, skipped, body: Body::Complete(response) })
             }
@@ -399,7 +402,7 @@ impl<'a> FailoverLoop<'a> {
                 index,
                 started: StartedStream { buffered, memory, stream, guard, translated },
             } => {
-                let answered_by = answered_by(index, stream.meta(), translated.as_ref());
+                let answered_by = answered_by(index, stream.meta(), stream.headers(), translated.as_ref());
                 guard.succeeded(stream.usage());
                 log.on_first_token();
                 log.finish_success(stream.usage());
@@ -416,7 +419,7 @@ impl<'a> FailoverLoop<'a> {
                 index,
                 started: StartedStream { buffered, memory, stream, mut guard, translated },
             } => {
-                let answered_by = answered_by(index, stream.meta(), translated.as_ref());
+                let answered_by = answered_by(index, stream.meta(), stream.headers(), translated.as_ref());
                 guard.on_handoff();
                 log.on_first_token();
                 let headers = stream.headers().clone();

@@ -7,6 +7,7 @@ use dialects::Dialect;
 use secrecy::SecretString;
 use url::Url;
 
+use crate::forward::ForwardedHeader;
 use crate::kind::ProviderKind;
 
 /// One account with a provider.
@@ -24,6 +25,8 @@ pub struct ProviderConfig {
     pub speaks: Option<Vec<Dialect>>,
     /// Certificates in PEM format of authorities that it is trusted by, besides the system's.
     pub ca_file: Option<PathBuf>,
+    /// Callers' headers that it gets besides the usual ones.
+    pub forward: Vec<ForwardedHeader>,
 }
 
 impl ProviderConfig {

@@ -56,6 +56,17 @@ const FORWARDED_RESPONSE_PREFIXES: [&str; 14] = [
     "x-ratelimit-",
 ];
 
+/// The provider's own id of the request, which its support asks for: `x-request-id` is the gateway's.
+pub const UPSTREAM_REQUEST_ID: HeaderName = HeaderName::from_static("x-upstream-request-id");
+
+/// What providers call it.
+const REQUEST_IDS: [&str; 2] = ["x-request-id", "request-id"];
+
+/// The provider's own id of the request, under a name that nobody else uses.
+fn keep_request_id(provider_headers: &HeaderMap) -> Option<HeaderValue> {
+    REQUEST_IDS.iter().find_map(|name| provider_headers.get(*name)).cloned()
+}
+
 /// The caller's headers that a provider gets.
 pub(crate) fn forwarded_request_headers(caller_headers: &HeaderMap) -> HeaderMap {
     let mut headers = HeaderMap::new();
@@ -91,12 +102,14 @@ pub(crate) fn translated_response_headers(provider_headers: &HeaderMap) -> Heade
         }
     }
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.extend(keep_request_id(provider_headers).map(|id| (UPSTREAM_REQUEST_ID, id)));
     headers
 }
 
 /// The provider's headers that the caller gets. `content-encoding` is one of them: bodies are not decoded.
 pub(crate) fn forwarded_response_headers(provider_headers: HeaderMap) -> HeaderMap {
     let mut headers = HeaderMap::with_capacity(provider_headers.len());
+    let request_id = keep_request_id(&provider_headers);
     let mut is_forwarded = false;
     let mut last = None;
     // The name of a header that is there several times comes once.
@@ -109,6 +122,7 @@ pub(crate) fn forwarded_response_headers(provider_headers: HeaderMap) -> HeaderM
             headers.append(name.clone(), value);
         }
     }
+    headers.extend(request_id.map(|id| (UPSTREAM_REQUEST_ID, id)));
     headers
 }
 
@@ -121,7 +135,10 @@ fn is_forwarded_response_header(name: &str) -> bool {
 mod tests {
     use http::{HeaderMap, HeaderName, HeaderValue};
 
-    use super::{forwarded_request_headers, forwarded_response_headers};
+    use super::{
+        UPSTREAM_REQUEST_ID, forwarded_request_headers, forwarded_response_headers,
+        translated_response_headers,
+    };
 
     fn map(headers: &[(&'static str, &'static str)]) -> HeaderMap {
         let header = |(name, value): &(&'static str, &'static str)| {
@@ -178,6 +195,7 @@ mod tests {
             ("warning", "two"),
         ];
         let stripped = [
+            ("x-upstream-request-id", "of another gateway"),
             ("connection", "keep-alive, X-Hop"),
             ("x-hop", "1"),
             ("transfer-encoding", "chunked"),
@@ -198,7 +216,26 @@ mod tests {
         ];
         assert_eq!(
             forwarded_response_headers(map(&[&forwarded[..], &stripped[..]].concat())),
-            map(&forwarded)
+            map(&[&forwarded[..], &[("x-upstream-request-id", "req_1")]].concat())
         );
+    }
+
+    #[test]
+    fn the_providers_id_of_the_request_is_kept() {
+        for (theirs, expected) in [
+            (&[("x-request-id", "a")][..], Some("a")),
+            (&[("request-id", "b")], Some("b")),
+            (&[("request-id", "b"), ("x-request-id", "a")], Some("a")),
+            (&[("cf-ray", "c")], None),
+        ] {
+            let plain = forwarded_response_headers(map(theirs));
+            let translated = translated_response_headers(&map(theirs));
+            for headers in [plain, translated] {
+                assert_eq!(
+                    headers.get(UPSTREAM_REQUEST_ID).map(HeaderValue::as_bytes),
+                    expected.map(str::as_bytes)
+                );
+            }
+        }
     }
 }

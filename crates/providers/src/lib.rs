@@ -20,7 +20,7 @@
 //!    │           ▼     ▼         │
 //!    │         headers │         │
 //!    ├─────────────────┴──▶ client ──▶ cause
-//!    └──▶ config, urls ──▶ kind
+//!    └──▶ config, urls ──▶ kind, forward
 //! ```
 //!
 //! `client` is an HTTP/1.1 client of its own, with a drawing of its files in `client.rs`: connections without a task, a pool,
@@ -54,6 +54,7 @@ mod config;
 mod deadline;
 mod decode;
 mod error;
+mod forward;
 mod headers;
 mod kind;
 mod provider;
@@ -70,6 +71,8 @@ pub use config::{ProviderConfig, Timeouts};
 pub use error::{
     ConnectDetail, ErrorDetail, ErrorEvent, FailureClass, ProviderError, ProviderErrorKind, TimeoutKind,
 };
+pub use forward::{ForwardError, ForwardedHeader};
+pub use headers::UPSTREAM_REQUEST_ID;
 pub use kind::ProviderKind;
 pub use provider::{Provider, ProviderConfigError, ProviderRequest, ProviderResponse};
 pub use response::CompleteResponse;

@@ -22,12 +22,13 @@ use crate::client::{Client, ClientResponse, ConnectorError};
 use crate::config::{ProviderConfig, Timeouts};
 use crate::deadline::Deadline;
 use crate::error::{FailureClass, ProviderError, ProviderErrorKind, TimeoutKind};
+use crate::forward::ForwardedHeader;
 use crate::headers::{forwarded_request_headers, translated_request_headers};
 use crate::kind::ProviderKind;
 use crate::response::CompleteResponse;
 use crate::stream::{EventStream, Framing};
 use crate::urls::{UriForm, Urls};
-use crate::{classify, redact, translated};
+use crate::{classify, forward, redact, translated};
 
 /// One account with a provider, with its connections. Create one and share it.
 #[derive(Debug)]
@@ -40,6 +41,8 @@ pub struct Provider {
     is_official: bool,
     urls: Urls,
     key: Option<(HeaderName, HeaderValue)>,
+    /// Callers' headers that it gets besides the usual ones.
+    forward: Vec<ForwardedHeader>,
 }
 
 /// Why a provider can never be called. The configuration has to change.
@@ -130,7 +133,8 @@ impl Provider {
         let form = if client.needs_absolute_uri() { UriForm::Absolute } else { UriForm::Path };
         let urls = Urls::new(&config.base_url, &dialects, form)
             .ok_or_else(|| ProviderConfigError::BaseUrl { provider: config.name.clone() })?;
-        Ok(Self { name: config.name, kind: config.kind, client, dialects, is_official, urls, key })
+        let forward = config.forward;
+        Ok(Self { name: config.name, kind: config.kind, client, dialects, is_official, urls, key, forward })
     }
 
     /// The part of a model key before the colon.
@@ -252,7 +256,7 @@ impl Provider {
             return Err(unsupported());
         }
         let uri = self.urls.stored_response(path, query).ok_or_else(unsupported)?;
-        let headers = || self.headers(forwarded_request_headers(headers));
+        let headers = || self.headers(self.with_forwarded(forwarded_request_headers(headers), headers));
         let deadline = Deadline::new(Instant::now(), timeouts.response, TimeoutKind::Response);
         let sent = self.client.send(&method, &uri, headers, &body);
         let response = deadline.timeout(sent).await?.map_err(ProviderError::from)?;
@@ -271,9 +275,12 @@ impl Provider {
                 ..ProviderError::provider_failure(ProviderErrorKind::UnsupportedEndpoint)
             });
         };
-        let headers = || match call.translation {
-            Some(_) => self.headers(translated_request_headers(call.headers)),
-            None => self.headers(forwarded_request_headers(call.headers)),
+        let headers = || {
+            let usual = match call.translation {
+                Some(_) => translated_request_headers(call.headers),
+                None => forwarded_request_headers(call.headers),
+            };
+            self.headers(self.with_forwarded(usual, call.headers))
         };
         Ok(self.client.send(&Method::POST, &uri, headers, call.body).await?)
     }
@@ -287,6 +294,12 @@ impl Provider {
 
     fn key_value(&self) -> Option<&HeaderValue> {
         self.key.as_ref().map(|(_, value)| value)
+    }
+
+    /// The usual headers of the caller, and those that the configuration names.
+    fn with_forwarded(&self, mut headers: HeaderMap, caller_headers: &HeaderMap) -> HeaderMap {
+        forward::add(&self.forward, caller_headers, &mut headers);
+        headers
     }
 
     fn headers(&self, mut headers: HeaderMap) -> HeaderMap {

@@ -26,6 +26,7 @@ mod calls;
 mod changes;
 mod context;
 mod document;
+mod dotenv;
 pub mod environment;
 mod interpolate;
 mod keys;
@@ -34,6 +35,7 @@ mod print;
 mod problem;
 mod providers;
 mod redis;
+mod route_names;
 mod routes;
 mod server;
 pub mod tasks;
@@ -147,6 +149,8 @@ pub struct Config {
     pub routes: BTreeMap<String, Route>,
     /// How requests are made, unless their route says otherwise.
     pub call_settings: CallSettings,
+    /// What is allowed, and probably not meant.
+    pub warnings: Vec<Problem>,
 }
 
 /// The part that is needed to inspect circuits without a gateway; provider keys are not.
@@ -170,7 +174,8 @@ impl Config {
                 ServerConfig::read(root.section("server"), sources.listen);
             let redis = RedisConfig::read(root.section("redis"));
             let providers = read_providers(&root.section("providers"), server.listen);
-            let routes = routes::read_routes(&root.section("routes"), &providers, &calls);
+            let route_tables = root.section("routes");
+            let routes = routes::read_routes(&route_tables, &providers, &calls);
             let reachable = (!server.listen.ip().is_loopback()).then_some((server.listen, listen_location));
             let keys = KeysConfig::read(&root.section("keys"), server_keys, &routes, &providers, reachable);
             let breaker = root.section("breaker");
@@ -182,9 +187,10 @@ impl Config {
             });
             let routed = routes.values().flat_map(|route| &route.models);
             policies.named = Some(routed.chain(policies.models.keys()).cloned().collect());
+            let warnings = route_names::warnings(&route_tables, &routes, policies.models.keys(), &providers);
             root.report_unknown_keys();
             let providers = providers.into_values().flatten().collect();
-            Self { server, keys, redis, policies, providers, routes, call_settings: calls }
+            Self { server, keys, redis, policies, providers, routes, call_settings: calls, warnings }
         })
     }
 

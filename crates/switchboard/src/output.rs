@@ -140,13 +140,35 @@ impl<T: Display> Display for Painted<T> {
 /// Prints the error of a command, with its causes.
 pub fn print_error(error: &anyhow::Error) {
     // There is nowhere to report that standard error is closed.
-    let text = format!("error: {error:#}");
+    let text = format!("error: {}", with_causes(error));
     _ = writeln!(io::stderr().lock(), "{}", for_terminal(&text, false));
+}
+
+/// The error, and each cause that it does not name itself.
+fn with_causes(error: &anyhow::Error) -> String {
+    let mut text = error.to_string();
+    for cause in error.chain().skip(1).map(ToString::to_string) {
+        if !text.contains(&cause) {
+            text.push_str(": ");
+            text.push_str(&cause);
+        }
+    }
+    text
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_cause_that_the_error_names_is_not_printed_twice() {
+        let refused = || io::Error::new(io::ErrorKind::AddrInUse, "the address is in use");
+        let address = ([127, 0, 0, 1], 1).into();
+        let error = anyhow::Error::new(gateway::BindError::Listen { address, source: refused() });
+        assert_eq!(with_causes(&error).matches("the address is in use").count(), 1);
+        let error = anyhow::Error::new(refused()).context("inner").context("cannot start");
+        assert_eq!(with_causes(&error), "cannot start: inner: the address is in use");
+    }
 
     #[test]
     fn padding_ignores_colour() {

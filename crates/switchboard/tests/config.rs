@@ -711,3 +711,61 @@ fn circuits_can_be_inspected_without_keys() {
     assert_eq!(config.policies.models.len(), 1);
     assert!(Config::load_circuits(&sources("[breaker]\nmode = 1", &[])).is_err());
 }
+
+#[test]
+fn a_route_named_like_a_model_is_a_warning() {
+    let others = "[routes.chat]\nmodels = ['openai:gpt-5', 'hub:meta/llama']\n[providers.hub]\nkind = 'openai'\n\
+                  base_url = 'http://h/v1'\n[models.'openai:o9'.breaker]\nmode = 'off'\n";
+    for (name, model) in [
+        ("gpt-5", "openai:gpt-5"),
+        ("meta/llama", "hub:meta/llama"),
+        ("o9", "openai:o9"),
+        ("m", "openai:m"),
+        ("claude-opus-5-5", "anthropic:claude-opus-5-5"),
+        ("gemini-3-pro", "google-genai:gemini-3-pro"),
+        ("anthropic:claude-opus-5-5", "anthropic:claude-opus-5-5"),
+    ] {
+        let text = format!("[routes.'{name}']\nmodels = ['openai:m']\n{others}");
+        let warnings = load(&text, &[("OPENAI_API_KEY", "k")]).warnings;
+        let [warning] = &warnings[..] else { panic!("{name}: {warnings:?}") };
+        let warning = warning.to_string();
+        assert!(warning.starts_with("s.toml:1: [routes."), "{warning}");
+        assert!(warning.contains(&format!(" is named like the model {model}: ")), "{warning}");
+    }
+    for name in ["planner", "gpt", "gpt-5-chain", "anthropic", "claude", "llama", "my:route", "team/chat"] {
+        let text = format!("[routes.'{name}']\nmodels = ['openai:m']\n{others}");
+        assert_eq!(load(&text, &[("OPENAI_API_KEY", "k")]).warnings, [], "{name}");
+    }
+}
+
+#[test]
+fn callers_headers_can_be_forwarded_but_for_some() {
+    let provider = |forward: &str| format!("[providers.openai]\nforward = {forward}");
+    let config = load(&provider("['HTTP-Referer', 'x-title']"), &[("OPENAI_API_KEY", "k")]);
+    let names: Vec<_> = config.providers[0].forward.iter().map(ToString::to_string).collect();
+    assert_eq!(names, ["http-referer", "x-title"]);
+    let never = "and is never forwarded";
+    for (forward, expected) in [
+        ("'x-title'", "is a string, expected an array of strings".to_owned()),
+        ("['x title']", "is not the name of a header, expected one such as \"http-referer\"".to_owned()),
+        ("['x-title', 'X-Title']", "stands twice".to_owned()),
+        (
+            "['Authorization']",
+            format!(
+                "is \"Authorization\", which holds what only the gateway may see of its callers, {never}"
+            ),
+        ),
+        (
+            "['cookie']",
+            format!("is \"cookie\", which holds what only the gateway may see of its callers, {never}"),
+        ),
+        ("['te']", format!("is \"te\", which concerns the connection between two hosts, {never}")),
+        ("['host']", format!("is \"host\", which is written anew for each provider, {never}")),
+        ("['x-switchboard-fault']", format!("is \"x-switchboard-fault\", which is for the gateway, {never}")),
+    ] {
+        let problems = problems(&provider(forward), &[("OPENAI_API_KEY", "k")]);
+        let [problem] = &problems[..] else { panic!("{forward}: {problems:?}") };
+        assert!(problem.starts_with("s.toml:2: providers.openai.forward"), "{problem}");
+        assert!(problem.ends_with(&expected), "{problem}");
+    }
+}

@@ -65,6 +65,17 @@ fn assert_check_says(ended: &ProgramOutput, check: &str, part: &str, text: &str)
 }
 
 #[tokio::test]
+async fn a_route_named_like_a_model_is_a_warning() {
+    let text = "[routes.gpt-5]\nmodels = [\"openai:gpt-5\"]\n";
+    let directory = TempDir::new().with_file("switchboard.toml", text);
+    let variables =
+        [("REDIS_URL", "memory:"), ("OPENAI_API_KEY", SECRET), ("OPENAI_BASE_URL", CLOSED_PROVIDER)];
+    let ended = doctor(&directory, &variables).await;
+    assert_eq!(check_status(&ended, "configuration"), "warning");
+    assert_check_says(&ended, "configuration", "found", "is named like the model openai:gpt-5");
+}
+
+#[tokio::test]
 async fn all_checks_pass() {
     let redis = RedisServer::start_with(&["--appendonly", "yes"]).await;
     let simulator = simulator::Simulator::start().await.unwrap();

@@ -29,6 +29,21 @@ impl World {
             ("REDIS_URL", "memory:"),
         ];
         let program = Program::start(env!("CARGO_BIN_EXE_switchboard"), &["serve"], variables);
+        Self::listening(program, file).await
+    }
+
+    /// Starts it in a directory of its own with this `.env`, which is the file that it reads.
+    async fn start_with_dotenv(text: &str) -> Self {
+        let directory = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(uuid::Uuid::new_v4().to_string());
+        std::fs::create_dir(&directory).unwrap();
+        let file = directory.join(".env");
+        std::fs::write(&file, text).unwrap();
+        let variables = [("SWITCHBOARD_LISTEN", "127.0.0.1:0"), ("REDIS_URL", "memory:")];
+        let path = env!("CARGO_BIN_EXE_switchboard");
+        Self::listening(Program::start_in(&directory, path, &["serve"], variables), file).await
+    }
+
+    async fn listening(program: Program, file: PathBuf) -> Self {
         let line = program.wait_for_line("listening").await;
         let port = line.split("address=http://").nth(1).unwrap().split(' ').next().unwrap();
         let url = format!("http://127.0.0.1:{}/v1/models", port.rsplit(':').next().unwrap());
@@ -104,6 +119,28 @@ async fn sighup_takes_it_up_at_once() {
     world.said("configuration reloaded: routes, keys; needs a restart: listen").await;
     world.program.signal("HUP");
     world.said("configuration reloaded: nothing changed; needs a restart: listen").await;
+}
+
+#[tokio::test]
+async fn a_changed_dotenv_is_taken_up_and_by_sighup_at_once() {
+    let world = World::start_with_dotenv("SWITCHBOARD_API_KEY=s3cr$et-key\n").await;
+    assert_eq!((world.status("s3cr$et-key").await, world.status("s3cr-key").await), (200, 401));
+    world.write("SWITCHBOARD_API_KEY=$econd\nAPP_NAME=Open SWE agent\n");
+    assert!(world.wait_for("$econd", 200).await < TAKEN_UP);
+    assert_eq!(world.status("s3cr$et-key").await, 401);
+    world.write("SWITCHBOARD_API_KEY='third'\n");
+    world.program.signal("HUP");
+    assert!(
+        world.wait_for("third", 200).await < Duration::from_millis(700),
+        "not by the poll of two seconds"
+    );
+    // One that cannot be read is refused whole.
+    world.write("SWITCHBOARD_API_KEY=${NOT_SET}\n");
+    world.program.signal("HUP");
+    world
+        .said("keeping the current one: .env:1: SWITCHBOARD_API_KEY uses ${NOT_SET}, which is not set")
+        .await;
+    assert_eq!(world.status("third").await, 200);
 }
 
 #[tokio::test]

@@ -77,6 +77,24 @@ fn an_invalid_configuration_lists_all_problems_and_exits_with_1() {
 }
 
 #[test]
+fn a_warning_is_no_failure() {
+    let text = "[routes.gpt-5]\nmodels = [\"openai:gpt-5\"]\n";
+    let directory = TempDir::new("warning").with_file("switchboard.toml", text);
+    let key = &[("OPENAI_API_KEY", "k")];
+    let output = directory.run(&["config", "check"], key);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let lines: Vec<_> = stdout(&output).lines().collect();
+    assert!(
+        lines[0].starts_with("switchboard.toml:1: warning: [routes.gpt-5] is named like the model"),
+        "{lines:?}"
+    );
+    assert_eq!(lines[1..], ["switchboard.toml: OK, 1 warning"]);
+    let output = directory.run(&["config", "check", "--json"], key);
+    let report: serde_json::Value = serde_json::from_str(stdout(&output)).unwrap();
+    assert_eq!((&report["valid"], &report["warnings"][0]["line"]), (&true.into(), &1.into()));
+}
+
+#[test]
 fn a_named_file_must_exist() {
     let directory = TempDir::new("missing");
     let output = directory.run(&["config", "check", "--config", "no.toml"], &[]);
@@ -97,6 +115,30 @@ fn dotenv_is_read_and_the_process_wins_over_it() {
     assert!(config.contains("url = \"redis://dotenv\"") && config.contains("[providers.openai]"), "{config}");
     assert!(config.contains("api_key = \"***\"") && !config.contains("hush"), "{config}");
     assert!(printed(&[("REDIS_URL", "redis://process")]).contains("url = \"redis://process\""));
+}
+
+#[test]
+fn a_dotenv_of_others_stops_no_command() {
+    let text =
+        "\u{feff}APP_NAME=Open SWE agent\nPEM=\"never closed\nexport OPENAI_API_KEY='k'\nDSN=${NOT_SET}\n";
+    let directory = TempDir::new("foreign").with_file(".env", text);
+    let output = directory.run(&["config", "print"], &[]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    assert!(stdout(&output).contains("[providers.openai]"), "{}", stdout(&output));
+    // Unless the configuration uses what it has no value for.
+    let directory = directory.with_file("switchboard.toml", "server.api_keys = [\"${DSN}\"]\n");
+    let output = directory.run(&["config", "check"], &[]);
+    let expected =
+        "server.api_keys[0] uses ${DSN}, which has no value: .env:4: DSN uses ${NOT_SET}, which is not set";
+    assert!(stdout(&output).contains(expected), "{}", stdout(&output));
+}
+
+#[test]
+fn a_directory_named_dotenv_is_none() {
+    let directory = TempDir::new("venv").with_file("switchboard.toml", "");
+    std::fs::create_dir_all(directory.0.join(".env")).unwrap();
+    let output = directory.run(&["config", "check"], &[]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
 }
 
 #[test]

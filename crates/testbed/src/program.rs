@@ -4,6 +4,7 @@
 use std::{
     ffi::OsStr,
     io::{BufRead as _, BufReader},
+    path::Path,
     pin::pin,
     process::{Child, Command, Stdio},
     sync::{
@@ -49,6 +50,20 @@ impl Program {
     ) -> Self {
         let directory = std::env::temp_dir().join("switchboard-tests-empty");
         std::fs::create_dir_all(&directory).expect("an empty directory");
+        Self::start_in(&directory, path, arguments, variables)
+    }
+
+    /// Starts it in this directory, with these variables and no others.
+    ///
+    /// # Panics
+    /// It cannot be started.
+    #[must_use]
+    pub fn start_in<'a>(
+        directory: &Path,
+        path: impl AsRef<OsStr>,
+        arguments: &[&str],
+        variables: impl IntoIterator<Item = (&'a str, &'a str)>,
+    ) -> Self {
         let mut child = Command::new(path)
             .args(arguments)
             .env_clear()

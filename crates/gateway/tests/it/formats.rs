@@ -29,6 +29,7 @@ async fn world(setup: Setup) -> World {
         api_key: Some("key-of-ours".into()),
         speaks,
         ca_file: None,
+        forward: Vec::new(),
     };
     let both = Some(vec![Dialect::OpenAiResponses, Dialect::OpenAiChat]);
     let route = |models: &[&str]| Route {

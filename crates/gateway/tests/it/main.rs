@@ -15,6 +15,7 @@ mod dashboard;
 mod disconnects;
 mod events;
 mod formats;
+mod front_door;
 mod hostile_clients;
 mod inspection;
 mod keys;

@@ -124,6 +124,7 @@ pub(crate) fn manager(first: &Simulator, second: &Simulator, setup: &Setup) -> A
         api_key: Some("key-of-ours".into()),
         speaks: None,
         ca_file: None,
+        forward: Vec::new(),
     };
     let Setup { retry, timeouts, .. } = *setup;
     let first_url = setup.first_url.clone().unwrap_or_else(|| first.openai_base_url());

@@ -11,6 +11,7 @@ fn provider(name: &str, kind: ProviderKind) -> ProviderConfig {
         api_key: None,
         speaks: None,
         ca_file: None,
+        forward: Vec::new(),
     }
 }
 

@@ -168,6 +168,7 @@ async fn serving(dialect: Dialect, bodies: Vec<String>) -> Provider {
         }
     });
     let config = ProviderConfig {
+        forward: Vec::new(),
         ca_file: None,
         name: "simulated".to_owned(),
         kind: kind_and_endpoint(dialect).0,

@@ -236,6 +236,7 @@ fn configurations_that_could_never_work() {
             api_key: Some(key.to_owned().into()),
             speaks: None,
             ca_file: None,
+            forward: Vec::new(),
         };
         Provider::new(config, Duration::from_secs(1)).map(drop)
     };

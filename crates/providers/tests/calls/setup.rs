@@ -36,6 +36,7 @@ pub(crate) fn provider(kind: ProviderKind, base_url: &str) -> Provider {
         api_key: Some(KEY.to_owned().into()),
         speaks: None,
         ca_file: None,
+        forward: Vec::new(),
     };
     Provider::new(config, Duration::from_secs(5)).unwrap()
 }

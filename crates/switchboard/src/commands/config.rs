@@ -35,6 +35,8 @@ struct CheckReport<'a> {
     source: &'a str,
     valid: bool,
     problems: Vec<ProblemRow<'a>>,
+    /// What is allowed, and probably not meant.
+    warnings: Vec<ProblemRow<'a>>,
 }
 
 /// One problem: of a line of a file, a variable, or a file as a whole.
@@ -56,35 +58,59 @@ fn check(session: &Session, json: bool) -> anyhow::Result<ExitCode> {
         Err(problem) => problem.location.to_string(),
     };
     let checked = sources.map_err(Problems::from).and_then(|sources| load_and_validate(&sources));
-    let problems = checked.as_ref().err().map_or_else(Vec::new, |problems| problems.iter().collect());
+    let (problems, warnings): (Vec<_>, Vec<_>) = match &checked {
+        Ok(warnings) => (Vec::new(), warnings.iter().collect()),
+        Err(problems) => (problems.iter().collect(), Vec::new()),
+    };
     if json {
-        let problems = problems.iter().map(|problem| problem_row(problem)).collect();
-        session.output.print_json(&CheckReport { source: &source, valid: checked.is_ok(), problems })?;
+        let (problems, warnings) = (problem_rows(&problems), problem_rows(&warnings));
+        let report = CheckReport { source: &source, valid: checked.is_ok(), problems, warnings };
+        session.output.print_json(&report)?;
     } else {
-        print_problems(session.output, &source, &problems)?;
+        print_problems(session.output, &source, &problems, &warnings)?;
     }
     Ok(if checked.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 /// Loads the configuration, and builds what it configures: that finds further problems, such as a key that is not
-/// valid in a header.
-fn load_and_validate(sources: &Sources) -> Result<(), Problems> {
+/// valid in a header. Returns its warnings.
+fn load_and_validate(sources: &Sources) -> Result<Vec<Problem>, Problems> {
     let config = Config::load(sources)?;
-    manager::Catalog::new(config.manager_settings()).map(drop).map_err(|error| {
+    manager::Catalog::new(config.manager_settings()).map_err(|error| {
         let path = sources.file.as_ref().map_or_else(|| "environment".into(), |file| file.path.clone());
         Problems::from(Problem { location: Location::WholeFile(path), message: error.to_string() })
-    })
+    })?;
+    Ok(config.warnings)
 }
 
-fn print_problems(output: Output, name: &str, problems: &[&Problem]) -> std::io::Result<()> {
+fn print_problems(
+    output: Output,
+    name: &str,
+    problems: &[&Problem],
+    warnings: &[&Problem],
+) -> std::io::Result<()> {
+    for Problem { location, message } in warnings {
+        let (location, warning) =
+            (output.paint(Style::Strong, location), output.paint(Style::Warning, "warning"));
+        output.print_line(format_args!("{location}: {warning}: {message}"))?;
+    }
     if problems.is_empty() {
-        return output.print_line(format_args!("{name}: {}", output.paint(Style::Good, "OK")));
+        let count = match warnings.len() {
+            0 => String::new(),
+            1 => ", 1 warning".to_owned(),
+            count => format!(", {count} warnings"),
+        };
+        return output.print_line(format_args!("{name}: {}{count}", output.paint(Style::Good, "OK")));
     }
     for problem in problems {
         let location = output.paint(Style::Strong, &problem.location);
         output.print_line(format_args!("{location}: {}", problem.message))?;
     }
     Ok(())
+}
+
+fn problem_rows<'a>(problems: &[&'a Problem]) -> Vec<ProblemRow<'a>> {
+    problems.iter().map(|problem| problem_row(problem)).collect()
 }
 
 fn problem_row(problem: &Problem) -> ProblemRow<'_> {

@@ -54,7 +54,7 @@ impl fmt::Display for Changes {
     }
 }
 
-/// But for the models that have a name there: a route brings its own.
+/// The names in use follow from the routes, and are no setting of their own.
 fn same_policies(a: &Policies, b: &Policies) -> bool {
     let Policies { default, models, named: _ } = a;
     *default == b.default && *models == b.models
@@ -66,7 +66,7 @@ fn same_providers(a: &[ProviderConfig], b: &[ProviderConfig]) -> bool {
 
 /// Taken apart in full, so that a new setting cannot be forgotten here.
 fn same_provider(a: &ProviderConfig, b: &ProviderConfig) -> bool {
-    let ProviderConfig { name, kind, base_url, api_key, speaks, ca_file } = a;
+    let ProviderConfig { name, kind, base_url, api_key, speaks, ca_file, forward } = a;
     let text = |key: &Option<SecretString>| key.as_ref().map(|key| key.expose_secret().to_owned());
     *name == b.name
         && *kind == b.kind
@@ -74,6 +74,7 @@ fn same_provider(a: &ProviderConfig, b: &ProviderConfig) -> bool {
         && text(api_key) == text(&b.api_key)
         && *speaks == b.speaks
         && *ca_file == b.ca_file
+        && *forward == b.forward
 }
 
 #[cfg(test)]
@@ -98,6 +99,7 @@ mod tests {
                 "routes, keys",
             ),
             ("[providers.other]\nkind = 'openai'\nbase_url = 'http://h/v1'", "providers"),
+            ("forward = ['x-title']", "providers"),
             ("[timeouts]\ntotal = '9s'", "routes"),
             ("[breaker]\nfailure_threshold = 2", "policies"),
             ("[server]\nlisten = '127.0.0.1:9'", "nothing changed; needs a restart: listen"),

@@ -1,8 +1,15 @@
 //! The environment of the configuration: the process's variables over those of `.env`.
 
-use std::{collections::BTreeMap, fmt, path::Path};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt, io,
+    path::Path,
+};
 
-use super::problem::{Location, Problem, Problems};
+use super::{
+    dotenv,
+    problem::{Location, Problem, Problems},
+};
 
 /// The variables that Switchboard reads, besides those of Open SWE's tasks ([`super::tasks`]).
 pub mod names {
@@ -86,55 +93,87 @@ pub mod names {
         OTEL_DISABLED,
         OTEL_SERVICE_NAME,
     ];
+    /// Open SWE's tasks, as they stand in the names of the variables for their models.
+    const TASKS: [&str; 5] = ["PLANNER", "PROGRAMMER", "REVIEWER", "ROUTER", "SUMMARIZER"];
+
+    /// Whether Switchboard reads the variable, whatever the configuration says.
+    #[must_use]
+    pub fn is_ours(name: &str) -> bool {
+        let task = name.strip_suffix("_MODEL").and_then(|name| name.rsplit_once('_'));
+        let is_of_task = task.is_some_and(|(prefix, task)| {
+            TASKS.contains(&task) && (prefix == "DEFAULT" || prefix.starts_with("FALLBACK_"))
+        });
+        is_of_task || ALL.contains(&name) || AWS_CREDENTIAL_VARIABLES.contains(&name)
+    }
 }
 
 /// Variables by name. `Debug` shows only names: values may be secrets.
 #[derive(Clone, Default, PartialEq, Eq)]
-pub struct Environment(BTreeMap<String, String>);
+pub struct Environment {
+    variables: BTreeMap<String, String>,
+    /// Variables that `.env` has, and whose lines give no value. They are a problem only of those who use them.
+    unreadable: BTreeMap<String, Problem>,
+}
 
 impl Environment {
     /// An environment with these variables.
     pub fn from_pairs<N: Into<String>, V: Into<String>>(pairs: impl IntoIterator<Item = (N, V)>) -> Self {
-        Self(pairs.into_iter().map(|(name, value)| (name.into(), value.into())).collect())
+        let variables = pairs.into_iter().map(|(name, value)| (name.into(), value.into())).collect();
+        Self { variables, unreadable: BTreeMap::new() }
     }
 
     /// The process's variables over those of the `.env` in the working directory. The process's own environment is
     /// not changed. Variables that are not Unicode are left out.
     ///
     /// # Errors
-    /// When `.env` cannot be read, or has a line that is not `NAME=value`.
+    /// When `.env` cannot be read, or a line that sets one of our variables cannot.
     pub fn read() -> Result<Self, Problems> {
         let process = std::env::vars_os()
             .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
         let process = Self::from_pairs(process);
         let path = Path::new(".env");
-        match std::fs::read_to_string(path) {
-            Ok(text) => process.with_dotenv_defaults(path, &text),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(process),
-            Err(error) => {
-                let message = format!("cannot be read: {error}");
-                Err(Problem { location: Location::WholeFile(path.to_owned()), message }.into())
+        let problem = |message| Problem { location: Location::WholeFile(path.to_owned()), message };
+        match std::fs::read(path) {
+            Ok(bytes) if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) => {
+                Err(problem("is UTF-16; save it as UTF-8".to_owned()).into())
             }
+            // What is no UTF-8 may stand in a line that is none of ours.
+            Ok(bytes) => process.with_dotenv_defaults(path, &String::from_utf8_lossy(&bytes)),
+            // A directory of this name is one of Python's virtual environments.
+            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::IsADirectory) => {
+                Ok(process)
+            }
+            Err(error) => Err(problem(format!("cannot be read: {error}")).into()),
         }
     }
 
     /// Adds the variables of a `.env` text that are not set yet.
     ///
     /// # Errors
-    /// When a line is not `NAME=value`.
+    /// When a line that sets one of our variables cannot be read. Other lines stop nothing: they belong to others.
     pub fn with_dotenv_defaults(mut self, path: &Path, text: &str) -> Result<Self, Problems> {
-        let mut problems = Vec::new();
-        let mut from_file = BTreeMap::new();
-        for item in dotenvy::from_read_iter(text.as_bytes()) {
-            match item {
-                Ok((name, value)) => _ = from_file.insert(name, value),
-                Err(error) => problems.push(dotenv_problem(path, text, &error)),
+        let process = |name: &str| self.variables.get(name).cloned();
+        let assignments = dotenv::parse(text, process, names::is_ours);
+        let set_by_process: BTreeSet<_> = self.variables.keys().cloned().collect();
+        for dotenv::Assignment { name, line, value } in assignments {
+            if set_by_process.contains(&name) {
+                continue;
+            }
+            match value {
+                Ok(value) => {
+                    self.unreadable.remove(&name);
+                    self.variables.insert(name, value);
+                }
+                Err(error) => {
+                    let location = Location::File { path: path.to_owned(), line };
+                    self.variables.remove(&name);
+                    let problem = Problem { location, message: format!("{name} {error}") };
+                    self.unreadable.insert(name, problem);
+                }
             }
         }
-        Problems::check(problems)?;
-        for (name, value) in from_file {
-            self.0.entry(name).or_insert(value);
-        }
+        let ours = self.unreadable.iter().filter(|(name, _)| names::is_ours(name));
+        Problems::check(ours.map(|(_, problem)| problem.clone()).collect())?;
         Ok(self)
     }
 
@@ -146,29 +185,19 @@ impl Environment {
 
     /// The variable's value, even if it is empty.
     pub(super) fn get_even_if_empty(&self, name: &str) -> Option<&str> {
-        self.0.get(name).map(String::as_str)
+        self.variables.get(name).map(String::as_str)
+    }
+
+    /// Why the variable has no value, although `.env` has a line for it.
+    pub(super) fn unreadable(&self, name: &str) -> Option<&Problem> {
+        self.unreadable.get(name)
     }
 }
 
 impl fmt::Debug for Environment {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_set().entries(self.0.keys()).finish()
+        f.debug_set().entries(self.variables.keys()).finish()
     }
-}
-
-/// The error without the text of the line, which may contain a secret.
-fn dotenv_problem(path: &Path, text: &str, error: &dotenvy::Error) -> Problem {
-    let dotenvy::Error::LineParse(bad, _) = error else {
-        return Problem {
-            location: Location::WholeFile(path.to_owned()),
-            message: "cannot be read".to_owned(),
-        };
-    };
-    let line = text.find(bad.as_str()).map_or(1, |offset| text[..offset].matches('\n').count() + 1);
-    let message = "expected NAME=value; put a value with blanks or # in quotes, \
-                   and one with $ or \\ in single quotes"
-        .to_owned();
-    Problem { location: Location::File { path: path.to_owned(), line }, message }
 }
 
 #[cfg(test)]
@@ -186,13 +215,52 @@ mod tests {
         assert_eq!(environment.get("C"), None);
     }
 
+    fn read(text: &str) -> Result<Environment, Problems> {
+        Environment::from_pairs([("SWITCHBOARD_LISTEN", "")]).with_dotenv_defaults(Path::new(".env"), text)
+    }
+
     #[test]
-    fn an_invalid_line_is_located_and_not_quoted() {
-        let text = "A=1\nSECRET=hush hush\nB=2\n";
-        let error =
-            Environment::default().with_dotenv_defaults(Path::new(".env"), text).unwrap_err().to_string();
-        assert!(error.starts_with(".env:2: expected NAME=value"), "{error}");
-        assert!(!error.contains("hush"), "{error}");
+    fn an_invalid_line_of_ours_is_located_and_not_quoted() {
+        for (line, expected) in [
+            ("OPENAI_API_KEY hush hush", "OPENAI_API_KEY expected NAME=value"),
+            ("OPENAI_API_KEY=\"hush hush", "OPENAI_API_KEY has no closing quote"),
+            ("OPENAI_API_KEY='hush' hush", "OPENAI_API_KEY has text after its closing quote"),
+            ("OPENAI_API_KEY=hush${NO}", "OPENAI_API_KEY uses ${NO}, which is not set"),
+            ("DEFAULT_PLANNER_MODEL=hush${NO}", "DEFAULT_PLANNER_MODEL uses ${NO}, which is not set"),
+            ("OPENAI_API_KEY=hush\u{fffd}", "OPENAI_API_KEY is not UTF-8"),
+        ] {
+            let error = read(&format!("A=1\n{line}\nB=2\n")).unwrap_err().to_string();
+            assert!(error.starts_with(&format!(".env:2: {expected}")), "{error}");
+            assert!(!error.contains("hush"), "{error}");
+        }
+    }
+
+    #[test]
+    fn lines_of_others_stop_nothing() {
+        for line in [
+            "APP_NAME=Open SWE agent",
+            "no assignment at all",
+            "QUOTE=\"never closed",
+            "QUOTE='closed' and more",
+            "DSN=${NO}",
+            "LATIN=\u{fffd}",
+            "$%&/()=?",
+            "SWITCHBOARD_LISTEN=${NO}, and the process wins anyway",
+        ] {
+            let environment = read(&format!("{line}\nSWITCHBOARD_API_KEY=s3cr$et-key\n")).unwrap();
+            assert_eq!(environment.get("SWITCHBOARD_API_KEY"), Some("s3cr$et-key"), "{line}");
+        }
+    }
+
+    #[test]
+    fn all_variables_of_ours_are_known() {
+        let all = names::ALL.into_iter().chain(names::AWS_CREDENTIAL_VARIABLES);
+        for name in all {
+            assert!(names::is_ours(name), "{name}");
+        }
+        for name in ["APP_NAME", "DEFAULT_CHAT_MODEL", "PLANNER_MODEL", "MODEL", "_MODEL", ""] {
+            assert!(!names::is_ours(name), "{name}");
+        }
     }
 
     #[test]

@@ -1,12 +1,14 @@
 //! Interpolation of `${VAR}` in a string of the file.
 
-use super::environment::Environment;
+use super::{environment::Environment, problem::Problem};
 
 /// Why a string could not be interpolated.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(super) enum InterpolationError {
     #[error("uses ${{{0}}}, which is not set; set it, or remove this line")]
     Unset(String),
+    #[error("uses ${{{0}}}, which has no value: {1}")]
+    Unreadable(String, Problem),
     #[error("uses ${{{0}}}, which is empty; set it, or remove this line")]
     Empty(String),
     #[error("has a ${{ without a variable name and a closing }}; write a literal ${{ as $${{")]
@@ -43,7 +45,10 @@ fn variable_value<'a>(name: &str, environment: &'a Environment) -> Result<&'a st
         return Err(InterpolationError::Malformed);
     }
     match environment.get_even_if_empty(name) {
-        None => Err(InterpolationError::Unset(name.to_owned())),
+        None => Err(match environment.unreadable(name) {
+            Some(problem) => InterpolationError::Unreadable(name.to_owned(), problem.clone()),
+            None => InterpolationError::Unset(name.to_owned()),
+        }),
         Some("") => Err(InterpolationError::Empty(name.to_owned())),
         Some(value) => Ok(value),
     }
@@ -51,6 +56,8 @@ fn variable_value<'a>(name: &str, environment: &'a Environment) -> Result<&'a st
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
 
     #[test]
@@ -73,6 +80,21 @@ mod tests {
             ("${EMPTY}", "uses ${EMPTY}, which is empty; set it, or remove this line"),
         ] {
             assert_eq!(filled(text), Err(expected.to_owned()));
+        }
+        let dotenv = "FOREIGN=${NO}\nOTHER='x' y\n";
+        let environment = environment.clone().with_dotenv_defaults(Path::new(".env"), dotenv).unwrap();
+        for (text, expected) in [
+            (
+                "${FOREIGN}",
+                "uses ${FOREIGN}, which has no value: .env:1: FOREIGN uses ${NO}, which is not set;",
+            ),
+            (
+                "${OTHER}",
+                "uses ${OTHER}, which has no value: .env:2: OTHER has text after its closing quote;",
+            ),
+        ] {
+            let error = interpolate(text, &environment).unwrap_err().to_string();
+            assert!(error.starts_with(expected), "{error}");
         }
         for text in ["${", "${A", "${}", "${A B}", "${1A}", "${A-x}"] {
             assert_eq!(interpolate(text, &environment), Err(InterpolationError::Malformed), "{text}");

@@ -107,6 +107,8 @@ struct PrintedProvider {
     speaks: Vec<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     ca_file: Option<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    forward: Vec<String>,
 }
 
 #[derive(Serialize)]
@@ -277,6 +279,7 @@ impl From<&ProviderConfig> for PrintedProvider {
             api_key: provider.api_key.as_ref().map(|_| REDACTED),
             speaks: provider.dialects().iter().map(|dialect| keyword(&DIALECTS, dialect)).collect(),
             ca_file: provider.ca_file.as_ref().map(|path| path.display().to_string()),
+            forward: provider.forward.iter().map(ToString::to_string).collect(),
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf};
 
 use dialects::Dialect;
-use providers::{ProviderConfig, ProviderKind};
+use providers::{ForwardError, ForwardedHeader, ProviderConfig, ProviderKind};
 use secrecy::SecretString;
 use url::{Host, Url};
 
@@ -42,7 +42,15 @@ pub(super) fn read_providers(section: &Section<'_>, listen: SocketAddr) -> Provi
         }
         let provider = base_url_from_env(kind, context, listen).map(|base_url| {
             let api_key = api_key_from_env(kind, context.environment);
-            ProviderConfig { name: name.to_owned(), kind, base_url, api_key, speaks: None, ca_file: None }
+            ProviderConfig {
+                name: name.to_owned(),
+                kind,
+                base_url,
+                api_key,
+                speaks: None,
+                ca_file: None,
+                forward: Vec::new(),
+            }
         });
         providers.insert(name.to_owned(), provider);
     }
@@ -58,6 +66,7 @@ fn read_provider(name: &str, mut section: Section<'_>, listen: SocketAddr) -> Op
         _ = section.value("base_url").map(|value| value.url());
         _ = section.value("api_key").map(|value| value.secret());
         _ = section.value("ca_file").map(|value| value.text());
+        _ = read_forward(&mut section);
         section.report_unknown_keys();
         return None;
     };
@@ -65,6 +74,7 @@ fn read_provider(name: &str, mut section: Section<'_>, listen: SocketAddr) -> Op
     let api_key = read_api_key(name, kind, &mut section);
     let speaks = read_speaks(kind, &mut section);
     let ca_file = section.value("ca_file").and_then(|value| value.text()).map(PathBuf::from);
+    let forward = read_forward(&mut section);
     if kind.dialects().is_empty() {
         let message = format!("[{}] is of a kind that cannot be called yet: remove it", section.name);
         section.context.report_line(section.line, message);
@@ -79,6 +89,7 @@ fn read_provider(name: &str, mut section: Section<'_>, listen: SocketAddr) -> Op
         api_key: api_key?,
         speaks: speaks?,
         ca_file,
+        forward: forward?,
     })
 }
 
@@ -108,6 +119,23 @@ fn read_speaks(kind: ProviderKind, section: &mut Section<'_>) -> Option<Option<V
         dialects.push(dialect);
     }
     Some(Some(dialects))
+}
+
+/// `None`: invalid, and reported.
+fn read_forward(section: &mut Section<'_>) -> Option<Vec<ForwardedHeader>> {
+    let Some(value) = section.value("forward") else { return Some(Vec::new()) };
+    let mut headers = Vec::new();
+    for item in &value.array()? {
+        let text = item.text()?;
+        match text.parse::<ForwardedHeader>() {
+            Ok(header) if headers.contains(&header) => return item.report("stands twice"),
+            Ok(header) => headers.push(header),
+            // Whatever stands there instead of a name is not shown.
+            Err(error @ ForwardError::InvalidName) => return item.report(error),
+            Err(error) => return item.report(format_args!("is {text:?}, which {error}")),
+        }
+    }
+    Some(headers)
 }
 
 fn read_kind(name: &str, section: &mut Section<'_>) -> Option<ProviderKind> {

@@ -119,3 +119,15 @@ fn parse_model_key(context: &ParseContext<'_>, variable: &str, key: &str) -> Opt
     let parsed = key.parse::<ModelKey>();
     parsed.map_err(|error| context.report_variable(variable, error.to_string())).ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{super::environment::names, *};
+
+    #[test]
+    fn the_variables_are_ours() {
+        for name in task_variables() {
+            assert!(names::is_ours(&name), "{name}");
+        }
+    }
+}

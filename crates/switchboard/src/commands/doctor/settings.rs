@@ -46,7 +46,19 @@ fn check_configuration(sources: &Sources, diagnosis: &mut Diagnosis) {
     }
     match Config::load(sources) {
         Ok(config) => {
-            diagnosis.ok(Check::Configuration, format_args!("{}: valid", sources.display_name()));
+            let valid = format!("{}: valid", sources.display_name());
+            match &config.warnings[..] {
+                [] => diagnosis.ok(Check::Configuration, valid),
+                warnings => {
+                    let warnings: Vec<_> = warnings.iter().map(ToString::to_string).collect();
+                    let advice = "rename it, also where clients name it as their model";
+                    diagnosis.warn(
+                        Check::Configuration,
+                        format_args!("{valid}; {}", warnings.join("; ")),
+                        advice,
+                    );
+                }
+            }
             check_providers(&config.providers, &sources.environment, diagnosis);
             models::examine(&config, models::today(), diagnosis);
         }
