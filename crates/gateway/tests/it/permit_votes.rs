@@ -77,6 +77,28 @@ async fn a_failure_counts_like_any() {
     assert_eq!(report["reason"]["type"], "overloaded_error");
 }
 
+/// The schema allows no other properties, so that a client made from it would reject the circuit.
+#[tokio::test]
+async fn the_description_of_the_api_knows_whose_calls_alone_are_refused() {
+    let world = world().await;
+    let open = report_failure(&world, "ci", json!({"status": 500})).await;
+    assert_eq!(open["alone"], json!({"caller": "ci"}), "{open}");
+    let permit = send_ok(world.post(KEY).bearer_auth("web")).await;
+    let path = format!("{KEY}/{}", permit["permit"].as_str().unwrap());
+    world.post(&path).bearer_auth("web").json(&json!({"outcome": "success"})).send().await.unwrap();
+    world.manager.circuits().flush().await;
+    let closed = send_ok(world.get("/circuits/anthropic:m").bearer_auth("web")).await;
+    assert_eq!(closed["refused"], json!([{"caller": "ci"}]), "{closed}");
+
+    let api = send_ok(world.get("/openapi.json").bearer_auth("web")).await;
+    let known = &api["components"]["schemas"]["Report"]["properties"];
+    for report in [&open, &closed] {
+        for name in report.as_object().unwrap().keys() {
+            assert!(known.get(name).is_some(), "{name}: {report}");
+        }
+    }
+}
+
 /// The application's network is not this instance's: what it cannot reach is refused to it alone, as with any failure (B12).
 #[tokio::test]
 async fn a_reported_connection_failure_takes_no_model_from_others() {

@@ -94,7 +94,11 @@ fn row(output: Output, report: &Report) -> [Cell; 6] {
         State::HalfOpen => Color::Yellow,
     };
     let state = Cell::new(state_label(report));
-    let reason = if report.state == State::Closed { String::new() } else { printable(&report.explanation) };
+    let reason = match report.state {
+        State::Closed if report.blocked_sources.is_empty() => String::new(),
+        State::Closed => format!("only {} is refused", refused_sources(report)),
+        State::Open | State::HalfOpen => printable(&report.explanation),
+    };
     [
         Cell::new(&report.key),
         if output.colour() { state.fg(colour) } else { state },
@@ -135,6 +139,7 @@ pub(super) async fn show(
         ("forced", if report.forced { "yes, manually" } else { "no" }.to_owned()),
         ("active probes", join_instances(&report.probing)),
         ("isolated instances", join_instances(&report.blocked_instances)),
+        ("refused sources", refused_sources(&report)),
         ("reason", printable(&report.explanation)),
         ("epoch", report.epoch.to_string()),
         (
@@ -148,6 +153,15 @@ pub(super) async fn show(
         table.add_row([name.to_owned(), value]);
     }
     Ok(output.print_line(table.trim_fmt())?)
+}
+
+/// Whose calls are refused while all others are admitted (B12).
+fn refused_sources(report: &Report) -> String {
+    let sources: Vec<_> = report.bound_to.iter().chain(&report.blocked_sources).collect();
+    if sources.is_empty() {
+        return "none".to_owned();
+    }
+    sources.iter().map(|source| printable(&source.to_string())).collect::<Vec<_>>().join(", ")
 }
 
 fn join_instances(instances: &[breaker::InstanceId]) -> String {
@@ -210,6 +224,20 @@ mod tests {
             let now = Timestamp::from_millis(now);
             let report = Report::new(&"openai:gpt-5".parse().unwrap(), &record, &policy, now);
             assert_eq!((report.forced, super::state_label(&report)), (true, expected));
+        }
+    }
+
+    #[test]
+    fn a_closed_circuit_says_whom_it_refuses() {
+        let value = br#"{"state":"CLOSED","epoch":1,"seal":{"state":"CLOSED"},
+            "window":{"refused":[{"caller":"ci","until":2000}]}}"#;
+        let Document::Native(record, _) = Document::parse(value, &Policy::default()) else {
+            panic!("it is sealed")
+        };
+        for (now, expected) in [(1_999, "caller ci"), (2_000, "none")] {
+            let now = Timestamp::from_millis(now);
+            let report = Report::new(&"openai:gpt-5".parse().unwrap(), &record, &Policy::default(), now);
+            assert_eq!(refused_sources(&report), expected);
         }
     }
 }
