@@ -17,6 +17,7 @@ use std::{
 
 use dialects::{Dialect, ResponseMeta, StoredReference};
 use futures_util::{StreamExt as _, stream::FuturesUnordered};
+use http::{HeaderName, HeaderValue};
 use providers::{CompleteResponse, ProviderError};
 use tokio::time::{Instant, sleep_until};
 
@@ -26,10 +27,16 @@ use crate::{
     backoff::backoff,
     call_log::CallLog,
     candidate::Candidate,
-    outcome::{REJECTED_BY_PROVIDER, RetryDecision, classify_retry, is_auth_error, is_returned_as_last},
+    outcome::{
+        REJECTED_BY_PROVIDER, RetryDecision, classify_retry, is_auth_error, is_quota_error,
+        is_returned_as_last,
+    },
     relay::Relay,
     wait::WaitBudget,
 };
+
+/// What the official SDKs obey before they look at the status.
+const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
 
 /// The loop over the chain of one call.
 pub(crate) struct FailoverLoop<'a> {
@@ -269,8 +276,13 @@ impl<'a> FailoverLoop<'a> {
                 provider_message: error.provider_message(),
             });
         }
+        let is_quota_error = is_quota_error(&error);
         match error.response {
-            Some(response) => {
+            Some(mut response) => {
+                if is_quota_error {
+                    // C9: coming again cannot help, and SDKs would, after a 429.
+                    response.headers.insert(SHOULD_RETRY, HeaderValue::from_static("false"));
+                }
                 let translated = self.candidates[index].translated.take();
                 CallOutcome::Rejected { index, response: *response, translated }
             }
@@ -325,7 +337,8 @@ impl<'a> FailoverLoop<'a> {
     fn deadline_exceeded(&self) -> CallError {
         CallError::DeadlineExceeded {
             requested: Arc::clone(&self.context.chain.name),
-            limit: self.context.chain.timeouts.total,
+            limit: self.context.limit.duration,
+            source_of_limit: self.context.limit.source,
             skipped: self.skipped(),
         }
     }

@@ -88,6 +88,7 @@ mod manager;
 mod memory_budget;
 mod metrics;
 mod outcome;
+mod patience;
 mod pieces;
 mod prepare;
 mod relay;
