@@ -26,8 +26,8 @@ impl CallLimit {
     /// `timeouts.total`, or the client's own timeout if that is shorter. A buffered stream has its head at once and
     /// keep-alives afterwards, so its client's timeouts do not run.
     pub(crate) fn new(total: Duration, headers: &HeaderMap, buffered: bool) -> Self {
-        let patience = if buffered { None } else { patience(headers) };
-        match patience {
+        let client_timeout = if buffered { None } else { client_timeout(headers) };
+        match client_timeout {
             Some(duration) if duration < total => Self { duration, source: "the client's own timeout" },
             _ => Self { duration: total, source: "timeouts.total" },
         }
@@ -35,7 +35,7 @@ impl CallLimit {
 }
 
 /// The client's shortest timeout, less what an error needs to arrive in time.
-fn patience(headers: &HeaderMap) -> Option<Duration> {
+fn client_timeout(headers: &HeaderMap) -> Option<Duration> {
     let seconds = |name| headers.get(name)?.to_str().ok()?.trim().parse::<f64>().ok();
     let is_timeout = |seconds: &f64| (f64::MIN_POSITIVE..=MAX_SECONDS).contains(seconds);
     let shortest =
