@@ -113,7 +113,8 @@ fn authorize(app: &App, request: &Request) -> Result<(Role, Option<Arc<Key>>), E
                 "invalid API key: send one of this gateway's keys as your SDK's API key"
             }
         };
-        Error::new(StatusCode::UNAUTHORIZED, "invalid_api_key", message.to_owned())
+        // Claude Code takes a 401 for a passing trouble, and is silent for minutes unless it is told.
+        Error::new(StatusCode::UNAUTHORIZED, "invalid_api_key", message.to_owned()).without_retry()
     })
 }
 

@@ -27,7 +27,7 @@ pub(crate) struct Error {
     code: &'static str,
     message: String,
     retry_after: Option<Duration>,
-    /// Sends `x-should-retry: false`, so that the SDK adds no retries.
+    /// Sends `x-should-retry: false`: coming again cannot help (C9).
     sdk_must_not_retry: bool,
     /// Closes the connection after the response.
     close_connection: bool,
@@ -67,6 +67,12 @@ impl Error {
     /// The same error, with `retry-after`.
     pub(crate) const fn with_retry_after(mut self, wait: Duration) -> Self {
         self.retry_after = Some(wait);
+        self
+    }
+
+    /// The same error, telling the SDK that coming again cannot help.
+    pub(crate) const fn without_retry(mut self) -> Self {
+        self.sdk_must_not_retry = true;
         self
     }
 
@@ -126,21 +132,20 @@ impl From<StoredResponseError> for Error {
         };
         let retry_after =
             matches!(error, StoredResponseError::Overloaded(_)).then_some(Duration::from_secs(1));
-        Self { retry_after, ..Self::new(status, code, error.to_string()) }
+        let sdk_must_not_retry = matches!(error, StoredResponseError::ProviderAuth { .. });
+        Self { retry_after, sdk_must_not_retry, ..Self::new(status, code, error.to_string()) }
     }
 }
 
 impl From<CallError> for Error {
     fn from(error: CallError) -> Self {
         let retry_after = error.retry_in();
-        let until_closed_manually = matches!(error, CallError::CircuitOpen { .. }) && retry_after.is_none();
         Self {
             status: StatusCode::from_u16(error.status()).unwrap_or(StatusCode::BAD_GATEWAY),
             code: error.code(),
             message: error.caller_message(),
             retry_after,
-            sdk_must_not_retry: error.retries_exhausted()
-                || until_closed_manually
+            sdk_must_not_retry: error.is_permanent()
                 || retry_after.is_some_and(|wait| wait > MAX_RETRY_AFTER),
             close_connection: false,
         }

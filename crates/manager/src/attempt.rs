@@ -22,6 +22,7 @@ use crate::{
     BufferLimit, Call, CallMetrics, Chain, MemoryBudget, MemoryShare, SkipReason, TracePropagator,
     Translated,
     attempt_guard::{AttemptGuard, TotalDeadline},
+    call_limit::CallLimit,
     call_log::whole_millis,
     outcome::{is_request_error, missing_resource},
     pieces::Pieces,
@@ -39,7 +40,9 @@ pub(crate) struct CallContext<'a> {
     pub(crate) call: &'a Call,
     /// Whose call it is, for the circuits (B12).
     pub(crate) source: &'a CallSource,
-    /// The end of `timeouts.total`.
+    /// The time that the call has.
+    pub(crate) limit: CallLimit,
+    /// The end of that.
     pub(crate) deadline: Instant,
     /// Calls made to providers.
     pub(crate) attempts: &'a AtomicU32,
@@ -84,7 +87,7 @@ pub(crate) enum AttemptOutcome {
     BufferLimitExceeded(StartedStream),
     /// An error. The circuit knows.
     Failed(ProviderError, Option<Translated>),
-    /// `timeouts.total` expired.
+    /// The call's time is over.
     DeadlineExceeded,
 }
 
@@ -198,7 +201,7 @@ impl CallContext<'_> {
             }
             Err(_) => {
                 // The guard decides whether that counts, when it is dropped.
-                log_result("timeouts.total expired");
+                log_result("the call's time is over");
                 AttemptOutcome::DeadlineExceeded
             }
         }

@@ -10,11 +10,14 @@ use translate::{CannotCarry, RequestError};
 
 use crate::{
     AllowedModels, UnknownModel,
-    outcome::{OVERLOADED, missing_resource, requested_cooldown, retry_rank, retry_rank_of_status},
+    outcome::{OVERLOADED, missing_resource, retry_rank, retry_rank_of_status, retry_time},
 };
 
 /// What this machine lacks comes back as soon as other calls end.
 const OVERLOADED_RETRY_AFTER: Duration = Duration::from_secs(1);
+
+/// Nobody knows when an outage ends. Until its circuit opens, which says it better, the first retries come soon.
+const OUTAGE_RETRY_AFTER: Duration = Duration::from_secs(1);
 
 /// Why a call got no response. A provider's rejection of the request is no error but a reply.
 #[derive(Debug, thiserror::Error)]
@@ -98,13 +101,15 @@ pub enum CallError {
         /// Each model and the reason.
         skipped: Vec<SkippedModel>,
     },
-    /// `timeouts.total` expired.
-    #[error("no response from {requested} within {} s (timeouts.total{})", limit.as_secs_f64(), so_far(skipped))]
+    /// `timeouts.total` expired, or the client's own timeout is about to.
+    #[error("no response from {requested} within {} s ({source_of_limit}{})", limit.as_secs_f64(), so_far(skipped))]
     DeadlineExceeded {
         /// The route or model.
         requested: Arc<str>,
-        /// `timeouts.total`.
+        /// The time that the call had.
         limit: Duration,
+        /// Whose limit that is.
+        source_of_limit: &'static str,
         /// The models that were skipped before, and the reasons.
         skipped: Vec<SkippedModel>,
     },
@@ -205,23 +210,24 @@ impl CallError {
         }
     }
 
-    /// The time until a model may be called again, if it is known.
+    /// The time until the caller may come again with a hope of a response (C9): a provider's own word, the end of an open
+    /// period, or soon after a failure of which nobody knows how long it lasts.
     #[must_use]
     pub fn retry_in(&self) -> Option<Duration> {
         match self {
             Self::CircuitOpen { skipped, .. } | Self::AttemptsExhausted { skipped, .. } => retry_in(skipped),
             Self::Overloaded { .. } => Some(OVERLOADED_RETRY_AFTER),
+            Self::DeadlineExceeded { .. } => Some(OUTAGE_RETRY_AFTER),
             _ => None,
         }
     }
 
-    /// Whether the gateway has used the retries of this call, so that the caller's SDK should add none.
+    /// Whether coming again cannot help until somebody has done something: a wrong key, spent credit, a circuit that was
+    /// opened manually.
     #[must_use]
-    pub const fn retries_exhausted(&self) -> bool {
-        matches!(
-            self,
-            Self::AttemptsExhausted { .. } | Self::DeadlineExceeded { .. } | Self::ProviderAuth { .. }
-        )
+    pub fn is_permanent(&self) -> bool {
+        let may_pass = matches!(self, Self::CircuitOpen { .. } | Self::AttemptsExhausted { .. });
+        matches!(self, Self::ProviderAuth { .. }) || may_pass && self.retry_in().is_none()
     }
 }
 
@@ -273,12 +279,9 @@ impl SkipReason {
         match self {
             Self::CircuitOpen(refusal) if refusal.probing => Some(refusal.retry_in.unwrap_or_default()),
             Self::CircuitOpen(refusal) => refusal.retry_in,
-            Self::Failed(error) => requested_cooldown(error),
-            Self::UnsupportedApi
-            | Self::CannotCarry(_)
-            | Self::UnreadableRequest(_)
-            | Self::NotOwner
-            | Self::Injected(_) => None,
+            Self::Failed(error) => retry_time(error, OUTAGE_RETRY_AFTER),
+            Self::Injected(_) => Some(OUTAGE_RETRY_AFTER),
+            Self::UnsupportedApi | Self::CannotCarry(_) | Self::UnreadableRequest(_) | Self::NotOwner => None,
         }
     }
 }

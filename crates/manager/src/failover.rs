@@ -17,7 +17,7 @@ use std::{
 
 use dialects::{Dialect, ResponseMeta, StoredReference};
 use futures_util::{StreamExt as _, stream::FuturesUnordered};
-use http::HeaderMap;
+use http::{HeaderMap, HeaderName, HeaderValue};
 use providers::{CompleteResponse, ProviderError};
 use tokio::time::{Instant, sleep_until};
 
@@ -27,10 +27,15 @@ use crate::{
     backoff::backoff,
     call_log::CallLog,
     candidate::Candidate,
-    outcome::{REJECTED_BY_PROVIDER, RetryDecision, classify_retry, is_auth_error, is_request_error},
+    outcome::{
+        REJECTED_BY_PROVIDER, RetryDecision, classify_retry, is_auth_error, is_quota_error, is_request_error,
+    },
     relay::Relay,
     wait::WaitBudget,
 };
+
+/// What the official SDKs obey before they look at the status.
+const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
 
 /// The loop over the chain of one call.
 pub(crate) struct FailoverLoop<'a> {
@@ -266,8 +271,13 @@ impl<'a> FailoverLoop<'a> {
         // only a fallback, and the one before may be back soon.
         let all_see_it = self.errors().all(|(other, error)| other == index || is_request_error(error));
         let simulated = self.candidates.iter().any(Candidate::has_simulated_failure);
+        let is_quota_error = is_quota_error(&error);
         match error.response {
-            Some(response) if all_see_it && !simulated => {
+            Some(mut response) if all_see_it && !simulated => {
+                if is_quota_error {
+                    // C9: coming again cannot help, and SDKs would, after a 429.
+                    response.headers.insert(SHOULD_RETRY, HeaderValue::from_static("false"));
+                }
                 let translated = self.candidates[index].translated.take();
                 CallOutcome::Rejected { index, response: *response, translated }
             }
@@ -352,7 +362,8 @@ impl<'a> FailoverLoop<'a> {
     fn deadline_exceeded(&self) -> CallError {
         CallError::DeadlineExceeded {
             requested: Arc::clone(&self.context.chain.name),
-            limit: self.context.chain.timeouts.total,
+            limit: self.context.limit.duration,
+            source_of_limit: self.context.limit.source,
             skipped: self.skipped(),
         }
     }

@@ -76,6 +76,7 @@ mod attempt_guard;
 mod backoff;
 mod buffered_stream;
 mod call;
+mod call_limit;
 mod call_log;
 mod candidate;
 mod catalog;

@@ -15,6 +15,7 @@ use crate::{
     StoredResponseError, StreamMode, TracePropagator, UnknownModel,
     attempt::CallContext,
     buffered_stream::buffer,
+    call_limit::CallLimit,
     call_log::CallLog,
     failover::FailoverLoop,
     outcome::{Reporter, missing_resource, record_reported_outcome},
@@ -208,12 +209,15 @@ async fn run_call(shared: Shared, chain: Arc<Chain>, call: Call, log: CallLog) -
     let shared_request = SharedRequest::default();
     let span = log.span().clone();
     let source = CallSource::new(call.caller.clone(), call.request.body().clone());
+    let buffered = call.request.stream() && chain.stream == StreamMode::Buffer;
+    let limit = CallLimit::new(chain.timeouts.total, &call.headers, buffered);
     let context = CallContext {
         circuits: &shared.circuits,
         chain: &chain,
         call: &call,
         source: &source,
-        deadline: log.started_at() + chain.timeouts.total,
+        limit,
+        deadline: log.started_at() + limit.duration,
         attempts: &attempts,
         metrics: &shared.metrics,
         span: &span,

@@ -116,12 +116,24 @@ pub(crate) fn missing_resource(error: &ProviderError) -> Option<LocalResource> {
     }
 }
 
-/// When the model may be called again, if the provider said so.
-pub(crate) fn requested_cooldown(error: &ProviderError) -> Option<Duration> {
+/// When the model may be called again: when the provider said, else after an `outage`. `None`: not before somebody has
+/// done something about it.
+pub(crate) fn retry_time(error: &ProviderError, outage: Duration) -> Option<Duration> {
     match error.class {
         FailureClass::RateLimited { retry_after } => Some(retry_after),
-        _ => None,
+        FailureClass::Provider => Some(error.retry_after.unwrap_or(outage)),
+        FailureClass::LocalResource => Some(outage),
+        FailureClass::QuotaExhausted
+        | FailureClass::UnknownModel
+        | FailureClass::Auth
+        | FailureClass::ContextTooLong
+        | FailureClass::InvalidRequest => None,
     }
+}
+
+/// Whether the account's credit is spent.
+pub(crate) fn is_quota_error(error: &ProviderError) -> bool {
+    error.class == FailureClass::QuotaExhausted
 }
 
 /// Reports to the circuit how an attempt failed.

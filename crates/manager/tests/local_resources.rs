@@ -79,7 +79,7 @@ async fn a_process_out_of_descriptors_blames_no_model() {
         );
         assert_eq!((error.status(), error.code()), (503, "overloaded"));
         assert_eq!(error.retry_in(), Some(Duration::from_secs(1)));
-        assert!(!error.retries_exhausted(), "the caller's SDK may try again");
+        assert!(!error.is_permanent(), "the caller's SDK may try again");
     }
     for key in models {
         let key = key.parse().unwrap();

@@ -65,7 +65,8 @@ async fn no_model_is_available() {
         sim.script("m", Fault::Reset);
     }
     let response = world.chat("chat", false).send().await.unwrap();
-    assert_eq!(header(&response, "x-should-retry"), Some("false"));
+    assert_eq!(header(&response, "x-should-retry"), None, "an outage ends by itself");
+    assert_eq!(header(&response, "retry-after"), Some("1"));
     let (status, code, _, message) = openai_error(response).await;
     assert_eq!((status, code.as_str()), (502, "attempts_exhausted"), "{message}");
 

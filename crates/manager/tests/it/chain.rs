@@ -108,7 +108,8 @@ async fn when_all_fail_the_error_has_each_reason_and_nothing_of_the_prompt() {
     world.second.script("m", Behaviour::status(http::StatusCode::SERVICE_UNAVAILABLE));
     let error = world.call(chat("chat", false)).await.unwrap_err();
     assert_eq!((error.code(), error.status(), world.calls()), ("attempts_exhausted", 503, (2, 2)));
-    assert!(error.retries_exhausted());
+    assert!(!error.is_permanent(), "an outage ends by itself");
+    assert_eq!(error.retry_in(), Some(std::time::Duration::from_secs(1)));
     let text = error.to_string();
     for part in ["no model of chat returned a response", "openai:m: ", "500", "backup:m: ", "503"] {
         assert!(text.contains(part), "{part:?} is not in {text:?}");

@@ -87,7 +87,7 @@ async fn a_request_that_no_model_can_carry_is_the_callers_mistake() {
     let fields = json!({"logit_bias": {"50256": -100}});
     let error = world.call(call(Dialect::OpenAiChat, CLAUDE, false, fields)).await.unwrap_err();
     assert!(matches!(error, CallError::CannotCarry { .. }), "{error:?}");
-    assert_eq!((error.status(), error.code(), error.retries_exhausted()), (400, "cannot_translate", false));
+    assert_eq!((error.status(), error.code(), error.is_permanent()), (400, "cannot_translate", false));
     let message = error.to_string();
     for part in [CLAUDE, "logit_bias", "Anthropic Messages"] {
         assert!(message.contains(part), "{part:?} is not in {message:?}");

@@ -157,9 +157,16 @@ fn check_headers(case: &Case, attempt: usize, got: &CallResult) -> Result<(), St
     ensure_that(header("x-switchboard-error") == ours.then_some(&raised.code), || {
         format!("x-switchboard-error: {:?}", header("x-switchboard-error"))
     })?;
-    ensure_that(!ours || header("x-should-retry") == Some("false"), || {
-        "retries are spent, unsaid".to_owned()
-    })?;
+    if ours {
+        // Whether coming again can help, and when (C9).
+        let seconds = header("retry-after").and_then(|value| value.parse::<u64>().ok());
+        let may_help = seconds.is_some_and(|seconds| seconds <= 60);
+        let expected = (!may_help).then_some("false");
+        ensure_that(header("x-should-retry") == expected, || format!("headers: {:?}", raised.headers))?;
+        let is_permanent = raised.code == "provider_auth"
+            || matches!(case.row.counts, CircuitEffect::Cooldown(DurationRange(_, most)) if most > Duration::from_secs(61));
+        ensure_that(may_help != is_permanent, || format!("headers: {:?}", raised.headers))?;
+    }
     if let (CircuitEffect::Cooldown(DurationRange(_, most)), true) = (case.row.counts, ours) {
         let seconds = header("retry-after").and_then(|value| value.parse::<u64>().ok());
         let is_in_range = seconds.is_some_and(|seconds| (1..=most.as_secs() + 1).contains(&seconds));

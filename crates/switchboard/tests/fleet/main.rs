@@ -14,6 +14,7 @@ mod api;
 mod deployments;
 mod good_calls;
 mod limits;
+mod never_worse;
 mod poison;
 #[path = "../support/program.rs"]
 mod program;
