@@ -78,6 +78,7 @@ fn cause_text(cause: TransitionCause) -> &'static str {
         TransitionCause::UnknownModel => "model not found",
         TransitionCause::Probe => "open period ended, probing",
         TransitionCause::Recovered => "probe succeeded",
+        TransitionCause::OthersSucceed => "calls of others succeed",
         TransitionCause::Manual => "manual",
         TransitionCause::Reset => "reset",
         TransitionCause::External => "written by Open SWE or redis-cli",

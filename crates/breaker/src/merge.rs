@@ -161,7 +161,7 @@ fn build_applied(
         ..record
     };
     record.window.prune(context.policy, now);
-    let reason = Reason { cause, ..record.reason.clone().unwrap_or_else(|| Reason::new(cause)) };
+    let reason = Reason { cause, by: None, ..record.reason.clone().unwrap_or_else(|| Reason::new(cause)) };
     let transition = Transition {
         from: before.stored_state(),
         to: record.stored_state(),

@@ -94,6 +94,8 @@ pub enum TransitionCause {
     Probe,
     /// Probes succeeded.
     Recovered,
+    /// An open circuit was bound to one source, and another's call succeeded (B12).
+    OthersSucceed,
     /// A manual override.
     Manual,
     /// The key was deleted, or an operator reset the circuit.
@@ -125,6 +127,7 @@ impl TransitionCause {
             Self::UnknownModel => "unknown_model",
             Self::Probe => "probe",
             Self::Recovered => "recovered",
+            Self::OthersSucceed => "others_succeed",
             Self::Manual => "manual",
             Self::Reset => "reset",
             Self::External => "foreign",

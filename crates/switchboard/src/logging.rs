@@ -1,6 +1,9 @@
 //! The log, on standard error, as text or JSON.
 
-use std::io::{self, IsTerminal};
+use std::{
+    io::{self, IsTerminal},
+    panic::PanicHookInfo,
+};
 
 use anyhow::Context as _;
 use tracing_subscriber::{
@@ -55,6 +58,13 @@ pub fn init(
     };
     started.map_err(|error| anyhow::anyhow!("cannot start the log: {error}"))?;
     Ok(queue)
+}
+
+/// Logs where the program panicked. By the log, since standard error may have a reader that does not read (Q7), and without the
+/// message, which may quote a prompt (C5).
+pub fn report_panic(panic: &PanicHookInfo<'_>) {
+    let location = panic.location().map(ToString::to_string).unwrap_or_default();
+    tracing::error!(location, "panic: this is a bug, please report it");
 }
 
 fn filter(environment: &Environment, default_filter: &str) -> anyhow::Result<EnvFilter> {

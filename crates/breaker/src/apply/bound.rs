@@ -48,7 +48,7 @@ impl RecordUpdate<'_> {
         }
         self.reset_consecutive_failures();
         self.record.trips = 0;
-        self.transition_to(Phase::Closed, Reason::new(TransitionCause::Recovered));
+        self.transition_to(Phase::Closed, Reason::new(TransitionCause::OthersSucceed));
     }
 
     /// Others fail, too: it opens for more than its source, in a new epoch. It is the same outage, so `trips` stays.

@@ -96,11 +96,23 @@ export class Detail {
   }
 }
 
+// Whose calls are refused while all others are admitted.
+function refusedCallers(report) {
+  const sources = [...(report.alone ? [report.alone] : []), ...(report.refused ?? [])];
+  return sources.map(sourceName).join(", ") || (report.state === "OPEN" ? "all" : "none");
+}
+
+function sourceName({ caller, tag }) {
+  if (tag === undefined) return caller ?? "callers without a key";
+  return caller === undefined ? "one request" : `one request of ${caller}`;
+}
+
 function factsOf(report, ttft, now) {
   const never = report.lastFailureTime === 0;
   return [
     ["Since", `${clock(report.since, now)} (${length(now - report.since)})`],
     ["Next probe", nextProbe(report, now)],
+    ["Refused callers", refusedCallers(report)],
     ["Consecutive failures", String(report.failureCount)],
     ["Last failure", never ? "none known" : `${clock(report.lastFailureTime, now)} (${length(now - report.lastFailureTime)} ago)`],
     ["Failed of calls now", calls(report)],

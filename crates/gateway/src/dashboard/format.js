@@ -60,6 +60,7 @@ const CAUSES = {
   unknown_model: "model not found",
   probe: "open period ended, probing",
   recovered: "a probe succeeded",
+  others_succeed: "calls of others succeed",
   manual: "manual",
   reset: "reset",
   foreign: "written by Open SWE or redis-cli",

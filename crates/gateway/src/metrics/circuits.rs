@@ -76,6 +76,11 @@ impl MetricsWriter<'_> {
                 family.gauge(&labels, i64::from(report.state == state))?;
             }
         }
+        let help = "1 for an open circuit that refuses one source alone, and admits all others";
+        let mut family = self.family("circuit_bound", help, MetricType::Gauge)?;
+        for (report, _) in circuits {
+            family.gauge(&[("model", report.key.as_str())], i64::from(report.bound_to.is_some()))?;
+        }
         let help = "1 for a circuit that was forced open by an operator";
         let mut family = self.family("circuit_forced", help, MetricType::Gauge)?;
         for (report, _) in circuits {

@@ -8,17 +8,24 @@ use std::collections::HashMap;
 use std::fmt;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, ToSocketAddrs as _, UdpSocket};
+use std::panic::{self, AssertUnwindSafe};
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
 use tokio::sync::watch;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 use crate::cause::LocalResource;
 
 /// How long addresses are used without another lookup.
 const FRESH_FOR: Duration = Duration::from_secs(30);
+
+/// Addresses that are older than this may be another's by now: the lookup is waited for, if it does not take long.
+const MAX_AGE: Duration = Duration::from_secs(10 * 60);
+
+/// How long it is waited for then.
+const OLD_ADDRESSES_WAIT: Duration = Duration::from_millis(250);
 
 /// How long to wait after a failed lookup before the next one, where there are good addresses.
 const RETRY_INTERVAL: Duration = Duration::from_secs(1);
@@ -43,6 +50,15 @@ pub(crate) enum LookupError {
 
 type LookupFn = dyn Fn(&str) -> io::Result<Vec<IpAddr>> + Send + Sync;
 type LookupResult = Result<Addresses, LookupError>;
+type Lookup = Result<watch::Receiver<Option<LookupResult>>, LookupError>;
+
+/// What is known of a host when it is asked for.
+enum Known {
+    Good(Addresses),
+    /// Good ones, but old; and the lookup that is made.
+    Old(Addresses, Lookup),
+    Nothing(Lookup),
+}
 
 /// Looks up hosts. Clones share what they know.
 #[derive(Clone)]
@@ -63,6 +79,8 @@ struct State {
 #[derive(Default)]
 struct Host {
     good: Option<Addresses>,
+    /// When those were looked up.
+    good_since: Option<Instant>,
     /// When the last lookup ended well or badly, and until when no other one is needed.
     fresh_until: Option<Instant>,
     lookup: Option<watch::Receiver<Option<LookupResult>>>,
@@ -80,52 +98,51 @@ impl Resolver {
         Self(Arc::new(Shared { look_up: Box::new(look_up), state: Mutex::default() }))
     }
 
-    /// The addresses of a host. The last good ones are returned at once; if they are old, they are looked up again meanwhile.
+    /// The addresses of a host. The last good ones are returned at once, while they are looked up again if they are not
+    /// fresh; very old ones only if the lookup takes long or fails.
     pub(crate) async fn resolve(&self, host: &str) -> LookupResult {
-        let mut lookup = match self.good_or_lookup(host) {
-            Ok(good) => return Ok(good),
-            Err(lookup) => lookup?,
-        };
-        let result = lookup.wait_for(Option::is_some).await;
-        match result.map(|result| result.clone()) {
-            Ok(Some(result)) => result,
-            // The thread has ended without a result, which only a panic can do.
-            Ok(None) | Err(_) => Err(LookupError::Unknown("the lookup was aborted".into())),
+        match self.known(host) {
+            Known::Good(good) => Ok(good),
+            Known::Old(good, lookup) => {
+                let found = timeout(OLD_ADDRESSES_WAIT, result_of(lookup)).await;
+                Ok(found.ok().and_then(Result::ok).unwrap_or(good))
+            }
+            Known::Nothing(lookup) => result_of(lookup).await,
         }
     }
 
-    fn good_or_lookup(
-        &self,
-        host: &str,
-    ) -> Result<Addresses, Result<watch::Receiver<Option<LookupResult>>, LookupError>> {
+    fn known(&self, host: &str) -> Known {
         let mut state = self.0.lock();
         let known = state.hosts.get(host);
         let good = known.and_then(|host| host.good.clone());
-        let is_fresh = known.is_some_and(|host| host.fresh_until.is_some_and(|until| Instant::now() < until));
-        if let Some(good) = &good
-            && is_fresh
-        {
-            return Ok(Arc::clone(good));
+        let now = Instant::now();
+        let is_fresh = known.is_some_and(|host| host.fresh_until.is_some_and(|until| now < until));
+        let is_old = known.is_some_and(|host| host.good_since.is_some_and(|since| now >= since + MAX_AGE));
+        let running = known.and_then(|host| host.lookup.clone());
+        match good {
+            Some(good) if is_fresh => Known::Good(good),
+            good => {
+                let lookup = running.map_or_else(|| self.start(host, &mut state), Ok);
+                match good {
+                    Some(good) if is_old => Known::Old(good, lookup),
+                    Some(good) => Known::Good(good),
+                    None => Known::Nothing(lookup),
+                }
+            }
         }
-        let lookup = match known.and_then(|host| host.lookup.clone()) {
-            Some(lookup) => Ok(lookup),
-            None => self.start(host, &mut state),
-        };
-        good.ok_or(lookup)
     }
 
-    fn start(
-        &self,
-        host: &str,
-        state: &mut State,
-    ) -> Result<watch::Receiver<Option<LookupResult>>, LookupError> {
+    fn start(&self, host: &str, state: &mut State) -> Lookup {
         if state.running >= MAX_LOOKUPS {
             return Err(LookupError::Local(LocalResource::Threads));
         }
         let (sender, receiver) = watch::channel(None);
         let (shared, name) = (Arc::clone(&self.0), Box::<str>::from(host));
         let run = move || {
-            let result = shared.look_up(&name);
+            // Without a result the host would have no other lookup.
+            let result = panic::catch_unwind(AssertUnwindSafe(|| shared.look_up(&name)));
+            let result =
+                result.unwrap_or_else(|_| Err(LookupError::Unknown("the lookup was aborted".into())));
             shared.on_result(&name, &result);
             // Nobody may wait for it any more.
             _ = sender.send(Some(result));
@@ -135,6 +152,15 @@ impl Resolver {
         state.running += 1;
         state.hosts.entry(host.into()).or_default().lookup = Some(receiver.clone());
         Ok(receiver)
+    }
+}
+
+async fn result_of(lookup: Lookup) -> LookupResult {
+    let mut lookup = lookup?;
+    let result = lookup.wait_for(Option::is_some).await;
+    match result.map(|result| result.clone()) {
+        Ok(Some(result)) => result,
+        Ok(None) | Err(_) => Err(LookupError::Unknown("the lookup was aborted".into())),
     }
 }
 
@@ -165,6 +191,7 @@ impl Shared {
         host.fresh_until = Some(Instant::now() + fresh_for);
         if let Ok(addresses) = result {
             host.good = Some(Arc::clone(addresses));
+            host.good_since = Some(Instant::now());
         }
     }
 

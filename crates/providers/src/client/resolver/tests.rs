@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 use tokio::time::{advance, pause, timeout};
 
-use super::{FRESH_FOR, LookupError, MAX_LOOKUPS, Resolver};
+use super::{FRESH_FOR, LookupError, MAX_AGE, MAX_LOOKUPS, RETRY_INTERVAL, Resolver};
 use crate::cause::LocalResource;
 
 const GOOD: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 0, 0, 1));
@@ -103,4 +103,44 @@ async fn the_last_good_addresses_serve_while_lookups_fail() {
         std::thread::yield_now();
     }
     assert_eq!(resolver.resolve("host").await.unwrap()[..], [GOOD], "although the lookup has failed");
+}
+
+/// Addresses from before a long pause may be another's: a quick lookup is waited for, a slow one is not.
+#[tokio::test]
+async fn very_old_addresses_serve_only_if_the_lookup_takes_long() {
+    const MOVED: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 0, 0, 2));
+    let (release, released) = mpsc::channel::<()>();
+    let (released, count) = (Mutex::new(released), AtomicUsize::new(0));
+    let resolver = Resolver::new(move |_| match count.fetch_add(1, Ordering::SeqCst) {
+        0 => Ok(vec![GOOD]),
+        1 => Ok(vec![MOVED]),
+        _ => {
+            _ = released.lock().unwrap().recv();
+            Err(io::Error::other("Temporary failure in name resolution"))
+        }
+    });
+    assert_eq!(resolver.resolve("host").await.unwrap()[..], [GOOD]);
+    pause();
+    advance(MAX_AGE + Duration::from_secs(1)).await;
+    tokio::time::resume();
+    assert_eq!(resolver.resolve("host").await.unwrap()[..], [MOVED]);
+    pause();
+    advance(MAX_AGE + Duration::from_secs(1)).await;
+    assert_eq!(resolver.resolve("host").await.unwrap()[..], [MOVED]);
+    drop(release);
+}
+
+#[tokio::test]
+async fn a_lookup_that_panics_is_over() {
+    let count = AtomicUsize::new(0);
+    let resolver = Resolver::new(move |_| {
+        assert!(count.fetch_add(1, Ordering::SeqCst) > 0, "the first one panics");
+        Ok(vec![GOOD])
+    });
+    assert!(resolver.resolve("host").await.is_err());
+    assert_eq!(waiting_for_threads(&resolver), 0);
+    pause();
+    advance(RETRY_INTERVAL * 2).await;
+    tokio::time::resume();
+    assert_eq!(resolver.resolve("host").await.unwrap()[..], [GOOD]);
 }
