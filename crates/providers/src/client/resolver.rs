@@ -101,7 +101,7 @@ impl Resolver {
     /// The addresses of a host. The last good ones are returned at once, while they are looked up again if they are not
     /// fresh; very old ones only if the lookup takes long or fails.
     pub(crate) async fn resolve(&self, host: &str) -> LookupResult {
-        match self.known(host) {
+        match self.cached(host) {
             Known::Good(good) => Ok(good),
             Known::Old(good, lookup) => {
                 let found = timeout(OLD_ADDRESSES_WAIT, result_of(lookup)).await;
@@ -111,7 +111,7 @@ impl Resolver {
         }
     }
 
-    fn known(&self, host: &str) -> Known {
+    fn cached(&self, host: &str) -> Known {
         let mut state = self.0.lock();
         let known = state.hosts.get(host);
         let good = known.and_then(|host| host.good.clone());
