@@ -129,7 +129,7 @@ const TWO_KEYS: Senders = Senders::Keys { first: 0, count: 2 };
 const ONE_KEY: Senders = Senders::Keys { first: 0, count: 1 };
 
 /// All outages of the second table.
-pub const OUTAGES: [Down; 16] = [
+pub const OUTAGES: [Down; 17] = [
     ("503, 2/s, 10 keys", 1, 2.0, TEN_KEYS, 3, down(1, 1.0, false)),
     ("503, 2/s, 2 keys", 1, 2.0, TWO_KEYS, 3, down(1, 1.0, false)),
     ("503, 2/s, 1 key", 1, 2.0, ONE_KEY, 3, down(1, 1.0, false)),
@@ -138,6 +138,7 @@ pub const OUTAGES: [Down; 16] = [
     ("503, 200/s, 10 keys", 1, 200.0, TEN_KEYS, 3, down(1, 1.0, false)),
     ("503, 200/s, 2 keys", 1, 200.0, TWO_KEYS, 3, down(1, 1.0, false)),
     ("503, 200/s, 10 keys, 16 instances", 16, 200.0, TEN_KEYS, 3, down(1, 1.0, false)),
+    ("503, 1,000/s, 10 keys, 1,000 instances", 1_000, 1_000.0, TEN_KEYS, 3, down(1, 1.0, false)),
     ("60 % 503, 2/s, 10 keys", 1, 2.0, TEN_KEYS, 3, down(1, 0.6, false)),
     ("60 % 503, 200/s, 10 keys", 1, 200.0, TEN_KEYS, 3, down(1, 0.6, false)),
     ("timeouts, 2/s, 10 keys", 1, 2.0, TEN_KEYS, 3, down(1, 1.0, true)),
