@@ -81,10 +81,10 @@ impl ErrorBody {
             ErrorCategory::Other => upstream_category(error, status).unwrap_or(ErrorCategory::Other),
             category => category,
         };
-        let told = retry_delay(error)
+        let retry_after = retry_delay(error)
             .or_else(|| (status == Some(429)).then(|| waits::delay_in_words(&text.message)).flatten());
         Self {
-            retry_after: told,
+            retry_after,
             resets_at_ms: waits::reset_in_headers(&error["metadata"]["headers"]),
             status: status.or(category.implied_status()),
             category,

@@ -41,7 +41,7 @@ struct Open {
 pub(crate) enum Admission {
     /// It is served, and these others have to close for it.
     Served(PoolEntry, Evicted),
-    /// All others are busy: it is told so.
+    /// All others are busy: it gets an error.
     Overloaded(PoolEntry),
     /// There is not even room for that.
     Rejected,
@@ -193,14 +193,14 @@ mod tests {
         assert_eq!(phase(&idle), ConnectionPhase::Closing, "then those that are known, and idle");
         fifth.state.enter(ConnectionPhase::InRequest);
 
-        let told = admit(&pool).await;
-        assert!(matches!(&told, Admission::Overloaded(_)), "{told:?}");
+        let refused = admit(&pool).await;
+        assert!(matches!(&refused, Admission::Overloaded(_)), "{refused:?}");
         assert_eq!(phase(&busy), ConnectionPhase::InRequest);
-        if let Admission::Overloaded(entry) = &told {
+        if let Admission::Overloaded(entry) = &refused {
             entry.state.enter(ConnectionPhase::InRequest);
         }
         assert!(matches!(admit(&pool).await, Admission::Rejected));
-        drop((busy, told));
+        drop((busy, refused));
         served(&pool).await;
     }
 

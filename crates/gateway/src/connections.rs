@@ -166,7 +166,7 @@ impl Connections {
     }
 }
 
-/// A client that stops reading keeps a provider's stream open, so that end is told; others come and go.
+/// A client that stops reading keeps a provider's stream open, so that end is logged; others come and go.
 fn report_end(error: &hyper::Error, metrics: &ConnectionMetrics) {
     let source = error.source().and_then(|source| source.downcast_ref::<io::Error>());
     let timeout = source.and_then(|error| error.get_ref()?.downcast_ref::<ClientTimeout>());

@@ -35,11 +35,11 @@
 //!
 //! # Invariants
 //!
-//! - One call is one request: nothing is retried, redirected or decoded. (A kept connection that fails before a byte of the
+//! - One call is one request: nothing is retried or redirected. (A kept connection that fails before a byte of the
 //!   response has come was closed by the provider: the request is sent once more, on a new one.)
 //! - What this machine lacks is never a provider's failure ([`FailureClass::LocalResource`], C8). Lookups run on threads of
 //!   their own, one per name.
-//! - Bodies and events are passed on as the bytes that were received.
+//! - Bodies and events are passed on as the bytes that were received, decompressed if nobody had asked for compression.
 //! - A stream ends with `None` only if it is complete (C3). After an error its connection is closed. Dropping a call or a
 //!   stream closes it, too, so that the provider stops generating.
 //! - Every wait has a limit of [`Timeouts`], every body and event a largest size.

@@ -73,6 +73,6 @@ pub(super) fn category_of(error: &ErrorText<'_>) -> ErrorCategory {
         return ErrorCategory::ContentPolicy;
     }
     let fits = |rules: &[ErrorRule]| rules.iter().any(|rule| rule.fits(error));
-    let told = TABLE.into_iter().find_map(|(meaning, rules)| fits(rules).then_some(meaning));
-    told.or(error.daily_quota.then_some(ErrorCategory::QuotaExhausted)).unwrap_or(ErrorCategory::Other)
+    let matched = TABLE.into_iter().find_map(|(meaning, rules)| fits(rules).then_some(meaning));
+    matched.or(error.daily_quota.then_some(ErrorCategory::QuotaExhausted)).unwrap_or(ErrorCategory::Other)
 }

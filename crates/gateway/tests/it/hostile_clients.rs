@@ -6,12 +6,12 @@ use std::time::Duration;
 use serde_json::json;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
-    net::{TcpListener, TcpStream},
+    net::TcpStream,
     task::JoinHandle,
     time::timeout,
 };
 
-use crate::support::{Setup, TEST_TIMEOUT, World, keys, openai_error};
+use crate::support::{Setup, TEST_TIMEOUT, World, endless_sse, keys, openai_error};
 
 /// Longer than any timeout; the paused clock of these tests skips it.
 const LONGER_THAN_ANY_TIMEOUT: Duration = Duration::from_secs(24 * 60 * 60);
@@ -111,24 +111,11 @@ async fn what_no_provider_can_read_reaches_none() {
 
 /// A provider that streams for as long as anybody takes it. It returns how much that was.
 async fn endless_provider() -> (String, JoinHandle<usize>) {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("http://{}/v1", listener.local_addr().unwrap());
     let content = "word ".repeat(2_000);
-    let event =
-        format!("data: {{\"choices\":[{{\"index\":0,\"delta\":{{\"content\":\"{content}\"}}}}]}}\n\n");
-    let sending = tokio::spawn(async move {
-        let (mut socket, _) = listener.accept().await.unwrap();
-        let mut request = [0; 4096];
-        let _ = socket.read(&mut request).await.unwrap();
-        let head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n";
-        socket.write_all(head.as_bytes()).await.unwrap();
-        let mut sent = 0;
-        while socket.write_all(event.as_bytes()).await.is_ok() {
-            sent += event.len();
-        }
-        sent
-    });
-    (url, sending)
+    endless_sse(format!(
+        "data: {{\"choices\":[{{\"index\":0,\"delta\":{{\"content\":\"{content}\"}}}}]}}\n\n"
+    ))
+    .await
 }
 
 #[tokio::test]

@@ -2,40 +2,15 @@
 
 use std::time::Duration;
 
+use crate::support::{Setup, World, endless_sse, header};
 use manager::BufferLimit;
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpListener,
-    task::JoinHandle,
-};
-
-use crate::support::{Setup, World, header};
 
 const MAX_BYTES: usize = 256 * 1024;
 
-/// A provider that sends keep-alives and never an event.
-async fn keepalive_only_provider() -> (String, JoinHandle<usize>) {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("http://{}/v1", listener.local_addr().unwrap());
-    let piece = format!(": {}\n\n", "still here ".repeat(1_000));
-    let sending = tokio::spawn(async move {
-        let (mut socket, _) = listener.accept().await.unwrap();
-        let mut request = [0; 4096];
-        let _ = socket.read(&mut request).await.unwrap();
-        let head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n";
-        socket.write_all(head.as_bytes()).await.unwrap();
-        let mut sent = 0;
-        while socket.write_all(piece.as_bytes()).await.is_ok() {
-            sent += piece.len();
-        }
-        sent
-    });
-    (url, sending)
-}
-
 #[tokio::test]
 async fn endless_keepalives_are_no_response() {
-    let (url, provider) = keepalive_only_provider().await;
+    // Keep-alives, and never an event.
+    let (url, provider) = endless_sse(format!(": {}\n\n", "still here ".repeat(1_000))).await;
     let setup = Setup { first_url: Some(url), buffer_limit: BufferLimit(MAX_BYTES), ..Setup::default() };
     let world = World::with(setup).await;
     let response = world.chat("chat", true).send().await.unwrap();

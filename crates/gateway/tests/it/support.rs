@@ -14,6 +14,8 @@ use reqwest::{Client, RequestBuilder, Response};
 use serde_json::{Value, json};
 use simulator::Simulator;
 use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpListener,
     sync::mpsc::{UnboundedSender, unbounded_channel},
     task::JoinHandle,
 };
@@ -284,4 +286,24 @@ pub(crate) async fn anthropic_error(response: Response) -> (u16, String, String,
     assert_eq!((&body["type"], &body["request_id"]), (&json!("error"), &json!(id)), "{body}");
     let text = |field: &str| body["error"][field].as_str().unwrap().to_owned();
     (status, code, text("type"), text("message"))
+}
+
+/// A provider that answers one call with a stream of this piece again and again, for as long as anybody takes it. It returns
+/// how many bytes that was.
+pub(crate) async fn endless_sse(piece: String) -> (String, JoinHandle<usize>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/v1", listener.local_addr().unwrap());
+    let sending = tokio::spawn(async move {
+        let (mut socket, _) = listener.accept().await.unwrap();
+        let mut request = [0; 4096];
+        let _ = socket.read(&mut request).await.unwrap();
+        let head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n";
+        socket.write_all(head.as_bytes()).await.unwrap();
+        let mut sent = 0;
+        while socket.write_all(piece.as_bytes()).await.is_ok() {
+            sent += piece.len();
+        }
+        sent
+    });
+    (url, sending)
 }

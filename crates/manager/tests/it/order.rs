@@ -40,7 +40,7 @@ const ENDS: [End; 10] = [
 const MODELS: [&str; 3] = ["openai:m", "backup:m", "backup:last"];
 
 /// The caller's view of the end: the code, the status, and the seconds until it makes sense to come back, roughly.
-type Told = (String, u16, Option<u64>);
+type CallEnd = (String, u16, Option<u64>);
 
 fn behaviour(end: End) -> Behaviour {
     match end {
@@ -62,7 +62,7 @@ fn script(world: &Fixture, model: &str, behaviour: Behaviour) {
     if provider == "openai" { &world.first } else { &world.second }.script(name, behaviour);
 }
 
-async fn told(ends: [End; 3], stream: bool) -> Told {
+async fn outcome(ends: [End; 3], stream: bool) -> CallEnd {
     let config = TestConfig {
         on_auth_error: OnAuthError::Fallback,
         retry: Retry { max_attempts: 1, ..TestConfig::default().retry },
@@ -112,12 +112,12 @@ fn sets() -> Vec<[End; 3]> {
 #[tokio::test]
 async fn every_order_of_the_models_ends_the_same() {
     for set in sets() {
-        let expected = told(set, false).await;
+        let expected = outcome(set, false).await;
         let mut others = orders(set)[1..].to_vec();
         others.sort();
         others.dedup();
         for order in others {
-            assert_eq!(told(order, false).await, expected, "{order:?}, unlike {set:?}");
+            assert_eq!(outcome(order, false).await, expected, "{order:?}, unlike {set:?}");
         }
         // A mistake of the caller's own is told if, and only if, every model that was asked says so.
         let asked: Vec<End> = set.into_iter().filter(|end| *end != End::CircuitOpen).collect();
@@ -133,15 +133,15 @@ async fn every_order_of_a_stream_ends_the_same() {
         [End::Overloaded, End::RateLimitedFor90s, End::UnknownModel],
         [End::RateLimited, End::RejectedKey, End::OutOfCredit],
     ] {
-        let expected = told(set, false).await;
+        let expected = outcome(set, false).await;
         for order in orders(set) {
-            assert_eq!(told(order, true).await, expected, "{order:?}");
+            assert_eq!(outcome(order, true).await, expected, "{order:?}");
         }
     }
 }
 
 #[tokio::test]
-async fn the_error_that_says_best_to_come_back_is_told() {
+async fn the_most_retryable_error_is_returned() {
     for (set, status) in [
         ([End::Overloaded, End::TooLong, End::RateLimited], 503),
         ([End::RateLimited, End::TooLong, End::UnknownModel], 429),
@@ -151,7 +151,7 @@ async fn the_error_that_says_best_to_come_back_is_told() {
         ([End::TooLong, End::TooLong, End::CircuitOpen], 400),
         ([End::CircuitOpen, End::CircuitOpen, End::CircuitOpen], 503),
     ] {
-        assert_eq!(told(set, false).await.1, status, "{set:?}");
+        assert_eq!(outcome(set, false).await.1, status, "{set:?}");
     }
 }
 
