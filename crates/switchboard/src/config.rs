@@ -21,6 +21,7 @@ use ::manager::Route;
 use ::providers::ProviderConfig;
 use circuits::Policies;
 
+mod base_url;
 mod breaker;
 mod calls;
 mod changes;
@@ -187,7 +188,8 @@ impl Config {
             });
             let routed = routes.values().flat_map(|route| &route.models);
             policies.named = Some(routed.chain(policies.models.keys()).cloned().collect());
-            let warnings = route_names::warnings(&route_tables, &routes, policies.models.keys(), &providers);
+            route_names::warn(&route_tables, &routes, policies.models.keys(), &providers);
+            let warnings = root.context.take_warnings();
             root.report_unknown_keys();
             let providers = providers.into_values().flatten().collect();
             Self { server, keys, redis, policies, providers, routes, call_settings: calls, warnings }

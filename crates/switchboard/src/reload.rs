@@ -46,12 +46,17 @@ fn apply_sources<Changes: Display>(
     apply: &mut impl FnMut(Config) -> anyhow::Result<Changes>,
 ) {
     match sources.clone().and_then(|sources| Config::load(&sources)) {
-        Ok(config) => match apply(config) {
-            Ok(changes) => tracing::info!("configuration reloaded: {changes}"),
-            Err(error) => {
-                tracing::error!("configuration reload failed; keeping the current one: {error}");
+        Ok(config) => {
+            for warning in &config.warnings {
+                tracing::warn!("{warning}");
             }
-        },
+            match apply(config) {
+                Ok(changes) => tracing::info!("configuration reloaded: {changes}"),
+                Err(error) => {
+                    tracing::error!("configuration reload failed; keeping the current one: {error}");
+                }
+            }
+        }
         Err(problems) => {
             for problem in problems.iter() {
                 tracing::error!("configuration reload failed; keeping the current one: {problem}");

@@ -227,6 +227,18 @@ fn invalid_providers_are_reported() {
              expected the provider's",
         ),
         (
+            "server.listen = \"0.0.0.0:4100\"\nserver.api_keys = [\"0123456789abcdef\"]\n\
+             [providers.openai]\nbase_url = \"http://[::ffff:127.0.0.1]:4100/v1\"",
+            "s.toml:4: providers.openai.base_url is the address that Switchboard listens on, \
+             expected the provider's",
+        ),
+        (
+            "[providers.openai]\nbase_url = \"https://host/v1/chat/completions?key=hush\"",
+            "s.toml:2: providers.openai.base_url has a query or fragment, \
+             expected a URL such as \"https://api.openai.com/v1\"; \
+             it also ends in /chat/completions, which is added automatically; expected \"https://host/v1\"",
+        ),
+        (
             "[providers.openai]\nbase_url = \"https://u:hush@host/v1\"",
             "s.toml:2: providers.openai.base_url contains a user or password; \
              put the key into api_key",
@@ -710,6 +722,34 @@ fn circuits_can_be_inspected_without_keys() {
     assert!(config.redis.url.is_memory());
     assert_eq!(config.policies.models.len(), 1);
     assert!(Config::load_circuits(&sources("[breaker]\nmode = 1", &[])).is_err());
+}
+
+#[test]
+fn a_base_url_that_ends_in_an_endpoint_is_a_warning() {
+    let text = "[providers.openai]\nbase_url = \"https://h/v1/chat/completions/\"\n\
+                [providers.local]\nkind = \"openai\"\nbase_url = \"https://h/v1\"";
+    let variables = [
+        ("OPENAI_API_KEY", "k"),
+        ("ANTHROPIC_API_KEY", "k"),
+        ("ANTHROPIC_BASE_URL", "https://a/v1/messages"),
+        ("GOOGLE_API_KEY", "k"),
+        ("GOOGLE_GEMINI_BASE_URL", "https://g/v1beta/models/gemini-3-pro:generateContent"),
+    ];
+    let warnings: Vec<_> = load(text, &variables).warnings.iter().map(ToString::to_string).collect();
+    let ends_in = "which is added automatically; expected";
+    assert_eq!(
+        warnings,
+        [
+            format!(
+                "s.toml:2: providers.openai.base_url ends in /chat/completions, {ends_in} \"https://h/v1\""
+            ),
+            format!("environment variable ANTHROPIC_BASE_URL: ends in /v1/messages, {ends_in} \"https://a\""),
+            format!(
+                "environment variable GOOGLE_GEMINI_BASE_URL: ends in /v1beta/models/gemini-3-pro:generateContent, \
+                 {ends_in} \"https://g\""
+            ),
+        ]
+    );
 }
 
 #[test]

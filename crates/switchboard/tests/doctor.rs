@@ -13,7 +13,7 @@ mod program;
 
 use program::{ProgramOutput, TempDir};
 use serde_json::Value;
-use testbed::RedisServer;
+use testbed::{Program, RedisServer};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpListener,
@@ -73,6 +73,49 @@ async fn a_route_named_like_a_model_is_a_warning() {
     let ended = doctor(&directory, &variables).await;
     assert_eq!(check_status(&ended, "configuration"), "warning");
     assert_check_says(&ended, "configuration", "found", "is named like the model openai:gpt-5");
+}
+
+#[tokio::test]
+async fn a_base_url_that_ends_in_an_endpoint_is_a_warning() {
+    let base_url = "http://127.0.0.1:1/v1/chat/completions";
+    let variables = [("REDIS_URL", "memory:"), ("OPENAI_API_KEY", SECRET), ("OPENAI_BASE_URL", base_url)];
+    let ended = doctor(&TempDir::new(), &variables).await;
+    assert_eq!(check_status(&ended, "configuration"), "warning");
+    let expected = "OPENAI_BASE_URL: ends in /chat/completions, which is added automatically; \
+                    expected \"http://127.0.0.1:1/v1\"";
+    assert_check_says(&ended, "configuration", "found", expected);
+    let program = env!("CARGO_BIN_EXE_switchboard");
+    let program = Program::start(program, &["serve", "--listen", "127.0.0.1:0"], variables);
+    let line = program.wait_for_line(expected).await;
+    assert!(line.contains("WARN"), "{line}");
+}
+
+#[tokio::test]
+async fn a_loop_is_an_error() {
+    for (listen, base_url) in [
+        ("127.0.0.1:4100", "http://0.0.0.0:4100/v1"),
+        ("127.0.0.1:4100", "http://[::ffff:127.0.0.1]:4100/v1"),
+        ("0.0.0.0:4100", "http://localhost:4100/v1"),
+        ("[::]:4100", "http://127.0.0.1:4100/v1"),
+    ] {
+        let variables = [
+            ("REDIS_URL", "memory:"),
+            ("SWITCHBOARD_LISTEN", listen),
+            ("SWITCHBOARD_API_KEY", SECRET),
+            ("OPENAI_API_KEY", SECRET),
+            ("OPENAI_BASE_URL", base_url),
+        ];
+        let directory = TempDir::new();
+        let expected = "OPENAI_BASE_URL: is the address that Switchboard listens on";
+        let ended = doctor(&directory, &variables).await;
+        assert_eq!(check_status(&ended, "configuration"), "failed", "{base_url} at {listen}");
+        assert_check_says(&ended, "configuration", "found", expected);
+        for command in [["config", "check"], ["serve", "--log-format=text"]] {
+            let ended = directory.run(&command, &variables).await;
+            let said = [ended.stdout, ended.stderr].concat();
+            assert!(ended.code == Some(1) && said.contains(expected), "{command:?}: {said}");
+        }
+    }
 }
 
 #[tokio::test]

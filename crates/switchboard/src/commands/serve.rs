@@ -41,6 +41,9 @@ pub async fn run(session: &Session, arguments: &ServeArguments) -> anyhow::Resul
     if !local_circuits::wait_for_first_read(&circuits).await {
         tracing::warn!("Redis has not responded yet; accepting requests without it");
     }
+    for warning in &config.warnings {
+        tracing::warn!("{warning}");
+    }
     if config.providers.is_empty() {
         tracing::warn!(
             "no provider configured: set OPENAI_API_KEY or ANTHROPIC_API_KEY, or add one to [providers]"

@@ -14,11 +14,12 @@ pub(super) struct ParseContext<'a> {
     path: &'a Path,
     text: &'a str,
     problems: RefCell<Vec<Problem>>,
+    warnings: RefCell<Vec<Problem>>,
 }
 
 impl<'a> ParseContext<'a> {
     pub(super) fn new(path: &'a Path, text: &'a str, environment: &'a Environment) -> Self {
-        Self { environment, path, text, problems: RefCell::default() }
+        Self { environment, path, text, problems: RefCell::default(), warnings: RefCell::default() }
     }
 
     /// Reports a problem of a line of the file.
@@ -39,6 +40,18 @@ impl<'a> ParseContext<'a> {
     /// Reports a problem.
     pub(super) fn report(&self, location: Location, message: String) {
         self.problems.borrow_mut().push(Problem { location, message });
+    }
+
+    /// Reports what is allowed, and probably not meant.
+    pub(super) fn warn(&self, location: Location, message: String) {
+        self.warnings.borrow_mut().push(Problem { location, message });
+    }
+
+    /// The warnings so far, sorted by location.
+    pub(super) fn take_warnings(&self) -> Vec<Problem> {
+        let mut warnings = self.warnings.take();
+        warnings.sort();
+        warnings
     }
 
     /// The line, counted from 1, of a byte offset in the file.

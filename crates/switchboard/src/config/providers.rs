@@ -5,13 +5,15 @@ use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf};
 use dialects::Dialect;
 use providers::{ForwardError, ForwardedHeader, ProviderConfig, ProviderKind};
 use secrecy::SecretString;
-use url::{Host, Url};
+use url::Url;
 
 use super::{
+    base_url::{BaseUrl, parse_base_url},
     context::ParseContext,
     document::{Section, closest_match},
     environment::{Environment, names},
-    value::{parse_url, quoted_choices},
+    problem::Location,
+    value::quoted_choices,
 };
 
 /// The kinds, with the names that Open SWE uses.
@@ -161,10 +163,14 @@ fn read_base_url(
             default_base_url(kind, section.context.environment)
         };
     };
-    let url = value.url()?;
-    match base_url_problem(kind, &url, listen) {
-        Some(problem) => value.report(problem),
-        None => Some(url),
+    match parse_base_url(kind, &value.text()?, listen) {
+        Ok(BaseUrl { url, warning }) => {
+            if let Some(warning) = warning {
+                value.warn(warning);
+            }
+            Some(url)
+        }
+        Err(problem) => value.report(problem),
     }
 }
 
@@ -201,34 +207,6 @@ fn name_problem(name: &str) -> Option<String> {
     None
 }
 
-/// The base URL must not repeat the path prefix of its kind, nor be the gateway's own address.
-fn base_url_problem(kind: ProviderKind, url: &Url, listen: SocketAddr) -> Option<&'static str> {
-    if is_own_address(url, listen) {
-        return Some("is the address that Switchboard listens on, expected the provider's");
-    }
-    let path = url.path().trim_end_matches('/');
-    match kind {
-        ProviderKind::Anthropic if path.ends_with("/v1") => {
-            Some("ends in /v1, which is added automatically; remove it")
-        }
-        ProviderKind::GoogleGenAi if path.ends_with("/v1beta") => {
-            Some("ends in /v1beta, which is added automatically; remove it")
-        }
-        _ => None,
-    }
-}
-
-/// The same variables point clients at Switchboard, so they may hold its own address.
-fn is_own_address(url: &Url, listen: SocketAddr) -> bool {
-    let own_host = match url.host() {
-        Some(Host::Domain(name)) => name == "localhost" && listen.ip().is_loopback(),
-        Some(Host::Ipv4(ip)) => listen.ip() == ip,
-        Some(Host::Ipv6(ip)) => listen.ip() == ip,
-        None => false,
-    };
-    own_host && url.port_or_known_default() == Some(listen.port())
-}
-
 /// The variables for the kind's key; the first that is set wins.
 fn key_variables(kind: ProviderKind) -> &'static [&'static str] {
     match kind {
@@ -260,11 +238,18 @@ fn base_url_from_env(kind: ProviderKind, context: &ParseContext<'_>, listen: Soc
     let Some(text) = context.environment.get(variable) else {
         return default_base_url(kind, context.environment);
     };
-    let url = parse_url(text).and_then(|url| match base_url_problem(kind, &url, listen) {
-        Some(problem) => Err(problem.to_owned()),
-        None => Ok(url),
-    });
-    url.map_err(|problem| context.report_variable(variable, problem)).ok()
+    match parse_base_url(kind, text, listen) {
+        Ok(BaseUrl { url, warning }) => {
+            if let Some(warning) = warning {
+                context.warn(Location::Variable(variable.to_owned()), warning);
+            }
+            Some(url)
+        }
+        Err(problem) => {
+            context.report_variable(variable, problem);
+            None
+        }
+    }
 }
 
 fn default_base_url(kind: ProviderKind, environment: &Environment) -> Option<Url> {

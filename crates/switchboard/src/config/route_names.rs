@@ -8,20 +8,18 @@ use manager::Route;
 
 use super::{
     document::Section,
-    problem::Problem,
     providers::{KINDS, Providers},
 };
 
-/// A warning for each route of the file whose name also names a model.
-pub(super) fn warnings<'m>(
+/// Warns of each route of the file whose name also names a model.
+pub(super) fn warn<'m>(
     section: &Section<'_>,
     routes: &'m BTreeMap<String, Route>,
     models: impl IntoIterator<Item = &'m ModelKey>,
     providers: &Providers,
-) -> Vec<Problem> {
+) {
     let routed = routes.values().flat_map(|route| &route.models);
     let models: Vec<_> = models.into_iter().chain(routed).collect();
-    let mut warnings = Vec::new();
     for (name, table) in section.subsections() {
         let Some(model) = model_of_name(name, &models, providers) else { continue };
         let message = format!(
@@ -29,9 +27,8 @@ pub(super) fn warnings<'m>(
              route answers as the answers of {model}; give the route a name of its own",
             table.name
         );
-        warnings.push(Problem { location: section.context.location(table.line), message });
+        section.context.warn(section.context.location(table.line), message);
     }
-    warnings
 }
 
 /// The model that the name could mean, were there no route of this name.

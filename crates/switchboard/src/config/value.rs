@@ -35,6 +35,11 @@ impl<'a> Value<'a> {
         None
     }
 
+    /// Reports that this value is allowed, and probably not meant. The message must not contain a secret.
+    pub(super) fn warn(&self, message: impl std::fmt::Display) {
+        self.context.warn(self.location(), format!("{} {message}", self.name));
+    }
+
     fn report_mismatch<T>(&self, expectation: impl std::fmt::Display) -> Option<T> {
         self.report(format_args!("is {}, {expectation}", self.as_in_file()))
     }

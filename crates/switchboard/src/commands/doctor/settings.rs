@@ -51,7 +51,7 @@ fn check_configuration(sources: &Sources, diagnosis: &mut Diagnosis) {
                 [] => diagnosis.ok(Check::Configuration, valid),
                 warnings => {
                     let warnings: Vec<_> = warnings.iter().map(ToString::to_string).collect();
-                    let advice = "rename it, also where clients name it as their model";
+                    let advice = "change what it says; `switchboard config check` lists one warning per line";
                     diagnosis.warn(
                         Check::Configuration,
                         format_args!("{valid}; {}", warnings.join("; ")),
