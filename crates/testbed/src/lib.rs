@@ -8,7 +8,7 @@
 //!
 //! This crate is for tests only: whatever fails ends the test with a panic that says why.
 //!
-//! A file uses only files to its right; `program`, `open_files` and `valkey` stand alone. A test of `switchboard`
+//! A file uses only files to its right; `connect_proxy`, `program`, `open_files` and `valkey` stand alone. A test of `switchboard`
 //! (`conventions`) checks that there are no circles.
 //!
 //! ```text
@@ -19,6 +19,7 @@
 #![expect(clippy::panic, reason = "a test that has no server cannot go on")]
 
 mod cluster;
+mod connect_proxy;
 mod open_files;
 mod port;
 mod program;
@@ -29,6 +30,7 @@ mod valkey;
 mod wait;
 
 pub use cluster::ClusterDeployment;
+pub use connect_proxy::{ConnectProxy, ConnectReply, serve_tls, tls_acceptor};
 pub use open_files::raise_open_files;
 pub use port::free_port;
 pub use program::Program;

@@ -1,6 +1,7 @@
 //! Which proxy leads to a provider: HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY, read as curl reads them.
 
 use std::fmt;
+use std::net::IpAddr;
 
 use http::{HeaderValue, Uri};
 use hyper_util::client::proxy::matcher::{Intercept, Matcher};
@@ -110,11 +111,20 @@ fn kind(scheme: &str) -> Option<ProxyKind> {
 /// Whether only this machine can reach it.
 pub(crate) fn is_loopback(url: &Url) -> bool {
     match url.host() {
-        Some(Host::Ipv4(address)) => address.is_loopback(),
-        Some(Host::Ipv6(address)) => address.is_loopback(),
-        Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+        Some(Host::Ipv4(address)) => is_loopback_address(address.into()),
+        Some(Host::Ipv6(address)) => is_loopback_address(address.into()),
+        Some(Host::Domain(name)) => {
+            let name = name.strip_suffix('.').unwrap_or(name);
+            name == "localhost" || name.ends_with(".localhost")
+        }
         None => false,
     }
+}
+
+/// Whoever connects to `0.0.0.0` or `::` reaches loopback.
+fn is_loopback_address(address: IpAddr) -> bool {
+    let address = address.to_canonical();
+    address.is_loopback() || address.is_unspecified()
 }
 
 /// Without user and password.
@@ -192,6 +202,9 @@ mod tests {
             ("http://[::1]/", true),
             ("http://localhost:1", true),
             ("http://a.localhost", true),
+            ("http://localhost.:1", true),
+            ("http://[::ffff:127.0.0.1]/", true),
+            ("http://0.0.0.0:8000/v1", true),
             ("https://api.openai.com/v1", false),
             ("http://10.0.0.1", false),
             ("http://localhost.example.com", false),

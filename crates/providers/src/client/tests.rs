@@ -15,6 +15,8 @@ use super::transport::Transport;
 use super::{Client, ClientError, Proxy, Resolver, tunnel};
 use crate::cause::ConnectCause;
 
+mod tunnels;
+
 const CONNECT_TIMEOUT: Duration = Duration::from_millis(500);
 
 async fn get(client: &Client) -> Result<u16, ClientError> {
@@ -162,7 +164,11 @@ async fn what_a_proxy_refuses_is_the_proxys_failure() {
 #[tokio::test]
 async fn a_proxy_that_refuses_with_a_page_is_understood_at_once() {
     for (status, words) in [
-        ("407 Proxy Authentication Required", "it requires a user and password (HTTP 407)"),
+        (
+            "407 Proxy Authentication Required",
+            "it requires a user and password (HTTP 407); write them into its URL",
+        ),
+        ("502 Bad Gateway", "it does not reach provider.example:443 (HTTP 502)"),
         ("403 Forbidden", "it refuses the connection (HTTP 403)"),
     ] {
         let (ours, mut proxy) = connected().await;

@@ -89,7 +89,7 @@ impl Tls {
 fn explain(error: &rustls::Error) -> String {
     match error {
         rustls::Error::InvalidMessage(_) => {
-            "the port does not speak TLS; is the base URL http://?".to_owned()
+            "the port does not speak TLS; should its URL begin with http://?".to_owned()
         }
         // Its own text is that of Debug.
         rustls::Error::InvalidCertificate(CertificateError::Other(inner)) => inner.0.to_string(),

@@ -47,7 +47,13 @@ pub(crate) async fn connect_http(
         // What follows belongs to the tunnel, in which the provider waits for us to speak first. A refusal may have a page.
         [b'2', ..] if head.len() > end => Err(failed("it sent more than its response to CONNECT")),
         [b'2', ..] => Ok(()),
-        b"407" => Err(failed("it requires a user and password (HTTP 407)")),
+        b"407" if authorization.is_some() => {
+            Err(failed("it does not accept the user and password (HTTP 407)"))
+        }
+        b"407" => Err(failed("it requires a user and password (HTTP 407); write them into its URL")),
+        [b'5', ..] => {
+            Err(failed(format!("it does not reach {authority} (HTTP {})", String::from_utf8_lossy(status))))
+        }
         status if status.iter().all(u8::is_ascii_digit) && !status.is_empty() => {
             Err(failed(format!("it refuses the connection (HTTP {})", String::from_utf8_lossy(status))))
         }

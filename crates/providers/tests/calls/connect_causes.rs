@@ -1,7 +1,8 @@
 //! Why a provider is not reached: host, port, TLS, proxy. Each in the words that a person needs.
 //!
 //! The certificates are valid for a hundred years. How they were made: `openssl req -x509` for the authority (`ca.pem`),
-//! `openssl x509 -req` and `openssl ca` for the server's, for the host `localhost`; `expired.pem` ended in 2020.
+//! `openssl x509 -req` and `openssl ca` for the server's, for the host `localhost`; `expired.pem` ended in 2020. Likewise
+//! `proxy_ca.pem` and `proxy_server.pem`, for `provider.example` and `localhost`. All have the key `server.key`.
 
 use std::path::PathBuf;
 use std::sync::Arc;
