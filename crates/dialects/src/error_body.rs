@@ -57,9 +57,11 @@ impl ErrorBody {
 
     pub(crate) fn from_json(status: Option<u16>, model: Option<&str>, body: &Value) -> Self {
         let error = error_object(body);
-        let number = identifier(&error["code"]).or_else(|| identifier(&error["status_code"]));
+        let number = identifier(&error["code"])
+            .or_else(|| identifier(&error["status_code"]))
+            .or_else(|| identifier(&error["error_code"]));
         let reason = detail(error, "reason").and_then(identifier);
-        let inner = identifier(&error["innererror"]["code"]);
+        let inner = identifier(&error["innererror"]["code"]).or_else(|| identifier(&error["reason"]));
         let error_code = reason
             .or_else(|| number.clone())
             .or_else(|| identifier(&error["details"]["error_code"]))
@@ -152,13 +154,20 @@ fn base_response(body: &Value) -> Option<&Value> {
     base["status_code"].as_i64().is_some_and(|code| code != 0).then_some(base)
 }
 
+/// Cloudflare's and watsonx' way: a list, and no message beside it.
+fn first_of_errors(body: &Value) -> Option<&Value> {
+    let has_message = ["message", "error", "detail"].iter().any(|field| says_something(&body[*field]));
+    let first = body["errors"].get(0)?;
+    (!has_message && first.is_object()).then_some(first)
+}
+
 /// The object with type, code and message. vLLM and others put at the top level what OpenAI puts into `error`; a stream of
 /// OpenAI Responses may have it in a `response`; Google's compatible endpoints put all of it into a list.
 pub(crate) fn error_object(body: &Value) -> &Value {
     let body = body.get(0).unwrap_or(body);
     let objects = [&body["error"], &body["response"]["error"], &body["detail"]];
     let found = objects.into_iter().find(|error| error.is_object() && says_something(error));
-    found.or_else(|| base_response(body)).unwrap_or(body)
+    found.or_else(|| base_response(body)).or_else(|| first_of_errors(body)).unwrap_or(body)
 }
 
 /// The provider's words.

@@ -1,4 +1,5 @@
 //! An HTTP proxy that opens tunnels, as in companies' networks, and the ways in which it does not.
+#![expect(clippy::expect_used, reason = "a test cannot continue without its proxy")]
 
 use std::{
     net::{Ipv4Addr, SocketAddr},
@@ -150,8 +151,11 @@ pub async fn serve_tls(tls: TlsAcceptor, body: &'static str) -> SocketAddr {
             let Ok(mut socket) = tls.accept(socket).await else { continue };
             let mut request = Vec::new();
             // A POST's body is an object; a GET has none.
-            while !request.ends_with(b"}") && !(request.starts_with(b"GET") && request.ends_with(b"\r\n\r\n"))
-            {
+            let is_whole = |request: &[u8]| match request.starts_with(b"GET") {
+                true => request.ends_with(b"\r\n\r\n"),
+                false => request.ends_with(b"}"),
+            };
+            while !is_whole(&request) {
                 if !matches!(socket.read_buf(&mut request).await, Ok(1..)) {
                     break;
                 }

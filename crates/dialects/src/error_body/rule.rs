@@ -15,7 +15,7 @@ pub(super) struct ErrorRule {
     pub(super) words: &'static str,
     /// The status and the body of an example; 200: it is inside an answer.
     pub(super) sample: (u16, &'static str),
-    /// Where it was seen. "recorded": in a public recording of the vendor's traffic.
+    /// Where it was seen. "recorded": in a public recording of the vendor's traffic. "unverified": nobody has shown it.
     pub(super) source: &'static str,
 }
 

@@ -196,13 +196,24 @@ pub(super) const CONTENT_POLICY: &[ErrorRule] = &[
     },
     ErrorRule {
         vendor: "MiniMax",
-        statuses: &[400, 422],
+        statuses: &[400, 422, 500],
         names: &[],
-        words: "…new_sensitive (10",
+        words: "…put new_sensitive",
         sample: (
             422,
-            r#"{"type": "error", "error": {"type": "invalid_request_error", "message": "input new_sensitive (1026)"}}"#,
+            r#"{"type": "error", "error": {"type": "unprocessable_entity_error", "message": "input new_sensitive (1026)"}}"#,
         ),
-        source: "public test fixtures with these words",
+        source: "platform.minimax.io/docs/api-reference/errorcode",
+    },
+    ErrorRule {
+        vendor: "UCloud",
+        statuses: &[400],
+        names: &["invalid_messages"],
+        words: "sensitive chat messages",
+        sample: (
+            400,
+            r#"{"error": {"message": "Sensitive chat messages", "type": "invalid_request_error", "code": "invalid_messages", "param": ""}}"#,
+        ),
+        source: "github.com/UCloudDoc-Team/modelverse: api_doc/common/error-code.md",
     },
 ];

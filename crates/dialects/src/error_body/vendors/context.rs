@@ -89,7 +89,7 @@ pub(super) const CONTEXT_TOO_LONG: &[ErrorRule] = &[
             400,
             r#"{"error": {"code": 400, "message": "Unable to submit request because the input token count is 1082321 but model only supports up to 1048576. Reduce the input token count and try again.", "status": "INVALID_ARGUMENT"}}"#,
         ),
-        source: "public test fixtures with these words",
+        source: "github.com/google-gemini/gemini-cli/issues/19727",
     },
     ErrorRule {
         vendor: "Bedrock",
@@ -130,7 +130,7 @@ pub(super) const CONTEXT_TOO_LONG: &[ErrorRule] = &[
             400,
             r#"{"error": {"message": "You passed 32769 input tokens and requested 0 output tokens. However, the model's context length is only 32768 tokens, resulting in a maximum input length of 32768 tokens. Please reduce the length of the input prompt.", "type": "BadRequestError", "param": "input_tokens", "code": 400}}"#,
         ),
-        source: "public test fixtures with these words",
+        source: "github.com/vllm-project/vllm: vllm/renderers/params.py",
     },
     ErrorRule {
         vendor: "vLLM",
@@ -141,7 +141,7 @@ pub(super) const CONTEXT_TOO_LONG: &[ErrorRule] = &[
             400,
             r#"{"error": {"message": "The decoder prompt (length 40000) is longer than the maximum model length of 32768.", "type": "BadRequestError", "param": null, "code": 400}}"#,
         ),
-        source: "public test fixtures with these words",
+        source: "github.com/Gabesarch/grounded-rl/issues/16",
     },
     ErrorRule {
         vendor: "SGLang",
@@ -476,6 +476,105 @@ pub(super) const CONTEXT_TOO_LONG: &[ErrorRule] = &[
             400,
             r#"{"error": {"object": "error", "type": "invalid_request_error", "code": "invalid_request_error", "message": "The prompt is too long: 140000, model maximum context length: 131071"}}"#,
         ),
-        source: "public test fixtures with these words",
+        source: "github.com/fw-ai/cookbook/issues/134",
+    },
+    ErrorRule {
+        vendor: "vLLM",
+        statuses: &[400, 413, 422],
+        names: &[],
+        words: "…too long to fit into the model",
+        sample: (
+            400,
+            r#"{"object": "error", "message": "The prompt (total length 25938) is too long to fit into the model (context length 4096). Make sure that `max_model_len` is no smaller than the number of text tokens plus multimodal tokens.", "type": "BadRequestError", "param": null, "code": 400}"#,
+        ),
+        source: "github.com/vllm-project/vllm/issues/12165",
+    },
+    ErrorRule {
+        vendor: "SambaNova",
+        statuses: &[400, 413, 422],
+        names: &[],
+        words: "the maximum context length of … is",
+        sample: (
+            400,
+            r#"{"error": {"message": "The maximum context length of DeepSeek-V3-0324 is 32768. However, answering your request will take 39732 tokens. Please reduce the length of the messages or the specified max_completion_tokens value.", "type": "invalid_request_error", "param": null, "code": null}}"#,
+        ),
+        source: "github.com/OpenHands/OpenHands/pull/9252",
+    },
+    ErrorRule {
+        vendor: "Cloudflare",
+        statuses: &[400, 413, 422],
+        names: &[],
+        words: "…maximum context length",
+        sample: (
+            400,
+            r#"{"errors": [{"message": "AiError: This model's maximum context length is 131072 tokens. However, you requested 16000 output tokens and your prompt contains at least 115073 input tokens, for a total of at least 131073 tokens."}], "success": false}"#,
+        ),
+        source: "github.com/cloudflare/cloudflare-docs/issues/29731",
+    },
+    ErrorRule {
+        vendor: "Cloudflare",
+        statuses: &[400, 413, 422],
+        names: &[],
+        words: "…requested token count exceeds the model's maximum context length",
+        sample: (
+            400,
+            r#"{"error": {"message": "Requested token count exceeds the model's maximum context length of 256000 tokens. You requested a total of 256878 tokens: 31216 tokens from the input messages and 225662 tokens for the completion."}}"#,
+        ),
+        source: "github.com/anomalyco/models.dev/pull/4422",
+    },
+    ErrorRule {
+        vendor: "Doubao",
+        statuses: &[400, 413, 422],
+        names: &[],
+        words: "total tokens of image and text exceed max message tokens",
+        sample: (
+            400,
+            r#"{"error": {"code": "InvalidParameter", "message": "Total tokens of image and text exceed max message tokens. Request id: 0217", "param": "", "type": "BadRequest"}}"#,
+        ),
+        source: "github.com/agentscope-ai/QwenPaw/issues/272",
+    },
+    ErrorRule {
+        vendor: "StepFun",
+        statuses: &[400, 413, 422],
+        names: &[],
+        words: "…maximum context length",
+        sample: (
+            400,
+            r#"{"error": {"message": "This model's maximum context length is 262144 tokens. However, you requested 264128 tokens (264128 in the messages, 0 in the completion). Please reduce the length of the messages or completion.", "type": "invalid_request_error"}}"#,
+        ),
+        source: "github.com/esengine/DeepSeek-Reasonix/issues/9129",
+    },
+    ErrorRule {
+        vendor: "GPUStack",
+        statuses: &[400, 413, 422],
+        names: &[],
+        words: "illegal param: prefill … tokens exceed",
+        sample: (
+            400,
+            r#"{"error": {"code": 400, "message": "Illegal param: prefill 744 tokens exceed n_ctx_per_seq, try increasing total context size, adjusting RoPE, enabling context shifting, reducing parallel or reducing prefill tokens", "type": "invalid_request_error"}}"#,
+        ),
+        source: "github.com/gpustack/gpustack/issues/1845",
+    },
+    ErrorRule {
+        vendor: "watsonx",
+        statuses: &[400, 413, 422],
+        names: &[],
+        words: "…longer than the specified maximum sequence length",
+        sample: (
+            400,
+            r#"{"errors": [{"code": "invalid_input_argument", "message": "Invalid input argument for Model 'ibm/slate-125m-english-rtrvr': Token sequence length is longer than the specified maximum sequence length for this model (1336 > 512).", "more_info": "https://cloud.ibm.com/apidocs/watsonx-ai"}], "trace": "85527f4d", "status_code": 400}"#,
+        ),
+        source: "github.com/lancedb/lancedb/issues/1535",
+    },
+    ErrorRule {
+        vendor: "UCloud",
+        statuses: &[400],
+        names: &["tokens_too_long"],
+        words: "",
+        sample: (
+            400,
+            r#"{"error": {"message": "Prompt tokens too long", "type": "invalid_request_error", "code": "tokens_too_long", "param": ""}}"#,
+        ),
+        source: "github.com/UCloudDoc-Team/modelverse: api_doc/common/error-code.md",
     },
 ];

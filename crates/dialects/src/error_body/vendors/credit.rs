@@ -406,4 +406,81 @@ pub(super) const QUOTA_EXHAUSTED: &[ErrorRule] = &[
         ),
         source: "github.com/QuantumNous/new-api/issues/6929",
     },
+    ErrorRule {
+        vendor: "Cloudflare",
+        statuses: &[429],
+        names: &["3036", "4006"],
+        words: "…used up your daily free allocation",
+        sample: (
+            429,
+            r#"{"errors": [{"message": "AiError: you have used up your daily free allocation of 10,000 neurons. Please upgrade to Cloudflare's Workers Paid plan if you would like to continue usage.", "code": 3036}], "success": false}"#,
+        ),
+        source: "developers.cloudflare.com/workers-ai/platform/errors",
+    },
+    ErrorRule {
+        vendor: "Jiekou",
+        statuses: &[403],
+        names: &["NOT_ENOUGH_BALANCE"],
+        words: "",
+        sample: (
+            403,
+            r#"{"code": 403, "reason": "NOT_ENOUGH_BALANCE", "message": "not enough balance", "metadata": {}}"#,
+        ),
+        source: "docs.jiekou.ai/en/docs/models/reference-error-code",
+    },
+    ErrorRule {
+        vendor: "Novita",
+        statuses: &[400, 403],
+        names: &["BILLING_BALANCE_NOT_ENOUGH"],
+        words: "",
+        sample: (
+            400,
+            r#"{"code": 400, "reason": "BILLING_BALANCE_NOT_ENOUGH", "message": "balance not enough", "metadata": {}}"#,
+        ),
+        source: "novita.ai/docs/api-reference/basic-error-code",
+    },
+    ErrorRule {
+        vendor: "DeepInfra",
+        statuses: &[400, 402, 403],
+        names: &[],
+        words: "you need positive balance to do inference",
+        sample: (
+            402,
+            r#"{"error": {"message": "You need positive balance to do inference. Please add balance manually or setup top-up"}}"#,
+        ),
+        source: "github.com/zebbern/no-cost-ai/issues/24",
+    },
+    ErrorRule {
+        vendor: "LiteLLM",
+        statuses: &[],
+        names: &["budget_exceeded"],
+        words: "",
+        sample: (
+            429,
+            r#"{"error": {"message": "LiteLLM User: engineer-1, exceeded budget for model=claude-opus-4-8", "type": "budget_exceeded", "param": null, "code": "429"}}"#,
+        ),
+        source: "github.com/BerriAI/litellm/pull/4606",
+    },
+    ErrorRule {
+        vendor: "LiteLLM",
+        statuses: &[400, 429],
+        names: &[],
+        words: "budget has been exceeded!",
+        sample: (
+            400,
+            r#"{"error": {"message": "Budget has been exceeded! Current cost: 76.16, Max budget: 10.0", "type": null, "param": null, "code": "400"}}"#,
+        ),
+        source: "github.com/BerriAI/litellm/issues/14144",
+    },
+    ErrorRule {
+        vendor: "new-api",
+        statuses: &[403],
+        names: &["insufficient_user_quota"],
+        words: "",
+        sample: (
+            403,
+            r#"{"error": {"message": "user quota is not enough (request id: 2024081922011112714735330169131)", "type": "v_api_error", "param": "", "code": "insufficient_user_quota"}}"#,
+        ),
+        source: "github.com/popjane/free_chatgpt_api/issues/26",
+    },
 ];

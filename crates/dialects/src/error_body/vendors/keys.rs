@@ -152,7 +152,7 @@ pub(super) const INVALID_KEY: &[ErrorRule] = &[
             400,
             r#"{"error": {"message": "Organization has been restricted. Please reach out to support if you believe this was in error.", "type": "invalid_request_error", "param": null, "code": "organization_restricted"}}"#,
         ),
-        source: "public test fixtures with these words",
+        source: "github.com/songquanpeng/one-api/issues/1764",
     },
     ErrorRule {
         vendor: "Kimi",
@@ -217,7 +217,7 @@ pub(super) const INVALID_KEY: &[ErrorRule] = &[
             403,
             r#"{"error": {"message": "Forbidden", "type": "authentication_error", "param": null, "code": "invalid_api_key"}}"#,
         ),
-        source: "the type of OpenAI's and Anthropic's own 401",
+        source: "docs.jiekou.ai/en/docs/models/reference-error-code",
     },
     ErrorRule {
         vendor: "any vendor",
@@ -225,7 +225,7 @@ pub(super) const INVALID_KEY: &[ErrorRule] = &[
         names: &[],
         words: "…api key",
         sample: (403, r#"{"detail": "This API key is not allowed to use the endpoint"}"#),
-        source: "a 403 that speaks of the key",
+        source: "unverified: a 403 that speaks of the key",
     },
     ErrorRule {
         vendor: "any vendor",
@@ -233,7 +233,7 @@ pub(super) const INVALID_KEY: &[ErrorRule] = &[
         names: &[],
         words: "…credentials",
         sample: (403, r#"{"message": "The credentials are not valid for this project"}"#),
-        source: "a 403 that speaks of the credentials",
+        source: "unverified: a 403 that speaks of the credentials",
     },
     ErrorRule {
         vendor: "any vendor",
@@ -241,6 +241,6 @@ pub(super) const INVALID_KEY: &[ErrorRule] = &[
         names: &[],
         words: "…access token",
         sample: (403, r#"{"message": "Invalid access token"}"#),
-        source: "a 403 that speaks of the token",
+        source: "unverified: a 403 that speaks of the token",
     },
 ];

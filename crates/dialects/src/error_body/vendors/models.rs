@@ -163,7 +163,7 @@ pub(super) const UNKNOWN_MODEL: &[ErrorRule] = &[
             400,
             r#"{"error": {"message": "The supported API model names are deepseek-v4-pro or deepseek-v4-flash, but you passed {model}.", "type": "invalid_request_error", "param": null, "code": "invalid_request_error"}}"#,
         ),
-        source: "public test fixtures with these words",
+        source: "github.com/HKUDS/Paper2Slides/issues/37",
     },
     ErrorRule {
         vendor: "Azure",
@@ -455,5 +455,82 @@ pub(super) const UNKNOWN_MODEL: &[ErrorRule] = &[
             r#"{"error": {"message": "The requested model '{model}' is not supported by any provider you have enabled.", "type": "invalid_request_error", "param": "model", "code": "model_not_supported"}}"#,
         ),
         source: "github.com/cline/cline/issues/5098",
+    },
+    ErrorRule {
+        vendor: "Cloudflare",
+        statuses: &[400],
+        names: &["5007"],
+        words: "…no such model",
+        sample: (
+            400,
+            r#"{"errors": [{"message": "AiError: No such model {model} or task", "code": 5007}], "success": false}"#,
+        ),
+        source: "developers.cloudflare.com/workers-ai/platform/errors",
+    },
+    ErrorRule {
+        vendor: "Cloudflare",
+        statuses: &[403],
+        names: &["5018", "3041"],
+        words: "…the account is not allowed to access this model",
+        sample: (
+            403,
+            r#"{"errors": [{"message": "AiError: The account is not allowed to access this model", "code": 5018}], "success": false}"#,
+        ),
+        source: "developers.cloudflare.com/workers-ai/platform/errors",
+    },
+    ErrorRule {
+        vendor: "Cloudflare",
+        statuses: &[404],
+        names: &["3042"],
+        words: "…the model name is invalid",
+        sample: (
+            404,
+            r#"{"errors": [{"message": "AiError: The model name is invalid", "code": 3042}], "success": false}"#,
+        ),
+        source: "developers.cloudflare.com/workers-ai/platform/errors",
+    },
+    ErrorRule {
+        vendor: "Databricks",
+        statuses: &[404],
+        names: &[],
+        words: "endpoint with name '{model}' does not exist",
+        sample: (
+            404,
+            r#"{"error_code": "RESOURCE_DOES_NOT_EXIST", "message": "Endpoint with name '{model}' does not exist."}"#,
+        ),
+        source: "github.com/databricks-demos/dbdemos/issues/220",
+    },
+    ErrorRule {
+        vendor: "LiteLLM",
+        statuses: &[400],
+        names: &[],
+        words: "400: {'error': '…invalid model name passed in model={model}",
+        sample: (
+            400,
+            r#"{"error": {"message": "400: {'error': '/chat/completions: Invalid model name passed in model={model}. Call `/v1/models` to view available models for your key.'}", "type": "None", "param": "None", "code": 400}}"#,
+        ),
+        source: "github.com/jrkropp/open-webui-developer-toolkit/issues/675",
+    },
+    ErrorRule {
+        vendor: "Jiekou",
+        statuses: &[404],
+        names: &["MODEL_NOT_FOUND"],
+        words: "",
+        sample: (
+            404,
+            r#"{"code": 404, "reason": "MODEL_NOT_FOUND", "message": "model not found", "metadata": {}}"#,
+        ),
+        source: "docs.jiekou.ai/en/docs/models/reference-error-code",
+    },
+    ErrorRule {
+        vendor: "UCloud",
+        statuses: &[400],
+        names: &["model_error"],
+        words: "no permission to use the model",
+        sample: (
+            400,
+            r#"{"error": {"message": "No permission to use the model", "type": "invalid_request_error", "code": "model_error", "param": ""}}"#,
+        ),
+        source: "github.com/UCloudDoc-Team/modelverse: api_doc/common/error-code.md",
     },
 ];
