@@ -154,10 +154,11 @@ fn base_response(body: &Value) -> Option<&Value> {
     base["status_code"].as_i64().is_some_and(|code| code != 0).then_some(base)
 }
 
-/// Cloudflare's and watsonx' way: a list, and no message beside it.
+/// The way of Cloudflare and watsonx (a list) and of ModelScope (an object), with no message beside it.
 fn first_of_errors(body: &Value) -> Option<&Value> {
     let has_message = ["message", "error", "detail"].iter().any(|field| says_something(&body[*field]));
-    let first = body["errors"].get(0)?;
+    let errors = &body["errors"];
+    let first = errors.get(0).unwrap_or(errors);
     (!has_message && first.is_object()).then_some(first)
 }
 

@@ -234,6 +234,35 @@ fn only_the_requested_model_is_unknown() {
     assert_eq!(error.category, ErrorCategory::Other, "anything may be not found");
 }
 
+/// Bodies that are close to a row and mean something else.
+#[test]
+fn what_only_looks_like_a_wording_means_nothing() {
+    let cloudflare =
+        |code: u16, message: &str| json!({"errors": [{"message": message, "code": code}], "success": false});
+    for (status, body) in [
+        (
+            404,
+            json!({"error_code": "RESOURCE_DOES_NOT_EXIST", "message": "Endpoint with name 'other' does not exist."}),
+        ),
+        (
+            400,
+            json!({"error": {"message": "400: {'error': '/responses: Invalid model name passed in model=other.'}"}}),
+        ),
+        (400, cloudflare(5004, "AiError: No such model")),
+        (429, cloudflare(3040, "AiError: No more data centers to forward the request to")),
+        (400, cloudflare(5006, "required properties at '/' are 'messages'")),
+        // A list of details beside the error itself.
+        (400, json!({"message": "Bad Request", "errors": [{"message": "your credit balance is too low"}]})),
+        (
+            400,
+            json!({"error": {"message": "max_tokens (10000) cannot exceed 8192", "code": "InvalidParameter"}}),
+        ),
+        (400, json!({"errors": ["prompt is too long"]})),
+    ] {
+        assert_eq!(read(status, &body).category, ErrorCategory::Other, "{body}");
+    }
+}
+
 #[test]
 fn an_error_inside_a_200_names_or_implies_its_status() {
     for (body, status) in [

@@ -483,4 +483,15 @@ pub(super) const QUOTA_EXHAUSTED: &[ErrorRule] = &[
         ),
         source: "github.com/popjane/free_chatgpt_api/issues/26",
     },
+    ErrorRule {
+        vendor: "Together",
+        statuses: &[402],
+        names: &["credit_limit"],
+        words: "",
+        sample: (
+            402,
+            r#"{"id": "o3LiXw4", "error": {"message": "Credit limit exceeded. Please navigate to https://api.together.xyz/settings/billing to add credit or upgrade your plan.", "type": "credit_limit", "param": null, "code": null}}"#,
+        ),
+        source: "github.com/expectedparrot/edsl/issues/2098",
+    },
 ];

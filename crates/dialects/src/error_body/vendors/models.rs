@@ -533,4 +533,48 @@ pub(super) const UNKNOWN_MODEL: &[ErrorRule] = &[
         ),
         source: "github.com/UCloudDoc-Team/modelverse: api_doc/common/error-code.md",
     },
+    ErrorRule {
+        vendor: "GitHub Models",
+        statuses: &[400, 404],
+        names: &["unavailable_model"],
+        words: "",
+        sample: (
+            400,
+            r#"{"error": {"code": "unavailable_model", "message": "Unavailable model: {model}", "details": "Unavailable model: {model}"}}"#,
+        ),
+        source: "github.com/github/gh-models/issues/65",
+    },
+    ErrorRule {
+        vendor: "GitHub Copilot",
+        statuses: &[400],
+        names: &["model_not_available_for_integrator"],
+        words: "",
+        sample: (
+            400,
+            r#"{"error": {"message": "The requested model is not available for integrator.", "code": "model_not_available_for_integrator"}}"#,
+        ),
+        source: "github.com/decolua/9router/issues/3477",
+    },
+    ErrorRule {
+        vendor: "GitHub Copilot",
+        statuses: &[400],
+        names: &[],
+        words: "the requested model is not available for integrator",
+        sample: (
+            400,
+            r#"{"message": "The requested model is not available for integrator \"vscode-chat\". Available models: [gpt-4.1]"}"#,
+        ),
+        source: "github.com/gethouston/houston/pull/1153",
+    },
+    ErrorRule {
+        vendor: "ModelScope",
+        statuses: &[400],
+        names: &[],
+        words: "model id : {model} , has no provider supported",
+        sample: (
+            400,
+            r#"{"errors": {"message": "Model id : {model} , has no provider supported", "request_id": "4c793f4a"}}"#,
+        ),
+        source: "github.com/musistudio/claude-code-router/issues/901",
+    },
 ];
