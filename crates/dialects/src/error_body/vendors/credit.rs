@@ -415,7 +415,7 @@ pub(super) const QUOTA_EXHAUSTED: &[ErrorRule] = &[
             429,
             r#"{"errors": [{"message": "AiError: you have used up your daily free allocation of 10,000 neurons. Please upgrade to Cloudflare's Workers Paid plan if you would like to continue usage.", "code": 3036}], "success": false}"#,
         ),
-        source: "developers.cloudflare.com/workers-ai/platform/errors",
+        source: "github.com/cloudflare/cloudflare-docs: src/content/docs/workers-ai/workers-ai-errors.mdx",
     },
     ErrorRule {
         vendor: "Jiekou",

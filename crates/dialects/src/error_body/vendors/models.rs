@@ -465,7 +465,7 @@ pub(super) const UNKNOWN_MODEL: &[ErrorRule] = &[
             400,
             r#"{"errors": [{"message": "AiError: No such model {model} or task", "code": 5007}], "success": false}"#,
         ),
-        source: "developers.cloudflare.com/workers-ai/platform/errors",
+        source: "github.com/cloudflare/cloudflare-docs: src/content/docs/workers-ai/workers-ai-errors.mdx",
     },
     ErrorRule {
         vendor: "Cloudflare",
@@ -476,7 +476,7 @@ pub(super) const UNKNOWN_MODEL: &[ErrorRule] = &[
             403,
             r#"{"errors": [{"message": "AiError: The account is not allowed to access this model", "code": 5018}], "success": false}"#,
         ),
-        source: "developers.cloudflare.com/workers-ai/platform/errors",
+        source: "github.com/cloudflare/cloudflare-docs: src/content/docs/workers-ai/workers-ai-errors.mdx",
     },
     ErrorRule {
         vendor: "Cloudflare",
@@ -487,7 +487,7 @@ pub(super) const UNKNOWN_MODEL: &[ErrorRule] = &[
             404,
             r#"{"errors": [{"message": "AiError: The model name is invalid", "code": 3042}], "success": false}"#,
         ),
-        source: "developers.cloudflare.com/workers-ai/platform/errors",
+        source: "github.com/cloudflare/cloudflare-docs: src/content/docs/workers-ai/workers-ai-errors.mdx",
     },
     ErrorRule {
         vendor: "Databricks",
