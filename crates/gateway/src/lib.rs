@@ -21,7 +21,7 @@
 //! calls  models  health  scrape  inspect  events  operate  permits   the handlers
 //! front_door
 //!    ▼
-//! path_params ─► auth    body    response                            what goes in and out
+//! path_params ─► auth    body ─► decompress ─► joined_body  response  what goes in and out
 //!    ▼
 //! state                                                              what all handlers share
 //!    ▼
@@ -56,6 +56,7 @@
 //! | `feed`, `permit_registry` | the events of circuits for all subscribers, and the issued permits |
 //! | `metrics` | what Prometheus reads |
 //! | `path_params`, `body`, `duration`, `headers` | the parts of requests |
+//! | `decompress`, `joined_body` | a compressed body; a body in one piece, out of the memory budget |
 //! | `response`, `error` | the parts of responses |
 //! | `shutdown` | graceful shutdown |
 //!
@@ -80,6 +81,7 @@ mod connection_pool;
 mod connection_state;
 mod connections;
 mod dashboard;
+mod decompress;
 pub mod duration;
 mod error;
 mod events;
@@ -90,6 +92,7 @@ mod gemini;
 mod headers;
 mod health;
 mod inspect;
+mod joined_body;
 mod key_digest;
 mod keys;
 mod loopback;

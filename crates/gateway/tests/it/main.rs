@@ -11,6 +11,7 @@ mod access;
 mod accounting;
 mod calls;
 mod circuits_api;
+mod compressed_requests;
 mod dashboard;
 mod disconnects;
 mod events;
