@@ -27,3 +27,4 @@ mod slow_requests;
 mod stop;
 mod streams;
 mod support;
+mod unread_bodies;
