@@ -20,6 +20,9 @@ const LOG_INTERVAL: Duration = Duration::from_secs(60);
 /// The longest path in the log, in characters.
 const MAX_PATH_CHARS: usize = 80;
 
+/// The codes that occur everywhere.
+const USUAL_CODES: [&str; 4] = ["invalid_api_key", "not_found", "request_too_large", "overloaded"];
+
 /// The client's end of a connection.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct RemoteAddress(pub(crate) SocketAddr);
@@ -53,6 +56,15 @@ struct Unreported {
 }
 
 impl RefusedRequests {
+    pub(crate) fn new() -> Self {
+        let this = Self::default();
+        for code in USUAL_CODES {
+            // A rate needs the 0 before the first.
+            this.counter.get_or_create(&RefusalLabels { code }).inc_by(0);
+        }
+        this
+    }
+
     /// The response to a request of this path from this address, if it is a refusal. The first is logged at once.
     pub(crate) fn record(self: &Arc<Self>, response: &Response, path: &str, address: Option<RemoteAddress>) {
         let Some(&Refusal(code)) = response.extensions().get() else { return };

@@ -93,7 +93,7 @@ impl Gateway {
         let listener = bind(listen).map_err(to_bind_error)?;
         let address = listener.local_addr().map_err(to_bind_error)?;
         let lifecycle = Lifecycle::new();
-        let refused_requests = Arc::new(RefusedRequests::default());
+        let refused_requests = Arc::new(RefusedRequests::new());
         let metrics = Metrics::new(&manager, &resources, &refused_requests);
         let connection_metrics = metrics.connections.clone();
         let app = App {
