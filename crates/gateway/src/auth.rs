@@ -18,7 +18,7 @@ use crate::{
     headers,
     keys::{AuthError, Key, Role},
     loopback,
-    rejected_keys::RemoteAddress,
+    refused_requests::RemoteAddress,
     state::App,
 };
 
@@ -69,6 +69,7 @@ impl Caller {
 /// Passes a request on, or rejects it in the API format of its path. Every response has the request's id.
 pub(crate) async fn authenticate(State(app): State<Arc<App>>, mut request: Request, next: Next) -> Response {
     let id = request_id(request.headers());
+    let (uri, address) = (request.uri().clone(), request.extensions().get::<RemoteAddress>().copied());
     let mut response = match authorize(&app, &request) {
         Ok((role, key)) => {
             request.extensions_mut().insert(Caller { request_id: id.clone(), role, key });
@@ -76,6 +77,7 @@ pub(crate) async fn authenticate(State(app): State<Arc<App>>, mut request: Reque
         }
         Err(error) => error.respond(dialect_of(request.uri().path(), request.headers()), &id),
     };
+    app.refused_requests.record(&response, uri.path(), address);
     response.headers_mut().insert(headers::REQUEST_ID, id);
     response
 }
@@ -109,7 +111,7 @@ fn authorize(app: &App, request: &Request) -> Result<(Role, Option<Arc<Key>>), E
                 "API key required: send one of this gateway's keys as your SDK's API key"
             }
             AuthError::InvalidKey => {
-                app.rejected_keys.record(request.extensions().get::<RemoteAddress>().copied());
+                app.refused_requests.wrong_keys.inc();
                 "invalid API key: send one of this gateway's keys as your SDK's API key"
             }
         };

@@ -11,16 +11,18 @@ use axum::{
     extract::{FromRequest, Request},
 };
 use bytes::Bytes;
-use http::StatusCode;
+use http::{HeaderMap, StatusCode};
 use http_body_util::BodyExt as _;
-use manager::{MemoryExhausted, MemoryShare};
+use manager::MemoryShare;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 use tokio::time::timeout;
 
 use crate::{
     auth::Caller,
+    decompress,
     error::{ApiError, Error},
+    joined_body::{JoinError, JoinedBody},
     shutdown::Lifecycle,
     state::App,
 };
@@ -34,8 +36,24 @@ const BODY_IDLE_TIMEOUT: Duration = Duration::from_secs(30);
 /// The limit for a whole body, however steadily it arrives: the largest then needs 1 Mbit/s.
 const BODY_READ_TIMEOUT: Duration = Duration::from_secs(300);
 
-/// Reads the whole body, up to `max_bytes`, until the grace period of a shutdown has elapsed.
+/// Reads the whole body, up to `max_bytes`, until the grace period of a shutdown has elapsed. A compressed one is
+/// decompressed, with the same limit, and is no longer called so in the headers.
 pub(crate) async fn read(
+    headers: &mut HeaderMap,
+    body: Body,
+    max_bytes: usize,
+    memory: MemoryShare,
+    lifecycle: &Arc<Lifecycle>,
+) -> Result<Bytes, Error> {
+    let Some(coding) = decompress::take_coding(headers)? else {
+        return read_as_sent(body, max_bytes, memory, lifecycle).await;
+    };
+    let decompressed = memory.another();
+    let body = read_as_sent(body, max_bytes, memory, lifecycle).await?;
+    decompress::decompress(coding, &body, JoinedBody::new(max_bytes, 0, decompressed))
+}
+
+async fn read_as_sent(
     body: Body,
     max_bytes: usize,
     memory: MemoryShare,
@@ -57,56 +75,22 @@ async fn collect(body: Body, max_bytes: usize, memory: MemoryShare) -> Result<By
     let announced = body.size_hint().lower();
     if announced > u64::try_from(max_bytes).unwrap_or(u64::MAX) {
         // Nothing of it is read, so no client is told to continue.
-        return Err(too_large(max_bytes).with_connection_close());
+        return Err(Error::from(JoinError::TooLarge(max_bytes)).with_connection_close());
     }
     let mut body = pin!(body);
     let Some(first) = next_chunk(&mut body).await? else { return Ok(Bytes::new()) };
     // A body in one piece is a part of what the connection has read, and needs no memory of its own.
     let Some(second) = next_chunk(&mut body).await? else { return check_size(first, max_bytes) };
     let announced = usize::try_from(announced).unwrap_or(max_bytes);
-    let mut joined = JoinedBody { bytes: Vec::new(), memory };
-    joined.push(&first, max_bytes, announced)?;
+    let mut joined = JoinedBody::new(max_bytes, announced, memory);
+    joined.push(&first)?;
     drop(first);
-    joined.push(&second, max_bytes, announced)?;
+    joined.push(&second)?;
     drop(second);
     while let Some(chunk) = next_chunk(&mut body).await? {
-        joined.push(&chunk, max_bytes, announced)?;
+        joined.push(&chunk)?;
     }
-    Ok(Bytes::from_owner(joined))
-}
-
-/// A body that arrives in pieces. They are joined at once: a piece of a byte would take a hundred.
-struct JoinedBody {
-    bytes: Vec<u8>,
-    /// Given back when nobody needs the bytes any more.
-    memory: MemoryShare,
-}
-
-impl JoinedBody {
-    fn push(&mut self, chunk: &[u8], max_bytes: usize, announced: usize) -> Result<(), Error> {
-        let size = self.bytes.len() + chunk.len();
-        if size > max_bytes {
-            return Err(too_large(max_bytes));
-        }
-        if size > self.bytes.capacity() {
-            // Doubled, so that each byte is moved about once; not by what is only announced.
-            let doubled = (size * 2).min(max_bytes);
-            let capacity = if (size..=doubled).contains(&announced) { announced } else { doubled };
-            self.memory.grow_to(capacity).map_err(|MemoryExhausted| {
-                let message = "the gateway's memory for requests is in use; retry the request";
-                Error::overloaded(message.to_owned())
-            })?;
-            self.bytes.reserve_exact(capacity - self.bytes.len());
-        }
-        self.bytes.extend_from_slice(chunk);
-        Ok(())
-    }
-}
-
-impl AsRef<[u8]> for JoinedBody {
-    fn as_ref(&self) -> &[u8] {
-        &self.bytes
-    }
+    Ok(joined.into_bytes())
 }
 
 /// The next piece with anything in it.
@@ -130,12 +114,7 @@ async fn next_chunk(body: &mut Pin<&mut Body>) -> Result<Option<Bytes>, Error> {
 }
 
 fn check_size(body: Bytes, max_bytes: usize) -> Result<Bytes, Error> {
-    if body.len() > max_bytes { Err(too_large(max_bytes)) } else { Ok(body) }
-}
-
-fn too_large(max_bytes: usize) -> Error {
-    let message = format!("the request body is larger than {max_bytes} bytes");
-    Error::new(StatusCode::PAYLOAD_TOO_LARGE, "request_too_large", message)
+    if body.len() > max_bytes { Err(JoinError::TooLarge(max_bytes).into()) } else { Ok(body) }
 }
 
 /// The client was too slow. The rest of the body is not read, so the connection closes.
@@ -152,7 +131,8 @@ impl<T: DeserializeOwned> FromRequest<Arc<App>> for JsonBody<T> {
     async fn from_request(request: Request, app: &Arc<App>) -> Result<Self, ApiError> {
         let caller = request.extensions().get::<Caller>().and_then(Caller::name);
         let memory = app.manager.memory_budget().reservation(caller);
-        let body = read(request.into_body(), MAX_JSON_BODY_BYTES, memory, &app.lifecycle).await?;
+        let (mut parts, body) = request.into_parts();
+        let body = read(&mut parts.headers, body, MAX_JSON_BODY_BYTES, memory, &app.lifecycle).await?;
         let body = if body.is_empty() { Bytes::from_static(b"{}") } else { body };
         let invalid = |error: serde_json::Error| Error::invalid_request(format!("the request body: {error}"));
         // By way of an object, because serde reads a struct out of an array, too.
@@ -192,7 +172,7 @@ mod tests {
             Ok::<_, Infallible>(piece)
         });
         let memory = MemoryBudget::default().reservation(None);
-        let read = read(Body::from_stream(pieces), 1_000, memory, lifecycle).await;
+        let read = read_as_sent(Body::from_stream(pieces), 1_000, memory, lifecycle).await;
         let (status, text) = match read {
             Ok(bytes) => (200, String::from_utf8(bytes.to_vec()).unwrap()),
             Err(error) => {
@@ -229,7 +209,8 @@ mod tests {
             let pieces = stream::iter(vec![b'x'; size]).map(|byte| Ok::<_, Infallible>(vec![byte]));
             Body::from_stream(pieces)
         };
-        let read = async |size| read(body(size), 80 * KIB, memory.reservation(None), &lifecycle).await;
+        let read =
+            async |size| read_as_sent(body(size), 80 * KIB, memory.reservation(None), &lifecycle).await;
         let first = read(40 * KIB).await.unwrap();
         assert_eq!(first.len(), 40 * KIB);
         assert!((40 * KIB..=80 * KIB).contains(&memory.used()), "{}", memory.used());

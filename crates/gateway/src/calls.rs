@@ -90,11 +90,11 @@ async fn read_call(
     request: Request,
     path_model: Option<PathModel>,
 ) -> Result<Call, Error> {
-    let (parts, body) = request.into_parts();
+    let (mut parts, body) = request.into_parts();
     let fallback_allowed = fallback_allowed(&parts.headers)?;
     let fault_injection = fault_injection(&parts.headers, caller.role)?;
     let memory = app.manager.memory_budget().reservation(caller.name());
-    let body = body::read(body, app.max_body_bytes, memory, &app.lifecycle).await?;
+    let body = body::read(&mut parts.headers, body, app.max_body_bytes, memory, &app.lifecycle).await?;
     let request = match path_model {
         Some(PathModel { model, stream, json_array }) => {
             dialects::Request::with_path_model(endpoint, body, model, stream, json_array)

@@ -1,10 +1,14 @@
 //! What a connection is doing, as the accept loop, its socket and its requests see it.
 
 use std::{
-    sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering},
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
+use hyper::body::Incoming;
 use tokio::{sync::Notify, time::Instant};
 
 /// What a connection is doing.
@@ -33,6 +37,8 @@ pub(crate) struct ConnectionState {
     /// Whether it has made a request that needs a key, and had it.
     is_known: AtomicBool,
     close_requested: Notify,
+    /// What its request's handler has not read of the body.
+    unread: Mutex<Option<Incoming>>,
 }
 
 impl ConnectionState {
@@ -43,6 +49,7 @@ impl ConnectionState {
             phase_since_ms: AtomicU64::new(0),
             is_known: AtomicBool::new(false),
             close_requested: Notify::new(),
+            unread: Mutex::default(),
         }
     }
 
@@ -76,6 +83,16 @@ impl ConnectionState {
 
     pub(crate) fn mark_known(&self) {
         self.is_known.store(true, Ordering::Relaxed);
+    }
+
+    /// Nobody reads the rest of the request's body.
+    pub(crate) fn leave_unread(&self, body: Incoming) {
+        *self.unread.lock().unwrap_or_else(PoisonError::into_inner) = Some(body);
+    }
+
+    /// What was left of the request's body.
+    pub(crate) fn take_unread(&self) -> Option<Incoming> {
+        self.unread.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
     /// Closes it unless a request is in flight, or, if its client is known, has begun. Whether it will close.

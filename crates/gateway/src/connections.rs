@@ -3,7 +3,7 @@
 use std::{convert::Infallible, error::Error as _, io, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
 
 use axum::{Router, body::Body, response::Response};
-use http::{HeaderMap, Request, StatusCode, Uri};
+use http::{HeaderMap, Request, StatusCode, Uri, header};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
@@ -24,9 +24,10 @@ use crate::{
     error::{Error, dialect_of},
     headers,
     metrics::{ConnectionMetrics, GaugeGuard},
-    rejected_keys::RemoteAddress,
+    refused_requests::RemoteAddress,
     request_path, request_rules,
     tracked_body::TrackedBody,
+    unread_body::{self, RequestBody},
 };
 
 /// A connection that completes no request head in this time is closed, also between requests.
@@ -187,13 +188,15 @@ fn report_end(error: &hyper::Error, metrics: &ConnectionMetrics) {
 async fn respond(
     router: Router,
     state: Arc<ConnectionState>,
-    mut request: Request<Incoming>,
+    request: Request<Incoming>,
     overloaded: bool,
 ) -> Response<TrackedBody> {
     if !state.enter(ConnectionPhase::InRequest) {
         // It has to close, and begins nothing.
         return std::future::pending().await;
     }
+    let awaits_continue = request.headers().contains_key(header::EXPECT);
+    let mut request = request.map(|body| RequestBody::new(body, awaits_continue, Arc::clone(&state)));
     let rejection = if overloaded {
         let message = "the gateway has too many connections; retry the request";
         Some(Error::overloaded(message.to_owned()))
@@ -202,7 +205,11 @@ async fn respond(
         request_rules::violation(request.uri(), request.headers()).map(invalid)
     };
     let response = match rejection {
-        Some(error) => reject(&error, request.uri(), request.headers()),
+        Some(error) => {
+            let response = reject(&error, request.uri(), request.headers());
+            drop(request);
+            response
+        }
         None => {
             // Before anything looks at it: what needs a key is decided by the path that is then served.
             if let Some(uri) = request_path::usual(request.uri()) {
@@ -219,6 +226,12 @@ async fn respond(
             response
         }
     };
+    // A client that is slow to send its body has its error at once.
+    if let Some(rest) = state.take_unread()
+        && response.status() != StatusCode::REQUEST_TIMEOUT
+    {
+        unread_body::discard(rest).await;
+    }
     response.map(|body| TrackedBody::new(body, state))
 }
 

@@ -13,6 +13,7 @@ use manager::{CallError, StoredResponseError};
 
 use crate::{
     headers,
+    refused_requests::Refusal,
     shutdown::{SHUTTING_DOWN_CODE, SHUTTING_DOWN_MESSAGE},
 };
 
@@ -31,12 +32,22 @@ pub(crate) struct Error {
     sdk_must_not_retry: bool,
     /// Closes the connection after the response.
     close_connection: bool,
+    /// A call's record has it: it is no refusal.
+    is_recorded: bool,
 }
 
 impl Error {
     /// An error that a retry does not fix.
     pub(crate) const fn new(status: StatusCode, code: &'static str, message: String) -> Self {
-        Self { status, code, message, retry_after: None, sdk_must_not_retry: false, close_connection: false }
+        Self {
+            status,
+            code,
+            message,
+            retry_after: None,
+            sdk_must_not_retry: false,
+            close_connection: false,
+            is_recorded: false,
+        }
     }
 
     /// The gateway is shutting down. The connection closes, so that the retry reaches another instance.
@@ -100,6 +111,9 @@ impl Error {
         if self.sdk_must_not_retry {
             headers.insert(headers::SHOULD_RETRY, HeaderValue::from_static("false"));
         }
+        if !self.is_recorded {
+            response.extensions_mut().insert(Refusal(self.code));
+        }
         response
     }
 }
@@ -148,6 +162,7 @@ impl From<CallError> for Error {
             sdk_must_not_retry: error.is_permanent()
                 || retry_after.is_some_and(|wait| wait > MAX_RETRY_AFTER),
             close_connection: false,
+            is_recorded: true,
         }
     }
 }
@@ -157,13 +172,20 @@ fn ceil_seconds(wait: Duration) -> u64 {
     (wait.as_secs() + u64::from(wait.subsec_nanos() > 0)).max(1)
 }
 
+/// Google's methods stand in the path, whatever is before them.
+fn is_gemini_call(path: &str) -> bool {
+    [":generateContent", ":streamGenerateContent", ":countTokens"].iter().any(|method| path.ends_with(method))
+}
+
 /// The API format in which the SDK of a path expects errors.
 pub(crate) fn dialect_of(path: &str, headers: &HeaderMap) -> Dialect {
     let is_at = |endpoint: Endpoint| {
         let rest = path.strip_prefix(endpoint.path());
         rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     };
-    if is_at(Endpoint::Messages) || headers.contains_key(headers::ANTHROPIC_VERSION) {
+    if is_gemini_call(path) {
+        Dialect::Gemini
+    } else if is_at(Endpoint::Messages) || headers.contains_key(headers::ANTHROPIC_VERSION) {
         Dialect::Anthropic
     } else if path.starts_with("/v1beta/") || headers.contains_key(headers::GOOGLE_API_KEY) {
         Dialect::Gemini
@@ -200,6 +222,10 @@ mod tests {
             ("/v1/responses/resp_1", HeaderMap::new(), Dialect::OpenAiResponses),
             ("/v1beta/models", HeaderMap::new(), Dialect::Gemini),
             ("/v1/models", google, Dialect::Gemini),
+            ("/v1/models/m:generateContent", HeaderMap::new(), Dialect::Gemini),
+            ("/models/m:streamGenerateContent", HeaderMap::new(), Dialect::Gemini),
+            ("/prefix/v1/models/a/b:countTokens", HeaderMap::new(), Dialect::Gemini),
+            ("/v1/models/m:predict", HeaderMap::new(), Dialect::OpenAiChat),
             ("/nowhere", HeaderMap::new(), Dialect::OpenAiChat),
         ];
         for (path, headers, expected) in table {

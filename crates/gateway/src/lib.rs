@@ -13,6 +13,7 @@
 //! connections                                                        each in a task of its own
 //!    ▼
 //! connection_pool  client_socket  tracked_body ─▶ connection_state   the parts of a connection
+//! unread_body
 //!    ▼
 //! router                                                             the table of paths
 //!    ▼
@@ -21,7 +22,7 @@
 //! calls  models  health  scrape  inspect  events  operate  permits   the handlers
 //! front_door
 //!    ▼
-//! path_params ─► auth    body    response                            what goes in and out
+//! path_params ─► auth    body ─► decompress ─► joined_body  response  what goes in and out
 //!    ▼
 //! state                                                              what all handlers share
 //!    ▼
@@ -30,7 +31,7 @@
 //! overview    error    active_keys ─► keys ─► key_digest
 //!    ▼
 //! shutdown ─▶ fair_share  headers  duration  loopback  openapi        these use no other file
-//! dashboard  request_rules  request_path  resources  rejected_keys
+//! dashboard  request_rules  request_path  resources  refused_requests
 //! ```
 //!
 //! | file | subject |
@@ -38,6 +39,7 @@
 //! | `server` | the listener, from bind to shutdown |
 //! | `connections`, `connection_pool` | the open connections; who has to leave for a new one |
 //! | `connection_state`, `client_socket`, `tracked_body` | what a connection is doing; its timeouts; the end of its requests |
+//! | `unread_body` | what a client still sends of a request that is answered |
 //! | `request_rules` | requests that can be read in two ways |
 //! | `request_path` | the usual path of a request, however its base URL was written |
 //! | `resources`, `fair_share` | what the process has, and callers share; half of the calls in flight for one of them |
@@ -45,7 +47,7 @@
 //! | `state` | what all handlers share |
 //! | `auth` | authentication of every request |
 //! | `keys`, `key_digest` | the keys with their names and permissions, and how they are compared |
-//! | `active_keys`, `rejected_keys` | the keys in force, which can be replaced; requests with a wrong key |
+//! | `active_keys`, `refused_requests` | the keys in force, which can be replaced; requests with a wrong key, to an unknown path, … |
 //! | `loopback` | the hosts that a listener without keys accepts |
 //! | `calls`, `models`, `health`, `scrape` | handlers: calls, models, health checks, metrics |
 //! | `gemini`, `stored_responses` | handlers: Gemini's paths, and responses that a provider has stored |
@@ -56,6 +58,7 @@
 //! | `feed`, `permit_registry` | the events of circuits for all subscribers, and the issued permits |
 //! | `metrics` | what Prometheus reads |
 //! | `path_params`, `body`, `duration`, `headers` | the parts of requests |
+//! | `decompress`, `joined_body` | a compressed body; a body in one piece, out of the memory budget |
 //! | `response`, `error` | the parts of responses |
 //! | `shutdown` | graceful shutdown |
 //!
@@ -80,6 +83,7 @@ mod connection_pool;
 mod connection_state;
 mod connections;
 mod dashboard;
+mod decompress;
 pub mod duration;
 mod error;
 mod events;
@@ -90,6 +94,7 @@ mod gemini;
 mod headers;
 mod health;
 mod inspect;
+mod joined_body;
 mod key_digest;
 mod keys;
 mod loopback;
@@ -101,7 +106,7 @@ mod overview;
 mod path_params;
 mod permit_registry;
 mod permits;
-mod rejected_keys;
+mod refused_requests;
 mod request_path;
 mod request_rules;
 mod resources;
@@ -113,6 +118,7 @@ mod shutdown;
 mod state;
 mod stored_responses;
 mod tracked_body;
+mod unread_body;
 
 pub use active_keys::{ActiveKeys, MissingApiKeys};
 pub use key_digest::{KeyDigest, KeyDigestError};

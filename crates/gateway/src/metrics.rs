@@ -16,7 +16,7 @@ use prometheus_client::{
 };
 use tokio::runtime::Handle;
 
-use crate::rejected_keys::RejectedKeys;
+use crate::refused_requests::RefusedRequests;
 use crate::resources::Resources;
 
 /// The prefix of every name.
@@ -66,7 +66,11 @@ impl ConnectionMetrics {
 }
 
 impl Metrics {
-    pub(crate) fn new(manager: &ModelManager, resources: &Resources, rejected_keys: &RejectedKeys) -> Self {
+    pub(crate) fn new(
+        manager: &ModelManager,
+        resources: &Resources,
+        refused_requests: &RefusedRequests,
+    ) -> Self {
         let mut registry = Registry::with_prefix(PREFIX);
         manager.metrics().register(&mut registry);
         registry.register_collector(Box::new(circuits::Collector::new(manager.circuits().clone())));
@@ -76,7 +80,9 @@ impl Metrics {
         registry.register("connections_closed", help, connections.closed.clone());
         registry.register_collector(Box::new(process::Collector::new(resources, manager.memory_budget())));
         let help = "Requests with an unknown API key";
-        registry.register("rejected_keys", help, rejected_keys.counter.clone());
+        registry.register("rejected_keys", help, refused_requests.wrong_keys.clone());
+        let help = "Requests that were refused before a model was asked, by the code of the error";
+        registry.register("refused_requests", help, refused_requests.counter.clone());
         registry.register("tasks", "Tokio tasks", tasks.clone());
         Self { registry, connections, tasks }
     }

@@ -16,7 +16,7 @@ use crate::{
     feed::Feed,
     keys::Keys,
     metrics::Metrics,
-    rejected_keys::RejectedKeys,
+    refused_requests::RefusedRequests,
     resources::Resources,
     router::router,
     shutdown::{Lifecycle, Phase, ShutdownMode},
@@ -93,13 +93,13 @@ impl Gateway {
         let listener = bind(listen).map_err(to_bind_error)?;
         let address = listener.local_addr().map_err(to_bind_error)?;
         let lifecycle = Lifecycle::new();
-        let rejected_keys = Arc::new(RejectedKeys::default());
-        let metrics = Metrics::new(&manager, &resources, &rejected_keys);
+        let refused_requests = Arc::new(RefusedRequests::new());
+        let metrics = Metrics::new(&manager, &resources, &refused_requests);
         let connection_metrics = metrics.connections.clone();
         let app = App {
             manager: Arc::clone(&manager),
             keys: Arc::clone(&keys),
-            rejected_keys,
+            refused_requests,
             max_body_bytes: MAX_BODY_BYTES,
             lifecycle: Arc::clone(&lifecycle),
             metrics,

@@ -6,14 +6,14 @@ use manager::ModelManager;
 
 use crate::{
     active_keys::ActiveKeys, fair_share::FairShare, feed::Feed, metrics::Metrics,
-    permit_registry::PermitRegistry, rejected_keys::RejectedKeys, shutdown::Lifecycle,
+    permit_registry::PermitRegistry, refused_requests::RefusedRequests, shutdown::Lifecycle,
 };
 
 /// The state of the gateway, as every handler gets it.
 pub(crate) struct App {
     pub(crate) manager: Arc<ModelManager>,
     pub(crate) keys: Arc<ActiveKeys>,
-    pub(crate) rejected_keys: Arc<RejectedKeys>,
+    pub(crate) refused_requests: Arc<RefusedRequests>,
     /// The limit of a request's body, in bytes.
     pub(crate) max_body_bytes: usize,
     pub(crate) lifecycle: Arc<Lifecycle>,

@@ -115,6 +115,12 @@ impl MemoryShare {
         Ok(())
     }
 
+    /// Another share of the same caller's, without anything in it.
+    #[must_use]
+    pub fn another(&self) -> Self {
+        Self { budget: self.budget.clone(), caller: self.caller.clone(), permit: None }
+    }
+
     /// Gives all of it back.
     pub fn release(&mut self) {
         if let Some(caller) = &self.caller {

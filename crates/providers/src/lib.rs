@@ -19,6 +19,7 @@
 //!    │           │     │       error ──▶ response
 //!    │           ▼     ▼         │
 //!    │         headers │         │
+//!    │                 └──▶ decode ──▶ content_coding
 //!    ├─────────────────┴──▶ client ──▶ cause
 //!    └──▶ config, urls ──▶ kind, forward
 //! ```
@@ -51,6 +52,7 @@ mod cause;
 mod classify;
 mod client;
 mod config;
+mod content_coding;
 mod deadline;
 mod decode;
 mod error;
@@ -68,6 +70,7 @@ mod urls;
 pub use cause::{ConnectCause, LocalResource};
 pub use client::{ConnectorError, ProxyError, TlsConfigError};
 pub use config::{ProviderConfig, Timeouts};
+pub use content_coding::{ContentCoding, Decoder};
 pub use error::{
     ConnectDetail, ErrorDetail, ErrorEvent, FailureClass, ProviderError, ProviderErrorKind, TimeoutKind,
 };

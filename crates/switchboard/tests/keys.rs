@@ -100,7 +100,7 @@ async fn a_revoked_key_is_refused_within_3_s() {
     assert!(took < TAKEN_UP, "{took:?}");
     assert_eq!((world.status("new").await, world.status("stays").await), (200, 200));
     world.said("configuration reloaded: keys").await;
-    world.said("requests with an unknown API key count=1 last_address=127.0.0.1:").await;
+    world.said("requests refused code=invalid_api_key count=1 last_address=127.0.0.1:").await;
     let log = world.program.lines().join("\n");
     for key in ["old", "stays", "new"] {
         assert!(!log.contains(&format!("'{key}'")) && !log.contains(&format!(" {key}")), "{log}");

@@ -75,6 +75,7 @@ async fn calls_are_counted_by_caller_and_wrong_keys_as_such() {
         ("switchboard_calls_total{route=\"chat\",outcome=\"answered\",caller=\"web\"}", 2.0),
         ("switchboard_calls_total{route=\"messages\",outcome=\"model_not_allowed\",caller=\"ci\"}", 1.0),
         ("switchboard_rejected_keys_total", 3.0),
+        ("switchboard_refused_requests_total{code=\"invalid_api_key\"}", 4.0),
     ] {
         assert_eq!(world.metric(series).await, Some(expected), "{series}");
     }

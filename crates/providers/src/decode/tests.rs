@@ -99,6 +99,14 @@ fn a_few_bytes_do_not_become_very_many() {
 }
 
 #[test]
+fn brotlis_window_is_no_larger_than_its_rfc_allows() {
+    for first in [0x11, 0x91] {
+        let error = decode("br", &[&[first], &[0x1e, 0x00, 0x00, 0x00]]).unwrap_err();
+        assert_eq!(error.kind, ProviderErrorKind::Invalid, "a window of 1 GiB");
+    }
+}
+
+#[test]
 fn what_is_not_known_is_left_as_it_is() {
     let mut unknown = headers("compress");
     assert!(BodyDecoder::take_from(&mut unknown).is_none());
