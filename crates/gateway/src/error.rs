@@ -12,6 +12,7 @@ use http::{HeaderMap, HeaderValue, StatusCode, header};
 use manager::{CallError, StoredResponseError};
 
 use crate::{
+    client_backoff::ClientBackoff,
     headers,
     shutdown::{SHUTTING_DOWN_CODE, SHUTTING_DOWN_MESSAGE},
 };
@@ -137,9 +138,11 @@ impl From<StoredResponseError> for Error {
     }
 }
 
-impl From<CallError> for Error {
-    fn from(error: CallError) -> Self {
-        let retry_after = error.retry_in();
+impl Error {
+    /// Why a call got no response, for a client with this backoff.
+    pub(crate) fn of_call(error: &CallError, backoff: ClientBackoff) -> Self {
+        let backoff = error.outage().map(|outage| backoff.at_least(outage));
+        let retry_after = error.retry_in().map(|wait| wait.max(backoff.unwrap_or_default()));
         Self {
             status: StatusCode::from_u16(error.status()).unwrap_or(StatusCode::BAD_GATEWAY),
             code: error.code(),
@@ -149,6 +152,13 @@ impl From<CallError> for Error {
                 || retry_after.is_some_and(|wait| wait > MAX_RETRY_AFTER),
             close_connection: false,
         }
+    }
+}
+
+impl From<CallError> for Error {
+    /// The same for a client that repeats nothing by itself.
+    fn from(error: CallError) -> Self {
+        Self::of_call(&error, ClientBackoff::None)
     }
 }
 

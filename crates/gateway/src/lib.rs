@@ -30,6 +30,7 @@
 //! overview    error    active_keys ─► keys ─► key_digest
 //!    ▼
 //! shutdown ─▶ fair_share  headers  duration  loopback  openapi        these use no other file
+//! client_backoff
 //! dashboard  request_rules  request_path  resources  rejected_keys
 //! ```
 //!
@@ -57,6 +58,7 @@
 //! | `metrics` | what Prometheus reads |
 //! | `path_params`, `body`, `duration`, `headers` | the parts of requests |
 //! | `response`, `error` | the parts of responses |
+//! | `client_backoff` | how long a client would wait by itself, which `retry-after` never shortens |
 //! | `shutdown` | graceful shutdown |
 //!
 //! Invariants:
@@ -75,6 +77,7 @@ mod active_keys;
 mod auth;
 mod body;
 mod calls;
+mod client_backoff;
 mod client_socket;
 mod connection_pool;
 mod connection_state;
