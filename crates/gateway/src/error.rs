@@ -185,6 +185,9 @@ pub(crate) fn dialect_of(path: &str, headers: &HeaderMap) -> Dialect {
 }
 
 #[cfg(test)]
+mod never_worse;
+
+#[cfg(test)]
 mod tests {
     use super::*;
 
