@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use crate::{
-    InstanceId, Policy, Reason, Requester, SourceBlock, SourceCounts, SourceScope, State, Timestamp, TripRule,
-    window::Window,
+    InstanceId, Policy, Reason, Requester, SourceBlock, SourceCounts, SourceScope, State, Timestamp,
+    TripRule, window::Window,
 };
 
 /// How long a key lives after its last change: the same as in Open SWE.

@@ -2,7 +2,7 @@
 //!
 //! Many clients take `retry-after` in place of their own backoff, and come again a fixed number of times. In an outage
 //! that they would have sat out without a gateway, a short `retry-after` makes them give up sooner: so it never is shorter
-//! than that backoff. What real clients do, and what that comes to, is tabled in `tests/client_backoff`.
+//! than that backoff. What real clients do, and what that comes to, stands in `docs/calls.md`, from `error/never_worse.rs`.
 
 use std::time::Duration;
 

@@ -84,7 +84,9 @@ async fn straight(client: &Client, jitter: f64, outage: u64) -> Outcome {
         requests += 1;
         let answered = provider.is_up();
         let wait = next_wait(client, requests as usize - 1, jitter, None).filter(|_| !answered);
-        let Some(wait) = wait else { return Outcome { answered, requests, seconds: began.elapsed().as_secs() } };
+        let Some(wait) = wait else {
+            return Outcome { answered, requests, seconds: began.elapsed().as_secs() };
+        };
         sleep(wait).await;
     }
 }

@@ -6,7 +6,9 @@ use std::time::Duration;
 #[derive(Debug, Clone, Copy)]
 pub(super) enum RetryAfter {
     /// It waits for that long in place of its own wait, unless it is longer than this.
-    Replaces { longest: Duration },
+    Replaces {
+        longest: Duration,
+    },
     /// It waits for the longer of the two.
     AtLeast,
     Ignored,
