@@ -11,13 +11,13 @@ use http::HeaderMap;
 use crate::headers;
 
 /// The backoff of the official SDKs: 0.5 s, doubled with every retry, up to 8 s.
-const SDK_FIRST: Duration = Duration::from_millis(500);
-const SDK_LONGEST: Duration = Duration::from_secs(8);
+const SDK_MIN_BACKOFF: Duration = Duration::from_millis(500);
+const SDK_MAX_BACKOFF: Duration = Duration::from_secs(8);
 
 /// The first backoff of a client that does not count its retries: that of Vercel's AI SDK and of opencode.
-const FIRST: Duration = Duration::from_secs(2);
+const MIN_BACKOFF: Duration = Duration::from_secs(2);
 /// The longest that is taken to be one: Claude Code's, with its jitter. Every client obeys a `retry-after` of this length.
-const LONGEST: Duration = Duration::from_secs(40);
+const MAX_BACKOFF: Duration = Duration::from_secs(40);
 
 /// Who decides how long the client waits by itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,8 +42,10 @@ impl ClientBackoff {
     pub(crate) fn at_least(self, outage: Duration) -> Duration {
         match self {
             Self::None => Duration::ZERO,
-            Self::Sdk { retries } => SDK_FIRST.saturating_mul(1 << retries.min(16)).min(SDK_LONGEST),
-            Self::Unknown => (outage + outage / 4).clamp(FIRST, LONGEST),
+            Self::Sdk { retries } => {
+                SDK_MIN_BACKOFF.saturating_mul(1 << retries.min(16)).min(SDK_MAX_BACKOFF)
+            }
+            Self::Unknown => (outage + outage / 4).clamp(MIN_BACKOFF, MAX_BACKOFF),
         }
     }
 }

@@ -34,7 +34,7 @@ const END: &str = "<!-- Until here -->\n";
 
 /// Which wait a client is told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Rule {
+enum HeaderRule {
     /// What the gateway does.
     OwnBackoff,
     /// The earliest retry, whoever asks.
@@ -91,7 +91,7 @@ async fn straight(client: &Client, jitter: f64, outage: u64) -> Outcome {
     }
 }
 
-async fn through(client: &Client, jitter: f64, outage: u64, rule: Rule) -> Outcome {
+async fn through(client: &Client, jitter: f64, outage: u64, rule: HeaderRule) -> Outcome {
     let gateway = Gateway::new();
     let (began, provider) = (Instant::now(), failing_for(outage));
     let (mut requests, mut retry) = (0, 0);
@@ -100,9 +100,9 @@ async fn through(client: &Client, jitter: f64, outage: u64, rule: Rule) -> Outco
         let outcome = |answered| Outcome { answered, requests, seconds: began.elapsed().as_secs() };
         let Err(error) = result else { return outcome(true) };
         let backoff = match (rule, client.retry_count(retry)) {
-            (Rule::EarliestRetry, _) => ClientBackoff::None,
-            (Rule::OwnBackoff, None) => ClientBackoff::Unknown,
-            (Rule::OwnBackoff, Some(retries)) => ClientBackoff::Sdk { retries },
+            (HeaderRule::EarliestRetry, _) => ClientBackoff::None,
+            (HeaderRule::OwnBackoff, None) => ClientBackoff::Unknown,
+            (HeaderRule::OwnBackoff, Some(retries)) => ClientBackoff::Sdk { retries },
         };
         let error = Error::of_call(&error, backoff);
         assert!(!error.sdk_must_not_retry, "an outage passes");
@@ -174,7 +174,7 @@ impl Gateway {
 }
 
 /// One call in an outage, in a runtime of its own whose time is virtual; `None`: straight.
-fn run(client: &Client, jitter: f64, outage: u64, rule: Option<Rule>) -> Outcome {
+fn run(client: &Client, jitter: f64, outage: u64, rule: Option<HeaderRule>) -> Outcome {
     let runtime = Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
     runtime.block_on(async {
         match rule {
@@ -197,8 +197,10 @@ impl Comparison {
         for jitter in client.jitter {
             print_some(client, jitter);
             for outage in (1..=LONGEST_OUTAGE).step_by(STEP) {
-                let (direct, through) =
-                    (run(client, jitter, outage, None), run(client, jitter, outage, Some(Rule::OwnBackoff)));
+                let (direct, through) = (
+                    run(client, jitter, outage, None),
+                    run(client, jitter, outage, Some(HeaderRule::OwnBackoff)),
+                );
                 for (longest, outcome) in outlasted.iter_mut().zip([direct, through]) {
                     if !outcome.answered {
                         *longest = (*longest).min(outage.saturating_sub(STEP as u64));
@@ -206,7 +208,7 @@ impl Comparison {
                 }
                 let is_worse = direct.answered && !through.answered;
                 if is_worse || through.requests > direct.requests + 1 {
-                    let [direct, through] = [direct, through].map(tell);
+                    let [direct, through] = [direct, through].map(describe);
                     self.worse.push(format!("{} × {jitter}, {outage} s: {direct} | {through}", client.name));
                 }
             }
@@ -223,13 +225,13 @@ impl Comparison {
 fn print_some(client: &Client, jitter: f64) {
     println!("{} (own waits × {jitter}): straight | earliest retry | own backoff", client.name);
     for outage in PRINTED_OUTAGES {
-        let rules = [None, Some(Rule::EarliestRetry), Some(Rule::OwnBackoff)];
-        let [straight, before, now] = rules.map(|rule| tell(run(client, jitter, outage, rule)));
+        let rules = [None, Some(HeaderRule::EarliestRetry), Some(HeaderRule::OwnBackoff)];
+        let [straight, before, now] = rules.map(|rule| describe(run(client, jitter, outage, rule)));
         println!("  {outage:3} s: {straight} | {before} | {now}");
     }
 }
 
-fn tell(outcome: Outcome) -> String {
+fn describe(outcome: Outcome) -> String {
     let Outcome { answered, requests, seconds } = outcome;
     let end = if answered { "answered" } else { "gives up" };
     format!("{end} after {seconds:3} s, {requests:2} requests")

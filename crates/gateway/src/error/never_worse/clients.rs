@@ -26,8 +26,8 @@ pub(super) struct Wait {
 #[derive(Debug, Clone, Copy)]
 pub(super) enum RetryCount {
     Absent,
-    /// An official SDK whose own retries are on.
-    Counted,
+    /// An official SDK whose own retries are on: how often it has come again.
+    Actual,
     /// An official SDK whose retries another loop makes: always 0.
     Zero,
 }
@@ -56,7 +56,7 @@ impl Client {
     pub(super) fn retry_count(&self, retries: usize) -> Option<u32> {
         match self.count {
             RetryCount::Absent => None,
-            RetryCount::Counted => u32::try_from(retries).ok(),
+            RetryCount::Actual => u32::try_from(retries).ok(),
             RetryCount::Zero => Some(0),
         }
     }
@@ -92,7 +92,7 @@ pub(super) const CLIENTS: [Client; 13] = [
         obeys: "in place of its own, up to 60 s (OpenAI's in Python 120 s, Anthropic's in Python any)",
         source: "`_calculate_retry_timeout` of openai 3.57 and anthropic 2.14, `retryRequest` of both in JS",
         jitter: [0.75, 1.0],
-        count: RetryCount::Counted,
+        count: RetryCount::Actual,
         waits: || sdk(2),
     },
     Client {
@@ -101,7 +101,7 @@ pub(super) const CLIENTS: [Client; 13] = [
         obeys: "the same",
         source: "the same",
         jitter: [0.75, 1.0],
-        count: RetryCount::Counted,
+        count: RetryCount::Actual,
         waits: || sdk(10),
     },
     Client {
