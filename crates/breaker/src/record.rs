@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::{
     InstanceId, Policy, Reason, Requester, SourceBlock, SourceCounts, SourceScope, State, Timestamp,
-    window::Window,
+    TripRule, window::Window,
 };
 
 /// How long a key lives after its last change: the same as in Open SWE.
@@ -189,6 +189,15 @@ impl Record {
             updated_at: now,
             ..Self::closed(next_epoch(last_epoch, now))
         }
+    }
+
+    /// When the first of its consecutive failures was. `None`: it has none, or it rests for as long as its provider has
+    /// said (B9).
+    #[must_use]
+    pub fn failing_since(&self, policy: &Policy, now: Timestamp) -> Option<Timestamp> {
+        let is_cooldown = self.reason.as_ref().is_some_and(|reason| reason.rule == Some(TripRule::Cooldown));
+        let failures = self.consecutive_failures.without_expired(policy, now);
+        (failures.count > 0 && !is_cooldown).then_some(failures.since)
     }
 
     /// How new it is, as an epoch.

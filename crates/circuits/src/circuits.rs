@@ -266,6 +266,16 @@ impl Circuits {
         self.0.circuits.load().get(key)?.report()
     }
 
+    /// How long a model has been failing without a success in between, as far as this instance knows. `None`: it has not,
+    /// or its provider has said itself how long it rests (B9).
+    #[must_use]
+    pub fn failing_for(&self, key: &ModelKey) -> Option<Duration> {
+        let circuits = self.0.circuits.load();
+        let circuit = circuits.get(key)?;
+        let (view, now) = (circuit.view.load(), circuit.now());
+        Some(now.since(view.record.failing_since(&view.policy, now)?))
+    }
+
     /// The policy of one circuit.
     #[must_use]
     pub fn policy(&self, key: &ModelKey) -> Arc<Policy> {

@@ -14,6 +14,7 @@ use manager::{Call, FaultInjection};
 use crate::{
     auth::Caller,
     body,
+    client_backoff::ClientBackoff,
     error::Error,
     headers,
     keys::Role,
@@ -58,9 +59,10 @@ pub(crate) async fn handle(
     }
     let in_flight = in_flight.with_counted(counted.flatten());
     let json_array = path_model.as_ref().is_some_and(|path| path.json_array);
+    let backoff = ClientBackoff::of(request.headers());
     let result = async {
         let call = read_call(app, endpoint, caller, request, path_model).await?;
-        app.manager.call(call).await.map_err(Error::from)
+        app.manager.call(call).await.map_err(|error| Error::of_call(&error, backoff))
     };
     let result = tokio::select! {
         biased;

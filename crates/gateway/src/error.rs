@@ -12,6 +12,7 @@ use http::{HeaderMap, HeaderValue, StatusCode, header};
 use manager::{CallError, StoredResponseError};
 
 use crate::{
+    client_backoff::ClientBackoff,
     headers,
     refused_requests::Refusal,
     shutdown::{SHUTTING_DOWN_CODE, SHUTTING_DOWN_MESSAGE},
@@ -151,9 +152,11 @@ impl From<StoredResponseError> for Error {
     }
 }
 
-impl From<CallError> for Error {
-    fn from(error: CallError) -> Self {
-        let retry_after = error.retry_in();
+impl Error {
+    /// Why a call got no response, for a client with this backoff.
+    pub(crate) fn of_call(error: &CallError, backoff: ClientBackoff) -> Self {
+        let backoff = error.outage().map(|outage| backoff.at_least(outage));
+        let retry_after = error.retry_in().map(|wait| wait.max(backoff.unwrap_or_default()));
         Self {
             status: StatusCode::from_u16(error.status()).unwrap_or(StatusCode::BAD_GATEWAY),
             code: error.code(),
@@ -164,6 +167,13 @@ impl From<CallError> for Error {
             close_connection: false,
             is_recorded: true,
         }
+    }
+}
+
+impl From<CallError> for Error {
+    /// The same for a client that repeats nothing by itself.
+    fn from(error: CallError) -> Self {
+        Self::of_call(&error, ClientBackoff::None)
     }
 }
 
@@ -195,6 +205,9 @@ pub(crate) fn dialect_of(path: &str, headers: &HeaderMap) -> Dialect {
         Dialect::OpenAiChat
     }
 }
+
+#[cfg(test)]
+mod never_worse;
 
 #[cfg(test)]
 mod tests {

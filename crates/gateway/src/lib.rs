@@ -31,6 +31,7 @@
 //! overview    error    active_keys ─► keys ─► key_digest
 //!    ▼
 //! shutdown ─▶ fair_share  headers  duration  loopback  openapi        these use no other file
+//! client_backoff
 //! dashboard  request_rules  request_path  resources  refused_requests
 //! ```
 //!
@@ -60,6 +61,7 @@
 //! | `path_params`, `body`, `duration`, `headers` | the parts of requests |
 //! | `decompress`, `joined_body` | a compressed body; a body in one piece, out of the memory budget |
 //! | `response`, `error` | the parts of responses |
+//! | `client_backoff` | how long a client would wait by itself, which `retry-after` never shortens |
 //! | `shutdown` | graceful shutdown |
 //!
 //! Invariants:
@@ -78,6 +80,7 @@ mod active_keys;
 mod auth;
 mod body;
 mod calls;
+mod client_backoff;
 mod client_socket;
 mod connection_pool;
 mod connection_state;

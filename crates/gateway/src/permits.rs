@@ -141,7 +141,11 @@ pub(crate) async fn acquire(
     // What the application will ask for is not known, so what fails is its caller's (B12).
     let source = CallSource::of_caller(caller.name());
     let permit = circuits.admit_as(&key, &source, Some(lease)).await.map_err(|refusal| {
-        let skipped = vec![SkippedModel { key: key.clone(), reason: SkipReason::CircuitOpen(refusal) }];
+        let skipped = vec![SkippedModel {
+            key: key.clone(),
+            reason: SkipReason::CircuitOpen(refusal),
+            failing_for: circuits.failing_for(&key),
+        }];
         Error::from(CallError::CircuitOpen { requested: key.as_str().into(), skipped })
     })?;
     let (epoch, probe) = (permit.epoch(), permit.is_probe());

@@ -10,7 +10,7 @@ use translate::{CannotCarry, RequestError};
 
 use crate::{
     AllowedModels, UnknownModel,
-    outcome::{OVERLOADED, missing_resource, retry_rank, retry_rank_of_status, retry_time},
+    outcome::{OVERLOADED, is_outage, missing_resource, retry_rank, retry_rank_of_status, retry_time},
 };
 
 /// What this machine lacks comes back as soon as other calls end.
@@ -122,6 +122,8 @@ pub struct SkippedModel {
     pub key: ModelKey,
     /// The reason.
     pub reason: SkipReason,
+    /// How long it has been failing without a success in between ([`Circuits::failing_for`](circuits::Circuits::failing_for)).
+    pub failing_for: Option<Duration>,
 }
 
 /// Why a model gave no response.
@@ -222,12 +224,37 @@ impl CallError {
         }
     }
 
+    /// How long the outage has lasted behind [`retry_in`](Self::retry_in), where nobody knows how long it will. `None`: that
+    /// time is a provider's own word, or it is no outage.
+    #[must_use]
+    pub fn outage(&self) -> Option<Duration> {
+        match self {
+            Self::CircuitOpen { skipped, .. } | Self::AttemptsExhausted { skipped, .. } => {
+                first_to_retry(skipped).and_then(SkippedModel::outage)
+            }
+            Self::DeadlineExceeded { .. } => Some(Duration::ZERO),
+            _ => None,
+        }
+    }
+
     /// Whether coming again cannot help until somebody has done something: a wrong key, spent credit, a circuit that was
     /// opened manually.
     #[must_use]
     pub fn is_permanent(&self) -> bool {
         let may_pass = matches!(self, Self::CircuitOpen { .. } | Self::AttemptsExhausted { .. });
         matches!(self, Self::ProviderAuth { .. }) || may_pass && self.retry_in().is_none()
+    }
+}
+
+impl SkippedModel {
+    /// See [`CallError::outage`].
+    fn outage(&self) -> Option<Duration> {
+        match &self.reason {
+            SkipReason::CircuitOpen(_) => self.failing_for,
+            SkipReason::Failed(error) if is_outage(error) => Some(self.failing_for.unwrap_or_default()),
+            SkipReason::Injected(_) => Some(self.failing_for.unwrap_or_default()),
+            _ => None,
+        }
     }
 }
 
@@ -318,7 +345,12 @@ fn so_far(skipped: &[SkippedModel]) -> String {
 }
 
 fn retry_in(skipped: &[SkippedModel]) -> Option<Duration> {
-    skipped.iter().filter_map(|model| model.reason.retry_in()).min()
+    first_to_retry(skipped).and_then(|model| model.reason.retry_in())
+}
+
+fn first_to_retry(skipped: &[SkippedModel]) -> Option<&SkippedModel> {
+    let retried = skipped.iter().filter(|model| model.reason.retry_in().is_some());
+    retried.min_by_key(|model| model.reason.retry_in())
 }
 
 fn retry_hint(skipped: &[SkippedModel]) -> String {
@@ -340,6 +372,7 @@ mod tests {
             let skipped = SkippedModel {
                 key: "openai:gpt-5".parse().unwrap(),
                 reason: SkipReason::CircuitOpen(refusal(retry_in)),
+                failing_for: None,
             };
             CallError::CircuitOpen { requested: "planner".into(), skipped: vec![skipped] }.to_string()
         };

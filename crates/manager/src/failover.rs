@@ -372,7 +372,9 @@ impl<'a> FailoverLoop<'a> {
         let candidates = self.context.chain.entries.iter().zip(&self.candidates);
         candidates
             .filter_map(|(entry, candidate)| {
-                Some(SkippedModel { key: entry.key.clone(), reason: candidate.skip_reason.clone()? })
+                let reason = candidate.skip_reason.clone()?;
+                let failing_for = self.context.circuits.failing_for(&entry.key);
+                Some(SkippedModel { key: entry.key.clone(), reason, failing_for })
             })
             .collect()
     }

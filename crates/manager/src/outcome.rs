@@ -131,6 +131,11 @@ pub(crate) fn retry_time(error: &ProviderError, outage: Duration) -> Option<Dura
     }
 }
 
+/// Whether nobody has said when the model may be called again.
+pub(crate) fn is_outage(error: &ProviderError) -> bool {
+    error.class == FailureClass::Provider && error.retry_after.is_none()
+}
+
 /// Whether the account's credit is spent.
 pub(crate) fn is_quota_error(error: &ProviderError) -> bool {
     error.class == FailureClass::QuotaExhausted

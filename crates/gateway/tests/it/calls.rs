@@ -66,7 +66,7 @@ async fn no_model_is_available() {
     }
     let response = world.chat("chat", false).send().await.unwrap();
     assert_eq!(header(&response, "x-should-retry"), None, "an outage ends by itself");
-    assert_eq!(header(&response, "retry-after"), Some("1"));
+    assert_eq!(header(&response, "retry-after"), Some("2"));
     let (status, code, _, message) = openai_error(response).await;
     assert_eq!((status, code.as_str()), (502, "attempts_exhausted"), "{message}");
 
@@ -83,6 +83,19 @@ async fn no_model_is_available() {
     let (status, code, kind, message) = anthropic_error(response).await;
     assert_eq!((status, code.as_str(), kind.as_str()), (503, "circuit_open", "api_error"));
     assert!(message.contains("anthropic:m: ") && message.contains("vertex:m: "), "{message}");
+}
+
+#[tokio::test]
+async fn an_sdk_is_told_its_own_backoff_at_least() {
+    for (retries, expected) in [("0", "1"), ("2", "2"), ("3", "4"), ("9", "8")] {
+        let world = World::new().await;
+        for sim in [&world.first, &world.second] {
+            sim.script("m", Fault::Reset);
+        }
+        let request = world.chat("chat", false).header("x-stainless-retry-count", retries);
+        let response = request.send().await.unwrap();
+        assert_eq!(header(&response, "retry-after"), Some(expected), "{retries} retries");
+    }
 }
 
 #[tokio::test]

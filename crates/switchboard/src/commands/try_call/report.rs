@@ -108,7 +108,7 @@ impl Teller {
         skipped: &[SkippedModel],
         answered_by: Option<&ModelKey>,
     ) -> io::Result<()> {
-        for SkippedModel { key, reason } in skipped {
+        for SkippedModel { key, reason, .. } in skipped {
             let label = if Some(key) == answered_by { "Retried" } else { "Skipped" };
             let reason = printable(&reason.to_string());
             self.line(label, Style::Warning, format_args!("{key}: {reason}"))?;
