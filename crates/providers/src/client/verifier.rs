@@ -94,6 +94,14 @@ impl fmt::Display for ExplainedError {
             CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
                 write!(f, "the certificate {subject:?} is for another host")
             }
+            // Its type is of a crate that rustls does not re-export. `openssl req -x509` makes such certificates.
+            CertificateError::Other(inner) if inner.0.to_string() == "CaUsedAsEndEntity" => {
+                write!(
+                    f,
+                    "the certificate {subject:?} is an authority's (CA:TRUE), which no server may present: have it issue one \
+                     for the server, or make one with CA:FALSE"
+                )
+            }
             error => write!(f, "the certificate {subject:?} of {issuer:?}: {error}"),
         }
     }

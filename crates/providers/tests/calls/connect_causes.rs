@@ -2,7 +2,7 @@
 //!
 //! The certificates are valid for a hundred years. How they were made: `openssl req -x509` for the authority (`ca.pem`),
 //! `openssl x509 -req` and `openssl ca` for the server's, for the host `localhost`; `expired.pem` ended in 2020. Likewise
-//! `proxy_ca.pem` and `proxy_server.pem`, for `provider.example` and `localhost`. All have the key `server.key`.
+//! `proxy_ca.pem` and `proxy_server.pem`, for `provider.example` and `localhost`. `authority_as_server.pem` is `openssl req -x509` as it comes. All have the key `server.key`.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -104,6 +104,13 @@ async fn a_certificate_is_named_with_what_is_wrong_with_it() {
     let port = serve_tls("self_signed.pem").await;
     let words = "is self-signed, and not among the trusted ones";
     assert_cause(&error_of(&format!("https://localhost:{port}"), None).await, ConnectCause::Tls, words);
+
+    // As `openssl req -x509` makes it. That it is trusted does not help.
+    let port = serve_tls("authority_as_server.pem").await;
+    let words = "the certificate \"localhost\" is an authority's (CA:TRUE)";
+    let url = format!("https://localhost:{port}");
+    assert_cause(&error_of(&url, None).await, ConnectCause::Tls, words);
+    assert_cause(&error_of(&url, Some(path("authority_as_server.pem"))).await, ConnectCause::Tls, words);
 }
 
 #[tokio::test]

@@ -91,7 +91,7 @@ fn advice(kind: ProviderErrorKind, name: &str) -> String {
         }
         ConnectCause::Tls => {
             format!(
-                "trust the authority by ca_file of [providers.{name}] or SSL_CERT_FILE, or correct base_url"
+                "correct base_url of [providers.{name}] or the server's certificate; an authority of your own is trusted by ca_file or SSL_CERT_FILE"
             )
         }
         ConnectCause::Proxy => "check HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY".to_owned(),
