@@ -91,7 +91,8 @@ fn advice(kind: ProviderErrorKind, name: &str) -> String {
         }
         ConnectCause::Tls => {
             format!(
-                "correct base_url of [providers.{name}] or the server's certificate; an authority of your own is trusted by ca_file or SSL_CERT_FILE"
+                "correct base_url of [providers.{name}] or the server's certificate; an authority of your own is \
+                 trusted by ca_file or SSL_CERT_FILE"
             )
         }
         ConnectCause::Proxy => "check HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY".to_owned(),
