@@ -110,6 +110,7 @@ async fn read_call(
         caller: caller.name(),
         allowed_models: caller.allowed_models().cloned(),
         request,
+        beta: parts.uri.query().is_some_and(|query| query.split('&').any(|pair| pair == "beta=true")),
         headers: parts.headers,
         fallback: fallback_allowed,
         injected_fault: fault_injection,

@@ -167,6 +167,7 @@ impl CallContext<'_> {
             translation: prepared.translation.as_deref(),
             stream: call.request.stream(),
             json_array: call.request.json_array(),
+            beta: call.beta,
             headers: headers_with_trace.as_ref().unwrap_or(&call.headers),
             timeouts: &chain.timeouts,
         };

@@ -21,6 +21,8 @@ pub struct Call {
     pub request: Request,
     /// The caller's headers; the provider's client selects those that are forwarded.
     pub headers: HeaderMap,
+    /// Whether the caller's URL says `?beta=true`, which goes on to Anthropic's API.
+    pub beta: bool,
     /// Whether models after the first of the chain may be called.
     pub fallback: bool,
     /// A failure of the first model to simulate.

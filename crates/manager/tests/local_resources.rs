@@ -25,6 +25,7 @@ async fn a_process_out_of_descriptors_blames_no_model() {
             request: Request::parse(Endpoint::ChatCompletions, body.into()).unwrap(),
             headers: HeaderMap::new(),
             fallback: true,
+            beta: false,
             injected_fault: None,
         }
     };

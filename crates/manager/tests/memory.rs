@@ -59,6 +59,7 @@ async fn blank_lines_before_the_first_token_take_a_factor_of_their_size() {
         request: Request::parse(Endpoint::ChatCompletions, body.into()).unwrap(),
         headers: HeaderMap::new(),
         fallback: true,
+        beta: false,
         injected_fault: None,
     };
     let peak_memory = || {

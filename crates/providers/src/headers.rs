@@ -2,6 +2,8 @@
 
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 
+use crate::kind::ProviderKind;
+
 /// The caller's headers that a provider gets. This is a list of allowed headers: the caller's key, its cookies and the
 /// addresses of its proxies are not for the provider. Neither are `openai-organization` and `openai-project`: they belong
 /// to an account, and the account here is the gateway's. `x-stainless-*`, by which the official SDKs identify themselves,
@@ -19,6 +21,54 @@ const FORWARDED_REQUEST_HEADERS: [&str; 8] = [
     "user-agent",
     "x-client-request-id",
 ];
+
+/// Who gets a header that a maker's own programs send.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Recipient {
+    /// Providers with this API.
+    Kind(ProviderKind),
+    /// OpenAI itself: compatible servers are other companies.
+    OpenAiItself,
+    /// All providers.
+    All,
+}
+
+/// The headers by which programs name themselves and their sessions, and who gets them from a caller of the same API format:
+/// the maker that they are meant for, as without a gateway. `true`: the name only begins so.
+///
+/// Sources: what Claude Code 2.1.332, Codex 0.171.0, opencode 1.18.33 and Google's SDKs sent to a recording server in November
+/// 2026; OpenAI's Codex is open source (`codex-rs/core/src/client.rs`), as is opencode (`packages/opencode/src/session/llm.ts`),
+/// which sends its session to every provider for the sake of their prompt caches.
+const PROGRAM_HEADERS: [(&str, bool, Recipient); 12] = [
+    ("x-app", false, Recipient::Kind(ProviderKind::Anthropic)),
+    ("x-claude-code-", true, Recipient::Kind(ProviderKind::Anthropic)),
+    ("x-goog-api-client", false, Recipient::Kind(ProviderKind::GoogleGenAi)),
+    ("originator", false, Recipient::OpenAiItself),
+    ("session-id", false, Recipient::OpenAiItself),
+    ("session_id", false, Recipient::OpenAiItself),
+    ("conversation_id", false, Recipient::OpenAiItself),
+    ("thread-id", false, Recipient::OpenAiItself),
+    ("x-codex-", true, Recipient::OpenAiItself),
+    ("x-openai-subagent", false, Recipient::OpenAiItself),
+    ("x-session-affinity", false, Recipient::All),
+    ("x-session-id", false, Recipient::All),
+];
+
+impl Recipient {
+    fn includes(self, kind: ProviderKind, is_official: bool) -> bool {
+        match self {
+            Self::Kind(its) => its == kind,
+            Self::OpenAiItself => kind == ProviderKind::OpenAi && is_official,
+            Self::All => true,
+        }
+    }
+}
+
+fn is_program_header(name: &str, kind: ProviderKind, is_official: bool) -> bool {
+    PROGRAM_HEADERS.iter().any(|&(own, is_prefix, recipient)| {
+        (if is_prefix { name.starts_with(own) } else { name == own }) && recipient.includes(kind, is_official)
+    })
+}
 
 /// The provider's headers that the caller gets: what the body is, when to come again, and what identifies the request or
 /// counts against a limit. This is a list of allowed headers. Any other is about the provider's host or its connection, or
@@ -67,12 +117,19 @@ fn keep_request_id(provider_headers: &HeaderMap) -> Option<HeaderValue> {
     REQUEST_IDS.iter().find_map(|name| provider_headers.get(*name)).cloned()
 }
 
-/// The caller's headers that a provider gets.
-pub(crate) fn forwarded_request_headers(caller_headers: &HeaderMap) -> HeaderMap {
+/// The caller's headers that a provider of the same API format gets.
+pub(crate) fn forwarded_request_headers(
+    kind: ProviderKind,
+    is_official: bool,
+    caller_headers: &HeaderMap,
+) -> HeaderMap {
     let mut headers = HeaderMap::new();
     for (name, value) in caller_headers {
         let text = name.as_str();
-        if FORWARDED_REQUEST_HEADERS.contains(&text) || text.starts_with("x-stainless-") {
+        if FORWARDED_REQUEST_HEADERS.contains(&text)
+            || text.starts_with("x-stainless-")
+            || is_program_header(text, kind, is_official)
+        {
             headers.append(name, value.clone());
         }
     }
@@ -137,8 +194,9 @@ mod tests {
 
     use super::{
         UPSTREAM_REQUEST_ID, forwarded_request_headers, forwarded_response_headers,
-        translated_response_headers,
+        translated_request_headers, translated_response_headers,
     };
+    use crate::kind::ProviderKind;
 
     fn map(headers: &[(&'static str, &'static str)]) -> HeaderMap {
         let header = |(name, value): &(&'static str, &'static str)| {
@@ -171,9 +229,40 @@ mod tests {
             ("idempotency-key", "the-same-for-two-callers"),
         ];
         assert_eq!(
-            forwarded_request_headers(&map(&[&forwarded[..], &stripped[..]].concat())),
+            forwarded_request_headers(
+                ProviderKind::OpenAi,
+                true,
+                &map(&[&forwarded[..], &stripped[..]].concat())
+            ),
             map(&forwarded)
         );
+    }
+
+    #[test]
+    fn programs_headers_go_to_the_maker_that_they_are_meant_for() {
+        use ProviderKind::{Anthropic, GoogleGenAi, OpenAi};
+        let providers = [(OpenAi, true), (OpenAi, false), (Anthropic, true), (GoogleGenAi, true)];
+        for (name, expected) in [
+            ("x-app", [false, false, true, false]),
+            ("x-claude-code-session-id", [false, false, true, false]),
+            ("x-claude-code-agent-id", [false, false, true, false]),
+            ("x-goog-api-client", [false, false, false, true]),
+            ("originator", [true, false, false, false]),
+            ("session-id", [true, false, false, false]),
+            ("conversation_id", [true, false, false, false]),
+            ("thread-id", [true, false, false, false]),
+            ("x-codex-turn-metadata", [true, false, false, false]),
+            ("x-session-affinity", [true; 4]),
+            ("x-session-id", [true; 4]),
+            ("x-application", [false; 4]),
+            ("anthropic-dangerous-direct-browser-access", [false; 4]),
+        ] {
+            let found = providers.map(|(kind, is_official)| {
+                !forwarded_request_headers(kind, is_official, &map(&[(name, "v")])).is_empty()
+            });
+            assert_eq!(found, expected, "{name}");
+            assert!(translated_request_headers(&map(&[(name, "v")])).is_empty(), "{name}");
+        }
     }
 
     #[test]

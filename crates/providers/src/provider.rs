@@ -87,6 +87,8 @@ pub struct ProviderRequest<'a> {
     pub stream: bool,
     /// Whether the caller wants it as a JSON array (Gemini without `alt=sse`).
     pub json_array: bool,
+    /// Whether the caller's URL says `?beta=true`, as Anthropic's SDKs do for what is in beta.
+    pub beta: bool,
     /// The caller's headers; only those for a provider are forwarded.
     pub headers: &'a HeaderMap,
     /// The timeouts. Two of them do not apply here: `connect` was given to [`Provider::new`], and `total` limits all of a
@@ -256,7 +258,7 @@ impl Provider {
             return Err(unsupported());
         }
         let uri = self.urls.stored_response(path, query).ok_or_else(unsupported)?;
-        let headers = || self.headers(self.with_forwarded(forwarded_request_headers(headers), headers));
+        let headers = || self.headers(self.forwarded(headers));
         let deadline = Deadline::new(Instant::now(), timeouts.response, TimeoutKind::Response);
         let sent = self.client.send(&method, &uri, headers, &body);
         let response = deadline.timeout(sent).await?.map_err(ProviderError::from)?;
@@ -269,18 +271,17 @@ impl Provider {
 
     /// Sends the request and waits for the head of the response.
     async fn send(&self, call: ProviderRequest<'_>) -> Result<ClientResponse, ProviderError> {
-        let Some(uri) = self.urls.endpoint(call.endpoint, call.model, call.stream) else {
+        let Some(uri) = self.urls.endpoint(call.endpoint, call.model, call.stream, call.beta) else {
             return Err(ProviderError {
                 class: FailureClass::InvalidRequest,
                 ..ProviderError::provider_failure(ProviderErrorKind::UnsupportedEndpoint)
             });
         };
         let headers = || {
-            let usual = match call.translation {
-                Some(_) => translated_request_headers(call.headers),
-                None => forwarded_request_headers(call.headers),
-            };
-            self.headers(self.with_forwarded(usual, call.headers))
+            self.headers(match call.translation {
+                Some(_) => self.with_forwarded(translated_request_headers(call.headers), call.headers),
+                None => self.forwarded(call.headers),
+            })
         };
         Ok(self.client.send(&Method::POST, &uri, headers, call.body).await?)
     }
@@ -294,6 +295,12 @@ impl Provider {
 
     fn key_value(&self) -> Option<&HeaderValue> {
         self.key.as_ref().map(|(_, value)| value)
+    }
+
+    /// The headers of a caller of the same API format that this provider gets.
+    fn forwarded(&self, caller_headers: &HeaderMap) -> HeaderMap {
+        let usual = forwarded_request_headers(self.kind, self.is_official, caller_headers);
+        self.with_forwarded(usual, caller_headers)
     }
 
     /// The usual headers of the caller, and those that the configuration names.

@@ -11,7 +11,16 @@ use crate::kind::ProviderKind;
 pub(crate) struct Urls {
     base: Url,
     form: UriForm,
-    fixed: Vec<(Endpoint, Uri)>,
+    fixed: Vec<FixedUrl>,
+}
+
+/// A URL that names no model.
+#[derive(Debug)]
+struct FixedUrl {
+    endpoint: Endpoint,
+    uri: Uri,
+    /// The same with `?beta=true`, where Anthropic has that.
+    beta: Option<Uri>,
 }
 
 /// How a request names its URL.
@@ -37,7 +46,13 @@ impl Urls {
     /// `None`: nothing can be appended to this URL.
     pub(crate) fn new(base: &Url, dialects: &[Dialect], form: UriForm) -> Option<Self> {
         let fixed = FIXED.iter().filter(|(endpoint, _)| dialects.contains(&endpoint.dialect()));
-        let fixed = fixed.map(|(endpoint, path)| Some((*endpoint, form.uri(&append(base, path)?)?)));
+        let fixed = fixed.map(|(endpoint, path)| {
+            let mut url = append(base, path)?;
+            let uri = form.uri(&url)?;
+            url.query_pairs_mut().append_pair("beta", "true");
+            let beta = (endpoint.dialect() == Dialect::Anthropic).then(|| form.uri(&url)).flatten();
+            Some(FixedUrl { endpoint: *endpoint, uri, beta })
+        });
         Some(Self { fixed: fixed.collect::<Option<_>>()?, base: base.clone(), form })
     }
 
@@ -46,15 +61,16 @@ impl Urls {
         Some((self.base.host_str()?, self.base.port_or_known_default()))
     }
 
-    /// Where an endpoint is for a model; `None`: the provider does not have it.
-    pub(crate) fn endpoint(&self, endpoint: Endpoint, model: &str, stream: bool) -> Option<Uri> {
+    /// Where an endpoint is for a model; `None`: the provider does not have it. `beta`: with `?beta=true`, where there is that.
+    pub(crate) fn endpoint(&self, endpoint: Endpoint, model: &str, stream: bool, beta: bool) -> Option<Uri> {
         let method = match endpoint {
             Endpoint::GenerateContent if stream => "streamGenerateContent",
             Endpoint::GenerateContent => "generateContent",
             Endpoint::GeminiCountTokens => "countTokens",
             _ => {
-                let (_, uri) = self.fixed.iter().find(|(known, _)| *known == endpoint)?;
-                return Some(uri.clone());
+                let fixed = self.fixed.iter().find(|fixed| fixed.endpoint == endpoint)?;
+                let beta_uri = fixed.beta.as_ref().filter(|_| beta);
+                return Some(beta_uri.unwrap_or(&fixed.uri).clone());
             }
         };
         let model = model.strip_prefix("models/").unwrap_or(model);
@@ -120,7 +136,7 @@ mod tests {
         use Dialect::{Anthropic, Gemini, OpenAiChat, OpenAiResponses};
         let url = |base: &str, dialect, endpoint, stream| {
             let urls = Urls::new(&base.parse().unwrap(), &[dialect], UriForm::Absolute).unwrap();
-            urls.endpoint(endpoint, "m/1", stream).map(|uri| uri.to_string())
+            urls.endpoint(endpoint, "m/1", stream, false).map(|uri| uri.to_string())
         };
         let chat = url("http://a/v1/", OpenAiChat, Endpoint::ChatCompletions, true);
         assert_eq!(chat.as_deref(), Some("http://a/v1/chat/completions"));
@@ -134,6 +150,21 @@ mod tests {
         assert_eq!(gemini.as_deref(), Some("http://a/v1beta/models/m%2F1:streamGenerateContent?alt=sse"));
         assert_eq!(url("http://a/v1", OpenAiChat, Endpoint::Responses, false), None);
     }
+
+    #[test]
+    fn anthropic_has_urls_for_what_is_in_beta() {
+        let base = "http://a".parse().unwrap();
+        let dialects = [Dialect::Anthropic, Dialect::OpenAiChat];
+        let urls = Urls::new(&base, &dialects, UriForm::Path).unwrap();
+        for (endpoint, expected) in [
+            (Endpoint::Messages, "/v1/messages?beta=true"),
+            (Endpoint::CountTokens, "/v1/messages/count_tokens?beta=true"),
+            (Endpoint::ChatCompletions, "/chat/completions"),
+        ] {
+            assert_eq!(urls.endpoint(endpoint, "m", false, true).unwrap().to_string(), expected);
+        }
+    }
+
     #[test]
     fn only_a_proxy_is_given_the_whole_url() {
         for (form, expected) in [

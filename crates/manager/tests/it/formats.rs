@@ -133,6 +133,7 @@ pub(crate) fn with_request(request: Request) -> Call {
         request,
         headers: HeaderMap::new(),
         fallback: true,
+        beta: false,
         injected_fault: None,
     }
 }

@@ -221,6 +221,7 @@ fn call(endpoint: Endpoint, body: String) -> Call {
         request: Request::parse(endpoint, body.into()).unwrap(),
         headers: HeaderMap::new(),
         fallback: true,
+        beta: false,
         injected_fault: None,
     }
 }

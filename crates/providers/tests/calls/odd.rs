@@ -194,6 +194,7 @@ async fn called(
             translation: translation.as_ref(),
             stream: true,
             json_array: false,
+            beta: false,
             headers: &HeaderMap::new(),
             timeouts: &Timeouts::default(),
         })

@@ -47,6 +47,7 @@ async fn a_provider_gets_its_own_key_and_not_the_callers() {
             translation: None,
             stream: false,
             json_array: false,
+            beta: false,
             headers: &headers,
             timeouts: &timeouts,
         };
@@ -77,6 +78,7 @@ async fn anthropics_version_is_the_callers_or_the_standard_one() {
         translation: None,
         stream: false,
         json_array: false,
+        beta: false,
         headers: &headers,
         timeouts: &timeouts,
     };
@@ -217,6 +219,7 @@ async fn nothing_shows_a_key_or_a_prompt() {
         translation: None,
         stream: false,
         json_array: false,
+        beta: false,
         headers: &headers,
         timeouts: &timeouts,
     };

@@ -71,6 +71,7 @@ pub(crate) async fn call(
             translation: None,
             stream,
             json_array: false,
+            beta: false,
             headers: &headers,
             timeouts,
         })

@@ -92,6 +92,7 @@ async fn try_model(
         request: request::build(dialect, model, prompt, *stream)?,
         headers: HeaderMap::new(),
         fallback: true,
+        beta: false,
         injected_fault: None,
     };
     let started_at = Instant::now();
