@@ -109,6 +109,7 @@ impl Fixture {
             api_key: Some("key-of-ours".into()),
             speaks: None,
             ca_file: None,
+            stream_usage: None,
             forward: Vec::new(),
         };
         let route = |models: &[&str]| config.route(models);
