@@ -25,6 +25,12 @@ impl Progress {
         !self.finished.is_empty()
     }
 
+    /// Whether it reports tokens and belongs to no choice: the chunk that `stream_options.include_usage` asks for.
+    #[must_use]
+    pub fn is_only_usage(&self) -> bool {
+        self.usage != Usage::default() && self.choices.is_empty() && !self.done
+    }
+
     /// Whether it is no part of an answer.
     pub(crate) fn brings_nothing(&self) -> bool {
         !self.content && !self.done && !self.has_finish_reason() && self.usage == Usage::default()

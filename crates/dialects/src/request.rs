@@ -8,13 +8,15 @@ use std::fmt;
 use std::ops::Range;
 
 use bytes::{BufMut, Bytes, BytesMut};
-use serde::Deserialize;
 use serde_json::error::Category;
 use serde_json::value::RawValue;
 
 use crate::endpoint::Endpoint;
 use scan::ScannedFields;
 pub use stored::StoredReference;
+
+/// What asks for the tokens of a stream, as a field that follows another.
+const INCLUDE_USAGE: &str = r#","stream_options":{"include_usage":true}"#;
 
 /// A caller's request: its unchanged body, and the fields that were read from it.
 #[derive(Clone)]
@@ -26,7 +28,7 @@ pub struct Request {
     model_range: Option<Range<usize>>,
     stream: bool,
     json_array: bool,
-    include_usage: Option<bool>,
+    has_stream_options: bool,
     stored: Option<StoredReference>,
 }
 
@@ -87,11 +89,11 @@ impl Request {
             Some("true") => true,
             Some(_) => return Err(RequestError::StreamNotABoolean),
         };
-        let include_usage = fields.stream_options.and_then(include_usage);
+        let has_stream_options = fields.has_stream_options;
         let stored = fields.stored.into_reference();
         let start = raw.as_ptr().addr() - body.as_ptr().addr();
         let model_range = Some(start..start + raw.len());
-        Ok(Self { endpoint, body, model, model_range, stream, json_array: false, include_usage, stored })
+        Ok(Self { endpoint, body, model, model_range, stream, json_array: false, has_stream_options, stored })
     }
 
     /// Reads a body whose model and way of streaming are named in the path: Gemini's. A `model` in the body is allowed, and
@@ -110,7 +112,8 @@ impl Request {
             return Err(RequestError::MissingPathModel);
         }
         let stored = scan(endpoint, &body)?.stored.into_reference();
-        Ok(Self { endpoint, body, model, model_range: None, stream, json_array, include_usage: None, stored })
+        let (model_range, has_stream_options) = (None, false);
+        Ok(Self { endpoint, body, model, model_range, stream, json_array, has_stream_options, stored })
     }
 
     /// The requested endpoint.
@@ -137,10 +140,11 @@ impl Request {
         self.json_array
     }
 
-    /// Chat Completions' `stream_options.include_usage`; `None`: nothing was said about it.
+    /// Whether it is a stream of Chat Completions whose caller has left open whether to report its tokens: there is no
+    /// `stream_options`.
     #[must_use]
-    pub const fn include_usage(&self) -> Option<bool> {
-        self.include_usage
+    pub fn leaves_usage_open(&self) -> bool {
+        self.stream && !self.has_stream_options && self.endpoint == Endpoint::ChatCompletions
     }
 
     /// What only the provider that stored it can answer for; `None`: the request is complete in itself, and any provider
@@ -163,10 +167,26 @@ impl Request {
         let Some(range) = self.model_range.clone().filter(|_| model != self.model) else {
             return self.body.clone();
         };
+        self.replace(range, model, "")
+    }
+
+    /// The body with another model's name, which also asks for the tokens of its stream. For a request that
+    /// [leaves that open](Self::leaves_usage_open).
+    #[must_use]
+    pub fn with_model_and_usage(&self, model: &str) -> Bytes {
+        match self.model_range.clone() {
+            Some(range) => self.replace(range, model, INCLUDE_USAGE),
+            None => self.body.clone(),
+        }
+    }
+
+    /// The body with another model's name, and `fields` behind it.
+    fn replace(&self, range: Range<usize>, model: &str, fields: &str) -> Bytes {
         let name = serde_json::Value::from(model).to_string();
-        let mut body = BytesMut::with_capacity(self.body.len() + name.len());
+        let mut body = BytesMut::with_capacity(self.body.len() + name.len() + fields.len());
         body.put_slice(&self.body[..range.start]);
         body.put_slice(name.as_bytes());
+        body.put_slice(fields.as_bytes());
         body.put_slice(&self.body[range.end..]);
         body.freeze()
     }
@@ -193,14 +213,6 @@ fn scan(endpoint: Endpoint, body: &[u8]) -> Result<ScannedFields<'_>, RequestErr
     }
     let fields = scan::scan(endpoint.dialect(), body).map_err(|error| parse_error(&error))?;
     fields.duplicate.map_or(Ok(fields), |key| Err(RequestError::DuplicateField(key)))
-}
-
-fn include_usage(stream_options: &RawValue) -> Option<bool> {
-    #[derive(Deserialize)]
-    struct StreamOptions {
-        include_usage: Option<bool>,
-    }
-    serde_json::from_str::<StreamOptions>(stream_options.get()).ok()?.include_usage
 }
 
 fn parse_error(error: &serde_json::Error) -> RequestError {

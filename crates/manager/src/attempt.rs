@@ -166,6 +166,7 @@ impl CallContext<'_> {
             body: &prepared.body,
             translation: prepared.translation.as_deref(),
             stream: call.request.stream(),
+            withhold_usage: prepared.withhold_usage,
             json_array: call.request.json_array(),
             beta: call.beta,
             headers: headers_with_trace.as_ref().unwrap_or(&call.headers),

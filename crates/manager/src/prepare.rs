@@ -20,6 +20,8 @@ pub(crate) struct SharedRequest(OnceLock<Result<Box<CallerRequest>, RequestError
 pub(crate) struct PreparedRequest {
     pub(crate) endpoint: Endpoint,
     pub(crate) body: Bytes,
+    /// Whether the body asks for the stream's tokens, and the caller did not.
+    pub(crate) withhold_usage: bool,
     /// The way back to the caller's API format, where that is another one.
     pub(crate) translation: Option<Box<Translation>>,
 }
@@ -39,10 +41,14 @@ impl PreparedRequest {
 pub(crate) fn unchanged(call: &Call, entry: &ChainEntry) -> PreparedRequest {
     let endpoint = call.request.endpoint();
     let (dialect, model) = (endpoint.dialect(), entry.key.model());
-    let body = call.request.with_model(model);
+    let withhold_usage = call.request.leaves_usage_open() && entry.provider.asks_for_stream_usage();
+    let body = match withhold_usage {
+        true => call.request.with_model_and_usage(model),
+        false => call.request.with_model(model),
+    };
     let target = entry.provider.target(dialect, model);
     let body = restore_envelopes(dialect, &body, &target).unwrap_or(body);
-    PreparedRequest { endpoint, body, translation: None }
+    PreparedRequest { endpoint, body, withhold_usage, translation: None }
 }
 
 /// The request for a model of another API format; the reason if the model cannot answer it. `None`: the model has the
@@ -84,7 +90,8 @@ fn translate(
         match translated {
             Ok(translation) => {
                 let body = translation.body.clone();
-                return Ok(PreparedRequest { endpoint, body, translation: Some(Box::new(translation)) });
+                let translation = Some(Box::new(translation));
+                return Ok(PreparedRequest { endpoint, body, withhold_usage: false, translation });
             }
             Err(reasons) => refused = refused.or(Some(reasons)),
         }

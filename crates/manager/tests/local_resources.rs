@@ -37,6 +37,7 @@ async fn a_process_out_of_descriptors_blames_no_model() {
         api_key: None,
         speaks: None,
         ca_file: None,
+        stream_usage: None,
         forward: Vec::new(),
     };
     let (retry, timeouts) = (Retry::default(), Timeouts::default());

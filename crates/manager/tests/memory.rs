@@ -40,6 +40,7 @@ async fn blank_lines_before_the_first_token_take_a_factor_of_their_size() {
         api_key: None,
         speaks: None,
         ca_file: None,
+        stream_usage: None,
         forward: Vec::new(),
     };
     let settings = Settings {

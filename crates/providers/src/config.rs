@@ -9,6 +9,7 @@ use url::Url;
 
 use crate::forward::ForwardedHeader;
 use crate::kind::ProviderKind;
+use crate::stream_usage::takes_stream_usage;
 
 /// One account with a provider.
 #[derive(Debug, Clone)]
@@ -25,6 +26,9 @@ pub struct ProviderConfig {
     pub speaks: Option<Vec<Dialect>>,
     /// Certificates in PEM format of authorities that it is trusted by, besides the system's.
     pub ca_file: Option<PathBuf>,
+    /// Whether its streams of Chat Completions are asked for their tokens where the caller left that open; `None`: what the
+    /// host of the base URL is known for.
+    pub stream_usage: Option<bool>,
     /// Callers' headers that it gets besides the usual ones.
     pub forward: Vec<ForwardedHeader>,
 }
@@ -35,6 +39,13 @@ impl ProviderConfig {
     pub fn is_official(&self) -> bool {
         let official = self.kind.default_base_url().and_then(|url| Url::parse(url).ok());
         official.is_some_and(|official| official.host() == self.base_url.host())
+    }
+
+    /// Whether its streams of Chat Completions are asked for their tokens where the caller left that open.
+    #[must_use]
+    pub fn asks_for_stream_usage(&self) -> bool {
+        let by_host = || self.base_url.host_str().is_some_and(takes_stream_usage);
+        self.stream_usage.unwrap_or_else(by_host)
     }
 
     /// The API formats that it has, the preferred first (T2).

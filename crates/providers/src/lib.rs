@@ -21,7 +21,7 @@
 //!    │         headers │         │
 //!    │                 └──▶ decode ──▶ content_coding
 //!    ├─────────────────┴──▶ client ──▶ cause
-//!    └──▶ config, urls ──▶ kind, forward
+//!    └──▶ config, urls ──▶ kind, forward, stream_usage
 //! ```
 //!
 //! `client` is an HTTP/1.1 client of its own, with a drawing of its files in `client.rs`: connections without a task, a pool,
@@ -64,6 +64,7 @@ mod redact;
 mod response;
 mod retry_after;
 mod stream;
+mod stream_usage;
 mod translated;
 mod urls;
 

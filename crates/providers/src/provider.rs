@@ -39,6 +39,7 @@ pub struct Provider {
     /// The API formats that it has, the preferred first.
     dialects: Vec<Dialect>,
     is_official: bool,
+    asks_for_stream_usage: bool,
     urls: Urls,
     key: Option<(HeaderName, HeaderValue)>,
     /// Callers' headers that it gets besides the usual ones.
@@ -85,6 +86,8 @@ pub struct ProviderRequest<'a> {
     pub translation: Option<&'a Translation>,
     /// Whether the body requests a stream.
     pub stream: bool,
+    /// Whether the body asks for the stream's tokens for the gateway alone: their chunk is not passed on.
+    pub withhold_usage: bool,
     /// Whether the caller wants it as a JSON array (Gemini without `alt=sse`).
     pub json_array: bool,
     /// Whether the caller's URL says `?beta=true`, as Anthropic's SDKs do for what is in beta.
@@ -126,7 +129,7 @@ impl Provider {
     pub fn new(config: ProviderConfig, connect: Duration) -> Result<Self, ProviderConfigError> {
         let dialects = config.dialects();
         let key = key_header(&config)?;
-        let is_official = config.is_official();
+        let (is_official, asks_for_stream_usage) = (config.is_official(), config.asks_for_stream_usage());
         if !matches!(config.base_url.scheme(), "http" | "https") || config.base_url.host().is_none() {
             return Err(ProviderConfigError::BaseUrl { provider: config.name });
         }
@@ -136,7 +139,17 @@ impl Provider {
         let urls = Urls::new(&config.base_url, &dialects, form)
             .ok_or_else(|| ProviderConfigError::BaseUrl { provider: config.name.clone() })?;
         let forward = config.forward;
-        Ok(Self { name: config.name, kind: config.kind, client, dialects, is_official, urls, key, forward })
+        Ok(Self {
+            name: config.name,
+            kind: config.kind,
+            client,
+            dialects,
+            is_official,
+            asks_for_stream_usage,
+            urls,
+            key,
+            forward,
+        })
     }
 
     /// The part of a model key before the colon.
@@ -195,7 +208,11 @@ impl Provider {
         }
         if call.stream && (is_event_stream(&response.headers) || first.as_deref().is_some_and(begins_events))
         {
-            let framing = if call.json_array { Framing::JsonArray { is_first: true } } else { Framing::Sse };
+            let framing = match call {
+                ProviderRequest { json_array: true, .. } => Framing::JsonArray { is_first: true },
+                ProviderRequest { withhold_usage: true, .. } => Framing::SseWithoutUsage,
+                _ => Framing::Sse,
+            };
             let key = self.key_value().cloned();
             let stream =
                 EventStream::new(response, dialect, start, *timeouts, call.translation, framing, key);
@@ -222,6 +239,12 @@ impl Provider {
                 Err(ProviderError::provider_failure(ProviderErrorKind::Invalid))
             }
         }
+    }
+
+    /// Whether its streams of Chat Completions are asked for their tokens where the caller left that open.
+    #[must_use]
+    pub const fn asks_for_stream_usage(&self) -> bool {
+        self.asks_for_stream_usage
     }
 
     /// Makes a request that costs no tokens: for the list of the models. Returns its status, with which a provider that has no

@@ -74,13 +74,19 @@ pub struct EventStream {
 pub(crate) enum Framing {
     /// As they are.
     Sse,
+    /// As they are, but for the chunk that only reports the tokens, which the gateway alone asked for.
+    SseWithoutUsage,
     /// Their data as the items of a JSON array.
     JsonArray { is_first: bool },
 }
 
 impl Framing {
-    fn frame(&mut self, frame: Frame) -> Bytes {
-        let Self::JsonArray { is_first } = self else { return frame.into_raw() };
+    fn frame(&mut self, frame: Frame, progress: Progress) -> Bytes {
+        let is_first = match self {
+            Self::SseWithoutUsage if progress.is_only_usage() => return Bytes::new(),
+            Self::Sse | Self::SseWithoutUsage => return frame.into_raw(),
+            Self::JsonArray { is_first } => is_first,
+        };
         let Some(data) = frame.data().filter(|data| !data.trim_ascii().is_empty()) else {
             return Bytes::new();
         };
@@ -91,7 +97,7 @@ impl Framing {
     /// What ends a stream that has no end marker of its own.
     fn end(self, dialect: Dialect) -> Bytes {
         match self {
-            Self::Sse => end_marker(dialect),
+            Self::Sse | Self::SseWithoutUsage => end_marker(dialect),
             Self::JsonArray { is_first: true } => Bytes::from_static(b"[]"),
             Self::JsonArray { is_first: false } => Bytes::from_static(b"]"),
         }
@@ -297,7 +303,7 @@ impl EventStream {
                     None if progress.done && self.dialect == Dialect::Gemini => {
                         self.framing.end(self.dialect)
                     }
-                    None => self.framing.frame(frame),
+                    None => self.framing.frame(frame, progress),
                 };
                 Ok(StreamEvent { bytes, progress })
             }

@@ -193,6 +193,21 @@ mod tests {
     }
 
     #[test]
+    fn a_chunk_of_usage_belongs_to_no_choice() {
+        let usage = r#""usage":{"prompt_tokens":5,"completion_tokens":2}"#;
+        for (data, is_only_usage) in [
+            (format!(r#"{{"choices":[],{usage}}}"#), true),
+            (format!("{{{usage}}}"), true),
+            (format!(r#"{{"choices":[{{"index":0,"delta":{{}},"finish_reason":"stop"}}],{usage}}}"#), false),
+            (format!(r#"{{"choices":[{{"index":0,"delta":{{"content":"a"}}}}],{usage}}}"#), false),
+            (r#"{"choices":[],"prompt_filter_results":[],"usage":null}"#.to_owned(), false),
+            ("[DONE]".to_owned(), false),
+        ] {
+            assert_eq!(parse(&data).is_only_usage(), is_only_usage, "{data}");
+        }
+    }
+
+    #[test]
     fn choices_are_distinguished() {
         let progress = parse(
             r#"{"choices":[{"index":0,"delta":{"content":"a"}},{"index":2,"delta":{},"finish_reason":"stop"}]}"#,

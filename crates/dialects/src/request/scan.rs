@@ -15,7 +15,7 @@ use crate::lenient::Lenient;
 pub(super) struct ScannedFields<'a> {
     pub(super) model: Option<&'a RawValue>,
     pub(super) stream: Option<&'a RawValue>,
-    pub(super) stream_options: Option<&'a RawValue>,
+    pub(super) has_stream_options: bool,
     pub(super) stored: ScannedStored<'a>,
     pub(super) duplicate: Option<&'static str>,
 }
@@ -69,8 +69,8 @@ impl<'de> Visitor<'de> for ScannedFieldsSeed {
                 (Key::Model, _) => fill(&mut fields.model, "model", &mut map)?,
                 (Key::Stream, _) => fill(&mut fields.stream, "stream", &mut map)?,
                 (Key::StreamOptions, Dialect::OpenAiChat) => {
-                    fields.stream_options = Some(map.next_value()?);
-                    Ok(())
+                    fields.has_stream_options = true;
+                    map.next_value::<IgnoredAny>().map(|_| Ok(()))?
                 }
                 (key, Dialect::OpenAiResponses | Dialect::Gemini) => {
                     read_stored(self.0, &key, &mut fields.stored, &mut map)?

@@ -124,20 +124,32 @@ fn a_doubled_reference_is_ambiguous() {
 
 #[test]
 fn whether_usage_is_asked_for() {
-    for (options, expected) in [
-        ("null", None),
-        ("{}", None),
-        (r#"{"include_usage":null,"include_obfuscation":false}"#, None),
-        (r#"{"include_usage":true}"#, Some(true)),
-        (r#"{"include_usage":false}"#, Some(false)),
-        (r#"{"include_usage":"odd"}"#, None),
-        ("7", None),
+    for (fields, endpoint, is_open) in [
+        (r#""stream":true"#, Endpoint::ChatCompletions, true),
+        (r#""stream":true,"metadata":{"stream_options":1}"#, Endpoint::ChatCompletions, true),
+        (r#""stream":true"#, Endpoint::Responses, false),
+        (r#""stream":false"#, Endpoint::ChatCompletions, false),
+        (r#""stream":true,"stream_options":null"#, Endpoint::ChatCompletions, false),
+        (r#""stream":true,"stream_options":{}"#, Endpoint::ChatCompletions, false),
+        (r#""stream":true,"stream\u005foptions":7"#, Endpoint::ChatCompletions, false),
+        (r#""stream":true,"stream_options":{"include_usage":true}"#, Endpoint::ChatCompletions, false),
+        (r#""stream":true,"stream_options":{"include_usage":false}"#, Endpoint::ChatCompletions, false),
     ] {
-        let body = format!(r#"{{"stream_options":{options},"model":"a"}}"#);
-        let request = Request::parse(Endpoint::ChatCompletions, body.into()).unwrap();
-        assert_eq!(request.include_usage(), expected, "{options}");
+        let body = format!(r#"{{{fields},"model":"a"}}"#);
+        let request = Request::parse(endpoint, body.into()).unwrap();
+        assert_eq!(request.leaves_usage_open(), is_open, "{fields}");
     }
-    assert_eq!(parse(r#"{"model":"a"}"#).unwrap().include_usage(), None);
+}
+
+#[test]
+fn usage_is_asked_for_behind_the_model() {
+    let request = parse(r#"{ "model" : "a" , "stream":true}"#).unwrap();
+    for model in ["a", "b\"c"] {
+        let name = serde_json::Value::from(model);
+        let expected =
+            format!(r#"{{ "model" : {name},"stream_options":{{"include_usage":true}} , "stream":true}}"#);
+        assert_eq!(request.with_model_and_usage(model), expected);
+    }
 }
 
 #[test]

@@ -29,6 +29,7 @@ async fn world(setup: Setup) -> World {
         api_key: Some("key-of-ours".into()),
         speaks,
         ca_file: None,
+        stream_usage: None,
         forward: Vec::new(),
     };
     let both = Some(vec![Dialect::OpenAiResponses, Dialect::OpenAiChat]);

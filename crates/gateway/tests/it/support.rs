@@ -126,6 +126,7 @@ pub(crate) fn manager(first: &Simulator, second: &Simulator, setup: &Setup) -> A
         api_key: Some("key-of-ours".into()),
         speaks: None,
         ca_file: None,
+        stream_usage: None,
         forward: Vec::new(),
     };
     let Setup { retry, timeouts, .. } = *setup;

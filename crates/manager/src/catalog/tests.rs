@@ -11,6 +11,7 @@ fn provider(name: &str, kind: ProviderKind) -> ProviderConfig {
         api_key: None,
         speaks: None,
         ca_file: None,
+        stream_usage: None,
         forward: Vec::new(),
     }
 }

@@ -48,6 +48,7 @@ impl Formats {
             api_key: Some("key-of-ours".into()),
             speaks,
             ca_file: None,
+            stream_usage: None,
             forward: Vec::new(),
         };
         let both = Some(vec![Dialect::OpenAiResponses, Dialect::OpenAiChat]);

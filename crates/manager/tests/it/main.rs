@@ -15,6 +15,7 @@ mod formats;
 mod hedge;
 mod order;
 mod reasoning;
+mod stream_usage;
 mod streams;
 mod support;
 mod translate;

@@ -41,6 +41,8 @@ pub(crate) struct TestConfig {
     pub(crate) stream: StreamMode,
     pub(crate) hedge_after: Option<Duration>,
     pub(crate) buffer_limit: BufferLimit,
+    /// Of all providers.
+    pub(crate) stream_usage: Option<bool>,
 }
 
 impl TestConfig {
@@ -72,6 +74,7 @@ impl Default for TestConfig {
             stream: StreamMode::PassThrough,
             hedge_after: None,
             buffer_limit: BufferLimit::default(),
+            stream_usage: None,
             policy: Policy {
                 failure_threshold: 1,
                 min_failure_span: Duration::ZERO,
@@ -109,6 +112,7 @@ impl Fixture {
             api_key: Some("key-of-ours".into()),
             speaks: None,
             ca_file: None,
+            stream_usage: config.stream_usage,
             forward: Vec::new(),
         };
         let route = |models: &[&str]| config.route(models);

@@ -64,6 +64,7 @@ fn try_provider(base_url: &str, ca_file: Option<PathBuf>) -> Result<Provider, Pr
         api_key: None,
         speaks: None,
         ca_file,
+        stream_usage: None,
         forward: Vec::new(),
     };
     Provider::new(config, Duration::from_secs(5))

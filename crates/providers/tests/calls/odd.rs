@@ -168,6 +168,7 @@ async fn serving(dialect: Dialect, bodies: Vec<String>) -> Provider {
         }
     });
     let config = ProviderConfig {
+        stream_usage: None,
         forward: Vec::new(),
         ca_file: None,
         name: "simulated".to_owned(),
@@ -193,6 +194,7 @@ async fn called(
             body: &"{\"x\":\"the end\"}".into(),
             translation: translation.as_ref(),
             stream: true,
+            withhold_usage: false,
             json_array: false,
             beta: false,
             headers: &HeaderMap::new(),

@@ -46,6 +46,7 @@ async fn a_provider_gets_its_own_key_and_not_the_callers() {
             body: &body(false),
             translation: None,
             stream: false,
+            withhold_usage: false,
             json_array: false,
             beta: false,
             headers: &headers,
@@ -77,6 +78,7 @@ async fn anthropics_version_is_the_callers_or_the_standard_one() {
         body: &body(false),
         translation: None,
         stream: false,
+        withhold_usage: false,
         json_array: false,
         beta: false,
         headers: &headers,
@@ -218,6 +220,7 @@ async fn nothing_shows_a_key_or_a_prompt() {
         body: &body,
         translation: None,
         stream: false,
+        withhold_usage: false,
         json_array: false,
         beta: false,
         headers: &headers,
@@ -239,6 +242,7 @@ fn configurations_that_could_never_work() {
             api_key: Some(key.to_owned().into()),
             speaks: None,
             ca_file: None,
+            stream_usage: None,
             forward: Vec::new(),
         };
         Provider::new(config, Duration::from_secs(1)).map(drop)

@@ -36,6 +36,7 @@ pub(crate) fn provider(kind: ProviderKind, base_url: &str) -> Provider {
         api_key: Some(KEY.to_owned().into()),
         speaks: None,
         ca_file: None,
+        stream_usage: None,
         forward: Vec::new(),
     };
     Provider::new(config, Duration::from_secs(5)).unwrap()
@@ -70,6 +71,7 @@ pub(crate) async fn call(
             body: &body(stream),
             translation: None,
             stream,
+            withhold_usage: false,
             json_array: false,
             beta: false,
             headers: &headers,

@@ -66,7 +66,7 @@ fn same_providers(a: &[ProviderConfig], b: &[ProviderConfig]) -> bool {
 
 /// Taken apart in full, so that a new setting cannot be forgotten here.
 fn same_provider(a: &ProviderConfig, b: &ProviderConfig) -> bool {
-    let ProviderConfig { name, kind, base_url, api_key, speaks, ca_file, forward } = a;
+    let ProviderConfig { name, kind, base_url, api_key, speaks, ca_file, stream_usage, forward } = a;
     let text = |key: &Option<SecretString>| key.as_ref().map(|key| key.expose_secret().to_owned());
     *name == b.name
         && *kind == b.kind
@@ -74,6 +74,7 @@ fn same_provider(a: &ProviderConfig, b: &ProviderConfig) -> bool {
         && text(api_key) == text(&b.api_key)
         && *speaks == b.speaks
         && *ca_file == b.ca_file
+        && *stream_usage == b.stream_usage
         && *forward == b.forward
 }
 
@@ -100,6 +101,7 @@ mod tests {
             ),
             ("[providers.other]\nkind = 'openai'\nbase_url = 'http://h/v1'", "providers"),
             ("forward = ['x-title']", "providers"),
+            ("stream_usage = true", "providers"),
             ("[timeouts]\ntotal = '9s'", "routes"),
             ("[breaker]\nfailure_threshold = 2", "policies"),
             ("[server]\nlisten = '127.0.0.1:9'", "nothing changed; needs a restart: listen"),

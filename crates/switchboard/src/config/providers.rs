@@ -51,6 +51,7 @@ pub(super) fn read_providers(section: &Section<'_>, listen: SocketAddr) -> Provi
                 api_key,
                 speaks: None,
                 ca_file: None,
+                stream_usage: None,
                 forward: Vec::new(),
             }
         });
@@ -68,6 +69,7 @@ fn read_provider(name: &str, mut section: Section<'_>, listen: SocketAddr) -> Op
         _ = section.value("base_url").map(|value| value.url());
         _ = section.value("api_key").map(|value| value.secret());
         _ = section.value("ca_file").map(|value| value.text());
+        _ = section.value("stream_usage").map(|value| value.boolean());
         _ = read_forward(&mut section);
         section.report_unknown_keys();
         return None;
@@ -76,6 +78,8 @@ fn read_provider(name: &str, mut section: Section<'_>, listen: SocketAddr) -> Op
     let api_key = read_api_key(name, kind, &mut section);
     let speaks = read_speaks(kind, &mut section);
     let ca_file = section.value("ca_file").and_then(|value| value.text()).map(PathBuf::from);
+    let mut stream_usage = None;
+    section.read_into("stream_usage", &mut stream_usage, |value| value.boolean().map(Some));
     let forward = read_forward(&mut section);
     if kind.dialects().is_empty() {
         let message = format!("[{}] is of a kind that cannot be called yet: remove it", section.name);
@@ -91,6 +95,7 @@ fn read_provider(name: &str, mut section: Section<'_>, listen: SocketAddr) -> Op
         api_key: api_key?,
         speaks: speaks?,
         ca_file,
+        stream_usage,
         forward: forward?,
     })
 }

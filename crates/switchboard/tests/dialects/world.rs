@@ -171,6 +171,7 @@ fn providers(simulator: &Simulator, recorded: &RecordedProvider) -> Vec<Provider
                 api_key: Some("key-of-ours".into()),
                 speaks: Some(vec![format.dialect()]),
                 ca_file: None,
+                stream_usage: None,
                 forward: Vec::new(),
             });
         }

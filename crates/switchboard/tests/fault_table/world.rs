@@ -104,6 +104,7 @@ fn providers(first: &Simulator, second: &Simulator, refusing: &Simulator) -> Vec
                 api_key: Some("key-of-ours".into()),
                 speaks: Some(vec![format]),
                 ca_file: None,
+                stream_usage: None,
                 forward: Vec::new(),
             });
         }

@@ -160,6 +160,7 @@ fn provider_config(model: &ModelKey, simulator: &Simulator) -> anyhow::Result<Pr
         api_key: None,
         speaks: None,
         ca_file: None,
+        stream_usage: None,
         forward: Vec::new(),
     })
 }
