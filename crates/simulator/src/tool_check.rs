@@ -82,8 +82,11 @@ fn of_messages(body: &Value) -> Option<String> {
     let messages = list(&body["messages"]);
     for (at, message) in messages.iter().enumerate() {
         let blocks = list(&message["content"]);
-        let calls: BTreeSet<_> =
-            blocks.iter().filter(|block| block["type"] == "tool_use").map(|block| text(block, "id")).collect();
+        let calls: BTreeSet<_> = blocks
+            .iter()
+            .filter(|block| block["type"] == "tool_use")
+            .map(|block| text(block, "id"))
+            .collect();
         let next = messages.get(at + 1).map(|next| list(&next["content"])).unwrap_or_default();
         let results: BTreeSet<_> = next
             .iter()
@@ -161,7 +164,8 @@ mod tests {
 
     #[test]
     fn calls_and_results_belong_together() {
-        let call = |id: &str| json!({"id": id, "type": "function", "function": {"name": "f", "arguments": "{}"}});
+        let call =
+            |id: &str| json!({"id": id, "type": "function", "function": {"name": "f", "arguments": "{}"}});
         let result = |id: &str| json!({"role": "tool", "tool_call_id": id, "content": ""});
         let chat = |results: &[Value]| {
             let mut messages = vec![json!({"role": "assistant", "tool_calls": [call("a"), call("b")]})];
@@ -178,10 +182,7 @@ mod tests {
         let responses = |items: &[Value]| fault(Dialect::Responses, &json!({"input": items}));
         assert_eq!(responses(&[item("function_call", "a"), item("function_call_output", "a")]), None);
         let mixed = [item("custom_tool_call", "a"), item("function_call_output", "a")];
-        assert_eq!(
-            responses(&mixed).unwrap(),
-            "No tool call found for function call output with call_id a."
-        );
+        assert_eq!(responses(&mixed).unwrap(), "No tool call found for function call output with call_id a.");
         assert_eq!(responses(&mixed[..1]).unwrap(), "No tool output found for custom tool call a.");
 
         let part = |kind: &str, name: &str| json!({kind: {"name": name}});
@@ -199,7 +200,8 @@ mod tests {
         let uses = ["a", "b"].map(|id| json!({"type": "tool_use", "id": id, "name": "f", "input": {}}));
         let result = |id: &str| json!({"type": "tool_result", "tool_use_id": id});
         let refusal = |content: &[Value], thinking: &str| {
-            let turns = [json!({"role": "assistant", "content": uses}), json!({"role": "user", "content": content})];
+            let turns =
+                [json!({"role": "assistant", "content": uses}), json!({"role": "user", "content": content})];
             fault(Dialect::Anthropic, &json!({"messages": turns, "thinking": {"type": thinking}}))
         };
         let said = json!({"type": "text", "text": "x"});
