@@ -7,14 +7,18 @@
     reason = "helpers of tests fail as tests do"
 )]
 
+mod accumulate;
+mod agents;
 mod buffering;
 mod chain;
 mod conversations;
 mod faults;
 mod formats;
 mod hedge;
+mod loops;
 mod order;
 mod reasoning;
+mod received;
 mod streams;
 mod support;
 mod translate;
