@@ -50,7 +50,7 @@ impl<F: Fn(&str) -> bool> HistoryCheck<'_, F> {
         }
         let body: Value = serde_json::from_slice(body).unwrap_or_default();
         self.check_reasoning(dialect, &body)?;
-        tool_check::fault(dialect, &body).map_or(Ok(()), |message| {
+        tool_check::fault(dialect, self.model, &body).map_or(Ok(()), |message| {
             Err(Refusal { reason: Reason::Status(StatusCode::BAD_REQUEST), message })
         })
     }

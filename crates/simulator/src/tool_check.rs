@@ -10,11 +10,11 @@ use serde_json::Value;
 use crate::dialect::Dialect;
 
 /// Why the tool calls of a request are refused; `None`: they are as they must be.
-pub(crate) fn fault(dialect: Dialect, body: &Value) -> Option<String> {
+pub(crate) fn fault(dialect: Dialect, model: &str, body: &Value) -> Option<String> {
     match dialect {
         Dialect::Chat => of_chat(list(&body["messages"])),
         Dialect::Responses => of_responses(body),
-        Dialect::Anthropic => of_messages(body),
+        Dialect::Anthropic => of_messages(model, body),
         Dialect::Gemini => of_contents(list(&body["contents"])),
     }
 }
@@ -78,7 +78,7 @@ fn of_responses(body: &Value) -> Option<String> {
 }
 
 /// The results are the first blocks of the next message, one for each call.
-fn of_messages(body: &Value) -> Option<String> {
+fn of_messages(model: &str, body: &Value) -> Option<String> {
     let messages = list(&body["messages"]);
     for (at, message) in messages.iter().enumerate() {
         let blocks = list(&message["content"]);
@@ -110,7 +110,12 @@ fn of_messages(body: &Value) -> Option<String> {
             ));
         }
     }
-    continued_without_thinking(body, messages)
+    thinks_within_budget(model).then(|| continued_without_thinking(body, messages)).flatten()
+}
+
+/// The later ones take no budget.
+fn thinks_within_budget(model: &str) -> bool {
+    model.starts_with("claude-") && (model.contains("-3-7") || model.contains("-4-"))
 }
 
 /// With a budget for thinking, the message whose calls are answered last begins with thinking.
@@ -170,7 +175,7 @@ mod tests {
         let chat = |results: &[Value]| {
             let mut messages = vec![json!({"role": "assistant", "tool_calls": [call("a"), call("b")]})];
             messages.extend_from_slice(results);
-            fault(Dialect::Chat, &json!({"messages": messages}))
+            fault(Dialect::Chat, "m", &json!({"messages": messages}))
         };
         let user = json!({"role": "user", "content": "x"});
         assert_eq!(chat(&[result("b"), result("a"), user.clone()]), None);
@@ -179,7 +184,7 @@ mod tests {
         assert!(chat(&[result("a"), result("b"), result("b")]).is_some());
 
         let item = |kind: &str, id: &str| json!({"type": kind, "call_id": id});
-        let responses = |items: &[Value]| fault(Dialect::Responses, &json!({"input": items}));
+        let responses = |items: &[Value]| fault(Dialect::Responses, "m", &json!({"input": items}));
         assert_eq!(responses(&[item("function_call", "a"), item("function_call_output", "a")]), None);
         let mixed = [item("custom_tool_call", "a"), item("function_call_output", "a")];
         assert_eq!(responses(&mixed).unwrap(), "No tool call found for function call output with call_id a.");
@@ -189,7 +194,7 @@ mod tests {
         let gemini = |results: Vec<Value>| {
             let calls = [part("functionCall", "f"), part("functionCall", "g")];
             let contents = json!([{"role": "model", "parts": calls}, {"role": "user", "parts": results}]);
-            fault(Dialect::Gemini, &json!({"contents": contents}))
+            fault(Dialect::Gemini, "m", &json!({"contents": contents}))
         };
         assert_eq!(gemini(vec![part("functionResponse", "g"), part("functionResponse", "f")]), None);
         assert!(gemini(vec![part("functionResponse", "g")]).is_some());
@@ -202,7 +207,11 @@ mod tests {
         let refusal = |content: &[Value], thinking: &str| {
             let turns =
                 [json!({"role": "assistant", "content": uses}), json!({"role": "user", "content": content})];
-            fault(Dialect::Anthropic, &json!({"messages": turns, "thinking": {"type": thinking}}))
+            fault(
+                Dialect::Anthropic,
+                "claude-sonnet-4-5",
+                &json!({"messages": turns, "thinking": {"type": thinking}}),
+            )
         };
         let said = json!({"type": "text", "text": "x"});
         assert_eq!(refusal(&[result("b"), result("a"), said.clone()], "adaptive"), None);
