@@ -8,6 +8,7 @@
 )]
 
 mod accumulate;
+mod agent_errors;
 mod agents;
 mod buffering;
 mod chain;
