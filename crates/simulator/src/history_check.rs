@@ -5,6 +5,7 @@ use http::StatusCode;
 use serde_json::Value;
 
 use crate::dialect::Dialect;
+use crate::field_check;
 use crate::provider_error::Reason;
 use crate::signature::{SignatureKind, requires_signatures};
 use crate::tool_check;
@@ -50,7 +51,8 @@ impl<F: Fn(&str) -> bool> HistoryCheck<'_, F> {
         }
         let body: Value = serde_json::from_slice(body).unwrap_or_default();
         self.check_reasoning(dialect, &body)?;
-        tool_check::fault(dialect, self.model, &body).map_or(Ok(()), |message| {
+        let fault = tool_check::fault(dialect, self.model, &body);
+        fault.or_else(|| field_check::fault(dialect, &body)).map_or(Ok(()), |message| {
             Err(Refusal { reason: Reason::Status(StatusCode::BAD_REQUEST), message })
         })
     }

@@ -87,7 +87,7 @@
 //!
 //! Below `dialect` there is a file for the responses of each API, of which the Responses API's stream has one of its own
 //! (`responses_stream` ─▶ `responses`), and one for the errors of each provider. `history_check` uses `dialect`, not
-//! `response`, and `tool_check` uses nothing else.
+//! `response`, and so do `tool_check` and `field_check`.
 
 mod behaviour;
 mod connection;
@@ -95,6 +95,7 @@ mod content;
 mod dialect;
 mod error_spec;
 mod event_list;
+mod field_check;
 mod history_check;
 pub mod model_names;
 mod playback;
