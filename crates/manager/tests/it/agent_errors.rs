@@ -11,21 +11,26 @@ use crate::support::{TestConfig, never_trips};
 
 const MAKERS: [&str; 4] = [CLAUDE, GPT, GEMINI, LOCAL];
 
-const fn simulator_of<'a>(world: &'a Formats, index: usize) -> &'a Simulator {
-    [&world.anthropic, &world.openai, &world.google, &world.local][index]
+fn simulator_of<'a>(world: &'a Formats, maker: &str) -> &'a Simulator {
+    match maker {
+        CLAUDE => &world.anthropic,
+        GPT => &world.openai,
+        GEMINI => &world.google,
+        _ => &world.local,
+    }
 }
 
 /// Status and body of the only answer to an agent's first request.
-async fn rejected(agent: Agent, maker: usize, error: ProviderError) -> (u16, Value) {
+async fn rejected(agent: Agent, maker: &str, error: ProviderError) -> (u16, Value) {
     let config = TestConfig { policy: never_trips(), ..TestConfig::default() };
-    let world = Formats::with_route(config, &[MAKERS[maker]]).await;
+    let world = Formats::with_route(config, &[maker]).await;
     simulator_of(&world, maker).script_default(Script::always(error));
     let reply = world.call(Session::new(agent, true).call()).await.unwrap();
     match reply.body {
         Body::Complete(response) => {
             (response.status.as_u16(), serde_json::from_slice(&response.body).unwrap())
         }
-        Body::Stream { .. } => panic!("{} of {}: a stream", agent.name, MAKERS[maker]),
+        Body::Stream { .. } => panic!("{} of {}: a stream", agent.name, maker),
     }
 }
 
@@ -46,8 +51,8 @@ fn is_told_to_shorten(agent: Agent, error: &Value) -> bool {
 #[tokio::test]
 async fn a_prompt_that_does_not_fit_makes_every_agent_shorten_it() {
     for agent in AGENTS {
-        for maker in 0..MAKERS.len() {
-            let case = format!("{} with {}", agent.name, MAKERS[maker]);
+        for maker in MAKERS {
+            let case = format!("{} with {}", agent.name, maker);
             let (status, body) = rejected(agent, maker, ProviderError::context_too_long()).await;
             assert_eq!(status, 400, "{case}: {body}");
             assert!(is_told_to_shorten(agent, &body["error"]), "{case}: {body}");
@@ -68,9 +73,9 @@ const REPAIRS: [&str; 6] = [
 #[tokio::test]
 async fn words_that_agents_repair_their_requests_by_stay_as_they_are() {
     for agent in AGENTS {
-        for maker in 0..MAKERS.len() {
+        for maker in MAKERS {
             for words in REPAIRS {
-                let case = format!("{} with {}: {words}", agent.name, MAKERS[maker]);
+                let case = format!("{} with {}: {words}", agent.name, maker);
                 let error = ProviderError::status(http::StatusCode::BAD_REQUEST).message(words);
                 let (status, body) = rejected(agent, maker, error).await;
                 let said = body["error"]["message"].as_str().unwrap();
@@ -106,7 +111,7 @@ async fn agents_counts_are_answered_by_each_makers_own_count() {
             json!({"contents": [{"role": "user", "parts": [{"text": "fn main() {}"}]}]}),
         ),
     ] {
-        for (maker, key) in MAKERS.into_iter().enumerate() {
+        for key in MAKERS {
             let world = Formats::with_route(TestConfig::default(), &[key]).await;
             let text = body.to_string().into();
             let request = match endpoint {
@@ -121,7 +126,7 @@ async fn agents_counts_are_answered_by_each_makers_own_count() {
             }
             let count = answer(result.unwrap()).await;
             assert!(count[field].as_u64().is_some_and(|tokens| tokens > 0), "{key} {body}: {count}");
-            let traffic = simulator_of(&world, maker).traffic();
+            let traffic = simulator_of(&world, key).traffic();
             let asked = std::str::from_utf8(&traffic.received().last().unwrap().body).unwrap().to_owned();
             assert!(asked.contains("fn main() {}"), "{key}: {asked}");
             let has_tools = asked.contains("Read");
