@@ -135,18 +135,21 @@ fn continued_without_thinking(body: &Value, messages: &[Value]) -> Option<String
     })
 }
 
-/// A turn with calls is followed by one with as many results, of the same names.
+/// A turn with calls is followed by one with as many results, of the same names. Google's clients keep each chunk of a stream
+/// as a content of its own: neighbours of one role are one turn.
 fn of_contents(contents: &[Value]) -> Option<String> {
-    let names = |content: &Value, key: &str| -> Vec<String> {
-        let parts = list(&content["parts"]).iter().filter(|part| part[key].is_object());
+    let names = |turn: &[Value], key: &str| -> Vec<String> {
+        let parts =
+            turn.iter().flat_map(|content| list(&content["parts"])).filter(|part| part[key].is_object());
         let mut names: Vec<_> = parts.map(|part| text(&part[key], "name").to_owned()).collect();
         names.sort_unstable();
         names
     };
-    for (at, content) in contents.iter().enumerate() {
-        let calls = names(content, "functionCall");
-        let next = contents.get(at + 1);
-        let results = next.map(|next| names(next, "functionResponse")).unwrap_or_default();
+    let is_model = |content: &Value| content["role"] == "model";
+    let turns: Vec<_> = contents.chunk_by(|one, next| is_model(one) == is_model(next)).collect();
+    for (at, turn) in turns.iter().enumerate() {
+        let calls = names(turn, "functionCall");
+        let results = turns.get(at + 1).map(|next| names(next, "functionResponse")).unwrap_or_default();
         if calls != results {
             return Some(
                 "Please ensure that the number of function response parts is equal to the number of function call \
@@ -155,7 +158,7 @@ fn of_contents(contents: &[Value]) -> Option<String> {
             );
         }
     }
-    let first = contents.first().is_some_and(|first| !names(first, "functionResponse").is_empty());
+    let first = turns.first().is_some_and(|first| !names(first, "functionResponse").is_empty());
     first.then(|| {
         "Please ensure that function response turn comes immediately after a function call turn.".to_owned()
     })
@@ -193,7 +196,8 @@ mod tests {
         let part = |kind: &str, name: &str| json!({kind: {"name": name}});
         let gemini = |results: Vec<Value>| {
             let calls = [part("functionCall", "f"), part("functionCall", "g")];
-            let contents = json!([{"role": "model", "parts": calls}, {"role": "user", "parts": results}]);
+            let model = |parts: &Value| json!({"role": "model", "parts": [parts]});
+            let contents = json!([model(&calls[0]), model(&calls[1]), {"role": "user", "parts": results}]);
             fault(Dialect::Gemini, "m", &json!({"contents": contents}))
         };
         assert_eq!(gemini(vec![part("functionResponse", "g"), part("functionResponse", "f")]), None);
