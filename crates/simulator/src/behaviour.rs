@@ -78,7 +78,18 @@ impl Behaviour {
     /// byte for byte, in several pieces by a stream of an API that does so.
     #[must_use]
     pub fn tool_call(mut self, name: impl Into<String>, arguments: impl Into<String>) -> Self {
-        self.content.tool_calls.push(ToolCall { name: name.into(), arguments: arguments.into() });
+        self.content.tool_calls.push(ToolCall {
+            name: name.into(),
+            arguments: arguments.into(),
+            freeform: false,
+        });
+        self
+    }
+
+    /// Adds a call of a freeform tool (`custom`), whose input is any text. Only for the Responses API.
+    #[must_use]
+    pub fn freeform_call(mut self, name: impl Into<String>, input: impl Into<String>) -> Self {
+        self.content.tool_calls.push(ToolCall { name: name.into(), arguments: input.into(), freeform: true });
         self
     }
 

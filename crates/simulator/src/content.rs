@@ -31,8 +31,10 @@ pub enum Finish {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ToolCall {
     pub(crate) name: String,
-    /// JSON, sent byte for byte.
+    /// JSON, sent byte for byte; or the raw text of a freeform tool.
     pub(crate) arguments: String,
+    /// A freeform tool: the Responses API alone has them, and sends their text as it is.
+    pub(crate) freeform: bool,
 }
 
 /// What the model thinks before its answer.
@@ -89,7 +91,7 @@ mod tests {
     #[test]
     fn the_pieces_of_arguments_make_up_the_whole() {
         for arguments in ["", "{}", r#"{"city":"Zürich, the largest"}"#, "ääääääääääää"] {
-            let call = ToolCall { name: String::new(), arguments: arguments.into() };
+            let call = ToolCall { name: String::new(), arguments: arguments.into(), freeform: false };
             assert_eq!(call.argument_pieces().collect::<String>(), arguments);
             assert!(call.argument_pieces().all(|piece| !piece.is_empty() && piece.len() < 12));
         }

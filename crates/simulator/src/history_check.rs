@@ -1,10 +1,14 @@
-//! Refusing a history that carries what another provider, or another account, made: as the real providers do.
+//! Refusing a history that carries what another provider, or another account, made, or whose tool calls and results do not
+//! belong together: as the real providers do.
 
+use http::StatusCode;
 use serde_json::Value;
 
 use crate::dialect::Dialect;
+use crate::field_check;
 use crate::provider_error::Reason;
 use crate::signature::{SignatureKind, requires_signatures};
+use crate::tool_check;
 
 /// What Google documents for calls that no Gemini model made, as text and as the base64 that its SDKs make of it.
 const SIGNATURE_SENTINELS: [&str; 2] =
@@ -36,16 +40,24 @@ impl<F: Fn(&str) -> bool> HistoryCheck<'_, F> {
     pub(crate) fn check(&self, dialect: Dialect, body: &[u8]) -> Result<(), Refusal> {
         // Most requests have nothing to check, and a benchmark's need not be parsed for it.
         let words: &[&str] = match dialect {
-            Dialect::Chat => &[],
-            Dialect::Responses => &["reasoning", "item_reference"],
-            Dialect::Anthropic => &["thinking"],
-            Dialect::Gemini => &["ignature", "functionCall"],
+            Dialect::Chat => &["tool_calls", "\"tool\""],
+            Dialect::Responses => &["reasoning", "item_reference", "_call"],
+            Dialect::Anthropic => &["thinking", "tool_use"],
+            Dialect::Gemini => &["ignature", "functionCall", "functionResponse"],
         };
         let text = std::str::from_utf8(body).unwrap_or_default();
         if !words.iter().any(|word| text.contains(word)) {
             return Ok(());
         }
         let body: Value = serde_json::from_slice(body).unwrap_or_default();
+        self.check_reasoning(dialect, &body)?;
+        let fault = tool_check::fault(dialect, self.model, &body);
+        fault.or_else(|| field_check::fault(dialect, &body)).map_or(Ok(()), |message| {
+            Err(Refusal { reason: Reason::Status(StatusCode::BAD_REQUEST), message })
+        })
+    }
+
+    fn check_reasoning(&self, dialect: Dialect, body: &Value) -> Result<(), Refusal> {
         match dialect {
             Dialect::Chat => Ok(()),
             Dialect::Responses => elements(&body["input"]).try_for_each(|(_, item)| self.check_item(item)),
@@ -145,7 +157,7 @@ mod tests {
     fn check(dialect: Dialect, body: &Value) -> Option<Refusal> {
         let is_stored = |id: &str| id == "rs_stored";
         let check = HistoryCheck { simulator: "a", model: "gemini-3", is_stored };
-        check.check(dialect, body.to_string().as_bytes()).err()
+        check.check_reasoning(dialect, body).err()
     }
 
     fn sign(kind: SignatureKind, simulator: &str) -> String {

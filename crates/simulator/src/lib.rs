@@ -36,7 +36,8 @@
 //!
 //! A good response is a text, with thinking before it and tool calls after it if the script says so, and with any token
 //! counts. The simulator refuses what a real provider refuses: thinking that it did not sign itself, in the name of its
-//! [`Settings::name`], and ids of what it did not store. Two simulators of different names are two accounts.
+//! [`Settings::name`], ids of what it did not store, and tool calls without their results. Two simulators of different
+//! names are two accounts.
 //!
 //! # What it answers
 //!
@@ -86,7 +87,7 @@
 //!
 //! Below `dialect` there is a file for the responses of each API, of which the Responses API's stream has one of its own
 //! (`responses_stream` ─▶ `responses`), and one for the errors of each provider. `history_check` uses `dialect`, not
-//! `response`.
+//! `response`, and so do `tool_check` and `field_check`.
 
 mod behaviour;
 mod connection;
@@ -94,6 +95,7 @@ mod content;
 mod dialect;
 mod error_spec;
 mod event_list;
+mod field_check;
 mod history_check;
 pub mod model_names;
 mod playback;
@@ -109,6 +111,7 @@ mod settings;
 mod shared;
 mod signature;
 mod stored_responses;
+mod tool_check;
 mod traffic;
 
 pub use behaviour::{Behaviour, Fault};

@@ -9,6 +9,8 @@ use http::{HeaderName, HeaderValue, StatusCode};
 pub struct ProviderError {
     pub(crate) reason: Reason,
     pub(crate) hints: Vec<Hint>,
+    /// Replaces the API format's own words.
+    pub(crate) message: Option<String>,
 }
 
 /// Why the request fails.
@@ -43,7 +45,7 @@ pub(crate) enum Hint {
 
 impl ProviderError {
     pub(crate) const fn from_reason(reason: Reason) -> Self {
-        Self { reason, hints: Vec::new() }
+        Self { reason, hints: Vec::new(), message: None }
     }
 
     /// The provider's error for this status: for 401 a wrong key, for 404 an unknown model, and so on.
@@ -114,6 +116,13 @@ impl ProviderError {
     #[must_use]
     pub const fn spend_limit() -> Self {
         Self::from_reason(Reason::SpendLimit)
+    }
+
+    /// Says it in these words.
+    #[must_use]
+    pub fn message(mut self, message: impl Into<String>) -> Self {
+        self.message = Some(message.into());
+        self
     }
 
     /// Adds `retry-after` in whole seconds, rounded up. Gemini tells every wait in the body's `RetryInfo` instead.

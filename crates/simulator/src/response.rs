@@ -121,7 +121,7 @@ impl SimulatedCall<'_> {
             hints: &error.hints,
             model: self.response.model,
             number: self.response.number,
-            custom_message: None,
+            custom_message: error.message.clone(),
         })
     }
 

@@ -119,6 +119,29 @@ mod tests {
     }
 
     #[test]
+    fn a_budget_for_thinking_goes_with_the_thinking_before_the_last_calls() {
+        let turn = |thinking: &str| {
+            format!(
+                r#"{{"context_management":{{"edits":[{{"type":"clear_thinking_20251015"}}]}},"thinking":{{"type":"enabled","budget_tokens":1024}}, "messages":[{{"role":"assistant","content":[{thinking}{{"type":"tool_use","id":"c"}}]}},{{"role":"user","content":[{{"type":"tool_result","tool_use_id":"c"}}]}},{{"role":"system","content":"x"}}],"max_tokens":9}}"#
+            )
+        };
+        let thought = |data: &str| format!(r#"{{"type":"thinking","thinking":"h","signature":"{data}"}},"#);
+        let without = r#"{"messages":[{"role":"assistant","content":[{"type":"tool_use","id":"c"}]},{"role":"user","content":[{"type":"tool_result","tool_use_id":"c"}]},{"role":"system","content":"x"}],"max_tokens":9}"#;
+        let (kind, budget) = (OpaqueKind::Signature, "claude-sonnet-4-5");
+        let got = restored(Dialect::Anthropic, &turn(&thought("{foreign}")), kind, "Eq", None, budget);
+        assert_eq!(got.unwrap(), without);
+        assert_eq!(stripped(Dialect::Anthropic, &turn(&thought("Eq"))).unwrap(), without);
+        assert_eq!(stripped(Dialect::Anthropic, &turn("")).unwrap(), without, "none to take out");
+        let got = restored(Dialect::Anthropic, &turn(&thought("{own}")), kind, "Eq", None, budget);
+        assert_eq!(got.unwrap(), turn(&thought("Eq")), "its own");
+        let got = restored(Dialect::Anthropic, &turn(&thought("{foreign}")), kind, "Eq", None, OWN);
+        assert_eq!(got.unwrap(), turn(""), "another model's rule is not known");
+        let other = r#"{"thinking":{"type":"enabled"},"context_management":{"edits":[{"type":"clear_thinking_1"},{"type":"clear_tool_uses_1"}]},"messages":[{"content":[{"type":"thinking","signature":"Eq"},{"type":"tool_use","id":"c"}]},{"content":[{"type":"tool_result","tool_use_id":"c"}]}]}"#;
+        let expected = r#"{"context_management":{"edits":[{"type":"clear_tool_uses_1"}]},"messages":[{"content":[{"type":"tool_use","id":"c"}]},{"content":[{"type":"tool_result","tool_use_id":"c"}]}]}"#;
+        assert_eq!(stripped(Dialect::Anthropic, other).unwrap(), expected);
+    }
+
+    #[test]
     fn responses_items() {
         let body = r#"{"input":[{"type":"reasoning","id":"rs_x","summary":[],"encrypted_content":"{own}"},{"type":"reasoning","id":"rs_y","summary":[],"encrypted_content":"{foreign}"},{"type":"function_call","id":"fc_1","call_id":"c"}]}"#;
         let expected = r#"{"input":[{"type":"reasoning","id":"rs_1","summary":[],"encrypted_content":"gA=="},{"type":"function_call","id":"fc_1","call_id":"c"}]}"#;

@@ -7,12 +7,14 @@ use crate::error_body::message;
 /// The codes and the words by which providers refuse it: all words of a row, in any case.
 ///
 /// Sources: pydantic/pydantic-ai#4608 (OpenAI), mcheemaa/mistri#33 and tailcallhq/forgecode#2646 (Anthropic),
-/// ai.google.dev "Thought signatures" (Gemini).
-const WORDS: [&[&str]; 4] = [
+/// ai.google.dev "Thought signatures" (Gemini). The last row is Anthropic's for calls that another maker's model made without
+/// thinking, in a request with a budget for it (can1357/oh-my-pi#1531).
+const WORDS: [&[&str]; 5] = [
     &["invalid_encrypted_content"],
     &["encrypted content", "could not be"],
     &["invalid", "signature", "thinking"],
     &["thought", "signature"],
+    &["expected `thinking` or `redacted_thinking`", "found `"],
 ];
 
 /// Whether an error says that reasoning in the request is another maker's or was changed.
@@ -35,6 +37,10 @@ mod tests {
         for body in [
             json!({"type": "error", "error": {"type": "invalid_request_error",
                 "message": "messages.1.content.0: Invalid `signature` in `thinking` block"}}),
+            json!({"type": "error", "error": {"type": "invalid_request_error",
+                "message": "messages.1.content.0.type: Expected `thinking` or `redacted_thinking`, but found `tool_use`. \
+                When `thinking` is enabled, a final `assistant` message must start with a thinking block (preceeding \
+                the lastmost set of `tool_use` and `tool_result` blocks)."}}),
             json!({"error": {"message": "The encrypted content gAAA could not be verified.", "type":
                 "invalid_request_error", "param": null, "code": "invalid_encrypted_content"}}),
             json!({"error": {"code": 400, "message": "Thought signature is not valid", "status": "INVALID_ARGUMENT"}}),

@@ -20,12 +20,26 @@ pub(super) fn object(error: &GatewayError<'_>) -> Value {
     })
 }
 
+/// How Google's message says that the prompt does not fit. Agents with Google's format shorten their conversation on these
+/// words (opencode's list: `input token count.*exceeds the maximum`).
+const PROMPT_TOO_LONG: &str = "The input token count exceeds the maximum number of tokens allowed";
+
 pub(super) fn translated(error: &TranslatedError<'_>) -> Value {
+    let message = match error.category {
+        ErrorCategory::ContextTooLong if !says_too_long(error.message) => {
+            format!("{PROMPT_TOO_LONG}: {}", error.message)
+        }
+        _ => error.message.to_owned(),
+    };
     let word = match error.category {
         ErrorCategory::QuotaExhausted => "RESOURCE_EXHAUSTED",
         _ => word_of(error.status),
     };
-    json!({"error": {"code": error.status, "message": error.message, "status": word}})
+    json!({"error": {"code": error.status, "message": message, "status": word}})
+}
+
+fn says_too_long(message: &str) -> bool {
+    message.split_once("input token count").is_some_and(|(_, rest)| rest.contains("exceeds the maximum"))
 }
 
 /// Without the list that a stream which is no SSE puts around it.

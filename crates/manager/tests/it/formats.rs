@@ -35,6 +35,11 @@ impl Formats {
 
     /// With the route `planner` over Claude, GPT and Gemini, `local-first` over the local model and GPT, and `local-only`.
     pub(crate) async fn with(config: TestConfig) -> Self {
+        Self::with_route(config, &[LOCAL]).await
+    }
+
+    /// The same, and the route `agent` over these models.
+    pub(crate) async fn with_route(config: TestConfig, agent: &[&str]) -> Self {
         let start = async |name: &str| {
             let settings = simulator::Settings { name: name.to_owned(), ..simulator::Settings::default() };
             Simulator::start_with(settings).await.unwrap()
@@ -65,6 +70,7 @@ impl Formats {
                 ("planner".to_owned(), route(&[CLAUDE, GPT, GEMINI])),
                 ("local-first".to_owned(), route(&[LOCAL, GPT])),
                 ("local-only".to_owned(), route(&[LOCAL])),
+                ("agent".to_owned(), route(agent)),
             ]
             .into(),
             retry: config.retry,

@@ -7,15 +7,20 @@
     reason = "helpers of tests fail as tests do"
 )]
 
+mod accumulate;
+mod agent_errors;
+mod agents;
 mod buffering;
 mod chain;
 mod conversations;
 mod faults;
 mod formats;
 mod hedge;
+mod loops;
 mod order;
 mod reasoning;
 mod stream_usage;
+mod received;
 mod streams;
 mod support;
 mod translate;

@@ -1,13 +1,12 @@
 //! A client of any format, whose conversation changes makers at every turn (T5): each maker gets its own reasoning back, and
 //! nothing of another's.
 
-use std::collections::BTreeMap;
-
 use dialects::Dialect;
 use serde_json::{Value, json};
 use simulator::{Behaviour, Script, Simulator};
 
-use crate::formats::{CLAUDE, Formats, GPT, answer, call, data, events};
+use crate::accumulate::accumulate;
+use crate::formats::{CLAUDE, Formats, GPT, answer, call, events};
 use crate::support::{TestConfig, never_trips};
 
 /// It takes no call of the present turn without a signature.
@@ -109,84 +108,6 @@ impl Client {
             }
         }
     }
-}
-
-/// What the SDK of this format makes of a stream.
-fn accumulate(dialect: Dialect, events: &[String]) -> Value {
-    let events = data(events);
-    match dialect {
-        Dialect::OpenAiChat => accumulate_chat(&events),
-        Dialect::OpenAiResponses => events.last().unwrap()["response"].clone(),
-        Dialect::Anthropic => accumulate_messages(&events),
-        Dialect::Gemini => {
-            let parts =
-                events.iter().filter_map(|event| event["candidates"][0]["content"]["parts"].as_array());
-            let parts: Vec<_> = parts.flatten().cloned().collect();
-            json!({"candidates": [{"content": {"role": "model", "parts": parts}}]})
-        }
-    }
-}
-
-fn append(target: &mut Value, piece: &Value) {
-    if let Some(piece) = piece.as_str() {
-        *target = format!("{}{piece}", target.as_str().unwrap_or_default()).into();
-    }
-}
-
-fn accumulate_chat(events: &[Value]) -> Value {
-    let mut message = json!({"role": "assistant", "content": null});
-    let (mut calls, mut details) = (BTreeMap::<u64, Value>::new(), Vec::new());
-    for delta in events.iter().map(|event| &event["choices"][0]["delta"]) {
-        for field in ["content", "reasoning_content"] {
-            if delta[field].is_string() {
-                append(&mut message[field], &delta[field]);
-            }
-        }
-        details.extend(delta["reasoning_details"].as_array().into_iter().flatten().cloned());
-        for piece in delta["tool_calls"].as_array().into_iter().flatten() {
-            let call =
-                calls.entry(piece["index"].as_u64().unwrap()).or_insert_with(|| json!({"function": {}}));
-            for field in ["id", "type"] {
-                append(&mut call[field], &piece[field]);
-            }
-            for field in ["name", "arguments"] {
-                append(&mut call["function"][field], &piece["function"][field]);
-            }
-        }
-    }
-    message["tool_calls"] = calls.into_values().collect();
-    if !details.is_empty() {
-        message["reasoning_details"] = details.into();
-    }
-    json!({"choices": [{"message": message}]})
-}
-
-fn accumulate_messages(events: &[Value]) -> Value {
-    let mut blocks: Vec<Value> = Vec::new();
-    let mut input = String::new();
-    for event in events {
-        let delta = &event["delta"];
-        match event["type"].as_str().unwrap() {
-            "content_block_start" => {
-                blocks.push(event["content_block"].clone());
-                input.clear();
-            }
-            "content_block_delta" => {
-                let block = blocks.last_mut().unwrap();
-                for field in ["text", "thinking", "signature"] {
-                    if delta[field].is_string() {
-                        append(&mut block[field], &delta[field]);
-                    }
-                }
-                input.push_str(delta["partial_json"].as_str().unwrap_or_default());
-            }
-            "content_block_stop" if !input.is_empty() => {
-                blocks.last_mut().unwrap()["input"] = serde_json::from_str(&input).unwrap();
-            }
-            _ => {}
-        }
-    }
-    json!({"content": blocks})
 }
 
 /// The simulator of a maker, and what its signatures begin with.

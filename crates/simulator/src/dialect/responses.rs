@@ -107,11 +107,22 @@ pub(super) fn items(spec: &ResponseSpec<'_>) -> Vec<Value> {
         })
     });
     let calls = spec.content.tool_calls.iter().enumerate().map(|(index, call)| {
+        let call_id = format!("call_simulated_{}_{index}", spec.number);
+        if call.freeform {
+            return json!({
+                "id": format!("{}_{index}", id(spec, "ctc")),
+                "type": "custom_tool_call",
+                "status": item_status(spec),
+                "call_id": call_id,
+                "name": call.name,
+                "input": call.arguments,
+            });
+        }
         json!({
             "id": format!("{}_{index}", id(spec, "fc")),
             "type": "function_call",
             "status": item_status(spec),
-            "call_id": format!("call_simulated_{}_{index}", spec.number),
+            "call_id": call_id,
             "name": call.name,
             "arguments": call.arguments,
         })

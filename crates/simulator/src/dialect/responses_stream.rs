@@ -30,6 +30,7 @@ impl EventWriter<'_> {
         match item["type"].as_str() {
             Some("reasoning") => self.push_summary(output_index, item),
             Some("message") => self.push_text(output_index, item),
+            Some("custom_tool_call") => self.push_input(output_index, item),
             _ => self.push_arguments(output_index, item),
         }
         self.push("response.output_item.done", json!({"output_index": output_index, "item": item}));
@@ -81,6 +82,16 @@ impl EventWriter<'_> {
         self.push("response.content_part.done", at("part", text_part(self.spec, &text)));
     }
 
+    fn push_input(&mut self, output_index: usize, item: &Value) {
+        let call = self.spec.content.tool_calls.iter().find(|call| item["input"] == call.arguments);
+        for piece in call.iter().flat_map(|call| call.argument_pieces()) {
+            let fields = json!({"item_id": item["id"], "output_index": output_index, "delta": piece});
+            self.push_content("response.custom_tool_call_input.delta", fields);
+        }
+        let done = json!({"item_id": item["id"], "output_index": output_index, "input": item["input"]});
+        self.push("response.custom_tool_call_input.done", done);
+    }
+
     fn push_arguments(&mut self, output_index: usize, item: &Value) {
         let call = self.spec.content.tool_calls.iter().find(|call| item["arguments"] == call.arguments);
         for piece in call.iter().flat_map(|call| call.argument_pieces()) {
@@ -107,6 +118,7 @@ fn begun_item(item: &Value) -> Value {
             begun["encrypted_content"] = encrypted.chars().take(16).collect::<String>().into();
         }
         Some("message") => begun["content"] = json!([]),
+        Some("custom_tool_call") => begun["input"] = "".into(),
         _ => begun["arguments"] = "".into(),
     }
     if begun.get("status").is_some() {

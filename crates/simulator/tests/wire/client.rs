@@ -49,6 +49,8 @@ pub(crate) fn request(client: &Client, simulator: &Simulator, api: Api, body: &V
         Api::Responses => {
             let input = body.as_object_mut().unwrap().remove("messages");
             body["input"] = body.get("input").cloned().or(input).unwrap();
+            let limit = body.as_object_mut().unwrap().remove("max_tokens");
+            body["max_output_tokens"] = limit.unwrap();
             client.post(format!("{}/responses", simulator.openai_base_url()))
         }
         Api::Anthropic => client

@@ -13,25 +13,34 @@ async fn thinking_simulator(name: &str) -> Simulator {
     simulator
 }
 
-/// The request that continues an answer, as the API's clients do.
+/// The request that continues an answer and its one call, as the API's clients do.
 fn continued(api: Api, model: &str, answer: &Value) -> Value {
     let mut body = body(model, false);
     match api {
         Api::OpenAi => {
             let turn = &answer["choices"][0]["message"];
-            body["messages"].as_array_mut().unwrap().push(turn.clone());
+            let id = &turn["tool_calls"][0]["id"];
+            let result = json!({"role": "tool", "tool_call_id": id, "content": ""});
+            body["messages"].as_array_mut().unwrap().extend([turn.clone(), result]);
         }
         Api::Responses => {
             body["store"] = json!(false);
             body["input"] = answer["output"].clone();
+            let id = answer["output"].as_array().unwrap().last().unwrap()["call_id"].clone();
+            let result = json!({"type": "function_call_output", "call_id": id, "output": ""});
+            body["input"].as_array_mut().unwrap().push(result);
         }
         Api::Anthropic => {
             let turn = json!({"role": "assistant", "content": answer["content"]});
-            body["messages"].as_array_mut().unwrap().push(turn);
+            let id = &answer["content"].as_array().unwrap().last().unwrap()["id"];
+            let result = json!({"role": "user", "content": [{"type": "tool_result", "tool_use_id": id}]});
+            body["messages"].as_array_mut().unwrap().extend([turn, result]);
         }
         Api::Gemini => {
             let user = json!({"role": "user", "parts": [{"text": "Hello?"}]});
-            body["contents"] = json!([user, answer["candidates"][0]["content"]]);
+            let result = json!({"functionResponse": {"name": "f", "response": {}}});
+            let results = json!({"role": "user", "parts": [result]});
+            body["contents"] = json!([user, answer["candidates"][0]["content"], results]);
         }
     }
     body

@@ -131,6 +131,8 @@ fn write_reasoning(
             losses.drop_if(effort != asked, "reasoning_effort");
             body.str("reasoning_effort", effort.as_str())
         }
+        // Nobody named this effort, and several servers know none above `high` (router-for-me/CLIProxyAPI#1572).
+        _ if off.or(wish.effort).is_none() => body.str("reasoning_effort", asked.min(Effort::High).as_str()),
         _ => body.str("reasoning_effort", asked.as_str()),
     }
 }
@@ -242,6 +244,8 @@ mod tests {
         assert_eq!(effort(r#","thinking":{"type":"enabled"}"#), None);
         assert_eq!(effort(r#","thinking":{"type":"disabled"}"#).as_deref(), Some("none"));
         assert_eq!(effort(r#","reasoning":{"max_tokens":4000}"#).as_deref(), Some(Effort::Medium.as_str()));
+        assert_eq!(effort(r#","reasoning":{"max_tokens":31999}"#).as_deref(), Some("high"), "Claude Code's");
+        assert_eq!(effort(r#","reasoning_effort":"xhigh""#).as_deref(), Some("xhigh"));
     }
 
     #[test]

@@ -48,6 +48,11 @@ impl<'a> Edits<'a> {
         members.collect()
     }
 
+    /// The fields of the body itself.
+    pub(super) fn root_members(&self) -> Vec<Member<'a>> {
+        serde_json::from_slice(self.body).map(|root| self.members(root)).unwrap_or_default()
+    }
+
     /// Puts a text in the place of a value.
     pub(super) fn set_str(&mut self, value: &RawValue, text: &str) {
         let mut json = String::new();

@@ -34,6 +34,15 @@ impl EditRule<'_> {
         }
     }
 
+    /// Whether a Claude that thinks within a budget refuses calls without thinking before them.
+    pub(super) fn needs_thinking_before_calls(self) -> bool {
+        match self {
+            Self::Restore(target) => target.abilities().thinking == Thinking::Budget,
+            // Which model refused is not known here.
+            Self::Strip => true,
+        }
+    }
+
     /// Whether a Gemini call needs a signature, if not its own.
     pub(super) fn needs_call_signature(self) -> bool {
         match self {

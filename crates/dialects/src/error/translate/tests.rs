@@ -2,6 +2,7 @@ use serde_json::{Value, json};
 
 use super::{translate, translate_event};
 use crate::dialect::Dialect;
+use crate::error_body::ErrorCategory;
 use crate::events::{EventClass, classify_event};
 use crate::response_meta::ResponseMeta;
 use crate::sse::Decoder;
@@ -203,6 +204,41 @@ fn claude_code_shortens_its_conversation_on_the_words() {
     let own = anthropic("invalid_request_error", "prompt is too long: 2 tokens > 1 maximum").to_string();
     let seen = words(Dialect::OpenAiChat, Dialect::Anthropic, 400, &own);
     assert_eq!(seen, "prompt is too long: 2 tokens > 1 maximum");
+}
+
+/// The words by which agents shorten their conversation, with each vendor's own words for it.
+#[test]
+fn agents_are_told_that_the_prompt_does_not_fit_whoever_says_it() {
+    let mut rows = 0;
+    for wording in crate::error::wordings().filter(|row| row.meaning == ErrorCategory::ContextTooLong) {
+        let (status, body) = wording.sample("m");
+        if status == 200 {
+            continue;
+        }
+        let from = if body.contains("INVALID_ARGUMENT") { Dialect::Gemini } else { Dialect::OpenAiChat };
+        let own: Value = serde_json::from_str(&body).unwrap();
+        let own = crate::error_body::message(&own).unwrap();
+        rows += 1;
+        for to in Dialect::ALL.into_iter().filter(|to| *to != from) {
+            let translated = translate(from, to, status, body.as_bytes(), None);
+            let translated: Value = serde_json::from_slice(&translated).unwrap();
+            let error = &translated["error"];
+            let said = error["message"].as_str().unwrap();
+            assert!(said.ends_with(&*own), "{}: the words stay: {said}", wording.vendor);
+            let is_told = match to {
+                // Claude Code, opencode.
+                Dialect::Anthropic => said.starts_with("prompt is too long"),
+                Dialect::Gemini => {
+                    let rest = said.split_once("input token count").map(|(_, rest)| rest);
+                    rest.is_some_and(|rest| rest.contains("exceeds the maximum"))
+                }
+                // Codex, opencode.
+                Dialect::OpenAiChat | Dialect::OpenAiResponses => error["code"] == "context_length_exceeded",
+            };
+            assert!(is_told, "{} to {to}: {translated}", wording.vendor);
+        }
+    }
+    assert!(rows > 20, "{rows}");
 }
 
 #[test]
