@@ -39,7 +39,11 @@ impl PreparedRequest {
 pub(crate) fn unchanged(call: &Call, entry: &ChainEntry) -> PreparedRequest {
     let endpoint = call.request.endpoint();
     let (dialect, model) = (endpoint.dialect(), entry.key.model());
-    let body = call.request.with_model(model);
+    let body = if entry.provider.names_model_in_path(dialect) {
+        call.request.body().clone()
+    } else {
+        call.request.with_model(model)
+    };
     let target = entry.provider.target(dialect, model);
     let body = restore_envelopes(dialect, &body, &target).unwrap_or(body);
     PreparedRequest { endpoint, body, translation: None }
@@ -54,11 +58,11 @@ pub(crate) fn translated(
 ) -> Result<Option<PreparedRequest>, SkipReason> {
     let endpoint = call.request.endpoint();
     let dialect = endpoint.dialect();
-    if entry.provider.dialects().contains(&dialect) {
+    if entry.dialects().contains(&dialect) {
         return Ok(None);
     }
     // What no model here can be asked is not read: it may well be right for the API that has this endpoint.
-    if !entry.provider.dialects().iter().any(|dialect| counterpart(endpoint, *dialect).is_some()) {
+    if !entry.dialects().iter().any(|dialect| counterpart(endpoint, *dialect).is_some()) {
         return Err(SkipReason::UnsupportedApi);
     }
     let read = shared.0.get_or_init(|| CallerRequest::read(dialect, call.request.body()).map(Box::new));
@@ -73,7 +77,7 @@ fn translate(
     entry: &ChainEntry,
 ) -> Result<PreparedRequest, SkipReason> {
     let mut refused = None;
-    for &dialect in entry.provider.dialects() {
+    for &dialect in entry.dialects() {
         let Some(endpoint) = counterpart(call.request.endpoint(), dialect) else { continue };
         let target = entry.provider.target(dialect, entry.key.model());
         let translated = if endpoint.is_count() {

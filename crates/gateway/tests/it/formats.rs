@@ -27,6 +27,7 @@ async fn world(setup: Setup) -> World {
         kind,
         base_url: url.parse().unwrap(),
         api_key: Some("key-of-ours".into()),
+        aws: None,
         speaks,
         ca_file: None,
         forward: Vec::new(),

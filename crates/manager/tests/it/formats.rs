@@ -46,6 +46,7 @@ impl Formats {
             kind,
             base_url: url.parse().unwrap(),
             api_key: Some("key-of-ours".into()),
+            aws: None,
             speaks,
             ca_file: None,
             forward: Vec::new(),

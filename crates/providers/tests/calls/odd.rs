@@ -174,6 +174,7 @@ async fn serving(dialect: Dialect, bodies: Vec<String>) -> Provider {
         kind: kind_and_endpoint(dialect).0,
         base_url: base_url.parse().unwrap(),
         api_key: None,
+        aws: None,
         speaks: Some(vec![dialect]),
     };
     Provider::new(config, Duration::from_secs(5)).unwrap()

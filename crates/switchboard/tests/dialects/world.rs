@@ -169,6 +169,7 @@ fn providers(simulator: &Simulator, recorded: &RecordedProvider) -> Vec<Provider
                 kind,
                 base_url: format!("{base}{version}").parse().unwrap(),
                 api_key: Some("key-of-ours".into()),
+                aws: None,
                 speaks: Some(vec![format.dialect()]),
                 ca_file: None,
                 forward: Vec::new(),

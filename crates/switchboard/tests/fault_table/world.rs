@@ -102,6 +102,7 @@ fn providers(first: &Simulator, second: &Simulator, refusing: &Simulator) -> Vec
                 kind,
                 base_url: url.parse().unwrap(),
                 api_key: Some("key-of-ours".into()),
+                aws: None,
                 speaks: Some(vec![format]),
                 ca_file: None,
                 forward: Vec::new(),
