@@ -10,7 +10,7 @@ use memchr::memchr2;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::errors::{anthropic_type, is_name};
+use super::errors::{anthropic_type, is_exception, is_name};
 use super::event_stream::{MAX_MESSAGE_BYTES, Message, MessageDecoder, MessageError, MessageKind};
 
 /// Why the rest of a stream cannot be read.
@@ -85,7 +85,8 @@ impl StreamDecoder {
             let error = json!({"type": anthropic_type(name), "message": message});
             write_event("error", json!({"type": "error", "error": error}).to_string().as_bytes(), events);
         } else {
-            let name = if is_name(name) { name } else { "internalServerException" };
+            // An error that is none of this API is read as one of the service.
+            let name = if is_exception(name) { name } else { "internalServerException" };
             write_wrapped(name, json!({ "message": message }).to_string().as_bytes(), events);
         }
     }
@@ -220,7 +221,7 @@ mod tests {
         .concat();
         let expected = "event: messageStart\ndata: {\"messageStart\":{\"role\":\"assistant\"}}\n\n\
             event: throttlingException\ndata: {\"throttlingException\":{\"message\":\"wait\"}}\n\n\
-            event: InternalFailure\ndata: {\"InternalFailure\":{\"message\":\"m\"}}\n\n";
+            event: internalServerException\ndata: {\"internalServerException\":{\"message\":\"m\"}}\n\n";
         assert_eq!(decode(Dialect::Gemini, &stream), (expected.to_owned(), None));
     }
 

@@ -78,7 +78,7 @@ fn value_end(json: &[u8], start: usize) -> Option<usize> {
                 depth += 1;
                 position += 1;
             }
-            b'}' | b']' if depth == 0 => return Some(position),
+            b'}' | b']' | b',' if depth == 0 => return Some(position),
             b'}' | b']' => {
                 depth -= 1;
                 position += 1;
@@ -86,7 +86,6 @@ fn value_end(json: &[u8], start: usize) -> Option<usize> {
                     return Some(position);
                 }
             }
-            b',' if depth == 0 => return Some(position),
             byte if depth == 0 && byte.is_ascii_whitespace() => return Some(position),
             _ => position += 1,
         }
