@@ -137,3 +137,152 @@ fn leave_out(request: &Request, losses: &mut Losses) {
     // `auto` is what happens anyway.
     losses.drop_if(request.service_tier.as_deref().is_some_and(|tier| tier != "auto"), "service_tier");
 }
+
+#[cfg(test)]
+mod tests {
+    use dialects::Dialect;
+
+    use crate::target::Target;
+    use crate::{CallerOptions, CallerRequest};
+
+    const NOVA: &str = "us.amazon.nova-lite-v1:0";
+    const CLAUDE: &str = "us.anthropic.claude-sonnet-4-5-20250929-v1:0";
+    const USER: &str = r#""messages":[{"role":"user","content":"x"}]"#;
+    const SENT_USER: &str = r#""messages":[{"role":"user","content":[{"text":"x"}]}]"#;
+
+    /// The body for a model of a request of Anthropic's, and what was left out; or the first refusal.
+    fn written(fields: &str, model: &str, stream: bool) -> Result<(String, String), String> {
+        let request = CallerRequest::read(Dialect::Anthropic, format!("{{{fields}}}").as_bytes()).unwrap();
+        let target = Target { dialect: Dialect::BedrockConverse, provider: "p", model, is_official: false };
+        let options = CallerOptions { stream, ..CallerOptions::default() };
+        let translated = request.translate(&target, options).map_err(|refused| refused[0].to_string())?;
+        Ok((String::from_utf8(translated.body.to_vec()).unwrap(), translated.dropped.join(",")))
+    }
+
+    #[test]
+    fn settings_stand_where_the_format_has_them() {
+        for (fields, model, sent, dropped) in [
+            (
+                r#""max_tokens":64,"temperature":0.5,"top_p":0.9,"stop_sequences":["E"]"#,
+                NOVA,
+                r#","inferenceConfig":{"maxTokens":64,"temperature":0.5,"topP":0.9,"stopSequences":["E"]}"#,
+                "",
+            ),
+            (r#""top_k":5"#, NOVA, r#","additionalModelRequestFields":{"inferenceConfig":{"topK":5}}"#, ""),
+            (r#""top_k":5"#, CLAUDE, r#","additionalModelRequestFields":{"top_k":5}"#, ""),
+            (r#""top_k":5"#, "meta.llama3-3-70b-instruct-v1:0", "", "top_k"),
+            (r#""temperature":1.5"#, NOVA, r#","inferenceConfig":{"temperature":1.0}"#, "temperature"),
+            (
+                r#""max_tokens":4000,"thinking":{"type":"enabled","budget_tokens":2000}"#,
+                CLAUDE,
+                r#","inferenceConfig":{"maxTokens":4000},"additionalModelRequestFields":{"thinking":{"type":"enabled","budget_tokens":2000}}"#,
+                "",
+            ),
+            (r#""thinking":{"type":"enabled","budget_tokens":2000}"#, NOVA, "", "thinking"),
+            (
+                r#""output_config":{"format":{"type":"json_schema","schema":{"type": "string"}}}"#,
+                CLAUDE,
+                r#","outputConfig":{"textFormat":{"type":"json_schema","structure":{"jsonSchema":{"schema":"{\"type\": \"string\"}"}}}}"#,
+                "",
+            ),
+            (r#""metadata":{"user_id":"u"}"#, NOVA, "", "metadata.user_id"),
+        ] {
+            let body = format!("{USER},{fields}");
+            let expected = (format!("{{{SENT_USER}{sent}}}"), dropped.to_owned());
+            assert_eq!(written(&body, model, false), Ok(expected), "{fields} {model}");
+        }
+    }
+
+    #[test]
+    fn tools_and_their_choice() {
+        let tool = r#""tools":[{"name":"f","description":"","input_schema":{"type":"object"}}]"#;
+        let config =
+            r#""toolConfig":{"tools":[{"toolSpec":{"name":"f","inputSchema":{"json":{"type":"object"}}}}]"#;
+        for (choice, sent, dropped) in [
+            ("", "}", ""),
+            (
+                r#","tool_choice":{"type":"auto","disable_parallel_tool_use":true}"#,
+                "}",
+                "disable_parallel_tool_use",
+            ),
+            (r#","tool_choice":{"type":"any"}"#, r#","toolChoice":{"any":{}}}"#, ""),
+            (r#","tool_choice":{"type":"tool","name":"f"}"#, r#","toolChoice":{"tool":{"name":"f"}}}"#, ""),
+        ] {
+            let expected = (format!("{{{SENT_USER},{config}{sent}}}"), dropped.to_owned());
+            assert_eq!(written(&format!("{USER},{tool}{choice}"), NOVA, true), Ok(expected), "{choice}");
+        }
+        // Without tools none is called.
+        let none = format!(r#"{USER},{tool},"tool_choice":{{"type":"none"}}"#);
+        assert_eq!(written(&none, NOVA, false), Ok((format!("{{{SENT_USER}}}"), String::new())));
+        for (model, stream, choice, refused) in [
+            ("us.deepseek.r1-v1:0", false, "", "`tools` are not taken by this model"),
+            ("meta.llama3-1-70b-instruct-v1:0", true, "", "`tools` are not taken by this model in a stream"),
+            (
+                "cohere.command-r-v1:0",
+                false,
+                r#","tool_choice":{"type":"any"}"#,
+                "`tool_choice` makes the model call a tool, which it cannot be made to",
+            ),
+        ] {
+            let written = written(&format!("{USER},{tool}{choice}"), model, stream);
+            assert_eq!(written, Err(refused.to_owned()), "{model}");
+        }
+    }
+
+    #[test]
+    fn a_conversation_with_calls_has_tools() {
+        let call = r#"{"role":"assistant","content":[{"type":"tool_use","id":"toolu.1","name":"f","input":{"a": 1}}]}"#;
+        let result = r#"{"role":"user","content":[{"type":"text","text":"b"},{"type":"tool_result","tool_use_id":"toolu.1","is_error":true}]}"#;
+        let body = format!(r#""messages":[{{"role":"user","content":"a"}},{call},{result}]"#);
+        let (sent, dropped) = written(&body, NOVA, false).unwrap();
+        let id = crate::names::fit("toolu.1", crate::names::CONVERSE_CALL_ID);
+        let expected = format!(
+            r#"{{"messages":[{{"role":"user","content":[{{"text":"a"}}]}},{{"role":"assistant","content":[{{"toolUse":{{"toolUseId":"{id}","name":"f","input":{{"a": 1}}}}}}]}},{{"role":"user","content":[{{"toolResult":{{"toolUseId":"{id}","content":[{{"text":"(no output)"}}],"status":"error"}}}},{{"text":"b"}}]}}],"toolConfig":{{"tools":[{{"toolSpec":{{"name":"f","description":"No longer available. Do not call it.","inputSchema":{{"json":{{"type":"object","properties":{{}}}}}}}}}}]}}}}"#
+        );
+        assert_eq!((sent, dropped), (expected, String::new()));
+    }
+
+    #[test]
+    fn cache_points_stand_where_the_model_takes_them() {
+        let mark = r#""cache_control":{"type":"ephemeral","ttl":"1h"}"#;
+        let body = format!(
+            r#""system":[{{"type":"text","text":"s",{mark}}}],{USER},"tools":[{{"name":"f","input_schema":{{"type":"object"}},{mark}}}],"cache_control":{{"type":"ephemeral"}}"#
+        );
+        for (model, points, dropped) in [
+            (CLAUDE, [1, 2], ""),
+            (NOVA, [2, 0], "cache_control"),
+            ("meta.llama3-3-70b-instruct-v1:0", [0, 0], "cache_control"),
+        ] {
+            let (sent, left_out) = written(&body, model, false).unwrap();
+            let count = |point: &str| sent.matches(point).count();
+            let found = [
+                count(r#"{"cachePoint":{"type":"default"}}"#),
+                count(r#"{"cachePoint":{"type":"default","ttl":"1h"}}"#),
+            ];
+            assert_eq!((found, left_out.as_str()), (points, dropped), "{model}: {sent}");
+        }
+    }
+
+    #[test]
+    fn what_a_model_lacks_is_refused() {
+        for (fields, model, refused) in [
+            (r#""system":"s","#, "mistral.mistral-7b-instruct-v0:2", "`system` is not taken by this model"),
+            (
+                r#""output_config":{"format":{"type":"json_schema","schema":{"type":"string"}}},"#,
+                NOVA,
+                "`output_config.format` needs structured outputs, which the model does not have",
+            ),
+            (r#""mcp_servers":[{}],"#, NOVA, "`mcp_servers` has no counterpart in Amazon Bedrock Converse"),
+            (
+                r#""stop_sequences":["\n"],"#,
+                NOVA,
+                "`stop_sequences` is blank in part, which Amazon Bedrock Converse does not take",
+            ),
+        ] {
+            assert_eq!(written(&format!("{fields}{USER}"), model, false), Err(refused.to_owned()));
+        }
+        let pdf = r#""messages":[{"role":"user","content":[{"type":"document","source":{"type":"base64","media_type":"application/pdf","data":"QQ=="}}]}]"#;
+        let refused = "`messages` holds a document without a text beside it, which Amazon Bedrock Converse does not take";
+        assert_eq!(written(pdf, NOVA, false), Err(refused.to_owned()));
+    }
+}
