@@ -304,6 +304,7 @@ fn default_provider(endpoint: Endpoint, model: &str) -> &'static str {
             Dialect::OpenAiChat | Dialect::OpenAiResponses => "openai",
             Dialect::Anthropic => "anthropic",
             Dialect::Gemini => "google-genai",
+            Dialect::BedrockConverse => "bedrock",
         },
     }
 }

@@ -28,7 +28,7 @@ impl ProviderKind {
             Self::OpenAi => &[Dialect::OpenAiResponses, Dialect::OpenAiChat],
             Self::Anthropic => &[Dialect::Anthropic],
             Self::GoogleGenAi => &[Dialect::Gemini],
-            Self::Bedrock => &[Dialect::Anthropic, Dialect::OpenAiChat],
+            Self::Bedrock => &[Dialect::Anthropic, Dialect::OpenAiChat, Dialect::BedrockConverse],
         }
     }
 

@@ -179,16 +179,16 @@ impl Provider {
         if self.kind != ProviderKind::Bedrock {
             return &self.dialects;
         }
-        // What the name does not say, or what the configuration has ruled out, the configuration decides.
+        // One that the configuration has ruled out is none.
         let by_name = bedrock::dialect(model);
-        let index = self.dialects.iter().position(|dialect| Some(*dialect) == by_name);
+        let index = self.dialects.iter().position(|dialect| *dialect == by_name);
         index.map_or(&[], |index| &self.dialects[index..=index])
     }
 
     /// Whether a request in this format has its model in the path, so that the body need not name it.
     #[must_use]
     pub fn names_model_in_path(&self, dialect: Dialect) -> bool {
-        self.kind == ProviderKind::Bedrock && dialect == Dialect::Anthropic
+        self.kind == ProviderKind::Bedrock && dialect != Dialect::OpenAiChat
     }
 
     /// One of its models as the target of a translation.
@@ -268,7 +268,7 @@ impl Provider {
         }
         let mut response = deadline.timeout(read_rest(first, response)).await??;
         if self.kind == ProviderKind::Bedrock && call.endpoint.is_count() {
-            bedrock::adapt_count(&mut response);
+            bedrock::adapt_count(call.endpoint.dialect(), &mut response);
         }
         // A count of tokens is an object of its own, in which nothing is looked for.
         let checked = if call.endpoint.is_generation() {
@@ -433,7 +433,7 @@ impl Provider {
         call: ProviderRequest<'_>,
     ) -> ProviderError {
         if call.endpoint.is_count() {
-            bedrock::adapt_count(&mut response);
+            bedrock::adapt_count(call.endpoint.dialect(), &mut response);
         }
         response.body = bedrock::with_error_type(headers, response.body);
         let mut error = classify::from_response(response, call.model);

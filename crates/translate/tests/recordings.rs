@@ -62,6 +62,7 @@ fn target(dialect: Dialect) -> Target<'static> {
 /// A caller of one format whose request a provider of another answers.
 fn translation(caller: Dialect, recording: &Recording) -> Translation {
     let body = match caller {
+        Dialect::BedrockConverse => panic!("no caller has it"),
         OpenAiChat => {
             r#"{"messages":[{"role":"user","content":"hi"}],"stream_options":{"include_usage":true}}"#
         }
@@ -148,6 +149,7 @@ fn texts<'v>(value: &'v Value, out: &mut Vec<&'v str>) {
 /// What the user said last.
 fn last_words(dialect: Dialect, body: &Value) -> Option<String> {
     let list = match dialect {
+        Dialect::BedrockConverse => panic!("no caller has it"),
         OpenAiChat | Anthropic => &body["messages"],
         OpenAiResponses => &body["input"],
         Gemini => &body["contents"],

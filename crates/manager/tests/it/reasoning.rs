@@ -37,6 +37,7 @@ impl Client {
     fn fields(&self) -> Value {
         let (turns, schema) = (&self.turns, json!({"type": "object"}));
         match self.dialect {
+            Dialect::BedrockConverse => panic!("no caller has it"),
             Dialect::OpenAiChat => json!({
                 "messages": turns, "reasoning_effort": "medium",
                 "tools": [{"type": "function", "function": {"name": "read_file", "parameters": schema}}],
@@ -61,6 +62,7 @@ impl Client {
     fn push(&mut self, answer: &Value) {
         let before = self.turns.len();
         match self.dialect {
+            Dialect::BedrockConverse => panic!("no caller has it"),
             Dialect::OpenAiChat => {
                 let message = &answer["choices"][0]["message"];
                 self.turns.push(message.clone());
@@ -115,6 +117,7 @@ impl Client {
 fn accumulate(dialect: Dialect, events: &[String]) -> Value {
     let events = data(events);
     match dialect {
+        Dialect::BedrockConverse => panic!("no caller has it"),
         Dialect::OpenAiChat => accumulate_chat(&events),
         Dialect::OpenAiResponses => events.last().unwrap()["response"].clone(),
         Dialect::Anthropic => accumulate_messages(&events),

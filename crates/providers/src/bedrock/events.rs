@@ -222,7 +222,7 @@ mod tests {
         let expected = "event: messageStart\ndata: {\"messageStart\":{\"role\":\"assistant\"}}\n\n\
             event: throttlingException\ndata: {\"throttlingException\":{\"message\":\"wait\"}}\n\n\
             event: internalServerException\ndata: {\"internalServerException\":{\"message\":\"m\"}}\n\n";
-        assert_eq!(decode(Dialect::Gemini, &stream), (expected.to_owned(), None));
+        assert_eq!(decode(Dialect::BedrockConverse, &stream), (expected.to_owned(), None));
     }
 
     #[test]

@@ -20,13 +20,14 @@ const APIS: [(&str, Dialect); 2] = [
 /// <https://docs.aws.amazon.com/bedrock/latest/userguide/inference-profiles-support.html>
 const PROFILE_REGIONS: [&str; 8] = ["us.", "eu.", "apac.", "jp.", "au.", "ca.", "us-gov.", "global."];
 
-/// The API format of a model; `None`: Converse.
-pub(crate) fn dialect(model: &str) -> Option<Dialect> {
+/// The API format of a model.
+pub(crate) fn dialect(model: &str) -> Dialect {
     // What stands before the last slash of an ARN says nothing of the model.
     let id = model.rsplit('/').next().unwrap_or(model);
     let is_maker = |start: usize| start == 0 || id.as_bytes()[start - 1] == b'.';
     let names = |maker: &str| id.find(maker).is_some_and(is_maker);
-    APIS.iter().find(|(maker, _)| names(maker)).map(|(_, dialect)| *dialect)
+    let api = APIS.iter().find(|(maker, _)| names(maker));
+    api.map_or(Dialect::BedrockConverse, |(_, dialect)| *dialect)
 }
 
 /// The path of an endpoint after the base URL, unescaped; `None`: there is none for this model.
@@ -39,7 +40,11 @@ pub(crate) fn path_segments(endpoint: Endpoint, model: &str, stream: bool) -> Op
         Endpoint::ChatCompletions => return Some(vec!["openai", "v1", "chat", "completions"]),
         Endpoint::Messages if stream => "invoke-with-response-stream",
         Endpoint::Messages => "invoke",
-        Endpoint::CountTokens => return Some(vec!["model", base_model(model), "count-tokens"]),
+        Endpoint::Converse if stream => "converse-stream",
+        Endpoint::Converse => "converse",
+        Endpoint::CountTokens | Endpoint::ConverseCountTokens => {
+            return Some(vec!["model", base_model(model), "count-tokens"]);
+        }
         _ => return None,
     };
     Some(vec!["model", model, operation])
@@ -57,24 +62,24 @@ mod tests {
     #[test]
     fn which_api_a_model_has() {
         for (model, expected) in [
-            ("anthropic.claude-sonnet-4-5-20250929-v1:0", Some(Dialect::Anthropic)),
-            ("us.anthropic.claude-haiku-4-5-20251001-v1:0", Some(Dialect::Anthropic)),
-            ("global.anthropic.claude-opus-5-5", Some(Dialect::Anthropic)),
+            ("anthropic.claude-sonnet-4-5-20250929-v1:0", Dialect::Anthropic),
+            ("us.anthropic.claude-haiku-4-5-20251001-v1:0", Dialect::Anthropic),
+            ("global.anthropic.claude-opus-5-5", Dialect::Anthropic),
             (
                 "arn:aws:bedrock:us-east-1:123456789012:inference-profile/us.anthropic.claude-sonnet-5",
-                Some(Dialect::Anthropic),
+                Dialect::Anthropic,
             ),
+            ("arn:aws:bedrock:us-east-1::foundation-model/anthropic.claude-sonnet-5", Dialect::Anthropic),
+            ("openai.gpt-oss-120b-1:0", Dialect::OpenAiChat),
+            ("us.openai.gpt-oss-20b-1:0", Dialect::OpenAiChat),
+            ("amazon.nova-pro-v1:0", Dialect::BedrockConverse),
+            ("us.meta.llama4-scout-17b-instruct-v1:0", Dialect::BedrockConverse),
             (
-                "arn:aws:bedrock:us-east-1::foundation-model/anthropic.claude-sonnet-5",
-                Some(Dialect::Anthropic),
+                "arn:aws:bedrock:us-east-1:123456789012:application-inference-profile/abc123",
+                Dialect::BedrockConverse,
             ),
-            ("openai.gpt-oss-120b-1:0", Some(Dialect::OpenAiChat)),
-            ("us.openai.gpt-oss-20b-1:0", Some(Dialect::OpenAiChat)),
-            ("amazon.nova-pro-v1:0", None),
-            ("us.meta.llama4-scout-17b-instruct-v1:0", None),
-            ("arn:aws:bedrock:us-east-1:123456789012:application-inference-profile/abc123", None),
-            ("arn:aws:bedrock:us-east-1:1:custom-model/anthropic.x/y", None),
-            ("notanthropic.x", None),
+            ("arn:aws:bedrock:us-east-1:1:custom-model/anthropic.x/y", Dialect::BedrockConverse),
+            ("notanthropic.x", Dialect::BedrockConverse),
         ] {
             assert_eq!(dialect(model), expected, "{model}");
         }

@@ -48,23 +48,26 @@ pub(crate) fn with_error_type(headers: &HeaderMap, body: Bytes) -> Bytes {
     }
 }
 
-/// The body of an error as a caller of this format reads it.
+/// The body of an error as a caller of this format reads it. Converse's is Bedrock's own.
 pub(crate) fn adapt_error(dialect: Dialect, response: &mut CompleteResponse) {
+    if dialect == Dialect::BedrockConverse {
+        return;
+    }
     let is_of_format = serde_json::from_slice::<Value>(&response.body)
         .is_ok_and(|body| body.get("error").is_some_and(Value::is_object));
     if !is_of_format {
         let status = response.status.as_u16();
-        // Bedrock's own shape is none of these formats, and is read like any vendor's.
-        let from = if dialect == Dialect::Gemini { Dialect::Anthropic } else { Dialect::Gemini };
+        let from = Dialect::BedrockConverse;
         response.body = dialects::error::translate(from, dialect, status, &response.body, None);
     }
 }
 
-/// A count of tokens as Anthropic's callers read it. That a model cannot count is a 404, after which clients estimate.
-pub(crate) fn adapt_count(response: &mut CompleteResponse) {
+/// A count of tokens as callers of this format read it. That a model cannot count is a 404, after which clients estimate.
+pub(crate) fn adapt_count(dialect: Dialect, response: &mut CompleteResponse) {
     let body: Value = serde_json::from_slice(&response.body).unwrap_or_default();
     if response.status.is_success() {
-        if let Some(count) = body["inputTokens"].as_u64() {
+        let count = body["inputTokens"].as_u64().filter(|_| dialect != Dialect::BedrockConverse);
+        if let Some(count) = count {
             response.body = json!({ "input_tokens": count }).to_string().into();
         }
     } else if response.status == StatusCode::BAD_REQUEST
@@ -139,11 +142,11 @@ mod tests {
     #[test]
     fn counts() {
         let mut count = response(200, r#"{"inputTokens":7}"#);
-        adapt_count(&mut count);
+        adapt_count(Dialect::Anthropic, &mut count);
         assert_eq!(count.body, r#"{"input_tokens":7}"#);
         let mut refused =
             response(400, r#"{"message":"The provided model doesn't support counting tokens"}"#);
-        adapt_count(&mut refused);
+        adapt_count(Dialect::Anthropic, &mut refused);
         assert_eq!(refused.status, StatusCode::NOT_FOUND);
     }
 

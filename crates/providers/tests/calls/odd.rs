@@ -145,6 +145,7 @@ const CASES: [Case; 4] = [
 
 fn kind_and_endpoint(dialect: Dialect) -> (ProviderKind, Endpoint) {
     match dialect {
+        Dialect::BedrockConverse => panic!("no caller has it"),
         Dialect::OpenAiChat => (ProviderKind::OpenAi, Endpoint::ChatCompletions),
         Dialect::OpenAiResponses => (ProviderKind::OpenAi, Endpoint::Responses),
         Dialect::Anthropic => (ProviderKind::Anthropic, Endpoint::Messages),

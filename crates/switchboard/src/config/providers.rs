@@ -98,11 +98,12 @@ fn read_provider(name: &str, mut section: Section<'_>, listen: SocketAddr) -> Op
 }
 
 /// The API formats, by the names that `speaks` has for them.
-pub(super) const DIALECTS: [(&str, Dialect); 4] = [
+pub(super) const DIALECTS: [(&str, Dialect); 5] = [
     ("chat", Dialect::OpenAiChat),
     ("responses", Dialect::OpenAiResponses),
     ("anthropic", Dialect::Anthropic),
     ("gemini", Dialect::Gemini),
+    ("bedrock-converse", Dialect::BedrockConverse),
 ];
 
 /// `None`: invalid, and reported. `Some(None)`: those that the kind usually has.

@@ -84,6 +84,7 @@ fn whole(arguments: &str) -> Value {
 pub(crate) fn plain(dialect: Dialect, body: &Value) -> Said {
     let mut draft = Draft::default();
     match dialect {
+        Dialect::BedrockConverse => panic!("no caller has it"),
         OpenAiChat => chat(body, "message", &mut draft),
         OpenAiResponses => response(body, &mut draft),
         Anthropic => {
@@ -102,6 +103,7 @@ pub(crate) fn streamed(dialect: Dialect, events: &[Value]) -> Said {
     let mut draft = Draft::default();
     for event in events {
         match dialect {
+            Dialect::BedrockConverse => panic!("no caller has it"),
             OpenAiChat => chat(event, "delta", &mut draft),
             OpenAiResponses => {
                 // As official clients do it: the last event has it all.
