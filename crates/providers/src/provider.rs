@@ -179,10 +179,10 @@ impl Provider {
         if self.kind != ProviderKind::Bedrock {
             return &self.dialects;
         }
-        // One that the configuration has ruled out is none.
         let by_name = bedrock::dialect(model);
-        let index = self.dialects.iter().position(|dialect| *dialect == by_name);
-        index.map_or(&[], |index| &self.dialects[index..=index])
+        // Where the configuration has ruled that out, it knows better: an application inference profile may hide a Claude.
+        let index = self.dialects.iter().position(|dialect| *dialect == by_name).unwrap_or_default();
+        self.dialects.get(index..=index).unwrap_or_default()
     }
 
     /// Whether a request in this format has its model in the path, so that the body need not name it.

@@ -2,7 +2,7 @@
 //!
 //! The rules: <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html>. Own code, since it
 //! is short, has not changed since 2012 and needs nothing but the SHA-256 and HMAC of `aws-lc-rs`, which TLS brings along:
-//! `aws-sigv4` would add 28 crates, and `reqsign` signs Bedrock's paths by the rule of S3. A test compares with botocore.
+//! `aws-sigv4` would add 28 crates, and `reqsign` encodes paths once, as no service but one has it. A test compares with botocore.
 
 use std::fmt::Write as _;
 use std::time::SystemTime;

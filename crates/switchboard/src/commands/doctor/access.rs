@@ -79,9 +79,10 @@ async fn check_provider(config: ProviderConfig) -> ProviderFinding {
             let found = format!("{name}: reached (HTTP {}{key})", status.as_u16());
             ProviderFinding { verdict: Verdict::Ok, found, advice: None }
         }
-        Err(error) if error.kind == ProviderErrorKind::Credentials => {
-            failed(error.to_string(), format!("see [providers.{name}] in the manual for the AWS credentials"))
-        }
+        Err(error) if error.kind == ProviderErrorKind::Credentials => failed(
+            error.to_string(),
+            format!("correct the AWS credentials of [providers.{name}], or set AWS_BEARER_TOKEN_BEDROCK"),
+        ),
         // Its models are passed over, and calls may have others.
         Err(error) => ProviderFinding {
             verdict: Verdict::Warning,
