@@ -52,7 +52,7 @@ impl ApiFormat for Converse {
     }
 
     fn error_body(&self, error: Value) -> Option<Value> {
-        error::body(error)
+        error::body(&error)
     }
 
     fn error_event(&self, body: &Value) -> String {

@@ -33,7 +33,7 @@ pub(crate) fn find<'a>(method: &Method, uri: &'a Uri, headers: &HeaderMap) -> Ro
     let call = |dialect, form| Route::Call(CallRoute { dialect, form, model: None });
     let counted = Some(Form::TokenCount);
     match (method.as_str(), path) {
-        ("POST", "/v1/chat/completions") => call(Dialect::Chat, None),
+        ("POST", "/v1/chat/completions" | "/openai/v1/chat/completions") => call(Dialect::Chat, None),
         ("POST", "/v1/messages") => call(Dialect::Anthropic, None),
         ("POST", "/v1/messages/count_tokens") => call(Dialect::Anthropic, counted),
         ("POST", "/v1/responses") => call(Dialect::Responses, None),
@@ -41,7 +41,6 @@ pub(crate) fn find<'a>(method: &Method, uri: &'a Uri, headers: &HeaderMap) -> Ro
         ("GET", "/v1/models" | "/v1beta/models") => {
             Route::ListModels(Dialect::of_other_request(path, headers))
         }
-        ("POST", "/openai/v1/chat/completions") => call(Dialect::Chat, None),
         ("POST", path) => bedrock_call(path)
             .or_else(|| gemini_call(path, uri.query().unwrap_or_default()))
             .map_or(Route::Unknown(Dialect::of_other_request(path, headers)), Route::Call),

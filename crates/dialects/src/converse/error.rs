@@ -9,8 +9,8 @@ pub(super) fn object(message: &str) -> Value {
 }
 
 /// The data of an exception's event has its body within.
-pub(super) fn body(error: Value) -> Option<Value> {
-    message(&error).map(|message| object(&message))
+pub(super) fn body(error: &Value) -> Option<Value> {
+    message(error).map(|message| object(&message))
 }
 
 /// Of an exception whose name is gone, only the message is left.

@@ -34,7 +34,7 @@ impl<'de> FromAny<'de> for Event {
                 "contentBlockStart" | "contentBlockDelta" => {
                     progress.choices = Choices::single(0);
                     progress.content |=
-                        map.next_value::<Object<Block>>()?.get().is_some_and(|block| block.said);
+                        map.next_value::<Object<Block>>()?.get().is_some_and(|block| block.has_content);
                 }
                 "messageStop" => {
                     progress.choices = Choices::single(0);
@@ -66,7 +66,7 @@ struct Metadata {
 
 /// Whether a block's start or delta has content, of whatever kind: `{"delta":{"text":"Hi"},"contentBlockIndex":0}`.
 struct Block {
-    said: bool,
+    has_content: bool,
 }
 
 impl<'de> Deserialize<'de> for Block {
@@ -74,38 +74,38 @@ impl<'de> Deserialize<'de> for Block {
         #[derive(serde::Deserialize)]
         struct Fields {
             #[serde(default)]
-            start: Lenient<Said>,
+            start: Lenient<AnyText>,
             #[serde(default)]
-            delta: Lenient<Said>,
+            delta: Lenient<AnyText>,
         }
         let Fields { start, delta } = Fields::deserialize(deserializer)?;
-        Ok(Self { said: start.0.0 || delta.0.0 })
+        Ok(Self { has_content: start.0.0 || delta.0.0 })
     }
 }
 
 /// Whether there is a text that is not empty anywhere within.
 #[derive(Default)]
-struct Said(bool);
+struct AnyText(bool);
 
-impl<'de> FromAny<'de> for Said {
+impl<'de> FromAny<'de> for AnyText {
     fn from_str(text: &str) -> Self {
         Self(!text.is_empty())
     }
 
     fn from_map<A: MapAccess<'de>>(mut map: A) -> Result<Self, A::Error> {
-        let mut said = false;
-        while let Some((_, Lenient(Self(is_said)))) = map.next_entry::<Cow<'de, str>, Lenient<Self>>()? {
-            said |= is_said;
+        let mut found = false;
+        while let Some((_, Lenient(Self(is_found)))) = map.next_entry::<Cow<'de, str>, Lenient<Self>>()? {
+            found |= is_found;
         }
-        Ok(Self(said))
+        Ok(Self(found))
     }
 
     fn from_seq<A: serde::de::SeqAccess<'de>>(mut items: A) -> Result<Self, A::Error> {
-        let mut said = false;
-        while let Some(Lenient(Self(is_said))) = items.next_element()? {
-            said |= is_said;
+        let mut found = false;
+        while let Some(Lenient(Self(is_found))) = items.next_element()? {
+            found |= is_found;
         }
-        Ok(Self(said))
+        Ok(Self(found))
     }
 }
 

@@ -10,7 +10,7 @@ use crate::response_meta::ResponseMeta;
 use crate::usage::Usage;
 
 #[derive(Deserialize)]
-struct Answer {
+struct Response {
     #[serde(default)]
     output: Object<Output>,
     #[serde(default)]
@@ -41,8 +41,8 @@ impl<'de> FromAny<'de> for IsList {
 
 /// Empty content is valid: a model may end its turn without output.
 pub(super) fn read(body: &[u8]) -> Parsed<(Usage, ResponseMeta)> {
-    let answer = read_json(body, |body| Ok(serde_json::from_slice::<Object<Answer>>(body)?.get()))?;
-    let Answer { output, usage } = answer.ok_or(UnexpectedShape)?;
+    let response = read_json(body, |body| Ok(serde_json::from_slice::<Object<Response>>(body)?.get()))?;
+    let Response { output, usage } = response.ok_or(UnexpectedShape)?;
     let message = output.get().and_then(|output| output.message.get());
     if !message.is_some_and(|message| message.content.0.0) {
         return Err(UnexpectedShape);

@@ -38,7 +38,7 @@ proptest! {
 
     #[test]
     fn all_words_arrive_in_their_order(request in request()) {
-        let mut request = request.clone();
+        let mut request = request;
         without_refused(BedrockConverse, &mut request);
         let body: Value =
             serde_json::from_str(&write_request(&request, &target(BedrockConverse)).unwrap().body).unwrap();

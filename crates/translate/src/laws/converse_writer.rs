@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::form::{Block, Event, FinishReason, Opaque, OpaqueKind, TokenUsage};
 
 /// A plain answer.
-pub(super) fn answer(events: &[Event]) -> String {
+pub(super) fn response(events: &[Event]) -> String {
     let (mut content, mut usage, mut reason) = (Vec::new(), json!({}), "end_turn");
     let (mut block, mut text, mut signature) = (None, String::new(), String::new());
     for event in events {
@@ -117,7 +117,7 @@ impl Writer {
             }
             (Event::Usage(tokens), _) => self.usage = counts(*tokens),
             (Event::Finish(end), _) => {
-                self.event("messageStop", &json!({"stopReason": stop_reason(end.reason)}))
+                self.event("messageStop", &json!({"stopReason": stop_reason(end.reason)}));
             }
             _ => {}
         }

@@ -56,7 +56,7 @@ pub(super) fn through(dialect: Dialect, request: &Request) -> Request {
 /// Of Converse, as Bedrock would.
 pub(super) fn write_answer(dialect: Dialect, events: &[Event]) -> String {
     if dialect == Dialect::BedrockConverse {
-        return converse_writer::answer(events);
+        return converse_writer::response(events);
     }
     bridge::write_response(caller(dialect), events, &context(dialect))
 }

@@ -112,7 +112,7 @@ proptest! {
             }
         }
         // Nothing reads Converse's requests, and a model that nobody knows gets none of these.
-        let mut request = request.clone();
+        let mut request = request;
         without_refused(BedrockConverse, &mut request);
         let dropped = write_request(&request, &target(BedrockConverse)).unwrap().dropped;
         for (name, _) in settings(&request).into_iter().filter(|(_, asked)| *asked) {
