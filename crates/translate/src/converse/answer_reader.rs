@@ -28,6 +28,8 @@ struct Open {
     signature: String,
     /// A call's input has begun.
     has_input: bool,
+    /// A stream names a text's sources ahead of it; a caller hears of them behind.
+    citations: Vec<Citation>,
 }
 
 impl AnswerReader {
@@ -99,15 +101,15 @@ impl AnswerReader {
         let web = citation.object("location").and_then(|location| location.object("web"));
         let Some(url) = web.and_then(|web| web.string("url")) else { return };
         self.open_or_begin(index, &Block::Text, out);
-        if !self.is_over {
+        if let Some(open) = &mut self.open {
             let quoted: String =
                 citation.objects("sourceContent").iter().filter_map(|part| part.string("text")).collect();
-            out.push(Event::Citation(Citation {
+            open.citations.push(Citation {
                 url,
                 title: citation.string("title"),
                 cited_text: (!quoted.is_empty()).then_some(quoted),
                 span: None,
-            }));
+            });
         }
     }
 
@@ -179,7 +181,8 @@ impl AnswerReader {
         self.start(out);
         self.close_open(out);
         out.extend(block.clone().map(Event::Open));
-        self.open = Some(Open { index, block, signature: String::new(), has_input: false });
+        self.open =
+            Some(Open { index, block, signature: String::new(), has_input: false, citations: Vec::new() });
     }
 
     fn close_open(&mut self, out: &mut Vec<Event>) {
@@ -190,7 +193,7 @@ impl AnswerReader {
             Some(Block::Reasoning) if !open.signature.is_empty() => {
                 self.opaque(OpaqueKind::Signature, open.signature, out);
             }
-            Some(_) => {}
+            Some(_) => out.extend(open.citations.into_iter().map(Event::Citation)),
         }
         out.push(Event::Close);
     }

@@ -61,7 +61,13 @@ pub(super) fn result(
 ) -> Block {
     let mut content = ArrayWriter::new();
     match result.json.as_deref().filter(|json| Object::of(json).is_some()) {
-        Some(json) => content.push(ObjectWriter::new().raw("json", json)),
+        // It says what the texts say; images stand beside it.
+        Some(json) => {
+            content.push(ObjectWriter::new().raw("json", json));
+            let media = result.content.iter().filter(|part| matches!(part.kind, PartKind::Media(_)));
+            let blocks = media.filter_map(|part| user_block(part, model, documents, losses));
+            blocks.for_each(|block| content.push(block.json));
+        }
         None => {
             let blocks = result.content.iter().filter_map(|part| user_block(part, model, documents, losses));
             blocks.for_each(|block| content.push(block.json));

@@ -213,7 +213,7 @@ mod tests {
         }
         // Without tools none is called.
         let none = format!(r#"{USER},{tool},"tool_choice":{{"type":"none"}}"#);
-        assert_eq!(written(&none, NOVA, false), Ok((format!("{{{SENT_USER}}}"), String::new())));
+        assert_eq!(written(&none, NOVA, false), Ok((format!("{{{SENT_USER}}}"), "tools".to_owned())));
         for (model, stream, choice, refused) in [
             ("us.deepseek.r1-v1:0", false, "", "`tools` are not taken by this model"),
             ("meta.llama3-1-70b-instruct-v1:0", true, "", "`tools` are not taken by this model in a stream"),

@@ -95,8 +95,8 @@ pub(super) fn thinking(
             Thinking { effort, ..Thinking::default() }
         }
         Way::No | Way::Unknown | Way::GeminiBudget | Way::GeminiLevel => {
-            let asked = asked_effort(&request.reasoning).is_some_and(|effort| effort != Effort::None);
-            losses.drop_if(asked || request.reasoning.enabled == Some(true), "reasoning");
+            let asked = asked_effort(&request.reasoning);
+            losses.drop_if(asked.is_some() || request.reasoning.enabled == Some(true), "reasoning");
             Thinking::default()
         }
     }

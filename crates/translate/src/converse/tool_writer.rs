@@ -43,6 +43,7 @@ pub(super) fn write(
         }
     }
     leave_out_hosted(&hosted, &tools, choice, losses);
+    losses.drop_if(is_none && called.is_empty() && request.tools.len() > hosted.len(), "tools");
     let has_own = !tools.is_empty();
     if !has_own {
         // A conversation with calls needs tools.
