@@ -308,6 +308,23 @@ async fn errors_are_told_in_the_callers_format() {
 }
 
 #[tokio::test]
+async fn a_try_of_each_api() {
+    let world = World::new(&KEYS, "").await;
+    let endpoint = world.simulator.bedrock_base_url();
+    for model in [CLAUDE, NOVA, GPT_OSS, PROFILE] {
+        for options in [&[][..], &["--stream"]] {
+            let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_switchboard"));
+            command.arg("try").arg(format!("bedrock:{model}")).args(options).env_clear().envs(KEYS);
+            command.env("REDIS_URL", "memory:").env("AWS_ENDPOINT_URL_BEDROCK_RUNTIME", &endpoint);
+            let output = command.output().await.unwrap();
+            let text = String::from_utf8_lossy(&output.stdout).into_owned();
+            assert!(output.status.success(), "{text}{}", String::from_utf8_lossy(&output.stderr));
+            assert!(text.contains(&format!("Hello from {model}.")), "{text}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn tokens_are_counted() {
     let world = World::new(&KEYS, "").await;
     for model in [CLAUDE, NOVA] {
