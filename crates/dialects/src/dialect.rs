@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::anthropic::Anthropic;
+use crate::converse::Converse;
 use crate::format::ApiFormat;
 use crate::gemini::Gemini;
 use crate::openai_chat::OpenAiChat;
@@ -19,11 +20,17 @@ pub enum Dialect {
     Anthropic,
     /// Gemini: Google's `generateContent`.
     Gemini,
+    /// Amazon Bedrock's Converse: providers have it, and no caller uses it.
+    BedrockConverse,
 }
 
 impl Dialect {
-    /// All of them, in the order of their variants.
+    /// Those of callers, in the order of their variants. Providers have them, too.
     pub const ALL: [Self; 4] = [Self::OpenAiChat, Self::OpenAiResponses, Self::Anthropic, Self::Gemini];
+
+    /// Those of providers: of callers, too, and Converse.
+    pub const OF_PROVIDERS: [Self; 5] =
+        [Self::OpenAiChat, Self::OpenAiResponses, Self::Anthropic, Self::Gemini, Self::BedrockConverse];
 
     /// The short name for headers, logs and metrics.
     #[must_use]
@@ -33,10 +40,12 @@ impl Dialect {
             Self::OpenAiResponses => "openai-responses",
             Self::Anthropic => "anthropic",
             Self::Gemini => "gemini",
+            Self::BedrockConverse => "bedrock-converse",
         }
     }
 
-    /// The format that the configuration calls `chat`, `responses`, `anthropic` or `gemini`; a label is understood too.
+    /// The callers' format that the configuration calls `chat`, `responses`, `anthropic` or `gemini`; a label is
+    /// understood too.
     #[must_use]
     pub fn from_word(word: &str) -> Option<Self> {
         match word {
@@ -52,6 +61,7 @@ impl Dialect {
             Self::OpenAiResponses => &OpenAiResponses,
             Self::Anthropic => &Anthropic,
             Self::Gemini => &Gemini,
+            Self::BedrockConverse => &Converse,
         }
     }
 }
@@ -80,5 +90,11 @@ mod tests {
             assert_eq!(Dialect::from_word(label), Some(dialect));
         }
         assert_eq!(Dialect::from_word("Chat"), None);
+        let converse = Dialect::BedrockConverse;
+        assert_eq!(
+            (converse.to_string().as_str(), converse.label()),
+            ("Amazon Bedrock Converse", "bedrock-converse")
+        );
+        assert_eq!(Dialect::from_word(converse.label()), None, "no caller uses it");
     }
 }

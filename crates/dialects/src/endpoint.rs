@@ -21,10 +21,15 @@ pub enum Endpoint {
     GenerateContent,
     /// `POST /v1beta/models/{model}:countTokens`: counts the tokens of a request.
     GeminiCountTokens,
+    /// `POST /model/{model}/converse` of Amazon Bedrock, and its streamed form `/converse-stream`.
+    Converse,
+    /// `POST /model/{model}/count-tokens` of Amazon Bedrock, with a request of Converse: counts its tokens.
+    ConverseCountTokens,
 }
 
 impl Endpoint {
-    /// The path at which the gateway serves it. Where the path names the model, it is a template with `{model}`.
+    /// The path at which the gateway serves it; of Converse, which it does not serve, the path at Amazon Bedrock. Where
+    /// the path names the model, it is a template with `{model}`.
     #[must_use]
     pub const fn path(self) -> &'static str {
         match self {
@@ -36,6 +41,8 @@ impl Endpoint {
             Self::CountTokens => "/v1/messages/count_tokens",
             Self::GenerateContent => "/v1beta/models/{model}:generateContent",
             Self::GeminiCountTokens => "/v1beta/models/{model}:countTokens",
+            Self::Converse => "/model/{model}/converse",
+            Self::ConverseCountTokens => "/model/{model}/count-tokens",
         }
     }
 
@@ -47,13 +54,17 @@ impl Endpoint {
             Self::Responses | Self::ResponsesInputTokens | Self::ResponsesCompact => Dialect::OpenAiResponses,
             Self::Messages | Self::CountTokens => Dialect::Anthropic,
             Self::GenerateContent | Self::GeminiCountTokens => Dialect::Gemini,
+            Self::Converse | Self::ConverseCountTokens => Dialect::BedrockConverse,
         }
     }
 
     /// Whether a model answers there: neither a count of tokens nor the compaction of a conversation.
     #[must_use]
     pub const fn is_generation(self) -> bool {
-        matches!(self, Self::ChatCompletions | Self::Responses | Self::Messages | Self::GenerateContent)
+        matches!(
+            self,
+            Self::ChatCompletions | Self::Responses | Self::Messages | Self::GenerateContent | Self::Converse
+        )
     }
 
     /// The endpoint of an API format where a model answers.
@@ -64,6 +75,7 @@ impl Endpoint {
             Dialect::OpenAiResponses => Self::Responses,
             Dialect::Anthropic => Self::Messages,
             Dialect::Gemini => Self::GenerateContent,
+            Dialect::BedrockConverse => Self::Converse,
         }
     }
 
@@ -75,12 +87,19 @@ impl Endpoint {
             Dialect::OpenAiResponses => Some(Self::ResponsesInputTokens),
             Dialect::Anthropic => Some(Self::CountTokens),
             Dialect::Gemini => Some(Self::GeminiCountTokens),
+            Dialect::BedrockConverse => Some(Self::ConverseCountTokens),
         }
     }
 
     /// Whether it counts the tokens of a request instead of answering it.
     #[must_use]
     pub const fn is_count(self) -> bool {
-        matches!(self, Self::ResponsesInputTokens | Self::CountTokens | Self::GeminiCountTokens)
+        matches!(
+            self,
+            Self::ResponsesInputTokens
+                | Self::CountTokens
+                | Self::GeminiCountTokens
+                | Self::ConverseCountTokens
+        )
     }
 }

@@ -3,6 +3,7 @@
 //! This is shared by all formats. Proxies, and servers that implement another provider's API, send errors of many
 //! shapes, so this reads a document tree and uses the fields that it finds. No successful call comes through here.
 
+mod aws;
 mod category;
 mod rule;
 mod text;
@@ -14,6 +15,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+pub(crate) use aws::is_exception_name;
 pub use category::ErrorCategory;
 use text::{ErrorText, words_of};
 pub use vendors::{Wording, wordings};
@@ -66,7 +68,8 @@ impl ErrorBody {
             .or_else(|| number.clone())
             .or_else(|| identifier(&error["details"]["error_code"]))
             .or_else(|| identifier(&body["code"]));
-        let error_type = error_type(error);
+        let named = aws::exception(body).map(|(name, _)| name).or_else(|| aws::type_in_body(body));
+        let error_type = error_type(error).or_else(|| identifier(&named?.into()));
         let names = [&number, &error_code, &error_type];
         let implied = || names.into_iter().flatten().find_map(|name| implied_status(name));
         let status = status.or_else(implied);
@@ -128,12 +131,16 @@ pub(crate) fn is_error(body: &Value) -> bool {
         || labelled
         || base_response(body).is_some()
         || text("detail") && (alone || status)
-        || text("message") && (code || status || names_an_error(&body["type"]))
+        || aws::exception(body).is_some()
+        || text("message")
+            && (code || status || names_an_error(&body["type"]) || names_an_error(&body["__type"]))
 }
 
 /// A type that is an error's, and not that of some event.
 fn names_an_error(error_type: &Value) -> bool {
-    error_type.as_str().is_some_and(|name| name.to_ascii_lowercase().contains("error"))
+    error_type
+        .as_str()
+        .is_some_and(|name| name.to_ascii_lowercase().contains("error") || name.ends_with("Exception"))
 }
 
 /// Whether an `error` field is an error. Beside good answers stand `null`, `false`, `{}`, and objects whose fields are empty.
@@ -168,7 +175,8 @@ pub(crate) fn error_object(body: &Value) -> &Value {
     let body = body.get(0).unwrap_or(body);
     let objects = [&body["error"], &body["response"]["error"], &body["detail"]];
     let found = objects.into_iter().find(|error| error.is_object() && says_something(error));
-    found.or_else(|| base_response(body)).or_else(|| first_of_errors(body)).unwrap_or(body)
+    let exception = || aws::exception(body).map(|(_, error)| error);
+    found.or_else(|| base_response(body)).or_else(|| first_of_errors(body)).or_else(exception).unwrap_or(body)
 }
 
 /// The provider's words.
@@ -176,6 +184,7 @@ pub(crate) fn message(body: &Value) -> Option<Cow<'_, str>> {
     let error = error_object(body);
     let words = [
         &error["message"],
+        &error["Message"],
         &error["status_msg"],
         &error["error"],
         &body["message"],
@@ -251,7 +260,10 @@ fn implied_status(name: &str) -> Option<u16> {
         "server_is_overloaded" | "UNAVAILABLE" => Some(503),
         "timeout_error" | "DEADLINE_EXCEEDED" => Some(504),
         "overloaded_error" => Some(529),
-        number => number.parse().ok().filter(|status| (400..600).contains(status)),
+        other => {
+            let number = || other.parse().ok().filter(|status| (400..600).contains(status));
+            aws::status_of(other).or_else(number)
+        }
     }
 }
 

@@ -16,19 +16,21 @@
 //!                 ▼                             ▼
 //!              dialect ◀──────────────────── endpoint      the names; the table of formats
 //!                 │
-//!       ┌─────────┴────┬──────────────┐
-//!       ▼              ▼              ▼
-//! openai_responses   anthropic     gemini                  a folder for each format
-//!       │              │              │
-//!       ▼              │              │
-//!  openai_chat         │              │
-//!       └─────────┬────┴──────────────┘
+//!       ┌─────────┴────┬──────────────┬──────────┐
+//!       ▼              ▼              ▼          ▼
+//! openai_responses   anthropic     gemini    converse      a folder for each format
+//!       │              │              │          │
+//!       ▼              │              │          │
+//!  openai_chat         │              │          │
+//!       └─────────┬────┴──────────────┴──────────┘
 //!                 ▼
 //!          lenient, format                                 odd values; what each format provides (a trait)
 //!                 ▼
 //!    progress   usage   response_meta   has_content        parts that know no format
 //!    error_body   sse
 //! ```
+//!
+//! Callers have four formats; Amazon Bedrock's Converse is one that only providers have.
 //!
 //! # Errors
 //!
@@ -48,6 +50,7 @@
 //!   dropped, parse errors give a position and no content (C5). Only the caller gets it, by [`error::translate`].
 
 mod anthropic;
+mod converse;
 mod dialect;
 mod endpoint;
 pub mod error;

@@ -45,8 +45,9 @@ pub fn check_count(body: &[u8]) -> Result<u64, InvalidBody> {
         Ok(Some(TokenCount { error: Lenient(IsError(true)), .. })) => {
             Err(InvalidBody::ErrorObject(ErrorBody::from_ok_body(body)))
         }
-        Ok(Some(TokenCount { input_tokens, total_tokens, .. })) => {
-            input_tokens.0.0.or(total_tokens.0.0).ok_or(InvalidBody::UnexpectedShape)
+        Ok(Some(TokenCount { input_tokens, total_tokens, bedrock_tokens, .. })) => {
+            let counts = [input_tokens, total_tokens, bedrock_tokens];
+            counts.into_iter().find_map(|count| count.0.0).ok_or(InvalidBody::UnexpectedShape)
         }
         Ok(None) | Err(UnexpectedShape) => Err(InvalidBody::UnexpectedShape),
     }
@@ -60,6 +61,9 @@ struct TokenCount {
     /// Google's.
     #[serde(default, rename = "totalTokens")]
     total_tokens: Lenient<Count>,
+    /// Amazon Bedrock's.
+    #[serde(default, rename = "inputTokens")]
+    bedrock_tokens: Lenient<Count>,
     #[serde(default)]
     error: Lenient<IsError>,
 }
@@ -117,6 +121,7 @@ mod tests {
             (r#"{"object":"response.input_tokens","input_tokens":0}"#, Ok(0)),
             (r#"{"totalTokens":7,"promptTokensDetails":[]}"#, Ok(7)),
             (r#"{"input_tokens":"3","error":{}}"#, Ok(3)),
+            (r#"{"inputTokens":5}"#, Ok(5)),
             (r#"{"input_tokens":"many"}"#, Err(InvalidBody::UnexpectedShape)),
             ("{}", Err(InvalidBody::UnexpectedShape)),
             ("<html>", Err(InvalidBody::UnexpectedShape)),

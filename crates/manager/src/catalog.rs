@@ -128,10 +128,10 @@ pub struct ChainEntry {
 }
 
 impl ChainEntry {
-    /// The API formats that its provider has, the preferred first.
+    /// The API formats that it has at its provider, the preferred first.
     #[must_use]
     pub fn dialects(&self) -> &[Dialect] {
-        self.provider.dialects()
+        self.provider.dialects_of(self.key.model())
     }
 }
 
@@ -304,6 +304,7 @@ fn default_provider(endpoint: Endpoint, model: &str) -> &'static str {
             Dialect::OpenAiChat | Dialect::OpenAiResponses => "openai",
             Dialect::Anthropic => "anthropic",
             Dialect::Gemini => "google-genai",
+            Dialect::BedrockConverse => "bedrock",
         },
     }
 }

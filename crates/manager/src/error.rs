@@ -69,15 +69,14 @@ pub enum CallError {
         skipped: Vec<SkippedModel>,
     },
     /// A provider rejected the gateway's API key. The operator is responsible.
-    #[error(
-        "provider {} rejected the gateway's API key (HTTP {status}): check api_key of [providers.{}], and that it may use {}",
-        key.provider(), key.provider(), key.model()
-    )]
+    #[error("{}", describe_rejected_key(key, *status, explanation.as_deref()))]
     ProviderAuth {
         /// The model that was called.
         key: ModelKey,
         /// 401 or 403; some providers say it with a 400.
         status: u16,
+        /// What this gateway itself knows about it: no AWS credentials, a wrong clock.
+        explanation: Option<String>,
         /// The provider's own words.
         provider_message: Option<String>,
     },
@@ -333,6 +332,18 @@ impl fmt::Display for SkipReason {
             Self::Failed(error) => error.fmt(f),
             Self::Injected(status) => write!(f, "HTTP {status} (injected fault)"),
         }
+    }
+}
+
+/// Whose credentials are wrong, and what to check.
+fn describe_rejected_key(key: &ModelKey, status: u16, explanation: Option<&str>) -> String {
+    let (provider, model) = (key.provider(), key.model());
+    match explanation {
+        Some(explanation) => format!("provider {provider} cannot be called: {explanation}"),
+        None => format!(
+            "provider {provider} rejected the gateway's API key (HTTP {status}): check api_key of \
+             [providers.{provider}], and that it may use {model}"
+        ),
     }
 }
 

@@ -292,6 +292,7 @@ impl<'a> FailoverLoop<'a> {
         CallOutcome::Error(CallError::ProviderAuth {
             key: self.context.chain.entries[index].key.clone(),
             status: error.status.unwrap_or(401),
+            explanation: error.own_explanation(),
             provider_message: error.provider_message(),
         })
     }

@@ -214,9 +214,12 @@ fn to_circuit_failure(error: &ProviderError) -> Failure {
             FailureKind::RateLimited
         }
         (_, ProviderErrorKind::Status | ProviderErrorKind::ErrorInBody) => FailureKind::Status,
-        (_, ProviderErrorKind::Connection(_) | ProviderErrorKind::LocalResource(_)) => {
-            FailureKind::Connection
-        }
+        (
+            _,
+            ProviderErrorKind::Connection(_)
+            | ProviderErrorKind::LocalResource(_)
+            | ProviderErrorKind::Credentials,
+        ) => FailureKind::Connection,
         (_, ProviderErrorKind::Timeout(_)) => FailureKind::Timeout,
         (_, ProviderErrorKind::Truncated) => FailureKind::Truncated,
         (
@@ -246,7 +249,9 @@ pub(crate) fn metric_label(error: &ProviderError) -> &'static str {
         FailureClass::InvalidRequest => "invalid_request",
         FailureClass::LocalResource => OVERLOADED,
         FailureClass::Provider => match error.kind {
-            ProviderErrorKind::Connection(_) | ProviderErrorKind::LocalResource(_) => "connection",
+            ProviderErrorKind::Connection(_)
+            | ProviderErrorKind::LocalResource(_)
+            | ProviderErrorKind::Credentials => "connection",
             ProviderErrorKind::Timeout(_) => TIMEOUT,
             ProviderErrorKind::Status => "status",
             ProviderErrorKind::ErrorInBody => "error_in_body",

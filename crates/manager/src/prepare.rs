@@ -42,9 +42,12 @@ pub(crate) fn unchanged(call: &Call, entry: &ChainEntry) -> PreparedRequest {
     let endpoint = call.request.endpoint();
     let (dialect, model) = (endpoint.dialect(), entry.key.model());
     let withhold_usage = call.request.leaves_usage_open() && entry.provider.asks_for_stream_usage();
-    let body = match withhold_usage {
-        true => call.request.with_model_and_usage(model),
-        false => call.request.with_model(model),
+    let body = if entry.provider.names_model_in_path(dialect) {
+        call.request.body().clone()
+    } else if withhold_usage {
+        call.request.with_model_and_usage(model)
+    } else {
+        call.request.with_model(model)
     };
     let target = entry.provider.target(dialect, model);
     let body = restore_envelopes(dialect, &body, &target).unwrap_or(body);
@@ -60,11 +63,11 @@ pub(crate) fn translated(
 ) -> Result<Option<PreparedRequest>, SkipReason> {
     let endpoint = call.request.endpoint();
     let dialect = endpoint.dialect();
-    if entry.provider.dialects().contains(&dialect) {
+    if entry.dialects().contains(&dialect) {
         return Ok(None);
     }
     // What no model here can be asked is not read: it may well be right for the API that has this endpoint.
-    if !entry.provider.dialects().iter().any(|dialect| counterpart(endpoint, *dialect).is_some()) {
+    if !entry.dialects().iter().any(|dialect| counterpart(endpoint, *dialect).is_some()) {
         return Err(SkipReason::UnsupportedApi);
     }
     let read = shared.0.get_or_init(|| CallerRequest::read(dialect, call.request.body()).map(Box::new));
@@ -79,7 +82,7 @@ fn translate(
     entry: &ChainEntry,
 ) -> Result<PreparedRequest, SkipReason> {
     let mut refused = None;
-    for &dialect in entry.provider.dialects() {
+    for &dialect in entry.dialects() {
         let Some(endpoint) = counterpart(call.request.endpoint(), dialect) else { continue };
         let target = entry.provider.target(dialect, entry.key.model());
         let translated = if endpoint.is_count() {

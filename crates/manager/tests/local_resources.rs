@@ -35,6 +35,7 @@ async fn a_process_out_of_descriptors_blames_no_model() {
         kind: ProviderKind::OpenAi,
         base_url: simulator.openai_base_url().replace("127.0.0.1", "localhost").parse().unwrap(),
         api_key: None,
+        aws: None,
         speaks: None,
         ca_file: None,
         stream_usage: None,

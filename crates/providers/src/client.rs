@@ -85,6 +85,11 @@ impl Client {
         Self::with(base_url, ca_file, connect_timeout, Resolver::system(), proxy)
     }
 
+    /// The same past any proxy, with the system's authorities.
+    pub(crate) fn without_proxy(base_url: &Url, connect_timeout: Duration) -> Result<Self, ConnectorError> {
+        Self::with(base_url, None, connect_timeout, Resolver::system(), None)
+    }
+
     fn with(
         base_url: &Url,
         ca_file: Option<&Path>,
@@ -100,6 +105,11 @@ impl Client {
         let host = HeaderValue::try_from(authority).map_err(|_| ConnectorError::NoHost)?;
         let proxy_authorization = connector.forwarding_proxy().flatten().cloned();
         Ok(Self { connector, pool: Arc::default(), host, proxy_authorization })
+    }
+
+    /// The `host` of its requests.
+    pub(crate) const fn host(&self) -> &HeaderValue {
+        &self.host
     }
 
     /// Whether requests must name the whole URL, and not only its path.

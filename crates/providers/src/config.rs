@@ -7,6 +7,7 @@ use dialects::Dialect;
 use secrecy::SecretString;
 use url::Url;
 
+use crate::aws::AwsSettings;
 use crate::forward::ForwardedHeader;
 use crate::kind::ProviderKind;
 use crate::stream_usage::takes_stream_usage;
@@ -20,8 +21,10 @@ pub struct ProviderConfig {
     pub kind: ProviderKind,
     /// The base URL of its API, for instance `https://api.openai.com/v1`.
     pub base_url: Url,
-    /// The API key; `None`: none is sent (a local server).
+    /// The API key; `None`: none is sent (a local server), or requests are signed.
     pub api_key: Option<SecretString>,
+    /// The AWS account of a provider of Bedrock, whose requests are signed if there is no API key.
+    pub aws: Option<AwsSettings>,
     /// The API formats that it has, the preferred first (T2); `None`: those that its kind usually has.
     pub speaks: Option<Vec<Dialect>>,
     /// Certificates in PEM format of authorities that it is trusted by, besides the system's.

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+use crate::aws::CredentialsError;
 use crate::cause::{ConnectCause, LocalResource};
 use crate::client::ClientError;
 use crate::response::CompleteResponse;
@@ -40,6 +41,10 @@ pub enum ErrorDetail {
     /// The event of a stream of chat completions that was the error, as it came: some vendors name it, which the format does
     /// not.
     Event(ErrorEvent),
+    /// Why a request could not be signed.
+    Credentials(CredentialsError),
+    /// Why a signature was refused, as far as this machine can see: its clock is wrong.
+    Clock(String),
 }
 
 /// An event that is an error, to be passed on unchanged.
@@ -60,6 +65,8 @@ pub enum ProviderErrorKind {
     Connection(ConnectCause),
     /// This machine lacks what a connection needs; nothing was sent (C8).
     LocalResource(LocalResource),
+    /// There are no AWS credentials to sign a request with; nothing was sent.
+    Credentials,
     /// One of `[timeouts]` expired.
     Timeout(TimeoutKind),
     /// A status other than 2xx.
@@ -130,6 +137,16 @@ impl ProviderError {
         dialects::error::provider_message(&self.response.as_ref()?.body)
     }
 
+    /// What this gateway itself knows about why it is refused or cannot ask: no credentials, a wrong clock.
+    #[must_use]
+    pub fn own_explanation(&self) -> Option<String> {
+        match self.detail.as_deref()? {
+            ErrorDetail::Credentials(error) => Some(error.to_string()),
+            ErrorDetail::Clock(problem) => Some(problem.clone()),
+            ErrorDetail::Connect(_) | ErrorDetail::Event(_) => None,
+        }
+    }
+
     /// The provider sent more than the `limit`, in bytes.
     #[must_use]
     pub const fn too_large(limit: usize) -> Self {
@@ -163,10 +180,31 @@ impl ProviderError {
                 }
                 _ => format!("could not connect to the provider ({cause})"),
             },
+            ProviderErrorKind::Credentials => match self.detail.as_deref() {
+                Some(ErrorDetail::Credentials(error)) => error.to_string(),
+                _ => self.kind.to_string(),
+            },
             // "HTTP 503" needs no introduction.
-            ProviderErrorKind::Status if !words.is_empty() => words.join(" "),
+            ProviderErrorKind::Status if !words.is_empty() => match self.detail.as_deref() {
+                Some(ErrorDetail::Clock(problem)) => format!("{}: {problem}", words.join(" ")),
+                _ => words.join(" "),
+            },
             kind if words.is_empty() => kind.to_string(),
             kind => format!("{kind} ({})", words.join(" ")),
+        }
+    }
+}
+
+/// Nobody's failure: what is wrong with the credentials is the operator's to mend, and a service that hands them out may be back
+/// in a moment.
+impl From<CredentialsError> for ProviderError {
+    fn from(error: CredentialsError) -> Self {
+        let class = if error.is_temporary() { FailureClass::LocalResource } else { FailureClass::Auth };
+        Self {
+            class,
+            error_code: Some(error.code().to_owned()),
+            detail: Some(Box::new(ErrorDetail::Credentials(error))),
+            ..Self::provider_failure(ProviderErrorKind::Credentials)
         }
     }
 }
@@ -193,6 +231,7 @@ impl fmt::Display for ProviderErrorKind {
         match self {
             Self::Connection(cause) => write!(f, "could not connect to the provider ({cause})"),
             Self::LocalResource(resource) => write!(f, "this machine is out of {resource}"),
+            Self::Credentials => f.write_str("there are no AWS credentials"),
             Self::Timeout(timeout) => write!(f, "the provider took longer than timeouts.{timeout}"),
             Self::Status => f.write_str("the provider returned an error"),
             Self::ErrorInBody => f.write_str("the provider returned an error inside a 200"),

@@ -41,9 +41,8 @@ impl FromStr for ForwardedHeader {
         match name.as_str() {
             "connection" | "keep-alive" | "proxy-connection" | "te" | "trailer" | "transfer-encoding"
             | "upgrade" | "expect" | "max-forwards" | "http2-settings" => Err(ForwardError::HopByHop),
-            "host" | "content-length" | "content-type" | "content-encoding" | "accept-encoding" => {
-                Err(ForwardError::OfTheRequest)
-            }
+            "x-amz-date" | "host" | "content-length" | "content-type" | "content-encoding"
+            | "accept-encoding" => Err(ForwardError::OfTheRequest),
             "authorization"
             | "proxy-authorization"
             | "proxy-authenticate"
@@ -52,7 +51,8 @@ impl FromStr for ForwardedHeader {
             | "api-key"
             | "cookie"
             | "cookie2"
-            | "set-cookie" => Err(ForwardError::Secret),
+            | "set-cookie"
+            | "x-amz-security-token" => Err(ForwardError::Secret),
             "idempotency-key" => Err(ForwardError::IdempotencyKey),
             text if text.starts_with("x-switchboard-") => Err(ForwardError::OfTheGateway),
             _ => Ok(Self(name)),

@@ -110,7 +110,7 @@ const FORWARDED_RESPONSE_PREFIXES: [&str; 14] = [
 pub const UPSTREAM_REQUEST_ID: HeaderName = HeaderName::from_static("x-upstream-request-id");
 
 /// What providers call it.
-const REQUEST_IDS: [&str; 2] = ["x-request-id", "request-id"];
+const REQUEST_IDS: [&str; 3] = ["x-request-id", "request-id", "x-amzn-requestid"];
 
 /// The provider's own id of the request, under a name that nobody else uses.
 fn keep_request_id(provider_headers: &HeaderMap) -> Option<HeaderValue> {
@@ -148,6 +148,18 @@ pub(crate) fn translated_request_headers(caller_headers: &HeaderMap) -> HeaderMa
         }
     }
     headers
+}
+
+/// What the names of headers begin with by which InvokeModel has options: a guardrail, a service tier.
+const INVOKE_PREFIX: &str = "x-amzn-bedrock-";
+
+/// Adds the caller's options for InvokeModel.
+pub(crate) fn add_invoke_options(caller_headers: &HeaderMap, headers: &mut HeaderMap) {
+    for (name, value) in caller_headers {
+        if name.as_str().starts_with(INVOKE_PREFIX) {
+            headers.append(name, value.clone());
+        }
+    }
 }
 
 /// The headers of a response that was translated: the provider's others describe its own format.
@@ -315,6 +327,7 @@ mod tests {
             (&[("x-request-id", "a")][..], Some("a")),
             (&[("request-id", "b")], Some("b")),
             (&[("request-id", "b"), ("x-request-id", "a")], Some("a")),
+            (&[("x-amzn-requestid", "d")], Some("d")),
             (&[("cf-ray", "c")], None),
         ] {
             let plain = forwarded_response_headers(map(theirs));

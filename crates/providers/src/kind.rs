@@ -16,7 +16,7 @@ pub enum ProviderKind {
     Anthropic,
     /// Google's Gemini API.
     GoogleGenAi,
-    /// AWS Bedrock. Its format is not supported yet: it cannot be called.
+    /// AWS Bedrock, where each model has one API format.
     Bedrock,
 }
 
@@ -28,7 +28,7 @@ impl ProviderKind {
             Self::OpenAi => &[Dialect::OpenAiResponses, Dialect::OpenAiChat],
             Self::Anthropic => &[Dialect::Anthropic],
             Self::GoogleGenAi => &[Dialect::Gemini],
-            Self::Bedrock => &[],
+            Self::Bedrock => &[Dialect::Anthropic, Dialect::OpenAiChat, Dialect::BedrockConverse],
         }
     }
 

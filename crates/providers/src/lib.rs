@@ -47,6 +47,9 @@
 //! - The caller's own key never reaches a provider. A provider's key, prompts, responses and messages never reach a log,
 //!   an error or `Debug` output (C5).
 
+mod auth;
+mod aws;
+mod bedrock;
 mod body;
 mod cause;
 mod classify;
@@ -64,10 +67,14 @@ mod redact;
 mod response;
 mod retry_after;
 mod stream;
+mod stream_input;
 mod stream_usage;
 mod translated;
 mod urls;
 
+pub use aws::{
+    AwsEnvironment, AwsSettings, CredentialsError, CredentialsService, CredentialsSource, profile_region,
+};
 pub use cause::{ConnectCause, LocalResource};
 pub use client::{ConnectorError, ProxyError, TlsConfigError};
 pub use config::{ProviderConfig, Timeouts};
@@ -78,6 +85,6 @@ pub use error::{
 pub use forward::{ForwardError, ForwardedHeader};
 pub use headers::UPSTREAM_REQUEST_ID;
 pub use kind::ProviderKind;
-pub use provider::{Provider, ProviderConfigError, ProviderRequest, ProviderResponse};
+pub use provider::{Access, Provider, ProviderConfigError, ProviderRequest, ProviderResponse};
 pub use response::CompleteResponse;
 pub use stream::{EventStream, StreamEvent};

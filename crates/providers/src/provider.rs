@@ -1,29 +1,27 @@
 //! One account with a provider, ready for requests.
 
 use std::fmt;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
-use base64::Engine as _;
-use base64::prelude::BASE64_STANDARD as BASE64;
 use bytes::Bytes;
 use dialects::response::{self, InvalidBody};
 use dialects::sse::begins_events;
 use dialects::{Dialect, Endpoint};
-use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
-use http::{Method, StatusCode};
-use percent_encoding::percent_decode_str;
-use secrecy::ExposeSecret;
+use http::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
+use http::{Method, StatusCode, Uri};
 use tokio::time::Instant;
 use translate::{Target, Translation};
-use url::Url;
 
+use crate::auth::{Auth, InvalidKey, RequestAuth};
+use crate::aws::CredentialsSource;
+use crate::bedrock;
 use crate::body::{read_complete, read_first, read_rest};
 use crate::client::{Client, ClientResponse, ConnectorError};
 use crate::config::{ProviderConfig, Timeouts};
 use crate::deadline::Deadline;
-use crate::error::{FailureClass, ProviderError, ProviderErrorKind, TimeoutKind};
+use crate::error::{ErrorDetail, FailureClass, ProviderError, ProviderErrorKind, TimeoutKind};
 use crate::forward::ForwardedHeader;
-use crate::headers::{forwarded_request_headers, translated_request_headers};
+use crate::headers::{add_invoke_options, forwarded_request_headers, translated_request_headers};
 use crate::kind::ProviderKind;
 use crate::response::CompleteResponse;
 use crate::stream::{EventStream, Framing};
@@ -41,9 +39,28 @@ pub struct Provider {
     is_official: bool,
     asks_for_stream_usage: bool,
     urls: Urls,
-    key: Option<(HeaderName, HeaderValue)>,
+    auth: Auth,
     /// Callers' headers that it gets besides the usual ones.
     forward: Vec<ForwardedHeader>,
+}
+
+/// The type of AWS' streams.
+const MESSAGE_STREAM: &str = "application/vnd.amazon.eventstream";
+
+/// The model whose tokens Bedrock is asked to count, to see whether it accepts the credentials. It need not exist.
+const CHECKED_MODEL: &str = "anthropic.claude-haiku-4-5-20251001-v1:0";
+
+/// What came of a request that costs nothing.
+#[derive(Debug)]
+pub struct Access {
+    /// The status of the response.
+    pub status: StatusCode,
+    /// Whether the provider refuses the key, or the signature.
+    pub is_refused: bool,
+    /// Where the credentials are from that the request was signed with.
+    pub credentials: Option<CredentialsSource>,
+    /// How wrong this machine's clock is, if a signature was refused and that explains it.
+    pub clock_problem: Option<String>,
 }
 
 /// Why a provider can never be called. The configuration has to change.
@@ -128,7 +145,8 @@ impl Provider {
     /// When no request is possible with this configuration.
     pub fn new(config: ProviderConfig, connect: Duration) -> Result<Self, ProviderConfigError> {
         let dialects = config.dialects();
-        let key = key_header(&config)?;
+        let auth = Auth::new(&config)
+            .map_err(|InvalidKey| ProviderConfigError::Key { provider: config.name.clone() })?;
         let (is_official, asks_for_stream_usage) = (config.is_official(), config.asks_for_stream_usage());
         if !matches!(config.base_url.scheme(), "http" | "https") || config.base_url.host().is_none() {
             return Err(ProviderConfigError::BaseUrl { provider: config.name });
@@ -147,7 +165,7 @@ impl Provider {
             is_official,
             asks_for_stream_usage,
             urls,
-            key,
+            auth,
             forward,
         })
     }
@@ -170,6 +188,24 @@ impl Provider {
         &self.dialects
     }
 
+    /// Those that one of its models has. All of its models have the same, except at Bedrock.
+    #[must_use]
+    pub fn dialects_of(&self, model: &str) -> &[Dialect] {
+        if self.kind != ProviderKind::Bedrock {
+            return &self.dialects;
+        }
+        let by_name = bedrock::dialect(model);
+        // Where the configuration has ruled that out, it knows better: an application inference profile may hide a Claude.
+        let index = self.dialects.iter().position(|dialect| *dialect == by_name).unwrap_or_default();
+        self.dialects.get(index..=index).unwrap_or_default()
+    }
+
+    /// Whether a request in this format has its model in the path, so that the body need not name it.
+    #[must_use]
+    pub fn names_model_in_path(&self, dialect: Dialect) -> bool {
+        self.kind == ProviderKind::Bedrock && dialect != Dialect::OpenAiChat
+    }
+
     /// One of its models as the target of a translation.
     #[must_use]
     pub fn target<'a>(&'a self, dialect: Dialect, model: &'a str) -> Target<'a> {
@@ -187,6 +223,26 @@ impl Provider {
     /// # Errors
     /// When it fails; [`ProviderError::class`] says who is responsible.
     pub async fn call(&self, call: ProviderRequest<'_>) -> Result<ProviderResponse, ProviderError> {
+        // Before the clock starts: the provider is not responsible for this wait.
+        let auth = self.auth.for_request().await?;
+        let result = self.call_as(call, &auth).await;
+        match &result {
+            Err(error) if error.class == FailureClass::Auth && self.auth.is_signing() => {
+                // Temporary credentials may have been revoked, or replaced where they are from.
+                match self.auth.instead_of(&auth).await {
+                    Some(renewed) => Box::pin(self.call_as(call, &renewed)).await,
+                    None => result,
+                }
+            }
+            _ => result,
+        }
+    }
+
+    async fn call_as(
+        &self,
+        call: ProviderRequest<'_>,
+        auth: &RequestAuth<'_>,
+    ) -> Result<ProviderResponse, ProviderError> {
         let start = Instant::now();
         let timeouts = call.timeouts;
         let deadline = if call.stream {
@@ -195,30 +251,44 @@ impl Provider {
         } else {
             Deadline::new(start, timeouts.response, TimeoutKind::Response)
         };
-        let mut response = deadline.timeout(self.send(call)).await??;
+        let mut response = deadline.timeout(self.send(call, auth)).await??;
         if !response.status.is_success() {
-            let error = self.without_key(read_error_response(response, call.model, deadline).await);
-            return Err(translated::error(error, call.translation));
+            let error = self.read_error_response(response, call, deadline).await;
+            return Err(translated::error(without_key(error, auth), call.translation));
         }
         let dialect = call.endpoint.dialect();
         let mut first = None;
         // Some servers name no type for a stream, or that of a plain answer: its first bytes tell.
-        if call.stream && !is_event_stream(&response.headers) {
+        let is_messages = self.kind == ProviderKind::Bedrock && has_type(&response.headers, MESSAGE_STREAM);
+        if call.stream && !is_messages && !is_event_stream(&response.headers) {
             first = deadline.timeout(read_first(&mut response.body)).await??;
         }
-        if call.stream && (is_event_stream(&response.headers) || first.as_deref().is_some_and(begins_events))
+        if call.stream
+            && (is_messages
+                || is_event_stream(&response.headers)
+                || first.as_deref().is_some_and(begins_events))
         {
             let framing = match call {
                 ProviderRequest { json_array: true, .. } => Framing::JsonArray { is_first: true },
                 ProviderRequest { withhold_usage: true, .. } => Framing::SseWithoutUsage,
                 _ => Framing::Sse,
             };
-            let key = self.key_value().cloned();
-            let stream =
-                EventStream::new(response, dialect, start, *timeouts, call.translation, framing, key);
+            let stream = EventStream::new(
+                response,
+                dialect,
+                start,
+                *timeouts,
+                call.translation,
+                framing,
+                auth.secret(),
+            );
+            let stream = if is_messages { stream.of_messages() } else { stream };
             return Ok(ProviderResponse::Streaming(stream.beginning_with(first)));
         }
         let mut response = deadline.timeout(read_rest(first, response)).await??;
+        if self.kind == ProviderKind::Bedrock && call.endpoint.is_count() {
+            bedrock::adapt_count(call.endpoint.dialect(), &mut response);
+        }
         // A count of tokens is an object of its own, in which nothing is looked for.
         let checked = if call.endpoint.is_generation() {
             response::check(dialect, &response.body)
@@ -227,7 +297,7 @@ impl Provider {
         };
         match checked {
             Err(InvalidBody::ErrorObject(error)) => {
-                let error = self.without_key(classify::from_error_in_body(error, response));
+                let error = without_key(classify::from_error_in_body(error, response), auth);
                 Err(translated::error(error, call.translation))
             }
             Ok((usage, meta)) if !call.stream => {
@@ -252,14 +322,31 @@ impl Provider {
     ///
     /// # Errors
     /// When no response comes within `limit`; the error says why.
-    pub async fn check_access(&self, limit: Duration) -> Result<StatusCode, ProviderError> {
+    pub async fn check_access(&self, limit: Duration) -> Result<Access, ProviderError> {
+        let auth = self.auth.for_request().await?;
         let unsupported = || ProviderError::provider_failure(ProviderErrorKind::UnsupportedEndpoint);
-        let uri = self.urls.models(self.kind).ok_or_else(unsupported)?;
+        // Bedrock's list is at another host. It refuses a request without a body after it has looked at who asks.
+        let (method, uri, body) = match self.kind {
+            ProviderKind::Bedrock => {
+                let uri = self.urls.bedrock(Endpoint::CountTokens, CHECKED_MODEL, false);
+                (Method::POST, uri, Bytes::from_static(b"{}"))
+            }
+            _ => (Method::GET, self.urls.models(self.kind), Bytes::new()),
+        };
+        let uri = uri.ok_or_else(unsupported)?;
         let deadline = Deadline::new(Instant::now(), limit, TimeoutKind::Response);
-        let headers = || self.headers(HeaderMap::new());
-        let response =
-            deadline.timeout(self.client.send(&Method::GET, &uri, headers, &Bytes::new())).await??;
-        Ok(response.status)
+        let response = deadline.timeout(self.send_as(&auth, &method, &uri, HeaderMap::new, &body)).await??;
+        let status = response.status;
+        // A right that a role lacks is no wrong key: it may well have that of calling models.
+        let is_refused = matches!(status.as_u16(), 401 | 403)
+            && !(self.auth.is_signing() && bedrock::is_access_denied(&response.headers));
+        let clock = bedrock::clock_problem(&response.headers, SystemTime::now());
+        let clock_problem = clock.filter(|_| is_refused && self.auth.is_signing());
+        let credentials = match auth {
+            RequestAuth::Aws { credentials, .. } => Some(credentials.source.clone()),
+            RequestAuth::None | RequestAuth::Header(..) => None,
+        };
+        Ok(Access { status, is_refused, credentials, clock_problem })
     }
 
     /// Asks for what OpenAI's responses API has stored: `path` begins with the response's id. Whatever status comes is
@@ -281,43 +368,108 @@ impl Provider {
             return Err(unsupported());
         }
         let uri = self.urls.stored_response(path, query).ok_or_else(unsupported)?;
-        let headers = || self.headers(self.forwarded(headers));
+        let auth = self.auth.for_request().await?;
+        let headers = || self.forwarded(headers);
         let deadline = Deadline::new(Instant::now(), timeouts.response, TimeoutKind::Response);
-        let sent = self.client.send(&method, &uri, headers, &body);
-        let response = deadline.timeout(sent).await?.map_err(ProviderError::from)?;
+        let response = deadline.timeout(self.send_as(&auth, &method, &uri, headers, &body)).await??;
         let mut response = deadline.timeout(read_complete(response)).await??;
         if !response.status.is_success() {
-            response.body = redact::without_key(response.body, self.key_value());
+            response.body = redact::without_key(response.body, auth.secret().as_ref());
         }
         Ok(response)
     }
 
     /// Sends the request and waits for the head of the response.
-    async fn send(&self, call: ProviderRequest<'_>) -> Result<ClientResponse, ProviderError> {
-        let Some(uri) = self.urls.endpoint(call.endpoint, call.model, call.stream, call.beta) else {
+    async fn send(
+        &self,
+        call: ProviderRequest<'_>,
+        auth: &RequestAuth<'_>,
+    ) -> Result<ClientResponse, ProviderError> {
+        let is_bedrock = self.kind == ProviderKind::Bedrock;
+        let uri = match is_bedrock {
+            true => self.urls.bedrock(call.endpoint, call.model, call.stream),
+            false => self.urls.endpoint(call.endpoint, call.model, call.stream, call.beta),
+        };
+        let Some(uri) = uri.filter(|_| self.dialects.contains(&call.endpoint.dialect())) else {
             return Err(ProviderError {
                 class: FailureClass::InvalidRequest,
                 ..ProviderError::provider_failure(ProviderErrorKind::UnsupportedEndpoint)
             });
         };
         let headers = || {
-            self.headers(match call.translation {
+            let mut headers = match call.translation {
                 Some(_) => self.with_forwarded(translated_request_headers(call.headers), call.headers),
                 None => self.forwarded(call.headers),
-            })
+            };
+            if is_bedrock {
+                bedrock::adapt_headers(call.endpoint, &mut headers);
+                if call.endpoint == Endpoint::Messages {
+                    add_invoke_options(call.headers, &mut headers);
+                }
+            }
+            headers
         };
-        Ok(self.client.send(&Method::POST, &uri, headers, call.body).await?)
+        let adapted = if is_bedrock { bedrock_body(call) } else { None };
+        self.send_as(auth, &Method::POST, &uri, headers, adapted.as_ref().unwrap_or(call.body)).await
     }
 
-    fn without_key(&self, mut error: ProviderError) -> ProviderError {
+    async fn send_as(
+        &self,
+        auth: &RequestAuth<'_>,
+        method: &Method,
+        uri: &Uri,
+        headers: impl Fn() -> HeaderMap,
+        body: &Bytes,
+    ) -> Result<ClientResponse, ProviderError> {
+        let hash = auth.hash(body);
+        let headers = || {
+            let mut headers = headers();
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+            self.kind.add_required_headers(&mut headers);
+            auth.add(&mut headers, method.as_str(), uri.path(), self.client.host(), hash.as_ref());
+            headers
+        };
+        Ok(self.client.send(method, uri, headers, body).await?)
+    }
+
+    /// A response with a status other than 2xx, with its body if that arrives in time.
+    async fn read_error_response(
+        &self,
+        response: ClientResponse,
+        call: ProviderRequest<'_>,
+        deadline: Deadline,
+    ) -> ProviderError {
+        let status = response.status.as_u16();
+        let headers = response.headers.clone();
+        match deadline.timeout(read_complete(response)).await {
+            Ok(Ok(response)) if self.kind == ProviderKind::Bedrock => {
+                self.bedrock_error(response, &headers, call)
+            }
+            Ok(Ok(response)) => classify::from_response(response, call.model),
+            Ok(Err(_)) | Err(_) => classify::from_status(status, &headers),
+        }
+    }
+
+    fn bedrock_error(
+        &self,
+        mut response: CompleteResponse,
+        headers: &HeaderMap,
+        call: ProviderRequest<'_>,
+    ) -> ProviderError {
+        if call.endpoint.is_count() {
+            bedrock::adapt_count(call.endpoint.dialect(), &mut response);
+        }
+        response.body = bedrock::with_error_type(headers, response.body);
+        let mut error = classify::from_response(response, call.model);
+        let clock_problem = bedrock::clock_problem(headers, SystemTime::now());
+        if let Some(problem) = clock_problem.filter(|_| self.auth.is_signing()) {
+            error.class = FailureClass::Auth;
+            error.detail = Some(Box::new(ErrorDetail::Clock(problem)));
+        }
         if let Some(response) = &mut error.response {
-            response.body = redact::without_key(std::mem::take(&mut response.body), self.key_value());
+            bedrock::adapt_error(call.endpoint.dialect(), response);
         }
         error
-    }
-
-    fn key_value(&self) -> Option<&HeaderValue> {
-        self.key.as_ref().map(|(_, value)| value)
     }
 
     /// The headers of a caller of the same API format that this provider gets.
@@ -331,48 +483,31 @@ impl Provider {
         forward::add(&self.forward, caller_headers, &mut headers);
         headers
     }
+}
 
-    fn headers(&self, mut headers: HeaderMap) -> HeaderMap {
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        self.kind.add_required_headers(&mut headers);
-        if let Some((name, value)) = &self.key {
-            headers.insert(name, value.clone());
+/// The body as Bedrock takes it; `None`: as it is.
+fn bedrock_body(call: ProviderRequest<'_>) -> Option<Bytes> {
+    match call.endpoint {
+        Endpoint::Messages => Some(bedrock::invoke_body(call.body, call.headers, false)),
+        Endpoint::CountTokens => {
+            Some(bedrock::count_body(&bedrock::invoke_body(call.body, call.headers, true)))
         }
-        headers
+        _ => None,
     }
 }
 
-/// A response with a status other than 2xx, with its body if that arrives in time.
-async fn read_error_response(response: ClientResponse, model: &str, deadline: Deadline) -> ProviderError {
-    let status = response.status.as_u16();
-    let headers = response.headers.clone();
-    match deadline.timeout(read_complete(response)).await {
-        Ok(Ok(response)) => classify::from_response(response, model),
-        Ok(Err(_)) | Err(_) => classify::from_status(status, &headers),
+fn without_key(mut error: ProviderError, auth: &RequestAuth<'_>) -> ProviderError {
+    if let Some(response) = &mut error.response {
+        response.body = redact::without_key(std::mem::take(&mut response.body), auth.secret().as_ref());
     }
+    error
 }
 
 fn is_event_stream(headers: &HeaderMap) -> bool {
-    const EVENT_STREAM: &str = "text/event-stream";
+    has_type(headers, "text/event-stream")
+}
+
+fn has_type(headers: &HeaderMap, expected: &str) -> bool {
     let media_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    media_type.get(..EVENT_STREAM.len()).is_some_and(|start| start.eq_ignore_ascii_case(EVENT_STREAM))
-}
-
-/// The header with the API key, if there is one; else the user and password of the base URL.
-fn key_header(config: &ProviderConfig) -> Result<Option<(HeaderName, HeaderValue)>, ProviderConfigError> {
-    let Some(key) = &config.api_key else { return Ok(basic_authorization(&config.base_url)) };
-    let header = config.kind.key_header(key.expose_secret());
-    Ok(Some(header.map_err(|_| ProviderConfigError::Key { provider: config.name.clone() })?))
-}
-
-fn basic_authorization(url: &Url) -> Option<(HeaderName, HeaderValue)> {
-    let decode = |text: &str| percent_decode_str(text).decode_utf8_lossy().into_owned();
-    let (user, password) = (decode(url.username()), decode(url.password().unwrap_or_default()));
-    if user.is_empty() && password.is_empty() {
-        return None;
-    }
-    let mut value =
-        HeaderValue::try_from(format!("Basic {}", BASE64.encode(format!("{user}:{password}")))).ok()?;
-    value.set_sensitive(true);
-    Some((AUTHORIZATION, value))
+    media_type.get(..expected.len()).is_some_and(|start| start.eq_ignore_ascii_case(expected))
 }

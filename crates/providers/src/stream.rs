@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use dialects::error::{ErrorBody, body_of_event};
 use dialects::events::end_marker;
-use dialects::sse::{Decoder, Frame};
+use dialects::sse::Frame;
 use dialects::{Choices, Dialect, EventClass, Progress, ResponseMeta, Usage, classify_event};
 use futures_util::FutureExt as _;
 use http::StatusCode;
@@ -24,12 +24,16 @@ use crate::error::{ErrorDetail, ErrorEvent, ProviderError, ProviderErrorKind, Ti
 use crate::headers::{forwarded_response_headers, translated_response_headers};
 use crate::redact::without_key;
 use crate::response::CompleteResponse;
+use crate::stream_input::StreamInput;
 
 /// How long to wait for the end of the body after the end marker, so that the connection can be reused.
 const DRAIN_TIMEOUT: Duration = Duration::from_millis(50);
 
 /// How much of what comes after the end marker is looked at.
 const MAX_TRAILING_BYTES: usize = 4 * 1024;
+
+/// What every caller of a stream gets.
+const EVENT_STREAM: HeaderValue = HeaderValue::from_static("text/event-stream");
 
 /// One event of a stream.
 #[derive(Clone)]
@@ -54,11 +58,9 @@ pub struct EventStream {
     headers: HeaderMap,
     /// `None`: it has ended.
     body: Option<ResponseBody>,
-    /// Where the body is compressed.
-    decompressor: Option<Box<BodyDecoder>>,
     /// The error that ended it.
     error: Option<ProviderError>,
-    decoder: Decoder,
+    input: StreamInput,
     progress: StreamProgress,
     deadlines: StreamDeadlines,
     timer: Timer,
@@ -172,9 +174,8 @@ impl EventStream {
             framing,
             key,
             body: Some(response.body),
-            decompressor,
+            input: StreamInput::new(decompressor),
             error: None,
-            decoder: Decoder::default(),
             progress: StreamProgress::default(),
             timer: Timer::default(),
             deadlines: StreamDeadlines {
@@ -190,9 +191,16 @@ impl EventStream {
     /// did not say so.
     pub(crate) fn beginning_with(mut self, first: Option<Bytes>) -> Self {
         if let Some(first) = first {
-            self.headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
-            self.decoder.push(first);
+            self.headers.insert(CONTENT_TYPE, EVENT_STREAM);
+            self.input.push(first);
         }
+        self
+    }
+
+    /// As a stream of AWS' messages, which become events.
+    pub(crate) fn of_messages(mut self) -> Self {
+        self.headers.insert(CONTENT_TYPE, EVENT_STREAM);
+        self.input.expect_messages(self.dialect);
         self
     }
 
@@ -247,14 +255,14 @@ impl EventStream {
 
     fn advance_if_ready(&mut self) -> Option<Result<StreamEvent, ProviderError>> {
         loop {
-            match self.decoder.next_frame() {
-                Some(Ok(frame)) => return Some(self.on_frame(frame)),
-                Some(Err(too_large)) => return Some(Err(ProviderError::too_large(too_large.limit))),
-                None => {}
+            match self.input.next_frame() {
+                Ok(Some(frame)) => return Some(self.on_frame(frame)),
+                Ok(None) => {}
+                Err(error) => return Some(Err(error)),
             }
             match next_chunk(self.body.as_mut()?).now_or_never()? {
-                Ok(Some(chunk)) => self.decoder.push(chunk),
-                Ok(None) => self.body = None,
+                Ok(Some(chunk)) => self.input.push(chunk),
+                Ok(None) => self.on_last_chunk(),
                 Err(error) => return Some(Err(error)),
             }
         }
@@ -265,25 +273,20 @@ impl EventStream {
             if self.progress.done {
                 return Ok(self.trailing_event().await);
             }
-            if let Some(frame) = self.decoder.next_frame() {
-                let frame = frame.map_err(|too_large| ProviderError::too_large(too_large.limit))?;
+            if let Some(frame) = self.input.next_frame()? {
                 return self.on_frame(frame).map(Some);
             }
             let Some(body) = &mut self.body else { return self.on_body_end().map(Some) };
             match self.timer.timeout(self.deadlines.deadline(), next_chunk(body)).await?? {
-                Some(chunk) => match &mut self.decompressor {
-                    Some(decompressor) => self.decoder.push(decompressor.push(&chunk)?),
-                    None => self.decoder.push(chunk),
-                },
-                None => {
-                    self.body = None;
-                    if let Some(decompressor) = &mut self.decompressor {
-                        // What is missing of it, the events tell.
-                        self.decoder.push(decompressor.finish().unwrap_or_default());
-                    }
-                }
+                Some(chunk) => self.input.push(chunk),
+                None => self.on_last_chunk(),
             }
         }
+    }
+
+    fn on_last_chunk(&mut self) {
+        self.body = None;
+        self.input.end();
     }
 
     /// The event of a frame.
@@ -314,7 +317,7 @@ impl EventStream {
 
     /// The event that ends a stream whose body ended without an end marker, if nothing else is missing.
     fn on_body_end(&mut self) -> Result<StreamEvent, ProviderError> {
-        if let Some(frame) = self.decoder.finish() {
+        if let Some(frame) = self.input.finish() {
             let to_truncated = |error: ProviderError| match error.kind {
                 ProviderErrorKind::Invalid => ProviderError::provider_failure(ProviderErrorKind::Truncated),
                 _ => error,
@@ -368,7 +371,7 @@ impl EventStream {
     /// event. Anything else is dropped.
     async fn trailing_event(&mut self) -> Option<StreamEvent> {
         self.drain_body().await;
-        while let Some(Ok(frame)) = self.decoder.next_frame() {
+        while let Ok(Some(frame)) = self.input.next_frame() {
             let is_marker = frame.data().is_some_and(|data| data.trim_ascii() == b"[DONE]");
             if is_marker && self.translation.is_none() && self.dialect == Dialect::OpenAiResponses {
                 return Some(StreamEvent { bytes: frame.into_raw(), progress: Progress::default() });
@@ -380,15 +383,14 @@ impl EventStream {
     /// Reads the rest of the body of a complete stream.
     async fn drain_body(&mut self) {
         if let Some(mut body) = self.body.take() {
-            let (decoder, decompressor) = (&mut self.decoder, &mut self.decompressor);
+            let input = &mut self.input;
             let drain = async {
                 // One marker at most is of interest; a provider that goes on and on is not listened to.
                 let mut rest = MAX_TRAILING_BYTES;
                 while let Ok(Some(chunk)) = next_chunk(&mut body).await {
                     if chunk.len() <= rest {
                         rest -= chunk.len();
-                        let plain = decompressor.as_mut().map(|it| it.push(&chunk).unwrap_or_default());
-                        decoder.push(plain.unwrap_or(chunk));
+                        input.push(chunk);
                     }
                 }
             };

@@ -2,8 +2,11 @@
 
 use dialects::{Dialect, Endpoint};
 use http::Uri;
+use percent_encoding::utf8_percent_encode;
 use url::{Position, Url};
 
+use crate::aws::ENCODED;
+use crate::bedrock;
 use crate::kind::ProviderKind;
 
 /// The URLs of one provider. Those without a model in them are made once.
@@ -59,6 +62,19 @@ impl Urls {
     /// The host and port.
     pub(crate) fn address(&self) -> Option<(&str, Option<u16>)> {
         Some((self.base.host_str()?, self.base.port_or_known_default()))
+    }
+
+    /// The same of Bedrock. Models' names are escaped as AWS' own clients do it.
+    pub(crate) fn bedrock(&self, endpoint: Endpoint, model: &str, stream: bool) -> Option<Uri> {
+        let segments = bedrock::path_segments(endpoint, model, stream)?;
+        let mut path = self.base.path().trim_end_matches('/').to_owned();
+        for segment in segments {
+            path.push('/');
+            path.extend(utf8_percent_encode(segment, &ENCODED));
+        }
+        let mut url = self.base.clone();
+        url.set_path(&path);
+        self.form.uri(&url)
     }
 
     /// Where an endpoint is for a model; `None`: the provider does not have it. `beta`: with `?beta=true`, where there is that.

@@ -170,8 +170,8 @@ impl<F: Into<Fault>> From<F> for Behaviour {
 /// `after` counts the events of a stream, of any kind, that come before the fault. With OpenAI's chat completions the first
 /// is the role, the second the first word; with its Responses API come `response.created`, `response.in_progress`,
 /// `response.output_item.added` and `response.content_part.added`, then the first word; with Anthropic's come
-/// `message_start`, `content_block_start` and `ping`, then the first word; with Gemini's the first is the first word. An
-/// element of Gemini's JSON array (a stream without `alt=sse`) counts as an event. A plain response has no events:
+/// `message_start`, `content_block_start` and `ping`, then the first word; with Gemini's the first is the first word; with
+/// Bedrock's Converse comes `messageStart`, then the first word, and InvokeModel has no ping. An element of Gemini's JSON array (a stream without `alt=sse`) counts as an event. A plain response has no events:
 /// there, 0 is nothing of its body, and any other number the first half of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fault {
@@ -186,7 +186,7 @@ pub enum Fault {
         /// Events before the fault.
         after: usize,
     },
-    /// The connection is closed in the middle of the response.
+    /// The connection is closed in the middle of the response; behind an event of Bedrock's, in the middle of the next one.
     Cut {
         /// Events before the fault.
         after: usize,
@@ -214,7 +214,7 @@ pub enum Fault {
         /// Events before the fault.
         after: usize,
     },
-    /// An event that is not JSON among good ones; a plain response is not JSON.
+    /// An event that is not JSON among good ones, or whose checksum is wrong (Bedrock's); a plain response is not JSON.
     Garbage {
         /// Events before the fault.
         after: usize,
@@ -229,7 +229,7 @@ pub enum Fault {
         error: ProviderError,
     },
     /// A whole stream without its end marker: `data: [DONE]` of chat completions, the Responses API's `response.completed`,
-    /// Anthropic's `message_stop`. Gemini has none: its last event is missing, which has the finish reason. A plain
+    /// Anthropic's `message_stop`, Converse's `metadata`. Gemini has none: its last event is missing, which has the finish reason. A plain
     /// response is good.
     NoDone,
     /// A 200 with an empty body.

@@ -2,9 +2,12 @@
 
 mod anthropic;
 mod anthropic_error;
+mod bedrock_error;
 mod chat;
+mod converse;
 mod gemini;
 mod gemini_error;
+mod invoke;
 mod openai_error;
 mod responses;
 mod responses_stream;
@@ -20,7 +23,8 @@ use serde_json::{Value, json};
 
 use crate::error_spec::ErrorSpec;
 use crate::event_list::EventList;
-use crate::provider_error::{Hint, ProviderError};
+use crate::event_stream;
+use crate::provider_error::{Hint, ProviderError, Reason};
 use crate::response_spec::{ResponseSpec, request_id};
 
 /// The API format of a request.
@@ -34,6 +38,10 @@ pub(crate) enum Dialect {
     Anthropic,
     /// Gemini's `generateContent`.
     Gemini,
+    /// Amazon Bedrock's Converse.
+    Converse,
+    /// Amazon Bedrock's InvokeModel, which of a Claude has Anthropic's Messages.
+    Invoke,
 }
 
 impl Dialect {
@@ -53,8 +61,9 @@ impl Dialect {
         match self {
             Self::Chat => chat::response_body(spec),
             Self::Responses => responses::response_body(spec),
-            Self::Anthropic => anthropic::response_body(spec),
+            Self::Anthropic | Self::Invoke => anthropic::response_body(spec),
             Self::Gemini => gemini::response_body(spec),
+            Self::Converse => converse::response_body(spec),
         }
     }
 
@@ -63,6 +72,7 @@ impl Dialect {
         let tokens = spec.usage().input;
         let body = match self {
             Self::Chat | Self::Anthropic => json!({"input_tokens": tokens}),
+            Self::Converse | Self::Invoke => json!({"inputTokens": tokens}),
             Self::Responses => json!({"object": "response.input_tokens", "input_tokens": tokens}),
             Self::Gemini => {
                 let details = json!([{"modality": "TEXT", "tokenCount": tokens}]);
@@ -79,6 +89,8 @@ impl Dialect {
             Self::Responses => responses_stream::events(spec),
             Self::Anthropic => anthropic::events(spec),
             Self::Gemini => gemini::events(spec),
+            Self::Converse => converse::events(spec),
+            Self::Invoke => invoke::events(spec),
         }
     }
 
@@ -95,6 +107,7 @@ impl Dialect {
             Self::Responses => openai_error::error(spec, "input"),
             Self::Anthropic => anthropic_error::error(spec),
             Self::Gemini => gemini_error::error(spec),
+            Self::Converse | Self::Invoke => bedrock_error::error(spec),
         }
     }
 
@@ -102,45 +115,70 @@ impl Dialect {
     pub(crate) fn error_in_success(self, spec: &ResponseSpec<'_>, error_body: Value) -> Value {
         match self {
             Self::Responses => responses::failed_response(spec, &error_body),
-            Self::Chat | Self::Anthropic | Self::Gemini => error_body,
+            Self::Chat | Self::Anthropic | Self::Gemini | Self::Converse | Self::Invoke => error_body,
         }
     }
 
     /// An error as the last event of a stream, after so many others.
-    pub(crate) fn error_event(self, spec: &ResponseSpec<'_>, body: &Value, after: usize) -> Bytes {
+    pub(crate) fn error_event(
+        self,
+        spec: &ResponseSpec<'_>,
+        (status, body): (StatusCode, &Value),
+        after: usize,
+    ) -> Bytes {
         match self {
+            Self::Converse | Self::Invoke => {
+                event_stream::exception(bedrock_error::exception(status), &body.to_string())
+            }
             Self::Chat | Self::Gemini => format!("data: {body}\n\n").into(),
             Self::Responses => responses_stream::error_event(spec, body, after),
             Self::Anthropic => format!("event: error\ndata: {body}\n\n").into(),
         }
     }
 
-    /// An event whose data is truncated JSON.
-    pub(crate) const fn garbage_event(self) -> Bytes {
+    /// An event whose data is truncated JSON; of Bedrock's, one whose checksum is wrong.
+    pub(crate) fn garbage_event(self) -> Bytes {
         Bytes::from_static(match self {
             Self::Chat => b"data: {\"id\":\"chatcmpl-\n\n",
             Self::Responses => b"event: response.output_text.delta\ndata: {\"type\":\"response.outp\n\n",
             Self::Anthropic => b"event: content_block_delta\ndata: {\"type\":\"content_bl\n\n",
             Self::Gemini => b"data: {\"candidates\":[{\"cont\n\n",
+            Self::Converse | Self::Invoke => return event_stream::damaged(&self.foreign_event()),
         })
     }
 
     /// What keeps a stream open and says nothing. Gemini's clients take no comments.
-    pub(crate) const fn idle_event(self) -> Bytes {
+    pub(crate) fn idle_event(self) -> Bytes {
         Bytes::from_static(match self {
             Self::Gemini => b"data: {}\n\n",
             Self::Chat | Self::Responses | Self::Anthropic => b": still here\n\n",
+            Self::Converse | Self::Invoke => return self.foreign_event(),
         })
     }
 
     /// What compatible servers put between the events of an answer, as far as the official SDKs do not mind it.
-    pub(crate) const fn foreign_event(self) -> Bytes {
+    pub(crate) fn foreign_event(self) -> Bytes {
         Bytes::from_static(match self {
             Self::Chat => b"data: {\"object\":\"trace\",\"choices\":[],\"error\":{}}\n\n",
             Self::Responses => b"event: ping\ndata: {\"type\":\"ping\",\"error\":{}}\n\n",
             Self::Anthropic => b"event: ping\ndata: {}\n\ndata: [DONE]\n\n",
             Self::Gemini => b"data: {\"candidates\":[],\"error\":null}\n\n",
+            Self::Converse => return event_stream::event("newEvent", r#"{"p":"abc"}"#),
+            Self::Invoke => return event_stream::event("chunk", r#"{"p":"abc"}"#),
         })
+    }
+
+    /// Whether a stream consists of AWS's messages instead of server-sent events.
+    pub(crate) const fn is_binary(self) -> bool {
+        matches!(self, Self::Converse | Self::Invoke)
+    }
+
+    /// The header with an error's type, if the API has one.
+    pub(crate) fn error_type(self, reason: Reason) -> Option<(HeaderName, HeaderValue)> {
+        const NAMESPACE: &str = "http://internal.amazon.com/coral/com.amazon.bedrock/";
+        let name = HeaderName::from_static("x-amzn-errortype");
+        let value = || header_value(format!("{}:{NAMESPACE}", bedrock_error::error_type(reason)));
+        self.is_binary().then(|| (name, value()))
     }
 
     /// The events of a stream as a JSON array instead, which only Gemini has.
@@ -154,6 +192,8 @@ impl Dialect {
             Self::Chat | Self::Responses => openai_error::models(scripted),
             Self::Anthropic => anthropic_error::models(scripted),
             Self::Gemini => gemini_error::models(scripted),
+            // Another host of AWS's has them.
+            Self::Converse | Self::Invoke => json!({}),
         }
     }
 
@@ -163,12 +203,13 @@ impl Dialect {
             Self::Chat | Self::Responses => "x-request-id",
             Self::Anthropic => "request-id",
             Self::Gemini => return None,
+            Self::Converse | Self::Invoke => "x-amzn-requestid",
         };
         Some((HeaderName::from_static(name), header_value(request_id(number))))
     }
 
     pub(crate) fn error_headers(self, error: &ProviderError) -> HeaderMap {
-        let mut headers = HeaderMap::new();
+        let mut headers = HeaderMap::from_iter(self.error_type(error.reason));
         for hint in &error.hints {
             match hint {
                 Hint::Header(name, value) => {
@@ -196,7 +237,7 @@ impl Dialect {
         let headers = match self {
             Self::Chat | Self::Responses => openai_error::rate_limit(wait),
             Self::Anthropic => anthropic_error::rate_limit(wait),
-            Self::Gemini => Vec::new(),
+            Self::Gemini | Self::Converse | Self::Invoke => Vec::new(),
         };
         headers.into_iter().map(|(name, value)| (HeaderName::from_static(name), header_value(value)))
     }

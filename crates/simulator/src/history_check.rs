@@ -42,7 +42,8 @@ impl<F: Fn(&str) -> bool> HistoryCheck<'_, F> {
         let words: &[&str] = match dialect {
             Dialect::Chat => &["tool_calls", "\"tool\""],
             Dialect::Responses => &["reasoning", "item_reference", "_call"],
-            Dialect::Anthropic => &["thinking", "tool_use"],
+            Dialect::Anthropic | Dialect::Invoke => &["thinking", "tool_use"],
+            Dialect::Converse => &["reasoningContent"],
             Dialect::Gemini => &["ignature", "functionCall", "functionResponse"],
         };
         let text = std::str::from_utf8(body).unwrap_or_default();
@@ -61,11 +62,11 @@ impl<F: Fn(&str) -> bool> HistoryCheck<'_, F> {
         match dialect {
             Dialect::Chat => Ok(()),
             Dialect::Responses => elements(&body["input"]).try_for_each(|(_, item)| self.check_item(item)),
-            Dialect::Anthropic => {
-                let blocks = elements(&body["messages"]).flat_map(|(at, message)| {
-                    elements(&message["content"]).map(move |(index, block)| (at, index, block))
-                });
-                blocks.into_iter().try_for_each(|(at, index, block)| self.check_block(at, index, block))
+            Dialect::Anthropic | Dialect::Invoke => {
+                blocks(body).try_for_each(|(at, index, block)| self.check_block(at, index, block))
+            }
+            Dialect::Converse => {
+                blocks(body).try_for_each(|(at, index, block)| self.check_reasoning_block(at, index, block))
             }
             Dialect::Gemini => self.check_contents(&body["contents"]),
         }
@@ -87,6 +88,17 @@ impl<F: Fn(&str) -> bool> HistoryCheck<'_, F> {
         }
         let kind = text("type");
         Err(Refusal::foreign(format!("messages.{at}.content.{index}: Invalid `{field}` in `{kind}` block")))
+    }
+
+    fn check_reasoning_block(&self, at: usize, index: usize, block: &Value) -> Result<(), Refusal> {
+        let Some(content) = block.get("reasoningContent") else { return Ok(()) };
+        let text = |key: &str| content["reasoningText"][key].as_str().unwrap_or_default();
+        // The simulator makes no redacted content.
+        if SignatureKind::Anthropic.is_own_of(self.simulator, text("text"), text("signature")) {
+            return Ok(());
+        }
+        let message = "Invalid `signature` in `thinking` block";
+        Err(Refusal::foreign(format!("messages.{at}.content.{index}: {message}")))
     }
 
     fn check_item(&self, item: &Value) -> Result<(), Refusal> {
@@ -136,6 +148,12 @@ impl<F: Fn(&str) -> bool> HistoryCheck<'_, F> {
         }
         Ok(())
     }
+}
+
+/// The content blocks of messages, each with its message's place and its own.
+fn blocks(body: &Value) -> impl Iterator<Item = (usize, usize, &Value)> {
+    elements(&body["messages"])
+        .flat_map(|(at, message)| elements(&message["content"]).map(move |(index, block)| (at, index, block)))
 }
 
 /// Google's APIs read both spellings.
@@ -193,6 +211,17 @@ mod tests {
             let refusal = check(Dialect::Anthropic, &body(text, &signature)).unwrap();
             assert_eq!(refusal.message, "messages.1.content.0: Invalid `signature` in `thinking` block");
         }
+    }
+
+    #[test]
+    fn converses_reasoning_needs_its_own_signature() {
+        let body = |signature: &str| {
+            let reasoning = json!({"reasoningText": {"text": "Hm.", "signature": signature}});
+            json!({"messages": [{"role": "assistant", "content": [{"reasoningContent": reasoning}]}]})
+        };
+        assert_eq!(check(Dialect::Converse, &body(&sign(SignatureKind::Anthropic, "a"))), None);
+        let refusal = check(Dialect::Converse, &body(&sign(SignatureKind::Anthropic, "b"))).unwrap();
+        assert_eq!(refusal.reason, Reason::ForeignReasoning);
     }
 
     #[test]

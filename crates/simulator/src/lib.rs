@@ -1,5 +1,5 @@
 //! A simulated LLM provider: a real HTTP/1.1 server on loopback with OpenAI's Chat Completions and Responses, Anthropic's
-//! Messages and Gemini's generateContent, plain and streaming, that shows any fault on demand.
+//! Messages, Gemini's generateContent and Amazon Bedrock's Converse and InvokeModel, plain and streaming, that shows any fault on demand.
 //!
 //! Real providers fail rarely, at a price, and never when a test needs it. `switchboard demo`, the tests and the
 //! benchmarks therefore call this one. A mock library would not do: what breaks gateways is streams that pause, stop or
@@ -50,6 +50,10 @@
 //! POST /v1beta/models/MODEL:generateContent                  key in x-goog-api-key or ?key=
 //! POST /v1beta/models/MODEL:streamGenerateContent?alt=sse    without alt=sse, a JSON array
 //! POST /v1beta/models/MODEL:countTokens
+//! POST /model/MODEL/converse, /converse-stream              Amazon Bedrock's; a key, or any signature of AWS's
+//! POST /model/MODEL/invoke, /invoke-with-response-stream    Anthropic's Messages through Bedrock
+//! POST /model/MODEL/count-tokens
+//! POST /openai/v1/chat/completions                          Bedrock's, too
 //! GET  /v1/models, /v1beta/models
 //! ```
 //!
@@ -81,7 +85,7 @@
 //!                                            └─▶ history_check ──────────┘            └─▶ dialect/..._error  ─▶ (3)
 //!
 //!   (1) content, provider_error
-//!   (2) event_list and response_spec ─▶ signature ─▶ content
+//!   (2) event_list, event_stream, and response_spec ─▶ signature ─▶ content
 //!   (3) error_spec ─▶ provider_error
 //! ```
 //!
@@ -95,6 +99,7 @@ mod content;
 mod dialect;
 mod error_spec;
 mod event_list;
+mod event_stream;
 mod field_check;
 mod history_check;
 pub mod model_names;

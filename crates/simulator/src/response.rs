@@ -11,6 +11,7 @@ use serde_json::Value;
 use crate::behaviour::{Behaviour, Fault};
 use crate::dialect::Dialect;
 use crate::error_spec::ErrorSpec;
+use crate::event_stream;
 use crate::provider_error::{ProviderError, Reason};
 use crate::response_spec::ResponseSpec;
 
@@ -136,6 +137,8 @@ impl SimulatedCall<'_> {
         let content_type = if self.form == Form::JsonArray {
             events = self.frame_as_array(events, &mut ending);
             JSON_CONTENT_TYPE
+        } else if self.dialect.is_binary() {
+            event_stream::CONTENT_TYPE
         } else if behaviour.text_plain {
             "text/plain; charset=utf-8"
         } else {
@@ -148,7 +151,7 @@ impl SimulatedCall<'_> {
         if let Some(Fault::Stall { after, length }) = fault {
             response.delay_chunk((*after).min(response.chunks.len() - 1), *length);
         }
-        if behaviour.crlf {
+        if behaviour.crlf && !self.dialect.is_binary() {
             response.chunks.iter_mut().for_each(Chunk::end_lines_with_crlf);
         }
         response
@@ -158,7 +161,10 @@ impl SimulatedCall<'_> {
     fn apply_fault(&self, events: &mut Vec<Bytes>, fault: Option<&Fault>, gap: Duration) -> Ending {
         match fault {
             Some(Fault::Cut { after }) => {
+                let begun = events.get(*after).filter(|_| self.dialect.is_binary() && *after > 0);
+                let half = begun.map(|event| event.slice(..event.len() / 2));
                 events.truncate(*after);
+                events.extend(half);
                 return Ending::Cut;
             }
             Some(Fault::ResetAfter { after }) => {
@@ -180,8 +186,8 @@ impl SimulatedCall<'_> {
             }
             Some(Fault::ErrorEvent { after, error }) => {
                 events.truncate(*after);
-                let body = self.error_body(error).1;
-                events.push(self.dialect.error_event(&self.response, &body, events.len()));
+                let (status, body) = self.error_body(error);
+                events.push(self.dialect.error_event(&self.response, (status, &body), events.len()));
             }
             Some(Fault::NoDone) => {
                 events.pop();
@@ -290,7 +296,7 @@ impl ScriptedResponse {
         let (status, body) =
             dialect.error(ErrorSpec { reason, hints: &[], model: "", number, custom_message });
         let mut response = Self { status, ..Self::from_json(&body) };
-        response.headers.extend(dialect.request_id(number));
+        response.headers.extend(dialect.request_id(number).into_iter().chain(dialect.error_type(reason)));
         response
     }
 

@@ -33,7 +33,7 @@ pub(crate) fn find<'a>(method: &Method, uri: &'a Uri, headers: &HeaderMap) -> Ro
     let call = |dialect, form| Route::Call(CallRoute { dialect, form, model: None });
     let counted = Some(Form::TokenCount);
     match (method.as_str(), path) {
-        ("POST", "/v1/chat/completions") => call(Dialect::Chat, None),
+        ("POST", "/v1/chat/completions" | "/openai/v1/chat/completions") => call(Dialect::Chat, None),
         ("POST", "/v1/messages") => call(Dialect::Anthropic, None),
         ("POST", "/v1/messages/count_tokens") => call(Dialect::Anthropic, counted),
         ("POST", "/v1/responses") => call(Dialect::Responses, None),
@@ -41,7 +41,8 @@ pub(crate) fn find<'a>(method: &Method, uri: &'a Uri, headers: &HeaderMap) -> Ro
         ("GET", "/v1/models" | "/v1beta/models") => {
             Route::ListModels(Dialect::of_other_request(path, headers))
         }
-        ("POST", path) => gemini_call(path, uri.query().unwrap_or_default())
+        ("POST", path) => bedrock_call(path)
+            .or_else(|| gemini_call(path, uri.query().unwrap_or_default()))
             .map_or(Route::Unknown(Dialect::of_other_request(path, headers)), Route::Call),
         (method, path) => match (method, path.strip_prefix("/v1/responses/")) {
             ("GET", Some(id)) => Route::GetResponse(id),
@@ -49,6 +50,20 @@ pub(crate) fn find<'a>(method: &Method, uri: &'a Uri, headers: &HeaderMap) -> Ro
             _ => Route::Unknown(Dialect::of_other_request(path, headers)),
         },
     }
+}
+
+/// `/model/MODEL/OPERATION`.
+fn bedrock_call(path: &str) -> Option<CallRoute<'_>> {
+    let (model, operation) = path.strip_prefix("/model/")?.rsplit_once('/')?;
+    let (dialect, form) = match operation {
+        "converse" => (Dialect::Converse, Form::Complete),
+        "converse-stream" => (Dialect::Converse, Form::EventStream),
+        "invoke" => (Dialect::Invoke, Form::Complete),
+        "invoke-with-response-stream" => (Dialect::Invoke, Form::EventStream),
+        "count-tokens" => (Dialect::Converse, Form::TokenCount),
+        _ => return None,
+    };
+    Some(CallRoute { dialect, form: Some(form), model: Some(percent_decode(model)) })
 }
 
 /// `/v1beta/models/MODEL:METHOD`, or the same of version 1; a model's name may have a colon, too.
@@ -122,6 +137,20 @@ mod tests {
         assert_eq!(find_post("/v1beta/models/a:embedContent"), None);
         assert_eq!(find_post("/v1/models/a:generateContent"), call(Form::Complete, "a"));
         assert_eq!(find_post("/v2/models/a:generateContent"), None);
+    }
+
+    #[test]
+    fn bedrocks_paths_name_the_model_and_the_operation() {
+        let call = |dialect, form, model: &str| Some((dialect, Some(form), Some(model.to_owned())));
+        let nova = "amazon.nova-lite-v1:0";
+        assert_eq!(
+            find_post("/model/amazon.nova-lite-v1%3A0/converse"),
+            call(Dialect::Converse, Form::Complete, nova)
+        );
+        let stream = "/model/arn%3Aaws%3Abedrock%2Fx/invoke-with-response-stream";
+        assert_eq!(find_post(stream), call(Dialect::Invoke, Form::EventStream, "arn:aws:bedrock/x"));
+        assert_eq!(find_post("/model/a/count-tokens"), call(Dialect::Converse, Form::TokenCount, "a"));
+        assert_eq!(find_post("/model/a/delete"), None);
     }
 
     #[test]

@@ -66,6 +66,12 @@ impl Simulator {
         format!("http://{}/v1beta", self.address)
     }
 
+    /// `http://ADDRESS`, what AWS's clients take as their endpoint.
+    #[must_use]
+    pub fn bedrock_base_url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
     /// `http://ADDRESS`, what Anthropic's clients take as their base URL.
     #[must_use]
     pub fn anthropic_base_url(&self) -> String {

@@ -204,6 +204,9 @@ fn check_request(
         let reason = Reason::Status(StatusCode::BAD_REQUEST);
         return Err(Refusal { reason, message: "anthropic-version: header is required".to_owned() });
     }
+    if dialect == Dialect::Invoke {
+        check_invoke_body(&received.body)?;
+    }
     let previous = fields.previous_response_id.as_deref().filter(|_| dialect == Dialect::Responses);
     if let Some(id) = previous.filter(|id| shared.stored().get(id).is_none()) {
         let message = format!("Previous response with id '{id}' not found.");
@@ -213,13 +216,32 @@ fn check_request(
     HistoryCheck { simulator: &shared.name, model, is_stored }.check(dialect, &received.body)
 }
 
+/// InvokeModel takes Anthropic's body with a version, and without what the path says.
+fn check_invoke_body(body: &[u8]) -> Result<(), Refusal> {
+    let refused = |message: String| Err(Refusal { reason: Reason::Status(StatusCode::BAD_REQUEST), message });
+    let body: serde_json::Value = serde_json::from_slice(body).unwrap_or_default();
+    if let Some(field) = ["model", "stream"].into_iter().find(|field| body.get(field).is_some()) {
+        return refused(format!("{field}: Extra inputs are not permitted"));
+    }
+    if body["anthropic_version"] != "bedrock-2023-05-31" {
+        return refused("anthropic_version: Field required".to_owned());
+    }
+    Ok(())
+}
+
 fn check_key(shared: &Shared, dialect: Dialect, head: &Parts) -> Result<(), Refusal> {
     let header = |name: &str| head.headers.get(name).map(http::HeaderValue::as_bytes);
     let bearer = || header(AUTHORIZATION.as_str()).and_then(|value| value.strip_prefix(b"Bearer "));
+    // Of a signature of AWS's only whose it is: `AWS4-HMAC-SHA256 Credential=ID/…`.
+    let access_key = || {
+        let credential = header(AUTHORIZATION.as_str())?.strip_prefix(b"AWS4-HMAC-SHA256 Credential=")?;
+        credential.split(|byte| *byte == b'/').next()
+    };
     let in_query = query_value(head.uri.query().unwrap_or_default(), "key");
     let sent = match dialect {
         Dialect::Chat | Dialect::Responses => bearer(),
         Dialect::Anthropic => header("x-api-key").or_else(bearer),
+        Dialect::Converse | Dialect::Invoke => bearer().or_else(access_key),
         Dialect::Gemini => header("x-goog-api-key").or(in_query.as_deref().map(str::as_bytes)),
     };
     if shared.accepts_key(sent) {

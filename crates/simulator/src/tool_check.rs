@@ -14,7 +14,9 @@ pub(crate) fn fault(dialect: Dialect, model: &str, body: &Value) -> Option<Strin
     match dialect {
         Dialect::Chat => of_chat(list(&body["messages"])),
         Dialect::Responses => of_responses(body),
-        Dialect::Anthropic => of_messages(model, body),
+        Dialect::Anthropic | Dialect::Invoke => of_messages(model, body),
+        // Checked by the laws of `translate`.
+        Dialect::Converse => None,
         Dialect::Gemini => of_contents(list(&body["contents"])),
     }
 }

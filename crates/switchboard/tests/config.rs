@@ -248,12 +248,8 @@ fn invalid_providers_are_reported() {
             "s.toml:2: providers.openai.api_key is empty, expected a key; set it, or remove this line",
         ),
         (
-            "[providers.aws]\nkind = \"bedrock\"\napi_key = \"k\"",
-            "s.toml:1: [providers.aws] is of a kind that cannot be called yet: remove it",
-        ),
-        (
-            "[providers.bedrock]",
-            "s.toml:1: [providers.bedrock] is of a kind that cannot be called yet: remove it",
+            "[providers.bedrock]\nregion = \"Virginia\"",
+            "s.toml:2: providers.bedrock.region is not an AWS region, expected one such as \"us-east-1\"",
         ),
         (
             "[providers.openai]\napi_key = \"k\"\nspeaks = [\"anthropic\"]",
@@ -275,6 +271,91 @@ fn a_provider_may_have_authorities_of_its_own() {
     let text = "[providers.local]\nkind = \"openai\"\nbase_url = \"https://l/v1\"\nca_file = \"company.pem\"";
     let providers = load(text, &[]).providers;
     assert_eq!(providers[0].ca_file.as_deref(), Some(std::path::Path::new("company.pem")));
+}
+
+#[test]
+fn an_aws_account_has_a_region_and_may_have_a_profile() {
+    let folder = std::env::temp_dir().join(format!("switchboard-aws-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let file = folder.join("config");
+    std::fs::write(&file, "[default]\nregion = ap-south-1\n[profile eu]\nregion = eu-north-1\n").unwrap();
+    let file = file.display().to_string();
+    for (settings, variables, url, region) in [
+        ("", &[][..], "https://bedrock-runtime.us-east-1.amazonaws.com/", "us-east-1"),
+        (
+            "region = 'eu-west-1'",
+            &[("AWS_REGION", "us-west-2")],
+            "https://bedrock-runtime.eu-west-1.amazonaws.com/",
+            "eu-west-1",
+        ),
+        (
+            "",
+            &[("AWS_DEFAULT_REGION", "us-west-2")],
+            "https://bedrock-runtime.us-west-2.amazonaws.com/",
+            "us-west-2",
+        ),
+        ("region = 'cn-north-1'", &[], "https://bedrock-runtime.cn-north-1.amazonaws.com.cn/", "cn-north-1"),
+        (
+            "",
+            &[("AWS_CONFIG_FILE", &file)],
+            "https://bedrock-runtime.ap-south-1.amazonaws.com/",
+            "ap-south-1",
+        ),
+        (
+            "profile = 'eu'",
+            &[("AWS_CONFIG_FILE", &file), ("AWS_REGION", "us-west-2")],
+            "https://bedrock-runtime.eu-north-1.amazonaws.com/",
+            "eu-north-1",
+        ),
+        (
+            "",
+            &[("AWS_ENDPOINT_URL_BEDROCK_RUNTIME", "http://h:1/"), ("AWS_REGION", "eu-west-1")],
+            "http://h:1/",
+            "eu-west-1",
+        ),
+        (
+            "base_url = 'https://bedrock-runtime-fips.us-gov-west-1.amazonaws.com'",
+            &[("AWS_REGION", "us-west-2")],
+            "https://bedrock-runtime-fips.us-gov-west-1.amazonaws.com/",
+            "us-gov-west-1",
+        ),
+        (
+            "base_url = 'https://vpce-1-2.bedrock-runtime.eu-west-3.vpce.amazonaws.com'",
+            &[],
+            "https://vpce-1-2.bedrock-runtime.eu-west-3.vpce.amazonaws.com/",
+            "eu-west-3",
+        ),
+    ] {
+        let text = format!("[providers.aws]\nkind = 'bedrock'\n{settings}");
+        let config = load(&text, variables);
+        let provider = &config.providers[0];
+        let aws = provider.aws.as_ref().unwrap();
+        assert_eq!((provider.base_url.as_str(), aws.region.as_str()), (url, region), "{text} {variables:?}");
+        assert!(config.to_toml().unwrap().contains(&format!("region = \"{region}\"")));
+    }
+    std::fs::remove_dir_all(folder).unwrap();
+    let secrets =
+        [("AWS_ACCESS_KEY_ID", "AKID"), ("AWS_SECRET_ACCESS_KEY", "hush"), ("AWS_SESSION_TOKEN", "hush")];
+    let config = load("", &secrets);
+    let shown = format!("{config:?} {} {}", config.to_toml().unwrap(), config.to_json().unwrap());
+    assert!(!shown.contains("hush") && !shown.contains("AKID"), "{shown}");
+}
+
+#[test]
+fn a_bedrock_api_key_is_used_unless_a_profile_is_named() {
+    let variables = [("AWS_BEARER_TOKEN_BEDROCK", "env")];
+    for (settings, expected) in
+        [("", Some("env")), ("api_key = 'file'", Some("file")), ("profile = 'p'", None)]
+    {
+        let config = load(&format!("[providers.aws]\nkind = 'bedrock'\n{settings}"), &variables);
+        let key = config.providers[0].api_key.as_ref().map(|key| key.expose_secret().to_owned());
+        assert_eq!(key.as_deref(), expected, "{settings}");
+    }
+    assert_eq!(
+        problems("[providers.openai]\napi_key = 'k'\nregion = 'us-east-1'", &[]).len(),
+        1,
+        "no other kind has a region"
+    );
 }
 
 #[test]
@@ -575,7 +656,9 @@ fn standard_variables_define_providers() {
         ["google-genai https://generativelanguage.googleapis.com/ k"]
     );
     let aws = [("AWS_PROFILE", "p"), ("AWS_REGION", "eu-west-1"), ("AWS_BEARER_TOKEN_BEDROCK", "k")];
-    assert!(made(&aws).is_empty(), "Bedrock cannot be called yet");
+    assert_eq!(made(&aws), ["bedrock https://bedrock-runtime.eu-west-1.amazonaws.com/ k"]);
+    assert_eq!(made(&aws[..2]), ["bedrock https://bedrock-runtime.eu-west-1.amazonaws.com/ -"]);
+    assert!(made(&aws[1..2]).is_empty(), "a region is no account");
     assert!(made(&[("OPENAI_API_KEY", ""), ("OPENAI_BASE_URL", "http://h")]).is_empty());
     assert_eq!(
         problems("", &[("ANTHROPIC_API_KEY", "k"), ("ANTHROPIC_BASE_URL", "http://127.0.0.1:4100")]),
@@ -612,8 +695,13 @@ fn the_tasks_of_open_swe_are_routes() {
     assert!(config.routes.keys().eq(["planner", "programmer", "reviewer", "router", "summarizer"]));
     assert_eq!(
         chain(&config, "planner"),
-        ["anthropic:claude-sonnet-5", "openai:gpt-5.4", "google-genai:gemini-3.8-flash",],
-        "AWS credentials alone configure nothing"
+        [
+            "anthropic:claude-sonnet-5",
+            "openai:gpt-5.4",
+            "google-genai:gemini-3.8-flash",
+            "bedrock:us.anthropic.claude-sonnet-5",
+        ],
+        "AWS credentials configure Bedrock"
     );
     let config = load("", &all[..1]);
     assert_eq!(chain(&config, "router"), ["openai:gpt-5.4-mini"], "only models whose provider has a key");

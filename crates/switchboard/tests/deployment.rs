@@ -178,13 +178,16 @@ fn one_test_command_everywhere() {
 /// Fixed in the container, a matter of the terminal, or with the same effect as one that is handed on.
 const NOT_PASSED_TO_CONTAINER: [&str; 3] = [names::CONFIG, names::RUST_LOG, names::NO_COLOR];
 
+/// Of AWS' variables those that need nothing of the host: no file, and no role.
+const AWS_KEYS: [&str; 3] = ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"];
+
 #[test]
 fn compose_hands_every_variable_on() {
     let compose: Value = serde_saphyr::from_str(&read("docker-compose.yml")).unwrap();
     let found: BTreeSet<String> =
         compose["services"]["switchboard"]["environment"].as_object().unwrap().keys().cloned().collect();
     let mut expected: BTreeSet<String> =
-        names::ALL.into_iter().map(str::to_owned).chain(task_variables()).collect();
+        names::ALL.into_iter().chain(AWS_KEYS).map(str::to_owned).chain(task_variables()).collect();
     expected.retain(|name| !NOT_PASSED_TO_CONTAINER.contains(&name.as_str()));
     assert_eq!(found, expected);
 }

@@ -397,3 +397,63 @@ async fn addresses_that_lead_nowhere() {
         assert_eq!(check_status(&ended, "host"), "skipped");
     }
 }
+
+/// A server whose every response has this status and AWS' type of an error.
+async fn aws_server(status: u16, error_type: &'static str, date: &'static str) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        loop {
+            let (mut socket, _) = listener.accept().await.unwrap();
+            let mut request = Vec::new();
+            while !request.ends_with(b"{}") {
+                socket.read_buf(&mut request).await.unwrap();
+            }
+            let head = format!("HTTP/1.1 {status} x\r\nx-amzn-errortype: {error_type}\r\ndate: {date}\r\n");
+            let response = format!("{head}content-length: 2\r\nconnection: close\r\n\r\n{{}}");
+            socket.write_all(response.as_bytes()).await.unwrap();
+        }
+    });
+    url
+}
+
+#[tokio::test]
+async fn the_credentials_of_an_aws_account() {
+    let now = "Tue, 01 Jul 2025 12:00:00 GMT";
+    for (status, error_type, has_keys, verdict, part, text) in [
+        (
+            400,
+            "ValidationException",
+            true,
+            "ok",
+            "found",
+            "reached (HTTP 400; credentials: AWS_ACCESS_KEY_ID)",
+        ),
+        (403, "AccessDeniedException", true, "ok", "found", "credentials: AWS_ACCESS_KEY_ID"),
+        (
+            403,
+            "UnrecognizedClientException",
+            true,
+            "failed",
+            "found",
+            "rejects the signature (HTTP 403; credentials:",
+        ),
+        (403, "InvalidSignatureException", true, "failed", "advice", "this machine's clock is"),
+        (400, "ValidationException", false, "failed", "found", "there are no AWS credentials"),
+    ] {
+        let url = aws_server(status, error_type, now).await;
+        let directory =
+            TempDir::new().with_file("switchboard.toml", "[providers.bedrock]\nregion = 'eu-west-1'");
+        let keys = [("AWS_ACCESS_KEY_ID", "AKID"), ("AWS_SECRET_ACCESS_KEY", SECRET)];
+        let mut variables = vec![
+            ("REDIS_URL", "memory:"),
+            ("AWS_ENDPOINT_URL_BEDROCK_RUNTIME", url.as_str()),
+            ("AWS_EC2_METADATA_DISABLED", "true"),
+        ];
+        variables.extend(keys.iter().filter(|_| has_keys));
+        let ended = doctor(&directory, &variables).await;
+        assert_eq!(check_status(&ended, "provider_access"), verdict, "{error_type}");
+        assert_check_says(&ended, "provider_access", part, text);
+        assert_check_says(&ended, "providers", "found", "bedrock (signs with AWS credentials for eu-west-1)");
+    }
+}

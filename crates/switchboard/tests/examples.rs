@@ -4,6 +4,7 @@
 
 use std::{collections::BTreeSet, path::Path};
 
+use providers::AwsEnvironment;
 use switchboard::config::{
     Config, Environment, SourceFile, Sources, environment::names, tasks::task_variables,
 };
@@ -64,7 +65,7 @@ fn the_examples_in_it_are_valid() {
     let config = load(&with_examples(CONFIG), all_keys());
     let names: Vec<_> = config.keys.accepted.iter().map(|key| key.name().as_str()).collect();
     assert_eq!(names, ["ci", "key-1", "admin-1"]);
-    assert_eq!(config.providers.len(), 4);
+    assert_eq!(config.providers.len(), 5);
     assert_eq!(config.routes["planner"].models.len(), 3);
     assert_eq!(config.routes["planner"].retry.max_attempts, 3);
     assert_eq!(config.policies.models.len(), 1);
@@ -74,7 +75,7 @@ fn the_examples_in_it_are_valid() {
 fn the_dotenv_names_every_variable_and_no_other() {
     let known: BTreeSet<String> = names::ALL
         .into_iter()
-        .chain(names::AWS_CREDENTIAL_VARIABLES)
+        .chain(AwsEnvironment::NAMES.iter().copied().filter(|name| name.starts_with("AWS_")))
         .map(str::to_owned)
         .chain(task_variables())
         .collect();

@@ -3,17 +3,18 @@
 use bytes::Bytes;
 use dialects::Dialect;
 
+use crate::caller::Caller;
 use crate::form::{Event, FinishReason, Request};
 use crate::json::Object;
 use crate::request_error::RequestError;
 use crate::restore::Restore;
 use crate::target::{AnswerContext, CannotCarry, Target, Written};
-use crate::{caller_fields, chat, count, gemini, messages, responses};
+use crate::{caller_fields, chat, converse, count, gemini, messages, responses};
 
 /// A caller's request, read once and written for any number of targets.
 #[derive(Debug)]
 pub struct CallerRequest {
-    dialect: Dialect,
+    caller: Caller,
     request: Request,
     echo: String,
 }
@@ -35,12 +36,13 @@ impl CallerRequest {
     /// Reads a request.
     ///
     /// # Errors
-    /// When it is not what its API format asks for.
+    /// When it is not what its API format asks for, or the format is one that only providers have.
     pub fn read(dialect: Dialect, body: &[u8]) -> Result<Self, RequestError> {
+        let caller = Caller::of(dialect).ok_or(RequestError::NotACallersFormat)?;
         let object = Object::parse(body).ok_or(RequestError::NotAnObject)?;
-        let request = read_request(dialect, &object)?;
-        let echo = if dialect == Dialect::OpenAiResponses { responses::echo(&object) } else { String::new() };
-        Ok(Self { dialect, request, echo })
+        let request = read_request(caller, &object)?;
+        let echo = if caller == Caller::Responses { responses::echo(&object) } else { String::new() };
+        Ok(Self { caller, request, echo })
     }
 
     /// Writes it for a target.
@@ -69,8 +71,8 @@ impl CallerRequest {
         };
         Ok(Translation {
             body: written.body.into(),
-            dropped: caller_fields::names_of(self.dialect, &written.dropped),
-            caller: self.dialect,
+            dropped: caller_fields::names_of(self.caller, &written.dropped),
+            caller: self.caller,
             provider: target.dialect,
             is_count: false,
             context,
@@ -81,7 +83,7 @@ impl CallerRequest {
 impl CallerRequest {
     fn in_the_callers_words(&self, reasons: Vec<CannotCarry>) -> Vec<CannotCarry> {
         let renamed = reasons.into_iter().map(|reason| CannotCarry {
-            field: caller_fields::name_of(self.dialect, &reason.field).to_owned(),
+            field: caller_fields::name_of(self.caller, &reason.field).to_owned(),
             ..reason
         });
         renamed.collect()
@@ -107,7 +109,7 @@ pub struct Translation {
     pub body: Bytes,
     /// Fields of the caller's that were left out or changed without harm, by name (T3).
     pub dropped: Vec<String>,
-    caller: Dialect,
+    caller: Caller,
     provider: Dialect,
     /// It asks for the number of tokens only.
     is_count: bool,
@@ -118,7 +120,7 @@ impl Translation {
     /// The caller's API format.
     #[must_use]
     pub const fn caller(&self) -> Dialect {
-        self.caller
+        self.caller.dialect()
     }
 
     /// The provider's API format.
@@ -215,12 +217,12 @@ fn is_malformed(event: &Event) -> bool {
     matches!(event, Event::Finish(end) if end.reason == FinishReason::Malformed)
 }
 
-pub(crate) fn read_request(dialect: Dialect, body: &Object<'_>) -> Result<Request, RequestError> {
-    match dialect {
-        Dialect::OpenAiChat => chat::read_request(body),
-        Dialect::OpenAiResponses => responses::read_request(body),
-        Dialect::Anthropic => messages::read_request(body),
-        Dialect::Gemini => gemini::read_request(body),
+pub(crate) fn read_request(caller: Caller, body: &Object<'_>) -> Result<Request, RequestError> {
+    match caller {
+        Caller::Chat => chat::read_request(body),
+        Caller::Responses => responses::read_request(body),
+        Caller::Messages => messages::read_request(body),
+        Caller::Gemini => gemini::read_request(body),
     }
 }
 
@@ -230,6 +232,7 @@ pub(crate) fn write_request(request: &Request, target: &Target<'_>) -> Result<Wr
         Dialect::OpenAiResponses => responses::write_request(request, target),
         Dialect::Anthropic => messages::write_request(request, target),
         Dialect::Gemini => gemini::write_request(request, target),
+        Dialect::BedrockConverse => converse::write_request(request, target),
     }
 }
 
@@ -239,15 +242,16 @@ pub(crate) fn read_response(dialect: Dialect, body: &[u8], context: &AnswerConte
         Dialect::OpenAiResponses => responses::read_response(body, context),
         Dialect::Anthropic => messages::read_response(body, context),
         Dialect::Gemini => gemini::read_response(body, context),
+        Dialect::BedrockConverse => converse::read_response(body, context),
     }
 }
 
-pub(crate) fn write_response(dialect: Dialect, events: &[Event], context: &AnswerContext) -> String {
-    match dialect {
-        Dialect::OpenAiChat => chat::write_response(events, context),
-        Dialect::OpenAiResponses => responses::write_response(events, context),
-        Dialect::Anthropic => messages::write_response(events, context),
-        Dialect::Gemini => gemini::write_response(events, context),
+pub(crate) fn write_response(caller: Caller, events: &[Event], context: &AnswerContext) -> String {
+    match caller {
+        Caller::Chat => chat::write_response(events, context),
+        Caller::Responses => responses::write_response(events, context),
+        Caller::Messages => messages::write_response(events, context),
+        Caller::Gemini => gemini::write_response(events, context),
     }
 }
 
@@ -257,6 +261,7 @@ pub(crate) enum StreamReader {
     Responses(Box<responses::StreamReader>),
     Messages(Box<messages::StreamReader>),
     Gemini(Box<gemini::StreamReader>),
+    Converse(Box<converse::StreamReader>),
 }
 
 impl StreamReader {
@@ -266,6 +271,7 @@ impl StreamReader {
             Dialect::OpenAiResponses => Self::Responses(Box::new(responses::StreamReader::new(context))),
             Dialect::Anthropic => Self::Messages(Box::new(messages::StreamReader::new(context))),
             Dialect::Gemini => Self::Gemini(Box::new(gemini::StreamReader::new(context))),
+            Dialect::BedrockConverse => Self::Converse(Box::new(converse::StreamReader::new(context))),
         }
     }
 
@@ -275,6 +281,7 @@ impl StreamReader {
             Self::Responses(reader) => reader.push(name, data, out),
             Self::Messages(reader) => reader.push(name, data, out),
             Self::Gemini(reader) => reader.push(name, data, out),
+            Self::Converse(reader) => reader.push(data, out),
         }
     }
 
@@ -284,6 +291,7 @@ impl StreamReader {
             Self::Responses(reader) => reader.finish(out),
             Self::Messages(reader) => reader.finish(out),
             Self::Gemini(reader) => reader.finish(out),
+            Self::Converse(reader) => reader.finish(out),
         }
     }
 }
@@ -297,12 +305,12 @@ pub(crate) enum StreamWriter {
 }
 
 impl StreamWriter {
-    pub(crate) fn new(dialect: Dialect, context: AnswerContext) -> Self {
-        match dialect {
-            Dialect::OpenAiChat => Self::Chat(Box::new(chat::StreamWriter::new(context))),
-            Dialect::OpenAiResponses => Self::Responses(Box::new(responses::StreamWriter::new(context))),
-            Dialect::Anthropic => Self::Messages(Box::new(messages::StreamWriter::new(context))),
-            Dialect::Gemini => Self::Gemini(Box::new(gemini::StreamWriter::new(context))),
+    pub(crate) fn new(caller: Caller, context: AnswerContext) -> Self {
+        match caller {
+            Caller::Chat => Self::Chat(Box::new(chat::StreamWriter::new(context))),
+            Caller::Responses => Self::Responses(Box::new(responses::StreamWriter::new(context))),
+            Caller::Messages => Self::Messages(Box::new(messages::StreamWriter::new(context))),
+            Caller::Gemini => Self::Gemini(Box::new(gemini::StreamWriter::new(context))),
         }
     }
 
@@ -337,7 +345,7 @@ mod tests {
         let body =
             br#"{"messages":[{"role":"user","content":[{"type":"text","text":"x"},{"type":"hologram"}]}]}"#;
         let request = CallerRequest::read(Dialect::OpenAiChat, body).unwrap();
-        for dialect in [Dialect::OpenAiChat, Dialect::OpenAiResponses, Dialect::Anthropic, Dialect::Gemini] {
+        for dialect in Dialect::OF_PROVIDERS {
             let target = Target { dialect, provider: "p", model: "m", is_official: true };
             let refused = request.translate(&target, CallerOptions::default()).unwrap_err();
             assert!(refused.iter().any(|reason| reason.to_string().contains("hologram")), "{refused:?}");

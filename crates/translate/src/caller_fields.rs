@@ -1,7 +1,7 @@
 //! What the fields of the common form are called in the formats of callers: who is told that a field was left out or
 //! stands in the way looks for it by the name that it has there.
 
-use dialects::Dialect;
+use crate::caller::Caller;
 
 /// The common form's name, then those of Chat Completions, Responses, Messages and Gemini. Other fields have the same
 /// name everywhere, or only one format has them.
@@ -39,18 +39,18 @@ const NAMES: [(&str, [&str; 4]); 20] = [
 ];
 
 /// The caller's name of a field.
-pub(crate) fn name_of(caller: Dialect, field: &str) -> &str {
+pub(crate) fn name_of(caller: Caller, field: &str) -> &str {
     let column = match caller {
-        Dialect::OpenAiChat => 0,
-        Dialect::OpenAiResponses => 1,
-        Dialect::Anthropic => 2,
-        Dialect::Gemini => 3,
+        Caller::Chat => 0,
+        Caller::Responses => 1,
+        Caller::Messages => 2,
+        Caller::Gemini => 3,
     };
     NAMES.iter().find(|(name, _)| *name == field).map_or(field, |(_, names)| names[column])
 }
 
 /// The caller's names of these fields, each once.
-pub(crate) fn names_of(caller: Dialect, fields: &[String]) -> Vec<String> {
+pub(crate) fn names_of(caller: Caller, fields: &[String]) -> Vec<String> {
     let mut names: Vec<String> = Vec::with_capacity(fields.len());
     for field in fields {
         let name = name_of(caller, field);
@@ -63,13 +63,13 @@ pub(crate) fn names_of(caller: Dialect, fields: &[String]) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Dialect, name_of, names_of};
+    use super::{Caller, name_of, names_of};
 
     #[test]
     fn a_field_is_named_as_the_caller_wrote_it() {
-        assert_eq!(name_of(Dialect::Gemini, "messages"), "contents");
-        assert_eq!(name_of(Dialect::Anthropic, "seed"), "seed");
+        assert_eq!(name_of(Caller::Gemini, "messages"), "contents");
+        assert_eq!(name_of(Caller::Messages, "seed"), "seed");
         let fields = ["reasoning", "top_k", "reasoning_effort"].map(str::to_owned);
-        assert_eq!(names_of(Dialect::Gemini, &fields), ["thinkingConfig", "topK"]);
+        assert_eq!(names_of(Caller::Gemini, &fields), ["thinkingConfig", "topK"]);
     }
 }

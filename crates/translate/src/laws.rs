@@ -3,13 +3,19 @@
 //! ```text
 //! what there may be          requests, answers, bodies
 //! what a format cannot say   request_losses, answer_losses: the only exceptions to round trips
-//! what holds                 round_trips, same_bytes, streams, anything, order, losses, opaque
+//! what holds                 round_trips, same_bytes, streams, anything, order, losses, opaque, converse
+//! ```
+//!
+//! ```text
+//! converse_writer            writes Bedrock's answers, which the crate only reads
 //! ```
 
 mod answer_losses;
 mod answers;
 mod anything;
 mod bodies;
+mod converse;
+mod converse_writer;
 mod formats;
 mod losses;
 mod opaque;

@@ -10,8 +10,9 @@
 //! ```
 //!
 //! A format is a folder (`chat`, `responses`, `messages`, `gemini`) with a reader and a writer each of
-//! requests, responses and streams. None knows another; they meet in `form`. [`Bridge`] joins a stream's reader and
-//! writer. A plain response is read into the same events as a stream, so the two cannot differ.
+//! requests, responses and streams. None knows another; they meet in `form`. No caller uses `converse`, which writes
+//! requests and reads answers only. [`Bridge`] joins a stream's reader and writer. A plain response is read into the same
+//! events as a stream, so the two cannot differ.
 //!
 //! What holds here:
 //!
@@ -24,14 +25,17 @@
 //!
 //! ```text
 //! lib ─▶ own_format ─▶ envelope, json
-//! lib ─▶ bridge ─▶ restore ─▶ names        chat, responses, messages, gemini ─▶ target ─▶ abilities, names
-//!            └───▶ caller_fields, chat, …                                     └─▶ envelope, form, json
+//! lib ─▶ bridge ─▶ restore ─▶ names        chat, responses, messages, gemini, converse ─▶ target ─▶ abilities, names
+//!            └───▶ caller, caller_fields, chat, …                                              └─▶ envelope, form, json
 //! ```
 
 mod abilities;
 mod bridge;
+mod caller;
 mod caller_fields;
 mod chat;
+mod claude_thinking;
+mod converse;
 mod count;
 mod envelope;
 mod form;

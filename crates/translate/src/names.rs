@@ -20,12 +20,16 @@ pub(crate) const OPENAI_TOOL_NAME: Charset = Charset { max_len: 64, others: "" }
 pub(crate) const ANTHROPIC_TOOL_NAME: Charset = Charset { max_len: 128, others: "" };
 /// Gemini's names of functions, which begin with a letter or `_`.
 pub(crate) const GEMINI_TOOL_NAME: Charset = Charset { max_len: 128, others: ".:" };
+/// Amazon Bedrock's names of tools in Converse.
+pub(crate) const CONVERSE_TOOL_NAME: Charset = Charset { max_len: 64, others: "" };
 /// OpenAI's chat refuses longer ids of calls.
 pub(crate) const CHAT_CALL_ID: Charset = Charset { max_len: 40, others: "" };
 /// The responses API refuses longer ids of calls.
 pub(crate) const RESPONSES_CALL_ID: Charset = Charset { max_len: 64, others: "" };
 /// Anthropic's ids have no known limit.
 pub(crate) const ANTHROPIC_CALL_ID: Charset = Charset { max_len: 128, others: "" };
+/// Amazon Bedrock's ids of calls in Converse: botocore 1.44.8 has `.` and `:` too, older models of the API have not.
+pub(crate) const CONVERSE_CALL_ID: Charset = Charset { max_len: 64, others: "" };
 
 /// A name that fits: the same if it does already, else cut and with a hash of the whole behind it.
 pub(crate) fn fit(name: &str, charset: Charset) -> Cow<'_, str> {

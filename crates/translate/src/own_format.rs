@@ -45,6 +45,8 @@ fn edit(dialect: Dialect, body: &[u8], rule: EditRule<'_>) -> Option<Bytes> {
         Dialect::OpenAiResponses => responses::edit(&root, rule, &mut edits),
         Dialect::Anthropic => messages::edit(&root, rule, &mut edits),
         Dialect::Gemini => gemini::edit(&root, rule, &mut edits),
+        // No client writes it, so no envelope is in it.
+        Dialect::BedrockConverse => {}
     }
     edits.finish()
 }

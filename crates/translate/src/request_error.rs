@@ -6,6 +6,9 @@ pub enum RequestError {
     /// No JSON object.
     #[error("the request body must be a JSON object")]
     NotAnObject,
+    /// Only providers have the API format.
+    #[error("the request is in an API format that callers cannot use")]
+    NotACallersFormat,
     /// A field that is missing, or not what it must be.
     #[error("`{field}` {reason}")]
     Field {

@@ -6,12 +6,15 @@ mod said;
 
 use std::path::Path;
 
-use dialects::Dialect::{self, Anthropic, Gemini, OpenAiChat, OpenAiResponses};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use dialects::Dialect::{self, Anthropic, BedrockConverse, Gemini, OpenAiChat, OpenAiResponses};
 use dialects::sse::{Decoder, Frame};
 use said::{Said, plain, streamed};
 use serde_json::Value;
 use translate::{CallerOptions, CallerRequest, Target, Translation};
 
+/// Those of callers.
 const ALL: [Dialect; 4] = [OpenAiChat, OpenAiResponses, Anthropic, Gemini];
 
 struct Recording {
@@ -41,6 +44,7 @@ fn recording(json: &Value) -> Recording {
         "openai-responses" => OpenAiResponses,
         "anthropic-messages" => Anthropic,
         "gemini" => Gemini,
+        "bedrock-converse" => BedrockConverse,
         other => panic!("{other}"),
     };
     Recording {
@@ -62,6 +66,7 @@ fn target(dialect: Dialect) -> Target<'static> {
 /// A caller of one format whose request a provider of another answers.
 fn translation(caller: Dialect, recording: &Recording) -> Translation {
     let body = match caller {
+        Dialect::BedrockConverse => panic!("no caller has it"),
         OpenAiChat => {
             r#"{"messages":[{"role":"user","content":"hi"}],"stream_options":{"include_usage":true}}"#
         }
@@ -77,6 +82,40 @@ fn translation(caller: Dialect, recording: &Recording) -> Translation {
         ..CallerOptions::default()
     };
     CallerRequest::read(caller, body.as_bytes()).unwrap().translate(&target, options).unwrap()
+}
+
+impl Recording {
+    /// A stream's events, which of AWS's are made what the crate gets them as.
+    fn sse(&self) -> Vec<u8> {
+        match self.response["base64"].as_str() {
+            Some(binary) => events_of_messages(&STANDARD.decode(binary).unwrap()),
+            None => self.response["sse"].as_str().unwrap().as_bytes().to_vec(),
+        }
+    }
+}
+
+/// The messages of AWS's event stream under the names of their events: a length, the length of the headers, a checksum, the
+/// headers, of which the first says the name, the payload, a checksum.
+fn events_of_messages(mut bytes: &[u8]) -> Vec<u8> {
+    let mut sse = Vec::new();
+    while !bytes.is_empty() {
+        let number = |at: usize| u32::from_be_bytes(bytes[at..at + 4].try_into().unwrap()) as usize;
+        let (message, headers) = (&bytes[..number(0)], number(4));
+        let mut rest = &message[12..12 + headers];
+        let mut name = String::new();
+        while let [length, after @ ..] = rest {
+            let (header, value) = after.split_at(usize::from(*length));
+            let end = 3 + usize::from(u16::from_be_bytes([value[1], value[2]]));
+            if header == b":event-type" {
+                name = String::from_utf8(value[3..end].to_vec()).unwrap();
+            }
+            rest = &value[end..];
+        }
+        let payload = String::from_utf8(message[12 + headers..message.len() - 4].to_vec()).unwrap();
+        sse.extend_from_slice(format!("event: {name}\ndata: {{\"{name}\":{payload}}}\n\n").as_bytes());
+        bytes = &bytes[message.len()..];
+    }
+    sse
 }
 
 fn frames(bytes: &[u8]) -> Vec<Frame> {
@@ -96,17 +135,17 @@ fn events(bytes: &[u8]) -> Vec<Value> {
 fn translated(recording: &Recording, caller: Dialect) -> (Said, Said) {
     let translation = translation(caller, recording);
     if recording.is_stream {
-        let sse = recording.response["sse"].as_str().unwrap().as_bytes();
+        let sse = recording.sse();
         let mut bridge = translation.bridge();
         let mut out = Vec::new();
-        for frame in frames(sse) {
+        for frame in frames(&sse) {
             let name = std::str::from_utf8(frame.event()).ok().filter(|name| !name.is_empty());
             if let Some(data) = frame.data() {
                 out.extend_from_slice(&bridge.push(name, &data));
             }
         }
         out.extend_from_slice(&bridge.finish());
-        (streamed(recording.dialect, &events(sse)), streamed(caller, &events(&out)))
+        (streamed(recording.dialect, &events(&sse)), streamed(caller, &events(&out)))
     } else {
         let body = &recording.response["json"];
         let answer = translation.response(body.to_string().as_bytes()).unwrap();
@@ -148,6 +187,7 @@ fn texts<'v>(value: &'v Value, out: &mut Vec<&'v str>) {
 /// What the user said last.
 fn last_words(dialect: Dialect, body: &Value) -> Option<String> {
     let list = match dialect {
+        Dialect::BedrockConverse => panic!("no caller has it"),
         OpenAiChat | Anthropic => &body["messages"],
         OpenAiResponses => &body["input"],
         Gemini => &body["contents"],
@@ -168,21 +208,29 @@ fn last_words(dialect: Dialect, body: &Value) -> Option<String> {
 /// What stands against a request where it cannot be sent.
 const REFUSED: [(&str, &[Dialect], &str); 6] = [
     // Tools that the provider runs, and no others beside them.
-    ("gemini-google-64e0e058", &[OpenAiChat, OpenAiResponses, Anthropic], "urlContext"),
-    ("gemini-google-vertex-59d1e1ca", &[OpenAiChat, OpenAiResponses, Anthropic], "googleSearch"),
-    ("messages-anthropic-1dffd657", &[OpenAiChat, OpenAiResponses, Gemini], "computer_20251124"),
-    ("responses-openai-741ad918", &[OpenAiChat, Anthropic, Gemini], "web_search"),
-    ("responses-openai-add29c68", &[OpenAiChat, Anthropic, Gemini], "image_generation"),
-    ("messages-anthropic-42e443b0", &[Gemini], "image_url"),
+    ("gemini-google-64e0e058", &[OpenAiChat, OpenAiResponses, Anthropic, BedrockConverse], "urlContext"),
+    (
+        "gemini-google-vertex-59d1e1ca",
+        &[OpenAiChat, OpenAiResponses, Anthropic, BedrockConverse],
+        "googleSearch",
+    ),
+    (
+        "messages-anthropic-1dffd657",
+        &[OpenAiChat, OpenAiResponses, Gemini, BedrockConverse],
+        "computer_20251124",
+    ),
+    ("responses-openai-741ad918", &[OpenAiChat, Anthropic, Gemini, BedrockConverse], "web_search"),
+    ("responses-openai-add29c68", &[OpenAiChat, Anthropic, Gemini, BedrockConverse], "image_generation"),
+    ("messages-anthropic-42e443b0", &[Gemini, BedrockConverse], "image_url"),
 ];
 
 #[test]
 fn recorded_requests_go_to_every_format_or_say_why_not() {
     let mut refused: Vec<(String, Dialect, String)> = Vec::new();
-    for recording in recordings() {
+    for recording in recordings().into_iter().filter(|recording| recording.dialect != BedrockConverse) {
         let request = CallerRequest::read(recording.dialect, &recording.request).unwrap();
         let words = last_words(recording.dialect, &serde_json::from_slice(&recording.request).unwrap());
-        for format in ALL.into_iter().filter(|format| *format != recording.dialect) {
+        for format in Dialect::OF_PROVIDERS.into_iter().filter(|format| *format != recording.dialect) {
             let options = CallerOptions { stream: recording.is_stream, ..CallerOptions::default() };
             match request.translate(&target(format), options) {
                 Ok(translated) => {

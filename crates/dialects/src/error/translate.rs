@@ -34,7 +34,7 @@ fn translated(from: Dialect, to: Dialect, status: u16, body: &[u8], request_id: 
         message(&body).unwrap_or_else(|| format!("the provider answered with HTTP {status}").into());
     let openai_names = match from {
         Dialect::OpenAiChat | Dialect::OpenAiResponses => openai_names(&body, &read),
-        Dialect::Anthropic | Dialect::Gemini => OpenAiNames::default(),
+        Dialect::Anthropic | Dialect::Gemini | Dialect::BedrockConverse => OpenAiNames::default(),
     };
     let error =
         TranslatedError { status, category: read.category, message: &message, openai_names, request_id };

@@ -378,3 +378,27 @@ fn errors_in_streams_of_responses() {
         assert_eq!(error.error_type, None, "{body}");
     }
 }
+
+#[test]
+fn exceptions_of_a_stream_imply_the_status_of_their_type() {
+    for (name, message, status, category) in [
+        ("throttlingException", "Too many requests", 429, ErrorCategory::Other),
+        ("throttlingException", "Too many tokens per day, please wait", 429, ErrorCategory::QuotaExhausted),
+        ("modelStreamErrorException", "x", 424, ErrorCategory::Other),
+        ("modelTimeoutException", "x", 408, ErrorCategory::Other),
+        ("serviceUnavailableException", "x", 503, ErrorCategory::Other),
+        ("internalServerException", "x", 500, ErrorCategory::Other),
+        ("validationException", "Input is too long for requested model.", 400, ErrorCategory::ContextTooLong),
+    ] {
+        let read = read(None, &json!({ name: {"message": message} }));
+        assert_eq!(
+            (read.error_type.as_deref(), read.status, read.category),
+            (Some(name), Some(status), category)
+        );
+    }
+    // The type is in a header or in the body.
+    let not_ready = json!({"type": "ModelNotReadyException", "message": "The model is not ready."});
+    assert_eq!(read(429, &not_ready).category, ErrorCategory::Other);
+    let expired = json!({"__type": "com.amazon.coral.service#ExpiredTokenException", "message": "x"});
+    assert_eq!(read(403, &expired).category, ErrorCategory::InvalidKey);
+}

@@ -27,6 +27,7 @@ async fn world(setup: Setup) -> World {
         kind,
         base_url: url.parse().unwrap(),
         api_key: Some("key-of-ours".into()),
+        aws: None,
         speaks,
         ca_file: None,
         stream_usage: None,
@@ -72,6 +73,7 @@ fn request(world: &World, dialect: Dialect, model: &str, stream: bool, more: Val
     let prompt = "the secret prompt";
     let message = json!([{"role": "user", "content": prompt}]);
     let (path, mut body) = match dialect {
+        Dialect::BedrockConverse => panic!("no caller has it"),
         Dialect::OpenAiChat => (
             "/v1/chat/completions".to_owned(),
             json!({"model": model, "stream": stream, "messages": message}),

@@ -124,6 +124,7 @@ pub(crate) fn manager(first: &Simulator, second: &Simulator, setup: &Setup) -> A
         kind,
         base_url: url.parse().unwrap(),
         api_key: Some("key-of-ours".into()),
+        aws: None,
         speaks: None,
         ca_file: None,
         stream_usage: None,

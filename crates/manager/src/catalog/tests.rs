@@ -9,6 +9,7 @@ fn provider(name: &str, kind: ProviderKind) -> ProviderConfig {
         kind,
         base_url: Url::parse("http://127.0.0.1:1/v1").unwrap(),
         api_key: None,
+        aws: None,
         speaks: None,
         ca_file: None,
         stream_usage: None,

@@ -11,6 +11,7 @@ use crate::formats::data;
 pub(crate) fn accumulate(dialect: Dialect, events: &[String]) -> Value {
     let all = data(events);
     match dialect {
+        Dialect::BedrockConverse => panic!("no caller has it"),
         Dialect::OpenAiChat => {
             assert!(events.last().is_some_and(|last| last.ends_with("data: [DONE]\n\n")), "{events:?}");
             of_chat(&all)

@@ -39,6 +39,7 @@ async fn rejected(agent: Agent, maker: &str, error: ProviderError) -> (u16, Valu
 fn is_told_to_shorten(agent: Agent, error: &Value) -> bool {
     let message = error["message"].as_str().unwrap();
     match agent.dialect {
+        Dialect::BedrockConverse => panic!("no caller has it"),
         Dialect::Anthropic => {
             error["type"] == "invalid_request_error" && message.starts_with("prompt is too long")
         }

@@ -116,6 +116,7 @@ impl Session {
 
     fn history(&mut self) -> &mut Vec<Value> {
         let field = match self.agent.dialect {
+            Dialect::BedrockConverse => panic!("no caller has it"),
             Dialect::OpenAiChat | Dialect::Anthropic => "messages",
             Dialect::OpenAiResponses => "input",
             Dialect::Gemini => "contents",
@@ -130,6 +131,7 @@ impl Session {
         let result = |index: usize| result(turn, index);
         let history = self.history();
         match agent.dialect {
+            Dialect::BedrockConverse => panic!("no caller has it"),
             Dialect::OpenAiChat => push_chat(history, answer, result),
             Dialect::OpenAiResponses => push_responses(history, answer, agent.is_freeform, result),
             Dialect::Anthropic => push_messages(history, answer, result),

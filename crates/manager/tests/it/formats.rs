@@ -51,6 +51,7 @@ impl Formats {
             kind,
             base_url: url.parse().unwrap(),
             api_key: Some("key-of-ours".into()),
+            aws: None,
             speaks,
             ca_file: None,
             stream_usage: None,
@@ -110,6 +111,7 @@ pub(crate) fn call(dialect: Dialect, model: &str, stream: bool, fields: Value) -
     let prompt = "the secret prompt";
     let message = json!([{"role": "user", "content": prompt}]);
     let mut body = match dialect {
+        Dialect::BedrockConverse => panic!("no caller has it"),
         Dialect::OpenAiChat => json!({"model": model, "stream": stream, "messages": message}),
         Dialect::OpenAiResponses => json!({"model": model, "stream": stream, "input": message}),
         Dialect::Anthropic => {
@@ -152,6 +154,7 @@ pub(crate) fn text(dialect: Dialect, answer: &Value) -> String {
         items.filter_map(|item| item["text"].as_str()).collect()
     };
     match dialect {
+        Dialect::BedrockConverse => panic!("no caller has it"),
         Dialect::OpenAiChat => {
             answer["choices"][0]["message"]["content"].as_str().unwrap_or_default().to_owned()
         }
@@ -169,6 +172,7 @@ pub(crate) fn text(dialect: Dialect, answer: &Value) -> String {
 /// The same of a stream.
 pub(crate) fn streamed_text(dialect: Dialect, events: &[String]) -> String {
     let text = |event: &Value| match dialect {
+        Dialect::BedrockConverse => panic!("no caller has it"),
         Dialect::OpenAiChat => event["choices"][0]["delta"]["content"].as_str().map(str::to_owned),
         Dialect::OpenAiResponses => (event["type"] == "response.output_text.delta")
             .then(|| event["delta"].as_str().unwrap().to_owned()),
@@ -189,6 +193,7 @@ pub(crate) fn data(events: &[String]) -> Vec<Value> {
 pub(crate) fn is_whole(dialect: Dialect, events: &[String]) -> bool {
     let last = events.last().map(String::as_str).unwrap_or_default();
     match dialect {
+        Dialect::BedrockConverse => panic!("no caller has it"),
         Dialect::OpenAiChat => events.concat().contains("[DONE]"),
         Dialect::OpenAiResponses => events.concat().contains("event: response.completed"),
         Dialect::Anthropic => events.concat().contains("event: message_stop"),
@@ -200,6 +205,7 @@ pub(crate) fn is_whole(dialect: Dialect, events: &[String]) -> bool {
 pub(crate) fn ends_with_error(dialect: Dialect, events: &[String]) -> bool {
     let Some(last) = data(events).pop() else { return false };
     match dialect {
+        Dialect::BedrockConverse => panic!("no caller has it"),
         Dialect::OpenAiChat | Dialect::Gemini => last["error"]["message"].is_string(),
         Dialect::OpenAiResponses => last["type"] == "error" || last["type"] == "response.failed",
         Dialect::Anthropic => last["type"] == "error" && last["error"]["type"].is_string(),

@@ -205,6 +205,7 @@ async fn answered(agent: Agent, reply: Reply, case: &str) -> Value {
 /// The agent's own calls of a turn, as its SDK has them.
 fn assert_calls(agent: Agent, turn: usize, answer: &Value, case: &str) {
     let wrapped = match agent.dialect {
+        Dialect::BedrockConverse => panic!("no caller has it"),
         Dialect::OpenAiChat => serde_json::json!({"messages": [answer["choices"][0]["message"]]}),
         Dialect::OpenAiResponses => serde_json::json!({"input": answer["output"]}),
         Dialect::Anthropic => serde_json::json!({"messages": [{"content": answer["content"]}]}),

@@ -36,6 +36,7 @@ impl Client {
     fn fields(&self) -> Value {
         let (turns, schema) = (&self.turns, json!({"type": "object"}));
         match self.dialect {
+            Dialect::BedrockConverse => panic!("no caller has it"),
             Dialect::OpenAiChat => json!({
                 "messages": turns, "reasoning_effort": "medium",
                 "tools": [{"type": "function", "function": {"name": "read_file", "parameters": schema}}],
@@ -60,6 +61,7 @@ impl Client {
     fn push(&mut self, answer: &Value) {
         let before = self.turns.len();
         match self.dialect {
+            Dialect::BedrockConverse => panic!("no caller has it"),
             Dialect::OpenAiChat => {
                 let message = &answer["choices"][0]["message"];
                 self.turns.push(message.clone());

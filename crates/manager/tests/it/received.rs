@@ -19,6 +19,7 @@ pub(crate) struct Received {
 pub(crate) fn read(dialect: Dialect, body: &Value) -> Received {
     let mut read = Received::default();
     match dialect {
+        Dialect::BedrockConverse => panic!("no caller has it"),
         Dialect::OpenAiChat => of_chat(body, &mut read),
         Dialect::OpenAiResponses => of_responses(body, &mut read),
         Dialect::Anthropic => of_messages(body, &mut read),

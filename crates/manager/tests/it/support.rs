@@ -110,6 +110,7 @@ impl Fixture {
             kind,
             base_url: url.parse().unwrap(),
             api_key: Some("key-of-ours".into()),
+            aws: None,
             speaks: None,
             ca_file: None,
             stream_usage: config.stream_usage,

@@ -34,6 +34,7 @@ async fn the_second_model_answers_every_caller_in_its_own_format() {
             assert_eq!((reply.answered_by.as_str(), reply.attempts), (GPT, 2), "{dialect:?} {stream}");
             let translated = reply.translated.as_ref().map(ToString::to_string);
             let expected = match dialect {
+                Dialect::BedrockConverse => panic!("no caller has it"),
                 Dialect::OpenAiChat | Dialect::OpenAiResponses => None,
                 Dialect::Anthropic => Some("anthropic>openai-responses"),
                 Dialect::Gemini => Some("gemini>openai-responses"),
@@ -249,6 +250,7 @@ async fn a_refused_request_is_returned_in_the_callers_format() {
             let reply = world.call(call(dialect, model, false, json!({}))).await.unwrap();
             assert_eq!(reply.answered_by.as_str(), model);
             let is_own = match dialect {
+                Dialect::BedrockConverse => panic!("no caller has it"),
                 Dialect::OpenAiChat => model == GPT || model == LOCAL,
                 Dialect::OpenAiResponses => model == GPT,
                 Dialect::Anthropic => model == CLAUDE,
@@ -259,6 +261,7 @@ async fn a_refused_request_is_returned_in_the_callers_format() {
             let error = &body["error"];
             assert!(error["message"].as_str().is_some_and(|message| !message.is_empty()), "{body}");
             match dialect {
+                Dialect::BedrockConverse => panic!("no caller has it"),
                 Dialect::OpenAiChat | Dialect::OpenAiResponses => {
                     assert!(error["type"].is_string(), "{body}");
                 }
@@ -349,6 +352,7 @@ async fn keep_alive_events_are_the_callers_formats() {
     for (dialect, events) in PATHS.into_iter().zip(streams) {
         let first = events.first().map(String::as_str).unwrap_or_default();
         match dialect {
+            Dialect::BedrockConverse => panic!("no caller has it"),
             Dialect::OpenAiChat | Dialect::OpenAiResponses => assert!(first.starts_with(": "), "{events:?}"),
             Dialect::Anthropic => assert!(first.starts_with("event: ping\n"), "{events:?}"),
             Dialect::Gemini => assert!(!events.concat().contains(": \n") && first.is_empty(), "{events:?}"),

@@ -2,7 +2,11 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test's helpers may fail the test")]
 
+mod aws;
+mod aws_credentials;
+mod bedrock;
 mod connect_causes;
+mod http_server;
 mod kept_connections;
 mod odd;
 mod plain;

@@ -145,6 +145,7 @@ const CASES: [Case; 4] = [
 
 fn kind_and_endpoint(dialect: Dialect) -> (ProviderKind, Endpoint) {
     match dialect {
+        Dialect::BedrockConverse => panic!("no caller has it"),
         Dialect::OpenAiChat => (ProviderKind::OpenAi, Endpoint::ChatCompletions),
         Dialect::OpenAiResponses => (ProviderKind::OpenAi, Endpoint::Responses),
         Dialect::Anthropic => (ProviderKind::Anthropic, Endpoint::Messages),
@@ -175,6 +176,7 @@ async fn serving(dialect: Dialect, bodies: Vec<String>) -> Provider {
         kind: kind_and_endpoint(dialect).0,
         base_url: base_url.parse().unwrap(),
         api_key: None,
+        aws: None,
         speaks: Some(vec![dialect]),
     };
     Provider::new(config, Duration::from_secs(5)).unwrap()

@@ -200,8 +200,8 @@ async fn dropping_a_call_cancels_the_providers() {
 
 #[tokio::test]
 async fn another_api_format_is_unsupported() {
-    let provider = provider(ProviderKind::Bedrock, "http://127.0.0.1:1");
-    assert_eq!(provider.dialects(), []);
+    // The endpoint is that of Anthropic's Messages.
+    let provider = provider(ProviderKind::GoogleGenAi, "http://127.0.0.1:1");
     let error = call(&provider, false, &Timeouts::default()).await.unwrap_err();
     assert_eq!(
         (error.kind, error.class),
@@ -240,6 +240,7 @@ fn configurations_that_could_never_work() {
             kind: ProviderKind::OpenAi,
             base_url: base_url.parse().unwrap(),
             api_key: Some(key.to_owned().into()),
+            aws: None,
             speaks: None,
             ca_file: None,
             stream_usage: None,

@@ -34,6 +34,7 @@ pub(crate) fn provider(kind: ProviderKind, base_url: &str) -> Provider {
         kind,
         base_url: base_url.parse().unwrap(),
         api_key: Some(KEY.to_owned().into()),
+        aws: None,
         speaks: None,
         ca_file: None,
         stream_usage: None,

@@ -1,5 +1,6 @@
 //! Streams: which are complete, and which only look so.
 
+use std::io::Write as _;
 use std::time::Duration;
 
 use dialects::events::end_marker;
@@ -7,7 +8,8 @@ use http::StatusCode;
 use providers::{FailureClass, ProviderErrorKind, ProviderKind};
 use simulator::{Behaviour, Fault, ProviderError as InjectedError};
 
-use crate::setup::{KINDS, open, read_all, simulated, text};
+use crate::http_server::{HttpServer, Reply};
+use crate::setup::{KINDS, open, provider, read_all, simulated, text};
 
 /// The number of events before the first token in the simulator's streams.
 fn preamble(kind: ProviderKind) -> usize {
@@ -172,4 +174,36 @@ async fn a_failed_streams_connection_is_closed_immediately() {
     read_all(&mut stream).await.1.unwrap_err();
     simulator.wait_until(|seen| seen.open_connections() == 0).await;
     drop(stream);
+}
+
+#[tokio::test]
+async fn events_of_a_compressed_stream_that_have_come_are_there_without_waiting() {
+    // Larger than one read from the socket.
+    let content = "x".repeat(2000);
+    let event =
+        format!("data: {{\"choices\":[{{\"index\":0,\"delta\":{{\"content\":\"{content}\"}}}}]}}\n\n");
+    let end =
+        "data: {\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]}\n\ndata: [DONE]\n\n";
+    let plain = event.repeat(200) + end;
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::none());
+    encoder.write_all(plain.as_bytes()).unwrap();
+    let body = encoder.finish().unwrap();
+    let server = HttpServer::start(move |_| Reply {
+        status: 200,
+        headers: vec![
+            ("content-type", "text/event-stream".to_owned()),
+            ("content-encoding", "gzip".to_owned()),
+        ],
+        body: body.clone().into(),
+    })
+    .await;
+    let mut stream = open(&provider(ProviderKind::OpenAi, &server.url)).await.unwrap();
+    let mut events = Vec::new();
+    while let Some(event) = stream.next().await.unwrap() {
+        events.push(event);
+        while let Some(event) = stream.next_if_ready() {
+            events.push(event.unwrap());
+        }
+    }
+    assert_eq!(text(&events), plain);
 }

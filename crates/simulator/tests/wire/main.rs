@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test's helpers may fail the test")]
 
+mod bedrock;
 mod chat;
 mod client;
 mod connections;

@@ -66,12 +66,13 @@ fn same_providers(a: &[ProviderConfig], b: &[ProviderConfig]) -> bool {
 
 /// Taken apart in full, so that a new setting cannot be forgotten here.
 fn same_provider(a: &ProviderConfig, b: &ProviderConfig) -> bool {
-    let ProviderConfig { name, kind, base_url, api_key, speaks, ca_file, stream_usage, forward } = a;
+    let ProviderConfig { name, kind, base_url, api_key, aws, speaks, ca_file, stream_usage, forward } = a;
     let text = |key: &Option<SecretString>| key.as_ref().map(|key| key.expose_secret().to_owned());
     *name == b.name
         && *kind == b.kind
         && *base_url == b.base_url
         && text(api_key) == text(&b.api_key)
+        && *aws == b.aws
         && *speaks == b.speaks
         && *ca_file == b.ca_file
         && *stream_usage == b.stream_usage
@@ -102,6 +103,7 @@ mod tests {
             ("[providers.other]\nkind = 'openai'\nbase_url = 'http://h/v1'", "providers"),
             ("forward = ['x-title']", "providers"),
             ("stream_usage = true", "providers"),
+            ("[providers.aws]\nkind = 'bedrock'", "providers"),
             ("[timeouts]\ntotal = '9s'", "routes"),
             ("[breaker]\nfailure_threshold = 2", "policies"),
             ("[server]\nlisten = '127.0.0.1:9'", "nothing changed; needs a restart: listen"),
@@ -119,6 +121,15 @@ mod tests {
     fn a_rotated_key_of_a_provider_is_a_change() {
         let key = |key: &str| config(&format!("[providers.openai]\napi_key = '{key}'"));
         assert_eq!(Changes::new(&key("a"), &key("a"), &key("b")).applied, ["providers"]);
+    }
+
+    #[test]
+    fn another_region_is_a_change() {
+        let region = |region: &str| {
+            config(&format!("[providers.bedrock]\nregion = '{region}'\nbase_url = 'http://h'"))
+        };
+        let (east, west) = (region("us-east-1"), region("us-west-1"));
+        assert_eq!(Changes::new(&east, &east, &west).applied, ["providers"]);
     }
 
     #[test]

@@ -13,6 +13,8 @@ use super::{
 
 /// The variables that Switchboard reads, besides those of Open SWE's tasks ([`super::tasks`]).
 pub mod names {
+    use providers::AwsEnvironment;
+
     /// The configuration file; `--config` wins.
     pub const CONFIG: &str = "SWITCHBOARD_CONFIG";
     /// `[server] listen`; `--listen` wins.
@@ -51,7 +53,9 @@ pub mod names {
     pub const AWS_REGION: &str = "AWS_REGION";
     /// The same, if `AWS_REGION` is not set.
     pub const AWS_DEFAULT_REGION: &str = "AWS_DEFAULT_REGION";
-    /// AWS credentials: any of these will configure the provider `bedrock` once it can be called.
+    /// The base URL of providers of Bedrock.
+    pub const AWS_ENDPOINT_URL_BEDROCK_RUNTIME: &str = "AWS_ENDPOINT_URL_BEDROCK_RUNTIME";
+    /// AWS credentials: any of these configures the provider `bedrock`. [`AwsEnvironment::NAMES`] has all that are read.
     pub const AWS_CREDENTIAL_VARIABLES: [&str; 5] = [
         "AWS_ACCESS_KEY_ID",
         "AWS_PROFILE",
@@ -67,8 +71,8 @@ pub mod names {
     pub const OTEL_DISABLED: &str = "OTEL_SDK_DISABLED";
     /// The service name in traces.
     pub const OTEL_SERVICE_NAME: &str = "OTEL_SERVICE_NAME";
-    /// All of them but [`AWS_CREDENTIAL_VARIABLES`].
-    pub const ALL: [&str; 23] = [
+    /// All of them but those of [`AwsEnvironment::NAMES`] that only credentials need.
+    pub const ALL: [&str; 24] = [
         CONFIG,
         LISTEN,
         API_KEY,
@@ -88,6 +92,7 @@ pub mod names {
         AWS_BEARER_TOKEN_BEDROCK,
         AWS_REGION,
         AWS_DEFAULT_REGION,
+        AWS_ENDPOINT_URL_BEDROCK_RUNTIME,
         OTEL_ENDPOINT,
         OTEL_TRACES_ENDPOINT,
         OTEL_DISABLED,
@@ -96,6 +101,11 @@ pub mod names {
     /// Open SWE's tasks, as they stand in the names of the variables for their models.
     const TASKS: [&str; 5] = ["PLANNER", "PROGRAMMER", "REVIEWER", "ROUTER", "SUMMARIZER"];
 
+    /// `HOME` is the system's, and no line of `.env` needs it.
+    fn is_aws(name: &str) -> bool {
+        name.starts_with("AWS_") && AwsEnvironment::NAMES.contains(&name)
+    }
+
     /// Whether Switchboard reads the variable, whatever the configuration says.
     #[must_use]
     pub fn is_ours(name: &str) -> bool {
@@ -103,7 +113,7 @@ pub mod names {
         let is_of_task = task.is_some_and(|(prefix, task)| {
             TASKS.contains(&task) && (prefix == "DEFAULT" || prefix.starts_with("FALLBACK_"))
         });
-        is_of_task || ALL.contains(&name) || AWS_CREDENTIAL_VARIABLES.contains(&name)
+        is_of_task || ALL.contains(&name) || is_aws(name)
     }
 }
 

@@ -104,6 +104,10 @@ struct PrintedProvider {
     base_url: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     api_key: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    region: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    profile: Option<String>,
     speaks: Vec<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     ca_file: Option<String>,
@@ -277,6 +281,8 @@ impl From<&ProviderConfig> for PrintedProvider {
             kind: keyword(&KINDS, &provider.kind),
             base_url: provider.base_url.to_string(),
             api_key: provider.api_key.as_ref().map(|_| REDACTED),
+            region: provider.aws.as_ref().map(|aws| aws.region.clone()),
+            profile: provider.aws.as_ref().and_then(|aws| aws.profile.clone()),
             speaks: provider.dialects().iter().map(|dialect| keyword(&DIALECTS, dialect)).collect(),
             ca_file: provider.ca_file.as_ref().map(|path| path.display().to_string()),
             forward: provider.forward.iter().map(ToString::to_string).collect(),

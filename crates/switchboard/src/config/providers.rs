@@ -3,7 +3,9 @@
 use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf};
 
 use dialects::Dialect;
-use providers::{ForwardError, ForwardedHeader, ProviderConfig, ProviderKind};
+use providers::{
+    AwsEnvironment, AwsSettings, ForwardError, ForwardedHeader, ProviderConfig, ProviderKind, profile_region,
+};
 use secrecy::SecretString;
 use url::Url;
 
@@ -37,18 +39,19 @@ pub(super) fn read_providers(section: &Section<'_>, listen: SocketAddr) -> Provi
     let mut providers: Providers =
         in_file.map(|(name, section)| (name.to_owned(), read_provider(name, section, listen))).collect();
     for (name, kind) in KINDS {
-        // AWS credentials are often there for other purposes: what cannot be called yet is not configured by them.
-        let is_callable = !kind.dialects().is_empty();
-        if providers.contains_key(name) || !is_callable || !is_configured_by_env(kind, context.environment) {
+        if providers.contains_key(name) || !is_configured_by_env(kind, context.environment) {
             continue;
         }
-        let provider = base_url_from_env(kind, context, listen).map(|base_url| {
+        let account = AwsAccount::default();
+        let provider = base_url_from_env(kind, &account, context, listen).map(|base_url| {
             let api_key = api_key_from_env(kind, context.environment);
+            let aws = aws_settings(kind, account, &base_url, context.environment);
             ProviderConfig {
                 name: name.to_owned(),
                 kind,
                 base_url,
                 api_key,
+                aws,
                 speaks: None,
                 ca_file: None,
                 stream_usage: None,
@@ -70,28 +73,29 @@ fn read_provider(name: &str, mut section: Section<'_>, listen: SocketAddr) -> Op
         _ = section.value("api_key").map(|value| value.secret());
         _ = section.value("ca_file").map(|value| value.text());
         _ = section.value("stream_usage").map(|value| value.boolean());
+        _ = section.value("region").map(|value| value.text());
+        _ = section.value("profile").map(|value| value.text());
         _ = read_forward(&mut section);
         section.report_unknown_keys();
         return None;
     };
-    let base_url = read_base_url(name, kind, &mut section, listen);
-    let api_key = read_api_key(name, kind, &mut section);
+    let account =
+        if kind == ProviderKind::Bedrock { read_account(&mut section) } else { Some(AwsAccount::default()) };
+    let base_url = read_base_url(name, kind, account.as_ref(), &mut section, listen);
+    let api_key = read_api_key(name, kind, account.as_ref(), &mut section);
     let speaks = read_speaks(kind, &mut section);
     let ca_file = section.value("ca_file").and_then(|value| value.text()).map(PathBuf::from);
     let mut stream_usage = None;
     section.read_into("stream_usage", &mut stream_usage, |value| value.boolean().map(Some));
     let forward = read_forward(&mut section);
-    if kind.dialects().is_empty() {
-        let message = format!("[{}] is of a kind that cannot be called yet: remove it", section.name);
-        section.context.report_line(section.line, message);
-        section.report_unknown_keys();
-        return None;
-    }
+    let environment = section.context.environment;
     section.report_unknown_keys();
+    let base_url = base_url?;
     Some(ProviderConfig {
         name: name.to_owned(),
         kind,
-        base_url: base_url?,
+        aws: aws_settings(kind, account?, &base_url, environment),
+        base_url,
         api_key: api_key?,
         speaks: speaks?,
         ca_file,
@@ -101,11 +105,12 @@ fn read_provider(name: &str, mut section: Section<'_>, listen: SocketAddr) -> Op
 }
 
 /// The API formats, by the names that `speaks` has for them.
-pub(super) const DIALECTS: [(&str, Dialect); 4] = [
+pub(super) const DIALECTS: [(&str, Dialect); 5] = [
     ("chat", Dialect::OpenAiChat),
     ("responses", Dialect::OpenAiResponses),
     ("anthropic", Dialect::Anthropic),
     ("gemini", Dialect::Gemini),
+    ("bedrock-converse", Dialect::BedrockConverse),
 ];
 
 /// `None`: invalid, and reported. `Some(None)`: those that the kind usually has.
@@ -158,14 +163,16 @@ fn read_kind(name: &str, section: &mut Section<'_>) -> Option<ProviderKind> {
 fn read_base_url(
     name: &str,
     kind: ProviderKind,
+    account: Option<&AwsAccount>,
     section: &mut Section<'_>,
     listen: SocketAddr,
 ) -> Option<Url> {
     let Some(value) = section.value("base_url") else {
-        return if is_named_after_kind(name, kind) {
-            base_url_from_env(kind, section.context, listen)
+        // AWS' variables are about an account, whatever its provider is called here.
+        return if is_named_after_kind(name, kind) || kind == ProviderKind::Bedrock {
+            base_url_from_env(kind, account?, section.context, listen)
         } else {
-            default_base_url(kind, section.context.environment)
+            default_base_url(kind, account?, section.context.environment)
         };
     };
     match parse_base_url(kind, &value.text()?, listen) {
@@ -179,15 +186,25 @@ fn read_base_url(
     }
 }
 
-/// `None`: invalid, and reported. `Some(None)`: not needed, for a server with its own `base_url`, and for Bedrock, which
-/// has AWS credentials.
-fn read_api_key(name: &str, kind: ProviderKind, section: &mut Section<'_>) -> Option<Option<SecretString>> {
+/// `None`: invalid, and reported. `Some(None)`: not needed, for a server with its own `base_url`, and for Bedrock, whose
+/// requests are signed with AWS credentials.
+fn read_api_key(
+    name: &str,
+    kind: ProviderKind,
+    account: Option<&AwsAccount>,
+    section: &mut Section<'_>,
+) -> Option<Option<SecretString>> {
     if let Some(value) = section.value("api_key") {
         return value.secret().map(Some);
     }
+    if kind == ProviderKind::Bedrock {
+        // A profile that is named means its credentials.
+        let has_profile = account.is_none_or(|account| account.profile.is_some());
+        return Some(api_key_from_env(kind, section.context.environment).filter(|_| !has_profile));
+    }
     let standard_key = || api_key_from_env(kind, section.context.environment);
     let key = is_named_after_kind(name, kind).then(standard_key).flatten();
-    if key.is_none() && kind != ProviderKind::Bedrock && !section.contains_key("base_url") {
+    if key.is_none() && !section.contains_key("base_url") {
         let variable = key_variables(kind)[0];
         let advice = format!("write api_key = \"${{{variable}}}\" and set that variable");
         section.report("api_key", &format!("is missing; {advice}"));
@@ -233,15 +250,20 @@ fn is_configured_by_env(kind: ProviderKind, environment: &Environment) -> bool {
 }
 
 /// The kind's base URL: its variable, or else the default.
-fn base_url_from_env(kind: ProviderKind, context: &ParseContext<'_>, listen: SocketAddr) -> Option<Url> {
+fn base_url_from_env(
+    kind: ProviderKind,
+    account: &AwsAccount,
+    context: &ParseContext<'_>,
+    listen: SocketAddr,
+) -> Option<Url> {
     let variable = match kind {
         ProviderKind::OpenAi => names::OPENAI_BASE_URL,
         ProviderKind::Anthropic => names::ANTHROPIC_BASE_URL,
         ProviderKind::GoogleGenAi => names::GOOGLE_GEMINI_BASE_URL,
-        ProviderKind::Bedrock => return default_base_url(kind, context.environment),
+        ProviderKind::Bedrock => names::AWS_ENDPOINT_URL_BEDROCK_RUNTIME,
     };
     let Some(text) = context.environment.get(variable) else {
-        return default_base_url(kind, context.environment);
+        return default_base_url(kind, account, context.environment);
     };
     match parse_base_url(kind, text, listen) {
         Ok(BaseUrl { url, warning }) => {
@@ -257,14 +279,93 @@ fn base_url_from_env(kind: ProviderKind, context: &ParseContext<'_>, listen: Soc
     }
 }
 
-fn default_base_url(kind: ProviderKind, environment: &Environment) -> Option<Url> {
-    let region = || environment.get(names::AWS_REGION).or_else(|| environment.get(names::AWS_DEFAULT_REGION));
+fn default_base_url(kind: ProviderKind, account: &AwsAccount, environment: &Environment) -> Option<Url> {
     match kind.default_base_url() {
         Some(url) => url.parse().ok(),
         None => {
-            format!("https://bedrock-runtime.{}.amazonaws.com", region().unwrap_or("us-east-1")).parse().ok()
+            let region = account.region(&aws_environment(environment));
+            let domain = if region.starts_with("cn-") { "amazonaws.com.cn" } else { "amazonaws.com" };
+            format!("https://bedrock-runtime.{region}.{domain}").parse().ok()
         }
     }
+}
+
+/// What the file says about an AWS account.
+#[derive(Default)]
+struct AwsAccount {
+    region: Option<String>,
+    profile: Option<String>,
+}
+
+impl AwsAccount {
+    /// The region that requests go to.
+    fn region(&self, environment: &AwsEnvironment) -> String {
+        let by_file = || self.region.clone();
+        let by_profile = || profile_region(environment, self.profile.as_deref());
+        let by_variable = || environment.region().map(str::to_owned);
+        // A profile that is named means its region, too.
+        let found = match self.profile {
+            Some(_) => by_file().or_else(by_profile).or_else(by_variable),
+            None => by_file().or_else(by_variable).or_else(by_profile),
+        };
+        found.unwrap_or_else(|| DEFAULT_REGION.to_owned())
+    }
+}
+
+/// Where Bedrock is called if nothing names a region.
+const DEFAULT_REGION: &str = "us-east-1";
+
+/// `None`: invalid, and reported.
+fn read_account(section: &mut Section<'_>) -> Option<AwsAccount> {
+    let region = match section.value("region") {
+        Some(value) => {
+            let region = value.text()?;
+            if !is_region(&region) {
+                return value.report("is not an AWS region, expected one such as \"us-east-1\"");
+            }
+            Some(region)
+        }
+        None => None,
+    };
+    let profile = match section.value("profile") {
+        Some(value) => Some(value.text()?),
+        None => None,
+    };
+    Some(AwsAccount { region, profile })
+}
+
+fn is_region(text: &str) -> bool {
+    text.contains('-')
+        && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
+}
+
+/// The settings of an account; `None`: the kind has none.
+fn aws_settings(
+    kind: ProviderKind,
+    account: AwsAccount,
+    base_url: &Url,
+    environment: &Environment,
+) -> Option<AwsSettings> {
+    if kind != ProviderKind::Bedrock {
+        return None;
+    }
+    let environment = aws_environment(environment);
+    // A signature is for the region of the host, which AWS' own hosts name.
+    let region = account.region.clone().or_else(|| region_of_host(base_url));
+    let region = region.unwrap_or_else(|| account.region(&environment));
+    Some(AwsSettings { region, profile: account.profile, environment })
+}
+
+/// `bedrock-runtime.REGION.amazonaws.com`, with `-fips`, and behind `vpce-….`.
+fn region_of_host(url: &Url) -> Option<String> {
+    let (_, rest) = url.host_str()?.split_once("bedrock-runtime")?;
+    let mut labels = rest.split('.').skip(1);
+    let region = labels.next().filter(|region| is_region(region))?;
+    labels.any(|label| label == "amazonaws").then(|| region.to_owned())
+}
+
+fn aws_environment(environment: &Environment) -> AwsEnvironment {
+    AwsEnvironment::read(|name| environment.get(name).map(str::to_owned))
 }
 
 /// The message for a provider that is not configured.

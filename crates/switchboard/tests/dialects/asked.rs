@@ -13,6 +13,7 @@ pub(crate) fn read(format: Format, body: &Value) -> Value {
         Format::Responses => responses(body),
         Format::Messages => messages(body),
         Format::Gemini => gemini(body),
+        Format::Converse => converse(body),
     };
     let parts: Vec<Value> =
         list(&asked["turns"]).iter().flat_map(|turn| list(&turn["parts"]).to_vec()).collect();
@@ -375,4 +376,48 @@ fn gemini(body: &Value) -> Value {
         asked[name] = value;
     }
     asked
+}
+
+fn converse_parts(content: &Value, turns: &Turns) -> Vec<Value> {
+    let parts = list(content).iter().filter_map(|block| {
+        let (kind, value) = block.as_object()?.iter().next()?;
+        match kind.as_str() {
+            "text" => Some(text(value)),
+            "image" | "document" => Some(json!({"media": value["source"]["bytes"]})),
+            "toolUse" => Some(call(&value["toolUseId"], &value["name"], &value["input"])),
+            "toolResult" => {
+                let of = turns.call_name(&value["toolUseId"]);
+                Some(result(&of, value["status"] == "error", &converse_parts(&value["content"], turns)))
+            }
+            "json" => {
+                Some(text(&json!(first(value, &["output", "result", "error"]).as_str().unwrap_or_default())))
+            }
+            _ => None,
+        }
+    });
+    parts.collect()
+}
+
+fn converse(body: &Value) -> Value {
+    let mut turns = Turns::default();
+    for message in list(&body["messages"]) {
+        let parts = converse_parts(&message["content"], &turns);
+        turns.push(message["role"].as_str().unwrap_or_default(), parts);
+    }
+    let config = &body["inferenceConfig"];
+    let system = list(&body["system"]).iter().filter_map(|block| block.get("text")).cloned();
+    let tools = list(&body["toolConfig"]["tools"]).iter().filter_map(|one| one.get("toolSpec"));
+    let tools = tools.map(|spec| tool(&spec["name"], &spec["description"], &spec["inputSchema"]["json"]));
+    let choice = &body["toolConfig"]["toolChoice"];
+    json!({
+        "system": system.collect::<Vec<_>>(),
+        "turns": turns.finish(),
+        "tools": tools.collect::<Vec<_>>(),
+        "choice": if choice["any"].is_object() { json!("required") } else { choice["tool"]["name"].clone() },
+        "max_tokens": config["maxTokens"],
+        "temperature": config["temperature"],
+        "top_k": body["additionalModelRequestFields"]["inferenceConfig"]["topK"],
+        "stop": config["stopSequences"],
+        "cache_marks": body.to_string().contains("cachePoint"),
+    })
 }

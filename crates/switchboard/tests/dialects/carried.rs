@@ -33,7 +33,7 @@ pub(crate) async fn check(
         let name = format!("{}, next turn", case.name());
         checked.samples.push(Sample::request(case.provider, &received, case.stream, name));
     }
-    for other in Format::ALL.into_iter().filter(|other| *other != case.provider) {
+    for other in Format::PROVIDERS.into_iter().filter(|other| *other != case.provider) {
         check_elsewhere(world, case, &next, other, &opaque, checked).await;
     }
 }
@@ -69,7 +69,17 @@ fn whole(format: Format, body: &str, stream: bool) -> Value {
 
 /// What the maker wants back.
 fn opaque_of(provider: Format, answer: &Value) -> Option<String> {
+    if provider == Format::Converse {
+        let content = answer["output"]["message"]["content"].as_array().unwrap();
+        let mut reasoning = content.iter().map(|block| &block["reasoningContent"]);
+        return reasoning.find_map(|content| {
+            let opaque =
+                content["reasoningText"]["signature"].as_str().or(content["redactedContent"].as_str());
+            opaque.map(str::to_owned)
+        });
+    }
     let (parts, fields): (&Value, &[&str]) = match provider {
+        Format::Converse => return None,
         Format::Chat => {
             return answer["choices"][0]["message"]["reasoning_content"].as_str().map(str::to_owned);
         }
@@ -88,6 +98,7 @@ fn continued(caller: Format, sent: &Value, answer: &Value) -> Value {
     let question = json!({"role": "user", "content": "And tomorrow?"});
     let push = |list: &mut Value, items: Vec<Value>| list.as_array_mut().unwrap().extend(items);
     match caller {
+        Format::Converse => panic!("no caller has it"),
         Format::Chat => {
             let message = answer["choices"][0]["message"].clone();
             let result = match &message["tool_calls"][0]["id"] {

@@ -12,6 +12,7 @@ pub(crate) fn fold(format: Format, stream: &str) -> Value {
         Format::Responses => events.last().unwrap()["response"].clone(),
         Format::Messages => messages(&events),
         Format::Gemini => gemini(&events),
+        Format::Converse => converse(&events),
     }
 }
 
@@ -73,4 +74,13 @@ fn gemini(events: &[Value]) -> Value {
     let parts = events.iter().filter_map(|event| event["candidates"][0]["content"]["parts"].as_array());
     let parts: Vec<Value> = parts.flatten().cloned().collect();
     json!({"candidates": [{"content": {"role": "model", "parts": parts}}]})
+}
+
+/// What of an answer its maker wants back.
+fn converse(events: &[Value]) -> Value {
+    let deltas = events.iter().map(|event| &event["contentBlockDelta"]["delta"]["reasoningContent"]);
+    let content = deltas.filter(|delta| delta.is_object()).map(|delta| {
+        json!({"reasoningContent": {"reasoningText": delta, "redactedContent": delta["redactedContent"]}})
+    });
+    json!({"output": {"message": {"content": content.collect::<Vec<_>>()}}})
 }

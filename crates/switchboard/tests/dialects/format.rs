@@ -1,4 +1,4 @@
-//! The four API formats, as callers and as providers.
+//! The API formats, as callers and as providers. No caller has Converse.
 
 use std::fmt;
 
@@ -11,10 +11,16 @@ pub(crate) enum Format {
     Responses,
     Messages,
     Gemini,
+    Converse,
 }
 
 impl Format {
+    /// Those of callers.
     pub(crate) const ALL: [Self; 4] = [Self::Chat, Self::Responses, Self::Messages, Self::Gemini];
+
+    /// Those of providers, in the order of the page's columns.
+    pub(crate) const PROVIDERS: [Self; 5] =
+        [Self::Chat, Self::Responses, Self::Messages, Self::Gemini, Self::Converse];
 
     /// As the page and the folders name it.
     pub(crate) const fn name(self) -> &'static str {
@@ -23,6 +29,7 @@ impl Format {
             Self::Responses => "responses",
             Self::Messages => "messages",
             Self::Gemini => "gemini",
+            Self::Converse => "converse",
         }
     }
 
@@ -33,6 +40,7 @@ impl Format {
             Self::Responses => "OpenAI Responses",
             Self::Messages => "Anthropic Messages",
             Self::Gemini => "Gemini",
+            Self::Converse => "Amazon Bedrock Converse",
         }
     }
 
@@ -42,6 +50,7 @@ impl Format {
             Self::Responses => Dialect::OpenAiResponses,
             Self::Messages => Dialect::Anthropic,
             Self::Gemini => Dialect::Gemini,
+            Self::Converse => Dialect::BedrockConverse,
         }
     }
 
@@ -53,12 +62,14 @@ impl Format {
             (Self::Messages, _) => "/v1/messages".to_owned(),
             (Self::Gemini, false) => format!("/{version}/models/{model}:generateContent"),
             (Self::Gemini, true) => format!("/{version}/models/{model}:streamGenerateContent?alt=sse"),
+            (Self::Converse, false) => format!("/model/{model}/converse"),
+            (Self::Converse, true) => format!("/model/{model}/converse-stream"),
         }
     }
 
     /// Completes a request: the model and the wish for a stream, where they are in the body.
     pub(crate) fn address(self, mut body: Value, model: &str, stream: bool) -> Value {
-        if self != Self::Gemini {
+        if !matches!(self, Self::Gemini | Self::Converse) {
             body["model"] = json!(model);
             if stream {
                 body["stream"] = json!(true);

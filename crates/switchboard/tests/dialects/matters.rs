@@ -81,7 +81,7 @@ fn status(code: u16) -> Behaviour {
 /// Events of a stream up to its first words.
 const fn first_content(format: Format) -> usize {
     match format {
-        Format::Chat => 3,
+        Format::Chat | Format::Converse => 3,
         Format::Responses => 6,
         Format::Messages => 5,
         Format::Gemini => 2,

@@ -24,7 +24,7 @@ pub(crate) struct Row {
     pub(crate) line: usize,
     pub(crate) name: String,
     pub(crate) caller: Format,
-    /// In the order of [`Format::ALL`].
+    /// In the order of [`Format::PROVIDERS`].
     pub(crate) cells: Vec<Cell>,
 }
 
@@ -46,8 +46,8 @@ pub(crate) fn read(page: &Path) -> Vec<Row> {
 fn parse_row(caller: Format, line: usize, text: &str) -> Result<Row, String> {
     let columns: Vec<&str> = text.trim().trim_matches('|').split('|').map(str::trim).collect();
     let [matter, cells @ ..] = columns.as_slice() else { return Err("an empty row".to_owned()) };
-    if cells.len() != Format::ALL.len() {
-        return Err(format!("a row has 5 columns, this one has {}", columns.len()));
+    if cells.len() != Format::PROVIDERS.len() {
+        return Err(format!("a row has 6 columns, this one has {}", columns.len()));
     }
     Ok(Row {
         line,

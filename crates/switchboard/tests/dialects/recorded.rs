@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use axum::{Router, body::Bytes, extract::State, http::Uri, response::IntoResponse};
 use serde_json::{Value, json};
 
+use crate::aws_stream;
 use crate::bodies;
 use crate::format::Format;
 
@@ -40,22 +41,26 @@ impl RecordedProvider {
 async fn answer(State(received): State<Received>, uri: Uri, body: Bytes) -> impl IntoResponse {
     let body: Value = serde_json::from_slice(&body).unwrap();
     let in_path = uri.path().rsplit_once("/models/").and_then(|(_, model)| model.rsplit_once(':'));
+    let in_path = in_path.or_else(|| uri.path().strip_prefix("/model/")?.rsplit_once('/'));
     let format = match uri.path() {
         "/v1/chat/completions" => Format::Chat,
         "/v1/responses" => Format::Responses,
         "/v1/messages" => Format::Messages,
+        path if path.starts_with("/model/") => Format::Converse,
         _ => Format::Gemini,
     };
     let model =
         in_path.map_or_else(|| body["model"].as_str().unwrap().to_owned(), |(model, _)| model.to_owned());
-    let is_stream = body["stream"] == true || uri.path().ends_with("streamGenerateContent");
+    let is_stream = body["stream"] == true || uri.path().to_lowercase().contains("stream");
     let matter = model.split_once("-m-").unwrap().1.rsplitn(3, '-').last().unwrap();
     let plain = bodies::answer(format, matter).expect("a model of a recorded row");
     received.lock().unwrap_or_else(PoisonError::into_inner).entry(model).or_default().push(body);
-    if is_stream {
-        ([("content-type", "text/event-stream")], stream_of(format, &plain))
+    if is_stream && format == Format::Converse {
+        ([("content-type", aws_stream::CONTENT_TYPE)], converse(&plain))
+    } else if is_stream {
+        ([("content-type", "text/event-stream")], stream_of(format, &plain).into_bytes())
     } else {
-        ([("content-type", "application/json")], plain.to_string())
+        ([("content-type", "application/json")], plain.to_string().into_bytes())
     }
 }
 
@@ -66,6 +71,7 @@ fn stream_of(format: Format, plain: &Value) -> String {
         Format::Responses => responses(plain),
         Format::Messages => messages(plain),
         Format::Gemini => format!("data: {plain}\n\n"),
+        Format::Converse => panic!("its stream is binary"),
     }
 }
 
@@ -168,4 +174,27 @@ fn messages(plain: &Value) -> String {
         .iter()
         .map(|event| format!("event: {}\ndata: {event}\n\n", event["type"].as_str().unwrap()))
         .collect()
+}
+
+fn converse(plain: &Value) -> Vec<u8> {
+    let mut stream = aws_stream::message("messageStart", &json!({"role": "assistant"}));
+    let mut push = |name: &str, payload: &Value| stream.extend(aws_stream::message(name, payload));
+    for (index, block) in plain["output"]["message"]["content"].as_array().unwrap().iter().enumerate() {
+        let mut delta =
+            |delta: Value| push("contentBlockDelta", &json!({"contentBlockIndex": index, "delta": delta}));
+        let cited = &block["citationsContent"];
+        for citation in cited["citations"].as_array().into_iter().flatten() {
+            delta(json!({ "citation": citation }));
+        }
+        for part in cited["content"].as_array().into_iter().flatten() {
+            delta(part.clone());
+        }
+        if !cited.is_object() {
+            delta(block.clone());
+        }
+        push("contentBlockStop", &json!({ "contentBlockIndex": index }));
+    }
+    push("messageStop", &json!({"stopReason": plain["stopReason"]}));
+    push("metadata", &json!({"usage": plain["usage"]}));
+    stream
 }

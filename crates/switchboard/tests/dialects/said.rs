@@ -81,7 +81,12 @@ pub(crate) fn read(format: Format, status: u16, body: &str, is_stream: bool) -> 
             );
             return said.finish();
         }
+        if format == Format::Converse && plain["message"].is_string() {
+            said.error(&json!(status), &Value::Null, &Value::Null, &plain["message"]);
+            return said.finish();
+        }
         match format {
+            Format::Converse => converse(&mut said, &plain),
             Format::Chat => chat(&mut said, &plain),
             Format::Responses => response(&mut said, &plain),
             Format::Messages => message(&mut said, &plain),
@@ -96,6 +101,7 @@ pub(crate) fn read(format: Format, status: u16, body: &str, is_stream: bool) -> 
             Format::Responses => response_event(&mut said, event),
             Format::Messages => message_event(&mut said, event),
             Format::Gemini => candidate(&mut said, event),
+            Format::Converse => converse_event(&mut said, event),
         }
     }
     if format == Format::Gemini {
@@ -355,5 +361,70 @@ fn candidate(said: &mut Said, answer: &Value) {
         let output = number(&counts["candidatesTokenCount"]) + number(thoughts);
         said.usage =
             usage(number(&counts["promptTokenCount"]), &counts["cachedContentTokenCount"], output, thoughts);
+    }
+}
+
+fn converse_finish(said: &mut Said, reason: &Value) {
+    said.finish = reason
+        .as_str()
+        .map(|reason| match reason {
+            "end_turn" | "stop_sequence" => "stop".to_owned(),
+            "tool_use" => "tool".to_owned(),
+            "max_tokens" | "model_context_window_exceeded" => "length".to_owned(),
+            "guardrail_intervened" | "content_filtered" => "filtered".to_owned(),
+            other => other.to_owned(),
+        })
+        .or(said.finish.take());
+}
+
+fn converse_usage(said: &mut Said, counts: &Value) {
+    if counts.is_object() {
+        let (read, written) = (&counts["cacheReadInputTokens"], &counts["cacheWriteInputTokens"]);
+        let input = number(&counts["inputTokens"]) + number(read) + number(written);
+        said.usage = usage(input, read, number(&counts["outputTokens"]), &Value::Null);
+    }
+}
+
+fn converse(said: &mut Said, answer: &Value) {
+    for block in list(&answer["output"]["message"]["content"]) {
+        said.text += str_of(&block["text"]);
+        said.reasoning += str_of(&block["reasoningContent"]["reasoningText"]["text"]);
+        if let Some(call) = block.get("toolUse") {
+            said.calls.push((str_of(&call["name"]).to_owned(), call["input"].to_string()));
+        }
+        let cited = &block["citationsContent"];
+        said.text.extend(list(&cited["content"]).iter().map(|part| str_of(&part["text"])));
+        let sources = list(&cited["citations"]).iter();
+        said.sources.extend(sources.map(|citation| citation["location"]["web"]["url"].clone()));
+    }
+    converse_finish(said, &answer["stopReason"]);
+    converse_usage(said, &answer["usage"]);
+}
+
+fn converse_event(said: &mut Said, event: &Value) {
+    let (name, content) = event.as_object().and_then(|event| event.iter().next()).unwrap();
+    let delta = &content["delta"];
+    match name.as_str() {
+        "contentBlockStart" => {
+            let name = str_of(&content["start"]["toolUse"]["name"]).to_owned();
+            said.calls.push((name, String::new()));
+        }
+        "contentBlockDelta" => {
+            said.text += str_of(&delta["text"]);
+            said.reasoning += str_of(&delta["reasoningContent"]["text"]);
+            if let Some(call) = said.calls.last_mut() {
+                call.1 += str_of(&delta["toolUse"]["input"]);
+            }
+            said.sources.extend(delta.get("citation").map(|one| one["location"]["web"]["url"].clone()));
+        }
+        "messageStop" => converse_finish(said, &content["stopReason"]),
+        "metadata" => {
+            converse_usage(said, &content["usage"]);
+            said.is_ended = true;
+        }
+        name if name.ends_with("Exception") => {
+            said.error(&Value::Null, &json!(name), &Value::Null, &content["message"]);
+        }
+        _ => {}
     }
 }

@@ -58,8 +58,9 @@ pub(crate) fn check(samples: &[Sample]) -> Vec<String> {
         .spawn()
         .unwrap();
     let mut stdin = process.stdin.take().unwrap();
-    let lines: Vec<String> =
-        samples.iter().map(|sample| serde_json::to_string(sample).unwrap() + "\n").collect();
+    // Of Converse's requests there are no types: the laws of `translate` check them by Bedrock's rules.
+    let samples = samples.iter().filter(|sample| sample.format != Format::Converse.name());
+    let lines: Vec<String> = samples.map(|sample| serde_json::to_string(sample).unwrap() + "\n").collect();
     let writer = std::thread::spawn(move || {
         for line in lines {
             stdin.write_all(line.as_bytes()).unwrap();

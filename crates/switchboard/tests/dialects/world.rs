@@ -11,6 +11,7 @@ use reqwest::Client;
 use serde_json::Value;
 use simulator::Simulator;
 
+use crate::aws_stream;
 use crate::format::Format;
 use crate::matters::{MATTERS, Provider};
 use crate::recorded::RecordedProvider;
@@ -54,11 +55,13 @@ impl Answer {
 }
 
 async fn read_all(mut response: reqwest::Response) -> String {
+    let content_type = response.headers().get("content-type");
+    let is_binary = content_type.is_some_and(|value| value == aws_stream::CONTENT_TYPE);
     let mut body = Vec::new();
     while let Ok(Some(chunk)) = response.chunk().await {
         body.extend_from_slice(&chunk);
     }
-    String::from_utf8(body).unwrap()
+    if is_binary { aws_stream::read(&body) } else { String::from_utf8(body).unwrap() }
 }
 
 /// Models that people use, by the format of their provider: what a model can do decides what it is sent.
@@ -68,6 +71,7 @@ const fn model(provider: Format) -> &'static str {
         Format::Responses => "gpt-5.2",
         Format::Messages => "claude-sonnet-4-6",
         Format::Gemini => "gemini-3-pro",
+        Format::Converse => "us.amazon.nova-pro",
     }
 }
 
@@ -79,7 +83,7 @@ pub(crate) fn model_name(provider: Format, matter: &str, caller: Format, mode: &
 impl World {
     pub(crate) async fn new() -> Self {
         let simulator = Simulator::start().await.unwrap();
-        for provider in Format::ALL {
+        for provider in Format::PROVIDERS {
             for matter in MATTERS {
                 let Provider::Simulated(behaviour) = &matter.provider else { continue };
                 for caller in Format::ALL {
@@ -158,17 +162,19 @@ impl World {
 fn providers(simulator: &Simulator, recorded: &RecordedProvider) -> Vec<ProviderConfig> {
     let mut providers = Vec::new();
     for (suffix, base) in [("", simulator.anthropic_base_url()), ("-recorded", recorded.url())] {
-        for format in Format::ALL {
+        for format in Format::PROVIDERS {
             let (kind, version) = match format {
                 Format::Chat | Format::Responses => (ProviderKind::OpenAi, "/v1"),
                 Format::Messages => (ProviderKind::Anthropic, ""),
                 Format::Gemini => (ProviderKind::GoogleGenAi, "/v1beta"),
+                Format::Converse => (ProviderKind::Bedrock, ""),
             };
             providers.push(ProviderConfig {
                 name: format!("{format}{suffix}"),
                 kind,
                 base_url: format!("{base}{version}").parse().unwrap(),
                 api_key: Some("key-of-ours".into()),
+                aws: None,
                 speaks: Some(vec![format.dialect()]),
                 ca_file: None,
                 stream_usage: None,

@@ -89,6 +89,7 @@ enum Sdk {
 impl Sdk {
     const fn of(format: Dialect) -> Self {
         match format {
+            Dialect::BedrockConverse => panic!("no caller has it"),
             Dialect::OpenAiChat | Dialect::OpenAiResponses => Self::OpenAi,
             Dialect::Anthropic => Self::Anthropic,
             Dialect::Gemini => Self::Google,

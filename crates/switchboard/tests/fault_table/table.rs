@@ -194,6 +194,7 @@ pub(crate) fn parse_format(word: &str) -> Result<Dialect, String> {
 /// The word of a format in the configuration.
 pub(crate) const fn word_of(format: Dialect) -> &'static str {
     match format {
+        Dialect::BedrockConverse => panic!("no caller has it"),
         Dialect::OpenAiChat => "chat",
         Dialect::OpenAiResponses => "responses",
         Dialect::Anthropic => "anthropic",

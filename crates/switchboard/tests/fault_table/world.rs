@@ -91,6 +91,7 @@ fn providers(first: &Simulator, second: &Simulator, refusing: &Simulator) -> Vec
     for (suffix, simulator) in [("", first), ("-backup", second), ("-refused", refusing)] {
         for format in Dialect::ALL {
             let (kind, url) = match format {
+                Dialect::BedrockConverse => panic!("no caller has it"),
                 Dialect::OpenAiChat | Dialect::OpenAiResponses => {
                     (ProviderKind::OpenAi, simulator.openai_base_url())
                 }
@@ -102,6 +103,7 @@ fn providers(first: &Simulator, second: &Simulator, refusing: &Simulator) -> Vec
                 kind,
                 base_url: url.parse().unwrap(),
                 api_key: Some("key-of-ours".into()),
+                aws: None,
                 speaks: Some(vec![format]),
                 ca_file: None,
                 stream_usage: None,

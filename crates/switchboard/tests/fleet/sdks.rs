@@ -63,24 +63,29 @@ async fn anthropic() {
     run_script("anthropic_calls.py", &instance(&simulator, &redis).await).await;
 }
 
-/// Models of all four API formats, each called in all four.
+/// Models of all API formats, each called in the four that callers have.
 #[tokio::test]
 async fn stream_helpers_across_formats() {
     let simulator = Simulator::start().await.unwrap();
     let openai = simulator.openai_base_url();
     let responses = format!(
-        "[providers.responses]\nkind = 'openai'\nspeaks = ['responses']\nbase_url = '{openai}'\napi_key = 'key'\n"
+        "[providers.responses]\nkind = 'openai'\nspeaks = ['responses']\nbase_url = '{openai}'\napi_key = 'key'\n\
+         [providers.invoke]\nkind = 'bedrock'\nspeaks = ['anthropic']\n"
     );
+    let bedrock = simulator.bedrock_base_url();
     // As Anthropic's, it has no version in it.
     let (config, google) = (ConfigFile::new(&responses), simulator.anthropic_base_url());
     let variables = [
         ("SWITCHBOARD_CONFIG", config.path()),
         ("GOOGLE_API_KEY", "google-key"),
         ("GOOGLE_GEMINI_BASE_URL", &google),
+        ("AWS_ENDPOINT_URL_BEDROCK_RUNTIME", &bedrock),
+        ("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE"),
+        ("AWS_SECRET_ACCESS_KEY", "secret"),
     ];
     let instance = Instance::start_with(None, &simulator, &variables).await;
-    let models =
-        ["openai", "responses", "anthropic", "google-genai"].map(|name| format!("{name}:thinking-tool-call"));
+    let models = ["openai", "responses", "anthropic", "google-genai", "bedrock", "invoke"]
+        .map(|name| format!("{name}:thinking-tool-call"));
     let variables = [("GATEWAY", instance.url.as_str()), ("MODELS", &models.join(" "))];
     run_script_with("translated_calls.py", &variables).await;
     run_script_with("translated_calls.mjs", &variables).await;

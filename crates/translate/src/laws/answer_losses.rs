@@ -1,6 +1,6 @@
 //! What a format cannot say of an answer: all that the laws of identity leave out. Opaque reasoning has laws of its own.
 
-use dialects::Dialect::{self, Anthropic, Gemini, OpenAiChat, OpenAiResponses};
+use dialects::Dialect::{self, Anthropic, BedrockConverse, Gemini, OpenAiChat, OpenAiResponses};
 
 use super::formats::context;
 use crate::form::{Block, Citation, Event, FinishReason, Opaque, TokenUsage};
@@ -150,6 +150,18 @@ pub(super) fn as_said_in(dialect: Dialect, mut said: AnswerFacts) -> AnswerFacts
                 });
             }
             undated(&mut said);
+        }
+        BedrockConverse => {
+            said.blocks.retain(|block| !matches!(block.block, Block::Media { .. }));
+            said.blocks.iter_mut().for_each(|block| {
+                block.citations.clear();
+                refusal_as_text(block);
+                wrapped(block);
+            });
+            usage(&mut said, |usage| usage.reasoning = None);
+            if let Some(Event::Start { id, model, created }) = &mut said.start {
+                (*id, *model, *created) = (None, None, None);
+            }
         }
         Gemini => {
             said.blocks.iter_mut().for_each(|block| {

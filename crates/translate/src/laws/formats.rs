@@ -1,13 +1,23 @@
-//! The four formats, each with a model to speak to and ways to read and write.
+//! The formats, each with a model to speak to and ways to read and write.
 
 use dialects::Dialect::{self, Anthropic, Gemini, OpenAiChat, OpenAiResponses};
 
+use super::converse_writer;
 use crate::bridge::{self, StreamReader, StreamWriter};
+use crate::caller::Caller;
 use crate::form::{Event, Request};
 use crate::json::Object;
 use crate::target::{AnswerContext, Target};
 
+/// Those of callers.
 pub(super) const ALL: [Dialect; 4] = [OpenAiChat, OpenAiResponses, Anthropic, Gemini];
+
+/// Those of providers.
+pub(super) const TARGETS: [Dialect; 5] = Dialect::OF_PROVIDERS;
+
+fn caller(dialect: Dialect) -> Caller {
+    Caller::of(dialect).expect("a format of callers")
+}
 
 /// A model that takes as much as its format can say. Only Gemini's abilities must be known for it to be asked to think.
 pub(super) fn target(dialect: Dialect) -> Target<'static> {
@@ -35,7 +45,7 @@ pub(super) fn write(dialect: Dialect, request: &Request) -> String {
 
 pub(super) fn read(dialect: Dialect, body: &str) -> Request {
     let object = Object::parse(body.as_bytes()).expect(body);
-    bridge::read_request(dialect, &object).expect(body)
+    bridge::read_request(caller(dialect), &object).expect(body)
 }
 
 /// Writes and reads.
@@ -43,8 +53,12 @@ pub(super) fn through(dialect: Dialect, request: &Request) -> Request {
     read(dialect, &write(dialect, request))
 }
 
+/// Of Converse, as Bedrock would.
 pub(super) fn write_answer(dialect: Dialect, events: &[Event]) -> String {
-    bridge::write_response(dialect, events, &context(dialect))
+    if dialect == Dialect::BedrockConverse {
+        return converse_writer::response(events);
+    }
+    bridge::write_response(caller(dialect), events, &context(dialect))
 }
 
 pub(super) fn read_answer(dialect: Dialect, body: &str) -> Vec<Event> {
@@ -52,7 +66,10 @@ pub(super) fn read_answer(dialect: Dialect, body: &str) -> Vec<Event> {
 }
 
 pub(super) fn write_stream(dialect: Dialect, events: &[Event], context: AnswerContext) -> Vec<u8> {
-    let mut writer = StreamWriter::new(dialect, context);
+    if dialect == Dialect::BedrockConverse {
+        return converse_writer::stream(events);
+    }
+    let mut writer = StreamWriter::new(caller(dialect), context);
     let mut out = Vec::new();
     for event in events {
         writer.push(event, &mut out);

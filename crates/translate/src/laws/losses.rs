@@ -3,10 +3,10 @@
 use proptest::prelude::{prop_assert, proptest};
 use proptest::sample::subsequence;
 
-use dialects::Dialect::{self, Anthropic, Gemini, OpenAiChat, OpenAiResponses};
+use dialects::Dialect::{self, Anthropic, BedrockConverse, Gemini, OpenAiChat, OpenAiResponses};
 
 use super::cases;
-use super::formats::{ALL, target, through, write};
+use super::formats::{ALL, TARGETS, target, through, write};
 use super::request_losses::without_refused;
 use super::requests::request;
 use crate::bridge::write_request;
@@ -22,6 +22,8 @@ const fn harmless(dialect: Dialect) -> &'static [&'static str] {
         OpenAiResponses => &["truncation", "max_tool_calls", "prompt_cache_retention", "store", "include"],
         Anthropic => &["context_management", "safeguards", "speed"],
         Gemini => &["safetySettings", "labels"],
+        // No caller has it.
+        BedrockConverse => &[],
     }
 }
 
@@ -77,7 +79,7 @@ proptest! {
         gemini in subsequence(harmless(Gemini), 0..=2),
     ) {
         for (caller, extra) in ALL.into_iter().zip([chat, responses, messages, gemini]) {
-            for format in ALL.into_iter().filter(|format| *format != caller) {
+            for format in TARGETS.into_iter().filter(|format| *format != caller) {
                 let mut request = request.clone();
                 without_refused(caller, &mut request);
                 without_refused(format, &mut request);
@@ -108,6 +110,13 @@ proptest! {
                 let is_named = dropped.iter().any(|dropped| dropped == name);
                 prop_assert!(!asked || arrived || is_other || is_named, "{:?} loses {}", format, name);
             }
+        }
+        // Nothing reads Converse's requests, and a model that nobody knows gets none of these.
+        let mut request = request;
+        without_refused(BedrockConverse, &mut request);
+        let dropped = write_request(&request, &target(BedrockConverse)).unwrap().dropped;
+        for (name, _) in settings(&request).into_iter().filter(|(_, asked)| *asked) {
+            prop_assert!(dropped.iter().any(|dropped| dropped == name), "Converse loses {}", name);
         }
     }
 }

@@ -1,14 +1,15 @@
 //! Opaque reasoning goes through a client of any other format and comes back to just the model that made it (T5).
 
-use dialects::Dialect::{self, Anthropic, Gemini, OpenAiChat, OpenAiResponses};
+use dialects::Dialect::{self, Anthropic, BedrockConverse, Gemini, OpenAiChat, OpenAiResponses};
 use proptest::option;
 use proptest::prelude::{Strategy, prop_assert, prop_assert_eq, proptest};
 use serde_json::{Value, json};
 
 use super::cases;
-use super::formats::{ALL, context, read, target, write};
+use super::formats::{ALL, TARGETS, context, read, target, write};
 use super::requests::{json_object, name, text};
 use crate::bridge::{write_request, write_response};
+use crate::caller::Caller;
 use crate::form::{Block, Event, Finish, FinishReason, Opaque, OpaqueKind, PartKind, Request};
 use crate::target::Target;
 
@@ -21,8 +22,10 @@ fn reasoning(maker: Dialect) -> impl Strategy<Value = (String, Opaque)> {
         match maker {
             OpenAiChat => (format!("musing{text}"), opaque(OpaqueKind::PlainText, String::new(), None)),
             OpenAiResponses => (text, opaque(OpaqueKind::Encrypted, data, id.map(|id| format!("rs_{id}")))),
-            Anthropic if text.is_empty() => (text, opaque(OpaqueKind::Redacted, data, None)),
-            Anthropic => (text, opaque(OpaqueKind::Signature, data, None)),
+            Anthropic | BedrockConverse if text.is_empty() => {
+                (text, opaque(OpaqueKind::Redacted, data, None))
+            }
+            Anthropic | BedrockConverse => (text, opaque(OpaqueKind::Signature, data, None)),
             Gemini => {
                 (String::new(), opaque(OpaqueKind::ThoughtSignature, format!("call call_1 {data}"), None))
             }
@@ -71,6 +74,7 @@ fn next_request(client: Dialect, answer: &Value, tool: &str) -> Value {
             answer["candidates"][0]["content"],
             {"role": "user", "parts": [
                 {"functionResponse": {"id": "call_1", "name": tool, "response": {"output": "done"}}}]}]}),
+        BedrockConverse => panic!("no caller has it"),
     }
 }
 
@@ -91,19 +95,30 @@ fn comes_back(
     (text, opaque): &(String, Opaque),
     (tool, arguments): (&str, &str),
 ) -> Result<(), proptest::test_runner::TestCaseError> {
-    let answered = write_response(client, &answer_events(text, opaque, tool, arguments), &context(maker));
+    let writer = Caller::of(client).unwrap();
+    let answered = write_response(writer, &answer_events(text, opaque, tool, arguments), &context(maker));
     let shown: Value = serde_json::from_str(&answered).unwrap();
     prop_assert!(opaque.data.is_empty() || !answered.contains(&opaque.data), "{answered}");
     let returned = read(client, &next_request(client, &shown, tool).to_string());
     let restored = write(maker, &returned);
-    let again = reasoning_in(&read(maker, &restored));
+    if maker == BedrockConverse {
+        let sent: Value = serde_json::from_str(&restored).unwrap();
+        let expected = match opaque.kind {
+            OpaqueKind::Redacted => json!({"reasoningContent": {"redactedContent": opaque.data}}),
+            _ => json!({"reasoningContent": {"reasoningText": {"text": text, "signature": opaque.data}}}),
+        };
+        prop_assert_eq!(&sent["messages"][1]["content"][0], &expected, "by {:?}: {}", client, restored);
+    }
+    let again = Caller::of(maker).map(|_| reasoning_in(&read(maker, &restored)));
     // The chat format has no opaque values: the text is all that is wanted back.
     let expected = if maker == OpenAiChat { None } else { Some(opaque.clone()) };
-    prop_assert_eq!(again, [(text.clone(), expected)], "{:?} by {:?}: {}", maker, client, restored);
+    if let Some(again) = again {
+        prop_assert_eq!(again, [(text.clone(), expected)], "{:?} by {:?}: {}", maker, client, restored);
+    }
     // Another model, and the same model at another provider.
     let same = target(maker);
     for other in [Target { model: "any-other", ..same }, Target { provider: "q", ..same }] {
-        for dialect in ALL {
+        for dialect in TARGETS {
             let body = write_request(&returned, &Target { dialect, ..other }).unwrap().body;
             prop_assert!(!body.contains("secret") && !body.contains("musing"), "{:?}: {}", dialect, body);
             prop_assert!(!body.contains(crate::envelope::PREFIX), "{:?}: {}", dialect, body);
@@ -121,10 +136,17 @@ proptest! {
         responses in reasoning(OpenAiResponses),
         messages in reasoning(Anthropic),
         gemini in reasoning(Gemini),
+        converse in reasoning(BedrockConverse),
         tool in name(),
         arguments in json_object(),
     ) {
-        let made = [(OpenAiChat, &chat), (OpenAiResponses, &responses), (Anthropic, &messages), (Gemini, &gemini)];
+        let made = [
+            (OpenAiChat, &chat),
+            (OpenAiResponses, &responses),
+            (Anthropic, &messages),
+            (Gemini, &gemini),
+            (BedrockConverse, &converse),
+        ];
         for (maker, reasoning) in made {
             for client in ALL.into_iter().filter(|client| *client != maker) {
                 comes_back(maker, client, reasoning, (&tool, &arguments))?;

@@ -1,6 +1,6 @@
 //! What a format cannot say of a request: all that the laws of identity leave out.
 
-use dialects::Dialect::{self, Anthropic, Gemini, OpenAiChat, OpenAiResponses};
+use dialects::Dialect::{self, Anthropic, BedrockConverse, Gemini, OpenAiChat, OpenAiResponses};
 
 use crate::form::{
     CacheTtl, Format, Media, MediaKind, MediaSource, Message, Part, PartKind, Reasoning, Request, Role,
@@ -32,6 +32,17 @@ pub(super) fn without_refused(dialect: Dialect, request: &mut Request) {
             }
         }
         Gemini => retain_media(request, |media| !matches!(media.source, MediaSource::Url(_))),
+        BedrockConverse => {
+            retain_media(request, |media| {
+                !matches!(media.source, MediaSource::Url(_)) && media.kind != MediaKind::Audio
+            });
+            // A document has a text beside it.
+            for turn in request.turns.iter_mut().filter(|turn| turn.role == Role::User) {
+                if turn.parts.iter().any(|part| matches!(part.kind, PartKind::Media(_))) {
+                    turn.parts.push(Part::text("look"));
+                }
+            }
+        }
     }
 }
 
@@ -48,6 +59,7 @@ pub(super) fn as_said_in(dialect: Dialect, mut request: Request) -> Request {
         OpenAiResponses => responses(&mut request),
         Anthropic => messages(&mut request),
         Gemini => gemini(&mut request),
+        BedrockConverse => panic!("nothing reads its requests"),
     }
     canonical(request)
 }

@@ -1,11 +1,12 @@
 //! Writes a request.
 
 use super::FORMAT;
-use super::thinking_writer::{self, Thinking};
+use super::thinking_writer;
 use super::tool_writer::{self, Tools};
 use super::turn_writer::{self, Conversation};
 use super::{block_writer, schema};
 use crate::abilities::{self, Abilities};
+use crate::claude_thinking::Thinking;
 use crate::form::{Format, Request};
 use crate::json::{ArrayWriter, ObjectWriter};
 use crate::names::ToolNames;

@@ -1,6 +1,6 @@
-//! A small reader of answers in all four formats, independent of the crate: what a client would find in them.
+//! A small reader of answers in all formats, independent of the crate: what a client would find in them.
 
-use dialects::Dialect::{self, Anthropic, Gemini, OpenAiChat, OpenAiResponses};
+use dialects::Dialect::{self, Anthropic, BedrockConverse, Gemini, OpenAiChat, OpenAiResponses};
 use serde_json::Value;
 
 /// What an answer says.
@@ -84,6 +84,15 @@ fn whole(arguments: &str) -> Value {
 pub(crate) fn plain(dialect: Dialect, body: &Value) -> Said {
     let mut draft = Draft::default();
     match dialect {
+        BedrockConverse => {
+            for (index, block) in
+                body["output"]["message"]["content"].as_array().into_iter().flatten().enumerate()
+            {
+                converse_block(&index.into(), block, &mut draft);
+            }
+            draft.finish = body["stopReason"].as_str().map(str::to_owned);
+            converse_usage(&body["usage"], &mut draft);
+        }
         OpenAiChat => chat(body, "message", &mut draft),
         OpenAiResponses => response(body, &mut draft),
         Anthropic => {
@@ -102,6 +111,7 @@ pub(crate) fn streamed(dialect: Dialect, events: &[Value]) -> Said {
     let mut draft = Draft::default();
     for event in events {
         match dialect {
+            BedrockConverse => converse(event, &mut draft),
             OpenAiChat => chat(event, "delta", &mut draft),
             OpenAiResponses => {
                 // As official clients do it: the last event has it all.
@@ -235,4 +245,41 @@ fn gemini(body: &Value, draft: &mut Draft) {
     let blocked = body["promptFeedback"]["blockReason"].is_string().then_some("SAFETY");
     let reason = candidate["finishReason"].as_str().or(blocked);
     draft.finish = reason.map(str::to_owned).or(draft.finish.take());
+}
+
+fn converse(event: &Value, draft: &mut Draft) {
+    for kind in ["contentBlockStart", "contentBlockDelta"] {
+        let content = &event[kind];
+        let piece = if kind == "contentBlockStart" { &content["start"] } else { &content["delta"] };
+        converse_block(&content["contentBlockIndex"], piece, draft);
+    }
+    if let Some(reason) = event["messageStop"]["stopReason"].as_str() {
+        draft.finish = Some(reason.to_owned());
+    }
+    converse_usage(&event["metadata"]["usage"], draft);
+}
+
+/// A block, or a piece of one. What Bedrock called itself is none of the caller's.
+fn converse_block(index: &Value, block: &Value, draft: &mut Draft) {
+    draft.text(&block["text"]);
+    for part in block["citationsContent"]["content"].as_array().into_iter().flatten() {
+        draft.text(&part["text"]);
+    }
+    let call = &block["toolUse"];
+    if let Some(name) = call["name"].as_str().filter(|_| call["type"] != "server_tool_use") {
+        name.clone_into(&mut draft.call(index).1);
+    }
+    let is_known = draft.calls.iter().any(|(key, ..)| key == index);
+    match &call["input"] {
+        Value::String(piece) if is_known => draft.call(index).2.push_str(piece),
+        input @ Value::Object(_) if is_known => draft.call(index).2 = input.to_string(),
+        _ => {}
+    }
+}
+
+fn converse_usage(usage: &Value, draft: &mut Draft) {
+    let count = |field: &str| usage[field].as_u64();
+    let cached = count("cacheReadInputTokens").unwrap_or(0) + count("cacheWriteInputTokens").unwrap_or(0);
+    draft.count(0, count("inputTokens").map(|fresh| fresh + cached));
+    draft.count(1, count("outputTokens"));
 }

@@ -226,6 +226,7 @@ fn agents_are_told_that_the_prompt_does_not_fit_whoever_says_it() {
             let said = error["message"].as_str().unwrap();
             assert!(said.ends_with(&*own), "{}: the words stay: {said}", wording.vendor);
             let is_told = match to {
+                Dialect::BedrockConverse => panic!("no caller has it"),
                 // Claude Code, opencode.
                 Dialect::Anthropic => said.starts_with("prompt is too long"),
                 Dialect::Gemini => {

@@ -494,4 +494,23 @@ pub(super) const QUOTA_EXHAUSTED: &[ErrorRule] = &[
         ),
         source: "github.com/expectedparrot/edsl/issues/2098",
     },
+    ErrorRule {
+        vendor: "Bedrock",
+        statuses: &[429],
+        names: &[],
+        words: "too many tokens per day",
+        sample: (429, r#"{"message": "Too many tokens per day, please wait before trying again."}"#),
+        source: "github.com/minorun365/agent-book/issues/29",
+    },
+    ErrorRule {
+        vendor: "Bedrock",
+        statuses: &[],
+        names: &["ServiceQuotaExceededException"],
+        words: "",
+        sample: (
+            400,
+            r#"{"type": "ServiceQuotaExceededException", "message": "Your request exceeds the service quota for your account."}"#,
+        ),
+        source: "docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_Converse",
+    },
 ];

@@ -435,6 +435,50 @@ pub(super) const UNKNOWN_MODEL: &[ErrorRule] = &[
         source: "recorded: Bedrock",
     },
     ErrorRule {
+        vendor: "Bedrock",
+        statuses: &[400, 404],
+        names: &[],
+        words: "could not resolve the foundation model from the provided model identifier",
+        sample: (
+            404,
+            r#"{"message": "Could not resolve the foundation model from the provided model identifier."}"#,
+        ),
+        source: "github.com/aws-samples/bedrock-chat/issues/91",
+    },
+    ErrorRule {
+        vendor: "Bedrock",
+        statuses: &[404],
+        names: &[],
+        words: "access denied. this model is marked by provider as legacy",
+        sample: (
+            404,
+            r#"{"message": "Access denied. This Model is marked by provider as Legacy and you have not been actively using the model in the last 15 days. Please upgrade to an active model on Amazon Bedrock"}"#,
+        ),
+        source: "github.com/aws-samples/amazon-bedrock-workshop/issues/386",
+    },
+    ErrorRule {
+        vendor: "Bedrock",
+        statuses: &[403],
+        names: &[],
+        words: "model access is denied due to",
+        sample: (
+            403,
+            r#"{"message": "Model access is denied due to IAM user or service role is not authorized to perform the required AWS Marketplace actions (aws-marketplace:ViewSubscriptions, aws-marketplace:Subscribe) to enable access to this model."}"#,
+        ),
+        source: "github.com/ministryofjustice/modernisation-platform-environments/pull/18323",
+    },
+    ErrorRule {
+        vendor: "Bedrock",
+        statuses: &[400, 404],
+        names: &[],
+        words: "the model returned the following errors: you have not filled out the required use-case form",
+        sample: (
+            400,
+            r#"{"message": "The model returned the following errors: You have not filled out the required use-case form for this model. Complete the form before requesting access."}"#,
+        ),
+        source: "github.com/truefoundry/models/pull/934",
+    },
+    ErrorRule {
         vendor: "Venice",
         statuses: &[404],
         names: &[],

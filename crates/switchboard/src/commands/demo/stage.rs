@@ -158,6 +158,7 @@ fn provider_config(model: &ModelKey, simulator: &Simulator) -> anyhow::Result<Pr
         kind: ProviderKind::OpenAi,
         base_url: simulator.openai_base_url().parse()?,
         api_key: None,
+        aws: None,
         speaks: None,
         ca_file: None,
         stream_usage: None,

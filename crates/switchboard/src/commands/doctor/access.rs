@@ -1,7 +1,7 @@
 //! The check of the way to each provider: host, port, proxy, TLS, and whether it accepts the key.
 
 use futures_util::future::join_all;
-use providers::{ConnectCause, Provider, ProviderConfig, ProviderErrorKind};
+use providers::{Access, ConnectCause, Provider, ProviderConfig, ProviderErrorKind};
 
 use super::{
     diagnosis::Diagnosis,
@@ -53,19 +53,36 @@ async fn check_provider(config: ProviderConfig) -> ProviderFinding {
         }
     };
     match provider.check_access(2 * CHECK_TIMEOUT).await {
-        Ok(status) if matches!(status.as_u16(), 401 | 403) => failed(
-            format!("it rejects the key (HTTP {})", status.as_u16()),
-            format!("check api_key of [providers.{name}]"),
-        ),
-        Ok(status) => {
-            let key = match (status.is_success(), has_key) {
-                (true, true) => ", key accepted",
-                (true, false) => "",
-                (false, _) => ", but it lists no models",
+        Ok(Access { status, is_refused: true, credentials, clock_problem }) => {
+            let status = status.as_u16();
+            match (credentials, clock_problem) {
+                (Some(_), Some(problem)) => {
+                    failed(format!("it rejects the signature (HTTP {status})"), problem)
+                }
+                (Some(source), None) => failed(
+                    format!("it rejects the signature (HTTP {status}; credentials: {source})"),
+                    "check the AWS credentials, and the region".to_owned(),
+                ),
+                (None, _) => failed(
+                    format!("it rejects the key (HTTP {status})"),
+                    format!("check api_key of [providers.{name}]"),
+                ),
+            }
+        }
+        Ok(Access { status, credentials, .. }) => {
+            let key = match (status.is_success(), has_key, credentials) {
+                (_, _, Some(source)) => format!("; credentials: {source}"),
+                (true, true, None) => ", key accepted".to_owned(),
+                (true, false, None) => String::new(),
+                (false, _, None) => ", but it lists no models".to_owned(),
             };
             let found = format!("{name}: reached (HTTP {}{key})", status.as_u16());
             ProviderFinding { verdict: Verdict::Ok, found, advice: None }
         }
+        Err(error) if error.kind == ProviderErrorKind::Credentials => failed(
+            error.to_string(),
+            format!("correct the AWS credentials of [providers.{name}], or set AWS_BEARER_TOKEN_BEDROCK"),
+        ),
         // Its models are passed over, and calls may have others.
         Err(error) => ProviderFinding {
             verdict: Verdict::Warning,

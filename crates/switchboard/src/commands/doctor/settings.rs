@@ -1,14 +1,13 @@
 //! Checks of the configuration: whether it is valid, the providers, and the address of Redis.
 
 use ::circuits::{Policies, RedisAddress};
-use providers::{ProviderConfig, ProviderKind};
+use providers::ProviderConfig;
 
 use super::{diagnosis::Diagnosis, finding::Check, models};
 use crate::{
     commands::Session,
     config::{
-        CircuitsConfig, Config, Environment, Problems, RedisConfig, RedisUrl, SourceFile, Sources,
-        environment::names,
+        CircuitsConfig, Config, Problems, RedisConfig, RedisUrl, SourceFile, Sources, environment::names,
     },
 };
 
@@ -59,7 +58,7 @@ fn check_configuration(sources: &Sources, diagnosis: &mut Diagnosis) {
                     );
                 }
             }
-            check_providers(&config.providers, &sources.environment, diagnosis);
+            check_providers(&config.providers, diagnosis);
             models::examine(&config, models::today(), diagnosis);
         }
         Err(problems) => {
@@ -77,26 +76,21 @@ fn skip_dependent_checks(diagnosis: &mut Diagnosis) {
     }
 }
 
-fn check_providers(providers: &[ProviderConfig], environment: &Environment, diagnosis: &mut Diagnosis) {
+fn check_providers(providers: &[ProviderConfig], diagnosis: &mut Diagnosis) {
     if providers.is_empty() {
         let advice = "set OPENAI_API_KEY or ANTHROPIC_API_KEY, or add one to [providers]";
         return diagnosis.warn(Check::Providers, "none configured: every request fails", advice);
     }
-    let list: Vec<_> = providers.iter().map(|provider| describe_provider(provider, environment)).collect();
+    let list: Vec<_> = providers.iter().map(describe_provider).collect();
     diagnosis.ok(Check::Providers, list.join(", "));
 }
 
 /// The provider's name, and whether it has a key; never the key.
-fn describe_provider(provider: &ProviderConfig, environment: &Environment) -> String {
-    let key = match (&provider.api_key, provider.kind) {
-        (Some(_), _) => "key present",
-        (None, ProviderKind::Bedrock)
-            if names::AWS_CREDENTIAL_VARIABLES.iter().any(|name| environment.get(name).is_some()) =>
-        {
-            "AWS credentials in the environment"
-        }
-        (None, ProviderKind::Bedrock) => "AWS credentials are looked up at the first request",
-        (None, _) => "no key",
+fn describe_provider(provider: &ProviderConfig) -> String {
+    let key = match (&provider.api_key, &provider.aws) {
+        (Some(_), _) => "key present".to_owned(),
+        (None, Some(aws)) => format!("signs with AWS credentials for {}", aws.region),
+        (None, None) => "no key".to_owned(),
     };
     format!("{} ({key})", provider.name)
 }
@@ -147,6 +141,7 @@ mod tests {
     use std::path::PathBuf;
 
     use super::*;
+    use crate::config::Environment;
 
     fn sources(text: &str, variables: &[(&str, &str)]) -> Sources {
         Sources {

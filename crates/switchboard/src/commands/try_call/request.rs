@@ -21,9 +21,10 @@ pub(super) fn build(
         Dialect::OpenAiResponses => json!({"model": model, "input": [message], "store": false}),
         Dialect::Anthropic => json!({"model": model, "max_tokens": MAX_TOKENS, "messages": [message]}),
         Dialect::Gemini => json!({"contents": [{"role": "user", "parts": [{"text": prompt}]}]}),
+        Dialect::BedrockConverse => json!({"messages": [{"role": "user", "content": [{"text": prompt}]}]}),
     };
     let endpoint = Endpoint::generation(dialect);
-    if dialect == Dialect::Gemini {
+    if matches!(dialect, Dialect::Gemini | Dialect::BedrockConverse) {
         return Request::with_path_model(endpoint, to_bytes(&body), model.to_owned(), stream, false);
     }
     if stream {

@@ -15,6 +15,9 @@ pub(super) fn text(dialect: Dialect, body: &[u8]) -> String {
         }
         Dialect::Anthropic => array(&body, "/content").iter().map(|block| string(block, "/text")).collect(),
         Dialect::Gemini => gemini_text(&body),
+        Dialect::BedrockConverse => {
+            array(&body, "/output/message/content").iter().map(|block| string(block, "/text")).collect()
+        }
     }
 }
 
@@ -88,6 +91,7 @@ fn delta(dialect: Dialect, data: &[u8]) -> String {
         (Dialect::OpenAiResponses, "response.output_text.delta") => string(&event, "/delta").to_owned(),
         (Dialect::Anthropic, "content_block_delta") => string(&event, "/delta/text").to_owned(),
         (Dialect::Gemini, _) => gemini_text(&event),
+        (Dialect::BedrockConverse, _) => string(&event, "/contentBlockDelta/delta/text").to_owned(),
         _ => String::new(),
     }
 }

@@ -1,0 +1,87 @@
+//! The pieces of a streamed body on their way to frames of events: decompressed, and out of AWS' messages.
+
+use bytes::Bytes;
+use dialects::Dialect;
+use dialects::sse::{Decoder, Frame};
+
+use crate::bedrock::{EventsError, StreamDecoder};
+use crate::decode::BodyDecoder;
+use crate::error::{ProviderError, ProviderErrorKind};
+
+/// The pieces of a streamed body on their way to frames of events.
+pub(crate) struct StreamInput {
+    decompressor: Option<Box<BodyDecoder>>,
+    /// Of a stream of AWS' messages.
+    messages: Option<Box<StreamDecoder>>,
+    frames: Decoder,
+    /// Why nothing comes behind the frames so far.
+    error: Option<ProviderError>,
+}
+
+impl StreamInput {
+    /// `decompressor`: where the body is compressed.
+    pub(crate) fn new(decompressor: Option<Box<BodyDecoder>>) -> Self {
+        Self { decompressor, messages: None, frames: Decoder::default(), error: None }
+    }
+
+    /// The body is a stream of AWS' messages, from an endpoint of this format.
+    pub(crate) fn expect_messages(&mut self, dialect: Dialect) {
+        self.messages = Some(Box::new(StreamDecoder::new(dialect)));
+    }
+
+    pub(crate) fn push(&mut self, piece: Bytes) {
+        match self.decompressor.as_mut().map(|decompressor| decompressor.push(&piece)) {
+            None => self.push_plain(piece),
+            Some(Ok(plain)) => self.push_plain(plain),
+            Some(Err(error)) => self.error = Some(error),
+        }
+    }
+
+    fn push_plain(&mut self, piece: Bytes) {
+        match &mut self.messages {
+            None => self.frames.push(piece),
+            Some(messages) => {
+                let events = messages.push(&piece);
+                self.frames.push(events);
+                self.error = messages.error().map(ProviderError::from);
+            }
+        }
+    }
+
+    /// The body has ended.
+    pub(crate) fn end(&mut self) {
+        if let Some(decompressor) = &mut self.decompressor {
+            // What is missing of it, the events tell.
+            let rest = decompressor.finish().unwrap_or_default();
+            self.push_plain(rest);
+        }
+        if let Some(error) = self.messages.as_ref().and_then(|messages| messages.error_at_end()) {
+            self.error = Some(error.into());
+        }
+    }
+
+    /// The next frame; `None`: it has not come.
+    pub(crate) fn next_frame(&mut self) -> Result<Option<Frame>, ProviderError> {
+        match self.frames.next_frame() {
+            Some(Ok(frame)) => Ok(Some(frame)),
+            Some(Err(too_large)) => Err(ProviderError::too_large(too_large.limit)),
+            None => self.error.clone().map_or(Ok(None), Err),
+        }
+    }
+
+    /// A last frame that nothing ends.
+    pub(crate) fn finish(&mut self) -> Option<Frame> {
+        self.frames.finish()
+    }
+}
+
+/// A cut (C1): what follows cannot be trusted.
+impl From<EventsError> for ProviderError {
+    fn from(error: EventsError) -> Self {
+        match error {
+            EventsError::Invalid => Self::provider_failure(ProviderErrorKind::Invalid),
+            EventsError::TooLarge(limit) => Self::too_large(limit),
+            EventsError::Truncated => Self::provider_failure(ProviderErrorKind::Truncated),
+        }
+    }
+}
