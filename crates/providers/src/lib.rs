@@ -24,6 +24,9 @@
 //!    └──▶ config, urls ──▶ kind, forward, stream_usage
 //! ```
 //!
+//! `provider` also uses `auth`, which uses `aws` (credentials and signatures, with a drawing in `aws.rs`), and `bedrock` (what
+//! Bedrock has of its own, with one in `bedrock.rs`). `stream` reads its frames from `stream_input`.
+//!
 //! `client` is an HTTP/1.1 client of its own, with a drawing of its files in `client.rs`: connections without a task, a pool,
 //! a resolver, proxies, TLS, and a cause for each connection that cannot be made.
 //!
