@@ -9,8 +9,20 @@ use crate::mutate_json;
 
 /// Numbers at which integers and limits end.
 const NUMBERS: [&str; 14] = [
-    "0", "-1", "1", "127", "255", "65536", "2147483648", "4294967296", "9007199254740992", "9223372036854775808",
-    "18446744073709551615", "18446744073709551616", "1e308", "0.0000000000000000001",
+    "0",
+    "-1",
+    "1",
+    "127",
+    "255",
+    "65536",
+    "2147483648",
+    "4294967296",
+    "9007199254740992",
+    "9223372036854775808",
+    "18446744073709551615",
+    "18446744073709551616",
+    "1e308",
+    "0.0000000000000000001",
 ];
 
 /// The most changes of one input.
@@ -63,9 +75,8 @@ fn json_item(input: &[u8], at: usize) -> Option<Range<usize>> {
     for (offset, byte) in input[start + 1..].iter().enumerate() {
         match byte {
             b'{' | b'[' => depth += 1,
-            b'}' | b']' if depth == 0 => return Some(start..start + 1 + offset),
+            b',' | b'}' | b']' if depth == 0 => return Some(start..start + 1 + offset),
             b'}' | b']' => depth -= 1,
-            b',' if depth == 0 => return Some(start..start + 1 + offset),
             _ => {}
         }
     }
@@ -130,8 +141,11 @@ fn insert(bytes: &mut Vec<u8>, at: usize, inserted: &[u8]) {
 
 fn replace_number(rng: &mut Rng, bytes: &mut Vec<u8>) {
     let from = rng.usize(0..=bytes.len());
-    let Some(start) = bytes[from..].iter().position(u8::is_ascii_digit).map(|start| from + start) else { return };
-    let end = bytes[start..].iter().position(|byte| !byte.is_ascii_digit()).map_or(bytes.len(), |end| start + end);
+    let Some(start) = bytes[from..].iter().position(u8::is_ascii_digit).map(|start| from + start) else {
+        return;
+    };
+    let end =
+        bytes[start..].iter().position(|byte| !byte.is_ascii_digit()).map_or(bytes.len(), |end| start + end);
     let number = rng.choice(NUMBERS).unwrap_or("0");
     bytes.splice(start..end, number.bytes());
 }

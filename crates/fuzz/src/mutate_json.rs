@@ -9,8 +9,18 @@ use crate::dictionary::WORDS;
 
 /// Text that no JSON value can hold, and that takes the place of a string.
 const RAW: [&str; 12] = [
-    "1e999", "-1e999", "1E400", "-0", "123456789012345678901234567890", "0.1e-999", "\"\\ud800\"", "\"\\udc00x\"",
-    "\"\\u0000\"", "\"\\ud83d\"", "18446744073709551616", "-9223372036854775809",
+    "1e999",
+    "-1e999",
+    "1E400",
+    "-0",
+    "123456789012345678901234567890",
+    "0.1e-999",
+    "\"\\ud800\"",
+    "\"\\udc00x\"",
+    "\"\\u0000\"",
+    "\"\\ud83d\"",
+    "18446744073709551616",
+    "-9223372036854775809",
 ];
 
 /// What stands for the text of [`RAW`] until the value is written.
@@ -163,8 +173,11 @@ fn word(rng: &mut Rng) -> String {
 }
 
 fn write(rng: &mut Rng, value: &Value) -> String {
-    let mut text =
-        if rng.u8(0..8) == 0 { serde_json::to_string_pretty(value).unwrap_or_default() } else { value.to_string() };
+    let mut text = if rng.u8(0..8) == 0 {
+        serde_json::to_string_pretty(value).unwrap_or_default()
+    } else {
+        value.to_string()
+    };
     for (index, raw) in RAW.iter().enumerate().rev() {
         text = text.replace(&format!("\"{PLACEHOLDER}{index}\""), raw);
     }

@@ -35,7 +35,10 @@ pub(crate) fn recordings() -> Vec<Recording> {
 
 fn files(folder: PathBuf) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
-    entries.map(|entry| entry.path()).filter(|path| path.extension().is_some_and(|name| name == "json")).collect()
+    entries
+        .map(|entry| entry.path())
+        .filter(|path| path.extension().is_some_and(|name| name == "json"))
+        .collect()
 }
 
 fn read(path: &Path) -> Option<Recording> {

@@ -21,6 +21,9 @@ const GROWTH_INTERVAL: u64 = 256;
 /// How many times the long one is the short one.
 const GROWTH_FACTOR: usize = 8;
 
+/// For shorter inputs, what does not depend on their length decides.
+const MIN_PROPORTIONAL_BYTES: usize = 1_024;
+
 /// How long and from which seed.
 #[derive(Debug, Clone, Copy)]
 pub struct Settings {
@@ -41,6 +44,10 @@ pub struct Summary {
     pub features: usize,
     /// The greatest memory relative to its bound, in percent.
     pub memory_percent: u64,
+    /// The most bytes for one byte of an input of a KiB or more.
+    pub bytes_per_byte: u64,
+    /// The most bytes for a shorter input.
+    pub bytes_at_least: u64,
     /// The longest execution.
     pub longest: Duration,
 }
@@ -131,6 +138,12 @@ impl Run<'_> {
             Ok(cost) => {
                 let percent = cost.peak_bytes * 100 / self.target.memory.bound(input.len()).max(1);
                 self.summary.memory_percent = self.summary.memory_percent.max(percent);
+                if input.len() < MIN_PROPORTIONAL_BYTES {
+                    self.summary.bytes_at_least = self.summary.bytes_at_least.max(cost.peak_bytes);
+                } else {
+                    let per_byte = cost.peak_bytes / input.len() as u64;
+                    self.summary.bytes_per_byte = self.summary.bytes_per_byte.max(per_byte);
+                }
                 self.summary.longest = self.summary.longest.max(cost.time);
                 Ok(self.features.merge(&features))
             }
@@ -166,7 +179,11 @@ impl Run<'_> {
             other.is_err_and(|other| other.is_like(&violation))
         };
         // Of one that grows too fast, a shorter one would not show it.
-        let input = if matches!(violation, Violation::Growth { .. }) { input.to_vec() } else { minimize(input, is_same) };
+        let input = if matches!(violation, Violation::Growth { .. }) {
+            input.to_vec()
+        } else {
+            minimize(input, is_same)
+        };
         Box::new(Fault {
             target: self.target.name,
             violation,

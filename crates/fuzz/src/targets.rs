@@ -36,10 +36,34 @@ const fn target(
 ///
 /// The memory of one is what it allocates for each byte of its input, with the copies that its own checks make.
 pub const TARGETS: [Target; 16] = [
-    target("request_chat", "requests in Chat Completions, translated to all formats", requests::chat, || requests::seeds(Dialect::OpenAiChat), 512),
-    target("request_responses", "requests in Responses, translated to all formats", requests::responses, || requests::seeds(Dialect::OpenAiResponses), 512),
-    target("request_messages", "requests in Messages, translated to all formats", requests::messages, || requests::seeds(Dialect::Anthropic), 512),
-    target("request_gemini", "requests in Gemini, translated to all formats", requests::gemini, || requests::seeds(Dialect::Gemini), 512),
+    target(
+        "request_chat",
+        "requests in Chat Completions, translated to all formats",
+        requests::chat,
+        || requests::seeds(Dialect::OpenAiChat),
+        512,
+    ),
+    target(
+        "request_responses",
+        "requests in Responses, translated to all formats",
+        requests::responses,
+        || requests::seeds(Dialect::OpenAiResponses),
+        512,
+    ),
+    target(
+        "request_messages",
+        "requests in Messages, translated to all formats",
+        requests::messages,
+        || requests::seeds(Dialect::Anthropic),
+        512,
+    ),
+    target(
+        "request_gemini",
+        "requests in Gemini, translated to all formats",
+        requests::gemini,
+        || requests::seeds(Dialect::Gemini),
+        512,
+    ),
     target("response", "plain responses of all formats, translated", responses::run, responses::seeds, 512),
     target("stream", "streams of all formats, translated", streams::run, streams::seeds, 512),
     target("sse", "frames of server-sent events, in any pieces", sse::run, sse::seeds, 512),
@@ -48,17 +72,65 @@ pub const TARGETS: [Target; 16] = [
         max_bytes: 2 * KIB,
         is_linear: false,
         memory: Memory { per_byte: 0, constant: 256 * 1024 * 1024 },
-        ..target("encoding", "gzip, deflate, Brotli and Zstandard, in any pieces", encodings::run, encodings::seeds, 0)
+        ..target(
+            "encoding",
+            "gzip, deflate, Brotli and Zstandard, in any pieces",
+            encodings::run,
+            encodings::seeds,
+            0,
+        )
     },
-    Target { max_bytes: 16 * KIB, ..target("configuration", "switchboard.toml", configuration::file, configuration::file_seeds, 2_048) },
-    target("dotenv", ".env, listen addresses, durations", configuration::dotenv, configuration::dotenv_seeds, 512),
+    Target {
+        max_bytes: 16 * KIB,
+        ..target("configuration", "switchboard.toml", configuration::file, configuration::file_seeds, 2_048)
+    },
+    target(
+        "dotenv",
+        ".env, listen addresses, durations",
+        configuration::dotenv,
+        configuration::dotenv_seeds,
+        512,
+    ),
     target("record", "values of circuits in Redis", circuits::value, circuits::value_seeds, 512),
     Target {
         // A cluster's slots have an owner each.
         memory: Memory { per_byte: 512, constant: 2 * 1024 * 1024 },
-        ..target("redis_reply", "replies of Redis: scripts, histories, keys, slots", circuits::reply, circuits::reply_seeds, 0)
+        ..target(
+            "redis_reply",
+            "replies of Redis: scripts, histories, keys, slots",
+            circuits::reply,
+            circuits::reply_seeds,
+            0,
+        )
     },
-    Target { max_bytes: 8 * KIB, ..target("name", "URLs of Redis and proxies, model keys, names of callers", names::run, names::seeds, 512) },
-    Target { max_bytes: 16 * KIB, ..target("request_head", "paths, Host, Origin, keys, traceparent, clients' timeouts", heads::request, heads::request_seeds, 512) },
-    Target { max_bytes: 16 * KIB, ..target("response_head", "retry-after and the headers of rate limits", heads::response, heads::response_seeds, 512) },
+    Target {
+        max_bytes: 8 * KIB,
+        ..target(
+            "name",
+            "URLs of Redis and proxies, model keys, names of callers",
+            names::run,
+            names::seeds,
+            512,
+        )
+    },
+    Target {
+        max_bytes: 16 * KIB,
+        ..target(
+            "request_head",
+            "paths, Host, Origin, keys, traceparent, clients' timeouts",
+            heads::request,
+            heads::request_seeds,
+            512,
+        )
+    },
+    Target {
+        max_bytes: 16 * KIB,
+        ..target(
+            "response_head",
+            "retry-after and the headers of rate limits",
+            heads::response,
+            heads::response_seeds,
+            512,
+        )
+    },
 ];

@@ -1,5 +1,7 @@
 //! Every target for a while, and inputs that once showed a fault. See the crate's page for the variables.
 
+#![expect(clippy::print_stderr, reason = "what a run did")]
+
 use std::{path::Path, process::ExitCode, time::Duration};
 
 use fuzz::{Settings, TARGETS, Target};

@@ -8,8 +8,8 @@ use http::{HeaderMap, HeaderValue, StatusCode, header::CONTENT_ENCODING};
 use url::Url;
 
 use crate::{
-    CompleteResponse, ProviderError, ProviderErrorKind, ProxyError, classify, client::proxy::Proxy, decode::BodyDecoder,
-    forward, headers, retry_after,
+    CompleteResponse, ProviderError, ProviderErrorKind, ProxyError, classify, client::proxy::Proxy,
+    decode::BodyDecoder, forward, headers, retry_after,
 };
 
 /// Decodes a body by its `content-encoding` until `limit` bytes have come of it.
@@ -64,7 +64,11 @@ pub fn passed_headers(headers: &HeaderMap) -> [HeaderMap; 3] {
     let mut forwarded = headers::forwarded_request_headers(headers);
     let named: Vec<_> = ["x-title", "http-referer"].iter().filter_map(|name| name.parse().ok()).collect();
     forward::add(&named, headers, &mut forwarded);
-    [forwarded, headers::translated_request_headers(headers), headers::forwarded_response_headers(headers.clone())]
+    [
+        forwarded,
+        headers::translated_request_headers(headers),
+        headers::forwarded_response_headers(headers.clone()),
+    ]
 }
 
 /// The proxy that leads to a URL, without its user.

@@ -92,7 +92,8 @@ fn traces_endpoint(environment: &Environment) -> Option<String> {
 pub(crate) fn forwarded_trace(callers: &HeaderMap) -> HeaderMap {
     let propagator = TraceContextPropagator::new();
     let mut headers = HeaderMap::new();
-    propagator.inject_context(&propagator.extract(&HeaderExtractor(callers)), &mut HeaderInjector(&mut headers));
+    propagator
+        .inject_context(&propagator.extract(&HeaderExtractor(callers)), &mut HeaderInjector(&mut headers));
     headers
 }
 

@@ -1,8 +1,8 @@
 //! Values and histories of circuits in Redis, whoever wrote them.
 
 use breaker::{
-    Context, Document, InstanceId, MAX_EPOCH, ModelKey, Policy, Record, Source, Timestamp, Transition, admit, adopt,
-    clamp_external, describe, encode, merge, restore,
+    Context, Document, InstanceId, MAX_EPOCH, ModelKey, Policy, Record, Source, Timestamp, Transition, admit,
+    adopt, clamp_external, describe, encode, merge, restore,
 };
 use circuits::fuzzing::{read_history_entry, read_reply};
 
@@ -107,10 +107,22 @@ pub(super) fn reply_seeds() -> Vec<Vec<u8>> {
     let array = |items: &[String]| format!("*{}\r\n{}", items.len(), items.concat());
     let texts = |texts: &[&str]| array(&texts.iter().map(|text| bulk(text)).collect::<Vec<_>>());
     let entry = texts(&[
-        "from", "CLOSED", "to", "OPEN", "epoch", "1799999999000", "reason", r#"{"kind":"status","rule":"row","status":529,"type":"t"}"#,
-        "instance", "i", "at", "1799999999000",
+        "from",
+        "CLOSED",
+        "to",
+        "OPEN",
+        "epoch",
+        "1799999999000",
+        "reason",
+        r#"{"kind":"status","rule":"row","status":529,"type":"t"}"#,
+        "instance",
+        "i",
+        "at",
+        "1799999999000",
     ]);
-    let node = |port: &str| array(&[bulk("host"), format!(":{port}\r\n"), bulk("07c37dfeb235213a872192d90877d0cd55635b91")]);
+    let node = |port: &str| {
+        array(&[bulk("host"), format!(":{port}\r\n"), bulk("07c37dfeb235213a872192d90877d0cd55635b91")])
+    };
     let replies = [
         array(&[":1\r\n".to_owned(), bulk("OPEN 3"), bulk("text"), bulk(r#"{"state":"OPEN"}"#)]),
         array(&[bulk("changed"), ":1\r\n".to_owned(), bulk(""), bulk("digest"), bulk("00ff")]),

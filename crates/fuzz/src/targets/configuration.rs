@@ -20,7 +20,10 @@ pub(super) fn file(input: &[u8], features: &mut Features) {
             let shown = format!("{config:?}");
             assert!(!shown.contains("sk-secret"), "a secret is shown");
             let again = Config::load(&sources).map(|config| format!("{config:?}").len());
-            assert!(again.is_ok_and(|length| length == shown.len()), "the same file gives another configuration");
+            assert!(
+                again.is_ok_and(|length| length == shown.len()),
+                "the same file gives another configuration"
+            );
         }
         Err(problems) => {
             let text = problems.to_string();

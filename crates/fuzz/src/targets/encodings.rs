@@ -2,7 +2,10 @@
 
 use std::io::Write;
 
-use flate2::{Compression, write::{DeflateEncoder, GzEncoder, ZlibEncoder}};
+use flate2::{
+    Compression,
+    write::{DeflateEncoder, GzEncoder, ZlibEncoder},
+};
 
 use crate::{cuts::pieces, features::Features};
 
@@ -27,7 +30,10 @@ pub(super) fn run(input: &[u8], features: &mut Features) {
                 // Each stops behind the limit, at the end of a piece.
                 let length = whole.len().min(cut.len());
                 assert!(whole[..length] == cut[..length], "{coding} in pieces of {longest}");
-                assert!(whole.len() == cut.len() || length > LIMIT, "{coding} in pieces of {longest}: the length");
+                assert!(
+                    whole.len() == cut.len() || length > LIMIT,
+                    "{coding} in pieces of {longest}: the length"
+                );
             }
             // What is wrong may come behind the limit, where only one of them looks.
             (Ok(decoded), Err(_)) | (Err(_), Ok(decoded)) => {
@@ -45,10 +51,17 @@ pub(super) fn seeds() -> Vec<Vec<u8>> {
     const ZSTD_REPEATED: &[u8] = b"3\x28\xb5\x2f\xfd\x00\x58\x1b\x00\x00x\x0a\x00\x00y\x53\x00\x00z";
     let text = br#"{"choices":[{"message":{"content":"hello hello hello hello"}}]}"#;
     let mut seeds = vec![
-        [b"0", &finish(GzEncoder::new(Vec::new(), Compression::best()), text, GzEncoder::finish)[..]].concat(),
-        [b"0", &finish(GzEncoder::new(Vec::new(), Compression::none()), text, GzEncoder::finish)[..]].concat(),
-        [b"1", &finish(ZlibEncoder::new(Vec::new(), Compression::fast()), text, ZlibEncoder::finish)[..]].concat(),
-        [b"1", &finish(DeflateEncoder::new(Vec::new(), Compression::best()), text, DeflateEncoder::finish)[..]].concat(),
+        [b"0", &finish(GzEncoder::new(Vec::new(), Compression::best()), text, GzEncoder::finish)[..]]
+            .concat(),
+        [b"0", &finish(GzEncoder::new(Vec::new(), Compression::none()), text, GzEncoder::finish)[..]]
+            .concat(),
+        [b"1", &finish(ZlibEncoder::new(Vec::new(), Compression::fast()), text, ZlibEncoder::finish)[..]]
+            .concat(),
+        [
+            b"1",
+            &finish(DeflateEncoder::new(Vec::new(), Compression::best()), text, DeflateEncoder::finish)[..],
+        ]
+        .concat(),
         BROTLI.to_vec(),
         [b"3", &ZSTD[1..]].concat(),
         ZSTD_REPEATED.to_vec(),

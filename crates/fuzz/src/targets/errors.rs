@@ -39,7 +39,12 @@ pub(super) fn run(input: &[u8], features: &mut Features) {
     let status = STATUSES[usize::from(input[0] >> 2) % STATUSES.len()];
     let error = ErrorBody::from_body(status, "model", body);
     features.add_variant("status", &error.category);
-    features.add((error.error_type.is_some(), error.error_code.is_some(), error.status, error.retry_after.is_some()));
+    features.add((
+        error.error_type.is_some(),
+        error.error_code.is_some(),
+        error.status,
+        error.retry_after.is_some(),
+    ));
     features.add_variant("ok", &ErrorBody::from_ok_body(body).category);
     features.add((provider_message(body).is_some(), is_foreign_reasoning(body)));
     let class = providers::fuzzing::classify(status, HeaderMap::new(), body, "model");
@@ -49,7 +54,9 @@ pub(super) fn run(input: &[u8], features: &mut Features) {
         if caller != provider {
             assert_json(caller.label(), &translated, features);
         }
-        for event in [translate_event(provider, caller, status, body), provider_error_event(caller, status, body)] {
+        for event in
+            [translate_event(provider, caller, status, body), provider_error_event(caller, status, body)]
+        {
             assert!(event.ends_with(b"\n\n"), "an event ends: {}", event.escape_ascii());
             check_event(caller, &event, features);
             for frame in frames(&event) {
@@ -66,7 +73,8 @@ pub(super) fn seeds() -> Vec<Vec<u8>> {
         ResponseBody::Plain(body) => Some(with_selector(recording.dialect, &body)),
         ResponseBody::Stream(_) => None,
     });
-    let written = BODIES.iter().flat_map(|body| DIALECTS.map(|dialect| with_selector(dialect, body.as_bytes())));
+    let written =
+        BODIES.iter().flat_map(|body| DIALECTS.map(|dialect| with_selector(dialect, body.as_bytes())));
     let mut seeds: Vec<_> = recorded.chain(written).collect();
     // The upper bits of the first byte select the status.
     for (index, seed) in (0_u8..).zip(&mut seeds) {

@@ -7,8 +7,12 @@ use http::{HeaderMap, HeaderName, HeaderValue, Uri};
 
 use crate::features::Features;
 
-/// The longest wait that headers may ask for is a number of milliseconds, far beyond what anyone waits.
+/// The `total` of calls.
 const TOTAL: Duration = Duration::from_secs(600);
+
+/// What a path begins with once it is the usual one.
+const PREFIXES: [&str; 6] =
+    ["/v1/chat/completions", "/v1/responses", "/v1/messages", "/v1/models", "/v1beta/", "/dashboard"];
 
 /// The first line is a path, the others are headers.
 fn head(input: &[u8]) -> (Option<Uri>, HeaderMap) {
@@ -39,7 +43,7 @@ pub(super) fn request(input: &[u8], features: &mut Features) {
         assert_eq!(usual.query(), uri.query(), "the query stays");
         let again = gateway::fuzzing::read_head(usual, &headers, &keys);
         assert_eq!(again.usual_uri, None, "the usual path of {usual} is itself");
-        features.add(("usual", usual.path().split('/').take(3).collect::<Vec<_>>()));
+        features.add(("usual", PREFIXES.map(|prefix| usual.path().starts_with(prefix))));
     }
     if let Some(violation) = read.violation {
         assert!(!violation.is_empty());
@@ -70,7 +74,6 @@ pub(super) fn request_seeds() -> Vec<Vec<u8>> {
     heads.iter().map(|head| head.as_bytes().to_vec()).collect()
 }
 
-/// No point in time overflows with it.
 fn check_delay(delay: Duration, features: &mut Features) {
     assert!(!delay.is_zero(), "a wait of nothing is none");
     features.add_magnitude("delay", delay.as_secs());

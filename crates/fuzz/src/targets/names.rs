@@ -55,7 +55,7 @@ fn redis_address(text: &str, features: &mut Features) {
         }
         Err(error) => {
             features.add_variant("redis", error);
-            features.add(error.to_string().len());
+            features.add_magnitude("redis", error.to_string().len() as u64);
         }
     }
     if let Some(text) = with_password(text) {

@@ -41,7 +41,8 @@ pub(super) fn gemini(input: &[u8], features: &mut Features) {
 
 pub(super) fn seeds(dialect: Dialect) -> Vec<Vec<u8>> {
     let recorded = recordings().into_iter().filter(|recording| recording.dialect == dialect);
-    let enveloped = ENVELOPED.iter().filter(|(other, _)| *other == dialect).map(|(_, body)| body.as_bytes().to_vec());
+    let enveloped =
+        ENVELOPED.iter().filter(|(other, _)| *other == dialect).map(|(_, body)| body.as_bytes().to_vec());
     recorded.map(|recording| recording.request).chain(enveloped).collect()
 }
 
@@ -80,9 +81,10 @@ fn rename(endpoint: Endpoint, request: &Request, features: &mut Features) {
 
 fn edit(dialect: Dialect, input: &[u8], features: &mut Features) {
     let target = target(dialect, false);
-    for (label, edited) in
-        [("restored", restore_envelopes(dialect, input, &target)), ("stripped", strip_reasoning(dialect, input))]
-    {
+    for (label, edited) in [
+        ("restored", restore_envelopes(dialect, input, &target)),
+        ("stripped", strip_reasoning(dialect, input)),
+    ] {
         if let Some(edited) = edited {
             assert_json(label, &edited, features);
         }
@@ -93,8 +95,14 @@ fn translate(read: &CallerRequest, caller: Dialect, input: &[u8], features: &mut
     let is_official = input.len().is_multiple_of(2);
     for provider in DIALECTS.into_iter().filter(|provider| *provider != caller) {
         let target = target(provider, is_official);
-        let options = CallerOptions { stream: true, request_id: "req_1".to_owned(), ..CallerOptions::default() };
-        check_written(provider.label(), read.translate(&target, options), Endpoint::generation(provider), features);
+        let options =
+            CallerOptions { stream: true, request_id: "req_1".to_owned(), ..CallerOptions::default() };
+        check_written(
+            provider.label(),
+            read.translate(&target, options),
+            Endpoint::generation(provider),
+            features,
+        );
         if let Some(endpoint) = Endpoint::count(provider) {
             check_written("count", read.translate_count(&target), endpoint, features);
         }

@@ -21,7 +21,9 @@ pub(super) fn run(input: &[u8], features: &mut Features) {
     let Some((provider, body)) = select(input) else { return };
     let checked = response::check(provider, body);
     match &checked {
-        Ok((usage, meta)) => features.add((provider.label(), format!("{usage:?}").len(), format!("{meta:?}").len())),
+        Ok((usage, meta)) => {
+            features.add((provider.label(), format!("{usage:?}").len(), format!("{meta:?}").len()));
+        }
         Err(error) => features.add_variant(provider.label(), error),
     }
     features.add(response::check_count(body).is_ok());
@@ -34,7 +36,13 @@ pub(super) fn run(input: &[u8], features: &mut Features) {
         assert_json(caller.label(), &written, features);
         if checked.is_ok() {
             let again = response::check(caller, &written);
-            assert!(again.is_ok(), "{} for {}: {again:?}: {}", provider.label(), caller.label(), written.escape_ascii());
+            assert!(
+                again.is_ok(),
+                "{} for {}: {again:?}: {}",
+                provider.label(),
+                caller.label(),
+                written.escape_ascii()
+            );
         }
     }
 }

@@ -20,7 +20,11 @@ pub(super) fn run(input: &[u8], features: &mut Features) {
     for frame in whole.iter().flatten() {
         let data = frame.data();
         features.add((frame.event().len().min(8), data.as_ref().map(|data| data.len().checked_ilog2())));
-        features.add((frame.raw().starts_with(b":"), frame.raw().ends_with(b"\r\n"), frame.raw().ends_with(b"\r")));
+        features.add((
+            frame.raw().starts_with(b":"),
+            frame.raw().ends_with(b"\r\n"),
+            frame.raw().ends_with(b"\r"),
+        ));
         features.add(data.is_some_and(|data| data.contains(&b'\n')));
     }
     features.add(begins_events(input));

@@ -63,7 +63,13 @@ fn classify(provider: Dialect, frame: &Frame, meta: &mut ResponseMeta, features:
     match classify_event(provider, frame, meta) {
         EventClass::Progress(progress) => {
             let usage = format!("{:?}", progress.usage).len();
-            features.add((provider.label(), progress.content, progress.done, progress.has_finish_reason(), usage));
+            features.add((
+                provider.label(),
+                progress.content,
+                progress.done,
+                progress.has_finish_reason(),
+                usage,
+            ));
         }
         EventClass::Error(error) => {
             features.add_variant(provider.label(), &error.category);

@@ -30,7 +30,10 @@ pub(super) fn ways_back(provider: Dialect) -> impl Iterator<Item = &'static Tran
 
 fn all() -> Vec<Translation> {
     let pairs = DIALECTS.iter().flat_map(|caller| DIALECTS.map(|provider| (*caller, provider)));
-    pairs.filter(|(caller, provider)| caller != provider).filter_map(|(caller, provider)| translation(caller, provider)).collect()
+    pairs
+        .filter(|(caller, provider)| caller != provider)
+        .filter_map(|(caller, provider)| translation(caller, provider))
+        .collect()
 }
 
 fn translation(caller: Dialect, provider: Dialect) -> Option<Translation> {
