@@ -145,7 +145,8 @@ fn measure(target: &Target, input: &[u8], features: &mut Features) -> Result<Cos
     }
 }
 
-fn thread_time() -> Duration {
+/// The processor time of this thread.
+pub(crate) fn thread_time() -> Duration {
     Duration::try_from(clock_gettime(ClockId::ThreadCPUTime)).unwrap_or_default()
 }
 

@@ -11,6 +11,7 @@
 //!   runner ──▶ mutate ──▶ mutate_json ──▶ dictionary           makes inputs, keeps those that show something new
 //!     │  └───▶ minimize                                        makes an input that fails short
 //!   execution                                                  runs a target once: panics, memory, time
+//!   repetitions                                            inputs with very many of something
 //!   targets ──▶ targets/*                                      the table; one file per kind of reader
 //!     │           └──▶ recordings   cuts   json_law
 //!   target ──▶ features                                        a target; what distinguishes two executions
@@ -37,6 +38,8 @@
 //! FUZZ_SECONDS=3600 cargo test --profile fuzz -p fuzz --test readers
 //! # One target, one core, the inputs of an earlier run.
 //! FUZZ_SEED=42 FUZZ_SECONDS=600 cargo test --profile fuzz -p fuzz --test readers -- stream --test-threads 1
+//! # One input.
+//! FUZZ_INPUT=target/tmp/stream.input cargo test -p fuzz --test readers -- stream
 //! # More recordings, in the form of crates/translate/tests/recordings.
 //! FUZZ_RECORDINGS=folder cargo test -p fuzz --test readers
 //! ```
@@ -73,6 +76,7 @@ mod minimize;
 mod mutate;
 mod mutate_json;
 mod recordings;
+mod repetitions;
 mod runner;
 mod target;
 mod targets;
@@ -80,6 +84,7 @@ mod targets;
 pub use execution::{Cost, Violation, silence_panics};
 pub use features::{FeatureSet, Features};
 pub use recordings::MORE_RECORDINGS;
-pub use runner::{Fault, Settings, Summary, run, run_once};
+pub use repetitions::{REPETITIONS, Repetition};
+pub use runner::{Failure, Settings, Summary, run, run_once};
 pub use target::{Memory, Target};
 pub use targets::TARGETS;

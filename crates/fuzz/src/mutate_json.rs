@@ -113,7 +113,11 @@ fn change(rng: &mut Rng, node: &mut Value, donor: Option<Value>) {
 }
 
 fn nested(rng: &mut Rng, value: Value) -> Value {
-    if rng.bool() { Value::Array(vec![value]) } else { Value::Object(Map::from_iter([(word(rng), value)])) }
+    if rng.bool() {
+        Value::Array(vec![value])
+    } else {
+        Value::Object(Map::from_iter([(field_name(rng), value)]))
+    }
 }
 
 fn change_items(rng: &mut Rng, items: &mut Vec<Value>) {
@@ -135,7 +139,7 @@ fn change_items(rng: &mut Rng, items: &mut Vec<Value>) {
 fn change_fields(rng: &mut Rng, fields: &mut Map<String, Value>) {
     let names: Vec<_> = fields.keys().cloned().collect();
     let (Some(one), Some(two)) = (rng.choice(&names), rng.choice(&names)) else {
-        fields.insert(word(rng), any_value(rng));
+        fields.insert(field_name(rng), any_value(rng));
         return;
     };
     let value = fields.get(one).cloned().unwrap_or_default();
@@ -144,9 +148,9 @@ fn change_fields(rng: &mut Rng, fields: &mut Map<String, Value>) {
         1 => drop(fields.insert(two.clone(), value)),
         2 => {
             fields.remove(one);
-            fields.insert(word(rng), value);
+            fields.insert(field_name(rng), value);
         }
-        3 => drop(fields.insert(word(rng), any_value(rng))),
+        3 => drop(fields.insert(field_name(rng), any_value(rng))),
         // Written without the mark: the field is doubled.
         _ => drop(fields.insert(format!("{one}{PLACEHOLDER}"), any_value(rng))),
     }
@@ -164,11 +168,11 @@ fn any_value(rng: &mut Rng) -> Value {
         7 => Value::from(format!("{PLACEHOLDER}{}", rng.usize(0..RAW.len()))),
         8 => Value::from("x".repeat(rng.usize(0..300))),
         9 => Value::from("\u{1f600}\u{2028}\"\\\n\u{0}"),
-        _ => Value::from(word(rng)),
+        _ => Value::from(field_name(rng)),
     }
 }
 
-fn word(rng: &mut Rng) -> String {
+fn field_name(rng: &mut Rng) -> String {
     rng.choice(WORDS).copied().unwrap_or_default().to_owned()
 }
 

@@ -20,7 +20,7 @@ pub(crate) struct Recording {
 /// What the provider sent.
 #[derive(Debug)]
 pub(crate) enum ResponseBody {
-    Plain(Vec<u8>),
+    Whole(Vec<u8>),
     Stream(Vec<u8>),
 }
 
@@ -53,7 +53,7 @@ fn read(path: &Path) -> Option<Recording> {
     let response = &json["response"];
     let body = match response["sse"].as_str() {
         Some(stream) => ResponseBody::Stream(stream.as_bytes().to_vec()),
-        None => ResponseBody::Plain(response["body"].to_string().into_bytes()),
+        None => ResponseBody::Whole(response["body"].to_string().into_bytes()),
     };
     Some(Recording {
         dialect,

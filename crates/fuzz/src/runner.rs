@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use fastrand::Rng;
 
 use crate::{
-    execution::{Cost, Violation, check_growth, execute},
+    execution::{Cost, Violation, check_growth, execute, thread_time},
     features::{FeatureSet, Features},
     minimize::minimize,
     mutate::{choose_piece, mutate, repeat_piece},
@@ -50,12 +50,14 @@ pub struct Summary {
     pub bytes_at_least: u64,
     /// The longest execution.
     pub longest: Duration,
+    /// The processor time of the run.
+    pub time: Duration,
 }
 
 /// An input that shows a fault.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("{target}: {violation}\nseed {seed}, execution {execution}; minimized input, {} bytes:\nb\"{}\"", input.len(), input.escape_ascii())]
-pub struct Fault {
+pub struct Failure {
     /// The target's name.
     pub target: &'static str,
     /// What is wrong.
@@ -72,7 +74,8 @@ pub struct Fault {
 ///
 /// # Errors
 /// The first fault.
-pub fn run(target: &Target, settings: Settings) -> Result<Summary, Box<Fault>> {
+pub fn run(target: &Target, settings: Settings) -> Result<Summary, Box<Failure>> {
+    let before = thread_time();
     let mut run = Run {
         target,
         settings,
@@ -90,7 +93,8 @@ pub fn run(target: &Target, settings: Settings) -> Result<Summary, Box<Fault>> {
     while Instant::now() < run.end {
         run.step(&mut rng)?;
     }
-    Ok(Summary { corpus: run.corpus.len(), features: run.features.len(), ..run.summary })
+    let time = thread_time().saturating_sub(before);
+    Ok(Summary { corpus: run.corpus.len(), features: run.features.len(), time, ..run.summary })
 }
 
 /// Runs a target on one input.
@@ -111,7 +115,7 @@ struct Run<'a> {
 }
 
 impl Run<'_> {
-    fn step(&mut self, rng: &mut Rng) -> Result<(), Box<Fault>> {
+    fn step(&mut self, rng: &mut Rng) -> Result<(), Box<Failure>> {
         let input = self.choose(rng).to_vec();
         let other = self.choose(rng).to_vec();
         if self.target.is_linear && self.summary.executions.is_multiple_of(GROWTH_INTERVAL) {
@@ -131,7 +135,7 @@ impl Run<'_> {
         if one.len() <= two.len() || rng.u8(0..4) == 0 { one } else { two }
     }
 
-    fn execute(&mut self, input: &[u8]) -> Result<bool, Box<Fault>> {
+    fn execute(&mut self, input: &[u8]) -> Result<bool, Box<Failure>> {
         self.summary.executions += 1;
         let mut features = Features::default();
         match execute(self.target, input, &mut features) {
@@ -147,11 +151,11 @@ impl Run<'_> {
                 self.summary.longest = self.summary.longest.max(cost.time);
                 Ok(self.features.merge(&features))
             }
-            Err(violation) => Err(self.fault(violation, input)),
+            Err(violation) => Err(self.failure(violation, input)),
         }
     }
 
-    fn compare_lengths(&mut self, rng: &mut Rng, input: &[u8]) -> Result<(), Box<Fault>> {
+    fn compare_lengths(&mut self, rng: &mut Rng, input: &[u8]) -> Result<(), Box<Failure>> {
         self.summary.executions += 2;
         let short_length = self.target.max_bytes / GROWTH_FACTOR;
         let input = &input[..input.len().min(short_length / 2)];
@@ -161,7 +165,7 @@ impl Run<'_> {
         if short.len() < short_length / 2 {
             return Ok(());
         }
-        check_growth(self.target, &short, &long).map_err(|violation| self.fault(violation, &long))
+        check_growth(self.target, &short, &long).map_err(|violation| self.failure(violation, &long))
     }
 
     fn keep(&mut self, rng: &mut Rng, input: Vec<u8>) {
@@ -173,7 +177,7 @@ impl Run<'_> {
         }
     }
 
-    fn fault(&self, violation: Violation, input: &[u8]) -> Box<Fault> {
+    fn failure(&self, violation: Violation, input: &[u8]) -> Box<Failure> {
         let is_same = |input: &[u8]| {
             let other = execute(self.target, input, &mut Features::default());
             other.is_err_and(|other| other.is_like(&violation))
@@ -184,7 +188,7 @@ impl Run<'_> {
         } else {
             minimize(input, is_same)
         };
-        Box::new(Fault {
+        Box::new(Failure {
             target: self.target.name,
             violation,
             input,

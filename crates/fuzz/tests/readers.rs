@@ -4,7 +4,7 @@
 
 use std::{path::Path, process::ExitCode, time::Duration};
 
-use fuzz::{Settings, TARGETS, Target};
+use fuzz::{REPETITIONS, Settings, TARGETS, Target};
 use libtest_mimic::{Arguments, Failed, Trial};
 
 /// How long a target runs as a part of the suite.
@@ -14,12 +14,22 @@ fn main() -> ExitCode {
     let arguments = Arguments::from_args();
     fuzz::silence_panics();
     let trials = TARGETS.iter().map(|target| Trial::test(target.name, || run(target)));
-    libtest_mimic::run(&arguments, trials.collect()).exit_code()
+    let repetitions = REPETITIONS.iter().map(|repetition| {
+        let check = || repetition.check().map_err(|violation| Failed::from(violation.to_string()));
+        Trial::test(format!("many::{}", repetition.name), check)
+    });
+    libtest_mimic::run(&arguments, trials.chain(repetitions).collect()).exit_code()
 }
 
 fn run(target: &'static Target) -> Result<(), Failed> {
     if let Some(folder) = std::env::var_os("FUZZ_EXPORT") {
         return export(target, &Path::new(&folder).join(target.name)).map_err(Failed::from);
+    }
+    if let Some(file) = std::env::var_os("FUZZ_INPUT") {
+        let input = std::fs::read(file)?;
+        let cost = fuzz::run_once(target, &input).map_err(|violation| violation.to_string())?;
+        eprintln!("{}: {} bytes, {cost:?}", target.name, input.len());
+        return Ok(());
     }
     let settings = Settings {
         seed: variable("FUZZ_SEED").unwrap_or_else(|| fastrand::u64(..)),

@@ -70,7 +70,7 @@ pub(super) fn run(input: &[u8], features: &mut Features) {
 pub(super) fn seeds() -> Vec<Vec<u8>> {
     let recorded = recordings().into_iter().filter(|recording| recording.is_error);
     let recorded = recorded.filter_map(|recording| match recording.response {
-        ResponseBody::Plain(body) => Some(with_selector(recording.dialect, &body)),
+        ResponseBody::Whole(body) => Some(with_selector(recording.dialect, &body)),
         ResponseBody::Stream(_) => None,
     });
     let written =

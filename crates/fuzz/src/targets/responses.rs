@@ -49,7 +49,7 @@ pub(super) fn run(input: &[u8], features: &mut Features) {
 
 pub(super) fn seeds() -> Vec<Vec<u8>> {
     let recorded = recordings().into_iter().filter_map(|recording| match recording.response {
-        ResponseBody::Plain(body) => Some(with_selector(recording.dialect, &body)),
+        ResponseBody::Whole(body) => Some(with_selector(recording.dialect, &body)),
         ResponseBody::Stream(_) => None,
     });
     let more = DIALECTS.into_iter().zip(MORE).map(|(dialect, body)| with_selector(dialect, body.as_bytes()));

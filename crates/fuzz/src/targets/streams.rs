@@ -45,7 +45,7 @@ pub(super) fn run(input: &[u8], features: &mut Features) {
 pub(super) fn seeds() -> Vec<Vec<u8>> {
     let recorded = recordings().into_iter().filter_map(|recording| match recording.response {
         ResponseBody::Stream(stream) => Some(with_selector(recording.dialect, &stream)),
-        ResponseBody::Plain(_) => None,
+        ResponseBody::Whole(_) => None,
     });
     let more = MORE.iter().map(|(dialect, stream)| with_selector(*dialect, stream.as_bytes()));
     recorded.chain(more).collect()
