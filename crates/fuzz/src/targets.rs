@@ -19,7 +19,7 @@ use crate::target::{Memory, Target};
 const KIB: usize = 1024;
 
 /// What a reader needs whatever it reads: tables that are made at their first use, and the answers to nothing.
-const CONSTANT: u64 = 256 * KIB as u64;
+const CONSTANT: u64 = 192 * KIB as u64;
 
 const fn target(
     name: &'static str,
@@ -41,33 +41,33 @@ pub const TARGETS: [Target; 16] = [
         "requests in Chat Completions, translated to all formats",
         requests::chat,
         || requests::seeds(Dialect::OpenAiChat),
-        512,
+        128,
     ),
     target(
         "request_responses",
         "requests in Responses, translated to all formats",
         requests::responses,
         || requests::seeds(Dialect::OpenAiResponses),
-        512,
+        128,
     ),
     target(
         "request_messages",
         "requests in Messages, translated to all formats",
         requests::messages,
         || requests::seeds(Dialect::Anthropic),
-        512,
+        128,
     ),
     target(
         "request_gemini",
         "requests in Gemini, translated to all formats",
         requests::gemini,
         || requests::seeds(Dialect::Gemini),
-        512,
+        128,
     ),
-    target("response", "plain responses of all formats, translated", responses::run, responses::seeds, 512),
-    target("stream", "streams of all formats, translated", streams::run, streams::seeds, 512),
-    target("sse", "frames of server-sent events, in any pieces", sse::run, sse::seeds, 512),
-    target("error_body", "bodies of errors, classified and translated", errors::run, errors::seeds, 512),
+    target("response", "plain responses of all formats, translated", responses::run, responses::seeds, 128),
+    target("stream", "streams of all formats, translated", streams::run, streams::seeds, 128),
+    target("sse", "frames of server-sent events, in any pieces", sse::run, sse::seeds, 128),
+    target("error_body", "bodies of errors, classified and translated", errors::run, errors::seeds, 128),
     Target {
         max_bytes: 2 * KIB,
         is_linear: false,
@@ -82,19 +82,23 @@ pub const TARGETS: [Target; 16] = [
     },
     Target {
         max_bytes: 16 * KIB,
-        ..target("configuration", "switchboard.toml", configuration::file, configuration::file_seeds, 2_048)
+        ..target("configuration", "switchboard.toml", configuration::file, configuration::file_seeds, 256)
     },
-    target(
-        "dotenv",
-        ".env, listen addresses, durations",
-        configuration::dotenv,
-        configuration::dotenv_seeds,
-        512,
-    ),
-    target("record", "values of circuits in Redis", circuits::value, circuits::value_seeds, 512),
+    Target {
+        // `${NAME}` repeats values, up to a MiB.
+        memory: Memory { per_byte: 128, constant: 8 * 1024 * 1024 },
+        ..target(
+            "dotenv",
+            ".env, listen addresses, durations",
+            configuration::dotenv,
+            configuration::dotenv_seeds,
+            0,
+        )
+    },
+    target("record", "values of circuits in Redis", circuits::value, circuits::value_seeds, 128),
     Target {
         // A cluster's slots have an owner each.
-        memory: Memory { per_byte: 512, constant: 2 * 1024 * 1024 },
+        memory: Memory { per_byte: 128, constant: 2 * 1024 * 1024 },
         ..target(
             "redis_reply",
             "replies of Redis: scripts, histories, keys, slots",
@@ -110,7 +114,7 @@ pub const TARGETS: [Target; 16] = [
             "URLs of Redis and proxies, model keys, names of callers",
             names::run,
             names::seeds,
-            512,
+            128,
         )
     },
     Target {
@@ -120,7 +124,7 @@ pub const TARGETS: [Target; 16] = [
             "paths, Host, Origin, keys, traceparent, clients' timeouts",
             heads::request,
             heads::request_seeds,
-            512,
+            128,
         )
     },
     Target {
@@ -130,7 +134,7 @@ pub const TARGETS: [Target; 16] = [
             "retry-after and the headers of rate limits",
             heads::response,
             heads::response_seeds,
-            512,
+            128,
         )
     },
 ];

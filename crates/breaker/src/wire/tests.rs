@@ -87,6 +87,15 @@ fn unknown_fields_keep_their_order() {
     assert_eq!(String::from_utf8(encode(&record, &extras)).unwrap(), written);
 }
 
+/// As JavaScript's `JSON` reads and writes them: to the nearest double, and then the same each time.
+#[test]
+fn numbers_of_unknown_fields_do_not_drift() {
+    let (record, extras) = parse(r#"{"state":"OPEN","x":1000014917596495384192023,"y":0.1}"#).into_parts();
+    let written = String::from_utf8(encode(&record, &extras)).unwrap();
+    let (record, extras) = parse(&written).into_parts();
+    assert_eq!(String::from_utf8(encode(&record, &extras)).unwrap(), written);
+}
+
 #[test]
 fn open_swe_values() {
     assert_eq!(external(r#"{"state":"CLOSED"}"#).phase, Phase::Closed);
