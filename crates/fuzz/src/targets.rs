@@ -81,7 +81,7 @@ pub const TARGETS: [Target; 16] = [
         )
     },
     Target {
-        max_bytes: 16 * KIB,
+        max_bytes: 8 * KIB,
         ..target("configuration", "switchboard.toml", configuration::file, configuration::file_seeds, 256)
     },
     Target {
@@ -114,7 +114,7 @@ pub const TARGETS: [Target; 16] = [
             "URLs of Redis and proxies, model keys, names of callers",
             names::run,
             names::seeds,
-            128,
+            1_024,
         )
     },
     Target {
