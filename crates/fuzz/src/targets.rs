@@ -65,8 +65,8 @@ pub const TARGETS: [Target; 16] = [
         128,
     ),
     target("response", "plain responses of all formats, translated", responses::run, responses::seeds, 128),
-    target("stream", "streams of all formats, translated", streams::run, streams::seeds, 128),
-    target("sse", "frames of server-sent events, in any pieces", sse::run, sse::seeds, 128),
+    target("stream", "streams of all formats, translated", streams::run, streams::seeds, 512),
+    target("sse", "frames of server-sent events, in any pieces", sse::run, sse::seeds, 512),
     target("error_body", "bodies of errors, classified and translated", errors::run, errors::seeds, 128),
     Target {
         max_bytes: 2 * KIB,
