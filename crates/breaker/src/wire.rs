@@ -74,7 +74,7 @@ impl Document {
     ) -> Self {
         let Ok(Value::Object(mut fields)) = serde_json::from_slice(bytes) else { return Self::Invalid };
         let Some(open) = read_state(&fields) else { return Self::Invalid };
-        let has_seal = fields.remove("seal").is_some_and(|seal| is_valid_seal(&fields, seal));
+        let has_seal = fields.shift_remove("seal").is_some_and(|seal| is_valid_seal(&fields, seal));
         let is_native = has_seal && read_number(&fields, "epoch") <= MAX_EPOCH;
         let record =
             if is_native { read_native(&fields, open) } else { read_external(&fields, open, policy) };

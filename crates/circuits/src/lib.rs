@@ -69,6 +69,8 @@ pub use counts::{CircuitCounts, ProbeCounts, StoreCounts, TransitionKind};
 pub use memory::MemoryStore;
 pub use operate::OperateError;
 pub use permit::Permit;
+#[doc(hidden)]
+pub use redis::fuzzing;
 pub use redis::{
     ClusterSurvey, RedisAddress, RedisAddressError, RedisDeployment, RedisNode, RedisStore, TimeShift,
 };

@@ -7,16 +7,19 @@
 //!   RedisStore ──▶ servers ──▶ cluster ──▶ node_connection ──▶ sentinel ──▶ error ──▶ connection
 //!                     │           │              └──▶ script ──▶ keys
 //!                     │           └──▶ slots_view ──▶ slot
-//!                     └──▶ address ──▶ node             subscribers: who gets the changes
+//!                     ├──▶ address ──▶ node             subscribers: who gets the changes
+//!                     └──▶ replies                      fuzzing: all that is read, over bytes
 //! ```
 
 mod address;
 mod cluster;
 mod connection;
 mod error;
+pub mod fuzzing;
 mod keys;
 mod node;
 mod node_connection;
+mod replies;
 mod script;
 mod sentinel;
 mod servers;
@@ -32,7 +35,7 @@ use std::{
     time::Duration,
 };
 
-use breaker::{InstanceId, ModelKey, Reason, State, Timestamp, Transition, millis};
+use breaker::{ModelKey, Timestamp, Transition, millis};
 use bytes::Bytes;
 use futures_util::{
     future::{BoxFuture, FutureExt as _},
@@ -44,6 +47,7 @@ pub use cluster::ClusterSurvey;
 use connection::CommandCounters;
 use keys::{SECRET_KEY, history_key};
 pub use node::RedisNode;
+use replies::{read_entry, read_history_tail, read_value};
 use script::{CircuitCommand, Script};
 use servers::Servers;
 
@@ -228,41 +232,6 @@ impl RedisStore {
             self.servers.execute(key, &CircuitCommand::plain(read)).await?;
         Ok(entries.iter().filter_map(|(_, fields)| read_entry(fields)).collect())
     }
-}
-
-fn read_value(kind: &str, text: Bytes) -> Value {
-    match kind {
-        "text" => Value::Text(text),
-        "digest" => Value::Oversized { digest: String::from_utf8_lossy(&text).into_owned() },
-        "type" => Value::WrongType(String::from_utf8_lossy(&text).into_owned()),
-        _ => Value::Absent,
-    }
-}
-
-/// Where a history ends, as the scripts return it: nothing, or a state and an epoch.
-fn read_history_tail(end: &str) -> HistoryTail {
-    let Some((state, epoch)) = end.split_once(' ') else { return HistoryTail::Absent };
-    HistoryTail::At {
-        state: read_state(state).unwrap_or(State::Closed),
-        epoch: epoch.parse().unwrap_or_default(),
-    }
-}
-
-fn read_state(name: &str) -> Option<State> {
-    [State::Closed, State::Open, State::HalfOpen].into_iter().find(|state| state.as_str() == name)
-}
-
-fn read_entry(fields: &[String]) -> Option<Transition> {
-    let field = |name: &str| fields.chunks_exact(2).find(|pair| pair[0] == name).map(|pair| pair[1].as_str());
-    let state = |name: &str| read_state(field(name)?);
-    Some(Transition {
-        from: state("from")?,
-        to: state("to")?,
-        epoch: field("epoch")?.parse().ok()?,
-        reason: serde_json::from_str::<Reason>(field("reason")?).ok()?,
-        instance: InstanceId::new(field("instance")?),
-        at: Timestamp::from_millis(field("at")?.parse().ok()?),
-    })
 }
 
 impl Store for RedisStore {

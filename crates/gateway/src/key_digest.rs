@@ -25,6 +25,11 @@ impl KeyDigest {
         bytes.copy_from_slice(digest(&SHA256, key).as_ref());
         Self(bytes)
     }
+
+    /// To find the configuration's own keys by, never one that a request presents.
+    pub(crate) const fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
 }
 
 /// In constant time: it does not show how much of a guess is right.

@@ -1,6 +1,6 @@
 //! The keys of callers and operators: who may call, and under which name.
 
-use std::{fmt, sync::Arc};
+use std::{collections::HashMap, fmt, sync::Arc};
 
 use breaker::CallerName;
 use http::{HeaderMap, header};
@@ -111,17 +111,28 @@ impl Keys {
     /// # Errors
     /// When two of them cannot be told apart.
     pub fn new(keys: Vec<Key>) -> Result<Self, DuplicateKey> {
-        for (index, key) in keys.iter().enumerate() {
-            for earlier in &keys[..index] {
-                if earlier.digest == key.digest {
-                    return Err(DuplicateKey::SameKey(earlier.name.clone(), key.name.clone()));
-                }
-                if earlier.name == key.name {
-                    return Err(DuplicateKey::SameName(key.name.clone()));
-                }
+        match Self::duplicates(&keys).into_iter().next() {
+            Some((_, duplicate)) => Err(duplicate),
+            None => Ok(Self(keys.into_iter().map(Arc::new).collect())),
+        }
+    }
+
+    /// The keys that cannot be told apart from an earlier one, by their index.
+    #[must_use]
+    pub fn duplicates<'a>(keys: impl IntoIterator<Item = &'a Key>) -> Vec<(usize, DuplicateKey)> {
+        let (mut by_digest, mut by_name) = (HashMap::new(), HashMap::new());
+        let mut duplicates = Vec::new();
+        for (index, key) in keys.into_iter().enumerate() {
+            let (first_of_digest, first) = *by_digest.entry(key.digest.as_bytes()).or_insert((index, key));
+            let first_of_name = *by_name.entry(&key.name).or_insert(index);
+            // Of two reasons, the one that comes first in the file.
+            if first_of_digest < index && first_of_digest <= first_of_name {
+                duplicates.push((index, DuplicateKey::SameKey(first.name.clone(), key.name.clone())));
+            } else if first_of_name < index {
+                duplicates.push((index, DuplicateKey::SameName(key.name.clone())));
             }
         }
-        Ok(Self(keys.into_iter().map(Arc::new).collect()))
+        duplicates
     }
 
     /// Whether there are none, so that everyone is admitted.

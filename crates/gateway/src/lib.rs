@@ -93,6 +93,8 @@ mod events;
 mod fair_share;
 mod feed;
 mod front_door;
+#[doc(hidden)]
+pub mod fuzzing;
 mod gemini;
 mod headers;
 mod health;

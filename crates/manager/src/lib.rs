@@ -84,6 +84,8 @@ mod error;
 mod events;
 mod failover;
 mod first_bytes;
+#[doc(hidden)]
+pub mod fuzzing;
 mod latency;
 mod manager;
 mod memory_budget;

@@ -25,7 +25,7 @@ mod connection;
 mod connector;
 mod error;
 mod pool;
-mod proxy;
+pub(crate) mod proxy;
 mod resolver;
 mod signal;
 mod tcp;

@@ -63,6 +63,8 @@ mod deadline;
 mod decode;
 mod error;
 mod forward;
+#[doc(hidden)]
+pub mod fuzzing;
 mod headers;
 mod kind;
 mod provider;

@@ -18,6 +18,8 @@
 pub mod cli;
 pub mod commands;
 pub mod config;
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod limits;
 pub mod log_queue;
 pub mod logging;

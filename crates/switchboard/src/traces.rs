@@ -88,6 +88,15 @@ fn traces_endpoint(environment: &Environment) -> Option<String> {
     })
 }
 
+/// The trace that the headers of a caller belong to, as it is written for a provider.
+pub(crate) fn forwarded_trace(callers: &HeaderMap) -> HeaderMap {
+    let propagator = TraceContextPropagator::new();
+    let mut headers = HeaderMap::new();
+    propagator
+        .inject_context(&propagator.extract(&HeaderExtractor(callers)), &mut HeaderInjector(&mut headers));
+    headers
+}
+
 /// W3C trace context: `traceparent` and `tracestate`.
 #[derive(Debug)]
 struct W3cPropagator(TraceContextPropagator);

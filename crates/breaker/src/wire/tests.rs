@@ -76,6 +76,26 @@ fn another_field_does_not_break_the_seal_and_survives() {
     assert!(again.contains(r#""note":[1,{"a":null}]"#), "{again}");
 }
 
+/// Else a value that nothing has changed would be another one, byte for byte, each time that it is written.
+#[test]
+fn unknown_fields_keep_their_order() {
+    let (record, extras) =
+        parse(r#"{"seal":{"state":"CLOSED"},"state":"CLOSED","z":1,"y":[],"x":{"b":1,"a":2}}"#).into_parts();
+    let written = String::from_utf8(encode(&record, &extras)).unwrap();
+    assert!(written.ends_with(r#","z":1,"y":[],"x":{"b":1,"a":2}}"#), "{written}");
+    let (record, extras) = parse(&written).into_parts();
+    assert_eq!(String::from_utf8(encode(&record, &extras)).unwrap(), written);
+}
+
+/// As JavaScript's `JSON` reads and writes them: to the nearest double, and then the same each time.
+#[test]
+fn numbers_of_unknown_fields_do_not_drift() {
+    let (record, extras) = parse(r#"{"state":"OPEN","x":1000014917596495384192023,"y":0.1}"#).into_parts();
+    let written = String::from_utf8(encode(&record, &extras)).unwrap();
+    let (record, extras) = parse(&written).into_parts();
+    assert_eq!(String::from_utf8(encode(&record, &extras)).unwrap(), written);
+}
+
 #[test]
 fn open_swe_values() {
     assert_eq!(external(r#"{"state":"CLOSED"}"#).phase, Phase::Closed);

@@ -129,7 +129,14 @@ pub(super) async fn query_slots(connection: &mut impl ConnectionLike) -> RedisRe
     let mut query = ::redis::pipe();
     query.cmd("CLUSTER").arg("SLOTS").cmd("CLUSTER").arg("NODES");
     let (ranges, nodes): (Vec<Value>, String) = query.query_async(connection).await?;
-    Ok(NodeSlots { ranges: ranges.into_iter().filter_map(read_range).collect(), epochs: read_epochs(&nodes) })
+    Ok(NodeSlots::read(ranges, &nodes))
+}
+
+impl NodeSlots {
+    /// The replies to `CLUSTER SLOTS` and `CLUSTER NODES`.
+    pub(super) fn read(ranges: Vec<Value>, nodes: &str) -> Self {
+        Self { ranges: ranges.into_iter().filter_map(read_range).collect(), epochs: read_epochs(nodes) }
+    }
 }
 
 /// First slot, last slot, then each node: the master first.

@@ -12,14 +12,16 @@ use super::{
 pub(super) struct ParseContext<'a> {
     pub(super) environment: &'a Environment,
     path: &'a Path,
-    text: &'a str,
+    /// The offset of every line but the first.
+    line_starts: Vec<usize>,
     problems: RefCell<Vec<Problem>>,
     warnings: RefCell<Vec<Problem>>,
 }
 
 impl<'a> ParseContext<'a> {
-    pub(super) fn new(path: &'a Path, text: &'a str, environment: &'a Environment) -> Self {
-        Self { environment, path, text, problems: RefCell::default(), warnings: RefCell::default() }
+    pub(super) fn new(path: &'a Path, text: &str, environment: &'a Environment) -> Self {
+        let line_starts = text.match_indices('\n').map(|(end, _)| end + 1).collect();
+        Self { environment, path, line_starts, problems: RefCell::default(), warnings: RefCell::default() }
     }
 
     /// Reports a problem of a line of the file.
@@ -56,7 +58,7 @@ impl<'a> ParseContext<'a> {
 
     /// The line, counted from 1, of a byte offset in the file.
     pub(super) fn line_of(&self, offset: usize) -> usize {
-        line_of(self.text, offset)
+        self.line_starts.partition_point(|start| *start <= offset) + 1
     }
 
     pub(super) fn into_problems(self) -> Vec<Problem> {

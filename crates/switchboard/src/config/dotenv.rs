@@ -4,6 +4,8 @@
 //! A file belongs to several programs, so a line that cannot be read is no error by itself: it is the value of its
 //! variable, and whoever asks for that variable hears of it.
 
+use std::collections::HashMap;
+
 /// A variable of a `.env` file.
 #[derive(Clone, PartialEq, Eq)]
 pub(super) struct Assignment {
@@ -28,10 +30,16 @@ pub(super) enum LineError {
         "uses ${{{0}}}, which is not set; set it, give a default as ${{{0}:-default}}, or put a literal ${{ in single quotes"
     )]
     Unset(String),
+    #[error("is longer than all variables of the file may be together; each ${{NAME}} repeats a value")]
+    TooLong,
 }
 
 /// A default in a default, and so on: this deep, and no deeper, since each level is a call.
 const MAX_NESTED_DEFAULTS: usize = 8;
+
+/// What the variables of a file may have together, besides as many bytes as the file has. Each line can repeat the value of the
+/// one before twice, so that a few lines would fill all memory.
+const MAX_EXPANDED_BYTES: usize = 1024 * 1024;
 
 /// The variables of the text in its order. `process` has the variables that win over it, also in `${NAME}`. `is_ours`: a line
 /// that sets one of these ends a quoted value that no one closed.
@@ -42,6 +50,8 @@ pub(super) fn parse(
 ) -> Vec<Assignment> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text).replace("\r\n", "\n");
     let mut assignments: Vec<Assignment> = Vec::new();
+    let mut latest: HashMap<&str, usize> = HashMap::new();
+    let mut left_bytes = text.len() + MAX_EXPANDED_BYTES;
     let (mut rest, mut line) = (text.as_str(), 1);
     while !rest.is_empty() {
         let (this_line, next) = rest.split_once('\n').unwrap_or((rest, ""));
@@ -64,11 +74,15 @@ pub(super) fn parse(
                 }
             };
             let lookup = |name: &str| {
-                let before = || assignments.iter().rev().find(|earlier| earlier.name == name);
+                let before = || assignments.get(*latest.get(name)?);
                 process(name).or_else(|| before()?.value.clone().ok())
             };
-            let value = value.and_then(|raw| raw.map(|raw| raw.finish(&lookup)).transpose()).transpose();
-            assignments.extend(value.map(|value| Assignment { name: name.to_owned(), line, value }));
+            let value = value.and_then(|raw| raw.map(|raw| raw.finish(&lookup, left_bytes)).transpose());
+            if let Some(value) = value.transpose() {
+                left_bytes -= value.as_ref().map_or(0, String::len);
+                latest.insert(name, assignments.len());
+                assignments.push(Assignment { name: name.to_owned(), line, value });
+            }
         }
         (rest, line) = (after, line + read_lines);
     }
@@ -137,14 +151,35 @@ fn read_value<'a>(
 }
 
 impl RawValue<'_> {
-    fn finish(&self, lookup: &impl Fn(&str) -> Option<String>) -> Result<String, LineError> {
-        let mut filled = String::new();
+    /// `max_bytes`: the longest that it may be.
+    fn finish(
+        &self,
+        lookup: &impl Fn(&str) -> Option<String>,
+        max_bytes: usize,
+    ) -> Result<String, LineError> {
+        let mut filled = Filled { text: String::new(), max_bytes };
         match self {
-            Self::SingleQuoted(text) => filled.push_str(&text.replace("\\'", "'")),
+            Self::SingleQuoted(text) => filled.push(&text.replace("\\'", "'"))?,
             Self::DoubleQuoted(text) => fill(text, true, lookup, MAX_NESTED_DEFAULTS, &mut filled)?,
             Self::Unquoted(text) => fill(text, false, lookup, MAX_NESTED_DEFAULTS, &mut filled)?,
         }
-        Ok(filled)
+        Ok(filled.text)
+    }
+}
+
+/// A value, as far as it is filled in.
+struct Filled {
+    text: String,
+    max_bytes: usize,
+}
+
+impl Filled {
+    fn push(&mut self, text: &str) -> Result<(), LineError> {
+        if self.text.len() + text.len() > self.max_bytes {
+            return Err(LineError::TooLong);
+        }
+        self.text.push_str(text);
+        Ok(())
     }
 }
 
@@ -154,18 +189,18 @@ fn fill(
     has_escapes: bool,
     lookup: &impl Fn(&str) -> Option<String>,
     depth: usize,
-    filled: &mut String,
+    filled: &mut Filled,
 ) -> Result<(), LineError> {
     let mut rest = text;
     while let Some(at) = rest.find(['\\', '$']) {
         let (before, special) = rest.split_at(at);
-        filled.push_str(before);
+        filled.push(before)?;
         if depth > 0
             && let Some((reference, after)) = Reference::at_start(special)
         {
             match (lookup(reference.name), reference.default) {
-                (Some(value), None) => filled.push_str(&value),
-                (Some(value), Some(_)) if !value.is_empty() => filled.push_str(&value),
+                (Some(value), None) => filled.push(&value)?,
+                (Some(value), Some(_)) if !value.is_empty() => filled.push(&value)?,
                 (_, Some(default)) => fill(default, has_escapes, lookup, depth - 1, filled)?,
                 (None, None) => return Err(LineError::Unset(reference.name.to_owned())),
             }
@@ -179,11 +214,10 @@ fn fill(
         if replaced.is_some() {
             chars.next();
         }
-        filled.extend(replaced.or(first));
+        filled.text.extend(replaced.or(first));
         rest = chars.as_str();
     }
-    filled.push_str(rest);
-    Ok(())
+    filled.push(rest)
 }
 
 /// What a backslash and this character stand for. With any other, the backslash is itself.

@@ -185,12 +185,7 @@ fn add_unnamed(context: &ParseContext<'_>, role: Role, list: Vec<UnnamedKey>, ke
 }
 
 fn report_duplicates(context: &ParseContext<'_>, keys: &[LocatedKey]) {
-    for (index, located) in keys.iter().enumerate() {
-        let earlier = keys[..index]
-            .iter()
-            .find_map(|earlier| Keys::new(vec![earlier.key.clone(), located.key.clone()]).err());
-        if let Some(duplicate) = earlier {
-            context.report(located.location.clone(), duplicate.to_string());
-        }
+    for (index, duplicate) in Keys::duplicates(keys.iter().map(|located| &located.key)) {
+        context.report(keys[index].location.clone(), duplicate.to_string());
     }
 }

@@ -18,6 +18,17 @@ fn value(text: &str, name: &str) -> Option<Result<String, LineError>> {
     read(text).into_iter().rev().find(|assignment| assignment.name == name).map(|assignment| assignment.value)
 }
 
+/// Thirty such lines would be a GiB.
+#[test]
+fn values_that_repeat_others_stay_bounded() {
+    let text = format!("A=12345678\n{}B=x${{A}}\nOURS=short\n", "A=${A}${A}\n".repeat(40));
+    let kept: usize = read(&text).iter().flat_map(|assignment| &assignment.value).map(String::len).sum();
+    assert!(kept <= MAX_EXPANDED_BYTES + text.len(), "{kept}");
+    assert_eq!(value(&text, "A"), Some(Err(LineError::Unset("A".to_owned()))));
+    assert!(read(&text).iter().any(|assignment| assignment.value == Err(LineError::TooLong)));
+    assert_eq!(value(&text, "OURS"), Some(Ok("short".to_owned())), "what comes behind is read");
+}
+
 #[test]
 fn values_are_read_as_docker_compose_reads_them() {
     for (text, expected) in [
