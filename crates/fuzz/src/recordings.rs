@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use dialects::Dialect;
 use serde_json::Value;
 
@@ -22,6 +23,8 @@ pub(crate) struct Recording {
 pub(crate) enum ResponseBody {
     Whole(Vec<u8>),
     Stream(Vec<u8>),
+    /// Messages of AWS' event stream.
+    Messages(Vec<u8>),
 }
 
 /// Those of the repository, and of [`MORE_RECORDINGS`].
@@ -48,12 +51,14 @@ fn read(path: &Path) -> Option<Recording> {
         "openai-responses" => Dialect::OpenAiResponses,
         "anthropic-messages" => Dialect::Anthropic,
         "gemini" => Dialect::Gemini,
+        "bedrock-converse" => Dialect::BedrockConverse,
         _ => return None,
     };
     let response = &json["response"];
-    let body = match response["sse"].as_str() {
-        Some(stream) => ResponseBody::Stream(stream.as_bytes().to_vec()),
-        None => ResponseBody::Whole(response["body"].to_string().into_bytes()),
+    let body = match (response["sse"].as_str(), response["base64"].as_str()) {
+        (Some(stream), _) => ResponseBody::Stream(stream.as_bytes().to_vec()),
+        (None, Some(messages)) => ResponseBody::Messages(STANDARD.decode(messages).ok()?),
+        (None, None) => ResponseBody::Whole(response["json"].to_string().into_bytes()),
     };
     Some(Recording {
         dialect,

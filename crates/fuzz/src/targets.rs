@@ -5,6 +5,7 @@ mod configuration;
 mod encodings;
 mod errors;
 mod heads;
+mod messages;
 mod names;
 mod requests;
 mod responses;
@@ -32,10 +33,10 @@ const fn target(
     Target { name, reads, run, seeds, memory, max_bytes: 64 * KIB, is_linear: true }
 }
 
-/// All targets. Events of AWS' streams (`application/vnd.amazon.eventstream`) get theirs with their reader.
+/// All targets.
 ///
 /// The memory of one is what it allocates for each byte of its input, with the copies that its own checks make.
-pub const TARGETS: [Target; 16] = [
+pub const TARGETS: [Target; 17] = [
     target(
         "request_chat",
         "requests in Chat Completions, translated to all formats",
@@ -67,6 +68,13 @@ pub const TARGETS: [Target; 16] = [
     target("response", "plain responses of all formats, translated", responses::run, responses::seeds, 128),
     target("stream", "streams of all formats, translated", streams::run, streams::seeds, 512),
     target("sse", "frames of server-sent events, in any pieces", sse::run, sse::seeds, 512),
+    target(
+        "event_stream",
+        "messages of AWS' event stream, in any pieces",
+        messages::run,
+        messages::seeds,
+        512,
+    ),
     target("error_body", "bodies of errors, classified and translated", errors::run, errors::seeds, 128),
     Target {
         max_bytes: 2 * KIB,

@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use dialects::{ResponseMeta, Usage};
+use dialects::{Dialect, ResponseMeta, Usage};
 use http::{HeaderMap, HeaderValue, StatusCode, header::CONTENT_ENCODING};
 use url::Url;
 
 use crate::{
-    CompleteResponse, ProviderError, ProviderErrorKind, ProxyError, classify, client::proxy::Proxy,
-    decode::BodyDecoder, forward, headers, retry_after,
+    CompleteResponse, ProviderError, ProviderErrorKind, ProviderKind, ProxyError, bedrock::StreamDecoder,
+    classify, client::proxy::Proxy, decode::BodyDecoder, forward, headers, retry_after,
 };
 
 /// Decodes a body by its `content-encoding` until `limit` bytes have come of it.
@@ -33,6 +33,21 @@ pub fn decode<'a>(
     let last: Bytes = decoder.finish().map_err(|error| error.kind)?;
     decoded.extend_from_slice(&last);
     Ok(decoded)
+}
+
+/// The events that messages of AWS' event stream become, and what is wrong with them.
+#[must_use]
+pub fn message_stream<'a>(
+    dialect: Dialect,
+    pieces: impl Iterator<Item = &'a [u8]>,
+) -> (Vec<u8>, Option<String>) {
+    let mut decoder = StreamDecoder::new(dialect);
+    let mut events = Vec::new();
+    for piece in pieces {
+        events.extend_from_slice(&decoder.push(piece));
+    }
+    let error = decoder.error().or_else(|| decoder.error_at_end());
+    (events, error.map(|error| format!("{error:?}")))
 }
 
 /// The waits that headers ask for: of a 429, and of any status.
@@ -61,7 +76,7 @@ pub fn classify(status: u16, headers: HeaderMap, body: &[u8], model: &str) -> Pr
 /// The headers that pass to a provider, to one of another format, and back.
 #[must_use]
 pub fn passed_headers(headers: &HeaderMap) -> [HeaderMap; 3] {
-    let mut forwarded = headers::forwarded_request_headers(headers);
+    let mut forwarded = headers::forwarded_request_headers(ProviderKind::OpenAi, true, headers);
     let named: Vec<_> = ["x-title", "http-referer"].iter().filter_map(|name| name.parse().ok()).collect();
     forward::add(&named, headers, &mut forwarded);
     [

@@ -8,7 +8,7 @@ use http::HeaderMap;
 
 use super::{
     streams::{check_event, frames},
-    translations::{DIALECTS, select, with_selector},
+    translations::{DIALECTS, PROVIDERS, select, with_selector},
 };
 use crate::{
     features::Features,
@@ -36,7 +36,7 @@ const BODIES: [&str; 12] = [
 
 pub(super) fn run(input: &[u8], features: &mut Features) {
     let Some((provider, body)) = select(input) else { return };
-    let status = STATUSES[usize::from(input[0] >> 2) % STATUSES.len()];
+    let status = STATUSES[usize::from(input[0]) / PROVIDERS.len() % STATUSES.len()];
     let error = ErrorBody::from_body(status, "model", body);
     features.add_variant("status", &error.category);
     features.add((
@@ -71,14 +71,14 @@ pub(super) fn seeds() -> Vec<Vec<u8>> {
     let recorded = recordings().into_iter().filter(|recording| recording.is_error);
     let recorded = recorded.filter_map(|recording| match recording.response {
         ResponseBody::Whole(body) => Some(with_selector(recording.dialect, &body)),
-        ResponseBody::Stream(_) => None,
+        ResponseBody::Stream(_) | ResponseBody::Messages(_) => None,
     });
     let written =
-        BODIES.iter().flat_map(|body| DIALECTS.map(|dialect| with_selector(dialect, body.as_bytes())));
+        BODIES.iter().flat_map(|body| PROVIDERS.map(|dialect| with_selector(dialect, body.as_bytes())));
     let mut seeds: Vec<_> = recorded.chain(written).collect();
-    // The upper bits of the first byte select the status.
+    // The rest of the first byte selects the status.
     for (index, seed) in (0_u8..).zip(&mut seeds) {
-        seed[0] = (seed[0] & 3) | (index % 12) << 2;
+        seed[0] = seed[0] % 5 + (index % 12) * 5;
     }
     seeds
 }

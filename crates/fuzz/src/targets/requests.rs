@@ -4,7 +4,7 @@ use bytes::Bytes;
 use dialects::{Dialect, Endpoint, Request, RequestError};
 use translate::{CallerOptions, CallerRequest, Translation, restore_envelopes, strip_reasoning};
 
-use super::translations::{DIALECTS, target};
+use super::translations::{PROVIDERS, target};
 use crate::{features::Features, json_law::assert_json, recordings::recordings};
 
 /// An envelope as the gateway hands them out with reasoning (T5), so that edits of it are found.
@@ -58,7 +58,7 @@ fn request(endpoint: Endpoint, input: &[u8], features: &mut Features) {
         Ok(request) => request,
         Err(error) => return features.add_variant("parse", &error),
     };
-    features.add((request.stream(), request.include_usage(), request.stored_reference().is_some()));
+    features.add((request.stream(), request.leaves_usage_open(), request.stored_reference().is_some()));
     rename(endpoint, &request, features);
     edit(endpoint.dialect(), input, features);
     match CallerRequest::read(endpoint.dialect(), input) {
@@ -93,7 +93,7 @@ fn edit(dialect: Dialect, input: &[u8], features: &mut Features) {
 
 fn translate(read: &CallerRequest, caller: Dialect, input: &[u8], features: &mut Features) {
     let is_official = input.len().is_multiple_of(2);
-    for provider in DIALECTS.into_iter().filter(|provider| *provider != caller) {
+    for provider in PROVIDERS.into_iter().filter(|provider| *provider != caller) {
         let target = target(provider, is_official);
         let options =
             CallerOptions { stream: true, request_id: "req_1".to_owned(), ..CallerOptions::default() };
@@ -125,7 +125,8 @@ fn check_written(
     }
     assert_json(label, &translation.body, features);
     let again = match endpoint.dialect() {
-        Dialect::Gemini => {
+        // Their paths name the model.
+        Dialect::Gemini | Dialect::BedrockConverse => {
             Request::with_path_model(endpoint, translation.body.clone(), "m".to_owned(), true, false)
         }
         _ => Request::parse(endpoint, translation.body.clone()),

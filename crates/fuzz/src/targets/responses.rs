@@ -50,7 +50,7 @@ pub(super) fn run(input: &[u8], features: &mut Features) {
 pub(super) fn seeds() -> Vec<Vec<u8>> {
     let recorded = recordings().into_iter().filter_map(|recording| match recording.response {
         ResponseBody::Whole(body) => Some(with_selector(recording.dialect, &body)),
-        ResponseBody::Stream(_) => None,
+        ResponseBody::Stream(_) | ResponseBody::Messages(_) => None,
     });
     let more = DIALECTS.into_iter().zip(MORE).map(|(dialect, body)| with_selector(dialect, body.as_bytes()));
     recorded.chain(more).collect()

@@ -45,6 +45,10 @@ pub(super) fn run(input: &[u8], features: &mut Features) {
 pub(super) fn seeds() -> Vec<Vec<u8>> {
     let recorded = recordings().into_iter().filter_map(|recording| match recording.response {
         ResponseBody::Stream(stream) => Some(with_selector(recording.dialect, &stream)),
+        ResponseBody::Messages(messages) => {
+            let (events, _) = providers::fuzzing::message_stream(recording.dialect, [&*messages].into_iter());
+            Some(with_selector(recording.dialect, &events))
+        }
         ResponseBody::Whole(_) => None,
     });
     let more = MORE.iter().map(|(dialect, stream)| with_selector(*dialect, stream.as_bytes()));

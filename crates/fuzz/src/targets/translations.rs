@@ -5,21 +5,30 @@ use std::sync::LazyLock;
 use dialects::Dialect;
 use translate::{CallerOptions, CallerRequest, Target, Translation};
 
-/// All API formats.
+/// The API formats of providers.
+pub(super) const PROVIDERS: [Dialect; 5] = [
+    Dialect::OpenAiChat,
+    Dialect::OpenAiResponses,
+    Dialect::Anthropic,
+    Dialect::Gemini,
+    Dialect::BedrockConverse,
+];
+
+/// The API formats of callers.
 pub(super) const DIALECTS: [Dialect; 4] =
     [Dialect::OpenAiChat, Dialect::OpenAiResponses, Dialect::Anthropic, Dialect::Gemini];
 
-/// The API format that the first byte of an input selects, and what follows it.
+/// The API format of a provider that the first byte of an input selects, and what follows it.
 pub(super) fn select(input: &[u8]) -> Option<(Dialect, &[u8])> {
     let (first, after) = input.split_first()?;
-    Some((DIALECTS[usize::from(first & 3)], after))
+    Some((PROVIDERS[usize::from(*first) % PROVIDERS.len()], after))
 }
 
 /// An input that [`select`] reads as these.
 pub(super) fn with_selector(dialect: Dialect, content: &[u8]) -> Vec<u8> {
-    let index = DIALECTS.iter().position(|other| *other == dialect).unwrap_or_default();
     // A digit: an input stays printable.
-    [&[b'0' + u8::try_from(index).unwrap_or_default()], content].concat()
+    let selector = (b'0'..=b'9').find(|digit| PROVIDERS[usize::from(*digit) % PROVIDERS.len()] == dialect);
+    [&[selector.unwrap_or_default()], content].concat()
 }
 
 /// The ways back from a provider's format to every other one, streams among them.
@@ -29,7 +38,7 @@ pub(super) fn ways_back(provider: Dialect) -> impl Iterator<Item = &'static Tran
 }
 
 fn all() -> Vec<Translation> {
-    let pairs = DIALECTS.iter().flat_map(|caller| DIALECTS.map(|provider| (*caller, provider)));
+    let pairs = DIALECTS.iter().flat_map(|caller| PROVIDERS.map(|provider| (*caller, provider)));
     pairs
         .filter(|(caller, provider)| caller != provider)
         .filter_map(|(caller, provider)| translation(caller, provider))
@@ -38,6 +47,8 @@ fn all() -> Vec<Translation> {
 
 fn translation(caller: Dialect, provider: Dialect) -> Option<Translation> {
     let body = match caller {
+        // Nobody calls in it.
+        Dialect::BedrockConverse => return None,
         Dialect::OpenAiChat => {
             r#"{"messages":[{"role":"user","content":"hi"}],"stream_options":{"include_usage":true}}"#
         }
@@ -60,6 +71,7 @@ pub(super) const fn target(dialect: Dialect, is_official: bool) -> Target<'stati
         (Dialect::OpenAiChat | Dialect::OpenAiResponses, true) => "gpt-5.6",
         (Dialect::Anthropic, true) => "claude-opus-4-5",
         (Dialect::Gemini, _) => "gemini-3-pro",
+        (Dialect::BedrockConverse, _) => "amazon.nova-pro-v1:0",
         (_, false) => "any-model",
     };
     Target { dialect, provider: "p", model, is_official }
