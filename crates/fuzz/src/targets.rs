@@ -90,7 +90,7 @@ pub const TARGETS: [Target; 17] = [
     },
     Target {
         max_bytes: 8 * KIB,
-        ..target("configuration", "switchboard.toml", configuration::file, configuration::file_seeds, 256)
+        ..target("configuration", "switchboard.toml", configuration::file, configuration::file_seeds, 512)
     },
     Target {
         // `${NAME}` repeats values, up to a MiB.

@@ -1,7 +1,7 @@
 //! Which vendors take `stream_options.include_usage`, by the hosts of their base URLs.
 
 /// A vendor's host, and where it says that it takes the option.
-struct Row {
+struct VendorHost {
     host: &'static str,
     #[cfg_attr(not(test), expect(dead_code, reason = "for readers of the table"))]
     source: &'static str,
@@ -9,7 +9,7 @@ struct Row {
 
 /// A host that is not in it is not asked, since a server may refuse a field that it does not know. OpenRouter needs no row: it
 /// always reports the tokens (<https://openrouter.ai/docs/client-sdks/typescript/models/chatstreamoptions>).
-const HOSTS: &[Row] = &[Row {
+const HOSTS: &[VendorHost] = &[VendorHost {
     host: "api.openai.com",
     source: "https://platform.openai.com/docs/api-reference/chat/create#chat-create-stream_options",
 }];

@@ -660,6 +660,11 @@ fn standard_variables_define_providers() {
     assert_eq!(made(&aws[..2]), ["bedrock https://bedrock-runtime.eu-west-1.amazonaws.com/ -"]);
     assert!(made(&aws[1..2]).is_empty(), "a region is no account");
     assert!(made(&[("OPENAI_API_KEY", ""), ("OPENAI_BASE_URL", "http://h")]).is_empty());
+    for variable in ["SWITCHBOARD_API_KEY", "SWITCHBOARD_ADMIN_KEY"] {
+        let expected =
+            format!("environment variable {variable}: is empty, expected a key; unset it to have none");
+        assert_eq!(problems("", &[(variable, " ")]), [expected]);
+    }
     assert_eq!(
         problems("", &[("ANTHROPIC_API_KEY", "k"), ("ANTHROPIC_BASE_URL", "http://127.0.0.1:4100")]),
         ["environment variable ANTHROPIC_BASE_URL: is the address that Switchboard listens on, \

@@ -81,7 +81,7 @@ impl SlotsView {
             let Some(master) = nodes.next() else { continue };
             let epoch = slots.epochs.get(&master.id).copied().unwrap_or(0);
             let position = node_index(&mut self.masters, queried, master);
-            for owner in self.owners.iter_mut().take(range.last + 1).skip(range.first) {
+            for owner in self.owners.iter_mut().take(range.last.saturating_add(1)).skip(range.first) {
                 if owner.is_none_or(|(known, _)| epoch > known) {
                     *owner = Some((epoch, position));
                 }
@@ -202,6 +202,13 @@ mod tests {
         let mut view = SlotsView::default();
         view.add(&node(7), &slots(&[(0, 9, "", 7)], &[]));
         assert_eq!((view.masters[0].to_string(), view.assigned_slots()), ("queried:7".into(), 10));
+    }
+
+    #[test]
+    fn slots_that_no_cluster_has_are_nobodys() {
+        let mut view = SlotsView::default();
+        view.add(&node(9), &slots(&[(16_383, usize::MAX, "a", 1), (usize::MAX, 0, "b", 2)], &[]));
+        assert_eq!(view.assigned_slots(), 1);
     }
 
     #[test]

@@ -9,9 +9,15 @@ use crate::format::{GatewayError, TranslatedError};
 const PROMPT_TOO_LONG: &str = "prompt is too long";
 
 pub(super) fn object(error: &GatewayError<'_>) -> Value {
+    let error_type = match (error.request_id, error.status) {
+        // Within a stream no status says that coming again may help. Claude Code and opencode do so for this type alone
+        // (anomalyco/opencode#163; Claude Code 2.1.332 looks for it in the text of an error without a status).
+        (None, 500..) => "overloaded_error",
+        (_, status) => type_of(status),
+    };
     let mut body = json!({
         "type": "error",
-        "error": {"type": type_of(error.status), "message": error.message, "code": error.code},
+        "error": {"type": error_type, "message": error.message, "code": error.code},
     });
     if let Some(request_id) = error.request_id {
         body["request_id"] = request_id.into();

@@ -41,6 +41,34 @@ fn types_follow_the_status() {
     }
 }
 
+/// What clients of each format act on where a stream is cut: Anthropic's type, OpenAI's type and code, Google's status.
+#[test]
+fn an_error_within_a_stream_is_one_that_clients_retry() {
+    let cut = |dialect, status| {
+        let event = error_event(dialect, status, "stream_interrupted", "m");
+        let mut decoder = Decoder::default();
+        decoder.push(event);
+        let data = decoder.next_frame().unwrap().unwrap().data().unwrap().into_owned();
+        let error = serde_json::from_slice::<Value>(&data).unwrap()["error"].take();
+        let field = if dialect == Dialect::Gemini { "status" } else { "type" };
+        error[field].as_str().unwrap().to_owned()
+    };
+    for (dialect, status, expected) in [
+        (Dialect::Anthropic, 500, "overloaded_error"),
+        (Dialect::Anthropic, 503, "overloaded_error"),
+        (Dialect::Anthropic, 504, "overloaded_error"),
+        (Dialect::Anthropic, 429, "rate_limit_error"),
+        (Dialect::Anthropic, 401, "authentication_error"),
+        (Dialect::OpenAiChat, 500, "server_error"),
+        (Dialect::OpenAiChat, 503, "server_error"),
+        (Dialect::OpenAiResponses, 500, "server_error"),
+        (Dialect::Gemini, 500, "INTERNAL"),
+        (Dialect::Gemini, 503, "UNAVAILABLE"),
+    ] {
+        assert_eq!(cut(dialect, status), expected, "{dialect} {status}");
+    }
+}
+
 #[test]
 fn a_providers_error_is_passed_on_unchanged() {
     let body = b"{\"type\":\"error\",\n \"error\":{\"type\":\"overloaded_error\",\"message\":\"m\"}}";

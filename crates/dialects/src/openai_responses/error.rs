@@ -32,8 +32,11 @@ pub(super) fn event(body: &Value) -> String {
     let failed = json!({
         "type": "response.failed",
         "sequence_number": 1,
+        // All fields that the type of the SDK requires; nobody knows the id by which the stream began.
         "response": {
-            "object": "response", "status": "failed", "error": {"code": code, "message": message}, "output": [],
+            "id": "resp_interrupted", "object": "response", "created_at": 0, "status": "failed", "model": "",
+            "error": {"code": code, "message": message}, "incomplete_details": null, "instructions": null, "metadata": {},
+            "output": [], "parallel_tool_calls": true, "temperature": null, "tool_choice": "auto", "tools": [], "top_p": null,
         },
     });
     format!("event: error\ndata: {error}\n\nevent: response.failed\ndata: {failed}\n\n")

@@ -167,6 +167,12 @@ async fn a_rejected_request_behind_another_models_failure_is_the_failure() {
     let error = world.call(chat("chat", false)).await.unwrap_err();
     assert!(matches!(error, CallError::AttemptsExhausted { .. }), "{error:?}");
     assert_eq!((error.status(), world.calls()), (503, (1, 1)));
+    // Asked first, it is the only one that was asked: its word is the answer (C2), at once.
+    let reversed = Fixture::with(TestConfig::default()).await;
+    reversed.first.script("m", Behaviour::status(StatusCode::UNPROCESSABLE_ENTITY));
+    reversed.second.script("m", ProviderError::overloaded());
+    assert_eq!(complete(reversed.call(chat("chat", false)).await.unwrap()).0, 422);
+    assert_eq!(reversed.calls(), (1, 0));
     // Once the first is left out, every model that is asked says so.
     let (status, _) = complete(world.call(chat("chat", false)).await.unwrap());
     assert_eq!(status, 422);

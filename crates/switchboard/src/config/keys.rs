@@ -160,7 +160,7 @@ fn read_models(value: &Value<'_>, is_known: impl Fn(&str) -> bool) -> Option<All
 }
 
 /// Names the keys of a list `key-1`, `key-2` and so on (`admin-1` those of operators), and the one in the environment after
-/// them, unless a table or the list has it already.
+/// them, unless a table or the list has it already. An empty one is an error.
 fn add_unnamed(context: &ParseContext<'_>, role: Role, list: Vec<UnnamedKey>, keys: &mut Vec<LocatedKey>) {
     let (prefix, variable) = match role {
         Role::Caller => ("key", names::API_KEY),
@@ -177,7 +177,11 @@ fn add_unnamed(context: &ParseContext<'_>, role: Role, list: Vec<UnnamedKey>, ke
     for UnnamedKey { key, location } in list {
         add(keys, KeyDigest::of(key.expose_secret().as_bytes()), location);
     }
-    let Some(key) = context.environment.get(variable) else { return };
+    let Some(key) = context.environment.get_even_if_empty(variable) else { return };
+    if key.trim().is_empty() {
+        // Whoever set it meant to have a key: without one the gateway would serve everybody on this machine.
+        return context.report_variable(variable, "is empty, expected a key; unset it to have none");
+    }
     let digest = KeyDigest::of(key.as_bytes());
     if !keys.iter().any(|known| known.key.role() == role && *known.key.digest() == digest) {
         add(keys, digest, Location::Variable(variable.to_owned()));

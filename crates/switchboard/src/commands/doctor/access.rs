@@ -17,7 +17,7 @@ struct ProviderFinding {
     advice: Option<String>,
 }
 
-/// Asks every provider for the list of its models, which costs no tokens.
+/// Asks every provider, each with a line of its own, for the list of its models, which costs no tokens.
 pub(super) async fn check(session: &Session, diagnosis: &mut Diagnosis) {
     let Ok(sources) = session.sources(None) else {
         return diagnosis.skip(Check::ProviderAccess, "needs a valid configuration");
@@ -28,14 +28,14 @@ pub(super) async fn check(session: &Session, diagnosis: &mut Diagnosis) {
     if config.providers.is_empty() {
         return diagnosis.skip(Check::ProviderAccess, "no provider is configured");
     }
-    let findings = join_all(config.providers.into_iter().map(check_provider)).await;
-    let found: Vec<_> = findings.iter().map(|finding| finding.found.as_str()).collect();
-    let advice: Vec<_> = findings.iter().filter_map(|finding| finding.advice.as_deref()).collect();
-    let (found, advice) = (found.join("; "), advice.join("; "));
-    match findings.iter().map(|finding| finding.verdict).max() {
-        Some(Verdict::Failed) => diagnosis.fail(Check::ProviderAccess, found, advice),
-        Some(Verdict::Warning) => diagnosis.warn(Check::ProviderAccess, found, advice),
-        _ => diagnosis.ok(Check::ProviderAccess, found),
+    for finding in join_all(config.providers.into_iter().map(check_provider)).await {
+        let ProviderFinding { verdict, found, advice } = finding;
+        let advice = advice.unwrap_or_default();
+        match verdict {
+            Verdict::Failed => diagnosis.fail(Check::ProviderAccess, found, advice),
+            Verdict::Warning => diagnosis.warn(Check::ProviderAccess, found, advice),
+            _ => diagnosis.ok(Check::ProviderAccess, found),
+        }
     }
 }
 

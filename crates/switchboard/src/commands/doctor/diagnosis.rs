@@ -71,7 +71,7 @@ impl Diagnosis {
         }
     }
 
-    /// All findings in the order of [`Check::ALL`], one per check.
+    /// All findings in the order of [`Check::ALL`], at least one per check; one per provider where it is about those.
     pub(super) fn finish(mut self) -> Vec<Finding> {
         let failed = self.findings.iter().find(|finding| finding.verdict == Verdict::Failed);
         let skipped_because = self.skipped_because.take().unwrap_or_else(|| match failed {
