@@ -10,8 +10,8 @@ const PROMPT_TOO_LONG: &str = "prompt is too long";
 
 pub(super) fn object(error: &GatewayError<'_>) -> Value {
     let error_type = match (error.request_id, error.status) {
-        // Within a stream no status says that coming again may help. Claude Code and opencode do so for this type alone
-        // (anomalyco/opencode#163; Claude Code 2.1.332 looks for it in the text of an error without a status).
+        // Within a stream no status says that coming again may help. opencode does so for this type alone
+        // (anomalyco/opencode#163), Claude Code 2.1.332 for any.
         (None, 500..) => "overloaded_error",
         (_, status) => type_of(status),
     };
