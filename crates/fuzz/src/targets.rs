@@ -89,7 +89,9 @@ pub const TARGETS: [Target; 17] = [
         )
     },
     Target {
-        max_bytes: 8 * KIB,
+        // What is no TOML costs its parser more than in proportion.
+        max_bytes: 2 * KIB,
+        is_linear: false,
         ..target("configuration", "switchboard.toml", configuration::file, configuration::file_seeds, 512)
     },
     Target {
