@@ -63,8 +63,7 @@ async fn call(proxy: &str, ca_file: &Path) -> Said {
     let status = response.status().as_u16();
     let answer = response.json().await.unwrap();
     program.wait_for_line("path=\"/v1/chat/completions\"").await;
-    let circuit: Value =
-        client.get(format!("{url}/circuits/far:m")).send().await.unwrap().json().await.unwrap();
+    let circuit = circuit(&client, &url).await;
     let doctor = directory.run(&["doctor", "--json"], &variables[1..]).await.json();
     let checks = doctor["checks"].as_array().unwrap();
     let doctor = checks.iter().find(|check| check["check"] == "provider_access").unwrap().clone();
@@ -74,6 +73,17 @@ async fn call(proxy: &str, ca_file: &Path) -> Said {
         assert!(!text.contains(PASSWORD) && !text.contains(BASIC), "{text}");
     }
     said
+}
+
+/// The circuit of the model. One that no configuration names begins with its first failure, a moment after that was reported.
+async fn circuit(client: &reqwest::Client, url: &str) -> Value {
+    loop {
+        let response = client.get(format!("{url}/circuits/far:m")).send().await.unwrap();
+        if response.status() != 404 {
+            return response.json().await.unwrap();
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
 }
 
 /// Checks that everybody who says why has these words, and the circuit has the code.
