@@ -109,7 +109,7 @@ pub(crate) fn check_growth(target: &Target, short: &[u8], long: &[u8]) -> Result
     /// A quadratic reader takes eight times what a linear one takes for an input eight times as long.
     const TOLERANCE: u32 = 3;
     /// Below, noise decides.
-    const NOISE: Duration = Duration::from_millis(60);
+    const NOISE: Duration = Duration::from_millis(300);
     let features = &mut Features::default();
     let ratio = u32::try_from(long.len() / short.len().max(1)).unwrap_or(u32::MAX);
     let time = |input: &[u8], features: &mut Features| execute(target, input, features).map(|cost| cost.time);
