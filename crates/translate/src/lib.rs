@@ -27,6 +27,7 @@
 //! lib ─▶ own_format ─▶ envelope, json
 //! lib ─▶ bridge ─▶ restore ─▶ names        chat, responses, messages, gemini, converse ─▶ target ─▶ abilities, names
 //!            └───▶ caller, caller_fields, chat, …                                              └─▶ envelope, form, json
+//!                                         messages, converse ─▶ tool_rules ─▶ form, target
 //! ```
 
 mod abilities;
@@ -50,6 +51,7 @@ mod request_error;
 mod responses;
 mod restore;
 mod target;
+mod tool_rules;
 
 pub use bridge::{Bridge, CallerOptions, CallerRequest, Translation};
 pub use own_format::{restore_envelopes, strip_reasoning};

@@ -106,8 +106,8 @@ async fn through(client: &Client, jitter: f64, outage: u64, rule: HeaderRule) ->
         };
         let error = Error::of_call(&error, backoff);
         assert!(!error.sdk_must_not_retry, "an outage passes");
-        let told = error.retry_after.map(|wait| Duration::from_secs(ceil_seconds(wait)));
-        let Some(wait) = next_wait(client, retry, jitter, told) else { return outcome(false) };
+        let requested = error.retry_after.map(|wait| Duration::from_secs(ceil_seconds(wait)));
+        let Some(wait) = next_wait(client, retry, jitter, requested) else { return outcome(false) };
         retry += 1;
         sleep(wait).await;
     }

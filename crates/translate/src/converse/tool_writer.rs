@@ -10,6 +10,7 @@ use crate::form::{PartKind, Request, Tool, ToolChoice, ToolKind};
 use crate::json::{Object, ObjectWriter};
 use crate::names::{ClientName, ToolNames};
 use crate::target::Losses;
+use crate::tool_rules::{is_allowed, leave_out_hosted};
 
 /// The description of a tool that is only there because the conversation called it.
 const GONE: &str = "No longer available. Do not call it.";
@@ -42,7 +43,7 @@ pub(super) fn write(
             _ => tools.extend(write_tool(tool, names, losses)),
         }
     }
-    leave_out_hosted(&hosted, &tools, choice, losses);
+    leave_out_hosted(FORMAT, &hosted, !tools.is_empty(), choice, losses);
     losses.drop_if(is_none && called.is_empty() && request.tools.len() > hosted.len(), "tools");
     let has_own = !tools.is_empty();
     if !has_own {
@@ -69,34 +70,6 @@ fn check_support(request: &Request, model: ConverseModel, has_tools: bool, losse
             losses.refuse("tools", "are not taken by this model in a stream");
         }
         _ => {}
-    }
-}
-
-/// A subset has no counterpart: only its tools are sent.
-fn is_allowed(tool: &Tool, choice: Option<&ToolChoice>) -> bool {
-    match (&tool.kind, choice) {
-        (
-            ToolKind::Function { name, .. } | ToolKind::Custom { name, .. },
-            Some(ToolChoice::Allowed { names, .. }),
-        ) => names.contains(name),
-        _ => true,
-    }
-}
-
-/// Other makers' hosted tools: without harm beside functions that the model is free to choose (T3).
-fn leave_out_hosted(hosted: &[&str], others: &[Block], choice: Option<&ToolChoice>, losses: &mut Losses) {
-    for name in hosted {
-        let is_forced = matches!(choice, Some(ToolChoice::Hosted(forced)) if forced == name);
-        if is_forced || others.is_empty() && choice != Some(&ToolChoice::None) {
-            losses.refuse("tools", format!("holds `{name}`, which has no counterpart in {FORMAT}"));
-        } else {
-            losses.drop(*name);
-        }
-    }
-    if let Some(ToolChoice::Hosted(name)) = choice
-        && !hosted.contains(&name.as_str())
-    {
-        losses.refuse("tool_choice", format!("names `{name}`, which has no counterpart in {FORMAT}"));
     }
 }
 

@@ -10,6 +10,7 @@ use super::models::ConverseModel;
 use crate::form::{Message, Part, PartKind, Request, Role};
 use crate::json::{ArrayWriter, ObjectWriter};
 use crate::target::{Losses, Target};
+use crate::tool_rules::check_results;
 
 #[derive(Debug, Default)]
 pub(super) struct Conversation {
@@ -76,7 +77,7 @@ pub(super) fn write(
     if !conversation.system.is_empty() && !model.system {
         losses.refuse("system", "is not taken by this model");
     }
-    check_calls(&conversation.messages, losses);
+    check_results(conversation.messages.iter().map(|message| (&*message.answered, &*message.calls)), losses);
     check_ends(request, target, &conversation.messages, losses);
     conversation
 }
@@ -176,27 +177,6 @@ impl Writer<'_> {
         }
         let last = self.messages.len() - 1;
         &mut self.messages[last]
-    }
-}
-
-/// Every call has its result in the message right behind it, and every result its call.
-fn check_calls(messages: &[WireMessage], losses: &mut Losses) {
-    let mut open: Vec<&str> = Vec::new();
-    for message in messages {
-        for id in &message.answered {
-            match open.iter().position(|call| call == id) {
-                Some(position) => drop(open.remove(position)),
-                None => losses
-                    .refuse("messages", format!("holds a result for `{id}`, but no call right before it")),
-            }
-        }
-        for id in open.drain(..) {
-            losses.refuse("messages", format!("holds the call `{id}`, but no result right behind it"));
-        }
-        open.extend(message.calls.iter().map(String::as_str));
-    }
-    for id in open {
-        losses.refuse("messages", format!("holds the call `{id}`, but no result right behind it"));
     }
 }
 

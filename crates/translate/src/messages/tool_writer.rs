@@ -9,6 +9,7 @@ use crate::form::{PartKind, Request, Tool, ToolChoice, ToolKind};
 use crate::json::{Object, ObjectWriter};
 use crate::names::{ClientName, ToolNames};
 use crate::target::{Losses, Target};
+use crate::tool_rules::{is_allowed, leave_out_hosted};
 
 /// Tools as they are sent.
 #[derive(Debug)]
@@ -34,7 +35,7 @@ pub(super) fn write(
             _ => tools.extend(write_tool(tool, target, names, losses)),
         }
     }
-    leave_out_hosted(&hosted, &tools, request.tool_choice.as_ref(), losses);
+    leave_out_hosted(FORMAT, &hosted, !tools.is_empty(), request.tool_choice.as_ref(), losses);
     if tools.is_empty() {
         return of_history(request);
     }
@@ -47,33 +48,6 @@ pub(super) fn write(
         losses.refuse("tool_choice", "makes the model call a tool, which it cannot be made to");
     }
     Tools { tools, choice, is_forced }
-}
-
-/// A subset has no counterpart: only its tools are sent.
-fn is_allowed(tool: &Tool, choice: Option<&ToolChoice>) -> bool {
-    match (&tool.kind, choice) {
-        (
-            ToolKind::Function { name, .. } | ToolKind::Custom { name, .. },
-            Some(ToolChoice::Allowed { names, .. }),
-        ) => names.contains(name),
-        _ => true,
-    }
-}
-
-fn leave_out_hosted(hosted: &[&str], others: &[Block], choice: Option<&ToolChoice>, losses: &mut Losses) {
-    for name in hosted {
-        let is_forced = matches!(choice, Some(ToolChoice::Hosted(forced)) if forced == name);
-        if is_forced || others.is_empty() && choice != Some(&ToolChoice::None) {
-            losses.refuse("tools", format!("holds `{name}`, which has no counterpart in {FORMAT}"));
-        } else {
-            losses.drop(*name);
-        }
-    }
-    if let Some(ToolChoice::Hosted(name)) = choice
-        && !hosted.contains(&name.as_str())
-    {
-        losses.refuse("tool_choice", format!("names `{name}`, which has no counterpart in {FORMAT}"));
-    }
 }
 
 fn write_tool(tool: &Tool, target: &Target<'_>, names: &mut ToolNames, losses: &mut Losses) -> Option<Block> {

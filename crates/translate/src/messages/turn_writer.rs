@@ -6,6 +6,7 @@ use crate::abilities::Abilities;
 use crate::form::{Message, Part, PartKind, Request, Role};
 use crate::json::{ArrayWriter, ObjectWriter};
 use crate::target::{Losses, Target};
+use crate::tool_rules::check_results;
 
 /// The system prompt and the turns.
 #[derive(Debug)]
@@ -199,25 +200,9 @@ impl Writer<'_> {
     }
 }
 
-/// Every call has its result in the turn right behind it, and every result its call.
+/// Calls and results belong together, and the conversation ends so that the model can go on.
 fn check(request: &Request, target: &Target<'_>, messages: &[WireMessage], losses: &mut Losses) {
-    let mut open: Vec<&str> = Vec::new();
-    for message in messages {
-        for id in &message.answered {
-            match open.iter().position(|call| call == id) {
-                Some(position) => drop(open.remove(position)),
-                None => losses
-                    .refuse("messages", format!("holds a result for `{id}`, but no call right before it")),
-            }
-        }
-        for id in open.drain(..) {
-            losses.refuse("messages", format!("holds the call `{id}`, but no result right behind it"));
-        }
-        open.extend(message.calls.iter().map(String::as_str));
-    }
-    for id in open {
-        losses.refuse("messages", format!("holds the call `{id}`, but no result right behind it"));
-    }
+    check_results(messages.iter().map(|message| (&*message.answered, &*message.calls)), losses);
     let last_asked = request.turns.iter().rev().find(|turn| turn.role != Role::System).map(|turn| turn.role);
     match messages.last().map(|last| last.role) {
         None => losses.refuse("messages", "has nothing in it"),

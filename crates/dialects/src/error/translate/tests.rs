@@ -208,7 +208,7 @@ fn claude_code_shortens_its_conversation_on_the_words() {
 
 /// The words by which agents shorten their conversation, with each vendor's own words for it.
 #[test]
-fn agents_are_told_that_the_prompt_does_not_fit_whoever_says_it() {
+fn agents_understand_that_the_prompt_does_not_fit_whoever_says_it() {
     let mut rows = 0;
     for wording in crate::error::wordings().filter(|row| row.meaning == ErrorCategory::ContextTooLong) {
         let (status, body) = wording.sample("m");
@@ -225,7 +225,7 @@ fn agents_are_told_that_the_prompt_does_not_fit_whoever_says_it() {
             let error = &translated["error"];
             let said = error["message"].as_str().unwrap();
             assert!(said.ends_with(&*own), "{}: the words stay: {said}", wording.vendor);
-            let is_told = match to {
+            let is_understood = match to {
                 Dialect::BedrockConverse => panic!("no caller has it"),
                 // Claude Code, opencode.
                 Dialect::Anthropic => said.starts_with("prompt is too long"),
@@ -236,7 +236,7 @@ fn agents_are_told_that_the_prompt_does_not_fit_whoever_says_it() {
                 // Codex, opencode.
                 Dialect::OpenAiChat | Dialect::OpenAiResponses => error["code"] == "context_length_exceeded",
             };
-            assert!(is_told, "{} to {to}: {translated}", wording.vendor);
+            assert!(is_understood, "{} to {to}: {translated}", wording.vendor);
         }
     }
     assert!(rows > 20, "{rows}");
