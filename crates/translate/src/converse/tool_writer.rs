@@ -39,7 +39,9 @@ pub(super) fn write(
     for tool in &request.tools {
         match &tool.kind {
             ToolKind::Hosted { name } => hosted.push(name.as_str()),
-            _ if is_none && called.is_empty() || !is_allowed(tool, choice) => {}
+            _ if is_none && called.is_empty() || !is_allowed(tool, choice) => {
+                losses.drop_if(tool.cache.is_some(), "cache_control");
+            }
             _ => tools.extend(write_tool(tool, names, losses)),
         }
     }

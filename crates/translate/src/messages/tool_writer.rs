@@ -31,7 +31,9 @@ pub(super) fn write(
     for tool in &request.tools {
         match &tool.kind {
             ToolKind::Hosted { name } => hosted.push(name.as_str()),
-            _ if !is_allowed(tool, request.tool_choice.as_ref()) => {}
+            _ if !is_allowed(tool, request.tool_choice.as_ref()) => {
+                losses.drop_if(tool.cache.is_some(), "cache_control");
+            }
             _ => tools.extend(write_tool(tool, target, names, losses)),
         }
     }
