@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
+use crate::converse_check;
 use crate::dialect::Dialect;
 
 /// Why the tool calls of a request are refused; `None`: they are as they must be.
@@ -15,8 +16,7 @@ pub(crate) fn fault(dialect: Dialect, model: &str, body: &Value) -> Option<Strin
         Dialect::Chat => of_chat(list(&body["messages"])),
         Dialect::Responses => of_responses(body),
         Dialect::Anthropic | Dialect::Invoke => of_messages(model, body),
-        // Checked by the laws of `translate`.
-        Dialect::Converse => None,
+        Dialect::Converse => converse_check::fault(body),
         Dialect::Gemini => of_contents(list(&body["contents"])),
     }
 }
@@ -117,7 +117,7 @@ fn of_messages(model: &str, body: &Value) -> Option<String> {
 
 /// The later ones take no budget.
 fn thinks_within_budget(model: &str) -> bool {
-    model.starts_with("claude-") && (model.contains("-3-7") || model.contains("-4-"))
+    model.contains("claude-") && (model.contains("-3-7") || model.contains("-4-"))
 }
 
 /// With a budget for thinking, the message whose calls are answered last begins with thinking.
