@@ -129,11 +129,14 @@ fn behaviour(agent: Agent, maker: Maker, turn: usize, thinks: bool) -> Behaviour
     let step = if thinks { step.thinking(format!("thought {turn}"), format!("turn {turn}")) } else { step };
     (0..calls).fold(step, |step, index| {
         let (name, input) = call_of(agent, turn, index);
-        match turn == 1 && agent.is_freeform {
+        let step = match turn == 1 && agent.is_freeform {
             true if maker.dialect(agent) == Dialect::OpenAiResponses => step.freeform_call(name, input),
             true => step.tool_call(name, as_function(&input)),
             false => step.tool_call(name, input),
-        }
+        };
+        // As Kimi's models number their calls, which fits no other API.
+        let id = format!("functions.{name}:{turn}{index}{}", "0".repeat(64));
+        if maker == Maker::Local { step.call_id(id) } else { step }
     })
 }
 
