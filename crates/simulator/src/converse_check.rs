@@ -1,7 +1,7 @@
 //! Refusing a conversation that Amazon Bedrock's Converse does not take, in its words.
 //!
-//! Sources: the shapes of botocore 1.44.8, `bedrock-runtime` 2023-09-30; the answers of Bedrock as quoted in
-//! langchain-ai/langchain-aws#192 and #141, and in aws-samples/bedrock-chat#437.
+//! Sources: the shapes of botocore 1.44.8, `bedrock-runtime` 2023-09-30; for roles and results langchain-ai/langchain-aws#192 and
+//! #141. Words that no source has are as near to AWS' as is known: tests go by the rule, not by the words.
 
 use std::collections::BTreeSet;
 

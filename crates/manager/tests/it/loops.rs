@@ -270,8 +270,8 @@ async fn run_loop(agent: Agent, (maker, detour): (Maker, Maker), detour_thinks: 
     let adaptive = [maker, detour].contains(&Maker::Claude);
     // Claude refuses the detour's calls, whether it is overloaded or not, and is asked once more without any thinking.
     let asks_again = !detour_thinks && maker.takes_budget() && agent.name == "Claude Code";
-    // Two providers of one format get each other's thinking as it is: Anthropic's own takes it from Bedrock, and the other way
-    // round. The simulators do not, and are asked once more without any.
+    // Two providers of one format get each other's thinking as the caller sends it: nothing says whose it is. The simulators
+    // refuse it, and are asked once more without any.
     let gets_foreign = agent.dialect == Dialect::Anthropic && maker.has_messages() && detour.has_messages();
     let is_stripped = |turn: usize| gets_foreign && turn >= 2 && (detour_thinks || turn < 4);
     let mut session = Session::new(agent, adaptive);
