@@ -82,14 +82,29 @@ impl Behaviour {
             name: name.into(),
             arguments: arguments.into(),
             freeform: false,
+            id: None,
         });
+        self
+    }
+
+    /// Sets the id of the last tool call, as servers of compatible APIs make them: `functions.read:0`. Only for chat completions.
+    #[must_use]
+    pub fn call_id(mut self, id: impl Into<String>) -> Self {
+        if let Some(call) = self.content.tool_calls.last_mut() {
+            call.id = Some(id.into());
+        }
         self
     }
 
     /// Adds a call of a freeform tool (`custom`), whose input is any text. Only for the Responses API.
     #[must_use]
     pub fn freeform_call(mut self, name: impl Into<String>, input: impl Into<String>) -> Self {
-        self.content.tool_calls.push(ToolCall { name: name.into(), arguments: input.into(), freeform: true });
+        self.content.tool_calls.push(ToolCall {
+            name: name.into(),
+            arguments: input.into(),
+            freeform: true,
+            id: None,
+        });
         self
     }
 

@@ -35,6 +35,8 @@ pub(crate) struct ToolCall {
     pub(crate) arguments: String,
     /// A freeform tool: the Responses API alone has them, and sends their text as it is.
     pub(crate) freeform: bool,
+    /// Instead of the simulator's own; chat completions alone have it.
+    pub(crate) id: Option<String>,
 }
 
 /// What the model thinks before its answer.
@@ -91,7 +93,8 @@ mod tests {
     #[test]
     fn the_pieces_of_arguments_make_up_the_whole() {
         for arguments in ["", "{}", r#"{"city":"Zürich, the largest"}"#, "ääääääääääää"] {
-            let call = ToolCall { name: String::new(), arguments: arguments.into(), freeform: false };
+            let call =
+                ToolCall { name: String::new(), arguments: arguments.into(), freeform: false, id: None };
             assert_eq!(call.argument_pieces().collect::<String>(), arguments);
             assert!(call.argument_pieces().all(|piece| !piece.is_empty() && piece.len() < 12));
         }

@@ -108,7 +108,8 @@ pub(crate) fn fault(dialect: Dialect, body: &Value) -> Option<String> {
             let field = unknown(body, MESSAGES).map(str::to_owned).or_else(|| blocks.into_iter().next())?;
             Some(format!("{field}: Extra inputs are not permitted"))
         }
-        // The first two take much that is not in their types; of Bedrock's, it is not documented.
+        // The first two take much that is not in their types; of InvokeModel, it is not documented, and Converse's has rules
+        // of its own (`converse_check`).
         Dialect::Chat | Dialect::Gemini | Dialect::Invoke | Dialect::Converse => None,
     }
 }

@@ -43,7 +43,7 @@ impl<F: Fn(&str) -> bool> HistoryCheck<'_, F> {
             Dialect::Chat => &["tool_calls", "\"tool\""],
             Dialect::Responses => &["reasoning", "item_reference", "_call"],
             Dialect::Anthropic | Dialect::Invoke => &["thinking", "tool_use"],
-            Dialect::Converse => &["reasoningContent"],
+            Dialect::Converse => &["reasoningContent", "toolUse", "toolResult", "toolSpec"],
             Dialect::Gemini => &["ignature", "functionCall", "functionResponse"],
         };
         let text = std::str::from_utf8(body).unwrap_or_default();

@@ -91,11 +91,12 @@
 //!
 //! Below `dialect` there is a file for the responses of each API, of which the Responses API's stream has one of its own
 //! (`responses_stream` ─▶ `responses`), and one for the errors of each provider. `history_check` uses `dialect`, not
-//! `response`, and so do `tool_check` and `field_check`.
+//! `response`, and so do `tool_check`, which uses `converse_check`, and `field_check`.
 
 mod behaviour;
 mod connection;
 mod content;
+mod converse_check;
 mod dialect;
 mod error_spec;
 mod event_list;

@@ -216,11 +216,14 @@ fn check_request(
     HistoryCheck { simulator: &shared.name, model, is_stored }.check(dialect, &received.body)
 }
 
-/// InvokeModel takes Anthropic's body with a version, and without what the path says.
+/// InvokeModel takes Anthropic's body with a version, without what the path says, and without automatic caching
+/// (BerriAI/litellm#26320).
 fn check_invoke_body(body: &[u8]) -> Result<(), Refusal> {
     let refused = |message: String| Err(Refusal { reason: Reason::Status(StatusCode::BAD_REQUEST), message });
     let body: serde_json::Value = serde_json::from_slice(body).unwrap_or_default();
-    if let Some(field) = ["model", "stream"].into_iter().find(|field| body.get(field).is_some()) {
+    if let Some(field) =
+        ["model", "stream", "cache_control"].into_iter().find(|field| body.get(field).is_some())
+    {
         return refused(format!("{field}: Extra inputs are not permitted"));
     }
     if body["anthropic_version"] != "bedrock-2023-05-31" {

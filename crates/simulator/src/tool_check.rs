@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
+use crate::converse_check;
 use crate::dialect::Dialect;
 
 /// Why the tool calls of a request are refused; `None`: they are as they must be.
@@ -15,8 +16,7 @@ pub(crate) fn fault(dialect: Dialect, model: &str, body: &Value) -> Option<Strin
         Dialect::Chat => of_chat(list(&body["messages"])),
         Dialect::Responses => of_responses(body),
         Dialect::Anthropic | Dialect::Invoke => of_messages(model, body),
-        // Checked by the laws of `translate`.
-        Dialect::Converse => None,
+        Dialect::Converse => converse_check::fault(body),
         Dialect::Gemini => of_contents(list(&body["contents"])),
     }
 }
@@ -84,6 +84,13 @@ fn of_messages(model: &str, body: &Value) -> Option<String> {
     let messages = list(&body["messages"]);
     for (at, message) in messages.iter().enumerate() {
         let blocks = list(&message["content"]);
+        if let Some(index) =
+            blocks.iter().position(|block| block["type"] == "tool_use" && !has_good_id(block))
+        {
+            return Some(format!(
+                "messages.{at}.content.{index}.tool_use.id: String should match pattern '^[a-zA-Z0-9_-]+$'"
+            ));
+        }
         let calls: BTreeSet<_> = blocks
             .iter()
             .filter(|block| block["type"] == "tool_use")
@@ -115,9 +122,14 @@ fn of_messages(model: &str, body: &Value) -> Option<String> {
     thinks_within_budget(model).then(|| continued_without_thinking(body, messages)).flatten()
 }
 
+fn has_good_id(call: &Value) -> bool {
+    let id = text(call, "id");
+    !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte))
+}
+
 /// The later ones take no budget.
 fn thinks_within_budget(model: &str) -> bool {
-    model.starts_with("claude-") && (model.contains("-3-7") || model.contains("-4-"))
+    model.contains("claude-") && (model.contains("-3-7") || model.contains("-4-"))
 }
 
 /// With a budget for thinking, the message whose calls are answered last begins with thinking.
@@ -221,6 +233,10 @@ mod tests {
         };
         let said = json!({"type": "text", "text": "x"});
         assert_eq!(refusal(&[result("b"), result("a"), said.clone()], "adaptive"), None);
+        let odd =
+            json!({"messages": [{"content": [{"type": "tool_use", "id": "functions.f:0", "name": "f"}]}]});
+        let pattern = fault(Dialect::Anthropic, "m", &odd).unwrap();
+        assert!(pattern.starts_with("messages.0.content.0.tool_use.id: String should match"), "{pattern}");
         assert!(refusal(&[said, result("a"), result("b")], "adaptive").is_some());
         assert!(refusal(&[result("a")], "adaptive").unwrap().contains("immediately after: b"));
         assert!(refusal(&[result("a"), result("b"), result("c")], "adaptive").unwrap().contains("blocks: c"));

@@ -1,21 +1,24 @@
 //! Errors by which coding agents act, whichever maker's model they come from, and counts of tokens.
 
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use dialects::{Dialect, Endpoint, Request};
 use manager::Body;
 use serde_json::{Value, json};
 use simulator::{ProviderError, Script, Simulator};
 
 use crate::agents::{AGENTS, Agent, Session};
-use crate::formats::{CLAUDE, Formats, GEMINI, GPT, LOCAL, answer, with_request};
+use crate::formats::{BEDROCK_CLAUDE, CLAUDE, Formats, GEMINI, GPT, LOCAL, NOVA, answer, with_request};
 use crate::support::{TestConfig, never_trips};
 
-const MAKERS: [&str; 4] = [CLAUDE, GPT, GEMINI, LOCAL];
+const MAKERS: [&str; 6] = [CLAUDE, GPT, GEMINI, LOCAL, BEDROCK_CLAUDE, NOVA];
 
 fn simulator_of<'a>(world: &'a Formats, maker: &str) -> &'a Simulator {
     match maker {
         CLAUDE => &world.anthropic,
         GPT => &world.openai,
         GEMINI => &world.google,
+        BEDROCK_CLAUDE | NOVA => &world.bedrock,
         _ => &world.local,
     }
 }
@@ -25,7 +28,7 @@ async fn rejected(agent: Agent, maker: &str, error: ProviderError) -> (u16, Valu
     let config = TestConfig { policy: never_trips(), ..TestConfig::default() };
     let world = Formats::with_route(config, &[maker]).await;
     simulator_of(&world, maker).script_default(Script::always(error));
-    let reply = world.call(Session::new(agent, true).call()).await.unwrap();
+    let reply = world.call(Session::new(agent, true).call(true)).await.unwrap();
     match reply.body {
         Body::Complete(response) => {
             (response.status.as_u16(), serde_json::from_slice(&response.body).unwrap())
@@ -97,6 +100,14 @@ async fn words_that_agents_repair_their_requests_by_stay_as_they_are() {
     }
 }
 
+/// What a maker's API was asked to count: of InvokeModel's body, which is base64, the text.
+fn counted(body: &[u8]) -> String {
+    let value: Value = serde_json::from_slice(body).unwrap();
+    let encoded = value["input"]["invokeModel"]["body"].as_str();
+    let decoded = encoded.map(|encoded| BASE64_STANDARD.decode(encoded).unwrap());
+    String::from_utf8(decoded.unwrap_or_else(|| body.to_vec())).unwrap()
+}
+
 /// Claude Code counts one file with an empty list of tools, and each of its tools alone; Gemini's client contents.
 #[tokio::test]
 async fn agents_counts_are_answered_by_each_makers_own_count() {
@@ -128,7 +139,7 @@ async fn agents_counts_are_answered_by_each_makers_own_count() {
             let count = answer(result.unwrap()).await;
             assert!(count[field].as_u64().is_some_and(|tokens| tokens > 0), "{key} {body}: {count}");
             let traffic = simulator_of(&world, key).traffic();
-            let asked = std::str::from_utf8(&traffic.received().last().unwrap().body).unwrap().to_owned();
+            let asked = counted(&traffic.received().last().unwrap().body);
             assert!(asked.contains("fn main() {}"), "{key}: {asked}");
             let has_tools = asked.contains("Read");
             assert_eq!(has_tools, body["tools"].as_array().is_some_and(|tools| !tools.is_empty()), "{asked}");

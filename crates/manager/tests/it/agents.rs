@@ -102,14 +102,21 @@ impl Session {
         Self { agent, headers: headers.collect(), body, turns: 0 }
     }
 
-    /// The next request: all agents stream.
-    pub(crate) fn call(&self) -> Call {
-        let body = self.body.to_string().into();
+    /// The next request. All agents stream, and some ask once more for a plain answer after a broken stream.
+    pub(crate) fn call(&self, stream: bool) -> Call {
+        let mut body = self.body.clone();
+        if !stream {
+            body["stream"] = false.into();
+            body.as_object_mut().unwrap().remove("stream_options");
+        }
         let request = match self.agent.dialect {
             Dialect::Gemini => {
-                Request::with_path_model(Endpoint::GenerateContent, body, "agent".to_owned(), true, false)
+                body.as_object_mut().unwrap().remove("stream");
+                let model = "agent".to_owned();
+                let body = body.to_string().into();
+                Request::with_path_model(Endpoint::GenerateContent, body, model, stream, false)
             }
-            dialect => Request::parse(Endpoint::generation(dialect), body),
+            dialect => Request::parse(Endpoint::generation(dialect), body.to_string().into()),
         };
         Call { headers: self.headers.clone(), ..with_request(request.unwrap()) }
     }

@@ -15,6 +15,9 @@ use crate::support::{TEST_TIMEOUT, TestConfig, collect_events, reply_of};
 pub(crate) const CLAUDE: &str = "anthropic:claude-sonnet-5";
 pub(crate) const GPT: &str = "openai:gpt-5.4";
 pub(crate) const GEMINI: &str = "google-genai:gemini-2.5-pro";
+/// Amazon Bedrock's: a Claude by InvokeModel, and another maker's by Converse.
+pub(crate) const BEDROCK_CLAUDE: &str = "bedrock:us.anthropic.claude-sonnet-4-5-20250929-v1:0";
+pub(crate) const NOVA: &str = "bedrock:amazon.nova-pro-v1:0";
 /// A model of a server that has chat completions alone.
 pub(crate) const LOCAL: &str = "local:llama";
 
@@ -24,6 +27,7 @@ pub(crate) struct Formats {
     pub(crate) openai: Simulator,
     pub(crate) google: Simulator,
     pub(crate) local: Simulator,
+    pub(crate) bedrock: Simulator,
     pub(crate) manager: Arc<ModelManager>,
     circuits: Circuits,
 }
@@ -46,6 +50,7 @@ impl Formats {
         };
         let (anthropic, openai) = (start("anthropic").await, start("openai").await);
         let (google, local) = (start("google").await, start("local").await);
+        let bedrock = start("bedrock").await;
         let provider = |name: &str, kind, url: String, speaks| ProviderConfig {
             name: name.to_owned(),
             kind,
@@ -63,6 +68,7 @@ impl Formats {
             provider("openai", ProviderKind::OpenAi, openai.openai_base_url(), both),
             provider("google-genai", ProviderKind::GoogleGenAi, google.anthropic_base_url(), None),
             provider("local", ProviderKind::OpenAi, local.openai_base_url(), None),
+            provider("bedrock", ProviderKind::Bedrock, bedrock.bedrock_base_url(), None),
         ];
         let route = |models: &[&str]| config.route(models);
         let settings = Settings {
@@ -81,7 +87,7 @@ impl Formats {
         };
         let circuits = Circuits::in_memory(Policies { default: config.policy, ..Policies::default() });
         let manager = Arc::new(ModelManager::new(settings, circuits.clone()).unwrap());
-        Self { anthropic, openai, google, local, manager, circuits }
+        Self { anthropic, openai, google, local, bedrock, manager, circuits }
     }
 
     pub(crate) async fn call(&self, call: Call) -> Result<Reply, CallError> {

@@ -1,4 +1,5 @@
-//! Coding agents in loops of tools against models of every maker, with a detour to another maker in the middle.
+//! Coding agents in loops of tools against models of every maker, with a detour to another maker in the middle: streamed,
+//! as they all are, and plain.
 //!
 //! | turn | answered by | with |
 //! | --- | --- | --- |
@@ -18,7 +19,7 @@ use simulator::{Behaviour, ProviderError, Script, Simulator};
 
 use crate::accumulate::accumulate;
 use crate::agents::{AGENTS, Agent, Session, result};
-use crate::formats::{Formats, events};
+use crate::formats::{self, BEDROCK_CLAUDE, Formats, NOVA, events};
 use crate::received::{Received, read};
 use crate::support::{TestConfig, never_trips};
 
@@ -30,11 +31,31 @@ enum Maker {
     Gpt,
     Gemini,
     Local,
+    /// By Amazon Bedrock's InvokeModel; it takes a budget for thinking.
+    BedrockClaude,
+    /// By Amazon Bedrock's Converse.
+    Nova,
 }
 
-impl Maker {
-    const ALL: [Self; 5] = [Self::Claude, Self::ClaudeWithBudget, Self::Gpt, Self::Gemini, Self::Local];
+/// Makers, and whom the chain goes to in the middle of the loop: each is both, and Bedrock's go to and come from every format.
+const PAIRS: [(Maker, Maker); 14] = [
+    (Maker::Claude, Maker::Gpt),
+    (Maker::ClaudeWithBudget, Maker::Local),
+    (Maker::Gpt, Maker::Gemini),
+    (Maker::Gemini, Maker::ClaudeWithBudget),
+    (Maker::Local, Maker::Claude),
+    (Maker::BedrockClaude, Maker::ClaudeWithBudget),
+    (Maker::BedrockClaude, Maker::Gpt),
+    (Maker::BedrockClaude, Maker::Local),
+    (Maker::ClaudeWithBudget, Maker::BedrockClaude),
+    (Maker::Gemini, Maker::BedrockClaude),
+    (Maker::Nova, Maker::Claude),
+    (Maker::Nova, Maker::Gemini),
+    (Maker::Gpt, Maker::Nova),
+    (Maker::Local, Maker::Nova),
+];
 
+impl Maker {
     const fn key(self) -> &'static str {
         match self {
             Self::Claude => "anthropic:claude-opus-5-5",
@@ -42,17 +63,20 @@ impl Maker {
             Self::Gpt => "openai:gpt-5.5",
             Self::Gemini => "google-genai:gemini-3-pro-preview",
             Self::Local => "local:qwen3",
+            Self::BedrockClaude => BEDROCK_CLAUDE,
+            Self::Nova => NOVA,
         }
     }
 
     /// The format that it is called in for this agent: GPT has chat completions, too.
     fn dialect(self, agent: Agent) -> Dialect {
         match self {
-            Self::Claude | Self::ClaudeWithBudget => Dialect::Anthropic,
+            Self::Claude | Self::ClaudeWithBudget | Self::BedrockClaude => Dialect::Anthropic,
             Self::Gpt if agent.dialect == Dialect::OpenAiChat => Dialect::OpenAiChat,
             Self::Gpt => Dialect::OpenAiResponses,
             Self::Gemini => Dialect::Gemini,
             Self::Local => Dialect::OpenAiChat,
+            Self::Nova => Dialect::BedrockConverse,
         }
     }
 
@@ -62,22 +86,16 @@ impl Maker {
             Self::Gpt => &world.openai,
             Self::Gemini => &world.google,
             Self::Local => &world.local,
+            Self::BedrockClaude | Self::Nova => &world.bedrock,
         }
     }
 
-    const fn is_anthropic(self) -> bool {
-        matches!(self, Self::Claude | Self::ClaudeWithBudget)
+    const fn has_messages(self) -> bool {
+        matches!(self, Self::Claude | Self::ClaudeWithBudget | Self::BedrockClaude)
     }
 
-    /// Whom the chain goes to.
-    const fn detour(self) -> Self {
-        match self {
-            Self::Claude => Self::Gpt,
-            Self::ClaudeWithBudget => Self::Local,
-            Self::Gpt => Self::Gemini,
-            Self::Gemini => Self::ClaudeWithBudget,
-            Self::Local => Self::Claude,
-        }
+    const fn takes_budget(self) -> bool {
+        matches!(self, Self::ClaudeWithBudget | Self::BedrockClaude)
     }
 }
 
@@ -111,11 +129,14 @@ fn behaviour(agent: Agent, maker: Maker, turn: usize, thinks: bool) -> Behaviour
     let step = if thinks { step.thinking(format!("thought {turn}"), format!("turn {turn}")) } else { step };
     (0..calls).fold(step, |step, index| {
         let (name, input) = call_of(agent, turn, index);
-        match turn == 1 && agent.is_freeform {
+        let step = match turn == 1 && agent.is_freeform {
             true if maker.dialect(agent) == Dialect::OpenAiResponses => step.freeform_call(name, input),
             true => step.tool_call(name, as_function(&input)),
             false => step.tool_call(name, input),
-        }
+        };
+        // As Kimi's models number their calls, which fits no other API.
+        let id = format!("functions.{name}:{turn}{index}{}", "0".repeat(64));
+        if maker == Maker::Local { step.call_id(id) } else { step }
     })
 }
 
@@ -165,7 +186,7 @@ fn assert_received(agent: Agent, maker: Maker, turn: usize, body: &Value, case: 
     }
     let own = read(
         agent.dialect,
-        &serde_json::from_slice(Session::new(agent, false).call().request.body()).unwrap(),
+        &serde_json::from_slice(Session::new(agent, false).call(true).request.body()).unwrap(),
     );
     // Formats with one text for it join the blocks by lines.
     let without_lines = |texts: Vec<String>| texts.concat().replace('\n', "");
@@ -197,7 +218,18 @@ fn assert_reasoning(agent: Agent, maker: Maker, own: usize, body: &Value, case: 
     }
 }
 
-async fn answered(agent: Agent, reply: Reply, case: &str) -> Value {
+/// Bedrock has them in the body.
+fn assert_betas(agent: Agent, by: Maker, body: &Value, headers: &http::HeaderMap, case: &str) {
+    let is_own = agent.dialect == Dialect::Anthropic && by.has_messages();
+    let is_bedrocks = is_own && by == Maker::BedrockClaude;
+    assert_eq!(headers.contains_key("anthropic-beta"), is_own && !is_bedrocks, "{case}: {headers:?}");
+    assert_eq!(body["anthropic_beta"].is_array(), is_bedrocks, "{case}: {body}");
+}
+
+async fn answered(agent: Agent, reply: Reply, stream: bool, case: &str) -> Value {
+    if !stream {
+        return formats::answer(reply).await;
+    }
     assert!(matches!(reply.body, manager::Body::Stream { .. }), "{case}: {:?}", reply.body);
     accumulate(agent.dialect, &events(reply).await)
 }
@@ -223,27 +255,31 @@ fn assert_calls(agent: Agent, turn: usize, answer: &Value, case: &str) {
 }
 
 /// `detour_thinks`: without, nothing in its turns says that another maker's model made them.
-async fn run_loop(agent: Agent, maker: Maker, detour_thinks: bool) {
+async fn run_loop(agent: Agent, (maker, detour): (Maker, Maker), detour_thinks: bool, stream: bool) {
     let config = TestConfig { policy: never_trips(), ..TestConfig::default() };
     let retry = manager::Retry { max_attempts: 1, ..config.retry };
     let config = TestConfig { retry, ..config };
-    let world = Formats::with_route(config, &[maker.key(), maker.detour().key()]).await;
+    let world = Formats::with_route(config, &[maker.key(), detour.key()]).await;
     let steps = (0..TURNS).map(|turn| match DETOUR.contains(&turn) {
         true => ProviderError::overloaded().into(),
         false => behaviour(agent, maker, turn, true),
     });
     maker.simulator(&world).script_default(Script::sequence(steps));
-    let steps = DETOUR.map(|turn| behaviour(agent, maker.detour(), turn, detour_thinks));
-    maker.detour().simulator(&world).script_default(Script::sequence(steps));
-    let adaptive = [maker, maker.detour()].contains(&Maker::Claude);
+    let steps = DETOUR.map(|turn| behaviour(agent, detour, turn, detour_thinks));
+    detour.simulator(&world).script_default(Script::sequence(steps));
+    let adaptive = [maker, detour].contains(&Maker::Claude);
     // Claude refuses the detour's calls, whether it is overloaded or not, and is asked once more without any thinking.
-    let asks_again = !detour_thinks && maker == Maker::ClaudeWithBudget && agent.name == "Claude Code";
+    let asks_again = !detour_thinks && maker.takes_budget() && agent.name == "Claude Code";
+    // Two providers of one format get each other's thinking as the caller sends it: nothing says whose it is. The simulators
+    // refuse it, and are asked once more without any.
+    let gets_foreign = agent.dialect == Dialect::Anthropic && maker.has_messages() && detour.has_messages();
+    let is_stripped = |turn: usize| gets_foreign && turn >= 2 && (detour_thinks || turn < 4);
     let mut session = Session::new(agent, adaptive);
     for turn in 0..TURNS {
         let is_detour = DETOUR.contains(&turn);
-        let by = if is_detour { maker.detour() } else { maker };
-        let case = format!("{} to {by:?}, turn {turn} of a loop with {maker:?}", agent.name);
-        let reply = world.call(session.call()).await.unwrap_or_else(|error| panic!("{case}: {error}"));
+        let by = if is_detour { detour } else { maker };
+        let case = format!("{} to {by:?}, turn {turn} of a loop with {maker:?} and {detour:?}", agent.name);
+        let reply = world.call(session.call(stream)).await.unwrap_or_else(|error| panic!("{case}: {error}"));
         assert_eq!(reply.answered_by.as_str(), by.key(), "{case}");
         assert_eq!(reply.attempts, if is_detour { 2 } else { 1 }, "{case}");
         assert_eq!(reply.translated.is_some(), by.dialect(agent) != agent.dialect, "{case}");
@@ -259,39 +295,56 @@ async fn run_loop(agent: Agent, maker: Maker, detour_thinks: bool) {
         let own = match turn {
             4 if asks_again => 0,
             3 if !detour_thinks && by != Maker::Gemini => 0,
+            _ if is_stripped(turn) => 0,
             _ => own,
         };
         assert_reasoning(agent, by, own, &body, &case);
-        let is_own = agent.dialect == Dialect::Anthropic && by.is_anthropic();
-        assert_eq!(headers.contains_key("anthropic-beta"), is_own, "{case}: {headers:?}");
+        assert_betas(agent, by, &body, &headers, &case);
         // A key of the cache is a wish for one.
-        let has_marks = is_own || by.is_anthropic() && agent.dialect == Dialect::OpenAiResponses;
+        let has_marks =
+            by.has_messages() && matches!(agent.dialect, Dialect::Anthropic | Dialect::OpenAiResponses);
         assert_eq!(body.to_string().contains("cache_control"), has_marks, "{case}: {body}");
-        let answer = answered(agent, reply, &case).await;
+        let has_points = by == Maker::Nova && agent.dialect == Dialect::Anthropic;
+        assert_eq!(body.to_string().contains("cachePoint"), has_points, "{case}: {body}");
+        let answer = answered(agent, reply, stream, &case).await;
         assert_calls(agent, turn, &answer, &case);
         session.push(&answer);
     }
     let calls = |maker: Maker| maker.simulator(&world).traffic().all_calls();
     assert_eq!(
-        (calls(maker), calls(maker.detour())),
-        (TURNS + if asks_again { 2 } else { 0 }, DETOUR.len()),
-        "{} with {maker:?}: each was asked once a turn",
+        (calls(maker), calls(detour)),
+        (
+            // Refused before it is overloaded, or instead.
+            TURNS
+                + if asks_again {
+                    2
+                } else {
+                    (3..TURNS).filter(|turn| detour_thinks && is_stripped(*turn)).count()
+                },
+            DETOUR.len() + DETOUR.filter(|turn| is_stripped(*turn)).count()
+        ),
+        "{} with {maker:?} and {detour:?}: each was asked once a turn",
         agent.name
     );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_agent_keeps_its_loop_with_every_maker() {
-    run_all(true).await;
+    run_all(true, true).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_detour_whose_model_does_not_think_breaks_no_loop() {
-    run_all(false).await;
+    run_all(false, true).await;
 }
 
-async fn run_all(detour_thinks: bool) {
-    let run = |agent| Maker::ALL.map(|maker| tokio::spawn(run_loop(agent, maker, detour_thinks)));
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_loop_of_plain_answers_is_the_same() {
+    run_all(true, false).await;
+}
+
+async fn run_all(detour_thinks: bool, stream: bool) {
+    let run = |agent| PAIRS.map(|pair| tokio::spawn(run_loop(agent, pair, detour_thinks, stream)));
     let mut failed = 0;
     for running in AGENTS.into_iter().flat_map(run).collect::<Vec<_>>() {
         failed += usize::from(running.await.is_err());

@@ -19,7 +19,7 @@ pub(crate) struct Received {
 pub(crate) fn read(dialect: Dialect, body: &Value) -> Received {
     let mut read = Received::default();
     match dialect {
-        Dialect::BedrockConverse => panic!("no caller has it"),
+        Dialect::BedrockConverse => of_converse(body, &mut read),
         Dialect::OpenAiChat => of_chat(body, &mut read),
         Dialect::OpenAiResponses => of_responses(body, &mut read),
         Dialect::Anthropic => of_messages(body, &mut read),
@@ -103,4 +103,20 @@ fn of_gemini(body: &Value, read: &mut Received) {
     }
     let declared = list(&body["tools"]).flat_map(|tools| list(&tools["functionDeclarations"]));
     read.tools.extend(declared.map(|tool| string(&tool["name"])));
+}
+
+fn of_converse(body: &Value, read: &mut Received) {
+    read.system.extend(texts(&body["system"]));
+    for block in list(&body["messages"]).flat_map(|message| list(&message["content"])) {
+        if let Some(call) = block.get("toolUse") {
+            read.calls.push((string(&call["name"]), call["input"].to_string()));
+        }
+        if let Some(result) = block.get("toolResult") {
+            let of_json = |json: &serde_json::Map<String, Value>| json.values().map(string).collect();
+            let said = |part: &Value| part["json"].as_object().map_or_else(|| string(&part["text"]), of_json);
+            read.results.push(list(&result["content"]).map(said).collect());
+        }
+    }
+    let specs = list(&body["toolConfig"]["tools"]).filter_map(|tool| tool.get("toolSpec"));
+    read.tools.extend(specs.map(|spec| string(&spec["name"])));
 }

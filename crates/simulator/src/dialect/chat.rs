@@ -47,7 +47,8 @@ fn id(spec: &ResponseSpec<'_>) -> String {
 }
 
 fn call_id(spec: &ResponseSpec<'_>, index: usize) -> String {
-    format!("call_simulated_{}_{index}", spec.number)
+    let own = spec.content.tool_calls.get(index).and_then(|call| call.id.clone());
+    own.unwrap_or_else(|| format!("call_simulated_{}_{index}", spec.number))
 }
 
 /// OpenAI's own sums: the prompt with what was cached, the completion with its reasoning.

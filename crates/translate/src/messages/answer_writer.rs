@@ -3,7 +3,7 @@
 use crate::envelope;
 use crate::form::{Finish, FinishReason, Opaque, OpaqueKind, StreamError, TokenUsage};
 use crate::json::{Object, ObjectWriter};
-use crate::names::derived_id;
+use crate::names::{ANTHROPIC_CALL_ID, derived_id, fit};
 use crate::target::AnswerContext;
 
 /// Reasoning's opaque value in its envelope. Text alone gets one too: a thinking block without would be taken for
@@ -16,6 +16,11 @@ pub(super) fn sealed(opaque: Option<&Opaque>, has_text: bool, context: &AnswerCo
         _ => return None,
     };
     Some(envelope::seal(opaque, &context.owner))
+}
+
+/// A call without its input. The caller may send its id to Anthropic as it is, which refuses others (`functions.read:0`).
+pub(super) fn call(id: &str, name: &str) -> ObjectWriter {
+    ObjectWriter::of_type("tool_use").str("id", &fit(id, ANTHROPIC_CALL_ID)).str("name", name)
 }
 
 /// What an answer has had so far that its `stop_reason` depends on.
@@ -119,7 +124,7 @@ pub(super) fn freeform_input(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{error, input_object};
+    use super::{call, error, input_object};
     use crate::form::StreamError;
 
     #[test]
@@ -133,6 +138,13 @@ mod tests {
         ] {
             assert_eq!(input_object(json), object);
         }
+    }
+
+    #[test]
+    fn a_calls_id_is_one_that_anthropic_takes() {
+        assert_eq!(call("call_1", "f").finish(), r#"{"type":"tool_use","id":"call_1","name":"f"}"#);
+        let kimis = call("functions.read:0", "f").finish();
+        assert!(kimis.starts_with(r#"{"type":"tool_use","id":"functions_read_0_"#), "{kimis}");
     }
 
     #[test]

@@ -7,7 +7,7 @@ use super::turn_writer::{self, Conversation};
 use super::{block_writer, schema};
 use crate::abilities::{self, Abilities};
 use crate::claude_thinking::Thinking;
-use crate::form::{Format, Request};
+use crate::form::{CacheTtl, Format, Request};
 use crate::json::{ArrayWriter, ObjectWriter};
 use crate::names::ToolNames;
 use crate::target::{CannotCarry, Losses, Target, Written};
@@ -28,7 +28,8 @@ pub(crate) fn write(request: &Request, target: &Target<'_>) -> Result<Written, V
     let format = write_format(request, &mut conversation, abilities, &mut losses);
     let max_tokens = max_tokens(request, abilities, &mut losses);
     let thinking = thinking_writer::write(request, abilities, &conversation, &tools, max_tokens, &mut losses);
-    limit_cache_marks(request, &mut conversation, &mut tools, &mut losses);
+    let top_cache = place_top_cache(request, target, &mut conversation, &mut losses);
+    limit_cache_marks(top_cache.is_some(), &mut conversation, &mut tools, &mut losses);
 
     let mut body = ObjectWriter::new().str("model", target.model).u64("max_tokens", max_tokens);
     if !conversation.system.is_empty() {
@@ -43,6 +44,8 @@ pub(crate) fn write(request: &Request, target: &Target<'_>) -> Result<Written, V
     body = write_sampling(body, request, abilities, &thinking, &mut losses);
     body = write_stop(body, request, &mut losses);
     body = write_rest(body, request, &mut losses);
+    body = body.maybe(top_cache, |body, ttl| body.object("cache_control", block_writer::mark(ttl)));
+    body = if request.stream { body.bool("stream", true) } else { body };
     losses.finish(body.finish(), names)
 }
 
@@ -166,24 +169,44 @@ fn write_rest(mut body: ObjectWriter, request: &Request, losses: &mut Losses) ->
     }
     losses.drop_if(request.metadata.is_some(), "metadata");
     losses.drop_if(request.verbosity.is_some(), "verbosity");
-    body =
-        body.maybe(top_cache(request), |body, mark| body.object("cache_control", block_writer::mark(mark)));
-    if request.stream { body.bool("stream", true) } else { body }
+    body
 }
 
-/// OpenAI caches by itself; here somebody must ask for it.
-fn top_cache(request: &Request) -> Option<crate::form::CacheTtl> {
-    request.cache.or(request.cache_key.as_ref().map(|_| crate::form::CacheTtl::Default))
+/// The mark for the whole prompt: OpenAI caches by itself, here somebody must ask for it. Amazon Bedrock refuses a mark of
+/// the request (BerriAI/litellm#26320), so there the last block has it, which means the same.
+fn place_top_cache(
+    request: &Request,
+    target: &Target<'_>,
+    conversation: &mut Conversation,
+    losses: &mut Losses,
+) -> Option<CacheTtl> {
+    let ttl = request.cache.or(request.cache_key.as_ref().map(|_| CacheTtl::Default))?;
+    if !is_bedrocks(target.model) {
+        return Some(ttl);
+    }
+    // A begun answer may end in thinking, which takes no mark.
+    let is_prefilled = conversation.is_prefilled();
+    let last = conversation.messages.last_mut().filter(|_| !is_prefilled);
+    match last.and_then(|last| last.blocks_mut().last()) {
+        Some(block) => block.cache = block.cache.or(Some(ttl)),
+        None => losses.drop("cache_control"),
+    }
+    None
+}
+
+/// Whether a model is called by Amazon Bedrock's name for it, or by an ARN.
+fn is_bedrocks(model: &str) -> bool {
+    model.contains("anthropic.") || model.starts_with("arn:")
 }
 
 /// Marks of tools and system prompt outlive those of the conversation; there the last ones are worth most.
 fn limit_cache_marks(
-    request: &Request,
+    has_top_mark: bool,
     conversation: &mut Conversation,
     tools: &mut Tools,
     losses: &mut Losses,
 ) {
-    let top = usize::from(top_cache(request).is_some());
+    let top = usize::from(has_top_mark);
     let fixed = tools.tools.iter_mut().chain(&mut conversation.system).filter(|block| block.cache.is_some());
     let fixed: Vec<_> = fixed.collect();
     let free = MOST_CACHE_MARKS - top;
@@ -276,6 +299,26 @@ mod tests {
             (4, vec!["cache_control".to_owned()])
         );
         assert!(written.body.contains(&texts[4]) && !written.body.contains(&texts[2]), "{}", written.body);
+    }
+
+    #[test]
+    fn bedrocks_last_block_has_the_mark_of_the_whole_prompt() {
+        let text = r#"{"role":"user","content":[{"type":"text","text":"x""#;
+        let mark = r#""cache_control":{"type":"ephemeral"}"#;
+        for (model, sent) in [
+            (CLAUDE, format!(r#""messages":[{text}}}]}}],{mark}}}"#)),
+            ("us.anthropic.claude-sonnet-4-5-20250929-v1:0", format!(r#""messages":[{text},{mark}}}]}}]}}"#)),
+            (
+                "arn:aws:bedrock:us-east-1:1:application-inference-profile/x",
+                format!(r#""messages":[{text},{mark}}}]}}]}}"#),
+            ),
+        ] {
+            let mut request = request(r#"{"max_tokens":9,"messages":[{"role":"user","content":"x"}]}"#);
+            request.cache_key = Some("k".to_owned());
+            let written = written(&request, model).unwrap();
+            assert!(written.body.ends_with(&sent), "{model}: {}", written.body);
+            assert!(written.dropped.is_empty(), "{model}: {:?}", written.dropped);
+        }
     }
 
     #[test]

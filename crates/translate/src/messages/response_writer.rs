@@ -102,8 +102,7 @@ impl AnswerFold {
                 } else {
                     answer_writer::input_object(&text)
                 };
-                let call = ObjectWriter::of_type("tool_use").str("id", &id).str("name", &name);
-                self.content.push(call.json("input", &input));
+                self.content.push(answer_writer::call(&id, &name).json("input", &input));
             }
             Block::Media { .. } => {}
         }

@@ -131,8 +131,7 @@ impl StreamWriter {
             Block::Reasoning => Open::Thinking { is_begun: false, opaque: None },
             Block::ToolCall { id, name, custom, .. } => {
                 self.parts.calls = true;
-                let call =
-                    ObjectWriter::of_type("tool_use").str("id", id).str("name", name).json("input", "{}");
+                let call = answer_writer::call(id, name).json("input", "{}");
                 self.begin(call, out);
                 Open::Call(match custom {
                     true => Input::Wrapped { text: String::new(), is_freeform: true },
