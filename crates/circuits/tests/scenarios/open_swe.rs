@@ -1,7 +1,7 @@
 //! What an Open SWE instance does with a circuit's key: its rules as far as Redis sees them, quirks included.
 
 use breaker::Timestamp;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 /// After this many failures, and for this many ms, it stops using a model.
 const FAILURE_THRESHOLD: u64 = 2;
@@ -41,32 +41,29 @@ impl OpenSwe {
 
     /// A call succeeded, whenever it began.
     pub(crate) fn record_success(&mut self) {
-        let fields = self.write();
-        fields.insert("state".to_owned(), json!("CLOSED"));
-        fields.insert("failureCount".to_owned(), json!(0));
-        fields.remove("openedAt");
+        self.wrote = true;
+        self.value["state"] = json!("CLOSED");
+        self.value["failureCount"] = json!(0);
+        if let Some(fields) = self.value.as_object_mut() {
+            fields.remove("openedAt");
+        }
     }
 
     /// A call failed, whenever it began.
     pub(crate) fn record_failure(&mut self, now: Timestamp) {
-        let fields = self.write();
+        self.wrote = true;
         // To JavaScript an absent number and one is not a number, which becomes null in JSON; null and one is one.
-        let failures = fields.get("failureCount").map(|count| count.as_u64().unwrap_or(0) + 1);
-        fields.insert("failureCount".to_owned(), json!(failures));
-        fields.insert("lastFailureTime".to_owned(), json!(now));
+        let failures = self.value.get("failureCount").map(|count| count.as_u64().unwrap_or(0) + 1);
+        self.value["failureCount"] = json!(failures);
+        self.value["lastFailureTime"] = json!(now);
         if failures.is_some_and(|failures| failures >= FAILURE_THRESHOLD) {
-            fields.insert("state".to_owned(), json!("OPEN"));
-            fields.insert("openedAt".to_owned(), json!(now));
+            self.value["state"] = json!("OPEN");
+            self.value["openedAt"] = json!(now);
         }
     }
 
     /// What it wrote, if it did.
     pub(crate) fn into_written(self) -> Option<String> {
         self.wrote.then(|| self.value.to_string())
-    }
-
-    fn write(&mut self) -> &mut Map<String, Value> {
-        self.wrote = true;
-        self.value.as_object_mut().expect("it calls no model whose circuit is no object")
     }
 }
