@@ -871,6 +871,22 @@ fn a_route_named_like_a_model_is_a_warning() {
     }
 }
 
+/// The routes that the manual gives to Open SWE exist, and have names of their own.
+#[test]
+fn the_manuals_routes_for_open_swe_are_no_models() {
+    let page = include_str!("../../../docs/open-swe.md");
+    let (_, rest) = page.split_once("```toml\n").unwrap();
+    let (text, rest) = rest.split_once("```").unwrap();
+    let config = load(text, &[("OPENAI_API_KEY", "k"), ("ANTHROPIC_API_KEY", "k")]);
+    assert_eq!(config.warnings, []);
+    let variables = rest.lines().filter_map(|line| line.strip_prefix("DEFAULT_")?.split_once("=anthropic:"));
+    let routes: Vec<_> = variables.map(|(_, route)| route).collect();
+    assert_eq!(routes.len(), 5, "{routes:?}");
+    for route in routes {
+        assert!(config.routes.contains_key(route), "{route}");
+    }
+}
+
 #[test]
 fn callers_headers_can_be_forwarded_but_for_some() {
     let provider = |forward: &str| format!("[providers.openai]\nforward = {forward}");

@@ -66,13 +66,21 @@ fn assert_check_says(ended: &ProgramOutput, check: &str, part: &str, text: &str)
 
 #[tokio::test]
 async fn a_route_named_like_a_model_is_a_warning() {
-    let text = "[routes.gpt-5]\nmodels = [\"openai:gpt-5\"]\n";
+    let text = "[routes.gpt-5]\nmodels = [\"openai:gpt-5\"]\n[routes.claude-sonnet-5]\nmodels = [\"openai:gpt-5\"]\n\
+                [routes.'anthropic:claude-sonnet-5']\nmodels = [\"openai:gpt-5\"]\n";
     let directory = TempDir::new().with_file("switchboard.toml", text);
     let variables =
         [("REDIS_URL", "memory:"), ("OPENAI_API_KEY", SECRET), ("OPENAI_BASE_URL", CLOSED_PROVIDER)];
     let ended = doctor(&directory, &variables).await;
     assert_eq!(check_status(&ended, "configuration"), "warning");
-    assert_check_says(&ended, "configuration", "found", "is named like the model openai:gpt-5");
+    for (name, model) in [
+        ("gpt-5", "openai:gpt-5"),
+        ("claude-sonnet-5", "anthropic:claude-sonnet-5"),
+        ("\"anthropic:claude-sonnet-5\"", "anthropic:claude-sonnet-5"),
+    ] {
+        let text = format!("[routes.{name}] is named like the model {model}: ");
+        assert_check_says(&ended, "configuration", "found", &text);
+    }
 }
 
 #[tokio::test]

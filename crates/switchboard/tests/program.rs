@@ -4,8 +4,9 @@
 
 use std::{
     fs,
+    io::{BufRead, BufReader},
     path::PathBuf,
-    process::{Command, Output},
+    process::{Command, Output, Stdio},
 };
 
 /// An empty directory to run the program in.
@@ -92,6 +93,22 @@ fn a_warning_is_no_failure() {
     let output = directory.run(&["config", "check", "--json"], key);
     let report: serde_json::Value = serde_json::from_str(stdout(&output)).unwrap();
     assert_eq!((&report["valid"], &report["warnings"][0]["line"]), (&true.into(), &1.into()));
+}
+
+#[test]
+fn warnings_are_logged_at_the_start() {
+    let text = "server.listen = \"127.0.0.1:0\"\n[routes.claude-sonnet-5]\nmodels = [\"openai:gpt-5\"]\n";
+    let directory = TempDir::new("warning-at-start").with_file("switchboard.toml", text);
+    let mut command = Command::new(env!("CARGO_BIN_EXE_switchboard"));
+    command.arg("serve").current_dir(&directory.0).env_clear().stderr(Stdio::piped());
+    let mut program = command.env("REDIS_URL", "memory:").env("OPENAI_API_KEY", "k").spawn().unwrap();
+    let lines = BufReader::new(program.stderr.take().unwrap()).lines().map(Result::unwrap);
+    let before: Vec<_> = lines.take_while(|line| !line.contains("listening")).collect();
+    program.kill().unwrap();
+    program.wait().unwrap();
+    let expected = "WARN switchboard.toml:2: [routes.claude-sonnet-5] is named like the model \
+                    anthropic:claude-sonnet-5: ";
+    assert!(before.iter().any(|line| line.contains(expected)), "{before:?}");
 }
 
 #[test]

@@ -1,33 +1,37 @@
 //! What an Open SWE instance does with a circuit's key: its rules as far as Redis sees them, quirks included.
 
 use breaker::Timestamp;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 /// After this many failures, and for this many ms, it stops using a model.
 const FAILURE_THRESHOLD: u64 = 2;
 const OPEN_DURATION_MS: u64 = 180_000;
 
-/// A circuit as an Open SWE instance reads it: a missing or invalid value is a closed one. Unknown fields are kept.
-pub(crate) struct OpenSwe(Map<String, Value>);
+/// A circuit as an Open SWE instance reads it, and whether it wrote. Unknown fields are kept.
+pub(crate) struct OpenSwe {
+    value: Value,
+    wrote: bool,
+}
 
 impl OpenSwe {
+    /// A missing or invalid value is a closed one, and so is one that JavaScript takes for false: that one it writes.
     pub(crate) fn read(raw: Option<&[u8]>) -> Self {
-        match raw.map(serde_json::from_slice) {
-            Some(Ok(Value::Object(fields))) => Self(fields),
-            _ => Self(Map::from_iter([
-                ("state".to_owned(), json!("CLOSED")),
-                ("failureCount".to_owned(), json!(0)),
-                ("lastFailureTime".to_owned(), json!(0)),
-            ])),
+        let value = raw.and_then(|raw| serde_json::from_slice(raw).ok());
+        match value.filter(|value| ![json!(null), json!(false), json!(0), json!("")].contains(value)) {
+            Some(value) => Self { value, wrote: false },
+            None => {
+                let value = json!({"state": "CLOSED", "failureCount": 0, "lastFailureTime": 0});
+                Self { value, wrote: true }
+            }
         }
     }
 
     /// Whether it may call. An open circuit whose period has ended is closed by that: it has no half-open.
     pub(crate) fn allows_call(&mut self, now: Timestamp) -> bool {
-        if self.0.get("state") != Some(&json!("OPEN")) {
-            return self.0.get("state") == Some(&json!("CLOSED"));
+        if self.value["state"] != "OPEN" {
+            return self.value["state"] == "CLOSED";
         }
-        let opened_at = self.number_field("openedAt");
+        let opened_at = self.value["openedAt"].as_u64().unwrap_or(0);
         if opened_at == 0 || now.as_millis().saturating_sub(opened_at) < OPEN_DURATION_MS {
             return false;
         }
@@ -37,27 +41,29 @@ impl OpenSwe {
 
     /// A call succeeded, whenever it began.
     pub(crate) fn record_success(&mut self) {
-        self.0.insert("state".to_owned(), json!("CLOSED"));
-        self.0.insert("failureCount".to_owned(), json!(0));
-        self.0.remove("openedAt");
+        self.wrote = true;
+        self.value["state"] = json!("CLOSED");
+        self.value["failureCount"] = json!(0);
+        if let Some(fields) = self.value.as_object_mut() {
+            fields.remove("openedAt");
+        }
     }
 
     /// A call failed, whenever it began.
     pub(crate) fn record_failure(&mut self, now: Timestamp) {
-        let failures = self.number_field("failureCount") + 1;
-        self.0.insert("failureCount".to_owned(), json!(failures));
-        self.0.insert("lastFailureTime".to_owned(), json!(now));
-        if failures >= FAILURE_THRESHOLD {
-            self.0.insert("state".to_owned(), json!("OPEN"));
-            self.0.insert("openedAt".to_owned(), json!(now));
+        self.wrote = true;
+        // To JavaScript an absent number and one is not a number, which becomes null in JSON; null and one is one.
+        let failures = self.value.get("failureCount").map(|count| count.as_u64().unwrap_or(0) + 1);
+        self.value["failureCount"] = json!(failures);
+        self.value["lastFailureTime"] = json!(now);
+        if failures.is_some_and(|failures| failures >= FAILURE_THRESHOLD) {
+            self.value["state"] = json!("OPEN");
+            self.value["openedAt"] = json!(now);
         }
     }
 
-    pub(crate) fn into_text(self) -> String {
-        Value::Object(self.0).to_string()
-    }
-
-    fn number_field(&self, name: &str) -> u64 {
-        self.0.get(name).and_then(Value::as_u64).unwrap_or(0)
+    /// What it wrote, if it did.
+    pub(crate) fn into_written(self) -> Option<String> {
+        self.wrote.then(|| self.value.to_string())
     }
 }

@@ -243,8 +243,7 @@ impl<W: World> Runner<W> {
             },
             _ => return Err("Open SWE has no such event".to_owned()),
         }
-        let text = circuit.into_text();
-        if raw.as_deref() != Some(text.as_bytes()) {
+        if let Some(text) = circuit.into_written() {
             self.world.external_write(ExternalWrite::Set(&text)).await?;
         }
         Ok(RowResult { admissions, failure: None })
