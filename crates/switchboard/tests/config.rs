@@ -626,7 +626,7 @@ fn routes_override_the_common_settings() {
     assert_eq!(own.on_auth_error, OnAuthError::Fallback);
     assert_eq!((own.retry.max_attempts, own.retry.max_retry_after), (3, Duration::from_secs(1)));
     assert_eq!((own.timeouts.idle, own.timeouts.total), (Duration::from_secs(9), Duration::from_secs(7)));
-    assert_eq!(own.models[1].model(), "b:c");
+    assert_eq!(own.keys().nth(1).unwrap().model(), "b:c");
 }
 
 #[test]
@@ -689,7 +689,7 @@ fn chain(config: &Config, route: &str) -> Vec<String> {
     config
         .routes
         .get(route)
-        .map_or_else(Vec::new, |route| route.models.iter().map(ToString::to_string).collect())
+        .map_or_else(Vec::new, |route| route.keys().map(ToString::to_string).collect())
 }
 
 #[test]
