@@ -171,12 +171,6 @@ impl Chain {
         self.equals.iter().find(|group| group.contains(&index)).cloned()
     }
 
-    /// Whether a model is one of several equals.
-    #[must_use]
-    pub fn is_among_equals(&self, index: usize) -> bool {
-        self.equals_of(index).is_some()
-    }
-
     /// Whether a route was requested, and not a model.
     #[must_use]
     pub fn is_route(&self) -> bool {
@@ -201,9 +195,9 @@ impl Catalog {
         let equals = groups.filter(|group| group.len() > 1).flat_map(ModelGroup::keys);
         let in_flight: HashMap<_, _> = equals.map(|key| (key.clone(), Arc::default())).collect();
         let mut routes = BTreeMap::new();
-        for (name, route) in settings.routes {
-            let chain = route_chain(&name, route, settings.buffer_limit, &providers, &in_flight)?;
-            routes.insert(name, Arc::new(chain));
+        for (name, route) in &settings.routes {
+            let chain = route_chain(name, route, settings.buffer_limit, &providers, &in_flight)?;
+            routes.insert(name.clone(), Arc::new(chain));
         }
         Ok(Self {
             providers,
@@ -300,7 +294,7 @@ impl Catalog {
 
 fn route_chain(
     name: &str,
-    route: Route,
+    route: &Route,
     buffer_limit: BufferLimit,
     providers: &HashMap<String, Arc<Provider>>,
     in_flight: &HashMap<ModelKey, Arc<InFlight>>,

@@ -71,16 +71,16 @@ mod tests {
 
     #[test]
     fn the_clearest_sign_counts() {
-        const TURN: &str = r#"{"model":"m","user":"u","messages":[{"role":"user","content":"a"}]}"#;
+        const WITH_USER: &str = r#"{"model":"m","user":"u","messages":[{"role":"user","content":"a"}]}"#;
         const KEYED: &str = r#"{"model":"m","prompt_cache_key":"k","user":"u","messages":[]}"#;
         const PLAIN: &str = r#"{"model":"m","messages":[{"role":"user","content":"a"}]}"#;
         let session = Some(("x-session-id", "s"));
         let table = [
             (KEYED, session, Some(hash([&br#""k""#[..]]))),
-            (TURN, session, Some(hash([&b"s"[..]]))),
-            (TURN, Some(("session_id", "s")), Some(hash([&b"s"[..]]))),
-            (TURN, Some(("x-session-id", "")), Some(hash([&br#""u""#[..]]))),
-            (TURN, None, Some(hash([&br#""u""#[..]]))),
+            (WITH_USER, session, Some(hash([&b"s"[..]]))),
+            (WITH_USER, Some(("session_id", "s")), Some(hash([&b"s"[..]]))),
+            (WITH_USER, Some(("x-session-id", "")), Some(hash([&br#""u""#[..]]))),
+            (WITH_USER, None, Some(hash([&br#""u""#[..]]))),
             (PLAIN, None, Some(hash([&br#"{"role":"user","content":"a"}"#[..]]))),
             (r#"{"model":"m"}"#, None, None),
         ];

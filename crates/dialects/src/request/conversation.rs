@@ -112,9 +112,13 @@ mod tests {
         assert_eq!(read(r#"{"prompt_cache_key":"k","user":"u"}"#).cache_key, Some(r#""k""#));
         assert_eq!(read(r#"{"prompt_cache_key":"k","user":"u"}"#).user, Some(r#""u""#));
         assert_eq!(read(r#"{"metadata":{"user_id":"u"}}"#).user, Some(r#""u""#));
-        for nothing in
-            [r#"{"prompt_cache_key":null,"user":5,"metadata":"x"}"#, r#"{"user":""}"#, "{}", "[", r#"{"user":"a","user":"b"}"#]
-        {
+        for nothing in [
+            r#"{"prompt_cache_key":null,"user":5,"metadata":"x"}"#,
+            r#"{"user":""}"#,
+            "{}",
+            "[",
+            r#"{"user":"a","user":"b"}"#,
+        ] {
             assert_eq!(read(nothing), Conversation::default(), "{nothing}");
         }
     }

@@ -15,7 +15,7 @@ const TURNS: u64 = 10;
 
 /// How a member is chosen.
 #[derive(Clone, Copy, PartialEq)]
-enum Rule {
+enum Choice {
     /// This file's parent.
     Balanced,
     /// What has least in flight.
@@ -76,7 +76,7 @@ impl Numbers {
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "small numbers")]
-fn simulate(rule: Rule, workload: &Workload) -> Outcome {
+fn simulate(rule: Choice, workload: &Workload) -> Outcome {
     let mut numbers = Numbers(1);
     let mut outcome = Outcome {
         by_member: vec![0; workload.members],
@@ -117,13 +117,13 @@ fn simulate(rule: Rule, workload: &Workload) -> Outcome {
             .collect();
         let random = numbers.next();
         let ranked = match rule {
-            Rule::Balanced => order(&members, conversation.map(mix), random),
-            Rule::Random => order(
+            Choice::Balanced => order(&members, conversation.map(mix), random),
+            Choice::Random => order(
                 &members.iter().map(|member| Member { in_flight: 0, ..*member }).collect::<Vec<_>>(),
                 None,
                 random,
             ),
-            Rule::LeastInFlight => {
+            Choice::LeastInFlight => {
                 let mut ranked: Vec<_> = (0..workload.members).collect();
                 ranked.sort_by_key(|&member| (members[member].in_flight, mix(random ^ member as u64)));
                 ranked
@@ -155,7 +155,7 @@ fn simulate(rule: Rule, workload: &Workload) -> Outcome {
 }
 
 /// Four members, three instances, 20 calls a second, 400 conversations with a turn in 20 s each.
-const USUAL: Workload = Workload {
+const MANY_TURNS: Workload = Workload {
     members: 4,
     instances: 3,
     rate: 20,
@@ -174,19 +174,19 @@ fn conversations_find_their_cache() {
         println!("| {name} | {} % | {} % |", outcome.hit_percent(), outcome.most_percent());
         (outcome.hit_percent(), outcome.most_percent())
     };
-    let (hits, most) = row("as built", Rule::Balanced, &USUAL);
-    let (least, _) = row("least in flight alone", Rule::LeastInFlight, &USUAL);
-    let (random, _) = row("at random", Rule::Random, &USUAL);
+    let (hits, most) = row("as built", Choice::Balanced, &MANY_TURNS);
+    let (least, _) = row("least in flight alone", Choice::LeastInFlight, &MANY_TURNS);
+    let (random, _) = row("at random", Choice::Random, &MANY_TURNS);
     assert!(hits >= 86 && most <= 115, "{hits} {most}");
     assert!(hits > least + 20 && hits > random + 20, "{hits} {least} {random}");
     // Conversations with few calls are where it matters: each turn comes minutes after the last.
-    let rare = Workload { conversations: 4_000, ..USUAL };
-    let (hits, most) = row("rare turns, as built", Rule::Balanced, &rare);
-    let (random, _) = row("rare turns, at random", Rule::Random, &rare);
+    let rare = Workload { conversations: 4_000, ..MANY_TURNS };
+    let (hits, most) = row("rare turns, as built", Choice::Balanced, &rare);
+    let (random, _) = row("rare turns, at random", Choice::Random, &rare);
     assert!(hits >= random + 20 && most <= 115, "{hits} {random} {most}");
     // A conversation with half of all calls is spread, and the others keep theirs.
-    let one = Workload { busiest_percent: 50, ..USUAL };
-    let (hits, most) = row("one has half of all calls", Rule::Balanced, &one);
+    let one = Workload { busiest_percent: 50, ..MANY_TURNS };
+    let (hits, most) = row("one has half of all calls", Choice::Balanced, &one);
     assert!(hits >= 90 && most <= 170, "{hits} {most}");
 }
 
@@ -215,10 +215,10 @@ fn one_that_comes_back_gets_its_share_and_no_herd() {
         println!("| {name} | {} % | {} % | {} % |", percent(1), percent(5), percent(30));
         (percent(1), percent(5), percent(30))
     };
-    let (first, _, all) = row("conversations", Rule::Balanced, &busy);
+    let (first, _, all) = row("conversations", Choice::Balanced, &busy);
     assert!(first <= 150 && (80..=130).contains(&all), "{first} {all}");
-    let (first, _, all) = row("calls of no conversation", Rule::Balanced, &keyless);
+    let (first, _, all) = row("calls of no conversation", Choice::Balanced, &keyless);
     assert!(first <= 210 && (80..=130).contains(&all), "{first} {all}");
-    let (herd, _, _) = row("least in flight alone", Rule::LeastInFlight, &keyless);
+    let (herd, _, _) = row("least in flight alone", Choice::LeastInFlight, &keyless);
     assert!(herd > 300, "{herd}");
 }
