@@ -6,7 +6,9 @@ use std::{
     time::Duration,
 };
 
-use breaker::{Admission, InstanceId, Mode, ModelKey, Policy, Requester as _, Timestamp, Transition, admit};
+use breaker::{
+    Admission, InstanceId, Mode, ModelKey, Phase, Policy, Requester as _, Timestamp, Transition, admit,
+};
 use tokio::{
     sync::oneshot,
     time::{Instant, timeout_at},
@@ -274,6 +276,13 @@ impl Circuits {
         let circuit = circuits.get(key)?;
         let (view, now) = (circuit.view.load(), circuit.now());
         Some(now.since(view.record.failing_since(&view.policy, now)?))
+    }
+
+    /// Whether a circuit is open for all, or half-open, as far as this instance knows.
+    #[must_use]
+    pub fn is_open(&self, key: &ModelKey) -> bool {
+        let circuits = self.0.circuits.load();
+        circuits.get(key).is_some_and(|circuit| circuit.view.load().record.phase != Phase::Closed)
     }
 
     /// The policy of one circuit.

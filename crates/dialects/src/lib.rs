@@ -74,6 +74,6 @@ pub use dialect::Dialect;
 pub use endpoint::Endpoint;
 pub use events::{EventClass, classify_event};
 pub use progress::{Choices, Progress};
-pub use request::{Request, RequestError, StoredReference};
+pub use request::{Conversation, Request, RequestError, StoredReference};
 pub use response_meta::ResponseMeta;
 pub use usage::Usage;

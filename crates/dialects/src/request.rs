@@ -1,5 +1,6 @@
 //! What a gateway reads of a request: the model, whether to stream, and what it refers to.
 
+mod conversation;
 mod depth;
 mod scan;
 mod stored;
@@ -12,6 +13,7 @@ use serde_json::error::Category;
 use serde_json::value::RawValue;
 
 use crate::endpoint::Endpoint;
+pub use conversation::Conversation;
 use scan::ScannedFields;
 pub use stored::StoredReference;
 
@@ -114,6 +116,12 @@ impl Request {
         let stored = scan(endpoint, &body)?.stored.into_reference();
         let (model_range, has_stream_options) = (None, false);
         Ok(Self { endpoint, body, model, model_range, stream, json_array, has_stream_options, stored })
+    }
+
+    /// What tells its conversation from others. Reads the whole body once more.
+    #[must_use]
+    pub fn conversation(&self) -> Conversation<'_> {
+        Conversation::read(&self.body)
     }
 
     /// The requested endpoint.

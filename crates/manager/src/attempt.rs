@@ -159,7 +159,8 @@ impl CallContext<'_> {
         let span = spans::attempt(self.span, &entry.key, &entry.provider, permit.is_probe());
         let headers_with_trace = self.propagator.map(|propagator| propagator.inject(&span, &call.headers));
         let total_deadline = TotalDeadline::new(self.deadline, chain.timeouts.total);
-        let mut guard = AttemptGuard::start(permit, call.request.stream(), total_deadline, metrics, span);
+        let mut guard = AttemptGuard::start(permit, call.request.stream(), total_deadline, metrics, span)
+            .counted_in(entry.in_flight.as_ref());
         let to_provider = providers::ProviderRequest {
             endpoint: prepared.endpoint,
             model: entry.key.model(),

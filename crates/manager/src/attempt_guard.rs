@@ -1,6 +1,6 @@
 //! The permit of an attempt in flight.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use circuits::Permit;
 use dialects::{ResponseMeta, Usage};
@@ -10,6 +10,7 @@ use tracing::Span;
 
 use crate::{
     Chain,
+    in_flight::{InFlight, InFlightGuard},
     metrics::AttemptMetrics,
     outcome::{ANSWERED, TIMEOUT, metric_label, record_outcome, record_timeout},
     spans,
@@ -54,6 +55,8 @@ pub(crate) struct AttemptGuard {
     first_byte_after: Option<Duration>,
     metrics: AttemptMetrics,
     span: Span,
+    /// Of one among equals: it counts as in flight.
+    in_flight: Option<InFlightGuard>,
 }
 
 impl AttemptGuard {
@@ -67,7 +70,14 @@ impl AttemptGuard {
     ) -> Self {
         let waiting_since = stream.then(Instant::now);
         let (permit, total_deadline) = (Some(permit), Some(total_deadline));
-        Self { permit, total_deadline, waiting_since, first_byte_after: None, metrics, span }
+        Self { permit, total_deadline, waiting_since, first_byte_after: None, metrics, span, in_flight: None }
+    }
+
+    /// Counts as in flight, until it is dropped.
+    #[must_use]
+    pub(crate) fn counted_in(mut self, in_flight: Option<&Arc<InFlight>>) -> Self {
+        self.in_flight = in_flight.map(InFlight::enter);
+        self
     }
 
     /// The first byte of the stream was received.
@@ -145,8 +155,6 @@ impl Drop for AttemptGuard {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use breaker::Policy;
     use circuits::{Circuits, Policies};
 

@@ -14,10 +14,15 @@ pub(crate) fn backoff(retry: &Retry, attempt: u32) -> Duration {
     doubled.mul_f64(1.0 - random_unit() / 2.0)
 }
 
-/// A random number in [0, 1). The keys of the standard library's hasher are random enough to spread retries.
+/// A random number in [0, 1).
 fn random_unit() -> f64 {
-    let bits = u32::try_from(RandomState::new().build_hasher().finish() >> 32).unwrap_or_default();
+    let bits = u32::try_from(random_bits() >> 32).unwrap_or_default();
     f64::from(bits) / (f64::from(u32::MAX) + 1.0)
+}
+
+/// The keys of the standard library's hasher are random enough to spread retries and calls.
+pub(crate) fn random_bits() -> u64 {
+    RandomState::new().build_hasher().finish()
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
+    ops::Range,
     sync::Arc,
     time::Duration,
 };
@@ -10,7 +11,7 @@ use breaker::{ModelKey, ModelKeyError};
 use dialects::{Dialect, Endpoint};
 use providers::{Provider, ProviderConfig, ProviderConfigError, Timeouts};
 
-use crate::{BufferLimit, OnAuthError, Retry, Route, StreamMode};
+use crate::{BufferLimit, ModelGroup, OnAuthError, Retry, Route, StreamMode, in_flight::InFlight};
 
 /// Providers that a name may refer to although they are not configured. Then that is the error, and the name is not
 /// resolved as a model whose own name has a colon or slash.
@@ -88,6 +89,8 @@ fn list_routes(routes: &[String]) -> String {
 pub struct Catalog {
     providers: HashMap<String, Arc<Provider>>,
     routes: BTreeMap<String, Arc<Chain>>,
+    /// The calls in flight of all models that are among equals.
+    in_flight: HashMap<ModelKey, Arc<InFlight>>,
     retry: Retry,
     timeouts: Timeouts,
     stream: StreamMode,
@@ -100,6 +103,8 @@ pub struct Chain {
     /// The route's name, or the model's key.
     pub(crate) name: Arc<str>,
     pub(crate) entries: Vec<ChainEntry>,
+    /// The groups of several equals, as ranges of `entries`, in order.
+    pub(crate) equals: Vec<Range<usize>>,
     pub(crate) retry: Retry,
     pub(crate) timeouts: Timeouts,
     pub(crate) stream: StreamMode,
@@ -125,6 +130,8 @@ pub struct ChainEntry {
     pub key: ModelKey,
     /// Its provider.
     pub(crate) provider: Arc<Provider>,
+    /// Where some route has it among equals, its calls in flight.
+    pub(crate) in_flight: Option<Arc<InFlight>>,
 }
 
 impl ChainEntry {
@@ -153,6 +160,17 @@ impl Chain {
         self.entries.iter().map(|entry| &entry.key)
     }
 
+    /// The models of the first step: one, or equals.
+    pub(crate) fn first_group(&self) -> &[ChainEntry] {
+        let end = self.equals.first().filter(|group| group.start == 0).map_or(1, |group| group.end);
+        self.entries.get(..end).unwrap_or(&self.entries)
+    }
+
+    /// The equals that a model of the chain, given by its index, is one of; `None`: it has none.
+    pub(crate) fn equals_of(&self, index: usize) -> Option<Range<usize>> {
+        self.equals.iter().find(|group| group.contains(&index)).cloned()
+    }
+
     /// Whether a route was requested, and not a model.
     #[must_use]
     pub fn is_route(&self) -> bool {
@@ -173,14 +191,18 @@ impl Catalog {
                 return Err(CatalogError::DuplicateProvider(duplicate.name().to_owned()));
             }
         }
+        let groups = settings.routes.values().flat_map(|route| &route.models);
+        let equals = groups.filter(|group| group.len() > 1).flat_map(ModelGroup::keys);
+        let in_flight: HashMap<_, _> = equals.map(|key| (key.clone(), Arc::default())).collect();
         let mut routes = BTreeMap::new();
-        for (name, route) in settings.routes {
-            let chain = route_chain(&name, route, settings.buffer_limit, &providers)?;
-            routes.insert(name, Arc::new(chain));
+        for (name, route) in &settings.routes {
+            let chain = route_chain(name, route, settings.buffer_limit, &providers, &in_flight)?;
+            routes.insert(name.clone(), Arc::new(chain));
         }
         Ok(Self {
             providers,
             routes,
+            in_flight,
             retry: settings.retry,
             timeouts: settings.timeouts,
             stream: settings.stream,
@@ -207,7 +229,8 @@ impl Catalog {
             provider: provider.to_owned(),
             routes: self.routes.keys().cloned().collect(),
         })?;
-        Ok(Arc::new(self.direct_chain(ChainEntry { key, provider: Arc::clone(provider) })))
+        let in_flight = self.in_flight.get(&key).cloned();
+        Ok(Arc::new(self.direct_chain(ChainEntry { key, provider: Arc::clone(provider), in_flight })))
     }
 
     /// The names of the providers, sorted.
@@ -264,26 +287,42 @@ impl Catalog {
             kind: ChainKind::Direct,
             is_routed_model: self.is_routed(&entry.key),
             entries: vec![entry],
+            equals: Vec::new(),
         }
     }
 }
 
 fn route_chain(
     name: &str,
-    route: Route,
+    route: &Route,
     buffer_limit: BufferLimit,
     providers: &HashMap<String, Arc<Provider>>,
+    in_flight: &HashMap<ModelKey, Arc<InFlight>>,
 ) -> Result<Chain, CatalogError> {
     if route.models.is_empty() {
         return Err(CatalogError::EmptyRoute(name.to_owned()));
     }
-    let to_entry = |key: ModelKey| match providers.get(key.provider()) {
-        Some(provider) => Ok(ChainEntry { provider: Arc::clone(provider), key }),
-        None => Err(CatalogError::UnknownProvider { route: name.to_owned(), model: key }),
+    let to_entry = |key: &ModelKey| match providers.get(key.provider()) {
+        Some(provider) => Ok(ChainEntry {
+            key: key.clone(),
+            provider: Arc::clone(provider),
+            in_flight: in_flight.get(key).cloned(),
+        }),
+        None => Err(CatalogError::UnknownProvider { route: name.to_owned(), model: key.clone() }),
     };
+    let mut equals = Vec::new();
+    let mut start = 0;
+    for group in &route.models {
+        let end = start + group.len();
+        if group.len() > 1 {
+            equals.push(start..end);
+        }
+        start = end;
+    }
     Ok(Chain {
         name: name.into(),
-        entries: route.models.into_iter().map(to_entry).collect::<Result<_, _>>()?,
+        entries: route.keys().map(to_entry).collect::<Result<_, _>>()?,
+        equals,
         retry: route.retry,
         timeouts: route.timeouts,
         stream: route.stream,

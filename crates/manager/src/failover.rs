@@ -24,9 +24,11 @@ use tokio::time::{Instant, sleep_until};
 use crate::{
     Body, CallError, ChainEntry, Events, Reply, SkipReason, SkippedModel, StreamMode, Translated,
     attempt::{AttemptOutcome, CallContext, CompletedAttempt, RetryDelay, StartedStream},
-    backoff::backoff,
+    backoff::{backoff, random_bits},
+    balance::{self, Member},
     call_log::CallLog,
     candidate::Candidate,
+    conversation::{conversation_hash, hash},
     outcome::{
         REJECTED_BY_PROVIDER, RetryDecision, classify_retry, is_auth_error, is_quota_error, is_request_error,
     },
@@ -43,6 +45,8 @@ pub(crate) struct FailoverLoop<'a> {
     log: CallLog,
     /// The models that may be called, in the chain's order.
     candidates: Vec<Candidate>,
+    /// The order in which they are called, where the chain has equals; `None`: the chain's.
+    order: Option<Vec<usize>>,
     /// Attempts in flight: one, unless models are hedged.
     in_flight: FuturesUnordered<AttemptFuture<'a>>,
     /// When the next model is called as well.
@@ -70,11 +74,14 @@ enum CallOutcome {
 impl<'a> FailoverLoop<'a> {
     /// Starts before the first model.
     pub(crate) fn new(context: CallContext<'a>, log: CallLog) -> Self {
-        let models = if context.call.fallback { context.chain.entries.len() } else { 1 };
+        let chain = context.chain;
+        let models = if context.call.fallback { chain.entries.len() } else { chain.first_group().len() };
+        let order = (!chain.equals.is_empty()).then(|| balanced_order(context, models));
         Self {
             context,
             log,
             candidates: iter::repeat_with(Candidate::default).take(models).collect(),
+            order,
             in_flight: FuturesUnordered::new(),
             hedge_at: None,
             last_started: None,
@@ -93,7 +100,9 @@ impl<'a> FailoverLoop<'a> {
         let CallContext { chain, call, .. } = self.context;
         let mut fault = call.injected_fault;
         let owner = self.owner_of_stored();
-        for (entry, candidate) in chain.entries.iter().zip(&mut self.candidates) {
+        for position in 0..self.candidates.len() {
+            let index = self.at(position);
+            let (entry, candidate) = (&chain.entries[index], &mut self.candidates[index]);
             if let Some(owner) = &owner
                 && owner.as_deref() != Some(entry.key.provider())
             {
@@ -152,12 +161,26 @@ impl<'a> FailoverLoop<'a> {
     /// Calls the next pending model of the chain, if there is one and time is left.
     fn start_next(&mut self) {
         self.hedge_at = None;
-        let next = self.candidates.iter().position(Candidate::is_pending);
+        let mut indexes = (0..self.candidates.len()).map(|position| self.at(position));
+        let next = indexes.find(|&index| self.candidates[index].is_pending());
         if let Some(index) = next.filter(|_| Instant::now() < self.context.deadline) {
             self.candidates[index].start();
             self.last_started = Some(index);
             self.run_attempt(index, None);
         }
+    }
+
+    /// The model that is called at this position.
+    fn at(&self, position: usize) -> usize {
+        self.order.as_ref().map_or(position, |order| order[position])
+    }
+
+    /// Whether an equal of this model was not called yet: it is a better second attempt than the same model after a delay.
+    fn has_pending_equal(&self, index: usize) -> bool {
+        let equals = self.context.chain.equals_of(index);
+        equals.is_some_and(|mut equals| {
+            equals.any(|equal| self.candidates.get(equal).is_some_and(Candidate::is_pending))
+        })
     }
 
     fn run_attempt(&mut self, index: usize, delay: Option<RetryDelay>) {
@@ -233,6 +256,7 @@ impl<'a> FailoverLoop<'a> {
     /// What to do after an error.
     fn on_failure(&mut self, index: usize, error: ProviderError) -> NextAction {
         let retry = &self.context.chain.retry;
+        let has_pending_equal = self.has_pending_equal(index);
         let candidate = &mut self.candidates[index];
         candidate.failures += 1;
         let delay = match classify_retry(&error, self.context.chain) {
@@ -250,7 +274,8 @@ impl<'a> FailoverLoop<'a> {
             }
         };
         let in_time = |delay: &RetryDelay| Instant::now() + delay.duration < self.context.deadline;
-        match delay.filter(|_| candidate.failures < retry.max_attempts).filter(in_time) {
+        let may_retry = candidate.failures < retry.max_attempts && !has_pending_equal;
+        match delay.filter(|_| may_retry).filter(in_time) {
             Some(delay) => {
                 candidate.skip_reason = Some(SkipReason::Failed(Box::new(error)));
                 NextAction::RetrySame(delay)
@@ -458,6 +483,26 @@ impl<'a> FailoverLoop<'a> {
             }
         }
     }
+}
+
+/// The indexes of the first `models` models of a chain, with each group of equals in the order for this call (C7).
+fn balanced_order(context: CallContext<'_>, models: usize) -> Vec<usize> {
+    let CallContext { chain, call, circuits, .. } = context;
+    let conversation = conversation_hash(call);
+    let mut order: Vec<_> = (0..models).collect();
+    for group in chain.equals.iter().filter(|group| group.end <= models) {
+        let member = |entry: &ChainEntry| Member {
+            hash: hash([entry.key.as_str().as_bytes()]),
+            in_flight: entry.in_flight.as_ref().map_or(0, |in_flight| in_flight.get()),
+            is_open: circuits.is_open(&entry.key),
+        };
+        let members: Vec<_> = chain.entries[group.clone()].iter().map(member).collect();
+        let balanced = balance::order(&members, conversation, random_bits());
+        for (place, member) in order[group.clone()].iter_mut().zip(balanced) {
+            *place = group.start + member;
+        }
+    }
+    order
 }
 
 /// Whether a request goes on from a response, or from what belongs to one.

@@ -26,10 +26,12 @@
 //! first_bytes                   what the first bytes of streams take
 //!    ▼
 //! outcome, events               what an error means; the events of a stream
+//! conversation                  which conversation a call belongs to
 //!    ▼
 //! catalog                       names and chains
 //!    ▼
 //! backoff, wait                 delays between attempts; waiting for circuits
+//! balance, in_flight            the order of equals; calls in flight, by which they are balanced
 //! pieces, shortage              the pieces of a stream that are kept back; what this machine lacks, in the log
 //!    ▼
 //! route, stored, translated     the settings of a route; who has stored a response; what a translation left out
@@ -74,18 +76,21 @@ mod allowed_models;
 mod attempt;
 mod attempt_guard;
 mod backoff;
+mod balance;
 mod buffered_stream;
 mod call;
 mod call_limit;
 mod call_log;
 mod candidate;
 mod catalog;
+mod conversation;
 mod error;
 mod events;
 mod failover;
 mod first_bytes;
 #[doc(hidden)]
 pub mod fuzzing;
+mod in_flight;
 mod latency;
 mod manager;
 mod memory_budget;
@@ -111,7 +116,7 @@ pub use manager::ModelManager;
 pub use memory_budget::{MemoryBudget, MemoryExhausted, MemoryShare};
 pub use metrics::CallMetrics;
 pub use outcome::Reporter;
-pub use route::{BufferLimit, OnAuthError, Retry, Route, StreamMode};
+pub use route::{BufferLimit, ModelGroup, OnAuthError, Retry, Route, StreamMode};
 pub use spans::TracePropagator;
 pub use stored::StoredResponseError;
 pub use translated::Translated;

@@ -232,7 +232,7 @@ impl CallMetrics {
             self.first_token.get_or_create(&route).observe(first_token.as_secs_f64());
         }
         let Some(key) = summary.answered_by else { return };
-        if chain.models().next() != Some(key) {
+        if !chain.first_group().iter().any(|entry| entry.key == *key) {
             self.fallbacks.get_or_create(&route).inc();
         }
         for (direction, tokens) in [("input", summary.usage.input), ("output", summary.usage.output)] {

@@ -1,15 +1,15 @@
 //! Routes: names that clients use as the model, each for a chain of models.
 
-use std::time::Duration;
+use std::{iter, str::FromStr, time::Duration};
 
-use breaker::ModelKey;
+use breaker::{ModelKey, ModelKeyError};
 use providers::Timeouts;
 
 /// A route: the chain of models, in the order in which they are tried, and its settings.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Route {
-    /// The chain; never empty.
-    pub models: Vec<ModelKey>,
+    /// The chain, in the order in which it is tried; never empty.
+    pub models: Vec<ModelGroup>,
     /// Retries on one model.
     pub retry: Retry,
     /// The timeouts of a call.
@@ -20,6 +20,55 @@ pub struct Route {
     pub hedge_after: Option<Duration>,
     /// What follows from a provider's 401, and from a 400 or 403 that is about the key.
     pub on_auth_error: OnAuthError,
+}
+
+impl Route {
+    /// The models of the chain, group by group.
+    pub fn keys(&self) -> impl Iterator<Item = &ModelKey> {
+        self.models.iter().flat_map(ModelGroup::keys)
+    }
+}
+
+/// One step of a chain: a model, or several equals, among which calls are spread (C7): accounts, regions or servers of what is
+/// one model to the caller.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ModelGroup {
+    first: ModelKey,
+    others: Vec<ModelKey>,
+}
+
+impl ModelGroup {
+    /// Its models; one, unless they are equals.
+    pub fn keys(&self) -> impl Iterator<Item = &ModelKey> {
+        iter::once(&self.first).chain(&self.others)
+    }
+
+    /// How many models it has; at least 1.
+    #[must_use]
+    #[expect(clippy::len_without_is_empty, reason = "it is never empty")]
+    pub const fn len(&self) -> usize {
+        1 + self.others.len()
+    }
+
+    /// A group of equals; `None` without any.
+    pub fn of_equals(keys: impl IntoIterator<Item = ModelKey>) -> Option<Self> {
+        let mut keys = keys.into_iter();
+        Some(Self { first: keys.next()?, others: keys.collect() })
+    }
+}
+
+impl From<ModelKey> for ModelGroup {
+    fn from(key: ModelKey) -> Self {
+        Self { first: key, others: Vec::new() }
+    }
+}
+
+impl FromStr for ModelGroup {
+    type Err = ModelKeyError;
+
+    fn from_str(key: &str) -> Result<Self, Self::Err> {
+        key.parse().map(|key: ModelKey| Self::from(key))
+    }
 }
 
 /// `[retry]`: on the same model, before the next one is tried.

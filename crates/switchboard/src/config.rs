@@ -186,7 +186,7 @@ impl Config {
                     model.context.report_line(model.line, format!("[{}]: {missing}", model.name));
                 }
             });
-            let routed = routes.values().flat_map(|route| &route.models);
+            let routed = routes.values().flat_map(Route::keys);
             policies.named = Some(routed.chain(policies.models.keys()).cloned().collect());
             route_names::warn(&route_tables, &routes, policies.models.keys(), &providers);
             let warnings = root.context.take_warnings();

@@ -626,7 +626,36 @@ fn routes_override_the_common_settings() {
     assert_eq!(own.on_auth_error, OnAuthError::Fallback);
     assert_eq!((own.retry.max_attempts, own.retry.max_retry_after), (3, Duration::from_secs(1)));
     assert_eq!((own.timeouts.idle, own.timeouts.total), (Duration::from_secs(9), Duration::from_secs(7)));
-    assert_eq!(own.models[1].model(), "b:c");
+    assert_eq!(own.keys().nth(1).unwrap().model(), "b:c");
+}
+
+#[test]
+fn a_list_in_a_chain_is_a_group_of_equals() {
+    let route = |models: &str| {
+        format!("[providers.b]\nkind = \"openai\"\nbase_url = \"http://b/v1\"\n[routes.r]\nmodels = {models}")
+    };
+    let key = [("OPENAI_API_KEY", "k")];
+    let config = load(&route(r#"[["openai:a", "b:a"], "openai:c"]"#), &key);
+    let groups: Vec<Vec<_>> = config.routes["r"]
+        .models
+        .iter()
+        .map(|group| group.keys().map(ToString::to_string).collect())
+        .collect();
+    assert_eq!(groups, [vec!["openai:a", "b:a"], vec!["openai:c"]]);
+    let printed: toml::Table = config.to_toml().unwrap().parse().unwrap();
+    let models = printed["routes"]["r"]["models"].as_array().unwrap();
+    assert_eq!((models[0].as_array().unwrap().len(), models[1].as_str()), (2, Some("openai:c")), "{printed}");
+    for (models, expected) in [
+        (r#"[[], "openai:a"]"#, "is empty, expected equals such as"),
+        (r#"[["openai:a", "openai:a"]]"#, "is openai:a again"),
+        (r#"[["openai:a"], "openai:a"]"#, "is openai:a again"),
+        (r#"[["openai:a", 5]]"#, "expected a string"),
+        (r#"[[["openai:a"]]]"#, "expected a string"),
+        (r#"[["nobody:a"]]"#, "is nobody:a, but"),
+    ] {
+        let problems = problems(&route(models), &key);
+        assert!(problems[0].contains(expected), "{models}: {problems:?}");
+    }
 }
 
 #[test]
@@ -686,10 +715,7 @@ fn a_provider_of_the_file_wins_over_the_environment() {
 }
 
 fn chain(config: &Config, route: &str) -> Vec<String> {
-    config
-        .routes
-        .get(route)
-        .map_or_else(Vec::new, |route| route.models.iter().map(ToString::to_string).collect())
+    config.routes.get(route).map_or_else(Vec::new, |route| route.keys().map(ToString::to_string).collect())
 }
 
 #[test]

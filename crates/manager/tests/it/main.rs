@@ -13,6 +13,7 @@ mod agents;
 mod buffering;
 mod chain;
 mod conversations;
+mod equals;
 mod faults;
 mod formats;
 mod hedge;

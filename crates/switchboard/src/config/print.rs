@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use ::breaker::{Mode, Policy};
 use gateway::{Key, Role};
-use manager::{Retry, Route};
+use manager::{ModelGroup, Retry, Route};
 use providers::{ProviderConfig, Timeouts};
 use serde::Serialize;
 
@@ -117,12 +117,19 @@ struct PrintedProvider {
 
 #[derive(Serialize)]
 struct PrintedRoute {
-    models: Vec<String>,
+    models: Vec<PrintedGroup>,
     stream: &'static str,
     hedge_after: DurationOrOff,
     on_auth_error: &'static str,
     retry: PrintedRetry,
     timeouts: PrintedTimeouts,
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum PrintedGroup {
+    Model(String),
+    Equals(Vec<String>),
 }
 
 #[derive(Serialize)]
@@ -290,10 +297,20 @@ impl From<&ProviderConfig> for PrintedProvider {
     }
 }
 
+impl From<&ModelGroup> for PrintedGroup {
+    fn from(group: &ModelGroup) -> Self {
+        let mut keys: Vec<_> = group.keys().map(ToString::to_string).collect();
+        match (keys.pop(), keys.is_empty()) {
+            (Some(key), true) => Self::Model(key),
+            (last, _) => Self::Equals(keys.into_iter().chain(last).collect()),
+        }
+    }
+}
+
 impl From<&Route> for PrintedRoute {
     fn from(route: &Route) -> Self {
         Self {
-            models: route.models.iter().map(ToString::to_string).collect(),
+            models: route.models.iter().map(PrintedGroup::from).collect(),
             stream: keyword(&STREAM_MODES, &route.stream),
             hedge_after: route.hedge_after.into(),
             on_auth_error: keyword(&ON_AUTH_ERROR, &route.on_auth_error),

@@ -18,7 +18,7 @@ pub(super) fn warn<'m>(
     models: impl IntoIterator<Item = &'m ModelKey>,
     providers: &Providers,
 ) {
-    let routed = routes.values().flat_map(|route| &route.models);
+    let routed = routes.values().flat_map(Route::keys);
     let models: Vec<_> = models.into_iter().chain(routed).collect();
     for (name, table) in section.subsections() {
         let Some(model) = model_of_name(name, &models, providers) else { continue };

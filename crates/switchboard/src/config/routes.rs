@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use breaker::ModelKey;
-use manager::Route;
+use manager::{ModelGroup, Route};
 
 use super::{
     calls::CallSettings,
@@ -21,7 +21,7 @@ pub(super) fn read_routes(
 ) -> BTreeMap<String, Route> {
     let chains = task_chains(section.context, providers);
     let mut routes: BTreeMap<_, _> =
-        chains.into_iter().map(|(name, models)| (name, build_route(models, call_settings))).collect();
+        chains.into_iter().map(|(name, keys)| (name, build_route(one_by_one(keys), call_settings))).collect();
     for (name, table) in section.subsections() {
         if let Some(problem) = name_problem(name, providers) {
             table.context.report_line(table.line, format!("[{}] {problem}", table.name));
@@ -39,7 +39,7 @@ fn read_route(
     mut section: Section<'_>,
     providers: &Providers,
     call_settings: &CallSettings,
-    task_models: Option<Vec<ModelKey>>,
+    task_models: Option<Vec<ModelGroup>>,
 ) -> Option<Route> {
     let call_settings = call_settings.with_overrides(&mut section);
     let models = match section.value("models") {
@@ -53,16 +53,39 @@ fn read_route(
     models.map(|models| build_route(models, &call_settings))
 }
 
-fn read_models(value: &Value<'_>, providers: &Providers) -> Option<Vec<ModelKey>> {
+fn one_by_one(keys: Vec<ModelKey>) -> Vec<ModelGroup> {
+    keys.into_iter().map(ModelGroup::from).collect()
+}
+
+fn read_models(value: &Value<'_>, providers: &Providers) -> Option<Vec<ModelGroup>> {
     let items = value.array()?;
     if items.is_empty() {
         return value.report("is empty, expected at least one model such as \"openai:gpt-5\"");
     }
-    let mut models = Vec::with_capacity(items.len());
+    let mut groups = Vec::with_capacity(items.len());
+    let mut before = Vec::new();
     for item in &items {
-        models.extend(read_model(item, providers, &models));
+        groups.extend(read_group(item, providers, &mut before));
     }
-    (models.len() == items.len()).then_some(models)
+    (groups.len() == items.len()).then_some(groups)
+}
+
+/// A model, or a list of equals.
+fn read_group(item: &Value<'_>, providers: &Providers, before: &mut Vec<ModelKey>) -> Option<ModelGroup> {
+    if !item.is_array() {
+        let key = read_model(item, providers, before)?;
+        before.push(key.clone());
+        return Some(key.into());
+    }
+    let items = item.array()?;
+    let mut keys = Vec::with_capacity(items.len());
+    for item in &items {
+        let key = read_model(item, providers, before)?;
+        before.push(key.clone());
+        keys.push(key);
+    }
+    ModelGroup::of_equals(keys)
+        .or_else(|| item.report("is empty, expected equals such as [\"azure-eu:gpt-5\", \"azure-us:gpt-5\"]"))
 }
 
 fn read_model(item: &Value<'_>, providers: &Providers, before: &[ModelKey]) -> Option<ModelKey> {
@@ -76,7 +99,7 @@ fn read_model(item: &Value<'_>, providers: &Providers, before: &[ModelKey]) -> O
     }
 }
 
-fn build_route(models: Vec<ModelKey>, call_settings: &CallSettings) -> Route {
+fn build_route(models: Vec<ModelGroup>, call_settings: &CallSettings) -> Route {
     let CallSettings { retry, timeouts, stream, hedge_after, on_auth_error } = *call_settings;
     Route { models, retry, timeouts, stream, hedge_after, on_auth_error }
 }

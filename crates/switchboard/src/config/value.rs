@@ -89,6 +89,11 @@ impl<'a> Value<'a> {
         }
     }
 
+    /// Whether it is an array.
+    pub(super) const fn is_array(&self) -> bool {
+        matches!(self.value, DeValue::Array(_))
+    }
+
     /// The values of an array.
     pub(super) fn array(&self) -> Option<Vec<Value<'a>>> {
         let DeValue::Array(items) = self.value else {

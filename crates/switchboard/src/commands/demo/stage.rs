@@ -168,7 +168,7 @@ fn provider_config(model: &ModelKey, simulator: &Simulator) -> anyhow::Result<Pr
 
 fn route(primary: &ModelKey, backup: &ModelKey) -> Route {
     Route {
-        models: vec![primary.clone(), backup.clone()],
+        models: vec![primary.clone().into(), backup.clone().into()],
         retry: Retry::default(),
         timeouts: Timeouts::default(),
         stream: StreamMode::default(),

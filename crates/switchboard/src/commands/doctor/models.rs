@@ -43,7 +43,7 @@ pub(super) fn examine(config: &Config, today: Date, diagnosis: &mut Diagnosis) {
 fn places(config: &Config) -> BTreeMap<&ModelKey, Vec<String>> {
     let mut places = BTreeMap::<_, Vec<_>>::new();
     for (name, route) in &config.routes {
-        for key in &route.models {
+        for key in route.keys() {
             places.entry(key).or_default().push(format!("route {name}"));
         }
     }
