@@ -4,17 +4,7 @@ use url::Url;
 use super::*;
 
 fn provider(name: &str, kind: ProviderKind) -> ProviderConfig {
-    ProviderConfig {
-        name: name.to_owned(),
-        kind,
-        base_url: Url::parse("http://127.0.0.1:1/v1").unwrap(),
-        api_key: None,
-        aws: None,
-        speaks: None,
-        ca_file: None,
-        stream_usage: None,
-        forward: Vec::new(),
-    }
+    ProviderConfig::new(name, kind, Url::parse("http://127.0.0.1:1/v1").unwrap())
 }
 
 fn route(models: &[&str]) -> Route {
