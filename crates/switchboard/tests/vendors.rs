@@ -118,12 +118,16 @@ async fn doctor_asks_each_vendor_in_its_own_way() {
     let simulator = Simulator::start().await.unwrap();
     let base_url = simulator.openai_base_url();
     let provider = |name: &str| format!("[providers.{name}]\napi_key = 'k'\nbase_url = '{base_url}'\n");
-    let file = [provider("groq"), provider("vercel")].concat();
+    let azure = format!("[providers.azure]\napi_key = 'k'\nbase_url = '{}'\n", base_url.replace("/v1", ""));
+    let dated = azure.replace("azure]", "dated]\nkind = 'azure'\napi_version = '2024-10-21'");
+    let file = [provider("groq"), provider("vercel"), azure, dated].concat();
     let dir = TempDir::new().with_file("switchboard.toml", &file);
     let output = dir.run(&["doctor"], &[("REDIS_URL", "memory:")]).await;
     let line = |name: &str| {
         output.stdout.lines().find(|line| line.contains(name)).unwrap_or(&output.stdout).to_owned()
     };
-    assert!(line("groq: reached").contains("key accepted"), "{}", output.stdout);
+    for name in ["groq", "azure", "dated"] {
+        assert!(line(&format!("{name}: reached")).contains("key accepted"), "{}", output.stdout);
+    }
     assert!(line("vercel: reached").contains("says nothing about the key"), "{}", output.stdout);
 }
