@@ -1,9 +1,15 @@
 //! Providers by name, with the real program and a simulated vendor behind a variable: what arrives there.
 
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "helpers of tests fail as tests do")]
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    dead_code,
+    unreachable_pub,
+    reason = "helpers that several test programs share"
+)]
 
 #[path = "support/program.rs"]
-#[expect(dead_code, reason = "other tests use more of it")]
 mod program;
 
 use program::TempDir;

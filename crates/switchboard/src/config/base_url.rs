@@ -112,8 +112,8 @@ fn endpoint_warning(kind: ProviderKind, url: &Url) -> Option<String> {
         (_, None) => return None,
     };
     let kept = match (kind, kept) {
-        (ProviderKind::Azure, [kept @ .., "openai", "v1"] | [kept @ .., "openai", "deployments", _]) => kept,
-        (ProviderKind::Anthropic, [kept @ .., "v1"])
+        (ProviderKind::Azure, [kept @ .., "openai", "v1"] | [kept @ .., "openai", "deployments", _])
+        | (ProviderKind::Anthropic, [kept @ .., "v1"])
         | (ProviderKind::GoogleGenAi, [kept @ .., "v1beta" | "v1"]) => kept,
         _ => kept,
     };
