@@ -9,13 +9,13 @@ use std::{
 
 use breaker::{ModelKey, ModelKeyError};
 use dialects::{Dialect, Endpoint};
-use providers::{Provider, ProviderConfig, ProviderConfigError, Timeouts};
+use providers::{Provider, ProviderConfig, ProviderConfigError, Timeouts, Vendor};
 
 use crate::{BufferLimit, ModelGroup, OnAuthError, Retry, Route, StreamMode, in_flight::InFlight};
 
 /// Providers that a name may refer to although they are not configured. Then that is the error, and the name is not
 /// resolved as a model whose own name has a colon or slash.
-const KNOWN_PROVIDERS: [&str; 4] = ["openai", "anthropic", "google-genai", "bedrock"];
+const KNOWN_PROVIDERS: [&str; 5] = ["openai", "anthropic", "google-genai", "bedrock", "azure"];
 
 /// The configuration.
 #[derive(Debug, Clone, Default)]
@@ -220,8 +220,8 @@ impl Catalog {
             return Ok(Arc::clone(chain));
         }
         let (provider, model) = self
-            .split_provider(name, ':')
-            .or_else(|| self.split_provider(name, '/'))
+            .split_provider(endpoint, name, ':')
+            .or_else(|| self.split_provider(endpoint, name, '/'))
             .unwrap_or_else(|| (default_provider(endpoint, name), name));
         let key = ModelKey::new(provider, model)?;
         let provider = self.providers.get(provider).ok_or_else(|| UnknownModel::ProviderNotConfigured {
@@ -264,10 +264,24 @@ impl Catalog {
     }
 
     /// Splits `name` at the first `separator`, if the part before it is a provider.
-    fn split_provider<'a>(&self, name: &'a str, separator: char) -> Option<(&'a str, &'a str)> {
+    fn split_provider<'a>(
+        &self,
+        endpoint: Endpoint,
+        name: &'a str,
+        separator: char,
+    ) -> Option<(&'a str, &'a str)> {
         name.split_once(separator).filter(|(provider, _)| {
-            self.providers.contains_key(*provider) || KNOWN_PROVIDERS.contains(provider)
+            self.providers.contains_key(*provider)
+                || KNOWN_PROVIDERS.contains(provider)
+                || (Vendor::named(provider).is_some()
+                    && self.is_at_its_maker(default_provider(endpoint, name)))
         })
+    }
+
+    /// Whether a provider has only its maker's models, or is not there. A compatible server may have models whose own names begin
+    /// like a vendor's: `mistral:7b`, `deepseek/deepseek-chat`.
+    fn is_at_its_maker(&self, provider: &str) -> bool {
+        self.providers.get(provider).is_none_or(|provider| provider.is_official())
     }
 
     /// Whether a route has this model.

@@ -87,7 +87,7 @@ pub(crate) fn attempt(parent: &Span, key: &ModelKey, provider: &Provider, probe:
         parent: parent,
         kind: "client",
         model: key.model(),
-        gen_ai.provider.name = provider_name(provider.kind()),
+        gen_ai.provider.name = provider_name(provider),
         http.response.status_code = Empty,
         server.address = Empty,
         server.port = Empty,
@@ -140,11 +140,18 @@ pub(crate) fn record_error_status(span: &Span, error: &ProviderError) {
     }
 }
 
-const fn provider_name(kind: ProviderKind) -> &'static str {
-    match kind {
-        ProviderKind::OpenAi => "openai",
-        ProviderKind::Anthropic => "anthropic",
-        ProviderKind::GoogleGenAi => "gcp.gemini",
-        ProviderKind::Bedrock => "aws.bedrock",
+/// The convention's names, where it has one; else the name by which the vendor is configured.
+/// <https://opentelemetry.io/docs/specs/semconv/registry/attributes/gen-ai/>
+fn provider_name(provider: &Provider) -> &'static str {
+    match (provider.kind(), provider.vendor().map(|vendor| vendor.name)) {
+        (_, Some("mistral")) => "mistral_ai",
+        (_, Some("xai")) => "x_ai",
+        (_, Some("moonshot")) => "moonshot_ai",
+        (_, Some(vendor)) => vendor,
+        (ProviderKind::OpenAi, None) => "openai",
+        (ProviderKind::Anthropic, None) => "anthropic",
+        (ProviderKind::GoogleGenAi, None) => "gcp.gemini",
+        (ProviderKind::Bedrock, None) => "aws.bedrock",
+        (ProviderKind::Azure, None) => "azure.ai.openai",
     }
 }

@@ -30,16 +30,12 @@ async fn a_process_out_of_descriptors_blames_no_model() {
         }
     };
     let models = ["a:m", "b:m"];
-    let provider = |name: &str| ProviderConfig {
-        name: name.to_owned(),
-        kind: ProviderKind::OpenAi,
-        base_url: simulator.openai_base_url().replace("127.0.0.1", "localhost").parse().unwrap(),
-        api_key: None,
-        aws: None,
-        speaks: None,
-        ca_file: None,
-        stream_usage: None,
-        forward: Vec::new(),
+    let provider = |name: &str| {
+        ProviderConfig::new(
+            name,
+            ProviderKind::OpenAi,
+            simulator.openai_base_url().replace("127.0.0.1", "localhost").parse().unwrap(),
+        )
     };
     let (retry, timeouts) = (Retry::default(), Timeouts::default());
     let route = Route {

@@ -33,17 +33,7 @@ async fn blank_lines_before_the_first_token_take_a_factor_of_their_size() {
         let events = "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"Hi\"}}]}\n\ndata: [DONE]\n\n";
         socket.write_all(events.as_bytes()).await.unwrap();
     });
-    let provider = ProviderConfig {
-        name: "openai".to_owned(),
-        kind: ProviderKind::OpenAi,
-        base_url: base_url.parse().unwrap(),
-        api_key: None,
-        aws: None,
-        speaks: None,
-        ca_file: None,
-        stream_usage: None,
-        forward: Vec::new(),
-    };
+    let provider = ProviderConfig::new("openai", ProviderKind::OpenAi, base_url.parse().unwrap());
     let settings = Settings {
         providers: vec![provider],
         routes: [].into(),

@@ -3,6 +3,8 @@
 use dialects::Dialect;
 use http::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue, InvalidHeaderValue};
 
+use crate::azure;
+
 /// The version of Anthropic's API that is requested where the caller names none.
 const ANTHROPIC_VERSION: (HeaderName, HeaderValue) =
     (HeaderName::from_static("anthropic-version"), HeaderValue::from_static("2023-06-01"));
@@ -18,6 +20,8 @@ pub enum ProviderKind {
     GoogleGenAi,
     /// AWS Bedrock, where each model has one API format.
     Bedrock,
+    /// OpenAI's at Microsoft Azure, whose models are deployments of the account.
+    Azure,
 }
 
 impl ProviderKind {
@@ -25,7 +29,7 @@ impl ProviderKind {
     #[must_use]
     pub const fn dialects(self) -> &'static [Dialect] {
         match self {
-            Self::OpenAi => &[Dialect::OpenAiResponses, Dialect::OpenAiChat],
+            Self::OpenAi | Self::Azure => &[Dialect::OpenAiResponses, Dialect::OpenAiChat],
             Self::Anthropic => &[Dialect::Anthropic],
             Self::GoogleGenAi => &[Dialect::Gemini],
             Self::Bedrock => &[Dialect::Anthropic, Dialect::OpenAiChat, Dialect::BedrockConverse],
@@ -42,21 +46,26 @@ impl ProviderKind {
         }
     }
 
-    /// The base URL unless the configuration has another; `None`: it depends on the account (Bedrock's region).
+    /// The base URL unless the configuration has another; `None`: it depends on the account (Bedrock's region, Azure's resource).
     #[must_use]
     pub const fn default_base_url(self) -> Option<&'static str> {
         match self {
             Self::OpenAi => Some("https://api.openai.com/v1"),
             Self::Anthropic => Some("https://api.anthropic.com"),
             Self::GoogleGenAi => Some("https://generativelanguage.googleapis.com"),
-            Self::Bedrock => None,
+            Self::Bedrock | Self::Azure => None,
         }
     }
 
     /// The header with the API key.
     pub(crate) fn key_header(self, key: &str) -> Result<(HeaderName, HeaderValue), InvalidHeaderValue> {
         let (name, value) = match self {
-            Self::OpenAi | Self::Bedrock => (AUTHORIZATION, HeaderValue::try_from(format!("Bearer {key}"))),
+            Self::Azure if !azure::is_token(key) => {
+                (HeaderName::from_static("api-key"), HeaderValue::try_from(key))
+            }
+            Self::OpenAi | Self::Bedrock | Self::Azure => {
+                (AUTHORIZATION, HeaderValue::try_from(format!("Bearer {key}")))
+            }
             Self::Anthropic => (HeaderName::from_static("x-api-key"), HeaderValue::try_from(key)),
             Self::GoogleGenAi => (HeaderName::from_static("x-goog-api-key"), HeaderValue::try_from(key)),
         };

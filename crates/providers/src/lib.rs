@@ -21,11 +21,12 @@
 //!    │         headers │         │
 //!    │                 └──▶ decode ──▶ content_coding
 //!    ├─────────────────┴──▶ client ──▶ cause
-//!    └──▶ config, urls ──▶ kind, forward, stream_usage
+//!    └──▶ config, urls ──▶ kind, forward, vendors
 //! ```
 //!
 //! `provider` also uses `auth`, which uses `aws` (credentials and signatures, with a drawing in `aws.rs`), and `bedrock` (what
-//! Bedrock has of its own, with one in `bedrock.rs`). `stream` reads its frames from `stream_input`.
+//! Bedrock has of its own, with one in `bedrock.rs`). `vendors` is a table of the companies and servers that are known by name,
+//! and `azure` has what is Azure's own. `stream` reads its frames from `stream_input`.
 //!
 //! `client` is an HTTP/1.1 client of its own, with a drawing of its files in `client.rs`: connections without a task, a pool,
 //! a resolver, proxies, TLS, and a cause for each connection that cannot be made.
@@ -52,6 +53,7 @@
 
 mod auth;
 mod aws;
+mod azure;
 mod bedrock;
 mod body;
 mod cause;
@@ -73,9 +75,9 @@ mod response;
 mod retry_after;
 mod stream;
 mod stream_input;
-mod stream_usage;
 mod translated;
 mod urls;
+mod vendors;
 
 pub use aws::{
     AwsEnvironment, AwsSettings, CredentialsError, CredentialsService, CredentialsSource, profile_region,
@@ -93,3 +95,4 @@ pub use kind::ProviderKind;
 pub use provider::{Access, Provider, ProviderConfigError, ProviderRequest, ProviderResponse};
 pub use response::CompleteResponse;
 pub use stream::{EventStream, StreamEvent};
+pub use vendors::{Activation, BaseUrlVariable, KeyCheck, StreamUsage, Vendor, VendorEndpoint};

@@ -26,13 +26,15 @@ use crate::kind::ProviderKind;
 use crate::response::CompleteResponse;
 use crate::stream::{EventStream, Framing};
 use crate::urls::{UriForm, Urls};
-use crate::{classify, forward, redact, translated};
+use crate::vendors::{KeyCheck, Vendor};
+use crate::{azure, classify, forward, redact, translated};
 
 /// One account with a provider, with its connections. Create one and share it.
 #[derive(Debug)]
 pub struct Provider {
     name: String,
     kind: ProviderKind,
+    vendor: Option<&'static Vendor>,
     client: Client,
     /// The API formats that it has, the preferred first.
     dialects: Vec<Dialect>,
@@ -57,6 +59,8 @@ pub struct Access {
     pub status: StatusCode,
     /// Whether the provider refuses the key, or the signature.
     pub is_refused: bool,
+    /// Whether it would have refused a wrong key: some show their models to anyone.
+    pub is_key_checked: bool,
     /// Where the credentials are from that the request was signed with.
     pub credentials: Option<CredentialsSource>,
     /// How wrong this machine's clock is, if a signature was refused and that explains it.
@@ -144,7 +148,7 @@ impl Provider {
     /// # Errors
     /// When no request is possible with this configuration.
     pub fn new(config: ProviderConfig, connect: Duration) -> Result<Self, ProviderConfigError> {
-        let dialects = config.dialects();
+        let (dialects, vendor) = (config.dialects(), config.vendor());
         let auth = Auth::new(&config)
             .map_err(|InvalidKey| ProviderConfigError::Key { provider: config.name.clone() })?;
         let (is_official, asks_for_stream_usage) = (config.is_official(), config.asks_for_stream_usage());
@@ -154,17 +158,22 @@ impl Provider {
         let client = Client::new(&config.base_url, config.ca_file.as_deref(), connect)
             .map_err(|source| ProviderConfigError::Client { provider: config.name.clone(), source })?;
         let form = if client.needs_absolute_uri() { UriForm::Absolute } else { UriForm::Path };
-        let urls = Urls::new(&config.base_url, &dialects, form)
-            .ok_or_else(|| ProviderConfigError::BaseUrl { provider: config.name.clone() })?;
+        let base_url = match config.kind {
+            ProviderKind::Azure => azure::api_url(&config.base_url, config.api_version.is_some()),
+            _ => Some(config.base_url),
+        };
+        let urls = base_url.and_then(|url| Urls::new(&url, &dialects, form));
+        let urls = urls.ok_or_else(|| ProviderConfigError::BaseUrl { provider: config.name.clone() })?;
         let forward = config.forward;
         Ok(Self {
             name: config.name,
             kind: config.kind,
+            vendor,
             client,
             dialects,
             is_official,
             asks_for_stream_usage,
-            urls,
+            urls: urls.with_deployments(config.api_version),
             auth,
             forward,
         })
@@ -180,6 +189,18 @@ impl Provider {
     #[must_use]
     pub const fn kind(&self) -> ProviderKind {
         self.kind
+    }
+
+    /// The vendor whose account it is, if it is known by name.
+    #[must_use]
+    pub const fn vendor(&self) -> Option<&'static Vendor> {
+        self.vendor
+    }
+
+    /// Whether it is at the maker's own address, and not at a compatible server's.
+    #[must_use]
+    pub const fn is_official(&self) -> bool {
+        self.is_official
     }
 
     /// The API formats that it has, the preferred first (T2).
@@ -209,7 +230,8 @@ impl Provider {
     /// One of its models as the target of a translation.
     #[must_use]
     pub fn target<'a>(&'a self, dialect: Dialect, model: &'a str) -> Target<'a> {
-        Target { dialect, provider: &self.name, model, is_official: self.is_official }
+        let refuses = self.vendor.map_or(&[][..], |vendor| vendor.refuses);
+        Target { dialect, provider: &self.name, model, is_official: self.is_official, refuses }
     }
 
     /// Its host and port.
@@ -317,7 +339,7 @@ impl Provider {
         self.asks_for_stream_usage
     }
 
-    /// Makes a request that costs no tokens: for the list of the models. Returns its status, with which a provider that has no
+    /// Makes a request that costs no tokens: for the list of the models, or what else its vendor has. Returns its status, with which a provider that has no
     /// such list shows at least that it is there.
     ///
     /// # Errors
@@ -331,7 +353,13 @@ impl Provider {
                 let uri = self.urls.bedrock(Endpoint::CountTokens, CHECKED_MODEL, false);
                 (Method::POST, uri, Bytes::from_static(b"{}"))
             }
-            _ => (Method::GET, self.urls.models(self.kind), Bytes::new()),
+            _ => {
+                let uri = match self.vendor {
+                    Some(vendor) => self.urls.at(vendor.key_check.path()),
+                    None => self.urls.models(self.kind),
+                };
+                (Method::GET, uri, Bytes::new())
+            }
         };
         let uri = uri.ok_or_else(unsupported)?;
         let deadline = Deadline::new(Instant::now(), limit, TimeoutKind::Response);
@@ -346,7 +374,9 @@ impl Provider {
             RequestAuth::Aws { credentials, .. } => Some(credentials.source.clone()),
             RequestAuth::None | RequestAuth::Header(..) => None,
         };
-        Ok(Access { status, is_refused, credentials, clock_problem })
+        let is_key_checked =
+            self.vendor.is_none_or(|vendor| matches!(vendor.key_check, KeyCheck::Checked(_)));
+        Ok(Access { status, is_refused, is_key_checked, credentials, clock_problem })
     }
 
     /// Asks for what OpenAI's responses API has stored: `path` begins with the response's id. Whatever status comes is

@@ -15,6 +15,8 @@ pub(crate) struct Urls {
     base: Url,
     form: UriForm,
     fixed: Vec<FixedUrl>,
+    /// Azure's version of its API, where each model has paths of its own.
+    api_version: Option<String>,
 }
 
 /// A URL that names no model.
@@ -56,7 +58,12 @@ impl Urls {
             let beta = (endpoint.dialect() == Dialect::Anthropic).then(|| form.uri(&url)).flatten();
             Some(FixedUrl { endpoint: *endpoint, uri, beta })
         });
-        Some(Self { fixed: fixed.collect::<Option<_>>()?, base: base.clone(), form })
+        Some(Self { fixed: fixed.collect::<Option<_>>()?, base: base.clone(), form, api_version: None })
+    }
+
+    /// The same with the paths of Azure's deployments, if there is a version.
+    pub(crate) fn with_deployments(self, api_version: Option<String>) -> Self {
+        Self { api_version, ..self }
     }
 
     /// The host and port.
@@ -85,6 +92,9 @@ impl Urls {
             Endpoint::GeminiCountTokens => "countTokens",
             _ => {
                 let fixed = self.fixed.iter().find(|fixed| fixed.endpoint == endpoint)?;
+                if let Some(version) = &self.api_version {
+                    return self.deployment(endpoint, model, version);
+                }
                 let beta_uri = fixed.beta.as_ref().filter(|_| beta);
                 return Some(beta_uri.unwrap_or(&fixed.uri).clone());
             }
@@ -97,14 +107,34 @@ impl Urls {
         self.form.uri(&url)
     }
 
+    /// An endpoint of one of Azure's deployments, which is named in the path.
+    fn deployment(&self, endpoint: Endpoint, model: &str, version: &str) -> Option<Uri> {
+        let (_, path) = FIXED.iter().find(|(fixed, _)| *fixed == endpoint)?;
+        let path: Vec<_> = ["deployments", model].iter().chain(*path).copied().collect();
+        self.versioned(append(&self.base, &path)?, version)
+    }
+
+    fn versioned(&self, mut url: Url, version: &str) -> Option<Uri> {
+        url.query_pairs_mut().append_pair("api-version", version);
+        self.form.uri(&url)
+    }
+
+    /// What is at a path after the base URL.
+    pub(crate) fn at(&self, path: &str) -> Option<Uri> {
+        let url = append(&self.base, &path.split('/').collect::<Vec<_>>())?;
+        match &self.api_version {
+            Some(version) => self.versioned(url, version),
+            None => self.form.uri(&url),
+        }
+    }
+
     /// The list of the models, which costs no tokens.
     pub(crate) fn models(&self, kind: ProviderKind) -> Option<Uri> {
-        let path: &[&str] = match kind {
-            ProviderKind::OpenAi | ProviderKind::Bedrock => &["models"],
-            ProviderKind::Anthropic => &["v1", "models"],
-            ProviderKind::GoogleGenAi => &["v1beta", "models"],
-        };
-        self.form.uri(&append(&self.base, path)?)
+        self.at(match kind {
+            ProviderKind::OpenAi | ProviderKind::Azure | ProviderKind::Bedrock => "models",
+            ProviderKind::Anthropic => "v1/models",
+            ProviderKind::GoogleGenAi => "v1beta/models",
+        })
     }
 
     /// A response that OpenAI's responses API has stored, or what belongs to it: `path` begins with its id.
@@ -145,7 +175,7 @@ fn append(base: &Url, path: &[&str]) -> Option<Url> {
 mod tests {
     use dialects::{Dialect, Endpoint};
 
-    use super::{UriForm, Urls};
+    use super::{ProviderKind, UriForm, Urls};
 
     #[test]
     fn every_endpoint_has_its_place() {
@@ -179,6 +209,18 @@ mod tests {
         ] {
             assert_eq!(urls.endpoint(endpoint, "m", false, true).unwrap().to_string(), expected);
         }
+    }
+
+    #[test]
+    fn a_deployment_of_azure_is_in_the_path() {
+        let base = "http://a/openai".parse().unwrap();
+        let urls = Urls::new(&base, &[Dialect::OpenAiChat], UriForm::Path).unwrap();
+        let urls = urls.with_deployments(Some("2024-10-21".to_owned()));
+        let uri = urls.endpoint(Endpoint::ChatCompletions, "my gpt", true, false).unwrap();
+        assert_eq!(uri.to_string(), "/openai/deployments/my%20gpt/chat/completions?api-version=2024-10-21");
+        assert_eq!(urls.endpoint(Endpoint::Responses, "m", false, false), None);
+        let models = urls.models(ProviderKind::Azure).unwrap();
+        assert_eq!(models.to_string(), "/openai/models?api-version=2024-10-21");
     }
 
     #[test]

@@ -53,8 +53,10 @@
 //! POST /model/MODEL/converse, /converse-stream              Amazon Bedrock's; a key, or any signature of AWS's
 //! POST /model/MODEL/invoke, /invoke-with-response-stream    Anthropic's Messages through Bedrock
 //! POST /model/MODEL/count-tokens
-//! POST /openai/v1/chat/completions                          Bedrock's, too
-//! GET  /v1/models, /v1beta/models
+//! POST /openai/v1/chat/completions                          Bedrock's, too, and Azure's; key in api-key
+//! POST /openai/v1/responses                                 Azure's
+//! POST /openai/deployments/MODEL/chat/completions?api-version=DATE
+//! GET  /v1/models, /v1beta/models, /openai/v1/models, /openai/models
 //! ```
 //!
 //! Gemini's calls have the prefix `/v1`, too: Google's Python client has it by default.

@@ -36,12 +36,13 @@ pub(crate) fn find<'a>(method: &Method, uri: &'a Uri, headers: &HeaderMap) -> Ro
         ("POST", "/v1/chat/completions" | "/openai/v1/chat/completions") => call(Dialect::Chat, None),
         ("POST", "/v1/messages") => call(Dialect::Anthropic, None),
         ("POST", "/v1/messages/count_tokens") => call(Dialect::Anthropic, counted),
-        ("POST", "/v1/responses") => call(Dialect::Responses, None),
+        ("POST", "/v1/responses" | "/openai/v1/responses") => call(Dialect::Responses, None),
         ("POST", "/v1/responses/input_tokens") => call(Dialect::Responses, counted),
-        ("GET", "/v1/models" | "/v1beta/models") => {
+        ("GET", "/v1/models" | "/v1beta/models" | "/openai/v1/models" | "/openai/models") => {
             Route::ListModels(Dialect::of_other_request(path, headers))
         }
         ("POST", path) => bedrock_call(path)
+            .or_else(|| azure_call(path, uri.query().unwrap_or_default()))
             .or_else(|| gemini_call(path, uri.query().unwrap_or_default()))
             .map_or(Route::Unknown(Dialect::of_other_request(path, headers)), Route::Call),
         (method, path) => match (method, path.strip_prefix("/v1/responses/")) {
@@ -64,6 +65,13 @@ fn bedrock_call(path: &str) -> Option<CallRoute<'_>> {
         _ => return None,
     };
     Some(CallRoute { dialect, form: Some(form), model: Some(percent_decode(model)) })
+}
+
+/// `/openai/deployments/DEPLOYMENT/chat/completions` of Azure, which requires a version.
+fn azure_call<'a>(path: &'a str, query: &str) -> Option<CallRoute<'a>> {
+    query_value(query, "api-version")?;
+    let model = path.strip_prefix("/openai/deployments/")?.strip_suffix("/chat/completions")?;
+    Some(CallRoute { dialect: Dialect::Chat, form: None, model: Some(percent_decode(model)) })
 }
 
 /// `/v1beta/models/MODEL:METHOD`, or the same of version 1; a model's name may have a colon, too.
@@ -151,6 +159,14 @@ mod tests {
         assert_eq!(find_post(stream), call(Dialect::Invoke, Form::EventStream, "arn:aws:bedrock/x"));
         assert_eq!(find_post("/model/a/count-tokens"), call(Dialect::Converse, Form::TokenCount, "a"));
         assert_eq!(find_post("/model/a/delete"), None);
+    }
+
+    #[test]
+    fn azures_paths_name_the_deployment_and_need_a_version() {
+        let path = "/openai/deployments/my%20gpt/chat/completions?api-version=2024-10-21";
+        assert_eq!(find_post(path), Some((Dialect::Chat, None, Some("my gpt".to_owned()))));
+        assert_eq!(find_post("/openai/deployments/m/chat/completions"), None);
+        assert_eq!(find_post("/openai/v1/responses"), Some((Dialect::Responses, None, None)));
     }
 
     #[test]

@@ -184,6 +184,7 @@ fn record_request(shared: &Shared, received: &Received, model: Option<&str>) {
         shared.recorder.record_request(ReceivedRequest {
             at: Instant::now(),
             path: received.head.uri.path().to_owned(),
+            query: received.head.uri.query().map(str::to_owned),
             headers: received.head.headers.clone(),
             body: received.body.clone(),
             model: model.map(str::to_owned),
@@ -242,7 +243,8 @@ fn check_key(shared: &Shared, dialect: Dialect, head: &Parts) -> Result<(), Refu
     };
     let in_query = query_value(head.uri.query().unwrap_or_default(), "key");
     let sent = match dialect {
-        Dialect::Chat | Dialect::Responses => bearer(),
+        // Azure's keys have a header of their own.
+        Dialect::Chat | Dialect::Responses => bearer().or_else(|| header("api-key")),
         Dialect::Anthropic => header("x-api-key").or_else(bearer),
         Dialect::Converse | Dialect::Invoke => bearer().or_else(access_key),
         Dialect::Gemini => header("x-goog-api-key").or(in_query.as_deref().map(str::as_bytes)),

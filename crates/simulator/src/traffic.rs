@@ -26,6 +26,8 @@ pub struct ReceivedRequest {
     pub at: Instant,
     /// The path, without the query.
     pub path: String,
+    /// The query, if there is one.
+    pub query: Option<String>,
     /// All headers, keys among them.
     pub headers: HeaderMap,
     /// The raw body.
@@ -175,6 +177,7 @@ mod tests {
     fn debug_output_shows_neither_key_nor_prompt() {
         let received = ReceivedRequest {
             at: Instant::now(),
+            query: None,
             path: "/v1/messages".into(),
             headers: HeaderMap::from_iter([(http::header::AUTHORIZATION, "Bearer secret".parse().unwrap())]),
             body: Bytes::from_static(b"a secret prompt"),

@@ -21,6 +21,7 @@ use ::manager::Route;
 use ::providers::ProviderConfig;
 use circuits::Policies;
 
+mod api;
 mod base_url;
 mod breaker;
 mod calls;
@@ -31,6 +32,7 @@ mod dotenv;
 pub mod environment;
 mod interpolate;
 mod keys;
+mod local;
 pub mod model_ends;
 mod print;
 mod problem;
@@ -41,6 +43,7 @@ mod routes;
 mod server;
 pub mod tasks;
 mod value;
+mod vendor_url;
 
 pub use calls::CallSettings;
 pub use changes::Changes;
@@ -174,13 +177,14 @@ impl Config {
             let (server, listen_location, server_keys) =
                 ServerConfig::read(root.section("server"), sources.listen);
             let redis = RedisConfig::read(root.section("redis"));
-            let providers = read_providers(&root.section("providers"), server.listen);
-            let route_tables = root.section("routes");
+            let (route_tables, model_tables) = (root.section("routes"), root.section("models"));
+            let requested = local::requested(&route_tables, &model_tables, root.context.environment);
+            let providers = read_providers(&root.section("providers"), server.listen, &requested);
             let routes = routes::read_routes(&route_tables, &providers, &calls);
             let reachable = (!server.listen.ip().is_loopback()).then_some((server.listen, listen_location));
             let keys = KeysConfig::read(&root.section("keys"), server_keys, &routes, &providers, reachable);
             let breaker = root.section("breaker");
-            let mut policies = breaker::read_policies(breaker, &root.section("models"), |model, key| {
+            let mut policies = breaker::read_policies(breaker, &model_tables, |model, key| {
                 if !providers.contains_key(key.provider()) {
                     let missing = missing_provider(key.provider(), &providers);
                     model.context.report_line(model.line, format!("[{}]: {missing}", model.name));

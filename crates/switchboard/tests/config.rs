@@ -195,7 +195,8 @@ fn invalid_providers_are_reported() {
         (
             "[providers.local]\nbase_url = \"http://127.0.0.1:8000/v1\"",
             "s.toml:1: providers.local.kind is missing, \
-             expected \"openai\", \"anthropic\", \"google-genai\" or \"bedrock\"",
+             expected \"openai\", \"anthropic\", \"google-genai\", \"bedrock\", \"azure\" \
+             or a vendor of docs/providers.md, such as \"groq\" or \"ollama\"",
         ),
         (
             "[providers.anthropic]",
@@ -381,8 +382,10 @@ fn a_provider_speaks_what_its_file_says_or_what_its_kind_usually_has() {
 #[test]
 fn an_invalid_provider_is_reported_once_and_not_by_its_routes() {
     let text = "[providers.a]\nkind = \"x\"\n[routes.r]\nmodels = [\"a:b\"]\n[models.\"a:b\".breaker]";
-    let expected = "expected \"openai\", \"anthropic\", \"google-genai\" or \"bedrock\"";
-    assert_eq!(problems(text, &[]), [format!("s.toml:2: providers.a.kind is \"x\", {expected}")]);
+    let expected = "expected \"openai\", \"anthropic\", \"google-genai\", \"bedrock\", \"azure\" \
+                    or a vendor of docs/providers.md, such as \"groq\" or \"ollama\"";
+    let problem = format!("s.toml:2: providers.a.kind is \"x\", {expected}; the nearest name is \"xai\"");
+    assert_eq!(problems(text, &[]), [problem]);
 }
 
 #[test]

@@ -10,6 +10,7 @@ use std::{
 
 use breaker::{Document, Policy, State, encode};
 use clap::Parser as _;
+use providers::{Activation, Vendor};
 use serde_json::Value;
 use switchboard::{
     cli::Cli,
@@ -189,6 +190,8 @@ fn compose_hands_every_variable_on() {
         compose["services"]["switchboard"]["environment"].as_object().unwrap().keys().cloned().collect();
     let mut expected: BTreeSet<String> =
         names::ALL.into_iter().chain(AWS_KEYS).map(str::to_owned).chain(task_variables()).collect();
+    let vendors = Vendor::all().iter().filter(|vendor| vendor.activation != Activation::Named);
+    expected.extend(vendors.flat_map(Vendor::variables).map(str::to_owned));
     expected.retain(|name| !NOT_PASSED_TO_CONTAINER.contains(&name.as_str()));
     assert_eq!(found, expected);
 }

@@ -4,7 +4,7 @@
 
 use std::{collections::BTreeSet, path::Path};
 
-use providers::AwsEnvironment;
+use providers::{Activation, AwsEnvironment, Vendor};
 use switchboard::config::{
     Config, Environment, SourceFile, Sources, environment::names, tasks::task_variables,
 };
@@ -34,6 +34,8 @@ fn all_keys() -> Environment {
         names::OPENAI_API_KEY,
         names::ANTHROPIC_API_KEY,
         names::GOOGLE_API_KEY,
+        names::AZURE_OPENAI_API_KEY,
+        "GROQ_API_KEY",
     ];
     // CI_KEY is the one of the example; no two keys of callers may be the same.
     Environment::from_pairs(keys.into_iter().chain(["CI_KEY"]).map(|name| (name, name.to_lowercase())))
@@ -65,7 +67,7 @@ fn the_examples_in_it_are_valid() {
     let config = load(&with_examples(CONFIG), all_keys());
     let names: Vec<_> = config.keys.accepted.iter().map(|key| key.name().as_str()).collect();
     assert_eq!(names, ["ci", "key-1", "admin-1"]);
-    assert_eq!(config.providers.len(), 5);
+    assert_eq!(config.providers.len(), 7);
     assert_eq!(config.routes["planner"].models.len(), 3);
     assert_eq!(config.routes["planner"].retry.max_attempts, 3);
     assert_eq!(config.policies.models.len(), 1);
@@ -73,8 +75,10 @@ fn the_examples_in_it_are_valid() {
 
 #[test]
 fn the_dotenv_names_every_variable_and_no_other() {
+    let vendors = Vendor::all().iter().filter(|vendor| vendor.activation != Activation::Named);
     let known: BTreeSet<String> = names::ALL
         .into_iter()
+        .chain(vendors.flat_map(Vendor::variables))
         .chain(AwsEnvironment::NAMES.iter().copied().filter(|name| name.starts_with("AWS_")))
         .map(str::to_owned)
         .chain(task_variables())

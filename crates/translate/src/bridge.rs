@@ -346,7 +346,7 @@ mod tests {
             br#"{"messages":[{"role":"user","content":[{"type":"text","text":"x"},{"type":"hologram"}]}]}"#;
         let request = CallerRequest::read(Dialect::OpenAiChat, body).unwrap();
         for dialect in Dialect::OF_PROVIDERS {
-            let target = Target { dialect, provider: "p", model: "m", is_official: true };
+            let target = Target { dialect, provider: "p", model: "m", is_official: true, refuses: &[] };
             let refused = request.translate(&target, CallerOptions::default()).unwrap_err();
             assert!(refused.iter().any(|reason| reason.to_string().contains("hologram")), "{refused:?}");
         }
@@ -356,8 +356,13 @@ mod tests {
     fn a_call_that_the_model_got_wrong_is_no_answer() {
         let request =
             CallerRequest::read(Dialect::Anthropic, br#"{"messages":[{"role":"user","content":"x"}]}"#);
-        let target =
-            Target { dialect: Dialect::Gemini, provider: "p", model: "gemini-3-pro", is_official: true };
+        let target = Target {
+            dialect: Dialect::Gemini,
+            provider: "p",
+            model: "gemini-3-pro",
+            is_official: true,
+            refuses: &[],
+        };
         let translation = request.unwrap().translate(&target, CallerOptions::default()).unwrap();
         let body = |reason: &str| {
             format!(

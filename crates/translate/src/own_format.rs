@@ -81,7 +81,7 @@ mod tests {
         let body = body
             .replace("{own}", &sealed(kind, data, id, model))
             .replace("{foreign}", &sealed(kind, data, id, "other"));
-        let target = Target { dialect, provider: "p", model, is_official: true };
+        let target = Target { dialect, provider: "p", model, is_official: true, refuses: &[] };
         let bytes = restore_envelopes(dialect, body.as_bytes(), &target)?;
         assert!(serde_json::from_slice::<serde_json::Value>(&bytes).is_ok());
         Some(String::from_utf8(bytes.to_vec()).unwrap())
@@ -93,7 +93,13 @@ mod tests {
 
     #[test]
     fn a_body_without_envelopes_stays() {
-        let target = Target { dialect: Dialect::Anthropic, provider: "p", model: OWN, is_official: true };
+        let target = Target {
+            dialect: Dialect::Anthropic,
+            provider: "p",
+            model: OWN,
+            is_official: true,
+            refuses: &[],
+        };
         let body = br#"{"messages":[{"role":"assistant","content":[{"type":"thinking","thinking":"","signature":"Eq"}]}]}"#;
         assert_eq!(restore_envelopes(Dialect::Anthropic, body, &target), None);
         let mentioned = br#"{"messages":[{"role":"user","content":"c3dpdGNoYm9hcmQ6djE6"}]}"#;
@@ -250,7 +256,7 @@ mod tests {
             let list: Vec<&str> = picks.iter().map(|pick| kinds[pick % kinds.len()]).collect();
             let envelope = sealed(OpaqueKind::Signature, "Eq", None, if is_own { OWN } else { "other" });
             let body = around.replace("{list}", &list.join(" ,\n")).replace("{env}", &envelope);
-            let target = Target { dialect, provider: "p", model: OWN, is_official: true };
+            let target = Target { dialect, provider: "p", model: OWN, is_official: true, refuses: &[] };
             let passed = restore_envelopes(dialect, body.as_bytes(), &target);
             prop_assert_eq!(passed.is_some(), body.contains(PREFIX));
             let passed = passed.unwrap_or_else(|| body.clone().into());

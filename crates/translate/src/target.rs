@@ -17,6 +17,8 @@ pub struct Target<'a> {
     pub model: &'a str,
     /// The maker's own address, not a compatible server: `api.openai.com` and the like.
     pub is_official: bool,
+    /// Fields of OpenAI Chat Completions that its vendor answers with an error.
+    pub refuses: &'a [&'static str],
 }
 
 impl Target<'_> {
@@ -31,6 +33,11 @@ impl Target<'_> {
             .owner
             .as_ref()
             .is_some_and(|owner| owner.provider == self.provider && owner.model == self.model)
+    }
+
+    /// Whether its vendor takes a field of OpenAI Chat Completions.
+    pub(crate) fn takes(&self, field: &str) -> bool {
+        !self.refuses.contains(&field)
     }
 
     pub(crate) fn abilities(&self) -> Abilities {

@@ -60,7 +60,7 @@ fn recording(json: &Value) -> Recording {
 /// A model of which nothing special is known, but for what its format asks for.
 fn target(dialect: Dialect) -> Target<'static> {
     let model = if dialect == Gemini { "gemini-3.1-flash" } else { "any-model" };
-    Target { dialect, provider: "p", model, is_official: true }
+    Target { dialect, provider: "p", model, is_official: true, refuses: &[] }
 }
 
 /// A caller of one format whose request a provider of another answers.
@@ -74,8 +74,13 @@ fn translation(caller: Dialect, recording: &Recording) -> Translation {
         Anthropic => r#"{"max_tokens":9,"messages":[{"role":"user","content":"hi"}]}"#,
         Gemini => r#"{"contents":[{"parts":[{"text":"hi"}]}]}"#,
     };
-    let target =
-        Target { dialect: recording.dialect, provider: "p", model: &recording.model, is_official: false };
+    let target = Target {
+        dialect: recording.dialect,
+        provider: "p",
+        model: &recording.model,
+        is_official: false,
+        refuses: &[],
+    };
     let options = CallerOptions {
         stream: recording.is_stream,
         request_id: "req_1".to_owned(),

@@ -74,5 +74,5 @@ pub(super) const fn target(dialect: Dialect, is_official: bool) -> Target<'stati
         (Dialect::BedrockConverse, _) => "amazon.nova-pro-v1:0",
         (_, false) => "any-model",
     };
-    Target { dialect, provider: "p", model, is_official }
+    Target { dialect, provider: "p", model, is_official, refuses: &[] }
 }

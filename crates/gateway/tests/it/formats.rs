@@ -23,15 +23,9 @@ const GEMINI: &str = "google-genai:gemini-2.5-pro";
 async fn world(setup: Setup) -> World {
     let (first, second) = (Simulator::start().await.unwrap(), Simulator::start().await.unwrap());
     let provider = |name: &str, kind, url: String, speaks| ProviderConfig {
-        name: name.to_owned(),
-        kind,
-        base_url: url.parse().unwrap(),
         api_key: Some("key-of-ours".into()),
-        aws: None,
         speaks,
-        ca_file: None,
-        stream_usage: None,
-        forward: Vec::new(),
+        ..ProviderConfig::new(name, kind, url.parse().unwrap())
     };
     let both = Some(vec![Dialect::OpenAiResponses, Dialect::OpenAiChat]);
     let route = |models: &[&str]| Route {

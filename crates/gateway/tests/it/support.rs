@@ -120,15 +120,8 @@ pub(crate) fn never_trips() -> Policy {
 /// A manager over two simulators.
 pub(crate) fn manager(first: &Simulator, second: &Simulator, setup: &Setup) -> Arc<ModelManager> {
     let provider = |name: &str, kind, url: String| ProviderConfig {
-        name: name.to_owned(),
-        kind,
-        base_url: url.parse().unwrap(),
         api_key: Some("key-of-ours".into()),
-        aws: None,
-        speaks: None,
-        ca_file: None,
-        stream_usage: None,
-        forward: Vec::new(),
+        ..ProviderConfig::new(name, kind, url.parse().unwrap())
     };
     let Setup { retry, timeouts, .. } = *setup;
     let first_url = setup.first_url.clone().unwrap_or_else(|| first.openai_base_url());

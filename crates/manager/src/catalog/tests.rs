@@ -4,17 +4,7 @@ use url::Url;
 use super::*;
 
 fn provider(name: &str, kind: ProviderKind) -> ProviderConfig {
-    ProviderConfig {
-        name: name.to_owned(),
-        kind,
-        base_url: Url::parse("http://127.0.0.1:1/v1").unwrap(),
-        api_key: None,
-        aws: None,
-        speaks: None,
-        ca_file: None,
-        stream_usage: None,
-        forward: Vec::new(),
-    }
+    ProviderConfig::new(name, kind, Url::parse("http://127.0.0.1:1/v1").unwrap())
 }
 
 fn route(models: &[&str]) -> Route {
@@ -80,6 +70,35 @@ fn a_missing_provider_is_named_with_all_routes() {
         "unknown model or route `bedrock/nova`: provider bedrock is not configured, and the routes are planner. \
          See GET /v1/models"
     );
+}
+
+#[test]
+fn a_vendor_that_is_not_configured_is_named_unless_it_may_be_part_of_a_models_own_name() {
+    let at = |base_url: &str| {
+        let openai = ProviderConfig::new("openai", ProviderKind::OpenAi, base_url.parse().unwrap());
+        let groq =
+            ProviderConfig::new("groq", ProviderKind::OpenAi, "http://127.0.0.1:1/v1".parse().unwrap());
+        Catalog::new(Settings { providers: vec![openai, groq], ..Settings::default() }).unwrap()
+    };
+    let resolve = |catalog: &Catalog, name: &str| match catalog.resolve(Endpoint::ChatCompletions, name) {
+        Ok(chain) => chain.name().to_owned(),
+        Err(UnknownModel::ProviderNotConfigured { provider, .. }) => format!("no {provider}"),
+        Err(error) => error.to_string(),
+    };
+    let (official, compatible) = (at("https://api.openai.com/v1"), at("http://127.0.0.1:11434/v1"));
+    for (name, at_openai, elsewhere) in [
+        ("mistral:7b", "no mistral", "openai:mistral:7b"),
+        ("deepseek/deepseek-chat", "no deepseek", "openai:deepseek/deepseek-chat"),
+        ("groq:m", "groq:m", "groq:m"),
+        ("azure:gpt", "no azure", "no azure"),
+        ("acme:m", "openai:acme:m", "openai:acme:m"),
+    ] {
+        assert_eq!(
+            (resolve(&official, name).as_str(), resolve(&compatible, name).as_str()),
+            (at_openai, elsewhere)
+        );
+    }
+    assert_eq!(resolve(&Catalog::new(Settings::default()).unwrap(), "mistral:large"), "no mistral");
 }
 
 #[test]

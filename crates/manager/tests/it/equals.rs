@@ -29,16 +29,8 @@ impl World {
             providers.push(Simulator::start().await.unwrap());
         }
         let names = EQUALS.map(|key| key.split_once(':').unwrap().0).into_iter().chain(["last"]);
-        let config = names.zip(&providers).map(|(name, simulator)| ProviderConfig {
-            name: name.to_owned(),
-            kind: ProviderKind::OpenAi,
-            base_url: simulator.openai_base_url().parse().unwrap(),
-            api_key: None,
-            aws: None,
-            speaks: None,
-            ca_file: None,
-            stream_usage: None,
-            forward: Vec::new(),
+        let config = names.zip(&providers).map(|(name, simulator)| {
+            ProviderConfig::new(name, ProviderKind::OpenAi, simulator.openai_base_url().parse().unwrap())
         });
         let test = TestConfig::default();
         let equals = ModelGroup::of_equals(EQUALS.iter().map(|key| key.parse().unwrap())).unwrap();

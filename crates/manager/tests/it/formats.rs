@@ -52,15 +52,9 @@ impl Formats {
         let (google, local) = (start("google").await, start("local").await);
         let bedrock = start("bedrock").await;
         let provider = |name: &str, kind, url: String, speaks| ProviderConfig {
-            name: name.to_owned(),
-            kind,
-            base_url: url.parse().unwrap(),
             api_key: Some("key-of-ours".into()),
-            aws: None,
             speaks,
-            ca_file: None,
-            stream_usage: None,
-            forward: Vec::new(),
+            ..ProviderConfig::new(name, kind, url.parse().unwrap())
         };
         let both = Some(vec![Dialect::OpenAiResponses, Dialect::OpenAiChat]);
         let providers = vec![

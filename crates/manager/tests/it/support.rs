@@ -106,15 +106,9 @@ impl Fixture {
     pub(crate) async fn with(config: TestConfig) -> Self {
         let (first, second) = (Simulator::start().await.unwrap(), Simulator::start().await.unwrap());
         let provider = |name: &str, kind, url: String| ProviderConfig {
-            name: name.to_owned(),
-            kind,
-            base_url: url.parse().unwrap(),
             api_key: Some("key-of-ours".into()),
-            aws: None,
-            speaks: None,
-            ca_file: None,
             stream_usage: config.stream_usage,
-            forward: Vec::new(),
+            ..ProviderConfig::new(name, kind, url.parse().unwrap())
         };
         let route = |models: &[&str]| config.route(models);
         let settings = Settings {

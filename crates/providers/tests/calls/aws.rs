@@ -33,15 +33,9 @@ pub(crate) fn bedrock(base_url: &str, variables: &[(&str, &str)]) -> Provider {
     let variables: BTreeMap<_, _> = variables.iter().copied().collect();
     let environment = AwsEnvironment::read(|name| variables.get(name).map(|value| (*value).to_owned()));
     let config = ProviderConfig {
-        stream_usage: None,
-        name: "aws".to_owned(),
-        kind: ProviderKind::Bedrock,
-        base_url: base_url.parse().unwrap(),
         api_key: variables.get("AWS_BEARER_TOKEN_BEDROCK").map(|key| (*key).into()),
         aws: Some(AwsSettings { region: REGION.to_owned(), profile: None, environment }),
-        speaks: None,
-        ca_file: None,
-        forward: Vec::new(),
+        ..ProviderConfig::new("aws", ProviderKind::Bedrock, base_url.parse().unwrap())
     };
     Provider::new(config, Duration::from_secs(5)).unwrap()
 }

@@ -58,15 +58,8 @@ async fn serve_tls(certificate: &str) -> u16 {
 
 fn try_provider(base_url: &str, ca_file: Option<PathBuf>) -> Result<Provider, ProviderConfigError> {
     let config = ProviderConfig {
-        name: "p".to_owned(),
-        kind: ProviderKind::OpenAi,
-        base_url: base_url.parse().unwrap(),
-        api_key: None,
-        aws: None,
-        speaks: None,
         ca_file,
-        stream_usage: None,
-        forward: Vec::new(),
+        ..ProviderConfig::new("p", ProviderKind::OpenAi, base_url.parse().unwrap())
     };
     Provider::new(config, Duration::from_secs(5))
 }

@@ -169,15 +169,8 @@ async fn serving(dialect: Dialect, bodies: Vec<String>) -> Provider {
         }
     });
     let config = ProviderConfig {
-        stream_usage: None,
-        forward: Vec::new(),
-        ca_file: None,
-        name: "simulated".to_owned(),
-        kind: kind_and_endpoint(dialect).0,
-        base_url: base_url.parse().unwrap(),
-        api_key: None,
-        aws: None,
         speaks: Some(vec![dialect]),
+        ..ProviderConfig::new("simulated", kind_and_endpoint(dialect).0, base_url.parse().unwrap())
     };
     Provider::new(config, Duration::from_secs(5)).unwrap()
 }
@@ -215,7 +208,7 @@ fn translation(caller: Dialect, dialect: Dialect) -> Translation {
         Dialect::Gemini => r#"{"contents":[{"role":"user","parts":[{"text":"hi"}]}]}"#,
         _ => r#"{"model":"m","max_tokens":9,"stream":true,"messages":[{"role":"user","content":"hi"}]}"#,
     };
-    let target = Target { dialect, provider: "simulated", model: MODEL, is_official: false };
+    let target = Target { dialect, provider: "simulated", model: MODEL, is_official: false, refuses: &[] };
     let options =
         CallerOptions { stream: true, request_id: "id".to_owned(), created: 1, ..CallerOptions::default() };
     CallerRequest::read(caller, body.as_bytes()).unwrap().translate(&target, options).unwrap()

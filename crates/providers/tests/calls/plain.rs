@@ -236,15 +236,8 @@ async fn nothing_shows_a_key_or_a_prompt() {
 fn configurations_that_could_never_work() {
     let new = |base_url: &str, key: &str| {
         let config = ProviderConfig {
-            name: "p".to_owned(),
-            kind: ProviderKind::OpenAi,
-            base_url: base_url.parse().unwrap(),
             api_key: Some(key.to_owned().into()),
-            aws: None,
-            speaks: None,
-            ca_file: None,
-            stream_usage: None,
-            forward: Vec::new(),
+            ..ProviderConfig::new("p", ProviderKind::OpenAi, base_url.parse().unwrap())
         };
         Provider::new(config, Duration::from_secs(1)).map(drop)
     };

@@ -30,15 +30,8 @@ pub(crate) async fn simulated(kind: ProviderKind, script: impl Into<Script>) -> 
 
 pub(crate) fn provider(kind: ProviderKind, base_url: &str) -> Provider {
     let config = ProviderConfig {
-        name: "simulated".to_owned(),
-        kind,
-        base_url: base_url.parse().unwrap(),
         api_key: Some(KEY.to_owned().into()),
-        aws: None,
-        speaks: None,
-        ca_file: None,
-        stream_usage: None,
-        forward: Vec::new(),
+        ..ProviderConfig::new("simulated", kind, base_url.parse().unwrap())
     };
     Provider::new(config, Duration::from_secs(5)).unwrap()
 }

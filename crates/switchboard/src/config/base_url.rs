@@ -106,9 +106,14 @@ fn endpoint_warning(kind: ProviderKind, url: &Url) -> Option<String> {
         return None;
     }
     let segments: Vec<_> = url.path_segments()?.filter(|segment| !segment.is_empty()).collect();
-    let kept = without_endpoint(&segments)?;
+    let kept = match (kind, without_endpoint(&segments)) {
+        (_, Some(kept)) => kept,
+        (ProviderKind::Azure, None) if is_deployment(&segments) => &segments[..],
+        (_, None) => return None,
+    };
     let kept = match (kind, kept) {
-        (ProviderKind::Anthropic, [kept @ .., "v1"])
+        (ProviderKind::Azure, [kept @ .., "openai", "v1"] | [kept @ .., "openai", "deployments", _])
+        | (ProviderKind::Anthropic, [kept @ .., "v1"])
         | (ProviderKind::GoogleGenAi, [kept @ .., "v1beta" | "v1"]) => kept,
         _ => kept,
     };
@@ -117,6 +122,11 @@ fn endpoint_warning(kind: ProviderKind, url: &Url) -> Option<String> {
     let expected = expected.as_str().trim_end_matches('/');
     let endpoint = segments[kept.len()..].join("/");
     Some(format!("ends in /{endpoint}, which is added automatically; expected {expected:?}"))
+}
+
+/// Azure's path of a model, as its examples have it.
+fn is_deployment(segments: &[&str]) -> bool {
+    matches!(segments, [.., "openai", "deployments", _])
 }
 
 /// The segments of a path before its endpoint; `None`: it has none.
@@ -210,7 +220,7 @@ mod tests {
 
     #[test]
     fn endpoints_are_told_with_the_url_without_them() {
-        use ProviderKind::{Anthropic, GoogleGenAi, OpenAi};
+        use ProviderKind::{Anthropic, Azure, GoogleGenAi, OpenAi};
         for (kind, url, expected) in [
             (OpenAi, "https://a/v1/chat/completions", Some("https://a/v1")),
             (OpenAi, "https://a/v1/chat/completions/", Some("https://a/v1")),
@@ -234,6 +244,11 @@ mod tests {
             (GoogleGenAi, "https://a/v1beta/models/gemini-3-pro:generateContent", Some("https://a")),
             (GoogleGenAi, "https://a/x/v1/models/g:streamGenerateContent", Some("https://a/x")),
             (GoogleGenAi, "https://a/v1beta/models", Some("https://a")),
+            (Azure, "https://a/openai/deployments/gpt/chat/completions", Some("https://a")),
+            (Azure, "https://a/openai/deployments/gpt", Some("https://a")),
+            (Azure, "https://a/openai/v1/responses", Some("https://a")),
+            (Azure, "https://a/openai/v1", None),
+            (Azure, "https://a", None),
             (OpenAi, "https://a/v1", None),
             (OpenAi, "https://a", None),
             (OpenAi, "https://a/chat", None),

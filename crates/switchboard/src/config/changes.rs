@@ -3,7 +3,7 @@
 use std::fmt;
 
 use circuits::Policies;
-use providers::ProviderConfig;
+use providers::{ProviderConfig, Vendor};
 use secrecy::{ExposeSecret as _, SecretString};
 
 use super::Config;
@@ -66,10 +66,25 @@ fn same_providers(a: &[ProviderConfig], b: &[ProviderConfig]) -> bool {
 
 /// Taken apart in full, so that a new setting cannot be forgotten here.
 fn same_provider(a: &ProviderConfig, b: &ProviderConfig) -> bool {
-    let ProviderConfig { name, kind, base_url, api_key, aws, speaks, ca_file, stream_usage, forward } = a;
+    let ProviderConfig {
+        name,
+        kind,
+        vendor,
+        api_version,
+        base_url,
+        api_key,
+        aws,
+        speaks,
+        ca_file,
+        stream_usage,
+        forward,
+    } = a;
+    let vendor_name = |vendor: Option<&Vendor>| vendor.map(|vendor| vendor.name);
     let text = |key: &Option<SecretString>| key.as_ref().map(|key| key.expose_secret().to_owned());
     *name == b.name
         && *kind == b.kind
+        && vendor_name(*vendor) == vendor_name(b.vendor)
+        && *api_version == b.api_version
         && *base_url == b.base_url
         && text(api_key) == text(&b.api_key)
         && *aws == b.aws
@@ -104,6 +119,7 @@ mod tests {
             ("forward = ['x-title']", "providers"),
             ("stream_usage = true", "providers"),
             ("[providers.aws]\nkind = 'bedrock'", "providers"),
+            ("[providers.fast]\nkind = 'groq'\napi_key = 'k'", "providers"),
             ("[timeouts]\ntotal = '9s'", "routes"),
             ("[breaker]\nfailure_threshold = 2", "policies"),
             ("[server]\nlisten = '127.0.0.1:9'", "nothing changed; needs a restart: listen"),
@@ -130,6 +146,17 @@ mod tests {
         };
         let (east, west) = (region("us-east-1"), region("us-west-1"));
         assert_eq!(Changes::new(&east, &east, &west).applied, ["providers"]);
+    }
+
+    #[test]
+    fn another_vendor_or_version_is_a_change() {
+        let same_url = "base_url = 'http://h/v1'\napi_key = 'k'";
+        let kind = |kind: &str| config(&format!("[providers.p]\nkind = '{kind}'\n{same_url}"));
+        assert_eq!(Changes::new(&kind("groq"), &kind("groq"), &kind("openai")).applied, ["providers"]);
+        let version =
+            |version: &str| config(&format!("[providers.azure]\napi_version = '{version}'\n{same_url}"));
+        let (old, new) = (version("2024-10-21"), version("v1"));
+        assert_eq!(Changes::new(&old, &old, &new).applied, ["providers"]);
     }
 
     #[test]

@@ -13,7 +13,7 @@ use super::{
 
 /// The variables that Switchboard reads, besides those of Open SWE's tasks ([`super::tasks`]).
 pub mod names {
-    use providers::AwsEnvironment;
+    use providers::{Activation, AwsEnvironment, Vendor};
 
     /// The configuration file; `--config` wins.
     pub const CONFIG: &str = "SWITCHBOARD_CONFIG";
@@ -63,6 +63,14 @@ pub mod names {
         "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
         "AWS_CONTAINER_CREDENTIALS_FULL_URI",
     ];
+    /// The key of the provider `azure`, or a token of Microsoft's Entra.
+    pub const AZURE_OPENAI_API_KEY: &str = "AZURE_OPENAI_API_KEY";
+    /// The base URL of the provider `azure`: the endpoint of its resource.
+    pub const AZURE_OPENAI_ENDPOINT: &str = "AZURE_OPENAI_ENDPOINT";
+    /// The version of its API, if it is one with a date.
+    pub const AZURE_OPENAI_API_VERSION: &str = "AZURE_OPENAI_API_VERSION";
+    /// The same, if `AZURE_OPENAI_API_VERSION` is not set.
+    pub const OPENAI_API_VERSION: &str = "OPENAI_API_VERSION";
     /// The OTLP/HTTP endpoint; traces go to its path `/v1/traces`.
     pub const OTEL_ENDPOINT: &str = "OTEL_EXPORTER_OTLP_ENDPOINT";
     /// The endpoint of the traces, with its path.
@@ -71,8 +79,8 @@ pub mod names {
     pub const OTEL_DISABLED: &str = "OTEL_SDK_DISABLED";
     /// The service name in traces.
     pub const OTEL_SERVICE_NAME: &str = "OTEL_SERVICE_NAME";
-    /// All of them but those of [`AwsEnvironment::NAMES`] that only credentials need.
-    pub const ALL: [&str; 24] = [
+    /// All of them but those of [`AwsEnvironment::NAMES`] that only credentials need, and of [`Vendor::all`].
+    pub const ALL: [&str; 28] = [
         CONFIG,
         LISTEN,
         API_KEY,
@@ -93,6 +101,10 @@ pub mod names {
         AWS_REGION,
         AWS_DEFAULT_REGION,
         AWS_ENDPOINT_URL_BEDROCK_RUNTIME,
+        AZURE_OPENAI_API_KEY,
+        AZURE_OPENAI_ENDPOINT,
+        AZURE_OPENAI_API_VERSION,
+        OPENAI_API_VERSION,
         OTEL_ENDPOINT,
         OTEL_TRACES_ENDPOINT,
         OTEL_DISABLED,
@@ -106,6 +118,12 @@ pub mod names {
         name.starts_with("AWS_") && AwsEnvironment::NAMES.contains(&name)
     }
 
+    /// One that is set for many other purposes is no variable of ours.
+    fn is_vendors(name: &str) -> bool {
+        let mut vendors = Vendor::all().iter().filter(|vendor| vendor.activation != Activation::Named);
+        vendors.any(|vendor| vendor.variables().any(|variable| variable == name))
+    }
+
     /// Whether Switchboard reads the variable, whatever the configuration says.
     #[must_use]
     pub fn is_ours(name: &str) -> bool {
@@ -113,7 +131,7 @@ pub mod names {
         let is_of_task = task.is_some_and(|(prefix, task)| {
             TASKS.contains(&task) && (prefix == "DEFAULT" || prefix.starts_with("FALLBACK_"))
         });
-        is_of_task || ALL.contains(&name) || is_aws(name)
+        is_of_task || ALL.contains(&name) || is_aws(name) || is_vendors(name)
     }
 }
 

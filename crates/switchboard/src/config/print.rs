@@ -5,14 +5,15 @@ use std::collections::BTreeMap;
 use ::breaker::{Mode, Policy};
 use gateway::{Key, Role};
 use manager::{ModelGroup, Retry, Route};
-use providers::{ProviderConfig, Timeouts};
+use providers::{ProviderConfig, ProviderKind, Timeouts};
 use serde::Serialize;
 
 use super::{
     CallSettings, Config, DurationText,
+    api::KINDS,
     breaker::MODES,
     calls::{ON_AUTH_ERROR, STREAM_MODES},
-    providers::{DIALECTS, KINDS},
+    providers::DIALECTS,
 };
 
 /// Replaces a secret.
@@ -104,6 +105,8 @@ struct PrintedProvider {
     base_url: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     api_key: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    api_version: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     region: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -285,9 +288,11 @@ impl From<&Timeouts> for PrintedTimeouts {
 impl From<&ProviderConfig> for PrintedProvider {
     fn from(provider: &ProviderConfig) -> Self {
         Self {
-            kind: keyword(&KINDS, &provider.kind),
+            kind: provider.vendor.map_or_else(|| keyword(&KINDS, &provider.kind), |vendor| vendor.name),
             base_url: provider.base_url.to_string(),
             api_key: provider.api_key.as_ref().map(|_| REDACTED),
+            api_version: (provider.kind == ProviderKind::Azure)
+                .then(|| provider.api_version.clone().unwrap_or_else(|| "v1".to_owned())),
             region: provider.aws.as_ref().map(|aws| aws.region.clone()),
             profile: provider.aws.as_ref().and_then(|aws| aws.profile.clone()),
             speaks: provider.dialects().iter().map(|dialect| keyword(&DIALECTS, dialect)).collect(),

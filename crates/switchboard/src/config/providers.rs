@@ -1,73 +1,84 @@
 //! `[providers.NAME]`, over the providers that the environment defines.
 
-use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::SocketAddr,
+    path::PathBuf,
+};
 
 use dialects::Dialect;
 use providers::{
-    AwsEnvironment, AwsSettings, ForwardError, ForwardedHeader, ProviderConfig, ProviderKind, profile_region,
+    AwsEnvironment, AwsSettings, ForwardError, ForwardedHeader, ProviderConfig, ProviderKind, Vendor,
+    profile_region,
 };
 use secrecy::SecretString;
 use url::Url;
 
 use super::{
+    api::{Api, expected_kind},
     base_url::{BaseUrl, parse_base_url},
     context::ParseContext,
     document::{Section, closest_match},
     environment::{Environment, names},
     problem::Location,
     value::quoted_choices,
+    vendor_url,
 };
-
-/// The kinds, with the names that Open SWE uses.
-pub(super) const KINDS: [(&str, ProviderKind); 4] = [
-    ("openai", ProviderKind::OpenAi),
-    ("anthropic", ProviderKind::Anthropic),
-    ("google-genai", ProviderKind::GoogleGenAi),
-    ("bedrock", ProviderKind::Bedrock),
-];
 
 /// Providers by name; `None`: invalid, and reported.
 pub(super) type Providers = BTreeMap<String, Option<ProviderConfig>>;
 
-/// The providers of the file, and those whose standard variables are set. For a provider that is named after its kind,
-/// the variables of the kind supply what the file leaves out; the file wins, since it names the account.
+/// The providers of the file, those whose standard variables are set, and the local servers in `requested`. For a provider that is
+/// named after its kind, the variables of the kind supply what the file leaves out; the file wins, since it names the account.
 ///
 /// `listen` is the gateway's own address. No provider may have it: requests would loop.
-pub(super) fn read_providers(section: &Section<'_>, listen: SocketAddr) -> Providers {
+pub(super) fn read_providers(
+    section: &Section<'_>,
+    listen: SocketAddr,
+    requested: &BTreeSet<&str>,
+) -> Providers {
     let context = section.context;
     let in_file = section.subsections().into_iter();
     let mut providers: Providers =
         in_file.map(|(name, section)| (name.to_owned(), read_provider(name, section, listen))).collect();
-    for (name, kind) in KINDS {
-        if providers.contains_key(name) || !is_configured_by_env(kind, context.environment) {
-            continue;
+    for (name, api) in Api::all() {
+        let is_meant = requested.contains(name) || api.is_configured_by(context.environment);
+        if is_meant && !providers.contains_key(name) {
+            providers.insert(name.to_owned(), provider_from_env(name, api, context, listen));
         }
-        let account = AwsAccount::default();
-        let provider = base_url_from_env(kind, &account, context, listen).map(|base_url| {
-            let api_key = api_key_from_env(kind, context.environment);
-            let aws = aws_settings(kind, account, &base_url, context.environment);
-            ProviderConfig {
-                name: name.to_owned(),
-                kind,
-                base_url,
-                api_key,
-                aws,
-                speaks: None,
-                ca_file: None,
-                stream_usage: None,
-                forward: Vec::new(),
-            }
-        });
-        providers.insert(name.to_owned(), provider);
     }
     providers
+}
+
+/// The provider that is named after its kind, by variables alone. `None`: invalid, and reported.
+fn provider_from_env(
+    name: &str,
+    api: Api,
+    context: &ParseContext<'_>,
+    listen: SocketAddr,
+) -> Option<ProviderConfig> {
+    let account = AwsAccount::default();
+    let base_url = base_url_from_env(api, &account, context, listen)?;
+    let key = api.key(context.environment);
+    if let (Some(_), Some((variable, _)), Some(owner)) = (api.vendor, &key, api.other_owner(&base_url)) {
+        let named = api.base_url_variable().unwrap_or(variable);
+        context.report_variable(named, format!("is the address of {owner}, which must not get {variable}"));
+        return None;
+    }
+    Some(ProviderConfig {
+        vendor: api.vendor,
+        api_version: api_version_from_env(api.kind, context),
+        aws: aws_settings(api.kind, account, &base_url, context.environment),
+        api_key: key.map(|(_, key)| key),
+        ..ProviderConfig::new(name, api.kind, base_url)
+    })
 }
 
 fn read_provider(name: &str, mut section: Section<'_>, listen: SocketAddr) -> Option<ProviderConfig> {
     if let Some(problem) = name_problem(name) {
         section.context.report_line(section.line, format!("[{}] {problem}", section.name));
     }
-    let Some(kind) = read_kind(name, &mut section) else {
+    let Some(api) = read_kind(name, &mut section) else {
         // Read only to report their problems.
         _ = section.value("base_url").map(|value| value.url());
         _ = section.value("api_key").map(|value| value.secret());
@@ -75,14 +86,17 @@ fn read_provider(name: &str, mut section: Section<'_>, listen: SocketAddr) -> Op
         _ = section.value("stream_usage").map(|value| value.boolean());
         _ = section.value("region").map(|value| value.text());
         _ = section.value("profile").map(|value| value.text());
+        _ = section.value("api_version").map(|value| value.text());
         _ = read_forward(&mut section);
         section.report_unknown_keys();
         return None;
     };
+    let kind = api.kind;
     let account =
         if kind == ProviderKind::Bedrock { read_account(&mut section) } else { Some(AwsAccount::default()) };
-    let base_url = read_base_url(name, kind, account.as_ref(), &mut section, listen);
-    let api_key = read_api_key(name, kind, account.as_ref(), &mut section);
+    let base_url = read_base_url(name, api, account.as_ref(), &mut section, listen);
+    let api_key = read_api_key(name, api, account.as_ref(), base_url.as_ref(), &mut section);
+    let api_version = read_api_version(name, api, &mut section);
     let speaks = read_speaks(kind, &mut section);
     let ca_file = section.value("ca_file").and_then(|value| value.text()).map(PathBuf::from);
     let mut stream_usage = None;
@@ -94,6 +108,8 @@ fn read_provider(name: &str, mut section: Section<'_>, listen: SocketAddr) -> Op
     Some(ProviderConfig {
         name: name.to_owned(),
         kind,
+        vendor: api.vendor,
+        api_version: api_version?,
         aws: aws_settings(kind, account?, &base_url, environment),
         base_url,
         api_key: api_key?,
@@ -150,32 +166,44 @@ fn read_forward(section: &mut Section<'_>) -> Option<Vec<ForwardedHeader>> {
     Some(headers)
 }
 
-fn read_kind(name: &str, section: &mut Section<'_>) -> Option<ProviderKind> {
-    let mut kind = KINDS.iter().find(|(kind, _)| *kind == name).map(|(_, kind)| *kind);
-    section.read_into("kind", &mut kind, |value| value.choice(&KINDS).map(Some));
-    if kind.is_none() && !section.contains_key("kind") {
-        section.report("kind", &format!("is missing, expected {}", quoted_choices(&KINDS)));
-    }
-    kind
+fn read_kind(name: &str, section: &mut Section<'_>) -> Option<Api> {
+    let Some(value) = section.value("kind") else {
+        let api = Api::named(name);
+        if api.is_none() {
+            section.report("kind", &format!("is missing, expected {}", expected_kind(None)));
+        }
+        return api;
+    };
+    let written = value.text()?;
+    let api = Api::named(&written);
+    api.or_else(|| value.report(format_args!("is {written:?}, expected {}", expected_kind(Some(&written)))))
 }
 
 /// `None`: invalid, and reported.
 fn read_base_url(
     name: &str,
-    kind: ProviderKind,
+    api: Api,
     account: Option<&AwsAccount>,
     section: &mut Section<'_>,
     listen: SocketAddr,
 ) -> Option<Url> {
     let Some(value) = section.value("base_url") else {
         // AWS' variables are about an account, whatever its provider is called here.
-        return if is_named_after_kind(name, kind) || kind == ProviderKind::Bedrock {
-            base_url_from_env(kind, account?, section.context, listen)
+        let by_variable = api.is_named(name) || api.kind == ProviderKind::Bedrock;
+        if api.kind == ProviderKind::Azure && !(by_variable && has_endpoint(section.context)) {
+            section.report(
+                "base_url",
+                "is missing, expected the endpoint of the resource, such as \"https://NAME.openai.azure.com\"",
+            );
+            return None;
+        }
+        return if by_variable {
+            base_url_from_env(api, account?, section.context, listen)
         } else {
-            default_base_url(kind, account?, section.context.environment)
+            default_base_url(api, account?, section.context.environment)
         };
     };
-    match parse_base_url(kind, &value.text()?, listen) {
+    match parse_base_url(api.kind, &value.text()?, listen) {
         Ok(BaseUrl { url, warning }) => {
             if let Some(warning) = warning {
                 value.warn(warning);
@@ -186,36 +214,96 @@ fn read_base_url(
     }
 }
 
-/// `None`: invalid, and reported. `Some(None)`: not needed, for a server with its own `base_url`, and for Bedrock, whose
-/// requests are signed with AWS credentials.
+fn has_endpoint(context: &ParseContext<'_>) -> bool {
+    context.environment.get(names::AZURE_OPENAI_ENDPOINT).is_some()
+}
+
+/// `None`: invalid, and reported. `Some(None)`: not needed, for a server with its own `base_url` or on this machine, and for
+/// Bedrock, whose requests are signed with AWS credentials.
 fn read_api_key(
     name: &str,
-    kind: ProviderKind,
+    api: Api,
     account: Option<&AwsAccount>,
+    base_url: Option<&Url>,
     section: &mut Section<'_>,
 ) -> Option<Option<SecretString>> {
     if let Some(value) = section.value("api_key") {
         return value.secret().map(Some);
     }
-    if kind == ProviderKind::Bedrock {
+    let by_variable = || api.key(section.context.environment);
+    if api.kind == ProviderKind::Bedrock {
         // A profile that is named means its credentials.
         let has_profile = account.is_none_or(|account| account.profile.is_some());
-        return Some(api_key_from_env(kind, section.context.environment).filter(|_| !has_profile));
+        return Some(by_variable().map(|(_, key)| key).filter(|_| !has_profile));
     }
-    let standard_key = || api_key_from_env(kind, section.context.environment);
-    let key = is_named_after_kind(name, kind).then(standard_key).flatten();
-    if key.is_none() && !section.contains_key("base_url") {
-        let variable = key_variables(kind)[0];
+    let key = if api.is_named(name) { by_variable() } else { None };
+    let needs_key = !section.contains_key("base_url") && !api.is_local() || api.kind == ProviderKind::Azure;
+    // Two variables of one kind belong together; a file's URL and a variable's key may not.
+    let is_files_url = section.contains_key("base_url") || api.vendor.is_some();
+    let owner = base_url.filter(|_| is_files_url).and_then(|url| api.other_owner(url));
+    if let (Some((variable, _)), Some(owner)) = (&key, owner) {
+        let message =
+            format!("is missing; base_url is the address of {owner}, which does not get {variable}");
+        section.report("api_key", &message);
+        return None;
+    }
+    if key.is_none() && needs_key {
+        let variable = api.key_variables()[0];
         let advice = format!("write api_key = \"${{{variable}}}\" and set that variable");
         section.report("api_key", &format!("is missing; {advice}"));
         return None;
     }
-    Some(key)
+    Some(key.map(|(_, key)| key))
 }
 
-/// The variables of a kind belong to the provider that is named after the kind.
-fn is_named_after_kind(name: &str, kind: ProviderKind) -> bool {
-    KINDS.contains(&(name, kind))
+/// The words for Azure's API without a date.
+const UNDATED: [&str; 3] = ["v1", "preview", "latest"];
+
+/// `None`: invalid, and reported. `Some(None)`: the API without a date.
+fn read_api_version(name: &str, api: Api, section: &mut Section<'_>) -> Option<Option<String>> {
+    if api.kind != ProviderKind::Azure {
+        return Some(None);
+    }
+    let Some(value) = section.value("api_version") else {
+        let by_variable = || api_version_from_env(api.kind, section.context);
+        return Some(if api.is_named(name) { by_variable() } else { None });
+    };
+    let version = value.text()?;
+    if UNDATED.contains(&version.as_str()) {
+        return Some(None);
+    }
+    if !is_dated_version(&version) {
+        return value
+            .report("is no version of Azure's API, expected a date such as \"2024-10-21\", or \"v1\"");
+    }
+    Some(Some(version))
+}
+
+/// The version that a variable names, if it has a date.
+fn api_version_from_env(kind: ProviderKind, context: &ParseContext<'_>) -> Option<String> {
+    if kind != ProviderKind::Azure {
+        return None;
+    }
+    let variables = [names::AZURE_OPENAI_API_VERSION, names::OPENAI_API_VERSION];
+    let (name, version) =
+        variables.iter().find_map(|name| Some((name, context.environment.get(name)?.trim())))?;
+    if UNDATED.contains(&version) {
+        return None;
+    }
+    if !is_dated_version(version) {
+        context
+            .report_variable(name, "is no version of Azure's API, expected a date such as 2024-10-21, or v1");
+        return None;
+    }
+    Some(version.to_owned())
+}
+
+/// `2024-10-21`, `2024-12-01-preview`.
+fn is_dated_version(text: &str) -> bool {
+    let date = text.strip_suffix("-preview").unwrap_or(text);
+    let is_digit =
+        |at: usize, byte: u8| if matches!(at, 4 | 7) { byte == b'-' } else { byte.is_ascii_digit() };
+    date.len() == 10 && date.bytes().enumerate().all(|(at, byte)| is_digit(at, byte))
 }
 
 /// A provider's name is the part of a model key before the colon, or before the slash in the other spelling.
@@ -229,43 +317,20 @@ fn name_problem(name: &str) -> Option<String> {
     None
 }
 
-/// The variables for the kind's key; the first that is set wins.
-fn key_variables(kind: ProviderKind) -> &'static [&'static str] {
-    match kind {
-        ProviderKind::OpenAi => &[names::OPENAI_API_KEY],
-        ProviderKind::Anthropic => &[names::ANTHROPIC_API_KEY],
-        ProviderKind::GoogleGenAi => &[names::GOOGLE_API_KEY, names::GEMINI_API_KEY],
-        ProviderKind::Bedrock => &[names::AWS_BEARER_TOKEN_BEDROCK],
-    }
-}
-
-fn api_key_from_env(kind: ProviderKind, environment: &Environment) -> Option<SecretString> {
-    key_variables(kind).iter().find_map(|name| environment.get(name)).map(SecretString::from)
-}
-
-fn is_configured_by_env(kind: ProviderKind, environment: &Environment) -> bool {
-    let has_aws_credentials =
-        names::AWS_CREDENTIAL_VARIABLES.iter().any(|name| environment.get(name).is_some());
-    api_key_from_env(kind, environment).is_some() || (kind == ProviderKind::Bedrock && has_aws_credentials)
-}
-
-/// The kind's base URL: its variable, or else the default.
+/// The base URL by the variable for it, or else the default. `None`: invalid, and reported.
 fn base_url_from_env(
-    kind: ProviderKind,
+    api: Api,
     account: &AwsAccount,
     context: &ParseContext<'_>,
     listen: SocketAddr,
 ) -> Option<Url> {
-    let variable = match kind {
-        ProviderKind::OpenAi => names::OPENAI_BASE_URL,
-        ProviderKind::Anthropic => names::ANTHROPIC_BASE_URL,
-        ProviderKind::GoogleGenAi => names::GOOGLE_GEMINI_BASE_URL,
-        ProviderKind::Bedrock => names::AWS_ENDPOINT_URL_BEDROCK_RUNTIME,
+    let set = api.base_url_variable().and_then(|name| Some((name, context.environment.get(name)?)));
+    let Some((variable, text)) = set else {
+        return default_base_url(api, account, context.environment);
     };
-    let Some(text) = context.environment.get(variable) else {
-        return default_base_url(kind, account, context.environment);
-    };
-    match parse_base_url(kind, text, listen) {
+    let complete = |vendor: &Vendor| vendor_url::complete(vendor, text);
+    let text = api.vendor.map_or_else(|| text.to_owned(), complete);
+    match parse_base_url(api.kind, &text, listen) {
         Ok(BaseUrl { url, warning }) => {
             if let Some(warning) = warning {
                 context.warn(Location::Variable(variable.to_owned()), warning);
@@ -279,8 +344,8 @@ fn base_url_from_env(
     }
 }
 
-fn default_base_url(kind: ProviderKind, account: &AwsAccount, environment: &Environment) -> Option<Url> {
-    match kind.default_base_url() {
+fn default_base_url(api: Api, account: &AwsAccount, environment: &Environment) -> Option<Url> {
+    match api.vendor.map(|vendor| vendor.base_url).or_else(|| api.kind.default_base_url()) {
         Some(url) => url.parse().ok(),
         None => {
             let region = account.region(&aws_environment(environment));
@@ -370,10 +435,7 @@ fn aws_environment(environment: &Environment) -> AwsEnvironment {
 
 /// The message for a provider that is not configured.
 pub(super) fn missing_provider(name: &str, providers: &Providers) -> String {
-    let advice = match KINDS.iter().find(|(kind, _)| *kind == name) {
-        Some((_, kind)) => format!("set {} or add [providers.{name}]", key_variables(*kind)[0]),
-        None => format!("add [providers.{name}]"),
-    };
+    let advice = Api::advice(name);
     let closest = closest_match(name, providers.keys().map(String::as_str));
     let known = closest
         .map_or_else(|| "none is configured".to_owned(), |known| format!("the nearest name is {known:?}"));

@@ -6,10 +6,7 @@ use std::collections::BTreeMap;
 use breaker::ModelKey;
 use manager::Route;
 
-use super::{
-    document::Section,
-    providers::{KINDS, Providers},
-};
+use super::{api::KINDS, document::Section, providers::Providers};
 
 /// Warns of each route of the file whose name also names a model.
 pub(super) fn warn<'m>(

@@ -170,15 +170,13 @@ fn providers(simulator: &Simulator, recorded: &RecordedProvider) -> Vec<Provider
                 Format::Converse => (ProviderKind::Bedrock, ""),
             };
             providers.push(ProviderConfig {
-                name: format!("{format}{suffix}"),
-                kind,
-                base_url: format!("{base}{version}").parse().unwrap(),
                 api_key: Some("key-of-ours".into()),
-                aws: None,
                 speaks: Some(vec![format.dialect()]),
-                ca_file: None,
-                stream_usage: None,
-                forward: Vec::new(),
+                ..ProviderConfig::new(
+                    format!("{format}{suffix}"),
+                    kind,
+                    format!("{base}{version}").parse().unwrap(),
+                )
             });
         }
     }

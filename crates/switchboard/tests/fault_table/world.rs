@@ -99,15 +99,9 @@ fn providers(first: &Simulator, second: &Simulator, refusing: &Simulator) -> Vec
                 Dialect::Gemini => (ProviderKind::GoogleGenAi, simulator.gemini_base_url()),
             };
             providers.push(ProviderConfig {
-                name: format!("{}{suffix}", format.label()),
-                kind,
-                base_url: url.parse().unwrap(),
                 api_key: Some("key-of-ours".into()),
-                aws: None,
                 speaks: Some(vec![format]),
-                ca_file: None,
-                stream_usage: None,
-                forward: Vec::new(),
+                ..ProviderConfig::new(format!("{}{suffix}", format.label()), kind, url.parse().unwrap())
             });
         }
     }

@@ -265,7 +265,7 @@ mod tests {
     use crate::target::{Losses, Target};
 
     const TARGET: Target<'static> =
-        Target { dialect: Dialect::OpenAiChat, provider: "p", model: "m", is_official: false };
+        Target { dialect: Dialect::OpenAiChat, provider: "p", model: "m", is_official: false, refuses: &[] };
 
     #[test]
     fn media_come_back_as_they_were() {

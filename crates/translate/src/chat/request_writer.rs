@@ -26,7 +26,9 @@ pub(crate) fn write(request: &Request, target: &Target<'_>) -> Result<Written, V
     body = write_account(body, request, target, &mut losses);
     if request.stream {
         body = body.bool("stream", true);
-        body = body.object("stream_options", ObjectWriter::new().bool("include_usage", true));
+        if target.takes("stream_options") {
+            body = body.object("stream_options", ObjectWriter::new().bool("include_usage", true));
+        }
     }
     for unmapped in &request.unmapped {
         if unmapped.required {
@@ -84,13 +86,15 @@ fn write_sampling(
         ("presence_penalty", sampling.presence_penalty),
     ];
     for (field, value) in values {
-        if target.abilities().sampling {
+        if target.abilities().sampling && target.takes(field) {
             body = body.maybe(value, |body, value| body.f64(field, value));
         } else {
             losses.drop_if(value.is_some(), field);
         }
     }
-    body.maybe(sampling.seed, |body, seed| body.json("seed", &seed.to_string()))
+    let seed = sampling.seed.filter(|_| target.takes("seed"));
+    losses.drop_if(seed.is_none() && sampling.seed.is_some(), "seed");
+    body.maybe(seed, |body, seed| body.json("seed", &seed.to_string()))
 }
 
 fn write_format(body: ObjectWriter, request: &Request) -> ObjectWriter {
@@ -121,6 +125,10 @@ fn write_reasoning(
     let off = (wish.enabled == Some(false)).then_some(Effort::None);
     let asked = off.or(wish.effort).or_else(|| wish.budget.map(Effort::of_budget));
     let Some(asked) = asked else { return body };
+    if !target.takes("reasoning_effort") {
+        losses.drop("reasoning_effort");
+        return body;
+    }
     match target.abilities().thinking {
         Thinking::No => {
             losses.drop_if(asked != Effort::None, "reasoning_effort");
@@ -163,7 +171,7 @@ fn write_account(
         }
     }
     match &request.user {
-        Some(user) if user.len() <= LONGEST_USER => body.str("user", user),
+        Some(user) if user.len() <= LONGEST_USER && target.takes("user") => body.str("user", user),
         Some(_) => {
             losses.drop("user");
             body
@@ -183,12 +191,31 @@ mod tests {
     use crate::target::{CannotCarry, Target, Written};
 
     fn target(is_official: bool) -> Target<'static> {
-        Target { dialect: Dialect::OpenAiChat, provider: "p", model: "m", is_official }
+        Target { dialect: Dialect::OpenAiChat, provider: "p", model: "m", is_official, refuses: &[] }
     }
 
     fn rewritten(json: &str, is_official: bool) -> Result<Written, Vec<CannotCarry>> {
         let request = read_request(&Object::parse(json.as_bytes()).unwrap()).unwrap();
         write(&request, &target(is_official))
+    }
+
+    #[test]
+    fn what_a_vendor_refuses_is_left_out_and_named() {
+        let json = r#"{"messages":[{"role":"user","content":"u"}],"max_tokens":5,"stream":true,"seed":7,"user":"id",
+            "presence_penalty":1,"reasoning_effort":"high","parallel_tool_calls":false,"temperature":0.5,
+            "tools":[{"type":"function","function":{"name":"f"}}]}"#;
+        let request = read_request(&Object::parse(json.as_bytes()).unwrap()).unwrap();
+        let refuses =
+            ["stream_options", "seed", "user", "presence_penalty", "reasoning_effort", "parallel_tool_calls"];
+        let written = write(&request, &Target { refuses: &refuses, ..target(false) }).unwrap();
+        for field in refuses {
+            assert!(!written.body.contains(&format!("\"{field}\":")), "{}", written.body);
+        }
+        assert!(written.body.contains(r#""max_tokens":5,"temperature":0.5"#), "{}", written.body);
+        // Nobody asked for the usage of the stream but the writer itself.
+        let mut dropped = written.dropped;
+        dropped.sort();
+        assert_eq!(dropped, ["parallel_tool_calls", "presence_penalty", "reasoning_effort", "seed", "user"]);
     }
 
     fn body(json: &str, is_official: bool) -> String {

@@ -117,7 +117,9 @@ pub(super) fn write(
     if let Some(choice) = &request.tool_choice {
         body = write_choice(body, choice, request, target, losses);
     }
-    body.maybe(request.parallel_tool_calls, |body, parallel| body.bool("parallel_tool_calls", parallel))
+    let parallel = request.parallel_tool_calls.filter(|_| target.takes("parallel_tool_calls"));
+    losses.drop_if(parallel.is_none() && request.parallel_tool_calls.is_some(), "parallel_tool_calls");
+    body.maybe(parallel, |body, parallel| body.bool("parallel_tool_calls", parallel))
 }
 
 fn write_tool(

@@ -153,7 +153,13 @@ mod tests {
     /// The body for a model of a request of Anthropic's, and what was left out; or the first refusal.
     fn written(fields: &str, model: &str, stream: bool) -> Result<(String, String), String> {
         let request = CallerRequest::read(Dialect::Anthropic, format!("{{{fields}}}").as_bytes()).unwrap();
-        let target = Target { dialect: Dialect::BedrockConverse, provider: "p", model, is_official: false };
+        let target = Target {
+            dialect: Dialect::BedrockConverse,
+            provider: "p",
+            model,
+            is_official: false,
+            refuses: &[],
+        };
         let options = CallerOptions { stream, ..CallerOptions::default() };
         let translated = request.translate(&target, options).map_err(|refused| refused[0].to_string())?;
         Ok((String::from_utf8(translated.body.to_vec()).unwrap(), translated.dropped.join(",")))

@@ -183,7 +183,7 @@ mod tests {
     use crate::target::{Losses, Target};
 
     fn target(model: &str) -> Target<'_> {
-        Target { dialect: Dialect::Gemini, provider: "google", model, is_official: true }
+        Target { dialect: Dialect::Gemini, provider: "google", model, is_official: true, refuses: &[] }
     }
 
     fn written(request: &Request, model: &str) -> (String, Vec<String>) {

@@ -22,7 +22,7 @@ fn caller(dialect: Dialect) -> Caller {
 /// A model that takes as much as its format can say. Only Gemini's abilities must be known for it to be asked to think.
 pub(super) fn target(dialect: Dialect) -> Target<'static> {
     let model = if dialect == Gemini { "gemini-3.1-flash" } else { "any-model" };
-    Target { dialect, provider: "p", model, is_official: true }
+    Target { dialect, provider: "p", model, is_official: true, refuses: &[] }
 }
 
 /// Of a call to [`target`], by a client that wants to see everything.

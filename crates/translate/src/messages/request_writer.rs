@@ -240,7 +240,8 @@ mod tests {
     }
 
     fn written(request: &Request, model: &str) -> Result<Written, Vec<String>> {
-        let target = Target { dialect: Dialect::Anthropic, provider: "p", model, is_official: true };
+        let target =
+            Target { dialect: Dialect::Anthropic, provider: "p", model, is_official: true, refuses: &[] };
         write(request, &target).map_err(|refused| refused.iter().map(ToString::to_string).collect())
     }
 

@@ -48,7 +48,8 @@ mod tests {
         let body = format!(r#"{{"max_tokens":20000,{rest}}}"#);
         let mut request = read_request(&Object::parse(body.as_bytes()).unwrap()).unwrap();
         request.reasoning = reasoning;
-        let target = Target { dialect: Dialect::Anthropic, provider: "p", model, is_official: true };
+        let target =
+            Target { dialect: Dialect::Anthropic, provider: "p", model, is_official: true, refuses: &[] };
         let written = write_request(&request, &target).map_err(|refused| refused[0].field.clone())?;
         let at = written.body.find(r#""thinking""#).or_else(|| written.body.find(r#""output_config""#));
         Ok((at.map(|at| written.body[at..].to_owned()).unwrap_or_default(), !written.dropped.is_empty()))

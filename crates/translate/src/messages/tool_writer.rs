@@ -206,6 +206,7 @@ mod tests {
             provider: "p",
             model: "claude-sonnet-4-5",
             is_official: true,
+            refuses: &[],
         };
         let (mut names, mut losses) = (ToolNames::default(), Losses::default());
         let tools = write(&request, &target, &mut names, &mut losses);
@@ -269,7 +270,13 @@ mod tests {
     fn calls_without_tools_get_tools_that_may_not_be_called() {
         let body = r#"{"messages":[{"role":"assistant","content":[{"type":"tool_use","id":"c","name":"f","input":{}}]}]}"#;
         let request = read_request(&Object::parse(body.as_bytes()).unwrap()).unwrap();
-        let target = Target { dialect: Dialect::Anthropic, provider: "p", model: "m", is_official: true };
+        let target = Target {
+            dialect: Dialect::Anthropic,
+            provider: "p",
+            model: "m",
+            is_official: true,
+            refuses: &[],
+        };
         let tools = write(&request, &target, &mut ToolNames::default(), &mut Losses::default());
         assert_eq!(
             array(tools.tools).finish(),

@@ -231,7 +231,8 @@ mod tests {
     fn messages(json: &str, model: &str) -> Result<String, String> {
         let body = format!(r#"{{"messages":{json}}}"#);
         let request: Request = read_request(&Object::parse(body.as_bytes()).unwrap()).unwrap();
-        let target = Target { dialect: Dialect::Anthropic, provider: "p", model, is_official: true };
+        let target =
+            Target { dialect: Dialect::Anthropic, provider: "p", model, is_official: true, refuses: &[] };
         let mut losses = Losses::default();
         let written = array(write(&request, &target, &mut losses).messages).finish();
         let refused = losses.finish(String::new(), crate::names::ToolNames::default()).err();

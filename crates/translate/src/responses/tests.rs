@@ -36,7 +36,7 @@ fn request(json: &str) -> Request {
 }
 
 fn target(model: &'static str) -> Target<'static> {
-    Target { dialect: Dialect::OpenAiResponses, provider: "openai", model, is_official: true }
+    Target { dialect: Dialect::OpenAiResponses, provider: "openai", model, is_official: true, refuses: &[] }
 }
 
 fn written(json: &str, model: &'static str) -> Written {

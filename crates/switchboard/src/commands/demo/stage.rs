@@ -153,17 +153,7 @@ const fn healthy() -> Behaviour {
 }
 
 fn provider_config(model: &ModelKey, simulator: &Simulator) -> anyhow::Result<ProviderConfig> {
-    Ok(ProviderConfig {
-        name: model.provider().to_owned(),
-        kind: ProviderKind::OpenAi,
-        base_url: simulator.openai_base_url().parse()?,
-        api_key: None,
-        aws: None,
-        speaks: None,
-        ca_file: None,
-        stream_usage: None,
-        forward: Vec::new(),
-    })
+    Ok(ProviderConfig::new(model.provider(), ProviderKind::OpenAi, simulator.openai_base_url().parse()?))
 }
 
 fn route(primary: &ModelKey, backup: &ModelKey) -> Route {

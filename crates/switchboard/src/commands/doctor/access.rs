@@ -17,7 +17,7 @@ struct ProviderFinding {
     advice: Option<String>,
 }
 
-/// Asks every provider, each with a line of its own, for the list of its models, which costs no tokens.
+/// Asks every provider, each with a line of its own, for the list of its models, or what else costs no tokens there.
 pub(super) async fn check(session: &Session, diagnosis: &mut Diagnosis) {
     let Ok(sources) = session.sources(None) else {
         return diagnosis.skip(Check::ProviderAccess, "needs a valid configuration");
@@ -53,7 +53,7 @@ async fn check_provider(config: ProviderConfig) -> ProviderFinding {
         }
     };
     match provider.check_access(2 * CHECK_TIMEOUT).await {
-        Ok(Access { status, is_refused: true, credentials, clock_problem }) => {
+        Ok(Access { status, is_refused: true, credentials, clock_problem, .. }) => {
             let status = status.as_u16();
             match (credentials, clock_problem) {
                 (Some(_), Some(problem)) => {
@@ -69,9 +69,10 @@ async fn check_provider(config: ProviderConfig) -> ProviderFinding {
                 ),
             }
         }
-        Ok(Access { status, credentials, .. }) => {
+        Ok(Access { status, is_key_checked, credentials, .. }) => {
             let key = match (status.is_success(), has_key, credentials) {
                 (_, _, Some(source)) => format!("; credentials: {source}"),
+                (true, true, None) if !is_key_checked => "; this says nothing about the key".to_owned(),
                 (true, true, None) => ", key accepted".to_owned(),
                 (true, false, None) => String::new(),
                 (false, _, None) => ", but it lists no models".to_owned(),

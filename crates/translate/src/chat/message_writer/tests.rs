@@ -11,7 +11,7 @@ use crate::names::ToolNames;
 use crate::target::{Losses, Target};
 
 const COMPATIBLE: Target<'static> =
-    Target { dialect: Dialect::OpenAiChat, provider: "p", model: "m", is_official: false };
+    Target { dialect: Dialect::OpenAiChat, provider: "p", model: "m", is_official: false, refuses: &[] };
 
 fn messages(turns: Vec<Message>, target: &Target<'_>) -> Result<String, String> {
     let request = Request { turns, ..Request::default() };

@@ -11,7 +11,13 @@ use crate::names::ToolNames;
 use crate::target::Losses;
 
 fn target(model: &str) -> crate::target::Target<'_> {
-    crate::target::Target { dialect: Dialect::Gemini, provider: "google", model, is_official: true }
+    crate::target::Target {
+        dialect: Dialect::Gemini,
+        provider: "google",
+        model,
+        is_official: true,
+        refuses: &[],
+    }
 }
 
 /// The contents, or the reasons against them.
