@@ -36,6 +36,7 @@ async fn a_process_out_of_descriptors_blames_no_model() {
         base_url: simulator.openai_base_url().replace("127.0.0.1", "localhost").parse().unwrap(),
         api_key: None,
         aws: None,
+        google: None,
         speaks: None,
         ca_file: None,
         stream_usage: None,

@@ -39,6 +39,7 @@ async fn blank_lines_before_the_first_token_take_a_factor_of_their_size() {
         base_url: base_url.parse().unwrap(),
         api_key: None,
         aws: None,
+        google: None,
         speaks: None,
         ca_file: None,
         stream_usage: None,

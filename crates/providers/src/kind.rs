@@ -18,6 +18,8 @@ pub enum ProviderKind {
     GoogleGenAi,
     /// AWS Bedrock, where each model has one API format.
     Bedrock,
+    /// Google Cloud's Vertex AI, where each model has one API format.
+    Vertex,
 }
 
 impl ProviderKind {
@@ -29,6 +31,7 @@ impl ProviderKind {
             Self::Anthropic => &[Dialect::Anthropic],
             Self::GoogleGenAi => &[Dialect::Gemini],
             Self::Bedrock => &[Dialect::Anthropic, Dialect::OpenAiChat, Dialect::BedrockConverse],
+            Self::Vertex => &[Dialect::Gemini, Dialect::Anthropic, Dialect::OpenAiChat],
         }
     }
 
@@ -42,14 +45,14 @@ impl ProviderKind {
         }
     }
 
-    /// The base URL unless the configuration has another; `None`: it depends on the account (Bedrock's region).
+    /// The base URL unless the configuration has another; `None`: it depends on the account (its region or location).
     #[must_use]
     pub const fn default_base_url(self) -> Option<&'static str> {
         match self {
             Self::OpenAi => Some("https://api.openai.com/v1"),
             Self::Anthropic => Some("https://api.anthropic.com"),
             Self::GoogleGenAi => Some("https://generativelanguage.googleapis.com"),
-            Self::Bedrock => None,
+            Self::Bedrock | Self::Vertex => None,
         }
     }
 
@@ -58,7 +61,9 @@ impl ProviderKind {
         let (name, value) = match self {
             Self::OpenAi | Self::Bedrock => (AUTHORIZATION, HeaderValue::try_from(format!("Bearer {key}"))),
             Self::Anthropic => (HeaderName::from_static("x-api-key"), HeaderValue::try_from(key)),
-            Self::GoogleGenAi => (HeaderName::from_static("x-goog-api-key"), HeaderValue::try_from(key)),
+            Self::GoogleGenAi | Self::Vertex => {
+                (HeaderName::from_static("x-goog-api-key"), HeaderValue::try_from(key))
+            }
         };
         let mut value = value?;
         value.set_sensitive(true);

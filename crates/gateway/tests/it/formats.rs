@@ -28,6 +28,7 @@ async fn world(setup: Setup) -> World {
         base_url: url.parse().unwrap(),
         api_key: Some("key-of-ours".into()),
         aws: None,
+        google: None,
         speaks,
         ca_file: None,
         stream_usage: None,

@@ -125,6 +125,7 @@ pub(crate) fn manager(first: &Simulator, second: &Simulator, setup: &Setup) -> A
         base_url: url.parse().unwrap(),
         api_key: Some("key-of-ours".into()),
         aws: None,
+        google: None,
         speaks: None,
         ca_file: None,
         stream_usage: None,

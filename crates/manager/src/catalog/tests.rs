@@ -10,6 +10,7 @@ fn provider(name: &str, kind: ProviderKind) -> ProviderConfig {
         base_url: Url::parse("http://127.0.0.1:1/v1").unwrap(),
         api_key: None,
         aws: None,
+        google: None,
         speaks: None,
         ca_file: None,
         stream_usage: None,

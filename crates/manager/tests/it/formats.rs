@@ -52,6 +52,7 @@ impl Formats {
             base_url: url.parse().unwrap(),
             api_key: Some("key-of-ours".into()),
             aws: None,
+            google: None,
             speaks,
             ca_file: None,
             stream_usage: None,

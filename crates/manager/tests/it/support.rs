@@ -111,6 +111,7 @@ impl Fixture {
             base_url: url.parse().unwrap(),
             api_key: Some("key-of-ours".into()),
             aws: None,
+            google: None,
             speaks: None,
             ca_file: None,
             stream_usage: config.stream_usage,

@@ -39,6 +39,7 @@ pub(crate) fn bedrock(base_url: &str, variables: &[(&str, &str)]) -> Provider {
         base_url: base_url.parse().unwrap(),
         api_key: variables.get("AWS_BEARER_TOKEN_BEDROCK").map(|key| (*key).into()),
         aws: Some(AwsSettings { region: REGION.to_owned(), profile: None, environment }),
+        google: None,
         speaks: None,
         ca_file: None,
         forward: Vec::new(),

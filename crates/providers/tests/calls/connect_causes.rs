@@ -63,6 +63,7 @@ fn try_provider(base_url: &str, ca_file: Option<PathBuf>) -> Result<Provider, Pr
         base_url: base_url.parse().unwrap(),
         api_key: None,
         aws: None,
+        google: None,
         speaks: None,
         ca_file,
         stream_usage: None,

@@ -177,6 +177,7 @@ async fn serving(dialect: Dialect, bodies: Vec<String>) -> Provider {
         base_url: base_url.parse().unwrap(),
         api_key: None,
         aws: None,
+        google: None,
         speaks: Some(vec![dialect]),
     };
     Provider::new(config, Duration::from_secs(5)).unwrap()

@@ -241,6 +241,7 @@ fn configurations_that_could_never_work() {
             base_url: base_url.parse().unwrap(),
             api_key: Some(key.to_owned().into()),
             aws: None,
+            google: None,
             speaks: None,
             ca_file: None,
             stream_usage: None,

@@ -35,6 +35,7 @@ pub(crate) fn provider(kind: ProviderKind, base_url: &str) -> Provider {
         base_url: base_url.parse().unwrap(),
         api_key: Some(KEY.to_owned().into()),
         aws: None,
+        google: None,
         speaks: None,
         ca_file: None,
         stream_usage: None,

@@ -175,6 +175,7 @@ fn providers(simulator: &Simulator, recorded: &RecordedProvider) -> Vec<Provider
                 base_url: format!("{base}{version}").parse().unwrap(),
                 api_key: Some("key-of-ours".into()),
                 aws: None,
+                google: None,
                 speaks: Some(vec![format.dialect()]),
                 ca_file: None,
                 stream_usage: None,

@@ -104,6 +104,7 @@ fn providers(first: &Simulator, second: &Simulator, refusing: &Simulator) -> Vec
                 base_url: url.parse().unwrap(),
                 api_key: Some("key-of-ours".into()),
                 aws: None,
+                google: None,
                 speaks: Some(vec![format]),
                 ca_file: None,
                 stream_usage: None,

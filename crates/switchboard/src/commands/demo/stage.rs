@@ -159,6 +159,7 @@ fn provider_config(model: &ModelKey, simulator: &Simulator) -> anyhow::Result<Pr
         base_url: simulator.openai_base_url().parse()?,
         api_key: None,
         aws: None,
+        google: None,
         speaks: None,
         ca_file: None,
         stream_usage: None,
