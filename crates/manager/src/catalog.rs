@@ -14,7 +14,7 @@ use crate::{BufferLimit, OnAuthError, Retry, Route, StreamMode};
 
 /// Providers that a name may refer to although they are not configured. Then that is the error, and the name is not
 /// resolved as a model whose own name has a colon or slash.
-const KNOWN_PROVIDERS: [&str; 4] = ["openai", "anthropic", "google-genai", "bedrock"];
+const KNOWN_PROVIDERS: [&str; 5] = ["openai", "anthropic", "google-genai", "bedrock", "vertex"];
 
 /// The configuration.
 #[derive(Debug, Clone, Default)]

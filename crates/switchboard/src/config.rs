@@ -29,6 +29,7 @@ mod context;
 mod document;
 mod dotenv;
 pub mod environment;
+mod google;
 mod interpolate;
 mod keys;
 pub mod model_ends;

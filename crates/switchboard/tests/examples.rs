@@ -4,7 +4,7 @@
 
 use std::{collections::BTreeSet, path::Path};
 
-use providers::AwsEnvironment;
+use providers::{AwsEnvironment, GoogleEnvironment};
 use switchboard::config::{
     Config, Environment, SourceFile, Sources, environment::names, tasks::task_variables,
 };
@@ -75,7 +75,12 @@ fn the_examples_in_it_are_valid() {
 fn the_dotenv_names_every_variable_and_no_other() {
     let known: BTreeSet<String> = names::ALL
         .into_iter()
-        .chain(AwsEnvironment::NAMES.iter().copied().filter(|name| name.starts_with("AWS_")))
+        .chain(
+            [AwsEnvironment::NAMES, GoogleEnvironment::NAMES]
+                .concat()
+                .into_iter()
+                .filter(|name| *name != "HOME"),
+        )
         .map(str::to_owned)
         .chain(task_variables())
         .collect();

@@ -35,8 +35,9 @@ async fn from_file(
     file: CredentialsFile,
 ) -> Result<AccessToken, CredentialsError> {
     let CredentialsFile { identity, token_uri, project, quota_project } = file;
+    let by_variable = || settings.environment.project().map(str::to_owned);
     // A person's file has no project but the one whose quota is used.
-    let project = settings.project.clone().or(project).or_else(|| quota_project.clone());
+    let project = settings.project.clone().or(project).or_else(by_variable).or_else(|| quota_project.clone());
     let project = project.ok_or(CredentialsError::NoProject)?;
     let now = SystemTime::now();
     let granted = exchange(&identity, token_uri.as_deref(), now).await.map_err(|error| match error {

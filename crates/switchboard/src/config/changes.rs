@@ -66,13 +66,15 @@ fn same_providers(a: &[ProviderConfig], b: &[ProviderConfig]) -> bool {
 
 /// Taken apart in full, so that a new setting cannot be forgotten here.
 fn same_provider(a: &ProviderConfig, b: &ProviderConfig) -> bool {
-    let ProviderConfig { name, kind, base_url, api_key, aws, speaks, ca_file, stream_usage, forward } = a;
+    let ProviderConfig { name, kind, base_url, api_key, aws, google, speaks, ca_file, stream_usage, forward } =
+        a;
     let text = |key: &Option<SecretString>| key.as_ref().map(|key| key.expose_secret().to_owned());
     *name == b.name
         && *kind == b.kind
         && *base_url == b.base_url
         && text(api_key) == text(&b.api_key)
         && *aws == b.aws
+        && *google == b.google
         && *speaks == b.speaks
         && *ca_file == b.ca_file
         && *stream_usage == b.stream_usage

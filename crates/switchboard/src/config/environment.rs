@@ -13,7 +13,7 @@ use super::{
 
 /// The variables that Switchboard reads, besides those of Open SWE's tasks ([`super::tasks`]).
 pub mod names {
-    use providers::AwsEnvironment;
+    use providers::{AwsEnvironment, GoogleEnvironment};
 
     /// The configuration file; `--config` wins.
     pub const CONFIG: &str = "SWITCHBOARD_CONFIG";
@@ -63,6 +63,16 @@ pub mod names {
         "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
         "AWS_CONTAINER_CREDENTIALS_FULL_URI",
     ];
+    /// `true`, with a project: the provider `vertex` is configured.
+    pub const GOOGLE_GENAI_USE_VERTEXAI: &str = "GOOGLE_GENAI_USE_VERTEXAI";
+    /// The newer name of the same, which wins.
+    pub const GOOGLE_GENAI_USE_ENTERPRISE: &str = "GOOGLE_GENAI_USE_ENTERPRISE";
+    /// The project of providers of Vertex AI. [`GoogleEnvironment::NAMES`] has all that are read for an account.
+    pub const GOOGLE_CLOUD_PROJECT: &str = "GOOGLE_CLOUD_PROJECT";
+    /// The location of providers of Vertex AI.
+    pub const GOOGLE_CLOUD_LOCATION: &str = "GOOGLE_CLOUD_LOCATION";
+    /// The base URL of providers of Vertex AI.
+    pub const GOOGLE_VERTEX_BASE_URL: &str = "GOOGLE_VERTEX_BASE_URL";
     /// The OTLP/HTTP endpoint; traces go to its path `/v1/traces`.
     pub const OTEL_ENDPOINT: &str = "OTEL_EXPORTER_OTLP_ENDPOINT";
     /// The endpoint of the traces, with its path.
@@ -71,8 +81,8 @@ pub mod names {
     pub const OTEL_DISABLED: &str = "OTEL_SDK_DISABLED";
     /// The service name in traces.
     pub const OTEL_SERVICE_NAME: &str = "OTEL_SERVICE_NAME";
-    /// All of them but those of [`AwsEnvironment::NAMES`] that only credentials need.
-    pub const ALL: [&str; 24] = [
+    /// All of them but those of [`AwsEnvironment::NAMES`] and [`GoogleEnvironment::NAMES`] that only credentials need.
+    pub const ALL: [&str; 29] = [
         CONFIG,
         LISTEN,
         API_KEY,
@@ -93,6 +103,11 @@ pub mod names {
         AWS_REGION,
         AWS_DEFAULT_REGION,
         AWS_ENDPOINT_URL_BEDROCK_RUNTIME,
+        GOOGLE_GENAI_USE_VERTEXAI,
+        GOOGLE_GENAI_USE_ENTERPRISE,
+        GOOGLE_CLOUD_PROJECT,
+        GOOGLE_CLOUD_LOCATION,
+        GOOGLE_VERTEX_BASE_URL,
         OTEL_ENDPOINT,
         OTEL_TRACES_ENDPOINT,
         OTEL_DISABLED,
@@ -102,8 +117,8 @@ pub mod names {
     const TASKS: [&str; 5] = ["PLANNER", "PROGRAMMER", "REVIEWER", "ROUTER", "SUMMARIZER"];
 
     /// `HOME` is the system's, and no line of `.env` needs it.
-    fn is_aws(name: &str) -> bool {
-        name.starts_with("AWS_") && AwsEnvironment::NAMES.contains(&name)
+    fn is_of_cloud(name: &str) -> bool {
+        name != "HOME" && (AwsEnvironment::NAMES.contains(&name) || GoogleEnvironment::NAMES.contains(&name))
     }
 
     /// Whether Switchboard reads the variable, whatever the configuration says.
@@ -113,7 +128,7 @@ pub mod names {
         let is_of_task = task.is_some_and(|(prefix, task)| {
             TASKS.contains(&task) && (prefix == "DEFAULT" || prefix.starts_with("FALLBACK_"))
         });
-        is_of_task || ALL.contains(&name) || is_aws(name)
+        is_of_task || ALL.contains(&name) || is_of_cloud(name)
     }
 }
 

@@ -4,7 +4,8 @@ use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf};
 
 use dialects::Dialect;
 use providers::{
-    AwsEnvironment, AwsSettings, ForwardError, ForwardedHeader, ProviderConfig, ProviderKind, profile_region,
+    AwsEnvironment, AwsSettings, ForwardError, ForwardedHeader, GoogleSettings, ProviderConfig, ProviderKind,
+    profile_region,
 };
 use secrecy::SecretString;
 use url::Url;
@@ -14,16 +15,18 @@ use super::{
     context::ParseContext,
     document::{Section, closest_match},
     environment::{Environment, names},
+    google::{self, GoogleAccount},
     problem::Location,
     value::quoted_choices,
 };
 
 /// The kinds, with the names that Open SWE uses.
-pub(super) const KINDS: [(&str, ProviderKind); 4] = [
+pub(super) const KINDS: [(&str, ProviderKind); 5] = [
     ("openai", ProviderKind::OpenAi),
     ("anthropic", ProviderKind::Anthropic),
     ("google-genai", ProviderKind::GoogleGenAi),
     ("bedrock", ProviderKind::Bedrock),
+    ("vertex", ProviderKind::Vertex),
 ];
 
 /// Providers by name; `None`: invalid, and reported.
@@ -42,16 +45,18 @@ pub(super) fn read_providers(section: &Section<'_>, listen: SocketAddr) -> Provi
         if providers.contains_key(name) || !is_configured_by_env(kind, context.environment) {
             continue;
         }
-        let account = AwsAccount::default();
+        let account = CloudAccount::default();
         let provider = base_url_from_env(kind, &account, context, listen).map(|base_url| {
             let api_key = api_key_from_env(kind, context.environment);
-            let aws = aws_settings(kind, account, &base_url, context.environment);
+            let has_key = api_key.is_some();
+            let CloudAccount { aws, google } = account;
             ProviderConfig {
                 name: name.to_owned(),
                 kind,
+                aws: aws_settings(kind, aws, &base_url, context.environment),
+                google: google_settings(kind, google, has_key, context.environment),
                 base_url,
                 api_key,
-                aws,
                 speaks: None,
                 ca_file: None,
                 stream_usage: None,
@@ -75,12 +80,18 @@ fn read_provider(name: &str, mut section: Section<'_>, listen: SocketAddr) -> Op
         _ = section.value("stream_usage").map(|value| value.boolean());
         _ = section.value("region").map(|value| value.text());
         _ = section.value("profile").map(|value| value.text());
+        for name in ["project", "location", "credentials"] {
+            _ = section.value(name).map(|value| value.text());
+        }
         _ = read_forward(&mut section);
         section.report_unknown_keys();
         return None;
     };
-    let account =
-        if kind == ProviderKind::Bedrock { read_account(&mut section) } else { Some(AwsAccount::default()) };
+    let account = match kind {
+        ProviderKind::Bedrock => read_aws_account(&mut section).map(CloudAccount::of_aws),
+        ProviderKind::Vertex => GoogleAccount::read(&mut section).map(CloudAccount::of_google),
+        _ => Some(CloudAccount::default()),
+    };
     let base_url = read_base_url(name, kind, account.as_ref(), &mut section, listen);
     let api_key = read_api_key(name, kind, account.as_ref(), &mut section);
     let speaks = read_speaks(kind, &mut section);
@@ -90,13 +101,15 @@ fn read_provider(name: &str, mut section: Section<'_>, listen: SocketAddr) -> Op
     let forward = read_forward(&mut section);
     let environment = section.context.environment;
     section.report_unknown_keys();
-    let base_url = base_url?;
+    let (base_url, api_key) = (base_url?, api_key?);
+    let CloudAccount { aws, google } = account?;
     Some(ProviderConfig {
         name: name.to_owned(),
         kind,
-        aws: aws_settings(kind, account?, &base_url, environment),
+        aws: aws_settings(kind, aws, &base_url, environment),
+        google: google_settings(kind, google, api_key.is_some(), environment),
         base_url,
-        api_key: api_key?,
+        api_key,
         speaks: speaks?,
         ca_file,
         stream_usage,
@@ -163,16 +176,16 @@ fn read_kind(name: &str, section: &mut Section<'_>) -> Option<ProviderKind> {
 fn read_base_url(
     name: &str,
     kind: ProviderKind,
-    account: Option<&AwsAccount>,
+    account: Option<&CloudAccount>,
     section: &mut Section<'_>,
     listen: SocketAddr,
 ) -> Option<Url> {
     let Some(value) = section.value("base_url") else {
         // AWS' variables are about an account, whatever its provider is called here.
-        return if is_named_after_kind(name, kind) || kind == ProviderKind::Bedrock {
+        return if is_named_after_kind(name, kind) || is_of_cloud(kind) {
             base_url_from_env(kind, account?, section.context, listen)
         } else {
-            default_base_url(kind, account?, section.context.environment)
+            default_base_url(kind, account?, section.context)
         };
     };
     match parse_base_url(kind, &value.text()?, listen) {
@@ -186,12 +199,12 @@ fn read_base_url(
     }
 }
 
-/// `None`: invalid, and reported. `Some(None)`: not needed, for a server with its own `base_url`, and for Bedrock, whose
-/// requests are signed with AWS credentials.
+/// `None`: invalid, and reported. `Some(None)`: not needed, for a server with its own `base_url`, and for Bedrock and Vertex AI,
+/// which have credentials instead.
 fn read_api_key(
     name: &str,
     kind: ProviderKind,
-    account: Option<&AwsAccount>,
+    account: Option<&CloudAccount>,
     section: &mut Section<'_>,
 ) -> Option<Option<SecretString>> {
     if let Some(value) = section.value("api_key") {
@@ -199,13 +212,16 @@ fn read_api_key(
     }
     if kind == ProviderKind::Bedrock {
         // A profile that is named means its credentials.
-        let has_profile = account.is_none_or(|account| account.profile.is_some());
+        let has_profile = account.is_none_or(|account| account.aws.profile.is_some());
         return Some(api_key_from_env(kind, section.context.environment).filter(|_| !has_profile));
+    }
+    if kind == ProviderKind::Vertex {
+        return Some(None);
     }
     let standard_key = || api_key_from_env(kind, section.context.environment);
     let key = is_named_after_kind(name, kind).then(standard_key).flatten();
     if key.is_none() && !section.contains_key("base_url") {
-        let variable = key_variables(kind)[0];
+        let variable = key_variables(kind).first().unwrap_or(&"API_KEY");
         let advice = format!("write api_key = \"${{{variable}}}\" and set that variable");
         section.report("api_key", &format!("is missing; {advice}"));
         return None;
@@ -236,6 +252,8 @@ fn key_variables(kind: ProviderKind) -> &'static [&'static str] {
         ProviderKind::Anthropic => &[names::ANTHROPIC_API_KEY],
         ProviderKind::GoogleGenAi => &[names::GOOGLE_API_KEY, names::GEMINI_API_KEY],
         ProviderKind::Bedrock => &[names::AWS_BEARER_TOKEN_BEDROCK],
+        // GOOGLE_API_KEY is google-genai's.
+        ProviderKind::Vertex => &[],
     }
 }
 
@@ -244,15 +262,20 @@ fn api_key_from_env(kind: ProviderKind, environment: &Environment) -> Option<Sec
 }
 
 fn is_configured_by_env(kind: ProviderKind, environment: &Environment) -> bool {
-    let has_aws_credentials =
-        names::AWS_CREDENTIAL_VARIABLES.iter().any(|name| environment.get(name).is_some());
-    api_key_from_env(kind, environment).is_some() || (kind == ProviderKind::Bedrock && has_aws_credentials)
+    let has_credentials = match kind {
+        ProviderKind::Bedrock => {
+            names::AWS_CREDENTIAL_VARIABLES.iter().any(|name| environment.get(name).is_some())
+        }
+        ProviderKind::Vertex => google::is_configured_by_env(environment),
+        _ => false,
+    };
+    has_credentials || api_key_from_env(kind, environment).is_some()
 }
 
 /// The kind's base URL: its variable, or else the default.
 fn base_url_from_env(
     kind: ProviderKind,
-    account: &AwsAccount,
+    account: &CloudAccount,
     context: &ParseContext<'_>,
     listen: SocketAddr,
 ) -> Option<Url> {
@@ -261,9 +284,10 @@ fn base_url_from_env(
         ProviderKind::Anthropic => names::ANTHROPIC_BASE_URL,
         ProviderKind::GoogleGenAi => names::GOOGLE_GEMINI_BASE_URL,
         ProviderKind::Bedrock => names::AWS_ENDPOINT_URL_BEDROCK_RUNTIME,
+        ProviderKind::Vertex => names::GOOGLE_VERTEX_BASE_URL,
     };
     let Some(text) = context.environment.get(variable) else {
-        return default_base_url(kind, account, context.environment);
+        return default_base_url(kind, account, context);
     };
     match parse_base_url(kind, text, listen) {
         Ok(BaseUrl { url, warning }) => {
@@ -279,15 +303,39 @@ fn base_url_from_env(
     }
 }
 
-fn default_base_url(kind: ProviderKind, account: &AwsAccount, environment: &Environment) -> Option<Url> {
+fn default_base_url(kind: ProviderKind, account: &CloudAccount, context: &ParseContext<'_>) -> Option<Url> {
     match kind.default_base_url() {
         Some(url) => url.parse().ok(),
+        None if kind == ProviderKind::Vertex => account.google.base_url(context),
         None => {
-            let region = account.region(&aws_environment(environment));
+            let region = account.aws.region(&aws_environment(context.environment));
             let domain = if region.starts_with("cn-") { "amazonaws.com.cn" } else { "amazonaws.com" };
             format!("https://bedrock-runtime.{region}.{domain}").parse().ok()
         }
     }
+}
+
+/// What the file says about the account of a cloud, by which base URL and credentials are found.
+#[derive(Default)]
+struct CloudAccount {
+    aws: AwsAccount,
+    google: GoogleAccount,
+}
+
+impl CloudAccount {
+    fn of_aws(aws: AwsAccount) -> Self {
+        Self { aws, ..Self::default() }
+    }
+
+    fn of_google(google: GoogleAccount) -> Self {
+        Self { google, ..Self::default() }
+    }
+}
+
+/// Whether its providers are accounts of a cloud: the variable of their base URL holds for all of them, since it is about the
+/// network, and the account is the credentials'.
+fn is_of_cloud(kind: ProviderKind) -> bool {
+    matches!(kind, ProviderKind::Bedrock | ProviderKind::Vertex)
 }
 
 /// What the file says about an AWS account.
@@ -316,7 +364,7 @@ impl AwsAccount {
 const DEFAULT_REGION: &str = "us-east-1";
 
 /// `None`: invalid, and reported.
-fn read_account(section: &mut Section<'_>) -> Option<AwsAccount> {
+fn read_aws_account(section: &mut Section<'_>) -> Option<AwsAccount> {
     let region = match section.value("region") {
         Some(value) => {
             let region = value.text()?;
@@ -364,6 +412,16 @@ fn region_of_host(url: &Url) -> Option<String> {
     labels.any(|label| label == "amazonaws").then(|| region.to_owned())
 }
 
+/// The same of Google Cloud.
+fn google_settings(
+    kind: ProviderKind,
+    account: GoogleAccount,
+    has_key: bool,
+    environment: &Environment,
+) -> Option<GoogleSettings> {
+    (kind == ProviderKind::Vertex).then(|| account.settings(has_key, environment))
+}
+
 fn aws_environment(environment: &Environment) -> AwsEnvironment {
     AwsEnvironment::read(|name| environment.get(name).map(str::to_owned))
 }
@@ -371,7 +429,15 @@ fn aws_environment(environment: &Environment) -> AwsEnvironment {
 /// The message for a provider that is not configured.
 pub(super) fn missing_provider(name: &str, providers: &Providers) -> String {
     let advice = match KINDS.iter().find(|(kind, _)| *kind == name) {
-        Some((_, kind)) => format!("set {} or add [providers.{name}]", key_variables(*kind)[0]),
+        Some((_, ProviderKind::Vertex)) => {
+            let variables =
+                format!("{}=true and {}", names::GOOGLE_GENAI_USE_VERTEXAI, names::GOOGLE_CLOUD_PROJECT);
+            format!("set {variables}, or add [providers.{name}]")
+        }
+        Some((_, kind)) => match key_variables(*kind).first() {
+            Some(variable) => format!("set {variable} or add [providers.{name}]"),
+            None => format!("add [providers.{name}]"),
+        },
         None => format!("add [providers.{name}]"),
     };
     let closest = closest_match(name, providers.keys().map(String::as_str));
