@@ -400,7 +400,7 @@ fn vertex_is_at_its_location_and_for_a_project() {
     assert_eq!(
         problems("[providers.vertex]", &[("GOOGLE_CLOUD_LOCATION", "evil.example/#")]),
         [
-            "GOOGLE_CLOUD_LOCATION is not a location of Google Cloud, expected \"global\" or one such as \"us-central1\""
+            "environment variable GOOGLE_CLOUD_LOCATION: is not a location of Google Cloud, expected \"global\" or one such as \"us-central1\""
         ]
     );
     assert_eq!(problems("[providers.openai]\napi_key = 'k'\nlocation = 'eu'", &[]).len(), 1);

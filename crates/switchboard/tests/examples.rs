@@ -65,7 +65,7 @@ fn the_examples_in_it_are_valid() {
     let config = load(&with_examples(CONFIG), all_keys());
     let names: Vec<_> = config.keys.accepted.iter().map(|key| key.name().as_str()).collect();
     assert_eq!(names, ["ci", "key-1", "admin-1"]);
-    assert_eq!(config.providers.len(), 5);
+    assert_eq!(config.providers.len(), 6);
     assert_eq!(config.routes["planner"].models.len(), 3);
     assert_eq!(config.routes["planner"].retry.max_attempts, 3);
     assert_eq!(config.policies.models.len(), 1);

@@ -21,6 +21,8 @@ const KNOWN: [&str; 8] = [
 
 pub(crate) fn read(body: &Object<'_>) -> Result<Request, RequestError> {
     let body = Fields::new(body.clone());
+    // A request to be counted may stand as a whole in another.
+    let body = body.object("generateContentRequest").unwrap_or(body);
     let Some(contents) = body.raw("contents").filter(|raw| raw.get().starts_with(['[', '{', '"'])) else {
         return Err(RequestError::field("contents", "must be an array"));
     };
