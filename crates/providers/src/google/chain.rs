@@ -40,23 +40,23 @@ async fn from_file(
     let project = settings.project.clone().or(project).or_else(by_variable).or_else(|| quota_project.clone());
     let project = project.ok_or(CredentialsError::NoProject)?;
     let now = SystemTime::now();
-    let granted = exchange(&identity, token_uri.as_deref(), now).await.map_err(|error| match error {
+    let response = exchange(&identity, token_uri.as_deref(), now).await.map_err(|error| match error {
         ExchangeError::File(problem) => file::problem(path, problem),
         ExchangeError::Credentials(error) => error,
     })?;
     let source = CredentialsSource::GoogleFile(path.display().to_string());
     let quota_project = settings.environment.get("GOOGLE_CLOUD_QUOTA_PROJECT").or(quota_project.as_deref());
     let quota_project = quota_project.and_then(|project| HeaderValue::try_from(project).ok());
-    Ok(AccessToken { quota_project, ..AccessToken::new(granted, project, source, now) })
+    Ok(AccessToken { quota_project, ..AccessToken::new(&response, project, source, now) })
 }
 
 async fn from_metadata(settings: &GoogleSettings) -> Result<AccessToken, CredentialsError> {
     let server = MetadataServer::of(&settings.environment)?.ok_or(CredentialsError::NoGoogleCredentials)?;
     let now = SystemTime::now();
-    let granted = server.token().await?.ok_or(CredentialsError::NoGoogleCredentials)?;
+    let response = server.token().await?.ok_or(CredentialsError::NoGoogleCredentials)?;
     let project = match &settings.project {
         Some(project) => project.clone(),
         None => server.project().await?.ok_or(CredentialsError::NoProject)?,
     };
-    Ok(AccessToken::new(granted, project, CredentialsSource::GoogleMetadata, now))
+    Ok(AccessToken::new(&response, project, CredentialsSource::GoogleMetadata, now))
 }

@@ -12,7 +12,7 @@ use serde::Deserialize;
 use url::{Host, Url, form_urlencoded};
 
 use super::assertion::{InvalidKey, Signer};
-use super::token::Granted;
+use super::token::TokenResponse;
 use crate::credentials::{CredentialsError, CredentialsService, Service, identifier};
 
 /// Where tokens are asked for, unless the file says something else.
@@ -48,7 +48,7 @@ pub(super) async fn exchange(
     identity: &Identity,
     endpoint: Option<&str>,
     now: SystemTime,
-) -> Result<Granted, ExchangeError> {
+) -> Result<TokenResponse, ExchangeError> {
     let url = endpoint.unwrap_or(ENDPOINT).parse().ok().filter(is_private);
     let url = url.ok_or(ExchangeError::File("its token_uri is no https:// address"))?;
     let form = form(identity, now)
@@ -60,7 +60,7 @@ pub(super) async fn exchange(
     if !status.is_success() {
         return Err(service.refused(status, error_code(&body)).into());
     }
-    Ok(Granted::read(&body).ok_or_else(|| service.invalid("sent no token"))?)
+    Ok(TokenResponse::read(&body).ok_or_else(|| service.invalid("sent no token"))?)
 }
 
 /// Whether what is sent there is read by nobody else.

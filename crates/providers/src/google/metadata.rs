@@ -10,7 +10,7 @@ use http::{Method, StatusCode};
 use url::Url;
 
 use super::settings::GoogleEnvironment;
-use super::token::Granted;
+use super::token::TokenResponse;
 use crate::credentials::{CredentialsError, CredentialsService, Service};
 
 const HOST: &str = "GCE_METADATA_HOST";
@@ -60,9 +60,9 @@ impl MetadataServer {
     }
 
     /// The token of the machine's service account; `None`: this is no machine of Google's, or it has no account.
-    pub(super) async fn token(&self) -> Result<Option<Granted>, CredentialsError> {
+    pub(super) async fn token(&self) -> Result<Option<TokenResponse>, CredentialsError> {
         let Some(body) = self.get(TOKEN).await? else { return Ok(None) };
-        Granted::read(&body).map(Some).ok_or_else(|| self.service.invalid("sent no token"))
+        TokenResponse::read(&body).map(Some).ok_or_else(|| self.service.invalid("sent no token"))
     }
 
     /// The machine's project.

@@ -23,17 +23,17 @@ pub(crate) struct AccessToken {
 impl AccessToken {
     /// A token for this project, from an answer that came for a request of `asked_at`.
     pub(super) fn new(
-        granted: Granted,
+        response: &TokenResponse,
         project: String,
         source: CredentialsSource,
         asked_at: SystemTime,
     ) -> Self {
-        let mut authorization = HeaderValue::try_from(format!("Bearer {}", granted.access_token)).ok();
+        let mut authorization = HeaderValue::try_from(format!("Bearer {}", response.access_token)).ok();
         if let Some(value) = &mut authorization {
             value.set_sensitive(true);
         }
         let expires_at =
-            granted.expires_in.and_then(|seconds| asked_at.checked_add(Duration::from_secs(seconds)));
+            response.expires_in.and_then(|seconds| asked_at.checked_add(Duration::from_secs(seconds)));
         Self { authorization, expires_at, project, quota_project: None, source }
     }
 }
@@ -61,15 +61,15 @@ impl Expiring for AccessToken {
 
 /// The answer of a service that hands out tokens.
 #[derive(Deserialize)]
-pub(super) struct Granted {
+pub(super) struct TokenResponse {
     access_token: String,
     /// Seconds.
     expires_in: Option<u64>,
 }
 
-impl Granted {
+impl TokenResponse {
     /// `None`: there is no token in it.
     pub(super) fn read(body: &[u8]) -> Option<Self> {
-        serde_json::from_slice::<Self>(body).ok().filter(|granted| !granted.access_token.is_empty())
+        serde_json::from_slice::<Self>(body).ok().filter(|response| !response.access_token.is_empty())
     }
 }

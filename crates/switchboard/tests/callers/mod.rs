@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 /// Who calls.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Caller {
+pub(crate) enum Caller {
     Chat,
     Responses,
     Messages,
@@ -13,10 +13,10 @@ pub enum Caller {
 }
 
 impl Caller {
-    pub const ALL: [Self; 4] = [Self::Chat, Self::Responses, Self::Messages, Self::Gemini];
+    pub(crate) const ALL: [Self; 4] = [Self::Chat, Self::Responses, Self::Messages, Self::Gemini];
 
     /// The name of its API format in headers.
-    pub const fn format(self) -> &'static str {
+    pub(crate) const fn format(self) -> &'static str {
         match self {
             Self::Chat => "openai-chat",
             Self::Responses => "openai-responses",
@@ -25,7 +25,7 @@ impl Caller {
         }
     }
 
-    pub fn path(self, model: &str, stream: bool) -> String {
+    pub(crate) fn path(self, model: &str, stream: bool) -> String {
         match (self, stream) {
             (Self::Chat, _) => "/v1/chat/completions".to_owned(),
             (Self::Responses, _) => "/v1/responses".to_owned(),
@@ -35,7 +35,7 @@ impl Caller {
         }
     }
 
-    pub fn body(self, model: &str, stream: bool) -> Value {
+    pub(crate) fn body(self, model: &str, stream: bool) -> Value {
         let messages = json!([{"role": "user", "content": "Hello?"}]);
         match self {
             Self::Chat => json!({"model": model, "stream": stream, "messages": messages}),
@@ -47,7 +47,7 @@ impl Caller {
         }
     }
 
-    pub fn text(self, answer: &Value) -> String {
+    pub(crate) fn text(self, answer: &Value) -> String {
         let text = match self {
             Self::Chat => &answer["choices"][0]["message"]["content"],
             Self::Responses => &answer["output"][0]["content"][0]["text"],
@@ -57,7 +57,7 @@ impl Caller {
         text.as_str().unwrap_or_else(|| panic!("no text: {answer}")).to_owned()
     }
 
-    pub fn streamed_text(self, events: &[Value]) -> String {
+    pub(crate) fn streamed_text(self, events: &[Value]) -> String {
         let text = |event: &Value| match self {
             Self::Chat => event["choices"][0]["delta"]["content"].as_str().map(str::to_owned),
             Self::Responses => (event["type"] == "response.output_text.delta")
@@ -69,7 +69,7 @@ impl Caller {
     }
 
     /// What stands in the last event of a whole stream.
-    pub const fn end(self) -> &'static str {
+    pub(crate) const fn end(self) -> &'static str {
         match self {
             Self::Chat => "[DONE]",
             Self::Responses => "response.completed",
@@ -78,7 +78,7 @@ impl Caller {
         }
     }
 
-    pub fn is_error(self, event: &Value) -> bool {
+    pub(crate) fn is_error(self, event: &Value) -> bool {
         match self {
             Self::Chat | Self::Gemini => event["error"]["message"].is_string(),
             Self::Responses => event["type"] == "error" || event["type"] == "response.failed",
@@ -88,12 +88,12 @@ impl Caller {
 }
 
 /// The data of a stream's events that are JSON, and all of its text.
-pub async fn read_stream(response: Response) -> (Vec<Value>, String) {
+pub(crate) async fn read_stream(response: Response) -> (Vec<Value>, String) {
     let text = response.text().await.unwrap();
     let data = text.lines().filter_map(|line| line.strip_prefix("data: "));
     (data.filter_map(|data| serde_json::from_str(data).ok()).collect(), text)
 }
 
-pub fn header(response: &Response, name: &str) -> String {
+pub(crate) fn header(response: &Response, name: &str) -> String {
     response.headers().get(name).map_or_else(String::new, |value| value.to_str().unwrap().to_owned())
 }

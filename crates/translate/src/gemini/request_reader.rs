@@ -60,6 +60,13 @@ mod tests {
     }
 
     #[test]
+    fn a_request_to_be_counted_may_stand_in_another() {
+        let body = br#"{"generateContentRequest":{"model":"models/m","contents":[{"parts":[{"text":"hi"}]}],"systemInstruction":"x"}}"#;
+        let request = read(&Object::parse(body).unwrap()).unwrap();
+        assert_eq!((request.system.len(), request.turns.len(), request.unmapped.len()), (1, 1, 0));
+    }
+
+    #[test]
     fn contents_must_be_there() {
         for body in ["{}", r#"{"contents":null}"#, r#"{"contents":5}"#] {
             assert!(read(&Object::parse(body.as_bytes()).unwrap()).is_err());
