@@ -58,6 +58,7 @@ mod body;
 mod cause;
 mod classify;
 mod client;
+mod clock;
 mod config;
 mod content_coding;
 mod credentials;

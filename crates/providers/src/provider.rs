@@ -426,7 +426,7 @@ impl Provider {
         let adapted = match self.kind {
             ProviderKind::Bedrock => bedrock_body(call),
             ProviderKind::Vertex => {
-                vertex::adapt_body(call.endpoint, call.body, vertex::bare_name(call.model))
+                vertex::adapt_body(call.endpoint, call.body, vertex::bare_name(call.model), call.headers)
             }
             _ => None,
         };

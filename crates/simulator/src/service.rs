@@ -256,7 +256,10 @@ fn check_vertex_body(route: &CallRoute<'_>, body: &[u8]) -> Result<(), Refusal> 
     };
     let body: serde_json::Value = serde_json::from_slice(body).unwrap_or_default();
     match route.dialect {
-        Dialect::Anthropic if body["anthropic_version"] != "vertex-2023-10-16" => {
+        // The header's oldest version has another name here.
+        Dialect::Anthropic
+            if !body["anthropic_version"].as_str().is_some_and(|version| version != "2023-06-01") =>
+        {
             refused("anthropic_version: Field required")
         }
         Dialect::Anthropic if route.model.is_some() && body.get("model").is_some() => {

@@ -138,6 +138,14 @@ pub enum CredentialsError {
         /// What is wrong.
         problem: &'static str,
     },
+    /// The service refused a proof of this moment, and this machine's clock is wrong.
+    #[error("{} credentials cannot be fetched: this machine's clock is {skew} that of {service}: set it by NTP", .service.owner())]
+    Clock {
+        /// The service.
+        service: CredentialsService,
+        /// How far it is off: `7 minutes ahead of`.
+        skew: String,
+    },
     /// The credentials cannot stand in a header.
     #[error("the credentials have characters that are invalid in an HTTP header: check them for line breaks")]
     Unusable,

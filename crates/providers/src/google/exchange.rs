@@ -13,6 +13,7 @@ use url::{Host, Url, form_urlencoded};
 
 use super::assertion::{InvalidKey, Signer};
 use super::token::TokenResponse;
+use crate::clock;
 use crate::credentials::{CredentialsError, CredentialsService, Service, identifier};
 
 /// Where tokens are asked for, unless the file says something else.
@@ -56,9 +57,17 @@ pub(super) async fn exchange(
     let service = Service::remote(CredentialsService::GoogleToken, &url, LIMIT)?;
     let headers =
         HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded"))]);
-    let (status, body) = service.send(Method::POST, &url, headers, Bytes::from(form)).await?;
+    let (status, headers, body) =
+        service.send_for_headers(Method::POST, &url, headers, Bytes::from(form)).await?;
     if !status.is_success() {
-        return Err(service.refused(status, error_code(&body)).into());
+        let code = error_code(&body);
+        // "Invalid JWT: Token must be a short-lived token and in a reasonable timeframe."
+        let refuses_proof = code.as_deref() == Some("invalid_grant");
+        return Err(match clock::skew(&headers, now).filter(|_| refuses_proof) {
+            Some(skew) => CredentialsError::Clock { service: CredentialsService::GoogleToken, skew },
+            None => service.refused(status, code),
+        }
+        .into());
     }
     Ok(TokenResponse::read(&body).ok_or_else(|| service.invalid("sent no token"))?)
 }

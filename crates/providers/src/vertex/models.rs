@@ -84,7 +84,13 @@ pub(crate) fn path_segments(
         _ => return None,
     };
     let mut path = match Name::of(model) {
-        Name::Path(path) => path.split('/').map(str::to_owned).collect(),
+        Name::Path(path) => {
+            let mut path: Vec<_> = path.split('/').map(str::to_owned).collect();
+            if endpoint == Endpoint::CountTokens {
+                COUNT_TOKENS.clone_into(path.last_mut()?);
+            }
+            path
+        }
         Name::Published { publisher, model } => {
             let model = if endpoint == Endpoint::CountTokens { COUNT_TOKENS } else { model };
             let mut path = place(project, location);
@@ -128,7 +134,6 @@ mod tests {
         }
     }
 
-    /// The paths are those of google-genai 3.6.1 and anthropic 2.14.0 (`AnthropicVertex`), for the same arguments.
     #[test]
     fn where_a_model_is() {
         use Endpoint::{ChatCompletions, CountTokens, GeminiCountTokens, GenerateContent, Messages};
@@ -150,6 +155,12 @@ mod tests {
             let path = path_segments(endpoint, model, stream, Some("p"), "us-east5").unwrap();
             assert_eq!(path.join("/"), format!("{PLACE}/{expected}"));
         }
+        let own = "projects/1/locations/l/publishers/anthropic/models/claude-4";
+        let path = path_segments(CountTokens, own, false, Some("p"), "us-east5").unwrap();
+        assert_eq!(
+            path.join("/"),
+            "projects/1/locations/l/publishers/anthropic/models/count-tokens:rawPredict"
+        );
         let tuned = "projects/1/locations/l/endpoints/2";
         let path = path_segments(GenerateContent, tuned, false, Some("p"), "us-east5").unwrap();
         assert_eq!(path.join("/"), "projects/1/locations/l/endpoints/2:generateContent");

@@ -8,8 +8,11 @@ use serde_json::json;
 
 use crate::json::{edit, elements, insert_at, members};
 
-/// The version of Anthropic's format, which stands in the body.
-const VERSION: &[u8] = br#""anthropic_version":"vertex-2023-10-16""#;
+/// The version of Anthropic's format, which stands in the body, and what it is called in the header of Anthropic's own API.
+///
+/// <https://docs.anthropic.com/en/api/claude-on-vertex-ai>
+const VERSION: &str = "vertex-2023-10-16";
+const OWN_VERSION: &str = "2023-06-01";
 
 const ANTHROPIC_VERSION: HeaderName = HeaderName::from_static("anthropic-version");
 
@@ -24,10 +27,15 @@ const COUNTED_SNAKE: [&[u8]; 2] = [b"system_instruction", b"generation_config"];
 const WHOLE_REQUEST: [&[u8]; 2] = [b"generateContentRequest", b"generate_content_request"];
 
 /// The body as Vertex AI takes it, `model` being the model's own name; `None`: as it is.
-pub(crate) fn adapt_body(endpoint: Endpoint, body: &[u8], model: &str) -> Option<Bytes> {
+pub(crate) fn adapt_body(
+    endpoint: Endpoint,
+    body: &[u8],
+    model: &str,
+    caller_headers: &HeaderMap,
+) -> Option<Bytes> {
     match endpoint {
-        Endpoint::Messages => Some(anthropic_body(body, None)),
-        Endpoint::CountTokens => Some(anthropic_body(body, Some(model))),
+        Endpoint::Messages => Some(anthropic_body(body, caller_headers, None)),
+        Endpoint::CountTokens => Some(anthropic_body(body, caller_headers, Some(model))),
         Endpoint::GenerateContent => with_roles(body),
         Endpoint::GeminiCountTokens => {
             let counted = counted(body);
@@ -39,7 +47,7 @@ pub(crate) fn adapt_body(endpoint: Endpoint, body: &[u8], model: &str) -> Option
 
 /// Anthropic's body with the version, and without what the path says; where the path names no model (a count), with `model`.
 /// All other bytes are unchanged. Betas are in the header, as Anthropic's SDK for Vertex AI sends them.
-fn anthropic_body(body: &[u8], model: Option<&str>) -> Bytes {
+fn anthropic_body(body: &[u8], caller_headers: &HeaderMap, model: Option<&str>) -> Bytes {
     let mut has_version = false;
     let mut removed = Vec::new();
     for member in members(body) {
@@ -51,26 +59,34 @@ fn anthropic_body(body: &[u8], model: Option<&str>) -> Bytes {
     }
     let mut added = Vec::new();
     if !has_version {
-        added.push(VERSION.to_vec());
+        added.push(format!(r#""anthropic_version":{}"#, json!(version(caller_headers))).into_bytes());
     }
     added.extend(model.map(|model| format!(r#""model":{}"#, json!(model)).into_bytes()));
     edit(body, &removed, &added.join(&b','))
 }
 
+/// A newer version has the same name everywhere: anthropic 2.14.0 sends it to Anthropic in the header, and to Vertex AI in the body.
+fn version(caller_headers: &HeaderMap) -> &str {
+    let named = caller_headers.get(ANTHROPIC_VERSION).and_then(|value| value.to_str().ok());
+    named.filter(|version| *version != OWN_VERSION).unwrap_or(VERSION)
+}
+
 /// Vertex AI needs the role of each content ("Please use a valid role: user, model."), which Gemini's own API does not.
 fn with_roles(body: &[u8]) -> Option<Bytes> {
-    let contents = members(body).find(|member| member.name == b"contents")?.value;
     let mut missing = Vec::new();
-    for element in elements(&body[contents.clone()]) {
-        let start = contents.start + element.start;
-        let content = &body[start..contents.start + element.end];
-        if content.starts_with(b"{") && members(content).all(|member| member.name != b"role") {
-            missing.push((start + 1, members(content).next().is_none()));
+    for member in members(body).filter(|member| member.name == b"contents") {
+        let contents = member.value;
+        for element in elements(&body[contents.clone()]) {
+            let start = contents.start + element.start;
+            let content = &body[start..contents.start + element.end];
+            // An empty content would be wrong with a role, too.
+            let is_empty = members(content).next().is_none();
+            if !is_empty && members(content).all(|member| member.name != b"role") {
+                missing.push(start + 1);
+            }
         }
     }
-    // An empty content is wrong with a role, too.
-    let positions: Vec<_> = missing.iter().filter(|(_, is_empty)| !is_empty).map(|(at, _)| *at).collect();
-    (!positions.is_empty()).then(|| insert_at(body, &positions, br#""role":"user","#))
+    (!missing.is_empty()).then(|| insert_at(body, &missing, br#""role":"user","#))
 }
 
 /// A count's body, of one that holds a whole request, which only Gemini's own API takes; `None`: it is none.
@@ -95,7 +111,7 @@ mod tests {
     use super::*;
 
     fn adapted(endpoint: Endpoint, body: &str) -> String {
-        let adapted = adapt_body(endpoint, body.as_bytes(), "claude-4");
+        let adapted = adapt_body(endpoint, body.as_bytes(), "claude-4", &HeaderMap::new());
         let adapted =
             adapted.map_or_else(|| body.to_owned(), |body| String::from_utf8(body.to_vec()).unwrap());
         serde_json::from_str::<Value>(&adapted).unwrap();
@@ -119,6 +135,20 @@ mod tests {
     }
 
     #[test]
+    fn a_newer_version_is_the_callers() {
+        for (named, expected) in
+            [("2023-06-01", "vertex-2023-10-16"), ("2026-10-21", "2026-10-21"), ("\"", "\"")]
+        {
+            let headers = HeaderMap::from_iter([(ANTHROPIC_VERSION, named.parse().unwrap())]);
+            let body = adapt_body(Endpoint::Messages, b"{}", "m", &headers).unwrap();
+            assert_eq!(
+                serde_json::from_slice::<Value>(&body).unwrap(),
+                json!({"anthropic_version": expected})
+            );
+        }
+    }
+
+    #[test]
     fn a_content_without_a_role_is_the_users() {
         for (body, expected) in [
             (r#"{"contents":[{"parts":[]}]}"#, r#"{"contents":[{"role":"user","parts":[]}]}"#),
@@ -133,7 +163,11 @@ mod tests {
             assert_eq!(adapted(Endpoint::GenerateContent, body), expected);
         }
         let unchanged = br#"{"contents":[{"role":"user","parts":[]}]}"#;
-        assert_eq!(adapt_body(Endpoint::GenerateContent, unchanged, "m"), None, "nothing is copied");
+        assert_eq!(
+            adapt_body(Endpoint::GenerateContent, unchanged, "m", &HeaderMap::new()),
+            None,
+            "nothing is copied"
+        );
     }
 
     #[test]

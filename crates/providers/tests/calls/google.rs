@@ -31,7 +31,7 @@ pub(crate) fn vertex(base_url: &str, variables: &[(&str, &str)]) -> Provider {
         aws: None,
         google: Some(GoogleSettings {
             project: environment.project().map(str::to_owned),
-            location: LOCATION.to_owned(),
+            location: environment.location().unwrap_or(LOCATION).to_owned(),
             credentials: None,
             environment,
         }),

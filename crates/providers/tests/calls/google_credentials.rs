@@ -200,6 +200,24 @@ async fn without_credentials_nothing_is_sent() {
 }
 
 #[tokio::test]
+async fn a_wrong_clock_is_named() {
+    let endpoint = HttpServer::start(|_| {
+        Reply::json(400, r#"{"error":"invalid_grant"}"#).with("date", "Tue, 01 Jul 2025 12:00:00 GMT")
+    })
+    .await;
+    let (content, _) = service_account(&endpoint.url);
+    let file = TemporaryFile::new("clock", &content);
+    let provider = vertex(&endpoint.url, &[("GOOGLE_APPLICATION_CREDENTIALS", file.path())]);
+    let error = ask(&provider, Endpoint::GenerateContent, false).await.unwrap_err();
+    assert_eq!(error.class, FailureClass::Auth);
+    let words = error.to_string();
+    assert!(
+        words.contains("this machine's clock is") && words.contains("ahead of that of the token endpoint"),
+        "{words}"
+    );
+}
+
+#[tokio::test]
 async fn a_service_that_is_away_is_nobodys_failure() {
     let server = vertex_server().await;
     let failing = HttpServer::start(|_| Reply::json(503, "")).await;

@@ -8,6 +8,7 @@ mod bedrock;
 mod connect_causes;
 mod google;
 mod google_credentials;
+mod google_sdks;
 mod http_server;
 mod kept_connections;
 mod odd;
