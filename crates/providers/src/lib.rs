@@ -26,7 +26,7 @@
 //!
 //! `provider` also uses `auth`, which uses `aws` and `google` (signatures and tokens, each with a drawing) over `credentials` (kept
 //! fresh), and `bedrock` and `vertex` (what these have of their own, with a drawing each) over `json`. `stream` reads its frames from
-//! `stream_input`.
+//! `stream_input`. `clock` tells `bedrock` and `google` whether this machine's clock is wrong.
 //!
 //! `client` is an HTTP/1.1 client of its own, with a drawing of its files in `client.rs`: connections without a task, a pool,
 //! a resolver, proxies, TLS, and a cause for each connection that cannot be made.

@@ -258,7 +258,7 @@ fn check_vertex_body(route: &CallRoute<'_>, body: &[u8]) -> Result<(), Refusal> 
     match route.dialect {
         // The header's oldest version has another name here.
         Dialect::Anthropic
-            if !body["anthropic_version"].as_str().is_some_and(|version| version != "2023-06-01") =>
+            if body["anthropic_version"].as_str().is_none_or(|version| version == "2023-06-01") =>
         {
             refused("anthropic_version: Field required")
         }
