@@ -15,7 +15,7 @@ use crate::{BufferLimit, ModelGroup, OnAuthError, Retry, Route, StreamMode, in_f
 
 /// Providers that a name may refer to although they are not configured. Then that is the error, and the name is not
 /// resolved as a model whose own name has a colon or slash.
-const KNOWN_PROVIDERS: [&str; 5] = ["openai", "anthropic", "google-genai", "bedrock", "azure"];
+const KNOWN_PROVIDERS: [&str; 6] = ["openai", "anthropic", "google-genai", "bedrock", "azure", "vertex"];
 
 /// The configuration.
 #[derive(Debug, Clone, Default)]

@@ -153,5 +153,6 @@ fn provider_name(provider: &Provider) -> &'static str {
         (ProviderKind::GoogleGenAi, None) => "gcp.gemini",
         (ProviderKind::Bedrock, None) => "aws.bedrock",
         (ProviderKind::Azure, None) => "azure.ai.openai",
+        (ProviderKind::Vertex, None) => "gcp.vertex_ai",
     }
 }

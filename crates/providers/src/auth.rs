@@ -11,12 +11,17 @@ use percent_encoding::percent_decode_str;
 use secrecy::ExposeSecret as _;
 use url::Url;
 
-use crate::aws::{BodyHash, Credentials, CredentialsCache, Parts, Scope, sign};
+use crate::aws::{AwsSettings, BodyHash, Credentials, Parts, Scope, sign};
 use crate::config::ProviderConfig;
+use crate::credentials::{CredentialsCache, CredentialsSource};
 use crate::error::ProviderError;
+use crate::google::{AccessToken, GoogleSettings};
 
 /// AWS' name of the service, for which signatures are valid.
 const SIGNING_NAME: &str = "bedrock";
+
+/// Google's header for the project whose quota is used.
+const QUOTA_PROJECT: HeaderName = HeaderName::from_static("x-goog-user-project");
 
 /// How a provider learns whose account a request is for.
 #[derive(Debug)]
@@ -26,7 +31,9 @@ pub(crate) enum Auth {
     /// By a header, which is always the same.
     Header(HeaderName, HeaderValue),
     /// By a signature of each request.
-    Aws(CredentialsCache),
+    Aws(CredentialsCache<AwsSettings>),
+    /// By a token that expires.
+    Google(CredentialsCache<GoogleSettings>),
 }
 
 /// What one request is authenticated with.
@@ -35,6 +42,7 @@ pub(crate) enum RequestAuth<'a> {
     None,
     Header(&'a HeaderName, &'a HeaderValue),
     Aws { credentials: Arc<Credentials>, region: &'a str },
+    Google(Arc<AccessToken>),
 }
 
 /// The key has characters that no header can have.
@@ -50,6 +58,9 @@ impl Auth {
         if let Some(settings) = &config.aws {
             return Ok(Self::Aws(CredentialsCache::new(settings.clone())));
         }
+        if let Some(settings) = &config.google {
+            return Ok(Self::Google(CredentialsCache::new(settings.clone())));
+        }
         let basic = basic_authorization(&config.base_url);
         Ok(basic.map_or(Self::None, |(name, value)| Self::Header(name, value)))
     }
@@ -59,17 +70,35 @@ impl Auth {
         Ok(match self {
             Self::None => RequestAuth::None,
             Self::Header(name, value) => RequestAuth::Header(name, value),
-            Self::Aws(cache) => RequestAuth::Aws { credentials: cache.get().await?, region: cache.region() },
+            Self::Aws(cache) => {
+                RequestAuth::Aws { credentials: cache.get().await?, region: &cache.account().region }
+            }
+            Self::Google(cache) => RequestAuth::Google(cache.get().await?),
         })
     }
 
     /// Others than those that the provider has refused, if there are any.
     pub(crate) async fn instead_of(&self, refused: &RequestAuth<'_>) -> Option<RequestAuth<'_>> {
-        let (Self::Aws(cache), RequestAuth::Aws { credentials, .. }) = (self, refused) else { return None };
-        cache.refused(credentials);
-        let renewed = cache.get().await.ok()?;
-        let is_new = renewed.access_key_id != credentials.access_key_id;
-        is_new.then(|| RequestAuth::Aws { credentials: renewed, region: cache.region() })
+        match (self, refused) {
+            (Self::Aws(cache), RequestAuth::Aws { credentials, .. }) => {
+                cache.refused(credentials);
+                let renewed = cache.get().await.ok()?;
+                let is_new = renewed.access_key_id != credentials.access_key_id;
+                let region = &cache.account().region;
+                is_new.then_some(RequestAuth::Aws { credentials: renewed, region })
+            }
+            (Self::Google(cache), RequestAuth::Google(token)) => {
+                cache.refused(token);
+                let renewed = cache.get().await.ok()?;
+                (renewed.authorization != token.authorization).then_some(RequestAuth::Google(renewed))
+            }
+            _ => None,
+        }
+    }
+
+    /// Whether there may be others than those that the provider has refused.
+    pub(crate) const fn is_renewable(&self) -> bool {
+        matches!(self, Self::Aws(_) | Self::Google(_))
     }
 
     /// Whether requests are signed.
@@ -79,11 +108,29 @@ impl Auth {
 }
 
 impl RequestAuth<'_> {
+    /// The project that is called for, where the credentials say it.
+    pub(crate) fn project(&self) -> Option<&str> {
+        match self {
+            Self::Google(token) => Some(&token.project),
+            Self::None | Self::Header(..) | Self::Aws { .. } => None,
+        }
+    }
+
+    /// Where fetched credentials are from.
+    pub(crate) fn source(&self) -> Option<&CredentialsSource> {
+        match self {
+            Self::Aws { credentials, .. } => Some(&credentials.source),
+            Self::Google(token) => Some(&token.source),
+            Self::None | Self::Header(..) => None,
+        }
+    }
+
     /// The header value of a secret that is sent, and that a provider may quote.
     pub(crate) fn secret(&self) -> Option<HeaderValue> {
         match self {
             Self::None => None,
             Self::Header(_, value) => Some((*value).clone()),
+            Self::Google(token) => token.authorization.clone(),
             // AWS quotes all headers that were signed where it calculates another signature.
             Self::Aws { credentials, .. } => {
                 let mut value =
@@ -117,6 +164,10 @@ impl RequestAuth<'_> {
                 let scope = Scope { region, service: SIGNING_NAME };
                 // For the moment in which it is sent. It cannot fail: credentials were checked when they were fetched.
                 let _ = sign(headers, parts, credentials, scope, SystemTime::now());
+            }
+            (Self::Google(token), _) => {
+                headers.extend(token.authorization.clone().map(|value| (AUTHORIZATION, value)));
+                headers.extend(token.quota_project.clone().map(|value| (QUOTA_PROJECT, value)));
             }
             (Self::None | Self::Aws { .. }, _) => {}
         }

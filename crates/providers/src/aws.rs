@@ -3,27 +3,24 @@
 //! An arrow means "uses".
 //!
 //! ```text
-//! cache ──▶ chain ──▶ profile, variables
-//!             │
-//!             ├──▶ container, instance ──┐
-//!             └──▶ sts ──▶ signature     ▼
-//!                   └─────────────────▶ fetch ──▶ credentials
+//! account ──▶ chain ──▶ profile, variables
+//!               │
+//!               ├──▶ container, instance ──▶ handed_out ──▶ credentials
+//!               └──▶ sts ──▶ signature ───────────────────────▲
 //! ```
 
-mod cache;
+mod account;
 mod chain;
 mod container;
 mod credentials;
-mod fetch;
+mod handed_out;
 mod instance;
 mod profile;
 mod settings;
 mod signature;
 mod sts;
 
-pub(crate) use cache::CredentialsCache;
 pub(crate) use credentials::Credentials;
-pub use credentials::{CredentialsError, CredentialsService, CredentialsSource};
 pub use profile::profile_region;
 pub use settings::{AwsEnvironment, AwsSettings};
 pub(crate) use signature::{BodyHash, ENCODED, Parts, Scope, sign};

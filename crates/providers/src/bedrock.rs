@@ -6,14 +6,13 @@
 //! An arrow means "uses".
 //!
 //! ```text
-//! request ──▶ members, models        response ──▶ errors
+//! request ──▶ models        response ──▶ errors
 //! events ──▶ event_stream, errors
 //! ```
 
 mod errors;
 mod event_stream;
 mod events;
-mod members;
 mod models;
 mod request;
 mod response;

@@ -9,6 +9,7 @@ use url::Url;
 
 use crate::aws::AwsSettings;
 use crate::forward::ForwardedHeader;
+use crate::google::GoogleSettings;
 use crate::kind::ProviderKind;
 use crate::vendors::{StreamUsage, Vendor};
 
@@ -29,6 +30,8 @@ pub struct ProviderConfig {
     pub api_key: Option<SecretString>,
     /// The AWS account of a provider of Bedrock, whose requests are signed if there is no API key.
     pub aws: Option<AwsSettings>,
+    /// The account of Google Cloud of a provider of Vertex AI, whose requests carry a token if there is no API key.
+    pub google: Option<GoogleSettings>,
     /// The API formats that it has, the preferred first (T2); `None`: those that its kind usually has.
     pub speaks: Option<Vec<Dialect>>,
     /// Certificates in PEM format of authorities that it is trusted by, besides the system's.
@@ -57,6 +60,7 @@ impl ProviderConfig {
             base_url,
             api_key: None,
             aws: None,
+            google: None,
             speaks: None,
             ca_file: None,
             stream_usage: None,

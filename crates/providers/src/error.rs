@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use crate::aws::CredentialsError;
 use crate::cause::{ConnectCause, LocalResource};
 use crate::client::ClientError;
+use crate::credentials::CredentialsError;
 use crate::response::CompleteResponse;
 
 /// A request that failed. It has no message of the provider's, which may quote a prompt (C5); only

@@ -39,10 +39,13 @@ enum Recipient {
 /// Sources: what Claude Code 2.1.332, Codex 0.171.0, opencode 1.18.33 and Google's SDKs sent to a recording server in November
 /// 2026; OpenAI's Codex is open source (`codex-rs/core/src/client.rs`), as is opencode (`packages/opencode/src/session/llm.ts`),
 /// which sends its session to every provider for the sake of their prompt caches.
-const PROGRAM_HEADERS: [(&str, bool, Recipient); 12] = [
+const PROGRAM_HEADERS: [(&str, bool, Recipient); 14] = [
     ("x-app", false, Recipient::Kind(ProviderKind::Anthropic)),
     ("x-claude-code-", true, Recipient::Kind(ProviderKind::Anthropic)),
     ("x-goog-api-client", false, Recipient::Kind(ProviderKind::GoogleGenAi)),
+    ("x-goog-api-client", false, Recipient::Kind(ProviderKind::Vertex)),
+    // Whether provisioned throughput is used, or a priority is paid for.
+    ("x-vertex-ai-", true, Recipient::Kind(ProviderKind::Vertex)),
     ("originator", false, Recipient::OpenAiItself),
     ("session-id", false, Recipient::OpenAiItself),
     ("session_id", false, Recipient::OpenAiItself),

@@ -22,6 +22,8 @@ pub enum ProviderKind {
     Bedrock,
     /// OpenAI's at Microsoft Azure, whose models are deployments of the account.
     Azure,
+    /// Google Cloud's Vertex AI, where each model has one API format.
+    Vertex,
 }
 
 impl ProviderKind {
@@ -33,6 +35,7 @@ impl ProviderKind {
             Self::Anthropic => &[Dialect::Anthropic],
             Self::GoogleGenAi => &[Dialect::Gemini],
             Self::Bedrock => &[Dialect::Anthropic, Dialect::OpenAiChat, Dialect::BedrockConverse],
+            Self::Vertex => &[Dialect::Gemini, Dialect::Anthropic, Dialect::OpenAiChat],
         }
     }
 
@@ -46,14 +49,14 @@ impl ProviderKind {
         }
     }
 
-    /// The base URL unless the configuration has another; `None`: it depends on the account (Bedrock's region, Azure's resource).
+    /// The base URL unless the configuration has another; `None`: it depends on the account (its region, location or resource).
     #[must_use]
     pub const fn default_base_url(self) -> Option<&'static str> {
         match self {
             Self::OpenAi => Some("https://api.openai.com/v1"),
             Self::Anthropic => Some("https://api.anthropic.com"),
             Self::GoogleGenAi => Some("https://generativelanguage.googleapis.com"),
-            Self::Bedrock | Self::Azure => None,
+            Self::Bedrock | Self::Azure | Self::Vertex => None,
         }
     }
 
@@ -67,7 +70,9 @@ impl ProviderKind {
                 (AUTHORIZATION, HeaderValue::try_from(format!("Bearer {key}")))
             }
             Self::Anthropic => (HeaderName::from_static("x-api-key"), HeaderValue::try_from(key)),
-            Self::GoogleGenAi => (HeaderName::from_static("x-goog-api-key"), HeaderValue::try_from(key)),
+            Self::GoogleGenAi | Self::Vertex => {
+                (HeaderName::from_static("x-goog-api-key"), HeaderValue::try_from(key))
+            }
         };
         let mut value = value?;
         value.set_sensitive(true);

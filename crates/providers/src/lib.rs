@@ -24,9 +24,10 @@
 //!    └──▶ config, urls ──▶ kind, forward, vendors
 //! ```
 //!
-//! `provider` also uses `auth`, which uses `aws` (credentials and signatures, with a drawing in `aws.rs`), and `bedrock` (what
-//! Bedrock has of its own, with one in `bedrock.rs`). `vendors` is a table of the companies and servers that are known by name,
-//! and `azure` has what is Azure's own. `stream` reads its frames from `stream_input`.
+//! `provider` also uses `auth`, which uses `aws` and `google` (signatures and tokens, each with a drawing) over `credentials` (kept
+//! fresh), and `bedrock` and `vertex` (what these have of their own, with a drawing each) over `json`. `stream` reads its frames from
+//! `stream_input`. `clock` tells `bedrock` and `google` whether this machine's clock is wrong.
+//! `vendors` is a table of the companies and servers that are known by name, and `azure` has what is Azure's own.
 //!
 //! `client` is an HTTP/1.1 client of its own, with a drawing of its files in `client.rs`: connections without a task, a pool,
 //! a resolver, proxies, TLS, and a cause for each connection that cannot be made.
@@ -59,15 +60,19 @@ mod body;
 mod cause;
 mod classify;
 mod client;
+mod clock;
 mod config;
 mod content_coding;
+mod credentials;
 mod deadline;
 mod decode;
 mod error;
 mod forward;
 #[doc(hidden)]
 pub mod fuzzing;
+mod google;
 mod headers;
+mod json;
 mod kind;
 mod provider;
 mod redact;
@@ -78,18 +83,19 @@ mod stream_input;
 mod translated;
 mod urls;
 mod vendors;
+mod vertex;
 
-pub use aws::{
-    AwsEnvironment, AwsSettings, CredentialsError, CredentialsService, CredentialsSource, profile_region,
-};
+pub use aws::{AwsEnvironment, AwsSettings, profile_region};
 pub use cause::{ConnectCause, LocalResource};
 pub use client::{ConnectorError, ProxyError, TlsConfigError};
 pub use config::{ProviderConfig, Timeouts};
 pub use content_coding::{ContentCoding, Decoder};
+pub use credentials::{CredentialsError, CredentialsService, CredentialsSource};
 pub use error::{
     ConnectDetail, ErrorDetail, ErrorEvent, FailureClass, ProviderError, ProviderErrorKind, TimeoutKind,
 };
 pub use forward::{ForwardError, ForwardedHeader};
+pub use google::{GoogleEnvironment, GoogleSettings};
 pub use headers::UPSTREAM_REQUEST_ID;
 pub use kind::ProviderKind;
 pub use provider::{Access, Provider, ProviderConfigError, ProviderRequest, ProviderResponse};

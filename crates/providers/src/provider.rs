@@ -13,21 +13,22 @@ use tokio::time::Instant;
 use translate::{Target, Translation};
 
 use crate::auth::{Auth, InvalidKey, RequestAuth};
-use crate::aws::CredentialsSource;
 use crate::bedrock;
 use crate::body::{read_complete, read_first, read_rest};
 use crate::client::{Client, ClientResponse, ConnectorError};
 use crate::config::{ProviderConfig, Timeouts};
+use crate::credentials::CredentialsSource;
 use crate::deadline::Deadline;
 use crate::error::{ErrorDetail, FailureClass, ProviderError, ProviderErrorKind, TimeoutKind};
 use crate::forward::ForwardedHeader;
+use crate::google::GoogleSettings;
 use crate::headers::{add_invoke_options, forwarded_request_headers, translated_request_headers};
 use crate::kind::ProviderKind;
 use crate::response::CompleteResponse;
 use crate::stream::{EventStream, Framing};
 use crate::urls::{UriForm, Urls};
 use crate::vendors::{KeyCheck, Vendor};
-use crate::{azure, classify, forward, redact, translated};
+use crate::{azure, classify, forward, redact, translated, vertex};
 
 /// One account with a provider, with its connections. Create one and share it.
 #[derive(Debug)]
@@ -42,6 +43,8 @@ pub struct Provider {
     asks_for_stream_usage: bool,
     urls: Urls,
     auth: Auth,
+    /// Of Vertex AI.
+    google: Option<GoogleSettings>,
     /// Callers' headers that it gets besides the usual ones.
     forward: Vec<ForwardedHeader>,
 }
@@ -52,6 +55,9 @@ const MESSAGE_STREAM: &str = "application/vnd.amazon.eventstream";
 /// The model whose tokens Bedrock is asked to count, to see whether it accepts the credentials. It need not exist.
 const CHECKED_MODEL: &str = "anthropic.claude-haiku-4-5-20251001-v1:0";
 
+/// The same of Vertex AI.
+const CHECKED_VERTEX_MODEL: &str = "gemini-2.5-flash";
+
 /// What came of a request that costs nothing.
 #[derive(Debug)]
 pub struct Access {
@@ -61,7 +67,7 @@ pub struct Access {
     pub is_refused: bool,
     /// Whether it would have refused a wrong key: some show their models to anyone.
     pub is_key_checked: bool,
-    /// Where the credentials are from that the request was signed with.
+    /// Where the credentials are from that the request was signed with, or its token.
     pub credentials: Option<CredentialsSource>,
     /// How wrong this machine's clock is, if a signature was refused and that explains it.
     pub clock_problem: Option<String>,
@@ -175,6 +181,7 @@ impl Provider {
             asks_for_stream_usage,
             urls: urls.with_deployments(config.api_version),
             auth,
+            google: config.google,
             forward,
         })
     }
@@ -209,13 +216,14 @@ impl Provider {
         &self.dialects
     }
 
-    /// Those that one of its models has. All of its models have the same, except at Bedrock.
+    /// Those that one of its models has. All of its models have the same, except at Bedrock and Vertex AI.
     #[must_use]
     pub fn dialects_of(&self, model: &str) -> &[Dialect] {
-        if self.kind != ProviderKind::Bedrock {
-            return &self.dialects;
-        }
-        let by_name = bedrock::dialect(model);
+        let by_name = match self.kind {
+            ProviderKind::Bedrock => bedrock::dialect(model),
+            ProviderKind::Vertex => vertex::dialect(model),
+            _ => return &self.dialects,
+        };
         // Where the configuration has ruled that out, it knows better: an application inference profile may hide a Claude.
         let index = self.dialects.iter().position(|dialect| *dialect == by_name).unwrap_or_default();
         self.dialects.get(index..=index).unwrap_or_default()
@@ -224,7 +232,7 @@ impl Provider {
     /// Whether a request in this format has its model in the path, so that the body need not name it.
     #[must_use]
     pub fn names_model_in_path(&self, dialect: Dialect) -> bool {
-        self.kind == ProviderKind::Bedrock && dialect != Dialect::OpenAiChat
+        matches!(self.kind, ProviderKind::Bedrock | ProviderKind::Vertex) && dialect != Dialect::OpenAiChat
     }
 
     /// One of its models as the target of a translation.
@@ -249,7 +257,7 @@ impl Provider {
         let auth = self.auth.for_request().await?;
         let result = self.call_as(call, &auth).await;
         match &result {
-            Err(error) if error.class == FailureClass::Auth && self.auth.is_signing() => {
+            Err(error) if error.class == FailureClass::Auth && self.auth.is_renewable() => {
                 // Temporary credentials may have been revoked, or replaced where they are from.
                 match self.auth.instead_of(&auth).await {
                     Some(renewed) => Box::pin(self.call_as(call, &renewed)).await,
@@ -347,10 +355,15 @@ impl Provider {
     pub async fn check_access(&self, limit: Duration) -> Result<Access, ProviderError> {
         let auth = self.auth.for_request().await?;
         let unsupported = || ProviderError::provider_failure(ProviderErrorKind::UnsupportedEndpoint);
-        // Bedrock's list is at another host. It refuses a request without a body after it has looked at who asks.
+        // Bedrock's list is at another host, and Vertex AI has none of a project. Both refuse a count of nothing after they have
+        // looked at who asks.
         let (method, uri, body) = match self.kind {
             ProviderKind::Bedrock => {
                 let uri = self.urls.bedrock(Endpoint::CountTokens, CHECKED_MODEL, false);
+                (Method::POST, uri, Bytes::from_static(b"{}"))
+            }
+            ProviderKind::Vertex => {
+                let uri = self.vertex_uri(Endpoint::GeminiCountTokens, CHECKED_VERTEX_MODEL, false, &auth);
                 (Method::POST, uri, Bytes::from_static(b"{}"))
             }
             _ => {
@@ -370,10 +383,7 @@ impl Provider {
             && !(self.auth.is_signing() && bedrock::is_access_denied(&response.headers));
         let clock = bedrock::clock_problem(&response.headers, SystemTime::now());
         let clock_problem = clock.filter(|_| is_refused && self.auth.is_signing());
-        let credentials = match auth {
-            RequestAuth::Aws { credentials, .. } => Some(credentials.source.clone()),
-            RequestAuth::None | RequestAuth::Header(..) => None,
-        };
+        let credentials = auth.source().cloned();
         let is_key_checked =
             self.vendor.is_none_or(|vendor| matches!(vendor.key_check, KeyCheck::Checked(_)));
         Ok(Access { status, is_refused, is_key_checked, credentials, clock_problem })
@@ -415,10 +425,10 @@ impl Provider {
         call: ProviderRequest<'_>,
         auth: &RequestAuth<'_>,
     ) -> Result<ClientResponse, ProviderError> {
-        let is_bedrock = self.kind == ProviderKind::Bedrock;
-        let uri = match is_bedrock {
-            true => self.urls.bedrock(call.endpoint, call.model, call.stream),
-            false => self.urls.endpoint(call.endpoint, call.model, call.stream, call.beta),
+        let uri = match self.kind {
+            ProviderKind::Bedrock => self.urls.bedrock(call.endpoint, call.model, call.stream),
+            ProviderKind::Vertex => self.vertex_uri(call.endpoint, call.model, call.stream, auth),
+            _ => self.urls.endpoint(call.endpoint, call.model, call.stream, call.beta),
         };
         let Some(uri) = uri.filter(|_| self.dialects.contains(&call.endpoint.dialect())) else {
             return Err(ProviderError {
@@ -431,16 +441,39 @@ impl Provider {
                 Some(_) => self.with_forwarded(translated_request_headers(call.headers), call.headers),
                 None => self.forwarded(call.headers),
             };
-            if is_bedrock {
-                bedrock::adapt_headers(call.endpoint, &mut headers);
-                if call.endpoint == Endpoint::Messages {
-                    add_invoke_options(call.headers, &mut headers);
+            match self.kind {
+                ProviderKind::Bedrock => {
+                    bedrock::adapt_headers(call.endpoint, &mut headers);
+                    if call.endpoint == Endpoint::Messages {
+                        add_invoke_options(call.headers, &mut headers);
+                    }
                 }
+                ProviderKind::Vertex => vertex::adapt_headers(&mut headers),
+                _ => {}
             }
             headers
         };
-        let adapted = if is_bedrock { bedrock_body(call) } else { None };
+        let adapted = match self.kind {
+            ProviderKind::Bedrock => bedrock_body(call),
+            ProviderKind::Vertex => {
+                vertex::adapt_body(call.endpoint, call.body, vertex::bare_name(call.model), call.headers)
+            }
+            _ => None,
+        };
         self.send_as(auth, &Method::POST, &uri, headers, adapted.as_ref().unwrap_or(call.body)).await
+    }
+
+    /// Where Vertex AI has an endpoint for a model.
+    fn vertex_uri(
+        &self,
+        endpoint: Endpoint,
+        model: &str,
+        stream: bool,
+        auth: &RequestAuth<'_>,
+    ) -> Option<Uri> {
+        let settings = self.google.as_ref()?;
+        let project = settings.project.as_deref().or_else(|| auth.project());
+        self.urls.vertex(endpoint, model, stream, project, &settings.location)
     }
 
     async fn send_as(
@@ -474,6 +507,13 @@ impl Provider {
         match deadline.timeout(read_complete(response)).await {
             Ok(Ok(response)) if self.kind == ProviderKind::Bedrock => {
                 self.bedrock_error(response, &headers, call)
+            }
+            Ok(Ok(response)) if self.kind == ProviderKind::Vertex => {
+                let mut error = classify::from_response(response, vertex::bare_name(call.model));
+                if let Some(response) = &mut error.response {
+                    vertex::adapt_error(call.endpoint.dialect(), response);
+                }
+                error
             }
             Ok(Ok(response)) => classify::from_response(response, call.model),
             Ok(Err(_)) | Err(_) => classify::from_status(status, &headers),

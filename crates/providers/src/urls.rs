@@ -8,6 +8,7 @@ use url::{Position, Url};
 use crate::aws::ENCODED;
 use crate::bedrock;
 use crate::kind::ProviderKind;
+use crate::vertex;
 
 /// The URLs of one provider. Those without a model in them are made once.
 #[derive(Debug)]
@@ -84,6 +85,28 @@ impl Urls {
         self.form.uri(&url)
     }
 
+    /// The same of Vertex AI; `project`: `None` with an API key that stands for one.
+    pub(crate) fn vertex(
+        &self,
+        endpoint: Endpoint,
+        model: &str,
+        stream: bool,
+        project: Option<&str>,
+        location: &str,
+    ) -> Option<Uri> {
+        let path = vertex::path_segments(endpoint, model, stream, project, location)?;
+        let mut url = self.base.clone();
+        let last =
+            url.path_segments().and_then(|segments| segments.rev().find(|segment| !segment.is_empty()));
+        let has_version = last.is_some_and(|last| matches!(last, "v1" | "v1beta1"));
+        let version = (!has_version).then_some("v1");
+        url.path_segments_mut().ok()?.pop_if_empty().extend(version).extend(&path);
+        if stream && endpoint == Endpoint::GenerateContent {
+            url.set_query(Some("alt=sse"));
+        }
+        self.form.uri(&url)
+    }
+
     /// Where an endpoint is for a model; `None`: the provider does not have it. `beta`: with `?beta=true`, where there is that.
     pub(crate) fn endpoint(&self, endpoint: Endpoint, model: &str, stream: bool, beta: bool) -> Option<Uri> {
         let method = match endpoint {
@@ -131,7 +154,9 @@ impl Urls {
     /// The list of the models, which costs no tokens.
     pub(crate) fn models(&self, kind: ProviderKind) -> Option<Uri> {
         self.at(match kind {
-            ProviderKind::OpenAi | ProviderKind::Azure | ProviderKind::Bedrock => "models",
+            ProviderKind::OpenAi | ProviderKind::Azure | ProviderKind::Bedrock | ProviderKind::Vertex => {
+                "models"
+            }
             ProviderKind::Anthropic => "v1/models",
             ProviderKind::GoogleGenAi => "v1beta/models",
         })
@@ -221,6 +246,31 @@ mod tests {
         assert_eq!(urls.endpoint(Endpoint::Responses, "m", false, false), None);
         let models = urls.models(ProviderKind::Azure).unwrap();
         assert_eq!(models.to_string(), "/openai/models?api-version=2024-10-21");
+    }
+
+    #[test]
+    fn vertex_has_a_version_before_the_place() {
+        for (base, expected) in [
+            (
+                "http://a",
+                "http://a/v1/projects/p/locations/l/publishers/google/models/g:streamGenerateContent?alt=sse",
+            ),
+            (
+                "http://a/x/v1beta1/",
+                "http://a/x/v1beta1/projects/p/locations/l/publishers/google/models/g:streamGenerateContent?alt=sse",
+            ),
+        ] {
+            let urls = Urls::new(&base.parse().unwrap(), &[Dialect::Gemini], UriForm::Absolute).unwrap();
+            let uri = urls.vertex(Endpoint::GenerateContent, "g", true, Some("p"), "l").unwrap();
+            assert_eq!(uri.to_string(), expected);
+        }
+        let urls = Urls::new(&"http://a/v1".parse().unwrap(), &[Dialect::Anthropic], UriForm::Path).unwrap();
+        let uri = urls.vertex(Endpoint::Messages, "claude-4@2?#%/", true, Some("p"), "l");
+        assert_eq!(uri, None);
+        let uri = urls.vertex(Endpoint::Messages, "claude-4@2?#%", true, Some("p"), "l").unwrap();
+        let expected =
+            "/v1/projects/p/locations/l/publishers/anthropic/models/claude-4@2%3F%23%25:streamRawPredict";
+        assert_eq!(uri.to_string(), expected);
     }
 
     #[test]

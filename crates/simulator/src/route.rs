@@ -25,12 +25,20 @@ pub(crate) struct CallRoute<'a> {
     pub(crate) form: Option<Form>,
     /// The model, unless the request's body names it.
     pub(crate) model: Option<Cow<'a, str>>,
+    /// Whether it is Vertex AI that is asked.
+    pub(crate) is_vertex: bool,
+}
+
+impl<'a> CallRoute<'a> {
+    const fn new(dialect: Dialect, form: Option<Form>, model: Option<Cow<'a, str>>) -> Self {
+        Self { dialect, form, model, is_vertex: false }
+    }
 }
 
 /// Finds out what a request asks for.
 pub(crate) fn find<'a>(method: &Method, uri: &'a Uri, headers: &HeaderMap) -> Route<'a> {
     let path = uri.path();
-    let call = |dialect, form| Route::Call(CallRoute { dialect, form, model: None });
+    let call = |dialect, form| Route::Call(CallRoute::new(dialect, form, None));
     let counted = Some(Form::TokenCount);
     match (method.as_str(), path) {
         ("POST", "/v1/chat/completions" | "/openai/v1/chat/completions") => call(Dialect::Chat, None),
@@ -43,6 +51,7 @@ pub(crate) fn find<'a>(method: &Method, uri: &'a Uri, headers: &HeaderMap) -> Ro
         }
         ("POST", path) => bedrock_call(path)
             .or_else(|| azure_call(path, uri.query().unwrap_or_default()))
+            .or_else(|| vertex_call(path, uri.query().unwrap_or_default()))
             .or_else(|| gemini_call(path, uri.query().unwrap_or_default()))
             .map_or(Route::Unknown(Dialect::of_other_request(path, headers)), Route::Call),
         (method, path) => match (method, path.strip_prefix("/v1/responses/")) {
@@ -64,14 +73,14 @@ fn bedrock_call(path: &str) -> Option<CallRoute<'_>> {
         "count-tokens" => (Dialect::Converse, Form::TokenCount),
         _ => return None,
     };
-    Some(CallRoute { dialect, form: Some(form), model: Some(percent_decode(model)) })
+    Some(CallRoute::new(dialect, Some(form), Some(percent_decode(model))))
 }
 
 /// `/openai/deployments/DEPLOYMENT/chat/completions` of Azure, which requires a version.
 fn azure_call<'a>(path: &'a str, query: &str) -> Option<CallRoute<'a>> {
     query_value(query, "api-version")?;
     let model = path.strip_prefix("/openai/deployments/")?.strip_suffix("/chat/completions")?;
-    Some(CallRoute { dialect: Dialect::Chat, form: None, model: Some(percent_decode(model)) })
+    Some(CallRoute::new(Dialect::Chat, None, Some(percent_decode(model))))
 }
 
 /// `/v1beta/models/MODEL:METHOD`, or the same of version 1; a model's name may have a colon, too.
@@ -80,14 +89,46 @@ fn gemini_call<'a>(path: &'a str, query: &str) -> Option<CallRoute<'a>> {
         .iter()
         .find_map(|base| path.strip_prefix(base))?
         .rsplit_once(':')?;
-    let form = match method {
+    let form = gemini_form(method, query)?;
+    Some(CallRoute::new(Dialect::Gemini, Some(form), Some(percent_decode(model))))
+}
+
+fn gemini_form(method: &str, query: &str) -> Option<Form> {
+    Some(match method {
         "generateContent" => Form::Complete,
         "countTokens" => Form::TokenCount,
         "streamGenerateContent" if query_value(query, "alt").as_deref() == Some("sse") => Form::EventStream,
         "streamGenerateContent" => Form::JsonArray,
         _ => return None,
+    })
+}
+
+/// `/v1/projects/P/locations/L/publishers/PUBLISHER/models/MODEL:METHOD`, without the place for an API key, or OpenAI's path
+/// behind the place.
+fn vertex_call<'a>(path: &'a str, query: &str) -> Option<CallRoute<'a>> {
+    let path = ["/v1/", "/v1beta1/"].iter().find_map(|version| path.strip_prefix(version))?;
+    let (publisher, form, model) = match path.rsplit_once("publishers/") {
+        Some((_, name)) => {
+            let (publisher, name) = name.split_once("/models/")?;
+            let (model, method) = name.rsplit_once(':')?;
+            let form = match (publisher, method) {
+                ("google", method) => gemini_form(method, query)?,
+                ("anthropic", "rawPredict") if model == "count-tokens" => Form::TokenCount,
+                ("anthropic", "rawPredict") => Form::Complete,
+                ("anthropic", "streamRawPredict") => Form::EventStream,
+                _ => return None,
+            };
+            (publisher, Some(form), (model != "count-tokens").then(|| percent_decode(model)))
+        }
+        None if path.ends_with("/endpoints/openapi/chat/completions") => ("", None, None),
+        None => return None,
     };
-    Some(CallRoute { dialect: Dialect::Gemini, form: Some(form), model: Some(percent_decode(model)) })
+    let dialect = match publisher {
+        "google" => Dialect::Gemini,
+        "anthropic" => Dialect::Anthropic,
+        _ => Dialect::Chat,
+    };
+    Some(CallRoute { is_vertex: true, ..CallRoute::new(dialect, form, model) })
 }
 
 /// The value of a query's parameter.
@@ -167,6 +208,30 @@ mod tests {
         assert_eq!(find_post(path), Some((Dialect::Chat, None, Some("my gpt".to_owned()))));
         assert_eq!(find_post("/openai/deployments/m/chat/completions"), None);
         assert_eq!(find_post("/openai/v1/responses"), Some((Dialect::Responses, None, None)));
+    }
+
+    #[test]
+    fn vertexs_paths_name_the_publisher() {
+        let place = "/v1/projects/p/locations/l";
+        let found = |path: &str| {
+            let uri = format!("{place}/{path}").parse::<Uri>().unwrap();
+            match find(&Method::POST, &uri, &HeaderMap::new()) {
+                Route::Call(call) => {
+                    assert!(call.is_vertex);
+                    Some((call.dialect, call.form, call.model.map(Cow::into_owned)))
+                }
+                _ => None,
+            }
+        };
+        let call = |dialect, form, model: &str| Some((dialect, form, Some(model.to_owned())));
+        let gemini = "publishers/google/models/g:streamGenerateContent?alt=sse";
+        assert_eq!(found(gemini), call(Dialect::Gemini, Some(Form::EventStream), "g"));
+        let claude = "publishers/anthropic/models/c@1:streamRawPredict";
+        assert_eq!(found(claude), call(Dialect::Anthropic, Some(Form::EventStream), "c@1"));
+        let count = "publishers/anthropic/models/count-tokens:rawPredict";
+        assert_eq!(found(count), Some((Dialect::Anthropic, Some(Form::TokenCount), None)));
+        assert_eq!(found("endpoints/openapi/chat/completions"), Some((Dialect::Chat, None, None)));
+        assert_eq!(found("publishers/google/models/g:rawPredict"), None);
     }
 
     #[test]

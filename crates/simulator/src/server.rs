@@ -72,6 +72,12 @@ impl Simulator {
         format!("http://{}", self.address)
     }
 
+    /// `http://ADDRESS`, what clients of Vertex AI take as their base URL.
+    #[must_use]
+    pub fn vertex_base_url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
     /// `http://ADDRESS`, what Anthropic's clients take as their base URL.
     #[must_use]
     pub fn anthropic_base_url(&self) -> String {

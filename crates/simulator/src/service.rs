@@ -108,7 +108,7 @@ async fn handle_call(
     };
     record_request(shared, received, Some(&model));
     let call = shared.recorder.start_call(&model);
-    let behaviour = check_request(shared, route.dialect, &model, &fields, received).and_then(|()| {
+    let behaviour = check_request(shared, &route, &model, &fields, received).and_then(|()| {
         shared.next_behaviour(&model, &received.body).map_err(|unknown| Refusal {
             reason: Reason::Status(StatusCode::NOT_FOUND),
             message: unknown.to_string(),
@@ -195,13 +195,22 @@ fn record_request(shared: &Shared, received: &Received, model: Option<&str>) {
 /// What a provider checks before its model sees the request.
 fn check_request(
     shared: &Shared,
-    dialect: Dialect,
+    route: &CallRoute<'_>,
     model: &str,
     fields: &RequestFields<'_>,
     received: &Received,
 ) -> Result<(), Refusal> {
-    check_key(shared, dialect, &received.head)?;
-    if dialect == Dialect::Anthropic && !received.head.headers.contains_key("anthropic-version") {
+    let dialect = route.dialect;
+    if route.is_vertex {
+        check_vertex_key(shared, &received.head)?;
+        check_vertex_body(route, &received.body)?;
+    } else {
+        check_key(shared, dialect, &received.head)?;
+    }
+    if dialect == Dialect::Anthropic
+        && !route.is_vertex
+        && !received.head.headers.contains_key("anthropic-version")
+    {
         let reason = Reason::Status(StatusCode::BAD_REQUEST);
         return Err(Refusal { reason, message: "anthropic-version: header is required".to_owned() });
     }
@@ -231,6 +240,51 @@ fn check_invoke_body(body: &[u8]) -> Result<(), Refusal> {
         return refused("anthropic_version: Field required".to_owned());
     }
     Ok(())
+}
+
+/// Vertex AI takes a token, or an API key.
+fn check_vertex_key(shared: &Shared, head: &Parts) -> Result<(), Refusal> {
+    let header = |name: &str| head.headers.get(name).map(http::HeaderValue::as_bytes);
+    let bearer = header(AUTHORIZATION.as_str()).and_then(|value| value.strip_prefix(b"Bearer "));
+    if shared.accepts_key(bearer.or_else(|| header("x-goog-api-key"))) {
+        return Ok(());
+    }
+    let message = "Request had invalid authentication credentials.".to_owned();
+    Err(Refusal { reason: Reason::WrongKey, message })
+}
+
+/// Claude's body has a version instead of a model, and says itself that it wants a stream; Gemini's has roles.
+fn check_vertex_body(route: &CallRoute<'_>, body: &[u8]) -> Result<(), Refusal> {
+    let refused = |message: &str| {
+        Err(Refusal { reason: Reason::Status(StatusCode::BAD_REQUEST), message: message.to_owned() })
+    };
+    let body: serde_json::Value = serde_json::from_slice(body).unwrap_or_default();
+    match route.dialect {
+        // The header's oldest version has another name here.
+        Dialect::Anthropic
+            if body["anthropic_version"].as_str().is_none_or(|version| version == "2023-06-01") =>
+        {
+            refused("anthropic_version: Field required")
+        }
+        Dialect::Anthropic if route.model.is_some() && body.get("model").is_some() => {
+            refused("model: Extra inputs are not permitted")
+        }
+        Dialect::Anthropic if (route.form == Some(Form::EventStream)) != (body["stream"] == true) => {
+            refused("stream: does not fit the method")
+        }
+        Dialect::Gemini if body.get("generateContentRequest").is_some() => {
+            refused("Unknown name \"generateContentRequest\": Cannot find field.")
+        }
+        Dialect::Gemini => {
+            let contents = body["contents"].as_array().map(Vec::as_slice).unwrap_or_default();
+            let is_known = |role: &serde_json::Value| matches!(role.as_str(), Some("user" | "model"));
+            match contents.iter().all(|content| is_known(&content["role"])) {
+                true => Ok(()),
+                false => refused("Please use a valid role: user, model."),
+            }
+        }
+        _ => Ok(()),
+    }
 }
 
 fn check_key(shared: &Shared, dialect: Dialect, head: &Parts) -> Result<(), Refusal> {

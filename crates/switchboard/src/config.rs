@@ -30,6 +30,7 @@ mod context;
 mod document;
 mod dotenv;
 pub mod environment;
+mod google;
 mod interpolate;
 mod keys;
 mod local;

@@ -8,6 +8,9 @@
     reason = "helpers of tests fail as tests do"
 )]
 
+mod callers;
+
+use callers::{Caller, header, read_stream};
 use http::StatusCode;
 use reqwest::Response;
 use serde_json::{Value, json};
@@ -24,79 +27,6 @@ const KEYS: [(&str, &str); 3] = [
     ("AWS_SECRET_ACCESS_KEY", "hush-hush-secret"),
     ("AWS_SESSION_TOKEN", "hush-hush-token"),
 ];
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Caller {
-    Chat,
-    Responses,
-    Messages,
-    Gemini,
-}
-
-impl Caller {
-    const ALL: [Self; 4] = [Self::Chat, Self::Responses, Self::Messages, Self::Gemini];
-
-    fn path(self, model: &str, stream: bool) -> String {
-        match (self, stream) {
-            (Self::Chat, _) => "/v1/chat/completions".to_owned(),
-            (Self::Responses, _) => "/v1/responses".to_owned(),
-            (Self::Messages, _) => "/v1/messages".to_owned(),
-            (Self::Gemini, false) => format!("/v1beta/models/{model}:generateContent"),
-            (Self::Gemini, true) => format!("/v1beta/models/{model}:streamGenerateContent?alt=sse"),
-        }
-    }
-
-    fn body(self, model: &str, stream: bool) -> Value {
-        let messages = json!([{"role": "user", "content": "Hello?"}]);
-        match self {
-            Self::Chat => json!({"model": model, "stream": stream, "messages": messages}),
-            Self::Responses => json!({"model": model, "stream": stream, "input": "Hello?"}),
-            Self::Messages => {
-                json!({"model": model, "stream": stream, "max_tokens": 99, "messages": messages})
-            }
-            Self::Gemini => json!({"contents": [{"role": "user", "parts": [{"text": "Hello?"}]}]}),
-        }
-    }
-
-    fn text(self, answer: &Value) -> String {
-        let text = match self {
-            Self::Chat => &answer["choices"][0]["message"]["content"],
-            Self::Responses => &answer["output"][0]["content"][0]["text"],
-            Self::Messages => &answer["content"][0]["text"],
-            Self::Gemini => &answer["candidates"][0]["content"]["parts"][0]["text"],
-        };
-        text.as_str().unwrap_or_else(|| panic!("no text: {answer}")).to_owned()
-    }
-
-    fn streamed_text(self, events: &[Value]) -> String {
-        let text = |event: &Value| match self {
-            Self::Chat => event["choices"][0]["delta"]["content"].as_str().map(str::to_owned),
-            Self::Responses => (event["type"] == "response.output_text.delta")
-                .then(|| event["delta"].as_str().unwrap().to_owned()),
-            Self::Messages => event["delta"]["text"].as_str().map(str::to_owned),
-            Self::Gemini => event["candidates"][0]["content"]["parts"][0]["text"].as_str().map(str::to_owned),
-        };
-        events.iter().filter_map(text).collect()
-    }
-
-    /// What stands in the last event of a whole stream.
-    const fn end(self) -> &'static str {
-        match self {
-            Self::Chat => "[DONE]",
-            Self::Responses => "response.completed",
-            Self::Messages => "message_stop",
-            Self::Gemini => "finishReason",
-        }
-    }
-
-    fn is_error(self, event: &Value) -> bool {
-        match self {
-            Self::Chat | Self::Gemini => event["error"]["message"].is_string(),
-            Self::Responses => event["type"] == "error" || event["type"] == "response.failed",
-            Self::Messages => event["type"] == "error" && event["error"]["type"].is_string(),
-        }
-    }
-}
 
 struct World {
     simulator: Simulator,
@@ -145,17 +75,6 @@ impl World {
     }
 }
 
-/// The data of a stream's events that are JSON, and all of its text.
-async fn read_stream(response: Response) -> (Vec<Value>, String) {
-    let text = response.text().await.unwrap();
-    let data = text.lines().filter_map(|line| line.strip_prefix("data: "));
-    (data.filter_map(|data| serde_json::from_str(data).ok()).collect(), text)
-}
-
-fn header(response: &Response, name: &str) -> String {
-    response.headers().get(name).map_or_else(String::new, |value| value.to_str().unwrap().to_owned())
-}
-
 #[tokio::test]
 async fn every_caller_reaches_every_model() {
     let world = World::new(&KEYS, "").await;
@@ -178,12 +97,7 @@ async fn every_caller_reaches_every_model() {
                 assert_eq!(response.status(), 200, "{name}: {}", response.text().await.unwrap());
                 assert_eq!(header(&response, "x-switchboard-model"), key, "{name}");
                 assert!(!header(&response, "x-upstream-request-id").is_empty(), "{name}");
-                let own = match caller {
-                    Caller::Chat => "openai-chat",
-                    Caller::Responses => "openai-responses",
-                    Caller::Messages => "anthropic",
-                    Caller::Gemini => "gemini",
-                };
+                let own = caller.format();
                 let translated = if own == api { String::new() } else { format!("{own}>{api}") };
                 assert_eq!(header(&response, "x-switchboard-translated"), translated, "{name}");
                 if stream {

@@ -195,7 +195,7 @@ fn invalid_providers_are_reported() {
         (
             "[providers.local]\nbase_url = \"http://127.0.0.1:8000/v1\"",
             "s.toml:1: providers.local.kind is missing, \
-             expected \"openai\", \"anthropic\", \"google-genai\", \"bedrock\", \"azure\" \
+             expected \"openai\", \"anthropic\", \"google-genai\", \"bedrock\", \"azure\", \"vertex\" \
              or a vendor of docs/providers.md, such as \"groq\" or \"ollama\"",
         ),
         (
@@ -251,6 +251,18 @@ fn invalid_providers_are_reported() {
         (
             "[providers.bedrock]\nregion = \"Virginia\"",
             "s.toml:2: providers.bedrock.region is not an AWS region, expected one such as \"us-east-1\"",
+        ),
+        (
+            "[providers.vertex]\nlocation = \"us-central1/\"",
+            "s.toml:2: providers.vertex.location is not a location of Google Cloud, expected \"global\" or one such as \"us-central1\"",
+        ),
+        (
+            "[providers.vertex]\nproject = \"my project\"",
+            "s.toml:2: providers.vertex.project is not the id of a Google Cloud project, expected one such as \"my-project-1\"",
+        ),
+        (
+            "[providers.vertex]\ncredentials = \"f.json\"\napi_key = \"k\"",
+            "s.toml:2: providers.vertex.credentials stands beside api_key; remove one of them",
         ),
         (
             "[providers.openai]\napi_key = \"k\"\nspeaks = [\"anthropic\"]",
@@ -343,6 +355,79 @@ fn an_aws_account_has_a_region_and_may_have_a_profile() {
 }
 
 #[test]
+fn vertex_is_at_its_location_and_for_a_project() {
+    const PROJECT: (&str, &str) = ("GOOGLE_CLOUD_PROJECT", "env-1");
+    for (settings, variables, url, location, project) in [
+        ("", &[][..], "https://aiplatform.googleapis.com/", "global", None),
+        ("", &[PROJECT], "https://aiplatform.googleapis.com/", "global", Some("env-1")),
+        ("", &[("GCLOUD_PROJECT", "old-1")], "https://aiplatform.googleapis.com/", "global", Some("old-1")),
+        (
+            "location = 'us-east5'\nproject = 'file-1'",
+            &[PROJECT, ("GOOGLE_CLOUD_LOCATION", "us-central1")],
+            "https://us-east5-aiplatform.googleapis.com/",
+            "us-east5",
+            Some("file-1"),
+        ),
+        (
+            "",
+            &[("GOOGLE_CLOUD_LOCATION", "europe-west1")],
+            "https://europe-west1-aiplatform.googleapis.com/",
+            "europe-west1",
+            None,
+        ),
+        ("location = 'eu'", &[], "https://aiplatform.eu.rep.googleapis.com/", "eu", None),
+        ("location = 'us'", &[("GOOGLE_VERTEX_BASE_URL", "http://h:1/")], "http://h:1/", "us", None),
+        (
+            "base_url = 'http://h:2'",
+            &[("GOOGLE_VERTEX_BASE_URL", "http://h:1/")],
+            "http://h:2/",
+            "global",
+            None,
+        ),
+        // The project of another account is none of theirs.
+        ("api_key = 'k'", &[PROJECT], "https://aiplatform.googleapis.com/", "global", None),
+        ("credentials = 'f.json'", &[PROJECT], "https://aiplatform.googleapis.com/", "global", None),
+    ] {
+        let text = format!("[providers.second]\nkind = 'vertex'\n{settings}");
+        let config = load(&text, variables);
+        let provider = &config.providers[0];
+        let google = provider.google.as_ref().unwrap();
+        let found = (provider.base_url.as_str(), google.location.as_str(), google.project.as_deref());
+        assert_eq!(found, (url, location, project), "{text} {variables:?}");
+        let printed = config.to_toml().unwrap();
+        assert!(printed.contains(&format!("location = \"{location}\"")), "{printed}");
+        assert_eq!(printed.contains("project = "), project.is_some(), "{printed}");
+    }
+    assert_eq!(
+        problems("[providers.vertex]", &[("GOOGLE_CLOUD_LOCATION", "evil.example/#")]),
+        [
+            "environment variable GOOGLE_CLOUD_LOCATION: is not a location of Google Cloud, expected \"global\" or one such as \"us-central1\""
+        ]
+    );
+    assert_eq!(problems("[providers.openai]\napi_key = 'k'\nlocation = 'eu'", &[]).len(), 1);
+}
+
+#[test]
+fn vertex_needs_no_entry_where_googles_sdk_would_use_it() {
+    const PROJECT: (&str, &str) = ("GOOGLE_CLOUD_PROJECT", "p");
+    for (variables, expected) in [
+        (&[PROJECT][..], false),
+        (&[("GOOGLE_GENAI_USE_VERTEXAI", "true")], false),
+        (&[PROJECT, ("GOOGLE_GENAI_USE_VERTEXAI", "true")], true),
+        (&[PROJECT, ("GOOGLE_GENAI_USE_VERTEXAI", "1")], true),
+        (&[PROJECT, ("GOOGLE_GENAI_USE_VERTEXAI", "false")], false),
+        (&[PROJECT, ("GOOGLE_GENAI_USE_ENTERPRISE", "True")], true),
+        (&[PROJECT, ("GOOGLE_GENAI_USE_ENTERPRISE", "0"), ("GOOGLE_GENAI_USE_VERTEXAI", "true")], false),
+    ] {
+        let providers = load("", variables).providers;
+        assert_eq!(providers.iter().any(|provider| provider.name == "vertex"), expected, "{variables:?}");
+    }
+    let advice = "set GOOGLE_GENAI_USE_VERTEXAI=true and GOOGLE_CLOUD_PROJECT, or add [providers.vertex]";
+    let found = problems("[routes.r]\nmodels = ['vertex:gemini-3-pro']", &[]);
+    assert!(found[0].contains(advice), "{found:?}");
+}
+
+#[test]
 fn a_bedrock_api_key_is_used_unless_a_profile_is_named() {
     let variables = [("AWS_BEARER_TOKEN_BEDROCK", "env")];
     for (settings, expected) in
@@ -382,7 +467,7 @@ fn a_provider_speaks_what_its_file_says_or_what_its_kind_usually_has() {
 #[test]
 fn an_invalid_provider_is_reported_once_and_not_by_its_routes() {
     let text = "[providers.a]\nkind = \"x\"\n[routes.r]\nmodels = [\"a:b\"]\n[models.\"a:b\".breaker]";
-    let expected = "expected \"openai\", \"anthropic\", \"google-genai\", \"bedrock\", \"azure\" \
+    let expected = "expected \"openai\", \"anthropic\", \"google-genai\", \"bedrock\", \"azure\", \"vertex\" \
                     or a vendor of docs/providers.md, such as \"groq\" or \"ollama\"";
     let problem = format!("s.toml:2: providers.a.kind is \"x\", {expected}; the nearest name is \"xai\"");
     assert_eq!(problems(text, &[]), [problem]);

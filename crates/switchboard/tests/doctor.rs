@@ -406,6 +406,66 @@ async fn addresses_that_lead_nowhere() {
     }
 }
 
+#[tokio::test]
+async fn the_credentials_of_a_google_account() {
+    for (status, file, verdict, part, text) in [
+        (400, None, "ok", "found", "vertex: reached (HTTP 400; credentials: metadata server)"),
+        (401, None, "failed", "found", "it rejects the token (HTTP 401; credentials: metadata server)"),
+        (403, None, "failed", "advice", "aiplatform.endpoints.predict"),
+        (
+            400,
+            Some("/no/such/file.json"),
+            "failed",
+            "found",
+            "/no/such/file.json cannot be read: there is no such file",
+        ),
+        (
+            400,
+            Some("/no/such/file.json"),
+            "failed",
+            "advice",
+            "correct the Google credentials of [providers.vertex]",
+        ),
+    ] {
+        let server = google_server(status).await;
+        let url = format!("http://{server}");
+        let settings = format!("[providers.vertex]\nlocation = 'us-east5'\nbase_url = '{url}'");
+        let directory = TempDir::new().with_file("switchboard.toml", &settings);
+        let mut variables = vec![
+            ("REDIS_URL", "memory:"),
+            ("GOOGLE_CLOUD_PROJECT", "p"),
+            ("GCE_METADATA_HOST", server.as_str()),
+            ("CLOUDSDK_CONFIG", "/no/such"),
+        ];
+        variables.extend(file.map(|file| ("GOOGLE_APPLICATION_CREDENTIALS", file)));
+        let ended = doctor(&directory, &variables).await;
+        assert_eq!(check_status(&ended, "provider_access"), verdict, "{status} {file:?}");
+        assert_check_says(&ended, "provider_access", part, text);
+        assert_check_says(&ended, "providers", "found", "vertex (uses Google credentials for us-east5)");
+    }
+}
+
+/// A metadata server that is Vertex AI, too, whose every response has this status.
+async fn google_server(status: u16) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    tokio::spawn(async move {
+        loop {
+            let (mut socket, _) = listener.accept().await.unwrap();
+            let mut request = Vec::new();
+            while !request.ends_with(b"\r\n\r\n") && !request.ends_with(b"{}") {
+                socket.read_buf(&mut request).await.unwrap();
+            }
+            let token = r#"{"access_token":"t-1","expires_in":3600}"#;
+            let (status, body) = if request.starts_with(b"GET ") { (200, token) } else { (status, "{}") };
+            let head =
+                format!("HTTP/1.1 {status} x\r\ncontent-length: {}\r\nconnection: close\r\n\r\n", body.len());
+            socket.write_all(format!("{head}{body}").as_bytes()).await.unwrap();
+        }
+    });
+    address
+}
+
 /// A server whose every response has this status and AWS' type of an error.
 async fn aws_server(status: u16, error_type: &'static str, date: &'static str) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -4,7 +4,7 @@
 
 use std::{collections::BTreeSet, path::Path};
 
-use providers::{Activation, AwsEnvironment, Vendor};
+use providers::{Activation, AwsEnvironment, GoogleEnvironment, Vendor};
 use switchboard::config::{
     Config, Environment, SourceFile, Sources, environment::names, tasks::task_variables,
 };
@@ -67,7 +67,7 @@ fn the_examples_in_it_are_valid() {
     let config = load(&with_examples(CONFIG), all_keys());
     let names: Vec<_> = config.keys.accepted.iter().map(|key| key.name().as_str()).collect();
     assert_eq!(names, ["ci", "key-1", "admin-1"]);
-    assert_eq!(config.providers.len(), 7);
+    assert_eq!(config.providers.len(), 8);
     assert_eq!(config.routes["planner"].models.len(), 3);
     assert_eq!(config.routes["planner"].retry.max_attempts, 3);
     assert_eq!(config.policies.models.len(), 1);
@@ -79,7 +79,12 @@ fn the_dotenv_names_every_variable_and_no_other() {
     let known: BTreeSet<String> = names::ALL
         .into_iter()
         .chain(vendors.flat_map(Vendor::variables))
-        .chain(AwsEnvironment::NAMES.iter().copied().filter(|name| name.starts_with("AWS_")))
+        .chain(
+            [AwsEnvironment::NAMES, GoogleEnvironment::NAMES]
+                .concat()
+                .into_iter()
+                .filter(|name| *name != "HOME"),
+        )
         .map(str::to_owned)
         .chain(task_variables())
         .collect();

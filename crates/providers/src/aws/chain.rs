@@ -1,11 +1,12 @@
 //! Where AWS credentials are looked for, in the order of the AWS SDKs.
 
 use super::container;
-use super::credentials::{Credentials, CredentialsError, CredentialsSource};
+use super::credentials::Credentials;
 use super::instance;
 use super::profile::{DEFAULT_PROFILE, Profile, Profiles, static_credentials};
 use super::settings::{AwsEnvironment, AwsSettings};
 use super::sts::{Proof, Role, assume, read_token};
+use crate::credentials::{CredentialsError, CredentialsSource};
 
 /// More profiles that lead to one another are a mistake.
 const MAX_PROFILES: usize = 5;

@@ -9,9 +9,10 @@ use http::Method;
 use http::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 use url::{Host, Url};
 
-use super::credentials::{Credentials, CredentialsError, CredentialsService, CredentialsSource};
-use super::fetch::Service;
+use super::credentials::Credentials;
+use super::handed_out;
 use super::settings::AwsEnvironment;
+use crate::credentials::{CredentialsError, CredentialsService, CredentialsSource, Service};
 
 /// The host of `AWS_CONTAINER_CREDENTIALS_RELATIVE_URI`.
 const RELATIVE_BASE: &str = "http://169.254.170.2";
@@ -37,7 +38,7 @@ pub(super) async fn fetch(environment: &AwsEnvironment) -> Result<Option<Credent
     if !status.is_success() {
         return Err(service.refused(status, None));
     }
-    service.credentials(&body, CredentialsSource::Container).map(Some)
+    handed_out::read(&service, &body, CredentialsSource::Container).map(Some)
 }
 
 fn url(environment: &AwsEnvironment) -> Result<Option<Url>, CredentialsError> {

@@ -1,4 +1,4 @@
-//! AWS credentials, and why there are none.
+//! AWS credentials.
 
 use std::fmt;
 use std::time::SystemTime;
@@ -6,7 +6,7 @@ use std::time::SystemTime;
 use http::HeaderValue;
 use secrecy::{ExposeSecret as _, SecretString};
 
-use crate::cause::ConnectCause;
+use crate::credentials::{CredentialsSource, Expiring};
 
 /// What a request is signed with.
 pub(crate) struct Credentials {
@@ -29,168 +29,14 @@ impl fmt::Debug for Credentials {
     }
 }
 
-impl Credentials {
-    /// Whether they can stand in headers.
-    pub(super) fn is_usable(&self) -> bool {
+impl Expiring for Credentials {
+    fn expires_at(&self) -> Option<SystemTime> {
+        self.expires_at
+    }
+
+    fn is_usable(&self) -> bool {
         let is_usable = |text: &str| HeaderValue::try_from(text).is_ok();
         let token = self.session_token.as_ref().map(|token| token.expose_secret());
         is_usable(&self.access_key_id) && token.is_none_or(is_usable)
-    }
-}
-
-/// Where AWS credentials are from.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum CredentialsSource {
-    /// `AWS_ACCESS_KEY_ID` and `AWS_SECRET_ACCESS_KEY`.
-    Variables,
-    /// A profile of `~/.aws/credentials` or `~/.aws/config`.
-    Profile(String),
-    /// A role, for the token of a web identity.
-    WebIdentity,
-    /// The role of a container, by its endpoint.
-    Container,
-    /// The role of an EC2 instance, by its metadata.
-    Instance,
-}
-
-impl fmt::Display for CredentialsSource {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Variables => f.write_str("AWS_ACCESS_KEY_ID"),
-            Self::Profile(name) => write!(f, "profile {name}"),
-            Self::WebIdentity => f.write_str("web identity"),
-            Self::Container => f.write_str("container role"),
-            Self::Instance => f.write_str("instance role"),
-        }
-    }
-}
-
-/// Why a request cannot be signed. No request was sent to the provider, which is not responsible.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum CredentialsError {
-    /// Nothing of the chain has any. The configuration has to change.
-    #[error(
-        "there are no AWS credentials: set AWS_BEARER_TOKEN_BEDROCK, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, \
-         or AWS_PROFILE; looked for variables, profile {profile:?}, a container's role and an instance's role"
-    )]
-    NotFound {
-        /// The profile that was looked for.
-        profile: String,
-    },
-    /// A variable or key of a profile is missing beside another one.
-    #[error("{present} is set, but {missing} is not: set both")]
-    Incomplete {
-        /// Which is there.
-        present: String,
-        /// Which is not.
-        missing: String,
-    },
-    /// The profile that was named is in no file.
-    #[error("there is no AWS profile {profile:?} in {files}: correct the name, or add it")]
-    NoSuchProfile {
-        /// Its name.
-        profile: String,
-        /// Where it was looked for.
-        files: String,
-    },
-    /// A profile gets its credentials in a way that is not supported.
-    #[error("the AWS profile {profile:?} uses {setting}, which is not supported: {advice}")]
-    Unsupported {
-        /// Its name.
-        profile: String,
-        /// The setting.
-        setting: &'static str,
-        /// What to do.
-        advice: &'static str,
-    },
-    /// A file cannot be read.
-    #[error("{path} cannot be read: {problem}")]
-    File {
-        /// Its path.
-        path: String,
-        /// The system's words.
-        problem: String,
-    },
-    /// A variable is not what it should be.
-    #[error("{variable} {problem}")]
-    Variable {
-        /// Its name.
-        variable: &'static str,
-        /// What is wrong, and what was expected.
-        problem: &'static str,
-    },
-    /// The service that hands them out cannot be reached. It may pass.
-    #[error("AWS credentials cannot be fetched: {service} cannot be reached ({cause})")]
-    Unreachable {
-        /// The service.
-        service: CredentialsService,
-        /// Why.
-        cause: ConnectCause,
-    },
-    /// The service that hands them out answered with an error.
-    #[error("AWS credentials cannot be fetched: {service} answered with HTTP {status}{}", named(.code.as_deref()))]
-    Refused {
-        /// The service.
-        service: CredentialsService,
-        /// The status.
-        status: u16,
-        /// The service's error code.
-        code: Option<String>,
-    },
-    /// The service that hands them out sent something else, or nothing in time.
-    #[error("AWS credentials cannot be fetched: {service} {problem}")]
-    Invalid {
-        /// The service.
-        service: CredentialsService,
-        /// What is wrong.
-        problem: &'static str,
-    },
-    /// The credentials cannot stand in a header.
-    #[error(
-        "the AWS credentials have characters that are invalid in an HTTP header: check them for line breaks"
-    )]
-    Unusable,
-}
-
-fn named(code: Option<&str>) -> String {
-    code.map(|code| format!(" {code}")).unwrap_or_default()
-}
-
-/// A service that hands out credentials.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum CredentialsService {
-    /// The endpoint of `AWS_CONTAINER_CREDENTIALS_FULL_URI` or `…_RELATIVE_URI`.
-    Container,
-    /// The instance's metadata.
-    InstanceMetadata,
-    /// AWS STS.
-    Sts,
-}
-
-impl fmt::Display for CredentialsService {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Container => "the container's credentials endpoint",
-            Self::InstanceMetadata => "the instance's metadata service",
-            Self::Sts => "AWS STS",
-        })
-    }
-}
-
-impl CredentialsError {
-    /// Whether it may pass by itself: a service that hands out credentials is unreachable or failing.
-    #[must_use]
-    pub const fn is_temporary(&self) -> bool {
-        match self {
-            Self::Unreachable { .. } | Self::Invalid { .. } => true,
-            Self::Refused { status, .. } => *status >= 500 || *status == 429,
-            _ => false,
-        }
-    }
-
-    /// A short code for logs and metrics.
-    #[must_use]
-    pub const fn code(&self) -> &'static str {
-        if self.is_temporary() { "credentials_unavailable" } else { "no_credentials" }
     }
 }

@@ -9,9 +9,10 @@ use http::header::{HeaderMap, HeaderName, HeaderValue};
 use http::{Method, StatusCode};
 use url::Url;
 
-use super::credentials::{Credentials, CredentialsError, CredentialsService, CredentialsSource};
-use super::fetch::Service;
+use super::credentials::Credentials;
+use super::handed_out;
 use super::settings::AwsEnvironment;
+use crate::credentials::{CredentialsError, CredentialsService, CredentialsSource, Service};
 
 const DISABLED: &str = "AWS_EC2_METADATA_DISABLED";
 const ENDPOINT: &str = "AWS_EC2_METADATA_SERVICE_ENDPOINT";
@@ -73,7 +74,7 @@ pub(super) async fn fetch(environment: &AwsEnvironment) -> Result<Option<Credent
     if !status.is_success() {
         return Err(service.refused(status, None));
     }
-    service.credentials(&body, CredentialsSource::Instance).map(Some)
+    handed_out::read(&service, &body, CredentialsSource::Instance).map(Some)
 }
 
 fn base(environment: &AwsEnvironment) -> Result<Url, CredentialsError> {

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::credentials::{Credentials, CredentialsError, CredentialsSource};
+use super::credentials::Credentials;
 use super::settings::AwsEnvironment;
+use crate::credentials::{CredentialsError, CredentialsSource};
 
 /// The name of the profile that is used where none is named.
 pub(super) const DEFAULT_PROFILE: &str = "default";

@@ -9,10 +9,11 @@ use http::Method;
 use http::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
 use url::{Url, form_urlencoded};
 
-use super::credentials::{Credentials, CredentialsError, CredentialsService, CredentialsSource};
-use super::fetch::{Service, identifier, parse_time};
+use super::credentials::Credentials;
+use super::handed_out::parse_time;
 use super::settings::{AwsEnvironment, AwsSettings};
 use super::signature::{BodyHash, Parts, Scope, sign};
+use crate::credentials::{CredentialsError, CredentialsService, CredentialsSource, Service, identifier};
 
 const ENDPOINT: &str = "AWS_ENDPOINT_URL_STS";
 const SESSION_NAME: &str = "switchboard";

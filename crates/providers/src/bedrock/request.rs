@@ -4,13 +4,13 @@
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD as BASE64;
-use bytes::{BufMut as _, Bytes, BytesMut};
+use bytes::Bytes;
 use dialects::Endpoint;
 use http::HeaderMap;
 use http::header::{ACCEPT, HeaderName};
 use serde_json::json;
 
-use super::members::members;
+use crate::json::{edit, members};
 
 /// The version of the format, which all of Bedrock's models take; it stands in the body.
 const VERSION: &[u8] = br#""anthropic_version":"bedrock-2023-05-31""#;
@@ -53,41 +53,6 @@ pub(crate) fn invoke_body(body: &[u8], caller_headers: &HeaderMap, is_count: boo
         added.push(br#""max_tokens":1"#.to_vec());
     }
     edit(body, &removed, &added.join(&b','))
-}
-
-/// The object with `added` at its beginning, and without these members.
-fn edit(body: &[u8], removed: &[std::ops::Range<usize>], added: &[u8]) -> Bytes {
-    let Some(brace) = body.iter().position(|byte| *byte == b'{') else { return Bytes::copy_from_slice(body) };
-    let mut edited = BytesMut::with_capacity(body.len() + added.len() + 1);
-    edited.put_slice(&body[..=brace]);
-    edited.put_slice(added);
-    let mut needs_comma = !added.is_empty();
-    let mut position = brace + 1;
-    let mut copy = |from: usize, to: usize| {
-        // Commas stand between members: those around a removed one are taken out, and one is put in where more follows.
-        let part = trim(&body[from..to]);
-        if !part.is_empty() && part != b"}" {
-            if needs_comma {
-                edited.put_u8(b',');
-            }
-            needs_comma = true;
-        }
-        edited.put_slice(part);
-    };
-    for range in removed {
-        copy(position, range.start);
-        position = range.end;
-    }
-    copy(position, body.len());
-    edited.freeze()
-}
-
-/// Without blanks and commas around it.
-fn trim(part: &[u8]) -> &[u8] {
-    let is_content = |byte: &u8| !byte.is_ascii_whitespace() && *byte != b',';
-    let start = part.iter().position(is_content).unwrap_or(part.len());
-    let end = part.iter().rposition(is_content).map_or(start, |last| last + 1);
-    &part[start..end]
 }
 
 /// The header's list as a member of the body.

@@ -1,21 +1,19 @@
 //! Responses of Bedrock in the shape of the format that the endpoint has.
 
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use bytes::Bytes;
 use dialects::Dialect;
 use http::StatusCode;
-use http::header::{DATE, HeaderMap, HeaderName};
+use http::header::{HeaderMap, HeaderName};
 use serde_json::{Value, json};
 
 use super::errors::is_name;
+use crate::clock;
 use crate::response::CompleteResponse;
 
 /// An error's type, which is not in the body: `ThrottlingException:http://internal.amazon.com/…`.
 const ERROR_TYPE: HeaderName = HeaderName::from_static("x-amzn-errortype");
-
-/// A signature is valid for so long before and after its time.
-const MAX_CLOCK_SKEW: Duration = Duration::from_secs(5 * 60);
 
 /// The types of a refused signature that a wrong clock causes, too.
 const SIGNATURE_ERRORS: [&str; 4] =
@@ -80,23 +78,17 @@ pub(crate) fn adapt_count(dialect: Dialect, response: &mut CompleteResponse) {
 /// How far this machine's clock is off by that of the response, if a signature was refused and that explains it.
 pub(crate) fn clock_problem(headers: &HeaderMap, now: SystemTime) -> Option<String> {
     error_type(headers).filter(|name| SIGNATURE_ERRORS.contains(name))?;
-    let there = httpdate::parse_http_date(headers.get(DATE)?.to_str().ok()?).ok()?;
-    let (distance, direction) = match now.duration_since(there) {
-        Ok(ahead) => (ahead, "ahead of"),
-        Err(behind) => (behind.duration(), "behind"),
-    };
-    (distance > MAX_CLOCK_SKEW).then(|| {
-        format!(
-            "this machine's clock is {} minutes {direction} that of AWS, and signatures are valid for 5: set it by NTP",
-            distance.as_secs() / 60
-        )
-    })
+    let skew = clock::skew(headers, now)?;
+    Some(format!("this machine's clock is {skew} that of AWS, and signatures are valid for 5: set it by NTP"))
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use dialects::{ResponseMeta, Usage};
     use http::HeaderValue;
+    use http::header::DATE;
 
     use super::*;
 

@@ -7,15 +7,17 @@ use url::Url;
 use super::{
     document::closest_match,
     environment::{Environment, names},
+    google,
 };
 
 /// The kinds, with the names that Open SWE uses.
-pub(super) const KINDS: [(&str, ProviderKind); 5] = [
+pub(super) const KINDS: [(&str, ProviderKind); 6] = [
     ("openai", ProviderKind::OpenAi),
     ("anthropic", ProviderKind::Anthropic),
     ("google-genai", ProviderKind::GoogleGenAi),
     ("bedrock", ProviderKind::Bedrock),
     ("azure", ProviderKind::Azure),
+    ("vertex", ProviderKind::Vertex),
 ];
 
 /// Whose API a provider has.
@@ -57,6 +59,8 @@ impl Api {
             (None, ProviderKind::GoogleGenAi) => &[names::GOOGLE_API_KEY, names::GEMINI_API_KEY],
             (None, ProviderKind::Bedrock) => &[names::AWS_BEARER_TOKEN_BEDROCK],
             (None, ProviderKind::Azure) => &[names::AZURE_OPENAI_API_KEY],
+            // GOOGLE_API_KEY is google-genai's.
+            (None, ProviderKind::Vertex) => &[],
         }
     }
 
@@ -69,6 +73,7 @@ impl Api {
             (None, ProviderKind::GoogleGenAi) => Some(names::GOOGLE_GEMINI_BASE_URL),
             (None, ProviderKind::Bedrock) => Some(names::AWS_ENDPOINT_URL_BEDROCK_RUNTIME),
             (None, ProviderKind::Azure) => Some(names::AZURE_OPENAI_ENDPOINT),
+            (None, ProviderKind::Vertex) => Some(names::GOOGLE_VERTEX_BASE_URL),
         }
     }
 
@@ -88,6 +93,7 @@ impl Api {
             (_, ProviderKind::Bedrock) => {
                 has_key || names::AWS_CREDENTIAL_VARIABLES.iter().any(|name| is_set(name))
             }
+            (_, ProviderKind::Vertex) => google::is_configured_by_env(environment),
             // Its address is the account's own.
             (_, ProviderKind::Azure) => has_key && is_set(names::AZURE_OPENAI_ENDPOINT),
             _ => has_key,
@@ -119,6 +125,11 @@ impl Api {
                 "set {} and {} or add [providers.{name}]",
                 names::AZURE_OPENAI_API_KEY,
                 names::AZURE_OPENAI_ENDPOINT
+            ),
+            Some(Self { kind: ProviderKind::Vertex, .. }) => format!(
+                "set {}=true and {}, or add [providers.{name}]",
+                names::GOOGLE_GENAI_USE_VERTEXAI,
+                names::GOOGLE_CLOUD_PROJECT
             ),
             Some(api) if api.vendor.is_none_or(|vendor| vendor.activation == Activation::Key) => {
                 format!("set {} or add [providers.{name}]", api.key_variables()[0])

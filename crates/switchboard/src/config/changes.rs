@@ -74,6 +74,7 @@ fn same_provider(a: &ProviderConfig, b: &ProviderConfig) -> bool {
         base_url,
         api_key,
         aws,
+        google,
         speaks,
         ca_file,
         stream_usage,
@@ -88,6 +89,7 @@ fn same_provider(a: &ProviderConfig, b: &ProviderConfig) -> bool {
         && *base_url == b.base_url
         && text(api_key) == text(&b.api_key)
         && *aws == b.aws
+        && *google == b.google
         && *speaks == b.speaks
         && *ca_file == b.ca_file
         && *stream_usage == b.stream_usage

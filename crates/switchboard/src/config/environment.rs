@@ -13,7 +13,7 @@ use super::{
 
 /// The variables that Switchboard reads, besides those of Open SWE's tasks ([`super::tasks`]).
 pub mod names {
-    use providers::{Activation, AwsEnvironment, Vendor};
+    use providers::{Activation, AwsEnvironment, GoogleEnvironment, Vendor};
 
     /// The configuration file; `--config` wins.
     pub const CONFIG: &str = "SWITCHBOARD_CONFIG";
@@ -71,6 +71,16 @@ pub mod names {
     pub const AZURE_OPENAI_API_VERSION: &str = "AZURE_OPENAI_API_VERSION";
     /// The same, if `AZURE_OPENAI_API_VERSION` is not set.
     pub const OPENAI_API_VERSION: &str = "OPENAI_API_VERSION";
+    /// `true`, with a project: the provider `vertex` is configured.
+    pub const GOOGLE_GENAI_USE_VERTEXAI: &str = "GOOGLE_GENAI_USE_VERTEXAI";
+    /// The newer name of the same, which wins.
+    pub const GOOGLE_GENAI_USE_ENTERPRISE: &str = "GOOGLE_GENAI_USE_ENTERPRISE";
+    /// The project of providers of Vertex AI. [`GoogleEnvironment::NAMES`] has all that are read for an account.
+    pub const GOOGLE_CLOUD_PROJECT: &str = "GOOGLE_CLOUD_PROJECT";
+    /// The location of providers of Vertex AI.
+    pub const GOOGLE_CLOUD_LOCATION: &str = "GOOGLE_CLOUD_LOCATION";
+    /// The base URL of providers of Vertex AI.
+    pub const GOOGLE_VERTEX_BASE_URL: &str = "GOOGLE_VERTEX_BASE_URL";
     /// The OTLP/HTTP endpoint; traces go to its path `/v1/traces`.
     pub const OTEL_ENDPOINT: &str = "OTEL_EXPORTER_OTLP_ENDPOINT";
     /// The endpoint of the traces, with its path.
@@ -79,8 +89,9 @@ pub mod names {
     pub const OTEL_DISABLED: &str = "OTEL_SDK_DISABLED";
     /// The service name in traces.
     pub const OTEL_SERVICE_NAME: &str = "OTEL_SERVICE_NAME";
-    /// All of them but those of [`AwsEnvironment::NAMES`] that only credentials need, and of [`Vendor::all`].
-    pub const ALL: [&str; 28] = [
+    /// All of them but those of [`AwsEnvironment::NAMES`] and [`GoogleEnvironment::NAMES`] that only credentials need, and of
+    /// [`Vendor::all`].
+    pub const ALL: [&str; 33] = [
         CONFIG,
         LISTEN,
         API_KEY,
@@ -105,6 +116,11 @@ pub mod names {
         AZURE_OPENAI_ENDPOINT,
         AZURE_OPENAI_API_VERSION,
         OPENAI_API_VERSION,
+        GOOGLE_GENAI_USE_VERTEXAI,
+        GOOGLE_GENAI_USE_ENTERPRISE,
+        GOOGLE_CLOUD_PROJECT,
+        GOOGLE_CLOUD_LOCATION,
+        GOOGLE_VERTEX_BASE_URL,
         OTEL_ENDPOINT,
         OTEL_TRACES_ENDPOINT,
         OTEL_DISABLED,
@@ -114,8 +130,8 @@ pub mod names {
     const TASKS: [&str; 5] = ["PLANNER", "PROGRAMMER", "REVIEWER", "ROUTER", "SUMMARIZER"];
 
     /// `HOME` is the system's, and no line of `.env` needs it.
-    fn is_aws(name: &str) -> bool {
-        name.starts_with("AWS_") && AwsEnvironment::NAMES.contains(&name)
+    fn is_of_cloud(name: &str) -> bool {
+        name != "HOME" && (AwsEnvironment::NAMES.contains(&name) || GoogleEnvironment::NAMES.contains(&name))
     }
 
     /// One that is set for many other purposes is no variable of ours.
@@ -131,7 +147,7 @@ pub mod names {
         let is_of_task = task.is_some_and(|(prefix, task)| {
             TASKS.contains(&task) && (prefix == "DEFAULT" || prefix.starts_with("FALLBACK_"))
         });
-        is_of_task || ALL.contains(&name) || is_aws(name) || is_vendors(name)
+        is_of_task || ALL.contains(&name) || is_of_cloud(name) || is_vendors(name)
     }
 }
 

@@ -111,6 +111,12 @@ struct PrintedProvider {
     region: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     profile: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    project: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    location: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    credentials: Option<String>,
     speaks: Vec<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     ca_file: Option<String>,
@@ -295,6 +301,12 @@ impl From<&ProviderConfig> for PrintedProvider {
                 .then(|| provider.api_version.clone().unwrap_or_else(|| "v1".to_owned())),
             region: provider.aws.as_ref().map(|aws| aws.region.clone()),
             profile: provider.aws.as_ref().and_then(|aws| aws.profile.clone()),
+            project: provider.google.as_ref().and_then(|google| google.project.clone()),
+            location: provider.google.as_ref().map(|google| google.location.clone()),
+            credentials: provider
+                .google
+                .as_ref()
+                .and_then(|google| google.credentials.as_ref().map(|path| path.display().to_string())),
             speaks: provider.dialects().iter().map(|dialect| keyword(&DIALECTS, dialect)).collect(),
             ca_file: provider.ca_file.as_ref().map(|path| path.display().to_string()),
             forward: provider.forward.iter().map(ToString::to_string).collect(),

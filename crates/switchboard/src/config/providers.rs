@@ -8,8 +8,8 @@ use std::{
 
 use dialects::Dialect;
 use providers::{
-    AwsEnvironment, AwsSettings, ForwardError, ForwardedHeader, ProviderConfig, ProviderKind, Vendor,
-    profile_region,
+    AwsEnvironment, AwsSettings, ForwardError, ForwardedHeader, GoogleSettings, ProviderConfig, ProviderKind,
+    Vendor, profile_region,
 };
 use secrecy::SecretString;
 use url::Url;
@@ -20,6 +20,7 @@ use super::{
     context::ParseContext,
     document::{Section, closest_match},
     environment::{Environment, names},
+    google::GoogleAccount,
     problem::Location,
     value::quoted_choices,
     vendor_url,
@@ -57,7 +58,7 @@ fn provider_from_env(
     context: &ParseContext<'_>,
     listen: SocketAddr,
 ) -> Option<ProviderConfig> {
-    let account = AwsAccount::default();
+    let account = CloudAccount::default();
     let base_url = base_url_from_env(api, &account, context, listen)?;
     let key = api.key(context.environment);
     if let (Some(_), Some((variable, _)), Some(owner)) = (api.vendor, &key, api.other_owner(&base_url)) {
@@ -65,10 +66,12 @@ fn provider_from_env(
         context.report_variable(named, format!("is the address of {owner}, which must not get {variable}"));
         return None;
     }
+    let CloudAccount { aws, google } = account;
     Some(ProviderConfig {
         vendor: api.vendor,
         api_version: api_version_from_env(api.kind, context),
-        aws: aws_settings(api.kind, account, &base_url, context.environment),
+        aws: aws_settings(api.kind, aws, &base_url, context.environment),
+        google: google_settings(api.kind, google, key.is_some(), context.environment),
         api_key: key.map(|(_, key)| key),
         ..ProviderConfig::new(name, api.kind, base_url)
     })
@@ -86,14 +89,19 @@ fn read_provider(name: &str, mut section: Section<'_>, listen: SocketAddr) -> Op
         _ = section.value("stream_usage").map(|value| value.boolean());
         _ = section.value("region").map(|value| value.text());
         _ = section.value("profile").map(|value| value.text());
-        _ = section.value("api_version").map(|value| value.text());
+        for name in ["api_version", "project", "location", "credentials"] {
+            _ = section.value(name).map(|value| value.text());
+        }
         _ = read_forward(&mut section);
         section.report_unknown_keys();
         return None;
     };
     let kind = api.kind;
-    let account =
-        if kind == ProviderKind::Bedrock { read_account(&mut section) } else { Some(AwsAccount::default()) };
+    let account = match kind {
+        ProviderKind::Bedrock => read_aws_account(&mut section).map(CloudAccount::of_aws),
+        ProviderKind::Vertex => GoogleAccount::read(&mut section).map(CloudAccount::of_google),
+        _ => Some(CloudAccount::default()),
+    };
     let base_url = read_base_url(name, api, account.as_ref(), &mut section, listen);
     let api_key = read_api_key(name, api, account.as_ref(), base_url.as_ref(), &mut section);
     let api_version = read_api_version(name, api, &mut section);
@@ -104,15 +112,17 @@ fn read_provider(name: &str, mut section: Section<'_>, listen: SocketAddr) -> Op
     let forward = read_forward(&mut section);
     let environment = section.context.environment;
     section.report_unknown_keys();
-    let base_url = base_url?;
+    let (base_url, api_key) = (base_url?, api_key?);
+    let CloudAccount { aws, google } = account?;
     Some(ProviderConfig {
         name: name.to_owned(),
         kind,
         vendor: api.vendor,
         api_version: api_version?,
-        aws: aws_settings(kind, account?, &base_url, environment),
+        aws: aws_settings(kind, aws, &base_url, environment),
+        google: google_settings(kind, google, api_key.is_some(), environment),
         base_url,
-        api_key: api_key?,
+        api_key,
         speaks: speaks?,
         ca_file,
         stream_usage,
@@ -183,13 +193,13 @@ fn read_kind(name: &str, section: &mut Section<'_>) -> Option<Api> {
 fn read_base_url(
     name: &str,
     api: Api,
-    account: Option<&AwsAccount>,
+    account: Option<&CloudAccount>,
     section: &mut Section<'_>,
     listen: SocketAddr,
 ) -> Option<Url> {
     let Some(value) = section.value("base_url") else {
         // AWS' variables are about an account, whatever its provider is called here.
-        let by_variable = api.is_named(name) || api.kind == ProviderKind::Bedrock;
+        let by_variable = api.is_named(name) || is_of_cloud(api.kind);
         if api.kind == ProviderKind::Azure && !(by_variable && has_endpoint(section.context)) {
             section.report(
                 "base_url",
@@ -200,7 +210,7 @@ fn read_base_url(
         return if by_variable {
             base_url_from_env(api, account?, section.context, listen)
         } else {
-            default_base_url(api, account?, section.context.environment)
+            default_base_url(api, account?, section.context)
         };
     };
     match parse_base_url(api.kind, &value.text()?, listen) {
@@ -219,11 +229,11 @@ fn has_endpoint(context: &ParseContext<'_>) -> bool {
 }
 
 /// `None`: invalid, and reported. `Some(None)`: not needed, for a server with its own `base_url` or on this machine, and for
-/// Bedrock, whose requests are signed with AWS credentials.
+/// Bedrock and Vertex AI, which have credentials instead.
 fn read_api_key(
     name: &str,
     api: Api,
-    account: Option<&AwsAccount>,
+    account: Option<&CloudAccount>,
     base_url: Option<&Url>,
     section: &mut Section<'_>,
 ) -> Option<Option<SecretString>> {
@@ -233,8 +243,11 @@ fn read_api_key(
     let by_variable = || api.key(section.context.environment);
     if api.kind == ProviderKind::Bedrock {
         // A profile that is named means its credentials.
-        let has_profile = account.is_none_or(|account| account.profile.is_some());
+        let has_profile = account.is_none_or(|account| account.aws.profile.is_some());
         return Some(by_variable().map(|(_, key)| key).filter(|_| !has_profile));
+    }
+    if api.kind == ProviderKind::Vertex {
+        return Some(None);
     }
     let key = if api.is_named(name) { by_variable() } else { None };
     let needs_key = !section.contains_key("base_url") && !api.is_local() || api.kind == ProviderKind::Azure;
@@ -248,7 +261,7 @@ fn read_api_key(
         return None;
     }
     if key.is_none() && needs_key {
-        let variable = api.key_variables()[0];
+        let variable = api.key_variables().first().unwrap_or(&"API_KEY");
         let advice = format!("write api_key = \"${{{variable}}}\" and set that variable");
         section.report("api_key", &format!("is missing; {advice}"));
         return None;
@@ -320,13 +333,13 @@ fn name_problem(name: &str) -> Option<String> {
 /// The base URL by the variable for it, or else the default. `None`: invalid, and reported.
 fn base_url_from_env(
     api: Api,
-    account: &AwsAccount,
+    account: &CloudAccount,
     context: &ParseContext<'_>,
     listen: SocketAddr,
 ) -> Option<Url> {
     let set = api.base_url_variable().and_then(|name| Some((name, context.environment.get(name)?)));
     let Some((variable, text)) = set else {
-        return default_base_url(api, account, context.environment);
+        return default_base_url(api, account, context);
     };
     let complete = |vendor: &Vendor| vendor_url::complete(vendor, text);
     let text = api.vendor.map_or_else(|| text.to_owned(), complete);
@@ -344,15 +357,39 @@ fn base_url_from_env(
     }
 }
 
-fn default_base_url(api: Api, account: &AwsAccount, environment: &Environment) -> Option<Url> {
+fn default_base_url(api: Api, account: &CloudAccount, context: &ParseContext<'_>) -> Option<Url> {
     match api.vendor.map(|vendor| vendor.base_url).or_else(|| api.kind.default_base_url()) {
         Some(url) => url.parse().ok(),
+        None if api.kind == ProviderKind::Vertex => account.google.base_url(context),
         None => {
-            let region = account.region(&aws_environment(environment));
+            let region = account.aws.region(&aws_environment(context.environment));
             let domain = if region.starts_with("cn-") { "amazonaws.com.cn" } else { "amazonaws.com" };
             format!("https://bedrock-runtime.{region}.{domain}").parse().ok()
         }
     }
+}
+
+/// What the file says about the account of a cloud, by which base URL and credentials are found.
+#[derive(Default)]
+struct CloudAccount {
+    aws: AwsAccount,
+    google: GoogleAccount,
+}
+
+impl CloudAccount {
+    fn of_aws(aws: AwsAccount) -> Self {
+        Self { aws, ..Self::default() }
+    }
+
+    fn of_google(google: GoogleAccount) -> Self {
+        Self { google, ..Self::default() }
+    }
+}
+
+/// Whether its providers are accounts of a cloud: the variable of their base URL holds for all of them, since it is about the
+/// network, and the account is the credentials'.
+fn is_of_cloud(kind: ProviderKind) -> bool {
+    matches!(kind, ProviderKind::Bedrock | ProviderKind::Vertex)
 }
 
 /// What the file says about an AWS account.
@@ -381,7 +418,7 @@ impl AwsAccount {
 const DEFAULT_REGION: &str = "us-east-1";
 
 /// `None`: invalid, and reported.
-fn read_account(section: &mut Section<'_>) -> Option<AwsAccount> {
+fn read_aws_account(section: &mut Section<'_>) -> Option<AwsAccount> {
     let region = match section.value("region") {
         Some(value) => {
             let region = value.text()?;
@@ -427,6 +464,16 @@ fn region_of_host(url: &Url) -> Option<String> {
     let mut labels = rest.split('.').skip(1);
     let region = labels.next().filter(|region| is_region(region))?;
     labels.any(|label| label == "amazonaws").then(|| region.to_owned())
+}
+
+/// The same of Google Cloud.
+fn google_settings(
+    kind: ProviderKind,
+    account: GoogleAccount,
+    has_key: bool,
+    environment: &Environment,
+) -> Option<GoogleSettings> {
+    (kind == ProviderKind::Vertex).then(|| account.settings(has_key, environment))
 }
 
 fn aws_environment(environment: &Environment) -> AwsEnvironment {

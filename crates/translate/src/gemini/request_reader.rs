@@ -21,6 +21,8 @@ const KNOWN: [&str; 8] = [
 
 pub(crate) fn read(body: &Object<'_>) -> Result<Request, RequestError> {
     let body = Fields::new(body.clone());
+    // A request to be counted may stand as a whole in another.
+    let body = body.object("generateContentRequest").unwrap_or(body);
     let Some(contents) = body.raw("contents").filter(|raw| raw.get().starts_with(['[', '{', '"'])) else {
         return Err(RequestError::field("contents", "must be an array"));
     };
@@ -55,6 +57,13 @@ mod tests {
         assert_eq!((request.system.len(), request.turns.len(), request.max_tokens), (1, 1, Some(9)));
         let named: Vec<_> = request.unmapped.iter().map(|one| (one.field.as_str(), one.required)).collect();
         assert_eq!(named, [("cachedContent", true), ("safetySettings", false), ("labels", false)]);
+    }
+
+    #[test]
+    fn a_request_to_be_counted_may_stand_in_another() {
+        let body = br#"{"generateContentRequest":{"model":"models/m","contents":[{"parts":[{"text":"hi"}]}],"systemInstruction":"x"}}"#;
+        let request = read(&Object::parse(body).unwrap()).unwrap();
+        assert_eq!((request.system.len(), request.turns.len(), request.unmapped.len()), (1, 1, 0));
     }
 
     #[test]

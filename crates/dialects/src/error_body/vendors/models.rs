@@ -62,6 +62,17 @@ pub(super) const UNKNOWN_MODEL: &[ErrorRule] = &[
         source: "recorded: Vertex AI",
     },
     ErrorRule {
+        vendor: "Google",
+        statuses: &[400],
+        names: &[],
+        words: "project `…` is not allowed to use publisher model `…/{model}`",
+        sample: (
+            400,
+            r#"[{"error": {"code": 400, "message": "Project `1` is not allowed to use Publisher Model `projects/p/locations/us-east5/publishers/anthropic/models/{model}`", "status": "FAILED_PRECONDITION"}}]"#,
+        ),
+        source: "github.com/yym68686/uni-api/issues/41",
+    },
+    ErrorRule {
         vendor: "vLLM",
         statuses: &[404],
         names: &[],

@@ -5,8 +5,8 @@ use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use serde_json::Value;
 
-use super::super::credentials::CredentialsSource;
 use super::*;
+use crate::credentials::CredentialsSource;
 
 const TABLE: &str = include_str!("../../../tests/botocore/signatures.json");
 

@@ -1,7 +1,7 @@
 //! The check of the way to each provider: host, port, proxy, TLS, and whether it accepts the key.
 
 use futures_util::future::join_all;
-use providers::{Access, ConnectCause, Provider, ProviderConfig, ProviderErrorKind};
+use providers::{Access, ConnectCause, Provider, ProviderConfig, ProviderErrorKind, ProviderKind};
 
 use super::{
     diagnosis::Diagnosis,
@@ -39,8 +39,12 @@ pub(super) async fn check(session: &Session, diagnosis: &mut Diagnosis) {
     }
 }
 
+/// What a token may lack.
+const VERTEX_ADVICE: &str = "check that the account has aiplatform.endpoints.predict in the project (role Vertex AI User), and \
+                             that the project's Vertex AI API is enabled";
+
 async fn check_provider(config: ProviderConfig) -> ProviderFinding {
-    let (name, has_key) = (config.name.clone(), config.api_key.is_some());
+    let (name, kind, has_key) = (config.name.clone(), config.kind, config.api_key.is_some());
     let failed = |found: String, advice: String| ProviderFinding {
         verdict: Verdict::Failed,
         found: format!("{name}: {found}"),
@@ -59,10 +63,16 @@ async fn check_provider(config: ProviderConfig) -> ProviderFinding {
                 (Some(_), Some(problem)) => {
                     failed(format!("it rejects the signature (HTTP {status})"), problem)
                 }
-                (Some(source), None) => failed(
-                    format!("it rejects the signature (HTTP {status}; credentials: {source})"),
-                    "check the AWS credentials, and the region".to_owned(),
-                ),
+                (Some(source), None) => {
+                    let (proof, advice) = match kind {
+                        ProviderKind::Vertex => ("token", VERTEX_ADVICE),
+                        _ => ("signature", "check the AWS credentials, and the region"),
+                    };
+                    failed(
+                        format!("it rejects the {proof} (HTTP {status}; credentials: {source})"),
+                        advice.to_owned(),
+                    )
+                }
                 (None, _) => failed(
                     format!("it rejects the key (HTTP {status})"),
                     format!("check api_key of [providers.{name}]"),
@@ -82,7 +92,14 @@ async fn check_provider(config: ProviderConfig) -> ProviderFinding {
         }
         Err(error) if error.kind == ProviderErrorKind::Credentials => failed(
             error.to_string(),
-            format!("correct the AWS credentials of [providers.{name}], or set AWS_BEARER_TOKEN_BEDROCK"),
+            match kind {
+                ProviderKind::Vertex => {
+                    format!("correct the Google credentials of [providers.{name}], or set its api_key")
+                }
+                _ => format!(
+                    "correct the AWS credentials of [providers.{name}], or set AWS_BEARER_TOKEN_BEDROCK"
+                ),
+            },
         ),
         // Its models are passed over, and calls may have others.
         Err(error) => ProviderFinding {

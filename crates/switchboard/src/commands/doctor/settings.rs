@@ -87,10 +87,11 @@ fn check_providers(providers: &[ProviderConfig], diagnosis: &mut Diagnosis) {
 
 /// The provider's name, and whether it has a key; never the key.
 fn describe_provider(provider: &ProviderConfig) -> String {
-    let key = match (&provider.api_key, &provider.aws) {
-        (Some(_), _) => "key present".to_owned(),
-        (None, Some(aws)) => format!("signs with AWS credentials for {}", aws.region),
-        (None, None) => "no key".to_owned(),
+    let key = match (&provider.api_key, &provider.aws, &provider.google) {
+        (Some(_), _, _) => "key present".to_owned(),
+        (None, Some(aws), _) => format!("signs with AWS credentials for {}", aws.region),
+        (None, None, Some(google)) => format!("uses Google credentials for {}", google.location),
+        (None, None, None) => "no key".to_owned(),
     };
     format!("{} ({key})", provider.name)
 }

@@ -1,4 +1,4 @@
-//! The members of a JSON object in its bytes, without reading what they hold.
+//! The members of a JSON object and the elements of an array in their bytes, without reading what they hold.
 
 use std::ops::Range;
 
@@ -6,21 +6,22 @@ use memchr::memchr2;
 
 /// One member of the outermost object.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Member<'a> {
+pub(crate) struct Member<'a> {
     /// Between its quotes, as it is written.
-    pub(super) name: &'a [u8],
+    pub(crate) name: &'a [u8],
     /// From the opening quote of the name to the end of the value.
-    pub(super) range: Range<usize>,
+    pub(crate) range: Range<usize>,
+    pub(crate) value: Range<usize>,
 }
 
 /// The members of an object that is known to be valid JSON, in order. What is no object has none.
-pub(super) fn members(json: &[u8]) -> Members<'_> {
+pub(crate) fn members(json: &[u8]) -> Members<'_> {
     let start = skip_blanks(json, 0);
     let position = if json.get(start) == Some(&b'{') { start + 1 } else { json.len() };
     Members { json, position }
 }
 
-pub(super) struct Members<'a> {
+pub(crate) struct Members<'a> {
     json: &'a [u8],
     position: usize,
 }
@@ -39,10 +40,28 @@ impl<'a> Iterator for Members<'a> {
         }
         let name_end = string_end(json, start)?;
         let colon = skip_blanks(json, name_end);
-        let end = value_end(json, skip_blanks(json, colon + 1))?;
+        let value = skip_blanks(json, colon + 1);
+        let end = value_end(json, value)?;
         self.position = end;
-        Some(Member { name: json.get(start + 1..name_end - 1)?, range: start..end })
+        Some(Member { name: json.get(start + 1..name_end - 1)?, range: start..end, value: value..end })
     }
+}
+
+/// Where the elements of an array are that is known to be valid JSON, in order. What is no array has none.
+pub(crate) fn elements(json: &[u8]) -> impl Iterator<Item = Range<usize>> {
+    let start = skip_blanks(json, 0);
+    let mut position = if json.get(start) == Some(&b'[') { start + 1 } else { json.len() };
+    std::iter::from_fn(move || {
+        let mut start = skip_blanks(json, position);
+        if json.get(start) == Some(&b',') {
+            start = skip_blanks(json, start + 1);
+        }
+        if matches!(json.get(start), None | Some(b']')) {
+            return None;
+        }
+        position = value_end(json, start)?;
+        Some(start..position)
+    })
 }
 
 fn skip_blanks(json: &[u8], start: usize) -> usize {
@@ -102,6 +121,8 @@ mod tests {
         let found: Vec<_> = members(json.as_bytes())
             .map(|member| (std::str::from_utf8(member.name).unwrap(), &json[member.range]))
             .collect();
+        let values = members(json.as_bytes()).map(|member| &json[member.value]).collect::<Vec<_>>();
+        assert_eq!(values, ["1", r#""x\"}]\\""#, r#"[{"d":"]"},2]"#, r#"{"f":{}}"#, "null"]);
         assert_eq!(
             found,
             [
@@ -117,5 +138,15 @@ mod tests {
         assert_eq!(members(b"").next(), None);
         assert_eq!(members(br#"{"a""#).next(), None);
         assert_eq!(members(br#"{"a":"\"#).next(), None);
+    }
+
+    #[test]
+    fn elements_and_where_they_are() {
+        let json = r#" [ {"a":[1]} ,"]", 2 ,[] ] "#;
+        let found: Vec<_> = elements(json.as_bytes()).map(|element| &json[element]).collect();
+        assert_eq!(found, [r#"{"a":[1]}"#, r#""]""#, "2", "[]"]);
+        for nothing in ["[]", "{}", "", "[", " null"] {
+            assert_eq!(elements(nothing.as_bytes()).next(), None, "{nothing}");
+        }
     }
 }

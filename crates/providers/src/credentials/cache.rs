@@ -8,12 +8,7 @@ use futures_util::FutureExt as _;
 use futures_util::future::{BoxFuture, Shared};
 use tokio::time::Instant;
 
-use super::chain;
-use super::credentials::{Credentials, CredentialsError};
-use super::settings::AwsSettings;
-
-/// So long before the end new ones are fetched, while calls go on with the old ones.
-const REFRESH_BEFORE: Duration = Duration::from_secs(10 * 60);
+use super::error::CredentialsError;
 
 /// So long before the end they are no longer used: a request may be on its way for some time.
 const EXPIRED_BEFORE: Duration = Duration::from_secs(30);
@@ -25,45 +20,63 @@ const RETRY_INTERVAL: Duration = Duration::from_secs(5);
 /// Credentials that were accepted once and are refused now are fetched again no more often than this.
 const RENEW_INTERVAL: Duration = Duration::from_secs(10);
 
-type Fetched = Result<Arc<Credentials>, CredentialsError>;
-type Fetch = Shared<BoxFuture<'static, Fetched>>;
+/// An account whose credentials are fetched.
+pub(crate) trait Account: fmt::Debug + Send + Sync + 'static {
+    type Credentials: Expiring + Send + Sync + 'static;
 
-/// The credentials of one account.
-#[derive(Clone)]
-pub(crate) struct CredentialsCache {
-    settings: Arc<AwsSettings>,
-    state: Arc<Mutex<State>>,
+    /// So long before the end new ones are fetched, while calls go on with the old ones.
+    const REFRESH_BEFORE: Duration;
+
+    /// Fetches credentials from where the account has them.
+    fn fetch(&self) -> impl Future<Output = Result<Self::Credentials, CredentialsError>> + Send;
 }
 
-#[derive(Default)]
-struct State {
-    current: Option<Arc<Credentials>>,
+/// Credentials that may expire.
+pub(crate) trait Expiring {
+    /// `None`: they do not.
+    fn expires_at(&self) -> Option<SystemTime>;
+
+    /// Whether they can stand in headers.
+    fn is_usable(&self) -> bool;
+}
+
+type Fetched<C> = Result<Arc<C>, CredentialsError>;
+type Fetch<C> = Shared<BoxFuture<'static, Fetched<C>>>;
+
+/// The credentials of one account.
+pub(crate) struct CredentialsCache<A: Account> {
+    account: Arc<A>,
+    state: Arc<Mutex<State<A::Credentials>>>,
+}
+
+struct State<C> {
+    current: Option<Arc<C>>,
     /// The one that is under way.
-    fetch: Option<Fetch>,
+    fetch: Option<Fetch<C>>,
     failure: Option<(Instant, CredentialsError)>,
     fetched_at: Option<Instant>,
 }
 
-impl CredentialsCache {
-    pub(crate) fn new(settings: AwsSettings) -> Self {
-        Self { settings: Arc::new(settings), state: Arc::default() }
+impl<A: Account> CredentialsCache<A> {
+    pub(crate) fn new(account: A) -> Self {
+        let state = State { current: None, fetch: None, failure: None, fetched_at: None };
+        Self { account: Arc::new(account), state: Arc::new(Mutex::new(state)) }
     }
 
-    /// The region that requests are signed for.
-    pub(crate) fn region(&self) -> &str {
-        &self.settings.region
+    pub(crate) fn account(&self) -> &A {
+        &self.account
     }
 
     /// The credentials for a request. It waits only while there are none that are valid; one fetch is made at a time, for all
     /// who wait, and it goes on if they leave.
-    pub(crate) async fn get(&self) -> Fetched {
+    pub(crate) async fn get(&self) -> Fetched<A::Credentials> {
         let fetch = {
             let mut state = self.lock();
             let now = SystemTime::now();
-            let valid = state.current.clone().filter(|current| current.is_valid_for(EXPIRED_BEFORE, now));
+            let valid = state.current.clone().filter(|current| is_valid_for(&**current, EXPIRED_BEFORE, now));
             match valid {
                 Some(current) => {
-                    if !current.is_valid_for(REFRESH_BEFORE, now) && !state.is_fetched_recently() {
+                    if !is_valid_for(&*current, A::REFRESH_BEFORE, now) && !state.is_fetched_recently() {
                         // In the background: the old ones are good for this call.
                         drop(self.fetch(&mut state));
                     }
@@ -79,7 +92,7 @@ impl CredentialsCache {
     }
 
     /// The provider refuses these credentials: others are fetched for the next call, if they are not new.
-    pub(crate) fn refused(&self, credentials: &Arc<Credentials>) {
+    pub(crate) fn refused(&self, credentials: &Arc<A::Credentials>) {
         let mut state = self.lock();
         let is_current = state.current.as_ref().is_some_and(|current| Arc::ptr_eq(current, credentials));
         if is_current && state.fetched_at.is_some_and(|at| at.elapsed() >= RENEW_INTERVAL) {
@@ -88,13 +101,13 @@ impl CredentialsCache {
     }
 
     /// Starts a fetch, if none is under way. A task of its own, so that it outlives the call that needed it first.
-    fn fetch(&self, state: &mut State) -> Fetch {
+    fn fetch(&self, state: &mut State<A::Credentials>) -> Fetch<A::Credentials> {
         if let Some(fetch) = &state.fetch {
             return fetch.clone();
         }
         let cache = self.clone();
         let task = tokio::spawn(async move {
-            let result = match chain::load(&cache.settings).await {
+            let result = match cache.account.fetch().await {
                 Ok(credentials) if !credentials.is_usable() => Err(CredentialsError::Unusable),
                 result => result.map(Arc::new),
             };
@@ -108,7 +121,7 @@ impl CredentialsCache {
                 // The runtime stops, or the fetch panicked.
                 Err(_) => {
                     cache.lock().fetch = None;
-                    Err(CredentialsError::NotFound { profile: String::new() })
+                    Err(CredentialsError::Interrupted)
                 }
             }
         };
@@ -117,7 +130,7 @@ impl CredentialsCache {
         fetch
     }
 
-    fn store(&self, result: &Fetched) {
+    fn store(&self, result: &Fetched<A::Credentials>) {
         let mut state = self.lock();
         state.fetch = None;
         match result {
@@ -130,12 +143,12 @@ impl CredentialsCache {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, State<A::Credentials>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl State {
+impl<C> State<C> {
     fn is_fetched_recently(&self) -> bool {
         self.fetched_at.is_some_and(|at| at.elapsed() < RETRY_INTERVAL) || self.recent_failure().is_some()
     }
@@ -146,15 +159,19 @@ impl State {
     }
 }
 
-impl Credentials {
-    /// Whether they are valid for at least so long.
-    fn is_valid_for(&self, duration: Duration, now: SystemTime) -> bool {
-        self.expires_at.is_none_or(|end| now + duration < end)
+/// Whether they are valid for at least so long.
+fn is_valid_for(credentials: &impl Expiring, duration: Duration, now: SystemTime) -> bool {
+    credentials.expires_at().is_none_or(|end| now + duration < end)
+}
+
+impl<A: Account> Clone for CredentialsCache<A> {
+    fn clone(&self) -> Self {
+        Self { account: Arc::clone(&self.account), state: Arc::clone(&self.state) }
     }
 }
 
-impl fmt::Debug for CredentialsCache {
+impl<A: Account> fmt::Debug for CredentialsCache<A> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("CredentialsCache").field("settings", &self.settings).finish_non_exhaustive()
+        f.debug_struct("CredentialsCache").field("account", &self.account).finish_non_exhaustive()
     }
 }
