@@ -174,9 +174,11 @@ impl Config {
             let (server, listen_location, server_keys) =
                 ServerConfig::read(root.section("server"), sources.listen);
             let redis = RedisConfig::read(root.section("redis"));
-            let providers = read_providers(&root.section("providers"), server.listen);
+            let provider_tables = root.section("providers");
+            let providers = read_providers(&provider_tables, server.listen);
+            let chains = tasks::task_chains(&provider_tables, &providers);
             let route_tables = root.section("routes");
-            let routes = routes::read_routes(&route_tables, &providers, &calls);
+            let routes = routes::read_routes(&route_tables, chains, &providers, &calls);
             let reachable = (!server.listen.ip().is_loopback()).then_some((server.listen, listen_location));
             let keys = KeysConfig::read(&root.section("keys"), server_keys, &routes, &providers, reachable);
             let breaker = root.section("breaker");
