@@ -93,6 +93,7 @@
 //! (`responses_stream` ─▶ `responses`), and one for the errors of each provider. `history_check` uses `dialect`, not
 //! `response`, and so do `tool_check` and `field_check`.
 
+mod aws_errors;
 mod behaviour;
 mod connection;
 mod content;
