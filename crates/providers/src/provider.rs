@@ -536,7 +536,9 @@ impl Provider {
             error.class = FailureClass::Auth;
             error.detail = Some(Box::new(ErrorDetail::Clock(problem)));
         }
-        if let Some(response) = &mut error.response {
+        // For callers of another format it is translated as AWS wrote it: Anthropic's `permission_error` is about a key, and
+        // AWS' `AccessDeniedException` need not be.
+        if let (Some(response), None) = (&mut error.response, call.translation) {
             bedrock::adapt_error(call.endpoint.dialect(), response);
         }
         error

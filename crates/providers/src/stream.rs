@@ -14,6 +14,7 @@ use http::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
 use tokio::time::{Instant, timeout};
 use translate::{Bridge, Translation};
 
+use crate::bedrock;
 use crate::body::next_chunk;
 use crate::classify;
 use crate::client::{ClientResponse, ResponseBody};
@@ -355,14 +356,15 @@ impl EventStream {
         }
         if let Some(response) = &mut error.response {
             let status = response.status.as_u16();
-            response.body = match &self.translation {
+            match &self.translation {
                 Some(translation) => {
                     let (from, to) = (translation.from, translation.to);
-                    dialects::error::translate(from, to, status, &response.body, None)
+                    response.body = dialects::error::translate(from, to, status, &response.body, None);
                 }
+                None if self.input.is_messages() => bedrock::adapt_error(self.dialect, response),
                 // The caller may get it before the stream has started, as a response.
-                None => body_of_event(self.dialect, std::mem::take(&mut response.body)),
-            };
+                None => response.body = body_of_event(self.dialect, std::mem::take(&mut response.body)),
+            }
         }
         error
     }

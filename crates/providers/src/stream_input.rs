@@ -29,6 +29,11 @@ impl StreamInput {
         self.messages = Some(Box::new(StreamDecoder::new(dialect)));
     }
 
+    /// Whether the body is such a stream.
+    pub(crate) const fn is_messages(&self) -> bool {
+        self.messages.is_some()
+    }
+
     pub(crate) fn push(&mut self, piece: Bytes) {
         match self.decompressor.as_mut().map(|decompressor| decompressor.push(&piece)) {
             None => self.push_plain(piece),

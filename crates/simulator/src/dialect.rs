@@ -24,7 +24,7 @@ use serde_json::{Value, json};
 use crate::error_spec::ErrorSpec;
 use crate::event_list::EventList;
 use crate::event_stream;
-use crate::provider_error::{Hint, ProviderError, Reason};
+use crate::provider_error::{Hint, ProviderError};
 use crate::response_spec::{ResponseSpec, request_id};
 
 /// The API format of a request.
@@ -123,12 +123,12 @@ impl Dialect {
     pub(crate) fn error_event(
         self,
         spec: &ResponseSpec<'_>,
-        (status, body): (StatusCode, &Value),
+        (error, status, body): (&ProviderError, StatusCode, &Value),
         after: usize,
     ) -> Bytes {
         match self {
             Self::Converse | Self::Invoke => {
-                event_stream::exception(bedrock_error::exception(status), &body.to_string())
+                event_stream::exception(&bedrock_error::exception(error, status), &body.to_string())
             }
             Self::Chat | Self::Gemini => format!("data: {body}\n\n").into(),
             Self::Responses => responses_stream::error_event(spec, body, after),
@@ -174,10 +174,10 @@ impl Dialect {
     }
 
     /// The header with an error's type, if the API has one.
-    pub(crate) fn error_type(self, reason: Reason) -> Option<(HeaderName, HeaderValue)> {
+    pub(crate) fn error_type(self, error: &ProviderError) -> Option<(HeaderName, HeaderValue)> {
         const NAMESPACE: &str = "http://internal.amazon.com/coral/com.amazon.bedrock/";
         let name = HeaderName::from_static("x-amzn-errortype");
-        let value = || header_value(format!("{}:{NAMESPACE}", bedrock_error::error_type(reason)));
+        let value = || header_value(format!("{}:{NAMESPACE}", bedrock_error::error_type(error)));
         self.is_binary().then(|| (name, value()))
     }
 
@@ -209,7 +209,7 @@ impl Dialect {
     }
 
     pub(crate) fn error_headers(self, error: &ProviderError) -> HeaderMap {
-        let mut headers = HeaderMap::from_iter(self.error_type(error.reason));
+        let mut headers = HeaderMap::from_iter(self.error_type(error));
         for hint in &error.hints {
             match hint {
                 Hint::Header(name, value) => {

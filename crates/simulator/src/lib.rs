@@ -95,6 +95,7 @@
 //! (`responses_stream` ─▶ `responses`), and one for the errors of each provider. `history_check` uses `dialect`, not
 //! `response`, and so do `tool_check`, which uses `converse_check`, and `field_check`.
 
+mod aws_errors;
 mod behaviour;
 mod connection;
 mod content;

@@ -18,6 +18,10 @@
 //!   overloaded                   529 (Anthropic), 503 (OpenAI)
 //!   wrong-key  unknown-model     401; 404
 //!   key-forbidden                403 that speaks of the key, as 403 does not
+//!   ModelNotReadyException       429, an error of Amazon Bedrock's by its name; others are ValidationException (400),
+//!                                ServiceQuotaExceededException (400), AccessDeniedException (403), ExpiredTokenException
+//!                                (403), ModelTimeoutException (408), ModelStreamErrorException (424),
+//!                                InternalServerException (500); other APIs have only its status and words
 //!   context  policy              400: the prompt is too long; the content is refused
 //!   too-large                    429: the request is more than the account may ever ask for at once
 //!   hang                         never a response
@@ -60,6 +64,7 @@ use std::time::Duration;
 
 use http::StatusCode;
 
+use crate::aws_errors;
 use crate::behaviour::{Behaviour, Fault};
 use crate::content::{Finish, Usage};
 use crate::provider_error::ProviderError;
@@ -135,7 +140,7 @@ const CONTENT_NAMES: [&str; 2] = ["tool-call", "thinking"];
 /// The faults that have a name, each without its numbers; statuses are not included.
 pub fn faults() -> impl Iterator<Item = &'static str> {
     let counted = COUNTED_FAULTS.iter().map(|(name, _)| *name);
-    FAULTS.iter().map(|(name, _)| *name).chain(counted).chain(["stall-after"])
+    FAULTS.iter().map(|(name, _)| *name).chain(counted).chain(["stall-after"]).chain(aws_errors::names())
 }
 
 /// The script in a name, if any; what the name does not mention is as in `base`.
@@ -245,6 +250,9 @@ fn parse_fault(rest: &mut NameCursor<'_>) -> Option<Fault> {
             .consume("for")
             .then(|| rest.next_duration())?
             .map(|length| Fault::Stall { after, length });
+    }
+    if let Some(name) = aws_errors::names().find(|name| rest.consume(name)) {
+        return as_event(aws_errors::error(name)?.into(), rest);
     }
     let (_, fault) = FAULTS.iter().find(|(name, _)| rest.consume(name))?;
     as_event(fault(), rest)

@@ -11,6 +11,8 @@ pub struct ProviderError {
     pub(crate) hints: Vec<Hint>,
     /// Replaces the API format's own words.
     pub(crate) message: Option<String>,
+    /// Replaces Amazon Bedrock's type for the reason. No other API has it.
+    pub(crate) aws_type: Option<&'static str>,
 }
 
 /// Why the request fails.
@@ -45,7 +47,7 @@ pub(crate) enum Hint {
 
 impl ProviderError {
     pub(crate) const fn from_reason(reason: Reason) -> Self {
-        Self { reason, hints: Vec::new(), message: None }
+        Self { reason, hints: Vec::new(), message: None, aws_type: None }
     }
 
     /// The provider's error for this status: for 401 a wrong key, for 404 an unknown model, and so on.
@@ -122,6 +124,13 @@ impl ProviderError {
     #[must_use]
     pub fn message(mut self, message: impl Into<String>) -> Self {
         self.message = Some(message.into());
+        self
+    }
+
+    /// Names its type as Amazon Bedrock does, such as `ModelNotReadyException`. Other APIs say it in their own way.
+    #[must_use]
+    pub const fn aws_type(mut self, name: &'static str) -> Self {
+        self.aws_type = Some(name);
         self
     }
 

@@ -187,7 +187,7 @@ impl SimulatedCall<'_> {
             Some(Fault::ErrorEvent { after, error }) => {
                 events.truncate(*after);
                 let (status, body) = self.error_body(error);
-                events.push(self.dialect.error_event(&self.response, (status, &body), events.len()));
+                events.push(self.dialect.error_event(&self.response, (error, status, &body), events.len()));
             }
             Some(Fault::NoDone) => {
                 events.pop();
@@ -292,11 +292,11 @@ impl ScriptedResponse {
         number: u64,
         custom_message: String,
     ) -> Self {
-        let custom_message = Some(custom_message);
+        let (error, custom_message) = (ProviderError::from_reason(reason), Some(custom_message));
         let (status, body) =
             dialect.error(ErrorSpec { reason, hints: &[], model: "", number, custom_message });
         let mut response = Self { status, ..Self::from_json(&body) };
-        response.headers.extend(dialect.request_id(number).into_iter().chain(dialect.error_type(reason)));
+        response.headers.extend(dialect.request_id(number).into_iter().chain(dialect.error_type(&error)));
         response
     }
 

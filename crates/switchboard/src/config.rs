@@ -180,8 +180,10 @@ impl Config {
             let redis = RedisConfig::read(root.section("redis"));
             let (route_tables, model_tables) = (root.section("routes"), root.section("models"));
             let requested = local::requested(&route_tables, &model_tables, root.context.environment);
-            let providers = read_providers(&root.section("providers"), server.listen, &requested);
-            let routes = routes::read_routes(&route_tables, &providers, &calls);
+            let provider_tables = root.section("providers");
+            let providers = read_providers(&provider_tables, server.listen, &requested);
+            let chains = tasks::task_chains(&provider_tables, &providers);
+            let routes = routes::read_routes(&route_tables, chains, &providers, &calls);
             let reachable = (!server.listen.ip().is_loopback()).then_some((server.listen, listen_location));
             let keys = KeysConfig::read(&root.section("keys"), server_keys, &routes, &providers, reachable);
             let breaker = root.section("breaker");

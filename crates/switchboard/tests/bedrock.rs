@@ -39,13 +39,23 @@ impl World {
     async fn new(variables: &[(&str, &str)], file: &str) -> Self {
         let simulator = Simulator::start().await.unwrap();
         let endpoint = simulator.bedrock_base_url();
+        let variables: Vec<_> = variables
+            .iter()
+            .copied()
+            .chain([("AWS_ENDPOINT_URL_BEDROCK_RUNTIME", endpoint.as_str())])
+            .collect();
+        Self { simulator, ..Self::without_address(&variables, file).await }
+    }
+
+    /// Nothing names Bedrock.
+    async fn without_address(variables: &[(&str, &str)], file: &str) -> Self {
+        let simulator = Simulator::start().await.unwrap();
         let path = std::path::PathBuf::from(env!("CARGO_TARGET_TMPDIR"))
             .join(format!("{}.toml", uuid::Uuid::new_v4()));
         std::fs::write(&path, format!("server.listen = '127.0.0.1:0'\n{file}")).unwrap();
         let fixed = [
             ("SWITCHBOARD_CONFIG", path.to_str().unwrap()),
             ("REDIS_URL", "memory:"),
-            ("AWS_ENDPOINT_URL_BEDROCK_RUNTIME", &endpoint),
             ("AWS_EC2_METADATA_DISABLED", "true"),
         ];
         let variables: Vec<_> = fixed.into_iter().chain(variables.iter().copied()).collect();
@@ -265,4 +275,22 @@ async fn without_credentials_it_is_said_at_once_and_no_circuit_counts_it() {
     assert!(world.simulator.traffic().received().is_empty());
     let circuit = world.circuit(&format!("bedrock:{NOVA}")).await;
     assert_eq!(circuit["failureCount"].as_u64().unwrap_or_default(), 0, "{circuit}");
+}
+
+/// The machine's AWS account is for something else: Bedrock refuses it, or is not reached at all.
+#[tokio::test]
+async fn credentials_for_something_else_do_not_hide_an_outage() {
+    let openai = Simulator::start().await.unwrap();
+    openai.script("gpt-5.4", Script::always(Behaviour::status(StatusCode::SERVICE_UNAVAILABLE)));
+    let url = openai.openai_base_url();
+    let variables: Vec<_> =
+        KEYS.into_iter().chain([("OPENAI_API_KEY", "hush"), ("OPENAI_BASE_URL", url.as_str())]).collect();
+    let world = World::without_address(&variables, "[breaker]\nmode = 'observe'").await;
+    for caller in Caller::ALL {
+        let response = world.send(caller, "planner", false).await;
+        let told = (response.status(), header(&response, "x-switchboard-error"));
+        assert_eq!(told, (StatusCode::SERVICE_UNAVAILABLE, "attempts_exhausted".to_owned()), "{caller:?}");
+        assert!(header(&response, "retry-after").parse::<u64>().unwrap() <= 60, "{caller:?}");
+        assert_eq!(header(&response, "x-should-retry"), "", "{caller:?}");
+    }
 }

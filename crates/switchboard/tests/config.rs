@@ -808,8 +808,12 @@ fn chain(config: &Config, route: &str) -> Vec<String> {
 
 #[test]
 fn the_tasks_of_open_swe_are_routes() {
-    let all =
-        [("OPENAI_API_KEY", "k"), ("ANTHROPIC_API_KEY", "k"), ("GOOGLE_API_KEY", "k"), ("AWS_PROFILE", "p")];
+    let all = [
+        ("OPENAI_API_KEY", "k"),
+        ("ANTHROPIC_API_KEY", "k"),
+        ("GOOGLE_API_KEY", "k"),
+        ("AWS_BEARER_TOKEN_BEDROCK", "k"),
+    ];
     let config = load("", &all);
     assert!(config.routes.keys().eq(["planner", "programmer", "reviewer", "router", "summarizer"]));
     assert_eq!(
@@ -819,11 +823,39 @@ fn the_tasks_of_open_swe_are_routes() {
             "openai:gpt-5.4",
             "google-genai:gemini-3.8-flash",
             "bedrock:us.anthropic.claude-sonnet-5",
-        ],
-        "AWS credentials configure Bedrock"
+        ]
     );
     let config = load("", &all[..1]);
     assert_eq!(chain(&config, "router"), ["openai:gpt-5.4-mini"], "only models whose provider has a key");
+}
+
+/// Many machines have AWS credentials for something else. A fallback that refuses each call would turn every outage into its
+/// 403.
+#[test]
+fn aws_credentials_alone_make_bedrock_no_fallback() {
+    const GPT: &str = "openai:gpt-5.4";
+    const SONNET: &str = "bedrock:us.anthropic.claude-sonnet-5";
+    let keys = [("OPENAI_API_KEY", "k"), ("AWS_ACCESS_KEY_ID", "AKID"), ("AWS_SECRET_ACCESS_KEY", "k")];
+    for (what, file, more, expected) in [
+        ("credentials", "", &[][..], &[GPT][..]),
+        ("credentials and a region", "", &[("AWS_REGION", "eu-west-1"), ("AWS_PROFILE", "p")], &[GPT]),
+        ("another account's provider", "[providers.aws]\nkind = 'bedrock'", &[], &[GPT]),
+        ("another task's default", "", &[("DEFAULT_ROUTER_MODEL", "openai:bedrock:x")], &[GPT]),
+        ("a provider's entry", "[providers.bedrock]", &[], &[GPT, SONNET]),
+        ("a key", "", &[("AWS_BEARER_TOKEN_BEDROCK", "k")], &[GPT, SONNET]),
+        ("its address", "", &[("AWS_ENDPOINT_URL_BEDROCK_RUNTIME", "https://h")], &[GPT, SONNET]),
+        ("a fallback", "", &[("FALLBACK_BEDROCK_PLANNER_MODEL", "m")], &[GPT, "bedrock:m"]),
+        ("another task's fallback", "", &[("FALLBACK_BEDROCK_ROUTER_MODEL", "m")], &[GPT, SONNET]),
+        ("a default", "", &[("DEFAULT_PLANNER_MODEL", "bedrock:m")], &["bedrock:m", GPT, SONNET]),
+    ] {
+        let variables: Vec<_> = keys.iter().chain(more).copied().collect();
+        let config = load(file, &variables);
+        assert_eq!(chain(&config, "planner"), expected, "{what}");
+        assert!(config.providers.iter().any(|provider| provider.name == "bedrock"), "{what}");
+    }
+    assert_eq!(chain(&load("", &keys[1..]), "planner"), [SONNET], "where there is no other provider");
+    let with_route = load("[routes.mine]\nmodels = ['openai:a', 'bedrock:b']", &keys);
+    assert_eq!(chain(&with_route, "mine"), ["openai:a", "bedrock:b"], "a route that names it has it");
 }
 
 #[test]

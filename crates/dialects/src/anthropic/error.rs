@@ -58,7 +58,8 @@ const fn type_of(status: u16) -> &'static str {
         429 => "rate_limit_error",
         408 | 504 => "timeout_error",
         529 => "overloaded_error",
-        500.. => "api_error",
+        // 424: the model failed behind the provider (Bedrock).
+        424 | 500.. => "api_error",
         _ => "invalid_request_error",
     }
 }

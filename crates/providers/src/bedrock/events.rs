@@ -10,7 +10,7 @@ use memchr::memchr2;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::errors::{anthropic_type, is_exception, is_name};
+use super::errors::{is_exception, is_name};
 use super::event_stream::{MAX_MESSAGE_BYTES, Message, MessageDecoder, MessageError, MessageKind};
 
 /// Why the rest of a stream cannot be read.
@@ -73,22 +73,11 @@ impl StreamDecoder {
             MessageKind::Event(_) if self.is_invoke => write_chunk(&message.payload, events)?,
             // The payload is read with the event; a name that is none is no event of this API.
             MessageKind::Event(name) if is_name(name) => write_wrapped(name, &message.payload, events),
-            MessageKind::Exception(name) => self.write_error(name, &message_of(&message.payload), events),
-            MessageKind::Error { code, message } => self.write_error(code, message, events),
+            MessageKind::Exception(name) => write_error(name, &message_of(&message.payload), events),
+            MessageKind::Error { code, message } => write_error(code, message, events),
             MessageKind::Event(_) | MessageKind::Other => {}
         }
         Ok(())
-    }
-
-    fn write_error(&self, name: &str, message: &str, events: &mut Vec<u8>) {
-        if self.is_invoke {
-            let error = json!({"type": anthropic_type(name), "message": message});
-            write_event("error", json!({"type": "error", "error": error}).to_string().as_bytes(), events);
-        } else {
-            // An error that is none of this API is read as one of the service.
-            let name = if is_exception(name) { name } else { "internalServerException" };
-            write_wrapped(name, json!({ "message": message }).to_string().as_bytes(), events);
-        }
     }
 }
 
@@ -112,6 +101,12 @@ fn write_chunk(payload: &[u8], events: &mut Vec<u8>) -> Result<(), EventsError> 
     let is_event_name = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
     write_event(if is_event_name { &name } else { "" }, &data, events);
     Ok(())
+}
+
+/// An exception under its name, in the streams of both APIs: its status goes by that. One of no API's is read as the service's own.
+fn write_error(name: &str, message: &str, events: &mut Vec<u8>) {
+    let name = if is_exception(name) { name } else { "internalServerException" };
+    write_wrapped(name, json!({ "message": message }).to_string().as_bytes(), events);
 }
 
 /// An event of Converse, under its name.
@@ -193,19 +188,17 @@ mod tests {
     }
 
     #[test]
-    fn an_exception_is_anthropics_error() {
-        for (name, expected) in [
-            ("throttlingException", "rate_limit_error"),
-            ("ModelNotReadyException", "overloaded_error"),
-            ("serviceUnavailableException", "overloaded_error"),
-            ("internalServerException", "api_error"),
-            ("validationException", "invalid_request_error"),
-            ("modelTimeoutException", "timeout_error"),
-            ("somethingNew", "api_error"),
-        ] {
-            let (events, error) = decode(Dialect::Anthropic, &exception(name, r#"{"message":"a\nb"}"#));
-            let data = format!(r#"{{"type":"error","error":{{"type":"{expected}","message":"a\nb"}}}}"#);
-            assert_eq!((events, error), (format!("event: error\ndata: {data}\n\n"), None));
+    fn an_exception_keeps_its_name() {
+        for dialect in [Dialect::Anthropic, Dialect::BedrockConverse] {
+            for (name, expected) in [
+                ("throttlingException", "throttlingException"),
+                ("ModelNotReadyException", "ModelNotReadyException"),
+                ("somethingNew", "internalServerException"),
+            ] {
+                let (events, error) = decode(dialect, &exception(name, r#"{"message":"a\nb"}"#));
+                let data = format!(r#"{{"{expected}":{{"message":"a\nb"}}}}"#);
+                assert_eq!((events, error), (format!("event: {expected}\ndata: {data}\n\n"), None));
+            }
         }
     }
 

@@ -104,9 +104,9 @@ async fn an_exception_in_a_stream_is_an_error_of_anthropics() {
         for (name, class, error_type, status) in [
             ("throttlingException", FailureClass::Provider, "rate_limit_error", 429),
             ("internalServerException", FailureClass::Provider, "api_error", 500),
-            ("modelStreamErrorException", FailureClass::Provider, "api_error", 500),
-            ("serviceUnavailableException", FailureClass::Provider, "overloaded_error", 529),
-            ("modelTimeoutException", FailureClass::Provider, "timeout_error", 504),
+            ("modelStreamErrorException", FailureClass::Provider, "api_error", 424),
+            ("serviceUnavailableException", FailureClass::Provider, "overloaded_error", 503),
+            ("modelTimeoutException", FailureClass::Provider, "timeout_error", 408),
             ("validationException", FailureClass::InvalidRequest, "invalid_request_error", 400),
         ] {
             let (events, end) =
@@ -161,7 +161,7 @@ async fn errors_are_judged_by_their_type_and_have_anthropics_shape() {
     for (status, name, body, class, anthropic_type) in [
         (429, "ThrottlingException", r#"{"message":"Too many requests"}"#, Provider, "rate_limit_error"),
         (429, "ModelNotReadyException", r#"{"message":"m"}"#, Provider, "rate_limit_error"),
-        (424, "ModelErrorException", r#"{"message":"m","originalStatusCode":400}"#, Provider, ""),
+        (424, "ModelErrorException", r#"{"message":"m","originalStatusCode":400}"#, Provider, "api_error"),
         (408, "ModelTimeoutException", r#"{"message":"m"}"#, Provider, ""),
         (500, "InternalServerException", r#"{"message":"m"}"#, Provider, "api_error"),
         (503, "ServiceUnavailableException", r#"{"message":"m"}"#, Provider, ""),

@@ -4,7 +4,7 @@ use http::StatusCode;
 use serde_json::{Value, json};
 
 use crate::error_spec::ErrorSpec;
-use crate::provider_error::Reason;
+use crate::provider_error::{ProviderError, Reason};
 
 pub(super) fn error(spec: ErrorSpec<'_>) -> (StatusCode, Value) {
     let (status, _, message) = describe(spec.reason, spec.model);
@@ -12,12 +12,18 @@ pub(super) fn error(spec: ErrorSpec<'_>) -> (StatusCode, Value) {
 }
 
 /// The type, as in the header `x-amzn-errortype`.
-pub(super) fn error_type(reason: Reason) -> &'static str {
-    describe(reason, "").1
+pub(super) fn error_type(error: &ProviderError) -> &'static str {
+    error.aws_type.unwrap_or_else(|| describe(error.reason, "").1)
 }
 
-/// The name of the exception that a stream ends with.
-pub(super) fn exception(status: StatusCode) -> &'static str {
+/// The name of the exception that a stream ends with: its type, with a small letter in front.
+pub(super) fn exception(error: &ProviderError, status: StatusCode) -> String {
+    let Some(name) = error.aws_type else { return exception_of_status(status).to_owned() };
+    let (first, rest) = name.split_at(1);
+    first.to_ascii_lowercase() + rest
+}
+
+const fn exception_of_status(status: StatusCode) -> &'static str {
     match status.as_u16() {
         400..=407 => "validationException",
         408 | 504 => "modelTimeoutException",

@@ -10,7 +10,7 @@ fn read(name: &str) -> Script {
 fn every_documented_fault_is_read() {
     let status = |code| ProviderError::status(StatusCode::from_u16(code).unwrap());
     let seconds = Duration::from_secs(2);
-    let expected: [(&str, Fault); 27] = [
+    let expected: [(&str, Fault); 29] = [
         ("503", status(503).into()),
         ("429-after-2s", status(429).retry_after(seconds).into()),
         ("429-after-1500ms", status(429).retry_after_ms(Duration::from_millis(1_500)).into()),
@@ -37,6 +37,11 @@ fn every_documented_fault_is_read() {
         (
             "context-as-event-after-1",
             Fault::ErrorEvent { after: 1, error: ProviderError::context_too_long() },
+        ),
+        ("ValidationException", aws_errors::error("ValidationException").unwrap().into()),
+        (
+            "ModelNotReadyException-as-event-after-1",
+            Fault::ErrorEvent { after: 1, error: aws_errors::error("ModelNotReadyException").unwrap() },
         ),
         ("no-done", Fault::NoDone),
         ("empty", Fault::Empty),

@@ -111,6 +111,11 @@ async fn faults_of_a_stream() {
             &["throttlingException"],
             true,
         ),
+        (
+            Fault::ErrorEvent { after: 0, error: overloaded.aws_type("ModelStreamErrorException") },
+            &["modelStreamErrorException"],
+            true,
+        ),
     ] {
         simulator.script(MODEL, fault.clone());
         let (messages, whole) = messages(converse(&simulator, "converse-stream").await).await;

@@ -9,17 +9,16 @@ use super::{
     calls::CallSettings,
     document::Section,
     providers::{Providers, missing_provider},
-    tasks::task_chains,
     value::Value,
 };
 
-/// The routes by name: the file's over those of the tasks.
+/// The routes by name: the file's over those of the tasks, which have these chains.
 pub(super) fn read_routes(
     section: &Section<'_>,
+    chains: BTreeMap<String, Vec<ModelKey>>,
     providers: &Providers,
     call_settings: &CallSettings,
 ) -> BTreeMap<String, Route> {
-    let chains = task_chains(section.context, providers);
     let mut routes: BTreeMap<_, _> =
         chains.into_iter().map(|(name, keys)| (name, build_route(one_by_one(keys), call_settings))).collect();
     for (name, table) in section.subsections() {

@@ -4,7 +4,12 @@ use std::collections::BTreeMap;
 
 use breaker::ModelKey;
 
-use super::{context::ParseContext, environment::Environment, providers::Providers};
+use super::{
+    context::ParseContext,
+    document::Section,
+    environment::{Environment, names},
+    providers::Providers,
+};
 
 /// A task of Open SWE and its default models. A test of [`model_ends`](super::model_ends) requires that none ends soon;
 /// most of Open SWE's own defaults end in 2026.
@@ -20,8 +25,10 @@ const FALLBACK_ORDER: [(&str, &str); 4] = [
     ("openai", "OPENAI"),
     ("anthropic", "ANTHROPIC"),
     ("google-genai", "GOOGLE_GENAI"),
-    ("bedrock", "BEDROCK"),
+    (BEDROCK, "BEDROCK"),
 ];
+
+const BEDROCK: &str = "bedrock";
 
 // Open SWE's requests have tools, some of them forced, and reach OpenAI's models as chat completions. Hence Sonnet 5
 // (until 2027-06-30 at least): Sonnet 5.5 rejects a forced tool. And hence GPT-5.4: from GPT-5.6 on chat completions
@@ -51,26 +58,47 @@ const TASKS: [Task; 5] = [
 /// model's.
 const THINKING_PREFIX: &str = "extended-thinking:";
 
-/// The chain of each task, without models whose provider is not configured; a task without models is left out.
-pub(super) fn task_chains(
-    context: &ParseContext<'_>,
-    providers: &Providers,
-) -> BTreeMap<String, Vec<ModelKey>> {
+/// The chain of each task, without models whose provider is not configured; a task without models is left out. Bedrock,
+/// unless something names it, is only in chains that would have no model without it. `tables` is `[providers]`.
+pub(super) fn task_chains(tables: &Section<'_>, providers: &Providers) -> BTreeMap<String, Vec<ModelKey>> {
+    let context = tables.context;
+    let is_bedrock_named = is_bedrock_named(tables);
     let mut chains = BTreeMap::new();
     for task in &TASKS {
         let mut chain: Vec<ModelKey> = Vec::new();
         for key in candidates(task, context) {
-            if !providers.contains_key(key.provider()) {
-                tracing::debug!(route = task.name, model = %key, "skipped in the chain: its provider is not configured");
-            } else if !chain.contains(&key) {
-                chain.push(key);
-            }
+            let skipped_because = if !providers.contains_key(key.provider()) {
+                "its provider is not configured"
+            } else if key.provider() == BEDROCK && !is_bedrock_named && !chain.is_empty() {
+                "nothing says that the AWS credentials are for Bedrock"
+            } else {
+                if !chain.contains(&key) {
+                    chain.push(key);
+                }
+                continue;
+            };
+            tracing::debug!(route = task.name, model = %key, "skipped in the chain: {skipped_because}");
         }
         if !chain.is_empty() {
             chains.insert(task.name.to_owned(), chain);
         }
     }
     chains
+}
+
+/// Whether the file or a variable names Bedrock. Many machines have AWS credentials for something else, and a fallback that
+/// refuses each call would turn every outage into its 403, after which no client comes again (C4).
+fn is_bedrock_named(tables: &Section<'_>) -> bool {
+    let variable = |name: &str| tables.context.environment.get(name);
+    let is_default = |task: &Task| {
+        let default = variable(&default_variable(task.name));
+        default.is_some_and(|key| key.trim().split(':').next() == Some(BEDROCK))
+    };
+    tables.contains_key(BEDROCK)
+        || variable(names::AWS_BEARER_TOKEN_BEDROCK).is_some()
+        || variable(names::AWS_ENDPOINT_URL_BEDROCK_RUNTIME).is_some()
+        || TASKS.iter().any(|task| variable(&fallback_variable("BEDROCK", task.name)).is_some())
+        || TASKS.iter().any(is_default)
 }
 
 /// The variables for the models of the tasks.
@@ -122,7 +150,7 @@ fn parse_model_key(context: &ParseContext<'_>, variable: &str, key: &str) -> Opt
 
 #[cfg(test)]
 mod tests {
-    use super::{super::environment::names, *};
+    use super::*;
 
     #[test]
     fn the_variables_are_ours() {

@@ -4,16 +4,17 @@ use std::time::Duration;
 
 use dialects::Dialect;
 
+use crate::provider_api::ProviderApi;
 use crate::sdk_errors::GivenError;
-use crate::table::{CallerReceives, Mode, Row};
+use crate::table::{CallerReceives, Mode, Row, Section};
 
 #[derive(Debug, Clone)]
 pub(crate) struct Case {
     pub(crate) row: Row,
     /// The caller's API format.
     pub(crate) caller: Dialect,
-    /// The API format of the provider with the fault.
-    pub(crate) provider: Dialect,
+    /// The API of the provider with the fault.
+    pub(crate) provider: ProviderApi,
     pub(crate) mode: Mode,
     /// Whether a healthy model follows in the chain.
     pub(crate) has_fallback: bool,
@@ -25,7 +26,13 @@ impl Case {
         let mut cases = Vec::new();
         for caller in row.callers.iter().copied() {
             for provider in row.providers.iter().copied() {
-                if row.across_formats == (caller == provider) {
+                let is_own = provider == ProviderApi::Of(caller);
+                let belongs = match row.section {
+                    Section::SameFormat => is_own,
+                    Section::AcrossFormats => !is_own && !provider.is_bedrock(),
+                    Section::Bedrock => provider.is_bedrock(),
+                };
+                if !belongs {
                     continue;
                 }
                 for mode in row.modes.iter().copied() {
@@ -46,16 +53,18 @@ impl Case {
     }
 
     /// What the simulator shows. The table counts the events of a stream as chat completions and Anthropic have them: one
-    /// of each is before the first word, and four are behind it. OpenAI's Responses begin with four, Gemini with none.
+    /// of each is before the first word, and four are behind it. OpenAI's Responses begin with four, Gemini with none; Converse has no
+    /// event for the beginning of a text.
     pub(crate) fn simulated_fault(&self) -> String {
         let is_stream = matches!(self.mode, Mode::Stream | Mode::Buffered);
         let mut words: Vec<&str> = self.row.fault.split('-').collect();
         for place in 1..words.len() {
             if words[place - 1] == "after" {
                 words[place] = match (self.provider, words[place]) {
-                    (Dialect::OpenAiResponses, "4") => "6",
-                    (Dialect::Gemini, "4") => "2",
-                    (Dialect::Gemini, "1") if is_stream => "0",
+                    (ProviderApi::Of(Dialect::OpenAiResponses), "4") => "6",
+                    (ProviderApi::Converse, "4") => "3",
+                    (ProviderApi::Of(Dialect::Gemini), "4") => "2",
+                    (ProviderApi::Of(Dialect::Gemini), "1") if is_stream => "0",
                     (_, same) => same,
                 };
             }
@@ -71,21 +80,24 @@ impl Case {
 
     /// The healthy model.
     pub(crate) fn second(&self, attempt: usize) -> String {
-        format!("{}-backup:{}", self.second_format().label(), self.name(attempt))
+        format!("{}-backup:{}", self.second_api().label(), self.name(attempt))
     }
 
-    /// Across formats, a fallback leads to yet another format, which may be the caller's.
-    fn second_format(&self) -> Dialect {
-        if !self.row.across_formats {
-            return self.provider;
+    /// Across formats, a fallback leads to yet another format, which may be the caller's; Bedrock's to its other API.
+    fn second_api(&self) -> ProviderApi {
+        let place = Dialect::ALL.iter().position(|format| *format == self.provider.dialect());
+        let next = Dialect::ALL[(place.unwrap_or_default() + 1) % Dialect::ALL.len()];
+        match (self.row.section, self.provider) {
+            (Section::SameFormat, provider) => provider,
+            (Section::AcrossFormats, _) => ProviderApi::Of(next),
+            (Section::Bedrock, ProviderApi::Converse) => ProviderApi::Invoke,
+            (Section::Bedrock, _) => ProviderApi::Converse,
         }
-        let place = Dialect::ALL.iter().position(|format| *format == self.provider).unwrap_or_default();
-        Dialect::ALL[(place + 1) % Dialect::ALL.len()]
     }
 
     /// What `x-switchboard-translated` says of an answer.
     pub(crate) fn translated(&self) -> Option<String> {
-        let by = if self.calls_to_second() > 0 { self.second_format() } else { self.provider };
+        let by = if self.calls_to_second() > 0 { self.second_api() } else { self.provider }.dialect();
         (by != self.caller).then(|| format!("{}>{}", self.caller.label(), by.label()))
     }
 
@@ -120,12 +132,20 @@ impl Case {
 
 /// With a next model and without: of two formats, the half of their pairs has one each. Where nobody else is to answer, it
 /// is all one whether somebody could.
-const fn chains(row: &Row, mode: Mode, caller: Dialect, provider: Dialect) -> &'static [bool] {
+fn chains(row: &Row, mode: Mode, caller: Dialect, provider: ProviderApi) -> &'static [bool] {
     match (row.caller_receives, mode) {
         (_, Mode::Direct) => &[false],
-        (CallerReceives::NextModelResponse, _) if !row.across_formats => &[true, false],
-        (CallerReceives::NextModelResponse, _) if (caller as usize) < provider as usize => &[false],
+        (CallerReceives::NextModelResponse, _) if row.section == Section::SameFormat => &[true, false],
+        (CallerReceives::NextModelResponse, _) if is_alone(caller, provider) => &[false],
         _ => &[true],
+    }
+}
+
+fn is_alone(caller: Dialect, provider: ProviderApi) -> bool {
+    match provider {
+        ProviderApi::Of(format) => (caller as usize) < format as usize,
+        ProviderApi::Converse => (caller as usize).is_multiple_of(2),
+        ProviderApi::Invoke => !(caller as usize).is_multiple_of(2),
     }
 }
 

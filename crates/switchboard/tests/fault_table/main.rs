@@ -6,6 +6,7 @@ mod callers;
 mod case;
 mod check;
 mod limits;
+mod provider_api;
 mod sdk_errors;
 mod summary;
 mod table;

@@ -6,6 +6,7 @@ use dialects::Dialect;
 
 use crate::{
     limits,
+    provider_api::ProviderApi,
     sdk_errors::{ErrorCell, SdkErrors},
 };
 
@@ -33,10 +34,18 @@ pub(crate) struct Row {
     pub(crate) caller_receives: CallerReceives,
     /// The API formats of the callers, and of the providers with the fault, for which it holds.
     pub(crate) callers: Vec<Dialect>,
-    pub(crate) providers: Vec<Dialect>,
+    pub(crate) providers: Vec<ProviderApi>,
     pub(crate) error: ErrorCell,
-    /// Whether the provider has another API format than the caller.
-    pub(crate) across_formats: bool,
+    pub(crate) section: Section,
+}
+
+/// Which formats callers and providers have in a table of faults.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Section {
+    SameFormat,
+    AcrossFormats,
+    /// The providers are Amazon Bedrock's two APIs.
+    Bedrock,
 }
 
 /// What the page says.
@@ -96,15 +105,19 @@ pub(crate) fn read(page: &Path) -> Page {
     let lines: Vec<_> = text.lines().collect();
     let place =
         |heading: &str| lines.iter().position(|line| *line == heading).unwrap_or_else(|| panic!("{heading}"));
-    let (table, across, sdks) =
-        (place("## The table"), place("## Across formats"), place("## What the SDKs raise"));
-    assert!(table < across && across < sdks, "the order of the page");
+    let (table, across) = (place("## The table"), place("## Across formats"));
+    let (bedrock, sdks) = (place("## From Amazon Bedrock"), place("## What the SDKs raise"));
+    assert!(table < across && across < bedrock && bedrock < sdks, "the order of the page");
     let fail = |line: usize, error: String| panic!("{}:{line}: {error}", page.display());
     let mut rows = Vec::new();
-    for (range, across_formats) in [(table..across, false), (across..sdks, true)] {
+    for (range, section) in [
+        (table..across, Section::SameFormat),
+        (across..bedrock, Section::AcrossFormats),
+        (bedrock..sdks, Section::Bedrock),
+    ] {
         let found = table_rows(&lines, range, &COLUMNS);
         rows.extend(found.iter().map(|(line, cells)| {
-            parse_row(*line, cells, across_formats).unwrap_or_else(|error| fail(*line, error))
+            parse_row(*line, cells, section).unwrap_or_else(|error| fail(*line, error))
         }));
     }
     let of_sdks = table_rows(&lines, sdks..lines.len(), &SdkErrors::COLUMNS);
@@ -125,7 +138,7 @@ fn split_cells(line: &str) -> Vec<&str> {
     line.trim().trim_matches('|').split('|').map(str::trim).collect()
 }
 
-fn parse_row(line: usize, cells: &[&str], across_formats: bool) -> Result<Row, String> {
+fn parse_row(line: usize, cells: &[&str], section: Section) -> Result<Row, String> {
     let [fault, call, again, next, counts, known, gets, error] = cells else {
         return Err(format!("a row has {} cells, this one has {}", COLUMNS.len(), cells.len()));
     };
@@ -159,17 +172,17 @@ fn parse_row(line: usize, cells: &[&str], across_formats: bool) -> Result<Row, S
         callers,
         providers,
         error: error.parse()?,
-        across_formats,
+        section,
     })
 }
 
 /// A call, and in parentheses behind it the formats of its callers and, after `from`, of the providers.
-fn parse_call(cell: &str) -> Result<(&str, Vec<Dialect>, Vec<Dialect>), String> {
-    let (mut callers, mut providers) = (Vec::from(Dialect::ALL), Vec::from(Dialect::ALL));
+fn parse_call(cell: &str) -> Result<(&str, Vec<Dialect>, Vec<ProviderApi>), String> {
+    let (mut callers, mut providers) = (Vec::from(Dialect::ALL), ProviderApi::all().collect());
     let Some((call, formats)) = cell.split_once(" (") else { return Ok((cell, callers, providers)) };
     for formats in formats.strip_suffix(')').ok_or("a parenthesis is open")?.split("; ") {
         match formats.strip_prefix("from ") {
-            Some(formats) => providers = parse_formats(formats)?,
+            Some(apis) => providers = apis.split(", ").map(ProviderApi::parse).collect::<Result<_, _>>()?,
             None => callers = parse_formats(formats)?,
         }
     }

@@ -14,6 +14,7 @@ use crate::{
     callers::SdkProcesses,
     case::{Case, REFUSED_FAULT},
     limits,
+    provider_api::ProviderApi,
     sdk_errors::SdkErrors,
     table::Mode,
 };
@@ -89,19 +90,24 @@ fn route(case: &Case, attempt: usize) -> Route {
 fn providers(first: &Simulator, second: &Simulator, refusing: &Simulator) -> Vec<ProviderConfig> {
     let mut providers = Vec::new();
     for (suffix, simulator) in [("", first), ("-backup", second), ("-refused", refusing)] {
-        for format in Dialect::ALL {
-            let (kind, url) = match format {
-                Dialect::BedrockConverse => panic!("no caller has it"),
-                Dialect::OpenAiChat | Dialect::OpenAiResponses => {
+        for api in ProviderApi::all() {
+            let (kind, url) = match api {
+                ProviderApi::Converse | ProviderApi::Invoke => {
+                    (ProviderKind::Bedrock, simulator.bedrock_base_url())
+                }
+                ProviderApi::Of(Dialect::BedrockConverse) => panic!("no caller has it"),
+                ProviderApi::Of(Dialect::OpenAiChat | Dialect::OpenAiResponses) => {
                     (ProviderKind::OpenAi, simulator.openai_base_url())
                 }
-                Dialect::Anthropic => (ProviderKind::Anthropic, simulator.anthropic_base_url()),
-                Dialect::Gemini => (ProviderKind::GoogleGenAi, simulator.gemini_base_url()),
+                ProviderApi::Of(Dialect::Anthropic) => {
+                    (ProviderKind::Anthropic, simulator.anthropic_base_url())
+                }
+                ProviderApi::Of(Dialect::Gemini) => (ProviderKind::GoogleGenAi, simulator.gemini_base_url()),
             };
             providers.push(ProviderConfig {
                 api_key: Some("key-of-ours".into()),
-                speaks: Some(vec![format]),
-                ..ProviderConfig::new(format!("{}{suffix}", format.label()), kind, url.parse().unwrap())
+                speaks: Some(vec![api.dialect()]),
+                ..ProviderConfig::new(format!("{}{suffix}", api.label()), kind, url.parse().unwrap())
             });
         }
     }
