@@ -21,6 +21,15 @@ pub(crate) fn from_response(response: CompleteResponse, model: &str) -> Provider
     ProviderError { retry_after, ..build_error(ProviderErrorKind::Status, class, error, Some(response)) }
 }
 
+/// The same of a call that not every compatible server has: one without it says so by a status, and not a word of the model.
+pub(crate) fn from_response_of_call(response: CompleteResponse, model: &str) -> ProviderError {
+    let mut error = from_response(response, model);
+    if error.class == FailureClass::InvalidRequest && matches!(error.status, Some(404 | 405)) {
+        error.class = FailureClass::NoEndpoint;
+    }
+    error
+}
+
 /// The wait that a body names.
 fn delay_in_body(error: &ErrorBody, headers: &HeaderMap) -> Option<Duration> {
     let until = || retry_after::delay_until(error.resets_at_ms?, headers);

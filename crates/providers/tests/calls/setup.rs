@@ -70,6 +70,7 @@ pub(crate) async fn call(
             endpoint,
             model: MODEL,
             body: &body(stream),
+            rest: None,
             translation: None,
             stream,
             withhold_usage: false,
