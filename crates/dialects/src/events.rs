@@ -48,7 +48,6 @@ impl StreamFormat {
             _ => Self::Dialect(endpoint.dialect()),
         }
     }
-
 }
 
 impl From<Dialect> for StreamFormat {
@@ -84,11 +83,7 @@ pub fn last_array_item(event: &[u8], is_first: bool) -> Bytes {
 /// Classifies a frame. What it says about the response goes into `meta`.
 ///
 /// Only data that cannot be read is invalid (C6): JSON that is no piece of an answer brings nothing and is passed on.
-pub fn classify_event(
-    format: impl Into<StreamFormat>,
-    frame: &Frame,
-    meta: &mut ResponseMeta,
-) -> EventClass {
+pub fn classify_event(format: impl Into<StreamFormat>, frame: &Frame, meta: &mut ResponseMeta) -> EventClass {
     let format = format.into();
     if format == StreamFormat::Bytes {
         return bytes();

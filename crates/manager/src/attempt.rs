@@ -156,7 +156,8 @@ impl CallContext<'_> {
         let started_at = Instant::now();
         self.attempts.fetch_add(1, Ordering::Relaxed);
         let metrics = self.metrics.start_attempt(&entry.key, chain.is_routed_model);
-        let span = spans::attempt(self.span, prepared.endpoint, &entry.key, &entry.provider, permit.is_probe());
+        let span =
+            spans::attempt(self.span, prepared.endpoint, &entry.key, &entry.provider, permit.is_probe());
         let headers_with_trace = self.propagator.map(|propagator| propagator.inject(&span, &call.headers));
         let total_deadline = TotalDeadline::new(self.deadline, chain.timeouts.total);
         let is_silent = call.request.endpoint().openai_call().is_some_and(OpenAiCall::is_silent);

@@ -48,9 +48,10 @@ impl BufferedStream {
                     return Some((Ok(keep_alive(dialect)), Self::Waiting { pending_reply, next_keepalive }));
                 };
                 match reply {
-                    Ok(Reply { body: Body::Stream { mut events, .. } | Body::Bytes { bytes: mut events, .. }, .. }) => {
-                        Some((events.next().await?, Self::Flushing(events)))
-                    }
+                    Ok(Reply {
+                        body: Body::Stream { mut events, .. } | Body::Bytes { bytes: mut events, .. },
+                        ..
+                    }) => Some((events.next().await?, Self::Flushing(events))),
                     Ok(Reply { body: Body::Complete(response), .. }) => {
                         let event = provider_error_event(dialect, response.status.as_u16(), &response.body);
                         Some((Ok(frame(event)), Self::Done))

@@ -174,6 +174,29 @@ mod tests {
     }
 
     #[test]
+    fn a_server_without_one_of_openais_calls_says_so_by_its_status() {
+        let class_of_call =
+            |status, body: &str| super::from_response_of_call(response_of(status, body), "m").class;
+        for (status, body, expected) in [
+            (404, r#"{"detail":"Not Found"}"#, FailureClass::NoEndpoint),
+            (404, "404 page not found", FailureClass::NoEndpoint),
+            (405, "", FailureClass::NoEndpoint),
+            (
+                404,
+                r#"{"error":{"message":"The model `m` does not exist","code":"model_not_found"}}"#,
+                FailureClass::UnknownModel,
+            ),
+            (400, r#"{"error":{"message":"wrong"}}"#, FailureClass::InvalidRequest),
+        ] {
+            assert_eq!(class_of_call(status, body), expected, "{status} {body}");
+        }
+        assert_eq!(
+            from_response(response_of(404, "404 page not found"), "m").class,
+            FailureClass::InvalidRequest
+        );
+    }
+
+    #[test]
     fn geminis_body_says_how_long_where_no_header_does() {
         let error = |status: u16, delay: &str, header: Option<&'static str>| {
             let info = json!({"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": delay});

@@ -387,7 +387,8 @@ impl Provider {
         };
         let uri = uri.ok_or_else(unsupported)?;
         let deadline = Deadline::new(Instant::now(), limit, TimeoutKind::Response);
-        let response = deadline.timeout(self.send_as(&auth, &method, &uri, HeaderMap::new, (&body, None))).await??;
+        let response =
+            deadline.timeout(self.send_as(&auth, &method, &uri, HeaderMap::new, (&body, None))).await??;
         let status = response.status;
         // A right that a role lacks is no wrong key: it may well have that of calling models.
         let is_refused = matches!(status.as_u16(), 401 | 403)

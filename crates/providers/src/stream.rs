@@ -321,9 +321,7 @@ impl EventStream {
                 let bytes = match &mut self.translation {
                     Some(translation) => translation.translate(&frame, progress.done)?,
                     // Google's SDK takes every event for JSON, and this format has no marker.
-                    None if progress.done && self.dialect == Dialect::Gemini => {
-                        self.framing.end(self.format)
-                    }
+                    None if progress.done && self.dialect == Dialect::Gemini => self.framing.end(self.format),
                     None => self.framing.frame(frame, progress),
                 };
                 Ok(StreamEvent { bytes, progress })

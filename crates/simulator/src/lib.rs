@@ -54,6 +54,9 @@
 //! POST /model/MODEL/invoke, /invoke-with-response-stream    Anthropic's Messages through Bedrock
 //! POST /model/MODEL/count-tokens
 //! POST /openai/v1/chat/completions                          Bedrock's, too
+//! POST /v1/completions, /v1/embeddings, /v1/moderations, /v1/rerank
+//! POST /v1/images/generations, /v1/images/edits, /v1/images/variations
+//! POST /v1/audio/speech, /v1/audio/transcriptions, /v1/audio/translations
 //! GET  /v1/models, /v1beta/models
 //! ```
 //!
@@ -81,6 +84,7 @@
 //!                                            │             │           ├─▶ settings ──────────────┘
 //!                                            │             │           ├─▶ stored_responses
 //!                                            │             │           └─▶ traffic
+//!                                            ├─▶ form      │                       ┌─▶ openai_call            ─▶ (2)
 //!                                            ├─▶ route ────┴─▶ response ─┬─▶ dialect ─┬─▶ dialect/...        ─▶ (2)
 //!                                            └─▶ history_check ──────────┘            └─▶ dialect/..._error  ─▶ (3)
 //!
@@ -101,8 +105,10 @@ mod error_spec;
 mod event_list;
 mod event_stream;
 mod field_check;
+mod form;
 mod history_check;
 pub mod model_names;
+mod openai_call;
 mod playback;
 mod port;
 mod provider_error;

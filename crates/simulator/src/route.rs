@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use http::{HeaderMap, Method, Uri};
 
 use crate::dialect::Dialect;
+use crate::openai_call::OpenAiCall;
 use crate::response::Form;
 
 /// What a request asks for.
@@ -21,6 +22,8 @@ pub(crate) enum Route<'a> {
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct CallRoute<'a> {
     pub(crate) dialect: Dialect,
+    /// What is called, if it is no conversation.
+    pub(crate) openai_call: Option<OpenAiCall>,
     /// The form of the response, unless the request's body tells whether it is a stream.
     pub(crate) form: Option<Form>,
     /// The model, unless the request's body names it.
@@ -30,7 +33,7 @@ pub(crate) struct CallRoute<'a> {
 /// Finds out what a request asks for.
 pub(crate) fn find<'a>(method: &Method, uri: &'a Uri, headers: &HeaderMap) -> Route<'a> {
     let path = uri.path();
-    let call = |dialect, form| Route::Call(CallRoute { dialect, form, model: None });
+    let call = |dialect, form| Route::Call(CallRoute { dialect, openai_call: None, form, model: None });
     let counted = Some(Form::TokenCount);
     match (method.as_str(), path) {
         ("POST", "/v1/chat/completions" | "/openai/v1/chat/completions") => call(Dialect::Chat, None),
@@ -41,7 +44,8 @@ pub(crate) fn find<'a>(method: &Method, uri: &'a Uri, headers: &HeaderMap) -> Ro
         ("GET", "/v1/models" | "/v1beta/models") => {
             Route::ListModels(Dialect::of_other_request(path, headers))
         }
-        ("POST", path) => bedrock_call(path)
+        ("POST", path) => openai_call(path)
+            .or_else(|| bedrock_call(path))
             .or_else(|| gemini_call(path, uri.query().unwrap_or_default()))
             .map_or(Route::Unknown(Dialect::of_other_request(path, headers)), Route::Call),
         (method, path) => match (method, path.strip_prefix("/v1/responses/")) {
@@ -50,6 +54,11 @@ pub(crate) fn find<'a>(method: &Method, uri: &'a Uri, headers: &HeaderMap) -> Ro
             _ => Route::Unknown(Dialect::of_other_request(path, headers)),
         },
     }
+}
+
+fn openai_call(path: &str) -> Option<CallRoute<'_>> {
+    let openai_call = OpenAiCall::at(path)?;
+    Some(CallRoute { dialect: Dialect::Chat, openai_call: Some(openai_call), form: None, model: None })
 }
 
 /// `/model/MODEL/OPERATION`.
@@ -63,7 +72,8 @@ fn bedrock_call(path: &str) -> Option<CallRoute<'_>> {
         "count-tokens" => (Dialect::Converse, Form::TokenCount),
         _ => return None,
     };
-    Some(CallRoute { dialect, form: Some(form), model: Some(percent_decode(model)) })
+    let (form, model) = (Some(form), Some(percent_decode(model)));
+    Some(CallRoute { dialect, openai_call: None, form, model })
 }
 
 /// `/v1beta/models/MODEL:METHOD`, or the same of version 1; a model's name may have a colon, too.
@@ -79,7 +89,8 @@ fn gemini_call<'a>(path: &'a str, query: &str) -> Option<CallRoute<'a>> {
         "streamGenerateContent" => Form::JsonArray,
         _ => return None,
     };
-    Some(CallRoute { dialect: Dialect::Gemini, form: Some(form), model: Some(percent_decode(model)) })
+    let (form, model) = (Some(form), Some(percent_decode(model)));
+    Some(CallRoute { dialect: Dialect::Gemini, openai_call: None, form, model })
 }
 
 /// The value of a query's parameter.

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use bytes::Bytes;
-use http::header::AUTHORIZATION;
+use http::header::{AUTHORIZATION, CONTENT_TYPE};
 use http::request::Parts;
 use http::{Request, Response, StatusCode};
 use http_body_util::BodyExt;
@@ -15,7 +15,9 @@ use tokio::time::Instant;
 
 use crate::behaviour::Behaviour;
 use crate::dialect::Dialect;
+use crate::form;
 use crate::history_check::{HistoryCheck, Refusal};
+use crate::openai_call::{OpenAiCall, Wishes};
 use crate::playback::{Abort, Body, play};
 use crate::provider_error::Reason;
 use crate::response::{Form, Outcome, ScriptedResponse, SimulatedCall};
@@ -37,6 +39,44 @@ struct RequestFields<'a> {
     store: Option<bool>,
     #[serde(borrow)]
     previous_response_id: Option<Cow<'a, str>>,
+    /// Only of embeddings.
+    #[serde(borrow)]
+    encoding_format: Option<Cow<'a, str>>,
+    /// Only of speech.
+    #[serde(borrow)]
+    stream_format: Option<Cow<'a, str>>,
+    /// The texts of a transcript; in a chat, an object.
+    #[serde(skip)]
+    response_format: Option<&'a str>,
+}
+
+impl<'a> RequestFields<'a> {
+    /// Reads a body of JSON, or of a form.
+    fn read(head: &Parts, body: &'a [u8]) -> Option<Self> {
+        let content_type = head.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+        let Some(form) = content_type.and_then(|content_type| form::read_fields(content_type, body)) else {
+            return serde_json::from_slice(body).ok();
+        };
+        let field = |name: &str| form.get(name).copied().map(Cow::Borrowed);
+        Some(Self {
+            model: field("model"),
+            stream: form.get("stream").map(|stream| stream.eq_ignore_ascii_case("true")),
+            n: None,
+            stream_options: None,
+            store: None,
+            previous_response_id: None,
+            encoding_format: None,
+            stream_format: None,
+            response_format: form.get("response_format").copied(),
+        })
+    }
+
+    fn wishes(&self) -> Wishes {
+        Wishes {
+            base64: self.encoding_format.as_deref() == Some("base64"),
+            text: matches!(self.response_format, Some("text" | "srt" | "vtt")),
+        }
+    }
 }
 
 #[derive(Deserialize)]
@@ -93,7 +133,7 @@ async fn handle_call(
     route: CallRoute<'_>,
     received: &Received,
 ) -> Result<Response<Body>, Abort> {
-    let fields = serde_json::from_slice::<RequestFields<'_>>(&received.body).ok();
+    let fields = RequestFields::read(&received.head, &received.body);
     let model =
         |fields: &RequestFields<'_>| route.model.clone().or(fields.model.clone()).map(Cow::into_owned);
     let Some((model, fields)) = fields.and_then(|fields| Some((model(&fields)?, fields))) else {
@@ -108,7 +148,7 @@ async fn handle_call(
     };
     record_request(shared, received, Some(&model));
     let call = shared.recorder.start_call(&model);
-    let behaviour = check_request(shared, route.dialect, &model, &fields, received).and_then(|()| {
+    let behaviour = check_request(shared, &route, &model, &fields, received).and_then(|()| {
         shared.next_behaviour(&model, &received.body).map_err(|unknown| Refusal {
             reason: Reason::Status(StatusCode::NOT_FOUND),
             message: unknown.to_string(),
@@ -149,8 +189,14 @@ fn build_call<'a>(
         store: fields.store.unwrap_or(true),
         previous_response_id: fields.previous_response_id.as_deref(),
     };
-    let in_body = if fields.stream == Some(true) { Form::EventStream } else { Form::Complete };
-    SimulatedCall { dialect: route.dialect, form: route.form.unwrap_or(in_body), response }
+    let in_body = match route.openai_call {
+        Some(OpenAiCall::Speech) if fields.stream_format.as_deref() != Some("sse") => Form::Bytes,
+        Some(OpenAiCall::Speech) => Form::EventStream,
+        _ if fields.stream == Some(true) => Form::EventStream,
+        _ => Form::Complete,
+    };
+    let openai_call = route.openai_call.map(|call| (call, fields.wishes()));
+    SimulatedCall { dialect: route.dialect, openai_call, form: route.form.unwrap_or(in_body), response }
 }
 
 async fn run_behaviour(
@@ -194,12 +240,16 @@ fn record_request(shared: &Shared, received: &Received, model: Option<&str>) {
 /// What a provider checks before its model sees the request.
 fn check_request(
     shared: &Shared,
-    dialect: Dialect,
+    route: &CallRoute<'_>,
     model: &str,
     fields: &RequestFields<'_>,
     received: &Received,
 ) -> Result<(), Refusal> {
+    let dialect = route.dialect;
     check_key(shared, dialect, &received.head)?;
+    if route.openai_call.is_some() {
+        return Ok(());
+    }
     if dialect == Dialect::Anthropic && !received.head.headers.contains_key("anthropic-version") {
         let reason = Reason::Status(StatusCode::BAD_REQUEST);
         return Err(Refusal { reason, message: "anthropic-version: header is required".to_owned() });

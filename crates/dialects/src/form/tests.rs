@@ -76,7 +76,10 @@ fn boundaries() {
     for (content_type, expected) in [
         ("multipart/form-data; boundary=X", Some("X")),
         ("Multipart/Form-Data;charset=utf-8;Boundary=\"a b:c\"", Some("a b:c")),
-        ("multipart/form-data; boundary=----WebKitFormBoundary7MA4YWxkTrZu0gW", Some("----WebKitFormBoundary7MA4YWxkTrZu0gW")),
+        (
+            "multipart/form-data; boundary=----WebKitFormBoundary7MA4YWxkTrZu0gW",
+            Some("----WebKitFormBoundary7MA4YWxkTrZu0gW"),
+        ),
         ("multipart/form-data", None),
         ("multipart/form-data; boundary=", None),
         ("multipart/form-data; boundary=a; boundary=b", None),

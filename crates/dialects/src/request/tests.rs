@@ -229,7 +229,8 @@ fn the_model_of_a_form_is_replaced_and_nothing_is_copied() {
     assert_eq!(request.pieces_with_model("whisper-1")[0].as_ptr(), request.body().as_ptr());
     assert_eq!(parse(form("")).unwrap_err(), RequestError::ModelNotAString);
     assert_eq!(parse("--X--".to_owned()).unwrap_err(), RequestError::MissingModel);
-    let chat = Request::parse_form(Endpoint::ChatCompletions, "multipart/form-data; boundary=X", Bytes::new());
+    let chat =
+        Request::parse_form(Endpoint::ChatCompletions, "multipart/form-data; boundary=X", Bytes::new());
     assert_eq!(chat.unwrap_err(), RequestError::NoFormHere("/v1/chat/completions"));
 }
 
@@ -247,7 +248,8 @@ fn only_moderations_have_a_model_of_their_own() {
         assert_eq!(request.with_model("omni-moderation-latest"), request.body());
         assert_eq!(request.with_model("m"), r#" {"model":"m","input":"a"}"#);
     }
-    let empty = Request::parse(Endpoint::OpenAi(OpenAiCall::Moderations), Bytes::from_static(b"{ }")).unwrap();
+    let empty =
+        Request::parse(Endpoint::OpenAi(OpenAiCall::Moderations), Bytes::from_static(b"{ }")).unwrap();
     assert_eq!(empty.with_model("m"), r#"{"model":"m" }"#);
 }
 

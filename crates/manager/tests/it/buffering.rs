@@ -140,7 +140,7 @@ async fn a_response_beyond_the_buffer_limit_is_passed_through() {
     world.first.script("m", Behaviour::ok().words(99).with(Fault::Silence { after: 50 }));
     let mut events = world.buffered(chat("chat", true)).await;
     for _ in 0..50 {
-        tokio::time::timeout(TEST_TIMEOUT, events.next()).await.expect("passed through").unwrap();
+        tokio::time::timeout(TEST_TIMEOUT, events.next()).await.expect("passed through").unwrap().unwrap();
     }
     drop(events);
     world.first.wait_until(|seen| seen.disconnected() == 1 && seen.in_flight() == 0).await;
