@@ -5,7 +5,7 @@ use std::time::Duration;
 use dialects::Dialect;
 
 use crate::sdk_errors::GivenError;
-use crate::table::{CallerReceives, Mode, Row};
+use crate::table::{CallerReceives, Mode, Row, word_of};
 
 #[derive(Debug, Clone)]
 pub(crate) struct Case {
@@ -15,6 +15,8 @@ pub(crate) struct Case {
     /// The API format of the provider with the fault.
     pub(crate) provider: Dialect,
     pub(crate) mode: Mode,
+    /// Which of OpenAI's calls it is, if it is no conversation.
+    pub(crate) openai_call: Option<&'static str>,
     /// Whether a healthy model follows in the chain.
     pub(crate) has_fallback: bool,
 }
@@ -30,7 +32,14 @@ impl Case {
                 }
                 for mode in row.modes.iter().copied() {
                     for has_fallback in chains(row, mode, caller, provider).iter().copied() {
-                        cases.push(Self { row: row.clone(), caller, provider, mode, has_fallback });
+                        let case =
+                            Self { row: row.clone(), caller, provider, mode, openai_call: None, has_fallback };
+                        match &row.openai_calls[..] {
+                            [] => cases.push(case),
+                            calls => cases.extend(
+                                calls.iter().map(|call| Self { openai_call: Some(call), ..case.clone() }),
+                            ),
+                        }
                     }
                 }
             }
@@ -42,7 +51,8 @@ impl Case {
     pub(crate) fn name(&self, attempt: usize) -> String {
         let chain = if self.has_fallback { "followed" } else { "alone" };
         let (caller, provider) = (self.caller.label(), self.provider.label());
-        format!("line-{}-{caller}-to-{provider}-{}-{chain}-{attempt}", self.row.line, self.mode)
+        let call = self.openai_call.unwrap_or("conversation");
+        format!("line-{}-{call}-{caller}-to-{provider}-{}-{chain}-{attempt}", self.row.line, self.mode)
     }
 
     /// What the simulator shows. The table counts the events of a stream as chat completions and Anthropic have them: one
@@ -100,7 +110,21 @@ impl Case {
 
     /// Whether an error comes inside a stream, whose status is a 200.
     pub(crate) fn errs_in_stream(&self) -> bool {
-        self.mode == Mode::Buffered || self.mode == Mode::Stream && self.row.after_first_token
+        // The head of what is no conversation waits for an answer.
+        self.mode == Mode::Buffered && self.openai_call.is_none()
+            || self.mode == Mode::Stream && self.row.after_first_token
+    }
+
+    /// Whether it ends in the middle of bytes, among which nothing can say so: the connection is cut off.
+    pub(crate) fn is_cut_off(&self) -> bool {
+        self.openai_call == Some("speech")
+            && self.row.after_first_token
+            && self.row.caller_receives == CallerReceives::ErrorResponse
+    }
+
+    /// What is called, by its word.
+    pub(crate) fn word(&self) -> &'static str {
+        self.openai_call.unwrap_or_else(|| word_of(self.caller))
     }
 
     /// Whether it mostly waits for time to pass.

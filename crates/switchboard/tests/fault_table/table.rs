@@ -37,7 +37,20 @@ pub(crate) struct Row {
     pub(crate) error: ErrorCell,
     /// Whether the provider has another API format than the caller.
     pub(crate) across_formats: bool,
+    /// Which of OpenAI's calls that are no conversation it is about, by their words; none: conversations.
+    pub(crate) openai_calls: Vec<&'static str>,
 }
+
+/// Which table of the page a row stands in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Section {
+    OneFormat,
+    AcrossFormats,
+    OpenAiCalls,
+}
+
+/// The words of OpenAI's calls that the table is about.
+const OPENAI_CALLS: [&str; 4] = ["embeddings", "completions", "speech", "transcriptions"];
 
 /// What the page says.
 pub(crate) struct Page {
@@ -96,15 +109,19 @@ pub(crate) fn read(page: &Path) -> Page {
     let lines: Vec<_> = text.lines().collect();
     let place =
         |heading: &str| lines.iter().position(|line| *line == heading).unwrap_or_else(|| panic!("{heading}"));
-    let (table, across, sdks) =
-        (place("## The table"), place("## Across formats"), place("## What the SDKs raise"));
-    assert!(table < across && across < sdks, "the order of the page");
+    let (table, across) = (place("## The table"), place("## Across formats"));
+    let (calls, sdks) = (place("## OpenAI's other calls"), place("## What the SDKs raise"));
+    assert!(table < across && across < calls && calls < sdks, "the order of the page");
     let fail = |line: usize, error: String| panic!("{}:{line}: {error}", page.display());
     let mut rows = Vec::new();
-    for (range, across_formats) in [(table..across, false), (across..sdks, true)] {
+    for (range, section) in [
+        (table..across, Section::OneFormat),
+        (across..calls, Section::AcrossFormats),
+        (calls..sdks, Section::OpenAiCalls),
+    ] {
         let found = table_rows(&lines, range, &COLUMNS);
         rows.extend(found.iter().map(|(line, cells)| {
-            parse_row(*line, cells, across_formats).unwrap_or_else(|error| fail(*line, error))
+            parse_row(*line, cells, section).unwrap_or_else(|error| fail(*line, error))
         }));
     }
     let of_sdks = table_rows(&lines, sdks..lines.len(), &SdkErrors::COLUMNS);
@@ -125,12 +142,18 @@ fn split_cells(line: &str) -> Vec<&str> {
     line.trim().trim_matches('|').split('|').map(str::trim).collect()
 }
 
-fn parse_row(line: usize, cells: &[&str], across_formats: bool) -> Result<Row, String> {
+fn parse_row(line: usize, cells: &[&str], section: Section) -> Result<Row, String> {
     let [fault, call, again, next, counts, known, gets, error] = cells else {
         return Err(format!("a row has {} cells, this one has {}", COLUMNS.len(), cells.len()));
     };
     let fault = fault.split('`').nth(1).ok_or("the fault's name is to stand in backticks")?;
-    let (call, callers, providers) = parse_call(call)?;
+    let (call, callers, providers, openai_calls) = if section == Section::OpenAiCalls {
+        let (call, openai_calls) = parse_openai_calls(call)?;
+        (call, vec![Dialect::OpenAiChat], vec![Dialect::OpenAiChat], openai_calls)
+    } else {
+        let (call, callers, providers) = parse_call(call)?;
+        (call, callers, providers, Vec::new())
+    };
     let (call, choices) = match call.split_once(" n=") {
         Some((call, choices)) => (call, choices.parse().map_err(|_| "n= takes a number")?),
         None => (call, 1),
@@ -159,7 +182,8 @@ fn parse_row(line: usize, cells: &[&str], across_formats: bool) -> Result<Row, S
         callers,
         providers,
         error: error.parse()?,
-        across_formats,
+        across_formats: section == Section::AcrossFormats,
+        openai_calls,
     })
 }
 
@@ -174,6 +198,15 @@ fn parse_call(cell: &str) -> Result<(&str, Vec<Dialect>, Vec<Dialect>), String> 
         }
     }
     Ok((call, callers, providers))
+}
+
+/// `plain (embeddings, transcriptions)`.
+fn parse_openai_calls(cell: &str) -> Result<(&str, Vec<&'static str>), String> {
+    let (mode, calls) = cell.split_once(" (").ok_or("which calls?")?;
+    let calls = calls.strip_suffix(')').ok_or("a parenthesis is open")?.split(", ");
+    let known = |word: &str| OPENAI_CALLS.iter().find(|call| **call == word).copied();
+    let calls = calls.map(|word| known(word).ok_or_else(|| format!("{word:?} is no call")));
+    Ok((mode, calls.collect::<Result<_, _>>()?))
 }
 
 /// `chat, responses`, or `not gemini`.
