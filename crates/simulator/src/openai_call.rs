@@ -50,6 +50,11 @@ impl OpenAiCall {
         })
     }
 
+    /// The model of a request that names none.
+    pub(crate) fn default_model(self) -> Option<&'static str> {
+        (self == Self::Moderations).then_some("omni-moderation-latest")
+    }
+
     /// The body of an answer in one piece.
     pub(crate) fn response_body(self, spec: &ResponseSpec<'_>, wishes: Wishes) -> Bytes {
         let text = spec.text();

@@ -134,8 +134,11 @@ async fn handle_call(
     received: &Received,
 ) -> Result<Response<Body>, Abort> {
     let fields = RequestFields::read(&received.head, &received.body);
-    let model =
-        |fields: &RequestFields<'_>| route.model.clone().or(fields.model.clone()).map(Cow::into_owned);
+    let default = route.openai_call.and_then(OpenAiCall::default_model);
+    let model = |fields: &RequestFields<'_>| {
+        let named = route.model.clone().or(fields.model.clone()).map(Cow::into_owned);
+        named.or_else(|| default.map(str::to_owned))
+    };
     let Some((model, fields)) = fields.and_then(|fields| Some((model(&fields)?, fields))) else {
         // serde's message may quote the prompt.
         let message =

@@ -30,7 +30,8 @@ pub(super) fn run(input: &[u8], features: &mut Features) {
 }
 
 pub(super) fn seeds() -> Vec<Vec<u8>> {
-    let part = |head: &str, value: &str| format!("--X\r\nContent-Disposition: form-data; {head}\r\n\r\n{value}\r\n");
+    let part =
+        |head: &str, value: &str| format!("--X\r\nContent-Disposition: form-data; {head}\r\n\r\n{value}\r\n");
     let file = part("name=\"file\"; filename=\"a;b=\\\".wav\"\r\nContent-Type: audio/wav", "RIFF\r\n\r\n-X");
     let (model, stream) = (part("name=\"model\"", "whisper-1"), part("name=stream", "true"));
     let bodies = [

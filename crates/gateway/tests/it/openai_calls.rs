@@ -221,6 +221,7 @@ async fn moderations_have_a_model_of_their_own() {
     let world = World::new().await;
     let response = world.post("/v1/moderations").json(&json!({"input": "x"})).send().await.unwrap();
     assert_eq!(header(&response, "x-switchboard-model"), Some("openai:omni-moderation-latest"));
+    assert_eq!(json_of(response).await["model"], "omni-moderation-latest");
     let received = world.first.traffic().received().last().unwrap().clone();
     assert_eq!(received.body, r#"{"input":"x"}"#, "as it came");
 }

@@ -32,8 +32,14 @@ impl Case {
                 }
                 for mode in row.modes.iter().copied() {
                     for has_fallback in chains(row, mode, caller, provider).iter().copied() {
-                        let case =
-                            Self { row: row.clone(), caller, provider, mode, openai_call: None, has_fallback };
+                        let case = Self {
+                            row: row.clone(),
+                            caller,
+                            provider,
+                            mode,
+                            openai_call: None,
+                            has_fallback,
+                        };
                         match &row.openai_calls[..] {
                             [] => cases.push(case),
                             calls => cases.extend(
