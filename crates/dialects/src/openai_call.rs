@@ -4,8 +4,8 @@
 //! The table is the place for whatever differs between them. Rows are from OpenAI's API reference and Python SDK 3.54.0;
 //! rerank is Cohere's and Jina's, which vLLM, Infinity, LocalAI and others have beside OpenAI's paths.
 
-pub(crate) mod answer;
 pub(crate) mod event;
+pub(crate) mod response;
 
 /// One of OpenAI's calls of a model that are no conversation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -34,12 +34,12 @@ pub enum OpenAiCall {
 
 /// What is known of a call.
 #[derive(Debug, Clone, Copy)]
-struct Row {
+struct CallSpec {
     path: &'static str,
     /// Whether its body may be a form with files (`multipart/form-data`), besides JSON.
     takes_form: bool,
     streams: Streams,
-    answer: Answer,
+    response: ResponseShape,
     /// The model of a request that names none; `None`: it must name one.
     default_model: Option<&'static str>,
     /// The operation by OpenTelemetry's conventions for generative AI, or else our own word.
@@ -58,7 +58,7 @@ pub(crate) enum Streams {
 
 /// What a good answer in one piece is.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum Answer {
+pub(crate) enum ResponseShape {
     /// As that of chat completions.
     Completion,
     /// An object with at least one of these.
@@ -92,65 +92,68 @@ impl OpenAiCall {
         Self::Rerank,
     ];
 
-    const fn row(self) -> Row {
-        const JSON: Row = Row {
+    const fn spec(self) -> CallSpec {
+        const JSON: CallSpec = CallSpec {
             path: "",
             takes_form: false,
             streams: Streams::Never,
-            answer: Answer::Object(&[Field::Data]),
+            response: ResponseShape::Object(&[Field::Data]),
             default_model: None,
             operation: "",
         };
-        const FORM: Row = Row { takes_form: true, ..JSON };
+        const FORM: CallSpec = CallSpec { takes_form: true, ..JSON };
         const IMAGES: &str = "generate_content";
         match self {
-            Self::Completions => Row {
+            Self::Completions => CallSpec {
                 path: "/v1/completions",
                 streams: Streams::OnRequest,
-                answer: Answer::Completion,
+                response: ResponseShape::Completion,
                 operation: "text_completion",
                 ..JSON
             },
-            Self::Embeddings => Row { path: "/v1/embeddings", operation: "embeddings", ..JSON },
+            Self::Embeddings => CallSpec { path: "/v1/embeddings", operation: "embeddings", ..JSON },
             // The only call of OpenAI's that still has a default; images have none since the models that it named are gone.
-            Self::Moderations => Row {
+            Self::Moderations => CallSpec {
                 path: "/v1/moderations",
-                answer: Answer::Object(&[Field::Results]),
+                response: ResponseShape::Object(&[Field::Results]),
                 default_model: Some("omni-moderation-latest"),
                 operation: "moderation",
                 ..JSON
             },
-            Self::ImageGenerations => {
-                Row { path: "/v1/images/generations", streams: Streams::OnRequest, operation: IMAGES, ..JSON }
-            }
+            Self::ImageGenerations => CallSpec {
+                path: "/v1/images/generations",
+                streams: Streams::OnRequest,
+                operation: IMAGES,
+                ..JSON
+            },
             Self::ImageEdits => {
-                Row { path: "/v1/images/edits", streams: Streams::OnRequest, operation: IMAGES, ..FORM }
+                CallSpec { path: "/v1/images/edits", streams: Streams::OnRequest, operation: IMAGES, ..FORM }
             }
-            Self::ImageVariations => Row { path: "/v1/images/variations", operation: IMAGES, ..FORM },
-            Self::Speech => Row {
+            Self::ImageVariations => CallSpec { path: "/v1/images/variations", operation: IMAGES, ..FORM },
+            Self::Speech => CallSpec {
                 path: "/v1/audio/speech",
                 streams: Streams::Always,
-                answer: Answer::Bytes,
+                response: ResponseShape::Bytes,
                 operation: "speech",
                 ..JSON
             },
-            Self::Transcriptions => Row {
+            Self::Transcriptions => CallSpec {
                 path: "/v1/audio/transcriptions",
                 streams: Streams::OnRequest,
-                answer: Answer::ObjectOrText(Field::Text),
+                response: ResponseShape::ObjectOrText(Field::Text),
                 operation: "transcription",
                 ..FORM
             },
-            Self::Translations => Row {
+            Self::Translations => CallSpec {
                 path: "/v1/audio/translations",
-                answer: Answer::ObjectOrText(Field::Text),
+                response: ResponseShape::ObjectOrText(Field::Text),
                 operation: "transcription",
                 ..FORM
             },
             // Cohere, Jina, vLLM: `results`; Voyage: `data`.
-            Self::Rerank => Row {
+            Self::Rerank => CallSpec {
                 path: "/v1/rerank",
-                answer: Answer::Object(&[Field::Results, Field::Data]),
+                response: ResponseShape::Object(&[Field::Results, Field::Data]),
                 operation: "rerank",
                 ..JSON
             },
@@ -160,7 +163,7 @@ impl OpenAiCall {
     /// The path at which the gateway serves it.
     #[must_use]
     pub const fn path(self) -> &'static str {
-        self.row().path
+        self.spec().path
     }
 
     /// The path after a provider's base URL, which has the version.
@@ -172,13 +175,13 @@ impl OpenAiCall {
     /// Whether its body may be a form with files (`multipart/form-data`), besides JSON.
     #[must_use]
     pub const fn takes_form(self) -> bool {
-        self.row().takes_form
+        self.spec().takes_form
     }
 
     /// The operation by OpenTelemetry's conventions for generative AI, or else a word of our own.
     #[must_use]
     pub const fn operation(self) -> &'static str {
-        self.row().operation
+        self.spec().operation
     }
 
     /// Whether it may say nothing for minutes and be well: an image is made without a sign of life.
@@ -190,19 +193,19 @@ impl OpenAiCall {
     /// Whether an answer in one piece is bytes of no format that is read here.
     #[must_use]
     pub const fn answers_bytes(self) -> bool {
-        matches!(self.row().answer, Answer::Bytes)
+        matches!(self.spec().response, ResponseShape::Bytes)
     }
 
     pub(crate) const fn default_model(self) -> Option<&'static str> {
-        self.row().default_model
+        self.spec().default_model
     }
 
     pub(crate) const fn streams(self) -> Streams {
-        self.row().streams
+        self.spec().streams
     }
 
-    pub(crate) const fn answer(self) -> Answer {
-        self.row().answer
+    pub(crate) const fn response_shape(self) -> ResponseShape {
+        self.spec().response
     }
 }
 

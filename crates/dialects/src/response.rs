@@ -24,7 +24,7 @@ pub enum InvalidBody {
 /// # Errors
 /// When it is not: an empty body, a page of HTML, an object without choices or content, an error.
 pub fn check(dialect: Dialect, body: &[u8]) -> Result<(Usage, ResponseMeta), InvalidBody> {
-    judge(dialect.format().read_response(body), body)
+    to_result(dialect.format().read_response(body), body)
 }
 
 /// Checks that a body is the answer of one of OpenAI's calls that are no conversation; `media_type`: what the response says it
@@ -37,10 +37,10 @@ pub fn check_call(
     media_type: &str,
     body: &[u8],
 ) -> Result<(Usage, ResponseMeta), InvalidBody> {
-    judge(openai_call::answer::read(call.answer(), media_type, body), body)
+    to_result(openai_call::response::read(call.response_shape(), media_type, body), body)
 }
 
-fn judge(read: Parsed<(Usage, ResponseMeta)>, body: &[u8]) -> Result<(Usage, ResponseMeta), InvalidBody> {
+fn to_result(read: Parsed<(Usage, ResponseMeta)>, body: &[u8]) -> Result<(Usage, ResponseMeta), InvalidBody> {
     match read {
         Ok(Some(response)) => Ok(response),
         Ok(None) => Err(InvalidBody::ErrorObject(ErrorBody::from_ok_body(body))),

@@ -18,7 +18,7 @@ use std::{
 use bytes::Bytes;
 use dialects::{Dialect, error::error_event, events::last_array_item};
 use futures_util::{Stream, StreamExt as _};
-use manager::{CutOff, Events};
+use manager::{Events, StreamAborted};
 use tokio::{
     sync::watch,
     time::{Instant, sleep},
@@ -198,7 +198,7 @@ pub(crate) const SHUTTING_DOWN_CODE: &str = "shutting_down";
 pub(crate) const SHUTTING_DOWN_MESSAGE: &str = "gateway is shutting down; retry the request";
 
 impl Stream for DrainedStream {
-    type Item = Result<Bytes, CutOff>;
+    type Item = Result<Bytes, StreamAborted>;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let Some(events) = &mut self.events else { return Poll::Ready(None) };
@@ -213,7 +213,7 @@ impl Stream for DrainedStream {
             }
             Poll::Pending if self.abort.as_mut().poll(context).is_ready() => {
                 self.events = None;
-                Poll::Ready(Some(if self.is_bytes { Err(CutOff) } else { Ok(self.abort_event()) }))
+                Poll::Ready(Some(if self.is_bytes { Err(StreamAborted) } else { Ok(self.abort_event()) }))
             }
             Poll::Pending => Poll::Pending,
         }

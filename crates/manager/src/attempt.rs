@@ -167,7 +167,7 @@ impl CallContext<'_> {
             endpoint: prepared.endpoint,
             model: entry.key.model(),
             body: &prepared.body,
-            rest: prepared.rest.as_deref(),
+            tail: prepared.tail.as_deref(),
             translation: prepared.translation.as_deref(),
             stream: call.request.stream(),
             withhold_usage: prepared.withhold_usage,

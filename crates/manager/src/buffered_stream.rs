@@ -14,7 +14,7 @@ use dialects::{
 use futures_util::{StreamExt as _, stream};
 use tokio::time::{Instant, timeout_at};
 
-use crate::{Body, CallError, CutOff, Events, Reply};
+use crate::{Body, CallError, Events, Reply, StreamAborted};
 
 /// The longest time without an event. Proxies and clients commonly close a connection after 30 s or more without one.
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(5);
@@ -37,7 +37,7 @@ enum BufferedStream {
 }
 
 impl BufferedStream {
-    async fn step(self, dialect: Dialect, json_array: bool) -> Option<(Result<Bytes, CutOff>, Self)> {
+    async fn step(self, dialect: Dialect, json_array: bool) -> Option<(Result<Bytes, StreamAborted>, Self)> {
         let frame = |event: Bytes| if json_array { last_array_item(&event, true) } else { event };
         match self {
             Self::Done => None,

@@ -21,7 +21,7 @@ pub(crate) struct PreparedRequest {
     pub(crate) endpoint: Endpoint,
     pub(crate) body: Bytes,
     /// What follows it, of a form.
-    pub(crate) rest: Option<Box<[Bytes; 2]>>,
+    pub(crate) tail: Option<Box<[Bytes; 2]>>,
     /// Whether the body asks for the stream's tokens, and the caller did not.
     pub(crate) withhold_usage: bool,
     /// The way back to the caller's API format, where that is another one.
@@ -44,11 +44,11 @@ fn openai_call(call: &Call, model: &str, withhold_usage: bool) -> PreparedReques
     let endpoint = call.request.endpoint();
     if withhold_usage {
         let body = call.request.with_model_and_usage(model);
-        return PreparedRequest { endpoint, body, rest: None, withhold_usage, translation: None };
+        return PreparedRequest { endpoint, body, tail: None, withhold_usage, translation: None };
     }
     let [body, second, third] = call.request.pieces_with_model(model);
-    let rest = (!second.is_empty()).then(|| Box::new([second, third]));
-    PreparedRequest { endpoint, body, rest, withhold_usage, translation: None }
+    let tail = (!second.is_empty()).then(|| Box::new([second, third]));
+    PreparedRequest { endpoint, body, tail, withhold_usage, translation: None }
 }
 
 /// The request for a model that has the caller's API format.
@@ -68,7 +68,7 @@ pub(crate) fn unchanged(call: &Call, entry: &ChainEntry) -> PreparedRequest {
     };
     let target = entry.provider.target(dialect, model);
     let body = restore_envelopes(dialect, &body, &target).unwrap_or(body);
-    PreparedRequest { endpoint, body, rest: None, withhold_usage, translation: None }
+    PreparedRequest { endpoint, body, tail: None, withhold_usage, translation: None }
 }
 
 /// The request for a model of another API format; the reason if the model cannot answer it. `None`: the model has the
@@ -111,8 +111,8 @@ fn translate(
             Ok(translation) => {
                 let body = translation.body.clone();
                 let translation = Some(Box::new(translation));
-                let (rest, withhold_usage) = (None, false);
-                return Ok(PreparedRequest { endpoint, body, rest, withhold_usage, translation });
+                let (tail, withhold_usage) = (None, false);
+                return Ok(PreparedRequest { endpoint, body, tail, withhold_usage, translation });
             }
             Err(reasons) => refused = refused.or(Some(reasons)),
         }

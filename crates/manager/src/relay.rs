@@ -13,7 +13,7 @@ use futures_util::stream;
 use providers::{ErrorDetail, EventStream, ProviderError};
 
 use crate::{
-    Chain, CutOff, Events, MemoryShare,
+    Chain, Events, MemoryShare, StreamAborted,
     attempt_guard::AttemptGuard,
     call_log::CallLog,
     outcome::{STREAM_INTERRUPTED, is_request_error},
@@ -46,7 +46,7 @@ impl Relay {
     }
 
     /// The next event, and the relay if another may follow.
-    async fn step(mut self) -> Option<(Result<Bytes, CutOff>, Option<Self>)> {
+    async fn step(mut self) -> Option<(Result<Bytes, StreamAborted>, Option<Self>)> {
         loop {
             if let Some(bytes) = self.buffered.pop_front() {
                 return Some((Ok(bytes), Some(self)));
@@ -95,7 +95,7 @@ impl Relay {
     }
 
     /// Reports the error to circuit and log, and returns the event for the caller, or that its connection is to be cut off.
-    fn fail(self, error: &ProviderError) -> Result<Bytes, CutOff> {
+    fn fail(self, error: &ProviderError) -> Result<Bytes, StreamAborted> {
         let has_events = self.stream.has_events();
         let event = request_error_event(self.dialect, error).unwrap_or_else(|| {
             let model = self.log.answered_by.as_ref().map_or("the model", ModelKey::as_str);
@@ -105,7 +105,7 @@ impl Relay {
         self.guard.failed(error, &self.chain);
         self.log.finish(STREAM_INTERRUPTED);
         if !has_events {
-            return Err(CutOff);
+            return Err(StreamAborted);
         }
         // A stream is handed over with its first token, so the array has begun.
         Ok(if self.json_array { last_array_item(&event, false) } else { event })

@@ -100,7 +100,7 @@ pub struct ProviderRequest<'a> {
     /// The body to send, with this provider's name of the model.
     pub body: &'a Bytes,
     /// What follows it: a form is not copied to replace the model's name in it.
-    pub rest: Option<&'a [Bytes; 2]>,
+    pub tail: Option<&'a [Bytes; 2]>,
     /// The way back to the caller's API format, where that is another one.
     pub translation: Option<&'a Translation>,
     /// Whether the body requests a stream.
@@ -475,7 +475,7 @@ impl Provider {
         };
         let adapted = if is_bedrock { bedrock_body(call) } else { None };
         let body = adapted.as_ref().unwrap_or(call.body);
-        self.send_as(auth, &Method::POST, &uri, headers, (body, call.rest)).await
+        self.send_as(auth, &Method::POST, &uri, headers, (body, call.tail)).await
     }
 
     async fn send_as(
@@ -484,9 +484,9 @@ impl Provider {
         method: &Method,
         uri: &Uri,
         headers: impl Fn() -> HeaderMap,
-        (body, rest): (&Bytes, Option<&[Bytes; 2]>),
+        (body, tail): (&Bytes, Option<&[Bytes; 2]>),
     ) -> Result<ClientResponse, ProviderError> {
-        // Only Bedrock's requests are signed, and none of those has a rest.
+        // Only Bedrock's requests are signed, and none of those has a tail.
         let hash = auth.hash(body);
         let headers = || {
             let mut headers = headers();
@@ -495,7 +495,7 @@ impl Provider {
             auth.add(&mut headers, method.as_str(), uri.path(), self.client.host(), hash.as_ref());
             headers
         };
-        Ok(self.client.send(method, uri, headers, RequestBody::new(body, rest)).await?)
+        Ok(self.client.send(method, uri, headers, RequestBody::new(body, tail)).await?)
     }
 
     /// A response with a status other than 2xx, with its body if that arrives in time.

@@ -3,7 +3,7 @@
 
 use serde::Deserialize;
 
-use super::answer::AnyUsage;
+use super::response::AnyUsage;
 use crate::format::{ApiFormat as _, Parsed};
 use crate::lenient::{IsError, Lenient, Object, Text, read_json};
 use crate::openai_chat::OpenAiChat;

@@ -1,10 +1,12 @@
 //! OpenAI's calls that are no conversation: embeddings, images, audio, … They go through chain and circuit as a chat does.
 
+use std::sync::Arc;
+
 use dialects::OpenAiCall;
 use manager::StreamMode;
 use reqwest::{RequestBuilder, Response};
 use serde_json::{Value, json};
-use simulator::{Behaviour, Fault, ProviderError};
+use simulator::{Behaviour, Fault, ProviderError, ReceivedRequest, Simulator};
 
 use crate::support::{Setup, World, call_until_rejected, header, never_trips, openai_error, read_until};
 
@@ -38,6 +40,10 @@ fn request(world: &World, call: OpenAiCall, model: &str) -> RequestBuilder {
     post.json(&body)
 }
 
+fn last_received(simulator: &Simulator) -> Arc<ReceivedRequest> {
+    Arc::clone(simulator.traffic().received().last().unwrap())
+}
+
 async fn json_of(response: Response) -> Value {
     assert_eq!(response.status(), 200);
     response.json().await.unwrap()
@@ -54,7 +60,7 @@ async fn each_reaches_its_provider_and_the_next_one() {
             (200, Some("openai:m"))
         );
         assert!(!response.bytes().await.unwrap().is_empty(), "{call:?}");
-        let received = world.first.traffic().received().last().unwrap().clone();
+        let received = last_received(&world.first);
         assert_eq!(received.path, call.path());
         let sent_as = received.headers["content-type"].to_str().unwrap();
         assert_eq!(sent_as == FORM, call.takes_form(), "{call:?} {sent_as}");
@@ -74,7 +80,7 @@ async fn a_form_is_sent_again_whole_with_the_next_models_name() {
     let response = transcribe(&world, "chat", &[("language", "en")]).send().await.unwrap();
     assert_eq!(json_of(response).await["text"], "Hello from m.");
     for simulator in [&world.first, &world.second] {
-        let received = simulator.traffic().received().last().unwrap().clone();
+        let received = last_received(simulator);
         assert_eq!(received.body, form("m", 1_000, &[("language", "en")]));
         assert_eq!(received.headers["content-length"], received.body.len().to_string().as_str());
     }
@@ -89,7 +95,7 @@ async fn an_upload_of_20_mb_fits_and_too_large_a_one_is_refused_at_once() {
     let large = form("chat", 20 * MIB, &[]);
     let response = post().body(large).send().await.unwrap();
     assert_eq!(json_of(response).await["text"], "Hello from m.");
-    let received = world.first.traffic().received().last().unwrap().clone();
+    let received = last_received(&world.first);
     assert_eq!(received.body.len(), form("m", 20 * MIB, &[]).len());
     let calls = world.first.traffic().received().len();
     let response = post().body(form("chat", 33 * MIB, &[])).send().await.unwrap();
@@ -222,6 +228,6 @@ async fn moderations_have_a_model_of_their_own() {
     let response = world.post("/v1/moderations").json(&json!({"input": "x"})).send().await.unwrap();
     assert_eq!(header(&response, "x-switchboard-model"), Some("openai:omni-moderation-latest"));
     assert_eq!(json_of(response).await["model"], "omni-moderation-latest");
-    let received = world.first.traffic().received().last().unwrap().clone();
+    let received = last_received(&world.first);
     assert_eq!(received.body, r#"{"input":"x"}"#, "as it came");
 }

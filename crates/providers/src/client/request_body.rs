@@ -20,8 +20,8 @@ impl From<&Bytes> for RequestBody {
 
 impl RequestBody {
     /// A body, and what follows it.
-    pub(crate) fn new(body: &Bytes, rest: Option<&[Bytes; 2]>) -> Self {
-        let [second, third] = rest.cloned().unwrap_or_default();
+    pub(crate) fn new(body: &Bytes, tail: Option<&[Bytes; 2]>) -> Self {
+        let [second, third] = tail.cloned().unwrap_or_default();
         Self([body.clone(), second, third])
     }
 }

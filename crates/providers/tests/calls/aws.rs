@@ -65,7 +65,7 @@ pub(crate) async fn ask(
             endpoint,
             model: CLAUDE,
             body: &body.to_string().into(),
-            rest: None,
+            tail: None,
             translation: None,
             stream,
             json_array: false,

@@ -194,7 +194,7 @@ async fn called(
             endpoint: kind_and_endpoint(dialect).1,
             model: MODEL,
             body: &"{\"x\":\"the end\"}".into(),
-            rest: None,
+            tail: None,
             translation: translation.as_ref(),
             stream: true,
             withhold_usage: false,

@@ -70,7 +70,7 @@ pub(crate) async fn call(
             endpoint,
             model: MODEL,
             body: &body(stream),
-            rest: None,
+            tail: None,
             translation: None,
             stream,
             withhold_usage: false,

@@ -4,7 +4,7 @@ use serde::Deserialize;
 use serde::de::{IgnoredAny, MapAccess, SeqAccess};
 use serde_json::Value;
 
-use super::{Answer, Field};
+use super::{Field, ResponseShape};
 use crate::error_body::is_error;
 use crate::format::{ApiFormat as _, Parsed, UnexpectedShape};
 use crate::lenient::{Count, FromAny, IsError, Lenient, Object, read_json};
@@ -13,14 +13,16 @@ use crate::response_meta::{LenientStr, ResponseMeta};
 use crate::usage::Usage;
 
 /// Reads an answer; `media_type`: what the response says it is, which may be empty. `None`: an error object.
-pub(crate) fn read(answer: Answer, media_type: &str, body: &[u8]) -> Parsed<(Usage, ResponseMeta)> {
-    match answer {
-        Answer::Completion => OpenAiChat.read_response(body),
-        Answer::Object(fields) => read_object(fields, body),
-        Answer::ObjectOrText(field) if is_type(media_type, "application/json") => read_object(&[field], body),
+pub(crate) fn read(shape: ResponseShape, media_type: &str, body: &[u8]) -> Parsed<(Usage, ResponseMeta)> {
+    match shape {
+        ResponseShape::Completion => OpenAiChat.read_response(body),
+        ResponseShape::Object(fields) => read_object(fields, body),
+        ResponseShape::ObjectOrText(field) if is_type(media_type, "application/json") => {
+            read_object(&[field], body)
+        }
         // Silence is transcribed by no text, but never read out by no sound.
-        Answer::Bytes if body.is_empty() => Err(UnexpectedShape),
-        Answer::ObjectOrText(_) | Answer::Bytes => read_other(media_type, body),
+        ResponseShape::Bytes if body.is_empty() => Err(UnexpectedShape),
+        ResponseShape::ObjectOrText(_) | ResponseShape::Bytes => read_other(media_type, body),
     }
 }
 
@@ -134,7 +136,7 @@ mod tests {
     use crate::openai_call::OpenAiCall::{self, *};
 
     fn read_as(call: OpenAiCall, media_type: &str, body: &str) -> Parsed<(Usage, ResponseMeta)> {
-        read(call.answer(), media_type, body.as_bytes())
+        read(call.response_shape(), media_type, body.as_bytes())
     }
 
     #[test]
