@@ -60,7 +60,7 @@ const BANNED: &[(&[&str], &str)] = &[
     (&["Effect", "Counted", "Void", "Granted", "Denied", "Onward"], "EventResult and its variants"),
     (&["Left", "Touch", "Change", "past"], "PermitReleased, RefreshTtl, RecordUpdate, clamp_to_now"),
     (&["Outage"], "OpenState"),
-    (&["StreamAborted", "cut_off", "held_until"], "InstanceBlock, blocked_until"),
+    (&["CutOff", "cut_off", "held_until"], "InstanceBlock, blocked_until"),
     (&["learnt_in", "newness"], "origin_epoch, recency"),
     (&["is_calm", "calm_epoch", "success_is_news"], "is_pristine, fast_path_epoch, success_changes_state"),
     (&["moved", "move_by", "not_ahead_of"], "shifted_by, shift, clamped_to"),
