@@ -1,6 +1,6 @@
 """The official SDKs as callers of a gateway, their own retries off: one call for each line of standard input, many at once.
 
-A line is a JSON object: id, format (chat, responses, anthropic or gemini), model, stream, choices (the chat format's n),
+A line is a JSON object: id, format (chat, responses, anthropic or gemini, or one of OpenAI's other calls), model, stream, choices (the chat format's n),
 leave_after (words after which the caller leaves, if it does). A line of standard output tells what the caller got: text, or
 what was raised after which text, and when. The arguments are the formats; no SDK is imported for others.
 """
@@ -52,6 +52,63 @@ class Responses:
         return [(0, event.delta)] if event.type == "response.output_text.delta" else []
 
 
+class OpenAiCall:
+    """One of OpenAI's calls that are no conversation."""
+
+    def __init__(self):
+        import openai
+
+        self.client = openai.OpenAI(base_url=GATEWAY + "/v1", api_key="unused", max_retries=0, timeout=30)
+
+    def words(self, event):
+        return []
+
+
+class Embeddings(OpenAiCall):
+    def create(self, job):
+        raw = self.client.embeddings.with_raw_response.create(model=job["model"], input="Hello")
+        return raw.headers, raw.parse()
+
+    def text(self, answer):
+        return ["".join(chr(round(number)) for number in answer.data[0].embedding)]
+
+
+class Completions(OpenAiCall):
+    def create(self, job):
+        call = self.client.completions.with_raw_response.create
+        raw = call(model=job["model"], prompt="Hello", stream=job["stream"])
+        return raw.headers, raw.parse()
+
+    def text(self, answer):
+        return [choice.text for choice in answer.choices]
+
+    def words(self, chunk):
+        return [(choice.index, choice.text) for choice in chunk.choices if choice.text]
+
+
+class Speech(OpenAiCall):
+    def create(self, job):
+        call = self.client.audio.speech.with_raw_response.create
+        raw = call(model=job["model"], input="Hello", voice="alloy")
+        return raw.headers, raw
+
+    def text(self, answer):
+        return [answer.content.decode()]
+
+
+class Transcriptions(OpenAiCall):
+    def create(self, job):
+        call = self.client.audio.transcriptions.with_raw_response.create
+        raw = call(model=job["model"], file=("hello.wav", b"RIFF" * 1000), stream=job["stream"])
+        return raw.headers, raw.parse()
+
+    def text(self, answer):
+        return [answer.text]
+
+    def words(self, event):
+        return [(0, event.delta)] if event.type == "transcript.text.delta" else []
+
+
 class Anthropic:
     def __init__(self):
         import anthropic
@@ -91,7 +148,16 @@ class Gemini:
         return [(0, chunk.text)] if chunk.text else []
 
 
-KINDS = {"chat": Chat, "responses": Responses, "anthropic": Anthropic, "gemini": Gemini}
+KINDS = {
+    "chat": Chat,
+    "responses": Responses,
+    "embeddings": Embeddings,
+    "completions": Completions,
+    "speech": Speech,
+    "transcriptions": Transcriptions,
+    "anthropic": Anthropic,
+    "gemini": Gemini,
+}
 FORMATS = {name: KINDS[name]() for name in sys.argv[1:]}
 
 

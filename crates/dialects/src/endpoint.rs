@@ -1,6 +1,7 @@
 //! The endpoints that models are called by.
 
 use crate::dialect::Dialect;
+use crate::openai_call::OpenAiCall;
 
 /// An endpoint that models are called by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -25,6 +26,8 @@ pub enum Endpoint {
     Converse,
     /// `POST /model/{model}/count-tokens` of Amazon Bedrock, with a request of Converse: counts its tokens.
     ConverseCountTokens,
+    /// One of OpenAI's calls that are no conversation.
+    OpenAi(OpenAiCall),
 }
 
 impl Endpoint {
@@ -43,14 +46,15 @@ impl Endpoint {
             Self::GeminiCountTokens => "/v1beta/models/{model}:countTokens",
             Self::Converse => "/model/{model}/converse",
             Self::ConverseCountTokens => "/model/{model}/count-tokens",
+            Self::OpenAi(call) => call.path(),
         }
     }
 
-    /// Its API format.
+    /// Its API format; of OpenAI's calls that are no conversation, the format of their errors.
     #[must_use]
     pub const fn dialect(self) -> Dialect {
         match self {
-            Self::ChatCompletions => Dialect::OpenAiChat,
+            Self::ChatCompletions | Self::OpenAi(_) => Dialect::OpenAiChat,
             Self::Responses | Self::ResponsesInputTokens | Self::ResponsesCompact => Dialect::OpenAiResponses,
             Self::Messages | Self::CountTokens => Dialect::Anthropic,
             Self::GenerateContent | Self::GeminiCountTokens => Dialect::Gemini,
@@ -58,7 +62,16 @@ impl Endpoint {
         }
     }
 
-    /// Whether a model answers there: neither a count of tokens nor the compaction of a conversation.
+    /// The call of OpenAI's that is no conversation.
+    #[must_use]
+    pub const fn openai_call(self) -> Option<OpenAiCall> {
+        match self {
+            Self::OpenAi(call) => Some(call),
+            _ => None,
+        }
+    }
+
+    /// Whether a model answers a conversation there: neither a count of tokens nor the compaction of a conversation.
     #[must_use]
     pub const fn is_generation(self) -> bool {
         matches!(

@@ -8,9 +8,11 @@
 use bytes::Bytes;
 
 use crate::dialect::Dialect;
+use crate::endpoint::Endpoint;
 use crate::error_body::ErrorBody;
 use crate::format::UnexpectedShape;
-use crate::progress::Progress;
+use crate::openai_call::{self, OpenAiCall};
+use crate::progress::{Choices, Progress};
 use crate::response_meta::ResponseMeta;
 use crate::sse::Frame;
 
@@ -25,10 +27,42 @@ pub enum EventClass {
     Invalid,
 }
 
-/// The format's end marker, for a stream that lacks nothing else (C3).
+/// How a stream is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StreamFormat {
+    /// Events of an API format.
+    Dialect(Dialect),
+    /// OpenAI's events of audio and images.
+    Media,
+    /// No events: bytes, whose end HTTP tells.
+    Bytes,
+}
+
+impl StreamFormat {
+    /// Of the events of an endpoint.
+    #[must_use]
+    pub const fn of(endpoint: Endpoint) -> Self {
+        match endpoint {
+            Endpoint::OpenAi(OpenAiCall::Completions) => Self::Dialect(Dialect::OpenAiChat),
+            Endpoint::OpenAi(_) => Self::Media,
+            _ => Self::Dialect(endpoint.dialect()),
+        }
+    }
+}
+
+impl From<Dialect> for StreamFormat {
+    fn from(dialect: Dialect) -> Self {
+        Self::Dialect(dialect)
+    }
+}
+
+/// The format's end marker, for a stream that lacks nothing else (C3); empty where it has none.
 #[must_use]
-pub fn end_marker(dialect: Dialect) -> Bytes {
-    Bytes::from_static(dialect.format().end_marker().as_bytes())
+pub fn end_marker(format: impl Into<StreamFormat>) -> Bytes {
+    match format.into() {
+        StreamFormat::Dialect(dialect) => Bytes::from_static(dialect.format().end_marker().as_bytes()),
+        StreamFormat::Media | StreamFormat::Bytes => Bytes::new(),
+    }
 }
 
 /// An event without content, which keeps the connection of a waiting stream alive.
@@ -49,12 +83,21 @@ pub fn last_array_item(event: &[u8], is_first: bool) -> Bytes {
 /// Classifies a frame. What it says about the response goes into `meta`.
 ///
 /// Only data that cannot be read is invalid (C6): JSON that is no piece of an answer brings nothing and is passed on.
-pub fn classify_event(dialect: Dialect, frame: &Frame, meta: &mut ResponseMeta) -> EventClass {
+pub fn classify_event(format: impl Into<StreamFormat>, frame: &Frame, meta: &mut ResponseMeta) -> EventClass {
+    let format = format.into();
+    if format == StreamFormat::Bytes {
+        return bytes();
+    }
     // Without data it is no event: a comment, a blank line, a lone name.
     let Some(data) = frame.data().filter(|data| !data.trim_ascii().is_empty()) else {
         return EventClass::Progress(Progress::default());
     };
-    match dialect.format().read_event(&data, meta) {
+    let read = match format {
+        StreamFormat::Dialect(dialect) => dialect.format().read_event(&data, meta),
+        StreamFormat::Media => openai_call::event::read(&data, meta),
+        StreamFormat::Bytes => return bytes(),
+    };
+    match read {
         // Its name says it, whatever its data looks like.
         Ok(Some(progress)) if frame.event() == b"error" && progress.brings_nothing() => {
             EventClass::Error(ErrorBody::from_ok_body(&data))
@@ -63,6 +106,13 @@ pub fn classify_event(dialect: Dialect, frame: &Frame, meta: &mut ResponseMeta) 
         Ok(None) => EventClass::Error(ErrorBody::from_ok_body(&data)),
         Err(UnexpectedShape) => EventClass::Invalid,
     }
+}
+
+/// Bytes may be the last ones: whether more were to come, HTTP tells.
+fn bytes() -> EventClass {
+    let choice = Choices::single(0);
+    let progress = Progress { content: true, choices: choice, finished: choice, ..Progress::default() };
+    EventClass::Progress(progress)
 }
 
 #[cfg(test)]

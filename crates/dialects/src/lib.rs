@@ -19,6 +19,7 @@
 //!       ┌─────────┴────┬──────────────┬──────────┐
 //!       ▼              ▼              ▼          ▼
 //! openai_responses   anthropic     gemini    converse      a folder for each format
+//! openai_call          │              │          │         OpenAI's calls that are no conversation: one table
 //!       │              │              │          │
 //!       ▼              │              │          │
 //!  openai_chat         │              │          │
@@ -27,10 +28,11 @@
 //!          lenient, format                                 odd values; what each format provides (a trait)
 //!                 ▼
 //!    progress   usage   response_meta   has_content        parts that know no format
-//!    error_body   sse
+//!    error_body   sse   form
 //! ```
 //!
-//! Callers have four formats; Amazon Bedrock's Converse is one that only providers have.
+//! Callers have four formats, and OpenAI's calls that are no conversation (embeddings, images, audio, …), which pass through in
+//! OpenAI's shape: [`OpenAiCall`] is the table of what differs between them. Amazon Bedrock's Converse is one that only providers have.
 //!
 //! # Errors
 //!
@@ -56,11 +58,13 @@ mod endpoint;
 pub mod error;
 mod error_body;
 pub mod events;
+mod form;
 mod format;
 mod gemini;
 mod has_content;
 mod lenient;
 pub mod models;
+mod openai_call;
 mod openai_chat;
 mod openai_responses;
 mod progress;
@@ -72,7 +76,9 @@ mod usage;
 
 pub use dialect::Dialect;
 pub use endpoint::Endpoint;
-pub use events::{EventClass, classify_event};
+pub use events::{EventClass, StreamFormat, classify_event};
+pub use form::{Form, FormError, is_form};
+pub use openai_call::OpenAiCall;
 pub use progress::{Choices, Progress};
 pub use request::{Conversation, Request, RequestError, StoredReference};
 pub use response_meta::ResponseMeta;

@@ -13,6 +13,8 @@ use serde_json::error::Category;
 use serde_json::value::RawValue;
 
 use crate::endpoint::Endpoint;
+use crate::form::{Form, FormError};
+use crate::openai_call::{OpenAiCall, Streams};
 pub use conversation::Conversation;
 use scan::ScannedFields;
 pub use stored::StoredReference;
@@ -26,12 +28,24 @@ pub struct Request {
     endpoint: Endpoint,
     body: Bytes,
     model: String,
-    /// The range of the model's JSON string in the body, quotes included; `None`: the path names the model.
-    model_range: Option<Range<usize>>,
+    name_place: NamePlace,
     stream: bool,
     json_array: bool,
     has_stream_options: bool,
     stored: Option<StoredReference>,
+}
+
+/// Where the body names the model.
+#[derive(Debug, Clone)]
+enum NamePlace {
+    /// Nowhere: the path does.
+    Path,
+    /// In a JSON string, quotes included.
+    Json(Range<usize>),
+    /// In no field yet. It can stand here, behind the object's brace; `is_alone`: no other field follows.
+    Absent { at: usize, is_alone: bool },
+    /// In the value of a form's field.
+    Form(Range<usize>),
 }
 
 /// Why a body is no request. The caller has to change it.
@@ -72,30 +86,67 @@ pub enum RequestError {
     /// A duplicate key. Parsers differ in which one they use, so the provider might use another than the gateway.
     #[error("the field `{0}` occurs twice: remove one")]
     DuplicateField(&'static str),
+    /// No form that every reader reads alike.
+    #[error(transparent)]
+    Form(#[from] FormError),
+    /// A form where JSON was to come.
+    #[error("POST {0} takes JSON, and no form")]
+    NoFormHere(&'static str),
 }
 
 impl Request {
     /// Reads a body, without a document tree.
     ///
     /// # Errors
-    /// When it is not a JSON object with exactly one `model`.
+    /// When it is not a JSON object with exactly one `model`; moderations need none.
     pub fn parse(endpoint: Endpoint, body: Bytes) -> Result<Self, RequestError> {
         let fields = scan(endpoint, &body)?;
-        let raw = fields.model.ok_or(RequestError::MissingModel)?.get();
-        let model: String = serde_json::from_str(raw).map_err(|_| RequestError::ModelNotAString)?;
+        let (model, name_place) = match (fields.model.map(RawValue::get), default_model(endpoint)) {
+            (None, Some(default)) => (default.to_owned(), place_for_name(&body)),
+            (None, None) => return Err(RequestError::MissingModel),
+            (Some(raw), _) => {
+                let start = raw.as_ptr().addr() - body.as_ptr().addr();
+                let model: String = serde_json::from_str(raw).map_err(|_| RequestError::ModelNotAString)?;
+                (model, NamePlace::Json(start..start + raw.len()))
+            }
+        };
         if model.is_empty() {
             return Err(RequestError::ModelNotAString);
         }
-        let stream = match fields.stream.map(RawValue::get) {
-            None | Some("false" | "null") => false,
-            Some("true") => true,
-            Some(_) => return Err(RequestError::StreamNotABoolean),
+        let stream = match streams(endpoint) {
+            Streams::Never => false,
+            Streams::Always => true,
+            Streams::OnRequest => match fields.stream.map(RawValue::get) {
+                None | Some("false" | "null") => false,
+                Some("true") => true,
+                Some(_) => return Err(RequestError::StreamNotABoolean),
+            },
         };
         let has_stream_options = fields.has_stream_options;
         let stored = fields.stored.into_reference();
-        let start = raw.as_ptr().addr() - body.as_ptr().addr();
-        let model_range = Some(start..start + raw.len());
-        Ok(Self { endpoint, body, model, model_range, stream, json_array: false, has_stream_options, stored })
+        Ok(Self { endpoint, body, model, name_place, stream, json_array: false, has_stream_options, stored })
+    }
+
+    /// Reads a form with this `content-type`, in which the model is a field beside files.
+    ///
+    /// # Errors
+    /// When the endpoint takes none, or it is no form with exactly one `model`.
+    pub fn parse_form(endpoint: Endpoint, content_type: &str, body: Bytes) -> Result<Self, RequestError> {
+        if !endpoint.openai_call().is_some_and(OpenAiCall::takes_form) {
+            return Err(RequestError::NoFormHere(endpoint.path()));
+        }
+        let form = Form::read(content_type, &body)?;
+        let range = form.model.ok_or(RequestError::MissingModel)?;
+        let model = std::str::from_utf8(&body[range.clone()]).map_err(|_| RequestError::ModelNotAString)?;
+        if model.is_empty() {
+            return Err(RequestError::ModelNotAString);
+        }
+        // Written as a truth is in forms; anything else is the provider's to refuse.
+        let is_true = |range: Range<usize>| body[range].eq_ignore_ascii_case(b"true");
+        let stream = streams(endpoint) == Streams::OnRequest && form.stream.is_some_and(is_true);
+        let (model, name_place) = (model.to_owned(), NamePlace::Form(range));
+        let (json_array, has_stream_options, stored) = (false, false, None);
+        Ok(Self { endpoint, body, model, name_place, stream, json_array, has_stream_options, stored })
     }
 
     /// Reads a body whose model and way of streaming are named in the path: Gemini's. A `model` in the body is allowed, and
@@ -114,8 +165,8 @@ impl Request {
             return Err(RequestError::MissingPathModel);
         }
         let stored = scan(endpoint, &body)?.stored.into_reference();
-        let (model_range, has_stream_options) = (None, false);
-        Ok(Self { endpoint, body, model, model_range, stream, json_array, has_stream_options, stored })
+        let (name_place, has_stream_options) = (NamePlace::Path, false);
+        Ok(Self { endpoint, body, model, name_place, stream, json_array, has_stream_options, stored })
     }
 
     /// What tells its conversation from others. Reads the whole body once more.
@@ -148,11 +199,13 @@ impl Request {
         self.json_array
     }
 
-    /// Whether it is a stream of Chat Completions whose caller has left open whether to report its tokens: there is no
-    /// `stream_options`.
+    /// Whether it is a stream of completions (of a chat, or the older ones) whose caller has left open whether to report its
+    /// tokens: there is no `stream_options`.
     #[must_use]
     pub fn leaves_usage_open(&self) -> bool {
-        self.stream && !self.has_stream_options && self.endpoint == Endpoint::ChatCompletions
+        let has_option =
+            matches!(self.endpoint, Endpoint::ChatCompletions | Endpoint::OpenAi(OpenAiCall::Completions));
+        self.stream && !self.has_stream_options && has_option
     }
 
     /// What only the provider that stored it can answer for; `None`: the request is complete in itself, and any provider
@@ -172,32 +225,68 @@ impl Request {
     /// model, it is the same body, not a copy.
     #[must_use]
     pub fn with_model(&self, model: &str) -> Bytes {
-        let Some(range) = self.model_range.clone().filter(|_| model != self.model) else {
+        if model == self.model {
             return self.body.clone();
-        };
-        self.replace(range, model, "")
+        }
+        match &self.name_place {
+            NamePlace::Path => self.body.clone(),
+            NamePlace::Json(range) => self.replace(range.clone(), &quoted(model)),
+            NamePlace::Absent { at, is_alone } => {
+                let comma = if *is_alone { "" } else { "," };
+                self.replace(*at..*at, &format!("\"model\":{}{comma}", quoted(model)))
+            }
+            NamePlace::Form(_) => self.pieces_with_model(model).concat().into(),
+        }
+    }
+
+    /// The same in pieces that follow one another. What surrounds the name in a form is not copied: its files are large.
+    #[must_use]
+    pub fn pieces_with_model(&self, model: &str) -> [Bytes; 3] {
+        match &self.name_place {
+            NamePlace::Form(range) if model != self.model => [
+                self.body.slice(..range.start),
+                Bytes::copy_from_slice(model.as_bytes()),
+                self.body.slice(range.end..),
+            ],
+            _ => [self.with_model(model), Bytes::new(), Bytes::new()],
+        }
     }
 
     /// The body with another model's name, which also asks for the tokens of its stream. For a request that
     /// [leaves that open](Self::leaves_usage_open).
     #[must_use]
     pub fn with_model_and_usage(&self, model: &str) -> Bytes {
-        match self.model_range.clone() {
-            Some(range) => self.replace(range, model, INCLUDE_USAGE),
-            None => self.body.clone(),
+        match &self.name_place {
+            NamePlace::Json(range) => self.replace(range.clone(), &(quoted(model) + INCLUDE_USAGE)),
+            _ => self.with_model(model),
         }
     }
 
-    /// The body with another model's name, and `fields` behind it.
-    fn replace(&self, range: Range<usize>, model: &str, fields: &str) -> Bytes {
-        let name = serde_json::Value::from(model).to_string();
-        let mut body = BytesMut::with_capacity(self.body.len() + name.len() + fields.len());
+    fn replace(&self, range: Range<usize>, text: &str) -> Bytes {
+        let mut body = BytesMut::with_capacity(self.body.len() + text.len());
         body.put_slice(&self.body[..range.start]);
-        body.put_slice(name.as_bytes());
-        body.put_slice(fields.as_bytes());
+        body.put_slice(text.as_bytes());
         body.put_slice(&self.body[range.end..]);
         body.freeze()
     }
+}
+
+fn quoted(model: &str) -> String {
+    serde_json::Value::from(model).to_string()
+}
+
+fn default_model(endpoint: Endpoint) -> Option<&'static str> {
+    endpoint.openai_call().and_then(OpenAiCall::default_model)
+}
+
+fn streams(endpoint: Endpoint) -> Streams {
+    endpoint.openai_call().map_or(Streams::OnRequest, OpenAiCall::streams)
+}
+
+/// Of an object without a model.
+fn place_for_name(body: &[u8]) -> NamePlace {
+    let at = body.iter().position(|byte| *byte == b'{').map_or(0, |brace| brace + 1);
+    NamePlace::Absent { at, is_alone: body[at..].trim_ascii_start().starts_with(b"}") }
 }
 
 /// Without the body: it holds the prompt.

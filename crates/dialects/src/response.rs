@@ -4,8 +4,9 @@ use serde::Deserialize;
 
 use crate::dialect::Dialect;
 use crate::error_body::{ErrorBody, is_error};
-use crate::format::UnexpectedShape;
+use crate::format::{Parsed, UnexpectedShape};
 use crate::lenient::{Count, IsError, Lenient, Object, read_json};
+use crate::openai_call::{self, OpenAiCall};
 use crate::response_meta::ResponseMeta;
 use crate::usage::Usage;
 
@@ -23,7 +24,24 @@ pub enum InvalidBody {
 /// # Errors
 /// When it is not: an empty body, a page of HTML, an object without choices or content, an error.
 pub fn check(dialect: Dialect, body: &[u8]) -> Result<(Usage, ResponseMeta), InvalidBody> {
-    match dialect.format().read_response(body) {
+    to_result(dialect.format().read_response(body), body)
+}
+
+/// Checks that a body is the answer of one of OpenAI's calls that are no conversation; `media_type`: what the response says it
+/// is, which may be empty. Returns the tokens that it reports, and its id and model.
+///
+/// # Errors
+/// When it is not: it has nothing of what was asked for, it is a page of HTML, an error.
+pub fn check_call(
+    call: OpenAiCall,
+    media_type: &str,
+    body: &[u8],
+) -> Result<(Usage, ResponseMeta), InvalidBody> {
+    to_result(openai_call::response::read(call.response_shape(), media_type, body), body)
+}
+
+fn to_result(read: Parsed<(Usage, ResponseMeta)>, body: &[u8]) -> Result<(Usage, ResponseMeta), InvalidBody> {
+    match read {
         Ok(Some(response)) => Ok(response),
         Ok(None) => Err(InvalidBody::ErrorObject(ErrorBody::from_ok_body(body))),
         // Each vendor has its own way to say an error.

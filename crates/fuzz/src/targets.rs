@@ -4,6 +4,7 @@ mod circuits;
 mod configuration;
 mod encodings;
 mod errors;
+mod forms;
 mod heads;
 mod messages;
 mod names;
@@ -36,7 +37,7 @@ const fn target(
 /// All targets.
 ///
 /// The memory of one is what it allocates for each byte of its input, with the copies that its own checks make.
-pub const TARGETS: [Target; 17] = [
+pub const TARGETS: [Target; 18] = [
     target(
         "request_chat",
         "requests in Chat Completions, translated to all formats",
@@ -105,6 +106,7 @@ pub const TARGETS: [Target; 17] = [
             0,
         )
     },
+    target("form", "forms with files, whose model is renamed", forms::run, forms::seeds, 16),
     target("record", "values of circuits in Redis", circuits::value, circuits::value_seeds, 128),
     Target {
         // A cluster's slots have an owner each.

@@ -101,7 +101,10 @@ async fn read_call(
         Some(PathModel { model, stream, json_array }) => {
             dialects::Request::with_path_model(endpoint, body, model, stream, json_array)
         }
-        None => dialects::Request::parse(endpoint, body),
+        None => match form_type(&parts.headers) {
+            Some(content_type) => dialects::Request::parse_form(endpoint, content_type, body),
+            None => dialects::Request::parse(endpoint, body),
+        },
     };
     let request = request.map_err(|error| Error::invalid_request(error.to_string()))?;
     let id = caller.request_id.to_str().unwrap_or_default().to_owned();
@@ -115,6 +118,12 @@ async fn read_call(
         fallback: fallback_allowed,
         injected_fault: fault_injection,
     })
+}
+
+/// The `content-type` of a form with files.
+fn form_type(headers: &HeaderMap) -> Option<&str> {
+    let content_type = headers.get(header::CONTENT_TYPE)?.to_str().ok()?;
+    dialects::is_form(content_type).then_some(content_type)
 }
 
 /// `x-switchboard-fallback`: on unless `off`.

@@ -7,7 +7,18 @@ use http::{Uri, uri::PathAndQuery};
 const VERSIONS: [&str; 2] = ["v1", "v1beta"];
 
 /// What the paths of calls begin with behind their version. No other path begins so.
-const CALLS: [&str; 4] = ["chat/completions", "responses", "messages", "models"];
+const CALLS: [&str; 10] = [
+    "chat/completions",
+    "responses",
+    "messages",
+    "models",
+    "completions",
+    "embeddings",
+    "moderations",
+    "images",
+    "audio",
+    "rerank",
+];
 
 /// The page's old address redirects to the new one: its files are named relative to that.
 const PAGE_WITH_SLASH: &str = "/dashboard/";
@@ -71,6 +82,8 @@ mod tests {
             ("/messages", "/v1/messages"),
             ("/messages/count_tokens?beta=true", "/v1/messages/count_tokens?beta=true"),
             ("/models", "/v1/models"),
+            ("/embeddings", "/v1/embeddings"),
+            ("/audio/speech/", "/v1/audio/speech"),
             ("/models/openai/gpt-5", "/v1/models/openai/gpt-5"),
             ("/models/m:generateContent", "/v1/models/m:generateContent"),
             ("/v1/v1/messages", "/v1/messages"),

@@ -1,10 +1,7 @@
 //! The response of a model on its way to the client.
 
-use std::convert::Infallible;
-
 use axum::{body::Body, response::Response};
 use dialects::{Dialect, Usage};
-use futures_util::StreamExt;
 use http::{HeaderMap, HeaderValue, header};
 use manager::{Events, Reply, Translated};
 
@@ -29,10 +26,16 @@ pub(crate) fn respond(
             insert_usage_headers(response.headers_mut(), complete.usage);
             response
         }
-        manager::Body::Stream { headers, events } => event_stream_response(
-            headers,
-            DrainedStream::new(dialect, StreamStage::Started, json_array, events, in_flight),
-        ),
+        manager::Body::Stream { headers, events } => {
+            let events = DrainedStream::new(dialect, StreamStage::Started, json_array, events, in_flight);
+            event_stream_response(headers, events)
+        }
+        manager::Body::Bytes { headers, bytes } => {
+            let bytes = DrainedStream::new(dialect, StreamStage::Started, false, bytes, in_flight).of_bytes();
+            let mut response = Response::new(Body::from_stream(bytes));
+            *response.headers_mut() = headers;
+            response
+        }
     };
     let headers = response.headers_mut();
     if let Ok(model) = HeaderValue::from_str(reply.answered_by.as_str()) {
@@ -84,7 +87,7 @@ fn insert_usage_headers(headers: &mut HeaderMap, usage: Usage) {
 }
 
 fn event_stream_response(headers: HeaderMap, events: DrainedStream) -> Response {
-    let mut response = Response::new(Body::from_stream(events.map(Ok::<_, Infallible>)));
+    let mut response = Response::new(Body::from_stream(events));
     *response.headers_mut() = headers;
     set_event_stream_headers(response.headers_mut());
     response

@@ -9,7 +9,7 @@ use axum::{
     response::Response,
     routing::{get, post},
 };
-use dialects::Endpoint;
+use dialects::{Endpoint, OpenAiCall};
 use http::{Method, StatusCode};
 
 use crate::{
@@ -70,19 +70,23 @@ const MODEL_ENDPOINTS: [Endpoint; 6] = [
 ];
 
 fn model_routes() -> Router<Arc<App>> {
+    let openai_calls = OpenAiCall::ALL.into_iter().map(Endpoint::OpenAi);
     MODEL_ENDPOINTS
         .into_iter()
+        .chain(openai_calls)
         .fold(Router::new(), |router, endpoint| router.route(endpoint.path(), calls::endpoint(endpoint)))
 }
 
 async fn not_found(Extension(caller): Extension<Caller>, request: Request) -> Response {
+    let openai_calls: Vec<_> = OpenAiCall::ALL.into_iter().map(OpenAiCall::path).collect();
     let message = format!(
-        "{} is not supported. Supported: {}, {}, {}, {}, /v1/models; GET /openapi.json lists all paths",
+        "{} is not supported. Supported: {}, {}, {}, {}, {}, /v1/models; GET /openapi.json lists all paths",
         request.uri().path(),
         Endpoint::ChatCompletions.path(),
         Endpoint::Responses.path(),
         Endpoint::Messages.path(),
         Endpoint::GenerateContent.path(),
+        openai_calls.join(", "),
     );
     let dialect = dialect_of(request.uri().path(), request.headers());
     Error::new(StatusCode::NOT_FOUND, "not_found", message).respond(dialect, &caller.request_id)

@@ -18,7 +18,7 @@ use std::{
 use bytes::Bytes;
 use dialects::{Dialect, error::error_event, events::last_array_item};
 use futures_util::{Stream, StreamExt as _};
-use manager::Events;
+use manager::{Events, StreamAborted};
 use tokio::{
     sync::watch,
     time::{Instant, sleep},
@@ -140,6 +140,8 @@ pub(crate) struct DrainedStream {
     stage: StreamStage,
     /// The caller gets the events as the items of a JSON array.
     json_array: bool,
+    /// It is bytes: an end before theirs cannot be said, only shown.
+    is_bytes: bool,
     /// Whether the caller got any of them.
     has_begun: bool,
     /// `None` after the last event. Dropping them cancels the attempt.
@@ -158,7 +160,21 @@ impl DrainedStream {
     ) -> Self {
         let abort = Box::pin(Arc::clone(&in_flight.0).abort_started());
         let events = Some(events);
-        Self { dialect, stage, json_array, has_begun: false, events, abort, _in_flight: in_flight }
+        Self {
+            dialect,
+            stage,
+            json_array,
+            is_bytes: false,
+            has_begun: false,
+            events,
+            abort,
+            _in_flight: in_flight,
+        }
+    }
+
+    /// The same of bytes.
+    pub(crate) fn of_bytes(self) -> Self {
+        Self { is_bytes: true, ..self }
     }
 
     fn abort_event(&self) -> Bytes {
@@ -182,13 +198,13 @@ pub(crate) const SHUTTING_DOWN_CODE: &str = "shutting_down";
 pub(crate) const SHUTTING_DOWN_MESSAGE: &str = "gateway is shutting down; retry the request";
 
 impl Stream for DrainedStream {
-    type Item = Bytes;
+    type Item = Result<Bytes, StreamAborted>;
 
-    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Bytes>> {
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let Some(events) = &mut self.events else { return Poll::Ready(None) };
         match events.poll_next_unpin(context) {
             Poll::Ready(Some(event)) => {
-                self.has_begun |= !event.is_empty();
+                self.has_begun |= event.as_ref().is_ok_and(|event| !event.is_empty());
                 Poll::Ready(Some(event))
             }
             Poll::Ready(None) => {
@@ -197,7 +213,7 @@ impl Stream for DrainedStream {
             }
             Poll::Pending if self.abort.as_mut().poll(context).is_ready() => {
                 self.events = None;
-                Poll::Ready(Some(self.abort_event()))
+                Poll::Ready(Some(if self.is_bytes { Err(StreamAborted) } else { Ok(self.abort_event()) }))
             }
             Poll::Pending => Poll::Pending,
         }

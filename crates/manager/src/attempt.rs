@@ -12,7 +12,7 @@ use std::{
 };
 
 use circuits::{CallSource, Circuits, Permit, Refusal};
-use dialects::error::is_foreign_reasoning;
+use dialects::{OpenAiCall, error::is_foreign_reasoning};
 use providers::{CompleteResponse, EventStream, Provider, ProviderError, ProviderResponse};
 use tokio::time::{Instant, sleep, timeout_at};
 use tracing::Span;
@@ -156,15 +156,19 @@ impl CallContext<'_> {
         let started_at = Instant::now();
         self.attempts.fetch_add(1, Ordering::Relaxed);
         let metrics = self.metrics.start_attempt(&entry.key, chain.is_routed_model);
-        let span = spans::attempt(self.span, &entry.key, &entry.provider, permit.is_probe());
+        let span =
+            spans::attempt(self.span, prepared.endpoint, &entry.key, &entry.provider, permit.is_probe());
         let headers_with_trace = self.propagator.map(|propagator| propagator.inject(&span, &call.headers));
         let total_deadline = TotalDeadline::new(self.deadline, chain.timeouts.total);
-        let mut guard = AttemptGuard::start(permit, call.request.stream(), total_deadline, metrics, span)
+        let is_silent = call.request.endpoint().openai_call().is_some_and(OpenAiCall::is_silent);
+        let is_awaited = call.request.stream() && !is_silent;
+        let mut guard = AttemptGuard::start(permit, is_awaited, total_deadline, metrics, span)
             .counted_in(entry.in_flight.as_ref());
         let to_provider = providers::ProviderRequest {
             endpoint: prepared.endpoint,
             model: entry.key.model(),
             body: &prepared.body,
+            tail: prepared.tail.as_deref(),
             translation: prepared.translation.as_deref(),
             stream: call.request.stream(),
             withhold_usage: prepared.withhold_usage,
@@ -257,7 +261,9 @@ async fn open_without_foreign_reasoning(
 ) -> Result<StartedResponse, ProviderError> {
     let result = open(provider, call, guard, limit).await;
     let Err(error) = &result else { return result };
-    let is_foreign = is_request_error(error)
+    let is_conversation = call.endpoint.openai_call().is_none();
+    let is_foreign = is_conversation
+        && is_request_error(error)
         && error.response.as_ref().is_some_and(|response| is_foreign_reasoning(&response.body));
     let stripped = is_foreign.then(|| strip_reasoning(call.endpoint.dialect(), call.body)).flatten();
     match stripped {

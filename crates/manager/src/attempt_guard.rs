@@ -60,7 +60,7 @@ pub(crate) struct AttemptGuard {
 }
 
 impl AttemptGuard {
-    /// Starts with a permit; `stream`: whether a stream was requested.
+    /// Starts with a permit; `stream`: whether a stream was requested whose silence says something.
     pub(crate) fn start(
         permit: Permit,
         stream: bool,

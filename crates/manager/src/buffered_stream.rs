@@ -14,7 +14,7 @@ use dialects::{
 use futures_util::{StreamExt as _, stream};
 use tokio::time::{Instant, timeout_at};
 
-use crate::{Body, CallError, Events, Reply};
+use crate::{Body, CallError, Events, Reply, StreamAborted};
 
 /// The longest time without an event. Proxies and clients commonly close a connection after 30 s or more without one.
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(5);
@@ -37,7 +37,7 @@ enum BufferedStream {
 }
 
 impl BufferedStream {
-    async fn step(self, dialect: Dialect, json_array: bool) -> Option<(Bytes, Self)> {
+    async fn step(self, dialect: Dialect, json_array: bool) -> Option<(Result<Bytes, StreamAborted>, Self)> {
         let frame = |event: Bytes| if json_array { last_array_item(&event, true) } else { event };
         match self {
             Self::Done => None,
@@ -45,20 +45,21 @@ impl BufferedStream {
             Self::Waiting { mut pending_reply, next_keepalive } => {
                 let Ok(reply) = timeout_at(next_keepalive, &mut pending_reply).await else {
                     let next_keepalive = Instant::now() + KEEPALIVE_INTERVAL;
-                    return Some((keep_alive(dialect), Self::Waiting { pending_reply, next_keepalive }));
+                    return Some((Ok(keep_alive(dialect)), Self::Waiting { pending_reply, next_keepalive }));
                 };
                 match reply {
-                    Ok(Reply { body: Body::Stream { mut events, .. }, .. }) => {
-                        Some((events.next().await?, Self::Flushing(events)))
-                    }
+                    Ok(Reply {
+                        body: Body::Stream { mut events, .. } | Body::Bytes { bytes: mut events, .. },
+                        ..
+                    }) => Some((events.next().await?, Self::Flushing(events))),
                     Ok(Reply { body: Body::Complete(response), .. }) => {
                         let event = provider_error_event(dialect, response.status.as_u16(), &response.body);
-                        Some((frame(event), Self::Done))
+                        Some((Ok(frame(event)), Self::Done))
                     }
                     Err(error) => {
                         let event =
                             error_event(dialect, error.status(), error.code(), &error.caller_message());
-                        Some((frame(event), Self::Done))
+                        Some((Ok(frame(event)), Self::Done))
                     }
                 }
             }

@@ -103,6 +103,13 @@ pub enum Body {
         /// Each item is one unchanged event.
         events: Events,
     },
+    /// Bytes as they come: audio. Dropping them cancels the provider's call.
+    Bytes {
+        /// The provider's headers.
+        headers: HeaderMap,
+        /// Pieces of no meaning.
+        bytes: Events,
+    },
 }
 
 #[cfg(test)]

@@ -34,12 +34,14 @@ pub enum CallError {
         allowed: Arc<AllowedModels>,
     },
     /// No model of the chain has this endpoint, and it has no counterpart in other API formats. The caller is responsible.
-    #[error("no model of {requested} supports POST {}", path.path())]
+    #[error("no model of {requested} supports POST {} ({})", path.path(), list_skipped(skipped))]
     UnsupportedApi {
         /// The route or model.
         requested: Arc<str>,
         /// The endpoint of the call.
         path: Endpoint,
+        /// Each model and the reason.
+        skipped: Vec<SkippedModel>,
     },
     /// The body is no request of the path's API format. The caller is responsible.
     #[error(transparent)]
@@ -189,7 +191,8 @@ impl CallError {
     #[must_use]
     pub fn skipped(&self) -> &[SkippedModel] {
         match self {
-            Self::CannotCarry { skipped, .. }
+            Self::UnsupportedApi { skipped, .. }
+            | Self::CannotCarry { skipped, .. }
             | Self::CircuitOpen { skipped, .. }
             | Self::AttemptsExhausted { skipped, .. }
             | Self::Overloaded { skipped, .. }
@@ -321,7 +324,7 @@ impl fmt::Display for SkippedModel {
 impl fmt::Display for SkipReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::UnsupportedApi => f.write_str("does not have this endpoint"),
+            Self::UnsupportedApi => f.write_str("its provider's API does not have this endpoint"),
             Self::CannotCarry(reasons) => {
                 let reasons: Vec<_> = reasons.iter().map(ToString::to_string).collect();
                 f.write_str(&reasons.join(", "))

@@ -30,7 +30,8 @@ use crate::{
     candidate::Candidate,
     conversation::{conversation_hash, hash},
     outcome::{
-        REJECTED_BY_PROVIDER, RetryDecision, classify_retry, is_auth_error, is_quota_error, is_request_error,
+        REJECTED_BY_PROVIDER, RetryDecision, classify_retry, is_auth_error, is_missing_endpoint,
+        is_quota_error, is_request_error,
     },
     relay::Relay,
     wait::WaitBudget,
@@ -330,6 +331,13 @@ impl<'a> FailoverLoop<'a> {
 
     /// No model is left to call. What the caller is told does not depend on the order of the models (C4).
     fn no_candidate_left(&mut self) -> CallOutcome {
+        // Who does not have the endpoint says nothing of those that are only resting.
+        if self.candidates.iter().any(|candidate| candidate.refusal().is_some())
+            && self.errors().all(|(_, error)| is_missing_endpoint(error))
+        {
+            let requested = Arc::clone(&self.context.chain.name);
+            return CallOutcome::Error(CallError::CircuitOpen { requested, skipped: self.skipped() });
+        }
         // A simulated failure is none of the caller's, and no key's.
         if !self.candidates.iter().any(Candidate::has_simulated_failure) {
             if let Some((index, error)) = self.mistake_of_caller() {
@@ -353,7 +361,8 @@ impl<'a> FailoverLoop<'a> {
         } else if reasons().all(|reason| matches!(reason, SkipReason::NotOwner)) {
             CallError::PreviousResponseNotFound { requested }
         } else if reasons().all(|reason| matches!(reason, SkipReason::UnsupportedApi)) {
-            CallError::UnsupportedApi { requested, path: self.context.call.request.endpoint() }
+            let path = self.context.call.request.endpoint();
+            CallError::UnsupportedApi { requested, path, skipped: self.skipped() }
         } else if reasons().all(SkipReason::is_ineligible) {
             CallError::CannotCarry { requested, skipped: self.skipped() }
         } else if let Some(resource) = reasons().find_map(SkipReason::missing_resource) {
@@ -446,13 +455,8 @@ impl<'a> FailoverLoop<'a> {
                 log.on_first_token();
                 log.finish_success(stream.usage());
                 let events = Events::buffered(buffered.into_vec(), memory);
-                Ok(Reply {
-                    answered_by,
-                    attempts,
-                    translated,
-                    skipped,
-                    body: Body::Stream { headers: stream.headers().clone(), events },
-                })
+                let body = stream_body(stream.headers().clone(), events, stream.has_events());
+                Ok(Reply { answered_by, attempts, translated, skipped, body })
             }
             CallOutcome::Stream {
                 index,
@@ -461,7 +465,7 @@ impl<'a> FailoverLoop<'a> {
                 let answered_by = answered_by(index, stream.meta(), stream.headers(), translated.as_ref());
                 guard.on_handoff();
                 log.on_first_token();
-                let headers = stream.headers().clone();
+                let (headers, has_events) = (stream.headers().clone(), stream.has_events());
                 let relay = Relay {
                     buffered: buffered.into_vec().into(),
                     memory,
@@ -473,13 +477,8 @@ impl<'a> FailoverLoop<'a> {
                     guard,
                     log,
                 };
-                Ok(Reply {
-                    answered_by,
-                    attempts,
-                    translated,
-                    skipped,
-                    body: Body::Stream { headers, events: relay.into_events() },
-                })
+                let body = stream_body(headers, relay.into_events(), has_events);
+                Ok(Reply { answered_by, attempts, translated, skipped, body })
             }
         }
     }
@@ -503,6 +502,10 @@ fn balanced_order(context: CallContext<'_>, models: usize) -> Vec<usize> {
         }
     }
     order
+}
+
+const fn stream_body(headers: HeaderMap, events: Events, has_events: bool) -> Body {
+    if has_events { Body::Stream { headers, events } } else { Body::Bytes { headers, bytes: events } }
 }
 
 /// Whether a request goes on from a response, or from what belongs to one.

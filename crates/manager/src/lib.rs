@@ -111,7 +111,7 @@ pub use attempt_guard::STALL_TIMEOUT;
 pub use call::{Body, Call, FaultInjection, FaultInjectionError, Reply, Response};
 pub use catalog::{Catalog, CatalogError, Chain, ChainEntry, Settings, UnknownModel};
 pub use error::{CallError, SkipReason, SkippedModel};
-pub use events::Events;
+pub use events::{Events, StreamAborted};
 pub use manager::ModelManager;
 pub use memory_budget::{MemoryBudget, MemoryExhausted, MemoryShare};
 pub use metrics::CallMetrics;

@@ -166,7 +166,9 @@ impl ModelManager {
         };
         let dialect = call.request.endpoint().dialect();
         let json_array = call.request.json_array();
-        let buffered = call.request.stream() && chain.stream == StreamMode::Buffer;
+        // Of a call that is no conversation nobody knows before its answer whether that is a stream of events, so its head waits.
+        let has_early_head = call.request.endpoint().openai_call().is_none();
+        let buffered = call.request.stream() && chain.stream == StreamMode::Buffer && has_early_head;
         let shared = Shared {
             circuits: self.circuits.clone(),
             metrics: Arc::clone(&self.metrics),

@@ -66,6 +66,7 @@ pub(crate) fn classify_retry(error: &ProviderError, chain: &Chain) -> RetryDecis
         | FailureClass::UnknownModel
         | FailureClass::Auth
         | FailureClass::ContextTooLong
+        | FailureClass::NoEndpoint
         // C8: another model may have an idle connection, or need another port; it is not counted if it has not.
         | FailureClass::LocalResource => RetryDecision::TryNext,
         FailureClass::InvalidRequest => RetryDecision::ReturnToCaller,
@@ -83,7 +84,7 @@ pub(crate) const fn retry_rank(class: FailureClass) -> u8 {
         FailureClass::QuotaExhausted => 3,
         FailureClass::UnknownModel => 2,
         FailureClass::Auth => 1,
-        FailureClass::ContextTooLong | FailureClass::InvalidRequest => 0,
+        FailureClass::ContextTooLong | FailureClass::NoEndpoint | FailureClass::InvalidRequest => 0,
     }
 }
 
@@ -105,7 +106,15 @@ pub(crate) fn is_auth_error(error: &ProviderError) -> bool {
 
 /// Whether the error concerns the caller's request, so that the caller gets the provider's own words (C2).
 pub(crate) fn is_request_error(error: &ProviderError) -> bool {
-    matches!(error.class, FailureClass::InvalidRequest | FailureClass::ContextTooLong)
+    matches!(
+        error.class,
+        FailureClass::InvalidRequest | FailureClass::ContextTooLong | FailureClass::NoEndpoint
+    )
+}
+
+/// Whether the provider does not have the endpoint.
+pub(crate) fn is_missing_endpoint(error: &ProviderError) -> bool {
+    error.class == FailureClass::NoEndpoint
 }
 
 /// What this machine lacked, if that is why the attempt failed (C8).
@@ -127,6 +136,7 @@ pub(crate) fn retry_time(error: &ProviderError, outage: Duration) -> Option<Dura
         | FailureClass::UnknownModel
         | FailureClass::Auth
         | FailureClass::ContextTooLong
+        | FailureClass::NoEndpoint
         | FailureClass::InvalidRequest => None,
     }
 }
@@ -194,6 +204,7 @@ fn record_on_route(
         }
         FailureClass::Auth
         | FailureClass::ContextTooLong
+        | FailureClass::NoEndpoint
         | FailureClass::InvalidRequest
         | FailureClass::LocalResource => drop(permit),
     }
@@ -246,6 +257,7 @@ pub(crate) fn metric_label(error: &ProviderError) -> &'static str {
         FailureClass::UnknownModel => "unknown_model",
         FailureClass::Auth => "auth",
         FailureClass::ContextTooLong => "context_too_long",
+        FailureClass::NoEndpoint => "no_endpoint",
         FailureClass::InvalidRequest => "invalid_request",
         FailureClass::LocalResource => OVERLOADED,
         FailureClass::Provider => match error.kind {

@@ -20,6 +20,8 @@ pub(crate) struct SharedRequest(OnceLock<Result<Box<CallerRequest>, RequestError
 pub(crate) struct PreparedRequest {
     pub(crate) endpoint: Endpoint,
     pub(crate) body: Bytes,
+    /// What follows it, of a form.
+    pub(crate) tail: Option<Box<[Bytes; 2]>>,
     /// Whether the body asks for the stream's tokens, and the caller did not.
     pub(crate) withhold_usage: bool,
     /// The way back to the caller's API format, where that is another one.
@@ -37,11 +39,26 @@ impl PreparedRequest {
     }
 }
 
+/// A call that is no conversation, for a model that has it. Nothing of it is looked at but the model's name.
+fn openai_call(call: &Call, model: &str, withhold_usage: bool) -> PreparedRequest {
+    let endpoint = call.request.endpoint();
+    if withhold_usage {
+        let body = call.request.with_model_and_usage(model);
+        return PreparedRequest { endpoint, body, tail: None, withhold_usage, translation: None };
+    }
+    let [body, second, third] = call.request.pieces_with_model(model);
+    let tail = (!second.is_empty()).then(|| Box::new([second, third]));
+    PreparedRequest { endpoint, body, tail, withhold_usage, translation: None }
+}
+
 /// The request for a model that has the caller's API format.
 pub(crate) fn unchanged(call: &Call, entry: &ChainEntry) -> PreparedRequest {
     let endpoint = call.request.endpoint();
     let (dialect, model) = (endpoint.dialect(), entry.key.model());
     let withhold_usage = call.request.leaves_usage_open() && entry.provider.asks_for_stream_usage();
+    if endpoint.openai_call().is_some() {
+        return openai_call(call, model, withhold_usage);
+    }
     let body = if entry.provider.names_model_in_path(dialect) {
         call.request.body().clone()
     } else if withhold_usage {
@@ -51,7 +68,7 @@ pub(crate) fn unchanged(call: &Call, entry: &ChainEntry) -> PreparedRequest {
     };
     let target = entry.provider.target(dialect, model);
     let body = restore_envelopes(dialect, &body, &target).unwrap_or(body);
-    PreparedRequest { endpoint, body, withhold_usage, translation: None }
+    PreparedRequest { endpoint, body, tail: None, withhold_usage, translation: None }
 }
 
 /// The request for a model of another API format; the reason if the model cannot answer it. `None`: the model has the
@@ -63,7 +80,7 @@ pub(crate) fn translated(
 ) -> Result<Option<PreparedRequest>, SkipReason> {
     let endpoint = call.request.endpoint();
     let dialect = endpoint.dialect();
-    if entry.dialects().contains(&dialect) {
+    if entry.provider.serves(endpoint, entry.key.model()) {
         return Ok(None);
     }
     // What no model here can be asked is not read: it may well be right for the API that has this endpoint.
@@ -94,7 +111,8 @@ fn translate(
             Ok(translation) => {
                 let body = translation.body.clone();
                 let translation = Some(Box::new(translation));
-                return Ok(PreparedRequest { endpoint, body, withhold_usage: false, translation });
+                let (tail, withhold_usage) = (None, false);
+                return Ok(PreparedRequest { endpoint, body, tail, withhold_usage, translation });
             }
             Err(reasons) => refused = refused.or(Some(reasons)),
         }

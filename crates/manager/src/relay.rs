@@ -13,7 +13,7 @@ use futures_util::stream;
 use providers::{ErrorDetail, EventStream, ProviderError};
 
 use crate::{
-    Chain, Events, MemoryShare,
+    Chain, Events, MemoryShare, StreamAborted,
     attempt_guard::AttemptGuard,
     call_log::CallLog,
     outcome::{STREAM_INTERRUPTED, is_request_error},
@@ -46,10 +46,10 @@ impl Relay {
     }
 
     /// The next event, and the relay if another may follow.
-    async fn step(mut self) -> Option<(Bytes, Option<Self>)> {
+    async fn step(mut self) -> Option<(Result<Bytes, StreamAborted>, Option<Self>)> {
         loop {
             if let Some(bytes) = self.buffered.pop_front() {
-                return Some((bytes, Some(self)));
+                return Some((Ok(bytes), Some(self)));
             }
             self.memory.release();
             let next = match self.failure.take() {
@@ -61,7 +61,7 @@ impl Relay {
                 Ok(Some(event)) if event.bytes.is_empty() => {}
                 Ok(Some(event)) => {
                     self.coalesce_ready();
-                    return Some((event.bytes, Some(self)));
+                    return Some((Ok(event.bytes), Some(self)));
                 }
                 Ok(None) => {
                     self.finish();
@@ -94,8 +94,9 @@ impl Relay {
         self.log.finish_success(usage);
     }
 
-    /// Reports the error to circuit and log, and returns the event for the caller.
-    fn fail(self, error: &ProviderError) -> Bytes {
+    /// Reports the error to circuit and log, and returns the event for the caller, or that its connection is to be cut off.
+    fn fail(self, error: &ProviderError) -> Result<Bytes, StreamAborted> {
+        let has_events = self.stream.has_events();
         let event = request_error_event(self.dialect, error).unwrap_or_else(|| {
             let model = self.log.answered_by.as_ref().map_or("the model", ModelKey::as_str);
             let message = format!("stream from {model} ended early ({error}); the response is incomplete");
@@ -103,8 +104,11 @@ impl Relay {
         });
         self.guard.failed(error, &self.chain);
         self.log.finish(STREAM_INTERRUPTED);
+        if !has_events {
+            return Err(StreamAborted);
+        }
         // A stream is handed over with its first token, so the array has begun.
-        if self.json_array { last_array_item(&event, false) } else { event }
+        Ok(if self.json_array { last_array_item(&event, false) } else { event })
     }
 }
 

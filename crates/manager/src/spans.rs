@@ -8,7 +8,7 @@ use std::fmt;
 
 use breaker::{CallerName, ModelKey};
 use circuits::TRACE_TARGET;
-use dialects::{ResponseMeta, Usage};
+use dialects::{Endpoint, OpenAiCall, ResponseMeta, Usage};
 use http::HeaderMap;
 use providers::{Provider, ProviderError, ProviderKind};
 use tracing::{Span, field::Empty, trace_span};
@@ -18,8 +18,10 @@ use crate::{
     outcome::{ANSWERED, CANCELLED, CLIENT_DISCONNECTED},
 };
 
-/// The operation of this service, by the conventions.
-const OPERATION: &str = "chat";
+/// The operation of a call, by the conventions.
+fn operation(endpoint: Endpoint) -> &'static str {
+    endpoint.openai_call().map_or("chat", OpenAiCall::operation)
+}
 
 /// Propagates a trace from a caller to a provider.
 pub trait TracePropagator: fmt::Debug + Send + Sync + 'static {
@@ -32,7 +34,8 @@ pub trait TracePropagator: fmt::Debug + Send + Sync + 'static {
 
 /// A span with the fields that calls and attempts share, and its own. Most are empty until it ends.
 macro_rules! span {
-    ($name:literal, parent: $parent:expr, kind: $kind:literal, model: $model:expr, $($own:tt)*) => {{
+    ($name:literal, parent: $parent:expr, kind: $kind:literal, operation: $operation:expr, model: $model:expr, $($own:tt)*) => {{
+        let operation = $operation;
         let span = trace_span!(
             target: TRACE_TARGET,
             parent: $parent,
@@ -41,7 +44,7 @@ macro_rules! span {
             otel.kind = $kind,
             otel.status_code = Empty,
             error.type = Empty,
-            gen_ai.operation.name = OPERATION,
+            gen_ai.operation.name = operation,
             gen_ai.request.model = $model,
             gen_ai.response.id = Empty,
             gen_ai.response.model = Empty,
@@ -51,7 +54,7 @@ macro_rules! span {
             $($own)*
         );
         if !span.is_disabled() {
-            span.record("otel.name", format!("{OPERATION} {}", $model));
+            span.record("otel.name", format!("{operation} {}", $model));
         }
         span
     }};
@@ -63,6 +66,7 @@ pub(crate) fn call(call: &Call, requested: &str, propagator: Option<&dyn TracePr
         "call",
         parent: None,
         kind: "server",
+        operation: operation(call.request.endpoint()),
         model: requested,
         gen_ai.request.stream = call.request.stream(),
         gen_ai.response.time_to_first_chunk = Empty,
@@ -81,11 +85,18 @@ pub(crate) fn call(call: &Call, requested: &str, propagator: Option<&dyn TracePr
 }
 
 /// An attempt of a call starts.
-pub(crate) fn attempt(parent: &Span, key: &ModelKey, provider: &Provider, probe: bool) -> Span {
+pub(crate) fn attempt(
+    parent: &Span,
+    endpoint: Endpoint,
+    key: &ModelKey,
+    provider: &Provider,
+    probe: bool,
+) -> Span {
     let span = span!(
         "attempt",
         parent: parent,
         kind: "client",
+        operation: operation(endpoint),
         model: key.model(),
         gen_ai.provider.name = provider_name(provider),
         http.response.status_code = Empty,

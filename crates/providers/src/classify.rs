@@ -21,6 +21,15 @@ pub(crate) fn from_response(response: CompleteResponse, model: &str) -> Provider
     ProviderError { retry_after, ..build_error(ProviderErrorKind::Status, class, error, Some(response)) }
 }
 
+/// The same of a call that not every compatible server has: one without it says so by a status, and not a word of the model.
+pub(crate) fn from_response_of_call(response: CompleteResponse, model: &str) -> ProviderError {
+    let mut error = from_response(response, model);
+    if error.class == FailureClass::InvalidRequest && matches!(error.status, Some(404 | 405)) {
+        error.class = FailureClass::NoEndpoint;
+    }
+    error
+}
+
 /// The wait that a body names.
 fn delay_in_body(error: &ErrorBody, headers: &HeaderMap) -> Option<Duration> {
     let until = || retry_after::delay_until(error.resets_at_ms?, headers);
@@ -162,6 +171,29 @@ mod tests {
             assert_eq!(error_of(status, "x", Some("1")).retry_after, second, "{status}");
             assert_eq!(error_of(status, "x", Some("0")).retry_after, None, "{status}");
         }
+    }
+
+    #[test]
+    fn a_server_without_one_of_openais_calls_says_so_by_its_status() {
+        let class_of_call =
+            |status, body: &str| super::from_response_of_call(response_of(status, body), "m").class;
+        for (status, body, expected) in [
+            (404, r#"{"detail":"Not Found"}"#, FailureClass::NoEndpoint),
+            (404, "404 page not found", FailureClass::NoEndpoint),
+            (405, "", FailureClass::NoEndpoint),
+            (
+                404,
+                r#"{"error":{"message":"The model `m` does not exist","code":"model_not_found"}}"#,
+                FailureClass::UnknownModel,
+            ),
+            (400, r#"{"error":{"message":"wrong"}}"#, FailureClass::InvalidRequest),
+        ] {
+            assert_eq!(class_of_call(status, body), expected, "{status} {body}");
+        }
+        assert_eq!(
+            from_response(response_of(404, "404 page not found"), "m").class,
+            FailureClass::InvalidRequest
+        );
     }
 
     #[test]

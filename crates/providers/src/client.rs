@@ -9,7 +9,7 @@
 //! An arrow means "uses".
 //!
 //! ```text
-//! client ──▶ body ──▶ pool ──▶ connection ──▶ signal
+//! client ──▶ body ──▶ pool ──▶ connection ──▶ signal, request_body
 //!    │                            │
 //!    │                            ▼
 //!    └────▶ connector ──▶ tls ──▶ transport
@@ -26,6 +26,7 @@ mod connector;
 mod error;
 mod pool;
 pub(crate) mod proxy;
+mod request_body;
 mod resolver;
 mod signal;
 mod tcp;
@@ -38,10 +39,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use http::header::{HOST, PROXY_AUTHORIZATION};
 use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Uri};
-use http_body_util::Full;
 use hyper::body::Incoming;
 use url::Url;
 
@@ -53,6 +52,7 @@ pub(crate) use error::ClientError;
 use pool::Pool;
 use proxy::Proxy;
 pub use proxy::ProxyError;
+pub(crate) use request_body::RequestBody;
 use resolver::Resolver;
 pub use tls::TlsConfigError;
 
@@ -124,8 +124,9 @@ impl Client {
         method: &Method,
         uri: &Uri,
         headers: impl Fn() -> HeaderMap,
-        body: &Bytes,
+        body: impl Into<RequestBody>,
     ) -> Result<ClientResponse, ClientError> {
+        let body = body.into();
         let request = || self.request(method.clone(), uri.clone(), headers(), body.clone());
         let mut kept = self.pool.take();
         loop {
@@ -148,8 +149,14 @@ impl Client {
         Ok(Box::new(Connection::new(self.connector.connect().await?).await?))
     }
 
-    fn request(&self, method: Method, uri: Uri, headers: HeaderMap, body: Bytes) -> Request<Full<Bytes>> {
-        let mut request = Request::new(Full::new(body));
+    fn request(
+        &self,
+        method: Method,
+        uri: Uri,
+        headers: HeaderMap,
+        body: RequestBody,
+    ) -> Request<RequestBody> {
+        let mut request = Request::new(body);
         *request.method_mut() = method;
         *request.uri_mut() = uri;
         *request.headers_mut() = headers;

@@ -124,6 +124,9 @@ pub enum FailureClass {
     Auth,
     /// The model: the prompt does not fit it, or its account's limits, but may fit another's (C2).
     ContextTooLong,
+    /// Nobody: the provider does not have this endpoint, which another may have. Of OpenAI's calls that are no conversation, few
+    /// compatible servers have all.
+    NoEndpoint,
     /// The caller, who gets the provider's own response (C2). Content rejected by policy is included.
     InvalidRequest,
     /// This machine, which lacks what the call needs: no provider and no caller (C8).

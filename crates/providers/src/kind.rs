@@ -49,6 +49,12 @@ impl ProviderKind {
         }
     }
 
+    /// Whether its providers have OpenAI's calls that are no conversation, or may have some of them.
+    #[must_use]
+    pub const fn has_openai_calls(self) -> bool {
+        matches!(self, Self::OpenAi | Self::Azure)
+    }
+
     /// The base URL unless the configuration has another; `None`: it depends on the account (its region, location or resource).
     #[must_use]
     pub const fn default_base_url(self) -> Option<&'static str> {

@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 use bytes::Bytes;
 use dialects::response::{self, InvalidBody};
 use dialects::sse::begins_events;
-use dialects::{Dialect, Endpoint};
+use dialects::{Dialect, Endpoint, OpenAiCall, is_form};
 use http::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
 use http::{Method, StatusCode, Uri};
 use tokio::time::Instant;
@@ -15,7 +15,7 @@ use translate::{Target, Translation};
 use crate::auth::{Auth, InvalidKey, RequestAuth};
 use crate::bedrock;
 use crate::body::{read_complete, read_first, read_rest};
-use crate::client::{Client, ClientResponse, ConnectorError};
+use crate::client::{Client, ClientResponse, ConnectorError, RequestBody};
 use crate::config::{ProviderConfig, Timeouts};
 use crate::credentials::CredentialsSource;
 use crate::deadline::Deadline;
@@ -109,6 +109,8 @@ pub struct ProviderRequest<'a> {
     pub model: &'a str,
     /// The body to send, with this provider's name of the model.
     pub body: &'a Bytes,
+    /// What follows it: a form is not copied to replace the model's name in it.
+    pub tail: Option<&'a [Bytes; 2]>,
     /// The way back to the caller's API format, where that is another one.
     pub translation: Option<&'a Translation>,
     /// Whether the body requests a stream.
@@ -168,7 +170,7 @@ impl Provider {
             ProviderKind::Azure => azure::api_url(&config.base_url, config.api_version.is_some()),
             _ => Some(config.base_url),
         };
-        let urls = base_url.and_then(|url| Urls::new(&url, &dialects, form));
+        let urls = base_url.and_then(|url| Urls::new(&url, &dialects, config.kind.has_openai_calls(), form));
         let urls = urls.ok_or_else(|| ProviderConfigError::BaseUrl { provider: config.name.clone() })?;
         let forward = config.forward;
         Ok(Self {
@@ -229,6 +231,16 @@ impl Provider {
         self.dialects.get(index..=index).unwrap_or_default()
     }
 
+    /// Whether one of its models can be asked there in its own format. Of OpenAI's calls that are no conversation nobody knows
+    /// which ones a compatible server has; it says so itself ([`FailureClass::NoEndpoint`]).
+    #[must_use]
+    pub fn serves(&self, endpoint: Endpoint, model: &str) -> bool {
+        match endpoint {
+            Endpoint::OpenAi(_) => self.kind.has_openai_calls(),
+            _ => self.dialects_of(model).contains(&endpoint.dialect()),
+        }
+    }
+
     /// Whether a request in this format has its model in the path, so that the body need not name it.
     #[must_use]
     pub fn names_model_in_path(&self, dialect: Dialect) -> bool {
@@ -274,7 +286,7 @@ impl Provider {
         auth: &RequestAuth<'_>,
     ) -> Result<ProviderResponse, ProviderError> {
         let start = Instant::now();
-        let timeouts = call.timeouts;
+        let timeouts = &timeouts_of(call);
         let deadline = if call.stream {
             let first_byte = Deadline::new(start, timeouts.first_byte, TimeoutKind::FirstByte);
             first_byte.earlier(Deadline::new(start, timeouts.first_token, TimeoutKind::FirstToken))
@@ -285,6 +297,12 @@ impl Provider {
         if !response.status.is_success() {
             let error = self.read_error_response(response, call, deadline).await;
             return Err(translated::error(without_key(error, auth), call.translation));
+        }
+        let call = ProviderRequest { timeouts, ..call };
+        if let Endpoint::OpenAi(openai_call) = call.endpoint
+            && !(call.stream && is_event_stream(&response.headers))
+        {
+            return self.openai_answer(openai_call, response, call, (start, deadline), auth).await;
         }
         let dialect = call.endpoint.dialect();
         let mut first = None;
@@ -305,7 +323,7 @@ impl Provider {
             };
             let stream = EventStream::new(
                 response,
-                dialect,
+                call.endpoint,
                 start,
                 *timeouts,
                 call.translation,
@@ -336,6 +354,40 @@ impl Provider {
             }
             // A caller that requested a stream cannot read anything else.
             Ok(_) | Err(InvalidBody::UnexpectedShape) => {
+                Err(ProviderError::provider_failure(ProviderErrorKind::Invalid))
+            }
+        }
+    }
+
+    /// The answer to a call that is no conversation, if it is no stream of events. One was maybe asked for, but a model that
+    /// has none answers in one piece, as it would without a gateway.
+    async fn openai_answer(
+        &self,
+        openai_call: OpenAiCall,
+        response: ClientResponse,
+        call: ProviderRequest<'_>,
+        (start, deadline): (Instant, Deadline),
+        auth: &RequestAuth<'_>,
+    ) -> Result<ProviderResponse, ProviderError> {
+        // What says that it is JSON or a page may be an error, and is looked at as a whole.
+        let is_text = ["application/json", "text/"].iter().any(|text| has_type(&response.headers, text));
+        if openai_call.answers_bytes() && !is_text {
+            let (timeouts, framing) = (*call.timeouts, Framing::Sse);
+            let stream =
+                EventStream::new(response, call.endpoint, start, timeouts, None, framing, auth.secret());
+            return Ok(ProviderResponse::Streaming(stream.of_bytes()));
+        }
+        let mut response = deadline.timeout(read_complete(response)).await??;
+        let checked = response::check_call(openai_call, media_type(&response.headers), &response.body);
+        match checked {
+            Ok((usage, meta)) => {
+                (response.usage, response.meta) = (usage, meta);
+                Ok(ProviderResponse::Complete(response))
+            }
+            Err(InvalidBody::ErrorObject(error)) => {
+                Err(without_key(classify::from_error_in_body(error, response), auth))
+            }
+            Err(InvalidBody::UnexpectedShape) => {
                 Err(ProviderError::provider_failure(ProviderErrorKind::Invalid))
             }
         }
@@ -376,7 +428,8 @@ impl Provider {
         };
         let uri = uri.ok_or_else(unsupported)?;
         let deadline = Deadline::new(Instant::now(), limit, TimeoutKind::Response);
-        let response = deadline.timeout(self.send_as(&auth, &method, &uri, HeaderMap::new, &body)).await??;
+        let response =
+            deadline.timeout(self.send_as(&auth, &method, &uri, HeaderMap::new, (&body, None))).await??;
         let status = response.status;
         // A right that a role lacks is no wrong key: it may well have that of calling models.
         let is_refused = matches!(status.as_u16(), 401 | 403)
@@ -411,7 +464,7 @@ impl Provider {
         let auth = self.auth.for_request().await?;
         let headers = || self.forwarded(headers);
         let deadline = Deadline::new(Instant::now(), timeouts.response, TimeoutKind::Response);
-        let response = deadline.timeout(self.send_as(&auth, &method, &uri, headers, &body)).await??;
+        let response = deadline.timeout(self.send_as(&auth, &method, &uri, headers, (&body, None))).await??;
         let mut response = deadline.timeout(read_complete(response)).await??;
         if !response.status.is_success() {
             response.body = redact::without_key(response.body, auth.secret().as_ref());
@@ -430,7 +483,11 @@ impl Provider {
             ProviderKind::Vertex => self.vertex_uri(call.endpoint, call.model, call.stream, auth),
             _ => self.urls.endpoint(call.endpoint, call.model, call.stream, call.beta),
         };
-        let Some(uri) = uri.filter(|_| self.dialects.contains(&call.endpoint.dialect())) else {
+        let is_served = match call.endpoint {
+            Endpoint::OpenAi(_) => self.kind.has_openai_calls(),
+            _ => self.dialects.contains(&call.endpoint.dialect()),
+        };
+        let Some(uri) = uri.filter(|_| is_served) else {
             return Err(ProviderError {
                 class: FailureClass::InvalidRequest,
                 ..ProviderError::provider_failure(ProviderErrorKind::UnsupportedEndpoint)
@@ -441,6 +498,13 @@ impl Provider {
                 Some(_) => self.with_forwarded(translated_request_headers(call.headers), call.headers),
                 None => self.forwarded(call.headers),
             };
+            // A form's names its boundary.
+            let is_form = |value: &&HeaderValue| value.to_str().is_ok_and(is_form);
+            if call.endpoint.openai_call().is_some_and(OpenAiCall::takes_form)
+                && let Some(form) = call.headers.get(CONTENT_TYPE).filter(is_form)
+            {
+                headers.insert(CONTENT_TYPE, form.clone());
+            }
             match self.kind {
                 ProviderKind::Bedrock => {
                     bedrock::adapt_headers(call.endpoint, &mut headers);
@@ -460,7 +524,8 @@ impl Provider {
             }
             _ => None,
         };
-        self.send_as(auth, &Method::POST, &uri, headers, adapted.as_ref().unwrap_or(call.body)).await
+        let body = adapted.as_ref().unwrap_or(call.body);
+        self.send_as(auth, &Method::POST, &uri, headers, (body, call.tail)).await
     }
 
     /// Where Vertex AI has an endpoint for a model.
@@ -482,17 +547,18 @@ impl Provider {
         method: &Method,
         uri: &Uri,
         headers: impl Fn() -> HeaderMap,
-        body: &Bytes,
+        (body, tail): (&Bytes, Option<&[Bytes; 2]>),
     ) -> Result<ClientResponse, ProviderError> {
+        // Only Bedrock's requests are signed, and none of those has a tail.
         let hash = auth.hash(body);
         let headers = || {
             let mut headers = headers();
-            headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+            headers.entry(CONTENT_TYPE).or_insert(HeaderValue::from_static("application/json"));
             self.kind.add_required_headers(&mut headers);
             auth.add(&mut headers, method.as_str(), uri.path(), self.client.host(), hash.as_ref());
             headers
         };
-        Ok(self.client.send(method, uri, headers, body).await?)
+        Ok(self.client.send(method, uri, headers, RequestBody::new(body, tail)).await?)
     }
 
     /// A response with a status other than 2xx, with its body if that arrives in time.
@@ -514,6 +580,9 @@ impl Provider {
                     vertex::adapt_error(call.endpoint.dialect(), response);
                 }
                 error
+            }
+            Ok(Ok(response)) if call.endpoint.openai_call().is_some() => {
+                classify::from_response_of_call(response, call.model)
             }
             Ok(Ok(response)) => classify::from_response(response, call.model),
             Ok(Err(_)) | Err(_) => classify::from_status(status, &headers),
@@ -557,6 +626,21 @@ impl Provider {
     }
 }
 
+/// A stream of images has the time of a plain response for each of its steps.
+fn timeouts_of(call: ProviderRequest<'_>) -> Timeouts {
+    let timeouts = *call.timeouts;
+    if !call.endpoint.openai_call().is_some_and(OpenAiCall::is_silent) {
+        return timeouts;
+    }
+    let Timeouts { first_byte, first_token, idle, response, .. } = timeouts;
+    Timeouts {
+        first_byte: first_byte.max(response),
+        first_token: first_token.max(response),
+        idle: idle.max(response),
+        ..timeouts
+    }
+}
+
 /// The body as Bedrock takes it; `None`: as it is.
 fn bedrock_body(call: ProviderRequest<'_>) -> Option<Bytes> {
     match call.endpoint {
@@ -580,6 +664,11 @@ fn is_event_stream(headers: &HeaderMap) -> bool {
 }
 
 fn has_type(headers: &HeaderMap, expected: &str) -> bool {
-    let media_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let media_type = media_type(headers);
     media_type.get(..expected.len()).is_some_and(|start| start.eq_ignore_ascii_case(expected))
+}
+
+/// What a response says that it is; empty: nothing.
+fn media_type(headers: &HeaderMap) -> &str {
+    headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default()
 }

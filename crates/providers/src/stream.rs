@@ -7,7 +7,9 @@ use bytes::Bytes;
 use dialects::error::{ErrorBody, body_of_event};
 use dialects::events::end_marker;
 use dialects::sse::Frame;
-use dialects::{Choices, Dialect, EventClass, Progress, ResponseMeta, Usage, classify_event};
+use dialects::{
+    Choices, Dialect, Endpoint, EventClass, Progress, ResponseMeta, StreamFormat, Usage, classify_event,
+};
 use futures_util::FutureExt as _;
 use http::StatusCode;
 use http::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
@@ -55,6 +57,8 @@ impl fmt::Debug for StreamEvent {
 
 /// A streamed response. Dropping it before its end closes the connection, so that the provider stops generating.
 pub struct EventStream {
+    format: StreamFormat,
+    /// The API format of its errors.
     dialect: Dialect,
     headers: HeaderMap,
     /// `None`: it has ended.
@@ -98,9 +102,9 @@ impl Framing {
     }
 
     /// What ends a stream that has no end marker of its own.
-    fn end(self, dialect: Dialect) -> Bytes {
+    fn end(self, format: StreamFormat) -> Bytes {
         match self {
-            Self::Sse | Self::SseWithoutUsage => end_marker(dialect),
+            Self::Sse | Self::SseWithoutUsage => end_marker(format),
             Self::JsonArray { is_first: true } => Bytes::from_static(b"[]"),
             Self::JsonArray { is_first: false } => Bytes::from_static(b"]"),
         }
@@ -156,7 +160,7 @@ impl EventStream {
     /// `start`: when the request was sent.
     pub(crate) fn new(
         mut response: ClientResponse,
-        dialect: Dialect,
+        endpoint: Endpoint,
         start: Instant,
         timeouts: Timeouts,
         translation: Option<&Translation>,
@@ -169,7 +173,8 @@ impl EventStream {
             None => forwarded_response_headers(response.headers),
         };
         Self {
-            dialect,
+            format: StreamFormat::of(endpoint),
+            dialect: endpoint.dialect(),
             headers,
             translation: translation.map(StreamTranslation::new).map(Box::new),
             framing,
@@ -203,6 +208,19 @@ impl EventStream {
         self.headers.insert(CONTENT_TYPE, EVENT_STREAM);
         self.input.expect_messages(self.dialect);
         self
+    }
+
+    /// As a stream of bytes, which has no events.
+    pub(crate) fn of_bytes(mut self) -> Self {
+        self.format = StreamFormat::Bytes;
+        self.input.expect_bytes();
+        self
+    }
+
+    /// Whether it has events; else it is bytes, in which nothing can be said of a failure.
+    #[must_use]
+    pub fn has_events(&self) -> bool {
+        self.format != StreamFormat::Bytes
     }
 
     /// The headers that the caller gets.
@@ -292,7 +310,7 @@ impl EventStream {
 
     /// The event of a frame.
     fn on_frame(&mut self, frame: Frame) -> Result<StreamEvent, ProviderError> {
-        match classify_event(self.dialect, &frame, &mut self.progress.meta) {
+        match classify_event(self.format, &frame, &mut self.progress.meta) {
             EventClass::Progress(progress) => {
                 self.progress.update(progress);
                 // An end marker without a finish reason and without content would make a truncated stream look complete.
@@ -304,9 +322,7 @@ impl EventStream {
                 let bytes = match &mut self.translation {
                     Some(translation) => translation.translate(&frame, progress.done)?,
                     // Google's SDK takes every event for JSON, and this format has no marker.
-                    None if progress.done && self.dialect == Dialect::Gemini => {
-                        self.framing.end(self.dialect)
-                    }
+                    None if progress.done && self.dialect == Dialect::Gemini => self.framing.end(self.format),
                     None => self.framing.frame(frame, progress),
                 };
                 Ok(StreamEvent { bytes, progress })
@@ -332,7 +348,7 @@ impl EventStream {
         self.progress.update(progress);
         let bytes = match &mut self.translation {
             Some(translation) => translation.finish()?,
-            None => self.framing.end(self.dialect),
+            None => self.framing.end(self.format),
         };
         Ok(StreamEvent { bytes, progress })
     }

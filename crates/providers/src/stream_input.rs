@@ -1,5 +1,7 @@
 //! The pieces of a streamed body on their way to frames of events: decompressed, and out of AWS' messages.
 
+use std::collections::VecDeque;
+
 use bytes::Bytes;
 use dialects::Dialect;
 use dialects::sse::{Decoder, Frame};
@@ -13,15 +15,32 @@ pub(crate) struct StreamInput {
     decompressor: Option<Box<BodyDecoder>>,
     /// Of a stream of AWS' messages.
     messages: Option<Box<StreamDecoder>>,
-    frames: Decoder,
+    frames: Frames,
     /// Why nothing comes behind the frames so far.
     error: Option<ProviderError>,
+}
+
+/// What is made of the plain bytes.
+enum Frames {
+    Events(Decoder),
+    /// Bytes that are no events, as they came.
+    Bytes(VecDeque<Bytes>),
+}
+
+impl Frames {
+    fn push(&mut self, piece: Bytes) {
+        match self {
+            Self::Events(decoder) => decoder.push(piece),
+            Self::Bytes(_) if piece.is_empty() => {}
+            Self::Bytes(pieces) => pieces.push_back(piece),
+        }
+    }
 }
 
 impl StreamInput {
     /// `decompressor`: where the body is compressed.
     pub(crate) fn new(decompressor: Option<Box<BodyDecoder>>) -> Self {
-        Self { decompressor, messages: None, frames: Decoder::default(), error: None }
+        Self { decompressor, messages: None, frames: Frames::Events(Decoder::default()), error: None }
     }
 
     /// The body is a stream of AWS' messages, from an endpoint of this format.
@@ -32,6 +51,11 @@ impl StreamInput {
     /// Whether the body is such a stream.
     pub(crate) const fn is_messages(&self) -> bool {
         self.messages.is_some()
+    }
+
+    /// The body is bytes and no events.
+    pub(crate) fn expect_bytes(&mut self) {
+        self.frames = Frames::Bytes(VecDeque::new());
     }
 
     pub(crate) fn push(&mut self, piece: Bytes) {
@@ -56,9 +80,12 @@ impl StreamInput {
     /// The body has ended.
     pub(crate) fn end(&mut self) {
         if let Some(decompressor) = &mut self.decompressor {
-            // What is missing of it, the events tell.
-            let rest = decompressor.finish().unwrap_or_default();
-            self.push_plain(rest);
+            match (decompressor.finish(), &self.frames) {
+                (Ok(rest), _) => self.push_plain(rest),
+                // What is missing of it, the events tell; of bytes nothing else does.
+                (Err(_), Frames::Events(_)) => {}
+                (Err(error), Frames::Bytes(_)) => self.error = Some(error),
+            }
         }
         if let Some(error) = self.messages.as_ref().and_then(|messages| messages.error_at_end()) {
             self.error = Some(error.into());
@@ -67,7 +94,11 @@ impl StreamInput {
 
     /// The next frame; `None`: it has not come.
     pub(crate) fn next_frame(&mut self) -> Result<Option<Frame>, ProviderError> {
-        match self.frames.next_frame() {
+        let next = match &mut self.frames {
+            Frames::Events(decoder) => decoder.next_frame(),
+            Frames::Bytes(pieces) => pieces.pop_front().map(|piece| Ok(Frame::of_bytes(piece))),
+        };
+        match next {
             Some(Ok(frame)) => Ok(Some(frame)),
             Some(Err(too_large)) => Err(ProviderError::too_large(too_large.limit)),
             None => self.error.clone().map_or(Ok(None), Err),
@@ -76,7 +107,10 @@ impl StreamInput {
 
     /// A last frame that nothing ends.
     pub(crate) fn finish(&mut self) -> Option<Frame> {
-        self.frames.finish()
+        match &mut self.frames {
+            Frames::Events(decoder) => decoder.finish(),
+            Frames::Bytes(_) => None,
+        }
     }
 }
 

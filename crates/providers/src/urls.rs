@@ -1,6 +1,6 @@
 //! Where a provider serves what.
 
-use dialects::{Dialect, Endpoint};
+use dialects::{Dialect, Endpoint, OpenAiCall};
 use http::Uri;
 use percent_encoding::utf8_percent_encode;
 use url::{Position, Url};
@@ -49,15 +49,24 @@ const FIXED: [(Endpoint, &[&str]); 6] = [
 ];
 
 impl Urls {
-    /// `None`: nothing can be appended to this URL.
-    pub(crate) fn new(base: &Url, dialects: &[Dialect], form: UriForm) -> Option<Self> {
-        let fixed = FIXED.iter().filter(|(endpoint, _)| dialects.contains(&endpoint.dialect()));
-        let fixed = fixed.map(|(endpoint, path)| {
-            let mut url = append(base, path)?;
+    /// `None`: nothing can be appended to this URL. `has_openai_calls`: whether there are OpenAI's calls that are no
+    /// conversation.
+    pub(crate) fn new(
+        base: &Url,
+        dialects: &[Dialect],
+        has_openai_calls: bool,
+        form: UriForm,
+    ) -> Option<Self> {
+        let of_dialects = FIXED.iter().filter(|(endpoint, _)| dialects.contains(&endpoint.dialect()));
+        let of_dialects = of_dialects.map(|(endpoint, path)| (*endpoint, path.to_vec()));
+        let calls = OpenAiCall::ALL.into_iter().filter(|_| has_openai_calls);
+        let calls = calls.map(|call| (Endpoint::OpenAi(call), call.path_segments()));
+        let fixed = of_dialects.chain(calls).map(|(endpoint, path)| {
+            let mut url = append(base, &path)?;
             let uri = form.uri(&url)?;
             url.query_pairs_mut().append_pair("beta", "true");
             let beta = (endpoint.dialect() == Dialect::Anthropic).then(|| form.uri(&url)).flatten();
-            Some(FixedUrl { endpoint: *endpoint, uri, beta })
+            Some(FixedUrl { endpoint, uri, beta })
         });
         Some(Self { fixed: fixed.collect::<Option<_>>()?, base: base.clone(), form, api_version: None })
     }
@@ -132,8 +141,11 @@ impl Urls {
 
     /// An endpoint of one of Azure's deployments, which is named in the path.
     fn deployment(&self, endpoint: Endpoint, model: &str, version: &str) -> Option<Uri> {
-        let (_, path) = FIXED.iter().find(|(fixed, _)| *fixed == endpoint)?;
-        let path: Vec<_> = ["deployments", model].iter().chain(*path).copied().collect();
+        let path = match endpoint {
+            Endpoint::OpenAi(call) => call.path_segments(),
+            _ => FIXED.iter().find(|(fixed, _)| *fixed == endpoint)?.1.to_vec(),
+        };
+        let path: Vec<_> = ["deployments", model].into_iter().chain(path).collect();
         self.versioned(append(&self.base, &path)?, version)
     }
 
@@ -198,7 +210,7 @@ fn append(base: &Url, path: &[&str]) -> Option<Url> {
 
 #[cfg(test)]
 mod tests {
-    use dialects::{Dialect, Endpoint};
+    use dialects::{Dialect, Endpoint, OpenAiCall};
 
     use super::{ProviderKind, UriForm, Urls};
 
@@ -206,7 +218,7 @@ mod tests {
     fn every_endpoint_has_its_place() {
         use Dialect::{Anthropic, Gemini, OpenAiChat, OpenAiResponses};
         let url = |base: &str, dialect, endpoint, stream| {
-            let urls = Urls::new(&base.parse().unwrap(), &[dialect], UriForm::Absolute).unwrap();
+            let urls = Urls::new(&base.parse().unwrap(), &[dialect], true, UriForm::Absolute).unwrap();
             urls.endpoint(endpoint, "m/1", stream, false).map(|uri| uri.to_string())
         };
         let chat = url("http://a/v1/", OpenAiChat, Endpoint::ChatCompletions, true);
@@ -220,13 +232,15 @@ mod tests {
         let gemini = url("http://a/", Gemini, Endpoint::GenerateContent, true);
         assert_eq!(gemini.as_deref(), Some("http://a/v1beta/models/m%2F1:streamGenerateContent?alt=sse"));
         assert_eq!(url("http://a/v1", OpenAiChat, Endpoint::Responses, false), None);
+        let speech = url("http://a/v1", OpenAiResponses, Endpoint::OpenAi(OpenAiCall::Speech), true);
+        assert_eq!(speech.as_deref(), Some("http://a/v1/audio/speech"));
     }
 
     #[test]
     fn anthropic_has_urls_for_what_is_in_beta() {
         let base = "http://a".parse().unwrap();
         let dialects = [Dialect::Anthropic, Dialect::OpenAiChat];
-        let urls = Urls::new(&base, &dialects, UriForm::Path).unwrap();
+        let urls = Urls::new(&base, &dialects, false, UriForm::Path).unwrap();
         for (endpoint, expected) in [
             (Endpoint::Messages, "/v1/messages?beta=true"),
             (Endpoint::CountTokens, "/v1/messages/count_tokens?beta=true"),
@@ -239,11 +253,13 @@ mod tests {
     #[test]
     fn a_deployment_of_azure_is_in_the_path() {
         let base = "http://a/openai".parse().unwrap();
-        let urls = Urls::new(&base, &[Dialect::OpenAiChat], UriForm::Path).unwrap();
+        let urls = Urls::new(&base, &[Dialect::OpenAiChat], true, UriForm::Path).unwrap();
         let urls = urls.with_deployments(Some("2024-10-21".to_owned()));
         let uri = urls.endpoint(Endpoint::ChatCompletions, "my gpt", true, false).unwrap();
         assert_eq!(uri.to_string(), "/openai/deployments/my%20gpt/chat/completions?api-version=2024-10-21");
         assert_eq!(urls.endpoint(Endpoint::Responses, "m", false, false), None);
+        let uri = urls.endpoint(Endpoint::OpenAi(OpenAiCall::Embeddings), "m", false, false).unwrap();
+        assert_eq!(uri.to_string(), "/openai/deployments/m/embeddings?api-version=2024-10-21");
         let models = urls.models(ProviderKind::Azure).unwrap();
         assert_eq!(models.to_string(), "/openai/models?api-version=2024-10-21");
     }
@@ -260,11 +276,13 @@ mod tests {
                 "http://a/x/v1beta1/projects/p/locations/l/publishers/google/models/g:streamGenerateContent?alt=sse",
             ),
         ] {
-            let urls = Urls::new(&base.parse().unwrap(), &[Dialect::Gemini], UriForm::Absolute).unwrap();
+            let urls =
+                Urls::new(&base.parse().unwrap(), &[Dialect::Gemini], false, UriForm::Absolute).unwrap();
             let uri = urls.vertex(Endpoint::GenerateContent, "g", true, Some("p"), "l").unwrap();
             assert_eq!(uri.to_string(), expected);
         }
-        let urls = Urls::new(&"http://a/v1".parse().unwrap(), &[Dialect::Anthropic], UriForm::Path).unwrap();
+        let urls =
+            Urls::new(&"http://a/v1".parse().unwrap(), &[Dialect::Anthropic], false, UriForm::Path).unwrap();
         let uri = urls.vertex(Endpoint::Messages, "claude-4@2?#%/", true, Some("p"), "l");
         assert_eq!(uri, None);
         let uri = urls.vertex(Endpoint::Messages, "claude-4@2?#%", true, Some("p"), "l").unwrap();
@@ -280,7 +298,7 @@ mod tests {
             (UriForm::Absolute, "http://a:1/v1/responses/resp_1/cancel?a=b"),
         ] {
             let base = "http://user:password@a:1/v1".parse().unwrap();
-            let urls = Urls::new(&base, &[Dialect::OpenAiResponses], form).unwrap();
+            let urls = Urls::new(&base, &[Dialect::OpenAiResponses], true, form).unwrap();
             let uri = urls.stored_response(&["resp_1", "cancel"], Some("a=b")).unwrap();
             assert_eq!(uri.to_string(), expected);
         }

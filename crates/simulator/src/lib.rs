@@ -56,6 +56,9 @@
 //! POST /openai/v1/chat/completions                          Bedrock's, too, and Azure's; key in api-key
 //! POST /openai/v1/responses                                 Azure's
 //! POST /openai/deployments/MODEL/chat/completions?api-version=DATE
+//! POST /v1/completions, /v1/embeddings, /v1/moderations, /v1/rerank
+//! POST /v1/images/generations, /v1/images/edits, /v1/images/variations
+//! POST /v1/audio/speech, /v1/audio/transcriptions, /v1/audio/translations
 //! GET  /v1/models, /v1beta/models, /openai/v1/models, /openai/models
 //! ```
 //!
@@ -83,6 +86,7 @@
 //!                                            │             │           ├─▶ settings ──────────────┘
 //!                                            │             │           ├─▶ stored_responses
 //!                                            │             │           └─▶ traffic
+//!                                            ├─▶ form      │                       ┌─▶ openai_call            ─▶ (2)
 //!                                            ├─▶ route ────┴─▶ response ─┬─▶ dialect ─┬─▶ dialect/...        ─▶ (2)
 //!                                            └─▶ history_check ──────────┘            └─▶ dialect/..._error  ─▶ (3)
 //!
@@ -105,8 +109,10 @@ mod error_spec;
 mod event_list;
 mod event_stream;
 mod field_check;
+mod form;
 mod history_check;
 pub mod model_names;
+mod openai_call;
 mod playback;
 mod port;
 mod provider_error;

@@ -12,6 +12,7 @@ use crate::behaviour::{Behaviour, Fault};
 use crate::dialect::Dialect;
 use crate::error_spec::ErrorSpec;
 use crate::event_stream;
+use crate::openai_call::{OpenAiCall, Wishes};
 use crate::provider_error::{ProviderError, Reason};
 use crate::response_spec::ResponseSpec;
 
@@ -65,12 +66,16 @@ pub(crate) enum Form {
     JsonArray,
     /// A count of the prompt's tokens instead of an answer.
     TokenCount,
+    /// Bytes in pieces, which speech alone has.
+    Bytes,
 }
 
 /// The call that needs a response.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct SimulatedCall<'a> {
     pub(crate) dialect: Dialect,
+    /// What is called, if it is no conversation.
+    pub(crate) openai_call: Option<(OpenAiCall, Wishes)>,
     pub(crate) form: Form,
     pub(crate) response: ResponseSpec<'a>,
 }
@@ -85,11 +90,10 @@ impl SimulatedCall<'_> {
                 ScriptedResponse::with_content_length("text/html", Bytes::from_static(HTML_BODY))
             }
             fault => match self.form {
-                Form::EventStream | Form::JsonArray => self.stream_response(behaviour, fault.as_ref()),
-                Form::Complete => {
-                    let body = self.dialect.response_body(&self.response);
-                    self.plain_response(body, behaviour, fault.as_ref())
+                Form::EventStream | Form::JsonArray | Form::Bytes => {
+                    self.stream_response(behaviour, fault.as_ref())
                 }
+                Form::Complete => self.complete_response(behaviour, fault.as_ref()),
                 Form::TokenCount => {
                     let body = self.dialect.token_count_body(&self.response);
                     self.plain_response(body, behaviour, fault.as_ref())
@@ -103,9 +107,22 @@ impl SimulatedCall<'_> {
         Outcome::Response(response)
     }
 
+    fn complete_response(&self, behaviour: &Behaviour, fault: Option<&Fault>) -> ScriptedResponse {
+        let Some((call, wishes)) = self.openai_call else {
+            return self.plain_response(self.dialect.response_body(&self.response), behaviour, fault);
+        };
+        let body = call.response_body(&self.response, wishes);
+        let mut response = self.plain_response(body, behaviour, fault);
+        if wishes.text && !matches!(fault, Some(Fault::ErrorEvent { .. })) {
+            response.headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+        }
+        response
+    }
+
     /// What is stored of the response, unless it fails.
     pub(crate) fn stored_response(&self, behaviour: &Behaviour) -> Option<(String, Value)> {
-        let answers = self.form != Form::TokenCount && behaviour.fault.is_none();
+        let answers =
+            self.form != Form::TokenCount && self.openai_call.is_none() && behaviour.fault.is_none();
         answers.then(|| self.dialect.stored_response(&self.response))?
     }
 
@@ -127,7 +144,10 @@ impl SimulatedCall<'_> {
     }
 
     fn stream_response(&self, behaviour: &Behaviour, fault: Option<&Fault>) -> ScriptedResponse {
-        let events = self.dialect.events(&self.response);
+        let events = match self.openai_call {
+            Some((call, _)) => call.events(&self.response, self.form == Form::EventStream),
+            None => self.dialect.events(&self.response),
+        };
         let preamble = events.preamble();
         let mut events = events.into_events();
         let mut ending = self.apply_fault(&mut events, fault, behaviour.gap);
@@ -137,6 +157,8 @@ impl SimulatedCall<'_> {
         let content_type = if self.form == Form::JsonArray {
             events = self.frame_as_array(events, &mut ending);
             JSON_CONTENT_TYPE
+        } else if self.form == Form::Bytes {
+            "audio/mpeg"
         } else if self.dialect.is_binary() {
             event_stream::CONTENT_TYPE
         } else if behaviour.text_plain {

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use http::{HeaderMap, Method, Uri};
 
 use crate::dialect::Dialect;
+use crate::openai_call::OpenAiCall;
 use crate::response::Form;
 
 /// What a request asks for.
@@ -21,6 +22,8 @@ pub(crate) enum Route<'a> {
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct CallRoute<'a> {
     pub(crate) dialect: Dialect,
+    /// What is called, if it is no conversation.
+    pub(crate) openai_call: Option<OpenAiCall>,
     /// The form of the response, unless the request's body tells whether it is a stream.
     pub(crate) form: Option<Form>,
     /// The model, unless the request's body names it.
@@ -31,7 +34,7 @@ pub(crate) struct CallRoute<'a> {
 
 impl<'a> CallRoute<'a> {
     const fn new(dialect: Dialect, form: Option<Form>, model: Option<Cow<'a, str>>) -> Self {
-        Self { dialect, form, model, is_vertex: false }
+        Self { dialect, openai_call: None, form, model, is_vertex: false }
     }
 }
 
@@ -49,7 +52,8 @@ pub(crate) fn find<'a>(method: &Method, uri: &'a Uri, headers: &HeaderMap) -> Ro
         ("GET", "/v1/models" | "/v1beta/models" | "/openai/v1/models" | "/openai/models") => {
             Route::ListModels(Dialect::of_other_request(path, headers))
         }
-        ("POST", path) => bedrock_call(path)
+        ("POST", path) => openai_call(path)
+            .or_else(|| bedrock_call(path))
             .or_else(|| azure_call(path, uri.query().unwrap_or_default()))
             .or_else(|| vertex_call(path, uri.query().unwrap_or_default()))
             .or_else(|| gemini_call(path, uri.query().unwrap_or_default()))
@@ -60,6 +64,11 @@ pub(crate) fn find<'a>(method: &Method, uri: &'a Uri, headers: &HeaderMap) -> Ro
             _ => Route::Unknown(Dialect::of_other_request(path, headers)),
         },
     }
+}
+
+fn openai_call(path: &str) -> Option<CallRoute<'_>> {
+    let openai_call = OpenAiCall::at(path)?;
+    Some(CallRoute { openai_call: Some(openai_call), ..CallRoute::new(Dialect::Chat, None, None) })
 }
 
 /// `/model/MODEL/OPERATION`.

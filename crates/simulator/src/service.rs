@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use bytes::Bytes;
-use http::header::AUTHORIZATION;
+use http::header::{AUTHORIZATION, CONTENT_TYPE};
 use http::request::Parts;
 use http::{Request, Response, StatusCode};
 use http_body_util::BodyExt;
@@ -15,7 +15,9 @@ use tokio::time::Instant;
 
 use crate::behaviour::Behaviour;
 use crate::dialect::Dialect;
+use crate::form;
 use crate::history_check::{HistoryCheck, Refusal};
+use crate::openai_call::{OpenAiCall, Wishes};
 use crate::playback::{Abort, Body, play};
 use crate::provider_error::Reason;
 use crate::response::{Form, Outcome, ScriptedResponse, SimulatedCall};
@@ -37,6 +39,44 @@ struct RequestFields<'a> {
     store: Option<bool>,
     #[serde(borrow)]
     previous_response_id: Option<Cow<'a, str>>,
+    /// Only of embeddings.
+    #[serde(borrow)]
+    encoding_format: Option<Cow<'a, str>>,
+    /// Only of speech.
+    #[serde(borrow)]
+    stream_format: Option<Cow<'a, str>>,
+    /// The texts of a transcript; in a chat, an object.
+    #[serde(skip)]
+    response_format: Option<&'a str>,
+}
+
+impl<'a> RequestFields<'a> {
+    /// Reads a body of JSON, or of a form.
+    fn read(head: &Parts, body: &'a [u8]) -> Option<Self> {
+        let content_type = head.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+        let Some(form) = content_type.and_then(|content_type| form::read_fields(content_type, body)) else {
+            return serde_json::from_slice(body).ok();
+        };
+        let field = |name: &str| form.get(name).copied().map(Cow::Borrowed);
+        Some(Self {
+            model: field("model"),
+            stream: form.get("stream").map(|stream| stream.eq_ignore_ascii_case("true")),
+            n: None,
+            stream_options: None,
+            store: None,
+            previous_response_id: None,
+            encoding_format: None,
+            stream_format: None,
+            response_format: form.get("response_format").copied(),
+        })
+    }
+
+    fn wishes(&self) -> Wishes {
+        Wishes {
+            base64: self.encoding_format.as_deref() == Some("base64"),
+            text: matches!(self.response_format, Some("text" | "srt" | "vtt")),
+        }
+    }
 }
 
 #[derive(Deserialize)]
@@ -93,9 +133,12 @@ async fn handle_call(
     route: CallRoute<'_>,
     received: &Received,
 ) -> Result<Response<Body>, Abort> {
-    let fields = serde_json::from_slice::<RequestFields<'_>>(&received.body).ok();
-    let model =
-        |fields: &RequestFields<'_>| route.model.clone().or(fields.model.clone()).map(Cow::into_owned);
+    let fields = RequestFields::read(&received.head, &received.body);
+    let default = route.openai_call.and_then(OpenAiCall::default_model);
+    let model = |fields: &RequestFields<'_>| {
+        let named = route.model.clone().or(fields.model.clone()).map(Cow::into_owned);
+        named.or_else(|| default.map(str::to_owned))
+    };
     let Some((model, fields)) = fields.and_then(|fields| Some((model(&fields)?, fields))) else {
         // serde's message may quote the prompt.
         let message =
@@ -149,8 +192,14 @@ fn build_call<'a>(
         store: fields.store.unwrap_or(true),
         previous_response_id: fields.previous_response_id.as_deref(),
     };
-    let in_body = if fields.stream == Some(true) { Form::EventStream } else { Form::Complete };
-    SimulatedCall { dialect: route.dialect, form: route.form.unwrap_or(in_body), response }
+    let in_body = match route.openai_call {
+        Some(OpenAiCall::Speech) if fields.stream_format.as_deref() != Some("sse") => Form::Bytes,
+        Some(OpenAiCall::Speech) => Form::EventStream,
+        _ if fields.stream == Some(true) => Form::EventStream,
+        _ => Form::Complete,
+    };
+    let openai_call = route.openai_call.map(|call| (call, fields.wishes()));
+    SimulatedCall { dialect: route.dialect, openai_call, form: route.form.unwrap_or(in_body), response }
 }
 
 async fn run_behaviour(
@@ -206,6 +255,9 @@ fn check_request(
         check_vertex_body(route, &received.body)?;
     } else {
         check_key(shared, dialect, &received.head)?;
+    }
+    if route.openai_call.is_some() {
+        return Ok(());
     }
     if dialect == Dialect::Anthropic
         && !route.is_vertex

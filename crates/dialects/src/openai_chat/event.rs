@@ -7,7 +7,7 @@ use super::usage::OpenAiUsage;
 use crate::error_body::is_error;
 use crate::format::Parsed;
 use crate::has_content::HasContent;
-use crate::lenient::{Count, IsError, IsFinish, Lenient, Object, Objects, read_json};
+use crate::lenient::{Count, Filled, IsError, IsFinish, Lenient, Object, Objects, read_json};
 use crate::progress::{Choices, Progress};
 use crate::response_meta::{LenientStr, ResponseMeta};
 
@@ -31,6 +31,9 @@ struct Choice {
     index: Lenient<Count>,
     #[serde(default)]
     delta: Object<HasContent>,
+    /// What the older completions have instead of a delta.
+    #[serde(default)]
+    text: Lenient<Filled>,
     #[serde(default)]
     finish_reason: Lenient<IsFinish>,
 }
@@ -77,7 +80,7 @@ fn progress_of(chunk: Chunk<'_>, meta: &mut ResponseMeta) -> Read {
         let index = choice.index.0.0.and_then(|index| u32::try_from(index).ok()).unwrap_or_default();
         let this_choice = Choices::single(index);
         progress.choices = progress.choices.merge(this_choice);
-        progress.content |= choice.delta.get().is_some_and(|delta| delta.0);
+        progress.content |= choice.text.0.0 || choice.delta.get().is_some_and(|delta| delta.0);
         if choice.finish_reason.0.0 {
             progress.finished = progress.finished.merge(this_choice);
         }
@@ -130,6 +133,18 @@ mod tests {
             ("{}", r#""null""#, ""),
         ] {
             assert_eq!(parse(&choice(delta, reason)).flags(), expected, "{delta} {reason}");
+        }
+    }
+
+    #[test]
+    fn chunks_of_the_older_completions() {
+        for (choice, expected) in [
+            (r#""text":"Hi","logprobs":null,"finish_reason":null"#, "c"),
+            (r#""text":"","finish_reason":"stop""#, "f"),
+            (r#""text":"Hi","finish_reason":"length""#, "cf"),
+        ] {
+            let chunk = format!(r#"{{"object":"text_completion","choices":[{{"index":0,{choice}}}]}}"#);
+            assert_eq!(parse(&chunk).flags(), expected, "{chunk}");
         }
     }
 

@@ -2,7 +2,7 @@ use proptest::prelude::{any, prop_assert_eq, proptest};
 use serde_json::json;
 
 use super::depth::MAX_DEPTH;
-use super::{Bytes, Endpoint, Request, RequestError, StoredReference};
+use super::{Bytes, Endpoint, OpenAiCall, Request, RequestError, StoredReference};
 
 fn parse(body: &'static str) -> Result<Request, RequestError> {
     Request::parse(Endpoint::ChatCompletions, Bytes::from_static(body.as_bytes()))
@@ -210,4 +210,59 @@ fn brackets_in_strings_are_text() {
     let text = r#"[{\"[{\\"#.repeat(MAX_DEPTH);
     let body = format!(r#"{{"model":"a","x":"{text}","y":[1,"]"]}}"#);
     assert!(Request::parse(Endpoint::Messages, body.into()).is_ok());
+}
+
+#[test]
+fn the_model_of_a_form_is_replaced_and_nothing_is_copied() {
+    let file = "Content-Disposition: form-data; name=\"file\"; filename=\"a.wav\"\r\n\r\nRIFF\r\n--b";
+    let model = "Content-Disposition: form-data; name=\"model\"\r\n\r\n";
+    let stream = "Content-Disposition: form-data; name=\"stream\"\r\n\r\nTrue";
+    let form = |name: &str| format!("--X\r\n{file}\r\n--X\r\n{stream}\r\n--X\r\n{model}{name}\r\n--X--\r\n");
+    let endpoint = Endpoint::OpenAi(OpenAiCall::Transcriptions);
+    let parse = |body: String| Request::parse_form(endpoint, "multipart/form-data; boundary=X", body.into());
+    let request = parse(form("whisper-1")).unwrap();
+    assert_eq!((request.model(), request.stream()), ("whisper-1", true));
+    assert_eq!(request.with_model("other"), form("other"));
+    let pieces = request.pieces_with_model("other");
+    assert_eq!(pieces.concat(), form("other").as_bytes());
+    assert_eq!(pieces[0].as_ptr(), request.body().as_ptr(), "no copy");
+    assert_eq!(request.pieces_with_model("whisper-1")[0].as_ptr(), request.body().as_ptr());
+    assert_eq!(parse(form("")).unwrap_err(), RequestError::ModelNotAString);
+    assert_eq!(parse("--X--".to_owned()).unwrap_err(), RequestError::MissingModel);
+    let chat =
+        Request::parse_form(Endpoint::ChatCompletions, "multipart/form-data; boundary=X", Bytes::new());
+    assert_eq!(chat.unwrap_err(), RequestError::NoFormHere("/v1/chat/completions"));
+}
+
+#[test]
+fn only_moderations_have_a_model_of_their_own() {
+    for call in OpenAiCall::ALL {
+        let body = Bytes::from_static(br#" {"input":"a"}"#);
+        let request = Request::parse(Endpoint::OpenAi(call), body);
+        if call != OpenAiCall::Moderations {
+            assert_eq!(request.unwrap_err(), RequestError::MissingModel, "{call:?}");
+            continue;
+        }
+        let request = request.unwrap();
+        assert_eq!(request.model(), "omni-moderation-latest");
+        assert_eq!(request.with_model("omni-moderation-latest"), request.body());
+        assert_eq!(request.with_model("m"), r#" {"model":"m","input":"a"}"#);
+    }
+    let empty =
+        Request::parse(Endpoint::OpenAi(OpenAiCall::Moderations), Bytes::from_static(b"{ }")).unwrap();
+    assert_eq!(empty.with_model("m"), r#"{"model":"m" }"#);
+}
+
+#[test]
+fn what_is_streamed_depends_on_the_call() {
+    for (call, body, expected) in [
+        (OpenAiCall::Completions, r#"{"model":"m","stream":true}"#, true),
+        (OpenAiCall::ImageGenerations, r#"{"model":"m","stream":true}"#, true),
+        (OpenAiCall::ImageGenerations, r#"{"model":"m"}"#, false),
+        (OpenAiCall::Embeddings, r#"{"model":"m","stream":"odd"}"#, false),
+        (OpenAiCall::Speech, r#"{"model":"m"}"#, true),
+    ] {
+        let request = Request::parse(Endpoint::OpenAi(call), Bytes::from_static(body.as_bytes())).unwrap();
+        assert_eq!(request.stream(), expected, "{body}");
+    }
 }

@@ -23,6 +23,12 @@ impl Frame {
         Self { raw, start: if has_bom { BYTE_ORDER_MARK.len() } else { 0 } }
     }
 
+    /// A piece of a stream of bytes, which is no event.
+    #[must_use]
+    pub const fn of_bytes(raw: Bytes) -> Self {
+        Self { raw, start: 0 }
+    }
+
     /// All its bytes, with the blank line that ends it.
     #[must_use]
     pub const fn raw(&self) -> &Bytes {

@@ -138,7 +138,7 @@ async fn unknown_models_paths_and_methods_are_named() {
     let (status, code, _, message) = openai_error(world.get("/v1/nothing").send().await.unwrap()).await;
     assert_eq!((status, code.as_str()), (404, "not_found"));
     let supported = "/v1/nothing is not supported. Supported: /v1/chat/completions, /v1/responses, /v1/messages, \
-                     /v1beta/models/{model}:generateContent, /v1/models";
+                     /v1beta/models/{model}:generateContent, /v1/completions, /v1/embeddings, ";
     assert!(message.starts_with(supported), "{message}");
     let (status, code, kind, _) = anthropic_error(world.get("/v1/messages/x").send().await.unwrap()).await;
     assert_eq!((status, code.as_str(), kind.as_str()), (404, "not_found", "not_found_error"));

@@ -21,6 +21,7 @@ mod hostile_clients;
 mod inspection;
 mod keys;
 mod limits;
+mod openai_calls;
 mod permit_votes;
 mod permits;
 mod slow_requests;

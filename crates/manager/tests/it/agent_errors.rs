@@ -33,7 +33,7 @@ async fn rejected(agent: Agent, maker: &str, error: ProviderError) -> (u16, Valu
         Body::Complete(response) => {
             (response.status.as_u16(), serde_json::from_slice(&response.body).unwrap())
         }
-        Body::Stream { .. } => panic!("{} of {}: a stream", agent.name, maker),
+        Body::Stream { .. } | Body::Bytes { .. } => panic!("{} of {}: a stream", agent.name, maker),
     }
 }
 

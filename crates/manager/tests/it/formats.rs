@@ -216,13 +216,13 @@ pub(crate) fn ends_with_error(dialect: Dialect, events: &[String]) -> bool {
 pub(crate) async fn answer(reply: Reply) -> Value {
     match reply.body {
         Body::Complete(response) => serde_json::from_slice(&response.body).unwrap(),
-        Body::Stream { .. } => panic!("a stream"),
+        Body::Stream { .. } | Body::Bytes { .. } => panic!("a stream"),
     }
 }
 
 pub(crate) async fn events(reply: Reply) -> Vec<String> {
     match reply.body {
-        Body::Stream { events, .. } => collect_events(events).await,
+        Body::Stream { events, .. } | Body::Bytes { bytes: events, .. } => collect_events(events).await,
         Body::Complete(response) => panic!("no stream but {response:?}"),
     }
 }

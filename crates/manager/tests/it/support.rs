@@ -237,21 +237,21 @@ pub(crate) fn reply_of(response: Response) -> Reply {
 pub(crate) fn complete(reply: Reply) -> (u16, Bytes) {
     match reply.body {
         Body::Complete(response) => (response.status.as_u16(), response.body),
-        Body::Stream { .. } => panic!("a stream"),
+        Body::Stream { .. } | Body::Bytes { .. } => panic!("a stream"),
     }
 }
 
 /// All events of a stream.
 pub(crate) async fn stream_events(reply: Reply) -> Vec<String> {
     match reply.body {
-        Body::Stream { events, .. } => collect_events(events).await,
+        Body::Stream { events, .. } | Body::Bytes { bytes: events, .. } => collect_events(events).await,
         Body::Complete(response) => panic!("no stream but {response:?}"),
     }
 }
 
 /// All events, to the end.
 pub(crate) async fn collect_events(events: Events) -> Vec<String> {
-    let all = events.map(|event| String::from_utf8(event.to_vec()).unwrap()).collect();
+    let all = events.map(|event| String::from_utf8(event.unwrap().to_vec()).unwrap()).collect();
     tokio::time::timeout(TEST_TIMEOUT * 2, all).await.expect("the stream ends")
 }
 

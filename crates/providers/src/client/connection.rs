@@ -9,13 +9,13 @@ use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
 use http::{Request, Response};
-use http_body_util::Full;
 use hyper::body::{Body as _, Frame, Incoming};
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::error::ClientError;
+use super::request_body::RequestBody;
 use super::signal::Signal;
 use super::transport::Transport;
 
@@ -26,8 +26,8 @@ const MAX_HEAD_BYTES: usize = 64 * 1024;
 /// from task to task, and dropping it closes it at once.
 #[derive(Debug)]
 pub(crate) struct Connection {
-    sender: SendRequest<Full<Bytes>>,
-    driver: http1::Connection<TokioIo<WatchedTransport>, Full<Bytes>>,
+    sender: SendRequest<RequestBody>,
+    driver: http1::Connection<TokioIo<WatchedTransport>, RequestBody>,
     signal: Arc<Signal>,
     /// The waker of `signal`.
     waker: Waker,
@@ -51,7 +51,7 @@ impl Connection {
     /// Sends a request, and waits for the head of the response.
     pub(crate) async fn send(
         &mut self,
-        request: Request<Full<Bytes>>,
+        request: Request<RequestBody>,
     ) -> Result<Response<Incoming>, ClientError> {
         self.received.store(false, Relaxed);
         let mut response = pin!(self.sender.send_request(request));

@@ -59,6 +59,7 @@ pub(crate) async fn ask(
             endpoint,
             model: CLAUDE,
             body: &body.to_string().into(),
+            tail: None,
             translation: None,
             stream,
             json_array: false,

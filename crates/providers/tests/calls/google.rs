@@ -60,6 +60,7 @@ pub(crate) async fn ask(
             model,
             body: &body.to_string().into(),
             translation: None,
+            tail: None,
             stream,
             json_array: false,
             headers: &headers,

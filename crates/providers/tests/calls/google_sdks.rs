@@ -67,6 +67,7 @@ async fn requests_are_those_of_the_sdks() {
                 model,
                 body: &body.to_string().into(),
                 translation: None,
+                tail: None,
                 stream: row["call"] == "stream",
                 json_array: false,
                 headers: &headers,

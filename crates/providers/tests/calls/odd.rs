@@ -187,6 +187,7 @@ async fn called(
             endpoint: kind_and_endpoint(dialect).1,
             model: MODEL,
             body: &"{\"x\":\"the end\"}".into(),
+            tail: None,
             translation: translation.as_ref(),
             stream: true,
             withhold_usage: false,

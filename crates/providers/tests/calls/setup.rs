@@ -63,6 +63,7 @@ pub(crate) async fn call(
             endpoint,
             model: MODEL,
             body: &body(stream),
+            tail: None,
             translation: None,
             stream,
             withhold_usage: false,

@@ -22,7 +22,7 @@ fn test_call(dialect: Dialect, stream: bool) -> SimulatedCall<'static> {
         previous_response_id: None,
     };
     let form = if stream { Form::EventStream } else { Form::Complete };
-    SimulatedCall { dialect, form, response }
+    SimulatedCall { dialect, openai_call: None, form, response }
 }
 
 fn respond_to(call: &SimulatedCall<'_>, behaviour: impl Into<Behaviour>) -> ScriptedResponse {

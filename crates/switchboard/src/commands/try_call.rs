@@ -132,7 +132,7 @@ async fn tell_reply(
     teller.answered_by(&answered_by, attempts, translated.as_ref())?;
     match body {
         Body::Complete(response) => tell_response(dialect, &response, teller)?,
-        Body::Stream { events, .. } => {
+        Body::Stream { events, .. } | Body::Bytes { bytes: events, .. } => {
             teller.first_token_after(started_at.elapsed());
             tell_stream(dialect, events, teller).await?;
         }
@@ -154,8 +154,8 @@ fn tell_response(dialect: Dialect, response: &CompleteResponse, teller: &mut Tel
 
 async fn tell_stream(dialect: Dialect, mut events: Events, teller: &mut Teller) -> anyhow::Result<()> {
     let mut reader = StreamReader::new(dialect);
-    while let Some(bytes) = events.next().await {
-        teller.text(&reader.push(bytes))?;
+    while let Some(event) = events.next().await {
+        teller.text(&reader.push(event?))?;
     }
     teller.usage(reader.usage);
     if let Some(message) = reader.error {

@@ -19,7 +19,7 @@ use tokio::{
 #[derive(Debug, Serialize)]
 pub(crate) struct CallSpec {
     pub(crate) id: String,
-    /// The API format, by its word in the table.
+    /// The API format, or one of OpenAI's calls that are no conversation, by its word in the table.
     pub(crate) format: &'static str,
     pub(crate) model: String,
     pub(crate) stream: bool,
@@ -54,7 +54,10 @@ type PendingCalls = Arc<Mutex<HashMap<String, oneshot::Sender<CallResult>>>>;
 pub(crate) struct SdkProcesses([SdkProcess; 2]);
 
 /// Which process calls in which formats. The SDK of OpenAI's two formats takes longest to start.
-const FORMATS: [&[&str]; 2] = [&["chat", "responses"], &["anthropic", "gemini"]];
+const FORMATS: [&[&str]; 2] = [
+    &["chat", "responses", "embeddings", "completions", "speech", "transcriptions"],
+    &["anthropic", "gemini"],
+];
 
 impl SdkProcesses {
     /// Starts them against the gateway at this URL.

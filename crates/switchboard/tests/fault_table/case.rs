@@ -6,7 +6,7 @@ use dialects::Dialect;
 
 use crate::provider_api::ProviderApi;
 use crate::sdk_errors::GivenError;
-use crate::table::{CallerReceives, Mode, Row, Section};
+use crate::table::{CallerReceives, Mode, Row, Section, word_of};
 
 #[derive(Debug, Clone)]
 pub(crate) struct Case {
@@ -16,6 +16,8 @@ pub(crate) struct Case {
     /// The API of the provider with the fault.
     pub(crate) provider: ProviderApi,
     pub(crate) mode: Mode,
+    /// Which of OpenAI's calls it is, if it is no conversation.
+    pub(crate) openai_call: Option<&'static str>,
     /// Whether a healthy model follows in the chain.
     pub(crate) has_fallback: bool,
 }
@@ -28,7 +30,7 @@ impl Case {
             for provider in row.providers.iter().copied() {
                 let is_own = provider == ProviderApi::Of(caller);
                 let belongs = match row.section {
-                    Section::SameFormat => is_own,
+                    Section::SameFormat | Section::OpenAiCalls => is_own,
                     Section::AcrossFormats => !is_own && !provider.is_bedrock(),
                     Section::Bedrock => provider.is_bedrock(),
                 };
@@ -37,7 +39,20 @@ impl Case {
                 }
                 for mode in row.modes.iter().copied() {
                     for has_fallback in chains(row, mode, caller, provider).iter().copied() {
-                        cases.push(Self { row: row.clone(), caller, provider, mode, has_fallback });
+                        let case = Self {
+                            row: row.clone(),
+                            caller,
+                            provider,
+                            mode,
+                            openai_call: None,
+                            has_fallback,
+                        };
+                        match &row.openai_calls[..] {
+                            [] => cases.push(case),
+                            calls => cases.extend(
+                                calls.iter().map(|call| Self { openai_call: Some(call), ..case.clone() }),
+                            ),
+                        }
                     }
                 }
             }
@@ -49,7 +64,8 @@ impl Case {
     pub(crate) fn name(&self, attempt: usize) -> String {
         let chain = if self.has_fallback { "followed" } else { "alone" };
         let (caller, provider) = (self.caller.label(), self.provider.label());
-        format!("line-{}-{caller}-to-{provider}-{}-{chain}-{attempt}", self.row.line, self.mode)
+        let call = self.openai_call.unwrap_or("conversation");
+        format!("line-{}-{call}-{caller}-to-{provider}-{}-{chain}-{attempt}", self.row.line, self.mode)
     }
 
     /// What the simulator shows. The table counts the events of a stream as chat completions and Anthropic have them: one
@@ -88,7 +104,7 @@ impl Case {
         let place = Dialect::ALL.iter().position(|format| *format == self.provider.dialect());
         let next = Dialect::ALL[(place.unwrap_or_default() + 1) % Dialect::ALL.len()];
         match (self.row.section, self.provider) {
-            (Section::SameFormat, provider) => provider,
+            (Section::SameFormat | Section::OpenAiCalls, provider) => provider,
             (Section::AcrossFormats, _) => ProviderApi::Of(next),
             (Section::Bedrock, ProviderApi::Converse) => ProviderApi::Invoke,
             (Section::Bedrock, _) => ProviderApi::Converse,
@@ -112,7 +128,21 @@ impl Case {
 
     /// Whether an error comes inside a stream, whose status is a 200.
     pub(crate) fn errs_in_stream(&self) -> bool {
-        self.mode == Mode::Buffered || self.mode == Mode::Stream && self.row.after_first_token
+        // The head of what is no conversation waits for an answer.
+        self.mode == Mode::Buffered && self.openai_call.is_none()
+            || self.mode == Mode::Stream && self.row.after_first_token
+    }
+
+    /// Whether it ends in the middle of bytes, among which nothing can say so: the connection is cut off.
+    pub(crate) fn is_cut_off(&self) -> bool {
+        self.openai_call == Some("speech")
+            && self.row.after_first_token
+            && self.row.caller_receives == CallerReceives::ErrorResponse
+    }
+
+    /// What is called, by its word.
+    pub(crate) fn word(&self) -> &'static str {
+        self.openai_call.unwrap_or_else(|| word_of(self.caller))
     }
 
     /// Whether it mostly waits for time to pass.

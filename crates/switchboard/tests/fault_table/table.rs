@@ -37,6 +37,8 @@ pub(crate) struct Row {
     pub(crate) providers: Vec<ProviderApi>,
     pub(crate) error: ErrorCell,
     pub(crate) section: Section,
+    /// Which of OpenAI's calls that are no conversation it is about, by their words; none: conversations.
+    pub(crate) openai_calls: Vec<&'static str>,
 }
 
 /// Which formats callers and providers have in a table of faults.
@@ -46,7 +48,12 @@ pub(crate) enum Section {
     AcrossFormats,
     /// The providers are Amazon Bedrock's two APIs.
     Bedrock,
+    /// Calls that are no conversation.
+    OpenAiCalls,
 }
+
+/// The words of OpenAI's calls that the table is about.
+const OPENAI_CALLS: [&str; 4] = ["embeddings", "completions", "speech", "transcriptions"];
 
 /// What the page says.
 pub(crate) struct Page {
@@ -106,14 +113,16 @@ pub(crate) fn read(page: &Path) -> Page {
     let place =
         |heading: &str| lines.iter().position(|line| *line == heading).unwrap_or_else(|| panic!("{heading}"));
     let (table, across) = (place("## The table"), place("## Across formats"));
-    let (bedrock, sdks) = (place("## From Amazon Bedrock"), place("## What the SDKs raise"));
-    assert!(table < across && across < bedrock && bedrock < sdks, "the order of the page");
+    let (bedrock, calls) = (place("## From Amazon Bedrock"), place("## OpenAI's other calls"));
+    let sdks = place("## What the SDKs raise");
+    assert!(table < across && across < bedrock && bedrock < calls && calls < sdks, "the order of the page");
     let fail = |line: usize, error: String| panic!("{}:{line}: {error}", page.display());
     let mut rows = Vec::new();
     for (range, section) in [
         (table..across, Section::SameFormat),
         (across..bedrock, Section::AcrossFormats),
-        (bedrock..sdks, Section::Bedrock),
+        (bedrock..calls, Section::Bedrock),
+        (calls..sdks, Section::OpenAiCalls),
     ] {
         let found = table_rows(&lines, range, &COLUMNS);
         rows.extend(found.iter().map(|(line, cells)| {
@@ -143,7 +152,13 @@ fn parse_row(line: usize, cells: &[&str], section: Section) -> Result<Row, Strin
         return Err(format!("a row has {} cells, this one has {}", COLUMNS.len(), cells.len()));
     };
     let fault = fault.split('`').nth(1).ok_or("the fault's name is to stand in backticks")?;
-    let (call, callers, providers) = parse_call(call)?;
+    let (call, callers, providers, openai_calls) = if section == Section::OpenAiCalls {
+        let (call, openai_calls) = parse_openai_calls(call)?;
+        (call, vec![Dialect::OpenAiChat], vec![ProviderApi::Of(Dialect::OpenAiChat)], openai_calls)
+    } else {
+        let (call, callers, providers) = parse_call(call)?;
+        (call, callers, providers, Vec::new())
+    };
     let (call, choices) = match call.split_once(" n=") {
         Some((call, choices)) => (call, choices.parse().map_err(|_| "n= takes a number")?),
         None => (call, 1),
@@ -173,6 +188,7 @@ fn parse_row(line: usize, cells: &[&str], section: Section) -> Result<Row, Strin
         providers,
         error: error.parse()?,
         section,
+        openai_calls,
     })
 }
 
@@ -187,6 +203,15 @@ fn parse_call(cell: &str) -> Result<(&str, Vec<Dialect>, Vec<ProviderApi>), Stri
         }
     }
     Ok((call, callers, providers))
+}
+
+/// `plain (embeddings, transcriptions)`.
+fn parse_openai_calls(cell: &str) -> Result<(&str, Vec<&'static str>), String> {
+    let (mode, calls) = cell.split_once(" (").ok_or("which calls?")?;
+    let calls = calls.strip_suffix(')').ok_or("a parenthesis is open")?.split(", ");
+    let known = |word: &str| OPENAI_CALLS.iter().find(|call| **call == word).copied();
+    let calls = calls.map(|word| known(word).ok_or_else(|| format!("{word:?} is no call")));
+    Ok((mode, calls.collect::<Result<_, _>>()?))
 }
 
 /// `chat, responses`, or `not gemini`.

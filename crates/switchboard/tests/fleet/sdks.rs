@@ -37,7 +37,7 @@ async fn run_script_with(script: &str, variables: &[(&str, &str)]) {
     assert!(stdout.trim_end().ends_with("all well"), "{stdout}");
 }
 
-async fn instance(simulator: &Simulator, redis: &RedisServer) -> Instance {
+async fn instance(simulator: &Simulator, redis: Option<&RedisServer>) -> Instance {
     let overloaded = || Script::always(ProviderError::overloaded());
     simulator.script("dead", overloaded());
     let variables = [
@@ -48,19 +48,29 @@ async fn instance(simulator: &Simulator, redis: &RedisServer) -> Instance {
         ("FALLBACK_OPENAI_REVIEWER_MODEL", "dead"),
         ("FALLBACK_ANTHROPIC_REVIEWER_MODEL", "claude-opus-4-5"),
     ];
-    Instance::start_with(Some(&redis.url()), simulator, &variables).await
+    let url = redis.map(RedisServer::url);
+    Instance::start_with(url.as_deref(), simulator, &variables).await
 }
 
 #[tokio::test]
 async fn openai() {
     let (simulator, redis) = (Simulator::start().await.unwrap(), RedisServer::start().await);
-    run_script("openai_calls.py", &instance(&simulator, &redis).await).await;
+    run_script("openai_calls.py", &instance(&simulator, Some(&redis)).await).await;
+}
+
+/// Embeddings, images, audio, …: all that are no conversation.
+#[tokio::test]
+async fn openais_other_calls() {
+    let simulator = Simulator::start().await.unwrap();
+    let instance = instance(&simulator, None).await;
+    run_script("other_calls.py", &instance).await;
+    run_script("other_calls.mjs", &instance).await;
 }
 
 #[tokio::test]
 async fn anthropic() {
     let (simulator, redis) = (Simulator::start().await.unwrap(), RedisServer::start().await);
-    run_script("anthropic_calls.py", &instance(&simulator, &redis).await).await;
+    run_script("anthropic_calls.py", &instance(&simulator, Some(&redis)).await).await;
 }
 
 /// Models of all API formats, each called in the four that callers have.
