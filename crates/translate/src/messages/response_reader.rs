@@ -9,11 +9,13 @@ pub(crate) fn read(body: &[u8], _context: &AnswerContext) -> Option<Vec<Event>> 
     let message = Object::parse(body)?;
     let mut answer = AnswerReader::default();
     let mut out = Vec::new();
-    if message.str("type").as_deref() == Some("error") || message.error().is_some() {
+    let content = message.raw("content").and_then(items);
+    // Whatever else a message has, it is one (C6).
+    if message.str("type").as_deref() == Some("error") || content.is_none() && message.error().is_some() {
         answer.error(&message, &mut out);
         return Some(out);
     }
-    let content = message.raw("content").and_then(items)?;
+    let content = content?;
     answer.start(Some(&message), &mut out);
     for (index, block) in (0..).zip(content) {
         if let Some(block) = Object::of(block) {
@@ -45,6 +47,15 @@ mod tests {
         assert_eq!(events[10], Event::Delta(r#"{"a": 1}"#.to_owned()));
         let Some(Event::Finish(finish)) = events.last() else { panic!("{events:?}") };
         assert_eq!((finish.reason, finish.detail.as_deref()), (FinishReason::Filtered, Some("no")));
+    }
+
+    #[test]
+    fn a_message_with_an_odd_error_beside_it_is_a_message() {
+        let body = br#"{"type":"message","content":[{"type":"text","text":"Hi"}],"error":{"input_tokens":81}}"#;
+        let events = read(body, &AnswerContext::for_test()).unwrap();
+        assert!(matches!(events.last(), Some(Event::Finish(_))), "{events:?}");
+        let error = read(br#"{"error":{"type":"overloaded_error"}}"#, &AnswerContext::for_test()).unwrap();
+        assert!(matches!(error[..], [Event::Error(_)]), "{error:?}");
     }
 
     #[test]
