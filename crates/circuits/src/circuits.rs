@@ -6,9 +6,7 @@ use std::{
     time::Duration,
 };
 
-use breaker::{
-    Admission, InstanceId, Mode, ModelKey, Phase, Policy, Requester as _, Timestamp, Transition, admit,
-};
+use breaker::{Admission, InstanceId, Mode, ModelKey, Policy, Requester as _, Timestamp, Transition, admit};
 use tokio::{
     sync::oneshot,
     time::{Instant, timeout_at},
@@ -278,11 +276,18 @@ impl Circuits {
         Some(now.since(view.record.failing_since(&view.policy, now)?))
     }
 
-    /// Whether a circuit is open for all, or half-open, as far as this instance knows.
+    /// Whether a call of this source would be refused now, as far as this instance knows. One that may be a probe would not.
+    /// It asks for nothing and counts as nothing.
     #[must_use]
-    pub fn is_open(&self, key: &ModelKey) -> bool {
+    pub fn would_refuse(&self, key: &ModelKey, source: &CallSource) -> bool {
         let circuits = self.0.circuits.load();
-        circuits.get(key).is_some_and(|circuit| circuit.view.load().record.phase != Phase::Closed)
+        let Some(circuit) = circuits.get(key).filter(|circuit| circuit.fast_path_epoch().is_none()) else {
+            return false;
+        };
+        let (view, now) = (circuit.view.load(), self.0.clock.now());
+        let requester = circuit.tagged(Some(source));
+        let admission = admit(&view.record, &view.policy, &self.0.instance, &requester, now);
+        matches!(admission, Admission::Refused { .. })
     }
 
     /// The policy of one circuit.

@@ -22,15 +22,16 @@ pub(crate) struct Member {
     pub(crate) hash: u64,
     /// Its calls in flight on this instance.
     pub(crate) in_flight: u64,
-    /// Whether its circuit is open, so it has no share of the calls. It keeps its place: a probe is due sooner or later.
-    pub(crate) is_open: bool,
+    /// Whether its circuit refuses this caller now, so it has no share of the calls. It keeps its place, for when it is asked
+    /// again.
+    pub(crate) is_refused: bool,
 }
 
 /// The indexes of the members, the one to be called first in front. `random` decides for calls of no conversation.
 pub(crate) fn order(members: &[Member], conversation: Option<u64>, random: u64) -> Vec<usize> {
     let mut order = by_rendezvous(members, conversation.unwrap_or(random));
     let first = match conversation {
-        Some(_) => order.iter().position(|&index| members[index].is_open || !is_busy(members, index)),
+        Some(_) => order.iter().position(|&index| members[index].is_refused || !is_busy(members, index)),
         None => less_busy_of_two(members, &order),
     };
     order[..=first.unwrap_or_default()].rotate_right(1);
@@ -51,15 +52,15 @@ const fn mix(mut bits: u64) -> u64 {
     bits ^ (bits >> 31)
 }
 
-/// The position of the less busy of the first two that are not open.
+/// The position of the less busy of the first two that are not refused.
 fn less_busy_of_two(members: &[Member], order: &[usize]) -> Option<usize> {
-    let closed = order.iter().enumerate().filter(|(_, index)| !members[**index].is_open);
-    closed.take(2).min_by_key(|(_, index)| members[**index].in_flight).map(|(position, _)| position)
+    let able = order.iter().enumerate().filter(|(_, index)| !members[**index].is_refused);
+    able.take(2).min_by_key(|(_, index)| members[**index].in_flight).map(|(position, _)| position)
 }
 
 fn is_busy(members: &[Member], index: usize) -> bool {
-    let closed = members.iter().filter(|member| !member.is_open);
-    let (count, total) = closed.fold((0, 0), |(count, total), member| (count + 1, total + member.in_flight));
+    let able = members.iter().filter(|member| !member.is_refused);
+    let (count, total) = able.fold((0, 0), |(count, total), member| (count + 1, total + member.in_flight));
     let in_flight = members[index].in_flight;
     // With the call that is to be placed.
     let bound = (MAX_SHARE_PERCENT * (total + 1)).div_ceil(100 * count.max(1));
@@ -73,11 +74,11 @@ mod simulation;
 mod tests {
     use super::*;
 
-    fn members(in_flight: &[u64], open: &[usize]) -> Vec<Member> {
+    fn members(in_flight: &[u64], refused: &[usize]) -> Vec<Member> {
         let member = |(index, &in_flight): (usize, &u64)| Member {
             hash: mix(index as u64 + 1),
             in_flight,
-            is_open: open.contains(&index),
+            is_refused: refused.contains(&index),
         };
         in_flight.iter().enumerate().map(member).collect()
     }
@@ -139,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn an_open_member_has_no_share_and_keeps_its_place() {
+    fn a_refused_member_has_no_share_and_keeps_its_place() {
         // Three carry what four did: none of them is busy by that.
         let busy = members(&[0, 16, 16, 18], &[0]);
         for conversation in 0..1_000 {
@@ -156,6 +157,6 @@ mod tests {
         }
         // The idle one whenever it is drawn: twice its share, and no herd.
         assert!((1_900..2_100).contains(&counts[0]), "{counts:?}");
-        assert!(order(&members(&[0, 5], &[0]), None, 3)[0] == 1, "an open one is not drawn");
+        assert!(order(&members(&[0, 5], &[0]), None, 3)[0] == 1, "a refused one is not drawn");
     }
 }

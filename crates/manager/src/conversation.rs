@@ -13,8 +13,10 @@ const SESSION_HEADERS: [HeaderName; 5] = [
     HeaderName::from_static("x-claude-code-session-id"),
 ];
 
-/// The most that is read of a system prompt or a message: enough to tell conversations apart, however long they are.
+/// The most that is read of a system prompt or a message, and the most of these: enough to tell conversations apart, however
+/// long they are.
 const MAX_BYTES: usize = 16 * 1024;
+const MAX_PARTS: usize = 8;
 
 /// A number that all calls of one conversation have in common, on every instance (C7): of its `prompt_cache_key`, its session
 /// header, its user, or the beginning of its prompt, whichever is there first. `None`: the call has none of these.
@@ -30,7 +32,8 @@ pub(crate) fn conversation_hash(call: &Call) -> Option<u64> {
     if let Some(user) = body.user {
         return Some(hash([user.as_bytes()]));
     }
-    let parts = body.beginning.iter().map(|part| &part.as_bytes()[..part.len().min(MAX_BYTES)]);
+    let parts =
+        body.beginning.iter().take(MAX_PARTS).map(|part| &part.as_bytes()[..part.len().min(MAX_BYTES)]);
     (!body.beginning.is_empty()).then(|| hash(parts))
 }
 

@@ -48,6 +48,8 @@ pub(crate) struct FailoverLoop<'a> {
     candidates: Vec<Candidate>,
     /// The order in which they are called, where the chain has equals; `None`: the chain's.
     order: Option<Vec<usize>>,
+    /// The second attempt at a model that an equal is called instead of, should no equal be callable.
+    put_off: Option<(usize, RetryDelay)>,
     /// Attempts in flight: one, unless models are hedged.
     in_flight: FuturesUnordered<AttemptFuture<'a>>,
     /// When the next model is called as well.
@@ -83,6 +85,7 @@ impl<'a> FailoverLoop<'a> {
             log,
             candidates: iter::repeat_with(Candidate::default).take(models).collect(),
             order,
+            put_off: None,
             in_flight: FuturesUnordered::new(),
             hedge_at: None,
             last_started: None,
@@ -184,6 +187,15 @@ impl<'a> FailoverLoop<'a> {
         })
     }
 
+    /// The attempt that was put off for equals of which this was the last, and could not be called either.
+    fn take_put_off(&mut self, index: usize) -> Option<(usize, RetryDelay)> {
+        if self.has_pending_equal(index) {
+            return None;
+        }
+        let equals = self.context.chain.equals_of(index)?;
+        self.put_off.take_if(|(other, _)| equals.contains(other))
+    }
+
     fn run_attempt(&mut self, index: usize, delay: Option<RetryDelay>) {
         if self.hedge_at.is_none() {
             let starts_at = Instant::now() + delay.map_or(Duration::ZERO, |delay| delay.duration);
@@ -211,6 +223,10 @@ impl<'a> FailoverLoop<'a> {
     /// Handles the end of an attempt; returns the result of the loop, if that ends it.
     fn on_attempt_done(&mut self, attempt: CompletedAttempt) -> Option<CallOutcome> {
         let CompletedAttempt { index, outcome } = attempt;
+        let was_called = !matches!(outcome, AttemptOutcome::NotPermitted(_) | AttemptOutcome::Ineligible(_));
+        if was_called {
+            self.put_off = None;
+        }
         match outcome {
             AttemptOutcome::NotPermitted(refusal) => self.candidates[index].mark_not_permitted(refusal),
             AttemptOutcome::Ineligible(reason) => self.candidates[index].exhaust(reason),
@@ -233,6 +249,12 @@ impl<'a> FailoverLoop<'a> {
                     NextAction::Return(outcome) => return Some(*outcome),
                 }
             }
+        }
+        if !was_called && let Some((index, delay)) = self.take_put_off(index) {
+            self.candidates[index].start();
+            self.last_started = Some(index);
+            self.run_attempt(index, Some(delay));
+            return None;
         }
         // A hedge in flight already is the next model, unless it is the hedge that failed.
         let failed = !self.candidates[index].is_in_flight();
@@ -275,8 +297,13 @@ impl<'a> FailoverLoop<'a> {
             }
         };
         let in_time = |delay: &RetryDelay| Instant::now() + delay.duration < self.context.deadline;
-        let may_retry = candidate.failures < retry.max_attempts && !has_pending_equal;
+        let may_retry = candidate.failures < retry.max_attempts;
         match delay.filter(|_| may_retry).filter(in_time) {
+            Some(delay) if has_pending_equal => {
+                self.put_off = Some((index, delay));
+                candidate.exhaust(SkipReason::Failed(Box::new(error)));
+                NextAction::TryNext
+            }
             Some(delay) => {
                 candidate.skip_reason = Some(SkipReason::Failed(Box::new(error)));
                 NextAction::RetrySame(delay)
@@ -486,14 +513,14 @@ impl<'a> FailoverLoop<'a> {
 
 /// The indexes of the first `models` models of a chain, with each group of equals in the order for this call (C7).
 fn balanced_order(context: CallContext<'_>, models: usize) -> Vec<usize> {
-    let CallContext { chain, call, circuits, .. } = context;
+    let CallContext { chain, call, circuits, source, .. } = context;
     let conversation = conversation_hash(call);
     let mut order: Vec<_> = (0..models).collect();
     for group in chain.equals.iter().filter(|group| group.end <= models) {
         let member = |entry: &ChainEntry| Member {
             hash: hash([entry.key.as_str().as_bytes()]),
             in_flight: entry.in_flight.as_ref().map_or(0, |in_flight| in_flight.get()),
-            is_open: circuits.is_open(&entry.key),
+            is_refused: circuits.would_refuse(&entry.key, source),
         };
         let members: Vec<_> = chain.entries[group.clone()].iter().map(member).collect();
         let balanced = balance::order(&members, conversation, random_bits());

@@ -733,6 +733,8 @@ fn a_list_in_a_chain_is_a_group_of_equals() {
     let printed: toml::Table = config.to_toml().unwrap().parse().unwrap();
     let models = printed["routes"]["r"]["models"].as_array().unwrap();
     assert_eq!((models[0].as_array().unwrap().len(), models[1].as_str()), (2, Some("openai:c")), "{printed}");
+    let local = load("[routes.r]\nmodels = [[\"ollama:m\", \"vllm:m\"]]", &[]);
+    assert_eq!((local.routes["r"].models.len(), local.routes["r"].keys().count()), (1, 2));
     for (models, expected) in [
         (r#"[[], "openai:a"]"#, "is empty, expected equals such as"),
         (r#"[["openai:a", "openai:a"]]"#, "is openai:a again"),

@@ -30,6 +30,9 @@ struct Body<'a> {
     system_instruction: Option<&'a RawValue>,
     #[serde(borrow, alias = "input", alias = "contents")]
     messages: Option<&'a RawValue>,
+    /// Of the older completions; of Responses, a template that many conversations have.
+    #[serde(borrow)]
+    prompt: Option<&'a RawValue>,
 }
 
 #[derive(Deserialize)]
@@ -52,7 +55,7 @@ impl<'a> Conversation<'a> {
         let user_id = in_metadata.and_then(|metadata| metadata.user_id);
         let system = [body.system, body.instructions, body.system_instruction];
         let mut beginning: Vec<_> = system.into_iter().flatten().map(RawValue::get).collect();
-        beginning.extend(body.messages.map(first_messages).unwrap_or_default());
+        beginning.extend(body.messages.or(body.prompt).map(first_messages).unwrap_or_default());
         Self { cache_key: text(body.prompt_cache_key), user: text(body.user.or(user_id)), beginning }
     }
 }
@@ -104,6 +107,8 @@ mod tests {
             assert_eq!(beginning, Conversation::read(second.as_bytes()).beginning, "{second}");
         }
         assert_eq!(Conversation::read(br#"{"input":"a"}"#).beginning, [r#""a""#]);
+        assert_eq!(Conversation::read(br#"{"prompt":"a"}"#).beginning, [r#""a""#]);
+        assert_eq!(Conversation::read(br#"{"prompt":{"id":"p"},"input":"a"}"#).beginning, [r#""a""#]);
     }
 
     #[test]

@@ -112,7 +112,7 @@ fn simulate(rule: Choice, workload: &Workload) -> Outcome {
             .map(|member| Member {
                 hash: hashes[member],
                 in_flight: in_flight[instance][member],
-                is_open: away && member == 0,
+                is_refused: away && member == 0,
             })
             .collect();
         let random = numbers.next();
@@ -129,7 +129,7 @@ fn simulate(rule: Choice, workload: &Workload) -> Outcome {
                 ranked
             }
         };
-        let member = *ranked.iter().find(|&&member| !members[member].is_open).unwrap();
+        let member = *ranked.iter().find(|&&member| !members[member].is_refused).unwrap();
         // A call takes 2 to 10 s.
         ends.push(Reverse((now + 2_000 + numbers.below(8_000), instance, member)));
         in_flight[instance][member] += 1;

@@ -10,7 +10,7 @@ use manager::{Call, ModelGroup, ModelManager, Route, Settings};
 use providers::{ProviderConfig, ProviderKind};
 use simulator::{Behaviour, Simulator};
 
-use crate::support::{TestConfig, complete, reply_of};
+use crate::support::{TestConfig, complete, never_trips, reply_of};
 
 const EQUALS: [&str; 4] = ["eu:m", "us:m", "asia:m", "own:m"];
 const OPEN_FOR: Duration = Duration::from_millis(300);
@@ -24,6 +24,17 @@ struct World {
 impl World {
     /// The route `chat` over four equals, then `last:m`.
     async fn start() -> Self {
+        let policy = TestConfig::default().policy;
+        Self::with(Policy {
+            open_duration: OPEN_FOR,
+            max_open_duration: OPEN_FOR,
+            open_jitter: 0.0,
+            ..policy
+        })
+        .await
+    }
+
+    async fn with(policy: Policy) -> Self {
         let mut providers = Vec::new();
         for _ in 0..5 {
             providers.push(Simulator::start().await.unwrap());
@@ -42,8 +53,6 @@ impl World {
             timeouts: test.timeouts,
             ..Settings::default()
         };
-        let policy =
-            Policy { open_duration: OPEN_FOR, max_open_duration: OPEN_FOR, open_jitter: 0.0, ..test.policy };
         let circuits = Circuits::in_memory(Policies { default: policy, ..Policies::default() });
         let manager = ModelManager::new(settings, circuits.clone()).unwrap();
         Self { providers, manager, circuits }
@@ -127,6 +136,37 @@ async fn an_equal_is_called_instead_of_a_retry_and_before_the_fallback() {
     assert!((1..=4).contains(&attempts), "{attempts}: each of the others at most once");
     world.providers[3].script("m", Behaviour::status(StatusCode::SERVICE_UNAVAILABLE));
     assert_eq!(world.turn(None).await.0, "last:m");
+}
+
+#[tokio::test]
+async fn where_no_equal_can_be_called_the_same_model_is_retried() {
+    let world = World::with(never_trips()).await;
+    // Three are forced open, so the fourth has its second attempt, as a model without equals has.
+    for key in &EQUALS[..3] {
+        world.circuits.open(&key.parse().unwrap(), None, None, None).await.unwrap();
+    }
+    world.providers[3]
+        .script("m", simulator::Script::first(1, Behaviour::status(StatusCode::SERVICE_UNAVAILABLE)));
+    for conversation in [None, Some(1), Some(2), Some(3)] {
+        let (answered, attempts) = world.turn(conversation).await;
+        assert_eq!((answered.as_str(), attempts), ("own:m", if conversation.is_none() { 2 } else { 1 }));
+    }
+}
+
+#[tokio::test]
+async fn one_that_was_open_is_probed_by_calls_of_no_conversation() {
+    let world = World::start().await;
+    world.providers[0].script("m", Behaviour::status(StatusCode::SERVICE_UNAVAILABLE));
+    while world.providers[0].traffic().calls("m") == 0 {
+        world.turn(None).await;
+    }
+    world.providers[0].script("m", Behaviour::default());
+    tokio::time::sleep(OPEN_FOR).await;
+    let mut answered = std::collections::BTreeSet::new();
+    for _ in 0..60 {
+        answered.insert(world.turn(None).await.0);
+    }
+    assert_eq!(answered.len(), 4, "{answered:?}");
 }
 
 #[tokio::test]

@@ -13,9 +13,12 @@ use super::error::CredentialsError;
 /// So long before the end they are no longer used: a request may be on its way for some time.
 const EXPIRED_BEFORE: Duration = Duration::from_secs(30);
 
-/// A failure to get credentials is the answer for so long, so that calls do not wait for it one by one. Nor are new ones asked
-/// for more often: some services hand out the same until shortly before their end.
+/// New credentials are asked for no more often: some services hand out the same until shortly before their end.
 const RETRY_INTERVAL: Duration = Duration::from_secs(5);
+
+/// A failure to get credentials is the answer for so long, so that calls do not wait for it one by one. The clients' own retries
+/// come later (C9).
+const FAILURE_TTL: Duration = Duration::from_millis(500);
 
 /// Credentials that were accepted once and are refused now are fetched again no more often than this.
 const RENEW_INTERVAL: Duration = Duration::from_secs(10);
@@ -155,7 +158,7 @@ impl<C> State<C> {
 
     fn recent_failure(&self) -> Option<CredentialsError> {
         let (at, error) = self.failure.as_ref()?;
-        (at.elapsed() < RETRY_INTERVAL).then(|| error.clone())
+        (at.elapsed() < FAILURE_TTL).then(|| error.clone())
     }
 }
 

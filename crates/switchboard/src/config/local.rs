@@ -16,7 +16,11 @@ pub(super) fn requested(
     let mut keys: Vec<String> = models.subsections().iter().map(|(name, _)| (*name).to_owned()).collect();
     for (_, mut route) in routes.subsections() {
         let items = route.value("models").and_then(|value| value.array()).unwrap_or_default();
-        keys.extend(items.iter().filter_map(|item| item.text()));
+        for item in items {
+            // Equals are a list of their own.
+            let equals = if item.is_array() { item.array().unwrap_or_default() } else { vec![item] };
+            keys.extend(equals.iter().filter(|item| !item.is_array()).filter_map(|item| item.text()));
+        }
     }
     keys.extend(
         task_variables().filter_map(|name| environment.get(&name).map(|value| value.trim().to_owned())),

@@ -84,7 +84,7 @@ fn read_group(item: &Value<'_>, providers: &Providers, before: &mut Vec<ModelKey
         keys.push(key);
     }
     ModelGroup::of_equals(keys)
-        .or_else(|| item.report("is empty, expected equals such as [\"azure-eu:gpt-5\", \"azure-us:gpt-5\"]"))
+        .or_else(|| item.report("is empty, expected equals such as [\"azure-eu:gpt-5.4\", \"azure-us:gpt-5.4\"]"))
 }
 
 fn read_model(item: &Value<'_>, providers: &Providers, before: &[ModelKey]) -> Option<ModelKey> {

@@ -51,7 +51,8 @@ mod tests {
 
     #[test]
     fn a_message_with_an_odd_error_beside_it_is_a_message() {
-        let body = br#"{"type":"message","content":[{"type":"text","text":"Hi"}],"error":{"input_tokens":81}}"#;
+        let body =
+            br#"{"type":"message","content":[{"type":"text","text":"Hi"}],"error":{"input_tokens":81}}"#;
         let events = read(body, &AnswerContext::for_test()).unwrap();
         assert!(matches!(events.last(), Some(Event::Finish(_))), "{events:?}");
         let error = read(br#"{"error":{"type":"overloaded_error"}}"#, &AnswerContext::for_test()).unwrap();
