@@ -8,7 +8,8 @@ use std::{
 };
 
 use breaker::{
-    Document, LEASE_GRACE, ModelKey, Phase, Policy, Record, State, Timestamp, Transition, TransitionCause,
+    Document, External, LEASE_GRACE, ModelKey, Phase, Policy, Record, State, Timestamp, Transition,
+    TransitionCause,
 };
 use circuits::{CLOCK_TOLERANCE, Value, WallClock as _, Write};
 use tokio::time::Instant;
@@ -161,7 +162,7 @@ impl Checks {
     fn parse_record(&self, value: &Value) -> Option<Record> {
         let Value::Text(text) = value else { return None };
         match Document::parse(text, &self.policy) {
-            Document::Native(record, _) | Document::External(record, _) => Some(record),
+            Document::Native(record, _) | Document::External(External { record, .. }, _) => Some(record),
             Document::Invalid => None,
         }
     }

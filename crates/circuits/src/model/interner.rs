@@ -11,8 +11,8 @@ use std::{
 };
 
 use breaker::{
-    AdmissionToken, Context, Document, Event, EventResult, Failure, InstanceId, Outcome, Phase, Policy,
-    Record, Source, Timestamp, Transition,
+    AdmissionToken, Context, Document, Event, EventResult, External, Failure, InstanceId, Outcome, Phase,
+    Policy, Record, Source, Timestamp, Transition,
 };
 use bytes::Bytes;
 
@@ -158,7 +158,7 @@ impl Interner {
     /// What a text means to a reader; `None`: it is no circuit.
     pub(super) fn parse_record(&self, text: Option<ValueId>) -> Option<&Record> {
         match &self.values[text?.0 as usize].1 {
-            Document::Native(record, _) | Document::External(record, _) => Some(record),
+            Document::Native(record, _) | Document::External(External { record, .. }, _) => Some(record),
             Document::Invalid => None,
         }
     }

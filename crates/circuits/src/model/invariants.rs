@@ -99,7 +99,7 @@ impl Model {
         };
         let needed = after.retry_at().max(leases).unwrap_or(now);
         let ends = writing.lifetime.map(|lifetime| now + lifetime);
-        if ends.is_some_and(|end| end < needed || after.is_forced()) {
+        if ends.is_some_and(|end| end < needed || after.is_forced() && after.retry_at().is_none()) {
             return Err("B8: the key expires inside its open period or its probe".to_owned());
         }
         Ok(())

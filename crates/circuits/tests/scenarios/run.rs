@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use breaker::{Document, ModelKey, Outcome, Policy, Record, Timestamp};
 use circuits::Report;
+use fleet::open_swe::OpenSwe;
 
 use crate::{
     duration,
     event::{By, CallSelector, Ending, Event},
     expectation::Observed,
-    open_swe::OpenSwe,
     policy,
     table::{Row, Scenario},
     world::{AdmitResult, CallId, ExternalWrite, Snapshot, World},

@@ -1,4 +1,5 @@
-//! What an Open SWE instance does with a circuit's key: its rules as far as Redis sees them, quirks included.
+//! What an Open SWE instance does with a circuit's key: its rules as far as Redis sees them, quirks included. It reads and
+//! writes in two steps, between which others may write.
 
 use breaker::Timestamp;
 use serde_json::{Map, Value, json};
@@ -8,10 +9,13 @@ const FAILURE_THRESHOLD: u64 = 2;
 const OPEN_DURATION_MS: u64 = 180_000;
 
 /// A circuit as an Open SWE instance reads it: a missing or invalid value is a closed one. Unknown fields are kept.
-pub(crate) struct OpenSwe(Map<String, Value>);
+#[derive(Debug, Clone, PartialEq)]
+pub struct OpenSwe(Map<String, Value>);
 
 impl OpenSwe {
-    pub(crate) fn read(raw: Option<&[u8]>) -> Self {
+    /// What it makes of a value.
+    #[must_use]
+    pub fn read(raw: Option<&[u8]>) -> Self {
         match raw.map(serde_json::from_slice) {
             Some(Ok(Value::Object(fields))) => Self(fields),
             _ => Self(Map::from_iter([
@@ -22,8 +26,14 @@ impl OpenSwe {
         }
     }
 
+    /// Whether `state` says so.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        self.0.get("state") == Some(&json!("OPEN"))
+    }
+
     /// Whether it may call. An open circuit whose period has ended is closed by that: it has no half-open.
-    pub(crate) fn allows_call(&mut self, now: Timestamp) -> bool {
+    pub fn allows_call(&mut self, now: Timestamp) -> bool {
         if self.0.get("state") != Some(&json!("OPEN")) {
             return self.0.get("state") == Some(&json!("CLOSED"));
         }
@@ -36,14 +46,14 @@ impl OpenSwe {
     }
 
     /// A call succeeded, whenever it began.
-    pub(crate) fn record_success(&mut self) {
+    pub fn record_success(&mut self) {
         self.0.insert("state".to_owned(), json!("CLOSED"));
         self.0.insert("failureCount".to_owned(), json!(0));
         self.0.remove("openedAt");
     }
 
     /// A call failed, whenever it began.
-    pub(crate) fn record_failure(&mut self, now: Timestamp) {
+    pub fn record_failure(&mut self, now: Timestamp) {
         let failures = self.number_field("failureCount") + 1;
         self.0.insert("failureCount".to_owned(), json!(failures));
         self.0.insert("lastFailureTime".to_owned(), json!(now));
@@ -53,7 +63,9 @@ impl OpenSwe {
         }
     }
 
-    pub(crate) fn into_text(self) -> String {
+    /// What it writes.
+    #[must_use]
+    pub fn into_text(self) -> String {
         Value::Object(self.0).to_string()
     }
 
