@@ -96,7 +96,7 @@ pub(super) struct Interner {
     mirror_ids: HashMap<String, MirrorId>,
     values: Vec<(Bytes, Document)>,
     value_ids: HashMap<Bytes, ValueId>,
-    loaded: HashMap<(MirrorId, StoreContent), MirrorId>,
+    loaded: HashMap<(MirrorId, StoreContent, Timestamp), MirrorId>,
     decisions: Vec<Rc<DecisionResult>>,
     decision_ids: HashMap<DecisionKey, DecisionId>,
 }
@@ -168,8 +168,13 @@ impl Interner {
     }
 
     /// The real [`Mirror::apply_loaded`].
-    pub(super) fn apply_loaded(&mut self, mirror_id: MirrorId, content: StoreContent) -> MirrorId {
-        if let Some(after) = self.loaded.get(&(mirror_id, content)) {
+    pub(super) fn apply_loaded(
+        &mut self,
+        mirror_id: MirrorId,
+        content: StoreContent,
+        time: Timestamp,
+    ) -> MirrorId {
+        if let Some(after) = self.loaded.get(&(mirror_id, content, time)) {
             return *after;
         }
         let value = content.value.map_or(Value::Absent, |text| Value::Text(self.bytes(text).clone()));
@@ -180,12 +185,17 @@ impl Interner {
         {
             *epoch = 0;
         }
-        mirror.apply_loaded(&Loaded { value, history_tail: history, time: Timestamp::MAX }, &self.policy);
+        mirror.apply_loaded(&Loaded { value, history_tail: history, time }, &self.policy);
+        if let (Some(Mutation::NoCarriedRecord), StoredValue::External(external)) =
+            (self.mutation, &mut mirror.stored)
+        {
+            external.carried = None;
+        }
         if self.mutation == Some(Mutation::NoStaleValueCheck) {
             mirror.history_tail = content.history;
         }
         let after = self.intern_mirror(mirror);
-        self.loaded.insert((mirror_id, content), after);
+        self.loaded.insert((mirror_id, content, time), after);
         after
     }
 

@@ -82,8 +82,15 @@ impl Model {
         if let Some(broken) = &decided.violation {
             return Err(broken.clone());
         }
-        let before = self.interner.parse_record(world.store.value);
+        let rewritten = world.observed.rewritten.filter(|(_, by)| world.store.value == Some(*by));
+        // What an Open SWE instance has only counted on.
+        let replaced = rewritten.map(|(before, _)| before).or(world.store.value);
+        let before = self.interner.parse_record(replaced);
         let after = self.interner.parse_record(writing.next);
+        let is_foreign = |entry: &Transition| entry.reason.cause == TransitionCause::External;
+        if rewritten.is_some() && writing.entries.iter().any(is_foreign) {
+            return Err("O6: a count of an Open SWE instance, or a late result, changed the state".to_owned());
+        }
         self.check_history(world, writing, before, after)?;
         let manual =
             decided.operator_command().is_some() || decided.merged_from.as_ref().is_some_and(is_manual);
@@ -139,7 +146,9 @@ impl Model {
         if !writing.entries.is_empty() && after.epoch != epoch {
             return Err("B11: the newest entry is of another epoch than the circuit".to_owned());
         }
-        let same = before.is_some_and(|before| before.epoch == after.epoch);
+        // An external value that leaves the state as it was.
+        let continues = writing.entries.is_empty() && after.epoch == world.observed.epoch;
+        let same = before.is_some_and(|before| before.epoch == after.epoch || continues);
         if !same && after.epoch <= world.observed.epoch {
             return Err(format!("B11: epoch {} comes twice", after.epoch));
         }

@@ -4,6 +4,7 @@ use std::rc::Rc;
 
 use breaker::{Admission, Phase, Record, Timestamp, admit};
 use bytes::Bytes;
+use fleet::open_swe::OpenSwe;
 
 use super::{
     bounds::{CallEnd, ExternalWrite, Mutation},
@@ -38,9 +39,10 @@ impl Model {
                 world.used_disturbances.slow_reads += 1;
             }
             Action::ApplyRead(node) => {
+                let time = self.time(&world);
                 let node = &mut world.nodes[usize::from(node)];
                 if let Some(content) = node.pending_read.take() {
-                    node.mirror = self.interner.apply_loaded(node.mirror, content);
+                    node.mirror = self.interner.apply_loaded(node.mirror, content, time);
                 }
             }
             Action::Reconnect(node) => self.reconnect(&mut world, usize::from(node)),
@@ -259,6 +261,7 @@ impl Model {
         world.observed.history_epoch =
             writing.entries.iter().map(|entry| entry.epoch).fold(world.observed.history_epoch, u64::max);
         world.store.value = writing.next;
+        world.observed.rewritten = None;
         if let Some(last) = writing.entries.last() {
             world.store.history = HistoryTail::from_last(Some(last));
         }
@@ -281,6 +284,7 @@ impl Model {
     fn reconnect(&mut self, world: &mut World, index: usize) {
         let value =
             world.store.value.map_or(Value::Absent, |text| Value::Text(self.interner.bytes(text).clone()));
+        let time = self.time(world);
         let node = &mut world.nodes[index];
         let mirror = self.interner.mirror(node.mirror);
         let changed = mirror.stored == StoredValue::NotLoaded || mirror.value != value || mirror.is_dirty();
@@ -289,7 +293,7 @@ impl Model {
             if !mirror.needs_history(&value, &self.interner.policy) {
                 content.history = HistoryTail::NotLoaded;
             }
-            node.mirror = self.interner.apply_loaded(node.mirror, content);
+            node.mirror = self.interner.apply_loaded(node.mirror, content, time);
         }
         node.connected = true;
         node.clock_jumped = false;
@@ -319,6 +323,9 @@ impl Model {
         }
         let text = match write {
             ExternalWrite::RestoreOldValue => return Self::after_external_write(world),
+            ExternalWrite::OpenSweSuccess | ExternalWrite::OpenSweFailure => {
+                return self.rewrite_by_open_swe(world, write);
+            }
             ExternalWrite::SetOpen => {
                 format!(r#"{{"state":"OPEN","failureCount":2,"lastFailureTime":{now},"openedAt":{now}}}"#)
             }
@@ -330,6 +337,24 @@ impl Model {
         world.store.value = (write != ExternalWrite::Delete)
             .then(|| self.interner.intern_value(&Bytes::from(text.into_bytes())));
         Self::after_external_write(world);
+    }
+
+    fn rewrite_by_open_swe(&mut self, world: &mut World, write: ExternalWrite) {
+        world.used_disturbances.external_writes += 1;
+        let Some(before) = world.store.value else { return };
+        let mut circuit = OpenSwe::read(Some(self.interner.bytes(before)));
+        let was_open = circuit.is_open();
+        if write == ExternalWrite::OpenSweSuccess {
+            circuit.record_success();
+        } else {
+            circuit.record_failure(self.time(world));
+        }
+        let changes_state = circuit.is_open() && !was_open;
+        let text = self.interner.intern_value(&Bytes::from(circuit.into_text().into_bytes()));
+        if !self.interner.is_native(text) {
+            world.store.value = Some(text);
+            world.observed.rewritten = (!changes_state).then_some((before, text));
+        }
     }
 
     fn after_external_write(world: &mut World) {

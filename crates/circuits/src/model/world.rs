@@ -73,6 +73,8 @@ pub(super) struct Observed {
     pub(super) epoch: u64,
     /// The value before the fleet last changed the state.
     pub(super) previous_value: Option<ValueId>,
+    /// The fleet's value that an Open SWE instance has rewritten without changing the state, and what it wrote.
+    pub(super) rewritten: Option<(ValueId, ValueId)>,
     /// How often a circuit began in an epoch without a history entry.
     pub(super) epochs_without_history: u8,
     /// The highest epoch that the history ever had.
@@ -273,8 +275,12 @@ impl Model {
             }
         }
         if used.external_writes < max.external_writes {
-            let possible = |write: &ExternalWrite| {
-                *write != ExternalWrite::RestoreOldValue || world.observed.previous_value.is_some()
+            let possible = |write: &ExternalWrite| match write {
+                ExternalWrite::RestoreOldValue => world.observed.previous_value.is_some(),
+                ExternalWrite::OpenSweSuccess | ExternalWrite::OpenSweFailure => {
+                    is_native(&self.interner, world.store.value)
+                }
+                _ => true,
             };
             let writes = self.bounds.external_writes.iter().copied().filter(possible);
             actions.extend(writes.map(Action::External));
@@ -287,7 +293,7 @@ impl Model {
     /// What an instance's mirror becomes when it reads the store now.
     pub(super) fn mirror_after_read(&mut self, world: &World, index: usize) -> MirrorId {
         let content = self.visible_content(world.store);
-        self.interner.apply_loaded(world.nodes[index].mirror, content)
+        self.interner.apply_loaded(world.nodes[index].mirror, content, self.time(world))
     }
 
     pub(super) fn visible_content(&self, content: StoreContent) -> StoreContent {
