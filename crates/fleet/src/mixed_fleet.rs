@@ -3,7 +3,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use breaker::{Failure, InstanceId, ModelKey, Policy, TransitionCause};
+use breaker::{Failure, InstanceId, ModelKey, Policy, Transition, TransitionCause};
 use circuits::{Circuits, Policies, Settings, Store, WallClock as _};
 use tokio::{
     task::JoinSet,
@@ -44,15 +44,31 @@ pub struct MixedFleet {
     pub length: Duration,
 }
 
+impl MixedFleet {
+    /// Two gateways alone, at 2 calls a second each, and a model that fails 60 % of its calls after 1.5 s.
+    #[must_use]
+    pub const fn new(seed: u64) -> Self {
+        Self {
+            seed,
+            gateways: 2,
+            open_swe: 0,
+            rate: 2.0,
+            failure_rate: 0.6,
+            latency: Duration::from_millis(1_500),
+            length: Duration::from_secs(30),
+        }
+    }
+}
+
 /// What happened.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Figures {
     /// The share of the time in which `state` was `OPEN` in Redis, so that nobody but a probe may call.
     pub open: f64,
     /// Changes of state that the gateways' own rules made.
-    pub own: usize,
+    pub own: u32,
     /// Those that were taken over from Open SWE.
-    pub foreign: usize,
+    pub foreign: u32,
 }
 
 /// Runs it in virtual time.
@@ -97,8 +113,10 @@ async fn simulate(fleet: MixedFleet) -> Figures {
     let open = world.observe().await;
     callers.join_all().await;
     let history = world.server.store().history(&world.key, 1_000).await.unwrap_or_default();
-    let foreign = history.iter().filter(|entry| entry.reason.cause == TransitionCause::External).count();
-    Figures { open, foreign, own: history.len() - foreign }
+    let is_foreign = |entry: &&Transition| entry.reason.cause == TransitionCause::External;
+    let count = |entries: usize| u32::try_from(entries).unwrap_or(u32::MAX);
+    let foreign = history.iter().filter(is_foreign).count();
+    Figures { open, foreign: count(foreign), own: count(history.len() - foreign) }
 }
 
 fn start_gateway(server: &Arc<Server>, clock: &VirtualClock, number: usize, rng: &SeededRng) -> Circuits {

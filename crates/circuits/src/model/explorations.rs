@@ -144,7 +144,8 @@ pub(super) fn repeated_external_writes() -> Bounds {
 pub(super) fn open_swe() -> Bounds {
     Bounds {
         name: "Open SWE beside it",
-        calls: 2,
+        start: Start::Open,
+        calls: 1,
         max_disturbances: Disturbances { external_writes: 2, ..NO_DISTURBANCES },
         external_writes: &[ExternalWrite::OpenSweSuccess, ExternalWrite::OpenSweFailure],
         ..external_writes()

@@ -349,7 +349,11 @@ impl Model {
         } else {
             circuit.record_failure(self.time(world));
         }
-        let changes_state = circuit.is_open() && !was_open;
+        let now = self.time(world);
+        let has_ended = self.interner.parse_record(Some(before)).is_some_and(
+            |record| matches!(record.phase, Phase::ForcedOpen { until: Some(until) } if until <= now),
+        );
+        let changes_state = has_ended || circuit.is_open() && !was_open;
         let text = self.interner.intern_value(&Bytes::from(circuit.into_text().into_bytes()));
         if !self.interner.is_native(text) {
             world.store.value = Some(text);
