@@ -88,7 +88,11 @@ impl Model {
         let before = self.interner.parse_record(replaced);
         let after = self.interner.parse_record(writing.next);
         let is_foreign = |entry: &Transition| entry.reason.cause == TransitionCause::External;
-        if rewritten.is_some() && writing.entries.iter().any(is_foreign) {
+        // Taken over only after the end of an operator's opening, it is the state that follows.
+        let has_ended = before.is_some_and(|before| {
+            before.is_forced() && before.retry_at().is_some_and(|until| until <= decided.decided_at)
+        });
+        if rewritten.is_some() && !has_ended && writing.entries.iter().any(is_foreign) {
             return Err("O6: a count of an Open SWE instance, or a late result, changed the state".to_owned());
         }
         self.check_history(world, writing, before, after)?;
