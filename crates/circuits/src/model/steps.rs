@@ -1,6 +1,6 @@
 //! What each step does.
 
-use std::rc::Rc;
+use std::{rc::Rc, time::Duration};
 
 use breaker::{Admission, Phase, Record, Timestamp, admit};
 use bytes::Bytes;
@@ -350,9 +350,12 @@ impl Model {
             circuit.record_failure(self.time(world));
         }
         let now = self.time(world);
-        let has_ended = self.interner.parse_record(Some(before)).is_some_and(
-            |record| matches!(record.phase, Phase::ForcedOpen { until: Some(until) } if until <= now),
-        );
+        // Its own open period, or the operator's, has ended, so that it may call and close.
+        let open_swe_period = Duration::from_secs(180);
+        let has_ended = self.interner.parse_record(Some(before)).is_some_and(|record| match &record.phase {
+            Phase::ForcedOpen { until } => until.is_some_and(|until| until <= now),
+            _ => record.outage().is_some_and(|outage| outage.opened_at + open_swe_period <= now),
+        });
         let changes_state = has_ended || circuit.is_open() && !was_open;
         let text = self.interner.intern_value(&Bytes::from(circuit.into_text().into_bytes()));
         if !self.interner.is_native(text) {
