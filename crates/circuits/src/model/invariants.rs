@@ -82,9 +82,9 @@ impl Model {
         if let Some(broken) = &decided.violation {
             return Err(broken.clone());
         }
-        let rewritten = world.observed.rewritten.filter(|(_, by)| world.store.value == Some(*by));
-        // What an Open SWE instance has only counted on.
-        let replaced = rewritten.map(|(before, _)| before).or(world.store.value);
+        let rewritten = world.observed.rewritten.filter(|(_, by, _)| world.store.value == Some(*by));
+        // What an Open SWE instance has rewritten.
+        let replaced = rewritten.map(|(before, ..)| before).or(world.store.value);
         let before = self.interner.parse_record(replaced);
         let after = self.interner.parse_record(writing.next);
         let is_foreign = |entry: &Transition| entry.reason.cause == TransitionCause::External;
@@ -92,7 +92,10 @@ impl Model {
         let has_ended = before.is_some_and(|before| {
             before.is_forced() && before.retry_at().is_some_and(|until| until <= decided.decided_at)
         });
-        if rewritten.is_some() && !has_ended && writing.entries.iter().any(is_foreign) {
+        if rewritten.is_some_and(|(.., changes_state)| !changes_state)
+            && !has_ended
+            && writing.entries.iter().any(is_foreign)
+        {
             return Err("O6: a count of an Open SWE instance, or a late result, changed the state".to_owned());
         }
         self.check_history(world, writing, before, after)?;

@@ -360,7 +360,7 @@ impl Model {
         let text = self.interner.intern_value(&Bytes::from(circuit.into_text().into_bytes()));
         if !self.interner.is_native(text) {
             world.store.value = Some(text);
-            world.observed.rewritten = (!changes_state).then_some((before, text));
+            world.observed.rewritten = Some((before, text, changes_state));
         }
     }
 

@@ -73,8 +73,8 @@ pub(super) struct Observed {
     pub(super) epoch: u64,
     /// The value before the fleet last changed the state.
     pub(super) previous_value: Option<ValueId>,
-    /// The fleet's value that an Open SWE instance has rewritten without changing the state, and what it wrote.
-    pub(super) rewritten: Option<(ValueId, ValueId)>,
+    /// The fleet's value that an Open SWE instance has rewritten, what it wrote, and whether that changes the state.
+    pub(super) rewritten: Option<(ValueId, ValueId, bool)>,
     /// How often a circuit began in an epoch without a history entry.
     pub(super) epochs_without_history: u8,
     /// The highest epoch that the history ever had.
