@@ -157,7 +157,7 @@ pub(super) fn open_swe_and_operator() -> Bounds {
     Bounds {
         name: "Open SWE and an operator",
         start: Start::Closed,
-        calls: 1,
+        calls: 0,
         max_disturbances: Disturbances { external_writes: 2, operator_commands: 1, ..NO_DISTURBANCES },
         operator_commands: &[
             OperatorCommand::Open(None),
