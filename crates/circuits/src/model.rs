@@ -115,6 +115,7 @@ mutations! {
     endless_lease: EndlessLease in crashes breaks "B3"
     no_sources: NoSources in poison breaks "B12"
     no_source_check: NoSourceCheck in callers breaks "B12"
+    no_provisional_refusal: NoProvisionalRefusal in outage breaks "F3"
 }
 
 /// Deeper than the suite has time for.

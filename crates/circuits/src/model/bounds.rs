@@ -152,6 +152,8 @@ pub(super) enum Mutation {
     NoSources,
     /// Admission does not ask whose call it is.
     NoSourceCheck,
+    /// What is not written yet refuses nobody.
+    NoProvisionalRefusal,
 }
 
 impl Bounds {

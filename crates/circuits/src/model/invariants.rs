@@ -5,7 +5,7 @@ use std::time::Duration;
 use breaker::{Admission, Phase, Record, State, Timestamp, Transition, TransitionCause, admit};
 
 use super::{
-    bounds::{Callers, OperatorCommand},
+    bounds::{CallEnd, Callers, OperatorCommand},
     interner::{DecisionResult, InternedWrite, PendingRequest},
     world::{Model, Violation, World, is_native},
 };
@@ -147,6 +147,22 @@ impl Model {
             same || !writing.entries.is_empty() || !is_native(&self.interner, world.store.value);
         if !is_recorded && before.is_some() {
             return Err("B11: a new epoch without an entry".to_owned());
+        }
+        Ok(())
+    }
+
+    /// F3: who has reported enough failures in a row to trip, and nothing else since, admits no call, written or not.
+    pub(super) fn check_own_failures(&self, world: &World, index: usize) -> Result<(), Violation> {
+        let node = &world.nodes[index];
+        let record = &self.interner.mirror(node.mirror).record;
+        let fails = |request: &PendingRequest| {
+            matches!(request, PendingRequest::End { epoch, leased: false, end: CallEnd::Fails, .. }
+                if *epoch == record.epoch)
+        };
+        let counted = record.consecutive_failures.count + u32::try_from(node.requests.len()).unwrap_or(0);
+        let nobody = self.bounds.callers == Callers::Nobody;
+        if nobody && node.requests.iter().all(fails) && counted >= self.bounds.policy.failure_threshold {
+            return Err("F3: an instance admits a call after what it has seen".to_owned());
         }
         Ok(())
     }

@@ -29,9 +29,10 @@ for i = 13, #ARGV, 6 do
     'reason', ARGV[i + 3], 'instance', ARGV[i + 4], 'at', ARGV[i + 5])
 end
 -- A circuit that does not expire keeps its history: without one, its DEL would look like a loss of data.
+-- Its TTL is set with a new entry, and renewed once a day: whatever changes this key says that the state has changed.
 if ARGV[6] == 'put' and ARGV[8] == '0' then
   redis.call('PERSIST', KEYS[2])
-else
+elseif #ARGV > 12 or redis.call('PTTL', KEYS[2]) < ARGV[12] - 86400000 then
   redis.call('PEXPIRE', KEYS[2], ARGV[12])
 end
 return {'done', now, '', '', ''}
