@@ -141,18 +141,15 @@ impl Shared {
     async fn run_reader(self: Arc<Self>, circuit: Arc<Circuit>) {
         loop {
             self.pause_between_reads(&circuit).await;
-            let epoch = {
+            {
                 let mut inner = circuit.inner();
                 (inner.read_again, inner.state_changed) = (false, false);
                 inner.read_at = Some(Instant::now());
-                inner.mirror.record.epoch
-            };
+            }
             if let Err(error) = self.read_now(&circuit).await {
                 self.store_health.mark_unreachable(&error, self.clock.now());
             }
             let mut inner = circuit.inner();
-            // The key itself was reported first, and so the change of state is read already.
-            inner.state_changed &= inner.mirror.record.epoch == epoch;
             if !inner.read_again && !inner.state_changed {
                 inner.reader_running = false;
                 return;

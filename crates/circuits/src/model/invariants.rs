@@ -151,17 +151,20 @@ impl Model {
         Ok(())
     }
 
-    /// F3: who has reported enough failures in a row to trip, and nothing else since, admits no call, written or not.
+    /// F3: who has just reported enough failures in a row to trip, and nothing else since, admits no call, written or not.
     pub(super) fn check_own_failures(&self, world: &World, index: usize) -> Result<(), Violation> {
-        let node = &world.nodes[index];
+        let (node, now) = (&world.nodes[index], self.local_time(world, index));
         let record = &self.interner.mirror(node.mirror).record;
-        let fails = |request: &PendingRequest| {
-            matches!(request, PendingRequest::End { epoch, leased: false, end: CallEnd::Fails, .. }
-                if *epoch == record.epoch)
+        // A failure that is reported late does not trip.
+        let just_failed = |request: &PendingRequest| {
+            matches!(request, PendingRequest::End { epoch, leased: false, end: CallEnd::Fails, at, .. }
+                if *epoch == record.epoch && *at == now)
         };
-        let counted = record.consecutive_failures.count + u32::try_from(node.requests.len()).unwrap_or(0);
-        let nobody = self.bounds.callers == Callers::Nobody;
-        if nobody && node.requests.iter().all(fails) && counted >= self.bounds.policy.failure_threshold {
+        let row = &record.consecutive_failures;
+        let counted = row.count - row.late_count + u32::try_from(node.requests.len()).unwrap_or(0);
+        let nobody = self.bounds.callers == Callers::Nobody && !node.requests.is_empty();
+        if nobody && node.requests.iter().all(just_failed) && counted >= self.bounds.policy.failure_threshold
+        {
             return Err("F3: an instance admits a call after what it has seen".to_owned());
         }
         Ok(())
