@@ -160,6 +160,7 @@ impl Outage {
                     failed_at.lock().unwrap().push(Instant::now());
                 } else {
                     permit.succeeded();
+                    failed_at.lock().unwrap().clear();
                 }
             }
             .boxed()

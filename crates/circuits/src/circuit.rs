@@ -209,6 +209,11 @@ impl Circuit {
         let Inner { expected, mirror, pending_successes, .. } = inner;
         expected.add(mirror, std::slice::from_ref(&queued.request), pending_successes, self.context(&policy));
         inner.queue.push(queued);
+        let refuses = inner.expected.restriction(&inner.mirror).is_some();
+        if refuses && self.view.load().expected.is_none() {
+            // What was queued long ago is late by now, and the plan of all of it decides.
+            self.compute_expected(inner);
+        }
         self.publish_expected(inner);
     }
 
