@@ -223,6 +223,18 @@ impl Circuit {
         self.publish_expected(inner);
     }
 
+    /// What is queued may wait, so by now it trips nothing.
+    pub(crate) fn withdraw_refusal(&self, inner: &mut Inner) {
+        if self.view.load().expected.is_none() {
+            return;
+        }
+        self.compute_expected(inner);
+        if inner.expected.restriction(&inner.mirror).is_some() {
+            inner.expected = Expected::default();
+        }
+        self.publish_expected(inner);
+    }
+
     fn compute_expected(&self, inner: &mut Inner) {
         let queued = inner.queue.iter().map(|queued| &queued.request);
         let requests: Vec<Request> = inner.in_flight.iter().chain(queued).cloned().collect();

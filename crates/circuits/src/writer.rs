@@ -79,7 +79,10 @@ impl Shared {
                 let draining = self.draining.load(Ordering::Acquire);
                 let pause = inner.write_delay(&draft, self.timing.count_write_interval).filter(|_| !draining);
                 match pause {
-                    Some(pause) if !is_urgent(&draft, &inner.queue) => pause,
+                    Some(pause) if !is_urgent(&draft, &inner.queue) => {
+                        circuit.withdraw_refusal(&mut inner);
+                        pause
+                    }
                     _ => {
                         let mut batch = inner.take_pending_successes();
                         batch.append(&mut inner.queue);
