@@ -79,9 +79,11 @@ impl External {
     }
 
     /// An Open SWE instance found this outage and closed it, though it admits no call until its own open period has ended:
-    /// the success of a call from before the outage, which closes nothing (B4).
+    /// the success of a call from before the outage, which closes nothing (B4). An operator who edits only `state` leaves
+    /// `openedAt` or the failures as they were, and is obeyed (O1).
     fn is_late_success(&self, before: &Record, outage: &OpenState, now: Timestamp) -> bool {
-        self.carried.as_ref().is_some_and(|carried| carried.epoch == before.epoch)
+        self.is_success
+            && self.carried.as_ref().is_some_and(|carried| carried.epoch == before.epoch)
             && now < outage.opened_at + OPEN_SWE_OPEN_DURATION
     }
 

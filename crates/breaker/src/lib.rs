@@ -58,7 +58,7 @@ mod time;
 mod window;
 mod wire;
 
-pub use admit::{Admission, admit};
+pub use admit::{Admission, admit, admit_provisionally};
 pub use apply::{AdmissionToken, Applied, Context, Event, EventResult, apply};
 pub use caller::{CallerName, CallerNameError};
 pub use explain::describe;

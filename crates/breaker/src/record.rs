@@ -279,6 +279,18 @@ impl Record {
             && self.blocked_sources.is_empty()
     }
 
+    /// Whether it admits and refuses the same calls as this one, at any time.
+    #[must_use]
+    pub fn admits_like(&self, other: &Self) -> bool {
+        let blocks = |record: &Self| {
+            let blocks = record.blocked_instances.iter().filter(|block| block.until != Timestamp::NEVER);
+            blocks.map(|block| (block.instance.clone(), block.until)).collect::<Vec<_>>()
+        };
+        self.phase == other.phase
+            && self.blocked_sources == other.blocked_sources
+            && blocks(self) == blocks(other)
+    }
+
     /// The outage of a circuit that is open or half-open.
     #[must_use]
     pub const fn outage(&self) -> Option<&OpenState> {

@@ -52,6 +52,8 @@ pub struct External {
     pub record: Record,
     /// What `state` says without `forced`.
     pub unforced: Phase,
+    /// It has exactly what an Open SWE instance's success leaves: CLOSED, `failureCount` 0 and no `openedAt`.
+    pub is_success: bool,
     /// The record of ours that it was made from, as its `seal` shows: an Open SWE instance keeps the fields that it does not
     /// know. `None`: it carries none, as what an operator writes.
     pub carried: Option<Box<Record>>,
@@ -100,6 +102,9 @@ impl Document {
         let external = External {
             record: read_external(&fields, open, policy),
             unforced: read_unforced(&fields, open, policy),
+            is_success: !open
+                && fields.get("failureCount").and_then(Value::as_u64) == Some(0)
+                && !fields.contains_key("openedAt"),
             carried: seal.and_then(|seal| read_carried(&fields, seal)).map(Box::new),
         };
         Self::External(external, without_known(fields))

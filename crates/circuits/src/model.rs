@@ -116,6 +116,7 @@ mutations! {
     no_sources: NoSources in poison breaks "B12"
     no_source_check: NoSourceCheck in callers breaks "B12"
     no_carried_record: NoCarriedRecord in open_swe breaks "O6"
+    no_provisional_refusal: NoProvisionalRefusal in outage breaks "F3"
 }
 
 /// Deeper than the suite has time for.

@@ -45,7 +45,7 @@ fn forced(seconds: u64) -> Phase {
 }
 
 /// What an Open SWE instance makes of our record.
-fn rewritten(ours: &Record, state: &str, failures: u64, opened_at: Option<Timestamp>) -> External {
+fn rewritten(ours: &Record, state: &str, failures: u32, opened_at: Option<Timestamp>) -> External {
     let mut value: Value = serde_json::from_slice(&encode(ours, &Extras::default())).unwrap();
     let fields = value.as_object_mut().unwrap();
     fields.insert("state".to_owned(), json!(state));
@@ -100,6 +100,25 @@ fn a_late_success_closes_nothing() {
         let (after, transition) = adopted(&closes, &before, NOW + Duration::from_secs(180));
         assert_eq!((after.phase, after.trips), (Phase::Closed, 0), "it has come back by itself");
         assert!(transition.is_some() && after.epoch > before.epoch && after.window == Window::default());
+    }
+}
+
+#[test]
+fn an_operators_edit_of_the_state_alone_closes() {
+    let row = ConsecutiveFailures { count: 3, last: NOW, ..ConsecutiveFailures::default() };
+    for (row, failures, opened_at) in [
+        (row.clone(), 3, Some(NOW)),
+        (row.clone(), 0, Some(NOW)),
+        (row, 3, None),
+        (ConsecutiveFailures::default(), 0, Some(NOW)),
+    ] {
+        for phase in [open(), half_open()] {
+            let before = Record { consecutive_failures: row.clone(), ..record(phase) };
+            let edited = rewritten(&before, "CLOSED", failures, opened_at);
+            let (after, transition) = adopted(&edited, &before, NOW + Duration::from_secs(1));
+            assert_eq!((&after.phase, after.consecutive_failures.count), (&Phase::Closed, failures));
+            assert!(transition.is_some() && after.epoch > before.epoch, "{edited:?}");
+        }
     }
 }
 

@@ -158,6 +158,8 @@ pub(super) enum Mutation {
     NoSourceCheck,
     /// What an Open SWE instance carries along of our record is ignored.
     NoCarriedRecord,
+    /// What is not written yet refuses nobody.
+    NoProvisionalRefusal,
 }
 
 impl Bounds {

@@ -219,6 +219,22 @@ impl Interner {
         decision
     }
 
+    /// What an instance expects its circuit to become, by which it refuses provisionally (F3).
+    pub(super) fn expected(
+        &mut self,
+        mirror_id: MirrorId,
+        instance: usize,
+        now: Timestamp,
+        pending: &[PendingRequest],
+    ) -> Option<Record> {
+        let mutated = self.mutation == Some(Mutation::NoProvisionalRefusal);
+        if pending.is_empty() || mutated || !self.mirror(mirror_id).is_loaded() {
+            return None;
+        }
+        let decision = self.plan_requests(mirror_id, instance, now, false, pending);
+        Some(self.mirror(self.decision(decision).mirror_if_diverged).record.clone())
+    }
+
     fn plan_uncached(
         &mut self,
         mirror_id: MirrorId,

@@ -5,7 +5,7 @@ use std::time::Duration;
 use breaker::{Admission, Phase, Record, State, Timestamp, Transition, TransitionCause, admit};
 
 use super::{
-    bounds::{Callers, OperatorCommand},
+    bounds::{CallEnd, Callers, OperatorCommand},
     interner::{DecisionResult, InternedWrite, PendingRequest},
     world::{Model, Violation, World, is_native},
 };
@@ -163,6 +163,25 @@ impl Model {
             same || !writing.entries.is_empty() || !is_native(&self.interner, world.store.value);
         if !is_recorded && before.is_some() {
             return Err("B11: a new epoch without an entry".to_owned());
+        }
+        Ok(())
+    }
+
+    /// F3: who has just reported enough failures in a row to trip, and nothing else since, admits no call, written or not.
+    pub(super) fn check_own_failures(&self, world: &World, index: usize) -> Result<(), Violation> {
+        let (node, now) = (&world.nodes[index], self.local_time(world, index));
+        let record = &self.interner.mirror(node.mirror).record;
+        // A failure that is reported late does not trip.
+        let just_failed = |request: &PendingRequest| {
+            matches!(request, PendingRequest::End { epoch, leased: false, end: CallEnd::Fails, at, .. }
+                if *epoch == record.epoch && *at == now)
+        };
+        let row = &record.consecutive_failures;
+        let counted = row.count - row.late_count + u32::try_from(node.requests.len()).unwrap_or(0);
+        let nobody = self.bounds.callers == Callers::Nobody && !node.requests.is_empty();
+        if nobody && node.requests.iter().all(just_failed) && counted >= self.bounds.policy.failure_threshold
+        {
+            return Err("F3: an instance admits a call after what it has seen".to_owned());
         }
         Ok(())
     }

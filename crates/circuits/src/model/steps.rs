@@ -2,7 +2,7 @@
 
 use std::{rc::Rc, time::Duration};
 
-use breaker::{Admission, Phase, Record, Timestamp, admit};
+use breaker::{Admission, Phase, Record, Timestamp};
 use bytes::Bytes;
 use fleet::open_swe::OpenSwe;
 
@@ -24,7 +24,7 @@ impl Model {
         let mut world = before.clone();
         match action {
             Action::Tick => self.tick(&mut world),
-            Action::Call(node) => self.start_call(&mut world, usize::from(node)),
+            Action::Call(node) => self.start_call(&mut world, usize::from(node))?,
             Action::End(place, end) => self.end_call(&mut world, place, end),
             Action::Write(node) => self.write(&mut world, usize::from(node))?,
             Action::TimeOutWrite(node) => self.time_out_write(&mut world, usize::from(node))?,
@@ -82,24 +82,19 @@ impl Model {
         }
     }
 
-    fn start_call(&self, world: &mut World, index: usize) {
-        let now = self.local_time(world, index);
+    fn start_call(&mut self, world: &mut World, index: usize) -> Result<(), Violation> {
+        let admission = self.admission(world, index);
         let mirror = self.interner.mirror(world.nodes[index].mirror);
         if !mirror.is_loaded() {
             world.nodes[index].requests.push(PendingRequest::EnsureExists);
-            return;
+            return Ok(());
         }
         let call = world.calls_started;
-        match admit(
-            &mirror.record,
-            &self.interner.policy,
-            &self.interner.instances[index],
-            &self.interner.requester_of(index),
-            now,
-        ) {
-            Admission::Refused { .. } => return,
+        match admission {
+            Admission::Refused { .. } => return Ok(()),
             Admission::ProbeDue => world.nodes[index].requests.push(PendingRequest::Probe { call }),
             Admission::Admitted => {
+                self.check_own_failures(world, index)?;
                 let epoch = mirror.record.epoch;
                 let node = to_u8(index);
                 world.calls.push(Call {
@@ -113,6 +108,7 @@ impl Model {
             }
         }
         world.calls_started += 1;
+        Ok(())
     }
 
     /// Reports to the circuit how a call ended.

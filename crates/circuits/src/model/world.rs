@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use crate::store::HistoryTail;
-use breaker::{Admission, Phase, Timestamp, admit};
+use breaker::{Admission, Phase, Timestamp, admit_provisionally};
 
 use super::{
     bounds::{Bounds, CallEnd, Disturbances, ExternalWrite, INSTANCES, Mutation, OperatorCommand},
@@ -189,15 +189,23 @@ impl Model {
         if !mirror.is_loaded() {
             return !requests.contains(&PendingRequest::EnsureExists);
         }
-        let now = self.local_time(world, index);
-        let admission = admit(
-            &mirror.record,
+        world.calls_started < self.bounds.calls
+            && !matches!(self.admission(world, index), Admission::Refused { .. })
+    }
+
+    /// What a call of this instance would get.
+    pub(super) fn admission(&mut self, world: &World, index: usize) -> Admission {
+        let (node, now) = (&world.nodes[index], self.local_time(world, index));
+        let expected = self.interner.expected(node.mirror, index, now, &node.requests);
+        let (admission, _) = admit_provisionally(
+            &self.interner.mirror(node.mirror).record,
+            expected.as_ref(),
             &self.interner.policy,
             &self.interner.instances[index],
             &self.interner.requester_of(index),
             now,
         );
-        world.calls_started < self.bounds.calls && !matches!(admission, Admission::Refused { .. })
+        admission
     }
 
     /// Whether a call's end would be reported to the circuit. An unreported end is the same as none.

@@ -29,6 +29,7 @@ for i = 13, #ARGV, 6 do
     'reason', ARGV[i + 3], 'instance', ARGV[i + 4], 'at', ARGV[i + 5])
 end
 -- A history outlives its circuit: without one, its DEL would look like a loss of data.
+-- Its TTL is set with a new entry, and renewed once a day: whatever changes this key says that the state has changed.
 if ARGV[6] == 'put' and ARGV[8] == '0' then
   redis.call('PERSIST', KEYS[2])
 else
@@ -36,6 +37,10 @@ else
   if tonumber(ARGV[8]) > ttl then
     ttl = ttl + tonumber(ARGV[8])
   end
-  redis.call('PEXPIRE', KEYS[2], string.format('%.0f', ttl))
+  -- A user who may not ask for it renews it every time.
+  local left = tonumber(redis.pcall('PTTL', KEYS[2])) or 0
+  if #ARGV > 12 or left < ttl - 86400000 then
+    redis.call('PEXPIRE', KEYS[2], string.format('%.0f', ttl))
+  end
 end
 return {'done', now, '', '', ''}
