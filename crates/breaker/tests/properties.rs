@@ -292,7 +292,7 @@ fn check_wire(record: &Record, policy: &Policy) -> Result<(), TestCaseError> {
     prop_assert_eq!(&value["state"], &json!(expected));
     prop_assert_eq!(
         value.get("openedAt").is_none(),
-        matches!(record.phase, Phase::Closed | Phase::ForcedOpen { .. })
+        matches!(record.phase, Phase::Closed | Phase::ForcedOpen { until: None })
     );
     Ok(())
 }
