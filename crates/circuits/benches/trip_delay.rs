@@ -3,6 +3,7 @@
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a bench that cannot be set up ends")]
 #![expect(clippy::print_stdout, reason = "its result")]
+#![expect(clippy::disallowed_methods, reason = "it observes from threads of its own")]
 
 use std::{
     sync::{
@@ -50,7 +51,7 @@ fn main() {
                 let outage = Outage::of_model(&fleet, &format!("{failing}-{number}")).await;
                 outage.begin(failing);
                 sleep(OUTAGE_TIME).await;
-                delays.extend(outage.end().await.delays_to_others());
+                delays.extend(outage.end().delays_to_others());
             }
             print(&format!("{kind}: from the first refusal to that of another instance"), &mut delays);
             let cost = (commands(&fleet) - before) as f64 / (trips * instances) as f64;
@@ -63,7 +64,7 @@ fn main() {
             outage.begin(10);
             sleep(OUTAGE_TIME).await;
             redis.resume();
-            delays.extend(outage.end().await.delay_to_itself());
+            delays.extend(outage.end().delay_to_itself());
             sleep(OUTAGE_TIME).await;
         }
         print("Redis hangs: from the deciding failure to the same instance's first refusal", &mut delays);
@@ -181,7 +182,7 @@ impl Outage {
         })
     }
 
-    async fn end(self) -> Observed {
+    fn end(self) -> Observed {
         self.is_over.store(true, Ordering::SeqCst);
         self.callers.iter().for_each(tokio::task::JoinHandle::abort);
         let refusals = self.observers.into_iter().filter_map(|observer| observer.join().ok().flatten());
