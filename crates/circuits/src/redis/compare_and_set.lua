@@ -19,6 +19,7 @@ elseif ARGV[8] == '0' then
 else
   redis.call('SET', KEYS[1], ARGV[7], 'PX', ARGV[8])
 end
+-- Without an entry the history's key is left alone: whatever changes it says that the state has changed.
 -- A history key of another type is not written; the circuit must be written all the same.
 local type = #ARGV > 12 and redis.call('TYPE', KEYS[2]).ok or ''
 if type ~= 'none' and type ~= 'stream' then
@@ -29,7 +30,6 @@ for i = 13, #ARGV, 6 do
     'reason', ARGV[i + 3], 'instance', ARGV[i + 4], 'at', ARGV[i + 5])
 end
 -- A history outlives its circuit: without one, its DEL would look like a loss of data.
--- Its TTL is set with a new entry, and renewed once a day: whatever changes this key says that the state has changed.
 if ARGV[6] == 'put' and ARGV[8] == '0' then
   redis.call('PERSIST', KEYS[2])
 else
@@ -37,10 +37,6 @@ else
   if tonumber(ARGV[8]) > ttl then
     ttl = ttl + tonumber(ARGV[8])
   end
-  -- A user who may not ask for it renews it every time.
-  local left = tonumber(redis.pcall('PTTL', KEYS[2])) or 0
-  if #ARGV > 12 or left < ttl - 86400000 then
-    redis.call('PEXPIRE', KEYS[2], string.format('%.0f', ttl))
-  end
+  redis.call('PEXPIRE', KEYS[2], string.format('%.0f', ttl))
 end
 return {'done', now, '', '', ''}
