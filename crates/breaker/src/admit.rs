@@ -36,6 +36,26 @@ pub fn admit(
     }
 }
 
+/// The same while the record's successor is on its way to the store: whoever `expected` refuses is refused already (F3).
+/// It admits nobody whom the record refuses. Also whether it is `expected` that refuses.
+#[must_use]
+pub fn admit_provisionally(
+    record: &Record,
+    expected: Option<&Record>,
+    policy: &Policy,
+    instance: &InstanceId,
+    requester: &dyn Requester,
+    now: Timestamp,
+) -> (Admission, bool) {
+    let admission = admit(record, policy, instance, requester, now);
+    match (admission, expected.map(|expected| admit(expected, policy, instance, requester, now))) {
+        (Admission::Admitted | Admission::ProbeDue, Some(refused @ Admission::Refused { .. })) => {
+            (refused, true)
+        }
+        _ => (admission, false),
+    }
+}
+
 fn enforce(
     record: &Record,
     policy: &Policy,

@@ -21,13 +21,14 @@
 //!
 //! - [`admit`] answers whether a call may be made; it changes nothing.
 //! - [`apply`] makes the next record of an [`Event`], and returns the [`Transition`] if there is one.
-//! - [`Document`] and [`encode`] read and write the record as it is stored in Redis; [`adopt`] takes over an external value.
+//! - [`Document`] and [`encode`] read and write the record as it is stored in Redis; [`adopt`] takes over an [`External`] value.
 //! - [`merge`] and [`restore`] reconcile what an instance learnt on its own with the store.
 //!
 //! Each file uses only files to its right:
 //!
 //! ```text
-//!   merge, wire ──▶ apply ──▶ admit ──▶ record ──▶ window ──▶ source, reason ──▶ outcome
+//!   foreign ──▶ wire ──▶ record
+//!   merge ──▶ apply ──▶ admit ──▶ record ──▶ window ──▶ source, reason ──▶ outcome
 //!   explain ─────────────────────────▶ record
 //!   policy, time and caller are used by most files; key by none
 //! ```
@@ -45,6 +46,7 @@ mod admit;
 mod apply;
 mod caller;
 mod explain;
+mod foreign;
 mod key;
 mod merge;
 mod outcome;
@@ -56,10 +58,11 @@ mod time;
 mod window;
 mod wire;
 
-pub use admit::{Admission, admit};
+pub use admit::{Admission, admit, admit_provisionally};
 pub use apply::{AdmissionToken, Applied, Context, Event, EventResult, apply};
 pub use caller::{CallerName, CallerNameError};
 pub use explain::describe;
+pub use foreign::{ExternalChange, KnownBefore, adopt};
 pub use key::{ModelKey, ModelKeyError};
 pub use merge::{merge, restore};
 pub use outcome::{Failure, FailureKind, Outcome};
@@ -71,4 +74,4 @@ pub use record::{
 pub use source::{Requester, Source, SourceBlock, SourceCounts, SourceScope};
 pub use time::{Timestamp, millis};
 pub use window::{Bucket, FailureSources, Window, bucket_start};
-pub use wire::{Document, Extras, MAX_EPOCH, adopt, clamp_external, encode};
+pub use wire::{Document, External, Extras, MAX_EPOCH, encode};

@@ -10,6 +10,10 @@ use crate::{
 /// How long a key lives after its last change: the same as in Open SWE.
 const RECORD_TTL: Duration = Duration::from_secs(24 * 60 * 60);
 
+/// Open SWE's own open period. What ends at a known time is written as opened this long before its end, so that an Open SWE
+/// instance resumes at the same time (B9, B10).
+pub(crate) const OPEN_SWE_OPEN_DURATION: Duration = Duration::from_secs(180);
+
 /// A lease is replaced only this long after its end, so that two clocks that differ by what the store tolerates agree
 /// that it has ended.
 pub const LEASE_GRACE: Duration = Duration::from_millis(200);
@@ -244,11 +248,13 @@ impl Record {
         matches!(self.phase, Phase::ForcedOpen { .. })
     }
 
-    /// How long its key is to live from `now` on; `None`: it does not expire (B8).
+    /// How long its key is to live from `now` on; `None`: it does not expire (B8). One that an operator opened until a time lives
+    /// as long after it as any other after its last change.
     #[must_use]
     pub fn ttl(&self, now: Timestamp) -> Option<Duration> {
         let deadline = match &self.phase {
-            Phase::ForcedOpen { .. } => return None,
+            Phase::ForcedOpen { until: None } => return None,
+            Phase::ForcedOpen { until: Some(until) } => return Some(RECORD_TTL + until.since(now)),
             Phase::Closed => now,
             Phase::Open(outage) => outage.retry_at,
             Phase::HalfOpen { outage, leases, .. } => {
@@ -271,6 +277,18 @@ impl Record {
             && self.trips == 0
             && self.blocked_instances.is_empty()
             && self.blocked_sources.is_empty()
+    }
+
+    /// Whether it admits and refuses the same calls as this one, at any time.
+    #[must_use]
+    pub fn admits_like(&self, other: &Self) -> bool {
+        let blocks = |record: &Self| {
+            let blocks = record.blocked_instances.iter().filter(|block| block.until != Timestamp::NEVER);
+            blocks.map(|block| (block.instance.clone(), block.until)).collect::<Vec<_>>()
+        };
+        self.phase == other.phase
+            && self.blocked_sources == other.blocked_sources
+            && blocks(self) == blocks(other)
     }
 
     /// The outage of a circuit that is open or half-open.

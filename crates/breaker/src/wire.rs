@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use crate::{
-    Context, InstanceId, Phase, Policy, Reason, Record, SourceBlock, SourceCounts, Timestamp, Transition,
-    record::{ConsecutiveFailures, InstanceBlock, OpenState, next_epoch},
+    InstanceId, Phase, Policy, Reason, Record, SourceBlock, SourceCounts, Timestamp,
+    record::{ConsecutiveFailures, InstanceBlock, OPEN_SWE_OPEN_DURATION, OpenState},
     window::{Bucket, FailureSources, Window},
 };
 
@@ -31,6 +31,9 @@ const KNOWN_FIELDS: [&str; 14] = [
     "updatedAt",
 ];
 
+/// The fields that an Open SWE instance knows.
+const SEALED_FIELDS: [&str; 4] = ["state", "failureCount", "lastFailureTime", "openedAt"];
+
 /// The largest integer that JavaScript represents exactly. An epoch is the time at which it began, or little more: a larger
 /// one makes no sense, and might not grow any more. A value with such an epoch is not ours, whatever its seal says.
 pub const MAX_EPOCH: u64 = (1 << 53) - 1;
@@ -42,14 +45,27 @@ const MAX_EXTERNAL_EPOCH: u64 = 1 << 52;
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Extras(Map<String, Value>);
 
+/// A value that an Open SWE instance or an operator wrote.
+#[derive(Debug, Clone, PartialEq)]
+pub struct External {
+    /// What its own fields say; `forced` outranks `state`.
+    pub record: Record,
+    /// What `state` says without `forced`.
+    pub unforced: Phase,
+    /// It has exactly what an Open SWE instance's success leaves: CLOSED, `failureCount` 0 and no `openedAt`.
+    pub is_success: bool,
+    /// The record of ours that it was made from, as its `seal` shows: an Open SWE instance keeps the fields that it does not
+    /// know. `None`: it carries none, as what an operator writes.
+    pub carried: Option<Box<Record>>,
+}
+
 /// What a value in Redis turned out to be.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Document {
     /// Written by Switchboard.
     Native(Record, Extras),
-    /// Written by an Open SWE instance or an operator: to be adopted (see [`adopt`]). Until then it is obeyed in epoch 0,
-    /// so that outcomes of that time are stale.
-    External(Record, Extras),
+    /// Written by an Open SWE instance or an operator: to be adopted (see [`adopt`](crate::adopt)).
+    External(External, Extras),
     /// Not a circuit's JSON: treated as closed and overwritten at the next change.
     Invalid,
 }
@@ -74,12 +90,24 @@ impl Document {
     ) -> Self {
         let Ok(Value::Object(mut fields)) = serde_json::from_slice(bytes) else { return Self::Invalid };
         let Some(open) = read_state(&fields) else { return Self::Invalid };
-        let has_seal = fields.shift_remove("seal").is_some_and(|seal| is_valid_seal(&fields, seal));
-        let is_native = has_seal && read_number(&fields, "epoch") <= MAX_EPOCH;
-        let record =
-            if is_native { read_native(&fields, open) } else { read_external(&fields, open, policy) };
-        fields.retain(|name, _| !KNOWN_FIELDS.contains(&name.as_str()));
-        if is_native { Self::Native(record, Extras(fields)) } else { Self::External(record, Extras(fields)) }
+        let seal = fields.shift_remove("seal");
+        let has_seal = seal.clone().is_some_and(|seal| is_valid_seal(&fields, seal));
+        let without_known = |mut fields: Map<String, Value>| {
+            fields.retain(|name, _| !KNOWN_FIELDS.contains(&name.as_str()));
+            Extras(fields)
+        };
+        if has_seal && read_number(&fields, "epoch") <= MAX_EPOCH {
+            return Self::Native(read_native(&fields, open), without_known(fields));
+        }
+        let external = External {
+            record: read_external(&fields, open, policy),
+            unforced: read_unforced(&fields, open, policy),
+            is_success: !open
+                && fields.get("failureCount").and_then(Value::as_u64) == Some(0)
+                && !fields.contains_key("openedAt"),
+            carried: seal.and_then(|seal| read_carried(&fields, seal)).map(Box::new),
+        };
+        Self::External(external, without_known(fields))
     }
 
     /// The record to decide by, and the unknown fields to write with it.
@@ -87,50 +115,10 @@ impl Document {
     pub fn into_parts(self) -> (Record, Extras) {
         match self {
             Self::Native(record, extras) => (record, extras),
-            Self::External(record, extras) => (Record { epoch: 0, ..record }, extras),
+            Self::External(External { record, .. }, extras) => (Record { epoch: 0, ..record }, extras),
             Self::Invalid => (Record::closed(0), Extras::default()),
         }
     }
-}
-
-/// An external value as it counts at this time of the store's: what is dated later happened now. A clock that is ahead, or a
-/// time in another unit, must not keep a circuit open.
-#[must_use]
-pub fn clamp_external(external: &Record, policy: &Policy, now: Timestamp) -> Record {
-    let mut record = external.clone();
-    let failures = &mut record.consecutive_failures;
-    (failures.since, failures.last) = (failures.since.min(now), failures.last.min(now));
-    if let Phase::Open(outage) = &mut record.phase
-        && outage.opened_at > now
-    {
-        *outage = OpenState::new(now, now + policy.open_duration);
-    }
-    record
-}
-
-/// Takes over an external value, in an epoch of its own, so that earlier permits are stale. `before` is what the instance
-/// knew of the circuit.
-#[must_use]
-pub fn adopt(external: &Record, before: Option<&Record>, context: Context<'_>) -> (Record, Transition) {
-    let Context { instance, policy, now } = context;
-    let external = &clamp_external(external, policy, now);
-    let last = external.epoch.max(before.map_or(0, |record| record.epoch));
-    let record = Record {
-        epoch: next_epoch(last, now),
-        reason: Some(Reason::new(crate::TransitionCause::External)),
-        updated_by: Some(instance.clone()),
-        updated_at: now,
-        ..external.clone()
-    };
-    let transition = Transition {
-        from: before.unwrap_or(external).stored_state(),
-        to: record.stored_state(),
-        epoch: record.epoch,
-        reason: Reason::new(crate::TransitionCause::External),
-        instance: instance.clone(),
-        at: now,
-    };
-    (record, transition)
 }
 
 /// Writes a record as one JSON object.
@@ -141,8 +129,14 @@ pub fn encode(record: &Record, extras: &Extras) -> Vec<u8> {
     fields.insert("state".into(), json!(if closed { "CLOSED" } else { "OPEN" }));
     fields.insert("failureCount".into(), json!(record.consecutive_failures.count));
     fields.insert("lastFailureTime".into(), json!(record.consecutive_failures.last));
-    if let Phase::Open(outage) | Phase::HalfOpen { outage, .. } = &record.phase {
-        fields.insert("openedAt".into(), json!(outage.opened_at));
+    let opened_at = match &record.phase {
+        Phase::Open(outage) | Phase::HalfOpen { outage, .. } => Some(outage.opened_at),
+        // An Open SWE instance comes back at its end by itself.
+        Phase::ForcedOpen { until } => until.map(|until| until - OPEN_SWE_OPEN_DURATION),
+        Phase::Closed => None,
+    };
+    if let Some(opened_at) = opened_at {
+        fields.insert("openedAt".into(), json!(opened_at));
     }
     let seal = seal_of(&fields);
     fields.insert("epoch".into(), json!(record.epoch));
@@ -177,8 +171,8 @@ pub fn encode(record: &Record, extras: &Extras) -> Vec<u8> {
 
 /// The copy of the fields that an Open SWE instance writes.
 fn seal_of(fields: &Map<String, Value>) -> Value {
-    let names = ["state", "failureCount", "lastFailureTime", "openedAt"];
-    let copied = names.iter().filter_map(|name| Some(((*name).to_owned(), fields.get(*name)?.clone())));
+    let copied =
+        SEALED_FIELDS.iter().filter_map(|name| Some(((*name).to_owned(), fields.get(*name)?.clone())));
     Value::Object(copied.collect())
 }
 
@@ -192,17 +186,12 @@ fn read_state(fields: &Map<String, Value>) -> Option<bool> {
 }
 
 fn read_external(fields: &Map<String, Value>, open: bool, policy: &Policy) -> Record {
-    let opened_at = read_timestamp(fields, "openedAt");
     let phase = if is_forced(fields) {
         Phase::ForcedOpen {
             until: Some(read_timestamp(fields, "retryAt")).filter(|until| *until != Timestamp::NEVER),
         }
-    } else if !open {
-        Phase::Closed
-    } else if opened_at == Timestamp::NEVER {
-        Phase::ForcedOpen { until: None }
     } else {
-        Phase::Open(OpenState::new(opened_at, opened_at + policy.open_duration))
+        read_unforced(fields, open, policy)
     };
     Record {
         phase,
@@ -212,6 +201,30 @@ fn read_external(fields: &Map<String, Value>, open: bool, policy: &Policy) -> Re
             Some(read_number(fields, "epoch")).filter(|epoch| *epoch <= MAX_EXTERNAL_EPOCH).unwrap_or(0),
         )
     }
+}
+
+fn read_unforced(fields: &Map<String, Value>, open: bool, policy: &Policy) -> Phase {
+    let opened_at = read_timestamp(fields, "openedAt");
+    if !open {
+        Phase::Closed
+    } else if opened_at == Timestamp::NEVER {
+        Phase::ForcedOpen { until: None }
+    } else {
+        Phase::Open(OpenState::new(opened_at, opened_at + policy.open_duration))
+    }
+}
+
+/// The record that the sealed fields and those beside them once were.
+fn read_carried(fields: &Map<String, Value>, seal: Value) -> Option<Record> {
+    let Value::Object(sealed) = seal else { return None };
+    let open = read_state(&sealed)?;
+    if !(1..=MAX_EXTERNAL_EPOCH).contains(&read_number(fields, "epoch")) {
+        return None;
+    }
+    let mut fields = fields.clone();
+    fields.retain(|name, _| !SEALED_FIELDS.contains(&name.as_str()));
+    fields.extend(sealed);
+    Some(read_native(&fields, open))
 }
 
 fn read_native(fields: &Map<String, Value>, open: bool) -> Record {

@@ -11,7 +11,7 @@ use std::{
 
 use arc_swap::ArcSwap;
 use breaker::{
-    AdmissionToken, Event, InstanceId, Mode, ModelKey, Outcome, Phase, Policy, Record, Timestamp,
+    AdmissionToken, Context, Event, InstanceId, Mode, ModelKey, Outcome, Phase, Policy, Record, Timestamp,
     bucket_start,
 };
 use tokio::{sync::Notify, time::Instant};
@@ -19,16 +19,15 @@ use tokio::{sync::Notify, time::Instant};
 use crate::{
     clock::StoreClock,
     counts::CircuitCounter,
+    expected::Expected,
     mirror::{Mirror, StoredValue, Target},
+    pending_successes::PendingSuccesses,
     plan::{ContinuationEpoch, Plan, Request, RequestResult},
     report::Report,
     source::{CallSource, TagKey, TaggedSource},
     watchers::Watchers,
     write_throttle::WriteThrottle,
 };
-
-/// Buckets of unwritten successes that are kept; older ones have left the window anyway.
-const SUCCESS_BUCKETS: usize = 10;
 
 /// Writes what is requested of circuits. A trait, so that a circuit does not know what holds all circuits.
 pub(crate) trait Writer: Send + Sync {
@@ -50,6 +49,8 @@ pub(crate) struct Circuit {
     inner: Mutex<Inner>,
     /// Notified when a request comes while the writer waits.
     pub(crate) wake_writer: Notify,
+    /// Notified when the state changes while the reader pauses.
+    pub(crate) wake_reader: Notify,
     /// Notified when the view has changed.
     pub(crate) view_changed: Notify,
     /// Requests are queued or being written, so a success may have to follow a failure.
@@ -64,15 +65,18 @@ pub(crate) struct Circuit {
 #[derive(Debug)]
 pub(crate) struct View {
     pub(crate) record: Arc<Record>,
+    /// What is being written, if it admits and refuses others than `record` (F3).
+    pub(crate) expected: Option<Arc<Record>>,
     pub(crate) policy: Arc<Policy>,
     /// The circuit is known; if not, it is read before its first call (F2).
     pub(crate) loaded: bool,
 }
 
 impl View {
-    fn new(mirror: &Mirror, policy: &Arc<Policy>) -> Self {
+    fn new(mirror: &Mirror, expected: &Expected, policy: &Arc<Policy>) -> Self {
         let record = Arc::new(mirror.record.clone());
-        Self { record, policy: Arc::clone(policy), loaded: mirror.is_loaded() }
+        let expected = expected.restriction(mirror).cloned().map(Arc::new);
+        Self { record, expected, policy: Arc::clone(policy), loaded: mirror.is_loaded() }
     }
 
     /// Whether it must be read before the first decision.
@@ -86,9 +90,15 @@ pub(crate) struct Inner {
     pub(crate) mirror: Mirror,
     pub(crate) policy: Arc<Policy>,
     pub(crate) queue: Vec<QueuedRequest>,
+    /// What is being written.
+    pub(crate) in_flight: Vec<Request>,
+    /// The mirror with all that is queued and being written.
+    expected: Expected,
     pub(crate) writer_running: bool,
     pub(crate) reader_running: bool,
     pub(crate) read_again: bool,
+    /// The state has changed since the last read began.
+    pub(crate) state_changed: bool,
     /// Counts changes of the mirror, which reveals a read that raced with a write.
     pub(crate) version: u64,
     pub(crate) written_at: Option<Instant>,
@@ -114,13 +124,6 @@ pub(crate) enum Responder {
 /// Gets the lease's id and epoch, or `None` if the lease was denied. A function, so that a circuit knows no permits.
 pub(crate) type ProbeResponder = Box<dyn FnOnce(&Arc<Circuit>, Option<(String, u64)>) + Send>;
 
-/// Successes that are not worth a write of their own (B6).
-#[derive(Debug, Default)]
-struct PendingSuccesses {
-    epoch: u64,
-    buckets: Vec<(Timestamp, u32)>,
-}
-
 impl Circuit {
     pub(crate) fn new(
         key: ModelKey,
@@ -138,15 +141,18 @@ impl Circuit {
             instance,
             clock,
             tag_key,
-            view: ArcSwap::from_pointee(View::new(&mirror, &policy)),
+            view: ArcSwap::from_pointee(View::new(&mirror, &Expected::default(), &policy)),
             fast_path: AtomicU64::new(0),
             inner: Mutex::new(Inner {
                 mirror,
                 policy,
                 queue: Vec::new(),
+                in_flight: Vec::new(),
+                expected: Expected::default(),
                 writer_running: false,
                 reader_running: false,
                 read_again: false,
+                state_changed: false,
                 version: 0,
                 written_at: None,
                 read_at: None,
@@ -154,6 +160,7 @@ impl Circuit {
                 pending_successes: PendingSuccesses::default(),
             }),
             wake_writer: Notify::new(),
+            wake_reader: Notify::new(),
             view_changed: Notify::new(),
             has_pending_writes: AtomicBool::new(false),
             used: AtomicBool::new(false),
@@ -193,13 +200,74 @@ impl Circuit {
     pub(crate) fn set_policy(&self, policy: Arc<Policy>) {
         let mut inner = self.inner();
         inner.policy = policy;
-        self.publish_view(&inner);
+        self.publish_view(&mut inner);
+    }
+
+    /// Queues a request. What it will make of the circuit is acted on at once.
+    pub(crate) fn queue(&self, inner: &mut Inner, queued: QueuedRequest) {
+        let policy = Arc::clone(&inner.policy);
+        let Inner { expected, mirror, pending_successes, .. } = inner;
+        expected.add(mirror, std::slice::from_ref(&queued.request), pending_successes, self.context(&policy));
+        inner.queue.push(queued);
+        let refuses = inner.expected.restriction(&inner.mirror).is_some();
+        if refuses && self.view.load().expected.is_none() {
+            // What was queued long ago is late by now, and the plan of all of it decides.
+            self.compute_expected(inner);
+        }
+        self.publish_expected(inner);
+    }
+
+    /// What is queued or being written has changed otherwise.
+    pub(crate) fn update_expected(&self, inner: &mut Inner) {
+        self.compute_expected(inner);
+        self.publish_expected(inner);
+    }
+
+    /// What is queued may wait, so by now it trips nothing.
+    pub(crate) fn withdraw_refusal(&self, inner: &mut Inner) {
+        if self.view.load().expected.is_none() {
+            return;
+        }
+        self.compute_expected(inner);
+        if inner.expected.restriction(&inner.mirror).is_some() {
+            inner.expected = Expected::default();
+        }
+        self.publish_expected(inner);
+    }
+
+    fn compute_expected(&self, inner: &mut Inner) {
+        let queued = inner.queue.iter().map(|queued| &queued.request);
+        let requests: Vec<Request> = inner.in_flight.iter().chain(queued).cloned().collect();
+        let context = self.context(&inner.policy);
+        inner.expected = Expected::new(&inner.mirror, &requests, &inner.pending_successes, context);
+    }
+
+    fn publish_expected(&self, inner: &mut Inner) {
+        let shown = self.view.load();
+        let same = match (inner.expected.restriction(&inner.mirror), &shown.expected) {
+            (None, None) => true,
+            (Some(expected), Some(shown)) => expected.admits_like(shown),
+            _ => false,
+        };
+        if !same {
+            self.store_view(inner);
+        }
+    }
+
+    fn context<'a>(&'a self, policy: &'a Policy) -> Context<'a> {
+        Context { instance: &self.instance, policy, now: self.now() }
     }
 
     /// Shows the mirror to admission.
-    pub(crate) fn publish_view(&self, inner: &Inner) {
-        let view = View::new(&inner.mirror, &inner.policy);
-        let fast_path_epoch = if view.loaded && view.record.is_pristine() { view.record.epoch } else { 0 };
+    pub(crate) fn publish_view(&self, inner: &mut Inner) {
+        self.compute_expected(inner);
+        self.store_view(inner);
+    }
+
+    fn store_view(&self, inner: &Inner) {
+        let view = View::new(&inner.mirror, &inner.expected, &inner.policy);
+        let is_open_to_all = view.loaded && view.record.is_pristine() && view.expected.is_none();
+        let fast_path_epoch = if is_open_to_all { view.record.epoch } else { 0 };
         self.view.store(Arc::new(view));
         self.fast_path.store(fast_path_epoch, Ordering::Release);
         self.view_changed.notify_waiters();
@@ -253,11 +321,10 @@ const FLUSH_QUEUE_LEN: usize = 256;
 
 impl Inner {
     /// The unwritten successes as events, oldest first.
-    pub(crate) fn take_pending_successes(&mut self) -> impl Iterator<Item = QueuedRequest> + use<> {
-        let PendingSuccesses { epoch, buckets } = std::mem::take(&mut self.pending_successes);
-        buckets.into_iter().map(move |(at, calls)| {
-            QueuedRequest::new(Request::Event(Event::Successes { epoch, at, calls }, None))
-        })
+    pub(crate) fn take_pending_successes(&mut self) -> Vec<QueuedRequest> {
+        let pending = std::mem::take(&mut self.pending_successes);
+        let requests = pending.requests_since(&PendingSuccesses::default());
+        requests.into_iter().map(QueuedRequest::new).collect()
     }
 
     /// How long a write of counts that cannot trip must still wait.
@@ -286,30 +353,6 @@ impl Inner {
         for (at, calls) in self.queue.drain(..).filter_map(|queued| queued.plain_success(epoch)) {
             if self.policy.failure_rate.is_some() {
                 self.pending_successes.add(epoch, bucket_start(&self.policy, at), calls);
-            }
-        }
-    }
-}
-
-impl PendingSuccesses {
-    /// How many of them, of this epoch, are in the window.
-    fn total(&self, epoch: u64, policy: &Policy, now: Timestamp) -> u32 {
-        let edge = bucket_start(policy, now - policy.window);
-        let buckets = self.buckets.iter().filter(|(start, _)| self.epoch == epoch && *start > edge);
-        buckets.fold(0, |sum, (_, calls)| sum.saturating_add(*calls))
-    }
-
-    fn add(&mut self, epoch: u64, bucket: Timestamp, more: u32) {
-        if self.epoch != epoch {
-            *self = Self { epoch, buckets: Vec::with_capacity(SUCCESS_BUCKETS) };
-        }
-        match self.buckets.last_mut() {
-            Some((start, calls)) if *start >= bucket => *calls = calls.saturating_add(more),
-            _ => {
-                if self.buckets.len() >= SUCCESS_BUCKETS {
-                    self.buckets.remove(0);
-                }
-                self.buckets.push((bucket, more));
             }
         }
     }

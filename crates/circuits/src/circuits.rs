@@ -6,7 +6,9 @@ use std::{
     time::Duration,
 };
 
-use breaker::{Admission, InstanceId, Mode, ModelKey, Policy, Requester as _, Timestamp, Transition, admit};
+use breaker::{
+    Admission, InstanceId, Mode, ModelKey, Policy, Requester as _, Timestamp, Transition, admit_provisionally,
+};
 use tokio::{
     sync::oneshot,
     time::{Instant, timeout_at},
@@ -147,14 +149,28 @@ impl Circuits {
         source: Option<&CallSource>,
     ) -> Option<Result<Permit, Refusal>> {
         let now = self.0.clock.now();
-        match admit(&view.record, &view.policy, &self.0.instance, &circuit.tagged(source), now) {
+        let (admission, provisional) = self.admission(circuit, view, source, now);
+        match admission {
             Admission::Admitted => Some(Ok(Permit::new(circuit, view.record.epoch, source))),
             Admission::Refused { retry_at, probing } => {
                 circuit.counter.count_refusal();
-                Some(Err(refusal(view, retry_at.map(|at| at.since(now)), probing)))
+                let refusing = view.expected.as_ref().filter(|_| provisional).unwrap_or(&view.record);
+                Some(Err(Refusal::new(Arc::clone(refusing), retry_at.map(|at| at.since(now)), probing)))
             }
             Admission::ProbeDue => None,
         }
+    }
+
+    /// What a call gets, and whether that is provisional.
+    fn admission(
+        &self,
+        circuit: &Circuit,
+        view: &View,
+        source: Option<&CallSource>,
+        now: Timestamp,
+    ) -> (Admission, bool) {
+        let (record, expected) = (&view.record, view.expected.as_deref());
+        admit_provisionally(record, expected, &view.policy, &self.0.instance, &circuit.tagged(source), now)
     }
 
     /// The circuit of a model that the configuration does not name. Clients invent names: unless the store has such a
@@ -207,7 +223,7 @@ impl Circuits {
             None if view.policy.mode == Mode::Observe => Ok(Permit::new(circuit, view.record.epoch, source)),
             None => {
                 circuit.counter.count_refusal();
-                Err(refusal(&view, Some(Duration::ZERO), true))
+                Err(Refusal::new(Arc::clone(&view.record), Some(Duration::ZERO), true))
             }
         }
     }
@@ -284,9 +300,7 @@ impl Circuits {
         let Some(circuit) = circuits.get(key).filter(|circuit| circuit.fast_path_epoch().is_none()) else {
             return false;
         };
-        let (view, now) = (circuit.view.load(), self.0.clock.now());
-        let requester = circuit.tagged(Some(source));
-        let admission = admit(&view.record, &view.policy, &self.0.instance, &requester, now);
+        let (admission, _) = self.admission(circuit, &circuit.view.load(), Some(source), self.0.clock.now());
         matches!(admission, Admission::Refused { .. })
     }
 
@@ -384,10 +398,6 @@ impl Circuits {
     pub fn mirrored_value(&self, key: &ModelKey) -> crate::store::Value {
         self.0.circuit(key).inner().mirror.value.clone()
     }
-}
-
-fn refusal(view: &View, retry_in: Option<Duration>, probing: bool) -> Refusal {
-    Refusal::new(Arc::clone(&view.record), retry_in, probing)
 }
 
 impl fmt::Debug for Circuits {

@@ -20,6 +20,8 @@
 //!   permit   watch   reader   writer         outcomes; events; reading from and writing to the store
 //!   shared                                   what an instance's circuits share, and the map of them
 //!   circuit  store_health                    one circuit; whether the store can be reached
+//!   expected                                 one circuit as it will be once its requests are written
+//!   pending_successes
 //!   plan  report  counts  watchers  write_throttle
 //!   mirror   memory   redis   settings       one circuit as it is known; the two stores
 //!   source                                   whose call it is
@@ -41,9 +43,11 @@ mod circuit;
 mod circuits;
 mod clock;
 mod counts;
+mod expected;
 mod memory;
 mod mirror;
 mod operate;
+mod pending_successes;
 mod permit;
 mod plan;
 mod reader;

@@ -163,7 +163,12 @@ impl MemoryStore {
             let excess = history.len().saturating_sub(MAX_HISTORY_ENTRIES);
             history.drain(..excess);
         }
-        inner.publish(&ChangeNotification::Key(key.clone()));
+        let key = key.clone();
+        inner.publish(&if write.entries.is_empty() {
+            ChangeNotification::Key(key)
+        } else {
+            ChangeNotification::State(key)
+        });
         Ok(Swap::Done { time })
     }
 

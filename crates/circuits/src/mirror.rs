@@ -1,8 +1,8 @@
 //! What one instance knows of one circuit: what the store holds, and the record to decide by.
 
 use breaker::{
-    Context, Document, Extras, Phase, Policy, Record, State, Transition, adopt, clamp_external, merge,
-    next_epoch, restore,
+    Context, Document, External, ExternalChange, Extras, KnownBefore, Phase, Policy, Record, Transition,
+    adopt, merge, next_epoch, restore,
 };
 
 use crate::store::{HistoryTail, Loaded, Value, Write};
@@ -17,7 +17,7 @@ pub(crate) enum StoredValue {
     /// A record written by Switchboard.
     Native(Record),
     /// A value that Open SWE or an operator wrote, not adopted yet.
-    External(Record),
+    External(External),
     /// A text that is not a circuit.
     Invalid,
     /// A key of another type, which is never overwritten: this circuit uses local state.
@@ -131,15 +131,15 @@ impl Mirror {
                 // Older than the end of the history, so it was written back: an Open SWE instance read it before the
                 // transition, and wrote it after.
                 Document::Native(..) => match Document::parse_as_external(text, policy) {
-                    Document::External(record, extras) => {
+                    Document::External(external, extras) => {
                         self.extras = extras;
-                        StoredValue::External(record)
+                        StoredValue::External(external)
                     }
                     Document::Native(..) | Document::Invalid => StoredValue::Invalid,
                 },
-                Document::External(record, extras) => {
+                Document::External(external, extras) => {
                     self.extras = extras;
-                    StoredValue::External(record)
+                    StoredValue::External(external)
                 }
                 Document::Invalid => {
                     self.extras = Extras::default();
@@ -155,9 +155,13 @@ impl Mirror {
                 self.record = record.clone();
                 self.last_record = record.clone();
             }
-            // Obeyed immediately, adopted as soon as possible; outcomes in between belong to no epoch.
-            StoredValue::External(record) => {
-                self.record = Record { epoch: 0, ..clamp_external(record, policy, loaded.time) };
+            // Obeyed immediately, adopted as soon as possible. Where the state has changed, outcomes in between belong to no
+            // epoch.
+            StoredValue::External(external) => {
+                self.record = match external.change(self.known_before(), policy, loaded.time) {
+                    ExternalChange::Counts(record) => record,
+                    ExternalChange::State(record) => Record { epoch: 0, ..record },
+                };
             }
             // In an epoch of its own, so that earlier outcomes are stale (B4).
             StoredValue::Invalid => {
@@ -171,6 +175,16 @@ impl Mirror {
     /// the value was invalid.
     pub(crate) fn last_epoch(&self) -> u64 {
         self.known_epoch().max(self.record.epoch)
+    }
+
+    /// What an external value is compared with. What was changed locally is not what it replaced.
+    fn known_before(&self) -> KnownBefore<'_> {
+        let state = self.history_tail.state();
+        KnownBefore {
+            record: Some(&self.last_record).filter(|_| !self.diverged),
+            last_epoch: self.known_epoch(),
+            history_tail: state.map(|state| (state, self.history_tail.epoch())),
+        }
     }
 
     /// The last epoch of a record or of the history.
@@ -248,12 +262,12 @@ impl Mirror {
     pub(crate) fn baseline(&self, context: Context<'_>) -> Baseline {
         match &self.stored {
             StoredValue::External(external) => {
-                let external =
-                    Record { epoch: external.epoch.max(self.history_tail.epoch()), ..external.clone() };
-                let (record, transition) = adopt(&external, Some(&self.last_record), context);
-                // The history continues from its end (B11), whatever this instance has missed or changed locally.
-                let from = self.history_tail.state().unwrap_or(State::Closed);
-                Some((record, Some(Transition { from, ..transition })))
+                let (found, transition) = adopt(external, self.known_before(), context);
+                if self.diverged && transition.is_none() {
+                    let step = merge(&self.record, &found, context);
+                    return Some((step.record, step.transition));
+                }
+                Some((found, transition))
             }
             StoredValue::NotLoaded | StoredValue::Absent => self.baseline_without_value(context),
             StoredValue::Native(found) if self.diverged => {

@@ -87,7 +87,7 @@ macro_rules! explorations {
     ($($name:ident)*) => { $( #[test] fn $name() { expect_verified(explorations::$name()); } )* };
 }
 
-explorations!(birth outage counts crashes two_slots streams clocks disconnects disconnects_in_an_outage external_writes repeated_external_writes restored_old_value loss operator_commands slow_reads poison callers);
+explorations!(birth outage counts crashes two_slots streams clocks disconnects disconnects_in_an_outage external_writes repeated_external_writes open_swe open_swe_and_operator restored_old_value loss operator_commands slow_reads poison callers);
 
 macro_rules! mutations {
     ($($name:ident: $mutation:ident in $bounds:ident breaks $rule:literal)*) => {
@@ -115,6 +115,8 @@ mutations! {
     endless_lease: EndlessLease in crashes breaks "B3"
     no_sources: NoSources in poison breaks "B12"
     no_source_check: NoSourceCheck in callers breaks "B12"
+    no_carried_record: NoCarriedRecord in open_swe breaks "O6"
+    no_provisional_refusal: NoProvisionalRefusal in outage breaks "F3"
 }
 
 /// Deeper than the suite has time for.

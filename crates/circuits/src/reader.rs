@@ -14,7 +14,7 @@ use futures_util::{
 };
 use tokio::{
     task::yield_now,
-    time::{Instant, sleep, sleep_until, timeout},
+    time::{Instant, sleep_until, timeout},
 };
 
 use crate::{
@@ -80,6 +80,11 @@ impl Shared {
                             self.schedule_read(&circuit);
                         }
                     }
+                    ChangeNotification::State(key) => {
+                        if let Some(circuit) = self.circuit_with_place(&key) {
+                            self.read_state(&circuit);
+                        }
+                    }
                     ChangeNotification::Everything if reading.is_some() => read_again = true,
                     ChangeNotification::Everything => reading = Some(self.start_full_read(true)),
                     ChangeNotification::Lost(error) => {
@@ -108,7 +113,7 @@ impl Shared {
         self.timing.resync_interval.mul_f64(0.75 + 0.5 * self.random_unit())
     }
 
-    /// Reads a circuit soon, at most once per interval, however many notifications come.
+    /// Reads a circuit soon, at most once per interval, however many notifications of its counts come.
     pub(crate) fn schedule_read(self: &Arc<Self>, circuit: &Arc<Circuit>) {
         let mut inner = circuit.inner();
         if std::mem::replace(&mut inner.reader_running, true) {
@@ -119,28 +124,49 @@ impl Shared {
         self.runtime.spawn(Arc::clone(self).run_reader(Arc::clone(circuit)));
     }
 
+    /// Reads a circuit whose state has changed, without a pause (F1).
+    fn read_state(self: &Arc<Self>, circuit: &Arc<Circuit>) {
+        let start = {
+            let mut inner = circuit.inner();
+            inner.state_changed = true;
+            !std::mem::replace(&mut inner.reader_running, true)
+        };
+        if start {
+            self.runtime.spawn(Arc::clone(self).run_reader(Arc::clone(circuit)));
+        } else {
+            circuit.wake_reader.notify_one();
+        }
+    }
+
     async fn run_reader(self: Arc<Self>, circuit: Arc<Circuit>) {
         loop {
-            let delay = circuit
-                .inner()
-                .read_at
-                .and_then(|at| self.timing.min_read_interval.checked_sub(at.elapsed()));
-            if let Some(delay) = delay {
-                sleep(delay).await;
-            }
+            self.pause_between_reads(&circuit).await;
             {
                 let mut inner = circuit.inner();
-                inner.read_again = false;
+                (inner.read_again, inner.state_changed) = (false, false);
                 inner.read_at = Some(Instant::now());
             }
             if let Err(error) = self.read_now(&circuit).await {
                 self.store_health.mark_unreachable(&error, self.clock.now());
             }
             let mut inner = circuit.inner();
-            if !inner.read_again {
+            if !inner.read_again && !inner.state_changed {
                 inner.reader_running = false;
                 return;
             }
+        }
+    }
+
+    /// Counts are read at most once per interval; a change of state ends the pause.
+    async fn pause_between_reads(&self, circuit: &Circuit) {
+        loop {
+            let pause = {
+                let inner = circuit.inner();
+                let since_last = inner.read_at.map(|at| at.elapsed()).filter(|_| !inner.state_changed);
+                since_last.and_then(|elapsed| self.timing.min_read_interval.checked_sub(elapsed))
+            };
+            let Some(pause) = pause.filter(|pause| !pause.is_zero()) else { return };
+            let _ = timeout(pause, circuit.wake_reader.notified()).await;
         }
     }
 
@@ -198,7 +224,11 @@ impl Shared {
                 if !unread || circuit.used.load(Ordering::Relaxed) {
                     warn_unusable_value(circuit, &inner);
                 }
-                circuit.publish_view(&inner);
+                if inner.mirror.record.updated_by.as_ref() == Some(&self.instance) {
+                    // What is in flight has arrived; only its reply has not.
+                    inner.in_flight.clear();
+                }
+                circuit.publish_view(&mut inner);
                 circuit.watchers.notify(|| InternalEvent::CircuitChanged {
                     key: circuit.key.clone(),
                     transitions: Vec::new(),
@@ -263,7 +293,7 @@ impl Shared {
         for circuit in &self.sorted_circuits() {
             let mut inner = circuit.inner();
             inner.mirror.shift_local_times(shift);
-            circuit.publish_view(&inner);
+            circuit.publish_view(&mut inner);
         }
     }
 

@@ -1,7 +1,8 @@
 //! The store in Redis: one key per circuit, one stream per history, one small script for compare-and-set.
 //!
 //! Changes come by RESP3's `CLIENT TRACKING ON BCAST PREFIX circuit_breaker:` on a connection of its own. It notifies of
-//! every writer, Open SWE and `redis-cli` included.
+//! every writer, Open SWE and `redis-cli` included. A second prefix has the histories, which grow only when a state changes:
+//! that tells such a change from a mere count before anything is read.
 //!
 //! ```text
 //!   RedisStore ──▶ servers ──▶ cluster ──▶ node_connection ──▶ sentinel ──▶ error ──▶ connection
@@ -127,7 +128,7 @@ impl RedisStore {
             match subscription.next().await {
                 ChangeNotification::Everything => return Ok(()),
                 ChangeNotification::Lost(error) => return Err(error),
-                ChangeNotification::Key(_) => {}
+                ChangeNotification::Key(_) | ChangeNotification::State(_) => {}
             }
         }
     }

@@ -38,7 +38,8 @@ impl Policies {
 pub struct Timing {
     /// Counts that cannot trip are written at most once in this time.
     pub count_write_interval: Duration,
-    /// A circuit is read at most once in this time, however many change notifications come.
+    /// A circuit is read at most once in this time, however many notifications of changed counts come. A change of state
+    /// is read at once.
     pub min_read_interval: Duration,
     /// Everything is read once in this time, give or take a quarter, in case a change notification was lost.
     pub resync_interval: Duration,

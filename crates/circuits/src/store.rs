@@ -218,13 +218,16 @@ pub enum StoreError {
 pub enum ChangeNotification {
     /// This key changed, whoever wrote it.
     Key(ModelKey),
+    /// The state of this circuit changed: its history grew. [`Self::Key`] may come for the same change, too.
+    State(ModelKey),
     /// Anything may have changed: the store was emptied, or the connection is new.
     Everything,
     /// The connection is lost; a later [`Self::Everything`] says that it is back.
     Lost(StoreError),
 }
 
-/// A subscription to changes. However often a key changes before it is read, it is reported once.
+/// A subscription to changes. However often a key changes before it is read, it is reported once, and a change of state
+/// before any other.
 #[derive(Debug, Clone, Default)]
 pub struct Changes(Arc<ChangeQueue>);
 
@@ -237,6 +240,7 @@ struct ChangeQueue {
 #[derive(Debug, Default)]
 struct PendingChanges {
     keys: BTreeSet<ModelKey>,
+    states: BTreeSet<ModelKey>,
     everything: bool,
     lost: Option<StoreError>,
 }
@@ -247,22 +251,19 @@ impl Changes {
         {
             let mut pending = self.0.pending.lock().unwrap_or_else(PoisonError::into_inner);
             match change {
-                ChangeNotification::Key(key) => {
-                    pending.keys.insert(key);
-                    if pending.keys.len() > MAX_PENDING_KEYS {
-                        pending.keys.clear();
-                        pending.everything = true;
-                    }
-                }
+                ChangeNotification::Key(key) => _ = pending.keys.insert(key),
+                ChangeNotification::State(key) => _ = pending.states.insert(key),
                 ChangeNotification::Everything => {
-                    pending.everything = true;
                     pending.lost = None;
-                    pending.keys.clear();
+                    pending.replace_keys();
                 }
                 ChangeNotification::Lost(error) => {
                     pending.lost = Some(error);
                     pending.everything = false;
                 }
+            }
+            if pending.keys.len() + pending.states.len() > MAX_PENDING_KEYS {
+                pending.replace_keys();
             }
         }
         self.0.notify.notify_one();
@@ -286,6 +287,19 @@ impl Changes {
         if std::mem::take(&mut pending.everything) {
             return Some(ChangeNotification::Everything);
         }
+        if let Some(key) = pending.states.pop_first() {
+            pending.keys.remove(&key);
+            return Some(ChangeNotification::State(key));
+        }
         pending.keys.pop_first().map(ChangeNotification::Key)
+    }
+}
+
+impl PendingChanges {
+    /// Everything counts as changed.
+    fn replace_keys(&mut self) {
+        self.keys.clear();
+        self.states.clear();
+        self.everything = true;
     }
 }

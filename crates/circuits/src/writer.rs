@@ -37,7 +37,7 @@ impl Shared {
     pub(crate) fn enqueue(self: &Arc<Self>, circuit: &Arc<Circuit>, queued: QueuedRequest) {
         let start = {
             let mut inner = circuit.inner();
-            inner.queue.push(queued);
+            circuit.queue(&mut inner, queued);
             circuit.has_pending_writes.store(true, Ordering::Release);
             !std::mem::replace(&mut inner.writer_running, true)
         };
@@ -79,10 +79,16 @@ impl Shared {
                 let draining = self.draining.load(Ordering::Acquire);
                 let pause = inner.write_delay(&draft, self.timing.count_write_interval).filter(|_| !draining);
                 match pause {
-                    Some(pause) if !is_urgent(&draft, &inner.queue) => pause,
+                    Some(pause) if !is_urgent(&draft, &inner.queue) => {
+                        circuit.withdraw_refusal(&mut inner);
+                        pause
+                    }
                     _ => {
-                        let coalesced: Vec<QueuedRequest> = inner.take_pending_successes().collect();
-                        return Some(coalesced.into_iter().chain(inner.queue.drain(..)).collect());
+                        let mut batch = inner.take_pending_successes();
+                        batch.append(&mut inner.queue);
+                        inner.in_flight = batch.iter().map(|queued| queued.request.clone()).collect();
+                        circuit.update_expected(&mut inner);
+                        return Some(batch);
                     }
                 }
             };
@@ -223,6 +229,7 @@ fn requeue(circuit: &Circuit, requests: Vec<Request>, responders: Vec<Responder>
     let older =
         requests.into_iter().zip(responders).map(|(request, responder)| QueuedRequest { request, responder });
     inner.queue = older.chain(newer).collect();
+    inner.in_flight.clear();
 }
 
 /// It is written. `version` is that of the mirror it was planned from: what was applied since is what was written, or
@@ -230,26 +237,35 @@ fn requeue(circuit: &Circuit, requests: Vec<Request>, responders: Vec<Responder>
 fn commit(circuit: &Circuit, plan: &Plan, write: &Write, version: u64) {
     let mut inner = circuit.inner();
     inner.written_at = Some(Instant::now());
+    inner.in_flight.clear();
     if inner.version == version {
         inner.mirror.mark_written(&plan.target, write);
         inner.version += 1;
-        circuit.publish_view(&inner);
+        circuit.publish_view(&mut inner);
+    } else {
+        circuit.update_expected(&mut inner);
     }
     drop(inner);
     publish(circuit, plan);
 }
 
 fn commit_unchanged(circuit: &Circuit, inner: &mut Inner) {
+    inner.in_flight.clear();
     if inner.mirror.mark_synced() {
         circuit.publish_view(inner);
+    } else {
+        circuit.update_expected(inner);
     }
 }
 
 fn commit_locally(circuit: &Circuit, inner: &mut Inner, plan: &Plan) {
+    inner.in_flight.clear();
     if inner.mirror.apply_locally(&plan.target) {
         inner.version += 1;
         circuit.publish_view(inner);
         publish(circuit, plan);
+    } else {
+        circuit.update_expected(inner);
     }
 }
 

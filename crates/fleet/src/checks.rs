@@ -8,7 +8,8 @@ use std::{
 };
 
 use breaker::{
-    Document, LEASE_GRACE, ModelKey, Phase, Policy, Record, State, Timestamp, Transition, TransitionCause,
+    Document, External, LEASE_GRACE, ModelKey, Phase, Policy, Record, State, Timestamp, Transition,
+    TransitionCause,
 };
 use circuits::{CLOCK_TOLERANCE, Value, WallClock as _, Write};
 use tokio::time::Instant;
@@ -161,7 +162,7 @@ impl Checks {
     fn parse_record(&self, value: &Value) -> Option<Record> {
         let Value::Text(text) = value else { return None };
         match Document::parse(text, &self.policy) {
-            Document::Native(record, _) | Document::External(record, _) => Some(record),
+            Document::Native(record, _) | Document::External(External { record, .. }, _) => Some(record),
             Document::Invalid => None,
         }
     }
@@ -208,6 +209,8 @@ impl Checks {
                 format_args!("{key}: {now} is written, but the history ends in {state}"),
             );
         }
+        // Written over an external value, or one that was brought back, it continues the last epoch (O6).
+        let continued = before.map(|before| [before.epoch, model.last_epoch]);
         match (write.entries.last(), after) {
             (Some(entry), Some(after)) if entry.epoch != after.epoch => {
                 self.trace.log_violation(
@@ -215,7 +218,7 @@ impl Checks {
                     format_args!("{key}: the last entry is not of epoch {}", after.epoch),
                 );
             }
-            (None, Some(after)) if before.is_some_and(|before| before.epoch != after.epoch) => {
+            (None, Some(after)) if continued.is_some_and(|epochs| !epochs.contains(&after.epoch)) => {
                 self.trace.log_violation("B11", format_args!("{key}: epoch {} has no entry", after.epoch));
             }
             _ => {}

@@ -17,6 +17,9 @@ use crate::{
     trace::Trace,
 };
 
+/// A provisional refusal lasts no longer: one write, and those of others that come first.
+const MAX_PROVISIONAL_TIME: Duration = Duration::from_millis(300);
+
 /// What all instances share.
 #[derive(Debug)]
 pub struct World {
@@ -139,7 +142,7 @@ impl Caller {
         let was_connected = self.is_connected();
         let admission = self.circuits.admit(key).await;
         self.check_admission(key, requested_at.elapsed(), was_closed, &admission);
-        let Ok(permit) = admission else { return };
+        let Ok(permit) = admission else { return self.check_provisional_refusal(key).await };
         self.world.calls.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         let plan = self.world.providers.plan_call(key, self.number, &self.rng);
         if !permit.is_probe() {
@@ -150,6 +153,20 @@ impl Caller {
         self.world.checks.on_probe_start(key, id, permit.epoch(), is_shared);
         let slot = ProbeSlot { checks: Arc::clone(&self.world.checks), key: key.clone(), id };
         run_call(permit, plan, || slot.release()).await;
+    }
+
+    /// A refusal by a circuit that the instance knows to be closed is provisional: it ends once the store has decided (F3).
+    async fn check_provisional_refusal(&self, key: &ModelKey) {
+        let refused_at = Instant::now();
+        while self.sees_closed(key) && self.circuits.admit(key).await.is_err() {
+            let lasts = refused_at.elapsed();
+            if lasts > MAX_PROVISIONAL_TIME && self.connection.is_stable_for(lasts) {
+                let number = self.number;
+                self.world.trace.log_violation("F3", format_args!("{number} refuses {key} for {lasts:?}"));
+                return;
+            }
+            sleep(Duration::from_millis(10)).await;
+        }
     }
 
     /// Checks what a caller got.
@@ -183,6 +200,7 @@ impl Caller {
         }
         let ahead = Duration::from_millis(200);
         match admission {
+            Err(_) if self.sees_closed(key) => {}
             Ok(_) if checks.open_duration(key, ahead).is_some_and(|duration| duration > known_for) => {
                 trace.log_violation("F1", format_args!("{number} was admitted to {key}, which is open"));
             }

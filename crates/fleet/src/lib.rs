@@ -4,7 +4,7 @@
 //! ([`rng`]), the network between an instance and the one Redis ([`network`]), the providers ([`provider`]) and the callers
 //! ([`instance`]). [`chaos`] injects random faults into small fleets and checks what must hold ([`checks`]). [`growth`]
 //! measures what fleets of growing size cost. [`poison`] sends requests that fail everywhere beside good ones, and measures
-//! who loses what; [`poison_tables`] are its tables.
+//! who loses what; [`poison_tables`] are its tables. [`mixed_fleet`] has Open SWE instances ([`open_swe`]) beside gateways.
 //!
 //! ```text
 //!   callers ──▶ Circuits (real) ──▶ InstanceConnection: ──▶ Server: MemoryStore (real), costs ──▶ Checks
@@ -18,6 +18,7 @@
 //!   main ──▶ chaos ──▶ fault_injection ──▶ instance ──▶ checks ──▶ network ──▶ costs
 //!      └───▶ growth ──────────────────────▶   └──────▶ provider
 //!      └───▶ poison_tables ──▶ poison ─────────────────────────▶ network
+//!      └───▶ mixed_fleet ──▶ network, open_swe
 //!   network: connection ──▶ server ──▶ conditions
 //! ```
 //!
@@ -35,7 +36,9 @@ pub mod costs;
 pub mod fault_injection;
 pub mod growth;
 pub mod instance;
+pub mod mixed_fleet;
 pub mod network;
+pub mod open_swe;
 pub mod poison;
 pub mod poison_tables;
 pub mod provider;

@@ -13,6 +13,7 @@ use clap::{Args, Parser, Subcommand};
 use fleet::{
     chaos::{ChaosConfig, ChaosReport, run},
     growth::{Measured, MeasurementConfig, Phase, measure},
+    mixed_fleet::MixedFleet,
     poison_tables::{TableConfig, false_trip_table, outage_table, poison_table},
 };
 
@@ -32,6 +33,21 @@ enum Command {
     Growth(Growth),
     /// Requests that fail everywhere, and models that are down: who loses what, with the rule off and on (B12).
     Poison(Poison),
+    /// Open SWE instances beside two gateways: how long a failing model's circuit is open (O6).
+    OpenSwe(OpenSwe),
+}
+
+#[derive(Debug, Args)]
+struct OpenSwe {
+    /// The first seed.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// How many seeds, whose mean is shown.
+    #[arg(long, default_value_t = 100)]
+    seeds: u32,
+    /// Numbers of Open SWE instances.
+    #[arg(long, value_delimiter = ',', default_value = "0,1,3,6")]
+    instances: Vec<usize>,
 }
 
 #[derive(Debug, Args)]
@@ -102,6 +118,30 @@ fn main() -> ExitCode {
         Command::Chaos(chaos) => chaos.run(),
         Command::Growth(growth) => growth.run(),
         Command::Poison(poison) => poison.run(),
+        Command::OpenSwe(open_swe) => open_swe.run(),
+    }
+}
+
+impl OpenSwe {
+    #[expect(clippy::print_stdout, clippy::print_stderr, reason = "a command talks to whoever runs it")]
+    fn run(&self) -> ExitCode {
+        println!("| Open SWE instances | open | changes of state: ours | foreign |\n|---|---|---|---|");
+        for open_swe in self.instances.iter().copied() {
+            let (mut open, mut own, mut foreign) = (0.0, 0.0, 0.0);
+            for seed in (self.seed..).take(self.seeds as usize) {
+                match fleet::mixed_fleet::run(&MixedFleet { open_swe, ..MixedFleet::new(seed) }) {
+                    Ok(figures) => {
+                        open += figures.open;
+                        own += f64::from(figures.own);
+                        foreign += f64::from(figures.foreign);
+                    }
+                    Err(error) => eprintln!("{error}"),
+                }
+            }
+            let [open, own, foreign] = [open, own, foreign].map(|sum| sum / f64::from(self.seeds.max(1)));
+            println!("| {open_swe} | {:.0} % | {own:.1} | {foreign:.1} |", open * 100.0);
+        }
+        ExitCode::SUCCESS
     }
 }
 

@@ -5,12 +5,8 @@ use std::time::Duration;
 use super::{EventResult, RecordUpdate};
 use crate::{
     Failure, InstanceId, Phase, Policy, Reason, Record, SourceScope, Timestamp, TripRule, millis,
-    record::{ConsecutiveFailures, OpenState},
+    record::{ConsecutiveFailures, OPEN_SWE_OPEN_DURATION, OpenState},
 };
-
-/// Open SWE's own open period. A cooldown is written as opened this long before its end, so that an Open SWE instance
-/// resumes at the same time (B9).
-const OPEN_SWE_OPEN_DURATION: Duration = Duration::from_secs(180);
 
 /// Whom a trip concerns.
 pub(super) enum TripBreadth {

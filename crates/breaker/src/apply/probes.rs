@@ -5,7 +5,7 @@ use crate::{
     Context, Failure, Lease, Outcome, Phase, Policy, Reason, Source, SourceBlock, SourceScope, Timestamp,
     TripRule,
     admit::{Admission, admit},
-    record::OpenState,
+    record::{OPEN_SWE_OPEN_DURATION, OpenState},
     window::Window,
 };
 
@@ -25,7 +25,7 @@ impl RecordUpdate<'_> {
             Phase::Open(outage) => outage.clone(),
             Phase::ForcedOpen { until } => {
                 let end = until.unwrap_or(now);
-                OpenState::new(end, end)
+                OpenState::new(end - OPEN_SWE_OPEN_DURATION, end)
             }
         };
         let previous_reason = self.record.reason.clone();

@@ -1,5 +1,5 @@
 use super::*;
-use crate::{AdmissionToken, Event, Failure, Outcome, SourceScope, TransitionCause, apply};
+use crate::{AdmissionToken, Context, Event, Failure, Outcome, SourceScope, TransitionCause, apply};
 
 const NOW: Timestamp = Timestamp::from_millis(1_800_000_000_000);
 
@@ -9,7 +9,7 @@ fn parse(text: &str) -> Document {
 
 fn external(text: &str) -> Record {
     match parse(text) {
-        Document::External(record, _) => record,
+        Document::External(External { record, .. }, _) => record,
         other => panic!("not foreign: {other:?}"),
     }
 }
@@ -141,21 +141,6 @@ fn anything_else_is_invalid() {
     assert_eq!(parse(&deep), Document::Invalid);
 }
 
-#[test]
-fn an_external_value_is_adopted_in_a_new_epoch() {
-    let (instance, policy) = (InstanceId::new("a"), Policy::default());
-    let context = Context { instance: &instance, policy: &policy, now: NOW };
-    let before = Record { epoch: NOW.as_millis() + 500, ..opened() };
-    let (record, transition) = adopt(&external(r#"{"state":"CLOSED","epoch":3}"#), Some(&before), context);
-    assert_eq!(record.epoch, NOW.as_millis() + 501);
-    assert_eq!((transition.from, transition.to), (crate::State::Open, crate::State::Closed));
-    assert_eq!(transition.reason.cause, TransitionCause::External);
-    assert!(matches!(
-        Document::parse(&encode(&record, &Extras::default()), &policy),
-        Document::Native(read, _) if read == record
-    ));
-}
-
 /// Two failures of one request: bound to it, and the failure of an instance that names nobody besides.
 fn bound() -> Record {
     let mut record = opened();
@@ -192,6 +177,34 @@ fn an_external_open_is_for_all() {
     let record = external(&text.replacen(r#""failureCount":3"#, r#""failureCount":4"#, 1));
     assert_eq!((record.bound_to(), record.blocked_sources.len()), (None, 0));
     assert_eq!(record.consecutive_failures.by.total(), 0, "all are others' failures");
+}
+
+#[test]
+fn an_external_value_carries_our_record() {
+    let ours = String::from_utf8(encode(&bound(), &Extras::default())).unwrap();
+    let text = ours.replacen(r#""failureCount":3"#, r#""failureCount":4"#, 1);
+    let Document::External(external, _) = parse(&text) else { panic!("{text}") };
+    assert_eq!(external.carried.as_deref(), Some(&bound()));
+    for without in [
+        ours.replacen(r#""seal""#, r#""lacks""#, 1),
+        text.replacen(r#""epoch":1800000000001"#, r#""epoch":18000000000010000"#, 1),
+        text.replacen(r#""seal":{"state":"OPEN""#, r#""seal":{"state":"WRONG""#, 1),
+    ] {
+        let Document::External(external, _) = parse(&without) else { panic!("{without}") };
+        assert_eq!(external.carried, None, "{without}");
+    }
+}
+
+#[test]
+fn what_an_operator_opens_for_a_while_has_an_end_for_all() {
+    let until = NOW + std::time::Duration::from_secs(20);
+    let record =
+        Record { phase: Phase::ForcedOpen { until: Some(until) }, ..Record::closed(NOW.as_millis()) };
+    let bytes = encode(&record, &Extras::default());
+    let value: Value = serde_json::from_slice(&bytes).unwrap();
+    assert_eq!(value["openedAt"], json!(until.as_millis() - 180_000), "Open SWE comes back at its end");
+    assert_eq!(record.ttl(NOW).unwrap().as_secs(), 24 * 60 * 60 + 20);
+    assert_eq!(Document::parse(&bytes, &Policy::default()), Document::Native(record, Extras::default()));
 }
 
 #[test]

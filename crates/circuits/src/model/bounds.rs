@@ -108,6 +108,10 @@ pub(super) enum ExternalWrite {
     SetInvalid,
     /// What the fleet had written before it last changed the state.
     RestoreOldValue,
+    /// An Open SWE instance rewrites the fleet's value: a call of its own succeeded.
+    OpenSweSuccess,
+    /// The same: a call failed.
+    OpenSweFailure,
 }
 
 /// A command of an operator to an instance.
@@ -152,6 +156,10 @@ pub(super) enum Mutation {
     NoSources,
     /// Admission does not ask whose call it is.
     NoSourceCheck,
+    /// What an Open SWE instance carries along of our record is ignored.
+    NoCarriedRecord,
+    /// What is not written yet refuses nobody.
+    NoProvisionalRefusal,
 }
 
 impl Bounds {

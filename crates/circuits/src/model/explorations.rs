@@ -140,6 +140,34 @@ pub(super) fn repeated_external_writes() -> Bounds {
     }
 }
 
+/// Open SWE instances count beside the fleet, and report late results.
+pub(super) fn open_swe() -> Bounds {
+    Bounds {
+        name: "Open SWE beside it",
+        start: Start::Open,
+        calls: 1,
+        max_disturbances: Disturbances { external_writes: 2, ..NO_DISTURBANCES },
+        external_writes: &[ExternalWrite::OpenSweSuccess, ExternalWrite::OpenSweFailure],
+        ..external_writes()
+    }
+}
+
+/// The same on a circuit that an operator opens for a while.
+pub(super) fn open_swe_and_operator() -> Bounds {
+    Bounds {
+        name: "Open SWE and an operator",
+        start: Start::Closed,
+        calls: 0,
+        max_disturbances: Disturbances { external_writes: 2, operator_commands: 1, ..NO_DISTURBANCES },
+        operator_commands: &[
+            OperatorCommand::Open(None),
+            OperatorCommand::Open(Some(500)),
+            OperatorCommand::Close,
+        ],
+        ..open_swe()
+    }
+}
+
 /// An old value of the fleet's own is written back, also while an instance is disconnected.
 pub(super) fn restored_old_value() -> Bounds {
     Bounds {

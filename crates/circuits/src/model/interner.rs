@@ -11,8 +11,8 @@ use std::{
 };
 
 use breaker::{
-    AdmissionToken, Context, Document, Event, EventResult, Failure, InstanceId, Outcome, Phase, Policy,
-    Record, Source, Timestamp, Transition,
+    AdmissionToken, Context, Document, Event, EventResult, External, Failure, InstanceId, Outcome, Phase,
+    Policy, Record, Source, Timestamp, Transition,
 };
 use bytes::Bytes;
 
@@ -96,7 +96,7 @@ pub(super) struct Interner {
     mirror_ids: HashMap<String, MirrorId>,
     values: Vec<(Bytes, Document)>,
     value_ids: HashMap<Bytes, ValueId>,
-    loaded: HashMap<(MirrorId, StoreContent), MirrorId>,
+    loaded: HashMap<(MirrorId, StoreContent, Timestamp), MirrorId>,
     decisions: Vec<Rc<DecisionResult>>,
     decision_ids: HashMap<DecisionKey, DecisionId>,
 }
@@ -158,7 +158,7 @@ impl Interner {
     /// What a text means to a reader; `None`: it is no circuit.
     pub(super) fn parse_record(&self, text: Option<ValueId>) -> Option<&Record> {
         match &self.values[text?.0 as usize].1 {
-            Document::Native(record, _) | Document::External(record, _) => Some(record),
+            Document::Native(record, _) | Document::External(External { record, .. }, _) => Some(record),
             Document::Invalid => None,
         }
     }
@@ -168,8 +168,13 @@ impl Interner {
     }
 
     /// The real [`Mirror::apply_loaded`].
-    pub(super) fn apply_loaded(&mut self, mirror_id: MirrorId, content: StoreContent) -> MirrorId {
-        if let Some(after) = self.loaded.get(&(mirror_id, content)) {
+    pub(super) fn apply_loaded(
+        &mut self,
+        mirror_id: MirrorId,
+        content: StoreContent,
+        time: Timestamp,
+    ) -> MirrorId {
+        if let Some(after) = self.loaded.get(&(mirror_id, content, time)) {
             return *after;
         }
         let value = content.value.map_or(Value::Absent, |text| Value::Text(self.bytes(text).clone()));
@@ -180,12 +185,17 @@ impl Interner {
         {
             *epoch = 0;
         }
-        mirror.apply_loaded(&Loaded { value, history_tail: history, time: Timestamp::MAX }, &self.policy);
+        mirror.apply_loaded(&Loaded { value, history_tail: history, time }, &self.policy);
+        if let (Some(Mutation::NoCarriedRecord), StoredValue::External(external)) =
+            (self.mutation, &mut mirror.stored)
+        {
+            external.carried = None;
+        }
         if self.mutation == Some(Mutation::NoStaleValueCheck) {
             mirror.history_tail = content.history;
         }
         let after = self.intern_mirror(mirror);
-        self.loaded.insert((mirror_id, content), after);
+        self.loaded.insert((mirror_id, content, time), after);
         after
     }
 
@@ -207,6 +217,22 @@ impl Interner {
         self.decisions.push(Rc::new(decided));
         self.decision_ids.insert(question, decision);
         decision
+    }
+
+    /// What an instance expects its circuit to become, by which it refuses provisionally (F3).
+    pub(super) fn expected(
+        &mut self,
+        mirror_id: MirrorId,
+        instance: usize,
+        now: Timestamp,
+        pending: &[PendingRequest],
+    ) -> Option<Record> {
+        let mutated = self.mutation == Some(Mutation::NoProvisionalRefusal);
+        if pending.is_empty() || mutated || !self.mirror(mirror_id).is_loaded() {
+            return None;
+        }
+        let decision = self.plan_requests(mirror_id, instance, now, false, pending);
+        Some(self.mirror(self.decision(decision).mirror_if_diverged).record.clone())
     }
 
     fn plan_uncached(

@@ -5,7 +5,7 @@ use std::time::Duration;
 use breaker::{Admission, Phase, Record, State, Timestamp, Transition, TransitionCause, admit};
 
 use super::{
-    bounds::{Callers, OperatorCommand},
+    bounds::{CallEnd, Callers, OperatorCommand},
     interner::{DecisionResult, InternedWrite, PendingRequest},
     world::{Model, Violation, World, is_native},
 };
@@ -82,8 +82,22 @@ impl Model {
         if let Some(broken) = &decided.violation {
             return Err(broken.clone());
         }
-        let before = self.interner.parse_record(world.store.value);
+        let rewritten = world.observed.rewritten.filter(|(_, by, _)| world.store.value == Some(*by));
+        // What an Open SWE instance has rewritten.
+        let replaced = rewritten.map(|(before, ..)| before).or(world.store.value);
+        let before = self.interner.parse_record(replaced);
         let after = self.interner.parse_record(writing.next);
+        let is_foreign = |entry: &Transition| entry.reason.cause == TransitionCause::External;
+        // Taken over only after the end of an operator's opening, it is the state that follows.
+        let has_ended = before.is_some_and(|before| {
+            before.is_forced() && before.retry_at().is_some_and(|until| until <= decided.decided_at)
+        });
+        if rewritten.is_some_and(|(.., changes_state)| !changes_state)
+            && !has_ended
+            && writing.entries.iter().any(is_foreign)
+        {
+            return Err("O6: a count of an Open SWE instance, or a late result, changed the state".to_owned());
+        }
         self.check_history(world, writing, before, after)?;
         let manual =
             decided.operator_command().is_some() || decided.merged_from.as_ref().is_some_and(is_manual);
@@ -99,7 +113,7 @@ impl Model {
         };
         let needed = after.retry_at().max(leases).unwrap_or(now);
         let ends = writing.lifetime.map(|lifetime| now + lifetime);
-        if ends.is_some_and(|end| end < needed || after.is_forced()) {
+        if ends.is_some_and(|end| end < needed || after.is_forced() && after.retry_at().is_none()) {
             return Err("B8: the key expires inside its open period or its probe".to_owned());
         }
         Ok(())
@@ -139,7 +153,9 @@ impl Model {
         if !writing.entries.is_empty() && after.epoch != epoch {
             return Err("B11: the newest entry is of another epoch than the circuit".to_owned());
         }
-        let same = before.is_some_and(|before| before.epoch == after.epoch);
+        // An external value that leaves the state as it was.
+        let continues = writing.entries.is_empty() && after.epoch == world.observed.epoch;
+        let same = before.is_some_and(|before| before.epoch == after.epoch || continues);
         if !same && after.epoch <= world.observed.epoch {
             return Err(format!("B11: epoch {} comes twice", after.epoch));
         }
@@ -147,6 +163,25 @@ impl Model {
             same || !writing.entries.is_empty() || !is_native(&self.interner, world.store.value);
         if !is_recorded && before.is_some() {
             return Err("B11: a new epoch without an entry".to_owned());
+        }
+        Ok(())
+    }
+
+    /// F3: who has just reported enough failures in a row to trip, and nothing else since, admits no call, written or not.
+    pub(super) fn check_own_failures(&self, world: &World, index: usize) -> Result<(), Violation> {
+        let (node, now) = (&world.nodes[index], self.local_time(world, index));
+        let record = &self.interner.mirror(node.mirror).record;
+        // A failure that is reported late does not trip.
+        let just_failed = |request: &PendingRequest| {
+            matches!(request, PendingRequest::End { epoch, leased: false, end: CallEnd::Fails, at, .. }
+                if *epoch == record.epoch && *at == now)
+        };
+        let row = &record.consecutive_failures;
+        let counted = row.count - row.late_count + u32::try_from(node.requests.len()).unwrap_or(0);
+        let nobody = self.bounds.callers == Callers::Nobody && !node.requests.is_empty();
+        if nobody && node.requests.iter().all(just_failed) && counted >= self.bounds.policy.failure_threshold
+        {
+            return Err("F3: an instance admits a call after what it has seen".to_owned());
         }
         Ok(())
     }

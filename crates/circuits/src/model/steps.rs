@@ -1,9 +1,10 @@
 //! What each step does.
 
-use std::rc::Rc;
+use std::{rc::Rc, time::Duration};
 
-use breaker::{Admission, Phase, Record, Timestamp, admit};
+use breaker::{Admission, Phase, Record, Timestamp};
 use bytes::Bytes;
+use fleet::open_swe::OpenSwe;
 
 use super::{
     bounds::{CallEnd, ExternalWrite, Mutation},
@@ -23,7 +24,7 @@ impl Model {
         let mut world = before.clone();
         match action {
             Action::Tick => self.tick(&mut world),
-            Action::Call(node) => self.start_call(&mut world, usize::from(node)),
+            Action::Call(node) => self.start_call(&mut world, usize::from(node))?,
             Action::End(place, end) => self.end_call(&mut world, place, end),
             Action::Write(node) => self.write(&mut world, usize::from(node))?,
             Action::TimeOutWrite(node) => self.time_out_write(&mut world, usize::from(node))?,
@@ -38,9 +39,10 @@ impl Model {
                 world.used_disturbances.slow_reads += 1;
             }
             Action::ApplyRead(node) => {
+                let time = self.time(&world);
                 let node = &mut world.nodes[usize::from(node)];
                 if let Some(content) = node.pending_read.take() {
-                    node.mirror = self.interner.apply_loaded(node.mirror, content);
+                    node.mirror = self.interner.apply_loaded(node.mirror, content, time);
                 }
             }
             Action::Reconnect(node) => self.reconnect(&mut world, usize::from(node)),
@@ -80,24 +82,19 @@ impl Model {
         }
     }
 
-    fn start_call(&self, world: &mut World, index: usize) {
-        let now = self.local_time(world, index);
+    fn start_call(&mut self, world: &mut World, index: usize) -> Result<(), Violation> {
+        let admission = self.admission(world, index);
         let mirror = self.interner.mirror(world.nodes[index].mirror);
         if !mirror.is_loaded() {
             world.nodes[index].requests.push(PendingRequest::EnsureExists);
-            return;
+            return Ok(());
         }
         let call = world.calls_started;
-        match admit(
-            &mirror.record,
-            &self.interner.policy,
-            &self.interner.instances[index],
-            &self.interner.requester_of(index),
-            now,
-        ) {
-            Admission::Refused { .. } => return,
+        match admission {
+            Admission::Refused { .. } => return Ok(()),
             Admission::ProbeDue => world.nodes[index].requests.push(PendingRequest::Probe { call }),
             Admission::Admitted => {
+                self.check_own_failures(world, index)?;
                 let epoch = mirror.record.epoch;
                 let node = to_u8(index);
                 world.calls.push(Call {
@@ -111,6 +108,7 @@ impl Model {
             }
         }
         world.calls_started += 1;
+        Ok(())
     }
 
     /// Reports to the circuit how a call ended.
@@ -259,6 +257,7 @@ impl Model {
         world.observed.history_epoch =
             writing.entries.iter().map(|entry| entry.epoch).fold(world.observed.history_epoch, u64::max);
         world.store.value = writing.next;
+        world.observed.rewritten = None;
         if let Some(last) = writing.entries.last() {
             world.store.history = HistoryTail::from_last(Some(last));
         }
@@ -281,6 +280,7 @@ impl Model {
     fn reconnect(&mut self, world: &mut World, index: usize) {
         let value =
             world.store.value.map_or(Value::Absent, |text| Value::Text(self.interner.bytes(text).clone()));
+        let time = self.time(world);
         let node = &mut world.nodes[index];
         let mirror = self.interner.mirror(node.mirror);
         let changed = mirror.stored == StoredValue::NotLoaded || mirror.value != value || mirror.is_dirty();
@@ -289,7 +289,7 @@ impl Model {
             if !mirror.needs_history(&value, &self.interner.policy) {
                 content.history = HistoryTail::NotLoaded;
             }
-            node.mirror = self.interner.apply_loaded(node.mirror, content);
+            node.mirror = self.interner.apply_loaded(node.mirror, content, time);
         }
         node.connected = true;
         node.clock_jumped = false;
@@ -319,6 +319,9 @@ impl Model {
         }
         let text = match write {
             ExternalWrite::RestoreOldValue => return Self::after_external_write(world),
+            ExternalWrite::OpenSweSuccess | ExternalWrite::OpenSweFailure => {
+                return self.rewrite_by_open_swe(world, write);
+            }
             ExternalWrite::SetOpen => {
                 format!(r#"{{"state":"OPEN","failureCount":2,"lastFailureTime":{now},"openedAt":{now}}}"#)
             }
@@ -330,6 +333,31 @@ impl Model {
         world.store.value = (write != ExternalWrite::Delete)
             .then(|| self.interner.intern_value(&Bytes::from(text.into_bytes())));
         Self::after_external_write(world);
+    }
+
+    fn rewrite_by_open_swe(&mut self, world: &mut World, write: ExternalWrite) {
+        world.used_disturbances.external_writes += 1;
+        let Some(before) = world.store.value else { return };
+        let mut circuit = OpenSwe::read(Some(self.interner.bytes(before)));
+        let was_open = circuit.is_open();
+        if write == ExternalWrite::OpenSweSuccess {
+            circuit.record_success();
+        } else {
+            circuit.record_failure(self.time(world));
+        }
+        let now = self.time(world);
+        // Its own open period, or the operator's, has ended, so that it may call and close.
+        let open_swe_period = Duration::from_secs(180);
+        let has_ended = self.interner.parse_record(Some(before)).is_some_and(|record| match &record.phase {
+            Phase::ForcedOpen { until } => until.is_some_and(|until| until <= now),
+            _ => record.outage().is_some_and(|outage| outage.opened_at + open_swe_period <= now),
+        });
+        let changes_state = has_ended || circuit.is_open() && !was_open;
+        let text = self.interner.intern_value(&Bytes::from(circuit.into_text().into_bytes()));
+        if !self.interner.is_native(text) {
+            world.store.value = Some(text);
+            world.observed.rewritten = Some((before, text, changes_state));
+        }
     }
 
     fn after_external_write(world: &mut World) {

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use crate::store::HistoryTail;
-use breaker::{Admission, Phase, Timestamp, admit};
+use breaker::{Admission, Phase, Timestamp, admit_provisionally};
 
 use super::{
     bounds::{Bounds, CallEnd, Disturbances, ExternalWrite, INSTANCES, Mutation, OperatorCommand},
@@ -73,6 +73,8 @@ pub(super) struct Observed {
     pub(super) epoch: u64,
     /// The value before the fleet last changed the state.
     pub(super) previous_value: Option<ValueId>,
+    /// The fleet's value that an Open SWE instance has rewritten, what it wrote, and whether that changes the state.
+    pub(super) rewritten: Option<(ValueId, ValueId, bool)>,
     /// How often a circuit began in an epoch without a history entry.
     pub(super) epochs_without_history: u8,
     /// The highest epoch that the history ever had.
@@ -187,15 +189,23 @@ impl Model {
         if !mirror.is_loaded() {
             return !requests.contains(&PendingRequest::EnsureExists);
         }
-        let now = self.local_time(world, index);
-        let admission = admit(
-            &mirror.record,
+        world.calls_started < self.bounds.calls
+            && !matches!(self.admission(world, index), Admission::Refused { .. })
+    }
+
+    /// What a call of this instance would get.
+    pub(super) fn admission(&mut self, world: &World, index: usize) -> Admission {
+        let (node, now) = (&world.nodes[index], self.local_time(world, index));
+        let expected = self.interner.expected(node.mirror, index, now, &node.requests);
+        let (admission, _) = admit_provisionally(
+            &self.interner.mirror(node.mirror).record,
+            expected.as_ref(),
             &self.interner.policy,
             &self.interner.instances[index],
             &self.interner.requester_of(index),
             now,
         );
-        world.calls_started < self.bounds.calls && !matches!(admission, Admission::Refused { .. })
+        admission
     }
 
     /// Whether a call's end would be reported to the circuit. An unreported end is the same as none.
@@ -273,8 +283,12 @@ impl Model {
             }
         }
         if used.external_writes < max.external_writes {
-            let possible = |write: &ExternalWrite| {
-                *write != ExternalWrite::RestoreOldValue || world.observed.previous_value.is_some()
+            let possible = |write: &ExternalWrite| match write {
+                ExternalWrite::RestoreOldValue => world.observed.previous_value.is_some(),
+                ExternalWrite::OpenSweSuccess | ExternalWrite::OpenSweFailure => {
+                    is_native(&self.interner, world.store.value)
+                }
+                _ => true,
             };
             let writes = self.bounds.external_writes.iter().copied().filter(possible);
             actions.extend(writes.map(Action::External));
@@ -287,7 +301,7 @@ impl Model {
     /// What an instance's mirror becomes when it reads the store now.
     pub(super) fn mirror_after_read(&mut self, world: &World, index: usize) -> MirrorId {
         let content = self.visible_content(world.store);
-        self.interner.apply_loaded(world.nodes[index].mirror, content)
+        self.interner.apply_loaded(world.nodes[index].mirror, content, self.time(world))
     }
 
     pub(super) fn visible_content(&self, content: StoreContent) -> StoreContent {

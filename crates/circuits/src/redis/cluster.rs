@@ -83,7 +83,9 @@ struct ClusterEvents {
 impl ChangeSink for ClusterEvents {
     fn on_change(&self, change: ChangeNotification) {
         match change {
-            ChangeNotification::Key(_) => return self.subscribers.on_change(change),
+            ChangeNotification::Key(_) | ChangeNotification::State(_) => {
+                return self.subscribers.on_change(change);
+            }
             ChangeNotification::Everything => self.resync_needed.store(true, Ordering::Release),
             ChangeNotification::Lost(_) => {}
         }

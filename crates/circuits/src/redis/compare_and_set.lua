@@ -19,6 +19,7 @@ elseif ARGV[8] == '0' then
 else
   redis.call('SET', KEYS[1], ARGV[7], 'PX', ARGV[8])
 end
+-- Without an entry the history's key is left alone: whatever changes it says that the state has changed.
 -- A history key of another type is not written; the circuit must be written all the same.
 local type = #ARGV > 12 and redis.call('TYPE', KEYS[2]).ok or ''
 if type ~= 'none' and type ~= 'stream' then
@@ -28,10 +29,14 @@ for i = 13, #ARGV, 6 do
   redis.call('XADD', KEYS[2], 'MAXLEN', '~', ARGV[11], '*', 'from', ARGV[i], 'to', ARGV[i + 1], 'epoch', ARGV[i + 2],
     'reason', ARGV[i + 3], 'instance', ARGV[i + 4], 'at', ARGV[i + 5])
 end
--- A circuit that does not expire keeps its history: without one, its DEL would look like a loss of data.
+-- A history outlives its circuit: without one, its DEL would look like a loss of data.
 if ARGV[6] == 'put' and ARGV[8] == '0' then
   redis.call('PERSIST', KEYS[2])
 else
-  redis.call('PEXPIRE', KEYS[2], ARGV[12])
+  local ttl = tonumber(ARGV[12])
+  if tonumber(ARGV[8]) > ttl then
+    ttl = ttl + tonumber(ARGV[8])
+  end
+  redis.call('PEXPIRE', KEYS[2], string.format('%.0f', ttl))
 end
 return {'done', now, '', '', ''}

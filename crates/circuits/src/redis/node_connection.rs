@@ -16,7 +16,7 @@ use tokio::{
 use super::{
     connection::{CommandCounters, Connection, connection_config},
     error::to_store_error,
-    keys::{KEY_PREFIX, model_key},
+    keys::{HISTORY_PREFIX, KEY_PREFIX, change_of},
     node::RedisNode,
     script::Script,
     sentinel::Sentinels,
@@ -159,9 +159,9 @@ impl NodeConnection {
         while let Some(push) = pushes.recv().await {
             match push.kind {
                 PushKind::Invalidate => match push.data.first() {
-                    Some(Value::Array(keys)) => keys.iter().filter_map(model_key).for_each(|key| {
-                        self.sink.on_change(ChangeNotification::Key(key));
-                    }),
+                    Some(Value::Array(keys)) => {
+                        keys.iter().filter_map(change_of).for_each(|change| self.sink.on_change(change));
+                    }
                     // FLUSHALL and FLUSHDB: everything.
                     _ => self.sink.on_change(ChangeNotification::Everything),
                 },
@@ -241,7 +241,8 @@ async fn open_pair(
     // Subscribed first, then everything is read, so that no change is missed in between. Without NOLOOP, which can hide
     // an external write behind an own one (redis `trackingRememberKeyToBroadcast`).
     let mut subscribe = ::redis::cmd("CLIENT");
-    subscribe.arg("TRACKING").arg("ON").arg("BCAST").arg("PREFIX").arg(KEY_PREFIX);
+    subscribe.arg("TRACKING").arg("ON").arg("BCAST");
+    subscribe.arg("PREFIX").arg(KEY_PREFIX).arg("PREFIX").arg(HISTORY_PREFIX);
     let _: () = subscribe.query_async(&mut subscriber).await.map_err(|e| to_store_error(&e))?;
     let mut loading = commands.clone();
     for script in [Script::Load, Script::CompareAndSet] {

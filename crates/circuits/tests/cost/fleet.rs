@@ -172,7 +172,8 @@ async fn count_pushes(address: &RedisAddress) -> (MultiplexedConnection, Arc<Ato
     let client = server.client().unwrap();
     let mut connection = client.get_multiplexed_async_connection_with_config(&config).await.unwrap();
     let mut subscribe = cmd("CLIENT");
-    subscribe.arg("TRACKING").arg("ON").arg("BCAST").arg("PREFIX").arg("circuit_breaker:");
+    subscribe.arg("TRACKING").arg("ON").arg("BCAST");
+    subscribe.arg("PREFIX").arg("circuit_breaker:").arg("PREFIX").arg("{circuit_breaker:");
     subscribe.query_async::<()>(&mut connection).await.unwrap();
     let pushes = Arc::new(AtomicU64::new(0));
     let count = Arc::clone(&pushes);

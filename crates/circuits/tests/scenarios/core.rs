@@ -6,8 +6,9 @@ use std::{
 };
 
 use breaker::{
-    Admission, AdmissionToken, Applied, Context, Document, Event, EventResult, Extras, InstanceId, Lease,
-    Mode, ModelKey, Policy, Record, Source, Timestamp, Transition, admit, adopt, apply, bucket_start, encode,
+    Admission, AdmissionToken, Applied, Context, Document, Event, EventResult, Extras, InstanceId,
+    KnownBefore, Lease, Mode, ModelKey, Policy, Record, Source, Timestamp, Transition, admit, adopt, apply,
+    bucket_start, encode,
 };
 use bytes::Bytes;
 use circuits::Report;
@@ -67,10 +68,19 @@ impl CoreWorld {
             Document::Native(record, extras) => Some((record, extras)),
             Document::Invalid => Some((self.record_for_invalid(), Extras::default())),
             Document::External(foreign, extras) => {
-                let (record, transition) = adopt(&foreign, Some(&self.last), self.context(instance));
-                self.write(record.clone(), &extras, Some(transition));
+                let known = self.known_before();
+                let (record, transition) = adopt(&foreign, known, self.context(instance));
+                self.write(record.clone(), &extras, transition);
                 Some((record, extras))
             }
+        }
+    }
+
+    fn known_before(&self) -> KnownBefore<'_> {
+        KnownBefore {
+            record: Some(&self.last),
+            last_epoch: self.last.epoch,
+            history_tail: self.history.last().map(|entry| (entry.to, entry.epoch)),
         }
     }
 

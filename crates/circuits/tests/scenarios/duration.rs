@@ -1,8 +1,11 @@
-//! Durations as tables write them: `0`, `250ms`, `5s`, `10m`, `24h`.
+//! Durations as tables write them: `0`, `250ms`, `5s`, `10m`, `24h`, `24h10m`.
 
 use std::time::Duration;
 
 pub(crate) fn parse(text: &str) -> Result<Duration, String> {
+    if let Some((hours, rest)) = text.split_once('h').filter(|(_, rest)| !rest.is_empty()) {
+        return Ok(parse(&format!("{hours}h"))? + parse(rest)?);
+    }
     let number_ends = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let (number, unit) = text.split_at(number_ends);
     let number: u64 = number.parse().map_err(|_| format!("{text:?} is no duration, such as 250ms or 5s"))?;

@@ -36,6 +36,8 @@ pub(crate) enum Event {
     Skew(i64),
     /// The key is written with `redis-cli SET`.
     Set(String),
+    /// The value is read, this field set to this, and the value written, with `redis-cli`.
+    Edit(String, String),
     /// The key becomes a list.
     Rpush(String),
     History(String),
@@ -138,6 +140,10 @@ impl Event {
             ["crash"] => Self::Crash,
             ["skew", by] => Self::Skew(duration::parse_signed(by)?),
             ["set", ..] => Self::Set(text.trim_start_matches("set").trim().to_owned()),
+            ["edit", change] => {
+                let (field, value) = change.split_once('=').ok_or("edit FIELD=TEXT")?;
+                Self::Edit(field.to_owned(), value.to_owned())
+            }
             ["rpush", value] => Self::Rpush(value.to_owned()),
             ["history", text] => Self::History((*text).to_owned()),
             ["del"] => Self::Del,

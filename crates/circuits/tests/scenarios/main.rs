@@ -11,7 +11,6 @@ mod expectation;
 mod faulty_store;
 mod instances;
 mod memory;
-mod open_swe;
 mod policy;
 mod redis;
 mod run;

@@ -4,12 +4,13 @@ use std::time::Duration;
 
 use breaker::{Document, ModelKey, Outcome, Policy, Record, Timestamp};
 use circuits::Report;
+use fleet::open_swe::OpenSwe;
+use serde_json::{Map, Value, json};
 
 use crate::{
     duration,
     event::{By, CallSelector, Ending, Event},
     expectation::Observed,
-    open_swe::OpenSwe,
     policy,
     table::{Row, Scenario},
     world::{AdmitResult, CallId, ExternalWrite, Snapshot, World},
@@ -169,6 +170,14 @@ impl<W: World> Runner<W> {
             Event::Skew(millis) => self.world.skew(who, *millis),
             Event::Set(text) => {
                 let text = expand_times(text, self.world.now())?;
+                self.world.external_write(ExternalWrite::Set(&text)).await?;
+            }
+            Event::Edit(field, value) => {
+                let raw = self.world.snapshot().await?.raw.ok_or("there is nothing to edit")?;
+                let mut circuit: Map<String, Value> =
+                    serde_json::from_slice(&raw).map_err(|error| error.to_string())?;
+                circuit.insert(field.clone(), json!(value));
+                let text = Value::Object(circuit).to_string();
                 self.world.external_write(ExternalWrite::Set(&text)).await?;
             }
             Event::Rpush(value) => self.world.external_write(ExternalWrite::Rpush(value)).await?,

@@ -168,8 +168,11 @@ impl Server {
             let mut state = self.state();
             let ServerState { conditions, connections: peers, costs, .. } = &mut *state;
             for peer in peers.iter().filter_map(Weak::upgrade) {
-                if let ChangeNotification::Key(key) = change {
-                    costs.count_push(key.as_str());
+                match change {
+                    ChangeNotification::Key(key) => costs.count_push(key.as_str()),
+                    // The circuit's key and that of its history.
+                    ChangeNotification::State(key) => (0..2).for_each(|_| costs.count_push(key.as_str())),
+                    ChangeNotification::Everything | ChangeNotification::Lost(_) => {}
                 }
                 if self.rng.chance(conditions.lost_pushes) {
                     peer.mark_unstable(SLOW_RECOVERY_BOUND);

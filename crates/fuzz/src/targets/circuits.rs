@@ -1,8 +1,8 @@
 //! Values and histories of circuits in Redis, whoever wrote them.
 
 use breaker::{
-    Context, Document, InstanceId, MAX_EPOCH, ModelKey, Policy, Record, Source, Timestamp, Transition, admit,
-    adopt, clamp_external, describe, encode, merge, restore,
+    Context, Document, ExternalChange, InstanceId, KnownBefore, MAX_EPOCH, ModelKey, Policy, Record, Source,
+    Timestamp, Transition, admit, adopt, describe, encode, merge, restore,
 };
 use circuits::fuzzing::{read_history_entry, read_reply};
 
@@ -15,11 +15,14 @@ pub(super) fn value(input: &[u8], features: &mut Features) {
     let document = Document::parse(input, &policy);
     features.add_variant("document", &document);
     features.add_variant("external", &Document::parse_as_external(input, &policy));
-    if let Document::External(record, extras) = &document {
+    if let Document::External(external, extras) = &document {
         let instance = InstanceId::new("i");
-        let (adopted, _) = adopt(record, None, Context { instance: &instance, policy: &policy, now: NOW });
+        let known = KnownBefore { record: None, last_epoch: 0, history_tail: None };
+        let (adopted, _) = adopt(external, known, Context { instance: &instance, policy: &policy, now: NOW });
         check_written(&adopted, &encode(&adopted, extras), &policy, features);
-        check_record(&clamp_external(record, &policy, NOW), &policy, features);
+        let (ExternalChange::Counts(obeyed) | ExternalChange::State(obeyed)) =
+            external.change(known, &policy, NOW);
+        check_record(&obeyed, &policy, features);
     }
     let is_native = matches!(document, Document::Native(..));
     let (record, extras) = document.into_parts();

@@ -83,8 +83,9 @@ fn read_group(item: &Value<'_>, providers: &Providers, before: &mut Vec<ModelKey
         before.push(key.clone());
         keys.push(key);
     }
-    ModelGroup::of_equals(keys)
-        .or_else(|| item.report("is empty, expected equals such as [\"azure-eu:gpt-5.4\", \"azure-us:gpt-5.4\"]"))
+    ModelGroup::of_equals(keys).or_else(|| {
+        item.report("is empty, expected equals such as [\"azure-eu:gpt-5.4\", \"azure-us:gpt-5.4\"]")
+    })
 }
 
 fn read_model(item: &Value<'_>, providers: &Providers, before: &[ModelKey]) -> Option<ModelKey> {

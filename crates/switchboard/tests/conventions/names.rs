@@ -115,7 +115,11 @@ const BANNED: &[(&[&str], &str)] = &[
 /// Definitions that keep such a name: the file below `crates` (or a folder), the name, why.
 const ALLOWED: &[(&str, &str, &str)] = &[
     ("breaker/src/record.rs", "Record", "the value of a circuit, which all crates know by this name"),
-    ("breaker/src/wire.rs", "adopt", "taking over a foreign value, as the manuals and the history call it"),
+    (
+        "breaker/src/foreign.rs",
+        "adopt",
+        "taking over a foreign value, as the manuals and the history call it",
+    ),
     ("dialects/src/sse/frame.rs", "rest", "bytes that are still to be read"),
     ("fleet/src/growth.rs", "Outage", "the outage of a provider that is simulated"),
     ("fleet/src/network/connection.rs", "is_lost", "a message that the simulated network loses"),

@@ -122,7 +122,8 @@ fn last_failure(report: &Report) -> String {
 #[cfg(test)]
 mod tests {
     use breaker::{
-        AdmissionToken, Context, Document, Event, Failure, InstanceId, Lease, Outcome, Policy, Record, apply,
+        AdmissionToken, Context, Document, Event, External, Failure, InstanceId, Lease, Outcome, Policy,
+        Record, apply,
     };
 
     use super::*;
@@ -144,7 +145,7 @@ mod tests {
         let now = Timestamp::from_millis(NOON);
         let value = value.replace("NOW", &NOON.to_string());
         let record = match Document::parse(value.as_bytes(), &policy) {
-            Document::Native(record, _) | Document::External(record, _) => record,
+            Document::Native(record, _) | Document::External(External { record, .. }, _) => record,
             Document::Invalid => panic!("{value}"),
         };
         describe(&Report::new(&"openai:gpt-5".parse().unwrap(), &record, &policy, now))

@@ -71,7 +71,8 @@ impl CircuitReader {
             Value::Text(text) => text,
         };
         match breaker::Document::parse(text, policy) {
-            breaker::Document::Native(record, _) | breaker::Document::External(record, _) => {
+            breaker::Document::Native(record, _)
+            | breaker::Document::External(breaker::External { record, .. }, _) => {
                 Some(Entry::Circuit(Box::new(Report::new(key, &record, policy, now))))
             }
             breaker::Document::Invalid => {

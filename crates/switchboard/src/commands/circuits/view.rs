@@ -208,7 +208,7 @@ pub(super) async fn history(
 
 #[cfg(test)]
 mod tests {
-    use breaker::{Document, Policy};
+    use breaker::{Document, External, Policy};
 
     use super::*;
 
@@ -216,7 +216,8 @@ mod tests {
     fn a_circuit_forced_open_for_a_while_is_half_open_afterwards() {
         let policy = Policy::default();
         let value = br#"{"state":"OPEN","forced":true,"retryAt":2000,"v":1,"epoch":1}"#;
-        let (Document::Native(record, _) | Document::External(record, _)) = Document::parse(value, &policy)
+        let (Document::Native(record, _) | Document::External(External { record, .. }, _)) =
+            Document::parse(value, &policy)
         else {
             panic!("it can be read")
         };

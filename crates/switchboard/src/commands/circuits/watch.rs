@@ -193,7 +193,9 @@ impl<'a> CircuitWatcher<'a> {
                 self.pending = Some(self.changes.next().await);
             }
             let read = match self.pending.clone() {
-                Some(ChangeNotification::Key(key)) => self.read_circuit(&key).await,
+                Some(ChangeNotification::Key(key) | ChangeNotification::State(key)) => {
+                    self.read_circuit(&key).await
+                }
                 Some(ChangeNotification::Lost(error)) => Err(error),
                 Some(ChangeNotification::Everything) | None => self.read_all().await,
             };

@@ -68,7 +68,8 @@ async fn enable_tracking(server: &RedisNode) -> Result<(), RedisError> {
     let config = AsyncConnectionConfig::new().set_response_timeout(Some(CHECK_TIMEOUT));
     let mut connection = server.client()?.get_multiplexed_async_connection_with_config(&config).await?;
     let mut track = redis::cmd("CLIENT");
-    track.arg("TRACKING").arg("ON").arg("BCAST").arg("PREFIX").arg(KEY_PREFIX);
+    track.arg("TRACKING").arg("ON").arg("BCAST");
+    track.arg("PREFIX").arg(KEY_PREFIX).arg("PREFIX").arg(format!("{{{KEY_PREFIX}"));
     track.query_async(&mut connection).await
 }
 

@@ -1,4 +1,5 @@
-//! What an Open SWE instance does with a circuit's key: its rules as far as Redis sees them, quirks included.
+//! What an Open SWE instance does with a circuit's key: its rules as far as Redis sees them, quirks included. It reads and
+//! writes in two steps, between which others may write.
 
 use breaker::Timestamp;
 use serde_json::{Value, json};
@@ -8,14 +9,16 @@ const FAILURE_THRESHOLD: u64 = 2;
 const OPEN_DURATION_MS: u64 = 180_000;
 
 /// A circuit as an Open SWE instance reads it, and whether it wrote. Unknown fields are kept.
-pub(crate) struct OpenSwe {
+#[derive(Debug, Clone, PartialEq)]
+pub struct OpenSwe {
     value: Value,
     wrote: bool,
 }
 
 impl OpenSwe {
     /// A missing or invalid value is a closed one, and so is one that JavaScript takes for false: that one it writes.
-    pub(crate) fn read(raw: Option<&[u8]>) -> Self {
+    #[must_use]
+    pub fn read(raw: Option<&[u8]>) -> Self {
         let value = raw.and_then(|raw| serde_json::from_slice(raw).ok());
         match value.filter(|value| ![json!(null), json!(false), json!(0), json!("")].contains(value)) {
             Some(value) => Self { value, wrote: false },
@@ -26,8 +29,14 @@ impl OpenSwe {
         }
     }
 
+    /// Whether `state` says so.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        self.value["state"] == "OPEN"
+    }
+
     /// Whether it may call. An open circuit whose period has ended is closed by that: it has no half-open.
-    pub(crate) fn allows_call(&mut self, now: Timestamp) -> bool {
+    pub fn allows_call(&mut self, now: Timestamp) -> bool {
         if self.value["state"] != "OPEN" {
             return self.value["state"] == "CLOSED";
         }
@@ -40,7 +49,7 @@ impl OpenSwe {
     }
 
     /// A call succeeded, whenever it began.
-    pub(crate) fn record_success(&mut self) {
+    pub fn record_success(&mut self) {
         self.wrote = true;
         self.value["state"] = json!("CLOSED");
         self.value["failureCount"] = json!(0);
@@ -50,7 +59,7 @@ impl OpenSwe {
     }
 
     /// A call failed, whenever it began.
-    pub(crate) fn record_failure(&mut self, now: Timestamp) {
+    pub fn record_failure(&mut self, now: Timestamp) {
         self.wrote = true;
         // To JavaScript an absent number and one is not a number, which becomes null in JSON; null and one is one.
         let failures = self.value.get("failureCount").map(|count| count.as_u64().unwrap_or(0) + 1);
@@ -62,8 +71,15 @@ impl OpenSwe {
         }
     }
 
+    /// What it writes.
+    #[must_use]
+    pub fn into_text(self) -> String {
+        self.value.to_string()
+    }
+
     /// What it wrote, if it did.
-    pub(crate) fn into_written(self) -> Option<String> {
+    #[must_use]
+    pub fn into_written(self) -> Option<String> {
         self.wrote.then(|| self.value.to_string())
     }
 }
