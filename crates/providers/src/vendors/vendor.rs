@@ -10,6 +10,8 @@ pub struct Vendor {
     pub name: &'static str,
     /// The base URL of its API.
     pub base_url: &'static str,
+    /// Other hosts of its API: older ones, and those of other regions.
+    pub more_hosts: &'static [&'static str],
     /// The variables for its key; the first that is set wins.
     pub key_variables: &'static [&'static str],
     /// The variable for another base URL, where its own programs have one.
@@ -142,6 +144,9 @@ impl Vendor {
     /// Whether it is at the host of a URL, whatever its path.
     #[must_use]
     pub fn is_at_host_of(&self, url: &Url) -> bool {
-        Url::parse(self.base_url).is_ok_and(|base| base.host() == url.host())
+        // A name with its final dot is the same host.
+        let Some(host) = url.host_str().map(|host| host.trim_end_matches('.')) else { return false };
+        self.more_hosts.contains(&host)
+            || Url::parse(self.base_url).is_ok_and(|base| base.host_str() == Some(host))
     }
 }

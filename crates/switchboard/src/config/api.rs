@@ -110,7 +110,9 @@ impl Api {
         let is_at_host = |api: Self| match api.vendor {
             Some(vendor) => !api.is_local() && vendor.is_at_host_of(url),
             None => api.kind.default_base_url().is_some_and(|official| {
-                Url::parse(official).is_ok_and(|official| official.host() == url.host())
+                Url::parse(official).is_ok_and(|official| {
+                    official.host_str() == url.host_str().map(|host| host.trim_end_matches('.'))
+                })
             }),
         };
         let mut owners = Self::all().filter(|(_, api)| is_at_host(*api));
@@ -175,6 +177,11 @@ mod tests {
         for (name, url, expected) in [
             ("groq", "https://api.groq.com/openai/v1", None),
             ("groq", "https://api.groq.com/other", None),
+            ("groq", "https://api.GROQ.com./other", None),
+            ("openai", "https://api.groq.com./openai/v1", Some("groq")),
+            ("openai", "https://api.together.xyz/v1", Some("together")),
+            ("together", "https://api.together.xyz/v1", None),
+            ("openai", "https://api.moonshot.cn/v1", Some("moonshot")),
             ("groq", "https://api.mistral.ai/v1", Some("mistral")),
             ("openai", "https://api.groq.com/openai/v1", Some("groq")),
             ("groq", "https://api.openai.com/v1", Some("openai")),
