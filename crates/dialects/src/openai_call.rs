@@ -186,7 +186,7 @@ impl OpenAiCall {
 
     /// Whether it may say nothing for minutes and be well: an image is made without a sign of life.
     #[must_use]
-    pub const fn is_silent(self) -> bool {
+    pub const fn streams_no_progress(self) -> bool {
         matches!(self, Self::ImageGenerations | Self::ImageEdits | Self::ImageVariations)
     }
 

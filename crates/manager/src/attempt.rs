@@ -160,8 +160,9 @@ impl CallContext<'_> {
             spans::attempt(self.span, prepared.endpoint, &entry.key, &entry.provider, permit.is_probe());
         let headers_with_trace = self.propagator.map(|propagator| propagator.inject(&span, &call.headers));
         let total_deadline = TotalDeadline::new(self.deadline, chain.timeouts.total);
-        let is_silent = call.request.endpoint().openai_call().is_some_and(OpenAiCall::is_silent);
-        let is_awaited = call.request.stream() && !is_silent;
+        let streams_no_progress =
+            call.request.endpoint().openai_call().is_some_and(OpenAiCall::streams_no_progress);
+        let is_awaited = call.request.stream() && !streams_no_progress;
         let mut guard = AttemptGuard::start(permit, is_awaited, total_deadline, metrics, span)
             .counted_in(entry.in_flight.as_ref());
         let to_provider = providers::ProviderRequest {

@@ -24,11 +24,10 @@ use tokio::time::{Instant, sleep_until};
 use crate::{
     Body, CallError, ChainEntry, Events, Reply, SkipReason, SkippedModel, StreamMode, Translated,
     attempt::{AttemptOutcome, CallContext, CompletedAttempt, RetryDelay, StartedStream},
-    backoff::{backoff, random_bits},
-    balance::{self, Member},
+    backoff::backoff,
     call_log::CallLog,
     candidate::Candidate,
-    conversation::{conversation_hash, hash},
+    chain_order::balanced_order,
     outcome::{
         REJECTED_BY_PROVIDER, RetryDecision, classify_retry, is_auth_error, is_missing_endpoint,
         is_quota_error, is_request_error,
@@ -411,13 +410,13 @@ impl<'a> FailoverLoop<'a> {
     }
 
     fn attempts_exhausted(&self) -> CallError {
-        let told = self
+        let reported = self
             .errors()
             .max_by_key(|(index, _)| self.candidates[*index].skip_reason.as_ref().and_then(SkipReason::end));
         CallError::AttemptsExhausted {
             requested: Arc::clone(&self.context.chain.name),
             skipped: self.skipped(),
-            provider_message: told.and_then(|(_, error)| error.provider_message()),
+            provider_message: reported.and_then(|(_, error)| error.provider_message()),
         }
     }
 
@@ -509,26 +508,6 @@ impl<'a> FailoverLoop<'a> {
             }
         }
     }
-}
-
-/// The indexes of the first `models` models of a chain, with each group of equals in the order for this call (C7).
-fn balanced_order(context: CallContext<'_>, models: usize) -> Vec<usize> {
-    let CallContext { chain, call, circuits, source, .. } = context;
-    let conversation = conversation_hash(call);
-    let mut order: Vec<_> = (0..models).collect();
-    for group in chain.equals.iter().filter(|group| group.end <= models) {
-        let member = |entry: &ChainEntry| Member {
-            hash: hash([entry.key.as_str().as_bytes()]),
-            in_flight: entry.in_flight.as_ref().map_or(0, |in_flight| in_flight.get()),
-            is_refused: circuits.would_refuse(&entry.key, source),
-        };
-        let members: Vec<_> = chain.entries[group.clone()].iter().map(member).collect();
-        let balanced = balance::order(&members, conversation, random_bits());
-        for (place, member) in order[group.clone()].iter_mut().zip(balanced) {
-            *place = group.start + member;
-        }
-    }
-    order
 }
 
 const fn stream_body(headers: HeaderMap, events: Events, has_events: bool) -> Body {

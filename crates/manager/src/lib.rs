@@ -14,6 +14,8 @@
 //!    ▼
 //! failover, buffered_stream     the loop over the chain; a stream that is kept until it is complete
 //!    ▼
+//! chain_order                   the order of a chain's models for a call, where some are equals
+//!    ▼
 //! attempt, relay                one call to one model; a stream that is passed through
 //!    ▼
 //! attempt_guard, call_log       the permit of an attempt; the record of a call
@@ -83,6 +85,7 @@ mod call_limit;
 mod call_log;
 mod candidate;
 mod catalog;
+mod chain_order;
 mod conversation;
 mod error;
 mod events;

@@ -629,7 +629,7 @@ impl Provider {
 /// A stream of images has the time of a plain response for each of its steps.
 fn timeouts_of(call: ProviderRequest<'_>) -> Timeouts {
     let timeouts = *call.timeouts;
-    if !call.endpoint.openai_call().is_some_and(OpenAiCall::is_silent) {
+    if !call.endpoint.openai_call().is_some_and(OpenAiCall::streams_no_progress) {
         return timeouts;
     }
     let Timeouts { first_byte, first_token, idle, response, .. } = timeouts;

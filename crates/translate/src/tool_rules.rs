@@ -1,6 +1,9 @@
 //! Rules about tools that Anthropic's format and Bedrock's Converse have in common.
 
+use serde_json::value::RawValue;
+
 use crate::form::{Tool, ToolChoice, ToolKind};
+use crate::json::{Object, ObjectWriter};
 use crate::target::Losses;
 
 /// Whether the choice of tools leaves this one. A subset has no counterpart: only its tools are sent.
@@ -62,4 +65,24 @@ fn refuse_unanswered<'a>(calls: impl Iterator<Item = &'a str>, losses: &mut Loss
     for id in calls {
         losses.refuse("messages", format!("holds the call `{id}`, but no result right behind it"));
     }
+}
+
+/// Whether a freeform tool takes any text, without a grammar.
+pub(crate) fn is_any_text(format: &RawValue) -> bool {
+    Object::of(format).and_then(|format| format.string("type")).is_none_or(|kind| kind == "text")
+}
+
+/// The one text that a freeform tool takes. A grammar can only be asked for in words.
+pub(crate) fn freeform(grammar: Option<&RawValue>) -> ObjectWriter {
+    let input = ObjectWriter::of_type("string").maybe(grammar, |input, grammar| {
+        input.str("description", &format!("Text of this form: {}", grammar.get()))
+    });
+    ObjectWriter::of_type("object")
+        .object("properties", ObjectWriter::new().object("input", input))
+        .json("required", r#"["input"]"#)
+}
+
+/// The schema of a tool without parameters.
+pub(crate) fn no_parameters() -> String {
+    r#"{"type":"object","properties":{}}"#.to_owned()
 }

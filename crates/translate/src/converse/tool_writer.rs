@@ -1,7 +1,5 @@
 //! Writes `toolConfig`.
 
-use serde_json::value::RawValue;
-
 use super::FORMAT;
 use super::block::Block;
 use super::block_writer::tool_name;
@@ -10,7 +8,7 @@ use crate::form::{PartKind, Request, Tool, ToolChoice, ToolKind};
 use crate::json::{Object, ObjectWriter};
 use crate::names::{ClientName, ToolNames};
 use crate::target::Losses;
-use crate::tool_rules::{is_allowed, leave_out_hosted};
+use crate::tool_rules::{freeform, is_allowed, is_any_text, leave_out_hosted, no_parameters};
 
 /// The description of a tool that is only there because the conversation called it.
 const GONE: &str = "No longer available. Do not call it.";
@@ -106,24 +104,6 @@ fn spec(name: &str, description: Option<&str>, schema: &str) -> Block {
         .maybe(description, |spec, text| spec.str("description", text))
         .object("inputSchema", ObjectWriter::new().json("json", schema));
     Block::new(ObjectWriter::new().object("toolSpec", spec))
-}
-
-fn is_any_text(format: &RawValue) -> bool {
-    Object::of(format).and_then(|format| format.string("type")).is_none_or(|kind| kind == "text")
-}
-
-/// The one text that a freeform tool takes. A grammar can only be asked for in words.
-fn freeform(grammar: Option<&RawValue>) -> ObjectWriter {
-    let input = ObjectWriter::of_type("string").maybe(grammar, |input, grammar| {
-        input.str("description", &format!("Text of this form: {}", grammar.get()))
-    });
-    ObjectWriter::of_type("object")
-        .object("properties", ObjectWriter::new().object("input", input))
-        .json("required", r#"["input"]"#)
-}
-
-fn no_parameters() -> String {
-    r#"{"type":"object","properties":{}}"#.to_owned()
 }
 
 /// Bedrock wants `"type":"object"` said.

@@ -1,7 +1,5 @@
 //! Writes tools and the choice among them.
 
-use serde_json::value::RawValue;
-
 use super::FORMAT;
 use super::block_writer::{self, Block};
 use super::schema;
@@ -9,7 +7,7 @@ use crate::form::{PartKind, Request, Tool, ToolChoice, ToolKind};
 use crate::json::{Object, ObjectWriter};
 use crate::names::{ClientName, ToolNames};
 use crate::target::{Losses, Target};
-use crate::tool_rules::{is_allowed, leave_out_hosted};
+use crate::tool_rules::{freeform, is_allowed, is_any_text, leave_out_hosted, no_parameters};
 
 /// Tools as they are sent.
 #[derive(Debug)]
@@ -89,24 +87,6 @@ fn write_tool(tool: &Tool, target: &Target<'_>, names: &mut ToolNames, losses: &
         ToolKind::Hosted { .. } => return None,
     };
     Some(Block::new(json, tool.cache))
-}
-
-fn is_any_text(format: &RawValue) -> bool {
-    Object::of(format).and_then(|format| format.string("type")).is_none_or(|kind| kind == "text")
-}
-
-/// The one text that a freeform tool takes. A grammar can only be asked for in words.
-fn freeform(grammar: Option<&RawValue>) -> ObjectWriter {
-    let input = ObjectWriter::of_type("string").maybe(grammar, |input, grammar| {
-        input.str("description", &format!("Text of this form: {}", grammar.get()))
-    });
-    ObjectWriter::of_type("object")
-        .object("properties", ObjectWriter::new().object("input", input))
-        .json("required", r#"["input"]"#)
-}
-
-fn no_parameters() -> String {
-    r#"{"type":"object","properties":{}}"#.to_owned()
 }
 
 /// Anthropic wants `"type":"object"` said.
