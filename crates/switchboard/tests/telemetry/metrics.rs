@@ -220,7 +220,7 @@ async fn the_table_of_metrics_is_true() {
             format!("{name}{}", if kind == "counter" { "_total" } else { "" })
         })
         .collect();
-    let page = read("docs/calls.md");
+    let page = read("docs/monitoring.md");
     let rows = page.lines().filter(|line| line.starts_with("| `switchboard_"));
     let names = rows.flat_map(|row| row.split('|').nth(1).unwrap().split('`').skip(1).step_by(2));
     let documented: BTreeSet<String> = names.map(str::to_owned).collect();
