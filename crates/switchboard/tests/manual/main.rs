@@ -16,3 +16,4 @@ mod redis_values;
 mod reference;
 mod spanish;
 mod summary;
+mod words;

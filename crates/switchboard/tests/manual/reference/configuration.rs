@@ -142,7 +142,7 @@ fn meaning_elsewhere<'a>(name: &str, all: &'a [Section]) -> &'a str {
 fn linked(line: &str) -> String {
     let words = line.split(' ').map(|word| {
         match word.strip_prefix("docs/").and_then(|page| page.split_once(".md")) {
-            Some((page, after)) => format!("[{page}.md](../{page}.md){after}"),
+            Some((page, after)) => format!("[{page}](../{page}.md){after}"),
             None => word.to_owned(),
         }
     });

@@ -74,17 +74,16 @@ fn the_page_has_every_variable() {
         all.filter(|name| *name != "HOME").collect::<BTreeSet<&'static str>>().into_iter().collect::<Vec<_>>()
     };
     page += "\n## Clouds\n\n| for | variables | explained in |\n| --- | --- | --- |\n";
-    page += &format!("| Azure | {} | [providers.md](../providers.md#azure) |\n", list(&AZURE));
+    page += &format!("| Azure | {} | [Providers by name](../providers.md#azure) |\n", list(&AZURE));
     page += &format!(
-        "| Amazon Bedrock | {} | [bedrock.md](../bedrock.md) |\n",
+        "| Amazon Bedrock | {} | [Amazon Bedrock](../bedrock.md) |\n",
         list(&of("AWS_", AwsEnvironment::NAMES))
     );
     page += &format!(
-        "| Vertex AI | {} | [vertex.md](../vertex.md) |\n",
+        "| Vertex AI | {} | [Vertex AI](../vertex.md) |\n",
         list(&of("GOOGLE_", GoogleEnvironment::NAMES))
     );
-    page +=
-        "\nThe variables of vendors that are known by name are in [providers.md](../providers.md#vendors).\n";
+    page += "\nThe variables of vendors that are known by name are in [Providers by name](../providers.md#vendors).\n";
     page += "\n## Open SWE's tasks\n\nEach task is a route. Its chain begins with `DEFAULT_…`, as `provider:model`. One model name \
              per provider with a key follows.\n\n| variable | default |\n| --- | --- |\n";
     for name in task_variables() {
