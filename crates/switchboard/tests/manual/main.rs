@@ -14,6 +14,7 @@ mod pages;
 mod pictures;
 mod redis_values;
 mod reference;
+mod repository_links;
 mod spanish;
 mod summary;
 mod words;
