@@ -4,6 +4,7 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use breaker::ModelKey;
 use clap::{Args, Parser, Subcommand};
+use clap_complete::Shell;
 use dialects::Dialect;
 
 use crate::{
@@ -46,6 +47,13 @@ pub enum Command {
     /// Check or print the configuration
     #[command(subcommand)]
     Config(ConfigCommand),
+    /// Print a completion script for a shell
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
+    /// Print the manual page (roff)
+    Man,
 }
 
 /// Arguments of `serve`.
@@ -249,6 +257,10 @@ mod tests {
             "doctor",
             "config check --log-format json",
             "config print --json",
+            "completions bash",
+            "completions zsh",
+            "completions fish",
+            "man",
         ] {
             assert!(parse(&format!("switchboard {line}")).is_ok(), "{line}");
         }
@@ -264,6 +276,7 @@ mod tests {
             "circuits open",
             "try",
             "try m --dialect x",
+            "completions csh",
             "frobnicate",
         ] {
             let error = parse(&format!("switchboard {line}")).unwrap_err();

@@ -5,6 +5,7 @@ pub mod config;
 pub mod demo;
 pub mod doctor;
 mod local_circuits;
+pub mod package;
 pub mod serve;
 mod session;
 pub mod try_call;
@@ -39,5 +40,7 @@ pub async fn run(
         Command::Doctor(arguments) => doctor::run(&session, &arguments).await,
         Command::Try(arguments) => try_call::run(&session, &arguments).await,
         Command::Config(command) => config::run(&session, command),
+        Command::Completions { shell } => package::completions(&session, shell),
+        Command::Man => package::man(&session),
     }
 }

@@ -12,7 +12,8 @@
 //! main ─▶ commands ─▶ cli ─▶ logging ─▶ output, traces ─▶ config ─▶ the other crates
 //!            │                  └─▶ log_queue ─▶ printable ◀─ output, screen
 //!            ├──────▶ reload ──────────────────────────────▶ config
-//!            └──────▶ limits, memory, screen
+//!            ├──────▶ limits, memory, screen
+//!            └──────▶ service_manager ─────────────────────▶ config
 //! ```
 
 pub mod cli;
@@ -28,4 +29,5 @@ pub mod output;
 pub mod printable;
 pub mod reload;
 mod screen;
+pub mod service_manager;
 pub mod traces;

@@ -3,7 +3,7 @@
 use std::{process::ExitCode, sync::Arc};
 
 use anyhow::Context as _;
-use futures_util::{Stream, stream};
+use futures_util::{Stream, StreamExt as _, stream};
 use gateway::{ActiveKeys, Gateway, Resources, ShutdownMode};
 use manager::{MemoryBudget, ModelManager};
 use tokio::signal::unix::{SignalKind, signal};
@@ -13,6 +13,7 @@ use crate::{
     cli::ServeArguments,
     config::{Changes, Config, Sources},
     limits, memory, reload,
+    service_manager::ServiceManager,
     traces::Traces,
 };
 
@@ -56,10 +57,12 @@ pub async fn run(session: &Session, arguments: &ServeArguments) -> anyhow::Resul
         providers = config.providers.len(),
         "listening"
     );
-    let shutdown_requests = shutdown_signals()?;
+    let service_manager = ServiceManager::find(&session.environment);
+    let shutdown_requests = shutdown_signals()?.inspect(|_| service_manager.stopping());
     let reload_requests = reload_signals()?;
     let keys = Arc::clone(gateway.keys());
     let running = Running { manager: &manager, keys: &keys };
+    service_manager.ready(&format!("serving at http://{}", gateway.address()));
     tokio::select! {
         () = gateway.serve(shutdown_requests) => {}
         () = watch_configuration(session, arguments, sources, config, reload_requests, running) => {}
