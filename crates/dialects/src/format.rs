@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use crate::error_body::ErrorCategory;
+use crate::json::NotJson;
 use crate::progress::Progress;
 use crate::response_meta::ResponseMeta;
 use crate::usage::Usage;
@@ -55,6 +56,12 @@ pub(crate) struct UnexpectedShape;
 
 impl From<serde_json::Error> for UnexpectedShape {
     fn from(_: serde_json::Error) -> Self {
+        Self
+    }
+}
+
+impl From<NotJson> for UnexpectedShape {
+    fn from(_: NotJson) -> Self {
         Self
     }
 }

@@ -62,6 +62,7 @@ mod form;
 mod format;
 mod gemini;
 mod has_content;
+mod json;
 mod lenient;
 pub mod models;
 mod openai_call;
