@@ -89,7 +89,7 @@ pub fn classify_event(format: impl Into<StreamFormat>, frame: &Frame, meta: &mut
         return bytes();
     }
     // Without data it is no event: a comment, a blank line, a lone name.
-    let Some(data) = frame.data().filter(|data| !data.trim_ascii().is_empty()) else {
+    let Some(data) = frame.data().filter(|data| !data.trim_ascii_start().is_empty()) else {
         return EventClass::Progress(Progress::default());
     };
     let read = match format {
@@ -99,7 +99,7 @@ pub fn classify_event(format: impl Into<StreamFormat>, frame: &Frame, meta: &mut
     };
     match read {
         // Its name says it, whatever its data looks like.
-        Ok(Some(progress)) if frame.event() == b"error" && progress.brings_nothing() => {
+        Ok(Some(progress)) if progress.brings_nothing() && frame.event() == b"error" => {
             EventClass::Error(ErrorBody::from_ok_body(&data))
         }
         Ok(Some(progress)) => EventClass::Progress(progress),

@@ -66,6 +66,12 @@ impl From<NotJson> for UnexpectedShape {
     }
 }
 
+/// Whether an event's data is OpenAI's end marker, which is no JSON.
+#[inline]
+pub(crate) fn is_done_marker(data: &[u8]) -> bool {
+    data.first() != Some(&b'{') && data.trim_ascii() == b"[DONE]"
+}
+
 /// An error of the gateway's own.
 pub(crate) struct GatewayError<'a> {
     /// The HTTP status that it has, or would have had before the stream's head was sent.

@@ -120,16 +120,20 @@ impl<'a> Cursor<'a> {
     /// Reads `true`, `false` or `null`; `None`: null.
     #[inline]
     pub(crate) fn literal(&mut self) -> Result<Option<bool>> {
-        let (word, value): (&[u8], _) = match self.peek() {
-            b't' => (b"true", Some(true)),
-            b'f' => (b"false", Some(false)),
-            _ => (b"null", None),
-        };
-        if !self.rest().starts_with(word) {
+        match self.peek() {
+            b'n' => self.word(*b"null").map(|()| None),
+            b't' => self.word(*b"true").map(|()| Some(true)),
+            _ => self.word(*b"false").map(|()| Some(false)),
+        }
+    }
+
+    #[inline]
+    fn word<const LENGTH: usize>(&mut self, word: [u8; LENGTH]) -> Result<()> {
+        if self.rest().first_chunk() != Some(&word) {
             return Err(NotJson);
         }
-        self.at += word.len();
-        Ok(value)
+        self.at += LENGTH;
+        Ok(())
     }
 
     /// Passes over a value.

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::usage::AnthropicUsage;
 use crate::error_body::is_error;
-use crate::format::Parsed;
+use crate::format::{Parsed, is_done_marker};
 use crate::has_content::HasContent;
 use crate::json::{self, Cursor};
 use crate::lenient::{Filled, FromFields, fields};
@@ -68,7 +68,7 @@ fn single_choice() -> Choices {
 
 pub(super) fn read(data: &[u8], meta: &mut ResponseMeta) -> Parsed<Progress> {
     // OpenAI's marker, from compatible servers. This format has its own, which follows or is mended.
-    if data.trim_ascii() == b"[DONE]" {
+    if is_done_marker(data) {
         return Ok(Some(Progress::default()));
     }
     let event: Option<Event<'_>> = json::read(data, Cursor::any)?;

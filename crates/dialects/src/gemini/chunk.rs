@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::usage::GeminiUsage;
 use crate::error_body::is_error;
-use crate::format::{Parsed, UnexpectedShape};
+use crate::format::{Parsed, UnexpectedShape, is_done_marker};
 use crate::has_content::HasContent;
 use crate::json::{self, Cursor};
 use crate::lenient::{Count, FromAny, IsError, IsFinish, fields};
@@ -108,7 +108,7 @@ impl BitOrAssign<Candidate> for Candidates {
 
 pub(super) fn read_event(data: &[u8], meta: &mut ResponseMeta) -> Parsed<Progress> {
     // The format has no such marker, but compatible servers have.
-    if data.trim_ascii() == b"[DONE]" {
+    if is_done_marker(data) {
         return Ok(Some(Progress { done: true, ..Progress::default() }));
     }
     let chunk: Option<Chunk<'_>> = json::read(data, Cursor::any)?;

@@ -17,6 +17,9 @@ impl Cursor<'_> {
         self.peek();
         let start = self.at;
         self.skip_number()?;
+        if let [digit] = &self.data[start..self.at] {
+            return Ok(Number::Unsigned(u64::from(digit - b'0')));
+        }
         let written = str::from_utf8(&self.data[start..self.at]).map_err(|_| NotJson)?;
         if let Ok(number) = written.parse() {
             return Ok(Number::Unsigned(number));

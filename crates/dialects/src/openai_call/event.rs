@@ -2,7 +2,7 @@
 //! which is how vLLM streams transcriptions and everybody streams completions.
 
 use super::response::AnyUsage;
-use crate::format::{ApiFormat as _, Parsed};
+use crate::format::{ApiFormat as _, Parsed, is_done_marker};
 use crate::json::{self, Cursor};
 use crate::lenient::{IsError, Words, fields};
 use crate::openai_chat::OpenAiChat;
@@ -26,7 +26,7 @@ struct TypedEvent<'a> {
 fields!(TypedEvent<'a>: b"type" => event_type, b"error" => error, b"usage" => usage);
 
 pub(crate) fn read(data: &[u8], meta: &mut ResponseMeta) -> Parsed<Progress> {
-    if data.trim_ascii() == b"[DONE]" {
+    if is_done_marker(data) {
         return OpenAiChat.read_event(data, meta);
     }
     let event: Option<TypedEvent<'_>> = json::read(data, Cursor::any)?;

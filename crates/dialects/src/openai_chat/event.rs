@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::usage::OpenAiUsage;
 use crate::error_body::is_error;
-use crate::format::Parsed;
+use crate::format::{Parsed, is_done_marker};
 use crate::has_content::HasContent;
 use crate::json::{self, Cursor};
 use crate::lenient::{Count, Filled, FromAny, IsError, IsFinish, fields};
@@ -72,7 +72,7 @@ impl Choice {
 }
 
 pub(super) fn read(data: &[u8], meta: &mut ResponseMeta) -> Parsed<Progress> {
-    if data.trim_ascii() == b"[DONE]" {
+    if is_done_marker(data) {
         return Ok(Some(Progress { done: true, ..Progress::default() }));
     }
     let chunk: Option<Chunk<'_>> = json::read(data, Cursor::any)?;

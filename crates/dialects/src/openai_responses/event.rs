@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::response::ResponseObject;
 use crate::error_body::is_error;
-use crate::format::Parsed;
+use crate::format::{Parsed, is_done_marker};
 use crate::json::{self, Cursor};
 use crate::lenient::{Filled, fields};
 use crate::progress::{Choices, Progress};
@@ -75,7 +75,7 @@ fn single_choice() -> Choices {
 
 pub(super) fn read(data: &[u8], meta: &mut ResponseMeta) -> Parsed<Progress> {
     // The format has no such marker, but compatible servers have.
-    if data.trim_ascii() == b"[DONE]" {
+    if is_done_marker(data) {
         return Ok(Some(Progress { done: true, ..Progress::default() }));
     }
     let event: Option<Event<'_>> = json::read(data, Cursor::any)?;
