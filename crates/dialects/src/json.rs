@@ -87,11 +87,14 @@ impl<'a> Cursor<'a> {
         loop {
             let name = self.text()?;
             self.colon()?;
-            if name.has_escapes() {
-                field(name.decode().as_bytes(), self)?;
+            let decoded;
+            let name = if name.has_escapes() {
+                decoded = name.decode();
+                decoded.as_bytes()
             } else {
-                field(name.as_written(), self)?;
-            }
+                name.as_written()
+            };
+            field(name, self)?;
             match self.peek() {
                 b',' => self.at += 1,
                 b'}' => return self.close(),

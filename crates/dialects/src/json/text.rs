@@ -31,7 +31,7 @@ impl<'a> Text<'a> {
         if self.has_escapes {
             Cow::Owned(unescape(self.written).unwrap_or_default())
         } else {
-            String::from_utf8_lossy(self.written)
+            Cow::Borrowed(str::from_utf8(self.written).unwrap_or_default())
         }
     }
 }
@@ -54,21 +54,34 @@ impl<'a> Cursor<'a> {
     #[inline]
     pub(crate) fn text(&mut self) -> Result<Text<'a>> {
         let start = self.behind_quote()?;
-        let (end, seen) = string_end(self.data, start)?;
-        self.at = end + 1;
-        let text = Text { written: &self.data[start..end], has_escapes: seen.escapes };
-        if seen.non_ascii || seen.surrogates {
-            check_characters(text, seen)?;
+        let end = plain_end(self.data, start);
+        if self.data.get(end) != Some(&b'"') {
+            return self.text_with_more(start, end);
         }
-        Ok(text)
+        self.at = end + 1;
+        Ok(Text { written: self.data.get(start..end).unwrap_or_default(), has_escapes: false })
     }
 
     #[inline]
     pub(super) fn skip_text(&mut self) -> Result<()> {
         let start = self.behind_quote()?;
-        let (end, _) = string_end(self.data, start)?;
+        let mut end = plain_end(self.data, start);
+        if self.data.get(end) != Some(&b'"') {
+            (end, _) = any_end(self.data, end)?;
+        }
         self.at = end + 1;
         Ok(())
+    }
+
+    /// A string that is plain up to a byte before its end.
+    #[inline(never)]
+    fn text_with_more(&mut self, start: usize, plain_end: usize) -> Result<Text<'a>> {
+        let (end, seen) = any_end(self.data, plain_end)?;
+        self.at = end + 1;
+        let text = Text { written: &self.data[start..end], has_escapes: seen.escapes };
+        let is_paired = !seen.surrogates || unescape(text.written).is_ok();
+        let is_utf8 = !seen.non_ascii || str::from_utf8(text.written).is_ok();
+        if is_paired && is_utf8 { Ok(text) } else { Err(NotJson) }
     }
 
     #[inline]
@@ -77,39 +90,40 @@ impl<'a> Cursor<'a> {
     }
 }
 
-/// The index of the quote that ends the string whose first byte is at `at`.
-#[inline]
-fn string_end(data: &[u8], mut at: usize) -> Result<(usize, Seen)> {
-    // Most strings are nothing but plain ASCII.
-    loop {
-        let word = word_at(data, at);
+/// The index of the first byte from `start` on that is no ASCII character standing for itself: most strings have none before
+/// the quote that ends them.
+#[inline(never)]
+fn plain_end(data: &[u8], start: usize) -> usize {
+    let mut at = start;
+    for word in data.get(start..).unwrap_or_default().as_chunks().0 {
+        let word = u64::from_le_bytes(*word);
         let special = (special_bytes(word) | word) & HIGH_BITS;
         if special != 0 {
-            at += special.trailing_zeros() as usize / 8;
-            break;
+            return at + special.trailing_zeros() as usize / 8;
         }
         at += 8;
     }
-    if data.get(at) == Some(&b'"') { Ok((at, Seen::default())) } else { end_of_any_string(data, at) }
+    let is_plain = |byte: &u8| matches!(byte, b' '..=b'~') && !matches!(byte, b'"' | b'\\');
+    at + data.get(at..).unwrap_or_default().iter().take_while(|byte| is_plain(byte)).count()
 }
 
+/// The index of the quote that ends a string, from some byte of it on.
 #[inline(never)]
-fn end_of_any_string(data: &[u8], mut at: usize) -> Result<(usize, Seen)> {
+fn any_end(data: &[u8], mut at: usize) -> Result<(usize, Seen)> {
     let mut seen = Seen::default();
-    let mut bits = 0;
     loop {
         let word = word_at(data, at);
         let special = special_bytes(word) & !word & HIGH_BITS;
         if special == 0 {
-            bits |= word;
+            seen.non_ascii |= word & HIGH_BITS != 0;
             at += 8;
             continue;
         }
         // Those before the first special byte.
-        bits |= word & (special ^ (special - 1));
+        seen.non_ascii |= word & (special ^ (special - 1)) & HIGH_BITS != 0;
         at += special.trailing_zeros() as usize / 8;
         match data.get(at) {
-            Some(b'"') => break,
+            Some(b'"') => return Ok((at, seen)),
             Some(b'\\') => {
                 seen.escapes = true;
                 at += escape_length(&data[at..], &mut seen)?;
@@ -117,8 +131,6 @@ fn end_of_any_string(data: &[u8], mut at: usize) -> Result<(usize, Seen)> {
             _ => return Err(NotJson),
         }
     }
-    seen.non_ascii = bits & HIGH_BITS != 0;
-    Ok((at, seen))
 }
 
 const ONES: u64 = u64::MAX / 255;
@@ -134,6 +146,7 @@ fn word_at(data: &[u8], at: usize) -> u64 {
 }
 
 #[cold]
+#[inline(never)]
 fn last_word(data: &[u8], at: usize) -> u64 {
     let rest = data.get(at..).unwrap_or_default();
     rest.iter().rev().fold(0, |word, byte| word << 8 | u64::from(*byte))
@@ -163,10 +176,4 @@ fn escape_length(escape: &[u8], seen: &mut Seen) -> Result<usize> {
         },
         _ => Err(NotJson),
     }
-}
-
-#[cold]
-fn check_characters(text: Text<'_>, seen: Seen) -> Result<()> {
-    let is_paired = !seen.surrogates || unescape(text.written).is_ok();
-    if is_paired && str::from_utf8(text.written).is_ok() { Ok(()) } else { Err(NotJson) }
 }
