@@ -7,10 +7,13 @@
 
 mod nesting;
 mod number;
+mod pattern;
 mod text;
 
 use nesting::Nesting;
 pub(crate) use number::Number;
+pub(crate) use pattern::Pattern;
+use pattern::{Kind, Unread};
 pub(crate) use text::Text;
 
 /// The most levels of arrays and objects that a reader looks into, the outermost included: `serde_json`'s.
@@ -24,8 +27,11 @@ pub(crate) type Result<T> = std::result::Result<T, NotJson>;
 
 /// Reads a text that holds one value and nothing else.
 pub(crate) fn read<'a, T>(data: &'a [u8], value: impl FnOnce(&mut Cursor<'a>) -> Result<T>) -> Result<T> {
-    let mut cursor = Cursor::new(data);
-    let read = value(&mut cursor)?;
+    read_with(&mut Cursor::new(data), value)
+}
+
+fn read_with<'a, T>(cursor: &mut Cursor<'a>, value: impl FnOnce(&mut Cursor<'a>) -> Result<T>) -> Result<T> {
+    let read = value(cursor)?;
     cursor.end()?;
     Ok(read)
 }
@@ -39,16 +45,18 @@ pub(crate) struct Cursor<'a> {
     depth: usize,
     /// The most levels of a value that is passed over, those around it included.
     max_skipped_depth: usize,
+    /// The values of which little was read, where that is asked for.
+    unread: Option<Vec<Unread>>,
 }
 
 impl<'a> Cursor<'a> {
     pub(crate) const fn new(data: &'a [u8]) -> Self {
-        Self { data, at: 0, depth: 0, max_skipped_depth: usize::MAX }
+        Self { data, at: 0, depth: 0, max_skipped_depth: usize::MAX, unread: None }
     }
 
     /// The same, also refusing what is nested deeper than [`MAX_DEPTH`] in values that are passed over.
     pub(crate) const fn with_bounded_depth(data: &'a [u8]) -> Self {
-        Self { data, at: 0, depth: 0, max_skipped_depth: MAX_DEPTH }
+        Self { data, at: 0, depth: 0, max_skipped_depth: MAX_DEPTH, unread: None }
     }
 
     /// The next byte that is no white space, 0 at the end: by it a value is of one type or no value.
@@ -144,7 +152,19 @@ impl<'a> Cursor<'a> {
     pub(crate) fn skip(&mut self) -> Result<()> {
         match self.peek() {
             b'{' | b'[' => self.skip_nested(),
-            _ => self.skip_scalar(),
+            b'"' => {
+                let start = self.at;
+                self.skip_text()?;
+                self.note_unread(start, Kind::String);
+                Ok(())
+            }
+            b'-' | b'0'..=b'9' => {
+                let start = self.at;
+                self.skip_number()?;
+                self.note_unread(start, Kind::Number);
+                Ok(())
+            }
+            _ => self.literal().map(|_| ()),
         }
     }
 

@@ -9,6 +9,9 @@ use crate::json::{Cursor, Number, Result, Text};
 
 /// What can be made of a value of any type. What is not overridden is absent.
 pub(crate) trait FromAny<'a>: Default {
+    /// A text counts as there or empty, whatever it says.
+    const READS_NO_TEXT: bool = false;
+
     fn from_text(_: Text<'a>) -> Self {
         Self::default()
     }
@@ -42,7 +45,13 @@ impl<'a> Cursor<'a> {
     #[inline]
     pub(crate) fn any<T: FromAny<'a>>(&mut self) -> Result<T> {
         match self.peek() {
-            b'"' => self.text().map(T::from_text),
+            b'"' => {
+                let text = self.text()?;
+                if T::READS_NO_TEXT && !text.is_empty() {
+                    self.note_filled(text);
+                }
+                Ok(T::from_text(text))
+            }
             b'{' => T::from_object(self),
             b'[' => T::from_array(self),
             b'-' | b'0'..=b'9' => self.number().map(|number| match number {
@@ -130,6 +139,8 @@ impl<'a> FromAny<'a> for Count {
 pub(crate) struct Filled(pub(crate) bool);
 
 impl<'a> FromAny<'a> for Filled {
+    const READS_NO_TEXT: bool = true;
+
     #[inline]
     fn from_text(text: Text<'a>) -> Self {
         Self(!text.is_empty())

@@ -6,7 +6,7 @@ use super::usage::AnthropicUsage;
 use crate::error_body::is_error;
 use crate::format::{Parsed, is_done_marker};
 use crate::has_content::HasContent;
-use crate::json::{self, Cursor};
+use crate::json::{self, Cursor, Pattern};
 use crate::lenient::{Filled, FromFields, fields};
 use crate::progress::{Choices, Progress};
 use crate::response_meta::{Name, ResponseMeta};
@@ -66,12 +66,12 @@ fn single_choice() -> Choices {
     Choices::single(0)
 }
 
-pub(super) fn read(data: &[u8], meta: &mut ResponseMeta) -> Parsed<Progress> {
+pub(super) fn read(data: &[u8], meta: &mut ResponseMeta, pattern: &mut Pattern) -> Parsed<Progress> {
     // OpenAI's marker, from compatible servers. This format has its own, which follows or is mended.
     if is_done_marker(data) {
         return Ok(Some(Progress::default()));
     }
-    let event: Option<Event<'_>> = json::read(data, Cursor::any)?;
+    let event: Option<Event<'_>> = pattern.read(data, Cursor::any)?;
     let read = event.and_then(|event| progress_of(event, meta));
     if read.is_some() {
         return Ok(read);
@@ -114,12 +114,13 @@ fn usage(reported: Option<AnthropicUsage>) -> Usage {
 #[cfg(test)]
 mod tests {
     use super::read;
+    use crate::json::Pattern;
     use crate::progress::Progress;
     use crate::response_meta::ResponseMeta;
     use crate::usage::Usage;
 
     fn parse(data: &str) -> Progress {
-        read(data.as_bytes(), &mut ResponseMeta::default()).unwrap().unwrap()
+        read(data.as_bytes(), &mut ResponseMeta::default(), &mut Pattern::default()).unwrap().unwrap()
     }
 
     #[test]

@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::usage::ConverseUsage;
 use crate::error_body::{is_error, is_exception_name};
 use crate::format::Parsed;
-use crate::json::{self, Cursor, Text};
+use crate::json::{self, Cursor, Pattern, Text};
 use crate::lenient::{FromAny, FromFields, fields};
 use crate::progress::{Choices, Progress};
 
@@ -72,6 +72,8 @@ fields!(Block: b"start" => start, b"delta" => delta);
 struct AnyText(bool);
 
 impl<'a> FromAny<'a> for AnyText {
+    const READS_NO_TEXT: bool = true;
+
     fn from_text(text: Text<'a>) -> Self {
         Self(!text.is_empty())
     }
@@ -89,8 +91,8 @@ impl<'a> FromAny<'a> for AnyText {
     }
 }
 
-pub(super) fn read(data: &[u8]) -> Parsed<Progress> {
-    let event: Option<Event> = json::read(data, Cursor::any)?;
+pub(super) fn read(data: &[u8], pattern: &mut Pattern) -> Parsed<Progress> {
+    let event: Option<Event> = pattern.read(data, Cursor::any)?;
     let Event { progress, is_exception } = event.unwrap_or_default();
     let read = (!is_exception).then_some(progress);
     if read == Some(Progress::default()) {
@@ -105,6 +107,7 @@ pub(super) fn read(data: &[u8]) -> Parsed<Progress> {
 mod tests {
     use super::read;
     use crate::format::UnexpectedShape;
+    use crate::json::Pattern;
     use crate::usage::Usage;
 
     #[test]
@@ -129,14 +132,18 @@ mod tests {
             ("null", ""),
             ("7", ""),
         ] {
-            assert_eq!(read(data.as_bytes()).unwrap().unwrap().flags(), expected, "{data}");
+            assert_eq!(
+                read(data.as_bytes(), &mut Pattern::default()).unwrap().unwrap().flags(),
+                expected,
+                "{data}"
+            );
         }
         let metadata =
             br#"{"metadata":{"usage":{"inputTokens":3,"cacheReadInputTokens":4,"outputTokens":5}}}"#;
         let usage = Usage { input: Some(7), output: Some(5) };
-        assert_eq!(read(metadata).unwrap().unwrap().usage, usage);
+        assert_eq!(read(metadata, &mut Pattern::default()).unwrap().unwrap().usage, usage);
         for data in ["", "oops", "{"] {
-            assert_eq!(read(data.as_bytes()), Err(UnexpectedShape), "{data}");
+            assert_eq!(read(data.as_bytes(), &mut Pattern::default()), Err(UnexpectedShape), "{data}");
         }
     }
 
@@ -147,7 +154,7 @@ mod tests {
             r#"{"newKindOfException":{"message":"x"}}"#,
             r#"{"error":{"code":503,"message":"x"}}"#,
         ] {
-            assert_eq!(read(data.as_bytes()), Ok(None), "{data}");
+            assert_eq!(read(data.as_bytes(), &mut Pattern::default()), Ok(None), "{data}");
         }
     }
 }

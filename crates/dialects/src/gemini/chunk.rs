@@ -8,7 +8,7 @@ use super::usage::GeminiUsage;
 use crate::error_body::is_error;
 use crate::format::{Parsed, UnexpectedShape, is_done_marker};
 use crate::has_content::HasContent;
-use crate::json::{self, Cursor};
+use crate::json::{self, Cursor, Pattern};
 use crate::lenient::{Count, FromAny, IsError, IsFinish, fields};
 use crate::progress::{Choices, Progress};
 use crate::response_meta::{Name, ResponseMeta};
@@ -106,12 +106,16 @@ impl BitOrAssign<Candidate> for Candidates {
     }
 }
 
-pub(super) fn read_event(data: &[u8], meta: &mut ResponseMeta) -> Parsed<Progress> {
+pub(super) fn read_event(data: &[u8], meta: &mut ResponseMeta, pattern: &mut Pattern) -> Parsed<Progress> {
     // The format has no such marker, but compatible servers have.
     if is_done_marker(data) {
         return Ok(Some(Progress { done: true, ..Progress::default() }));
     }
-    let chunk: Option<Chunk<'_>> = json::read(data, Cursor::any)?;
+    let chunk = pattern.read(data, Cursor::any)?;
+    progress_or_error(chunk, data, meta)
+}
+
+fn progress_or_error(chunk: Option<Chunk<'_>>, data: &[u8], meta: &mut ResponseMeta) -> Parsed<Progress> {
     let read = chunk.map_or_else(|| Some(Progress::default()), |chunk| progress_of(chunk, meta));
     if read == Some(Progress::default()) {
         // Neither an answer nor, perhaps, an error.
@@ -126,7 +130,7 @@ pub(super) fn read_response(body: &[u8]) -> Parsed<(Usage, ResponseMeta)> {
     let whole = match body.trim_ascii_start() {
         // A stream that is no SSE.
         [b'[', ..] => read_list(body, &mut meta)?,
-        _ => read_event(body, &mut meta)?,
+        _ => progress_or_error(json::read(body, Cursor::any)?, body, &mut meta)?,
     };
     match whole {
         None => Ok(None),
@@ -172,12 +176,13 @@ fn progress_of(chunk: Chunk<'_>, meta: &mut ResponseMeta) -> Option<Progress> {
 mod tests {
     use super::{read_event, read_response};
     use crate::format::UnexpectedShape;
+    use crate::json::Pattern;
     use crate::progress::{Choices, Progress};
     use crate::response_meta::ResponseMeta;
     use crate::usage::Usage;
 
     fn parse(data: &str) -> Option<Progress> {
-        read_event(data.as_bytes(), &mut ResponseMeta::default()).unwrap()
+        read_event(data.as_bytes(), &mut ResponseMeta::default(), &mut Pattern::default()).unwrap()
     }
 
     #[test]
@@ -225,7 +230,7 @@ mod tests {
         assert_eq!(parse(r#"[{"error":{"code":503,"message":"x"}}]"#), None);
         for data in ["", "oops", "{"] {
             assert_eq!(
-                read_event(data.as_bytes(), &mut ResponseMeta::default()),
+                read_event(data.as_bytes(), &mut ResponseMeta::default(), &mut Pattern::default()),
                 Err(UnexpectedShape),
                 "{data}"
             );

@@ -7,7 +7,7 @@ use proptest::prelude::{Just, ProptestConfig, Strategy, any, prop_assert_eq, pro
 use proptest::sample::{Index, select};
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-use super::{Cursor, MAX_DEPTH, Number, Result, read};
+use super::{Cursor, MAX_DEPTH, Number, Pattern, Result, read};
 
 /// A value as a reader gets it.
 #[derive(Debug, PartialEq)]
@@ -271,6 +271,38 @@ fn depth_is_bounded_where_values_are_looked_into() {
     assert!(read(deep.as_bytes(), Cursor::skip).is_ok() && read(deep.as_bytes(), seen).is_err());
     let mismatched = "[".repeat(70) + "}" + &"]".repeat(69);
     assert!(read(mismatched.as_bytes(), Cursor::skip).is_err());
+}
+
+#[test]
+fn a_pattern_matches_what_differs_only_where_nobody_looks() {
+    let text = r#"{"a":"x","b":1,"c":["y",2],"d":{"e":"z"},"f":"read","g":3}"#;
+    let mut pattern = Pattern::default();
+    assert!(!pattern.matches(b""));
+    let read_f = |cursor: &mut Cursor<'_>| {
+        cursor.object(|name, value| match name {
+            b"c" => value.array(Cursor::skip),
+            b"f" => value.text().map(|_| ()),
+            b"g" => value.number().map(|_| ()),
+            _ => value.skip(),
+        })
+    };
+    pattern.read(text.as_bytes(), read_f).unwrap();
+    for (text, expected) in [
+        (text, true),
+        (r#"{"a":"\"longer\"","b":-1.5e3,"c":["",0],"d":{"e":"z"},"f":"read","g":3}"#, true),
+        (r#"{"a":1,"b":1,"c":["y",2],"d":{"e":"z"},"f":"read","g":3}"#, false),
+        (r#"{"a":"x","b":"1","c":["y",2],"d":{"e":"z"},"f":"read","g":3}"#, false),
+        (r#"{"a":"x","b":01,"c":["y",2],"d":{"e":"z"},"f":"read","g":3}"#, false),
+        (r#"{"a":"x","b":1,"c":["y"],"d":{"e":"z"},"f":"read","g":3}"#, false),
+        (r#"{"a":"x","b":1,"c":["y",2],"d":{"e":"!"},"f":"read","g":3}"#, false),
+        (r#"{"a":"x","b":1,"c":["y",2],"d":{"e":"z"},"f":"Read","g":3}"#, false),
+        (r#"{"a":"x","b":1,"c":["y",2],"d":{"e":"z"},"f":"read","g":4}"#, false),
+        (r#"{"a":"x","b":1,"c":["y",2],"d":{"e":"z"},"f":"read","g":3} "#, false),
+        (r#"{"a":"x\","b":1,"c":["y",2],"d":{"e":"z"},"f":"read","g":3}"#, false),
+    ] {
+        assert_eq!(pattern.matches(text.as_bytes()), expected, "{text}");
+    }
+    assert!(pattern.read(b"{", Cursor::skip).is_err() && !pattern.matches(text.as_bytes()));
 }
 
 /// Pieces of JSON, of which some are none.

@@ -3,7 +3,7 @@
 
 use super::response::AnyUsage;
 use crate::format::{ApiFormat as _, Parsed, is_done_marker};
-use crate::json::{self, Cursor};
+use crate::json::{self, Cursor, Pattern};
 use crate::lenient::{IsError, Words, fields};
 use crate::openai_chat::OpenAiChat;
 use crate::progress::{Choices, Progress};
@@ -27,12 +27,12 @@ fields!(TypedEvent<'a>: b"type" => event_type, b"error" => error, b"usage" => us
 
 pub(crate) fn read(data: &[u8], meta: &mut ResponseMeta) -> Parsed<Progress> {
     if is_done_marker(data) {
-        return OpenAiChat.read_event(data, meta);
+        return OpenAiChat.read_event(data, meta, &mut Pattern::default());
     }
     let event: Option<TypedEvent<'_>> = json::read(data, Cursor::any)?;
     match event.and_then(progress_of) {
         Some(progress) => Ok(Some(progress)),
-        None => OpenAiChat.read_event(data, meta),
+        None => OpenAiChat.read_event(data, meta, &mut Pattern::default()),
     }
 }
 

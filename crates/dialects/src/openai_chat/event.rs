@@ -6,7 +6,7 @@ use super::usage::OpenAiUsage;
 use crate::error_body::is_error;
 use crate::format::{Parsed, is_done_marker};
 use crate::has_content::HasContent;
-use crate::json::{self, Cursor};
+use crate::json::{self, Cursor, Pattern};
 use crate::lenient::{Count, Filled, FromAny, IsError, IsFinish, fields};
 use crate::progress::{Choices, Progress};
 use crate::response_meta::{Name, ResponseMeta};
@@ -71,11 +71,11 @@ impl Choice {
     }
 }
 
-pub(super) fn read(data: &[u8], meta: &mut ResponseMeta) -> Parsed<Progress> {
+pub(super) fn read(data: &[u8], meta: &mut ResponseMeta, pattern: &mut Pattern) -> Parsed<Progress> {
     if is_done_marker(data) {
         return Ok(Some(Progress { done: true, ..Progress::default() }));
     }
-    let chunk: Option<Chunk<'_>> = json::read(data, Cursor::any)?;
+    let chunk: Option<Chunk<'_>> = pattern.read(data, Cursor::any)?;
     match chunk {
         Some(chunk) if chunk.error.0 => Ok(None),
         Some(chunk) => {
@@ -103,12 +103,13 @@ fn read_unrelated(data: &[u8]) -> Parsed<Progress> {
 #[cfg(test)]
 mod tests {
     use super::read;
+    use crate::json::Pattern;
     use crate::progress::{Choices, Progress};
     use crate::response_meta::ResponseMeta;
     use crate::usage::Usage;
 
     fn parse(data: &str) -> Progress {
-        read(data.as_bytes(), &mut ResponseMeta::default()).unwrap().unwrap()
+        read(data.as_bytes(), &mut ResponseMeta::default(), &mut Pattern::default()).unwrap().unwrap()
     }
 
     #[test]
@@ -201,7 +202,11 @@ mod tests {
             r#"{"detail":"x"}"#,
             r#"{"base_resp":{"status_code":1008,"status_msg":"insufficient balance"},"choices":null}"#,
         ] {
-            assert_eq!(read(data.as_bytes(), &mut ResponseMeta::default()), Ok(None), "{data}");
+            assert_eq!(
+                read(data.as_bytes(), &mut ResponseMeta::default(), &mut Pattern::default()),
+                Ok(None),
+                "{data}"
+            );
         }
     }
 

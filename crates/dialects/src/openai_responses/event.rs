@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::response::ResponseObject;
 use crate::error_body::is_error;
 use crate::format::{Parsed, is_done_marker};
-use crate::json::{self, Cursor};
+use crate::json::{Cursor, Pattern};
 use crate::lenient::{Filled, fields};
 use crate::progress::{Choices, Progress};
 use crate::response_meta::{Name, ResponseMeta};
@@ -73,12 +73,12 @@ fn single_choice() -> Choices {
     Choices::single(0)
 }
 
-pub(super) fn read(data: &[u8], meta: &mut ResponseMeta) -> Parsed<Progress> {
+pub(super) fn read(data: &[u8], meta: &mut ResponseMeta, pattern: &mut Pattern) -> Parsed<Progress> {
     // The format has no such marker, but compatible servers have.
     if is_done_marker(data) {
         return Ok(Some(Progress { done: true, ..Progress::default() }));
     }
-    let event: Option<Event<'_>> = json::read(data, Cursor::any)?;
+    let event: Option<Event<'_>> = pattern.read(data, Cursor::any)?;
     let read = event.map_or_else(|| Some(Progress::default()), |event| progress_of(event, meta));
     if read == Some(Progress::default()) {
         // No event of this format, and perhaps an error in another's shape.
@@ -117,12 +117,13 @@ fn progress_of(event: Event<'_>, meta: &mut ResponseMeta) -> Option<Progress> {
 #[cfg(test)]
 mod tests {
     use super::read;
+    use crate::json::Pattern;
     use crate::progress::Progress;
     use crate::response_meta::ResponseMeta;
     use crate::usage::Usage;
 
     fn parse(data: &str) -> Option<Progress> {
-        read(data.as_bytes(), &mut ResponseMeta::default()).unwrap()
+        read(data.as_bytes(), &mut ResponseMeta::default(), &mut Pattern::default()).unwrap()
     }
 
     #[test]
@@ -198,10 +199,10 @@ mod tests {
         let mut meta = ResponseMeta::default();
         let data =
             br#"{"type":"response.created","response":{"id":"resp_1","model":"gpt-5-nano","usage":null}}"#;
-        assert!(read(data, &mut meta).is_ok());
+        assert!(read(data, &mut meta, &mut Pattern::default()).is_ok());
         let data = br#"{"type":"response.incomplete","response":{"id":"other","output":[],
             "usage":{"input_tokens":5,"input_tokens_details":{},"output_tokens":"odd"}}}"#;
-        let progress = read(data, &mut meta).unwrap().unwrap();
+        let progress = read(data, &mut meta, &mut Pattern::default()).unwrap().unwrap();
         assert_eq!(progress.usage, Usage { input: Some(5), output: None });
         let expected = ResponseMeta { id: Some("resp_1".into()), model: Some("gpt-5-nano".into()) };
         assert_eq!(meta, expected);
