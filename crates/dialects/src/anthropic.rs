@@ -9,6 +9,7 @@ mod usage;
 use serde_json::Value;
 
 use crate::format::{ApiFormat, GatewayError, Parsed, TranslatedError};
+use crate::json::Pattern;
 use crate::progress::Progress;
 use crate::response_meta::ResponseMeta;
 use crate::usage::Usage;
@@ -20,8 +21,8 @@ impl ApiFormat for Anthropic {
         "Anthropic Messages"
     }
 
-    fn read_event(&self, data: &[u8], meta: &mut ResponseMeta) -> Parsed<Progress> {
-        event::read(data, meta)
+    fn read_event(&self, data: &[u8], meta: &mut ResponseMeta, pattern: &mut Pattern) -> Parsed<Progress> {
+        event::read(data, meta, pattern)
     }
 
     fn read_response(&self, body: &[u8]) -> Parsed<(Usage, ResponseMeta)> {

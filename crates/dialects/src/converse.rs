@@ -14,6 +14,7 @@ mod usage;
 use serde_json::{Value, json};
 
 use crate::format::{ApiFormat, GatewayError, Parsed, TranslatedError};
+use crate::json::Pattern;
 use crate::progress::Progress;
 use crate::response_meta::ResponseMeta;
 use crate::usage::Usage;
@@ -25,8 +26,8 @@ impl ApiFormat for Converse {
         "Amazon Bedrock Converse"
     }
 
-    fn read_event(&self, data: &[u8], _: &mut ResponseMeta) -> Parsed<Progress> {
-        event::read(data)
+    fn read_event(&self, data: &[u8], _: &mut ResponseMeta, pattern: &mut Pattern) -> Parsed<Progress> {
+        event::read(data, pattern)
     }
 
     /// A response has neither an id nor the model's name.

@@ -11,6 +11,7 @@ use crate::dialect::Dialect;
 use crate::endpoint::Endpoint;
 use crate::error_body::ErrorBody;
 use crate::format::UnexpectedShape;
+use crate::json::Pattern;
 use crate::openai_call::{self, OpenAiCall};
 use crate::progress::{Choices, Progress};
 use crate::response_meta::ResponseMeta;
@@ -80,32 +81,64 @@ pub fn last_array_item(event: &[u8], is_first: bool) -> Bytes {
     [before, data, b"]"].concat().into()
 }
 
-/// Classifies a frame. What it says about the response goes into `meta`.
+/// Classifies the events of one stream, which is of one format.
 ///
-/// Only data that cannot be read is invalid (C6): JSON that is no piece of an answer brings nothing and is passed on.
-pub fn classify_event(format: impl Into<StreamFormat>, frame: &Frame, meta: &mut ResponseMeta) -> EventClass {
-    let format = format.into();
-    if format == StreamFormat::Bytes {
-        return bytes();
-    }
-    // Without data it is no event: a comment, a blank line, a lone name.
-    let Some(data) = frame.data().filter(|data| !data.trim_ascii().is_empty()) else {
-        return EventClass::Progress(Progress::default());
-    };
-    let read = match format {
-        StreamFormat::Dialect(dialect) => dialect.format().read_event(&data, meta),
-        StreamFormat::Media => openai_call::event::read(&data, meta),
-        StreamFormat::Bytes => return bytes(),
-    };
-    match read {
-        // Its name says it, whatever its data looks like.
-        Ok(Some(progress)) if frame.event() == b"error" && progress.brings_nothing() => {
-            EventClass::Error(ErrorBody::from_ok_body(&data))
+/// An event that differs from the one before it only where nobody looks means the same, which is seen by a comparison. It keeps
+/// that event for it, unless it is longer than 4 KiB.
+#[derive(Debug, Default)]
+pub struct EventReader {
+    pattern: Pattern,
+    /// What the event of the pattern brings; `None`: nothing, so that others like it are read.
+    progress: Option<Progress>,
+}
+
+impl EventReader {
+    /// Classifies the next frame. What it says about the response goes into `meta`.
+    ///
+    /// Only data that cannot be read is invalid (C6): JSON that is no piece of an answer brings nothing and is passed on.
+    pub fn classify(
+        &mut self,
+        format: impl Into<StreamFormat>,
+        frame: &Frame,
+        meta: &mut ResponseMeta,
+    ) -> EventClass {
+        let format = format.into();
+        if format == StreamFormat::Bytes {
+            return bytes();
         }
-        Ok(Some(progress)) => EventClass::Progress(progress),
-        Ok(None) => EventClass::Error(ErrorBody::from_ok_body(&data)),
-        Err(UnexpectedShape) => EventClass::Invalid,
+        // Without data it is no event: a comment, a blank line, a lone name.
+        let Some(data) = frame.data().filter(|data| !data.trim_ascii_start().is_empty()) else {
+            return EventClass::Progress(Progress::default());
+        };
+        if let Some(progress) = self.progress
+            && self.pattern.matches(&data)
+        {
+            return EventClass::Progress(progress);
+        }
+        self.progress = None;
+        self.pattern.clear();
+        let read = match format {
+            StreamFormat::Dialect(dialect) => dialect.format().read_event(&data, meta, &mut self.pattern),
+            StreamFormat::Media => openai_call::event::read(&data, meta),
+            StreamFormat::Bytes => return bytes(),
+        };
+        match read {
+            Ok(Some(progress)) if !progress.brings_nothing() => {
+                self.progress = Some(progress);
+                EventClass::Progress(progress)
+            }
+            // Its name says it, whatever its data looks like.
+            Ok(Some(_)) if frame.event() == b"error" => EventClass::Error(ErrorBody::from_ok_body(&data)),
+            Ok(Some(progress)) => EventClass::Progress(progress),
+            Ok(None) => EventClass::Error(ErrorBody::from_ok_body(&data)),
+            Err(UnexpectedShape) => EventClass::Invalid,
+        }
     }
+}
+
+/// Classifies a lone frame, or one of few. For a stream, an [`EventReader`] does the same for less.
+pub fn classify_event(format: impl Into<StreamFormat>, frame: &Frame, meta: &mut ResponseMeta) -> EventClass {
+    EventReader::default().classify(format, frame, meta)
 }
 
 /// Bytes may be the last ones: whether more were to come, HTTP tells.

@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use crate::error_body::ErrorCategory;
+use crate::json::{NotJson, Pattern};
 use crate::progress::Progress;
 use crate::response_meta::ResponseMeta;
 use crate::usage::Usage;
@@ -12,8 +13,8 @@ pub(crate) trait ApiFormat: Sync {
     /// Its name for users.
     fn name(&self) -> &'static str;
 
-    /// Reads the data of one event. What it says about the response goes into `meta`.
-    fn read_event(&self, data: &[u8], meta: &mut ResponseMeta) -> Parsed<Progress>;
+    /// Reads the data of one event. What it says about the response goes into `meta`; `pattern` is it, for those that follow.
+    fn read_event(&self, data: &[u8], meta: &mut ResponseMeta, pattern: &mut Pattern) -> Parsed<Progress>;
 
     /// Reads the body of a response that is not streamed.
     fn read_response(&self, body: &[u8]) -> Parsed<(Usage, ResponseMeta)>;
@@ -57,6 +58,18 @@ impl From<serde_json::Error> for UnexpectedShape {
     fn from(_: serde_json::Error) -> Self {
         Self
     }
+}
+
+impl From<NotJson> for UnexpectedShape {
+    fn from(_: NotJson) -> Self {
+        Self
+    }
+}
+
+/// Whether an event's data is OpenAI's end marker, which is no JSON.
+#[inline]
+pub(crate) fn is_done_marker(data: &[u8]) -> bool {
+    data.first() != Some(&b'{') && data.trim_ascii() == b"[DONE]"
 }
 
 /// An error of the gateway's own.

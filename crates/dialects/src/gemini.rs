@@ -8,6 +8,7 @@ mod usage;
 use serde_json::Value;
 
 use crate::format::{ApiFormat, GatewayError, Parsed, TranslatedError};
+use crate::json::Pattern;
 use crate::progress::Progress;
 use crate::response_meta::ResponseMeta;
 use crate::usage::Usage;
@@ -19,8 +20,8 @@ impl ApiFormat for Gemini {
         "Gemini"
     }
 
-    fn read_event(&self, data: &[u8], meta: &mut ResponseMeta) -> Parsed<Progress> {
-        chunk::read_event(data, meta)
+    fn read_event(&self, data: &[u8], meta: &mut ResponseMeta, pattern: &mut Pattern) -> Parsed<Progress> {
+        chunk::read_event(data, meta, pattern)
     }
 
     fn read_response(&self, body: &[u8]) -> Parsed<(Usage, ResponseMeta)> {

@@ -4,39 +4,16 @@
 //! twice must not cut a good stream. So a value of an unexpected type reads as absent, and syntax is all that fails.
 
 use std::borrow::Cow;
-use std::fmt;
-use std::marker::PhantomData;
 
-use serde::de::value::MapAccessDeserializer;
-use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
-use serde_json::Value;
-use serde_json::error::Category;
-
-use crate::format::UnexpectedShape;
-
-/// Reads JSON by `read`, once more without doubled fields if that fails on one: the last of them counts.
-pub(crate) fn read_json<R>(
-    data: &[u8],
-    mut read: impl FnMut(&[u8]) -> serde_json::Result<R>,
-) -> Result<R, UnexpectedShape> {
-    read(data).or_else(|error| match error.classify() {
-        Category::Data => {
-            let last_ones: Value = serde_json::from_slice(data)?;
-            Ok(read(last_ones.to_string().as_bytes())?)
-        }
-        Category::Syntax | Category::Eof | Category::Io => Err(UnexpectedShape),
-    })
-}
+use crate::json::{Cursor, Number, Result, Text};
 
 /// What can be made of a value of any type. What is not overridden is absent.
-pub(crate) trait FromAny<'de>: Default {
-    fn from_str(_: &str) -> Self {
-        Self::default()
-    }
+pub(crate) trait FromAny<'a>: Default {
+    /// A text counts as there or empty, whatever it says.
+    const READS_NO_TEXT: bool = false;
 
-    /// A text without escapes, which need not be copied.
-    fn from_borrowed_str(text: &'de str) -> Self {
-        Self::from_str(text)
+    fn from_text(_: Text<'a>) -> Self {
+        Self::default()
     }
 
     fn from_u64(_: u64) -> Self {
@@ -52,107 +29,94 @@ pub(crate) trait FromAny<'de>: Default {
         Self::default()
     }
 
-    fn from_map<A: MapAccess<'de>>(mut map: A) -> Result<Self, A::Error> {
-        while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+    fn from_object(object: &mut Cursor<'a>) -> Result<Self> {
+        object.object(|_, value| value.skip())?;
         Ok(Self::default())
     }
 
-    fn from_seq<A: SeqAccess<'de>>(mut values: A) -> Result<Self, A::Error> {
-        while values.next_element::<IgnoredAny>()?.is_some() {}
+    fn from_array(array: &mut Cursor<'a>) -> Result<Self> {
+        array.array(Cursor::skip)?;
         Ok(Self::default())
     }
 }
 
-/// A value by [`FromAny`].
-#[derive(Default)]
-pub(crate) struct Lenient<T>(pub(crate) T);
+impl<'a> Cursor<'a> {
+    /// Reads a value of any type.
+    #[inline]
+    pub(crate) fn any<T: FromAny<'a>>(&mut self) -> Result<T> {
+        match self.peek() {
+            b'"' => {
+                let text = self.text()?;
+                if T::READS_NO_TEXT && !text.is_empty() {
+                    self.note_filled(text);
+                }
+                Ok(T::from_text(text))
+            }
+            b'{' => T::from_object(self),
+            b'[' => T::from_array(self),
+            b'-' | b'0'..=b'9' => self.number().map(|number| match number {
+                Number::Unsigned(number) => T::from_u64(number),
+                Number::Other => T::from_other_number(),
+            }),
+            _ => self.literal().map(|literal| literal.map_or_else(T::default, T::from_bool)),
+        }
+    }
 
-impl<'de, T: FromAny<'de>> Deserialize<'de> for Lenient<T> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(AnyVisitor(PhantomData)).map(Self)
+    /// The same for a field. Of a doubled one the last counts.
+    #[inline]
+    pub(crate) fn read<T: FromAny<'a>>(&mut self, field: &mut T) -> Result<()> {
+        *field = self.any()?;
+        Ok(())
     }
 }
 
-struct AnyVisitor<T>(PhantomData<T>);
-
-impl<'de, T: FromAny<'de>> Visitor<'de> for AnyVisitor<T> {
-    type Value = T;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("any value")
-    }
-
-    fn visit_str<E>(self, value: &str) -> Result<T, E> {
-        Ok(T::from_str(value))
-    }
-
-    fn visit_borrowed_str<E>(self, value: &'de str) -> Result<T, E> {
-        Ok(T::from_borrowed_str(value))
-    }
-
-    fn visit_u64<E>(self, value: u64) -> Result<T, E> {
-        Ok(T::from_u64(value))
-    }
-
-    fn visit_bool<E>(self, value: bool) -> Result<T, E> {
-        Ok(T::from_bool(value))
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<T, A::Error> {
-        T::from_map(map)
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, values: A) -> Result<T, A::Error> {
-        T::from_seq(values)
-    }
-
-    fn visit_unit<E>(self) -> Result<T, E> {
-        Ok(T::default())
-    }
-
-    fn visit_i64<E>(self, _: i64) -> Result<T, E> {
-        Ok(T::from_other_number())
-    }
-
-    fn visit_f64<E>(self, _: f64) -> Result<T, E> {
-        Ok(T::from_other_number())
-    }
+/// What is made of an object's fields.
+pub(crate) trait FromFields<'a>: Default {
+    /// Reads the value of a field with this name, or passes over it.
+    fn field(&mut self, name: &[u8], value: &mut Cursor<'a>) -> Result<()>;
 }
+
+/// Implements [`FromFields`] by a table: the name of a field in JSON, and the one that it is read into.
+macro_rules! fields {
+    ($object:ident $(<$life:lifetime>)?: $($name:literal => $field:ident),+ $(,)?) => {
+        impl<'a> $crate::lenient::FromFields<'a> for $object $(<$life>)? {
+            #[inline]
+            fn field(&mut self, name: &[u8], value: &mut $crate::json::Cursor<'a>) -> $crate::json::Result<()> {
+                match name {
+                    $($name => value.read(&mut self.$field),)+
+                    _ => value.skip(),
+                }
+            }
+        }
+    };
+}
+
+pub(crate) use fields;
 
 /// An object; `None`: anything else.
-pub(crate) type Object<T> = Lenient<ObjectOf<T>>;
-
-pub(crate) struct ObjectOf<T>(pub(crate) Option<T>);
-
-impl<T> Default for ObjectOf<T> {
-    fn default() -> Self {
-        Self(None)
+impl<'a, T: FromFields<'a>> FromAny<'a> for Option<T> {
+    #[inline]
+    fn from_object(object: &mut Cursor<'a>) -> Result<Self> {
+        let mut fields = T::default();
+        object.object(|name, value| fields.field(name, value))?;
+        Ok(Some(fields))
     }
 }
 
-impl<'de, T: Deserialize<'de>> FromAny<'de> for ObjectOf<T> {
-    fn from_map<A: MapAccess<'de>>(map: A) -> Result<Self, A::Error> {
-        T::deserialize(MapAccessDeserializer::new(map)).map(|object| Self(Some(object)))
-    }
-}
-
-impl<T> Object<T> {
-    pub(crate) fn get(self) -> Option<T> {
-        self.0.0
-    }
-}
-
-/// A text that is not empty; `None`: anything else. Copied only where it is written with escapes.
+/// A text that is not empty; `None`: anything else.
 #[derive(Default)]
-pub(crate) struct Text<'a>(pub(crate) Option<Cow<'a, str>>);
+pub(crate) struct Words<'a>(pub(crate) Option<Text<'a>>);
 
-impl<'de: 'a, 'a> FromAny<'de> for Text<'a> {
-    fn from_str(text: &str) -> Self {
-        Self((!text.is_empty()).then(|| Cow::Owned(text.to_owned())))
+impl<'a> FromAny<'a> for Words<'a> {
+    fn from_text(text: Text<'a>) -> Self {
+        Self((!text.is_empty()).then_some(text))
     }
+}
 
-    fn from_borrowed_str(text: &'de str) -> Self {
-        Self((!text.is_empty()).then_some(Cow::Borrowed(text)))
+impl<'a> Words<'a> {
+    /// Copied only where it is written with escapes.
+    pub(crate) fn decode(&self) -> Option<Cow<'a, str>> {
+        self.0.map(|text| text.decode())
     }
 }
 
@@ -160,9 +124,9 @@ impl<'de: 'a, 'a> FromAny<'de> for Text<'a> {
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Count(pub(crate) Option<u64>);
 
-impl FromAny<'_> for Count {
-    fn from_str(text: &str) -> Self {
-        Self(text.parse().ok())
+impl<'a> FromAny<'a> for Count {
+    fn from_text(text: Text<'a>) -> Self {
+        Self(text.decode().parse().ok())
     }
 
     fn from_u64(count: u64) -> Self {
@@ -174,24 +138,29 @@ impl FromAny<'_> for Count {
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Filled(pub(crate) bool);
 
-impl<'de> FromAny<'de> for Filled {
-    fn from_str(text: &str) -> Self {
+impl<'a> FromAny<'a> for Filled {
+    const READS_NO_TEXT: bool = true;
+
+    #[inline]
+    fn from_text(text: Text<'a>) -> Self {
         Self(!text.is_empty())
     }
 
-    fn from_map<A: MapAccess<'de>>(mut map: A) -> Result<Self, A::Error> {
+    fn from_object(object: &mut Cursor<'a>) -> Result<Self> {
         let mut filled = false;
-        while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {
+        object.object(|_, value| {
             filled = true;
-        }
+            value.skip()
+        })?;
         Ok(Self(filled))
     }
 
-    fn from_seq<A: SeqAccess<'de>>(mut values: A) -> Result<Self, A::Error> {
+    fn from_array(array: &mut Cursor<'a>) -> Result<Self> {
         let mut filled = false;
-        while values.next_element::<IgnoredAny>()?.is_some() {
+        array.array(|value| {
             filled = true;
-        }
+            value.skip()
+        })?;
         Ok(Self(filled))
     }
 }
@@ -201,9 +170,9 @@ impl<'de> FromAny<'de> for Filled {
 #[derive(Clone, Copy, Default)]
 pub(crate) struct IsFinish(pub(crate) bool);
 
-impl<'de> FromAny<'de> for IsFinish {
-    fn from_str(reason: &str) -> Self {
-        Self(!matches!(reason, "" | "null" | "FINISH_REASON_UNSPECIFIED"))
+impl<'a> FromAny<'a> for IsFinish {
+    fn from_text(reason: Text<'a>) -> Self {
+        Self(!matches!(&*reason.decode(), "" | "null" | "FINISH_REASON_UNSPECIFIED"))
     }
 
     fn from_u64(number: u64) -> Self {
@@ -214,8 +183,8 @@ impl<'de> FromAny<'de> for IsFinish {
         Self(is_finished)
     }
 
-    fn from_map<A: MapAccess<'de>>(map: A) -> Result<Self, A::Error> {
-        IsError::from_map(map).map(|said| Self(said.0))
+    fn from_object(object: &mut Cursor<'a>) -> Result<Self> {
+        IsError::from_object(object).map(|said| Self(said.0))
     }
 }
 
@@ -223,8 +192,8 @@ impl<'de> FromAny<'de> for IsFinish {
 #[derive(Clone, Copy, Default)]
 pub(crate) struct IsError(pub(crate) bool);
 
-impl<'de> FromAny<'de> for IsError {
-    fn from_str(text: &str) -> Self {
+impl<'a> FromAny<'a> for IsError {
+    fn from_text(text: Text<'a>) -> Self {
         Self(!text.is_empty())
     }
 
@@ -240,65 +209,55 @@ impl<'de> FromAny<'de> for IsError {
         Self(true)
     }
 
-    fn from_map<A: MapAccess<'de>>(mut map: A) -> Result<Self, A::Error> {
+    fn from_object(object: &mut Cursor<'a>) -> Result<Self> {
         let mut is_error = false;
-        while let Some((_, Lenient(Self(said)))) = map.next_entry::<IgnoredAny, Lenient<Self>>()? {
-            is_error |= said;
-        }
+        object.object(|_, value| value.any().map(|Self(said)| is_error |= said))?;
         Ok(Self(is_error))
     }
 
-    fn from_seq<A: SeqAccess<'de>>(mut values: A) -> Result<Self, A::Error> {
+    fn from_array(array: &mut Cursor<'a>) -> Result<Self> {
         let mut is_error = false;
-        while let Some(Lenient(Self(said))) = values.next_element()? {
-            is_error |= said;
-        }
+        array.array(|value| value.any().map(|Self(said)| is_error |= said))?;
         Ok(Self(is_error))
     }
 }
 
-/// A list, of which only the objects count; `None`: no list.
-pub(crate) struct Objects<T>(pub(crate) Option<Vec<T>>);
+/// How many items a list has; `None`: no list.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Items(pub(crate) Option<usize>);
 
-impl<T> Default for Objects<T> {
-    fn default() -> Self {
-        Self(None)
-    }
-}
-
-impl<'de, T: Deserialize<'de>> FromAny<'de> for Objects<T> {
-    fn from_seq<A: SeqAccess<'de>>(mut values: A) -> Result<Self, A::Error> {
-        let mut objects = Vec::new();
-        while let Some(value) = values.next_element::<Object<T>>()? {
-            objects.extend(value.get());
-        }
-        Ok(Self(Some(objects)))
+impl<'a> FromAny<'a> for Items {
+    fn from_array(array: &mut Cursor<'a>) -> Result<Self> {
+        let mut count = 0;
+        array.array(|item| {
+            count += 1;
+            item.skip()
+        })?;
+        Ok(Self(Some(count)))
     }
 }
 
 /// The sum of those that are there; `None`: none is.
-pub(crate) fn sum(counts: [Lenient<Count>; 2]) -> Option<u64> {
-    counts.into_iter().filter_map(|count| count.0.0).reduce(u64::saturating_add)
+pub(crate) fn sum(counts: [Count; 2]) -> Option<u64> {
+    counts.into_iter().filter_map(|count| count.0).reduce(u64::saturating_add)
 }
 
 #[cfg(test)]
 mod tests {
-    use serde::Deserialize;
+    use super::{Count, Filled, IsError};
+    use crate::json::{self, Cursor, NotJson};
 
-    use super::{Count, Filled, IsError, Lenient, Object, read_json};
-    use crate::format::UnexpectedShape;
-
-    #[derive(Deserialize)]
+    #[derive(Default)]
     struct Outer {
-        #[serde(default)]
-        count: Lenient<Count>,
-        #[serde(default)]
-        filled: Lenient<Filled>,
+        count: Count,
+        filled: Filled,
     }
 
-    fn read(json: &str) -> Result<Option<(Option<u64>, bool)>, UnexpectedShape> {
-        let outer = read_json(json.as_bytes(), |data| serde_json::from_slice::<Object<Outer>>(data))?;
-        Ok(outer.get().map(|outer| (outer.count.0.0, outer.filled.0.0)))
+    fields!(Outer: b"count" => count, b"filled" => filled);
+
+    fn read(json: &str) -> json::Result<Option<(Option<u64>, bool)>> {
+        let outer: Option<Outer> = json::read(json.as_bytes(), Cursor::any)?;
+        Ok(outer.map(|outer| (outer.count.0, outer.filled.0)))
     }
 
     #[test]
@@ -320,13 +279,13 @@ mod tests {
             assert_eq!(read(json), Ok(expected), "{json}");
         }
         for json in ["", "{", r#"{"count":1} x"#, r#"{"count":1,"count":2"#] {
-            assert_eq!(read(json), Err(UnexpectedShape), "{json}");
+            assert_eq!(read(json), Err(NotJson), "{json}");
         }
     }
 
     #[test]
     fn an_error_that_says_nothing_is_none() {
-        for (json, expected) in [
+        for (text, expected) in [
             ("null", false),
             ("false", false),
             ("{}", false),
@@ -341,7 +300,7 @@ mod tests {
             (r#"{"code":-1}"#, true),
             (r#"[{"message":"x"}]"#, true),
         ] {
-            assert_eq!(serde_json::from_str::<Lenient<IsError>>(json).unwrap().0.0, expected, "{json}");
+            assert_eq!(json::read(text.as_bytes(), Cursor::any::<IsError>).unwrap().0, expected, "{text}");
         }
     }
 }

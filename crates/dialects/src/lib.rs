@@ -62,6 +62,7 @@ mod form;
 mod format;
 mod gemini;
 mod has_content;
+mod json;
 mod lenient;
 pub mod models;
 mod openai_call;
@@ -76,7 +77,7 @@ mod usage;
 
 pub use dialect::Dialect;
 pub use endpoint::Endpoint;
-pub use events::{EventClass, StreamFormat, classify_event};
+pub use events::{EventClass, EventReader, StreamFormat, classify_event};
 pub use form::{Form, FormError, is_form};
 pub use openai_call::OpenAiCall;
 pub use progress::{Choices, Progress};

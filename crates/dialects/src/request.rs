@@ -1,7 +1,7 @@
 //! What a gateway reads of a request: the model, whether to stream, and what it refers to.
 
 mod conversation;
-mod depth;
+mod malformed;
 mod scan;
 mod stored;
 
@@ -9,11 +9,10 @@ use std::fmt;
 use std::ops::Range;
 
 use bytes::{BufMut, Bytes, BytesMut};
-use serde_json::error::Category;
-use serde_json::value::RawValue;
 
 use crate::endpoint::Endpoint;
 use crate::form::{Form, FormError};
+use crate::json::{self, Cursor, MAX_DEPTH, NotJson};
 use crate::openai_call::{OpenAiCall, Streams};
 pub use conversation::Conversation;
 use scan::ScannedFields;
@@ -58,7 +57,7 @@ pub enum RequestError {
         position: usize,
     },
     /// More levels of arrays and objects than parsers bear.
-    #[error("the request body is nested too deeply: arrays and objects may have {} levels", depth::MAX_DEPTH)]
+    #[error("the request body is nested too deeply: arrays and objects may have {} levels", MAX_DEPTH)]
     TooDeep,
     /// Not JSON.
     #[error("the request body is not valid JSON: see line {line}, column {column}")]
@@ -101,13 +100,13 @@ impl Request {
     /// When it is not a JSON object with exactly one `model`; moderations need none.
     pub fn parse(endpoint: Endpoint, body: Bytes) -> Result<Self, RequestError> {
         let fields = scan(endpoint, &body)?;
-        let (model, name_place) = match (fields.model.map(RawValue::get), default_model(endpoint)) {
+        let (model, name_place) = match (fields.model, default_model(endpoint)) {
             (None, Some(default)) => (default.to_owned(), place_for_name(&body)),
             (None, None) => return Err(RequestError::MissingModel),
             (Some(raw), _) => {
                 let start = raw.as_ptr().addr() - body.as_ptr().addr();
-                let model: String = serde_json::from_str(raw).map_err(|_| RequestError::ModelNotAString)?;
-                (model, NamePlace::Json(start..start + raw.len()))
+                let model = json::read(raw, Cursor::text).map_err(|NotJson| RequestError::ModelNotAString)?;
+                (model.decode().into_owned(), NamePlace::Json(start..start + raw.len()))
             }
         };
         if model.is_empty() {
@@ -116,9 +115,9 @@ impl Request {
         let stream = match streams(endpoint) {
             Streams::Never => false,
             Streams::Always => true,
-            Streams::OnRequest => match fields.stream.map(RawValue::get) {
-                None | Some("false" | "null") => false,
-                Some("true") => true,
+            Streams::OnRequest => match fields.stream {
+                None | Some(b"false" | b"null") => false,
+                Some(b"true") => true,
                 Some(_) => return Err(RequestError::StreamNotABoolean),
             },
         };
@@ -303,23 +302,9 @@ impl fmt::Debug for Request {
 
 /// A body that no parser can read is refused here: a provider that chokes on it answers like one that is down.
 fn scan(endpoint: Endpoint, body: &[u8]) -> Result<ScannedFields<'_>, RequestError> {
-    let body =
-        std::str::from_utf8(body).map_err(|error| RequestError::NotUtf8 { position: error.valid_up_to() })?;
-    if depth::is_too_deep(body) {
-        return Err(RequestError::TooDeep);
-    }
-    let fields = scan::scan(endpoint.dialect(), body).map_err(|error| parse_error(&error))?;
+    str::from_utf8(body).map_err(|error| RequestError::NotUtf8 { position: error.valid_up_to() })?;
+    let fields = scan::scan(endpoint.dialect(), body).map_err(|NotJson| malformed::explain(body))?;
     fields.duplicate.map_or(Ok(fields), |key| Err(RequestError::DuplicateField(key)))
-}
-
-fn parse_error(error: &serde_json::Error) -> RequestError {
-    match error.classify() {
-        // The scan rejects no value except one that is not an object.
-        Category::Data => RequestError::NotAnObject,
-        Category::Syntax | Category::Eof | Category::Io => {
-            RequestError::NotJson { line: error.line(), column: error.column() }
-        }
-    }
 }
 
 #[cfg(test)]

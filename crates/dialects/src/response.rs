@@ -1,11 +1,10 @@
 //! Responses that are not streamed.
 
-use serde::Deserialize;
-
 use crate::dialect::Dialect;
 use crate::error_body::{ErrorBody, is_error};
 use crate::format::{Parsed, UnexpectedShape};
-use crate::lenient::{Count, IsError, Lenient, Object, read_json};
+use crate::json::{self, Cursor, NotJson};
+use crate::lenient::{Count, IsError, fields};
 use crate::openai_call::{self, OpenAiCall};
 use crate::response_meta::ResponseMeta;
 use crate::usage::Usage;
@@ -58,33 +57,36 @@ fn to_result(read: Parsed<(Usage, ResponseMeta)>, body: &[u8]) -> Result<(Usage,
 /// # Errors
 /// When it is not: it has no count, or it is an error.
 pub fn check_count(body: &[u8]) -> Result<u64, InvalidBody> {
-    let read = |body: &[u8]| serde_json::from_slice::<Object<TokenCount>>(body).map(Object::get);
-    match read_json(body, read) {
-        Ok(Some(TokenCount { error: Lenient(IsError(true)), .. })) => {
+    match json::read(body, Cursor::any::<Option<TokenCount>>) {
+        Ok(Some(TokenCount { error: IsError(true), .. })) => {
             Err(InvalidBody::ErrorObject(ErrorBody::from_ok_body(body)))
         }
         Ok(Some(TokenCount { input_tokens, total_tokens, bedrock_tokens, .. })) => {
             let counts = [input_tokens, total_tokens, bedrock_tokens];
-            counts.into_iter().find_map(|count| count.0.0).ok_or(InvalidBody::UnexpectedShape)
+            counts.into_iter().find_map(|count| count.0).ok_or(InvalidBody::UnexpectedShape)
         }
-        Ok(None) | Err(UnexpectedShape) => Err(InvalidBody::UnexpectedShape),
+        Ok(None) | Err(NotJson) => Err(InvalidBody::UnexpectedShape),
     }
 }
 
-#[derive(Deserialize)]
+#[derive(Default)]
 struct TokenCount {
     /// OpenAI's and Anthropic's.
-    #[serde(default)]
-    input_tokens: Lenient<Count>,
+    input_tokens: Count,
     /// Google's.
-    #[serde(default, rename = "totalTokens")]
-    total_tokens: Lenient<Count>,
+    total_tokens: Count,
     /// Amazon Bedrock's.
-    #[serde(default, rename = "inputTokens")]
-    bedrock_tokens: Lenient<Count>,
-    #[serde(default)]
-    error: Lenient<IsError>,
+    bedrock_tokens: Count,
+    error: IsError,
 }
+
+fields!(
+    TokenCount:
+    b"input_tokens" => input_tokens,
+    b"totalTokens" => total_tokens,
+    b"inputTokens" => bedrock_tokens,
+    b"error" => error,
+);
 
 #[cfg(test)]
 mod tests {

@@ -5,11 +5,15 @@
 //! including comments, odd line ends and unknown fields. The chunks in which the bytes arrive make no difference.
 
 mod frame;
+mod lines;
 
 use bytes::{Bytes, BytesMut};
 use memchr::memchr2;
 
 pub use frame::Frame;
+use lines::{Fields, next_line};
+
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// The largest frame that [`Decoder::default`] accepts: 16 MiB.
 pub const MAX_FRAME_BYTES: usize = 16 * 1024 * 1024;
@@ -26,7 +30,6 @@ pub struct FrameTooLarge {
 #[must_use]
 pub fn begins_events(start: &[u8]) -> bool {
     const FIELDS: [&[u8]; 6] = [b"data:", b"event:", b"id:", b"retry:", b":", BYTE_ORDER_MARK];
-    const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
     let rest = start.strip_prefix(BYTE_ORDER_MARK).filter(|rest| !rest.is_empty()).unwrap_or(start);
     let rest = rest.trim_ascii_start();
     let line = rest.get(..b"retry:".len()).unwrap_or(rest);
@@ -90,6 +93,13 @@ impl Decoder {
     ///
     /// An error is final: the bytes that follow cannot be split any more, so every further call returns the same error.
     pub fn next_frame(&mut self) -> Option<Result<Frame, FrameTooLarge>> {
+        if self.pending.is_empty() && !self.failed {
+            return None;
+        }
+        if let Some((end, fields)) = self.whole_frame() {
+            self.at_start = false;
+            return Some(Ok(Frame::with_fields(self.pending.split_to(end), fields)));
+        }
         let end = self.find_end();
         let size = self.partial.len() + end.unwrap_or(self.pending.len());
         if self.failed || size > self.limit {
@@ -118,6 +128,30 @@ impl Decoder {
             ParseState::InLine | ParseState::AfterLineCr => b"\n\n",
         };
         Some(self.complete(Bytes::from_static(missing)))
+    }
+
+    /// The end of a frame that is in `pending` from its first byte to its last, and its fields. Nearly all are.
+    #[inline]
+    fn whole_frame(&self) -> Option<(usize, Fields)> {
+        let bytes = &self.pending[..];
+        // What a byte order mark changes, `find_end` and `complete` know.
+        if !self.partial.is_empty() || self.failed || (self.at_start && bytes.starts_with(BYTE_ORDER_MARK)) {
+            return None;
+        }
+        let mut fields = Fields::default();
+        let mut start = 0;
+        loop {
+            let line = next_line(bytes, start)?;
+            start = line.next;
+            // A line feed that is yet to come would belong to it.
+            if bytes[start - 1] == b'\r' && *bytes.get(start)? == b'\n' {
+                start += 1;
+            }
+            if line.place.is_empty() {
+                return (start <= self.limit).then_some((start, fields));
+            }
+            fields.add(bytes, line);
+        }
     }
 
     /// The end of the frame in `pending`, if it is there.

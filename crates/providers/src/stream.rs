@@ -8,7 +8,7 @@ use dialects::error::{ErrorBody, body_of_event};
 use dialects::events::end_marker;
 use dialects::sse::Frame;
 use dialects::{
-    Choices, Dialect, Endpoint, EventClass, Progress, ResponseMeta, StreamFormat, Usage, classify_event,
+    Choices, Dialect, Endpoint, EventClass, EventReader, Progress, ResponseMeta, StreamFormat, Usage,
 };
 use futures_util::FutureExt as _;
 use http::StatusCode;
@@ -154,6 +154,7 @@ struct StreamProgress {
     done: bool,
     usage: Usage,
     meta: ResponseMeta,
+    reader: EventReader,
 }
 
 impl EventStream {
@@ -310,7 +311,7 @@ impl EventStream {
 
     /// The event of a frame.
     fn on_frame(&mut self, frame: Frame) -> Result<StreamEvent, ProviderError> {
-        match classify_event(self.format, &frame, &mut self.progress.meta) {
+        match self.progress.reader.classify(self.format, &frame, &mut self.progress.meta) {
             EventClass::Progress(progress) => {
                 self.progress.update(progress);
                 // An end marker without a finish reason and without content would make a truncated stream look complete.

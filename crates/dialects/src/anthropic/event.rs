@@ -1,42 +1,45 @@
 //! Anthropic's events.
 
-use serde::Deserialize;
 use serde_json::Value;
 
 use super::usage::AnthropicUsage;
 use crate::error_body::is_error;
-use crate::format::Parsed;
+use crate::format::{Parsed, is_done_marker};
 use crate::has_content::HasContent;
-use crate::lenient::{Filled, FromAny, Lenient, Object, read_json};
+use crate::json::{self, Cursor, Pattern};
+use crate::lenient::{Filled, FromFields, fields};
 use crate::progress::{Choices, Progress};
-use crate::response_meta::{LenientStr, ResponseMeta};
+use crate::response_meta::{Name, ResponseMeta};
 use crate::usage::Usage;
 
 /// The fields of all types of event.
-#[derive(Deserialize)]
+#[derive(Default)]
 struct Event<'a> {
-    #[serde(rename = "type", default, borrow)]
-    kind: LenientStr<'a>,
-    #[serde(default, borrow)]
-    message: Object<Message<'a>>,
-    #[serde(default)]
-    content_block: Object<HasContent>,
-    #[serde(default)]
-    delta: Lenient<Delta>,
-    #[serde(default)]
-    usage: Object<AnthropicUsage>,
+    kind: Name<'a>,
+    message: Option<Message<'a>>,
+    content_block: Option<HasContent>,
+    delta: Option<Delta>,
+    usage: Option<AnthropicUsage>,
 }
 
+fields!(
+    Event<'a>:
+    b"type" => kind,
+    b"message" => message,
+    b"content_block" => content_block,
+    b"delta" => delta,
+    b"usage" => usage,
+);
+
 /// The message of `message_start`, still empty.
-#[derive(Deserialize)]
+#[derive(Default)]
 struct Message<'a> {
-    #[serde(default, borrow)]
-    id: LenientStr<'a>,
-    #[serde(default, borrow)]
-    model: LenientStr<'a>,
-    #[serde(default)]
-    usage: Object<AnthropicUsage>,
+    id: Name<'a>,
+    model: Name<'a>,
+    usage: Option<AnthropicUsage>,
 }
+
+fields!(Message<'a>: b"id" => id, b"model" => model, b"usage" => usage);
 
 /// The delta of a block, or of the message.
 #[derive(Default)]
@@ -45,18 +48,16 @@ struct Delta {
     stop_reason: bool,
 }
 
-impl<'de> FromAny<'de> for Delta {
-    fn from_map<A: serde::de::MapAccess<'de>>(mut map: A) -> Result<Self, A::Error> {
-        let mut delta = Self::default();
-        while let Some(key) = map.next_key::<LenientStr<'_>>()? {
-            let Lenient(Filled(filled)) = map.next_value()?;
-            match key.as_str() {
-                Some("type" | "role") => {}
-                Some("stop_reason") => delta.stop_reason |= filled,
-                _ => delta.content |= filled,
-            }
+impl<'a> FromFields<'a> for Delta {
+    #[inline]
+    fn field(&mut self, name: &[u8], value: &mut Cursor<'a>) -> json::Result<()> {
+        let Filled(filled) = value.any()?;
+        match name {
+            b"type" | b"role" => {}
+            b"stop_reason" => self.stop_reason |= filled,
+            _ => self.content |= filled,
         }
-        Ok(delta)
+        Ok(())
     }
 }
 
@@ -65,15 +66,13 @@ fn single_choice() -> Choices {
     Choices::single(0)
 }
 
-pub(super) fn read(data: &[u8], meta: &mut ResponseMeta) -> Parsed<Progress> {
+pub(super) fn read(data: &[u8], meta: &mut ResponseMeta, pattern: &mut Pattern) -> Parsed<Progress> {
     // OpenAI's marker, from compatible servers. This format has its own, which follows or is mended.
-    if data.trim_ascii() == b"[DONE]" {
+    if is_done_marker(data) {
         return Ok(Some(Progress::default()));
     }
-    let read = read_json(data, |data| {
-        let event = serde_json::from_slice::<Object<Event<'_>>>(data)?.get();
-        Ok(event.and_then(|event| progress_of(event, meta)))
-    })?;
+    let event: Option<Event<'_>> = pattern.read(data, Cursor::any)?;
+    let read = event.and_then(|event| progress_of(event, meta));
     if read.is_some() {
         return Ok(read);
     }
@@ -85,19 +84,19 @@ pub(super) fn read(data: &[u8], meta: &mut ResponseMeta) -> Parsed<Progress> {
 /// `None`: it has no type, or that of an error.
 fn progress_of(event: Event<'_>, meta: &mut ResponseMeta) -> Option<Progress> {
     let mut progress = Progress { choices: single_choice(), ..Progress::default() };
-    match event.kind.as_str()? {
+    match &*event.kind.get()? {
         "error" => return None,
         "message_start" => {
-            if let Some(message) = event.message.get() {
+            if let Some(message) = event.message {
                 meta.fill_missing(message.id, message.model);
                 progress.usage = usage(message.usage);
             }
         }
         // A text or thinking block starts empty; a tool call starts with its name.
-        "content_block_start" => progress.content = event.content_block.get().is_some_and(|block| block.0),
-        "content_block_delta" => progress.content = event.delta.0.content,
+        "content_block_start" => progress.content = event.content_block.is_some_and(|block| block.0),
+        "content_block_delta" => progress.content = event.delta.is_some_and(|delta| delta.content),
         "message_delta" => {
-            if event.delta.0.stop_reason {
+            if event.delta.is_some_and(|delta| delta.stop_reason) {
                 progress.finished = single_choice();
             }
             progress.usage = usage(event.usage);
@@ -108,19 +107,20 @@ fn progress_of(event: Event<'_>, meta: &mut ResponseMeta) -> Option<Progress> {
     Some(progress)
 }
 
-fn usage(reported: Object<AnthropicUsage>) -> Usage {
-    reported.get().map(Into::into).unwrap_or_default()
+fn usage(reported: Option<AnthropicUsage>) -> Usage {
+    reported.map(Into::into).unwrap_or_default()
 }
 
 #[cfg(test)]
 mod tests {
     use super::read;
+    use crate::json::Pattern;
     use crate::progress::Progress;
     use crate::response_meta::ResponseMeta;
     use crate::usage::Usage;
 
     fn parse(data: &str) -> Progress {
-        read(data.as_bytes(), &mut ResponseMeta::default()).unwrap().unwrap()
+        read(data.as_bytes(), &mut ResponseMeta::default(), &mut Pattern::default()).unwrap().unwrap()
     }
 
     #[test]

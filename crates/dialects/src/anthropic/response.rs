@@ -1,53 +1,43 @@
 //! Anthropic's `message`.
 
-use serde::Deserialize;
-use serde::de::{IgnoredAny, SeqAccess};
-
 use super::usage::AnthropicUsage;
 use crate::format::{Parsed, UnexpectedShape};
-use crate::lenient::{FromAny, Lenient, Object, read_json};
-use crate::response_meta::{LenientStr, ResponseMeta};
+use crate::json::{self, Cursor};
+use crate::lenient::{Items, fields};
+use crate::response_meta::{Name, ResponseMeta};
 use crate::usage::Usage;
 
-#[derive(Deserialize)]
-struct Message<'a> {
-    #[serde(rename = "type", default, borrow)]
-    kind: LenientStr<'a>,
-    #[serde(default, borrow)]
-    id: LenientStr<'a>,
-    #[serde(default, borrow)]
-    model: LenientStr<'a>,
-    #[serde(default)]
-    content: Lenient<IsList>,
-    #[serde(default)]
-    usage: Object<AnthropicUsage>,
-}
-
 #[derive(Default)]
-struct IsList(bool);
-
-impl<'de> FromAny<'de> for IsList {
-    fn from_seq<A: SeqAccess<'de>>(mut items: A) -> Result<Self, A::Error> {
-        while items.next_element::<IgnoredAny>()?.is_some() {}
-        Ok(Self(true))
-    }
+struct Message<'a> {
+    kind: Name<'a>,
+    id: Name<'a>,
+    model: Name<'a>,
+    content: Items,
+    usage: Option<AnthropicUsage>,
 }
+
+fields!(
+    Message<'a>:
+    b"type" => kind,
+    b"id" => id,
+    b"model" => model,
+    b"content" => content,
+    b"usage" => usage,
+);
 
 pub(super) fn read(body: &[u8]) -> Parsed<(Usage, ResponseMeta)> {
-    read_json(body, |body| {
-        let message = serde_json::from_slice::<Object<Message<'_>>>(body)?.get();
-        Ok(message.map_or(Err(UnexpectedShape), check))
-    })?
+    let message: Option<Message<'_>> = json::read(body, Cursor::any)?;
+    message.map_or(Err(UnexpectedShape), check)
 }
 
 fn check(message: Message<'_>) -> Parsed<(Usage, ResponseMeta)> {
-    match (message.kind.as_str(), message.content.0.0) {
+    match (message.kind.get().as_deref(), message.content.0) {
         (Some("error"), _) => return Ok(None),
         // Empty content is valid: a model may end its turn without output.
-        (Some("message"), true) => {}
+        (Some("message"), Some(_)) => {}
         _ => return Err(UnexpectedShape),
     }
     let mut meta = ResponseMeta::default();
     meta.fill_missing(message.id, message.model);
-    Ok(Some((message.usage.get().map(Into::into).unwrap_or_default(), meta)))
+    Ok(Some((message.usage.map(Into::into).unwrap_or_default(), meta)))
 }

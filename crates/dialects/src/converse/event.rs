@@ -1,116 +1,100 @@
 //! Converse's events: an object with the event's name as its one key.
 
-use std::borrow::Cow;
-
-use serde::de::{Deserialize, IgnoredAny, MapAccess};
 use serde_json::Value;
 
 use super::usage::ConverseUsage;
 use crate::error_body::{is_error, is_exception_name};
 use crate::format::Parsed;
-use crate::lenient::{FromAny, Lenient, Object, Text, read_json};
+use crate::json::{self, Cursor, Pattern, Text};
+use crate::lenient::{FromAny, FromFields, fields};
 use crate::progress::{Choices, Progress};
 
-/// What an event brings; `None`: it is an exception.
-struct Event(Option<Progress>);
-
-impl Default for Event {
-    fn default() -> Self {
-        Self(Some(Progress::default()))
-    }
+/// What an event brings.
+#[derive(Default)]
+struct Event {
+    progress: Progress,
+    is_exception: bool,
 }
 
-impl<'de> FromAny<'de> for Event {
-    fn from_map<A: MapAccess<'de>>(mut map: A) -> Result<Self, A::Error> {
-        let mut progress = Progress::default();
-        let mut is_exception = false;
-        while let Some(Lenient(Text(name))) = map.next_key()? {
-            match name.as_deref().unwrap_or_default() {
-                "messageStart" | "contentBlockStop" => {
-                    progress.choices = Choices::single(0);
-                    map.next_value::<IgnoredAny>()?;
-                }
-                // A tool's call starts with its name; text and reasoning have no start.
-                "contentBlockStart" | "contentBlockDelta" => {
-                    progress.choices = Choices::single(0);
-                    progress.content |=
-                        map.next_value::<Object<Block>>()?.get().is_some_and(|block| block.has_content);
-                }
-                "messageStop" => {
-                    progress.choices = Choices::single(0);
-                    progress.finished = Choices::single(0);
-                    map.next_value::<IgnoredAny>()?;
-                }
-                // The last event.
-                "metadata" => {
-                    let metadata = map.next_value::<Object<Metadata>>()?.get();
-                    let usage = metadata.and_then(|metadata| metadata.usage.get());
-                    progress.usage = usage.map(Into::into).unwrap_or_default();
-                    progress.done = true;
-                }
-                name => {
-                    is_exception |= is_exception_name(name);
-                    map.next_value::<IgnoredAny>()?;
-                }
+impl<'a> FromFields<'a> for Event {
+    fn field(&mut self, name: &[u8], value: &mut Cursor<'a>) -> json::Result<()> {
+        let progress = &mut self.progress;
+        match name {
+            b"messageStart" | b"contentBlockStop" => {
+                progress.choices = Choices::single(0);
+                value.skip()?;
+            }
+            // A tool's call starts with its name; text and reasoning have no start.
+            b"contentBlockStart" | b"contentBlockDelta" => {
+                progress.choices = Choices::single(0);
+                let block: Option<Block> = value.any()?;
+                progress.content |= block.is_some_and(|block| block.start.0 || block.delta.0);
+            }
+            b"messageStop" => {
+                progress.choices = Choices::single(0);
+                progress.finished = Choices::single(0);
+                value.skip()?;
+            }
+            // The last event.
+            b"metadata" => {
+                let metadata: Option<Metadata> = value.any()?;
+                let usage = metadata.and_then(|metadata| metadata.usage);
+                progress.usage = usage.map(Into::into).unwrap_or_default();
+                progress.done = true;
+            }
+            name => {
+                self.is_exception |= is_exception_name(&String::from_utf8_lossy(name));
+                value.skip()?;
             }
         }
-        Ok(Self((!is_exception).then_some(progress)))
+        Ok(())
     }
 }
 
-#[derive(serde::Deserialize)]
+#[derive(Default)]
 struct Metadata {
-    #[serde(default)]
-    usage: Object<ConverseUsage>,
+    usage: Option<ConverseUsage>,
 }
+
+fields!(Metadata: b"usage" => usage);
 
 /// Whether a block's start or delta has content, of whatever kind: `{"delta":{"text":"Hi"},"contentBlockIndex":0}`.
+#[derive(Default)]
 struct Block {
-    has_content: bool,
+    start: AnyText,
+    delta: AnyText,
 }
 
-impl<'de> Deserialize<'de> for Block {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        #[derive(serde::Deserialize)]
-        struct Fields {
-            #[serde(default)]
-            start: Lenient<AnyText>,
-            #[serde(default)]
-            delta: Lenient<AnyText>,
-        }
-        let Fields { start, delta } = Fields::deserialize(deserializer)?;
-        Ok(Self { has_content: start.0.0 || delta.0.0 })
-    }
-}
+fields!(Block: b"start" => start, b"delta" => delta);
 
 /// Whether there is a text that is not empty anywhere within.
 #[derive(Default)]
 struct AnyText(bool);
 
-impl<'de> FromAny<'de> for AnyText {
-    fn from_str(text: &str) -> Self {
+impl<'a> FromAny<'a> for AnyText {
+    const READS_NO_TEXT: bool = true;
+
+    fn from_text(text: Text<'a>) -> Self {
         Self(!text.is_empty())
     }
 
-    fn from_map<A: MapAccess<'de>>(mut map: A) -> Result<Self, A::Error> {
+    fn from_object(object: &mut Cursor<'a>) -> json::Result<Self> {
         let mut found = false;
-        while let Some((_, Lenient(Self(is_found)))) = map.next_entry::<Cow<'de, str>, Lenient<Self>>()? {
-            found |= is_found;
-        }
+        object.object(|_, value| value.any().map(|Self(is_found)| found |= is_found))?;
         Ok(Self(found))
     }
 
-    fn from_seq<A: serde::de::SeqAccess<'de>>(mut items: A) -> Result<Self, A::Error> {
+    fn from_array(array: &mut Cursor<'a>) -> json::Result<Self> {
         let mut found = false;
-        while let Some(Lenient(Self(is_found))) = items.next_element()? {
-            found |= is_found;
-        }
+        array.array(|value| value.any().map(|Self(is_found)| found |= is_found))?;
         Ok(Self(found))
     }
 }
 
-pub(super) fn read(data: &[u8]) -> Parsed<Progress> {
-    let read = read_json(data, |data| Ok(serde_json::from_slice::<Lenient<Event>>(data)?.0.0))?;
+pub(super) fn read(data: &[u8], pattern: &mut Pattern) -> Parsed<Progress> {
+    let event: Option<Event> = pattern.read(data, Cursor::any)?;
+    let Event { progress, is_exception } = event.unwrap_or_default();
+    let read = (!is_exception).then_some(progress);
     if read == Some(Progress::default()) {
         // Neither an event nor, perhaps, an error.
         let data: Value = serde_json::from_slice(data)?;
@@ -123,6 +107,7 @@ pub(super) fn read(data: &[u8]) -> Parsed<Progress> {
 mod tests {
     use super::read;
     use crate::format::UnexpectedShape;
+    use crate::json::Pattern;
     use crate::usage::Usage;
 
     #[test]
@@ -147,14 +132,18 @@ mod tests {
             ("null", ""),
             ("7", ""),
         ] {
-            assert_eq!(read(data.as_bytes()).unwrap().unwrap().flags(), expected, "{data}");
+            assert_eq!(
+                read(data.as_bytes(), &mut Pattern::default()).unwrap().unwrap().flags(),
+                expected,
+                "{data}"
+            );
         }
         let metadata =
             br#"{"metadata":{"usage":{"inputTokens":3,"cacheReadInputTokens":4,"outputTokens":5}}}"#;
         let usage = Usage { input: Some(7), output: Some(5) };
-        assert_eq!(read(metadata).unwrap().unwrap().usage, usage);
+        assert_eq!(read(metadata, &mut Pattern::default()).unwrap().unwrap().usage, usage);
         for data in ["", "oops", "{"] {
-            assert_eq!(read(data.as_bytes()), Err(UnexpectedShape), "{data}");
+            assert_eq!(read(data.as_bytes(), &mut Pattern::default()), Err(UnexpectedShape), "{data}");
         }
     }
 
@@ -165,7 +154,7 @@ mod tests {
             r#"{"newKindOfException":{"message":"x"}}"#,
             r#"{"error":{"code":503,"message":"x"}}"#,
         ] {
-            assert_eq!(read(data.as_bytes()), Ok(None), "{data}");
+            assert_eq!(read(data.as_bytes(), &mut Pattern::default()), Ok(None), "{data}");
         }
     }
 }

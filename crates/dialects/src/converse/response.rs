@@ -1,53 +1,43 @@
 //! Converse's answer.
 
-use serde::Deserialize;
-use serde::de::{IgnoredAny, SeqAccess};
-
 use super::usage::ConverseUsage;
 use crate::format::{Parsed, UnexpectedShape};
-use crate::lenient::{FromAny, Lenient, Object, read_json};
+use crate::json::{self, Cursor};
+use crate::lenient::{Items, fields};
 use crate::response_meta::ResponseMeta;
 use crate::usage::Usage;
 
-#[derive(Deserialize)]
+#[derive(Default)]
 struct Response {
-    #[serde(default)]
-    output: Object<Output>,
-    #[serde(default)]
-    usage: Object<ConverseUsage>,
+    output: Option<Output>,
+    usage: Option<ConverseUsage>,
 }
 
-#[derive(Deserialize)]
-struct Output {
-    #[serde(default)]
-    message: Object<Message>,
-}
-
-#[derive(Deserialize)]
-struct Message {
-    #[serde(default)]
-    content: Lenient<IsList>,
-}
+fields!(Response: b"output" => output, b"usage" => usage);
 
 #[derive(Default)]
-struct IsList(bool);
-
-impl<'de> FromAny<'de> for IsList {
-    fn from_seq<A: SeqAccess<'de>>(mut items: A) -> Result<Self, A::Error> {
-        while items.next_element::<IgnoredAny>()?.is_some() {}
-        Ok(Self(true))
-    }
+struct Output {
+    message: Option<Message>,
 }
+
+fields!(Output: b"message" => message);
+
+#[derive(Default)]
+struct Message {
+    content: Items,
+}
+
+fields!(Message: b"content" => content);
 
 /// Empty content is valid: a model may end its turn without output.
 pub(super) fn read(body: &[u8]) -> Parsed<(Usage, ResponseMeta)> {
-    let response = read_json(body, |body| Ok(serde_json::from_slice::<Object<Response>>(body)?.get()))?;
+    let response: Option<Response> = json::read(body, Cursor::any)?;
     let Response { output, usage } = response.ok_or(UnexpectedShape)?;
-    let message = output.get().and_then(|output| output.message.get());
-    if !message.is_some_and(|message| message.content.0.0) {
+    let message = output.and_then(|output| output.message);
+    if !message.is_some_and(|message| message.content.0.is_some()) {
         return Err(UnexpectedShape);
     }
-    Ok(Some((usage.get().map(Into::into).unwrap_or_default(), ResponseMeta::default())))
+    Ok(Some((usage.map(Into::into).unwrap_or_default(), ResponseMeta::default())))
 }
 
 #[cfg(test)]

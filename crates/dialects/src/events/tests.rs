@@ -1,9 +1,9 @@
 use bytes::Bytes;
-use proptest::prelude::{Just, Strategy, any, prop_assert_ne, prop_oneof, proptest};
+use proptest::prelude::{Just, Strategy, any, prop_assert_eq, prop_assert_ne, prop_oneof, proptest};
 use proptest::sample::select;
 use serde_json::Value;
 
-use super::{EventClass, classify_event, end_marker, keep_alive, last_array_item};
+use super::{EventClass, EventReader, classify_event, end_marker, keep_alive, last_array_item};
 use crate::dialect::Dialect;
 use crate::progress::Progress;
 use crate::response_meta::ResponseMeta;
@@ -189,6 +189,87 @@ proptest! {
         for dialect in Dialect::ALL {
             let class = classify_text(dialect, &format!("data: {data}\n\n"));
             prop_assert_ne!(class, EventClass::Invalid, "{} {}", dialect, data);
+        }
+    }
+}
+
+/// Events of which words (`@`) and numbers (`#`) are replaced.
+const EVENTS: [(Dialect, &str); 9] = [
+    (
+        Dialect::OpenAiChat,
+        r#"{"id":"c","object":"@","created":#,"model":"m","choices":[{"index":0,"delta":{"content":"@"},"logprobs":null,"finish_reason":null}],"usage":null,"obfuscation":"@"}"#,
+    ),
+    (
+        Dialect::OpenAiChat,
+        r#"{"choices":[{"index":#,"delta":{"role":"@","content":"@"},"finish_reason":"@"}]}"#,
+    ),
+    (
+        Dialect::OpenAiChat,
+        r#"{"id":"@","choices":[{"text":"@"}],"usage":{"prompt_tokens":#},"x":["@",#,{"y":"@"}]}"#,
+    ),
+    (
+        Dialect::Anthropic,
+        r#"{"type":"content_block_delta","index":#,"delta":{"type":"text_delta","text":"@"}}"#,
+    ),
+    (Dialect::Anthropic, r#"{"type":"@","delta":{"stop_reason":"@"},"usage":{"output_tokens":#},"x":#}"#),
+    (
+        Dialect::OpenAiResponses,
+        r#"{"type":"response.output_text.delta","sequence_number":#,"item_id":"@","delta":"@","logprobs":[]}"#,
+    ),
+    (Dialect::OpenAiResponses, r#"{"type":"@","text":"@","item":{"type":"@","content":["@"]}}"#),
+    (
+        Dialect::Gemini,
+        r#"{"candidates":[{"content":{"parts":[{"text":"@"}],"role":"@"},"index":#}],"modelVersion":"m","x":#}"#,
+    ),
+    (
+        Dialect::BedrockConverse,
+        r#"{"contentBlockDelta":{"contentBlockIndex":#,"delta":{"text":"@"},"p":"@"}}"#,
+    ),
+];
+
+proptest! {
+    /// Which events a reader has seen changes nothing.
+    #[test]
+    fn an_event_means_the_same_behind_others(
+        (dialect, event) in select(EVENTS.to_vec()),
+        values in proptest::collection::vec(
+            (
+                select(vec![
+                    "a", "a", "Hi", " the", "", "\\n", "\\ud83d\\ude00", "\\ud83d", "\\u00e", "\u{e9}", "\u{1}", "\"", "\\", "stop", "null",
+                    "\",\"finish_reason\":\"stop", "\"}],\"error\":\"x", "error", "response.completed", "response.output_item.done",
+                    "message_delta", "message_stop", "content_block_delta", "longer than a word of eight bytes",
+                ]),
+                select(vec!["0", "0", "7", "12", "1.5", "-1", "1e400", "00", "", "null", "\"x\"", "3,\"error\":1", " 5 "]),
+            ),
+            1..24,
+        ),
+        names in proptest::collection::vec(select(vec!["", "event: a\n", "event: error\n", "data: \n"]), 6),
+    ) {
+        let mut values = values.iter().cycle();
+        let mut reader = EventReader::default();
+        let (mut meta, mut expected_meta) = <(ResponseMeta, ResponseMeta)>::default();
+        for name in names {
+            let mut data = String::new();
+            for letter in event.chars() {
+                match letter {
+                    '@' => data.push_str(values.next().unwrap().0),
+                    '#' => data.push_str(values.next().unwrap().1),
+                    _ => data.push(letter),
+                }
+            }
+            for text in [format!("{name}data: {data}\n\n"), "data: [DONE]\n\n".to_owned()] {
+                let mut decoder = Decoder::default();
+                decoder.push(Bytes::from(text.clone()));
+                let frame = decoder.next_frame().unwrap().unwrap();
+                // An end marker now and then.
+                if text.contains("DONE") && data.len() % 4 > 0 {
+                    continue;
+                }
+                let class = reader.classify(dialect, &frame, &mut meta);
+                let expected = classify_event(dialect, &frame, &mut expected_meta);
+                prop_assert_eq!(class, expected, "{}", text);
+                prop_assert_eq!(&meta, &expected_meta);
+            }
         }
     }
 }

@@ -2,70 +2,73 @@
 
 use std::ops::BitOrAssign;
 
-use serde::Deserialize;
-use serde::de::SeqAccess;
 use serde_json::Value;
 
 use super::usage::GeminiUsage;
 use crate::error_body::is_error;
-use crate::format::{Parsed, UnexpectedShape};
+use crate::format::{Parsed, UnexpectedShape, is_done_marker};
 use crate::has_content::HasContent;
-use crate::lenient::{Count, FromAny, IsError, IsFinish, Lenient, Object, read_json};
+use crate::json::{self, Cursor, Pattern};
+use crate::lenient::{Count, FromAny, IsError, IsFinish, fields};
 use crate::progress::{Choices, Progress};
-use crate::response_meta::{LenientStr, ResponseMeta};
+use crate::response_meta::{Name, ResponseMeta};
 use crate::usage::Usage;
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Default)]
 struct Chunk<'a> {
-    #[serde(default)]
-    error: Lenient<IsError>,
-    #[serde(default)]
-    candidates: Lenient<Candidates>,
-    #[serde(default, borrow)]
-    prompt_feedback: Object<PromptFeedback<'a>>,
-    #[serde(default)]
-    usage_metadata: Object<GeminiUsage>,
-    #[serde(default, borrow)]
-    response_id: LenientStr<'a>,
-    #[serde(default, borrow)]
-    model_version: LenientStr<'a>,
+    error: IsError,
+    candidates: Candidates,
+    prompt_feedback: Option<PromptFeedback<'a>>,
+    usage_metadata: Option<GeminiUsage>,
+    response_id: Name<'a>,
+    model_version: Name<'a>,
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
+fields!(
+    Chunk<'a>:
+    b"error" => error,
+    b"candidates" => candidates,
+    b"promptFeedback" => prompt_feedback,
+    b"usageMetadata" => usage_metadata,
+    b"responseId" => response_id,
+    b"modelVersion" => model_version,
+);
+
+#[derive(Default)]
 struct PromptFeedback<'a> {
-    #[serde(default, borrow)]
-    block_reason: LenientStr<'a>,
+    block_reason: Name<'a>,
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
+fields!(PromptFeedback<'a>: b"blockReason" => block_reason);
+
+#[derive(Default)]
 struct Candidate {
-    #[serde(default)]
-    index: Lenient<Count>,
-    #[serde(default)]
-    content: Object<Content>,
-    #[serde(default)]
-    finish_reason: Lenient<IsFinish>,
+    index: Count,
+    content: Option<Content>,
+    finish_reason: IsFinish,
 }
 
-#[derive(Deserialize)]
+fields!(Candidate: b"index" => index, b"content" => content, b"finishReason" => finish_reason);
+
+#[derive(Default)]
 struct Content {
-    #[serde(default)]
-    parts: Lenient<Parts>,
+    parts: Parts,
 }
+
+fields!(Content: b"parts" => parts);
 
 /// Whether a part has content: text, a thought, a call, a file.
 #[derive(Default)]
 struct Parts(bool);
 
-impl<'de> FromAny<'de> for Parts {
-    fn from_seq<A: SeqAccess<'de>>(mut parts: A) -> Result<Self, A::Error> {
+impl<'a> FromAny<'a> for Parts {
+    fn from_array(array: &mut Cursor<'a>) -> json::Result<Self> {
         let mut has_content = false;
-        while let Some(part) = parts.next_element::<Object<HasContent>>()? {
-            has_content |= part.get().is_some_and(|part| part.0);
-        }
+        array.array(|item| {
+            let part: Option<HasContent> = item.any()?;
+            has_content |= part.is_some_and(|part| part.0);
+            Ok(())
+        })?;
         Ok(Self(has_content))
     }
 }
@@ -78,39 +81,42 @@ struct Candidates {
     finished: Choices,
 }
 
-impl<'de> FromAny<'de> for Candidates {
-    fn from_seq<A: SeqAccess<'de>>(mut candidates: A) -> Result<Self, A::Error> {
+impl<'a> FromAny<'a> for Candidates {
+    fn from_array(array: &mut Cursor<'a>) -> json::Result<Self> {
         let mut all = Self::default();
-        while let Some(candidate) = candidates.next_element::<Object<Candidate>>()? {
-            if let Some(candidate) = candidate.get() {
+        array.array(|item| {
+            if let Some(candidate) = item.any::<Option<Candidate>>()? {
                 all |= candidate;
             }
-        }
+            Ok(())
+        })?;
         Ok(all)
     }
 }
 
 impl BitOrAssign<Candidate> for Candidates {
     fn bitor_assign(&mut self, candidate: Candidate) {
-        let index = candidate.index.0.0.and_then(|index| u32::try_from(index).ok()).unwrap_or_default();
+        let index = candidate.index.0.and_then(|index| u32::try_from(index).ok()).unwrap_or_default();
         let choice = Choices::single(index);
         self.choices = self.choices.merge(choice);
-        self.content |= candidate.content.get().is_some_and(|content| content.parts.0.0);
-        if candidate.finish_reason.0.0 {
+        self.content |= candidate.content.is_some_and(|content| content.parts.0);
+        if candidate.finish_reason.0 {
             self.finished = self.finished.merge(choice);
         }
     }
 }
 
-pub(super) fn read_event(data: &[u8], meta: &mut ResponseMeta) -> Parsed<Progress> {
+pub(super) fn read_event(data: &[u8], meta: &mut ResponseMeta, pattern: &mut Pattern) -> Parsed<Progress> {
     // The format has no such marker, but compatible servers have.
-    if data.trim_ascii() == b"[DONE]" {
+    if is_done_marker(data) {
         return Ok(Some(Progress { done: true, ..Progress::default() }));
     }
-    let read = read_json(data, |data| {
-        let chunk = serde_json::from_slice::<Object<Chunk<'_>>>(data)?.get();
-        Ok(chunk.map_or_else(|| Some(Progress::default()), |chunk| progress_of(chunk, meta)))
-    })?;
+    let chunk = pattern.read(data, Cursor::any)?;
+    progress_or_error(chunk, data, meta)
+}
+
+fn progress_or_error(chunk: Option<Chunk<'_>>, data: &[u8], meta: &mut ResponseMeta) -> Parsed<Progress> {
+    let read = chunk.map_or_else(|| Some(Progress::default()), |chunk| progress_of(chunk, meta));
     if read == Some(Progress::default()) {
         // Neither an answer nor, perhaps, an error.
         let data: Value = serde_json::from_slice(data)?;
@@ -124,7 +130,7 @@ pub(super) fn read_response(body: &[u8]) -> Parsed<(Usage, ResponseMeta)> {
     let whole = match body.trim_ascii_start() {
         // A stream that is no SSE.
         [b'[', ..] => read_list(body, &mut meta)?,
-        _ => read_event(body, &mut meta)?,
+        _ => progress_or_error(json::read(body, Cursor::any)?, body, &mut meta)?,
     };
     match whole {
         None => Ok(None),
@@ -135,31 +141,34 @@ pub(super) fn read_response(body: &[u8]) -> Parsed<(Usage, ResponseMeta)> {
 }
 
 fn read_list(body: &[u8], meta: &mut ResponseMeta) -> Parsed<Progress> {
-    let chunks = read_json(body, |body| {
-        let chunks: Vec<Object<Chunk<'_>>> = serde_json::from_slice(body)?;
-        Ok(chunks.into_iter().filter_map(Object::get).map(|chunk| progress_of(chunk, meta)).collect())
-    })?;
-    let chunks: Option<Vec<Progress>> = chunks;
-    Ok(chunks.map(|chunks| {
-        chunks.into_iter().fold(Progress::default(), |whole, chunk| Progress {
-            choices: whole.choices.merge(chunk.choices),
-            usage: whole.usage.updated_by(chunk.usage),
-            ..whole
+    let mut whole = Some(Progress::default());
+    json::read(body, |list| {
+        list.array(|item| {
+            // An error stands for all.
+            if let (Some(so_far), Some(chunk)) = (whole, item.any()?) {
+                whole = progress_of(chunk, meta).map(|chunk| Progress {
+                    choices: so_far.choices.merge(chunk.choices),
+                    usage: so_far.usage.updated_by(chunk.usage),
+                    ..so_far
+                });
+            }
+            Ok(())
         })
-    }))
+    })?;
+    Ok(whole)
 }
 
 fn progress_of(chunk: Chunk<'_>, meta: &mut ResponseMeta) -> Option<Progress> {
-    if chunk.error.0.0 {
+    if chunk.error.0 {
         return None;
     }
     meta.fill_missing(chunk.response_id, chunk.model_version);
-    let Candidates { content, mut choices, mut finished } = chunk.candidates.0;
-    if chunk.prompt_feedback.get().is_some_and(|feedback| feedback.block_reason.as_str().is_some()) {
+    let Candidates { content, mut choices, mut finished } = chunk.candidates;
+    if chunk.prompt_feedback.is_some_and(|feedback| feedback.block_reason.get().is_some()) {
         choices = choices.merge(Choices::single(0));
         finished = finished.merge(choices);
     }
-    let usage = chunk.usage_metadata.get().map(Usage::from).unwrap_or_default();
+    let usage = chunk.usage_metadata.map(Usage::from).unwrap_or_default();
     Some(Progress { content, choices, finished, done: false, usage })
 }
 
@@ -167,12 +176,13 @@ fn progress_of(chunk: Chunk<'_>, meta: &mut ResponseMeta) -> Option<Progress> {
 mod tests {
     use super::{read_event, read_response};
     use crate::format::UnexpectedShape;
+    use crate::json::Pattern;
     use crate::progress::{Choices, Progress};
     use crate::response_meta::ResponseMeta;
     use crate::usage::Usage;
 
     fn parse(data: &str) -> Option<Progress> {
-        read_event(data.as_bytes(), &mut ResponseMeta::default()).unwrap()
+        read_event(data.as_bytes(), &mut ResponseMeta::default(), &mut Pattern::default()).unwrap()
     }
 
     #[test]
@@ -220,7 +230,7 @@ mod tests {
         assert_eq!(parse(r#"[{"error":{"code":503,"message":"x"}}]"#), None);
         for data in ["", "oops", "{"] {
             assert_eq!(
-                read_event(data.as_bytes(), &mut ResponseMeta::default()),
+                read_event(data.as_bytes(), &mut ResponseMeta::default(), &mut Pattern::default()),
                 Err(UnexpectedShape),
                 "{data}"
             );

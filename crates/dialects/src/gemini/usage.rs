@@ -1,24 +1,25 @@
 //! Gemini's count of tokens.
 
-use serde::Deserialize;
-
-use crate::lenient::{Count, Lenient, sum};
+use crate::lenient::{Count, fields, sum};
 use crate::usage::Usage;
 
 /// The prompt's count includes cached tokens and excludes the results of tools that the provider ran; the candidates'
 /// excludes thoughts.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Default)]
 pub(super) struct GeminiUsage {
-    #[serde(default)]
-    prompt_token_count: Lenient<Count>,
-    #[serde(default)]
-    tool_use_prompt_token_count: Lenient<Count>,
-    #[serde(default)]
-    candidates_token_count: Lenient<Count>,
-    #[serde(default)]
-    thoughts_token_count: Lenient<Count>,
+    prompt_token_count: Count,
+    tool_use_prompt_token_count: Count,
+    candidates_token_count: Count,
+    thoughts_token_count: Count,
 }
+
+fields!(
+    GeminiUsage:
+    b"promptTokenCount" => prompt_token_count,
+    b"toolUsePromptTokenCount" => tool_use_prompt_token_count,
+    b"candidatesTokenCount" => candidates_token_count,
+    b"thoughtsTokenCount" => thoughts_token_count,
+);
 
 impl From<GeminiUsage> for Usage {
     fn from(usage: GeminiUsage) -> Self {

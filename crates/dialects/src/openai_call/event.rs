@@ -1,11 +1,10 @@
 //! Events of audio and images, whose type says what they bring. What has no such type is read as a chunk of chat completions,
 //! which is how vLLM streams transcriptions and everybody streams completions.
 
-use serde::Deserialize;
-
 use super::response::AnyUsage;
-use crate::format::{ApiFormat as _, Parsed};
-use crate::lenient::{IsError, Lenient, Object, Text, read_json};
+use crate::format::{ApiFormat as _, Parsed, is_done_marker};
+use crate::json::{self, Cursor, Pattern};
+use crate::lenient::{IsError, Words, fields};
 use crate::openai_chat::OpenAiChat;
 use crate::progress::{Choices, Progress};
 use crate::response_meta::ResponseMeta;
@@ -17,40 +16,36 @@ const CONTENT: [&str; 3] = [".delta", ".segment", ".partial_image"];
 /// has its own, so that the stream may go on.
 const FINISH: [&str; 2] = [".done", ".completed"];
 
-#[derive(Deserialize)]
+#[derive(Default)]
 struct TypedEvent<'a> {
-    #[serde(default, rename = "type", borrow)]
-    event_type: Lenient<Text<'a>>,
-    #[serde(default)]
-    error: Lenient<IsError>,
-    #[serde(default)]
-    usage: Object<AnyUsage>,
+    event_type: Words<'a>,
+    error: IsError,
+    usage: Option<AnyUsage>,
 }
 
+fields!(TypedEvent<'a>: b"type" => event_type, b"error" => error, b"usage" => usage);
+
 pub(crate) fn read(data: &[u8], meta: &mut ResponseMeta) -> Parsed<Progress> {
-    if data.trim_ascii() == b"[DONE]" {
-        return OpenAiChat.read_event(data, meta);
+    if is_done_marker(data) {
+        return OpenAiChat.read_event(data, meta, &mut Pattern::default());
     }
-    let typed = read_json(data, |data| {
-        let event = serde_json::from_slice::<Object<TypedEvent<'_>>>(data)?.get();
-        Ok(event.and_then(progress_of))
-    })?;
-    match typed {
+    let event: Option<TypedEvent<'_>> = json::read(data, Cursor::any)?;
+    match event.and_then(progress_of) {
         Some(progress) => Ok(Some(progress)),
-        None => OpenAiChat.read_event(data, meta),
+        None => OpenAiChat.read_event(data, meta, &mut Pattern::default()),
     }
 }
 
 /// `None`: it has no type that is known here, or is an error.
 fn progress_of(event: TypedEvent<'_>) -> Option<Progress> {
-    let event_type = event.event_type.0.0.filter(|_| !event.error.0.0)?;
+    let event_type = event.event_type.decode().filter(|_| !event.error.0)?;
     let has = |ends: &[&str]| ends.iter().any(|end| event_type.ends_with(end));
     let (is_content, is_finish) = (has(&CONTENT), has(&FINISH));
     (is_content || is_finish).then(|| Progress {
         content: true,
         choices: Choices::single(0),
         finished: if is_finish { Choices::single(0) } else { Choices::default() },
-        usage: event.usage.get().map(Into::into).unwrap_or_default(),
+        usage: event.usage.map(Into::into).unwrap_or_default(),
         ..Progress::default()
     })
 }

@@ -1,15 +1,14 @@
 //! Answers in one piece. Only what makes an answer useless is a fault (C6): that it has nothing of what was asked for.
 
-use serde::Deserialize;
-use serde::de::{IgnoredAny, MapAccess, SeqAccess};
 use serde_json::Value;
 
 use super::{Field, ResponseShape};
 use crate::error_body::is_error;
 use crate::format::{ApiFormat as _, Parsed, UnexpectedShape};
-use crate::lenient::{Count, FromAny, IsError, Lenient, Object, read_json};
+use crate::json::{self, Cursor, Text};
+use crate::lenient::{Count, FromAny, IsError, fields};
 use crate::openai_chat::OpenAiChat;
-use crate::response_meta::{LenientStr, ResponseMeta};
+use crate::response_meta::{Name, ResponseMeta};
 use crate::usage::Usage;
 
 /// Reads an answer; `media_type`: what the response says it is, which may be empty. `None`: an error object.
@@ -40,43 +39,45 @@ fn is_type(media_type: &str, expected: &str) -> bool {
     media_type.get(..expected.len()).is_some_and(|start| start.eq_ignore_ascii_case(expected))
 }
 
-#[derive(Deserialize)]
+#[derive(Default)]
 struct ObjectAnswer<'a> {
-    #[serde(default, borrow)]
-    id: LenientStr<'a>,
-    #[serde(default, borrow)]
-    model: LenientStr<'a>,
-    #[serde(default)]
-    error: Lenient<IsError>,
-    #[serde(default)]
-    data: Lenient<IsValue>,
-    #[serde(default)]
-    results: Lenient<IsValue>,
-    #[serde(default)]
-    text: Lenient<IsValue>,
-    #[serde(default)]
-    usage: Object<AnyUsage>,
+    id: Name<'a>,
+    model: Name<'a>,
+    error: IsError,
+    data: IsValue,
+    results: IsValue,
+    text: IsValue,
+    usage: Option<AnyUsage>,
 }
+
+fields!(
+    ObjectAnswer<'a>:
+    b"id" => id,
+    b"model" => model,
+    b"error" => error,
+    b"data" => data,
+    b"results" => results,
+    b"text" => text,
+    b"usage" => usage,
+);
 
 impl ObjectAnswer<'_> {
     const fn has(&self, field: Field) -> bool {
         match field {
-            Field::Data => self.data.0.0,
-            Field::Results => self.results.0.0,
-            Field::Text => self.text.0.0,
+            Field::Data => self.data.0,
+            Field::Results => self.results.0,
+            Field::Text => self.text.0,
         }
     }
 }
 
 fn read_object(fields: &[Field], body: &[u8]) -> Parsed<(Usage, ResponseMeta)> {
-    read_json(body, |body| {
-        let answer = serde_json::from_slice::<Object<ObjectAnswer<'_>>>(body)?.get();
-        Ok(answer.map_or(Err(UnexpectedShape), |answer| check(fields, answer)))
-    })?
+    let answer: Option<ObjectAnswer<'_>> = json::read(body, Cursor::any)?;
+    answer.map_or(Err(UnexpectedShape), |answer| check(fields, answer))
 }
 
 fn check(fields: &[Field], answer: ObjectAnswer<'_>) -> Parsed<(Usage, ResponseMeta)> {
-    if answer.error.0.0 {
+    if answer.error.0 {
         return Ok(None);
     }
     if !fields.iter().any(|field| answer.has(*field)) {
@@ -84,49 +85,53 @@ fn check(fields: &[Field], answer: ObjectAnswer<'_>) -> Parsed<(Usage, ResponseM
     }
     let mut meta = ResponseMeta::default();
     meta.fill_missing(answer.id, answer.model);
-    Ok(Some((answer.usage.get().map(Into::into).unwrap_or_default(), meta)))
+    Ok(Some((answer.usage.map(Into::into).unwrap_or_default(), meta)))
 }
 
 /// Whether a list, an object or a text is there, also an empty one.
 #[derive(Default)]
 struct IsValue(bool);
 
-impl<'de> FromAny<'de> for IsValue {
-    fn from_str(_: &str) -> Self {
+impl<'a> FromAny<'a> for IsValue {
+    fn from_text(_: Text<'a>) -> Self {
         Self(true)
     }
 
-    fn from_map<A: MapAccess<'de>>(mut map: A) -> Result<Self, A::Error> {
-        while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+    fn from_object(object: &mut Cursor<'a>) -> json::Result<Self> {
+        object.object(|_, value| value.skip())?;
         Ok(Self(true))
     }
 
-    fn from_seq<A: SeqAccess<'de>>(mut values: A) -> Result<Self, A::Error> {
-        while values.next_element::<IgnoredAny>()?.is_some() {}
+    fn from_array(array: &mut Cursor<'a>) -> json::Result<Self> {
+        array.array(Cursor::skip)?;
         Ok(Self(true))
     }
 }
 
 /// Tokens by the names of chat completions (embeddings) or of responses (images, audio). Jina's rerank has a total alone.
-#[derive(Deserialize)]
+#[derive(Default)]
 pub(super) struct AnyUsage {
-    #[serde(default)]
-    prompt_tokens: Lenient<Count>,
-    #[serde(default)]
-    input_tokens: Lenient<Count>,
-    #[serde(default)]
-    total_tokens: Lenient<Count>,
-    #[serde(default)]
-    completion_tokens: Lenient<Count>,
-    #[serde(default)]
-    output_tokens: Lenient<Count>,
+    prompt_tokens: Count,
+    input_tokens: Count,
+    total_tokens: Count,
+    completion_tokens: Count,
+    output_tokens: Count,
 }
+
+fields!(
+    AnyUsage:
+    b"prompt_tokens" => prompt_tokens,
+    b"input_tokens" => input_tokens,
+    b"total_tokens" => total_tokens,
+    b"completion_tokens" => completion_tokens,
+    b"output_tokens" => output_tokens,
+);
 
 impl From<AnyUsage> for Usage {
     fn from(usage: AnyUsage) -> Self {
-        let output = usage.output_tokens.0.0.or(usage.completion_tokens.0.0);
-        let total = usage.total_tokens.0.0.filter(|_| output.is_none());
-        Self { input: usage.input_tokens.0.0.or(usage.prompt_tokens.0.0).or(total), output }
+        let output = usage.output_tokens.0.or(usage.completion_tokens.0);
+        let total = usage.total_tokens.0.filter(|_| output.is_none());
+        Self { input: usage.input_tokens.0.or(usage.prompt_tokens.0).or(total), output }
     }
 }
 

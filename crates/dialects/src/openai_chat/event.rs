@@ -1,102 +1,115 @@
 //! OpenAI's `chat.completion.chunk`.
 
-use serde::Deserialize;
 use serde_json::Value;
 
 use super::usage::OpenAiUsage;
 use crate::error_body::is_error;
-use crate::format::Parsed;
+use crate::format::{Parsed, is_done_marker};
 use crate::has_content::HasContent;
-use crate::lenient::{Count, Filled, IsError, IsFinish, Lenient, Object, Objects, read_json};
+use crate::json::{self, Cursor, Pattern};
+use crate::lenient::{Count, Filled, FromAny, IsError, IsFinish, fields};
 use crate::progress::{Choices, Progress};
-use crate::response_meta::{LenientStr, ResponseMeta};
+use crate::response_meta::{Name, ResponseMeta};
 
-#[derive(Deserialize)]
+#[derive(Default)]
 struct Chunk<'a> {
-    #[serde(default, borrow)]
-    id: LenientStr<'a>,
-    #[serde(default, borrow)]
-    model: LenientStr<'a>,
-    #[serde(default)]
-    error: Lenient<IsError>,
-    #[serde(default)]
-    choices: Lenient<Objects<Choice>>,
-    #[serde(default)]
-    usage: Object<OpenAiUsage>,
+    id: Name<'a>,
+    model: Name<'a>,
+    error: IsError,
+    choices: ChoiceList,
+    usage: Option<OpenAiUsage>,
 }
 
-#[derive(Deserialize)]
+fields!(
+    Chunk<'a>:
+    b"id" => id,
+    b"model" => model,
+    b"error" => error,
+    b"choices" => choices,
+    b"usage" => usage,
+);
+
+/// What the choices bring together; `None`: it is no list.
+#[derive(Default)]
+struct ChoiceList(Option<Progress>);
+
+impl<'a> FromAny<'a> for ChoiceList {
+    #[inline]
+    fn from_array(array: &mut Cursor<'a>) -> json::Result<Self> {
+        let mut progress = Progress::default();
+        array.array(|item| {
+            let choice: Option<Choice> = item.any()?;
+            if let Some(choice) = choice {
+                choice.add_to(&mut progress);
+            }
+            Ok(())
+        })?;
+        Ok(Self(Some(progress)))
+    }
+}
+
+#[derive(Default)]
 struct Choice {
-    #[serde(default)]
-    index: Lenient<Count>,
-    #[serde(default)]
-    delta: Object<HasContent>,
+    index: Count,
+    delta: Option<HasContent>,
     /// What the older completions have instead of a delta.
-    #[serde(default)]
-    text: Lenient<Filled>,
-    #[serde(default)]
-    finish_reason: Lenient<IsFinish>,
+    text: Filled,
+    finish_reason: IsFinish,
 }
 
-/// What was made of a chunk.
-enum Read {
-    Progress(Progress),
-    Error,
-    /// It has nothing of an answer: a ping, trace data, an error that is not in `error`.
-    Unrelated,
-}
+fields!(Choice: b"index" => index, b"delta" => delta, b"text" => text, b"finish_reason" => finish_reason);
 
-pub(super) fn read(data: &[u8], meta: &mut ResponseMeta) -> Parsed<Progress> {
-    if data.trim_ascii() == b"[DONE]" {
-        return Ok(Some(Progress { done: true, ..Progress::default() }));
-    }
-    let read = read_json(data, |data| {
-        let chunk = serde_json::from_slice::<Object<Chunk<'_>>>(data)?.get();
-        Ok(chunk.map_or(Read::Unrelated, |chunk| progress_of(chunk, meta)))
-    })?;
-    match read {
-        Read::Progress(progress) => Ok(Some(progress)),
-        Read::Error => Ok(None),
-        Read::Unrelated => {
-            let data: Value = serde_json::from_slice(data)?;
-            Ok((!is_error(&data)).then(Progress::default))
-        }
-    }
-}
-
-fn progress_of(chunk: Chunk<'_>, meta: &mut ResponseMeta) -> Read {
-    if chunk.error.0.0 {
-        return Read::Error;
-    }
-    // Every chunk repeats the names: those of the first one are enough.
-    meta.fill_missing(chunk.id, chunk.model);
-    let usage = chunk.usage.get();
-    // The usage chunk of some servers has no `choices`, instead of an empty list.
-    if chunk.choices.0.0.is_none() && usage.is_none() {
-        return Read::Unrelated;
-    }
-    let mut progress = Progress { usage: usage.map(Into::into).unwrap_or_default(), ..Progress::default() };
-    for choice in chunk.choices.0.0.unwrap_or_default() {
-        let index = choice.index.0.0.and_then(|index| u32::try_from(index).ok()).unwrap_or_default();
+impl Choice {
+    fn add_to(self, progress: &mut Progress) {
+        let index = self.index.0.and_then(|index| u32::try_from(index).ok()).unwrap_or_default();
         let this_choice = Choices::single(index);
         progress.choices = progress.choices.merge(this_choice);
-        progress.content |= choice.text.0.0 || choice.delta.get().is_some_and(|delta| delta.0);
-        if choice.finish_reason.0.0 {
+        progress.content |= self.text.0 || self.delta.is_some_and(|delta| delta.0);
+        if self.finish_reason.0 {
             progress.finished = progress.finished.merge(this_choice);
         }
     }
-    Read::Progress(progress)
+}
+
+pub(super) fn read(data: &[u8], meta: &mut ResponseMeta, pattern: &mut Pattern) -> Parsed<Progress> {
+    if is_done_marker(data) {
+        return Ok(Some(Progress { done: true, ..Progress::default() }));
+    }
+    let chunk: Option<Chunk<'_>> = pattern.read(data, Cursor::any)?;
+    match chunk {
+        Some(chunk) if chunk.error.0 => Ok(None),
+        Some(chunk) => {
+            // Every chunk repeats the names: those of the first one are enough.
+            meta.fill_missing(chunk.id, chunk.model);
+            match (chunk.choices.0, chunk.usage) {
+                // It has nothing of an answer: a ping, trace data, an error that is not in `error`.
+                (None, None) => read_unrelated(data),
+                // The usage chunk of some servers has no `choices`, instead of an empty list.
+                (choices, usage) => {
+                    let usage = usage.map(Into::into).unwrap_or_default();
+                    Ok(Some(Progress { usage, ..choices.unwrap_or_default() }))
+                }
+            }
+        }
+        None => read_unrelated(data),
+    }
+}
+
+fn read_unrelated(data: &[u8]) -> Parsed<Progress> {
+    let data: Value = serde_json::from_slice(data)?;
+    Ok((!is_error(&data)).then(Progress::default))
 }
 
 #[cfg(test)]
 mod tests {
     use super::read;
+    use crate::json::Pattern;
     use crate::progress::{Choices, Progress};
     use crate::response_meta::ResponseMeta;
     use crate::usage::Usage;
 
     fn parse(data: &str) -> Progress {
-        read(data.as_bytes(), &mut ResponseMeta::default()).unwrap().unwrap()
+        read(data.as_bytes(), &mut ResponseMeta::default(), &mut Pattern::default()).unwrap().unwrap()
     }
 
     #[test]
@@ -189,7 +202,11 @@ mod tests {
             r#"{"detail":"x"}"#,
             r#"{"base_resp":{"status_code":1008,"status_msg":"insufficient balance"},"choices":null}"#,
         ] {
-            assert_eq!(read(data.as_bytes(), &mut ResponseMeta::default()), Ok(None), "{data}");
+            assert_eq!(
+                read(data.as_bytes(), &mut ResponseMeta::default(), &mut Pattern::default()),
+                Ok(None),
+                "{data}"
+            );
         }
     }
 

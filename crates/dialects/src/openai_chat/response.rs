@@ -1,50 +1,64 @@
 //! OpenAI's `chat.completion`.
 
-use serde::Deserialize;
-use serde::de::IgnoredAny;
-
 use super::usage::OpenAiUsage;
 use crate::format::{Parsed, UnexpectedShape};
-use crate::lenient::{IsError, Lenient, Object, Objects, read_json};
-use crate::response_meta::{LenientStr, ResponseMeta};
+use crate::json::{self, Cursor};
+use crate::lenient::{FromAny, IsError, fields};
+use crate::response_meta::{Name, ResponseMeta};
 use crate::usage::Usage;
 
-#[derive(Deserialize)]
+#[derive(Default)]
 struct Completion<'a> {
-    #[serde(default, borrow)]
-    id: LenientStr<'a>,
-    #[serde(default, borrow)]
-    model: LenientStr<'a>,
-    #[serde(default)]
-    error: Lenient<IsError>,
-    #[serde(default)]
-    choices: Lenient<Objects<Fields>>,
-    #[serde(default)]
-    usage: Object<OpenAiUsage>,
+    id: Name<'a>,
+    model: Name<'a>,
+    error: IsError,
+    choices: HasObjects,
+    usage: Option<OpenAiUsage>,
 }
 
-/// An object with any fields.
-#[derive(Deserialize)]
-struct Fields {
-    #[serde(rename = "index")]
-    _index: Option<IgnoredAny>,
+fields!(
+    Completion<'a>:
+    b"id" => id,
+    b"model" => model,
+    b"error" => error,
+    b"choices" => choices,
+    b"usage" => usage,
+);
+
+/// Whether a list has an object.
+#[derive(Default)]
+struct HasObjects(bool);
+
+impl<'a> FromAny<'a> for HasObjects {
+    fn from_array(array: &mut Cursor<'a>) -> json::Result<Self> {
+        let mut found = false;
+        array.array(|item| {
+            found |= item.peek() == b'{';
+            item.any::<Ignored>().map(|_| ())
+        })?;
+        Ok(Self(found))
+    }
 }
+
+/// A value of which nothing counts.
+#[derive(Default)]
+struct Ignored;
+
+impl FromAny<'_> for Ignored {}
 
 pub(super) fn read(body: &[u8]) -> Parsed<(Usage, ResponseMeta)> {
-    read_json(body, |body| {
-        let completion = serde_json::from_slice::<Object<Completion<'_>>>(body)?.get();
-        Ok(completion.map_or(Err(UnexpectedShape), check))
-    })?
+    let completion: Option<Completion<'_>> = json::read(body, Cursor::any)?;
+    completion.map_or(Err(UnexpectedShape), check)
 }
 
 fn check(completion: Completion<'_>) -> Parsed<(Usage, ResponseMeta)> {
-    if completion.error.0.0 {
+    if completion.error.0 {
         return Ok(None);
     }
-    if completion.choices.0.0.is_none_or(|choices| choices.is_empty()) {
+    if !completion.choices.0 {
         return Err(UnexpectedShape);
     }
     let mut meta = ResponseMeta::default();
     meta.fill_missing(completion.id, completion.model);
-    Ok(Some((completion.usage.get().map(Into::into).unwrap_or_default(), meta)))
+    Ok(Some((completion.usage.map(Into::into).unwrap_or_default(), meta)))
 }

@@ -1,33 +1,32 @@
 //! OpenAI's count of tokens.
 
-use serde::Deserialize;
-
-use crate::lenient::{Count, Lenient};
+use crate::lenient::{Count, fields};
 use crate::usage::Usage;
 
 /// `prompt_tokens` includes cached tokens.
-#[derive(Deserialize)]
+#[derive(Default)]
 pub(super) struct OpenAiUsage {
-    #[serde(default)]
-    prompt_tokens: Lenient<Count>,
-    #[serde(default)]
-    completion_tokens: Lenient<Count>,
+    prompt_tokens: Count,
+    completion_tokens: Count,
 }
+
+fields!(OpenAiUsage: b"prompt_tokens" => prompt_tokens, b"completion_tokens" => completion_tokens);
 
 impl From<OpenAiUsage> for Usage {
     fn from(usage: OpenAiUsage) -> Self {
-        Self { input: usage.prompt_tokens.0.0, output: usage.completion_tokens.0.0 }
+        Self { input: usage.prompt_tokens.0, output: usage.completion_tokens.0 }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::{OpenAiUsage, Usage};
+    use crate::json::{self, Cursor};
 
     #[test]
     fn a_number_that_is_no_count_is_not_reported() {
-        let usage: OpenAiUsage =
-            serde_json::from_str(r#"{"prompt_tokens":-1,"completion_tokens":5}"#).unwrap();
-        assert_eq!(Usage::from(usage), Usage { input: None, output: Some(5) });
+        let usage: Option<OpenAiUsage> =
+            json::read(br#"{"prompt_tokens":-1,"completion_tokens":5}"#, Cursor::any).unwrap();
+        assert_eq!(usage.map(Usage::from), Some(Usage { input: None, output: Some(5) }));
     }
 }

@@ -1,59 +1,67 @@
 //! The events of OpenAI Responses.
 
-use serde::Deserialize;
 use serde_json::Value;
 
 use super::response::ResponseObject;
 use crate::error_body::is_error;
-use crate::format::Parsed;
-use crate::lenient::{Filled, Lenient, Object, read_json};
+use crate::format::{Parsed, is_done_marker};
+use crate::json::{Cursor, Pattern};
+use crate::lenient::{Filled, fields};
 use crate::progress::{Choices, Progress};
-use crate::response_meta::{LenientStr, ResponseMeta};
+use crate::response_meta::{Name, ResponseMeta};
 use crate::usage::Usage;
 
 /// The fields of all types of event. What holds the output depends on the type: `delta` in a delta, another in the event
 /// that repeats the whole. Some servers send only the latter.
-#[derive(Deserialize)]
+#[derive(Default)]
 struct Event<'a> {
-    #[serde(rename = "type", default, borrow)]
-    kind: LenientStr<'a>,
-    #[serde(default)]
-    delta: Lenient<Filled>,
-    #[serde(default)]
-    text: Lenient<Filled>,
-    #[serde(default)]
-    refusal: Lenient<Filled>,
-    #[serde(default)]
-    arguments: Lenient<Filled>,
-    #[serde(default)]
-    input: Lenient<Filled>,
-    #[serde(default)]
-    partial_image_b64: Lenient<Filled>,
-    #[serde(default, borrow)]
-    item: Object<Item<'a>>,
-    #[serde(default, borrow)]
-    response: Object<ResponseObject<'a>>,
+    kind: Name<'a>,
+    delta: Filled,
+    text: Filled,
+    refusal: Filled,
+    arguments: Filled,
+    input: Filled,
+    partial_image_b64: Filled,
+    item: Option<Item<'a>>,
+    response: Option<ResponseObject<'a>>,
 }
 
+fields!(
+    Event<'a>:
+    b"type" => kind,
+    b"delta" => delta,
+    b"text" => text,
+    b"refusal" => refusal,
+    b"arguments" => arguments,
+    b"input" => input,
+    b"partial_image_b64" => partial_image_b64,
+    b"item" => item,
+    b"response" => response,
+);
+
 /// A complete item of the output.
-#[derive(Deserialize)]
+#[derive(Default)]
 struct Item<'a> {
-    #[serde(rename = "type", default, borrow)]
-    kind: LenientStr<'a>,
-    #[serde(default)]
-    content: Lenient<Filled>,
-    #[serde(default)]
-    summary: Lenient<Filled>,
-    #[serde(default)]
-    encrypted_content: Lenient<Filled>,
+    kind: Name<'a>,
+    content: Filled,
+    summary: Filled,
+    encrypted_content: Filled,
 }
+
+fields!(
+    Item<'a>:
+    b"type" => kind,
+    b"content" => content,
+    b"summary" => summary,
+    b"encrypted_content" => encrypted_content,
+);
 
 impl Item<'_> {
     fn has_content(&self) -> bool {
         let Self { kind, content, summary, encrypted_content } = self;
-        match kind.as_str() {
+        match kind.get().as_deref() {
             None => false,
-            Some("message" | "reasoning") => content.0.0 || summary.0.0 || encrypted_content.0.0,
+            Some("message" | "reasoning") => content.0 || summary.0 || encrypted_content.0,
             // Every other item is a call, or what came of one.
             Some(_) => true,
         }
@@ -65,15 +73,13 @@ fn single_choice() -> Choices {
     Choices::single(0)
 }
 
-pub(super) fn read(data: &[u8], meta: &mut ResponseMeta) -> Parsed<Progress> {
+pub(super) fn read(data: &[u8], meta: &mut ResponseMeta, pattern: &mut Pattern) -> Parsed<Progress> {
     // The format has no such marker, but compatible servers have.
-    if data.trim_ascii() == b"[DONE]" {
+    if is_done_marker(data) {
         return Ok(Some(Progress { done: true, ..Progress::default() }));
     }
-    let read = read_json(data, |data| {
-        let event = serde_json::from_slice::<Object<Event<'_>>>(data)?.get();
-        Ok(event.map_or_else(|| Some(Progress::default()), |event| progress_of(event, meta)))
-    })?;
+    let event: Option<Event<'_>> = pattern.read(data, Cursor::any)?;
+    let read = event.map_or_else(|| Some(Progress::default()), |event| progress_of(event, meta));
     if read == Some(Progress::default()) {
         // No event of this format, and perhaps an error in another's shape.
         let data: Value = serde_json::from_slice(data)?;
@@ -83,25 +89,23 @@ pub(super) fn read(data: &[u8], meta: &mut ResponseMeta) -> Parsed<Progress> {
 }
 
 fn progress_of(event: Event<'_>, meta: &mut ResponseMeta) -> Option<Progress> {
-    let Some(kind) = event.kind.as_str() else { return Some(Progress::default()) };
-    if matches!(kind, "error" | "response.failed") {
+    let Some(kind) = event.kind.get() else { return Some(Progress::default()) };
+    if matches!(&*kind, "error" | "response.failed") {
         return None;
     }
     let mut progress = Progress { choices: single_choice(), ..Progress::default() };
-    let is_last = matches!(kind, "response.completed" | "response.incomplete");
-    progress.content = match kind {
-        "response.output_item.done" => event.item.get().is_some_and(|item| item.has_content()),
-        _ if kind.ends_with(".delta") => event.delta.0.0,
-        _ if kind.ends_with(".partial_image") => event.partial_image_b64.0.0,
-        _ if kind.ends_with(".done") => {
-            event.text.0.0 || event.refusal.0.0 || event.arguments.0.0 || event.input.0.0
-        }
+    let is_last = matches!(&*kind, "response.completed" | "response.incomplete");
+    progress.content = match &*kind {
+        "response.output_item.done" => event.item.is_some_and(|item| item.has_content()),
+        _ if kind.ends_with(".delta") => event.delta.0,
+        _ if kind.ends_with(".partial_image") => event.partial_image_b64.0,
+        _ if kind.ends_with(".done") => event.text.0 || event.refusal.0 || event.arguments.0 || event.input.0,
         _ => false,
     };
-    if let Some(response) = event.response.get() {
+    if let Some(response) = event.response {
         meta.fill_missing(response.id, response.model);
-        progress.usage = response.usage.get().map(Usage::from).unwrap_or_default();
-        progress.content |= is_last && response.output.0.0.is_some_and(|items| items > 0);
+        progress.usage = response.usage.map(Usage::from).unwrap_or_default();
+        progress.content |= is_last && response.output.0.is_some_and(|items| items > 0);
     }
     if is_last {
         progress.finished = single_choice();
@@ -113,12 +117,13 @@ fn progress_of(event: Event<'_>, meta: &mut ResponseMeta) -> Option<Progress> {
 #[cfg(test)]
 mod tests {
     use super::read;
+    use crate::json::Pattern;
     use crate::progress::Progress;
     use crate::response_meta::ResponseMeta;
     use crate::usage::Usage;
 
     fn parse(data: &str) -> Option<Progress> {
-        read(data.as_bytes(), &mut ResponseMeta::default()).unwrap()
+        read(data.as_bytes(), &mut ResponseMeta::default(), &mut Pattern::default()).unwrap()
     }
 
     #[test]
@@ -194,10 +199,10 @@ mod tests {
         let mut meta = ResponseMeta::default();
         let data =
             br#"{"type":"response.created","response":{"id":"resp_1","model":"gpt-5-nano","usage":null}}"#;
-        assert!(read(data, &mut meta).is_ok());
+        assert!(read(data, &mut meta, &mut Pattern::default()).is_ok());
         let data = br#"{"type":"response.incomplete","response":{"id":"other","output":[],
             "usage":{"input_tokens":5,"input_tokens_details":{},"output_tokens":"odd"}}}"#;
-        let progress = read(data, &mut meta).unwrap().unwrap();
+        let progress = read(data, &mut meta, &mut Pattern::default()).unwrap().unwrap();
         assert_eq!(progress.usage, Usage { input: Some(5), output: None });
         let expected = ResponseMeta { id: Some("resp_1".into()), model: Some("gpt-5-nano".into()) };
         assert_eq!(meta, expected);

@@ -1,21 +1,19 @@
 //! The count of tokens of OpenAI Responses.
 
-use serde::Deserialize;
-
-use crate::lenient::{Count, Lenient};
+use crate::lenient::{Count, fields};
 use crate::usage::Usage;
 
 /// `input_tokens` includes cached tokens, `output_tokens` includes reasoning.
-#[derive(Deserialize)]
+#[derive(Default)]
 pub(super) struct ResponsesUsage {
-    #[serde(default)]
-    input_tokens: Lenient<Count>,
-    #[serde(default)]
-    output_tokens: Lenient<Count>,
+    input_tokens: Count,
+    output_tokens: Count,
 }
+
+fields!(ResponsesUsage: b"input_tokens" => input_tokens, b"output_tokens" => output_tokens);
 
 impl From<ResponsesUsage> for Usage {
     fn from(usage: ResponsesUsage) -> Self {
-        Self { input: usage.input_tokens.0.0, output: usage.output_tokens.0.0 }
+        Self { input: usage.input_tokens.0, output: usage.output_tokens.0 }
     }
 }

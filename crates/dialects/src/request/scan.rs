@@ -1,122 +1,89 @@
 //! The pass over a body. It fails on syntax only; the values are checked afterwards.
 
-use std::fmt;
-
-use serde::Deserialize;
-use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
-use serde_json::value::RawValue;
-
-use super::stored::{ConversationId, Input, ScannedStored, TemplateId};
+use super::stored::ScannedStored;
 use crate::dialect::Dialect;
-use crate::lenient::Lenient;
+use crate::json::{self, Cursor};
+use crate::lenient::FromAny;
 
-/// The fields of the body's top level that matter.
+/// The fields of the body's top level that matter. Values as they are written, and read where they are needed.
 #[derive(Default)]
 pub(super) struct ScannedFields<'a> {
-    pub(super) model: Option<&'a RawValue>,
-    pub(super) stream: Option<&'a RawValue>,
+    pub(super) model: Option<&'a [u8]>,
+    pub(super) stream: Option<&'a [u8]>,
     pub(super) has_stream_options: bool,
     pub(super) stored: ScannedStored<'a>,
     pub(super) duplicate: Option<&'static str>,
 }
 
-pub(super) fn scan(dialect: Dialect, body: &str) -> serde_json::Result<ScannedFields<'_>> {
-    let mut deserializer = serde_json::Deserializer::from_str(body);
-    let fields = ScannedFieldsSeed(dialect).deserialize(&mut deserializer)?;
-    deserializer.end()?;
+/// Fails also on what is nested too deeply.
+pub(super) fn scan(dialect: Dialect, body: &[u8]) -> json::Result<ScannedFields<'_>> {
+    let mut fields = ScannedFields::default();
+    let mut cursor = Cursor::with_bounded_depth(body);
+    cursor.object(|name, value| read_field(dialect, &mut fields, name, value))?;
+    cursor.end()?;
     Ok(fields)
 }
 
-#[derive(Deserialize)]
-#[serde(field_identifier, rename_all = "snake_case")]
-enum Key {
-    Model,
-    Stream,
-    StreamOptions,
-    PreviousResponseId,
-    Conversation,
-    Prompt,
-    Background,
-    Input,
-    #[serde(rename = "cachedContent", alias = "cached_content")]
-    CachedContent,
-    #[serde(other)]
-    Other,
-}
-
-/// Which keys matter depends on the format.
-struct ScannedFieldsSeed(Dialect);
-
-impl<'de> DeserializeSeed<'de> for ScannedFieldsSeed {
-    type Value = ScannedFields<'de>;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
-        deserializer.deserialize_map(self)
-    }
-}
-
-impl<'de> Visitor<'de> for ScannedFieldsSeed {
-    type Value = ScannedFields<'de>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let mut fields = ScannedFields::default();
-        while let Some(key) = map.next_key::<Key>()? {
-            let is_new = match (key, self.0) {
-                (Key::Model, _) => fill(&mut fields.model, "model", &mut map)?,
-                (Key::Stream, _) => fill(&mut fields.stream, "stream", &mut map)?,
-                (Key::StreamOptions, Dialect::OpenAiChat) => {
-                    fields.has_stream_options = true;
-                    map.next_value::<IgnoredAny>().map(|_| Ok(()))?
-                }
-                (key, Dialect::OpenAiResponses | Dialect::Gemini) => {
-                    read_stored(self.0, &key, &mut fields.stored, &mut map)?
-                }
-                _ => map.next_value::<IgnoredAny>().map(|_| Ok(()))?,
-            };
-            if let Err(name) = is_new {
-                fields.duplicate = Some(name);
-            }
+/// Which fields matter depends on the format.
+fn read_field<'a>(
+    dialect: Dialect,
+    fields: &mut ScannedFields<'a>,
+    name: &[u8],
+    value: &mut Cursor<'a>,
+) -> json::Result<()> {
+    let is_new = match (name, dialect) {
+        (b"model", _) => fill(&mut fields.model, "model", value.skip_raw()?),
+        (b"stream", _) => fill(&mut fields.stream, "stream", value.skip_raw()?),
+        (b"stream_options", Dialect::OpenAiChat) => {
+            fields.has_stream_options = true;
+            return value.skip();
         }
-        Ok(fields)
+        (_, Dialect::OpenAiResponses | Dialect::Gemini) => {
+            read_stored(dialect, name, &mut fields.stored, value)?
+        }
+        _ => return value.skip(),
+    };
+    if let Err(name) = is_new {
+        fields.duplicate = Some(name);
     }
+    Ok(())
 }
 
 /// `Err`: the name of a field that occurs twice.
 type IsNew = Result<(), &'static str>;
 
-fn fill<'de, T: Deserialize<'de>, A: MapAccess<'de>>(
+fn fill<T>(slot: &mut Option<T>, name: &'static str, value: T) -> IsNew {
+    slot.replace(value).map_or(Ok(()), |_| Err(name))
+}
+
+fn fill_any<'a, T: FromAny<'a>>(
     slot: &mut Option<T>,
     name: &'static str,
-    map: &mut A,
-) -> Result<IsNew, A::Error> {
-    let before = slot.replace(map.next_value()?);
-    Ok(before.map_or(Ok(()), |_| Err(name)))
+    value: &mut Cursor<'a>,
+) -> json::Result<IsNew> {
+    Ok(fill(slot, name, value.any()?))
 }
 
 /// What refers to something stored, in the formats that have such fields.
-fn read_stored<'de, A: MapAccess<'de>>(
+fn read_stored<'a>(
     dialect: Dialect,
-    key: &Key,
-    stored: &mut ScannedStored<'de>,
-    map: &mut A,
-) -> Result<IsNew, A::Error> {
-    match (dialect, key) {
-        (Dialect::OpenAiResponses, Key::PreviousResponseId) => {
-            fill(&mut stored.previous_response, "previous_response_id", map)
+    name: &[u8],
+    stored: &mut ScannedStored<'a>,
+    value: &mut Cursor<'a>,
+) -> json::Result<IsNew> {
+    match (dialect, name) {
+        (Dialect::OpenAiResponses, b"previous_response_id") => {
+            fill_any(&mut stored.previous_response, "previous_response_id", value)
         }
-        (Dialect::OpenAiResponses, Key::Conversation) => {
-            fill::<Lenient<ConversationId>, _>(&mut stored.conversation, "conversation", map)
+        (Dialect::OpenAiResponses, b"conversation") => {
+            fill_any(&mut stored.conversation, "conversation", value)
         }
-        (Dialect::OpenAiResponses, Key::Prompt) => {
-            fill::<Lenient<TemplateId>, _>(&mut stored.prompt, "prompt", map)
+        (Dialect::OpenAiResponses, b"prompt") => fill_any(&mut stored.prompt, "prompt", value),
+        (Dialect::OpenAiResponses, b"background") => fill_any(&mut stored.background, "background", value),
+        (Dialect::OpenAiResponses, b"input") => fill_any(&mut stored.input, "input", value),
+        (Dialect::Gemini, b"cachedContent" | b"cached_content") => {
+            fill_any(&mut stored.cached_content, "cachedContent", value)
         }
-        (Dialect::OpenAiResponses, Key::Background) => fill(&mut stored.background, "background", map),
-        (Dialect::OpenAiResponses, Key::Input) => fill::<Lenient<Input>, _>(&mut stored.input, "input", map),
-        (Dialect::Gemini, Key::CachedContent) => fill(&mut stored.cached_content, "cachedContent", map),
-        _ => map.next_value::<IgnoredAny>().map(|_| Ok(())),
+        _ => value.skip().map(|()| Ok(())),
     }
 }

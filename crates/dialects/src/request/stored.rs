@@ -1,10 +1,7 @@
 //! What a request refers to that a provider has stored.
 
-use serde::Deserialize;
-use serde::de::value::MapAccessDeserializer;
-use serde::de::{IgnoredAny, MapAccess, SeqAccess};
-
-use crate::lenient::{FromAny, Lenient, Object, Text};
+use crate::json::{self, Cursor, Text};
+use crate::lenient::{FromAny, FromFields, Words, fields};
 
 /// Something that a provider has stored: only the account that stored it can answer the request. Where there are several,
 /// it is the first in this order.
@@ -59,21 +56,21 @@ impl StoredReference {
 /// What a body has of it.
 #[derive(Default)]
 pub(super) struct ScannedStored<'a> {
-    pub(super) previous_response: Option<Lenient<Text<'a>>>,
-    pub(super) conversation: Option<Lenient<ConversationId>>,
-    pub(super) prompt: Option<Lenient<TemplateId>>,
-    pub(super) background: Option<Lenient<Flag>>,
-    pub(super) input: Option<Lenient<Input>>,
-    pub(super) cached_content: Option<Lenient<Text<'a>>>,
+    pub(super) previous_response: Option<Words<'a>>,
+    pub(super) conversation: Option<ConversationId>,
+    pub(super) prompt: Option<TemplateId>,
+    pub(super) background: Option<Flag>,
+    pub(super) input: Option<Input>,
+    pub(super) cached_content: Option<Words<'a>>,
 }
 
 impl ScannedStored<'_> {
     pub(super) fn into_reference(self) -> Option<StoredReference> {
-        let text = |text: Option<Lenient<Text<'_>>>| text.and_then(boxed);
-        let Input { item, file } = self.input.map(|input| input.0).unwrap_or_default();
-        let conversation = self.conversation.and_then(|conversation| conversation.0.0);
-        let prompt = self.prompt.and_then(|prompt| prompt.0.0);
-        let background = self.background.is_some_and(|background| background.0.0);
+        let text = |words: Option<Words<'_>>| words.as_ref().and_then(boxed);
+        let Input { item, file } = self.input.unwrap_or_default();
+        let conversation = self.conversation.and_then(|ConversationId(id)| id);
+        let prompt = self.prompt.and_then(|TemplateId(id)| id);
+        let background = self.background.is_some_and(|Flag(is_set)| is_set);
         text(self.previous_response)
             .map(StoredReference::Response)
             .or_else(|| conversation.map(StoredReference::Conversation))
@@ -86,8 +83,8 @@ impl ScannedStored<'_> {
 }
 
 /// An id of any length: gateways put names into theirs.
-fn boxed(Lenient(Text(text)): Lenient<Text<'_>>) -> Option<Box<str>> {
-    text.map(Into::into)
+fn boxed(words: &Words<'_>) -> Option<Box<str>> {
+    words.decode().map(Into::into)
 }
 
 #[derive(Default)]
@@ -99,23 +96,24 @@ impl FromAny<'_> for Flag {
     }
 }
 
-#[derive(Deserialize)]
+#[derive(Default)]
 struct WithId<'a> {
-    #[serde(default, borrow)]
-    id: Lenient<Text<'a>>,
+    id: Words<'a>,
 }
+
+fields!(WithId<'a>: b"id" => id);
 
 /// An id, or an object that has one.
 #[derive(Default)]
 pub(super) struct ConversationId(Option<Box<str>>);
 
-impl<'de> FromAny<'de> for ConversationId {
-    fn from_str(id: &str) -> Self {
-        Self((!id.is_empty()).then(|| id.into()))
+impl<'a> FromAny<'a> for ConversationId {
+    fn from_text(id: Text<'a>) -> Self {
+        Self(boxed(&Words::from_text(id)))
     }
 
-    fn from_map<A: MapAccess<'de>>(map: A) -> Result<Self, A::Error> {
-        TemplateId::from_map(map).map(|TemplateId(id)| Self(id))
+    fn from_object(object: &mut Cursor<'a>) -> json::Result<Self> {
+        TemplateId::from_object(object).map(|TemplateId(id)| Self(id))
     }
 }
 
@@ -123,10 +121,10 @@ impl<'de> FromAny<'de> for ConversationId {
 #[derive(Default)]
 pub(super) struct TemplateId(Option<Box<str>>);
 
-impl<'de> FromAny<'de> for TemplateId {
-    fn from_map<A: MapAccess<'de>>(map: A) -> Result<Self, A::Error> {
-        let object = WithId::deserialize(MapAccessDeserializer::new(map))?;
-        Ok(Self(boxed(object.id)))
+impl<'a> FromAny<'a> for TemplateId {
+    fn from_object(object: &mut Cursor<'a>) -> json::Result<Self> {
+        let object: Option<WithId<'a>> = object.any()?;
+        Ok(Self(object.and_then(|object| boxed(&object.id))))
     }
 }
 
@@ -137,58 +135,55 @@ pub(super) struct Input {
     file: Option<Box<str>>,
 }
 
-impl<'de> FromAny<'de> for Input {
-    fn from_seq<A: SeqAccess<'de>>(mut items: A) -> Result<Self, A::Error> {
+impl<'a> FromAny<'a> for Input {
+    fn from_array(array: &mut Cursor<'a>) -> json::Result<Self> {
         let mut found = Self::default();
-        while let Some(Lenient(item)) = items.next_element::<Lenient<Item>>()? {
-            found.item = found.item.or(item.reference);
-            found.file = found.file.or(item.file);
-        }
+        array.array(|item| {
+            let item: Option<Item<'a>> = item.any()?;
+            if let Some(item) = item {
+                found.item = found.item.take().or_else(|| item.reference());
+                found.file = found.file.take().or(item.file);
+            }
+            Ok(())
+        })?;
         Ok(found)
     }
 }
 
 #[derive(Default)]
-struct Item {
-    reference: Option<Box<str>>,
+struct Item<'a> {
+    id: Words<'a>,
+    kind: Words<'a>,
+    /// The first one.
     file: Option<Box<str>>,
+    /// It has other fields than an id and a type.
+    has_more: bool,
 }
 
-#[derive(Deserialize)]
-#[serde(field_identifier, rename_all = "snake_case")]
-enum ItemKey {
-    Id,
-    Type,
-    Content,
-    Output,
-    #[serde(other)]
-    Other,
-}
-
-impl<'de> FromAny<'de> for Item {
-    /// The type of a reference may be left out: then the id is all that it has.
-    fn from_map<A: MapAccess<'de>>(mut map: A) -> Result<Self, A::Error> {
-        let (mut id, mut kind) = <(Lenient<Text<'de>>, Lenient<Text<'de>>)>::default();
-        let (mut file, mut has_more) = (None, false);
-        while let Some(key) = map.next_key()? {
-            match key {
-                ItemKey::Id => id = map.next_value()?,
-                ItemKey::Type => kind = map.next_value()?,
-                ItemKey::Content | ItemKey::Output => {
-                    let Lenient(Parts(in_parts)) = map.next_value()?;
-                    (file, has_more) = (file.or(in_parts), true);
-                }
-                ItemKey::Other => {
-                    map.next_value::<IgnoredAny>()?;
-                    has_more = true;
-                }
+impl<'a> FromFields<'a> for Item<'a> {
+    fn field(&mut self, name: &[u8], value: &mut Cursor<'a>) -> json::Result<()> {
+        match name {
+            b"id" => return value.read(&mut self.id),
+            b"type" => return value.read(&mut self.kind),
+            b"content" | b"output" => {
+                let Parts(in_parts) = value.any()?;
+                self.file = self.file.take().or(in_parts);
             }
+            _ => value.skip()?,
         }
-        let is_reference = match kind.0.0.as_deref() {
+        self.has_more = true;
+        Ok(())
+    }
+}
+
+impl Item<'_> {
+    /// The type of a reference may be left out: then the id is all that it has.
+    fn reference(&self) -> Option<Box<str>> {
+        let is_reference = match self.kind.decode() {
             Some(kind) => kind == "item_reference",
-            None => !has_more,
+            None => !self.has_more,
         };
-        Ok(Self { reference: is_reference.then(|| boxed(id)).flatten(), file })
+        is_reference.then(|| boxed(&self.id)).flatten()
     }
 }
 
@@ -196,17 +191,21 @@ impl<'de> FromAny<'de> for Item {
 #[derive(Default)]
 struct Parts(Option<Box<str>>);
 
-impl<'de> FromAny<'de> for Parts {
-    fn from_seq<A: SeqAccess<'de>>(mut parts: A) -> Result<Self, A::Error> {
-        #[derive(Deserialize)]
-        struct Part<'a> {
-            #[serde(default, borrow)]
-            file_id: Lenient<Text<'a>>,
-        }
+impl<'a> FromAny<'a> for Parts {
+    fn from_array(array: &mut Cursor<'a>) -> json::Result<Self> {
         let mut found = None;
-        while let Some(part) = parts.next_element::<Object<Part<'de>>>()? {
-            found = found.or_else(|| boxed(part.get()?.file_id));
-        }
+        array.array(|part| {
+            let part: Option<Part<'a>> = part.any()?;
+            found = found.take().or_else(|| boxed(&part?.file_id));
+            Ok(())
+        })?;
         Ok(Self(found))
     }
 }
+
+#[derive(Default)]
+struct Part<'a> {
+    file_id: Words<'a>,
+}
+
+fields!(Part<'a>: b"file_id" => file_id);

@@ -1,8 +1,7 @@
 use proptest::prelude::{any, prop_assert_eq, proptest};
 use serde_json::json;
 
-use super::depth::MAX_DEPTH;
-use super::{Bytes, Endpoint, OpenAiCall, Request, RequestError, StoredReference};
+use super::{Bytes, Endpoint, MAX_DEPTH, OpenAiCall, Request, RequestError, StoredReference};
 
 fn parse(body: &'static str) -> Result<Request, RequestError> {
     Request::parse(Endpoint::ChatCompletions, Bytes::from_static(body.as_bytes()))

@@ -1,0 +1,268 @@
+//! Reading JSON without a tree: a cursor that goes over the bytes once.
+//!
+//! It takes and refuses what `serde_json` does, which `tests` compares. A value that nobody asks for is passed over with its
+//! syntax checked, and nothing is copied or allocated for it.
+//!
+//! Nothing but syntax fails here. Types are the readers' business: see [`FromAny`](crate::lenient::FromAny).
+
+mod nesting;
+mod number;
+mod pattern;
+mod text;
+
+use nesting::Nesting;
+pub(crate) use number::Number;
+pub(crate) use pattern::Pattern;
+use pattern::{Kind, Unread};
+pub(crate) use text::Text;
+
+/// The most levels of arrays and objects that a reader looks into, the outermost included: `serde_json`'s.
+pub(crate) const MAX_DEPTH: usize = 127;
+
+/// Bytes that are no JSON.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct NotJson;
+
+pub(crate) type Result<T> = std::result::Result<T, NotJson>;
+
+/// Reads a text that holds one value and nothing else.
+pub(crate) fn read<'a, T>(data: &'a [u8], value: impl FnOnce(&mut Cursor<'a>) -> Result<T>) -> Result<T> {
+    read_with(&mut Cursor::new(data), value)
+}
+
+fn read_with<'a, T>(cursor: &mut Cursor<'a>, value: impl FnOnce(&mut Cursor<'a>) -> Result<T>) -> Result<T> {
+    let read = value(cursor)?;
+    cursor.end()?;
+    Ok(read)
+}
+
+/// A place in a JSON text: before a value, for whoever gets one.
+#[derive(Debug)]
+pub(crate) struct Cursor<'a> {
+    data: &'a [u8],
+    at: usize,
+    /// The levels around this place that are looked into.
+    depth: usize,
+    /// The most levels of a value that is passed over, those around it included.
+    max_skipped_depth: usize,
+    /// The values of which little was read, where that is asked for.
+    unread: Option<Vec<Unread>>,
+}
+
+impl<'a> Cursor<'a> {
+    pub(crate) const fn new(data: &'a [u8]) -> Self {
+        Self { data, at: 0, depth: 0, max_skipped_depth: usize::MAX, unread: None }
+    }
+
+    /// The same, also refusing what is nested deeper than [`MAX_DEPTH`] in values that are passed over.
+    pub(crate) const fn with_bounded_depth(data: &'a [u8]) -> Self {
+        Self { data, at: 0, depth: 0, max_skipped_depth: MAX_DEPTH, unread: None }
+    }
+
+    /// The next byte that is no white space, 0 at the end: by it a value is of one type or no value.
+    #[inline]
+    pub(crate) fn peek(&mut self) -> u8 {
+        match self.data.get(self.at) {
+            Some(byte) if *byte > b' ' => *byte,
+            _ => self.skip_whitespace(),
+        }
+    }
+
+    #[cold]
+    fn skip_whitespace(&mut self) -> u8 {
+        while let Some(byte) = self.data.get(self.at) {
+            if !matches!(byte, b' ' | b'\n' | b'\r' | b'\t') {
+                return *byte;
+            }
+            self.at += 1;
+        }
+        0
+    }
+
+    /// Only white space may follow.
+    pub(crate) fn end(&mut self) -> Result<()> {
+        self.peek();
+        if self.at == self.data.len() { Ok(()) } else { Err(NotJson) }
+    }
+
+    /// Reads the fields of the object that begins here. `field` gets each name and must read its value.
+    #[inline]
+    pub(crate) fn object(&mut self, mut field: impl FnMut(&[u8], &mut Self) -> Result<()>) -> Result<()> {
+        self.open(b'{')?;
+        if self.peek() == b'}' {
+            return self.close();
+        }
+        loop {
+            let name = self.text()?;
+            self.colon()?;
+            let decoded;
+            let name = if name.has_escapes() {
+                decoded = name.decode();
+                decoded.as_bytes()
+            } else {
+                name.as_written()
+            };
+            field(name, self)?;
+            match self.peek() {
+                b',' => self.at += 1,
+                b'}' => return self.close(),
+                _ => return Err(NotJson),
+            }
+        }
+    }
+
+    /// Reads the items of the array that begins here. `item` must read one.
+    #[inline]
+    pub(crate) fn array(&mut self, mut item: impl FnMut(&mut Self) -> Result<()>) -> Result<()> {
+        self.open(b'[')?;
+        if self.peek() == b']' {
+            return self.close();
+        }
+        loop {
+            item(self)?;
+            match self.peek() {
+                b',' => self.at += 1,
+                b']' => return self.close(),
+                _ => return Err(NotJson),
+            }
+        }
+    }
+
+    /// Reads `true`, `false` or `null`; `None`: null.
+    #[inline]
+    pub(crate) fn literal(&mut self) -> Result<Option<bool>> {
+        match self.peek() {
+            b'n' => self.word(*b"null").map(|()| None),
+            b't' => self.word(*b"true").map(|()| Some(true)),
+            _ => self.word(*b"false").map(|()| Some(false)),
+        }
+    }
+
+    #[inline]
+    fn word<const LENGTH: usize>(&mut self, word: [u8; LENGTH]) -> Result<()> {
+        if self.rest().first_chunk() != Some(&word) {
+            return Err(NotJson);
+        }
+        self.at += LENGTH;
+        Ok(())
+    }
+
+    /// Passes over a value.
+    #[inline]
+    pub(crate) fn skip(&mut self) -> Result<()> {
+        match self.peek() {
+            b'{' | b'[' => self.skip_nested(),
+            b'"' => {
+                let start = self.at;
+                self.skip_text()?;
+                self.note_unread(start, Kind::String);
+                Ok(())
+            }
+            b'-' | b'0'..=b'9' => {
+                let start = self.at;
+                self.skip_number()?;
+                self.note_unread(start, Kind::Number);
+                Ok(())
+            }
+            _ => self.literal().map(|_| ()),
+        }
+    }
+
+    /// The bytes of a value that is passed over.
+    pub(crate) fn skip_raw(&mut self) -> Result<&'a [u8]> {
+        self.peek();
+        let start = self.at;
+        self.skip()?;
+        Ok(&self.data[start..self.at])
+    }
+
+    #[inline]
+    fn skip_scalar(&mut self) -> Result<()> {
+        match self.peek() {
+            b'"' => self.skip_text(),
+            b'-' | b'0'..=b'9' => self.skip_number(),
+            _ => self.literal().map(|_| ()),
+        }
+    }
+
+    /// Not by recursion, since there is no bound to the depth of what is passed over.
+    fn skip_nested(&mut self) -> Result<()> {
+        let mut nesting = Nesting::default();
+        loop {
+            let byte = self.peek();
+            if let b'{' | b'[' = byte {
+                self.at += 1;
+                let is_object = byte == b'{';
+                nesting.enter(is_object);
+                if self.depth + nesting.depth() > self.max_skipped_depth {
+                    return Err(NotJson);
+                }
+                if self.peek() != if is_object { b'}' } else { b']' } {
+                    self.skip_name(is_object)?;
+                    continue;
+                }
+            } else {
+                self.skip_scalar()?;
+            }
+            loop {
+                match (self.peek(), nesting.is_object()) {
+                    (b',', is_object) => {
+                        self.at += 1;
+                        self.skip_name(is_object)?;
+                        break;
+                    }
+                    (b'}', true) | (b']', false) => {
+                        self.at += 1;
+                        nesting.leave();
+                        if nesting.depth() == 0 {
+                            return Ok(());
+                        }
+                    }
+                    _ => return Err(NotJson),
+                }
+            }
+        }
+    }
+
+    fn skip_name(&mut self, is_object: bool) -> Result<()> {
+        if is_object {
+            self.skip_text()?;
+            self.colon()?;
+        }
+        Ok(())
+    }
+
+    #[inline]
+    fn colon(&mut self) -> Result<()> {
+        if self.peek() != b':' {
+            return Err(NotJson);
+        }
+        self.at += 1;
+        Ok(())
+    }
+
+    #[inline]
+    fn open(&mut self, bracket: u8) -> Result<()> {
+        if self.peek() != bracket || self.depth == MAX_DEPTH {
+            return Err(NotJson);
+        }
+        self.at += 1;
+        self.depth += 1;
+        Ok(())
+    }
+
+    #[inline]
+    fn close(&mut self) -> Result<()> {
+        self.at += 1;
+        self.depth -= 1;
+        Ok(())
+    }
+
+    #[inline]
+    fn rest(&self) -> &'a [u8] {
+        self.data.get(self.at..).unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,179 @@
+//! Strings.
+
+use std::borrow::Cow;
+
+use super::{Cursor, NotJson, Result};
+
+/// A string, as it is written. It can be decoded: it is UTF-8, and its surrogates come in pairs.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Text<'a> {
+    /// Without the quotes.
+    written: &'a [u8],
+    has_escapes: bool,
+}
+
+impl<'a> Text<'a> {
+    pub(crate) const fn is_empty(&self) -> bool {
+        self.written.is_empty()
+    }
+
+    pub(crate) const fn has_escapes(&self) -> bool {
+        self.has_escapes
+    }
+
+    /// The bytes between the quotes, which are the text if it [has no escapes](Self::has_escapes).
+    pub(crate) const fn as_written(&self) -> &'a [u8] {
+        self.written
+    }
+
+    /// Copies only what is written with escapes.
+    pub(crate) fn decode(&self) -> Cow<'a, str> {
+        if self.has_escapes {
+            Cow::Owned(unescape(self.written).unwrap_or_default())
+        } else {
+            Cow::Borrowed(str::from_utf8(self.written).unwrap_or_default())
+        }
+    }
+}
+
+#[cold]
+fn unescape(written: &[u8]) -> serde_json::Result<String> {
+    serde_json::from_slice(&[b"\"", written, b"\""].concat())
+}
+
+/// What a string was seen to have.
+#[derive(Clone, Copy, Default)]
+struct Seen {
+    escapes: bool,
+    surrogates: bool,
+    non_ascii: bool,
+}
+
+impl<'a> Cursor<'a> {
+    /// Reads a string. Unlike one that is passed over, it must be UTF-8 without lone surrogates.
+    #[inline]
+    pub(crate) fn text(&mut self) -> Result<Text<'a>> {
+        let start = self.behind_quote()?;
+        let end = plain_end(self.data, start);
+        if self.data.get(end) != Some(&b'"') {
+            return self.text_with_more(start, end);
+        }
+        self.at = end + 1;
+        Ok(Text { written: self.data.get(start..end).unwrap_or_default(), has_escapes: false })
+    }
+
+    #[inline]
+    pub(super) fn skip_text(&mut self) -> Result<()> {
+        let start = self.behind_quote()?;
+        let mut end = plain_end(self.data, start);
+        if self.data.get(end) != Some(&b'"') {
+            (end, _) = any_end(self.data, end)?;
+        }
+        self.at = end + 1;
+        Ok(())
+    }
+
+    /// A string that is plain up to a byte before its end.
+    #[inline(never)]
+    fn text_with_more(&mut self, start: usize, plain_end: usize) -> Result<Text<'a>> {
+        let (end, seen) = any_end(self.data, plain_end)?;
+        self.at = end + 1;
+        let text = Text { written: &self.data[start..end], has_escapes: seen.escapes };
+        let is_paired = !seen.surrogates || unescape(text.written).is_ok();
+        let is_utf8 = !seen.non_ascii || str::from_utf8(text.written).is_ok();
+        if is_paired && is_utf8 { Ok(text) } else { Err(NotJson) }
+    }
+
+    #[inline]
+    fn behind_quote(&mut self) -> Result<usize> {
+        if self.peek() == b'"' { Ok(self.at + 1) } else { Err(NotJson) }
+    }
+}
+
+/// The index of the first byte from `start` on that is no ASCII character standing for itself: most strings have none before
+/// the quote that ends them.
+#[inline(never)]
+fn plain_end(data: &[u8], start: usize) -> usize {
+    let mut at = start;
+    for word in data.get(start..).unwrap_or_default().as_chunks().0 {
+        let word = u64::from_le_bytes(*word);
+        let special = (special_bytes(word) | word) & HIGH_BITS;
+        if special != 0 {
+            return at + special.trailing_zeros() as usize / 8;
+        }
+        at += 8;
+    }
+    let is_plain = |byte: &u8| matches!(byte, b' '..=b'~') && !matches!(byte, b'"' | b'\\');
+    at + data.get(at..).unwrap_or_default().iter().take_while(|byte| is_plain(byte)).count()
+}
+
+/// The index of the quote that ends a string, from some byte of it on.
+#[inline(never)]
+fn any_end(data: &[u8], mut at: usize) -> Result<(usize, Seen)> {
+    let mut seen = Seen::default();
+    loop {
+        let word = word_at(data, at);
+        let special = special_bytes(word) & !word & HIGH_BITS;
+        if special == 0 {
+            seen.non_ascii |= word & HIGH_BITS != 0;
+            at += 8;
+            continue;
+        }
+        // Those before the first special byte.
+        seen.non_ascii |= word & (special ^ (special - 1)) & HIGH_BITS != 0;
+        at += special.trailing_zeros() as usize / 8;
+        match data.get(at) {
+            Some(b'"') => return Ok((at, seen)),
+            Some(b'\\') => {
+                seen.escapes = true;
+                at += escape_length(&data[at..], &mut seen)?;
+            }
+            _ => return Err(NotJson),
+        }
+    }
+}
+
+const ONES: u64 = u64::MAX / 255;
+const HIGH_BITS: u64 = ONES << 7;
+
+/// Eight bytes, the first one lowest. Behind the end are zeros, which no string may have.
+#[inline]
+fn word_at(data: &[u8], at: usize) -> u64 {
+    match data.get(at..).and_then(<[u8]>::first_chunk) {
+        Some(word) => u64::from_le_bytes(*word),
+        None => last_word(data, at),
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn last_word(data: &[u8], at: usize) -> u64 {
+    let rest = data.get(at..).unwrap_or_default();
+    rest.iter().rev().fold(0, |word, byte| word << 8 | u64::from(*byte))
+}
+
+/// Of bytes below 128, those have a high bit that are a quote, a backslash or a control character. Only the lowest one is sure: a
+/// borrow goes upwards from it.
+#[inline]
+const fn special_bytes(word: u64) -> u64 {
+    // With its second bit turned over, a quote is what follows the control characters.
+    let below = (word ^ (ONES * 0x02)).wrapping_sub(ONES * 0x21);
+    let backslashes = (word ^ (ONES * b'\\' as u64)).wrapping_sub(ONES);
+    below | backslashes
+}
+
+/// Of the escape that begins here, in bytes.
+fn escape_length(escape: &[u8], seen: &mut Seen) -> Result<usize> {
+    match escape {
+        [_, b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't', ..] => Ok(2),
+        [_, b'u', digits @ ..] => match digits.first_chunk() {
+            Some(digits @ [first, second, _, _]) if digits.iter().all(u8::is_ascii_hexdigit) => {
+                seen.surrogates |=
+                    matches!((first, second), (b'd' | b'D', b'8' | b'9' | b'a'..=b'f' | b'A'..=b'F'));
+                Ok(6)
+            }
+            _ => Err(NotJson),
+        },
+        _ => Err(NotJson),
+    }
+}
