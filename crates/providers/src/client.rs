@@ -18,6 +18,8 @@
 //!             │  └──▶ tcp
 //!             └──▶ resolver
 //! ```
+//!
+//! `whole` reads a response without a connection, for tests and fuzzing.
 
 mod body;
 mod certificate_names;
@@ -36,6 +38,7 @@ mod tls;
 mod transport;
 mod tunnel;
 mod verifier;
+pub(crate) mod whole;
 
 use std::path::Path;
 use std::sync::Arc;

@@ -12,6 +12,8 @@ use crate::{
     classify, client::proxy::Proxy, decode::BodyDecoder, headers, retry_after,
 };
 
+pub use crate::client::whole::{NoResponse, WholeResponse, read_response};
+
 /// Decodes a body by its `content-encoding` until `limit` bytes have come of it.
 ///
 /// # Errors

@@ -1,5 +1,6 @@
 //! One account with a provider, ready for requests.
 
+use std::pin::pin;
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
@@ -17,7 +18,7 @@ use crate::body::{read_complete, read_first, read_rest};
 use crate::client::{Client, ClientResponse, ConnectorError};
 use crate::config::{ProviderConfig, Timeouts};
 use crate::credentials::CredentialsSource;
-use crate::deadline::Deadline;
+use crate::deadline::{Deadline, Timer, Wait};
 use crate::error::{ErrorDetail, FailureClass, ProviderError, ProviderErrorKind, TimeoutKind};
 use crate::headers::is_forwarded_response_header;
 use crate::kind::ProviderKind;
@@ -94,7 +95,6 @@ pub enum ProviderConfigError {
 
 /// A provider's response.
 #[derive(Debug)]
-#[expect(clippy::large_enum_variant, reason = "it is moved once a call; a box would be one more allocation")]
 pub enum ProviderResponse {
     /// In one piece.
     Complete(CompleteResponse),
@@ -237,59 +237,64 @@ impl Provider {
             return Err(unsupported_endpoint());
         }
         let timeouts = &call.timeouts();
-        let deadline = if call.stream {
-            let first_byte = Deadline::new(start, timeouts.first_byte, TimeoutKind::FirstByte);
-            first_byte.earlier(Deadline::new(start, timeouts.first_token, TimeoutKind::FirstToken))
-        } else {
-            Deadline::new(start, timeouts.response, TimeoutKind::Response)
+        let call = ProviderRequest { timeouts, ..call };
+        let mut wait = Wait { start, deadline: first_deadline(start, call), timer: Timer::default() };
+        let mut response = {
+            let sending = pin!(self.sender.send(call, auth));
+            wait.for_result(sending).await?
         };
-        let mut response = deadline.timeout(self.sender.send(call, auth)).await??;
+        // Boxed: few calls need it, and each would be moved with the room for it.
         if !response.status.is_success() {
-            let error = self.read_error_response(response, call, deadline).await;
+            let error = Box::pin(self.read_error_response(response, call, wait)).await;
             return Err(translated::error(without_key(error, auth), call.translation));
         }
-        let call = ProviderRequest { timeouts, ..call };
+        let is_events = is_event_stream(&response.headers);
         if let Endpoint::OpenAi(openai_call) = call.endpoint
-            && !(call.stream && is_event_stream(&response.headers))
+            && !(call.stream && is_events)
         {
-            return self.openai_answer(openai_call, response, call, (start, deadline), auth).await;
+            return Box::pin(self.openai_answer(openai_call, response, call, wait, auth)).await;
         }
-        let dialect = call.endpoint.dialect();
-        let mut first = None;
-        // Some servers name no type for a stream, or that of a plain answer: its first bytes tell.
+        if !call.stream {
+            return self.complete_answer(None, response, call, wait, auth).await;
+        }
         let is_messages = self.kind() == ProviderKind::Bedrock && has_type(&response.headers, MESSAGE_STREAM);
-        if call.stream && !is_messages && !is_event_stream(&response.headers) {
-            first = deadline.timeout(read_first(&mut response.body)).await??;
+        let mut first = None;
+        if !is_messages && !is_events {
+            // Some servers name no type for a stream, or that of a plain answer: its first bytes tell.
+            first = Box::pin(wait.for_result(read_first(&mut response.body))).await?;
+            if !first.as_deref().is_some_and(begins_events) {
+                return Box::pin(self.complete_answer(first, response, call, wait, auth)).await;
+            }
         }
-        if call.stream
-            && (is_messages
-                || is_event_stream(&response.headers)
-                || first.as_deref().is_some_and(begins_events))
-        {
-            let framing = match call {
-                ProviderRequest { json_array: true, .. } => Framing::JsonArray { is_first: true },
-                ProviderRequest { withhold_usage: true, .. } => Framing::SseWithoutUsage,
-                _ => Framing::Sse,
-            };
-            let stream = EventStream::new(
-                response,
-                call.endpoint,
-                start,
-                *timeouts,
-                call.translation,
-                framing,
-                auth.secret(),
-            );
-            let stream = if is_messages { stream.of_messages() } else { stream };
-            return Ok(ProviderResponse::Streaming(stream.beginning_with(first)));
-        }
-        let mut response = deadline.timeout(read_rest(first, response)).await??;
+        let framing = match call {
+            ProviderRequest { json_array: true, .. } => Framing::JsonArray { is_first: true },
+            ProviderRequest { withhold_usage: true, .. } => Framing::SseWithoutUsage,
+            _ => Framing::Sse,
+        };
+        let stream = EventStream::new(response, call, framing, wait, auth.secret());
+        let stream = if is_messages { stream.of_messages() } else { stream };
+        Ok(ProviderResponse::Streaming(stream.beginning_with(first)))
+    }
+
+    /// An answer in one piece, whose first chunk is maybe read.
+    async fn complete_answer(
+        &self,
+        first: Option<Bytes>,
+        response: ClientResponse,
+        call: ProviderRequest<'_>,
+        mut wait: Wait,
+        auth: &RequestAuth<'_>,
+    ) -> Result<ProviderResponse, ProviderError> {
+        let mut response = {
+            let reading = pin!(read_rest(first, response));
+            wait.for_result(reading).await?
+        };
         if self.kind() == ProviderKind::Bedrock && call.endpoint.is_count() {
             bedrock::adapt_count(call.endpoint.dialect(), &mut response);
         }
         // A count of tokens is an object of its own, in which nothing is looked for.
         let checked = if call.endpoint.is_generation() {
-            response::check(dialect, &response.body)
+            response::check(call.endpoint.dialect(), &response.body)
         } else {
             Ok(Default::default())
         };
@@ -324,18 +329,17 @@ impl Provider {
         openai_call: OpenAiCall,
         response: ClientResponse,
         call: ProviderRequest<'_>,
-        (start, deadline): (Instant, Deadline),
+        mut wait: Wait,
         auth: &RequestAuth<'_>,
     ) -> Result<ProviderResponse, ProviderError> {
         // What says that it is JSON or a page may be an error, and is looked at as a whole.
         let is_text = ["application/json", "text/"].iter().any(|text| has_type(&response.headers, text));
         if openai_call.answers_bytes() && !is_text {
-            let (timeouts, framing) = (*call.timeouts, Framing::Sse);
-            let stream =
-                EventStream::new(response, call.endpoint, start, timeouts, None, framing, auth.secret());
+            let call = ProviderRequest { translation: None, ..call };
+            let stream = EventStream::new(response, call, Framing::Sse, wait, auth.secret());
             return Ok(ProviderResponse::Streaming(stream.of_bytes()));
         }
-        let mut response = deadline.timeout(read_complete(response)).await??;
+        let mut response = wait.for_result(read_complete(response)).await?;
         let checked = response::check_call(openai_call, media_type(&response.headers), &response.body);
         match checked {
             Ok((usage, meta)) => {
@@ -385,9 +389,9 @@ impl Provider {
             }
         };
         let uri = uri.ok_or_else(unsupported)?;
-        let deadline = Deadline::new(Instant::now(), limit, TimeoutKind::Response);
+        let mut wait = Wait::until(Deadline::new(Instant::now(), limit, TimeoutKind::Response));
         let sent = self.sender.send_to(&auth, &method, &uri, HeaderMap::new(), (&body, None));
-        let response = deadline.timeout(sent).await??;
+        let response = wait.for_result(sent).await?;
         let status = response.status;
         // A right that a role lacks is no wrong key: it may well have that of calling models.
         let is_refused = matches!(status.as_u16(), 401 | 403)
@@ -421,10 +425,10 @@ impl Provider {
         let uri = self.sender.urls.stored_response(path, query).ok_or_else(unsupported)?;
         let auth = self.auth.for_request().await?;
         let headers = self.sender.forwarded(headers);
-        let deadline = Deadline::new(Instant::now(), timeouts.response, TimeoutKind::Response);
+        let mut wait = Wait::until(Deadline::new(Instant::now(), timeouts.response, TimeoutKind::Response));
         let sent = self.sender.send_to(&auth, &method, &uri, headers, (&body, None));
-        let response = deadline.timeout(sent).await??;
-        let mut response = deadline.timeout(read_complete(response)).await??;
+        let response = wait.for_result(sent).await?;
+        let mut response = wait.for_result(read_complete(response)).await?;
         if !response.status.is_success() {
             response.body = redact::without_key(response.body, auth.secret().as_ref());
         }
@@ -436,26 +440,26 @@ impl Provider {
         &self,
         response: ClientResponse,
         call: ProviderRequest<'_>,
-        deadline: Deadline,
+        mut wait: Wait,
     ) -> ProviderError {
         let status = response.status.as_u16();
         let headers = response.headers.clone();
-        match deadline.timeout(read_complete(response)).await {
-            Ok(Ok(response)) if self.kind() == ProviderKind::Bedrock => {
+        match wait.for_result(read_complete(response)).await {
+            Ok(response) if self.kind() == ProviderKind::Bedrock => {
                 self.bedrock_error(response, &headers, call)
             }
-            Ok(Ok(response)) if self.kind() == ProviderKind::Vertex => {
+            Ok(response) if self.kind() == ProviderKind::Vertex => {
                 let mut error = classify::from_response(response, vertex::bare_name(call.model));
                 if let Some(response) = &mut error.response {
                     vertex::adapt_error(call.endpoint.dialect(), response);
                 }
                 error
             }
-            Ok(Ok(response)) if call.endpoint.openai_call().is_some() => {
+            Ok(response) if call.endpoint.openai_call().is_some() => {
                 classify::from_response_of_call(response, call.model)
             }
-            Ok(Ok(response)) => classify::from_response(response, call.model),
-            Ok(Err(_)) | Err(_) => classify::from_status(status, &headers),
+            Ok(response) => classify::from_response(response, call.model),
+            Err(_) => classify::from_status(status, &headers),
         }
     }
 
@@ -482,6 +486,16 @@ impl Provider {
         }
         error
     }
+}
+
+/// When the provider must have begun to answer.
+fn first_deadline(start: Instant, call: ProviderRequest<'_>) -> Deadline {
+    let timeouts = call.timeouts;
+    if !call.stream {
+        return Deadline::new(start, timeouts.response, TimeoutKind::Response);
+    }
+    let first_byte = Deadline::new(start, timeouts.first_byte, TimeoutKind::FirstByte);
+    first_byte.earlier(Deadline::new(start, timeouts.first_token, TimeoutKind::FirstToken))
 }
 
 fn without_key(mut error: ProviderError, auth: &RequestAuth<'_>) -> ProviderError {

@@ -2,7 +2,7 @@
 
 use std::future::poll_fn;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
 
 use bytes::Bytes;
 
@@ -43,6 +43,17 @@ impl ResponseBody {
             Err(_) => self.connection = None,
         }
         Poll::Ready(result)
+    }
+
+    /// The next piece, if it has come; `None`: it must be waited for.
+    pub(crate) fn chunk_if_ready(&mut self) -> Option<Result<Option<Bytes>, ClientError>> {
+        if self.connection.as_ref().is_some_and(|connection| !connection.may_have_chunk()) {
+            return None;
+        }
+        match self.poll_chunk(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(result) => Some(result),
+            Poll::Pending => None,
+        }
     }
 
     fn release(&mut self) {

@@ -32,6 +32,8 @@ pub(crate) struct Connection {
     /// What was read and is not yet taken. While the connection is idle it has no memory.
     unread: BytesMut,
     read_size: usize,
+    /// Whether the last read took all that had come.
+    is_drained: bool,
     /// What is still to be sent: a response may come before all of its request was sent.
     outgoing: Option<OutgoingRequest>,
     /// Of the response that is being read.
@@ -48,6 +50,7 @@ impl Connection {
             transport,
             unread: BytesMut::new(),
             read_size: FIRST_READ_BYTES,
+            is_drained: true,
             outgoing: None,
             framing: Framing::Length(0),
             has_received: false,
@@ -88,6 +91,11 @@ impl Connection {
                 return Poll::Ready(if is_complete { Ok(None) } else { Err(ClientError::Interrupted) });
             }
         }
+    }
+
+    /// Whether there can be a piece without waiting for the provider.
+    pub(crate) fn may_have_chunk(&self) -> bool {
+        !self.is_drained || !self.unread.is_empty() || self.framing.remaining() == Some(0)
     }
 
     /// Whether the last request has failed before a byte of its response came.
@@ -159,6 +167,8 @@ impl Connection {
         let read = pin!(self.transport.read_buf(&mut self.unread)).poll(cx);
         let length = ready!(read).map_err(|_| ClientError::Interrupted)?;
         self.has_received |= length > 0;
+        // Of TLS, records may wait behind those that were read.
+        self.is_drained = length < room && matches!(self.transport, Transport::Tcp(_));
         if length == room {
             self.read_size = (self.read_size * 2).min(MAX_READ_BYTES);
         }

@@ -15,6 +15,7 @@ use super::transport::Transport;
 use super::{Client, ClientError, Proxy, RequestBody, Resolver, tunnel};
 use crate::cause::ConnectCause;
 
+mod responses;
 mod tunnels;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_millis(500);
