@@ -6,6 +6,11 @@
 //! HTTP/1.1 only: providers accept about 100 streams on one HTTP/2 connection, so call 101 would wait, and the loss of that
 //! connection would end all streams together.
 //!
+//! An own exchange of bytes, and no library's: the head of a request is written as bytes once, of a response only the headers are
+//! kept that somebody reads, and the pieces of its body are slices of what was read. Nothing of that needs a task, a channel or a
+//! map. How a response is read follows RFC 9112, as lenient as `httparse` by default and as hyper's client is; where two readers
+//! could find two ends of a response, it is refused, or its connection is not used again.
+//!
 //! An arrow means "uses".
 //!
 //! ```text

@@ -19,18 +19,18 @@
 //!    │           │     │       error ──▶ response
 //!    │           ▼     ▼         │
 //!    │         headers │         │
-//!    │                 └──▶ decode ──▶ content_coding
-//!    ├─────────────────┴──▶ client ──▶ cause
-//!    └──▶ config, urls ──▶ kind, forward, vendors
+//!    │           ▲     └──▶ decode ──▶ content_coding
+//!    ├──▶ sender ┴────────▶ client ──▶ cause
+//!    └──▶ config, request, urls ──▶ kind, forward, vendors
 //! ```
 //!
-//! `provider` also uses `auth`, which uses `aws` and `google` (signatures and tokens, each with a drawing) over `credentials` (kept
+//! `sender` also uses `auth`, which uses `aws` and `google` (signatures and tokens, each with a drawing) over `credentials` (kept
 //! fresh), and `bedrock` and `vertex` (what these have of their own, with a drawing each) over `json`. `stream` reads its frames from
 //! `stream_input`. `clock` tells `bedrock` and `google` whether this machine's clock is wrong.
 //! `vendors` is a table of the companies and servers that are known by name, and `azure` has what is Azure's own.
 //!
-//! `client` is an HTTP/1.1 client of its own, with a drawing of its files in `client.rs`: connections without a task, a pool,
-//! a resolver, proxies, TLS, and a cause for each connection that cannot be made.
+//! `client` is an HTTP/1.1 client of its own, with a drawing of its files in `client.rs`: requests and responses as bytes,
+//! connections without a task, a pool, a resolver, proxies, TLS, and a cause for each connection that cannot be made.
 //!
 //! # Errors
 //!
