@@ -6,6 +6,7 @@ mod encodings;
 mod errors;
 mod forms;
 mod heads;
+mod http_responses;
 mod messages;
 mod names;
 mod requests;
@@ -37,7 +38,7 @@ const fn target(
 /// All targets.
 ///
 /// The memory of one is what it allocates for each byte of its input, with the copies that its own checks make.
-pub const TARGETS: [Target; 18] = [
+pub const TARGETS: [Target; 19] = [
     target(
         "request_chat",
         "requests in Chat Completions, translated to all formats",
@@ -74,6 +75,13 @@ pub const TARGETS: [Target; 18] = [
         "messages of AWS' event stream, in any pieces",
         messages::run,
         messages::seeds,
+        512,
+    ),
+    target(
+        "http_response",
+        "heads and bodies of HTTP/1.1 responses, in any pieces",
+        http_responses::run,
+        http_responses::seeds,
         512,
     ),
     target("error_body", "bodies of errors, classified and translated", errors::run, errors::seeds, 128),

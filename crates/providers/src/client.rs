@@ -6,11 +6,16 @@
 //! HTTP/1.1 only: providers accept about 100 streams on one HTTP/2 connection, so call 101 would wait, and the loss of that
 //! connection would end all streams together.
 //!
+//! An own exchange of bytes, and no library's: the head of a request is written as bytes once, of a response only the headers are
+//! kept that somebody reads, and the pieces of its body are slices of what was read. Nothing of that needs a task, a channel or a
+//! map. How a response is read follows RFC 9112, as lenient as `httparse` by default and as hyper's client is; where two readers
+//! could find two ends of a response, it is refused, or its connection is not used again.
+//!
 //! An arrow means "uses".
 //!
 //! ```text
-//! client ──▶ body ──▶ pool ──▶ connection ──▶ signal, request_body
-//!    │                            │
+//! client ──▶ body ──▶ pool ──▶ connection ──▶ request
+//!    │                            │   └──▶ response_head ──▶ framing ──▶ chunked
 //!    │                            ▼
 //!    └────▶ connector ──▶ tls ──▶ transport
 //!             │  │  │      └──▶ verifier ──▶ certificate_names
@@ -18,30 +23,33 @@
 //!             │  └──▶ tcp
 //!             └──▶ resolver
 //! ```
+//!
+//! `whole` reads a response without a connection, for tests and fuzzing.
 
 mod body;
 mod certificate_names;
+mod chunked;
 mod connection;
 mod connector;
 mod error;
+mod framing;
 mod pool;
 pub(crate) mod proxy;
-mod request_body;
+mod request;
 mod resolver;
-mod signal;
+mod response_head;
 mod tcp;
 mod tls;
 mod transport;
 mod tunnel;
 mod verifier;
+pub(crate) mod whole;
 
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::header::{HOST, PROXY_AUTHORIZATION};
-use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Uri};
-use hyper::body::Incoming;
+use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
 use url::Url;
 
 pub(crate) use body::ResponseBody;
@@ -52,8 +60,10 @@ pub(crate) use error::ClientError;
 use pool::Pool;
 use proxy::Proxy;
 pub use proxy::ProxyError;
-pub(crate) use request_body::RequestBody;
+use request::OutgoingRequest;
+pub(crate) use request::{RequestBody, RequestHead};
 use resolver::Resolver;
+use response_head::{HeadReader, IsKept};
 pub use tls::TlsConfigError;
 
 /// The HTTP/1.1 client of one provider, with its idle connections.
@@ -62,14 +72,17 @@ pub(crate) struct Client {
     connector: Connector,
     pool: Arc<Pool>,
     host: HeaderValue,
-    /// For a proxy that passes requests on.
-    proxy_authorization: Option<HeaderValue>,
+    /// The headers that all of its requests have: the host, and the login for a proxy that passes requests on.
+    common_headers: Vec<u8>,
+    /// Which headers of a success are of interest.
+    is_kept: IsKept,
 }
 
 /// A response whose body is still to be read.
 #[derive(Debug)]
 pub(crate) struct ClientResponse {
     pub(crate) status: StatusCode,
+    /// Of a success those that its client keeps; else all.
     pub(crate) headers: HeaderMap,
     pub(crate) body: ResponseBody,
 }
@@ -103,8 +116,16 @@ impl Client {
             (host, None) => host.to_owned(),
         };
         let host = HeaderValue::try_from(authority).map_err(|_| ConnectorError::NoHost)?;
-        let proxy_authorization = connector.forwarding_proxy().flatten().cloned();
-        Ok(Self { connector, pool: Arc::default(), host, proxy_authorization })
+        let mut common_headers = [b"host: ", host.as_bytes(), b"\r\n"].concat();
+        if let Some(authorization) = connector.forwarding_proxy().flatten() {
+            common_headers.extend([b"proxy-authorization: ", authorization.as_bytes(), b"\r\n"].concat());
+        }
+        Ok(Self { connector, pool: Arc::default(), host, common_headers, is_kept: |_| true })
+    }
+
+    /// The same, which of the headers of a success keeps only some, by their names in lower case.
+    pub(crate) fn keeping(self, is_kept: IsKept) -> Self {
+        Self { is_kept, ..self }
     }
 
     /// The `host` of its requests.
@@ -117,60 +138,44 @@ impl Client {
         self.connector.forwarding_proxy().is_some()
     }
 
-    /// Sends a request, and waits for the head of the response. `headers` is called once more where the request is sent once
-    /// more.
+    /// Sends a request, and waits for the head of the response. `add_headers` adds to its headers all but the host and the
+    /// length of the body.
     pub(crate) async fn send(
         &self,
         method: &Method,
         uri: &Uri,
-        headers: impl Fn() -> HeaderMap,
-        body: impl Into<RequestBody>,
+        add_headers: impl FnOnce(&mut RequestHead),
+        body: RequestBody,
     ) -> Result<ClientResponse, ClientError> {
-        let body = body.into();
-        let request = || self.request(method.clone(), uri.clone(), headers(), body.clone());
-        let mut kept = self.pool.take();
-        loop {
-            let is_kept = kept.is_some();
-            let mut connection = match kept.take() {
-                Some(connection) => connection,
-                // Boxed: most calls need no new one, and each call would be moved with the room for making it.
-                None => Box::pin(self.connect()).await?,
-            };
-            match connection.send(request()).await {
-                Ok(response) => return Ok(self.response(response, connection)),
+        let mut head = RequestHead::new(method, uri, &self.common_headers);
+        add_headers(&mut head);
+        let request = OutgoingRequest::new(method, head, body);
+        let reader = || HeadReader::new(self.is_kept, *method == Method::HEAD);
+        if let Some(mut connection) = self.pool.take() {
+            match connection.send(request.clone(), reader()).await {
+                Ok(head) => return Ok(self.response(head, connection)),
                 // The provider had closed it: nobody has failed.
-                Err(_) if is_kept && connection.received_nothing() => {}
+                Err(_) if connection.received_nothing() => {}
                 Err(error) => return Err(error),
             }
         }
+        // Boxed: most calls need no new one, and each call would be moved with the room for making it.
+        let mut connection = Box::pin(self.connect()).await?;
+        let head = connection.send(request, reader()).await?;
+        Ok(self.response(head, connection))
     }
 
     async fn connect(&self) -> Result<Box<Connection>, ClientError> {
-        Ok(Box::new(Connection::new(self.connector.connect().await?).await?))
+        Ok(Box::new(Connection::new(self.connector.connect().await?)))
     }
 
-    fn request(
+    fn response(
         &self,
-        method: Method,
-        uri: Uri,
-        headers: HeaderMap,
-        body: RequestBody,
-    ) -> Request<RequestBody> {
-        let mut request = Request::new(body);
-        *request.method_mut() = method;
-        *request.uri_mut() = uri;
-        *request.headers_mut() = headers;
-        request.headers_mut().insert(HOST, self.host.clone());
-        if let Some(authorization) = &self.proxy_authorization {
-            request.headers_mut().insert(PROXY_AUTHORIZATION, authorization.clone());
-        }
-        request
-    }
-
-    fn response(&self, response: http::Response<Incoming>, connection: Box<Connection>) -> ClientResponse {
-        let (head, incoming) = response.into_parts();
-        let body = ResponseBody::new(incoming, connection, Arc::clone(&self.pool));
-        ClientResponse { status: head.status, headers: head.headers, body }
+        (status, headers): (StatusCode, HeaderMap),
+        connection: Box<Connection>,
+    ) -> ClientResponse {
+        let body = ResponseBody::new(connection, Arc::clone(&self.pool));
+        ClientResponse { status, headers, body }
     }
 }
 

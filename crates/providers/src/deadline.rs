@@ -2,10 +2,10 @@
 
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
-use std::task::Poll;
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use tokio::time::{Instant, Sleep, sleep_until, timeout_at};
+use tokio::time::{Instant, Sleep, sleep_until};
 
 use crate::error::{ProviderError, ProviderErrorKind, TimeoutKind};
 
@@ -28,19 +28,40 @@ impl Deadline {
     pub(crate) fn earlier(self, other: Self) -> Self {
         if other.at < self.at { other } else { self }
     }
+}
 
-    /// Waits for `future` until then.
-    pub(crate) async fn timeout<F: Future>(self, future: F) -> Result<F::Output, ProviderError> {
-        timeout_at(self.at, future)
-            .await
-            .map_err(|_| ProviderError::provider_failure(ProviderErrorKind::Timeout(self.kind)))
+/// The wait for a response.
+#[derive(Debug)]
+pub(crate) struct Wait {
+    /// When the request was sent.
+    pub(crate) start: Instant,
+    pub(crate) deadline: Deadline,
+    pub(crate) timer: Timer,
+}
+
+impl Wait {
+    /// One that begins now.
+    pub(crate) fn until(deadline: Deadline) -> Self {
+        Self { start: Instant::now(), deadline, timer: Timer::default() }
+    }
+
+    /// Waits for what makes one step.
+    pub(crate) async fn for_result<T>(
+        &mut self,
+        step: impl Future<Output = Result<T, ProviderError>>,
+    ) -> Result<T, ProviderError> {
+        self.timer.timeout(self.deadline, step).await?
     }
 }
 
 /// The timer of many waits, one after another. To set a timer costs more than an event does, so it is set anew only for a wait
 /// that ends earlier, and where it has rung too early.
 #[derive(Debug, Default)]
-pub(crate) struct Timer(Option<Pin<Box<Sleep>>>);
+pub(crate) struct Timer {
+    sleep: Option<Pin<Box<Sleep>>>,
+    /// Whom it will wake.
+    waker: Option<Waker>,
+}
 
 impl Timer {
     /// Waits for `future` until then.
@@ -54,20 +75,31 @@ impl Timer {
             if let Poll::Ready(output) = future.as_mut().poll(cx) {
                 return Poll::Ready(Ok(output));
             }
-            let sleep = self.0.get_or_insert_with(|| Box::pin(sleep_until(deadline.at)));
-            if deadline.at < sleep.deadline() {
-                sleep.as_mut().reset(deadline.at);
-            }
-            while sleep.as_mut().poll(cx).is_ready() {
-                if Instant::now() >= deadline.at {
-                    let kind = ProviderErrorKind::Timeout(deadline.kind);
-                    return Poll::Ready(Err(ProviderError::provider_failure(kind)));
-                }
-                sleep.as_mut().reset(deadline.at);
-            }
-            Poll::Pending
+            self.poll_end(deadline, cx).map(Err)
         })
         .await
+    }
+
+    /// Ready at that time, with the error for it.
+    pub(crate) fn poll_end(&mut self, deadline: Deadline, cx: &mut Context<'_>) -> Poll<ProviderError> {
+        let is_waking = self.waker.as_ref().is_some_and(|waker| waker.will_wake(cx.waker()));
+        let sleep = self.sleep.get_or_insert_with(|| Box::pin(sleep_until(deadline.at)));
+        if deadline.at < sleep.deadline() {
+            sleep.as_mut().reset(deadline.at);
+        } else if is_waking && !sleep.is_elapsed() {
+            return Poll::Pending;
+        }
+        while sleep.as_mut().poll(cx).is_ready() {
+            if Instant::now() >= deadline.at {
+                let kind = ProviderErrorKind::Timeout(deadline.kind);
+                return Poll::Ready(ProviderError::provider_failure(kind));
+            }
+            sleep.as_mut().reset(deadline.at);
+        }
+        if !is_waking {
+            self.waker = Some(cx.waker().clone());
+        }
+        Poll::Pending
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::{fmt, str::FromStr};
 
-use http::header::{HeaderMap, HeaderName};
+use http::header::HeaderName;
 
 /// The name of a caller's header that a provider may be given.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,22 +66,15 @@ impl fmt::Display for ForwardedHeader {
     }
 }
 
-/// Adds the caller's headers of these names to those that the provider gets anyway.
-pub(crate) fn add(forward: &[ForwardedHeader], caller_headers: &HeaderMap, headers: &mut HeaderMap) {
-    for ForwardedHeader(name) in forward {
-        if headers.contains_key(name) {
-            continue;
-        }
-        for value in caller_headers.get_all(name) {
-            headers.append(name, value.clone());
-        }
+impl ForwardedHeader {
+    /// Whether a header has this name.
+    pub(crate) fn is(&self, name: &HeaderName) -> bool {
+        self.0 == *name
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use http::HeaderValue;
-
     use super::*;
 
     #[test]
@@ -108,19 +101,5 @@ mod tests {
             let parsed = name.parse::<ForwardedHeader>().map(|header| header.to_string());
             assert_eq!(parsed, expected.map(str::to_owned), "{name}");
         }
-    }
-
-    #[test]
-    fn the_named_ones_are_added_once() {
-        let forward = ["x-title", "user-agent", "x-absent"].map(|name| name.parse().unwrap());
-        let mut caller = HeaderMap::new();
-        for (name, value) in [("x-title", "one"), ("x-title", "two"), ("user-agent", "u"), ("x-other", "o")] {
-            caller.append(HeaderName::from_static(name), HeaderValue::from_static(value));
-        }
-        let mut headers = HeaderMap::from_iter([(http::header::USER_AGENT, HeaderValue::from_static("u"))]);
-        add(&forward, &caller, &mut headers);
-        assert_eq!(headers.get_all("x-title").iter().collect::<Vec<_>>(), ["one", "two"]);
-        assert_eq!(headers.get_all("user-agent").iter().count(), 1);
-        assert_eq!(headers.len(), 3);
     }
 }

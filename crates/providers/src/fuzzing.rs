@@ -9,8 +9,10 @@ use url::Url;
 
 use crate::{
     CompleteResponse, ProviderError, ProviderErrorKind, ProviderKind, ProxyError, bedrock::StreamDecoder,
-    classify, client::proxy::Proxy, decode::BodyDecoder, forward, headers, retry_after,
+    classify, client::proxy::Proxy, decode::BodyDecoder, headers, retry_after,
 };
+
+pub use crate::client::whole::{NoResponse, WholeResponse, read_response};
 
 /// Decodes a body by its `content-encoding` until `limit` bytes have come of it.
 ///
@@ -76,14 +78,15 @@ pub fn classify(status: u16, headers: HeaderMap, body: &[u8], model: &str) -> Pr
 /// The headers that pass to a provider, to one of another format, and back.
 #[must_use]
 pub fn passed_headers(headers: &HeaderMap) -> [HeaderMap; 3] {
-    let mut forwarded = headers::forwarded_request_headers(ProviderKind::OpenAi, true, headers);
     let named: Vec<_> = ["x-title", "http-referer"].iter().filter_map(|name| name.parse().ok()).collect();
-    forward::add(&named, headers, &mut forwarded);
-    [
-        forwarded,
-        headers::translated_request_headers(headers),
-        headers::forwarded_response_headers(headers.clone()),
-    ]
+    let (mut forwarded, mut translated) = (HeaderMap::new(), HeaderMap::new());
+    headers::each_forwarded(ProviderKind::OpenAi, true, &named, headers, |name, value| {
+        forwarded.append(name, value.clone());
+    });
+    headers::each_translated(&[], headers, |name, value| {
+        translated.append(name, value.clone());
+    });
+    [forwarded, translated, headers::forwarded_response_headers(headers.clone())]
 }
 
 /// The proxy that leads to a URL, without its user.

@@ -2,6 +2,7 @@
 
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 
+use crate::forward::ForwardedHeader;
 use crate::kind::ProviderKind;
 
 /// The caller's headers that a provider gets. This is a list of allowed headers: the caller's key, its cookies and the
@@ -120,37 +121,43 @@ fn keep_request_id(provider_headers: &HeaderMap) -> Option<HeaderValue> {
     REQUEST_IDS.iter().find_map(|name| provider_headers.get(*name)).cloned()
 }
 
-/// The caller's headers that a provider of the same API format gets.
-pub(crate) fn forwarded_request_headers(
+/// Gives each of the caller's headers to `add` that a provider of the same API format gets: the usual ones, and those that its
+/// configuration names.
+pub(crate) fn each_forwarded<'h>(
     kind: ProviderKind,
     is_official: bool,
-    caller_headers: &HeaderMap,
-) -> HeaderMap {
-    let mut headers = HeaderMap::new();
+    named: &[ForwardedHeader],
+    caller_headers: &'h HeaderMap,
+    mut add: impl FnMut(&'h HeaderName, &'h HeaderValue),
+) {
     for (name, value) in caller_headers {
         let text = name.as_str();
         if FORWARDED_REQUEST_HEADERS.contains(&text)
             || text.starts_with("x-stainless-")
             || is_program_header(text, kind, is_official)
+            || named.iter().any(|header| header.is(name))
         {
-            headers.append(name, value.clone());
+            add(name, value);
         }
     }
-    headers
 }
 
 /// Of these, the ones that a provider of another API format gets: the others mean something in the caller's format only.
 const FORWARDED_TRANSLATED: [&str; 4] = ["traceparent", "tracestate", "user-agent", "x-client-request-id"];
 
-/// The caller's headers that a provider of another API format gets.
-pub(crate) fn translated_request_headers(caller_headers: &HeaderMap) -> HeaderMap {
-    let mut headers = HeaderMap::new();
-    for name in FORWARDED_TRANSLATED {
-        if let Some(value) = caller_headers.get(name) {
-            headers.insert(HeaderName::from_static(name), value.clone());
+/// The same for a provider of another API format.
+pub(crate) fn each_translated<'h>(
+    named: &[ForwardedHeader],
+    caller_headers: &'h HeaderMap,
+    mut add: impl FnMut(&'h HeaderName, &'h HeaderValue),
+) {
+    for name in caller_headers.keys() {
+        if FORWARDED_TRANSLATED.contains(&name.as_str()) {
+            caller_headers.get(name).into_iter().for_each(|value| add(name, value));
+        } else if named.iter().any(|header| header.is(name)) {
+            caller_headers.get_all(name).iter().for_each(|value| add(name, value));
         }
     }
-    headers
 }
 
 /// What the names of headers begin with by which InvokeModel has options: a guardrail, a service tier.
@@ -179,26 +186,22 @@ pub(crate) fn translated_response_headers(provider_headers: &HeaderMap) -> Heade
 }
 
 /// The provider's headers that the caller gets. `content-encoding` is one of them: bodies are not decoded.
-pub(crate) fn forwarded_response_headers(provider_headers: HeaderMap) -> HeaderMap {
-    let mut headers = HeaderMap::with_capacity(provider_headers.len());
-    let request_id = keep_request_id(&provider_headers);
-    let mut is_forwarded = false;
-    let mut last = None;
-    // The name of a header that is there several times comes once.
-    for (name, value) in provider_headers {
-        if let Some(name) = name {
-            is_forwarded = is_forwarded_response_header(name.as_str());
-            last = Some(name);
-        }
-        if let (true, Some(name)) = (is_forwarded, &last) {
-            headers.append(name.clone(), value);
+pub(crate) fn forwarded_response_headers(mut headers: HeaderMap) -> HeaderMap {
+    let request_id = keep_request_id(&headers);
+    let is_other = |name: &&HeaderName| !is_forwarded_response_header(name.as_str());
+    // Of a success nothing else was read.
+    if headers.keys().any(|name| is_other(&name)) {
+        let others: Vec<_> = headers.keys().filter(is_other).cloned().collect();
+        for name in others {
+            headers.remove(name);
         }
     }
     headers.extend(request_id.map(|id| (UPSTREAM_REQUEST_ID, id)));
     headers
 }
 
-fn is_forwarded_response_header(name: &str) -> bool {
+/// Whether the caller gets the provider's header of this name, in lower case.
+pub(crate) fn is_forwarded_response_header(name: &str) -> bool {
     FORWARDED_RESPONSE_HEADERS.binary_search(&name).is_ok()
         || FORWARDED_RESPONSE_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
 }
@@ -208,10 +211,26 @@ mod tests {
     use http::{HeaderMap, HeaderName, HeaderValue};
 
     use super::{
-        UPSTREAM_REQUEST_ID, forwarded_request_headers, forwarded_response_headers,
-        translated_request_headers, translated_response_headers,
+        UPSTREAM_REQUEST_ID, each_forwarded, each_translated, forwarded_response_headers,
+        translated_response_headers,
     };
     use crate::kind::ProviderKind;
+
+    fn forwarded_request_headers(kind: ProviderKind, is_official: bool, headers: &HeaderMap) -> HeaderMap {
+        let mut forwarded = HeaderMap::new();
+        each_forwarded(kind, is_official, &[], headers, |name, value| {
+            forwarded.append(name, value.clone());
+        });
+        forwarded
+    }
+
+    fn translated_request_headers(headers: &HeaderMap) -> HeaderMap {
+        let mut forwarded = HeaderMap::new();
+        each_translated(&[], headers, |name, value| {
+            forwarded.append(name, value.clone());
+        });
+        forwarded
+    }
 
     fn map(headers: &[(&'static str, &'static str)]) -> HeaderMap {
         let header = |(name, value): &(&'static str, &'static str)| {
@@ -342,5 +361,20 @@ mod tests {
                 );
             }
         }
+    }
+
+    #[test]
+    fn the_headers_that_the_configuration_names_are_added_once() {
+        let named = ["x-title", "user-agent", "x-absent"].map(|name| name.parse().unwrap());
+        let caller = map(&[("x-title", "one"), ("x-title", "two"), ("user-agent", "u"), ("x-other", "o")]);
+        let expected = map(&[("x-title", "one"), ("x-title", "two"), ("user-agent", "u")]);
+        let (mut same, mut other) = (HeaderMap::new(), HeaderMap::new());
+        each_forwarded(ProviderKind::OpenAi, true, &named, &caller, |name, value| {
+            same.append(name, value.clone());
+        });
+        each_translated(&named, &caller, |name, value| {
+            other.append(name, value.clone());
+        });
+        assert_eq!((&same, &other), (&expected, &expected));
     }
 }

@@ -1,7 +1,7 @@
 //! What differs between the kinds of providers.
 
 use dialects::Dialect;
-use http::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue, InvalidHeaderValue};
+use http::header::{AUTHORIZATION, HeaderName, HeaderValue, InvalidHeaderValue};
 
 use crate::azure;
 
@@ -85,11 +85,8 @@ impl ProviderKind {
         Ok((name, value))
     }
 
-    /// Adds the headers that it requires and the caller did not send.
-    pub(crate) fn add_required_headers(self, headers: &mut HeaderMap) {
-        if self == Self::Anthropic {
-            let (name, version) = ANTHROPIC_VERSION;
-            headers.entry(name).or_insert(version);
-        }
+    /// The header that it requires and a caller may not have sent.
+    pub(crate) fn required_header(self) -> Option<(HeaderName, HeaderValue)> {
+        (self == Self::Anthropic).then_some(ANTHROPIC_VERSION)
     }
 }

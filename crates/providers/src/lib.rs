@@ -19,18 +19,18 @@
 //!    │           │     │       error ──▶ response
 //!    │           ▼     ▼         │
 //!    │         headers │         │
-//!    │                 └──▶ decode ──▶ content_coding
-//!    ├─────────────────┴──▶ client ──▶ cause
-//!    └──▶ config, urls ──▶ kind, forward, vendors
+//!    │           ▲     └──▶ decode ──▶ content_coding
+//!    ├──▶ sender ┴────────▶ client ──▶ cause
+//!    └──▶ config, request, urls ──▶ kind, forward, vendors
 //! ```
 //!
-//! `provider` also uses `auth`, which uses `aws` and `google` (signatures and tokens, each with a drawing) over `credentials` (kept
+//! `sender` also uses `auth`, which uses `aws` and `google` (signatures and tokens, each with a drawing) over `credentials` (kept
 //! fresh), and `bedrock` and `vertex` (what these have of their own, with a drawing each) over `json`. `stream` reads its frames from
 //! `stream_input`. `clock` tells `bedrock` and `google` whether this machine's clock is wrong.
 //! `vendors` is a table of the companies and servers that are known by name, and `azure` has what is Azure's own.
 //!
-//! `client` is an HTTP/1.1 client of its own, with a drawing of its files in `client.rs`: connections without a task, a pool,
-//! a resolver, proxies, TLS, and a cause for each connection that cannot be made.
+//! `client` is an HTTP/1.1 client of its own, with a drawing of its files in `client.rs`: requests and responses as bytes,
+//! connections without a task, a pool, a resolver, proxies, TLS, and a cause for each connection that cannot be made.
 //!
 //! # Errors
 //!
@@ -76,8 +76,10 @@ mod json;
 mod kind;
 mod provider;
 mod redact;
+mod request;
 mod response;
 mod retry_after;
+mod sender;
 mod stream;
 mod stream_input;
 mod translated;
@@ -98,7 +100,8 @@ pub use forward::{ForwardError, ForwardedHeader};
 pub use google::{GoogleEnvironment, GoogleSettings};
 pub use headers::UPSTREAM_REQUEST_ID;
 pub use kind::ProviderKind;
-pub use provider::{Access, Provider, ProviderConfigError, ProviderRequest, ProviderResponse};
+pub use provider::{Access, Provider, ProviderConfigError, ProviderResponse};
+pub use request::ProviderRequest;
 pub use response::CompleteResponse;
 pub use stream::{EventStream, StreamEvent};
 pub use vendors::{Activation, BaseUrlVariable, KeyCheck, StreamUsage, Vendor, VendorEndpoint};

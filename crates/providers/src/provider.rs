@@ -1,52 +1,45 @@
 //! One account with a provider, ready for requests.
 
-use std::fmt;
+use std::pin::pin;
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use dialects::response::{self, InvalidBody};
 use dialects::sse::begins_events;
-use dialects::{Dialect, Endpoint, OpenAiCall, is_form};
-use http::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
-use http::{Method, StatusCode, Uri};
+use dialects::{Dialect, Endpoint, OpenAiCall};
+use http::header::{CONTENT_TYPE, HeaderMap};
+use http::{Method, StatusCode};
 use tokio::time::Instant;
-use translate::{Target, Translation};
+use translate::Target;
 
 use crate::auth::{Auth, InvalidKey, RequestAuth};
 use crate::bedrock;
 use crate::body::{read_complete, read_first, read_rest};
-use crate::client::{Client, ClientResponse, ConnectorError, RequestBody};
+use crate::client::{Client, ClientResponse, ConnectorError};
 use crate::config::{ProviderConfig, Timeouts};
 use crate::credentials::CredentialsSource;
-use crate::deadline::Deadline;
+use crate::deadline::{Deadline, Timer, Wait};
 use crate::error::{ErrorDetail, FailureClass, ProviderError, ProviderErrorKind, TimeoutKind};
-use crate::forward::ForwardedHeader;
-use crate::google::GoogleSettings;
-use crate::headers::{add_invoke_options, forwarded_request_headers, translated_request_headers};
+use crate::headers::is_forwarded_response_header;
 use crate::kind::ProviderKind;
+use crate::request::ProviderRequest;
 use crate::response::CompleteResponse;
+use crate::sender::{Sender, unsupported_endpoint};
 use crate::stream::{EventStream, Framing};
 use crate::urls::{UriForm, Urls};
 use crate::vendors::{KeyCheck, Vendor};
-use crate::{azure, classify, forward, redact, translated, vertex};
+use crate::{azure, classify, redact, translated, vertex};
 
 /// One account with a provider, with its connections. Create one and share it.
 #[derive(Debug)]
 pub struct Provider {
     name: String,
-    kind: ProviderKind,
     vendor: Option<&'static Vendor>,
-    client: Client,
+    sender: Sender,
     /// The API formats that it has, the preferred first.
     dialects: Vec<Dialect>,
-    is_official: bool,
     asks_for_stream_usage: bool,
-    urls: Urls,
     auth: Auth,
-    /// Of Vertex AI.
-    google: Option<GoogleSettings>,
-    /// Callers' headers that it gets besides the usual ones.
-    forward: Vec<ForwardedHeader>,
 }
 
 /// The type of AWS' streams.
@@ -100,49 +93,8 @@ pub enum ProviderConfigError {
     },
 }
 
-/// A request to a provider.
-#[derive(Clone, Copy)]
-pub struct ProviderRequest<'a> {
-    /// The endpoint.
-    pub endpoint: Endpoint,
-    /// The model, by this provider's name.
-    pub model: &'a str,
-    /// The body to send, with this provider's name of the model.
-    pub body: &'a Bytes,
-    /// What follows it: a form is not copied to replace the model's name in it.
-    pub tail: Option<&'a [Bytes; 2]>,
-    /// The way back to the caller's API format, where that is another one.
-    pub translation: Option<&'a Translation>,
-    /// Whether the body requests a stream.
-    pub stream: bool,
-    /// Whether the body asks for the stream's tokens for the gateway alone: their chunk is not passed on.
-    pub withhold_usage: bool,
-    /// Whether the caller wants it as a JSON array (Gemini without `alt=sse`).
-    pub json_array: bool,
-    /// Whether the caller's URL says `?beta=true`, as Anthropic's SDKs do for what is in beta.
-    pub beta: bool,
-    /// The caller's headers; only those for a provider are forwarded.
-    pub headers: &'a HeaderMap,
-    /// The timeouts. Two of them do not apply here: `connect` was given to [`Provider::new`], and `total` limits all of a
-    /// caller's call.
-    pub timeouts: &'a Timeouts,
-}
-
-/// Without body and headers: they hold prompts and keys.
-impl fmt::Debug for ProviderRequest<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ProviderRequest")
-            .field("endpoint", &self.endpoint)
-            .field("model", &self.model)
-            .field("stream", &self.stream)
-            .field("body_bytes", &self.body.len())
-            .finish_non_exhaustive()
-    }
-}
-
 /// A provider's response.
 #[derive(Debug)]
-#[expect(clippy::large_enum_variant, reason = "it is moved once a call; a box would be one more allocation")]
 pub enum ProviderResponse {
     /// In one piece.
     Complete(CompleteResponse),
@@ -172,20 +124,15 @@ impl Provider {
         };
         let urls = base_url.and_then(|url| Urls::new(&url, &dialects, config.kind.has_openai_calls(), form));
         let urls = urls.ok_or_else(|| ProviderConfigError::BaseUrl { provider: config.name.clone() })?;
-        let forward = config.forward;
-        Ok(Self {
-            name: config.name,
+        let sender = Sender {
             kind: config.kind,
-            vendor,
-            client,
-            dialects,
             is_official,
-            asks_for_stream_usage,
+            client: client.keeping(is_forwarded_response_header),
             urls: urls.with_deployments(config.api_version),
-            auth,
             google: config.google,
-            forward,
-        })
+            forward: config.forward,
+        };
+        Ok(Self { name: config.name, vendor, sender, dialects, asks_for_stream_usage, auth })
     }
 
     /// The part of a model key before the colon.
@@ -197,7 +144,7 @@ impl Provider {
     /// Whose API it has.
     #[must_use]
     pub const fn kind(&self) -> ProviderKind {
-        self.kind
+        self.sender.kind
     }
 
     /// The vendor whose account it is, if it is known by name.
@@ -209,7 +156,7 @@ impl Provider {
     /// Whether it is at the maker's own address, and not at a compatible server's.
     #[must_use]
     pub const fn is_official(&self) -> bool {
-        self.is_official
+        self.sender.is_official
     }
 
     /// The API formats that it has, the preferred first (T2).
@@ -221,7 +168,7 @@ impl Provider {
     /// Those that one of its models has. All of its models have the same, except at Bedrock and Vertex AI.
     #[must_use]
     pub fn dialects_of(&self, model: &str) -> &[Dialect] {
-        let by_name = match self.kind {
+        let by_name = match self.kind() {
             ProviderKind::Bedrock => bedrock::dialect(model),
             ProviderKind::Vertex => vertex::dialect(model),
             _ => return &self.dialects,
@@ -236,7 +183,7 @@ impl Provider {
     #[must_use]
     pub fn serves(&self, endpoint: Endpoint, model: &str) -> bool {
         match endpoint {
-            Endpoint::OpenAi(_) => self.kind.has_openai_calls(),
+            Endpoint::OpenAi(_) => self.kind().has_openai_calls(),
             _ => self.dialects_of(model).contains(&endpoint.dialect()),
         }
     }
@@ -244,20 +191,20 @@ impl Provider {
     /// Whether a request in this format has its model in the path, so that the body need not name it.
     #[must_use]
     pub fn names_model_in_path(&self, dialect: Dialect) -> bool {
-        matches!(self.kind, ProviderKind::Bedrock | ProviderKind::Vertex) && dialect != Dialect::OpenAiChat
+        matches!(self.kind(), ProviderKind::Bedrock | ProviderKind::Vertex) && dialect != Dialect::OpenAiChat
     }
 
     /// One of its models as the target of a translation.
     #[must_use]
     pub fn target<'a>(&'a self, dialect: Dialect, model: &'a str) -> Target<'a> {
         let refuses = self.vendor.map_or(&[][..], |vendor| vendor.refuses);
-        Target { dialect, provider: &self.name, model, is_official: self.is_official, refuses }
+        Target { dialect, provider: &self.name, model, is_official: self.sender.is_official, refuses }
     }
 
     /// Its host and port.
     #[must_use]
     pub fn address(&self) -> Option<(&str, Option<u16>)> {
-        self.urls.address()
+        self.sender.urls.address()
     }
 
     /// Makes one request. Dropping the future cancels it.
@@ -286,60 +233,68 @@ impl Provider {
         auth: &RequestAuth<'_>,
     ) -> Result<ProviderResponse, ProviderError> {
         let start = Instant::now();
-        let timeouts = &timeouts_of(call);
-        let deadline = if call.stream {
-            let first_byte = Deadline::new(start, timeouts.first_byte, TimeoutKind::FirstByte);
-            first_byte.earlier(Deadline::new(start, timeouts.first_token, TimeoutKind::FirstToken))
-        } else {
-            Deadline::new(start, timeouts.response, TimeoutKind::Response)
+        if !self.has_format_of(call.endpoint) {
+            return Err(unsupported_endpoint());
+        }
+        let timeouts = &call.timeouts();
+        let call = ProviderRequest { timeouts, ..call };
+        let mut wait = Wait { start, deadline: first_deadline(start, call), timer: Timer::default() };
+        let mut response = {
+            let sending = pin!(self.sender.send(call, auth));
+            wait.for_result(sending).await?
         };
-        let mut response = deadline.timeout(self.send(call, auth)).await??;
+        // Boxed: few calls need it, and each would be moved with the room for it.
         if !response.status.is_success() {
-            let error = self.read_error_response(response, call, deadline).await;
+            let error = Box::pin(self.read_error_response(response, call, wait)).await;
             return Err(translated::error(without_key(error, auth), call.translation));
         }
-        let call = ProviderRequest { timeouts, ..call };
+        let is_events = is_event_stream(&response.headers);
         if let Endpoint::OpenAi(openai_call) = call.endpoint
-            && !(call.stream && is_event_stream(&response.headers))
+            && !(call.stream && is_events)
         {
-            return self.openai_answer(openai_call, response, call, (start, deadline), auth).await;
+            return Box::pin(self.openai_answer(openai_call, response, call, wait, auth)).await;
         }
-        let dialect = call.endpoint.dialect();
+        if !call.stream {
+            return self.complete_answer(None, response, call, wait, auth).await;
+        }
+        let is_messages = self.kind() == ProviderKind::Bedrock && has_type(&response.headers, MESSAGE_STREAM);
         let mut first = None;
-        // Some servers name no type for a stream, or that of a plain answer: its first bytes tell.
-        let is_messages = self.kind == ProviderKind::Bedrock && has_type(&response.headers, MESSAGE_STREAM);
-        if call.stream && !is_messages && !is_event_stream(&response.headers) {
-            first = deadline.timeout(read_first(&mut response.body)).await??;
+        if !is_messages && !is_events {
+            // Some servers name no type for a stream, or that of a plain answer: its first bytes tell.
+            first = Box::pin(wait.for_result(read_first(&mut response.body))).await?;
+            if !first.as_deref().is_some_and(begins_events) {
+                return Box::pin(self.complete_answer(first, response, call, wait, auth)).await;
+            }
         }
-        if call.stream
-            && (is_messages
-                || is_event_stream(&response.headers)
-                || first.as_deref().is_some_and(begins_events))
-        {
-            let framing = match call {
-                ProviderRequest { json_array: true, .. } => Framing::JsonArray { is_first: true },
-                ProviderRequest { withhold_usage: true, .. } => Framing::SseWithoutUsage,
-                _ => Framing::Sse,
-            };
-            let stream = EventStream::new(
-                response,
-                call.endpoint,
-                start,
-                *timeouts,
-                call.translation,
-                framing,
-                auth.secret(),
-            );
-            let stream = if is_messages { stream.of_messages() } else { stream };
-            return Ok(ProviderResponse::Streaming(stream.beginning_with(first)));
-        }
-        let mut response = deadline.timeout(read_rest(first, response)).await??;
-        if self.kind == ProviderKind::Bedrock && call.endpoint.is_count() {
+        let framing = match call {
+            ProviderRequest { json_array: true, .. } => Framing::JsonArray { is_first: true },
+            ProviderRequest { withhold_usage: true, .. } => Framing::SseWithoutUsage,
+            _ => Framing::Sse,
+        };
+        let stream = EventStream::new(response, call, framing, wait, auth.secret());
+        let stream = if is_messages { stream.of_messages() } else { stream };
+        Ok(ProviderResponse::Streaming(stream.beginning_with(first)))
+    }
+
+    /// An answer in one piece, whose first chunk is maybe read.
+    async fn complete_answer(
+        &self,
+        first: Option<Bytes>,
+        response: ClientResponse,
+        call: ProviderRequest<'_>,
+        mut wait: Wait,
+        auth: &RequestAuth<'_>,
+    ) -> Result<ProviderResponse, ProviderError> {
+        let mut response = {
+            let reading = pin!(read_rest(first, response));
+            wait.for_result(reading).await?
+        };
+        if self.kind() == ProviderKind::Bedrock && call.endpoint.is_count() {
             bedrock::adapt_count(call.endpoint.dialect(), &mut response);
         }
         // A count of tokens is an object of its own, in which nothing is looked for.
         let checked = if call.endpoint.is_generation() {
-            response::check(dialect, &response.body)
+            response::check(call.endpoint.dialect(), &response.body)
         } else {
             Ok(Default::default())
         };
@@ -359,6 +314,14 @@ impl Provider {
         }
     }
 
+    /// Whether the endpoint is one of its API formats.
+    fn has_format_of(&self, endpoint: Endpoint) -> bool {
+        match endpoint {
+            Endpoint::OpenAi(_) => self.kind().has_openai_calls(),
+            _ => self.dialects.contains(&endpoint.dialect()),
+        }
+    }
+
     /// The answer to a call that is no conversation, if it is no stream of events. One was maybe asked for, but a model that
     /// has none answers in one piece, as it would without a gateway.
     async fn openai_answer(
@@ -366,18 +329,17 @@ impl Provider {
         openai_call: OpenAiCall,
         response: ClientResponse,
         call: ProviderRequest<'_>,
-        (start, deadline): (Instant, Deadline),
+        mut wait: Wait,
         auth: &RequestAuth<'_>,
     ) -> Result<ProviderResponse, ProviderError> {
         // What says that it is JSON or a page may be an error, and is looked at as a whole.
         let is_text = ["application/json", "text/"].iter().any(|text| has_type(&response.headers, text));
         if openai_call.answers_bytes() && !is_text {
-            let (timeouts, framing) = (*call.timeouts, Framing::Sse);
-            let stream =
-                EventStream::new(response, call.endpoint, start, timeouts, None, framing, auth.secret());
+            let call = ProviderRequest { translation: None, ..call };
+            let stream = EventStream::new(response, call, Framing::Sse, wait, auth.secret());
             return Ok(ProviderResponse::Streaming(stream.of_bytes()));
         }
-        let mut response = deadline.timeout(read_complete(response)).await??;
+        let mut response = wait.for_result(read_complete(response)).await?;
         let checked = response::check_call(openai_call, media_type(&response.headers), &response.body);
         match checked {
             Ok((usage, meta)) => {
@@ -409,27 +371,27 @@ impl Provider {
         let unsupported = || ProviderError::provider_failure(ProviderErrorKind::UnsupportedEndpoint);
         // Bedrock's list is at another host, and Vertex AI has none of a project. Both refuse a count of nothing after they have
         // looked at who asks.
-        let (method, uri, body) = match self.kind {
+        let (method, uri, body) = match self.kind() {
             ProviderKind::Bedrock => {
-                let uri = self.urls.bedrock(Endpoint::CountTokens, CHECKED_MODEL, false);
+                let uri = self.sender.urls.bedrock(Endpoint::CountTokens, CHECKED_MODEL, false);
                 (Method::POST, uri, Bytes::from_static(b"{}"))
             }
             ProviderKind::Vertex => {
-                let uri = self.vertex_uri(Endpoint::GeminiCountTokens, CHECKED_VERTEX_MODEL, false, &auth);
+                let uri = self.sender.vertex_uri(Endpoint::GeminiCountTokens, CHECKED_VERTEX_MODEL, false, &auth);
                 (Method::POST, uri, Bytes::from_static(b"{}"))
             }
             _ => {
                 let uri = match self.vendor {
-                    Some(vendor) => self.urls.at(vendor.key_check.path()),
-                    None => self.urls.models(self.kind),
+                    Some(vendor) => self.sender.urls.at(vendor.key_check.path()),
+                    None => self.sender.urls.models(self.kind()),
                 };
                 (Method::GET, uri, Bytes::new())
             }
         };
         let uri = uri.ok_or_else(unsupported)?;
-        let deadline = Deadline::new(Instant::now(), limit, TimeoutKind::Response);
-        let response =
-            deadline.timeout(self.send_as(&auth, &method, &uri, HeaderMap::new, (&body, None))).await??;
+        let mut wait = Wait::until(Deadline::new(Instant::now(), limit, TimeoutKind::Response));
+        let sent = self.sender.send_to(&auth, &method, &uri, HeaderMap::new(), (&body, None));
+        let response = wait.for_result(sent).await?;
         let status = response.status;
         // A right that a role lacks is no wrong key: it may well have that of calling models.
         let is_refused = matches!(status.as_u16(), 401 | 403)
@@ -460,105 +422,17 @@ impl Provider {
         if !self.dialects.contains(&Dialect::OpenAiResponses) {
             return Err(unsupported());
         }
-        let uri = self.urls.stored_response(path, query).ok_or_else(unsupported)?;
+        let uri = self.sender.urls.stored_response(path, query).ok_or_else(unsupported)?;
         let auth = self.auth.for_request().await?;
-        let headers = || self.forwarded(headers);
-        let deadline = Deadline::new(Instant::now(), timeouts.response, TimeoutKind::Response);
-        let response = deadline.timeout(self.send_as(&auth, &method, &uri, headers, (&body, None))).await??;
-        let mut response = deadline.timeout(read_complete(response)).await??;
+        let headers = self.sender.forwarded(headers);
+        let mut wait = Wait::until(Deadline::new(Instant::now(), timeouts.response, TimeoutKind::Response));
+        let sent = self.sender.send_to(&auth, &method, &uri, headers, (&body, None));
+        let response = wait.for_result(sent).await?;
+        let mut response = wait.for_result(read_complete(response)).await?;
         if !response.status.is_success() {
             response.body = redact::without_key(response.body, auth.secret().as_ref());
         }
         Ok(response)
-    }
-
-    /// Sends the request and waits for the head of the response.
-    async fn send(
-        &self,
-        call: ProviderRequest<'_>,
-        auth: &RequestAuth<'_>,
-    ) -> Result<ClientResponse, ProviderError> {
-        let uri = match self.kind {
-            ProviderKind::Bedrock => self.urls.bedrock(call.endpoint, call.model, call.stream),
-            ProviderKind::Vertex => self.vertex_uri(call.endpoint, call.model, call.stream, auth),
-            _ => self.urls.endpoint(call.endpoint, call.model, call.stream, call.beta),
-        };
-        let is_served = match call.endpoint {
-            Endpoint::OpenAi(_) => self.kind.has_openai_calls(),
-            _ => self.dialects.contains(&call.endpoint.dialect()),
-        };
-        let Some(uri) = uri.filter(|_| is_served) else {
-            return Err(ProviderError {
-                class: FailureClass::InvalidRequest,
-                ..ProviderError::provider_failure(ProviderErrorKind::UnsupportedEndpoint)
-            });
-        };
-        let headers = || {
-            let mut headers = match call.translation {
-                Some(_) => self.with_forwarded(translated_request_headers(call.headers), call.headers),
-                None => self.forwarded(call.headers),
-            };
-            // A form's names its boundary.
-            let is_form = |value: &&HeaderValue| value.to_str().is_ok_and(is_form);
-            if call.endpoint.openai_call().is_some_and(OpenAiCall::takes_form)
-                && let Some(form) = call.headers.get(CONTENT_TYPE).filter(is_form)
-            {
-                headers.insert(CONTENT_TYPE, form.clone());
-            }
-            match self.kind {
-                ProviderKind::Bedrock => {
-                    bedrock::adapt_headers(call.endpoint, &mut headers);
-                    if call.endpoint == Endpoint::Messages {
-                        add_invoke_options(call.headers, &mut headers);
-                    }
-                }
-                ProviderKind::Vertex => vertex::adapt_headers(&mut headers),
-                _ => {}
-            }
-            headers
-        };
-        let adapted = match self.kind {
-            ProviderKind::Bedrock => bedrock_body(call),
-            ProviderKind::Vertex => {
-                vertex::adapt_body(call.endpoint, call.body, vertex::bare_name(call.model), call.headers)
-            }
-            _ => None,
-        };
-        let body = adapted.as_ref().unwrap_or(call.body);
-        self.send_as(auth, &Method::POST, &uri, headers, (body, call.tail)).await
-    }
-
-    /// Where Vertex AI has an endpoint for a model.
-    fn vertex_uri(
-        &self,
-        endpoint: Endpoint,
-        model: &str,
-        stream: bool,
-        auth: &RequestAuth<'_>,
-    ) -> Option<Uri> {
-        let settings = self.google.as_ref()?;
-        let project = settings.project.as_deref().or_else(|| auth.project());
-        self.urls.vertex(endpoint, model, stream, project, &settings.location)
-    }
-
-    async fn send_as(
-        &self,
-        auth: &RequestAuth<'_>,
-        method: &Method,
-        uri: &Uri,
-        headers: impl Fn() -> HeaderMap,
-        (body, tail): (&Bytes, Option<&[Bytes; 2]>),
-    ) -> Result<ClientResponse, ProviderError> {
-        // Only Bedrock's requests are signed, and none of those has a tail.
-        let hash = auth.hash(body);
-        let headers = || {
-            let mut headers = headers();
-            headers.entry(CONTENT_TYPE).or_insert(HeaderValue::from_static("application/json"));
-            self.kind.add_required_headers(&mut headers);
-            auth.add(&mut headers, method.as_str(), uri.path(), self.client.host(), hash.as_ref());
-            headers
-        };
-        Ok(self.client.send(method, uri, headers, RequestBody::new(body, tail)).await?)
     }
 
     /// A response with a status other than 2xx, with its body if that arrives in time.
@@ -566,26 +440,26 @@ impl Provider {
         &self,
         response: ClientResponse,
         call: ProviderRequest<'_>,
-        deadline: Deadline,
+        mut wait: Wait,
     ) -> ProviderError {
         let status = response.status.as_u16();
         let headers = response.headers.clone();
-        match deadline.timeout(read_complete(response)).await {
-            Ok(Ok(response)) if self.kind == ProviderKind::Bedrock => {
+        match wait.for_result(read_complete(response)).await {
+            Ok(response) if self.kind() == ProviderKind::Bedrock => {
                 self.bedrock_error(response, &headers, call)
             }
-            Ok(Ok(response)) if self.kind == ProviderKind::Vertex => {
+            Ok(response) if self.kind() == ProviderKind::Vertex => {
                 let mut error = classify::from_response(response, vertex::bare_name(call.model));
                 if let Some(response) = &mut error.response {
                     vertex::adapt_error(call.endpoint.dialect(), response);
                 }
                 error
             }
-            Ok(Ok(response)) if call.endpoint.openai_call().is_some() => {
+            Ok(response) if call.endpoint.openai_call().is_some() => {
                 classify::from_response_of_call(response, call.model)
             }
-            Ok(Ok(response)) => classify::from_response(response, call.model),
-            Ok(Err(_)) | Err(_) => classify::from_status(status, &headers),
+            Ok(response) => classify::from_response(response, call.model),
+            Err(_) => classify::from_status(status, &headers),
         }
     }
 
@@ -612,44 +486,16 @@ impl Provider {
         }
         error
     }
-
-    /// The headers of a caller of the same API format that this provider gets.
-    fn forwarded(&self, caller_headers: &HeaderMap) -> HeaderMap {
-        let usual = forwarded_request_headers(self.kind, self.is_official, caller_headers);
-        self.with_forwarded(usual, caller_headers)
-    }
-
-    /// The usual headers of the caller, and those that the configuration names.
-    fn with_forwarded(&self, mut headers: HeaderMap, caller_headers: &HeaderMap) -> HeaderMap {
-        forward::add(&self.forward, caller_headers, &mut headers);
-        headers
-    }
 }
 
-/// A stream of images has the time of a plain response for each of its steps.
-fn timeouts_of(call: ProviderRequest<'_>) -> Timeouts {
-    let timeouts = *call.timeouts;
-    if !call.endpoint.openai_call().is_some_and(OpenAiCall::streams_no_progress) {
-        return timeouts;
+/// When the provider must have begun to answer.
+fn first_deadline(start: Instant, call: ProviderRequest<'_>) -> Deadline {
+    let timeouts = call.timeouts;
+    if !call.stream {
+        return Deadline::new(start, timeouts.response, TimeoutKind::Response);
     }
-    let Timeouts { first_byte, first_token, idle, response, .. } = timeouts;
-    Timeouts {
-        first_byte: first_byte.max(response),
-        first_token: first_token.max(response),
-        idle: idle.max(response),
-        ..timeouts
-    }
-}
-
-/// The body as Bedrock takes it; `None`: as it is.
-fn bedrock_body(call: ProviderRequest<'_>) -> Option<Bytes> {
-    match call.endpoint {
-        Endpoint::Messages => Some(bedrock::invoke_body(call.body, call.headers, false)),
-        Endpoint::CountTokens => {
-            Some(bedrock::count_body(&bedrock::invoke_body(call.body, call.headers, true)))
-        }
-        _ => None,
-    }
+    let first_byte = Deadline::new(start, timeouts.first_byte, TimeoutKind::FirstByte);
+    first_byte.earlier(Deadline::new(start, timeouts.first_token, TimeoutKind::FirstToken))
 }
 
 fn without_key(mut error: ProviderError, auth: &RequestAuth<'_>) -> ProviderError {

@@ -8,12 +8,11 @@ use dialects::error::{ErrorBody, body_of_event};
 use dialects::events::end_marker;
 use dialects::sse::Frame;
 use dialects::{
-    Choices, Dialect, Endpoint, EventClass, EventReader, Progress, ResponseMeta, StreamFormat, Usage,
+    Choices, Dialect, EventClass, EventReader, Progress, ResponseMeta, StreamFormat, Usage,
 };
-use futures_util::FutureExt as _;
 use http::StatusCode;
 use http::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
-use tokio::time::{Instant, timeout};
+use tokio::time::Instant;
 use translate::{Bridge, Translation};
 
 use crate::bedrock;
@@ -21,11 +20,12 @@ use crate::body::next_chunk;
 use crate::classify;
 use crate::client::{ClientResponse, ResponseBody};
 use crate::config::Timeouts;
-use crate::deadline::{Deadline, Timer};
+use crate::deadline::{Deadline, Timer, Wait};
 use crate::decode::BodyDecoder;
 use crate::error::{ErrorDetail, ErrorEvent, ProviderError, ProviderErrorKind, TimeoutKind};
 use crate::headers::{forwarded_response_headers, translated_response_headers};
 use crate::redact::without_key;
+use crate::request::ProviderRequest;
 use crate::response::CompleteResponse;
 use crate::stream_input::StreamInput;
 
@@ -56,7 +56,10 @@ impl fmt::Debug for StreamEvent {
 }
 
 /// A streamed response. Dropping it before its end closes the connection, so that the provider stops generating.
-pub struct EventStream {
+pub struct EventStream(Box<OpenStream>);
+
+/// It is boxed, since it is moved often until it is read.
+struct OpenStream {
     format: StreamFormat,
     /// The API format of its errors.
     dialect: Dialect,
@@ -64,7 +67,7 @@ pub struct EventStream {
     /// `None`: it has ended.
     body: Option<ResponseBody>,
     /// The error that ended it.
-    error: Option<ProviderError>,
+    error: Option<Box<ProviderError>>,
     input: StreamInput,
     progress: StreamProgress,
     deadlines: StreamDeadlines,
@@ -158,88 +161,86 @@ struct StreamProgress {
 }
 
 impl EventStream {
-    /// `start`: when the request was sent.
     pub(crate) fn new(
         mut response: ClientResponse,
-        endpoint: Endpoint,
-        start: Instant,
-        timeouts: Timeouts,
-        translation: Option<&Translation>,
+        call: ProviderRequest<'_>,
         framing: Framing,
+        wait: Wait,
         key: Option<HeaderValue>,
     ) -> Self {
         let decompressor = BodyDecoder::take_from(&mut response.headers).map(Box::new);
-        let headers = match translation {
+        let headers = match call.translation {
             Some(_) => translated_response_headers(&response.headers),
             None => forwarded_response_headers(response.headers),
         };
-        Self {
-            format: StreamFormat::of(endpoint),
-            dialect: endpoint.dialect(),
+        Self(Box::new(OpenStream {
+            format: StreamFormat::of(call.endpoint),
+            dialect: call.endpoint.dialect(),
             headers,
-            translation: translation.map(StreamTranslation::new).map(Box::new),
+            translation: call.translation.map(StreamTranslation::new).map(Box::new),
             framing,
             key,
             body: Some(response.body),
             input: StreamInput::new(decompressor),
             error: None,
             progress: StreamProgress::default(),
-            timer: Timer::default(),
+            timer: wait.timer,
             deadlines: StreamDeadlines {
-                timeouts,
-                start,
+                timeouts: *call.timeouts,
+                start: wait.start,
                 phase: StreamPhase::BeforeFirstEvent,
                 waiting_since: None,
             },
-        }
+        }))
     }
 
     /// With the first chunk of the body, if that is read already. The caller is told that it is a stream, even if the provider
     /// did not say so.
     pub(crate) fn beginning_with(mut self, first: Option<Bytes>) -> Self {
         if let Some(first) = first {
-            self.headers.insert(CONTENT_TYPE, EVENT_STREAM);
-            self.input.push(first);
+            self.0.headers.insert(CONTENT_TYPE, EVENT_STREAM);
+            self.0.input.push(first);
         }
         self
     }
 
     /// As a stream of AWS' messages, which become events.
     pub(crate) fn of_messages(mut self) -> Self {
-        self.headers.insert(CONTENT_TYPE, EVENT_STREAM);
-        self.input.expect_messages(self.dialect);
+        let stream = &mut *self.0;
+        stream.headers.insert(CONTENT_TYPE, EVENT_STREAM);
+        stream.input.expect_messages(stream.dialect);
         self
     }
 
     /// As a stream of bytes, which has no events.
     pub(crate) fn of_bytes(mut self) -> Self {
-        self.format = StreamFormat::Bytes;
-        self.input.expect_bytes();
+        self.0.format = StreamFormat::Bytes;
+        self.0.input.expect_bytes();
         self
     }
 
     /// Whether it has events; else it is bytes, in which nothing can be said of a failure.
     #[must_use]
     pub fn has_events(&self) -> bool {
-        self.format != StreamFormat::Bytes
+        self.0.format != StreamFormat::Bytes
     }
 
     /// The headers that the caller gets.
     #[must_use]
     pub const fn headers(&self) -> &HeaderMap {
-        &self.headers
+        &self.0.headers
     }
 
     /// The tokens reported so far.
     #[must_use]
     pub const fn usage(&self) -> Usage {
-        self.progress.usage
+        self.0.progress.usage
     }
 
     /// The id and model reported so far.
     #[must_use]
     pub const fn meta(&self) -> &ResponseMeta {
-        &self.progress.meta
+        &self.0.progress.meta
     }
 
     /// The next event; `None`: the stream is complete. The future may be dropped and this called again: no event is lost,
@@ -248,13 +249,13 @@ impl EventStream {
     /// # Errors
     /// When the stream fails. Its connection is then closed, and every further call returns the same error.
     pub async fn next(&mut self) -> Result<Option<StreamEvent>, ProviderError> {
-        if let Some(error) = &self.error {
-            return Err(error.clone());
+        let stream = &mut *self.0;
+        if let Some(error) = &stream.error {
+            return Err((**error).clone());
         }
-        let next = self.advance().await;
+        let next = stream.advance().await;
         if let Err(error) = &next {
-            self.body = None;
-            self.error = Some(error.clone());
+            stream.fail(error);
         }
         next
     }
@@ -262,15 +263,23 @@ impl EventStream {
     /// The next event, if it has been received; `None`: it must be waited for with [`EventStream::next`], or there is none.
     /// It waits for nothing, and starts no timeout.
     pub fn next_if_ready(&mut self) -> Option<Result<StreamEvent, ProviderError>> {
-        if self.error.is_some() || self.progress.done {
+        let stream = &mut *self.0;
+        if stream.error.is_some() || stream.progress.done {
             return None;
         }
-        let event = self.advance_if_ready()?;
+        let event = stream.advance_if_ready()?;
         if let Err(error) = &event {
-            self.body = None;
-            self.error = Some(error.clone());
+            stream.fail(error);
         }
         Some(event)
+    }
+}
+
+impl OpenStream {
+    /// Ends with an error.
+    fn fail(&mut self, error: &ProviderError) {
+        self.body = None;
+        self.error = Some(Box::new(error.clone()));
     }
 
     fn advance_if_ready(&mut self) -> Option<Result<StreamEvent, ProviderError>> {
@@ -280,10 +289,10 @@ impl EventStream {
                 Ok(None) => {}
                 Err(error) => return Some(Err(error)),
             }
-            match next_chunk(self.body.as_mut()?).now_or_never()? {
+            match self.body.as_mut()?.chunk_if_ready()? {
                 Ok(Some(chunk)) => self.input.push(chunk),
                 Ok(None) => self.on_last_chunk(),
-                Err(error) => return Some(Err(error)),
+                Err(error) => return Some(Err(error.into())),
             }
         }
     }
@@ -414,7 +423,8 @@ impl EventStream {
                 }
             };
             // If it takes longer, the connection is closed.
-            let _ = timeout(DRAIN_TIMEOUT, drain).await;
+            let end = Deadline::new(Instant::now(), DRAIN_TIMEOUT, TimeoutKind::Idle);
+            let _ = Timer::default().timeout(end, drain).await;
         }
     }
 }
@@ -423,9 +433,9 @@ impl EventStream {
 impl fmt::Debug for EventStream {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("EventStream")
-            .field("dialect", &self.dialect)
-            .field("content", &self.progress.content)
-            .field("done", &self.progress.done)
+            .field("dialect", &self.0.dialect)
+            .field("content", &self.0.progress.content)
+            .field("done", &self.0.progress.done)
             .finish_non_exhaustive()
     }
 }

@@ -17,7 +17,7 @@ pub(crate) struct StreamInput {
     messages: Option<Box<StreamDecoder>>,
     frames: Frames,
     /// Why nothing comes behind the frames so far.
-    error: Option<ProviderError>,
+    error: Option<Box<ProviderError>>,
 }
 
 /// What is made of the plain bytes.
@@ -62,7 +62,7 @@ impl StreamInput {
         match self.decompressor.as_mut().map(|decompressor| decompressor.push(&piece)) {
             None => self.push_plain(piece),
             Some(Ok(plain)) => self.push_plain(plain),
-            Some(Err(error)) => self.error = Some(error),
+            Some(Err(error)) => self.error = Some(Box::new(error)),
         }
     }
 
@@ -72,7 +72,7 @@ impl StreamInput {
             Some(messages) => {
                 let events = messages.push(&piece);
                 self.frames.push(events);
-                self.error = messages.error().map(ProviderError::from);
+                self.error = messages.error().map(ProviderError::from).map(Box::new);
             }
         }
     }
@@ -84,11 +84,11 @@ impl StreamInput {
                 (Ok(rest), _) => self.push_plain(rest),
                 // What is missing of it, the events tell; of bytes nothing else does.
                 (Err(_), Frames::Events(_)) => {}
-                (Err(error), Frames::Bytes(_)) => self.error = Some(error),
+                (Err(error), Frames::Bytes(_)) => self.error = Some(Box::new(error)),
             }
         }
         if let Some(error) = self.messages.as_ref().and_then(|messages| messages.error_at_end()) {
-            self.error = Some(error.into());
+            self.error = Some(Box::new(error.into()));
         }
     }
 
@@ -101,7 +101,7 @@ impl StreamInput {
         match next {
             Some(Ok(frame)) => Ok(Some(frame)),
             Some(Err(too_large)) => Err(ProviderError::too_large(too_large.limit)),
-            None => self.error.clone().map_or(Ok(None), Err),
+            None => self.error.as_ref().map_or(Ok(None), |error| Err((**error).clone())),
         }
     }
 

@@ -1,9 +1,10 @@
 //! The body of a response.
 
+use std::future::poll_fn;
 use std::sync::Arc;
+use std::task::{Context, Poll, Waker, ready};
 
 use bytes::Bytes;
-use hyper::body::{Body as _, Incoming};
 
 use super::connection::Connection;
 use super::error::ClientError;
@@ -12,43 +13,46 @@ use super::pool::Pool;
 /// The body of a response. Its connection is used again once it is complete; dropped before, it closes it.
 #[derive(Debug)]
 pub(crate) struct ResponseBody {
-    incoming: Incoming,
     /// `None`: the body is complete, or has failed.
     connection: Option<Box<Connection>>,
     pool: Arc<Pool>,
 }
 
 impl ResponseBody {
-    pub(crate) const fn new(incoming: Incoming, connection: Box<Connection>, pool: Arc<Pool>) -> Self {
-        Self { incoming, connection: Some(connection), pool }
+    pub(super) const fn new(connection: Box<Connection>, pool: Arc<Pool>) -> Self {
+        Self { connection: Some(connection), pool }
     }
 
     /// The bytes that are still to come, if the provider has said.
     pub(crate) fn remaining(&self) -> Option<u64> {
-        self.incoming.size_hint().exact()
+        self.connection.as_ref().map_or(Some(0), |connection| connection.remaining())
     }
 
     /// The next piece, as it came; `None`: the body is complete. The future may be dropped and this called again.
     pub(crate) async fn chunk(&mut self) -> Result<Option<Bytes>, ClientError> {
-        loop {
-            let Some(connection) = &mut self.connection else { return Ok(None) };
-            if self.incoming.is_end_stream() {
-                self.release();
-                return Ok(None);
-            }
-            match connection.next_frame(&mut self.incoming).await {
-                Ok(Some(frame)) => match frame.into_data() {
-                    Ok(bytes) if bytes.is_empty() => {}
-                    Ok(bytes) => return Ok(Some(bytes)),
-                    // Trailers.
-                    Err(_) => {}
-                },
-                Ok(None) => self.release(),
-                Err(error) => {
-                    self.connection = None;
-                    return Err(error);
-                }
-            }
+        poll_fn(|cx| self.poll_chunk(cx)).await
+    }
+
+    /// The same of a caller that polls.
+    pub(crate) fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Bytes>, ClientError>> {
+        let Some(connection) = &mut self.connection else { return Poll::Ready(Ok(None)) };
+        let result = ready!(connection.poll_chunk(cx));
+        match &result {
+            Ok(Some(_)) => {}
+            Ok(None) => self.release(),
+            Err(_) => self.connection = None,
+        }
+        Poll::Ready(result)
+    }
+
+    /// The next piece, if it has come; `None`: it must be waited for.
+    pub(crate) fn chunk_if_ready(&mut self) -> Option<Result<Option<Bytes>, ClientError>> {
+        if self.connection.as_ref().is_some_and(|connection| !connection.may_have_chunk()) {
+            return None;
+        }
+        match self.poll_chunk(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(result) => Some(result),
+            Poll::Pending => None,
         }
     }
 

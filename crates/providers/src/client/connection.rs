@@ -1,201 +1,177 @@
 //! One connection to a provider, which has one request at a time.
 
-use std::future::poll_fn;
-use std::io::{self, IoSlice};
+use std::future::{Future as _, poll_fn};
+use std::io;
 use std::pin::{Pin, pin};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll, Waker, ready};
 
-use bytes::Bytes;
-use http::{Request, Response};
-use hyper::body::{Body as _, Frame, Incoming};
-use hyper::client::conn::http1::{self, SendRequest};
-use hyper_util::rt::TokioIo;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use bytes::{Bytes, BytesMut};
+use http::{HeaderMap, StatusCode};
+use tokio::io::{AsyncRead as _, AsyncReadExt as _, ReadBuf};
 
 use super::error::ClientError;
-use super::request_body::RequestBody;
-use super::signal::Signal;
+use super::framing::{Framing, Piece};
+use super::request::OutgoingRequest;
+use super::response_head::{HeadReader, ResponseHead};
 use super::transport::Transport;
 
-/// The largest head of a response. Providers send about 2 kB.
-const MAX_HEAD_BYTES: usize = 64 * 1024;
+/// So much is read at a time at first: the head of a response and a short answer, or some events.
+const FIRST_READ_BYTES: usize = 4 * 1024;
+
+/// So much is read at a time at most.
+const MAX_READ_BYTES: usize = 64 * 1024;
+
+/// With less room than this, what was read last is left to those who have it.
+const MIN_READ_BYTES: usize = 1024;
 
 /// One connection. It has no task of its own: whoever waits for a response or its body polls it, so that nothing is handed
 /// from task to task, and dropping it closes it at once.
 #[derive(Debug)]
 pub(crate) struct Connection {
-    sender: SendRequest<RequestBody>,
-    driver: http1::Connection<TokioIo<WatchedTransport>, RequestBody>,
-    signal: Arc<Signal>,
-    /// The waker of `signal`.
-    waker: Waker,
+    transport: Transport,
+    /// What was read and is not yet taken. While the connection is idle it has no memory.
+    unread: BytesMut,
+    read_size: usize,
+    /// Whether the last read took all that had come.
+    is_drained: bool,
+    /// What is still to be sent: a response may come before all of its request was sent.
+    outgoing: Option<OutgoingRequest>,
+    /// Of the response that is being read.
+    framing: Framing,
     /// Whether a byte has been received since the last request.
-    received: Arc<AtomicBool>,
-    is_ended: bool,
+    has_received: bool,
+    /// Whether another request may follow this one.
+    is_reusable: bool,
 }
 
 impl Connection {
-    pub(crate) async fn new(transport: Transport) -> Result<Self, ClientError> {
-        let received = Arc::<AtomicBool>::default();
-        let io =
-            TokioIo::new(WatchedTransport { transport, received: Arc::clone(&received), is_cut_off: false });
-        let handshake = http1::Builder::new().max_header_size(MAX_HEAD_BYTES).handshake(io);
-        let (sender, driver) = handshake.await.map_err(|_| ClientError::Interrupted)?;
-        let signal = Arc::<Signal>::default();
-        let waker = Waker::from(Arc::clone(&signal));
-        Ok(Self { sender, driver, signal, waker, received, is_ended: false })
+    pub(crate) fn new(transport: Transport) -> Self {
+        Self {
+            transport,
+            unread: BytesMut::new(),
+            read_size: FIRST_READ_BYTES,
+            is_drained: true,
+            outgoing: None,
+            framing: Framing::Length(0),
+            has_received: false,
+            is_reusable: true,
+        }
     }
 
     /// Sends a request, and waits for the head of the response.
-    pub(crate) async fn send(
+    pub(super) async fn send(
         &mut self,
-        request: Request<RequestBody>,
-    ) -> Result<Response<Incoming>, ClientError> {
-        self.received.store(false, Relaxed);
-        let mut response = pin!(self.sender.send_request(request));
-        poll_fn(|cx| self.poll_with(cx, |cx| response.as_mut().poll(cx)))
-            .await
-            .ok_or(ClientError::Interrupted)?
-            .map_err(|_| ClientError::Interrupted)
+        request: OutgoingRequest,
+        mut reader: HeadReader,
+    ) -> Result<(StatusCode, HeaderMap), ClientError> {
+        self.outgoing = Some(request);
+        self.has_received = false;
+        let head = poll_fn(|cx| self.poll_head(cx, &mut reader)).await?;
+        self.framing = head.framing;
+        self.is_reusable &= head.is_reusable;
+        Ok((head.status, head.headers))
     }
 
-    /// The next frame of the body of the response; `None`: it is complete.
-    pub(crate) async fn next_frame(
-        &mut self,
-        body: &mut Incoming,
-    ) -> Result<Option<Frame<Bytes>>, ClientError> {
-        poll_fn(|cx| self.poll_with(cx, |cx| Pin::new(&mut *body).poll_frame(cx)))
-            .await
-            .ok_or(ClientError::Interrupted)?
-            .transpose()
-            .map_err(|_| ClientError::Interrupted)
+    /// The bytes of the body that are still to come, if the provider has said.
+    pub(crate) const fn remaining(&self) -> Option<u64> {
+        self.framing.remaining()
+    }
+
+    /// The next piece of the body of the response; `None`: it is complete.
+    pub(crate) fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Bytes>, ClientError>> {
+        loop {
+            match self.framing.next(&mut self.unread)? {
+                Piece::Data(bytes) => return Poll::Ready(Ok(Some(bytes))),
+                Piece::End => return Poll::Ready(Ok(None)),
+                Piece::Incomplete => {}
+            }
+            self.send_on(cx)?;
+            if ready!(self.poll_read(cx))? == 0 {
+                let is_complete = self.framing.ends_with_connection();
+                return Poll::Ready(if is_complete { Ok(None) } else { Err(ClientError::Interrupted) });
+            }
+        }
+    }
+
+    /// Whether there can be a piece without waiting for the provider.
+    pub(crate) fn may_have_chunk(&self) -> bool {
+        !self.is_drained || !self.unread.is_empty() || self.framing.remaining() == Some(0)
     }
 
     /// Whether the last request has failed before a byte of its response came.
-    pub(crate) fn received_nothing(&self) -> bool {
-        !self.received.load(Relaxed)
+    pub(crate) const fn received_nothing(&self) -> bool {
+        !self.has_received
     }
 
     /// Makes it idle after a complete response; `false`: it cannot have another request.
     pub(crate) fn make_idle(&mut self) -> bool {
-        self.signal.release_task();
-        self.poll_driver_silently();
-        !self.is_ended && self.sender.is_ready()
-    }
-
-    /// Whether the idle connection is still open, as far as this machine knows.
-    pub(crate) fn is_usable(&mut self) -> bool {
-        if self.signal.is_woken() {
-            self.poll_driver_silently();
+        // What follows a response belongs to no request.
+        if !self.is_reusable || self.outgoing.is_some() || !self.unread.is_empty() {
+            return false;
         }
-        !self.is_ended && self.sender.is_ready()
+        self.unread = BytesMut::new();
+        self.read_size = FIRST_READ_BYTES;
+        self.is_usable()
     }
 
-    fn poll_driver_silently(&mut self) {
-        let Self { driver, signal, waker, .. } = self;
-        self.is_ended |= signal.poll_silently(waker, |cx| Pin::new(driver).poll(cx)).is_ready();
+    /// Whether the idle connection is still open, as far as this machine knows. The task that used it last is forgotten.
+    pub(crate) fn is_usable(&mut self) -> bool {
+        let mut byte = [0];
+        let mut buffer = ReadBuf::new(&mut byte);
+        let mut cx = Context::from_waker(Waker::noop());
+        // Its end, or bytes that nobody asked for.
+        Pin::new(&mut self.transport).poll_read(&mut cx, &mut buffer).is_pending()
     }
 
-    /// Polls the connection until `target` is ready; `None`: it has ended and will never be.
-    fn poll_with<T>(
+    fn poll_head(
         &mut self,
         cx: &mut Context<'_>,
-        mut target: impl FnMut(&mut Context<'_>) -> Poll<T>,
-    ) -> Poll<Option<T>> {
-        let Self { driver, signal, waker, is_ended, .. } = self;
-        signal.poll(waker, cx.waker(), |cx| {
-            if let Poll::Ready(output) = target(cx) {
-                return Poll::Ready(Some(output));
+        reader: &mut HeadReader,
+    ) -> Poll<Result<ResponseHead, ClientError>> {
+        self.send_on(cx)?;
+        loop {
+            if ready!(self.poll_read(cx))? == 0 {
+                return Poll::Ready(Err(ClientError::Interrupted));
             }
-            if !*is_ended {
-                *is_ended = Pin::new(&mut *driver).poll(cx).is_ready();
+            if let Some(head) = reader.next(&mut self.unread)? {
+                return Poll::Ready(Ok(head));
             }
-            match target(cx) {
-                Poll::Ready(output) => Poll::Ready(Some(output)),
-                Poll::Pending if *is_ended => Poll::Ready(None),
-                Poll::Pending => Poll::Pending,
-            }
-        })
+        }
     }
-}
 
-/// A transport that notes whether anything was received, and still reads where nothing can be sent any more: a provider may
-/// have refused a request before all of it came, and its response is there to be read (RFC 9112, section 9.5).
-#[derive(Debug)]
-struct WatchedTransport {
-    transport: Transport,
-    received: Arc<AtomicBool>,
-    /// The provider takes nothing more. What is written goes nowhere, and reading tells how it ended.
-    is_cut_off: bool,
-}
-
-impl WatchedTransport {
-    /// The result of a write of so many bytes.
-    fn written(&mut self, result: Poll<io::Result<usize>>, length: usize) -> Poll<io::Result<usize>> {
+    /// Sends what can be sent now. A provider may have refused a request before all of it came: then the rest goes nowhere, and
+    /// the response is there to be read (RFC 9112, section 9.5).
+    fn send_on(&mut self, cx: &mut Context<'_>) -> Result<(), ClientError> {
         use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset};
-        match result {
+        let Some(outgoing) = &mut self.outgoing else { return Ok(()) };
+        match outgoing.poll_send(&mut self.transport, cx) {
+            Poll::Pending => return Ok(()),
+            Poll::Ready(Ok(())) => {}
             Poll::Ready(Err(error))
                 if matches!(error.kind(), BrokenPipe | ConnectionAborted | ConnectionReset) =>
             {
-                self.is_cut_off = true;
-                Poll::Ready(Ok(length))
+                self.is_reusable = false;
             }
-            result => result,
+            Poll::Ready(Err(_)) => return Err(ClientError::Interrupted),
         }
+        self.outgoing = None;
+        Ok(())
     }
-}
 
-impl AsyncRead for WatchedTransport {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        let before = buffer.filled().len();
-        let poll = Pin::new(&mut self.transport).poll_read(cx, buffer);
-        if buffer.filled().len() > before {
-            self.received.store(true, Relaxed);
+    /// Reads what is there; 0: the connection has ended.
+    fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Result<usize, ClientError>> {
+        if self.unread.capacity() - self.unread.len() < MIN_READ_BYTES {
+            self.unread.reserve(self.read_size);
         }
-        poll
-    }
-}
-
-impl AsyncWrite for WatchedTransport {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        if self.is_cut_off {
-            return Poll::Ready(Ok(bytes.len()));
+        let room = self.unread.capacity() - self.unread.len();
+        let read = pin!(self.transport.read_buf(&mut self.unread)).poll(cx);
+        let length = ready!(read).map_err(|_| ClientError::Interrupted)?;
+        self.has_received |= length > 0;
+        // Of TLS, records may wait behind those that were read.
+        self.is_drained = length < room && matches!(self.transport, Transport::Tcp(_));
+        if length == room {
+            self.read_size = (self.read_size * 2).min(MAX_READ_BYTES);
         }
-        let result = Pin::new(&mut self.transport).poll_write(cx, bytes);
-        self.written(result, bytes.len())
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        slices: &[IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        let length = slices.iter().map(|slice| slice.len()).sum();
-        if self.is_cut_off {
-            return Poll::Ready(Ok(length));
-        }
-        let result = Pin::new(&mut self.transport).poll_write_vectored(cx, slices);
-        self.written(result, length)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.transport.is_write_vectored()
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if self.is_cut_off {
-            return Poll::Ready(Ok(()));
-        }
-        Pin::new(&mut self.transport).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.transport).poll_shutdown(cx)
+        Poll::Ready(Ok(length))
     }
 }

@@ -5,23 +5,24 @@ use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderMap, Method, Uri};
+use http::{Method, Uri};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
 
 use super::transport::Transport;
-use super::{Client, ClientError, Proxy, Resolver, tunnel};
+use super::{Client, ClientError, Proxy, RequestBody, Resolver, tunnel};
 use crate::cause::ConnectCause;
 
+mod responses;
 mod tunnels;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_millis(500);
 
 async fn get(client: &Client) -> Result<u16, ClientError> {
     let uri = Uri::from_static("/");
-    let response = client.send(&Method::GET, &uri, HeaderMap::new, &Bytes::new()).await?;
+    let response = client.send(&Method::GET, &uri, |_| {}, RequestBody::default()).await?;
     Ok(response.status.as_u16())
 }
 
@@ -93,7 +94,7 @@ async fn a_response_to_half_a_request_is_read_though_the_rest_cannot_be_sent() {
     let body = Bytes::from(vec![b'x'; 4 * 1024 * 1024]);
     for _ in 0..50 {
         let mut response =
-            client.send(&Method::POST, &Uri::from_static("/"), HeaderMap::new, &body).await.unwrap();
+            client.send(&Method::POST, &Uri::from_static("/"), |_| {}, (&body).into()).await.unwrap();
         assert_eq!(response.status, 413);
         assert_eq!(response.body.chunk().await.unwrap().unwrap(), "{}");
         assert_eq!(response.body.chunk().await.unwrap(), None);

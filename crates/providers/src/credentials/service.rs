@@ -87,7 +87,7 @@ impl Service {
         let request = async {
             let mut response = self
                 .client
-                .send(&method, &uri, || headers.clone(), &body)
+                .send(&method, &uri, |head| head.extend(&headers), (&body).into())
                 .await
                 .map_err(|error| failure(service, &error))?;
             let mut read = Vec::new();

@@ -4,7 +4,8 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use http::{HeaderMap, Method, Uri};
+use bytes::Bytes;
+use http::{Method, Uri};
 use testbed::{ConnectProxy, ConnectReply, serve_tls, tls_acceptor};
 use tokio_rustls::TlsAcceptor;
 
@@ -34,7 +35,7 @@ async fn call(proxy: &str, ca_file: Option<&Path>) -> Result<u16, ClientError> {
         _ => Err(std::io::Error::other("it has no address")),
     });
     let client = Client::with(&url, ca_file, Duration::from_millis(500), resolver, found).unwrap();
-    let response = client.send(&Method::POST, &Uri::from_static("/v1"), HeaderMap::new, &"{}".into()).await?;
+    let response = client.send(&Method::POST, &Uri::from_static("/v1"), |_| {}, (&Bytes::from_static(b"{}")).into()).await?;
     Ok(response.status.as_u16())
 }
 

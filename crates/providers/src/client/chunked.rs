@@ -1,0 +1,110 @@
+//! A body in chunks (RFC 9112, section 7.1), whose pieces are slices of what was read.
+
+use bytes::{Buf as _, Bytes, BytesMut};
+
+use super::framing::{Malformed, Piece};
+
+/// The largest size of all extensions of a body together, and of all trailers. They are read over.
+const MAX_IGNORED_BYTES: usize = 16 * 1024;
+
+/// Where in a chunked body the next byte is. Every line must end with CR LF: what one reader takes for a line's end and another
+/// one does not, is the way to answers that belong to somebody else.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Position {
+    SizeStart,
+    Size,
+    AfterSize,
+    Extension,
+    SizeLf,
+    Data,
+    DataCr,
+    DataLf,
+    TrailerStart,
+    Trailer,
+    TrailerLf,
+    EndLf,
+    End,
+}
+
+/// The state of a body in chunks.
+#[derive(Debug)]
+pub(super) struct Chunked {
+    position: Position,
+    /// What is still to come of the chunk.
+    remaining: u64,
+    /// Bytes of extensions and trailers so far.
+    ignored: usize,
+}
+
+impl Chunked {
+    pub(super) const fn new() -> Self {
+        Self { position: Position::SizeStart, remaining: 0, ignored: 0 }
+    }
+
+    /// Takes the next piece out of what was read.
+    pub(super) fn next(&mut self, unread: &mut BytesMut) -> Result<Piece, Malformed> {
+        let between = self.pass_to_data(unread)?;
+        unread.advance(between);
+        match self.position {
+            Position::End => Ok(Piece::End),
+            Position::Data if !unread.is_empty() => Ok(Piece::Data(self.take_data(unread))),
+            _ => Ok(Piece::Incomplete),
+        }
+    }
+
+    /// The number of bytes before those of a chunk, or before the end of the body.
+    fn pass_to_data(&mut self, unread: &[u8]) -> Result<usize, Malformed> {
+        let mut passed = 0;
+        while !matches!(self.position, Position::Data | Position::End) {
+            let Some(byte) = unread.get(passed) else { break };
+            self.position = self.after(*byte)?;
+            passed += 1;
+        }
+        Ok(passed)
+    }
+
+    fn take_data(&mut self, unread: &mut BytesMut) -> Bytes {
+        let length = usize::try_from(self.remaining).unwrap_or(usize::MAX).min(unread.len());
+        self.remaining -= length as u64;
+        if self.remaining == 0 {
+            self.position = Position::DataCr;
+        }
+        unread.split_to(length).freeze()
+    }
+
+    fn after(&mut self, byte: u8) -> Result<Position, Malformed> {
+        use Position::{
+            AfterSize, Data, DataCr, DataLf, End, EndLf, Extension, Size, SizeLf, SizeStart, Trailer, TrailerLf,
+            TrailerStart,
+        };
+        match (self.position, byte) {
+            (SizeStart | Size, b'0'..=b'9' | b'a'..=b'f' | b'A'..=b'F') => {
+                let digit = (byte as char).to_digit(16).ok_or(Malformed)?;
+                let size = self.remaining.checked_mul(16).ok_or(Malformed)?;
+                self.remaining = size | u64::from(digit);
+                Ok(Size)
+            }
+            (Size | AfterSize, b'\t' | b' ') => self.ignore(AfterSize),
+            (Size | AfterSize, b';') => self.ignore(Extension),
+            (Size | AfterSize | Extension, b'\r') => Ok(SizeLf),
+            (Extension, b'\n') => Err(Malformed),
+            (Extension, _) => self.ignore(Extension),
+            (SizeLf, b'\n') if self.remaining == 0 => Ok(TrailerStart),
+            (SizeLf, b'\n') => Ok(Data),
+            (DataCr, b'\r') => Ok(DataLf),
+            (DataLf, b'\n') => Ok(SizeStart),
+            (TrailerStart, b'\r') => Ok(EndLf),
+            (Trailer, b'\r') => Ok(TrailerLf),
+            (TrailerStart | Trailer, b'\n' | b'\0') => Err(Malformed),
+            (TrailerStart | Trailer, _) => self.ignore(Trailer),
+            (TrailerLf, b'\n') => Ok(TrailerStart),
+            (EndLf, b'\n') => Ok(End),
+            _ => Err(Malformed),
+        }
+    }
+
+    fn ignore(&mut self, next: Position) -> Result<Position, Malformed> {
+        self.ignored += 1;
+        if self.ignored > MAX_IGNORED_BYTES { Err(Malformed) } else { Ok(next) }
+    }
+}

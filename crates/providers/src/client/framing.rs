@@ -1,0 +1,69 @@
+//! Where the body of a response ends (RFC 9112, section 6.3).
+
+use bytes::{Bytes, BytesMut};
+
+use super::chunked::Chunked;
+use super::error::ClientError;
+
+/// How the end of a body is found.
+#[derive(Debug)]
+pub(super) enum Framing {
+    /// So many bytes are still to come.
+    Length(u64),
+    Chunked(Chunked),
+    /// It ends with the connection.
+    UntilClose,
+}
+
+/// What was read of a body.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Piece {
+    Data(Bytes),
+    /// More has to be read.
+    Incomplete,
+    End,
+}
+
+/// It is no HTTP/1.1, or such that two readers could read it in two ways.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Malformed;
+
+impl From<Malformed> for ClientError {
+    fn from(_: Malformed) -> Self {
+        Self::Interrupted
+    }
+}
+
+impl Framing {
+    pub(super) const fn chunked() -> Self {
+        Self::Chunked(Chunked::new())
+    }
+
+    /// Takes the next piece out of what was read, without copying it.
+    pub(super) fn next(&mut self, unread: &mut BytesMut) -> Result<Piece, Malformed> {
+        match self {
+            Self::Length(0) => Ok(Piece::End),
+            Self::Chunked(chunked) => chunked.next(unread),
+            _ if unread.is_empty() => Ok(Piece::Incomplete),
+            Self::Length(remaining) => {
+                let length = usize::try_from(*remaining).unwrap_or(usize::MAX).min(unread.len());
+                *remaining -= length as u64;
+                Ok(Piece::Data(unread.split_to(length).freeze()))
+            }
+            Self::UntilClose => Ok(Piece::Data(unread.split().freeze())),
+        }
+    }
+
+    /// Whether the body is complete where the connection ends.
+    pub(super) const fn ends_with_connection(&self) -> bool {
+        matches!(self, Self::UntilClose)
+    }
+
+    /// The bytes that are still to come, if that was announced.
+    pub(super) const fn remaining(&self) -> Option<u64> {
+        match self {
+            Self::Length(remaining) => Some(*remaining),
+            Self::Chunked(_) | Self::UntilClose => None,
+        }
+    }
+}

@@ -1,0 +1,249 @@
+//! The head of a response, and what it says of the body and the connection.
+
+use std::mem::MaybeUninit;
+
+use bytes::{Buf as _, BytesMut};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use httparse::{Header, ParserConfig, Response, Status};
+
+use super::framing::{Framing, Malformed};
+
+/// The largest head of a response. Providers send about 2 kB.
+const MAX_HEAD_BYTES: usize = 64 * 1024;
+
+/// There is room for so many headers on the stack.
+const USUAL_HEADERS: usize = 64;
+
+/// The most headers that a response may have.
+const MAX_HEADERS: usize = 1024;
+
+/// The longest name of a header that is compared without an allocation.
+const USUAL_NAME_BYTES: usize = 64;
+
+/// Which headers of a success are of interest, by their names in lower case.
+pub(crate) type IsKept = fn(&str) -> bool;
+
+/// The head of a response, and what it says of the body and the connection.
+#[derive(Debug)]
+pub(super) struct ResponseHead {
+    pub(super) status: StatusCode,
+    /// Of a success those that are kept; else all.
+    pub(super) headers: HeaderMap,
+    pub(super) framing: Framing,
+    /// Whether another request may follow it.
+    pub(super) is_reusable: bool,
+}
+
+/// Reads the head of a response from pieces.
+#[derive(Debug)]
+pub(super) struct HeadReader {
+    is_kept: IsKept,
+    /// The response is to HEAD.
+    is_bodiless: bool,
+    /// So much was looked at.
+    seen: usize,
+}
+
+impl HeadReader {
+    pub(super) const fn new(is_kept: IsKept, is_bodiless: bool) -> Self {
+        Self { is_kept, is_bodiless, seen: 0 }
+    }
+
+    /// Takes the head out of what was read, and those of the informational responses before it. `None`: more has to come.
+    pub(super) fn next(&mut self, unread: &mut BytesMut) -> Result<Option<ResponseHead>, Malformed> {
+        while !unread.is_empty() {
+            // A head in single bytes is not parsed for each of them.
+            if (self.seen == 0 || has_end(&unread[self.seen.saturating_sub(2)..]))
+                && let Some((length, head)) = self.parse(unread)?
+            {
+                unread.advance(length);
+                self.seen = 0;
+                match head {
+                    Some(head) => return Ok(Some(head)),
+                    None => continue,
+                }
+            }
+            if unread.len() >= MAX_HEAD_BYTES {
+                return Err(Malformed);
+            }
+            self.seen = unread.len();
+            break;
+        }
+        Ok(None)
+    }
+
+    /// The length of a head and what it says; `None` inside: it is informational.
+    fn parse(&self, bytes: &[u8]) -> Result<Option<(usize, Option<ResponseHead>)>, Malformed> {
+        let mut headers = [const { MaybeUninit::uninit() }; USUAL_HEADERS];
+        let result = match self.parse_with(bytes, &mut headers) {
+            Err(Unreadable::TooManyHeaders) => {
+                self.parse_with(bytes, &mut vec![MaybeUninit::uninit(); MAX_HEADERS])
+            }
+            result => result,
+        };
+        result.map_err(|_| Malformed)
+    }
+
+    fn parse_with<'b>(
+        &self,
+        bytes: &'b [u8],
+        headers: &mut [MaybeUninit<Header<'b>>],
+    ) -> Result<Option<(usize, Option<ResponseHead>)>, Unreadable> {
+        let mut response = Response::new(&mut []);
+        let status =
+            ParserConfig::default().parse_response_with_uninit_headers(&mut response, bytes, headers)?;
+        match status {
+            Status::Partial => Ok(None),
+            Status::Complete(length) if length > MAX_HEAD_BYTES => Err(Unreadable::Malformed),
+            Status::Complete(length) => Ok(Some((length, self.interpret(&response)?))),
+        }
+    }
+
+    fn interpret(&self, response: &Response<'_, '_>) -> Result<Option<ResponseHead>, Malformed> {
+        let status = StatusCode::from_u16(response.code.ok_or(Malformed)?).map_err(|_| Malformed)?;
+        // Nobody asked to switch protocols: 101 is an answer that is none.
+        if status.is_informational() && status != StatusCode::SWITCHING_PROTOCOLS {
+            return Ok(None);
+        }
+        let is_http_1_1 = response.version == Some(1);
+        let mut fields = BodyFields::default();
+        let mut headers = HeaderMap::new();
+        for header in response.headers.iter() {
+            fields.read(header)?;
+            self.keep(header, status, &mut headers)?;
+        }
+        let is_bodiless = self.is_bodiless
+            || matches!(
+                status,
+                StatusCode::SWITCHING_PROTOCOLS | StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED
+            );
+        let (framing, is_certain) = match (&fields, is_bodiless) {
+            (_, true) => (Framing::Length(0), status != StatusCode::SWITCHING_PROTOCOLS),
+            (BodyFields { is_chunked: Some(_), .. }, _) if !is_http_1_1 => return Err(Malformed),
+            // Whoever reads both by other rules finds another end.
+            (BodyFields { is_chunked: Some(true), length, has_other_coding, .. }, _) => {
+                (Framing::chunked(), length.is_none() && !has_other_coding)
+            }
+            (BodyFields { is_chunked: Some(false), .. } | BodyFields { length: None, .. }, _) => {
+                (Framing::UntilClose, false)
+            }
+            (BodyFields { length: Some(length), .. }, _) => (Framing::Length(*length), true),
+        };
+        let is_kept_open = !fields.is_closing && (is_http_1_1 || fields.is_keeping_alive);
+        Ok(Some(ResponseHead { status, headers, framing, is_reusable: is_certain && is_kept_open }))
+    }
+
+    /// Adds a header if it is of interest.
+    fn keep(
+        &self,
+        header: &Header<'_>,
+        status: StatusCode,
+        headers: &mut HeaderMap,
+    ) -> Result<(), Malformed> {
+        let (mut usual, long);
+        let name = if header.name.len() <= USUAL_NAME_BYTES {
+            usual = [0; USUAL_NAME_BYTES];
+            let name = &mut usual[..header.name.len()];
+            name.copy_from_slice(header.name.as_bytes());
+            name.make_ascii_lowercase();
+            std::str::from_utf8(name).map_err(|_| Malformed)?
+        } else {
+            long = header.name.to_ascii_lowercase();
+            &long
+        };
+        if status.is_success() && !(self.is_kept)(name) {
+            return Ok(());
+        }
+        // Copied: a slice would hold all that was read with it for as long as the response is under way.
+        let value = HeaderValue::from_bytes(header.value).map_err(|_| Malformed)?;
+        let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| Malformed)?;
+        headers.try_append(name, value).map_err(|_| Malformed)?;
+        Ok(())
+    }
+}
+
+/// Why a head was not read.
+enum Unreadable {
+    TooManyHeaders,
+    Malformed,
+}
+
+impl From<httparse::Error> for Unreadable {
+    fn from(error: httparse::Error) -> Self {
+        match error {
+            httparse::Error::TooManyHeaders => Self::TooManyHeaders,
+            _ => Self::Malformed,
+        }
+    }
+}
+
+impl From<Malformed> for Unreadable {
+    fn from(_: Malformed) -> Self {
+        Self::Malformed
+    }
+}
+
+/// Whether there is an empty line, which ends a head.
+fn has_end(bytes: &[u8]) -> bool {
+    memchr::memchr_iter(b'\n', bytes)
+        .any(|at| matches!(bytes.get(at + 1..), Some([b'\n', ..] | [b'\r', b'\n', ..])))
+}
+
+/// What the headers say of the body and the connection.
+#[derive(Debug, Default)]
+struct BodyFields {
+    length: Option<u64>,
+    /// Whether the last transfer coding is `chunked`; `None`: there is none.
+    is_chunked: Option<bool>,
+    /// There are transfer codings besides the last one.
+    has_other_coding: bool,
+    is_closing: bool,
+    is_keeping_alive: bool,
+}
+
+impl BodyFields {
+    fn read(&mut self, header: &Header<'_>) -> Result<(), Malformed> {
+        let is = |name: &str| header.name.eq_ignore_ascii_case(name);
+        match header.name.len() {
+            10 if is("connection") => {
+                for option in elements(header.value) {
+                    self.is_closing |= option.eq_ignore_ascii_case(b"close");
+                    self.is_keeping_alive |= option.eq_ignore_ascii_case(b"keep-alive");
+                }
+            }
+            14 if is("content-length") => {
+                for number in elements(header.value) {
+                    let length = digits(number).ok_or(Malformed)?;
+                    if self.length.is_some_and(|other| other != length) {
+                        return Err(Malformed);
+                    }
+                    self.length = Some(length);
+                }
+            }
+            17 if is("transfer-encoding") => {
+                for coding in elements(header.value) {
+                    self.has_other_coding |= self.is_chunked.is_some();
+                    self.is_chunked = Some(coding.eq_ignore_ascii_case(b"chunked"));
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+/// The elements of a list.
+fn elements(value: &[u8]) -> impl Iterator<Item = &[u8]> {
+    value.split(|byte| *byte == b',').map(<[u8]>::trim_ascii)
+}
+
+/// A number of nothing but digits.
+fn digits(text: &[u8]) -> Option<u64> {
+    if text.is_empty() {
+        return None;
+    }
+    text.iter().try_fold(0_u64, |number, byte| {
+        let digit = byte.is_ascii_digit().then(|| byte - b'0')?;
+        number.checked_mul(10)?.checked_add(digit.into())
+    })
+}
