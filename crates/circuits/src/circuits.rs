@@ -96,6 +96,12 @@ impl Circuits {
         self.admit_with(key, None, Some(lease)).await
     }
 
+    /// The same without waiting. It asks for no probe's lease. `None`: only [`admit_as`](Self::admit_as) can tell.
+    #[must_use]
+    pub fn admit_now(&self, key: &ModelKey, source: &CallSource) -> Option<Result<Permit, Refusal>> {
+        self.try_admit(key, Some(source))
+    }
+
     async fn admit_with(
         &self,
         key: &ModelKey,

@@ -48,6 +48,7 @@ mod memory;
 mod mirror;
 mod operate;
 mod pending_successes;
+pub mod per_core;
 mod permit;
 mod plan;
 mod reader;

@@ -4,6 +4,7 @@
 //! A buffered stream is then read to its end.
 
 use std::{
+    pin::pin,
     sync::{
         Arc,
         atomic::{AtomicU32, Ordering},
@@ -11,6 +12,8 @@ use std::{
     time::Duration,
 };
 
+use bytes::Bytes;
+use circuits::per_core::CoreArc;
 use circuits::{CallSource, Circuits, Permit, Refusal};
 use dialects::{OpenAiCall, error::is_foreign_reasoning};
 use providers::{CompleteResponse, EventStream, Provider, ProviderError, ProviderResponse};
@@ -19,11 +22,13 @@ use tracing::Span;
 use translate::strip_reasoning;
 
 use crate::{
-    BufferLimit, Call, CallMetrics, Chain, MemoryBudget, MemoryShare, SkipReason, TracePropagator,
-    Translated,
+    BufferLimit, Call, CallMetrics, Chain, ChainModel, MemoryBudget, MemoryShare, SkipReason,
+    TracePropagator, Translated,
     attempt_guard::{AttemptGuard, TotalDeadline},
     call_limit::CallLimit,
     call_log::whole_millis,
+    in_flight::{InFlight, InFlightGuard},
+    metrics::AttemptMetrics,
     outcome::{is_request_error, missing_resource},
     pieces::Pieces,
     prepare::{self, PreparedRequest, SharedRequest},
@@ -46,7 +51,7 @@ pub(crate) struct CallContext<'a> {
     pub(crate) deadline: Instant,
     /// Calls made to providers.
     pub(crate) attempts: &'a AtomicU32,
-    pub(crate) metrics: &'a Arc<CallMetrics>,
+    pub(crate) metrics: &'a CoreArc<CallMetrics>,
     /// The call's span.
     pub(crate) span: &'a Span,
     pub(crate) propagator: Option<&'a dyn TracePropagator>,
@@ -99,19 +104,23 @@ pub(crate) struct StartedStream {
     pub(crate) memory: MemoryShare,
     /// The rest. Boxed, since it is moved at every event.
     pub(crate) stream: Box<EventStream>,
+    /// Its last event was received.
+    pub(crate) is_complete: bool,
     pub(crate) guard: AttemptGuard,
     pub(crate) translated: Option<Translated>,
 }
 
 enum StartedResponse {
     Complete(CompleteResponse),
-    Streaming { buffered: Pieces, stream: Box<EventStream> },
+    Streaming { buffered: Pieces, stream: Box<EventStream>, is_complete: bool },
 }
 
 impl CallContext<'_> {
     /// Acquires a permit and calls the model once, after the delay if there is one.
     pub(crate) async fn attempt(self, index: usize, delay: Option<RetryDelay>) -> CompletedAttempt {
         let entry = &self.chain.entries[index];
+        // From the choice on, so that calls at the same moment see each other (C7).
+        let in_flight = entry.in_flight.as_ref().filter(|_| delay.is_none()).map(InFlight::enter);
         let translated = match prepare::translated(self.call, self.shared_request, entry) {
             Ok(translated) => translated,
             Err(reason) => {
@@ -122,7 +131,7 @@ impl CallContext<'_> {
         let outcome = match self.acquire_permit(index, delay).await {
             Ok(permit) => {
                 let prepared = translated.unwrap_or_else(|| prepare::unchanged(self.call, entry));
-                self.call_once(index, permit, &prepared).await
+                pin!(self.call_once(index, permit, &prepared, in_flight)).await
             }
             Err(refusal) => {
                 tracing::debug!(request = self.call.id, model = %entry.key, reason = %refusal, "model skipped");
@@ -133,6 +142,16 @@ impl CallContext<'_> {
     }
 
     async fn acquire_permit(self, index: usize, delay: Option<RetryDelay>) -> Result<Permit, Refusal> {
+        if delay.is_none()
+            && let Some(admission) = self.circuits.admit_now(&self.chain.entries[index].key, self.source)
+        {
+            return admission;
+        }
+        // Boxed: hardly any call waits, and all have room for it.
+        Box::pin(self.wait_for_permit(index, delay)).await
+    }
+
+    async fn wait_for_permit(self, index: usize, delay: Option<RetryDelay>) -> Result<Permit, Refusal> {
         let mut cooldown_end = None;
         if let Some(RetryDelay { duration, is_cooldown }) = delay {
             cooldown_end = is_cooldown.then(|| Instant::now() + duration);
@@ -150,12 +169,19 @@ impl CallContext<'_> {
     }
 
     /// Calls one model once, and reports the outcome to its circuit; a stream's outcome so far.
-    async fn call_once(self, index: usize, permit: Permit, prepared: &PreparedRequest) -> AttemptOutcome {
+    async fn call_once(
+        self,
+        index: usize,
+        permit: Permit,
+        prepared: &PreparedRequest,
+        in_flight: Option<InFlightGuard>,
+    ) -> AttemptOutcome {
         let Self { chain, call, .. } = self;
         let entry = &chain.entries[index];
         let started_at = Instant::now();
         self.attempts.fetch_add(1, Ordering::Relaxed);
-        let metrics = self.metrics.start_attempt(&entry.key, chain.is_routed_model);
+        let model = ChainModel::new(Arc::clone(chain), index);
+        let metrics = AttemptMetrics::start(self.metrics.clone(), model, started_at);
         let span =
             spans::attempt(self.span, prepared.endpoint, &entry.key, &entry.provider, permit.is_probe());
         let headers_with_trace = self.propagator.map(|propagator| propagator.inject(&span, &call.headers));
@@ -164,7 +190,7 @@ impl CallContext<'_> {
             call.request.endpoint().openai_call().is_some_and(OpenAiCall::streams_no_progress);
         let is_awaited = call.request.stream() && !streams_no_progress;
         let mut guard = AttemptGuard::start(permit, is_awaited, total_deadline, metrics, span)
-            .counted_in(entry.in_flight.as_ref());
+            .counted_by(in_flight.or_else(|| entry.in_flight.as_ref().map(InFlight::enter)));
         let to_provider = providers::ProviderRequest {
             endpoint: prepared.endpoint,
             model: entry.key.model(),
@@ -178,9 +204,19 @@ impl CallContext<'_> {
             headers: headers_with_trace.as_ref().unwrap_or(&call.headers),
             timeouts: &chain.timeouts,
         };
-        let opened =
-            open_without_foreign_reasoning(&entry.provider, to_provider, &mut guard, chain.buffer_limit);
-        let result = timeout_at(self.deadline, opened).await;
+        let limit = chain.buffer_limit;
+        let mut result = {
+            let opened = pin!(open(&entry.provider, to_provider, &mut guard, limit));
+            timeout_at(self.deadline, opened).await
+        };
+        if let Ok(Err(error)) = &result
+            && let Some(body) = without_refused_reasoning(to_provider, error)
+        {
+            // Once more in `total`, since both are one attempt.
+            let again = providers::ProviderRequest { body: &body, ..to_provider };
+            let opened = Box::pin(open(&entry.provider, again, &mut guard, limit));
+            result = timeout_at(self.deadline, opened).await;
+        }
         let log_result = |result: &str| {
             let duration_ms = whole_millis(started_at.elapsed());
             tracing::debug!(request = call.id, model = %entry.key, duration_ms, "attempt: {result}");
@@ -192,12 +228,19 @@ impl CallContext<'_> {
                 guard.succeeded(response.usage);
                 AttemptOutcome::Response(response, prepared.translated())
             }
-            Ok(Ok(StartedResponse::Streaming { buffered, stream })) => {
+            Ok(Ok(StartedResponse::Streaming { buffered, stream, is_complete })) => {
                 log_result("stream started");
                 guard.record_response_meta(stream.meta());
                 let translated = prepared.translated();
                 let memory = self.memory.reservation(self.source.caller().cloned());
-                AttemptOutcome::StreamStarted(StartedStream { buffered, memory, stream, guard, translated })
+                AttemptOutcome::StreamStarted(StartedStream {
+                    buffered,
+                    memory,
+                    stream,
+                    is_complete,
+                    guard,
+                    translated,
+                })
             }
             Ok(Err(error)) => {
                 log_result(&error.to_string());
@@ -229,6 +272,7 @@ impl CallContext<'_> {
         loop {
             match started.stream.next().await {
                 Ok(Some(event)) => {
+                    started.is_complete = event.progress.done;
                     if !event.bytes.is_empty() {
                         started.buffered.push(event.bytes);
                     }
@@ -252,25 +296,14 @@ impl CallContext<'_> {
     }
 }
 
-/// Calls the provider. If it refuses reasoning that another made, all reasoning is taken out and the request sent once
-/// more: that is the client's mistake and no failure of the model, so it does not count (T5).
-async fn open_without_foreign_reasoning(
-    provider: &Provider,
-    call: providers::ProviderRequest<'_>,
-    guard: &mut AttemptGuard,
-    limit: BufferLimit,
-) -> Result<StartedResponse, ProviderError> {
-    let result = open(provider, call, guard, limit).await;
-    let Err(error) = &result else { return result };
+/// The body to send once more, if the provider has refused reasoning that another made: without any reasoning. That is the
+/// client's mistake and no failure of the model, so it does not count (T5).
+fn without_refused_reasoning(call: providers::ProviderRequest<'_>, error: &ProviderError) -> Option<Bytes> {
     let is_conversation = call.endpoint.openai_call().is_none();
     let is_foreign = is_conversation
         && is_request_error(error)
         && error.response.as_ref().is_some_and(|response| is_foreign_reasoning(&response.body));
-    let stripped = is_foreign.then(|| strip_reasoning(call.endpoint.dialect(), call.body)).flatten();
-    match stripped {
-        Some(body) => open(provider, providers::ProviderRequest { body: &body, ..call }, guard, limit).await,
-        None => result,
-    }
+    is_foreign.then(|| strip_reasoning(call.endpoint.dialect(), call.body)).flatten()
 }
 
 /// Calls the provider, and waits for its complete response or for the stream's first token. The events before that are
@@ -281,13 +314,15 @@ async fn open(
     guard: &mut AttemptGuard,
     BufferLimit(max_bytes): BufferLimit,
 ) -> Result<StartedResponse, ProviderError> {
-    let mut stream = match provider.call(call).await? {
+    // Pinned where it is: to await a future is to move it, and this one is large.
+    let mut stream = match pin!(provider.call(call)).await? {
         ProviderResponse::Complete(response) => return Ok(StartedResponse::Complete(response)),
         ProviderResponse::Streaming(stream) => stream,
     };
-    let mut buffered = Pieces::default();
+    let (mut buffered, mut is_complete) = (Pieces::default(), false);
     while let Some(event) = stream.next().await? {
         guard.on_first_byte();
+        is_complete = event.progress.done;
         // Of a translated event nothing may be left.
         if !event.bytes.is_empty() {
             buffered.push(event.bytes);
@@ -300,5 +335,5 @@ async fn open(
             return Err(ProviderError::too_large(max_bytes));
         }
     }
-    Ok(StartedResponse::Streaming { buffered, stream: Box::new(stream) })
+    Ok(StartedResponse::Streaming { buffered, stream: Box::new(stream), is_complete })
 }

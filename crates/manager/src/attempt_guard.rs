@@ -1,6 +1,6 @@
 //! The permit of an attempt in flight.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use circuits::Permit;
 use dialects::{ResponseMeta, Usage};
@@ -10,7 +10,7 @@ use tracing::Span;
 
 use crate::{
     Chain,
-    in_flight::{InFlight, InFlightGuard},
+    in_flight::InFlightGuard,
     metrics::AttemptMetrics,
     outcome::{ANSWERED, TIMEOUT, metric_label, record_outcome, record_timeout},
     spans,
@@ -75,8 +75,8 @@ impl AttemptGuard {
 
     /// Counts as in flight, until it is dropped.
     #[must_use]
-    pub(crate) fn counted_in(mut self, in_flight: Option<&Arc<InFlight>>) -> Self {
-        self.in_flight = in_flight.map(InFlight::enter);
+    pub(crate) fn counted_by(mut self, in_flight: Option<InFlightGuard>) -> Self {
+        self.in_flight = in_flight;
         self
     }
 
@@ -155,13 +155,26 @@ impl Drop for AttemptGuard {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use breaker::Policy;
-    use circuits::{Circuits, Policies};
+    use circuits::{Circuits, Policies, per_core::CoreArc};
+    use dialects::Endpoint;
+    use providers::{ProviderConfig, ProviderKind};
 
     use super::*;
-    use crate::CallMetrics;
+    use crate::{CallMetrics, Catalog, ChainModel, Settings};
 
     const TOTAL: Duration = Duration::from_secs(600);
+
+    /// The metrics of an attempt that starts now.
+    fn attempt_metrics(metrics: &CoreArc<CallMetrics>) -> AttemptMetrics {
+        let url = "http://127.0.0.1:1/v1".parse().unwrap();
+        let openai = ProviderConfig::new("openai", ProviderKind::OpenAi, url);
+        let catalog = Catalog::new(Settings { providers: vec![openai], ..Settings::default() }).unwrap();
+        let chain = catalog.resolve(Endpoint::ChatCompletions, "gpt-5").unwrap();
+        AttemptMetrics::start(metrics.clone(), ChainModel::new(chain, 0), Instant::now())
+    }
 
     fn one_failure() -> Policy {
         Policy {
@@ -177,7 +190,7 @@ mod tests {
     async fn opens(stream: bool, got_first_byte: bool, left: Duration, after: Duration) -> bool {
         let circuits = Circuits::in_memory(Policies { default: one_failure(), ..Policies::default() });
         let key = "openai:gpt-5".parse().unwrap();
-        let metrics = Arc::new(CallMetrics::default()).start_attempt(&key, false);
+        let metrics = attempt_metrics(&CoreArc::new(Arc::default()));
         let permit = circuits.admit(&key).await.unwrap();
         let mut guard = AttemptGuard::start(
             permit,
@@ -225,11 +238,12 @@ mod tests {
             (Some(second * 20), second * 40, true),
         ] {
             let circuits = Circuits::in_memory(Policies { default: one_failure(), ..Policies::default() });
-            let (key, metrics) = ("openai:gpt-5".parse().unwrap(), Arc::new(CallMetrics::default()));
+            let key = "openai:gpt-5".parse().unwrap();
+            let metrics = CoreArc::new(Arc::default());
             let start = async || {
                 let permit = circuits.admit(&key).await.unwrap();
                 let deadline = TotalDeadline::new(Instant::now() + TOTAL, TOTAL);
-                AttemptGuard::start(permit, true, deadline, metrics.start_attempt(&key, true), Span::none())
+                AttemptGuard::start(permit, true, deadline, attempt_metrics(&metrics), Span::none())
             };
             if let Some(usual) = usual {
                 let mut good = start().await;

@@ -2,12 +2,12 @@
 
 use std::{fmt, str::FromStr, sync::Arc};
 
-use breaker::{CallerName, ModelKey};
+use breaker::CallerName;
 use dialects::Request;
 use http::HeaderMap;
 use providers::CompleteResponse;
 
-use crate::{AllowedModels, Events, SkippedModel, Translated};
+use crate::{AllowedModels, ChainModel, Events, SkippedModel, Translated};
 
 /// A caller's call.
 pub struct Call {
@@ -80,7 +80,7 @@ pub enum Response {
 #[derive(Debug)]
 pub struct Reply {
     /// The model that responded.
-    pub answered_by: ModelKey,
+    pub answered_by: ChainModel,
     /// The number of requests to providers; at least 1.
     pub attempts: u32,
     /// What became of the request where the model has another API format than the caller.

@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-use http::HeaderMap;
+use http::{HeaderMap, HeaderName};
 
 /// The timeouts of the official SDKs: of a request, and of a read from the socket. Until the head of the response both
 /// run, and the head comes with the first token.
-const TIMEOUT_HEADERS: [&str; 2] = ["x-stainless-timeout", "x-stainless-read-timeout"];
+const TIMEOUT_HEADERS: [HeaderName; 2] =
+    [HeaderName::from_static("x-stainless-timeout"), HeaderName::from_static("x-stainless-read-timeout")];
 
 /// The most by which the gateway is earlier than its client: an error says more than the client's own timeout.
 const MAX_MARGIN: Duration = Duration::from_secs(1);
@@ -36,17 +37,16 @@ impl CallLimit {
 
 /// The client's shortest timeout, less what an error needs to arrive in time.
 fn client_timeout(headers: &HeaderMap) -> Option<Duration> {
-    let seconds = |name| headers.get(name)?.to_str().ok()?.trim().parse::<f64>().ok();
+    let seconds = |name: &HeaderName| headers.get(name)?.to_str().ok()?.trim().parse::<f64>().ok();
     let is_timeout = |seconds: &f64| (f64::MIN_POSITIVE..=MAX_SECONDS).contains(seconds);
-    let shortest =
-        TIMEOUT_HEADERS.into_iter().filter_map(seconds).filter(is_timeout).min_by(f64::total_cmp)?;
+    let shortest = TIMEOUT_HEADERS.iter().filter_map(seconds).filter(is_timeout).min_by(f64::total_cmp)?;
     let timeout = Duration::from_secs_f64(shortest);
     Some(timeout - (timeout / 20).min(MAX_MARGIN))
 }
 
 #[cfg(test)]
 mod tests {
-    use http::{HeaderName, HeaderValue};
+    use http::HeaderValue;
 
     use super::*;
 

@@ -9,6 +9,7 @@ use std::{
 };
 
 use breaker::{CallerName, ModelKey};
+use circuits::per_core::CoreArc;
 use dialects::{Endpoint, ResponseMeta, Usage};
 use http::HeaderMap;
 use providers::UPSTREAM_REQUEST_ID;
@@ -16,7 +17,8 @@ use tokio::time::Instant;
 use tracing::Span;
 
 use crate::{
-    Call, CallMetrics, Chain, TracePropagator, Translated, metrics::CallSummary, outcome::ANSWERED, spans,
+    Call, CallMetrics, Chain, ChainModel, TracePropagator, Translated, metrics::CallSummary,
+    outcome::ANSWERED, spans,
 };
 
 /// The longest name of a model in the log, in characters: a client may send any name.
@@ -32,22 +34,22 @@ pub(crate) struct CallLog {
     caller: Option<CallerName>,
     endpoint: Endpoint,
     stream: bool,
-    /// The requested route or model.
-    requested: Arc<str>,
+    /// The name that was requested, if it is unknown.
+    unknown: Option<Box<str>>,
     /// `None`: unknown route or model.
     chain: Option<Arc<Chain>>,
-    metrics: Arc<CallMetrics>,
+    metrics: CoreArc<CallMetrics>,
     started_at: Instant,
     first_token: Option<Duration>,
     outcome: Option<&'static str>,
     /// The model that responded.
-    pub(crate) answered_by: Option<ModelKey>,
+    pub(crate) answered_by: Option<ChainModel>,
     /// What became of the request, if that model has another API format.
     translated: Option<Translated>,
     /// What that model's provider calls the request.
     upstream_request: Option<Box<str>>,
     /// Requests to providers.
-    attempts: Arc<AtomicU32>,
+    attempts: AtomicU32,
     /// The tokens that a complete response reports.
     usage: Usage,
     span: Span,
@@ -58,29 +60,29 @@ impl CallLog {
     pub(crate) fn start(
         call: &Call,
         chain: Option<&Arc<Chain>>,
-        metrics: &Arc<CallMetrics>,
+        metrics: CoreArc<CallMetrics>,
         propagator: Option<&dyn TracePropagator>,
     ) -> Self {
         let stream = call.request.stream();
         metrics.call_started(stream);
-        let requested =
-            chain.map_or_else(|| truncate_name(call.request.model()), |chain| Arc::clone(&chain.name));
+        let unknown = chain.is_none().then(|| truncate_name(call.request.model()));
+        let requested = requested(chain.map(AsRef::as_ref), unknown.as_deref());
         Self {
-            span: spans::call(call, &requested, propagator),
-            requested,
+            span: spans::call(call, requested, propagator),
+            unknown,
             id: call.id.clone(),
             caller: call.caller.clone(),
             endpoint: call.request.endpoint(),
             stream,
             chain: chain.cloned(),
-            metrics: Arc::clone(metrics),
+            metrics,
             started_at: Instant::now(),
             first_token: None,
             outcome: None,
             answered_by: None,
             translated: None,
             upstream_request: None,
-            attempts: Arc::default(),
+            attempts: AtomicU32::new(0),
             usage: Usage::default(),
         }
     }
@@ -96,13 +98,13 @@ impl CallLog {
     }
 
     /// The counter of requests to providers.
-    pub(crate) const fn attempts(&self) -> &Arc<AtomicU32> {
+    pub(crate) const fn attempts(&self) -> &AtomicU32 {
         &self.attempts
     }
 
     /// A model has responded, or its stream has started.
-    pub(crate) fn set_answered_by(&mut self, key: ModelKey, meta: &ResponseMeta) {
-        self.answered_by = Some(key);
+    pub(crate) fn set_answered_by(&mut self, model: ChainModel, meta: &ResponseMeta) {
+        self.answered_by = Some(model);
         spans::record_response_meta(&self.span, meta);
     }
 
@@ -167,7 +169,7 @@ impl Drop for CallLog {
             caller: self.caller.as_ref(),
             chain: self.chain.as_deref(),
             outcome,
-            answered_by: self.answered_by.as_ref().filter(|_| outcome == ANSWERED),
+            answered_by: self.answered_by.as_deref().filter(|_| outcome == ANSWERED),
             usage: self.usage,
             duration,
             first_token: self.first_token,
@@ -179,8 +181,8 @@ impl Drop for CallLog {
             caller = self.caller.as_ref().map(CallerName::as_str),
             path = self.endpoint.path(),
             stream = self.stream,
-            model = &*self.requested,
-            answered_by = self.answered_by.as_ref().map(ModelKey::as_str),
+            model = requested(self.chain.as_deref(), self.unknown.as_deref()),
+            answered_by = self.answered_by.as_deref().map(ModelKey::as_str),
             upstream_request = self.upstream_request.as_deref(),
             attempts = self.attempts.load(Ordering::Relaxed),
             translated = self.translated.as_ref().map(tracing::field::display),
@@ -201,6 +203,11 @@ pub(crate) fn whole_millis(duration: Duration) -> u64 {
 }
 
 /// A client's name for a model, of limited length.
-fn truncate_name(name: &str) -> Arc<str> {
-    name.chars().take(MAX_NAME_CHARS).collect::<String>().into()
+fn truncate_name(name: &str) -> Box<str> {
+    name.chars().take(MAX_NAME_CHARS).collect()
+}
+
+/// The requested route or model.
+fn requested<'a>(chain: Option<&'a Chain>, unknown: Option<&'a str>) -> &'a str {
+    chain.map_or(unknown.unwrap_or_default(), Chain::name)
 }

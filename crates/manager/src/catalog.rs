@@ -8,7 +8,9 @@ use std::{
 };
 
 use breaker::{ModelKey, ModelKeyError};
+use circuits::per_core::PerCore;
 use dialects::{Dialect, Endpoint};
+use foldhash::fast::RandomState;
 use providers::{Provider, ProviderConfig, ProviderConfigError, Timeouts, Vendor};
 
 use crate::{BufferLimit, ModelGroup, OnAuthError, Retry, Route, StreamMode, in_flight::InFlight};
@@ -88,7 +90,9 @@ fn list_routes(routes: &[String]) -> String {
 #[derive(Debug)]
 pub struct Catalog {
     providers: HashMap<String, Arc<Provider>>,
-    routes: BTreeMap<String, Arc<Chain>>,
+    routes: BTreeMap<String, SharedChain>,
+    /// What names of the routes' models resolve to.
+    routed_models: RoutedModels,
     /// The calls in flight of all models that are among equals.
     in_flight: HashMap<ModelKey, Arc<InFlight>>,
     retry: Retry,
@@ -97,8 +101,19 @@ pub struct Catalog {
     buffer_limit: BufferLimit,
 }
 
-/// The models for a call, in the order in which they are tried.
-#[derive(Debug)]
+/// A chain that every call counts while it lasts: each core has one of its own.
+type SharedChain = Arc<PerCore<Arc<Chain>>>;
+
+/// By name. It depends on the API format which provider a bare name implies.
+type RoutedModels = HashMap<Box<str>, Vec<(Dialect, SharedChain)>, RandomState>;
+
+/// The API formats of callers.
+const CALLERS_DIALECTS: [Dialect; 4] =
+    [Dialect::OpenAiChat, Dialect::OpenAiResponses, Dialect::Anthropic, Dialect::Gemini];
+
+/// The models for a call, in the order in which they are tried. Alone on its cache lines, with its reference count.
+#[derive(Debug, Clone)]
+#[repr(align(128))]
 pub struct Chain {
     /// The route's name, or the model's key.
     pub(crate) name: Arc<str>,
@@ -197,17 +212,40 @@ impl Catalog {
         let mut routes = BTreeMap::new();
         for (name, route) in &settings.routes {
             let chain = route_chain(name, route, settings.buffer_limit, &providers, &in_flight)?;
-            routes.insert(name.clone(), Arc::new(chain));
+            routes.insert(name.clone(), shared(&chain));
         }
-        Ok(Self {
+        let catalog = Self {
             providers,
             routes,
+            routed_models: RoutedModels::default(),
             in_flight,
             retry: settings.retry,
             timeouts: settings.timeouts,
             stream: settings.stream,
             buffer_limit: settings.buffer_limit,
-        })
+        };
+        Ok(Self { routed_models: catalog.resolve_routed_models(), ..catalog })
+    }
+
+    /// Resolves all names by which callers may ask for a model that a route has.
+    fn resolve_routed_models(&self) -> RoutedModels {
+        let mut resolved = RoutedModels::default();
+        let mut chains = HashMap::new();
+        for key in self.routes.values().flat_map(|chain| chain.local().models()) {
+            let (provider, model) = (key.provider(), key.model());
+            for name in [key.as_str(), &format!("{provider}/{model}"), model] {
+                for dialect in CALLERS_DIALECTS {
+                    let Ok(entry) = self.resolve_model(dialect, name) else { continue };
+                    let chain = chains.entry(entry.key.clone());
+                    let chain = chain.or_insert_with(|| shared(&self.direct_chain(entry)));
+                    let of_name: &mut Vec<_> = resolved.entry(name.into()).or_default();
+                    if of_name.iter().all(|(other, _)| *other != dialect) {
+                        of_name.push((dialect, Arc::clone(chain)));
+                    }
+                }
+            }
+        }
+        resolved
     }
 
     /// The chain of a name: a route, a model key (`provider:model` or `provider/model`), or the bare name of a model, which
@@ -216,13 +254,23 @@ impl Catalog {
     /// # Errors
     /// When it is none of these.
     pub fn resolve(&self, endpoint: Endpoint, name: &str) -> Result<Arc<Chain>, UnknownModel> {
-        if let Some(chain) = self.routes.get(name) {
-            return Ok(Arc::clone(chain));
+        let dialect = endpoint.dialect();
+        let routed_model = || {
+            let of_name = self.routed_models.get(name)?;
+            of_name.iter().find_map(|(other, chain)| (*other == dialect).then_some(chain))
+        };
+        if let Some(chain) = self.routes.get(name).or_else(routed_model) {
+            return Ok(Arc::clone(chain.local()));
         }
+        Ok(Arc::new(self.direct_chain(self.resolve_model(dialect, name)?)))
+    }
+
+    /// The model of a name that is no route's.
+    fn resolve_model(&self, dialect: Dialect, name: &str) -> Result<ChainEntry, UnknownModel> {
         let (provider, model) = self
-            .split_provider(endpoint, name, ':')
-            .or_else(|| self.split_provider(endpoint, name, '/'))
-            .unwrap_or_else(|| (default_provider(endpoint, name), name));
+            .split_provider(dialect, name, ':')
+            .or_else(|| self.split_provider(dialect, name, '/'))
+            .unwrap_or_else(|| (default_provider(dialect, name), name));
         let key = ModelKey::new(provider, model)?;
         let provider = self.providers.get(provider).ok_or_else(|| UnknownModel::ProviderNotConfigured {
             requested: name.to_owned(),
@@ -230,7 +278,7 @@ impl Catalog {
             routes: self.routes.keys().cloned().collect(),
         })?;
         let in_flight = self.in_flight.get(&key).cloned();
-        Ok(Arc::new(self.direct_chain(ChainEntry { key, provider: Arc::clone(provider), in_flight })))
+        Ok(ChainEntry { key, provider: Arc::clone(provider), in_flight })
     }
 
     /// The names of the providers, sorted.
@@ -255,7 +303,7 @@ impl Catalog {
     #[must_use]
     pub fn model_names(&self) -> Vec<&str> {
         let mut names: Vec<&str> = self.routes.keys().map(String::as_str).collect();
-        for key in self.routes.values().flat_map(|chain| chain.models()) {
+        for key in self.routes.values().flat_map(|chain| chain.local().models()) {
             if !names.contains(&key.as_str()) {
                 names.push(key.as_str());
             }
@@ -266,7 +314,7 @@ impl Catalog {
     /// Splits `name` at the first `separator`, if the part before it is a provider.
     fn split_provider<'a>(
         &self,
-        endpoint: Endpoint,
+        dialect: Dialect,
         name: &'a str,
         separator: char,
     ) -> Option<(&'a str, &'a str)> {
@@ -274,7 +322,7 @@ impl Catalog {
             self.providers.contains_key(*provider)
                 || KNOWN_PROVIDERS.contains(provider)
                 || (Vendor::named(provider).is_some()
-                    && self.is_at_its_maker(default_provider(endpoint, name)))
+                    && self.is_at_its_maker(default_provider(dialect, name)))
         })
     }
 
@@ -286,7 +334,7 @@ impl Catalog {
 
     /// Whether a route has this model.
     pub(crate) fn is_routed(&self, model: &ModelKey) -> bool {
-        self.routes.values().any(|chain| chain.models().any(|key| key == model))
+        self.routes.values().any(|chain| chain.local().models().any(|key| key == model))
     }
 
     fn direct_chain(&self, entry: ChainEntry) -> Chain {
@@ -348,17 +396,20 @@ fn route_chain(
     })
 }
 
+/// A copy for each core.
+fn shared(chain: &Chain) -> SharedChain {
+    Arc::new(PerCore::new(|| Arc::new(chain.clone())))
+}
+
 /// The provider of a bare model name.
-fn default_provider(endpoint: Endpoint, model: &str) -> &'static str {
-    match endpoint {
+fn default_provider(dialect: Dialect, model: &str) -> &'static str {
+    match dialect {
         _ if model.starts_with("claude-") => "anthropic",
         _ if model.starts_with("gemini-") => "google-genai",
-        _ => match endpoint.dialect() {
-            Dialect::OpenAiChat | Dialect::OpenAiResponses => "openai",
-            Dialect::Anthropic => "anthropic",
-            Dialect::Gemini => "google-genai",
-            Dialect::BedrockConverse => "bedrock",
-        },
+        Dialect::OpenAiChat | Dialect::OpenAiResponses => "openai",
+        Dialect::Anthropic => "anthropic",
+        Dialect::Gemini => "google-genai",
+        Dialect::BedrockConverse => "bedrock",
     }
 }
 

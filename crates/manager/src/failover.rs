@@ -10,29 +10,27 @@
 use std::{
     future::Future,
     iter,
-    pin::Pin,
-    sync::{Arc, atomic::Ordering},
+    pin::{Pin, pin},
+    sync::Arc,
     time::Duration,
 };
 
-use dialects::{Dialect, ResponseMeta, StoredReference};
+use dialects::StoredReference;
 use futures_util::{StreamExt as _, stream::FuturesUnordered};
-use http::{HeaderMap, HeaderName, HeaderValue};
-use providers::{CompleteResponse, ProviderError};
+use http::{HeaderName, HeaderValue};
+use providers::ProviderError;
 use tokio::time::{Instant, sleep_until};
 
 use crate::{
-    Body, CallError, ChainEntry, Events, Reply, SkipReason, SkippedModel, StreamMode, Translated,
+    CallError, ChainEntry, SkipReason, SkippedModel, StreamMode,
     attempt::{AttemptOutcome, CallContext, CompletedAttempt, RetryDelay, StartedStream},
     backoff::backoff,
-    call_log::CallLog,
     candidate::Candidate,
     chain_order::balanced_order,
     outcome::{
-        REJECTED_BY_PROVIDER, RetryDecision, classify_retry, is_auth_error, is_missing_endpoint,
-        is_quota_error, is_request_error,
+        RetryDecision, classify_retry, is_auth_error, is_missing_endpoint, is_quota_error, is_request_error,
     },
-    relay::Relay,
+    reply::CallOutcome,
     wait::WaitBudget,
 };
 
@@ -42,14 +40,15 @@ const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
 /// The loop over the chain of one call.
 pub(crate) struct FailoverLoop<'a> {
     context: CallContext<'a>,
-    log: CallLog,
     /// The models that may be called, in the chain's order.
     candidates: Vec<Candidate>,
     /// The order in which they are called, where the chain has equals; `None`: the chain's.
     order: Option<Vec<usize>>,
     /// The second attempt at a model that an equal is called instead of, should no equal be callable.
     put_off: Option<(usize, RetryDelay)>,
-    /// Attempts in flight: one, unless models are hedged.
+    /// The attempt to start next.
+    starting: Option<(usize, Option<RetryDelay>)>,
+    /// Attempts in flight next to others, and streams that are buffered.
     in_flight: FuturesUnordered<AttemptFuture<'a>>,
     /// When the next model is called as well.
     hedge_at: Option<Instant>,
@@ -59,43 +58,33 @@ pub(crate) struct FailoverLoop<'a> {
 
 type AttemptFuture<'a> = Pin<Box<dyn Future<Output = CompletedAttempt> + Send + 'a>>;
 
-/// The result of the loop.
-enum CallOutcome {
-    /// A model's response, in one piece.
-    Response { index: usize, response: CompleteResponse, translated: Option<Translated> },
-    /// A provider's rejection of the request.
-    Rejected { index: usize, response: CompleteResponse, translated: Option<Translated> },
-    /// A model's stream, which has started.
-    Stream { index: usize, started: StartedStream },
-    /// A buffered stream, complete.
-    Buffered { index: usize, started: StartedStream },
-    /// No response.
-    Error(CallError),
-}
-
 impl<'a> FailoverLoop<'a> {
     /// Starts before the first model.
-    pub(crate) fn new(context: CallContext<'a>, log: CallLog) -> Self {
+    pub(crate) fn new(context: CallContext<'a>) -> Self {
         let chain = context.chain;
         let models = if context.call.fallback { chain.entries.len() } else { chain.first_group().len() };
         let order = (!chain.equals.is_empty()).then(|| balanced_order(context, models));
         Self {
             context,
-            log,
             candidates: iter::repeat_with(Candidate::default).take(models).collect(),
             order,
             put_off: None,
+            starting: None,
             in_flight: FuturesUnordered::new(),
             hedge_at: None,
             last_started: None,
         }
     }
 
-    /// Runs until there is a response, or no model is left.
-    pub(crate) async fn run(mut self) -> Result<Reply, CallError> {
+    /// Runs until there is a response, or no model is left. Also returns the models that were skipped or failed. Attempts that
+    /// are still in flight are cancelled.
+    pub(crate) async fn run(mut self) -> (CallOutcome, Vec<SkippedModel>) {
         self.skip_ineligible();
-        let outcome = self.try_candidates().await;
-        self.finish(outcome)
+        let outcome = {
+            let trying = pin!(self.try_candidates());
+            trying.await
+        };
+        (outcome, self.skipped())
     }
 
     /// Skips models with another API format, and the one with an injected fault.
@@ -138,10 +127,15 @@ impl<'a> FailoverLoop<'a> {
             WaitBudget::new(self.context.chain.retry.max_retry_after, self.context.deadline);
         loop {
             self.start_next();
-            while let Some(event) = self.next_event().await {
+            loop {
+                let event = {
+                    let next = pin!(self.next_event());
+                    next.await
+                };
                 match event {
-                    LoopEvent::HedgeTimer => self.start_next(),
-                    LoopEvent::AttemptDone(attempt) => {
+                    None => break,
+                    Some(LoopEvent::HedgeTimer) => self.start_next(),
+                    Some(LoopEvent::AttemptDone(attempt)) => {
                         if let Some(outcome) = self.on_attempt_done(attempt) {
                             return outcome;
                         }
@@ -200,11 +194,20 @@ impl<'a> FailoverLoop<'a> {
             let starts_at = Instant::now() + delay.map_or(Duration::ZERO, |delay| delay.duration);
             self.hedge_at = self.context.chain.hedge_after.map(|hedge_after| starts_at + hedge_after);
         }
-        self.in_flight.push(Box::pin(self.context.attempt(index, delay)));
+        self.starting = Some((index, delay));
     }
 
     /// The next event; `None`: nothing is in flight.
     async fn next_event(&mut self) -> Option<LoopEvent> {
+        if let Some((index, delay)) = self.starting.take() {
+            // Boxed: it is large, and whoever holds a call moves it several times.
+            let attempt = Box::pin(self.context.attempt(index, delay));
+            if self.in_flight.is_empty() && self.hedge_at.is_none() {
+                // Nothing can happen beside it, as in nearly every call.
+                return Some(LoopEvent::AttemptDone(attempt.await));
+            }
+            self.in_flight.push(attempt);
+        }
         let hedge_at = self.hedge_at.filter(|_| !self.in_flight.is_empty());
         let hedge_timer = async {
             match hedge_at {
@@ -257,7 +260,8 @@ impl<'a> FailoverLoop<'a> {
         }
         // A hedge in flight already is the next model, unless it is the hedge that failed.
         let failed = !self.candidates[index].is_in_flight();
-        if self.in_flight.is_empty() || failed && self.last_started == Some(index) {
+        let nothing_in_flight = self.in_flight.is_empty() && self.starting.is_none();
+        if nothing_in_flight || failed && self.last_started == Some(index) {
             self.start_next();
         }
         None
@@ -439,79 +443,6 @@ impl<'a> FailoverLoop<'a> {
             })
             .collect()
     }
-
-    /// Builds the reply and logs the call. Dropping the attempts in flight cancels them.
-    fn finish(self, outcome: CallOutcome) -> Result<Reply, CallError> {
-        let skipped = self.skipped();
-        let Self { context: CallContext { chain, call, attempts, stored, .. }, mut log, .. } = self;
-        let attempts = attempts.load(Ordering::Relaxed);
-        let dialect = call.request.endpoint().dialect();
-        let mut answered_by =
-            |index: usize, meta: &ResponseMeta, headers: &HeaderMap, translated: Option<&Translated>| {
-                let key = chain.entries[index].key.clone();
-                log.set_answered_by(key.clone(), meta);
-                log.set_upstream_request(headers);
-                log.set_translated(translated);
-                if let (Dialect::OpenAiResponses, None, Some(id)) = (dialect, translated, &meta.id) {
-                    stored.remember(id, key.provider());
-                }
-                key
-            };
-        match outcome {
-            CallOutcome::Error(error) => {
-                log.finish(error.code());
-                Err(error)
-            }
-            CallOutcome::Response { index, response, translated } => {
-                let answered_by = answered_by(index, &response.meta, &response.headers, translated.as_ref());
-                log.finish_success(response.usage);
-                Ok(Reply { answered_by, attempts, translated, skipped, body: Body::Complete(response) })
-            }
-            CallOutcome::Rejected { index, response, translated } => {
-                let answered_by = answered_by(index, &response.meta, &response.headers, translated.as_ref());
-                log.finish(REJECTED_BY_PROVIDER);
-                Ok(Reply { answered_by, attempts, translated, skipped, body: Body::Complete(response) })
-            }
-            CallOutcome::Buffered {
-                index,
-                started: StartedStream { buffered, memory, stream, guard, translated },
-            } => {
-                let answered_by = answered_by(index, stream.meta(), stream.headers(), translated.as_ref());
-                guard.succeeded(stream.usage());
-                log.on_first_token();
-                log.finish_success(stream.usage());
-                let events = Events::buffered(buffered.into_vec(), memory);
-                let body = stream_body(stream.headers().clone(), events, stream.has_events());
-                Ok(Reply { answered_by, attempts, translated, skipped, body })
-            }
-            CallOutcome::Stream {
-                index,
-                started: StartedStream { buffered, memory, stream, mut guard, translated },
-            } => {
-                let answered_by = answered_by(index, stream.meta(), stream.headers(), translated.as_ref());
-                guard.on_handoff();
-                log.on_first_token();
-                let (headers, has_events) = (stream.headers().clone(), stream.has_events());
-                let relay = Relay {
-                    buffered: buffered.into_vec().into(),
-                    memory,
-                    failure: None,
-                    stream,
-                    dialect,
-                    json_array: call.request.json_array(),
-                    chain: Arc::clone(chain),
-                    guard,
-                    log,
-                };
-                let body = stream_body(headers, relay.into_events(), has_events);
-                Ok(Reply { answered_by, attempts, translated, skipped, body })
-            }
-        }
-    }
-}
-
-const fn stream_body(headers: HeaderMap, events: Events, has_events: bool) -> Body {
-    if has_events { Body::Stream { headers, events } } else { Body::Bytes { headers, bytes: events } }
 }
 
 /// Whether a request goes on from a response, or from what belongs to one.

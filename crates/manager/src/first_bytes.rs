@@ -2,34 +2,40 @@
 
 use std::{
     collections::HashMap,
-    sync::{Mutex, PoisonError, RwLock},
+    sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
 use breaker::ModelKey;
+use circuits::per_core::PerCore;
 
-/// The streams of a model that are remembered.
+/// The streams of a model that each core remembers.
 const CAPACITY: usize = 100;
 
 /// The times of the last good streams, by model.
 #[derive(Debug, Default)]
-pub(crate) struct FirstBytes(RwLock<HashMap<ModelKey, Mutex<RecentTimes>>>);
+pub(crate) struct FirstBytes(PerCore<Mutex<ByModel>>);
+
+type ByModel = HashMap<ModelKey, RecentTimes>;
+
+fn lock(times: &Mutex<ByModel>) -> MutexGuard<'_, ByModel> {
+    times.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 impl FirstBytes {
     /// Adds a good stream of this model. The caller bounds the number of models.
     pub(crate) fn record(&self, key: &ModelKey, time: Duration) {
-        if let Some(times) = self.0.read().unwrap_or_else(PoisonError::into_inner).get(key) {
-            times.lock().unwrap_or_else(PoisonError::into_inner).push(time);
-            return;
+        let mut all = lock(self.0.local());
+        match all.get_mut(key) {
+            Some(times) => times.push(time),
+            None => all.entry(key.clone()).or_default().push(time),
         }
-        let mut all = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        all.entry(key.clone()).or_default().get_mut().unwrap_or_else(PoisonError::into_inner).push(time);
     }
 
     /// The 95th percentile of this model's times; `None`: it has had no good stream.
     pub(crate) fn percentile_95(&self, key: &ModelKey) -> Option<Duration> {
-        let all = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        all.get(key)?.lock().unwrap_or_else(PoisonError::into_inner).percentile_95()
+        let of_core = |all: &Mutex<ByModel>| lock(all).get(key).map(|times| times.millis.clone());
+        percentile_95(self.0.iter().filter_map(of_core).flatten().collect())
     }
 }
 
@@ -51,14 +57,13 @@ impl RecentTimes {
             self.oldest = (self.oldest + 1) % CAPACITY;
         }
     }
+}
 
-    /// The least time that at least 95 % of the times do not exceed.
-    fn percentile_95(&self) -> Option<Duration> {
-        let rank = (self.millis.len() * 95).div_ceil(100).checked_sub(1)?;
-        let mut millis = self.millis.clone();
-        let (_, at_rank, _) = millis.select_nth_unstable(rank);
-        Some(Duration::from_millis(u64::from(*at_rank)))
-    }
+/// The least time that at least 95 % of the times do not exceed.
+fn percentile_95(mut millis: Vec<u32>) -> Option<Duration> {
+    let rank = (millis.len() * 95).div_ceil(100).checked_sub(1)?;
+    let (_, at_rank, _) = millis.select_nth_unstable(rank);
+    Some(Duration::from_millis(u64::from(*at_rank)))
 }
 
 #[cfg(test)]
@@ -69,7 +74,7 @@ mod tests {
         let mut times = RecentTimes::default();
         seconds.into_iter().for_each(|seconds| times.push(Duration::from_secs(seconds)));
         assert!(times.millis.len() <= CAPACITY);
-        times.percentile_95().map(|time| time.as_secs())
+        percentile_95(times.millis).map(|time| time.as_secs())
     }
 
     #[test]

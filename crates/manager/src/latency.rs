@@ -1,12 +1,13 @@
 //! The recent time to first token of each model.
 
 use std::{
-    collections::{BTreeMap, HashMap},
-    sync::{Mutex, PoisonError, RwLock},
+    collections::{BTreeMap, HashMap, VecDeque},
+    sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
 use breaker::ModelKey;
+use circuits::per_core::PerCore;
 use tokio::time::Instant;
 
 /// The weight of a new stream: the average follows about the last ten.
@@ -15,46 +16,70 @@ const EWMA_ALPHA: f64 = 0.2;
 /// An older average is ignored.
 const EWMA_TTL: Duration = Duration::from_secs(300);
 
+/// The streams of a model that each core remembers. Older ones have a weight of less than 0.1 %.
+const CAPACITY: usize = 32;
+
 /// The recent time to first token, by model.
 #[derive(Debug, Default)]
-pub(crate) struct Latencies(RwLock<HashMap<ModelKey, Mutex<Ewma>>>);
+pub(crate) struct Latencies(PerCore<Mutex<ByModel>>);
+
+type ByModel = HashMap<ModelKey, VecDeque<Sample>>;
 
 #[derive(Debug, Clone, Copy)]
-struct Ewma {
-    seconds: f64,
-    updated_at: Instant,
+struct Sample {
+    at: Instant,
+    first_token: Duration,
+}
+
+fn lock(samples: &Mutex<ByModel>) -> MutexGuard<'_, ByModel> {
+    samples.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Latencies {
     /// Adds a stream of this model. The caller bounds the number of models.
     pub(crate) fn record(&self, key: &ModelKey, first_token: Duration) {
-        let new = Ewma { seconds: first_token.as_secs_f64(), updated_at: Instant::now() };
-        if let Some(ewma) = self.0.read().unwrap_or_else(PoisonError::into_inner).get(key) {
-            let mut ewma = ewma.lock().unwrap_or_else(PoisonError::into_inner);
-            *ewma = ewma.updated_with(new);
-            return;
+        let sample = Sample { at: Instant::now(), first_token };
+        let mut all = lock(self.0.local());
+        match all.get_mut(key) {
+            Some(samples) => {
+                if samples.len() == CAPACITY {
+                    samples.pop_front();
+                }
+                samples.push_back(sample);
+            }
+            None => drop(all.insert(key.clone(), VecDeque::from([sample]))),
         }
-        self.0.write().unwrap_or_else(PoisonError::into_inner).insert(key.clone(), Mutex::new(new));
     }
 
     /// The models with a recent stream, and their averages.
     pub(crate) fn snapshot(&self) -> BTreeMap<ModelKey, Duration> {
-        let all = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        let recent = all.iter().filter_map(|(key, ewma)| {
-            let ewma = *ewma.lock().unwrap_or_else(PoisonError::into_inner);
-            let average = Duration::try_from_secs_f64(ewma.seconds).ok()?;
-            (ewma.updated_at.elapsed() < EWMA_TTL).then(|| (key.clone(), average))
-        });
-        recent.collect()
+        let mut by_model = BTreeMap::<_, Vec<_>>::new();
+        for core in self.0.iter() {
+            for (key, samples) in lock(core).iter() {
+                by_model.entry(key.clone()).or_default().extend(samples.iter().copied());
+            }
+        }
+        by_model.into_iter().filter_map(|(key, samples)| Some((key, recent_average(samples)?))).collect()
     }
 }
 
-impl Ewma {
-    fn updated_with(self, new: Self) -> Self {
-        let expired = self.updated_at.elapsed() >= EWMA_TTL;
-        let weight = if expired { 1.0 } else { EWMA_ALPHA };
-        Self { seconds: self.seconds + weight * (new.seconds - self.seconds), updated_at: new.updated_at }
+/// The average of streams that may have been on different cores, in the order in which they came.
+fn recent_average(mut samples: Vec<Sample>) -> Option<Duration> {
+    samples.sort_unstable_by_key(|sample| sample.at);
+    let last = samples.last()?.at;
+    let mut before: Option<(f64, Instant)> = None;
+    for Sample { at, first_token } in samples {
+        let new = first_token.as_secs_f64();
+        let average = match before {
+            Some((average, then)) if at.duration_since(then) < EWMA_TTL => {
+                average + EWMA_ALPHA * (new - average)
+            }
+            _ => new,
+        };
+        before = Some((average, at));
     }
+    let average = Duration::try_from_secs_f64(before?.0).ok()?;
+    (last.elapsed() < EWMA_TTL).then_some(average)
 }
 
 #[cfg(test)]

@@ -14,6 +14,8 @@
 //!    ▼
 //! failover, buffered_stream     the loop over the chain; a stream that is kept until it is complete
 //!    ▼
+//! reply                         what the caller gets of how the loop has ended
+//!    ▼
 //! chain_order                   the order of a chain's models for a call, where some are equals
 //!    ▼
 //! attempt, relay                one call to one model; a stream that is passed through
@@ -23,10 +25,12 @@
 //! prepare                       a request as a model of the chain gets it, translated where need be
 //!    ▼
 //! metrics, spans, candidate     the same record for metrics and traces; a model of the chain, for one call
+//! exposition                    the metrics as Prometheus gets them
 //!    ▼
 //! error, call, latency          a call without a response; a call and its reply; recent times to first token
-//! first_bytes                   what the first bytes of streams take
+//! first_bytes, core_counts      what the first bytes of streams take; what one core has counted
 //!    ▼
+//! chain_model                   a model of a chain, without its own reference count
 //! outcome, events               what an error means; the events of a stream
 //! conversation                  which conversation a call belongs to
 //!    ▼
@@ -85,10 +89,13 @@ mod call_limit;
 mod call_log;
 mod candidate;
 mod catalog;
+mod chain_model;
 mod chain_order;
 mod conversation;
+mod core_counts;
 mod error;
 mod events;
+mod exposition;
 mod failover;
 mod first_bytes;
 #[doc(hidden)]
@@ -102,6 +109,7 @@ mod outcome;
 mod pieces;
 mod prepare;
 mod relay;
+mod reply;
 mod route;
 mod shortage;
 mod spans;
@@ -113,6 +121,7 @@ pub use allowed_models::{AllowedModels, ModelPattern, ModelPatternError};
 pub use attempt_guard::STALL_TIMEOUT;
 pub use call::{Body, Call, FaultInjection, FaultInjectionError, Reply, Response};
 pub use catalog::{Catalog, CatalogError, Chain, ChainEntry, Settings, UnknownModel};
+pub use chain_model::ChainModel;
 pub use error::{CallError, SkipReason, SkippedModel};
 pub use events::{Events, StreamAborted};
 pub use manager::ModelManager;

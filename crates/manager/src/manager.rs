@@ -1,11 +1,14 @@
 //! The ModelManager: settings that can be replaced, and circuits that stay.
 
-use std::{fmt, sync::Arc};
+use std::{fmt, pin::pin, sync::Arc};
 
 use arc_swap::ArcSwap;
 use breaker::ModelKey;
 use bytes::Bytes;
-use circuits::{CallSource, Circuits, Permit};
+use circuits::{
+    CallSource, Circuits, Permit,
+    per_core::{CoreArc, SharedByCores},
+};
 use dialects::Dialect;
 use http::{HeaderMap, Method};
 use providers::{CompleteResponse, ProviderError};
@@ -20,6 +23,7 @@ use crate::{
     failover::FailoverLoop,
     outcome::{Reporter, missing_resource, record_reported_outcome},
     prepare::SharedRequest,
+    reply::finish,
     shortage,
     stored::StoredResponses,
 };
@@ -27,8 +31,14 @@ use crate::{
 /// Responds to calls by the first available model of a chain. Shared by all connections.
 pub struct ModelManager {
     catalog: ArcSwap<Catalog>,
+    shared: SharedByCores<Shared>,
+}
+
+/// What its calls share. Each counts it by its core.
+#[derive(Clone)]
+struct Shared {
     circuits: Circuits,
-    metrics: Arc<CallMetrics>,
+    metrics: Arc<SharedByCores<CallMetrics>>,
     propagator: Option<Arc<dyn TracePropagator>>,
     stored: Arc<StoredResponses>,
     memory: MemoryBudget,
@@ -42,30 +52,34 @@ impl ModelManager {
     pub fn new(settings: Settings, circuits: Circuits) -> Result<Self, CatalogError> {
         Ok(Self {
             catalog: ArcSwap::from_pointee(Catalog::new(settings)?),
-            circuits,
-            metrics: Arc::default(),
-            propagator: None,
-            stored: Arc::default(),
-            memory: MemoryBudget::default(),
+            shared: SharedByCores::new(&Arc::new(Shared {
+                circuits,
+                metrics: Arc::new(SharedByCores::new(&Arc::default())),
+                propagator: None,
+                stored: Arc::default(),
+                memory: MemoryBudget::default(),
+            })),
         })
     }
 
     /// Makes its calls part of their callers' traces.
     #[must_use]
     pub fn with_propagator(self, propagator: Option<Arc<dyn TracePropagator>>) -> Self {
-        Self { propagator, ..self }
+        let shared = Shared { propagator, ..Shared::clone(self.shared.get()) };
+        Self { shared: SharedByCores::new(&Arc::new(shared)), ..self }
     }
 
     /// Gives its callers this much memory for bodies and buffered streams.
     #[must_use]
     pub fn with_memory_budget(self, memory: MemoryBudget) -> Self {
-        Self { memory, ..self }
+        let shared = Shared { memory, ..Shared::clone(self.shared.get()) };
+        Self { shared: SharedByCores::new(&Arc::new(shared)), ..self }
     }
 
     /// The memory that its callers share.
     #[must_use]
-    pub const fn memory_budget(&self) -> &MemoryBudget {
-        &self.memory
+    pub fn memory_budget(&self) -> &MemoryBudget {
+        &self.shared.get().memory
     }
 
     /// Applies other settings. Calls in flight keep the old ones; circuits keep their state.
@@ -85,19 +99,19 @@ impl ModelManager {
 
     /// The circuits.
     #[must_use]
-    pub const fn circuits(&self) -> &Circuits {
-        &self.circuits
+    pub fn circuits(&self) -> &Circuits {
+        &self.shared.get().circuits
     }
 
     /// The metrics of calls.
     #[must_use]
-    pub const fn metrics(&self) -> &Arc<CallMetrics> {
-        &self.metrics
+    pub fn metrics(&self) -> &Arc<CallMetrics> {
+        self.shared.get().metrics.get()
     }
 
     /// From now on, a call that is dropped was aborted by this process, not by a client that disconnected.
     pub fn mark_aborting(&self) {
-        self.metrics.mark_aborting();
+        self.metrics().mark_aborting();
     }
 
     /// Reports to the circuit how an application's own request with this permit failed. It is a vote: unless the reporter may
@@ -105,7 +119,7 @@ impl ModelManager {
     pub fn record_reported_outcome(&self, permit: Permit, error: &ProviderError, reporter: &Reporter) {
         let is_routed = self.catalog.load().is_routed(permit.key());
         let longest_cooldown =
-            (!reporter.may_set_cooldowns).then(|| self.circuits.policy(permit.key()).max_open_duration);
+            (!reporter.may_set_cooldowns).then(|| self.circuits().policy(permit.key()).max_open_duration);
         record_reported_outcome(permit, error, is_routed, reporter.name.clone(), longest_cooldown);
     }
 
@@ -127,7 +141,7 @@ impl ModelManager {
         if path.iter().any(|segment| matches!(*segment, "." | "..")) {
             return Err(StoredResponseError::NotFound);
         }
-        let owner = self.stored.owner(id);
+        let owner = self.shared.get().stored.owner(id);
         let owner = owner.as_deref().unwrap_or("openai");
         let catalog = self.catalog.load_full();
         let provider = catalog.provider(owner);
@@ -156,7 +170,9 @@ impl ModelManager {
     /// When no model returned a response; see [`CallError`]. A provider's rejection of the request is a response.
     pub async fn call(&self, call: Call) -> Result<Response, CallError> {
         let resolved = self.catalog.load().resolve(call.request.endpoint(), call.request.model());
-        let log = CallLog::start(&call, resolved.as_ref().ok(), &self.metrics, self.propagator.as_deref());
+        let shared = self.shared.reference();
+        let metrics = shared.metrics.reference();
+        let log = CallLog::start(&call, resolved.as_ref().ok(), metrics, shared.propagator.as_deref());
         let chain = match allowed_chain(&call, resolved) {
             Ok(chain) => chain,
             Err(error) => {
@@ -169,18 +185,11 @@ impl ModelManager {
         // Of a call that is no conversation nobody knows before its answer whether that is a stream of events, so its head waits.
         let has_early_head = call.request.endpoint().openai_call().is_none();
         let buffered = call.request.stream() && chain.stream == StreamMode::Buffer && has_early_head;
-        let shared = Shared {
-            circuits: self.circuits.clone(),
-            metrics: Arc::clone(&self.metrics),
-            propagator: self.propagator.clone(),
-            stored: Arc::clone(&self.stored),
-            memory: self.memory.clone(),
-        };
-        let pending_reply = run_call(shared, chain, call, log);
         if buffered {
-            return Ok(Response::Buffered(buffer(dialect, json_array, Box::pin(pending_reply))));
+            let pending_reply = Box::pin(run_call(shared, chain, call, log));
+            return Ok(Response::Buffered(buffer(dialect, json_array, pending_reply)));
         }
-        pending_reply.await.map(Response::Reply)
+        pin!(run_call(shared, chain, call, log)).await.map(Response::Reply)
     }
 }
 
@@ -196,20 +205,15 @@ fn allowed_chain(call: &Call, resolved: Result<Arc<Chain>, UnknownModel>) -> Res
     }
 }
 
-/// What the calls of one manager share.
-struct Shared {
-    circuits: Circuits,
-    metrics: Arc<CallMetrics>,
-    propagator: Option<Arc<dyn TracePropagator>>,
-    stored: Arc<StoredResponses>,
-    memory: MemoryBudget,
-}
-
 /// Runs the loop over the chain for one call.
-async fn run_call(shared: Shared, chain: Arc<Chain>, call: Call, log: CallLog) -> Result<Reply, CallError> {
-    let attempts = Arc::clone(log.attempts());
+async fn run_call(
+    shared: CoreArc<Shared>,
+    chain: Arc<Chain>,
+    call: Call,
+    log: CallLog,
+) -> Result<Reply, CallError> {
+    let metrics = shared.metrics.reference();
     let shared_request = SharedRequest::default();
-    let span = log.span().clone();
     let source = CallSource::new(call.caller.clone(), call.request.body().clone());
     let buffered = call.request.stream() && chain.stream == StreamMode::Buffer;
     let limit = CallLimit::new(chain.timeouts.total, &call.headers, buffered);
@@ -220,15 +224,19 @@ async fn run_call(shared: Shared, chain: Arc<Chain>, call: Call, log: CallLog) -
         source: &source,
         limit,
         deadline: log.started_at() + limit.duration,
-        attempts: &attempts,
-        metrics: &shared.metrics,
-        span: &span,
+        attempts: log.attempts(),
+        metrics: &metrics,
+        span: log.span(),
         propagator: shared.propagator.as_deref(),
         shared_request: &shared_request,
         stored: &shared.stored,
         memory: &shared.memory,
     };
-    FailoverLoop::new(context, log).run().await
+    let result = {
+        let trying = pin!(FailoverLoop::new(context).run());
+        trying.await
+    };
+    finish(result, &chain, &call, &shared.stored, log)
 }
 
 impl fmt::Debug for ModelManager {

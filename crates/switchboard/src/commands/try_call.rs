@@ -128,7 +128,7 @@ async fn tell_reply(
     teller: &mut Teller,
 ) -> anyhow::Result<()> {
     let Reply { answered_by, attempts, translated, skipped, body } = reply;
-    teller.skipped(&skipped, Some(&answered_by))?;
+    teller.skipped(&skipped, Some(&*answered_by))?;
     teller.answered_by(&answered_by, attempts, translated.as_ref())?;
     match body {
         Body::Complete(response) => tell_response(dialect, &response, teller)?,
