@@ -5,11 +5,12 @@ use std::{
         Mutex, PoisonError,
         atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering},
     },
+    task::Waker,
     time::Duration,
 };
 
 use hyper::body::Incoming;
-use tokio::{sync::Notify, time::Instant};
+use tokio::time::Instant;
 
 /// What a connection is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,7 +37,10 @@ pub(crate) struct ConnectionState {
     phase_since_ms: AtomicU64,
     /// Whether it has made a request that needs a key, and had it.
     is_known: AtomicBool,
-    close_requested: Notify,
+    /// Whether it closes as soon as it is idle.
+    is_ending: AtomicBool,
+    /// What wakes its task.
+    task: Mutex<Option<Waker>>,
     /// What its request's handler has not read of the body.
     unread: Mutex<Option<Incoming>>,
 }
@@ -48,7 +52,8 @@ impl ConnectionState {
             phase: AtomicU8::new(ConnectionPhase::New as u8),
             phase_since_ms: AtomicU64::new(0),
             is_known: AtomicBool::new(false),
-            close_requested: Notify::new(),
+            is_ending: AtomicBool::new(false),
+            task: Mutex::default(),
             unread: Mutex::default(),
         }
     }
@@ -65,13 +70,17 @@ impl ConnectionState {
 
     /// Enters a phase, unless it has to close: then nothing else follows. Whether it could.
     pub(crate) fn enter(&self, phase: ConnectionPhase) -> bool {
-        let elapsed = u64::try_from(self.opened_at.elapsed().as_millis()).unwrap_or(u64::MAX);
-        self.phase_since_ms.store(elapsed, Ordering::Relaxed);
+        // Nobody asks how long a request takes.
+        if phase != ConnectionPhase::InRequest {
+            let elapsed = self.opened_at.elapsed();
+            let elapsed = elapsed.as_secs() * 1_000 + u64::from(elapsed.subsec_millis());
+            self.phase_since_ms.store(elapsed, Ordering::Relaxed);
+        }
         let is_open = |old: u8| (old != ConnectionPhase::Closing as u8).then_some(phase as u8);
         self.phase.fetch_update(Ordering::AcqRel, Ordering::Acquire, is_open).is_ok()
     }
 
-    /// When its phase began.
+    /// When its phase began, unless a request is in flight.
     pub(crate) fn phase_since(&self) -> Instant {
         self.opened_at + Duration::from_millis(self.phase_since_ms.load(Ordering::Relaxed))
     }
@@ -107,14 +116,32 @@ impl ConnectionState {
         let can_close = may_close(phase)
             && self.phase.compare_exchange(phase as u8, closing, Ordering::AcqRel, Ordering::Acquire).is_ok();
         if can_close {
-            self.close_requested.notify_one();
+            self.wake();
         }
         can_close
     }
 
-    /// Completes when it has to close.
-    pub(crate) async fn close_requested(&self) {
-        self.close_requested.notified().await;
+    /// Closes it as soon as it is idle.
+    pub(crate) fn end(&self) {
+        self.is_ending.store(true, Ordering::Release);
+        self.wake();
+    }
+
+    /// Whether it closes as soon as it is idle.
+    pub(crate) fn is_ending(&self) -> bool {
+        self.is_ending.load(Ordering::Acquire)
+    }
+
+    /// What wakes its task. What it depends on is looked at afterwards.
+    pub(crate) fn set_task(&self, waker: &Waker) {
+        *self.task.lock().unwrap_or_else(PoisonError::into_inner) = Some(waker.clone());
+    }
+
+    /// Lets its task look again at what it depends on.
+    pub(crate) fn wake(&self) {
+        if let Some(task) = &*self.task.lock().unwrap_or_else(PoisonError::into_inner) {
+            task.wake_by_ref();
+        }
     }
 }
 

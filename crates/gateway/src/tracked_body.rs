@@ -6,21 +6,23 @@ use std::{
     task::{Context, Poll},
 };
 
-use axum::body::{Body, HttpBody};
+use axum::body::HttpBody;
 use bytes::Bytes;
 use http_body::{Frame, SizeHint};
 
-use crate::connection_state::{ConnectionPhase, ConnectionState};
+use crate::{
+    connection_state::{ConnectionPhase, ConnectionState},
+    response_body::ResponseBody,
+};
 
 /// A body whose connection is idle once this is dropped.
-#[derive(Debug)]
 pub(crate) struct TrackedBody {
-    body: Body,
+    body: ResponseBody,
     state: Arc<ConnectionState>,
 }
 
 impl TrackedBody {
-    pub(crate) const fn new(body: Body, state: Arc<ConnectionState>) -> Self {
+    pub(crate) const fn new(body: ResponseBody, state: Arc<ConnectionState>) -> Self {
         Self { body, state }
     }
 }

@@ -45,19 +45,19 @@ impl RequestBody {
 
 impl Body for RequestBody {
     type Data = Bytes;
-    type Error = hyper::Error;
+    type Error = axum::Error;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
         self.awaits_continue = false;
         let Some(incoming) = &mut self.incoming else { return Poll::Ready(None) };
         let frame = Pin::new(incoming).poll_frame(context);
         if matches!(frame, Poll::Ready(None | Some(Err(_)))) {
             self.incoming = None;
         }
-        frame
+        frame.map_err(axum::Error::new)
     }
 
     fn is_end_stream(&self) -> bool {
