@@ -3,10 +3,10 @@
 use std::{
     convert::Infallible,
     error::Error as _,
-    io,
+    io, mem,
     pin::Pin,
     sync::Arc,
-    task::{Context, Poll},
+    task::{Context, Poll, Waker, ready},
 };
 
 use http::{HeaderMap, Request, Response, StatusCode, Uri, header};
@@ -27,6 +27,7 @@ use crate::{
     service::Service,
     tracked_body::TrackedBody,
     unread_body::{self, RequestBody},
+    wakers::task_waker,
 };
 
 /// The limit of a request's head, and of what is read ahead or waits to be written, in bytes.
@@ -34,10 +35,21 @@ const MAX_HEAD_BYTES: usize = 64 * 1024;
 
 /// A connection, which completes when it closes.
 pub(crate) struct Connection {
-    http: http1::Connection<TokioIo<ClientSocket<TcpStream>>, ConnectionService>,
+    http: Http,
     state: Arc<ConnectionState>,
-    has_task: bool,
+    /// The waker of its task, and what is made of it.
+    wakers: Option<(Waker, Waker)>,
     is_ending: bool,
+}
+
+type Socket = TokioIo<ClientSocket<TcpStream>>;
+
+/// What reads and writes.
+enum Http {
+    Active(Box<http1::Connection<Socket, ConnectionService>>),
+    /// Without hyper's buffers, which take more than all else. So it rests between requests that are seconds apart.
+    Resting(Socket, ConnectionService),
+    Closed,
 }
 
 impl Connection {
@@ -49,15 +61,47 @@ impl Connection {
         state: Arc<ConnectionState>,
         overloaded: bool,
     ) -> Self {
-        let socket = ClientSocket::new(socket, Arc::clone(&state));
+        let socket = TokioIo::new(ClientSocket::new(socket, Arc::clone(&state)));
         let requests = Requests { service, state: Arc::clone(&state), address, overloaded };
-        let http = http1::Builder::new()
+        let http = Http::activate(socket, ConnectionService(Arc::new(requests)));
+        Self { http, state, wakers: None, is_ending: false }
+    }
+
+    /// Rests if it should and can.
+    fn rest(&mut self) {
+        if !self.state.may_rest() || !matches!(self.http, Http::Active(_)) {
+            return;
+        }
+        if let Http::Active(http) = mem::replace(&mut self.http, Http::Closed) {
+            let mut parts = http.into_parts();
+            // The begin of a request that was sent before the response to the last one.
+            parts.io.inner_mut().give_back(parts.read_buf);
+            self.http = Http::Resting(parts.io, parts.service);
+        }
+    }
+
+    /// Ends the rest, if there is one, as soon as there is a request.
+    fn poll_active(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        let Http::Resting(socket, _) = &mut self.http else { return Poll::Ready(()) };
+        // An error is for hyper to read.
+        let _ = ready!(socket.inner_mut().poll_readable(context));
+        if let Http::Resting(socket, service) = mem::replace(&mut self.http, Http::Closed) {
+            self.state.end_rest();
+            self.http = Http::activate(socket, service);
+        }
+        Poll::Ready(())
+    }
+}
+
+impl Http {
+    fn activate(socket: Socket, service: ConnectionService) -> Self {
+        let connection = http1::Builder::new()
             // Its timeout would need a timer for each request; `ClientSocket` and `ConnectionPool` have their own.
             .header_read_timeout(None)
             .max_header_size(MAX_HEAD_BYTES)
             .max_buf_size(MAX_HEAD_BYTES)
-            .serve_connection(TokioIo::new(socket), ConnectionService(Arc::new(requests)));
-        Self { http, state, has_task: false, is_ending: false }
+            .serve_connection(socket, service);
+        Self::Active(Box::new(connection))
     }
 }
 
@@ -66,18 +110,32 @@ impl Future for Connection {
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
-        if !this.has_task {
-            this.state.set_task(context.waker());
-            this.has_task = true;
-        }
+        let waker = match &this.wakers {
+            Some((task, waker)) if task.will_wake(context.waker()) => waker.clone(),
+            _ => {
+                let waker = task_waker(context.waker());
+                this.state.set_task(context.waker());
+                this.wakers.insert((context.waker().clone(), waker)).1.clone()
+            }
+        };
+        let context = &mut Context::from_waker(&waker);
+        this.state.begin_poll();
         if this.state.phase() == ConnectionPhase::Closing {
             return Poll::Ready(Ok(()));
         }
+        this.rest();
         if !this.is_ending && this.state.is_ending() {
             this.is_ending = true;
-            Pin::new(&mut this.http).graceful_shutdown();
+            match &mut this.http {
+                Http::Active(http) => Pin::new(&mut **http).graceful_shutdown(),
+                Http::Resting(..) | Http::Closed => return Poll::Ready(Ok(())),
+            }
         }
-        Pin::new(&mut this.http).poll(context)
+        ready!(this.poll_active(context));
+        match &mut this.http {
+            Http::Active(http) => Pin::new(&mut **http).poll(context),
+            Http::Resting(..) | Http::Closed => Poll::Ready(Ok(())),
+        }
     }
 }
 

@@ -100,13 +100,19 @@ impl ConnectionPool {
         if count < self.max { Admission::Served(entry, evicted) } else { Admission::Overloaded(entry) }
     }
 
-    /// Closes connections that are idle for too long, for ever.
+    /// Closes connections that are idle for too long, and lets others give back what they do not need, for ever.
     pub(crate) async fn close_idle(self: Arc<Self>) {
         loop {
             sleep(IDLE_CHECK_INTERVAL).await;
             for state in self.lock().connections.values() {
-                if state.phase() == ConnectionPhase::Idle && state.phase_since().elapsed() >= MAX_IDLE {
+                if state.phase() != ConnectionPhase::Idle {
+                    continue;
+                }
+                let idle_for = state.phase_since().elapsed();
+                if idle_for >= MAX_IDLE {
                     state.request_close();
+                } else if idle_for >= IDLE_CHECK_INTERVAL {
+                    state.rest();
                 }
             }
         }

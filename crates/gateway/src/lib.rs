@@ -129,6 +129,7 @@ mod state;
 mod stored_responses;
 mod tracked_body;
 mod unread_body;
+mod wakers;
 
 pub use active_keys::{ActiveKeys, MissingApiKeys};
 pub use key_digest::{KeyDigest, KeyDigestError};
