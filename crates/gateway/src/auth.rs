@@ -1,24 +1,18 @@
-//! Authentication, which every request passes first: its id, the host that it names, its key.
+//! Authentication of every request: its id, the host that it names, its key.
 
 use std::sync::Arc;
 
-use axum::{
-    extract::{Request, State},
-    middleware::Next,
-    response::Response,
-};
 use breaker::CallerName;
-use http::{HeaderMap, HeaderValue, StatusCode, Version};
+use http::{HeaderMap, HeaderValue, Request, StatusCode, Version};
 use manager::AllowedModels;
-use uuid::Uuid;
+use uuid::{NoContext, Timestamp, Uuid};
 
 use crate::{
     dashboard,
-    error::{Error, dialect_of},
+    error::Error,
     headers,
     keys::{AuthError, Key, Role},
     loopback,
-    refused_requests::RemoteAddress,
     state::App,
 };
 
@@ -66,28 +60,17 @@ impl Caller {
     }
 }
 
-/// Passes a request on, or rejects it in the API format of its path. Every response has the request's id.
-pub(crate) async fn authenticate(State(app): State<Arc<App>>, mut request: Request, next: Next) -> Response {
-    let id = request_id(request.headers());
-    let (uri, address) = (request.uri().clone(), request.extensions().get::<RemoteAddress>().copied());
-    let mut response = match authorize(&app, &request) {
-        Ok((role, key)) => {
-            request.extensions_mut().insert(Caller { request_id: id.clone(), role, key });
-            next.run(request).await
-        }
-        Err(error) => error.respond(dialect_of(request.uri().path(), request.headers()), &id),
-    };
-    app.refused_requests.record(&response, uri.path(), address);
-    response.headers_mut().insert(headers::REQUEST_ID, id);
-    response
-}
-
 /// Whether a path needs no key.
 pub(crate) fn is_public(path: &str) -> bool {
     PUBLIC_PATHS.contains(&path) || dashboard::is_dashboard_path(path)
 }
 
-fn authorize(app: &App, request: &Request) -> Result<(Role, Option<Arc<Key>>), Error> {
+/// Who sends this request, which gets this id; an error if it is rejected.
+pub(crate) fn authenticate<B>(
+    app: &App,
+    request: &Request<B>,
+    request_id: &HeaderValue,
+) -> Result<Caller, Error> {
     let keys = app.keys.load();
     let path = request.uri().path();
     // HTTP/1.0 has no Host, and no browser speaks it; health checks of load balancers do.
@@ -102,10 +85,14 @@ fn authorize(app: &App, request: &Request) -> Result<(Role, Option<Arc<Key>>), E
         return Err(Error::new(StatusCode::FORBIDDEN, "host_not_allowed", message));
     }
     if is_public(path) {
-        return Ok((Role::Caller, None));
+        return Ok(Caller { request_id: request_id.clone(), role: Role::Caller, key: None });
     }
-    let identified = keys.identify(request.headers());
-    identified.map(|key| (key.as_ref().map_or(Role::Admin, |key| key.role()), key)).map_err(|error| {
+    let identified = keys.identify(request.headers()).map(|key| Caller {
+        request_id: request_id.clone(),
+        role: key.as_ref().map_or(Role::Admin, |key| key.role()),
+        key,
+    });
+    identified.map_err(|error| {
         let message = match error {
             AuthError::MissingKey => {
                 "API key required: send one of this gateway's keys as your SDK's API key"
@@ -131,7 +118,8 @@ pub(crate) fn request_id(headers: &HeaderMap) -> HeaderValue {
         return id.clone();
     }
     let mut buffer = Uuid::encode_buffer();
-    let id = Uuid::now_v7().hyphenated().encode_lower(&mut buffer);
+    // `now_v7` counts within a millisecond, behind a lock that all cores share.
+    let id = Uuid::new_v7(Timestamp::now(NoContext)).hyphenated().encode_lower(&mut buffer);
     HeaderValue::from_str(id).unwrap_or_else(|_| HeaderValue::from_static("unknown"))
 }
 

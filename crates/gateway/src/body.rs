@@ -1,29 +1,30 @@
 //! Reads the body of a request.
 
 use std::{
+    future::poll_fn,
     pin::{Pin, pin},
     sync::Arc,
+    task::Poll,
     time::Duration,
 };
 
 use axum::{
-    body::{Body, HttpBody as _},
+    body::HttpBody,
     extract::{FromRequest, Request},
 };
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
-use http_body_util::BodyExt as _;
 use manager::MemoryShare;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
-use tokio::time::timeout;
 
 use crate::{
     auth::Caller,
     decompress,
     error::{ApiError, Error},
     joined_body::{JoinError, JoinedBody},
-    shutdown::Lifecycle,
+    lazy_timer::LazyTimer,
+    shutdown::{LB_GRACE, Lifecycle},
     state::App,
 };
 
@@ -36,67 +37,89 @@ const BODY_IDLE_TIMEOUT: Duration = Duration::from_secs(30);
 /// The limit for a whole body, however steadily it arrives: the largest then needs 1 Mbit/s.
 const BODY_READ_TIMEOUT: Duration = Duration::from_secs(300);
 
+/// The body of a request, however it came here.
+pub(crate) type IncomingBody = dyn HttpBody<Data = Bytes, Error = axum::Error> + Send + Unpin;
+
 /// Reads the whole body, up to `max_bytes`, until the grace period of a shutdown has elapsed. A compressed one is
-/// decompressed, with the same limit, and is no longer called so in the headers.
+/// decompressed, with the same limit, and is no longer called so in the headers. `memory`: for a body that has to be put
+/// together.
 pub(crate) async fn read(
     headers: &mut HeaderMap,
-    body: Body,
+    body: &mut IncomingBody,
     max_bytes: usize,
-    memory: MemoryShare,
-    lifecycle: &Arc<Lifecycle>,
+    memory: impl Fn() -> MemoryShare,
+    lifecycle: &Lifecycle,
 ) -> Result<Bytes, Error> {
     let Some(coding) = decompress::take_coding(headers)? else {
         return read_as_sent(body, max_bytes, memory, lifecycle).await;
     };
-    let decompressed = memory.another();
-    let body = read_as_sent(body, max_bytes, memory, lifecycle).await?;
-    decompress::decompress(coding, &body, JoinedBody::new(max_bytes, 0, decompressed))
+    let body = read_as_sent(body, max_bytes, &memory, lifecycle).await?;
+    decompress::decompress(coding, &body, JoinedBody::new(max_bytes, 0, memory()))
 }
 
 async fn read_as_sent(
-    body: Body,
+    body: &mut IncomingBody,
     max_bytes: usize,
-    memory: MemoryShare,
-    lifecycle: &Arc<Lifecycle>,
+    memory: impl Fn() -> MemoryShare,
+    lifecycle: &Lifecycle,
 ) -> Result<Bytes, Error> {
-    tokio::select! {
-        biased;
-        read = timeout(BODY_READ_TIMEOUT, collect(body, max_bytes, memory)) => read.unwrap_or_else(|_| {
+    let mut collected = pin!(collect(body, max_bytes, memory));
+    let (mut timeout, mut grace) = (LazyTimer::new(BODY_READ_TIMEOUT), LazyTimer::new(LB_GRACE));
+    poll_fn(|context| {
+        let collected = collected.as_mut().poll(context);
+        if collected.is_ready() {
+            return collected;
+        }
+        if timeout.poll(context).is_ready() {
             let seconds = BODY_READ_TIMEOUT.as_secs();
-            Err(request_timeout(format!(
+            return Poll::Ready(Err(request_timeout(format!(
                 "timed out reading the request body (incomplete after {seconds} s); retry with a smaller request"
-            )))
-        }),
-        () = Arc::clone(lifecycle).body_grace_elapsed() => Err(Error::shutting_down()),
-    }
+            ))));
+        }
+        // Clients get the time that load balancers get.
+        if lifecycle.is_shutting_down() && grace.poll(context).is_ready() {
+            return Poll::Ready(Err(Error::shutting_down()));
+        }
+        Poll::Pending
+    })
+    .await
 }
 
-async fn collect(body: Body, max_bytes: usize, memory: MemoryShare) -> Result<Bytes, Error> {
+async fn collect(
+    body: &mut IncomingBody,
+    max_bytes: usize,
+    memory: impl Fn() -> MemoryShare,
+) -> Result<Bytes, Error> {
     let announced = body.size_hint().lower();
     if announced > u64::try_from(max_bytes).unwrap_or(u64::MAX) {
         // Nothing of it is read, so no client is told to continue.
         return Err(Error::from(JoinError::TooLarge(max_bytes)).with_connection_close());
     }
-    let mut body = pin!(body);
-    let Some(first) = next_chunk(&mut body).await? else { return Ok(Bytes::new()) };
+    let mut pause = LazyTimer::new(BODY_IDLE_TIMEOUT);
+    let Some(first) = next_chunk(body, &mut pause).await? else { return Ok(Bytes::new()) };
     // A body in one piece is a part of what the connection has read, and needs no memory of its own.
-    let Some(second) = next_chunk(&mut body).await? else { return check_size(first, max_bytes) };
+    let Some(second) = next_chunk(body, &mut pause).await? else { return check_size(first, max_bytes) };
     let announced = usize::try_from(announced).unwrap_or(max_bytes);
-    let mut joined = JoinedBody::new(max_bytes, announced, memory);
+    let mut joined = JoinedBody::new(max_bytes, announced, memory());
     joined.push(&first)?;
     drop(first);
     joined.push(&second)?;
     drop(second);
-    while let Some(chunk) = next_chunk(&mut body).await? {
+    while let Some(chunk) = next_chunk(body, &mut pause).await? {
         joined.push(&chunk)?;
     }
     Ok(joined.into_bytes())
 }
 
 /// The next piece with anything in it.
-async fn next_chunk(body: &mut Pin<&mut Body>) -> Result<Option<Bytes>, Error> {
-    loop {
-        let Ok(next) = timeout(BODY_IDLE_TIMEOUT, body.frame()).await else {
+async fn next_chunk(body: &mut IncomingBody, pause: &mut LazyTimer) -> Result<Option<Bytes>, Error> {
+    pause.restart();
+    while !body.is_end_stream() {
+        let next = poll_fn(|context| match Pin::new(&mut *body).poll_frame(context) {
+            Poll::Pending => pause.poll(context).map(|()| None),
+            next => next.map(Some),
+        });
+        let Some(next) = next.await else {
             let seconds = BODY_IDLE_TIMEOUT.as_secs();
             return Err(request_timeout(format!(
                 "timed out reading the request body ({seconds} s without data); retry the request"
@@ -105,12 +128,13 @@ async fn next_chunk(body: &mut Pin<&mut Body>) -> Result<Option<Bytes>, Error> {
         match next {
             Some(Ok(frame)) => match frame.into_data() {
                 Ok(chunk) if !chunk.is_empty() => return Ok(Some(chunk)),
-                _ => {}
+                _ => pause.restart(),
             },
             Some(Err(_)) => return Err(Error::invalid_request("the request body ended early".to_owned())),
             None => return Ok(None),
         }
     }
+    Ok(None)
 }
 
 fn check_size(body: Bytes, max_bytes: usize) -> Result<Bytes, Error> {
@@ -130,9 +154,9 @@ impl<T: DeserializeOwned> FromRequest<Arc<App>> for JsonBody<T> {
 
     async fn from_request(request: Request, app: &Arc<App>) -> Result<Self, ApiError> {
         let caller = request.extensions().get::<Caller>().and_then(Caller::name);
-        let memory = app.manager.memory_budget().reservation(caller);
-        let (mut parts, body) = request.into_parts();
-        let body = read(&mut parts.headers, body, MAX_JSON_BODY_BYTES, memory, &app.lifecycle).await?;
+        let memory = || app.manager.memory_budget().reservation(caller.clone());
+        let (mut parts, mut body) = request.into_parts();
+        let body = read(&mut parts.headers, &mut body, MAX_JSON_BODY_BYTES, memory, &app.lifecycle).await?;
         let body = if body.is_empty() { Bytes::from_static(b"{}") } else { body };
         let invalid = |error: serde_json::Error| Error::invalid_request(format!("the request body: {error}"));
         // By way of an object, because serde reads a struct out of an array, too.
@@ -145,6 +169,7 @@ impl<T: DeserializeOwned> FromRequest<Arc<App>> for JsonBody<T> {
 mod tests {
     use std::{convert::Infallible, iter};
 
+    use axum::body::Body;
     use futures_util::{StreamExt as _, stream};
     use http::HeaderValue;
     use manager::MemoryBudget;
@@ -171,8 +196,9 @@ mod tests {
             sleep(distance).await;
             Ok::<_, Infallible>(piece)
         });
-        let memory = MemoryBudget::default().reservation(None);
-        let read = read_as_sent(Body::from_stream(pieces), 1_000, memory, lifecycle).await;
+        let budget = MemoryBudget::default();
+        let memory = || budget.reservation(None);
+        let read = read_as_sent(&mut Body::from_stream(pieces), 1_000, memory, lifecycle).await;
         let (status, text) = match read {
             Ok(bytes) => (200, String::from_utf8(bytes.to_vec()).unwrap()),
             Err(error) => {
@@ -209,8 +235,9 @@ mod tests {
             let pieces = stream::iter(vec![b'x'; size]).map(|byte| Ok::<_, Infallible>(vec![byte]));
             Body::from_stream(pieces)
         };
-        let read =
-            async |size| read_as_sent(body(size), 80 * KIB, memory.reservation(None), &lifecycle).await;
+        let read = async |size| {
+            read_as_sent(&mut body(size), 80 * KIB, || memory.reservation(None), &lifecycle).await
+        };
         let first = read(40 * KIB).await.unwrap();
         assert_eq!(first.len(), 40 * KIB);
         assert!((40 * KIB..=80 * KIB).contains(&memory.used()), "{}", memory.used());

@@ -1,35 +1,23 @@
 //! The endpoints that models are called by.
 
-use std::sync::Arc;
+use std::{future::poll_fn, pin::pin, task::Poll};
 
-use axum::{
-    extract::{Extension, Request, State},
-    response::Response,
-    routing::{MethodRouter, post},
-};
-use dialects::Endpoint;
-use http::{HeaderMap, HeaderValue, StatusCode, header};
+use dialects::{Dialect, Endpoint};
+use http::{HeaderMap, HeaderValue, Response, StatusCode, header, request::Parts};
 use manager::{Call, FaultInjection};
 
 use crate::{
     auth::Caller,
-    body,
+    body::{self, IncomingBody},
     client_backoff::ClientBackoff,
     error::Error,
     headers,
     keys::Role,
     response::{respond, respond_buffered},
+    response_body::ResponseBody,
+    shutdown::InFlightGuard,
     state::App,
 };
-
-/// The handler of an endpoint whose body names the model.
-pub(crate) fn endpoint(endpoint: Endpoint) -> MethodRouter<Arc<App>> {
-    post(
-        move |State(app): State<Arc<App>>, Extension(caller): Extension<Caller>, request: Request| async move {
-            handle(&app, endpoint, &caller, request, None).await
-        },
-    )
-}
 
 /// What Gemini says in the path.
 #[derive(Debug)]
@@ -45,38 +33,33 @@ pub(crate) async fn handle(
     app: &App,
     endpoint: Endpoint,
     caller: &Caller,
-    request: Request,
+    parts: Parts,
+    body: &mut IncomingBody,
     path_model: Option<PathModel>,
-) -> Response {
+) -> Response<ResponseBody> {
     let dialect = endpoint.dialect();
-    let Some(in_flight) = app.lifecycle.try_start_call() else {
-        return Error::shutting_down().respond(dialect, &caller.request_id);
+    let in_flight = match start(app, caller) {
+        Ok(in_flight) => in_flight,
+        Err(error) => return reject(&error, dialect, caller),
     };
-    let counted = caller.name().map(|name| app.fair_share.try_start(&name));
-    if let Some(None) = counted {
-        let message = "half of the calls in flight are this key's; retry the request";
-        return Error::overloaded(message.to_owned()).respond(dialect, &caller.request_id);
-    }
-    let in_flight = in_flight.with_counted(counted.flatten());
     let json_array = path_model.as_ref().is_some_and(|path| path.json_array);
-    let backoff = ClientBackoff::of(request.headers());
-    let result = async {
-        let call = read_call(app, endpoint, caller, request, path_model).await?;
+    let backoff = ClientBackoff::of(&parts.headers);
+    let mut result = pin!(async {
+        let call = read_call(app, endpoint, caller, parts, body, path_model).await?;
         app.manager.call(call).await.map_err(|error| Error::of_call(&error, backoff))
-    };
-    let result = tokio::select! {
-        biased;
-        result = result => result,
-        () = Arc::clone(&app.lifecycle).abort_started() => Err(Error::shutting_down()),
-    };
-    let mut response = match result {
+    });
+    let result = poll_fn(|context| match result.as_mut().poll(context) {
+        Poll::Pending if in_flight.is_aborted() => Poll::Ready(Err(Error::shutting_down())),
+        result => result,
+    });
+    let mut response = match result.await {
         Ok(manager::Response::Reply(reply)) => {
             respond(dialect, json_array, reply, &caller.request_id, in_flight)
         }
         Ok(manager::Response::Buffered(events)) => {
             respond_buffered(dialect, json_array, events, &caller.request_id, in_flight)
         }
-        Err(error) => return error.respond(dialect, &caller.request_id),
+        Err(error) => return reject(&error, dialect, caller),
     };
     if json_array {
         let json = HeaderValue::from_static("application/json");
@@ -85,17 +68,37 @@ pub(crate) async fn handle(
     response
 }
 
+fn reject(error: &Error, dialect: Dialect, caller: &Caller) -> Response<ResponseBody> {
+    error.respond(dialect, &caller.request_id).map(ResponseBody::Other)
+}
+
+/// Counts the call, if it can be accepted.
+fn start(app: &App, caller: &Caller) -> Result<InFlightGuard, Error> {
+    let in_flight = app.lifecycle.try_start_call().ok_or_else(Error::shutting_down)?;
+    let Some(key) = &caller.key else { return Ok(in_flight) };
+    let connections = usize::try_from(app.metrics.connections.open.get()).unwrap_or(0);
+    let Some(counted) = app.fair_share.try_start(key.name(), connections) else {
+        let message = "half of the calls in flight are this key's; retry the request";
+        return Err(Error::overloaded(message.to_owned()));
+    };
+    if counted.is_first {
+        // From now on a half of the memory is kept for others than any one of them, whoever needs it first.
+        drop(app.manager.memory_budget().reservation(caller.name()));
+    }
+    Ok(in_flight.with_counted(Some(counted)))
+}
+
 async fn read_call(
     app: &App,
     endpoint: Endpoint,
     caller: &Caller,
-    request: Request,
+    mut parts: Parts,
+    body: &mut IncomingBody,
     path_model: Option<PathModel>,
 ) -> Result<Call, Error> {
-    let (mut parts, body) = request.into_parts();
     let fallback_allowed = fallback_allowed(&parts.headers)?;
     let fault_injection = fault_injection(&parts.headers, caller.role)?;
-    let memory = app.manager.memory_budget().reservation(caller.name());
+    let memory = || app.manager.memory_budget().reservation(caller.name());
     let body = body::read(&mut parts.headers, body, app.max_body_bytes, memory, &app.lifecycle).await?;
     let request = match path_model {
         Some(PathModel { model, stream, json_array }) => {

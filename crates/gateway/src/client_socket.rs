@@ -8,12 +8,18 @@ use std::{
     time::Duration,
 };
 
+use bytes::Bytes;
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
+    net::TcpStream,
     time::{Sleep, sleep},
 };
 
-use crate::connection_state::{ConnectionPhase, ConnectionState};
+use crate::{
+    connection_state::{ConnectionPhase, ConnectionState},
+    lazy_timer::LazyTimer,
+    wakers::Source,
+};
 
 /// The time for the head of a request, from its first byte.
 pub(crate) const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
@@ -37,14 +43,30 @@ pub(crate) enum ClientTimeout {
 pub(crate) struct ClientSocket<S> {
     socket: S,
     state: Arc<ConnectionState>,
+    input: Source,
+    /// What was read and is to be read again.
+    given_back: Bytes,
     head_deadline: Option<Pin<Box<Sleep>>>,
-    /// Set while the client takes nothing.
-    write_deadline: Option<Pin<Box<Sleep>>>,
+    /// Begins while the client takes nothing.
+    write_timeout: LazyTimer,
 }
 
 impl<S> ClientSocket<S> {
-    pub(crate) const fn new(socket: S, state: Arc<ConnectionState>) -> Self {
-        Self { socket, state, head_deadline: None, write_deadline: None }
+    pub(crate) fn new(socket: S, state: Arc<ConnectionState>) -> Self {
+        let write_timeout = LazyTimer::new(WRITE_TIMEOUT);
+        Self {
+            socket,
+            state,
+            input: Source::default(),
+            given_back: Bytes::new(),
+            head_deadline: None,
+            write_timeout,
+        }
+    }
+
+    /// What was read comes again.
+    pub(crate) fn give_back(&mut self, bytes: Bytes) {
+        self.given_back = bytes;
     }
 
     /// Fails once the head that is being read is late.
@@ -68,18 +90,28 @@ impl<S> ClientSocket<S> {
         context: &mut Context<'_>,
         result: Poll<io::Result<T>>,
     ) -> Poll<io::Result<T>> {
+        self.state.set_unsent(true);
         if result.is_ready() {
-            self.write_deadline = None;
+            self.write_timeout.restart();
             return result;
         }
-        let deadline = self.write_deadline.get_or_insert_with(|| Box::pin(sleep(WRITE_TIMEOUT)));
-        ready!(deadline.as_mut().poll(context));
+        ready!(self.write_timeout.poll(context));
         Poll::Ready(Err(timed_out(ClientTimeout::Write)))
     }
 }
 
 fn timed_out(timeout: ClientTimeout) -> io::Error {
     io::Error::new(io::ErrorKind::TimedOut, timeout)
+}
+
+impl ClientSocket<TcpStream> {
+    /// Waits for the next request.
+    pub(crate) fn poll_readable(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if !self.given_back.is_empty() {
+            return Poll::Ready(Ok(()));
+        }
+        self.input.poll(context, |context| self.socket.poll_read_ready(context))
+    }
 }
 
 impl<S: AsyncRead + Unpin> AsyncRead for ClientSocket<S> {
@@ -89,7 +121,13 @@ impl<S: AsyncRead + Unpin> AsyncRead for ClientSocket<S> {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
-        let result = Pin::new(&mut self.socket).poll_read(context, buffer);
+        let Self { socket, input, given_back, .. } = &mut *self;
+        if !given_back.is_empty() {
+            let size = given_back.len().min(buffer.remaining());
+            buffer.put_slice(&given_back.split_to(size));
+            return Poll::Ready(Ok(()));
+        }
+        let result = input.poll(context, |context| Pin::new(socket).poll_read(context, buffer));
         match self.state.phase() {
             ConnectionPhase::Idle | ConnectionPhase::New if buffer.filled().len() > before => {
                 self.state.enter(ConnectionPhase::ReadingHead);
@@ -133,6 +171,8 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for ClientSocket<S> {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        // Whoever flushes has written everything.
+        self.state.set_unsent(false);
         Pin::new(&mut self.socket).poll_flush(context)
     }
 

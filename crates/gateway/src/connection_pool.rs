@@ -9,12 +9,18 @@ use std::{
     time::Duration,
 };
 
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 
 use crate::connection_state::{ConnectionPhase, ConnectionState};
 
 /// A connection gets this long to show what it came for, also in a flood: a caller's request is often a moment behind.
 const MIN_IDLE: Duration = Duration::from_millis(50);
+
+/// A connection that waits for a request for this long is closed.
+const MAX_IDLE: Duration = Duration::from_secs(75);
+
+/// How often idle connections are looked for: all with one timer, so that a request needs none.
+const IDLE_CHECK_INTERVAL: Duration = Duration::from_secs(5);
 
 /// The share of all connections that are closed at once where clients without a key fill the limit: a look at all of them
 /// for each new one would cost too much.
@@ -92,6 +98,34 @@ impl ConnectionPool {
         open.connections.insert(id, Arc::clone(&state));
         let entry = PoolEntry { pool: Arc::clone(self), id, state };
         if count < self.max { Admission::Served(entry, evicted) } else { Admission::Overloaded(entry) }
+    }
+
+    /// Closes connections that are idle for too long, and lets others give back what they do not need, for ever.
+    pub(crate) async fn close_idle(self: Arc<Self>) {
+        loop {
+            sleep(IDLE_CHECK_INTERVAL).await;
+            for state in self.lock().connections.values() {
+                if state.phase() != ConnectionPhase::Idle {
+                    continue;
+                }
+                let idle_for = state.phase_since().elapsed();
+                if idle_for >= MAX_IDLE {
+                    state.request_close();
+                } else if idle_for >= IDLE_CHECK_INTERVAL {
+                    state.rest();
+                }
+            }
+        }
+    }
+
+    /// Lets all connections look again at what they depend on.
+    pub(crate) fn wake_all(&self) {
+        self.lock().connections.values().for_each(|state| state.wake());
+    }
+
+    /// Closes each connection as soon as it is idle.
+    pub(crate) fn end_all(&self) {
+        self.lock().connections.values().for_each(|state| state.end());
     }
 
     fn lock(&self) -> MutexGuard<'_, Open> {

@@ -5,11 +5,12 @@ use std::{
         Mutex, PoisonError,
         atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering},
     },
+    task::Waker,
     time::Duration,
 };
 
 use hyper::body::Incoming;
-use tokio::{sync::Notify, time::Instant};
+use tokio::time::Instant;
 
 /// What a connection is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,7 +37,16 @@ pub(crate) struct ConnectionState {
     phase_since_ms: AtomicU64,
     /// Whether it has made a request that needs a key, and had it.
     is_known: AtomicBool,
-    close_requested: Notify,
+    /// Whether something of a response is not written yet.
+    has_unsent: AtomicBool,
+    /// Whether it closes as soon as it is idle.
+    is_ending: AtomicBool,
+    /// Whether it gives back what it does not need while it is idle.
+    is_resting: AtomicBool,
+    /// How often its task was polled.
+    polls: AtomicU64,
+    /// What wakes its task.
+    task: Mutex<Option<Waker>>,
     /// What its request's handler has not read of the body.
     unread: Mutex<Option<Incoming>>,
 }
@@ -48,7 +58,11 @@ impl ConnectionState {
             phase: AtomicU8::new(ConnectionPhase::New as u8),
             phase_since_ms: AtomicU64::new(0),
             is_known: AtomicBool::new(false),
-            close_requested: Notify::new(),
+            has_unsent: AtomicBool::new(false),
+            is_ending: AtomicBool::new(false),
+            is_resting: AtomicBool::new(false),
+            polls: AtomicU64::new(0),
+            task: Mutex::default(),
             unread: Mutex::default(),
         }
     }
@@ -65,13 +79,17 @@ impl ConnectionState {
 
     /// Enters a phase, unless it has to close: then nothing else follows. Whether it could.
     pub(crate) fn enter(&self, phase: ConnectionPhase) -> bool {
-        let elapsed = u64::try_from(self.opened_at.elapsed().as_millis()).unwrap_or(u64::MAX);
-        self.phase_since_ms.store(elapsed, Ordering::Relaxed);
+        // Nobody asks how long a request takes.
+        if phase != ConnectionPhase::InRequest {
+            let elapsed = self.opened_at.elapsed();
+            let elapsed = elapsed.as_secs() * 1_000 + u64::from(elapsed.subsec_millis());
+            self.phase_since_ms.store(elapsed, Ordering::Relaxed);
+        }
         let is_open = |old: u8| (old != ConnectionPhase::Closing as u8).then_some(phase as u8);
         self.phase.fetch_update(Ordering::AcqRel, Ordering::Acquire, is_open).is_ok()
     }
 
-    /// When its phase began.
+    /// When its phase began, unless a request is in flight.
     pub(crate) fn phase_since(&self) -> Instant {
         self.opened_at + Duration::from_millis(self.phase_since_ms.load(Ordering::Relaxed))
     }
@@ -83,6 +101,39 @@ impl ConnectionState {
 
     pub(crate) fn mark_known(&self) {
         self.is_known.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn set_unsent(&self, has_unsent: bool) {
+        self.has_unsent.store(has_unsent, Ordering::Relaxed);
+    }
+
+    /// Its task is polled; nobody else says so.
+    pub(crate) fn begin_poll(&self) {
+        self.polls.store(self.polls.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
+    }
+
+    /// The number of the poll that its task is in, from 1 on.
+    pub(crate) fn current_poll(&self) -> u64 {
+        self.polls.load(Ordering::Relaxed)
+    }
+
+    /// Asks for what it does not need while it is idle.
+    pub(crate) fn rest(&self) {
+        if !self.is_resting.swap(true, Ordering::AcqRel) {
+            self.wake();
+        }
+    }
+
+    /// Whether it was asked for that, and can give it: nothing is being received or sent.
+    pub(crate) fn may_rest(&self) -> bool {
+        self.is_resting.load(Ordering::Acquire)
+            && self.phase() == ConnectionPhase::Idle
+            && !self.has_unsent.load(Ordering::Relaxed)
+    }
+
+    /// It needs it again.
+    pub(crate) fn end_rest(&self) {
+        self.is_resting.store(false, Ordering::Release);
     }
 
     /// Nobody reads the rest of the request's body.
@@ -107,14 +158,32 @@ impl ConnectionState {
         let can_close = may_close(phase)
             && self.phase.compare_exchange(phase as u8, closing, Ordering::AcqRel, Ordering::Acquire).is_ok();
         if can_close {
-            self.close_requested.notify_one();
+            self.wake();
         }
         can_close
     }
 
-    /// Completes when it has to close.
-    pub(crate) async fn close_requested(&self) {
-        self.close_requested.notified().await;
+    /// Closes it as soon as it is idle.
+    pub(crate) fn end(&self) {
+        self.is_ending.store(true, Ordering::Release);
+        self.wake();
+    }
+
+    /// Whether it closes as soon as it is idle.
+    pub(crate) fn is_ending(&self) -> bool {
+        self.is_ending.load(Ordering::Acquire)
+    }
+
+    /// What wakes its task. What it depends on is looked at afterwards.
+    pub(crate) fn set_task(&self, waker: &Waker) {
+        *self.task.lock().unwrap_or_else(PoisonError::into_inner) = Some(waker.clone());
+    }
+
+    /// Lets its task look again at what it depends on.
+    pub(crate) fn wake(&self) {
+        if let Some(task) = &*self.task.lock().unwrap_or_else(PoisonError::into_inner) {
+            task.wake_by_ref();
+        }
     }
 }
 

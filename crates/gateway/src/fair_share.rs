@@ -5,10 +5,16 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
+use arc_swap::ArcSwap;
 use breaker::CallerName;
+
+use crate::per_core::{OwnLines, PerCore};
 
 /// The calls in flight of each caller.
 #[derive(Debug)]
@@ -16,44 +22,52 @@ pub(crate) struct FairShare {
     /// The most calls of one caller, once there are others.
     half: usize,
     /// Of all callers that have called: as many as there are keys.
-    in_flight: Mutex<HashMap<CallerName, usize>>,
+    in_flight: ArcSwap<HashMap<CallerName, Arc<PerCore<AtomicUsize>>>>,
 }
 
 /// A call of a caller, until it is dropped.
 #[derive(Debug)]
 pub(crate) struct CountedCall {
-    shares: Arc<FairShare>,
-    caller: CallerName,
+    in_flight: Arc<OwnLines<AtomicUsize>>,
+    /// The caller has never called before.
+    pub(crate) is_first: bool,
 }
 
 impl FairShare {
     /// With room for so many calls of all callers together.
-    pub(crate) fn new(max_calls: usize) -> Arc<Self> {
-        Arc::new(Self { half: (max_calls / 2).max(1), in_flight: Mutex::default() })
+    pub(crate) fn new(max_calls: usize) -> Self {
+        Self { half: (max_calls / 2).max(1), in_flight: ArcSwap::default() }
     }
 
-    /// Counts a call; `None`: its caller has half of all, and others have called, too.
-    pub(crate) fn try_start(self: &Arc<Self>, caller: &CallerName) -> Option<CountedCall> {
-        let mut in_flight = self.lock();
-        let has_others = in_flight.keys().any(|other| other != caller);
-        let calls = in_flight.entry(caller.clone()).or_default();
-        if has_others && *calls >= self.half {
-            return None;
+    /// Counts a call; `None`: its caller has half of all, and others have called, too. `connections`: how many are open,
+    /// each of which has one call at most.
+    pub(crate) fn try_start(&self, caller: &CallerName, connections: usize) -> Option<CountedCall> {
+        let mut callers = self.in_flight.load();
+        let is_first = !callers.contains_key(caller);
+        if is_first {
+            self.in_flight.rcu(|callers| {
+                let mut callers = HashMap::clone(callers);
+                callers.entry(caller.clone()).or_default();
+                callers
+            });
+            callers = self.in_flight.load();
         }
-        *calls += 1;
-        Some(CountedCall { shares: Arc::clone(self), caller: caller.clone() })
-    }
-
-    fn lock(&self) -> MutexGuard<'_, HashMap<CallerName, usize>> {
-        self.in_flight.lock().unwrap_or_else(PoisonError::into_inner)
+        let calls = callers.get(caller)?;
+        let in_flight = Arc::clone(calls.local());
+        // Counted first: of two at the same time, each sees the other.
+        in_flight.0.fetch_add(1, Ordering::SeqCst);
+        let counted = CountedCall { in_flight, is_first };
+        // The counts of other cores are looked at only where they can matter.
+        let is_crowded = connections > self.half && callers.len() > 1;
+        let is_more_than_half =
+            is_crowded && calls.iter().map(|calls| calls.load(Ordering::SeqCst)).sum::<usize>() > self.half;
+        (!is_more_than_half).then_some(counted)
     }
 }
 
 impl Drop for CountedCall {
     fn drop(&mut self) {
-        if let Some(calls) = self.shares.lock().get_mut(&self.caller) {
-            *calls = calls.saturating_sub(1);
-        }
+        self.in_flight.0.fetch_sub(1, Ordering::SeqCst);
     }
 }
 
@@ -66,16 +80,17 @@ mod tests {
         let shares = FairShare::new(8);
         let name = |text: &str| text.parse::<CallerName>().unwrap();
         let (greedy, modest) = (name("greedy"), name("modest"));
-        let alone: Vec<_> = (0..8).map_while(|_| shares.try_start(&greedy)).collect();
+        let alone: Vec<_> = (0..8).map_while(|_| shares.try_start(&greedy, 8)).collect();
         assert_eq!(alone.len(), 8, "nobody else is there");
-        let call = shares.try_start(&modest).unwrap();
+        let call = shares.try_start(&modest, 8).unwrap();
+        assert!(call.is_first && alone[0].is_first && !alone[1].is_first);
         drop(call);
-        assert!(shares.try_start(&greedy).is_none());
+        assert!(shares.try_start(&greedy, 8).is_none());
         drop(alone);
-        let half: Vec<_> = (0..8).map_while(|_| shares.try_start(&greedy)).collect();
+        let half: Vec<_> = (0..8).map_while(|_| shares.try_start(&greedy, 8)).collect();
         assert_eq!(half.len(), 4);
-        assert!(shares.try_start(&modest).is_some());
+        assert!(shares.try_start(&modest, 8).is_some());
         drop(half);
-        assert!(shares.try_start(&greedy).is_some());
+        assert!(shares.try_start(&greedy, 8).is_some());
     }
 }

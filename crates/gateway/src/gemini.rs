@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use axum::{
+    body::Body,
     extract::{Extension, Path, Request, State},
     response::Response,
 };
@@ -34,7 +35,8 @@ pub(crate) async fn call(
         _ => return not_found(&caller, &target),
     };
     let path_model = PathModel { model: model.to_owned(), stream, json_array: stream && !wants_sse };
-    handle(&app, endpoint, &caller, request, Some(path_model)).await
+    let (parts, mut body) = request.into_parts();
+    handle(&app, endpoint, &caller, parts, &mut body, Some(path_model)).await.map(Body::from)
 }
 
 fn not_found(caller: &Caller, target: &str) -> Response {

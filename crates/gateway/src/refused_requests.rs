@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use axum::response::Response;
+use http::Response;
 use prometheus_client::{
     encoding::EncodeLabelSet,
     metrics::{counter::Counter, family::Family},
@@ -66,14 +66,14 @@ impl RefusedRequests {
     }
 
     /// The response to a request of this path from this address, if it is a refusal. The first is logged at once.
-    pub(crate) fn record(self: &Arc<Self>, response: &Response, path: &str, address: Option<RemoteAddress>) {
+    pub(crate) fn record<B>(self: &Arc<Self>, response: &Response<B>, path: &str, address: RemoteAddress) {
         let Some(&Refusal(code)) = response.extensions().get() else { return };
         self.counter.get_or_create(&RefusalLabels { code }).inc();
         let mut all = self.unreported();
         let is_first = !all.contains_key(code);
         let unreported = all.entry(code).or_default();
         unreported.count += 1;
-        unreported.last_address = address.map(|RemoteAddress(address)| address);
+        unreported.last_address = Some(address.0);
         unreported.last_path = printable(path);
         if !is_first {
             return;
@@ -128,7 +128,7 @@ mod tests {
 
     use super::*;
 
-    fn refusal(code: &'static str) -> Response {
+    fn refusal(code: &'static str) -> Response<Body> {
         let mut response = Response::new(Body::empty());
         response.extensions_mut().insert(Refusal(code));
         response
@@ -137,7 +137,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn each_kind_is_counted_and_logged_once_a_minute() {
         let refused = Arc::new(RefusedRequests::default());
-        let address = Some(RemoteAddress("192.0.2.1:5".parse().unwrap()));
+        let address = RemoteAddress("192.0.2.1:5".parse().unwrap());
         let waiting = |code| refused.unreported().get(code).map(|unreported| unreported.count);
         refused.record(&refusal("not_found"), "/a", address);
         assert_eq!(waiting("not_found"), Some(0), "the first is logged at once");

@@ -1,12 +1,12 @@
 //! The response of a model on its way to the client.
 
-use axum::{body::Body, response::Response};
 use dialects::{Dialect, Usage};
-use http::{HeaderMap, HeaderValue, header};
+use http::{HeaderMap, HeaderValue, Response, header};
 use manager::{Events, Reply, Translated};
 
 use crate::{
     headers,
+    response_body::ResponseBody,
     shutdown::{DrainedStream, InFlightGuard, StreamStage},
 };
 
@@ -17,10 +17,10 @@ pub(crate) fn respond(
     reply: Reply,
     request_id: &HeaderValue,
     in_flight: InFlightGuard,
-) -> Response {
+) -> Response<ResponseBody> {
     let mut response = match reply.body {
         manager::Body::Complete(complete) => {
-            let mut response = Response::new(Body::from(complete.body));
+            let mut response = Response::new(ResponseBody::Complete(complete.body));
             *response.status_mut() = complete.status;
             *response.headers_mut() = complete.headers;
             insert_usage_headers(response.headers_mut(), complete.usage);
@@ -32,7 +32,7 @@ pub(crate) fn respond(
         }
         manager::Body::Bytes { headers, bytes } => {
             let bytes = DrainedStream::new(dialect, StreamStage::Started, false, bytes, in_flight).of_bytes();
-            let mut response = Response::new(Body::from_stream(bytes));
+            let mut response = Response::new(ResponseBody::Events(Box::new(bytes)));
             *response.headers_mut() = headers;
             response
         }
@@ -56,7 +56,7 @@ pub(crate) fn respond_buffered(
     events: Events,
     request_id: &HeaderValue,
     in_flight: InFlightGuard,
-) -> Response {
+) -> Response<ResponseBody> {
     let mut response = event_stream_response(
         HeaderMap::new(),
         DrainedStream::new(dialect, StreamStage::Buffered, json_array, events, in_flight),
@@ -86,8 +86,8 @@ fn insert_usage_headers(headers: &mut HeaderMap, usage: Usage) {
     }
 }
 
-fn event_stream_response(headers: HeaderMap, events: DrainedStream) -> Response {
-    let mut response = Response::new(Body::from_stream(events));
+fn event_stream_response(headers: HeaderMap, events: DrainedStream) -> Response<ResponseBody> {
+    let mut response = Response::new(ResponseBody::Events(Box::new(events)));
     *response.headers_mut() = headers;
     set_event_stream_headers(response.headers_mut());
     response

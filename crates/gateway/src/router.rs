@@ -5,26 +5,24 @@ use std::sync::Arc;
 use axum::{
     Router,
     extract::{Extension, Request},
-    middleware,
     response::Response,
     routing::{get, post},
 };
 use dialects::{Endpoint, OpenAiCall};
-use http::{Method, StatusCode};
+use http::{HeaderValue, Method, StatusCode, header, request::Parts};
 
 use crate::{
-    auth::{Caller, authenticate},
-    calls, dashboard,
+    auth::Caller,
+    dashboard,
     error::{Error, dialect_of},
     events, front_door, gemini, health, inspect, models, openapi, operate, permits, scrape,
     state::App,
     stored_responses,
 };
 
-/// All paths, behind authentication.
+/// All paths but those of [`call_endpoint`]. Each request has a [`Caller`] among its extensions.
 pub(crate) fn router(app: Arc<App>) -> Router {
     Router::new()
-        .merge(model_routes())
         .route("/v1/models", get(models::list))
         .route("/v1/models/{*name}", get(models::show).post(gemini::call))
         .route("/v1beta/models", get(models::list))
@@ -55,11 +53,10 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .merge(dashboard::routes())
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
-        .layer(middleware::from_fn_with_state(Arc::clone(&app), authenticate))
         .with_state(app)
 }
 
-/// The endpoints whose body names the model.
+/// The endpoints whose body names the model, besides OpenAI's calls that are no conversation. The most used comes first.
 const MODEL_ENDPOINTS: [Endpoint; 6] = [
     Endpoint::ChatCompletions,
     Endpoint::Responses,
@@ -69,12 +66,17 @@ const MODEL_ENDPOINTS: [Endpoint; 6] = [
     Endpoint::CountTokens,
 ];
 
-fn model_routes() -> Router<Arc<App>> {
+/// The endpoint with this path whose body names the model. It takes nothing but `POST`.
+pub(crate) fn call_endpoint(path: &str) -> Option<Endpoint> {
     let openai_calls = OpenAiCall::ALL.into_iter().map(Endpoint::OpenAi);
-    MODEL_ENDPOINTS
-        .into_iter()
-        .chain(openai_calls)
-        .fold(Router::new(), |router, endpoint| router.route(endpoint.path(), calls::endpoint(endpoint)))
+    MODEL_ENDPOINTS.into_iter().chain(openai_calls).find(|endpoint| endpoint.path() == path)
+}
+
+/// The response to another method than `POST` at such an endpoint.
+pub(crate) fn only_post(parts: &Parts, caller: &Caller) -> Response {
+    let mut response = wrong_method(parts, caller);
+    response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("POST"));
+    response
 }
 
 async fn not_found(Extension(caller): Extension<Caller>, request: Request) -> Response {
@@ -93,14 +95,18 @@ async fn not_found(Extension(caller): Extension<Caller>, request: Request) -> Re
 }
 
 async fn method_not_allowed(Extension(caller): Extension<Caller>, request: Request) -> Response {
+    wrong_method(&request.into_parts().0, &caller)
+}
+
+fn wrong_method(parts: &Parts, caller: &Caller) -> Response {
     // Each path takes either GET or POST.
-    let supported = match *request.method() {
+    let supported = match parts.method {
         Method::GET | Method::HEAD => "POST",
         Method::POST => "GET",
         _ => "the method in the allow header",
     };
     let message = format!("method not allowed; use {supported}");
-    let dialect = dialect_of(request.uri().path(), request.headers());
+    let dialect = dialect_of(parts.uri.path(), &parts.headers);
     Error::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", message)
         .respond(dialect, &caller.request_id)
 }

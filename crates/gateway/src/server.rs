@@ -18,7 +18,7 @@ use crate::{
     metrics::Metrics,
     refused_requests::RefusedRequests,
     resources::Resources,
-    router::router,
+    service::Service,
     shutdown::{Lifecycle, Phase, ShutdownMode},
     state::App,
 };
@@ -107,8 +107,8 @@ impl Gateway {
             permit_registry: Arc::default(),
             fair_share: FairShare::new(resources.max_connections),
         };
-        let connections =
-            Connections::new(router(Arc::new(app)), resources.max_connections, connection_metrics);
+        let service = Service::new(Arc::new(app));
+        let connections = Connections::new(service, resources.max_connections, connection_metrics);
         Ok(Self { listener, address, keys, connections, manager, lifecycle, shutdown_timeout })
     }
 
@@ -138,6 +138,7 @@ impl Gateway {
         };
         let since = Instant::now();
         lifecycle.enter(Phase::Draining);
+        connections.wake();
         tracing::info!(
             "shutting down: draining in-flight requests for up to {} s",
             shutdown_timeout.as_secs_f64()
@@ -174,6 +175,7 @@ impl Gateway {
         if !in_time {
             manager.mark_aborting();
             lifecycle.enter(Phase::Aborting);
+            connections.wake();
             // A client that does not read misses its error.
             let _ = timeout(ABORT_GRACE, connections.shutdown()).await;
         }

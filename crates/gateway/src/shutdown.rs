@@ -6,10 +6,11 @@
 //!    end marker, so that no client mistakes a part for the whole (C3).
 
 use std::{
+    future::poll_fn,
     pin::Pin,
     sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicUsize, Ordering},
+        Arc,
+        atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering},
     },
     task::{Context, Poll},
     time::Duration,
@@ -19,16 +20,16 @@ use bytes::Bytes;
 use dialects::{Dialect, error::error_event, events::last_array_item};
 use futures_util::{Stream, StreamExt as _};
 use manager::{Events, StreamAborted};
-use tokio::{
-    sync::watch,
-    time::{Instant, sleep},
-};
+use tokio::time::Instant;
 
-use crate::fair_share::CountedCall;
+use crate::{
+    fair_share::CountedCall,
+    per_core::{OwnLines, PerCore},
+};
 
 /// While calls still arrive, the listener stays open this long after the last one, so that load balancers notice that
 /// the gateway is not ready: a rejected call can go to another instance, a refused connection looks like a fault.
-const LB_GRACE: Duration = Duration::from_secs(2);
+pub(crate) const LB_GRACE: Duration = Duration::from_secs(2);
 
 /// The limit of this grace period where calls keep arriving.
 const MAX_LB_GRACE: Duration = Duration::from_secs(10);
@@ -44,6 +45,7 @@ pub enum ShutdownMode {
 
 /// The phase of the process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
 pub(crate) enum Phase {
     Serving,
     Draining,
@@ -51,80 +53,106 @@ pub(crate) enum Phase {
 }
 
 /// The phase, for all connections, and the count of calls in flight.
+///
+/// Requests look at the phase whenever they are polled. So whoever enters another one wakes all connections.
 #[derive(Debug)]
 pub(crate) struct Lifecycle {
-    phase: watch::Sender<Phase>,
+    created_at: Instant,
+    cores: PerCore<CoreLifecycle>,
+}
+
+/// What the calls of a core read and write. The phase is the same everywhere.
+#[derive(Debug, Default)]
+struct CoreLifecycle {
+    phase: AtomicU8,
     in_flight: AtomicUsize,
-    last_call_at: Mutex<Option<Instant>>,
+    /// When the last call arrived, in milliseconds after the lifecycle was created, and 1; 0: none has.
+    last_call_ms: AtomicU64,
 }
 
 /// A call in flight, from its head to its last event.
 #[derive(Debug)]
-pub(crate) struct InFlightGuard(Arc<Lifecycle>, Option<CountedCall>);
+pub(crate) struct InFlightGuard {
+    core: Arc<OwnLines<CoreLifecycle>>,
+    counted: Option<CountedCall>,
+}
 
 impl InFlightGuard {
     /// The same call, counted for its caller, too.
     pub(crate) fn with_counted(mut self, counted: Option<CountedCall>) -> Self {
-        self.1 = counted;
+        self.counted = counted;
         self
+    }
+
+    /// Whether it must end now.
+    pub(crate) fn is_aborted(&self) -> bool {
+        self.core.0.phase() == Phase::Aborting
+    }
+}
+
+impl CoreLifecycle {
+    fn phase(&self) -> Phase {
+        match self.phase.load(Ordering::SeqCst) {
+            0 => Phase::Serving,
+            1 => Phase::Draining,
+            _ => Phase::Aborting,
+        }
     }
 }
 
 impl Lifecycle {
     pub(crate) fn new() -> Arc<Self> {
-        let (phase, _) = watch::channel(Phase::Serving);
-        Arc::new(Self { phase, in_flight: AtomicUsize::new(0), last_call_at: Mutex::default() })
+        Arc::new(Self { created_at: Instant::now(), cores: PerCore::default() })
     }
 
+    /// Enters a phase. All connections have to be woken then.
     pub(crate) fn enter(&self, phase: Phase) {
-        self.phase.send_replace(phase);
+        for core in self.cores.iter() {
+            core.phase.store(phase as u8, Ordering::SeqCst);
+        }
     }
 
     pub(crate) fn is_shutting_down(&self) -> bool {
-        *self.phase.borrow() > Phase::Serving
+        self.cores.local().0.phase() > Phase::Serving
     }
 
-    /// Completes when the shutdown starts.
+    /// Completes when the shutdown starts, in the task of a connection.
     pub(crate) async fn shutdown_started(self: Arc<Self>) {
-        let _ = self.phase.subscribe().wait_for(|phase| *phase > Phase::Serving).await;
-    }
-
-    /// Completes when the bodies of requests are not waited for any longer: clients get the time that load balancers
-    /// get.
-    pub(crate) async fn body_grace_elapsed(self: Arc<Self>) {
-        self.shutdown_started().await;
-        sleep(LB_GRACE).await;
-    }
-
-    /// Completes when calls in flight are aborted.
-    pub(crate) async fn abort_started(self: Arc<Self>) {
-        // The sender lives as long as this does.
-        let _ = self.phase.subscribe().wait_for(|phase| *phase == Phase::Aborting).await;
+        poll_fn(|_| if self.is_shutting_down() { Poll::Ready(()) } else { Poll::Pending }).await;
     }
 
     /// Counts a new call; `None`: it must be rejected.
-    pub(crate) fn try_start_call(self: &Arc<Self>) -> Option<InFlightGuard> {
-        *self.last_call_at.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+    pub(crate) fn try_start_call(&self) -> Option<InFlightGuard> {
+        let core = self.cores.local();
+        core.0.last_call_ms.store(millis(self.created_at.elapsed()) + 1, Ordering::Relaxed);
         // Counted first: then either the shutdown sees the call, or the call sees the shutdown.
-        self.in_flight.fetch_add(1, Ordering::SeqCst);
-        let guard = InFlightGuard(Arc::clone(self), None);
-        (!self.is_shutting_down()).then_some(guard)
+        core.0.in_flight.fetch_add(1, Ordering::SeqCst);
+        let guard = InFlightGuard { core: Arc::clone(core), counted: None };
+        (core.0.phase() == Phase::Serving).then_some(guard)
     }
 
     /// Whether no call is in flight and none is likely to arrive; `since`: when the shutdown started.
     pub(crate) fn is_drained(&self, mode: ShutdownMode, since: Instant) -> bool {
-        let last_call_at = *self.last_call_at.lock().unwrap_or_else(PoisonError::into_inner);
+        let last_call_ms = self.cores.iter().map(|core| core.last_call_ms.load(Ordering::Relaxed)).max();
+        let since_last_call = last_call_ms
+            .unwrap_or(0)
+            .checked_sub(1)
+            .map(|last_call| self.created_at.elapsed().saturating_sub(Duration::from_millis(last_call)));
         let lb_grace_over = mode == ShutdownMode::Immediate
-            || last_call_at.is_none_or(|last| last.elapsed() >= LB_GRACE)
+            || since_last_call.is_none_or(|elapsed| elapsed >= LB_GRACE)
             || since.elapsed() >= MAX_LB_GRACE;
-        lb_grace_over && self.in_flight.load(Ordering::SeqCst) == 0
+        lb_grace_over && self.cores.iter().all(|core| core.in_flight.load(Ordering::SeqCst) == 0)
     }
 }
 
 impl Drop for InFlightGuard {
     fn drop(&mut self) {
-        self.0.in_flight.fetch_sub(1, Ordering::SeqCst);
+        self.core.0.in_flight.fetch_sub(1, Ordering::SeqCst);
     }
+}
+
+fn millis(duration: Duration) -> u64 {
+    duration.as_secs() * 1_000 + u64::from(duration.subsec_millis())
 }
 
 /// Whether a stream had started when its head was sent, or is buffered.
@@ -146,8 +174,7 @@ pub(crate) struct DrainedStream {
     has_begun: bool,
     /// `None` after the last event. Dropping them cancels the attempt.
     events: Option<Events>,
-    abort: Pin<Box<dyn Future<Output = ()> + Send>>,
-    _in_flight: InFlightGuard,
+    in_flight: InFlightGuard,
 }
 
 impl DrainedStream {
@@ -158,18 +185,8 @@ impl DrainedStream {
         events: Events,
         in_flight: InFlightGuard,
     ) -> Self {
-        let abort = Box::pin(Arc::clone(&in_flight.0).abort_started());
         let events = Some(events);
-        Self {
-            dialect,
-            stage,
-            json_array,
-            is_bytes: false,
-            has_begun: false,
-            events,
-            abort,
-            _in_flight: in_flight,
-        }
+        Self { dialect, stage, json_array, is_bytes: false, has_begun: false, events, in_flight }
     }
 
     /// The same of bytes.
@@ -211,7 +228,7 @@ impl Stream for DrainedStream {
                 self.events = None;
                 Poll::Ready(None)
             }
-            Poll::Pending if self.abort.as_mut().poll(context).is_ready() => {
+            Poll::Pending if self.in_flight.is_aborted() => {
                 self.events = None;
                 Poll::Ready(Some(if self.is_bytes { Err(StreamAborted) } else { Ok(self.abort_event()) }))
             }

@@ -20,5 +20,5 @@ pub(crate) struct App {
     pub(crate) metrics: Metrics,
     pub(crate) feed: Arc<Feed>,
     pub(crate) permit_registry: Arc<PermitRegistry>,
-    pub(crate) fair_share: Arc<FairShare>,
+    pub(crate) fair_share: FairShare,
 }

@@ -25,10 +25,10 @@ pub(crate) async fn forward(
 }
 
 async fn try_forward(app: &App, caller: &Caller, path: &str, request: Request) -> Result<Response, Error> {
-    let (mut parts, request_body) = request.into_parts();
-    let memory = app.manager.memory_budget().reservation(caller.name());
+    let (mut parts, mut request_body) = request.into_parts();
+    let memory = || app.manager.memory_budget().reservation(caller.name());
     let request_body =
-        body::read(&mut parts.headers, request_body, app.max_body_bytes, memory, &app.lifecycle).await?;
+        body::read(&mut parts.headers, &mut request_body, app.max_body_bytes, memory, &app.lifecycle).await?;
     let path: Vec<_> = path.split('/').filter(|segment| !segment.is_empty()).collect();
     let stored = app
         .manager

@@ -6,22 +6,26 @@ use std::{
     task::{Context, Poll},
 };
 
-use axum::body::{Body, HttpBody};
+use axum::body::HttpBody;
 use bytes::Bytes;
 use http_body::{Frame, SizeHint};
 
-use crate::connection_state::{ConnectionPhase, ConnectionState};
+use crate::{
+    connection_state::{ConnectionPhase, ConnectionState},
+    response_body::ResponseBody,
+};
 
 /// A body whose connection is idle once this is dropped.
-#[derive(Debug)]
 pub(crate) struct TrackedBody {
-    body: Body,
+    body: ResponseBody,
     state: Arc<ConnectionState>,
+    /// The poll of the connection's task in which it was pending.
+    pending_in: u64,
 }
 
 impl TrackedBody {
-    pub(crate) const fn new(body: Body, state: Arc<ConnectionState>) -> Self {
-        Self { body, state }
+    pub(crate) const fn new(body: ResponseBody, state: Arc<ConnectionState>) -> Self {
+        Self { body, state, pending_in: 0 }
     }
 }
 
@@ -33,7 +37,16 @@ impl HttpBody for TrackedBody {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        Pin::new(&mut self.body).poll_frame(context)
+        // hyper asks again after it has written. What has come since then wakes the task.
+        let poll = self.state.current_poll();
+        if self.pending_in == poll {
+            return Poll::Pending;
+        }
+        let frame = Pin::new(&mut self.body).poll_frame(context);
+        if frame.is_pending() {
+            self.pending_in = poll;
+        }
+        frame
     }
 
     fn is_end_stream(&self) -> bool {

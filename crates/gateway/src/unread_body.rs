@@ -16,7 +16,7 @@ use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 use tokio::time::{Instant, timeout, timeout_at};
 
-use crate::connection_state::ConnectionState;
+use crate::{connection_state::ConnectionState, wakers::without_waking};
 
 /// The most that is read for nothing, in bytes: twice the largest body that is accepted.
 const MAX_BYTES: usize = 64 * 1024 * 1024;
@@ -45,19 +45,23 @@ impl RequestBody {
 
 impl Body for RequestBody {
     type Data = Bytes;
-    type Error = hyper::Error;
+    type Error = axum::Error;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
         self.awaits_continue = false;
         let Some(incoming) = &mut self.incoming else { return Poll::Ready(None) };
-        let frame = Pin::new(incoming).poll_frame(context);
+        let (frame, is_woken) = without_waking(|| Pin::new(&mut *incoming).poll_frame(context));
+        // hyper wakes the task for each piece that is taken, to read the next one.
+        if is_woken && !incoming.is_end_stream() {
+            context.waker().wake_by_ref();
+        }
         if matches!(frame, Poll::Ready(None | Some(Err(_)))) {
             self.incoming = None;
         }
-        frame
+        frame.map_err(axum::Error::new)
     }
 
     fn is_end_stream(&self) -> bool {

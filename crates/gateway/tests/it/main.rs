@@ -19,6 +19,7 @@ mod formats;
 mod front_door;
 mod hostile_clients;
 mod inspection;
+mod kept_alive;
 mod keys;
 mod limits;
 mod openai_calls;
