@@ -91,7 +91,7 @@ mod tests {
         table.add_row(["openai:gpt-5", "", "manual"].map(Cell::new));
         assert_eq!(
             table.to_string(),
-            " MODEL          STATE           REASON\n é              OPEN (forced)\n openai:gpt-5                   manual"
+            " MODEL         STATE          REASON\n é             OPEN (forced)\n openai:gpt-5                 manual"
         );
     }
 }
