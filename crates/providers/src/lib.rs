@@ -25,7 +25,7 @@
 //! ```
 //!
 //! `sender` also uses `auth`, which uses `aws` and `google` (signatures and tokens, each with a drawing) over `credentials` (kept
-//! fresh), and `bedrock` and `vertex` (what these have of their own, with a drawing each) over `json`. `stream` reads its frames from
+//! fresh; fetched by `http_service`, over `client`), and `bedrock` and `vertex` (what these have of their own, with a drawing each) over `json`. `stream` reads its frames from
 //! `stream_input`. `clock` tells `bedrock` and `google` whether this machine's clock is wrong.
 //! `vendors` is a table of the companies and servers that are known by name, and `azure` has what is Azure's own.
 //!
@@ -72,6 +72,7 @@ mod forward;
 pub mod fuzzing;
 mod google;
 mod headers;
+mod http_service;
 mod json;
 mod kind;
 mod provider;
@@ -99,6 +100,7 @@ pub use error::{
 pub use forward::{ForwardError, ForwardedHeader};
 pub use google::{GoogleEnvironment, GoogleSettings};
 pub use headers::UPSTREAM_REQUEST_ID;
+pub use http_service::{HttpService, HttpServiceError, HttpServiceResponse};
 pub use kind::ProviderKind;
 pub use provider::{Access, Provider, ProviderConfigError, ProviderResponse};
 pub use request::ProviderRequest;

@@ -6,8 +6,9 @@ use std::{
 };
 
 use anyhow::Context as _;
+use tracing::level_filters::LevelFilter;
 use tracing_subscriber::{
-    EnvFilter, Layer as _, fmt, layer::SubscriberExt as _, registry, util::SubscriberInitExt as _,
+    Layer as _, filter::Targets, fmt, layer::SubscriberExt as _, registry, util::SubscriberInitExt as _,
 };
 
 use crate::{
@@ -28,8 +29,8 @@ pub enum LogFormat {
 }
 
 /// Starts the log, and passes spans to `traces`. The filter is `SWITCHBOARD_LOG`, else `RUST_LOG`, else
-/// `default_filter`, in the syntax of `tracing-subscriber`, for instance `info,manager=debug`. Returns the queue of lines,
-/// which is to be flushed at the end.
+/// `default_filter`: a level, or pairs of a module and a level, for instance `info,manager=debug`. Returns the queue of
+/// lines, which is to be flushed at the end.
 ///
 /// # Errors
 /// When a variable is invalid, or the log is started already.
@@ -67,15 +68,25 @@ pub fn report_panic(panic: &PanicHookInfo<'_>) {
     tracing::error!(location, "panic: this is a bug, please report it");
 }
 
-fn filter(environment: &Environment, default_filter: &str) -> anyhow::Result<EnvFilter> {
+fn filter(environment: &Environment, default_filter: &str) -> anyhow::Result<Targets> {
     for name in [names::LOG, names::RUST_LOG] {
         if let Some(directives) = environment.get(name) {
             let expected = "expected a level or pairs such as \"info,manager=debug\"";
-            return EnvFilter::try_new(directives)
+            return parse_filter(directives)
                 .with_context(|| format!("{name} is not a valid log filter, {expected}"));
         }
     }
-    Ok(EnvFilter::new(default_filter))
+    parse_filter(default_filter)
+}
+
+/// The syntax of `RUST_LOG`, but for filters of single spans and fields. Nothing is no log but errors.
+fn parse_filter(directives: &str) -> anyhow::Result<Targets> {
+    let directives: Vec<_> = directives.split(',').map(str::trim).filter(|pair| !pair.is_empty()).collect();
+    if directives.is_empty() {
+        return Ok(Targets::new().with_default(LevelFilter::ERROR));
+    }
+    anyhow::ensure!(!directives.iter().any(|pair| pair.contains('[')), "it has filters of spans");
+    Ok(directives.join(",").parse()?)
 }
 
 fn format_from_env(environment: &Environment) -> anyhow::Result<LogFormat> {
@@ -100,8 +111,27 @@ mod tests {
     }
 
     #[test]
+    fn a_filter_is_read_as_people_write_it() {
+        for (written, expected) in [
+            ("info,manager=debug", "manager=debug,info"),
+            (" info, manager=debug,", "manager=debug,info"),
+            ("WARN", "warn"),
+            ("off", "off"),
+            (",", "error"),
+            ("manager", "manager=trace"),
+        ] {
+            assert_eq!(parse_filter(written).unwrap().to_string(), expected, "{written:?}");
+        }
+    }
+
+    #[test]
     fn invalid_variables_are_named() {
         let environment = Environment::from_pairs([("RUST_LOG", "manager=loud")]);
+        assert!(
+            format!("{:#}", filter(&environment, "info").unwrap_err())
+                .starts_with("RUST_LOG is not a valid log filter")
+        );
+        let environment = Environment::from_pairs([("RUST_LOG", "info,manager[call{model=x}]=debug")]);
         assert!(
             format!("{:#}", filter(&environment, "info").unwrap_err())
                 .starts_with("RUST_LOG is not a valid log filter")

@@ -49,12 +49,6 @@ impl Output {
         Self { colour: false }
     }
 
-    /// Whether results are coloured.
-    #[must_use]
-    pub const fn colour(self) -> bool {
-        self.colour
-    }
-
     /// Prints a line of the result.
     ///
     /// # Errors

@@ -1,21 +1,31 @@
 //! Traces over OTLP, if the standard variables name a collector.
 //!
-//! OpenTelemetry's other variables (headers, timeouts, sampler, batches) are read by its SDK, from the process's
-//! environment and not from `.env`.
+//! OpenTelemetry's other variables (headers, timeout, sampler, batches) are read from the process's environment and not from
+//! `.env`; those of sampler and batches by its SDK.
+//!
+//! ```text
+//! traces ──▶ exporter ──▶ otlp ──▶ protobuf
+//!    └─────▶ headers
+//! ```
+
+mod exporter;
+mod headers;
+mod otlp;
+mod protobuf;
 
 use std::sync::Arc;
 
 use anyhow::Context as _;
 use http::HeaderMap;
 use opentelemetry::{propagation::TextMapPropagator as _, trace::TracerProvider as _};
-use opentelemetry_http::{HeaderExtractor, HeaderInjector};
-use opentelemetry_otlp::{Protocol, SpanExporter, WithExportConfig as _};
 use opentelemetry_sdk::{Resource, propagation::TraceContextPropagator, trace::SdkTracerProvider};
 use tracing::{Span, level_filters::LevelFilter};
 use tracing_opentelemetry::{OpenTelemetryLayer, OpenTelemetrySpanExt as _};
 use tracing_subscriber::{Layer, filter::Targets, registry::LookupSpan};
 
 use crate::config::{Environment, environment::names};
+use exporter::OtlpExporter;
+use headers::{HeaderExtractor, HeaderInjector};
 
 /// The service name, unless `OTEL_SERVICE_NAME` is set.
 const DEFAULT_SERVICE_NAME: &str = "switchboard";
@@ -25,18 +35,14 @@ const DEFAULT_SERVICE_NAME: &str = "switchboard";
 pub struct Traces(SdkTracerProvider);
 
 impl Traces {
-    /// Starts the exporter, if a collector is configured. It has its own thread: an unreachable collector loses spans and
-    /// delays no request.
+    /// Starts the exporter, if a collector is configured. Batches are made by a thread of their own: an unreachable collector
+    /// loses spans and delays no request. Must be called in a runtime, which sends them.
     ///
     /// # Errors
-    /// When the address of the collector is invalid.
+    /// When the address of the collector is invalid, or compression is asked for, which there is none of.
     pub fn start(environment: &Environment) -> anyhow::Result<Option<Self>> {
         let Some(endpoint) = traces_endpoint(environment) else { return Ok(None) };
-        let exporter = SpanExporter::builder()
-            .with_http()
-            .with_protocol(Protocol::HttpBinary)
-            .with_endpoint(&endpoint)
-            .build()
+        let exporter = OtlpExporter::new(&endpoint, |name| std::env::var(name).ok())
             .with_context(|| format!("cannot send traces to {endpoint}"))?;
         let name = environment.get(names::OTEL_SERVICE_NAME).unwrap_or(DEFAULT_SERVICE_NAME).to_owned();
         let resource = Resource::builder().with_service_name(name).build();

@@ -3,22 +3,18 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
-use tokio::time::timeout;
-use url::{Position, Url};
+use http::{HeaderMap, HeaderValue, Method, StatusCode};
+use url::Url;
 
 use super::error::{CredentialsError, CredentialsService};
-use crate::client::{Client, ClientError, ConnectorError};
-
-/// More is no credentials.
-const MAX_BODY_BYTES: usize = 64 * 1024;
+use crate::client::ConnectorError;
+use crate::http_service::{HttpService, HttpServiceError};
 
 /// A service that hands out credentials.
 #[derive(Debug)]
 pub(crate) struct Service {
     pub(crate) service: CredentialsService,
-    client: Client,
-    limit: Duration,
+    http: HttpService,
 }
 
 impl Service {
@@ -28,7 +24,7 @@ impl Service {
         url: &Url,
         limit: Duration,
     ) -> Result<Self, CredentialsError> {
-        Self::with(service, Client::without_proxy(url, limit), limit)
+        Self::with(service, HttpService::local(url, limit))
     }
 
     /// A service of the provider's maker, on the way that the provider is reached by.
@@ -37,24 +33,23 @@ impl Service {
         url: &Url,
         limit: Duration,
     ) -> Result<Self, CredentialsError> {
-        Self::with(service, Client::new(url, None, limit), limit)
+        Self::with(service, HttpService::remote(url, limit))
     }
 
     fn with(
         service: CredentialsService,
-        client: Result<Client, ConnectorError>,
-        limit: Duration,
+        http: Result<HttpService, ConnectorError>,
     ) -> Result<Self, CredentialsError> {
-        let client = client.map_err(|_| CredentialsError::Invalid {
+        let http = http.map_err(|_| CredentialsError::Invalid {
             service,
             problem: "has no address that can be called",
         })?;
-        Ok(Self { service, client, limit })
+        Ok(Self { service, http })
     }
 
     /// The host as it is sent.
     pub(crate) const fn host(&self) -> &HeaderValue {
-        self.client.host()
+        self.http.host()
     }
 
     /// Makes a request, and reads its whole response.
@@ -77,29 +72,9 @@ impl Service {
         headers: HeaderMap,
         body: Bytes,
     ) -> Result<(StatusCode, HeaderMap, Bytes), CredentialsError> {
-        let service = self.service;
-        let text = if self.client.needs_absolute_uri() {
-            url.as_str()
-        } else {
-            &url[Position::BeforePath..Position::AfterQuery]
-        };
-        let uri: Uri = text.parse().map_err(|_| self.invalid("has no valid address"))?;
-        let request = async {
-            let mut response = self
-                .client
-                .send(&method, &uri, |head| head.extend(&headers), (&body).into())
-                .await
-                .map_err(|error| failure(service, &error))?;
-            let mut read = Vec::new();
-            while let Some(chunk) = response.body.chunk().await.map_err(|error| failure(service, &error))? {
-                if read.len() + chunk.len() > MAX_BODY_BYTES {
-                    return Err(self.invalid("sent more than 64 KiB"));
-                }
-                read.extend_from_slice(&chunk);
-            }
-            Ok((response.status, response.headers, read.into()))
-        };
-        timeout(self.limit, request).await.map_err(|_| self.invalid("did not answer in time"))?
+        let response = self.http.send(method, url, headers, body).await;
+        let response = response.map_err(|error| failure(self.service, error))?;
+        Ok((response.status, response.headers, response.body))
     }
 
     pub(crate) const fn invalid(&self, problem: &'static str) -> CredentialsError {
@@ -118,15 +93,14 @@ pub(crate) fn identifier(code: &str) -> Option<String> {
     is_name.then(|| code.to_owned())
 }
 
-fn failure(service: CredentialsService, error: &ClientError) -> CredentialsError {
-    match error {
-        ClientError::NotConnected { cause, .. } => CredentialsError::Unreachable { service, cause: *cause },
-        ClientError::Local(_) => CredentialsError::Invalid {
-            service,
-            problem: "cannot be called: this machine is out of resources",
-        },
-        ClientError::Interrupted => {
-            CredentialsError::Invalid { service, problem: "ended the connection early" }
-        }
-    }
+const fn failure(service: CredentialsService, error: HttpServiceError) -> CredentialsError {
+    let problem = match error {
+        HttpServiceError::Unreachable(cause) => return CredentialsError::Unreachable { service, cause },
+        HttpServiceError::Address => "has no valid address",
+        HttpServiceError::Local(_) => "cannot be called: this machine is out of resources",
+        HttpServiceError::Interrupted => "ended the connection early",
+        HttpServiceError::TooLong => "sent more than 64 KiB",
+        HttpServiceError::Timeout => "did not answer in time",
+    };
+    CredentialsError::Invalid { service, problem }
 }

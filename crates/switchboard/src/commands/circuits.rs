@@ -6,6 +6,7 @@
 mod format;
 mod operate;
 mod reader;
+mod table;
 mod view;
 mod watch;
 

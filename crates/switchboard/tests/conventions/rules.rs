@@ -94,10 +94,10 @@ fn documents(root: &Path) -> Vec<PathBuf> {
     files
 }
 
-/// The names of rules in a text: a letter of a family and a number, as a word of their own.
+/// The names of rules in a text: a letter of a family and a number, as a word of their own; `Value::F64` is none.
 fn rules(text: &str) -> Vec<&str> {
-    let is_word = |letter: char| letter.is_alphanumeric() || "_-#&%.".contains(letter);
-    let words = text.split(|letter| !is_word(letter)).map(|word| word.trim_end_matches('.'));
+    let is_word = |letter: char| letter.is_alphanumeric() || "_-#&%.:".contains(letter);
+    let words = text.split(|letter| !is_word(letter)).map(|word| word.trim_end_matches(['.', ':']));
     words.filter(|word| is_rule(word)).collect()
 }
 

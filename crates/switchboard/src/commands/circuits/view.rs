@@ -5,12 +5,12 @@ use std::time::Duration;
 use anyhow::Context as _;
 use breaker::{ModelKey, State, Timestamp, Transition};
 use circuits::{Report, Severity, Store as _};
-use comfy_table::{Cell, Color, Table, TableStyle};
 use serde::Serialize;
 
 use super::{
     format,
     reader::{CircuitReader, Entry, READ_ERROR},
+    table::{Cell, Table},
 };
 use crate::output::{Output, printable};
 
@@ -43,7 +43,7 @@ pub(super) async fn list(output: Output, reader: &CircuitReader, json: bool) -> 
     if entries.is_empty() {
         return Ok(output.print_line(NO_CIRCUITS)?);
     }
-    output.print_line(table(output, &entries).trim_fmt())?;
+    output.print_line(table(output, &entries))?;
     for entry in &entries {
         if let Entry::Unreadable(skipped) = entry {
             output.print_line(format_args!(
@@ -65,12 +65,11 @@ pub(super) fn severity_order(entry: &Entry) -> (Severity, bool, String) {
 }
 
 pub(super) fn table(output: Output, entries: &[Entry]) -> Table {
-    let mut table = Table::new();
-    table.load_style(TableStyle::new());
-    table.set_header(["MODEL", "STATE", "FAILURES", "NEXT PROBE", "REASON", "SINCE"]);
+    let mut table = Table::new(output);
+    table.add_row(["MODEL", "STATE", "FAILURES", "NEXT PROBE", "REASON", "SINCE"].map(Cell::new));
     for entry in entries {
         table.add_row(match entry {
-            Entry::Circuit(report) => row(output, report),
+            Entry::Circuit(report) => row(report),
             Entry::Unreadable(skipped) => {
                 [printable(&skipped.key).as_str(), "?", "", "", "", ""].map(Cell::new)
             }
@@ -87,13 +86,7 @@ const fn state_label(report: &Report) -> &'static str {
     }
 }
 
-fn row(output: Output, report: &Report) -> [Cell; 6] {
-    let colour = match report.state {
-        State::Closed => Color::Green,
-        State::Open => Color::Red,
-        State::HalfOpen => Color::Yellow,
-    };
-    let state = Cell::new(state_label(report));
+fn row(report: &Report) -> [Cell; 6] {
     let reason = match report.state {
         State::Closed if report.blocked_sources.is_empty() => String::new(),
         State::Closed => format!("only {} is refused", refused_sources(report)),
@@ -101,7 +94,7 @@ fn row(output: Output, report: &Report) -> [Cell; 6] {
     };
     [
         Cell::new(&report.key),
-        if output.colour() { state.fg(colour) } else { state },
+        Cell::styled(state_label(report), format::state_style(report.state)),
         Cell::new(report.failure_count),
         Cell::new(format::next_probe(report)),
         Cell::new(reason),
@@ -122,8 +115,7 @@ pub(super) async fn show(
     let sentence = format::describe(&report);
     output
         .print_line(format_args!("{key}: {}", output.paint(format::state_style(report.state), sentence)))?;
-    let mut table = Table::new();
-    table.load_style(TableStyle::new());
+    let mut table = Table::new(output);
     let (calls, failures) = (report.calls, report.failures);
     let rows = [
         ("state", report.state.to_string()),
@@ -150,9 +142,9 @@ pub(super) async fn show(
         ("Redis key", format!("circuit_breaker:{key}")),
     ];
     for (name, value) in rows {
-        table.add_row([name.to_owned(), value]);
+        table.add_row([Cell::new(name), Cell::new(value)]);
     }
-    Ok(output.print_line(table.trim_fmt())?)
+    Ok(output.print_line(table)?)
 }
 
 /// Whose calls are refused while all others are admitted (B12).
@@ -186,13 +178,12 @@ pub(super) async fn history(
         reader.load_report(key).await?;
         return Ok(output.print_line(format_args!("{key}: no state changes in the last 7 days."))?);
     }
-    let mut table = Table::new();
-    table.load_style(TableStyle::new());
-    table.set_header(["TIME", "FROM", "TO", "DURATION", "REASON", "INSTANCE", "EPOCH"]);
+    let mut table = Table::new(output);
+    table.add_row(["TIME", "FROM", "TO", "DURATION", "REASON", "INSTANCE", "EPOCH"].map(Cell::new));
     let mut until: Option<Timestamp> = None;
     for entry in entries {
         let lasted: Option<Duration> = until.map(|until| until.since(entry.at));
-        table.add_row([
+        let row = [
             format::datetime(entry.at),
             entry.from.to_string(),
             entry.to.to_string(),
@@ -200,10 +191,11 @@ pub(super) async fn history(
             printable(&entry.reason.summary()),
             printable(entry.instance.as_str()),
             entry.epoch.to_string(),
-        ]);
+        ];
+        table.add_row(row.map(Cell::new));
         until = Some(entry.at);
     }
-    Ok(output.print_line(table.trim_fmt())?)
+    Ok(output.print_line(table)?)
 }
 
 #[cfg(test)]

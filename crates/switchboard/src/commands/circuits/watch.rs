@@ -104,7 +104,7 @@ fn render(output: Output, watcher: &CircuitWatcher<'_>, rows: usize) -> Vec<Stri
     let table = if entries.is_empty() {
         vec![view::NO_CIRCUITS.to_owned()]
     } else {
-        view::table(output, &entries).trim_fmt().lines().map(str::to_owned).collect()
+        view::table(output, &entries).lines()
     };
     let mut last = vec![String::new(), output.paint(Style::Strong, "LAST TRANSITIONS").to_string()];
     let shown = watcher.recent.iter().rev().take(MAX_RECENT_TRANSITIONS);

@@ -8,13 +8,16 @@ use std::{
 };
 
 use anyhow::Context as _;
-use reqwest::{Client, StatusCode};
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Method, StatusCode, header::CONTENT_TYPE};
+use providers::{HttpService, HttpServiceError};
 use serde_json::{Value, json};
 use tokio::{
     sync::oneshot,
     task::{JoinHandle, JoinSet},
     time::{Instant, MissedTickBehavior, interval},
 };
+use url::Url;
 
 use super::stage::ROUTE;
 
@@ -63,17 +66,14 @@ enum CallError {
     Truncated,
     #[error("no x-switchboard-model header")]
     MissingModelHeader,
-    #[error(transparent)]
-    Http(#[from] reqwest::Error),
+    #[error("the gateway {0}")]
+    Http(#[from] HttpServiceError),
 }
 
 impl Callers {
     /// Starts to send requests to the gateway at this address.
     pub(super) fn start(gateway: SocketAddr) -> anyhow::Result<Self> {
-        // A proxy from the environment cannot reach loopback.
-        let client = Client::builder().no_proxy().timeout(CALL_TIMEOUT).build().context("no HTTP client")?;
-        let caller =
-            Caller { client, url: format!("http://{gateway}/v1/chat/completions"), tally: Arc::default() };
+        let caller = Caller::new(&format!("http://{gateway}/v1/chat/completions"))?;
         let tally = Arc::clone(&caller.tally);
         let (stop, stopped) = oneshot::channel();
         Ok(Self { tally, stop, task: tokio::spawn(caller.run(stopped)) })
@@ -95,12 +95,18 @@ impl Callers {
 
 #[derive(Debug, Clone)]
 struct Caller {
-    client: Client,
-    url: String,
+    gateway: Arc<HttpService>,
+    url: Url,
     tally: Arc<Mutex<Tally>>,
 }
 
 impl Caller {
+    fn new(url: &str) -> anyhow::Result<Self> {
+        let url = Url::parse(url)?;
+        let gateway = HttpService::local(&url, CALL_TIMEOUT).context("no HTTP client")?;
+        Ok(Self { gateway: Arc::new(gateway), url, tally: Arc::default() })
+    }
+
     async fn run(self, mut stopped: oneshot::Receiver<()>) {
         let mut calls = JoinSet::new();
         let mut ticks = interval(CALL_INTERVAL);
@@ -140,13 +146,15 @@ impl Caller {
             "stream": matches!(shape, Shape::Stream),
             "messages": [{"role": "user", "content": "Is anybody there?"}],
         });
-        let response = self.client.post(&self.url).json(&body).send().await?;
-        if response.status() != StatusCode::OK {
-            return Err(CallError::Status(response.status()));
+        let headers = HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static("application/json"))]);
+        let body = Bytes::from(body.to_string());
+        let response = self.gateway.send(Method::POST, &self.url, headers, body).await?;
+        if response.status != StatusCode::OK {
+            return Err(CallError::Status(response.status));
         }
-        let model = response.headers().get("x-switchboard-model").and_then(|model| model.to_str().ok());
+        let model = response.headers.get("x-switchboard-model").and_then(|model| model.to_str().ok());
         let model = model.ok_or(CallError::MissingModelHeader)?.to_owned();
-        let text = response.text().await?;
+        let text = String::from_utf8_lossy(&response.body);
         if shape.is_complete(&text) { Ok(model) } else { Err(CallError::Truncated) }
     }
 }
@@ -190,11 +198,7 @@ mod tests {
         let simulator = Simulator::start().await.unwrap();
         let script = Script::sequence([Fault::Empty.into(), Fault::Reset.into(), Behaviour::ok()]);
         simulator.script(ROUTE, script);
-        let caller = Caller {
-            client: Client::builder().no_proxy().build().unwrap(),
-            url: format!("{}/chat/completions", simulator.openai_base_url()),
-            tally: Arc::default(),
-        };
+        let caller = Caller::new(&format!("{}/chat/completions", simulator.openai_base_url())).unwrap();
         for failed in 1..=3 {
             caller.clone().call(Shape::Plain).await;
             let tally = lock(&caller.tally).clone();
