@@ -187,34 +187,43 @@ impl<'a> Cursor<'a> {
 
     /// Not by recursion, since there is no bound to the depth of what is passed over.
     fn skip_nested(&mut self) -> Result<()> {
+        // A copy of its own, which is kept in registers.
+        let mut cursor = Cursor { at: self.at, ..Cursor::new(self.data) };
         let mut nesting = Nesting::default();
         loop {
-            let byte = self.peek();
-            if let b'{' | b'[' = byte {
-                self.at += 1;
-                let is_object = byte == b'{';
-                nesting.enter(is_object);
-                if self.depth + nesting.depth() > self.max_skipped_depth {
-                    return Err(NotJson);
+            match cursor.peek() {
+                byte @ (b'{' | b'[') => {
+                    cursor.at += 1;
+                    let is_object = byte == b'{';
+                    nesting.enter(is_object);
+                    if self.depth + nesting.depth() > self.max_skipped_depth {
+                        return Err(NotJson);
+                    }
+                    if cursor.peek() != if is_object { b'}' } else { b']' } {
+                        if is_object {
+                            cursor.skip_name()?;
+                        }
+                        continue;
+                    }
                 }
-                if self.peek() != if is_object { b'}' } else { b']' } {
-                    self.skip_name(is_object)?;
-                    continue;
-                }
-            } else {
-                self.skip_scalar()?;
+                b'"' => cursor.skip_text()?,
+                b'-' | b'0'..=b'9' => cursor.skip_number()?,
+                _ => cursor.literal().map(|_| ())?,
             }
             loop {
-                match (self.peek(), nesting.is_object()) {
+                match (cursor.peek(), nesting.is_object()) {
                     (b',', is_object) => {
-                        self.at += 1;
-                        self.skip_name(is_object)?;
+                        cursor.at += 1;
+                        if is_object {
+                            cursor.skip_name()?;
+                        }
                         break;
                     }
                     (b'}', true) | (b']', false) => {
-                        self.at += 1;
+                        cursor.at += 1;
                         nesting.leave();
                         if nesting.depth() == 0 {
+                            self.at = cursor.at;
                             return Ok(());
                         }
                     }
@@ -224,12 +233,10 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    fn skip_name(&mut self, is_object: bool) -> Result<()> {
-        if is_object {
-            self.skip_text()?;
-            self.colon()?;
-        }
-        Ok(())
+    #[inline]
+    fn skip_name(&mut self) -> Result<()> {
+        self.skip_text()?;
+        self.colon()
     }
 
     #[inline]

@@ -17,6 +17,8 @@ const MAX_VALUES: usize = 16;
 pub(crate) struct Pattern {
     text: Vec<u8>,
     values: Vec<Unread>,
+    /// Another text has matched.
+    is_settled: bool,
 }
 
 /// A string or number of the text.
@@ -60,11 +62,33 @@ impl Pattern {
     pub(crate) fn clear(&mut self) {
         self.text.clear();
         self.values.clear();
+        self.is_settled = false;
     }
 
     /// Whether whoever has read the pattern would read the same here. It then is JSON, too.
-    pub(crate) fn matches(&self, data: &[u8]) -> bool {
-        !self.text.is_empty() && self.compare(data).is_ok()
+    pub(crate) fn matches(&mut self, data: &[u8]) -> bool {
+        let is_match = !self.text.is_empty() && self.compare(data).is_ok();
+        if is_match && !self.is_settled {
+            self.settle(data);
+        }
+        is_match
+    }
+
+    /// Few of the values do differ. Those that are the same in the first match are a part of what is compared from then on.
+    #[cold]
+    fn settle(&mut self, data: &[u8]) {
+        self.is_settled = true;
+        let text = &self.text;
+        let mut cursor = Cursor::new(data);
+        let mut start = 0;
+        self.values.retain(|value| {
+            cursor.at += value.start - start;
+            start = value.end;
+            let value_start = cursor.at;
+            let is_read = cursor.skip_scalar().is_ok();
+            let is_same = is_read && text.get(value.start..value.end) == data.get(value_start..cursor.at);
+            !is_same
+        });
     }
 
     #[inline]
