@@ -176,21 +176,16 @@ impl<'a> Cursor<'a> {
         Ok(&self.data[start..self.at])
     }
 
-    #[inline]
-    fn skip_scalar(&mut self) -> Result<()> {
-        match self.peek() {
-            b'"' => self.skip_text(),
-            b'-' | b'0'..=b'9' => self.skip_number(),
-            _ => self.literal().map(|_| ()),
-        }
-    }
-
     /// Not by recursion, since there is no bound to the depth of what is passed over.
     fn skip_nested(&mut self) -> Result<()> {
         // A copy of its own, which is kept in registers.
         let mut cursor = Cursor { at: self.at, ..Cursor::new(self.data) };
         let mut nesting = Nesting::default();
         loop {
+            if nesting.is_object() {
+                cursor.skip_text()?;
+                cursor.colon()?;
+            }
             match cursor.peek() {
                 byte @ (b'{' | b'[') => {
                     cursor.at += 1;
@@ -200,9 +195,6 @@ impl<'a> Cursor<'a> {
                         return Err(NotJson);
                     }
                     if cursor.peek() != if is_object { b'}' } else { b']' } {
-                        if is_object {
-                            cursor.skip_name()?;
-                        }
                         continue;
                     }
                 }
@@ -212,11 +204,8 @@ impl<'a> Cursor<'a> {
             }
             loop {
                 match (cursor.peek(), nesting.is_object()) {
-                    (b',', is_object) => {
+                    (b',', _) => {
                         cursor.at += 1;
-                        if is_object {
-                            cursor.skip_name()?;
-                        }
                         break;
                     }
                     (b'}', true) | (b']', false) => {
@@ -231,12 +220,6 @@ impl<'a> Cursor<'a> {
                 }
             }
         }
-    }
-
-    #[inline]
-    fn skip_name(&mut self) -> Result<()> {
-        self.skip_text()?;
-        self.colon()
     }
 
     #[inline]

@@ -85,7 +85,7 @@ impl Pattern {
             cursor.at += value.start - start;
             start = value.end;
             let value_start = cursor.at;
-            let is_read = cursor.skip_scalar().is_ok();
+            let is_read = cursor.skip().is_ok();
             let is_same = is_read && text.get(value.start..value.end) == data.get(value_start..cursor.at);
             !is_same
         });
