@@ -1,6 +1,6 @@
 //! Numbers.
 
-use super::{Cursor, NotJson, Result};
+use super::error::{NotJson, Result};
 
 /// A number, as far as anybody asks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -11,42 +11,31 @@ pub(crate) enum Number {
     Other,
 }
 
-impl Cursor<'_> {
-    /// Reads a number. One that no `f64` can hold is refused.
-    pub(crate) fn number(&mut self) -> Result<Number> {
-        self.peek();
-        let start = self.at;
-        self.skip_number()?;
-        if let [digit] = &self.data[start..self.at] {
-            return Ok(Number::Unsigned(u64::from(digit - b'0')));
+impl Number {
+    /// `None`: no `f64` can hold it.
+    pub(super) fn of(written: &[u8]) -> Option<Self> {
+        if let [digit] = written {
+            return Some(Self::Unsigned(u64::from(digit - b'0')));
         }
-        let written = str::from_utf8(&self.data[start..self.at]).map_err(|_| NotJson)?;
+        let written = str::from_utf8(written).ok()?;
         if let Ok(number) = written.parse() {
-            return Ok(Number::Unsigned(number));
+            return Some(Self::Unsigned(number));
         }
         // Rust reads all numbers of JSON, and what is too large as infinite.
-        match written.parse::<f64>() {
-            Ok(number) if number.is_finite() => Ok(Number::Other),
-            _ => Err(NotJson),
-        }
+        written.parse::<f64>().ok().filter(|number| number.is_finite()).map(|_| Self::Other)
     }
+}
 
-    /// What follows a first zero is not looked at: a digit is no JSON there.
-    #[inline]
-    pub(super) fn skip_number(&mut self) -> Result<()> {
-        let data = self.data;
-        let mut at = self.at + usize::from(data.get(self.at) == Some(&b'-'));
-        at = match data.get(at) {
-            Some(b'0') => at + 1,
-            Some(b'1'..=b'9') => digits_end(data, at + 1),
-            _ => return Err(NotJson),
-        };
-        if let Some(b'.' | b'e' | b'E') = data.get(at) {
-            at = fraction_and_exponent(data, at)?;
-        }
-        self.at = at;
-        Ok(())
-    }
+/// The end of the number that begins at `at`. What follows a first zero is not looked at: a digit is no JSON there.
+#[inline]
+pub(super) fn number_end(data: &[u8], mut at: usize) -> Result<usize> {
+    at += usize::from(data.get(at) == Some(&b'-'));
+    at = match data.get(at) {
+        Some(b'0') => at + 1,
+        Some(b'1'..=b'9') => digits_end(data, at + 1),
+        _ => return Err(NotJson),
+    };
+    if let Some(b'.' | b'e' | b'E') = data.get(at) { fraction_and_exponent(data, at) } else { Ok(at) }
 }
 
 /// The end of a number whose integer ends at `at`.

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use wide::i8x16;
 
-use super::{Cursor, NotJson, Result};
+use super::error::{NotJson, Result};
 
 /// A string, as it is written. It can be decoded: it is UTF-8, and its surrogates come in pairs.
 #[derive(Debug, Clone, Copy)]
@@ -51,45 +51,32 @@ struct Seen {
     non_ascii: bool,
 }
 
-impl<'a> Cursor<'a> {
-    /// Reads a string. Unlike one that is passed over, it must be UTF-8 without lone surrogates.
-    #[inline]
-    pub(crate) fn text(&mut self) -> Result<Text<'a>> {
-        let start = self.behind_quote()?;
-        let end = plain_end(self.data, start);
-        if self.data.get(end) != Some(&b'"') {
-            return self.text_with_more(start, end);
-        }
-        self.at = end + 1;
-        Ok(Text { written: self.data.get(start..end).unwrap_or_default(), has_escapes: false })
+/// The string whose first byte is at `start`, and the index of the quote that ends it. Unlike one that is passed over, it must be
+/// UTF-8 without lone surrogates.
+#[inline]
+pub(super) fn text_at(data: &[u8], start: usize) -> Result<(Text<'_>, usize)> {
+    let end = plain_end(data, start);
+    if data.get(end) != Some(&b'"') {
+        return text_with_more(data, start, end);
     }
+    Ok((Text { written: data.get(start..end).unwrap_or_default(), has_escapes: false }, end))
+}
 
-    #[inline]
-    pub(super) fn skip_text(&mut self) -> Result<()> {
-        let start = self.behind_quote()?;
-        let mut end = plain_end(self.data, start);
-        if self.data.get(end) != Some(&b'"') {
-            (end, _) = any_end(self.data, end)?;
-        }
-        self.at = end + 1;
-        Ok(())
-    }
+/// The index of the quote that ends the string whose first byte is at `start`.
+#[inline]
+pub(super) fn text_end(data: &[u8], start: usize) -> Result<usize> {
+    let end = plain_end(data, start);
+    if data.get(end) == Some(&b'"') { Ok(end) } else { any_end(data, end).map(|(end, _)| end) }
+}
 
-    /// A string that is plain up to a byte before its end.
-    #[inline(never)]
-    fn text_with_more(&mut self, start: usize, plain_end: usize) -> Result<Text<'a>> {
-        let (end, seen) = any_end(self.data, plain_end)?;
-        self.at = end + 1;
-        let text = Text { written: &self.data[start..end], has_escapes: seen.escapes };
-        let is_paired = !seen.surrogates || unescape(text.written).is_ok();
-        let is_utf8 = !seen.non_ascii || str::from_utf8(text.written).is_ok();
-        if is_paired && is_utf8 { Ok(text) } else { Err(NotJson) }
-    }
-
-    #[inline]
-    fn behind_quote(&mut self) -> Result<usize> {
-        if self.peek() == b'"' { Ok(self.at + 1) } else { Err(NotJson) }
-    }
+/// A string that is plain up to a byte before its end.
+#[inline(never)]
+fn text_with_more(data: &[u8], start: usize, plain_end: usize) -> Result<(Text<'_>, usize)> {
+    let (end, seen) = any_end(data, plain_end)?;
+    let text = Text { written: &data[start..end], has_escapes: seen.escapes };
+    let is_paired = !seen.surrogates || unescape(text.written).is_ok();
+    let is_utf8 = !seen.non_ascii || str::from_utf8(text.written).is_ok();
+    if is_paired && is_utf8 { Ok((text, end)) } else { Err(NotJson) }
 }
 
 /// The index of the first byte from `at` on that is no ASCII character standing for itself: most strings have none before the

@@ -4,6 +4,9 @@ use std::borrow::Cow;
 
 use memchr::memchr2;
 
+/// What a stream may begin with.
+pub(super) const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
 /// A line: its bytes without what ends it, and where the next one begins.
 #[derive(Clone, Copy)]
 pub(super) struct Line {
