@@ -145,7 +145,7 @@ impl Decoder {
             if bytes[start - 1] == b'\r' && *bytes.get(start)? == b'\n' {
                 start += 1;
             }
-            if line.place.is_empty() {
+            if line.range.is_empty() {
                 return (start <= self.limit).then_some((start, fields));
             }
             fields.add(bytes, line);

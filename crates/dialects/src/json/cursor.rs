@@ -133,14 +133,14 @@ impl<'a> Cursor<'a> {
     #[inline]
     pub(crate) fn literal(&mut self) -> Result<Option<bool>> {
         match self.peek() {
-            b'n' => self.word(*b"null").map(|()| None),
-            b't' => self.word(*b"true").map(|()| Some(true)),
-            _ => self.word(*b"false").map(|()| Some(false)),
+            b'n' => self.expect_word(*b"null").map(|()| None),
+            b't' => self.expect_word(*b"true").map(|()| Some(true)),
+            _ => self.expect_word(*b"false").map(|()| Some(false)),
         }
     }
 
     #[inline]
-    fn word<const LENGTH: usize>(&mut self, word: [u8; LENGTH]) -> Result<()> {
+    fn expect_word<const LENGTH: usize>(&mut self, word: [u8; LENGTH]) -> Result<()> {
         if self.remaining().first_chunk() != Some(&word) {
             return Err(NotJson);
         }
@@ -191,7 +191,7 @@ impl<'a> Cursor<'a> {
                 byte @ (b'{' | b'[') => {
                     cursor.at += 1;
                     let is_object = byte == b'{';
-                    nesting.enter(is_object);
+                    nesting.open(is_object);
                     if self.depth + nesting.depth() > self.max_skipped_depth {
                         return Err(NotJson);
                     }
@@ -211,7 +211,7 @@ impl<'a> Cursor<'a> {
                     }
                     (b'}', true) | (b']', false) => {
                         cursor.at += 1;
-                        nesting.leave();
+                        nesting.close();
                         if nesting.depth() == 0 {
                             self.at = cursor.at;
                             return Ok(());

@@ -43,9 +43,9 @@ fn unescape(written: &[u8]) -> serde_json::Result<String> {
     serde_json::from_slice(&[b"\"", written, b"\""].concat())
 }
 
-/// What a string was seen to have.
+/// What a string has beside plain ASCII.
 #[derive(Clone, Copy, Default)]
-struct Seen {
+struct Traits {
     escapes: bool,
     surrogates: bool,
     non_ascii: bool,
@@ -96,8 +96,8 @@ fn plain_end(data: &[u8], mut at: usize) -> usize {
 
 /// The index of the quote that ends a string, from some byte of it on.
 #[inline(never)]
-fn any_end(data: &[u8], mut at: usize) -> Result<(usize, Seen)> {
-    let mut seen = Seen::default();
+fn any_end(data: &[u8], mut at: usize) -> Result<(usize, Traits)> {
+    let mut seen = Traits::default();
     loop {
         let block = block_at(data, at);
         let non_ascii = block.to_bitmask();
@@ -150,7 +150,7 @@ fn special_bytes(block: i8x16) -> i8x16 {
 }
 
 /// Of the escape that begins here, in bytes.
-fn escape_length(escape: &[u8], seen: &mut Seen) -> Result<usize> {
+fn escape_length(escape: &[u8], seen: &mut Traits) -> Result<usize> {
     match escape {
         [_, b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't', ..] => Ok(2),
         [_, b'u', digits @ ..] => match digits.first_chunk() {
