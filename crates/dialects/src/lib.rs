@@ -25,10 +25,14 @@
 //!  openai_chat         │              │          │
 //!       └─────────┬────┴──────────────┴──────────┘
 //!                 ▼
-//!          lenient, format                                 odd values; what each format provides (a trait)
+//!               format                                    what each format provides (a trait)
 //!                 ▼
 //!    progress   usage   response_meta   has_content        parts that know no format
 //!    error_body   sse   form
+//!                 ▼
+//!              lenient                                    a value of any type; objects as a table of their fields
+//!                 ▼
+//!               json                                      a cursor over bytes, which makes no tree
 //! ```
 //!
 //! Callers have four formats, and OpenAI's calls that are no conversation (embeddings, images, audio, …), which pass through in
@@ -46,8 +50,11 @@
 //! - No I/O, no clock, no other crate of the workspace: bytes in, facts out.
 //! - Bytes that are passed on are never re-serialised. [`Request::with_model`] replaces the model's name and nothing
 //!   else; [`sse::Frame::raw`] is what came over the wire.
-//! - One pass, no document tree: every event of every stream goes through [`classify_event`]. Only one that has nothing of
-//!   an answer is read a second time, as it may be an error without the usual field.
+//! - One pass, no document tree: what has to be read quickly (requests, answers, events) is read by the cursor of `json`. It takes
+//!   and refuses what `serde_json` does, which explains a bad request and reads errors. Only an event that has nothing of an
+//!   answer is read a second time, as it may be an error without the usual field.
+//! - An event of a stream that differs from the one before it only in values that nobody reads is compared and not read
+//!   ([`EventReader`]). Which values those are, the reading itself notes: no format knows of it.
 //! - Nothing that may quote a prompt leaves this crate in an error: the text of a provider's message is matched and
 //!   dropped, parse errors give a position and no content (C5). Only the caller gets it, by [`error::translate`].
 

@@ -15,6 +15,7 @@ use crate::form::{Form, FormError};
 use crate::json::{self, Cursor, MAX_DEPTH, NotJson};
 use crate::openai_call::{OpenAiCall, Streams};
 pub use conversation::Conversation;
+use malformed::Malformed;
 use scan::ScannedFields;
 pub use stored::StoredReference;
 
@@ -300,10 +301,21 @@ impl fmt::Debug for Request {
     }
 }
 
+impl From<Malformed> for RequestError {
+    fn from(malformed: Malformed) -> Self {
+        match malformed {
+            Malformed::TooDeep => Self::TooDeep,
+            Malformed::NotJson { line, column } => Self::NotJson { line, column },
+            Malformed::NotAnObject => Self::NotAnObject,
+        }
+    }
+}
+
 /// A body that no parser can read is refused here: a provider that chokes on it answers like one that is down.
 fn scan(endpoint: Endpoint, body: &[u8]) -> Result<ScannedFields<'_>, RequestError> {
     str::from_utf8(body).map_err(|error| RequestError::NotUtf8 { position: error.valid_up_to() })?;
-    let fields = scan::scan(endpoint.dialect(), body).map_err(|NotJson| malformed::explain(body))?;
+    let fields = scan::scan(endpoint.dialect(), body)
+        .map_err(|NotJson| RequestError::from(malformed::explain(body)))?;
     fields.duplicate.map_or(Ok(fields), |key| Err(RequestError::DuplicateField(key)))
 }
 

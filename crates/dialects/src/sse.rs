@@ -11,9 +11,7 @@ use bytes::{Bytes, BytesMut};
 use memchr::memchr2;
 
 pub use frame::Frame;
-use lines::{Fields, next_line};
-
-const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+use lines::{BYTE_ORDER_MARK, Fields, next_line};
 
 /// The largest frame that [`Decoder::default`] accepts: 16 MiB.
 pub const MAX_FRAME_BYTES: usize = 16 * 1024 * 1024;
@@ -147,7 +145,7 @@ impl Decoder {
             if bytes[start - 1] == b'\r' && *bytes.get(start)? == b'\n' {
                 start += 1;
             }
-            if line.place.is_empty() {
+            if line.range.is_empty() {
                 return (start <= self.limit).then_some((start, fields));
             }
             fields.add(bytes, line);

@@ -34,7 +34,7 @@ pub(super) fn read(body: &[u8]) -> Parsed<(Usage, ResponseMeta)> {
     let response: Option<Response> = json::read(body, Cursor::any)?;
     let Response { output, usage } = response.ok_or(UnexpectedShape)?;
     let message = output.and_then(|output| output.message);
-    if !message.is_some_and(|message| message.content.0.is_some()) {
+    if message.is_none_or(|message| message.content.0.is_none()) {
         return Err(UnexpectedShape);
     }
     Ok(Some((usage.map(Into::into).unwrap_or_default(), ResponseMeta::default())))

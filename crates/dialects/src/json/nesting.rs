@@ -18,7 +18,7 @@ impl Nesting {
         self.innermost & 1 == 1
     }
 
-    pub(super) fn enter(&mut self, is_object: bool) {
+    pub(super) fn open(&mut self, is_object: bool) {
         if self.depth > 0 && self.depth.is_multiple_of(64) {
             self.outer.push(self.innermost);
         }
@@ -26,7 +26,7 @@ impl Nesting {
         self.depth += 1;
     }
 
-    pub(super) fn leave(&mut self) {
+    pub(super) fn close(&mut self) {
         self.depth -= 1;
         self.innermost >>= 1;
         if self.depth.is_multiple_of(64) {

@@ -1,6 +1,6 @@
 //! Numbers.
 
-use super::{Cursor, NotJson, Result};
+use super::error::{NotJson, Result};
 
 /// A number, as far as anybody asks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -11,67 +11,54 @@ pub(crate) enum Number {
     Other,
 }
 
-impl Cursor<'_> {
-    /// Reads a number. One that no `f64` can hold is refused.
-    pub(crate) fn number(&mut self) -> Result<Number> {
-        self.peek();
-        let start = self.at;
-        self.skip_number()?;
-        if let [digit] = &self.data[start..self.at] {
-            return Ok(Number::Unsigned(u64::from(digit - b'0')));
+impl Number {
+    /// `None`: no `f64` can hold it.
+    pub(super) fn of(written: &[u8]) -> Option<Self> {
+        if let [digit] = written {
+            return Some(Self::Unsigned(u64::from(digit - b'0')));
         }
-        let written = str::from_utf8(&self.data[start..self.at]).map_err(|_| NotJson)?;
+        let written = str::from_utf8(written).ok()?;
         if let Ok(number) = written.parse() {
-            return Ok(Number::Unsigned(number));
+            return Some(Self::Unsigned(number));
         }
         // Rust reads all numbers of JSON, and what is too large as infinite.
-        match written.parse::<f64>() {
-            Ok(number) if number.is_finite() => Ok(Number::Other),
-            _ => Err(NotJson),
-        }
-    }
-
-    #[inline]
-    pub(super) fn skip_number(&mut self) -> Result<()> {
-        let number = self.rest();
-        let mut at = usize::from(number.first() == Some(&b'-'));
-        let integer = digits(number, at);
-        if integer == 0 || (integer > 1 && number[at] == b'0') {
-            return Err(NotJson);
-        }
-        at += integer;
-        if let Some(b'.' | b'e' | b'E') = number.get(at) {
-            at = fraction_and_exponent(number, at)?;
-        }
-        self.at += at;
-        Ok(())
+        written.parse::<f64>().ok().filter(|number| number.is_finite()).map(|_| Self::Other)
     }
 }
 
+/// The end of the number that begins at `at`. What follows a first zero is not looked at: a digit is no JSON there.
+#[inline]
+pub(super) fn number_end(data: &[u8], mut at: usize) -> Result<usize> {
+    at += usize::from(data.get(at) == Some(&b'-'));
+    at = match data.get(at) {
+        Some(b'0') => at + 1,
+        Some(b'1'..=b'9') => digits_end(data, at + 1),
+        _ => return Err(NotJson),
+    };
+    if let Some(b'.' | b'e' | b'E') = data.get(at) { fraction_and_exponent(data, at) } else { Ok(at) }
+}
+
 /// The end of a number whose integer ends at `at`.
-fn fraction_and_exponent(number: &[u8], mut at: usize) -> Result<usize> {
-    if number.get(at) == Some(&b'.') {
-        let fraction = digits(number, at + 1);
-        if fraction == 0 {
-            return Err(NotJson);
-        }
-        at += 1 + fraction;
+fn fraction_and_exponent(data: &[u8], mut at: usize) -> Result<usize> {
+    if data.get(at) == Some(&b'.') {
+        at = some_digits_end(data, at + 1)?;
     }
-    if let Some(b'e' | b'E') = number.get(at) {
-        at += 1;
-        at += usize::from(matches!(number.get(at), Some(b'+' | b'-')));
-        let exponent = digits(number, at);
-        if exponent == 0 {
-            return Err(NotJson);
-        }
-        at += exponent;
+    if let Some(b'e' | b'E') = data.get(at) {
+        at += 1 + usize::from(matches!(data.get(at + 1), Some(b'+' | b'-')));
+        at = some_digits_end(data, at)?;
     }
     Ok(at)
 }
 
-/// How many digits there are from `at` on.
+fn some_digits_end(data: &[u8], at: usize) -> Result<usize> {
+    let end = digits_end(data, at);
+    if end > at { Ok(end) } else { Err(NotJson) }
+}
+
 #[inline]
-fn digits(number: &[u8], at: usize) -> usize {
-    let rest = number.get(at..).unwrap_or_default();
-    rest.iter().take_while(|byte| byte.is_ascii_digit()).count()
+fn digits_end(data: &[u8], mut at: usize) -> usize {
+    while let Some(b'0'..=b'9') = data.get(at) {
+        at += 1;
+    }
+    at
 }

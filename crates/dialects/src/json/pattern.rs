@@ -4,39 +4,20 @@
 //! model, and a text of which its reader asked no more than whether it is empty. To read the first of them is to know what the
 //! others mean, so these are only compared.
 
-use super::{Cursor, NotJson, Result, read_with};
+use super::cursor::{Cursor, read_with};
+use super::error::{NotJson, Result};
+use super::unread::{Kind, Unread};
 
 /// The longest text that is kept, in bytes.
 const MAX_BYTES: usize = 4 * 1024;
-
-/// The most values that may differ. Those behind them must be the same.
-const MAX_VALUES: usize = 16;
 
 /// A JSON text that was read, and its values that may be others without any reader noticing.
 #[derive(Debug, Default)]
 pub(crate) struct Pattern {
     text: Vec<u8>,
     values: Vec<Unread>,
-}
-
-/// A string or number of the text.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Unread {
-    /// Where it stands, quotes included.
-    pub(super) start: usize,
-    pub(super) end: usize,
-    pub(super) kind: Kind,
-}
-
-/// What a value has to be that stands in the place of another.
-#[derive(Debug, Clone, Copy)]
-pub(super) enum Kind {
-    /// A string that is passed over.
-    String,
-    /// A number that is passed over.
-    Number,
-    /// A string of which it is read that it is not empty.
-    Filled,
+    /// Another text has matched.
+    has_matched: bool,
 }
 
 impl Pattern {
@@ -47,12 +28,12 @@ impl Pattern {
         value: impl FnOnce(&mut Cursor<'a>) -> Result<T>,
     ) -> Result<T> {
         self.clear();
-        let mut cursor = Cursor { unread: Some(std::mem::take(&mut self.values)), ..Cursor::new(data) };
+        let mut cursor = Cursor::noting_unread(data, std::mem::take(&mut self.values));
         let read = read_with(&mut cursor, value)?;
         if data.len() <= MAX_BYTES {
             self.text.extend_from_slice(data);
         }
-        self.values = cursor.unread.unwrap_or_default();
+        self.values = cursor.into_unread();
         Ok(read)
     }
 
@@ -60,11 +41,31 @@ impl Pattern {
     pub(crate) fn clear(&mut self) {
         self.text.clear();
         self.values.clear();
+        self.has_matched = false;
     }
 
     /// Whether whoever has read the pattern would read the same here. It then is JSON, too.
-    pub(crate) fn matches(&self, data: &[u8]) -> bool {
-        !self.text.is_empty() && self.compare(data).is_ok()
+    pub(crate) fn matches(&mut self, data: &[u8]) -> bool {
+        let is_match = !self.text.is_empty() && self.compare(data).is_ok();
+        if is_match && !self.has_matched {
+            self.keep_different_values(data);
+        }
+        is_match
+    }
+
+    /// Few of the values do differ. Those that are the same in the first match are a part of what is compared from then on.
+    #[cold]
+    fn keep_different_values(&mut self, data: &[u8]) {
+        self.has_matched = true;
+        let text = &self.text;
+        let mut cursor = Cursor::new(data);
+        let mut start = 0;
+        self.values.retain(|value| {
+            let before = text.get(start..value.start).unwrap_or_default();
+            start = value.end;
+            let other = cursor.expect_bytes(before).and_then(|()| cursor.skip_raw());
+            other.ok() != text.get(value.start..value.end)
+        });
     }
 
     #[inline]
@@ -72,7 +73,7 @@ impl Pattern {
         let mut cursor = Cursor::new(data);
         let mut start = 0;
         for value in &self.values {
-            cursor.same(&self.text[start..value.start])?;
+            cursor.expect_bytes(&self.text[start..value.start])?;
             match value.kind {
                 Kind::String => cursor.skip_text()?,
                 Kind::Number => cursor.skip_number()?,
@@ -81,33 +82,7 @@ impl Pattern {
             }
             start = value.end;
         }
-        if cursor.rest() == &self.text[start..] { Ok(()) } else { Err(NotJson) }
-    }
-}
-
-impl Cursor<'_> {
-    /// Notes that no more is read of the value that ends here than its kind says.
-    #[inline]
-    pub(super) fn note_unread(&mut self, start: usize, kind: Kind) {
-        if let Some(unread) = &mut self.unread
-            && unread.len() < MAX_VALUES
-        {
-            unread.push(Unread { start, end: self.at, kind });
-        }
-    }
-
-    /// Notes that no more is read of the text that ends here than that it is not empty.
-    #[inline]
-    pub(crate) fn note_filled(&mut self, text: super::Text<'_>) {
-        self.note_unread(self.at - text.as_written().len() - 2, Kind::Filled);
-    }
-
-    #[inline]
-    fn same(&mut self, bytes: &[u8]) -> Result<()> {
-        if !self.rest().starts_with(bytes) {
-            return Err(NotJson);
-        }
-        self.at += bytes.len();
-        Ok(())
+        cursor.expect_bytes(&self.text[start..])?;
+        if cursor.position() == data.len() { Ok(()) } else { Err(NotJson) }
     }
 }

@@ -2,7 +2,9 @@
 
 use std::borrow::Cow;
 
-use super::{Cursor, NotJson, Result};
+use wide::i8x16;
+
+use super::error::{NotJson, Result};
 
 /// A string, as it is written. It can be decoded: it is UTF-8, and its surrogates come in pairs.
 #[derive(Debug, Clone, Copy)]
@@ -41,87 +43,74 @@ fn unescape(written: &[u8]) -> serde_json::Result<String> {
     serde_json::from_slice(&[b"\"", written, b"\""].concat())
 }
 
-/// What a string was seen to have.
+/// What a string has beside plain ASCII.
 #[derive(Clone, Copy, Default)]
-struct Seen {
+struct Traits {
     escapes: bool,
     surrogates: bool,
     non_ascii: bool,
 }
 
-impl<'a> Cursor<'a> {
-    /// Reads a string. Unlike one that is passed over, it must be UTF-8 without lone surrogates.
-    #[inline]
-    pub(crate) fn text(&mut self) -> Result<Text<'a>> {
-        let start = self.behind_quote()?;
-        let end = plain_end(self.data, start);
-        if self.data.get(end) != Some(&b'"') {
-            return self.text_with_more(start, end);
-        }
-        self.at = end + 1;
-        Ok(Text { written: self.data.get(start..end).unwrap_or_default(), has_escapes: false })
+/// The string whose first byte is at `start`, and the index of the quote that ends it. Unlike one that is passed over, it must be
+/// UTF-8 without lone surrogates.
+#[inline]
+pub(super) fn text_at(data: &[u8], start: usize) -> Result<(Text<'_>, usize)> {
+    let end = plain_end(data, start);
+    if data.get(end) != Some(&b'"') {
+        return text_with_more(data, start, end);
     }
-
-    #[inline]
-    pub(super) fn skip_text(&mut self) -> Result<()> {
-        let start = self.behind_quote()?;
-        let mut end = plain_end(self.data, start);
-        if self.data.get(end) != Some(&b'"') {
-            (end, _) = any_end(self.data, end)?;
-        }
-        self.at = end + 1;
-        Ok(())
-    }
-
-    /// A string that is plain up to a byte before its end.
-    #[inline(never)]
-    fn text_with_more(&mut self, start: usize, plain_end: usize) -> Result<Text<'a>> {
-        let (end, seen) = any_end(self.data, plain_end)?;
-        self.at = end + 1;
-        let text = Text { written: &self.data[start..end], has_escapes: seen.escapes };
-        let is_paired = !seen.surrogates || unescape(text.written).is_ok();
-        let is_utf8 = !seen.non_ascii || str::from_utf8(text.written).is_ok();
-        if is_paired && is_utf8 { Ok(text) } else { Err(NotJson) }
-    }
-
-    #[inline]
-    fn behind_quote(&mut self) -> Result<usize> {
-        if self.peek() == b'"' { Ok(self.at + 1) } else { Err(NotJson) }
-    }
+    Ok((Text { written: data.get(start..end).unwrap_or_default(), has_escapes: false }, end))
 }
 
-/// The index of the first byte from `start` on that is no ASCII character standing for itself: most strings have none before
-/// the quote that ends them.
+/// The index of the quote that ends the string whose first byte is at `start`.
+#[inline]
+pub(super) fn text_end(data: &[u8], start: usize) -> Result<usize> {
+    let end = plain_end(data, start);
+    if data.get(end) == Some(&b'"') { Ok(end) } else { any_end(data, end).map(|(end, _)| end) }
+}
+
+/// A string that is plain up to a byte before its end.
 #[inline(never)]
-fn plain_end(data: &[u8], start: usize) -> usize {
-    let mut at = start;
-    for word in data.get(start..).unwrap_or_default().as_chunks().0 {
-        let word = u64::from_le_bytes(*word);
-        let special = (special_bytes(word) | word) & HIGH_BITS;
+fn text_with_more(data: &[u8], start: usize, plain_end: usize) -> Result<(Text<'_>, usize)> {
+    let (end, seen) = any_end(data, plain_end)?;
+    let text = Text { written: &data[start..end], has_escapes: seen.escapes };
+    let is_paired = !seen.surrogates || unescape(text.written).is_ok();
+    let is_utf8 = !seen.non_ascii || str::from_utf8(text.written).is_ok();
+    if is_paired && is_utf8 { Ok((text, end)) } else { Err(NotJson) }
+}
+
+/// The index of the first byte from `at` on that is no ASCII character standing for itself: most strings have none before the
+/// quote that ends them.
+#[inline]
+fn plain_end(data: &[u8], mut at: usize) -> usize {
+    loop {
+        // As signed numbers, what is not ASCII is below zero.
+        let block = block_at(data, at);
+        let special = (special_bytes(block) | block.simd_lt(i8x16::splat(b' '.cast_signed()))).to_bitmask();
         if special != 0 {
-            return at + special.trailing_zeros() as usize / 8;
+            return at + special.trailing_zeros() as usize;
         }
-        at += 8;
+        at += BLOCK;
     }
-    let is_plain = |byte: &u8| matches!(byte, b' '..=b'~') && !matches!(byte, b'"' | b'\\');
-    at + data.get(at..).unwrap_or_default().iter().take_while(|byte| is_plain(byte)).count()
 }
 
 /// The index of the quote that ends a string, from some byte of it on.
 #[inline(never)]
-fn any_end(data: &[u8], mut at: usize) -> Result<(usize, Seen)> {
-    let mut seen = Seen::default();
+fn any_end(data: &[u8], mut at: usize) -> Result<(usize, Traits)> {
+    let mut seen = Traits::default();
     loop {
-        let word = word_at(data, at);
-        let special = special_bytes(word) & !word & HIGH_BITS;
+        let block = block_at(data, at);
+        let non_ascii = block.to_bitmask();
+        let below_space = block.simd_lt(i8x16::splat(b' '.cast_signed())).to_bitmask();
+        let special = special_bytes(block).to_bitmask() | below_space & !non_ascii;
         if special == 0 {
-            seen.non_ascii |= word & HIGH_BITS != 0;
-            at += 8;
+            seen.non_ascii |= non_ascii != 0;
+            at += BLOCK;
             continue;
         }
-        // Those before the first special byte.
-        seen.non_ascii |= word & (special ^ (special - 1)) & HIGH_BITS != 0;
-        at += special.trailing_zeros() as usize / 8;
+        // Of those before the first special byte.
+        seen.non_ascii |= non_ascii & (special ^ (special - 1)) != 0;
+        at += special.trailing_zeros() as usize;
         match data.get(at) {
             Some(b'"') => return Ok((at, seen)),
             Some(b'\\') => {
@@ -133,37 +122,35 @@ fn any_end(data: &[u8], mut at: usize) -> Result<(usize, Seen)> {
     }
 }
 
-const ONES: u64 = u64::MAX / 255;
-const HIGH_BITS: u64 = ONES << 7;
+/// Bytes that are looked at together.
+const BLOCK: usize = 16;
 
-/// Eight bytes, the first one lowest. Behind the end are zeros, which no string may have.
+/// Behind the end are zeros, which no string may have.
 #[inline]
-fn word_at(data: &[u8], at: usize) -> u64 {
-    match data.get(at..).and_then(<[u8]>::first_chunk) {
-        Some(word) => u64::from_le_bytes(*word),
-        None => last_word(data, at),
-    }
+fn block_at(data: &[u8], at: usize) -> i8x16 {
+    let block = data.get(at..).and_then(<[u8]>::first_chunk);
+    let block: [u8; BLOCK] = block.copied().unwrap_or_else(|| last_block(data, at));
+    i8x16::new(block.map(u8::cast_signed))
 }
 
 #[cold]
 #[inline(never)]
-fn last_word(data: &[u8], at: usize) -> u64 {
-    let rest = data.get(at..).unwrap_or_default();
-    rest.iter().rev().fold(0, |word, byte| word << 8 | u64::from(*byte))
+fn last_block(data: &[u8], at: usize) -> [u8; BLOCK] {
+    let mut block = [0; BLOCK];
+    for (to, byte) in block.iter_mut().zip(data.get(at..).unwrap_or_default()) {
+        *to = *byte;
+    }
+    block
 }
 
-/// Of bytes below 128, those have a high bit that are a quote, a backslash or a control character. Only the lowest one is sure: a
-/// borrow goes upwards from it.
+/// Those that are a quote or a backslash.
 #[inline]
-const fn special_bytes(word: u64) -> u64 {
-    // With its second bit turned over, a quote is what follows the control characters.
-    let below = (word ^ (ONES * 0x02)).wrapping_sub(ONES * 0x21);
-    let backslashes = (word ^ (ONES * b'\\' as u64)).wrapping_sub(ONES);
-    below | backslashes
+fn special_bytes(block: i8x16) -> i8x16 {
+    block.simd_eq(i8x16::splat(b'"'.cast_signed())) | block.simd_eq(i8x16::splat(b'\\'.cast_signed()))
 }
 
 /// Of the escape that begins here, in bytes.
-fn escape_length(escape: &[u8], seen: &mut Seen) -> Result<usize> {
+fn escape_length(escape: &[u8], seen: &mut Traits) -> Result<usize> {
     match escape {
         [_, b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't', ..] => Ok(2),
         [_, b'u', digits @ ..] => match digits.first_chunk() {

@@ -7,21 +7,31 @@ use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::Value;
 use serde_json::error::Category;
 
-use super::RequestError;
 use crate::json::MAX_DEPTH;
 
+/// Why a body is not read.
+pub(super) enum Malformed {
+    TooDeep,
+    /// Both as `serde_json` counts.
+    NotJson {
+        line: usize,
+        column: usize,
+    },
+    NotAnObject,
+}
+
 /// Of a body that [`scan`](super::scan::scan) refuses.
-pub(super) fn explain(body: &[u8]) -> RequestError {
+pub(super) fn explain(body: &[u8]) -> Malformed {
     if is_too_deep(body) {
-        return RequestError::TooDeep;
+        return Malformed::TooDeep;
     }
     // What the scan looks into may have a lone surrogate, which is no fault elsewhere.
     let error = serde_json::from_slice::<AnyObject>(body).err();
     match error.or_else(|| serde_json::from_slice::<Value>(body).err()) {
         Some(error) if error.classify() != Category::Data => {
-            RequestError::NotJson { line: error.line(), column: error.column() }
+            Malformed::NotJson { line: error.line(), column: error.column() }
         }
-        _ => RequestError::NotAnObject,
+        _ => Malformed::NotAnObject,
     }
 }
 

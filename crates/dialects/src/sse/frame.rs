@@ -5,8 +5,7 @@ use std::fmt;
 
 use bytes::Bytes;
 
-use super::BYTE_ORDER_MARK;
-use super::lines::{Fields, next_line};
+use super::lines::{BYTE_ORDER_MARK, Fields, next_line};
 
 /// One event as it came over the wire: its lines and the blank line that ends it. A lone comment and a superfluous blank
 /// line are frames, too, although they are no events.

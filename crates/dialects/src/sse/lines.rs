@@ -4,21 +4,24 @@ use std::borrow::Cow;
 
 use memchr::memchr2;
 
+/// What a stream may begin with.
+pub(super) const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
 /// A line: its bytes without what ends it, and where the next one begins.
 #[derive(Clone, Copy)]
-pub(super) struct Line {
-    pub(super) place: Place,
+pub(super) struct EventLine {
+    pub(super) range: ByteRange,
     pub(super) next: usize,
 }
 
 /// A range of bytes.
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct Place {
+pub(super) struct ByteRange {
     start: usize,
     end: usize,
 }
 
-impl Place {
+impl ByteRange {
     pub(super) const fn is_empty(self) -> bool {
         self.start == self.end
     }
@@ -30,19 +33,19 @@ impl Place {
 
 /// The line that begins at `start`; `None`: nothing ends it. A line feed after a carriage return shows as one more, empty.
 #[inline]
-pub(super) fn next_line(bytes: &[u8], start: usize) -> Option<Line> {
+pub(super) fn next_line(bytes: &[u8], start: usize) -> Option<EventLine> {
     let rest = bytes.get(start..)?;
     // A blank line is found without a search.
     let length = if let Some(b'\n') = rest.first() { 0 } else { memchr2(b'\n', b'\r', rest)? };
     let end = start + length;
-    Some(Line { place: Place { start, end }, next: end + 1 })
+    Some(EventLine { range: ByteRange { start, end }, next: end + 1 })
 }
 
 /// Where the fields of an event stand.
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Fields {
     /// The value of the last `event:`.
-    pub(super) name: Place,
+    pub(super) name: ByteRange,
     data: Data,
 }
 
@@ -51,21 +54,21 @@ enum Data {
     #[default]
     Missing,
     /// The value of the only `data:`.
-    Single(Place),
+    Single(ByteRange),
     /// The value of the first of several.
-    Several(Place),
+    Several(ByteRange),
 }
 
 impl Fields {
     /// Adds what a line has.
     #[inline]
-    pub(super) fn add(&mut self, bytes: &[u8], line: Line) {
-        if let Some(value) = value_of(bytes, line.place, *b"data") {
+    pub(super) fn add(&mut self, bytes: &[u8], line: EventLine) {
+        if let Some(value) = value_of(bytes, line.range, *b"data") {
             self.data = match self.data {
                 Data::Missing => Data::Single(value),
                 Data::Single(first) | Data::Several(first) => Data::Several(first),
             };
-        } else if let Some(value) = value_of(bytes, line.place, *b"event") {
+        } else if let Some(value) = value_of(bytes, line.range, *b"event") {
             self.name = value;
         }
     }
@@ -81,11 +84,11 @@ impl Fields {
     }
 }
 
-fn join_data(bytes: &[u8], first: Place) -> Vec<u8> {
+fn join_data(bytes: &[u8], first: ByteRange) -> Vec<u8> {
     let mut joined = first.of(bytes).to_vec();
     let mut start = first.end;
     while let Some(line) = next_line(bytes, start) {
-        if let Some(value) = value_of(bytes, line.place, *b"data") {
+        if let Some(value) = value_of(bytes, line.range, *b"data") {
             joined.push(b'\n');
             joined.extend_from_slice(value.of(bytes));
         }
@@ -96,14 +99,16 @@ fn join_data(bytes: &[u8], first: Place) -> Vec<u8> {
 
 /// The value of a line with a field of this name.
 #[inline]
-fn value_of<const LENGTH: usize>(bytes: &[u8], line: Place, name: [u8; LENGTH]) -> Option<Place> {
+fn value_of<const LENGTH: usize>(bytes: &[u8], line: ByteRange, name: [u8; LENGTH]) -> Option<ByteRange> {
     let (found, value) = line.of(bytes).split_first_chunk()?;
-    let skipped = match (*found == name, value) {
-        (false, _) => return None,
-        (true, []) => 0,
-        (true, [b':', b' ', ..]) => 2,
-        (true, [b':', ..]) => 1,
-        (true, _) => return None,
+    if *found != name {
+        return None;
+    }
+    let skipped = match value {
+        [] => 0,
+        [b':', b' ', ..] => 2,
+        [b':', ..] => 1,
+        _ => return None,
     };
-    Some(Place { start: line.start + LENGTH + skipped, end: line.end })
+    Some(ByteRange { start: line.start + LENGTH + skipped, end: line.end })
 }

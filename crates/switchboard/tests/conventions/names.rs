@@ -120,7 +120,6 @@ const ALLOWED: &[(&str, &str, &str)] = &[
         "adopt",
         "taking over a foreign value, as the manuals and the history call it",
     ),
-    ("dialects/src/sse/frame.rs", "rest", "bytes that are still to be read"),
     ("fleet/src/growth.rs", "Outage", "the outage of a provider that is simulated"),
     ("fleet/src/network/connection.rs", "is_lost", "a message that the simulated network loses"),
     ("manager/src/buffered_stream.rs", "Waiting", "a state of the stream, not a request in a queue"),
