@@ -7,9 +7,7 @@ use bytes::Bytes;
 use dialects::error::{ErrorBody, body_of_event};
 use dialects::events::end_marker;
 use dialects::sse::Frame;
-use dialects::{
-    Choices, Dialect, EventClass, Progress, ResponseMeta, StreamFormat, Usage, classify_event,
-};
+use dialects::{Choices, Dialect, EventClass, Progress, ResponseMeta, StreamFormat, Usage, classify_event};
 use http::StatusCode;
 use http::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
 use tokio::time::Instant;

@@ -19,7 +19,7 @@ use super::transport::Transport;
 const FIRST_READ_BYTES: usize = 4 * 1024;
 
 /// So much is read at a time at most.
-const MAX_READ_BYTES: usize = 64 * 1024;
+const MAX_READ_BYTES: usize = 16 * 1024;
 
 /// With less room than this, what was read last is left to those who have it.
 const MIN_READ_BYTES: usize = 1024;
@@ -111,7 +111,8 @@ impl Connection {
         }
         self.unread = BytesMut::new();
         self.read_size = FIRST_READ_BYTES;
-        self.is_usable()
+        // If the last read took all that had come, nobody is waiting for more.
+        self.is_drained || self.is_usable()
     }
 
     /// Whether the idle connection is still open, as far as this machine knows. The task that used it last is forgotten.
@@ -160,7 +161,9 @@ impl Connection {
 
     /// Reads what is there; 0: the connection has ended.
     fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Result<usize, ClientError>> {
-        if self.unread.capacity() - self.unread.len() < MIN_READ_BYTES {
+        if self.unread.capacity() == 0 {
+            self.unread = BytesMut::with_capacity(self.read_size);
+        } else if self.unread.capacity() - self.unread.len() < MIN_READ_BYTES {
             self.unread.reserve(self.read_size);
         }
         let room = self.unread.capacity() - self.unread.len();

@@ -66,7 +66,7 @@ fn push_number(bytes: &mut Vec<u8>, number: usize) {
     if number >= 10 {
         push_number(bytes, number / 10);
     }
-    bytes.push(b'0' + (number % 10) as u8);
+    bytes.push(b'0' + u8::try_from(number % 10).unwrap_or_default());
 }
 
 /// The body of a request, in up to three pieces that follow one another. Most have one; a form has the name of its model
