@@ -1,5 +1,6 @@
 //! One connection to a provider, which has one request at a time.
 
+use std::fmt;
 use std::future::{Future as _, poll_fn};
 use std::io;
 use std::pin::{Pin, pin};
@@ -26,7 +27,6 @@ const MIN_READ_BYTES: usize = 1024;
 
 /// One connection. It has no task of its own: whoever waits for a response or its body polls it, so that nothing is handed
 /// from task to task, and dropping it closes it at once.
-#[derive(Debug)]
 pub(crate) struct Connection {
     transport: Transport,
     /// What was read and is not yet taken. While the connection is idle it has no memory.
@@ -42,6 +42,16 @@ pub(crate) struct Connection {
     has_received: bool,
     /// Whether another request may follow this one.
     is_reusable: bool,
+}
+
+/// Without the bytes that were read: they hold the model's output.
+impl fmt::Debug for Connection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connection")
+            .field("framing", &self.framing)
+            .field("is_reusable", &self.is_reusable)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Connection {
