@@ -60,7 +60,7 @@ pub(crate) use error::ClientError;
 use pool::Pool;
 use proxy::Proxy;
 pub use proxy::ProxyError;
-use request::OutgoingRequest;
+use request::{CommonHeaders, OutgoingRequest};
 pub(crate) use request::{RequestBody, RequestHead};
 use resolver::Resolver;
 use response_head::{HeadReader, IsKept};
@@ -73,7 +73,7 @@ pub(crate) struct Client {
     pool: Arc<Pool>,
     host: HeaderValue,
     /// The headers that all of its requests have: the host, and the login for a proxy that passes requests on.
-    common_headers: Vec<u8>,
+    common_headers: CommonHeaders,
     /// Which headers of a success are of interest.
     is_kept: IsKept,
 }
@@ -116,9 +116,9 @@ impl Client {
             (host, None) => host.to_owned(),
         };
         let host = HeaderValue::try_from(authority).map_err(|_| ConnectorError::NoHost)?;
-        let mut common_headers = [b"host: ", host.as_bytes(), b"\r\n"].concat();
+        let mut common_headers = CommonHeaders::default().with("host", &host);
         if let Some(authorization) = connector.forwarding_proxy().flatten() {
-            common_headers.extend([b"proxy-authorization: ", authorization.as_bytes(), b"\r\n"].concat());
+            common_headers = common_headers.with("proxy-authorization", authorization);
         }
         Ok(Self { connector, pool: Arc::default(), host, common_headers, is_kept: |_| true })
     }

@@ -43,13 +43,41 @@ impl Chunked {
 
     /// Takes the next piece out of what was read.
     pub(super) fn next(&mut self, unread: &mut BytesMut) -> Result<Piece, Malformed> {
-        let between = self.pass_to_data(unread)?;
+        if unread.is_empty() && self.position != Position::End {
+            return Ok(Piece::Incomplete);
+        }
+        let between = match self.usual_line(unread) {
+            Some((length, size)) => {
+                (self.position, self.remaining) = (Position::Data, size);
+                length
+            }
+            None => self.pass_to_data(unread)?,
+        };
         unread.advance(between);
         match self.position {
             Position::End => Ok(Piece::End),
             Position::Data if !unread.is_empty() => Ok(Piece::Data(self.take_data(unread))),
             _ => Ok(Piece::Incomplete),
         }
+    }
+
+    /// The length of what is between two chunks, and the size of the second, if all of it is there and nothing unusual: the end of
+    /// the first, up to eight digits, the end of the line.
+    fn usual_line(&self, unread: &[u8]) -> Option<(usize, u64)> {
+        let line = match self.position {
+            Position::DataCr => unread.strip_prefix(b"\r\n")?,
+            Position::SizeStart => unread,
+            _ => return None,
+        };
+        let mut size = 0;
+        for (digits, byte) in line.iter().take(9).enumerate() {
+            let Some(digit) = (*byte as char).to_digit(16) else {
+                let is_usual = size > 0 && line.get(digits..digits + 2) == Some(b"\r\n");
+                return is_usual.then_some((unread.len() - line.len() + digits + 2, size));
+            };
+            size = size << 4 | u64::from(digit);
+        }
+        None
     }
 
     /// The number of bytes before those of a chunk, or before the end of the body.
@@ -74,8 +102,8 @@ impl Chunked {
 
     fn after(&mut self, byte: u8) -> Result<Position, Malformed> {
         use Position::{
-            AfterSize, Data, DataCr, DataLf, End, EndLf, Extension, Size, SizeLf, SizeStart, Trailer, TrailerLf,
-            TrailerStart,
+            AfterSize, Data, DataCr, DataLf, End, EndLf, Extension, Size, SizeLf, SizeStart, Trailer,
+            TrailerLf, TrailerStart,
         };
         match (self.position, byte) {
             (SizeStart | Size, b'0'..=b'9' | b'a'..=b'f' | b'A'..=b'F') => {
@@ -84,18 +112,16 @@ impl Chunked {
                 self.remaining = size | u64::from(digit);
                 Ok(Size)
             }
-            (Size | AfterSize, b'\t' | b' ') => self.ignore(AfterSize),
-            (Size | AfterSize, b';') => self.ignore(Extension),
             (Size | AfterSize | Extension, b'\r') => Ok(SizeLf),
-            (Extension, b'\n') => Err(Malformed),
-            (Extension, _) => self.ignore(Extension),
+            (Extension | TrailerStart | Trailer, b'\n') | (TrailerStart | Trailer, b'\0') => Err(Malformed),
+            (Size | AfterSize, b'\t' | b' ') => self.ignore(AfterSize),
+            (Size | AfterSize, b';') | (Extension, _) => self.ignore(Extension),
             (SizeLf, b'\n') if self.remaining == 0 => Ok(TrailerStart),
             (SizeLf, b'\n') => Ok(Data),
             (DataCr, b'\r') => Ok(DataLf),
             (DataLf, b'\n') => Ok(SizeStart),
             (TrailerStart, b'\r') => Ok(EndLf),
             (Trailer, b'\r') => Ok(TrailerLf),
-            (TrailerStart | Trailer, b'\n' | b'\0') => Err(Malformed),
             (TrailerStart | Trailer, _) => self.ignore(Trailer),
             (TrailerLf, b'\n') => Ok(TrailerStart),
             (EndLf, b'\n') => Ok(End),

@@ -1,5 +1,6 @@
 //! One connection to a provider, which has one request at a time.
 
+use std::fmt;
 use std::future::{Future as _, poll_fn};
 use std::io;
 use std::pin::{Pin, pin};
@@ -19,14 +20,13 @@ use super::transport::Transport;
 const FIRST_READ_BYTES: usize = 4 * 1024;
 
 /// So much is read at a time at most.
-const MAX_READ_BYTES: usize = 64 * 1024;
+const MAX_READ_BYTES: usize = 16 * 1024;
 
 /// With less room than this, what was read last is left to those who have it.
 const MIN_READ_BYTES: usize = 1024;
 
 /// One connection. It has no task of its own: whoever waits for a response or its body polls it, so that nothing is handed
 /// from task to task, and dropping it closes it at once.
-#[derive(Debug)]
 pub(crate) struct Connection {
     transport: Transport,
     /// What was read and is not yet taken. While the connection is idle it has no memory.
@@ -42,6 +42,16 @@ pub(crate) struct Connection {
     has_received: bool,
     /// Whether another request may follow this one.
     is_reusable: bool,
+}
+
+/// Without the bytes that were read: they hold the model's output.
+impl fmt::Debug for Connection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connection")
+            .field("framing", &self.framing)
+            .field("is_reusable", &self.is_reusable)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Connection {
@@ -111,7 +121,8 @@ impl Connection {
         }
         self.unread = BytesMut::new();
         self.read_size = FIRST_READ_BYTES;
-        self.is_usable()
+        // If the last read took all that had come, nobody is waiting for more.
+        self.is_drained || self.is_usable()
     }
 
     /// Whether the idle connection is still open, as far as this machine knows. The task that used it last is forgotten.
@@ -160,7 +171,9 @@ impl Connection {
 
     /// Reads what is there; 0: the connection has ended.
     fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Result<usize, ClientError>> {
-        if self.unread.capacity() - self.unread.len() < MIN_READ_BYTES {
+        if self.unread.capacity() == 0 {
+            self.unread = BytesMut::with_capacity(self.read_size);
+        } else if self.unread.capacity() - self.unread.len() < MIN_READ_BYTES {
             self.unread.reserve(self.read_size);
         }
         let room = self.unread.capacity() - self.unread.len();

@@ -16,7 +16,6 @@ pub(super) enum Framing {
 }
 
 /// What was read of a body.
-#[derive(Debug, PartialEq, Eq)]
 pub(super) enum Piece {
     Data(Bytes),
     /// More has to be read.

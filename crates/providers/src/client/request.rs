@@ -1,11 +1,12 @@
 //! A request as bytes.
 
+use std::fmt;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use bytes::{Buf as _, Bytes};
-use http::{HeaderMap, Method, Uri};
+use http::{HeaderMap, HeaderValue, Method, Uri};
 use tokio::io::AsyncWrite as _;
 
 use super::transport::Transport;
@@ -13,12 +14,31 @@ use super::transport::Transport;
 /// Room for the head of most requests.
 const USUAL_HEAD_BYTES: usize = 1024;
 
+/// The lines of headers that all requests of a client have.
+#[derive(Default)]
+pub(super) struct CommonHeaders(Vec<u8>);
+
+impl CommonHeaders {
+    /// Adds a header.
+    pub(super) fn with(mut self, name: &str, value: &HeaderValue) -> Self {
+        push_header(&mut self.0, name, value.as_bytes());
+        self
+    }
+}
+
+/// Without the bytes: they may hold a password.
+impl fmt::Debug for CommonHeaders {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CommonHeaders").finish_non_exhaustive()
+    }
+}
+
 /// The head of a request, as it is sent.
 pub(crate) struct RequestHead(Vec<u8>);
 
 impl RequestHead {
-    /// The head of a request with its first line, and with the headers that all requests of a client have.
-    pub(super) fn new(method: &Method, uri: &Uri, common_headers: &[u8]) -> Self {
+    /// The head of a request with its first line and the usual headers.
+    pub(super) fn new(method: &Method, uri: &Uri, CommonHeaders(headers): &CommonHeaders) -> Self {
         let mut head = Vec::with_capacity(USUAL_HEAD_BYTES);
         head.extend_from_slice(method.as_str().as_bytes());
         head.push(b' ');
@@ -30,16 +50,13 @@ impl RequestHead {
         let path = uri.path_and_query().map_or("/", |path| path.as_str());
         head.extend_from_slice(path.as_bytes());
         head.extend_from_slice(b" HTTP/1.1\r\n");
-        head.extend_from_slice(common_headers);
+        head.extend_from_slice(headers);
         Self(head)
     }
 
     /// Adds a header, whose name and value are valid ones.
     pub(crate) fn add(&mut self, name: &str, value: &[u8]) {
-        self.0.extend_from_slice(name.as_bytes());
-        self.0.extend_from_slice(b": ");
-        self.0.extend_from_slice(value);
-        self.0.extend_from_slice(b"\r\n");
+        push_header(&mut self.0, name, value);
     }
 
     /// Adds headers.
@@ -62,11 +79,17 @@ impl RequestHead {
     }
 }
 
+fn push_header(bytes: &mut Vec<u8>, name: &str, value: &[u8]) {
+    for part in [name.as_bytes(), b": ", value, b"\r\n"] {
+        bytes.extend_from_slice(part);
+    }
+}
+
 fn push_number(bytes: &mut Vec<u8>, number: usize) {
     if number >= 10 {
         push_number(bytes, number / 10);
     }
-    bytes.push(b'0' + (number % 10) as u8);
+    bytes.push(b'0' + u8::try_from(number % 10).unwrap_or_default());
 }
 
 /// The body of a request, in up to three pieces that follow one another. Most have one; a form has the name of its model
@@ -126,8 +149,38 @@ impl OutgoingRequest {
 }
 
 /// Without the bytes: they hold a prompt and a key.
-impl std::fmt::Debug for OutgoingRequest {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Debug for OutgoingRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("OutgoingRequest").finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_head_names_the_place_and_the_length() {
+        let host = HeaderValue::from_static("a:81");
+        for (method, uri, body, first, length) in [
+            (Method::POST, "/v1/chat?a=b", "{}", "POST /v1/chat?a=b HTTP/1.1", "content-length: 2\r\n"),
+            (
+                Method::POST,
+                "http://a:81/v1",
+                "0123456789",
+                "POST http://a:81/v1 HTTP/1.1",
+                "content-length: 10\r\n",
+            ),
+            (Method::POST, "http://a:81", "", "POST http://a:81/ HTTP/1.1", "content-length: 0\r\n"),
+            (Method::GET, "/", "", "GET / HTTP/1.1", ""),
+            (Method::DELETE, "/", "", "DELETE / HTTP/1.1", ""),
+        ] {
+            let common = CommonHeaders::default().with("host", &host);
+            let mut head = RequestHead::new(&method, &uri.parse().unwrap(), &common);
+            head.add("x-two", b"2");
+            let body = RequestBody::new(&body.into(), Some(&[Bytes::new(), Bytes::new()]));
+            let OutgoingRequest([head, ..]) = OutgoingRequest::new(&method, head, body);
+            assert_eq!(head, format!("{first}\r\nhost: a:81\r\nx-two: 2\r\n{length}\r\n"));
+        }
     }
 }

@@ -101,6 +101,73 @@ async fn a_response_to_half_a_request_is_read_though_the_rest_cannot_be_sent() {
     }
 }
 
+/// A server may answer while it still reads: the rest of the request is sent meanwhile, and the connection is kept.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_response_may_begin_before_its_request_has_ended() {
+    const LENGTH: usize = 4 * 1024 * 1024;
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/", listener.local_addr().unwrap()).parse().unwrap();
+    tokio::spawn(async move {
+        let (mut socket, _) = listener.accept().await.unwrap();
+        loop {
+            let mut head = Vec::new();
+            while !head.ends_with(b"\r\n\r\n") {
+                head.push(socket.read_u8().await.unwrap());
+            }
+            socket.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nHe").await.unwrap();
+            let mut body = vec![0; LENGTH];
+            socket.read_exact(&mut body).await.unwrap();
+            assert!(body.iter().all(|byte| *byte == b'x'));
+            socket.write_all(b"y!").await.unwrap();
+        }
+    });
+    let client = Client::with(&url, None, CONNECT_TIMEOUT, Resolver::system(), None).unwrap();
+    let body = Bytes::from(vec![b'x'; LENGTH]);
+    for _ in 0..3 {
+        let response = client.send(&Method::POST, &Uri::from_static("/"), |_| {}, (&body).into());
+        let mut response = response.await.unwrap();
+        let mut read = Vec::new();
+        while let Some(chunk) = response.body.chunk().await.unwrap() {
+            read.extend_from_slice(&chunk);
+        }
+        assert_eq!(read, b"Hey!");
+    }
+}
+
+/// What comes behind a response, now or later, is never taken for the next one.
+#[tokio::test]
+async fn bytes_that_nobody_asked_for_close_a_connection() {
+    for pause in [Duration::ZERO, Duration::from_millis(20)] {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/", listener.local_addr().unwrap()).parse().unwrap();
+        tokio::spawn(async move {
+            for status in [201, 202] {
+                let (mut socket, _) = listener.accept().await.unwrap();
+                socket.read_buf(&mut Vec::with_capacity(4096)).await.unwrap();
+                let head = format!("HTTP/1.1 {status} x\r\ncontent-length: 2\r\n\r\n{{}}");
+                let more = b"HTTP/1.1 500 x\r\ncontent-length: 2\r\n\r\n{}";
+                if pause.is_zero() {
+                    socket.write_all(&[head.as_bytes(), more].concat()).await.unwrap();
+                } else {
+                    socket.write_all(head.as_bytes()).await.unwrap();
+                    tokio::time::sleep(pause).await;
+                    socket.write_all(more).await.unwrap();
+                }
+                // It stays open until the client closes it.
+                tokio::spawn(async move { socket.read_u8().await });
+            }
+        });
+        let client = Client::with(&url, None, CONNECT_TIMEOUT, Resolver::system(), None).unwrap();
+        for status in [201, 202] {
+            let uri = Uri::from_static("/");
+            let mut response = client.send(&Method::GET, &uri, |_| {}, RequestBody::default()).await.unwrap();
+            assert_eq!(response.status, status);
+            while response.body.chunk().await.unwrap().is_some() {}
+            tokio::time::sleep(pause * 4).await;
+        }
+    }
+}
+
 /// Calls `http://provider.example:81` through a proxy that sends these replies, one after each piece that it gets; the
 /// result, and the pieces.
 async fn through(scheme: &str, replies: &[&[u8]]) -> (Result<u16, ClientError>, Vec<Vec<u8>>) {
