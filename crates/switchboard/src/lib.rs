@@ -21,6 +21,7 @@ pub mod config;
 #[doc(hidden)]
 pub mod fuzzing;
 pub mod limits;
+mod log_line;
 pub mod log_queue;
 pub mod logging;
 pub mod memory;
