@@ -3,7 +3,7 @@
 //! events within a span, text that needs escapes).
 
 use std::{
-    cell::RefCell,
+    cell::{Cell, RefCell},
     fmt::{self, Write as _},
     time::{SystemTime, UNIX_EPOCH},
 };
@@ -64,18 +64,21 @@ where
         if self.colour || is_in_span(context) {
             return self.full.format_event(context, writer, event);
         }
-        write_time(&mut writer)?;
-        writer.write_str(match *event.metadata().level() {
-            tracing::Level::ERROR => " ERROR ",
-            tracing::Level::WARN => "  WARN ",
-            tracing::Level::INFO => "  INFO ",
-            tracing::Level::DEBUG => " DEBUG ",
-            tracing::Level::TRACE => " TRACE ",
-        })?;
-        let mut fields = TextFields { writer: writer.by_ref(), is_first: true, result: Ok(()) };
-        event.record(&mut fields);
-        fields.result?;
-        writer.write_char('\n')
+        with_line(&mut writer, |line| {
+            write_time(line);
+            line.push_str(match *event.metadata().level() {
+                tracing::Level::ERROR => " ERROR ",
+                tracing::Level::WARN => "  WARN ",
+                tracing::Level::INFO => "  INFO ",
+                tracing::Level::DEBUG => " DEBUG ",
+                tracing::Level::TRACE => " TRACE ",
+            });
+            let mut fields = TextFields { line, is_first: true, result: Ok(()) };
+            event.record(&mut fields);
+            fields.result?;
+            line.push('\n');
+            Ok(())
+        })
     }
 }
 
@@ -93,172 +96,152 @@ where
         if is_in_span(context) {
             return self.0.format_event(context, writer, event);
         }
-        writer.write_str("{\"timestamp\":\"")?;
-        write_time(&mut writer)?;
-        writer.write_str("\",\"level\":\"")?;
-        writer.write_str(event.metadata().level().as_str())?;
-        writer.write_str("\",\"fields\":{")?;
-        let mut fields = JsonFields { writer: writer.by_ref(), is_first: true, result: Ok(()) };
-        event.record(&mut fields);
-        fields.result?;
-        writer.write_str("},\"target\":")?;
-        write_json(&mut writer, event.metadata().target())?;
-        writer.write_str("}\n")
+        with_line(&mut writer, |line| {
+            line.push_str("{\"timestamp\":\"");
+            write_time(line);
+            line.push_str("\",\"level\":\"");
+            line.push_str(event.metadata().level().as_str());
+            line.push_str("\",\"fields\":{");
+            let mut fields = JsonFields { line, is_first: true };
+            event.record(&mut fields);
+            line.push_str("},\"target\":");
+            write_json(line, event.metadata().target());
+            line.push_str("}\n");
+            Ok(())
+        })
     }
+}
+
+/// Makes a line in a text that this thread uses again and again, and writes it at once.
+fn with_line(writer: &mut Writer<'_>, make: impl FnOnce(&mut String) -> fmt::Result) -> fmt::Result {
+    let mut line = LINE.take();
+    line.clear();
+    let result = make(&mut line).and_then(|()| writer.write_str(&line));
+    LINE.set(line);
+    result
 }
 
 /// The fields of a line of text.
 struct TextFields<'a> {
-    writer: Writer<'a>,
+    line: &'a mut String,
     is_first: bool,
     result: fmt::Result,
 }
 
 impl TextFields<'_> {
-    fn name(&mut self, field: &Field) -> fmt::Result {
+    fn separate(&mut self) {
         if !std::mem::take(&mut self.is_first) {
-            self.writer.write_char(' ')?;
+            self.line.push(' ');
         }
-        self.writer.write_str(field.name())?;
-        self.writer.write_char('=')
+    }
+
+    fn name(&mut self, field: &Field) {
+        self.separate();
+        self.line.push_str(field.name());
+        self.line.push('=');
     }
 
     /// As `tracing-subscriber` writes it.
-    fn unusual(&mut self, field: &Field, value: &dyn fmt::Debug) -> fmt::Result {
-        let mut visitor = DefaultVisitor::new(self.writer.by_ref(), std::mem::take(&mut self.is_first));
-        visitor.record_debug(field, value);
-        visitor.finish()
-    }
-
-    fn message(&mut self, field: &Field, value: &dyn fmt::Debug) -> fmt::Result {
-        let mut plain = PlainText::default();
-        if write!(plain, "{value:?}").is_err() {
-            return self.unusual(field, value);
-        }
-        if !std::mem::take(&mut self.is_first) {
-            self.writer.write_char(' ')?;
-        }
-        self.writer.write_str(plain.as_str())
-    }
-
-    fn write(&mut self, field: &Field, value: impl FnOnce(&mut Self) -> fmt::Result) {
-        if self.result.is_ok() {
-            self.result = value(self);
-        }
-        debug_assert!(self.result.is_ok(), "{}", field.name());
+    fn unusual(&mut self, record: impl FnOnce(&mut DefaultVisitor<'_>)) {
+        let is_first = std::mem::take(&mut self.is_first);
+        let mut visitor = DefaultVisitor::new(Writer::new(&mut *self.line), is_first);
+        record(&mut visitor);
+        self.result = self.result.and(visitor.finish());
     }
 }
 
 /// Names that `tracing-subscriber` treats in ways of its own.
 fn has_special_name(field: &Field) -> bool {
-    field.name() == "message" || field.name().starts_with("r#") || field.name().starts_with("log.")
+    let name = field.name();
+    name == "message" || name.starts_with("r#") || name.starts_with("log.")
 }
 
 impl Visit for TextFields<'_> {
     fn record_str(&mut self, field: &Field, value: &str) {
-        self.write(field, |this| {
-            if has_special_name(field) || !is_plain(value) {
-                return match field.name() {
-                    "message" => this.unusual(field, &format_args!("{value}")),
-                    _ => this.unusual(field, &value),
-                };
-            }
-            this.name(field)?;
-            this.writer.write_char('"')?;
-            this.writer.write_str(value)?;
-            this.writer.write_char('"')
-        });
+        if has_special_name(field) || !is_plain(value) {
+            return self.unusual(|visitor| visitor.record_str(field, value));
+        }
+        self.name(field);
+        self.line.push('"');
+        self.line.push_str(value);
+        self.line.push('"');
     }
 
     fn record_u64(&mut self, field: &Field, value: u64) {
-        self.write(field, |this| {
-            if has_special_name(field) {
-                return this.unusual(field, &value);
-            }
-            this.name(field)?;
-            write_number(&mut this.writer, value)
-        });
+        if has_special_name(field) {
+            return self.unusual(|visitor| visitor.record_u64(field, value));
+        }
+        self.name(field);
+        write_number(self.line, value);
     }
 
     fn record_bool(&mut self, field: &Field, value: bool) {
-        self.write(field, |this| {
-            if has_special_name(field) {
-                return this.unusual(field, &value);
-            }
-            this.name(field)?;
-            this.writer.write_str(if value { "true" } else { "false" })
-        });
+        if has_special_name(field) {
+            return self.unusual(|visitor| visitor.record_bool(field, value));
+        }
+        self.name(field);
+        self.line.push_str(if value { "true" } else { "false" });
     }
 
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        self.write(field, |this| match field.name() {
-            "message" => this.message(field, value),
-            _ => this.unusual(field, value),
-        });
+        let mut plain = PlainText::default();
+        if field.name() != "message" || write!(plain, "{value:?}").is_err() {
+            return self.unusual(|visitor| visitor.record_debug(field, value));
+        }
+        self.separate();
+        self.line.push_str(plain.as_str());
     }
 
     fn record_error(&mut self, field: &Field, value: &(dyn std::error::Error + 'static)) {
-        self.write(field, |this| {
-            let mut visitor = DefaultVisitor::new(this.writer.by_ref(), std::mem::take(&mut this.is_first));
-            visitor.record_error(field, value);
-            visitor.finish()
-        });
+        self.unusual(|visitor| visitor.record_error(field, value));
     }
 }
 
 /// The fields of a line of JSON.
 struct JsonFields<'a> {
-    writer: Writer<'a>,
+    line: &'a mut String,
     is_first: bool,
-    result: fmt::Result,
 }
 
 impl JsonFields<'_> {
-    fn write(&mut self, field: &Field, value: impl FnOnce(&mut Writer<'_>) -> fmt::Result) {
-        if self.result.is_ok() {
-            self.result = self.entry(field, value);
-        }
-    }
-
-    fn entry(&mut self, field: &Field, value: impl FnOnce(&mut Writer<'_>) -> fmt::Result) -> fmt::Result {
+    /// What comes before a value.
+    fn name(&mut self, field: &Field) -> &mut String {
         if !std::mem::take(&mut self.is_first) {
-            self.writer.write_char(',')?;
+            self.line.push(',');
         }
-        write_json(&mut self.writer, field.name())?;
-        self.writer.write_char(':')?;
-        value(&mut self.writer)
+        write_json(self.line, field.name());
+        self.line.push(':');
+        self.line
     }
 }
 
 impl Visit for JsonFields<'_> {
     fn record_str(&mut self, field: &Field, value: &str) {
-        self.write(field, |writer| write_json(writer, value));
+        write_json(self.name(field), value);
     }
 
     fn record_u64(&mut self, field: &Field, value: u64) {
-        self.write(field, |writer| write_number(writer, value));
+        write_number(self.name(field), value);
     }
 
     fn record_i64(&mut self, field: &Field, value: i64) {
-        self.write(field, |writer| write!(writer, "{value}"));
+        self.name(field).push_str(&value.to_string());
     }
 
     fn record_f64(&mut self, field: &Field, value: f64) {
-        self.write(field, |writer| writer.write_str(&serde_json::to_string(&value).unwrap_or_default()));
+        self.name(field).push_str(&serde_json::to_string(&value).unwrap_or_default());
     }
 
     fn record_bool(&mut self, field: &Field, value: bool) {
-        self.write(field, |writer| writer.write_str(if value { "true" } else { "false" }));
+        self.name(field).push_str(if value { "true" } else { "false" });
     }
 
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        self.write(field, |writer| {
-            let mut plain = PlainText::default();
-            match write!(plain, "{value:?}") {
-                Ok(()) => write_json(writer, plain.as_str()),
-                Err(_) => write_json(writer, &format!("{value:?}")),
-            }
-        });
+        let mut plain = PlainText::default();
+        match write!(plain, "{value:?}") {
+            Ok(()) => write_json(self.name(field), plain.as_str()),
+            Err(_) => write_json(self.name(field), &format!("{value:?}")),
+        }
     }
 }
 
@@ -269,16 +252,16 @@ fn is_plain(text: &str) -> bool {
         .fold(true, |plain, byte| plain & matches!(byte, b' '..=b'~') & (byte != b'"') & (byte != b'\\'))
 }
 
-fn write_json(writer: &mut Writer<'_>, text: &str) -> fmt::Result {
+fn write_json(line: &mut String, text: &str) {
     if !is_plain(text) {
-        return writer.write_str(&serde_json::to_string(text).unwrap_or_default());
+        return line.push_str(&serde_json::to_string(text).unwrap_or_default());
     }
-    writer.write_char('"')?;
-    writer.write_str(text)?;
-    writer.write_char('"')
+    line.push('"');
+    line.push_str(text);
+    line.push('"');
 }
 
-fn write_number(writer: &mut Writer<'_>, number: u64) -> fmt::Result {
+fn write_number(line: &mut String, number: u64) {
     let mut digits = [0_u8; 20];
     let (mut start, mut rest) = (digits.len(), number);
     loop {
@@ -289,7 +272,7 @@ fn write_number(writer: &mut Writer<'_>, number: u64) -> fmt::Result {
             break;
         }
     }
-    writer.write_str(std::str::from_utf8(&digits[start..]).map_err(|_| fmt::Error)?)
+    line.push_str(std::str::from_utf8(&digits[start..]).unwrap_or_default());
 }
 
 /// A short text that needs no escapes. An error: it is none.
@@ -329,11 +312,12 @@ struct Second {
 }
 
 thread_local! {
+    static LINE: Cell<String> = const { Cell::new(String::new()) };
     static SECOND: RefCell<Second> = const { RefCell::new(Second { since_1970: 0, text: String::new() }) };
 }
 
 /// The time in UTC to the microsecond.
-fn write_time(writer: &mut Writer<'_>) -> fmt::Result {
+fn write_time(line: &mut String) {
     let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     SECOND.with_borrow_mut(|second| {
         if second.since_1970 != since_1970.as_secs() || second.text.is_empty() {
@@ -343,15 +327,15 @@ fn write_time(writer: &mut Writer<'_>) -> fmt::Result {
             second.text.truncate("2026-01-01T00:00:00".len());
             second.since_1970 = since_1970.as_secs();
         }
-        writer.write_str(&second.text)
-    })?;
+        line.push_str(&second.text);
+    });
     let mut fraction = *b".000000Z";
     let mut rest = since_1970.subsec_micros();
     for digit in fraction[1..7].iter_mut().rev() {
         *digit = b'0' + u8::try_from(rest % 10).unwrap_or_default();
         rest /= 10;
     }
-    writer.write_str(std::str::from_utf8(&fraction).map_err(|_| fmt::Error)?)
+    line.push_str(std::str::from_utf8(&fraction).unwrap_or_default());
 }
 
 #[cfg(test)]
