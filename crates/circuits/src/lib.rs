@@ -26,6 +26,7 @@
 //!   mirror   memory   redis   settings       one circuit as it is known; the two stores
 //!   source                                   whose call it is
 //!   store    clock    rng                    what others implement
+//!   per_core                                 what each core has for itself
 //! ```
 //!
 //! `permit` needs no `shared`: a circuit knows its writer by a trait (`circuit::Writer`). `reader` and `writer` are two

@@ -101,7 +101,7 @@ pub(crate) struct StartedStream {
     /// Events that were received and not yet passed on.
     pub(crate) buffered: Pieces,
     /// The memory that those take, of a stream that is being buffered.
-    pub(crate) memory: MemoryShare,
+    pub(crate) memory: Option<MemoryShare>,
     /// The rest. Boxed, since it is moved at every event.
     pub(crate) stream: Box<EventStream>,
     /// Its last event was received.
@@ -232,10 +232,9 @@ impl CallContext<'_> {
                 log_result("stream started");
                 guard.record_response_meta(stream.meta());
                 let translated = prepared.translated();
-                let memory = self.memory.reservation(self.source.caller().cloned());
                 AttemptOutcome::StreamStarted(StartedStream {
                     buffered,
-                    memory,
+                    memory: None,
                     stream,
                     is_complete,
                     guard,
@@ -277,7 +276,9 @@ impl CallContext<'_> {
                         started.buffered.push(event.bytes);
                     }
                     let size = started.buffered.size();
-                    let has_memory = started.memory.grow_to(size).is_ok();
+                    let reservation = || self.memory.reservation(self.source.caller().cloned());
+                    let memory = started.memory.get_or_insert_with(reservation);
+                    let has_memory = memory.grow_to(size).is_ok();
                     if !has_memory || size > self.chain.buffer_limit.0 {
                         let (id, key) = (&self.call.id, &self.chain.entries[index].key);
                         let limit = if has_memory { "the buffer limit" } else { "the memory that is left" };

@@ -26,7 +26,7 @@ impl Events {
     }
 
     /// Events that have all been received, and the memory that they take.
-    pub(crate) fn buffered(events: Vec<Bytes>, memory: MemoryShare) -> Self {
+    pub(crate) fn buffered(events: Vec<Bytes>, memory: Option<MemoryShare>) -> Self {
         Self::new(stream::iter(events).map(Ok).inspect(move |_| _ = &memory))
     }
 }

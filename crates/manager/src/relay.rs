@@ -30,7 +30,7 @@ pub(crate) struct Relay {
     /// Events that were received and not yet passed on.
     pub(crate) buffered: VecDeque<Bytes>,
     /// The memory that those take.
-    pub(crate) memory: MemoryShare,
+    pub(crate) memory: Option<MemoryShare>,
     pub(crate) stream: Box<EventStream>,
     /// The stream's last event was received.
     pub(crate) is_complete: bool,
@@ -101,7 +101,7 @@ impl Stream for RelayedEvents {
                     if let Some(event) = relay.buffered.pop_front() {
                         return Poll::Ready(Some(Ok(event)));
                     }
-                    relay.memory.release();
+                    relay.memory = None;
                     if relay.is_complete {
                         self.complete();
                         continue;

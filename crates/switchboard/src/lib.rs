@@ -10,7 +10,7 @@
 //!
 //! ```text
 //! main ─▶ commands ─▶ cli ─▶ logging ─▶ output, traces ─▶ config ─▶ the other crates
-//!            │                  └─▶ log_queue ─▶ printable ◀─ output, screen
+//!            │                  └─▶ log_line, log_queue ─▶ printable ◀─ output, screen
 //!            ├──────▶ reload ──────────────────────────────▶ config
 //!            ├──────▶ limits, memory, screen
 //!            └──────▶ service_manager ─────────────────────▶ config
@@ -22,6 +22,7 @@ pub mod config;
 #[doc(hidden)]
 pub mod fuzzing;
 pub mod limits;
+mod log_line;
 pub mod log_queue;
 pub mod logging;
 pub mod memory;

@@ -1,32 +1,36 @@
 //! The log's way to standard error, which never blocks a call (Q7).
 //!
 //! A reader that stops reading fills its pipe, and whoever writes next waits for it: with a runtime of a few threads, soon
-//! the whole process. So lines go to a bounded queue, and a thread of its own writes them. What does not fit is dropped,
-//! counted, and reported when writing works again.
+//! the whole process. So lines go to bounded queues, one for each core, and a thread of its own writes them, all that are there
+//! at once. What does not fit is dropped, counted, and reported when writing works again. Lines of different cores that are
+//! written at once are in the order of the cores.
 
 use std::{
-    collections::VecDeque,
     fs::File,
     io::{self, Write},
     mem,
     os::fd::AsFd as _,
     sync::{
         Arc, Condvar, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     thread,
     time::Duration,
 };
 
+use circuits::per_core::PerCore;
 use tracing_subscriber::fmt::MakeWriter;
 
 use crate::printable::for_log;
 
-/// The most bytes that wait to be written.
+/// The most bytes of a core that wait to be written.
 const MAX_QUEUED_BYTES: usize = 1024 * 1024;
 
 /// The delay before a standard error that does not block is tried again.
 const RETRY_DELAY: Duration = Duration::from_millis(10);
+
+/// From one batch of lines to the next: to wake a thread costs more than a line.
+const BATCH_INTERVAL: Duration = Duration::from_millis(5);
 
 /// Lines that wait to be written.
 #[derive(Debug, Clone)]
@@ -38,19 +42,24 @@ pub struct LogQueue {
 
 #[derive(Debug, Default)]
 struct Shared {
-    queue: Mutex<Queue>,
+    queues: PerCore<Mutex<Queue>>,
+    /// The writer waits for a line. Read without the lock by whoever adds one.
+    is_idle: AtomicBool,
+    /// Held for a change of `is_idle` and for the end of a batch.
+    signal: Mutex<()>,
     /// A line was added.
     added: Condvar,
-    /// All lines are written.
+    /// A batch was written.
     written: Condvar,
     dropped: Arc<AtomicU64>,
 }
 
+/// Lines of one core.
 #[derive(Debug, Default)]
 struct Queue {
-    lines: VecDeque<String>,
-    bytes: usize,
-    is_writing: bool,
+    lines: Vec<u8>,
+    /// The bytes that are being written.
+    in_writing: usize,
     /// Lines dropped since the last report of it.
     unreported: u64,
 }
@@ -80,70 +89,97 @@ impl LogQueue {
 
     /// Waits until all lines are written, at most this long: at the end of the process.
     pub fn flush(&self, limit: Duration) {
-        let queue = self.shared.lock();
-        let is_busy = |queue: &mut Queue| !queue.lines.is_empty() || queue.is_writing;
-        drop(self.shared.written.wait_timeout_while(queue, limit, is_busy));
+        let signal = lock(&self.shared.signal);
+        drop(self.shared.written.wait_timeout_while(signal, limit, |()| self.shared.is_busy()));
     }
 }
 
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 impl Shared {
-    fn lock(&self) -> MutexGuard<'_, Queue> {
-        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    fn is_busy(&self) -> bool {
+        self.queues.iter().map(lock).any(|queue| !queue.lines.is_empty() || queue.in_writing > 0)
     }
 
-    fn push(&self, line: String) {
-        let mut queue = self.lock();
-        if queue.bytes + line.len() > MAX_QUEUED_BYTES {
+    fn push(&self, line: &[u8]) {
+        let mut queue = lock(self.queues.local());
+        if queue.lines.len() + queue.in_writing + line.len() > MAX_QUEUED_BYTES {
             queue.unreported += 1;
             self.dropped.fetch_add(1, Ordering::Relaxed);
             return;
         }
-        queue.bytes += line.len();
-        queue.lines.push_back(line);
+        queue.lines.extend_from_slice(line);
         drop(queue);
-        self.added.notify_one();
-    }
-
-    /// Writes lines as they are added, for ever.
-    fn write_all(&self, mut output: impl Write) {
-        loop {
-            let line = self.next_line();
-            write_line(&mut output, line.as_bytes());
-            let mut queue = self.lock();
-            queue.bytes -= line.len();
-            let dropped = mem::take(&mut queue.unreported);
-            drop(queue);
-            if dropped > 0 {
-                // By way of the queue, since the log has a format.
-                tracing::warn!(
-                    dropped,
-                    "{dropped} log lines were dropped, because standard error was not read"
-                );
-            }
-            self.lock().is_writing = false;
-            self.written.notify_all();
+        if self.is_idle.load(Ordering::Relaxed) {
+            let _signal = lock(&self.signal);
+            self.is_idle.store(false, Ordering::Relaxed);
+            self.added.notify_one();
         }
     }
 
-    fn next_line(&self) -> String {
-        let mut queue = self.lock();
+    /// Writes lines as they are added, for ever.
+    #[expect(clippy::disallowed_methods, reason = "the log's own thread may sleep")]
+    fn write_all(&self, mut output: impl Write) {
+        let mut batch = Vec::new();
         loop {
-            if let Some(line) = queue.lines.pop_front() {
-                queue.is_writing = true;
-                return line;
+            self.take_lines(&mut batch);
+            if batch.is_empty() {
+                self.wait_for_line();
+                continue;
             }
-            queue = self.added.wait(queue).unwrap_or_else(PoisonError::into_inner);
+            write_lines(&mut output, &batch);
+            batch.clear();
+            self.report_dropped();
+            drop(lock(&self.signal));
+            self.written.notify_all();
+            thread::sleep(BATCH_INTERVAL);
+        }
+    }
+
+    /// Moves the lines of all cores to the batch.
+    fn take_lines(&self, batch: &mut Vec<u8>) {
+        for mut queue in self.queues.iter().map(lock) {
+            queue.in_writing = queue.lines.len();
+            batch.append(&mut queue.lines);
+        }
+    }
+
+    /// Waits until a line is there.
+    fn wait_for_line(&self) {
+        let mut signal = lock(&self.signal);
+        // Whoever adds a line before it is looked for below is seen there, and whoever does so later sees this: each locks
+        // the same queue.
+        self.is_idle.store(true, Ordering::Relaxed);
+        if self.queues.iter().map(lock).any(|queue| !queue.lines.is_empty()) {
+            self.is_idle.store(false, Ordering::Relaxed);
+        }
+        while self.is_idle.load(Ordering::Relaxed) {
+            signal = self.added.wait(signal).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// The batch is written. Lines that were dropped meanwhile are reported by way of the queue, since the log has a format.
+    fn report_dropped(&self) {
+        let mut dropped = 0;
+        for mut queue in self.queues.iter().map(lock) {
+            queue.in_writing = 0;
+            dropped += mem::take(&mut queue.unreported);
+        }
+        if dropped > 0 {
+            tracing::warn!(dropped, "{dropped} log lines were dropped, because standard error was not read");
         }
     }
 }
 
-/// Writes a line. There is nowhere to report that it cannot be written.
+/// Writes lines. There is nowhere to report that they cannot be written.
 #[expect(clippy::disallowed_methods, reason = "the log's own thread may sleep")]
-fn write_line(output: &mut impl Write, mut line: &[u8]) {
-    while !line.is_empty() {
-        match output.write(line) {
+fn write_lines(output: &mut impl Write, mut lines: &[u8]) {
+    while !lines.is_empty() {
+        match output.write(lines) {
             Ok(0) => return,
-            Ok(written) => line = &line[written..],
+            Ok(written) => lines = &lines[written..],
             Err(error) => match error.kind() {
                 io::ErrorKind::Interrupted => {}
                 io::ErrorKind::WouldBlock => thread::sleep(RETRY_DELAY),
@@ -161,10 +197,19 @@ impl Write for LineWriter<'_> {
     /// The formatter writes an event at once, with its end of line. Callers' and operators' texts are in it, so that is the
     /// only one.
     fn write(&mut self, event: &[u8]) -> io::Result<usize> {
+        // Without a branch, so that many bytes are looked at in one instruction.
+        let is_plain =
+            |bytes: &[u8]| bytes.iter().fold(true, |plain, byte| plain & matches!(byte, b' '..=b'~'));
+        if let Some((b'\n', line)) = event.split_last()
+            && is_plain(line)
+        {
+            self.0.shared.push(event);
+            return Ok(event.len());
+        }
         let text = String::from_utf8_lossy(event);
         let mut line = for_log(text.strip_suffix('\n').unwrap_or(&text), self.0.colour).into_owned();
         line.push('\n');
-        self.0.shared.push(line);
+        self.0.shared.push(line.as_bytes());
         Ok(event.len())
     }
 
@@ -216,7 +261,13 @@ mod tests {
         let dropped = log.dropped_lines().load(Ordering::Relaxed);
         assert_eq!(dropped, 5_000 - 1024, "a line being written counts");
         log.flush(Duration::from_millis(1));
-        let reading = thread::spawn(move || lines.iter().take(1024).map(|line| line.len()).sum::<usize>());
+        let reading = thread::spawn(move || {
+            let mut bytes = 0;
+            while bytes < MAX_QUEUED_BYTES {
+                bytes += lines.recv().unwrap().len();
+            }
+            bytes
+        });
         log.flush(Duration::from_secs(60));
         assert_eq!(reading.join().unwrap(), MAX_QUEUED_BYTES);
     }
@@ -234,6 +285,6 @@ mod tests {
         drop(lines);
         log.make_writer().write_all(b"nobody hears it\n").unwrap();
         log.flush(Duration::from_secs(60));
-        assert!(log.shared.lock().lines.is_empty());
+        assert!(!log.shared.is_busy());
     }
 }

@@ -8,11 +8,17 @@ use std::{
 use anyhow::Context as _;
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::{
-    Layer as _, filter::Targets, fmt, layer::SubscriberExt as _, registry, util::SubscriberInitExt as _,
+    Layer as _,
+    filter::Targets,
+    fmt::{self, format::JsonFields},
+    layer::SubscriberExt as _,
+    registry,
+    util::SubscriberInitExt as _,
 };
 
 use crate::{
     config::{Environment, environment::names},
+    log_line::{JsonLines, TextLines},
     log_queue::LogQueue,
     output::is_colour_enabled,
     traces::Traces,
@@ -49,8 +55,8 @@ pub fn init(
     let queue = LogQueue::to_stderr(colour).context("cannot start the log")?;
     let log = fmt::layer().with_writer(queue.clone());
     let log = match format {
-        LogFormat::Text => log.with_ansi(colour).with_target(false).boxed(),
-        LogFormat::Json => log.json().boxed(),
+        LogFormat::Text => log.with_ansi(colour).event_format(TextLines::new(colour)).boxed(),
+        LogFormat::Json => log.fmt_fields(JsonFields::new()).event_format(JsonLines::new()).boxed(),
     };
     // Without traces the filter applies to the whole subscriber, so that disabled events cost nothing.
     let started = match traces {
