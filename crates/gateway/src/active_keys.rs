@@ -5,7 +5,10 @@ use std::{net::SocketAddr, sync::Arc};
 use arc_swap::ArcSwap;
 use tokio::sync::watch;
 
-use crate::keys::{Key, Keys};
+use crate::{
+    keys::{Key, Keys},
+    per_core::PerCore,
+};
 
 /// Listening beyond loopback without a key would let anyone on the network call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -17,7 +20,8 @@ pub struct MissingApiKeys(pub SocketAddr);
 /// The keys in force. Every request is checked against them anew, also on a connection that was kept alive.
 #[derive(Debug)]
 pub struct ActiveKeys {
-    keys: ArcSwap<Keys>,
+    /// Each core has a copy, since whoever takes a key counts how many have it.
+    keys: PerCore<ArcSwap<Keys>>,
     /// The address that is listened on.
     address: SocketAddr,
     changes: watch::Sender<()>,
@@ -29,7 +33,7 @@ impl ActiveKeys {
     /// # Errors
     /// When the address is not loopback and there is no key for calls.
     pub fn new(keys: Keys, address: SocketAddr) -> Result<Self, MissingApiKeys> {
-        let this = Self { keys: ArcSwap::default(), address, changes: watch::Sender::new(()) };
+        let this = Self { keys: PerCore::default(), address, changes: watch::Sender::new(()) };
         this.replace(keys)?;
         Ok(this)
     }
@@ -50,16 +54,19 @@ impl ActiveKeys {
     ///
     /// # Errors
     /// When [`check`](Self::check) fails; those in force are kept.
+    #[expect(clippy::needless_pass_by_value, reason = "whoever hands over keys should not keep them")]
     pub fn replace(&self, keys: Keys) -> Result<(), MissingApiKeys> {
         self.check(&keys)?;
-        self.keys.store(Arc::new(keys));
+        for core in self.keys.iter() {
+            core.store(Arc::new(keys.copied()));
+        }
         self.changes.send_replace(());
         Ok(())
     }
 
     /// The keys in force.
     pub(crate) fn load(&self) -> arc_swap::Guard<Arc<Keys>> {
-        self.keys.load()
+        self.keys.local().0.load()
     }
 
     /// Waits until a request with this key (`None`: without one) would be rejected.

@@ -65,16 +65,16 @@ pub(crate) fn is_public(path: &str) -> bool {
     PUBLIC_PATHS.contains(&path) || dashboard::is_dashboard_path(path)
 }
 
-/// Who sends this request, which gets this id; an error if it is rejected.
+/// Who sends this request, which gets this id; an error if it is rejected. `is_public`: its path needs no key.
 pub(crate) fn authenticate<B>(
     app: &App,
     request: &Request<B>,
     request_id: &HeaderValue,
+    is_public: bool,
 ) -> Result<Caller, Error> {
     let keys = app.keys.load();
-    let path = request.uri().path();
     // HTTP/1.0 has no Host, and no browser speaks it; health checks of load balancers do.
-    let needs_host = request.version() > Version::HTTP_10 || !is_public(path);
+    let needs_host = request.version() > Version::HTTP_10 || !is_public;
     if keys.is_empty()
         && let Some(header) = loopback::host_not_allowed(request.headers(), needs_host)
     {
@@ -84,7 +84,7 @@ pub(crate) fn authenticate<B>(
         );
         return Err(Error::new(StatusCode::FORBIDDEN, "host_not_allowed", message));
     }
-    if is_public(path) {
+    if is_public {
         return Ok(Caller { request_id: request_id.clone(), role: Role::Caller, key: None });
     }
     let identified = keys.identify(request.headers()).map(|key| Caller {

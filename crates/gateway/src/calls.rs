@@ -82,7 +82,7 @@ fn start(app: &App, caller: &Caller) -> Result<InFlightGuard, Error> {
         return Err(Error::overloaded(message.to_owned()));
     };
     if counted.is_first {
-        // From now on a half of the memory is kept for others than any one of them, whoever needs it first.
+        // The budget has to know of it before it needs any: then nobody else gets more than half.
         drop(app.manager.memory_budget().reservation(caller.name()));
     }
     Ok(in_flight.with_counted(Some(counted)))

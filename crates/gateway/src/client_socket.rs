@@ -110,7 +110,11 @@ impl ClientSocket<TcpStream> {
         if !self.given_back.is_empty() {
             return Poll::Ready(Ok(()));
         }
-        self.input.poll(context, |context| self.socket.poll_read_ready(context))
+        let readable = self.input.poll(context, |context| self.socket.poll_read_ready(context));
+        if readable.is_pending() && self.state.phase() == ConnectionPhase::New {
+            self.state.enter(ConnectionPhase::Idle);
+        }
+        readable
     }
 }
 

@@ -24,7 +24,7 @@ use crate::{
     refused_requests::RemoteAddress,
     request_path, request_rules,
     response_body::ResponseBody,
-    service::Service,
+    service::{Service, Target},
     tracked_body::TrackedBody,
     unread_body::{self, RequestBody},
     wakers::task_waker,
@@ -63,7 +63,8 @@ impl Connection {
     ) -> Self {
         let socket = TokioIo::new(ClientSocket::new(socket, Arc::clone(&state)));
         let requests = Requests { service, state: Arc::clone(&state), address, overloaded };
-        let http = Http::activate(socket, ConnectionService(Arc::new(requests)));
+        // Many that come send nothing.
+        let http = Http::Resting(socket, ConnectionService(Arc::new(requests)));
         Self { http, state, wakers: None, is_ending: false }
     }
 
@@ -100,6 +101,8 @@ impl Http {
             .header_read_timeout(None)
             .max_header_size(MAX_HEAD_BYTES)
             .max_buf_size(MAX_HEAD_BYTES)
+            // To copy an event costs less than to hand its parts to the kernel.
+            .writev(false)
             .serve_connection(socket, service);
         Self::Active(Box::new(connection))
     }
@@ -197,11 +200,15 @@ impl Requests {
             }
             None => {
                 // Before anything looks at it: what needs a key is decided by the path that is then served.
-                if let Some(uri) = request_path::usual(request.uri()) {
+                let mut target = Target::of(request.uri().path());
+                if !matches!(target, Target::Call(_))
+                    && let Some(uri) = request_path::usual(request.uri())
+                {
                     *request.uri_mut() = uri;
+                    target = Target::of(request.uri().path());
                 }
-                let shows_key = !state.is_known() && !auth::is_public(request.uri().path());
-                let response = self.service.respond(request, self.address).await;
+                let shows_key = !state.is_known() && target != Target::Public;
+                let response = self.service.respond(request, target, self.address).await;
                 if shows_key && !matches!(response.status(), StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN)
                 {
                     state.mark_known();

@@ -98,6 +98,12 @@ impl Key {
         self.may_set_cooldowns
     }
 
+    fn copied(&self) -> Self {
+        let name = self.name.as_str().parse().unwrap_or_else(|_| self.name.clone());
+        let allowed_models = self.allowed_models.as_deref().cloned().map(Arc::new);
+        Self { name, allowed_models, ..self.clone() }
+    }
+
     /// Its permissions.
     #[must_use]
     pub const fn role(&self) -> Role {
@@ -149,6 +155,11 @@ impl Keys {
     /// The keys, in order.
     pub fn iter(&self) -> impl Iterator<Item = &Key> {
         self.0.iter().map(Arc::as_ref)
+    }
+
+    /// The same keys, which have nothing in common with these.
+    pub(crate) fn copied(&self) -> Self {
+        Self(self.0.iter().map(|key| Arc::new(key.copied())).collect())
     }
 
     /// Whether this key is still accepted, as it was.

@@ -4,25 +4,30 @@
 //! to the [`ModelManager`](manager::ModelManager), and the response is passed through as it arrives. The gateway's own
 //! errors have the shape that the SDK of the path raises like a provider's; `x-switchboard-error` tells them apart.
 //!
+//! The path of a good call is short: `connection` → `service` → `calls` → the manager, and back as a `response_body` that
+//! hyper polls itself. It has no timer, no table of paths, no layer and no lock that another connection uses.
+//!
 //! Arrows point down: a file uses only files on the lines below its own, and the one behind its arrow. So what handlers
 //! share stands apart from the table of paths, and there are no circles.
 //!
 //! ```text
 //! server                                                             the listener
 //!    ▼
-//! connections                                                        each in a task of its own
+//! connections ─▶ connection_pool                                     each in a task of its own
 //!    ▼
-//! connection_pool  client_socket  tracked_body ─▶ connection_state   the parts of a connection
-//! unread_body
+//! connection ─▶ client_socket  tracked_body ─▶ connection_state      a connection, and its parts
 //!    ▼
-//! router                                                             the table of paths
+//! service                                                            what answers a request
+//!    ▼
+//! router ─▶ unread_body ─▶ wakers                                    the table of paths
 //!    ▼
 //! gemini  stored_responses                                           handlers of paths that name more
 //!    ▼
 //! calls  models  health  scrape  inspect  events  operate  permits   the handlers
 //! front_door
 //!    ▼
-//! path_params ─► auth    body ─► decompress ─► joined_body  response  what goes in and out
+//! path_params ─► auth    body ─► decompress ─► joined_body           what goes in and out
+//! response ─► response_body
 //!    ▼
 //! state                                                              what all handlers share
 //!    ▼
@@ -30,19 +35,22 @@
 //!    ▼
 //! overview    error    active_keys ─► keys ─► key_digest
 //!    ▼
-//! shutdown ─▶ fair_share  headers  duration  loopback  openapi        these use no other file
-//! client_backoff
+//! shutdown ─▶ fair_share ─▶ per_core                                  these use no other file
+//! client_backoff  headers  duration  lazy_timer  loopback  openapi
 //! dashboard  request_rules  request_path  resources  refused_requests
 //! ```
 //!
 //! | file | subject |
 //! | --- | --- |
 //! | `server` | the listener, from bind to shutdown |
-//! | `connections`, `connection_pool` | the open connections; who has to leave for a new one |
+//! | `connections`, `connection_pool` | the open connections; who has to leave for a new one, or rests |
+//! | `connection`, `service` | one connection and its requests; what answers a request |
 //! | `connection_state`, `client_socket`, `tracked_body` | what a connection is doing; its timeouts; the end of its requests |
 //! | `unread_body` | what a client still sends of a request that is answered |
 //! | `request_rules` | requests that can be read in two ways |
 //! | `request_path` | the usual path of a request, however its base URL was written |
+//! | `wakers`, `lazy_timer` | what need not be polled again; timers that most requests do not need |
+//! | `per_core` | a value for each core, for what every call changes |
 //! | `resources`, `fair_share` | what the process has, and callers share; half of the calls in flight for one of them |
 //! | `router` | the table of paths |
 //! | `state` | what all handlers share |
@@ -60,7 +68,7 @@
 //! | `metrics` | what Prometheus reads |
 //! | `path_params`, `body`, `duration`, `headers` | the parts of requests |
 //! | `decompress`, `joined_body` | a compressed body; a body in one piece, out of the memory budget |
-//! | `response`, `error` | the parts of responses |
+//! | `response`, `response_body`, `error` | the parts of responses |
 //! | `client_backoff` | how long a client would wait by itself, which `retry-after` never shortens |
 //! | `shutdown` | graceful shutdown |
 //!
@@ -69,6 +77,7 @@
 //! - A listener without keys is on loopback and accepts loopback names only, so that no web page can reach it.
 //! - A key that was taken out of the configuration admits no further request, on whatever connection (Q5).
 //! - A successful call costs one pass over its body and no serialization; a stream is passed through event by event.
+//! - What a good call writes belongs to its request, its connection or its core, never to all cores (`docs/guarantees/cost.md`).
 //! - A client that disconnects cancels its attempt: nothing outlives the task of the connection.
 //! - Connections are limited and have timeouts, and those without a key leave first, so that descriptors are left for
 //!   providers and Redis (Q6).

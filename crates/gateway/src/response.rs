@@ -10,6 +10,12 @@ use crate::{
     shutdown::{DrainedStream, InFlightGuard, StreamStage},
 };
 
+/// Those of the largest `u64`.
+const MAX_DIGITS: usize = 20;
+
+/// The headers that a response gets here, at most: they find room at once.
+const OWN_HEADERS: usize = 7;
+
 /// The provider's response, with the headers that name the model.
 pub(crate) fn respond(
     dialect: Dialect,
@@ -23,6 +29,7 @@ pub(crate) fn respond(
             let mut response = Response::new(ResponseBody::Complete(complete.body));
             *response.status_mut() = complete.status;
             *response.headers_mut() = complete.headers;
+            response.headers_mut().reserve(OWN_HEADERS);
             insert_usage_headers(response.headers_mut(), complete.usage);
             response
         }
@@ -41,7 +48,7 @@ pub(crate) fn respond(
     if let Ok(model) = HeaderValue::from_str(reply.answered_by.as_str()) {
         headers.insert(headers::MODEL, model);
     }
-    headers.insert(headers::ATTEMPTS, HeaderValue::from(reply.attempts));
+    headers.insert(headers::ATTEMPTS, number(reply.attempts.into()));
     if let Some(translated) = reply.translated {
         insert_translation_headers(headers, &translated);
     }
@@ -65,6 +72,21 @@ pub(crate) fn respond_buffered(
     response
 }
 
+/// `HeaderValue::from` makes a buffer that grows.
+fn number(number: u64) -> HeaderValue {
+    if number == 1 {
+        return HeaderValue::from_static("1");
+    }
+    let (mut digits, mut first, mut rest) = ([b'0'; MAX_DIGITS], MAX_DIGITS - 1, number);
+    while rest >= 10 {
+        digits[first] = b'0' + u8::try_from(rest % 10).unwrap_or_default();
+        rest /= 10;
+        first -= 1;
+    }
+    digits[first] = b'0' + u8::try_from(rest).unwrap_or_default();
+    HeaderValue::from_bytes(&digits[first..]).unwrap_or_else(|_| HeaderValue::from(number))
+}
+
 /// What became of the request, where the model has another API format (T3, T9).
 fn insert_translation_headers(headers: &mut HeaderMap, translated: &Translated) {
     let texts =
@@ -81,7 +103,7 @@ fn insert_translation_headers(headers: &mut HeaderMap, translated: &Translated) 
 fn insert_usage_headers(headers: &mut HeaderMap, usage: Usage) {
     for (name, tokens) in [(headers::INPUT_TOKENS, usage.input), (headers::OUTPUT_TOKENS, usage.output)] {
         if let Some(tokens) = tokens {
-            headers.insert(name, HeaderValue::from(tokens));
+            headers.insert(name, number(tokens));
         }
     }
 }
@@ -105,4 +127,16 @@ pub(crate) fn set_event_stream_headers(headers: &mut HeaderMap) {
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
     headers.insert(headers::ACCEL_BUFFERING, HeaderValue::from_static("no"));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_decimal() {
+        for value in [0, 1, 9, 10, 1_234_567_890, u64::MAX] {
+            assert_eq!(number(value).to_str().unwrap(), value.to_string());
+        }
+    }
 }

@@ -3,11 +3,12 @@
 use std::{fmt, sync::Arc};
 
 use axum::{Router, body::Body};
+use dialects::Endpoint;
 use http::{Method, Request, Response};
 use tower::ServiceExt as _;
 
 use crate::{
-    auth::{Caller, authenticate, request_id},
+    auth::{Caller, authenticate, is_public, request_id},
     calls,
     error::dialect_of,
     headers,
@@ -17,6 +18,27 @@ use crate::{
     state::App,
     unread_body::RequestBody,
 };
+
+/// What a request is for, by its path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Target {
+    /// A model's endpoint.
+    Call(Endpoint),
+    /// What needs no key.
+    Public,
+    /// Whatever else, if there is such a path.
+    Other,
+}
+
+impl Target {
+    pub(crate) fn of(path: &str) -> Self {
+        match call_endpoint(path) {
+            Some(endpoint) => Self::Call(endpoint),
+            None if is_public(path) => Self::Public,
+            None => Self::Other,
+        }
+    }
+}
 
 /// Answers requests.
 pub(crate) struct Service {
@@ -34,14 +56,17 @@ impl Service {
     pub(crate) async fn respond(
         &self,
         request: Request<RequestBody>,
+        target: Target,
         address: RemoteAddress,
     ) -> Response<ResponseBody> {
         let id = request_id(request.headers());
-        let endpoint = call_endpoint(request.uri().path());
-        // A call's path is known without it.
-        let uri = endpoint.is_none().then(|| request.uri().clone());
-        let mut response = match (authenticate(&self.app, &request, &id), endpoint) {
-            (Ok(caller), Some(endpoint)) => {
+        let uri = match target {
+            Target::Call(_) => None,
+            Target::Public | Target::Other => Some(request.uri().clone()),
+        };
+        let authenticated = authenticate(&self.app, &request, &id, target == Target::Public);
+        let mut response = match (authenticated, target) {
+            (Ok(caller), Target::Call(endpoint)) => {
                 let (parts, mut body) = request.into_parts();
                 if parts.method == Method::POST {
                     calls::handle(&self.app, endpoint, &caller, parts, &mut body, None).await
@@ -49,14 +74,17 @@ impl Service {
                     only_post(&parts, &caller).map(ResponseBody::Other)
                 }
             }
-            (Ok(caller), None) => self.route(request, caller).await,
+            (Ok(caller), Target::Public | Target::Other) => self.route(request, caller).await,
             (Err(error), _) => {
                 let dialect = dialect_of(request.uri().path(), request.headers());
                 error.respond(dialect, &id).map(ResponseBody::Other)
             }
         };
-        let path =
-            uri.as_ref().map_or_else(|| endpoint.map_or("", |endpoint| endpoint.path()), |uri| uri.path());
+        let path = match (&uri, target) {
+            (Some(uri), _) => uri.path(),
+            (None, Target::Call(endpoint)) => endpoint.path(),
+            (None, Target::Public | Target::Other) => "",
+        };
         self.app.refused_requests.record(&response, path, address);
         response.headers_mut().insert(headers::REQUEST_ID, id);
         response
