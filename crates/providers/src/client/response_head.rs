@@ -52,7 +52,16 @@ impl HeadReader {
 
     /// Takes the head out of what was read, and those of the informational responses before it. `None`: more has to come.
     pub(super) fn next(&mut self, unread: &mut BytesMut) -> Result<Option<ResponseHead>, Malformed> {
-        while !unread.is_empty() {
+        loop {
+            // Empty lines before a head are passed over, and not looked at again with each byte.
+            let blank = blank_lines(unread);
+            if blank > 0 {
+                unread.advance(blank);
+                self.scanned = 0;
+            }
+            if unread.is_empty() {
+                return Ok(None);
+            }
             // A head in single bytes is not parsed for each of them.
             if (self.scanned == 0 || has_end(&unread[self.scanned.saturating_sub(2)..]))
                 && let Some((length, head)) = self.parse(unread)?
@@ -68,9 +77,8 @@ impl HeadReader {
                 return Err(Malformed);
             }
             self.scanned = unread.len();
-            break;
+            return Ok(None);
         }
-        Ok(None)
     }
 
     /// The length of a head and what it says; `None` inside: it is informational.
@@ -181,6 +189,18 @@ impl From<httparse::Error> for Unreadable {
 impl From<Malformed> for Unreadable {
     fn from(_: Malformed) -> Self {
         Self::Malformed
+    }
+}
+
+/// The length of the empty lines that come first.
+fn blank_lines(bytes: &[u8]) -> usize {
+    let mut length = 0;
+    loop {
+        length += match bytes.get(length..) {
+            Some([b'\n', ..]) => 1,
+            Some([b'\r', b'\n', ..]) => 2,
+            _ => return length,
+        };
     }
 }
 
