@@ -15,7 +15,7 @@
 //!
 //! ```text
 //! client ──▶ body ──▶ pool ──▶ connection ──▶ request
-//!    │                            │   └──▶ response_head ──▶ framing ──▶ chunked
+//!    │                            │   └──▶ response_head ──▶ framing ──▶ chunked ──▶ piece
 //!    │                            ▼
 //!    └────▶ connector ──▶ tls ──▶ transport
 //!             │  │  │      └──▶ verifier ──▶ certificate_names
@@ -33,6 +33,7 @@ mod connection;
 mod connector;
 mod error;
 mod framing;
+mod piece;
 mod pool;
 pub(crate) mod proxy;
 mod request;

@@ -2,7 +2,7 @@
 
 use bytes::{Buf as _, Bytes, BytesMut};
 
-use super::framing::{Malformed, Piece};
+use super::piece::{Malformed, Piece};
 
 /// The largest size of all extensions of a body together, and of all trailers. They are read over.
 const MAX_IGNORED_BYTES: usize = 16 * 1024;

@@ -11,7 +11,8 @@ use http::{HeaderMap, StatusCode};
 use tokio::io::{AsyncRead as _, AsyncReadExt as _, ReadBuf};
 
 use super::error::ClientError;
-use super::framing::{Framing, Piece};
+use super::framing::Framing;
+use super::piece::Piece;
 use super::request::OutgoingRequest;
 use super::response_head::{HeadReader, ResponseHead};
 use super::transport::Transport;

@@ -1,9 +1,9 @@
 //! Where the body of a response ends (RFC 9112, section 6.3).
 
-use bytes::{Bytes, BytesMut};
+use bytes::BytesMut;
 
 use super::chunked::Chunked;
-use super::error::ClientError;
+use super::piece::{Malformed, Piece};
 
 /// How the end of a body is found.
 #[derive(Debug)]
@@ -13,24 +13,6 @@ pub(super) enum Framing {
     Chunked(Chunked),
     /// It ends with the connection.
     UntilClose,
-}
-
-/// What was read of a body.
-pub(super) enum Piece {
-    Data(Bytes),
-    /// More has to be read.
-    Incomplete,
-    End,
-}
-
-/// It is no HTTP/1.1, or such that two readers could read it in two ways.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct Malformed;
-
-impl From<Malformed> for ClientError {
-    fn from(_: Malformed) -> Self {
-        Self::Interrupted
-    }
 }
 
 impl Framing {

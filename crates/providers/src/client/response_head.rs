@@ -6,7 +6,8 @@ use bytes::{Buf as _, BytesMut};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use httparse::{Header, ParserConfig, Response, Status};
 
-use super::framing::{Framing, Malformed};
+use super::framing::Framing;
+use super::piece::Malformed;
 
 /// The largest head of a response. Providers send about 2 kB.
 const MAX_HEAD_BYTES: usize = 64 * 1024;
@@ -41,23 +42,32 @@ pub(super) struct HeadReader {
     /// The response is to HEAD.
     is_bodiless: bool,
     /// So much was looked at.
-    seen: usize,
+    scanned: usize,
 }
 
 impl HeadReader {
     pub(super) const fn new(is_kept: IsKept, is_bodiless: bool) -> Self {
-        Self { is_kept, is_bodiless, seen: 0 }
+        Self { is_kept, is_bodiless, scanned: 0 }
     }
 
     /// Takes the head out of what was read, and those of the informational responses before it. `None`: more has to come.
     pub(super) fn next(&mut self, unread: &mut BytesMut) -> Result<Option<ResponseHead>, Malformed> {
-        while !unread.is_empty() {
+        loop {
+            // Empty lines before a head are passed over, and not looked at again with each byte.
+            let blank = blank_lines(unread);
+            if blank > 0 {
+                unread.advance(blank);
+                self.scanned = 0;
+            }
+            if unread.is_empty() {
+                return Ok(None);
+            }
             // A head in single bytes is not parsed for each of them.
-            if (self.seen == 0 || has_end(&unread[self.seen.saturating_sub(2)..]))
+            if (self.scanned == 0 || has_end(&unread[self.scanned.saturating_sub(2)..]))
                 && let Some((length, head)) = self.parse(unread)?
             {
                 unread.advance(length);
-                self.seen = 0;
+                self.scanned = 0;
                 match head {
                     Some(head) => return Ok(Some(head)),
                     None => continue,
@@ -66,10 +76,9 @@ impl HeadReader {
             if unread.len() >= MAX_HEAD_BYTES {
                 return Err(Malformed);
             }
-            self.seen = unread.len();
-            break;
+            self.scanned = unread.len();
+            return Ok(None);
         }
-        Ok(None)
     }
 
     /// The length of a head and what it says; `None` inside: it is informational.
@@ -180,6 +189,18 @@ impl From<httparse::Error> for Unreadable {
 impl From<Malformed> for Unreadable {
     fn from(_: Malformed) -> Self {
         Self::Malformed
+    }
+}
+
+/// The length of the empty lines that come first.
+fn blank_lines(bytes: &[u8]) -> usize {
+    let mut length = 0;
+    loop {
+        length += match bytes.get(length..) {
+            Some([b'\n', ..]) => 1,
+            Some([b'\r', b'\n', ..]) => 2,
+            _ => return length,
+        };
     }
 }
 

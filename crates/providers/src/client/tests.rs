@@ -8,6 +8,7 @@ use bytes::Bytes;
 use http::{Method, Uri};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
 
@@ -124,8 +125,8 @@ async fn a_response_may_begin_before_its_request_has_ended() {
     let client = Client::with(&url, None, CONNECT_TIMEOUT, Resolver::system(), None).unwrap();
     let body = Bytes::from(vec![b'x'; LENGTH]);
     for _ in 0..3 {
-        let response = client.send(&Method::POST, &Uri::from_static("/"), |_| {}, (&body).into());
-        let mut response = response.await.unwrap();
+        let mut response =
+            client.send(&Method::POST, &Uri::from_static("/"), |_| {}, (&body).into()).await.unwrap();
         let mut read = Vec::new();
         while let Some(chunk) = response.body.chunk().await.unwrap() {
             read.extend_from_slice(&chunk);
@@ -137,33 +138,42 @@ async fn a_response_may_begin_before_its_request_has_ended() {
 /// What comes behind a response, now or later, is never taken for the next one.
 #[tokio::test]
 async fn bytes_that_nobody_asked_for_close_a_connection() {
-    for pause in [Duration::ZERO, Duration::from_millis(20)] {
+    for is_later in [false, true] {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/", listener.local_addr().unwrap()).parse().unwrap();
+        let (go_on, written) = (Arc::new(Semaphore::new(0)), Arc::new(Semaphore::new(0)));
+        let (may_write, has_written) = (Arc::clone(&go_on), Arc::clone(&written));
         tokio::spawn(async move {
+            let mut open = Vec::new();
             for status in [201, 202] {
                 let (mut socket, _) = listener.accept().await.unwrap();
                 socket.read_buf(&mut Vec::with_capacity(4096)).await.unwrap();
                 let head = format!("HTTP/1.1 {status} x\r\ncontent-length: 2\r\n\r\n{{}}");
                 let more = b"HTTP/1.1 500 x\r\ncontent-length: 2\r\n\r\n{}";
-                if pause.is_zero() {
-                    socket.write_all(&[head.as_bytes(), more].concat()).await.unwrap();
-                } else {
+                if is_later {
                     socket.write_all(head.as_bytes()).await.unwrap();
-                    tokio::time::sleep(pause).await;
+                    may_write.acquire().await.unwrap().forget();
                     socket.write_all(more).await.unwrap();
+                } else {
+                    socket.write_all(&[head.as_bytes(), more].concat()).await.unwrap();
+                    may_write.acquire().await.unwrap().forget();
                 }
-                // It stays open until the client closes it.
-                tokio::spawn(async move { socket.read_u8().await });
+                has_written.add_permits(1);
+                open.push(socket);
             }
         });
-        let client = Client::with(&url, None, CONNECT_TIMEOUT, Resolver::system(), None).unwrap();
+        let client = Client::with(&url, None, Duration::from_secs(5), Resolver::system(), None).unwrap();
         for status in [201, 202] {
             let uri = Uri::from_static("/");
             let mut response = client.send(&Method::GET, &uri, |_| {}, RequestBody::default()).await.unwrap();
-            assert_eq!(response.status, status);
+            assert_eq!(response.status, status, "later: {is_later}");
             while response.body.chunk().await.unwrap().is_some() {}
-            tokio::time::sleep(pause * 4).await;
+            go_on.add_permits(1);
+            written.acquire().await.unwrap().forget();
+            // Each lets the runtime poll its sockets once.
+            for _ in 0..5 {
+                tokio::task::yield_now().await;
+            }
         }
     }
 }

@@ -3,7 +3,7 @@
 use bytes::BytesMut;
 use http::HeaderMap;
 
-use super::framing::{Malformed, Piece};
+use super::piece::{Malformed, Piece};
 use super::response_head::{HeadReader, IsKept};
 
 /// A response that was read to its end.
