@@ -153,7 +153,9 @@ mod tests {
         let counts = PerCore::<AtomicUsize>::default();
         thread::scope(|scope| {
             for _ in 0..8 {
-                scope.spawn(|| (0..100).for_each(|_| drop(counts.local().fetch_add(1, Ordering::Relaxed))));
+                scope.spawn(|| {
+                    (0..100).for_each(|_| _ = counts.local().fetch_add(1, Ordering::Relaxed));
+                });
             }
         });
         assert_eq!(counts.iter().map(|count| count.load(Ordering::Relaxed)).sum::<usize>(), 800);
