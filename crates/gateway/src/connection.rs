@@ -69,7 +69,7 @@ impl Connection {
     }
 
     /// Rests if it should and can.
-    fn rest(&mut self) {
+    fn begin_rest(&mut self) {
         if !self.state.may_rest() || !matches!(self.http, Http::Active(_)) {
             return;
         }
@@ -126,7 +126,7 @@ impl Future for Connection {
         if this.state.phase() == ConnectionPhase::Closing {
             return Poll::Ready(Ok(()));
         }
-        this.rest();
+        this.begin_rest();
         if !this.is_ending && this.state.is_ending() {
             this.is_ending = true;
             match &mut this.http {

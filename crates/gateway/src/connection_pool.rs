@@ -112,7 +112,7 @@ impl ConnectionPool {
                 if idle_for >= MAX_IDLE {
                     state.request_close();
                 } else if idle_for >= IDLE_CHECK_INTERVAL {
-                    state.rest();
+                    state.request_rest();
                 }
             }
         }

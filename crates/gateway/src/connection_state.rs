@@ -118,7 +118,7 @@ impl ConnectionState {
     }
 
     /// Asks for what it does not need while it is idle.
-    pub(crate) fn rest(&self) {
+    pub(crate) fn request_rest(&self) {
         if !self.is_resting.swap(true, Ordering::AcqRel) {
             self.wake();
         }

@@ -15,11 +15,10 @@
 //!    ▼
 //! connections ─▶ connection_pool                                     each in a task of its own
 //!    ▼
-//! connection ─▶ client_socket  tracked_body ─▶ connection_state      a connection, and its parts
+//! connection ─▶ service                                              a connection, and what answers its requests
 //!    ▼
-//! service                                                            what answers a request
-//!    ▼
-//! router ─▶ unread_body ─▶ wakers                                    the table of paths
+//! client_socket  tracked_body  unread_body ─▶ connection_state        the parts of a connection
+//! router                                                             the table of paths
 //!    ▼
 //! gemini  stored_responses                                           handlers of paths that name more
 //!    ▼
@@ -37,7 +36,7 @@
 //!    ▼
 //! shutdown ─▶ fair_share ─▶ per_core                                  these use no other file
 //! client_backoff  headers  duration  lazy_timer  loopback  openapi
-//! dashboard  request_rules  request_path  resources  refused_requests
+//! dashboard  request_rules  request_path  resources  refused_requests  wakers
 //! ```
 //!
 //! | file | subject |
