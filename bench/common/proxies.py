@@ -123,13 +123,18 @@ def peers():
     return [proxy for name, proxy in (("haproxy", haproxy), ("litellm", litellm)) if shutil.which(name)]
 
 
+def output(command):
+    """What a run of crates/load reports."""
+    ended = subprocess.run(list(map(str, command)), stdout=subprocess.PIPE, text=True)
+    if ended.returncode:
+        raise SystemExit(f"this failed: {' '.join(map(str, command))}")
+    return json.loads(ended.stdout)
+
+
 def load(program, target, case, *pace, seconds, any_body=False):
     """What the load reports, and how long it was on a processor."""
     options = ["--any-body"] * any_body + ["--seconds", seconds]
-    command = pinned(cores()[1], [program, "run", *options, f"127.0.0.1:{target}", case, *pace])
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    ended = subprocess.run(list(map(str, command)), stdout=subprocess.PIPE, text=True)
-    if ended.returncode:
-        raise SystemExit(f"the load of {case} on port {target} failed")
+    report = output(pinned(cores()[1], [program, "run", *options, f"127.0.0.1:{target}", case, *pace]))
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return json.loads(ended.stdout), after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return report, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
