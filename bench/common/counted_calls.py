@@ -1,8 +1,9 @@
 """Calls through a gateway under callgrind: what each costs in user instructions, by function.
 
 The gateway has one worker, its circuits in memory and one client connection; the provider is this process. Each case runs
-twice, with few and with many calls: the difference, divided, is a call without the start. Nobody speaks to the gateway
-before it sleeps. So each event is read by itself, and a busy machine changes little.
+twice, with few and with many calls: the difference, divided, is a call without the start. What the gateway does by itself
+meanwhile, such as looking for a new configuration each second, is measured alone and subtracted. Nobody speaks to the
+gateway before it sleeps. So each event is read by itself, and a busy machine changes little.
 """
 import collections
 import concurrent.futures
@@ -36,7 +37,9 @@ CASES = {  # name: (what it is, path, model asked for, events of the stream or 0
     "translated_stream": (f"translated stream of {SHORT} events", MESSAGES, f"openai:{MODEL}", SHORT),
     "translated_longer": (f"translated stream of {LONG} events", MESSAGES, f"openai:{MODEL}", LONG),
 }
-CALLS, STREAMS = (50, 150), (15, 45)
+CALLS, STREAMS = (50, 250), (15, 45)
+IDLE = 1, 6
+SPINS = "<std::sys::sync::mutex::futex::Mutex>::lock_contended"
 COMMON = f'"id":"chatcmpl-C1dGf9Y3q7hVnUbT5rKzWm2LxPaE8","created":1754000000,"model":"{MODEL}","object":"chat.completion'
 USAGE = '"usage":{"prompt_tokens":140,"completion_tokens":80,"total_tokens":220}'
 ANSWER = f"""{{{COMMON}","choices":[{{"index":0,"message":{{"role":"assistant","content":"%s","refusal":null}},\
@@ -114,8 +117,25 @@ def is_answer(path, content, length):
     return (content.count(b"data: ") if length else len(content)) == (length or len(ANSWER))
 
 
-def collect(program, case, calls):
-    """The instructions of a gateway from start to end, with so many calls between, by function."""
+class Run:
+    """The instructions of a gateway from start to end, by function, and the seconds in which it served."""
+
+    def __init__(self, counts, seconds):
+        # How long a thread spins for a lock is no work, and another number each time.
+        self.counts, self.seconds = collections.Counter({name: counts[name] for name in counts if name != SPINS}), seconds
+
+    def without(self, other, background=collections.Counter()):
+        """What this run did and the other did not, and the gateway not by itself."""
+        seconds = self.seconds - other.seconds
+        names = {*self.counts, *other.counts, *background}
+        return Run({name: self.counts[name] - other.counts[name] - background[name] * seconds for name in names}, seconds)
+
+    def per(self, number):
+        return collections.Counter({name: count / number for name, count in self.counts.items()})
+
+
+def collect(program, case, calls, idle=0):
+    """A run with so many calls and so many seconds without any."""
     _, path, model, length = CASES[case]
     limit = '"max_tokens":1024,' if path == MESSAGES else ""
     request = '{"model":"%s",%s"messages":[{"role":"user","content":"%s"}]%s}' % (
@@ -126,6 +146,7 @@ def collect(program, case, calls):
         command = ["valgrind", "--tool=callgrind", "--dump-line=no", f"--callgrind-out-file={result}"]
         environment = {"TOKIO_WORKER_THREADS": "1"} | processes.gateway_environment(listener.getsockname()[1])
         with processes.running([*command, *processes.gateway(program, port)], port, work, environment) as gateway:
+            start = time.monotonic()
             threading.Thread(target=provide, args=(listener, gateway.pid, length), daemon=True).start()
             with socket.create_connection(("127.0.0.1", port)) as connection:
                 connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -136,22 +157,30 @@ def collect(program, case, calls):
                     content = post(connection, path, request)
                     if not is_answer(path, content, length):
                         sys.exit(f"this is not the provider's answer: {content.decode()}")
-        return callgrind.self_counts(result)
+            time.sleep(idle)
+            seconds = time.monotonic() - start
+        return Run(callgrind.self_counts(result), seconds)
 
 
 def difference(more, less, divisor=1):
     return collections.Counter({name: (more[name] - less[name]) / divisor for name in {*more, *less}})
 
 
+def calls_of(case):
+    return STREAMS if CASES[case][3] else CALLS
+
+
 def measure(program):
     """What is measured, by name: its description, and the instructions of each function a call or an event."""
-    runs = [(case, calls) for case in CASES for calls in (STREAMS if CASES[case][3] else CALLS)]
+    runs = [("call", 0, seconds) for seconds in IDLE] + [(case, calls, 0) for case in CASES for calls in calls_of(case)]
     with concurrent.futures.ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
-        counts = dict(zip(runs, pool.map(lambda run: collect(program, *run), runs)))
+        done = dict(zip(runs, pool.map(lambda run: collect(program, *run), runs)))
+    less, more = (done["call", 0, seconds] for seconds in IDLE)
+    background = more.without(less).per(more.seconds - less.seconds)
     costs = {}
-    for case, (_, _, _, length) in CASES.items():
-        few, many = STREAMS if length else CALLS
-        costs[case] = difference(counts[case, many], counts[case, few], many - few)
+    for case in CASES:
+        few, many = calls_of(case)
+        costs[case] = done[case, many, 0].without(done[case, few, 0], background).per(many - few)
     event = lambda longer, stream: difference(costs[longer], costs[stream], LONG - SHORT)
     return {
         "plain_call": ("plain call", costs["call"]),
