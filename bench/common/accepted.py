@@ -6,7 +6,7 @@ import platform
 import subprocess
 
 MOST = 0.03
-MOST_OF = {"open_circuit": 0.15}  # The difference of two calls, so that it has the noise of both.
+MOST_OF = {"open_circuit": 0.25}  # The difference of two calls, so that it has the noise of both.
 FUNCTIONS = 100
 SHOWN = 8
 

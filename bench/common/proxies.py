@@ -114,7 +114,9 @@ def litellm(upstream, work):
     port = processes.free_port()
     pathlib.Path(work, "litellm.yaml").write_text(LITELLM.format(upstream=upstream))
     command = ["litellm", "--config", "litellm.yaml", "--host", "127.0.0.1", "--port", port, "--num_workers", "1"]
-    with processes.running(pinned(cores()[0], command), port, work, wait=180) as process:
+    # It listens on loopback alone, for a minute, in front of no provider.
+    environment = {"LITELLM_DANGEROUSLY_PERMIT_WEAK_OR_UNSET_MASTER_KEY": "true"}
+    with processes.running(pinned(cores()[0], command), port, work, environment, wait=180) as process:
         yield [Proxy("LiteLLM", port, process.pid, any_body=True)]
 
 
