@@ -14,7 +14,7 @@ const MESSAGE_LEN: usize = 540;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Case {
     /// A body of so many bytes, as one.
-    Plain { bytes: usize },
+    Whole { bytes: usize },
     /// So many server-sent events, each written by itself, the gap between two.
     Stream { events: usize, gap: Duration },
 }
@@ -31,7 +31,7 @@ impl FromStr for Case {
         let invalid = || InvalidCase(name.to_owned());
         let number = |text: &str| text.parse::<u32>().map_err(|_| invalid());
         match *name.split(':').collect::<Vec<_>>() {
-            ["plain", bytes] => Ok(Self::Plain { bytes: number(bytes)? as usize }),
+            ["plain", bytes] => Ok(Self::Whole { bytes: number(bytes)? as usize }),
             ["stream", events] => Ok(Self::Stream { events: number(events)? as usize, gap: Duration::ZERO }),
             ["stream", events, gap] => Ok(Self::Stream {
                 events: number(events)? as usize,
@@ -53,7 +53,7 @@ impl Case {
     /// The whole request.
     pub(crate) fn request(self) -> Vec<u8> {
         let (name, stream) = match self {
-            Self::Plain { bytes } => (format!("plain:{bytes}"), ""),
+            Self::Whole { bytes } => (format!("plain:{bytes}"), ""),
             Self::Stream { events, gap } => {
                 (format!("stream:{events}:{}", gap.as_millis()), ",\"stream\":true")
             }
@@ -76,7 +76,7 @@ impl Case {
     /// What the upstream writes, in one piece each.
     pub(crate) fn response(self) -> Vec<Vec<u8>> {
         match self {
-            Self::Plain { .. } => {
+            Self::Whole { .. } => {
                 let body = self.body();
                 let head = format!(
                     "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
@@ -99,7 +99,7 @@ impl Case {
     /// The body of the response, without framing.
     pub(crate) fn body(self) -> Vec<u8> {
         match self {
-            Self::Plain { bytes } => completion(bytes).into_bytes(),
+            Self::Whole { bytes } => completion(bytes).into_bytes(),
             Self::Stream { events, .. } => {
                 (0..events).map(|index| event(index, events)).collect::<String>().into_bytes()
             }
@@ -150,7 +150,7 @@ mod tests {
     #[test]
     fn responses_are_as_long_as_asked() {
         for bytes in [665, 20_000] {
-            assert_eq!(Case::Plain { bytes }.body().len(), bytes);
+            assert_eq!(Case::Whole { bytes }.body().len(), bytes);
         }
         let stream = Case::Stream { events: 23, gap: Duration::ZERO };
         assert_eq!(memmem::find_iter(&stream.body(), b"data: ").count(), 23);
@@ -160,7 +160,7 @@ mod tests {
     #[test]
     fn responses_are_json() {
         type Object = HashMap<String, serde_json::Value>;
-        assert!(serde_json::from_slice::<Object>(&Case::Plain { bytes: 665 }.body()).is_ok());
+        assert!(serde_json::from_slice::<Object>(&Case::Whole { bytes: 665 }.body()).is_ok());
         let stream = Case::Stream { events: 4, gap: Duration::ZERO }.body();
         let text = String::from_utf8(stream).unwrap();
         let events: Vec<_> =

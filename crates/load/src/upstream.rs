@@ -45,7 +45,7 @@ async fn serve_connection(mut connection: TcpStream) -> io::Result<()> {
             match case {
                 Case::Stream { gap: Duration::ZERO, .. } => tokio::task::yield_now().await,
                 Case::Stream { gap, .. } => tokio::time::sleep_until(start + gap * number).await,
-                Case::Plain { .. } => {}
+                Case::Whole { .. } => {}
             }
         }
     }
