@@ -4,6 +4,7 @@
 //! `cargo test -p switchboard --test conventions -- --ignored --nocapture print_module_graphs`.
 #![expect(clippy::panic, reason = "helpers of tests fail tests")]
 
+mod bench;
 mod cycles;
 mod graph;
 mod imports;
