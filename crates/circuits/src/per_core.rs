@@ -25,7 +25,8 @@ pub struct PerCore<T>(Box<[OwnLine<T>]>);
 
 /// Alone on its cache lines: two, since processors fetch pairs of them.
 #[repr(align(128))]
-struct OwnLine<T>(T);
+#[derive(Debug, Default)]
+pub struct OwnLine<T>(pub T);
 
 impl<T> PerCore<T> {
     /// A copy for each core of this machine, or of its share of one.

@@ -3,12 +3,10 @@
 use std::{net::SocketAddr, sync::Arc};
 
 use arc_swap::ArcSwap;
+use circuits::per_core::PerCore;
 use tokio::sync::watch;
 
-use crate::{
-    keys::{Key, Keys},
-    per_core::PerCore,
-};
+use crate::keys::{Key, Keys};
 
 /// Listening beyond loopback without a key would let anyone on the network call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -66,7 +64,7 @@ impl ActiveKeys {
 
     /// The keys in force.
     pub(crate) fn load(&self) -> arc_swap::Guard<Arc<Keys>> {
-        self.keys.local().0.load()
+        self.keys.local().load()
     }
 
     /// Waits until a request with this key (`None`: without one) would be rejected.

@@ -13,8 +13,7 @@ use std::{
 
 use arc_swap::ArcSwap;
 use breaker::CallerName;
-
-use crate::per_core::{OwnLines, PerCore};
+use circuits::per_core::{OwnLine, PerCore};
 
 /// The calls in flight of each caller.
 #[derive(Debug)]
@@ -22,13 +21,13 @@ pub(crate) struct FairShare {
     /// The most calls of one caller, once there are others.
     half: usize,
     /// Of all callers that have called: as many as there are keys.
-    in_flight: ArcSwap<HashMap<CallerName, Arc<PerCore<AtomicUsize>>>>,
+    in_flight: ArcSwap<HashMap<CallerName, Arc<PerCore<Arc<OwnLine<AtomicUsize>>>>>>,
 }
 
 /// A call of a caller, until it is dropped.
 #[derive(Debug)]
 pub(crate) struct CountedCall {
-    in_flight: Arc<OwnLines<AtomicUsize>>,
+    in_flight: Arc<OwnLine<AtomicUsize>>,
     /// The caller has never called before.
     pub(crate) is_first: bool,
 }
@@ -60,7 +59,7 @@ impl FairShare {
         // The counts of other cores are looked at only where they can matter.
         let is_crowded = connections > self.half && callers.len() > 1;
         let is_more_than_half =
-            is_crowded && calls.iter().map(|calls| calls.load(Ordering::SeqCst)).sum::<usize>() > self.half;
+            is_crowded && calls.iter().map(|calls| calls.0.load(Ordering::SeqCst)).sum::<usize>() > self.half;
         (!is_more_than_half).then_some(counted)
     }
 }

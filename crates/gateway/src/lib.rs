@@ -34,7 +34,7 @@
 //!    ▼
 //! overview    error    active_keys ─► keys ─► key_digest
 //!    ▼
-//! shutdown ─▶ fair_share ─▶ per_core                                  these use no other file
+//! shutdown ─▶ fair_share                                              these use no other file
 //! client_backoff  headers  duration  lazy_timer  loopback  openapi
 //! dashboard  request_rules  request_path  resources  refused_requests  wakers
 //! ```
@@ -49,7 +49,6 @@
 //! | `request_rules` | requests that can be read in two ways |
 //! | `request_path` | the usual path of a request, however its base URL was written |
 //! | `wakers`, `lazy_timer` | what need not be polled again; timers that most requests do not need |
-//! | `per_core` | a value for each core, for what every call changes |
 //! | `resources`, `fair_share` | what the process has, and callers share; half of the calls in flight for one of them |
 //! | `router` | the table of paths |
 //! | `state` | what all handlers share |
@@ -119,7 +118,6 @@ mod openapi;
 mod operate;
 mod overview;
 mod path_params;
-mod per_core;
 mod permit_registry;
 mod permits;
 mod refused_requests;

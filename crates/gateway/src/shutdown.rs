@@ -17,15 +17,13 @@ use std::{
 };
 
 use bytes::Bytes;
+use circuits::per_core::{OwnLine, PerCore};
 use dialects::{Dialect, error::error_event, events::last_array_item};
 use futures_util::{Stream, StreamExt as _};
 use manager::{Events, StreamAborted};
 use tokio::time::Instant;
 
-use crate::{
-    fair_share::CountedCall,
-    per_core::{OwnLines, PerCore},
-};
+use crate::fair_share::CountedCall;
 
 /// While calls still arrive, the listener stays open this long after the last one, so that load balancers notice that
 /// the gateway is not ready: a rejected call can go to another instance, a refused connection looks like a fault.
@@ -58,7 +56,7 @@ pub(crate) enum Phase {
 #[derive(Debug)]
 pub(crate) struct Lifecycle {
     created_at: Instant,
-    cores: PerCore<CoreLifecycle>,
+    cores: PerCore<Arc<OwnLine<CoreLifecycle>>>,
 }
 
 /// What the calls of a core read and write. The phase is the same everywhere.
@@ -73,7 +71,7 @@ struct CoreLifecycle {
 /// A call in flight, from its head to its last event.
 #[derive(Debug)]
 pub(crate) struct InFlightGuard {
-    core: Arc<OwnLines<CoreLifecycle>>,
+    core: Arc<OwnLine<CoreLifecycle>>,
     counted: Option<CountedCall>,
 }
 
@@ -108,7 +106,7 @@ impl Lifecycle {
     /// Enters a phase. All connections have to be woken then.
     pub(crate) fn enter(&self, phase: Phase) {
         for core in self.cores.iter() {
-            core.phase.store(phase as u8, Ordering::SeqCst);
+            core.0.phase.store(phase as u8, Ordering::SeqCst);
         }
     }
 
@@ -133,7 +131,7 @@ impl Lifecycle {
 
     /// Whether no call is in flight and none is likely to arrive; `since`: when the shutdown started.
     pub(crate) fn is_drained(&self, mode: ShutdownMode, since: Instant) -> bool {
-        let last_call_ms = self.cores.iter().map(|core| core.last_call_ms.load(Ordering::Relaxed)).max();
+        let last_call_ms = self.cores.iter().map(|core| core.0.last_call_ms.load(Ordering::Relaxed)).max();
         let since_last_call = last_call_ms
             .unwrap_or(0)
             .checked_sub(1)
@@ -141,7 +139,7 @@ impl Lifecycle {
         let lb_grace_over = mode == ShutdownMode::Immediate
             || since_last_call.is_none_or(|elapsed| elapsed >= LB_GRACE)
             || since.elapsed() >= MAX_LB_GRACE;
-        lb_grace_over && self.cores.iter().all(|core| core.in_flight.load(Ordering::SeqCst) == 0)
+        lb_grace_over && self.cores.iter().all(|core| core.0.in_flight.load(Ordering::SeqCst) == 0)
     }
 }
 
