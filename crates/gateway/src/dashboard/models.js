@@ -3,7 +3,7 @@
 import { Keyed, attr, breakable, byId, element, modelLink, on, setText, show, span } from "./dom.js";
 import { compact, count, latency, percent, rate } from "./format.js";
 import { storyOf } from "./health.js";
-import { PHASES, isUnhealthy } from "./phase.js";
+import { PHASES, isOut, isUnhealthy } from "./phase.js";
 import { Sparkline } from "./sparkline.js";
 import { settled, sum } from "./traffic.js";
 
@@ -76,8 +76,9 @@ function withFigures(model, state) {
 
 // null: no requests. What was counted before a circuit opened says nothing about now.
 function errorShare({ report, phase }, recent) {
+  if (isOut(phase)) return null;
   if (recent) return recent.requests > 0 ? recent.failed / recent.requests : null;
-  return phase === "closed" && report?.calls > 0 ? report.failures / report.calls : null;
+  return report?.calls > 0 ? report.failures / report.calls : null;
 }
 
 class Row {
@@ -94,7 +95,7 @@ class Row {
     const kinds = ["rate", "errors", "ttft", "wide", "medium", "wide"];
     const before = [this.#rate.node, this.#errors.node, this.#p50];
     this.node = element("tr", { role: "row", "data-key": key },
-      element("td", { role: "cell", class: "state-cell" }, span("state", this.#sign, this.#word)),
+      element("td", { role: "cell", class: "state-cell" }, span("state", this.#sign, " ", this.#word)),
       element("th", { role: "rowheader", scope: "row" }, name, this.#reason),
       ...this.#figures.map((figure, index) => element("td", { role: "cell", class: `number ${kinds[index]}` }, before[index], figure)));
     // Anywhere on the row, unless text is being selected.
