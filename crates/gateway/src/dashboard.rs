@@ -189,7 +189,8 @@ mod tests {
     fn every_file_that_is_named_is_served() {
         for file in assets() {
             for line in file.text.lines() {
-                let named = line.split('"').find(|part| part.starts_with("./") || part.starts_with("dashboard/"));
+                let named =
+                    line.split('"').find(|part| part.starts_with("./") || part.starts_with("dashboard/"));
                 let Some(named) = named else { continue };
                 let path = format!("/dashboard/{}", named.rsplit('/').next().unwrap_or_default());
                 assert!(assets().any(|other| other.path == path), "{}: {named}", file.path);

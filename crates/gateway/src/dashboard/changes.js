@@ -24,7 +24,7 @@ export class Changes {
     this.#matching = all.filter((change) => isKind(change, kind) && sentence(change).toLowerCase().includes(text));
     const listed = this.#matching.slice(0, MAX_LISTED);
     const now = state.now();
-    setText("changes-note", listed.length < all.length ? `${listed.length} of ${all.length}` : count(all.length, "event", "events"));
+    setText("changes-note", listed.length < all.length ? `${listed.length} of ${all.length}` : count(all.length, "event"));
     setText("changes-none", all.length === 0 ? "No state changes in this time range." : listed.length === 0 ? "No matching events." : "");
     byId("copy").disabled = this.#matching.length === 0;
     show("transitions", listed.length > 0);
@@ -34,7 +34,7 @@ export class Changes {
   async #copy() {
     const text = this.#matching.map(line).join("\n");
     setText("copy", (await copyText(text)) ? "Copied" : "Cannot copy");
-    announce(`${count(this.#matching.length, "event", "events")} copied`);
+    announce(`${count(this.#matching.length, "event")} copied`);
     setTimeout(() => setText("copy", "Copy"), 1500);
   }
 }

@@ -2,9 +2,11 @@
 
 import { Keyed, attr, byId, element, setText, span } from "./dom.js";
 import { count, length } from "./format.js";
-import { isOut } from "./phase.js";
+import { isOut, sinceOf } from "./phase.js";
 
+// Heartbeats come every 10 s.
 const LATE = 30_000;
+const SETTLED = 15_000;
 
 const STORES = { connected: "Redis connected", degraded: "Redis unreachable", embedded: "no Redis" };
 
@@ -17,38 +19,31 @@ const items = new Keyed("instances", (name) => {
 export function showFleet(state) {
   // Without heartbeats nothing is known but who serves this page.
   const instances = state.instances ?? [{ id: state.instance }];
-  setText("fleet-note", count(instances.length, "instance", "instances"));
-  const rows = instances.map((instance) => reported(instance, state));
-  items.draw(rows, ({ name }) => name, (item, { about, figures, view, tone }) => {
-    setText(item.about, about);
-    setText(item.figures, figures);
-    setText(item.view, view);
-    attr(item.node, "data-tone", tone);
-  });
+  setText("fleet-note", count(instances.length, "instance"));
+  items.draw(instances, ({ id }) => id, (item, instance) => showInstance(item, instance, state));
 }
 
-function reported(instance, state) {
+function showInstance({ node, about, figures, view }, instance, state) {
   const now = state.now();
   const { id, version, startedAt, at, store, inFlight, requestsPerMinute, failedPerMinute, fallbacksPerMinute, open } = instance;
-  const age = now - (at ?? now);
-  const about = [
-    version && `v${version}`, startedAt && `up ${length(now - startedAt)}`, STORES[store] ?? store,
-    age > LATE && `last heartbeat ${length(age)} ago`, id === state.instance && "serves this page",
-  ];
-  const figures = [
+  const isLate = now - at > LATE;
+  const isOdd = id !== state.instance && open !== undefined && differs(open, state);
+  setText(about, [
+    version && `v${version}`, startedAt && `up ${length(now - startedAt)}`, STORES[store],
+    isLate && `last heartbeat ${length(now - at)} ago`, id === state.instance && "serves this page",
+  ].filter(Boolean).join(" · "));
+  setText(figures, [
     [requestsPerMinute, "req/min"], [failedPerMinute, "failed"], [fallbacksPerMinute, "by fallback"], [inFlight, "in flight"],
-  ];
-  const isOdd = id !== state.instance && differs(open ?? [], state);
-  return {
-    name: id,
-    about: about.filter(Boolean).join(" · "),
-    figures: figures.map(([value, name]) => `${value ?? "–"} ${name}`).join(" · "),
-    view: `${open?.length > 0 ? `Open: ${open.join(", ")}` : open ? "No open circuits" : ""}${isOdd ? " (differs from this instance)" : ""}`,
-    tone: store === "degraded" || age > LATE || isOdd ? "warning" : failedPerMinute > 0 ? "bad" : "neutral",
-  };
+  ].filter(([value]) => value !== undefined).map((part) => part.join(" ")).join(" · "));
+  const models = open?.length > 0 ? `Open: ${open.join(", ")}` : open ? "No open circuits" : "";
+  setText(view, isOdd ? `${models} (differs from this instance)` : models);
+  attr(node, "data-tone", store === "degraded" || isLate || isOdd ? "warning" : "neutral");
 }
 
+// Others say it with their next heartbeat.
 function differs(open, state) {
-  const own = state.models().filter(({ phase }) => isOut(phase)).map(({ key }) => key);
+  const models = state.models();
+  if (models.some(({ report }) => report && state.now() - sinceOf(report) < SETTLED)) return false;
+  const own = models.filter(({ phase }) => isOut(phase)).map(({ key }) => key);
   return own.length !== open.length || own.some((key) => !open.includes(key));
 }

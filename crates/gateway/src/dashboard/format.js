@@ -63,7 +63,7 @@ export function compact(value) {
   return `${value / size < 10 ? (value / size).toFixed(1) : Math.round(value / size)}${unit}`;
 }
 
-export const count = (number, one, many) => `${number} ${number === 1 ? one : many}`;
+export const count = (number, name) => `${number} ${name}${number === 1 ? "" : "s"}`;
 
 const CAUSES = {
   connection: "no connection",

@@ -31,7 +31,7 @@ function routesDown(down, failing) {
   const which = named.length === 1 ? `route ${named[0].name}` : `${named.length} routes`;
   if (both.length > 0) return { tone: "bad", title: `Requests to ${which} are failing`, tab: "✕ Requests failing" };
   const title = `${capital(which)} ${named.length === 1 ? "is" : "are"} unavailable`;
-  return { tone: "bad", title, tab: `✕ ${count(named.length, "route", "routes")} unavailable` };
+  return { tone: "bad", title, tab: `✕ ${count(named.length, "route")} unavailable` };
 }
 
 function requestsFailing(now, failing) {
@@ -39,7 +39,7 @@ function requestsFailing(now, failing) {
   const where = failing.length === 1 ? ` (route ${failing[0].name})` : "";
   return {
     tone: now.failed >= now.requests * SEVERE_SHARE ? "bad" : "warning",
-    title: `${now.failed} of ${count(now.requests, "request", "requests")} failed in the last minute${where}`,
+    title: `${now.failed} of ${count(now.requests, "request")} failed in the last minute${where}`,
     tab: `✕ ${percent(now.failed, now.requests)} failing`,
   };
 }
@@ -54,7 +54,7 @@ function modelsOut(models, now) {
   const word = cooling ? "cooling down" : "unavailable";
   // Without traffic and with no model left, the next request may fail.
   const tone = lead(now) === "" && out.length === models.length && !cooling ? "bad" : "warning";
-  const title = `${lead(now)}${out.length} of ${count(models.length, "model", "models")} ${word}`;
+  const title = `${lead(now)}${out.length} of ${count(models.length, "model")} ${word}`;
   return { tone, title, tab: `${cooling ? "◔" : "✕"} ${out.length} ${word}` };
 }
 
@@ -63,7 +63,7 @@ function probesDue(models, now) {
   if (due.length === 0) return undefined;
   const isProbing = due.some(({ report }) => report.probing?.length > 0);
   const word = isProbing ? "being probed" : "waiting for a probe – the next request decides";
-  return { tone: "warning", title: `${lead(now)}${count(due.length, "model", "models")} ${word}`, tab: `◐ ${due.length} waiting for a probe` };
+  return { tone: "warning", title: `${lead(now)}${count(due.length, "model")} ${word}`, tab: `◐ ${due.length} waiting for a probe` };
 }
 
 function calm(now) {
@@ -74,9 +74,9 @@ function calm(now) {
 function noteOf(now, { routes }) {
   if (now === null) return "";
   if (now.requests === 0) return "No requests in the last minute.";
-  const where = routes?.length > 0 ? ` on ${count(routes.length, "route", "routes")}` : "";
+  const where = routes?.length > 0 ? ` on ${count(routes.length, "route")}` : "";
   const fallbacks = now.fallbacks > 0 ? `, ${now.fallbacks} answered by fallbacks` : "";
-  return `${count(now.requests, "request", "requests")} in the last minute${where}${fallbacks}.`;
+  return `${count(now.requests, "request")} in the last minute${where}${fallbacks}.`;
 }
 
 const routeProblems = (down, now) => down.map(({ name, retryAt }) => {

@@ -60,7 +60,7 @@ export class Models {
     show("empty", models.length === 0);
     show("no-match", models.length > 0 && shown.length === 0);
     show("table", shown.length > 0);
-    setText("models-note", models.length === shown.length ? count(models.length, "model", "models") : `${shown.length} of ${models.length}`);
+    setText("models-note", models.length === shown.length ? count(models.length, "model") : `${shown.length} of ${models.length}`);
     this.#rows.draw(shown, ({ key }) => key, (row, model) => row.show(model, state, selected));
   }
 }

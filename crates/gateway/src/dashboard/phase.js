@@ -31,7 +31,8 @@ export function phaseAfter({ to, reason }) {
   if (to === "CLOSED") return "closed";
   if (to === "HALF_OPEN") return "half_open";
   if (to !== "OPEN") return "unknown";
-  if (reason?.kind === "manual") return "forced";
+  // What others write into Redis is as if an operator had done it.
+  if (["manual", "foreign"].includes(reason?.kind)) return "forced";
   return isCooldown(reason) ? "cooldown" : "open";
 }
 

@@ -32,7 +32,7 @@ export class Routes {
     show("routes", routes.length > 0);
     show("more-routes", routes.length > MAX_ROUTES);
     setText("more-routes", this.#all ? "Show fewer" : `Show all ${routes.length} routes`);
-    setText("routes-note", count(routes.length, "route", "routes"));
+    setText("routes-note", count(routes.length, "route"));
     this.#shown = new Map();
     this.#rows.draw(listed, ({ name }) => name, (row, route) => {
       row.show(route, state);

@@ -38,7 +38,7 @@ export function showChips(feed, { store, instance, instances, role, version }) {
   const number = instances?.length ?? 0;
   chip("instance", [number > 1 ? `${number} instances` : `Instance ${instance}`, "neutral"], `This page is served by instance ${instance}`);
   chip("role", [role === "admin" ? "Admin" : "View only", "neutral"]);
-  for (const id of ["cli-note", "empty-note"]) show(id, store.kind !== "memory");
+  for (const id of ["cli-note", "empty-note"]) show(id, store.state !== "embedded");
 }
 
 function chip(id, [text, tone], title = "") {
@@ -68,7 +68,7 @@ const problems = new Keyed("problems", (id) => {
   const name = id.slice(1);
   const [sign, text] = [span("sign"), span()];
   const label = id.startsWith("r") ? [element("strong", {}, `Route ${name}`), ": "] : [modelLink(name), " – "];
-  return { node: element("li", {}, sign, ...label, text), sign, text };
+  return { node: element("li", {}, sign, " ", ...label, text), sign, text };
 });
 
 export function showVerdict(state) {

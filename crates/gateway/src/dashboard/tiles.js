@@ -35,7 +35,7 @@ function figuresOf(traffic, now) {
     },
     {
       text: recent.requests > 0 ? percent(recent.fallbacks, recent.requests) : "–",
-      note: recent.requests > 0 ? count(recent.fallbacks, "request", "requests") : "",
+      note: recent.requests > 0 ? count(recent.fallbacks, "request") : "",
       values: requests.map((number, index) => (number > 0 ? (fallbacks[index] ?? 0) / number : null)),
       top: 1,
       tone: recent.fallbacks > 0 ? "warning" : "neutral",

@@ -137,8 +137,8 @@ export class Timeline {
 function noteOf(all, changed) {
   if (all === 0) return "No circuits yet";
   if (changed > MAX_LANES) return `${MAX_LANES} of ${changed} models with state changes`;
-  if (changed === 0) return `No state changes of ${count(all, "model", "models")}`;
-  return all > changed ? `${count(all - changed, "more model", "more models")} had no state changes` : "";
+  if (changed === 0) return `No state changes of ${count(all, "model")}`;
+  return all > changed ? `${count(all - changed, "more model")} had no state changes` : "";
 }
 
 function readout(key, segments, at) {

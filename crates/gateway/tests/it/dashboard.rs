@@ -13,7 +13,9 @@ async fn page_files(world: &World) -> Vec<String> {
         read += 1;
         for part in text.split('"') {
             let name = part.strip_prefix("./").or_else(|| part.strip_prefix("dashboard/"));
-            let Some(name) = name.filter(|name| name.ends_with(".js") || name.ends_with(".css")) else { continue };
+            let Some(name) = name.filter(|name| name.ends_with(".js") || name.ends_with(".css")) else {
+                continue;
+            };
             let file = format!("/dashboard/{name}");
             if !files.contains(&file) {
                 files.push(file);

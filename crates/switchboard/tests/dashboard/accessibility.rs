@@ -10,8 +10,10 @@ const WIDTHS: [u32; 8] = [320, 390, 703, 704, 768, 1024, 1280, 1920];
 
 /// What axe finds on the page as it is now.
 async fn findings(browser: &Browser) -> Vec<String> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/page/node_modules/axe-core/axe.min.js");
-    let axe = std::fs::read_to_string(path).expect("axe-core (npm install --prefix tests/page; ./test does it)");
+    let path =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/page/node_modules/axe-core/axe.min.js");
+    let axe =
+        std::fs::read_to_string(path).expect("axe-core (npm install --prefix tests/page; ./test does it)");
     browser.evaluate(&format!("{axe}; 0")).await;
     let run = "axe.run(document, { resultTypes: ['violations'] }).then(({ violations }) => violations.map(({ id, nodes }) => \
                `${id}: ${nodes.map(({ target, failureSummary }) => `${target} ${failureSummary}`).join('; ')}`))";
@@ -74,6 +76,7 @@ async fn nothing_is_wider_than_the_window_with_forty_models() {
     }
     // A healthy model is one line on a telephone.
     browser.set_viewport(390, "light").await;
-    let height = "[...document.querySelectorAll('#rows tr[data-phase=closed]')].map((row) => row.offsetHeight)[0]";
+    let height =
+        "[...document.querySelectorAll('#rows tr[data-phase=closed]')].map((row) => row.offsetHeight)[0]";
     assert!(browser.evaluate(height).await.as_u64().unwrap() < 60);
 }

@@ -191,7 +191,12 @@ impl Browser {
             "ArrowDown" => (40, ""),
             _ => {
                 let character = key.chars().next().filter(|_| key.chars().count() == 1);
-                (u32::from(character.unwrap_or_else(|| panic!("unsupported key: {key}")).to_ascii_uppercase()), key)
+                (
+                    u32::from(
+                        character.unwrap_or_else(|| panic!("unsupported key: {key}")).to_ascii_uppercase(),
+                    ),
+                    key,
+                )
             }
         };
         let down = if text.is_empty() { "rawKeyDown" } else { "keyDown" };
@@ -214,7 +219,8 @@ impl Browser {
         let [left, y, width] = [0, 1, 2].map(|at| place[at].as_f64().unwrap());
         let last = shares.len() - 1;
         for (step, share) in shares.iter().enumerate() {
-            let mut event = json!({"type": "mouseMoved", "x": left + share * width, "y": y, "button": "none"});
+            let mut event =
+                json!({"type": "mouseMoved", "x": left + share * width, "y": y, "button": "none"});
             self.send_command("Input.dispatchMouseEvent", event.clone()).await;
             let press = if step == 0 { "mousePressed" } else { "mouseReleased" };
             if last > 0 && (step == 0 || step == last) {

@@ -25,7 +25,8 @@ use futures_util::stream;
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
-const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:";
+const POLICY: &str =
+    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:";
 
 /// A gateway that says what a test wants it to say.
 pub(crate) struct Canned {
@@ -120,7 +121,8 @@ async fn subscribe(State(answers): State<Arc<Answers>>) -> Response {
     let (sender, receiver) = mpsc::unbounded_channel();
     let _ = sender.send(Ok(Event::default().event("snapshot").data(answers.now().to_string())));
     answers.subscribers.lock().unwrap().push(sender);
-    Sse::new(stream::unfold(receiver, async |mut receiver| Some((receiver.recv().await?, receiver)))).into_response()
+    Sse::new(stream::unfold(receiver, async |mut receiver| Some((receiver.recv().await?, receiver))))
+        .into_response()
 }
 
 async fn history(State(answers): State<Arc<Answers>>, Part(key): Part<String>) -> Json<Value> {

@@ -164,7 +164,9 @@ async fn a_single_process_says_that_it_is_one() {
     browser.navigate(&format!("{}/dashboard", instance.url)).await;
     browser.wait_for_text("#store", "Single process (no Redis)").await;
     let text = browser.text("body").await;
-    for wrong in ["Redis' own", "Served by memory", "in this process only", "Redis the other instances use", "CLI"] {
+    for wrong in
+        ["Redis' own", "Served by memory", "in this process only", "Redis the other instances use", "CLI"]
+    {
         assert!(!text.contains(wrong), "{wrong:?}: {text}");
     }
 }
@@ -184,6 +186,6 @@ async fn a_cooldown_is_amber() {
     let (_canned, browser) = open_canned(states::cooldown()).await;
     browser.wait_for_text("#verdict-title", "No requests failing; 1 of 3 models cooling down").await;
     browser.wait_for_text(&row_selector(MODEL), "cooldown").await;
-    let tones = "[document.querySelector('#verdict').dataset.tone, document.querySelectorAll('[data-phase=open]').length]";
+    let tones = "[document.querySelector('#verdict').dataset.tone, document.querySelectorAll('#data [data-phase=open]').length]";
     assert_eq!(browser.evaluate(tones).await, json!(["warning", 0]));
 }

@@ -40,6 +40,8 @@ async fn the_page_asks_for_a_key() {
     let kept = "[localStorage.length, document.cookie, sessionStorage.length, location.href.includes('key')]";
     assert_eq!(browser.evaluate(kept).await, serde_json::json!([0, "", 1, false]));
     world.assert_page_healthy().await;
+    browser.wait_until("the dialog is closed", "!document.querySelector('#question').open").await;
+    browser.click("#drawer-close").await;
     browser.click("#sign-out").await;
     browser.wait_for_text("#key", "API key (view) or admin key (view and change)").await;
     assert_eq!(browser.text("#data").await, "");

@@ -51,7 +51,10 @@ async fn an_override_that_was_not_shared_is_no_failure() {
     world.browser.wait_for_text(&row, "⊘ forced open").await;
     world.kill_gateway();
     world.browser.click("#question-yes").await;
-    world.browser.wait_for_text("#question-error", "No response – the change may or may not have been applied").await;
+    world
+        .browser
+        .wait_for_text("#question-error", "No response – the change may or may not have been applied")
+        .await;
 }
 
 /// The gateway killed and restarted: the page says so, and is up to date as soon as it is back, also about changes from

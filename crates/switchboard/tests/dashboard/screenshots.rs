@@ -15,7 +15,7 @@ async fn nothing_is_wider_than_the_window() {
     let browser = &world.browser;
     let long = format!("bedrock:{}", "anthropic.claude-haiku-4-5-20251001-v1:0".repeat(6));
     world.redis.cli(&["SET", &format!("circuit_breaker:{long}"), r#"{"state":"OPEN"}"#]).await;
-    browser.wait_for_text("#rows", "✕ open").await;
+    browser.wait_for_text("#rows", "⊘ forced open").await;
     browser.click("#rows .name").await;
     browser.wait_for_text("#drawer-history", "→").await;
     for width in [320, 390, 703, 704, 768, 1088, 1280, 1920] {
@@ -68,8 +68,9 @@ async fn pictures() {
     for (model, wait) in [("gpt-5", 420), ("gpt-5-mini", 260), ("gpt-4.1", 350)] {
         world.recover_model_after(model, Duration::from_millis(wait));
     }
-    let callers = [("assistant", 130), ("assistant", 210), ("summarizer", 400)]
-        .map(|(route, pause)| tokio::spawn(call_again_and_again(world.url("/v1/chat/completions"), route, pause)));
+    let callers = [("assistant", 130), ("assistant", 210), ("summarizer", 400)].map(|(route, pause)| {
+        tokio::spawn(call_again_and_again(world.url("/v1/chat/completions"), route, pause))
+    });
     world.open_page().await;
     // As much traffic as makes a picture.
     tokio::time::sleep(Duration::from_secs(150)).await;
@@ -94,7 +95,10 @@ async fn call_again_and_again(url: String, route: &str, pause: u64) {
     let body = json!({"model": route, "stream": true, "messages": [{"role": "user", "content": "Hello"}]});
     loop {
         let request = client.post(&url).json(&body).send();
-        tokio::spawn(async { drop(request.await.ok()?.bytes().await) ; Some(()) });
+        tokio::spawn(async {
+            drop(request.await.ok()?.bytes().await);
+            Some(())
+        });
         tokio::time::sleep(Duration::from_millis(pause)).await;
     }
 }

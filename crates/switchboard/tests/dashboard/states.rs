@@ -48,6 +48,7 @@ pub(crate) fn outage() -> Value {
     }
     set_newest(&mut state, &format!("/traffic/models/{FIRST}/requests"), 6, 0);
     set_newest(&mut state, &format!("/traffic/models/{SECOND}/requests"), 6, REQUESTS);
+    set_newest(&mut state, &format!("/traffic/models/{SECOND}/tokensIn"), 6, REQUESTS * 400);
     for instance in 0..3 {
         state["instances"][instance]["open"] = json!([FIRST]);
     }
@@ -82,13 +83,18 @@ pub(crate) fn cooldown() -> Value {
 pub(crate) fn older() -> Value {
     let state = healthy();
     let known = ["now", "instance", "store", "circuits", "latency"];
-    known.iter().map(|name| ((*name).to_owned(), state[*name].clone())).collect::<serde_json::Map<_, _>>().into()
+    known
+        .iter()
+        .map(|name| ((*name).to_owned(), state[*name].clone()))
+        .collect::<serde_json::Map<_, _>>()
+        .into()
 }
 
 /// Forty models with long names, and a dozen routes with long chains.
 pub(crate) fn many() -> Value {
     let mut state = outage();
-    let names: Vec<_> = (0..40).map(|at| format!("provider-{}:a-rather-long-model-name-{at}-instruct", at % 7)).collect();
+    let names: Vec<_> =
+        (0..40).map(|at| format!("provider-{}:a-rather-long-model-name-{at}-instruct", at % 7)).collect();
     for (at, name) in names.iter().enumerate() {
         let report = if at % 9 == 0 { open(name) } else { closed(name) };
         state["circuits"].as_array_mut().unwrap().push(report);
@@ -165,9 +171,12 @@ fn series(requests: u64) -> Value {
 
 fn model_series(requests: u64) -> Value {
     let mut all = series(requests);
-    for (name, value) in
-        [("durationP50Ms", 1500), ("durationP95Ms", 4200), ("tokensIn", requests * 400), ("tokensOut", requests * 100)]
-    {
+    for (name, value) in [
+        ("durationP50Ms", 1500),
+        ("durationP95Ms", 4200),
+        ("tokensIn", requests * 400),
+        ("tokensOut", requests * 100),
+    ] {
         all[name] = vec![value; BUCKETS].into();
     }
     all["inFlight"] = 5.into();

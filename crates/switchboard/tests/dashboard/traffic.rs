@@ -15,25 +15,35 @@ use crate::{
 async fn the_figures_at_the_top_say_whose_they_are() {
     let mut state = states::outage();
     let (canned, browser) = open_canned(state.clone()).await;
-    for text in ["Requests a second\n1", "Failed requests\n0 0.0 % in 15 min", "Answered by fallbacks\n100 %", "p95 to first token\n900 ms"] {
+    for text in [
+        "Requests a second\n1",
+        "Failed requests\n0 0.0 % in 15 min",
+        "Answered by fallbacks\n100 %",
+        "p95 to first token\n900 ms",
+    ] {
         browser.wait_for_text("#tiles", text).await;
     }
     browser.wait_for_text("#scope", "Sum of 3 instances, last 15 minutes").await;
     let charts = "document.querySelectorAll('#tiles svg[role=img][aria-label$=\"last 15 minutes\"]').length";
     assert_eq!(browser.evaluate(charts).await, 4);
-    for text in ["openai:gpt-5", "open · next probe in", "anthropic:claude-sonnet-5-5", "now", "100 % by fallback"] {
+    for text in
+        ["openai:gpt-5", "open · next probe in", "anthropic:claude-sonnet-5-5", "now", "100 % by fallback"]
+    {
         browser.wait_for_text("#route-list", text).await;
     }
     let row = browser.text(&row_selector(SECOND)).await;
     for text in ["closed", "300 ms / 900 ms", "1.5 s / 4.2 s", "5", "k"] {
         assert!(row.contains(text), "{text:?}: {row}");
     }
-    for text in ["v0.0.9", "up 3 h", "Redis connected", "240 req/min", "Open: openai:gpt-5", "serves this page"] {
+    for text in
+        ["v0.0.9", "up 3 h", "Redis connected", "240 req/min", "Open: openai:gpt-5", "serves this page"]
+    {
         browser.wait_for_text("#instances", text).await;
     }
 
     state["traffic"]["scope"] = "instance".into();
-    state["store"] = json!({"kind": "redis", "state": "degraded", "url": "redis://a", "error": "Connection refused"});
+    state["store"] =
+        json!({"kind": "redis", "state": "degraded", "url": "redis://a", "error": "Connection refused"});
     canned.change(state);
     browser.wait_for_text("#scope", "Instance 814fd1ca alone").await;
     browser.wait_for_text("#away", "Redis unreachable – requests are still served").await;
@@ -72,6 +82,7 @@ async fn requests_move_from_the_callers_to_the_model() {
         states::transition(0, "OPEN", "HALF_OPEN", &json!({"kind": "probe"}))});
     canned.send("circuit", &probe);
     browser.wait_until("a probe", "window.seen.has('probe')").await;
+    browser.wait_until("it ends", "!document.querySelector('.flow circle')").await;
 
     browser.set_reduced_motion(true).await;
     browser.evaluate("window.seen.clear()").await;
@@ -94,7 +105,9 @@ async fn an_older_gateway_is_shown_without_traffic() {
     browser.wait_for_text("#instances", "814fd1ca").await;
     browser.click(&format!("{} .name", row_selector(FIRST))).await;
     browser.wait_for_text("#drawer-facts", "Held open by instances\n–").await;
-    canned.change(json!({"now": 0, "instance": "a", "store": {"kind": "memory", "state": "embedded"}, "circuits": []}));
+    canned.change(
+        json!({"now": 0, "instance": "a", "store": {"kind": "memory", "state": "embedded"}, "circuits": []}),
+    );
     browser.wait_for_text("#empty", "No models yet").await;
     browser.wait_for_text("#verdict-title", "No requests yet").await;
     assert_eq!(browser.page_errors(), Vec::<String>::new());

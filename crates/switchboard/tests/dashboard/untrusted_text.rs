@@ -36,8 +36,7 @@ async fn a_name_or_a_reason_is_never_markup() {
     browser.wait_for_text("#rows", "✓ closed").await;
     browser.wait_for_text("#transitions", HOSTILE_MODEL_NAME).await;
 
-    let made =
-        "document.querySelectorAll('body img, body script, body a:not(.skip, .name, footer a), svg[onload], [style]').length";
+    let made = "document.querySelectorAll('body img, body script, body a:not(.skip, .name, footer a), svg[onload], [style]').length";
     assert_eq!(browser.evaluate(made).await, 0, "something became an element");
     let elsewhere = "[...document.querySelectorAll('a.name')].filter((link) => !link.getAttribute('href').startsWith('#/models/')).length";
     assert_eq!(browser.evaluate(elsewhere).await, 0, "a name became an address");

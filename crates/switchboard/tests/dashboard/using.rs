@@ -38,7 +38,8 @@ async fn a_model_has_an_address() {
 #[tokio::test]
 async fn single_keys_do_what_the_help_says() {
     let (_canned, browser) = open_canned(states::outage()).await;
-    let focused = |key: &str| format!("document.activeElement.closest('tr')?.dataset.key === {}", Value::from(key));
+    let focused =
+        |key: &str| format!("document.activeElement.closest('tr')?.dataset.key === {}", Value::from(key));
     browser.press_key("j").await;
     browser.wait_until("the first row", &focused(FIRST)).await;
     browser.press_key("j").await;
@@ -116,7 +117,10 @@ async fn models_are_filtered_and_sorted() {
     browser.click("#columns th:nth-child(3) button").await;
     let busiest = format!("{keys}.startsWith({})", Value::from(SECOND));
     browser.wait_until("the busiest first", &busiest).await;
-    assert_eq!(browser.evaluate("document.querySelector('#columns th:nth-child(3)').ariaSort").await, "descending");
+    assert_eq!(
+        browser.evaluate("document.querySelector('#columns th:nth-child(3)').ariaSort").await,
+        "descending"
+    );
 }
 
 /// Ranges, what the pointer is on, a part that is zoomed into, and no colour where nothing is known.
@@ -124,17 +128,22 @@ async fn models_are_filtered_and_sorted() {
 async fn the_timeline_has_ranges_hover_and_zoom() {
     let (canned, browser) = open_canned(states::outage()).await;
     let failed = json!({"kind": "status", "rule": "row", "status": 529});
-    canned.set_history(FIRST, json!([
-        states::transition(120_000, "CLOSED", "OPEN", &failed),
-        states::transition(1_500_000, "HALF_OPEN", "CLOSED", &json!({"kind": "recovered"})),
-        states::transition(1_800_000, "CLOSED", "OPEN", &json!({"kind": "manual", "why": "drill"})),
-    ]));
-    browser.click("#ranges button:nth-child(2)").await;
+    canned.set_history(
+        FIRST,
+        json!([
+            states::transition(120_000, "CLOSED", "OPEN", &failed),
+            states::transition(1_500_000, "HALF_OPEN", "CLOSED", &json!({"kind": "recovered"})),
+            states::transition(1_800_000, "CLOSED", "OPEN", &json!({"kind": "manual", "why": "drill"})),
+        ]),
+    );
+    browser.navigate(&format!("{}/dashboard?again", canned.url)).await;
+    browser.wait_for_text("#ranges [aria-pressed=true]", "1 h").await;
     let count = |kind: &str| format!("document.querySelectorAll('#lanes .{kind}').length");
     browser.wait_until("the manual change", &format!("{} === 1", count("manual"))).await;
     browser.wait_until("forced open", &format!("{} === 1", count("forced"))).await;
     // Nothing is known of the first half of this hour.
-    let left = "Math.min(...[...document.querySelectorAll('#lanes rect')].map((bar) => +bar.getAttribute('x')))";
+    let left =
+        "Math.min(...[...document.querySelectorAll('#lanes rect')].map((bar) => +bar.getAttribute('x')))";
     let left = browser.evaluate(left).await.as_f64().unwrap();
     assert!((450.0..550.0).contains(&left), "{left}");
     browser.drag("#lanes svg", &[0.55]).await;
@@ -165,11 +174,24 @@ async fn the_timeline_has_ranges_hover_and_zoom() {
 #[tokio::test]
 async fn events_are_filtered_and_copied() {
     let (canned, browser) = open_canned(states::outage()).await;
-    canned.set_history(FIRST, json!([
-        states::transition(120_000, "CLOSED", "OPEN", &json!({"kind": "status", "rule": "row", "status": 529})),
-        states::transition(600_000, "OPEN", "CLOSED", &json!({"kind": "manual", "why": "drill", "by": "ana"})),
-    ]));
-    browser.click("#ranges button:nth-child(2)").await;
+    canned.set_history(
+        FIRST,
+        json!([
+            states::transition(
+                120_000,
+                "CLOSED",
+                "OPEN",
+                &json!({"kind": "status", "rule": "row", "status": 529})
+            ),
+            states::transition(
+                600_000,
+                "OPEN",
+                "CLOSED",
+                &json!({"kind": "manual", "why": "drill", "by": "ana"})
+            ),
+        ]),
+    );
+    browser.navigate(&format!("{}/dashboard?again", canned.url)).await;
     browser.wait_for_text("#transitions", "closed → ✕ open: HTTP 529 (7d90ab31)").await;
     browser.click("#changes-filter").await;
     browser.type_text("drill").await;
@@ -179,7 +201,11 @@ async fn events_are_filtered_and_copied() {
     browser.wait_for_text("#copy", "Copied").await;
     let copied = browser.evaluate("window.copied").await;
     let copied = copied.as_str().unwrap();
-    assert!(copied.ends_with("Z  openai:gpt-5  open → ✓ closed: manual by ana: drill  (instance 7d90ab31)"), "{copied}");
+    assert!(
+        copied.ends_with("Z  openai:gpt-5  open → ✓ closed: manual by ana: drill  (instance 7d90ab31)"),
+        "{copied}"
+    );
+    browser.click("#changes-filter").await;
     browser.press_key("Escape").await;
     browser.evaluate("{ const kind = document.querySelector('#changes-kind'); kind.value = 'open'; kind.dispatchEvent(new Event('input')); } 0").await;
     browser.wait_for_text("#changes-note", "1 of 2").await;
