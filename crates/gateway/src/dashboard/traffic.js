@@ -6,7 +6,7 @@ export const MAX_BUCKETS = 90;
 const RECENT_BUCKETS = 6;
 
 export class Traffic {
-  // "fleet" or "instance"; null: this gateway reports no traffic.
+  // "fleet" or "instance"; null: not reported.
   scope = null;
   bucketMs = 10_000;
   end = 0;
@@ -19,17 +19,24 @@ export class Traffic {
     if (!data?.total || !(data.bucketMs > 0)) return {};
     const shift = this.#shift(data);
     const arrivals = this.scope === null ? {} : this.#arrivals(data, shift);
-    this.#take(data, (_, next) => next ?? {});
+    const { scope, bucketMs, end, total, routes = {}, models = {} } = data;
+    Object.assign(this, { scope, bucketMs, end, total, routes, models });
     return arrivals;
   }
 
   // Takes the newest buckets. Returns the requests that are new, by route.
   merge(data) {
-    if (!data?.total || this.scope === null) return {};
+    // Sums of the fleet and those of one instance do not mix.
+    if (!data?.total || this.scope !== data.scope) return {};
     const shift = this.#shift(data);
     if (shift < 0) return {};
     const arrivals = this.#arrivals(data, shift);
-    this.#take(data, (old, next) => mergeSeries(old, next, shift));
+    this.end = data.end;
+    this.total = mergeSeries(this.total, data.total, shift);
+    for (const kind of ["routes", "models"]) {
+      const names = Object.keys({ ...this[kind], ...data[kind] });
+      this[kind] = Object.fromEntries(names.map((name) => [name, mergeSeries(this[kind][name], data[kind]?.[name], shift)]));
+    }
     return arrivals;
   }
 
@@ -59,13 +66,6 @@ export class Traffic {
 
   #shift = (data) => Math.round((data.end - this.end) / this.bucketMs);
 
-  #take(data, join) {
-    [this.scope, this.bucketMs, this.end] = [data.scope, data.bucketMs, data.end];
-    this.total = join(this.total, data.total);
-    this.routes = joinAll(this.routes, data.routes, join);
-    this.models = joinAll(this.models, data.models, join);
-  }
-
   #arrivals(data, shift) {
     const arrivals = {};
     for (const [name, series] of Object.entries(data.routes ?? {})) {
@@ -81,11 +81,6 @@ export class Traffic {
 export const settled = (values = []) => (values.length > 1 ? values.slice(0, -1) : values);
 
 export const sum = (values) => values.reduce((total, value) => total + (value ?? 0), 0);
-
-function joinAll(old, next = {}, join) {
-  const names = new Set([...Object.keys(old), ...Object.keys(next)]);
-  return Object.fromEntries([...names].map((name) => [name, join(old[name], next[name])]));
-}
 
 // The newest buckets replaced, and as many appended as time has passed.
 function mergeSeries(old, next = {}, shift) {
