@@ -104,7 +104,6 @@ export class Feed {
     this.#abort.abort();
   }
 
-  // With another key.
   restart() {
     this.#lastId = undefined;
     this.abort();

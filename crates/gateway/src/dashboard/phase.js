@@ -6,7 +6,6 @@ export const PHASES = {
   half_open: { name: "half-open", sign: "◐" },
   forced: { name: "forced open", sign: "⊘" },
   closed: { name: "closed", sign: "✓" },
-  // Without a circuit.
   idle: { name: "no requests yet", sign: "○" },
   // A state that this page is too old to know.
   unknown: { name: "unknown", sign: "?" },

@@ -107,9 +107,7 @@ async fn half_open_is_dated_from_the_end_of_the_open_period() {
     let row = row_selector(MODEL);
     browser.wait_for_text(&row, "✕ open").await;
     browser.wait_for_text(&row, "half-open for 2 s").await;
-    browser.wait_for_text("#verdict-title", "1 model waiting for a probe – the next request decides").await;
-    assert_eq!(browser.evaluate("document.querySelector('#verdict').dataset.tone").await, "warning");
-    assert_eq!(browser.evaluate("document.title").await, "◐ 1 waiting for a probe – Switchboard");
+    browser.wait_for_text("#problems", "half-open for ").await;
     let report: serde_json::Value =
         reqwest::get(world.url(&format!("/circuits/{MODEL}"))).await.unwrap().json().await.unwrap();
     assert!(report["since"].as_u64() < report["retryAt"].as_u64(), "{report}");
@@ -117,6 +115,26 @@ async fn half_open_is_dated_from_the_end_of_the_open_period() {
                   +document.querySelector(`#lanes rect.${kind}`).getAttribute('width') > 0).join()";
     assert_eq!(browser.evaluate(widths).await, "true,true");
     world.assert_page_healthy().await;
+}
+
+/// It waits for a request, not for an operator: amber, and not one of the unavailable ones.
+#[tokio::test]
+async fn half_open_is_not_counted_as_unavailable() {
+    let (canned, browser) = open_canned(states::half_open()).await;
+    let title = "1 model waiting for a probe – the next request decides";
+    browser.wait_for_text("#verdict-title", &format!("No requests failing; {title}")).await;
+    browser.wait_for_text("#problems", "The next request is the probe").await;
+    assert_eq!(browser.evaluate("document.querySelector('#verdict').dataset.tone").await, "warning");
+    assert_eq!(browser.evaluate("document.title").await, "◐ 1 waiting for a probe – Switchboard");
+    let mut quiet = states::half_open();
+    quiet["traffic"] = serde_json::Value::Null;
+    canned.change(quiet);
+    browser
+        .wait_until(
+            "nothing is red",
+            "document.querySelectorAll('#data [data-phase=open], #verdict[data-tone=bad]').length === 0",
+        )
+        .await;
 }
 
 /// Before its first request nothing is known of a model: blank, with a mark where that was.

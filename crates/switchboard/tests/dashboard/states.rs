@@ -79,6 +79,15 @@ pub(crate) fn cooldown() -> Value {
     state
 }
 
+/// The first model's open period is over since a minute.
+pub(crate) fn half_open() -> Value {
+    let mut state = healthy();
+    state["circuits"][0] = open(FIRST);
+    state["circuits"][0]["state"] = "HALF_OPEN".into();
+    state["circuits"][0]["retryAt"] = (now() - 60_000).into();
+    state
+}
+
 /// What a gateway without traffic, routes and instances answers.
 pub(crate) fn older() -> Value {
     let state = healthy();
