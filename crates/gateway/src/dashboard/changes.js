@@ -70,7 +70,7 @@ class Item {
   }
 }
 
-// The clipboard's own interface exists on secure origins only.
+// Only secure origins have a clipboard.
 async function copyText(text) {
   try {
     await navigator.clipboard.writeText(text);

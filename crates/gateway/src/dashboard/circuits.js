@@ -19,6 +19,7 @@ export class CircuitState {
   traffic = new Traffic();
   #models = [];
   #reports = new Map();
+  #known = new Map();
   #transitions = new Map();
   // When each report arrived, by this page's clock.
   #receivedAt = new Map();
@@ -49,7 +50,7 @@ export class CircuitState {
     for (const key of [...this.#reports.keys()]) {
       if (!present.has(key) && isOlder(key)) this.#reports.delete(key);
     }
-    for (const report of reports) if (isOlder(report.key)) this.#reports.set(report.key, report);
+    for (const report of reports) if (isOlder(report.key)) this.#keep(report);
     return this.traffic.apply(snapshot.traffic);
   }
 
@@ -65,10 +66,18 @@ export class CircuitState {
 
   applyCircuit({ key, report, transition }) {
     this.#receivedAt.set(key, Date.now());
-    if (report) this.#reports.set(key, report);
+    if (report) this.#keep(report);
     else this.#reports.delete(key);
     if (transition) this.addTransitions(key, [transition]);
   }
+
+  #keep(report) {
+    this.#reports.set(report.key, report);
+    this.#known.set(report.key, Math.min(report.since, this.#known.get(report.key) ?? Infinity));
+  }
+
+  // The first that is known of a model, but for its transitions.
+  firstKnown = (key) => Math.min(this.#known.get(key), this.traffic.firstSeen(key));
 
   addTransitions(key, transitions) {
     const all = [...transitions, ...this.transitions(key)];
@@ -88,7 +97,7 @@ export class CircuitState {
   // A model that is called without a circuit has had no failure.
   phase(key) {
     const phase = phaseOf(this.#reports.get(key));
-    return phase === "idle" && this.traffic.firstSeen(key) !== undefined ? "closed" : phase;
+    return phase === "idle" && this.traffic.firstSeen(key) < Infinity ? "closed" : phase;
   }
 
   between(from, to) {

@@ -16,7 +16,7 @@ export function segmentsOf(report, transitions, firstSeen, end) {
   return parts.filter(({ from, to, phase }) => to > from && phase !== "unknown" && phase !== "idle");
 }
 
-function firstPart(report, changes, firstSeen = Infinity) {
+function firstPart(report, changes, firstSeen) {
   if (changes.length > 0) {
     return { phase: phaseAfter({ to: changes[0].from }), from: Math.min(changes[0].at, firstSeen) };
   }
@@ -33,5 +33,3 @@ function lastParts(part, report, end) {
   const since = Math.min(end, Math.max(part.from, sinceOf(report)));
   return [{ ...part, to: since }, { phase, from: since, to: end, reason: report.reason }];
 }
-
-export const firstKnown = (segments, from) => (segments[0]?.from > from ? segments[0].from : null);

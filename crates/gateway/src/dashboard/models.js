@@ -74,7 +74,7 @@ function withFigures(model, state) {
   return { ...model, series, recent, tokens, errors: errorShare(model, recent), inFlight: series?.inFlight };
 }
 
-// null: no requests. What was counted before a circuit opened says nothing about now.
+// null: no requests. Counts from before a circuit opened say nothing about now.
 function errorShare({ report, phase }, recent) {
   if (isOut(phase)) return null;
   if (recent) return recent.requests > 0 ? recent.failed / recent.requests : null;

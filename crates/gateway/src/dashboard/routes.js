@@ -93,8 +93,9 @@ class Route {
   }
 
   flow(added) {
-    const to = Math.max(0, this.#current);
-    this.#flow.add(added, this.#outs(), { first: 0, fallback: to > 0 ? to : Math.min(1, this.#groups.length - 1) });
+    // With none left, they come back from the first.
+    const second = Math.min(1, this.#groups.length - 1);
+    this.#flow.add(added, this.#outs(), { first: 0, fallback: this.#current < 0 ? 0 : this.#current || second });
   }
 
   probe(key) {

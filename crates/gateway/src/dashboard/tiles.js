@@ -1,4 +1,4 @@
-// The four figures at the top, each with its last 15 minutes.
+// The four figures at the top.
 
 import { byId, setText } from "./dom.js";
 import { count, latency, percent, rate } from "./format.js";
@@ -49,7 +49,7 @@ function figuresOf(traffic, now) {
   ];
 }
 
-// A sum over the fleet and the view of one instance must not be taken for each other.
+// The fleet's sum and one instance's view are not to be taken for each other.
 function scopeOf({ traffic, instances, instance }) {
   if (traffic.scope === null) return "This gateway reports no traffic.";
   if (traffic.scope === "instance") return `Instance ${instance} alone, last 15 minutes`;

@@ -2,7 +2,7 @@
 
 import { Keyed, attr, byId, drawing, element, modelLink, on, setText, show, span } from "./dom.js";
 import { axisTime, clock, count, length, reasonText } from "./format.js";
-import { firstKnown, segmentsOf } from "./lanes.js";
+import { segmentsOf } from "./lanes.js";
 import { PHASES } from "./phase.js";
 
 const MAX_LANES = 14;
@@ -62,7 +62,7 @@ export class Timeline {
     const { from, to } = this.#window;
     const rows = state.models().filter(({ report }) => report).map(({ key, report, phase }) => {
       const transitions = state.transitions(key);
-      const segments = segmentsOf(report, transitions, state.traffic.firstSeen(key), now);
+      const segments = segmentsOf(report, transitions, state.firstKnown(key), now);
       return { key, segments, transitions, isCalm: phase === "closed" && !transitions.some(({ at }) => at >= from && at <= to) };
     });
     const changed = rows.filter(({ isCalm }) => !isCalm);
@@ -165,7 +165,7 @@ class Lane {
       class: part.phase, x: x(part.from), y: HEIGHT - HEIGHTS[part.phase], width: x(part.to) - x(part.from), height: HEIGHTS[part.phase],
     }));
     const tick = (at, kind, height) => bars.push(drawing("line", { class: kind, x1: x(at), x2: x(at), y2: height }));
-    const first = firstKnown(segments, from);
+    const first = segments[0]?.from > from ? segments[0].from : null;
     if (first !== null && first < to) tick(first, "first", HEIGHT);
     for (const { at, reason } of transitions) {
       if (at >= from && at <= to && ["manual", "reset"].includes(reason?.kind)) tick(at, "manual", 7);

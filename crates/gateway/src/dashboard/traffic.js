@@ -2,7 +2,7 @@
 
 export const MAX_BUCKETS = 90;
 
-// The buckets that count as "now": a minute, with the one that still grows.
+// A minute, with the bucket that still grows.
 const RECENT_BUCKETS = 6;
 
 export class Traffic {
@@ -14,7 +14,6 @@ export class Traffic {
   routes = {};
   models = {};
 
-  // Returns what was new, as `merge` does.
   apply(data) {
     if (!data?.total || !(data.bucketMs > 0)) return {};
     const shift = this.#shift(data);
@@ -26,7 +25,6 @@ export class Traffic {
 
   // Takes the newest buckets. Returns the requests that are new, by route.
   merge(data) {
-    // Sums of the fleet and those of one instance do not mix.
     if (!data?.total || this.scope !== data.scope) return {};
     const shift = this.#shift(data);
     if (shift < 0) return {};
@@ -61,7 +59,7 @@ export class Traffic {
   firstSeen(model) {
     const requests = this.models[model]?.requests ?? [];
     const first = requests.findIndex((count) => count > 0);
-    return first < 0 ? undefined : this.end - (requests.length - first) * this.bucketMs;
+    return first < 0 ? Infinity : this.end - (requests.length - first) * this.bucketMs;
   }
 
   #shift = (data) => Math.round((data.end - this.end) / this.bucketMs);

@@ -150,6 +150,16 @@ async fn the_time_before_a_model_was_seen_is_blank() {
     browser.wait_until("a mark", "!!document.querySelector('#lanes line.first')").await;
     let label = browser.evaluate("document.querySelector('#lanes svg').getAttribute('aria-label')").await;
     assert!(label.as_str().unwrap().contains("closed, first seen "), "{label}");
+
+    // The page remembers that it was closed before it opened.
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    world.fail_model("gpt-5");
+    for _ in 0..3 {
+        assert_eq!(world.call(MODEL).await, 503);
+    }
+    browser
+        .wait_until("open after closed", "document.querySelector('#lanes rect.closed + rect.open') !== null")
+        .await;
     world.assert_page_healthy().await;
 }
 
