@@ -1,19 +1,12 @@
 // The API of the gateway.
 
-// Kept for this tab only.
 const KEY = "switchboard-key";
 
-// The gateway responded with an error.
 export class ApiError extends Error {
   constructor(status, code, message) {
     super(message);
     this.status = status;
     this.code = code;
-  }
-
-  // Another key may be accepted.
-  get needsOtherKey() {
-    return this.status === 401 || this.status === 403;
   }
 }
 
@@ -23,7 +16,6 @@ export const key = {
   remove: () => sessionStorage.removeItem(KEY),
 };
 
-// A successful response, or an error.
 export async function request(path, { method = "GET", body, headers = {}, signal, withKey = key.get() } = {}) {
   const allHeaders = { ...headers };
   if (withKey) allHeaders.authorization = `Bearer ${withKey}`;
@@ -42,7 +34,8 @@ const pathOf = (model) => `circuits/${encodeURIComponent(model)}`;
 
 export const circuits = (signal) => json("circuits", { signal });
 
-export const history = async (model, limit) => (await json(`${pathOf(model)}/history?limit=${limit}`)).history;
+// As much as there is: 1,000 changes of 7 days.
+export const history = async (model) => (await json(`${pathOf(model)}/history?limit=1000`)).history;
 
 export async function operate(model, action, body, withKey) {
   await request(`${pathOf(model)}/${action}`, { method: "POST", body, withKey });

@@ -1,50 +1,83 @@
-// The state of the page: circuits, transitions, store. No DOM, no network.
+// The state of the page. No DOM, no network.
 
-export const HOUR = 3600_000;
+import { phaseOf, rankOf } from "./phase.js";
+import { Traffic } from "./traffic.js";
 
-// The transitions that are kept for each circuit.
-const MAX_TRANSITIONS = 500;
+const MAX_TRANSITIONS = 1000;
 
 export class CircuitState {
   store = null;
-  // The instance that serves this page.
   instance = "";
-  // Time to first token by model, in ms, as measured by this instance.
+  version = "";
+  // "caller" or "admin"; "": the gateway does not say.
+  role = "";
   latency = {};
+  // null: this gateway does not report them.
+  routes = null;
+  instances = null;
+  demo = null;
+  traffic = new Traffic();
+  #models = [];
   #reports = new Map();
-  // By model, newest first.
+  #known = new Map();
   #transitions = new Map();
   // When each report arrived, by this page's clock.
   #receivedAt = new Map();
   // The store's clock minus this page's, in ms.
   #clockOffset = 0;
+  // While the gateway does not answer: as of when this is, by this page's clock.
+  lostAt = null;
 
-  // The store's time.
+  // The store's time; it stands still as long as nothing is known.
   now() {
-    return Date.now() + this.#clockOffset;
+    return (this.lostAt ?? Date.now()) + this.#clockOffset;
   }
 
-  // Replaces everything. `requestedAt`: a report that arrived after the request is newer than its response.
+  // Returns the requests that are new, by route. `requestedAt`: a report that arrived after it is newer.
   applySnapshot(snapshot, requestedAt = Infinity) {
     this.#clockOffset = snapshot.now - Date.now();
-    this.store = snapshot.store;
-    this.instance = snapshot.instance;
-    this.latency = snapshot.latency;
+    this.store = snapshot.store ?? { kind: "", state: "unknown" };
+    this.instance = snapshot.instance ?? "";
+    this.version = snapshot.version ?? "";
+    this.role = snapshot.role ?? "";
+    this.latency = snapshot.latency ?? {};
+    this.demo = snapshot.demo ?? null;
+    this.#models = snapshot.models ?? [];
+    this.#applyFleet(snapshot);
+    const reports = snapshot.circuits ?? [];
     const isOlder = (key) => (this.#receivedAt.get(key) ?? 0) < requestedAt;
-    const present = new Set(snapshot.circuits.map((report) => report.key));
+    const present = new Set(reports.map((report) => report.key));
     for (const key of [...this.#reports.keys()]) {
       if (!present.has(key) && isOlder(key)) this.#reports.delete(key);
     }
-    for (const report of snapshot.circuits) if (isOlder(report.key)) this.#reports.set(report.key, report);
+    for (const report of reports) if (isOlder(report.key)) this.#keep(report);
+    return this.traffic.apply(snapshot.traffic);
   }
 
-  // One circuit has changed, or was deleted.
+  applyTraffic(data) {
+    this.#applyFleet(data);
+    return this.traffic.merge(data.traffic);
+  }
+
+  #applyFleet({ routes, instances }) {
+    this.routes = routes ?? this.routes;
+    this.instances = instances ?? this.instances;
+  }
+
   applyCircuit({ key, report, transition }) {
     this.#receivedAt.set(key, Date.now());
-    if (report) this.#reports.set(key, report);
+    if (report) this.#keep(report);
     else this.#reports.delete(key);
     if (transition) this.addTransitions(key, [transition]);
   }
+
+  #keep(report) {
+    this.#reports.set(report.key, report);
+    this.#known.set(report.key, Math.min(report.since, this.#known.get(report.key) ?? Infinity));
+  }
+
+  // The first that is known of a model, but for its transitions.
+  firstKnown = (key) => Math.min(this.#known.get(key), this.traffic.firstSeen(key));
 
   addTransitions(key, transitions) {
     const all = [...transitions, ...this.transitions(key)];
@@ -61,39 +94,39 @@ export class CircuitState {
     return this.#reports.get(key);
   }
 
-  // Transitions of the last hour, newest first, each with its model.
-  lastHour() {
-    const from = this.now() - HOUR;
+  // A model that is called without a circuit has had no failure.
+  phase(key) {
+    const phase = phaseOf(this.#reports.get(key));
+    return phase === "idle" && this.traffic.firstSeen(key) < Infinity ? "closed" : phase;
+  }
+
+  between(from, to) {
     const all = [...this.#transitions].flatMap(([key, transitions]) =>
-      transitions.filter(({ at }) => at >= from).map((transition) => ({ key, ...transition })));
+      transitions.filter(({ at }) => at >= from && at <= to).map((transition) => ({ key, ...transition })));
     return all.sort((a, b) => b.at - a.at || b.epoch - a.epoch);
   }
 
-  // The circuits whose transitions of the last hour are not loaded.
-  missingHistories() {
-    const from = this.now() - HOUR;
+  missingHistories(from) {
     return [...this.#reports.values()]
       .filter(({ key, since, epoch }) => since >= from && (this.transitions(key)[0]?.epoch ?? 0) < epoch)
       .map(({ key, epoch }) => ({ key, epoch }));
   }
 
-  // Most severe first. Within a rank by name, so that rows do not move while someone clicks.
-  circuits() {
-    return [...this.#reports.values()].sort((a, b) => rank(a) - rank(b) || (a.key < b.key ? -1 : 1));
+  // Most severe first, then by name, so that rows do not move while someone clicks.
+  models() {
+    const keys = [...new Set([...this.#models, ...this.#reports.keys()])];
+    const all = keys.map((key) => ({ key, report: this.#reports.get(key), phase: this.phase(key) }));
+    return all.sort((a, b) => rank(a) - rank(b) || (a.key < b.key ? -1 : 1));
   }
 
-  // Whether the open period of a circuit has ended: no event says so, and only the gateway knows the new state.
+  // No event says that an open period has ended, and only the gateway knows the new state.
   isProbeDue() {
     const now = this.now();
     return [...this.#reports.values()].some(({ state, retryAt }) => state === "OPEN" && retryAt <= now);
   }
 }
 
-export const isUnavailable = (report) => report.state !== "CLOSED";
-
-function rank(report) {
-  if (report.state === "OPEN") return report.forced ? 1 : 0;
-  // As severe as open, until a probe has succeeded.
-  if (report.state !== "CLOSED") return 0;
-  return report.failureCount > 0 || report.failures > 0 ? 2 : 3;
+// A closed circuit with failures stands above other closed ones.
+function rank({ phase, report }) {
+  return rankOf(phase) - (phase === "closed" && (report?.failureCount > 0 || report?.failures > 0) ? 0.5 : 0);
 }

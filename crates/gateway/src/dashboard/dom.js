@@ -9,6 +9,12 @@ export function element(name, attributes = {}, ...children) {
   return fill(document.createElement(name), attributes, children);
 }
 
+export const span = (kind, ...children) => element("span", { class: kind }, ...children);
+
+// A link to the details of a model, at "#/models/openai:gpt-5".
+export const modelLink = (key, ...children) =>
+  element("a", { class: "name", href: `#/models/${encodeURIComponent(key).replaceAll("%3A", ":")}`, title: key }, ...(children.length > 0 ? children : [key]));
+
 export function drawing(name, attributes = {}, ...children) {
   return fill(document.createElementNS(SVG, name), attributes, children);
 }
@@ -22,20 +28,34 @@ function fill(node, attributes, children) {
   return node;
 }
 
+// A name that breaks after its punctuation only.
+export function breakable(text) {
+  const fragment = document.createDocumentFragment();
+  for (const part of text.split(/(?<=[:/_\-.])/)) fragment.append(part, element("wbr"));
+  return fragment;
+}
+
+const nodeOf = (node) => (typeof node === "string" ? byId(node) : node);
+
 // Changes only what differs, to keep the selection, the focus and the place of a screen reader.
-export function setText(node, text) {
-  if (node.textContent !== text) node.textContent = text;
+export function setText(target, text) {
+  const node = nodeOf(target);
+  if (node.textContent !== String(text)) node.textContent = text;
 }
 
-export function setAttribute(node, name, value) {
-  if (node.getAttribute(name) !== value) node.setAttribute(name, value);
+export function attr(target, name, value) {
+  const node = nodeOf(target);
+  if (node.getAttribute(name) !== String(value)) node.setAttribute(name, value);
 }
 
-export function show(node, shown) {
+export function show(target, shown) {
+  const node = nodeOf(target);
   if (node.hidden === shown) node.hidden = !shown;
 }
 
-// Puts the nodes into this order and removes all others. The focus stays where it is.
+export const on = (target, event, listener) => nodeOf(target).addEventListener(event, listener);
+
+// Puts the nodes into this order and removes all others, without moving the focus.
 export function arrange(parent, nodes) {
   const focused = document.activeElement;
   const kept = new Set(nodes);
@@ -56,10 +76,16 @@ export class Keyed {
   #make;
   #parts = new Map();
 
-  // `make(key)` returns an object with a `node`.
   constructor(parent, make) {
-    this.#parent = parent;
+    this.#parent = nodeOf(parent);
     this.#make = make;
+  }
+
+  // `show(part, item)` for each; returns the parts.
+  draw(items, keyOf, show) {
+    const parts = this.arrange(items.map(keyOf));
+    parts.forEach((part, index) => show(part, items[index]));
+    return parts;
   }
 
   arrange(keys) {

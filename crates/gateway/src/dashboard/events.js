@@ -1,11 +1,10 @@
-// The event stream of the API: read with fetch, because EventSource cannot send a key; resumed after the last event.
+// The event stream of the API, read with fetch, because EventSource cannot send a key.
 
 import { ApiError, request } from "./api.js";
 
 // The delay before a reconnect, by consecutive failures, in ms.
 const RETRY_DELAYS = [300, 1000, 2000, 4000, 5000];
 
-// Splits a stream of bytes into server-sent events.
 export async function* parse(body) {
   const reader = body.pipeThrough(new TextDecoderStream()).getReader();
   let text = "";
@@ -40,13 +39,12 @@ export class Feed {
   #failures = 0;
   #abort = new AbortController();
   #wake = () => {};
-  // When the next attempt starts, by this page's clock; 0: it is in progress.
+  // When the next attempt starts.
   retryAt = 0;
-  // "connecting", "live", "lost", "key".
   state = "connecting";
   #onStateChange;
 
-  // `onEvent(name, data)` for each event, `onStateChange(error)` at each change of state.
+  // `onEvent(name, data)`, `onStateChange(error)`.
   constructor(onEvent, onStateChange) {
     this.#onEvent = onEvent;
     this.#onStateChange = onStateChange;
@@ -84,7 +82,7 @@ export class Feed {
     this.#onStateChange(error);
   }
 
-  // Until the delay is over or `retryNow` is called; without a key, until there is one.
+  // Without a key, until there is one.
   #waitForRetry() {
     const delay = RETRY_DELAYS[Math.min(this.#failures, RETRY_DELAYS.length - 1)];
     this.#failures += 1;
@@ -96,7 +94,6 @@ export class Feed {
     });
   }
 
-  // Reconnects without the delay.
   retryNow() {
     this.#failures = 0;
     this.#wake();
@@ -107,7 +104,6 @@ export class Feed {
     this.#abort.abort();
   }
 
-  // Reconnects from the start, with another key.
   restart() {
     this.#lastId = undefined;
     this.abort();

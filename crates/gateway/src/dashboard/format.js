@@ -1,6 +1,8 @@
-// Formats times, durations, states and reasons.
+// Formats times, durations, figures and reasons.
 
 const time = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" });
+const shortTime = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
+const weekday = new Intl.DateTimeFormat(undefined, { weekday: "short", hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
 const date = new Intl.DateTimeFormat(undefined, { month: "short", day: "numeric" });
 
 // No line break between a number and its unit.
@@ -10,6 +12,11 @@ const NO_BREAK = "\u00a0";
 export function clock(at, now) {
   const sameDay = new Date(at).toDateString() === new Date(now).toDateString();
   return sameDay ? time.format(at) : `${date.format(at)}, ${time.format(at)}`;
+}
+
+export function axisTime(at, span) {
+  if (span > 86_400_000) return weekday.format(at);
+  return (span > 900_000 ? shortTime : time).format(at);
 }
 
 // "4 s", "2 min 5 s", "3 h 10 min", "2 days 4 h": the two largest units.
@@ -31,23 +38,32 @@ export function length(ms) {
 // "in 4 s", "now". A countdown rounds up, so that it never says "in 0 s".
 export const until = (at, now) => (at > now ? `in ${length(Math.ceil((at - now) / 1000) * 1000)}` : "now");
 
-// "840 ms", "2.4 s".
 export function latency(ms) {
   return ms < 1000 ? `${Math.round(ms)}${NO_BREAK}ms` : `${(ms / 1000).toFixed(1)}${NO_BREAK}s`;
 }
 
-export const percent = (part, whole) => `${Math.round((100 * part) / whole)}${NO_BREAK}%`;
+// "4.2 %", "38 %"; what is not 0 is never "0 %".
+export function percent(part, whole) {
+  const value = (100 * part) / whole;
+  if (value > 0 && value < 0.1) return `<${NO_BREAK}0.1${NO_BREAK}%`;
+  return `${value < 10 ? value.toFixed(1) : Math.round(value)}${NO_BREAK}%`;
+}
 
-export const count = (number, one, many) => `${number} ${number === 1 ? one : many}`;
+// Requests a second: "412", "12.4", "0.03".
+export function rate(value) {
+  if (value >= 100) return Math.round(value).toLocaleString("en");
+  if (value >= 10 || value === 0) return String(Math.round(value * 10) / 10);
+  return String(Math.round(value * 100) / 100);
+}
 
-const STATES = {
-  CLOSED: { name: "closed", sign: "✓" },
-  HALF_OPEN: { name: "half-open", sign: "◐" },
-  OPEN: { name: "open", sign: "✕" },
-};
+// "940", "18k", "1.2M".
+export function compact(value) {
+  if (value < 1000) return String(Math.round(value));
+  const [size, unit] = value < 1e6 ? [1e3, "k"] : [1e6, "M"];
+  return `${value / size < 10 ? (value / size).toFixed(1) : Math.round(value / size)}${unit}`;
+}
 
-export const stateName = (state) => STATES[state]?.name ?? String(state);
-export const stateSign = (state) => STATES[state]?.sign ?? "?";
+export const count = (number, name) => `${number} ${name}${number === 1 ? "" : "s"}`;
 
 const CAUSES = {
   connection: "no connection",
@@ -59,7 +75,7 @@ const CAUSES = {
   quota: "quota exhausted",
   unknown_model: "model not found",
   probe: "open period ended, probing",
-  recovered: "a probe succeeded",
+  recovered: "probe succeeded",
   others_succeed: "calls of others succeed",
   manual: "manual",
   reset: "reset",
@@ -68,7 +84,7 @@ const CAUSES = {
   merged: "merged after Redis outage",
 };
 
-// The reason of a transition as a short text, as the tables of the commands have it.
+// A reason as the tables of the commands have it.
 export function reasonText(reason) {
   if (!reason) return "";
   const code = reason.code === reason.type ? undefined : reason.code;

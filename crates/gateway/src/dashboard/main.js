@@ -1,85 +1,101 @@
 // The entry point: events update the state, the state is drawn on the page.
 
+import { announce } from "./announce.js";
 import { ApiError, circuits, history, key as savedKey } from "./api.js";
+import { Changes, changeText } from "./changes.js";
 import { CircuitState } from "./circuits.js";
-import { Detail } from "./detail.js";
-import { byId, setText, show } from "./dom.js";
+import { showDemo } from "./demo.js";
+import { byId, on, setText, show } from "./dom.js";
+import { Drawer } from "./drawer.js";
 import { Feed } from "./events.js";
-import { showInstances } from "./instances.js";
-import { ConfirmDialog } from "./operate.js";
-import { announce, showBanners, showChips, showVerdict, transitionText } from "./status.js";
-import { Table } from "./table.js";
-import { showTimeline } from "./timeline.js";
-import { reasonText } from "./format.js";
+import { showFleet } from "./fleet.js";
+import { listen } from "./keyboard.js";
+import { Models } from "./models.js";
+import { Actions, ConfirmDialog } from "./operate.js";
+import { Routes } from "./routes.js";
+import { showBanners, showChips, showTab, showVerdict } from "./status.js";
+import { showTiles } from "./tiles.js";
+import { Timeline } from "./timeline.js";
 
-// The interval of countdowns, in ms.
 const TICK_INTERVAL = 500;
 
-// The interval at which a visible page loads figures that change without an event (calls, latency), in ms. A missing
-// response also shows that the connection is dead.
+// A visible page loads everything anew, in ms: a missing response also shows that the connection is dead.
 const REFRESH_INTERVAL = 5000;
 
 const REFRESH_TIMEOUT = 4000;
 
-// The histories that are loaded concurrently.
 const HISTORY_CONCURRENCY = 4;
 
-// The entries of a history that are loaded.
-const HISTORY_LIMIT = 200;
-
 const state = new CircuitState();
-const dialog = new ConfirmDialog();
-const ask = (action, key) => dialog.open(action, key);
-const detail = new Detail(ask, () => draw());
-const table = new Table((key) => (key === detail.key ? detail.close() : detail.open(key, state)), ask, () => draw());
 const feed = new Feed(onEvent, onFeedStateChange);
+const dialog = new ConfirmDialog();
+const ask = (action, key) => {
+  if (feed.state === "live") dialog.open(action, key, state.role === "caller");
+};
+const drawer = new Drawer(new Actions("drawer-acts", ask), () => {
+  draw();
+  drawer.load(state).then(draw);
+});
+const models = new Models(() => draw());
+const routes = new Routes(() => draw());
+const changes = new Changes(() => draw());
+const timeline = new Timeline(() => {
+  loadHistories();
+  draw();
+});
 
-// When the page was last up to date, by its own clock; 0: never.
+// When the page was last up to date; 0: never.
 let asOf = 0;
 let lastError;
-// By model, the epoch as of which its history was requested.
+// By model: as of which epoch.
 const requestedHistories = new Map();
 
 function onEvent(name, data) {
   asOf = Date.now();
   if (name === "snapshot") {
-    state.applySnapshot(data);
-    loadHistories();
-    detail.load(state);
+    routes.flow(state.applySnapshot(data));
+    loadAll();
+  } else if (name === "traffic") {
+    routes.flow(state.applyTraffic(data));
   } else if (name === "circuit") {
     state.applyCircuit(data);
-    if (data.transition) announce(transitionText(data.key, data.transition, reasonText(data.transition.reason)));
+    if (data.transition) tell(data.key, data.transition);
   } else if (name === "store") {
     state.store = data;
     // Histories were unavailable while Redis was unreachable.
-    if (data.state === "connected") {
-      loadHistories();
-      detail.load(state);
-    }
+    if (data.state === "connected") loadAll();
   }
   draw();
+}
+
+function tell(key, transition) {
+  const text = changeText(transition);
+  announce(`${key} went from ${text.replace(" → ", " to ")}`);
+  if (transition.to === "HALF_OPEN") routes.probe(key);
 }
 
 function onFeedStateChange(error) {
   lastError = error;
-  if (feed.state === "key") askForKey(error);
-  if (feed.state === "live") {
-    show(byId("key"), false);
-  }
+  if (feed.state === "key") askForKey();
+  if (feed.state === "live") show("key", false);
   draw();
 }
 
-// Loads the history of each circuit that has changed in the last hour.
+function loadAll() {
+  loadHistories();
+  drawer.load(state).then(draw);
+}
+
 async function loadHistories() {
-  const missing = state.missingHistories().filter(({ key, epoch }) => requestedHistories.get(key) !== epoch);
+  const { from } = timeline.window(state.now());
+  const missing = state.missingHistories(from).filter(({ key, epoch }) => requestedHistories.get(key) !== epoch);
   missing.forEach(({ key, epoch }) => requestedHistories.set(key, epoch));
   const worker = async () => {
     for (let next = missing.pop(); next !== undefined; next = missing.pop()) {
       try {
-        state.addTransitions(next.key, await history(next.key, HISTORY_LIMIT));
+        state.addTransitions(next.key, await history(next.key));
         draw();
       } catch {
-        // The next snapshot retries.
         requestedHistories.delete(next.key);
       }
     }
@@ -94,7 +110,7 @@ async function refreshFigures() {
   refreshing = true;
   const requestedAt = Date.now();
   try {
-    state.applySnapshot(await circuits(AbortSignal.timeout(REFRESH_TIMEOUT)), requestedAt);
+    routes.flow(state.applySnapshot(await circuits(AbortSignal.timeout(REFRESH_TIMEOUT)), requestedAt));
     asOf = Date.now();
     loadHistories();
     draw();
@@ -107,7 +123,6 @@ async function refreshFigures() {
 
 let drawing = false;
 
-// Once a frame, for any number of events.
 function draw() {
   if (drawing) return;
   drawing = true;
@@ -120,35 +135,46 @@ function draw() {
 }
 
 function drawNow() {
-  const all = state.circuits();
+  const [isLive, isLost] = [feed.state === "live", feed.state === "lost"];
+  state.lostAt = isLost ? asOf : null;
   showChips(feed, state);
-  showBanners(feed, state, asOf, lastError);
-  show(byId("forget"), savedKey.get() !== "");
-  show(byId("data"), state.store !== null && byId("key").hidden);
-  if (state.store === null) return;
-  showVerdict(all, state.now());
-  table.show(all, state, detail.key);
-  detail.show(state);
-  showTimeline(all, state);
-  showInstances(all, state, feed.state === "live");
+  showBanners(feed, state, lastError);
+  show("sign-out", savedKey.get() !== "");
+  const hasData = state.store !== null && byId("key").hidden;
+  show("data", hasData);
+  document.documentElement.classList.toggle("lost", isLost);
+  if (!hasData) {
+    show("drawer", false);
+    showTab(isLost ? "unknown" : "neutral", isLost ? "⚠ Disconnected" : "");
+    return;
+  }
+  showVerdict(state);
+  showTiles(state, isLive);
+  showDemo(state);
+  routes.show(state);
+  models.show(state, drawer.key);
+  timeline.show(state);
+  changes.show(state, timeline.window(state.now()));
+  showFleet(state);
+  drawer.show(state, isLive);
 }
 
-function askForKey(error) {
+function askForKey() {
   const wasRejected = savedKey.get() !== "";
   savedKey.remove();
-  setText(byId("key-error"), wasRejected ? error.message : "");
-  show(byId("key"), true);
+  setText("key-error", wasRejected ? "Invalid API key." : "");
+  show("key", true);
   byId("key-field").focus();
 }
 
-byId("key").querySelector("form").addEventListener("submit", (event) => {
+on("key-form", "submit", (event) => {
   event.preventDefault();
   savedKey.set(byId("key-field").value.trim());
   byId("key-field").value = "";
   feed.restart();
 });
 
-byId("forget").addEventListener("click", () => {
+on("sign-out", "click", () => {
   savedKey.remove();
   // A reload clears the data that the key gave access to.
   location.reload();
@@ -165,5 +191,7 @@ setInterval(() => {
   if (state.isProbeDue()) refreshFigures();
   draw();
 }, TICK_INTERVAL);
+listen(ask, drawer);
+drawer.follow();
 draw();
 feed.run();

@@ -1,56 +1,49 @@
 // Manual overrides, each after a confirmation.
 
+import { announce } from "./announce.js";
 import { ApiError, key as savedKey, operate } from "./api.js";
-import { byId, element, setText, show } from "./dom.js";
-import { announce } from "./status.js";
+import { byId, element, on, setText, show } from "./dom.js";
 
 const ACTIONS = {
   open: {
-    title: (key) => `Open ${key}?`,
-    text: "No call reaches this model any more, on any instance. Routes go on with their next model.",
-    confirm: "Open it",
-    done: (key) => `${key} was opened`,
+    title: (key) => `Force ${key} open?`,
+    text: "Stops sending requests to this model, on all instances. Routes continue with their next model.",
+    confirm: "Force open",
   },
   close: {
-    title: (key) => `Close ${key}?`,
-    text: "All calls reach this model again at once, on every instance, before a probe has shown that it is well. If " +
-      "it is not, its circuit opens again after a few failures.",
-    confirm: "Close it",
-    done: (key) => `${key} was closed`,
+    title: (key) => `Force ${key} closed?`,
+    text: "Traffic resumes immediately on all instances, without a probe.",
+    confirm: "Force close",
   },
   reset: {
     title: (key) => `Reset ${key}?`,
-    text: "Its circuit is forgotten: state, failures and trips. All calls reach the model at once, on every " +
-      "instance. Its history stands.",
-    confirm: "Reset it",
-    done: (key) => `${key} was reset`,
+    text: "Clears state, failure counts and trips. Traffic resumes immediately on all instances. History is kept.",
+    confirm: "Reset",
   },
 };
 
-// The actions for a circuit, the most likely first.
 function actionsFor({ state, forced }) {
-  const open = { action: "open", label: state === "CLOSED" ? "Open…" : "Keep open…" };
-  const close = { action: "close", label: "Close…" };
+  const open = { action: "open", label: "Force open…" };
+  const close = { action: "close", label: "Force close…" };
   const reset = { action: "reset", label: "Reset…" };
   if (state === "CLOSED") return [open, reset];
-  return forced ? [close, { ...open, label: "Open anew…" }, reset] : [close, open, reset];
+  return forced ? [close, { ...open, label: "Extend…" }, reset] : [close, open, reset];
 }
 
-// The buttons for a circuit.
 export class Actions {
   #node;
   #ask;
   #shown = "";
 
   constructor(node, ask) {
-    this.#node = node;
+    this.#node = byId(node);
     this.#ask = ask;
   }
 
-  // The first `limit` actions; none without a report. New buttons take the focus over from old ones.
-  show(report, limit) {
-    const actions = report ? actionsFor(report).slice(0, limit) : [];
-    const shown = [report?.key, ...actions.map(({ label }) => label)].join("\n");
+  // New buttons take the focus over from old ones.
+  show(report, isEnabled) {
+    const actions = report ? actionsFor(report) : [];
+    const shown = [report?.key, isEnabled, ...actions.map(({ label }) => label)].join("\n");
     if (shown === this.#shown) return;
     this.#shown = shown;
     const focused = this.#node.contains(document.activeElement);
@@ -58,18 +51,22 @@ export class Actions {
       type: "button",
       "data-act": action,
       "aria-label": `${label} ${report.key}`,
+      disabled: !isEnabled && "",
       onclick: () => this.#ask(action, report.key),
     }, label)));
     if (focused) this.#node.firstElementChild?.focus();
   }
 }
 
-// The result of an action without a successful response.
 function errorText(error) {
-  if (!(error instanceof ApiError)) return `It may have been done, since no answer came: look first. (${error.message})`;
-  if (error.status < 500) return `Nothing was done: ${error.message}`;
-  if (error.code === "not_shared") return `Done here; other instances hear of it when Redis is back: ${error.message}`;
-  return `It may have been done, look first: ${error.message}`;
+  if (!(error instanceof ApiError)) {
+    return "No response – the change may or may not have been applied. Check the state before retrying.";
+  }
+  if (error.status < 500) return `Not applied: ${error.message}`;
+  if (error.code === "not_shared") {
+    return "Applied on this instance only. Redis is unreachable; other instances follow when it is back.";
+  }
+  return `The change may or may not have been applied. Check the state before retrying. (${error.message})`;
 }
 
 export class ConfirmDialog {
@@ -79,23 +76,24 @@ export class ConfirmDialog {
   #opener = null;
 
   constructor() {
-    byId("question-no").addEventListener("click", () => this.#dialog.close());
-    this.#dialog.addEventListener("close", () => this.#restoreFocus());
-    this.#dialog.querySelector("form").addEventListener("submit", (event) => {
+    on("question-no", "click", () => this.#dialog.close());
+    // What opened it may be another button by now.
+    on("question", "close", () => (this.#opener?.isConnected ? this.#opener : byId("drawer-acts").firstElementChild)?.focus());
+    on("question-form", "submit", (event) => {
       event.preventDefault();
       this.#submit();
     });
   }
 
-  open(action, key) {
+  open(action, key, needsKey) {
     [this.#action, this.#key, this.#opener] = [action, key, document.activeElement];
     const { title, text, confirm } = ACTIONS[action];
-    setText(byId("question-title"), title(key));
-    setText(byId("question-words"), text);
-    setText(byId("question-yes"), confirm);
-    setText(byId("question-error"), "");
-    show(byId("question-for"), action === "open");
-    show(byId("question-key"), false);
+    setText("question-title", title(key));
+    setText("question-words", text);
+    setText("question-yes", confirm);
+    setText("question-error", "");
+    show("question-for", action === "open");
+    show("question-key", needsKey);
     byId("reason-field").value = "";
     byId("admin-field").value = "";
     this.#dialog.showModal();
@@ -104,23 +102,20 @@ export class ConfirmDialog {
 
   async #submit() {
     const [action, key] = [this.#action, this.#key];
-    const body = {};
-    const [reason, duration] = [byId("reason-field").value.trim(), byId("for-field").value];
-    if (reason) body.reason = reason;
-    if (action === "open" && duration) body.for = duration;
+    const reason = byId("reason-field").value.trim() || undefined;
+    const body = { reason, for: (action === "open" && byId("for-field").value) || undefined };
     const adminKey = byId("admin-field").value.trim();
     byId("question-yes").disabled = true;
-    setText(byId("question-error"), "");
+    setText("question-error", "");
     try {
       await operate(key, action, body, adminKey || undefined);
-      // An admin key also allows inspection.
       if (adminKey) savedKey.set(adminKey);
       this.#dialog.close();
-      announce(ACTIONS[action].done(key));
+      announce(`Done: ${ACTIONS[action].confirm} ${key}`);
     } catch (error) {
-      setText(byId("question-error"), errorText(error));
-      if (error instanceof ApiError && error.needsOtherKey) {
-        show(byId("question-key"), true);
+      setText("question-error", errorText(error));
+      if ([401, 403].includes(error.status)) {
+        show("question-key", true);
         byId("admin-field").focus();
       }
     } finally {
@@ -128,10 +123,4 @@ export class ConfirmDialog {
     }
   }
 
-  // Focuses the button that opened the dialog; its row may have other buttons by now.
-  #restoreFocus() {
-    const near = [...document.querySelectorAll("button[data-act]")].find((button) =>
-      button.getAttribute("aria-label").endsWith(` ${this.#key}`));
-    (this.#opener?.isConnected ? this.#opener : near)?.focus();
-  }
 }

@@ -1,121 +1,98 @@
-// The top of the page: connection, Redis, verdict; and the announcements for screen readers.
+// The top of the page: connection, Redis, verdict; the tab's title and icon.
 
-import { isUnavailable } from "./circuits.js";
-import { Keyed, byId, element, setAttribute, setText, show } from "./dom.js";
-import { clock, count, length, stateName, until } from "./format.js";
+import { Keyed, attr, byId, element, modelLink, setText, show, span } from "./dom.js";
+import { clock, count, until } from "./format.js";
+import { verdictOf } from "./health.js";
 
-// The outages that the verdict lists; the table has all.
-const MAX_OUTAGES = 3;
+const MAX_PROBLEMS = 3;
 
 const LIVE = {
   connecting: ["Connecting", "neutral"],
-  live: ["✓ Live", "good"],
-  lost: ["✕ Not live", "bad"],
-  key: ["Key needed", "warning"],
+  live: ["Live", "good"],
+  lost: ["Disconnected", "unknown"],
+  key: ["Signed out", "neutral"],
 };
 
 const STORES = {
-  connected: ["✓ Redis connected", "good"],
-  degraded: ["✕ Redis unreachable", "bad"],
-  embedded: ["Circuits in this process only", "neutral"],
+  connected: ["Redis connected", "good"],
+  degraded: ["Redis unreachable", "warning"],
+  embedded: ["Single process (no Redis)", "neutral"],
 };
 
-export function showChips(feed, state) {
-  chip("live", ...LIVE[feed.state]);
-  show(byId("store"), state.store !== null);
-  show(byId("instance"), state.instance !== "");
-  if (state.store === null) return;
-  const [text, tone] = STORES[state.store.state] ?? [state.store.state, "neutral"];
-  chip("store", state.store.kind === "memory" ? text : `${text} (${state.store.url})`, tone);
-  chip("instance", `Served by ${state.instance}`, "neutral");
+// By tone: the verdict's sign, and the fill and mark of the tab's icon.
+const TONES = {
+  good: ["✓", "#1a7f4b", "M4.5 8.5l2.5 2.5 4.5-5.5"],
+  neutral: ["○", "#6b7280", ""],
+  warning: ["!", "#b45309", "M8 4v4.5M8 11v.6"],
+  bad: ["✕", "#c81e2b", "M5.5 5.5l5 5M10.5 5.5l-5 5"],
+  unknown: ["?", "#9ca3af", "M3.5 12.5l9-9"],
+};
+
+export function showChips(feed, { store, instance, instances, role, version }) {
+  chip("live", LIVE[feed.state]);
+  setText("version", version && `v${version}`);
+  for (const id of ["store", "instance", "role"]) show(id, store !== null && (id !== "role" || role !== ""));
+  if (store === null) return;
+  const [text, tone] = STORES[store.state] ?? [store.state, "neutral"];
+  chip("store", [text, feed.state === "live" ? tone : "unknown"], store.url);
+  const number = instances?.length ?? 0;
+  chip("instance", [number > 1 ? `${number} instances` : `Instance ${instance}`, "neutral"], `This page is served by instance ${instance}`);
+  chip("role", [role === "admin" ? "Admin" : "View only", "neutral"]);
+  for (const id of ["cli-note", "empty-note"]) show(id, store.state !== "embedded");
 }
 
-function chip(id, text, tone) {
-  setText(byId(id), text);
-  setAttribute(byId(id), "data-tone", tone);
+function chip(id, [text, tone], title = "") {
+  setText(id, text);
+  attr(id, "data-tone", tone);
+  attr(id, "title", title);
 }
 
-// Problems of the page's connection and of Redis. `asOf`: when the page was last up to date, by its own clock.
-export function showBanners(feed, state, asOf, error) {
-  const lost = byId("lost");
-  const isLost = feed.state === "lost" && asOf > 0;
-  const never = feed.state === "lost" && asOf === 0;
-  show(lost, isLost || never);
-  if (isLost || never) {
-    setText(lost.firstElementChild, never
-      ? "This gateway does not give its circuits."
-      : `This gateway does not answer. What you see is as of ${clock(asOf, Date.now())} and may be wrong by now.`);
-    const wait = until(feed.retryAt, Date.now());
-    setText(lost.lastElementChild, `${error ? `(${error.message}) ` : ""}Trying again ${wait}.`);
+// Problems of the page's connection and of Redis.
+export function showBanners(feed, { store, instance, lostAt }, error) {
+  show("lost", lostAt !== null);
+  if (lostAt !== null) {
+    setText("lost-text", lostAt === 0
+      ? `Cannot load circuits: ${error?.message ?? "no response"}.`
+      : `Disconnected. Last update ${clock(lostAt, Date.now())}.`);
+    setText("lost-retry", `Reconnecting ${until(feed.retryAt, Date.now())}.`);
   }
-  const isUnreachable = state.store?.state === "degraded";
-  show(byId("away"), isUnreachable);
+  const isUnreachable = store?.state === "degraded";
+  show("away", isUnreachable);
   if (isUnreachable) {
-    setText(byId("away").firstElementChild,
-      "Redis unreachable – requests are still served. Each instance uses its own circuit state; showing " +
-      `instance ${state.instance}. (${state.store.error ?? "no details"})`);
+    const why = store.error ? ` (${store.error})` : "";
+    setText("away-text", `Redis unreachable – requests are still served. Each instance uses its own circuit state; showing instance ${instance}.${why}`);
   }
 }
 
-const outages = new Keyed(byId("outages"), () => {
-  const name = element("strong");
-  const text = element("span");
-  return { node: element("li", {}, name, " ", text), name, text };
+const problems = new Keyed("problems", (id) => {
+  const name = id.slice(1);
+  const [sign, text] = [span("sign"), span()];
+  const label = id.startsWith("r") ? [element("strong", {}, `Route ${name}`), ": "] : [modelLink(name), " – "];
+  return { node: element("li", {}, sign, " ", ...label, text), sign, text };
 });
 
-export function showVerdict(circuits, now) {
-  const out = circuits.filter(isUnavailable);
-  show(byId("verdict"), circuits.length > 0);
-  setAttribute(byId("verdict"), "data-tone", out.length > 0 ? "bad" : "good");
-  const all = count(circuits.length, "model", "models");
-  const verdict = out.length > 0 ? `✕ ${out.length} of ${all} out` : `✓ ${circuits.length === 1 ? "The one model is" : `All ${all} are`} in use`;
-  setText(byId("verdict-title"), verdict);
-  document.title = out.length > 0 ? `✕ ${out.length} out – Switchboard` : "✓ Switchboard";
-  const listed = out.slice(0, MAX_OUTAGES);
-  const parts = outages.arrange(listed.map(({ key }) => key));
-  parts.forEach((part, index) => {
-    setText(part.name, listed[index].key);
-    setText(part.text, outage(listed[index], now));
+export function showVerdict(state) {
+  const { tone, title, note, tab, problems: all } = verdictOf(state);
+  attr("verdict", "data-tone", tone);
+  setText("verdict-sign", TONES[tone][0]);
+  setText("verdict-title", title);
+  setText("verdict-note", note);
+  showTab(tone, tab);
+  const listed = all.slice(0, MAX_PROBLEMS);
+  problems.draw(listed, ({ key, route }) => (route === undefined ? `m${key}` : `r${route}`), (part, problem) => {
+    attr(part.node, "data-phase", problem.phase);
+    setText(part.sign, problem.sign);
+    setText(part.text, problem.text);
   });
-  show(byId("meanwhile"), out.length > 0);
-  const more = out.length > MAX_OUTAGES ? `And ${out.length - MAX_OUTAGES} more, see below. ` : "";
-  setText(byId("meanwhile"), `${more}${meanwhile(circuits, out)}`);
+  show("more-problems", all.length > listed.length);
+  setText("more-problems", `And ${all.length - listed.length} more below.`);
 }
 
-// The effect on calls. The page knows models, not routes.
-function meanwhile(circuits, out) {
-  if (out.length < circuits.length) {
-    return "Meanwhile routes go on with their next model; one that has none left refuses its calls.";
-  }
-  return "No model is left: but for probes, calls are refused until one is back. Close one that you know to be well, or " +
-    "put another model on the routes.";
+export function showTab(tone, tab) {
+  const title = tab.length > 1 ? `${tab} – Switchboard` : `${tab} Switchboard`.trim();
+  if (document.title !== title) document.title = title;
+  const [, fill, mark] = TONES[tone];
+  const svg = `<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 16 16'><circle cx='8' cy='8' r='7' fill='${fill}'/>` +
+    `<path d='${mark}' stroke='#fff' stroke-width='2' fill='none'/></svg>`;
+  attr("icon", "href", `data:image/svg+xml,${encodeURIComponent(svg)}`);
 }
-
-// The cause of an outage and the next step.
-function outage(report, now) {
-  const since = `${clock(report.since, now)} (${length(now - report.since)})`;
-  return `is ${stateName(report.state)} since ${since}: ${report.explanation}. ${nextStep(report, now)}`;
-}
-
-function nextStep(report, now) {
-  if (report.probing.length > 0) return "A probe is under way; if it succeeds, the circuit closes.";
-  if (report.state === "HALF_OPEN") return "The next call to it will be the probe.";
-  if (report.retryAt === undefined) return "It stays so until somebody closes it.";
-  return `It is tried again ${until(report.retryAt, now)}.`;
-}
-
-// Announces transitions to screen readers; those that arrive together in one announcement.
-let pending = [];
-
-export function announce(text) {
-  pending.push(text);
-  if (pending.length > 1) return;
-  setTimeout(() => {
-    const announced = pending.length > 4 ? [...pending.slice(0, 3), `and ${pending.length - 3} more changes`] : pending;
-    pending = [];
-    byId("announcer").textContent = announced.join(". ");
-  }, 300);
-}
-
-export const transitionText = (key, { from, to }, reason) =>
-  `${key} went from ${stateName(from)} to ${stateName(to)}: ${reason}`;

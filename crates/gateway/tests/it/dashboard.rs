@@ -4,11 +4,25 @@ use http::header;
 
 use crate::support::World;
 
-/// Every file that the page names.
+/// Every file that the page loads: those that it names, and those that its scripts import.
 async fn page_files(world: &World) -> Vec<String> {
-    let page = world.get("/dashboard").send().await.unwrap().text().await.unwrap();
-    let named = page.split('"').filter(|part| part.starts_with("dashboard/"));
-    ["/dashboard".to_owned()].into_iter().chain(named.map(|name| format!("/{name}"))).collect()
+    let mut files = vec!["/dashboard".to_owned()];
+    let mut read = 0;
+    while let Some(file) = files.get(read) {
+        let text = world.get(file).send().await.unwrap().text().await.unwrap();
+        read += 1;
+        for part in text.split('"') {
+            let name = part.strip_prefix("./").or_else(|| part.strip_prefix("dashboard/"));
+            let Some(name) = name.filter(|name| name.ends_with(".js") || name.ends_with(".css")) else {
+                continue;
+            };
+            let file = format!("/dashboard/{name}");
+            if !files.contains(&file) {
+                files.push(file);
+            }
+        }
+    }
+    files
 }
 
 /// A browser that loads the page has no key yet; the page's requests for data need one.

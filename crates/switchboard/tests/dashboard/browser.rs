@@ -173,15 +173,31 @@ impl Browser {
         }
     }
 
-    /// Presses a key, such as `Tab`, `Enter`, `Escape` or `ArrowDown`.
+    /// Whether the user asked for less motion.
+    pub(crate) async fn set_reduced_motion(&self, reduced: bool) {
+        let value = if reduced { "reduce" } else { "no-preference" };
+        let features = json!({"features": [{"name": "prefers-reduced-motion", "value": value}]});
+        self.send_command("Emulation.setEmulatedMedia", features).await;
+    }
+
+    /// Presses a key, such as `Tab`, `Enter`, `Escape`, `ArrowDown` or a single character.
     pub(crate) async fn press_key(&self, key: &str) {
         let (code, text) = match key {
             "Tab" => (9, ""),
             "Enter" => (13, "\r"),
             "Escape" => (27, ""),
+            "ArrowLeft" => (37, ""),
             "ArrowUp" => (38, ""),
             "ArrowDown" => (40, ""),
-            _ => panic!("unsupported key: {key}"),
+            _ => {
+                let character = key.chars().next().filter(|_| key.chars().count() == 1);
+                (
+                    u32::from(
+                        character.unwrap_or_else(|| panic!("unsupported key: {key}")).to_ascii_uppercase(),
+                    ),
+                    key,
+                )
+            }
         };
         let down = if text.is_empty() { "rawKeyDown" } else { "keyDown" };
         for kind in [down, "keyUp"] {
@@ -189,6 +205,30 @@ impl Browser {
             let event =
                 json!({"type": kind, "key": key, "code": key, "windowsVirtualKeyCode": code, "text": text});
             self.send_command("Input.dispatchKeyEvent", event).await;
+        }
+    }
+
+    /// Moves the mouse over an element to these shares of its width, pressed from the second one on.
+    pub(crate) async fn drag(&self, selector: &str, shares: &[f64]) {
+        let quoted = Value::from(selector);
+        let place = format!(
+            "(() => {{ const e = document.querySelector({quoted}); e.scrollIntoView({{ block: 'center' }}); \
+             const r = e.getBoundingClientRect(); return [r.x, r.y + r.height / 2, r.width]; }})()"
+        );
+        let place = self.evaluate(&place).await;
+        let [left, y, width] = [0, 1, 2].map(|at| place[at].as_f64().unwrap());
+        let last = shares.len() - 1;
+        for (step, share) in shares.iter().enumerate() {
+            let mut event =
+                json!({"type": "mouseMoved", "x": left + share * width, "y": y, "button": "none"});
+            self.send_command("Input.dispatchMouseEvent", event.clone()).await;
+            let press = if step == 0 { "mousePressed" } else { "mouseReleased" };
+            if last > 0 && (step == 0 || step == last) {
+                event["type"] = press.into();
+                event["button"] = "left".into();
+                event["clickCount"] = 1.into();
+                self.send_command("Input.dispatchMouseEvent", event).await;
+            }
         }
     }
 

@@ -14,31 +14,35 @@ async fn the_page_asks_for_a_key() {
     assert_eq!(world.call(MODEL).await, 200);
     browser.navigate(&world.url("/dashboard")).await;
     browser.evaluate("window.loadedOnce = true").await;
-    browser.wait_for_text("#key", "This gateway needs a key").await;
+    browser.wait_for_text("#key", "API key (view) or admin key (view and change)").await;
     assert_eq!(browser.text("#data").await, "", "data is shown without a key");
 
     browser.wait_until("the focus is in the field", "document.activeElement.id === 'key-field'").await;
     browser.type_text("wrong-key").await;
     browser.press_key("Enter").await;
-    browser.wait_for_text("#key-error", "invalid API key").await;
+    browser.wait_for_text("#key-error", "Invalid API key.").await;
     browser.type_text("caller-key").await;
     browser.press_key("Enter").await;
     let row = row_selector(MODEL);
     browser.wait_for_text(&row, "✓ closed").await;
     browser.wait_until("the form is gone", "document.querySelector('#key').hidden").await;
 
-    browser.click(&format!("{row} [data-act=open]")).await;
+    world.open_details(MODEL).await;
+    browser.click("#drawer-acts [data-act=open]").await;
+    // Where the gateway says whose key it is, the dialog asks for an admin key at once.
     browser.click("#question-yes").await;
     browser.wait_for_text("#question-error", "needs an admin key").await;
     browser.wait_until("the focus is in the field", "document.activeElement.id === 'admin-field'").await;
     browser.type_text("admin-key").await;
     browser.press_key("Enter").await;
-    browser.wait_for_text(&row, "✕ open, manual").await;
+    browser.wait_for_text(&row, "⊘ forced open").await;
 
     let kept = "[localStorage.length, document.cookie, sessionStorage.length, location.href.includes('key')]";
     assert_eq!(browser.evaluate(kept).await, serde_json::json!([0, "", 1, false]));
     world.assert_page_healthy().await;
-    browser.click("#forget").await;
-    browser.wait_for_text("#key", "This gateway needs a key").await;
+    browser.wait_until("the dialog is closed", "!document.querySelector('#question').open").await;
+    browser.click("#drawer-close").await;
+    browser.click("#sign-out").await;
+    browser.wait_for_text("#key", "API key (view) or admin key (view and change)").await;
     assert_eq!(browser.text("#data").await, "");
 }

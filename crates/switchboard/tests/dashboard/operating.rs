@@ -16,10 +16,13 @@ async fn a_circuit_is_opened_and_closed_by_keyboard() {
     let row = row_selector(MODEL);
     browser.wait_for_text(&row, "closed").await;
 
+    browser.tab_to(&format!("{row} .name")).await;
+    browser.press_key("Enter").await;
+    browser.wait_for_text("#drawer-acts", "Force open…").await;
     let open = r#"button[data-act="open"]"#;
     browser.tab_to(open).await;
     browser.press_key("Enter").await;
-    browser.wait_for_text("#question", "Open openai:gpt-5?").await;
+    browser.wait_for_text("#question", "Force openai:gpt-5 open?").await;
     browser.press_key("Escape").await;
     browser.wait_until("the dialog is closed", "!document.querySelector('#question').open").await;
     browser
@@ -42,9 +45,9 @@ async fn a_circuit_is_opened_and_closed_by_keyboard() {
     }
     browser.tab_to("#reason-field").await;
     browser.press_key("Enter").await;
-    browser.wait_for_text(&row, "✕ open, manual").await;
-    browser.wait_for_text(&row, "manual: the provider told us so").await;
-    browser.wait_for_text(&row, "in 4 min").await;
+    browser.wait_for_text(&row, "⊘ forced open").await;
+    browser.wait_for_text(&row, "Manual: the provider told us so").await;
+    browser.wait_for_text(&row, "Next probe in 4 min").await;
     assert_eq!(world.call(MODEL).await, 503);
     let value: Value = serde_json::from_str(&world.redis.cli(&["GET", KEY]).await).unwrap();
     assert_eq!(
@@ -52,10 +55,10 @@ async fn a_circuit_is_opened_and_closed_by_keyboard() {
         (&true.into(), &"the provider told us so".into())
     );
 
-    browser.wait_until("the focus is on the row's button", "!!document.activeElement.closest('#rows')").await;
-    browser.tab_to(r#"#rows button[data-act="close"]"#).await;
+    browser.wait_until("the focus is on a button", "!!document.activeElement.closest('#drawer-acts')").await;
+    browser.tab_to(r#"#drawer-acts button[data-act="close"]"#).await;
     browser.press_key("Enter").await;
-    browser.wait_for_text("#question", "Close openai:gpt-5?").await;
+    browser.wait_for_text("#question", "Force openai:gpt-5 closed?").await;
     assert_eq!(browser.evaluate("document.activeElement.id").await, "reason-field");
     browser.type_text("it is well again").await;
     browser.press_key("Enter").await;
@@ -72,14 +75,15 @@ async fn a_circuit_is_opened_for_good_and_reset() {
     let browser = &world.browser;
     assert_eq!(world.call(MODEL).await, 200);
     let row = row_selector(MODEL);
-    browser.click(&format!("{row} [data-act=open]")).await;
+    world.open_details(MODEL).await;
+    browser.click("#drawer-acts [data-act=open]").await;
     browser.evaluate("document.querySelector('#for-field').value = ''").await;
     browser.click("#question-yes").await;
-    browser.wait_for_text(&row, "when somebody closes it").await;
+    browser.wait_for_text(&row, "Stays open until closed manually").await;
     assert_eq!(world.call(MODEL).await, 503);
 
-    browser.click(&format!("{row} button.name")).await;
-    browser.click("#detail [data-act=reset]").await;
+    browser.wait_for_text("#drawer-acts", "Extend…").await;
+    browser.click("#drawer-acts [data-act=reset]").await;
     browser.wait_for_text("#question", "Reset openai:gpt-5?").await;
     browser.click("#question-yes").await;
     browser.wait_for_text("#transitions", "✓ closed: reset").await;

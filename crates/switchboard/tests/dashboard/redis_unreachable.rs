@@ -19,13 +19,13 @@ async fn an_unreachable_redis_is_shown() {
         world.call(MODEL).await;
     }
     world.browser.wait_for_text(&row_selector(MODEL), "open").await;
-    world.browser.click(&format!("{} button.name", row_selector(MODEL))).await;
-    world.browser.wait_for_text("#detail-none", "It cannot be had now").await;
+    world.open_details(MODEL).await;
+    world.browser.wait_for_text("#drawer-none", "History unavailable").await;
     world.redis.restart().await;
     world.browser.wait_for_text("#store", "Redis connected").await;
     world
         .browser
-        .wait_until("the history is loaded", "document.querySelector('#detail-none').textContent === ''")
+        .wait_until("the history is loaded", "document.querySelector('#drawer-none').textContent === ''")
         .await;
     world.browser.wait_until("the banner is gone", "document.querySelector('#away').hidden").await;
     world.assert_page_healthy().await;
@@ -41,16 +41,20 @@ async fn an_override_that_was_not_shared_is_no_failure() {
     world.browser.wait_for_text(&row, "✓ closed").await;
     world.redis.kill();
     world.browser.wait_for_text("#store", "Redis unreachable").await;
-    world.browser.click(&format!("{row} [data-act=open]")).await;
+    world.open_details(MODEL).await;
+    world.browser.click("#drawer-acts [data-act=open]").await;
     world.browser.click("#question-yes").await;
     world
         .browser
-        .wait_for_text("#question-error", "Done here; other instances hear of it when Redis is back")
+        .wait_for_text("#question-error", "Applied on this instance only. Redis is unreachable")
         .await;
-    world.browser.wait_for_text(&row, "✕ open, manual").await;
+    world.browser.wait_for_text(&row, "⊘ forced open").await;
     world.kill_gateway();
     world.browser.click("#question-yes").await;
-    world.browser.wait_for_text("#question-error", "It may have been done, since no answer came").await;
+    world
+        .browser
+        .wait_for_text("#question-error", "No response – the change may or may not have been applied")
+        .await;
 }
 
 /// The gateway killed and restarted: the page says so, and is up to date as soon as it is back, also about changes from
@@ -61,12 +65,12 @@ async fn the_page_reconnects_to_a_restarted_gateway() {
     assert_eq!(world.call(MODEL).await, 200);
     world.browser.wait_for_text(&row_selector(MODEL), "✓ closed").await;
     world.kill_gateway();
-    world.browser.wait_for_text("#lost", "This gateway does not answer").await;
-    world.browser.wait_for_text("#live", "Not live").await;
+    world.browser.wait_for_text("#lost", "Disconnected. Last update").await;
+    world.browser.wait_for_text("#live", "Disconnected").await;
     world.redis.cli(&["SET", KEY, r#"{"state":"OPEN"}"#]).await;
     world.start_gateway().await;
-    world.browser.wait_for_text("#live", "✓ Live").await;
-    world.browser.wait_for_text(&row_selector(MODEL), "✕ open, manual").await;
+    world.browser.wait_for_text("#live", "Live").await;
+    world.browser.wait_for_text(&row_selector(MODEL), "⊘ forced open").await;
     world.browser.wait_until("the banner is gone", "document.querySelector('#lost').hidden").await;
     world.assert_page_healthy().await;
 }

@@ -2,6 +2,7 @@
 
 use std::{fs, process::Stdio, time::Duration};
 
+use serde_json::json;
 use tokio::{io::AsyncWriteExt as _, process::Command};
 
 use crate::world::{World, row_selector};
@@ -14,16 +15,16 @@ async fn nothing_is_wider_than_the_window() {
     let browser = &world.browser;
     let long = format!("bedrock:{}", "anthropic.claude-haiku-4-5-20251001-v1:0".repeat(6));
     world.redis.cli(&["SET", &format!("circuit_breaker:{long}"), r#"{"state":"OPEN"}"#]).await;
-    browser.wait_for_text("#rows", "✕ open").await;
-    browser.click("#rows button.name").await;
-    browser.wait_for_text("#detail-history", "→").await;
-    for width in [320, 360, 768, 1120, 1121, 1280, 1920] {
+    browser.wait_for_text("#rows", "⊘ forced open").await;
+    browser.click("#rows .name").await;
+    browser.wait_for_text("#drawer-history", "→").await;
+    for width in [320, 390, 703, 704, 768, 1088, 1280, 1920] {
         browser.set_viewport(width, "light").await;
         let fits = "document.documentElement.scrollWidth <= innerWidth";
         assert_eq!(browser.evaluate(fits).await, true, "{width}: {}", overflow_of(&world).await);
     }
     browser.set_viewport(360, "dark").await;
-    browser.click("#rows [data-act=open]").await;
+    browser.click("#drawer-acts [data-act=open]").await;
     browser.wait_for_text("#question", "For how long").await;
     let inside = "(() => { const q = document.querySelector('#question'), r = q.getBoundingClientRect(); \
                   return q.scrollWidth <= q.clientWidth && r.left >= 0 && r.right <= innerWidth; })()";
@@ -32,77 +33,85 @@ async fn nothing_is_wider_than_the_window() {
 }
 
 async fn overflow_of(world: &World) -> String {
-    let which = "[...document.querySelectorAll('body *')].filter((e) => e.getBoundingClientRect().right > innerWidth)\
+    let which = "[...document.querySelectorAll('body *')].filter((e) => !e.closest('svg') && e.getBoundingClientRect().right > innerWidth)\
                  .map((e) => `${e.tagName}#${e.id}.${e.className}`).join(' ')";
     world.browser.evaluate(which).await.to_string()
 }
 
-/// Writes the screenshots of the manual into `docs/images`.
+/// Says which files the pictures show.
+pub(crate) const STAMP: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/images/dashboard.crc32");
+
+/// The sum of the page's files.
+pub(crate) fn page_sum() -> String {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../gateway/src/dashboard");
+    let mut files: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    let mut sum = crc32fast::Hasher::new();
+    files.iter().for_each(|file| sum.update(&fs::read(file).unwrap()));
+    format!("{:08x}", sum.finalize())
+}
+
+const PICTURE_CONFIG: &str = "
+breaker.open_duration = '50s'
+breaker.max_open_duration = '50s'
+[routes.assistant]
+models = ['openai:gpt-5', 'openai:gpt-5-mini', 'openai:gpt-4.1']
+[routes.summarizer]
+models = ['openai:gpt-5-mini', 'openai:gpt-4.1']
+";
+
+/// Writes the screenshots of the manual into `docs/images`: before, in and after an outage, and without the gateway.
 #[tokio::test]
 #[ignore = "writes the manual's pictures: cargo test -p switchboard --test dashboard -- --ignored pictures"]
 async fn pictures() {
-    // An open period that lasts until the screenshots are taken.
-    let world =
-        World::begin_with("breaker.open_duration = '40s'\nbreaker.max_open_duration = '40s'\n", None).await;
-    let browser = &world.browser;
-    browser.navigate(&world.url("/dashboard")).await;
-    browser.wait_for_text("#live", "Live").await;
-    for model in ["openai:gpt-5", "openai:gpt-5-mini", "openai:gpt-4.1", "openai:o4-mini"] {
-        world.recover_model_after(model.strip_prefix("openai:").unwrap(), Duration::from_millis(420));
-        for _ in 0..7 {
-            assert_eq!(world.call(model).await, 200);
-        }
+    let mut world = World::begin_with(PICTURE_CONFIG, None).await;
+    for (model, wait) in [("gpt-5", 420), ("gpt-5-mini", 260), ("gpt-4.1", 350)] {
+        world.recover_model_after(model, Duration::from_millis(wait));
     }
-    write_past_outage(&world).await;
+    let callers = [("assistant", 130), ("assistant", 210), ("summarizer", 400)].map(|(route, pause)| {
+        tokio::spawn(call_again_and_again(world.url("/v1/chat/completions"), route, pause))
+    });
+    world.open_page().await;
+    // As much traffic as makes a picture.
+    tokio::time::sleep(Duration::from_secs(150)).await;
+    take(&world, "healthy").await;
     world.fail_model("gpt-5");
-    for _ in 0..3 {
-        assert_eq!(world.call("openai:gpt-5").await, 503);
-    }
-    browser.wait_for_text(&row_selector("openai:gpt-5"), "✕ open").await;
-    browser.click(&format!("{} [data-act=open]", row_selector("openai:o4-mini"))).await;
-    browser.click("#reason-field").await;
-    browser.type_text("quota drill, ask Ana").await;
-    browser.press_key("Enter").await;
-    browser.wait_for_text("#rows", "quota drill").await;
-    browser.click(&format!("{} button.name", row_selector("openai:gpt-5"))).await;
-    browser.wait_for_text("#detail-history", "→").await;
-    for model in ["openai:gpt-5-mini", "openai:gpt-4.1"] {
-        for _ in 0..12 {
-            assert_eq!(world.call(model).await, 200);
-        }
-    }
-    // The page refreshes its figures every 5 seconds.
-    tokio::time::sleep(Duration::from_secs(5)).await;
-    for (width, scheme) in
-        [(360, "dark"), (360, "light"), (768, "light"), (1280, "light"), (1920, "dark"), (1920, "light")]
-    {
-        browser.set_viewport(width, scheme).await;
-        tokio::time::sleep(Duration::from_millis(700)).await;
-        write_png(&format!("dashboard-{width}-{scheme}.png"), &browser.screenshot(1500).await).await;
-    }
-    browser.set_viewport(1280, "dark").await;
-    browser.click(&format!("{} [data-act=close]", row_selector("openai:gpt-5"))).await;
-    write_png("dashboard-question.png", &browser.screenshot(900).await).await;
+    world.browser.wait_for_text(&row_selector("openai:gpt-5"), "✕ open").await;
+    tokio::time::sleep(Duration::from_secs(12)).await;
+    take(&world, "outage").await;
+    world.recover_model_after("gpt-5", Duration::from_millis(420));
+    world.browser.wait_for_text(&row_selector("openai:gpt-5"), "✓ closed").await;
+    tokio::time::sleep(Duration::from_secs(15)).await;
+    take(&world, "recovery").await;
+    world.kill_gateway();
+    world.browser.wait_for_text("#live", "Disconnected").await;
+    take(&world, "disconnected").await;
+    callers.into_iter().for_each(|caller| caller.abort());
+    fs::write(STAMP, page_sum() + "\n").unwrap();
 }
 
-/// Earlier outages of the last hour, seen by two other instances.
-async fn write_past_outage(world: &World) {
-    let now: u64 = world.redis.cli(&["TIME"]).await.lines().next().unwrap().trim().parse().unwrap();
-    let status = r#"{"kind":"status","rule":"row","status":529,"type":"overloaded_error"}"#;
-    let (probe, good) = (r#"{"kind":"probe"}"#, r#"{"kind":"recovered"}"#);
-    for (minutes, from, to, reason, instance) in [
-        (48, "CLOSED", "OPEN", status, "c81e02f4"),
-        (41, "OPEN", "HALF_OPEN", probe, "c81e02f4"),
-        (40, "HALF_OPEN", "CLOSED", good, "c81e02f4"),
-        (17, "CLOSED", "OPEN", status, "7d90ab31"),
-        (8, "OPEN", "HALF_OPEN", probe, "7d90ab31"),
-        (7, "HALF_OPEN", "CLOSED", good, "7d90ab31"),
-    ] {
-        let at = format!("{}", (now - minutes * 60) * 1000);
-        let stream = "{circuit_breaker:openai:gpt-5}:events";
-        let fields =
-            ["from", from, "to", to, "epoch", &at, "reason", reason, "instance", instance, "at", &at];
-        world.redis.cli(&[&["XADD", stream, "*"][..], &fields].concat()).await;
+async fn call_again_and_again(url: String, route: &str, pause: u64) {
+    let client = reqwest::Client::new();
+    let body = json!({"model": route, "stream": true, "messages": [{"role": "user", "content": "Hello"}]});
+    loop {
+        let request = client.post(&url).json(&body).send();
+        tokio::spawn(async {
+            drop(request.await.ok()?.bytes().await);
+            Some(())
+        });
+        tokio::time::sleep(Duration::from_millis(pause)).await;
+    }
+}
+
+/// A telephone and a screen, in both themes.
+async fn take(world: &World, state: &str) {
+    for width in [390, 1280] {
+        for theme in ["light", "dark"] {
+            world.browser.set_viewport(width, theme).await;
+            tokio::time::sleep(Duration::from_millis(700)).await;
+            let picture = world.browser.screenshot(1800).await;
+            write_png(&format!("dashboard-{state}-{width}-{theme}.png"), &picture).await;
+        }
     }
 }
 

@@ -20,25 +20,26 @@ async fn a_name_or_a_reason_is_never_markup() {
     browser.wait_for_text("#verdict", HOSTILE_MODEL_NAME).await;
     browser.wait_for_text("#lanes", HOSTILE_MODEL_NAME).await;
 
-    browser.click("#rows button.name").await;
-    browser.wait_for_text("#detail-title", HOSTILE_MODEL_NAME).await;
-    browser.wait_for_text("#detail-history", "written by Open SWE or redis-cli").await;
-    browser.click("#rows [data-act=open]").await;
+    browser.click("#rows .name").await;
+    browser.wait_for_text("#drawer-title", HOSTILE_MODEL_NAME).await;
+    browser.wait_for_text("#drawer-history", "written by Open SWE or redis-cli").await;
+    browser.click("#drawer-acts [data-act=open]").await;
     browser.wait_for_text("#question-title", HOSTILE_MODEL_NAME).await;
     browser.click("#reason-field").await;
     browser.type_text(HOSTILE_REASON).await;
     browser.press_key("Enter").await;
     browser.wait_for_text("#rows", HOSTILE_REASON).await;
-    browser.wait_for_text("#detail-history", HOSTILE_REASON).await;
+    browser.wait_for_text("#drawer-history", HOSTILE_REASON).await;
     browser.wait_for_text("#verdict", HOSTILE_REASON).await;
-    browser.click("#rows [data-act=close]").await;
+    browser.click("#drawer-acts [data-act=close]").await;
     browser.click("#question-yes").await;
     browser.wait_for_text("#rows", "✓ closed").await;
     browser.wait_for_text("#transitions", HOSTILE_MODEL_NAME).await;
 
-    let made =
-        "document.querySelectorAll('body img, body script, body a:not(.skip), svg[onload], [style]').length";
+    let made = "document.querySelectorAll('body img, body script, body a:not(.skip, .name, footer a), svg[onload], [style]').length";
     assert_eq!(browser.evaluate(made).await, 0, "something became an element");
+    let elsewhere = "[...document.querySelectorAll('a.name')].filter((link) => !link.getAttribute('href').startsWith('#/models/')).length";
+    assert_eq!(browser.evaluate(elsewhere).await, 0, "a name became an address");
     assert_eq!(browser.evaluate("window.owned === undefined").await, true, "something ran");
     world.assert_page_healthy().await;
 }

@@ -35,11 +35,22 @@ impl World {
     /// With the page open.
     pub(crate) async fn begin() -> Self {
         let world = Self::begin_with(SHORT_OPEN_CONFIG, None).await;
-        world.browser.navigate(&world.url("/dashboard")).await;
-        // A reload would clear it: a test can assert that there was none.
-        world.browser.evaluate("window.loadedOnce = true").await;
-        world.browser.wait_for_text("#live", "Live").await;
+        world.open_page().await;
         world
+    }
+
+    /// Opens the page, as long as it has not been.
+    pub(crate) async fn open_page(&self) {
+        self.browser.navigate(&self.url("/dashboard")).await;
+        // A reload would clear it: a test can assert that there was none.
+        self.browser.evaluate("window.loadedOnce = true").await;
+        self.browser.wait_for_text("#live", "Live").await;
+    }
+
+    /// Opens the details of a model.
+    pub(crate) async fn open_details(&self, model: &str) {
+        self.browser.click(&format!("{} .name", row_selector(model))).await;
+        self.browser.wait_for_text("#drawer-acts", "Reset…").await;
     }
 
     /// With more lines of configuration and the callers' key; the page is not open yet.
@@ -119,5 +130,5 @@ fn try_start_gateway(redis: &RedisServer, simulator: &Simulator, config: &Config
 
 /// The row of a model.
 pub(crate) fn row_selector(model: &str) -> String {
-    format!("tr:has(button[aria-label$={:?}])", format!(" {model}"))
+    format!("#rows tr[data-key={model:?}]")
 }
