@@ -86,8 +86,8 @@ pub use rng::{Rng, SystemRng};
 pub use settings::{Policies, Settings, Timing};
 pub use source::{CallSource, TagKey};
 pub use store::{
-    CLOCK_TOLERANCE, ChangeNotification, Changes, HEARTBEAT_INTERVAL, HistoryTail, Listing, Loaded, MAX_VALUE_BYTES, Store,
-    StoreError, StoreInfo, Swap, Value, Write,
+    CLOCK_TOLERANCE, ChangeNotification, Changes, HEARTBEAT_INTERVAL, HistoryTail, Listing, Loaded,
+    MAX_VALUE_BYTES, Store, StoreError, StoreInfo, Swap, Value, Write,
 };
 pub use store_health::StoreStatus;
 pub use watch::{CircuitEvent, HistoryReader, Watch};

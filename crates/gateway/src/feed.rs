@@ -286,6 +286,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn traffic_is_published_while_somebody_is_subscribed() {
         let feed = new_feed();
+        feed.fleet.circuits().ready().await;
         let (mut one, mut other) = (feed.subscribe(None, Role::Admin), feed.subscribe(None, Role::Caller));
         let roles = [any_frame(&mut one).await, any_frame(&mut other).await];
         assert!(roles[0].contains("\"role\":\"admin\"") && roles[1].contains("\"role\":\"caller\""));
@@ -354,7 +355,8 @@ mod tests {
         let subscription = feed.subscribe(Some(&format!("{}-{}", feed.process_id, u64::MAX)), Role::Admin);
         assert_eq!(subscription.pending.len(), 1, "no such event");
         feed.publish_lagged();
-        let subscription = feed.subscribe(Some(&format!("{}-{}", feed.process_id, REPLAY_CAPACITY + 9)), Role::Admin);
+        let subscription =
+            feed.subscribe(Some(&format!("{}-{}", feed.process_id, REPLAY_CAPACITY + 9)), Role::Admin);
         assert_eq!(subscription.pending.len(), 1, "lost events are not replayed");
     }
 }

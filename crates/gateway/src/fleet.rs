@@ -120,7 +120,9 @@ impl Fleet {
     pub(crate) async fn run(self: Arc<Self>) {
         let delay = Duration::from_millis(self.delay_ms());
         loop {
-            if let Ok(Err(error)) = timeout(SEND_TIMEOUT, self.circuits().send_heartbeat(&self.record())).await {
+            if let Ok(Err(error)) =
+                timeout(SEND_TIMEOUT, self.circuits().send_heartbeat(&self.record())).await
+            {
                 tracing::debug!(%error, "no heartbeat");
             }
             let bucket = millis(BUCKET);

@@ -214,14 +214,8 @@ pub(crate) struct AttemptMetrics {
 impl AttemptMetrics {
     /// An attempt at a model starts.
     pub(crate) fn start(metrics: CoreArc<CallMetrics>, model: ChainModel, started_at: Instant) -> Self {
-        let mut attempt = Self {
-            metrics,
-            model,
-            started_at,
-            started_as_own: false,
-            first_token: None,
-            outcome: CANCELLED,
-        };
+        let mut attempt =
+            Self { metrics, model, started_at, started_as_own: false, first_token: None, outcome: CANCELLED };
         attempt.started_as_own = attempt.label(false).is_some();
         let label = attempt.start_label();
         attempt.metrics.cores.local().counts().models.of(label).in_flight += 1;

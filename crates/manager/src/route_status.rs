@@ -56,17 +56,14 @@ fn groups(chain: &Chain) -> Vec<Vec<&ModelKey>> {
     chain.groups().map(|group| group.iter().map(|entry| &entry.key).collect()).collect()
 }
 
-fn availability(
-    report: Option<&Report>,
-    mode: Mode,
-    instance: &InstanceId,
-    now: Timestamp,
-) -> Availability {
+fn availability(report: Option<&Report>, mode: Mode, instance: &InstanceId, now: Timestamp) -> Availability {
     let Some(report) = report.filter(|_| mode == Mode::Enforce) else { return Availability::Available };
     match report.state {
         // All others are admitted.
         _ if report.bound_to.is_some() => Availability::Available,
-        State::Closed if report.blocked_instances.contains(instance) => Availability::RetryAt(report.retry_at),
+        State::Closed if report.blocked_instances.contains(instance) => {
+            Availability::RetryAt(report.retry_at)
+        }
         State::Closed => Availability::Available,
         State::Open if report.forced && report.retry_at.is_none() => Availability::RetryAt(None),
         State::Open | State::HalfOpen => Availability::RetryAt(Some(report.retry_at.unwrap_or(now))),
@@ -145,9 +142,8 @@ mod tests {
     async fn a_circuit_that_is_not_closed_makes_its_model_unavailable() {
         let circuits = Circuits::in_memory(Policies::default());
         let key: ModelKey = "p:a".parse().unwrap();
-        let now = |mode| {
-            availability(circuits.report(&key).as_ref(), mode, circuits.instance(), circuits.now())
-        };
+        let now =
+            |mode| availability(circuits.report(&key).as_ref(), mode, circuits.instance(), circuits.now());
         assert_eq!(now(Mode::Enforce), Availability::Available, "without a circuit");
         circuits.open(&key, None, None, None).await.unwrap();
         assert_eq!(now(Mode::Enforce), Availability::RetryAt(None));

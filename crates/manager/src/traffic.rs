@@ -165,7 +165,10 @@ impl Traffic {
 
     /// Ends the buckets whose time is over. What is counted between the end of a bucket and this call belongs to the bucket.
     pub fn sample(&self, now: Timestamp) {
-        self.sampler.lock().unwrap_or_else(PoisonError::into_inner).advance(now, || Sums::of(&self.metrics.exposition()));
+        self.sampler
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .advance(now, || Sums::of(&self.metrics.exposition()));
     }
 
     /// The last buckets, `limit` at most, with the one that still grows.
@@ -188,7 +191,9 @@ impl Traffic {
             }
         }
         TrafficReport {
-            end: Timestamp::from_millis(sampler.growing.saturating_add(1).saturating_mul(breaker::millis(BUCKET))),
+            end: Timestamp::from_millis(
+                sampler.growing.saturating_add(1).saturating_mul(breaker::millis(BUCKET)),
+            ),
             total: series(buckets.iter().map(|bucket| Some(&bucket.total))),
             routes: names(&sums.routes, buckets.iter().map(|bucket| &bucket.routes))
                 .into_iter()
@@ -234,8 +239,14 @@ impl Sums {
     fn of(exposition: &Exposition) -> Self {
         let (routes, models) = (exposition.counts.routes.sorted(), exposition.counts.models.sorted());
         Self {
-            routes: routes.into_iter().map(|(name, counts)| (name.to_owned(), RouteSums::of(counts))).collect(),
-            models: models.into_iter().map(|(name, counts)| (name.to_owned(), ModelSums::of(counts))).collect(),
+            routes: routes
+                .into_iter()
+                .map(|(name, counts)| (name.to_owned(), RouteSums::of(counts)))
+                .collect(),
+            models: models
+                .into_iter()
+                .map(|(name, counts)| (name.to_owned(), ModelSums::of(counts)))
+                .collect(),
         }
     }
 }

@@ -377,7 +377,8 @@ impl Provider {
                 (Method::POST, uri, Bytes::from_static(b"{}"))
             }
             ProviderKind::Vertex => {
-                let uri = self.sender.vertex_uri(Endpoint::GeminiCountTokens, CHECKED_VERTEX_MODEL, false, &auth);
+                let uri =
+                    self.sender.vertex_uri(Endpoint::GeminiCountTokens, CHECKED_VERTEX_MODEL, false, &auth);
                 (Method::POST, uri, Bytes::from_static(b"{}"))
             }
             _ => {

@@ -170,4 +170,3 @@ fn bedrock_body(call: ProviderRequest<'_>) -> Option<Bytes> {
         _ => None,
     }
 }
-

@@ -46,7 +46,10 @@ impl CommandCounters {
     }
 
     pub(super) fn snapshot(&self) -> Vec<(&'static str, u64)> {
-        let named = COUNTED_COMMANDS.into_iter().zip(&self.by_name).chain([("heartbeat", &self.heartbeats), ("other", &self.others)]);
+        let named = COUNTED_COMMANDS
+            .into_iter()
+            .zip(&self.by_name)
+            .chain([("heartbeat", &self.heartbeats), ("other", &self.others)]);
         named.map(|(name, count)| (name, count.load(Ordering::Relaxed))).collect()
     }
 }

@@ -43,7 +43,8 @@ pub(super) async fn set(
     let at = now.as_millis();
     () = run(servers, INSTANCES_KEY, cmd("ZADD").arg(INSTANCES_KEY).arg(at).arg(id)).await?;
     let before = at.saturating_sub(millis(INDEX_TTL));
-    () = run(servers, INSTANCES_KEY, cmd("ZREMRANGEBYSCORE").arg(INSTANCES_KEY).arg("-inf").arg(before)).await?;
+    () = run(servers, INSTANCES_KEY, cmd("ZREMRANGEBYSCORE").arg(INSTANCES_KEY).arg("-inf").arg(before))
+        .await?;
     run(servers, INSTANCES_KEY, cmd("PEXPIRE").arg(INSTANCES_KEY).arg(millis(INDEX_TTL))).await
 }
 

@@ -74,8 +74,8 @@ impl Chunked {
 
     fn after(&mut self, byte: u8) -> Result<Position, Malformed> {
         use Position::{
-            AfterSize, Data, DataCr, DataLf, End, EndLf, Extension, Size, SizeLf, SizeStart, Trailer, TrailerLf,
-            TrailerStart,
+            AfterSize, Data, DataCr, DataLf, End, EndLf, Extension, Size, SizeLf, SizeStart, Trailer,
+            TrailerLf, TrailerStart,
         };
         match (self.position, byte) {
             (SizeStart | Size, b'0'..=b'9' | b'a'..=b'f' | b'A'..=b'F') => {

@@ -59,11 +59,31 @@ fn a_body_ends_where_its_head_says() {
         ("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nHi!", 200, "Hi", false),
         ("HTTP/1.1 204 No Content\r\n\r\nHTTP/1.1 200 OK\r\n\r\n", 204, "", false),
         // Chunks.
-        ("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nHi\r\n1\r\n!\r\n0\r\n\r\n", 200, "Hi!", true),
-        ("HTTP/1.1 200 OK\r\nTransfer-Encoding: Chunked\r\n\r\n00A\r\n0123456789\r\n0\r\n\r\n", 200, "0123456789", true),
-        ("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2 ;a=\"b\";c\r\nHi\r\n0;d\r\n\r\n", 200, "Hi", true),
+        (
+            "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nHi\r\n1\r\n!\r\n0\r\n\r\n",
+            200,
+            "Hi!",
+            true,
+        ),
+        (
+            "HTTP/1.1 200 OK\r\nTransfer-Encoding: Chunked\r\n\r\n00A\r\n0123456789\r\n0\r\n\r\n",
+            200,
+            "0123456789",
+            true,
+        ),
+        (
+            "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2 ;a=\"b\";c\r\nHi\r\n0;d\r\n\r\n",
+            200,
+            "Hi",
+            true,
+        ),
         ("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2 \t\r\nHi\r\n0\r\n\r\n", 200, "Hi", true),
-        ("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n1\r\nH\r\n0\r\na: b\r\nc:\r\n\r\n", 200, "H", true),
+        (
+            "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n1\r\nH\r\n0\r\na: b\r\nc:\r\n\r\n",
+            200,
+            "H",
+            true,
+        ),
         ("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\nx", 200, "", false),
         // Two ways to read it: the chunks are it, and the connection is not used again.
         (
@@ -72,12 +92,7 @@ fn a_body_ends_where_its_head_says() {
             "Hi",
             false,
         ),
-        (
-            "HTTP/1.1 200 OK\r\ntransfer-encoding: x, chunked\r\n\r\n2\r\nHi\r\n0\r\n\r\n",
-            200,
-            "Hi",
-            false,
-        ),
+        ("HTTP/1.1 200 OK\r\ntransfer-encoding: x, chunked\r\n\r\n2\r\nHi\r\n0\r\n\r\n", 200, "Hi", false),
         ("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked, x\r\n\r\n2\r\nHi", 200, "2\r\nHi", false),
         ("HTTP/1.1 200 OK\r\ntransfer-encoding: identity\r\ncontent-length: 1\r\n\r\nHi", 200, "Hi", false),
     ] {
@@ -173,14 +188,18 @@ fn many_headers_and_large_ones_are_read() {
 #[test]
 fn of_a_success_only_what_is_kept_is_read() {
     let is_kept = |name: &str| name == "content-type" || name.starts_with("x-");
-    let lines = format!("Content-Type: a/b\r\nX-Two: 1\r\nx-two:  2 \r\ndate: d\r\nX-{}: é\r\n", "Y".repeat(99));
+    let lines =
+        format!("Content-Type: a/b\r\nX-Two: 1\r\nx-two:  2 \r\ndate: d\r\nX-{}: é\r\n", "Y".repeat(99));
     for (status, count) in [(200, 4), (404, 5)] {
         let response = format!("HTTP/1.1 {status} x\r\n{lines}\r\n");
         let headers = read_response([response.as_bytes()], is_kept, false).unwrap().headers;
         assert_eq!(headers.len(), count, "{status}");
         assert_eq!(headers["content-type"], "a/b");
         assert_eq!(headers.get_all("x-two").iter().collect::<Vec<_>>(), ["1", "2"]);
-        assert_eq!(headers[format!("x-{}", "y".repeat(99))], HeaderValue::from_bytes("é".as_bytes()).unwrap());
+        assert_eq!(
+            headers[format!("x-{}", "y".repeat(99))],
+            HeaderValue::from_bytes("é".as_bytes()).unwrap()
+        );
     }
 }
 

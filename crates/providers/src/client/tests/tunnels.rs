@@ -35,7 +35,9 @@ async fn call(proxy: &str, ca_file: Option<&Path>) -> Result<u16, ClientError> {
         _ => Err(std::io::Error::other("it has no address")),
     });
     let client = Client::with(&url, ca_file, Duration::from_millis(500), resolver, found).unwrap();
-    let response = client.send(&Method::POST, &Uri::from_static("/v1"), |_| {}, (&Bytes::from_static(b"{}")).into()).await?;
+    let response = client
+        .send(&Method::POST, &Uri::from_static("/v1"), |_| {}, (&Bytes::from_static(b"{}")).into())
+        .await?;
     Ok(response.status.as_u16())
 }
 

@@ -112,7 +112,12 @@ impl DemoProviders for Providers {
 
     fn broken(&self) -> Vec<String> {
         let state = self.state();
-        self.names().into_iter().enumerate().filter(|(index, _)| state.fails(*index)).map(|(_, name)| name).collect()
+        self.names()
+            .into_iter()
+            .enumerate()
+            .filter(|(index, _)| state.fails(*index))
+            .map(|(_, name)| name)
+            .collect()
     }
 
     fn set_broken(&self, name: &str, broken: bool) -> bool {
@@ -158,7 +163,10 @@ mod tests {
         assert_eq!((providers.broken().len(), providers.take_changes()), (2, change(&backup, true)));
         assert!(!providers.set_outage(true));
         assert!(providers.set_broken("primary", false), "also the schedule's outage ends");
-        assert_eq!((providers.broken(), providers.take_changes()), (vec!["backup".to_owned()], change(&primary, false)));
+        assert_eq!(
+            (providers.broken(), providers.take_changes()),
+            (vec!["backup".to_owned()], change(&primary, false))
+        );
         assert!(!providers.set_broken("nobody", true));
     }
 }

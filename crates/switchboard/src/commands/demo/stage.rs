@@ -57,10 +57,7 @@ impl Stage {
         let circuits = Circuits::in_memory(Policies { default: policy, ..Policies::default() });
         circuits.ready().await;
         let settings = manager::Settings {
-            providers: vec![
-                provider_config(&primary, &primary_url)?,
-                provider_config(&backup, &backup_url)?,
-            ],
+            providers: vec![provider_config(&primary, &primary_url)?, provider_config(&backup, &backup_url)?],
             routes: BTreeMap::from([(ROUTE.to_owned(), route(&primary, &backup))]),
             ..manager::Settings::default()
         };
@@ -71,15 +68,7 @@ impl Stage {
         // A dropped sender ends it too.
         let stops = stream::once(stopped.map(|_| ShutdownMode::Immediate));
         let gateway = tokio::spawn(gateway.serve(stops));
-        Ok(Self {
-            primary,
-            backup,
-            providers,
-            circuits,
-            address,
-            stop_gateway,
-            gateway,
-        })
+        Ok(Self { primary, backup, providers, circuits, address, stop_gateway, gateway })
     }
 
     /// Where the gateway listens.
