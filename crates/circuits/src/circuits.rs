@@ -1,6 +1,7 @@
 //! The circuits of one instance: admission and reports.
 
 use std::{
+    collections::BTreeSet,
     fmt,
     sync::{Arc, atomic::Ordering},
     time::Duration,
@@ -308,6 +309,12 @@ impl Circuits {
         };
         let (admission, _) = self.admission(circuit, &circuit.view.load(), Some(source), self.0.clock.now());
         matches!(admission, Admission::Refused { .. })
+    }
+
+    /// The models that the configuration names, if it says which it means, and those with a policy of their own; by name.
+    #[must_use]
+    pub fn named_models(&self) -> BTreeSet<ModelKey> {
+        self.0.named_models()
     }
 
     /// The policy of one circuit.

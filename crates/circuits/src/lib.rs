@@ -15,7 +15,7 @@
 //! Each file uses only files below its own line, `redis` and `model` have drawings of their own:
 //!
 //! ```text
-//!   operate                                  manual overrides
+//!   operate  heartbeat                       manual overrides; what instances tell each other of themselves
 //!   circuits                                 what callers use: admission, reports, counts
 //!   permit   watch   reader   writer         outcomes; events; reading from and writing to the store
 //!   shared                                   what an instance's circuits share, and the map of them
@@ -45,6 +45,7 @@ mod circuits;
 mod clock;
 mod counts;
 mod expected;
+mod heartbeat;
 mod memory;
 mod mirror;
 mod operate;
@@ -72,6 +73,7 @@ mod model;
 pub use circuits::Circuits;
 pub use clock::{SystemClock, WallClock};
 pub use counts::{CircuitCounts, ProbeCounts, StoreCounts, TransitionKind};
+pub use heartbeat::{CallCounts, Heartbeat, HeartbeatRecord};
 pub use memory::MemoryStore;
 pub use operate::OperateError;
 pub use permit::Permit;
@@ -85,8 +87,8 @@ pub use rng::{Rng, SystemRng};
 pub use settings::{Policies, Settings, Timing};
 pub use source::{CallSource, TagKey};
 pub use store::{
-    CLOCK_TOLERANCE, ChangeNotification, Changes, HistoryTail, Listing, Loaded, MAX_VALUE_BYTES, Store,
-    StoreError, StoreInfo, Swap, Value, Write,
+    CLOCK_TOLERANCE, ChangeNotification, Changes, HEARTBEAT_INTERVAL, HistoryTail, Listing, Loaded,
+    MAX_VALUE_BYTES, Store, StoreError, StoreInfo, Swap, Value, Write,
 };
 pub use store_health::StoreStatus;
 pub use watch::{CircuitEvent, HistoryReader, Watch};

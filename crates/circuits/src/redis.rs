@@ -10,6 +10,7 @@
 //!                     │           └──▶ slots_view ──▶ slot
 //!                     ├──▶ address ──▶ node             subscribers: who gets the changes
 //!                     └──▶ replies                      fuzzing: all that is read, over bytes
+//!                                                       heartbeats: those of instances, over servers
 //! ```
 
 mod address;
@@ -17,6 +18,7 @@ mod cluster;
 mod connection;
 mod error;
 pub mod fuzzing;
+mod heartbeats;
 mod keys;
 mod node;
 mod node_connection;
@@ -36,7 +38,7 @@ use std::{
     time::Duration,
 };
 
-use breaker::{ModelKey, Timestamp, Transition, millis};
+use breaker::{InstanceId, ModelKey, Timestamp, Transition, millis};
 use bytes::Bytes;
 use futures_util::{
     future::{BoxFuture, FutureExt as _},
@@ -266,6 +268,19 @@ impl Store for RedisStore {
 
     fn share_secret(&self, secret: Bytes) -> BoxFuture<'_, Result<Bytes, StoreError>> {
         async move { self.exchange_secret(&secret).await }.boxed()
+    }
+
+    fn set_heartbeat<'a>(
+        &'a self,
+        instance: &'a InstanceId,
+        heartbeat: Option<Bytes>,
+        now: Timestamp,
+    ) -> BoxFuture<'a, Result<(), StoreError>> {
+        heartbeats::set(&self.servers, instance, heartbeat, now).boxed()
+    }
+
+    fn heartbeats(&self) -> BoxFuture<'_, Result<Vec<(InstanceId, Bytes)>, StoreError>> {
+        heartbeats::read(&self.servers).boxed()
     }
 
     fn changes(&self) -> Changes {

@@ -1,7 +1,7 @@
 //! What the circuits of one instance share: the store, its clock, the policies, and the map of circuits.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{BTreeSet, HashMap, HashSet},
     fmt,
     sync::{Arc, Weak, atomic::AtomicBool},
 };
@@ -72,6 +72,12 @@ impl Shared {
     /// Whether a circuit of this model is to exist before its first call.
     pub(crate) fn is_named(&self, key: &ModelKey) -> bool {
         self.policies.load().names(key)
+    }
+
+    /// The models that the policies name.
+    pub(crate) fn named_models(&self) -> BTreeSet<ModelKey> {
+        let policies = self.policies.load();
+        policies.named.iter().flatten().chain(policies.models.keys()).cloned().collect()
     }
 
     /// The circuit of a key, if it is in the map or has a place there.

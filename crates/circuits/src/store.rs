@@ -10,13 +10,16 @@ use std::{
     time::Duration,
 };
 
-use breaker::{MAX_EPOCH, ModelKey, State, Timestamp, Transition};
+use breaker::{InstanceId, MAX_EPOCH, ModelKey, State, Timestamp, Transition};
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use tokio::sync::Notify;
 
 /// The store rejects a decision that was made further than this from its own time.
 pub const CLOCK_TOLERANCE: Duration = Duration::from_millis(100);
+
+/// The interval of heartbeats.
+pub const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(10);
 
 /// A larger value is not read but identified by its digest: no circuit is that large.
 pub const MAX_VALUE_BYTES: usize = 64 * 1024;
@@ -54,6 +57,22 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// The secret that all instances of the store share (B12): this one, if there was none. A store without others keeps it.
     fn share_secret(&self, secret: Bytes) -> BoxFuture<'_, Result<Bytes, StoreError>> {
         Box::pin(std::future::ready(Ok(secret)))
+    }
+
+    /// Keeps an instance's heartbeat for three times [`HEARTBEAT_INTERVAL`], or deletes it (`None`). The time is the store's.
+    /// A store of one process keeps none.
+    fn set_heartbeat<'a>(
+        &'a self,
+        _instance: &'a InstanceId,
+        _heartbeat: Option<Bytes>,
+        _now: Timestamp,
+    ) -> BoxFuture<'a, Result<(), StoreError>> {
+        Box::pin(std::future::ready(Ok(())))
+    }
+
+    /// The heartbeats that it keeps.
+    fn heartbeats(&self) -> BoxFuture<'_, Result<Vec<(InstanceId, Bytes)>, StoreError>> {
+        Box::pin(std::future::ready(Ok(Vec::new())))
     }
 
     /// Subscribes to changes. Every call returns a subscription of its own.

@@ -30,7 +30,8 @@ pub(crate) async fn subscribe(
     headers: HeaderMap,
 ) -> Response {
     let last_event_id = headers.get(headers::LAST_EVENT_ID).and_then(|id| id.to_str().ok());
-    let subscription = app.feed.subscribe(last_event_id);
+    app.fleet.refresh().await;
+    let subscription = app.feed.subscribe(last_event_id, caller.role);
     // A stream that ends early loses nothing: the client reconnects, to another instance.
     let shutdown = Arc::clone(&app.lifecycle).shutdown_started();
     let revoked = Arc::clone(&app.keys).revoked(caller.key);

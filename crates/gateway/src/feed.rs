@@ -16,16 +16,15 @@ use std::{
 
 use breaker::{ModelKey, Transition};
 use bytes::Bytes;
-use circuits::{CircuitEvent, Circuits, Report, Watch};
-use manager::CallMetrics;
+use circuits::{CircuitEvent, Report, Watch};
 use serde::Serialize;
 use tokio::{
     sync::broadcast,
-    time::{Instant, sleep_until},
+    time::{Instant, sleep, sleep_until},
 };
 use uuid::Uuid;
 
-use crate::overview::{Overview, StoreReport};
+use crate::{fleet::Fleet, keys::Role, overview::Overview, store_report::StoreReport};
 
 /// The transitions that are kept for a replay.
 const REPLAY_CAPACITY: usize = 1_000;
@@ -36,11 +35,16 @@ const CHANNEL_CAPACITY: usize = 256;
 /// The shortest interval between two events of a circuit of which only counts have changed.
 const COUNTS_INTERVAL: Duration = Duration::from_millis(250);
 
+/// The interval of `event: traffic`.
+const TRAFFIC_INTERVAL: Duration = Duration::from_secs(2);
+
+/// The buckets that such an event has: the one that grows, and the one before it, which may have ended since the last event.
+const TRAFFIC_BUCKETS: usize = 2;
+
 /// The feed of one process. It starts with the first subscriber.
 #[derive(Debug)]
 pub(crate) struct Feed {
-    circuits: Circuits,
-    metrics: Arc<CallMetrics>,
+    fleet: Arc<Fleet>,
     /// Distinguishes the event ids of this process from those of another.
     process_id: String,
     started: AtomicBool,
@@ -79,15 +83,16 @@ struct CircuitUpdate<'a> {
 #[derive(Debug)]
 pub(crate) struct Subscription {
     feed: Arc<Feed>,
+    /// The subscriber's.
+    role: Role,
     pending: VecDeque<Bytes>,
     frames: broadcast::Receiver<Frame>,
 }
 
 impl Feed {
-    pub(crate) fn new(circuits: Circuits, metrics: Arc<CallMetrics>) -> Arc<Self> {
+    pub(crate) fn new(fleet: Arc<Fleet>) -> Arc<Self> {
         Arc::new(Self {
-            circuits,
-            metrics,
+            fleet,
             process_id: Uuid::new_v4().simple().to_string(),
             started: AtomicBool::new(false),
             state: Mutex::default(),
@@ -96,18 +101,19 @@ impl Feed {
     }
 
     /// Subscribes from now on, or from after the event with this id, if it can be replayed.
-    pub(crate) fn subscribe(self: &Arc<Self>, last_event_id: Option<&str>) -> Subscription {
+    pub(crate) fn subscribe(self: &Arc<Self>, last_event_id: Option<&str>, role: Role) -> Subscription {
         if !self.started.swap(true, Ordering::AcqRel) {
-            self.state().store = Some(StoreReport::new(&self.circuits));
-            tokio::spawn(forward_events(Arc::downgrade(self), self.circuits.watch()));
+            self.state().store = Some(StoreReport::new(self.fleet.circuits()));
+            tokio::spawn(forward_events(Arc::downgrade(self), self.fleet.circuits().watch()));
+            tokio::spawn(publish_traffic(Arc::downgrade(self)));
         }
         let state = self.state();
         let frames = self.frames.subscribe();
         let replayed =
             last_event_id.and_then(|id| self.parse_event_id(id)).map(|number| state.replay_after(number));
         let mut pending: VecDeque<Bytes> = replayed.unwrap_or_default();
-        pending.push_back(self.snapshot_frame(&state));
-        Subscription { feed: Arc::clone(self), pending, frames }
+        pending.push_back(self.snapshot_frame(&state, role));
+        Subscription { feed: Arc::clone(self), role, pending, frames }
     }
 
     /// The number in an event id of this process.
@@ -116,9 +122,9 @@ impl Feed {
         if process_id == self.process_id { number.parse().ok() } else { None }
     }
 
-    fn snapshot_frame(&self, state: &FeedState) -> Bytes {
+    fn snapshot_frame(&self, state: &FeedState, role: Role) -> Bytes {
         let id = format!("id: {}-{}\n", self.process_id, state.last_sequence);
-        sse_frame("snapshot", &id, &Overview::new(&self.circuits, &self.metrics))
+        sse_frame("snapshot", &id, &Overview::new(&self.fleet, role))
     }
 
     fn publish(&self, frame: Frame) {
@@ -127,7 +133,7 @@ impl Feed {
     }
 
     fn publish_transitions(&self, key: &ModelKey, transitions: &[Transition]) {
-        let report = self.circuits.report(key);
+        let report = self.fleet.circuits().report(key);
         let mut state = self.state();
         for transition in transitions {
             state.last_sequence += 1;
@@ -146,14 +152,14 @@ impl Feed {
 
     fn publish_counts(&self, key: &ModelKey) {
         if self.frames.receiver_count() > 0 {
-            let report = self.circuits.report(key);
+            let report = self.fleet.circuits().report(key);
             let event = CircuitUpdate { key: key.as_str(), report: report.as_ref(), transition: None };
             self.publish(Frame::Event(sse_frame("circuit", "", &event)));
         }
     }
 
     fn publish_store(&self) {
-        let store = StoreReport::new(&self.circuits);
+        let store = StoreReport::new(self.fleet.circuits());
         let mut state = self.state();
         if state.store.as_ref() != Some(&store) {
             self.publish(Frame::Event(sse_frame("store", "", &store)));
@@ -196,7 +202,7 @@ impl Subscription {
             Ok(Frame::Lagged) | Err(broadcast::error::RecvError::Lagged(_)) => {
                 let state = self.feed.state();
                 self.frames = self.feed.frames.subscribe();
-                Some(self.feed.snapshot_frame(&state))
+                Some(self.feed.snapshot_frame(&state, self.role))
             }
             Err(broadcast::error::RecvError::Closed) => None,
         }
@@ -230,6 +236,19 @@ async fn forward_events(feed: Weak<Feed>, mut watch: Watch) {
     }
 }
 
+/// Publishes the traffic while somebody is subscribed: computed once, for any number of subscribers.
+async fn publish_traffic(feed: Weak<Feed>) {
+    loop {
+        sleep(TRAFFIC_INTERVAL).await;
+        let Some(feed) = feed.upgrade() else { return };
+        if feed.frames.receiver_count() > 0 {
+            feed.fleet.refresh().await;
+            let report = feed.fleet.report(TRAFFIC_BUCKETS);
+            feed.publish(Frame::Event(sse_frame("traffic", "", &report)));
+        }
+    }
+}
+
 /// One server-sent event. Its JSON contains no line break.
 fn sse_frame(event: &str, id: &str, data: &impl Serialize) -> Bytes {
     let data = serde_json::to_string(data).unwrap_or_default();
@@ -238,13 +257,48 @@ fn sse_frame(event: &str, id: &str, data: &impl Serialize) -> Bytes {
 
 #[cfg(test)]
 mod tests {
-    use circuits::Policies;
+    use circuits::{Circuits, Policies};
+    use manager::ModelManager;
 
     use super::*;
 
-    async fn next_frame(subscription: &mut Subscription) -> String {
+    fn new_feed() -> Arc<Feed> {
+        let circuits = Circuits::in_memory(Policies::default());
+        let manager = ModelManager::new(manager::Settings::default(), circuits).unwrap();
+        Feed::new(Fleet::new(Arc::new(manager), None))
+    }
+
+    async fn any_frame(subscription: &mut Subscription) -> String {
         let frame = tokio::time::timeout(Duration::from_secs(5), subscription.next()).await.unwrap().unwrap();
         String::from_utf8(frame.to_vec()).unwrap()
+    }
+
+    /// The next frame but those that come by the clock.
+    async fn next_frame(subscription: &mut Subscription) -> String {
+        loop {
+            let frame = any_frame(subscription).await;
+            if !frame.starts_with("event: traffic\n") {
+                return frame;
+            }
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn traffic_is_published_while_somebody_is_subscribed() {
+        let feed = new_feed();
+        feed.fleet.circuits().ready().await;
+        let (mut one, mut other) = (feed.subscribe(None, Role::Admin), feed.subscribe(None, Role::Caller));
+        let roles = [any_frame(&mut one).await, any_frame(&mut other).await];
+        assert!(roles[0].contains("\"role\":\"admin\"") && roles[1].contains("\"role\":\"caller\""));
+        let began = Instant::now();
+        let frame = any_frame(&mut one).await;
+        assert_eq!(began.elapsed().as_secs(), TRAFFIC_INTERVAL.as_secs());
+        assert!(frame.starts_with("event: traffic\ndata: {\"traffic\":{"), "{frame}");
+        assert_eq!(any_frame(&mut other).await, frame, "made once for both");
+        drop((one, other));
+        // Nobody gets what was not made.
+        sleep(TRAFFIC_INTERVAL * 10).await;
+        assert_eq!(feed.frames.len(), 0);
     }
 
     /// Makes this many transitions of a circuit, and waits until the last is published.
@@ -253,9 +307,9 @@ mod tests {
         let last = feed.state().last_sequence + times;
         for number in 0..times {
             if number % 2 == 0 {
-                feed.circuits.open(&key, None, None, None).await.unwrap();
+                feed.fleet.circuits().open(&key, None, None, None).await.unwrap();
             } else {
-                feed.circuits.close(&key, None, None).await.unwrap();
+                feed.fleet.circuits().close(&key, None, None).await.unwrap();
             }
         }
         while feed.state().last_sequence < last {
@@ -265,8 +319,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_slow_subscriber_gets_a_snapshot_in_place_of_what_it_missed() {
-        let feed = Feed::new(Circuits::in_memory(Policies::default()), Arc::default());
-        let mut slow = feed.subscribe(None);
+        let feed = new_feed();
+        let mut slow = feed.subscribe(None, Role::Admin);
         assert!(next_frame(&mut slow).await.starts_with("event: snapshot\n"));
         make_transitions(&feed, 2 * CHANNEL_CAPACITY as u64).await;
         let snapshot = next_frame(&mut slow).await;
@@ -283,8 +337,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_subscriber_that_missed_more_than_is_kept_gets_no_replay() {
-        let feed = Feed::new(Circuits::in_memory(Policies::default()), Arc::default());
-        feed.subscribe(None);
+        let feed = new_feed();
+        feed.subscribe(None, Role::Admin);
         make_transitions(&feed, REPLAY_CAPACITY as u64 + 10).await;
         assert_eq!(feed.state().replay.len(), REPLAY_CAPACITY);
         for (number, missed) in [
@@ -295,13 +349,14 @@ mod tests {
             (REPLAY_CAPACITY + 10, 0),
             (REPLAY_CAPACITY + 99, 0),
         ] {
-            let subscription = feed.subscribe(Some(&format!("{}-{number}", feed.process_id)));
+            let subscription = feed.subscribe(Some(&format!("{}-{number}", feed.process_id)), Role::Admin);
             assert_eq!(subscription.pending.len(), missed + 1, "after {number}");
         }
-        let subscription = feed.subscribe(Some(&format!("{}-{}", feed.process_id, u64::MAX)));
+        let subscription = feed.subscribe(Some(&format!("{}-{}", feed.process_id, u64::MAX)), Role::Admin);
         assert_eq!(subscription.pending.len(), 1, "no such event");
         feed.publish_lagged();
-        let subscription = feed.subscribe(Some(&format!("{}-{}", feed.process_id, REPLAY_CAPACITY + 9)));
+        let subscription =
+            feed.subscribe(Some(&format!("{}-{}", feed.process_id, REPLAY_CAPACITY + 9)), Role::Admin);
         assert_eq!(subscription.pending.len(), 1, "lost events are not replayed");
     }
 }

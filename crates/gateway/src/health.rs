@@ -8,7 +8,7 @@ use circuits::StoreStatus;
 use http::StatusCode;
 use serde::Serialize;
 
-use crate::{overview::StoreReport, state::App};
+use crate::{state::App, store_report::StoreReport};
 
 /// The report of `/health`.
 #[derive(Debug, Serialize)]

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use axum::{
     Json,
-    extract::{Query, State, rejection::QueryRejection},
+    extract::{Extension, Query, State, rejection::QueryRejection},
 };
 use breaker::Transition;
 use circuits::Report;
@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use tokio::time::timeout;
 
 use crate::{
+    auth::Caller,
     error::{ApiError, Error},
     overview::Overview,
     path_params::CircuitKey,
@@ -29,8 +30,12 @@ const DEFAULT_HISTORY_LIMIT: usize = 100;
 const MAX_HISTORY_LIMIT: usize = 1_000;
 
 /// All circuits.
-pub(crate) async fn list(State(app): State<Arc<App>>) -> Json<Overview> {
-    Json(Overview::new(app.manager.circuits(), app.manager.metrics()))
+pub(crate) async fn list(
+    State(app): State<Arc<App>>,
+    Extension(caller): Extension<Caller>,
+) -> Json<Overview> {
+    app.fleet.refresh().await;
+    Json(Overview::new(&app.fleet, caller.role))
 }
 
 /// One circuit.

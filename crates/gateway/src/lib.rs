@@ -23,7 +23,7 @@
 //! gemini  stored_responses                                           handlers of paths that name more
 //!    ▼
 //! calls  models  health  scrape  inspect  events  operate  permits   the handlers
-//! front_door
+//! front_door  demo
 //!    ▼
 //! path_params ─► auth    body ─► decompress ─► joined_body           what goes in and out
 //! response ─► response_body
@@ -33,6 +33,8 @@
 //! feed    metrics    permit_registry                                 the parts of the state
 //!    ▼
 //! overview    error    active_keys ─► keys ─► key_digest
+//!    ▼
+//! fleet ─▶ store_report  demo_providers
 //!    ▼
 //! shutdown ─▶ fair_share                                              these use no other file
 //! client_backoff  headers  duration  lazy_timer  loopback  openapi
@@ -61,7 +63,9 @@
 //! | `front_door` | handlers: `/` and `/api/hello` |
 //! | `inspect`, `events`, `operate`, `permits` | handlers: the circuits API |
 //! | `openapi`, `dashboard` | handlers: the description of the API, and the page |
-//! | `overview` | all circuits and their store at a moment |
+//! | `overview`, `store_report` | all that `/circuits` shows at a moment; the store of the circuits |
+//! | `fleet` | traffic, routes and instances, and the heartbeats by which instances know of each other |
+//! | `demo`, `demo_providers` | handlers: what a demonstration lets people break; nothing of it elsewhere |
 //! | `feed`, `permit_registry` | the events of circuits for all subscribers, and the issued permits |
 //! | `metrics` | what Prometheus reads |
 //! | `path_params`, `body`, `duration`, `headers` | the parts of requests |
@@ -95,11 +99,14 @@ mod connection_state;
 mod connections;
 mod dashboard;
 mod decompress;
+mod demo;
+mod demo_providers;
 pub mod duration;
 mod error;
 mod events;
 mod fair_share;
 mod feed;
+mod fleet;
 mod front_door;
 #[doc(hidden)]
 pub mod fuzzing;
@@ -132,12 +139,14 @@ mod server;
 mod service;
 mod shutdown;
 mod state;
+mod store_report;
 mod stored_responses;
 mod tracked_body;
 mod unread_body;
 mod wakers;
 
 pub use active_keys::{ActiveKeys, MissingApiKeys};
+pub use demo_providers::DemoProviders;
 pub use key_digest::{KeyDigest, KeyDigestError};
 pub use keys::{DuplicateKey, Key, Keys, Role};
 pub use resources::Resources;

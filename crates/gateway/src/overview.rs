@@ -1,67 +1,63 @@
-//! All circuits and their store at a moment: what `/circuits`, `/health` and the event stream show.
+//! All that `/circuits` and the event stream show at a moment.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use breaker::Timestamp;
-use circuits::{Circuits, Report, StoreStatus};
-use manager::CallMetrics;
+use circuits::Report;
+use manager::BUCKETS;
 use serde::Serialize;
 
-/// All circuits at a moment.
+use crate::{
+    fleet::{DemoReport, Fleet, FleetReport},
+    keys::Role,
+    store_report::StoreReport,
+};
+
+/// All circuits at a moment, and what their instances do.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Overview {
     /// By the store's clock.
     now: Timestamp,
     instance: String,
+    version: &'static str,
+    /// What the key that asked may do.
+    role: &'static str,
     store: StoreReport,
     /// The most severe first.
     circuits: Vec<Report>,
+    /// Every model that a route or `[models]` names, also without a circuit.
+    models: Vec<String>,
     /// Time to first token in ms, by model, as measured by this process; only of models that streamed recently.
     latency: BTreeMap<String, u64>,
-}
-
-/// The store of the circuits and its state.
-#[derive(Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct StoreReport {
-    kind: &'static str,
-    state: &'static str,
-    /// Without user and password.
-    url: String,
+    #[serde(flatten)]
+    fleet: FleetReport,
     #[serde(skip_serializing_if = "Option::is_none")]
-    error: Option<String>,
+    demo: Option<DemoReport>,
 }
 
 impl Overview {
-    pub(crate) fn new(circuits: &Circuits, metrics: &CallMetrics) -> Self {
+    pub(crate) fn new(fleet: &Fleet, role: Role) -> Self {
+        let circuits = fleet.circuits();
         let mut reports = circuits.reports();
         reports.sort_by_key(Report::severity);
-        let latency = metrics.ttft_by_model().into_iter();
+        let latency = fleet.manager().metrics().ttft_by_model().into_iter();
+        let (catalog, named) = (fleet.manager().catalog(), circuits.named_models());
+        let models: BTreeSet<_> = catalog.routed_models().into_iter().chain(&named).collect();
         Self {
             now: circuits.now(),
             instance: circuits.instance().to_string(),
+            version: env!("CARGO_PKG_VERSION"),
+            role: match role {
+                Role::Caller => "caller",
+                Role::Admin => "admin",
+            },
             store: StoreReport::new(circuits),
             circuits: reports,
+            models: models.into_iter().map(ToString::to_string).collect(),
             latency: latency.map(|(key, ttft)| (key.to_string(), breaker::millis(ttft))).collect(),
+            fleet: fleet.report(BUCKETS),
+            demo: fleet.demo_report(),
         }
-    }
-}
-
-impl StoreReport {
-    pub(crate) fn new(circuits: &Circuits) -> Self {
-        let info = circuits.store_info();
-        let (state, error) = match circuits.store_status() {
-            StoreStatus::Connected => ("connected", None),
-            StoreStatus::Starting => ("degraded", Some("no response from the store yet".to_owned())),
-            StoreStatus::Degraded { error, .. } => ("degraded", Some(error.to_string())),
-            StoreStatus::Embedded => ("embedded", None),
-        };
-        Self { kind: info.kind, state, url: info.address, error }
-    }
-
-    /// Whether the circuits are not shared, although they should be.
-    pub(crate) const fn is_degraded(&self) -> bool {
-        self.error.is_some()
     }
 }

@@ -13,7 +13,7 @@ use http::{HeaderValue, Method, StatusCode, header, request::Parts};
 
 use crate::{
     auth::Caller,
-    dashboard,
+    dashboard, demo,
     error::{Error, dialect_of},
     events, front_door, gemini, health, inspect, models, openapi, operate, permits, scrape,
     state::App,
@@ -22,6 +22,7 @@ use crate::{
 
 /// All paths but those of [`call_endpoint`]. Each request has a [`Caller`] among its extensions.
 pub(crate) fn router(app: Arc<App>) -> Router {
+    let demo = if app.fleet.demo.is_some() { demo::routes() } else { Router::new() };
     Router::new()
         .route("/v1/models", get(models::list))
         .route("/v1/models/{*name}", get(models::show).post(gemini::call))
@@ -51,6 +52,7 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route("/circuits/{key}/permits/{permit}/renew", post(permits::renew))
         .route("/openapi.json", get(openapi::document))
         .merge(dashboard::routes())
+        .merge(demo)
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
         .with_state(app)

@@ -6,14 +6,17 @@ use futures_util::{FutureExt as _, Stream, StreamExt as _};
 use manager::ModelManager;
 use tokio::{
     net::{TcpListener, TcpSocket},
+    task::JoinSet,
     time::{Instant, sleep, timeout},
 };
 
 use crate::{
     active_keys::{ActiveKeys, MissingApiKeys},
     connections::Connections,
+    demo_providers::DemoProviders,
     fair_share::FairShare,
     feed::Feed,
+    fleet::Fleet,
     keys::Keys,
     metrics::Metrics,
     refused_requests::RefusedRequests,
@@ -50,6 +53,8 @@ pub struct Settings {
     pub shutdown_timeout: Duration,
     /// What the process has, and callers share.
     pub resources: Resources,
+    /// The simulated providers, if this gateway is a demonstration.
+    pub demo: Option<Arc<dyn DemoProviders>>,
 }
 
 /// Why a gateway cannot start.
@@ -76,6 +81,7 @@ pub struct Gateway {
     keys: Arc<ActiveKeys>,
     connections: Connections,
     manager: Arc<ModelManager>,
+    fleet: Arc<Fleet>,
     lifecycle: Arc<Lifecycle>,
     shutdown_timeout: Duration,
 }
@@ -87,7 +93,7 @@ impl Gateway {
     /// See [`BindError`].
     #[expect(clippy::unused_async, reason = "its callers need not change when it waits for something")]
     pub async fn bind(settings: Settings, manager: Arc<ModelManager>) -> Result<Self, BindError> {
-        let Settings { listen, keys, shutdown_timeout, resources } = settings;
+        let Settings { listen, keys, shutdown_timeout, resources, demo } = settings;
         let keys = Arc::new(ActiveKeys::new(keys, listen)?);
         let to_bind_error = |source| BindError::Listen { address: listen, source };
         let listener = bind(listen).map_err(to_bind_error)?;
@@ -96,6 +102,7 @@ impl Gateway {
         let refused_requests = Arc::new(RefusedRequests::new());
         let metrics = Metrics::new(&manager, &resources, &refused_requests);
         let connection_metrics = metrics.connections.clone();
+        let fleet = Fleet::new(Arc::clone(&manager), demo);
         let app = App {
             manager: Arc::clone(&manager),
             keys: Arc::clone(&keys),
@@ -103,13 +110,14 @@ impl Gateway {
             max_body_bytes: MAX_BODY_BYTES,
             lifecycle: Arc::clone(&lifecycle),
             metrics,
-            feed: Feed::new(manager.circuits().clone(), Arc::clone(manager.metrics())),
+            feed: Feed::new(Arc::clone(&fleet)),
+            fleet: Arc::clone(&fleet),
             permit_registry: Arc::default(),
             fair_share: FairShare::new(resources.max_connections),
         };
         let service = Service::new(Arc::new(app));
         let connections = Connections::new(service, resources.max_connections, connection_metrics);
-        Ok(Self { listener, address, keys, connections, manager, lifecycle, shutdown_timeout })
+        Ok(Self { listener, address, keys, connections, manager, fleet, lifecycle, shutdown_timeout })
     }
 
     /// The address that it listens on.
@@ -128,7 +136,10 @@ impl Gateway {
     /// [`Settings::shutdown_timeout`]. A second request ends that early. What has not ended by then is aborted with an
     /// error.
     pub async fn serve(self, shutdown_requests: impl Stream<Item = ShutdownMode>) {
-        let Self { listener, mut connections, lifecycle, shutdown_timeout, manager, .. } = self;
+        let Self { listener, mut connections, lifecycle, shutdown_timeout, manager, fleet, .. } = self;
+        // Dropped with this future, it ends.
+        let mut heartbeats = JoinSet::new();
+        heartbeats.spawn(Arc::clone(&fleet).run());
         let mut shutdown_requests = pin!(shutdown_requests.chain(pending().into_stream()));
         let mode = loop {
             tokio::select! {
@@ -180,6 +191,8 @@ impl Gateway {
             let _ = timeout(ABORT_GRACE, connections.shutdown()).await;
         }
         connections.abort().await;
+        heartbeats.shutdown().await;
+        fleet.leave().await;
     }
 }
 

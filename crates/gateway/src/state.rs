@@ -5,7 +5,7 @@ use std::sync::Arc;
 use manager::ModelManager;
 
 use crate::{
-    active_keys::ActiveKeys, fair_share::FairShare, feed::Feed, metrics::Metrics,
+    active_keys::ActiveKeys, fair_share::FairShare, feed::Feed, fleet::Fleet, metrics::Metrics,
     permit_registry::PermitRegistry, refused_requests::RefusedRequests, shutdown::Lifecycle,
 };
 
@@ -18,6 +18,7 @@ pub(crate) struct App {
     pub(crate) max_body_bytes: usize,
     pub(crate) lifecycle: Arc<Lifecycle>,
     pub(crate) metrics: Metrics,
+    pub(crate) fleet: Arc<Fleet>,
     pub(crate) feed: Arc<Feed>,
     pub(crate) permit_registry: Arc<PermitRegistry>,
     pub(crate) fair_share: FairShare,

@@ -1,7 +1,7 @@
 //! Resolves the `model` of a request to a chain of models.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     ops::Range,
     sync::Arc,
     time::Duration,
@@ -181,6 +181,16 @@ impl Chain {
         self.entries.get(..end).unwrap_or(&self.entries)
     }
 
+    /// Its steps in order: one model each, or equals.
+    pub(crate) fn groups(&self) -> impl Iterator<Item = &[ChainEntry]> {
+        let mut next = 0;
+        std::iter::from_fn(move || {
+            let group = self.equals_of(next).unwrap_or(next..next + 1);
+            next = group.end;
+            self.entries.get(group)
+        })
+    }
+
     /// The equals that a model of the chain, given by its index, is one of; `None`: it has none.
     pub(crate) fn equals_of(&self, index: usize) -> Option<Range<usize>> {
         self.equals.iter().find(|group| group.contains(&index)).cloned()
@@ -279,6 +289,17 @@ impl Catalog {
         })?;
         let in_flight = self.in_flight.get(&key).cloned();
         Ok(ChainEntry { key, provider: Arc::clone(provider), in_flight })
+    }
+
+    /// The routes by name.
+    pub(crate) fn routes(&self) -> impl Iterator<Item = (&str, &Chain)> {
+        self.routes.iter().map(|(name, chain)| (name.as_str(), &**chain.local()))
+    }
+
+    /// The models of all routes, by name.
+    #[must_use]
+    pub fn routed_models(&self) -> BTreeSet<&ModelKey> {
+        self.routes().flat_map(|(_, chain)| chain.models()).collect()
     }
 
     /// The names of the providers, sorted.

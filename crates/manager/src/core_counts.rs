@@ -28,14 +28,26 @@ pub(crate) struct RouteCounts {
     pub(crate) fallbacks: u64,
     pub(crate) duration: Times,
     pub(crate) first_token: Times,
+    pub(crate) tokens: Tokens,
 }
 
-/// Attempts at a model, and the tokens of its responses, unless none of them has said.
+/// Attempts at a model.
 #[derive(Debug, Default)]
 pub(crate) struct ModelCounts {
     pub(crate) attempts: Outcomes,
-    pub(crate) input_tokens: Option<u64>,
-    pub(crate) output_tokens: Option<u64>,
+    /// Attempts started on this core, less those ended on it.
+    pub(crate) in_flight: i64,
+    /// Of attempts with a good, complete response.
+    pub(crate) duration: Times,
+    pub(crate) first_token: Times,
+    pub(crate) tokens: Tokens,
+}
+
+/// The tokens of responses, unless none of them has said.
+#[derive(Debug, Default, Clone, Copy)]
+pub(crate) struct Tokens {
+    pub(crate) input: Option<u64>,
+    pub(crate) output: Option<u64>,
 }
 
 /// Values by a label. Its values are bounded by whoever counts.
@@ -50,7 +62,7 @@ pub(crate) struct ByLabel<T> {
 pub(crate) struct Outcomes(Vec<(&'static str, u64)>);
 
 /// A histogram of times.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub(crate) struct Times {
     pub(crate) sum: f64,
     /// The last one has no bound.
@@ -80,18 +92,24 @@ impl RouteCounts {
         self.fallbacks += other.fallbacks;
         self.duration.add(&other.duration);
         self.first_token.add(&other.first_token);
+        self.tokens.add(other.tokens);
     }
 }
 
 impl ModelCounts {
     fn add(&mut self, other: &Self) {
         self.attempts.add(&other.attempts);
-        self.count_tokens(other.input_tokens, other.output_tokens);
+        self.in_flight += other.in_flight;
+        self.duration.add(&other.duration);
+        self.first_token.add(&other.first_token);
+        self.tokens.add(other.tokens);
     }
+}
 
-    /// Adds the tokens of a response.
-    pub(crate) fn count_tokens(&mut self, input: Option<u64>, output: Option<u64>) {
-        for (sum, more) in [(&mut self.input_tokens, input), (&mut self.output_tokens, output)] {
+impl Tokens {
+    /// Adds those of others, or of a response.
+    pub(crate) fn add(&mut self, other: Self) {
+        for (sum, more) in [(&mut self.input, other.input), (&mut self.output, other.output)] {
             if let Some(more) = more {
                 *sum = Some(sum.unwrap_or_default().wrapping_add(more));
             }
@@ -157,11 +175,40 @@ impl Times {
         self.counts[bucket] += 1;
     }
 
-    fn add(&mut self, other: &Self) {
+    pub(crate) fn add(&mut self, other: &Self) {
         self.sum += other.sum;
         for (count, more) in self.counts.iter_mut().zip(other.counts) {
             *count += more;
         }
+    }
+
+    /// Those that were observed since the counts were `earlier`.
+    pub(crate) fn since(&self, earlier: &Self) -> Self {
+        let mut since = Self { sum: (self.sum - earlier.sum).max(0.0), counts: self.counts };
+        for (count, before) in since.counts.iter_mut().zip(earlier.counts) {
+            *count = count.saturating_sub(before);
+        }
+        since
+    }
+
+    /// The time in seconds that this share of them kept within, as if each bucket were filled evenly; `None`: there are none.
+    /// What is in the bucket without a bound counts as its lower end.
+    #[expect(clippy::cast_precision_loss, reason = "an estimate, of counts far below 2^52")]
+    pub(crate) fn percentile(&self, share: f64) -> Option<f64> {
+        let total = self.count();
+        if total == 0 {
+            return None;
+        }
+        let rank = share * total as f64;
+        let (mut below, mut lower) = (0.0, 0.0);
+        for (bound, count) in bounds().zip(self.counts) {
+            let count = count as f64;
+            if count > 0.0 && below + count >= rank {
+                return Some(lower + (bound - lower) * ((rank - below) / count));
+            }
+            (below, lower) = (below + count, bound);
+        }
+        Some(lower)
     }
 
     /// How many were observed.
@@ -195,6 +242,33 @@ mod tests {
     }
 
     #[test]
+    fn percentiles_are_linear_within_a_bucket() {
+        let times = |seconds: &[f64]| {
+            let mut times = Times::default();
+            seconds.iter().for_each(|seconds| times.observe(*seconds));
+            times
+        };
+        for (observed, share, expected) in [
+            (&[][..], 0.5, None),
+            (&[0.001], 0.5, Some(0.005)),
+            (&[0.3], 0.5, Some(0.24)),
+            (&[0.3], 1.0, Some(0.32)),
+            (&[0.3, 0.3, 0.3, 1.0], 0.5, Some(0.16 + 0.16 * (2.0 / 3.0))),
+            (&[0.3, 0.3, 0.3, 1.0], 0.95, Some(0.64 + 0.64 * 0.8)),
+            (&[1e9], 0.5, Some(327.68)),
+        ] {
+            let found = times(observed).percentile(share);
+            let near = match (found, expected) {
+                (Some(found), Some(expected)) => (found - expected).abs() < 1e-9,
+                (found, expected) => found == expected,
+            };
+            assert!(near, "{observed:?} {share}: {found:?}, expected {expected:?}");
+        }
+        let since = times(&[0.3, 1.0, 0.3]).since(&times(&[0.3]));
+        assert_eq!((since.count(), since.percentile(0.0)), (2, Some(0.16)));
+    }
+
+    #[test]
     fn the_counts_of_two_cores_are_added() {
         let core = |calls: u64, output: Option<u64>| {
             let mut core = CoreCounts::default();
@@ -203,7 +277,8 @@ mod tests {
             route.calls.of("").count("cancelled", 1);
             route.duration.observe(1.0);
             core.models.of("openai:m").attempts.count("answered", calls);
-            core.models.of("openai:m").count_tokens(Some(calls), output);
+            core.models.of("openai:m").tokens.add(Tokens { input: Some(calls), output });
+            core.models.of("openai:m").in_flight = -1;
             core.translations.insert(("a", "b"), calls);
             core
         };
@@ -216,7 +291,7 @@ mod tests {
         assert_eq!((route.duration.count(), route.duration.sum, route.first_token.count()), (2, 2.0, 0));
         let model = sum.models.of("openai:m");
         assert_eq!(model.attempts.iter().collect::<Vec<_>>(), [("answered", 7)]);
-        assert_eq!((model.input_tokens, model.output_tokens), (Some(7), Some(5)));
+        assert_eq!((model.tokens.input, model.tokens.output, model.in_flight), (Some(7), Some(5), -2));
         assert_eq!(sum.translations[&("a", "b")], 7);
     }
 }

@@ -8,7 +8,7 @@ use prometheus_client::{
     registry::Unit,
 };
 
-use crate::core_counts::{CoreCounts, RouteCounts, Times};
+use crate::core_counts::{ByLabel, CoreCounts, Times, Tokens};
 
 /// What Prometheus gets: the counts of all cores, and the calls and streams in flight.
 #[derive(Debug)]
@@ -33,11 +33,22 @@ impl Exposition {
         let help = "Calls answered by a fallback, not by the first model of the chain.";
         counters(encoder, "fallbacks", help, self.fallbacks())?;
         let help = "Time from a call's arrival to the end of its response.";
-        histograms(encoder, "call_duration", help, self.times(|route| &route.duration))?;
+        let routes = &self.counts.routes;
+        histograms(encoder, "call_duration", help, times("route", routes, |route| &route.duration))?;
         let help = "Time from a streaming call's arrival to its first token.";
-        histograms(encoder, "time_to_first_token", help, self.times(|route| &route.first_token))?;
+        histograms(encoder, "time_to_first_token", help, times("route", routes, |route| &route.first_token))?;
+        let models = &self.counts.models;
+        let help = "Time from the start of an attempt to the end of its good, complete response.";
+        histograms(encoder, "attempt_duration", help, times("model", models, |model| &model.duration))?;
+        let help = "Time from the start of an attempt at a stream to its first token.";
+        let name = "attempt_time_to_first_token";
+        histograms(encoder, name, help, times("model", models, |model| &model.first_token))?;
         let help = "Tokens of complete responses, as reported by the providers.";
-        counters(encoder, "tokens", help, self.tokens())?;
+        counters(encoder, "tokens", help, tokens("model", models, |model| model.tokens))?;
+        let help = "The same by requested route or model.";
+        counters(encoder, "route_tokens", help, tokens("route", routes, |route| route.tokens))?;
+        let help = "Attempts at models in flight.";
+        gauges(encoder, "attempts_in_flight", help, self.attempts_in_flight())?;
         gauge(encoder, "calls_in_flight", "Calls in flight.", self.in_flight)?;
         gauge(encoder, "streams_open", "Streaming calls in flight.", self.streams)
     }
@@ -72,21 +83,37 @@ impl Exposition {
         routes.map(|(route, counts)| ([("route", route)], counts.fallbacks)).collect()
     }
 
-    fn times<'a>(&'a self, times: impl Fn(&'a RouteCounts) -> &'a Times) -> Rows<'a, 1, &'a Times> {
-        let routes = self.counts.routes.sorted().into_iter().map(|(route, counts)| (route, times(counts)));
-        let observed = routes.filter(|(_, times)| times.count() > 0);
-        observed.map(|(route, times)| ([("route", route)], times)).collect()
+    fn attempts_in_flight(&self) -> Rows<'_, 1, i64> {
+        let models = self.counts.models.sorted().into_iter();
+        // The end of an attempt may be seen without its start.
+        models.map(|(model, counts)| ([("model", model)], counts.in_flight.max(0))).collect()
     }
+}
 
-    fn tokens(&self) -> Rows<'_, 2, u64> {
-        let mut rows = Vec::new();
-        for (model, counts) in self.counts.models.sorted() {
-            for (direction, tokens) in [("input", counts.input_tokens), ("output", counts.output_tokens)] {
-                rows.extend(tokens.map(|tokens| ([("model", model), ("direction", direction)], tokens)));
-            }
+/// The histograms of what has any.
+fn times<'a, T>(
+    label: &'static str,
+    all: &'a ByLabel<T>,
+    times: impl Fn(&'a T) -> &'a Times,
+) -> Rows<'a, 1, &'a Times> {
+    let all = all.sorted().into_iter().map(|(name, counts)| (name, times(counts)));
+    let observed = all.filter(|(_, times)| times.count() > 0);
+    observed.map(|(name, times)| ([(label, name)], times)).collect()
+}
+
+fn tokens<'a, T>(
+    label: &'static str,
+    all: &'a ByLabel<T>,
+    tokens: impl Fn(&T) -> Tokens,
+) -> Rows<'a, 2, u64> {
+    let mut rows = Vec::new();
+    for (name, counts) in all.sorted() {
+        let Tokens { input, output } = tokens(counts);
+        for (direction, tokens) in [("input", input), ("output", output)] {
+            rows.extend(tokens.map(|tokens| ([(label, name), ("direction", direction)], tokens)));
         }
-        rows
     }
+    rows
 }
 
 fn counters<const LABELS: usize>(
@@ -124,4 +151,20 @@ fn histograms(
 
 fn gauge(encoder: &mut DescriptorEncoder<'_>, name: &str, help: &str, value: i64) -> fmt::Result {
     encoder.encode_descriptor(name, help, None, MetricType::Gauge)?.encode_gauge(&value)
+}
+
+fn gauges(
+    encoder: &mut DescriptorEncoder<'_>,
+    name: &str,
+    help: &str,
+    rows: Rows<'_, 1, i64>,
+) -> fmt::Result {
+    if rows.is_empty() {
+        return Ok(());
+    }
+    let mut metric = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
+    for (labels, value) in rows {
+        metric.encode_family(&labels)?.encode_gauge(&value)?;
+    }
+    Ok(())
 }

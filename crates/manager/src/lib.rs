@@ -22,7 +22,7 @@
 //!    ▼
 //! attempt_guard, call_log       the permit of an attempt; the record of a call
 //!    ▼
-//! prepare                       a request as a model of the chain gets it, translated where need be
+//! prepare, traffic              a request as a model of the chain gets it; the last 15 minutes, by sampling the metrics
 //!    ▼
 //! metrics, spans, candidate     the same record for metrics and traces; a model of the chain, for one call
 //! exposition                    the metrics as Prometheus gets them
@@ -33,6 +33,8 @@
 //! chain_model                   a model of a chain, without its own reference count
 //! outcome, events               what an error means; the events of a stream
 //! conversation                  which conversation a call belongs to
+//!    ▼
+//! route_status                  where the calls of each route go now
 //!    ▼
 //! catalog                       names and chains
 //!    ▼
@@ -111,9 +113,11 @@ mod prepare;
 mod relay;
 mod reply;
 mod route;
+mod route_status;
 mod shortage;
 mod spans;
 mod stored;
+mod traffic;
 mod translated;
 mod wait;
 
@@ -129,6 +133,8 @@ pub use memory_budget::{MemoryBudget, MemoryExhausted, MemoryShare};
 pub use metrics::CallMetrics;
 pub use outcome::Reporter;
 pub use route::{BufferLimit, ModelGroup, OnAuthError, Retry, Route, StreamMode};
+pub use route_status::{RouteState, RouteStatus, route_statuses};
 pub use spans::TracePropagator;
 pub use stored::StoredResponseError;
+pub use traffic::{BUCKET, BUCKETS, ModelSeries, Series, Traffic, TrafficReport};
 pub use translated::Translated;

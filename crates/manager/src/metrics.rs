@@ -23,7 +23,7 @@ use tokio::time::Instant;
 
 use crate::{
     Chain, ChainModel, Translated,
-    core_counts::CoreCounts,
+    core_counts::{CoreCounts, Tokens},
     exposition::Exposition,
     first_bytes::FirstBytes,
     latency::Latencies,
@@ -139,8 +139,10 @@ impl CallMetrics {
         }
         let Usage { input, output, .. } = summary.usage;
         if input.is_some() || output.is_some() {
+            let tokens = Tokens { input, output };
+            route.tokens.add(tokens);
             let model = self.model_label(key, chain.is_routed_model, true).map_or(OTHER, ModelKey::as_str);
-            counts.models.of(model).count_tokens(input, output);
+            counts.models.of(model).tokens.add(tokens);
         }
     }
 
@@ -176,7 +178,8 @@ impl CallMetrics {
         self.unrouted.load().contains(key)
     }
 
-    fn exposition(&self) -> Exposition {
+    /// What all cores have counted.
+    pub(crate) fn exposition(&self) -> Exposition {
         let mut exposition = Exposition { counts: CoreCounts::default(), in_flight: 0, streams: 0 };
         for core in self.cores.iter() {
             exposition.in_flight += core.in_flight.load(Ordering::Relaxed);
@@ -201,14 +204,26 @@ pub(crate) struct AttemptMetrics {
     metrics: CoreArc<CallMetrics>,
     model: ChainModel,
     started_at: Instant,
+    /// Whether its start was counted under the model's own label: a model may get one meanwhile.
+    started_as_own: bool,
+    first_token: Option<Duration>,
     /// [`CANCELLED`] unless it is set.
     pub(crate) outcome: &'static str,
 }
 
 impl AttemptMetrics {
     /// An attempt at a model starts.
-    pub(crate) const fn start(metrics: CoreArc<CallMetrics>, model: ChainModel, started_at: Instant) -> Self {
-        Self { metrics, model, started_at, outcome: CANCELLED }
+    pub(crate) fn start(metrics: CoreArc<CallMetrics>, model: ChainModel, started_at: Instant) -> Self {
+        let mut attempt =
+            Self { metrics, model, started_at, started_as_own: false, first_token: None, outcome: CANCELLED };
+        attempt.started_as_own = attempt.label(false).is_some();
+        let label = attempt.start_label();
+        attempt.metrics.cores.local().counts().models.of(label).in_flight += 1;
+        attempt
+    }
+
+    fn start_label(&self) -> &str {
+        if self.started_as_own { self.model.as_str() } else { OTHER }
     }
 
     fn label(&self, answered: bool) -> Option<&ModelKey> {
@@ -216,9 +231,11 @@ impl AttemptMetrics {
     }
 
     /// The first token of the stream was received.
-    pub(crate) fn on_first_token(&self) {
+    pub(crate) fn on_first_token(&mut self) {
+        let first_token = self.started_at.elapsed();
+        self.first_token = Some(first_token);
         if let Some(key) = self.label(true) {
-            self.metrics.latencies.record(key, self.started_at.elapsed());
+            self.metrics.latencies.record(key, first_token);
         }
     }
 
@@ -237,8 +254,23 @@ impl AttemptMetrics {
 
 impl Drop for AttemptMetrics {
     fn drop(&mut self) {
-        let label = self.label(self.outcome == ANSWERED).map_or(OTHER, ModelKey::as_str);
-        self.metrics.cores.local().counts().models.of(label).attempts.count(self.outcome, 1);
+        let answered = self.outcome == ANSWERED;
+        let label = self.label(answered).map_or(OTHER, ModelKey::as_str);
+        let duration = answered.then(|| self.started_at.elapsed());
+        let mut counts = self.metrics.cores.local().counts();
+        let model = counts.models.of(label);
+        model.attempts.count(self.outcome, 1);
+        if let Some(duration) = duration {
+            model.duration.observe(duration.as_secs_f64());
+        }
+        if let Some(first_token) = self.first_token {
+            model.first_token.observe(first_token.as_secs_f64());
+        }
+        if label == self.start_label() {
+            model.in_flight -= 1;
+        } else {
+            counts.models.of(self.start_label()).in_flight -= 1;
+        }
     }
 }
 

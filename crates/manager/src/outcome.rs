@@ -274,6 +274,33 @@ pub(crate) fn metric_label(error: &ProviderError) -> &'static str {
     }
 }
 
+/// The outcomes of calls that this gateway or a provider is responsible for: no answer, or not all of it. The others are
+/// answers, the caller's own mistakes, and callers who left.
+const FAILED_CALLS: [&str; 7] = [
+    "attempts_exhausted",
+    "circuit_open",
+    "deadline_exceeded",
+    "provider_auth",
+    OVERLOADED,
+    STREAM_INTERRUPTED,
+    ABORTED,
+];
+
+/// The outcomes of attempts that are no failures of the model: an answer, what the request itself was wrong with, what this
+/// machine lacked, and attempts that nobody waited for any longer.
+const GOOD_ATTEMPTS: [&str; 6] =
+    [ANSWERED, CANCELLED, OVERLOADED, "context_too_long", "invalid_request", "no_endpoint"];
+
+/// Whether a call with this outcome has failed, and not by its caller.
+pub(crate) fn is_failed_call(outcome: &str) -> bool {
+    FAILED_CALLS.contains(&outcome)
+}
+
+/// Whether an attempt with this outcome is a failure of the model.
+pub(crate) fn is_failed_attempt(outcome: &str) -> bool {
+    !GOOD_ATTEMPTS.contains(&outcome)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -13,6 +13,8 @@ use ::redis::{
     aio::{ConnectionLike, MultiplexedConnection},
 };
 
+use super::keys::HEARTBEAT_PREFIX;
+
 /// Connecting may take this long, and so may a command.
 pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 
@@ -23,21 +25,31 @@ const COUNTED_COMMANDS: [&str; 6] = ["evalsha", "getrange", "ping", "scan", "tim
 #[derive(Debug, Default)]
 pub(super) struct CommandCounters {
     by_name: [AtomicU64; COUNTED_COMMANDS.len()],
+    /// All commands for heartbeats: they are sent by the clock, whatever is called.
+    heartbeats: AtomicU64,
     others: AtomicU64,
 }
 
 impl CommandCounters {
     fn increment(&self, command: &Cmd) {
-        let name = match command.args_iter().next() {
-            Some(Arg::Simple(name)) => name,
+        let mut arguments = command.args_iter().map(|argument| match argument {
+            Arg::Simple(argument) => argument,
             _ => b"",
-        };
+        });
+        let (name, key) = (arguments.next().unwrap_or_default(), arguments.next().unwrap_or_default());
+        if key.starts_with(HEARTBEAT_PREFIX.as_bytes()) {
+            self.heartbeats.fetch_add(1, Ordering::Relaxed);
+            return;
+        }
         let known = COUNTED_COMMANDS.iter().position(|known| name.eq_ignore_ascii_case(known.as_bytes()));
         known.map_or(&self.others, |known| &self.by_name[known]).fetch_add(1, Ordering::Relaxed);
     }
 
     pub(super) fn snapshot(&self) -> Vec<(&'static str, u64)> {
-        let named = COUNTED_COMMANDS.into_iter().zip(&self.by_name).chain([("other", &self.others)]);
+        let named = COUNTED_COMMANDS
+            .into_iter()
+            .zip(&self.by_name)
+            .chain([("heartbeat", &self.heartbeats), ("other", &self.others)]);
         named.map(|(name, count)| (name, count.load(Ordering::Relaxed))).collect()
     }
 }

@@ -17,6 +17,19 @@ const HISTORY_SUFFIX: &str = "}:events";
 /// The secret for the tags of requests. Not under the prefix, so that `KEYS circuit_breaker:*` lists circuits only.
 pub(super) const SECRET_KEY: &str = "switchboard:tag_key";
 
+/// The index of heartbeats: a sorted set of instances by the time of their last one.
+pub(super) const INSTANCES_KEY: &str = "switchboard:instances";
+
+/// The prefix of every heartbeat.
+const INSTANCE_PREFIX: &str = "switchboard:instance:";
+
+/// What the keys of heartbeats and their index begin with.
+pub(super) const HEARTBEAT_PREFIX: &str = "switchboard:instance";
+
+pub(super) fn instance_key(id: &str) -> String {
+    format!("{INSTANCE_PREFIX}{id}")
+}
+
 pub(super) fn redis_key(key: &ModelKey) -> String {
     format!("{KEY_PREFIX}{key}")
 }
@@ -58,7 +71,7 @@ mod tests {
         assert_eq!(change(&redis_key(&key)), Some(ChangeNotification::Key(key.clone())));
         assert_eq!(change(&history_key(&key)), Some(ChangeNotification::State(key)));
         for other in
-            ["{circuit_breaker:openai:gpt-5}:other", "{circuit_breaker:}:events", "switchboard:tag_key"]
+            ["{circuit_breaker:openai:gpt-5}:other", "{circuit_breaker:}:events", SECRET_KEY, INSTANCES_KEY]
         {
             assert_eq!(change(other), None, "{other}");
         }

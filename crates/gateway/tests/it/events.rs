@@ -26,7 +26,17 @@ impl EventClient {
         Self { response, text: String::new() }
     }
 
+    /// The next event but those that come by the clock.
     async fn next(&mut self) -> Event {
+        loop {
+            let event = self.next_of_all().await;
+            if event.0 != "traffic" {
+                return event;
+            }
+        }
+    }
+
+    async fn next_of_all(&mut self) -> Event {
         loop {
             if let Some((event, rest)) = self.text.split_once("\n\n") {
                 let field =
@@ -69,6 +79,10 @@ async fn changes_are_published_as_they_happen() {
     assert_eq!((name.as_str(), id.is_some()), ("snapshot", true));
     let mut listed = send_ok(world.get("/circuits")).await;
     listed["now"] = snapshot["now"].clone();
+    // These go by the time of the answer.
+    for moment in ["traffic", "instances"] {
+        listed[moment] = snapshot[moment].clone();
+    }
     assert_eq!(snapshot, listed);
 
     post_operation(&world, "open").await;
@@ -96,6 +110,28 @@ async fn changes_are_published_as_they_happen() {
     };
     assert_eq!((name.as_str(), id, &event["transition"]), ("circuit", None, &Value::Null));
     assert_eq!(event["report"]["state"], "CLOSED");
+}
+
+#[tokio::test]
+async fn traffic_comes_by_the_clock() {
+    let world = World::new().await;
+    let mut client = EventClient::new(&world, None).await;
+    client.next().await;
+    world.chat("chat", false).send().await.unwrap();
+    let requests = |data: &Value| {
+        let counts = data["traffic"]["total"]["requests"].as_array().unwrap().clone();
+        assert!((1..=2).contains(&counts.len()), "the last two buckets: {data}");
+        counts.iter().map(|count| count.as_u64().unwrap()).sum::<u64>()
+    };
+    let (id, data) = loop {
+        let (name, id, data) = client.next_of_all().await;
+        if name == "traffic" && requests(&data) == 1 {
+            break (id, data);
+        }
+    };
+    assert_eq!(id, None);
+    let fields: Vec<_> = data.as_object().unwrap().keys().map(String::as_str).collect();
+    assert_eq!(fields, ["traffic", "routes", "instances"]);
 }
 
 #[tokio::test]

@@ -15,6 +15,7 @@ mod compressed_requests;
 mod dashboard;
 mod disconnects;
 mod events;
+mod fleet;
 mod formats;
 mod front_door;
 mod hostile_clients;

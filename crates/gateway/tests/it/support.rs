@@ -43,6 +43,7 @@ pub(crate) fn settings(keys: Keys) -> Settings {
         keys,
         shutdown_timeout: TEST_TIMEOUT * 2,
         resources: Resources::default(),
+        demo: None,
     }
 }
 

@@ -6,7 +6,8 @@
 //!
 //! | file | subject |
 //! | --- | --- |
-//! | `stage` | the two providers, the gateway before them, and the model that can be made to fail |
+//! | `stage` | the gateway before the two providers |
+//! | `providers` | the two providers; the schedule and people on the page make them fail |
 //! | `callers` | the traffic, and what the callers count |
 //! | `script` | when the model fails and when it recovers |
 //! | `story` | what is printed while it runs |
@@ -14,6 +15,7 @@
 
 mod callers;
 mod counts;
+mod providers;
 mod script;
 mod stage;
 mod story;

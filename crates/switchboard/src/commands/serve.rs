@@ -37,6 +37,7 @@ pub async fn run(session: &Session, arguments: &ServeArguments) -> anyhow::Resul
             max_connections: limits::max_connections(open_files),
             dropped_log_lines: session.log.dropped_lines(),
         },
+        demo: None,
     };
     let gateway = Gateway::bind(settings, Arc::clone(&manager)).await?;
     if !local_circuits::wait_for_first_read(&circuits).await {

@@ -63,6 +63,7 @@ impl World {
             keys: Keys::default(),
             shutdown_timeout: Duration::from_secs(1),
             resources: gateway::Resources::default(),
+            demo: None,
         };
         let gateway = Gateway::bind(listen, manager).await.unwrap();
         let callers = SdkProcesses::start(&format!("http://{}", gateway.address()));

@@ -7,6 +7,7 @@ use testbed::{ClusterDeployment, SentinelDeployment, wait_until};
 use tokio::time::Instant;
 
 use crate::{
+    heartbeats::ids,
     program::{ProgramOutput, TempDir},
     support::{ConfigFile, Instance, TRIPS_AT_ONCE},
 };
@@ -136,6 +137,7 @@ async fn sentinel_with_narrow_rights() {
     assert_trip_is_written(&instance, &simulator, async |_, command| redis.servers[0].cli(command).await)
         .await;
     assert_lists_all(&right).await;
+    assert_sees_others(&instance, &right, &simulator).await;
     let ended = run(&right, &["circuits", "open", MODELS[1]]).await;
     assert_eq!(ended.code, Some(0), "for ever: {}{}", ended.stdout, ended.stderr);
     instance.call_until_refused(MODELS[1], true).await;
@@ -169,6 +171,7 @@ async fn cluster_with_narrow_rights() {
     assert_obeys_external_write(&instance, async |key, command| cluster.cli(key, command).await).await;
     assert_trip_is_written(&instance, &simulator, async |key, command| cluster.cli(key, command).await).await;
     assert_lists_all(&url).await;
+    assert_sees_others(&instance, &url, &simulator).await;
     // What the gateway does not need day by day, but in a failover.
     cluster.nodes[3].cli(&["CLUSTER", "FAILOVER"]).await;
     wait_until("the replica is made a master", async || {
@@ -205,6 +208,16 @@ async fn assert_trip_is_written(
     })
     .await;
     instance.wait_until_store_is("connected").await;
+}
+
+/// Another instance and this one learn of each other.
+async fn assert_sees_others(instance: &Instance, url: &str, simulator: &Simulator) {
+    let (other, _config) = serve(url, simulator).await;
+    wait_until("they see each other", async || {
+        let (by_one, by_other) = (instance.circuits().await, other.circuits().await);
+        ids(&by_one).len() == 2 && ids(&by_one) == ids(&by_other)
+    })
+    .await;
 }
 
 /// What cannot be found is said, with what to do.

@@ -13,6 +13,7 @@ mod accounting;
 mod api;
 mod deployments;
 mod good_calls;
+mod heartbeats;
 mod limits;
 mod never_worse;
 mod poison;

@@ -66,13 +66,20 @@ impl Script {
                 return Some(Cue::Recover);
             }
             Scene::Recovered if transitions.iter().any(|change| change.to == State::Closed) => {
-                self.scene = Scene::Healthy {
-                    outage_at: (self.outage_start + OUTAGE_INTERVAL).max(now + MIN_HEALTHY_DURATION),
-                };
+                self.heal(now);
             }
             Scene::Healthy { .. } | Scene::Down | Scene::DownAndProbed { .. } | Scene::Recovered => {}
         }
         None
+    }
+
+    /// The primary is healthy: its circuit has closed, or somebody has healed it. Unless it was so before, the next outage
+    /// keeps its distance.
+    pub(super) fn heal(&mut self, now: Duration) {
+        if !matches!(self.scene, Scene::Healthy { .. }) {
+            let outage_at = (self.outage_start + OUTAGE_INTERVAL).max(now + MIN_HEALTHY_DURATION);
+            self.scene = Scene::Healthy { outage_at };
+        }
     }
 }
 
@@ -120,5 +127,10 @@ mod tests {
         let mut script = Script { outage_start: at(3), scene: Scene::Recovered };
         script.step(at(60), &change(State::HalfOpen, State::Closed));
         assert_eq!(script.scene, Scene::Healthy { outage_at: at(65) });
+        // Healed by hand in the middle of an outage; and once more, which changes nothing.
+        let mut script = Script { outage_start: at(3), scene: Scene::Down };
+        script.heal(at(10));
+        script.heal(at(42));
+        assert_eq!(script.scene, Scene::Healthy { outage_at: at(43) });
     }
 }

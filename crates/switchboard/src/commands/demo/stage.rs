@@ -7,15 +7,15 @@ use std::{
     time::Duration,
 };
 
-use anyhow::Context as _;
 use breaker::{ModelKey, Policy, Transition};
 use circuits::{Circuits, Policies, Report};
 use futures_util::{FutureExt as _, stream};
-use gateway::{Gateway, Keys, Resources, ShutdownMode};
+use gateway::{BindError, DemoProviders, Gateway, Keys, Resources, ShutdownMode};
 use manager::{ModelManager, OnAuthError, Retry, Route, StreamMode};
 use providers::{ProviderConfig, ProviderKind, Timeouts};
-use simulator::{Behaviour, ProviderError, Simulator};
 use tokio::{sync::oneshot, task::JoinHandle};
+
+use super::providers::{Change, Providers};
 
 /// The route that callers request.
 pub(super) const ROUTE: &str = "demo";
@@ -29,8 +29,8 @@ const MAX_RECENT_TRANSITIONS: usize = 50;
 /// How long requests in flight may take at the end.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// The time until a provider responds.
-const PROVIDER_LATENCY: Duration = Duration::from_millis(40);
+/// The port of the gateway, if it is free: that of `switchboard serve`, so that the page has one address.
+const PORT: u16 = 4100;
 
 /// Two simulated providers and a gateway with one route over both.
 #[derive(Debug)]
@@ -39,8 +39,7 @@ pub(super) struct Stage {
     pub(super) primary: ModelKey,
     /// Its fallback.
     pub(super) backup: ModelKey,
-    primary_provider: Simulator,
-    backup_provider: Simulator,
+    providers: Arc<Providers>,
     circuits: Circuits,
     address: SocketAddr,
     stop_gateway: oneshot::Sender<()>,
@@ -48,51 +47,28 @@ pub(super) struct Stage {
 }
 
 impl Stage {
-    /// Starts everything on free ports of 127.0.0.1.
+    /// Starts everything on 127.0.0.1.
     pub(super) async fn start() -> anyhow::Result<Self> {
         let primary = ModelKey::new("primary", "gpt-5")?;
         let backup = ModelKey::new("backup", "gpt-5-mini")?;
-        let primary_provider = start_provider().await?;
-        let backup_provider = start_provider().await?;
+        let providers = Arc::new(Providers::start(&primary, &backup).await?);
+        let [primary_url, backup_url] = providers.base_urls();
         let policy = Policy { open_duration: OPEN_DURATION, ..Policy::default() };
         let circuits = Circuits::in_memory(Policies { default: policy, ..Policies::default() });
         circuits.ready().await;
         let settings = manager::Settings {
-            providers: vec![
-                provider_config(&primary, &primary_provider)?,
-                provider_config(&backup, &backup_provider)?,
-            ],
+            providers: vec![provider_config(&primary, &primary_url)?, provider_config(&backup, &backup_url)?],
             routes: BTreeMap::from([(ROUTE.to_owned(), route(&primary, &backup))]),
             ..manager::Settings::default()
         };
         let manager = Arc::new(ModelManager::new(settings, circuits.clone())?);
-        let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-        let keys = Keys::default();
-        let gateway = Gateway::bind(
-            gateway::Settings {
-                listen,
-                keys,
-                shutdown_timeout: SHUTDOWN_TIMEOUT,
-                resources: Resources::default(),
-            },
-            manager,
-        )
-        .await?;
+        let gateway = bind(&manager, &providers).await?;
         let address = gateway.address();
         let (stop_gateway, stopped) = oneshot::channel();
         // A dropped sender ends it too.
         let stops = stream::once(stopped.map(|_| ShutdownMode::Immediate));
         let gateway = tokio::spawn(gateway.serve(stops));
-        Ok(Self {
-            primary,
-            backup,
-            primary_provider,
-            backup_provider,
-            circuits,
-            address,
-            stop_gateway,
-            gateway,
-        })
+        Ok(Self { primary, backup, providers, circuits, address, stop_gateway, gateway })
     }
 
     /// Where the gateway listens.
@@ -100,20 +76,19 @@ impl Stage {
         self.address
     }
 
-    /// From now on the primary answers every request with HTTP 503.
-    pub(super) fn fail(&self) {
-        let overloaded = Behaviour::from(ProviderError::overloaded()).latency(PROVIDER_LATENCY);
-        self.primary_provider.script(self.primary.model(), overloaded);
+    /// By schedule, the primary fails or answers from now on. Returns whether that changes anything.
+    pub(super) fn set_outage(&self, outage: bool) -> bool {
+        self.providers.set_outage(outage)
     }
 
-    /// From now on the primary answers every request.
-    pub(super) fn recover(&self) {
-        self.primary_provider.script(self.primary.model(), healthy());
+    /// What people have broken and healed on the page since the last call.
+    pub(super) fn take_changes(&self) -> Vec<Change> {
+        self.providers.take_changes()
     }
 
     /// Requests sent to the primary, counted by its provider.
     pub(super) fn primary_calls(&self) -> usize {
-        self.primary_provider.traffic().calls(self.primary.model())
+        self.providers.primary_calls()
     }
 
     /// The primary's last transitions, oldest first.
@@ -128,32 +103,35 @@ impl Stage {
         self.circuits.reports().into_iter().find(|report| report.key == self.primary)
     }
 
-    /// Stops everything.
+    /// Stops everything; the providers stop with the last that holds them.
     pub(super) async fn stop(self) {
         // Either fails only if the gateway has stopped already.
         _ = self.stop_gateway.send(());
         _ = self.gateway.await;
-        self.primary_provider.stop().await;
-        self.backup_provider.stop().await;
     }
 }
 
-async fn start_provider() -> anyhow::Result<Simulator> {
-    // Recorded requests would let a long demo grow without bound.
-    let settings = simulator::Settings {
-        default_behaviour: healthy(),
-        record_requests: false,
-        ..simulator::Settings::default()
+/// The gateway on [`PORT`], or on a free port if somebody has that.
+async fn bind(manager: &Arc<ModelManager>, providers: &Arc<Providers>) -> Result<Gateway, BindError> {
+    let bind_to = |port| {
+        let demo: Arc<dyn DemoProviders> = Arc::<Providers>::clone(providers);
+        let settings = gateway::Settings {
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, port)),
+            keys: Keys::default(),
+            shutdown_timeout: SHUTDOWN_TIMEOUT,
+            resources: Resources::default(),
+            demo: Some(demo),
+        };
+        Gateway::bind(settings, Arc::clone(manager))
     };
-    Simulator::start_with(settings).await.context("cannot listen on 127.0.0.1 for a simulated provider")
+    match bind_to(PORT).await {
+        Err(BindError::Listen { .. }) => bind_to(0).await,
+        bound => bound,
+    }
 }
 
-const fn healthy() -> Behaviour {
-    Behaviour::ok().latency(PROVIDER_LATENCY).gap(Duration::from_millis(10)).words(8)
-}
-
-fn provider_config(model: &ModelKey, simulator: &Simulator) -> anyhow::Result<ProviderConfig> {
-    Ok(ProviderConfig::new(model.provider(), ProviderKind::OpenAi, simulator.openai_base_url().parse()?))
+fn provider_config(model: &ModelKey, base_url: &str) -> anyhow::Result<ProviderConfig> {
+    Ok(ProviderConfig::new(model.provider(), ProviderKind::OpenAi, base_url.parse()?))
 }
 
 fn route(primary: &ModelKey, backup: &ModelKey) -> Route {

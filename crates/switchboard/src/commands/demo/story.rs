@@ -9,6 +9,7 @@ use tokio::time::Instant;
 use super::{
     callers::Tally,
     counts::{Counts, Outages},
+    providers::Change,
     script::{Cue, Script},
     stage::{OPEN_DURATION, ROUTE, Stage},
 };
@@ -89,18 +90,32 @@ impl Story {
             self.print_transition(transition, stage.circuit().as_ref())?;
         }
         self.print_callers(tally)?;
+        for Change { model, broken } in stage.take_changes() {
+            if broken {
+                let text = format_args!("{model} was broken on the page: HTTP 503 until it is healed there");
+                self.print_line("outage", Style::Bad, text)?;
+                continue;
+            }
+            if model == self.primary {
+                self.outages.end(stage.primary_calls(), tally.started);
+                self.script.heal(self.start.elapsed());
+            }
+            self.print_line("recovery", Style::Good, format_args!("{model} was healed on the page"))?;
+        }
         match self.script.step(self.start.elapsed(), &transitions) {
             Some(Cue::Fail) => {
                 self.outages.begin(stage.primary_calls(), tally.started);
-                stage.fail();
-                let text = format_args!("{} fails: HTTP 503 for every request", self.primary);
-                self.print_line("outage", Style::Bad, text)?;
+                if stage.set_outage(true) {
+                    let text = format_args!("{} fails: HTTP 503 for every request", self.primary);
+                    self.print_line("outage", Style::Bad, text)?;
+                }
             }
             Some(Cue::Recover) => {
                 self.outages.end(stage.primary_calls(), tally.started);
-                stage.recover();
-                let text = format_args!("{} is healthy again; waiting for the next probe", self.primary);
-                self.print_line("recovery", Style::Good, text)?;
+                if stage.set_outage(false) {
+                    let text = format_args!("{} is healthy again; waiting for the next probe", self.primary);
+                    self.print_line("recovery", Style::Good, text)?;
+                }
             }
             None => {}
         }
