@@ -80,6 +80,7 @@
 
 mod allowed_models;
 mod attempt;
+mod attempt_failures;
 mod attempt_guard;
 mod backoff;
 mod balance;
@@ -111,6 +112,7 @@ mod prepare;
 mod relay;
 mod reply;
 mod route;
+mod route_names;
 mod shortage;
 mod spans;
 mod stored;

@@ -94,7 +94,8 @@ impl HttpService {
         };
         let uri: Uri = text.parse().map_err(|_| HttpServiceError::Address)?;
         let request = async {
-            let mut response = self.client.send(&method, &uri, |head| head.extend(&headers), (&body).into()).await?;
+            let mut response =
+                self.client.send(&method, &uri, |head| head.extend(&headers), (&body).into()).await?;
             let mut read = Vec::new();
             while let Some(chunk) = response.body.chunk().await? {
                 if read.len() + chunk.len() > MAX_BODY_BYTES {

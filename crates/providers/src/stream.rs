@@ -7,9 +7,7 @@ use bytes::Bytes;
 use dialects::error::{ErrorBody, body_of_event};
 use dialects::events::end_marker;
 use dialects::sse::Frame;
-use dialects::{
-    Choices, Dialect, EventClass, EventReader, Progress, ResponseMeta, StreamFormat, Usage,
-};
+use dialects::{Choices, Dialect, EventClass, EventReader, Progress, ResponseMeta, StreamFormat, Usage};
 use http::StatusCode;
 use http::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
 use tokio::time::Instant;
