@@ -24,6 +24,7 @@ use translate::strip_reasoning;
 use crate::{
     BufferLimit, Call, CallMetrics, Chain, ChainModel, MemoryBudget, MemoryShare, SkipReason,
     TracePropagator, Translated,
+    attempt_failures::AttemptFailures,
     attempt_guard::{AttemptGuard, TotalDeadline},
     call_limit::CallLimit,
     call_log::whole_millis,
@@ -51,6 +52,8 @@ pub(crate) struct CallContext<'a> {
     pub(crate) deadline: Instant,
     /// Calls made to providers.
     pub(crate) attempts: &'a AtomicU32,
+    /// Why they failed.
+    pub(crate) failures: &'a AttemptFailures,
     pub(crate) metrics: &'a CoreArc<CallMetrics>,
     /// The call's span.
     pub(crate) span: &'a Span,

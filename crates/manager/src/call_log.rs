@@ -17,8 +17,8 @@ use tokio::time::Instant;
 use tracing::Span;
 
 use crate::{
-    Call, CallMetrics, Chain, ChainModel, TracePropagator, Translated, metrics::CallSummary,
-    outcome::ANSWERED, spans,
+    Call, CallMetrics, Chain, ChainModel, TracePropagator, Translated, attempt_failures::AttemptFailures,
+    metrics::CallSummary, outcome::ANSWERED, spans,
 };
 
 /// The longest name of a model in the log, in characters: a client may send any name.
@@ -50,6 +50,8 @@ pub(crate) struct CallLog {
     upstream_request: Option<Box<str>>,
     /// Requests to providers.
     attempts: AtomicU32,
+    /// Why they failed.
+    failures: AttemptFailures,
     /// The tokens that a complete response reports.
     usage: Usage,
     span: Span,
@@ -83,6 +85,7 @@ impl CallLog {
             translated: None,
             upstream_request: None,
             attempts: AtomicU32::new(0),
+            failures: AttemptFailures::default(),
             usage: Usage::default(),
         }
     }
@@ -100,6 +103,11 @@ impl CallLog {
     /// The counter of requests to providers.
     pub(crate) const fn attempts(&self) -> &AtomicU32 {
         &self.attempts
+    }
+
+    /// Why requests to providers failed.
+    pub(crate) const fn failures(&self) -> &AttemptFailures {
+        &self.failures
     }
 
     /// A model has responded, or its stream has started.
@@ -176,6 +184,7 @@ impl Drop for CallLog {
         };
         self.metrics.call_ended(self.stream, &summary);
         self.record_span(outcome);
+        let attempt_failures = self.failures.list();
         tracing::info!(
             request = self.id,
             caller = self.caller.as_ref().map(CallerName::as_str),
@@ -185,6 +194,7 @@ impl Drop for CallLog {
             answered_by = self.answered_by.as_deref().map(ModelKey::as_str),
             upstream_request = self.upstream_request.as_deref(),
             attempts = self.attempts.load(Ordering::Relaxed),
+            attempt_failures,
             translated = self.translated.as_ref().map(tracing::field::display),
             dropped = self.translated.as_ref().and_then(Translated::dropped_list),
             duration_ms = whole_millis(duration),

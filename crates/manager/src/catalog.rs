@@ -13,7 +13,9 @@ use dialects::{Dialect, Endpoint};
 use foldhash::fast::RandomState;
 use providers::{Provider, ProviderConfig, ProviderConfigError, Timeouts, Vendor};
 
-use crate::{BufferLimit, ModelGroup, OnAuthError, Retry, Route, StreamMode, in_flight::InFlight};
+use crate::{
+    BufferLimit, ModelGroup, OnAuthError, Retry, Route, StreamMode, in_flight::InFlight, route_names,
+};
 
 /// Providers that a name may refer to although they are not configured. Then that is the error, and the name is not
 /// resolved as a model whose own name has a colon or slash.
@@ -73,6 +75,19 @@ pub enum UnknownModel {
         provider: String,
         /// The routes.
         routes: Vec<String>,
+    },
+    /// The name is nearly a route's.
+    #[error(
+        "unknown model or route `{requested}`. Did you mean the route `{route}`? A model of that name can be requested as \
+         `{model}`. See GET /v1/models"
+    )]
+    MistypedRoute {
+        /// The requested name.
+        requested: String,
+        /// The route.
+        route: String,
+        /// The model, with its provider.
+        model: ModelKey,
     },
     /// The name cannot be the name of a model.
     #[error(transparent)]
@@ -277,11 +292,17 @@ impl Catalog {
 
     /// The model of a name that is no route's.
     fn resolve_model(&self, dialect: Dialect, name: &str) -> Result<ChainEntry, UnknownModel> {
-        let (provider, model) = self
-            .split_provider(dialect, name, ':')
-            .or_else(|| self.split_provider(dialect, name, '/'))
-            .unwrap_or_else(|| (default_provider(dialect, name), name));
+        let split =
+            self.split_provider(dialect, name, ':').or_else(|| self.split_provider(dialect, name, '/'));
+        let (provider, model) = split.unwrap_or_else(|| (default_provider(dialect, name), name));
         let key = ModelKey::new(provider, model)?;
+        if split.is_none()
+            && !self.is_models_own_name(name)
+            && let Some(route) = route_names::mistyped(name, self.routes.keys().map(String::as_str))
+        {
+            let (requested, route) = (name.to_owned(), route.to_owned());
+            return Err(UnknownModel::MistypedRoute { requested, route, model: key });
+        }
         let provider = self.providers.get(provider).ok_or_else(|| UnknownModel::ProviderNotConfigured {
             requested: name.to_owned(),
             provider: provider.to_owned(),
@@ -356,6 +377,11 @@ impl Catalog {
     /// Whether a route has this model.
     pub(crate) fn is_routed(&self, model: &ModelKey) -> bool {
         self.routes.values().any(|chain| chain.local().models().any(|key| key == model))
+    }
+
+    /// Whether a route has a model of this name, with any provider.
+    fn is_models_own_name(&self, name: &str) -> bool {
+        self.routes.values().any(|chain| chain.local().models().any(|key| key.model() == name))
     }
 
     fn direct_chain(&self, entry: ChainEntry) -> Chain {

@@ -101,7 +101,9 @@ impl<'a> FailoverLoop<'a> {
                 tracing::debug!(request = call.id, model = %entry.key, "model skipped: another account stored the response");
                 candidate.exhaust(SkipReason::NotOwner);
             } else if let Some(fault) = fault.take() {
-                candidate.exhaust(SkipReason::Injected(fault.status()));
+                let reason = SkipReason::Injected(fault.status());
+                self.context.failures.add(&entry.key, &reason);
+                candidate.exhaust(reason);
             }
         }
     }
@@ -281,6 +283,7 @@ impl<'a> FailoverLoop<'a> {
 
     /// What to do after an error.
     fn on_failure(&mut self, index: usize, error: ProviderError) -> NextAction {
+        self.context.failures.add(&self.context.chain.entries[index].key, &error);
         let retry = &self.context.chain.retry;
         let has_pending_equal = self.has_pending_equal(index);
         let candidate = &mut self.candidates[index];

@@ -82,6 +82,7 @@
 
 mod allowed_models;
 mod attempt;
+mod attempt_failures;
 mod attempt_guard;
 mod backoff;
 mod balance;
@@ -113,6 +114,7 @@ mod prepare;
 mod relay;
 mod reply;
 mod route;
+mod route_names;
 mod route_status;
 mod shortage;
 mod spans;

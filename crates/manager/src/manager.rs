@@ -225,6 +225,7 @@ async fn run_call(
         limit,
         deadline: log.started_at() + limit.duration,
         attempts: log.attempts(),
+        failures: log.failures(),
         metrics: &metrics,
         span: log.span(),
         propagator: shared.propagator.as_deref(),

@@ -62,6 +62,9 @@ pub struct ServeArguments {
     /// Address to listen on [default: 127.0.0.1:4100] [env: SWITCHBOARD_LISTEN]
     #[arg(long, value_name = "ADDRESS", value_parser = parse_listen_address)]
     pub listen: Option<SocketAddr>,
+    /// Put simulated providers behind the gateway: everything can be tried without a key or a configuration
+    #[arg(long)]
+    pub simulate: bool,
 }
 
 /// Arguments of `demo`.
@@ -245,6 +248,7 @@ mod tests {
         for line in [
             "serve --config f.toml --listen 127.0.0.1:1",
             "serve --listen localhost:4100",
+            "serve --simulate",
             "demo --for 60s",
             "circuits show openai:gpt-5 --json",
             "circuits history openai:gpt-5",

@@ -1,5 +1,6 @@
 //! One module per command; each returns the exit code.
 
+mod banner;
 pub mod circuits;
 pub mod config;
 pub mod demo;
@@ -8,6 +9,7 @@ mod local_circuits;
 pub mod package;
 pub mod serve;
 mod session;
+mod simulated;
 pub mod try_call;
 
 use std::process::ExitCode;

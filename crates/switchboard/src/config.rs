@@ -152,6 +152,8 @@ pub struct Config {
     pub providers: Vec<ProviderConfig>,
     /// The routes by name.
     pub routes: BTreeMap<String, Route>,
+    /// `[open_swe] enabled`: whether Open SWE's tasks are among the routes.
+    pub open_swe: bool,
     /// How requests are made, unless their route says otherwise.
     pub call_settings: CallSettings,
     /// What is allowed, and probably not meant.
@@ -182,7 +184,9 @@ impl Config {
             let requested = local::requested(&route_tables, &model_tables, root.context.environment);
             let provider_tables = root.section("providers");
             let providers = read_providers(&provider_tables, server.listen, &requested);
-            let chains = tasks::task_chains(&provider_tables, &providers);
+            let open_swe = tasks::read_enabled(root.section("open_swe"));
+            let chains =
+                if open_swe { tasks::task_chains(&provider_tables, &providers) } else { BTreeMap::new() };
             let routes = routes::read_routes(&route_tables, chains, &providers, &calls);
             let reachable = (!server.listen.ip().is_loopback()).then_some((server.listen, listen_location));
             let keys = KeysConfig::read(&root.section("keys"), server_keys, &routes, &providers, reachable);
@@ -199,7 +203,17 @@ impl Config {
             let warnings = root.context.take_warnings();
             root.report_unknown_keys();
             let providers = providers.into_values().flatten().collect();
-            Self { server, keys, redis, policies, providers, routes, call_settings: calls, warnings }
+            Self {
+                server,
+                keys,
+                redis,
+                policies,
+                providers,
+                routes,
+                open_swe,
+                call_settings: calls,
+                warnings,
+            }
         })
     }
 

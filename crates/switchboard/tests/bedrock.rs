@@ -285,7 +285,8 @@ async fn credentials_for_something_else_do_not_hide_an_outage() {
     let url = openai.openai_base_url();
     let variables: Vec<_> =
         KEYS.into_iter().chain([("OPENAI_API_KEY", "hush"), ("OPENAI_BASE_URL", url.as_str())]).collect();
-    let world = World::without_address(&variables, "[breaker]\nmode = 'observe'").await;
+    let world =
+        World::without_address(&variables, "[breaker]\nmode = 'observe'\n[open_swe]\nenabled = true").await;
     for caller in Caller::ALL {
         let response = world.send(caller, "planner", false).await;
         let told = (response.status(), header(&response, "x-switchboard-error"));

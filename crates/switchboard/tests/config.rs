@@ -808,6 +808,8 @@ fn chain(config: &Config, route: &str) -> Vec<String> {
     config.routes.get(route).map_or_else(Vec::new, |route| route.keys().map(ToString::to_string).collect())
 }
 
+const OPEN_SWE: &str = "[open_swe]\nenabled = true";
+
 #[test]
 fn the_tasks_of_open_swe_are_routes() {
     let all = [
@@ -816,7 +818,7 @@ fn the_tasks_of_open_swe_are_routes() {
         ("GOOGLE_API_KEY", "k"),
         ("AWS_BEARER_TOKEN_BEDROCK", "k"),
     ];
-    let config = load("", &all);
+    let config = load(OPEN_SWE, &all);
     assert!(config.routes.keys().eq(["planner", "programmer", "reviewer", "router", "summarizer"]));
     assert_eq!(
         chain(&config, "planner"),
@@ -827,8 +829,39 @@ fn the_tasks_of_open_swe_are_routes() {
             "bedrock:us.anthropic.claude-sonnet-5",
         ]
     );
-    let config = load("", &all[..1]);
+    let config = load(OPEN_SWE, &all[..1]);
     assert_eq!(chain(&config, "router"), ["openai:gpt-5.4-mini"], "only models whose provider has a key");
+}
+
+#[test]
+fn the_tasks_of_open_swe_are_routes_only_for_its_users() {
+    const OFF: &str = "[open_swe]\nenabled = false";
+    let with_key = |file: &str, variables: &[(&str, &str)]| {
+        let variables: Vec<_> = [("OPENAI_API_KEY", "k")].iter().chain(variables).copied().collect();
+        load(file, &variables).routes.len()
+    };
+    for (file, variables, expected) in [
+        ("", &[][..], 0),
+        ("[open_swe]", &[], 0),
+        (OPEN_SWE, &[], 5),
+        (OFF, &[], 0),
+        ("", &[("DEFAULT_ROUTER_MODEL", "openai:gpt-5.4")], 5),
+        ("", &[("FALLBACK_OPENAI_SUMMARIZER_MODEL", "gpt-5.4")], 5),
+        ("", &[("FALLBACK_BEDROCK_PLANNER_MODEL", "m")], 5),
+        ("", &[("DEFAULT_ROUTER_MODEL", "")], 0),
+        ("", &[("DEFAULT_OTHER_MODEL", "openai:gpt-5.4")], 0),
+        (OFF, &[("DEFAULT_ROUTER_MODEL", "openai:gpt-5.4")], 0),
+    ] {
+        assert_eq!(with_key(file, variables), expected, "{file} {variables:?}");
+    }
+    assert_problems(&[
+        ("[open_swe]\nenabled = 1", "s.toml:2: open_swe.enabled is 1, expected true or false"),
+        (
+            "[routes.router]\nstream = \"buffer\"",
+            "s.toml:1: routes.router.models is missing, expected an array such as [\"openai:gpt-5\"] (Open SWE's own, if \
+             enabled = true in [open_swe])",
+        ),
+    ]);
 }
 
 /// Many machines have AWS credentials for something else. A fallback that refuses each call would turn every outage into its
@@ -851,11 +884,11 @@ fn aws_credentials_alone_make_bedrock_no_fallback() {
         ("a default", "", &[("DEFAULT_PLANNER_MODEL", "bedrock:m")], &["bedrock:m", GPT, SONNET]),
     ] {
         let variables: Vec<_> = keys.iter().chain(more).copied().collect();
-        let config = load(file, &variables);
+        let config = load(&format!("{OPEN_SWE}\n{file}"), &variables);
         assert_eq!(chain(&config, "planner"), expected, "{what}");
         assert!(config.providers.iter().any(|provider| provider.name == "bedrock"), "{what}");
     }
-    assert_eq!(chain(&load("", &keys[1..]), "planner"), [SONNET], "where there is no other provider");
+    assert_eq!(chain(&load(OPEN_SWE, &keys[1..]), "planner"), [SONNET], "where there is no other provider");
     let with_route = load("[routes.mine]\nmodels = ['openai:a', 'bedrock:b']", &keys);
     assert_eq!(chain(&with_route, "mine"), ["openai:a", "bedrock:b"], "a route that names it has it");
 }

@@ -63,6 +63,32 @@ fn names_resolve_as_documented() {
 }
 
 #[test]
+fn a_mistyped_route_is_no_model() {
+    let providers = [("openai", ProviderKind::OpenAi), ("local", ProviderKind::OpenAi)];
+    let catalog =
+        Catalog::new(settings(&providers, &[("assistant", &["openai:gpt-5", "local:assistant3b"])])).unwrap();
+    let resolve = |name: &str| match catalog.resolve(Endpoint::ChatCompletions, name) {
+        Ok(chain) => chain.name().to_owned(),
+        Err(error) => error.to_string(),
+    };
+    let refused = "unknown model or route `asistant`. Did you mean the route `assistant`? A model of that name can be \
+                   requested as `openai:asistant`. See GET /v1/models";
+    for (name, expected) in [
+        ("asistant", refused),
+        ("openai:asistant", "openai:asistant"),
+        ("local/asistant", "local:asistant"),
+        ("assistant3b", "openai:assistant3b"),
+        ("gpt-4", "openai:gpt-4"),
+        ("assistant", "assistant"),
+    ] {
+        assert_eq!(resolve(name), expected, "{name}");
+    }
+    let keyless = Catalog::new(settings(&[("local", ProviderKind::OpenAi)], &[("assistant", &["local:m"])]));
+    let error = keyless.unwrap().resolve(Endpoint::Messages, "asistant").unwrap_err();
+    assert!(error.to_string().contains("Did you mean the route `assistant`?"), "{error}");
+}
+
+#[test]
 fn a_missing_provider_is_named_with_all_routes() {
     let error = catalog().resolve(Endpoint::ChatCompletions, "bedrock/nova").unwrap_err();
     assert_eq!(

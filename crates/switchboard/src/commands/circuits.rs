@@ -16,7 +16,7 @@ use breaker::ModelKey;
 
 use super::Session;
 use crate::{cli::CircuitsCommand, config::Config};
-use reader::CircuitReader;
+use reader::{CircuitReader, NotShared};
 
 /// Runs a subcommand of `circuits`.
 ///
@@ -24,7 +24,10 @@ use reader::CircuitReader;
 /// When Redis cannot be reached or read, or the circuit does not exist.
 pub async fn run(session: &Session, command: CircuitsCommand) -> anyhow::Result<ExitCode> {
     let config = Config::load_circuits(&session.sources(None)?)?;
-    let reader = CircuitReader::connect(config).await?;
+    let reader = match CircuitReader::connect(config).await {
+        Err(error) => return without_redis(session, &command, error),
+        Ok(reader) => reader,
+    };
     match command {
         CircuitsCommand::List(json) => view::list(session.output, &reader, json.json).await?,
         CircuitsCommand::Show(arguments) => {
@@ -47,6 +50,24 @@ pub async fn run(session: &Session, command: CircuitsCommand) -> anyhow::Result<
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Where no Redis was asked for, there are no circuits to list, and that is no failure.
+fn without_redis(
+    session: &Session,
+    command: &CircuitsCommand,
+    error: anyhow::Error,
+) -> anyhow::Result<ExitCode> {
+    match command {
+        CircuitsCommand::List(json) if error.is::<NotShared>() => {
+            match json.json {
+                true => session.output.print_json(&[(); 0])?,
+                false => session.output.print_line(format_args!("No circuits: {error}."))?,
+            }
+            Ok(ExitCode::SUCCESS)
+        }
+        _ => Err(error),
+    }
 }
 
 fn operator_session<'a>(

@@ -34,8 +34,10 @@ use settings::RedisSettings;
 pub async fn run(session: &Session, arguments: &JsonArgument) -> anyhow::Result<ExitCode> {
     let mut diagnosis = Diagnosis::default();
     let redis = settings::check(session, &mut diagnosis);
-    if let Some(redis) = redis {
-        check_redis(&redis, &mut diagnosis).await;
+    match redis {
+        Some(redis) if redis.explicit => check_redis(&redis, &mut diagnosis).await,
+        Some(redis) => check_default_redis(&redis, &mut diagnosis).await,
+        None => {}
     }
     access::check(session, &mut diagnosis).await;
     let findings = diagnosis.finish();
@@ -46,6 +48,23 @@ pub async fn run(session: &Session, arguments: &JsonArgument) -> anyhow::Result<
         print_findings(session.output, &findings)?;
     }
     Ok(if ok { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Where no Redis is configured, it is used if there is one, and not missed if there is none.
+async fn check_default_redis(redis: &RedisSettings, diagnosis: &mut Diagnosis) {
+    let mut found = Diagnosis::default();
+    check_redis(redis, &mut found).await;
+    if found.has_failed(Check::Host) || found.has_failed(Check::Port) {
+        let text = format!(
+            "not shared (no Redis): REDIS_URL is not set, and none listens at {}; circuits are in each gateway's memory",
+            redis.address
+        );
+        diagnosis.ok(Check::RedisUrl, text);
+        diagnosis.skip_remaining("not shared (no Redis)");
+    } else {
+        diagnosis.ok(Check::RedisUrl, format_args!("{} (default, REDIS_URL is not set)", redis.address));
+        diagnosis.extend(found);
+    }
 }
 
 async fn check_redis(redis: &RedisSettings, diagnosis: &mut Diagnosis) {

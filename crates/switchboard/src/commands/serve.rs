@@ -1,6 +1,10 @@
 //! `switchboard serve`: the gateway.
 
-use std::{process::ExitCode, sync::Arc};
+use std::{
+    io::{self, IsTerminal as _},
+    process::ExitCode,
+    sync::Arc,
+};
 
 use anyhow::Context as _;
 use futures_util::{Stream, StreamExt as _, stream};
@@ -8,7 +12,7 @@ use gateway::{ActiveKeys, Gateway, Resources, ShutdownMode};
 use manager::{MemoryBudget, ModelManager};
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::{Session, local_circuits};
+use super::{Session, banner::Banner, local_circuits, simulated::SimulatedProviders};
 use crate::{
     cli::ServeArguments,
     config::{Changes, Config, Sources},
@@ -23,7 +27,14 @@ use crate::{
 /// When the configuration is invalid, or the address cannot be bound.
 pub async fn run(session: &Session, arguments: &ServeArguments) -> anyhow::Result<ExitCode> {
     let open_files = limits::raise_open_files();
-    let sources = session.sources(arguments.listen)?;
+    let simulated = match arguments.simulate {
+        true => Some(SimulatedProviders::start(session).await?),
+        false => None,
+    };
+    let sources = match &simulated {
+        Some(simulated) => simulated.sources(&session.environment, arguments.listen),
+        None => session.sources(arguments.listen)?,
+    };
     let config = Config::load(&sources)?;
     let circuits = local_circuits::start(&config);
     let manager = ModelManager::new(config.manager_settings(), circuits.clone())?;
@@ -51,13 +62,23 @@ pub async fn run(session: &Session, arguments: &ServeArguments) -> anyhow::Resul
             "no provider configured: set OPENAI_API_KEY or ANTHROPIC_API_KEY, or add one to [providers]"
         );
     }
+    let banner = Banner::new(gateway.address(), &config.routes, &circuits);
     tracing::info!(
         address = %format_args!("http://{}", gateway.address()),
+        page = banner.page,
         instance = %circuits.instance(),
-        routes = config.routes.len(),
+        routes = banner.routes,
         providers = config.providers.len(),
+        store = banner.store,
         "listening"
     );
+    if simulated.is_some() {
+        let has_keys = !config.keys.accepted.is_empty();
+        SimulatedProviders::print_introduction(session.output, gateway.address(), has_keys)?;
+    }
+    if io::stdout().is_terminal() {
+        banner.print(session.output)?;
+    }
     let service_manager = ServiceManager::find(&session.environment);
     let shutdown_requests = shutdown_signals()?.inspect(|_| service_manager.stopping());
     let reload_requests = reload_signals()?;
@@ -66,7 +87,8 @@ pub async fn run(session: &Session, arguments: &ServeArguments) -> anyhow::Resul
     service_manager.ready(&format!("serving at http://{}", gateway.address()));
     tokio::select! {
         () = gateway.serve(shutdown_requests) => {}
-        () = watch_configuration(session, arguments, sources, config, reload_requests, running) => {}
+        () = watch_configuration(session, arguments, sources, config, reload_requests, running),
+            if simulated.is_none() => {}
     }
     local_circuits::flush(&circuits).await;
     tracing::info!("stopped");

@@ -33,6 +33,8 @@ struct PrintedConfig {
     timeouts: PrintedTimeouts,
     models: BTreeMap<String, PrintedModel>,
     providers: BTreeMap<String, PrintedProvider>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    open_swe: Option<PrintedOpenSwe>,
     routes: BTreeMap<String, PrintedRoute>,
 }
 
@@ -125,6 +127,11 @@ struct PrintedProvider {
 }
 
 #[derive(Serialize)]
+struct PrintedOpenSwe {
+    enabled: bool,
+}
+
+#[derive(Serialize)]
 struct PrintedRoute {
     models: Vec<PrintedGroup>,
     stream: &'static str,
@@ -191,6 +198,7 @@ impl Config {
                 .map(|(key, policy)| (key.to_string(), PrintedModel { breaker: policy.into() }))
                 .collect(),
             providers: providers.map(|provider| (provider.name.clone(), provider.into())).collect(),
+            open_swe: self.open_swe.then_some(PrintedOpenSwe { enabled: true }),
             routes: routes.map(|(name, route)| (name.clone(), route.into())).collect(),
         }
     }

@@ -9,6 +9,7 @@ use super::{
     calls::CallSettings,
     document::Section,
     providers::{Providers, missing_provider},
+    tasks::is_task,
     value::Value,
 };
 
@@ -26,7 +27,7 @@ pub(super) fn read_routes(
             table.context.report_line(table.line, format!("[{}] {problem}", table.name));
         }
         let task_models = routes.get(name).map(|route| route.models.clone());
-        if let Some(route) = read_route(table, providers, call_settings, task_models) {
+        if let Some(route) = read_route(name, table, providers, call_settings, task_models) {
             routes.insert(name.to_owned(), route);
         }
     }
@@ -35,6 +36,7 @@ pub(super) fn read_routes(
 
 /// One route; without `models`, the route of a task keeps its chain.
 fn read_route(
+    name: &str,
     mut section: Section<'_>,
     providers: &Providers,
     call_settings: &CallSettings,
@@ -44,7 +46,9 @@ fn read_route(
     let models = match section.value("models") {
         Some(value) => read_models(&value, providers),
         None => task_models.or_else(|| {
-            section.report("models", "is missing, expected an array such as [\"openai:gpt-5\"]");
+            let hint = if is_task(name) { " (Open SWE's own, if enabled = true in [open_swe])" } else { "" };
+            let message = format!("is missing, expected an array such as [\"openai:gpt-5\"]{hint}");
+            section.report("models", &message);
             None
         }),
     };

@@ -1,4 +1,4 @@
-//! Open SWE's five tasks, which are built-in routes.
+//! `[open_swe]`: Open SWE's five tasks, which are built-in routes for those who use it.
 
 use std::collections::BTreeMap;
 
@@ -9,6 +9,7 @@ use super::{
     document::Section,
     environment::{Environment, names},
     providers::Providers,
+    value::Value,
 };
 
 /// A task of Open SWE and its default models. A test of [`model_ends`](super::model_ends) requires that none ends soon;
@@ -57,6 +58,20 @@ const TASKS: [Task; 5] = [
 /// Open SWE's prefix for a model with extended thinking. Here the request turns thinking on, and the circuit is the
 /// model's.
 const THINKING_PREFIX: &str = "extended-thinking:";
+
+/// Whether the tasks are routes: `[open_swe] enabled`, by default where one of their variables is set. Nobody else asked for
+/// them.
+pub(super) fn read_enabled(mut section: Section<'_>) -> bool {
+    let mut enabled = task_variables().any(|name| section.context.environment.get(&name).is_some());
+    section.read_into("enabled", &mut enabled, Value::boolean);
+    section.report_unknown_keys();
+    enabled
+}
+
+/// Whether a route of this name has the chain of a task, where the tasks are routes.
+pub(super) fn is_task(name: &str) -> bool {
+    TASKS.iter().any(|task| task.name == name)
+}
 
 /// The chain of each task, without models whose provider is not configured; a task without models is left out. Bedrock,
 /// unless something names it, is only in chains that would have no model without it. `tables` is `[providers]`.

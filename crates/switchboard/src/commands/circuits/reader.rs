@@ -37,7 +37,7 @@ impl CircuitReader {
     /// Connects to the configured Redis.
     ///
     /// # Errors
-    /// When the circuits are not in Redis, or it cannot be reached.
+    /// When the circuits are not in Redis, or it cannot be reached; [`NotShared`] where none is configured.
     pub(super) async fn connect(config: CircuitsConfig) -> anyhow::Result<Self> {
         Ok(Self { store: connect(&config.redis).await?, policies: config.policies })
     }
@@ -89,6 +89,14 @@ pub(super) fn wrong_type(found: &str) -> String {
 
 pub(super) const READ_ERROR: &str = "cannot read the circuits; `switchboard doctor` diagnoses Redis problems";
 
+/// No Redis is configured, and there is none at the default address. That is no fault.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "circuits are not shared (no Redis): REDIS_URL is not set, and none listens at {0}; each gateway has circuits of its own, \
+     which its page shows"
+)]
+pub(super) struct NotShared(String);
+
 async fn connect(redis: &RedisConfig) -> anyhow::Result<Arc<RedisStore>> {
     let RedisUrl::Redis(address) = &redis.url else {
         bail!(
@@ -100,6 +108,7 @@ async fn connect(redis: &RedisConfig) -> anyhow::Result<Arc<RedisStore>> {
     let url = &redis.url;
     match connected {
         Ok(Ok(())) => Ok(Arc::new(store)),
+        _ if !redis.explicit => Err(NotShared(url.to_string()).into()),
         Ok(Err(error)) => {
             bail!("cannot reach Redis at {url} ({error}); `switchboard doctor` diagnoses Redis problems")
         }

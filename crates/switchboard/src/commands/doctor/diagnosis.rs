@@ -44,6 +44,11 @@ impl Diagnosis {
         self.skipped_because = Some(reason.to_string());
     }
 
+    /// Adds the findings of another diagnosis.
+    pub(super) fn extend(&mut self, other: Self) {
+        self.findings.extend(other.findings);
+    }
+
     /// Adds the findings of several servers: per check the worst one, and its server.
     pub(super) fn merge_nodes(&mut self, servers: &[(String, Self)]) {
         let several = servers.len();

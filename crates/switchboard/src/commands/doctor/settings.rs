@@ -15,6 +15,8 @@ use crate::{
 pub(super) struct RedisSettings {
     pub(super) address: RedisAddress,
     pub(super) policies: Policies,
+    /// Whether it is configured; if not, it is the default address, and no Redis there is no failure.
+    pub(super) explicit: bool,
 }
 
 /// Checks the configuration; returns the settings of Redis, if they can be read.
@@ -128,9 +130,10 @@ fn redis_settings(config: CircuitsConfig, diagnosis: &mut Diagnosis) -> Option<R
         diagnosis.skip_remaining("no Redis configured");
         return None;
     };
-    let default = if explicit { "" } else { " (default, REDIS_URL is not set)" };
-    diagnosis.ok(Check::RedisUrl, format_args!("{address}{default}"));
-    Some(RedisSettings { address, policies })
+    if explicit {
+        diagnosis.ok(Check::RedisUrl, &address);
+    }
+    Some(RedisSettings { address, policies, explicit })
 }
 
 fn join_lines(problems: &Problems) -> String {
