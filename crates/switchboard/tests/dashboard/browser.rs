@@ -249,6 +249,15 @@ impl Browser {
         panic!("Tab does not lead to {selector}");
     }
 
+    /// The top of the page as a small picture (WebP, in base64).
+    pub(crate) async fn photograph(&self, height: u32) -> String {
+        let width = self.evaluate("document.documentElement.clientWidth").await;
+        let clip = json!({"x": 0, "y": 0, "width": width, "height": height, "scale": 1});
+        let options = json!({"format": "webp", "quality": 55, "captureBeyondViewport": true, "clip": clip});
+        let picture = self.send_command("Page.captureScreenshot", options).await;
+        picture["data"].as_str().unwrap().to_owned()
+    }
+
     /// The whole page as a PNG, in base64.
     pub(crate) async fn screenshot(&self, max_height: u64) -> String {
         let size = self

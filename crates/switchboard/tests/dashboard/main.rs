@@ -9,6 +9,7 @@
 )]
 
 mod accessibility;
+mod animation;
 mod browser;
 mod canned;
 mod faults;

@@ -64,7 +64,6 @@ impl World {
             shutdown_timeout: Duration::from_secs(1),
             resources: gateway::Resources::default(),
             demo: None,
-            demo: None,
         };
         let gateway = Gateway::bind(listen, manager).await.unwrap();
         let callers = SdkProcesses::start(&format!("http://{}", gateway.address()));
