@@ -111,6 +111,7 @@ impl World {
             keys: Keys::default(),
             shutdown_timeout: Duration::from_secs(1),
             resources: gateway::Resources::default(),
+            demo: None,
         };
         let gateway = Gateway::bind(listen, manager).await.unwrap();
         let address = format!("http://{}", gateway.address());
