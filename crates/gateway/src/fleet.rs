@@ -134,7 +134,7 @@ impl Fleet {
     }
 
     /// Takes this instance off the others' lists.
-    pub(crate) async fn leave(&self) {
+    pub(crate) async fn withdraw(&self) {
         // It expires anyway.
         _ = timeout(REMOVE_TIMEOUT, self.circuits().remove_heartbeat()).await;
     }

@@ -192,7 +192,7 @@ impl Gateway {
         }
         connections.abort().await;
         heartbeats.shutdown().await;
-        fleet.leave().await;
+        fleet.withdraw().await;
     }
 }
 

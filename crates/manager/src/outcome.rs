@@ -306,6 +306,37 @@ mod tests {
     use super::*;
 
     #[test]
+    fn who_is_responsible_for_an_outcome() {
+        // The outcomes of calls as docs/monitoring.md lists them.
+        for (outcome, failed) in [
+            (ANSWERED, false),
+            (REJECTED_BY_PROVIDER, false),
+            ("circuit_open", true),
+            ("attempts_exhausted", true),
+            ("deadline_exceeded", true),
+            (OVERLOADED, true),
+            (STREAM_INTERRUPTED, true),
+            ("provider_auth", true),
+            ("model_not_allowed", false),
+            ("unknown_model", false),
+            ("unsupported_api", false),
+            ("invalid_request", false),
+            ("cannot_translate", false),
+            ("previous_response_not_found", false),
+            (CLIENT_DISCONNECTED, false),
+            (ABORTED, true),
+        ] {
+            assert_eq!(is_failed_call(outcome), failed, "{outcome}");
+        }
+        for failed in ["rate_limited", "quota_exhausted", "auth", "connection", TIMEOUT, "status", "cut"] {
+            assert!(is_failed_attempt(failed), "{failed}");
+        }
+        for good in [ANSWERED, CANCELLED, OVERLOADED, "invalid_request", "context_too_long", "no_endpoint"] {
+            assert!(!is_failed_attempt(good), "{good}");
+        }
+    }
+
+    #[test]
     fn labels_of_failed_attempts() {
         use ProviderErrorKind::{
             Connection, ErrorInBody, Invalid, LocalResource, Status, TooLarge, Truncated,

@@ -59,8 +59,9 @@ fn groups(chain: &Chain) -> Vec<Vec<&ModelKey>> {
 fn availability(report: Option<&Report>, mode: Mode, instance: &InstanceId, now: Timestamp) -> Availability {
     let Some(report) = report.filter(|_| mode == Mode::Enforce) else { return Availability::Available };
     match report.state {
-        // All others are admitted.
-        _ if report.bound_to.is_some() => Availability::Available,
+        // Bound to one request that fails: all others are admitted. One that is bound to a caller counts as open, since where
+        // all share one key, or have none, every outage is bound to that.
+        _ if report.bound_to.as_ref().is_some_and(|scope| scope.tag.is_some()) => Availability::Available,
         State::Closed if report.blocked_instances.contains(instance) => {
             Availability::RetryAt(report.retry_at)
         }
@@ -101,6 +102,7 @@ fn status(
 mod tests {
     use std::time::Duration;
 
+    use breaker::SourceScope;
     use circuits::Policies;
 
     use super::*;
@@ -150,6 +152,13 @@ mod tests {
         assert_eq!(now(Mode::Observe), Availability::Available);
         circuits.open(&key, Some(Duration::from_secs(60)), None, None).await.unwrap();
         assert!(matches!(now(Mode::Enforce), Availability::RetryAt(Some(at)) if at > circuits.now()));
+        let report = circuits.report(&key).unwrap();
+        for (tag, available) in [(None, false), (Some(7), true)] {
+            let bound_to = Some(SourceScope { caller: None, tag });
+            let report = Report { bound_to, ..report.clone() };
+            let found = availability(Some(&report), Mode::Enforce, circuits.instance(), circuits.now());
+            assert_eq!(found == Availability::Available, available, "{tag:?}");
+        }
         circuits.close(&key, None, None).await.unwrap();
         assert_eq!(now(Mode::Enforce), Availability::Available);
     }

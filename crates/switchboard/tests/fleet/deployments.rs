@@ -134,10 +134,10 @@ async fn sentinel_with_narrow_rights() {
     let simulator = Simulator::start().await.unwrap();
     let (instance, _config) = serve(&right, &simulator).await;
     assert_obeys_external_write(&instance, async |_, command| redis.servers[0].cli(command).await).await;
+    assert_sees_others(&instance, &right, &simulator).await;
     assert_trip_is_written(&instance, &simulator, async |_, command| redis.servers[0].cli(command).await)
         .await;
     assert_lists_all(&right).await;
-    assert_sees_others(&instance, &right, &simulator).await;
     let ended = run(&right, &["circuits", "open", MODELS[1]]).await;
     assert_eq!(ended.code, Some(0), "for ever: {}{}", ended.stdout, ended.stderr);
     instance.call_until_refused(MODELS[1], true).await;
@@ -169,9 +169,9 @@ async fn cluster_with_narrow_rights() {
     let simulator = Simulator::start().await.unwrap();
     let (instance, _config) = serve(&url, &simulator).await;
     assert_obeys_external_write(&instance, async |key, command| cluster.cli(key, command).await).await;
+    assert_sees_others(&instance, &url, &simulator).await;
     assert_trip_is_written(&instance, &simulator, async |key, command| cluster.cli(key, command).await).await;
     assert_lists_all(&url).await;
-    assert_sees_others(&instance, &url, &simulator).await;
     // What the gateway does not need day by day, but in a failover.
     cluster.nodes[3].cli(&["CLUSTER", "FAILOVER"]).await;
     wait_until("the replica is made a master", async || {

@@ -35,12 +35,12 @@ struct State {
     /// Which of them fail until somebody heals them.
     broken: [bool; 2],
     /// What people have done since it was last asked for.
-    changes: Vec<Change>,
+    changes: Vec<ProviderChange>,
 }
 
 /// What somebody did on the page.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Change {
+pub(super) struct ProviderChange {
     pub(super) model: ModelKey,
     pub(super) broken: bool,
 }
@@ -83,7 +83,7 @@ impl Providers {
     }
 
     /// What people have done since the last call.
-    pub(super) fn take_changes(&self) -> Vec<Change> {
+    pub(super) fn take_changes(&self) -> Vec<ProviderChange> {
         std::mem::take(&mut self.state().changes)
     }
 
@@ -131,7 +131,7 @@ impl DemoProviders for Providers {
         state.outage &= index > 0 || broken;
         if state.fails(index) != before {
             let model = self.all[index].model.clone();
-            state.changes.push(Change { model, broken });
+            state.changes.push(ProviderChange { model, broken });
         }
         self.apply(&state);
         true
@@ -151,7 +151,7 @@ mod tests {
         let [primary, backup] = ["primary:a", "backup:b"].map(|key| key.parse().unwrap());
         let providers = Providers::start(&primary, &backup).await.unwrap();
         assert_eq!(providers.names(), ["primary", "backup"]);
-        let change = |model: &ModelKey, broken| vec![Change { model: model.clone(), broken }];
+        let change = |model: &ModelKey, broken| vec![ProviderChange { model: model.clone(), broken }];
         // A step: the schedule's outage, or somebody's break or heal, and what is broken after it.
         assert!(providers.set_outage(true));
         assert_eq!(providers.broken(), ["primary"]);

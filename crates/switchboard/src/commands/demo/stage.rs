@@ -15,7 +15,7 @@ use manager::{ModelManager, OnAuthError, Retry, Route, StreamMode};
 use providers::{ProviderConfig, ProviderKind, Timeouts};
 use tokio::{sync::oneshot, task::JoinHandle};
 
-use super::providers::{Change, Providers};
+use super::providers::{ProviderChange, Providers};
 
 /// The route that callers request.
 pub(super) const ROUTE: &str = "demo";
@@ -82,7 +82,7 @@ impl Stage {
     }
 
     /// What people have broken and healed on the page since the last call.
-    pub(super) fn take_changes(&self) -> Vec<Change> {
+    pub(super) fn take_changes(&self) -> Vec<ProviderChange> {
         self.providers.take_changes()
     }
 

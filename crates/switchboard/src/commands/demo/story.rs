@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use super::{
     callers::Tally,
     counts::{Counts, Outages},
-    providers::Change,
+    providers::ProviderChange,
     script::{Cue, Script},
     stage::{OPEN_DURATION, ROUTE, Stage},
 };
@@ -90,7 +90,7 @@ impl Story {
             self.print_transition(transition, stage.circuit().as_ref())?;
         }
         self.print_callers(tally)?;
-        for Change { model, broken } in stage.take_changes() {
+        for ProviderChange { model, broken } in stage.take_changes() {
             if broken {
                 let text = format_args!("{model} was broken on the page: HTTP 503 until it is healed there");
                 self.print_line("outage", Style::Bad, text)?;
