@@ -51,6 +51,8 @@ pub struct Table {
     output: Output,
     width: Option<usize>,
     last: LastColumn,
+    /// The first column of the second line, where a row has two.
+    second_line: usize,
     /// The columns that may be narrower than their cells, first the one to give way first, with the least width of each.
     shrinking: Vec<(usize, usize)>,
     rows: Vec<Vec<Cell>>,
@@ -59,8 +61,9 @@ pub struct Table {
 impl Table {
     /// Without rows, for the output's width.
     #[must_use]
-    pub fn new(output: Output, last: LastColumn, shrinking: &[(usize, usize)]) -> Self {
-        Self { output, width: output.width(), last, shrinking: shrinking.to_vec(), rows: Vec::new() }
+    pub fn new(output: Output, last: LastColumn, second_line: usize, shrinking: &[(usize, usize)]) -> Self {
+        let (width, shrinking) = (output.width(), shrinking.to_vec());
+        Self { output, width, last, second_line, shrinking, rows: Vec::new() }
     }
 
     /// Adds a row, or the heads of the columns.
@@ -126,30 +129,46 @@ impl Table {
         std::iter::once(line).chain(more).collect()
     }
 
-    /// All cells but the last, and below them the last.
+    /// The first columns, and below them the others. What gives way last in a row of one line is shortened in the first.
     fn two_lines(&self, row: &[Cell]) -> Vec<String> {
-        let Some((last, cells)) = row.split_last() else { return Vec::new() };
         let available = self.width.unwrap_or(usize::MAX);
+        let (above, below) = row.split_at(self.second_line.min(row.len()));
+        let flexible = self.shrinking.last().map_or(0, |(column, _)| *column);
+        let others =
+            above.iter().enumerate().filter(|(column, cell)| *column != flexible && !cell.text.is_empty());
+        let taken: usize = others.map(|(_, cell)| cell.width() + GAP.len()).sum();
         let mut line = String::new();
-        let mut left = available;
-        for cell in cells.iter().filter(|cell| !cell.text.is_empty()) {
+        for (column, cell) in above.iter().enumerate().filter(|(_, cell)| !cell.text.is_empty()) {
+            let width =
+                if column == flexible { available.saturating_sub(taken).max(1) } else { cell.width() };
             let gap = if line.is_empty() { "" } else { GAP };
-            if left <= gap.len() + 1 {
-                break;
-            }
-            let text = shorten(&cell.text, left - gap.len());
-            left -= gap.len() + text.chars().count();
             // Writing to a string cannot fail.
-            _ = write!(line, "{gap}{}", self.painted(cell, &text));
+            _ = write!(line, "{gap}{}", self.painted(cell, &shorten(&cell.text, width)));
         }
-        let width = available.saturating_sub(INDENT.len());
-        let below = match self.last {
-            _ if last.text.is_empty() => Vec::new(),
+        std::iter::once(line).chain(self.second_line(below, available)).collect()
+    }
+
+    fn second_line(&self, cells: &[Cell], available: usize) -> Vec<String> {
+        let Some((last, cells)) = cells.split_last() else { return Vec::new() };
+        let mut line = INDENT.to_owned();
+        let mut used = INDENT.len();
+        for cell in cells.iter().filter(|cell| !cell.text.is_empty()) {
+            _ = write!(line, "{}{GAP}", self.painted(cell, &cell.text));
+            used += cell.width() + GAP.len();
+        }
+        if last.text.is_empty() {
+            let line = line.trim_end();
+            return if line.is_empty() { Vec::new() } else { vec![line.to_owned()] };
+        }
+        let width = available.saturating_sub(used);
+        let parts = match self.last {
             LastColumn::Shortened => vec![shorten(&last.text, width)],
             LastColumn::Wrapped => wrap(&last.text, width),
         };
-        let below = below.iter().map(|part| format!("{INDENT}{}", self.painted(last, part)));
-        std::iter::once(line).chain(below).collect()
+        let parts = parts.iter().map(|part| self.painted(last, part)).enumerate();
+        parts
+            .map(|(at, part)| if at == 0 { format!("{line}{part}") } else { format!("{:used$}{part}", "") })
+            .collect()
     }
 
     fn painted(&self, cell: &Cell, text: &str) -> String {
@@ -166,7 +185,7 @@ mod tests {
 
     fn table(width: Option<usize>, last: LastColumn) -> String {
         let output = Output::plain().with_width(width);
-        let mut table = Table::new(output, last, &[(2, 10), (0, 8)]);
+        let mut table = Table::new(output, last, 2, &[(2, 10), (0, 8)]);
         table.add_row(["MODEL", "STATE", "REASON"].map(Cell::new));
         table.add_row([Cell::new("é"), Cell::styled("OPEN (forced)", Style::Bad), Cell::new("")]);
         table.add_row(["openai:gpt-5", "OPEN", "3 consecutive failures"].map(Cell::new));
@@ -186,7 +205,7 @@ mod tests {
     fn the_reason_gives_way_first_and_the_model_last() {
         for (width, last, expected) in [
             (44, LastColumn::Shortened, "openai:gpt-5  OPEN           3 consecutive…"),
-            (36, LastColumn::Shortened, "openai:…  OPEN           3 consecu…"),
+            (36, LastColumn::Shortened, "openai:g…  OPEN           3 consecu…"),
             (
                 44,
                 LastColumn::Wrapped,

@@ -130,7 +130,7 @@ fn print(output: Output, routes: &[RouteRow<'_>], is_shared: bool) -> std::io::R
         return output
             .print_line("No routes: add [routes.NAME] to switchboard.toml, or call provider:model.");
     }
-    let mut table = Table::new(output, LastColumn::Wrapped, &[(2, 28), (1, 16), (0, 10)]);
+    let mut table = Table::new(output, LastColumn::Wrapped, 2, &[(2, 28), (1, 16), (0, 10)]);
     table.add_row(["ROUTE", "CALLS GO TO", "CHAIN"].map(Cell::new));
     for row in routes {
         let now = match &row.now[..] {

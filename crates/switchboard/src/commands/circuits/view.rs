@@ -75,7 +75,7 @@ pub(super) fn severity_order(entry: &Entry) -> (Severity, bool, String) {
 /// The list, for a time of the store.
 pub(super) fn table(output: Output, entries: &[Entry], now: Timestamp) -> Table {
     // The reason gives way first, the model last.
-    let mut table = Table::new(output, LastColumn::Shortened, &[(5, 10), (0, 16)]);
+    let mut table = Table::new(output, LastColumn::Shortened, 3, &[(5, 10), (0, 16)]);
     table.add_row(["MODEL", "STATE", "SINCE", "FAILS", "PROBE", "REASON"].map(Cell::new));
     for entry in entries {
         table.add_row(match entry {
@@ -127,7 +127,7 @@ pub(super) async fn show(
     for line in wrap(&format!("{key}: {sentence}"), output.width().unwrap_or(usize::MAX)) {
         output.print_line(output.paint(style, line))?;
     }
-    let mut table = Table::new(output, LastColumn::Wrapped, &[(1, 20)]);
+    let mut table = Table::new(output, LastColumn::Wrapped, 1, &[(1, 16)]);
     let (calls, failures) = (report.calls, report.failures);
     let rows = [
         ("state", report.state.to_string()),
@@ -197,8 +197,9 @@ pub(super) async fn history(
 /// The history, newest first; where the output is narrow, with relative times and without what the next row says.
 fn history_table(output: Output, entries: &[Transition], now: Timestamp) -> Table {
     let is_wide = output.width().is_none_or(|width| width >= MIN_WIDE_HISTORY);
-    let shrinking: &[_] = if is_wide { &[(6, 30), (4, 16)] } else { &[(4, 16), (3, 12)] };
-    let mut table = Table::new(output, LastColumn::Wrapped, shrinking);
+    let (last, shrinking): (_, &[_]) =
+        if is_wide { (6, &[(6, 30), (4, 16)]) } else { (4, &[(4, 16), (3, 12)]) };
+    let mut table = Table::new(output, LastColumn::Wrapped, last, shrinking);
     if is_wide {
         table.add_row(["TIME", "FROM", "TO", "DURATION", "INSTANCE", "EPOCH", "REASON"].map(Cell::new));
     } else {

@@ -186,7 +186,7 @@ fn mark(row: Vec<String>, is_selected: bool) -> Vec<String> {
 
 /// The last transitions, the newest first.
 fn transitions_table(output: Output, recent: &[(ModelKey, Transition)], now: Timestamp) -> Table {
-    let mut table = Table::new(output, LastColumn::Shortened, &[(3, 12), (1, 16)]);
+    let mut table = Table::new(output, LastColumn::Shortened, 3, &[(3, 12), (1, 16)]);
     for (key, entry) in recent.iter().rev().take(MAX_RECENT_TRANSITIONS) {
         table.add_row([
             Cell::new(format::ago(entry.at, now)),
