@@ -13,13 +13,13 @@ const MAX_FAILURES: usize = 8;
 /// The longest reason in the log, in characters: some of it is the provider's.
 const MAX_REASON_CHARS: usize = 120;
 
-/// The failures of one call so far, in the order in which each was first seen. Nothing of a provider's message (C5).
+/// The failures of one call so far, in the order in which each came first. Nothing of a provider's message (C5).
 #[derive(Debug, Default)]
 pub(crate) struct AttemptFailures(Mutex<Failures>);
 
 #[derive(Debug, Default)]
 struct Failures {
-    seen: Vec<Failure>,
+    distinct: Vec<Failure>,
     /// Those beyond [`MAX_FAILURES`].
     others: usize,
 }
@@ -37,20 +37,20 @@ impl AttemptFailures {
         let mut text = format!("{key}: ");
         text.extend(reason.to_string().chars().take(MAX_REASON_CHARS));
         let mut failures = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_full = failures.seen.len() == MAX_FAILURES;
-        match failures.seen.iter_mut().find(|failure| failure.text == text) {
+        let is_full = failures.distinct.len() == MAX_FAILURES;
+        match failures.distinct.iter_mut().find(|failure| failure.text == text) {
             Some(failure) => failure.times += 1,
             None if is_full => failures.others += 1,
-            None => failures.seen.push(Failure { text, times: 1 }),
+            None => failures.distinct.push(Failure { text, times: 1 }),
         }
     }
 
     /// All of them: `openai:gpt-5: HTTP 503 overloaded_error ×2; groq:llama: the connection timed out`. `None`: no attempt
     /// failed.
     pub(crate) fn list(&mut self) -> Option<String> {
-        let Failures { seen, others } = self.0.get_mut().unwrap_or_else(PoisonError::into_inner);
+        let Failures { distinct, others } = self.0.get_mut().unwrap_or_else(PoisonError::into_inner);
         let mut list = String::new();
-        for Failure { text, times } in seen {
+        for Failure { text, times } in distinct {
             let separator = if list.is_empty() { "" } else { "; " };
             // Writing to a string cannot fail.
             _ = write!(list, "{separator}{text}");

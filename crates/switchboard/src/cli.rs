@@ -2,7 +2,6 @@
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
-use breaker::ModelKey;
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 use dialects::Dialect;
@@ -10,21 +9,32 @@ use dialects::Dialect;
 use crate::{
     config::{DurationError, DurationText, parse_listen},
     logging::LogFormat,
+    output::ColorChoice,
 };
 
 /// An LLM gateway that keeps applications running when models fail; its circuit breakers are shared through Redis
 #[derive(Debug, Parser)]
-#[command(name = "switchboard", version, arg_required_else_help = true, after_help = AFTER_HELP)]
+#[command(name = "switchboard", version = env!("SWITCHBOARD_VERSION"), arg_required_else_help = true, after_help = AFTER_HELP)]
 pub struct Cli {
     /// The command.
     #[command(subcommand)]
     pub command: Command,
     /// Configuration file [default: switchboard.toml, if there is one] [env: SWITCHBOARD_CONFIG]
-    #[arg(long, value_name = "FILE", global = true)]
+    #[arg(long, value_name = "FILE", global = true, hide_short_help = true)]
     pub config: Option<PathBuf>,
     /// Log format [possible values: text, json] [env: SWITCHBOARD_LOG_FORMAT]
-    #[arg(long, value_name = "FORMAT", global = true, hide_possible_values = true)]
+    #[arg(long, value_name = "FORMAT", global = true, hide_possible_values = true, hide_short_help = true)]
     pub log_format: Option<LogFormat>,
+    /// When to use colour [possible values: auto, always, never]
+    #[arg(
+        long,
+        value_name = "WHEN",
+        global = true,
+        hide_possible_values = true,
+        hide_short_help = true,
+        default_value = "auto"
+    )]
+    pub color: ColorChoice,
 }
 
 const AFTER_HELP: &str = "\
@@ -35,24 +45,34 @@ Exit codes: 0 success, 1 failure, 2 usage error.";
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Run the gateway
+    #[command(after_long_help = "Example: switchboard serve --simulate")]
     Serve(ServeArguments),
     /// Simulate a provider outage locally and show failover and recovery
+    #[command(after_long_help = "Example: switchboard demo --for 60s")]
     Demo(DemoArguments),
     /// Inspect and control circuit breakers (reads Redis directly)
+    #[command(after_long_help = "Example: switchboard circuits show openai:gpt-5.4")]
     Circuits(CircuitsArguments),
     /// Call a model or route once and show each step: the chain, who was skipped and why, who answered
+    #[command(after_long_help = "Example: switchboard try assistant \"What is a circuit breaker?\" --stream")]
     Try(TryArguments),
     /// Diagnose configuration, Redis and provider problems
+    #[command(after_long_help = "Example: switchboard doctor --json")]
     Doctor(JsonArgument),
+    /// List the routes with their chains, and where calls would go now (reads Redis, needs no running gateway)
+    #[command(after_long_help = "Example: switchboard routes --json")]
+    Routes(JsonArgument),
     /// Check or print the configuration
-    #[command(subcommand)]
+    #[command(subcommand, after_long_help = "Example: switchboard config check")]
     Config(ConfigCommand),
     /// Print a completion script for a shell
+    #[command(after_long_help = "Example: switchboard completions bash > /etc/bash_completion.d/switchboard")]
     Completions {
         /// The shell
         shell: Shell,
     },
     /// Print the manual page (roff)
+    #[command(after_long_help = "Example: switchboard man | man -l -")]
     Man,
 }
 
@@ -111,53 +131,86 @@ pub struct CircuitsArguments {
     pub command: Option<CircuitsCommand>,
     /// Output format of the list.
     #[command(flatten)]
+    pub list: ListArguments,
+}
+
+/// `--json` and `--wide`.
+#[derive(Debug, Clone, Copy, Args)]
+pub struct ListArguments {
+    /// The output format.
+    #[command(flatten)]
     pub json: JsonArgument,
+    /// Print everything in full, wider than the terminal
+    #[arg(long)]
+    pub wide: bool,
 }
 
 impl CircuitsArguments {
     /// The subcommand, or `list` if there is none.
     #[must_use]
     pub fn into_command(self) -> CircuitsCommand {
-        self.command.unwrap_or(CircuitsCommand::List(self.json))
+        self.command.unwrap_or(CircuitsCommand::List(self.list))
     }
 }
 
 /// The commands of `circuits`.
 #[derive(Debug, Subcommand)]
 pub enum CircuitsCommand {
-    /// List all circuits: model, state, failures, next probe, reason, since
-    List(JsonArgument),
+    /// List all circuits: model, state, since when, failures, next probe, reason
+    #[command(after_long_help = "Example: switchboard circuits list --wide")]
+    List(ListArguments),
     /// Show one circuit in detail
+    #[command(after_long_help = "Example: switchboard circuits show openai:gpt-5.4")]
     Show(CircuitArguments),
     /// Show the state transitions of one circuit
-    History(CircuitArguments),
-    /// Live view of all circuits (q to quit); prints transitions when piped
+    #[command(after_long_help = "Example: switchboard circuits history openai:gpt-5.4")]
+    History(HistoryArguments),
+    /// Live view of all circuits (q to quit, ? for the other keys); prints transitions when piped
+    #[command(after_long_help = "Example: switchboard circuits watch --json | jq .key")]
     Watch(JsonArgument),
     /// Force a circuit open: stop sending requests to the model
+    #[command(
+        after_long_help = "Example: switchboard circuits open openai:gpt-5.4 --for 10m --reason maintenance"
+    )]
     Open(OpenArguments),
     /// Close a circuit: resume sending requests to the model
+    #[command(
+        after_long_help = "Example: switchboard circuits close openai:gpt-5.4 --reason \"it is healthy\""
+    )]
     Close(OperateArguments),
     /// Delete a circuit's state and failure counts
+    #[command(after_long_help = "Example: switchboard circuits reset openai:gpt-5.4")]
     Reset(OperateArguments),
 }
 
-/// The key of a circuit.
+/// The name of a circuit.
 #[derive(Debug, Args)]
-pub struct KeyArgument {
-    /// The circuit, as provider:model
-    #[arg(value_name = "KEY")]
-    pub key: ModelKey,
+pub struct NameArgument {
+    /// The circuit, as provider:model, or its model where only one circuit has it
+    #[arg(value_name = "CIRCUIT")]
+    pub name: String,
 }
 
-/// The key of a circuit, and the output format.
+/// The name of a circuit, and the output format.
 #[derive(Debug, Args)]
 pub struct CircuitArguments {
     /// The circuit.
     #[command(flatten)]
-    pub key: KeyArgument,
+    pub circuit: NameArgument,
     /// The output format.
     #[command(flatten)]
     pub json: JsonArgument,
+}
+
+/// Arguments of `circuits history`.
+#[derive(Debug, Args)]
+pub struct HistoryArguments {
+    /// The circuit.
+    #[command(flatten)]
+    pub circuit: NameArgument,
+    /// The output format.
+    #[command(flatten)]
+    pub list: ListArguments,
 }
 
 /// Arguments of `circuits open`.
@@ -165,13 +218,19 @@ pub struct CircuitArguments {
 pub struct OpenArguments {
     /// The circuit.
     #[command(flatten)]
-    pub key: KeyArgument,
+    pub circuit: NameArgument,
     /// How long to keep it open [default: until closed manually]
     #[arg(long = "for", value_name = "DURATION", value_parser = parse_duration)]
     pub duration: Option<Duration>,
+    /// Do not ask before opening it without an end
+    #[arg(long, short)]
+    pub yes: bool,
     /// What the history records.
     #[command(flatten)]
     pub reason: ReasonArgument,
+    /// The output format.
+    #[command(flatten)]
+    pub json: JsonArgument,
 }
 
 /// Arguments of `circuits close` and `circuits reset`.
@@ -179,10 +238,13 @@ pub struct OpenArguments {
 pub struct OperateArguments {
     /// The circuit.
     #[command(flatten)]
-    pub key: KeyArgument,
+    pub circuit: NameArgument,
     /// What the history records.
     #[command(flatten)]
     pub reason: ReasonArgument,
+    /// The output format.
+    #[command(flatten)]
+    pub json: JsonArgument,
 }
 
 /// `--reason`.
@@ -234,12 +296,13 @@ mod tests {
         for (line, json) in [
             ("switchboard circuits", false),
             ("switchboard circuits --json", true),
+            ("switchboard circuits --wide", false),
             ("switchboard circuits list", false),
             ("switchboard circuits list --json", true),
         ] {
             let Ok(Command::Circuits(arguments)) = parse(line) else { panic!("{line}") };
             let CircuitsCommand::List(found) = arguments.into_command() else { panic!("{line}") };
-            assert_eq!(found.json, json, "{line}");
+            assert_eq!(found.json.json, json, "{line}");
         }
     }
 
@@ -252,7 +315,11 @@ mod tests {
             "demo --for 60s",
             "circuits show openai:gpt-5 --json",
             "circuits history openai:gpt-5",
+            "circuits history gpt-5 --wide",
             "circuits watch",
+            "circuits open openai:gpt-5 --yes --json",
+            "routes",
+            "routes --json --color never",
             "circuits open openai:gpt-5 --for 10m --reason upgrade",
             "circuits close openai:gpt-5 --reason done",
             "circuits reset openai:gpt-5 --reason renamed --config f.toml",
@@ -276,7 +343,7 @@ mod tests {
             "",
             "serve --listen here",
             "demo --for 5",
-            "circuits show gpt-5",
+            "doctor --color blue",
             "circuits open",
             "try",
             "try m --dialect x",

@@ -7,6 +7,7 @@ pub mod demo;
 pub mod doctor;
 mod local_circuits;
 pub mod package;
+pub mod routes;
 pub mod serve;
 mod session;
 mod simulated;
@@ -34,11 +35,13 @@ pub async fn run(
     traces: Option<Traces>,
     log: LogQueue,
 ) -> anyhow::Result<ExitCode> {
-    let session = Session { config: cli.config, output: Output::new(&environment), environment, traces, log };
+    let output = Output::new(&environment, cli.color);
+    let session = Session { config: cli.config, output, environment, traces, log };
     match cli.command {
         Command::Serve(arguments) => serve::run(&session, &arguments).await,
         Command::Demo(arguments) => demo::run(&session, &arguments).await,
         Command::Circuits(arguments) => circuits::run(&session, arguments.into_command()).await,
+        Command::Routes(arguments) => routes::run(&session, &arguments).await,
         Command::Doctor(arguments) => doctor::run(&session, &arguments).await,
         Command::Try(arguments) => try_call::run(&session, &arguments).await,
         Command::Config(command) => config::run(&session, command),

@@ -12,7 +12,7 @@
 //! main ─▶ commands ─▶ cli ─▶ logging ─▶ output, traces ─▶ config ─▶ the other crates
 //!            │                  └─▶ log_line, log_queue ─▶ printable ◀─ output, screen
 //!            ├──────▶ reload ──────────────────────────────▶ config
-//!            ├──────▶ limits, memory, screen
+//!            ├──────▶ limits, memory, screen, table ─▶ output ─▶ wrap
 //!            └──────▶ service_manager ─────────────────────▶ config
 //! ```
 
@@ -31,4 +31,6 @@ pub mod printable;
 pub mod reload;
 mod screen;
 pub mod service_manager;
+pub mod table;
 pub mod traces;
+pub mod wrap;

@@ -1,9 +1,6 @@
 //! The log, on standard error, as text or JSON.
 
-use std::{
-    io::{self, IsTerminal},
-    panic::PanicHookInfo,
-};
+use std::{io, panic::PanicHookInfo};
 
 use anyhow::Context as _;
 use tracing::level_filters::LevelFilter;
@@ -20,7 +17,7 @@ use crate::{
     config::{Environment, environment::names},
     log_line::{JsonLines, TextLines},
     log_queue::LogQueue,
-    output::is_colour_enabled,
+    output::ColorChoice,
     traces::Traces,
 };
 
@@ -42,6 +39,7 @@ pub enum LogFormat {
 /// When a variable is invalid, or the log is started already.
 pub fn init(
     format: Option<LogFormat>,
+    color: ColorChoice,
     environment: &Environment,
     default_filter: &str,
     traces: Option<&Traces>,
@@ -51,7 +49,7 @@ pub fn init(
         Some(format) => format,
         None => format_from_env(environment)?,
     };
-    let colour = io::stderr().is_terminal() && is_colour_enabled(environment);
+    let colour = color.applies_to(environment, &io::stderr());
     let queue = LogQueue::to_stderr(colour).context("cannot start the log")?;
     let log = fmt::layer().with_writer(queue.clone());
     let log = match format {

@@ -39,7 +39,7 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Serve(_) => Traces::start(&environment)?,
         _ => None,
     };
-    let log = logging::init(cli.log_format, &environment, default_filter, traces.as_ref())?;
+    let log = logging::init(cli.log_format, cli.color, &environment, default_filter, traces.as_ref())?;
     std::panic::set_hook(Box::new(logging::report_panic));
     let result = commands::run(cli, environment, traces.clone(), log.clone()).await;
     if let Some(traces) = traces {

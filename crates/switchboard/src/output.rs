@@ -11,14 +11,48 @@ use serde::Serialize;
 use crate::{
     config::{Environment, environment::names},
     printable::{for_json, for_terminal},
+    screen,
+    wrap::wrap,
 };
 
 pub use crate::printable::{printable, printable_lines};
+
+/// The variable by which shells and tests say how wide the terminal is.
+const COLUMNS: &str = "COLUMNS";
+
+/// A terminal is taken to be at least this wide.
+const MIN_WIDTH: usize = 20;
 
 /// How results are printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Output {
     colour: bool,
+    /// The columns of the terminal; `None`: lines may be of any length.
+    width: Option<usize>,
+}
+
+/// `--color`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+pub enum ColorChoice {
+    /// On a terminal, unless `NO_COLOR` is set or `TERM` is `dumb`.
+    #[default]
+    Auto,
+    /// Also in a pipe.
+    Always,
+    /// Nowhere.
+    Never,
+}
+
+impl ColorChoice {
+    /// Whether what is written there is coloured.
+    #[must_use]
+    pub fn applies_to(self, environment: &Environment, writer: &impl IsTerminal) -> bool {
+        match self {
+            Self::Auto => writer.is_terminal() && is_colour_enabled(environment),
+            Self::Always => true,
+            Self::Never => false,
+        }
+    }
 }
 
 /// The meaning of a colour.
@@ -37,16 +71,42 @@ pub enum Style {
 }
 
 impl Output {
-    /// Coloured on a terminal, unless `NO_COLOR` is set to anything.
+    /// As wide as the terminal, or as `COLUMNS` says; in a pipe of any width.
     #[must_use]
-    pub fn new(environment: &Environment) -> Self {
-        Self { colour: io::stdout().is_terminal() && is_colour_enabled(environment) }
+    pub fn new(environment: &Environment, color: ColorChoice) -> Self {
+        let columns = environment.get(COLUMNS).and_then(|columns| columns.trim().parse().ok());
+        let width = columns.or_else(screen::columns).map(|width: usize| width.max(MIN_WIDTH));
+        Self { colour: color.applies_to(environment, &io::stdout()), width }
     }
 
-    /// Never coloured.
+    /// Never coloured, of any width.
     #[must_use]
     pub const fn plain() -> Self {
-        Self { colour: false }
+        Self { colour: false, width: None }
+    }
+
+    /// The same with another width.
+    #[must_use]
+    pub const fn with_width(self, width: Option<usize>) -> Self {
+        Self { width, ..self }
+    }
+
+    /// The width that lines have to fit; `None`: any.
+    #[must_use]
+    pub const fn width(self) -> Option<usize> {
+        self.width
+    }
+
+    /// Prints `text` behind `label`, broken between words; further lines begin below its beginning. `label` may be coloured and
+    /// takes `indent` columns.
+    ///
+    /// # Errors
+    /// When standard output cannot be written.
+    pub fn print_hanging(self, label: impl Display, indent: usize, text: &str) -> io::Result<()> {
+        let width = self.width.map_or(usize::MAX, |width| width.saturating_sub(indent).max(MIN_WIDTH / 2));
+        let lines = wrap(text, width);
+        let separator = format!("\n{:indent$}", "");
+        self.print_line(format_args!("{label}{}", lines.join(&separator)))
     }
 
     /// Prints a line of the result.
@@ -102,10 +162,9 @@ impl Output {
     }
 }
 
-/// Whether `NO_COLOR` (<https://no-color.org>) is unset.
-#[must_use]
-pub fn is_colour_enabled(environment: &Environment) -> bool {
-    environment.get(names::NO_COLOR).is_none()
+/// Whether `NO_COLOR` (<https://no-color.org>) is unset and the terminal has colours.
+fn is_colour_enabled(environment: &Environment) -> bool {
+    environment.get(names::NO_COLOR).is_none() && environment.get("TERM") != Some("dumb")
 }
 
 /// A text with its colour. Padding counts only the text.
@@ -166,7 +225,7 @@ mod tests {
 
     #[test]
     fn padding_ignores_colour() {
-        let coloured = Output { colour: true };
+        let coloured = Output { colour: true, width: None };
         assert_eq!(format!("[{:>6}]", coloured.paint(Style::Bad, "OPEN")), "[\u{1b}[31m  OPEN\u{1b}[0m]");
         assert_eq!(format!("[{:<6}]", Output::plain().paint(Style::Bad, "OPEN")), "[OPEN  ]");
     }
@@ -175,5 +234,16 @@ mod tests {
     fn no_color_counts_when_it_is_not_empty() {
         assert!(!is_colour_enabled(&Environment::from_pairs([("NO_COLOR", "0")])));
         assert!(is_colour_enabled(&Environment::from_pairs([("NO_COLOR", "")])));
+        assert!(!is_colour_enabled(&Environment::from_pairs([("TERM", "dumb")])));
+    }
+
+    #[test]
+    fn the_width_is_that_of_columns() {
+        for (columns, expected) in [("60", Some(60)), ("5", Some(20)), ("200", Some(200))] {
+            let environment = Environment::from_pairs([("COLUMNS", columns)]);
+            assert_eq!(Output::new(&environment, ColorChoice::Never).width(), expected);
+        }
+        let always = Output::new(&Environment::default(), ColorChoice::Always);
+        assert!(always.paint(Style::Bad, "x").to_string().starts_with('\u{1b}'));
     }
 }

@@ -37,9 +37,26 @@ pub(crate) struct Screen {
 pub(crate) enum ScreenEvent {
     /// Redraw: the timeout has passed, or the terminal was resized.
     Redraw,
-    /// Quit: `q`, Ctrl-C or SIGTERM.
+    /// Quit: Ctrl-C or SIGTERM.
     Quit,
+    /// A key was pressed.
+    Key(Key),
 }
+
+/// A key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Key {
+    /// A letter; of those beyond ASCII none is read.
+    Char(char),
+    Up,
+    Down,
+    Enter,
+    Backspace,
+    Escape,
+}
+
+/// What an arrow sends follows its escape so soon.
+const ESCAPE_TIMEOUT: Duration = Duration::from_millis(30);
 
 impl Screen {
     /// Takes over the terminal.
@@ -76,18 +93,36 @@ impl Screen {
 
     /// Waits for the next event, or a redraw after `timeout`.
     pub(crate) async fn next_event(&mut self, timeout: Duration) -> ScreenEvent {
-        loop {
-            return tokio::select! {
-                _ = self.interrupt.recv() => ScreenEvent::Quit,
-                _ = self.terminate.recv() => ScreenEvent::Quit,
-                _ = self.resized.recv() => ScreenEvent::Redraw,
-                Some(key) = self.keys.recv() => match key {
-                    b'q' | b'Q' => ScreenEvent::Quit,
-                    _ => continue,
-                },
-                () = sleep(timeout) => ScreenEvent::Redraw,
-            };
+        tokio::select! {
+            _ = self.interrupt.recv() => ScreenEvent::Quit,
+            _ = self.terminate.recv() => ScreenEvent::Quit,
+            _ = self.resized.recv() => ScreenEvent::Redraw,
+            Some(byte) = self.keys.recv() => self.read_key(byte).await.map_or(ScreenEvent::Redraw, ScreenEvent::Key),
+            () = sleep(timeout) => ScreenEvent::Redraw,
         }
+    }
+
+    /// The key that begins with this byte; `None`: one of no meaning here.
+    async fn read_key(&mut self, byte: u8) -> Option<Key> {
+        match byte {
+            b'\r' | b'\n' => Some(Key::Enter),
+            0x7f | 0x08 => Some(Key::Backspace),
+            b' '..=b'~' => Some(Key::Char(byte.into())),
+            0x1b => match self.next_byte().await {
+                None => Some(Key::Escape),
+                Some(b'[' | b'O') => match self.next_byte().await {
+                    Some(b'A') => Some(Key::Up),
+                    Some(b'B') => Some(Key::Down),
+                    _ => None,
+                },
+                Some(_) => None,
+            },
+            _ => None,
+        }
+    }
+
+    async fn next_byte(&mut self) -> Option<u8> {
+        tokio::time::timeout(ESCAPE_TIMEOUT, self.keys.recv()).await.ok().flatten()
     }
 }
 
@@ -137,6 +172,11 @@ pub(crate) fn rows() -> usize {
     terminal_size().0
 }
 
+/// The number of columns; `None`: standard output is no terminal.
+pub(crate) fn columns() -> Option<usize> {
+    io::stdout().is_terminal().then(|| terminal_size().1)
+}
+
 /// Rows and columns.
 fn terminal_size() -> (usize, usize) {
     match tcgetwinsize(io::stdout()) {
@@ -145,10 +185,11 @@ fn terminal_size() -> (usize, usize) {
     }
 }
 
-/// Cuts a line to the width; colour codes have no width, and are reset at the cut.
+/// Cuts a line to the width, and marks the cut; colour codes have no width, and are reset at the cut.
 fn truncate_to_width(line: &str, columns: usize) -> String {
     let mut kept = String::with_capacity(line.len());
-    let (mut room, mut coloured) = (columns, false);
+    let is_cut = visible_width(line) > columns;
+    let (mut room, mut coloured) = (columns.saturating_sub(is_cut.into()), false);
     let mut characters = line.chars();
     while let Some(character) = characters.next() {
         if character == '\u{1b}' {
@@ -167,10 +208,22 @@ fn truncate_to_width(line: &str, columns: usize) -> String {
             kept.push(character);
         }
     }
+    kept.extend((is_cut && columns > 0).then_some('…'));
     if coloured {
         kept.push_str("\u{1b}[0m");
     }
     kept
+}
+
+/// The characters without colour codes.
+fn visible_width(line: &str) -> usize {
+    let mut is_code = false;
+    let is_visible = |character: &char| {
+        let visible = !is_code && *character != '\u{1b}';
+        is_code = *character == '\u{1b}' || is_code && !character.is_ascii_alphabetic();
+        visible
+    };
+    line.chars().filter(is_visible).count()
 }
 
 #[cfg(test)]
@@ -179,9 +232,10 @@ mod tests {
 
     #[test]
     fn a_line_is_truncated_and_its_colour_is_reset() {
-        assert_eq!(truncate_to_width("abcdef", 4), "abcd");
-        assert_eq!(truncate_to_width("abc", 4), "abc");
-        assert_eq!(truncate_to_width("a\u{1b}[31mbcd\u{1b}[0me", 3), "a\u{1b}[31mbc\u{1b}[0m");
-        assert_eq!(truncate_to_width("a\u{1b}[31mbc\u{1b}[0mdef", 4), "a\u{1b}[31mbc\u{1b}[0md");
+        assert_eq!(truncate_to_width("abcdef", 4), "abc…");
+        assert_eq!(truncate_to_width("abc", 3), "abc");
+        assert_eq!(truncate_to_width("a\u{1b}[31mbcd\u{1b}[0me", 3), "a\u{1b}[31mb…\u{1b}[0m");
+        assert_eq!(truncate_to_width("a\u{1b}[31mbc\u{1b}[0mdef", 5), "a\u{1b}[31mbc\u{1b}[0md…");
+        assert_eq!(truncate_to_width("a\u{1b}[31mbc\u{1b}[0m", 3), "a\u{1b}[31mbc\u{1b}[0m");
     }
 }

@@ -123,6 +123,39 @@ async fn opened_closed_and_reset_manually() {
 }
 
 #[tokio::test]
+async fn a_circuit_is_found_by_its_model_and_a_mistyped_one_by_the_nearest_name() {
+    let redis = RedisServer::start().await;
+    for key in ["openai:gpt-5", "azure:gpt-5", "anthropic:claude-sonnet-5"] {
+        redis.cli(&["SET", &format!("circuit_breaker:{key}"), r#"{"state":"CLOSED"}"#]).await;
+    }
+    let shown = run_circuits_ok(&redis, &["show", "claude-sonnet-5"]).await.stdout;
+    assert!(shown.starts_with("anthropic:claude-sonnet-5: CLOSED"), "{shown}");
+    for (name, expected) in [
+        ("gpt-5", "gpt-5 is several circuits: "),
+        ("openai:gtp-5", "no circuit openai:gtp-5; did you mean openai:gpt-5?"),
+        (
+            "claude-sonet-5",
+            "no circuit claude-sonet-5; did you mean anthropic:claude-sonnet-5?; a circuit is named",
+        ),
+        ("x:y", "no circuit x:y; `switchboard circuits` lists all circuits"),
+    ] {
+        let ended = run_circuits(&redis, &["show", name]).await;
+        assert_eq!(ended.code, Some(1), "{name}");
+        assert!(ended.stderr.contains(expected), "{name}: {}", ended.stderr);
+    }
+}
+
+#[tokio::test]
+async fn overrides_are_printed_for_scripts() {
+    let redis = RedisServer::start().await;
+    let opened = run_circuits_ok(&redis, &["open", KEY, "--yes", "--json"]).await.json();
+    assert_eq!((&opened["key"], &opened["forced"]), (&json!(KEY), &json!(true)));
+    assert_eq!(run_circuits_ok(&redis, &["close", KEY, "--json"]).await.json()["state"], "CLOSED");
+    let reset = run_circuits_ok(&redis, &["reset", KEY, "--json"]).await.json();
+    assert_eq!(reset, json!({"key": KEY, "reset": true}));
+}
+
+#[tokio::test]
 async fn opened_for_a_while() {
     let redis = RedisServer::start().await;
     run_circuits_ok(&redis, &["open", KEY, "--for", "10m"]).await;

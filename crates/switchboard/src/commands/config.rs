@@ -9,6 +9,7 @@ use crate::{
     cli::ConfigCommand,
     config::{Config, Location, Problem, Problems, Sources},
     output::{Output, Style},
+    wrap::wrap,
 };
 
 /// Validates or prints the configuration.
@@ -90,9 +91,7 @@ fn print_problems(
     warnings: &[&Problem],
 ) -> std::io::Result<()> {
     for Problem { location, message } in warnings {
-        let (location, warning) =
-            (output.paint(Style::Strong, location), output.paint(Style::Warning, "warning"));
-        output.print_line(format_args!("{location}: {warning}: {message}"))?;
+        print_problem(output, location, &format!("warning: {message}"))?;
     }
     if problems.is_empty() {
         let count = match warnings.len() {
@@ -103,10 +102,20 @@ fn print_problems(
         return output.print_line(format_args!("{name}: {}{count}", output.paint(Style::Good, "OK")));
     }
     for problem in problems {
-        let location = output.paint(Style::Strong, &problem.location);
-        output.print_line(format_args!("{location}: {}", problem.message))?;
+        print_problem(output, &problem.location, &problem.message)?;
     }
     Ok(())
+}
+
+/// One problem, its further lines indented.
+fn print_problem(output: Output, location: &Location, message: &str) -> std::io::Result<()> {
+    let (location, indent) = (location.to_string(), 2);
+    let width = output.width().map_or(usize::MAX, |width| width - indent);
+    let mut lines = wrap(&format!("{location}: {message}"), width);
+    if let Some(rest) = lines[0].strip_prefix(&location) {
+        lines[0] = format!("{}{rest}", output.paint(Style::Strong, &location));
+    }
+    output.print_line(lines.join(&format!("\n{:indent$}", "")))
 }
 
 fn problem_rows<'a>(problems: &[&'a Problem]) -> Vec<ProblemRow<'a>> {

@@ -96,6 +96,9 @@ struct DoctorReport<'a> {
     checks: &'a [Finding],
 }
 
+/// What comes before a finding: its sign and the name of the check.
+const INDENT: usize = 18;
+
 fn print_findings(output: Output, findings: &[Finding]) -> std::io::Result<()> {
     for Finding { check, verdict, found, advice } in findings {
         let style = match verdict {
@@ -104,10 +107,12 @@ fn print_findings(output: Output, findings: &[Finding]) -> std::io::Result<()> {
             Verdict::Failed => Style::Bad,
             Verdict::Skipped => Style::Faint,
         };
-        let verdict = output.paint(style, verdict.as_str());
-        let check = output.paint(Style::Strong, check.as_str());
-        let advice = advice.as_ref().map_or(String::new(), |advice| format!("; {advice}"));
-        output.print_line(format_args!("{verdict:<8} {check:<15} {found}{advice}"))?;
+        let (sign, check) =
+            (output.paint(style, verdict.sign()), output.paint(Style::Strong, check.as_str()));
+        output.print_hanging(format_args!("{sign} {check:<15} "), INDENT, found)?;
+        if let Some(advice) = advice {
+            output.print_hanging(format_args!("{:1$}→ ", "", INDENT), INDENT + 2, advice)?;
+        }
     }
     let count = |verdict| findings.iter().filter(|finding| finding.verdict == verdict).count();
     output.print_line("")?;

@@ -19,6 +19,23 @@ pub(super) fn duration(duration: Duration) -> String {
     }
 }
 
+/// A duration in its largest unit, for a table: `450ms`, `12s`, `3m`, `2h`, `5d`.
+pub(in crate::commands) fn short_duration(duration: Duration) -> String {
+    let seconds = duration.as_secs();
+    match seconds {
+        0 => format!("{}ms", duration.as_millis()),
+        1..60 => format!("{seconds}s"),
+        60..3_600 => format!("{}m", seconds / 60),
+        3_600..86_400 => format!("{}h", seconds / 3_600),
+        _ => format!("{}d", seconds / 86_400),
+    }
+}
+
+/// How long ago a time was; empty for none.
+pub(super) fn ago(at: Timestamp, now: Timestamp) -> String {
+    if at == Timestamp::NEVER { String::new() } else { short_duration(now.since(at)) }
+}
+
 /// The time of day in UTC, as `10:02:11`.
 pub(super) fn time_of_day(at: Timestamp) -> String {
     to_utc(at).map_or_else(|| at.to_string(), |time| time.strftime("%H:%M:%S").to_string())
@@ -51,7 +68,7 @@ pub(super) fn next_probe(report: &Report) -> String {
         (State::Closed, _) => String::new(),
         (State::HalfOpen, _) if !report.probing.is_empty() => "probing".to_owned(),
         (State::HalfOpen, _) => "next request".to_owned(),
-        (State::Open, Some(millis)) => duration(Duration::from_millis(millis)),
+        (State::Open, Some(millis)) => format!("in {}", short_duration(Duration::from_millis(millis))),
         (State::Open, None) => "manual".to_owned(),
     }
 }
@@ -137,6 +154,18 @@ mod tests {
         {
             assert_eq!(duration(Duration::from_secs(seconds)), expected);
         }
+    }
+
+    #[test]
+    fn times_in_tables_have_one_unit() {
+        for (millis, expected) in
+            [(450, "450ms"), (12_000, "12s"), (200_000, "3m"), (7_500_000, "2h"), (432_000_000, "5d")]
+        {
+            assert_eq!(short_duration(Duration::from_millis(millis)), expected);
+            let now = Timestamp::from_millis(NOON + millis);
+            assert_eq!(ago(Timestamp::from_millis(NOON), now), expected);
+        }
+        assert_eq!(ago(Timestamp::NEVER, Timestamp::from_millis(NOON)), "");
     }
 
     /// What `show` prints for a value in Redis at 11:40:00.

@@ -21,28 +21,54 @@ const STORE_TIMEOUT: Duration = Duration::from_secs(1);
 /// The characters of a user's name that are shown; the whole must be a valid name of a caller.
 const MAX_USER_LENGTH: usize = 32;
 
+/// What `reset --json` prints: there is no circuit any more.
+#[derive(serde::Serialize)]
+struct ResetReport<'a> {
+    key: &'a str,
+    reset: bool,
+}
+
 /// One manual override of one circuit.
 pub(super) struct OperatorSession<'a> {
     pub(super) output: Output,
+    /// Whether the result is printed as JSON.
+    pub(super) json: bool,
     pub(super) environment: &'a Environment,
-    pub(super) reader: CircuitReader,
+    pub(super) reader: &'a CircuitReader,
     pub(super) key: &'a ModelKey,
 }
 
 impl OperatorSession<'_> {
     pub(super) async fn open(self, duration: Option<Duration>, reason: Option<String>) -> anyhow::Result<()> {
-        self.join_as_instance().await?.open(self.key, duration, reason, self.operator()).await?;
+        self.apply_open(duration, reason).await?;
         self.print_result().await
     }
 
+    /// Opens it and prints nothing.
+    pub(super) async fn apply_open(
+        &self,
+        duration: Option<Duration>,
+        reason: Option<String>,
+    ) -> anyhow::Result<()> {
+        Ok(self.join_as_instance().await?.open(self.key, duration, reason, self.operator()).await?)
+    }
+
     pub(super) async fn close(self, reason: Option<String>) -> anyhow::Result<()> {
-        self.join_as_instance().await?.close(self.key, reason, self.operator()).await?;
+        self.apply_close(reason).await?;
         self.print_result().await
+    }
+
+    /// Closes it and prints nothing.
+    pub(super) async fn apply_close(&self, reason: Option<String>) -> anyhow::Result<()> {
+        Ok(self.join_as_instance().await?.close(self.key, reason, self.operator()).await?)
     }
 
     pub(super) async fn reset(self, reason: Option<String>) -> anyhow::Result<()> {
         self.join_as_instance().await?.reset(self.key, reason, self.operator()).await?;
         let key = self.key;
+        if self.json {
+            return Ok(self.output.print_json(&ResetReport { key: key.as_str(), reset: true })?);
+        }
         Ok(self.output.print_line(format_args!("{key}: reset. It reappears on the next request."))?)
     }
 
@@ -85,6 +111,9 @@ impl OperatorSession<'_> {
 
     async fn print_result(&self) -> anyhow::Result<()> {
         let (report, _) = self.reader.load_report(self.key).await?;
+        if self.json {
+            return Ok(self.output.print_json(&report)?);
+        }
         let sentence = format::describe(&report);
         let key = self.key;
         Ok(self.output.print_line(format_args!(

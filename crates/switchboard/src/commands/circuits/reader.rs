@@ -11,8 +11,11 @@ use crate::config::{CircuitsConfig, RedisConfig, RedisUrl};
 /// How long connecting to Redis may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 
+/// A name is suggested for one that is at least so similar to it, from 0 to 1.
+const MIN_SIMILARITY: f64 = 0.8;
+
 /// Reads the circuits from the store.
-pub(super) struct CircuitReader {
+pub(in crate::commands) struct CircuitReader {
     pub(super) store: Arc<RedisStore>,
     pub(super) policies: Policies,
 }
@@ -20,14 +23,14 @@ pub(super) struct CircuitReader {
 /// One key and its value.
 #[derive(serde::Serialize)]
 #[serde(untagged)]
-pub(super) enum Entry {
+pub(in crate::commands) enum Entry {
     Circuit(Box<Report>),
     Unreadable(UnreadableKey),
 }
 
 /// A key whose value is not a circuit.
 #[derive(serde::Serialize)]
-pub(super) struct UnreadableKey {
+pub(in crate::commands) struct UnreadableKey {
     pub(super) key: String,
     /// Why it is skipped.
     pub(super) unreadable: String,
@@ -38,15 +41,16 @@ impl CircuitReader {
     ///
     /// # Errors
     /// When the circuits are not in Redis, or it cannot be reached; [`NotShared`] where none is configured.
-    pub(super) async fn connect(config: CircuitsConfig) -> anyhow::Result<Self> {
+    pub(in crate::commands) async fn connect(config: CircuitsConfig) -> anyhow::Result<Self> {
         Ok(Self { store: connect(&config.redis).await?, policies: config.policies })
     }
 
-    /// All circuits, and the keys that hold none.
-    pub(super) async fn entries(&self) -> anyhow::Result<Vec<Entry>> {
+    /// All circuits and the keys that hold none, and the time of the store.
+    pub(in crate::commands) async fn entries(&self) -> anyhow::Result<(Vec<Entry>, Timestamp)> {
         let listing = self.store.load_all(&[], true).await.context(READ_ERROR)?;
         let entries = listing.values.iter();
-        Ok(entries.filter_map(|(key, value)| self.parse_entry(key, value, listing.time)).collect())
+        let entries = entries.filter_map(|(key, value)| self.parse_entry(key, value, listing.time));
+        Ok((entries.collect(), listing.time))
     }
 
     /// One circuit, and the time of the store.
@@ -55,8 +59,45 @@ impl CircuitReader {
         match self.parse_entry(key, &loaded.value, loaded.time) {
             Some(Entry::Circuit(report)) => Ok((*report, loaded.time)),
             Some(Entry::Unreadable(skipped)) => bail!("circuit_breaker:{key}: {}", skipped.unreadable),
-            None => bail!("no circuit {key}; `switchboard circuits` lists all circuits"),
+            None => bail!("{}", self.unknown(key.as_str()).await?),
         }
+    }
+
+    /// The circuit of a name: `provider:model`, or the model alone where only one circuit has it.
+    pub(super) async fn resolve(&self, name: &str) -> anyhow::Result<ModelKey> {
+        let parsed = name.parse::<ModelKey>();
+        if name.contains(':')
+            && let Ok(key) = parsed
+        {
+            return Ok(key);
+        }
+        let keys = self.keys().await?;
+        let mut same = keys.into_iter().filter(|key| key.model() == name);
+        match (same.next(), same.next()) {
+            (Some(key), None) => Ok(key),
+            (Some(first), Some(second)) => bail!("{name} is several circuits: {first}, {second}; name one"),
+            (None, _) => bail!("{}; a circuit is named provider:model", self.unknown(name).await?),
+        }
+    }
+
+    /// Says that there is no such circuit, and which is nearest.
+    async fn unknown(&self, name: &str) -> anyhow::Result<String> {
+        let keys = self.keys().await?;
+        // The model alone is as good as its whole name.
+        let similarity = |key: &ModelKey| {
+            strsim::jaro_winkler(name, key.as_str()).max(strsim::jaro_winkler(name, key.model()))
+        };
+        let nearest = keys.iter().max_by(|a, b| similarity(a).total_cmp(&similarity(b)));
+        Ok(match nearest.filter(|key| similarity(key) >= MIN_SIMILARITY) {
+            Some(key) => format!("no circuit {name}; did you mean {key}?"),
+            None => format!("no circuit {name}; `switchboard circuits` lists all circuits"),
+        })
+    }
+
+    async fn keys(&self) -> anyhow::Result<Vec<ModelKey>> {
+        let listing = self.store.load_all(&[], true).await.context(READ_ERROR)?;
+        let present = listing.values.into_iter().filter(|(_, value)| !matches!(value, Value::Absent));
+        Ok(present.map(|(key, _)| key).collect())
     }
 
     /// The circuit in a value; `None` if the key is absent.

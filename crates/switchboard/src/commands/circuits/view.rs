@@ -10,9 +10,12 @@ use serde::Serialize;
 use super::{
     format,
     reader::{CircuitReader, Entry, READ_ERROR},
-    table::{Cell, Table},
 };
-use crate::output::{Output, printable};
+use crate::{
+    output::{Output, printable},
+    table::{Cell, LastColumn, Table},
+    wrap::wrap,
+};
 
 /// How many entries of a history are shown.
 const MAX_HISTORY_ENTRIES: usize = 1_000;
@@ -31,11 +34,14 @@ impl<'a> HistoryRow<'a> {
     }
 }
 
+/// From this width on the history has times, epochs and the states before.
+const MIN_WIDE_HISTORY: usize = 120;
+
 /// What the list and the live view say while there are none.
 pub(super) const NO_CIRCUITS: &str = "No circuits yet: a circuit appears with the model's first request.";
 
 pub(super) async fn list(output: Output, reader: &CircuitReader, json: bool) -> anyhow::Result<()> {
-    let mut entries = reader.entries().await?;
+    let (mut entries, now) = reader.entries().await?;
     entries.sort_by_key(severity_order);
     if json {
         return Ok(output.print_json(&entries)?);
@@ -43,7 +49,9 @@ pub(super) async fn list(output: Output, reader: &CircuitReader, json: bool) -> 
     if entries.is_empty() {
         return Ok(output.print_line(NO_CIRCUITS)?);
     }
-    output.print_line(table(output, &entries))?;
+    for line in table(output, &entries, now).lines() {
+        output.print_line(line)?;
+    }
     for entry in &entries {
         if let Entry::Unreadable(skipped) = entry {
             output.print_line(format_args!(
@@ -64,12 +72,14 @@ pub(super) fn severity_order(entry: &Entry) -> (Severity, bool, String) {
     }
 }
 
-pub(super) fn table(output: Output, entries: &[Entry]) -> Table {
-    let mut table = Table::new(output);
-    table.add_row(["MODEL", "STATE", "FAILURES", "NEXT PROBE", "REASON", "SINCE"].map(Cell::new));
+/// The list, for a time of the store.
+pub(super) fn table(output: Output, entries: &[Entry], now: Timestamp) -> Table {
+    // The reason gives way first, the model last.
+    let mut table = Table::new(output, LastColumn::Shortened, 3, &[(5, 10), (0, 16)]);
+    table.add_row(["MODEL", "STATE", "SINCE", "FAILS", "PROBE", "REASON"].map(Cell::new));
     for entry in entries {
         table.add_row(match entry {
-            Entry::Circuit(report) => row(report),
+            Entry::Circuit(report) => row(report, now),
             Entry::Unreadable(skipped) => {
                 [printable(&skipped.key).as_str(), "?", "", "", "", ""].map(Cell::new)
             }
@@ -86,7 +96,7 @@ const fn state_label(report: &Report) -> &'static str {
     }
 }
 
-fn row(report: &Report) -> [Cell; 6] {
+fn row(report: &Report, now: Timestamp) -> [Cell; 6] {
     let reason = match report.state {
         State::Closed if report.blocked_sources.is_empty() => String::new(),
         State::Closed => format!("only {} is refused", refused_sources(report)),
@@ -95,10 +105,10 @@ fn row(report: &Report) -> [Cell; 6] {
     [
         Cell::new(&report.key),
         Cell::styled(state_label(report), format::state_style(report.state)),
+        Cell::new(format::ago(report.since, now)),
         Cell::new(report.failure_count),
         Cell::new(format::next_probe(report)),
         Cell::new(reason),
-        Cell::new(format::datetime(report.since)),
     ]
 }
 
@@ -113,9 +123,11 @@ pub(super) async fn show(
         return Ok(output.print_json(&report)?);
     }
     let sentence = format::describe(&report);
-    output
-        .print_line(format_args!("{key}: {}", output.paint(format::state_style(report.state), sentence)))?;
-    let mut table = Table::new(output);
+    let style = format::state_style(report.state);
+    for line in wrap(&format!("{key}: {sentence}"), output.width().unwrap_or(usize::MAX)) {
+        output.print_line(output.paint(style, line))?;
+    }
+    let mut table = Table::new(output, LastColumn::Wrapped, 1, &[(1, 16)]);
     let (calls, failures) = (report.calls, report.failures);
     let rows = [
         ("state", report.state.to_string()),
@@ -144,7 +156,7 @@ pub(super) async fn show(
     for (name, value) in rows {
         table.add_row([Cell::new(name), Cell::new(value)]);
     }
-    Ok(output.print_line(table)?)
+    Ok(output.print_line(table.lines().join("\n"))?)
 }
 
 /// Whose calls are refused while all others are admitted (B12).
@@ -178,24 +190,37 @@ pub(super) async fn history(
         reader.load_report(key).await?;
         return Ok(output.print_line(format_args!("{key}: no state changes in the last 7 days."))?);
     }
-    let mut table = Table::new(output);
-    table.add_row(["TIME", "FROM", "TO", "DURATION", "REASON", "INSTANCE", "EPOCH"].map(Cell::new));
+    let now = reader.store.load(key).await.context(READ_ERROR)?.time;
+    Ok(output.print_line(history_table(output, &entries, now).lines().join("\n"))?)
+}
+
+/// The history, newest first; where the output is narrow, with relative times and without what the next row says.
+fn history_table(output: Output, entries: &[Transition], now: Timestamp) -> Table {
+    let is_wide = output.width().is_none_or(|width| width >= MIN_WIDE_HISTORY);
+    let (last, shrinking): (_, &[_]) =
+        if is_wide { (6, &[(6, 30), (4, 16)]) } else { (4, &[(4, 16), (3, 12)]) };
+    let mut table = Table::new(output, LastColumn::Wrapped, last, shrinking);
+    if is_wide {
+        table.add_row(["TIME", "FROM", "TO", "DURATION", "INSTANCE", "EPOCH", "REASON"].map(Cell::new));
+    } else {
+        table.add_row(["AGO", "TO", "DURATION", "INSTANCE", "REASON"].map(Cell::new));
+    }
     let mut until: Option<Timestamp> = None;
     for entry in entries {
         let lasted: Option<Duration> = until.map(|until| until.since(entry.at));
-        let row = [
-            format::datetime(entry.at),
-            entry.from.to_string(),
-            entry.to.to_string(),
-            lasted.map_or_else(|| "(current)".to_owned(), format::duration),
-            printable(&entry.reason.summary()),
-            printable(entry.instance.as_str()),
-            entry.epoch.to_string(),
-        ];
-        table.add_row(row.map(Cell::new));
+        let to = Cell::styled(entry.to, format::state_style(entry.to));
+        let duration = Cell::new(lasted.map_or_else(|| "(current)".to_owned(), format::short_duration));
+        let instance = Cell::new(printable(entry.instance.as_str()));
+        let reason = Cell::new(printable(&entry.reason.summary()));
+        if is_wide {
+            let (at, from) = (Cell::new(format::datetime(entry.at)), Cell::new(entry.from));
+            table.add_row([at, from, to, duration, instance, Cell::new(entry.epoch), reason]);
+        } else {
+            table.add_row([Cell::new(format::ago(entry.at, now)), to, duration, instance, reason]);
+        }
         until = Some(entry.at);
     }
-    Ok(output.print_line(table)?)
+    table
 }
 
 #[cfg(test)]

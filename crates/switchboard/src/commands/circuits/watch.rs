@@ -16,12 +16,16 @@ use tokio::time::Instant;
 
 use super::{
     format,
+    operate::OperatorSession,
     reader::{CircuitReader, Entry, READ_ERROR},
     view::{self, HistoryRow},
+    watch_view::{KEY_HINT, Override, Request, WatchView},
 };
 use crate::{
+    commands::Session,
     output::{Output, Style, printable},
     screen::{self, Screen, ScreenEvent},
+    table::{Cell, LastColumn, Table},
 };
 
 /// How many entries are read after a change; no more come between two notifications.
@@ -40,10 +44,15 @@ const REDRAW_INTERVAL: Duration = Duration::from_secs(1);
 const READ_RETRY_DELAY: Duration = Duration::from_millis(500);
 
 /// Watches until Ctrl-C.
-pub(super) async fn watch(output: Output, reader: &CircuitReader, json: bool) -> anyhow::Result<()> {
+pub(super) async fn watch(
+    session: &Session,
+    output: Output,
+    reader: &CircuitReader,
+    json: bool,
+) -> anyhow::Result<()> {
     let mut watcher = CircuitWatcher::start(reader).await.context(READ_ERROR)?;
     if io::stdout().is_terminal() && !json {
-        return run_table(output, &mut watcher).await;
+        return run_table(session, output, &mut watcher).await;
     }
     loop {
         let event = tokio::select! {
@@ -75,22 +84,72 @@ fn transition_line(output: Output, key: &ModelKey, entry: &Transition) -> String
     format!("{at}  {key}  {from} -> {to}  {reason}  (instance {instance})")
 }
 
-/// The table, redrawn at every change and every second.
-async fn run_table(output: Output, watcher: &mut CircuitWatcher<'_>) -> anyhow::Result<()> {
+/// The table, redrawn at every change, key and second.
+async fn run_table(
+    session: &Session,
+    output: Output,
+    watcher: &mut CircuitWatcher<'_>,
+) -> anyhow::Result<()> {
     let mut screen = Screen::enter()?;
+    let mut view = WatchView::default();
     loop {
-        screen.draw(&render(output, watcher, screen::rows()))?;
-        tokio::select! {
-            _ = watcher.next() => {}
-            woken = screen.next_event(REDRAW_INTERVAL) => if woken == ScreenEvent::Quit { return Ok(()) },
+        let now = watcher.now();
+        let entries = view.arrange(watcher.entries(now));
+        // The terminal may have been resized; its lines are cut here, however long they are.
+        let output = output.with_width(screen::columns());
+        screen.draw(&render(output, watcher, &view, &entries, screen::rows()))?;
+        let key = tokio::select! {
+            _ = watcher.next() => continue,
+            event = screen.next_event(REDRAW_INTERVAL) => match event {
+                ScreenEvent::Quit => return Ok(()),
+                ScreenEvent::Redraw => continue,
+                ScreenEvent::Key(key) => key,
+            },
+        };
+        match view.on_key(key, &entries) {
+            Some(Request::Quit) => return Ok(()),
+            Some(Request::Apply(action, key)) => {
+                view.message = match apply(session, watcher.reader, action, &key).await {
+                    Ok(()) => {
+                        format!("{key}: {}", if action == Override::Open { "forced open" } else { "closed" })
+                    }
+                    Err(error) => format!("{key}: {error}"),
+                };
+            }
+            None => {}
         }
     }
 }
 
-fn render(output: Output, watcher: &CircuitWatcher<'_>, rows: usize) -> Vec<String> {
+async fn apply(
+    session: &Session,
+    reader: &CircuitReader,
+    action: Override,
+    key: &ModelKey,
+) -> anyhow::Result<()> {
+    let operator = OperatorSession {
+        output: session.output,
+        json: false,
+        environment: &session.environment,
+        reader,
+        key,
+    };
+    match action {
+        Override::Open => operator.apply_open(None, None).await,
+        Override::Close => operator.apply_close(None).await,
+    }
+}
+
+fn render(
+    output: Output,
+    watcher: &CircuitWatcher<'_>,
+    view: &WatchView,
+    entries: &[Entry],
+    rows: usize,
+) -> Vec<String> {
     let now = watcher.now();
     let store_info = watcher.reader.store.info();
-    let title = format!("Circuits in {}   {} UTC   q: quit", store_info.address, format::time_of_day(now));
+    let title = format!("{KEY_HINT}   {} UTC   {}", format::time_of_day(now), store_info.address);
     let mut lines = vec![output.paint(Style::Strong, title).to_string()];
     if let Some((error, since)) = &watcher.outage {
         let message = format!(
@@ -99,30 +158,59 @@ fn render(output: Output, watcher: &CircuitWatcher<'_>, rows: usize) -> Vec<Stri
         );
         lines.push(output.paint(Style::Bad, printable(&message)).to_string());
     }
+    lines.extend(view.status().iter().map(|line| printable(line)));
     lines.push(String::new());
-    let entries = watcher.entries(now);
     let table = if entries.is_empty() {
-        vec![view::NO_CIRCUITS.to_owned()]
+        vec![vec![view::NO_CIRCUITS.to_owned()]]
     } else {
-        view::table(output, &entries).lines()
+        let narrower = output.with_width(output.width().map(|width| width.saturating_sub(MARK.len())));
+        let rows = view::table(narrower, entries, now).lines_by_row();
+        // The head comes before the first circuit.
+        rows.into_iter().enumerate().map(|(at, row)| mark(row, at == view.selected + 1)).collect()
     };
     let mut last = vec![String::new(), output.paint(Style::Strong, "LAST TRANSITIONS").to_string()];
-    let shown = watcher.recent.iter().rev().take(MAX_RECENT_TRANSITIONS);
-    last.extend(shown.map(|(key, entry)| transition_line(output, key, entry)));
+    last.extend(transitions_table(output, &watcher.recent, now).lines());
     let below = last.len().min(2 + MIN_RECENT_TRANSITIONS);
-    lines.extend(fit_rows(table, rows.saturating_sub(lines.len() + below)));
+    lines.extend(fit_rows(&table, rows.saturating_sub(lines.len() + below), view.selected + 1));
     lines.extend(last);
     lines
 }
 
-/// The header and the first rows, the worst circuits, with a count of the others.
-fn fit_rows(mut table: Vec<String>, rows: usize) -> Vec<String> {
-    let all = table.len();
-    if all > rows {
-        table.truncate(rows.saturating_sub(1));
-        table.push(format!("and {} more", all - table.len().max(1)));
+/// Before the selected circuit; before the others as many blanks.
+const MARK: &str = "> ";
+
+fn mark(row: Vec<String>, is_selected: bool) -> Vec<String> {
+    let lines = row.into_iter().enumerate();
+    lines.map(|(at, line)| format!("{}{line}", if is_selected && at == 0 { MARK } else { "  " })).collect()
+}
+
+/// The last transitions, the newest first.
+fn transitions_table(output: Output, recent: &[(ModelKey, Transition)], now: Timestamp) -> Table {
+    let mut table = Table::new(output, LastColumn::Shortened, 3, &[(3, 12), (1, 16)]);
+    for (key, entry) in recent.iter().rev().take(MAX_RECENT_TRANSITIONS) {
+        table.add_row([
+            Cell::new(format::ago(entry.at, now)),
+            Cell::new(key),
+            Cell::styled(format!("→ {}", entry.to), format::state_style(entry.to)),
+            Cell::new(printable(&entry.reason.summary())),
+        ]);
     }
     table
+}
+
+/// The head and the first rows, or those up to the selected one, with a count of the others.
+fn fit_rows(table: &[Vec<String>], lines: usize, selected: usize) -> Vec<String> {
+    if table.iter().map(Vec::len).sum::<usize>() <= lines {
+        return table.concat();
+    }
+    let Some((head, rows)) = table.split_first() else { return Vec::new() };
+    let lines = lines.saturating_sub(head.len() + 1);
+    let height = rows.first().map_or(1, Vec::len).max(1);
+    let shown = lines / height;
+    let first = selected.saturating_sub(shown).min(rows.len().saturating_sub(shown));
+    let visible = &rows[first..(first + shown).min(rows.len())];
+    let more = format!("and {} more", rows.len() - visible.len());
+    [head.clone(), visible.concat(), vec![more]].concat()
 }
 
 /// What the watch reports.
@@ -178,12 +266,9 @@ impl<'a> CircuitWatcher<'a> {
         self.time.0 + self.time.1.elapsed()
     }
 
-    /// All circuits at a point in time, worst first.
+    /// All circuits at a point in time, in no order.
     fn entries(&self, now: Timestamp) -> Vec<Entry> {
-        let entries = self.values.iter().filter_map(|(key, value)| self.reader.parse_entry(key, value, now));
-        let mut entries: Vec<Entry> = entries.collect();
-        entries.sort_by_key(view::severity_order);
-        entries
+        self.values.iter().filter_map(|(key, value)| self.reader.parse_entry(key, value, now)).collect()
     }
 
     /// Waits for the next event. Cancel safe: an interrupted read is repeated.
@@ -284,10 +369,15 @@ mod tests {
 
     #[test]
     fn circuits_beyond_the_last_row_are_counted() {
-        let table: Vec<String> = ["MODEL", "a", "b", "c"].map(str::to_owned).into();
-        assert_eq!(fit_rows(table.clone(), 4), table);
-        assert_eq!(fit_rows(table.clone(), 3), ["MODEL", "a", "and 2 more"]);
-        assert_eq!(fit_rows(table.clone(), 1), ["and 3 more"]);
-        assert_eq!(fit_rows(table, 0), ["and 3 more"]);
+        let table = ["MODEL", "a", "b", "c"].map(|row| vec![row.to_owned()]);
+        for (lines, selected, expected) in [
+            (4, 1, &["MODEL", "a", "b", "c"][..]),
+            (3, 1, &["MODEL", "a", "and 2 more"]),
+            (3, 3, &["MODEL", "c", "and 2 more"]),
+            (1, 1, &["MODEL", "and 3 more"]),
+            (0, 1, &["MODEL", "and 3 more"]),
+        ] {
+            assert_eq!(fit_rows(&table, lines, selected), expected, "{lines} {selected}");
+        }
     }
 }

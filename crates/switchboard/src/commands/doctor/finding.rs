@@ -87,12 +87,13 @@ pub(super) enum Verdict {
 }
 
 impl Verdict {
-    pub(super) const fn as_str(self) -> &'static str {
+    /// As a sign, for a line.
+    pub(super) const fn sign(self) -> &'static str {
         match self {
-            Self::Ok => "ok",
-            Self::Warning => "warning",
-            Self::Failed => "failed",
-            Self::Skipped => "skipped",
+            Self::Ok => "✓",
+            Self::Warning => "!",
+            Self::Failed => "✗",
+            Self::Skipped => "–",
         }
     }
 }

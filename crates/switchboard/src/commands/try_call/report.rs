@@ -207,7 +207,7 @@ impl Teller {
             return Ok(());
         }
         let label = self.output.paint(style, label);
-        self.output.print_line(format_args!("{label:<LABEL_WIDTH$}{text}"))
+        self.output.print_hanging(format_args!("{label:<LABEL_WIDTH$}"), LABEL_WIDTH, &text.to_string())
     }
 }
 
