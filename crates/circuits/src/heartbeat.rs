@@ -67,8 +67,9 @@ pub struct HeartbeatRecord {
 }
 
 impl HeartbeatRecord {
-    /// As text; `None`: somebody else's, or too large.
-    fn parse(text: &[u8]) -> Option<Self> {
+    /// Reads it, bounded in what is displayed; `None`: it is no heartbeat.
+    #[must_use]
+    pub fn parse(text: &[u8]) -> Option<Self> {
         let mut record: Self = serde_json::from_slice(text).ok()?;
         record.heartbeat.open.retain(|key| key.parse::<ModelKey>().is_ok());
         record.heartbeat.open.truncate(MAX_OPEN);

@@ -115,7 +115,13 @@ pub const TARGETS: [Target; 19] = [
         )
     },
     target("form", "forms with files, whose model is renamed", forms::run, forms::seeds, 16),
-    target("record", "values of circuits in Redis", circuits::value, circuits::value_seeds, 128),
+    target(
+        "record",
+        "values of circuits and heartbeats in Redis",
+        circuits::value,
+        circuits::value_seeds,
+        128,
+    ),
     Target {
         // A cluster's slots have an owner each.
         memory: Memory { per_byte: 128, constant: 2 * 1024 * 1024 },

@@ -1,16 +1,20 @@
-//! Values and histories of circuits in Redis, whoever wrote them.
+//! Values and histories of circuits and heartbeats in Redis, whoever wrote them.
 
 use breaker::{
     Context, Document, ExternalChange, InstanceId, KnownBefore, MAX_EPOCH, ModelKey, Policy, Record, Source,
     Timestamp, Transition, admit, adopt, describe, encode, merge, restore,
 };
-use circuits::fuzzing::{read_history_entry, read_reply};
+use circuits::{
+    HeartbeatRecord,
+    fuzzing::{read_history_entry, read_reply},
+};
 
 use crate::{features::Features, json_law::assert_json};
 
 const NOW: Timestamp = Timestamp::from_millis(1_800_000_000_000);
 
 pub(super) fn value(input: &[u8], features: &mut Features) {
+    heartbeat(input, features);
     let policy = Policy::default();
     let document = Document::parse(input, &policy);
     features.add_variant("document", &document);
@@ -34,6 +38,15 @@ pub(super) fn value(input: &[u8], features: &mut Features) {
     check_record(&record, &policy, features);
 }
 
+/// What is taken of another instance is bounded, and reads back the same.
+fn heartbeat(input: &[u8], features: &mut Features) {
+    let Some(record) = HeartbeatRecord::parse(input) else { return };
+    features.add_magnitude("open", u64::try_from(record.heartbeat.open.len()).unwrap_or(u64::MAX));
+    assert!(record.heartbeat.open.len() <= 100 && record.traffic.requests.len() <= 90, "{record:?}");
+    let again = serde_json::to_vec(&record).ok().and_then(|written| HeartbeatRecord::parse(&written));
+    assert_eq!(again, Some(record), "written and read back");
+}
+
 pub(super) fn value_seeds() -> Vec<Vec<u8>> {
     let values = [
         r#"{"state":"CLOSED","failureCount":1,"lastFailureTime":1799999999000,"epoch":1799999990000,"trips":0,"window":{"rowSince":1799999999000,"buckets":[[1799999999000,1,1,0,""]]},"updatedBy":"i","updatedAt":1799999999000,"seal":{"state":"CLOSED","failureCount":1,"lastFailureTime":1799999999000}}"#,
@@ -41,6 +54,7 @@ pub(super) fn value_seeds() -> Vec<Vec<u8>> {
         r#"{"state":"OPEN","forced":true,"retryAt":1800000100000,"epoch":3}"#,
         r#"{"state":"OPEN","openedAt":1799999999000,"failureCount":2,"lastFailureTime":1799999999000}"#,
         r#"{"state":"OPEN"}"#,
+        r#"{"id":"a","version":"0.1.0","startedAt":1,"at":2,"store":"connected","inFlight":0,"requestsPerMinute":1,"failedPerMinute":0,"fallbacksPerMinute":0,"open":["openai:m"],"traffic":{"bucketMs":10000,"end":3,"requests":[1,2],"failed":[0,0],"fallbacks":[0,0]}}"#,
         "CLOSED",
     ];
     values.iter().map(|value| value.as_bytes().to_vec()).collect()
