@@ -158,9 +158,9 @@ async fn text_has_one_line_per_check() {
     let lines: Vec<_> = ended.stdout.lines().collect();
     assert_eq!(lines[0], "✓ configuration   environment (no switchboard.toml): valid");
     assert!(lines[1].starts_with("! providers       none configured"), "{lines:?}");
-    let advice = lines.iter().filter(|line| line.starts_with("                  → "));
-    assert_eq!(advice.clone().count(), 2, "{lines:?}");
-    assert!(advice.last().unwrap().ends_with("start it with --appendonly yes"), "{lines:?}");
+    let advice: Vec<_> = lines.iter().filter(|line| line.starts_with("                  → ")).collect();
+    assert_eq!(advice.len(), 2, "{lines:?}");
+    assert!(advice[1].ends_with("start it with --appendonly yes"), "{lines:?}");
     assert_eq!((lines.len(), lines[21]), (22, "OK, 2 warnings."));
 }
 
