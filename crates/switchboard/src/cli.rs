@@ -259,8 +259,10 @@ pub struct ReasonArgument {
 #[derive(Debug, Clone, Copy, Subcommand)]
 pub enum ConfigCommand {
     /// Validate the configuration and list all problems
+    #[command(after_long_help = "Example: switchboard config check --config new.toml")]
     Check(JsonArgument),
-    /// Print the effective configuration, secrets hidden
+    /// Print the effective configuration and where each value comes from, secrets hidden
+    #[command(after_long_help = "Example: switchboard config print | grep -v '# default'")]
     Print(JsonArgument),
 }
 

@@ -35,6 +35,7 @@ mod interpolate;
 mod keys;
 mod local;
 pub mod model_ends;
+mod origins;
 mod print;
 mod problem;
 mod providers;

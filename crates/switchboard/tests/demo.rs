@@ -53,7 +53,7 @@ fn the_whole_story_is_printed_in_order_and_no_request_fails() {
         "answered by primary:gpt-5, 0 failed",
         "outage     primary:gpt-5 fails",
         "circuit open for ",
-        "; failing over to backup:gpt-5-mini (",
+        "; failing over to backup:gpt-5-mini\n",
         " consecutive failures, last HTTP 503",
         "answered by backup:gpt-5-mini, 0 failed",
         "HALF_OPEN  sending one probe to primary:gpt-5",
@@ -69,6 +69,8 @@ fn the_whole_story_is_printed_in_order_and_no_request_fails() {
             rest.split_once(line).unwrap_or_else(|| panic!("no {line:?} in order in:\n{stdout}"));
         rest = after;
     }
+    let widest = stdout.lines().map(|line| line.chars().count()).max();
+    assert!(widest.is_some_and(|widest| widest < 78), "{stdout}");
     assert_eq!(printed_count(&stdout, "probes"), 2, "{stdout}");
     // The first failures may all be of one request: then it opens for that one first (B12).
     assert!((5..=7).contains(&printed_count(&stdout, "transitions")), "{stdout}");

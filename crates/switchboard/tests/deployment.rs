@@ -76,9 +76,11 @@ fn monitoring_is_wired_up() {
     assert!(services[host]["ports"][0].as_str().unwrap().ends_with(port), "{target}");
     let source = &parse("deploy/monitoring/grafana/datasources/prometheus.yml")["datasources"][0];
     assert_eq!(source["url"], "http://prometheus:9090");
-    let dashboard = parse("deploy/monitoring/grafana/dashboards/switchboard.json");
-    for panel in dashboard["panels"].as_array().unwrap() {
-        assert_eq!(panel["datasource"]["uid"], source["uid"], "{}", panel["title"]);
+    for name in ["switchboard", "models", "fleet"] {
+        let dashboard = parse(&format!("deploy/monitoring/grafana/dashboards/{name}.json"));
+        for panel in dashboard["panels"].as_array().unwrap() {
+            assert_eq!(panel["datasource"]["uid"], source["uid"], "{}", panel["title"]);
+        }
     }
     let folder = parse("deploy/monitoring/grafana/dashboards/provider.yml");
     let folder = folder["providers"][0]["options"]["path"].as_str().unwrap();
@@ -99,6 +101,8 @@ fn each_alert_has_a_section() {
     assert_eq!(sections.iter().map(|(name, _)| *name).collect::<BTreeSet<_>>(), named);
     for rule in rules {
         let severity = rule["labels"]["severity"].as_str().unwrap();
+        let anchor = rule["alert"].as_str().unwrap().to_lowercase();
+        assert_eq!(rule["annotations"]["runbook_url"], format!("docs/alerts.md#{anchor}"));
         let (name, text) = sections.iter().find(|(name, _)| *name == rule["alert"]).unwrap();
         assert!(text.to_lowercase().starts_with(&format!("{severity}. ")), "{name} is {severity}");
         assert!(text.contains("\n1. "), "{name} says what to do");

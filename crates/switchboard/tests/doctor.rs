@@ -156,10 +156,12 @@ async fn text_has_one_line_per_check() {
     let ended = TempDir::new().run(&["doctor"], &[("REDIS_URL", &redis.url())]).await;
     assert_eq!(ended.code, Some(0), "a warning is no failure");
     let lines: Vec<_> = ended.stdout.lines().collect();
-    assert_eq!(lines[0], "ok       configuration   environment (no switchboard.toml): valid");
-    assert!(lines[1].starts_with("warning  providers       none configured"), "{lines:?}");
-    assert!(lines[14].ends_with("start it with --appendonly yes"), "{lines:?}");
-    assert_eq!((lines.len(), lines[19]), (20, "OK, 2 warnings."));
+    assert_eq!(lines[0], "✓ configuration   environment (no switchboard.toml): valid");
+    assert!(lines[1].starts_with("! providers       none configured"), "{lines:?}");
+    let advice: Vec<_> = lines.iter().filter(|line| line.starts_with("                  → ")).collect();
+    assert_eq!(advice.len(), 2, "{lines:?}");
+    assert!(advice[1].ends_with("start it with --appendonly yes"), "{lines:?}");
+    assert_eq!((lines.len(), lines[21]), (22, "OK, 2 warnings."));
 }
 
 #[tokio::test]

@@ -26,7 +26,7 @@ use crate::{
 };
 use reader::NotShared;
 
-pub(super) use format::short_duration;
+pub(super) use format::in_time;
 pub(super) use reader::{CircuitReader, Entry};
 
 /// Runs a subcommand of `circuits`.

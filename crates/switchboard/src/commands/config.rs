@@ -24,8 +24,9 @@ pub fn run(session: &Session, command: ConfigCommand) -> anyhow::Result<ExitCode
 }
 
 fn print(session: &Session, json: bool) -> anyhow::Result<ExitCode> {
-    let config = Config::load(&session.sources(None)?)?;
-    let text = if json { config.to_json()? } else { config.to_toml()? };
+    let sources = session.sources(None)?;
+    let config = Config::load(&sources)?;
+    let text = if json { config.to_json()? } else { config.to_annotated_toml(&sources)? };
     session.output.print_line(text.trim_end())?;
     Ok(ExitCode::SUCCESS)
 }

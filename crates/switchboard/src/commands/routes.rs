@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use super::{
     Session,
-    circuits::{CircuitReader, Entry, short_duration},
+    circuits::{CircuitReader, Entry, in_time},
 };
 use crate::{
     cli::JsonArgument,
@@ -117,9 +117,7 @@ impl<'a> ModelRow<'a> {
         match (self.state, self.retry_in_ms) {
             (State::Closed, _) => format!("✓ {model}"),
             (State::HalfOpen, _) => format!("! {model} (probing)"),
-            (State::Open, Some(millis)) => {
-                format!("✗ {model} (probe in {})", short_duration(std::time::Duration::from_millis(millis)))
-            }
+            (State::Open, Some(millis)) => format!("✗ {model} (probe {})", in_time(millis)),
             (State::Open, None) => format!("✗ {model} (forced open)"),
         }
     }

@@ -9,10 +9,11 @@ use providers::{ProviderConfig, ProviderKind, Timeouts};
 use serde::Serialize;
 
 use super::{
-    CallSettings, Config, DurationText,
+    CallSettings, Config, DurationText, Sources,
     api::KINDS,
     breaker::MODES,
     calls::{ON_AUTH_ERROR, STREAM_MODES},
+    origins::annotate,
     providers::DIALECTS,
 };
 
@@ -169,6 +170,14 @@ impl Config {
     /// When it cannot be serialized, which would be a bug.
     pub fn to_toml(&self) -> Result<String, toml::ser::Error> {
         toml::to_string(&self.to_printed())
+    }
+
+    /// The same, with a comment behind each value that says where it comes from: `# env REDIS_URL`, `# file:12`, `# default`.
+    ///
+    /// # Errors
+    /// When it cannot be serialized, which would be a bug.
+    pub fn to_annotated_toml(&self, sources: &Sources) -> Result<String, toml::ser::Error> {
+        Ok(annotate(&self.to_toml()?, sources))
     }
 
     /// The effective configuration as JSON.

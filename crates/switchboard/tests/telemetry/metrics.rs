@@ -239,14 +239,18 @@ fn promtool_finds_nothing_wrong() {
 /// A dashboard is not to be found empty by whoever is woken: its panels lie side by side and each asks for something.
 #[test]
 fn panels_do_not_cover_each_other() {
-    let dashboard: Value =
-        serde_json::from_str(&read("deploy/monitoring/grafana/dashboards/switchboard.json")).unwrap();
-    let mut taken = BTreeSet::new();
-    for panel in dashboard["panels"].as_array().unwrap() {
-        let edge = |name: &str| panel["gridPos"][name].as_u64().unwrap();
-        for x in edge("x")..edge("x") + edge("w") {
-            for y in edge("y")..edge("y") + edge("h") {
-                assert!(x < 24 && taken.insert((x, y)), "{}", panel["title"]);
+    for name in ["switchboard", "models", "fleet"] {
+        let dashboard: Value =
+            serde_json::from_str(&read(&format!("deploy/monitoring/grafana/dashboards/{name}.json")))
+                .unwrap();
+        let mut taken = BTreeSet::new();
+        for panel in dashboard["panels"].as_array().unwrap() {
+            assert!(panel["targets"].as_array().is_some_and(|targets| !targets.is_empty()));
+            let edge = |name: &str| panel["gridPos"][name].as_u64().unwrap();
+            for x in edge("x")..edge("x") + edge("w") {
+                for y in edge("y")..edge("y") + edge("h") {
+                    assert!(x < 24 && taken.insert((x, y)), "{name}: {}", panel["title"]);
+                }
             }
         }
     }

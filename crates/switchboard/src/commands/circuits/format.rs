@@ -20,7 +20,7 @@ pub(super) fn duration(duration: Duration) -> String {
 }
 
 /// A duration in its largest unit, for a table: `450ms`, `12s`, `3m`, `2h`, `5d`.
-pub(in crate::commands) fn short_duration(duration: Duration) -> String {
+pub(super) fn short_duration(duration: Duration) -> String {
     let seconds = duration.as_secs();
     match seconds {
         0 => format!("{}ms", duration.as_millis()),
@@ -31,9 +31,18 @@ pub(in crate::commands) fn short_duration(duration: Duration) -> String {
     }
 }
 
+/// In how many ms something is due, in whole seconds or more.
+pub(in crate::commands) fn in_time(millis: u64) -> String {
+    format!("in {}", short_duration(Duration::from_secs(millis.div_ceil(1_000).max(1))))
+}
+
 /// How long ago a time was; empty for none.
 pub(super) fn ago(at: Timestamp, now: Timestamp) -> String {
-    if at == Timestamp::NEVER { String::new() } else { short_duration(now.since(at)) }
+    match now.since(at) {
+        _ if at == Timestamp::NEVER => String::new(),
+        time if time < Duration::from_secs(1) => "0s".to_owned(),
+        time => short_duration(time),
+    }
 }
 
 /// The time of day in UTC, as `10:02:11`.
@@ -68,7 +77,7 @@ pub(super) fn next_probe(report: &Report) -> String {
         (State::Closed, _) => String::new(),
         (State::HalfOpen, _) if !report.probing.is_empty() => "probing".to_owned(),
         (State::HalfOpen, _) => "next request".to_owned(),
-        (State::Open, Some(millis)) => format!("in {}", short_duration(Duration::from_millis(millis))),
+        (State::Open, Some(millis)) => in_time(millis),
         (State::Open, None) => "manual".to_owned(),
     }
 }
@@ -163,8 +172,10 @@ mod tests {
         {
             assert_eq!(short_duration(Duration::from_millis(millis)), expected);
             let now = Timestamp::from_millis(NOON + millis);
+            let expected = if millis < 1_000 { "0s" } else { expected };
             assert_eq!(ago(Timestamp::from_millis(NOON), now), expected);
         }
+        assert_eq!([0, 933, 1_001, 119_000].map(in_time), ["in 1s", "in 1s", "in 2s", "in 1m"]);
         assert_eq!(ago(Timestamp::NEVER, Timestamp::from_millis(NOON)), "");
     }
 

@@ -16,6 +16,7 @@ use super::{
 use crate::{
     config::DurationText,
     output::{Output, Style},
+    wrap::{shorten, wrap},
 };
 
 /// How often the callers' counts are printed.
@@ -69,15 +70,17 @@ impl Story {
         };
         let intro = format!(
             "Switchboard demo: an LLM provider fails, and nobody who calls it notices.\n\
-             Two simulated providers, the real gateway, real HTTP, all on this machine; {ends}.\n\n\
-             gateway    http://{address}/v1, model \"{ROUTE}\": {primary}, then {backup}\n\
+             Two simulated providers, the real gateway, real HTTP, all on this machine;\n\
+             {ends}.\n\n\
+             gateway    http://{address}/v1, model \"{ROUTE}\"\n\
+             chain      {primary}, then {backup}\n\
              dashboard  http://{address}/dashboard\n\
              callers    about 7 requests per second, every other one a stream\n\
              breaker    opens after 3 consecutive failures, for {} at first (default 5s)\n\
-             try it     curl http://{address}/v1/chat/completions -H 'content-type: application/json' \\\n\
-             {:13}-d '{{\"model\":\"{ROUTE}\",\"messages\":[{{\"role\":\"user\",\"content\":\"Hello\"}}]}}'\n",
+             try it     curl http://{address}/v1/chat/completions \\\n\
+             \x20 -H 'content-type: application/json' \\\n\
+             \x20 -d '{{\"model\":\"{ROUTE}\",\"messages\":[{{\"role\":\"user\",\"content\":\"Hello\"}}]}}'\n",
             DurationText(OPEN_DURATION),
-            ""
         );
         output.print_line(intro)
     }
@@ -175,13 +178,27 @@ impl Story {
         Ok(())
     }
 
+    /// Prints an event; what does not fit a line goes on below its beginning.
     fn print_line(&self, label: impl Display, style: Style, text: impl Display) -> io::Result<()> {
-        let time = format!("{:>6.1} s", self.start.elapsed().as_secs_f64());
+        let time = format!("{:>5.1} s", self.start.elapsed().as_secs_f64());
         let time = self.output.paint(Style::Faint, time);
         // Only a string pads, and painted text pads by its visible part.
         let label = self.output.paint(style, label.to_string());
-        self.output.print_line(format_args!("{time}  {label:<9}  {text}"))
+        let lines = fit(&text.to_string());
+        self.output
+            .print_line(format_args!("{time}  {label:<9}  {}", lines.join(&format!("\n{:INDENT$}", ""))))
     }
+}
+
+/// What comes before the text of an event: the time and the label.
+const INDENT: usize = 20;
+
+/// All lines are shorter than the narrowest terminal that is usual.
+const WIDTH: usize = 77;
+
+/// The lines of a text.
+fn fit(text: &str) -> Vec<String> {
+    text.lines().flat_map(|line| wrap(line, WIDTH - INDENT)).collect()
 }
 
 /// A transition as text.
@@ -203,7 +220,8 @@ fn describe(
             let length =
                 retry_in.map_or_else(String::new, |wait| format!(" for {:.1} s", wait.as_secs_f64()));
             let cause = circuit.map_or(reason, |circuit| circuit.explanation.clone());
-            format!("circuit open{length}; failing over to {backup} ({cause})")
+            let cause = shorten(&cause, WIDTH - INDENT - 2);
+            format!("circuit open{length}; failing over to {backup}\n({cause})")
         }
         (_, State::HalfOpen) => format!("sending one probe to {primary}, everything else to {backup}"),
         (_, State::Closed) => format!("probe succeeded; {primary} is back in service"),
@@ -236,7 +254,7 @@ mod tests {
         assert_eq!(
             lines,
             [
-                "circuit open; failing over to b:y (HTTP 503)",
+                "circuit open; failing over to b:y\n(HTTP 503)",
                 "sending one probe to a:x, everything else to b:y",
                 "probe failed (HTTP 503); open again, backing off",
                 "probe succeeded; a:x is back in service",
