@@ -27,6 +27,8 @@ pub(crate) struct Screen {
     /// The terminal settings to restore; `None`: standard input is no terminal.
     saved_termios: Option<Termios>,
     keys: mpsc::UnboundedReceiver<u8>,
+    /// A byte that was read, and is no part of the key before it.
+    pending_byte: Option<u8>,
     interrupt: Signal,
     terminate: Signal,
     resized: Signal,
@@ -67,6 +69,7 @@ impl Screen {
         let screen = Self {
             saved_termios: disable_line_buffering(),
             keys: spawn_key_reader(),
+            pending_byte: None,
             interrupt: signal(SignalKind::interrupt())?,
             terminate: signal(SignalKind::terminate())?,
             resized: signal(SignalKind::window_change())?,
@@ -93,6 +96,9 @@ impl Screen {
 
     /// Waits for the next event, or a redraw after `timeout`.
     pub(crate) async fn next_event(&mut self, timeout: Duration) -> ScreenEvent {
+        if let Some(byte) = self.pending_byte.take() {
+            return self.read_key(byte).await.map_or(ScreenEvent::Redraw, ScreenEvent::Key);
+        }
         tokio::select! {
             _ = self.interrupt.recv() => ScreenEvent::Quit,
             _ = self.terminate.recv() => ScreenEvent::Quit,
@@ -115,7 +121,11 @@ impl Screen {
                     Some(b'B') => Some(Key::Down),
                     _ => None,
                 },
-                Some(_) => None,
+                // A key of its own, pressed soon after.
+                Some(byte) => {
+                    self.pending_byte = Some(byte);
+                    Some(Key::Escape)
+                }
             },
             _ => None,
         }

@@ -76,18 +76,32 @@ async fn on_a_terminal_it_is_a_live_table() {
     let terminal = Terminal::run(&redis.url(), 120);
     let page = terminal.wait_for_text("openai:gpt-5").await;
     assert!(page.contains("OPEN (forced)") && page.contains("LAST TRANSITIONS"), "{page}");
-    assert!(page.contains("CLOSED -> OPEN"), "the last transitions are there from the beginning: {page}");
+    assert!(page.contains("→ OPEN"), "the last transitions are there from the beginning: {page}");
 
-    run_circuits(&redis, &["open", "anthropic:claude", "--for", "10m"]).await;
+    run_circuits(&redis, &["open", "anthropic:claude", "--for", "50s"]).await;
     let page = terminal.wait_for_text("anthropic:claude").await;
     let seconds = |page: &str| {
-        let row = page.lines().find(|line| line.trim_start().starts_with("anthropic:claude"));
-        let rest = row.and_then(|row| row.split_once(" min ")).unwrap_or_else(|| panic!("{page}")).1;
-        rest.split(' ').next().unwrap().parse::<u32>().unwrap()
+        let row =
+            page.lines().find(|line| line.trim_start_matches(['>', ' ']).starts_with("anthropic:claude"));
+        let rest = row.and_then(|row| row.split_once(" in ")).unwrap_or_else(|| panic!("{page}")).1;
+        rest.split('s').next().unwrap().parse::<u32>().unwrap()
     };
     let first = seconds(&page);
     let later = || seconds(&terminal.tmux(&["capture-pane", "-p"]));
     testbed::wait_until("it counts down", async || later() != first).await;
+
+    terminal.tmux(&["send-keys", "/", "CLAUDE", "Enter"]);
+    let page = terminal.wait_for_text("filter \"CLAUDE\"").await;
+    assert!(page.contains("> anthropic:claude") && !page.contains("> openai:gpt-5"), "{page}");
+    terminal.tmux(&["send-keys", "c"]);
+    terminal.wait_for_text("Close anthropic:claude? y/n").await;
+    terminal.tmux(&["send-keys", "y"]);
+    terminal.wait_for_text("anthropic:claude: closed").await;
+    terminal.tmux(&["send-keys", "Escape"]);
+    terminal.tmux(&["send-keys", "?"]);
+    terminal.wait_for_text("force the selected circuit open").await;
+    terminal.tmux(&["send-keys", "?"]);
+    terminal.wait_for_text("worst first").await;
 
     // Narrower: lines are truncated, not wrapped.
     terminal.tmux(&["resize-window", "-x", "30", "-y", "8"]);
