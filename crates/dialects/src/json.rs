@@ -10,6 +10,7 @@ mod error;
 mod nesting;
 mod number;
 mod pattern;
+mod skip;
 mod text;
 mod unread;
 

@@ -313,7 +313,10 @@ impl From<Malformed> for RequestError {
 
 /// A body that no parser can read is refused here: a provider that chokes on it answers like one that is down.
 fn scan(endpoint: Endpoint, body: &[u8]) -> Result<ScannedFields<'_>, RequestError> {
-    str::from_utf8(body).map_err(|error| RequestError::NotUtf8 { position: error.valid_up_to() })?;
+    // Most bodies are ASCII, which is seen for a fraction.
+    if !body.is_ascii() {
+        str::from_utf8(body).map_err(|error| RequestError::NotUtf8 { position: error.valid_up_to() })?;
+    }
     let fields = scan::scan(endpoint.dialect(), body)
         .map_err(|NotJson| RequestError::from(malformed::explain(body)))?;
     fields.duplicate.map_or(Ok(fields), |key| Err(RequestError::DuplicateField(key)))

@@ -75,7 +75,8 @@ fn begins_with(name: &str, prefix: &str) -> bool {
 
 fn is_program_header(name: &str, kind: ProviderKind, is_official: bool) -> bool {
     PROGRAM_HEADERS.iter().any(|&(own, is_prefix, recipient)| {
-        (if is_prefix { begins_with(name, own) } else { name == own })
+        begins_with(name, own)
+            && (is_prefix || name.len() == own.len())
             && recipient.includes(kind, is_official)
     })
 }
@@ -128,6 +129,10 @@ const REQUEST_IDS: [HeaderName; 3] = [
 
 /// The provider's own id of the request, under a name that nobody else uses.
 fn keep_request_id(provider_headers: &HeaderMap) -> Option<HeaderValue> {
+    // Few headers are left, and to look for a name costs more than to compare it.
+    if !provider_headers.keys().any(|name| REQUEST_IDS.contains(name)) {
+        return None;
+    }
     REQUEST_IDS.iter().find_map(|name| provider_headers.get(name)).cloned()
 }
 

@@ -1,6 +1,8 @@
 //! A streamed response, event by event.
 
 use std::fmt;
+use std::future::poll_fn;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -296,17 +298,24 @@ impl OpenStream {
     }
 
     async fn advance(&mut self) -> Result<Option<StreamEvent>, ProviderError> {
+        if self.progress.done {
+            return Ok(self.trailing_event().await);
+        }
+        poll_fn(|cx| self.poll_event(cx)).await.map(Some)
+    }
+
+    /// The next event, up to the one that ends the stream. It is polled by hand, since a future for each step costs more than most
+    /// of the steps.
+    fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<Result<StreamEvent, ProviderError>> {
         loop {
-            if self.progress.done {
-                return Ok(self.trailing_event().await);
-            }
             if let Some(frame) = self.input.next_frame()? {
-                return self.on_frame(frame).map(Some);
+                return Poll::Ready(self.on_frame(frame));
             }
-            let Some(body) = &mut self.body else { return self.on_body_end().map(Some) };
-            match self.timer.timeout(self.deadlines.deadline(), next_chunk(body)).await?? {
-                Some(chunk) => self.input.push(chunk),
-                None => self.on_last_chunk(),
+            let Some(body) = &mut self.body else { return Poll::Ready(self.on_body_end()) };
+            match body.poll_chunk(cx)? {
+                Poll::Ready(Some(chunk)) => self.input.push(chunk),
+                Poll::Ready(None) => self.on_last_chunk(),
+                Poll::Pending => return self.timer.poll_end(self.deadlines.deadline(), cx).map(Err),
             }
         }
     }

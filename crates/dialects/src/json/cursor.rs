@@ -1,9 +1,9 @@
 //! The cursor, which knows the structure of JSON.
 
 use super::error::{NotJson, Result};
-use super::nesting::Nesting;
 use super::number::{Number, number_end};
-use super::text::{Text, text_at, text_end};
+use super::skip::{literal_end, nested_end, token_at};
+use super::text::{Text, plain_end, text_end, text_with_more};
 use super::unread::{Kind, MAX_VALUES, Unread};
 
 /// The most levels of arrays and objects that a reader looks into, the outermost included: `serde_json`'s.
@@ -63,21 +63,9 @@ impl<'a> Cursor<'a> {
     /// The next byte that is no white space, 0 at the end: by it a value is of one type or no value.
     #[inline]
     pub(crate) fn peek(&mut self) -> u8 {
-        match self.data.get(self.at) {
-            Some(byte) if *byte > b' ' => *byte,
-            _ => self.skip_whitespace(),
-        }
-    }
-
-    #[cold]
-    fn skip_whitespace(&mut self) -> u8 {
-        while let Some(byte) = self.data.get(self.at) {
-            if !matches!(byte, b' ' | b'\n' | b'\r' | b'\t') {
-                return *byte;
-            }
-            self.at += 1;
-        }
-        0
+        let (byte, at) = token_at(self.data, self.at);
+        self.at = at;
+        byte
     }
 
     /// Only white space may follow.
@@ -132,20 +120,13 @@ impl<'a> Cursor<'a> {
     /// Reads `true`, `false` or `null`; `None`: null.
     #[inline]
     pub(crate) fn literal(&mut self) -> Result<Option<bool>> {
-        match self.peek() {
-            b'n' => self.expect_word(*b"null").map(|()| None),
-            b't' => self.expect_word(*b"true").map(|()| Some(true)),
-            _ => self.expect_word(*b"false").map(|()| Some(false)),
-        }
-    }
-
-    #[inline]
-    fn expect_word<const LENGTH: usize>(&mut self, word: [u8; LENGTH]) -> Result<()> {
-        if self.remaining().first_chunk() != Some(&word) {
-            return Err(NotJson);
-        }
-        self.at += LENGTH;
-        Ok(())
+        let literal = match self.peek() {
+            b'n' => None,
+            b't' => Some(true),
+            _ => Some(false),
+        };
+        self.at = literal_end(self.data, self.at)?;
+        Ok(literal)
     }
 
     /// Passes over a value.
@@ -177,56 +158,27 @@ impl<'a> Cursor<'a> {
         Ok(&self.data[start..self.at])
     }
 
-    /// Not by recursion, since there is no bound to the depth of what is passed over.
     fn skip_nested(&mut self) -> Result<()> {
-        // A copy of its own, which is kept in registers.
-        let mut cursor = Cursor { at: self.at, ..Cursor::new(self.data) };
-        let mut nesting = Nesting::default();
-        loop {
-            if nesting.is_object() {
-                cursor.skip_text()?;
-                cursor.colon()?;
-            }
-            match cursor.peek() {
-                byte @ (b'{' | b'[') => {
-                    cursor.at += 1;
-                    let is_object = byte == b'{';
-                    nesting.open(is_object);
-                    if self.depth + nesting.depth() > self.max_skipped_depth {
-                        return Err(NotJson);
-                    }
-                    if cursor.peek() != if is_object { b'}' } else { b']' } {
-                        continue;
-                    }
-                }
-                b'"' => cursor.skip_text()?,
-                b'-' | b'0'..=b'9' => cursor.skip_number()?,
-                _ => cursor.literal().map(|_| ())?,
-            }
-            loop {
-                match (cursor.peek(), nesting.is_object()) {
-                    (b',', _) => {
-                        cursor.at += 1;
-                        break;
-                    }
-                    (b'}', true) | (b']', false) => {
-                        cursor.at += 1;
-                        nesting.close();
-                        if nesting.depth() == 0 {
-                            self.at = cursor.at;
-                            return Ok(());
-                        }
-                    }
-                    _ => return Err(NotJson),
-                }
-            }
-        }
+        let max_depth = self.max_skipped_depth.saturating_sub(self.depth);
+        self.at = nested_end(self.data, self.at, max_depth)?;
+        Ok(())
     }
 
     /// Reads a string. Unlike one that is passed over, it must be UTF-8 without lone surrogates.
     #[inline]
     pub(crate) fn text(&mut self) -> Result<Text<'a>> {
-        let (text, end) = text_at(self.data, self.behind_quote()?)?;
+        let start = self.behind_quote()?;
+        let end = plain_end(self.data, start);
+        if self.data.get(end) != Some(&b'"') {
+            return self.text_with_more(start, end);
+        }
+        self.at = end + 1;
+        Ok(Text::plain(self.data.get(start..end).unwrap_or_default()))
+    }
+
+    #[inline(never)]
+    fn text_with_more(&mut self, start: usize, plain_end: usize) -> Result<Text<'a>> {
+        let (text, end) = text_with_more(self.data, start, plain_end)?;
         self.at = end + 1;
         Ok(text)
     }

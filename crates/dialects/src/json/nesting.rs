@@ -18,6 +18,7 @@ impl Nesting {
         self.innermost & 1 == 1
     }
 
+    #[inline]
     pub(super) fn open(&mut self, is_object: bool) {
         if self.depth > 0 && self.depth.is_multiple_of(64) {
             self.outer.push(self.innermost);
@@ -26,6 +27,7 @@ impl Nesting {
         self.depth += 1;
     }
 
+    #[inline]
     pub(super) fn close(&mut self) {
         self.depth -= 1;
         self.innermost >>= 1;

@@ -14,8 +14,10 @@ pub(crate) enum Number {
 impl Number {
     /// `None`: no `f64` can hold it.
     pub(super) fn of(written: &[u8]) -> Option<Self> {
-        if let [digit] = written {
-            return Some(Self::Unsigned(u64::from(digit - b'0')));
+        // So many digits are no more than 64 bits.
+        if written.len() <= 19 && written.iter().all(u8::is_ascii_digit) {
+            let number = written.iter().fold(0, |number, digit| number * 10 + u64::from(digit - b'0'));
+            return Some(Self::Unsigned(number));
         }
         let written = str::from_utf8(written).ok()?;
         if let Ok(number) = written.parse() {

@@ -15,6 +15,11 @@ pub(crate) struct Text<'a> {
 }
 
 impl<'a> Text<'a> {
+    /// Of ASCII without escapes.
+    pub(super) const fn plain(written: &'a [u8]) -> Self {
+        Self { written, has_escapes: false }
+    }
+
     pub(crate) const fn is_empty(&self) -> bool {
         self.written.is_empty()
     }
@@ -51,17 +56,6 @@ struct Traits {
     non_ascii: bool,
 }
 
-/// The string whose first byte is at `start`, and the index of the quote that ends it. Unlike one that is passed over, it must be
-/// UTF-8 without lone surrogates.
-#[inline]
-pub(super) fn text_at(data: &[u8], start: usize) -> Result<(Text<'_>, usize)> {
-    let end = plain_end(data, start);
-    if data.get(end) != Some(&b'"') {
-        return text_with_more(data, start, end);
-    }
-    Ok((Text { written: data.get(start..end).unwrap_or_default(), has_escapes: false }, end))
-}
-
 /// The index of the quote that ends the string whose first byte is at `start`.
 #[inline]
 pub(super) fn text_end(data: &[u8], start: usize) -> Result<usize> {
@@ -69,9 +63,9 @@ pub(super) fn text_end(data: &[u8], start: usize) -> Result<usize> {
     if data.get(end) == Some(&b'"') { Ok(end) } else { any_end(data, end).map(|(end, _)| end) }
 }
 
-/// A string that is plain up to a byte before its end.
-#[inline(never)]
-fn text_with_more(data: &[u8], start: usize, plain_end: usize) -> Result<(Text<'_>, usize)> {
+/// The string whose first byte is at `start`, which is plain up to a byte before its end, and the index of the quote that ends it.
+/// Unlike one that is passed over, it must be UTF-8 without lone surrogates.
+pub(super) fn text_with_more(data: &[u8], start: usize, plain_end: usize) -> Result<(Text<'_>, usize)> {
     let (end, seen) = any_end(data, plain_end)?;
     let text = Text { written: &data[start..end], has_escapes: seen.escapes };
     let is_paired = !seen.surrogates || unescape(text.written).is_ok();
@@ -82,16 +76,32 @@ fn text_with_more(data: &[u8], start: usize, plain_end: usize) -> Result<(Text<'
 /// The index of the first byte from `at` on that is no ASCII character standing for itself: most strings have none before the
 /// quote that ends them.
 #[inline]
-fn plain_end(data: &[u8], mut at: usize) -> usize {
-    loop {
-        // As signed numbers, what is not ASCII is below zero.
-        let block = block_at(data, at);
-        let special = (special_bytes(block) | block.simd_lt(i8x16::splat(b' '.cast_signed()))).to_bitmask();
+pub(super) fn plain_end(data: &[u8], start: usize) -> usize {
+    let (blocks, last) = data.get(start..).unwrap_or_default().as_chunks();
+    let mut at = start;
+    for block in blocks {
+        let special = more_than_plain(i8x16::new(block.map(u8::cast_signed)));
         if special != 0 {
             return at + special.trailing_zeros() as usize;
         }
         at += BLOCK;
     }
+    at + last_plain_end(last)
+}
+
+/// A bit for each byte that is no ASCII character standing for itself.
+#[inline]
+fn more_than_plain(block: i8x16) -> u32 {
+    // As signed numbers, what is not ASCII is below zero.
+    (special_bytes(block) | block.simd_lt(i8x16::splat(b' '.cast_signed()))).to_bitmask()
+}
+
+/// The same index in the last bytes of a text, which are no block.
+#[cold]
+#[inline(never)]
+fn last_plain_end(bytes: &[u8]) -> usize {
+    let is_plain = |byte: &u8| matches!(byte, b' '..=b'\x7f') && !matches!(byte, b'"' | b'\\');
+    bytes.iter().position(|byte| !is_plain(byte)).unwrap_or(bytes.len())
 }
 
 /// The index of the quote that ends a string, from some byte of it on.

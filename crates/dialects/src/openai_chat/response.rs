@@ -34,17 +34,11 @@ impl<'a> FromAny<'a> for HasObjects {
         let mut found = false;
         array.array(|item| {
             found |= item.peek() == b'{';
-            item.any::<Ignored>().map(|_| ())
+            item.skip()
         })?;
         Ok(Self(found))
     }
 }
-
-/// A value of which nothing counts.
-#[derive(Default)]
-struct Ignored;
-
-impl FromAny<'_> for Ignored {}
 
 pub(super) fn read(body: &[u8]) -> Parsed<(Usage, ResponseMeta)> {
     let completion: Option<Completion<'_>> = json::read(body, Cursor::any)?;

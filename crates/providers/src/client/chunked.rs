@@ -94,10 +94,16 @@ impl Chunked {
     fn take_data(&mut self, unread: &mut BytesMut) -> Bytes {
         let length = usize::try_from(self.remaining).unwrap_or(usize::MAX).min(unread.len());
         self.remaining -= length as u64;
+        let data = unread.split_to(length).freeze();
         if self.remaining == 0 {
             self.position = Position::DataCr;
+            // It mostly came with the chunk. Left there, it would look like the beginning of the next one.
+            if unread.starts_with(b"\r\n") {
+                unread.advance(2);
+                self.position = Position::SizeStart;
+            }
         }
-        unread.split_to(length).freeze()
+        data
     }
 
     fn after(&mut self, byte: u8) -> Result<Position, Malformed> {

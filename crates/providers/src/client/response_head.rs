@@ -150,7 +150,9 @@ impl HeadReader {
         headers: &mut HeaderMap,
     ) -> Result<(), Malformed> {
         let (mut usual, long);
-        let name = if header.name.len() <= USUAL_NAME_BYTES {
+        let name = if !header.name.bytes().any(|byte| byte.is_ascii_uppercase()) {
+            header.name
+        } else if header.name.len() <= USUAL_NAME_BYTES {
             usual = [0; USUAL_NAME_BYTES];
             let name = &mut usual[..header.name.len()];
             name.copy_from_slice(header.name.as_bytes());
