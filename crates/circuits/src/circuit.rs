@@ -22,6 +22,7 @@ use crate::{
     expected::Expected,
     mirror::{Mirror, StoredValue, Target},
     pending_successes::PendingSuccesses,
+    per_core::PerCore,
     plan::{ContinuationEpoch, Plan, Request, RequestResult},
     report::Report,
     source::{CallSource, TagKey, TaggedSource},
@@ -47,6 +48,8 @@ pub(crate) struct Circuit {
     /// The view in one number, for nearly every call: the epoch of a circuit that is known and pristine; 0: load the view.
     fast_path: AtomicU64,
     inner: Mutex<Inner>,
+    /// The successes that each core has counted and that are not in `inner` yet. Locked after `inner`, or without it.
+    core_successes: PerCore<Mutex<PendingSuccesses>>,
     /// Notified when a request comes while the writer waits.
     pub(crate) wake_writer: Notify,
     /// Notified when the state changes while the reader pauses.
@@ -159,6 +162,7 @@ impl Circuit {
                 write_throttle: WriteThrottle::default(),
                 pending_successes: PendingSuccesses::default(),
             }),
+            core_successes: PerCore::default(),
             wake_writer: Notify::new(),
             wake_reader: Notify::new(),
             view_changed: Notify::new(),
@@ -170,7 +174,7 @@ impl Circuit {
     }
 
     pub(crate) fn inner(&self) -> MutexGuard<'_, Inner> {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.inner)
     }
 
     /// Hands a request to the writer. Once the instance is gone, nobody writes it.
@@ -205,6 +209,7 @@ impl Circuit {
 
     /// Queues a request. What it will make of the circuit is acted on at once.
     pub(crate) fn queue(&self, inner: &mut Inner, queued: QueuedRequest) {
+        self.collect_successes(inner);
         let policy = Arc::clone(&inner.policy);
         let Inner { expected, mirror, pending_successes, .. } = inner;
         expected.add(mirror, std::slice::from_ref(&queued.request), pending_successes, self.context(&policy));
@@ -236,6 +241,7 @@ impl Circuit {
     }
 
     fn compute_expected(&self, inner: &mut Inner) {
+        self.collect_successes(inner);
         let queued = inner.queue.iter().map(|queued| &queued.request);
         let requests: Vec<Request> = inner.in_flight.iter().chain(queued).cloned().collect();
         let context = self.context(&inner.policy);
@@ -286,27 +292,49 @@ impl Circuit {
         if view.record.epoch != epoch || !matches!(view.record.phase, Phase::Closed) {
             return false;
         }
-        if !is_busy && view.record.success_changes_state(&self.instance, self.now()) {
+        // A pristine record has nothing that a success could change, at whatever time: nearly every call reads no clock here.
+        let may_change = !is_busy && !view.record.is_pristine();
+        if may_change && view.record.success_changes_state(&self.instance, self.now()) {
             return false;
         }
         if !is_busy && view.policy.failure_rate.is_none() {
             return true;
         }
-        let mut inner = self.inner();
+        // Held until the success is counted, so that nothing is queued in between.
+        let inner = is_busy.then(|| self.inner());
         // Only if the queue already ends with a success does one more change nothing.
-        if is_busy && inner.queue.last().is_none_or(|last| last.plain_success(epoch).is_none()) {
+        let ends_with_success =
+            |inner: &Inner| inner.queue.last().is_some_and(|last| last.plain_success(epoch).is_some());
+        if inner.as_deref().is_some_and(|inner| !ends_with_success(inner)) {
             return false;
         }
         if view.policy.failure_rate.is_some() {
-            inner.pending_successes.add(epoch, bucket_start(&view.policy, self.now()), 1);
+            let bucket = bucket_start(&view.policy, self.now());
+            lock(self.core_successes.local()).add(epoch, bucket, 1);
         }
         true
+    }
+
+    /// Moves the successes of all cores to the others that are not written yet.
+    fn collect_successes(&self, inner: &mut Inner) {
+        for core in self.core_successes.iter() {
+            inner.pending_successes.append(&mut lock(core), inner.mirror.record.epoch);
+        }
+    }
+
+    /// The unwritten successes as events, oldest first.
+    pub(crate) fn take_pending_successes(&self, inner: &mut Inner) -> Vec<QueuedRequest> {
+        self.collect_successes(inner);
+        let pending = std::mem::take(&mut inner.pending_successes);
+        let requests = pending.requests_since(&PendingSuccesses::default());
+        requests.into_iter().map(QueuedRequest::new).collect()
     }
 
     /// Its report; `None` as long as it is not known.
     pub(crate) fn report(&self) -> Option<Report> {
         // Locked, so that what is written meanwhile is not counted twice.
-        let inner = self.inner();
+        let mut inner = self.inner();
+        self.collect_successes(&mut inner);
         let (view, now) = (self.view.load(), self.now());
         let mut report = view.loaded.then(|| Report::new(&self.key, &view.record, &view.policy, now))?;
         // Successes that are not written yet are calls all the same.
@@ -316,17 +344,14 @@ impl Circuit {
     }
 }
 
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// A queue of this length is written even before this instance's slot.
 const FLUSH_QUEUE_LEN: usize = 256;
 
 impl Inner {
-    /// The unwritten successes as events, oldest first.
-    pub(crate) fn take_pending_successes(&mut self) -> Vec<QueuedRequest> {
-        let pending = std::mem::take(&mut self.pending_successes);
-        let requests = pending.requests_since(&PendingSuccesses::default());
-        requests.into_iter().map(QueuedRequest::new).collect()
-    }
-
     /// How long a write of counts that cannot trip must still wait.
     pub(crate) fn write_delay(&self, draft: &Plan, write_interval: Duration) -> Option<Duration> {
         let own_delay =

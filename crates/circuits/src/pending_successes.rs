@@ -36,6 +36,27 @@ impl PendingSuccesses {
         }
     }
 
+    /// Takes those of a core, of which some may be older than these. Those of an epoch that is over count nowhere.
+    pub(crate) fn append(&mut self, core: &mut Self, present_epoch: u64) {
+        if core.buckets.is_empty() {
+            return;
+        }
+        if core.epoch != self.epoch {
+            if core.epoch != present_epoch {
+                return core.buckets.clear();
+            }
+            *self = Self { epoch: core.epoch, buckets: Vec::with_capacity(SUCCESS_BUCKETS) };
+        }
+        for (bucket, more) in core.buckets.drain(..) {
+            match self.buckets.binary_search_by_key(&bucket, |(start, _)| *start) {
+                Ok(found) => self.buckets[found].1 = self.buckets[found].1.saturating_add(more),
+                Err(place) => self.buckets.insert(place, (bucket, more)),
+            }
+        }
+        let left_window = self.buckets.len().saturating_sub(SUCCESS_BUCKETS);
+        self.buckets.drain(..left_window);
+    }
+
     /// As requests, oldest first, without those that were pending before.
     pub(crate) fn requests_since(&self, before: &Self) -> Vec<Request> {
         let counted = |start: Timestamp| {
@@ -47,5 +68,46 @@ impl PendingSuccesses {
         more.filter(|(_, calls)| *calls > 0)
             .map(|(at, calls)| Request::Event(Event::Successes { epoch: self.epoch, at, calls }, None))
             .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn counted(epoch: u64, buckets: &[(u64, u32)]) -> PendingSuccesses {
+        let buckets = buckets.iter().map(|(at, calls)| (Timestamp::from_millis(*at), *calls)).collect();
+        PendingSuccesses { epoch, buckets }
+    }
+
+    #[test]
+    fn what_cores_have_counted_is_added_by_bucket_and_epoch() {
+        const PRESENT: u64 = 4;
+        for (name, all, core, expected) in [
+            ("none", (3, &[(10, 1)][..]), (0, &[][..]), (3, &[(10, 1)][..])),
+            ("the first", (0, &[]), (4, &[(10, 2)]), (4, &[(10, 2)])),
+            (
+                "older and newer",
+                (4, &[(20, 1)]),
+                (4, &[(10, 2), (20, 4), (30, 8)]),
+                (4, &[(10, 2), (20, 5), (30, 8)]),
+            ),
+            (
+                "of the present epoch, after one that is over",
+                (3, &[(20, 1)]),
+                (4, &[(20, 2)]),
+                (4, &[(20, 2)]),
+            ),
+            ("of an epoch that is over", (4, &[(20, 1)]), (3, &[(20, 2)]), (4, &[(20, 1)])),
+        ] {
+            let (mut sum, mut core) = (counted(all.0, all.1), counted(core.0, core.1));
+            sum.append(&mut core, PRESENT);
+            assert_eq!((sum.epoch, sum.buckets), (expected.0, counted(0, expected.1).buckets), "{name}");
+            assert!(core.buckets.is_empty(), "{name}");
+        }
+        let many: Vec<_> = (0..).map(|at| (at, 1)).take(2 * SUCCESS_BUCKETS).collect();
+        let mut sum = PendingSuccesses::default();
+        sum.append(&mut counted(PRESENT, &many), PRESENT);
+        assert_eq!(sum.buckets, counted(PRESENT, &many[SUCCESS_BUCKETS..]).buckets);
     }
 }

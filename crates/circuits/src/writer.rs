@@ -84,7 +84,7 @@ impl Shared {
                         pause
                     }
                     _ => {
-                        let mut batch = inner.take_pending_successes();
+                        let mut batch = circuit.take_pending_successes(&mut inner);
                         batch.append(&mut inner.queue);
                         inner.in_flight = batch.iter().map(|queued| queued.request.clone()).collect();
                         circuit.update_expected(&mut inner);

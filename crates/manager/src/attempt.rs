@@ -85,16 +85,16 @@ pub(crate) enum AttemptOutcome {
     NotPermitted(Refusal),
     /// The model cannot answer this request; nothing was called.
     Ineligible(SkipReason),
-    /// A response in one piece.
-    Response(CompleteResponse, Option<Translated>),
+    /// A response in one piece. Boxed, as all that is large: an outcome is moved up several functions.
+    Response(Box<CompleteResponse>, Option<Box<Translated>>),
     /// A stream with its first token, or a complete one without any.
-    StreamStarted(StartedStream),
+    StreamStarted(Box<StartedStream>),
     /// A buffered stream, complete.
-    Buffered(StartedStream),
+    Buffered(Box<StartedStream>),
     /// A stream that exceeds the buffer limit, or the memory that is left.
-    BufferLimitExceeded(StartedStream),
+    BufferLimitExceeded(Box<StartedStream>),
     /// An error. The circuit knows.
-    Failed(ProviderError, Option<Translated>),
+    Failed(Box<ProviderError>, Option<Box<Translated>>),
     /// The call's time is over.
     DeadlineExceeded,
 }
@@ -110,17 +110,17 @@ pub(crate) struct StartedStream {
     /// Its last event was received.
     pub(crate) is_complete: bool,
     pub(crate) guard: AttemptGuard,
-    pub(crate) translated: Option<Translated>,
+    pub(crate) translated: Option<Box<Translated>>,
 }
 
 enum StartedResponse {
-    Complete(CompleteResponse),
+    Complete(Box<CompleteResponse>),
     Streaming { buffered: Pieces, stream: Box<EventStream>, is_complete: bool },
 }
 
 impl CallContext<'_> {
     /// Acquires a permit and calls the model once, after the delay if there is one.
-    pub(crate) async fn attempt(self, index: usize, delay: Option<RetryDelay>) -> CompletedAttempt {
+    pub(crate) async fn attempt(&self, index: usize, delay: Option<RetryDelay>) -> CompletedAttempt {
         let entry = &self.chain.entries[index];
         // From the choice on, so that calls at the same moment see each other (C7).
         let in_flight = entry.in_flight.as_ref().filter(|_| delay.is_none()).map(InFlight::enter);
@@ -144,7 +144,7 @@ impl CallContext<'_> {
         CompletedAttempt { index, outcome }
     }
 
-    async fn acquire_permit(self, index: usize, delay: Option<RetryDelay>) -> Result<Permit, Refusal> {
+    async fn acquire_permit(&self, index: usize, delay: Option<RetryDelay>) -> Result<Permit, Refusal> {
         if delay.is_none()
             && let Some(admission) = self.circuits.admit_now(&self.chain.entries[index].key, self.source)
         {
@@ -154,7 +154,7 @@ impl CallContext<'_> {
         Box::pin(self.wait_for_permit(index, delay)).await
     }
 
-    async fn wait_for_permit(self, index: usize, delay: Option<RetryDelay>) -> Result<Permit, Refusal> {
+    async fn wait_for_permit(&self, index: usize, delay: Option<RetryDelay>) -> Result<Permit, Refusal> {
         let mut cooldown_end = None;
         if let Some(RetryDelay { duration, is_cooldown }) = delay {
             cooldown_end = is_cooldown.then(|| Instant::now() + duration);
@@ -173,13 +173,13 @@ impl CallContext<'_> {
 
     /// Calls one model once, and reports the outcome to its circuit; a stream's outcome so far.
     async fn call_once(
-        self,
+        &self,
         index: usize,
         permit: Permit,
         prepared: &PreparedRequest,
         in_flight: Option<InFlightGuard>,
     ) -> AttemptOutcome {
-        let Self { chain, call, .. } = self;
+        let Self { chain, call, .. } = *self;
         let entry = &chain.entries[index];
         let started_at = Instant::now();
         self.attempts.fetch_add(1, Ordering::Relaxed);
@@ -188,12 +188,13 @@ impl CallContext<'_> {
         let span =
             spans::attempt(self.span, prepared.endpoint, &entry.key, &entry.provider, permit.is_probe());
         let headers_with_trace = self.propagator.map(|propagator| propagator.inject(&span, &call.headers));
-        let total_deadline = TotalDeadline::new(self.deadline, chain.timeouts.total);
+        let total_deadline = TotalDeadline::new(self.deadline, chain.timeouts.total, started_at);
         let streams_no_progress =
             call.request.endpoint().openai_call().is_some_and(OpenAiCall::streams_no_progress);
         let is_awaited = call.request.stream() && !streams_no_progress;
-        let mut guard = AttemptGuard::start(permit, is_awaited, total_deadline, metrics, span)
-            .counted_by(in_flight.or_else(|| entry.in_flight.as_ref().map(InFlight::enter)));
+        let in_flight = in_flight.or_else(|| entry.in_flight.as_ref().map(InFlight::enter));
+        let waiting_since = is_awaited.then_some(started_at);
+        let mut guard = AttemptGuard::start(permit, waiting_since, total_deadline, metrics, span, in_flight);
         let to_provider = providers::ProviderRequest {
             endpoint: prepared.endpoint,
             model: entry.key.model(),
@@ -221,8 +222,8 @@ impl CallContext<'_> {
             result = timeout_at(self.deadline, opened).await;
         }
         let log_result = |result: &str| {
-            let duration_ms = whole_millis(started_at.elapsed());
-            tracing::debug!(request = call.id, model = %entry.key, duration_ms, "attempt: {result}");
+            // Within the macro, so that the time is read only if the line is logged.
+            tracing::debug!(request = call.id, model = %entry.key, duration_ms = whole_millis(started_at.elapsed()), "attempt: {result}");
         };
         match result {
             Ok(Ok(StartedResponse::Complete(response))) => {
@@ -235,14 +236,9 @@ impl CallContext<'_> {
                 log_result("stream started");
                 guard.record_response_meta(stream.meta());
                 let translated = prepared.translated();
-                AttemptOutcome::StreamStarted(StartedStream {
-                    buffered,
-                    memory: None,
-                    stream,
-                    is_complete,
-                    guard,
-                    translated,
-                })
+                let memory = None;
+                let started = StartedStream { buffered, memory, stream, is_complete, guard, translated };
+                AttemptOutcome::StreamStarted(Box::new(started))
             }
             Ok(Err(error)) => {
                 log_result(&error.to_string());
@@ -250,7 +246,7 @@ impl CallContext<'_> {
                     shortage::log(resource);
                 }
                 guard.failed(&error, chain);
-                AttemptOutcome::Failed(error, prepared.translated())
+                AttemptOutcome::Failed(Box::new(error), prepared.translated())
             }
             Err(_) => {
                 // The guard decides whether that counts, when it is dropped.
@@ -262,7 +258,7 @@ impl CallContext<'_> {
 
     /// Reads a started stream to its end, so that the caller never sees it fail. The caller has nothing of it yet, so
     /// `timeouts.total` still applies.
-    pub(crate) async fn buffer(self, index: usize, started: StartedStream) -> CompletedAttempt {
+    pub(crate) async fn buffer(&self, index: usize, started: Box<StartedStream>) -> CompletedAttempt {
         let outcome = timeout_at(self.deadline, self.read_to_end(index, started)).await.unwrap_or_else(|_| {
             tracing::debug!(request = self.call.id, model = %self.chain.entries[index].key, "attempt: timeouts.total expired while buffering");
             AttemptOutcome::DeadlineExceeded
@@ -270,7 +266,7 @@ impl CallContext<'_> {
         CompletedAttempt { index, outcome }
     }
 
-    async fn read_to_end(self, index: usize, mut started: StartedStream) -> AttemptOutcome {
+    async fn read_to_end(&self, index: usize, mut started: Box<StartedStream>) -> AttemptOutcome {
         loop {
             match started.stream.next().await {
                 Ok(Some(event)) => {
@@ -292,8 +288,9 @@ impl CallContext<'_> {
                 Ok(None) => break AttemptOutcome::Buffered(started),
                 Err(error) => {
                     tracing::debug!(request = self.call.id, model = %self.chain.entries[index].key, %error, "attempt: failed while buffering");
-                    started.guard.failed(&error, self.chain);
-                    break AttemptOutcome::Failed(error, started.translated);
+                    let StartedStream { guard, translated, .. } = *started;
+                    guard.failed(&error, self.chain);
+                    break AttemptOutcome::Failed(Box::new(error), translated);
                 }
             }
         }
@@ -320,7 +317,7 @@ async fn open(
 ) -> Result<StartedResponse, ProviderError> {
     // Pinned where it is: to await a future is to move it, and this one is large.
     let mut stream = match pin!(provider.call(call)).await? {
-        ProviderResponse::Complete(response) => return Ok(StartedResponse::Complete(response)),
+        ProviderResponse::Complete(response) => return Ok(StartedResponse::Complete(Box::new(response))),
         ProviderResponse::Streaming(stream) => stream,
     };
     let (mut buffered, mut is_complete) = (Pieces::default(), false);

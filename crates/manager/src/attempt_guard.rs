@@ -37,8 +37,8 @@ pub(crate) struct TotalDeadline {
 
 impl TotalDeadline {
     /// For an attempt that starts now. If earlier attempts used most of `total`, its end is not this attempt's failure.
-    pub(crate) fn new(at: Instant, total: Duration) -> Self {
-        Self { at, had_fair_share: at.saturating_duration_since(Instant::now()) >= total / 2 }
+    pub(crate) fn new(at: Instant, total: Duration, now: Instant) -> Self {
+        Self { at, had_fair_share: at.saturating_duration_since(now) >= total / 2 }
     }
 }
 
@@ -56,28 +56,30 @@ pub(crate) struct AttemptGuard {
     metrics: AttemptMetrics,
     span: Span,
     /// Of one among equals: it counts as in flight.
-    in_flight: Option<InFlightGuard>,
+    _in_flight: Option<InFlightGuard>,
 }
 
 impl AttemptGuard {
-    /// Starts with a permit; `stream`: whether a stream was requested whose silence says something.
+    /// Starts with a permit; `waiting_since`: its start, if a stream was requested whose silence says something; `in_flight`:
+    /// it counts as in flight until it is dropped.
     pub(crate) fn start(
         permit: Permit,
-        stream: bool,
+        waiting_since: Option<Instant>,
         total_deadline: TotalDeadline,
         metrics: AttemptMetrics,
         span: Span,
+        in_flight: Option<InFlightGuard>,
     ) -> Self {
-        let waiting_since = stream.then(Instant::now);
         let (permit, total_deadline) = (Some(permit), Some(total_deadline));
-        Self { permit, total_deadline, waiting_since, first_byte_after: None, metrics, span, in_flight: None }
-    }
-
-    /// Counts as in flight, until it is dropped.
-    #[must_use]
-    pub(crate) fn counted_by(mut self, in_flight: Option<InFlightGuard>) -> Self {
-        self.in_flight = in_flight;
-        self
+        Self {
+            permit,
+            total_deadline,
+            waiting_since,
+            first_byte_after: None,
+            metrics,
+            span,
+            _in_flight: in_flight,
+        }
     }
 
     /// The first byte of the stream was received.
@@ -194,10 +196,11 @@ mod tests {
         let permit = circuits.admit(&key).await.unwrap();
         let mut guard = AttemptGuard::start(
             permit,
-            stream,
-            TotalDeadline::new(Instant::now() + left, TOTAL),
+            stream.then(Instant::now),
+            TotalDeadline::new(Instant::now() + left, TOTAL, Instant::now()),
             metrics,
             Span::none(),
+            None,
         );
         if got_first_byte {
             guard.on_first_byte();
@@ -242,8 +245,16 @@ mod tests {
             let metrics = CoreArc::new(Arc::default());
             let start = async || {
                 let permit = circuits.admit(&key).await.unwrap();
-                let deadline = TotalDeadline::new(Instant::now() + TOTAL, TOTAL);
-                AttemptGuard::start(permit, true, deadline, attempt_metrics(&metrics), Span::none())
+                let now = Instant::now();
+                let deadline = TotalDeadline::new(now + TOTAL, TOTAL, now);
+                AttemptGuard::start(
+                    permit,
+                    Some(now),
+                    deadline,
+                    attempt_metrics(&metrics),
+                    Span::none(),
+                    None,
+                )
             };
             if let Some(usual) = usual {
                 let mut good = start().await;

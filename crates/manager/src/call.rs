@@ -84,7 +84,7 @@ pub struct Reply {
     /// The number of requests to providers; at least 1.
     pub attempts: u32,
     /// What became of the request where the model has another API format than the caller.
-    pub translated: Option<Translated>,
+    pub translated: Option<Box<Translated>>,
     /// The models that were skipped or failed before, and why; also the one that responded, if it failed first.
     pub skipped: Vec<SkippedModel>,
     /// The response.
@@ -95,7 +95,7 @@ pub struct Reply {
 #[derive(Debug)]
 pub enum Body {
     /// In one piece: a good response, or the provider's rejection of the request.
-    Complete(CompleteResponse),
+    Complete(Box<CompleteResponse>),
     /// Event by event. Dropping it cancels the provider's call.
     Stream {
         /// The provider's headers.

@@ -58,18 +58,18 @@ pub(crate) struct CallLog {
 }
 
 impl CallLog {
-    /// A call starts.
+    /// A call starts. Boxed, since a stream takes it along.
     pub(crate) fn start(
         call: &Call,
         chain: Option<&Arc<Chain>>,
         metrics: CoreArc<CallMetrics>,
         propagator: Option<&dyn TracePropagator>,
-    ) -> Self {
+    ) -> Box<Self> {
         let stream = call.request.stream();
         metrics.call_started(stream);
         let unknown = chain.is_none().then(|| truncate_name(call.request.model()));
         let requested = requested(chain.map(AsRef::as_ref), unknown.as_deref());
-        Self {
+        Box::new(Self {
             span: spans::call(call, requested, propagator),
             unknown,
             id: call.id.clone(),
@@ -87,7 +87,7 @@ impl CallLog {
             attempts: AtomicU32::new(0),
             failures: AttemptFailures::default(),
             usage: Usage::default(),
-        }
+        })
     }
 
     /// When the call started.
@@ -136,13 +136,13 @@ impl CallLog {
     }
 
     /// The call got a good, complete response.
-    pub(crate) fn finish_success(mut self, usage: Usage) {
+    pub(crate) fn finish_success(mut self: Box<Self>, usage: Usage) {
         self.usage = usage;
         self.outcome = Some(ANSWERED);
     }
 
     /// The call got no good, complete response.
-    pub(crate) fn finish(mut self, outcome: &'static str) {
+    pub(crate) fn finish(mut self: Box<Self>, outcome: &'static str) {
         self.outcome = Some(outcome);
     }
 }

@@ -13,7 +13,7 @@ pub(crate) struct Candidate {
     /// Why it gave no response so far.
     pub(crate) skip_reason: Option<SkipReason>,
     /// What became of the request that failed last.
-    pub(crate) translated: Option<Translated>,
+    pub(crate) translated: Option<Box<Translated>>,
     state: CandidateState,
 }
 

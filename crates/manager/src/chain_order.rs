@@ -9,8 +9,8 @@ use crate::{
 };
 
 /// The indexes of the first `models` models of a chain, with each group of equals in the order for this call (C7).
-pub(crate) fn balanced_order(context: CallContext<'_>, models: usize) -> Vec<usize> {
-    let CallContext { chain, call, circuits, source, .. } = context;
+pub(crate) fn balanced_order(context: &CallContext<'_>, models: usize) -> Vec<usize> {
+    let CallContext { chain, call, circuits, source, .. } = *context;
     let conversation = conversation_hash(call);
     let mut order: Vec<_> = (0..models).collect();
     for group in chain.equals.iter().filter(|group| group.end <= models) {

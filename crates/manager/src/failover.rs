@@ -39,7 +39,7 @@ const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
 
 /// The loop over the chain of one call.
 pub(crate) struct FailoverLoop<'a> {
-    context: CallContext<'a>,
+    context: &'a CallContext<'a>,
     /// The models that may be called, in the chain's order.
     candidates: Vec<Candidate>,
     /// The order in which they are called, where the chain has equals; `None`: the chain's.
@@ -48,8 +48,8 @@ pub(crate) struct FailoverLoop<'a> {
     put_off: Option<(usize, RetryDelay)>,
     /// The attempt to start next.
     starting: Option<(usize, Option<RetryDelay>)>,
-    /// Attempts in flight next to others, and streams that are buffered.
-    in_flight: FuturesUnordered<AttemptFuture<'a>>,
+    /// Attempts in flight next to others, and streams that are buffered; `None`: there were none yet, as in most calls.
+    in_flight: Option<FuturesUnordered<AttemptFuture<'a>>>,
     /// When the next model is called as well.
     hedge_at: Option<Instant>,
     /// The model that was called last.
@@ -60,7 +60,7 @@ type AttemptFuture<'a> = Pin<Box<dyn Future<Output = CompletedAttempt> + Send + 
 
 impl<'a> FailoverLoop<'a> {
     /// Starts before the first model.
-    pub(crate) fn new(context: CallContext<'a>) -> Self {
+    pub(crate) fn new(context: &'a CallContext<'a>) -> Self {
         let chain = context.chain;
         let models = if context.call.fallback { chain.entries.len() } else { chain.first_group().len() };
         let order = (!chain.equals.is_empty()).then(|| balanced_order(context, models));
@@ -70,7 +70,7 @@ impl<'a> FailoverLoop<'a> {
             order,
             put_off: None,
             starting: None,
-            in_flight: FuturesUnordered::new(),
+            in_flight: None,
             hedge_at: None,
             last_started: None,
         }
@@ -78,7 +78,7 @@ impl<'a> FailoverLoop<'a> {
 
     /// Runs until there is a response, or no model is left. Also returns the models that were skipped or failed. Attempts that
     /// are still in flight are cancelled.
-    pub(crate) async fn run(mut self) -> (CallOutcome, Vec<SkippedModel>) {
+    pub(crate) async fn run(&mut self) -> (CallOutcome, Vec<SkippedModel>) {
         self.skip_ineligible();
         let outcome = {
             let trying = pin!(self.try_candidates());
@@ -89,7 +89,7 @@ impl<'a> FailoverLoop<'a> {
 
     /// Skips models with another API format, and the one with an injected fault.
     fn skip_ineligible(&mut self) {
-        let CallContext { chain, call, .. } = self.context;
+        let CallContext { chain, call, .. } = *self.context;
         let mut fault = call.injected_fault;
         let owner = self.owner_of_stored();
         for position in 0..self.candidates.len() {
@@ -111,7 +111,7 @@ impl<'a> FailoverLoop<'a> {
     /// The provider that has stored what the request refers to: the one that gave the id, or the route's first one that
     /// stores responses at all (T8). `None`: the request refers to nothing; `Some(None)`: no provider stores responses.
     fn owner_of_stored(&self) -> Option<Option<Box<str>>> {
-        let CallContext { chain, call, stored, .. } = self.context;
+        let CallContext { chain, call, stored, .. } = *self.context;
         let reference = call.request.stored_reference()?;
         let dialect = call.request.endpoint().dialect();
         let known = reference.id().and_then(|id| stored.owner(id));
@@ -145,7 +145,7 @@ impl<'a> FailoverLoop<'a> {
                 }
             }
             if Instant::now() >= self.context.deadline {
-                return CallOutcome::Error(self.deadline_exceeded());
+                return CallOutcome::error(self.deadline_exceeded());
             }
             let candidates = self.context.chain.entries.iter().zip(&self.candidates);
             let refusals =
@@ -162,7 +162,9 @@ impl<'a> FailoverLoop<'a> {
         self.hedge_at = None;
         let mut indexes = (0..self.candidates.len()).map(|position| self.at(position));
         let next = indexes.find(|&index| self.candidates[index].is_pending());
-        if let Some(index) = next.filter(|_| Instant::now() < self.context.deadline) {
+        // The first model is called as soon as there is a deadline.
+        let in_time = || self.last_started.is_none() || Instant::now() < self.context.deadline;
+        if let Some(index) = next.filter(|_| in_time()) {
             self.candidates[index].start();
             self.last_started = Some(index);
             self.run_attempt(index, None);
@@ -192,9 +194,9 @@ impl<'a> FailoverLoop<'a> {
     }
 
     fn run_attempt(&mut self, index: usize, delay: Option<RetryDelay>) {
-        if self.hedge_at.is_none() {
+        if let (None, Some(hedge_after)) = (self.hedge_at, self.context.chain.hedge_after) {
             let starts_at = Instant::now() + delay.map_or(Duration::ZERO, |delay| delay.duration);
-            self.hedge_at = self.context.chain.hedge_after.map(|hedge_after| starts_at + hedge_after);
+            self.hedge_at = Some(starts_at + hedge_after);
         }
         self.starting = Some((index, delay));
     }
@@ -204,13 +206,16 @@ impl<'a> FailoverLoop<'a> {
         if let Some((index, delay)) = self.starting.take() {
             // Boxed: it is large, and whoever holds a call moves it several times.
             let attempt = Box::pin(self.context.attempt(index, delay));
-            if self.in_flight.is_empty() && self.hedge_at.is_none() {
+            if self.has_none_in_flight() && self.hedge_at.is_none() {
                 // Nothing can happen beside it, as in nearly every call.
                 return Some(LoopEvent::AttemptDone(attempt.await));
             }
-            self.in_flight.push(attempt);
+            self.in_flight.get_or_insert_default().push(attempt);
         }
-        let hedge_at = self.hedge_at.filter(|_| !self.in_flight.is_empty());
+        let Some(in_flight) = self.in_flight.as_mut().filter(|in_flight| !in_flight.is_empty()) else {
+            return None;
+        };
+        let hedge_at = self.hedge_at;
         let hedge_timer = async {
             match hedge_at {
                 Some(hedge_at) => sleep_until(hedge_at).await,
@@ -219,9 +224,13 @@ impl<'a> FailoverLoop<'a> {
         };
         tokio::select! {
             biased;
-            attempt = self.in_flight.next() => attempt.map(LoopEvent::AttemptDone),
+            attempt = in_flight.next() => attempt.map(LoopEvent::AttemptDone),
             () = hedge_timer => Some(LoopEvent::HedgeTimer),
         }
+    }
+
+    fn has_none_in_flight(&self) -> bool {
+        self.in_flight.as_ref().is_none_or(FuturesUnordered::is_empty)
     }
 
     /// Handles the end of an attempt; returns the result of the loop, if that ends it.
@@ -244,13 +253,13 @@ impl<'a> FailoverLoop<'a> {
                 return Some(CallOutcome::Stream { index, started });
             }
             AttemptOutcome::Buffered(started) => return Some(CallOutcome::Buffered { index, started }),
-            AttemptOutcome::DeadlineExceeded => return Some(CallOutcome::Error(self.deadline_exceeded())),
+            AttemptOutcome::DeadlineExceeded => return Some(CallOutcome::error(self.deadline_exceeded())),
             AttemptOutcome::Failed(error, translated) => {
                 self.candidates[index].translated = translated;
                 match self.on_failure(index, error) {
                     NextAction::RetrySame(delay) => self.run_attempt(index, Some(delay)),
                     NextAction::TryNext => {}
-                    NextAction::Return(outcome) => return Some(*outcome),
+                    NextAction::Return(outcome) => return Some(outcome),
                 }
             }
         }
@@ -262,7 +271,7 @@ impl<'a> FailoverLoop<'a> {
         }
         // A hedge in flight already is the next model, unless it is the hedge that failed.
         let failed = !self.candidates[index].is_in_flight();
-        let nothing_in_flight = self.in_flight.is_empty() && self.starting.is_none();
+        let nothing_in_flight = self.has_none_in_flight() && self.starting.is_none();
         if nothing_in_flight || failed && self.last_started == Some(index) {
             self.start_next();
         }
@@ -270,27 +279,27 @@ impl<'a> FailoverLoop<'a> {
     }
 
     /// Reads a stream to its end before the caller gets any of it. It was first, so the others are cancelled.
-    fn buffer(&mut self, index: usize, started: StartedStream) {
-        self.in_flight.clear();
+    fn buffer(&mut self, index: usize, started: Box<StartedStream>) {
+        self.in_flight = None;
         self.hedge_at = None;
         for (other, candidate) in self.candidates.iter_mut().enumerate() {
             if other != index {
                 candidate.cancel();
             }
         }
-        self.in_flight.push(Box::pin(self.context.buffer(index, started)));
+        self.in_flight.get_or_insert_default().push(Box::pin(self.context.buffer(index, started)));
     }
 
     /// What to do after an error.
-    fn on_failure(&mut self, index: usize, error: ProviderError) -> NextAction {
-        self.context.failures.add(&self.context.chain.entries[index].key, &error);
+    fn on_failure(&mut self, index: usize, error: Box<ProviderError>) -> NextAction {
+        self.context.failures.add(&self.context.chain.entries[index].key, &*error);
         let retry = &self.context.chain.retry;
         let has_pending_equal = self.has_pending_equal(index);
         let candidate = &mut self.candidates[index];
         candidate.failures += 1;
         let delay = match classify_retry(&error, self.context.chain) {
             RetryDecision::ReturnToCaller => {
-                return NextAction::Return(Box::new(self.return_to_caller(index, error)));
+                return NextAction::Return(self.return_to_caller(index, error));
             }
             RetryDecision::TryNext => None,
             RetryDecision::RetrySame(retry_after) => {
@@ -307,22 +316,22 @@ impl<'a> FailoverLoop<'a> {
         match delay.filter(|_| may_retry).filter(in_time) {
             Some(delay) if has_pending_equal => {
                 self.put_off = Some((index, delay));
-                candidate.exhaust(SkipReason::Failed(Box::new(error)));
+                candidate.exhaust(SkipReason::Failed(error));
                 NextAction::TryNext
             }
             Some(delay) => {
-                candidate.skip_reason = Some(SkipReason::Failed(Box::new(error)));
+                candidate.skip_reason = Some(SkipReason::Failed(error));
                 NextAction::RetrySame(delay)
             }
             None => {
-                candidate.exhaust(SkipReason::Failed(Box::new(error)));
+                candidate.exhaust(SkipReason::Failed(error));
                 NextAction::TryNext
             }
         }
     }
 
     /// An error that the caller gets although other models may be left.
-    fn return_to_caller(&mut self, index: usize, error: ProviderError) -> CallOutcome {
+    fn return_to_caller(&mut self, index: usize, error: Box<ProviderError>) -> CallOutcome {
         if is_auth_error(&error) {
             return self.rejected_key(index, &error);
         }
@@ -338,17 +347,17 @@ impl<'a> FailoverLoop<'a> {
                     response.headers.insert(SHOULD_RETRY, HeaderValue::from_static("false"));
                 }
                 let translated = self.candidates[index].translated.take();
-                CallOutcome::Rejected { index, response: *response, translated }
+                CallOutcome::Rejected { index, response, translated }
             }
             _ => {
-                self.candidates[index].exhaust(SkipReason::Failed(Box::new(error)));
-                CallOutcome::Error(self.attempts_exhausted())
+                self.candidates[index].exhaust(SkipReason::Failed(error));
+                CallOutcome::error(self.attempts_exhausted())
             }
         }
     }
 
     fn rejected_key(&self, index: usize, error: &ProviderError) -> CallOutcome {
-        CallOutcome::Error(CallError::ProviderAuth {
+        CallOutcome::error(CallError::ProviderAuth {
             key: self.context.chain.entries[index].key.clone(),
             status: error.status.unwrap_or(401),
             explanation: error.own_explanation(),
@@ -369,12 +378,12 @@ impl<'a> FailoverLoop<'a> {
             && self.errors().all(|(_, error)| is_missing_endpoint(error))
         {
             let requested = Arc::clone(&self.context.chain.name);
-            return CallOutcome::Error(CallError::CircuitOpen { requested, skipped: self.skipped() });
+            return CallOutcome::error(CallError::CircuitOpen { requested, skipped: self.skipped() });
         }
         // A simulated failure is none of the caller's, and no key's.
         if !self.candidates.iter().any(Candidate::has_simulated_failure) {
             if let Some((index, error)) = self.mistake_of_caller() {
-                return self.return_to_caller(index, error);
+                return self.return_to_caller(index, Box::new(error));
             }
             if let Some((index, error)) = self.errors().last()
                 && self.errors().all(|(_, error)| is_auth_error(error))
@@ -389,7 +398,7 @@ impl<'a> FailoverLoop<'a> {
             _ => None,
         });
         let unreadable = unreadable.filter(|_| reasons().all(SkipReason::is_ineligible));
-        CallOutcome::Error(if let Some(error) = unreadable {
+        CallOutcome::error(if let Some(error) = unreadable {
             CallError::InvalidRequest(error)
         } else if reasons().all(|reason| matches!(reason, SkipReason::NotOwner)) {
             CallError::PreviousResponseNotFound { requested }
@@ -457,10 +466,6 @@ const fn is_response(reference: &StoredReference) -> bool {
 }
 
 /// An event of the loop.
-#[expect(
-    clippy::large_enum_variant,
-    reason = "it is moved once an attempt; a box would be one more allocation"
-)]
 enum LoopEvent {
     /// An attempt has ended.
     AttemptDone(CompletedAttempt),
@@ -473,5 +478,5 @@ enum NextAction {
     /// Call the same model again, after a delay.
     RetrySame(RetryDelay),
     TryNext,
-    Return(Box<CallOutcome>),
+    Return(CallOutcome),
 }

@@ -186,10 +186,10 @@ impl ModelManager {
         let has_early_head = call.request.endpoint().openai_call().is_none();
         let buffered = call.request.stream() && chain.stream == StreamMode::Buffer && has_early_head;
         if buffered {
-            let pending_reply = Box::pin(run_call(shared, chain, call, log));
+            let pending_reply = Box::pin(async move { run_call(&shared, &chain, &call, log).await });
             return Ok(Response::Buffered(buffer(dialect, json_array, pending_reply)));
         }
-        pin!(run_call(shared, chain, call, log)).await.map(Response::Reply)
+        pin!(run_call(&shared, &chain, &call, log)).await.map(Response::Reply)
     }
 }
 
@@ -205,12 +205,12 @@ fn allowed_chain(call: &Call, resolved: Result<Arc<Chain>, UnknownModel>) -> Res
     }
 }
 
-/// Runs the loop over the chain for one call.
+/// Runs the loop over the chain for one call. By reference, as nearly all here: a future moves what it is given.
 async fn run_call(
-    shared: CoreArc<Shared>,
-    chain: Arc<Chain>,
-    call: Call,
-    log: CallLog,
+    shared: &CoreArc<Shared>,
+    chain: &Arc<Chain>,
+    call: &Call,
+    log: Box<CallLog>,
 ) -> Result<Reply, CallError> {
     let metrics = shared.metrics.reference();
     let shared_request = SharedRequest::default();
@@ -219,8 +219,8 @@ async fn run_call(
     let limit = CallLimit::new(chain.timeouts.total, &call.headers, buffered);
     let context = CallContext {
         circuits: &shared.circuits,
-        chain: &chain,
-        call: &call,
+        chain,
+        call,
         source: &source,
         limit,
         deadline: log.started_at() + limit.duration,
@@ -234,10 +234,11 @@ async fn run_call(
         memory: &shared.memory,
     };
     let result = {
-        let trying = pin!(FailoverLoop::new(context).run());
+        let mut failover = FailoverLoop::new(&context);
+        let trying = pin!(failover.run());
         trying.await
     };
-    finish(result, &chain, &call, &shared.stored, log)
+    finish(result, chain, call, &shared.stored, log)
 }
 
 impl fmt::Debug for ModelManager {

@@ -29,13 +29,13 @@ pub(crate) struct PreparedRequest {
 }
 
 impl PreparedRequest {
-    pub(crate) fn translated(&self) -> Option<Translated> {
+    pub(crate) fn translated(&self) -> Option<Box<Translated>> {
         let translation = self.translation.as_ref()?;
-        Some(Translated {
+        Some(Box::new(Translated {
             from: translation.caller(),
             to: translation.provider(),
             dropped: translation.dropped.clone(),
-        })
+        }))
     }
 }
 

@@ -39,7 +39,7 @@ pub(crate) struct Relay {
     pub(crate) json_array: bool,
     pub(crate) chain: Arc<Chain>,
     pub(crate) guard: AttemptGuard,
-    pub(crate) log: CallLog,
+    pub(crate) log: Box<CallLog>,
 }
 
 type NextEvent = Result<Option<StreamEvent>, ProviderError>;

@@ -15,15 +15,22 @@ use crate::{
 /// The result of the loop.
 pub(crate) enum CallOutcome {
     /// A model's response, in one piece.
-    Response { index: usize, response: CompleteResponse, translated: Option<Translated> },
+    Response { index: usize, response: Box<CompleteResponse>, translated: Option<Box<Translated>> },
     /// A provider's rejection of the request.
-    Rejected { index: usize, response: CompleteResponse, translated: Option<Translated> },
+    Rejected { index: usize, response: Box<CompleteResponse>, translated: Option<Box<Translated>> },
     /// A model's stream, which has started.
-    Stream { index: usize, started: StartedStream },
+    Stream { index: usize, started: Box<StartedStream> },
     /// A buffered stream, complete.
-    Buffered { index: usize, started: StartedStream },
+    Buffered { index: usize, started: Box<StartedStream> },
     /// No response.
-    Error(CallError),
+    Error(Box<CallError>),
+}
+
+impl CallOutcome {
+    /// No response, for this reason.
+    pub(crate) fn error(error: CallError) -> Self {
+        Self::Error(Box::new(error))
+    }
 }
 
 /// Builds the reply and logs the call.
@@ -32,7 +39,7 @@ pub(crate) fn finish(
     chain: &Arc<Chain>,
     call: &Call,
     stored: &StoredResponses,
-    mut log: CallLog,
+    mut log: Box<CallLog>,
 ) -> Result<Reply, CallError> {
     let attempts = log.attempts().load(Ordering::Relaxed);
     let dialect = call.request.endpoint().dialect();
@@ -50,23 +57,21 @@ pub(crate) fn finish(
     match outcome {
         CallOutcome::Error(error) => {
             log.finish(error.code());
-            Err(error)
+            Err(*error)
         }
         CallOutcome::Response { index, response, translated } => {
-            let answered_by = answered_by(index, &response.meta, &response.headers, translated.as_ref());
+            let answered_by = answered_by(index, &response.meta, &response.headers, translated.as_deref());
             log.finish_success(response.usage);
             Ok(Reply { answered_by, attempts, translated, skipped, body: Body::Complete(response) })
         }
         CallOutcome::Rejected { index, response, translated } => {
-            let answered_by = answered_by(index, &response.meta, &response.headers, translated.as_ref());
+            let answered_by = answered_by(index, &response.meta, &response.headers, translated.as_deref());
             log.finish(REJECTED_BY_PROVIDER);
             Ok(Reply { answered_by, attempts, translated, skipped, body: Body::Complete(response) })
         }
-        CallOutcome::Buffered {
-            index,
-            started: StartedStream { buffered, memory, stream, guard, translated, is_complete: _ },
-        } => {
-            let answered_by = answered_by(index, stream.meta(), stream.headers(), translated.as_ref());
+        CallOutcome::Buffered { index, started } => {
+            let StartedStream { buffered, memory, stream, guard, translated, is_complete: _ } = *started;
+            let answered_by = answered_by(index, stream.meta(), stream.headers(), translated.as_deref());
             guard.succeeded(stream.usage());
             log.on_first_token();
             log.finish_success(stream.usage());
@@ -74,11 +79,9 @@ pub(crate) fn finish(
             let body = stream_body(stream.headers().clone(), events, stream.has_events());
             Ok(Reply { answered_by, attempts, translated, skipped, body })
         }
-        CallOutcome::Stream {
-            index,
-            started: StartedStream { buffered, memory, stream, is_complete, mut guard, translated },
-        } => {
-            let answered_by = answered_by(index, stream.meta(), stream.headers(), translated.as_ref());
+        CallOutcome::Stream { index, started } => {
+            let StartedStream { buffered, memory, stream, is_complete, mut guard, translated } = *started;
+            let answered_by = answered_by(index, stream.meta(), stream.headers(), translated.as_deref());
             guard.on_handoff();
             log.on_first_token();
             let (headers, has_events) = (stream.headers().clone(), stream.has_events());

@@ -129,7 +129,7 @@ async fn tell_reply(
 ) -> anyhow::Result<()> {
     let Reply { answered_by, attempts, translated, skipped, body } = reply;
     teller.skipped(&skipped, Some(&*answered_by))?;
-    teller.answered_by(&answered_by, attempts, translated.as_ref())?;
+    teller.answered_by(&answered_by, attempts, translated.as_deref())?;
     match body {
         Body::Complete(response) => tell_response(dialect, &response, teller)?,
         Body::Stream { events, .. } | Body::Bytes { bytes: events, .. } => {
