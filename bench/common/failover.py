@@ -2,13 +2,16 @@
 import asyncio
 import contextlib
 import importlib.util
+import itertools
 import json
 import pathlib
 import shutil
 
 from common import processes
 
-# max_fails and fail_timeout are the defaults. Without `non_idempotent` a POST is not tried at the next server.
+NUMBERS = itertools.count()
+# max_fails and fail_timeout are the defaults. Without `non_idempotent` a POST is not tried at the next server:
+# https://nginx.org/en/docs/http/ngx_http_proxy_module.html#proxy_next_upstream
 NGINX = """
 worker_processes 1;
 daemon off;
@@ -75,10 +78,16 @@ models = ["first:m", "second:m"]
 """
 
 
+def request(model, instance):
+    """A request of its own: equal ones would be one requester's, which the gateway does not let speak for all others."""
+    content = f"Hello, this is call {next(NUMBERS)}"
+    return {"model": model, "user": str(instance), "messages": [{"role": "user", "content": content}]}
+
+
 def by_http(ports):
     """Calls one of the instances; whether it answered."""
     async def call(instance):
-        body = json.dumps({"model": "chat", "user": str(instance), "messages": [{"role": "user", "content": "Hello"}]})
+        body = json.dumps(request("chat", instance))
         head = "POST /v1/chat/completions HTTP/1.1\r\nhost: 127.0.0.1\r\nconnection: close\r\nauthorization: Bearer k\r\n"
         reader, writer = await asyncio.open_connection("127.0.0.1", ports[instance])
         with contextlib.closing(writer):
@@ -94,11 +103,11 @@ def by_sdk(ports):
     first, second = (openai.AsyncOpenAI(base_url=f"http://127.0.0.1:{port}/v1", api_key="k", max_retries=2) for port in ports)
 
     async def call(instance):
-        request = {"model": "m", "user": str(instance), "messages": [{"role": "user", "content": "Hello"}]}
+        question = request("m", instance)
         try:
-            await first.chat.completions.create(**request)
+            await first.chat.completions.create(**question)
         except openai.APIError:
-            await second.chat.completions.create(**request)
+            await second.chat.completions.create(**question)
         return True
     return call
 
