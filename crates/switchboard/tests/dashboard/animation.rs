@@ -99,16 +99,22 @@ fn svg(theme: &str, lines: &[Line], frames: &[Line]) -> String {
     let times = lines.iter().chain(frames).map(|(at, _)| at);
     for (index, at) in times.enumerate() {
         let percent = at / total * 100.0;
-        writeln!(svg, "@keyframes k{index}{{0%{{visibility:hidden}}{percent:.2}%,100%{{visibility:visible}}}}").unwrap();
+        writeln!(
+            svg,
+            "@keyframes k{index}{{0%{{visibility:hidden}}{percent:.2}%,100%{{visibility:visible}}}}"
+        )
+        .unwrap();
     }
-    writeln!(svg, "@media(prefers-reduced-motion:reduce){{.a{{animation:none;visibility:visible}}}}</style>").unwrap();
+    writeln!(svg, "@media(prefers-reduced-motion:reduce){{.a{{animation:none;visibility:visible}}}}</style>")
+        .unwrap();
     writeln!(svg, "<rect width=\"{width}\" height=\"{height}\" fill=\"{ground}\"/>").unwrap();
     let shown = usize::try_from(height / line_height).unwrap() - 1;
     for (index, (_, line)) in lines.iter().take(shown).enumerate() {
         let text: String = line.chars().take(COLUMNS).collect();
         let text = text.replace('&', "&amp;").replace('<', "&lt;");
         let y = u32::try_from(index + 1).unwrap() * line_height;
-        writeln!(svg, "<text class=\"a\" style=\"animation-name:k{index}\" x=\"8\" y=\"{y}\">{text}</text>").unwrap();
+        writeln!(svg, "<text class=\"a\" style=\"animation-name:k{index}\" x=\"8\" y=\"{y}\">{text}</text>")
+            .unwrap();
     }
     for (index, (_, picture)) in frames.iter().enumerate() {
         let name = lines.len() + index;
