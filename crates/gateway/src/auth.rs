@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use breaker::CallerName;
-use http::{HeaderMap, HeaderValue, Request, StatusCode, Version};
+use http::{HeaderMap, HeaderValue, StatusCode, Version, request::Parts};
 use manager::AllowedModels;
 use uuid::{NoContext, Timestamp, Uuid};
 
@@ -13,6 +13,7 @@ use crate::{
     headers,
     keys::{AuthError, Key, Role},
     loopback,
+    present_headers::PresentHeaders,
     state::App,
 };
 
@@ -65,18 +66,18 @@ pub(crate) fn is_public(path: &str) -> bool {
     PUBLIC_PATHS.contains(&path) || dashboard::is_dashboard_path(path)
 }
 
-/// Who sends this request, which gets this id; an error if it is rejected. `is_public`: its path needs no key.
-pub(crate) fn authenticate<B>(
+/// Who sends this request: its role and key; an error if it is rejected. `is_public`: its path needs no key.
+pub(crate) fn authenticate(
     app: &App,
-    request: &Request<B>,
-    request_id: &HeaderValue,
+    request: &Parts,
+    present: PresentHeaders,
     is_public: bool,
-) -> Result<Caller, Error> {
+) -> Result<(Role, Option<Arc<Key>>), Error> {
     let keys = app.keys.load();
     // HTTP/1.0 has no Host, and no browser speaks it; health checks of load balancers do.
-    let needs_host = request.version() > Version::HTTP_10 || !is_public;
+    let needs_host = request.version > Version::HTTP_10 || !is_public;
     if keys.is_empty()
-        && let Some(header) = loopback::host_not_allowed(request.headers(), needs_host)
+        && let Some(header) = loopback::host_not_allowed(&request.headers, present, needs_host)
     {
         let message = format!(
             "without keys this gateway accepts loopback names only, and the {header} header is not one: \
@@ -85,13 +86,10 @@ pub(crate) fn authenticate<B>(
         return Err(Error::new(StatusCode::FORBIDDEN, "host_not_allowed", message));
     }
     if is_public {
-        return Ok(Caller { request_id: request_id.clone(), role: Role::Caller, key: None });
+        return Ok((Role::Caller, None));
     }
-    let identified = keys.identify(request.headers()).map(|key| Caller {
-        request_id: request_id.clone(),
-        role: key.as_ref().map_or(Role::Admin, |key| key.role()),
-        key,
-    });
+    let identified =
+        keys.identify(&request.headers).map(|key| (key.as_ref().map_or(Role::Admin, |key| key.role()), key));
     identified.map_err(|error| {
         let message = match error {
             AuthError::MissingKey => {
@@ -108,13 +106,15 @@ pub(crate) fn authenticate<B>(
 }
 
 /// The client's id if it is safe to log, else a new one that sorts by time.
-pub(crate) fn request_id(headers: &HeaderMap) -> HeaderValue {
+pub(crate) fn request_id(headers: &HeaderMap, present: PresentHeaders) -> HeaderValue {
     let is_valid = |id: &&HeaderValue| {
         let id = id.as_bytes();
         (1..=MAX_REQUEST_ID_BYTES).contains(&id.len())
             && id.iter().all(|byte| byte.is_ascii_alphanumeric() || b"-_.:/+=".contains(byte))
     };
-    if let Some(id) = headers.get(headers::REQUEST_ID).filter(is_valid) {
+    if present.request_id
+        && let Some(id) = headers.get(headers::REQUEST_ID).filter(is_valid)
+    {
         return id.clone();
     }
     let mut buffer = Uuid::encode_buffer();
@@ -132,7 +132,7 @@ mod tests {
         let id_of = |text: &[u8]| {
             let mut headers = HeaderMap::new();
             headers.insert(headers::REQUEST_ID, HeaderValue::from_bytes(text).unwrap());
-            request_id(&headers)
+            request_id(&headers, PresentHeaders::of(&headers))
         };
         for good in ["a", "trace-1.2:3_4", &"x".repeat(128)] {
             assert_eq!(id_of(good.as_bytes()), *good);

@@ -15,6 +15,7 @@ use axum::{
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
 use manager::MemoryShare;
+use providers::ContentCoding;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
@@ -50,7 +51,18 @@ pub(crate) async fn read(
     memory: impl Fn() -> MemoryShare,
     lifecycle: &Lifecycle,
 ) -> Result<Bytes, Error> {
-    let Some(coding) = decompress::take_coding(headers)? else {
+    read_coded(decompress::take_coding(headers)?, body, max_bytes, memory, lifecycle).await
+}
+
+/// The same of a body that is compressed so, or not at all.
+pub(crate) async fn read_coded(
+    coding: Option<ContentCoding>,
+    body: &mut IncomingBody,
+    max_bytes: usize,
+    memory: impl Fn() -> MemoryShare,
+    lifecycle: &Lifecycle,
+) -> Result<Bytes, Error> {
+    let Some(coding) = coding else {
         return read_as_sent(body, max_bytes, memory, lifecycle).await;
     };
     let body = read_as_sent(body, max_bytes, &memory, lifecycle).await?;

@@ -1,6 +1,6 @@
 //! The endpoints that models are called by.
 
-use std::{future::poll_fn, pin::pin, task::Poll};
+use std::{future::poll_fn, mem, pin::pin, task::Poll};
 
 use dialects::{Dialect, Endpoint};
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header, request::Parts};
@@ -10,9 +10,11 @@ use crate::{
     auth::Caller,
     body::{self, IncomingBody},
     client_backoff::ClientBackoff,
+    decompress,
     error::Error,
     headers,
     keys::Role,
+    present_headers::PresentHeaders,
     response::{respond, respond_buffered},
     response_body::ResponseBody,
     shutdown::InFlightGuard,
@@ -33,7 +35,8 @@ pub(crate) async fn handle(
     app: &App,
     endpoint: Endpoint,
     caller: &Caller,
-    parts: Parts,
+    parts: &mut Parts,
+    present: PresentHeaders,
     body: &mut IncomingBody,
     path_model: Option<PathModel>,
 ) -> Response<ResponseBody> {
@@ -43,9 +46,10 @@ pub(crate) async fn handle(
         Err(error) => return reject(&error, dialect, caller),
     };
     let json_array = path_model.as_ref().is_some_and(|path| path.json_array);
-    let backoff = ClientBackoff::of(&parts.headers);
+    let backoff =
+        if present.retry_count { ClientBackoff::of(&parts.headers) } else { ClientBackoff::Unknown };
     let mut result = pin!(async {
-        let call = read_call(app, endpoint, caller, parts, body, path_model).await?;
+        let call = read_call(app, endpoint, caller, parts, present, body, path_model).await?;
         app.manager.call(call).await.map_err(|error| Error::of_call(&error, backoff))
     });
     let result = poll_fn(|context| match result.as_mut().poll(context) {
@@ -92,19 +96,21 @@ async fn read_call(
     app: &App,
     endpoint: Endpoint,
     caller: &Caller,
-    mut parts: Parts,
+    parts: &mut Parts,
+    present: PresentHeaders,
     body: &mut IncomingBody,
     path_model: Option<PathModel>,
 ) -> Result<Call, Error> {
-    let fallback_allowed = fallback_allowed(&parts.headers)?;
-    let fault_injection = fault_injection(&parts.headers, caller.role)?;
+    let fallback = !present.fallback || fallback_allowed(&parts.headers)?;
+    let injected_fault = if present.fault { fault_injection(&parts.headers, caller.role)? } else { None };
     let memory = || app.manager.memory_budget().reservation(caller.name());
-    let body = body::read(&mut parts.headers, body, app.max_body_bytes, memory, &app.lifecycle).await?;
+    let coding = if present.content_encoding { decompress::take_coding(&mut parts.headers)? } else { None };
+    let body = body::read_coded(coding, body, app.max_body_bytes, memory, &app.lifecycle).await?;
     let request = match path_model {
         Some(PathModel { model, stream, json_array }) => {
             dialects::Request::with_path_model(endpoint, body, model, stream, json_array)
         }
-        None => match form_type(&parts.headers) {
+        None => match present.form.then(|| form_type(&parts.headers)).flatten() {
             Some(content_type) => dialects::Request::parse_form(endpoint, content_type, body),
             None => dialects::Request::parse(endpoint, body),
         },
@@ -117,9 +123,9 @@ async fn read_call(
         allowed_models: caller.allowed_models().cloned(),
         request,
         beta: parts.uri.query().is_some_and(|query| query.split('&').any(|pair| pair == "beta=true")),
-        headers: parts.headers,
-        fallback: fallback_allowed,
-        injected_fault: fault_injection,
+        headers: mem::take(&mut parts.headers),
+        fallback,
+        injected_fault,
     })
 }
 

@@ -9,7 +9,7 @@ use std::{
     task::{Context, Poll, Waker, ready},
 };
 
-use http::{HeaderMap, Request, Response, StatusCode, Uri, header};
+use http::{Request, Response, StatusCode, request::Parts};
 use hyper::{body::Incoming, server::conn::http1};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
@@ -21,6 +21,7 @@ use crate::{
     error::{Error, dialect_of},
     headers,
     metrics::ConnectionMetrics,
+    present_headers::PresentHeaders,
     refused_requests::RemoteAddress,
     request_path, request_rules,
     response_body::ResponseBody,
@@ -190,25 +191,25 @@ impl Requests {
             // It has to close, and begins nothing.
             return std::future::pending().await;
         }
-        let awaits_continue = request.headers().contains_key(header::EXPECT);
-        let mut request = request.map(|body| RequestBody::new(body, awaits_continue, Arc::clone(state)));
-        let response = match self.rejection(&request) {
+        let (mut request, body) = request.into_parts();
+        let present = PresentHeaders::of(&request.headers);
+        let body = RequestBody::new(body, present.expect, Arc::clone(state));
+        let response = match self.rejection(&request, present) {
             Some(error) => {
-                let response = reject(&error, request.uri(), request.headers());
-                drop(request);
-                response
+                drop(body);
+                reject(&error, &request, present)
             }
             None => {
                 // Before anything looks at it: what needs a key is decided by the path that is then served.
-                let mut target = Target::of(request.uri().path());
+                let mut target = Target::of(request.uri.path());
                 if !matches!(target, Target::Call(_))
-                    && let Some(uri) = request_path::usual(request.uri())
+                    && let Some(uri) = request_path::usual(&request.uri)
                 {
-                    *request.uri_mut() = uri;
-                    target = Target::of(request.uri().path());
+                    request.uri = uri;
+                    target = Target::of(request.uri.path());
                 }
                 let shows_key = !state.is_known() && target != Target::Public;
-                let response = self.service.respond(request, target, self.address).await;
+                let response = self.service.respond(&mut request, present, body, target, self.address).await;
                 if shows_key && !matches!(response.status(), StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN)
                 {
                     state.mark_known();
@@ -226,19 +227,19 @@ impl Requests {
     }
 
     /// Why a request is rejected, whatever it is.
-    fn rejection<B>(&self, request: &Request<B>) -> Option<Error> {
+    fn rejection(&self, request: &Parts, present: PresentHeaders) -> Option<Error> {
         if self.overloaded {
             let message = "the gateway has too many connections; retry the request";
             return Some(Error::overloaded(message.to_owned()));
         }
-        let message = request_rules::violation(request.uri(), request.headers())?;
+        let message = request_rules::violation(&request.uri, &request.headers, present)?;
         Some(Error::invalid_request(message.to_owned()).with_connection_close())
     }
 }
 
-fn reject(error: &Error, uri: &Uri, request_headers: &HeaderMap) -> Response<ResponseBody> {
-    let id = auth::request_id(request_headers);
-    let mut response = error.respond(dialect_of(uri.path(), request_headers), &id);
+fn reject(error: &Error, request: &Parts, present: PresentHeaders) -> Response<ResponseBody> {
+    let id = auth::request_id(&request.headers, present);
+    let mut response = error.respond(dialect_of(request.uri.path(), &request.headers), &id);
     response.headers_mut().insert(headers::REQUEST_ID, id);
     response.map(ResponseBody::Other)
 }

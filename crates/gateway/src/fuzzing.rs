@@ -3,7 +3,7 @@
 use dialects::Dialect;
 use http::{HeaderMap, HeaderName, Uri};
 
-use crate::{error, keys::Keys, loopback, request_path, request_rules};
+use crate::{error, keys::Keys, loopback, present_headers::PresentHeaders, request_path, request_rules};
 
 /// What the head of a request is taken for.
 #[derive(Debug, PartialEq, Eq)]
@@ -23,10 +23,11 @@ pub struct Head {
 /// Reads the head of a request.
 #[must_use]
 pub fn read_head(uri: &Uri, headers: &HeaderMap, keys: &Keys) -> Head {
+    let present = PresentHeaders::of(headers);
     Head {
         usual_uri: request_path::usual(uri),
-        violation: request_rules::violation(uri, headers),
-        host_not_allowed: loopback::host_not_allowed(headers, true),
+        violation: request_rules::violation(uri, headers, present),
+        host_not_allowed: loopback::host_not_allowed(headers, present, true),
         dialect: error::dialect_of(uri.path(), headers),
         has_key: keys.identify(headers).is_ok_and(|key| key.is_some()),
     }

@@ -14,6 +14,7 @@ use crate::{
     auth::Caller,
     calls::{PathModel, handle},
     error::Error,
+    present_headers::PresentHeaders,
     state::App,
 };
 
@@ -35,8 +36,9 @@ pub(crate) async fn call(
         _ => return not_found(&caller, &target),
     };
     let path_model = PathModel { model: model.to_owned(), stream, json_array: stream && !wants_sse };
-    let (parts, mut body) = request.into_parts();
-    handle(&app, endpoint, &caller, parts, &mut body, Some(path_model)).await.map(Body::from)
+    let (mut parts, mut body) = request.into_parts();
+    let present = PresentHeaders::of(&parts.headers);
+    handle(&app, endpoint, &caller, &mut parts, present, &mut body, Some(path_model)).await.map(Body::from)
 }
 
 fn not_found(caller: &Caller, target: &str) -> Response {

@@ -37,7 +37,7 @@
 //! fleet ─▶ store_report  demo_providers
 //!    ▼
 //! shutdown ─▶ fair_share                                              these use no other file
-//! client_backoff  headers  duration  lazy_timer  loopback  openapi
+//! client_backoff  headers  duration  lazy_timer  loopback  openapi  present_headers
 //! dashboard  request_rules  request_path  resources  refused_requests  wakers
 //! ```
 //!
@@ -49,6 +49,7 @@
 //! | `connection_state`, `client_socket`, `tracked_body` | what a connection is doing; its timeouts; the end of its requests |
 //! | `unread_body` | what a client still sends of a request that is answered |
 //! | `request_rules` | requests that can be read in two ways |
+//! | `present_headers` | which of the headers that the gateway reads a request has |
 //! | `request_path` | the usual path of a request, however its base URL was written |
 //! | `wakers`, `lazy_timer` | what need not be polled again; timers that most requests do not need |
 //! | `resources`, `fair_share` | what the process has, and callers share; half of the calls in flight for one of them |
@@ -127,6 +128,7 @@ mod overview;
 mod path_params;
 mod permit_registry;
 mod permits;
+mod present_headers;
 mod refused_requests;
 mod request_path;
 mod request_rules;

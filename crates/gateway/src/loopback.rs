@@ -5,15 +5,24 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 
 use http::{HeaderMap, HeaderName, header};
 
+use crate::present_headers::PresentHeaders;
+
 /// The header that names another host than loopback, if there is one. A request without `Host` is rejected, too, where one
 /// is needed: every HTTP/1.1 client sends it.
-pub(crate) fn host_not_allowed(headers: &HeaderMap, needs_host: bool) -> Option<HeaderName> {
+pub(crate) fn host_not_allowed(
+    headers: &HeaderMap,
+    present: PresentHeaders,
+    needs_host: bool,
+) -> Option<HeaderName> {
     let is_allowed = match headers.get(header::HOST) {
         Some(host) => host.to_str().is_ok_and(is_loopback),
         None => !needs_host,
     };
     if !is_allowed {
         return Some(header::HOST);
+    }
+    if !present.origin {
+        return None;
     }
     let origin = headers.get(header::ORIGIN)?;
     let authority =
@@ -33,6 +42,10 @@ fn is_loopback(authority: &str) -> bool {
         Some(_) => return false,
         None => authority,
     };
+    // The usual ones cost nothing.
+    if name == "127.0.0.1" || name == "localhost" {
+        return true;
+    }
     let name = name.to_ascii_lowercase();
     name == "localhost"
         || name.ends_with(".localhost")
@@ -99,9 +112,14 @@ mod tests {
                     headers.insert(name, HeaderValue::from_static(value));
                 }
             }
-            assert_eq!(host_not_allowed(&headers, true), expected, "{host:?} {origin:?}");
+            let present = PresentHeaders::of(&headers);
+            assert_eq!(host_not_allowed(&headers, present, true), expected, "{host:?} {origin:?}");
             let without = (host.is_some() || origin.is_some()).then_some(expected).flatten();
-            assert_eq!(host_not_allowed(&headers, false), without, "{host:?} {origin:?}, none needed");
+            assert_eq!(
+                host_not_allowed(&headers, present, false),
+                without,
+                "{host:?} {origin:?}, none needed"
+            );
         }
     }
 }

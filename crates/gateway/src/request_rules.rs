@@ -3,18 +3,23 @@
 
 use http::{HeaderMap, Uri, header};
 
+use crate::present_headers::PresentHeaders;
+
 /// What is wrong with the head of a request.
-pub(crate) fn violation(uri: &Uri, headers: &HeaderMap) -> Option<&'static str> {
-    let mut hosts = headers.get_all(header::HOST).iter();
-    let host = hosts.next();
-    if hosts.next().is_some() {
+pub(crate) fn violation(uri: &Uri, headers: &HeaderMap, present: PresentHeaders) -> Option<&'static str> {
+    if present.several_hosts {
         return Some("the request has two Host headers: send one");
     }
     // The absolute form: two names of the server, of which the rules for hosts see one.
     if let Some(authority) = uri.authority()
-        && host.is_none_or(|host| !host.as_bytes().eq_ignore_ascii_case(authority.as_str().as_bytes()))
+        && headers
+            .get(header::HOST)
+            .is_none_or(|host| !host.as_bytes().eq_ignore_ascii_case(authority.as_str().as_bytes()))
     {
         return Some("the request's target names another server than its Host header");
+    }
+    if !present.transfer_encoding {
+        return None;
     }
     let mut encodings = headers.get_all(header::TRANSFER_ENCODING).iter();
     let encoding = encodings.next()?;
@@ -55,7 +60,7 @@ mod tests {
             for (name, value) in fields {
                 headers.append(name, HeaderValue::from_static(value));
             }
-            let violation = violation(&target.parse().unwrap(), &headers);
+            let violation = violation(&target.parse().unwrap(), &headers, PresentHeaders::of(&headers));
             assert_eq!(violation.is_none(), is_good, "{target} {fields:?}: {violation:?}");
         }
     }

@@ -4,7 +4,7 @@ use std::{fmt, sync::Arc};
 
 use axum::{Router, body::Body};
 use dialects::Endpoint;
-use http::{Method, Request, Response};
+use http::{Method, Request, Response, request::Parts};
 use tower::ServiceExt as _;
 
 use crate::{
@@ -12,6 +12,7 @@ use crate::{
     calls,
     error::dialect_of,
     headers,
+    present_headers::PresentHeaders,
     refused_requests::RemoteAddress,
     response_body::ResponseBody,
     router::{call_endpoint, only_post, router},
@@ -55,44 +56,40 @@ impl Service {
     /// id.
     pub(crate) async fn respond(
         &self,
-        request: Request<RequestBody>,
+        parts: &mut Parts,
+        present: PresentHeaders,
+        mut body: RequestBody,
         target: Target,
         address: RemoteAddress,
     ) -> Response<ResponseBody> {
-        let id = request_id(request.headers());
-        let uri = match target {
-            Target::Call(_) => None,
-            Target::Public | Target::Other => Some(request.uri().clone()),
-        };
-        let authenticated = authenticate(&self.app, &request, &id, target == Target::Public);
-        let mut response = match (authenticated, target) {
-            (Ok(caller), Target::Call(endpoint)) => {
-                let (parts, mut body) = request.into_parts();
-                if parts.method == Method::POST {
-                    calls::handle(&self.app, endpoint, &caller, parts, &mut body, None).await
-                } else {
-                    only_post(&parts, &caller).map(ResponseBody::Other)
+        let request_id = request_id(&parts.headers, present);
+        let (mut response, request_id) =
+            match authenticate(&self.app, parts, present, target == Target::Public) {
+                Ok((role, key)) => {
+                    let caller = Caller { request_id, role, key };
+                    let response = match target {
+                        Target::Call(endpoint) if parts.method == Method::POST => {
+                            calls::handle(&self.app, endpoint, &caller, parts, present, &mut body, None).await
+                        }
+                        Target::Call(_) => only_post(parts, &caller).map(ResponseBody::Other),
+                        Target::Public | Target::Other => self.route(parts, body, caller.clone()).await,
+                    };
+                    (response, caller.request_id)
                 }
-            }
-            (Ok(caller), Target::Public | Target::Other) => self.route(request, caller).await,
-            (Err(error), _) => {
-                let dialect = dialect_of(request.uri().path(), request.headers());
-                error.respond(dialect, &id).map(ResponseBody::Other)
-            }
-        };
-        let path = match (&uri, target) {
-            (Some(uri), _) => uri.path(),
-            (None, Target::Call(endpoint)) => endpoint.path(),
-            (None, Target::Public | Target::Other) => "",
-        };
-        self.app.refused_requests.record(&response, path, address);
-        response.headers_mut().insert(headers::REQUEST_ID, id);
+                Err(error) => {
+                    let dialect = dialect_of(parts.uri.path(), &parts.headers);
+                    (error.respond(dialect, &request_id).map(ResponseBody::Other), request_id)
+                }
+            };
+        self.app.refused_requests.record(&response, parts.uri.path(), address);
+        response.headers_mut().insert(headers::REQUEST_ID, request_id);
         response
     }
 
-    async fn route(&self, mut request: Request<RequestBody>, caller: Caller) -> Response<ResponseBody> {
+    async fn route(&self, parts: &Parts, body: RequestBody, caller: Caller) -> Response<ResponseBody> {
+        let mut request = Request::from_parts(parts.clone(), Body::new(body));
         request.extensions_mut().insert(caller);
-        match self.router.clone().oneshot(request.map(Body::new)).await {
+        match self.router.clone().oneshot(request).await {
             Ok(response) => response.map(ResponseBody::Other),
             Err(infallible) => match infallible {},
         }

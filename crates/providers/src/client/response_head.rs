@@ -18,6 +18,9 @@ const USUAL_HEADERS: usize = 64;
 /// The most headers that a response may have.
 const MAX_HEADERS: usize = 1024;
 
+/// Room for the headers that are kept, and for those that a caller's response gets besides: a map that grows sorts all anew.
+const KEPT_HEADERS: usize = 12;
+
 /// The longest name of a header that is compared without an allocation.
 const USUAL_NAME_BYTES: usize = 64;
 
@@ -116,7 +119,7 @@ impl HeadReader {
         }
         let is_http_1_1 = response.version == Some(1);
         let mut fields = BodyFields::default();
-        let mut headers = HeaderMap::new();
+        let mut headers = HeaderMap::with_capacity(KEPT_HEADERS);
         for header in response.headers.iter() {
             fields.read(header)?;
             self.keep(header, status, &mut headers)?;
