@@ -1,6 +1,6 @@
 //! What one core has counted of calls. A call writes to the counts of its core alone; whoever reads them adds all up.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, sync::Arc};
 
 use foldhash::fast::RandomState;
 
@@ -53,8 +53,10 @@ pub(crate) struct Tokens {
 /// Values by a label. Its values are bounded by whoever counts.
 #[derive(Debug)]
 pub(crate) struct ByLabel<T> {
-    places: HashMap<Box<str>, usize, RandomState>,
-    values: Vec<T>,
+    places: HashMap<Arc<str>, usize, RandomState>,
+    values: Vec<(Arc<str>, T)>,
+    /// Of the value that was asked for last, which is often the next one, too: to compare is less than to hash.
+    last: usize,
 }
 
 /// Numbers by outcome.
@@ -120,21 +122,26 @@ impl Tokens {
 impl<T: Default> ByLabel<T> {
     /// The value of a label, which is copied only the first time.
     pub(crate) fn of(&mut self, label: &str) -> &mut T {
-        let place = match self.places.get(label) {
-            Some(place) => *place,
-            None => {
-                self.places.insert(label.into(), self.values.len());
-                self.values.push(T::default());
-                self.values.len() - 1
-            }
-        };
-        &mut self.values[place]
+        if self.values.get(self.last).is_none_or(|(last, _)| **last != *label) {
+            self.last = self.place(label);
+        }
+        &mut self.values[self.last].1
+    }
+
+    fn place(&mut self, label: &str) -> usize {
+        if let Some(place) = self.places.get(label) {
+            return *place;
+        }
+        let (label, place) = (Arc::<str>::from(label), self.values.len());
+        self.places.insert(Arc::clone(&label), place);
+        self.values.push((label, T::default()));
+        place
     }
 }
 
 impl<T> ByLabel<T> {
     fn iter(&self) -> impl Iterator<Item = (&str, &T)> {
-        self.places.iter().map(|(label, place)| (&**label, &self.values[*place]))
+        self.values.iter().map(|(label, value)| (&**label, value))
     }
 
     /// All values by their labels.
@@ -147,7 +154,7 @@ impl<T> ByLabel<T> {
 
 impl<T> Default for ByLabel<T> {
     fn default() -> Self {
-        Self { places: HashMap::default(), values: Vec::new() }
+        Self { places: HashMap::default(), values: Vec::new(), last: 0 }
     }
 }
 

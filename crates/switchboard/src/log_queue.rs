@@ -58,8 +58,10 @@ struct Shared {
 #[derive(Debug, Default)]
 struct Queue {
     lines: Vec<u8>,
+    line_count: u64,
     /// The bytes that are being written.
     in_writing: usize,
+    lines_in_writing: u64,
     /// Lines dropped since the last report of it.
     unreported: u64,
 }
@@ -87,10 +89,14 @@ impl LogQueue {
         Arc::clone(&self.shared.dropped)
     }
 
-    /// Waits until all lines are written, at most this long: at the end of the process.
-    pub fn flush(&self, limit: Duration) {
+    /// Waits until all lines are written, at most this long: at the end of the process. Returns the number of lines that are
+    /// lost with it, also of those of which the reader has a part; they count as dropped.
+    pub fn flush(&self, limit: Duration) -> u64 {
         let signal = lock(&self.shared.signal);
         drop(self.shared.written.wait_timeout_while(signal, limit, |()| self.shared.is_busy()));
+        let lost = self.shared.unwritten_lines();
+        self.shared.dropped.fetch_add(lost, Ordering::Relaxed);
+        lost
     }
 }
 
@@ -103,6 +109,10 @@ impl Shared {
         self.queues.iter().map(lock).any(|queue| !queue.lines.is_empty() || queue.in_writing > 0)
     }
 
+    fn unwritten_lines(&self) -> u64 {
+        self.queues.iter().map(lock).map(|queue| queue.line_count + queue.lines_in_writing).sum()
+    }
+
     fn push(&self, line: &[u8]) {
         let mut queue = lock(self.queues.local());
         if queue.lines.len() + queue.in_writing + line.len() > MAX_QUEUED_BYTES {
@@ -111,6 +121,7 @@ impl Shared {
             return;
         }
         queue.lines.extend_from_slice(line);
+        queue.line_count += 1;
         drop(queue);
         if self.is_idle.load(Ordering::Relaxed) {
             let _signal = lock(&self.signal);
@@ -142,6 +153,7 @@ impl Shared {
     fn take_lines(&self, batch: &mut Vec<u8>) {
         for mut queue in self.queues.iter().map(lock) {
             queue.in_writing = queue.lines.len();
+            queue.lines_in_writing = mem::take(&mut queue.line_count);
             batch.append(&mut queue.lines);
         }
     }
@@ -165,6 +177,7 @@ impl Shared {
         let mut dropped = 0;
         for mut queue in self.queues.iter().map(lock) {
             queue.in_writing = 0;
+            queue.lines_in_writing = 0;
             dropped += mem::take(&mut queue.unreported);
         }
         if dropped > 0 {
@@ -260,7 +273,8 @@ mod tests {
         }
         let dropped = log.dropped_lines().load(Ordering::Relaxed);
         assert_eq!(dropped, 5_000 - 1024, "a line being written counts");
-        log.flush(Duration::from_millis(1));
+        assert_eq!(log.flush(Duration::from_millis(1)), 1024, "what is lost if the process ends now");
+        assert_eq!(log.dropped_lines().load(Ordering::Relaxed), 5_000);
         let reading = thread::spawn(move || {
             let mut bytes = 0;
             while bytes < MAX_QUEUED_BYTES {
@@ -268,7 +282,7 @@ mod tests {
             }
             bytes
         });
-        log.flush(Duration::from_secs(60));
+        assert_eq!(log.flush(Duration::from_secs(60)), 0);
         assert_eq!(reading.join().unwrap(), MAX_QUEUED_BYTES);
     }
 
@@ -284,7 +298,7 @@ mod tests {
         let (log, lines) = log_to_slow_reader();
         drop(lines);
         log.make_writer().write_all(b"nobody hears it\n").unwrap();
-        log.flush(Duration::from_secs(60));
+        assert_eq!(log.flush(Duration::from_secs(60)), 0);
         assert!(!log.shared.is_busy());
     }
 }

@@ -8,6 +8,7 @@ use switchboard::{
     commands,
     config::Environment,
     logging, output,
+    service_manager::ServiceManager,
     traces::Traces,
 };
 
@@ -41,11 +42,14 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     };
     let log = logging::init(cli.log_format, cli.color, &environment, default_filter, traces.as_ref())?;
     std::panic::set_hook(Box::new(logging::report_panic));
-    let result = commands::run(cli, environment, traces.clone(), log.clone()).await;
+    let result = commands::run(cli, environment.clone(), traces.clone(), log.clone()).await;
     if let Some(traces) = traces {
         traces.shutdown().await;
     }
-    log.flush(LOG_FLUSH_TIMEOUT);
+    let lost_lines = log.flush(LOG_FLUSH_TIMEOUT);
+    if lost_lines > 0 {
+        ServiceManager::find(&environment).log_lines_lost(lost_lines);
+    }
     result
 }
 

@@ -40,6 +40,13 @@ impl ServiceManager {
         self.send("STOPPING=1\nSTATUS=shutting down");
     }
 
+    /// The process ends, and so many lines of its log with it: nobody reads the log, so this is said here.
+    pub fn log_lines_lost(&self, lines: u64) {
+        self.send(&format!(
+            "STATUS=stopped; {lines} lines of the log were lost, because standard error was not read"
+        ));
+    }
+
     fn send(&self, state: &str) {
         if let Some(socket) = &self.socket
             && let Err(error) = socket.send(state.as_bytes())
@@ -75,17 +82,22 @@ mod tests {
         let manager = ServiceManager { socket: Some(connect(address).unwrap()) };
         manager.ready("http://127.0.0.1:4100");
         manager.stopping();
+        manager.log_lines_lost(3);
         let mut buffer = [0; 200];
         let mut next = || {
             let length = bound.recv(&mut buffer).unwrap();
             String::from_utf8_lossy(&buffer[..length]).into_owned()
         };
-        vec![next(), next()]
+        vec![next(), next(), next()]
     }
 
     #[test]
     fn a_file_and_an_abstract_name_are_addresses() {
-        let expected = ["READY=1\nSTATUS=http://127.0.0.1:4100", "STOPPING=1\nSTATUS=shutting down"];
+        let expected = [
+            "READY=1\nSTATUS=http://127.0.0.1:4100",
+            "STOPPING=1\nSTATUS=shutting down",
+            "STATUS=stopped; 3 lines of the log were lost, because standard error was not read",
+        ];
         let file = std::env::temp_dir().join(format!("switchboard-notify-{}", std::process::id()));
         let _ = fs::remove_file(&file);
         let bound = UnixDatagram::bind(&file).unwrap();
