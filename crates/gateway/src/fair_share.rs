@@ -15,13 +15,16 @@ use arc_swap::ArcSwap;
 use breaker::CallerName;
 use circuits::per_core::{OwnLine, PerCore};
 
+/// The calls in flight of one caller, by the core on which they began.
+type CallsByCore = PerCore<Arc<OwnLine<AtomicUsize>>>;
+
 /// The calls in flight of each caller.
 #[derive(Debug)]
 pub(crate) struct FairShare {
     /// The most calls of one caller, once there are others.
     half: usize,
     /// Of all callers that have called: as many as there are keys.
-    in_flight: ArcSwap<HashMap<CallerName, Arc<PerCore<Arc<OwnLine<AtomicUsize>>>>>>,
+    in_flight: ArcSwap<HashMap<CallerName, Arc<CallsByCore>>>,
 }
 
 /// A call of a caller, until it is dropped.

@@ -68,7 +68,6 @@ impl FromStr for FaultInjection {
 
 /// The result of a call.
 #[derive(Debug)]
-#[expect(clippy::large_enum_variant, reason = "it is moved once a call; a box would be one more allocation")]
 pub enum Response {
     /// The reply of a model.
     Reply(Reply),

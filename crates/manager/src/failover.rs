@@ -212,9 +212,7 @@ impl<'a> FailoverLoop<'a> {
             }
             self.in_flight.get_or_insert_default().push(attempt);
         }
-        let Some(in_flight) = self.in_flight.as_mut().filter(|in_flight| !in_flight.is_empty()) else {
-            return None;
-        };
+        let in_flight = self.in_flight.as_mut().filter(|in_flight| !in_flight.is_empty())?;
         let hedge_at = self.hedge_at;
         let hedge_timer = async {
             match hedge_at {
