@@ -36,9 +36,9 @@
 //!    ▼
 //! fleet ─▶ store_report  demo_providers
 //!    ▼
-//! shutdown ─▶ fair_share                                              these use no other file
-//! client_backoff  headers  duration  lazy_timer  loopback  openapi  present_headers
-//! dashboard  request_rules  request_path  resources  refused_requests  wakers
+//! shutdown ─▶ fair_share    loopback  request_rules ─▶ present_headers    these use no other file
+//! client_backoff  headers  duration  lazy_timer  openapi
+//! dashboard  request_path  resources  refused_requests  wakers
 //! ```
 //!
 //! | file | subject |

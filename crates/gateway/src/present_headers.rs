@@ -1,9 +1,9 @@
-//! Which of the headers that the gateway reads a request has. Most requests have few of them: to walk over a request's
+//! Which of the headers that the gateway reads a request has. Most requests have few of them: to go over a request's
 //! headers once costs less than to look for each.
 
 use http::HeaderMap;
 
-/// What a walk over the headers of a request has seen. The values are read from the headers, where they are needed.
+/// What a pass over the headers of a request has found. The values are read from the headers, where they are needed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[expect(clippy::struct_excessive_bools, reason = "each is the presence of one header")]
 pub(crate) struct PresentHeaders {
@@ -61,9 +61,9 @@ mod tests {
     }
 
     #[test]
-    fn each_header_is_seen_by_its_name() {
-        type IsSeen = fn(&PresentHeaders) -> bool;
-        let table: [(HeaderName, &'static str, IsSeen); 9] = [
+    fn each_header_is_found_by_its_name() {
+        type IsFound = fn(&PresentHeaders) -> bool;
+        let table: [(HeaderName, &'static str, IsFound); 9] = [
             (header::ORIGIN, "", |present| present.origin),
             (header::EXPECT, "", |present| present.expect),
             (header::TRANSFER_ENCODING, "", |present| present.transfer_encoding),
@@ -74,15 +74,15 @@ mod tests {
             (headers::FALLBACK, "", |present| present.fallback),
             (headers::FAULT, "", |present| present.fault),
         ];
-        for (name, value, is_seen) in &table {
-            let seen = present(&[(header::HOST, "a"), (name.clone(), value)]);
-            let count = table.iter().filter(|(_, _, is_seen)| is_seen(&seen)).count();
-            assert!(is_seen(&seen) && count == 1, "{name}: {seen:?}");
+        for (name, value, is_found) in &table {
+            let found = present(&[(header::HOST, "a"), (name.clone(), value)]);
+            let count = table.iter().filter(|(_, _, is_found)| is_found(&found)).count();
+            assert!(is_found(&found) && count == 1, "{name}: {found:?}");
         }
     }
 
     #[test]
-    fn nothing_else_is_seen() {
+    fn nothing_else_is_found() {
         let others = [
             (header::HOST, "a"),
             (header::CONTENT_TYPE, "application/json"),
