@@ -75,8 +75,7 @@ fn begins_with(name: &str, prefix: &str) -> bool {
 
 fn is_program_header(name: &str, kind: ProviderKind, is_official: bool) -> bool {
     PROGRAM_HEADERS.iter().any(|&(own, is_prefix, recipient)| {
-        begins_with(name, own)
-            && (is_prefix || name.len() == own.len())
+        (if is_prefix { begins_with(name, own) } else { name == own })
             && recipient.includes(kind, is_official)
     })
 }
