@@ -21,7 +21,7 @@ pub(crate) fn host_not_allowed(
     if !is_allowed {
         return Some(header::HOST);
     }
-    if !present.origin {
+    if !present.has_origin {
         return None;
     }
     let origin = headers.get(header::ORIGIN)?;

@@ -9,7 +9,7 @@ use http::HeaderMap;
 pub(crate) struct PresentHeaders {
     /// More than one `host`.
     pub(crate) several_hosts: bool,
-    pub(crate) origin: bool,
+    pub(crate) has_origin: bool,
     pub(crate) expect: bool,
     pub(crate) transfer_encoding: bool,
     pub(crate) content_encoding: bool,
@@ -28,7 +28,7 @@ impl PresentHeaders {
         for (name, value) in headers {
             match name.as_str() {
                 "host" => hosts += 1,
-                "origin" => present.origin = true,
+                "origin" => present.has_origin = true,
                 "expect" => present.expect = true,
                 "transfer-encoding" => present.transfer_encoding = true,
                 "content-encoding" => present.content_encoding = true,
@@ -64,7 +64,7 @@ mod tests {
     fn each_header_is_found_by_its_name() {
         type IsFound = fn(&PresentHeaders) -> bool;
         let table: [(HeaderName, &'static str, IsFound); 9] = [
-            (header::ORIGIN, "", |present| present.origin),
+            (header::ORIGIN, "", |present| present.has_origin),
             (header::EXPECT, "", |present| present.expect),
             (header::TRANSFER_ENCODING, "", |present| present.transfer_encoding),
             (header::CONTENT_ENCODING, "", |present| present.content_encoding),
