@@ -36,6 +36,30 @@ fn printed_count(stdout: &str, name: &str) -> usize {
     line.split_whitespace().next().unwrap().parse().unwrap()
 }
 
+/// The README's picture shows what is printed today; its numbers are those of another run.
+fn assert_is_in_the_moving_picture(stdout: &str) {
+    let without_numbers = |line: &str| {
+        let parts =
+            line.trim_end().split(|letter: char| letter.is_ascii_digit()).filter(|part| !part.is_empty());
+        parts.collect::<Vec<_>>().join("#")
+    };
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/images/demo-light.svg");
+    let svg = fs::read_to_string(file).unwrap();
+    let shown: Vec<_> = svg
+        .lines()
+        .filter_map(|line| {
+            line.strip_suffix("</text>")?.split_once('>').map(|(_, text)| without_numbers(text))
+        })
+        .collect();
+    for event in ["healthy", "outage", "OPEN", "HALF_OPEN", "recovery", "CLOSED"] {
+        let mut printed = stdout.lines().filter(|line| line.split_whitespace().nth(2) == Some(event));
+        assert!(
+            printed.any(|line| shown.contains(&without_numbers(line))),
+            "{event}: cargo test -p switchboard --test dashboard -- --ignored pictures"
+        );
+    }
+}
+
 #[test]
 fn the_whole_story_is_printed_in_order_and_no_request_fails() {
     let output = start_demo("demo-story", &["--for", "18s"]).wait_with_output().unwrap();
@@ -80,6 +104,7 @@ fn the_whole_story_is_printed_in_order_and_no_request_fails() {
     );
     assert_eq!(primary + backup, printed_count(&stdout, "requests"), "{stdout}");
     assert!(primary > 0 && backup > 0, "{stdout}");
+    assert_is_in_the_moving_picture(&stdout);
     let reached = printed_count(&stdout, "requests sent to primary:gpt-5 during the outage");
     // Those that open it, a few in flight at that time, and one probe.
     assert!((4..=8).contains(&reached), "{stdout}");

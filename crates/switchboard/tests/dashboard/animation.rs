@@ -19,7 +19,7 @@ const SECONDS: f64 = 16.0;
 const FRAME: Duration = Duration::from_millis(1_600);
 
 /// The page's width, and how much of its height is shown, in pixels.
-const PAGE: (u32, u32) = (700, 560);
+const PAGE: (u32, u32) = (700, 810);
 
 /// Columns of the terminal that are shown.
 const COLUMNS: usize = 78;
