@@ -130,7 +130,6 @@ fn svg(theme: &str, lines: &[Line], frames: &[Line]) -> String {
 
 /// The picture shows today's page. What the demo prints is compared in `tests/demo.rs`.
 #[test]
-#[ignore = "until the pictures are of this page"]
 fn the_moving_picture_is_of_this_page() {
     for theme in ["light", "dark"] {
         let svg = fs::read_to_string(file(theme)).unwrap();

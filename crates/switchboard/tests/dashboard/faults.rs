@@ -201,7 +201,6 @@ async fn a_single_process_says_that_it_is_one() {
 
 /// The manual shows the page as it is: the pictures carry the sum of the files that they were made of.
 #[test]
-#[ignore = "until the pictures are made with the gateway's traffic"]
 fn the_manuals_pictures_are_of_this_page() {
     let made = std::fs::read_to_string(crate::screenshots::STAMP).unwrap_or_default();
     let remedy = "cargo test -p switchboard --test dashboard -- --ignored pictures";

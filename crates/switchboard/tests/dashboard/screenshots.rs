@@ -92,8 +92,10 @@ async fn pictures() {
 
 async fn call_again_and_again(url: String, route: &str, pause: u64) {
     let client = reqwest::Client::new();
-    let body = json!({"model": route, "stream": true, "messages": [{"role": "user", "content": "Hello"}]});
-    loop {
+    for call in 0.. {
+        // Failures of one request that is sent again and again would be bound to that request alone (B12).
+        let messages = json!([{"role": "user", "content": format!("Hello {call}")}]);
+        let body = json!({"model": route, "stream": true, "messages": messages});
         let request = client.post(&url).json(&body).send();
         tokio::spawn(async {
             drop(request.await.ok()?.bytes().await);
