@@ -1,7 +1,7 @@
 //! Resolves the `model` of a request to a chain of models.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
     ops::Range,
     sync::Arc,
     time::Duration,
@@ -108,6 +108,9 @@ pub struct Catalog {
     routes: BTreeMap<String, SharedChain>,
     /// What names of the routes' models resolve to.
     routed_models: RoutedModels,
+    /// The models of all routes, and their names without a provider: a request must not search thousands of routes.
+    routed_keys: HashSet<ModelKey, RandomState>,
+    routed_names: HashSet<Box<str>, RandomState>,
     /// The calls in flight of all models that are among equals.
     in_flight: HashMap<ModelKey, Arc<InFlight>>,
     retry: Retry,
@@ -239,10 +242,14 @@ impl Catalog {
             let chain = route_chain(name, route, settings.buffer_limit, &providers, &in_flight)?;
             routes.insert(name.clone(), shared(&chain));
         }
+        let routed_keys: HashSet<ModelKey, RandomState> =
+            settings.routes.values().flat_map(Route::keys).cloned().collect();
         let catalog = Self {
             providers,
             routes,
             routed_models: RoutedModels::default(),
+            routed_names: routed_keys.iter().map(|key| key.model().into()).collect(),
+            routed_keys,
             in_flight,
             retry: settings.retry,
             timeouts: settings.timeouts,
@@ -260,7 +267,7 @@ impl Catalog {
             let (provider, model) = (key.provider(), key.model());
             for name in [key.as_str(), &format!("{provider}/{model}"), model] {
                 for dialect in CALLERS_DIALECTS {
-                    let Ok(entry) = self.resolve_model(dialect, name) else { continue };
+                    let Ok(entry) = self.model_of_name(dialect, name, |_| None) else { continue };
                     let chain = chains.entry(entry.key.clone());
                     let chain = chain.or_insert_with(|| shared(&self.direct_chain(entry)));
                     let of_name: &mut Vec<_> = resolved.entry(name.into()).or_default();
@@ -290,15 +297,27 @@ impl Catalog {
         Ok(Arc::new(self.direct_chain(self.resolve_model(dialect, name)?)))
     }
 
-    /// The model of a name that is no route's.
+    /// The model of a name that is no route's, and not nearly one's.
     fn resolve_model(&self, dialect: Dialect, name: &str) -> Result<ChainEntry, UnknownModel> {
+        self.model_of_name(dialect, name, |bare| {
+            let routes = || self.routes.keys().map(String::as_str);
+            (!self.routed_names.contains(bare)).then(|| route_names::mistyped(bare, routes()))?
+        })
+    }
+
+    /// The model of a name. `mistyped`: the route that a bare name means.
+    fn model_of_name<'a>(
+        &'a self,
+        dialect: Dialect,
+        name: &str,
+        mistyped: impl FnOnce(&str) -> Option<&'a str>,
+    ) -> Result<ChainEntry, UnknownModel> {
         let split =
             self.split_provider(dialect, name, ':').or_else(|| self.split_provider(dialect, name, '/'));
         let (provider, model) = split.unwrap_or_else(|| (default_provider(dialect, name), name));
         let key = ModelKey::new(provider, model)?;
         if split.is_none()
-            && !self.is_models_own_name(name)
-            && let Some(route) = route_names::mistyped(name, self.routes.keys().map(String::as_str))
+            && let Some(route) = mistyped(name)
         {
             let (requested, route) = (name.to_owned(), route.to_owned());
             return Err(UnknownModel::MistypedRoute { requested, route, model: key });
@@ -376,12 +395,7 @@ impl Catalog {
 
     /// Whether a route has this model.
     pub(crate) fn is_routed(&self, model: &ModelKey) -> bool {
-        self.routes.values().any(|chain| chain.local().models().any(|key| key == model))
-    }
-
-    /// Whether a route has a model of this name, with any provider.
-    fn is_models_own_name(&self, name: &str) -> bool {
-        self.routes.values().any(|chain| chain.local().models().any(|key| key.model() == name))
+        self.routed_keys.contains(model)
     }
 
     fn direct_chain(&self, entry: ChainEntry) -> Chain {
