@@ -267,7 +267,8 @@ impl Catalog {
             let (provider, model) = (key.provider(), key.model());
             for name in [key.as_str(), &format!("{provider}/{model}"), model] {
                 for dialect in CALLERS_DIALECTS {
-                    let Ok(entry) = self.model_of_name(dialect, name, |_| None) else { continue };
+                    let Ok((key, _)) = self.key_of_name(dialect, name) else { continue };
+                    let Some(entry) = self.entry(&key) else { continue };
                     let chain = chains.entry(entry.key.clone());
                     let chain = chain.or_insert_with(|| shared(&self.direct_chain(entry)));
                     let of_name: &mut Vec<_> = resolved.entry(name.into()).or_default();
@@ -299,36 +300,34 @@ impl Catalog {
 
     /// The model of a name that is no route's, and not nearly one's.
     fn resolve_model(&self, dialect: Dialect, name: &str) -> Result<ChainEntry, UnknownModel> {
-        self.model_of_name(dialect, name, |bare| {
-            let routes = || self.routes.keys().map(String::as_str);
-            (!self.routed_names.contains(bare)).then(|| route_names::mistyped(bare, routes()))?
-        })
-    }
-
-    /// The model of a name. `mistyped`: the route that a bare name means.
-    fn model_of_name<'a>(
-        &'a self,
-        dialect: Dialect,
-        name: &str,
-        mistyped: impl FnOnce(&str) -> Option<&'a str>,
-    ) -> Result<ChainEntry, UnknownModel> {
-        let split =
-            self.split_provider(dialect, name, ':').or_else(|| self.split_provider(dialect, name, '/'));
-        let (provider, model) = split.unwrap_or_else(|| (default_provider(dialect, name), name));
-        let key = ModelKey::new(provider, model)?;
-        if split.is_none()
-            && let Some(route) = mistyped(name)
+        let (key, is_bare) = self.key_of_name(dialect, name)?;
+        if is_bare
+            && !self.routed_names.contains(name)
+            && let Some(route) = route_names::mistyped(name, self.routes.keys().map(String::as_str))
         {
             let (requested, route) = (name.to_owned(), route.to_owned());
             return Err(UnknownModel::MistypedRoute { requested, route, model: key });
         }
-        let provider = self.providers.get(provider).ok_or_else(|| UnknownModel::ProviderNotConfigured {
+        self.entry(&key).ok_or_else(|| UnknownModel::ProviderNotConfigured {
             requested: name.to_owned(),
-            provider: provider.to_owned(),
+            provider: key.provider().to_owned(),
             routes: self.routes.keys().cloned().collect(),
-        })?;
-        let in_flight = self.in_flight.get(&key).cloned();
-        Ok(ChainEntry { key, provider: Arc::clone(provider), in_flight })
+        })
+    }
+
+    /// The model that a name means, and whether it names no provider.
+    fn key_of_name(&self, dialect: Dialect, name: &str) -> Result<(ModelKey, bool), ModelKeyError> {
+        let split =
+            self.split_provider(dialect, name, ':').or_else(|| self.split_provider(dialect, name, '/'));
+        let (provider, model) = split.unwrap_or_else(|| (default_provider(dialect, name), name));
+        Ok((ModelKey::new(provider, model)?, split.is_none()))
+    }
+
+    /// A model, if its provider is there.
+    fn entry(&self, key: &ModelKey) -> Option<ChainEntry> {
+        let provider = self.providers.get(key.provider())?;
+        let in_flight = self.in_flight.get(key).cloned();
+        Some(ChainEntry { key: key.clone(), provider: Arc::clone(provider), in_flight })
     }
 
     /// The routes by name.
