@@ -51,7 +51,7 @@ fn named(expected: &[(&str, u64)]) -> Vec<(String, u64)> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn instances_see_each_other_until_they_end_or_fall_silent() {
+async fn instances_see_each_other_until_they_end_or_expire() {
     let server = RedisServer::start().await;
     let (a, b) = (join(&server, "a").await, join(&server, "b").await);
     assert_eq!(seen(&a).await, named(&[]));
