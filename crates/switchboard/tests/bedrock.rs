@@ -290,7 +290,11 @@ async fn credentials_for_something_else_do_not_hide_an_outage() {
     for caller in Caller::ALL {
         let response = world.send(caller, "planner", false).await;
         let answered = (response.status(), header(&response, "x-switchboard-error"));
-        assert_eq!(answered, (StatusCode::SERVICE_UNAVAILABLE, "attempts_exhausted".to_owned()), "{caller:?}");
+        assert_eq!(
+            answered,
+            (StatusCode::SERVICE_UNAVAILABLE, "attempts_exhausted".to_owned()),
+            "{caller:?}"
+        );
         assert!(header(&response, "retry-after").parse::<u64>().unwrap() <= 60, "{caller:?}");
         assert_eq!(header(&response, "x-should-retry"), "", "{caller:?}");
     }
