@@ -1,31 +1,38 @@
 //! A client's socket, with the timeouts of those who hold a connection and do not use it (Q6).
 
 use std::{
-    io::{self, IoSlice},
-    pin::Pin,
-    sync::Arc,
+    future::Future as _,
+    io,
+    pin::{Pin, pin},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::{Context, Poll, ready},
     time::Duration,
 };
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
+use http1::{Framing, Malformed, Piece};
 use tokio::{
-    io::{AsyncRead, AsyncWrite, ReadBuf},
+    io::{AsyncReadExt as _, AsyncWrite as _},
     net::TcpStream,
-    time::{Sleep, sleep},
+    time::{Instant, Sleep, sleep_until},
 };
 
-use crate::{
-    connection_state::{ConnectionPhase, ConnectionState},
-    lazy_timer::LazyTimer,
-    wakers::Source,
-};
+use crate::{lazy_timer::LazyTimer, output::Output};
 
 /// The time for the head of a request, from its first byte.
 pub(crate) const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A client that takes nothing of its response for this long has left.
 pub(crate) const WRITE_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// So much is read at a time at first: the head of a request and a short body.
+const FIRST_READ_BYTES: usize = 4 * 1024;
+
+/// So much of a body is read at a time at most, and so much is kept of what was sent too early.
+const MAX_READ_BYTES: usize = 64 * 1024;
+
+/// With less room than this, what was read last is left to those who have it.
+const MIN_READ_BYTES: usize = 1024;
 
 /// Why a socket was given up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -38,223 +45,178 @@ pub(crate) enum ClientTimeout {
     Write,
 }
 
-/// A socket that fails with a [`ClientTimeout`].
+/// Why the body of a request is not read to its end.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum BodyError {
+    /// It is in chunks, and what came is none.
+    #[error(transparent)]
+    Malformed(#[from] Malformed),
+    /// The connection has failed.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+    /// The connection has ended.
+    #[error("the connection ended early")]
+    Ended,
+}
+
+/// A client's socket, and what was read of it and not yet used.
 #[derive(Debug)]
-pub(crate) struct ClientSocket<S> {
-    socket: S,
-    state: Arc<ConnectionState>,
-    input: Source,
-    /// What was read and is to be read again.
-    given_back: Bytes,
+pub(crate) struct ClientSocket {
+    socket: TcpStream,
+    /// While the connection waits for a request, it has no memory.
+    pub(crate) unread: BytesMut,
+    pub(crate) output: Output,
+    /// What is still to come of the request's body.
+    pub(crate) body: Framing,
+    /// The client waits for a word before it sends the body.
+    pub(crate) awaits_continue: bool,
+    /// How many requests came before this one: the body of an old one reads nothing.
+    pub(crate) exchange: u64,
     head_deadline: Option<Pin<Box<Sleep>>>,
     /// Begins while the client takes nothing.
     write_timeout: LazyTimer,
 }
 
-impl<S> ClientSocket<S> {
-    pub(crate) fn new(socket: S, state: Arc<ConnectionState>) -> Self {
-        let write_timeout = LazyTimer::new(WRITE_TIMEOUT);
+/// The socket of a connection and of the body that is read from it. Both belong to one task: the lock is always free.
+#[derive(Debug, Clone)]
+pub(crate) struct SharedSocket(Arc<Mutex<ClientSocket>>);
+
+impl SharedSocket {
+    pub(crate) fn new(socket: TcpStream) -> Self {
+        Self(Arc::new(Mutex::new(ClientSocket::new(socket))))
+    }
+
+    pub(crate) fn lock(&self) -> MutexGuard<'_, ClientSocket> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl ClientSocket {
+    fn new(socket: TcpStream) -> Self {
         Self {
             socket,
-            state,
-            input: Source::default(),
-            given_back: Bytes::new(),
+            unread: BytesMut::new(),
+            output: Output::default(),
+            body: Framing::Length(0),
+            awaits_continue: false,
+            exchange: 0,
             head_deadline: None,
-            write_timeout,
+            write_timeout: LazyTimer::new(WRITE_TIMEOUT),
         }
     }
 
-    /// What was read comes again.
-    pub(crate) fn give_back(&mut self, bytes: Bytes) {
-        self.given_back = bytes;
+    /// Waits until there is something to read, or the end of it.
+    pub(crate) fn poll_readable(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.socket.poll_read_ready(context)
     }
 
-    /// Fails once the head that is being read is late.
-    fn poll_head_deadline(&mut self, context: &mut Context<'_>) -> Poll<io::Error> {
-        if self.state.phase() != ConnectionPhase::ReadingHead {
-            return Poll::Pending;
+    /// Reads what is there; 0: the client sends no more.
+    pub(crate) fn poll_read(&mut self, context: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        let room = self.unread.capacity() - self.unread.len();
+        if room < MIN_READ_BYTES {
+            self.unread.reserve(self.read_size());
         }
-        let since = self.state.phase_since();
-        let deadline = self.head_deadline.get_or_insert_with(|| Box::pin(sleep(HEAD_TIMEOUT)));
-        // The timer of an earlier head serves again.
-        if deadline.deadline() < since + HEAD_TIMEOUT {
-            deadline.as_mut().reset(since + HEAD_TIMEOUT);
-        }
-        ready!(deadline.as_mut().poll(context));
-        Poll::Ready(timed_out(ClientTimeout::Head))
+        pin!(self.socket.read_buf(&mut self.unread)).poll(context)
     }
 
-    /// Watches over the result of a write.
-    fn poll_written<T>(
+    fn read_size(&self) -> usize {
+        match self.body.remaining() {
+            // A head that goes on, or the next request.
+            Some(0) => self.unread.len().max(FIRST_READ_BYTES),
+            Some(body) => usize::try_from(body).unwrap_or(MAX_READ_BYTES),
+            None => MAX_READ_BYTES,
+        }
+        .clamp(MIN_READ_BYTES, MAX_READ_BYTES)
+    }
+
+    /// The next piece of the request's body; `None`: it is complete.
+    pub(crate) fn poll_body(&mut self, context: &mut Context<'_>) -> Poll<Result<Option<Bytes>, BodyError>> {
+        if self.awaits_continue {
+            self.awaits_continue = false;
+            self.output.buffer().extend_from_slice(b"HTTP/1.1 100 Continue\r\n\r\n");
+        }
+        if !self.output.is_empty() {
+            // What cannot be sent now is sent when the task is woken, or with the response.
+            if let Poll::Ready(Err(error)) = self.poll_flush(context) {
+                return Poll::Ready(Err(error.into()));
+            }
+        }
+        loop {
+            match self.body.next(&mut self.unread)? {
+                Piece::Data(bytes) => return Poll::Ready(Ok(Some(bytes))),
+                Piece::End => return Poll::Ready(Ok(None)),
+                Piece::Incomplete => {}
+            }
+            if ready!(self.poll_read(context))? == 0 {
+                return Poll::Ready(Err(BodyError::Ended));
+            }
+        }
+    }
+
+    /// Waits until the client is gone. What it sends meanwhile is kept, as far as it is not too much.
+    pub(crate) fn poll_gone(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        while self.unread.len() < MAX_READ_BYTES {
+            if ready!(self.poll_readable(context)).is_err() {
+                break;
+            }
+            match ready!(self.poll_read(context)) {
+                Ok(0) | Err(_) => return Poll::Ready(()),
+                Ok(_) => {}
+            }
+        }
+        Poll::Pending
+    }
+
+    /// Fails once the head that is being read since this moment is late.
+    pub(crate) fn poll_head_deadline(
         &mut self,
         context: &mut Context<'_>,
-        result: Poll<io::Result<T>>,
-    ) -> Poll<io::Result<T>> {
-        self.state.set_unsent(true);
-        if result.is_ready() {
-            self.write_timeout.restart();
-            return result;
+        since: Instant,
+    ) -> Poll<ClientTimeout> {
+        let at = since + HEAD_TIMEOUT;
+        let deadline = self.head_deadline.get_or_insert_with(|| Box::pin(sleep_until(at)));
+        // The timer of an earlier head serves again.
+        if deadline.deadline() < at {
+            deadline.as_mut().reset(at);
         }
-        ready!(self.write_timeout.poll(context));
-        Poll::Ready(Err(timed_out(ClientTimeout::Write)))
+        ready!(deadline.as_mut().poll(context));
+        Poll::Ready(ClientTimeout::Head)
     }
-}
 
-fn timed_out(timeout: ClientTimeout) -> io::Error {
-    io::Error::new(io::ErrorKind::TimedOut, timeout)
-}
-
-impl ClientSocket<TcpStream> {
-    /// Waits for the next request.
-    pub(crate) fn poll_readable(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if !self.given_back.is_empty() {
-            return Poll::Ready(Ok(()));
-        }
-        let readable = self.input.poll(context, |context| self.socket.poll_read_ready(context));
-        if readable.is_pending() && self.state.phase() == ConnectionPhase::New {
-            self.state.enter(ConnectionPhase::Idle);
-        }
-        readable
-    }
-}
-
-impl<S: AsyncRead + Unpin> AsyncRead for ClientSocket<S> {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        let before = buffer.filled().len();
-        let Self { socket, input, given_back, .. } = &mut *self;
-        if !given_back.is_empty() {
-            let size = given_back.len().min(buffer.remaining());
-            buffer.put_slice(&given_back.split_to(size));
-            return Poll::Ready(Ok(()));
-        }
-        let result = input.poll(context, |context| Pin::new(socket).poll_read(context, buffer));
-        match self.state.phase() {
-            ConnectionPhase::Idle | ConnectionPhase::New if buffer.filled().len() > before => {
-                self.state.enter(ConnectionPhase::ReadingHead);
+    /// Sends what there is to send.
+    pub(crate) fn poll_flush(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while !self.output.is_empty() {
+            let socket = Pin::new(&mut self.socket);
+            let sent = match self.output.as_one_piece() {
+                Some(piece) => socket.poll_write(context, piece),
+                None => socket.poll_write_vectored(context, &self.output.as_pieces()),
+            };
+            match sent {
+                Poll::Ready(Ok(0)) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                Poll::Ready(Ok(sent)) => {
+                    self.output.advance(sent);
+                    self.write_timeout.restart();
+                }
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
+                Poll::Pending => {
+                    ready!(self.write_timeout.poll(context));
+                    return Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, ClientTimeout::Write)));
+                }
             }
-            ConnectionPhase::New => {
-                self.state.enter(ConnectionPhase::Idle);
-            }
-            _ => {}
         }
-        // Most heads arrive at once: they need no timer.
-        if result.is_pending()
-            && let Poll::Ready(error) = self.poll_head_deadline(context)
-        {
-            return Poll::Ready(Err(error));
-        }
-        result
-    }
-}
-
-impl<S: AsyncWrite + Unpin> AsyncWrite for ClientSocket<S> {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        let result = Pin::new(&mut self.socket).poll_write(context, bytes);
-        self.poll_written(context, result)
+        Poll::Ready(Ok(()))
     }
 
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        slices: &[IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        let result = Pin::new(&mut self.socket).poll_write_vectored(context, slices);
-        self.poll_written(context, result)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.socket.is_write_vectored()
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        // Whoever flushes has written everything.
-        self.state.set_unsent(false);
-        Pin::new(&mut self.socket).poll_flush(context)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+    /// Says that nothing more is sent.
+    pub(crate) fn poll_shutdown(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.socket).poll_shutdown(context)
     }
-}
 
-#[cfg(test)]
-mod tests {
-    use tokio::{
-        io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex},
-        time::Instant,
-    };
-
-    use super::*;
-
-    fn connected() -> (ClientSocket<DuplexStream>, DuplexStream, Arc<ConnectionState>) {
-        let (ours, theirs) = duplex(16);
-        let state = Arc::new(ConnectionState::new());
-        (ClientSocket::new(ours, Arc::clone(&state)), theirs, state)
-    }
-
-    fn timeout_of(error: &io::Error) -> Option<ClientTimeout> {
-        error.get_ref()?.downcast_ref().copied()
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_client_that_takes_nothing_has_left() {
-        let (mut socket, mut client, _) = connected();
-        let started = Instant::now();
-        let reading = tokio::spawn(async move {
-            // It takes a byte now and then, and then nothing.
-            for _ in 0..3 {
-                tokio::time::sleep(WRITE_TIMEOUT - Duration::from_secs(1)).await;
-                client.read_u8().await.unwrap();
-            }
-            client
-        });
-        let error = socket.write_all(&[0; 100]).await.unwrap_err();
-        assert_eq!(timeout_of(&error), Some(ClientTimeout::Write), "{error}");
-        let taken = (WRITE_TIMEOUT - Duration::from_secs(1)) * 3;
-        assert_eq!(started.elapsed(), taken + WRITE_TIMEOUT);
-        drop(reading.await.unwrap());
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_head_has_its_time_from_its_first_byte() {
-        let (mut socket, mut client, state) = connected();
-        let started = Instant::now();
-        let writing = tokio::spawn(async move {
-            tokio::time::sleep(Duration::from_secs(30)).await;
-            loop {
-                if client.write_u8(b'x').await.is_err() {
-                    return;
-                }
-                tokio::time::sleep(Duration::from_secs(1)).await;
-            }
-        });
-        let error = loop {
-            match socket.read_u8().await {
-                Ok(byte) => assert_eq!(byte, b'x'),
-                Err(error) => break error,
-            }
-        };
-        assert_eq!(timeout_of(&error), Some(ClientTimeout::Head), "{error}");
-        assert_eq!(started.elapsed(), Duration::from_secs(30) + HEAD_TIMEOUT);
-        // A body has other limits, and the next head a time of its own.
-        state.enter(ConnectionPhase::InRequest);
-        for _ in 0..100 {
-            tokio::time::advance(Duration::from_secs(1)).await;
-            assert_eq!(socket.read_u8().await.unwrap(), b'x');
+    /// Gives back the memory that it does not need while it waits for a request.
+    pub(crate) fn shrink(&mut self) {
+        self.output.shrink();
+        if self.unread.is_empty() {
+            self.unread = BytesMut::new();
         }
-        state.enter(ConnectionPhase::Idle);
-        let began = Instant::now();
-        while socket.read_u8().await.is_ok() {}
-        assert!(began.elapsed() >= HEAD_TIMEOUT, "{:?}", began.elapsed());
-        drop(socket);
-        writing.await.unwrap();
     }
 }

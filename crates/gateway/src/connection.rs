@@ -1,56 +1,92 @@
 //! A connection, and its requests one after the other.
+//!
+//! It is HTTP/1.1 of our own, for the sake of what a call and an idle connection cost: the task of the connection reads a head,
+//! answers the request in place and writes the response, without a channel, a task or a buffer between them.
 
 use std::{
-    convert::Infallible,
-    error::Error as _,
+    future::poll_fn,
     io, mem,
-    pin::Pin,
+    pin::{Pin, pin},
     sync::Arc,
     task::{Context, Poll, Waker, ready},
 };
 
-use http::{Request, Response, StatusCode, request::Parts};
-use hyper::{body::Incoming, server::conn::http1};
-use hyper_util::rt::TokioIo;
+use http::{Method, Response, StatusCode, Version, request::Parts};
+use http_body::Body as _;
+use http1::Framing;
 use tokio::net::TcpStream;
 
 use crate::{
     auth,
-    client_socket::{ClientSocket, ClientTimeout},
+    client_socket::{ClientTimeout, SharedSocket},
     connection_state::{ConnectionPhase, ConnectionState},
     error::{Error, dialect_of},
     headers,
     metrics::ConnectionMetrics,
     present_headers::PresentHeaders,
     refused_requests::RemoteAddress,
+    request_body::{self, RequestBody},
+    request_head::{BadHead, HeadReader, RequestHead},
     request_path, request_rules,
     response_body::ResponseBody,
+    response_head::{self, AfterResponse, BodyLength},
     service::{Service, Target},
-    tracked_body::TrackedBody,
-    unread_body::{self, RequestBody},
-    wakers::task_waker,
 };
-
-/// The limit of a request's head, and of what is read ahead or waits to be written, in bytes.
-const MAX_HEAD_BYTES: usize = 64 * 1024;
 
 /// A connection, which completes when it closes.
 pub(crate) struct Connection {
-    http: Http,
-    state: Arc<ConnectionState>,
-    /// The waker of its task, and what is made of it.
-    wakers: Option<(Waker, Waker)>,
-    is_ending: bool,
+    work: Work,
+    requests: Arc<Requests>,
+    /// What wakes its task.
+    waker: Option<Waker>,
 }
 
-type Socket = TokioIo<ClientSocket<TcpStream>>;
-
-/// What reads and writes.
-enum Http {
-    Active(Box<http1::Connection<Socket, ConnectionService>>),
-    /// Without hyper's buffers, which take more than all else. So it rests between requests that are seconds apart.
-    Resting(Socket, ConnectionService),
+/// What a connection does. It takes the room for a request while there is one, and for some seconds after it.
+enum Work {
+    Serving(Pin<Box<dyn Future<Output = Result<End, ConnectionError>> + Send>>),
+    Resting(SharedSocket),
     Closed,
+}
+
+/// Why a connection serves no more requests.
+enum End {
+    /// It closes.
+    Closed,
+    /// It waits for a request without the room for one.
+    Rest(SharedSocket),
+}
+
+/// Why a connection has ended before it should.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ConnectionError {
+    /// It was reset, a timeout has passed, or the like.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+    /// The head of a request was late.
+    #[error(transparent)]
+    Timeout(#[from] ClientTimeout),
+    /// It ended within the head of a request.
+    #[error("the connection ended within the head of a request")]
+    HeadEnded,
+    /// What came was no request.
+    #[error(transparent)]
+    BadHead(#[from] BadHead),
+    /// The client has left before it had its response.
+    #[error("the client has left before the response was complete")]
+    ClientGone,
+    /// The response has no end that could be sent.
+    #[error("the response has ended early")]
+    ResponseAborted,
+}
+
+impl ConnectionError {
+    fn timeout(&self) -> Option<ClientTimeout> {
+        match self {
+            Self::Timeout(timeout) => Some(*timeout),
+            Self::Io(error) => error.get_ref()?.downcast_ref().copied(),
+            _ => None,
+        }
+    }
 }
 
 impl Connection {
@@ -62,92 +98,58 @@ impl Connection {
         state: Arc<ConnectionState>,
         overloaded: bool,
     ) -> Self {
-        let socket = TokioIo::new(ClientSocket::new(socket, Arc::clone(&state)));
-        let requests = Requests { service, state: Arc::clone(&state), address, overloaded };
+        let requests = Arc::new(Requests { service, state, address, overloaded });
         // Many that come send nothing.
-        let http = Http::Resting(socket, ConnectionService(Arc::new(requests)));
-        Self { http, state, wakers: None, is_ending: false }
+        Self { work: Work::Resting(SharedSocket::new(socket)), requests, waker: None }
     }
 
-    /// Rests if it should and can.
-    fn begin_rest(&mut self) {
-        if !self.state.may_rest() || !matches!(self.http, Http::Active(_)) {
-            return;
+    /// Ends the rest as soon as there is something to read.
+    fn poll_rest(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        let Work::Resting(socket) = &self.work else { return Poll::Ready(()) };
+        let state = &self.requests.state;
+        if state.is_ending() {
+            self.work = Work::Closed;
+            return Poll::Ready(());
         }
-        if let Http::Active(http) = mem::replace(&mut self.http, Http::Closed) {
-            let mut parts = http.into_parts();
-            // The begin of a request that was sent before the response to the last one.
-            parts.io.inner_mut().give_back(parts.read_buf);
-            self.http = Http::Resting(parts.io, parts.service);
+        let readable = socket.lock().poll_readable(context);
+        if readable.is_pending() && state.phase() == ConnectionPhase::New {
+            state.enter(ConnectionPhase::Idle);
         }
-    }
-
-    /// Ends the rest, if there is one, as soon as there is a request.
-    fn poll_active(&mut self, context: &mut Context<'_>) -> Poll<()> {
-        let Http::Resting(socket, _) = &mut self.http else { return Poll::Ready(()) };
-        // An error is for hyper to read.
-        let _ = ready!(socket.inner_mut().poll_readable(context));
-        if let Http::Resting(socket, service) = mem::replace(&mut self.http, Http::Closed) {
-            self.state.end_rest();
-            self.http = Http::activate(socket, service);
+        // An error is there to be read, too.
+        let _ = ready!(readable);
+        if let Work::Resting(socket) = mem::replace(&mut self.work, Work::Closed) {
+            self.requests.state.end_rest();
+            self.work = Work::Serving(Box::pin(serve(socket, Arc::clone(&self.requests))));
         }
         Poll::Ready(())
     }
 }
 
-impl Http {
-    fn activate(socket: Socket, service: ConnectionService) -> Self {
-        let connection = http1::Builder::new()
-            // Its timeout would need a timer for each request; `ClientSocket` and `ConnectionPool` have their own.
-            .header_read_timeout(None)
-            .max_header_size(MAX_HEAD_BYTES)
-            .max_buf_size(MAX_HEAD_BYTES)
-            // To copy an event costs less than to hand its parts to the kernel.
-            .writev(false)
-            .serve_connection(socket, service);
-        Self::Active(Box::new(connection))
-    }
-}
-
 impl Future for Connection {
-    type Output = Result<(), hyper::Error>;
+    type Output = Result<(), ConnectionError>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        let this = &mut *self;
-        let waker = match &this.wakers {
-            Some((task, waker)) if task.will_wake(context.waker()) => waker.clone(),
-            _ => {
-                let waker = task_waker(context.waker());
-                this.state.set_task(context.waker());
-                this.wakers.insert((context.waker().clone(), waker)).1.clone()
-            }
-        };
-        let context = &mut Context::from_waker(&waker);
-        this.state.begin_poll();
-        if this.state.phase() == ConnectionPhase::Closing {
-            return Poll::Ready(Ok(()));
+        if !self.waker.as_ref().is_some_and(|waker| waker.will_wake(context.waker())) {
+            self.waker = Some(context.waker().clone());
+            self.requests.state.set_task(context.waker());
         }
-        this.begin_rest();
-        if !this.is_ending && this.state.is_ending() {
-            this.is_ending = true;
-            match &mut this.http {
-                Http::Active(http) => Pin::new(&mut **http).graceful_shutdown(),
-                Http::Resting(..) | Http::Closed => return Poll::Ready(Ok(())),
+        loop {
+            if self.requests.state.phase() == ConnectionPhase::Closing {
+                return Poll::Ready(Ok(()));
             }
-        }
-        ready!(this.poll_active(context));
-        match &mut this.http {
-            Http::Active(http) => Pin::new(&mut **http).poll(context),
-            Http::Resting(..) | Http::Closed => Poll::Ready(Ok(())),
+            ready!(self.poll_rest(context));
+            let Work::Serving(serving) = &mut self.work else { return Poll::Ready(Ok(())) };
+            match ready!(serving.as_mut().poll(context))? {
+                End::Closed => return Poll::Ready(Ok(())),
+                End::Rest(socket) => self.work = Work::Resting(socket),
+            }
         }
     }
 }
 
 /// A client that stops reading keeps a provider's stream open, so that end is logged; others come and go.
-pub(crate) fn report_end(error: &hyper::Error, metrics: &ConnectionMetrics) {
-    let source = error.source().and_then(|source| source.downcast_ref::<io::Error>());
-    let timeout = source.and_then(|error| error.get_ref()?.downcast_ref::<ClientTimeout>());
-    match timeout {
+pub(crate) fn report_end(error: &ConnectionError, metrics: &ConnectionMetrics) {
+    match error.timeout() {
         Some(ClientTimeout::Write) => {
             metrics.closed("write_timeout", 1);
             tracing::info!("connection closed: {}", ClientTimeout::Write);
@@ -160,6 +162,250 @@ pub(crate) fn report_end(error: &hyper::Error, metrics: &ConnectionMetrics) {
     }
 }
 
+/// Serves requests until the connection closes, or should rest.
+async fn serve(socket: SharedSocket, requests: Arc<Requests>) -> Result<End, ConnectionError> {
+    loop {
+        let mut reader = HeadReader::default();
+        let goes_on = match poll_fn(|context| poll_head(&socket, &mut reader, &requests.state, context)).await
+        {
+            Ok(Next::Request(head)) => exchange(&socket, head, &requests).await?,
+            Ok(Next::End(End::Rest(socket))) => return Ok(End::Rest(socket)),
+            Ok(Next::End(End::Closed)) => false,
+            Err(ConnectionError::BadHead(bad)) => {
+                refuse(&socket, bad, &requests).await?;
+                return Err(bad.into());
+            }
+            Err(error) => return Err(error),
+        };
+        if !goes_on {
+            poll_fn(|context| socket.lock().poll_shutdown(context)).await?;
+            return Ok(End::Closed);
+        }
+        socket.lock().shrink();
+        requests.state.enter(ConnectionPhase::Idle);
+    }
+}
+
+/// What comes next on a connection.
+enum Next {
+    Request(Box<RequestHead>),
+    End(End),
+}
+
+/// Waits for the head of a request.
+fn poll_head(
+    shared: &SharedSocket,
+    reader: &mut HeadReader,
+    state: &ConnectionState,
+    context: &mut Context<'_>,
+) -> Poll<Result<Next, ConnectionError>> {
+    let mut socket = shared.lock();
+    loop {
+        if !socket.unread.is_empty()
+            && let Some(head) = reader.next(&mut socket.unread)?
+        {
+            return Poll::Ready(Ok(Next::Request(Box::new(head))));
+        }
+        if state.is_ending() {
+            return Poll::Ready(Ok(Next::End(End::Closed)));
+        }
+        if socket.unread.is_empty() {
+            if state.may_rest() {
+                return Poll::Ready(Ok(Next::End(End::Rest(shared.clone()))));
+            }
+        } else if state.phase() != ConnectionPhase::ReadingHead {
+            state.enter(ConnectionPhase::ReadingHead);
+        }
+        if socket.poll_readable(context)?.is_pending() {
+            if state.phase() == ConnectionPhase::New {
+                state.enter(ConnectionPhase::Idle);
+            }
+            // Most heads arrive at once: they need no timer.
+            if state.phase() != ConnectionPhase::ReadingHead {
+                return Poll::Pending;
+            }
+            return socket
+                .poll_head_deadline(context, state.phase_since())
+                .map(|timeout| Err(timeout.into()));
+        }
+        // It is readable, unless something else has changed since.
+        match socket.poll_read(context)? {
+            Poll::Ready(0) if socket.unread.is_empty() => return Poll::Ready(Ok(Next::End(End::Closed))),
+            Poll::Ready(0) => return Poll::Ready(Err(ConnectionError::HeadEnded)),
+            Poll::Ready(_) | Poll::Pending => {}
+        }
+    }
+}
+
+/// Answers one request. Whether the connection can have another one.
+async fn exchange(
+    socket: &SharedSocket,
+    head: Box<RequestHead>,
+    requests: &Requests,
+) -> Result<bool, ConnectionError> {
+    let state = &requests.state;
+    if !state.enter(ConnectionPhase::InRequest) {
+        // It has to close, and begins nothing.
+        return Ok(false);
+    }
+    let RequestHead { mut parts, framing, expects_continue, keeps_alive } = *head;
+    {
+        let mut socket = socket.lock();
+        (socket.body, socket.awaits_continue) = (framing, expects_continue);
+        socket.exchange += 1;
+    }
+    let (version, is_head) = (parts.version, parts.method == Method::HEAD);
+    let body = RequestBody::of(socket);
+    let response = {
+        let mut response = pin!(requests.respond(&mut parts, body));
+        poll_fn(|context| match response.as_mut().poll(context) {
+            Poll::Ready(response) => Poll::Ready(Ok(response)),
+            Poll::Pending => poll_client_gone(socket, context).map(|()| Err(ConnectionError::ClientGone)),
+        })
+        .await?
+    };
+    // A client that is slow to send its body has its error at once, and one that waits to be asked for it sends none.
+    let has_unread = {
+        let socket = socket.lock();
+        !socket.body.is_complete() && !socket.awaits_continue
+    };
+    if has_unread && response.status() != StatusCode::REQUEST_TIMEOUT {
+        request_body::discard(socket).await;
+    }
+    let goes_on = keeps_alive && socket.lock().body.is_complete() && !state.is_ending() && !closes(&response);
+    send(socket, version, is_head, response, goes_on).await?;
+    Ok(goes_on)
+}
+
+/// The client is looked after while nothing of its request is to come: until then whoever reads the body sees its end.
+fn poll_client_gone(socket: &SharedSocket, context: &mut Context<'_>) -> Poll<()> {
+    let mut socket = socket.lock();
+    if socket.body.is_complete() { socket.poll_gone(context) } else { Poll::Pending }
+}
+
+/// Whether the response ends its connection.
+fn closes(response: &Response<ResponseBody>) -> bool {
+    response.headers().get(http::header::CONNECTION).is_some_and(|value| value.as_bytes() == b"close")
+}
+
+/// Sends a response.
+async fn send(
+    socket: &SharedSocket,
+    version: Version,
+    is_head: bool,
+    response: Response<ResponseBody>,
+    goes_on: bool,
+) -> Result<(), ConnectionError> {
+    let (head, body) = response.into_parts();
+    let length = body_length(&head, &body, version, is_head);
+    let goes_on = goes_on && length != BodyLength::UntilClose;
+    let after = match (goes_on, version) {
+        (false, _) => AfterResponse::Closes,
+        (true, Version::HTTP_10) => AfterResponse::GoesOnWith10,
+        (true, _) => AfterResponse::GoesOn,
+    };
+    response_head::write(socket.lock().output.buffer(), (version, head.status), &head.headers, length, after);
+    drop(head);
+    match (length, body) {
+        (BodyLength::None | BodyLength::OfHead(_), _) => {}
+        (BodyLength::Exact(_), ResponseBody::Complete(bytes)) => socket.lock().output.push(bytes),
+        (_, mut body) => {
+            let sent = poll_fn(|context| poll_send_body(socket, &mut body, length, context)).await;
+            if matches!(sent, Err(ConnectionError::ResponseAborted)) {
+                // What came before it is sent. Without an end, no client takes it for the whole (C3).
+                poll_fn(|context| socket.lock().poll_flush(context)).await?;
+            }
+            sent?;
+        }
+    }
+    poll_fn(|context| socket.lock().poll_flush(context)).await?;
+    Ok(())
+}
+
+fn body_length(
+    head: &http::response::Parts,
+    body: &ResponseBody,
+    version: Version,
+    is_head: bool,
+) -> BodyLength {
+    let exact = body.size_hint().exact();
+    if head.status.is_informational()
+        || matches!(head.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
+    {
+        return BodyLength::None;
+    }
+    if is_head {
+        // A handler that made no body has said how long it would be.
+        let stated = head.headers.get(http::header::CONTENT_LENGTH);
+        let stated = stated.and_then(|length| length.to_str().ok()?.parse().ok());
+        return BodyLength::OfHead(stated.or_else(|| exact.filter(|length| *length > 0)));
+    }
+    match exact {
+        Some(length) => BodyLength::Exact(length),
+        None if version == Version::HTTP_10 => BodyLength::UntilClose,
+        None => BodyLength::Chunked,
+    }
+}
+
+/// Sends a body as it comes. Pieces that come together are sent together.
+fn poll_send_body(
+    shared: &SharedSocket,
+    body: &mut ResponseBody,
+    length: BodyLength,
+    context: &mut Context<'_>,
+) -> Poll<Result<(), ConnectionError>> {
+    loop {
+        if shared.lock().output.is_full() {
+            ready!(shared.lock().poll_flush(context))?;
+        }
+        // Not locked while it is asked: what makes the body may hold the request's.
+        let frame = Pin::new(&mut *body).poll_frame(context);
+        let mut socket = shared.lock();
+        match frame {
+            Poll::Ready(Some(Ok(frame))) => match frame.into_data() {
+                Ok(bytes) if bytes.is_empty() => {}
+                Ok(bytes) if length == BodyLength::Chunked => socket.output.push_chunk(bytes),
+                Ok(bytes) => socket.output.push(bytes),
+                Err(_) => {}
+            },
+            Poll::Ready(Some(Err(_))) => return Poll::Ready(Err(ConnectionError::ResponseAborted)),
+            Poll::Ready(None) => {
+                if length == BodyLength::Chunked {
+                    socket.output.push_last_chunk();
+                }
+                return Poll::Ready(Ok(()));
+            }
+            Poll::Pending => {
+                let flushed = socket.poll_flush(context)?;
+                return match (flushed, socket.body.is_complete()) {
+                    (Poll::Ready(()), true) => {
+                        socket.poll_gone(context).map(|()| Err(ConnectionError::ClientGone))
+                    }
+                    _ => Poll::Pending,
+                };
+            }
+        }
+    }
+}
+
+/// Says why a request was not read. The connection closes.
+async fn refuse(socket: &SharedSocket, bad: BadHead, requests: &Requests) -> Result<(), ConnectionError> {
+    let error = if requests.overloaded {
+        overloaded()
+    } else {
+        Error::new(bad.status(), "invalid_request", bad.to_string()).with_connection_close()
+    };
+    let mut parts = http::Request::new(()).into_parts().0;
+    let response = reject(&error, &mut parts, PresentHeaders::default());
+    socket.lock().unread.clear();
+    send(socket, Version::HTTP_11, false, response, false).await?;
+    poll_fn(|context| socket.lock().poll_shutdown(context)).await?;
+    // Whatever it is, the client may still be sending.
+    socket.lock().body = Framing::UntilClose;
+    request_body::discard(socket).await;
+    Ok(())
+}
+
 /// What the requests of a connection have in common. Each has a share of it, and none of anything that other connections
 /// have.
 struct Requests {
@@ -169,72 +415,41 @@ struct Requests {
     overloaded: bool,
 }
 
-/// The same, as hyper wants it.
-struct ConnectionService(Arc<Requests>);
-
-impl hyper::service::Service<Request<Incoming>> for ConnectionService {
-    type Response = Response<TrackedBody>;
-    type Error = Infallible;
-    /// In a box, since an idle connection would keep the room for it.
-    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Infallible>> + Send>>;
-
-    fn call(&self, request: Request<Incoming>) -> Self::Future {
-        let requests = Arc::clone(&self.0);
-        Box::pin(async move { Ok(requests.respond(request).await) })
-    }
-}
-
 impl Requests {
-    async fn respond(&self, request: Request<Incoming>) -> Response<TrackedBody> {
+    async fn respond(&self, request: &mut Parts, body: RequestBody) -> Response<ResponseBody> {
         let state = &self.state;
-        if !state.enter(ConnectionPhase::InRequest) {
-            // It has to close, and begins nothing.
-            return std::future::pending().await;
-        }
-        let (mut request, body) = request.into_parts();
         let present = PresentHeaders::of(&request.headers);
-        let body = RequestBody::new(body, present.expect, Arc::clone(state));
-        let response = match self.rejection(&request, present) {
-            Some(error) => {
-                drop(body);
-                reject(&error, &request, present)
-            }
-            None => {
-                // Before anything looks at it: what needs a key is decided by the path that is then served.
-                let mut target = Target::of(request.uri.path());
-                if !matches!(target, Target::Call(_))
-                    && let Some(uri) = request_path::usual(&request.uri)
-                {
-                    request.uri = uri;
-                    target = Target::of(request.uri.path());
-                }
-                let shows_key = !state.is_known() && target != Target::Public;
-                let response = self.service.respond(&mut request, present, body, target, self.address).await;
-                if shows_key && !matches!(response.status(), StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN)
-                {
-                    state.mark_known();
-                }
-                response
-            }
-        };
-        // A client that is slow to send its body has its error at once.
-        if let Some(rest) = state.take_unread()
-            && response.status() != StatusCode::REQUEST_TIMEOUT
-        {
-            unread_body::discard(rest).await;
+        if let Some(error) = self.rejection(request, present) {
+            return reject(&error, request, present);
         }
-        response.map(|body| TrackedBody::new(body, Arc::clone(state)))
+        // Before anything looks at it: what needs a key is decided by the path that is then served.
+        let mut target = Target::of(request.uri.path());
+        if !matches!(target, Target::Call(_))
+            && let Some(uri) = request_path::usual(&request.uri)
+        {
+            request.uri = uri;
+            target = Target::of(request.uri.path());
+        }
+        let shows_key = !state.is_known() && target != Target::Public;
+        let response = pin!(self.service.respond(request, present, body, target, self.address)).await;
+        if shows_key && !matches!(response.status(), StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) {
+            state.mark_known();
+        }
+        response
     }
 
     /// Why a request is rejected, whatever it is.
     fn rejection(&self, request: &Parts, present: PresentHeaders) -> Option<Error> {
         if self.overloaded {
-            let message = "the gateway has too many connections; retry the request";
-            return Some(Error::overloaded(message.to_owned()));
+            return Some(overloaded());
         }
         let message = request_rules::violation(&request.uri, &request.headers, present)?;
         Some(Error::invalid_request(message.to_owned()).with_connection_close())
     }
+}
+
+fn overloaded() -> Error {
+    Error::overloaded("the gateway has too many connections; retry the request".to_owned())
 }
 
 fn reject(error: &Error, request: &Parts, present: PresentHeaders) -> Response<ResponseBody> {

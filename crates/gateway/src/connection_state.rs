@@ -9,7 +9,6 @@ use std::{
     time::Duration,
 };
 
-use hyper::body::Incoming;
 use tokio::time::Instant;
 
 /// What a connection is doing.
@@ -37,18 +36,12 @@ pub(crate) struct ConnectionState {
     phase_since_ms: AtomicU64,
     /// Whether it has made a request that needs a key, and had it.
     is_known: AtomicBool,
-    /// Whether something of a response is not written yet.
-    has_unsent: AtomicBool,
     /// Whether it closes as soon as it is idle.
     is_ending: AtomicBool,
     /// Whether it gives back what it does not need while it is idle.
     is_resting: AtomicBool,
-    /// How often its task was polled.
-    polls: AtomicU64,
     /// What wakes its task.
     task: Mutex<Option<Waker>>,
-    /// What its request's handler has not read of the body.
-    unread: Mutex<Option<Incoming>>,
 }
 
 impl ConnectionState {
@@ -58,12 +51,9 @@ impl ConnectionState {
             phase: AtomicU8::new(ConnectionPhase::New as u8),
             phase_since_ms: AtomicU64::new(0),
             is_known: AtomicBool::new(false),
-            has_unsent: AtomicBool::new(false),
             is_ending: AtomicBool::new(false),
             is_resting: AtomicBool::new(false),
-            polls: AtomicU64::new(0),
             task: Mutex::default(),
-            unread: Mutex::default(),
         }
     }
 
@@ -103,20 +93,6 @@ impl ConnectionState {
         self.is_known.store(true, Ordering::Relaxed);
     }
 
-    pub(crate) fn set_unsent(&self, has_unsent: bool) {
-        self.has_unsent.store(has_unsent, Ordering::Relaxed);
-    }
-
-    /// Its task is polled; nobody else says so.
-    pub(crate) fn begin_poll(&self) {
-        self.polls.store(self.polls.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
-    }
-
-    /// The number of the poll that its task is in, from 1 on.
-    pub(crate) fn current_poll(&self) -> u64 {
-        self.polls.load(Ordering::Relaxed)
-    }
-
     /// Asks for what it does not need while it is idle.
     pub(crate) fn request_rest(&self) {
         if !self.is_resting.swap(true, Ordering::AcqRel) {
@@ -124,26 +100,14 @@ impl ConnectionState {
         }
     }
 
-    /// Whether it was asked for that, and can give it: nothing is being received or sent.
+    /// Whether it was asked for that, and can give it.
     pub(crate) fn may_rest(&self) -> bool {
-        self.is_resting.load(Ordering::Acquire)
-            && self.phase() == ConnectionPhase::Idle
-            && !self.has_unsent.load(Ordering::Relaxed)
+        self.is_resting.load(Ordering::Acquire) && self.phase() == ConnectionPhase::Idle
     }
 
     /// It needs it again.
     pub(crate) fn end_rest(&self) {
         self.is_resting.store(false, Ordering::Release);
-    }
-
-    /// Nobody reads the rest of the request's body.
-    pub(crate) fn leave_unread(&self, body: Incoming) {
-        *self.unread.lock().unwrap_or_else(PoisonError::into_inner) = Some(body);
-    }
-
-    /// What was left of the request's body.
-    pub(crate) fn take_unread(&self) -> Option<Incoming> {
-        self.unread.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
     /// Closes it unless a request is in flight, or, if its client is known, has begun. Whether it will close.

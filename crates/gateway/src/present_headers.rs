@@ -10,7 +10,6 @@ pub(crate) struct PresentHeaders {
     /// More than one `host`.
     pub(crate) several_hosts: bool,
     pub(crate) has_origin: bool,
-    pub(crate) expect: bool,
     pub(crate) transfer_encoding: bool,
     pub(crate) content_encoding: bool,
     /// A `content-type` of a form with files.
@@ -29,7 +28,6 @@ impl PresentHeaders {
             match name.as_str() {
                 "host" => hosts += 1,
                 "origin" => present.has_origin = true,
-                "expect" => present.expect = true,
                 "transfer-encoding" => present.transfer_encoding = true,
                 "content-encoding" => present.content_encoding = true,
                 "content-type" => present.form |= value.to_str().is_ok_and(dialects::is_form),
@@ -63,9 +61,8 @@ mod tests {
     #[test]
     fn each_header_is_found_by_its_name() {
         type IsFound = fn(&PresentHeaders) -> bool;
-        let table: [(HeaderName, &'static str, IsFound); 9] = [
+        let table: [(HeaderName, &'static str, IsFound); 8] = [
             (header::ORIGIN, "", |present| present.has_origin),
-            (header::EXPECT, "", |present| present.expect),
             (header::TRANSFER_ENCODING, "", |present| present.transfer_encoding),
             (header::CONTENT_ENCODING, "", |present| present.content_encoding),
             (header::CONTENT_TYPE, "multipart/form-data; boundary=x", |present| present.form),

@@ -14,10 +14,10 @@ use crate::{
     headers,
     present_headers::PresentHeaders,
     refused_requests::RemoteAddress,
+    request_body::RequestBody,
     response_body::ResponseBody,
     router::{call_endpoint, only_post, router},
     state::App,
-    unread_body::RequestBody,
 };
 
 /// What a request is for, by its path.

@@ -9,13 +9,14 @@
 //! An own exchange of bytes, and no library's: the head of a request is written as bytes once, of a response only the headers are
 //! kept that somebody reads, and the pieces of its body are slices of what was read. Nothing of that needs a task, a channel or a
 //! map. How a response is read follows RFC 9112, as lenient as `httparse` by default and as hyper's client is; where two readers
-//! could find two ends of a response, it is refused, or its connection is not used again.
+//! could find two ends of a response, it is refused, or its connection is not used again. What it shares with the gateway's
+//! server is in the crate `http1`.
 //!
 //! An arrow means "uses".
 //!
 //! ```text
 //! client ──▶ body ──▶ pool ──▶ connection ──▶ request
-//!    │                            │   └──▶ response_head ──▶ framing ──▶ chunked ──▶ piece
+//!    │                            │   └──▶ response_head
 //!    │                            ▼
 //!    └────▶ connector ──▶ tls ──▶ transport
 //!             │  │  │      └──▶ verifier ──▶ certificate_names
@@ -28,12 +29,9 @@
 
 mod body;
 mod certificate_names;
-mod chunked;
 mod connection;
 mod connector;
 mod error;
-mod framing;
-mod piece;
 mod pool;
 pub(crate) mod proxy;
 mod request;

@@ -8,11 +8,10 @@ use std::task::{Context, Poll, Waker, ready};
 
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, StatusCode};
+use http1::{Framing, Piece};
 use tokio::io::{AsyncRead as _, AsyncReadExt as _, ReadBuf};
 
 use super::error::ClientError;
-use super::framing::Framing;
-use super::piece::Piece;
 use super::request::OutgoingRequest;
 use super::response_head::{HeadReader, ResponseHead};
 use super::transport::Transport;

@@ -1,5 +1,7 @@
 //! Why the client got no response.
 
+use http1::Malformed;
+
 use crate::cause::{ConnectCause, LocalResource};
 
 /// Why the client got no response.
@@ -19,5 +21,11 @@ pub(crate) enum ClientError {
 impl ClientError {
     pub(crate) fn not_connected(cause: ConnectCause, detail: impl Into<String>) -> Self {
         Self::NotConnected { cause, detail: detail.into() }
+    }
+}
+
+impl From<Malformed> for ClientError {
+    fn from(_: Malformed) -> Self {
+        Self::Interrupted
     }
 }

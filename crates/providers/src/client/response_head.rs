@@ -4,10 +4,8 @@ use std::mem::MaybeUninit;
 
 use bytes::{Buf as _, BytesMut};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use http1::{BodyFields, Framing, Malformed, blank_lines, head_length};
 use httparse::{Header, ParserConfig, Response, Status};
-
-use super::framing::Framing;
-use super::piece::Malformed;
 
 /// The largest head of a response. Providers send about 2 kB.
 const MAX_HEAD_BYTES: usize = 64 * 1024;
@@ -66,7 +64,7 @@ impl HeadReader {
                 return Ok(None);
             }
             // A head in single bytes is not parsed for each of them.
-            if (self.scanned == 0 || has_end(&unread[self.scanned.saturating_sub(2)..]))
+            if (self.scanned == 0 || head_length(unread, self.scanned).is_some())
                 && let Some((length, head)) = self.parse(unread)?
             {
                 unread.advance(length);
@@ -121,7 +119,7 @@ impl HeadReader {
         let mut fields = BodyFields::default();
         let mut headers = HeaderMap::with_capacity(KEPT_HEADERS);
         for header in response.headers.iter() {
-            fields.read(header)?;
+            fields.read(header.name, header.value)?;
             self.keep(header, status, &mut headers)?;
         }
         let is_bodiless = self.is_bodiless
@@ -195,81 +193,4 @@ impl From<Malformed> for Unreadable {
     fn from(_: Malformed) -> Self {
         Self::Malformed
     }
-}
-
-/// The length of the empty lines that come first.
-fn blank_lines(bytes: &[u8]) -> usize {
-    let mut length = 0;
-    loop {
-        length += match bytes.get(length..) {
-            Some([b'\n', ..]) => 1,
-            Some([b'\r', b'\n', ..]) => 2,
-            _ => return length,
-        };
-    }
-}
-
-/// Whether there is an empty line, which ends a head.
-fn has_end(bytes: &[u8]) -> bool {
-    memchr::memchr_iter(b'\n', bytes)
-        .any(|at| matches!(bytes.get(at + 1..), Some([b'\n', ..] | [b'\r', b'\n', ..])))
-}
-
-/// What the headers say of the body and the connection.
-#[derive(Debug, Default)]
-struct BodyFields {
-    length: Option<u64>,
-    /// Whether the last transfer coding is `chunked`; `None`: there is none.
-    is_chunked: Option<bool>,
-    /// There are transfer codings besides the last one.
-    has_other_coding: bool,
-    is_closing: bool,
-    is_keeping_alive: bool,
-}
-
-impl BodyFields {
-    fn read(&mut self, header: &Header<'_>) -> Result<(), Malformed> {
-        let is = |name: &str| header.name.eq_ignore_ascii_case(name);
-        match header.name.len() {
-            10 if is("connection") => {
-                for option in elements(header.value) {
-                    self.is_closing |= option.eq_ignore_ascii_case(b"close");
-                    self.is_keeping_alive |= option.eq_ignore_ascii_case(b"keep-alive");
-                }
-            }
-            14 if is("content-length") => {
-                for number in elements(header.value) {
-                    let length = digits(number).ok_or(Malformed)?;
-                    if self.length.is_some_and(|other| other != length) {
-                        return Err(Malformed);
-                    }
-                    self.length = Some(length);
-                }
-            }
-            17 if is("transfer-encoding") => {
-                for coding in elements(header.value) {
-                    self.has_other_coding |= self.is_chunked.is_some();
-                    self.is_chunked = Some(coding.eq_ignore_ascii_case(b"chunked"));
-                }
-            }
-            _ => {}
-        }
-        Ok(())
-    }
-}
-
-/// The elements of a list.
-fn elements(value: &[u8]) -> impl Iterator<Item = &[u8]> {
-    value.split(|byte| *byte == b',').map(<[u8]>::trim_ascii)
-}
-
-/// A number of nothing but digits.
-fn digits(text: &[u8]) -> Option<u64> {
-    if text.is_empty() {
-        return None;
-    }
-    text.iter().try_fold(0_u64, |number, byte| {
-        let digit = byte.is_ascii_digit().then(|| byte - b'0')?;
-        number.checked_mul(10)?.checked_add(digit.into())
-    })
 }

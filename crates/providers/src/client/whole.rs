@@ -2,8 +2,8 @@
 
 use bytes::BytesMut;
 use http::HeaderMap;
+use http1::{Malformed, Piece};
 
-use super::piece::{Malformed, Piece};
 use super::response_head::{HeadReader, IsKept};
 
 /// A response that was read to its end.

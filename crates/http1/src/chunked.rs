@@ -2,7 +2,7 @@
 
 use bytes::{Buf as _, Bytes, BytesMut};
 
-use super::piece::{Malformed, Piece};
+use crate::piece::{Malformed, Piece};
 
 /// The largest size of all extensions of a body together, and of all trailers. They are read over.
 const MAX_IGNORED_BYTES: usize = 16 * 1024;
@@ -28,7 +28,7 @@ enum Position {
 
 /// The state of a body in chunks.
 #[derive(Debug)]
-pub(super) struct Chunked {
+pub struct Chunked {
     position: Position,
     /// What is still to come of the chunk.
     remaining: u64,
@@ -37,12 +37,17 @@ pub(super) struct Chunked {
 }
 
 impl Chunked {
-    pub(super) const fn new() -> Self {
+    pub(crate) const fn new() -> Self {
         Self { position: Position::SizeStart, remaining: 0, ignored: 0 }
     }
 
+    /// Whether its last chunk and what follows it were read.
+    pub(crate) fn is_complete(&self) -> bool {
+        self.position == Position::End
+    }
+
     /// Takes the next piece out of what was read.
-    pub(super) fn next(&mut self, unread: &mut BytesMut) -> Result<Piece, Malformed> {
+    pub(crate) fn next(&mut self, unread: &mut BytesMut) -> Result<Piece, Malformed> {
         if unread.is_empty() && self.position != Position::End {
             return Ok(Piece::Incomplete);
         }

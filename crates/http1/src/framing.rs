@@ -1,27 +1,33 @@
-//! Where the body of a response ends (RFC 9112, section 6.3).
+//! Where a body ends (RFC 9112, section 6.3).
 
 use bytes::BytesMut;
 
-use super::chunked::Chunked;
-use super::piece::{Malformed, Piece};
+use crate::chunked::Chunked;
+use crate::piece::{Malformed, Piece};
 
 /// How the end of a body is found.
 #[derive(Debug)]
-pub(super) enum Framing {
+pub enum Framing {
     /// So many bytes are still to come.
     Length(u64),
+    /// In chunks, the last of which is empty.
     Chunked(Chunked),
     /// It ends with the connection.
     UntilClose,
 }
 
 impl Framing {
-    pub(super) const fn chunked() -> Self {
+    /// In chunks.
+    #[must_use]
+    pub const fn chunked() -> Self {
         Self::Chunked(Chunked::new())
     }
 
     /// Takes the next piece out of what was read, without copying it.
-    pub(super) fn next(&mut self, unread: &mut BytesMut) -> Result<Piece, Malformed> {
+    ///
+    /// # Errors
+    /// When what was read is no chunk.
+    pub fn next(&mut self, unread: &mut BytesMut) -> Result<Piece, Malformed> {
         match self {
             Self::Length(0) => Ok(Piece::End),
             Self::Chunked(chunked) => chunked.next(unread),
@@ -36,15 +42,27 @@ impl Framing {
     }
 
     /// Whether the body is complete where the connection ends.
-    pub(super) const fn ends_with_connection(&self) -> bool {
+    #[must_use]
+    pub const fn ends_with_connection(&self) -> bool {
         matches!(self, Self::UntilClose)
     }
 
     /// The bytes that are still to come, if that was announced.
-    pub(super) const fn remaining(&self) -> Option<u64> {
+    #[must_use]
+    pub const fn remaining(&self) -> Option<u64> {
         match self {
             Self::Length(remaining) => Some(*remaining),
             Self::Chunked(_) | Self::UntilClose => None,
+        }
+    }
+
+    /// Whether nothing is to come any more, as far as it was read.
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
+        match self {
+            Self::Length(remaining) => *remaining == 0,
+            Self::Chunked(chunked) => chunked.is_complete(),
+            Self::UntilClose => false,
         }
     }
 }
