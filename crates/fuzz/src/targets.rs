@@ -6,6 +6,7 @@ mod encodings;
 mod errors;
 mod forms;
 mod heads;
+mod http_requests;
 mod http_responses;
 mod messages;
 mod names;
@@ -38,7 +39,7 @@ const fn target(
 /// All targets.
 ///
 /// The memory of one is what it allocates for each byte of its input, with the copies that its own checks make.
-pub const TARGETS: [Target; 19] = [
+pub const TARGETS: [Target; 20] = [
     target(
         "request_chat",
         "requests in Chat Completions, translated to all formats",
@@ -75,6 +76,13 @@ pub const TARGETS: [Target; 19] = [
         "messages of AWS' event stream, in any pieces",
         messages::run,
         messages::seeds,
+        512,
+    ),
+    target(
+        "http_request",
+        "heads and bodies of HTTP/1.1 requests, in any pieces",
+        http_requests::run,
+        http_requests::seeds,
         512,
     ),
     target(

@@ -273,8 +273,7 @@ async fn exchange(
         request_body::discard(socket).await;
     }
     let goes_on = keeps_alive && socket.lock().body.is_complete() && !state.is_ending() && !closes(&response);
-    send(socket, version, is_head, response, goes_on).await?;
-    Ok(goes_on)
+    send(socket, version, is_head, response, goes_on).await
 }
 
 /// The client is looked after while nothing of its request is to come: until then whoever reads the body sees its end.
@@ -288,14 +287,14 @@ fn closes(response: &Response<ResponseBody>) -> bool {
     response.headers().get(http::header::CONNECTION).is_some_and(|value| value.as_bytes() == b"close")
 }
 
-/// Sends a response.
+/// Sends a response. Whether the connection can have another request: if `goes_on`, unless its end is that of the response.
 async fn send(
     socket: &SharedSocket,
     version: Version,
     is_head: bool,
     response: Response<ResponseBody>,
     goes_on: bool,
-) -> Result<(), ConnectionError> {
+) -> Result<bool, ConnectionError> {
     let (head, body) = response.into_parts();
     let length = body_length(&head, &body, version, is_head);
     let goes_on = goes_on && length != BodyLength::UntilClose;
@@ -319,7 +318,7 @@ async fn send(
         }
     }
     poll_fn(|context| socket.lock().poll_flush(context)).await?;
-    Ok(())
+    Ok(goes_on)
 }
 
 fn body_length(

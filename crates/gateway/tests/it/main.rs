@@ -19,6 +19,7 @@ mod fleet;
 mod formats;
 mod front_door;
 mod hostile_clients;
+mod http1;
 mod inspection;
 mod kept_alive;
 mod keys;
