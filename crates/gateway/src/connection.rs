@@ -303,7 +303,11 @@ async fn send(
         (true, Version::HTTP_10) => AfterResponse::GoesOnWith10,
         (true, _) => AfterResponse::GoesOn,
     };
-    response_head::write(socket.lock().output.buffer(), (version, head.status), &head.headers, length, after);
+    {
+        let output = &mut socket.lock().output;
+        output.reserve_response(if let ResponseBody::Complete(bytes) = &body { bytes.len() } else { 0 });
+        response_head::write(output.buffer(), (version, head.status), &head.headers, length, after);
+    }
     drop(head);
     match (length, body) {
         (BodyLength::None | BodyLength::OfHead(_), _) => {}

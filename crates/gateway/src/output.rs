@@ -13,6 +13,9 @@ const MAX_BUFFERED_BYTES: usize = 16 * 1024;
 /// kernel.
 const LARGE_PIECE_BYTES: usize = 4 * 1024;
 
+/// Room for the head of most responses.
+const USUAL_HEAD_BYTES: usize = 1024;
+
 /// What is still to be sent, in this order: the buffer, a large piece, and what ends it.
 #[derive(Debug, Default)]
 pub(crate) struct Output {
@@ -24,6 +27,11 @@ pub(crate) struct Output {
 }
 
 impl Output {
+    /// Makes room for the head of a response and, unless it is large, its body of so many bytes.
+    pub(crate) fn reserve_response(&mut self, body: usize) {
+        self.buffer.reserve(USUAL_HEAD_BYTES + if body < LARGE_PIECE_BYTES { body } else { 0 });
+    }
+
     /// The buffer, to append to it. Not while there is a large piece.
     pub(crate) fn buffer(&mut self) -> &mut Vec<u8> {
         debug_assert!(self.large.is_empty() && self.end.is_empty(), "it would be sent too early");

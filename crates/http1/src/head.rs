@@ -48,7 +48,16 @@ impl BodyFields {
     ///
     /// # Errors
     /// When it is a length that is none, or another one than before.
+    #[inline]
     pub fn read(&mut self, name: &str, value: &[u8]) -> Result<(), Malformed> {
+        // Most fields say nothing of it.
+        match (name.len(), name.as_bytes()) {
+            (10 | 14, [b'c' | b'C', ..]) | (17, [b't' | b'T', ..]) => self.read_named(name, value),
+            _ => Ok(()),
+        }
+    }
+
+    fn read_named(&mut self, name: &str, value: &[u8]) -> Result<(), Malformed> {
         let is = |other: &str| name.eq_ignore_ascii_case(other);
         match name.len() {
             10 if is("connection") => {
