@@ -5,7 +5,7 @@
 //! errors have the shape that the SDK of the path raises like a provider's; `x-switchboard-error` tells them apart.
 //!
 //! The path of a good call is short: `connection` → `service` → `calls` → the manager, and back as a `response_body` that
-//! hyper polls itself. It has no timer, no table of paths, no layer and no lock that another connection uses.
+//! the connection polls itself. It has no timer, no table of paths, no layer and no lock that another connection uses.
 //!
 //! Arrows point down: a file uses only files on the lines below its own, and the one behind its arrow. So what handlers
 //! share stands apart from the table of paths, and there are no circles.
@@ -17,7 +17,8 @@
 //!    ▼
 //! connection ─▶ service                                              a connection, and what answers its requests
 //!    ▼
-//! client_socket  tracked_body  unread_body ─▶ connection_state        the parts of a connection
+//! request_body ─▶ client_socket ─▶ output ─▶ response_head            what it reads and writes
+//! request_head  connection_state
 //! router                                                             the table of paths
 //!    ▼
 //! gemini  stored_responses                                           handlers of paths that name more
@@ -38,7 +39,7 @@
 //!    ▼
 //! shutdown ─▶ fair_share    loopback  request_rules ─▶ present_headers    these use no other file
 //! client_backoff  headers  duration  lazy_timer  openapi
-//! dashboard  request_path  resources  refused_requests  wakers
+//! dashboard  request_path  resources  refused_requests
 //! ```
 //!
 //! | file | subject |
@@ -46,12 +47,14 @@
 //! | `server` | the listener, from bind to shutdown |
 //! | `connections`, `connection_pool` | the open connections; who has to leave for a new one, or rests |
 //! | `connection`, `service` | one connection and its requests; what answers a request |
-//! | `connection_state`, `client_socket`, `tracked_body` | what a connection is doing; its timeouts; the end of its requests |
-//! | `unread_body` | what a client still sends of a request that is answered |
+//! | `connection_state` | what a connection is doing |
+//! | `client_socket`, `output` | what was read and what is to be sent; timeouts |
+//! | `request_head`, `response_head` | HTTP/1.1 as bytes, with the crate `http1` |
+//! | `request_body` | the body of a request, and what a client still sends of one that is answered |
 //! | `request_rules` | requests that can be read in two ways |
 //! | `present_headers` | which of the headers that the gateway reads a request has |
 //! | `request_path` | the usual path of a request, however its base URL was written |
-//! | `wakers`, `lazy_timer` | what need not be polled again; timers that most requests do not need |
+//! | `lazy_timer` | timers that most requests do not need |
 //! | `resources`, `fair_share` | what the process has, and callers share; half of the calls in flight for one of them |
 //! | `router` | the table of paths |
 //! | `state` | what all handlers share |
@@ -82,6 +85,8 @@
 //! - A successful call costs one pass over its body and no serialization; a stream is passed through event by event.
 //! - What a good call writes belongs to its request, its connection or its core, never to all cores (`docs/guarantees/cost.md`).
 //! - A client that disconnects cancels its attempt: nothing outlives the task of the connection.
+//! - A request that two readers could read in two ways is refused, and is the last of its connection; so is one whose body was
+//!   not read to its end (RFC 9112).
 //! - Connections are limited and have timeouts, and those without a key leave first, so that descriptors are left for
 //!   providers and Redis (Q6).
 //! - No subscriber and no holder of a permit makes the process grow: frames and permits have limits. No caller holds more

@@ -24,7 +24,7 @@ fn head(input: &[u8]) -> (Option<Uri>, HeaderMap) {
         Some((HeaderName::from_bytes(name).ok()?, value))
     });
     let mut map = HeaderMap::new();
-    // As hyper does: a request with more headers is refused before anything is read of it.
+    // As the server does: a request with more headers is refused before anything is read of it.
     for (name, value) in headers.take(100) {
         map.append(name, value);
     }
