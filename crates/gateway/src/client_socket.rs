@@ -56,7 +56,7 @@ pub(crate) enum BodyError {
     Io(#[from] io::Error),
     /// The connection has ended.
     #[error("the connection ended early")]
-    Ended,
+    Truncated,
 }
 
 /// A client's socket, and what was read of it and not yet used.
@@ -148,7 +148,7 @@ impl ClientSocket {
                 Piece::Incomplete => {}
             }
             if ready!(self.poll_read(context))? == 0 {
-                return Poll::Ready(Err(BodyError::Ended));
+                return Poll::Ready(Err(BodyError::Truncated));
             }
         }
     }

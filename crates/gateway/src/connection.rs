@@ -43,17 +43,17 @@ pub(crate) struct Connection {
 
 /// What a connection does. It takes the room for a request while there is one, and for some seconds after it.
 enum Work {
-    Serving(Pin<Box<dyn Future<Output = Result<End, ConnectionError>> + Send>>),
+    Serving(Pin<Box<dyn Future<Output = Result<Finished, ConnectionError>> + Send>>),
     Resting(SharedSocket),
     Closed,
 }
 
 /// Why a connection serves no more requests.
-enum End {
+enum Finished {
     /// It closes.
     Closed,
     /// It waits for a request without the room for one.
-    Rest(SharedSocket),
+    Idle(SharedSocket),
 }
 
 /// Why a connection has ended before it should.
@@ -140,8 +140,8 @@ impl Future for Connection {
             ready!(self.poll_rest(context));
             let Work::Serving(serving) = &mut self.work else { return Poll::Ready(Ok(())) };
             match ready!(serving.as_mut().poll(context))? {
-                End::Closed => return Poll::Ready(Ok(())),
-                End::Rest(socket) => self.work = Work::Resting(socket),
+                Finished::Closed => return Poll::Ready(Ok(())),
+                Finished::Idle(socket) => self.work = Work::Resting(socket),
             }
         }
     }
@@ -163,14 +163,14 @@ pub(crate) fn report_end(error: &ConnectionError, metrics: &ConnectionMetrics) {
 }
 
 /// Serves requests until the connection closes, or should rest.
-async fn serve(socket: SharedSocket, requests: Arc<Requests>) -> Result<End, ConnectionError> {
+async fn serve(socket: SharedSocket, requests: Arc<Requests>) -> Result<Finished, ConnectionError> {
     loop {
         let mut reader = HeadReader::default();
         let goes_on = match poll_fn(|context| poll_head(&socket, &mut reader, &requests.state, context)).await
         {
             Ok(Next::Request(head)) => exchange(&socket, head, &requests).await?,
-            Ok(Next::End(End::Rest(socket))) => return Ok(End::Rest(socket)),
-            Ok(Next::End(End::Closed)) => false,
+            Ok(Next::Finished(Finished::Idle(socket))) => return Ok(Finished::Idle(socket)),
+            Ok(Next::Finished(Finished::Closed)) => false,
             Err(ConnectionError::BadHead(bad)) => {
                 refuse(&socket, bad, &requests).await?;
                 return Err(bad.into());
@@ -179,7 +179,7 @@ async fn serve(socket: SharedSocket, requests: Arc<Requests>) -> Result<End, Con
         };
         if !goes_on {
             poll_fn(|context| socket.lock().poll_shutdown(context)).await?;
-            return Ok(End::Closed);
+            return Ok(Finished::Closed);
         }
         socket.lock().shrink();
         requests.state.enter(ConnectionPhase::Idle);
@@ -189,7 +189,7 @@ async fn serve(socket: SharedSocket, requests: Arc<Requests>) -> Result<End, Con
 /// What comes next on a connection.
 enum Next {
     Request(Box<RequestHead>),
-    End(End),
+    Finished(Finished),
 }
 
 /// Waits for the head of a request.
@@ -207,11 +207,11 @@ fn poll_head(
             return Poll::Ready(Ok(Next::Request(Box::new(head))));
         }
         if state.is_ending() {
-            return Poll::Ready(Ok(Next::End(End::Closed)));
+            return Poll::Ready(Ok(Next::Finished(Finished::Closed)));
         }
         if socket.unread.is_empty() {
             if state.may_rest() {
-                return Poll::Ready(Ok(Next::End(End::Rest(shared.clone()))));
+                return Poll::Ready(Ok(Next::Finished(Finished::Idle(shared.clone()))));
             }
         } else if state.phase() != ConnectionPhase::ReadingHead {
             state.enter(ConnectionPhase::ReadingHead);
@@ -230,7 +230,9 @@ fn poll_head(
         }
         // It is readable, unless something else has changed since.
         match socket.poll_read(context)? {
-            Poll::Ready(0) if socket.unread.is_empty() => return Poll::Ready(Ok(Next::End(End::Closed))),
+            Poll::Ready(0) if socket.unread.is_empty() => {
+                return Poll::Ready(Ok(Next::Finished(Finished::Closed)));
+            }
             Poll::Ready(0) => return Poll::Ready(Err(ConnectionError::HeadEnded)),
             Poll::Ready(_) | Poll::Pending => {}
         }

@@ -67,7 +67,7 @@ impl Body for RequestBody {
             Self::Incoming(shared, exchange) => {
                 let mut socket = shared.lock();
                 if socket.exchange != *exchange {
-                    return Poll::Ready(Some(Err(axum::Error::new(BodyError::Ended))));
+                    return Poll::Ready(Some(Err(axum::Error::new(BodyError::Truncated))));
                 }
                 let piece = socket.poll_body(context).map(Result::transpose);
                 piece.map(|piece| Some(piece?.map(Frame::data).map_err(axum::Error::new)))
