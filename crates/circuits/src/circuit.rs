@@ -14,6 +14,7 @@ use breaker::{
     AdmissionToken, Context, Event, InstanceId, Mode, ModelKey, Outcome, Phase, Policy, Record, Timestamp,
     bucket_start,
 };
+use per_core::PerCore;
 use tokio::{sync::Notify, time::Instant};
 
 use crate::{
@@ -22,7 +23,6 @@ use crate::{
     expected::Expected,
     mirror::{Mirror, StoredValue, Target},
     pending_successes::PendingSuccesses,
-    per_core::PerCore,
     plan::{ContinuationEpoch, Plan, Request, RequestResult},
     report::Report,
     source::{CallSource, TagKey, TaggedSource},

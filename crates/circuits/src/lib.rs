@@ -26,7 +26,6 @@
 //!   mirror   memory   redis   settings       one circuit as it is known; the two stores
 //!   source                                   whose call it is
 //!   store    clock    rng                    what others implement
-//!   per_core                                 what each core has for itself
 //! ```
 //!
 //! `permit` needs no `shared`: a circuit knows its writer by a trait (`circuit::Writer`). `reader` and `writer` are two
@@ -50,7 +49,6 @@ mod memory;
 mod mirror;
 mod operate;
 mod pending_successes;
-pub mod per_core;
 mod permit;
 mod plan;
 mod reader;

@@ -3,7 +3,7 @@
 use std::{net::SocketAddr, sync::Arc};
 
 use arc_swap::ArcSwap;
-use circuits::per_core::PerCore;
+use per_core::PerCore;
 use tokio::sync::watch;
 
 use crate::keys::{Key, Keys};

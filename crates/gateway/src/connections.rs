@@ -13,7 +13,9 @@ use crate::{
     connection_pool::{Admission, ConnectionPool, PoolEntry},
     metrics::{ConnectionMetrics, GaugeGuard},
     refused_requests::RemoteAddress,
+    resources::Resources,
     service::Service,
+    workers::Workers,
 };
 
 /// The delay after `accept` failed, as it does without free file descriptors.
@@ -31,6 +33,7 @@ pub(crate) struct Connections {
     service: Arc<Service>,
     pool: Arc<ConnectionPool>,
     metrics: ConnectionMetrics,
+    workers: Workers,
     tasks: JoinSet<()>,
     /// Ends with this.
     _idle_check: JoinSet<()>,
@@ -39,14 +42,15 @@ pub(crate) struct Connections {
 }
 
 impl Connections {
-    pub(crate) fn new(service: Service, max_connections: usize, metrics: ConnectionMetrics) -> Self {
-        let pool = ConnectionPool::new(max_connections);
+    pub(crate) fn new(service: Service, resources: &Resources, metrics: ConnectionMetrics) -> Self {
+        let pool = ConnectionPool::new(resources.max_connections);
         let mut idle_check = JoinSet::new();
         idle_check.spawn(Arc::clone(&pool).close_idle());
         Self {
             service: Arc::new(service),
             pool,
             metrics,
+            workers: resources.workers.clone(),
             tasks: JoinSet::new(),
             _idle_check: idle_check,
             logged_at: None,
@@ -109,16 +113,34 @@ impl Connections {
         if let Err(error) = socket.set_nodelay(true) {
             tracing::debug!(%error, "failed to set TCP_NODELAY");
         }
-        let connection =
-            Connection::new(socket, address, Arc::clone(&self.service), Arc::clone(&entry.state), overloaded);
+        let (service, state) = (Arc::clone(&self.service), Arc::clone(&entry.state));
         let metrics = self.metrics.clone();
         let guard = GaugeGuard::new(&metrics.open);
-        self.tasks.spawn(async move {
+        let connection = async move |socket| {
             let (_guard, _entry) = (guard, entry);
+            let connection = Connection::new(socket, address, service, state, overloaded);
             if let Err(error) = connection.await {
                 report_end(&error, &metrics);
             }
-        });
+        };
+        let Some(place) = self.workers.place() else {
+            self.tasks.spawn(connection(socket));
+            return;
+        };
+        // A socket belongs to the runtime that it was made in.
+        let socket = match socket.into_std() {
+            Ok(socket) => socket,
+            Err(error) => return tracing::warn!(%error, "failed to hand over a connection"),
+        };
+        let runtime = place.runtime.clone();
+        let served = async move {
+            let _place = place;
+            match TcpStream::from_std(socket) {
+                Ok(socket) => connection(socket).await,
+                Err(error) => tracing::warn!(%error, "failed to take over a connection"),
+            }
+        };
+        self.tasks.spawn_on(served, &runtime);
     }
 
     /// Lets all requests look at the phase of the process.

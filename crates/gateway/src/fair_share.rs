@@ -13,7 +13,7 @@ use std::{
 
 use arc_swap::ArcSwap;
 use breaker::CallerName;
-use circuits::per_core::{OwnLine, PerCore};
+use per_core::{OwnLine, PerCore};
 
 /// The calls in flight of one caller, by the core on which they began.
 type CallsByCore = PerCore<Arc<OwnLine<AtomicUsize>>>;

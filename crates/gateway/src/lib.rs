@@ -39,7 +39,7 @@
 //!    ▼
 //! shutdown ─▶ fair_share    loopback  request_rules ─▶ present_headers    these use no other file
 //! client_backoff  headers  duration  lazy_timer  openapi
-//! dashboard  request_path  resources  refused_requests
+//! dashboard  request_path  refused_requests  resources ─▶ workers
 //! ```
 //!
 //! | file | subject |
@@ -55,6 +55,7 @@
 //! | `present_headers` | which of the headers that the gateway reads a request has |
 //! | `request_path` | the usual path of a request, however its base URL was written |
 //! | `lazy_timer` | timers that most requests do not need |
+//! | `workers` | the threads that serve connections |
 //! | `resources`, `fair_share` | what the process has, and callers share; half of the calls in flight for one of them |
 //! | `router` | the table of paths |
 //! | `state` | what all handlers share |
@@ -152,6 +153,7 @@ mod shutdown;
 mod state;
 mod store_report;
 mod stored_responses;
+mod workers;
 
 pub use active_keys::{ActiveKeys, MissingApiKeys};
 pub use demo_providers::DemoProviders;
@@ -160,3 +162,4 @@ pub use keys::{DuplicateKey, Key, Keys, Role};
 pub use resources::Resources;
 pub use server::{BindError, Gateway, Settings};
 pub use shutdown::ShutdownMode;
+pub use workers::Workers;

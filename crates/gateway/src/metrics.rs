@@ -18,6 +18,7 @@ use tokio::runtime::Handle;
 
 use crate::refused_requests::RefusedRequests;
 use crate::resources::Resources;
+use crate::workers::Workers;
 
 /// The prefix of every name.
 const PREFIX: &str = "switchboard";
@@ -28,6 +29,9 @@ pub(crate) struct Metrics {
     /// Connections of clients.
     pub(crate) connections: ConnectionMetrics,
     tasks: Gauge,
+    /// Where everything runs that is no connection.
+    runtime: Handle,
+    workers: Workers,
 }
 
 /// The metrics of connections.
@@ -84,12 +88,13 @@ impl Metrics {
         let help = "Requests that were refused before a model was asked, by the code of the error";
         registry.register("refused_requests", help, refused_requests.counter.clone());
         registry.register("tasks", "Tokio tasks", tasks.clone());
-        Self { registry, connections, tasks }
+        let (runtime, workers) = (Handle::current(), resources.workers.clone());
+        Self { registry, connections, tasks, runtime, workers }
     }
 
     /// The text that Prometheus reads.
     pub(crate) fn encode_text(&self) -> Result<String, fmt::Error> {
-        let tasks = Handle::current().metrics().num_alive_tasks();
+        let tasks = self.runtime.metrics().num_alive_tasks() + self.workers.tasks();
         self.tasks.set(i64::try_from(tasks).unwrap_or(i64::MAX));
         let mut text = String::new();
         encode(&mut text, &self.registry)?;

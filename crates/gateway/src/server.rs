@@ -116,7 +116,7 @@ impl Gateway {
             fair_share: FairShare::new(resources.max_connections),
         };
         let service = Service::new(Arc::new(app));
-        let connections = Connections::new(service, resources.max_connections, connection_metrics);
+        let connections = Connections::new(service, &resources, connection_metrics);
         Ok(Self { listener, address, keys, connections, manager, fleet, lifecycle, shutdown_timeout })
     }
 

@@ -17,10 +17,10 @@ use std::{
 };
 
 use bytes::Bytes;
-use circuits::per_core::{OwnLine, PerCore};
 use dialects::{Dialect, error::error_event, events::last_array_item};
 use futures_util::{Stream, StreamExt as _};
 use manager::{Events, StreamAborted};
+use per_core::{OwnLine, PerCore};
 use tokio::time::Instant;
 
 use crate::fair_share::CountedCall;

@@ -13,9 +13,9 @@ use std::{
 };
 
 use bytes::Bytes;
-use circuits::per_core::CoreArc;
 use circuits::{CallSource, Circuits, Permit, Refusal};
 use dialects::{OpenAiCall, error::is_foreign_reasoning};
+use per_core::CoreArc;
 use providers::{CompleteResponse, EventStream, Provider, ProviderError, ProviderResponse};
 use tokio::time::{Instant, sleep, timeout_at};
 use tracing::Span;

@@ -160,8 +160,9 @@ mod tests {
     use std::sync::Arc;
 
     use breaker::Policy;
-    use circuits::{Circuits, Policies, per_core::CoreArc};
+    use circuits::{Circuits, Policies};
     use dialects::Endpoint;
+    use per_core::CoreArc;
     use providers::{ProviderConfig, ProviderKind};
 
     use super::*;

@@ -9,9 +9,9 @@ use std::{
 };
 
 use breaker::{CallerName, ModelKey};
-use circuits::per_core::CoreArc;
 use dialects::{Endpoint, ResponseMeta, Usage};
 use http::HeaderMap;
+use per_core::CoreArc;
 use providers::UPSTREAM_REQUEST_ID;
 use tokio::time::Instant;
 use tracing::Span;

@@ -8,9 +8,9 @@ use std::{
 };
 
 use breaker::{ModelKey, ModelKeyError};
-use circuits::per_core::PerCore;
 use dialects::{Dialect, Endpoint};
 use foldhash::fast::RandomState;
+use per_core::PerCore;
 use providers::{Provider, ProviderConfig, ProviderConfigError, Timeouts, Vendor};
 
 use crate::{

@@ -7,7 +7,7 @@ use std::{
 };
 
 use breaker::ModelKey;
-use circuits::per_core::PerCore;
+use per_core::PerCore;
 
 /// The streams of a model that each core remembers.
 const CAPACITY: usize = 100;

@@ -7,7 +7,7 @@ use std::{
 };
 
 use breaker::ModelKey;
-use circuits::per_core::PerCore;
+use per_core::PerCore;
 use tokio::time::Instant;
 
 /// The weight of a new stream: the average follows about the last ten.

@@ -5,12 +5,10 @@ use std::{fmt, pin::pin, sync::Arc};
 use arc_swap::ArcSwap;
 use breaker::ModelKey;
 use bytes::Bytes;
-use circuits::{
-    CallSource, Circuits, Permit,
-    per_core::{CoreArc, SharedByCores},
-};
+use circuits::{CallSource, Circuits, Permit};
 use dialects::Dialect;
 use http::{HeaderMap, Method};
+use per_core::{CoreArc, SharedByCores};
 use providers::{CompleteResponse, ProviderError};
 
 use crate::{

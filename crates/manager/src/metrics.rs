@@ -16,8 +16,8 @@ use std::{
 
 use arc_swap::ArcSwap;
 use breaker::{CallerName, ModelKey};
-use circuits::per_core::{CoreArc, PerCore};
 use dialects::Usage;
+use per_core::{CoreArc, PerCore};
 use prometheus_client::{collector::Collector, encoding::DescriptorEncoder, registry::Registry};
 use tokio::time::Instant;
 

@@ -18,7 +18,7 @@ use std::{
     time::Duration,
 };
 
-use circuits::per_core::PerCore;
+use per_core::PerCore;
 use tracing_subscriber::fmt::MakeWriter;
 
 use crate::printable::for_log;

@@ -1,10 +1,14 @@
 //! The idle connections of one provider.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, Ordering::AcqRel};
+use std::sync::atomic::{
+    AtomicBool,
+    Ordering::{AcqRel, Relaxed, Release},
+};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
+use per_core::PerCore;
 use tokio::time::{Instant, sleep};
 
 use super::connection::Connection;
@@ -12,19 +16,23 @@ use super::connection::Connection;
 /// How long an idle connection is kept. Providers close theirs after about a minute to some minutes.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(50);
 
-/// How many idle connections are kept. More are made as needed.
+/// How many idle connections a core keeps. More are made as needed.
 const MAX_IDLE: usize = 256;
 
 /// How often connections that have ended are taken out.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(10);
 
-/// The idle connections of one provider, the longest idle first. The last one is taken, so that those beyond what the
-/// traffic needs grow old.
+/// The idle connections of one provider.
+///
+/// Each core has its own: a socket wakes its task by the runtime that it was made in.
 #[derive(Debug, Default)]
 pub(crate) struct Pool {
-    idle: Mutex<VecDeque<IdleConnection>>,
+    cores: PerCore<Mutex<Idle>>,
     is_swept: AtomicBool,
 }
+
+/// Those of a core, the longest idle first. The last one is taken, so that those beyond what the traffic needs grow old.
+type Idle = VecDeque<IdleConnection>;
 
 #[derive(Debug)]
 struct IdleConnection {
@@ -41,7 +49,7 @@ impl IdleConnection {
 impl Pool {
     /// Takes a connection that is open as far as this machine knows.
     pub(crate) fn take(&self) -> Option<Box<Connection>> {
-        let mut idle = self.lock();
+        let mut idle = lock(self.cores.local());
         let now = Instant::now();
         while let Some(mut last) = idle.pop_back() {
             if last.is_usable(now) {
@@ -56,13 +64,14 @@ impl Pool {
         if !connection.make_idle() {
             return;
         }
-        let mut idle = self.lock();
+        let mut idle = lock(self.cores.local());
         let oldest = if idle.len() >= MAX_IDLE { idle.pop_front() } else { None };
         idle.push_back(IdleConnection { connection, since: Instant::now() });
         drop(idle);
         // Closed without the lock.
         drop(oldest);
-        if !self.is_swept.swap(true, AcqRel) {
+        // Looked at first: it is mostly set, and all cores read it.
+        if !self.is_swept.load(Relaxed) && !self.is_swept.swap(true, AcqRel) {
             tokio::spawn(sweep(Arc::downgrade(self)));
         }
     }
@@ -70,20 +79,21 @@ impl Pool {
     /// Closes what has ended or was idle for too long; whether any are left.
     fn remove_ended(&self) -> bool {
         let now = Instant::now();
-        let mut idle = self.lock();
-        idle.retain_mut(|idle| idle.is_usable(now));
-        let is_empty = idle.is_empty();
-        if is_empty {
-            // Under the lock: whoever adds one after this starts the next sweep.
-            self.is_swept.store(false, std::sync::atomic::Ordering::Release);
+        // Whoever adds one after this starts the next sweep, and finds that there is one if this goes on.
+        self.is_swept.store(false, Release);
+        let mut is_left = false;
+        for core in self.cores.iter() {
+            let mut idle = lock(core);
+            idle.retain_mut(|idle| idle.is_usable(now));
+            is_left |= !idle.is_empty();
         }
-        !is_empty
+        is_left && !self.is_swept.swap(true, AcqRel)
     }
+}
 
-    /// A panic elsewhere leaves the list consistent.
-    fn lock(&self) -> MutexGuard<'_, VecDeque<IdleConnection>> {
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+/// A panic elsewhere leaves the list consistent.
+fn lock(idle: &Mutex<Idle>) -> MutexGuard<'_, Idle> {
+    idle.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Takes connections out that have ended, while there are any.

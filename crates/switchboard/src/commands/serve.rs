@@ -8,9 +8,12 @@ use std::{
 
 use anyhow::Context as _;
 use futures_util::{Stream, StreamExt as _, stream};
-use gateway::{ActiveKeys, Gateway, Resources, ShutdownMode};
+use gateway::{ActiveKeys, Gateway, Resources, ShutdownMode, Workers};
 use manager::{MemoryBudget, ModelManager};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::{
+    runtime::Handle,
+    signal::unix::{SignalKind, signal},
+};
 
 use super::{Session, banner::Banner, local_circuits, simulated::SimulatedProviders};
 use crate::{
@@ -46,6 +49,7 @@ pub async fn run(session: &Session, arguments: &ServeArguments) -> anyhow::Resul
         shutdown_timeout: config.server.shutdown_timeout,
         resources: Resources {
             max_connections: limits::max_connections(open_files),
+            workers: Workers::start(Handle::current().metrics().num_workers())?,
             dropped_log_lines: session.log.dropped_lines(),
         },
         demo: None,

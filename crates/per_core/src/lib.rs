@@ -1,5 +1,12 @@
 //! What each core has for itself. Calls on different cores that write to the same cache line wait for each other, so what
 //! every good call writes is here: as many copies as cores, each on lines of its own.
+//!
+//! "Core" is the number of a thread. The threads that serve connections have one each ([`set_core`]); others count on in the
+//! order in which they ask.
+//!
+//! Invariants:
+//! - A thread uses always the same copy, and whoever adds the copies up sees all.
+//! - Two copies share no cache line.
 
 use std::{
     cell::Cell,
@@ -132,6 +139,11 @@ fn core_count() -> usize {
         let cores = thread::available_parallelism().map_or(1, usize::from);
         cores.min(MAX_CORES).next_power_of_two()
     })
+}
+
+/// Says which core this thread is on; before it uses any copy.
+pub fn set_core(number: usize) {
+    CORE.set(number % MAX_CORES);
 }
 
 /// The number of this thread, in the order in which threads ask: a runtime's workers have different ones.
