@@ -176,6 +176,19 @@ mod tests {
     }
 
     #[test]
+    fn a_thread_can_choose_its_core() {
+        let numbers = PerCore::new(AtomicUsize::default);
+        let last = numbers.iter().count() - 1;
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                set_core(last);
+                numbers.local().store(7, Ordering::Relaxed);
+            });
+        });
+        assert_eq!(numbers.iter().last().map(|number| number.load(Ordering::Relaxed)), Some(7));
+    }
+
+    #[test]
     fn the_copies_share_no_line() {
         let counts = PerCore::<AtomicUsize>::default();
         let addresses: Vec<_> = counts.iter().map(|count| std::ptr::from_ref(count).addr()).collect();
