@@ -16,17 +16,20 @@ use tokio::{
 };
 
 use crate::{
-    circuit::{Circuit, QueuedRequest, Responder, View},
+    circuit::{Circuit, QueuedRequest, Responder},
     counts::{CircuitCounts, StoreCounts},
     memory::MemoryStore,
     permit::Permit,
     plan::Request,
-    report::{Refusal, Report},
+    reference::{CircuitRef, CircuitSlot},
+    refusal::Refusal,
+    report::Report,
     settings::{Policies, Settings},
     shared::Shared,
     source::CallSource,
     store::{Store, StoreError, StoreInfo},
     store_health::StoreStatus,
+    view::{FastPath, View},
     watch::Watch,
 };
 
@@ -103,6 +106,37 @@ impl Circuits {
         self.try_admit(key, Some(source))
     }
 
+    /// The same for whoever calls this model again and again, and so keeps its circuit in a slot of this key and these
+    /// circuits.
+    #[must_use]
+    pub fn admit_in(
+        &self,
+        slot: &CircuitSlot,
+        key: &ModelKey,
+        source: &CallSource,
+    ) -> Option<Result<Permit, Refusal>> {
+        if let Some(circuit) = slot.get()
+            && let Some(admission) = admit_fast(circuit, || CircuitRef::OfCore(circuit.clone()), Some(source))
+        {
+            return Some(admission);
+        }
+        self.admit_and_keep(slot, key, source)
+    }
+
+    /// Also if what the slot keeps is no longer the circuit of this key.
+    #[cold]
+    fn admit_and_keep(
+        &self,
+        slot: &CircuitSlot,
+        key: &ModelKey,
+        source: &CallSource,
+    ) -> Option<Result<Permit, Refusal>> {
+        let circuits = self.0.circuits.load();
+        let circuit = circuits.get(key)?;
+        slot.keep(circuit);
+        self.admit_known(circuit, Some(source))
+    }
+
     async fn admit_with(
         &self,
         key: &ModelKey,
@@ -136,14 +170,22 @@ impl Circuits {
         }
     }
 
-    /// The fast path of nearly every call: no waiting, no allocation, no lock. `None`: the store is needed.
+    /// Without waiting, allocation or lock. `None`: the store is needed.
     fn try_admit(&self, key: &ModelKey, source: Option<&CallSource>) -> Option<Result<Permit, Refusal>> {
         let circuits = self.0.circuits.load();
-        let circuit = circuits.get(key)?;
-        circuit.mark_used();
-        if let Some(epoch) = circuit.fast_path_epoch() {
-            return Some(Ok(Permit::new(circuit, epoch, source)));
+        self.admit_known(circuits.get(key)?, source)
+    }
+
+    fn admit_known(
+        &self,
+        circuit: &Arc<Circuit>,
+        source: Option<&CallSource>,
+    ) -> Option<Result<Permit, Refusal>> {
+        let admission = admit_fast(circuit, || CircuitRef::from(circuit), source);
+        if admission.is_some() {
+            return admission;
         }
+        circuit.mark_used();
         let view = circuit.view.load();
         if view.needs_load() { None } else { self.decide(circuit, &view, source) }
     }
@@ -152,17 +194,19 @@ impl Circuits {
     fn decide(
         &self,
         circuit: &Arc<Circuit>,
-        view: &View,
+        view: &Arc<View>,
         source: Option<&CallSource>,
     ) -> Option<Result<Permit, Refusal>> {
         let now = self.0.clock.now();
         let (admission, provisional) = self.admission(circuit, view, source, now);
         match admission {
-            Admission::Admitted => Some(Ok(Permit::new(circuit, view.record.epoch, source))),
+            Admission::Admitted => Some(Ok(Permit::new(circuit.into(), view.record.epoch, source))),
             Admission::Refused { retry_at, probing } => {
-                circuit.counter.count_refusal();
+                circuit.count_refusal();
                 let refusing = view.expected.as_ref().filter(|_| provisional).unwrap_or(&view.record);
-                Some(Err(Refusal::new(Arc::clone(refusing), retry_at.map(|at| at.since(now)), probing)))
+                let refusal = Refusal::new(Arc::clone(refusing), retry_at.map(|at| at.since(now)), probing);
+                circuit.refuse_by_timer(view, now, &self.0.runtime);
+                Some(Err(refusal))
             }
             Admission::ProbeDue => None,
         }
@@ -227,9 +271,11 @@ impl Circuits {
         let view = circuit.view.load();
         match self.decide(circuit, &view, source) {
             Some(answer) => answer,
-            None if view.policy.mode == Mode::Observe => Ok(Permit::new(circuit, view.record.epoch, source)),
+            None if view.policy.mode == Mode::Observe => {
+                Ok(Permit::new(circuit.into(), view.record.epoch, source))
+            }
             None => {
-                circuit.counter.count_refusal();
+                circuit.count_refusal();
                 Err(Refusal::new(Arc::clone(&view.record), Some(Duration::ZERO), true))
             }
         }
@@ -270,7 +316,7 @@ impl Circuits {
     #[must_use]
     pub fn counts(&self) -> Vec<(Report, CircuitCounts)> {
         let circuits = self.0.circuits.load();
-        let counts = |report: &Report| circuits.get(&report.key).map(|circuit| circuit.counter.snapshot());
+        let counts = |report: &Report| circuits.get(&report.key).map(|circuit| circuit.counts());
         self.reports()
             .into_iter()
             .filter_map(|report| counts(&report).map(|counts| (report, counts)))
@@ -304,9 +350,12 @@ impl Circuits {
     #[must_use]
     pub fn would_refuse(&self, key: &ModelKey, source: &CallSource) -> bool {
         let circuits = self.0.circuits.load();
-        let Some(circuit) = circuits.get(key).filter(|circuit| circuit.fast_path_epoch().is_none()) else {
-            return false;
-        };
+        let Some(circuit) = circuits.get(key) else { return false };
+        match circuit.fast_path() {
+            FastPath::Admit { .. } => return false,
+            FastPath::Refuse => return true,
+            FastPath::RefuseUntil(_) | FastPath::LoadView => {}
+        }
         let (admission, _) = self.admission(circuit, &circuit.view.load(), Some(source), self.0.clock.now());
         matches!(admission, Admission::Refused { .. })
     }
@@ -411,6 +460,27 @@ impl Circuits {
     pub fn mirrored_value(&self, key: &ModelKey) -> crate::store::Value {
         self.0.circuit(key).inner().mirror.value.clone()
     }
+}
+
+/// What nearly every call gets: without waiting, allocation, lock or clock. `None`: the view is needed.
+#[inline]
+fn admit_fast(
+    circuit: &Circuit,
+    reference: impl FnOnce() -> CircuitRef,
+    source: Option<&CallSource>,
+) -> Option<Result<Permit, Refusal>> {
+    let retry_at = match circuit.fast_path() {
+        FastPath::Admit { epoch } => {
+            circuit.mark_used();
+            return Some(Ok(Permit::new(reference(), epoch, source)));
+        }
+        FastPath::RefuseUntil(end) => Some(end),
+        FastPath::Refuse => None,
+        FastPath::LoadView => return None,
+    };
+    circuit.mark_used();
+    circuit.count_refusal();
+    Some(Err(Refusal::of_all(reference(), retry_at)))
 }
 
 impl fmt::Debug for Circuits {
