@@ -101,40 +101,22 @@ impl Circuits {
     }
 
     /// The same without waiting. It asks for no probe's lease. `None`: only [`admit_as`](Self::admit_as) can tell.
+    ///
+    /// `slot`: where whoever calls this model again and again keeps its circuit; a slot of this key and these circuits.
     #[must_use]
-    pub fn admit_now(&self, key: &ModelKey, source: &CallSource) -> Option<Result<Permit, Refusal>> {
-        self.try_admit(key, Some(source))
-    }
-
-    /// The same for whoever calls this model again and again, and so keeps its circuit in a slot of this key and these
-    /// circuits.
-    #[must_use]
-    pub fn admit_in(
+    pub fn admit_now(
         &self,
-        slot: &CircuitSlot,
         key: &ModelKey,
+        slot: Option<&CircuitSlot>,
         source: &CallSource,
     ) -> Option<Result<Permit, Refusal>> {
-        if let Some(circuit) = slot.get()
+        if let Some(circuit) = slot.and_then(CircuitSlot::get)
             && let Some(admission) = admit_fast(circuit, || CircuitRef::OfCore(circuit.clone()), Some(source))
         {
             return Some(admission);
         }
-        self.admit_and_keep(slot, key, source)
-    }
-
-    /// Also if what the slot keeps is no longer the circuit of this key.
-    #[cold]
-    fn admit_and_keep(
-        &self,
-        slot: &CircuitSlot,
-        key: &ModelKey,
-        source: &CallSource,
-    ) -> Option<Result<Permit, Refusal>> {
-        let circuits = self.0.circuits.load();
-        let circuit = circuits.get(key)?;
-        slot.keep(circuit);
-        self.admit_known(circuit, Some(source))
+        // Also if what the slot keeps is no longer the circuit of this key.
+        self.try_admit(key, slot, Some(source))
     }
 
     async fn admit_with(
@@ -143,7 +125,7 @@ impl Circuits {
         source: Option<&CallSource>,
         lease: Option<Duration>,
     ) -> Result<Permit, Refusal> {
-        if let Some(admission) = self.try_admit(key, source) {
+        if let Some(admission) = self.try_admit(key, None, source) {
             return admission;
         }
         let mut deadline = None;
@@ -170,17 +152,18 @@ impl Circuits {
         }
     }
 
-    /// Without waiting, allocation or lock. `None`: the store is needed.
-    fn try_admit(&self, key: &ModelKey, source: Option<&CallSource>) -> Option<Result<Permit, Refusal>> {
-        let circuits = self.0.circuits.load();
-        self.admit_known(circuits.get(key)?, source)
-    }
-
-    fn admit_known(
+    /// Without waiting. `None`: the store is needed.
+    fn try_admit(
         &self,
-        circuit: &Arc<Circuit>,
+        key: &ModelKey,
+        slot: Option<&CircuitSlot>,
         source: Option<&CallSource>,
     ) -> Option<Result<Permit, Refusal>> {
+        let circuits = self.0.circuits.load();
+        let circuit = circuits.get(key)?;
+        if let Some(slot) = slot {
+            slot.keep(circuit);
+        }
         let admission = admit_fast(circuit, || CircuitRef::from(circuit), source);
         if admission.is_some() {
             return admission;
@@ -346,15 +329,18 @@ impl Circuits {
     }
 
     /// Whether a call of this source would be refused now, as far as this instance knows. One that may be a probe would not.
-    /// It asks for nothing and counts as nothing.
+    /// It asks for nothing and counts as nothing. `slot` as of [`admit_now`](Self::admit_now).
     #[must_use]
-    pub fn would_refuse(&self, key: &ModelKey, source: &CallSource) -> bool {
+    pub fn would_refuse(&self, key: &ModelKey, slot: Option<&CircuitSlot>, source: &CallSource) -> bool {
+        match slot.and_then(CircuitSlot::get).map(|circuit| circuit.fast_path()) {
+            Some(FastPath::Admit { .. }) => return false,
+            Some(FastPath::RefuseUntil(_) | FastPath::Refuse) => return true,
+            Some(FastPath::LoadView) | None => {}
+        }
         let circuits = self.0.circuits.load();
         let Some(circuit) = circuits.get(key) else { return false };
-        match circuit.fast_path() {
-            FastPath::Admit { .. } => return false,
-            FastPath::Refuse => return true,
-            FastPath::RefuseUntil(_) | FastPath::LoadView => {}
+        if matches!(circuit.fast_path(), FastPath::Admit { .. }) {
+            return false;
         }
         let (admission, _) = self.admission(circuit, &circuit.view.load(), Some(source), self.0.clock.now());
         matches!(admission, Admission::Refused { .. })

@@ -51,7 +51,7 @@ async fn a_successful_call_that_names_its_source_allocates_nothing() {
 async fn a_call_that_keeps_its_circuit_allocates_nothing() {
     let (circuits, key) = closed_circuit().await;
     let (slot, source) = (CircuitSlot::default(), CallSource::new(None, vec![b'x'; 600].into()));
-    let admit = || circuits.admit_in(&slot, &key, &source).expect("admission without waiting");
+    let admit = || circuits.admit_now(&key, Some(&slot), &source).expect("admission without waiting");
     assert_eq!(count_allocations(|| admit().unwrap().succeeded()), 0);
     admit().unwrap().rate_limited(Failure::status(429), Some(Duration::from_secs(600)));
     circuits.wait_idle(&key).await;

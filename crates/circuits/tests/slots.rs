@@ -40,7 +40,7 @@ impl Fixture {
     }
 
     fn admit(&self) -> Option<Result<Permit, Refusal>> {
-        self.circuits.admit_in(&self.slot, &self.key, &self.source)
+        self.circuits.admit_now(&self.key, Some(&self.slot), &self.source)
     }
 
     async fn fail(&self) {

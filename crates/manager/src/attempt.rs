@@ -147,11 +147,8 @@ impl CallContext<'_> {
     async fn acquire_permit(&self, index: usize, delay: Option<RetryDelay>) -> Result<Permit, Refusal> {
         if delay.is_none() {
             let entry = &self.chain.entries[index];
-            let admission = match &entry.circuit {
-                Some(slot) => self.circuits.admit_in(slot, &entry.key, self.source),
-                None => self.circuits.admit_now(&entry.key, self.source),
-            };
-            if let Some(admission) = admission {
+            if let Some(admission) = self.circuits.admit_now(&entry.key, entry.circuit.as_ref(), self.source)
+            {
                 return admission;
             }
         }

@@ -52,7 +52,7 @@ impl Subject {
     #[inline]
     pub(crate) fn admit(&self) -> Result<Permit, Refusal> {
         let slot = self.slots.local();
-        self.circuits.admit_in(slot, &self.key, &self.source).expect("admission without waiting")
+        self.circuits.admit_now(&self.key, Some(slot), &self.source).expect("admission without waiting")
     }
 }
 

@@ -208,7 +208,7 @@ impl<B: Backend> World for InstanceFleet<B> {
         });
         // As the gateway does, and as an application does that names nobody.
         let answers = join_all(asked.iter().map(async |Instance { circuits, slot, .. }| match &source {
-            Some(source) => match circuits.admit_in(slot, &self.key, source) {
+            Some(source) => match circuits.admit_now(&self.key, Some(slot), source) {
                 Some(admission) => admission,
                 None => circuits.admit_as(&self.key, source, None).await,
             },
