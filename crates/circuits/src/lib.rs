@@ -38,6 +38,8 @@
 //!
 //! Invariants:
 //! - a call of a closed circuit waits for no I/O, and steady success writes nothing (B6);
+//! - nearly every call is admitted or refused by one number (`view::FastPath`), without a clock, a lock or a count that cores
+//!   share; a timer takes the number of a refusal back before its end, which the record and the clock decide;
 //! - one write is in flight per circuit and instance; requests that come meanwhile are folded into the next;
 //! - no lock is held over I/O;
 //! - an unreachable store costs a call nothing, but for a probe's [`Timing::store_timeout`] (F3); what was learnt meanwhile

@@ -12,18 +12,18 @@ use crate::reference::CircuitRef;
 pub struct Refusal {
     /// A probe is in flight, whose verdict may come sooner.
     pub probing: bool,
-    cause: Cause,
+    by: RefusedBy,
 }
 
 /// What refused, and until when.
 #[derive(Debug, Clone)]
-enum Cause {
-    Record {
+enum RefusedBy {
+    View {
         record: Arc<Record>,
         retry_in: Option<Duration>,
     },
     /// A circuit that refuses everyone. To refer to its record, or to read the clock, would cost a call more than all else.
-    Circuit {
+    FastPath {
         circuit: CircuitRef,
         retry_at: Option<Timestamp>,
     },
@@ -33,27 +33,27 @@ impl Refusal {
     /// The refusal that this record means to a caller.
     #[must_use]
     pub const fn new(record: Arc<Record>, retry_in: Option<Duration>, probing: bool) -> Self {
-        Self { probing, cause: Cause::Record { record, retry_in } }
+        Self { probing, by: RefusedBy::View { record, retry_in } }
     }
 
     #[inline]
     pub(crate) const fn of_all(circuit: CircuitRef, retry_at: Option<Timestamp>) -> Self {
-        Self { probing: false, cause: Cause::Circuit { circuit, retry_at } }
+        Self { probing: false, by: RefusedBy::FastPath { circuit, retry_at } }
     }
 
     /// How long until a call may be tried, from now on or from the refusal on; `None`: not before an operator closes it.
     #[must_use]
     pub fn retry_in(&self) -> Option<Duration> {
-        match &self.cause {
-            Cause::Record { retry_in, .. } => *retry_in,
-            Cause::Circuit { circuit, retry_at } => retry_at.map(|at| at.since(circuit.now())),
+        match &self.by {
+            RefusedBy::View { retry_in, .. } => *retry_in,
+            RefusedBy::FastPath { circuit, retry_at } => retry_at.map(|at| at.since(circuit.now())),
         }
     }
 
     fn record(&self) -> Arc<Record> {
-        match &self.cause {
-            Cause::Record { record, .. } => Arc::clone(record),
-            Cause::Circuit { circuit, .. } => circuit.last_refusing_record(),
+        match &self.by {
+            RefusedBy::View { record, .. } => Arc::clone(record),
+            RefusedBy::FastPath { circuit, .. } => circuit.last_refusing_record(),
         }
     }
 }
